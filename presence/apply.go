@@ -1,0 +1,258 @@
+package presence
+
+// commands applies a batch's commands in order.
+func (r *Registry) commands(b *Batch, p *peer) []Result {
+	if len(b.Commands) == 0 {
+		return nil
+	}
+	results := make([]Result, 0, len(b.Commands))
+	for _, c := range b.Commands {
+		results = append(results, r.command(c, p))
+	}
+	return results
+}
+
+func (r *Registry) command(c Command, p *peer) Result {
+	switch c := c.(type) {
+	case *Start:
+		return r.start(c, p)
+	case *Resume:
+		return r.resume(c, p)
+	case *Stop:
+		return r.stop(c)
+	case *Update:
+		return r.update(c, p)
+	case *Ban:
+		return r.ban(c)
+	case *Unban:
+		delete(r.bans, c.Anchor)
+		r.mark(recordBan, c.Anchor)
+	case *SetSettings:
+		r.set(c.Settings)
+	case *RaiseRules:
+		r.rules = max(r.rules, c.Rules)
+		r.mark(recordMeta, "")
+	case *Observe:
+		return r.observe(c)
+	case *Adopt:
+		return r.adopt(c)
+	case *Leave:
+		r.leave(p)
+	}
+	return Result{}
+}
+
+// granted is the answer about a live session.
+func (r *Registry) granted(i uint32) Result {
+	st := r.sessions[i].stream
+	t := r.leases.terms[r.leases.all[i].terms]
+	return Result{Stream: st, Lease: st.Lease(), Term: t.missed*t.interval + t.grace}
+}
+
+// gone is the answer about a session that is not the live one.
+func (r *Registry) gone(s Session) Result {
+	return Result{Refusal: SessionGone, Ended: r.ended.bySession[s]}
+}
+
+// start begins a session, unless its key has begun one, the anchor is banned
+// or live on an attached socket that may not be taken over, or another anchor
+// has the code.
+func (r *Registry) start(c *Start, p *peer) Result {
+	if k, ok := r.keys.byName[keyName(c.Anchor, c.Key)]; ok && c.Key != "" {
+		return r.again(k.session, c, p)
+	}
+	if _, ok := r.bySession[c.Session]; ok || r.ended.bySession[c.Session] != nil {
+		return r.again(c.Session, c, p)
+	}
+	if _, banned := r.Banned(c.Anchor); banned {
+		return Result{Refusal: AnchorBanned}
+	}
+	if i, ok := r.byCode[c.Code]; ok && r.sessions[i].stream.Anchor != c.Anchor {
+		return Result{Refusal: CodeTaken}
+	}
+	if i, ok := r.byAnchor[c.Anchor]; ok {
+		if r.settings.RefuseTakeover && r.sessions[i].attached {
+			return Result{Refusal: AlreadyLive, Stream: r.sessions[i].stream}
+		}
+		r.end(i, TakenOver, "")
+	}
+	i := r.begin(c, p)
+	if c.Key != "" {
+		r.mark(recordStartKey, seqKey(r.keys.add(keyName(c.Anchor, c.Key), c.Session, r.clock)))
+	}
+	return r.granted(i)
+}
+
+// again answers a start that is a repeat.
+func (r *Registry) again(s Session, c *Start, p *peer) Result {
+	i, ok := r.bySession[s]
+	if !ok {
+		return r.gone(s)
+	}
+	r.hold(i, c.Holder)
+	r.adoptTerms(i)
+	r.leases.all[i].renew(r.clock, r.clock, p.via)
+	a := r.granted(i)
+	a.Again = true
+	return a
+}
+
+// begin enters a new session.
+func (r *Registry) begin(c *Start, p *peer) uint32 {
+	i := r.free.get()
+	for int(i) >= len(r.sessions) {
+		r.sessions = append(r.sessions, nil)
+	}
+	st := &Stream{
+		Session: c.Session, Code: c.Code, Anchor: c.Anchor, List: c.List, Title: c.Title, Cover: c.Cover,
+		Tags: c.Tags, Extra: c.Extra, StartedAt: r.last.Time, Index: i, State: Starting,
+		Listed: c.Listed, Shown: c.Listed && !r.settings.ShowPublished,
+	}
+	s := &session{stream: st}
+	r.sessions[i] = s
+	r.bySession[c.Session], r.byCode[c.Code], r.byAnchor[c.Anchor] = i, i, i
+	r.leases.begin(i, c.Session.tag(), p.via, r.clock)
+	r.attach(s, c.Holder)
+	r.touch(i)
+	r.changes = append(r.changes, Change{New: st, Cause: ByStart, Holder: c.Holder})
+	return i
+}
+
+// attach notes that a socket holds the session.
+func (r *Registry) attach(s *session, holder string) {
+	s.holder, s.attached = holder, holder != ""
+	if s.attached {
+		s.witness(Evidence{Source: FromSocket, Sign: Attached, At: r.last.Time, Detail: holder})
+	}
+}
+
+// hold moves a session to another socket, and says so.
+func (r *Registry) hold(i uint32, holder string) {
+	s := r.sessions[i]
+	if s.holder == holder && s.attached == (holder != "") {
+		return
+	}
+	r.attach(s, holder)
+	r.touch(i)
+	r.changes = append(r.changes, Change{Old: s.stream, New: s.stream, Cause: ByResume, Holder: holder})
+}
+
+// witness keeps the last thing that each source said.
+func (s *session) witness(e Evidence) {
+	for i := range s.evidence {
+		if s.evidence[i].Source == e.Source {
+			s.evidence[i] = e
+			return
+		}
+	}
+	s.evidence = append(s.evidence, e)
+}
+
+func (r *Registry) resume(c *Resume, p *peer) Result {
+	i, ok := r.bySession[c.Session]
+	if !ok {
+		if e := r.ended.bySession[c.Session]; e != nil && e.Stream.Anchor != c.Anchor {
+			return Result{Refusal: NotYours}
+		}
+		return r.gone(c.Session)
+	}
+	if r.sessions[i].stream.Anchor != c.Anchor {
+		return Result{Refusal: NotYours}
+	}
+	r.hold(i, c.Holder)
+	r.adoptTerms(i)
+	r.hear(i, p, ByResume)
+	return r.granted(i)
+}
+
+// mine finds the live session that a command may change: an old socket's say
+// about a session that moved on counts no more than one about an ended session.
+func (r *Registry) mine(s Session, holder string) (uint32, bool) {
+	i, ok := r.bySession[s]
+	return i, ok && (holder == "" || r.sessions[i].holder == holder)
+}
+
+func (r *Registry) stop(c *Stop) Result {
+	i, ok := r.mine(c.Session, c.Holder)
+	if !ok {
+		return r.gone(c.Session)
+	}
+	a := r.granted(i)
+	a.Ended = r.end(i, c.Reason, c.By)
+	return a
+}
+
+func (r *Registry) update(c *Update, p *peer) Result {
+	i, ok := r.mine(c.Session, c.Holder)
+	if !ok {
+		return r.gone(c.Session)
+	}
+	r.change(i, ByUpdate, func(st *Stream) {
+		if c.Title != nil {
+			st.Title = *c.Title
+		}
+		if c.Cover != nil {
+			st.Cover = *c.Cover
+		}
+		if c.Tags != nil {
+			st.Tags = *c.Tags
+		}
+		if c.Extra != nil {
+			st.Extra = *c.Extra
+		}
+	})
+	r.hear(i, p, ByBeat)
+	return r.granted(i)
+}
+
+func (r *Registry) ban(c *Ban) Result {
+	r.bans[c.Anchor] = *c
+	r.mark(recordBan, c.Anchor)
+	i, ok := r.byAnchor[c.Anchor]
+	if _, banned := r.Banned(c.Anchor); !ok || !banned {
+		return Result{}
+	}
+	a := r.granted(i)
+	a.Ended = r.end(i, Banned, c.By)
+	return a
+}
+
+// set takes settings of a higher revision. Sessions go on by the terms that
+// their clients know, until each is heard to have adopted these.
+func (r *Registry) set(s Settings) {
+	if s.Revision <= r.settings.Revision || s.Check() != nil || !r.leases.set(s.terms(), s.Tick(), r.clock) {
+		return
+	}
+	r.settings = s
+	r.mark(recordMeta, "")
+}
+
+func (r *Registry) observe(c *Observe) Result {
+	i, ok := r.mine(c.Session, c.Holder)
+	if !ok {
+		return r.gone(c.Session)
+	}
+	s := r.sessions[i]
+	s.witness(Evidence{Source: c.Source, Sign: c.Sign, At: r.last.Time, Detail: c.Detail})
+	if c.Sign == Detached {
+		s.attached = false
+	}
+	r.touch(i)
+	return r.granted(i)
+}
+
+func (r *Registry) adopt(c *Adopt) Result {
+	i, ok := r.bySession[c.Session]
+	if !ok {
+		return r.gone(c.Session)
+	}
+	r.adoptTerms(i)
+	return r.granted(i)
+}
+
+// adoptTerms lets a lease run by the present settings: its client has heard of
+// them, by a socket's welcome or by a settings message.
+func (r *Registry) adoptTerms(i uint32) {
+	r.leases.all[i].terms = uint8(len(r.leases.terms) - 1)
+	r.touch(i)
+}

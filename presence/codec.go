@@ -1,0 +1,160 @@
+package presence
+
+import (
+	"encoding/binary"
+	"errors"
+)
+
+// ErrMalformed is returned when bytes are not what this package encodes.
+var ErrMalformed = errors.New("presence: malformed encoding")
+
+func appendUint(b []byte, v uint64) []byte { return binary.AppendUvarint(b, v) }
+func appendInt(b []byte, v int64) []byte   { return binary.AppendVarint(b, v) }
+
+func appendString(b []byte, s string) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
+}
+
+func appendBytes(b, s []byte) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
+}
+
+func appendStrings(b []byte, ss []string) []byte {
+	b = binary.AppendUvarint(b, uint64(len(ss)))
+	for _, s := range ss {
+		b = appendString(b, s)
+	}
+	return b
+}
+
+func appendBool(b []byte, v bool) []byte {
+	if v {
+		return append(b, 1)
+	}
+	return append(b, 0)
+}
+
+func appendSettings(b []byte, s Settings) []byte {
+	for _, v := range [...]int64{s.Revision, s.Interval, s.Missed, s.Grace} {
+		b = appendInt(b, v)
+	}
+	return appendBool(appendBool(b, s.RefuseTakeover), s.ShowPublished)
+}
+
+// reader reads what the append functions wrote. After the first fault it
+// yields zeros, and bad is set: callers look once, at the end.
+type reader struct {
+	b   []byte
+	bad bool
+}
+
+func (r *reader) fail() { r.bad, r.b = true, nil }
+
+func (r *reader) take(n uint64) []byte {
+	if n > uint64(len(r.b)) {
+		r.fail()
+		return nil
+	}
+	v := r.b[:n:n]
+	r.b = r.b[n:]
+	return v
+}
+
+func (r *reader) uint() uint64 {
+	v, n := binary.Uvarint(r.b)
+	if n <= 0 {
+		r.fail()
+		return 0
+	}
+	r.b = r.b[n:]
+	return v
+}
+
+func (r *reader) int() int64 {
+	v, n := binary.Varint(r.b)
+	if n <= 0 {
+		r.fail()
+		return 0
+	}
+	r.b = r.b[n:]
+	return v
+}
+
+// count reads the length of a list whose elements take at least one byte each,
+// so that a forged length cannot make anybody allocate.
+func (r *reader) count() int {
+	n := r.uint()
+	if n > uint64(len(r.b)) {
+		r.fail()
+		return 0
+	}
+	return int(n)
+}
+
+func (r *reader) byte() byte {
+	if v := r.take(1); v != nil {
+		return v[0]
+	}
+	return 0
+}
+
+func (r *reader) bool() bool {
+	v := r.byte()
+	if v > 1 {
+		r.fail()
+	}
+	return v == 1
+}
+
+// enum reads a byte below n.
+func (r *reader) enum(n int) byte {
+	v := r.byte()
+	if int(v) >= n {
+		r.fail()
+		return 0
+	}
+	return v
+}
+
+func (r *reader) string() string { return string(r.take(r.uint())) }
+
+// bytes copies: what is decoded outlives the entry.
+func (r *reader) bytes() []byte {
+	v := r.take(r.uint())
+	if len(v) == 0 {
+		return nil
+	}
+	return append(make([]byte, 0, len(v)), v...)
+}
+
+func (r *reader) strings() []string {
+	n := r.count()
+	if n == 0 {
+		return nil
+	}
+	v := make([]string, 0, n)
+	for range n {
+		v = append(v, r.string())
+	}
+	return v
+}
+
+func (r *reader) session() (s Session) {
+	copy(s[:], r.take(uint64(len(s))))
+	return s
+}
+
+func (r *reader) settings() Settings {
+	return Settings{
+		Revision: r.int(), Interval: r.int(), Missed: r.int(), Grace: r.int(),
+		RefuseTakeover: r.bool(), ShowPublished: r.bool(),
+	}
+}
+
+// done returns ErrMalformed unless all was read and nothing was amiss.
+func (r *reader) done() error {
+	if r.bad || len(r.b) != 0 {
+		return ErrMalformed
+	}
+	return nil
+}

@@ -1,0 +1,54 @@
+package presence
+
+// Source says where a piece of evidence comes from.
+type Source uint8
+
+// The sources of evidence. A stream's state is a function of what they said,
+// each with its time; nobody has to remember to clear a flag.
+const (
+	FromSocket   Source = iota + 1 // the anchor's socket: attached, detached
+	FromBeats                      // heartbeats
+	FromCallback                   // the cloud's or the media server's callbacks
+	FromPoll                       // the status poller
+)
+
+var sourceNames = [...]string{FromSocket: "socket", FromBeats: "heartbeat", FromCallback: "callback", FromPoll: "poll"}
+
+// String gives the word that `why` shows.
+func (s Source) String() string {
+	if int(s) < len(sourceNames) {
+		return sourceNames[s]
+	}
+	return ""
+}
+
+// Sign is what a source said.
+type Sign uint8
+
+// The signs there are.
+const (
+	Attached Sign = iota + 1 // a socket holds the session
+	Detached                 // the socket closed; by itself this changes nothing
+	Heard                    // a beat came
+	Missed                   // a beat was missed
+)
+
+var signNames = [...]string{Attached: "attached", Detached: "detached", Heard: "heard", Missed: "missed"}
+
+// String gives the word that `why` shows.
+func (s Sign) String() string {
+	if int(s) < len(signNames) {
+		return signNames[s]
+	}
+	return ""
+}
+
+// Evidence is the last thing that one source said of a session. A session
+// keeps one piece from each source, is archived with them, and `why` shows
+// them.
+type Evidence struct {
+	Source Source
+	Sign   Sign
+	At     int64  // Unix milliseconds, log time
+	Detail string // for people: a connection, a media session, a node
+}

@@ -1,0 +1,78 @@
+package presence
+
+// endings remembers the sessions that are over, oldest first, so that whoever
+// comes back to one can be told why it is gone.
+type endings struct {
+	first     uint64 // the sequence number of list[0]
+	list      []*Ended
+	bySession map[Session]*Ended
+}
+
+func (m *endings) len() int       { return len(m.list) }
+func (m *endings) oldest() *Ended { return m.list[0] }
+
+// add returns the sequence number that e was given.
+func (m *endings) add(e *Ended) uint64 {
+	m.list = append(m.list, e)
+	m.bySession[e.Stream.Session] = e
+	return m.first + uint64(len(m.list)) - 1
+}
+
+// drop forgets the oldest and returns its sequence number.
+func (m *endings) drop() uint64 {
+	delete(m.bySession, m.list[0].Stream.Session)
+	m.list[0] = nil
+	m.list = m.list[1:]
+	m.first++
+	return m.first - 1
+}
+
+// at returns the one of that sequence number, nil when it is forgotten.
+func (m *endings) at(seq uint64) *Ended {
+	if seq < m.first || seq-m.first >= uint64(len(m.list)) {
+		return nil
+	}
+	return m.list[seq-m.first]
+}
+
+// keyed is the session that a client's own key began.
+type keyed struct {
+	session Session
+	clock   int64
+	seq     uint64
+}
+
+// keys remembers, oldest first, which key began which session, so that a start
+// whose answer was lost can be repeated.
+type keys struct {
+	first  uint64
+	names  []string // anchor, NUL, key
+	byName map[string]keyed
+}
+
+func keyName(anchor, key string) string { return anchor + "\x00" + key }
+
+func (m *keys) len() int      { return len(m.names) }
+func (m *keys) oldest() int64 { return m.byName[m.names[0]].clock }
+
+func (m *keys) add(name string, s Session, clock int64) uint64 {
+	seq := m.first + uint64(len(m.names))
+	m.names = append(m.names, name)
+	m.byName[name] = keyed{session: s, clock: clock, seq: seq}
+	return seq
+}
+
+func (m *keys) drop() uint64 {
+	delete(m.byName, m.names[0])
+	m.names[0] = ""
+	m.names = m.names[1:]
+	m.first++
+	return m.first - 1
+}
+
+func (m *keys) at(seq uint64) (name string, ok bool) {
+	if seq < m.first || seq-m.first >= uint64(len(m.names)) {
+		return "", false
+	}
+	return m.names[seq-m.first], true
+}

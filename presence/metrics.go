@@ -1,0 +1,64 @@
+package presence
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+)
+
+// metrics are what a node counts. No label names an anchor or a stream.
+type metrics struct {
+	streams *prometheus.GaugeVec
+	beats   prometheus.Counter
+	strays  prometheus.Counter
+	missed  prometheus.Counter
+	starts  prometheus.Counter
+	ends    *prometheus.CounterVec
+	stalls  prometheus.Counter
+	retries prometheus.Counter
+	entries prometheus.Counter
+}
+
+func newMetrics(reg prometheus.Registerer) *metrics {
+	f := promauto.With(reg)
+	counter := func(name, help string) prometheus.Counter {
+		return f.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
+	}
+	return &metrics{
+		streams: f.NewGaugeVec(prometheus.GaugeOpts{Name: "onair_streams", Help: "Live sessions, by state."}, []string{"state"}),
+		beats:   counter("onair_beats_total", "Heartbeats heard by this node."),
+		strays:  counter("onair_stray_beats_total", "Heartbeats in the log that named a session which is no longer live."),
+		missed:  counter("onair_missed_beats_total", "Streams that went away because a beat was missed."),
+		starts:  counter("onair_starts_total", "Sessions begun."),
+		ends: f.NewCounterVec(prometheus.CounterOpts{
+			Name: "onair_ends_total", Help: "Sessions ended, by reason.",
+		}, []string{"reason"}),
+		stalls:  counter("onair_clock_stalls_total", "Steps of log time that were backwards or too long and counted for nothing."),
+		retries: counter("onair_append_retries_total", "Appends that failed and were tried again."),
+		entries: counter("onair_entries_total", "Entries of the log applied."),
+	}
+}
+
+// applied counts what one entry did.
+func (m *metrics) applied(a *Applied) {
+	m.entries.Inc()
+	m.strays.Add(float64(a.Strays))
+	if a.Stalled {
+		m.stalls.Inc()
+	}
+	for _, c := range a.Changes {
+		if c.Old != nil {
+			m.streams.WithLabelValues(c.Old.State.String()).Dec()
+		}
+		if c.New != nil {
+			m.streams.WithLabelValues(c.New.State.String()).Inc()
+		}
+		switch {
+		case c.Cause == ByStart:
+			m.starts.Inc()
+		case c.Cause == BySilence:
+			m.missed.Inc()
+		case c.Ended != nil:
+			m.ends.WithLabelValues(c.Ended.Reason.String()).Inc()
+		}
+	}
+}

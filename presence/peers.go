@@ -1,0 +1,236 @@
+package presence
+
+import (
+	"maps"
+	"slices"
+	"strings"
+)
+
+// peer is one node as the log knows it. A node is leased just as an anchor is:
+// it beats by appending.
+type peer struct {
+	name   string
+	boot   uint64
+	no     uint64 // of its last batch
+	knows  uint64 // the highest rules that it can apply
+	joined uint64 // the entry with which this boot joined
+	last   int64  // presence time of its last entry
+	alive  bool
+	via    uint16 // what leases renewed through it carry; 0 when not alive
+
+	viewers map[uint32]int64 // absolute, by index
+	likes   map[uint32]int64 // since it booted, by index
+}
+
+// departed are the viewer counts of a node that was lost or has left: they
+// stay for a while so that its viewers can return elsewhere.
+type departed struct {
+	until   int64
+	viewers map[uint32]int64
+}
+
+// peers are all nodes by name, and the counts of those that are gone.
+type peers struct {
+	list     []*peer // sorted by name
+	vias     indexes // in use; via 0 is nobody's
+	departed []departed
+}
+
+// find returns the peer of that name, and where it is or would be.
+func (ps *peers) find(name string) (*peer, int) {
+	at, ok := slices.BinarySearchFunc(ps.list, name, func(p *peer, n string) int { return strings.Compare(p.name, n) })
+	if ok {
+		return ps.list[at], at
+	}
+	return nil, at
+}
+
+// heard is the oldest among the last entries of all living nodes: no lease is
+// judged before every node that may have heard its anchor has spoken.
+func (ps *peers) heard(clock int64) int64 {
+	for _, p := range ps.list {
+		if p.alive {
+			clock = min(clock, p.last)
+		}
+	}
+	return clock
+}
+
+// drop forgets all counts of an index whose session has ended.
+func (ps *peers) drop(i uint32) {
+	for _, p := range ps.list {
+		delete(p.viewers, i)
+		delete(p.likes, i)
+	}
+	for _, d := range ps.departed {
+		delete(d.viewers, i)
+	}
+}
+
+// admit finds out who speaks. It returns nil when the batch is to be refused:
+// it was applied before, or comes from a boot that is over.
+func (r *Registry) admit(b *Batch) *peer {
+	p, at := r.peers.find(b.Node)
+	switch {
+	case p == nil:
+		p = &peer{name: b.Node}
+		r.peers.list = slices.Insert(r.peers.list, at, p)
+	case b.Boot < p.boot, b.Boot == p.boot && (!p.alive || b.No <= p.no):
+		return nil
+	case b.Boot == p.boot:
+		p.no = b.No
+		r.knows(p, b.Knows)
+		return p
+	case p.alive:
+		r.lose(p)
+	}
+	p.boot, p.no, p.alive, p.joined = b.Boot, b.No, true, r.last.Num
+	p.last = r.clock
+	p.viewers, p.likes = map[uint32]int64{}, map[uint32]int64{}
+	if r.peers.vias.len() == 0 {
+		r.peers.vias.take(0)
+	}
+	p.via = uint16(r.peers.vias.get())
+	r.knows(p, b.Knows)
+	r.mark(recordPeer, p.name)
+	return p
+}
+
+func (r *Registry) knows(p *peer, rules uint64) {
+	if p.knows != rules {
+		p.knows = rules
+		r.mark(recordPeer, p.name)
+	}
+}
+
+// lose takes a node for lost: the leases last renewed through it start anew,
+// once, since its anchors may have been beating into a dead socket.
+func (r *Registry) lose(p *peer) {
+	r.leases.rearm(r.clock, func(le *lease) bool {
+		mine := le.via == p.via
+		if mine {
+			le.via = 0
+		}
+		return mine
+	})
+	r.retire(p)
+}
+
+// retire takes a node out of the living.
+func (r *Registry) retire(p *peer) {
+	if len(p.viewers) > 0 {
+		r.peers.departed = append(r.peers.departed, departed{until: r.clock + keepDeparted, viewers: p.viewers})
+	}
+	r.peers.vias.put(uint32(p.via))
+	p.alive, p.via, p.viewers, p.likes = false, 0, nil, nil
+	r.mark(recordPeer, p.name)
+}
+
+// leave is a node that goes on purpose: all that it heard is in the log.
+func (r *Registry) leave(p *peer) {
+	for i := range r.leases.all {
+		if r.leases.all[i].via == p.via {
+			r.leases.all[i].via = 0
+		}
+	}
+	r.retire(p)
+}
+
+// losePeers loses the silent, lets the counts of the departed go, and forgets
+// nodes that were dead for a day.
+func (r *Registry) losePeers() {
+	silent := lostAfter * r.settings.Tick()
+	for i := 0; i < len(r.peers.list); i++ {
+		p := r.peers.list[i]
+		switch {
+		case p.alive && p.last+silent < r.clock:
+			r.lose(p)
+		case !p.alive && p.last+keepPeers < r.clock:
+			r.peers.list = slices.Delete(r.peers.list, i, i+1)
+			r.mark(recordPeer, p.name)
+			i--
+		}
+	}
+	for len(r.peers.departed) > 0 && r.peers.departed[0].until < r.clock {
+		gone := r.peers.departed[0].viewers
+		r.peers.departed = r.peers.departed[1:]
+		for _, i := range slices.Sorted(maps.Keys(gone)) {
+			r.addViewers(i, -gone[i])
+		}
+	}
+}
+
+// count takes in what a node reports of its viewers and likes.
+func (r *Registry) count(b *Batch, p *peer) {
+	for _, c := range b.Viewers {
+		if r.leases.find(c.Lease) == nil {
+			continue
+		}
+		d := c.N - p.viewers[c.Index]
+		if c.N == 0 {
+			delete(p.viewers, c.Index)
+		} else {
+			p.viewers[c.Index] = c.N
+		}
+		r.addViewers(c.Index, d)
+	}
+	for _, c := range b.Likes {
+		d := c.N - p.likes[c.Index]
+		if r.leases.find(c.Lease) == nil || d <= 0 {
+			continue
+		}
+		p.likes[c.Index] = c.N
+		r.change(c.Index, ByCounts, func(st *Stream) { st.Likes += d })
+	}
+}
+
+func (r *Registry) addViewers(i uint32, d int64) {
+	if d == 0 {
+		return
+	}
+	s := r.sessions[i]
+	st := *s.stream
+	st.Viewers += d
+	r.changes = append(r.changes, Change{Old: s.stream, New: &st, Cause: ByCounts, Holder: s.holder})
+	s.stream = &st
+	if st.Viewers > st.Peak {
+		st.Peak = st.Viewers
+		r.touch(i) // the peak is for ever, the present count is the nodes'
+	}
+}
+
+// Keeper is the longest-living node by the registry; it does what only one
+// node should do. Empty when no node lives.
+func (r *Registry) Keeper() string {
+	var keeper *peer
+	for _, p := range r.peers.list {
+		if p.alive && (keeper == nil || p.joined < keeper.joined) {
+			keeper = p
+		}
+	}
+	if keeper == nil {
+		return ""
+	}
+	return keeper.name
+}
+
+// Peers is how many nodes live.
+func (r *Registry) Peers() (n int) {
+	for _, p := range r.peers.list {
+		if p.alive {
+			n++
+		}
+	}
+	return n
+}
+
+// KnownRules is the highest version of the rules that every living node can apply.
+func (r *Registry) KnownRules() uint64 {
+	known := uint64(Rules)
+	for _, p := range r.peers.list {
+		if p.alive {
+			known = min(known, p.knows)
+		}
+	}
+	return known
+}

@@ -1,0 +1,235 @@
+package presence
+
+import (
+	"cmp"
+	"encoding/binary"
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+
+	"github.com/cespare/xxhash/v2"
+)
+
+// Record is one piece of a registry: a snapshot is all of them in order, and
+// an embedded log's rows are those that changed.
+type Record struct {
+	Kind  byte
+	Key   string
+	Value []byte // nil: there is no such record any more
+}
+
+// The kinds of records, in the order in which a snapshot holds them.
+const (
+	recordMeta     = 'a'
+	recordPeer     = 'b'
+	recordDeparted = 'c'
+	recordSession  = 'd'
+	recordBan      = 'e'
+	recordStartKey = 'f'
+	recordEnded    = 'g'
+)
+
+// metaVersion is the first byte of the meta record: the version of all records.
+const metaVersion = 1
+
+type recordKey struct {
+	kind byte
+	key  string
+}
+
+func sessionKey(i uint32) string { return fmt.Sprintf("%08x", i) }
+func seqKey(seq uint64) string   { return fmt.Sprintf("%016x", seq) }
+
+// TrackDirty makes the registry remember from now on which records change.
+func (r *Registry) TrackDirty() { r.dirty = map[recordKey]struct{}{} }
+
+// mark notes that a record has changed.
+func (r *Registry) mark(kind byte, key string) {
+	if r.dirty != nil {
+		r.dirty[recordKey{kind, key}] = struct{}{}
+	}
+}
+
+// touch notes that a session has changed, more than by a beat.
+func (r *Registry) touch(i uint32) {
+	if s := r.sessions[i]; !s.touched {
+		s.touched = true
+		r.touched = append(r.touched, i)
+	}
+}
+
+// settle brings the digest up to date with what the entry touched.
+func (r *Registry) settle() {
+	for _, i := range r.touched {
+		s := r.sessions[i]
+		if s == nil || !s.touched {
+			continue
+		}
+		s.touched = false
+		r.scratch = appendSession(r.scratch[:0], s)
+		sum := xxhash.Sum64(r.scratch)
+		r.sum += sum - s.sum
+		s.sum = sum
+		if r.dirty != nil {
+			r.mark(recordSession, sessionKey(i))
+		}
+	}
+	r.touched = r.touched[:0]
+	r.past[r.last.Num%pastDigests] = pastSum{r.Position(), r.Digest()}
+}
+
+// TakeDirty returns the records that changed since the last take, as they are
+// now, with the meta record first; nothing when nothing but the clock did.
+func (r *Registry) TakeDirty() []Record {
+	if len(r.dirty) == 0 {
+		return nil
+	}
+	delete(r.dirty, recordKey{kind: recordMeta})
+	keys := slices.SortedFunc(maps.Keys(r.dirty), func(a, b recordKey) int {
+		return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.key, b.key))
+	})
+	clear(r.dirty)
+	out := make([]Record, 0, len(keys)+1)
+	out = append(out, Record{Kind: recordMeta, Value: r.appendMeta(nil)})
+	for _, k := range keys {
+		out = append(out, Record{Kind: k.kind, Key: k.key, Value: r.value(k)})
+	}
+	return out
+}
+
+// value encodes the record of that key, nil when it is gone.
+func (r *Registry) value(k recordKey) []byte {
+	switch k.kind {
+	case recordPeer:
+		if p, _ := r.peers.find(k.key); p != nil {
+			return appendPeer(nil, p)
+		}
+	case recordBan:
+		if b, ok := r.bans[k.key]; ok {
+			return b.encode(nil)
+		}
+	case recordSession:
+		var i uint32
+		if _, err := fmt.Sscanf(k.key, "%08x", &i); err == nil && r.sessions[i] != nil {
+			return r.appendLeased(nil, i)
+		}
+	case recordStartKey, recordEnded:
+		var seq uint64
+		if _, err := fmt.Sscanf(k.key, "%016x", &seq); err != nil {
+			return nil
+		}
+		if k.kind == recordEnded {
+			if e := r.ended.at(seq); e != nil {
+				return appendEnded(nil, e)
+			}
+		} else if name, ok := r.keys.at(seq); ok {
+			return appendKeyed(nil, name, r.keys.byName[name])
+		}
+	}
+	return nil
+}
+
+// Records yields the whole registry, in an order that is the same on all
+// nodes. The registry must not change meanwhile.
+func (r *Registry) Records() iter.Seq[Record] {
+	return func(yield func(Record) bool) {
+		_ = yield(Record{Kind: recordMeta, Value: r.appendMeta(nil)}) &&
+			r.eachPeer(yield) && r.eachSession(yield) && r.eachBan(yield) && r.eachMemory(yield)
+	}
+}
+
+func (r *Registry) eachPeer(yield func(Record) bool) bool {
+	for _, p := range r.peers.list {
+		if !yield(Record{recordPeer, p.name, appendPeer(nil, p)}) {
+			return false
+		}
+	}
+	for i, d := range r.peers.departed {
+		v := appendCountMap(appendInt(nil, d.until), d.viewers)
+		if !yield(Record{recordDeparted, seqKey(uint64(i)), v}) {
+			return false
+		}
+	}
+	return true
+}
+
+func (r *Registry) eachSession(yield func(Record) bool) bool {
+	for i, s := range r.sessions {
+		if s != nil && !yield(Record{recordSession, sessionKey(uint32(i)), r.appendLeased(nil, uint32(i))}) {
+			return false
+		}
+	}
+	return true
+}
+
+func (r *Registry) eachBan(yield func(Record) bool) bool {
+	for _, anchor := range slices.Sorted(maps.Keys(r.bans)) {
+		b := r.bans[anchor]
+		if !yield(Record{recordBan, anchor, b.encode(nil)}) {
+			return false
+		}
+	}
+	return true
+}
+
+func (r *Registry) eachMemory(yield func(Record) bool) bool {
+	for i, name := range r.keys.names {
+		if !yield(Record{recordStartKey, seqKey(r.keys.first + uint64(i)), appendKeyed(nil, name, r.keys.byName[name])}) {
+			return false
+		}
+	}
+	for i, e := range r.ended.list {
+		if !yield(Record{recordEnded, seqKey(r.ended.first + uint64(i)), appendEnded(nil, e)}) {
+			return false
+		}
+	}
+	return true
+}
+
+// Encode gives the registry's snapshot: two registries are equal when their
+// snapshots are, byte for byte.
+func (r *Registry) Encode() []byte {
+	var b []byte
+	for rec := range r.Records() {
+		b = append(b, rec.Kind)
+		b = appendBytes(appendString(b, rec.Key), rec.Value)
+	}
+	return b
+}
+
+// pastDigests is how many digests of past positions a registry can compare a
+// peer's with; one that lags further behind is not compared.
+const pastDigests = 1024
+
+type pastSum struct {
+	at  Position
+	sum uint64
+}
+
+// Digest is a short form of the registry at its position, without the times
+// of leases and the present viewer counts: nodes that differ in it have
+// diverged. It costs the same whatever the list's length.
+func (r *Registry) Digest() uint64 {
+	var b [64]byte
+	for i, v := range [...]uint64{
+		r.sum, uint64(r.clock), r.rules, uint64(r.settings.Revision),
+		uint64(len(r.bySession)), uint64(len(r.bans)), r.ended.first + uint64(r.ended.len()), r.keys.first + uint64(r.keys.len()),
+	} {
+		binary.LittleEndian.PutUint64(b[i*8:], v)
+	}
+	return xxhash.Sum64(b[:])
+}
+
+// compare checks a peer's digest of a position that this registry passed.
+func (r *Registry) compare(b *Batch) (diverged string) {
+	if b.Digest == nil {
+		return ""
+	}
+	for _, p := range r.past {
+		if p.at == b.Digest.At && !p.at.IsZero() && p.sum != b.Digest.Sum {
+			return b.Node
+		}
+	}
+	return ""
+}

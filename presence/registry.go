@@ -1,0 +1,386 @@
+package presence
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+)
+
+// Rules is the version of Apply's rules that this build knows. Which one
+// applies is registry state, raised by an entry once every living node knows it.
+const Rules = 1
+
+// ErrRules is returned when an entry or an image needs rules that this build
+// does not know. A node that meets one must stop: to skip it would be to lie.
+var ErrRules = errors.New("presence: this needs a newer version of onair")
+
+// How long things are remembered, in milliseconds of presence time and in
+// number. More of it answers later questions and costs memory on every node.
+const (
+	keepKeys     = 24 * 60 * 60 * 1000
+	keepEnded    = 24 * 60 * 60 * 1000
+	maxEnded     = 100_000
+	keepPeers    = 24 * 60 * 60 * 1000
+	keepDeparted = 15_000 // a lost node's viewer counts, so that its viewers can return
+)
+
+// lostAfter is how many node ticks of silence lose a node.
+const lostAfter = 3
+
+// Registry is the state of the list: a deterministic function of the entries
+// applied so far. It does no I/O, reads no clock and draws no lots. It is not
+// safe for concurrent use: Node guards it.
+type Registry struct {
+	// Where it stands in the log.
+	hash uint64
+	last Entry // without its batch
+
+	clock    int64 // presence time in milliseconds: the sum of the steps between entries
+	rules    uint64
+	settings Settings
+
+	// Live sessions, by the index that their start was given.
+	sessions  []*session
+	free      indexes
+	leases    leases
+	bySession map[Session]uint32
+	byCode    map[string]uint32
+	byAnchor  map[string]uint32
+
+	bans  map[string]Ban
+	keys  keys
+	ended endings
+	peers peers
+
+	// What has changed.
+	sum     uint64               // of the sessions' digests
+	past    [pastDigests]pastSum // digests of the last positions, by number
+	touched []uint32             // sessions that the present entry changed
+	dirty   map[recordKey]struct{}
+	scratch []byte
+	changes []Change // of the entry being applied
+}
+
+// session is what a live session is beside what the list shows of it.
+type session struct {
+	stream   *Stream
+	holder   string // the connection that holds it, empty for apps without sockets
+	attached bool
+	touched  bool
+	sum      uint64 // its part of the registry's digest
+	evidence []Evidence
+}
+
+// NewRegistry gives the registry of an empty log, with the default settings
+// under revision 0, which any node's own replace.
+func NewRegistry() *Registry {
+	r := &Registry{
+		rules:     1,
+		settings:  Settings{Interval: 60_000, Missed: 3, Grace: 5_000},
+		bySession: map[Session]uint32{},
+		byCode:    map[string]uint32{},
+		byAnchor:  map[string]uint32{},
+		bans:      map[string]Ban{},
+		keys:      keys{byName: map[string]keyed{}},
+		ended:     endings{bySession: map[Session]*Ended{}},
+	}
+	r.leases.set(r.settings.terms(), r.settings.Tick(), 0)
+	return r
+}
+
+// Applied is what one entry did.
+type Applied struct {
+	Position Position
+	Num      uint64
+	Time     int64 // log time, Unix milliseconds
+	Node     string
+	Boot     uint64
+	No       uint64
+	// Refused: the batch came from a boot that the log has declared dead, or
+	// was there already; nothing of it was applied.
+	Refused bool
+	// Stalled: the step since the last entry was backwards or too long, and
+	// counted for nothing.
+	Stalled bool
+	// Strays is how many beats named a session that is no longer live.
+	Strays int
+	// Diverged names the node whose digest of an earlier position differs from
+	// this registry's.
+	Diverged string
+	Results  []Result // one for each command of the batch, unless Refused
+	Changes  []Change // of streams, in the order in which they happened
+}
+
+// Result is what a command came to.
+type Result struct {
+	Refusal Refusal
+	Stream  *Stream // the live session that the command is about
+	Ended   *Ended  // with a Stop, and with SessionGone where the end is still known
+	Lease   Lease
+	Term    int64 // how long the session lives on without a beat, in milliseconds
+	Again   bool  // a Start whose key had begun this session before
+}
+
+// Refusal says why a command changed nothing.
+type Refusal uint8
+
+// The refusals there are, in the words of the wire protocol.
+const (
+	Granted Refusal = iota
+	AlreadyLive
+	CodeTaken
+	SessionGone
+	AnchorBanned
+	NotYours
+)
+
+var refusalNames = [...]string{
+	Granted: "", AlreadyLive: "already_live", CodeTaken: "code_taken", SessionGone: "session_gone",
+	AnchorBanned: "banned", NotYours: "forbidden",
+}
+
+// String gives the wire protocol's error code.
+func (f Refusal) String() string { return refusalNames[f] }
+
+// Apply is the one way in: clock, then beats and counts, then commands in
+// order, then expiry. It returns ErrRules or ErrMalformed, having changed
+// nothing, when the entry cannot be applied; the node must then stop.
+func (r *Registry) Apply(e Entry) (Applied, error) {
+	in := &reader{b: e.Batch}
+	var b Batch
+	if err := b.header(in); err != nil {
+		return Applied{}, err
+	}
+	if r.rules > Rules {
+		return Applied{}, fmt.Errorf("%w: rules %d, this build knows %d", ErrRules, r.rules, Rules)
+	}
+	beats := *in
+	n := in.count()
+	var prev uint32
+	for range n {
+		prev = in.beat(prev).Index
+	}
+	if err := b.tail(in); err != nil {
+		return Applied{}, err
+	}
+
+	r.changes = nil
+	a := Applied{Num: e.Num, Time: e.Time, Node: b.Node, Boot: b.Boot, No: b.No}
+	a.Stalled = r.step(e)
+	p := r.admit(&b)
+	if a.Refused = p == nil; !a.Refused {
+		a.Strays = r.beats(&beats, p)
+		p.last = r.clock
+		r.count(&b, p)
+		a.Results = r.commands(&b, p)
+		a.Diverged = r.compare(&b)
+	}
+	r.expire()
+	r.forget()
+	r.settle()
+	a.Position, a.Changes = r.Position(), r.changes
+	return a, nil
+}
+
+// step moves the clocks and the hash on to e. A step of log time backwards or
+// of more than two node ticks counts for nothing: the servers, or their
+// clocks, were away. Counted as two ticks, a few clock steps within one lease
+// would eat its grace.
+func (r *Registry) step(e Entry) (stalled bool) {
+	if r.last.Num != 0 {
+		d := e.Time - r.last.Time
+		if stalled = d < 0 || d > 2*r.settings.Tick(); !stalled {
+			r.clock += d
+		}
+		if e.Repl != r.last.Repl {
+			// Beats that were acknowledged may have been in a tail that is lost.
+			r.leases.rearm(r.clock, func(*lease) bool { return true })
+		}
+	}
+	r.hash = e.chain(r.hash)
+	r.last = Entry{ID: e.ID, Num: e.Num, Time: e.Time, Repl: e.Repl}
+	return stalled
+}
+
+// beats applies the batch's beats. A beat's age is clamped to the presence
+// time since the node's previous entry.
+func (r *Registry) beats(in *reader, p *peer) (strays int) {
+	oldest := p.last
+	n := in.count()
+	var prev uint32
+	for range n {
+		x := in.beat(prev)
+		prev = x.Index
+		le := r.leases.find(x.Lease)
+		if le == nil {
+			strays++
+			continue
+		}
+		le.renew(max(oldest, r.clock-int64(x.Age)), r.clock, p.via)
+		if le.flags&leaseQuiet != 0 {
+			r.enliven(x.Index, ByBeat)
+		}
+	}
+	return strays
+}
+
+// hear counts as a beat of a session, by a command that names it.
+func (r *Registry) hear(i uint32, p *peer, cause Cause) {
+	le := &r.leases.all[i]
+	le.renew(r.clock, r.clock, p.via)
+	if le.flags&leaseQuiet != 0 {
+		r.enliven(i, cause)
+	}
+}
+
+// enliven makes a stream live that was starting or away.
+func (r *Registry) enliven(i uint32, cause Cause) {
+	r.leases.all[i].flags &^= leaseQuiet
+	r.change(i, cause, func(st *Stream) {
+		st.State, st.Away, st.Shown = Live, NotAway, st.Listed
+	})
+}
+
+// change replaces a stream by a changed copy.
+func (r *Registry) change(i uint32, cause Cause, edit func(*Stream)) {
+	s := r.sessions[i]
+	st := *s.stream
+	edit(&st)
+	r.changes = append(r.changes, Change{Old: s.stream, New: &st, Cause: cause, Holder: s.holder})
+	s.stream = &st
+	r.touch(i)
+}
+
+// expire loses silent nodes, and fires the misses that every living node has
+// had its say about.
+func (r *Registry) expire() {
+	r.losePeers()
+	for _, m := range r.leases.advance(r.peers.heard(r.clock), r.clock) {
+		switch {
+		case r.sessions[m.index] == nil:
+		case m.last:
+			r.end(m.index, MissedBeats, "")
+		case m.nth == 1 && r.sessions[m.index].stream.State != Away:
+			r.leases.all[m.index].flags |= leaseQuiet
+			r.change(m.index, BySilence, func(st *Stream) { st.State, st.Away = Away, MissedBeat })
+		}
+	}
+}
+
+// end takes a session off the list and keeps what is known of it.
+func (r *Registry) end(i uint32, why EndReason, by string) *Ended {
+	s := r.sessions[i]
+	st := s.stream
+	e := &Ended{
+		Stream: st, Reason: why, By: by, EndedAt: r.last.Time, clock: r.clock,
+		Evidence: r.evidence(i),
+	}
+	r.changes = append(r.changes, Change{Old: st, Ended: e, Cause: ByEnd, Holder: s.holder})
+	delete(r.bySession, st.Session)
+	delete(r.byCode, st.Code)
+	delete(r.byAnchor, st.Anchor)
+	r.sessions[i] = nil
+	r.leases.all[i].flags &= leaseParked
+	r.free.put(i)
+	r.peers.drop(i)
+	r.sum -= s.sum
+	r.mark(recordSession, sessionKey(i))
+	r.mark(recordEnded, seqKey(r.ended.add(e)))
+	return e
+}
+
+// evidence is all that is known of why a session lives, beats included.
+func (r *Registry) evidence(i uint32) []Evidence {
+	s := r.sessions[i]
+	le := &r.leases.all[i]
+	heard := Evidence{Source: FromBeats, Sign: Heard, At: r.last.Time - (r.clock - le.lastAt(r.clock))}
+	if le.misses > 0 {
+		heard.Sign = Missed
+	}
+	return append(append(make([]Evidence, 0, len(s.evidence)+1), heard), s.evidence...)
+}
+
+// forget drops what was kept for long enough.
+func (r *Registry) forget() {
+	for r.ended.len() > 0 && (r.ended.oldest().clock+keepEnded < r.clock || r.ended.len() > maxEnded) {
+		r.mark(recordEnded, seqKey(r.ended.drop()))
+	}
+	for r.keys.len() > 0 && r.keys.oldest()+keepKeys < r.clock {
+		r.mark(recordStartKey, seqKey(r.keys.drop()))
+	}
+}
+
+// Position is where the registry stands in its history.
+func (r *Registry) Position() Position { return Position{ID: r.last.ID, Hash: uint32(r.hash)} }
+
+// Num is the number of the last entry applied, 0 for none.
+func (r *Registry) Num() uint64 { return r.last.Num }
+
+// Time is the log time of the last entry applied, in Unix milliseconds.
+func (r *Registry) Time() int64 { return r.last.Time }
+
+// Clock is the presence clock, in milliseconds since the log began.
+func (r *Registry) Clock() int64 { return r.clock }
+
+// Settings are those that the log holds.
+func (r *Registry) Settings() Settings { return r.settings }
+
+// Len is how many sessions are live.
+func (r *Registry) Len() int { return len(r.bySession) }
+
+// Reseed makes the positions of this boot unlike any that there were before. A
+// log that does not keep every entry calls it once, before the first Apply.
+func (r *Registry) Reseed(seed uint64) { r.hash = seed }
+
+// Stream returns the live stream of a code, or nil.
+func (r *Registry) Stream(code string) *Stream {
+	if i, ok := r.byCode[code]; ok {
+		return r.sessions[i].stream
+	}
+	return nil
+}
+
+// Live returns the live stream of an anchor, or nil.
+func (r *Registry) Live(anchor string) *Stream {
+	if i, ok := r.byAnchor[anchor]; ok {
+		return r.sessions[i].stream
+	}
+	return nil
+}
+
+// Session returns the stream of a live session, or nil.
+func (r *Registry) Session(s Session) *Stream {
+	if i, ok := r.bySession[s]; ok {
+		return r.sessions[i].stream
+	}
+	return nil
+}
+
+// Ended returns what is known of a session that is over, or nil.
+func (r *Registry) Ended(s Session) *Ended { return r.ended.bySession[s] }
+
+// Evidence returns what each source last said of a live session.
+func (r *Registry) Evidence(s Session) []Evidence {
+	if i, ok := r.bySession[s]; ok {
+		return r.evidence(i)
+	}
+	return nil
+}
+
+// Banned returns the anchor's ban, if one holds at the registry's log time.
+func (r *Registry) Banned(anchor string) (Ban, bool) {
+	b, ok := r.bans[anchor]
+	return b, ok && (b.Until == 0 || b.Until > r.last.Time)
+}
+
+// Streams yields every live stream in the order of their indexes. The
+// registry must not change meanwhile.
+func (r *Registry) Streams() iter.Seq[*Stream] {
+	return func(yield func(*Stream) bool) {
+		for _, s := range r.sessions {
+			if s != nil && !yield(s.stream) {
+				return
+			}
+		}
+	}
+}

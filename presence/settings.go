@@ -1,0 +1,71 @@
+package presence
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Settings are what all nodes must agree on, because Apply depends on it.
+// They are an entry of the log: a node appends its own only when their
+// Revision is higher than the registry's.
+type Settings struct {
+	Revision int64
+	// Interval is the time between two beats, in milliseconds. A longer one
+	// costs less and notices a dead anchor later: after Missed × Interval +
+	// Grace.
+	Interval int64
+	// Missed is how many missed beats end a session.
+	Missed int64
+	// Grace is added for the network, in milliseconds; more of it forgives
+	// slower phones and shows ghosts for longer.
+	Grace int64
+	// RefuseTakeover: a second start of an anchor whose socket is attached is
+	// refused instead of ending the first.
+	RefuseTakeover bool
+	// ShowPublished lists a stream only once it was heard, not at its start.
+	ShowPublished bool
+}
+
+// ErrSettings is returned when a node's settings differ from the registry's
+// under the same revision: one of the two is wrong, and only a person knows which.
+var ErrSettings = errors.New("presence: other nodes run other settings under the same settings.revision")
+
+// ErrBadSettings is returned when settings cannot be worked with.
+var ErrBadSettings = errors.New("presence: impossible settings")
+
+// MinInterval is the shortest interval between beats, in milliseconds. Below
+// it the network's own jitter is larger than the interval.
+const MinInterval = 100
+
+// maxPresence bounds interval × missed + grace, in milliseconds (12 days), so
+// that 32 bits of the presence clock order every lease.
+const maxPresence = 1 << 30
+
+// maxMisses bounds Missed, which a lease counts in eight bits.
+const maxMisses = 250
+
+// Check returns ErrBadSettings when a value is out of its bounds.
+func (s Settings) Check() error {
+	switch {
+	case s.Interval < MinInterval:
+		return fmt.Errorf("%w: interval of %d ms is under %d ms", ErrBadSettings, s.Interval, MinInterval)
+	case s.Missed < 1 || s.Missed > maxMisses:
+		return fmt.Errorf("%w: %d missed beats is not within 1 to %d", ErrBadSettings, s.Missed, maxMisses)
+	case s.Grace < 0 || s.Grace > s.Interval:
+		return fmt.Errorf("%w: grace of %d ms is not within 0 to the interval", ErrBadSettings, s.Grace)
+	case s.Interval > maxPresence || s.Interval*s.Missed+s.Grace > maxPresence:
+		return fmt.Errorf("%w: missed × interval is over 12 days", ErrBadSettings)
+	}
+	return nil
+}
+
+// Tick is the node tick in milliseconds: one second, or a quarter of the
+// interval where that is shorter. Every node appends at least once a tick
+// while anything is listed.
+func (s Settings) Tick() int64 { return min(1000, s.Interval/4) }
+
+// terms are the part of the settings that a session keeps until its client
+// has heard of newer ones and beaten.
+type terms struct{ interval, missed, grace int64 }
+
+func (s Settings) terms() terms { return terms{s.Interval, s.Missed, s.Grace} }

@@ -1,0 +1,133 @@
+package presence
+
+// State is what a listed stream is doing.
+type State uint8
+
+// The states of a stream, in the words of the wire protocol.
+const (
+	Starting State = iota // a push URL was issued, nothing was heard yet
+	Live                  // beats come, or the cloud says it is publishing
+	Away                  // a beat was missed, or publishing stopped: the host will be right back
+)
+
+var stateNames = [...]string{Starting: "starting", Live: "live", Away: "away"}
+
+// String gives the word that the wire protocol uses.
+func (s State) String() string { return stateNames[s] }
+
+// AwayCause says why a stream is away.
+type AwayCause uint8
+
+// The causes of being away.
+const (
+	NotAway AwayCause = iota
+	MissedBeat
+	MediaEnded
+)
+
+var awayNames = [...]string{NotAway: "", MissedBeat: "missed_beat", MediaEnded: "media"}
+
+// String gives the word that the wire protocol uses.
+func (a AwayCause) String() string { return awayNames[a] }
+
+// EndReason says why a session ended, in the words of the wire protocol.
+type EndReason uint8
+
+// The reasons for a session's end.
+const (
+	NotEnded    EndReason = iota
+	Stopped               // the anchor, or its back end, said so
+	MissedBeats           // three beats were missed
+	TakenOver             // the same anchor started on another device
+	Kicked                // an operator ended it
+	Banned                // an operator banned the anchor
+	StreamLost            // the cloud says that nothing is published any more
+)
+
+var endNames = [...]string{
+	NotEnded: "", Stopped: "stopped", MissedBeats: "missed_beats", TakenOver: "taken_over",
+	Kicked: "kicked", Banned: "banned", StreamLost: "stream_lost",
+}
+
+// String gives the word that the wire protocol uses.
+func (r EndReason) String() string { return endNames[r] }
+
+// Stream is one live session as the list shows it. A Stream is immutable:
+// what changes a stream makes a new one, so that views, the undo ring and
+// snapshots may hold old ones without a lock or a copy.
+type Stream struct {
+	Session   Session // the anchor's secret: never shown to viewers
+	Code      string  // live code, 直播码
+	Anchor    string  // user id
+	List      string
+	Title     string
+	Cover     string
+	Tags      []string
+	Extra     []byte // one JSON object, or nil
+	StartedAt int64  // Unix milliseconds, log time
+	Viewers   int64
+	Peak      int64 // the most viewers there were at once
+	Likes     int64
+	Index     uint32 // the small integer that the session's start was given
+	State     State
+	Away      AwayCause
+	Listed    bool // asked for at start: false is watchable by code, in no view
+	Shown     bool // in views now: Listed, and published where list.show wants that
+}
+
+// Lease names the stream's lease in a beat.
+func (s *Stream) Lease() Lease { return Lease{Index: s.Index, Tag: s.Session.tag()} }
+
+// Lease names a session's lease by the small integer that its start was given
+// and 16 bits of the session, so that a beat looks up no string.
+type Lease struct {
+	Index uint32
+	Tag   uint16
+}
+
+// Ended is what is known of a session that is over.
+type Ended struct {
+	Stream   *Stream // as it was last
+	Reason   EndReason
+	By       string // who ended it: a user id, a node, or empty
+	EndedAt  int64  // Unix milliseconds, log time
+	Evidence []Evidence
+	clock    int64 // presence time of the end, for forgetting
+}
+
+// DurationMS is how long the session lasted, in milliseconds of log time.
+func (e *Ended) DurationMS() int64 { return max(0, e.EndedAt-e.Stream.StartedAt) }
+
+// Change is one step of one stream, in the order in which Apply made them.
+type Change struct {
+	Old   *Stream // nil: the session began
+	New   *Stream // nil: the session ended
+	Ended *Ended  // set when New is nil
+	Cause Cause
+	// Holder is the connection that holds the session after this change; a
+	// node closes any older socket of the session that it has.
+	Holder string
+}
+
+// Cause says what made a change, for the one log line that each gets.
+type Cause uint8
+
+// The causes of a change.
+const (
+	ByStart    Cause = iota + 1
+	ByResume         // the session moved to another socket, maybe on another node
+	ByBeat           // a beat was heard
+	BySilence        // a beat was missed
+	ByUpdate         // the anchor changed title, cover, tags or extra
+	ByEnd            // Ended says why
+	ByCounts         // viewers or likes moved
+	ByEvidence       // the cloud or a media server said something
+)
+
+var causeNames = [...]string{
+	ByStart: "start", ByResume: "resume", ByBeat: "beat", BySilence: "silence", ByUpdate: "update",
+	ByEnd: "end", ByCounts: "counts", ByEvidence: "evidence",
+}
+
+// String gives one word for logs.
+func (c Cause) String() string { return causeNames[c] }
