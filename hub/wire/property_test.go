@@ -1,0 +1,123 @@
+package wire_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"onair/hub/wire"
+)
+
+// entries draws any entry with the given code, in the form that decoding gives.
+func entries(code string) *rapid.Generator[wire.Entry] {
+	return rapid.Custom(func(t *rapid.T) wire.Entry {
+		text := func(name string) string { return rapid.SampledFrom([]string{"", "a", `"\`, "é\u2028"}).Draw(t, name) }
+		number := func(name string) int64 { return rapid.SampledFrom([]int64{0, 1, -1, 1 << 62}).Draw(t, name) }
+		e := wire.Entry{
+			Code: code, Anchor: text("anchor"), Title: rapid.String().Draw(t, "title"), State: text("state"), Away: text("away"),
+			StartedAt: number("started_at"), Viewers: rapid.Int64().Draw(t, "viewers"), Likes: number("likes"), Cover: text("cover"),
+		}
+		for range rapid.IntRange(0, 2).Draw(t, "tags") {
+			e.Tags = append(e.Tags, text("tag"))
+		}
+		for range rapid.IntRange(0, 2).Draw(t, "play") {
+			e.Play = append(e.Play, wire.URL{text("protocol"), text("url")})
+		}
+		if extra := rapid.SampledFrom([]string{"", `{}`, `{"a":[1,{"b":"c,]}"}]}`}).Draw(t, "extra"); extra != "" {
+			e.Extra = json.RawMessage(extra)
+		}
+		return e
+	})
+}
+
+// render turns Play into PlayJSON, sometimes.
+func render(t *rapid.T, e wire.Entry) wire.Entry {
+	if len(e.Play) == 0 || !rapid.Bool().Draw(t, "rendered") {
+		return e
+	}
+	var whole struct{ Play json.RawMessage }
+	if err := json.Unmarshal(wire.AppendEntry(nil, &wire.Entry{Play: e.Play}), &whole); err != nil {
+		t.Fatal(err)
+	}
+	e.Play, e.PlayJSON = nil, whole.Play
+	return e
+}
+
+func decodeDiff(t *rapid.T, frame []byte) *wire.Diff {
+	m, err := wire.DecodeServer(frame)
+	if err != nil {
+		t.Fatalf("%s: %v", frame, err)
+	}
+	return m.(*wire.Diff)
+}
+
+// The patch from old to new, applied to old, is new.
+func TestPatchProperty(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		old, now := entries("a").Draw(t, "old"), entries("a").Draw(t, "new")
+		from, to := render(t, old), render(t, now)
+
+		frame := wire.AppendHead(nil, wire.TypeDiff, "")
+		b := wire.BeginDiff(frame, "v", "p", "q")
+		if changed := b.Set(&from, &to); changed == reflect.DeepEqual(old, now) {
+			t.Fatalf("Set says %v", changed)
+		}
+		got := old
+		for _, p := range decodeDiff(t, b.End()).Set {
+			if err := got.Apply(p); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !reflect.DeepEqual(got, now) {
+			t.Fatalf("got %+v\nwant %+v", got, now)
+		}
+	})
+}
+
+// A client that applies a server's diffs has what the server has.
+func TestListProperty(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		server := map[string]wire.Entry{}
+		var client wire.List
+		client.Apply(&wire.Snapshot{View: "v", Pos: "0"})
+		for i := range rapid.IntRange(1, 5).Draw(t, "diffs") {
+			next := map[string]wire.Entry{}
+			for _, code := range []string{"a", "b", "c"} {
+				if rapid.Bool().Draw(t, "live") {
+					next[code] = entries(code).Draw(t, code)
+				}
+			}
+			b := wire.BeginDiff(wire.AppendHead(nil, wire.TypeDiff, ""), "v", fmt.Sprint(i), fmt.Sprint(i+1))
+			for code, e := range next {
+				if _, had := server[code]; !had {
+					b.Put(&e)
+				}
+			}
+			for code, e := range next {
+				if old, had := server[code]; had {
+					b.Set(&old, &e)
+				}
+			}
+			for code := range server {
+				if _, stays := next[code]; !stays {
+					b.Del(code)
+				}
+			}
+			server = next
+			if client.Apply(decodeDiff(t, b.End())) {
+				t.Fatal("the client lost the server")
+			}
+			for code, want := range server {
+				if got, _ := client.Get(code); !reflect.DeepEqual(got, want) {
+					t.Fatalf("got %+v\nwant %+v", got, want)
+				}
+			}
+			if client.Len() != len(server) {
+				t.Fatalf("the client has %d entries, the server %d", client.Len(), len(server))
+			}
+		}
+	})
+}
