@@ -1,0 +1,98 @@
+package signing_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"onair/signing"
+)
+
+func TestExpiry(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		half := rapid.Int64Range(1, 100_000).Draw(t, "half, seconds") * 1000
+		at := rapid.Int64Range(-1e13, 1e13).Draw(t, "at")
+		code := rapid.StringMatching(`8888_[a-z]{1,8}`).Draw(t, "code")
+		signer, err := signing.NewTencent(signing.TencentConfig{Key: key})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := signing.NewPlayer(signing.PlayerConfig{
+			Signer: signer, Domains: []signing.Domain{{Name: "d"}}, App: "live", TTL: time.Duration(2*half) * time.Millisecond,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		expiry, next := p.Expiry(code, at), p.NextSwitch(code, at)
+		if left := expiry - at; left <= half || left > 2*half {
+			t.Fatalf("%d ms are left of a ttl of %d", left, 2*half)
+		}
+		if expiry%1000 != 0 {
+			t.Fatalf("the expiry %d is no whole second", expiry)
+		}
+		if next <= at || next > at+half {
+			t.Fatalf("the next switch after %d is at %d", at, next)
+		}
+		if got := p.Expiry(code, next-1); got != expiry {
+			t.Fatalf("just before the switch: got %d, want %d", got, expiry)
+		}
+		if got := p.Expiry(code, next); got != expiry+half {
+			t.Fatalf("at the switch: got %d, want %d", got, expiry+half)
+		}
+		if got := p.NextSwitch(code, next); got != next+half {
+			t.Fatalf("the switch after the switch: got %d, want %d", got, next+half)
+		}
+	})
+}
+
+// TestOddTTL: what is left of a ttl that has no whole half is not used.
+func TestOddTTL(t *testing.T) {
+	odd := newPlayer(t, signing.PlayerConfig{TTL: 11*time.Second + time.Millisecond})
+	even := newPlayer(t, signing.PlayerConfig{TTL: 10 * time.Second})
+	for at := range int64(20) {
+		if got, want := odd.Expiry(code, at*999), even.Expiry(code, at*999); got != want {
+			t.Errorf("at %d: got %d, want %d", at*999, got, want)
+		}
+	}
+}
+
+// TestSwitchesAreSpread: with 100,000 codes on 60 seconds, none has twice its
+// part.
+func TestSwitchesAreSpread(t *testing.T) {
+	p := newPlayer(t, signing.PlayerConfig{TTL: 2 * time.Minute})
+	switches := make(map[int64]int)
+	for i := range 100_000 {
+		switches[p.NextSwitch(fmt.Sprintf("8888_anchor%d", i), 0)]++
+	}
+	for at, n := range switches {
+		if n > 2*100_000/60 {
+			t.Errorf("%d switches at %d", n, at)
+		}
+	}
+	if len(switches) != 60 {
+		t.Errorf("switches at %d moments, want 60", len(switches))
+	}
+}
+
+// TestExpiryGolden pins the hash: nodes of two versions must agree.
+func TestExpiryGolden(t *testing.T) {
+	p := newPlayer(t, signing.PlayerConfig{Domains: []signing.Domain{{"a.example.com", 1}, {"b.example.com", 2}, {"c.example.com", 3}}})
+	for code, want := range map[string]struct {
+		expiry int64
+		domain string
+	}{
+		"8888_alice": {1_763_836_490_000, "b.example.com"},
+		"8888_bob":   {1_763_836_239_000, "c.example.com"},
+		"8888_carol": {1_763_836_432_000, "c.example.com"},
+		"8888_张三":    {1_763_834_343_000, "c.example.com"},
+	} {
+		if got := p.Expiry(code, 1_763_830_000_123); got != want.expiry {
+			t.Errorf("%s ends at %d, want %d", code, got, want.expiry)
+		}
+		if got := domainOf(p, code); got != want.domain {
+			t.Errorf("%s plays from %s, want %s", code, got, want.domain)
+		}
+	}
+}

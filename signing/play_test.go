@@ -1,0 +1,106 @@
+package signing_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"onair/signing"
+)
+
+// newPlayer fills in what c leaves out.
+func newPlayer(t testing.TB, c signing.PlayerConfig) *signing.Player {
+	t.Helper()
+	p, err := signing.NewPlayer(fill(t, c))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func fill(t testing.TB, c signing.PlayerConfig) signing.PlayerConfig {
+	t.Helper()
+	if c.Signer == nil {
+		c.Signer = newTencent(t, signing.TencentConfig{})
+	}
+	if c.Domains == nil {
+		c.Domains = []signing.Domain{{Name: "play.example.com"}}
+	}
+	if c.TTL == 0 {
+		c.TTL = 2 * time.Hour
+	}
+	if c.Protocols == nil {
+		c.Protocols = []signing.Protocol{signing.RTMP, signing.FLV, signing.HLS}
+	}
+	c.App = "live"
+	return c
+}
+
+func TestPlay(t *testing.T) {
+	p := newPlayer(t, signing.PlayerConfig{Templates: map[string]string{"sd": "550", "hd": "hd"}, Scheme: "http"})
+	want := []signing.Protocol{"rtmp", "flv", "hls", "rtmp_hd", "flv_hd", "hls_hd", "rtmp_sd", "flv_sd", "hls_sd"}
+	if got := p.Protocols(); !slices.Equal(got, want) {
+		t.Errorf("Protocols: got %v, want %v", got, want)
+	}
+	sd := md5Of(key + code + "_550" + "5C271099")
+	for proto, want := range map[signing.Protocol]string{
+		"rtmp":    "rtmp://play.example.com/live/8888_alice?txSecret=" + secret + "&txTime=5C271099",
+		"flv":     "http://play.example.com/live/8888_alice.flv?txSecret=" + secret + "&txTime=5C271099",
+		"flv_sd":  "http://play.example.com/live/8888_alice_550.flv?txSecret=" + sd + "&txTime=5C271099",
+		"hls_hd":  "http://play.example.com/live/8888_alice_hd.m3u8?txSecret=" + secretHD + "&txTime=5C271099",
+		"webrtc":  "",
+		"flv_uhd": "",
+		"flv_550": "",
+		"":        "",
+	} {
+		if got := string(p.AppendURL(nil, proto, code, expires*1000)); got != want {
+			t.Errorf("%s: got %q, want %q", proto, got, want)
+		}
+		if got := p.Has(proto); got != (want != "") {
+			t.Errorf("Has(%q) = %v", proto, got)
+		}
+	}
+}
+
+// TestPlayVerifies is the whole way: what a list shows now opens the stream, in
+// every protocol, until its Expiry and not after.
+func TestPlayVerifies(t *testing.T) {
+	signer := newTencent(t, signing.TencentConfig{Delta: time.Hour, Algorithm: signing.SHA256})
+	p := newPlayer(t, signing.PlayerConfig{Signer: signer, Protocols: []signing.Protocol{"rtmp", "flv", "hls", "webrtc"}})
+	ends := p.Expiry(code, 1_763_830_000_123)
+	for _, proto := range p.Protocols() {
+		_, query, _ := strings.Cut(string(p.AppendURL(nil, proto, code, ends)), "?")
+		if err := signer.Verify(code, query, ends/1000-1); err != nil {
+			t.Errorf("%s before the end: %v", proto, err)
+		}
+		if err := signer.Verify(code, query, ends/1000); err == nil {
+			t.Errorf("%s at the end: still valid", proto)
+		}
+	}
+}
+
+func TestNewPlayerRefuses(t *testing.T) {
+	for want, spoil := range map[string]func(*signing.PlayerConfig){
+		"no signer":       func(c *signing.PlayerConfig) { c.Signer = nil },
+		"no play domain":  func(c *signing.PlayerConfig) { c.Domains = nil },
+		"is no domain":    func(c *signing.PlayerConfig) { c.Domains = []signing.Domain{{Name: "https://play.example.com"}} },
+		"twice":           func(c *signing.PlayerConfig) { c.Domains = append(c.Domains, c.Domains[0]) },
+		"the weight of d": func(c *signing.PlayerConfig) { c.Domains = []signing.Domain{{"d", signing.MaxWeight + 1}} },
+		"the weight of e": func(c *signing.PlayerConfig) { c.Domains = []signing.Domain{{"e", -1}} },
+		"app":             func(c *signing.PlayerConfig) { c.App = "" },
+		"ttl":             func(c *signing.PlayerConfig) { c.TTL = time.Second },
+		"scheme":          func(c *signing.PlayerConfig) { c.Scheme = "ftp" },
+		`"srt" has no`:    func(c *signing.PlayerConfig) { c.Protocols = []signing.Protocol{"srt"} },
+		`"flv" is there`:  func(c *signing.PlayerConfig) { c.Protocols = []signing.Protocol{"flv", "flv"} },
+		"template name":   func(c *signing.PlayerConfig) { c.Templates = map[string]string{"HD": "hd"} },
+		"suffix":          func(c *signing.PlayerConfig) { c.Templates = map[string]string{"hd": ""} },
+	} {
+		c := fill(t, signing.PlayerConfig{})
+		spoil(&c)
+		p, err := signing.NewPlayer(c)
+		if p != nil || err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, %v", want, p, err)
+		}
+	}
+}

@@ -1,0 +1,74 @@
+package signing_test
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+
+	"onair/signing"
+)
+
+func domainOf(p *signing.Player, code string) string {
+	url := string(p.AppendURL(nil, signing.RTMP, code, 0))
+	domain, _, _ := strings.Cut(strings.TrimPrefix(url, "rtmp://"), "/")
+	return domain
+}
+
+// placed returns the domain of each of n codes.
+func placed(t *testing.T, n int, domains ...signing.Domain) []string {
+	p := newPlayer(t, signing.PlayerConfig{Domains: domains})
+	list := make([]string, n)
+	for i := range list {
+		list[i] = domainOf(p, fmt.Sprintf("8888_anchor%d", i))
+	}
+	return list
+}
+
+// TestShares: within five standard deviations of what the weights say.
+func TestShares(t *testing.T) {
+	const n = 50_000
+	for _, domains := range [][]signing.Domain{
+		{{"a", 1}},
+		{{"a", 0}, {"b", 1}}, // 0 is 1
+		{{"a", 1}, {"b", 2}, {"c", 7}},
+		{{"a", 999}, {"b", 1}},
+		{{"play1.example.com", 500}, {"play2.example.com", 500}, {"play3.example.com", 250}},
+	} {
+		count, sum := make(map[string]float64), 0.0
+		for _, name := range placed(t, n, domains...) {
+			count[name]++
+		}
+		for _, d := range domains {
+			sum += float64(max(d.Weight, 1))
+		}
+		for _, d := range domains {
+			share := float64(max(d.Weight, 1)) / sum
+			if off := math.Abs(count[d.Name] - n*share); off > 5*math.Sqrt(n*share*(1-share)) {
+				t.Errorf("%v: %s has %v of %v", domains, d.Name, count[d.Name], n*share)
+			}
+		}
+	}
+}
+
+// TestFewMove: only codes from or to the domain that changed get another one.
+func TestFewMove(t *testing.T) {
+	const n = 10_000
+	a, b, c := signing.Domain{"a", 2}, signing.Domain{"b", 3}, signing.Domain{"c", 4}
+	before := placed(t, n, a, b, c)
+	for i, name := range placed(t, n, c, a, b) {
+		if name != before[i] {
+			t.Fatal("the order of the domains matters")
+		}
+	}
+	for i, name := range placed(t, n, a, b) {
+		if name != before[i] && before[i] != "c" {
+			t.Fatalf("without c, a code moved from %s to %s", before[i], name)
+		}
+	}
+	for i, name := range placed(t, n, a, b, signing.Domain{"c", 5}) {
+		if name != before[i] && name != "c" {
+			t.Fatalf("with more weight on c, a code moved from %s to %s", before[i], name)
+		}
+	}
+}

@@ -1,0 +1,147 @@
+package signing
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// vector is one of testdata/signing.json: published by a provider, or computed
+// apart from this package.
+type vector struct {
+	Name, Scheme, Expected string
+	Inputs                 struct {
+		Key, Stream, TxTime string
+		Unix                int64
+	}
+}
+
+// TestVectors covers the schemes that this package has. The other providers'
+// stand in the same file until they are built.
+func TestVectors(t *testing.T) {
+	covered := map[string]func(*testing.T, vector){
+		"tencent-txsecret-md5":                        md5Vector,
+		"tencent-txsecret-md5 (Huawei Live method B)": md5Vector,
+		"tencent-txsecret-sha256":                     sha256Vector,
+		"tencent-txtime-hex":                          txTimeVector,
+	}
+	seen := make(map[string]int)
+	for _, v := range readVectors(t) {
+		seen[v.Scheme]++
+		if check, ok := covered[v.Scheme]; ok {
+			t.Run(v.Name, func(t *testing.T) { check(t, v) })
+		}
+	}
+	for scheme := range covered {
+		if seen[scheme] == 0 {
+			t.Errorf("no vector has scheme %q", scheme)
+		}
+	}
+	for scheme := range seen {
+		if _, ok := covered[scheme]; !ok && strings.HasPrefix(scheme, "tencent-tx") {
+			t.Errorf("scheme %q is Tencent Live's and not covered", scheme)
+		}
+	}
+}
+
+// readVectors reads the file member by member: other schemes' inputs are of
+// other types.
+func readVectors(t *testing.T) []vector {
+	t.Helper()
+	data, err := os.ReadFile("testdata/signing.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []json.RawMessage
+	if err := json.Unmarshal(data, &all); err != nil {
+		t.Fatal(err)
+	}
+	list := make([]vector, len(all))
+	for i, raw := range all {
+		var bad *json.UnmarshalTypeError
+		if err := json.Unmarshal(raw, &list[i]); err != nil && !errors.As(err, &bad) {
+			t.Fatal(err)
+		}
+	}
+	return list
+}
+
+func md5Vector(t *testing.T, v vector)    { secretVector(t, v, MD5) }
+func sha256Vector(t *testing.T, v vector) { secretVector(t, v, SHA256) }
+
+func secretVector(t *testing.T, v vector, a Algorithm) {
+	in := v.Inputs
+	if in.Key == "" || in.Stream == "" || in.TxTime == "" {
+		t.Fatal("the vector lacks an input")
+	}
+	if got := hex.EncodeToString(a.sum(nil, []byte(in.Key+in.Stream+in.TxTime))); got != v.Expected {
+		t.Fatalf("digest: got %s, want %s", got, v.Expected)
+	}
+	signer, err := NewTencent(TencentConfig{Key: in.Key, Algorithm: a})
+	if err != nil {
+		t.Fatal(err)
+	}
+	query := "txSecret=" + v.Expected + "&txTime=" + in.TxTime
+	if len(in.TxTime) != txTimeSize { // the decimal one
+		if err := signer.Verify(in.Stream, query, 0); !errors.Is(err, ErrMalformed) {
+			t.Errorf("Verify: got %v, want ErrMalformed", err)
+		}
+		return
+	}
+	expires, err := strconv.ParseInt(in.TxTime, 16, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := signer.Verify(in.Stream, query, expires-1); err != nil {
+		t.Errorf("Verify: %v", err)
+	}
+	if err := signer.Verify(in.Stream, query, expires); !errors.Is(err, ErrExpired) {
+		t.Errorf("Verify at the end: got %v, want ErrExpired", err)
+	}
+	if in.TxTime == strings.ToUpper(in.TxTime) {
+		urlVector(t, signer, in.Stream, query, expires)
+	}
+}
+
+// urlVector holds the bare name and the name split at its template suffix.
+func urlVector(t *testing.T, signer *Tencent, stream, query string, expires int64) {
+	want := "rtmp://push.example.com/live/" + stream + "?" + query
+	res := Resource{Domain: "push.example.com", App: "live", Stream: stream, Protocol: RTMP, Push: true}
+	if got := string(signer.AppendURL(nil, res, expires)); got != want {
+		t.Errorf("AppendURL: got %s, want %s", got, want)
+	}
+	if name, suffix, ok := strings.Cut(stream, "_"); ok {
+		res.Stream, res.Template = name, suffix
+		if got := string(signer.AppendURL(nil, res, expires)); got != want {
+			t.Errorf("AppendURL with a template: got %s, want %s", got, want)
+		}
+	}
+}
+
+func txTimeVector(t *testing.T, v vector) {
+	if got := string(appendTxTime(nil, v.Inputs.Unix)); got != v.Expected {
+		t.Errorf("got %s, want %s", got, v.Expected)
+	}
+}
+
+// TestDeltaExample is the provider's own: a play txTime of 2018-12-01 08:30:00
+// +08:00 on a domain with a validity of 12495 s ends at 11:58:15.
+func TestDeltaExample(t *testing.T) {
+	china := time.FixedZone("", 8*3600)
+	signer, err := NewTencent(TencentConfig{Key: "ngoeiq03", Delta: 12495 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ends := time.Date(2018, 12, 1, 11, 58, 15, 0, china).Unix()
+	res := Resource{Domain: "play.example.com", App: "live", Stream: "test01", Protocol: FLV}
+	got := string(signer.AppendURL(nil, res, ends))
+	want := "https://play.example.com/live/test01.flv?txSecret=ce797dc6238156d548ef945e6ad1ea20&txTime=5C01D608"
+	if got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
