@@ -1,0 +1,39 @@
+package socket
+
+import "encoding/binary"
+
+// Bits of the two bytes that every frame starts with (RFC 6455 §5.2, RFC 7692
+// §7.2.3.1). Frames from a server are not masked, so they are the same for all.
+const (
+	finalBit    = 0x80
+	deflatedBit = 0x40
+	opText      = 0x1
+	opClose     = 0x8
+
+	maxHeader         = 10
+	maxControlPayload = 125
+	maxControlFrame   = 2 + maxControlPayload
+)
+
+// appendHeader appends the header of a text message in one frame.
+func appendHeader(dst []byte, length int, deflated bool) []byte {
+	first := byte(finalBit | opText)
+	if deflated {
+		first |= deflatedBit
+	}
+	switch {
+	case length < 126:
+		return append(dst, first, byte(length))
+	case length < 1<<16:
+		return binary.BigEndian.AppendUint16(append(dst, first, 126), uint16(length))
+	default:
+		return binary.BigEndian.AppendUint64(append(dst, first, 127), uint64(length))
+	}
+}
+
+// isControl says whether p is one whole control frame of a server.
+func isControl(p []byte) bool {
+	return len(p) >= 2 && p[0]&(finalBit|0x70|opClose) == finalBit|opClose && int(p[1]) == len(p)-2
+}
+
+func isClose(p []byte) bool { return p[0]&0x0f == opClose }

@@ -1,0 +1,66 @@
+package socket
+
+import (
+	"cmp"
+	"time"
+)
+
+// Subprotocol is the only one there is. A client that offers none speaks it too.
+const Subprotocol = "onair.v1"
+
+// Options say what a socket accepts. The zero value of each is its default.
+type Options struct {
+	// OriginPatterns lists foreign origins that may connect, as in
+	// [websocket.AcceptOptions]. Without an Origin (native apps), and from the
+	// origin of the request itself, everyone may.
+	OriginPatterns []string
+
+	// NoCompression refuses permessage-deflate. It saves a little memory for
+	// each socket, and costs two thirds more bytes.
+	NoCompression bool
+
+	// ReadLimit is the largest message, in bytes once inflated (16 KiB). A
+	// socket costs at most this while one comes in. Raw bytes are limited to
+	// twice as many and 4 KiB, or fragments without content would be free.
+	ReadLimit int
+
+	// MessageTime is the time from a message's first byte to its last (30 s).
+	// Shorter loses clients on bad lines, longer keeps half messages waiting.
+	MessageTime time.Duration
+
+	// Pings is how many pings a peer may send per PingWindow (20 per 10 s).
+	// Each costs us a write.
+	Pings      int
+	PingWindow time.Duration
+
+	// StallTime ends a write when no byte was accepted for so long (30 s), at
+	// the latest a thirtieth of it late. It should be shorter than the kernel's
+	// limit, see [KeepAlive].
+	StallTime time.Duration
+
+	// FrameTime ends a write when a single frame took so long (5 min), however
+	// steadily. Limits what a peer can pin by reading a byte now and then.
+	FrameTime time.Duration
+
+	// CloseTime bounds [Conn.Close] (1 s): sending the close frame and waiting
+	// for the peer's. Shorter drains faster, longer tells more peers why.
+	CloseTime time.Duration
+
+	// WriteBuffer is the kernel's send buffer for a TCP connection (16 KiB; the
+	// kernel doubles it). Larger needs fewer wake-ups for large snapshots,
+	// smaller pins less memory for peers that have stopped reading: left to
+	// itself the kernel takes megabytes for each.
+	WriteBuffer int
+}
+
+func (o Options) withDefaults() Options {
+	o.ReadLimit = cmp.Or(o.ReadLimit, 16<<10)
+	o.MessageTime = cmp.Or(o.MessageTime, 30*time.Second)
+	o.Pings = cmp.Or(o.Pings, 20)
+	o.PingWindow = cmp.Or(o.PingWindow, 10*time.Second)
+	o.StallTime = cmp.Or(o.StallTime, 30*time.Second)
+	o.FrameTime = cmp.Or(o.FrameTime, 5*time.Minute)
+	o.CloseTime = cmp.Or(o.CloseTime, time.Second)
+	o.WriteBuffer = cmp.Or(o.WriteBuffer, 16<<10)
+	return o
+}

@@ -1,0 +1,118 @@
+package socket
+
+import (
+	"errors"
+	"os"
+	"time"
+)
+
+// stallSlices is into how many parts StallTime is cut. A write that timed out
+// says how many bytes went, not when: so that is known to a thirtieth.
+const stallSlices = 30
+
+// tlsRecord is how much is written at once where a write cannot be resumed:
+// there, progress is only seen in whole writes.
+const tlsRecord = 16 << 10
+
+// patience is how long a write may take.
+type patience struct {
+	stall time.Duration // without a byte
+	total time.Duration
+}
+
+// patienceOf is the patience to wait d, whether or not bytes go.
+func patienceOf(d time.Duration) patience { return patience{stall: d, total: d} }
+
+// controlTime is how long a control frame may block. Over TLS it is longer,
+// since there running out of it ends the connection.
+func (o *outbound) controlTime() time.Duration {
+	if o.whole {
+		return 2 * controlTime
+	}
+	return controlTime
+}
+
+// push writes what rest holds. It fails with ErrSlow when that took longer
+// than p allows; rest is then what has not gone.
+func (o *outbound) push(p patience) error {
+	if len(o.rest) == 0 {
+		return nil
+	}
+	began := time.Now()
+	moved, now := began, began
+	for {
+		if err := o.conn.SetWriteDeadline(o.next(p, began, moved, now)); err != nil {
+			return o.failed(err)
+		}
+		n, err := o.write()
+		if len(o.rest) == 0 {
+			return nil
+		}
+		now = time.Now()
+		if n > 0 {
+			moved = now
+		}
+		switch {
+		case err != nil && !errors.Is(err, os.ErrDeadlineExceeded):
+			return o.failed(err)
+		case err != nil && o.whole, now.Sub(moved) >= p.stall, now.Sub(began) >= p.total:
+			return ErrSlow
+		}
+	}
+}
+
+// next is until when the next write may block: to the first of the two limits,
+// and no longer than a slice where one is needed and a write can be resumed.
+func (o *outbound) next(p patience, began, moved, now time.Time) time.Time {
+	limit := moved.Add(p.stall)
+	if end := began.Add(p.total); end.Before(limit) {
+		limit = end
+	}
+	if p.stall >= p.total || o.whole {
+		return limit
+	}
+	if slice := now.Add(p.stall / stallSlices); slice.Before(limit) {
+		limit = slice
+	}
+	return limit
+}
+
+// write writes once, and takes what has gone from rest.
+func (o *outbound) write() (int, error) {
+	var n int
+	var err error
+	switch {
+	case o.whole:
+		n, err = o.conn.Write(o.rest[0][:min(len(o.rest[0]), tlsRecord)])
+		o.consume(n)
+	case len(o.rest) == 1:
+		n, err = o.conn.Write(o.rest[0])
+		o.consume(n)
+	default:
+		var n64 int64
+		n64, err = o.rest.WriteTo(o.conn)
+		n = int(n64)
+	}
+	o.partial = o.partial || n > 0
+	o.bytes.Add(int64(n))
+	return n, err
+}
+
+// consume takes n bytes, which are of the first piece, from rest.
+func (o *outbound) consume(n int) {
+	if o.rest[0] = o.rest[0][n:]; len(o.rest[0]) == 0 {
+		o.rest[0] = nil
+		o.rest = o.rest[1:]
+	}
+}
+
+// failed is the error of a connection that does not take writes any more:
+// ErrClosed if that is our own doing.
+func (o *outbound) failed(err error) error {
+	select {
+	case <-o.done:
+		return ErrClosed
+	default:
+		return err
+	}
+}
