@@ -107,8 +107,9 @@ type Applied struct {
 	// Diverged names the node whose digest of an earlier position differs from
 	// this registry's.
 	Diverged string
-	Results  []Result // one for each command of the batch, unless Refused
-	Changes  []Change // of streams, in the order in which they happened
+	Settings *Settings // set when the entry replaced them
+	Results  []Result  // one for each command of the batch, unless Refused
+	Changes  []Change  // of streams, in the order in which they happened
 }
 
 // Result is what a command came to.
@@ -165,6 +166,7 @@ func (r *Registry) Apply(e Entry) (Applied, error) {
 	}
 
 	r.changes = nil
+	revision := r.settings.Revision
 	a := Applied{Num: e.Num, Time: e.Time, Node: b.Node, Boot: b.Boot, No: b.No}
 	a.Stalled = r.step(e)
 	p := r.admit(&b)
@@ -178,6 +180,9 @@ func (r *Registry) Apply(e Entry) (Applied, error) {
 	r.expire()
 	r.forget()
 	r.settle()
+	if r.settings.Revision != revision {
+		a.Settings = new(r.settings)
+	}
 	a.Position, a.Changes = r.Position(), r.changes
 	return a, nil
 }

@@ -1,0 +1,246 @@
+package embedded
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"iter"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/gofrs/flock"
+	"github.com/rs/zerolog"
+	_ "modernc.org/sqlite" // the driver
+
+	"onair/presence"
+)
+
+// schemaVersion is SQLite's user_version of this schema.
+const schemaVersion = 1
+
+const schema = `
+CREATE TABLE IF NOT EXISTS entries (num INTEGER PRIMARY KEY, id_ms INTEGER NOT NULL, id_seq INTEGER NOT NULL,
+	time INTEGER NOT NULL, repl TEXT NOT NULL, batch BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS rows (kind INTEGER NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL,
+	PRIMARY KEY (kind, key)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+PRAGMA user_version = 1;`
+
+// store is the database. Only the writer uses it once the log is open.
+type store struct {
+	db      *sql.DB
+	lock    *flock.Flock
+	damaged string        // where an unreadable predecessor was moved
+	took    time.Duration // the last commit
+}
+
+// openStore locks the directory and opens its database. One that cannot be
+// read is moved aside.
+func openStore(dir string, logger zerolog.Logger) (*store, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("embedded: data: %w", err)
+	}
+	lock := flock.New(filepath.Join(dir, "onair.lock"))
+	switch locked, err := lock.TryLock(); {
+	case err != nil:
+		return nil, fmt.Errorf("embedded: data: lock %s: %w", dir, err)
+	case !locked:
+		return nil, fmt.Errorf("%w: %s", ErrLocked, dir)
+	}
+	s := &store{lock: lock}
+	path := filepath.Join(dir, "onair.db")
+	err := s.open(path)
+	if err != nil && !errors.Is(err, presence.ErrRules) {
+		logger.Error().Err(err).Str("file", path).Msg("the store is damaged")
+		if s.damaged, err = moveAside(path); err == nil {
+			logger.Error().Str("moved_to", s.damaged).Msg("the damaged store was moved aside, an empty one is begun")
+			err = s.open(path)
+		}
+	}
+	if err != nil {
+		lock.Unlock()
+		return nil, fmt.Errorf("embedded: %s: %w", path, err)
+	}
+	return s, nil
+}
+
+// open opens the file and proves that it can be read, rows and entries too.
+func (s *store) open(path string) error {
+	db, err := sql.Open("sqlite", "file:"+path+"?_txlock=immediate"+
+		"&_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)"+
+		"&_pragma=wal_autocheckpoint(256)&_pragma=journal_size_limit(4194304)")
+	if err != nil {
+		return err
+	}
+	db.SetMaxOpenConns(1)
+	s.db = db
+	if err = s.prove(); err != nil {
+		db.Close()
+	}
+	return err
+}
+
+func (s *store) prove() error {
+	var version int
+	if err := s.db.QueryRow("PRAGMA user_version").Scan(&version); err != nil {
+		return err
+	}
+	if version > schemaVersion {
+		return fmt.Errorf("%w: the store has schema %d", presence.ErrRules, version)
+	}
+	var verdict string
+	if err := s.db.QueryRow("PRAGMA quick_check(1)").Scan(&verdict); err != nil {
+		return err
+	}
+	if verdict != "ok" {
+		return errors.New(verdict)
+	}
+	if _, err := s.db.Exec(schema); err != nil {
+		return err
+	}
+	_, err := s.image()
+	return err
+}
+
+// moveAside renames a database with what belongs to it, and says where it is.
+func moveAside(path string) (string, error) {
+	to := path + ".damaged-" + time.Now().UTC().Format("20060102T150405.000")
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		if err := os.Rename(path+suffix, to+suffix); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return "", err
+		}
+	}
+	return to, nil
+}
+
+// load gives the registry of rows and the entries after them, and a new boot.
+func (s *store) load() (*presence.Registry, uint64, error) {
+	reg, err := s.image()
+	if err != nil {
+		return nil, 0, err
+	}
+	var boot uint64
+	err = s.db.QueryRow(`INSERT INTO meta VALUES ('boot', 1)
+		ON CONFLICT (name) DO UPDATE SET value = value + 1 RETURNING value`).Scan(&boot)
+	return reg, boot, err
+}
+
+// image replays: rows first, then the entries after the number they stand at.
+func (s *store) image() (*presence.Registry, error) {
+	reg, err := presence.LoadRegistry(s.rows())
+	if err != nil {
+		return nil, err
+	}
+	for e, err := range s.entries(reg.Num()) {
+		if err != nil {
+			return nil, err
+		}
+		if _, err = reg.Apply(e); err != nil {
+			return nil, fmt.Errorf("entry %d: %w", e.Num, err)
+		}
+	}
+	return reg, nil
+}
+
+func (s *store) rows() iter.Seq2[presence.Record, error] {
+	return func(yield func(presence.Record, error) bool) {
+		rows, err := s.db.Query("SELECT kind, key, value FROM rows ORDER BY kind, key")
+		if err != nil {
+			yield(presence.Record{}, err)
+			return
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var rec presence.Record
+			if err := rows.Scan(&rec.Kind, &rec.Key, &rec.Value); !yield(rec, err) || err != nil {
+				return
+			}
+		}
+		if err := rows.Err(); err != nil {
+			yield(presence.Record{}, err)
+		}
+	}
+}
+
+func (s *store) entries(after uint64) iter.Seq2[presence.Entry, error] {
+	return func(yield func(presence.Entry, error) bool) {
+		rows, err := s.db.Query("SELECT num, id_ms, id_seq, time, repl, batch FROM entries WHERE num > ? ORDER BY num", after)
+		if err != nil {
+			yield(presence.Entry{}, err)
+			return
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var e presence.Entry
+			if err := rows.Scan(&e.Num, &e.ID.MS, &e.ID.Seq, &e.Time, &e.Repl, &e.Batch); !yield(e, err) || err != nil {
+				return
+			}
+		}
+		if err := rows.Err(); err != nil {
+			yield(presence.Entry{}, err)
+		}
+	}
+}
+
+// save commits entries, and rows that stand at the entry of that number, in
+// one transaction. When it returns an error, nothing of it is there.
+func (s *store) save(entries []presence.Entry, rows map[rowKey]presence.Record, num uint64) error {
+	began := time.Now()
+	defer func() { s.took = time.Since(began) }()
+	tx, err := s.db.BeginTx(context.Background(), nil)
+	if err != nil {
+		return err
+	}
+	if err = fill(tx, entries, rows, num); err == nil {
+		err = tx.Commit()
+	}
+	if err == nil {
+		return nil
+	}
+	tx.Rollback()
+	if len(entries) > 0 && s.has(entries[len(entries)-1].Num) {
+		return nil // the commit failed only after the fact
+	}
+	return err
+}
+
+func (s *store) has(num uint64) (there bool) {
+	return s.db.QueryRow("SELECT EXISTS (SELECT 1 FROM entries WHERE num = ?)", num).Scan(&there) == nil && there
+}
+
+func fill(tx *sql.Tx, entries []presence.Entry, rows map[rowKey]presence.Record, num uint64) error {
+	for _, e := range entries {
+		if _, err := tx.Exec("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?)",
+			e.Num, e.ID.MS, e.ID.Seq, e.Time, e.Repl, e.Batch); err != nil {
+			return err
+		}
+	}
+	if len(rows) == 0 {
+		return nil
+	}
+	put, err := tx.Prepare("INSERT INTO rows VALUES (?, ?, ?) ON CONFLICT (kind, key) DO UPDATE SET value = excluded.value")
+	if err != nil {
+		return err
+	}
+	defer put.Close()
+	for k, rec := range rows {
+		if rec.Value == nil {
+			_, err = tx.Exec("DELETE FROM rows WHERE kind = ? AND key = ?", k.kind, k.key)
+		} else {
+			_, err = put.Exec(k.kind, k.key, rec.Value)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	_, err = tx.Exec("DELETE FROM entries WHERE num <= ?", num)
+	return err
+}
+
+// close checkpoints, closes and unlocks.
+func (s *store) close() error {
+	_, err := s.db.Exec("PRAGMA wal_checkpoint(TRUNCATE)")
+	return errors.Join(err, s.db.Close(), s.lock.Unlock())
+}

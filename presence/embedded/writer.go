@@ -1,0 +1,146 @@
+package embedded
+
+import (
+	"fmt"
+	"time"
+
+	"onair/presence"
+)
+
+// imageEvery is how long changed records may wait for a commit to ride with.
+const imageEvery = time.Second
+
+// maxGroup bounds how many appends one transaction takes in.
+const maxGroup = 256
+
+// write is the one goroutine that orders entries and uses the database.
+func (l *Log) write() {
+	defer close(l.done)
+	tick := time.NewTicker(imageEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case a := <-l.appends:
+			l.commit(l.gather(a))
+		case <-tick.C:
+			l.flush()
+		case <-l.closing:
+			l.flush()
+			return
+		}
+	}
+}
+
+// gather takes along whatever else waits, to commit it as one.
+func (l *Log) gather(first *appending) []*appending {
+	group := []*appending{first}
+	for len(group) < maxGroup {
+		select {
+		case a := <-l.appends:
+			group = append(group, a)
+		default:
+			return group
+		}
+	}
+	return group
+}
+
+// commit orders a group: its durable entries are on disk before any entry of
+// the group is seen.
+func (l *Log) commit(group []*appending) {
+	last := l.last
+	entries := make([]presence.Entry, 0, len(group))
+	durable := make([]presence.Entry, 0, len(group))
+	taken := map[speaker]uint64{}
+	for _, a := range group {
+		who := speaker{a.Node, a.Boot}
+		if l.stale(&a.Sealed) || a.No <= taken[who] {
+			continue
+		}
+		taken[who] = a.No
+		last = l.next(last, a.Bytes)
+		entries = append(entries, last)
+		if a.Durable {
+			durable = append(durable, last)
+		}
+	}
+	if err := l.save(durable); err != nil {
+		l.split(group, err)
+		return
+	}
+	for who, no := range taken {
+		l.seen[who] = no
+	}
+	if len(entries) > 0 {
+		l.last = last
+		l.last.Batch = nil
+		l.tail.add(entries)
+	}
+	for _, a := range group {
+		a.result <- nil
+	}
+}
+
+// split answers a group whose durable part was not written: that part is
+// refused, the rest needs no disk.
+func (l *Log) split(group []*appending, err error) {
+	var rest []*appending
+	for _, a := range group {
+		if a.Durable && !l.stale(&a.Sealed) {
+			a.result <- fmt.Errorf("%w: %w", presence.ErrNotWritten, err)
+		} else {
+			rest = append(rest, a)
+		}
+	}
+	if len(rest) > 0 {
+		l.commit(rest)
+	}
+}
+
+// next makes the entry after last. Its time may go back, when the wall clock
+// did between two starts; its id does not.
+func (l *Log) next(last presence.Entry, batch []byte) presence.Entry {
+	now := l.now()
+	id := presence.ID{MS: max(uint64(now), last.ID.MS)}
+	if id.MS == last.ID.MS {
+		id.Seq = last.ID.Seq + 1
+	}
+	return presence.Entry{ID: id, Num: last.Num + 1, Time: now, Repl: l.repl, Batch: batch}
+}
+
+// save commits durable entries, and the image with them.
+func (l *Log) save(durable []presence.Entry) error {
+	if l.store == nil || len(durable) == 0 {
+		return nil
+	}
+	rows, num := l.image.take()
+	err := l.store.save(durable, rows, num)
+	l.metrics.committed(l.store.took, err)
+	if err != nil {
+		l.image.untake(rows, num)
+	}
+	return err
+}
+
+// flush commits the image alone, when it has waited long enough.
+func (l *Log) flush() {
+	if l.store == nil {
+		return
+	}
+	rows, num := l.image.take()
+	if len(rows) == 0 {
+		return
+	}
+	err := l.store.save(nil, rows, num)
+	l.metrics.committed(l.store.took, err)
+	if err != nil {
+		l.image.untake(rows, num)
+		l.logger.Error().Err(err).Int("rows", len(rows)).Msg("the image of the list could not be written, trying again")
+	}
+}
+
+// start lets the log go on after what was loaded. It runs in the writer's
+// stead, before anything is appended.
+func (l *Log) start(at presence.Entry) { l.last = at; l.tail.start(at.ID) }
+
+func (l *Log) lastNum() uint64 { return l.last.Num }
