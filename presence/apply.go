@@ -1,5 +1,7 @@
 package presence
 
+import "cmp"
+
 // commands applies a batch's commands in order.
 func (r *Registry) commands(b *Batch, p *peer) []Result {
 	if len(b.Commands) == 0 {
@@ -26,16 +28,16 @@ func (r *Registry) command(c Command, p *peer) Result {
 		return r.ban(c)
 	case *Unban:
 		delete(r.bans, c.Anchor)
-		r.mark(recordBan, c.Anchor)
+		r.markName(recordBan, c.Anchor)
 	case *SetSettings:
 		r.set(c.Settings)
 	case *RaiseRules:
 		r.rules = max(r.rules, c.Rules)
-		r.mark(recordMeta, "")
+		r.mark(recordMeta, 0)
 	case *Observe:
 		return r.observe(c)
 	case *Adopt:
-		return r.adopt(c)
+		return r.adopt(c, p)
 	case *Leave:
 		r.leave(p)
 	}
@@ -58,8 +60,10 @@ func (r *Registry) gone(s Session) Result {
 // or live on an attached socket that may not be taken over, or another anchor
 // has the code.
 func (r *Registry) start(c *Start, p *peer) Result {
-	if k, ok := r.keys.byName[keyName(c.Anchor, c.Key)]; ok && c.Key != "" {
-		return r.again(k.session, c, p)
+	if c.Key != "" {
+		if k, ok := r.keys.byName[keyName(c.Anchor, c.Key)]; ok {
+			return r.again(k.session, c, p)
+		}
 	}
 	if _, ok := r.bySession[c.Session]; ok || r.ended.bySession[c.Session] != nil {
 		return r.again(c.Session, c, p)
@@ -71,19 +75,26 @@ func (r *Registry) start(c *Start, p *peer) Result {
 		return Result{Refusal: CodeTaken}
 	}
 	if i, ok := r.byAnchor[c.Anchor]; ok {
-		if r.settings.RefuseTakeover && r.sessions[i].attached {
+		if r.settings.RefuseTakeover && r.attached(i) {
 			return Result{Refusal: AlreadyLive, Stream: r.sessions[i].stream}
 		}
 		r.end(i, TakenOver, "")
 	}
 	i := r.begin(c, p)
 	if c.Key != "" {
-		r.mark(recordStartKey, seqKey(r.keys.add(keyName(c.Anchor, c.Key), c.Session, r.clock)))
+		r.mark(recordStartKey, r.keys.add(keyName(c.Anchor, c.Key), c.Session, r.clock))
 	}
 	return r.granted(i)
 }
 
-// again answers a start that is a repeat.
+// attached reports whether a socket holds the session, as far as is known: one
+// on a node that was lost since does not.
+func (r *Registry) attached(i uint32) bool {
+	return r.sessions[i].attached && r.leases.all[i].via != 0
+}
+
+// again answers a start that is a repeat. It brings back a stream that is away,
+// but is no beat of one that nothing was heard from.
 func (r *Registry) again(s Session, c *Start, p *peer) Result {
 	i, ok := r.bySession[s]
 	if !ok {
@@ -91,7 +102,11 @@ func (r *Registry) again(s Session, c *Start, p *peer) Result {
 	}
 	r.hold(i, c.Holder)
 	r.adoptTerms(i)
-	r.leases.all[i].renew(r.clock, r.clock, p.via)
+	if r.sessions[i].stream.State == Starting {
+		r.leases.all[i].renew(r.clock, r.clock, p.via)
+	} else {
+		r.hear(i, p, ByResume)
+	}
 	a := r.granted(i)
 	a.Again = true
 	return a
@@ -178,7 +193,7 @@ func (r *Registry) stop(c *Stop) Result {
 		return r.gone(c.Session)
 	}
 	a := r.granted(i)
-	a.Ended = r.end(i, c.Reason, c.By)
+	a.Ended = r.end(i, cmp.Or(c.Reason, Stopped), c.By)
 	return a
 }
 
@@ -207,7 +222,7 @@ func (r *Registry) update(c *Update, p *peer) Result {
 
 func (r *Registry) ban(c *Ban) Result {
 	r.bans[c.Anchor] = *c
-	r.mark(recordBan, c.Anchor)
+	r.markName(recordBan, c.Anchor)
 	i, ok := r.byAnchor[c.Anchor]
 	if _, banned := r.Banned(c.Anchor); !ok || !banned {
 		return Result{}
@@ -220,11 +235,11 @@ func (r *Registry) ban(c *Ban) Result {
 // set takes settings of a higher revision. Sessions go on by the terms that
 // their clients know, until each is heard to have adopted these.
 func (r *Registry) set(s Settings) {
-	if s.Revision <= r.settings.Revision || s.Check() != nil || !r.leases.set(s.terms(), s.Tick(), r.clock) {
+	if s.Revision <= r.settings.Revision || s.Check() != nil || !r.leases.set(s.terms(), s.Tick(), r.peers.heard(r.clock), r.clock) {
 		return
 	}
 	r.settings = s
-	r.mark(recordMeta, "")
+	r.mark(recordMeta, 0)
 }
 
 func (r *Registry) observe(c *Observe) Result {
@@ -241,18 +256,20 @@ func (r *Registry) observe(c *Observe) Result {
 	return r.granted(i)
 }
 
-func (r *Registry) adopt(c *Adopt) Result {
+func (r *Registry) adopt(c *Adopt, p *peer) Result {
 	i, ok := r.bySession[c.Session]
 	if !ok {
 		return r.gone(c.Session)
 	}
 	r.adoptTerms(i)
+	r.hear(i, p, ByBeat)
 	return r.granted(i)
 }
 
 // adoptTerms lets a lease run by the present settings: its client has heard of
-// them, by a socket's welcome or by a settings message.
+// them, by a socket's welcome or by a settings message. Whoever calls it renews
+// the lease, too.
 func (r *Registry) adoptTerms(i uint32) {
-	r.leases.all[i].terms = uint8(len(r.leases.terms) - 1)
+	r.leases.all[i].terms = r.leases.now
 	r.touch(i)
 }

@@ -82,11 +82,10 @@ type Resume struct {
 	Holder  string
 }
 
-// Stop ends a session: Reason says whether the anchor, an operator or
-// somebody else did.
+// Stop ends a session.
 type Stop struct {
 	Session Session
-	Reason  EndReason
+	Reason  EndReason // NotEnded is taken for Stopped
 	By      string
 	Holder  string // when set, only the connection that holds the session may
 }
@@ -130,7 +129,7 @@ type Observe struct {
 }
 
 // Adopt says that the session's client has heard of the present settings and
-// beaten by them: from here on its lease runs by them.
+// beaten by them: from here on its lease runs by them. It counts as a beat.
 type Adopt struct{ Session Session }
 
 // Leave says that the node goes on purpose: nobody waits for it.

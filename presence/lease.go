@@ -34,13 +34,15 @@ const (
 // after the deadline itself.
 //
 // A lease is parked no later than its next miss and no later than one interval
-// from now, both by its own terms and by the present settings. No beat and no
-// Adopt can make it due before that: each gives it an interval or more from
-// its own time on. So a lease stands in one bucket at a time and is never moved
-// forward.
+// from now, both by its own terms and by the present ones. Nothing can make it
+// due before that: a beat is younger than the heard time of the last miss that
+// fired, since its node had not spoken since, and gives an interval from there;
+// whatever gives a lease other terms renews it as well. So a lease stands in one
+// bucket at a time and is never moved forward.
 type leases struct {
 	all   []lease
-	terms []terms // those in use by leases; the last is the present one
+	terms []terms // those in use by leases, and the present ones
+	now   uint8   // index of the present terms
 	wheel [wheelSize]uint32
 	grain int64 // milliseconds a bucket
 	done  int64 // all buckets below this one have been emptied
@@ -51,29 +53,29 @@ type leases struct {
 const wheelSize = 4096
 
 // maxTerms is how many settings may be in use by sessions at once.
-const maxTerms = 250
+const maxTerms = 256
 
 // set makes t the present terms, and parks every lease anew: a shorter
 // interval bounds how long any may be parked. It reports false, having changed
-// nothing, when sessions hold to too many different terms already.
-func (l *leases) set(t terms, tick, clock int64) bool {
-	if len(l.terms) == 0 || l.present() != t {
-		if len(l.terms) >= maxTerms {
-			l.compact()
-		}
-		if len(l.terms) >= maxTerms {
-			return false
-		}
-		l.terms = append(l.terms, t)
+// nothing that counts, when sessions hold to too many different terms already.
+func (l *leases) set(t terms, tick, heard, clock int64) bool {
+	if len(l.terms) == maxTerms && !slices.Contains(l.terms, t) {
+		l.compact()
 	}
-	l.rewind(tick, clock)
+	now, ok := l.use(t)
+	if !ok {
+		return false
+	}
+	l.now = now
+	l.rewind(tick, heard, clock)
 	return true
 }
 
-// rewind builds the wheel from the leases alone.
-func (l *leases) rewind(tick, clock int64) {
+// rewind builds the wheel from the leases alone: every miss before the heard
+// time has fired.
+func (l *leases) rewind(tick, heard, clock int64) {
 	l.grain = max(1, tick/4)
-	l.done = clock / l.grain
+	l.done = heard / l.grain
 	l.wheel = [wheelSize]uint32{}
 	for i := range l.all {
 		l.all[i].flags &^= leaseParked
@@ -83,28 +85,32 @@ func (l *leases) rewind(tick, clock int64) {
 	}
 }
 
-// compact keeps each of the terms that leases use once.
+// compact keeps the terms that leases use, and the present ones.
 func (l *leases) compact() {
 	old := l.terms
 	l.terms = nil
+	l.now, _ = l.use(old[l.now])
 	for i := range l.all {
 		if le := &l.all[i]; le.flags&leaseUsed != 0 {
-			le.terms = l.use(old[le.terms])
+			le.terms, _ = l.use(old[le.terms])
 		}
 	}
-	l.terms = append(l.terms, old[len(old)-1])
 }
 
-// use finds or adds terms and returns their index.
-func (l *leases) use(t terms) uint8 {
+// use finds or adds terms and returns their index; it reports false when there
+// is no room.
+func (l *leases) use(t terms) (uint8, bool) {
 	if i := slices.Index(l.terms, t); i >= 0 {
-		return uint8(i)
+		return uint8(i), true
+	}
+	if len(l.terms) == maxTerms {
+		return 0, false
 	}
 	l.terms = append(l.terms, t)
-	return uint8(len(l.terms) - 1)
+	return uint8(len(l.terms) - 1), true
 }
 
-func (l *leases) present() terms { return l.terms[len(l.terms)-1] }
+func (l *leases) present() terms { return l.terms[l.now] }
 
 // begin gives the session of that index a full lease.
 func (l *leases) begin(i uint32, tag, via uint16, clock int64) {
@@ -116,7 +122,7 @@ func (l *leases) begin(i uint32, tag, via uint16, clock int64) {
 	// than this one needs.
 	parked := le.flags & leaseParked
 	*le = lease{
-		last: uint32(clock), next: le.next, tag: tag, via: via, terms: uint8(len(l.terms) - 1),
+		last: uint32(clock), next: le.next, tag: tag, via: via, terms: l.now,
 		flags: leaseUsed | leaseQuiet | parked,
 	}
 	if parked == 0 {

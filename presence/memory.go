@@ -1,5 +1,7 @@
 package presence
 
+import "strconv"
+
 // endings remembers the sessions that are over, oldest first, so that whoever
 // comes back to one can be told why it is gone.
 type endings struct {
@@ -39,29 +41,31 @@ func (m *endings) at(seq uint64) *Ended {
 type keyed struct {
 	session Session
 	clock   int64
-	seq     uint64
 }
 
 // keys remembers, oldest first, which key began which session, so that a start
 // whose answer was lost can be repeated.
 type keys struct {
-	first  uint64
-	names  []string // anchor, NUL, key
+	first  uint64   // the sequence number of names[0]
+	names  []string // see keyName
 	byName map[string]keyed
 }
 
-func keyName(anchor, key string) string { return anchor + "\x00" + key }
+// keyName is different for every pair, whatever the two hold.
+func keyName(anchor, key string) string { return strconv.Itoa(len(anchor)) + " " + anchor + key }
 
 func (m *keys) len() int      { return len(m.names) }
 func (m *keys) oldest() int64 { return m.byName[m.names[0]].clock }
 
+// add returns the sequence number that the key was given.
 func (m *keys) add(name string, s Session, clock int64) uint64 {
 	seq := m.first + uint64(len(m.names))
 	m.names = append(m.names, name)
-	m.byName[name] = keyed{session: s, clock: clock, seq: seq}
+	m.byName[name] = keyed{session: s, clock: clock}
 	return seq
 }
 
+// drop forgets the oldest and returns its sequence number.
 func (m *keys) drop() uint64 {
 	delete(m.byName, m.names[0])
 	m.names[0] = ""
@@ -70,6 +74,7 @@ func (m *keys) drop() uint64 {
 	return m.first - 1
 }
 
+// at returns the name of that sequence number; ok is false when it is forgotten.
 func (m *keys) at(seq uint64) (name string, ok bool) {
 	if seq < m.first || seq-m.first >= uint64(len(m.names)) {
 		return "", false

@@ -46,6 +46,9 @@ func (m *metrics) applied(a *Applied) {
 		m.stalls.Inc()
 	}
 	for _, c := range a.Changes {
+		if c.Old != nil && c.New != nil && c.Old.State == c.New.State {
+			continue
+		}
 		if c.Old != nil {
 			m.streams.WithLabelValues(c.Old.State.String()).Dec()
 		}

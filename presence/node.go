@@ -31,7 +31,7 @@ type NodeConfig struct {
 	Metrics  prometheus.Registerer // nil: none
 	// Applied is called for every entry, in order, by the one goroutine that
 	// applies, before any command of the entry is answered. It must not block
-	// and must not call the node.
+	// and must not call the node. May be nil.
 	Applied func(Applied)
 }
 
@@ -47,8 +47,12 @@ type Node struct {
 	metrics *metrics
 	newer   bool // its settings are newer than the log's
 
-	wake    chan struct{} // of size one: something waits that a person waits for
-	lastOwn atomic.Int64  // milliseconds since began when an own batch was last seen applied
+	wake     chan struct{} // of size one: something waits that a person waits for
+	lastOwn  atomic.Int64  // milliseconds since began when an own batch was last seen applied
+	patience atomic.Int64  // how many may pass until the next one before beats are held
+
+	// Owned by apply.
+	seen uint64 // number of the last own batch applied
 
 	mu  sync.RWMutex // guards reg; held for writing by the applying goroutine only
 	reg *Registry
@@ -58,25 +62,35 @@ type Node struct {
 
 // JoinLog opens the log and gives the node, which has the list at once but
 // hears and says nothing before Run. It returns ErrSettings when the log holds
-// other settings under the same revision.
+// other settings under the same revision, and ErrBadSettings when the settings
+// cannot be worked with.
 func JoinLog(ctx context.Context, log Log, cfg NodeConfig) (*Node, error) {
+	if cfg.Name == "" {
+		return nil, errors.New("presence: a node needs a name")
+	}
+	if err := cfg.Settings.Check(); err != nil {
+		return nil, err
+	}
+	if cfg.Applied == nil {
+		cfg.Applied = func(Applied) {}
+	}
 	reg, boot, err := log.Join(ctx, cfg.Name)
 	if err != nil {
 		return nil, err
 	}
-	n := &Node{
-		cfg: cfg, log: log, boot: boot, began: time.Now(), reg: reg,
-		metrics: newMetrics(cfg.Metrics), wake: make(chan struct{}, 1), out: newOutbox(),
-	}
-	switch have := reg.Settings(); {
-	case cfg.Settings.Revision > have.Revision:
-		n.newer = true
+	have := reg.Settings()
+	switch {
 	case cfg.Settings.Revision < have.Revision:
 		cfg.Logger.Warn().Int64("revision", have.Revision).Int64("configured", cfg.Settings.Revision).
 			Msg("the log holds settings of a higher revision: they apply")
 	case cfg.Settings != have:
 		return nil, ErrSettings
 	}
+	n := &Node{
+		cfg: cfg, log: log, boot: boot, began: time.Now(), reg: reg, newer: cfg.Settings.Revision > have.Revision,
+		metrics: newMetrics(cfg.Metrics), wake: make(chan struct{}, 1), out: newOutbox(),
+	}
+	n.patience.Store(patience(have))
 	for st := range reg.Streams() {
 		n.metrics.streams.WithLabelValues(st.State.String()).Inc()
 	}
@@ -95,43 +109,61 @@ func (n *Node) now() int64 { return time.Since(n.began).Milliseconds() }
 
 // Run takes part until ctx ends; then it leaves, and returns nil. It returns an
 // error when the node cannot go on: the log is gone, an entry needs a newer
-// version, or the others declared it lost.
+// version, the others declared it lost, or run other settings under the same
+// revision. It is called once.
 func (n *Node) Run(ctx context.Context) error {
-	ctx, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	var failed error // the first of the two that end by themselves
+	var once sync.Once
+	end := func(err error) {
+		once.Do(func() { failed = err })
+		stop()
+	}
 	var wg sync.WaitGroup
-	wg.Go(func() { stop(n.apply(ctx)) })
+	wg.Go(func() { end(n.apply(ctx)) })
 	wg.Go(func() { n.append(ctx) })
 	if n.newer {
-		wg.Go(func() { n.settle(ctx) })
+		wg.Go(func() {
+			if err := n.settle(ctx); err != nil {
+				end(err)
+			}
+		})
 	}
 	wg.Wait()
-	n.out.refuse()
-	n.leave()
-	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
-		return err
+	n.out.close()
+	if !errors.Is(failed, ErrDeclaredLost) {
+		n.leave()
+	}
+	return failed
+}
+
+// settle appends the node's settings, as often as it takes.
+func (n *Node) settle(ctx context.Context) error {
+	for {
+		if _, err := n.Do(ctx, &SetSettings{n.cfg.Settings}); err == nil {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(time.Second):
+		}
+	}
+	var have Settings
+	n.Read(func(r *Registry) { have = r.Settings() })
+	if have.Revision == n.cfg.Settings.Revision && have != n.cfg.Settings {
+		return ErrSettings // another node was first
 	}
 	return nil
 }
 
-// settle appends the node's settings, as often as it takes.
-func (n *Node) settle(ctx context.Context) {
-	for ctx.Err() == nil {
-		if _, err := n.Do(ctx, &SetSettings{n.cfg.Settings}); err == nil {
-			return
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(time.Second):
-		}
-	}
-}
-
-// leave tells the others that nobody need wait for this node.
+// leave says what still waits, and that nobody need wait for this node.
 func (n *Node) leave() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	b := Batch{Node: n.cfg.Name, Boot: n.boot, No: n.out.no + 1, Knows: Rules, Commands: []Command{&Leave{}}}
+	b := n.out.take(n.now(), true)
+	b.Node, b.Boot, b.Knows, b.Commands = n.cfg.Name, n.boot, Rules, []Command{&Leave{}}
 	if err := n.log.Append(ctx, b.Seal()); err != nil {
 		n.cfg.Logger.Warn().Err(err).Msg("could not say that this node leaves")
 	}
@@ -140,6 +172,9 @@ func (n *Node) leave() {
 // apply is the one goroutine that changes the registry.
 func (n *Node) apply(ctx context.Context) error {
 	for e, err := range n.log.Tail(ctx, n.reg.Position()) {
+		if ctx.Err() != nil {
+			return nil
+		}
 		if err != nil {
 			return err
 		}
@@ -152,55 +187,83 @@ func (n *Node) apply(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		n.metrics.applied(&a)
-		if a.Diverged != "" {
-			n.cfg.Logger.Error().Str("node", a.Diverged).Msg("the registries of two nodes differ")
+		if err = n.applied(&a); err != nil {
+			return err
 		}
-		n.cfg.Applied(a)
-		if a.Node != n.cfg.Name || a.Boot != n.boot {
-			continue
-		}
-		if a.Refused {
-			return ErrDeclaredLost
-		}
-		n.lastOwn.Store(n.now())
-		n.out.answer(&a)
 	}
 	return nil
 }
 
-// append gathers and appends, one batch at a time.
+// applied passes on what an entry did, and answers those who waited for it.
+func (n *Node) applied(a *Applied) error {
+	n.metrics.applied(a)
+	if a.Diverged != "" {
+		n.cfg.Logger.Error().Str("node", a.Diverged).Msg("the registries of two nodes differ")
+	}
+	if a.Settings != nil {
+		n.patience.Store(patience(*a.Settings))
+	}
+	n.cfg.Applied(*a)
+	n.out.forget(a.Changes)
+	switch {
+	case a.Node != n.cfg.Name || a.Boot != n.boot:
+	case !a.Refused:
+		n.seen = a.No
+		n.lastOwn.Store(n.now())
+		n.out.answer(a)
+	case a.No > n.seen: // not just a batch that came twice
+		return ErrDeclaredLost
+	}
+	return nil
+}
+
+// append gathers and appends, one batch at a time: at each tick, and in between
+// whatever somebody waits for.
 func (n *Node) append(ctx context.Context) {
 	tick := time.NewTimer(0)
 	defer tick.Stop()
 	var digested int64
 	for {
+		var ticked bool
 		select {
 		case <-ctx.Done():
 			return
 		case <-n.wake:
 		case <-tick.C:
+			ticked = true
 		}
-		b := n.out.take(n.now())
+		b := n.out.take(n.now(), ticked)
 		b.Node, b.Boot, b.Knows = n.cfg.Name, n.boot, Rules
-		var every int64
-		n.Read(func(r *Registry) {
-			every = r.Settings().Tick()
-			if n.now()-digested >= digestEvery {
+		if ticked {
+			full := n.now()-digested >= digestEvery
+			if full {
 				digested = n.now()
-				b.Digest = &Digest{At: r.Position(), Sum: r.Digest()}
 			}
-			if known := r.KnownRules(); known > r.rules && r.Keeper() == n.cfg.Name {
-				b.Commands = append(b.Commands, &RaiseRules{known})
-			}
-		})
-		tick.Reset(time.Duration(every) * time.Millisecond)
+			tick.Reset(n.tick(b, full))
+		}
 		n.commit(ctx, b)
 	}
 }
 
 // digestEvery is how often a node says its digest, in milliseconds.
 const digestEvery = 60_000
+
+// tick returns how long it is to the next one. Once in a while it adds to the
+// batch what the nodes need to know of each other: a raise of the rules is
+// durable, and a disk that takes nothing must not keep back every tick's beats.
+func (n *Node) tick(b *Batch, full bool) (next time.Duration) {
+	n.Read(func(r *Registry) {
+		next = time.Duration(r.Settings().Tick()) * time.Millisecond
+		if !full {
+			return
+		}
+		b.Digest = &Digest{At: r.Position(), Sum: r.Digest()}
+		if known := r.KnownRules(); known > r.rules && r.Keeper() == n.cfg.Name {
+			b.Commands = append(b.Commands, &RaiseRules{known})
+		}
+	})
+	return next
+}
 
 // commit appends one batch until its fate is known.
 func (n *Node) commit(ctx context.Context, b *Batch) {
@@ -243,9 +306,14 @@ func (n *Node) Do(ctx context.Context, c Command) (Result, error) {
 	case a := <-call.answer:
 		return a.Result, a.err
 	case <-ctx.Done():
-		if n.out.withdraw(call) {
-			return Result{}, ErrUnavailable
-		}
+	}
+	if n.out.withdraw(call) {
+		return Result{}, ErrUnavailable
+	}
+	select {
+	case a := <-call.answer: // just in time
+		return a.Result, a.err
+	default:
 		return Result{}, ErrUnknown
 	}
 }
@@ -268,8 +336,10 @@ func (n *Node) Beat(l Lease) (held bool) {
 func (n *Node) Held() bool { return n.cutOff(n.now()) }
 
 func (n *Node) cutOff(now int64) bool {
-	return now-n.lastOwn.Load() > min(n.cfg.Settings.Interval/2, 10_000)
+	return now-n.lastOwn.Load() > n.patience.Load()
 }
+
+func patience(s Settings) int64 { return min(s.Interval/2, 10_000) }
 
 // Viewers says how many viewers a stream has on this node now.
 func (n *Node) Viewers(l Lease, count int) { n.out.viewers.set(l, int64(count)) }

@@ -13,6 +13,7 @@ type outbox struct {
 	beats   []arrival
 	spare   []arrival // the other half of a double buffer
 	calls   []*call
+	closed  bool               // the node has stopped: nothing goes out any more
 	waiting map[uint64][]*call // by the number of the batch that carries them
 	no      uint64             // of the last batch made
 
@@ -37,6 +38,12 @@ type answered struct {
 	err error
 }
 
+func (c *call) done(a answered) {
+	if c.answer != nil {
+		c.answer <- a
+	}
+}
+
 func newOutbox() outbox {
 	return outbox{
 		waiting: map[uint64][]*call{},
@@ -45,24 +52,46 @@ func newOutbox() outbox {
 	}
 }
 
+// beat queues a beat. While the log is away it makes room by keeping the last
+// beat of each lease, so that no outage is too long to remember.
 func (o *outbox) beat(l Lease, at int64) {
 	o.mu.Lock()
+	if n := len(o.beats); n == cap(o.beats) && n >= manyBeats {
+		o.beats = newest(o.beats)
+	}
 	o.beats = append(o.beats, arrival{l, at})
 	o.mu.Unlock()
 }
 
+// manyBeats is how many beats wait before it pays to look for repeated ones.
+const manyBeats = 4096
+
+// newest sorts beats by lease, and keeps the last of each.
+func newest(beats []arrival) []arrival {
+	slices.SortFunc(beats, func(a, b arrival) int {
+		return cmp.Or(cmp.Compare(a.Index, b.Index), cmp.Compare(a.Tag, b.Tag), cmp.Compare(b.at, a.at))
+	})
+	return slices.CompactFunc(beats, func(a, b arrival) bool { return a.Lease == b.Lease })
+}
+
+// ask queues a command that somebody waits for.
 func (o *outbox) ask(c Command) *call {
 	call := &call{command: c, answer: make(chan answered, 1)}
-	o.mu.Lock()
-	o.calls = append(o.calls, call)
-	o.mu.Unlock()
+	o.queue(call)
 	return call
 }
 
-func (o *outbox) tell(c Command) {
+// tell queues a command that nobody waits for.
+func (o *outbox) tell(c Command) { o.queue(&call{command: c}) }
+
+func (o *outbox) queue(c *call) {
 	o.mu.Lock()
-	o.calls = append(o.calls, &call{command: c})
-	o.mu.Unlock()
+	defer o.mu.Unlock()
+	if o.closed {
+		c.done(answered{err: ErrUnavailable})
+		return
+	}
+	o.calls = append(o.calls, c)
 }
 
 // withdraw takes a call back; it reports false when it is on its way already.
@@ -77,12 +106,18 @@ func (o *outbox) withdraw(c *call) bool {
 	return true
 }
 
-// take makes a batch of all that waits.
-func (o *outbox) take(now int64) *Batch {
+// take makes a batch of all that waits; of counts only when asked, since they
+// have a limit for each tick.
+func (o *outbox) take(now int64, counts bool) *Batch {
+	b := &Batch{}
+	if counts {
+		b.Viewers, b.Likes = o.viewers.take(), o.likes.take()
+	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.no++
-	b := &Batch{No: o.no, Viewers: o.viewers.take(), Likes: o.likes.take()}
+	b.No = o.no
+	o.beats = newest(o.beats)
 	b.Beats = make([]Beat, len(o.beats))
 	for i, x := range o.beats {
 		b.Beats[i] = Beat{x.Lease, uint32(max(0, now-x.at))}
@@ -113,13 +148,12 @@ func (o *outbox) notWritten(b *Batch, now int64) (refused bool) {
 	o.likes.untake(b.Likes)
 	var kept []*call
 	for _, c := range o.waiting[b.No] {
-		switch {
-		case !c.command.durable():
+		if !c.command.durable() {
 			kept = append(kept, c)
-		case c.answer != nil:
-			c.answer <- answered{err: ErrUnavailable}
-			refused = true
+			continue
 		}
+		c.done(answered{err: ErrUnavailable})
+		refused = true
 	}
 	delete(o.waiting, b.No)
 	o.calls = append(kept, o.calls...)
@@ -133,11 +167,13 @@ func (o *outbox) answer(a *Applied) {
 	delete(o.waiting, a.No)
 	o.mu.Unlock()
 	for i, c := range calls {
-		if c.answer != nil {
-			c.answer <- answered{Result: a.Results[i]}
-		}
+		c.done(answered{Result: a.Results[i]})
 	}
-	for _, ch := range a.Changes {
+}
+
+// forget lets go of the counts of sessions that have ended.
+func (o *outbox) forget(changes []Change) {
+	for _, ch := range changes {
 		if ch.Ended != nil {
 			o.viewers.forget(ch.Ended.Stream.Lease())
 			o.likes.forget(ch.Ended.Stream.Lease())
@@ -145,115 +181,20 @@ func (o *outbox) answer(a *Applied) {
 	}
 }
 
-// refuse answers all that still waits when the node stops: what was queued was
-// not written, what was on its way is unknown.
-func (o *outbox) refuse() {
+// close answers all that still waits when the node stops, and whoever comes
+// later: what was queued was not written, what was on its way is unknown.
+func (o *outbox) close() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.closed = true
 	for _, c := range o.calls {
-		if c.answer != nil {
-			c.answer <- answered{err: ErrUnavailable}
-		}
+		c.done(answered{err: ErrUnavailable})
 	}
 	o.calls = nil
 	for _, calls := range o.waiting {
 		for _, c := range calls {
-			if c.answer != nil {
-				c.answer <- answered{err: ErrUnknown}
-			}
+			c.done(answered{err: ErrUnknown})
 		}
 	}
 	clear(o.waiting)
 }
-
-// tally is a node's absolute numbers by stream, of which those that changed go
-// out with each tick.
-type tally struct {
-	mu     sync.Mutex
-	counts map[Lease]tallied
-	queue  []Lease // those that changed since they were sent
-}
-
-type tallied struct {
-	now, sent int64
-	queued    bool
-}
-
-// maxTally is how many counts go out in one tick, the most changed first: about
-// four kilobytes.
-const maxTally = 512
-
-func (t *tally) set(l Lease, n int64) { t.edit(l, func(int64) int64 { return n }) }
-func (t *tally) add(l Lease, n int64) { t.edit(l, func(was int64) int64 { return was + n }) }
-
-func (t *tally) edit(l Lease, f func(int64) int64) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	x := t.counts[l]
-	x.now = f(x.now)
-	if !x.queued && x.now != x.sent {
-		x.queued = true
-		t.queue = append(t.queue, l)
-	}
-	t.counts[l] = x
-}
-
-// take returns what is to be sent now.
-func (t *tally) take() []Count {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if len(t.queue) == 0 {
-		return nil
-	}
-	if len(t.queue) > maxTally {
-		slices.SortFunc(t.queue, func(a, b Lease) int {
-			return cmp.Or(cmp.Compare(t.counts[b].delta(), t.counts[a].delta()), cmp.Compare(a.Index, b.Index))
-		})
-	}
-	n := min(len(t.queue), maxTally)
-	out := make([]Count, 0, n)
-	for _, l := range t.queue[:n] {
-		x := t.counts[l]
-		x.queued = false
-		if x.now != x.sent {
-			out = append(out, Count{l, x.now})
-			x.sent = x.now
-		}
-		if t.counts[l] = x; x.now == 0 {
-			delete(t.counts, l)
-		}
-	}
-	t.queue = slices.Delete(t.queue, 0, n)
-	return out
-}
-
-// untake puts back what was not written.
-func (t *tally) untake(counts []Count) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for _, c := range counts {
-		x, ok := t.counts[c.Lease]
-		x.sent = -1
-		if !ok {
-			x.now = c.N
-		}
-		if !x.queued {
-			x.queued = true
-			t.queue = append(t.queue, c.Lease)
-		}
-		t.counts[c.Lease] = x
-	}
-}
-
-func (t *tally) forget(l Lease) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if x, ok := t.counts[l]; ok {
-		delete(t.counts, l)
-		if x.queued {
-			t.queue = slices.DeleteFunc(t.queue, func(q Lease) bool { return q == l })
-		}
-	}
-}
-
-func (x tallied) delta() int64 { return max(x.now-x.sent, x.sent-x.now) }

@@ -19,7 +19,12 @@ type peer struct {
 	via    uint16 // what leases renewed through it carry; 0 when not alive
 
 	viewers map[uint32]int64 // absolute, by index
-	likes   map[uint32]int64 // since it booted, by index
+}
+
+// liked is how many likes of a stream one node reported since it booted.
+type liked struct {
+	joined uint64 // names the boot
+	n      int64
 }
 
 // departed are the viewer counts of a node that was lost or has left: they
@@ -56,11 +61,10 @@ func (ps *peers) heard(clock int64) int64 {
 	return clock
 }
 
-// drop forgets all counts of an index whose session has ended.
+// drop forgets the viewers of an index whose session has ended.
 func (ps *peers) drop(i uint32) {
 	for _, p := range ps.list {
 		delete(p.viewers, i)
-		delete(p.likes, i)
 	}
 	for _, d := range ps.departed {
 		delete(d.viewers, i)
@@ -86,20 +90,17 @@ func (r *Registry) admit(b *Batch) *peer {
 	}
 	p.boot, p.no, p.alive, p.joined = b.Boot, b.No, true, r.last.Num
 	p.last = r.clock
-	p.viewers, p.likes = map[uint32]int64{}, map[uint32]int64{}
-	if r.peers.vias.len() == 0 {
-		r.peers.vias.take(0)
-	}
+	p.viewers = map[uint32]int64{}
 	p.via = uint16(r.peers.vias.get())
 	r.knows(p, b.Knows)
-	r.mark(recordPeer, p.name)
+	r.markName(recordPeer, p.name)
 	return p
 }
 
 func (r *Registry) knows(p *peer, rules uint64) {
 	if p.knows != rules {
 		p.knows = rules
-		r.mark(recordPeer, p.name)
+		r.markName(recordPeer, p.name)
 	}
 }
 
@@ -122,12 +123,15 @@ func (r *Registry) retire(p *peer) {
 		r.peers.departed = append(r.peers.departed, departed{until: r.clock + keepDeparted, viewers: p.viewers})
 	}
 	r.peers.vias.put(uint32(p.via))
-	p.alive, p.via, p.viewers, p.likes = false, 0, nil, nil
-	r.mark(recordPeer, p.name)
+	p.alive, p.via, p.viewers = false, 0, nil
+	r.markName(recordPeer, p.name)
 }
 
 // leave is a node that goes on purpose: all that it heard is in the log.
 func (r *Registry) leave(p *peer) {
+	if !p.alive {
+		return // said twice
+	}
 	for i := range r.leases.all {
 		if r.leases.all[i].via == p.via {
 			r.leases.all[i].via = 0
@@ -147,7 +151,7 @@ func (r *Registry) losePeers() {
 			r.lose(p)
 		case !p.alive && p.last+keepPeers < r.clock:
 			r.peers.list = slices.Delete(r.peers.list, i, i+1)
-			r.mark(recordPeer, p.name)
+			r.markName(recordPeer, p.name)
 			i--
 		}
 	}
@@ -175,13 +179,25 @@ func (r *Registry) count(b *Batch, p *peer) {
 		r.addViewers(c.Index, d)
 	}
 	for _, c := range b.Likes {
-		d := c.N - p.likes[c.Index]
-		if r.leases.find(c.Lease) == nil || d <= 0 {
+		if r.leases.find(c.Lease) == nil {
 			continue
 		}
-		p.likes[c.Index] = c.N
-		r.change(c.Index, ByCounts, func(st *Stream) { st.Likes += d })
+		if d := r.sessions[c.Index].like(p.joined, c.N); d > 0 {
+			r.change(c.Index, ByCounts, func(st *Stream) { st.Likes += d })
+		}
 	}
+}
+
+// like takes in what a node reports in all, and returns by how much it rose.
+func (s *session) like(joined uint64, n int64) int64 {
+	i := slices.IndexFunc(s.likes, func(l liked) bool { return l.joined == joined })
+	if i < 0 {
+		i = len(s.likes)
+		s.likes = append(s.likes, liked{joined: joined})
+	}
+	d := n - s.likes[i].n
+	s.likes[i].n = max(n, s.likes[i].n)
+	return d
 }
 
 func (r *Registry) addViewers(i uint32, d int64) {

@@ -7,6 +7,7 @@ import (
 	"iter"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/cespare/xxhash/v2"
 )
@@ -30,12 +31,33 @@ const (
 	recordEnded    = 'g'
 )
 
-// metaVersion is the first byte of the meta record: the version of all records.
-const metaVersion = 1
+// The first byte of the meta record is the version of all records, and whether
+// they are a whole registry at one position, or rows: those of TakeDirty, each
+// as it was when it was last marked. Beats, counts and the times of nodes mark
+// nothing, so rows are behind in them.
+const (
+	wholeVersion = 1
+	rowsVersion  = 2
+)
 
+// recordKey is a record's key before it is written out, which is for those only
+// who want records: a name, or a number.
 type recordKey struct {
 	kind byte
-	key  string
+	n    uint64
+	name string
+}
+
+func (k recordKey) String() string {
+	switch k.kind {
+	case recordPeer, recordBan:
+		return k.name
+	case recordSession:
+		return sessionKey(uint32(k.n))
+	case recordStartKey, recordEnded:
+		return seqKey(k.n)
+	}
+	return ""
 }
 
 func sessionKey(i uint32) string { return fmt.Sprintf("%08x", i) }
@@ -44,10 +66,17 @@ func seqKey(seq uint64) string   { return fmt.Sprintf("%016x", seq) }
 // TrackDirty makes the registry remember from now on which records change.
 func (r *Registry) TrackDirty() { r.dirty = map[recordKey]struct{}{} }
 
-// mark notes that a record has changed.
-func (r *Registry) mark(kind byte, key string) {
+// mark notes that a record has changed that goes by a number.
+func (r *Registry) mark(kind byte, n uint64) {
 	if r.dirty != nil {
-		r.dirty[recordKey{kind, key}] = struct{}{}
+		r.dirty[recordKey{kind: kind, n: n}] = struct{}{}
+	}
+}
+
+// markName notes that a record has changed that goes by a name.
+func (r *Registry) markName(kind byte, name string) {
+	if r.dirty != nil {
+		r.dirty[recordKey{kind: kind, name: name}] = struct{}{}
 	}
 }
 
@@ -71,29 +100,29 @@ func (r *Registry) settle() {
 		sum := xxhash.Sum64(r.scratch)
 		r.sum += sum - s.sum
 		s.sum = sum
-		if r.dirty != nil {
-			r.mark(recordSession, sessionKey(i))
-		}
+		r.mark(recordSession, uint64(i))
 	}
 	r.touched = r.touched[:0]
 	r.past[r.last.Num%pastDigests] = pastSum{r.Position(), r.Digest()}
 }
 
 // TakeDirty returns the records that changed since the last take, as they are
-// now, with the meta record first; nothing when nothing but the clock did.
+// now, with the meta record first; nothing when no more than clocks, beats and
+// viewer counts did. A registry that is loaded from such rows gives every lease
+// anew, in full, and knows no viewers.
 func (r *Registry) TakeDirty() []Record {
 	if len(r.dirty) == 0 {
 		return nil
 	}
 	delete(r.dirty, recordKey{kind: recordMeta})
 	keys := slices.SortedFunc(maps.Keys(r.dirty), func(a, b recordKey) int {
-		return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.key, b.key))
+		return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.n, b.n), strings.Compare(a.name, b.name))
 	})
 	clear(r.dirty)
 	out := make([]Record, 0, len(keys)+1)
-	out = append(out, Record{Kind: recordMeta, Value: r.appendMeta(nil)})
+	out = append(out, Record{Kind: recordMeta, Value: r.appendMeta(nil, rowsVersion)})
 	for _, k := range keys {
-		out = append(out, Record{Kind: k.kind, Key: k.key, Value: r.value(k)})
+		out = append(out, Record{Kind: k.kind, Key: k.String(), Value: r.value(k)})
 	}
 	return out
 }
@@ -102,29 +131,24 @@ func (r *Registry) TakeDirty() []Record {
 func (r *Registry) value(k recordKey) []byte {
 	switch k.kind {
 	case recordPeer:
-		if p, _ := r.peers.find(k.key); p != nil {
+		if p, _ := r.peers.find(k.name); p != nil {
 			return appendPeer(nil, p)
 		}
 	case recordBan:
-		if b, ok := r.bans[k.key]; ok {
+		if b, ok := r.bans[k.name]; ok {
 			return b.encode(nil)
 		}
 	case recordSession:
-		var i uint32
-		if _, err := fmt.Sscanf(k.key, "%08x", &i); err == nil && r.sessions[i] != nil {
-			return r.appendLeased(nil, i)
+		if r.sessions[k.n] != nil {
+			return r.appendLeased(nil, uint32(k.n))
 		}
-	case recordStartKey, recordEnded:
-		var seq uint64
-		if _, err := fmt.Sscanf(k.key, "%016x", &seq); err != nil {
-			return nil
-		}
-		if k.kind == recordEnded {
-			if e := r.ended.at(seq); e != nil {
-				return appendEnded(nil, e)
-			}
-		} else if name, ok := r.keys.at(seq); ok {
+	case recordStartKey:
+		if name, ok := r.keys.at(k.n); ok {
 			return appendKeyed(nil, name, r.keys.byName[name])
+		}
+	case recordEnded:
+		if e := r.ended.at(k.n); e != nil {
+			return appendEnded(nil, e)
 		}
 	}
 	return nil
@@ -134,7 +158,7 @@ func (r *Registry) value(k recordKey) []byte {
 // nodes. The registry must not change meanwhile.
 func (r *Registry) Records() iter.Seq[Record] {
 	return func(yield func(Record) bool) {
-		_ = yield(Record{Kind: recordMeta, Value: r.appendMeta(nil)}) &&
+		_ = yield(Record{Kind: recordMeta, Value: r.appendMeta(nil, wholeVersion)}) &&
 			r.eachPeer(yield) && r.eachSession(yield) && r.eachBan(yield) && r.eachMemory(yield)
 	}
 }

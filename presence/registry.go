@@ -69,6 +69,7 @@ type session struct {
 	touched  bool
 	sum      uint64 // its part of the registry's digest
 	evidence []Evidence
+	likes    []liked // by node and boot
 }
 
 // NewRegistry gives the registry of an empty log, with the default settings
@@ -84,7 +85,8 @@ func NewRegistry() *Registry {
 		keys:      keys{byName: map[string]keyed{}},
 		ended:     endings{bySession: map[Session]*Ended{}},
 	}
-	r.leases.set(r.settings.terms(), r.settings.Tick(), 0)
+	r.leases.set(r.settings.terms(), r.settings.Tick(), 0, 0)
+	r.peers.vias.take(0)
 	return r
 }
 
@@ -289,8 +291,8 @@ func (r *Registry) end(i uint32, why EndReason, by string) *Ended {
 	r.free.put(i)
 	r.peers.drop(i)
 	r.sum -= s.sum
-	r.mark(recordSession, sessionKey(i))
-	r.mark(recordEnded, seqKey(r.ended.add(e)))
+	r.mark(recordSession, uint64(i))
+	r.mark(recordEnded, r.ended.add(e))
 	return e
 }
 
@@ -308,10 +310,10 @@ func (r *Registry) evidence(i uint32) []Evidence {
 // forget drops what was kept for long enough.
 func (r *Registry) forget() {
 	for r.ended.len() > 0 && (r.ended.oldest().clock+keepEnded < r.clock || r.ended.len() > maxEnded) {
-		r.mark(recordEnded, seqKey(r.ended.drop()))
+		r.mark(recordEnded, r.ended.drop())
 	}
 	for r.keys.len() > 0 && r.keys.oldest()+keepKeys < r.clock {
-		r.mark(recordStartKey, seqKey(r.keys.drop()))
+		r.mark(recordStartKey, r.keys.drop())
 	}
 }
 

@@ -1,0 +1,17 @@
+# The same build as `make build`, in a minimal image that runs as nobody.
+FROM golang:1.26 AS build
+WORKDIR /src
+COPY go.mod go.sum ./
+RUN go mod download
+COPY . .
+RUN make build && mkdir -p /empty/data
+
+FROM scratch
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
+COPY --from=build /src/bin/onair /onair
+COPY --from=build --chown=65532:65532 /empty/data /data
+USER 65532:65532
+VOLUME /data
+ENV ONAIR_DATA=/data
+EXPOSE 8080 9090
+ENTRYPOINT ["/onair"]

@@ -1,0 +1,25 @@
+# The two commands of the README are `make run` and `make test`.
+.PHONY: run build test lint bench fuzz
+
+# The version is that of the checkout: Go stamps it.
+BUILD = CGO_ENABLED=0 go build -trimpath -ldflags "-s -w"
+
+run: build ## build everything and start the server on its embedded default
+	./bin/onair
+
+build:
+	$(BUILD) -o bin/onair ./server
+
+test: ## install what the tests need, if it is missing, and run all of them
+	.ci/install
+	go test -race -shuffle=on -timeout 15m ./...
+	.ci/fuzz
+
+lint: ## formatting, static analysis, modernisers, tidy modules
+	.ci/lint
+
+bench: ## every benchmark, with allocations
+	go test -run '^$$' -bench . -benchmem ./...
+
+fuzz: ## each fuzz target for FUZZTIME (3s)
+	.ci/fuzz

@@ -1,0 +1,184 @@
+package hub
+
+import (
+	"slices"
+	"time"
+
+	"onair/hub/socket"
+	"onair/hub/wire"
+	"onair/presence"
+)
+
+// cursor is a viewer of a view: a socket, a view, a position. It is guarded by
+// Hub.mu.
+type cursor struct {
+	// Static after construction.
+	socket *Socket
+	view   *view
+	watch  bool // opened by Watch, not by Subscribe
+
+	pos  presence.Position // where its client is once it has read what was handed over
+	left uint64            // the flush at which it was left behind
+	asks int               // subscriptions not answered yet; until then pos means nothing
+	slot int               // in view.cursors, -1: it has left
+}
+
+// request is a subscription that is to be answered. The answer is made when
+// the socket's writer is free to send it, so that it leads to the view's last
+// frame and nothing is pinned for slow sockets. It is guarded by Hub.mu.
+type request struct {
+	cursor   *cursor
+	id       wire.ID
+	from     presence.Position
+	resume   bool      // from is a position
+	deadline time.Time // set once it has waited
+}
+
+// patience is how long a position that this node has not read yet is waited
+// for, before a snapshot lets the list go back in time.
+const patience = 10 * time.Second
+
+// enrol puts a socket on a view.
+func (h *Hub) enrol(s *Socket, v *view, watch bool) *cursor {
+	c := &cursor{socket: s, view: v, watch: watch, slot: len(v.cursors), pos: v.last.pos}
+	v.cursors = append(v.cursors, c)
+	s.cursors = append(s.cursors, c)
+	s.setViews(len(s.cursors))
+	if len(v.cursors) == 1 {
+		v.spoke = time.Now()
+		h.reschedule(v)
+		h.poke()
+	}
+	h.metrics.cursors.Inc()
+	return c
+}
+
+// leave takes a cursor off its view.
+func (h *Hub) leave(c *cursor) {
+	s, v := c.socket, c.view
+	s.withdraw(c)
+	h.hurry(c)
+	last := v.cursors[len(v.cursors)-1]
+	v.cursors[c.slot], last.slot = last, c.slot
+	v.cursors[len(v.cursors)-1] = nil
+	v.cursors = v.cursors[:len(v.cursors)-1]
+	c.slot = -1
+	s.cursors = slices.DeleteFunc(s.cursors, func(other *cursor) bool { return other == c })
+	s.setViews(len(s.cursors))
+	if len(v.cursors) == 0 {
+		v.quiet = time.Now()
+		h.reschedule(v)
+		h.poke()
+	}
+	h.metrics.cursors.Dec()
+}
+
+// answer makes the answer to a subscription, or sets it aside when it has to
+// wait. It is called by the socket's writer.
+func (h *Hub) answer(r *request) (m socket.Message, k kind, ok bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	c := r.cursor
+	if c.slot < 0 {
+		r.resume = false
+	}
+	if r.resume && h.mustWait(r) && h.wait(r) {
+		return m, k, false
+	}
+	var f *frame
+	if r.resume {
+		f = h.bring(c.view, r.from)
+	} else {
+		f = h.snapshotOf(c.view)
+	}
+	h.metrics.answered(r, f)
+	c.asks--
+	c.pos = c.view.last.pos
+	return f.message(r.id), f.kind, true
+}
+
+// mustWait tells whether a position is one that the view has not come to yet:
+// this node has not read as far, or the view has not shown it. A view that
+// shows the same as at that position need not move first.
+func (h *Hub) mustWait(r *request) bool {
+	if r.from.ID.Compare(h.ring.last().pos.ID) > 0 {
+		return true
+	}
+	n, ok := h.ring.find(r.from)
+	v := r.cursor.view
+	return ok && n > v.last.no && v.dirty()
+}
+
+// wait sets a request aside; it reports false if that has lasted for too long.
+func (h *Hub) wait(r *request) bool {
+	now := time.Now()
+	if r.deadline.IsZero() {
+		r.deadline = now.Add(patience)
+		h.metrics.resumes.WithLabelValues("waited").Inc()
+	}
+	if !now.Before(r.deadline) {
+		r.resume = false
+		return false
+	}
+	i, _ := slices.BinarySearchFunc(h.waiting, r, func(a, b *request) int { return a.deadline.Compare(b.deadline) })
+	h.waiting = slices.Insert(h.waiting, i, r)
+	v := r.cursor.view
+	if v.dirty() && v.noteText(now) { // do not keep it waiting for counters
+		h.reschedule(v)
+	}
+	h.poke()
+	return true
+}
+
+// retry has those requests answered that need not wait any more.
+func (h *Hub) retry(now time.Time) {
+	h.waiting = slices.DeleteFunc(h.waiting, func(r *request) bool {
+		if now.Before(r.deadline) && h.mustWait(r) {
+			v := r.cursor.view
+			if v.dirty() && v.noteText(now) {
+				h.reschedule(v)
+			}
+			return false
+		}
+		r.cursor.socket.ask(r)
+		return true
+	})
+}
+
+// hurry has what a cursor waits for answered by a snapshot.
+func (h *Hub) hurry(c *cursor) {
+	h.waiting = slices.DeleteFunc(h.waiting, func(r *request) bool {
+		if r.cursor != c {
+			return false
+		}
+		r.resume = false
+		c.socket.ask(r)
+		return true
+	})
+}
+
+// catchUp brings the cursor of a socket that has been behind for longest to
+// its view's last frame. It is called by the socket's writer.
+func (h *Hub) catchUp(s *Socket) (m socket.Message, k kind, ok bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var first *cursor
+	behind := 0
+	for _, c := range s.cursors {
+		if c.asks > 0 || c.pos == c.view.last.pos {
+			continue
+		}
+		if behind++; first == nil || c.left < first.left {
+			first = c
+		}
+	}
+	if first == nil {
+		return m, k, false
+	}
+	if behind > 1 {
+		s.leave()
+	}
+	f := h.bring(first.view, first.pos)
+	first.pos = first.view.last.pos
+	return f.message(""), f.kind, true
+}

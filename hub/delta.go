@@ -1,0 +1,108 @@
+package hub
+
+import (
+	"onair/presence"
+)
+
+// moment is what a view shows at one position. Its window must not be changed
+// while anybody may still compare with it.
+type moment struct {
+	pos    presence.Position
+	no     uint64 // of the position in the ring
+	time   int64  // log time, on which play URLs depend
+	total  int    // streams that match, without the limit
+	window []*presence.Stream
+}
+
+// delta is the difference between two windows. It is reused.
+type delta struct {
+	put []*presence.Stream
+	set []pair
+	del []string
+
+	index map[string]*presence.Stream // of the old window, while comparing
+}
+
+// pair is a stream in two windows; renewed says that its play URLs differ.
+type pair struct {
+	old, new *presence.Stream
+	renewed  bool
+}
+
+func (d *delta) empty() bool { return len(d.put)+len(d.set)+len(d.del) == 0 }
+
+// compare makes d lead from one moment to another. Where the windows begin or
+// end alike they are compared in step; only the rest is looked up.
+func (d *delta) compare(from, to *moment, p player) {
+	clear(d.put)
+	clear(d.set)
+	d.put, d.set, d.del = d.put[:0], d.set[:0], d.del[:0]
+	old, new := from.window, to.window
+	for len(old) > 0 && len(new) > 0 && old[0].Code == new[0].Code {
+		d.both(old[0], new[0], from.time, to.time, p)
+		old, new = old[1:], new[1:]
+	}
+	for len(old) > 0 && len(new) > 0 && old[len(old)-1].Code == new[len(new)-1].Code {
+		d.both(old[len(old)-1], new[len(new)-1], from.time, to.time, p)
+		old, new = old[:len(old)-1], new[:len(new)-1]
+	}
+	if d.index == nil {
+		d.index = map[string]*presence.Stream{}
+	}
+	for _, st := range old {
+		d.index[st.Code] = st
+	}
+	for _, st := range new {
+		was, ok := d.index[st.Code]
+		if !ok {
+			d.put = append(d.put, st)
+			continue
+		}
+		d.both(was, st, from.time, to.time, p)
+		delete(d.index, st.Code)
+	}
+	for _, st := range old {
+		if _, left := d.index[st.Code]; left {
+			d.del = append(d.del, st.Code)
+		}
+	}
+	clear(d.index)
+}
+
+// both compares a stream that is in both windows. Another session under the
+// same code replaces the first as a whole.
+func (d *delta) both(was, is *presence.Stream, then, now int64, p player) {
+	if was.Session != is.Session {
+		d.put = append(d.put, is)
+		return
+	}
+	renewed := p.renewed(is.Code, then, now)
+	text, counters := contrast(was, is)
+	if text || counters || renewed {
+		d.set = append(d.set, pair{was, is, renewed})
+	}
+}
+
+// player makes play URLs of some protocols; the zero player makes none.
+type player struct {
+	signer Signer
+	play   []string
+}
+
+func (p player) none() bool { return len(p.play) == 0 }
+
+// renewed tells whether a stream has other URLs at now than it had then.
+func (p player) renewed(code string, then, now int64) bool {
+	return !p.none() && then != now && p.signer.Expiry(code, then) != p.signer.Expiry(code, now)
+}
+
+// nextSwitch is when the first URL of a window changes after at.
+func (p player) nextSwitch(window []*presence.Stream, at int64) int64 {
+	next := int64(1<<63 - 1)
+	if !p.none() {
+		for _, st := range window {
+			next = min(next, p.signer.NextSwitch(st.Code, at))
+		}
+	}
+	return next
+}

@@ -1,0 +1,196 @@
+package hub
+
+import (
+	"container/heap"
+	"context"
+	"slices"
+	"time"
+)
+
+// agenda has every view, the one that is due first on top. It implements
+// heap.Interface; add, move and remove are for use.
+type agenda []*view
+
+func (a agenda) Len() int           { return len(a) }
+func (a agenda) Less(i, j int) bool { return a[i].due.Before(a[j].due) }
+
+func (a agenda) Swap(i, j int) {
+	a[i], a[j] = a[j], a[i]
+	a[i].slot, a[j].slot = i, j
+}
+
+// Push implements heap.Interface.
+func (a *agenda) Push(v any) {
+	v.(*view).slot = len(*a)
+	*a = append(*a, v.(*view))
+}
+
+// Pop implements heap.Interface.
+func (a *agenda) Pop() any {
+	last := len(*a) - 1
+	v := (*a)[last]
+	(*a)[last] = nil
+	*a = (*a)[:last]
+	return v
+}
+
+func (a *agenda) add(v *view, due time.Time) {
+	v.due = due
+	heap.Push(a, v)
+}
+
+func (a *agenda) move(v *view, due time.Time) {
+	v.due = due
+	heap.Fix(a, v.slot)
+}
+
+func (a *agenda) remove(v *view) { heap.Remove(a, v.slot) }
+
+// reschedule finds out anew when a view is due.
+func (h *Hub) reschedule(v *view) {
+	if due := v.schedule(&h.options); !due.Equal(v.due) {
+		h.agenda.move(v, due)
+	}
+}
+
+// next is when Run has something to do.
+func (h *Hub) next() (at time.Time, ok bool) {
+	if len(h.agenda) > 0 {
+		at, ok = h.agenda[0].due, true
+	}
+	if len(h.waiting) > 0 && (!ok || h.waiting[0].deadline.Before(at)) {
+		at, ok = h.waiting[0].deadline, true
+	}
+	return at, ok
+}
+
+// poke wakes Run if something is due before it wakes by itself.
+func (h *Hub) poke() {
+	at, ok := h.next()
+	if !ok || !h.armed.IsZero() && !at.Before(h.armed) {
+		return
+	}
+	select {
+	case h.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Run flushes views when they are due, until ctx ends.
+func (h *Hub) Run(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-h.wake:
+		case <-timer.C:
+		}
+		timer.Reset(h.flushDue())
+	}
+}
+
+// flushDue flushes what is due and returns how long nothing will be. It lets
+// go of the lock after each view.
+func (h *Hub) flushDue() time.Duration {
+	for {
+		h.mu.Lock()
+		now := time.Now()
+		at, ok := h.next()
+		if !ok {
+			at = now.Add(time.Hour)
+		}
+		if at.After(now) {
+			h.armed = at
+			h.mu.Unlock()
+			return at.Sub(now)
+		}
+		if len(h.agenda) > 0 && !h.agenda[0].due.After(now) {
+			h.flush(h.agenda[0], now)
+		}
+		h.retry(now)
+		h.mu.Unlock()
+	}
+}
+
+// flush does for a view what is due.
+func (h *Hub) flush(v *view, now time.Time) {
+	if len(v.cursors) == 0 {
+		h.drop(v)
+		return
+	}
+	h.advance(v, now)
+	h.reschedule(v)
+}
+
+// advance takes a view to the hub's position and sends the difference to all
+// who stand at its last frame. If there is none, nothing is sent and the view
+// stays, so that they go on standing there; but after Idle of silence that is
+// sent too, and keeps lines alive and positions moving.
+func (h *Hub) advance(v *view, now time.Time) {
+	m := h.now(v)
+	h.delta.compare(&v.last, &m, v.player)
+	since, k := v.textSince, diffMessage
+	if h.delta.empty() {
+		if k = idleMessage; now.Before(v.spoke.Add(h.options.Idle)) {
+			v.spare = m.window
+			v.textSince, v.countersSince = time.Time{}, time.Time{}
+			h.watchSwitch(v, m.time)
+			return
+		}
+	} else {
+		v.diffed = now
+	}
+	h.encoder.player = v.player
+	f := h.encoder.diff(v.query.id, k, &v.last, &m, &h.delta)
+	h.encoded++
+	v.spoke = now
+	h.show(v, m)
+	v.keep(f.prev, f)
+	h.fanOut(v, f)
+	h.metrics.flushed(f, since)
+}
+
+// fanOut hands a frame to the sockets that stand at its prev and are idle. The
+// others are left where they are, and told that they are behind.
+func (h *Hub) fanOut(v *view, f *frame) {
+	h.flushes++
+	m := f.message("")
+	for _, c := range v.cursors {
+		if c.asks > 0 {
+			continue // the answer brings it to the view's last frame
+		}
+		current := c.pos == f.prev
+		if current && c.socket.hand(c, f.kind, m) {
+			c.pos = v.last.pos
+			continue
+		}
+		if current {
+			c.left = h.flushes
+			c.socket.leave()
+		}
+	}
+}
+
+// drop forgets a view, and its order with the last view of it.
+func (h *Hub) drop(v *view) {
+	h.agenda.remove(v)
+	h.switches.Delete(v)
+	delete(h.views, v.query.id)
+	o := v.order
+	o.views = slices.DeleteFunc(o.views, func(other *view) bool { return other == v })
+	if len(o.views) == 0 {
+		h.orders.remove(o)
+	}
+	h.metrics.views.Set(float64(len(h.views)))
+}
+
+// dropUnused makes room for other views.
+func (h *Hub) dropUnused() {
+	for _, v := range h.views {
+		if len(v.cursors) == 0 {
+			h.drop(v)
+		}
+	}
+}

@@ -1,0 +1,248 @@
+package hub
+
+import (
+	"iter"
+	"sync"
+	"time"
+
+	"github.com/tidwall/btree"
+
+	"onair/hub/socket"
+	"onair/hub/wire"
+	"onair/presence"
+)
+
+// Hub has the list as viewers may see it, and all who look at it. Its methods
+// may be called concurrently, but for Load, Apply and Run.
+type Hub struct {
+	// Static after construction.
+	options Options
+	metrics *metrics
+	wake    chan struct{} // of size one: something is due before Run wakes
+	ping    *socket.Body
+
+	mu sync.Mutex // guards all below, and what hangs on it
+
+	// The list.
+	streams  map[string]*presence.Stream // by code, also those that are not listed
+	byAnchor map[string]*presence.Stream
+	ring     ring
+	changes  uint64 // counted, so that a change meets an order once
+
+	// Those who look at it.
+	orders   orders
+	views    map[string]*view // by id
+	switches *btree.BTreeG[*view]
+	waiting  []*request     // whose position was not shown here yet, oldest first
+	watchers map[string]int // sockets that watch, by code
+	flushes  uint64         // counted, to know which cursor fell behind first
+
+	// When Run has something to do.
+	agenda agenda
+	armed  time.Time // when Run wakes by itself
+
+	// Scratch space, and what was encoded in it.
+	delta   delta
+	encoder encoder
+	encoded int // frames
+}
+
+// New gives a hub with an empty list.
+func New(options Options) *Hub {
+	o := options.withDefaults()
+	h := &Hub{
+		options:  o,
+		metrics:  newMetrics(o.Metrics),
+		wake:     make(chan struct{}, 1),
+		ping:     socket.NewBody(wire.Append(nil, &wire.Ping{})),
+		streams:  map[string]*presence.Stream{},
+		byAnchor: map[string]*presence.Stream{},
+		ring:     ring{most: o.History},
+		orders:   newOrders(),
+		views:    map[string]*view{},
+		switches: btree.NewBTreeGOptions(sooner, btree.Options{NoLocks: true}),
+		watchers: map[string]int{},
+		encoder:  encoder{player: player{signer: o.Signer}},
+	}
+	h.ring.reset(presence.Position{}, 0)
+	return h
+}
+
+// Load takes over the live streams, listed or not, as they are at a position
+// and its log time. It is called once, before anything else.
+func (h *Hub) Load(streams iter.Seq[*presence.Stream], pos presence.Position, logTime int64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for st := range streams {
+		h.enter(nil, st)
+	}
+	h.ring.reset(pos, logTime)
+}
+
+// Apply takes over what an entry of the log changed, which may be nothing: its
+// position and log time count all the same. One goroutine calls it, in the
+// log's order. Change.Old is not looked at: the hub has it.
+func (h *Hub) Apply(pos presence.Position, logTime int64, changes []presence.Change) {
+	now := time.Now()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	before := h.ring.last().time
+	h.ring.push(pos, logTime)
+	for i := range changes {
+		h.change(&changes[i], now)
+	}
+	h.ring.trim()
+	h.switchURLs(before, logTime, now)
+	h.retry(now)
+	h.poke()
+}
+
+// change applies one change of one stream.
+func (h *Hub) change(c *presence.Change, now time.Time) {
+	if c.Old == c.New {
+		return
+	}
+	old, new := (*presence.Stream)(nil), c.New
+	if new != nil {
+		old = h.streams[new.Code]
+	} else {
+		old = h.streams[c.Old.Code]
+	}
+	if old == new {
+		return
+	}
+	h.enter(old, new)
+	h.ring.touch(old, new)
+	h.changes++
+	meet := func(o *order) {
+		if o.visited != h.changes {
+			o.visited = h.changes
+			h.meet(o, old, new, now)
+		}
+	}
+	h.orders.meeting(old, meet)
+	h.orders.meeting(new, meet)
+	if new != nil && (old == nil || old.Session != new.Session) && h.watchers[new.Code] > 0 {
+		h.options.Viewers(new, h.watchers[new.Code])
+	}
+}
+
+// enter replaces a stream in the list; either may be nil.
+func (h *Hub) enter(old, new *presence.Stream) {
+	if old != nil {
+		delete(h.streams, old.Code)
+		if h.byAnchor[old.Anchor] == old {
+			delete(h.byAnchor, old.Anchor)
+		}
+	}
+	if new != nil {
+		h.streams[new.Code] = new
+		h.byAnchor[new.Anchor] = new
+	}
+}
+
+// meet changes an order, and notes it in its views.
+func (h *Hub) meet(o *order, old, new *presence.Stream, now time.Time) {
+	if !o.match(old) {
+		old = nil
+	}
+	if !o.match(new) {
+		new = nil
+	}
+	if old == nil && new == nil {
+		return
+	}
+	o.replace(old, new)
+	for _, v := range o.views {
+		if v.note(old, new, now) {
+			h.reschedule(v)
+		}
+	}
+}
+
+// switchURLs marks the views of which a play URL changes between two log
+// times. When the log's time has gone back, that may be any.
+func (h *Hub) switchURLs(before, now int64, at time.Time) {
+	if now < before {
+		for _, v := range h.views {
+			if !v.player.none() && v.noteText(at) {
+				h.reschedule(v)
+			}
+		}
+		return
+	}
+	for {
+		v, ok := h.switches.Min()
+		if !ok || v.nextSwitch > now {
+			return
+		}
+		h.switches.Delete(v) // until it is flushed
+		if v.noteText(at) {
+			h.reschedule(v)
+		}
+	}
+}
+
+// Lookup returns the live stream of a code, or nil.
+func (h *Hub) Lookup(code string) *presence.Stream {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.streams[code]
+}
+
+// orderOf finds or makes the order of a query.
+func (h *Hub) orderOf(q *query) *order {
+	if o := h.orders.byName[q.order]; o != nil {
+		return o
+	}
+	o := newOrder(q)
+	var match []*presence.Stream
+	keep := func(st *presence.Stream) {
+		if o.match(st) {
+			match = append(match, st)
+		}
+	}
+	switch {
+	case q.code != "":
+		keep(h.streams[q.code])
+	case q.follow:
+		for _, a := range q.anchors {
+			keep(h.byAnchor[a])
+		}
+	default:
+		for _, st := range h.streams {
+			keep(st)
+		}
+	}
+	o.load(match)
+	h.orders.add(o)
+	return o
+}
+
+// viewOf finds or makes the view of a query, or returns nil where there are as
+// many as there may be. One on which nobody stands is brought to the hub's
+// position.
+func (h *Hub) viewOf(q *query, now time.Time) *view {
+	if v := h.views[q.id]; v != nil {
+		h.refresh(v)
+		return v
+	}
+	if len(h.views) >= h.options.Views {
+		h.dropUnused()
+	}
+	if len(h.views) >= h.options.Views {
+		return nil
+	}
+	o := h.orderOf(q)
+	v := &view{
+		query: q, order: o, player: player{h.options.Signer, q.play},
+		diffed: now.Add(-h.options.Tick), spoke: now, quiet: now,
+	}
+	o.views = append(o.views, v)
+	h.views[q.id] = v
+	h.show(v, h.now(v))
+	h.agenda.add(v, v.schedule(&h.options))
+	h.poke()
+	h.metrics.views.Set(float64(len(h.views)))
+	return v
+}

@@ -1,0 +1,77 @@
+package hub
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+)
+
+// metrics are what the hub tells its operators.
+type metrics struct {
+	views   prometheus.Gauge
+	cursors prometheus.Gauge
+	diffs   prometheus.Counter
+	bytes   prometheus.Histogram
+	sent    [kinds]prometheus.Counter
+	resumes *prometheus.CounterVec
+	latency prometheus.Histogram
+}
+
+func newMetrics(reg prometheus.Registerer) *metrics {
+	f := promauto.With(reg)
+	m := &metrics{
+		views: f.NewGauge(prometheus.GaugeOpts{
+			Name: "onair_views", Help: "Different queries that are kept up.",
+		}),
+		cursors: f.NewGauge(prometheus.GaugeOpts{
+			Name: "onair_view_subscriptions", Help: "Views that are open, counted once for each socket.",
+		}),
+		diffs: f.NewCounter(prometheus.CounterOpts{
+			Name: "onair_diffs_total", Help: "Diffs that were made for all sockets of a view, with changes.",
+		}),
+		bytes: f.NewHistogram(prometheus.HistogramOpts{
+			Name: "onair_diff_bytes", Help: "Size of those diffs, before compression.",
+			Buckets: prometheus.ExponentialBuckets(128, 4, 7),
+		}),
+		resumes: f.NewCounterVec(prometheus.CounterOpts{
+			Name: "onair_resumes_total",
+			Help: "Subscriptions with a position, by what they got; waited: for a position not read or shown yet.",
+		}, []string{"outcome"}),
+		latency: f.NewHistogram(prometheus.HistogramOpts{
+			Name:    "onair_list_latency_seconds",
+			Help:    "From a change other than of counters being applied to its diff being handed to sockets.",
+			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 13),
+		}),
+	}
+	sent := f.NewCounterVec(prometheus.CounterOpts{
+		Name: "onair_frames_sent_total", Help: "Messages that connections have taken, by kind.",
+	}, []string{"kind"})
+	for k, name := range kindNames {
+		m.sent[k] = sent.WithLabelValues(name)
+	}
+	return m
+}
+
+// flushed notes a frame for all; since is when what it shows was applied.
+func (m *metrics) flushed(f *frame, since time.Time) {
+	if f.kind != diffMessage {
+		return
+	}
+	m.diffs.Inc()
+	m.bytes.Observe(float64(len(f.text)))
+	if !since.IsZero() {
+		m.latency.Observe(time.Since(since).Seconds())
+	}
+}
+
+// answered notes what a subscription with a position got.
+func (m *metrics) answered(r *request, f *frame) {
+	switch {
+	case r.from.IsZero():
+	case f.kind == snapshotMessage:
+		m.resumes.WithLabelValues("snapshot").Inc()
+	default:
+		m.resumes.WithLabelValues("diff").Inc()
+	}
+}

@@ -1,0 +1,32 @@
+package presencetest
+
+import (
+	"context"
+	"iter"
+	"time"
+
+	"onair/presence"
+)
+
+// Stepped shifts the times of a log's entries by what step says when each is
+// read, as a clock does that somebody sets.
+func Stepped(log presence.Log, step func() time.Duration) presence.Log {
+	return &stepped{log, step}
+}
+
+type stepped struct {
+	presence.Log
+	step func() time.Duration
+}
+
+// Tail implements presence.Log.
+func (s *stepped) Tail(ctx context.Context, from presence.Position) iter.Seq2[presence.Entry, error] {
+	return func(yield func(presence.Entry, error) bool) {
+		for e, err := range s.Log.Tail(ctx, from) {
+			e.Time += s.step().Milliseconds()
+			if !yield(e, err) {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,11 @@
+// Package auth checks who somebody is by a JWT.
+//
+// A token names its user (sub), a role and an expiry (exp), all required; iss
+// and aud are checked where configured. A key belongs to one algorithm and
+// maybe a key id, by configuration: the token's header only picks among them,
+// so that a public key is never taken for an HMAC secret, and what a header
+// says of other places to find keys is never read.
+//
+// All of it may be used concurrently. [New] starts a goroutine only where a
+// JWKS URL is configured; it ends with the context.
+package auth

@@ -1,0 +1,75 @@
+package auth
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+
+	"github.com/golang-jwt/jwt/v5"
+)
+
+// key checks tokens of one algorithm and key id.
+type key struct {
+	alg string
+	kid string
+	key any
+}
+
+// choose finds the key for a token. A token with a key id is checked by the
+// key of that id alone; one without by the only key of its algorithm.
+func (v *Verifier) choose(ctx context.Context, t *jwt.Token) (any, error) {
+	kid, _ := t.Header["kid"].(string)
+	var fit []any
+	for _, k := range v.keys {
+		if k.alg == t.Method.Alg() && (kid == "" || k.kid == kid) {
+			fit = append(fit, k.key)
+		}
+	}
+	if len(fit) == 1 {
+		return fit[0], nil
+	}
+	if len(fit) == 0 && kid != "" && v.remote != nil {
+		if k, err := v.remote.KeyfuncCtx(ctx)(t); err == nil && fits(t.Method.Alg(), k) {
+			return k, nil
+		}
+	}
+	return nil, ErrKey
+}
+
+// fits reports whether a key is of the kind that the algorithm needs: a JWK
+// need not say which algorithm it is for.
+func fits(alg string, k any) bool {
+	switch k := k.(type) {
+	case *rsa.PublicKey:
+		return alg == "RS256"
+	case *ecdsa.PublicKey:
+		return alg == "ES256" && k.Curve == elliptic.P256()
+	case ed25519.PublicKey:
+		return alg == "EdDSA"
+	}
+	return false
+}
+
+// parsePublicKey reads a PEM key; its kind decides the algorithm.
+func parsePublicKey(text string) (key, error) {
+	block, _ := pem.Decode([]byte(text))
+	if block == nil {
+		return key{}, errors.New("it is no PEM block")
+	}
+	k, err := x509.ParsePKIXPublicKey(block.Bytes)
+	if err != nil {
+		return key{}, fmt.Errorf("it is no public key: %w", err)
+	}
+	for _, alg := range []string{"RS256", "ES256", "EdDSA"} {
+		if fits(alg, k) {
+			return key{alg: alg, key: k}, nil
+		}
+	}
+	return key{}, errors.New("it is neither RSA, P-256 nor Ed25519")
+}

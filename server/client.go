@@ -1,0 +1,279 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+	"github.com/rs/zerolog"
+	"golang.org/x/time/rate"
+
+	"onair/hub"
+	"onair/hub/socket"
+	"onair/hub/wire"
+	"onair/server/auth"
+)
+
+// endpoint is one of the two sockets: what it asks of those who connect, and
+// who listens to them.
+type endpoint struct {
+	name      string
+	limit     int  // of an inbound message, in bytes
+	anonymous bool // nobody in particular may connect
+	only      auth.Role
+	attend    func(*client) speaker
+}
+
+// speaker understands what one kind of client says.
+type speaker interface {
+	// hear takes one message. A *wire.Error is sent to the client; it is called
+	// by the goroutine that reads the socket.
+	hear(ctx context.Context, data []byte) error
+	// identify checks a newer token before it is taken; nil takes it.
+	identify(was, is auth.Identity) *wire.Error
+	// left is called once, when the socket is gone.
+	left()
+}
+
+// client is one socket that was let in, whatever it speaks.
+type client struct {
+	// Static after construction.
+	server  *server
+	id      string
+	conn    *socket.Conn
+	out     *hub.Socket
+	log     zerolog.Logger
+	kind    *endpoint
+	address string
+
+	// Owned by the reading goroutine.
+	rate    *rate.Limiter
+	refused int // messages in a row that came too fast
+	speaker speaker
+
+	mu      sync.Mutex // guards all below
+	who     auth.Identity
+	expiry  *time.Timer
+	warning *time.Timer
+}
+
+// Times of a socket's life, from the protocol.
+const (
+	authWithin  = 5 * time.Second  // a first message with a token must come
+	expiryAhead = 60 * time.Second // a token's expiry is announced
+)
+
+// serveSocket lets a client in, listens to it until it goes, and cleans up.
+func (s *server) serveSocket(kind *endpoint) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if e := s.gate.closed(s.node.Held() && kind.only == auth.Anchor); e != nil {
+			writeProblem(w, e)
+			return
+		}
+		who, known, e := s.identify(r)
+		if e == nil && known && kind.only != "" && who.Role != kind.only {
+			e = refuse(wire.CodeForbidden, "only tokens of role "+string(kind.only)+" open this socket")
+		}
+		if e != nil {
+			writeProblem(w, e)
+			return
+		}
+		conn, err := socket.Accept(w, r, s.socketOptions(kind))
+		if err != nil {
+			s.refuseHandshake(w, kind, err)
+			return
+		}
+		c := s.newClient(conn, kind, r)
+		defer c.close()
+		if !s.gate.enter(c) {
+			c.finish(wire.CloseTooManySockets, "too many connections from this address")
+			return
+		}
+		defer s.gate.leave(c)
+		if known {
+			c.trust(who)
+		} else if !kind.anonymous && !c.awaitToken(r.Context()) {
+			return
+		}
+		c.welcome()
+		c.listen(r.Context())
+	}
+}
+
+// refuseHandshake answers a request that did not become a socket.
+func (s *server) refuseHandshake(w http.ResponseWriter, kind *endpoint, err error) {
+	s.log.Debug().Err(err).Str("socket", kind.name).Msg("handshake refused")
+	if refused, ok := errors.AsType[*socket.RefusedError](err); ok {
+		writeStatus(w, refused.Status, refuse(wire.CodeBadRequest, refused.Reason))
+	}
+}
+
+func (s *server) newClient(conn *socket.Conn, kind *endpoint, r *http.Request) *client {
+	id := ulid.Make().String()
+	c := &client{
+		server: s, id: id, conn: conn, kind: kind, address: addressOf(r),
+		log:  s.log.With().Str("connection", id).Str("socket", kind.name).Logger(),
+		rate: rate.NewLimiter(rate.Limit(s.cfg.Limits.Rate), s.cfg.Limits.Burst),
+	}
+	if kind.only == auth.Anchor {
+		c.out = s.hub.AttachAnchor(conn)
+	} else {
+		c.out = s.hub.Attach(conn)
+	}
+	return c
+}
+
+// send queues a message to the client; it does not block.
+func (c *client) send(m wire.Message) { c.out.Send(wire.Append(nil, m)) }
+
+// finish lets what is queued go out, then closes. It does not block.
+func (c *client) finish(code int, reason string) { c.out.Finish(code, reason) }
+
+// close lets go of a socket whose reading has ended.
+func (c *client) close() {
+	c.mu.Lock()
+	if c.expiry != nil {
+		c.expiry.Stop()
+		c.warning.Stop()
+	}
+	c.mu.Unlock()
+	c.out.Close()
+	if c.speaker != nil {
+		c.speaker.left()
+	}
+}
+
+// awaitToken waits for the first message, which must bring a token.
+func (c *client) awaitToken(ctx context.Context) bool {
+	late := time.AfterFunc(authWithin, func() { c.finish(wire.CloseNoAuth, "no auth came in time") })
+	defer late.Stop()
+	data, err := c.conn.Read(ctx)
+	if err != nil {
+		return false
+	}
+	m, err := wire.DecodeViewer(data) // auth is the same on both sockets
+	a, ok := m.(*wire.Auth)
+	if err != nil || !ok {
+		c.refuse(err, refuse(wire.CodeUnauthorized, "the first message must be auth, with a token"))
+		return false
+	}
+	who, e := c.server.verify(ctx, a.Token)
+	if e == nil && c.kind.only != "" && who.Role != c.kind.only {
+		e = refuse(wire.CodeForbidden, "only tokens of role "+string(c.kind.only)+" open this socket")
+	}
+	if e != nil {
+		e.ID = a.ID
+		c.refuse(nil, e)
+		return false
+	}
+	c.trust(who)
+	return true
+}
+
+// refuse sends the error and closes the socket of a client that is not let in,
+// then waits for it to be gone.
+func (c *client) refuse(err error, e *wire.Error) {
+	if bad, ok := errors.AsType[*wire.Error](err); ok {
+		e.ID = bad.ID
+	}
+	c.send(e)
+	c.finish(wire.CloseUnauthorized, string(e.Code))
+}
+
+// trust takes an identity, and arms its expiry.
+func (c *client) trust(who auth.Identity) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.who = who
+	left := time.Until(who.ExpiresAt)
+	at := who.ExpiresAt.UnixMilli()
+	expired := func() { c.finish(wire.CloseUnauthorized, "the token has expired") }
+	warn := func() { c.send(&wire.TokenExpiring{ExpiresAt: at}) }
+	if c.expiry != nil {
+		c.expiry.Stop()
+		c.warning.Stop()
+	}
+	c.expiry = time.AfterFunc(left, expired)
+	c.warning = time.AfterFunc(max(0, left-expiryAhead), warn)
+}
+
+func (c *client) identity() auth.Identity {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.who
+}
+
+// welcome says what the client must know.
+func (c *client) welcome() {
+	c.speaker = c.kind.attend(c)
+	settings := c.server.settings()
+	c.send(&wire.Welcome{
+		Node: c.server.cfg.Node, Build: version(), Connection: c.id, ServerTime: time.Now().UnixMilli(),
+		HeartbeatMS: settings.Interval, MissedLimit: int(settings.Missed), IdleMS: c.server.cfg.Idle.Milliseconds(),
+	})
+}
+
+// listen reads until the socket is gone.
+func (c *client) listen(ctx context.Context) {
+	for {
+		data, err := c.conn.Read(ctx)
+		if err != nil {
+			c.log.Debug().Err(err).Msg("socket closed")
+			return
+		}
+		if !c.mayspeak() {
+			continue
+		}
+		if err := c.speaker.hear(ctx, data); err != nil {
+			e, ok := errors.AsType[*wire.Error](err)
+			if !ok {
+				c.log.Error().Err(err).Msg("message not handled")
+				e = refuse(wire.CodeUnavailable, "the server could not handle this message")
+			}
+			c.send(e)
+		}
+	}
+}
+
+// mayspeak refuses messages that come too fast, and closes the socket of a
+// client that goes on.
+func (c *client) mayspeak() bool {
+	now := time.Now()
+	if c.rate.AllowN(now, 1) {
+		c.refused = 0
+		return true
+	}
+	c.refused++
+	if c.refused > c.server.cfg.Limits.Burst {
+		c.finish(wire.CloseRateLimited, "too many messages")
+		return false
+	}
+	e := refuse(wire.CodeRateLimited, "too many messages on this socket")
+	e.RetryAfterMS = max(1, time.Duration(float64(time.Second)/float64(c.rate.Limit())).Milliseconds())
+	c.send(e)
+	return false
+}
+
+// authenticate takes a newer token on a socket that was let in.
+func (c *client) authenticate(ctx context.Context, m *wire.Auth) error {
+	who, e := c.server.verify(ctx, m.Token)
+	if e == nil {
+		e = c.speaker.identify(c.identity(), who)
+	}
+	if e != nil {
+		e.ID = m.ID
+		if e.Code == wire.CodeUnauthorized {
+			c.refuse(nil, e)
+			return nil
+		}
+		return e
+	}
+	c.trust(who)
+	c.send(&wire.Authenticated{
+		ID: m.ID, Sub: who.Subject, Role: string(who.Role), ExpiresAt: who.ExpiresAt.UnixMilli(),
+	})
+	return nil
+}

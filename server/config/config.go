@@ -1,0 +1,123 @@
+package config
+
+import (
+	"time"
+
+	"github.com/rs/zerolog"
+)
+
+// Config is the whole configuration, checked.
+type Config struct {
+	Listen    string
+	Origins   []string
+	Ops       Ops
+	Data      string
+	Node      string
+	Log       Log
+	Auth      Auth
+	Viewer    Viewer
+	BizID     string
+	Code      string
+	Lists     []string
+	List      List
+	Takeover  string // newest or refuse
+	Heartbeat Heartbeat
+	Settings  Settings
+	Push      Push
+	Play      Play
+	Hub       Hub
+	Idle      time.Duration
+	Limits    Limits
+	Drain     time.Duration
+
+	// Development names the keys whose secrets were made up for this start.
+	Development []string
+}
+
+// Ops is the listener for the people on call.
+type Ops struct{ Listen string }
+
+// Log is how the server logs.
+type Log struct {
+	Level  zerolog.Level
+	Format string // console, json, or empty: console on a terminal
+}
+
+// Auth is how tokens are checked.
+type Auth struct {
+	Secret    Secret
+	Secrets   map[string]Secret // by kid
+	JWKSURL   string
+	PublicKey string // PEM
+	Issuer    string
+	Audience  string
+}
+
+// Viewer is who may look on.
+type Viewer struct{ Anonymous bool }
+
+// List is when streams are shown.
+type List struct{ Show string } // start or publish
+
+// Heartbeat is the rhythm of beats.
+type Heartbeat struct {
+	Interval time.Duration
+	Missed   int
+	Grace    time.Duration
+}
+
+// Settings numbers the part of the configuration that all nodes share.
+type Settings struct{ Revision int64 }
+
+// Push is how push URLs are made.
+type Push struct {
+	Provider  string
+	Domain    string
+	App       string
+	Key       Secret
+	BackupKey Secret
+	TTL       time.Duration
+	Algorithm string
+}
+
+// Play is how play URLs are made.
+type Play struct {
+	Provider  string
+	Domains   []Weighted
+	App       string
+	Key       Secret
+	BackupKey Secret
+	TTL       time.Duration
+	Delta     time.Duration
+	Protocols []string
+	Templates map[string]string
+	Algorithm string
+}
+
+// Weighted is a name with its share of the streams.
+type Weighted struct {
+	Name   string
+	Weight int
+}
+
+// Hub is the pace of views.
+type Hub struct {
+	Tick     time.Duration
+	Counters time.Duration
+}
+
+// Limits are what one peer, one socket and the node are held to.
+type Limits struct {
+	Message            int // bytes
+	ViewerMessage      int // bytes
+	Rate               float64
+	Burst              int
+	Sockets            int
+	SocketsPerAddress  int
+	ViewsPerSocket     int
+	Views              int
+	WatchesPerSocket   int
+	Window             int
+	SnapshotsPerSocket float64 // a second
+	Streams            int
+}

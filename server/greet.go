@@ -1,0 +1,50 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"onair/server/auth"
+	"onair/server/config"
+)
+
+// developmentTTL is how long the tokens that a development start prints hold.
+const developmentTTL = 24 * time.Hour
+
+// greet tells whoever started a server with development secrets where to look
+// and what to try.
+func greet(w io.Writer, cfg *config.Config, public, ops string) error {
+	now := time.Now()
+	anchor, err := mint(cfg, auth.Anchor, "alice", developmentTTL, now)
+	if err != nil {
+		return err
+	}
+	viewer, err := mint(cfg, auth.Viewer, "bob", developmentTTL, now)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(w, `
+  onair %s
+
+  pages      http://%s/
+  metrics    http://%s/metrics
+  data       %s
+
+  Secrets were made up for this start (%s): for development only, on this machine only.
+
+  anchor token (alice, 24 h)
+  %s
+  viewer token (bob, 24 h)
+  %s
+
+  Try:
+    curl -s http://%s/v1/streams
+    npx wscat -s onair.v1 -c ws://%s/v1/viewer            and type  {"type":"subscribe"}
+    npx wscat -s onair.v1 -c ws://%s/v1/anchor -H "Authorization: Bearer %s"
+                                                          and type  {"type":"start","title":"Hello"}  then  {"type":"beat","n":1}
+
+`, version(), public, ops, cfg.Data, strings.Join(cfg.Development, ", "), anchor, viewer, public, public, public, anchor)
+	return err
+}

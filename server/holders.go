@@ -1,0 +1,89 @@
+package main
+
+import (
+	"sync"
+
+	"onair/hub/wire"
+	"onair/presence"
+)
+
+// holders knows which session each anchor socket of this node holds, so that
+// what the log says of a session reaches the socket that holds it.
+type holders struct {
+	mu        sync.Mutex // guards all below
+	sockets   map[string]*anchor
+	bySession map[presence.Session]*anchor
+}
+
+func newHolders() *holders {
+	return &holders{sockets: map[string]*anchor{}, bySession: map[presence.Session]*anchor{}}
+}
+
+func (h *holders) add(a *anchor) {
+	h.mu.Lock()
+	h.sockets[a.id] = a
+	h.mu.Unlock()
+}
+
+func (h *holders) remove(a *anchor) {
+	h.mu.Lock()
+	delete(h.sockets, a.id)
+	for s, holder := range h.bySession {
+		if holder == a {
+			delete(h.bySession, s)
+		}
+	}
+	h.mu.Unlock()
+}
+
+// holds reports whether the log, as far as it was applied, has the session on
+// that socket.
+func (h *holders) holds(a *anchor, s presence.Session) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.bySession[s] == a
+}
+
+func (h *holders) each(f func(*anchor)) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, a := range h.sockets {
+		f(a)
+	}
+}
+
+// tell passes one change on to the socket that it concerns. It is called by
+// the goroutine that applies, in order.
+func (h *holders) tell(c *presence.Change) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	switch {
+	case c.Ended != nil:
+		s := c.Ended.Stream.Session
+		if a := h.bySession[s]; a != nil {
+			delete(h.bySession, s)
+			a.ended(c.Ended)
+		}
+	case c.Cause == presence.ByStart || c.Cause == presence.ByResume:
+		h.move(c.New.Session, c.Holder)
+	case c.Cause == presence.BySilence:
+		if a := h.bySession[c.New.Session]; a != nil {
+			a.send(&wire.Probe{})
+		}
+	}
+}
+
+// move lets a session be held by the connection of that id, on whatever node.
+func (h *holders) move(s presence.Session, holder string) {
+	was, is := h.bySession[s], h.sockets[holder]
+	if was == is {
+		return
+	}
+	if was != nil {
+		delete(h.bySession, s)
+		was.replaced()
+	}
+	if is != nil {
+		h.bySession[s] = is
+	}
+}

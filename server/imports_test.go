@@ -1,0 +1,83 @@
+package main
+
+import (
+	"go/build"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// allowed is the import table of docs/architecture.md: what each package may
+// import of this module, and why no more.
+var allowed = map[string]struct {
+	imports []string
+	why     string
+}{
+	"onair/presence":              {nil, "the list's truth must not depend on who shows it"},
+	"onair/presence/embedded":     {[]string{"onair/presence"}, "a home of the log knows the log alone"},
+	"onair/presence/presencetest": {[]string{"onair/presence"}, "the suite must fit every log"},
+	"onair/signing":               {nil, "signing is pure: key, inputs, time"},
+	"onair/hub":                   {[]string{"onair/presence", "onair/hub/wire", "onair/hub/socket"}, "views know the list, not the server"},
+	"onair/hub/wire":              {nil, "clients use the codec without the server"},
+	"onair/hub/socket":            {nil, "a connection knows no messages"},
+	"onair/hub/socket/sockettest": {nil, "tests of other packages use it"},
+	"onair/server/config":         {nil, "configuration is data"},
+	"onair/server/auth":           {nil, "tokens are checked without the rest"},
+	"onair/web":                   {nil, "pages are files"},
+	"onair/server": {[]string{
+		"onair/presence", "onair/presence/embedded", "onair/signing", "onair/hub", "onair/hub/wire", "onair/hub/socket",
+		"onair/server/config", "onair/server/auth", "onair/web",
+	}, "everything is wired here"},
+}
+
+func TestImports(t *testing.T) {
+	root, err := filepath.Abs("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	err = filepath.WalkDir(root, func(path string, d os.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if name := d.Name(); d.IsDir() && path != root && (strings.HasPrefix(name, ".") || name == "node_modules" || name == "testdata") {
+			return filepath.SkipDir
+		}
+		if !d.IsDir() {
+			return nil
+		}
+		pkg, err := build.ImportDir(path, 0)
+		if _, none := err.(*build.NoGoError); none {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(root, path)
+		if err != nil {
+			return err
+		}
+		name := "onair/" + filepath.ToSlash(rel)
+		seen[name] = true
+		rule, ok := allowed[name]
+		if !ok {
+			t.Errorf("package %s is not in the import table", name)
+		}
+		for _, imp := range pkg.Imports {
+			if strings.HasPrefix(imp, "onair/") && !slices.Contains(rule.imports, imp) {
+				t.Errorf("%s imports %s, but %s", name, imp, rule.why)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range allowed {
+		if !seen[name] {
+			t.Errorf("the import table has %s, which does not exist", name)
+		}
+	}
+}

@@ -1,0 +1,195 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"onair/hub/wire"
+	"onair/server/auth"
+)
+
+// asServer makes the test binary be the server, so that tests can kill it.
+const asServer = "ONAIR_TEST_AS_SERVER"
+
+// processSecret signs the tokens of tests against real processes.
+const processSecret = "a secret of thirty-two bytes or more, for tests"
+
+// process is a server in a process of its own.
+type process struct {
+	t       *testing.T
+	cmd     *exec.Cmd
+	address string
+	ops     string
+	exited  chan struct{}
+
+	mu  sync.Mutex
+	log bytes.Buffer
+}
+
+// startProcess starts a server on the data directory and waits until it
+// serves. It is killed when the test ends.
+func startProcess(t *testing.T, data string, flags ...string) *process {
+	t.Helper()
+	args := append([]string{
+		"--listen", "127.0.0.1:0", "--ops.listen", "127.0.0.1:0", "--data", data, "--node", "n1",
+		"--log.format", "json", "--heartbeat.interval", "1s", "--drain", "1s",
+	}, flags...)
+	p := &process{t: t, cmd: exec.Command(os.Args[0], args...), exited: make(chan struct{})}
+	p.cmd.Env = []string{asServer + "=1", "ONAIR_AUTH_SECRET=" + processSecret, "ONAIR_VIEWER_ANONYMOUS=true"}
+	out, err := p.cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	serving := make(chan struct{})
+	go p.read(out, serving)
+	t.Cleanup(func() {
+		p.cmd.Process.Kill()
+		<-p.exited
+		if t.Failed() {
+			t.Logf("log of the server:\n%s", p.logged())
+		}
+	})
+	select {
+	case <-serving:
+	case <-p.exited:
+		t.Fatalf("the server ended at once:\n%s", p.logged())
+	case <-time.After(30 * time.Second):
+		t.Fatal("the server does not serve")
+	}
+	return p
+}
+
+// read keeps the log, and finds the line that tells the addresses.
+func (p *process) read(out io.Reader, serving chan struct{}) {
+	lines := bufio.NewScanner(out)
+	for lines.Scan() {
+		var line struct{ Message, Address, Ops string }
+		json.Unmarshal(lines.Bytes(), &line)
+		p.mu.Lock()
+		p.log.Write(append(lines.Bytes(), '\n'))
+		if line.Message == "serving" {
+			p.address, p.ops = line.Address, line.Ops
+			close(serving)
+		}
+		p.mu.Unlock()
+	}
+	p.cmd.Wait()
+	close(p.exited)
+}
+
+func (p *process) logged() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.log.String()
+}
+
+// end sends a signal and waits for the process to be gone.
+func (p *process) end(sig syscall.Signal) {
+	p.t.Helper()
+	p.cmd.Process.Signal(sig)
+	select {
+	case <-p.exited:
+	case <-time.After(30 * time.Second):
+		p.t.Fatalf("the server does not end on %v", sig)
+	}
+}
+
+// token mints a token that the processes of tests accept.
+func token(t *testing.T, role auth.Role, sub string) string {
+	t.Helper()
+	text, err := auth.Mint([]byte(processSecret), "", auth.Identity{Subject: sub, Role: role}, time.Hour, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// dial opens a socket and reads its welcome.
+func (p *process) dial(path, token string) *caller {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	conn, _, err := websocket.Dial(ctx, "ws://"+p.address+path, dialOptions(token))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	c := newCaller(p.t, conn, 10*time.Second)
+	c.welcomed()
+	return c
+}
+
+// codes is what the server lists, by live code.
+func (p *process) codes() map[string]wire.Entry {
+	p.t.Helper()
+	res, err := http.Get("http://" + p.address + "/v1/streams?limit=500")
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	var page struct{ Streams []wire.Entry }
+	if err := json.NewDecoder(res.Body).Decode(&page); err != nil {
+		p.t.Fatal(err)
+	}
+	out := map[string]wire.Entry{}
+	for _, e := range page.Streams {
+		out[e.Code] = e
+	}
+	return out
+}
+
+func (p *process) metric(name string) string {
+	p.t.Helper()
+	res, err := http.Get("http://" + p.ops + "/metrics")
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	for line := range strings.Lines(string(body)) {
+		if value, ok := strings.CutPrefix(line, name+" "); ok {
+			return strings.TrimSpace(value)
+		}
+	}
+	return ""
+}
+
+// exited is how a process ended that was not meant to serve.
+type exited struct {
+	code     int
+	out, err string
+}
+
+// exitCode runs a command to its end.
+func exitCode(t *testing.T, args ...string) exited {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	var out, errs bytes.Buffer
+	cmd := exec.CommandContext(ctx, os.Args[0], args...)
+	cmd.Env = []string{asServer + "=1"}
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err := cmd.Run()
+	if _, ended := err.(*exec.ExitError); err != nil && !ended {
+		t.Fatal(err)
+	}
+	return exited{cmd.ProcessState.ExitCode(), out.String(), errs.String()}
+}

@@ -1,0 +1,215 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+	"github.com/spf13/cobra"
+
+	"onair/presence"
+	"onair/presence/embedded"
+	"onair/server/auth"
+	"onair/server/config"
+)
+
+// Exit codes.
+const (
+	exitFailure = 1
+	exitUsage   = 2
+)
+
+// usageError is what is wrong with how the command was called or configured.
+type usageError struct{ error }
+
+// run is the whole command: it returns the exit code.
+func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
+	root := command(environ, stdout, stderr)
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	fmt.Fprintf(stderr, "onair: %s\n", strings.ReplaceAll(err.Error(), "\n", "\nonair: "))
+	if _, usage := errors.AsType[usageError](err); usage {
+		return exitUsage
+	}
+	return exitFailure
+}
+
+// command is the tree of commands; serve is the default.
+func command(environ []string, stdout, stderr io.Writer) *cobra.Command {
+	flags := config.Flags()
+	load := func() (*config.Config, error) {
+		cfg, err := config.FromFlags(flags, environ)
+		if err != nil {
+			return nil, usageError{err}
+		}
+		return cfg, nil
+	}
+	serve := func(cmd *cobra.Command, _ []string) error {
+		cfg, err := load()
+		if err != nil {
+			return err
+		}
+		return serveUntil(cmd.Context(), cfg, stdout, stderr)
+	}
+	root := &cobra.Command{
+		Use: "server", Short: "onair: who is on air now?", RunE: serve, Args: noArgs,
+		SilenceUsage: true, SilenceErrors: true,
+		Long: "onair keeps the live list of a streaming app and tells it to everybody at once.\n" +
+			"Without a command it serves. A key a.b_c of the file is ONAIR_A_B_C in the environment and --a.b-c as a flag.",
+	}
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.PersistentFlags().AddFlagSet(flags)
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.AddCommand(
+		&cobra.Command{Use: "serve", Short: "serve sockets and HTTP (the default)", RunE: serve, Args: noArgs},
+		tokenCommand(load, stdout),
+		&cobra.Command{
+			Use: "version", Short: "print the version", Args: noArgs,
+			RunE: func(*cobra.Command, []string) error { _, err := fmt.Fprintln(stdout, version()); return err },
+		},
+	)
+	return root
+}
+
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usageError{fmt.Errorf("%q is no command; --help lists them", args[0])}
+	}
+	return nil
+}
+
+// tokenCommand mints a token with the configured secret.
+func tokenCommand(load func() (*config.Config, error), stdout io.Writer) *cobra.Command {
+	var role, sub string
+	var ttl time.Duration
+	cmd := &cobra.Command{
+		Use: "token", Short: "mint a token with the configured secret", Args: noArgs,
+		Example: "  server token --role anchor --sub alice --ttl 1h",
+		RunE: func(*cobra.Command, []string) error {
+			cfg, err := load()
+			if err != nil {
+				return err
+			}
+			for _, d := range cfg.Development {
+				if d == "auth.secret" {
+					return usageError{errors.New("auth.secret: no server knows a secret that is made up now; " +
+						"give the one that your server has, or take the tokens that it printed")}
+				}
+			}
+			text, err := mint(cfg, auth.Role(role), sub, ttl, time.Now())
+			if err != nil {
+				return usageError{err}
+			}
+			_, err = fmt.Fprintln(stdout, text)
+			return err
+		},
+	}
+	cmd.Flags().StringVar(&role, "role", "viewer", "anchor, viewer, backend or admin")
+	cmd.Flags().StringVar(&sub, "sub", "", "the user id")
+	cmd.Flags().DurationVar(&ttl, "ttl", time.Hour, "how long it holds")
+	return cmd
+}
+
+// mint signs a token with the secret that the configuration has.
+func mint(cfg *config.Config, role auth.Role, sub string, ttl time.Duration, now time.Time) (string, error) {
+	switch {
+	case role != auth.Anchor && role != auth.Viewer && role != auth.Backend && role != auth.Admin:
+		return "", fmt.Errorf("--role: %q is none of anchor, viewer, backend, admin", role)
+	case sub == "":
+		return "", errors.New("--sub: a token needs a user id")
+	case ttl <= 0:
+		return "", errors.New("--ttl: it must be longer than nothing")
+	}
+	who := auth.Identity{Subject: sub, Role: role}
+	if secret := cfg.Auth.Secret; secret != "" {
+		return auth.Mint([]byte(secret.Reveal()), "", who, ttl, now)
+	}
+	for kid, secret := range cfg.Auth.Secrets {
+		return auth.Mint([]byte(secret.Reveal()), kid, who, ttl, now)
+	}
+	return "", errors.New("auth.secret: tokens are minted with an HS256 secret, and none is configured")
+}
+
+// serveUntil runs a node until ctx ends.
+func serveUntil(ctx context.Context, cfg *config.Config, stdout, stderr io.Writer) error {
+	log := newLogger(cfg, stderr)
+	fitSockets(cfg, log)
+	store, err := embedded.Open(embedded.Options{Dir: cfg.Data, Logger: log})
+	if err != nil {
+		return err
+	}
+	s, err := newServer(ctx, cfg, store, prometheus.NewRegistry(), log)
+	if err != nil {
+		err = errors.Join(err, store.Close())
+		if errors.Is(err, presence.ErrSettings) {
+			return usageError{fmt.Errorf("settings.revision: %w; raise it", err)}
+		}
+		return err
+	}
+	public, err := net.Listen("tcp", cfg.Listen)
+	if err != nil {
+		return errors.Join(fmt.Errorf("listen: %w", err), store.Close())
+	}
+	ops, err := net.Listen("tcp", cfg.Ops.Listen)
+	if err != nil {
+		public.Close()
+		return errors.Join(fmt.Errorf("ops.listen: %w", err), store.Close())
+	}
+	log.Info().Str("address", public.Addr().String()).Str("ops", ops.Addr().String()).Str("node", cfg.Node).
+		Str("data", cfg.Data).Strs("development_secrets", cfg.Development).Int("streams", s.streams()).Msg("serving")
+	if len(cfg.Development) > 0 {
+		if err := greet(stdout, cfg, public.Addr().String(), ops.Addr().String()); err != nil {
+			log.Warn().Err(err).Msg("could not print the greeting")
+		}
+	}
+	return s.serve(ctx, public, ops)
+}
+
+// streams is how many sessions are live.
+func (s *server) streams() (n int) {
+	s.node.Read(func(r *presence.Registry) { n = r.Len() })
+	return n
+}
+
+// newLogger logs to a terminal for people, else as JSON.
+func newLogger(cfg *config.Config, w io.Writer) zerolog.Logger {
+	console := cfg.Log.Format == "console"
+	if f, ok := w.(*os.File); ok && cfg.Log.Format == "" {
+		info, err := f.Stat()
+		console = err == nil && info.Mode()&os.ModeCharDevice != 0
+	}
+	if console {
+		w = zerolog.ConsoleWriter{Out: w, TimeFormat: time.TimeOnly}
+	}
+	return zerolog.New(w).Level(cfg.Log.Level).With().Timestamp().Logger()
+}
+
+// reservedFiles are open files that are not sockets: the store, listeners,
+// and some to refuse further sockets with.
+const reservedFiles = 200
+
+// fitSockets lowers limits.sockets to what the process's open files allow.
+func fitSockets(cfg *config.Config, log zerolog.Logger) {
+	var files syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err != nil {
+		return
+	}
+	if room := int(min(files.Cur, 1<<30)) - reservedFiles; room < cfg.Limits.Sockets {
+		log.Warn().Int("limits.sockets", cfg.Limits.Sockets).Uint64("open_files", files.Cur).Int("sockets", max(1, room)).
+			Msg("fewer sockets than configured: the process may open too few files")
+		cfg.Limits.Sockets = max(1, room)
+	}
+}

@@ -1,0 +1,222 @@
+package main
+
+import (
+	"context"
+	"errors"
+	stdlog "log"
+	"net"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/rs/zerolog"
+
+	"onair/hub"
+	"onair/hub/socket"
+	"onair/hub/wire"
+	"onair/presence"
+	"onair/server/auth"
+	"onair/server/config"
+	"onair/signing"
+)
+
+// server is one node with all its parts. Build it with newServer, let it
+// serve, and it is done when serve returns.
+type server struct {
+	// Static after newServer.
+	cfg     *config.Config
+	log     zerolog.Logger
+	reg     *prometheus.Registry
+	metrics *metrics
+	tokens  *auth.Verifier
+	store   presence.Log
+	node    *presence.Node
+	hub     *hub.Hub
+	holders *holders
+	gate    *gate
+	code    liveCode
+	pusher  *signing.Pusher
+	player  *signing.Player
+}
+
+// newServer joins the log and puts the parts together. It takes the log over
+// and closes it when serve returns.
+func newServer(ctx context.Context, cfg *config.Config, store presence.Log, reg *prometheus.Registry, log zerolog.Logger) (*server, error) {
+	s := &server{
+		cfg: cfg, log: log, store: store, reg: reg, metrics: newMetrics(reg), holders: newHolders(),
+		code: liveCode{bizid: cfg.BizID, template: cfg.Code, hashKey: []byte(cfg.Push.Key.Reveal())},
+	}
+	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	s.gate = newGate(cfg.Limits.Sockets, cfg.Limits.SocketsPerAddress, s.metrics)
+	var err error
+	if s.tokens, err = newVerifier(ctx, cfg); err != nil {
+		return nil, err
+	}
+	if s.pusher, s.player, err = newSigners(cfg); err != nil {
+		return nil, usageError{err}
+	}
+	s.hub = hub.New(hub.Options{
+		Lists: cfg.Lists, Tick: cfg.Hub.Tick, Counters: cfg.Hub.Counters, Idle: cfg.Idle,
+		Window: cfg.Limits.Window, Views: cfg.Limits.Views, ViewsPerSocket: cfg.Limits.ViewsPerSocket,
+		WatchesPerSocket: cfg.Limits.WatchesPerSocket, SnapshotsPerSecond: cfg.Limits.SnapshotsPerSocket,
+		Signer: hubSigner{s.player}, Metrics: reg,
+		Viewers: func(st *presence.Stream, n int) { s.node.Viewers(st.Lease(), n) },
+	})
+	s.node, err = presence.JoinLog(ctx, store, presence.NodeConfig{
+		Name: cfg.Node, Settings: settingsOf(cfg), Logger: log, Metrics: reg, Applied: s.applied,
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.node.Read(func(r *presence.Registry) { s.hub.Load(r.Streams(), r.Position(), r.Time()) })
+	if s.code.ambiguous() {
+		log.Warn().Str("code", cfg.Code).Msg("live codes may end in a hexadecimal digit that an anchor chooses: " +
+			"where anchors choose their own ids, end the template in another letter, as in {bizid}_{anchor}_x")
+	}
+	return s, nil
+}
+
+// settingsOf is the part of the configuration that all nodes share.
+func settingsOf(cfg *config.Config) presence.Settings {
+	return presence.Settings{
+		Revision: cfg.Settings.Revision,
+		Interval: cfg.Heartbeat.Interval.Milliseconds(), Missed: int64(cfg.Heartbeat.Missed),
+		Grace:          cfg.Heartbeat.Grace.Milliseconds(),
+		RefuseTakeover: cfg.Takeover == "refuse", ShowPublished: cfg.List.Show == "publish",
+	}
+}
+
+// settings are those that the log holds.
+func (s *server) settings() (out presence.Settings) {
+	s.node.Read(func(r *presence.Registry) { out = r.Settings() })
+	return out
+}
+
+// applied passes on what one entry of the log did: to the views, to the
+// sockets concerned, and to the log file. It is called by the goroutine that
+// applies.
+func (s *server) applied(a presence.Applied) {
+	s.hub.Apply(a.Position, a.Time, a.Changes)
+	for i := range a.Changes {
+		c := &a.Changes[i]
+		s.holders.tell(c)
+		s.logChange(c)
+	}
+	if a.Settings != nil {
+		s.holders.each(func(h *anchor) { h.retune(a.Settings.Interval) })
+	}
+}
+
+// logChange writes the one line that each change of a stream's state gets.
+func (s *server) logChange(c *presence.Change) {
+	if c.Cause == presence.ByCounts || c.Cause == presence.ByUpdate {
+		return
+	}
+	from, to, why := "none", "ended", c.Cause.String()
+	st := c.New
+	if c.Old != nil {
+		from = c.Old.State.String()
+	}
+	if st != nil {
+		to = st.State.String()
+	} else {
+		st, why = c.Old, c.Ended.Reason.String()
+	}
+	line := s.log.Info().Str("stream", st.Code).Str("anchor", st.Anchor).Str("from", from).Str("to", to).Str("why", why)
+	if c.Ended != nil {
+		line = line.Str("by", c.Ended.By).Int64("duration_ms", c.Ended.DurationMS()).
+			Int64("peak_viewers", st.Peak).Int64("likes", st.Likes)
+	}
+	line.Msg("stream")
+}
+
+// serve answers on both listeners until ctx ends, then drains. It returns an
+// error when the node cannot go on.
+func (s *server) serve(ctx context.Context, public, ops net.Listener) error {
+	run, stop := context.WithCancelCause(context.Background())
+	defer stop(nil)
+	failed := make(chan error, 4)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := s.node.Run(run); err != nil {
+			failed <- err
+		}
+	}()
+	hubDone := make(chan struct{})
+	go func() { defer close(hubDone); s.hub.Run(run) }()
+
+	web := s.httpServer(s.routes())
+	opsServer := s.httpServer(s.opsRoutes())
+	go func() { failed <- web.Serve(public) }()
+	go func() { failed <- opsServer.Serve(ops) }()
+	watched := make(chan struct{})
+	go func() { defer close(watched); s.watchHeld(run) }()
+
+	var err error
+	select {
+	case <-ctx.Done():
+		s.log.Info().Str("cause", context.Cause(ctx).Error()).Msg("stopping")
+	case err = <-failed:
+		s.log.Error().Err(err).Msg("cannot go on")
+	}
+	s.gate.drain(s.cfg.Drain)
+	quick, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	web.Shutdown(quick)
+	stop(nil)
+	<-done
+	<-hubDone
+	<-watched
+	opsServer.Shutdown(quick)
+	return errors.Join(err, s.store.Close())
+}
+
+// httpServer bounds what a slow or hostile peer can hold: a header within five
+// seconds, a request within ten; sockets are not bound by these once upgraded.
+func (s *server) httpServer(h http.Handler) *http.Server {
+	return &http.Server{
+		Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, IdleTimeout: 60 * time.Second,
+		MaxHeaderBytes: 16 << 10, ErrorLog: stdlog.New(s.log, "", 0),
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+			socket.KeepAlive(c)
+			return ctx
+		},
+	}
+}
+
+// watchHeld tells the anchors when this node cannot know whether it is heard.
+func (s *server) watchHeld(ctx context.Context) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	held := false
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if was := held; s.node.Held() != was {
+			held = !was
+			s.log.Warn().Bool("held", held).Msg("whether this node is heard by the others")
+			if held {
+				s.holders.each(func(a *anchor) {
+					a.send(&wire.Notice{
+						Code:    wire.NoticeDegraded,
+						Message: "this node does not hear the others: try a second socket, resume there if it is welcomed, else stay",
+					})
+				})
+			}
+		}
+	}
+}
+
+// version is the build's version, for people.
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(devel)"
+}

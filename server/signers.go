@@ -1,0 +1,102 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"onair/hub/wire"
+	"onair/presence"
+	"onair/server/auth"
+	"onair/server/config"
+	"onair/signing"
+)
+
+// newVerifier checks tokens as configured.
+func newVerifier(ctx context.Context, cfg *config.Config) (*auth.Verifier, error) {
+	secrets := map[string][]byte{}
+	for kid, secret := range cfg.Auth.Secrets {
+		secrets[kid] = []byte(secret.Reveal())
+	}
+	return auth.New(ctx, auth.Config{
+		Secret: []byte(cfg.Auth.Secret.Reveal()), Secrets: secrets, PublicKey: cfg.Auth.PublicKey,
+		JWKSURL: cfg.Auth.JWKSURL, Issuer: cfg.Auth.Issuer, Audience: cfg.Auth.Audience,
+	})
+}
+
+// newSigners makes push and play URLs as configured.
+func newSigners(cfg *config.Config) (*signing.Pusher, *signing.Player, error) {
+	signer, err := signing.NewTencent(signing.TencentConfig{
+		Key: cfg.Push.Key.Reveal(), BackupKey: cfg.Push.BackupKey.Reveal(), Algorithm: signing.Algorithm(cfg.Push.Algorithm),
+	})
+	if err != nil {
+		return nil, nil, fmt.Errorf("push: %w", err)
+	}
+	pusher, err := signing.NewPusher(signing.PusherConfig{
+		Signer: signer, Domain: cfg.Push.Domain, App: cfg.Push.App, TTL: cfg.Push.TTL,
+	})
+	if err != nil {
+		return nil, nil, fmt.Errorf("push: %w", err)
+	}
+	signer, err = signing.NewTencent(signing.TencentConfig{
+		Key: cfg.Play.Key.Reveal(), BackupKey: cfg.Play.BackupKey.Reveal(), Algorithm: signing.Algorithm(cfg.Play.Algorithm),
+		Delta: cfg.Play.Delta,
+	})
+	if err != nil {
+		return nil, nil, fmt.Errorf("play: %w", err)
+	}
+	pc := signing.PlayerConfig{Signer: signer, App: cfg.Play.App, TTL: cfg.Play.TTL, Templates: cfg.Play.Templates}
+	for _, d := range cfg.Play.Domains {
+		pc.Domains = append(pc.Domains, signing.Domain{Name: d.Name, Weight: d.Weight})
+	}
+	for _, p := range cfg.Play.Protocols {
+		pc.Protocols = append(pc.Protocols, signing.Protocol(p))
+	}
+	player, err := signing.NewPlayer(pc)
+	if err != nil {
+		return nil, nil, fmt.Errorf("play: %w", err)
+	}
+	return pusher, player, nil
+}
+
+// hubSigner lets views put play URLs into entries.
+type hubSigner struct{ *signing.Player }
+
+// Protocols lists those that the provider can be asked for.
+func (h hubSigner) Protocols() []string {
+	var names []string
+	for _, p := range h.Player.Protocols() {
+		names = append(names, string(p))
+	}
+	return names
+}
+
+// AppendURL appends one signed URL.
+func (h hubSigner) AppendURL(dst []byte, proto, code string, expires int64) []byte {
+	return h.Player.AppendURL(dst, signing.Protocol(proto), code, expires)
+}
+
+// pushURLs are what an anchor's encoder needs, signed from now on.
+func (s *server) pushURLs(code string) wire.Push {
+	p := s.pusher.URLs(code, time.Now())
+	return wire.Push{
+		RTMP: p.RTMP, Server: p.Server, Key: p.Key, SRT: p.SRT, WebRTC: p.WebRTC, ExpiresAt: p.ExpiresAt,
+	}
+}
+
+// playURLs are all play URLs of a stream as one JSON object, and when they
+// expire, in Unix milliseconds.
+func (s *server) playURLs(code string) ([]byte, int64) {
+	var now int64
+	s.node.Read(func(r *presence.Registry) { now = r.Time() })
+	expires := s.player.Expiry(code, now)
+	body := []byte{'{'}
+	for i, p := range s.player.Protocols() {
+		if i > 0 {
+			body = append(body, ',')
+		}
+		body = append(wire.AppendString(body, string(p)), ':')
+		body = wire.AppendString(body, string(s.player.AppendURL(nil, p, code, expires)))
+	}
+	return append(body, '}'), expires
+}

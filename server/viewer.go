@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"onair/hub/wire"
+	"onair/server/auth"
+)
+
+// Likes that one socket may give, a second and at once.
+const (
+	likesPerSecond = 100
+	likesBurst     = 200
+)
+
+// viewer is a client that looks on.
+type viewer struct {
+	*client
+	likes *rate.Limiter // owned by the reading goroutine
+
+	pinging sync.Once
+	gone    chan struct{} // closed when the socket is
+}
+
+func (s *server) attendViewer(c *client) speaker {
+	return &viewer{
+		client: c, likes: rate.NewLimiter(likesPerSecond, likesBurst), gone: make(chan struct{}),
+	}
+}
+
+// identify lets a viewer become anybody with a valid token.
+func (v *viewer) identify(_, _ auth.Identity) *wire.Error { return nil }
+
+func (v *viewer) left() { close(v.gone) }
+
+// hear takes one message.
+func (v *viewer) hear(ctx context.Context, data []byte) error {
+	m, err := wire.DecodeViewer(data)
+	if err != nil {
+		return err
+	}
+	switch m := m.(type) {
+	case *wire.Auth:
+		return v.authenticate(ctx, m)
+	case *wire.Subscribe:
+		return asError(v.server.hub.Subscribe(v.out, m))
+	case *wire.Unsubscribe:
+		return asError(v.server.hub.Unsubscribe(v.out, m))
+	case *wire.Watch:
+		if e := v.server.hub.Watch(v.out, m); e != nil {
+			return e
+		}
+		v.pinging.Do(func() { go v.ping() })
+		return nil
+	case *wire.Unwatch:
+		return asError(v.server.hub.Unwatch(v.out, m))
+	case *wire.Like:
+		return v.like(m)
+	}
+	return nil
+}
+
+// asError keeps a nil *wire.Error from becoming an error that is not nil.
+func asError(e *wire.Error) error {
+	if e == nil {
+		return nil
+	}
+	return e
+}
+
+func (v *viewer) like(m *wire.Like) error {
+	st := v.server.hub.Lookup(m.Code)
+	if st == nil {
+		return &wire.Error{ID: m.ID, Code: wire.CodeNotFound, Message: "no live stream has this code"}
+	}
+	if now := time.Now(); !v.likes.AllowN(now, m.N) {
+		return &wire.Error{
+			ID: m.ID, Code: wire.CodeRateLimited, Message: "too many likes from this socket",
+			RetryAfterMS: int64(m.N) * 1000 / likesPerSecond,
+		}
+	}
+	v.server.node.Like(st.Lease(), m.N)
+	v.send(&wire.Liked{ID: m.ID, Code: m.Code})
+	return nil
+}
+
+// A socket that watches is pinged, for a proxy may keep the TCP side alive for
+// a phone that is dead. After two pings without a pong it no longer counts.
+const (
+	pingEvery = 60 * time.Second
+	pingsLost = 2
+)
+
+func (v *viewer) ping() {
+	tick := time.NewTicker(pingEvery)
+	defer tick.Stop()
+	lost := 0
+	for {
+		select {
+		case <-v.gone:
+			return
+		case <-tick.C:
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), pingEvery)
+		err := v.conn.Ping(ctx)
+		cancel()
+		if err == nil {
+			lost = 0
+		} else if lost++; lost >= pingsLost {
+			v.conn.CloseNow()
+			return
+		}
+	}
+}
