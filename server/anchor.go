@@ -39,7 +39,7 @@ type held struct {
 
 func (s *server) attendAnchor(c *client) speaker {
 	a := &anchor{client: c}
-	s.holders.add(a)
+	s.holders.welcome(a)
 	return a
 }
 

@@ -24,7 +24,7 @@ type endpoint struct {
 	limit     int  // of an inbound message, in bytes
 	anonymous bool // nobody in particular may connect
 	only      auth.Role
-	attend    func(*client) speaker
+	attend    func(*client) speaker // welcomes the client, and listens to it
 }
 
 // speaker understands what one kind of client says.
@@ -98,7 +98,7 @@ func (s *server) serveSocket(kind *endpoint) http.HandlerFunc {
 		} else if !kind.anonymous && !c.awaitToken(r.Context()) {
 			return
 		}
-		c.welcome()
+		c.speaker = kind.attend(c)
 		c.listen(r.Context())
 	}
 }
@@ -206,9 +206,8 @@ func (c *client) identity() auth.Identity {
 	return c.who
 }
 
-// welcome says what the client must know.
+// welcome says what the client must know. It is the first message.
 func (c *client) welcome() {
-	c.speaker = c.kind.attend(c)
 	settings := c.server.settings()
 	c.send(&wire.Welcome{
 		Node: c.server.cfg.Node, Build: version(), Connection: c.id, ServerTime: time.Now().UnixMilli(),

@@ -19,10 +19,13 @@ func newHolders() *holders {
 	return &holders{sockets: map[string]*anchor{}, bySession: map[presence.Session]*anchor{}}
 }
 
-func (h *holders) add(a *anchor) {
+// welcome takes a socket in. Whatever the log says from now on reaches it, after
+// its welcome.
+func (h *holders) welcome(a *anchor) {
 	h.mu.Lock()
+	defer h.mu.Unlock()
+	a.welcome()
 	h.sockets[a.id] = a
-	h.mu.Unlock()
 }
 
 func (h *holders) remove(a *anchor) {

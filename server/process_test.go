@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -123,15 +124,27 @@ func token(t *testing.T, role auth.Role, sub string) string {
 // dial opens a socket and reads its welcome.
 func (p *process) dial(path, token string) *caller {
 	p.t.Helper()
+	c, err := p.tryDial(path, token)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return c
+}
+
+// tryDial is dial for a server that may die meanwhile.
+func (p *process) tryDial(path, token string) (*caller, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	conn, _, err := websocket.Dial(ctx, "ws://"+p.address+path, dialOptions(token))
 	if err != nil {
-		p.t.Fatal(err)
+		return nil, err
 	}
 	c := newCaller(p.t, conn, 10*time.Second)
-	c.welcomed()
-	return c
+	r := c.try()
+	if _, ok := r.Message.(*wire.Welcome); !ok {
+		return nil, fmt.Errorf("no welcome but %+v", r)
+	}
+	return c, nil
 }
 
 // codes is what the server lists, by live code.

@@ -39,6 +39,8 @@ type server struct {
 	code    liveCode
 	pusher  *signing.Pusher
 	player  *signing.Player
+
+	settled chan struct{} // closed once the log holds this node's settings, or newer ones
 }
 
 // newServer joins the log and puts the parts together. It takes the log over
@@ -46,7 +48,8 @@ type server struct {
 func newServer(ctx context.Context, cfg *config.Config, store presence.Log, reg *prometheus.Registry, log zerolog.Logger) (*server, error) {
 	s := &server{
 		cfg: cfg, log: log, store: store, reg: reg, metrics: newMetrics(reg), holders: newHolders(),
-		code: liveCode{bizid: cfg.BizID, template: cfg.Code, hashKey: []byte(cfg.Push.Key.Reveal())},
+		settled: make(chan struct{}),
+		code:    liveCode{bizid: cfg.BizID, template: cfg.Code, hashKey: []byte(cfg.Push.Key.Reveal())},
 	}
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	s.gate = newGate(cfg.Limits.Sockets, cfg.Limits.SocketsPerAddress, s.metrics)
@@ -70,7 +73,10 @@ func newServer(ctx context.Context, cfg *config.Config, store presence.Log, reg 
 	if err != nil {
 		return nil, err
 	}
-	s.node.Read(func(r *presence.Registry) { s.hub.Load(r.Streams(), r.Position(), r.Time()) })
+	s.node.Read(func(r *presence.Registry) {
+		s.hub.Load(r.Streams(), r.Position(), r.Time())
+		s.settle(r.Settings().Revision)
+	})
 	if s.code.ambiguous() {
 		log.Warn().Str("code", cfg.Code).Msg("live codes may end in a hexadecimal digit that an anchor chooses: " +
 			"where anchors choose their own ids, end the template in another letter, as in {bizid}_{anchor}_x")
@@ -105,7 +111,20 @@ func (s *server) applied(a presence.Applied) {
 		s.logChange(c)
 	}
 	if a.Settings != nil {
+		s.settle(a.Settings.Revision)
 		s.holders.each(func(h *anchor) { h.retune(a.Settings.Interval) })
+	}
+}
+
+// settle notes the revision of the settings in the log. It is called by the
+// goroutine that applies, and before that starts.
+func (s *server) settle(revision int64) {
+	select {
+	case <-s.settled:
+	default:
+		if revision >= s.cfg.Settings.Revision {
+			close(s.settled)
+		}
 	}
 }
 
@@ -132,6 +151,9 @@ func (s *server) logChange(c *presence.Change) {
 	line.Msg("stream")
 }
 
+// settleWithin is how long serve waits for the settings to be in the log.
+const settleWithin = 5 * time.Second
+
 // serve answers on both listeners until ctx ends, then drains. It returns an
 // error when the node cannot go on.
 func (s *server) serve(ctx context.Context, public, ops net.Listener) error {
@@ -148,6 +170,15 @@ func (s *server) serve(ctx context.Context, public, ops net.Listener) error {
 	hubDone := make(chan struct{})
 	go func() { defer close(hubDone); s.hub.Run(run) }()
 
+	// Nobody is to start by settings that are about to be replaced. A store that
+	// cannot be written to must not keep the list from being served.
+	select {
+	case <-s.settled:
+	case <-time.After(settleWithin):
+		s.log.Error().Msg("this node's settings are not in the log yet: it serves by those that are")
+	case <-ctx.Done():
+	case <-done:
+	}
 	web := s.httpServer(s.routes())
 	opsServer := s.httpServer(s.opsRoutes())
 	go func() { failed <- web.Serve(public) }()

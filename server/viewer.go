@@ -27,6 +27,7 @@ type viewer struct {
 }
 
 func (s *server) attendViewer(c *client) speaker {
+	c.welcome()
 	return &viewer{
 		client: c, likes: rate.NewLimiter(likesPerSecond, likesBurst), gone: make(chan struct{}),
 	}

@@ -99,10 +99,10 @@ func (l *Log) Join(_ context.Context, node string) (*presence.Registry, uint64, 
 			return nil, 0, fmt.Errorf("embedded: load: %w", err)
 		}
 	} else {
+		reg.TrackDirty()
 		boot = l.image.boot()
 	}
 	reg.Reseed(newSeed())
-	reg.TrackDirty()
 	if at := reg.Position(); reg.Num() > l.lastNum() {
 		l.start(presence.Entry{ID: at.ID, Num: reg.Num(), Time: reg.Time()})
 	}

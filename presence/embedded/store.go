@@ -133,6 +133,7 @@ func (s *store) image() (*presence.Registry, error) {
 	if err != nil {
 		return nil, err
 	}
+	reg.TrackDirty() // what the entries change is not in the rows yet
 	for e, err := range s.entries(reg.Num()) {
 		if err != nil {
 			return nil, err
