@@ -1,117 +1,192 @@
 package config
 
 import (
+	"fmt"
 	"net"
+	"net/url"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
 
-// minSecret is the shortest HS256 key, in bytes: as long as its digest.
-const minSecret = 32
+const (
+	minSecret = 32     // the shortest HS256 key, in bytes: as long as its digest
+	maxWindow = 10_000 // bounds limits.window: a frame of more entries helps nobody
+	maxCode   = 128    // the longest live code, in bytes
+)
 
-// maxWindow bounds limits.window: a frame of more entries helps nobody.
-const maxWindow = 10_000
+// audit is a configuration while it is read, and all that is wrong with it.
+type audit struct {
+	*Config
+	values source
+	faults []error
+	faulty map[string]bool // keys that faults are about
+}
 
-// check says what does not fit together, by bad.
-func (c *Config) check(bad func(name, format string, args ...any)) {
-	c.checkAddresses(bad)
-	c.checkSecrets(bad)
-	c.checkCode(bad)
-	c.checkTimes(bad)
-	if c.Limits.Window > maxWindow {
-		bad("limits.window", "%d is over %d", c.Limits.Window, maxWindow)
+// refuse says what is wrong with a key. A key that has been refused once is
+// not refused again: what follows from a fault is none of its own.
+func (a *audit) refuse(name, format string, args ...any) {
+	if !a.sound(name) {
+		return
 	}
-	if len(c.Lists) == 0 {
-		bad("lists", "it names no list")
+	a.faulty[name] = true
+	a.faults = append(a.faults, fmt.Errorf("%s: %w", a.values.where(name), fmt.Errorf(format, args...)))
+}
+
+// sound reports whether nothing is wrong with any of the keys so far.
+func (a *audit) sound(names ...string) bool {
+	return !slices.ContainsFunc(names, func(name string) bool { return a.faulty[name] })
+}
+
+// check refuses what does not fit together.
+func (a *audit) check() {
+	a.checkAuth()
+	a.checkAddresses()
+	a.checkCode()
+	a.checkPlaces()
+	a.checkHeartbeat()
+	a.checkTimes()
+	if a.Limits.Window > maxWindow {
+		a.refuse("limits.window", "%d is over %d", a.Limits.Window, maxWindow)
 	}
-	if len(c.Play.Protocols) == 0 {
-		bad("play.protocols", "it names no protocol")
+	if len(a.Lists) == 0 {
+		a.refuse("lists", "it names no list")
+	}
+	if a.Data == "" {
+		a.refuse("data", "it is empty")
 	}
 }
 
-func (c *Config) checkAddresses(bad func(name, format string, args ...any)) {
-	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
-		bad("listen", "%q is no host:port", c.Listen)
-	} else if len(c.Development) > 0 && !loopback(c.Listen) {
-		bad("listen", "%s is not loopback, and development secrets are in use: give %s first",
-			c.Listen, strings.Join(c.Development, ", "))
+func (a *audit) checkAuth() {
+	if n := len(a.Auth.Secret); n > 0 && n < minSecret {
+		a.refuse("auth.secret", "it has %d bytes, and needs %d", n, minSecret)
 	}
-	if _, _, err := net.SplitHostPort(c.Ops.Listen); err != nil {
-		bad("ops.listen", "%q is no host:port", c.Ops.Listen)
-	}
-	if c.Data == "" {
-		bad("data", "it is empty")
-	}
-}
-
-func (c *Config) checkSecrets(bad func(name, format string, args ...any)) {
-	if n := len(c.Auth.Secret); n > 0 && n < minSecret {
-		bad("auth.secret", "it has %d bytes, and needs %d", n, minSecret)
-	}
-	for kid, s := range c.Auth.Secrets {
+	for kid, s := range a.Auth.Secrets {
 		if len(s) < minSecret {
-			bad("auth.secrets", "that of kid %s has %d bytes, and needs %d", kid, len(s), minSecret)
+			a.refuse("auth.secrets", "that of kid %q has %d bytes, and needs %d", kid, len(s), minSecret)
 		}
 	}
+	if raw := a.Auth.JWKSURL; raw != "" {
+		if u, err := url.Parse(raw); err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+			a.refuse("auth.jwks_url", "%q is no http or https URL", raw)
+		}
+	}
+	if a.values["viewer.anonymous"].text == "" {
+		a.Viewer.Anonymous = slices.Contains(a.Development, "auth.secret")
+	}
 }
 
-func (c *Config) checkCode(bad func(name, format string, args ...any)) {
-	notWord := func(r rune) bool {
-		return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '_' || r == '-')
+func (a *audit) checkAddresses() {
+	for name, address := range map[string]string{"listen": a.Listen, "ops.listen": a.Ops.Listen} {
+		_, port, err := net.SplitHostPort(address)
+		if err == nil {
+			_, err = strconv.ParseUint(port, 10, 16)
+		}
+		if err != nil {
+			a.refuse(name, "%q is no host:port", address)
+		}
 	}
-	if c.BizID == "" || strings.ContainsFunc(c.BizID, notWord) {
-		bad("bizid", "%q is not of A-Z a-z 0-9 _ -", c.BizID)
+	if a.sound(a.Development...) && len(a.Development) > 0 && !loopback(a.Listen) {
+		a.refuse("listen", "%s is not loopback, and development secrets are in use: give %s first",
+			a.Listen, strings.Join(a.Development, ", "))
 	}
-	rest := c.Code
-	own := false
-	for _, name := range []string{"{anchor}", "{anchor_hash}", "{session}"} {
-		own = own || strings.Contains(rest, name)
-		rest = strings.ReplaceAll(rest, name, "")
+}
+
+// loopback reports whether an address can be reached from this machine alone.
+func loopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
 	}
-	rest = strings.ReplaceAll(rest, "{bizid}", c.BizID)
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// checkCode sees that the template gives live codes: of the right letters, with
+// the prefix, one for each anchor or session, and short enough for some.
+func (a *audit) checkCode() {
+	if !isWord(a.BizID) {
+		a.refuse("bizid", "%q is not of A-Z a-z 0-9 _ -", a.BizID)
+		return
+	}
+	// What stands for each variable is the shortest text that it can have.
+	code := strings.ReplaceAll(a.Code, "{bizid}", a.BizID)
+	shortest := strings.NewReplacer(
+		"{anchor}", "a", "{anchor_hash}", strings.Repeat("h", 20), "{session}", strings.Repeat("s", 26),
+	).Replace(code)
 	switch {
-	case !own:
-		bad("code", "%q gives every anchor the same live code: it needs {anchor}, {anchor_hash} or {session}", c.Code)
-	case strings.ContainsFunc(rest, notWord):
-		bad("code", "%q holds what a live code may not: it is of A-Z a-z 0-9 _ - and {bizid}, {anchor}, {anchor_hash}, {session}", c.Code)
-	case len(rest) > 100:
-		bad("code", "%q is too long: a live code has at most 128 bytes", c.Code)
-	case !strings.HasPrefix(strings.ReplaceAll(c.Code, "{bizid}", c.BizID), c.BizID+"_"):
-		bad("code", "%q does not start with {bizid}_", c.Code)
+	case shortest == code:
+		a.refuse("code", "%q gives every stream the same live code: it needs {anchor}, {anchor_hash} or {session}", a.Code)
+	case !isWord(shortest):
+		a.refuse("code", "%q is not of A-Z a-z 0-9 _ - and {bizid}, {anchor}, {anchor_hash}, {session}", a.Code)
+	case !strings.HasPrefix(code, a.BizID+"_"):
+		a.refuse("code", "%q does not start with {bizid}_", a.Code)
+	case len(shortest) > maxCode:
+		a.refuse("code", "%q gives live codes of %d bytes or more: they have at most %d", a.Code, len(shortest), maxCode)
 	}
 }
 
-func (c *Config) checkTimes(bad func(name, format string, args ...any)) {
-	h := c.Heartbeat
+// checkPlaces sees that push and play URLs can be made of domains and paths.
+func (a *audit) checkPlaces() {
+	notInDomain := func(r rune) bool { return notInWord(r) && !strings.ContainsRune(".:[]", r) }
+	domain := func(name, value string) {
+		if a.sound("bizid") && (value == "" || strings.ContainsFunc(value, notInDomain)) {
+			a.refuse(name, "%q is no domain", value)
+		}
+	}
+	domain("push.domain", a.Push.Domain)
+	for _, d := range a.Play.Domains {
+		domain("play.domain", d.Name)
+	}
+	if !isWord(a.Push.App) {
+		a.refuse("push.app", "%q is not of A-Z a-z 0-9 _ -", a.Push.App)
+	}
+	if !isWord(a.Play.App) {
+		a.refuse("play.app", "%q is not of A-Z a-z 0-9 _ -", a.Play.App)
+	}
+	if len(a.Play.Protocols) == 0 {
+		a.refuse("play.protocols", "it names no protocol")
+	}
+}
+
+// checkHeartbeat keeps to what a lease can count.
+func (a *audit) checkHeartbeat() {
+	h := a.Heartbeat
 	switch {
 	case h.Interval < 100*time.Millisecond:
-		bad("heartbeat.interval", "%v is under 100ms", h.Interval)
+		a.refuse("heartbeat.interval", "%v is under 100ms", h.Interval)
 	case h.Interval%time.Millisecond != 0:
-		bad("heartbeat.interval", "%v is no whole number of milliseconds", h.Interval)
-	case h.Missed > 250:
-		bad("heartbeat.missed", "%d is over 250", h.Missed)
-	case h.Interval*time.Duration(h.Missed) > 12*24*time.Hour:
-		bad("heartbeat.interval", "%v times %d missed beats is over 12 days", h.Interval, h.Missed)
+		a.refuse("heartbeat.interval", "%v is no whole number of milliseconds", h.Interval)
+	case h.Interval > 12*24*time.Hour/time.Duration(max(1, h.Missed)):
+		a.refuse("heartbeat.interval", "%v times %d missed beats is over 12 days", h.Interval, h.Missed)
 	}
-	if h.Grace > h.Interval {
-		bad("heartbeat.grace", "%v is longer than the interval of %v", h.Grace, h.Interval)
+	if h.Missed > 250 {
+		a.refuse("heartbeat.missed", "%d is over 250", h.Missed)
 	}
-	if c.Hub.Tick < time.Millisecond {
-		bad("hub.tick", "%v is under 1ms", c.Hub.Tick)
+	if a.sound("heartbeat.interval") && h.Grace > h.Interval {
+		a.refuse("heartbeat.grace", "%v is longer than heartbeat.interval of %v", h.Grace, h.Interval)
 	}
-	if c.Hub.Counters < c.Hub.Tick {
-		bad("hub.counters", "%v is shorter than hub.tick of %v", c.Hub.Counters, c.Hub.Tick)
+}
+
+func (a *audit) checkTimes() {
+	for _, t := range []struct {
+		name         string
+		value, least time.Duration
+	}{
+		{"hub.tick", a.Hub.Tick, time.Millisecond},
+		{"idle", a.Idle, time.Second},
+		{"push.ttl", a.Push.TTL, time.Second},
+		{"play.ttl", a.Play.TTL, 2 * time.Second},
+	} {
+		if t.value < t.least {
+			a.refuse(t.name, "%v is under %v", t.value, t.least)
+		}
 	}
-	if c.Idle < time.Second {
-		bad("idle", "%v is under 1s", c.Idle)
+	if a.sound("hub.tick") && a.Hub.Counters < a.Hub.Tick {
+		a.refuse("hub.counters", "%v is shorter than hub.tick of %v", a.Hub.Counters, a.Hub.Tick)
 	}
-	if c.Push.TTL < time.Second {
-		bad("push.ttl", "%v is under 1s", c.Push.TTL)
-	}
-	if c.Play.TTL < 2*time.Second {
-		bad("play.ttl", "%v is under 2s", c.Play.TTL)
-	}
-	if c.Play.Delta >= c.Play.TTL {
-		bad("play.delta", "%v is not shorter than play.ttl of %v", c.Play.Delta, c.Play.TTL)
+	if a.sound("play.ttl") && a.Play.Delta >= a.Play.TTL {
+		a.refuse("play.delta", "%v is not shorter than play.ttl of %v", a.Play.Delta, a.Play.TTL)
 	}
 }

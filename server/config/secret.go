@@ -1,6 +1,12 @@
 package config
 
-// Secret is a text that shows itself nowhere: not in logs, errors or JSON.
+import (
+	"fmt"
+	"io"
+)
+
+// Secret is a text that shows itself nowhere: not in logs, errors, JSON or
+// YAML, by no verb of fmt. An empty one looks like any other.
 type Secret string
 
 // redacted stands where a secret would.
@@ -14,6 +20,10 @@ func (Secret) String() string { return redacted }
 
 // GoString redacts.
 func (Secret) GoString() string { return redacted }
+
+// Format redacts whatever the verb: one that does not fit a string, such as
+// %d, would show the text if String were all there is.
+func (Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
 
 // MarshalText redacts, for JSON, YAML and logs.
 func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }

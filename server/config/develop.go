@@ -1,0 +1,56 @@
+package config
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"os"
+	"strings"
+	"time"
+)
+
+// complete fills in what depends on other keys, or on this machine.
+func (a *audit) complete() {
+	if a.Node == "" {
+		a.Node = hostName() + "-" + random(4)
+	}
+	if a.values["heartbeat.grace"].text == "" {
+		a.Heartbeat.Grace = min(a.Heartbeat.Interval/10, 5*time.Second)
+	}
+	a.Push.Domain = strings.ReplaceAll(a.Push.Domain, "{bizid}", a.BizID)
+	for i := range a.Play.Domains {
+		a.Play.Domains[i].Name = strings.ReplaceAll(a.Play.Domains[i].Name, "{bizid}", a.BizID)
+	}
+	a.develop()
+}
+
+// develop makes up the secrets that nobody gave.
+func (c *Config) develop() {
+	if c.Auth.Secret == "" && len(c.Auth.Secrets) == 0 && c.Auth.JWKSURL == "" && c.Auth.PublicKey == "" {
+		c.Auth.Secret = Secret(random(32))
+		c.Development = append(c.Development, "auth.secret")
+	}
+	if c.Push.Key == "" {
+		c.Push.Key = Secret(random(16))
+		c.Development = append(c.Development, "push.key")
+	}
+	if c.Play.Key == "" {
+		c.Play.Key = Secret(random(16))
+		c.Development = append(c.Development, "play.key")
+	}
+}
+
+// random is n random bytes in hexadecimal digits.
+func random(n int) string {
+	b := make([]byte, n)
+	_, _ = rand.Read(b) // it never fails
+	return hex.EncodeToString(b)
+}
+
+// hostName is the name of this machine, for the node's own.
+func hostName() string {
+	name, err := os.Hostname()
+	if err != nil {
+		return "node"
+	}
+	return name
+}
