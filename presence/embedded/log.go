@@ -37,6 +37,7 @@ type Log struct {
 	closing chan struct{}
 	done    chan struct{} // closed when the writer has ended
 	once    sync.Once
+	closed  error // what closing the store came to
 	tail    tail
 	image   image
 
@@ -134,13 +135,15 @@ func (l *Log) Applied(r *presence.Registry, e presence.Entry) {
 
 // Close implements presence.Log.
 func (l *Log) Close() error {
-	l.once.Do(func() { close(l.closing) })
-	<-l.done
-	l.tail.close()
-	if l.store == nil {
-		return nil
-	}
-	return l.store.close()
+	l.once.Do(func() {
+		close(l.closing)
+		<-l.done
+		l.tail.close()
+		if l.store != nil {
+			l.closed = l.store.close()
+		}
+	})
+	return l.closed
 }
 
 // now is the log's time: the wall clock at Open plus monotonic time since, so

@@ -1,0 +1,236 @@
+package embedded
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"onair/presence"
+	"onair/presence/presencetest"
+)
+
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("database/sql.(*DB).connectionOpener"))
+}
+
+func openDir(t *testing.T, dir string) *Log {
+	t.Helper()
+	l, err := Open(Options{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+func TestLog(t *testing.T) {
+	t.Run("disk", func(t *testing.T) {
+		presencetest.Run(t, func(t *testing.T) presencetest.Home {
+			dir := t.TempDir()
+			reopen := func(t *testing.T) presence.Log { return openDir(t, dir) }
+			return presencetest.Home{Open: reopen, Reopen: reopen}
+		})
+	})
+	t.Run("memory", func(t *testing.T) {
+		presencetest.Run(t, func(*testing.T) presencetest.Home {
+			return presencetest.Home{Open: func(t *testing.T) presence.Log { return openDir(t, Memory) }}
+		})
+	})
+}
+
+func startOf(anchor string) *presence.Start {
+	return &presence.Start{Session: presence.NewSession(), Anchor: anchor, Code: "8888_" + anchor, Listed: true}
+}
+
+func sealed(boot, no uint64, c ...presence.Command) presence.Sealed {
+	b := presence.Batch{Node: "a", Boot: boot, No: no, Knows: presence.Rules, Commands: c}
+	return b.Seal()
+}
+
+// TestDiskFull: durable commands are refused and not ordered, all else goes on,
+// and when there is room again, everything does.
+func TestDiskFull(t *testing.T) {
+	dir := t.TempDir()
+	l := openDir(t, dir)
+	reg, boot, err := l.Join(t.Context(), "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Append(t.Context(), sealed(boot, 1, startOf("before"))); err != nil {
+		t.Fatal(err)
+	}
+	room := func(pages string) {
+		t.Helper()
+		if _, err := l.store.db.Exec("PRAGMA max_page_count = " + pages); err != nil {
+			t.Fatal(err)
+		}
+	}
+	room("1") // SQLite then takes no page more than it has
+	big := startOf("full")
+	big.Title = strings.Repeat("x", 100_000)
+	if err := l.Append(t.Context(), sealed(boot, 2, big)); !errors.Is(err, presence.ErrNotWritten) {
+		t.Fatalf("a start on a full disk: %v", err)
+	}
+	if err := l.Append(t.Context(), sealed(boot, 2)); err != nil {
+		t.Fatalf("beats on a full disk: %v", err)
+	}
+	room("1073741823")
+	if err := l.Append(t.Context(), sealed(boot, 3, startOf("after"))); err != nil {
+		t.Fatalf("a start with room again: %v", err)
+	}
+	n := 0
+	for e, err := range l.Tail(t.Context(), reg.Position()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := reg.Apply(e); err != nil {
+			t.Fatal(err)
+		}
+		if n++; n == 3 {
+			break
+		}
+	}
+	if reg.Stream("8888_before") == nil || reg.Stream("8888_full") != nil || reg.Stream("8888_after") == nil {
+		t.Error("the list is not what was acknowledged")
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	l = openDir(t, dir)
+	defer l.Close()
+	if reg, _, err = l.Join(t.Context(), "a"); err != nil {
+		t.Fatal(err)
+	}
+	if reg.Stream("8888_before") == nil || reg.Stream("8888_full") != nil || reg.Stream("8888_after") == nil {
+		t.Error("after a restart the list is not what was acknowledged")
+	}
+}
+
+// TestDamaged: a file that cannot be read is moved aside and said, and an
+// empty log is begun.
+func TestDamaged(t *testing.T) {
+	for name, damage := range map[string]func([]byte) []byte{
+		"garbage":   func(b []byte) []byte { return []byte(strings.Repeat("garbage ", len(b)/8)) },
+		"cut short": func(b []byte) []byte { return b[:len(b)/2+100] },
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			l := openDir(t, dir)
+			reg, boot, err := l.Join(t.Context(), "a")
+			if err != nil {
+				t.Fatal(err)
+			}
+			for no := range uint64(50) {
+				if err := l.Append(t.Context(), sealed(boot, no+1, startOf(strings.Repeat("b", int(no))+"alice"))); err != nil {
+					t.Fatal(err)
+				}
+			}
+			n := 0
+			for e := range l.Tail(t.Context(), reg.Position()) {
+				if _, err := reg.Apply(e); err != nil {
+					t.Fatal(err)
+				}
+				l.Applied(reg, e)
+				if n++; n == 50 {
+					break
+				}
+			}
+			if err := l.Close(); err != nil {
+				t.Fatal(err)
+			}
+			path := filepath.Join(dir, "onair.db")
+			data, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(path, damage(data), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			l = openDir(t, dir)
+			defer l.Close()
+			if reg, _, err = l.Join(t.Context(), "a"); err != nil {
+				t.Fatal(err)
+			}
+			if l.Damaged() == "" || reg.Len() != 0 {
+				t.Errorf("moved to %q, %d streams", l.Damaged(), reg.Len())
+			}
+			kept, err := os.ReadFile(l.Damaged())
+			if err != nil || len(kept) == 0 {
+				t.Errorf("what was moved aside: %d bytes, %v", len(kept), err)
+			}
+		})
+	}
+}
+
+func TestSecondOpenIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	l := openDir(t, dir)
+	if _, err := Open(Options{Dir: dir}); !errors.Is(err, ErrLocked) || !strings.Contains(err.Error(), dir) {
+		t.Errorf("a second Open: %v", err)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	openDir(t, dir).Close()
+}
+
+// TestNewerSchema: a store of a newer version is neither read nor moved aside.
+func TestNewerSchema(t *testing.T) {
+	dir := t.TempDir()
+	l := openDir(t, dir)
+	if _, err := l.store.db.Exec("PRAGMA user_version = 99"); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(Options{Dir: dir}); !errors.Is(err, presence.ErrRules) {
+		t.Errorf("open: %v", err)
+	}
+	if files, _ := filepath.Glob(filepath.Join(dir, "*damaged*")); len(files) != 0 {
+		t.Errorf("moved aside: %v", files)
+	}
+}
+
+func TestUnwritableDirectory(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "a file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(Options{Dir: filepath.Join(file, "data")}); err == nil || !strings.Contains(err.Error(), file) {
+		t.Errorf("open: %v", err)
+	}
+}
+
+func BenchmarkAppendDurable(b *testing.B) {
+	l, err := Open(Options{Dir: b.TempDir()})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer l.Close()
+	no := uint64(0)
+	for b.Loop() {
+		no++
+		if err := l.Append(b.Context(), sealed(1, no, &presence.Unban{Anchor: "x"})); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkAppendBeats(b *testing.B) {
+	l, err := Open(Options{Dir: Memory})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer l.Close()
+	no := uint64(0)
+	for b.Loop() {
+		no++
+		if err := l.Append(b.Context(), sealed(1, no)); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
