@@ -1,4 +1,6 @@
-# The same build as `make build`, in a minimal image that runs as nobody.
+# The same build as `make build`, in a minimal image that runs as nobody. To be
+# reached from outside it needs ONAIR_LISTEN=:8080, and for that the secrets
+# auth.secret, push.key and play.key (or their _file forms).
 FROM golang:1.26 AS build
 WORKDIR /src
 COPY go.mod go.sum ./

@@ -104,9 +104,8 @@ func (h *Hub) mustWait(r *request) bool {
 	if r.from.ID.Compare(h.ring.last().pos.ID) > 0 {
 		return true
 	}
-	n, ok := h.ring.find(r.from)
 	v := r.cursor.view
-	return ok && n > v.last.no && v.dirty()
+	return v.dirty() && r.from.ID.Compare(v.last.pos.ID) > 0
 }
 
 // wait sets a request aside; it reports false if that has lasted for too long.

@@ -8,9 +8,8 @@ import (
 // while anybody may still compare with it.
 type moment struct {
 	pos    presence.Position
-	no     uint64 // of the position in the ring
-	time   int64  // log time, on which play URLs depend
-	total  int    // streams that match, without the limit
+	time   int64 // log time, on which play URLs depend
+	total  int   // streams that match, without the limit
 	window []*presence.Stream
 }
 

@@ -58,7 +58,6 @@ func (f *frame) message(id wire.ID) socket.Message {
 // guarded by Hub.mu.
 type encoder struct {
 	player
-	time int64 // log time of the URLs
 
 	entries [2]wire.Entry
 	play    [2][]byte

@@ -114,48 +114,6 @@ func (o *order) window(dst []*presence.Stream, limit int) []*presence.Stream {
 	return dst
 }
 
-// windowBefore returns the window that there was before touches.
-func (o *order) windowBefore(touches []touch, limit int) []*presence.Stream {
-	before := map[string]bool{} // the codes that were touched
-	var olds []*presence.Stream
-	for _, t := range touches {
-		was := o.match(t.old)
-		if !was && !o.match(t.new) {
-			continue
-		}
-		code := t.code()
-		if before[code] {
-			continue // the oldest touch tells how it was
-		}
-		before[code] = true
-		if was {
-			olds = append(olds, t.old)
-		}
-	}
-	o.inOrder(olds)
-	return o.merge(olds, before, limit)
-}
-
-// merge returns the first of olds and of the tree's streams that are not in
-// touched.
-func (o *order) merge(olds []*presence.Stream, touched map[string]bool, limit int) []*presence.Stream {
-	w := make([]*presence.Stream, 0, min(limit, len(olds)+o.tree.Len()))
-	o.tree.Scan(func(st *presence.Stream) bool {
-		if touched[st.Code] {
-			return true
-		}
-		for len(olds) > 0 && len(w) < limit && o.less(olds[0], st) {
-			w = append(w, olds[0])
-			olds = olds[1:]
-		}
-		if len(w) < limit {
-			w = append(w, st)
-		}
-		return len(w) < limit
-	})
-	return append(w, olds[:min(len(olds), limit-len(w))]...)
-}
-
 // contrast says in what viewers see two states of one session differ.
 func contrast(a, b *presence.Stream) (text, counters bool) {
 	if a == b {

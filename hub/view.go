@@ -123,7 +123,7 @@ func later(a, b time.Time) time.Time {
 func (h *Hub) now(v *view) moment {
 	step := h.ring.last()
 	return moment{
-		pos: step.pos, no: h.ring.steps.end() - 1, time: step.time,
+		pos: step.pos, time: step.time,
 		total: v.order.tree.Len(), window: v.order.window(v.spare, v.query.limit),
 	}
 }
@@ -187,8 +187,8 @@ func (h *Hub) bring(v *view, from presence.Position) *frame {
 	if !ok {
 		return h.snapshotOf(v)
 	}
-	then := moment{pos: from, no: n, time: h.ring.steps.at(n).time}
-	if n == v.last.no && from == v.last.pos {
+	then := moment{pos: from, time: h.ring.steps.at(n).time}
+	if from == v.last.pos {
 		then.window = v.last.window
 	} else {
 		then.window = v.order.windowBefore(h.ring.since(n), v.query.limit)

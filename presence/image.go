@@ -20,7 +20,7 @@ func appendPeer(b []byte, p *peer) []byte {
 	for _, v := range [...]uint64{p.boot, p.no, p.knows, p.joined, uint64(p.via)} {
 		b = appendUint(b, v)
 	}
-	b = appendBool(appendInt(b, p.last), p.alive)
+	b = appendBool(appendBool(appendInt(b, p.last), p.alive), p.paused)
 	return appendCountMap(b, p.viewers)
 }
 
@@ -75,8 +75,8 @@ func (r *reader) stream() *Stream {
 	return st
 }
 
-// maxIndex bounds the index of a decoded session, so that a damaged one does
-// not make anybody allocate a table of four billion.
+// maxIndex bounds the index of a decoded session, sixteen million at once, so
+// that a damaged one does not make anybody allocate a table of four billion.
 const maxIndex = 1 << 24
 
 func appendEvidence(b []byte, ev []Evidence) []byte {

@@ -38,5 +38,3 @@ func (x *indexes) put(i uint32) {
 	x.used[i/64] &^= 1 << (i % 64)
 	x.hint = min(x.hint, int(i/64))
 }
-
-func (x *indexes) len() int { return len(x.used) }

@@ -71,11 +71,11 @@ func (l *leases) set(t terms, tick, heard, clock int64) bool {
 	return true
 }
 
-// rewind builds the wheel from the leases alone: every miss before the heard
-// time has fired.
+// rewind builds the wheel from the leases alone. What is due by now, since the
+// buckets have become finer, stands in the last bucket before the heard time.
 func (l *leases) rewind(tick, heard, clock int64) {
 	l.grain = max(1, tick/4)
-	l.done = heard / l.grain
+	l.done = max(0, heard/l.grain-1)
 	l.wheel = [wheelSize]uint32{}
 	for i := range l.all {
 		l.all[i].flags &^= leaseParked

@@ -22,7 +22,6 @@ type loaded struct {
 	s     *session
 	last  int64
 	terms terms
-	via   uint16
 	lease lease
 }
 
@@ -143,12 +142,12 @@ func (l *loader) takePeer(in *reader, name string) {
 	if via > uint64(^uint16(0)) {
 		in.fail()
 	}
-	p.via, p.last, p.alive = uint16(via), in.int(), in.bool()
+	p.via, p.last, p.alive, p.paused = uint16(via), in.int(), in.bool(), in.bool()
 	p.viewers = in.countMap()
 	if !p.alive {
 		p.viewers = nil
 	}
-	if p.alive != (p.via != 0) {
+	if p.alive != (p.via != 0) || p.paused && !p.alive {
 		in.fail()
 	}
 	l.r.peers.list = append(l.r.peers.list, p)
@@ -177,6 +176,7 @@ func (l *loader) join() error {
 	r := l.r
 	slices.SortFunc(r.peers.list, func(a, b *peer) int { return cmp.Compare(a.name, b.name) })
 	for i, p := range r.peers.list {
+		p.last = min(p.last, r.clock)
 		if i > 0 && p.name == r.peers.list[i-1].name || p.alive && !r.peers.vias.take(uint32(p.via)) {
 			return fmt.Errorf("%w: two nodes under one number", ErrMalformed)
 		}

@@ -83,7 +83,7 @@ func JoinLog(ctx context.Context, log Log, cfg NodeConfig) (*Node, error) {
 	case cfg.Settings.Revision < have.Revision:
 		cfg.Logger.Warn().Int64("revision", have.Revision).Int64("configured", cfg.Settings.Revision).
 			Msg("the log holds settings of a higher revision: they apply")
-	case cfg.Settings != have:
+	case cfg.Settings.Revision == have.Revision && cfg.Settings != have:
 		return nil, ErrSettings
 	}
 	n := &Node{
@@ -172,10 +172,10 @@ func (n *Node) leave() {
 // apply is the one goroutine that changes the registry.
 func (n *Node) apply(ctx context.Context) error {
 	for e, err := range n.log.Tail(ctx, n.reg.Position()) {
-		if ctx.Err() != nil {
-			return nil
-		}
 		if err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
 			return err
 		}
 		n.mu.Lock()
@@ -223,6 +223,7 @@ func (n *Node) append(ctx context.Context) {
 	tick := time.NewTimer(0)
 	defer tick.Stop()
 	var digested int64
+	var counts bool // are due
 	for {
 		var ticked bool
 		select {
@@ -232,7 +233,8 @@ func (n *Node) append(ctx context.Context) {
 		case <-tick.C:
 			ticked = true
 		}
-		b := n.out.take(n.now(), ticked)
+		counts = counts || ticked
+		b := n.out.take(n.now(), counts)
 		b.Node, b.Boot, b.Knows = n.cfg.Name, n.boot, Rules
 		if ticked {
 			full := n.now()-digested >= digestEvery
@@ -241,7 +243,9 @@ func (n *Node) append(ctx context.Context) {
 			}
 			tick.Reset(n.tick(b, full))
 		}
-		n.commit(ctx, b)
+		if n.commit(ctx, b) {
+			counts = false
+		}
 	}
 }
 
@@ -265,26 +269,27 @@ func (n *Node) tick(b *Batch, full bool) (next time.Duration) {
 	return next
 }
 
-// commit appends one batch until its fate is known.
-func (n *Node) commit(ctx context.Context, b *Batch) {
+// commit appends one batch until its fate is known; it reports whether the
+// batch is in the log.
+func (n *Node) commit(ctx context.Context, b *Batch) bool {
 	sealed := b.Seal()
 	for wait := 10 * time.Millisecond; ; wait = min(2*wait, time.Second) {
 		err := n.log.Append(ctx, sealed)
 		switch {
 		case err == nil:
-			return
+			return true
 		case errors.Is(err, ErrNotWritten):
 			n.cfg.Logger.Error().Err(err).Int("commands", len(b.Commands)).Msg("nothing was written to the log")
 			if n.out.notWritten(b, n.now()) {
 				n.poke() // the rest needs no disk
 			}
-			return
+			return false
 		}
 		n.metrics.retries.Inc()
 		n.cfg.Logger.Warn().Err(err).Msg("append failed, trying again")
 		select {
 		case <-ctx.Done():
-			return
+			return false
 		case <-time.After(wait):
 		}
 	}

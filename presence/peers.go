@@ -16,6 +16,7 @@ type peer struct {
 	joined uint64 // the entry with which this boot joined
 	last   int64  // presence time of its last entry
 	alive  bool
+	paused bool   // the clock stood still since its last entry
 	via    uint16 // what leases renewed through it carry; 0 when not alive
 
 	viewers map[uint32]int64 // absolute, by index
@@ -123,8 +124,16 @@ func (r *Registry) retire(p *peer) {
 		r.peers.departed = append(r.peers.departed, departed{until: r.clock + keepDeparted, viewers: p.viewers})
 	}
 	r.peers.vias.put(uint32(p.via))
-	p.alive, p.via, p.viewers = false, 0, nil
+	p.alive, p.paused, p.via, p.viewers = false, false, 0, nil
 	r.markName(recordPeer, p.name)
+}
+
+// pause notes that the clock stands still for a step. Whatever the living have
+// heard since their last entries is younger than its age says.
+func (ps *peers) pause() {
+	for _, p := range ps.list {
+		p.paused = p.alive
+	}
 }
 
 // leave is a node that goes on purpose: all that it heard is in the log.

@@ -180,7 +180,7 @@ func (r *Registry) eachPeer(yield func(Record) bool) bool {
 
 func (r *Registry) eachSession(yield func(Record) bool) bool {
 	for i, s := range r.sessions {
-		if s != nil && !yield(Record{recordSession, sessionKey(uint32(i)), r.appendLeased(nil, uint32(i))}) {
+		if s != nil && !yield(Record{recordSession, sessionKey(uint32(i)), r.appendLeased(make([]byte, 0, 320), uint32(i))}) {
 			return false
 		}
 	}
@@ -214,7 +214,7 @@ func (r *Registry) eachMemory(yield func(Record) bool) bool {
 // Encode gives the registry's snapshot: two registries are equal when their
 // snapshots are, byte for byte.
 func (r *Registry) Encode() []byte {
-	var b []byte
+	b := make([]byte, 0, 4096+320*len(r.bySession)+480*len(r.ended.list))
 	for rec := range r.Records() {
 		b = append(b, rec.Kind)
 		b = appendBytes(appendString(b, rec.Key), rec.Value)

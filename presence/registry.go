@@ -174,7 +174,7 @@ func (r *Registry) Apply(e Entry) (Applied, error) {
 	p := r.admit(&b)
 	if a.Refused = p == nil; !a.Refused {
 		a.Strays = r.beats(&beats, p)
-		p.last = r.clock
+		p.last, p.paused = r.clock, false
 		r.count(&b, p)
 		a.Results = r.commands(&b, p)
 		a.Diverged = r.compare(&b)
@@ -196,7 +196,9 @@ func (r *Registry) Apply(e Entry) (Applied, error) {
 func (r *Registry) step(e Entry) (stalled bool) {
 	if r.last.Num != 0 {
 		d := e.Time - r.last.Time
-		if stalled = d < 0 || d > 2*r.settings.Tick(); !stalled {
+		if stalled = d < 0 || d > 2*r.settings.Tick(); stalled {
+			r.peers.pause()
+		} else {
 			r.clock += d
 		}
 		if e.Repl != r.last.Repl {
@@ -210,9 +212,13 @@ func (r *Registry) step(e Entry) (stalled bool) {
 }
 
 // beats applies the batch's beats. A beat's age is clamped to the presence
-// time since the node's previous entry.
+// time since the node's previous entry; where the clock has stood still since,
+// ages are no presence time, and beats count from now.
 func (r *Registry) beats(in *reader, p *peer) (strays int) {
 	oldest := p.last
+	if p.paused {
+		oldest = r.clock
+	}
 	n := in.count()
 	var prev uint32
 	for range n {
@@ -336,7 +342,7 @@ func (r *Registry) Settings() Settings { return r.settings }
 func (r *Registry) Len() int { return len(r.bySession) }
 
 // Reseed makes the positions of this boot unlike any that there were before. A
-// log that does not keep every entry calls it once, before the first Apply.
+// log that does not keep every entry calls it before it hands a registry out.
 func (r *Registry) Reseed(seed uint64) { r.hash = seed }
 
 // Stream returns the live stream of a code, or nil.

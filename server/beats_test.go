@@ -1,6 +1,7 @@
 package main
 
 import (
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -241,14 +242,14 @@ func TestListShowPublish(t *testing.T) {
 // ends nobody's broadcast.
 func TestSteppedClock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var shift time.Duration
-		s := serveStepped(t, func() time.Duration { return shift })
+		var shift atomic.Int64
+		s := serveStepped(t, func() time.Duration { return time.Duration(shift.Load()) })
 		alice := s.anchor("alice")
 		answerTo[*wire.Started](alice, &wire.Start{ID: alice.id(), Title: "Hello"})
 		for n, step := range []time.Duration{time.Hour, -2 * time.Hour, 90 * time.Minute} {
 			time.Sleep(50 * time.Second)
 			synctest.Wait()
-			shift += step
+			shift.Add(int64(step))
 			time.Sleep(50 * time.Second)
 			answerTo[*wire.Ack](alice, &wire.Beat{ID: alice.id(), N: int64(n)})
 		}

@@ -77,9 +77,6 @@ func (g *gate) leave(c *client) {
 	}
 }
 
-// ready reports whether new sockets are let in.
-func (g *gate) ready() bool { return g.closed(false) == nil }
-
 // perSocket is how long a drain takes for each socket: a hundred a second come
 // to the other nodes from this one.
 const perSocket = 10 * time.Millisecond

@@ -147,11 +147,12 @@ func mint(cfg *config.Config, role auth.Role, sub string, ttl time.Duration, now
 func serveUntil(ctx context.Context, cfg *config.Config, stdout, stderr io.Writer) error {
 	log := newLogger(cfg, stderr)
 	fitSockets(cfg, log)
-	store, err := embedded.Open(embedded.Options{Dir: cfg.Data, Logger: log})
+	reg := prometheus.NewRegistry()
+	store, err := embedded.Open(embedded.Options{Dir: cfg.Data, Logger: log, Metrics: reg})
 	if err != nil {
 		return err
 	}
-	s, err := newServer(ctx, cfg, store, prometheus.NewRegistry(), log)
+	s, err := newServer(ctx, cfg, store, reg, log)
 	if err != nil {
 		err = errors.Join(err, store.Close())
 		if errors.Is(err, presence.ErrSettings) {
@@ -186,13 +187,13 @@ func (s *server) streams() (n int) {
 
 // newLogger logs to a terminal for people, else as JSON.
 func newLogger(cfg *config.Config, w io.Writer) zerolog.Logger {
-	console := cfg.Log.Format == "console"
-	if f, ok := w.(*os.File); ok && cfg.Log.Format == "" {
+	terminal := false
+	if f, ok := w.(*os.File); ok {
 		info, err := f.Stat()
-		console = err == nil && info.Mode()&os.ModeCharDevice != 0
+		terminal = err == nil && info.Mode()&os.ModeCharDevice != 0
 	}
-	if console {
-		w = zerolog.ConsoleWriter{Out: w, TimeFormat: time.TimeOnly}
+	if cfg.Log.Format == "console" || cfg.Log.Format == "" && terminal {
+		w = zerolog.ConsoleWriter{Out: w, TimeFormat: time.TimeOnly, NoColor: !terminal}
 	}
 	return zerolog.New(w).Level(cfg.Log.Level).With().Timestamp().Logger()
 }

@@ -186,14 +186,19 @@ type gateway struct{ held chan struct{} }
 func (g *gateway) Lock()   { g.held <- struct{}{} }
 func (g *gateway) Unlock() { <-g.held }
 
+// pass waits until nobody holds the lock.
+func (g *gateway) pass() {
+	g.Lock()
+	defer g.Unlock()
+}
+
 type gatedConn struct {
 	net.Conn
 	gate *gateway
 }
 
 func (c gatedConn) Read(p []byte) (int, error) {
-	c.gate.Lock()
-	c.gate.Unlock()
+	c.gate.pass()
 	return c.Conn.Read(p)
 }
 

@@ -156,14 +156,22 @@ func TestReadErrors(t *testing.T) {
 		do   func(*Conn, *websocket.Conn)
 		want func(error) bool
 	}{
-		{"peer closes", t.Context(), func(_ *Conn, p *websocket.Conn) { p.Close(4321, "bye") },
-			func(err error) bool { return websocket.CloseStatus(err) == 4321 }},
-		{"peer vanishes", t.Context(), func(_ *Conn, p *websocket.Conn) { p.CloseNow() },
-			func(err error) bool { return errors.Is(err, io.EOF) }},
-		{"CloseNow", t.Context(), func(c *Conn, _ *websocket.Conn) { c.CloseNow() },
-			func(err error) bool { return errors.Is(err, ErrClosed) }},
-		{"context", cancelled, func(*Conn, *websocket.Conn) {},
-			func(err error) bool { return errors.Is(err, context.Canceled) }},
+		{
+			"peer closes", t.Context(), func(_ *Conn, p *websocket.Conn) { p.Close(4321, "bye") },
+			func(err error) bool { return websocket.CloseStatus(err) == 4321 },
+		},
+		{
+			"peer vanishes", t.Context(), func(_ *Conn, p *websocket.Conn) { p.CloseNow() },
+			func(err error) bool { return errors.Is(err, io.EOF) },
+		},
+		{
+			"CloseNow", t.Context(), func(c *Conn, _ *websocket.Conn) { c.CloseNow() },
+			func(err error) bool { return errors.Is(err, ErrClosed) },
+		},
+		{
+			"context", cancelled, func(*Conn, *websocket.Conn) {},
+			func(err error) bool { return errors.Is(err, context.Canceled) },
+		},
 	} {
 		c, client := pair(t, Options{}, nil)
 		go test.do(c, client)

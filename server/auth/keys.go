@@ -22,22 +22,26 @@ type key struct {
 }
 
 // choose finds the key for a token. A token with a key id is checked by the
-// key of that id alone; one without by the only key of its algorithm.
+// key of that id alone; one without by the only configured key of its
+// algorithm. Nothing else in the header counts, but for what it says must be
+// understood (crit), which is not.
 func (v *Verifier) choose(ctx context.Context, t *jwt.Token) (any, error) {
-	kid, _ := t.Header["kid"].(string)
+	header, named := t.Header["kid"]
+	kid, _ := header.(string)
+	if _, critical := t.Header["crit"]; critical || named && kid == "" {
+		return nil, ErrKey
+	}
 	var fit []any
 	for _, k := range v.keys {
-		if k.alg == t.Method.Alg() && (kid == "" || k.kid == kid) {
+		if k.alg == t.Method.Alg() && (!named || k.kid == kid) {
 			fit = append(fit, k.key)
 		}
 	}
-	if len(fit) == 1 {
+	switch {
+	case len(fit) == 1:
 		return fit[0], nil
-	}
-	if len(fit) == 0 && kid != "" && v.remote != nil {
-		if k, err := v.remote.KeyfuncCtx(ctx)(t); err == nil && fits(t.Method.Alg(), k) {
-			return k, nil
-		}
+	case len(fit) == 0 && named && v.remote != nil:
+		return v.remote.choose(ctx, kid, t.Method.Alg())
 	}
 	return nil, ErrKey
 }

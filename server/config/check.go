@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"net"
 	"net/url"
 	"slices"
@@ -14,6 +15,9 @@ const (
 	minSecret = 32     // the shortest HS256 key, in bytes: as long as its digest
 	maxWindow = 10_000 // bounds limits.window: a frame of more entries helps nobody
 	maxCode   = 128    // the longest live code, in bytes
+
+	maxMissed   = 250                 // bounds heartbeat.missed, as in package presence
+	maxPresence = 12 * 24 * time.Hour // bounds interval × missed + grace, as in package presence
 )
 
 // audit is a configuration while it is read, and all that is wrong with it.
@@ -58,18 +62,19 @@ func (a *audit) check() {
 	}
 }
 
+// checkAuth sees that keys are long enough, and settles who may look on.
 func (a *audit) checkAuth() {
 	if n := len(a.Auth.Secret); n > 0 && n < minSecret {
 		a.refuse("auth.secret", "it has %d bytes, and needs %d", n, minSecret)
 	}
-	for kid, s := range a.Auth.Secrets {
-		if len(s) < minSecret {
-			a.refuse("auth.secrets", "that of kid %q has %d bytes, and needs %d", kid, len(s), minSecret)
+	for _, kid := range slices.Sorted(maps.Keys(a.Auth.Secrets)) {
+		if s := a.Auth.Secrets[kid]; len(s) < minSecret {
+			a.refuse("auth.secrets", "that of kid %s has %d bytes, and needs %d", kid, len(s), minSecret)
 		}
 	}
 	if raw := a.Auth.JWKSURL; raw != "" {
 		if u, err := url.Parse(raw); err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
-			a.refuse("auth.jwks_url", "%q is no http or https URL", raw)
+			a.refuse("auth.jwks_url", "it is no http or https URL")
 		}
 	}
 	if a.values["viewer.anonymous"].text == "" {
@@ -77,14 +82,15 @@ func (a *audit) checkAuth() {
 	}
 }
 
+// checkAddresses keeps made-up secrets away from everybody else.
 func (a *audit) checkAddresses() {
-	for name, address := range map[string]string{"listen": a.Listen, "ops.listen": a.Ops.Listen} {
-		_, port, err := net.SplitHostPort(address)
+	for _, at := range []struct{ name, address string }{{"listen", a.Listen}, {"ops.listen", a.Ops.Listen}} {
+		_, port, err := net.SplitHostPort(at.address)
 		if err == nil {
 			_, err = strconv.ParseUint(port, 10, 16)
 		}
 		if err != nil {
-			a.refuse(name, "%q is no host:port", address)
+			a.refuse(at.name, "%q is no host:port", at.address)
 		}
 	}
 	if a.sound(a.Development...) && len(a.Development) > 0 && !loopback(a.Listen) {
@@ -117,9 +123,9 @@ func (a *audit) checkCode() {
 	).Replace(code)
 	switch {
 	case shortest == code:
-		a.refuse("code", "%q gives every stream the same live code: it needs {anchor}, {anchor_hash} or {session}", a.Code)
+		a.refuse("code", "%q gives every anchor the same live code: it needs {anchor}, {anchor_hash} or {session}", a.Code)
 	case !isWord(shortest):
-		a.refuse("code", "%q is not of A-Z a-z 0-9 _ - and {bizid}, {anchor}, {anchor_hash}, {session}", a.Code)
+		a.refuse("code", "%q holds what a live code may not: it is of A-Z a-z 0-9 _ - and {bizid}, {anchor}, {anchor_hash}, {session}", a.Code)
 	case !strings.HasPrefix(code, a.BizID+"_"):
 		a.refuse("code", "%q does not start with {bizid}_", a.Code)
 	case len(shortest) > maxCode:
@@ -158,17 +164,19 @@ func (a *audit) checkHeartbeat() {
 		a.refuse("heartbeat.interval", "%v is under 100ms", h.Interval)
 	case h.Interval%time.Millisecond != 0:
 		a.refuse("heartbeat.interval", "%v is no whole number of milliseconds", h.Interval)
-	case h.Interval > 12*24*time.Hour/time.Duration(max(1, h.Missed)):
-		a.refuse("heartbeat.interval", "%v times %d missed beats is over 12 days", h.Interval, h.Missed)
 	}
-	if h.Missed > 250 {
-		a.refuse("heartbeat.missed", "%d is over 250", h.Missed)
+	if h.Missed > maxMissed {
+		a.refuse("heartbeat.missed", "%d is over %d", h.Missed, maxMissed)
 	}
 	if a.sound("heartbeat.interval") && h.Grace > h.Interval {
-		a.refuse("heartbeat.grace", "%v is longer than heartbeat.interval of %v", h.Grace, h.Interval)
+		a.refuse("heartbeat.grace", "%v is longer than the interval of %v", h.Grace, h.Interval)
+	}
+	if a.sound("heartbeat.missed", "heartbeat.grace") && h.Interval > (maxPresence-h.Grace)/time.Duration(h.Missed) {
+		a.refuse("heartbeat.interval", "%v times %d missed beats, and the grace, is over 12 days", h.Interval, h.Missed)
 	}
 }
 
+// checkTimes keeps times to what their users can work with.
 func (a *audit) checkTimes() {
 	for _, t := range []struct {
 		name         string

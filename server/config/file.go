@@ -18,6 +18,7 @@ const DefaultFile = "onair.yaml"
 
 // readFile reads the file at path, or DefaultFile where path is empty.
 func readFile(path string) (source, []error) {
+	values := source{}
 	name := cmp.Or(path, DefaultFile)
 	data, err := os.ReadFile(name)
 	switch {
@@ -28,11 +29,11 @@ func readFile(path string) (source, []error) {
 	case err != nil:
 		return nil, []error{err}
 	}
-	return fromYAML(name, data)
+	return values, fromYAML(values, name, data)
 }
 
-// file is a configuration file on its way to a source.
-type file struct {
+// reader takes a configuration file into a source.
+type reader struct {
 	path   string
 	values source
 	faults []error
@@ -40,18 +41,21 @@ type file struct {
 
 // fromYAML reads a file into flat keys: a.b and b nested in a are the same.
 // Scalars are taken as they are written: 0123 stays 0123.
-func fromYAML(path string, data []byte) (source, []error) {
-	f := &file{path: path, values: source{}}
+func fromYAML(values source, path string, data []byte) []error {
+	f := &reader{path: path, values: values}
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	var doc, next yaml.Node
 	switch err := dec.Decode(&doc); {
 	case errors.Is(err, io.EOF):
-		return f.values, nil
+		return nil
+	case err != nil && strings.Contains(err.Error(), "unknown anchor"):
+		// The message would show the anchor: the value of a key, maybe a secret.
+		return []error{fmt.Errorf("%s: a value begins with * and is not quoted", path)}
 	case err != nil:
-		return nil, []error{fmt.Errorf("%s: %w", path, err)}
+		return []error{fmt.Errorf("%s: %w", path, err)}
 	}
 	if err := dec.Decode(&next); !errors.Is(err, io.EOF) {
-		return nil, []error{fmt.Errorf("%s: there is something after the end of its first document", path)}
+		return []error{fmt.Errorf("%s: there is something after the end of its first document", path)}
 	}
 	switch root := doc.Content[0]; {
 	case root.Kind == yaml.MappingNode:
@@ -59,11 +63,11 @@ func fromYAML(path string, data []byte) (source, []error) {
 	case !isNull(root):
 		f.refuse("", "it is no mapping of keys to values")
 	}
-	return f.values, f.faults
+	return f.faults
 }
 
 // read takes the keys of a mapping whose own key is prefix, with its dot.
-func (f *file) read(prefix string, mapping *yaml.Node) {
+func (f *reader) read(prefix string, mapping *yaml.Node) {
 	for i := 0; i+1 < len(mapping.Content); i += 2 {
 		at, value := mapping.Content[i], mapping.Content[i+1]
 		if at.Kind != yaml.ScalarNode {
@@ -88,7 +92,7 @@ func (f *file) read(prefix string, mapping *yaml.Node) {
 }
 
 // take reads the value of a key. Null leaves the key alone.
-func (f *file) take(name string, k key, value *yaml.Node) {
+func (f *reader) take(name string, k key, value *yaml.Node) {
 	if isNull(value) {
 		return
 	}
@@ -101,10 +105,10 @@ func (f *file) take(name string, k key, value *yaml.Node) {
 		f.refuse(name, "%w", err)
 		return
 	}
-	f.values[name] = given{text, f.path + ": " + name}
+	f.values[name] = given{text, f.path}
 }
 
-func (f *file) refuse(name, format string, args ...any) {
+func (f *reader) refuse(name, format string, args ...any) {
 	where := f.path
 	if name != "" {
 		where += ": " + name
@@ -133,15 +137,15 @@ func plainText(k key, name string, n *yaml.Node) (string, error) {
 func joined(nodes []*yaml.Node, n int) (string, error) {
 	var b strings.Builder
 	for i, node := range nodes {
-		// A comma would end the part, an equals sign the name.
-		if node.Kind != yaml.ScalarNode || strings.Contains(node.Value, ",") || n == 2 && i%n == 0 && strings.Contains(node.Value, "=") {
-			return "", errors.New("its parts must be plain values without commas")
+		ends := "," // a part
+		if n == 2 && i%n == 0 {
+			ends = ",=" // a name
 		}
-		switch {
-		case i%n != 0:
-			b.WriteByte('=')
-		case i > 0:
-			b.WriteByte(',')
+		if node.Kind != yaml.ScalarNode || strings.ContainsAny(node.Value, ends) {
+			return "", errors.New("its parts must be plain values without commas, its names without =")
+		}
+		if i > 0 {
+			b.WriteByte(",="[i%n])
 		}
 		b.WriteString(node.Value)
 	}

@@ -82,4 +82,3 @@ var keys = []key{
 	{"limits.streams", "1000000", "live streams in all", plain, number(func(c *Config) *int { return &c.Limits.Streams })},
 	{"drain", "20s", "how long a stopping node takes to hand over its sockets", plain, duration(func(c *Config) *time.Duration { return &c.Drain })},
 }
-

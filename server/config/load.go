@@ -11,8 +11,8 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// given is a value as somebody gave it, and where: what a message about it
-// begins with.
+// given is a value as somebody gave it, and where: the path of a file, the
+// name of a variable or of a flag.
 type given struct{ text, where string }
 
 // source is what one place gives, by the name of the key or name_file.
@@ -90,8 +90,8 @@ func (s source) over(values source) (faults []error) {
 		v := s[name]
 		base, isFile := strings.CutSuffix(name, "_file")
 		if isFile {
-			if _, both := s[base]; both {
-				faults = append(faults, fmt.Errorf("%s: %s is given too: give one of the two", v.where, base))
+			if text, both := s[base]; both {
+				faults = append(faults, fmt.Errorf("%s: %s: is given, and %s too: give one of the two", text.where, base, name))
 			}
 			delete(values, base)
 		} else {
@@ -102,11 +102,12 @@ func (s source) over(values source) (faults []error) {
 	return faults
 }
 
-// where is what a message about a key begins with.
+// where is what a message about a key begins with: where its value came from,
+// if anybody gave it, and its name.
 func (s source) where(name string) string {
 	for _, form := range []string{name, name + "_file"} {
 		if v, ok := s[form]; ok {
-			return v.where
+			return v.where + ": " + name
 		}
 	}
 	return name
@@ -123,11 +124,11 @@ func (s source) text(k key) (string, error) {
 	}
 	data, err := os.ReadFile(v.text)
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("its file cannot be read: %w", err)
 	}
 	text := strings.TrimRight(string(data), "\r\n")
 	if text == "" {
-		return "", fmt.Errorf("%s is empty", v.text)
+		return "", fmt.Errorf("its file %s is empty", v.text)
 	}
 	return text, nil
 }

@@ -3,7 +3,6 @@ package config
 import (
 	"bytes"
 	"fmt"
-	"strings"
 )
 
 // Sample is a configuration file with every key, its default and what it means.
@@ -13,7 +12,7 @@ func Sample() []byte {
 		"# and --a.b-c as a flag; flags beat environment beats this file. Secrets may be given\n" +
 		"# as …_file, a path, instead.\n")
 	for _, k := range keys {
-		fmt.Fprintf(&b, "\n# %s\n", strings.ToUpper(k.help[:1])+k.help[1:])
+		fmt.Fprintf(&b, "\n# %s\n", k.help)
 		if k.def == "" {
 			fmt.Fprintf(&b, "# %s:\n", k.name)
 			continue

@@ -82,7 +82,7 @@ func number[T int | int64](at func(*Config) *T) setter {
 	return func(c *Config, s string) error {
 		n, err := strconv.ParseInt(s, 10, 64)
 		if err != nil || n < 1 || int64(T(n)) != n {
-			return fmt.Errorf("%q is no whole number from 1 on", s)
+			return fmt.Errorf("%q is no number from 1 on", s)
 		}
 		*at(c) = T(n)
 		return nil
@@ -115,7 +115,7 @@ func size(at func(*Config) *int) setter {
 	return func(c *Config, s string) error {
 		n, err := humanize.ParseBytes(s)
 		if err != nil || n < 1 || n > 1<<30 {
-			return fmt.Errorf("%q is no size up to 1GiB, such as 16KiB", s)
+			return fmt.Errorf("%q is no size, such as 16KiB, up to 1GiB", s)
 		}
 		*at(c) = int(n)
 		return nil
@@ -195,7 +195,7 @@ func setDomains(c *Config, s string) error {
 		if weighted {
 			var err error
 			if d.Weight, err = strconv.Atoi(weight); err != nil || d.Weight < 1 || d.Weight > maxWeight {
-				return fmt.Errorf("%q has no weight from 1 to %d", part, maxWeight)
+				return fmt.Errorf("%q has no weight from 1 on, at most %d", part, maxWeight)
 			}
 		}
 		if slices.ContainsFunc(domains, func(o Weighted) bool { return o.Name == name }) {
@@ -221,12 +221,13 @@ func split(s string) []string {
 	return out
 }
 
-// mapping reads a comma-separated list of name=value.
+// mapping reads a comma-separated list of name=value. What has nothing but =
+// for a value is a name that was forgotten, before something in base64.
 func mapping(s string) (map[string]string, error) {
 	m := map[string]string{}
 	for _, part := range split(s) {
 		name, value, _ := strings.Cut(part, "=")
-		if _, twice := m[name]; twice || name == "" || value == "" {
+		if _, twice := m[name]; twice || name == "" || strings.Trim(value, "=") == "" {
 			return nil, errors.New("it is no list of different name=value")
 		}
 		m[name] = value

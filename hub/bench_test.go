@@ -1,0 +1,123 @@
+package hub
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"onair/hub/wire"
+	"onair/presence"
+)
+
+// BenchmarkViewChange: one of 100,000 streams changes in a view of the top 100
+// that nobody has flushed yet: the cost of applying.
+func BenchmarkViewChange(b *testing.B) {
+	f, v := crowd(b, 100_000, 0)
+	st := f.streams["8888_000999"]
+	b.ReportAllocs()
+	for n := 1; b.Loop(); n++ {
+		next := *st
+		next.Viewers = int64(n % 1000)
+		f.hub.Apply(position(n), epoch+int64(n), []presence.Change{{Old: st, New: &next}})
+		st = &next
+	}
+	_ = v
+}
+
+// BenchmarkFlush: the same, and the view's diff made each time.
+func BenchmarkFlush(b *testing.B) {
+	f, v := crowd(b, 100_000, 1)
+	st := f.streams["8888_000999"]
+	now := time.Now()
+	b.ReportAllocs()
+	for n := 1; b.Loop(); n++ {
+		next := *st
+		next.Viewers = int64(5000 + n%1000)
+		f.hub.Apply(position(n), epoch+int64(n), []presence.Change{{Old: st, New: &next}})
+		f.hub.advance(v, now)
+		st = &next
+	}
+}
+
+// BenchmarkFanout: a frame goes to 10,000 idle sockets, and their writers take
+// it, all on one goroutine.
+func BenchmarkFanout(b *testing.B) {
+	f, v := crowd(b, 100, 10_000)
+	frame := f.hub.bring(v, v.last.pos)
+	frame.prev = v.last.pos
+	settle(v)
+	b.Run("hand", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			f.hub.fanOut(v, frame)
+			b.StopTimer()
+			settle(v)
+			b.StartTimer()
+		}
+		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/10_000, "ns/viewer")
+	})
+	b.Run("hand+take", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			f.hub.fanOut(v, frame)
+			settle(v)
+		}
+		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/10_000, "ns/viewer")
+	})
+}
+
+// BenchmarkDiffEncode: a diff of ten entries, some of each kind.
+func BenchmarkDiffEncode(b *testing.B) {
+	f, v := crowd(b, 1000, 0)
+	from := v.last
+	var changes []presence.Change
+	for i, st := range v.last.window[:10] {
+		next := *st
+		if next.Viewers += 10; i < 3 {
+			next.Viewers = 0
+		}
+		changes = append(changes, presence.Change{Old: st, New: &next})
+	}
+	f.hub.Apply(position(1), epoch+1, changes)
+	to := f.hub.now(v)
+	b.ReportAllocs()
+	for b.Loop() {
+		f.hub.delta.compare(&from, &to, v.player)
+		f.hub.encoder.diff(v.query.id, diffMessage, &from, &to, &f.hub.delta)
+	}
+	b.ReportMetric(float64(len(f.hub.delta.put)+len(f.hub.delta.set)+len(f.hub.delta.del)), "changes")
+}
+
+// BenchmarkCatchUp: a viewer is brought from a position so many changes ago, of
+// streams anywhere in a list of 100,000.
+func BenchmarkCatchUp(b *testing.B) {
+	for _, changes := range []int{100, 1000, 10_000, 100_000} {
+		b.Run(fmt.Sprint(changes), func(b *testing.B) {
+			f, v := crowd(b, 100_000, 0)
+			for n := range changes {
+				code := fmt.Sprintf("8888_%06d", n*7919%100_000)
+				old := f.streams[code]
+				next := *old
+				next.Viewers = int64(n * 31 % 1000)
+				f.streams[code] = &next
+				f.hub.Apply(position(n+1), epoch+int64(n/10), []presence.Change{{Old: old, New: &next}})
+			}
+			f.hub.show(v, f.hub.now(v))
+			f.hub.snapshotOf(v)
+			b.ReportAllocs()
+			for b.Loop() {
+				clear(v.catchUps)
+				f.hub.bring(v, position(0))
+			}
+		})
+	}
+}
+
+// BenchmarkNewOrder: the first view of a filter and sort over 100,000 streams.
+func BenchmarkNewOrder(b *testing.B) {
+	f, _ := crowd(b, 100_000, 0)
+	q, _ := f.hub.options.newQuery(&wire.Subscribe{Sort: "likes"})
+	for b.Loop() {
+		f.hub.orders.remove(f.hub.orderOf(q))
+	}
+}

@@ -1,0 +1,84 @@
+package hub
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"onair/hub/wire"
+	"onair/presence"
+)
+
+// TestConcurrently: everything at once, for the race detector; in the end all
+// have the newest list, and the hub's books are in order.
+func TestConcurrently(t *testing.T) {
+	reg := prometheus.NewPedanticRegistry()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFeed(t, Options{Signer: fakeSigner{}, Metrics: reg, SnapshotsPerSecond: 1000})
+		f.run(t)
+		f.start("always")
+		var all sync.WaitGroup
+		for i := range 8 {
+			all.Go(func() { visit(t, f, i) })
+		}
+		all.Go(func() {
+			for n := range 400 {
+				code := fmt.Sprint("c", n%7)
+				switch {
+				case n%5 == 4 && f.streams[code] != nil:
+					f.edit(code, nil)
+				default:
+					f.edit(code, func(st *presence.Stream) { st.Viewers, st.Title = int64(n*31%11), fmt.Sprint(n%3) })
+				}
+				time.Sleep(10 * time.Millisecond)
+			}
+		})
+		all.Wait()
+		if fault := f.hub.fault(); fault != "" {
+			t.Error(fault)
+		}
+	})
+	families, err := reg.Gather()
+	if err != nil || len(families) != 7 {
+		t.Errorf("%d metrics: %v", len(families), err)
+	}
+}
+
+// visit comes and goes, resuming what it had.
+func visit(t *testing.T, f *feed, i int) {
+	var list wire.List
+	read := func(c *fakeConn) {
+		for _, m := range c.take() {
+			if d, ok := m.(*wire.Diff); ok && d.View == "code/always" {
+				continue
+			}
+			if _, ok := m.(*wire.Watching); !ok && list.Apply(m) {
+				t.Errorf("visitor %d at %s cannot follow %+v", i, list.Pos(), m)
+			}
+		}
+	}
+	for round := range 20 {
+		c := newFakeConn()
+		s := f.hub.Attach(c)
+		if e := f.hub.Subscribe(s, &wire.Subscribe{ID: "1", Limit: 2 + i%3, Pos: list.Pos()}); e != nil {
+			t.Error(e)
+		}
+		if e := f.hub.Watch(s, &wire.Watch{Code: "always"}); e != nil {
+			t.Error(e)
+		}
+		c.stick(round%3 == 0)
+		time.Sleep(time.Duration(17*(i+1)) * time.Millisecond)
+		c.stick(false)
+		if round%2 == 0 {
+			f.hub.Unwatch(s, &wire.Unwatch{Code: "always"})
+		}
+		f.hub.Page(&wire.Subscribe{Limit: 3})
+		time.Sleep(time.Duration(11*(i+1)) * time.Millisecond)
+		s.Close()
+		read(c)
+	}
+}

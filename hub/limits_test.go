@@ -1,0 +1,307 @@
+package hub
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"onair/hub/wire"
+	"onair/presence"
+)
+
+func TestBadQueries(t *testing.T) {
+	f := newFeed(t, Options{Lists: []string{"live", "vip"}, Signer: fakeSigner{}})
+	s := f.hub.Attach(newFakeConn())
+	defer s.Close()
+	for about, m := range map[string]*wire.Subscribe{
+		"vip":       {List: "nowhere"},
+		"sort":      {Sort: "luck"},
+		"limit":     {Limit: 501},
+		"flv, hls":  {Play: []string{"pigeon"}},
+		"500 user ": {Anchors: []string{}},
+	} {
+		if about == "500 user " {
+			for i := range 501 {
+				m.Anchors = append(m.Anchors, fmt.Sprint(i))
+			}
+		}
+		m.ID = "7"
+		e := f.hub.Subscribe(s, m)
+		if e == nil || e.Code != wire.CodeBadRequest || e.ID != "7" || !strings.Contains(e.Message, about) {
+			t.Errorf("%s: %v", about, e)
+		}
+		if _, e := f.hub.Page(m); e == nil {
+			t.Errorf("a page of %s", about)
+		}
+	}
+	if e := f.hub.Watch(s, &wire.Watch{Code: "x"}); e == nil || e.Code != wire.CodeNotFound {
+		t.Errorf("watch: %v", e)
+	}
+	if e := f.hub.Watch(s, &wire.Watch{Code: "x", Play: []string{"pigeon"}}); e == nil || e.Code != wire.CodeBadRequest {
+		t.Errorf("watch: %v", e)
+	}
+	if e := f.hub.Unwatch(s, &wire.Unwatch{Code: "x"}); e == nil || e.Code != wire.CodeNotFound {
+		t.Errorf("unwatch: %v", e)
+	}
+	if e := f.hub.Unsubscribe(s, &wire.Unsubscribe{View: "x"}); e == nil || e.Code != wire.CodeNotFound {
+		t.Errorf("unsubscribe: %v", e)
+	}
+}
+
+// TestViewNames: equal queries have one name, different ones have different
+// names, and every name fits.
+func TestViewNames(t *testing.T) {
+	o := Options{Lists: []string{"live", "code"}, Signer: fakeSigner{}}.withDefaults()
+	many := make([]string, 400)
+	for i := range many {
+		many[i] = fmt.Sprint("user", i)
+	}
+	seen := map[string]int{}
+	for i, same := range [][]wire.Subscribe{
+		{{}, {List: "live", Sort: "viewers", Limit: 100}, {Tags: []string{}, Play: []string{}}},
+		{{Tags: []string{"b", "a", "b"}}, {Tags: []string{"a", "b"}}},
+		{{Tags: []string{"a+b"}}},
+		{{Tags: []string{"a/b"}}},
+		{{Tags: []string{"a%2Fb"}}},
+		{{Anchors: []string{}}},
+		{{Anchors: []string{"a"}}},
+		{{Anchors: many}},
+		{{Anchors: many[1:]}},
+		{{Play: []string{"hls", "flv"}}, {Play: []string{"flv", "hls"}}},
+		{{Limit: 7}},
+		{{Sort: "likes"}},
+		{{List: "code"}},
+		{{Tags: []string{strings.Repeat("世", 20), strings.Repeat("界", 20)}, Anchors: many, Play: []string{"flv"}}},
+	} {
+		name := ""
+		for _, m := range same {
+			q, e := o.newQuery(&m)
+			if e != nil {
+				t.Fatal(e)
+			}
+			if name != "" && q.id != name {
+				t.Errorf("%q and %q are equal", name, q.id)
+			}
+			name = q.id
+		}
+		if j, twice := seen[name]; twice || len(name) > wire.MaxView {
+			t.Errorf("%q is the name of queries %d and %d, or too long", name, i, j)
+		}
+		seen[name] = i
+	}
+	for play, want := range map[string]string{"": "code/x", "hls,flv": "code/x/flv+hls", "hls,flv,rtmp": "code/x"} {
+		m := &wire.Watch{Code: "x"}
+		if play != "" {
+			m.Play = strings.Split(play, ",")
+		}
+		if q, e := o.newCodeQuery(m); e != nil || q.id != want {
+			t.Errorf("watch with %q: %q, want %q", play, q.id, want)
+		}
+	}
+}
+
+func TestLimits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFeed(t, Options{Views: 4, ViewsPerSocket: 3, WatchesPerSocket: 1})
+		f.run(t)
+		f.start("a")
+		f.start("b")
+		s, _ := f.dial(t)
+		for i := range 3 {
+			subscribe(t, f, s, &wire.Subscribe{Limit: i + 1})
+		}
+		e := f.hub.Subscribe(s, &wire.Subscribe{Limit: 1})
+		if e == nil || e.Code != wire.CodeRateLimited || e.RetryAfterMS != 1000 {
+			t.Errorf("too fast: %+v", e)
+		}
+		time.Sleep(time.Second)
+		if e := f.hub.Subscribe(s, &wire.Subscribe{Limit: 4}); e == nil || e.Code != wire.CodeLimitExceeded {
+			t.Errorf("too many views on a socket: %+v", e)
+		}
+		if e := f.hub.Watch(s, &wire.Watch{Code: "a"}); e != nil {
+			t.Error(e)
+		}
+		if e := f.hub.Watch(s, &wire.Watch{Code: "b"}); e == nil || e.Code != wire.CodeLimitExceeded {
+			t.Errorf("too many watches: %+v", e)
+		}
+		if e := f.hub.Unsubscribe(s, &wire.Unsubscribe{View: "code/a"}); e == nil || e.Code != wire.CodeBadRequest {
+			t.Errorf("unsubscribe from a watch: %+v", e)
+		}
+		other, _ := f.dial(t)
+		if e := f.hub.Subscribe(other, &wire.Subscribe{Limit: 4}); e == nil || e.Code != wire.CodeLimitExceeded {
+			t.Errorf("too many views: %+v", e)
+		}
+		if e := f.hub.Unsubscribe(s, &wire.Unsubscribe{View: "live/viewers/1"}); e != nil {
+			t.Error(e)
+		}
+		if e := f.hub.Subscribe(other, &wire.Subscribe{Limit: 4}); e != nil {
+			t.Errorf("an unused view was in the way: %v", e)
+		}
+		other.Close()
+		if e := f.hub.Subscribe(other, &wire.Subscribe{}); e == nil || e.Code != wire.CodeUnavailable {
+			t.Errorf("after Close: %+v", e)
+		}
+		if e := f.hub.Watch(other, &wire.Watch{Code: "b"}); e == nil || e.Code != wire.CodeUnavailable {
+			t.Errorf("after Close: %+v", e)
+		}
+	})
+}
+
+// TestAnswersAreBounded: a socket that asks and does not read is closed.
+func TestAnswersAreBounded(t *testing.T) {
+	for name, size := range map[string]int{"many": 10, "large": 100_000} {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFeed(t, Options{})
+			s, c := f.dial(t)
+			c.stick(true)
+			for range 70 {
+				s.Send(make([]byte, size))
+				synctest.Wait()
+			}
+			if <-c.closed; c.code != wire.ClosePolicy {
+				t.Errorf("%s: closed with %d", name, c.code)
+			}
+		})
+	}
+}
+
+// TestFinish: what was said goes out before the close.
+func TestFinish(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFeed(t, Options{})
+		s, c := f.dial(t)
+		c.stick(true)
+		for range 3 {
+			s.Send(wire.Append(nil, &wire.Drain{}))
+		}
+		s.Finish(wire.CloseDrained, "")
+		s.Finish(wire.CloseNormal, "")
+		s.Send(wire.Append(nil, &wire.Liked{}))
+		go func() {
+			time.Sleep(time.Second)
+			c.stick(false)
+		}()
+		s.Close()
+		if n := len(c.take()); n != 3 || c.code != wire.CloseDrained {
+			t.Errorf("%d messages, closed with %d", n, c.code)
+		}
+	})
+}
+
+func TestWatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		counts := map[presence.Session]int{}
+		f := newFeed(t, Options{Signer: fakeSigner{}, Viewers: func(st *presence.Stream, n int) { counts[st.Session] = n }})
+		f.run(t)
+		st := f.edit("a", func(st *presence.Stream) { st.Listed, st.Shown = false, false })
+		s, c := f.dial(t)
+		watch := func(s *Socket, play ...string) {
+			if e := f.hub.Watch(s, &wire.Watch{ID: "1", Code: "a", Play: play}); e != nil {
+				t.Fatal(e)
+			}
+		}
+		watch(s)
+		m := expect[*wire.Watching](t, c, 0)
+		if m.ID != "1" || m.View != "code/a" || len(m.Entry.Play) != 3 || m.ExpiresAt != (fakeSigner{}).Expiry("a", f.time) {
+			t.Errorf("%+v", m)
+		}
+		other, _ := f.dial(t)
+		watch(other, "flv")
+		watch(other, "flv", "hls")
+		if counts[st.Session] != 2 {
+			t.Errorf("%d viewers, want 2", counts[st.Session])
+		}
+		f.edit("a", nil)
+		if d := expect[*wire.Diff](t, c, 0); len(d.Del) != 1 || d.View != "code/a" {
+			t.Errorf("%+v", d)
+		}
+		again := f.start("a")
+		if counts[again.Session] != 2 {
+			t.Errorf("%d viewers of the next session, want 2", counts[again.Session])
+		}
+		if d := expect[*wire.Diff](t, c, 250*time.Millisecond); len(d.Put) != 1 {
+			t.Errorf("%+v", d)
+		}
+		if e := f.hub.Unwatch(s, &wire.Unwatch{ID: "2", Code: "a"}); e != nil {
+			t.Fatal(e)
+		}
+		expect[*wire.Unwatched](t, c, 0)
+		f.edit("a", title("new"))
+		none(t, c, time.Second)
+		other.Close()
+		if counts[again.Session] != 0 || counts[st.Session] != 2 {
+			t.Errorf("viewers %v", counts)
+		}
+	})
+}
+
+// TestWatchBeforeShown: a session that a view has not shown yet can be watched.
+func TestWatchBeforeShown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFeed(t, Options{})
+		f.run(t)
+		f.start("a")
+		s, c := f.dial(t)
+		f.hub.Watch(s, &wire.Watch{Code: "a"})
+		expect[*wire.Watching](t, c, 0)
+		f.edit("a", nil)
+		expect[*wire.Diff](t, c, 0)
+		f.start("a")
+		other, oc := f.dial(t)
+		if e := f.hub.Watch(other, &wire.Watch{Code: "a"}); e != nil {
+			t.Fatal(e)
+		}
+		w := expect[*wire.Watching](t, oc, 0)
+		if d := expect[*wire.Diff](t, c, 0); d.Pos != w.Pos || len(d.Put) != 1 {
+			t.Errorf("%+v", d)
+		}
+	})
+}
+
+func TestPage(t *testing.T) {
+	f := newFeed(t, Options{Signer: fakeSigner{}})
+	f.edit("a", viewers(3))
+	f.start("b")
+	page, e := f.hub.Page(&wire.Subscribe{Limit: 1})
+	want := fmt.Sprintf(`{"view":"live/viewers/1","pos":%q,"total":2,"streams":[{"code":"a","anchor":"user-a",`+
+		`"title":"Title of a","state":"live","started_at":%d,"viewers":3,"likes":0}]}`, position(2), epoch)
+	if e != nil || string(page) != want {
+		t.Errorf("got  %s\nwant %s", page, want)
+	}
+	f.edit("b", viewers(4))
+	if page, _ = f.hub.Page(&wire.Subscribe{Limit: 1}); !strings.Contains(string(page), `"code":"b"`) {
+		t.Errorf("an old page: %s", page)
+	}
+	st := f.hub.Lookup("b")
+	if got := string(f.hub.AppendEntry(nil, st, []string{"flv"})); !strings.Contains(got, `"play":{"flv":"flv://play/b?`) {
+		t.Errorf("entry %s", got)
+	}
+	if got := string(f.hub.AppendEntry(nil, st, nil)); strings.Contains(got, "play") {
+		t.Errorf("entry %s", got)
+	}
+}
+
+// TestOtherHistory: a log that starts anew, at lower ids, leaves nobody behind.
+func TestOtherHistory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFeed(t, Options{})
+		f.run(t)
+		for range 10 {
+			f.apply()
+		}
+		f.start("a")
+		s, c := f.dial(t)
+		subscribe(t, f, s, &wire.Subscribe{})
+		old := expect[*wire.Snapshot](t, c, 0)
+		f.n = 3
+		f.start("b")
+		if m := expect[*wire.Diff](t, c, 0); m.Prev != old.Pos || len(m.Put) != 1 {
+			t.Errorf("%+v", m)
+		}
+		s, c = f.dial(t)
+		subscribe(t, f, s, &wire.Subscribe{Pos: position(1).String()})
+		expect[*wire.Snapshot](t, c, 0)
+	})
+}

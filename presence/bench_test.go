@@ -1,0 +1,213 @@
+package presence
+
+import (
+	"fmt"
+	"runtime"
+	"testing"
+)
+
+// crowd is a registry with n listed streams, each with one lease, through one node.
+func crowd(t testing.TB, n int, c func(i int) *Start) *tape {
+	x := newTape(t)
+	for i := 0; i < n; i += 1_000 {
+		var b Batch
+		for j := i; j < min(i+1_000, n); j++ {
+			b.Commands = append(b.Commands, c(j))
+		}
+		x.say("a", b)
+	}
+	x.entries = nil
+	return x
+}
+
+func small(i int) *Start {
+	return &Start{Session: id(i), Anchor: fmt.Sprint(i), Code: fmt.Sprint("8888_", i), List: "live", Listed: true}
+}
+
+// BenchmarkBeats: a million leases, of which a sixtieth beats at each tick, the
+// wheel included. ns/op is of one beat.
+func BenchmarkBeats(b *testing.B) {
+	const leases, ticks = 1_000_000, 60
+	for _, order := range []string{"spread", "adjoining"} {
+		b.Run(order, func(b *testing.B) {
+			x := crowd(b, leases, small)
+			// One entry a tick, all alike but for number and time.
+			batches := make([][]byte, ticks)
+			perTick := 0
+			for t := range batches {
+				batch := Batch{Node: "a", Boot: 2, No: 1}
+				for i := range leases {
+					if order == "spread" && i%ticks == t || order == "adjoining" && i*ticks/leases == t {
+						batch.Beats = append(batch.Beats, Beat{Lease{uint32(i), id(i).tag()}, uint32(i % 1000)})
+					}
+				}
+				perTick = len(batch.Beats)
+				batches[t] = batch.Seal().Bytes
+			}
+			turn := func(n int) {
+				x.time += 1_000
+				x.num++
+				p, _ := x.r.peers.find("a")
+				p.no = 0 // the same bytes again
+				a, err := x.r.Apply(Entry{ID: ID{x.num, 0}, Num: x.num, Time: x.time, Repl: "r1", Batch: batches[n%ticks]})
+				if err != nil || a.Refused || a.Strays != 0 {
+					b.Fatal(err, a.Refused, a.Strays)
+				}
+			}
+			x.say("a", Batch{Boot: 2})
+			for n := range 2 * ticks {
+				turn(n) // until the wheel is as in the long run
+			}
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			n, beats := 0, 0
+			b.ResetTimer()
+			for beats < b.N {
+				turn(n)
+				n++
+				beats += perTick
+			}
+			b.StopTimer()
+			runtime.ReadMemStats(&after)
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(beats), "ns/beat")
+			b.ReportMetric(float64(after.Mallocs-before.Mallocs)/float64(beats), "allocs/beat")
+			b.ReportMetric(float64(b.Elapsed().Microseconds())/1000/float64(n), "ms/entry")
+		})
+	}
+}
+
+func BenchmarkExpiry(b *testing.B) {
+	for b.Loop() {
+		b.StopTimer()
+		x := crowd(b, 10_000, small)
+		x.pass(185_000)
+		x.time += 500
+		e := x.entry("a", Batch{})
+		b.StartTimer()
+		if a := x.apply(e); len(a.Changes) != 10_000 {
+			b.Fatal(len(a.Changes))
+		}
+	}
+}
+
+func rich(i int) *Start {
+	return &Start{
+		Session: id(i), Anchor: fmt.Sprintf("anchor-%013d", i), Code: fmt.Sprintf("8888_%015d", i), List: "live",
+		Title: fmt.Sprintf("%040d", i), Cover: fmt.Sprintf("https://img.example.com/%032d.jpg", i), Tags: []string{"game", "chat"}, Listed: true,
+		Holder: fmt.Sprintf("c%010d", i),
+	}
+}
+
+// TestMemory: 900 bytes of heap for each listed stream, all told.
+func TestMemory(t *testing.T) {
+	if testing.Short() {
+		t.Skip("200,000 streams")
+	}
+	per := heapPerStream(t, 200_000)
+	t.Logf("%.0f bytes of heap a stream", per)
+	if per > 900 {
+		t.Errorf("%.0f bytes of heap a stream, want at most 900", per)
+	}
+}
+
+func BenchmarkMemory(b *testing.B) {
+	for b.Loop() {
+		b.ReportMetric(heapPerStream(b, 200_000), "heap-B/stream")
+	}
+}
+
+func heapPerStream(t testing.TB, n int) float64 {
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	x := crowd(t, n, rich)
+	for i := 0; i < n; i += 1_000 {
+		var b Batch
+		for j := i; j < min(i+1_000, n); j++ {
+			b.Commands = append(b.Commands, &Observe{Session: id(j), Source: FromCallback, Sign: Heard, Detail: fmt.Sprintf("seq %016d", j)})
+			b.Beats = append(b.Beats, Beat{Lease: x.r.Session(id(j)).Lease()})
+		}
+		x.say("a", b)
+	}
+	x.entries, x.speaks = nil, nil
+	runtime.GC()
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	per := float64(after.HeapAlloc-before.HeapAlloc) / float64(n)
+	runtime.KeepAlive(x)
+	return per
+}
+
+func BenchmarkStart(b *testing.B) {
+	x := crowd(b, 100_000, rich)
+	var entries []Entry
+	for i := 0; i < b.N; i += 100 {
+		var batch Batch
+		for j := i; j < i+100; j++ {
+			c := rich(200_000 + j)
+			batch.Commands = append(batch.Commands, c, &Stop{Session: c.Session, Reason: Stopped})
+		}
+		entries = append(entries, x.entry("a", batch))
+	}
+	x.entries = nil
+	b.ReportAllocs()
+	b.ResetTimer()
+	for _, e := range entries {
+		x.apply(e)
+	}
+}
+
+func BenchmarkEncode(b *testing.B) {
+	x := crowd(b, 100_000, rich)
+	b.ReportAllocs()
+	for b.Loop() {
+		b.SetBytes(int64(len(x.r.Encode())))
+	}
+}
+
+func BenchmarkDecode(b *testing.B) {
+	image := crowd(b, 100_000, rich).r.Encode()
+	b.SetBytes(int64(len(image)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := DecodeRegistry(image); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkDigest(b *testing.B) {
+	x := crowd(b, 100_000, small)
+	b.ReportAllocs()
+	for b.Loop() {
+		x.r.Digest()
+	}
+}
+
+func BenchmarkRearm(b *testing.B) {
+	x := crowd(b, 1_000_000, small)
+	for b.Loop() {
+		x.r.leases.rearm(x.r.clock, func(*lease) bool { return true })
+	}
+}
+
+func BenchmarkNodeBeat(b *testing.B) {
+	o := newOutbox()
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		o.beat(Lease{Index: uint32(i)}, 1)
+		if i%16_667 == 0 {
+			o.beats = o.beats[:0]
+		}
+	}
+}
+
+func BenchmarkSeal(b *testing.B) {
+	batch := Batch{Node: "a", Boot: 1, No: 1}
+	for i := range uint32(16_667) {
+		batch.Beats = append(batch.Beats, Beat{Lease{i * 60, uint16(i)}, i % 1000})
+	}
+	for b.Loop() {
+		b.SetBytes(int64(len(batch.Seal().Bytes)))
+	}
+}

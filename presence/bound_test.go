@@ -1,0 +1,118 @@
+package presence
+
+import (
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// waiting is a beat that a node has acknowledged, and not said yet.
+type waiting struct {
+	session Session
+	lease   Lease
+	at      int64 // log time
+}
+
+// No session ends within missed × interval of a beat that a living node has
+// acknowledged, and that came before its last miss was due; and where all nodes speak at every tick, none stays for longer
+// than two ticks past missed × interval + grace.
+func TestBounds(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		x := &tape{t: rt, r: NewRegistry(), time: dawn, repl: "r", speaks: map[string]*Batch{}}
+		s := Settings{Interval: intervals.Draw(rt, "interval"), Missed: rapid.Int64Range(1, 3).Draw(rt, "missed")}
+		s.Grace = s.Interval / 10
+		if s.Interval == 60_000 {
+			s.Interval, s.Grace = 8_000, 0
+		}
+		x.set(s)
+		calm := rapid.Bool().Draw(rt, "calm")
+		tick, boots := s.Tick(), map[string]uint64{}
+		queued := map[string][]waiting{}
+		said := map[string]int64{} // when each node spoke last
+		heardAt := map[Session]map[string]int64{}
+		latest := map[Session]int64{}
+		var sessions []Session
+		for n := range 3 {
+			x.doOn(nodeNames[n], started(n, nodeNames[n]))
+			sessions, heardAt[id(n)] = append(sessions, id(n)), map[string]int64{nodeNames[n]: 0}
+			said[nodeNames[n]] = x.time
+		}
+		silent := ""
+		for range rapid.IntRange(20, 200).Draw(rt, "steps") {
+			step := rapid.Int64Range(1, tick/2).Draw(rt, "step")
+			if !calm {
+				switch rapid.IntRange(0, 40).Draw(rt, "trouble") {
+				case 0:
+					step = 10 * tick
+				case 1:
+					silent = rapid.SampledFrom(nodeNames).Draw(rt, "silent")
+				case 2:
+					silent = ""
+				}
+			}
+			from, clock := x.time, x.r.Clock()
+			// Beats arrive before the next entry.
+			for range rapid.IntRange(0, 1).Draw(rt, "beats") {
+				b := waiting{session: rapid.SampledFrom(sessions).Draw(rt, "session"), at: from + rapid.Int64Range(0, step).Draw(rt, "at")}
+				if st := x.r.Session(b.session); st != nil {
+					b.lease = st.Lease()
+					node := rapid.SampledFrom(nodeNames).Draw(rt, "node")
+					queued[node] = append(queued[node], b)
+					at := clock
+					if step <= 2*tick {
+						at += b.at - from
+					}
+					// One that comes when the last miss is due, and not yet
+					// judged, may be too late: acknowledged all the same.
+					var last int64
+					for _, was := range heardAt[b.session] {
+						last = max(last, was)
+					}
+					if at < last+s.Missed*s.Interval+s.Grace {
+						heardAt[b.session][node] = at
+					}
+					latest[b.session] = at
+				}
+			}
+			x.time += step
+			always := rapid.SampledFrom(slices.DeleteFunc(slices.Clone(nodeNames), func(n string) bool { return n == silent })).Draw(rt, "speaker") // no step without an entry
+			for _, node := range nodeNames {
+				if node != always && (node == silent || calm && x.time-said[node] < tick/2 || !calm && rapid.IntRange(0, 2).Draw(rt, "quiet") == 0) {
+					continue
+				}
+				b := Batch{Boot: max(1, boots[node])}
+				if p, _ := x.r.peers.find(node); p != nil && !p.alive {
+					b.Boot = p.boot + 1 // and what it acknowledged died with it
+					boots[node], queued[node] = b.Boot, nil
+					for s := range heardAt {
+						delete(heardAt[s], node)
+					}
+				}
+				for _, q := range queued[node] {
+					b.Beats = append(b.Beats, Beat{q.lease, uint32(x.time - q.at)})
+				}
+				queued[node], said[node] = nil, x.time
+				a := x.say(node, b)
+				for _, c := range a.Changes {
+					if c.Ended == nil {
+						continue
+					}
+					for via, at := range heardAt[c.Old.Session] {
+						if p, _ := x.r.peers.find(via); p != nil && p.alive && x.r.Clock() < at+s.Missed*s.Interval {
+							rt.Fatalf("ended %d ms after a beat that %s acknowledged", x.r.Clock()-at, via)
+						}
+					}
+				}
+			}
+			if !calm {
+				continue
+			}
+			for _, session := range sessions {
+				if late := x.r.Clock() - latest[session] - s.Missed*s.Interval - s.Grace; x.r.Session(session) != nil && late > 2*tick {
+					rt.Fatalf("still listed %d ms too late", late)
+				}
+			}
+		}
+	})
+}

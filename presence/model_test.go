@@ -1,0 +1,574 @@
+package presence
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// model is leases as the page has them: no wheel, every deadline looked at.
+type model struct {
+	t        *rapid.T
+	settings Settings
+	clock    int64
+	time     int64
+	repl     string
+	num      uint64
+	peers    map[string]*modelPeer
+	live     map[Session]*modelLease
+}
+
+type modelPeer struct {
+	boot, no uint64
+	last     int64
+	alive    bool
+	paused   bool
+}
+
+type modelLease struct {
+	st     *Stream
+	last   int64
+	misses int64
+	terms  terms
+	via    string // "": nobody living
+	state  State
+}
+
+func newModel(t *rapid.T) *model {
+	return &model{t: t, settings: NewRegistry().Settings(), peers: map[string]*modelPeer{}, live: map[Session]*modelLease{}}
+}
+
+func (m *model) rearm(pick func(*modelLease) bool) {
+	for _, l := range m.live {
+		if pick(l) {
+			l.last, l.misses = m.clock, 0
+		}
+	}
+}
+
+func (m *model) lose(name string) {
+	m.rearm(func(l *modelLease) bool { return l.via == name })
+	m.retire(name)
+}
+
+func (m *model) retire(name string) {
+	for _, l := range m.live {
+		if l.via == name {
+			l.via = ""
+		}
+	}
+	m.peers[name].alive, m.peers[name].paused = false, false
+}
+
+func (m *model) hear(s Session, via string, at int64) {
+	l := m.live[s]
+	l.last, l.misses, l.via = max(l.last, at), 0, via
+}
+
+func (m *model) apply(e Entry, b *Batch, a Applied) {
+	if m.num != 0 {
+		d := e.Time - m.time
+		if d < 0 || d > 2*m.settings.Tick() {
+			for _, p := range m.peers {
+				p.paused = p.alive
+			}
+		} else {
+			m.clock += d
+		}
+		if e.Repl != m.repl {
+			m.rearm(func(*modelLease) bool { return true })
+		}
+	}
+	m.num, m.time, m.repl = e.Num, e.Time, e.Repl
+	p := m.peers[b.Node]
+	refused := p != nil && (b.Boot < p.boot || b.Boot == p.boot && (!p.alive || b.No <= p.no))
+	if refused != a.Refused {
+		m.t.Fatalf("refused %v, model says %v", a.Refused, refused)
+	}
+	if !refused {
+		m.speak(p, b, a)
+	}
+	for _, name := range slices.Sorted(maps.Keys(m.peers)) {
+		if p := m.peers[name]; p.alive && p.last+lostAfter*m.settings.Tick() < m.clock {
+			m.lose(name)
+		} else if !p.alive && p.last+keepPeers < m.clock {
+			delete(m.peers, name)
+		}
+	}
+	m.expire(a)
+}
+
+func (m *model) speak(p *modelPeer, b *Batch, a Applied) {
+	if p == nil || p.boot != b.Boot {
+		if p != nil && p.alive {
+			m.lose(b.Node)
+		}
+		p = &modelPeer{boot: b.Boot, alive: true, last: m.clock}
+		m.peers[b.Node] = p
+	}
+	p.no = b.No
+	oldest := p.last
+	if p.paused {
+		oldest = m.clock
+	}
+	for _, x := range b.Beats {
+		for s, l := range m.live {
+			if l.st.Lease() == x.Lease {
+				m.hear(s, b.Node, max(oldest, m.clock-int64(x.Age)))
+				l.state = Live
+			}
+		}
+	}
+	p.last, p.paused = m.clock, false
+	for i, c := range b.Commands {
+		m.command(c, b.Node, a.Results[i])
+	}
+}
+
+func (m *model) command(c Command, node string, r Result) {
+	via := node
+	if !m.peers[node].alive {
+		via = ""
+	}
+	switch c := c.(type) {
+	case *SetSettings:
+		if c.Settings.Revision > m.settings.Revision && c.Settings.Check() == nil {
+			m.settings = c.Settings
+		}
+	case *Leave:
+		m.retire(node)
+	case *Stop, *Ban:
+		if r.Ended != nil && r.Refusal == Granted {
+			delete(m.live, r.Ended.Stream.Session)
+		}
+	}
+	if r.Refusal != Granted || r.Stream == nil || r.Ended != nil {
+		return
+	}
+	s := r.Stream.Session
+	switch c.(type) {
+	case *Start:
+		if !r.Again {
+			for was, l := range m.live {
+				if l.st.Anchor == r.Stream.Anchor {
+					delete(m.live, was)
+				}
+			}
+			m.live[s] = &modelLease{st: r.Stream, last: m.clock, terms: m.settings.terms(), via: via}
+			return
+		}
+		m.live[s].terms = m.settings.terms()
+		m.hear(s, via, m.clock)
+		if m.live[s].state == Away {
+			m.live[s].state = Live
+		}
+	case *Resume, *Adopt:
+		m.live[s].terms = m.settings.terms()
+		m.hear(s, via, m.clock)
+		m.live[s].state = Live
+	case *Update:
+		m.hear(s, via, m.clock)
+		m.live[s].state = Live
+	}
+}
+
+// expire looks at every deadline, in order.
+func (m *model) expire(a Applied) {
+	heard := m.clock
+	for _, p := range m.peers {
+		if p.alive {
+			heard = min(heard, p.last)
+		}
+	}
+	grain := max(1, m.settings.Tick()/4)
+	type due struct {
+		at    int64
+		index uint32
+		nth   int64
+		s     Session
+	}
+	var all []due
+	for s, l := range m.live {
+		for k := l.misses + 1; k <= l.terms.missed; k++ {
+			if at := l.last + k*l.terms.interval + l.terms.grace; at/grain < heard/grain {
+				all = append(all, due{at, l.st.Index, k, s})
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b due) int {
+		return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.index, b.index), cmp.Compare(a.nth, b.nth))
+	})
+	var want, got []string
+	for _, d := range all {
+		l := m.live[d.s]
+		l.misses = d.nth
+		switch {
+		case d.nth == l.terms.missed:
+			want = append(want, fmt.Sprint("end ", d.index))
+			delete(m.live, d.s)
+		case d.nth == 1 && l.state != Away:
+			want = append(want, fmt.Sprint("away ", d.index))
+			l.state = Away
+		}
+	}
+	for _, c := range a.Changes {
+		switch {
+		case c.Cause == BySilence:
+			got = append(got, fmt.Sprint("away ", c.New.Index))
+		case c.Ended != nil && c.Ended.Reason == MissedBeats:
+			got = append(got, fmt.Sprint("end ", c.Old.Index))
+		}
+	}
+	if !slices.Equal(got, want) {
+		m.t.Fatalf("clock %d heard %d: fired %v, model says %v", m.clock, heard, got, want)
+	}
+}
+
+// agree compares every lease.
+func (m *model) agree(r *Registry) {
+	if r.clock != m.clock || r.Len() != len(m.live) || r.settings != m.settings {
+		m.t.Fatalf("clock %d, %d sessions; model says %d, %d", r.clock, r.Len(), m.clock, len(m.live))
+	}
+	for s, l := range m.live {
+		i, ok := r.bySession[s]
+		if !ok {
+			m.t.Fatalf("session %v is gone", l.st.Index)
+		}
+		le := &r.leases.all[i]
+		if le.lastAt(r.clock) != l.last || int64(le.misses) != l.misses || r.leases.terms[le.terms] != l.terms ||
+			r.sessions[i].stream.State != l.state || (le.flags&leaseQuiet != 0) != (l.state != Live) || (le.via != 0) != (l.via != "") {
+			m.t.Fatalf("lease %d is %+v %v, model says %+v", i, *le, r.sessions[i].stream.State, *l)
+		}
+		if l.via != "" {
+			if p, _ := r.peers.find(l.via); p == nil || p.via != le.via {
+				m.t.Fatalf("lease %d has via %d, model says %s", i, le.via, l.via)
+			}
+		}
+	}
+	parkedOnce(m.t, r)
+}
+
+// parkedOnce fails unless every live lease stands in exactly one bucket.
+func parkedOnce(t interface{ Fatalf(string, ...any) }, r *Registry) {
+	stands := make([]int, len(r.leases.all))
+	for _, head := range r.leases.wheel {
+		for i := head; i != 0; i = r.leases.all[i-1].next {
+			if stands[i-1]++; stands[i-1] > 1 {
+				t.Fatalf("lease %d stands twice", i-1)
+			}
+		}
+	}
+	for i, le := range r.leases.all {
+		if parked := le.flags&leaseParked != 0; parked != (stands[i] == 1) || le.flags&leaseUsed != 0 && !parked {
+			t.Fatalf("lease %d: flags %b, stands %d times", i, le.flags, stands[i])
+		}
+	}
+}
+
+// schedule draws what the nodes of a deployment might say.
+type schedule struct {
+	*tape
+	rt       *rapid.T
+	sessions []Session // ever begun
+	leases   []Lease
+	next     int
+}
+
+var (
+	nodeNames = []string{"n1", "n2", "n3"}
+	steps     = rapid.SampledFrom([]int64{0, 1, 5, 25, 25, 60, 100, 100, 100, 200, 499, 500, 501, -40, 5_000, 86_400_000})
+	intervals = rapid.SampledFrom([]int64{100, 400, 1_000, 2_000, 60_000})
+)
+
+func (g *schedule) session() Session {
+	if len(g.sessions) == 0 {
+		return id(0)
+	}
+	return rapid.SampledFrom(g.sessions).Draw(g.rt, "session")
+}
+
+func (g *schedule) command() Command {
+	holder := rapid.SampledFrom([]string{"", "c1", "c2"}).Draw(g.rt, "holder")
+	anchor := rapid.SampledFrom([]string{"ann", "bob", "cid", "dan"}).Draw(g.rt, "anchor")
+	switch rapid.SampledFrom([]string{"start", "start", "start", "resume", "stop", "update", "ban", "unban", "set", "observe", "adopt", "leave"}).Draw(g.rt, "command") {
+	case "start":
+		g.next++
+		c := started(g.next, anchor)
+		c.Holder, c.Key = holder, rapid.SampledFrom([]string{"", "", "k1", "k2"}).Draw(g.rt, "key")
+		if rapid.IntRange(0, 9).Draw(g.rt, "suffix") == 0 {
+			c.Code = "8888_ann"
+		}
+		return c
+	case "resume":
+		s := g.session()
+		if st := g.r.Session(s); st != nil {
+			anchor = st.Anchor
+		}
+		return &Resume{Session: s, Anchor: anchor, Holder: holder}
+	case "stop":
+		return &Stop{Session: g.session(), Holder: holder, Reason: Stopped}
+	case "update":
+		return &Update{Session: g.session(), Holder: holder, Title: new("new"), Tags: &[]string{"a", "b"}}
+	case "ban":
+		return &Ban{Anchor: anchor, Until: g.time + rapid.Int64Range(-10, 3_000).Draw(g.rt, "until")}
+	case "unban":
+		return &Unban{Anchor: anchor}
+	case "set":
+		s := Settings{
+			Revision: g.r.settings.Revision + rapid.Int64Range(0, 1).Draw(g.rt, "revision"), Interval: intervals.Draw(g.rt, "interval"),
+			Missed: rapid.Int64Range(1, 4).Draw(g.rt, "missed"), RefuseTakeover: rapid.Bool().Draw(g.rt, "refuse"), ShowPublished: rapid.Bool().Draw(g.rt, "show"),
+		}
+		s.Grace = rapid.SampledFrom([]int64{0, s.Interval / 10, s.Interval}).Draw(g.rt, "grace")
+		return &SetSettings{s}
+	case "observe":
+		return &Observe{Session: g.session(), Source: FromSocket, Sign: Detached, Holder: holder}
+	case "adopt":
+		return &Adopt{g.session()}
+	}
+	return &Leave{}
+}
+
+func (g *schedule) batch() Batch {
+	var b Batch
+	for _, l := range g.leases {
+		switch rapid.IntRange(0, 15).Draw(g.rt, "beat") {
+		case 0, 1, 2:
+			b.Beats = append(b.Beats, Beat{l, uint32(rapid.SampledFrom([]int64{0, 10, 100, 1_000, 100_000}).Draw(g.rt, "age"))})
+		case 3:
+			b.Beats = append(b.Beats, Beat{Lease{l.Index, l.Tag + 1}, 0})
+		case 4:
+			b.Viewers = append(b.Viewers, Count{l, rapid.Int64Range(0, 5).Draw(g.rt, "viewers")})
+		case 5:
+			b.Likes = append(b.Likes, Count{l, rapid.Int64Range(0, 20).Draw(g.rt, "likes")})
+		}
+	}
+	for range max(0, rapid.IntRange(-3, 2).Draw(g.rt, "commands")) {
+		b.Commands = append(b.Commands, g.command())
+	}
+	return b
+}
+
+// next draws one entry.
+func (g *schedule) draw() (Entry, *Batch) {
+	g.time += steps.Draw(g.rt, "step")
+	if rapid.IntRange(0, 60).Draw(g.rt, "failover") == 0 {
+		g.repl += "'"
+	}
+	node := rapid.SampledFrom(nodeNames).Draw(g.rt, "node")
+	b := g.batch()
+	if was := g.speaks[node]; was != nil {
+		p, _ := g.r.peers.find(node)
+		switch k := rapid.IntRange(0, 50).Draw(g.rt, "boot"); {
+		case k == 0, k < 40 && p != nil && !p.alive:
+			b.Boot = was.Boot + 1
+		case k == 50:
+			b.No = was.No // comes twice
+		}
+	}
+	e := g.entry(node, b)
+	decoded, err := DecodeBatch(e.Batch)
+	if err != nil {
+		g.t.Fatalf("%v", err)
+	}
+	return e, decoded
+}
+
+// took notes the sessions that an entry began.
+func (g *schedule) took(a Applied) {
+	for _, c := range a.Changes {
+		if c.Cause == ByStart {
+			g.sessions = append(g.sessions, c.New.Session)
+			g.leases = append(g.leases, c.New.Lease())
+			if len(g.leases) > 8 {
+				g.leases = g.leases[1:]
+			}
+		}
+	}
+}
+
+func TestAnyHistory(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		g := &schedule{rt: rt, tape: &tape{t: rt, r: NewRegistry(), time: dawn, repl: "r", speaks: map[string]*Batch{}}}
+		g.r.TrackDirty()
+		m := newModel(rt)
+		rows := map[[2]string]Record{}
+		shown := map[Session]*Stream{}
+		var copies []*Registry
+		for range rapid.IntRange(1, 150).Draw(rt, "entries") {
+			e, b := g.draw()
+			for _, c := range copies {
+				if _, err := c.Apply(e); err != nil {
+					rt.Fatalf("copy: %v", err)
+				}
+			}
+			stale := onlyStale(g.r, b)
+			before := slices.Collect(g.r.Streams())
+			a := g.apply(e)
+			g.took(a)
+			if stale && !slices.Equal(before, slices.Collect(g.r.Streams())) && !fired(a) {
+				rt.Fatalf("a stale session changed something: %+v", a.Changes)
+			}
+			m.apply(e, b, a)
+			m.agree(g.r)
+			applyChanges(rt, shown, a.Changes)
+			if !slices.Equal(slices.Collect(g.r.Streams()), slices.SortedFunc(maps.Values(shown), func(a, b *Stream) int { return cmp.Compare(a.Index, b.Index) })) {
+				rt.Fatalf("the changes do not make the list")
+			}
+			for _, c := range copies {
+				if c.Position() != g.r.Position() || c.Digest() != g.r.Digest() {
+					rt.Fatalf("a copy went astray at %v", e.Num)
+				}
+			}
+			digestAnew(rt, g.r)
+			if rapid.IntRange(0, 20).Draw(rt, "take") == 0 {
+				takeRows(rt, g.r, rows)
+			}
+			if len(copies) < 3 && rapid.IntRange(0, 20).Draw(rt, "snapshot") == 0 {
+				c, err := DecodeRegistry(g.r.Encode())
+				if err != nil {
+					rt.Fatalf("decode: %v", err)
+				}
+				equal(rt, "decoded", c, g.r)
+				copies = append(copies, c)
+			}
+		}
+		for _, c := range copies {
+			equal(rt, "a node that started from a snapshot", c, g.r)
+		}
+		again := NewRegistry()
+		for _, e := range g.entries {
+			if _, err := again.Apply(e); err != nil {
+				rt.Fatalf("%v", err)
+			}
+		}
+		equal(rt, "replay", again, g.r)
+		takeRows(rt, g.r, rows)
+		sameList(rt, load(rt, maps.Values(rows)), g.r)
+	})
+}
+
+// onlyStale reports whether all that a batch says is about sessions that are
+// not live, or leases that are nobody's.
+func onlyStale(r *Registry, b *Batch) bool {
+	for _, x := range b.Beats {
+		if r.leases.find(x.Lease) != nil {
+			return false
+		}
+	}
+	for _, c := range append(slices.Clone(b.Viewers), b.Likes...) {
+		if r.leases.find(c.Lease) != nil {
+			return false
+		}
+	}
+	for _, c := range b.Commands {
+		var s Session
+		switch c := c.(type) {
+		case *Stop:
+			s = c.Session
+		case *Update:
+			s = c.Session
+		case *Resume:
+			s = c.Session
+		case *Observe:
+			s = c.Session
+		case *Adopt:
+			s = c.Session
+		default:
+			return false
+		}
+		if r.Session(s) != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// fired reports whether time alone changed something.
+func fired(a Applied) bool {
+	return slices.ContainsFunc(a.Changes, func(c Change) bool {
+		return c.Cause == BySilence || c.Cause == ByEnd && c.Ended.Reason == MissedBeats || c.Cause == ByCounts
+	})
+}
+
+func applyChanges(t *rapid.T, shown map[Session]*Stream, changes []Change) {
+	for _, c := range changes {
+		if c.Old != nil && shown[c.Old.Session] != c.Old {
+			t.Fatalf("%v: change of what nobody has", c.Cause)
+		}
+		if (c.New == nil) != (c.Ended != nil) {
+			t.Fatalf("%v: an end without reason", c.Cause)
+		}
+		if c.New != nil {
+			shown[c.New.Session] = c.New
+		} else {
+			delete(shown, c.Old.Session)
+		}
+	}
+}
+
+func digestAnew(t *rapid.T, r *Registry) {
+	c, err := DecodeRegistry(r.Encode())
+	if err != nil {
+		t.Fatalf("decode: %v", err)
+	}
+	if c.Digest() != r.Digest() {
+		t.Fatalf("digest %x, from scratch %x", r.Digest(), c.Digest())
+	}
+	for st := range r.Streams() {
+		if o := c.Session(st.Session); o.Viewers != st.Viewers || o.Viewers < 0 {
+			t.Fatalf("viewers %d, decoded %d", st.Viewers, o.Viewers)
+		}
+	}
+}
+
+func takeRows(t *rapid.T, r *Registry, rows map[[2]string]Record) {
+	for _, rec := range r.TakeDirty() {
+		if k := [2]string{string(rec.Kind), rec.Key}; rec.Value == nil {
+			delete(rows, k)
+		} else {
+			rows[k] = rec
+		}
+	}
+}
+
+func load(t *rapid.T, records func(func(Record) bool)) *Registry {
+	r, err := LoadRegistry(func(yield func(Record, error) bool) {
+		for rec := range records {
+			if !yield(rec, nil) {
+				return
+			}
+		}
+	})
+	if err != nil {
+		t.Fatalf("load: %v", err)
+	}
+	return r
+}
+
+// sameList compares what rows keep: all but leases, counts and times of nodes.
+func sameList(t *rapid.T, got, want *Registry) {
+	if got.Settings() != want.Settings() || got.rules != want.rules || got.Len() != want.Len() || !maps.Equal(got.bans, want.bans) || got.ended.first != want.ended.first || !slices.Equal(got.keys.names, want.keys.names) {
+		t.Fatalf("rows lost settings, sessions, bans or keys")
+	}
+	for st := range want.Streams() {
+		o := *st
+		o.Viewers = 0
+		if g := got.Session(st.Session); fmt.Sprint(*g) != fmt.Sprint(o) {
+			t.Fatalf("rows have %+v, want %+v", *g, o)
+		}
+		le := got.leases.all[st.Index]
+		if le.lastAt(got.clock) != got.clock || le.misses != 0 {
+			t.Fatalf("a lease that is not full: %+v", le)
+		}
+	}
+	for i, e := range want.ended.list {
+		if g := got.ended.list[i]; fmt.Sprint(*g.Stream, g.Reason, g.By, g.EndedAt, g.Evidence) != fmt.Sprint(*e.Stream, e.Reason, e.By, e.EndedAt, e.Evidence) {
+			t.Fatalf("rows have the end %+v, want %+v", g, e)
+		}
+	}
+	parkedOnce(t, got)
+}

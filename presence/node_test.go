@@ -1,0 +1,410 @@
+package presence
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+var fast = Settings{Revision: 1, Interval: 4_000, Missed: 3, Grace: 400}
+
+// run starts a node in a bubble; what it returns stops it, and gives Run's error.
+func run(t *testing.T, l *memLog, cfg NodeConfig) (*Node, func() error) {
+	t.Helper()
+	if cfg.Name == "" {
+		cfg.Name = "a"
+	}
+	if cfg.Settings == (Settings{}) {
+		cfg.Settings = fast
+	}
+	n, err := JoinLog(t.Context(), l, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- n.Run(ctx) }()
+	synctest.Wait()
+	var once bool
+	stop := func() error {
+		if once {
+			return nil
+		}
+		once = true
+		cancel()
+		return <-ended
+	}
+	t.Cleanup(func() { cancel() })
+	return n, stop
+}
+
+func bubble(t *testing.T, f func(t *testing.T, l *memLog)) {
+	synctest.Test(t, func(t *testing.T) { f(t, newMemLog()) })
+}
+
+func TestNodeAnswers(t *testing.T) {
+	bubble(t, func(t *testing.T, l *memLog) {
+		var seen []Applied
+		n, stop := run(t, l, NodeConfig{Applied: func(a Applied) { seen = append(seen, a) }})
+		n.Read(func(r *Registry) { check(t, "settings", r.Settings(), fast) })
+		began := time.Now()
+		r, err := n.Do(t.Context(), started(1, "ann"))
+		if err != nil || r.Stream.Session != id(1) {
+			t.Fatalf("%+v %v", r, err)
+		}
+		check(t, "at once", time.Since(began), 0)
+		synctest.Wait()
+		check(t, "applied first", seen[len(seen)-1].Changes[0].New, r.Stream)
+		r, err = n.Do(t.Context(), &Stop{Session: id(2)})
+		if err != nil || r.Refusal != SessionGone {
+			t.Errorf("%+v %v", r, err)
+		}
+		n.Tell(&Observe{Session: id(1), Source: FromSocket, Sign: Detached})
+		time.Sleep(1_001 * time.Millisecond)
+		synctest.Wait()
+		n.Read(func(r *Registry) { check(t, "told", r.Evidence(id(1))[1].Sign, Detached) })
+		if err := stop(); err != nil {
+			t.Errorf("run: %v", err)
+		}
+		all := l.batches()
+		last := all[len(all)-1]
+		if _, ok := last.Commands[0].(*Leave); !ok {
+			t.Errorf("the last batch is %+v", last)
+		}
+		if _, err = n.Do(t.Context(), started(3, "bob")); !errors.Is(err, ErrUnavailable) {
+			t.Errorf("after the end: %v", err)
+		}
+	})
+}
+
+func TestNodeBeats(t *testing.T) {
+	bubble(t, func(t *testing.T, l *memLog) {
+		n, stop := run(t, l, NodeConfig{})
+		r, _ := n.Do(t.Context(), started(1, "ann"))
+		time.Sleep(300 * time.Millisecond)
+		check(t, "held", n.Beat(r.Lease), false)
+		n.Beat(Lease{7, 7})
+		n.Beat(r.Lease)
+		time.Sleep(500 * time.Millisecond)
+		n.Read(func(r *Registry) { check(t, "not before the tick", r.Session(id(1)).State, Starting) })
+		time.Sleep(201 * time.Millisecond)
+		all := l.batches()
+		want := []Beat{{r.Lease, 700}, {Lease{7, 7}, 700}}
+		if got := all[len(all)-1].Beats; !slices.Equal(got, want) {
+			t.Errorf("beats %v, want %v", got, want)
+		}
+		n.Read(func(r *Registry) { check(t, "heard", r.Session(id(1)).State, Live) })
+		time.Sleep(100 * time.Millisecond)
+		n.Beat(r.Lease)
+		n.Like(r.Lease, 3)
+		stop()
+		all = l.batches()
+		if last := all[len(all)-1]; len(last.Beats) != 1 || len(last.Likes) != 1 {
+			t.Errorf("what waited is not said at the end: %+v", last)
+		}
+	})
+}
+
+func TestNodeHeld(t *testing.T) {
+	bubble(t, func(t *testing.T, l *memLog) {
+		n, stop := run(t, l, NodeConfig{})
+		r, _ := n.Do(t.Context(), started(1, "ann"))
+		l.set(nil, func(Sealed) bool { return false }) // accepted, never seen
+		time.Sleep(1_999 * time.Millisecond)
+		check(t, "within half an interval", n.Held(), false)
+		time.Sleep(1_002 * time.Millisecond)
+		check(t, "after it", n.Beat(r.Lease), true)
+		check(t, "after it", n.Held(), true)
+		l.set(nil, nil)
+		time.Sleep(1_001 * time.Millisecond)
+		check(t, "heard again", n.Held(), false)
+		if _, err := n.Do(t.Context(), &SetSettings{Settings{Revision: 2, Interval: 30_000, Missed: 3}}); err != nil {
+			t.Fatal(err)
+		}
+		l.set(nil, func(Sealed) bool { return false })
+		time.Sleep(9 * time.Second)
+		check(t, "by the log's own settings", n.Held(), false)
+		time.Sleep(2 * time.Second)
+		check(t, "ten seconds at most", n.Held(), true)
+		stop()
+	})
+}
+
+func TestNodeUnavailable(t *testing.T) {
+	bubble(t, func(t *testing.T, l *memLog) {
+		n, stop := run(t, l, NodeConfig{})
+		r, err := n.Do(t.Context(), started(1, "ann"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.set(func(b Sealed) error { // a full disk
+			if b.Durable {
+				return ErrNotWritten
+			}
+			return nil
+		}, nil)
+		resumed := make(chan error, 1)
+		go func() {
+			_, err := n.Do(t.Context(), &Resume{id(1), "ann", "c"})
+			resumed <- err
+		}()
+		n.Beat(r.Lease)
+		n.Viewers(r.Lease, 2)
+		n.Like(r.Lease, 1)
+		for range 5 {
+			if _, err := n.Do(t.Context(), started(2, "bob")); !errors.Is(err, ErrUnavailable) {
+				t.Errorf("durable: %v", err)
+			}
+			time.Sleep(500 * time.Millisecond)
+		}
+		if err := <-resumed; err != nil {
+			t.Errorf("resume: %v", err)
+		}
+		n.Read(func(r *Registry) {
+			st := r.Session(id(1))
+			check(t, "goes on", fmt.Sprint(st.State, st.Viewers, st.Likes), "live 2 1")
+			check(t, "not applied", r.Session(id(2)) == nil, true)
+		})
+		l.set(nil, nil)
+		if _, err := n.Do(t.Context(), started(2, "bob")); err != nil {
+			t.Errorf("after: %v", err)
+		}
+		for i, b := range l.batches() {
+			check(t, "number", b.No, uint64(i+1))
+		}
+		l.set(func(Sealed) error { return ErrNotWritten }, nil) // the log is away
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		if _, err := n.Do(ctx, &Resume{id(1), "ann", "c"}); !errors.Is(err, ErrUnavailable) {
+			t.Errorf("withdrawn: %v", err)
+		}
+		stop()
+	})
+}
+
+func TestNodeUnknown(t *testing.T) {
+	bubble(t, func(t *testing.T, l *memLog) {
+		n, stop := run(t, l, NodeConfig{})
+		before := len(l.appended)
+		l.set(func(Sealed) error { return errors.New("timed out") }, nil)
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		defer cancel()
+		if _, err := n.Do(ctx, started(1, "ann")); !errors.Is(err, ErrUnknown) {
+			t.Errorf("on its way: %v", err)
+		}
+		queued, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := n.Do(queued, started(2, "bob")); !errors.Is(err, ErrUnavailable) {
+			t.Errorf("not on its way: %v", err)
+		}
+		l.mu.Lock()
+		tries := slices.Clone(l.appended[before:])
+		l.mu.Unlock()
+		if len(tries) < 4 {
+			t.Fatalf("%d tries", len(tries))
+		}
+		for _, s := range tries {
+			if s.No != tries[0].No || !bytes.Equal(s.Bytes, tries[0].Bytes) {
+				t.Errorf("other bytes or number: %d, first %d", s.No, tries[0].No)
+			}
+		}
+		l.set(nil, nil)
+		time.Sleep(1_100 * time.Millisecond)
+		n.Read(func(r *Registry) { check(t, "took effect", r.Session(id(1)) != nil, true) })
+		l.set(nil, func(Sealed) bool { return false })
+		last := make(chan error, 1)
+		go func() {
+			_, err := n.Do(context.Background(), started(3, "cid"))
+			last <- err
+		}()
+		synctest.Wait()
+		stop()
+		if err := <-last; !errors.Is(err, ErrUnknown) {
+			t.Errorf("at the end: %v", err)
+		}
+	})
+}
+
+func TestNodeDeclaredLost(t *testing.T) {
+	bubble(t, func(t *testing.T, l *memLog) {
+		n, stop := run(t, l, NodeConfig{})
+		_, _ = n.Do(t.Context(), started(1, "ann"))
+		l.mu.Lock() // a batch of its own comes twice
+		l.put(Sealed{Node: "a", No: l.last["a"], Bytes: l.entries[len(l.entries)-1].Batch})
+		l.mu.Unlock()
+		time.Sleep(1_100 * time.Millisecond)
+		check(t, "still heard", n.Held(), false)
+		l.mu.Lock()
+		s := (&Batch{Node: "a", Boot: 9, No: 1}).Seal()
+		l.put(s)
+		l.last["a"] = 0
+		l.mu.Unlock()
+		time.Sleep(1_100 * time.Millisecond)
+		if err := stop(); !errors.Is(err, ErrDeclaredLost) {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+func TestNodeSettings(t *testing.T) {
+	bubble(t, func(t *testing.T, l *memLog) {
+		n, stop := run(t, l, NodeConfig{})
+		n.Read(func(r *Registry) { l.reg, _ = DecodeRegistry(r.Encode()) })
+		other, newer := fast, fast
+		other.Missed = 2
+		newer.Missed, newer.Revision = 5, 2
+		for _, c := range []struct {
+			cfg  NodeConfig
+			want error
+		}{
+			{NodeConfig{Name: "b", Settings: other}, ErrSettings},
+			{NodeConfig{Name: "b", Settings: Settings{}}, ErrBadSettings},
+		} {
+			if _, err := JoinLog(t.Context(), l, c.cfg); !errors.Is(err, c.want) {
+				t.Errorf("got %v, want %v", err, c.want)
+			}
+		}
+		if _, err := JoinLog(t.Context(), l, NodeConfig{Settings: fast}); err == nil {
+			t.Error("a node without a name")
+		}
+		_, stop2 := run(t, l, NodeConfig{Name: "b", Settings: newer})
+		n.Read(func(r *Registry) { check(t, "newer", r.Settings(), newer) })
+		// A third read the log before; the same revision, other values.
+		newer.Missed = 6
+		_, stop3 := run(t, l, NodeConfig{Name: "c", Settings: newer})
+		time.Sleep(time.Second)
+		if err := stop3(); !errors.Is(err, ErrSettings) {
+			t.Errorf("a race of two: %v", err)
+		}
+		stop2()
+		stop()
+	})
+}
+
+// A log that ends, or that this build cannot read, ends the node.
+func TestNodeCannotGoOn(t *testing.T) {
+	bubble(t, func(t *testing.T, l *memLog) {
+		_, stop := run(t, l, NodeConfig{})
+		l.mu.Lock()
+		l.put(Sealed{Node: "z", No: 1, Bytes: []byte{99}})
+		l.mu.Unlock()
+		time.Sleep(time.Second)
+		if err := stop(); !errors.Is(err, ErrRules) {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+func TestNodeDeadline(t *testing.T) {
+	bubble(t, func(t *testing.T, l *memLog) {
+		n, err := JoinLog(t.Context(), l, NodeConfig{Name: "a", Settings: fast})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := n.Run(ctx); err != nil {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+func TestTwoNodes(t *testing.T) {
+	bubble(t, func(t *testing.T, l *memLog) {
+		a, stopA := run(t, l, NodeConfig{})
+		b, stopB := run(t, l, NodeConfig{Name: "b"})
+		r, _ := a.Do(t.Context(), started(1, "ann"))
+		b.Viewers(r.Lease, 4)
+		a.Viewers(r.Lease, 1)
+		for range 30 {
+			b.Beat(r.Lease)
+			time.Sleep(3 * time.Second)
+		}
+		a.Read(func(x *Registry) {
+			b.Read(func(y *Registry) {
+				equal(t, "two nodes", x, y)
+				check(t, "viewers", x.Session(id(1)).Viewers, 5)
+			})
+		})
+		_, _ = a.Do(t.Context(), &Stop{Session: id(1)})
+		synctest.Wait()
+		check(t, "forgotten by the other", len(b.out.viewers.counts), 0)
+		stopB()
+		stopA()
+	})
+}
+
+func TestTally(t *testing.T) {
+	o := newOutbox()
+	ta := &o.viewers
+	for i := range uint32(3 * maxTally) {
+		ta.set(Lease{Index: i}, int64(i))
+	}
+	first := ta.take()
+	check(t, "a tick's worth", len(first), maxTally)
+	check(t, "most changed first", first[0], Count{Lease{Index: 3*maxTally - 1}, 3*maxTally - 1})
+	b := Batch{Node: "a", Boot: 1, No: 1, Viewers: first}
+	check(t, "bytes", len(b.Seal().Bytes) <= 4200, true)
+	ta.untake(first)
+	check(t, "again", len(ta.take()), maxTally)
+	ta.take()
+	check(t, "rest", len(ta.take()), maxTally-1)
+	check(t, "nothing", len(ta.take()), 0)
+
+	l := Lease{1, 1}
+	ta = &tally{counts: map[Lease]tallied{}}
+	ta.set(l, 0)
+	check(t, "nothing to say", len(ta.counts)+len(ta.take()), 0)
+	ta.set(l, -3)
+	check(t, "nothing to say", len(ta.counts)+len(ta.take()), 0)
+	ta.set(l, 2)
+	ta.set(l, 0)
+	check(t, "changed back", len(ta.take())+len(ta.counts), 0)
+	ta.set(l, 2)
+	ta.take()
+	ta.set(l, 0)
+	zero := ta.take()
+	check(t, "gone", slices.Equal(zero, []Count{{l, 0}}) && len(ta.counts) == 0, true)
+	ta.untake(zero)
+	check(t, "gone again", slices.Equal(ta.take(), zero), true)
+	ta.add(l, 3)
+	ta.add(l, 4)
+	check(t, "added", ta.take()[0].N, 7)
+	ta.forget(l)
+	check(t, "forgotten", len(ta.counts)+len(ta.queue), 0)
+}
+
+func TestBeatsWhileTheLogIsAway(t *testing.T) {
+	o := newOutbox()
+	for round := range int64(100) {
+		for i := range uint32(5_000) {
+			o.beat(Lease{Index: i, Tag: 1}, round)
+		}
+	}
+	if n := cap(o.beats); n > 4*5_000 {
+		t.Errorf("room for %d beats of 5000 leases", n)
+	}
+	b := o.take(100, true)
+	check(t, "beats", len(b.Beats), 5_000)
+	for _, x := range b.Beats {
+		if x.Age != 1 {
+			t.Fatalf("not the last beat: %+v", x)
+		}
+	}
+}
+
+func TestBeatAllocatesNothing(t *testing.T) {
+	n, err := JoinLog(t.Context(), newMemLog(), NodeConfig{Name: "a", Settings: fast})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.out.beats = make([]arrival, 0, 4_000)
+	if got := testing.AllocsPerRun(1_000, func() { n.Beat(Lease{1, 1}) }); got != 0 {
+		t.Errorf("%v allocations a beat", got)
+	}
+}

@@ -1,0 +1,69 @@
+package auth
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+)
+
+// maxSubject is the longest user id, in bytes.
+const maxSubject = 128
+
+// leeway is forgiven between the clocks of who signs and who checks, for nbf
+// and iat. None is for exp: sockets close when a token says so.
+const leeway = 30 * time.Second
+
+// claims are what a token says.
+type claims struct {
+	subject, issuer            string
+	audience                   []string
+	role                       Role
+	expires, notBefore, issued *jwt.NumericDate // nil: not said
+}
+
+// readClaims returns ErrMalformed when a claim is of another type than it must
+// be. It takes claims by their exact names, where a struct would also take
+// "Role" for "role".
+func readClaims(m jwt.MapClaims) (c claims, err error) {
+	var errs [6]error
+	c.subject, errs[0] = m.GetSubject()
+	c.issuer, errs[1] = m.GetIssuer()
+	c.audience, errs[2] = m.GetAudience()
+	c.expires, errs[3] = m.GetExpirationTime()
+	c.notBefore, errs[4] = m.GetNotBefore()
+	c.issued, errs[5] = m.GetIssuedAt()
+	if errors.Join(errs[:]...) != nil {
+		return claims{}, ErrMalformed
+	}
+	role, _ := m["role"].(string)
+	c.role = Role(role)
+	return c, nil
+}
+
+// identify reads the claims of a token whose signature is right.
+func (v *Verifier) identify(m jwt.MapClaims, now time.Time) (Identity, error) {
+	c, err := readClaims(m)
+	switch {
+	case err != nil:
+		return Identity{}, err
+	case c.subject == "" || len(c.subject) > maxSubject:
+		return Identity{}, fmt.Errorf("%w: sub must be 1 to %d bytes", ErrClaims, maxSubject)
+	case c.role != Anchor && c.role != Viewer && c.role != Backend && c.role != Admin:
+		return Identity{}, fmt.Errorf("%w: role must be anchor, viewer, backend or admin", ErrClaims)
+	case c.expires == nil:
+		return Identity{}, fmt.Errorf("%w: exp is required", ErrClaims)
+	case v.issuer != "" && c.issuer != v.issuer:
+		return Identity{}, fmt.Errorf("%w: iss is another", ErrClaims)
+	case v.audience != "" && !slices.Contains(c.audience, v.audience):
+		return Identity{}, fmt.Errorf("%w: aud is another", ErrClaims)
+	case !now.Before(c.expires.Time):
+		return Identity{}, ErrExpired
+	case c.notBefore != nil && now.Add(leeway).Before(c.notBefore.Time),
+		c.issued != nil && now.Add(leeway).Before(c.issued.Time):
+		return Identity{}, ErrNotYet
+	}
+	return Identity{Subject: c.subject, Role: c.role, ExpiresAt: c.expires.Time}, nil
+}

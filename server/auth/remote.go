@@ -1,0 +1,62 @@
+package auth
+
+import (
+	"context"
+	"time"
+
+	"github.com/MicahParks/keyfunc/v3"
+	"github.com/rs/zerolog"
+	"golang.org/x/time/rate"
+)
+
+const (
+	// refreshEvery is how often the set is read anyway: how long a key that
+	// was taken out of it still counts.
+	refreshEvery = 15 * time.Minute
+
+	// unknownEvery is the least time between two reads of the set for key ids
+	// that it did not have: how late a new key may be known, against how often
+	// anybody with made-up key ids can have the set read.
+	unknownEvery = 30 * time.Second
+
+	// patience is how long a token of an unknown key id waits for such a read,
+	// and how long the read may take: no longer than a socket waits for auth.
+	patience = 5 * time.Second
+)
+
+// remote is the set of keys behind a JWKS URL, kept fresh by a goroutine.
+type remote struct{ set keyfunc.Keyfunc }
+
+// newRemote reads the set, and goes on to do so until ctx ends.
+func newRemote(ctx context.Context, url string, log zerolog.Logger) (*remote, error) {
+	set, err := keyfunc.NewDefaultOverrideCtx(ctx, []string{url}, keyfunc.Override{
+		HTTPTimeout:       patience,
+		RateLimitWaitMax:  patience,
+		RefreshInterval:   refreshEvery,
+		RefreshUnknownKID: rate.NewLimiter(rate.Every(unknownEvery), 1),
+		RefreshErrorHandlerFunc: func(url string) func(context.Context, error) {
+			return func(_ context.Context, err error) {
+				log.Error().Err(err).Str("url", url).Msg("could not read the JWKS; the keys it had before still count")
+			}
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &remote{set}, nil
+}
+
+// choose gives the key of that id if it is a public key for that algorithm, and
+// for signatures.
+func (r *remote) choose(ctx context.Context, kid, alg string) (any, error) {
+	// A caller that leaves does not spoil the read for those who come next.
+	jwk, err := r.set.Storage().KeyRead(context.WithoutCancel(ctx), kid)
+	if err != nil {
+		return nil, ErrKey
+	}
+	said := jwk.Marshal()
+	if said.ALG != "" && said.ALG.String() != alg || said.USE != "" && said.USE != "sig" || !fits(alg, jwk.Key()) {
+		return nil, ErrKey
+	}
+	return jwk.Key(), nil
+}
