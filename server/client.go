@@ -238,7 +238,8 @@ func (c *client) listen(ctx context.Context) {
 }
 
 // mayspeak refuses messages that come too fast, and closes the socket of a
-// client that goes on.
+// client that goes on. Only the first of a run is answered: a flood is not to
+// fill the socket's queue with its own refusals.
 func (c *client) mayspeak() bool {
 	now := time.Now()
 	if c.rate.AllowN(now, 1) {
@@ -248,6 +249,9 @@ func (c *client) mayspeak() bool {
 	c.refused++
 	if c.refused > c.server.cfg.Limits.Burst {
 		c.finish(wire.CloseRateLimited, "too many messages")
+		return false
+	}
+	if c.refused > 1 {
 		return false
 	}
 	e := refuse(wire.CodeRateLimited, "too many messages on this socket")

@@ -26,7 +26,7 @@ import (
 const asServer = "ONAIR_TEST_AS_SERVER"
 
 // processSecret signs the tokens of tests against real processes.
-const processSecret = "a secret of thirty-two bytes or more, for tests"
+const processSecret = "a secret of thirty-two bytes or more for tests"
 
 // process is a server in a process of its own.
 type process struct {

@@ -54,7 +54,7 @@ func newServer(ctx context.Context, cfg *config.Config, store presence.Log, reg 
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	s.gate = newGate(cfg.Limits.Sockets, cfg.Limits.SocketsPerAddress, s.metrics)
 	var err error
-	if s.tokens, err = newVerifier(ctx, cfg); err != nil {
+	if s.tokens, err = newVerifier(ctx, cfg, log); err != nil {
 		return nil, err
 	}
 	if s.pusher, s.player, err = newSigners(cfg); err != nil {

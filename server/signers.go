@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"onair/hub/wire"
 	"onair/presence"
 	"onair/server/auth"
@@ -13,14 +15,14 @@ import (
 )
 
 // newVerifier checks tokens as configured.
-func newVerifier(ctx context.Context, cfg *config.Config) (*auth.Verifier, error) {
+func newVerifier(ctx context.Context, cfg *config.Config, log zerolog.Logger) (*auth.Verifier, error) {
 	secrets := map[string][]byte{}
 	for kid, secret := range cfg.Auth.Secrets {
 		secrets[kid] = []byte(secret.Reveal())
 	}
 	return auth.New(ctx, auth.Config{
 		Secret: []byte(cfg.Auth.Secret.Reveal()), Secrets: secrets, PublicKey: cfg.Auth.PublicKey,
-		JWKSURL: cfg.Auth.JWKSURL, Issuer: cfg.Auth.Issuer, Audience: cfg.Auth.Audience,
+		JWKSURL: cfg.Auth.JWKSURL, Issuer: cfg.Auth.Issuer, Audience: cfg.Auth.Audience, Logger: log,
 	})
 }
 

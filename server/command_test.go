@@ -1,0 +1,59 @@
+package main
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"onair/server/auth"
+)
+
+// TestCommands: what the command line answers, and with which exit code.
+func TestCommands(t *testing.T) {
+	missing := filepath.Join(t.TempDir(), "missing.yaml")
+	for name, c := range map[string]struct {
+		args []string
+		code int
+		says string
+	}{
+		"version":           {[]string{"version"}, 0, ""},
+		"help":              {[]string{"--help"}, 0, "--heartbeat.interval"},
+		"unknown command":   {[]string{"dance"}, 2, `"dance"`},
+		"unknown flag":      {[]string{"--dance"}, 2, "--dance"},
+		"bad value":         {[]string{"--heartbeat.interval", "soon"}, 2, "--heartbeat.interval"},
+		"bad start":         {[]string{"serve", "--listen", "0.0.0.0:0"}, 2, "development secrets"},
+		"missing file":      {[]string{"--config", missing}, 2, missing},
+		"token, no secret":  {[]string{"token", "--sub", "alice"}, 2, "auth.secret"},
+		"token, no sub":     {[]string{"token", "--auth.secret", processSecret}, 2, "--sub"},
+		"token, bad role":   {[]string{"token", "--auth.secret", processSecret, "--sub", "a", "--role", "king"}, 2, "king"},
+		"no such address":   {[]string{"--listen", "127.0.0.1:1", "--data", "memory", "--ops.listen", "256.0.0.1:1"}, 1, "ops.listen"},
+		"a file for a data": {[]string{"--data", "command_test.go", "--listen", "127.0.0.1:0", "--ops.listen", "127.0.0.1:0"}, 1, "command_test.go"},
+	} {
+		got := exitCode(t, c.args...)
+		if got.code != c.code || !strings.Contains(got.out+got.err, c.says) {
+			t.Errorf("%s: exit code %d, said %q %q, want %d and %q", name, got.code, got.out, got.err, c.code, c.says)
+		}
+	}
+}
+
+// TestTokenCommand: a minted token is one that the server takes.
+func TestTokenCommand(t *testing.T) {
+	for _, secret := range []string{"--auth.secret=" + processSecret, "--auth.secrets=a=" + processSecret + ",b=x" + processSecret} {
+		got := exitCode(t, "token", secret, "--role", "anchor", "--sub", "alice")
+		if got.code != 0 {
+			t.Fatalf("exit code %d: %s", got.code, got.err)
+		}
+		c := auth.Config{Secret: []byte(processSecret)}
+		if strings.Contains(secret, "secrets") {
+			c = auth.Config{Secrets: map[string][]byte{"a": []byte(processSecret), "b": []byte("x" + processSecret)}}
+		}
+		v, err := auth.New(t.Context(), c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		who, err := v.Verify(t.Context(), strings.TrimSpace(got.out))
+		if err != nil || who.Subject != "alice" || who.Role != auth.Anchor {
+			t.Errorf("%s: %+v, %v", secret, who, err)
+		}
+	}
+}
