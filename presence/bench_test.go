@@ -101,9 +101,9 @@ func rich(i int) *Start {
 // TestMemory: 900 bytes of heap for each listed stream, all told.
 func TestMemory(t *testing.T) {
 	if testing.Short() {
-		t.Skip("200,000 streams")
+		t.Skip("50,000 streams")
 	}
-	per := heapPerStream(t, 200_000)
+	per := heapPerStream(t, 50_000)
 	t.Logf("%.0f bytes of heap a stream", per)
 	if per > 900 {
 		t.Errorf("%.0f bytes of heap a stream, want at most 900", per)

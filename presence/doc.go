@@ -23,7 +23,8 @@
 // What must always hold:
 //   - Replaying a log gives the same registry, byte for byte of its encoding.
 //   - No session ends within missed × interval of a beat that was acknowledged
-//     by a node that still lives, and none stays listed for more than two ticks
+//     by a node that still lives, unless its last miss was due by then; and none,
+//     while every node speaks at each tick, stays listed for more than two ticks
 //     past missed × interval + grace of presence time, but that the count
 //     starts anew once for each loss of the node that heard it last and for
 //     each new replication id.

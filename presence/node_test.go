@@ -325,6 +325,8 @@ func TestTwoNodes(t *testing.T) {
 			b.Beat(r.Lease)
 			time.Sleep(3 * time.Second)
 		}
+		time.Sleep(100 * time.Millisecond) // between ticks
+		synctest.Wait()
 		a.Read(func(x *Registry) {
 			b.Read(func(y *Registry) {
 				equal(t, "two nodes", x, y)

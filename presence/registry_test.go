@@ -18,8 +18,10 @@ func TestLeaseSize(t *testing.T) {
 // A miss fires within one tick and a quarter of its deadline, never before.
 func TestThreeMissedBeats(t *testing.T) {
 	for _, s := range []Settings{
-		{Interval: 1_000, Missed: 3, Grace: 100}, {Interval: 60_000, Missed: 3, Grace: 5_000},
-		{Interval: 100, Missed: 1, Grace: 0}, {Interval: 2_000_000, Missed: 2, Grace: 0}, // beyond one turn of the wheel
+		{Interval: 1_000, Missed: 3, Grace: 100},
+		{Interval: 60_000, Missed: 3, Grace: 5_000},
+		{Interval: 100, Missed: 1, Grace: 0},
+		{Interval: 2_000_000, Missed: 2, Grace: 0}, // beyond one turn of the wheel
 	} {
 		for _, phase := range []int64{0, 1, 7, 60, 249, 251} {
 			t.Run(fmt.Sprint(s.Interval, "+", phase), func(t *testing.T) {

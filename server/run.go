@@ -105,11 +105,9 @@ func tokenCommand(load func() (*config.Config, error), stdout io.Writer) *cobra.
 			if err != nil {
 				return err
 			}
-			for _, d := range cfg.Development {
-				if d == "auth.secret" {
-					return usageError{errors.New("auth.secret: no server knows a secret that is made up now; " +
-						"give the one that your server has, or take the tokens that it printed")}
-				}
+			if slices.Contains(cfg.Development, "auth.secret") {
+				return usageError{errors.New("auth.secret: no server knows a secret that is made up now; " +
+					"give the one that your server has, or take the tokens that it printed")}
 			}
 			text, err := mint(cfg, auth.Role(role), sub, ttl, time.Now())
 			if err != nil {
