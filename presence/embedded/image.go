@@ -36,9 +36,6 @@ func (m *image) boot() uint64 {
 
 // add takes records that changed with or before the entry of that number.
 func (m *image) add(records []presence.Record, num uint64) {
-	if len(records) == 0 {
-		return
-	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, rec := range records {
@@ -47,13 +44,18 @@ func (m *image) add(records []presence.Record, num uint64) {
 	m.num = num
 }
 
+// at is the number of the entry that the image, with the rows on disk, stands
+// at.
+func (m *image) at() uint64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.num
+}
+
 // take hands all of it out: what it stands at is one entry, whole.
 func (m *image) take() (map[rowKey]presence.Record, uint64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if len(m.rows) == 0 {
-		return nil, 0
-	}
 	rows := m.rows
 	m.rows = map[rowKey]presence.Record{}
 	return rows, m.num

@@ -44,6 +44,8 @@ type Log struct {
 	// Owned by the writer, and by Join before the first append.
 	last presence.Entry // the newest, without its batch
 	seen map[speaker]uint64
+	// unsaved are the entries that are neither in the table nor in the image.
+	unsaved []presence.Entry
 }
 
 // speaker is one boot of one node.

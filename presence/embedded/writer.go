@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"fmt"
+	"maps"
 	"time"
 
 	"onair/presence"
@@ -50,7 +51,7 @@ func (l *Log) gather(first *appending) []*appending {
 func (l *Log) commit(group []*appending) {
 	last := l.last
 	entries := make([]presence.Entry, 0, len(group))
-	durable := make([]presence.Entry, 0, len(group))
+	durable := false
 	taken := map[speaker]uint64{}
 	for _, a := range group {
 		who := speaker{a.Node, a.Boot}
@@ -60,17 +61,13 @@ func (l *Log) commit(group []*appending) {
 		taken[who] = a.No
 		last = l.next(last, a.Bytes)
 		entries = append(entries, last)
-		if a.Durable {
-			durable = append(durable, last)
-		}
+		durable = durable || a.Durable
 	}
-	if err := l.save(durable); err != nil {
+	if err := l.save(entries, durable); err != nil {
 		l.split(group, err)
 		return
 	}
-	for who, no := range taken {
-		l.seen[who] = no
-	}
+	maps.Copy(l.seen, taken)
 	if len(entries) > 0 {
 		l.last = last
 		l.last.Batch = nil
@@ -108,18 +105,38 @@ func (l *Log) next(last presence.Entry, batch []byte) presence.Entry {
 	return presence.Entry{ID: id, Num: last.Num + 1, Time: now, Repl: l.repl, Batch: batch}
 }
 
-// save commits durable entries, and the image with them.
-func (l *Log) save(durable []presence.Entry) error {
-	if l.store == nil || len(durable) == 0 {
+// save commits the entries of a group that holds a durable one, and the image
+// with them. What was ordered before, and is not in the image, goes along:
+// what a durable command comes to may depend on it, and a replay must come to
+// the same.
+func (l *Log) save(entries []presence.Entry, durable bool) error {
+	if l.store == nil {
+		return nil
+	}
+	if !durable {
+		l.unsaved = append(after(l.unsaved, l.image.at()), entries...)
 		return nil
 	}
 	rows, num := l.image.take()
-	err := l.store.save(durable, rows, num)
+	all := append(after(l.unsaved, num), entries...)
+	err := l.store.save(all, rows, num)
 	l.metrics.committed(l.store.took, err)
 	if err != nil {
 		l.image.untake(rows, num)
+		l.unsaved = all[:len(all)-len(entries)]
+		return err
 	}
-	return err
+	l.unsaved = nil
+	return nil
+}
+
+// after drops the entries up to a number.
+func after(entries []presence.Entry, num uint64) []presence.Entry {
+	n := 0
+	for n < len(entries) && entries[n].Num <= num {
+		n++
+	}
+	return entries[n:]
 }
 
 // flush commits the image alone, when it has waited long enough.
