@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/pprof"
 
@@ -30,8 +31,8 @@ func (s *server) readyz(w http.ResponseWriter, _ *http.Request) {
 		writeProblem(w, e)
 		return
 	}
-	if s.node.Held() {
-		writeJSON(w, []byte(`{"degraded":["log"]}`))
+	if since := s.heldSince.Load(); since != 0 {
+		writeJSON(w, fmt.Appendf(nil, `{"degraded":["log"],"since":%d}`, since))
 		return
 	}
 	writeJSON(w, []byte(`{}`))

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -40,7 +41,8 @@ type server struct {
 	pusher  *signing.Pusher
 	player  *signing.Player
 
-	settled chan struct{} // closed once the log holds this node's settings, or newer ones
+	heldSince atomic.Int64  // Unix milliseconds since when this node is not heard, 0: it is
+	settled   chan struct{} // closed once the log holds this node's settings, or newer ones
 }
 
 // newServer joins the log and puts the parts together. It takes the log over
@@ -231,6 +233,9 @@ func (s *server) watchHeld(ctx context.Context) {
 		}
 		if was := held; s.node.Held() != was {
 			held = !was
+			if s.heldSince.Store(0); held {
+				s.heldSince.Store(time.Now().UnixMilli())
+			}
 			s.log.Warn().Bool("held", held).Msg("whether this node is heard by the others")
 			if held {
 				s.holders.each(func(a *anchor) {
