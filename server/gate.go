@@ -22,7 +22,8 @@ type gate struct {
 	draining  bool
 	inside    map[*client]struct{}
 	byAddress map[string]int
-	empty     chan struct{} // closed when draining and nobody is left
+	empty     chan struct{} // closed, once, when draining and nobody is left
+	emptied   sync.Once
 }
 
 func newGate(most, perAddress int, m *metrics) *gate {
@@ -73,7 +74,7 @@ func (g *gate) leave(c *client) {
 	}
 	g.metrics.sockets.WithLabelValues(c.kind.name).Dec()
 	if g.draining && len(g.inside) == 0 {
-		close(g.empty)
+		g.emptied.Do(func() { close(g.empty) }) // a late handshake may come and go again
 	}
 }
 
