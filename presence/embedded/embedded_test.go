@@ -7,15 +7,9 @@ import (
 	"strings"
 	"testing"
 
-	"go.uber.org/goleak"
-
 	"onair/presence"
 	"onair/presence/presencetest"
 )
-
-func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("database/sql.(*DB).connectionOpener"))
-}
 
 func openDir(t *testing.T, dir string) *Log {
 	t.Helper()
