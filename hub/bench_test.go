@@ -2,6 +2,8 @@ package hub
 
 import (
 	"fmt"
+	"runtime"
+	"slices"
 	"testing"
 	"time"
 
@@ -120,4 +122,30 @@ func BenchmarkNewOrder(b *testing.B) {
 	for b.Loop() {
 		f.hub.orders.remove(f.hub.orderOf(q))
 	}
+}
+
+// BenchmarkMemory tells what a listed stream costs the hub beside the stream
+// itself, which is the registry's: maps, and the tree of one order.
+func BenchmarkMemory(b *testing.B) {
+	const n = 200_000
+	streams := make([]*presence.Stream, n)
+	for i := range streams {
+		id := fmt.Sprintf("anchor%014d", i)
+		streams[i] = &presence.Stream{Code: "8888_" + id[5:], Anchor: id, List: "live", Viewers: int64(i), Listed: true, Shown: true}
+	}
+	for b.Loop() {
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		h := New(Options{Signer: fakeSigner{}})
+		h.Load(slices.Values(streams), position(1), 1)
+		if _, e := h.Page(&wire.Subscribe{}); e != nil {
+			b.Fatal(e)
+		}
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/n, "heap-B/stream")
+		runtime.KeepAlive(h)
+	}
+	runtime.KeepAlive(streams)
 }
