@@ -27,6 +27,14 @@ type endpoint struct {
 	attend    func(*client) speaker // welcomes the client, and listens to it
 }
 
+// admits says why somebody may not open the socket, or nil.
+func (k *endpoint) admits(who auth.Identity) *wire.Error {
+	if k.only == "" || who.Role == k.only {
+		return nil
+	}
+	return refuse(wire.CodeForbidden, "only tokens of role "+string(k.only)+" open this socket")
+}
+
 // speaker understands what one kind of client says.
 type speaker interface {
 	// hear takes one message. A *wire.Error is sent to the client; it is called
@@ -74,8 +82,8 @@ func (s *server) serveSocket(kind *endpoint) http.HandlerFunc {
 			return
 		}
 		who, known, e := s.identify(r)
-		if e == nil && known && kind.only != "" && who.Role != kind.only {
-			e = refuse(wire.CodeForbidden, "only tokens of role "+string(kind.only)+" open this socket")
+		if e == nil && known {
+			e = kind.admits(who)
 		}
 		if e != nil {
 			writeProblem(w, e)
@@ -161,8 +169,8 @@ func (c *client) awaitToken(ctx context.Context) bool {
 		return false
 	}
 	who, e := c.server.verify(ctx, a.Token)
-	if e == nil && c.kind.only != "" && who.Role != c.kind.only {
-		e = refuse(wire.CodeForbidden, "only tokens of role "+string(c.kind.only)+" open this socket")
+	if e == nil {
+		e = c.kind.admits(who)
 	}
 	if e != nil {
 		e.ID = a.ID
@@ -173,8 +181,7 @@ func (c *client) awaitToken(ctx context.Context) bool {
 	return true
 }
 
-// refuse sends the error and closes the socket of a client that is not let in,
-// then waits for it to be gone.
+// refuse sends the error and closes the socket of a client that is not let in.
 func (c *client) refuse(err error, e *wire.Error) {
 	if bad, ok := errors.AsType[*wire.Error](err); ok {
 		e.ID = bad.ID

@@ -159,8 +159,8 @@ const settleWithin = 5 * time.Second
 // serve answers on both listeners until ctx ends, then drains. It returns an
 // error when the node cannot go on.
 func (s *server) serve(ctx context.Context, public, ops net.Listener) error {
-	run, stop := context.WithCancelCause(context.Background())
-	defer stop(nil)
+	run, stop := context.WithCancel(context.Background())
+	defer stop()
 	failed := make(chan error, 4)
 	done := make(chan struct{})
 	go func() {
@@ -199,7 +199,7 @@ func (s *server) serve(ctx context.Context, public, ops net.Listener) error {
 	quick, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
 	web.Shutdown(quick)
-	stop(nil)
+	stop()
 	<-done
 	<-hubDone
 	<-watched

@@ -34,6 +34,8 @@ type store struct {
 	lock    *flock.Flock
 	damaged string        // where an unreadable predecessor was moved
 	took    time.Duration // the last commit
+	// proved is what open read to prove that it can be read: the first load's.
+	proved *presence.Registry
 }
 
 // openStore locks the directory and opens its database. One that cannot be
@@ -100,7 +102,8 @@ func (s *store) prove() error {
 	if _, err := s.db.Exec(schema); err != nil {
 		return err
 	}
-	_, err := s.image()
+	var err error
+	s.proved, err = s.image()
 	return err
 }
 
@@ -117,12 +120,16 @@ func moveAside(path string) (string, error) {
 
 // load gives the registry of rows and the entries after them, and a new boot.
 func (s *store) load() (*presence.Registry, uint64, error) {
-	reg, err := s.image()
-	if err != nil {
-		return nil, 0, err
+	reg := s.proved
+	s.proved = nil
+	if reg == nil {
+		var err error
+		if reg, err = s.image(); err != nil {
+			return nil, 0, err
+		}
 	}
 	var boot uint64
-	err = s.db.QueryRow(`INSERT INTO meta VALUES ('boot', 1)
+	err := s.db.QueryRow(`INSERT INTO meta VALUES ('boot', 1)
 		ON CONFLICT (name) DO UPDATE SET value = value + 1 RETURNING value`).Scan(&boot)
 	return reg, boot, err
 }
