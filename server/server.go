@@ -51,7 +51,7 @@ func newServer(ctx context.Context, cfg *config.Config, store presence.Log, reg 
 	s := &server{
 		cfg: cfg, log: log, store: store, reg: reg, metrics: newMetrics(reg), holders: newHolders(),
 		settled: make(chan struct{}),
-		code:    liveCode{bizid: cfg.BizID, template: cfg.Code, hashKey: []byte(cfg.Push.Key.Reveal())},
+		code:    liveCode{bizid: cfg.BizID, template: cfg.Code, hashKey: []byte(cfg.CodeKey.Reveal())},
 	}
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	s.gate = newGate(cfg.Limits.Sockets, cfg.Limits.SocketsPerAddress, s.metrics)

@@ -47,7 +47,13 @@ func newSigners(cfg *config.Config) (*signing.Pusher, *signing.Player, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("play: %w", err)
 	}
-	pc := signing.PlayerConfig{Signer: signer, App: cfg.Play.App, TTL: cfg.Play.TTL, Templates: cfg.Play.Templates}
+	pc := signing.PlayerConfig{
+		Signer: signer, App: cfg.Play.App, TTL: cfg.Play.TTL, Templates: cfg.Play.Templates,
+		Scheme: cfg.Play.Scheme, Ports: map[signing.Protocol]int{},
+	}
+	for proto, port := range cfg.Play.Ports {
+		pc.Ports[signing.Protocol(proto)] = port
+	}
 	for _, d := range cfg.Play.Domains {
 		pc.Domains = append(pc.Domains, signing.Domain{Name: d.Name, Weight: d.Weight})
 	}

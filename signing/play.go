@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -29,6 +30,10 @@ type PlayerConfig struct {
 	Templates map[string]string
 
 	Scheme string // of FLV and HLS: "https", also where empty, or "http"
+
+	// Ports are the ports of protocols where they are not the usual ones, as
+	// with media servers of one's own. No domain names a port then.
+	Ports map[Protocol]int
 }
 
 // Player makes the play URLs of streams.
@@ -46,6 +51,7 @@ type rendition struct {
 	name     Protocol // protocol, or protocol_template's name
 	protocol Protocol
 	template string
+	port     string
 }
 
 // NewPlayer returns a Player, or says what is wrong with its configuration.
@@ -60,7 +66,7 @@ func NewPlayer(c PlayerConfig) (*Player, error) {
 	p := &Player{
 		signer: c.Signer, domains: ds, app: c.App, scheme: c.Scheme,
 		halves:     halves{seconds: int64(c.TTL / (2 * time.Second))},
-		renditions: newRenditions(c.Protocols, c.Templates),
+		renditions: newRenditions(&c),
 	}
 	if err := p.checkRenditions(); err != nil {
 		return nil, err
@@ -75,6 +81,16 @@ func checkPlayer(c *PlayerConfig) error {
 	for _, d := range c.Domains {
 		if err := checkPlace(d.Name, c.App); err != nil {
 			return err
+		}
+	}
+	for proto, port := range c.Ports {
+		if port < 1 || port > 65535 {
+			return fmt.Errorf("signing: %d of %s is no port", port, proto)
+		}
+		for _, d := range c.Domains {
+			if name := d.Name[strings.LastIndex(d.Name, "]")+1:]; strings.Contains(name, ":") {
+				return fmt.Errorf("signing: %s has a port, and so has %s", d.Name, proto)
+			}
 		}
 	}
 	if c.TTL < 2*time.Second {
@@ -96,15 +112,20 @@ func checkPlayer(c *PlayerConfig) error {
 
 // newRenditions lists the bare protocols first, then those of each template, by
 // its name: the same order on every node.
-func newRenditions(protocols []Protocol, templates map[string]string) []rendition {
+func newRenditions(c *PlayerConfig) []rendition {
 	var list []rendition
-	for _, proto := range protocols {
-		list = append(list, rendition{name: proto, protocol: proto})
-	}
-	for _, name := range slices.Sorted(maps.Keys(templates)) {
-		for _, proto := range protocols {
-			list = append(list, rendition{name: proto + "_" + Protocol(name), protocol: proto, template: templates[name]})
+	add := func(template, suffix string) {
+		for _, proto := range c.Protocols {
+			r := rendition{name: proto + Protocol(template), protocol: proto, template: suffix}
+			if port := c.Ports[proto]; port != 0 {
+				r.port = strconv.Itoa(port)
+			}
+			list = append(list, r)
 		}
+	}
+	add("", "")
+	for _, name := range slices.Sorted(maps.Keys(c.Templates)) {
+		add("_"+name, c.Templates[name])
 	}
 	return list
 }
@@ -134,7 +155,7 @@ func (p *Player) AppendURL(dst []byte, proto Protocol, code string, expires int6
 	}
 	res := Resource{
 		Domain: p.domains.pick(code), App: p.app, Stream: code, Template: r.template,
-		Protocol: r.protocol, Scheme: p.scheme,
+		Protocol: r.protocol, Scheme: p.scheme, Port: r.port,
 	}
 	return p.signer.AppendURL(dst, res, expires/1000)
 }

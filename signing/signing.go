@@ -34,6 +34,7 @@ type Resource struct {
 	Protocol Protocol
 	Push     bool   // the URL is to push to, not to play from
 	Scheme   string // of FLV and HLS: "https", also where empty, or "http"
+	Port     string // after the domain, or empty: the protocol's own, or the domain's
 }
 
 // appendName appends the name by which the cloud knows the stream.

@@ -104,8 +104,11 @@ func (t *Tencent) AppendURL(dst []byte, res Resource, expires int64) []byte {
 		return dst
 	}
 	dst = append(append(dst, scheme...), "://"...)
-	dst = append(append(dst, res.Domain...), '/')
-	dst = append(append(dst, res.App...), '/')
+	dst = append(dst, res.Domain...)
+	if res.Port != "" {
+		dst = append(append(dst, ':'), res.Port...)
+	}
+	dst = append(append(append(dst, '/'), res.App...), '/')
 	dst = append(res.appendName(dst), ending...)
 	return t.appendSecret(append(dst, '?'), &res, expires, '&')
 }

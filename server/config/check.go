@@ -16,6 +16,8 @@ const (
 	maxWindow = 10_000 // bounds limits.window: a frame of more entries helps nobody
 	maxCode   = 128    // the longest live code, in bytes
 
+	minBatch = 16 << 10 // bytes, bounds limits.batch: more than any one command takes
+
 	maxMissed   = 250                 // bounds heartbeat.missed, as in package presence
 	maxPresence = 12 * 24 * time.Hour // bounds interval × missed + grace, as in package presence
 )
@@ -51,6 +53,13 @@ func (a *audit) check() {
 	a.checkPlaces()
 	a.checkHeartbeat()
 	a.checkTimes()
+	a.checkHooks()
+	if (a.TLS.Cert == "") != (a.TLS.Key == "") {
+		a.refuse("tls.cert", "tls.cert and tls.key are given together or not at all")
+	}
+	if a.Limits.Batch < minBatch {
+		a.refuse("limits.batch", "it is under %d bytes: no start would fit", minBatch)
+	}
 	if a.Limits.Window > maxWindow {
 		a.refuse("limits.window", "%d is over %d", a.Limits.Window, maxWindow)
 	}
@@ -186,6 +195,8 @@ func (a *audit) checkTimes() {
 		{"idle", a.Idle, time.Second},
 		{"push.ttl", a.Push.TTL, time.Second},
 		{"play.ttl", a.Play.TTL, 2 * time.Second},
+		{"liveness.start_within", a.Liveness.StartWithin, time.Second},
+		{"liveness.callback_only", a.Liveness.CallbackOnly, time.Second},
 	} {
 		if t.value < t.least {
 			a.refuse(t.name, "%v is under %v", t.value, t.least)
@@ -196,5 +207,28 @@ func (a *audit) checkTimes() {
 	}
 	if a.sound("play.ttl") && a.Play.Delta >= a.Play.TTL {
 		a.refuse("play.delta", "%v is not shorter than play.ttl of %v", a.Play.Delta, a.Play.TTL)
+	}
+}
+
+// checkHooks keeps callbacks, which may end sessions and refuse pushes, away
+// from the public.
+func (a *audit) checkHooks() {
+	h := a.Hooks.NginxRTMP
+	if h.Secret != "" && !isWord(h.Secret.Reveal()) {
+		a.refuse("hooks.nginx_rtmp.secret", "it is not of A-Z a-z 0-9 _ -, and could not stand in a path")
+	}
+	if slices.Contains([]string{"publish", "publish_done", "update"}, h.Secret.Reveal()) {
+		a.refuse("hooks.nginx_rtmp.secret", "it is the name of an event")
+	}
+	if h.Enabled && len(h.Allow) == 0 {
+		a.refuse("hooks.nginx_rtmp.allow", "it names no network, so that no callback could come")
+	}
+	for name, d := range map[string]time.Duration{
+		"liveness.end_grace": a.Liveness.EndGrace, "liveness.start_within": a.Liveness.StartWithin,
+		"liveness.callback_only": a.Liveness.CallbackOnly,
+	} {
+		if d > maxPresence {
+			a.refuse(name, "%v is over 12 days", d)
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"net/netip"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -9,7 +10,10 @@ import (
 // Config is the whole configuration, checked.
 type Config struct {
 	Listen    string
+	TLS       TLS
+	Proxies   []netip.Prefix
 	Origins   []string
+	CORS      []string
 	Ops       Ops
 	Data      string
 	Node      string
@@ -18,6 +22,7 @@ type Config struct {
 	Viewer    Viewer
 	BizID     string
 	Code      string
+	CodeKey   Secret
 	Lists     []string
 	List      List
 	Takeover  string // newest or refuse
@@ -25,6 +30,8 @@ type Config struct {
 	Settings  Settings
 	Push      Push
 	Play      Play
+	Hooks     Hooks
+	Liveness  Liveness
 	Hub       Hub
 	Idle      time.Duration
 	Limits    Limits
@@ -33,6 +40,9 @@ type Config struct {
 	// Development names the keys whose secrets were made up for this start.
 	Development []string
 }
+
+// TLS is where the certificate is, if TLS ends in the process.
+type TLS struct{ Cert, Key string }
 
 // Ops is the listener for the people on call.
 type Ops struct{ Listen string }
@@ -85,6 +95,8 @@ type Play struct {
 	Provider  string
 	Domains   []Weighted
 	App       string
+	Scheme    string
+	Ports     map[string]int // by protocol
 	Key       Secret
 	BackupKey Secret
 	TTL       time.Duration
@@ -99,6 +111,19 @@ type Weighted struct {
 	Name   string
 	Weight int
 }
+
+// Hooks are the callbacks that are listened to.
+type Hooks struct{ NginxRTMP Hook }
+
+// Hook is one kind of callbacks.
+type Hook struct {
+	Enabled bool
+	Secret  Secret // a path segment, or empty
+	Allow   []netip.Prefix
+}
+
+// Liveness is how long evidence other than heartbeats may be wanting.
+type Liveness struct{ EndGrace, StartWithin, CallbackOnly time.Duration }
 
 // Hub is the pace of views.
 type Hub struct {
@@ -120,4 +145,6 @@ type Limits struct {
 	Window             int
 	SnapshotsPerSocket float64 // a second
 	Streams            int
+	Handshakes         float64 // a second
+	Batch              int     // bytes
 }

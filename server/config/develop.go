@@ -37,6 +37,10 @@ func (c *Config) develop() {
 		c.Play.Key = Secret(random(16))
 		c.Development = append(c.Development, "play.key")
 	}
+	if c.CodeKey == "" && strings.Contains(c.Code, "{anchor_hash}") {
+		c.CodeKey = Secret(random(16))
+		c.Development = append(c.Development, "code_key")
+	}
 }
 
 // random is n random bytes in hexadecimal digits.

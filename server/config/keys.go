@@ -1,6 +1,9 @@
 package config
 
-import "time"
+import (
+	"net/netip"
+	"time"
+)
 
 // key is one key of the configuration: its name in the file, its default as
 // text, what it means, which forms it may have, and how a text becomes a value.
@@ -26,7 +29,11 @@ const (
 // are made from this one table.
 var keys = []key{
 	{"listen", "127.0.0.1:8080", "address of HTTP and sockets; only loopback while development secrets are in use", plain, text(func(c *Config) *string { return &c.Listen })},
-	{"origins", "", "foreign Origin patterns whose sockets are let in; the same origin and native apps always are", list, setOrigins},
+	{"tls.cert", "", "PEM file of the certificate chain, for TLS in the process; read again when it changes", plain, text(func(c *Config) *string { return &c.TLS.Cert })},
+	{"tls.key", "", "PEM file of the certificate's private key", plain, text(func(c *Config) *string { return &c.TLS.Key })},
+	{"proxies", "", "networks whose X-Forwarded-For counts: the rightmost address in none of them is the client", list, networks(func(c *Config) *[]netip.Prefix { return &c.Proxies })},
+	{"origins", "", "foreign Origin patterns whose sockets are let in; the same origin and native apps always are", list, patterns(func(c *Config) *[]string { return &c.Origins })},
+	{"cors", "", "foreign Origin patterns whose pages may use HTTP; the same origin always may", list, patterns(func(c *Config) *[]string { return &c.CORS })},
 	{"ops.listen", "127.0.0.1:9090", "address of /metrics, /healthz, /readyz and /debug/pprof", plain, text(func(c *Config) *string { return &c.Ops.Listen })},
 	{"data", "./data", "directory of the embedded store; memory keeps nothing", plain, text(func(c *Config) *string { return &c.Data })},
 	{"node", "", "this node's name; empty: host name and random", plain, text(func(c *Config) *string { return &c.Node })},
@@ -41,13 +48,14 @@ var keys = []key{
 	{"viewer.anonymous", "", "viewers need no token; empty: true with a development secret, else false", plain, setAnonymous},
 	{"bizid", "8888", "what every live code starts with, before an underscore", plain, text(func(c *Config) *string { return &c.BizID })},
 	{"code", "{bizid}_{anchor}", "template of the live code: {bizid}, {anchor}, {anchor_hash}, {session}", plain, text(func(c *Config) *string { return &c.Code })},
+	{"code_key", "", "key of {anchor_hash}; another one gives other codes; empty: made up for development", inFile, secret(func(c *Config) *Secret { return &c.CodeKey })},
 	{"lists", "live", "allowed names of lists; the first is the default", list, texts(func(c *Config) *[]string { return &c.Lists })},
 	{"list.show", "start", "when a stream is listed: start, or publish: once it was heard", plain, oneOf(func(c *Config) *string { return &c.List.Show }, "start", "publish")},
 	{"takeover", "newest", "second start of an anchor: newest wins, or refuse while the first is attached", plain, oneOf(func(c *Config) *string { return &c.Takeover }, "newest", "refuse")},
 	{"heartbeat.interval", "60s", "time between two beats; shorter notices the dead sooner and costs more", plain, duration(func(c *Config) *time.Duration { return &c.Heartbeat.Interval })},
 	{"heartbeat.missed", "3", "missed beats that end a session", plain, number(func(c *Config) *int { return &c.Heartbeat.Missed })},
 	{"heartbeat.grace", "", "time for the network after a beat is due; empty: a tenth of the interval, at most 5s", plain, optional(duration(func(c *Config) *time.Duration { return &c.Heartbeat.Grace }))},
-	{"settings.revision", "1", "raise it when heartbeat, takeover or list.show change, which all nodes share", plain, number(func(c *Config) *int64 { return &c.Settings.Revision })},
+	{"settings.revision", "1", "raise it when heartbeat, takeover, list.show or liveness change, which all nodes share", plain, number(func(c *Config) *int64 { return &c.Settings.Revision })},
 	{"push.provider", "tencent", "who takes the push", plain, oneOf(func(c *Config) *string { return &c.Push.Provider }, "tencent")},
 	{"push.domain", "{bizid}.livepush.myqcloud.com", "domain of push URLs", plain, text(func(c *Config) *string { return &c.Push.Domain })},
 	{"push.app", "live", "path of push URLs", plain, text(func(c *Config) *string { return &c.Push.App })},
@@ -58,6 +66,8 @@ var keys = []key{
 	{"play.provider", "tencent", "who serves the play URLs", plain, oneOf(func(c *Config) *string { return &c.Play.Provider }, "tencent")},
 	{"play.domain", "{bizid}.liveplay.myqcloud.com", "domains of play URLs, with weights where there are several: a.example.com=3,b.example.com=1", list | pairs, setDomains},
 	{"play.app", "live", "path of play URLs", plain, text(func(c *Config) *string { return &c.Play.App })},
+	{"play.scheme", "https", "scheme of FLV and HLS play URLs: https or http", plain, oneOf(func(c *Config) *string { return &c.Play.Scheme }, "https", "http")},
+	{"play.ports", "", "ports of play URLs where they are not the protocol's own: rtmp=1935,flv=8080,hls=8080", pairs, setPorts},
 	{"play.key", "", "key that signs play URLs; empty: made up for development", inFile, secret(func(c *Config) *Secret { return &c.Play.Key })},
 	{"play.backup_key", "", "second key that is accepted", inFile, secret(func(c *Config) *Secret { return &c.Play.BackupKey })},
 	{"play.ttl", "2h", "how long a play URL holds at the most; at the least half of it", plain, duration(func(c *Config) *time.Duration { return &c.Play.TTL })},
@@ -65,6 +75,12 @@ var keys = []key{
 	{"play.protocols", "rtmp,flv,hls", "protocols of play URLs: rtmp, flv, hls, webrtc", list, texts(func(c *Config) *[]string { return &c.Play.Protocols }, "rtmp", "flv", "hls", "webrtc")},
 	{"play.templates", "", "transcoding suffixes by name: hd=550,sd=900", pairs, setTemplates},
 	{"play.algorithm", "md5", "md5 or sha256", plain, oneOf(func(c *Config) *string { return &c.Play.Algorithm }, "md5", "sha256")},
+	{"hooks.nginx_rtmp.enabled", "false", "callbacks of nginx-rtmp at /v1/hooks/nginx-rtmp: publish, publish_done, update", plain, boolean(func(c *Config) *bool { return &c.Hooks.NginxRTMP.Enabled })},
+	{"hooks.nginx_rtmp.secret", "", "path segment that its callbacks must have: /v1/hooks/nginx-rtmp/SECRET", inFile, secret(func(c *Config) *Secret { return &c.Hooks.NginxRTMP.Secret })},
+	{"hooks.nginx_rtmp.allow", "127.0.0.0/8,::1", "networks that its callbacks may come from", list, networks(func(c *Config) *[]netip.Prefix { return &c.Hooks.NginxRTMP.Allow })},
+	{"liveness.end_grace", "30s", "time from the media server's end of a push to the end of the session, unless it is pushed again; longer forgives slower encoders", plain, duration(func(c *Config) *time.Duration { return &c.Liveness.EndGrace })},
+	{"liveness.start_within", "10m", "time in which a session without heartbeats must be pushed", plain, duration(func(c *Config) *time.Duration { return &c.Liveness.StartWithin })},
+	{"liveness.callback_only", "24h", "silence that ends a session which lives by callbacks alone", plain, duration(func(c *Config) *time.Duration { return &c.Liveness.CallbackOnly })},
 	{"hub.tick", "250ms", "least time between two diffs of a view", plain, duration(func(c *Config) *time.Duration { return &c.Hub.Tick })},
 	{"hub.counters", "2s", "least time between two diffs for viewers and likes alone", plain, duration(func(c *Config) *time.Duration { return &c.Hub.Counters })},
 	{"idle", "25s", "silence on a view before an empty diff keeps its line alive", plain, duration(func(c *Config) *time.Duration { return &c.Idle })},
@@ -80,5 +96,7 @@ var keys = []key{
 	{"limits.window", "500", "largest limit of a query, at most 10000", plain, number(func(c *Config) *int { return &c.Limits.Window })},
 	{"limits.snapshots_per_socket", "1/s", "snapshots that one socket gets", plain, rate(func(c *Config) *float64 { return &c.Limits.SnapshotsPerSocket })},
 	{"limits.streams", "1000000", "live streams in all", plain, number(func(c *Config) *int { return &c.Limits.Streams })},
+	{"limits.handshakes", "5000/s", "sockets that are let in; more are sent away for a while, so that those that are in go on being served", plain, rate(func(c *Config) *float64 { return &c.Limits.Handshakes })},
+	{"limits.batch", "256KiB", "what one node appends to the log at once", plain, size(func(c *Config) *int { return &c.Limits.Batch })},
 	{"drain", "20s", "how long a stopping node takes to hand over its sockets", plain, duration(func(c *Config) *time.Duration { return &c.Drain })},
 }

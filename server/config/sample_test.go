@@ -41,7 +41,7 @@ func TestSampleIsTrue(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range []*Config{with, without} { // made up anew each time
-		c.Auth.Secret, c.Push.Key, c.Play.Key = "", "", ""
+		c.Auth.Secret, c.Push.Key, c.Play.Key, c.CodeKey = "", "", "", ""
 	}
 	if !reflect.DeepEqual(with, without) {
 		t.Errorf("the sample means\n%+v\nno file means\n%+v", with, without)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net/netip"
 	"path"
 	"slices"
 	"strconv"
@@ -132,17 +133,49 @@ func setLevel(c *Config, s string) error {
 	return err
 }
 
-// setOrigins reads patterns as path.Match has them.
-func setOrigins(c *Config, s string) error {
-	if err := texts(func(c *Config) *[]string { return &c.Origins })(c, s); err != nil {
-		return err
-	}
-	for _, pattern := range c.Origins {
-		if _, err := path.Match(pattern, ""); err != nil {
-			return fmt.Errorf("%q is no pattern, such as *.example.com", pattern)
+// patterns reads patterns as path.Match has them.
+func patterns(at func(*Config) *[]string) setter {
+	return func(c *Config, s string) error {
+		if err := texts(at)(c, s); err != nil {
+			return err
 		}
+		for _, pattern := range *at(c) {
+			if _, err := path.Match(pattern, ""); err != nil {
+				return fmt.Errorf("%q is no pattern, such as *.example.com", pattern)
+			}
+		}
+		return nil
 	}
-	return nil
+}
+
+// networks reads networks, and addresses, which are networks of one.
+func networks(at func(*Config) *[]netip.Prefix) setter {
+	return func(c *Config, s string) error {
+		var out []netip.Prefix
+		for _, part := range split(s) {
+			p, err := netip.ParsePrefix(part)
+			if address, bad := netip.ParseAddr(part); bad == nil && address.Zone() == "" {
+				p, err = address.Prefix(address.BitLen())
+			}
+			if err != nil {
+				return fmt.Errorf("%q is no network, such as 10.0.0.0/8", part)
+			}
+			out = append(out, p.Masked())
+		}
+		*at(c) = out
+		return nil
+	}
+}
+
+// boolean reads true or false.
+func boolean(at func(*Config) *bool) setter {
+	return func(c *Config, s string) error {
+		if s != "true" && s != "false" {
+			return fmt.Errorf("%q is neither true nor false", s)
+		}
+		*at(c) = s == "true"
+		return nil
+	}
 }
 
 // setAnonymous reads what a development secret decides where it is empty.
@@ -181,6 +214,27 @@ func setTemplates(c *Config, s string) error {
 		}
 	}
 	c.Play.Templates = m
+	return nil
+}
+
+// setPorts reads a port for each of some protocols.
+func setPorts(c *Config, s string) error {
+	m, err := mapping(s)
+	if err != nil || len(m) == 0 {
+		return err
+	}
+	ports := make(map[string]int, len(m))
+	for protocol, text := range m {
+		if protocol != "rtmp" && protocol != "flv" && protocol != "hls" && protocol != "webrtc" {
+			return fmt.Errorf("%q is none of rtmp, flv, hls, webrtc", protocol)
+		}
+		port, err := strconv.ParseUint(text, 10, 16)
+		if err != nil || port == 0 {
+			return fmt.Errorf("%q of %s is no port", text, protocol)
+		}
+		ports[protocol] = int(port)
+	}
+	c.Play.Ports = ports
 	return nil
 }
 
