@@ -96,6 +96,7 @@ func (s *server) serveSocket(kind *endpoint) http.HandlerFunc {
 		}
 		c := s.newClient(conn, kind, r)
 		defer c.close()
+		defer c.failed() // a panic; net/http does not close what was upgraded
 		if !s.gate.enter(c) {
 			c.finish(wire.CloseTooManySockets, "too many connections from this address")
 			return
@@ -151,6 +152,14 @@ func (c *client) close() {
 	c.out.Close()
 	if c.speaker != nil {
 		c.speaker.left()
+	}
+}
+
+// failed, deferred, tells a client of a panic, and lets it go on.
+func (c *client) failed() {
+	if p := recover(); p != nil {
+		c.finish(wire.CloseInternal, "the server failed")
+		panic(p)
 	}
 }
 
