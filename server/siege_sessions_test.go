@@ -129,6 +129,7 @@ func TestLateByJitter(t *testing.T) {
 // TestBeatAtTheLastTick: a beat about the time of the last miss either saves
 // the session or comes too late, as its time alone has it; never both.
 func TestBeatAtTheLastTick(t *testing.T) {
+	t.Parallel()
 	const interval, grace, tick = 4 * time.Second, 400 * time.Millisecond, time.Second
 	saved := func(t *testing.T, phase, after time.Duration) (live bool) {
 		synctest.Test(t, func(t *testing.T) {
