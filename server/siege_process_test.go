@@ -39,6 +39,10 @@ func TestSecondSignal(t *testing.T) {
 	if e := p.codes()["8888_alice"]; e.Title != "Hello" {
 		t.Errorf("after it alice is listed as %+v", e)
 	}
+	p.end(syscall.SIGTERM) // one alone is a proper end
+	if how := p.cmd.ProcessState; how.ExitCode() != 0 {
+		t.Errorf("after one signal it ended with %v", how)
+	}
 }
 
 // TestStarvedServer: a server that gets a tenth of a processor is slow, but

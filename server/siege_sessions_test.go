@@ -444,3 +444,62 @@ func TestReadyWhileDraining(t *testing.T) {
 		}
 	})
 }
+
+// TestUpdatesKeepTheirOrder: updates that are sent without waiting, some of
+// them twice, take effect in their order: no viewer sees an older one after a
+// newer one.
+func TestUpdatesKeepTheirOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serveTest(t, "--hub.tick", "1ms")
+		viewer, alice := s.viewer(""), s.anchor("alice")
+		answerTo[*wire.Snapshot](viewer, &wire.Subscribe{ID: viewer.id()})
+		code := answerTo[*wire.Started](alice, &wire.Start{ID: alice.id(), Title: "0"}).Stream.Code
+		const n = 30 // below limits.burst
+		for i := range n {
+			alice.tell(&wire.Update{ID: alice.id(), Title: wire.Some(strconv.Itoa(i/2 + 1))})
+			time.Sleep(time.Duration(i%3) * time.Millisecond)
+		}
+		for i := range n {
+			u, _ := expect[*wire.Updated](alice)
+			if want := strconv.Itoa(i/2 + 1); u.Stream.Title != want {
+				t.Errorf("update %d was answered with title %s, want %s", i, u.Stream.Title, want)
+			}
+		}
+		for shown := 0; shown < n/2; {
+			viewer.next()
+			e, listed := viewer.list.Get(code)
+			if !listed {
+				continue
+			}
+			now, err := strconv.Atoi(e.Title)
+			if err != nil || now < shown {
+				t.Fatalf("a viewer saw %q after %d", e.Title, shown)
+			}
+			shown = now
+		}
+	})
+}
+
+// TestDrainIsBounded: sockets that cannot be told to go do not keep a node
+// that stops.
+func TestDrainIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serveTest(t, "--drain", "10s")
+		alice := s.anchor("alice")
+		answerTo[*wire.Started](alice, &wire.Start{ID: alice.id(), Title: "0"})
+		stuck, gate := s.slowViewer()
+		answerTo[*wire.Snapshot](stuck, &wire.Subscribe{ID: stuck.id()})
+		gate.Lock()
+		defer gate.Unlock()
+		for n := range 3 { // something is being written to it
+			answerTo[*wire.Updated](alice, &wire.Update{ID: alice.id(), Title: wire.Some(strconv.Itoa(n))})
+			time.Sleep(time.Second)
+		}
+		began := time.Now()
+		s.stop()
+		if err := s.stopped(); err != nil {
+			t.Error(err)
+		}
+		within(t, "stopped", time.Since(began), 0, 2*perSocket+lateBy+2*time.Second)
+	})
+}
