@@ -391,6 +391,7 @@ func TestForwardedForIsNotBelieved(t *testing.T) {
 		s := serveTest(t, "--limits.sockets-per-address", "2")
 		for n := range 4 {
 			c := s.dialPipe()
+			c.SetReadDeadline(time.Now().Add(10 * time.Second))
 			from := fmt.Sprintf("203.0.113.%d", n)
 			if err := c.upgrade("/v1/viewer", "X-Forwarded-For: "+from, "Forwarded: for="+from, "X-Real-IP: "+from); err != nil {
 				t.Fatal(err)
