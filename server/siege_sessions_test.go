@@ -501,6 +501,6 @@ func TestDrainIsBounded(t *testing.T) {
 		if err := s.stopped(); err != nil {
 			t.Error(err)
 		}
-		within(t, "stopped", time.Since(began), 0, 2*perSocket+lateBy+2*time.Second)
+		within(t, "stopped", time.Since(began), 0, 3*time.Second)
 	})
 }
