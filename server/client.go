@@ -59,7 +59,7 @@ type client struct {
 
 	// Owned by the reading goroutine.
 	rate    *rate.Limiter
-	refused int // messages that came too fast, since the client was last slower
+	refused int // messages in a row that came too fast
 	speaker speaker
 
 	mu      sync.Mutex // guards all below
@@ -96,7 +96,6 @@ func (s *server) serveSocket(kind *endpoint) http.HandlerFunc {
 		}
 		c := s.newClient(conn, kind, r)
 		defer c.close()
-		defer c.failed() // a panic; net/http does not close what was upgraded
 		if !s.gate.enter(c) {
 			c.finish(wire.CloseTooManySockets, "too many connections from this address")
 			return
@@ -152,14 +151,6 @@ func (c *client) close() {
 	c.out.Close()
 	if c.speaker != nil {
 		c.speaker.left()
-	}
-}
-
-// failed, deferred, tells a client of a panic, and lets it go on.
-func (c *client) failed() {
-	if p := recover(); p != nil {
-		c.finish(wire.CloseInternal, "the server failed")
-		panic(p)
 	}
 }
 
@@ -259,9 +250,7 @@ func (c *client) listen(ctx context.Context) {
 func (c *client) mayspeak() bool {
 	now := time.Now()
 	if c.rate.AllowN(now, 1) {
-		if c.rate.TokensAt(now) >= 1 { // else it is as fast as before
-			c.refused = 0
-		}
+		c.refused = 0
 		return true
 	}
 	c.refused++

@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"net/http"
-	"runtime/debug"
 
 	"onair/hub/socket"
 	"onair/hub/wire"
@@ -43,7 +41,7 @@ func (s *server) recovered(next http.Handler) http.Handler {
 				panic(p)
 			}
 			s.metrics.panics.Inc()
-			s.log.Error().Str("panic", fmt.Sprint(p)).Str("path", r.URL.Path).Bytes("stack", debug.Stack()).Msg("a handler panicked")
+			s.log.Error().Interface("panic", p).Str("path", r.URL.Path).Stack().Msg("a handler panicked")
 			panic(http.ErrAbortHandler)
 		}()
 		next.ServeHTTP(w, r)
