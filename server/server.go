@@ -18,9 +18,7 @@ import (
 	"onair/hub/socket"
 	"onair/hub/wire"
 	"onair/presence"
-	"onair/server/auth"
 	"onair/server/config"
-	"onair/signing"
 )
 
 // server is one node with all its parts. Build it with newServer, let it
@@ -31,41 +29,51 @@ type server struct {
 	log     zerolog.Logger
 	reg     *prometheus.Registry
 	metrics *metrics
-	tokens  *auth.Verifier
 	store   presence.Log
 	node    *presence.Node
 	hub     *hub.Hub
 	holders *holders
 	gate    *gate
 	code    liveCode
-	pusher  *signing.Pusher
-	player  *signing.Player
+	likers  *likers
+	regrets regrets
 
+	certificate *certificate // nil: TLS does not end here
+	level       *logLevel
+
+	given     *config.Config // as it was read last; owned by whoever reloads
+	live      atomic.Pointer[live]
 	heldSince atomic.Int64  // Unix milliseconds since when this node is not heard, 0: it is
 	settled   chan struct{} // closed once the log holds this node's settings, or newer ones
 }
 
 // newServer joins the log and puts the parts together. It takes the log over
 // and closes it when serve returns.
-func newServer(ctx context.Context, cfg *config.Config, store presence.Log, reg *prometheus.Registry, log zerolog.Logger) (*server, error) {
+func newServer(
+	ctx context.Context, cfg *config.Config, store presence.Log, reg *prometheus.Registry, log zerolog.Logger, level *logLevel,
+) (*server, error) {
 	s := &server{
-		cfg: cfg, log: log, store: store, reg: reg, metrics: newMetrics(reg), holders: newHolders(),
+		cfg: cfg, given: cfg, log: log, level: level, store: store, reg: reg, metrics: newMetrics(reg), holders: newHolders(), likers: newLikers(),
+		regrets: regrets{seen: map[presence.Session]int64{}},
 		settled: make(chan struct{}),
 		code:    liveCode{bizid: cfg.BizID, template: cfg.Code, hashKey: []byte(cfg.CodeKey.Reveal())},
 	}
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	s.gate = newGate(cfg.Limits.Sockets, cfg.Limits.SocketsPerAddress, s.metrics)
-	var err error
-	if s.tokens, err = newVerifier(ctx, cfg, log); err != nil {
+	s.gate = newGate(&cfg.Limits, s.metrics)
+	l, err := newLive(ctx, s, cfg)
+	if err != nil {
 		return nil, err
 	}
-	if s.pusher, s.player, err = newSigners(cfg); err != nil {
-		return nil, usageError{err}
+	s.live.Store(l)
+	if cfg.TLS.Cert != "" {
+		if s.certificate, err = newCertificate(cfg.TLS.Cert, cfg.TLS.Key, s.metrics, log); err != nil {
+			return nil, usageError{err}
+		}
 	}
 	s.hub = hub.New(hub.Options{
 		Lists: cfg.Lists, Tick: cfg.Hub.Tick, Counters: cfg.Hub.Counters, Idle: cfg.Idle,
 		Limits: hubLimits(cfg),
-		Signer: hubSigner{s.player}, Metrics: reg,
+		Signer: hubSigner{s, s.metrics.signed.WithLabelValues("view")}, Metrics: reg,
 		Viewers: func(st *presence.Stream, n int) { s.node.Viewers(st.Lease(), n) },
 	})
 	s.node, err = presence.JoinLog(ctx, store, presence.NodeConfig{
@@ -193,7 +201,12 @@ func (s *server) serve(ctx context.Context, public, ops net.Listener) error {
 	}
 	web := s.httpServer(s.routes())
 	opsServer := s.httpServer(s.opsRoutes())
-	go func() { failed <- web.Serve(public) }()
+	if s.certificate != nil {
+		web.TLSConfig = s.certificate.config()
+		go func() { failed <- web.ServeTLS(public, "", "") }()
+	} else {
+		go func() { failed <- web.Serve(public) }()
+	}
 	go func() { failed <- opsServer.Serve(ops) }()
 	watched := make(chan struct{})
 	go func() { defer close(watched); s.watchHeld(run) }()
@@ -225,7 +238,7 @@ func (s *server) httpServer(h http.Handler) *http.Server {
 		MaxHeaderBytes: 16 << 10, ErrorLog: stdlog.New(s.log, "", 0),
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
 			socket.KeepAlive(c)
-			return ctx
+			return context.WithValue(ctx, connKey{}, c)
 		},
 	}
 }
