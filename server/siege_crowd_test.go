@@ -45,7 +45,7 @@ func each(n int, f func(i int)) {
 // nobody's viewers, hold nobody up, and are closed in time.
 func testNobodyAuthenticates(t *testing.T, binary []string) {
 	const n, addresses = 10_000, 20
-	p := besiege(t, binary, nil, "--viewer.anonymous=false")
+	p := besiege(t, binary, nil, "--viewer.anonymous=false", "--limits.handshakes", "100000/s")
 	b := p.invite()
 	goroutines := p.gauge("go_goroutines")
 	crowd := make([]*rawSocket, n)
@@ -70,7 +70,7 @@ func testNobodyAuthenticates(t *testing.T, binary []string) {
 				first.CompareAndSwap(nil, &err)
 			}
 		})
-		peak = p.gauge(`onair_sockets{kind="viewer"}`) + p.gauge(`onair_sockets{kind="anchor"}`)
+		peak = p.gauge(`onair_connections{kind="viewer",`) + p.gauge(`onair_connections{kind="anchor",`)
 		late := time.Now().Add(soon)
 		each(n, func(i int) {
 			if c := crowd[i]; c != nil {
@@ -90,8 +90,8 @@ func testNobodyAuthenticates(t *testing.T, binary []string) {
 	if peak < n/4 {
 		t.Errorf("at most %v sockets at once: there was no siege", peak)
 	}
-	p.settles(`onair_sockets{kind="viewer"}`, 1)
-	p.settles(`onair_sockets{kind="anchor"}`, 1)
+	p.settles(`onair_connections{kind="viewer",`, 1)
+	p.settles(`onair_connections{kind="anchor",`, 1)
 	p.settles("go_goroutines", goroutines+20)
 	b.served()
 	if e, _ := b.guest.list.Get(b.code); e.Viewers != 1 {
@@ -120,7 +120,7 @@ func (c *rawSocket) dismissed() error {
 // testComeAndGo: thousands of sockets that came and went, in good ways and in
 // bad ones, leave nothing behind.
 func testComeAndGo(t *testing.T, binary []string) {
-	p := besiege(t, binary, nil, "--limits.sockets-per-address", "5000")
+	p := besiege(t, binary, nil, "--limits.sockets-per-address", "5000", "--limits.handshakes", "100000/s")
 	b := p.invite()
 	goroutines, files, views := p.gauge("go_goroutines"), p.gauge("process_open_fds"), p.gauge("onair_view_subscriptions")
 	anchor := "Authorization: Bearer " + token(t, auth.Anchor, "siege")
@@ -157,8 +157,8 @@ func testComeAndGo(t *testing.T, binary []string) {
 			}
 		})
 	})
-	p.settles(`onair_sockets{kind="viewer"}`, 1)
-	p.settles(`onair_sockets{kind="anchor"}`, 1)
+	p.settles(`onair_connections{kind="viewer",`, 1)
+	p.settles(`onair_connections{kind="anchor",`, 1)
 	p.settles("onair_view_subscriptions", views)
 	p.settles("go_goroutines", goroutines+20)
 	p.settles("process_open_fds", files+10)
@@ -217,7 +217,7 @@ func testNobodyReads(t *testing.T, binary []string) {
 	if grown > perReader {
 		t.Errorf("each costs %.0f bytes, want %d at most", grown, perReader)
 	}
-	if n := p.gauge(`onair_sockets{kind="viewer"}`); n != readers+1 {
+	if n := p.gauge(`onair_connections{kind="viewer",`); n != readers+1 {
 		t.Errorf("%v viewers are connected, want all %d: they were not slow for long", n, readers+1)
 	}
 }
@@ -245,7 +245,8 @@ func TestOpenFiles(t *testing.T) {
 			t.Fatalf("HTTP %d, %v", status, err)
 		}
 	}
-	if got := len(inside) + 2; got != 60 {
+	// One whose handshake is under way is not counted yet.
+	if got := len(inside) + 2; got < 60 || got > 61 {
 		t.Errorf("%d sockets were let in, want 60", got)
 	}
 	// Connections that ask for nothing use up the rest. Those that are accepted
@@ -266,7 +267,7 @@ func TestOpenFiles(t *testing.T) {
 	for _, c := range inside {
 		c.Close()
 	}
-	p.settles(`onair_sockets{kind="viewer"}`, 1)
+	p.settles(`onair_connections{kind="viewer",`, 1)
 	p.dial("/v1/viewer", "")
 	b.served()
 }

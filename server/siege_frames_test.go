@@ -78,8 +78,8 @@ func TestBadFrames(t *testing.T) {
 		}
 		b.served()
 	}
-	p.settles(`onair_sockets{kind="viewer"}`, 1)
-	p.settles(`onair_sockets{kind="anchor"}`, 1)
+	p.settles(`onair_connections{kind="viewer",`, 1)
+	p.settles(`onair_connections{kind="anchor",`, 1)
 	if n := p.gauge("onair_panics_total"); n != 0 {
 		t.Errorf("%v panics", n)
 	}
@@ -159,7 +159,7 @@ func TestResetInAMessage(t *testing.T) {
 	if err := c.reset(); err != nil {
 		t.Fatal(err)
 	}
-	p.settles(`onair_sockets{kind="anchor"}`, 1)
+	p.settles(`onair_connections{kind="anchor",`, 1)
 	if e := p.codes()[started.Stream.Code]; e.Title != "Hello" {
 		t.Errorf("after the reset alice is listed as %+v", e)
 	}

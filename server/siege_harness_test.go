@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -77,18 +78,36 @@ func besiege(t *testing.T, command, env []string, flags ...string) *process {
 
 func tail(text string, n int) string { return text[max(0, len(text)-n):] }
 
-// gauge is a metric's value, 0 where there is none yet.
+// gauge is a metric's value, 0 where there is none yet. A name that ends in a
+// comma is the beginning of several, which are summed up.
 func (p *process) gauge(name string) float64 {
 	p.t.Helper()
-	text := p.metric(name)
-	if text == "" {
-		return 0
-	}
-	value, err := strconv.ParseFloat(text, 64)
+	res, err := http.Get("http://" + p.ops + "/metrics")
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	return value
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return sumOf(p.t, string(body), name)
+}
+
+func sumOf(t *testing.T, metrics, name string) (sum float64) {
+	t.Helper()
+	for line := range strings.Lines(metrics) {
+		rest, found := strings.CutPrefix(line, name)
+		if !found || rest[0] != ' ' && !strings.HasSuffix(name, ",") {
+			continue
+		}
+		value, err := strconv.ParseFloat(strings.TrimSpace(rest[strings.LastIndexByte(rest, ' '):]), 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum += value
+	}
+	return sum
 }
 
 // settles waits until a metric is at most what it is to be.

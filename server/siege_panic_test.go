@@ -29,11 +29,11 @@ func (s *testServer) serveClumsy() *sockettest.Listener {
 		panic("clumsy")
 	})
 	mux.HandleFunc("GET /v1/viewer", s.s.serveSocket(&endpoint{
-		name: "viewer", limit: 1 << 10, anonymous: true,
+		name: "viewer", limit: func() int { return 1 << 10 }, anonymous: func() bool { return true },
 		attend: func(c *client) speaker { return clumsy{s.s.attendViewer(c)} },
 	}))
 	mux.HandleFunc("GET /v1/anchor", s.s.serveSocket(&endpoint{
-		name: "anchor", limit: 1 << 10, only: auth.Anchor,
+		name: "anchor", limit: func() int { return 1 << 10 }, anonymous: func() bool { return false }, only: auth.Anchor,
 		attend: func(c *client) speaker { return clumsy{s.s.attendAnchor(c)} },
 	}))
 	return sockettest.Serve(s.t, s.s.recovered(mux))
@@ -92,8 +92,8 @@ func TestPanicAtAMessage(t *testing.T) {
 			t.Error("the log does not say where the panics came from")
 		}
 		for _, kind := range []string{"viewer", "anchor"} {
-			if n, want := s.metric(`onair_sockets{kind="`+kind+`"}`), map[string]string{"viewer": "0", "anchor": "1"}[kind]; n != want {
-				t.Errorf("%s %s sockets are open, want %s", n, kind, want)
+			if n, want := s.count(`onair_connections{kind="`+kind+`",`), map[string]float64{"viewer": 0, "anchor": 1}[kind]; n != want {
+				t.Errorf("%v %s sockets are open, want %v", n, kind, want)
 			}
 		}
 		answerTo[*wire.Ack](alice, &wire.Beat{ID: alice.id(), N: 1})

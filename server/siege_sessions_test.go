@@ -17,15 +17,7 @@ import (
 
 func (s *testServer) count(name string) float64 {
 	s.t.Helper()
-	text := s.metric(name)
-	if text == "" {
-		return 0
-	}
-	n, err := strconv.ParseFloat(text, 64)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return n
+	return sumOf(s.t, s.get(s.ops, "/metrics"), name)
 }
 
 // TestHundredfoldBeats: beats at a hundred times their rate are heard, but the

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"onair/server/auth"
 )
 
 // cutAfter trickles a request, and returns how long the server looks on.
@@ -48,8 +50,16 @@ func TestSlowBody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serveTest(t)
 		for _, path := range []string{"/v1/streams", "/v1/nothing", "/"} {
-			took := s.cutAfter("POST "+path+" HTTP/1.1\r\nHost: server\r\nContent-Length: 1000\r\n\r\n{", time.Second)
-			within(t, path+": cut", took, 0, 11*time.Second)
+			for name, token := range map[string]string{"": "", " with a token": s.token(auth.Anchor, "alice", time.Hour)} {
+				head := "POST " + path + " HTTP/1.1\r\nHost: server\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n"
+				if token != "" {
+					head += "Authorization: Bearer " + token + "\r\n"
+				}
+				within(t, path+name+": cut", s.cutAfter(head+"\r\n{", time.Second), 0, 11*time.Second)
+			}
+		}
+		if n := s.count("onair_starts_total"); n != 0 {
+			t.Errorf("%v streams were started", n)
 		}
 		if status := s.status("/v1/streams", ""); status != http.StatusOK {
 			t.Errorf("then the list: HTTP %d", status)
