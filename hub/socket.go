@@ -201,9 +201,11 @@ func (s *Socket) write() {
 			s.await(timer)
 			continue
 		}
-		if s.w.Write(o.Message) != nil {
+		if err := s.w.Write(o.Message); err != nil {
 			s.lose()
-			s.w.CloseNow()
+			if err != socket.ErrClosed { // else somebody is closing it, and may have a last word
+				s.w.CloseNow()
+			}
 			return
 		}
 		s.hub.metrics.wrote(&o)
