@@ -70,11 +70,22 @@ func TestNetworks(t *testing.T) {
 		t.Errorf("%v", got)
 	}
 	for _, bad := range [][]string{
-		{"--proxies", "example.com"}, {"--proxies", "10.0.0.0/33"}, {"--proxies", "fe80::1%eth0"}, {"--tls.cert", "x"},
-		{"--hooks.nginx-rtmp.secret", "a/b"}, {"--hooks.nginx-rtmp.secret", "publish"}, {"--hooks.nginx-rtmp.enabled", "yes"},
-		{"--hooks.nginx-rtmp.enabled", "true", "--hooks.nginx-rtmp.allow", ""}, {"--play.ports", "rtmp=0"}, {"--play.ports", "x=1"},
-		{"--liveness.end-grace", "300h"}, {"--liveness.start-within", "1ms"}, {"--limits.batch", "1KiB"}, {"--cors", "["},
-		{"--limits.handshakes", "5000"}, {"--play.scheme", "rtmp"},
+		{"--proxies", "example.com"},
+		{"--proxies", "10.0.0.0/33"},
+		{"--proxies", "fe80::1%eth0"},
+		{"--tls.cert", "x"},
+		{"--hooks.nginx-rtmp.secret", "a/b"},
+		{"--hooks.nginx-rtmp.secret", "publish"},
+		{"--hooks.nginx-rtmp.enabled", "yes"},
+		{"--hooks.nginx-rtmp.enabled", "true", "--hooks.nginx-rtmp.allow", ""},
+		{"--play.ports", "rtmp=0"},
+		{"--play.ports", "x=1"},
+		{"--liveness.end-grace", "300h"},
+		{"--liveness.start-within", "1ms"},
+		{"--limits.batch", "1KiB"},
+		{"--cors", "["},
+		{"--limits.handshakes", "5000"},
+		{"--play.scheme", "rtmp"},
 	} {
 		if _, err := Load(bad, nil); err == nil || !strings.Contains(err.Error(), bad[len(bad)-2]) && !strings.Contains(err.Error(), bad[0]) {
 			t.Errorf("%v: %v", bad, err)
