@@ -113,7 +113,7 @@ func happen(s *testServer, log *presencetest.Faulty) {
 	answerTo[*wire.Error](again, &wire.Resume{ID: again.id(), Session: b.Session})
 
 	// A picture that is lost, a stray beat, a kick.
-	b = answerTo[*wire.Started](again, &wire.Start{ID: again.id(), Title: ""})
+	answerTo[*wire.Started](again, &wire.Start{ID: again.id(), Title: ""})
 	s.callback("update_publish", "7", "8888_alice", "").is(204)
 	s.callback("publish_done", "7", "8888_alice", "").is(204)
 	lease := again.leaseOn(s)
