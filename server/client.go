@@ -59,7 +59,7 @@ type client struct {
 
 	// Owned by the reading goroutine.
 	rate    *rate.Limiter
-	refused int // messages in a row that came too fast
+	refused int // messages that came too fast since the client was last slower
 	burst   int // how many of them there may be
 	ended   error
 	speaker speaker
@@ -279,7 +279,9 @@ func (c *client) listen(ctx context.Context) {
 func (c *client) mayspeak() bool {
 	now := time.Now()
 	if c.rate.AllowN(now, 1) {
-		c.refused = 0
+		if c.rate.TokensAt(now) >= 1 { // else it is as fast as before
+			c.refused = 0
+		}
 		return true
 	}
 	c.refused++

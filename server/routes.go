@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"runtime/debug"
 	"strconv"
 	"time"
 
@@ -107,7 +108,7 @@ func (s *server) recovered(next http.Handler) http.Handler {
 				panic(p)
 			}
 			s.metrics.panics.Inc()
-			s.log.Error().Str("panic", fmt.Sprint(p)).Str("call", r.Pattern).Stack().Msg("a handler panicked")
+			s.log.Error().Str("panic", fmt.Sprint(p)).Str("call", r.Pattern).Bytes("stack", debug.Stack()).Msg("a handler panicked")
 			panic(http.ErrAbortHandler)
 		}()
 		next.ServeHTTP(w, r)

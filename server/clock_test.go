@@ -1,0 +1,82 @@
+package main
+
+import (
+	"net/http"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"onair/hub/wire"
+	"onair/server/auth"
+)
+
+// TestSteppedClockIsNotSeen: while the log's clock is set by an hour, either
+// way, viewers see no stream leave nor go away.
+func TestSteppedClockIsNotSeen(t *testing.T) {
+	for _, step := range []time.Duration{time.Hour, -time.Hour} {
+		t.Run(step.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var shift atomic.Int64
+				s := serveStepped(t, func() time.Duration { return time.Duration(shift.Load()) })
+				viewer, alice := s.viewer(""), s.anchor("alice")
+				answerTo[*wire.Snapshot](viewer, &wire.Subscribe{ID: viewer.id()})
+				code := answerTo[*wire.Started](alice, &wire.Start{ID: alice.id(), Title: "Hello"}).Stream.Code
+				answerTo[*wire.Ack](alice, &wire.Beat{ID: alice.id(), N: 0})
+				viewer.shows("live", func(l *wire.List) bool { return state(l, code) == wire.StateLive })
+				time.Sleep(30 * time.Second)
+				shift.Add(int64(step))
+				for n := range int64(5) {
+					time.Sleep(30 * time.Second)
+					answerTo[*wire.Ack](alice, &wire.Beat{ID: alice.id(), N: n})
+					time.Sleep(30 * time.Second)
+				}
+				synctest.Wait()
+				for len(viewer.inbox) > 0 {
+					viewer.next()
+					if got := state(&viewer.list, code); got != wire.StateLive {
+						t.Fatalf("a viewer saw state %q", got)
+					}
+				}
+				// Whoever comes now is treated as ever, and so is who goes silent.
+				bob := s.anchor("bob")
+				answerTo[*wire.Started](bob, &wire.Start{ID: bob.id(), Title: "Hello"})
+				last := time.Now()
+				_, at := expect[*wire.Ended](bob)
+				within(t, "bob's end", at.Sub(last), 180*time.Second, 188*time.Second)
+			})
+		})
+	}
+}
+
+// TestSkewedTokens: a token from a server whose clock is ahead by less than
+// half a minute is taken, one from further ahead is not; exp is taken at its
+// word.
+func TestSkewedTokens(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serveTest(t, "--viewer.anonymous=false")
+		for _, test := range []struct {
+			name string
+			skew time.Duration // of the clock of who signs
+			ttl  time.Duration
+			want int
+		}{
+			{"ahead within the leeway", 20 * time.Second, time.Hour, http.StatusOK},
+			{"ahead by five minutes", 5 * time.Minute, time.Hour, http.StatusUnauthorized},
+			{"behind by five minutes", -5 * time.Minute, time.Hour, http.StatusOK},
+			{"behind by more than its life", -5 * time.Minute, 4 * time.Minute, http.StatusUnauthorized},
+		} {
+			refused := s.metric("onair_tokens_refused_total")
+			text, err := auth.Mint([]byte(s.secret), "", auth.Identity{Subject: "bob", Role: auth.Viewer}, test.ttl, time.Now().Add(test.skew))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := s.status("/v1/streams", text); got != test.want {
+				t.Errorf("%s: HTTP %d, want %d", test.name, got, test.want)
+			}
+			if counted := s.metric("onair_tokens_refused_total") != refused; counted != (test.want != http.StatusOK) {
+				t.Errorf("%s: counted as refused: %v", test.name, counted)
+			}
+		}
+	})
+}

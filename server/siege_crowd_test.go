@@ -1,0 +1,282 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"onair/hub/wire"
+	"onair/server/auth"
+)
+
+// TestSiege is for crowds, and for what a socket costs: its servers are built
+// without the race detector.
+func TestSiege(t *testing.T) {
+	t.Parallel()
+	binary := []string{plainBinary(t)}
+	t.Run("nobody authenticates", func(t *testing.T) { testNobodyAuthenticates(t, binary) })
+	t.Run("come and go", func(t *testing.T) { testComeAndGo(t, binary) })
+	t.Run("nobody reads", func(t *testing.T) { testNobodyReads(t, binary) })
+}
+
+// each calls f with 0 to n-1, from a few goroutines.
+func each(n int, f func(i int)) {
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				f(i)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// testNobodyAuthenticates: ten thousand sockets that never say who they are are
+// nobody's viewers, hold nobody up, and are closed in time.
+func testNobodyAuthenticates(t *testing.T, binary []string) {
+	const n, addresses = 10_000, 20
+	p := besiege(t, binary, nil, "--viewer.anonymous=false", "--limits.handshakes", "100000/s")
+	b := p.invite()
+	goroutines := p.gauge("go_goroutines")
+	crowd := make([]*rawSocket, n)
+	defer func() {
+		for _, c := range crowd {
+			if c != nil {
+				c.Close()
+			}
+		}
+	}()
+	var peak float64
+	var closed atomic.Int64
+	var first atomic.Pointer[error]
+	b.whilst(func() {
+		each(n, func(i int) {
+			c, err := p.dialRaw(fmt.Sprintf("127.0.0.%d", 2+i%addresses))
+			if err == nil {
+				crowd[i] = c
+				err = c.ask([]string{"/v1/viewer", "/v1/anchor"}[i%2])
+			}
+			if err != nil {
+				first.CompareAndSwap(nil, &err)
+			}
+		})
+		peak = p.gauge(`onair_connections{kind="viewer",`) + p.gauge(`onair_connections{kind="anchor",`)
+		late := time.Now().Add(soon)
+		each(n, func(i int) {
+			if c := crowd[i]; c != nil {
+				c.SetReadDeadline(late)
+				if err := c.dismissed(); err != nil {
+					first.CompareAndSwap(nil, &err)
+					return
+				}
+				closed.Add(1)
+			}
+		})
+	})
+	t.Logf("%v sockets at once, %d closed with %d", peak, closed.Load(), wire.CloseNoAuth)
+	if closed.Load() != n {
+		t.Errorf("only %d were: %v", closed.Load(), *first.Load())
+	}
+	if peak < n/4 {
+		t.Errorf("at most %v sockets at once: there was no siege", peak)
+	}
+	p.settles(`onair_connections{kind="viewer",`, 1)
+	p.settles(`onair_connections{kind="anchor",`, 1)
+	p.settles("go_goroutines", goroutines+20)
+	b.served()
+	if e, _ := b.guest.list.Get(b.code); e.Viewers != 1 {
+		t.Errorf("%d viewers, want the one who watches", e.Viewers)
+	}
+	if stopped := answerTo[*wire.Stopped](b.anchor, &wire.Stop{ID: b.anchor.id()}); stopped.Summary.PeakViewers != 1 {
+		t.Errorf("at most %d viewers, want the one who watches", stopped.Summary.PeakViewers)
+	}
+}
+
+// dismissed waits for the answer to the handshake, and for the end of a socket
+// that is closed for its silence.
+func (c *rawSocket) dismissed() error {
+	if status, err := c.answer(); status != 101 {
+		return fmt.Errorf("HTTP %d, %w", status, err)
+	}
+	if code, err := c.closes(); code != wire.CloseNoAuth {
+		return fmt.Errorf("closed with %d, %w", code, err)
+	}
+	if _, err := c.in.ReadByte(); err != io.EOF {
+		return fmt.Errorf("after the close frame: %w", err)
+	}
+	return nil
+}
+
+// testComeAndGo: thousands of sockets that came and went, in good ways and in
+// bad ones, leave nothing behind.
+func testComeAndGo(t *testing.T, binary []string) {
+	p := besiege(t, binary, nil, "--limits.sockets-per-address", "5000", "--limits.handshakes", "100000/s")
+	b := p.invite()
+	goroutines, files, views := p.gauge("go_goroutines"), p.gauge("process_open_fds"), p.gauge("onair_view_subscriptions")
+	anchor := "Authorization: Bearer " + token(t, auth.Anchor, "siege")
+	b.whilst(func() {
+		each(4000, func(i int) {
+			c, err := p.dialRaw("")
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer c.Close()
+			c.SetDeadline(time.Now().Add(soon))
+			path := []string{"/v1/viewer", "/v1/anchor"}[i%2]
+			if err := c.upgrade(path, anchor); err != nil {
+				t.Errorf("%s: %v", path, err)
+				return
+			}
+			if path == "/v1/viewer" {
+				c.Write(masked(final|opText, `{"type":"subscribe"}`))
+				c.Write(masked(final|opText, `{"type":"watch","code":"`+b.code+`"}`))
+			}
+			switch i / 2 % 4 {
+			case 0: // as is proper
+				c.Write(masked(final|opClose, "\x03\xe8"))
+				if _, err := io.Copy(io.Discard, c.in); err != nil {
+					t.Errorf("a close of ours ended in %v", err)
+				}
+			case 1: // the welcome has not been read
+				c.reset()
+			case 2:
+				c.frame()
+			case 3:
+				c.Write([]byte{final | opText, 0xff}) // half a frame
+			}
+		})
+	})
+	p.settles(`onair_connections{kind="viewer",`, 1)
+	p.settles(`onair_connections{kind="anchor",`, 1)
+	p.settles("onair_view_subscriptions", views)
+	p.settles("go_goroutines", goroutines+20)
+	p.settles("process_open_fds", files+10)
+	b.guest.shows("one viewer again", func(l *wire.List) bool { e, _ := l.Get(b.code); return e.Viewers == 1 })
+	b.served()
+}
+
+// testNobodyReads: viewers that have stopped reading cost what the kernel
+// holds for them and no queue, also where memory is short.
+func testNobodyReads(t *testing.T, binary []string) {
+	const readers, anchors, rounds, perReader = 1000, 20, 40, 64 << 10
+	p := besiege(t, binary, []string{"GOMEMLIMIT=64MiB"}, "--limits.sockets-per-address", "5000", "--limits.burst", "10000",
+		"--hub.tick", "20ms", "--hub.counters", "20ms")
+	b := p.invite()
+	var live []*caller
+	for i := range anchors {
+		a := p.dial("/v1/anchor", token(t, auth.Anchor, fmt.Sprint("anchor", i)))
+		answerTo[*wire.Started](a, &wire.Start{ID: a.id(), Title: "0"})
+		live = append(live, a)
+	}
+	each(readers, func(int) {
+		c, err := p.dialRaw("")
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		t.Cleanup(func() { c.Close() })
+		if err := c.upgrade("/v1/viewer"); err != nil {
+			t.Error(err)
+			return
+		}
+		c.Write(masked(final|opText, `{"type":"subscribe"}`))
+	})
+	if t.Failed() {
+		t.FailNow()
+	}
+	b.served()
+	before := p.gauge("process_resident_memory_bytes")
+	diffs, sent := p.gauge("onair_diffs_total"), p.gauge(`onair_frames_sent_total{kind="diff"}`)
+	for range rounds {
+		for _, a := range live {
+			text := fmt.Sprintf(`{"pad":"%0900d"}`, time.Now().UnixNano())
+			answerTo[*wire.Updated](a, &wire.Update{ID: a.id(), Extra: wire.Some(json.RawMessage(text))})
+		}
+		b.served()
+	}
+	after := p.gauge("process_resident_memory_bytes")
+	grown := (after - before) / readers
+	diffs = p.gauge("onair_diffs_total") - diffs
+	sent = p.gauge(`onair_frames_sent_total{kind="diff"}`) - sent
+	t.Logf("%d viewers who do not read, %v diffs, %.1f written to each: %.0f bytes more for each, %.0f MiB in all",
+		readers, diffs, sent/readers, grown, after/(1<<20))
+	if sent > readers*diffs/2 {
+		t.Errorf("%v of %v frames were written: the viewers were not slow", sent, readers*diffs)
+	}
+	if grown > perReader {
+		t.Errorf("each costs %.0f bytes, want %d at most", grown, perReader)
+	}
+	if n := p.gauge(`onair_connections{kind="viewer",`); n != readers+1 {
+		t.Errorf("%v viewers are connected, want all %d: they were not slow for long", n, readers+1)
+	}
+}
+
+// TestOpenFiles: with every file in use nobody new gets in and everybody
+// inside goes on; when some leave, others may come.
+func TestOpenFiles(t *testing.T) {
+	t.Parallel()
+	// 260 files leave room for 60 sockets, see reservedFiles.
+	p := besiege(t, []string{"sh", "-c", `ulimit -n 260 && exec "$0" "$@"`, os.Args[0]}, nil)
+	b := p.invite()
+	var inside []*rawSocket
+	for full := false; !full; {
+		c := p.rawSockets(1)[0]
+		if err := c.ask("/v1/viewer"); err != nil {
+			t.Fatal(err)
+		}
+		c.SetReadDeadline(time.Now().Add(soon))
+		switch status, err := c.answer(); {
+		case status == 101:
+			inside = append(inside, c)
+		case status == 503:
+			full = true
+		default:
+			t.Fatalf("HTTP %d, %v", status, err)
+		}
+	}
+	// One whose handshake is under way is not counted yet.
+	if got := len(inside) + 2; got < 60 || got > 61 {
+		t.Errorf("%d sockets were let in, want 60", got)
+	}
+	// Connections that ask for nothing use up the rest. Those that are accepted
+	// are cut in time, and let others in.
+	idle := p.rawSockets(250)
+	b.whilst(func() {
+		for i, c := range idle {
+			c.SetReadDeadline(time.Now().Add(soon))
+			if _, err := c.in.ReadByte(); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("connection %d is still open: %v", i, err)
+				return
+			}
+		}
+	})
+	if n := countLines(p.logged(), syscall.EMFILE.Error()); n == 0 || n > 60 {
+		t.Errorf("the log says %d times that files are used up, want it said, but not for each of %d", n, len(idle))
+	}
+	for _, c := range inside {
+		c.Close()
+	}
+	p.settles(`onair_connections{kind="viewer",`, 1)
+	p.dial("/v1/viewer", "")
+	b.served()
+}
+
+func countLines(text, with string) (n int) {
+	for line := range strings.Lines(text) {
+		if strings.Contains(line, with) {
+			n++
+		}
+	}
+	return n
+}

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"onair/hub/socket/sockettest"
+	"onair/hub/wire"
+	"onair/server/auth"
+)
+
+// clumsy is a speaker that panics at what it hears.
+type clumsy struct{ speaker }
+
+func (clumsy) hear(context.Context, []byte) error { panic("clumsy") }
+
+// serveClumsy serves, beside the real server and with its parts, handlers that
+// panic.
+func (s *testServer) serveClumsy() *sockettest.Listener {
+	s.t.Helper()
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /page", func(http.ResponseWriter, *http.Request) { panic("clumsy") })
+	mux.HandleFunc("GET /half", func(w http.ResponseWriter, _ *http.Request) {
+		w.Write([]byte("half"))
+		panic("clumsy")
+	})
+	mux.HandleFunc("GET /v1/viewer", s.s.serveSocket(&endpoint{
+		name: "viewer", limit: func() int { return 1 << 10 }, anonymous: func() bool { return true },
+		attend: func(c *client) speaker { return clumsy{s.s.attendViewer(c)} },
+	}))
+	mux.HandleFunc("GET /v1/anchor", s.s.serveSocket(&endpoint{
+		name: "anchor", limit: func() int { return 1 << 10 }, anonymous: func() bool { return false }, only: auth.Anchor,
+		attend: func(c *client) speaker { return clumsy{s.s.attendAnchor(c)} },
+	}))
+	return sockettest.Serve(s.t, s.s.recovered(mux))
+}
+
+// TestPanicInAHandler: a request whose handler panics gets no answer that looks
+// like one, and is all that ends.
+func TestPanicInAHandler(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serveTest(t)
+		alice := s.anchor("alice")
+		answerTo[*wire.Started](alice, &wire.Start{ID: alice.id(), Title: "Hello"})
+		broken := s.serveClumsy()
+		for _, path := range []string{"/page", "/half"} {
+			if res, err := broken.Client().Get("http://server" + path); err == nil {
+				var some [100]byte
+				n, err := res.Body.Read(some[:])
+				res.Body.Close()
+				if err == nil || err.Error() == "EOF" {
+					t.Errorf("%s: HTTP %d, %q, %v", path, res.StatusCode, some[:n], err)
+				}
+			}
+		}
+		if n := s.metric("onair_panics_total"); n != "2" {
+			t.Errorf("%s panics were counted, want 2", n)
+		}
+		if said := s.logged(); strings.Count(said, `"panic":"clumsy"`) != 2 || !strings.Contains(said, "siege_panic_test.go") {
+			t.Error("the log does not say of each panic what it was and where")
+		}
+		answerTo[*wire.Ack](alice, &wire.Beat{ID: alice.id(), N: 1})
+	})
+}
+
+// TestPanicAtAMessage: a socket whose message cannot be handled for a panic is
+// told that the server failed, counts no longer, and is all that ends.
+func TestPanicAtAMessage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serveTest(t)
+		alice := s.anchor("alice")
+		answerTo[*wire.Started](alice, &wire.Start{ID: alice.id(), Title: "Hello"})
+		broken := s.serveClumsy()
+		tok := s.token(auth.Anchor, "mallory", time.Hour)
+		for _, path := range []string{"v1/viewer", "v1/anchor"} {
+			c := newCaller(t, broken.Dial(t, path, dialOptions(tok)), patient)
+			c.welcomed()
+			c.raw(`{"type":"auth","token":"x"}`)
+			if code, _ := c.closes(); code != wire.CloseInternal {
+				t.Errorf("%s: closed with %d", path, code)
+			}
+		}
+		synctest.Wait()
+		if n := s.metric("onair_panics_total"); n != "2" {
+			t.Errorf("%s panics were counted, want 2", n)
+		}
+		if !strings.Contains(s.logged(), "siege_panic_test.go") {
+			t.Error("the log does not say where the panics came from")
+		}
+		for _, kind := range []string{"viewer", "anchor"} {
+			if n, want := s.count(`onair_connections{kind="`+kind+`",`), map[string]float64{"viewer": 0, "anchor": 1}[kind]; n != want {
+				t.Errorf("%v %s sockets are open, want %v", n, kind, want)
+			}
+		}
+		answerTo[*wire.Ack](alice, &wire.Beat{ID: alice.id(), N: 1})
+	})
+}
