@@ -24,7 +24,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	counter := func(name, help string) prometheus.Counter {
 		return f.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
 	}
-	return &metrics{
+	m := &metrics{
 		streams: f.NewGaugeVec(prometheus.GaugeOpts{Name: "onair_streams", Help: "Live sessions, by state."}, []string{"state"}),
 		beats:   counter("onair_beats_total", "Heartbeats heard by this node."),
 		strays:  counter("onair_stray_beats_total", "Heartbeats in the log that named a session which is no longer live."),
@@ -41,6 +41,13 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		retries: counter("onair_append_retries_total", "Appends that failed and were tried again."),
 		entries: counter("onair_entries_total", "Entries of the log applied."),
 	}
+	for _, state := range stateNames { // there from the start, or the first end is no rise
+		m.streams.WithLabelValues(state)
+	}
+	for _, reason := range endNames[1:] {
+		m.ends.WithLabelValues(reason)
+	}
+	return m
 }
 
 // applied counts what one entry did.

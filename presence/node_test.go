@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -409,4 +410,35 @@ func TestBeatAllocatesNothing(t *testing.T) {
 	if got := testing.AllocsPerRun(1_000, func() { n.Beat(Lease{1, 1}) }); got != 0 {
 		t.Errorf("%v allocations a beat", got)
 	}
+}
+
+// TestBatchesAreBounded: what is more than one batch takes goes with the next,
+// in order, and nothing is lost.
+func TestBatchesAreBounded(t *testing.T) {
+	o := newOutbox()
+	const many, size = 100, 4_000
+	for i := range many {
+		o.beat(Lease{Index: uint32(i), Tag: 1}, 0)
+		o.tell(started(i, fmt.Sprint("anchor", i)))
+	}
+	beats, commands, batches := 0, 0, 0
+	for o.waits(size) || beats < many {
+		b := o.take(0, size, false)
+		if n := len(b.Seal().Bytes); n > size+200 {
+			t.Errorf("a batch of %d bytes", n)
+		}
+		for _, c := range b.Commands {
+			check(t, "order", c.(*Start).Session, id(commands))
+			commands++
+		}
+		beats += len(b.Beats)
+		if batches++; batches > many {
+			t.Fatal("it does not end")
+		}
+	}
+	check(t, "beats", beats, many)
+	check(t, "commands", commands, many)
+	check(t, "more than one batch", batches > 1, true)
+	o.tell(&Update{Session: id(1), Title: new(strings.Repeat("x", 2*size))})
+	check(t, "one that is too long goes alone", len(o.take(0, size, false).Commands), 1)
 }

@@ -26,6 +26,9 @@ func TestDiskFull(t *testing.T) {
 		if e.Code != wire.CodeUnavailable {
 			t.Errorf("start on a full disk was answered with %+v", e)
 		}
+		if got := s.get(s.ops, "/readyz"); !strings.Contains(got, `{"degraded":["store"],"since":`) {
+			t.Errorf("readyz says %s", got)
+		}
 		answerTo[*wire.Ack](alice, &wire.Beat{ID: alice.id(), N: 1})
 		viewer.shows("live", func(l *wire.List) bool { return state(l, "8888_alice") == wire.StateLive })
 		e = answerTo[*wire.Error](alice, &wire.Stop{ID: alice.id()})
@@ -34,6 +37,10 @@ func TestDiskFull(t *testing.T) {
 		}
 		viewer.shows("gone", func(l *wire.List) bool { return state(l, "8888_alice") == "" }) // three beats later
 		log.Full(false)
+		time.Sleep(10 * time.Second)
+		if got := s.get(s.ops, "/readyz"); strings.Contains(got, "degraded") { // nobody had to ask for it
+			t.Errorf("with room again readyz says %s", got)
+		}
 		answerTo[*wire.Started](bob, &wire.Start{ID: bob.id(), Title: "Hello"})
 		viewer.shows("bob", func(l *wire.List) bool { return state(l, "8888_bob") != "" })
 	})

@@ -193,7 +193,7 @@ func TestWhoMayCallBack(t *testing.T) {
 		post("nginx-rtmp/s3cret", "X-Forwarded-For: 192.0.2.7, 127.0.0.1").is(204)
 		s.public.Peer = netip.MustParseAddrPort("[::1]:1")
 		post("nginx-rtmp/s3cret/publish").is(204)
-		s.call("POST", "/v1/hooks/nginx-rtmp/s3cret", "", strings.Repeat("x", 20<<10)).refused(400, wire.CodeBadRequest)
+		hookRequest(t, s, "publish", strings.Repeat("x", 20<<10), "").refused(400, wire.CodeBadRequest)
 		s.call("POST", "/v1/hooks/nginx-rtmp/s3cret", "", strings.Replace(body, "app=live", "app=other", 1)).refused(403, wire.CodeForbidden)
 		off := serveTest(t)
 		off.call("POST", "/v1/hooks/nginx-rtmp", "", body).refused(404, wire.CodeNotFound)

@@ -67,7 +67,6 @@ func (s *server) reload(ctx context.Context, load func() (*config.Config, error)
 	was.forget()
 	s.gate.limit(&next.Limits)
 	s.hub.SetLimits(hubLimits(next))
-	s.level.set(next.Log.Level)
 	s.metrics.reloads.WithLabelValues("ok").Inc()
 	changed := config.Changed(s.given, is)
 	s.given = is
@@ -79,6 +78,7 @@ func (s *server) reload(ctx context.Context, load func() (*config.Config, error)
 	if len(rest) > 0 {
 		s.log.Warn().Strs("keys", rest).Msg("these have changed and need a restart")
 	}
+	s.level.set(next.Log.Level) // last: what was said here is to be read
 }
 
 func isReloaded(key string) bool {

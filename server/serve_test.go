@@ -28,7 +28,16 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asServer) != "" {
 		main()
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(tidy{m})
+}
+
+// tidy lets go of the HTTP connections that tests left open for one another.
+type tidy struct{ m *testing.M }
+
+// Run implements goleak.TestingM.
+func (t tidy) Run() int {
+	defer http.DefaultClient.CloseIdleConnections()
+	return t.m.Run()
 }
 
 // testServer is the whole server on listeners in memory, inside a bubble.

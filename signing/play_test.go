@@ -104,3 +104,38 @@ func TestNewPlayerRefuses(t *testing.T) {
 		}
 	}
 }
+
+// TestPlayPorts: a protocol's port stands in its URLs alone, and signs nothing.
+func TestPlayPorts(t *testing.T) {
+	c := signing.PlayerConfig{
+		Domains: []signing.Domain{{Name: "play.example.com"}}, App: "live", TTL: time.Hour,
+		Protocols: []signing.Protocol{signing.RTMP, signing.FLV, signing.HLS}, Templates: map[string]string{"hd": "550"}, Scheme: "http",
+	}
+	c = fill(t, c)
+	without, err := signing.NewPlayer(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Ports = map[signing.Protocol]int{signing.RTMP: 19350, signing.HLS: 8080}
+	with, err := signing.NewPlayer(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range with.Protocols() {
+		plain, got := string(without.AppendURL(nil, p, "8888_a", 1e12)), string(with.AppendURL(nil, p, "8888_a", 1e12))
+		port := map[signing.Protocol]string{signing.RTMP: ":19350", "rtmp_hd": ":19350", signing.HLS: ":8080", "hls_hd": ":8080"}[p]
+		if want := strings.Replace(plain, "play.example.com", "play.example.com"+port, 1); got != want {
+			t.Errorf("%s: %s, want %s", p, got, want)
+		}
+	}
+	for _, bad := range []map[signing.Protocol]int{{signing.RTMP: 0}, {signing.RTMP: 70000}} {
+		c.Ports = bad
+		if _, err := signing.NewPlayer(c); err == nil {
+			t.Errorf("%v was taken", bad)
+		}
+	}
+	c.Ports, c.Domains = map[signing.Protocol]int{signing.RTMP: 1}, []signing.Domain{{Name: "play.example.com:8080"}}
+	if _, err := signing.NewPlayer(c); err == nil {
+		t.Error("a domain with a port was taken beside ports")
+	}
+}

@@ -1,0 +1,186 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+	dto "github.com/prometheus/client_model/go"
+
+	"onair/hub/wire"
+	"onair/presence"
+	"onair/presence/presencetest"
+	"onair/server/auth"
+)
+
+// TestEveryMetric: each metric of ours moves when what it counts happens, is
+// named as the field names metrics, and has no label that names a user.
+func TestEveryMetric(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var step atomic.Int64
+		log := presencetest.NewFaulty(presencetest.Stepped(openMemory(t), func() time.Duration { return time.Duration(step.Load()) }))
+		s := serveLog(t, log, "--hooks.nginx-rtmp.enabled", "true", "--hooks.nginx-rtmp.secret", "s3cret", "--limits.sockets-per-address", "20")
+		happen(s, log)
+		step.Store(int64(time.Hour))
+		time.Sleep(5 * time.Second)
+		families, err := s.s.reg.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		problems, err := promlint.NewWithMetricFamilies(families).Lint()
+		if err != nil || len(problems) > 0 {
+			t.Errorf("promlint: %+v, %v", problems, err)
+		}
+		for _, f := range families {
+			name := f.GetName()
+			if !strings.HasPrefix(name, "onair_") || name == "onair_store_errors_total" || strings.HasPrefix(name, "onair_tls_") || name == "onair_append_retries_total" {
+				continue // the first two cannot happen in memory, the last three have tests of their own
+			}
+			if total(f) == 0 {
+				t.Errorf("%s was not moved by anything", name)
+			}
+			for _, m := range f.GetMetric() {
+				for _, l := range m.GetLabel() {
+					if regexp.MustCompile(`alice|bob|8888|127\.0|txSecret|s3cret`).MatchString(l.GetValue()) {
+						t.Errorf("%s has the label %s=%q", name, l.GetName(), l.GetValue())
+					}
+				}
+			}
+		}
+		for _, want := range []string{
+			`onair_connections{kind="viewer",role="anonymous"} 1`, `onair_connections{kind="viewer",role="viewer"} 1`,
+			`onair_closes_total{code="4208",kind="anchor"} 1`, `onair_ends_total{reason="missed_beats"} 1`,
+			`onair_ends_total{reason="stream_lost"} 1`, `onair_ends_total{reason="kicked"} 1`,
+			`onair_false_expirations_total 1`, `onair_tokens_refused_total 1`, `onair_panics_total 1`,
+			`onair_push_verifications_total{result="good"} 1`, `onair_push_verifications_total{result="mismatch"} 1`,
+			`onair_callbacks_total{event="publish",provider="nginx-rtmp",result="signature"} 1`,
+			`onair_turned_away_total{reason="draining"} 1`, `onair_config_reloads_total{result="failed"} 1`,
+			`onair_resumes_total{outcome="diff"} 1`, `onair_resumes_total{outcome="snapshot"} 1`,
+		} {
+			name, value, _ := strings.Cut(want, " ")
+			if got := s.metricOf(families, name); got != value {
+				t.Errorf("%s is %s, want %s", name, got, value)
+			}
+		}
+	})
+}
+
+// happen makes everything happen that is counted.
+func happen(s *testServer, log *presencetest.Faulty) {
+	t := s.t
+	t.Helper()
+	back := s.day(auth.Backend, "app")
+	viewer := s.viewer("")
+	known := s.viewer(s.day(auth.Viewer, "bob"))
+	first := answerTo[*wire.Snapshot](viewer, &wire.Subscribe{ID: viewer.id(), Play: []string{"flv"}})
+	alice := s.anchor("alice")
+	b := answerTo[*wire.Started](alice, &wire.Start{ID: alice.id(), Title: ""})
+	stats := wire.Stats{BitrateKbps: wire.Some(2500.0), FPS: wire.Some(30.0)}
+	answerTo[*wire.Ack](alice, &wire.Beat{ID: alice.id(), N: 1, Stats: stats})
+	answerTo[*wire.Watching](known, &wire.Watch{ID: known.id(), Code: "8888_alice"})
+	query := pushQuery(b.Push.RTMP)
+	s.callback("publish", "1", "8888_alice", query).is(204)
+	s.callback("publish", "2", "8888_alice", query[:len("txSecret=")]+strings.Repeat("0", 32)+query[len("txSecret=")+32:]).is(403)
+	resumed := s.viewer("")
+	answerTo[*wire.Diff](resumed, &wire.Subscribe{ID: resumed.id(), Play: []string{"flv"}, Pos: first.Pos})
+	answerTo[*wire.Snapshot](resumed, &wire.Subscribe{ID: resumed.id(), Pos: "1-0.00000001"})
+	resumed.conn.CloseNow()
+
+	// A slow viewer is left behind.
+	slow, gate := s.slowViewer()
+	answerTo[*wire.Snapshot](slow, &wire.Subscribe{ID: slow.id()})
+	gate.Lock()
+	for i := range 3 {
+		s.call("PATCH", "/v1/streams/8888_alice", back, fmt.Sprintf(`{"title":"%d"}`, i)).is(200)
+		time.Sleep(time.Second)
+	}
+	gate.Unlock()
+	slow.shows("the last title", func(l *wire.List) bool { e, _ := l.Get("8888_alice"); return e.Title == "2" })
+	slow.conn.CloseNow()
+
+	// A late beat, an end by silence, and somebody who comes back right after it.
+	time.Sleep(100 * time.Second)
+	answerTo[*wire.Ack](alice, &wire.Beat{ID: alice.id(), N: 2})
+	alice.closes()
+	again := s.anchor("alice")
+	answerTo[*wire.Error](again, &wire.Resume{ID: again.id(), Session: b.Session})
+
+	// A picture that is lost, a stray beat, a kick.
+	answerTo[*wire.Started](again, &wire.Start{ID: again.id(), Title: ""})
+	s.callback("update_publish", "7", "8888_alice", "").is(204)
+	s.callback("publish_done", "7", "8888_alice", "").is(204)
+	lease := again.leaseOn(s)
+	time.Sleep(33 * time.Second)
+	s.s.node.Beat(lease)
+	s.begin(s.day(auth.Anchor, "carol"), `{"title":""}`)
+	s.call("POST", "/v1/streams/8888_carol/kick", back, "").is(200)
+
+	// A log that is away, tokens and handlers that fail, a bad configuration.
+	log.Cut(true)
+	time.Sleep(10 * time.Second)
+	log.Cut(false)
+	time.Sleep(5 * time.Second)
+	s.call("GET", "/v1/streams", "nonsense", "").is(401)
+	s.panicOnce()
+	s.s.reload(t.Context(), badConfig)
+	answerTo[*wire.Started](again, &wire.Start{ID: again.id(), Title: ""})
+	again.conn.CloseNow()
+	time.Sleep(10 * time.Second)
+	s.s.gate.mu.Lock()
+	s.s.gate.draining = true
+	s.s.gate.mu.Unlock()
+	if status := s.status("/v1/viewer", ""); status != http.StatusServiceUnavailable {
+		t.Errorf("a draining node answers %d", status)
+	}
+	s.s.gate.mu.Lock()
+	s.s.gate.draining = false
+	s.s.gate.mu.Unlock()
+}
+
+// total adds up a metric, whatever its labels.
+func total(f *dto.MetricFamily) (sum float64) {
+	for _, m := range f.GetMetric() {
+		sum += m.GetCounter().GetValue() + m.GetGauge().GetValue() + float64(m.GetHistogram().GetSampleCount())
+	}
+	return sum
+}
+
+// metricOf is the value of one of the metrics that were gathered.
+func (s *testServer) metricOf(families []*dto.MetricFamily, name string) string {
+	base, labels, _ := strings.Cut(strings.TrimSuffix(name, "}"), "{")
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			var have []string
+			for _, l := range m.GetLabel() {
+				have = append(have, fmt.Sprintf("%s=%q", l.GetName(), l.GetValue()))
+			}
+			slices.Sort(have)
+			if f.GetName() == base && strings.Join(have, ",") == labels {
+				return fmt.Sprint(m.GetCounter().GetValue() + m.GetGauge().GetValue())
+			}
+		}
+	}
+	return "absent"
+}
+
+// leaseOn is the lease of the session that a socket holds.
+func (c *caller) leaseOn(s *testServer) (l presence.Lease) {
+	c.t.Helper()
+	s.s.node.Read(func(r *presence.Registry) { l = r.Stream("8888_alice").Lease() })
+	return l
+}
+
+// panicOnce has a handler panic.
+func (s *testServer) panicOnce() {
+	s.t.Helper()
+	h := s.s.recovered(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("on purpose") }))
+	defer func() { recover() }()
+	h.ServeHTTP(nil, &http.Request{})
+}
