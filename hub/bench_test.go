@@ -20,7 +20,7 @@ func BenchmarkViewChange(b *testing.B) {
 	for n := 1; b.Loop(); n++ {
 		next := *st
 		next.Viewers = int64(n % 1000)
-		f.hub.Apply(position(n), epoch+int64(n), []presence.Change{{Old: st, New: &next}})
+		f.hub.Apply(position(n), epoch+int64(n), []presence.Change{{Old: st, New: &next}}, time.Time{})
 		st = &next
 	}
 	_ = v
@@ -35,7 +35,7 @@ func BenchmarkFlush(b *testing.B) {
 	for n := 1; b.Loop(); n++ {
 		next := *st
 		next.Viewers = int64(5000 + n%1000)
-		f.hub.Apply(position(n), epoch+int64(n), []presence.Change{{Old: st, New: &next}})
+		f.hub.Apply(position(n), epoch+int64(n), []presence.Change{{Old: st, New: &next}}, time.Time{})
 		f.hub.advance(v, now)
 		st = &next
 	}
@@ -51,7 +51,7 @@ func BenchmarkFanout(b *testing.B) {
 	b.Run("hand", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			f.hub.fanOut(v, frame)
+			f.hub.fanOut(v, frame, time.Time{})
 			b.StopTimer()
 			settle(v)
 			b.StartTimer()
@@ -61,7 +61,7 @@ func BenchmarkFanout(b *testing.B) {
 	b.Run("hand+take", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			f.hub.fanOut(v, frame)
+			f.hub.fanOut(v, frame, time.Time{})
 			settle(v)
 		}
 		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/10_000, "ns/viewer")
@@ -80,7 +80,7 @@ func BenchmarkDiffEncode(b *testing.B) {
 		}
 		changes = append(changes, presence.Change{Old: st, New: &next})
 	}
-	f.hub.Apply(position(1), epoch+1, changes)
+	f.hub.Apply(position(1), epoch+1, changes, time.Time{})
 	to := f.hub.now(v)
 	b.ReportAllocs()
 	for b.Loop() {
@@ -102,7 +102,7 @@ func BenchmarkCatchUp(b *testing.B) {
 				next := *old
 				next.Viewers = int64(n * 31 % 1000)
 				f.streams[code] = &next
-				f.hub.Apply(position(n+1), epoch+int64(n/10), []presence.Change{{Old: old, New: &next}})
+				f.hub.Apply(position(n+1), epoch+int64(n/10), []presence.Change{{Old: old, New: &next}}, time.Time{})
 			}
 			f.hub.show(v, f.hub.now(v))
 			f.hub.snapshotOf(v)
@@ -118,7 +118,7 @@ func BenchmarkCatchUp(b *testing.B) {
 // BenchmarkNewOrder: the first view of a filter and sort over 100,000 streams.
 func BenchmarkNewOrder(b *testing.B) {
 	f, _ := crowd(b, 100_000, 0)
-	q, _ := f.hub.options.newQuery(&wire.Subscribe{Sort: "likes"})
+	q, _ := f.hub.newQuery(&wire.Subscribe{Sort: "likes"})
 	for b.Loop() {
 		f.hub.orders.remove(f.hub.orderOf(q))
 	}
@@ -139,7 +139,7 @@ func BenchmarkMemory(b *testing.B) {
 		runtime.ReadMemStats(&before)
 		h := New(Options{Signer: fakeSigner{}})
 		h.Load(slices.Values(streams), position(1), 1)
-		if _, e := h.Page(&wire.Subscribe{}); e != nil {
+		if _, e := h.Page(&wire.Subscribe{}, ""); e != nil {
 			b.Fatal(e)
 		}
 		runtime.GC()

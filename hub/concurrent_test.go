@@ -18,7 +18,7 @@ import (
 func TestConcurrently(t *testing.T) {
 	reg := prometheus.NewPedanticRegistry()
 	synctest.Test(t, func(t *testing.T) {
-		f := newFeed(t, Options{Signer: fakeSigner{}, Metrics: reg, SnapshotsPerSecond: 1000})
+		f := newFeed(t, Options{Signer: fakeSigner{}, Metrics: reg, Limits: Limits{SnapshotsPerSecond: 1000}})
 		f.run(t)
 		f.start("always")
 		var all sync.WaitGroup
@@ -76,7 +76,7 @@ func visit(t *testing.T, f *feed, i int) {
 		if round%2 == 0 {
 			f.hub.Unwatch(s, &wire.Unwatch{Code: "always"})
 		}
-		f.hub.Page(&wire.Subscribe{Limit: 3})
+		f.hub.Page(&wire.Subscribe{Limit: 3}, "")
 		time.Sleep(time.Duration(11*(i+1)) * time.Millisecond)
 		s.Close()
 		read(c)

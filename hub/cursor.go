@@ -4,7 +4,6 @@ import (
 	"slices"
 	"time"
 
-	"onair/hub/socket"
 	"onair/hub/wire"
 	"onair/presence"
 )
@@ -75,7 +74,7 @@ func (h *Hub) leave(c *cursor) {
 
 // answer makes the answer to a subscription, or sets it aside when it has to
 // wait. It is called by the socket's writer.
-func (h *Hub) answer(r *request) (m socket.Message, k kind, ok bool) {
+func (h *Hub) answer(r *request) (o outgoing, ok bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	c := r.cursor
@@ -83,7 +82,7 @@ func (h *Hub) answer(r *request) (m socket.Message, k kind, ok bool) {
 		r.resume = false
 	}
 	if r.resume && h.mustWait(r) && h.wait(r) {
-		return m, k, false
+		return o, false
 	}
 	var f *frame
 	if r.resume {
@@ -94,7 +93,7 @@ func (h *Hub) answer(r *request) (m socket.Message, k kind, ok bool) {
 	h.metrics.answered(r, f)
 	c.asks--
 	c.pos = c.view.last.pos
-	return f.message(r.id), f.kind, true
+	return outgoing{Message: f.message(r.id), kind: f.kind}, true
 }
 
 // mustWait tells whether a position is one that the view has not come to yet:
@@ -158,7 +157,7 @@ func (h *Hub) hurry(c *cursor) {
 
 // catchUp brings the cursor of a socket that has been behind for longest to
 // its view's last frame. It is called by the socket's writer.
-func (h *Hub) catchUp(s *Socket) (m socket.Message, k kind, ok bool) {
+func (h *Hub) catchUp(s *Socket) (o outgoing, ok bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	var first *cursor
@@ -172,12 +171,12 @@ func (h *Hub) catchUp(s *Socket) (m socket.Message, k kind, ok bool) {
 		}
 	}
 	if first == nil {
-		return m, k, false
+		return o, false
 	}
 	if behind > 1 {
 		s.leave()
 	}
 	f := h.bring(first.view, first.pos)
 	first.pos = first.view.last.pos
-	return f.message(""), f.kind, true
+	return outgoing{Message: f.message(""), kind: f.kind}, true
 }

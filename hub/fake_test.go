@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/coder/websocket"
 
@@ -203,7 +204,7 @@ func (f *feed) apply(changes ...presence.Change) {
 	if !f.hurried {
 		f.time += 100
 	}
-	f.hub.Apply(position(f.n), f.time, changes)
+	f.hub.Apply(position(f.n), f.time, changes, time.Time{})
 }
 
 // dial attaches a connection for as long as the test lasts.

@@ -89,7 +89,7 @@ func crowd(tb testing.TB, streams, sockets int) (*feed, *view) {
 			yield(st)
 		}
 	}, position(0), epoch)
-	q, _ := f.hub.options.newQuery(&wire.Subscribe{})
+	q, _ := f.hub.newQuery(&wire.Subscribe{})
 	v := f.hub.viewOf(q, time.Now())
 	for range sockets {
 		s := &Socket{hub: f.hub, w: nobody{}, wake: make(chan struct{}, 1)}
@@ -116,7 +116,7 @@ func TestFanOutAllocatesNothing(t *testing.T) {
 	frame.message("")
 	settle(v)
 	got := testing.AllocsPerRun(10, func() {
-		f.hub.fanOut(v, frame)
+		f.hub.fanOut(v, frame, time.Time{})
 		settle(v)
 	})
 	if got > 0 {
@@ -138,11 +138,11 @@ func TestResyncWithdraws(t *testing.T) {
 	if e := f.hub.Subscribe(s, &wire.Subscribe{ID: "1"}); e != nil {
 		t.Fatal(e)
 	}
-	if _, k, more := s.next(); k != snapshotMessage || more != something {
-		t.Errorf("first comes %s", kindNames[k])
+	if o, more := s.next(); o.kind != snapshotMessage || more != something {
+		t.Errorf("first comes %s", kindNames[o.kind])
 	}
-	if _, k, more := s.next(); more != nothing {
-		t.Errorf("then comes %s", kindNames[k])
+	if o, more := s.next(); more != nothing {
+		t.Errorf("then comes %s", kindNames[o.kind])
 	}
 }
 

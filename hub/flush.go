@@ -148,29 +148,33 @@ func (h *Hub) advance(v *view, now time.Time) {
 	v.spoke = now
 	h.show(v, m)
 	v.keep(f.prev, f)
-	h.fanOut(v, f)
-	h.metrics.flushed(f, since)
+	h.fanOut(v, f, since)
+	h.metrics.flushed(f)
 }
 
 // fanOut hands a frame to the sockets that stand at its prev and are idle. The
 // others are left where they are, and told that they are behind.
-func (h *Hub) fanOut(v *view, f *frame) {
+func (h *Hub) fanOut(v *view, f *frame, since time.Time) {
 	h.flushes++
-	m := f.message("")
+	o := outgoing{Message: f.message(""), kind: f.kind, since: since}
+	handed := 0
 	for _, c := range v.cursors {
 		if c.asks > 0 {
 			continue // the answer brings it to the view's last frame
 		}
 		current := c.pos == f.prev
-		if current && c.socket.hand(c, f.kind, m) {
+		if current && c.socket.hand(c, o) {
 			c.pos = v.last.pos
+			handed++
 			continue
 		}
 		if current {
 			c.left = h.flushes
 			c.socket.leave()
+			h.metrics.behind.Inc()
 		}
 	}
+	h.metrics.fanout.Observe(float64(handed))
 }
 
 // drop forgets a view, and its order with the last view of it.

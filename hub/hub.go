@@ -3,6 +3,7 @@ package hub
 import (
 	"iter"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/tidwall/btree"
@@ -15,10 +16,11 @@ import (
 // Hub has the list as viewers may see it, and all who look at it. Its methods
 // may be called concurrently, but for Load, Apply and Run.
 type Hub struct {
-	// Static after construction.
+	// Static after construction, but for options.Limits, which mu guards.
 	options Options
 	metrics *metrics
 	wake    chan struct{} // of size one: something is due before Run wakes
+	window  atomic.Int64  // options.Window, for those that do not hold mu
 	ping    *socket.Body
 
 	mu sync.Mutex // guards all below, and what hangs on it
@@ -65,7 +67,16 @@ func New(options Options) *Hub {
 		encoder:  encoder{player: player{signer: o.Signer}},
 	}
 	h.ring.reset(presence.Position{}, 0)
+	h.window.Store(int64(o.Window))
 	return h
+}
+
+// SetLimits replaces the limits. What is over them already stays.
+func (h *Hub) SetLimits(l Limits) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.options.Limits = l.withDefaults()
+	h.window.Store(int64(h.options.Window))
 }
 
 // Load takes over the live streams, listed or not, as they are at a position
@@ -81,15 +92,19 @@ func (h *Hub) Load(streams iter.Seq[*presence.Stream], pos presence.Position, lo
 
 // Apply takes over what an entry of the log changed, which may be nothing: its
 // position and log time count all the same. One goroutine calls it, in the
-// log's order. Change.Old is not looked at: the hub has it.
-func (h *Hub) Apply(pos presence.Position, logTime int64, changes []presence.Change) {
+// log's order. Change.Old is not looked at: the hub has it. taken is when this
+// node was asked for the first of the changes, for metrics; zero is now.
+func (h *Hub) Apply(pos presence.Position, logTime int64, changes []presence.Change, taken time.Time) {
 	now := time.Now()
+	if taken.IsZero() {
+		taken = now
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	before := h.ring.last().time
 	h.ring.push(pos, logTime)
 	for i := range changes {
-		h.change(&changes[i], now)
+		h.change(&changes[i], taken)
 	}
 	h.ring.trim()
 	h.switchURLs(before, logTime, now)

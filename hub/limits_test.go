@@ -1,7 +1,9 @@
 package hub
 
 import (
+	"encoding/json"
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -32,7 +34,7 @@ func TestBadQueries(t *testing.T) {
 		if e == nil || e.Code != wire.CodeBadRequest || e.ID != "7" || !strings.Contains(e.Message, about) {
 			t.Errorf("%s: %v", about, e)
 		}
-		if _, e := f.hub.Page(m); e == nil {
+		if _, e := f.hub.Page(m, ""); e == nil {
 			t.Errorf("a page of %s", about)
 		}
 	}
@@ -53,7 +55,7 @@ func TestBadQueries(t *testing.T) {
 // TestViewNames: equal queries have one name, different ones have different
 // names, and every name fits.
 func TestViewNames(t *testing.T) {
-	o := Options{Lists: []string{"live", "code"}, Signer: fakeSigner{}}.withDefaults()
+	h := New(Options{Lists: []string{"live", "code"}, Signer: fakeSigner{}})
 	many := make([]string, 400)
 	for i := range many {
 		many[i] = fmt.Sprint("user", i)
@@ -77,7 +79,7 @@ func TestViewNames(t *testing.T) {
 	} {
 		name := ""
 		for _, m := range same {
-			q, e := o.newQuery(&m)
+			q, e := h.newQuery(&m)
 			if e != nil {
 				t.Fatal(e)
 			}
@@ -96,7 +98,7 @@ func TestViewNames(t *testing.T) {
 		if play != "" {
 			m.Play = strings.Split(play, ",")
 		}
-		if q, e := o.newCodeQuery(m); e != nil || q.id != want {
+		if q, e := h.options.newCodeQuery(m); e != nil || q.id != want {
 			t.Errorf("watch with %q: %q, want %q", play, q.id, want)
 		}
 	}
@@ -104,7 +106,7 @@ func TestViewNames(t *testing.T) {
 
 func TestLimits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newFeed(t, Options{Views: 4, ViewsPerSocket: 3, WatchesPerSocket: 1})
+		f := newFeed(t, Options{Limits: Limits{Views: 4, ViewsPerSocket: 3, WatchesPerSocket: 1}})
 		f.run(t)
 		f.start("a")
 		f.start("b")
@@ -264,22 +266,72 @@ func TestPage(t *testing.T) {
 	f := newFeed(t, Options{Signer: fakeSigner{}})
 	f.edit("a", viewers(3))
 	f.start("b")
-	page, e := f.hub.Page(&wire.Subscribe{Limit: 1})
+	page, e := f.hub.Page(&wire.Subscribe{Limit: 1}, "")
 	want := fmt.Sprintf(`{"view":"live/viewers/1","pos":%q,"total":2,"streams":[{"code":"a","anchor":"user-a",`+
-		`"title":"Title of a","state":"live","started_at":%d,"viewers":3,"likes":0}]}`, position(2), epoch)
-	if e != nil || string(page) != want {
+		`"title":"Title of a","state":"live","started_at":%d,"viewers":3,"likes":0}],"cursor":`, position(2), epoch)
+	if e != nil || !strings.HasPrefix(string(page), want) {
 		t.Errorf("got  %s\nwant %s", page, want)
 	}
 	f.edit("b", viewers(4))
-	if page, _ = f.hub.Page(&wire.Subscribe{Limit: 1}); !strings.Contains(string(page), `"code":"b"`) {
+	if page, _ = f.hub.Page(&wire.Subscribe{Limit: 1}, ""); !strings.Contains(string(page), `"code":"b"`) {
 		t.Errorf("an old page: %s", page)
 	}
-	st := f.hub.Lookup("b")
-	if got := string(f.hub.AppendEntry(nil, st, []string{"flv"})); !strings.Contains(got, `"play":{"flv":"flv://play/b?`) {
-		t.Errorf("entry %s", got)
+}
+
+// TestPages: page by page one reads the whole list, once, in its order.
+func TestPages(t *testing.T) {
+	f := newFeed(t, Options{Signer: fakeSigner{}})
+	for i := range 23 {
+		code := fmt.Sprintf("s%02d", i)
+		f.start(code)
+		f.edit(code, viewers(int64(i*7%5)))
 	}
-	if got := string(f.hub.AppendEntry(nil, st, nil)); strings.Contains(got, "play") {
-		t.Errorf("entry %s", got)
+	for _, sort := range []string{wire.SortViewers, wire.SortLikes, wire.SortStarted} {
+		q := wire.Subscribe{Sort: sort, Play: []string{"flv"}}
+		type pageOf struct {
+			Pos, Cursor string
+			Total       int
+			Streams     []wire.Entry
+		}
+		read := func(limit int, cursor string) (p pageOf) {
+			t.Helper()
+			q.Limit = limit
+			text, e := f.hub.Page(&q, cursor)
+			if e != nil {
+				t.Fatal(e)
+			}
+			if err := json.Unmarshal(text, &p); err != nil {
+				t.Fatalf("%s: %v", text, err)
+			}
+			return p
+		}
+		whole := read(100, "")
+		if whole.Cursor != "" || len(whole.Streams) != 23 {
+			t.Fatalf("%d streams, cursor %q", len(whole.Streams), whole.Cursor)
+		}
+		var got []wire.Entry
+		for p := read(5, ""); ; p = read(5, p.Cursor) {
+			if (p.Pos == "") != (len(got) > 0) || p.Total != 23 {
+				t.Errorf("after %d: pos %q, total %d", len(got), p.Pos, p.Total)
+			}
+			got = append(got, p.Streams...)
+			if p.Cursor == "" {
+				break
+			}
+		}
+		if !reflect.DeepEqual(got, whole.Streams) {
+			t.Errorf("by %s: %d streams, or in another order", sort, len(got))
+		}
+		for _, bad := range []string{"x", "e30", read(5, "").Cursor + "A"} {
+			if _, e := f.hub.Page(&q, bad); e == nil || e.Code != wire.CodeBadRequest {
+				t.Errorf("cursor %q: %v", bad, e)
+			}
+		}
+		other := q
+		other.Sort = map[string]string{wire.SortViewers: wire.SortLikes, wire.SortLikes: wire.SortStarted, wire.SortStarted: wire.SortViewers}[sort]
+		if _, e := f.hub.Page(&other, read(5, "").Cursor); e == nil {
+			t.Error("a cursor of another sort was taken")
+		}
 	}
 }
 

@@ -16,6 +16,8 @@ type metrics struct {
 	sent    [kinds]prometheus.Counter
 	resumes *prometheus.CounterVec
 	latency prometheus.Histogram
+	fanout  prometheus.Histogram
+	behind  prometheus.Counter
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -40,8 +42,15 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		}, []string{"outcome"}),
 		latency: f.NewHistogram(prometheus.HistogramOpts{
 			Name:    "onair_list_latency_seconds",
-			Help:    "From a change other than of counters being applied to its diff being handed to sockets.",
+			Help:    "From a command being taken here (elsewhere: being applied here) to a socket having its diff; not of counters.",
 			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 13),
+		}),
+		fanout: f.NewHistogram(prometheus.HistogramOpts{
+			Name: "onair_fanout_sockets", Help: "Sockets that one diff was handed to at once.",
+			Buckets: prometheus.ExponentialBuckets(1, 4, 8),
+		}),
+		behind: f.NewCounter(prometheus.CounterOpts{
+			Name: "onair_slow_viewers_total", Help: "Times that a socket could not take a diff and was left behind, for one merged diff later.",
 		}),
 	}
 	sent := f.NewCounterVec(prometheus.CounterOpts{
@@ -53,15 +62,20 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	return m
 }
 
-// flushed notes a frame for all; since is when what it shows was applied.
-func (m *metrics) flushed(f *frame, since time.Time) {
+// flushed notes a frame for all.
+func (m *metrics) flushed(f *frame) {
 	if f.kind != diffMessage {
 		return
 	}
 	m.diffs.Inc()
 	m.bytes.Observe(float64(len(f.text)))
-	if !since.IsZero() {
-		m.latency.Observe(time.Since(since).Seconds())
+}
+
+// wrote notes a message that a connection has taken.
+func (m *metrics) wrote(o *outgoing) {
+	m.sent[o.kind].Inc()
+	if o.kind == diffMessage && !o.since.IsZero() {
+		m.latency.Observe(time.Since(o.since).Seconds())
 	}
 }
 

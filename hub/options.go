@@ -26,19 +26,7 @@ type Options struct {
 	// many proxies after 60 s.
 	Idle time.Duration
 
-	// Window is the largest limit of a query (500). A snapshot costs about
-	// 300 bytes for each entry, encoded under the hub's lock.
-	Window int
-	// Views bounds the different views there are (20,000); each costs about
-	// 8 bytes for each entry of its window, and its last frame.
-	Views int
-	// ViewsPerSocket and WatchesPerSocket bound what one socket may have open
-	// (8 each).
-	ViewsPerSocket   int
-	WatchesPerSocket int
-	// SnapshotsPerSecond is how many subscriptions a socket may make (1), after
-	// as many at once as it may have views.
-	SnapshotsPerSecond float64
+	Limits
 
 	// History bounds the changes, and the log entries, that the undo ring keeps
 	// (131,072), about 24 bytes and the old value of a stream each. What is
@@ -55,6 +43,23 @@ type Options struct {
 	// with the hub's lock held, so never concurrently: it must neither block
 	// nor call the hub.
 	Viewers func(st *presence.Stream, n int)
+}
+
+// Limits are what clients are held to. The zero value of each is its default.
+type Limits struct {
+	// Window is the largest limit of a query (500). A snapshot costs about
+	// 300 bytes for each entry, encoded under the hub's lock.
+	Window int
+	// Views bounds the different views there are (20,000); each costs about
+	// 8 bytes for each entry of its window, and its last frame.
+	Views int
+	// ViewsPerSocket and WatchesPerSocket bound what one socket may have open
+	// (8 each).
+	ViewsPerSocket   int
+	WatchesPerSocket int
+	// SnapshotsPerSecond is how many subscriptions a socket may make (1), after
+	// as many at once as it may have views.
+	SnapshotsPerSecond float64
 }
 
 // Signer makes play URLs. They depend on code and log time alone, and are
@@ -80,14 +85,19 @@ func (o Options) withDefaults() Options {
 	o.Tick = cmp.Or(o.Tick, 250*time.Millisecond)
 	o.Counters = cmp.Or(o.Counters, 2*time.Second)
 	o.Idle = cmp.Or(o.Idle, 25*time.Second)
-	o.Window = cmp.Or(o.Window, 500)
-	o.Views = cmp.Or(o.Views, 20_000)
-	o.ViewsPerSocket = cmp.Or(o.ViewsPerSocket, 8)
-	o.WatchesPerSocket = cmp.Or(o.WatchesPerSocket, 8)
-	o.SnapshotsPerSecond = cmp.Or(o.SnapshotsPerSecond, 1)
+	o.Limits = o.Limits.withDefaults()
 	o.History = cmp.Or(o.History, 1<<17)
 	if o.Viewers == nil {
 		o.Viewers = func(*presence.Stream, int) {}
 	}
 	return o
+}
+
+func (l Limits) withDefaults() Limits {
+	l.Window = cmp.Or(l.Window, 500)
+	l.Views = cmp.Or(l.Views, 20_000)
+	l.ViewsPerSocket = cmp.Or(l.ViewsPerSocket, 8)
+	l.WatchesPerSocket = cmp.Or(l.WatchesPerSocket, 8)
+	l.SnapshotsPerSecond = cmp.Or(l.SnapshotsPerSecond, 1)
+	return l
 }

@@ -90,7 +90,7 @@ func newSchedule(rt *rapid.T) *schedule {
 	ctx, cancel := context.WithCancel(context.Background())
 	w.cancel = cancel
 	o := Options{
-		Lists: []string{"live", "vip"}, Signer: fakeSigner{}, SnapshotsPerSecond: 1000,
+		Lists: []string{"live", "vip"}, Signer: fakeSigner{}, Limits: Limits{SnapshotsPerSecond: 1000},
 		History: rapid.SampledFrom([]int{1 << 17, 1 << 17, 6}).Draw(rt, "history"),
 	}
 	for i := range w.hubs {
@@ -145,7 +145,7 @@ func (w *schedule) entry() {
 		changes = append(changes, w.change(now)...)
 	}
 	w.oracle.add(position(n), now, w.streams)
-	apply := func(h *Hub) { h.Apply(position(n), now, changes) }
+	apply := func(h *Hub) { h.Apply(position(n), now, changes, time.Time{}) }
 	apply(w.hubs[0])
 	if len(w.lag) == 0 {
 		w.lagging = time.Now()

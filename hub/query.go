@@ -28,7 +28,8 @@ type query struct {
 }
 
 // newQuery normalises and checks what a client asks for.
-func (o *Options) newQuery(m *wire.Subscribe) (*query, *wire.Error) {
+func (h *Hub) newQuery(m *wire.Subscribe) (*query, *wire.Error) {
+	o, window := &h.options, int(h.window.Load())
 	q := &query{
 		list: m.List, tags: sortedSet(m.Tags), follow: m.Anchors != nil, anchors: sortedSet(m.Anchors),
 		sort: m.Sort, limit: m.Limit, play: sortedSet(m.Play),
@@ -40,7 +41,7 @@ func (o *Options) newQuery(m *wire.Subscribe) (*query, *wire.Error) {
 		q.sort = wire.SortViewers
 	}
 	if q.limit == 0 {
-		q.limit = min(defaultLimit, o.Window)
+		q.limit = min(defaultLimit, window)
 	}
 	fault := ""
 	switch {
@@ -48,8 +49,8 @@ func (o *Options) newQuery(m *wire.Subscribe) (*query, *wire.Error) {
 		fault = fmt.Sprintf("list %q is not one of this server's: %s", q.list, strings.Join(o.Lists, ", "))
 	case q.sort != wire.SortViewers && q.sort != wire.SortLikes && q.sort != wire.SortStarted:
 		fault = fmt.Sprintf("sort %q is not viewers, likes or started", q.sort)
-	case q.limit < 1 || q.limit > o.Window:
-		fault = fmt.Sprintf("limit must be from 1 to %d here", o.Window)
+	case q.limit < 1 || q.limit > window:
+		fault = fmt.Sprintf("limit must be from 1 to %d here", window)
 	case len(q.anchors) > wire.MaxAnchors:
 		fault = fmt.Sprintf("anchors names more than %d user ids", wire.MaxAnchors)
 	default:

@@ -46,16 +46,15 @@ type Socket struct {
 
 	mu      sync.Mutex // guards all below
 	answers []answer
-	bytes   int            // of answers
-	handed  socket.Message // a frame from the fan-out
-	kind    kind           // of it
-	to      *cursor        // whose it is; nil: there is none
-	behind  bool           // a cursor is behind
-	idle    bool           // the writer waits, and nothing waits for it
-	quiet   bool           // nothing was written for Idle
-	views   int            // len(cursors)
-	parting *parting       // close once the answers are sent
-	dead    bool           // write nothing more
+	bytes   int      // of answers
+	handed  outgoing // a frame from the fan-out
+	to      *cursor  // whose it is; nil: there is none
+	behind  bool     // a cursor is behind
+	idle    bool     // the writer waits, and nothing waits for it
+	quiet   bool     // nothing was written for Idle
+	views   int      // len(cursors)
+	parting *parting // close once the answers are sent
+	dead    bool     // write nothing more
 }
 
 // answer is a message for one socket, or a subscription of which it is yet to
@@ -63,6 +62,13 @@ type Socket struct {
 type answer struct {
 	text    []byte
 	request *request
+}
+
+// outgoing is a message that is to be written.
+type outgoing struct {
+	socket.Message
+	kind  kind
+	since time.Time // of a diff: when what it shows was asked for
 }
 
 // parting is how a socket is to be closed.
@@ -144,13 +150,13 @@ func (s *Socket) poke() {
 }
 
 // hand gives an idle socket a frame. It reports false if the socket is busy.
-func (s *Socket) hand(c *cursor, k kind, m socket.Message) bool {
+func (s *Socket) hand(c *cursor, o outgoing) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.idle {
 		return false
 	}
-	s.handed, s.kind, s.to = m, k, c
+	s.handed, s.to = o, c
 	s.poke()
 	return true
 }
@@ -168,7 +174,7 @@ func (s *Socket) leave() {
 func (s *Socket) withdraw(c *cursor) {
 	s.mu.Lock()
 	if s.to == c {
-		s.handed, s.to = socket.Message{}, nil
+		s.handed, s.to = outgoing{}, nil
 	}
 	s.mu.Unlock()
 }
@@ -184,7 +190,7 @@ func (s *Socket) write() {
 	timer := time.NewTimer(s.hub.options.Idle)
 	defer timer.Stop()
 	for {
-		m, k, more := s.next()
+		o, more := s.next()
 		switch more {
 		case ended:
 			return
@@ -195,12 +201,12 @@ func (s *Socket) write() {
 			s.await(timer)
 			continue
 		}
-		if s.w.Write(m) != nil {
+		if s.w.Write(o.Message) != nil {
 			s.lose()
 			s.w.CloseNow()
 			return
 		}
-		s.hub.metrics.sent[k].Inc()
+		s.hub.metrics.wrote(&o)
 		timer.Reset(s.hub.options.Idle)
 	}
 }
@@ -236,27 +242,27 @@ const (
 )
 
 // next returns what is to be written now.
-func (s *Socket) next() (m socket.Message, k kind, more todo) {
+func (s *Socket) next() (o outgoing, more todo) {
 	for {
-		a, behind, more := s.take(&m, &k)
+		a, behind, more := s.take(&o)
 		ok := true
 		switch {
 		case more != something:
-			return m, k, more
+			return o, more
 		case a != nil:
-			m, k, ok = s.hub.answer(a)
+			o, ok = s.hub.answer(a)
 		case behind:
-			m, k, ok = s.hub.catchUp(s)
+			o, ok = s.hub.catchUp(s)
 		}
 		if ok {
-			return m, k, something
+			return o, something
 		}
 	}
 }
 
-// take takes what comes first: into m and k, or as something to be made by the
+// take takes what comes first: into o, or as something to be made by the
 // hub, whose lock may not be taken here.
-func (s *Socket) take(m *socket.Message, k *kind) (r *request, behind bool, more todo) {
+func (s *Socket) take(o *outgoing) (r *request, behind bool, more todo) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	quiet := s.quiet
@@ -271,18 +277,18 @@ func (s *Socket) take(m *socket.Message, k *kind) (r *request, behind bool, more
 			s.answers = nil
 		}
 		s.bytes -= len(a.text)
-		*m, *k = socket.Message{Head: a.text}, answerMessage
+		*o = outgoing{Message: socket.Message{Head: a.text}, kind: answerMessage}
 		return a.request, false, something
 	case s.parting != nil:
 		return nil, false, parted
 	case s.to != nil:
-		*m, *k = s.handed, s.kind
-		s.handed, s.to = socket.Message{}, nil
+		*o = s.handed
+		s.handed, s.to = outgoing{}, nil
 	case s.behind:
 		s.behind = false
 		return nil, true, something
 	case quiet && s.views == 0 && s.pings:
-		*m, *k = socket.Message{Body: s.hub.ping}, pingMessage
+		*o = outgoing{Message: socket.Message{Body: s.hub.ping}, kind: pingMessage}
 	default:
 		s.idle = true
 		return nil, false, nothing

@@ -13,7 +13,7 @@ import (
 // Subscribe opens a view for a socket, or brings one that it has to its last
 // frame. The answer, a snapshot or a diff, goes out through the socket.
 func (h *Hub) Subscribe(s *Socket, m *wire.Subscribe) *wire.Error {
-	q, e := h.options.newQuery(m)
+	q, e := h.newQuery(m)
 	if e != nil {
 		return e
 	}

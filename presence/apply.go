@@ -27,15 +27,14 @@ func (r *Registry) command(c Command, p *peer) Result {
 	case *Ban:
 		return r.ban(c)
 	case *Unban:
-		delete(r.bans, c.Anchor)
-		r.markName(recordBan, c.Anchor)
+		r.unban(c)
 	case *SetSettings:
 		r.set(c.Settings)
 	case *RaiseRules:
 		r.rules = max(r.rules, c.Rules)
 		r.mark(recordMeta, 0)
 	case *Observe:
-		return r.observe(c)
+		return r.observe(c, p)
 	case *Adopt:
 		return r.adopt(c, p)
 	case *Leave:
@@ -47,8 +46,11 @@ func (r *Registry) command(c Command, p *peer) Result {
 // granted is the answer about a live session.
 func (r *Registry) granted(i uint32) Result {
 	st := r.sessions[i].stream
-	t := r.leases.terms[r.leases.all[i].terms]
-	return Result{Stream: st, Lease: st.Lease(), Term: t.missed*t.interval + t.grace}
+	a := Result{Stream: st, Lease: st.Lease()}
+	if t := r.leases.terms[r.leases.all[i].terms]; r.sessions[i].sources.Has(FromBeats) {
+		a.Term = t.missed*t.interval + t.grace
+	}
+	return a
 }
 
 // gone is the answer about a session that is not the live one.
@@ -60,10 +62,8 @@ func (r *Registry) gone(s Session) Result {
 // or live on an attached socket that may not be taken over, or another anchor
 // has the code.
 func (r *Registry) start(c *Start, p *peer) Result {
-	if c.Key != "" {
-		if k, ok := r.keys.byName[keyName(c.Anchor, c.Key)]; ok {
-			return r.again(k.session, c, p)
-		}
+	if k, known := r.known(startKey, c.Anchor, c.Key); known {
+		return r.again(k.session, c, p)
 	}
 	if _, ok := r.bySession[c.Session]; ok || r.ended.bySession[c.Session] != nil {
 		return r.again(c.Session, c, p)
@@ -81,10 +81,29 @@ func (r *Registry) start(c *Start, p *peer) Result {
 		r.end(i, TakenOver, "")
 	}
 	i := r.begin(c, p)
-	if c.Key != "" {
-		r.mark(recordStartKey, r.keys.add(keyName(c.Anchor, c.Key), c.Session, r.clock))
-	}
+	r.learn(startKey, c.Anchor, c.Key, c.Session)
 	return r.granted(i)
+}
+
+// learn remembers which session a client's key was for. It reports false when
+// the key was used before.
+func (r *Registry) learn(kind keyKind, user, key string, s Session) bool {
+	if key == "" {
+		return true
+	}
+	if _, known := r.known(kind, user, key); known {
+		return false
+	}
+	r.mark(recordStartKey, r.keys.add(keyName(kind, user, key), s, r.clock))
+	return true
+}
+
+// known finds out whether a client's key was used before, and for what.
+func (r *Registry) known(kind keyKind, user, key string) (k keyed, known bool) {
+	if key != "" {
+		k, known = r.keys.byName[keyName(kind, user, key)]
+	}
+	return k, known
 }
 
 // attached reports whether a socket holds the session, as far as is known: one
@@ -123,11 +142,15 @@ func (r *Registry) begin(c *Start, p *peer) uint32 {
 		Tags: c.Tags, Extra: c.Extra, StartedAt: r.last.Time, Index: i, State: Starting,
 		Listed: c.Listed, Shown: c.Listed && !r.settings.ShowPublished,
 	}
-	s := &session{stream: st}
+	s := &session{stream: st, sources: c.Sources, media: media{since: r.clock}}
+	if s.sources == 0 {
+		s.sources = SourcesOf(FromBeats)
+	}
 	r.sessions[i] = s
 	r.bySession[c.Session], r.byCode[c.Code], r.byAnchor[c.Anchor] = i, i, i
-	r.leases.begin(i, c.Session.tag(), p.via, r.clock)
+	r.leases.begin(i, c.Session.tag(), p.via, r.clock, !s.sources.Has(FromBeats))
 	r.attach(s, c.Holder)
+	r.appoint(i)
 	r.touch(i)
 	r.changes = append(r.changes, Change{New: st, Cause: ByStart, Holder: c.Holder})
 	return i
@@ -188,10 +211,17 @@ func (r *Registry) mine(s Session, holder string) (uint32, bool) {
 }
 
 func (r *Registry) stop(c *Stop) Result {
+	if k, known := r.known(stopKey, c.By, c.Key); known {
+		if e := r.ended.bySession[k.session]; e != nil {
+			return Result{Stream: e.Stream, Ended: e, Again: true}
+		}
+		return r.gone(k.session)
+	}
 	i, ok := r.mine(c.Session, c.Holder)
 	if !ok {
 		return r.gone(c.Session)
 	}
+	r.learn(stopKey, c.By, c.Key, r.sessions[i].stream.Session)
 	a := r.granted(i)
 	a.Ended = r.end(i, cmp.Or(c.Reason, Stopped), c.By)
 	return a
@@ -201,6 +231,11 @@ func (r *Registry) update(c *Update, p *peer) Result {
 	i, ok := r.mine(c.Session, c.Holder)
 	if !ok {
 		return r.gone(c.Session)
+	}
+	if !r.learn(updateKey, r.sessions[i].stream.Anchor, c.Key, c.Session) {
+		a := r.granted(i)
+		a.Again = true
+		return a
 	}
 	r.change(i, ByUpdate, func(st *Stream) {
 		if c.Title != nil {
@@ -221,7 +256,12 @@ func (r *Registry) update(c *Update, p *peer) Result {
 }
 
 func (r *Registry) ban(c *Ban) Result {
-	r.bans[c.Anchor] = *c
+	if !r.learn(banKey, c.By, c.Key, Session{}) {
+		return Result{Again: true}
+	}
+	b := *c
+	b.Key = "" // it is remembered elsewhere, for as long as it counts
+	r.bans[c.Anchor] = b
 	r.markName(recordBan, c.Anchor)
 	i, ok := r.byAnchor[c.Anchor]
 	if _, banned := r.Banned(c.Anchor); !ok || !banned {
@@ -232,6 +272,13 @@ func (r *Registry) ban(c *Ban) Result {
 	return a
 }
 
+func (r *Registry) unban(c *Unban) {
+	if r.learn(unbanKey, c.By, c.Key, Session{}) {
+		delete(r.bans, c.Anchor)
+		r.markName(recordBan, c.Anchor)
+	}
+}
+
 // set takes settings of a higher revision. Sessions go on by the terms that
 // their clients know, until each is heard to have adopted these.
 func (r *Registry) set(s Settings) {
@@ -239,20 +286,30 @@ func (r *Registry) set(s Settings) {
 		return
 	}
 	r.settings = s
+	r.appointAll()
 	r.mark(recordMeta, 0)
 }
 
-func (r *Registry) observe(c *Observe) Result {
+func (r *Registry) observe(c *Observe, p *peer) Result {
 	i, ok := r.mine(c.Session, c.Holder)
 	if !ok {
 		return r.gone(c.Session)
 	}
-	s := r.sessions[i]
-	s.witness(Evidence{Source: c.Source, Sign: c.Sign, At: r.last.Time, Detail: c.Detail})
-	if c.Sign == Detached {
+	switch c.Sign {
+	case Heard:
+		r.hear(i, p, ByBeat)
+	case Begun:
+		r.begun(i, c, p)
+	case Going:
+		r.going(i, c)
+	case Finished:
+		r.finished(i, c)
+	case Detached:
+		s := r.sessions[i]
 		s.attached = false
+		s.witness(Evidence{Source: c.Source, Sign: c.Sign, At: r.last.Time, Detail: c.Detail})
+		r.touch(i)
 	}
-	r.touch(i)
 	return r.granted(i)
 }
 

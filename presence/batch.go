@@ -53,7 +53,7 @@ type Sealed struct {
 }
 
 // batchVersion is the first byte of an encoded batch.
-const batchVersion = 1
+const batchVersion = 2
 
 // Seal encodes the batch. It sorts b.Beats by lease.
 func (b *Batch) Seal() Sealed {
@@ -111,8 +111,10 @@ func appendCounts(dst []byte, counts []Count) []byte {
 
 // header reads a batch up to its beats.
 func (b *Batch) header(r *reader) error {
-	if v := r.byte(); v != batchVersion && !r.bad {
+	if v := r.byte(); v > batchVersion {
 		return fmt.Errorf("%w: batch version %d", ErrRules, v)
+	} else if v < batchVersion {
+		return ErrMalformed // of before the first release
 	}
 	b.Node, b.Boot, b.No, b.Knows = r.string(), r.uint(), r.uint(), r.uint()
 	if r.bad || b.Node == "" || b.Boot == 0 || b.No == 0 {

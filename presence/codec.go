@@ -35,7 +35,9 @@ func appendBool(b []byte, v bool) []byte {
 }
 
 func appendSettings(b []byte, s Settings) []byte {
-	for _, v := range [...]int64{s.Revision, s.Interval, s.Missed, s.Grace} {
+	for _, v := range [...]int64{
+		s.Revision, s.Interval, s.Missed, s.Grace, s.EndGrace, s.StartWithin, s.CallbackOnly,
+	} {
 		b = appendInt(b, v)
 	}
 	return appendBool(appendBool(b, s.RefuseTakeover), s.ShowPublished)
@@ -144,9 +146,20 @@ func (r *reader) session() (s Session) {
 	return s
 }
 
+// sources reads a set of known ones.
+func (r *reader) sources() Sources {
+	set := Sources(r.byte())
+	if set>>len(sourceNames) != 0 || set&1 != 0 {
+		r.fail()
+		return 0
+	}
+	return set
+}
+
 func (r *reader) settings() Settings {
 	return Settings{
 		Revision: r.int(), Interval: r.int(), Missed: r.int(), Grace: r.int(),
+		EndGrace: r.int(), StartWithin: r.int(), CallbackOnly: r.int(),
 		RefuseTakeover: r.bool(), ShowPublished: r.bool(),
 	}
 }

@@ -71,6 +71,7 @@ type Start struct {
 	Tags    []string
 	Extra   []byte
 	Listed  bool
+	Sources Sources
 	Key     string // the client's own, so that it can repeat a lost start; or empty
 	Holder  string // the connection that asked; empty for apps without sockets
 }
@@ -88,6 +89,7 @@ type Stop struct {
 	Reason  EndReason // NotEnded is taken for Stopped
 	By      string
 	Holder  string // when set, only the connection that holds the session may
+	Key     string // By's own: repeated under it, the stop is answered again; or empty
 }
 
 // Update replaces each member that it names as a whole; nil leaves it. It
@@ -95,6 +97,7 @@ type Stop struct {
 type Update struct {
 	Session Session
 	Holder  string // when set, only the connection that holds the session may
+	Key     string // repeated under it, the update changes nothing; or empty
 	Title   *string
 	Cover   *string
 	Tags    *[]string
@@ -107,10 +110,15 @@ type Ban struct {
 	Until  int64 // Unix milliseconds, log time; 0: for ever
 	Reason string
 	By     string
+	Key    string // By's own: repeated under it, the ban changes nothing; or empty
 }
 
 // Unban lets an anchor start again.
-type Unban struct{ Anchor string }
+type Unban struct {
+	Anchor string
+	By     string
+	Key    string // as a Ban's
+}
 
 // SetSettings replaces the settings if its revision is higher.
 type SetSettings struct{ Settings Settings }
@@ -119,12 +127,14 @@ type SetSettings struct{ Settings Settings }
 // appends it once all living nodes know them.
 type RaiseRules struct{ Rules uint64 }
 
-// Observe records what a source said of a session.
+// Observe records what a source said of a session: that a socket is gone, that
+// a beat was heard by other ways than a socket, what became of a push.
 type Observe struct {
 	Session Session
 	Source  Source
 	Sign    Sign
 	Holder  string // Detached: the socket that closed; ignored if another holds the session by now
+	Media   string // Begun, Going, Finished: the media server's name for the push
 	Detail  string
 }
 
@@ -168,7 +178,7 @@ func (c *Start) encode(b []byte) []byte {
 	b = appendString(b, c.Cover)
 	b = appendStrings(b, c.Tags)
 	b = appendBytes(b, c.Extra)
-	b = appendBool(b, c.Listed)
+	b = append(appendBool(b, c.Listed), byte(c.Sources))
 	b = appendString(b, c.Key)
 	return appendString(b, c.Holder)
 }
@@ -177,7 +187,7 @@ func (c *Start) decode(r *reader) {
 	c.Session = r.session()
 	c.Anchor, c.Code, c.List = r.string(), r.string(), r.string()
 	c.Title, c.Cover, c.Tags, c.Extra = r.string(), r.string(), r.strings(), r.bytes()
-	c.Listed, c.Key, c.Holder = r.bool(), r.string(), r.string()
+	c.Listed, c.Sources, c.Key, c.Holder = r.bool(), r.sources(), r.string(), r.string()
 }
 
 func (c *Resume) encode(b []byte) []byte {
@@ -189,12 +199,13 @@ func (c *Resume) decode(r *reader) {
 }
 
 func (c *Stop) encode(b []byte) []byte {
-	return appendString(appendString(append(append(b, c.Session[:]...), byte(c.Reason)), c.By), c.Holder)
+	b = appendString(append(append(b, c.Session[:]...), byte(c.Reason)), c.By)
+	return appendString(appendString(b, c.Holder), c.Key)
 }
 
 func (c *Stop) decode(r *reader) {
 	c.Session, c.Reason, c.By = r.session(), EndReason(r.enum(len(endNames))), r.string()
-	c.Holder = r.string()
+	c.Holder, c.Key = r.string(), r.string()
 }
 
 // The bits of an encoded Update say which members it names.
@@ -206,7 +217,7 @@ const (
 )
 
 func (c *Update) encode(b []byte) []byte {
-	b = appendString(append(b, c.Session[:]...), c.Holder)
+	b = appendString(appendString(append(b, c.Session[:]...), c.Holder), c.Key)
 	at := len(b)
 	b = append(b, 0)
 	if c.Title != nil {
@@ -229,7 +240,7 @@ func (c *Update) encode(b []byte) []byte {
 }
 
 func (c *Update) decode(r *reader) {
-	c.Session, c.Holder = r.session(), r.string()
+	c.Session, c.Holder, c.Key = r.session(), r.string(), r.string()
 	bits := r.byte()
 	if bits >= updateExtra<<1 {
 		r.fail()
@@ -250,15 +261,19 @@ func (c *Update) decode(r *reader) {
 
 func (c *Ban) encode(b []byte) []byte {
 	b = appendInt(appendString(b, c.Anchor), c.Until)
-	return appendString(appendString(b, c.Reason), c.By)
+	return appendString(appendString(appendString(b, c.Reason), c.By), c.Key)
 }
 
 func (c *Ban) decode(r *reader) {
-	c.Anchor, c.Until, c.Reason, c.By = r.string(), r.int(), r.string(), r.string()
+	c.Anchor, c.Until = r.string(), r.int()
+	c.Reason, c.By, c.Key = r.string(), r.string(), r.string()
 }
 
-func (c *Unban) encode(b []byte) []byte { return appendString(b, c.Anchor) }
-func (c *Unban) decode(r *reader)       { c.Anchor = r.string() }
+func (c *Unban) encode(b []byte) []byte {
+	return appendString(appendString(appendString(b, c.Anchor), c.By), c.Key)
+}
+
+func (c *Unban) decode(r *reader) { c.Anchor, c.By, c.Key = r.string(), r.string(), r.string() }
 
 func (c *SetSettings) encode(b []byte) []byte { return appendSettings(b, c.Settings) }
 func (c *SetSettings) decode(r *reader)       { c.Settings = r.settings() }
@@ -268,13 +283,13 @@ func (c *RaiseRules) decode(r *reader)       { c.Rules = r.uint() }
 
 func (c *Observe) encode(b []byte) []byte {
 	b = append(append(b, c.Session[:]...), byte(c.Source), byte(c.Sign))
-	return appendString(appendString(b, c.Holder), c.Detail)
+	return appendString(appendString(appendString(b, c.Holder), c.Media), c.Detail)
 }
 
 func (c *Observe) decode(r *reader) {
 	c.Session = r.session()
 	c.Source, c.Sign = Source(r.enum(len(sourceNames))), Sign(r.enum(len(signNames)))
-	c.Holder, c.Detail = r.string(), r.string()
+	c.Holder, c.Media, c.Detail = r.string(), r.string(), r.string()
 }
 
 func (c *Adopt) encode(b []byte) []byte { return append(b, c.Session[:]...) }

@@ -1,5 +1,7 @@
 package presence
 
+import "slices"
+
 // Source says where a piece of evidence comes from.
 type Source uint8
 
@@ -22,6 +24,38 @@ func (s Source) String() string {
 	return ""
 }
 
+// ParseSource reads the word that String gives.
+func ParseSource(word string) (s Source, ok bool) {
+	i := slices.Index(sourceNames[:], word)
+	return Source(max(i, 0)), i > 0
+}
+
+// Sources are those that a session lives by: heartbeats, callbacks, polls. A
+// session that does not live by heartbeats is not ended by their silence. None
+// stands for heartbeats alone.
+type Sources uint8
+
+// SourcesOf gives a set.
+func SourcesOf(list ...Source) (set Sources) {
+	for _, s := range list {
+		set |= 1 << s
+	}
+	return set
+}
+
+// Has reports whether the session lives by the source.
+func (set Sources) Has(s Source) bool { return set&(1<<s) != 0 }
+
+// List gives the words of those in the set.
+func (set Sources) List() (words []string) {
+	for s := range sourceNames {
+		if set.Has(Source(s)) {
+			words = append(words, sourceNames[s])
+		}
+	}
+	return words
+}
+
 // Sign is what a source said.
 type Sign uint8
 
@@ -31,9 +65,15 @@ const (
 	Detached                 // the socket closed; by itself this changes nothing
 	Heard                    // a beat came
 	Missed                   // a beat was missed
+	Begun                    // a push has begun
+	Going                    // a push goes on
+	Finished                 // a push has ended
 )
 
-var signNames = [...]string{Attached: "attached", Detached: "detached", Heard: "heard", Missed: "missed"}
+var signNames = [...]string{
+	Attached: "attached", Detached: "detached", Heard: "heard", Missed: "missed",
+	Begun: "publish_begun", Going: "publishing", Finished: "publish_ended",
+}
 
 // String gives the word that `why` shows.
 func (s Sign) String() string {

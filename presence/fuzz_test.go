@@ -14,8 +14,9 @@ func seedBatch() []byte {
 		Digest: &Digest{Position{ID{1, 2}, 3}, 4},
 		Commands: []Command{
 			started(1, "ann"), &Resume{id(1), "ann", "c"}, &Update{Session: id(1), Title: new("x"), Cover: new("y"), Tags: &[]string{"t"}, Extra: &[]byte{1}},
-			&Observe{id(1), FromSocket, Detached, "c", "d"}, &Adopt{id(1)}, &Stop{id(1), Kicked, "op", ""}, &Ban{"eve", 5, "why", "op"}, &Unban{"eve"},
-			&SetSettings{Settings{1, 500, 3, 50, true, true}}, &RaiseRules{1}, &Leave{},
+			&Observe{id(1), FromSocket, Detached, "c", "", "d"}, &Observe{id(1), FromCallback, Begun, "", "m", ""}, &Adopt{id(1)},
+			&Stop{id(1), Kicked, "op", "", "k"}, &Ban{"eve", 5, "why", "op", "k"}, &Unban{"eve", "op", "k"},
+			&SetSettings{Settings{1, 500, 3, 50, 700, 800, 900, true, true}}, &RaiseRules{1}, &Leave{},
 		},
 	}).Seal().Bytes
 }

@@ -105,7 +105,17 @@ func (r *reader) evidence() []Evidence {
 func appendSession(b []byte, s *session) []byte {
 	b = appendStream(b, s.stream)
 	b = appendBool(appendString(b, s.holder), s.attached)
-	return appendEvidence(b, s.evidence)
+	b = append(appendEvidence(b, s.evidence), byte(s.sources))
+	b = appendBool(appendBool(appendStrings(b, s.media.open), s.media.seen), s.media.lost)
+	return appendInt(b, s.media.since)
+}
+
+func (r *reader) media() media {
+	m := media{open: r.strings(), seen: r.bool(), lost: r.bool(), since: r.int()}
+	if len(m.open) > maxOpen || m.since < 0 || m.lost && (!m.seen || len(m.open) > 0) || len(m.open) > 0 && !m.seen {
+		r.fail()
+	}
+	return m
 }
 
 // appendLeased is a session with its lease. The lease's terms are written as

@@ -21,6 +21,7 @@ type lease struct {
 const (
 	leaseUsed   = 1 << iota
 	leaseQuiet  // the stream is not Live: a beat changes its state
+	leaseMute   // its session does not live by beats: no silence ends it, and it stands in no bucket
 	leaseParked // it stands in the wheel, maybe from a session that has ended
 )
 
@@ -79,7 +80,7 @@ func (l *leases) rewind(tick, heard, clock int64) {
 	l.wheel = [wheelSize]uint32{}
 	for i := range l.all {
 		l.all[i].flags &^= leaseParked
-		if l.all[i].flags&leaseUsed != 0 {
+		if l.all[i].flags&(leaseUsed|leaseMute) == leaseUsed {
 			l.park(uint32(i), clock)
 		}
 	}
@@ -112,8 +113,8 @@ func (l *leases) use(t terms) (uint8, bool) {
 
 func (l *leases) present() terms { return l.terms[l.now] }
 
-// begin gives the session of that index a full lease.
-func (l *leases) begin(i uint32, tag, via uint16, clock int64) {
+// begin gives the session of that index a full lease; a mute one never fires.
+func (l *leases) begin(i uint32, tag, via uint16, clock int64, mute bool) {
 	for int(i) >= len(l.all) {
 		l.all = append(l.all, lease{})
 	}
@@ -125,7 +126,10 @@ func (l *leases) begin(i uint32, tag, via uint16, clock int64) {
 		last: uint32(clock), next: le.next, tag: tag, via: via, terms: l.now,
 		flags: leaseUsed | leaseQuiet | parked,
 	}
-	if parked == 0 {
+	switch {
+	case mute:
+		le.flags |= leaseMute // if it is parked, visit lets go of it
+	case parked == 0:
 		l.park(i, clock)
 	}
 }
@@ -210,7 +214,7 @@ func (l *leases) advance(heard, clock int64) []missed {
 // visit looks at one lease whose bucket has come up.
 func (l *leases) visit(i uint32, to, clock int64, due []missed) []missed {
 	le := &l.all[i]
-	if le.flags&leaseUsed == 0 {
+	if le.flags&(leaseUsed|leaseMute) != leaseUsed {
 		return due
 	}
 	limit := l.terms[le.terms].missed

@@ -115,7 +115,9 @@ func (l *loader) takeMeta(in *reader) error {
 	switch v := in.byte(); {
 	case v == rowsVersion:
 		l.rows = true
-	case v != wholeVersion && !in.bad:
+	case v < wholeVersion:
+		return fmt.Errorf("%w: records of version %d, of before the first release", ErrMalformed, v)
+	case v != wholeVersion:
 		return fmt.Errorf("%w: records of version %d", ErrRules, v)
 	}
 	r := l.r
@@ -155,12 +157,16 @@ func (l *loader) takePeer(in *reader, name string) {
 
 func (l *loader) takeSession(in *reader) {
 	x := loaded{s: &session{stream: in.stream(), holder: in.string(), attached: in.bool(), evidence: in.evidence()}}
+	x.s.sources, x.s.media = in.sources(), in.media()
 	x.last, x.terms = in.int(), terms{interval: in.int(), missed: in.int(), grace: in.int()}
 	via := in.uint()
 	if via > uint64(^uint16(0)) || (Settings{Interval: x.terms.interval, Missed: x.terms.missed, Grace: x.terms.grace}).Check() != nil {
 		in.fail()
 	}
 	x.lease = lease{via: uint16(via), misses: in.byte(), flags: leaseUsed}
+	if !x.s.sources.Has(FromBeats) {
+		x.lease.flags |= leaseMute
+	}
 	if x.s.stream.State != Live {
 		x.lease.flags |= leaseQuiet
 	}
@@ -196,6 +202,10 @@ func (l *loader) join() error {
 	}
 	for _, d := range r.peers.departed {
 		l.addCounts(d.viewers)
+	}
+	r.appointAll()
+	if l.rows {
+		r.excuse()
 	}
 	r.leases.rewind(r.settings.Tick(), r.peers.heard(r.clock), r.clock)
 	r.settle()

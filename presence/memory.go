@@ -37,22 +37,36 @@ func (m *endings) at(seq uint64) *Ended {
 	return m.list[seq-m.first]
 }
 
-// keyed is the session that a client's own key began.
+// keyed is the session that a client's own key was for.
 type keyed struct {
 	session Session
 	clock   int64
 }
 
-// keys remembers, oldest first, which key began which session, so that a start
-// whose answer was lost can be repeated.
+// keys remembers, oldest first, which key was for which session, so that what
+// was asked can be asked again when its answer was lost.
 type keys struct {
 	first  uint64   // the sequence number of names[0]
 	names  []string // see keyName
 	byName map[string]keyed
 }
 
-// keyName is different for every pair, whatever the two hold.
-func keyName(anchor, key string) string { return strconv.Itoa(len(anchor)) + " " + anchor + key }
+// keyKind is what a client's key is for.
+type keyKind byte
+
+// The kinds of keys.
+const (
+	startKey  keyKind = 's'
+	stopKey   keyKind = 'e'
+	updateKey keyKind = 'u'
+	banKey    keyKind = 'b'
+	unbanKey  keyKind = 'f'
+)
+
+// keyName is different for every three, whatever they hold.
+func keyName(kind keyKind, user, key string) string {
+	return string(kind) + strconv.Itoa(len(user)) + " " + user + key
+}
 
 func (m *keys) len() int      { return len(m.names) }
 func (m *keys) oldest() int64 { return m.byName[m.names[0]].clock }

@@ -13,6 +13,7 @@ type metrics struct {
 	missed  prometheus.Counter
 	starts  prometheus.Counter
 	ends    *prometheus.CounterVec
+	lag     prometheus.Histogram
 	stalls  prometheus.Counter
 	retries prometheus.Counter
 	entries prometheus.Counter
@@ -27,11 +28,15 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		streams: f.NewGaugeVec(prometheus.GaugeOpts{Name: "onair_streams", Help: "Live sessions, by state."}, []string{"state"}),
 		beats:   counter("onair_beats_total", "Heartbeats heard by this node."),
 		strays:  counter("onair_stray_beats_total", "Heartbeats in the log that named a session which is no longer live."),
-		missed:  counter("onair_missed_beats_total", "Streams that went away because a beat was missed."),
+		missed:  counter("onair_missed_beats_total", "First beats that were missed, each by one stream: it went away, and its anchor was probed."),
 		starts:  counter("onair_starts_total", "Sessions begun."),
 		ends: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "onair_ends_total", Help: "Sessions ended, by reason.",
 		}, []string{"reason"}),
+		lag: f.NewHistogram(prometheus.HistogramOpts{
+			Name: "onair_expiry_lag_seconds", Help: "How long after its deadline, by the presence clock, a silence ended a session.",
+			Buckets: []float64{0.05, 0.1, 0.25, 0.5, 1, 1.5, 2, 3, 5, 10, 30},
+		}),
 		stalls:  counter("onair_clock_stalls_total", "Steps of log time that were backwards or too long and counted for nothing."),
 		retries: counter("onair_append_retries_total", "Appends that failed and were tried again."),
 		entries: counter("onair_entries_total", "Entries of the log applied."),
@@ -46,6 +51,9 @@ func (m *metrics) applied(a *Applied) {
 		m.stalls.Inc()
 	}
 	for _, c := range a.Changes {
+		if c.Cause == BySilence {
+			m.missed.Inc()
+		}
 		if c.Old != nil && c.New != nil && c.Old.State == c.New.State {
 			continue
 		}
@@ -58,10 +66,11 @@ func (m *metrics) applied(a *Applied) {
 		switch {
 		case c.Cause == ByStart:
 			m.starts.Inc()
-		case c.Cause == BySilence:
-			m.missed.Inc()
 		case c.Ended != nil:
 			m.ends.WithLabelValues(c.Ended.Reason.String()).Inc()
+			if c.Ended.Reason == MissedBeats || c.Ended.Reason == StreamLost {
+				m.lag.Observe(float64(c.Lag) / 1000)
+			}
 		}
 	}
 }

@@ -36,6 +36,25 @@ type modelLease struct {
 	terms  terms
 	via    string // "": nobody living
 	state  State
+	mute   bool // does not live by beats
+
+	// What callbacks said.
+	open       []string
+	seen, lost bool
+	since      int64
+}
+
+// ends is when a session ends for want of a picture, 0: never.
+func (l *modelLease) ends(s Settings) int64 {
+	switch {
+	case l.lost:
+		return max(1, l.since+s.EndGrace)
+	case !l.mute:
+		return 0
+	case l.seen:
+		return max(1, l.since+s.CallbackOnly)
+	}
+	return max(1, l.since+s.StartWithin)
 }
 
 func newModel(t *rapid.T) *model {
@@ -69,6 +88,53 @@ func (m *model) hear(s Session, via string, at int64) {
 	l.last, l.misses, l.via = max(l.last, at), 0, via
 }
 
+// enliven is what a beat does to a stream's state.
+func (m *model) enliven(s Session) {
+	if l := m.live[s]; !l.lost {
+		l.state = Live
+	}
+}
+
+// observe is what the page says of callbacks.
+func (m *model) observe(c *Observe, via string) {
+	l := m.live[c.Session]
+	picture := func() {
+		was := l.lost
+		l.seen, l.lost, l.since = true, false, m.clock
+		if was && l.misses == 0 {
+			l.state = Live
+		}
+	}
+	switch c.Sign {
+	case Heard:
+		m.hear(c.Session, via, m.clock)
+		m.enliven(c.Session)
+	case Begun:
+		if !slices.Contains(l.open, c.Media) {
+			l.open = append(l.open, c.Media)
+			l.open = l.open[max(0, len(l.open)-maxOpen):]
+		}
+		m.hear(c.Session, via, m.clock)
+		picture()
+		l.state = Live
+	case Going:
+		if slices.Equal(l.open, []string{c.Media}) && m.clock < l.since+goingEvery {
+			return
+		}
+		l.open = []string{c.Media}
+		picture()
+		if l.state == Starting {
+			l.state = Live
+		}
+	case Finished:
+		had := len(l.open)
+		l.open = slices.DeleteFunc(l.open, func(o string) bool { return o == c.Media })
+		if had > 0 && len(l.open) == 0 {
+			l.lost, l.since, l.state = true, m.clock, Away
+		}
+	}
+}
+
 func (m *model) apply(e Entry, b *Batch, a Applied) {
 	if m.num != 0 {
 		d := e.Time - m.time
@@ -81,6 +147,11 @@ func (m *model) apply(e Entry, b *Batch, a Applied) {
 		}
 		if e.Repl != m.repl {
 			m.rearm(func(*modelLease) bool { return true })
+			for _, l := range m.live {
+				if l.ends(m.settings) != 0 {
+					l.since = m.clock
+				}
+			}
 		}
 	}
 	m.num, m.time, m.repl = e.Num, e.Time, e.Repl
@@ -119,7 +190,7 @@ func (m *model) speak(p *modelPeer, b *Batch, a Applied) {
 		for s, l := range m.live {
 			if l.st.Lease() == x.Lease {
 				m.hear(s, b.Node, max(oldest, m.clock-int64(x.Age)))
-				l.state = Live
+				m.enliven(s)
 			}
 		}
 	}
@@ -150,7 +221,7 @@ func (m *model) command(c Command, node string, r Result) {
 		return
 	}
 	s := r.Stream.Session
-	switch c.(type) {
+	switch c := c.(type) {
 	case *Start:
 		if !r.Again {
 			for was, l := range m.live {
@@ -158,21 +229,28 @@ func (m *model) command(c Command, node string, r Result) {
 					delete(m.live, was)
 				}
 			}
-			m.live[s] = &modelLease{st: r.Stream, last: m.clock, terms: m.settings.terms(), via: via}
+			m.live[s] = &modelLease{
+				st: r.Stream, last: m.clock, terms: m.settings.terms(), via: via, since: m.clock,
+				mute: c.Sources != 0 && !c.Sources.Has(FromBeats),
+			}
 			return
 		}
 		m.live[s].terms = m.settings.terms()
 		m.hear(s, via, m.clock)
 		if m.live[s].state == Away {
-			m.live[s].state = Live
+			m.enliven(s)
 		}
 	case *Resume, *Adopt:
 		m.live[s].terms = m.settings.terms()
 		m.hear(s, via, m.clock)
-		m.live[s].state = Live
+		m.enliven(s)
 	case *Update:
-		m.hear(s, via, m.clock)
-		m.live[s].state = Live
+		if !r.Again {
+			m.hear(s, via, m.clock)
+			m.enliven(s)
+		}
+	case *Observe:
+		m.observe(c, via)
 	}
 }
 
@@ -193,6 +271,9 @@ func (m *model) expire(a Applied) {
 	}
 	var all []due
 	for s, l := range m.live {
+		if l.mute {
+			continue
+		}
 		for k := l.misses + 1; k <= l.terms.missed; k++ {
 			if at := l.last + k*l.terms.interval + l.terms.grace; at/grain < heard/grain {
 				all = append(all, due{at, l.st.Index, k, s})
@@ -210,13 +291,26 @@ func (m *model) expire(a Applied) {
 		case d.nth == l.terms.missed:
 			want = append(want, fmt.Sprint("end ", d.index))
 			delete(m.live, d.s)
-		case d.nth == 1 && l.state != Away:
+		case d.nth == 1:
 			want = append(want, fmt.Sprint("away ", d.index))
 			l.state = Away
 		}
 	}
+	var lost []due
+	for s, l := range m.live {
+		if at := l.ends(m.settings); at != 0 && at < heard {
+			lost = append(lost, due{at, l.st.Index, 0, s})
+		}
+	}
+	slices.SortFunc(lost, func(a, b due) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.index, b.index)) })
+	for _, d := range lost {
+		want = append(want, fmt.Sprint("lost ", d.index))
+		delete(m.live, d.s)
+	}
 	for _, c := range a.Changes {
 		switch {
+		case c.Ended != nil && c.Ended.Reason == StreamLost:
+			got = append(got, fmt.Sprint("lost ", c.Old.Index))
 		case c.Cause == BySilence:
 			got = append(got, fmt.Sprint("away ", c.New.Index))
 		case c.Ended != nil && c.Ended.Reason == MissedBeats:
@@ -263,7 +357,7 @@ func parkedOnce(t interface{ Fatalf(string, ...any) }, r *Registry) {
 		}
 	}
 	for i, le := range r.leases.all {
-		if parked := le.flags&leaseParked != 0; parked != (stands[i] == 1) || le.flags&leaseUsed != 0 && !parked {
+		if parked := le.flags&leaseParked != 0; parked != (stands[i] == 1) || le.flags&(leaseUsed|leaseMute) == leaseUsed && !parked {
 			t.Fatalf("lease %d: flags %b, stands %d times", i, le.flags, stands[i])
 		}
 	}
@@ -281,6 +375,7 @@ type schedule struct {
 var (
 	nodeNames = []string{"n1", "n2", "n3"}
 	steps     = rapid.SampledFrom([]int64{0, 1, 5, 25, 25, 60, 100, 100, 100, 200, 499, 500, 501, -40, 5_000, 86_400_000})
+	spans     = rapid.SampledFrom([]int64{0, 50, 1_000, 30_000})
 	intervals = rapid.SampledFrom([]int64{100, 400, 1_000, 2_000, 60_000})
 )
 
@@ -291,13 +386,22 @@ func (g *schedule) session() Session {
 	return rapid.SampledFrom(g.sessions).Draw(g.rt, "session")
 }
 
+// key is what a client may repeat itself under.
+func (g *schedule) key() string {
+	return rapid.SampledFrom([]string{"", "", "k1", "k2"}).Draw(g.rt, "key")
+}
+
 func (g *schedule) command() Command {
 	holder := rapid.SampledFrom([]string{"", "c1", "c2"}).Draw(g.rt, "holder")
 	anchor := rapid.SampledFrom([]string{"ann", "bob", "cid", "dan"}).Draw(g.rt, "anchor")
-	switch rapid.SampledFrom([]string{"start", "start", "start", "resume", "stop", "update", "ban", "unban", "set", "observe", "adopt", "leave"}).Draw(g.rt, "command") {
+	what := rapid.SampledFrom([]string{"start", "start", "start", "resume", "stop", "update", "ban", "unban", "set", "observe", "begun", "begun", "finished", "finished", "going", "heard", "adopt", "leave"}).Draw(g.rt, "command")
+	switch what {
 	case "start":
 		g.next++
 		c := started(g.next, anchor)
+		if rapid.IntRange(0, 2).Draw(g.rt, "mute") == 0 {
+			c.Sources = SourcesOf(FromCallback)
+		}
 		c.Holder, c.Key = holder, rapid.SampledFrom([]string{"", "", "k1", "k2"}).Draw(g.rt, "key")
 		if rapid.IntRange(0, 9).Draw(g.rt, "suffix") == 0 {
 			c.Code = "8888_ann"
@@ -310,22 +414,31 @@ func (g *schedule) command() Command {
 		}
 		return &Resume{Session: s, Anchor: anchor, Holder: holder}
 	case "stop":
-		return &Stop{Session: g.session(), Holder: holder, Reason: Stopped}
+		return &Stop{Session: g.session(), Holder: holder, Reason: Stopped, By: "op", Key: g.key()}
 	case "update":
-		return &Update{Session: g.session(), Holder: holder, Title: new("new"), Tags: &[]string{"a", "b"}}
+		return &Update{Session: g.session(), Holder: holder, Key: g.key(), Title: new("new"), Tags: &[]string{"a", "b"}}
 	case "ban":
-		return &Ban{Anchor: anchor, Until: g.time + rapid.Int64Range(-10, 3_000).Draw(g.rt, "until")}
+		return &Ban{Anchor: anchor, Until: g.time + rapid.Int64Range(-10, 3_000).Draw(g.rt, "until"), By: "op", Key: g.key()}
 	case "unban":
-		return &Unban{Anchor: anchor}
+		return &Unban{Anchor: anchor, By: "op", Key: g.key()}
 	case "set":
 		s := Settings{
 			Revision: g.r.settings.Revision + rapid.Int64Range(0, 1).Draw(g.rt, "revision"), Interval: intervals.Draw(g.rt, "interval"),
 			Missed: rapid.Int64Range(1, 4).Draw(g.rt, "missed"), RefuseTakeover: rapid.Bool().Draw(g.rt, "refuse"), ShowPublished: rapid.Bool().Draw(g.rt, "show"),
 		}
+		s.EndGrace, s.StartWithin, s.CallbackOnly = spans.Draw(g.rt, "end"), spans.Draw(g.rt, "start"), spans.Draw(g.rt, "callback")
 		s.Grace = rapid.SampledFrom([]int64{0, s.Interval / 10, s.Interval}).Draw(g.rt, "grace")
 		return &SetSettings{s}
 	case "observe":
 		return &Observe{Session: g.session(), Source: FromSocket, Sign: Detached, Holder: holder}
+	case "begun", "finished", "going":
+		sign := map[string]Sign{"begun": Begun, "finished": Finished, "going": Going}
+		return &Observe{
+			Session: g.session(), Source: FromCallback, Sign: sign[what],
+			Media: rapid.SampledFrom([]string{"1", "2", "3", "4", "5", "6"}).Draw(g.rt, "media"),
+		}
+	case "heard":
+		return &Observe{Session: g.session(), Source: FromBeats, Sign: Heard}
 	case "adopt":
 		return &Adopt{g.session()}
 	}
@@ -490,7 +603,7 @@ func onlyStale(r *Registry, b *Batch) bool {
 // fired reports whether time alone changed something.
 func fired(a Applied) bool {
 	return slices.ContainsFunc(a.Changes, func(c Change) bool {
-		return c.Cause == BySilence || c.Cause == ByEnd && c.Ended.Reason == MissedBeats || c.Cause == ByCounts
+		return c.Cause == BySilence || c.Cause == ByEnd && (c.Ended.Reason == MissedBeats || c.Ended.Reason == StreamLost) || c.Cause == ByCounts
 	})
 }
 

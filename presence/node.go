@@ -1,6 +1,7 @@
 package presence
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync"
@@ -30,9 +31,13 @@ type NodeConfig struct {
 	Logger   zerolog.Logger
 	Metrics  prometheus.Registerer // nil: none
 	// Applied is called for every entry, in order, by the one goroutine that
-	// applies, before any command of the entry is answered. It must not block
-	// and must not call the node. May be nil.
-	Applied func(Applied)
+	// applies, before any command of the entry is answered, with the time at
+	// which this node took the first of the entry's commands (zero: it took
+	// none). It must not block and must not call the node. May be nil.
+	Applied func(a Applied, taken time.Time)
+	// Batch is about how many bytes are appended at once (256 KiB). Less delays
+	// storms of commands, more delays what comes after one.
+	Batch int
 }
 
 // Node is one server's part in the list: it gathers what its sockets have to
@@ -50,6 +55,7 @@ type Node struct {
 	wake     chan struct{} // of size one: something waits that a person waits for
 	lastOwn  atomic.Int64  // milliseconds since began when an own batch was last seen applied
 	patience atomic.Int64  // how many may pass until the next one before beats are held
+	deaf     atomic.Int64  // since when the log takes no durable command, Unix milliseconds; 0: it does
 
 	// Owned by apply.
 	seen uint64 // number of the last own batch applied
@@ -72,8 +78,9 @@ func JoinLog(ctx context.Context, log Log, cfg NodeConfig) (*Node, error) {
 		return nil, err
 	}
 	if cfg.Applied == nil {
-		cfg.Applied = func(Applied) {}
+		cfg.Applied = func(Applied, time.Time) {}
 	}
+	cfg.Batch = cmp.Or(cfg.Batch, 256<<10)
 	reg, boot, err := log.Join(ctx, cfg.Name)
 	if err != nil {
 		return nil, err
@@ -162,7 +169,7 @@ func (n *Node) settle(ctx context.Context) error {
 func (n *Node) leave() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	b := n.out.take(n.now(), true)
+	b := n.out.take(n.now(), n.cfg.Batch, true)
 	b.Node, b.Boot, b.Knows, b.Commands = n.cfg.Name, n.boot, Rules, []Command{&Leave{}}
 	if err := n.log.Append(ctx, b.Seal()); err != nil {
 		n.cfg.Logger.Warn().Err(err).Msg("could not say that this node leaves")
@@ -203,7 +210,11 @@ func (n *Node) applied(a *Applied) error {
 	if a.Settings != nil {
 		n.patience.Store(patience(*a.Settings))
 	}
-	n.cfg.Applied(*a)
+	var taken time.Time
+	if a.Node == n.cfg.Name && a.Boot == n.boot && !a.Refused {
+		taken = n.out.taken(a.No)
+	}
+	n.cfg.Applied(*a, taken)
 	n.out.forget(a.Changes)
 	switch {
 	case a.Node != n.cfg.Name || a.Boot != n.boot:
@@ -222,7 +233,7 @@ func (n *Node) applied(a *Applied) error {
 func (n *Node) append(ctx context.Context) {
 	tick := time.NewTimer(0)
 	defer tick.Stop()
-	var digested int64
+	var digested, asked int64
 	var counts bool // are due
 	for {
 		var ticked bool
@@ -234,7 +245,7 @@ func (n *Node) append(ctx context.Context) {
 			ticked = true
 		}
 		counts = counts || ticked
-		b := n.out.take(n.now(), counts)
+		b := n.out.take(n.now(), n.cfg.Batch, counts)
 		b.Node, b.Boot, b.Knows = n.cfg.Name, n.boot, Rules
 		if ticked {
 			full := n.now()-digested >= digestEvery
@@ -242,12 +253,24 @@ func (n *Node) append(ctx context.Context) {
 				digested = n.now()
 			}
 			tick.Reset(n.tick(b, full))
+			if n.deaf.Load() != 0 && n.now()-asked >= askEvery {
+				asked = n.now()
+				n.out.tell(&SetSettings{n.cfg.Settings}) // durable, and changes nothing
+			}
 		}
-		if n.commit(ctx, b) {
-			counts = false
+		if !n.commit(ctx, b) {
+			continue
+		}
+		counts = false
+		if n.out.waits(n.cfg.Batch) {
+			n.poke() // more than one batch takes
 		}
 	}
 }
+
+// askEvery is how often a log that took no durable command is asked again, in
+// milliseconds.
+const askEvery = 5_000
 
 // digestEvery is how often a node says its digest, in milliseconds.
 const digestEvery = 60_000
@@ -277,8 +300,12 @@ func (n *Node) commit(ctx context.Context, b *Batch) bool {
 		err := n.log.Append(ctx, sealed)
 		switch {
 		case err == nil:
+			if sealed.Durable {
+				n.deaf.Store(0)
+			}
 			return true
 		case errors.Is(err, ErrNotWritten):
+			n.deaf.CompareAndSwap(0, time.Now().UnixMilli())
 			n.cfg.Logger.Error().Err(err).Int("commands", len(b.Commands)).Msg("nothing was written to the log")
 			if n.out.notWritten(b, n.now()) {
 				n.poke() // the rest needs no disk
@@ -339,6 +366,32 @@ func (n *Node) Beat(l Lease) (held bool) {
 // a batch of its own applied for half an interval, at most ten seconds. Beats
 // are then answered as held, and new anchors are sent elsewhere.
 func (n *Node) Held() bool { return n.cutOff(n.now()) }
+
+// Hear notes a heartbeat of a session that is named, as apps without sockets
+// do. The first through this node is answered once it is in the log, later ones
+// at once, as Beat does it. It returns the errors of Do.
+func (n *Node) Hear(ctx context.Context, s Session) (a Result, held bool, err error) {
+	through := false
+	n.Read(func(r *Registry) {
+		a, _ = r.Lease(s)
+		through = r.Through(s, n.cfg.Name)
+	})
+	if through {
+		return a, n.Beat(a.Lease), nil
+	}
+	a, err = n.Do(ctx, &Observe{Session: s, Source: FromBeats, Sign: Heard})
+	n.metrics.beats.Inc()
+	return a, false, err
+}
+
+// Deaf is since when the log has taken no durable command, although asked to;
+// zero when it does.
+func (n *Node) Deaf() time.Time {
+	if since := n.deaf.Load(); since != 0 {
+		return time.UnixMilli(since)
+	}
+	return time.Time{}
+}
 
 func (n *Node) cutOff(now int64) bool {
 	return now-n.lastOwn.Load() > n.patience.Load()

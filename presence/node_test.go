@@ -50,7 +50,7 @@ func bubble(t *testing.T, f func(t *testing.T, l *memLog)) {
 func TestNodeAnswers(t *testing.T) {
 	bubble(t, func(t *testing.T, l *memLog) {
 		var seen []Applied
-		n, stop := run(t, l, NodeConfig{Applied: func(a Applied) { seen = append(seen, a) }})
+		n, stop := run(t, l, NodeConfig{Applied: func(a Applied, _ time.Time) { seen = append(seen, a) }})
 		n.Read(func(r *Registry) { check(t, "settings", r.Settings(), fast) })
 		began := time.Now()
 		r, err := n.Do(t.Context(), started(1, "ann"))
@@ -391,7 +391,7 @@ func TestBeatsWhileTheLogIsAway(t *testing.T) {
 	if n := cap(o.beats); n > 4*5_000 {
 		t.Errorf("room for %d beats of 5000 leases", n)
 	}
-	b := o.take(100, true)
+	b := o.take(100, 1<<20, true)
 	check(t, "beats", len(b.Beats), 5_000)
 	for _, x := range b.Beats {
 		if x.Age != 1 {

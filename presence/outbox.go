@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"sync"
+	"time"
 )
 
 // outbox is what a node has to say and has not said yet, and the calls that
@@ -16,6 +17,7 @@ type outbox struct {
 	closed  bool               // the node has stopped: nothing goes out any more
 	waiting map[uint64][]*call // by the number of the batch that carries them
 	no      uint64             // of the last batch made
+	scratch []byte
 
 	viewers tally
 	likes   tally
@@ -31,6 +33,7 @@ type arrival struct {
 type call struct {
 	command Command
 	answer  chan answered
+	at      time.Time
 }
 
 type answered struct {
@@ -76,7 +79,7 @@ func newest(beats []arrival) []arrival {
 
 // ask queues a command that somebody waits for.
 func (o *outbox) ask(c Command) *call {
-	call := &call{command: c, answer: make(chan answered, 1)}
+	call := &call{command: c, answer: make(chan answered, 1), at: time.Now()}
 	o.queue(call)
 	return call
 }
@@ -106,9 +109,31 @@ func (o *outbox) withdraw(c *call) bool {
 	return true
 }
 
-// take makes a batch of all that waits; of counts only when asked, since they
-// have a limit for each tick.
-func (o *outbox) take(now int64, counts bool) *Batch {
+// taken is when the first of a batch's commands came.
+func (o *outbox) taken(no uint64) time.Time {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, c := range o.waiting[no] {
+		if !c.at.IsZero() {
+			return c.at
+		}
+	}
+	return time.Time{}
+}
+
+// waits reports whether there is more to say than what was just taken.
+func (o *outbox) waits(size int) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.calls) > 0 || len(o.beats)*longBeat > size
+}
+
+// longBeat is the most bytes that a beat takes in a batch.
+const longBeat = 12
+
+// take makes a batch of what waits, of about size bytes at the most; of counts
+// only when asked, since they have a limit for each tick.
+func (o *outbox) take(now int64, size int, counts bool) *Batch {
 	b := &Batch{}
 	if counts {
 		b.Viewers, b.Likes = o.viewers.take(), o.likes.take()
@@ -118,20 +143,34 @@ func (o *outbox) take(now int64, counts bool) *Batch {
 	o.no++
 	b.No = o.no
 	o.beats = newest(o.beats)
-	b.Beats = make([]Beat, len(o.beats))
-	for i, x := range o.beats {
+	fits := min(len(o.beats), max(1, size/longBeat))
+	b.Beats = make([]Beat, fits)
+	for i, x := range o.beats[:fits] {
 		b.Beats[i] = Beat{x.Lease, uint32(max(0, now-x.at))}
 	}
-	o.beats, o.spare = o.spare[:0], o.beats
-	if len(o.calls) > 0 {
-		b.Commands = make([]Command, len(o.calls))
-		for i, c := range o.calls {
+	o.beats, o.spare = append(o.spare[:0], o.beats[fits:]...), o.beats
+	if n := o.fit(size - longBeat*fits); n > 0 {
+		b.Commands = make([]Command, n)
+		for i, c := range o.calls[:n] {
 			b.Commands[i] = c.command
 		}
-		o.waiting[o.no] = o.calls
-		o.calls = nil
+		o.waiting[o.no] = o.calls[:n:n]
+		o.calls = slices.Clone(o.calls[n:])
 	}
 	return b
+}
+
+// fit is how many of the calls that wait go into so many bytes: at least one,
+// or nothing would ever move.
+func (o *outbox) fit(size int) (n int) {
+	for _, c := range o.calls {
+		o.scratch = c.command.encode(o.scratch[:0])
+		if size -= 1 + len(o.scratch); size < 0 && n > 0 {
+			break
+		}
+		n++
+	}
+	return n
 }
 
 // notWritten takes back a batch of which nothing was ordered: its durable

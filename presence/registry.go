@@ -4,6 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
+
+	"github.com/tidwall/btree"
 )
 
 // Rules is the version of Apply's rules that this build knows. Which one
@@ -21,6 +24,7 @@ const (
 	keepEnded    = 24 * 60 * 60 * 1000
 	maxEnded     = 100_000
 	keepPeers    = 24 * 60 * 60 * 1000
+	sweepEvery   = 60_000 // for bans that are over
 	keepDeparted = 15_000 // a lost node's viewer counts, so that its viewers can return
 )
 
@@ -51,6 +55,7 @@ type Registry struct {
 	keys  keys
 	ended endings
 	peers peers
+	dues  *btree.BTreeG[due] // of sessions that end for want of a picture; not state
 
 	// What has changed.
 	sum     uint64               // of the sessions' digests
@@ -68,7 +73,10 @@ type session struct {
 	attached bool
 	touched  bool
 	sum      uint64 // its part of the registry's digest
+	sources  Sources
 	evidence []Evidence
+	media    media
+	due      int64   // what appoint found, 0: never
 	likes    []liked // by node and boot
 }
 
@@ -77,12 +85,13 @@ type session struct {
 func NewRegistry() *Registry {
 	r := &Registry{
 		rules:     1,
-		settings:  Settings{Interval: 60_000, Missed: 3, Grace: 5_000},
+		settings:  Settings{Interval: 60_000, Missed: 3, Grace: 5_000, EndGrace: 30_000, StartWithin: 600_000, CallbackOnly: keepEnded},
 		bySession: map[Session]uint32{},
 		byCode:    map[string]uint32{},
 		byAnchor:  map[string]uint32{},
 		bans:      map[string]Ban{},
 		keys:      keys{byName: map[string]keyed{}},
+		dues:      newDues(),
 		ended:     endings{bySession: map[Session]*Ended{}},
 	}
 	r.leases.set(r.settings.terms(), r.settings.Tick(), 0, 0)
@@ -168,7 +177,7 @@ func (r *Registry) Apply(e Entry) (Applied, error) {
 	}
 
 	r.changes = nil
-	revision := r.settings.Revision
+	revision, minute := r.settings.Revision, r.clock/sweepEvery
 	a := Applied{Num: e.Num, Time: e.Time, Node: b.Node, Boot: b.Boot, No: b.No}
 	a.Stalled = r.step(e)
 	p := r.admit(&b)
@@ -181,6 +190,9 @@ func (r *Registry) Apply(e Entry) (Applied, error) {
 	}
 	r.expire()
 	r.forget()
+	if r.clock/sweepEvery != minute {
+		r.forgetBans()
+	}
 	r.settle()
 	if r.settings.Revision != revision {
 		a.Settings = new(r.settings)
@@ -204,6 +216,7 @@ func (r *Registry) step(e Entry) (stalled bool) {
 		if e.Repl != r.last.Repl {
 			// Beats that were acknowledged may have been in a tail that is lost.
 			r.leases.rearm(r.clock, func(*lease) bool { return true })
+			r.excuse()
 		}
 	}
 	r.hash = e.chain(r.hash)
@@ -246,8 +259,12 @@ func (r *Registry) hear(i uint32, p *peer, cause Cause) {
 	}
 }
 
-// enliven makes a stream live that was starting or away.
+// enliven makes a stream live that was starting or away, unless it is without a
+// picture: no beat brings that back.
 func (r *Registry) enliven(i uint32, cause Cause) {
+	if r.sessions[i].media.lost {
+		return
+	}
 	r.leases.all[i].flags &^= leaseQuiet
 	r.change(i, cause, func(st *Stream) {
 		st.State, st.Away, st.Shown = Live, NotAway, st.Listed
@@ -268,16 +285,23 @@ func (r *Registry) change(i uint32, cause Cause, edit func(*Stream)) {
 // had its say about.
 func (r *Registry) expire() {
 	r.losePeers()
-	for _, m := range r.leases.advance(r.peers.heard(r.clock), r.clock) {
+	heard := r.peers.heard(r.clock)
+	for _, m := range r.leases.advance(heard, r.clock) {
+		s := r.sessions[m.index]
 		switch {
-		case r.sessions[m.index] == nil:
+		case s == nil:
 		case m.last:
 			r.end(m.index, MissedBeats, "")
-		case m.nth == 1 && r.sessions[m.index].stream.State != Away:
+			r.changes[len(r.changes)-1].Lag = r.clock - m.at
+		case m.nth > 1:
+		case s.stream.State == Away: // without a picture; the anchor is asked for a beat all the same
+			r.changes = append(r.changes, Change{Old: s.stream, New: s.stream, Cause: BySilence, Holder: s.holder})
+		default:
 			r.leases.all[m.index].flags |= leaseQuiet
 			r.change(m.index, BySilence, func(st *Stream) { st.State, st.Away = Away, MissedBeat })
 		}
 	}
+	r.losePictures(heard)
 }
 
 // end takes a session off the list and keeps what is known of it.
@@ -295,6 +319,9 @@ func (r *Registry) end(i uint32, why EndReason, by string) *Ended {
 	r.sessions[i] = nil
 	r.leases.all[i].flags &= leaseParked
 	r.free.put(i)
+	if s.due != 0 {
+		r.dues.Delete(due{s.due, i})
+	}
 	r.peers.drop(i)
 	r.sum -= s.sum
 	r.mark(recordSession, uint64(i))
@@ -306,6 +333,9 @@ func (r *Registry) end(i uint32, why EndReason, by string) *Ended {
 func (r *Registry) evidence(i uint32) []Evidence {
 	s := r.sessions[i]
 	le := &r.leases.all[i]
+	if !s.sources.Has(FromBeats) {
+		return slices.Clone(s.evidence)
+	}
 	heard := Evidence{Source: FromBeats, Sign: Heard, At: r.last.Time - (r.clock - le.lastAt(r.clock))}
 	if le.misses > 0 {
 		heard.Sign = Missed
@@ -320,6 +350,16 @@ func (r *Registry) forget() {
 	}
 	for r.keys.len() > 0 && r.keys.oldest()+keepKeys < r.clock {
 		r.mark(recordStartKey, r.keys.drop())
+	}
+}
+
+// forgetBans drops the bans that are over.
+func (r *Registry) forgetBans() {
+	for anchor, b := range r.bans {
+		if b.Until != 0 && b.Until <= r.last.Time {
+			delete(r.bans, anchor)
+			r.markName(recordBan, anchor)
+		}
 	}
 }
 
@@ -388,12 +428,4 @@ func (r *Registry) Banned(anchor string) (Ban, bool) {
 
 // Streams yields every live stream in the order of their indexes. The
 // registry must not change meanwhile.
-func (r *Registry) Streams() iter.Seq[*Stream] {
-	return func(yield func(*Stream) bool) {
-		for _, s := range r.sessions {
-			if s != nil && !yield(s.stream) {
-				return
-			}
-		}
-	}
-}
+func (r *Registry) Streams() iter.Seq[*Stream] { return r.StreamsFrom(0) }

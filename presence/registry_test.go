@@ -160,7 +160,7 @@ func TestKeys(t *testing.T) {
 	}
 	check(t, "forgotten", x.do(again).Stream.Session, id(2))
 	check(t, "kept endings", x.r.ended.bySession[id(1)] != nil, true)
-	if keyName("a", "bc") == keyName("ab", "c") || keyName("1", "1 x") == keyName("11", " x") {
+	if keyName(startKey, "a", "bc") == keyName(startKey, "ab", "c") || keyName(startKey, "1", "1 x") == keyName(startKey, "11", " x") {
 		t.Error("keys of two anchors meet")
 	}
 }
@@ -176,7 +176,7 @@ func TestBans(t *testing.T) {
 	check(t, "over", x.do(started(3, "ann")).Refusal, Granted)
 	x.do(&Ban{Anchor: "ann", Until: 0})
 	check(t, "for ever", x.do(started(4, "ann")).Refusal, AnchorBanned)
-	x.do(&Unban{"ann"})
+	x.do(&Unban{Anchor: "ann"})
 	check(t, "unbanned", x.do(started(5, "ann")).Refusal, Granted)
 }
 

@@ -19,6 +19,16 @@ type Settings struct {
 	// Grace is added for the network, in milliseconds; more of it forgives
 	// slower phones and shows ghosts for longer.
 	Grace int64
+	// EndGrace is the time, in milliseconds, from the end of a push to the end
+	// of its session, unless a push begins again; more forgives encoders that
+	// take their time to reconnect.
+	EndGrace int64
+	// StartWithin is the time in which a session that does not live by
+	// heartbeats must be pushed, in milliseconds.
+	StartWithin int64
+	// CallbackOnly is the silence, in milliseconds, that ends a session which
+	// lives by callbacks alone.
+	CallbackOnly int64
 	// RefuseTakeover: a second start of an anchor whose socket is attached is
 	// refused instead of ending the first.
 	RefuseTakeover bool
@@ -53,6 +63,8 @@ func (s Settings) Check() error {
 		return fmt.Errorf("%w: %d missed beats is not within 1 to %d", ErrBadSettings, s.Missed, maxMisses)
 	case s.Grace < 0 || s.Grace > s.Interval:
 		return fmt.Errorf("%w: grace of %d ms is not within 0 to the interval", ErrBadSettings, s.Grace)
+	case min(s.EndGrace, s.StartWithin, s.CallbackOnly) < 0 || max(s.EndGrace, s.StartWithin, s.CallbackOnly) > maxPresence:
+		return fmt.Errorf("%w: a time of liveness is not within 0 to 12 days", ErrBadSettings)
 	case s.Interval > maxPresence || s.Interval*s.Missed+s.Grace > maxPresence:
 		return fmt.Errorf("%w: missed × interval is over 12 days", ErrBadSettings)
 	}

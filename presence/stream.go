@@ -107,6 +107,9 @@ type Change struct {
 	// Holder is the connection that holds the session after this change; a
 	// node closes any older socket of the session that it has.
 	Holder string
+	// Lag is how much presence time after its deadline a silence ended the
+	// session, in milliseconds.
+	Lag int64
 }
 
 // Cause says what made a change, for the one log line that each gets.

@@ -64,13 +64,13 @@ func newServer(ctx context.Context, cfg *config.Config, store presence.Log, reg 
 	}
 	s.hub = hub.New(hub.Options{
 		Lists: cfg.Lists, Tick: cfg.Hub.Tick, Counters: cfg.Hub.Counters, Idle: cfg.Idle,
-		Window: cfg.Limits.Window, Views: cfg.Limits.Views, ViewsPerSocket: cfg.Limits.ViewsPerSocket,
-		WatchesPerSocket: cfg.Limits.WatchesPerSocket, SnapshotsPerSecond: cfg.Limits.SnapshotsPerSocket,
+		Limits: hubLimits(cfg),
 		Signer: hubSigner{s.player}, Metrics: reg,
 		Viewers: func(st *presence.Stream, n int) { s.node.Viewers(st.Lease(), n) },
 	})
 	s.node, err = presence.JoinLog(ctx, store, presence.NodeConfig{
 		Name: cfg.Node, Settings: settingsOf(cfg), Logger: log, Metrics: reg, Applied: s.applied,
+		Batch: cfg.Limits.Batch,
 	})
 	if err != nil {
 		return nil, err
@@ -91,8 +91,18 @@ func settingsOf(cfg *config.Config) presence.Settings {
 	return presence.Settings{
 		Revision: cfg.Settings.Revision,
 		Interval: cfg.Heartbeat.Interval.Milliseconds(), Missed: int64(cfg.Heartbeat.Missed),
-		Grace:          cfg.Heartbeat.Grace.Milliseconds(),
+		Grace:    cfg.Heartbeat.Grace.Milliseconds(),
+		EndGrace: cfg.Liveness.EndGrace.Milliseconds(), StartWithin: cfg.Liveness.StartWithin.Milliseconds(),
+		CallbackOnly:   cfg.Liveness.CallbackOnly.Milliseconds(),
 		RefuseTakeover: cfg.Takeover == "refuse", ShowPublished: cfg.List.Show == "publish",
+	}
+}
+
+// hubLimits is what clients of views are held to.
+func hubLimits(cfg *config.Config) hub.Limits {
+	return hub.Limits{
+		Window: cfg.Limits.Window, Views: cfg.Limits.Views, ViewsPerSocket: cfg.Limits.ViewsPerSocket,
+		WatchesPerSocket: cfg.Limits.WatchesPerSocket, SnapshotsPerSecond: cfg.Limits.SnapshotsPerSocket,
 	}
 }
 
@@ -105,8 +115,8 @@ func (s *server) settings() (out presence.Settings) {
 // applied passes on what one entry of the log did: to the views, to the
 // sockets concerned, and to the log file. It is called by the goroutine that
 // applies.
-func (s *server) applied(a presence.Applied) {
-	s.hub.Apply(a.Position, a.Time, a.Changes)
+func (s *server) applied(a presence.Applied, taken time.Time) {
+	s.hub.Apply(a.Position, a.Time, a.Changes, taken)
 	for i := range a.Changes {
 		c := &a.Changes[i]
 		s.holders.tell(c)

@@ -16,7 +16,7 @@ func (s *server) listStreams(w http.ResponseWriter, r *http.Request) {
 		writeProblem(w, e)
 		return
 	}
-	page, e := s.hub.Page(q)
+	page, e := s.hub.Page(q, r.URL.Query().Get("cursor"))
 	if e != nil {
 		writeProblem(w, e)
 		return

@@ -118,6 +118,14 @@ func BeginSnapshot(dst []byte, view, pos string, total int) Body {
 	return Body{buf: append(addName(dst, "streams"), '['), list: "streams"}
 }
 
+// BeginPage begins a later page of a query: a whole object behind dst, with
+// neither type nor position, to which [Body.Stream] adds.
+func BeginPage(dst []byte, view string, total int) Body {
+	dst = addText(append(dst, '{'), "view", view)
+	dst = addInt(dst, "total", int64(total))
+	return Body{buf: append(addName(dst, "streams"), '['), list: "streams"}
+}
+
 // BeginDiff begins the body of a diff behind dst.
 func BeginDiff(dst []byte, view, prev, pos string) Body {
 	dst = addText(dst, "view", view)

@@ -263,7 +263,7 @@ func testReopen(t *testing.T, h Home) {
 func run(t *testing.T, log presence.Log, settings presence.Settings) (*presence.Node, func()) {
 	t.Helper()
 	n, err := presence.JoinLog(t.Context(), log, presence.NodeConfig{
-		Name: "a", Settings: settings, Applied: func(presence.Applied) {},
+		Name: "a", Settings: settings, Applied: func(presence.Applied, time.Time) {},
 	})
 	if err != nil {
 		t.Fatal(err)
