@@ -46,19 +46,17 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return 1
 	}
 	defer st.end()
-	failed := tell(ctx, st)
+	all := tell(ctx, st)
 	st.say("")
-	if len(failed) == 0 {
+	switch {
+	case all:
 		st.say("All of it was seen.")
 		return 0
-	}
-	if ctx.Err() != nil {
+	case ctx.Err() != nil:
 		st.say("Interrupted.")
 		return 1
 	}
-	for _, missing := range failed {
-		st.say("missing: %s", missing)
-	}
+	st.say("Not all of it was seen. What the programs said at the end:")
 	st.logs(stderr, 30)
 	return 1
 }

@@ -56,6 +56,7 @@ http {
 		listen {{.Web}};
 		location /{{.App}}/ {
 			types { application/vnd.apple.mpegurl m3u8; video/mp2t ts; }
+			log_not_found off; # players ask before the first segment is there
 			alias {{.Dir}}/hls/;
 			add_header Cache-Control no-cache;
 		}
@@ -72,7 +73,7 @@ func (st *stage) startNginx(ctx context.Context) error {
 	var conf bytes.Buffer
 	err = nginxConf.Execute(&conf, map[string]any{
 		"Module": module, "Root": os.Geteuid() == 0, "Dir": st.dir, "RTMP": st.rtmp, "Web": st.web, "App": app,
-		"Hook": fmt.Sprintf("http://%s/v1/hooks/nginx-rtmp/%s", st.api, st.keys.hook),
+		"Hook": fmt.Sprintf("http://%s/v1/hooks/nginx-rtmp/%s", st.set.Detour(st.api), st.keys.hook),
 	})
 	if err != nil {
 		return err

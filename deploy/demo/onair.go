@@ -28,11 +28,11 @@ func (st *stage) startOnair(ctx context.Context) (err error) {
 		st.set.Onair,
 		"--listen", "127.0.0.1:0", "--ops.listen", "127.0.0.1:0",
 		"--data", filepath.Join(st.dir, "data"), "--node", "demo", "--log.format", "json", "--drain", "1s",
-		"--heartbeat.interval", st.set.Heartbeat.String(), "--liveness.end_grace", st.set.EndGrace.String(),
+		"--heartbeat.interval", st.set.Heartbeat.String(), "--liveness.end-grace", st.set.EndGrace.String(),
 		"--push.domain", st.rtmp, "--push.app", app,
 		"--play.domain", "127.0.0.1", "--play.app", app, "--play.scheme", "http",
 		"--play.ports", "rtmp="+rtmp+",hls="+http, "--play.protocols", "rtmp,hls",
-		"--hooks.nginx_rtmp.enabled", "true", "--viewer.anonymous", "true",
+		"--hooks.nginx-rtmp.enabled", "true", "--viewer.anonymous", "true",
 	)
 	cmd.Env = st.keys.environ()
 	cmd.Dir = st.dir

@@ -21,13 +21,18 @@ type settings struct {
 	Onair, Nginx, FFmpeg, FFprobe string // programs
 	Heartbeat, EndGrace           time.Duration
 	Out                           io.Writer // what people read
+
+	// Detour gives the address that callbacks go to instead of onair's, for
+	// tests that listen to them.
+	Detour func(onair string) string
 }
 
 func defaults() settings {
 	return settings{
 		Onair: "bin/onair", Nginx: "nginx", FFmpeg: "ffmpeg", FFprobe: "ffprobe",
 		Heartbeat: 2 * time.Second, EndGrace: 4 * time.Second,
-		Out: io.Discard,
+		Out:    io.Discard,
+		Detour: func(onair string) string { return onair },
 	}
 }
 
@@ -55,48 +60,53 @@ type stage struct {
 }
 
 // raise starts the server and the media server.
-func raise(ctx context.Context, set settings) (st *stage, err error) {
-	st = &stage{set: set, began: time.Now()}
+func raise(ctx context.Context, set settings) (*stage, error) {
+	st := &stage{set: set, began: time.Now()}
 	for _, program := range []*string{&st.set.Onair, &st.set.Nginx, &st.set.FFmpeg, &st.set.FFprobe} {
-		if *program, err = locate(*program); err != nil {
+		path, err := locate(*program)
+		if err != nil {
 			return nil, err
 		}
+		*program = path
 	}
 	for _, secret := range []*string{&st.keys.auth, &st.keys.push, &st.keys.play, &st.keys.hook} {
 		*secret = strings.ToLower(rand.Text() + rand.Text())
 		st.mask.hide(*secret)
 	}
-	if st.dir, err = os.MkdirTemp("", "onair-demo-"); err != nil {
-		return nil, err
-	}
-	defer func() {
-		if err != nil {
-			st.end()
-			err = errors.New(st.mask.apply(err.Error()))
-		}
-	}()
-	ctx, cancel := context.WithTimeout(ctx, 40*time.Second)
-	defer cancel()
-
-	// onair must know where nginx listens before nginx can be told where onair
-	// does: nginx's ports are held until then.
-	rtmp, err := net.Listen("tcp", "127.0.0.1:0")
+	dir, err := os.MkdirTemp("", "onair-demo-")
 	if err != nil {
 		return nil, err
+	}
+	st.dir = dir
+	ctx, cancel := context.WithTimeout(ctx, 40*time.Second)
+	defer cancel()
+	if err := st.start(ctx); err != nil {
+		st.end()
+		return nil, errors.New(st.mask.apply(err.Error()))
+	}
+	return st, nil
+}
+
+// start starts both servers. onair must know where nginx listens before nginx
+// can be told where onair does: nginx's ports are held until then.
+func (st *stage) start(ctx context.Context) error {
+	rtmp, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
 	}
 	defer rtmp.Close()
 	web, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer web.Close()
 	st.rtmp, st.web = rtmp.Addr().String(), web.Addr().String()
 	if err := st.startOnair(ctx); err != nil {
-		return nil, err
+		return err
 	}
 	rtmp.Close()
 	web.Close()
-	return st, st.startNginx(ctx)
+	return st.startNginx(ctx)
 }
 
 // locate finds a program, and makes its path hold in any directory.
