@@ -63,6 +63,15 @@ func (h *Hub) newQuery(m *wire.Subscribe) (*query, *wire.Error) {
 	return q, nil
 }
 
+// ViewID names the view that a query is of.
+func (h *Hub) ViewID(m *wire.Subscribe) (string, *wire.Error) {
+	q, e := h.newQuery(m)
+	if e != nil {
+		return "", e
+	}
+	return q.id, nil
+}
+
 // newCodeQuery is the query of one stream; nil is all protocols there are.
 func (o *Options) newCodeQuery(m *wire.Watch) (*query, *wire.Error) {
 	all := sortedSet(o.protocols())

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -22,10 +23,14 @@ const answerWithin = 10 * time.Second
 // that applies.
 type anchor struct {
 	*client
-	buffer []byte // owned by the reading goroutine: acks are built in it
 
-	hold sync.Mutex // guards all below
-	held *held      // nil: this socket holds no session
+	// Owned by the reading goroutine.
+	buffer []byte    // acks are built in it
+	heard  time.Time // when the session was last heard on this socket
+
+	hold     sync.Mutex // guards all below
+	held     *held      // nil: this socket holds no session
+	stopping bool       // this socket has asked for the end
 }
 
 // held is the session that a socket holds.
@@ -35,6 +40,8 @@ type held struct {
 	lease   presence.Lease
 	term    int64 // how long it lives without a beat, in milliseconds
 	newer   bool  // the client was told of new settings and has not beaten since
+
+	settings presence.Settings // by which its client beats
 }
 
 func (s *server) attendAnchor(c *client) speaker {
@@ -76,8 +83,11 @@ func (a *anchor) keep(h *held) {
 
 // ended is told by the log that this socket's session is over.
 func (a *anchor) ended(e *presence.Ended) {
-	a.keep(nil)
-	if e.Reason == presence.Stopped {
+	a.hold.Lock()
+	asked := a.stopping
+	a.held, a.stopping = nil, false
+	a.hold.Unlock()
+	if e.Reason == presence.Stopped && asked {
 		return // the answer says so
 	}
 	a.send(&wire.Ended{Reason: e.Reason.String(), Summary: summaryOf(e)})
@@ -149,12 +159,15 @@ func (a *anchor) beat(m *wire.Beat, h *held, late bool) error {
 	if h == nil {
 		return gone(m.ID)
 	}
+	now := time.Now()
+	a.server.metrics.beat(now.Sub(a.heard), &h.settings)
+	a.heard = now
 	a.server.metrics.stats(&m.Stats)
 	if h.newer {
 		a.adopt(h)
 	}
 	ack := wire.Ack{
-		ID: m.ID, N: m.N, ServerTime: time.Now().UnixMilli(), DeadlineInMS: h.term, Held: late,
+		ID: m.ID, N: m.N, ServerTime: now.UnixMilli(), DeadlineInMS: h.term, Held: late,
 	}
 	a.buffer = wire.AppendAck(a.buffer[:0], &ack)
 	a.out.Send(slices.Clone(a.buffer))
@@ -165,7 +178,10 @@ func (a *anchor) beat(m *wire.Beat, h *held, late bool) error {
 func (a *anchor) adopt(h *held) {
 	s := a.server.settings()
 	next := *h
-	next.newer, next.term = false, s.Missed*s.Interval+s.Grace
+	next.newer, next.settings = false, s
+	if next.term != 0 { // 0: it does not live by beats
+		next.term = s.Missed*s.Interval + s.Grace
+	}
 	a.hold.Lock()
 	if a.held == h {
 		a.held = &next
@@ -179,6 +195,7 @@ func (a *anchor) start(ctx context.Context, m *wire.Start, h *held) error {
 		return &wire.Error{ID: m.ID, Code: wire.CodeAlreadyLive, Message: "this socket holds a live session; stop it first"}
 	}
 	s := a.server
+	m.Suffix = "" // a back end's, over HTTP
 	c, e := s.startCommand(m, a.identity().Subject, a.id)
 	if e != nil {
 		return withID(e, m.ID)
@@ -204,7 +221,10 @@ func (a *anchor) begin(ctx context.Context, id wire.ID, c presence.Command) erro
 		return withID(e, id)
 	}
 	st := result.Stream
-	a.keep(&held{session: st.Session, code: st.Code, lease: result.Lease, term: result.Term})
+	a.keep(&held{
+		session: st.Session, code: st.Code, lease: result.Lease, term: result.Term, settings: a.server.settings(),
+	})
+	a.heard = time.Now()
 	if !a.server.holders.holds(a, st.Session) {
 		a.keep(nil) // it has ended or moved on since
 	}
@@ -218,7 +238,19 @@ func (a *anchor) update(ctx context.Context, m *wire.Update, h *held) error {
 	if h == nil {
 		return gone(m.ID)
 	}
-	c := &presence.Update{Session: h.session, Holder: a.id}
+	c := updateCommand(m, h.session)
+	c.Holder = a.id
+	result, e := a.server.do(ctx, c)
+	if e != nil {
+		return withID(e, m.ID)
+	}
+	a.send(&wire.Updated{ID: m.ID, Stream: hub.Entry(result.Stream)})
+	return nil
+}
+
+// updateCommand is what an update asks for.
+func updateCommand(m *wire.Update, session presence.Session) *presence.Update {
+	c := &presence.Update{Session: session}
 	if m.Title.Set {
 		c.Title = &m.Title.Value
 	}
@@ -231,12 +263,7 @@ func (a *anchor) update(ctx context.Context, m *wire.Update, h *held) error {
 	if m.Extra.Set {
 		c.Extra = new([]byte(m.Extra.Value))
 	}
-	result, e := a.server.do(ctx, c)
-	if e != nil {
-		return withID(e, m.ID)
-	}
-	a.send(&wire.Updated{ID: m.ID, Stream: hub.Entry(result.Stream)})
-	return nil
+	return c
 }
 
 func (a *anchor) push(m *wire.PushRequest, h *held) error {
@@ -252,7 +279,13 @@ func (a *anchor) stop(ctx context.Context, m *wire.Stop, h *held) error {
 		return gone(m.ID)
 	}
 	who := a.identity().Subject
+	a.hold.Lock()
+	a.stopping = true
+	a.hold.Unlock()
 	result, e := a.server.do(ctx, &presence.Stop{Session: h.session, Reason: presence.Stopped, By: who, Holder: a.id})
+	a.hold.Lock()
+	a.stopping = false
+	a.hold.Unlock()
 	if e != nil {
 		return withID(e, m.ID)
 	}
@@ -277,12 +310,28 @@ func (s *server) do(ctx context.Context, c presence.Command) (presence.Result, *
 	ctx, cancel := context.WithTimeout(ctx, answerWithin)
 	defer cancel()
 	result, err := s.node.Do(ctx, c)
+	return s.answered(result, err)
+}
+
+// hear is do for a beat of a session that is named.
+func (s *server) hear(ctx context.Context, session presence.Session) (presence.Result, bool, *wire.Error) {
+	ctx, cancel := context.WithTimeout(ctx, answerWithin)
+	defer cancel()
+	result, held, err := s.node.Hear(ctx, session)
+	result, e := s.answered(result, err)
+	return result, held, e
+}
+
+func (s *server) answered(result presence.Result, err error) (presence.Result, *wire.Error) {
 	switch {
 	case errors.Is(err, presence.ErrUnavailable):
 		return result, refuse(wire.CodeUnavailable, "the server cannot write at present; nothing was changed, try again")
 	case err != nil:
 		return result, refuse(wire.CodeUnknown, "no answer came in time; it may yet take effect, repeat with the same key")
 	case result.Refusal != presence.Granted:
+		if result.Refusal == presence.SessionGone && result.Ended != nil {
+			s.regret(result.Ended)
+		}
 		return result, refusal(&result)
 	}
 	return result, nil
@@ -306,7 +355,7 @@ func refusal(result *presence.Result) *wire.Error {
 }
 
 // startCommand checks a start against the configuration.
-func (s *server) startCommand(m *wire.Start, sub, holder string) (*presence.Start, *wire.Error) {
+func (s *server) startCommand(m *wire.Start, anchor, holder string) (*presence.Start, *wire.Error) {
 	list := m.List
 	if list == "" {
 		list = s.cfg.Lists[0]
@@ -314,21 +363,43 @@ func (s *server) startCommand(m *wire.Start, sub, holder string) (*presence.Star
 	if !slices.Contains(s.cfg.Lists, list) {
 		return nil, refuse(wire.CodeBadRequest, "list is not one of the configured lists")
 	}
-	if len(m.Sources) > 0 && (len(m.Sources) != 1 || m.Sources[0] != presence.FromBeats.String()) {
-		return nil, refuse(wire.CodeBadRequest, `sources names a source that is not configured here; "heartbeat" is`)
+	sources, e := s.sourcesOf(m.Sources)
+	if e != nil {
+		return nil, e
 	}
 	session := presence.NewSession()
-	code, err := s.code.make(sub, session)
+	code, err := s.code.make(anchor, m.Suffix, session)
 	if err != nil {
 		return nil, refuse(wire.CodeBadRequest, err.Error())
 	}
 	full := false
-	s.node.Read(func(r *presence.Registry) { full = r.Len() >= s.cfg.Limits.Streams && r.Live(sub) == nil })
+	s.node.Read(func(r *presence.Registry) { full = r.Len() >= s.now().cfg.Limits.Streams && r.Live(anchor) == nil })
 	if full {
 		return nil, refuse(wire.CodeLimitExceeded, "as many streams are live as limits.streams allows")
 	}
 	return &presence.Start{
-		Session: session, Anchor: sub, Code: code, List: list, Title: m.Title, Cover: m.Cover, Tags: m.Tags,
-		Extra: json.RawMessage(m.Extra), Listed: !m.Unlisted, Key: m.Key, Holder: holder,
+		Session: session, Anchor: anchor, Code: code, List: list, Title: m.Title, Cover: m.Cover, Tags: m.Tags,
+		Extra: json.RawMessage(m.Extra), Listed: !m.Unlisted, Sources: sources, Key: m.Key, Holder: holder,
 	}, nil
+}
+
+// sourcesOf is what a session lives by: what its start names of the sources
+// that are configured, or all of them.
+func (s *server) sourcesOf(names []string) (presence.Sources, *wire.Error) {
+	have := presence.SourcesOf(presence.FromBeats)
+	if s.cfg.Hooks.NginxRTMP.Enabled {
+		have |= presence.SourcesOf(presence.FromCallback)
+	}
+	if len(names) == 0 {
+		return have, nil
+	}
+	var set presence.Sources
+	for _, name := range names {
+		source, known := presence.ParseSource(name)
+		if !known || !have.Has(source) {
+			return 0, refuse(wire.CodeBadRequest, "sources may name what is configured here: "+strings.Join(have.List(), ", "))
+		}
+		set |= presence.SourcesOf(source)
+	}
+	return set, nil
 }

@@ -7,11 +7,11 @@ import (
 	"sync"
 	"time"
 
+	"github.com/coder/websocket"
 	"github.com/oklog/ulid/v2"
 	"github.com/rs/zerolog"
 	"golang.org/x/time/rate"
 
-	"onair/hub"
 	"onair/hub/socket"
 	"onair/hub/wire"
 	"onair/server/auth"
@@ -21,8 +21,8 @@ import (
 // who listens to them.
 type endpoint struct {
 	name      string
-	limit     int  // of an inbound message, in bytes
-	anonymous bool // nobody in particular may connect
+	limit     func() int  // of an inbound message, in bytes
+	anonymous func() bool // nobody in particular may connect
 	only      auth.Role
 	attend    func(*client) speaker // welcomes the client, and listens to it
 }
@@ -48,18 +48,20 @@ type speaker interface {
 
 // client is one socket that was let in, whatever it speaks.
 type client struct {
+	*guest
+
 	// Static after construction.
-	server  *server
-	id      string
-	conn    *socket.Conn
-	out     *hub.Socket
-	log     zerolog.Logger
-	kind    *endpoint
-	address string
+	server *server
+	id     string
+	conn   *socket.Conn
+	log    zerolog.Logger
+	kind   *endpoint
 
 	// Owned by the reading goroutine.
 	rate    *rate.Limiter
 	refused int // messages in a row that came too fast
+	burst   int // how many of them there may be
+	ended   error
 	speaker speaker
 
 	mu      sync.Mutex // guards all below
@@ -96,18 +98,31 @@ func (s *server) serveSocket(kind *endpoint) http.HandlerFunc {
 		}
 		c := s.newClient(conn, kind, r)
 		defer c.close()
-		if !s.gate.enter(c) {
+		if !s.gate.enter(c.guest, roleUnknown) {
 			c.finish(wire.CloseTooManySockets, "too many connections from this address")
 			return
 		}
-		defer s.gate.leave(c)
-		if known {
+		defer s.gate.leave(c.guest)
+		defer c.excuse()
+		switch {
+		case known:
 			c.trust(who)
-		} else if !kind.anonymous && !c.awaitToken(r.Context()) {
+		case kind.anonymous():
+			s.gate.introduce(c.guest, roleAnonymous)
+		case !c.awaitToken(r.Context()):
 			return
 		}
 		c.speaker = kind.attend(c)
 		c.listen(r.Context())
+	}
+}
+
+// excuse tells a client whose message made a handler panic, before the panic
+// ends its connection.
+func (c *client) excuse() {
+	if p := recover(); p != nil {
+		c.finish(wire.CloseInternal, "the server failed at this message")
+		panic(p)
 	}
 }
 
@@ -121,10 +136,12 @@ func (s *server) refuseHandshake(w http.ResponseWriter, kind *endpoint, err erro
 
 func (s *server) newClient(conn *socket.Conn, kind *endpoint, r *http.Request) *client {
 	id := ulid.Make().String()
+	limits := s.now().cfg.Limits
 	c := &client{
-		server: s, id: id, conn: conn, kind: kind, address: addressOf(r),
+		guest:  &guest{kind: kind.name, address: s.addressOf(r)},
+		server: s, id: id, conn: conn, kind: kind,
 		log:  s.log.With().Str("connection", id).Str("socket", kind.name).Logger(),
-		rate: rate.NewLimiter(rate.Limit(s.cfg.Limits.Rate), s.cfg.Limits.Burst),
+		rate: rate.NewLimiter(rate.Limit(limits.Rate), limits.Burst), burst: limits.Burst,
 	}
 	if kind.only == auth.Anchor {
 		c.out = s.hub.AttachAnchor(conn)
@@ -133,12 +150,6 @@ func (s *server) newClient(conn *socket.Conn, kind *endpoint, r *http.Request) *
 	}
 	return c
 }
-
-// send queues a message to the client; it does not block.
-func (c *client) send(m wire.Message) { c.out.Send(wire.Append(nil, m)) }
-
-// finish lets what is queued go out, then closes. It does not block.
-func (c *client) finish(code int, reason string) { c.out.Finish(code, reason) }
 
 // close lets go of a socket whose reading has ended.
 func (c *client) close() {
@@ -149,9 +160,24 @@ func (c *client) close() {
 	}
 	c.mu.Unlock()
 	c.out.Close()
+	c.server.metrics.closed(c.kind.name, c.closeCode())
 	if c.speaker != nil {
 		c.speaker.left()
 	}
+}
+
+// closeCode is what the socket was closed with, by whichever side was first.
+func (c *client) closeCode() websocket.StatusCode {
+	broke, ok := errors.AsType[*socket.ViolationError](c.ended)
+	switch code := websocket.CloseStatus(c.ended); {
+	case c.code() != 0:
+		return websocket.StatusCode(c.code())
+	case ok:
+		return broke.Code
+	case code != -1:
+		return code
+	}
+	return websocket.StatusAbnormalClosure
 }
 
 // awaitToken waits for the first message, which must bring a token.
@@ -160,6 +186,7 @@ func (c *client) awaitToken(ctx context.Context) bool {
 	defer late.Stop()
 	data, err := c.conn.Read(ctx)
 	if err != nil {
+		c.ended = err
 		return false
 	}
 	m, err := wire.DecodeViewer(data) // auth is the same on both sockets
@@ -192,6 +219,7 @@ func (c *client) refuse(err error, e *wire.Error) {
 
 // trust takes an identity, and arms its expiry.
 func (c *client) trust(who auth.Identity) {
+	c.server.gate.introduce(c.guest, string(who.Role))
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.who = who
@@ -227,6 +255,7 @@ func (c *client) listen(ctx context.Context) {
 	for {
 		data, err := c.conn.Read(ctx)
 		if err != nil {
+			c.ended = err
 			c.log.Debug().Err(err).Msg("socket closed")
 			return
 		}
@@ -254,7 +283,7 @@ func (c *client) mayspeak() bool {
 		return true
 	}
 	c.refused++
-	if c.refused > c.server.cfg.Limits.Burst {
+	if c.refused > c.burst {
 		c.finish(wire.CloseRateLimited, "too many messages")
 		return false
 	}

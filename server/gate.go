@@ -2,77 +2,161 @@ package main
 
 import (
 	"math/rand/v2"
-	"net"
-	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"golang.org/x/time/rate"
+
+	"onair/hub"
 	"onair/hub/wire"
+	"onair/server/config"
 )
 
 // gate counts the sockets of this node, decides who may still come in, and
 // shows everybody out when the node stops.
 type gate struct {
 	// Static after construction.
-	most       int // sockets in all
+	metrics *metrics
+	arrive  *rate.Limiter // of handshakes
+
+	mu         sync.Mutex // guards all below
+	most       int        // sockets in all
 	perAddress int
-	metrics    *metrics
-
-	mu        sync.Mutex // guards all below
-	draining  bool
-	inside    map[*client]struct{}
-	byAddress map[string]int
-	empty     chan struct{} // closed, once, when draining and nobody is left
-	emptied   sync.Once
+	draining   bool
+	inside     map[*guest]struct{}
+	byAddress  map[string]int
+	empty      chan struct{} // closed, once, when draining and nobody is left
+	emptied    sync.Once
 }
 
-func newGate(most, perAddress int, m *metrics) *gate {
-	return &gate{
-		most: most, perAddress: perAddress, metrics: m,
-		inside: map[*client]struct{}{}, byAddress: map[string]int{}, empty: make(chan struct{}),
+func newGate(l *config.Limits, m *metrics) *gate {
+	g := &gate{
+		metrics: m, arrive: newArrivals(l),
+		inside: map[*guest]struct{}{}, byAddress: map[string]int{}, empty: make(chan struct{}),
 	}
+	g.limit(l)
+	return g
 }
+
+// limit replaces the limits. Who is in already stays.
+func (g *gate) limit(l *config.Limits) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.most, g.perAddress = l.Sockets, l.SocketsPerAddress
+	g.arrive.SetLimit(rate.Limit(l.Handshakes))
+	g.arrive.SetBurst(burstOf(l))
+}
+
+// newArrivals lets in as many handshakes at once as come in one second.
+func newArrivals(l *config.Limits) *rate.Limiter {
+	return rate.NewLimiter(rate.Limit(l.Handshakes), burstOf(l))
+}
+
+func burstOf(l *config.Limits) int { return int(max(1, l.Handshakes)) }
+
+// guest is one connection that stays: a socket, or a response of events.
+type guest struct {
+	// Static after construction.
+	out     *hub.Socket
+	kind    string
+	address string
+
+	role string       // guarded by gate.mu once it is in
+	said atomic.Int64 // the code it was finished with, 0: none
+}
+
+// The kinds of guests; sockets have the name of their endpoint.
+const kindEvents = "events"
+
+// The roles of those who are in without a token: they need none, or it is yet
+// to come.
+const (
+	roleAnonymous = "anonymous"
+	roleUnknown   = "unknown"
+)
+
+// finish lets what is queued go out, then closes. It does not block.
+func (g *guest) finish(code int, reason string) {
+	g.said.CompareAndSwap(0, int64(code))
+	g.out.Finish(code, reason)
+}
+
+// code is what the guest was finished with by this side, 0 for nothing.
+func (g *guest) code() int64 { return g.said.Load() }
+
+// send queues a message; it does not block.
+func (g *guest) send(m wire.Message) { g.out.Send(wire.Append(nil, m)) }
 
 // closed says why nobody may come in now, or nil. Whoever is sent away is told
 // to come back at a random time, so that they do not all come back at once.
 func (g *gate) closed(cutOff bool) *wire.Error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	var why string
+	var cause, why string
 	switch {
 	case g.draining:
-		why = "this node is stopping"
+		cause, why = "draining", "this node is stopping"
 	case len(g.inside) >= g.most:
-		why = "this node has as many sockets as it takes"
+		cause, why = "full", "this node has as many sockets as it takes"
 	case cutOff:
-		why = "this node does not hear the others"
+		cause, why = "cut_off", "this node does not hear the others"
+	case !g.arrive.Allow():
+		cause, why = "handshakes", "more sockets come at once than this node takes"
 	default:
 		return nil
 	}
+	g.metrics.turnedAway.WithLabelValues(cause).Inc()
 	return &wire.Error{Code: wire.CodeUnavailable, Message: why, RetryAfterMS: 1000 + rand.Int64N(9000)}
 }
 
-// enter counts a socket in; it reports false when its address has too many.
-func (g *gate) enter(c *client) bool {
+// full says why nobody may come in until that changes by itself, or "".
+func (g *gate) full() string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	switch {
+	case g.draining:
+		return "this node is stopping"
+	case len(g.inside) >= g.most:
+		return "this node has as many sockets as it takes"
+	}
+	return ""
+}
+
+// enter counts a guest in; it reports false when its address has too many.
+func (g *gate) enter(c *guest, role string) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.byAddress[c.address] >= g.perAddress {
+		g.metrics.turnedAway.WithLabelValues("address").Inc()
 		return false
 	}
 	g.byAddress[c.address]++
 	g.inside[c] = struct{}{}
-	g.metrics.sockets.WithLabelValues(c.kind.name).Inc()
+	c.role = role
+	g.metrics.connections.WithLabelValues(c.kind, role).Inc()
 	return true
 }
 
-func (g *gate) leave(c *client) {
+// introduce counts a guest under another role.
+func (g *gate) introduce(c *guest, role string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if _, in := g.inside[c]; in && c.role != role {
+		g.metrics.connections.WithLabelValues(c.kind, c.role).Dec()
+		g.metrics.connections.WithLabelValues(c.kind, role).Inc()
+		c.role = role
+	}
+}
+
+func (g *gate) leave(c *guest) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	delete(g.inside, c)
 	if g.byAddress[c.address]--; g.byAddress[c.address] == 0 {
 		delete(g.byAddress, c.address)
 	}
-	g.metrics.sockets.WithLabelValues(c.kind.name).Dec()
+	g.metrics.connections.WithLabelValues(c.kind, c.role).Dec()
 	if g.draining && len(g.inside) == 0 {
 		g.emptied.Do(func() { close(g.empty) }) // a late handshake may come and go again
 	}
@@ -90,18 +174,18 @@ const lateBy = 2 * time.Second
 func (g *gate) drain(within time.Duration) {
 	g.mu.Lock()
 	g.draining = true
-	clients := make([]*client, 0, len(g.inside))
+	guests := make([]*guest, 0, len(g.inside))
 	for c := range g.inside {
-		clients = append(clients, c)
+		guests = append(guests, c)
 	}
-	if len(clients) == 0 {
+	if len(guests) == 0 {
 		g.mu.Unlock()
 		return
 	}
 	g.mu.Unlock()
-	spread := min(within, time.Duration(len(clients))*perSocket)
-	for i, c := range clients {
-		at := spread * time.Duration(i) / time.Duration(len(clients))
+	spread := min(within, time.Duration(len(guests))*perSocket)
+	for i, c := range guests {
+		at := spread * time.Duration(i) / time.Duration(len(guests))
 		c.send(&wire.Drain{ReconnectInMS: at.Milliseconds()})
 		time.AfterFunc(at, func() { c.finish(wire.CloseDrained, "this node is stopping") })
 	}
@@ -111,13 +195,4 @@ func (g *gate) drain(within time.Duration) {
 	case <-g.empty:
 	case <-late.C:
 	}
-}
-
-// addressOf is the address of whoever connected, without its port.
-func addressOf(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return r.RemoteAddr
-	}
-	return host
 }

@@ -24,11 +24,12 @@ var allowed = map[string]struct {
 	"onair/hub/socket":            {nil, "a connection knows no messages"},
 	"onair/hub/socket/sockettest": {nil, "tests of other packages use it"},
 	"onair/server/config":         {nil, "configuration is data"},
+	"onair/server/hooks":          {nil, "an adapter reads bodies and nothing more"},
 	"onair/server/auth":           {nil, "tokens are checked without the rest"},
 	"onair/web":                   {nil, "pages are files"},
 	"onair/server": {[]string{
 		"onair/presence", "onair/presence/embedded", "onair/signing", "onair/hub", "onair/hub/wire", "onair/hub/socket",
-		"onair/server/config", "onair/server/auth", "onair/web",
+		"onair/server/config", "onair/server/auth", "onair/server/hooks", "onair/web",
 	}, "everything is wired here"},
 }
 

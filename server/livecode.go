@@ -21,16 +21,24 @@ type liveCode struct {
 // maxCode is the longest live code, in bytes.
 const maxCode = 128
 
-// make fills the template for one session. It returns an error that names the
-// anchor when the code would not be one.
-func (l liveCode) make(anchor string, s presence.Session) (string, error) {
+// make fills the template for one session, or takes the suffix where there is
+// one. It returns an error that names the anchor, or the suffix, when the code
+// would not be one.
+func (l liveCode) make(anchor, suffix string, s presence.Session) (string, error) {
+	if suffix != "" {
+		code := l.bizid + "_" + suffix
+		if !isCode(code) {
+			return "", fmt.Errorf("suffix %q: a live code is at most %d of A-Z a-z 0-9 _ -", suffix, maxCode)
+		}
+		return code, nil
+	}
 	code := strings.NewReplacer(
 		"{bizid}", l.bizid,
 		"{anchor}", anchor,
 		"{anchor_hash}", l.hash(anchor),
 		"{session}", s.String(),
 	).Replace(l.template)
-	if len(code) > maxCode || strings.ContainsFunc(code, notInCode) || !strings.HasPrefix(code, l.bizid+"_") {
+	if !isCode(code) || !strings.HasPrefix(code, l.bizid+"_") {
 		return "", fmt.Errorf("user id %q does not fit the live code template %q: "+
 			"a live code is at most %d of A-Z a-z 0-9 _ -", anchor, l.template, maxCode)
 	}
@@ -51,6 +59,10 @@ func (l liveCode) hash(anchor string) string {
 func (l liveCode) ambiguous() bool {
 	return strings.HasSuffix(l.template, "{anchor}") ||
 		!strings.HasSuffix(l.template, "}") && signing.EndsInHexDigit(l.template) && strings.Contains(l.template, "{anchor}")
+}
+
+func isCode(s string) bool {
+	return s != "" && len(s) <= maxCode && !strings.ContainsFunc(s, notInCode)
 }
 
 func notInCode(r rune) bool {

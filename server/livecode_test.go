@@ -20,7 +20,7 @@ func TestLiveCode(t *testing.T) {
 		{"{bizid}_{anchor}", strings.Repeat("a", 124), ""},
 		{"{bizid}_{anchor}", "{session}", ""},
 	} {
-		got, err := liveCode{bizid: "8888", template: c.template, hashKey: key}.make(c.anchor, s)
+		got, err := liveCode{bizid: "8888", template: c.template, hashKey: key}.make(c.anchor, "", s)
 		if err != nil {
 			got = ""
 			if !strings.Contains(err.Error(), c.anchor) {
@@ -32,14 +32,14 @@ func TestLiveCode(t *testing.T) {
 		}
 	}
 	hash := liveCode{bizid: "8888", template: "{bizid}_{anchor_hash}", hashKey: key}
-	a, err := hash.make("艾丽丝", s)
+	a, err := hash.make("艾丽丝", "", s)
 	if err != nil || len(a) != len("8888_")+20 {
 		t.Errorf("hashed code %q, %v", a, err)
 	}
-	if b, _ := hash.make("alice", s); a == b {
+	if b, _ := hash.make("alice", "", s); a == b {
 		t.Error("two anchors have one hash")
 	}
-	if other, _ := (liveCode{bizid: "8888", template: "{bizid}_{anchor_hash}", hashKey: []byte("other")}).make("艾丽丝", s); a == other {
+	if other, _ := (liveCode{bizid: "8888", template: "{bizid}_{anchor_hash}", hashKey: []byte("other")}).make("艾丽丝", "", s); a == other {
 		t.Error("two keys give one hash")
 	}
 }

@@ -1,11 +1,12 @@
 package main
 
 import (
-	"fmt"
 	"net/http"
 	"net/http/pprof"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"onair/hub/wire"
 )
 
 // opsRoutes is what the people on call and their tools see. It is served on
@@ -24,16 +25,30 @@ func (s *server) opsRoutes() http.Handler {
 }
 
 // readyz says whether this node takes new sockets: 503 while draining and when
-// it is full. A node that is cut off from its log stays ready, and says so: to
+// it is full. A node that is cut off from its log, or whose store cannot be
+// written, stays ready, and says so: it serves the list and hears beats, and to
 // take every node out of rotation at once would help nobody.
 func (s *server) readyz(w http.ResponseWriter, _ *http.Request) {
-	if e := s.gate.closed(false); e != nil {
-		writeProblem(w, e)
+	if why := s.gate.full(); why != "" {
+		writeProblem(w, refuse(wire.CodeUnavailable, why))
 		return
 	}
-	if since := s.heldSince.Load(); since != 0 {
-		writeJSON(w, fmt.Appendf(nil, `{"degraded":["log"],"since":%d}`, since))
-		return
+	var state struct {
+		Degraded []string `json:"degraded,omitempty"`
+		Since    int64    `json:"since,omitempty"` // Unix milliseconds, of what has lasted longest
 	}
-	writeJSON(w, []byte(`{}`))
+	note := func(what string, since int64) {
+		if since == 0 {
+			return
+		}
+		state.Degraded = append(state.Degraded, what)
+		if state.Since == 0 || since < state.Since {
+			state.Since = since
+		}
+	}
+	note("log", s.heldSince.Load())
+	if since := s.node.Deaf(); !since.IsZero() {
+		note("store", since.UnixMilli())
+	}
+	writeValue(w, state)
 }

@@ -33,6 +33,10 @@ type problem struct {
 	Status int       `json:"status"`
 	Detail string    `json:"detail"`
 	Code   wire.Code `json:"code"`
+
+	RetryAfterMS int64         `json:"retry_after_ms,omitempty"`
+	Reason       string        `json:"reason,omitempty"` // of session_gone: why it ended
+	Summary      *wire.Summary `json:"summary,omitempty"`
 }
 
 // writeProblem answers with an error. A retry time, in milliseconds, becomes
@@ -54,6 +58,7 @@ func writeStatus(w http.ResponseWriter, status int, e *wire.Error) {
 	w.WriteHeader(status)
 	json.NewEncoder(w).Encode(problem{
 		Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: e.Message, Code: e.Code,
+		RetryAfterMS: e.RetryAfterMS, Reason: e.Reason, Summary: e.Summary,
 	})
 }
 

@@ -2,7 +2,12 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/rs/cors"
 
 	"onair/hub/socket"
 	"onair/hub/wire"
@@ -12,22 +17,83 @@ import (
 
 // routes is the whole public surface.
 func (s *server) routes() http.Handler {
-	anchors := &endpoint{name: "anchor", limit: s.cfg.Limits.Message, only: auth.Anchor, attend: s.attendAnchor}
+	anchors := &endpoint{
+		name: "anchor", limit: func() int { return s.now().cfg.Limits.Message }, only: auth.Anchor,
+		anonymous: func() bool { return false }, attend: s.attendAnchor,
+	}
 	viewers := &endpoint{
-		name: "viewer", limit: s.cfg.Limits.ViewerMessage, anonymous: s.cfg.Viewer.Anonymous, attend: s.attendViewer,
+		name: "viewer", limit: func() int { return s.now().cfg.Limits.ViewerMessage },
+		anonymous: func() bool { return s.now().cfg.Viewer.Anonymous }, attend: s.attendViewer,
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/anchor", s.serveSocket(anchors))
 	mux.HandleFunc("GET /v1/viewer", s.serveSocket(viewers))
-	mux.HandleFunc("GET /v1/streams", s.asViewer(s.listStreams))
-	mux.HandleFunc("GET /v1/streams/{code}", s.asViewer(s.oneStream))
-	mux.HandleFunc("GET /v1/streams/{code}/play", s.asViewer(s.playStream))
+	mux.HandleFunc("GET /v1/streams/events", s.asViewer(s.streamEvents))
+
+	call := func(pattern string, h http.HandlerFunc) { mux.Handle(pattern, s.timed(pattern, h)) }
+	call("GET /v1/streams", s.asViewer(s.listStreams))
+	call("GET /v1/streams/{code}", s.asViewer(s.oneStream))
+	call("GET /v1/streams/{code}/play", s.asViewer(s.playStream))
+	call("POST /v1/streams/{code}/likes", s.asViewer(s.likeStream))
+
+	call("POST /v1/streams", s.by(s.startStream, auth.Anchor, auth.Backend))
+	call("POST /v1/streams/{code}/beat", s.by(s.beatStream, auth.Anchor, auth.Backend))
+	call("PATCH /v1/streams/{code}", s.by(s.updateStream, auth.Anchor, auth.Backend))
+	call("DELETE /v1/streams/{code}", s.by(s.stopStream, auth.Anchor, auth.Backend))
+
+	call("POST /v1/sign", s.by(s.signCode, auth.Backend, auth.Admin))
+	call("GET /v1/streams/{code}/why", s.by(s.whyStream, auth.Backend, auth.Admin))
+	call("GET /v1/sessions", s.by(s.listSessions, auth.Backend, auth.Admin))
+	call("POST /v1/streams/{code}/kick", s.by(s.kickStream, auth.Backend, auth.Admin))
+	call("GET /v1/bans/{anchor}", s.by(s.getBan, auth.Backend, auth.Admin))
+	call("PUT /v1/bans/{anchor}", s.by(s.putBan, auth.Backend, auth.Admin))
+	call("DELETE /v1/bans/{anchor}", s.by(s.deleteBan, auth.Backend, auth.Admin))
+
+	for _, path := range []string{"", "/{first}", "/{first}/{second}"} {
+		call("POST /v1/hooks/"+nginxRTMP+path, s.hookNginxRTMP)
+	}
 	mux.HandleFunc("/v1/", func(w http.ResponseWriter, r *http.Request) {
 		writeProblem(w, refuse(wire.CodeNotFound, "there is nothing at "+r.Method+" of this path"))
 	})
 	mux.Handle("/", web.Handler())
-	return s.recovered(mux)
+	return s.recovered(s.cors(mux))
 }
+
+// cors answers what browsers ask before pages of other origins may call.
+func (s *server) cors(next http.Handler) http.Handler {
+	return cors.New(cors.Options{
+		AllowOriginFunc: func(origin string) bool { return originAllowed(origin, s.now().cfg.CORS) },
+		AllowedMethods:  []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete},
+		AllowedHeaders:  []string{"Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "Last-Event-ID"},
+		ExposedHeaders:  []string{"ETag", "Location", "Retry-After"},
+		MaxAge:          600,
+	}).Handler(next)
+}
+
+// timed measures a call.
+func (s *server) timed(pattern string, next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		began := time.Now()
+		seen := &statusWriter{ResponseWriter: w, status: http.StatusOK}
+		next(seen, r)
+		s.metrics.requests.WithLabelValues(pattern, strconv.Itoa(seen.status)).Observe(time.Since(began).Seconds())
+	}
+}
+
+// statusWriter notes the status of a response.
+type statusWriter struct {
+	http.ResponseWriter
+	status int
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (w *statusWriter) WriteHeader(status int) {
+	w.status = status
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap is for http.ResponseController and for limits on bodies.
+func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // recovered keeps a panic in one handler from ending the process.
 func (s *server) recovered(next http.Handler) http.Handler {
@@ -41,7 +107,7 @@ func (s *server) recovered(next http.Handler) http.Handler {
 				panic(p)
 			}
 			s.metrics.panics.Inc()
-			s.log.Error().Interface("panic", p).Str("path", r.URL.Path).Stack().Msg("a handler panicked")
+			s.log.Error().Str("panic", fmt.Sprint(p)).Str("call", r.Pattern).Stack().Msg("a handler panicked")
 			panic(http.ErrAbortHandler)
 		}()
 		next.ServeHTTP(w, r)
@@ -49,7 +115,7 @@ func (s *server) recovered(next http.Handler) http.Handler {
 }
 
 func (s *server) socketOptions(k *endpoint) socket.Options {
-	return socket.Options{ReadLimit: k.limit, OriginPatterns: s.cfg.Origins}
+	return socket.Options{ReadLimit: k.limit(), OriginPatterns: s.now().cfg.Origins}
 }
 
 // identify reads the token of a request's header. known is false when there
@@ -68,7 +134,7 @@ func (s *server) identify(r *http.Request) (who auth.Identity, known bool, e *wi
 
 // verify checks a token. What is said of a refused one never holds any of it.
 func (s *server) verify(ctx context.Context, token string) (auth.Identity, *wire.Error) {
-	who, err := s.tokens.Verify(ctx, token)
+	who, err := s.now().tokens.Verify(ctx, token)
 	if err != nil {
 		s.metrics.refusedTokens.Inc()
 		s.log.Warn().Err(err).Msg("token refused")

@@ -18,9 +18,7 @@ import (
 	"onair/hub/socket"
 	"onair/hub/wire"
 	"onair/presence"
-	"onair/server/auth"
 	"onair/server/config"
-	"onair/signing"
 )
 
 // server is one node with all its parts. Build it with newServer, let it
@@ -31,16 +29,16 @@ type server struct {
 	log     zerolog.Logger
 	reg     *prometheus.Registry
 	metrics *metrics
-	tokens  *auth.Verifier
 	store   presence.Log
 	node    *presence.Node
 	hub     *hub.Hub
 	holders *holders
 	gate    *gate
 	code    liveCode
-	pusher  *signing.Pusher
-	player  *signing.Player
+	likers  *likers
+	regrets regrets
 
+	live      atomic.Pointer[live]
 	heldSince atomic.Int64  // Unix milliseconds since when this node is not heard, 0: it is
 	settled   chan struct{} // closed once the log holds this node's settings, or newer ones
 }
@@ -49,23 +47,22 @@ type server struct {
 // and closes it when serve returns.
 func newServer(ctx context.Context, cfg *config.Config, store presence.Log, reg *prometheus.Registry, log zerolog.Logger) (*server, error) {
 	s := &server{
-		cfg: cfg, log: log, store: store, reg: reg, metrics: newMetrics(reg), holders: newHolders(),
+		cfg: cfg, log: log, store: store, reg: reg, metrics: newMetrics(reg), holders: newHolders(), likers: newLikers(),
+		regrets: regrets{seen: map[presence.Session]int64{}},
 		settled: make(chan struct{}),
 		code:    liveCode{bizid: cfg.BizID, template: cfg.Code, hashKey: []byte(cfg.CodeKey.Reveal())},
 	}
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	s.gate = newGate(cfg.Limits.Sockets, cfg.Limits.SocketsPerAddress, s.metrics)
-	var err error
-	if s.tokens, err = newVerifier(ctx, cfg, log); err != nil {
+	s.gate = newGate(&cfg.Limits, s.metrics)
+	l, err := newLive(ctx, s, cfg)
+	if err != nil {
 		return nil, err
 	}
-	if s.pusher, s.player, err = newSigners(cfg); err != nil {
-		return nil, usageError{err}
-	}
+	s.live.Store(l)
 	s.hub = hub.New(hub.Options{
 		Lists: cfg.Lists, Tick: cfg.Hub.Tick, Counters: cfg.Hub.Counters, Idle: cfg.Idle,
 		Limits: hubLimits(cfg),
-		Signer: hubSigner{s.player}, Metrics: reg,
+		Signer: hubSigner{s, s.metrics.signed.WithLabelValues("view")}, Metrics: reg,
 		Viewers: func(st *presence.Stream, n int) { s.node.Viewers(st.Lease(), n) },
 	})
 	s.node, err = presence.JoinLog(ctx, store, presence.NodeConfig{
@@ -225,7 +222,7 @@ func (s *server) httpServer(h http.Handler) *http.Server {
 		MaxHeaderBytes: 16 << 10, ErrorLog: stdlog.New(s.log, "", 0),
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
 			socket.KeepAlive(c)
-			return ctx
+			return context.WithValue(ctx, connKey{}, c)
 		},
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
 	"onair/hub/wire"
@@ -26,26 +27,27 @@ func newVerifier(ctx context.Context, cfg *config.Config, log zerolog.Logger) (*
 	})
 }
 
-// newSigners makes push and play URLs as configured.
-func newSigners(cfg *config.Config) (*signing.Pusher, *signing.Player, error) {
+// sign makes what signs push and play URLs.
+func (l *live) sign(cfg *config.Config) error {
 	signer, err := signing.NewTencent(signing.TencentConfig{
 		Key: cfg.Push.Key.Reveal(), BackupKey: cfg.Push.BackupKey.Reveal(), Algorithm: signing.Algorithm(cfg.Push.Algorithm),
 	})
 	if err != nil {
-		return nil, nil, fmt.Errorf("push: %w", err)
+		return fmt.Errorf("push: %w", err)
 	}
-	pusher, err := signing.NewPusher(signing.PusherConfig{
+	l.pushSigner = signer
+	l.pusher, err = signing.NewPusher(signing.PusherConfig{
 		Signer: signer, Domain: cfg.Push.Domain, App: cfg.Push.App, TTL: cfg.Push.TTL,
 	})
 	if err != nil {
-		return nil, nil, fmt.Errorf("push: %w", err)
+		return fmt.Errorf("push: %w", err)
 	}
 	signer, err = signing.NewTencent(signing.TencentConfig{
 		Key: cfg.Play.Key.Reveal(), BackupKey: cfg.Play.BackupKey.Reveal(), Algorithm: signing.Algorithm(cfg.Play.Algorithm),
 		Delta: cfg.Play.Delta,
 	})
 	if err != nil {
-		return nil, nil, fmt.Errorf("play: %w", err)
+		return fmt.Errorf("play: %w", err)
 	}
 	pc := signing.PlayerConfig{
 		Signer: signer, App: cfg.Play.App, TTL: cfg.Play.TTL, Templates: cfg.Play.Templates,
@@ -60,33 +62,50 @@ func newSigners(cfg *config.Config) (*signing.Pusher, *signing.Player, error) {
 	for _, p := range cfg.Play.Protocols {
 		pc.Protocols = append(pc.Protocols, signing.Protocol(p))
 	}
-	player, err := signing.NewPlayer(pc)
-	if err != nil {
-		return nil, nil, fmt.Errorf("play: %w", err)
+	if l.player, err = signing.NewPlayer(pc); err != nil {
+		return fmt.Errorf("play: %w", err)
 	}
-	return pusher, player, nil
+	return nil
 }
 
-// hubSigner lets views put play URLs into entries.
-type hubSigner struct{ *signing.Player }
+// hubSigner lets views put play URLs into entries. After a reload they are
+// signed with the new key; those that viewers have stay as they are until they
+// would be renewed anyway.
+type hubSigner struct {
+	server *server
+	signed prometheus.Counter
+}
 
 // Protocols lists those that the provider can be asked for.
 func (h hubSigner) Protocols() []string {
 	var names []string
-	for _, p := range h.Player.Protocols() {
+	for _, p := range h.server.now().player.Protocols() {
 		names = append(names, string(p))
 	}
 	return names
 }
 
+// Expiry says when the URLs that are in force end.
+func (h hubSigner) Expiry(code string, at int64) int64 { return h.server.now().player.Expiry(code, at) }
+
+// NextSwitch says when others are.
+func (h hubSigner) NextSwitch(code string, at int64) int64 {
+	return h.server.now().player.NextSwitch(code, at)
+}
+
 // AppendURL appends one signed URL.
 func (h hubSigner) AppendURL(dst []byte, proto, code string, expires int64) []byte {
-	return h.Player.AppendURL(dst, signing.Protocol(proto), code, expires)
+	h.signed.Inc()
+	return h.server.now().player.AppendURL(dst, signing.Protocol(proto), code, expires)
 }
 
 // pushURLs are what an anchor's encoder needs, signed from now on.
 func (s *server) pushURLs(code string) wire.Push {
-	p := s.pusher.URLs(code, time.Now())
+	s.metrics.signed.WithLabelValues("push").Inc()
+	return wirePush(s.now().pusher.URLs(code, time.Now()))
+}
+
+func wirePush(p signing.Push) wire.Push {
 	return wire.Push{
 		RTMP: p.RTMP, Server: p.Server, Key: p.Key, SRT: p.SRT, WebRTC: p.WebRTC, ExpiresAt: p.ExpiresAt,
 	}
@@ -97,14 +116,8 @@ func (s *server) pushURLs(code string) wire.Push {
 func (s *server) playURLs(code string) ([]byte, int64) {
 	var now int64
 	s.node.Read(func(r *presence.Registry) { now = r.Time() })
-	expires := s.player.Expiry(code, now)
-	body := []byte{'{'}
-	for i, p := range s.player.Protocols() {
-		if i > 0 {
-			body = append(body, ',')
-		}
-		body = append(wire.AppendString(body, string(p)), ':')
-		body = wire.AppendString(body, string(s.player.AppendURL(nil, p, code, expires)))
-	}
-	return append(body, '}'), expires
+	s.metrics.signed.WithLabelValues("play").Inc()
+	player := s.now().player
+	expires := player.Expiry(code, now)
+	return appendPlay(nil, player, code, expires), expires
 }

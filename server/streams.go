@@ -5,23 +5,45 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/cespare/xxhash/v2"
+
 	"onair/hub"
 	"onair/hub/wire"
+	"onair/server/auth"
 )
 
 // listStreams answers GET /v1/streams: one page of a query.
-func (s *server) listStreams(w http.ResponseWriter, r *http.Request) {
+func (s *server) listStreams(w http.ResponseWriter, r *http.Request, _ auth.Identity) *wire.Error {
 	q, e := queryOf(r)
 	if e != nil {
-		writeProblem(w, e)
-		return
+		return e
 	}
 	page, e := s.hub.Page(q, r.URL.Query().Get("cursor"))
 	if e != nil {
-		writeProblem(w, e)
-		return
+		return e
+	}
+	tag := `"` + strconv.FormatUint(xxhash.Sum64(page), 36) + `"`
+	w.Header().Set("ETag", tag)
+	if matches(r.Header.Values("If-None-Match"), tag) {
+		w.Header().Set("Cache-Control", "no-cache")
+		w.WriteHeader(http.StatusNotModified)
+		return nil
 	}
 	writeJSON(w, page)
+	return nil
+}
+
+// matches reports whether an If-None-Match names the tag, by the weak
+// comparison that it asks for (RFC 9110, 13.1.2).
+func matches(lines []string, tag string) bool {
+	for _, line := range lines {
+		for part := range strings.SplitSeq(line, ",") {
+			if part = strings.TrimSpace(part); part == "*" || strings.TrimPrefix(part, "W/") == tag {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // anchorsOverGET is how many user ids a query over GET may name.
@@ -69,22 +91,21 @@ func split(values []string) []string {
 }
 
 // oneStream answers GET /v1/streams/{code}.
-func (s *server) oneStream(w http.ResponseWriter, r *http.Request) {
+func (s *server) oneStream(w http.ResponseWriter, r *http.Request, _ auth.Identity) *wire.Error {
 	st := s.hub.Lookup(r.PathValue("code"))
 	if st == nil {
-		writeProblem(w, refuse(wire.CodeNotFound, "no live stream has this code"))
-		return
+		return notLive()
 	}
 	e := hub.Entry(st)
 	writeJSON(w, wire.AppendEntry(nil, &e))
+	return nil
 }
 
 // playStream answers GET /v1/streams/{code}/play: signed play URLs.
-func (s *server) playStream(w http.ResponseWriter, r *http.Request) {
+func (s *server) playStream(w http.ResponseWriter, r *http.Request, _ auth.Identity) *wire.Error {
 	st := s.hub.Lookup(r.PathValue("code"))
 	if st == nil {
-		writeProblem(w, refuse(wire.CodeNotFound, "no live stream has this code"))
-		return
+		return notLive()
 	}
 	play, expires := s.playURLs(st.Code)
 	body := append([]byte(`{"code":`), wire.AppendString(nil, st.Code)...)
@@ -92,29 +113,5 @@ func (s *server) playStream(w http.ResponseWriter, r *http.Request) {
 	body = strconv.AppendInt(append(body, `,"expires_at":`...), expires, 10)
 	w.Header().Set("Cache-Control", "no-store")
 	writeJSON(w, append(body, '}'))
-}
-
-func writeJSON(w http.ResponseWriter, body []byte) {
-	h := w.Header()
-	h.Set("Content-Type", "application/json")
-	h.Set("X-Content-Type-Options", "nosniff")
-	if h.Get("Cache-Control") == "" {
-		h.Set("Cache-Control", "no-cache")
-	}
-	w.Write(body)
-}
-
-// asViewer lets in who may open a viewer socket.
-func (s *server) asViewer(next http.HandlerFunc) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		_, known, e := s.identify(r)
-		if e == nil && !known && !s.cfg.Viewer.Anonymous {
-			e = refuse(wire.CodeUnauthorized, "this needs a token: Authorization: Bearer …")
-		}
-		if e != nil {
-			writeProblem(w, e)
-			return
-		}
-		next(w, r)
-	}
+	return nil
 }

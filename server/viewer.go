@@ -11,12 +11,6 @@ import (
 	"onair/server/auth"
 )
 
-// Likes that one socket may give, a second and at once.
-const (
-	likesPerSecond = 100
-	likesBurst     = 200
-)
-
 // viewer is a client that looks on.
 type viewer struct {
 	*client
@@ -29,7 +23,7 @@ type viewer struct {
 func (s *server) attendViewer(c *client) speaker {
 	c.welcome()
 	return &viewer{
-		client: c, likes: rate.NewLimiter(likesPerSecond, likesBurst), gone: make(chan struct{}),
+		client: c, likes: newLikesLimiter(), gone: make(chan struct{}),
 	}
 }
 
@@ -76,13 +70,10 @@ func asError(e *wire.Error) error {
 func (v *viewer) like(m *wire.Like) error {
 	st := v.server.hub.Lookup(m.Code)
 	if st == nil {
-		return &wire.Error{ID: m.ID, Code: wire.CodeNotFound, Message: "no live stream has this code"}
+		return withID(notLive(), m.ID)
 	}
 	if now := time.Now(); !v.likes.AllowN(now, m.N) {
-		return &wire.Error{
-			ID: m.ID, Code: wire.CodeRateLimited, Message: "too many likes from this socket",
-			RetryAfterMS: int64(m.N) * 1000 / likesPerSecond,
-		}
+		return withID(likeLimit(m.N), m.ID)
 	}
 	v.server.node.Like(st.Lease(), m.N)
 	v.send(&wire.Liked{ID: m.ID, Code: m.Code})

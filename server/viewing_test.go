@@ -149,7 +149,7 @@ func TestStuckViewer(t *testing.T) {
 		answerTo[*wire.Updated](alice, &wire.Update{ID: alice.id(), Title: wire.Some("2")})
 		time.Sleep(45 * time.Second)
 		synctest.Wait()
-		if open := s.metric(`onair_sockets{kind="viewer"}`); open != "0" {
+		if open := s.metric(`onair_connections{kind="viewer",role="anonymous"}`); open != "0" {
 			t.Errorf("%s viewers are still connected", open)
 		}
 		gate.Unlock()

@@ -53,7 +53,12 @@ func NewPusher(c PusherConfig) (*Pusher, error) {
 
 // URLs returns what pushes the stream code if begun within the ttl from now.
 func (p *Pusher) URLs(code string, now time.Time) Push {
-	expires := now.Add(p.ttl).Unix()
+	return p.Until(code, now.Add(p.ttl).Unix())
+}
+
+// Until returns what pushes the stream code if begun before expires, in Unix
+// seconds.
+func (p *Pusher) Until(code string, expires int64) Push {
 	rtmp := p.url(RTMP, code, expires)
 	return Push{
 		RTMP:      rtmp,

@@ -20,6 +20,16 @@ func (m Message) Append(dst []byte, deflated bool) []byte {
 	return append(start, rest...)
 }
 
+// AppendText appends the message's text, for connections that are no
+// WebSockets.
+func (m Message) AppendText(dst []byte) []byte {
+	dst = append(dst, m.Head...)
+	if m.Body != nil {
+		dst = append(dst, m.Body.plain...)
+	}
+	return dst
+}
+
 // split appends to dst what is this message's own, and returns what it shares
 // with others: together they are the frame.
 func (m Message) split(dst []byte, deflated bool) (own, shared []byte) {

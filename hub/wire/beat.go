@@ -7,6 +7,10 @@ type Beat struct {
 	ID    ID
 	N     int64 // the client's own counter
 	Stats Stats
+
+	// Only over HTTP.
+	Session     string
+	HeartbeatMS int64 // the interval that the client beats by, 0: not said
 }
 
 // Stats is what an encoder may tell about itself: for metrics and the console,
@@ -29,12 +33,16 @@ func (m *Beat) appendBody(dst []byte) []byte {
 		dst = addOpt(dst, "dropped", m.Stats.Dropped, addInt)
 		dst = append(closeObject(dst), ',')
 	}
+	dst = addTextIf(dst, "session", m.Session)
+	if m.HeartbeatMS != 0 {
+		dst = addInt(dst, "heartbeat_ms", m.HeartbeatMS)
+	}
 	return closeObject(dst)
 }
 
 func decodeBeat(f *fields) Message {
 	f.require("n")
-	m := &Beat{ID: f.id, N: f.integer("n")}
+	m := &Beat{ID: f.id, N: f.integer("n"), Session: f.text("session"), HeartbeatMS: f.integer("heartbeat_ms")}
 	f.inside("stats", func(f *fields) {
 		m.Stats = Stats{BitrateKbps: f.number("bitrate_kbps"), FPS: f.number("fps"), Dropped: f.count("dropped")}
 	})
@@ -45,6 +53,8 @@ func decodeBeat(f *fields) Message {
 func (m *Beat) Validate() error {
 	return refusal(m.ID, cmp.Or(
 		checkRange("n", m.N, 0, maxCounter),
+		checkSessionIf(m.Session),
+		checkRange("heartbeat_ms", m.HeartbeatMS, 0, maxCounter),
 		checkStat("stats.bitrate_kbps", m.Stats.BitrateKbps.Value),
 		checkStat("stats.fps", m.Stats.FPS.Value),
 		checkRange("stats.dropped", m.Stats.Dropped.Value, 0, maxCounter),
@@ -58,6 +68,7 @@ type Ack struct {
 	ServerTime   int64 // Unix milliseconds
 	DeadlineInMS int64 // without another beat the session ends after this
 	Held         bool  // heard, but not in the log yet: no promise
+	HeartbeatMS  int64 // only over HTTP: the present interval, 0: not said
 }
 
 // Head implements [Message].
@@ -69,6 +80,9 @@ func (m *Ack) appendBody(dst []byte) []byte {
 	dst = addInt(dst, "deadline_in_ms", m.DeadlineInMS)
 	if m.Held {
 		dst = addRaw(dst, "held", "true")
+	}
+	if m.HeartbeatMS != 0 {
+		dst = addInt(dst, "heartbeat_ms", m.HeartbeatMS)
 	}
 	return closeObject(dst)
 }
@@ -82,6 +96,7 @@ func decodeAck(f *fields) Message {
 	return &Ack{
 		ID: f.id, N: f.integer("n"), ServerTime: f.integer("server_time"),
 		DeadlineInMS: f.integer("deadline_in_ms"), Held: f.flag("held", false),
+		HeartbeatMS: f.integer("heartbeat_ms"),
 	}
 }
 

@@ -123,6 +123,13 @@ func checkSession(s string) string {
 	return ""
 }
 
+func checkSessionIf(s string) string {
+	if s == "" {
+		return ""
+	}
+	return checkSession(s)
+}
+
 func checkRange(name string, n, least, most int64) string {
 	if n < least || n > most {
 		return fmt.Sprintf("%s must be from %d to %d", name, least, most)

@@ -14,6 +14,17 @@ const (
 	CloseOverloaded = 1013 // no room here now: reconnect later, with the longest back-off
 )
 
+// IsCloseCode reports whether a code means something in this protocol.
+func IsCloseCode(code int) bool {
+	switch code {
+	case CloseNormal, CloseGoingAway, CloseBinary, CloseInvalid, ClosePolicy, CloseTooLarge, CloseInternal, CloseRestart,
+		CloseOverloaded, CloseUnauthorized, CloseRemoved, CloseTakenOver, CloseRateLimited, CloseNoAuth,
+		CloseTooManySockets, CloseDrained, CloseMissedBeats:
+		return true
+	}
+	return false
+}
+
 // Close codes 4000–4099: the client stops.
 const (
 	CloseUnauthorized = 4001 // token refused or expired: get a new one, then connect

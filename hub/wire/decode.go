@@ -165,7 +165,8 @@ func anchorFrame(typ string, f *fields) Message {
 	case TypeError:
 		return decodeError(f)
 	case TypeStarted:
-		return &Started{ID: f.id, Stream: f.entry("stream"), Session: f.text("session"), Push: f.push("push")}
+		return &Started{ID: f.id, Stream: f.entry("stream"), Session: f.text("session"), Push: f.push("push"),
+			HeartbeatMS: f.integer("heartbeat_ms"), MissedLimit: int(f.integer("missed_limit"))}
 	case TypeAck:
 		return decodeAck(f)
 	case TypeUpdated:

@@ -66,6 +66,9 @@ func anchorSamples() []sample {
 				BitrateKbps: wire.Some(2500.5), FPS: wire.Some(0.0), Dropped: wire.Some[int64](3),
 			}},
 		},
+		{`{"type":"beat","n":7,"session":"abcdefghijklmnopqrstuvwxyz","heartbeat_ms":500}`, &wire.Beat{
+			N: 7, Session: "abcdefghijklmnopqrstuvwxyz", HeartbeatMS: 500,
+		}},
 		{`{"type":"beat","n":7,"stats":{"fps":29.97}}`, &wire.Beat{N: 7, Stats: wire.Stats{FPS: wire.Some(29.97)}}},
 		{`{"type":"update"}`, &wire.Update{}},
 		{
@@ -263,9 +266,43 @@ func TestWhatIsIgnored(t *testing.T) {
 	}
 }
 
+func TestDecodeCalls(t *testing.T) {
+	if m, err := wire.DecodeBan([]byte(`{"until":5,"reason":"spam","x":1}`)); err != nil || *m != (wire.Ban{Until: 5, Reason: "spam"}) {
+		t.Errorf("ban %+v, %v", m, err)
+	}
+	if m, err := wire.DecodeSign([]byte(`{"code":"8888_a","expires_at":7}`)); err != nil || *m != (wire.Sign{Code: "8888_a", ExpiresAt: 7}) {
+		t.Errorf("sign %+v, %v", m, err)
+	}
+	for _, in := range []string{``, `[]`, `{"until":-1}`, `{"until":1.5}`, `{"reason":7}`, `{"reason":"a\nb"}`, `{"until":1,"until":2}`} {
+		if m, err := wire.DecodeBan([]byte(in)); err == nil {
+			t.Errorf("ban %s: %+v", in, m)
+		}
+	}
+	for _, in := range []string{`{}`, `{"code":"a b"}`, `{"code":"a/../b"}`, `{"code":"a?x=1"}`, `{"code":"a","expires_at":-1}`} {
+		if m, err := wire.DecodeSign([]byte(in)); err == nil {
+			t.Errorf("sign %s: %+v", in, m)
+		}
+	}
+}
+
+func TestPosition(t *testing.T) {
+	for _, m := range []wire.Message{
+		&wire.Snapshot{View: "live/\"x", Pos: "1-2.3"}, &wire.Diff{ID: "7", View: "live/\"x", Prev: "1-1.1", Pos: "1-2.3"},
+		&wire.Watching{Code: "c", View: "live/\"x", Pos: "1-2.3"},
+	} {
+		want, _ := m.Head()
+		if typ, view, pos := wire.Position(wire.Append(nil, m)); typ != want || view != `live/"x` || pos != "1-2.3" {
+			t.Errorf("%T: %q %q %q", m, typ, view, pos)
+		}
+	}
+	if typ, view, pos := wire.Position(wire.Append(nil, &wire.Drain{ReconnectInMS: 5})); typ != "drain" || view+pos != "" {
+		t.Errorf("drain: %q %q %q", typ, view, pos)
+	}
+}
+
 func TestDecodeRequest(t *testing.T) {
 	m, err := wire.DecodeRequest(wire.TypeStart, []byte(`{"title":"t","anchor":"alice"}`))
-	if want := (&wire.Start{Title: "t"}); err != nil || !reflect.DeepEqual(m, want) {
+	if want := (&wire.Start{Title: "t", Anchor: "alice"}); err != nil || !reflect.DeepEqual(m, want) {
 		t.Errorf("got %+v, %v, want %+v", m, err, want)
 	}
 	m, err = wire.DecodeRequest(wire.TypeLike, []byte(`{"code":"a","n":2}`))

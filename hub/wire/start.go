@@ -16,6 +16,10 @@ type Start struct {
 	Unlisted bool            // "listed": false; watchable by code, in no view
 	Sources  []string        // the evidence the session lives by; nil is the default
 	Key      string          // repeats with the same key start once
+
+	// Only over HTTP, and only by a back end.
+	Anchor string // whose session it is
+	Suffix string // of the live code, instead of what the template gives
 }
 
 // Head implements [Message].
@@ -37,7 +41,9 @@ func (m *Start) appendBody(dst []byte) []byte {
 	if len(m.Sources) > 0 {
 		dst = addTexts(dst, "sources", m.Sources)
 	}
-	return closeObject(addTextIf(dst, "key", m.Key))
+	dst = addTextIf(dst, "key", m.Key)
+	dst = addTextIf(dst, "anchor", m.Anchor)
+	return closeObject(addTextIf(dst, "suffix", m.Suffix))
 }
 
 func decodeStart(f *fields) Message {
@@ -46,6 +52,7 @@ func decodeStart(f *fields) Message {
 		ID: f.id, List: f.text("list"), Title: f.text("title"), Cover: f.text("cover"),
 		Tags: f.someTexts("tags"), Extra: f.object("extra"), Unlisted: !f.flag("listed", true),
 		Sources: f.texts("sources"), Key: f.text("key"),
+		Anchor: f.text("anchor"), Suffix: f.text("suffix"),
 	}
 	if m.Sources != nil && len(m.Sources) == 0 {
 		f.fail("sources", "must name at least one source of evidence")
@@ -61,6 +68,8 @@ func (m *Start) Validate() error {
 		checkTags(m.Tags),
 		checkTexts("sources", m.Sources, MaxSources, MaxSource),
 		checkName("key", m.Key, MaxKey),
+		checkName("anchor", m.Anchor, MaxAnchor),
+		checkName("suffix", m.Suffix, MaxCode),
 	)
 	if fault == "" && m.Cover != "" {
 		fault = checkCover(m.Cover)
@@ -94,6 +103,10 @@ type Started struct {
 	Stream  Entry
 	Session string
 	Push    Push
+
+	// Only over HTTP, where no [Welcome] says them.
+	HeartbeatMS int64
+	MissedLimit int
 }
 
 // Head implements [Message].
@@ -102,7 +115,12 @@ func (m *Started) Head() (string, ID) { return TypeStarted, m.ID }
 func (m *Started) appendBody(dst []byte) []byte {
 	dst = addEntry(dst, "stream", &m.Stream)
 	dst = addText(dst, "session", m.Session)
-	return closeObject(addPush(dst, &m.Push))
+	dst = addPush(dst, &m.Push)
+	if m.HeartbeatMS != 0 {
+		dst = addInt(dst, "heartbeat_ms", m.HeartbeatMS)
+		dst = addInt(dst, "missed_limit", int64(m.MissedLimit))
+	}
+	return closeObject(dst)
 }
 
 // PushRequest asks for a fresh push URL for the same session. Answer: [Pushed].
@@ -136,15 +154,20 @@ type Push struct {
 	WebRTC    string // "" where the provider has none
 }
 
-func addPush(dst []byte, p *Push) []byte {
-	dst = append(addName(dst, "push"), '{')
+// AppendPush appends p as a JSON object.
+func AppendPush(dst []byte, p *Push) []byte {
+	dst = append(dst, '{')
 	dst = addText(dst, "rtmp", p.RTMP)
 	dst = addText(dst, "server", p.Server)
 	dst = addText(dst, "key", p.Key)
 	dst = addInt(dst, "expires_at", p.ExpiresAt)
 	dst = addTextIf(dst, "srt", p.SRT)
 	dst = addTextIf(dst, "webrtc", p.WebRTC)
-	return append(closeObject(dst), ',')
+	return closeObject(dst)
+}
+
+func addPush(dst []byte, p *Push) []byte {
+	return append(AppendPush(addName(dst, "push"), p), ',')
 }
 
 func (f *fields) push(name string) (p Push) {

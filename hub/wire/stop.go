@@ -44,9 +44,9 @@ func (m *Ended) appendBody(dst []byte) []byte {
 
 // Summary is what a session came to.
 type Summary struct {
-	DurationMS  int64
-	PeakViewers int64
-	Likes       int64
+	DurationMS  int64 `json:"duration_ms"`
+	PeakViewers int64 `json:"peak_viewers"`
+	Likes       int64 `json:"likes"`
 }
 
 // addSummary appends the member unless it is nil.

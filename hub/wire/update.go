@@ -13,6 +13,8 @@ type Update struct {
 	Cover Opt[string]
 	Tags  Opt[[]string]
 	Extra Opt[json.RawMessage]
+
+	Session string // only over HTTP
 }
 
 // Head implements [Message].
@@ -22,7 +24,8 @@ func (m *Update) appendBody(dst []byte) []byte {
 	dst = addOpt(dst, "title", m.Title, addText)
 	dst = addOpt(dst, "cover", m.Cover, addText)
 	dst = addOpt(dst, "tags", m.Tags, addTexts)
-	return closeObject(addOpt(dst, "extra", m.Extra, addRaw[json.RawMessage]))
+	dst = addOpt(dst, "extra", m.Extra, addRaw[json.RawMessage])
+	return closeObject(addTextIf(dst, "session", m.Session))
 }
 
 func decodeUpdate(f *fields) Message {
@@ -32,12 +35,14 @@ func decodeUpdate(f *fields) Message {
 		Cover: opt(f, "cover", f.text),
 		Tags:  opt(f, "tags", f.someTexts),
 		Extra: opt(f, "extra", f.object),
+
+		Session: f.text("session"),
 	}
 }
 
 // Validate checks the bounds of the members. Its error is an [*Error].
 func (m *Update) Validate() error {
-	fault := cmp.Or(checkTitle(m.Title.Value), checkTags(m.Tags.Value))
+	fault := cmp.Or(checkTitle(m.Title.Value), checkTags(m.Tags.Value), checkSessionIf(m.Session))
 	if fault == "" && m.Cover.Set && !m.Cover.Null {
 		fault = checkCover(m.Cover.Value)
 	}

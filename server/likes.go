@@ -1,0 +1,112 @@
+package main
+
+import (
+	"net/http"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+	"golang.org/x/time/rate"
+
+	"onair/hub/wire"
+	"onair/server/auth"
+)
+
+// Likes that one socket, or over HTTP one user, may give, a second and at once.
+const (
+	likesPerSecond = 100
+	likesBurst     = 200
+)
+
+func newLikesLimiter() *rate.Limiter { return rate.NewLimiter(likesPerSecond, likesBurst) }
+
+// likeLimit is the answer to somebody who likes too much.
+func likeLimit(n int) *wire.Error {
+	return &wire.Error{
+		Code: wire.CodeRateLimited, Message: "too many likes", RetryAfterMS: int64(n) * 1000 / likesPerSecond,
+	}
+}
+
+// likers are those who like over HTTP, where no socket remembers them. It may
+// be used concurrently.
+type likers struct {
+	limits *lru.Cache[string, *rate.Limiter] // by user, else by address
+	keys   *lru.Cache[string, time.Time]     // when a key was used
+}
+
+// What is remembered of likers; whoever is forgotten begins anew.
+const (
+	manyLikers   = 10_000
+	manyLikeKeys = 100_000
+	keepLikeKey  = 10 * time.Minute
+)
+
+func newLikers() *likers {
+	limits, _ := lru.New[string, *rate.Limiter](manyLikers) // its one error is a size of 0
+	keys, _ := lru.New[string, time.Time](manyLikeKeys)
+	return &likers{limits, keys}
+}
+
+// repeated reports whether a user's key was used before, and notes it.
+func (l *likers) repeated(user, key string, now time.Time) bool {
+	if key == "" {
+		return false
+	}
+	at, known, _ := l.keys.PeekOrAdd(user+" "+key, now)
+	if known && now.Sub(at) < keepLikeKey {
+		return true
+	}
+	l.keys.Add(user+" "+key, now)
+	return false
+}
+
+func (l *likers) allow(user string, n int, now time.Time) bool {
+	limiter := newLikesLimiter()
+	if was, known, _ := l.limits.PeekOrAdd(user, limiter); known {
+		limiter = was
+		l.limits.Get(user)
+	}
+	return limiter.AllowN(now, n)
+}
+
+// likeStream answers POST /v1/streams/{code}/likes. Likes are counted on the
+// node that heard them, so a key is known to that node alone.
+func (s *server) likeStream(w http.ResponseWriter, r *http.Request, who auth.Identity) *wire.Error {
+	m, e := likeOf(w, r)
+	if e != nil {
+		return e
+	}
+	key, e := keyOf(r, "")
+	if e != nil {
+		return e
+	}
+	st := s.hub.Lookup(m.Code)
+	if st == nil {
+		return notLive()
+	}
+	user := "user " + who.Subject
+	if who.Subject == "" {
+		user = "address " + s.addressOf(r)
+	}
+	now := time.Now()
+	if !s.likers.repeated(user, key, now) {
+		if !s.likers.allow(user, m.N, now) {
+			return likeLimit(m.N)
+		}
+		s.node.Like(st.Lease(), m.N)
+	}
+	writeMessage(w, http.StatusOK, &wire.Liked{Code: m.Code})
+	return nil
+}
+
+// likeOf reads a like whose code is in the path.
+func likeOf(w http.ResponseWriter, r *http.Request) (*wire.Like, *wire.Error) {
+	body, e := bodyOf(w, r)
+	if e != nil {
+		return nil, e
+	}
+	m, err := wire.DecodeLike(r.PathValue("code"), body)
+	if err != nil {
+		return nil, err.(*wire.Error)
+	}
+	return m, nil
+}
