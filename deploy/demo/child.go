@@ -104,6 +104,20 @@ func (c *child) result(ctx context.Context) (code int, err error) {
 	}
 }
 
+// whileRunning is a context that ends, at the latest, with the program: there
+// is no use in waiting for what it should do.
+func (c *child) whileRunning(ctx context.Context) (running context.Context, release func()) {
+	running, cancel := context.WithCancelCause(ctx)
+	go func() {
+		select {
+		case <-c.done:
+			cancel(fmt.Errorf("%s ended: %s", c.name, c.cmd.ProcessState))
+		case <-running.Done():
+		}
+	}()
+	return running, func() { cancel(nil) }
+}
+
 // running tells whether the program has not ended.
 func (c *child) running() bool {
 	select {

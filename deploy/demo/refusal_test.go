@@ -59,7 +59,11 @@ func (s *scene) pushes(to *wire.Started) *child {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	s.sees(from, to.Stream.Code, wire.StateLive)
+	ctx, release := c.whileRunning(s.ctx)
+	defer release()
+	if _, err := s.viewer.sees(ctx, from, to.Stream.Code, wire.StateLive); err != nil {
+		s.t.Fatal(err)
+	}
 	return c
 }
 

@@ -103,6 +103,8 @@ func (s *story) pushed(ctx context.Context, to *wire.Started) (err error) {
 	if s.push, err = s.stage.push(to.Push.RTMP); err != nil {
 		return err
 	}
+	ctx, release := s.push.whileRunning(ctx)
+	defer release()
 	if e, _ := s.viewer.entry(to.Stream.Code); e.State == wire.StateLive {
 		return nil // a beat was faster than the encoder
 	}
