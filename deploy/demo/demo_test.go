@@ -47,10 +47,12 @@ func testSettings(t *testing.T) settings {
 	set := defaults()
 	set.Onair, set.Out = built, t.Output()
 	set.Heartbeat, set.EndGrace = 3*time.Second, 6*time.Second
-	for _, program := range []string{set.Nginx, set.FFmpeg, set.FFprobe} {
-		if _, err := exec.LookPath(program); err != nil {
-			t.Skipf("needs %s (.ci/install installs it): %v", program, err)
+	for _, program := range []*string{&set.Nginx, &set.FFmpeg, &set.FFprobe} {
+		path, err := locate(*program)
+		if err != nil {
+			t.Skipf(".ci/install installs it: %v", err)
 		}
+		*program = path
 	}
 	if _, err := rtmpModule(t.Context(), set.Nginx); err != nil {
 		t.Skipf(".ci/install installs it: %v", err)

@@ -41,13 +41,15 @@ func newScene(t *testing.T, set settings) *scene {
 	return &scene{stage: st, t: t, ctx: ctx, viewer: v}
 }
 
-// starts lets somebody start a session.
+// starts lets somebody start a session, and waits until viewers see it.
 func (s *scene) starts(name string) (*anchor, *wire.Started) {
 	s.t.Helper()
+	from := s.viewer.now()
 	a, started, err := s.goLive(s.ctx, name, "By "+name)
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	s.sees(from, started.Stream.Code, wire.StateStarting)
 	return a, started
 }
 
@@ -88,8 +90,7 @@ func (s *scene) mustRefuse(url string, options ...string) {
 func (s *scene) mustStay(from mark, code, state string) {
 	s.t.Helper()
 	s.witnesses++
-	_, witness := s.starts(fmt.Sprintf("witness%d", s.witnesses))
-	s.sees(from, witness.Stream.Code, wire.StateStarting)
+	s.starts(fmt.Sprintf("witness%d", s.witnesses))
 	if seen := s.viewer.since(from, code); len(seen) > 0 {
 		s.t.Errorf("%s became %q", code, seen[0].state)
 	}

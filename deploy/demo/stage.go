@@ -109,9 +109,17 @@ func (st *stage) start(ctx context.Context) error {
 	return st.startNginx(ctx)
 }
 
-// locate finds a program, and makes its path hold in any directory.
+// locate finds a program, and makes its path hold in any directory. Some
+// systems keep nginx where only root looks.
 func locate(program string) (string, error) {
 	path, err := exec.LookPath(program)
+	for _, dir := range []string{"/usr/sbin", "/usr/local/sbin"} {
+		if err != nil && !strings.ContainsRune(program, filepath.Separator) {
+			if file, lookErr := exec.LookPath(filepath.Join(dir, program)); lookErr == nil {
+				path, err = file, nil
+			}
+		}
+	}
 	if err != nil {
 		return "", err
 	}
