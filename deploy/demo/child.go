@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"os/exec"
 	"strings"
@@ -26,12 +25,11 @@ type child struct {
 // maxLog is how much of a child's log is kept.
 const maxLog = 256 << 10
 
-// spawn starts a program in a process group of its own: a Ctrl-C on the
-// terminal reaches the demo alone, which ends its children in order.
+// spawn starts a program.
 func spawn(name string, cmd *exec.Cmd) (*child, error) {
 	c := &child{name: name, cmd: cmd, done: make(chan struct{}), grown: make(chan struct{})}
 	cmd.Stdout, cmd.Stderr = c, c
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.SysProcAttr = ownGroup()
 	cmd.WaitDelay = time.Second
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
@@ -137,24 +135,18 @@ func (c *child) kill() {
 // patience is how long a program may take to end in order.
 const patience = 5 * time.Second
 
-// stop asks the program to end, and kills it when it does not.
+// stop asks the program to end, and kills it when it does not: with all of its
+// group, since nginx has workers.
 func (c *child) stop() {
-	if !c.running() {
-		return
-	}
 	c.signal(syscall.SIGTERM)
-	late := time.AfterFunc(patience, func() { c.signal(syscall.SIGKILL) })
+	late := time.AfterFunc(patience, func() {
+		if c.running() {
+			_ = syscall.Kill(-c.cmd.Process.Pid, syscall.SIGKILL) // it may have ended meanwhile
+		}
+	})
 	defer late.Stop()
 	<-c.done
 }
 
-// signal goes to the program's whole group, which is its own: nginx has a
-// worker.
-func (c *child) signal(sig syscall.Signal) {
-	if c.running() {
-		_ = syscall.Kill(-c.cmd.Process.Pid, sig) // it may have ended meanwhile
-	}
-}
-
-// errGoesOn is why a program that should have been refused is ended.
-var errGoesOn = errors.New("it should have ended by now")
+// signal does nothing to a program that has ended.
+func (c *child) signal(sig syscall.Signal) { _ = c.cmd.Process.Signal(sig) }

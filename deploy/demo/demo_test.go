@@ -46,7 +46,7 @@ func testSettings(t *testing.T) settings {
 	t.Helper()
 	set := defaults()
 	set.Onair, set.Out = built, t.Output()
-	set.Heartbeat, set.EndGrace = 3*time.Second, 6*time.Second
+	set.Heartbeat, set.EndGrace, set.Grace = 3*time.Second, 6*time.Second, time.Second
 	for _, program := range []*string{&set.Nginx, &set.FFmpeg, &set.FFprobe} {
 		path, err := locate(*program)
 		if err != nil {

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -27,6 +28,7 @@ pid {{.Dir}}/nginx.pid;
 error_log stderr notice;
 events { worker_connections 256; }
 rtmp {
+	access_log off;
 	server {
 		listen {{.RTMP}};
 		ping 10s;
@@ -107,7 +109,7 @@ func rtmpModule(ctx context.Context, nginx string) (string, error) {
 		}
 	}
 	if !bytes.Contains(built, []byte("rtmp")) {
-		return "", fmt.Errorf("nginx has no RTMP module; Debian has it in libnginx-mod-rtmp")
+		return "", errors.New("nginx has no RTMP module; Debian has it in libnginx-mod-rtmp")
 	}
 	return "", nil
 }

@@ -34,6 +34,9 @@ func (st *stage) startOnair(ctx context.Context) (err error) {
 		"--play.ports", "rtmp="+rtmp+",hls="+http, "--play.protocols", "rtmp,hls",
 		"--hooks.nginx-rtmp.enabled", "true", "--viewer.anonymous", "true",
 	)
+	if st.set.Grace != 0 {
+		cmd.Args = append(cmd.Args, "--heartbeat.grace", st.set.Grace.String())
+	}
 	cmd.Env = st.keys.environ()
 	cmd.Dir = st.dir
 	if st.onair, err = st.spawn("onair", cmd); err != nil {

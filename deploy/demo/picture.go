@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os/exec"
 	"strings"
@@ -37,13 +38,16 @@ func (st *stage) refused(ctx context.Context, url string, options ...string) err
 	return cut(ctx, c)
 }
 
+// errGoesOn is why a push that should have been cut is waited for no longer.
+var errGoesOn = errors.New("it should have been cut by now")
+
 // cut expects a push to be ended by the media server.
 func cut(ctx context.Context, push *child) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, 20*time.Second, errGoesOn)
 	defer cancel()
 	code, err := push.result(ctx)
 	if err == nil && code == 0 {
-		return fmt.Errorf("ffmpeg ended as if all was well")
+		return errors.New("ffmpeg ended as if all was well")
 	}
 	return err
 }

@@ -20,7 +20,8 @@ import (
 type settings struct {
 	Onair, Nginx, FFmpeg, FFprobe string // programs
 	Heartbeat, EndGrace           time.Duration
-	Out                           io.Writer // what people read
+	Grace                         time.Duration // for the network, after a beat is due; 0: as onair has it
+	Out                           io.Writer     // what people read
 
 	// Detour gives the address that callbacks go to instead of onair's, for
 	// tests that listen to them.
