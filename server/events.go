@@ -80,9 +80,9 @@ func (s *server) streamEvents(w http.ResponseWriter, r *http.Request, who auth.I
 	defer out.Close()
 	g := &guest{out: out, kind: kindEvents, address: s.addressOf(r)}
 	if !s.gate.enter(g, roleOf(who)) {
-		return &wire.Error{
+		return ev.instead(out, &wire.Error{
 			Code: wire.CodeRateLimited, Message: "too many connections from this address", RetryAfterMS: tooManyFor.Milliseconds(),
-		}
+		})
 	}
 	defer s.gate.leave(g)
 	h := w.Header()
@@ -97,11 +97,7 @@ func (s *server) streamEvents(w http.ResponseWriter, r *http.Request, who auth.I
 		}
 	}
 	if e != nil {
-		out.Close()
-		if ev.began() {
-			return nil // too late for a problem
-		}
-		return e
+		return ev.instead(out, e)
 	}
 	expired := make(<-chan time.Time)
 	if !who.ExpiresAt.IsZero() {
@@ -147,11 +143,17 @@ func boundBuffer(r *http.Request) {
 // connKey is under which a request's context has its connection.
 type connKey struct{}
 
-// began reports whether anything was written.
-func (ev *events) began() bool {
+// instead ends the events, so that the handler can answer with a problem; nil
+// where something was written already.
+func (ev *events) instead(out *hub.Socket, e *wire.Error) *wire.Error {
+	out.Close()
 	ev.mu.Lock()
 	defer ev.mu.Unlock()
-	return len(ev.buf) > 0
+	if len(ev.buf) > 0 {
+		return nil
+	}
+	ev.rc.SetWriteDeadline(time.Time{})
+	return e
 }
 
 // Write sends a message as one event.
@@ -225,6 +227,10 @@ func (ev *events) Close(code websocket.StatusCode, reason string) error {
 
 // CloseNow ends a Write that is under way, and lets the handler return.
 func (ev *events) CloseNow() error {
-	ev.once.Do(func() { close(ev.done) })
-	return ev.rc.SetWriteDeadline(time.Unix(1, 0))
+	var err error
+	ev.once.Do(func() {
+		close(ev.done)
+		err = ev.rc.SetWriteDeadline(time.Unix(1, 0))
+	})
+	return err
 }

@@ -25,10 +25,14 @@ func greet(w io.Writer, cfg *config.Config, public, ops string) error {
 	if err != nil {
 		return err
 	}
+	web, socket := "http", "ws"
+	if cfg.TLS.Cert != "" {
+		web, socket = "https", "wss"
+	}
 	_, err = fmt.Fprintf(w, `
   onair %s
 
-  pages      http://%s/
+  pages      %s://%s/
   metrics    http://%s/metrics
   data       %s
 
@@ -40,11 +44,13 @@ func greet(w io.Writer, cfg *config.Config, public, ops string) error {
   %s
 
   Try:
-    curl -s http://%s/v1/streams
-    npx wscat -s onair.v1 -c ws://%s/v1/viewer            and type  {"type":"subscribe"}
-    npx wscat -s onair.v1 -c ws://%s/v1/anchor -H "Authorization: Bearer %s"
+    curl -s %s://%s/v1/streams
+    curl -N %s://%s/v1/streams/events
+    npx wscat -s onair.v1 -c %s://%s/v1/viewer            and type  {"type":"subscribe"}
+    npx wscat -s onair.v1 -c %s://%s/v1/anchor -H "Authorization: Bearer %s"
                                                           and type  {"type":"start","title":"Hello"}  then  {"type":"beat","n":1}
 
-`, version(), public, ops, cfg.Data, strings.Join(cfg.Development, ", "), anchor, viewer, public, public, public, anchor)
+`, version(), web, public, ops, cfg.Data, strings.Join(cfg.Development, ", "), anchor, viewer,
+		web, public, web, public, socket, public, socket, public, anchor)
 	return err
 }

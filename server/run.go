@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net"
 	"os"
+	"os/signal"
 	"slices"
 	"strings"
 	"syscall"
@@ -64,7 +65,7 @@ func command(environ []string, stdout, stderr io.Writer) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return serveUntil(cmd.Context(), cfg, stdout, stderr)
+		return serveUntil(cmd.Context(), cfg, load, stdout, stderr)
 	}
 	root := &cobra.Command{
 		Use: "server", Short: "onair: who is on air now?", RunE: serve, Args: noArgs,
@@ -78,6 +79,8 @@ func command(environ []string, stdout, stderr io.Writer) *cobra.Command {
 	root.AddCommand(
 		&cobra.Command{Use: "serve", Short: "serve sockets and HTTP (the default)", RunE: serve, Args: noArgs},
 		tokenCommand(load, stdout),
+		signCommand(load, stdout),
+		configCommand(load, stdout),
 		&cobra.Command{
 			Use: "version", Short: "print the version", Args: noArgs,
 			RunE: func(*cobra.Command, []string) error { _, err := fmt.Fprintln(stdout, version()); return err },
@@ -144,16 +147,20 @@ func mint(cfg *config.Config, role auth.Role, sub string, ttl time.Duration, now
 	return "", errors.New("auth.secret: tokens are minted with an HS256 secret, and none is configured")
 }
 
-// serveUntil runs a node until ctx ends.
-func serveUntil(ctx context.Context, cfg *config.Config, stdout, stderr io.Writer) error {
-	log := newLogger(cfg, stderr)
+// serveUntil runs a node until ctx ends, and reads the configuration again at
+// each SIGHUP.
+func serveUntil(ctx context.Context, cfg *config.Config, load func() (*config.Config, error), stdout, stderr io.Writer) error {
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
+	log, level := newLogger(cfg, stderr)
 	fitSockets(cfg, log)
 	reg := prometheus.NewRegistry()
 	store, err := embedded.Open(embedded.Options{Dir: cfg.Data, Logger: log, Metrics: reg})
 	if err != nil {
 		return err
 	}
-	s, err := newServer(ctx, cfg, store, reg, log)
+	s, err := newServer(ctx, cfg, store, reg, log, level)
 	if err != nil {
 		err = errors.Join(err, store.Close())
 		if errors.Is(err, presence.ErrSettings) {
@@ -177,6 +184,7 @@ func serveUntil(ctx context.Context, cfg *config.Config, stdout, stderr io.Write
 			log.Warn().Err(err).Msg("could not print the greeting")
 		}
 	}
+	go s.reloadOn(ctx, hangups, load)
 	return s.serve(ctx, public, ops)
 }
 
@@ -184,19 +192,6 @@ func serveUntil(ctx context.Context, cfg *config.Config, stdout, stderr io.Write
 func (s *server) streams() (n int) {
 	s.node.Read(func(r *presence.Registry) { n = r.Len() })
 	return n
-}
-
-// newLogger logs to a terminal for people, else as JSON.
-func newLogger(cfg *config.Config, w io.Writer) zerolog.Logger {
-	terminal := false
-	if f, ok := w.(*os.File); ok {
-		info, err := f.Stat()
-		terminal = err == nil && info.Mode()&os.ModeCharDevice != 0
-	}
-	if cfg.Log.Format == "console" || cfg.Log.Format == "" && terminal {
-		w = zerolog.ConsoleWriter{Out: w, TimeFormat: time.TimeOnly, NoColor: !terminal}
-	}
-	return zerolog.New(w).Level(cfg.Log.Level).With().Timestamp().Logger()
 }
 
 // reservedFiles are open files that are not sockets: the store, listeners,

@@ -14,7 +14,6 @@ import (
 
 	"github.com/coder/websocket"
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/rs/zerolog"
 	"go.uber.org/goleak"
 
 	"onair/hub/socket/sockettest"
@@ -92,8 +91,8 @@ func serveLog(t *testing.T, store presence.Log, flags ...string) *testServer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	logger := zerolog.New(s).Level(cfg.Log.Level)
-	if s.s, err = newServer(t.Context(), cfg, store, prometheus.NewRegistry(), logger); err != nil {
+	logger, level := newLogger(cfg, s)
+	if s.s, err = newServer(t.Context(), cfg, store, prometheus.NewRegistry(), logger, level); err != nil {
 		t.Fatal(err)
 	}
 	ops := sockettest.Listen()

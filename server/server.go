@@ -38,6 +38,10 @@ type server struct {
 	likers  *likers
 	regrets regrets
 
+	certificate *certificate // nil: TLS does not end here
+	level       *logLevel
+
+	given     *config.Config // as it was read last; owned by whoever reloads
 	live      atomic.Pointer[live]
 	heldSince atomic.Int64  // Unix milliseconds since when this node is not heard, 0: it is
 	settled   chan struct{} // closed once the log holds this node's settings, or newer ones
@@ -45,9 +49,11 @@ type server struct {
 
 // newServer joins the log and puts the parts together. It takes the log over
 // and closes it when serve returns.
-func newServer(ctx context.Context, cfg *config.Config, store presence.Log, reg *prometheus.Registry, log zerolog.Logger) (*server, error) {
+func newServer(
+	ctx context.Context, cfg *config.Config, store presence.Log, reg *prometheus.Registry, log zerolog.Logger, level *logLevel,
+) (*server, error) {
 	s := &server{
-		cfg: cfg, log: log, store: store, reg: reg, metrics: newMetrics(reg), holders: newHolders(), likers: newLikers(),
+		cfg: cfg, given: cfg, log: log, level: level, store: store, reg: reg, metrics: newMetrics(reg), holders: newHolders(), likers: newLikers(),
 		regrets: regrets{seen: map[presence.Session]int64{}},
 		settled: make(chan struct{}),
 		code:    liveCode{bizid: cfg.BizID, template: cfg.Code, hashKey: []byte(cfg.CodeKey.Reveal())},
@@ -59,6 +65,11 @@ func newServer(ctx context.Context, cfg *config.Config, store presence.Log, reg 
 		return nil, err
 	}
 	s.live.Store(l)
+	if cfg.TLS.Cert != "" {
+		if s.certificate, err = newCertificate(cfg.TLS.Cert, cfg.TLS.Key, s.metrics, log); err != nil {
+			return nil, usageError{err}
+		}
+	}
 	s.hub = hub.New(hub.Options{
 		Lists: cfg.Lists, Tick: cfg.Hub.Tick, Counters: cfg.Hub.Counters, Idle: cfg.Idle,
 		Limits: hubLimits(cfg),
@@ -190,7 +201,12 @@ func (s *server) serve(ctx context.Context, public, ops net.Listener) error {
 	}
 	web := s.httpServer(s.routes())
 	opsServer := s.httpServer(s.opsRoutes())
-	go func() { failed <- web.Serve(public) }()
+	if s.certificate != nil {
+		web.TLSConfig = s.certificate.config()
+		go func() { failed <- web.ServeTLS(public, "", "") }()
+	} else {
+		go func() { failed <- web.Serve(public) }()
+	}
 	go func() { failed <- opsServer.Serve(ops) }()
 	watched := make(chan struct{})
 	go func() { defer close(watched); s.watchHeld(run) }()

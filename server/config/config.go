@@ -37,6 +37,8 @@ type Config struct {
 	Limits    Limits
 	Drain     time.Duration
 
+	read source // every key as it was read
+
 	// Development names the keys whose secrets were made up for this start.
 	Development []string
 }

@@ -22,6 +22,7 @@ const (
 	list   form = 1 << iota // a list in the file; elsewhere a,b
 	pairs                   // a mapping in the file; elsewhere a=x,b=y
 	inFile                  // name_file: the path of a file that holds it
+	hidden                  // a secret
 	plain  form = 0
 )
 
@@ -39,8 +40,8 @@ var keys = []key{
 	{"node", "", "this node's name; empty: host name and random", plain, text(func(c *Config) *string { return &c.Node })},
 	{"log.level", "info", "debug, info, warn or error", plain, setLevel},
 	{"log.format", "", "console or json; empty: console on a terminal, else json", plain, oneOf(func(c *Config) *string { return &c.Log.Format }, "", "console", "json")},
-	{"auth.secret", "", "HS256 key that signs tokens, at least 32 bytes; empty: made up for development", inFile, secret(func(c *Config) *Secret { return &c.Auth.Secret })},
-	{"auth.secrets", "", "several HS256 keys by kid, for rotation: kid=secret,kid=secret", inFile | pairs, setSecrets},
+	{"auth.secret", "", "HS256 key that signs tokens, at least 32 bytes; empty: made up for development", inFile | hidden, secret(func(c *Config) *Secret { return &c.Auth.Secret })},
+	{"auth.secrets", "", "several HS256 keys by kid, for rotation: kid=secret,kid=secret", inFile | pairs | hidden, setSecrets},
 	{"auth.jwks_url", "", "URL of a JWK set with keys that sign tokens", plain, text(func(c *Config) *string { return &c.Auth.JWKSURL })},
 	{"auth.public_key", "", "PEM of an RSA, ECDSA or Ed25519 public key", inFile, text(func(c *Config) *string { return &c.Auth.PublicKey })},
 	{"auth.issuer", "", "what tokens must name as iss; empty: not checked", plain, text(func(c *Config) *string { return &c.Auth.Issuer })},
@@ -48,7 +49,7 @@ var keys = []key{
 	{"viewer.anonymous", "", "viewers need no token; empty: true with a development secret, else false", plain, setAnonymous},
 	{"bizid", "8888", "what every live code starts with, before an underscore", plain, text(func(c *Config) *string { return &c.BizID })},
 	{"code", "{bizid}_{anchor}", "template of the live code: {bizid}, {anchor}, {anchor_hash}, {session}", plain, text(func(c *Config) *string { return &c.Code })},
-	{"code_key", "", "key of {anchor_hash}; another one gives other codes; empty: made up for development", inFile, secret(func(c *Config) *Secret { return &c.CodeKey })},
+	{"code_key", "", "key of {anchor_hash}; another one gives other codes; empty: made up for development", inFile | hidden, secret(func(c *Config) *Secret { return &c.CodeKey })},
 	{"lists", "live", "allowed names of lists; the first is the default", list, texts(func(c *Config) *[]string { return &c.Lists })},
 	{"list.show", "start", "when a stream is listed: start, or publish: once it was heard", plain, oneOf(func(c *Config) *string { return &c.List.Show }, "start", "publish")},
 	{"takeover", "newest", "second start of an anchor: newest wins, or refuse while the first is attached", plain, oneOf(func(c *Config) *string { return &c.Takeover }, "newest", "refuse")},
@@ -59,8 +60,8 @@ var keys = []key{
 	{"push.provider", "tencent", "who takes the push", plain, oneOf(func(c *Config) *string { return &c.Push.Provider }, "tencent")},
 	{"push.domain", "{bizid}.livepush.myqcloud.com", "domain of push URLs", plain, text(func(c *Config) *string { return &c.Push.Domain })},
 	{"push.app", "live", "path of push URLs", plain, text(func(c *Config) *string { return &c.Push.App })},
-	{"push.key", "", "key that signs push URLs; empty: made up for development", inFile, secret(func(c *Config) *Secret { return &c.Push.Key })},
-	{"push.backup_key", "", "second key that is accepted", inFile, secret(func(c *Config) *Secret { return &c.Push.BackupKey })},
+	{"push.key", "", "key that signs push URLs; empty: made up for development", inFile | hidden, secret(func(c *Config) *Secret { return &c.Push.Key })},
+	{"push.backup_key", "", "second key that is accepted", inFile | hidden, secret(func(c *Config) *Secret { return &c.Push.BackupKey })},
 	{"push.ttl", "24h", "how long a push may begin; too short: reconnects fail, too long: a leaked URL lives on", plain, duration(func(c *Config) *time.Duration { return &c.Push.TTL })},
 	{"push.algorithm", "md5", "md5 or sha256", plain, oneOf(func(c *Config) *string { return &c.Push.Algorithm }, "md5", "sha256")},
 	{"play.provider", "tencent", "who serves the play URLs", plain, oneOf(func(c *Config) *string { return &c.Play.Provider }, "tencent")},
@@ -68,15 +69,15 @@ var keys = []key{
 	{"play.app", "live", "path of play URLs", plain, text(func(c *Config) *string { return &c.Play.App })},
 	{"play.scheme", "https", "scheme of FLV and HLS play URLs: https or http", plain, oneOf(func(c *Config) *string { return &c.Play.Scheme }, "https", "http")},
 	{"play.ports", "", "ports of play URLs where they are not the protocol's own: rtmp=1935,flv=8080,hls=8080", pairs, setPorts},
-	{"play.key", "", "key that signs play URLs; empty: made up for development", inFile, secret(func(c *Config) *Secret { return &c.Play.Key })},
-	{"play.backup_key", "", "second key that is accepted", inFile, secret(func(c *Config) *Secret { return &c.Play.BackupKey })},
+	{"play.key", "", "key that signs play URLs; empty: made up for development", inFile | hidden, secret(func(c *Config) *Secret { return &c.Play.Key })},
+	{"play.backup_key", "", "second key that is accepted", inFile | hidden, secret(func(c *Config) *Secret { return &c.Play.BackupKey })},
 	{"play.ttl", "2h", "how long a play URL holds at the most; at the least half of it", plain, duration(func(c *Config) *time.Duration { return &c.Play.TTL })},
 	{"play.delta", "0s", "validity that the play domain adds to txTime", plain, duration(func(c *Config) *time.Duration { return &c.Play.Delta })},
 	{"play.protocols", "rtmp,flv,hls", "protocols of play URLs: rtmp, flv, hls, webrtc", list, texts(func(c *Config) *[]string { return &c.Play.Protocols }, "rtmp", "flv", "hls", "webrtc")},
 	{"play.templates", "", "transcoding suffixes by name: hd=550,sd=900", pairs, setTemplates},
 	{"play.algorithm", "md5", "md5 or sha256", plain, oneOf(func(c *Config) *string { return &c.Play.Algorithm }, "md5", "sha256")},
 	{"hooks.nginx_rtmp.enabled", "false", "callbacks of nginx-rtmp at /v1/hooks/nginx-rtmp: publish, publish_done, update", plain, boolean(func(c *Config) *bool { return &c.Hooks.NginxRTMP.Enabled })},
-	{"hooks.nginx_rtmp.secret", "", "path segment that its callbacks must have: /v1/hooks/nginx-rtmp/SECRET", inFile, secret(func(c *Config) *Secret { return &c.Hooks.NginxRTMP.Secret })},
+	{"hooks.nginx_rtmp.secret", "", "path segment that its callbacks must have: /v1/hooks/nginx-rtmp/SECRET", inFile | hidden, secret(func(c *Config) *Secret { return &c.Hooks.NginxRTMP.Secret })},
 	{"hooks.nginx_rtmp.allow", "127.0.0.0/8,::1", "networks that its callbacks may come from", list, networks(func(c *Config) *[]netip.Prefix { return &c.Hooks.NginxRTMP.Allow })},
 	{"liveness.end_grace", "30s", "time from the media server's end of a push to the end of the session, unless it is pushed again; longer forgives slower encoders", plain, duration(func(c *Config) *time.Duration { return &c.Liveness.EndGrace })},
 	{"liveness.start_within", "10m", "time in which a session without heartbeats must be pushed", plain, duration(func(c *Config) *time.Duration { return &c.Liveness.StartWithin })},

@@ -64,9 +64,10 @@ func FromFlags(flags *pflag.FlagSet, environ []string) (*Config, error) {
 // are faults. A value that cannot be read counts as its default until all that
 // can be said has been said.
 func (s source) config(faults []error) (*Config, error) {
-	a := &audit{Config: &Config{}, values: s, faults: faults, faulty: map[string]bool{}}
+	a := &audit{Config: &Config{read: source{}}, values: s, faults: faults, faulty: map[string]bool{}}
 	for _, k := range keys {
 		text, err := s.text(k)
+		a.read[k.name] = given{text, s.place(k.name)}
 		if err == nil {
 			err = k.set(a.Config, text)
 		}
@@ -105,12 +106,20 @@ func (s source) over(values source) (faults []error) {
 // where is what a message about a key begins with: where its value came from,
 // if anybody gave it, and its name.
 func (s source) where(name string) string {
-	for _, form := range []string{name, name + "_file"} {
-		if v, ok := s[form]; ok {
-			return v.where + ": " + name
-		}
+	if place := s.place(name); place != "" {
+		return place + ": " + name
 	}
 	return name
+}
+
+// place is where a key's value came from, "" for its default.
+func (s source) place(name string) string {
+	for _, form := range []string{name, name + "_file"} {
+		if v, ok := s[form]; ok {
+			return v.where
+		}
+	}
+	return ""
 }
 
 // text is what counts for a key. A secret's file is read here.

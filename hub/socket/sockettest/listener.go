@@ -9,6 +9,7 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"net/netip"
 	"sync"
 	"testing"
 
@@ -17,6 +18,10 @@ import (
 
 // A Listener is a net.Listener in memory. Make it in the bubble that uses it.
 type Listener struct {
+	// Peer is where connections seem to come from. It may be changed between
+	// two of them.
+	Peer netip.AddrPort
+
 	conns chan net.Conn
 	done  chan struct{}
 	once  sync.Once
@@ -24,7 +29,7 @@ type Listener struct {
 
 // Listen returns a listener to serve on and to dial.
 func Listen() *Listener {
-	return &Listener{conns: make(chan net.Conn), done: make(chan struct{})}
+	return &Listener{Peer: netip.MustParseAddrPort("127.0.0.1:1"), conns: make(chan net.Conn), done: make(chan struct{})}
 }
 
 // Accept implements net.Listener.
@@ -51,7 +56,7 @@ func (l *Listener) Addr() net.Addr { return &net.TCPAddr{} }
 func (l *Listener) DialContext(ctx context.Context, _, _ string) (net.Conn, error) {
 	client, server := net.Pipe()
 	select {
-	case l.conns <- server:
+	case l.conns <- peerConn{server, net.TCPAddrFromAddrPort(l.Peer)}:
 		return client, nil
 	case <-l.done:
 		return nil, net.ErrClosed
@@ -59,6 +64,15 @@ func (l *Listener) DialContext(ctx context.Context, _, _ string) (net.Conn, erro
 		return nil, ctx.Err()
 	}
 }
+
+// peerConn is a connection that comes from somewhere.
+type peerConn struct {
+	net.Conn
+	peer net.Addr
+}
+
+// RemoteAddr implements net.Conn.
+func (c peerConn) RemoteAddr() net.Addr { return c.peer }
 
 // Client returns an HTTP client of the listener. It keeps no idle connections,
 // whose goroutines would outlive a test.

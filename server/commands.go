@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+	"github.com/spf13/cobra"
+
+	"onair/server/config"
+)
+
+// signCommand is the address generator of the command line.
+func signCommand(load func() (*config.Config, error), stdout io.Writer) *cobra.Command {
+	var ttl time.Duration
+	cmd := &cobra.Command{
+		Use: "sign push|play CODE", Short: "sign the push or the play URLs of a live code with the configured key",
+		Example: "  server sign push 8888_alice\n  server sign play 8888_alice --expires 30m",
+		Args: func(_ *cobra.Command, args []string) error {
+			switch {
+			case len(args) != 2 || args[0] != "push" && args[0] != "play":
+				return usageError{errors.New("sign: say push or play, and a live code")}
+			case !isCode(args[1]):
+				return usageError{fmt.Errorf("sign: %q is no live code: at most %d of A-Z a-z 0-9 _ -", args[1], maxCode)}
+			}
+			return nil
+		},
+		RunE: func(_ *cobra.Command, args []string) error {
+			cfg, err := load()
+			if err != nil {
+				return err
+			}
+			if key := args[0] + ".key"; slices.Contains(cfg.Development, key) {
+				return usageError{fmt.Errorf("%s: nobody knows a key that is made up now; give the one that your domain has", key)}
+			}
+			l := &live{cfg: cfg}
+			if err := l.sign(cfg); err != nil {
+				return usageError{err}
+			}
+			if ttl < 0 {
+				return usageError{errors.New("--expires: it must be longer than nothing")}
+			}
+			if args[0] == "push" {
+				return printPush(stdout, l, args[1], ttl)
+			}
+			return printPlay(stdout, l, args[1], ttl)
+		},
+	}
+	cmd.Flags().DurationVar(&ttl, "expires", 0, "how long the URLs hold (default push.ttl, or play.ttl)")
+	return cmd
+}
+
+func printPush(w io.Writer, l *live, code string, ttl time.Duration) error {
+	if ttl == 0 {
+		ttl = l.cfg.Push.TTL
+	}
+	p := l.pusher.Until(code, time.Now().Add(ttl).Unix())
+	_, err := fmt.Fprintf(w, "rtmp    %s\nserver  %s\nkey     %s\n", p.RTMP, p.Server, p.Key)
+	for _, other := range []struct{ name, url string }{{"srt", p.SRT}, {"webrtc", p.WebRTC}} {
+		if other.url != "" && err == nil {
+			_, err = fmt.Fprintf(w, "%-7s %s\n", other.name, other.url)
+		}
+	}
+	if err == nil {
+		_, err = fmt.Fprintf(w, "until   %s\n", time.UnixMilli(p.ExpiresAt).Format(time.RFC3339))
+	}
+	return err
+}
+
+func printPlay(w io.Writer, l *live, code string, ttl time.Duration) error {
+	if ttl == 0 {
+		ttl = l.cfg.Play.TTL
+	}
+	expires := time.Now().Add(ttl).Truncate(time.Second)
+	for _, protocol := range l.player.Protocols() {
+		url := l.player.AppendURL(nil, protocol, code, expires.UnixMilli())
+		if _, err := fmt.Fprintf(w, "%-7s %s\n", protocol, url); err != nil {
+			return err
+		}
+	}
+	_, err := fmt.Fprintf(w, "until   %s\n", expires.Format(time.RFC3339))
+	return err
+}
+
+// configCommand checks and shows the configuration without serving.
+func configCommand(load func() (*config.Config, error), stdout io.Writer) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "config", Short: "check or print the configuration",
+		RunE: func(*cobra.Command, []string) error {
+			return usageError{errors.New("config: say check or print")}
+		},
+	}
+	cmd.AddCommand(&cobra.Command{
+		Use: "check", Short: "say what is wrong with the configuration, its keys and its certificate", Args: noArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			cfg, err := load()
+			if err != nil {
+				return err
+			}
+			if err := tryOut(c.Context(), cfg); err != nil {
+				return err
+			}
+			_, err = fmt.Fprintln(stdout, "the configuration is all right")
+			return err
+		},
+	}, &cobra.Command{
+		Use: "print", Short: "print every key with its value and where that came from; secrets are left out", Args: noArgs,
+		RunE: func(*cobra.Command, []string) error {
+			cfg, err := load()
+			if err != nil {
+				return err
+			}
+			_, err = stdout.Write(cfg.Print())
+			return err
+		},
+	})
+	return cmd
+}
+
+// tryOut makes what a start would make of keys and certificates, and throws it
+// away. No JWKS is fetched: a check must not depend on the network.
+func tryOut(ctx context.Context, cfg *config.Config) error {
+	offline := *cfg
+	offline.Auth.JWKSURL = ""
+	l, err := newLive(ctx, &server{log: zerolog.Nop()}, &offline)
+	if err != nil {
+		return err
+	}
+	l.forget()
+	if cfg.TLS.Cert == "" {
+		return nil
+	}
+	if _, err := newCertificate(cfg.TLS.Cert, cfg.TLS.Key, newMetrics(prometheus.NewRegistry()), zerolog.Nop()); err != nil {
+		return usageError{err}
+	}
+	return nil
+}

@@ -1,0 +1,282 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"onair/hub/wire"
+	"onair/server/auth"
+)
+
+// event is one server-sent event.
+type event struct {
+	typ, id, data string
+}
+
+// reader reads events.
+type reader struct {
+	t      *testing.T
+	events chan event
+	list   wire.List
+	stop   func()
+}
+
+// events opens an event stream.
+func (s *testServer) events(query, token string, headers ...string) *reader {
+	s.t.Helper()
+	r, err := http.NewRequestWithContext(s.t.Context(), "GET", "http://server/v1/streams/events?"+query, nil)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if token != "" {
+		r.Header.Set("Authorization", "Bearer "+token)
+	}
+	for _, h := range headers {
+		name, value, _ := strings.Cut(h, ": ")
+		r.Header.Set(name, value)
+	}
+	res, err := s.client.Do(r)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if res.StatusCode != 200 || res.Header.Get("Content-Type") != "text/event-stream" {
+		s.t.Fatalf("status %d, %s", res.StatusCode, res.Header.Get("Content-Type"))
+	}
+	out := &reader{t: s.t, events: make(chan event, 1000), stop: func() { res.Body.Close() }}
+	go func() {
+		defer close(out.events)
+		var e event
+		for lines := bufio.NewReader(res.Body); ; {
+			line, err := lines.ReadString('\n')
+			if err != nil {
+				return
+			}
+			switch name, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ": "); name {
+			case "event":
+				e.typ = value
+			case "id":
+				e.id = value
+			case "data":
+				e.data = value
+			case "":
+				if e.data != "" {
+					out.events <- e
+				}
+				e = event{}
+			}
+		}
+	}()
+	s.t.Cleanup(func() {
+		out.stop()
+		for range out.events {
+		}
+	})
+	return out
+}
+
+// next waits for the next event; ok is false at the end.
+func (r *reader) next() (e event, ok bool) {
+	r.t.Helper()
+	select {
+	case e, ok = <-r.events:
+	case <-time.After(patient):
+		r.t.Fatal("no event came in time")
+	}
+	if ok && (e.typ == "snapshot" || e.typ == "diff") {
+		m, err := wire.DecodeServer([]byte(e.data))
+		if err != nil {
+			r.t.Fatalf("%s: %v", e.data, err)
+		}
+		r.list.Apply(m)
+	}
+	return e, ok
+}
+
+// of passes over events until one of that type comes.
+func (r *reader) of(typ string) event {
+	r.t.Helper()
+	for {
+		e, ok := r.next()
+		if !ok {
+			r.t.Fatalf("the events ended before a %s", typ)
+		}
+		if e.typ == typ {
+			return e
+		}
+	}
+}
+
+func TestEvents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serveTest(t)
+		alice := s.anchor("alice")
+		answerTo[*wire.Started](alice, &wire.Start{ID: alice.id(), Title: "one", Tags: []string{"game"}})
+		r := s.events("tags=game&limit=10&play=flv", "")
+		first := r.of("snapshot")
+		if e, _ := r.list.Get("8888_alice"); e.Title != "one" || !strings.Contains(first.data, "txSecret=") || first.id != r.list.Pos() {
+			t.Errorf("snapshot %+v", first)
+		}
+		answerTo[*wire.Updated](alice, &wire.Update{ID: alice.id(), Title: wire.Some("two")})
+		diff := r.of("diff")
+		if e, _ := r.list.Get("8888_alice"); e.Title != "two" || diff.id != r.list.Pos() || diff.id == first.id {
+			t.Errorf("diff %+v", diff)
+		}
+		r.stop()
+		answerTo[*wire.Updated](alice, &wire.Update{ID: alice.id(), Title: wire.Some("three")})
+		again := s.events("tags=game&limit=10&play=flv", "", "Last-Event-ID: "+diff.id)
+		resumed, _ := again.next()
+		if resumed.typ != "diff" || !strings.Contains(resumed.data, `"prev":"`+diff.id+`"`) || !strings.Contains(resumed.data, `"three"`) {
+			t.Errorf("resumed with %+v", resumed)
+		}
+		unknown := s.events("", "", "Last-Event-ID: nonsense")
+		if e, _ := unknown.next(); e.typ != "snapshot" {
+			t.Errorf("an unknown position gives %+v", e)
+		}
+	})
+}
+
+// TestEventsLast: a quiet view keeps its line alive for longer than any time
+// out of the server.
+func TestEventsLast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serveTest(t)
+		r := s.events("", "")
+		began := time.Now()
+		id := r.of("snapshot").id
+		for range 20 {
+			e := r.of("diff")
+			if e.id == id || !strings.Contains(e.data, `"prev":"`+id+`"`) {
+				t.Errorf("after %s: %+v", id, e)
+			}
+			id = e.id
+		}
+		if d := time.Since(began); d < 8*time.Minute {
+			t.Errorf("20 idle diffs in %v", d)
+		}
+		if n := s.metric(`onair_connections{kind="events",role="anonymous"}`); n != "1" {
+			t.Errorf("%s open", n)
+		}
+		r.stop()
+		synctest.Wait()
+		if n := s.metric(`onair_connections{kind="events",role="anonymous"}`); n != "0" {
+			t.Errorf("%s open after the end", n)
+		}
+	})
+}
+
+func TestEventsWatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serveTest(t)
+		alice := s.anchor("alice")
+		answerTo[*wire.Started](alice, &wire.Start{ID: alice.id(), Title: ""})
+		viewers := func() int64 {
+			var e wire.Entry
+			time.Sleep(3 * time.Second)
+			s.call("GET", "/v1/streams/8888_alice", "", "").is(200).into(&e)
+			return e.Viewers
+		}
+		r := s.events("watch=8888_alice", "")
+		w := r.of("watching")
+		if w.id != "" || !strings.Contains(w.data, `"play":{`) {
+			t.Errorf("watching %+v", w)
+		}
+		if n := viewers(); n != 1 {
+			t.Errorf("%d viewers", n)
+		}
+		answerTo[*wire.Stopped](alice, &wire.Stop{ID: alice.id()})
+		for gone := 0; gone < 2; {
+			e := r.of("diff")
+			if !strings.Contains(e.data, `"del":["8888_alice"]`) {
+				continue
+			}
+			gone++
+			if watched := strings.Contains(e.data, `"view":"code/`); watched == (e.id != "") {
+				t.Errorf("only the list's positions are ids: %+v", e)
+			}
+		}
+		answerTo[*wire.Started](alice, &wire.Start{ID: alice.id(), Title: ""})
+		if n := viewers(); n != 1 {
+			t.Errorf("%d viewers of the next session", n)
+		}
+		r.stop()
+		if n := viewers(); n != 0 {
+			t.Errorf("%d viewers after the end", n)
+		}
+		s.call("GET", "/v1/streams/events?watch=8888_nobody", "", "").refused(404, wire.CodeNotFound)
+	})
+}
+
+func TestEventsRefuse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serveTest(t, "--limits.sockets-per-address", "1", "--limits.watches-per-socket", "1", "--limits.views", "1")
+		s.call("GET", "/v1/streams/events?sort=x", "", "").refused(400, wire.CodeBadRequest)
+		s.call("GET", "/v1/streams/events?limit=0", "", "").refused(400, wire.CodeBadRequest)
+		s.call("GET", "/v1/streams/events?watch=a,b", "", "").refused(429, wire.CodeLimitExceeded)
+		s.call("GET", "/v1/streams/events", "nonsense", "").refused(401, wire.CodeUnauthorized)
+		r := s.events("", "")
+		r.of("snapshot")
+		s.call("GET", "/v1/streams/events", "", "").refused(429, wire.CodeRateLimited)
+		r.stop()
+		synctest.Wait()
+		s.events("", "").of("snapshot")
+	})
+}
+
+// TestEventsEnd: an event stream ends with its token, and with its node.
+func TestEventsEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serveTest(t)
+		ends := func(r *reader, code int) {
+			t.Helper()
+			e := r.of("close")
+			var said struct{ Code int }
+			if err := json.Unmarshal([]byte(e.data), &said); err != nil || said.Code != code {
+				t.Errorf("closed with %s, want %d", e.data, code)
+			}
+			if e, more := r.next(); more {
+				t.Errorf("after the close: %+v", e)
+			}
+		}
+		expiring := s.events("", s.token(auth.Viewer, "bob", time.Minute))
+		ends(expiring, wire.CloseUnauthorized)
+		if n := s.metric(`onair_closes_total{code="` + strconv.Itoa(wire.CloseUnauthorized) + `",kind="events"}`); n != "1" {
+			t.Errorf("%s closes counted", n)
+		}
+		drained := s.events("", "")
+		drained.of("snapshot")
+		s.stop()
+		drained.of("drain")
+		ends(drained, wire.CloseDrained)
+	})
+}
+
+// TestSlowEvents: a reader that takes nothing is cut off after half a minute,
+// and nothing is kept for it.
+func TestSlowEvents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serveTest(t)
+		back := s.day(auth.Backend, "app")
+		conn, err := s.public.DialContext(t.Context(), "", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		go conn.Write([]byte("GET /v1/streams/events HTTP/1.1\r\nHost: server\r\n\r\n"))
+		buf := make([]byte, 64)
+		if _, err := conn.Read(buf); err != nil || !strings.HasPrefix(string(buf), "HTTP/1.1 200") {
+			t.Fatalf("%s, %v", buf, err)
+		}
+		s.begin(back, `{"title":"","anchor":"alice"}`)
+		time.Sleep(eventStall + time.Second)
+		synctest.Wait()
+		if n := s.metric(`onair_connections{kind="events",role="anonymous"}`); n != "0" {
+			t.Errorf("%s open", n)
+		}
+	})
+}

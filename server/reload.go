@@ -1,0 +1,100 @@
+package main
+
+import (
+	"context"
+	"os"
+	"slices"
+	"strings"
+
+	"onair/server/config"
+)
+
+// reloaded are the keys, and the beginnings of keys, that a reload takes over.
+// All others need a restart.
+var reloaded = []string{
+	"auth.", "viewer.anonymous", "push.key", "push.backup_key", "play.key", "play.backup_key", "hooks.",
+	"tls.", "proxies", "origins", "cors", "log.level", "limits.",
+}
+
+// merge gives the configuration that is in force after a reload: was, with what
+// a reload takes over from is. Secrets that were made up stay.
+func merge(was, is *config.Config) *config.Config {
+	next := *was
+	next.Viewer, next.TLS, next.Proxies, next.Origins, next.CORS = is.Viewer, is.TLS, is.Proxies, is.Origins, is.CORS
+	next.Log.Level, next.Hooks, next.Limits = is.Log.Level, is.Hooks, is.Limits
+	next.Limits.Batch = was.Limits.Batch
+	made := func(key string) bool { return slices.Contains(is.Development, key) }
+	if !made("auth.secret") {
+		next.Auth = is.Auth
+	}
+	if !made("push.key") {
+		next.Push.Key, next.Push.BackupKey = is.Push.Key, is.Push.BackupKey
+	}
+	if !made("play.key") {
+		next.Play.Key, next.Play.BackupKey = is.Play.Key, is.Play.BackupKey
+	}
+	return &next
+}
+
+// reload takes over the keys, certificates, limits and log level that load
+// gives. When anything is wrong with them, all stays as it was.
+func (s *server) reload(ctx context.Context, load func() (*config.Config, error)) {
+	fail := func(err error) {
+		s.metrics.reloads.WithLabelValues("failed").Inc()
+		s.log.Error().Err(err).Msg("the configuration stays as it was")
+	}
+	is, err := load()
+	if err != nil {
+		fail(err)
+		return
+	}
+	was := s.now()
+	next := merge(was.cfg, is)
+	fitSockets(next, s.log)
+	l, err := newLive(ctx, s, next)
+	if err != nil {
+		fail(err)
+		return
+	}
+	if s.certificate != nil && next.TLS.Cert != "" {
+		if err := s.certificate.use(next.TLS.Cert, next.TLS.Key); err != nil {
+			l.forget()
+			fail(err)
+			return
+		}
+	}
+	s.live.Store(l)
+	was.forget()
+	s.gate.limit(&next.Limits)
+	s.hub.SetLimits(hubLimits(next))
+	s.level.set(next.Log.Level)
+	s.metrics.reloads.WithLabelValues("ok").Inc()
+	changed := config.Changed(s.given, is)
+	s.given = is
+	rest := slices.DeleteFunc(slices.Clone(changed), isReloaded)
+	s.log.Info().Strs("changed", changed).Msg("configuration read again")
+	if (s.certificate == nil) != (next.TLS.Cert == "") {
+		rest = append(rest, "tls.cert")
+	}
+	if len(rest) > 0 {
+		s.log.Warn().Strs("keys", rest).Msg("these have changed and need a restart")
+	}
+}
+
+func isReloaded(key string) bool {
+	return key != "limits.batch" && slices.ContainsFunc(reloaded, func(r string) bool {
+		return key == r || strings.HasSuffix(r, ".") && strings.HasPrefix(key, r)
+	})
+}
+
+// reloadOn reloads at each signal, until ctx ends.
+func (s *server) reloadOn(ctx context.Context, signals <-chan os.Signal, load func() (*config.Config, error)) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-signals:
+			s.reload(ctx, load)
+		}
+	}
+}
