@@ -274,6 +274,7 @@ func TestInjectedName(t *testing.T) {
 		"playpath with a name":      {own, []string{"-rtmp_playpath", "8888_alice" + more + "?" + sig}},
 		"playpath, own name first":  {own, []string{"-rtmp_playpath", "8888_mallory&name=8888_alice?" + sig}},
 		"playpath, name in query":   {own, []string{"-rtmp_playpath", "8888_alice?name=8888_mallory&" + sig}},
+		"playpath, no name":         {own, []string{"-rtmp_playpath", "?name=8888_mallory&type=live&" + sig}},
 		"query":                     {hers + "&name=8888_mallory", nil},
 		"query, name before secret": {server + "/8888_alice?name=8888_mallory&" + sig, nil},
 	} {

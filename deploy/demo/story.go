@@ -69,6 +69,9 @@ func tell(ctx context.Context, st *stage) (all bool) {
 		all = false
 		told = append(told, fmt.Sprintf("  ✗ %s: %v", step.what, err))
 	}
+	if ctx.Err() != nil {
+		return false
+	}
 	st.say("")
 	st.say("What was seen:")
 	for _, line := range told {
