@@ -20,9 +20,8 @@ type callback struct {
 	status int
 }
 
-func (c callback) is(call, name string) bool {
-	return c.form.Get("call") == call && c.form.Get("name") == name
-}
+// is compares a member's first value: what comes after it is the pusher's.
+func (c callback) is(key, value string) bool { return c.form.Get(key) == value }
 
 // callbacks stands between nginx and onair and listens, so that a test can
 // wait until onair has answered.
@@ -80,13 +79,16 @@ func (c *callbacks) now() int {
 	return len(c.all)
 }
 
-// answered waits for a callback after a moment.
-func (c *callbacks) answered(ctx context.Context, from int, call, name string) (callback, error) {
+// answered waits for a callback of a push or a player of that name, after a
+// moment. client is nginx's number of its connection, "" for any.
+func (c *callbacks) answered(ctx context.Context, from int, call, name, client string) (callback, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, longestStep, errUnseen)
+	defer cancel()
 	for {
 		c.mu.Lock()
 		grown := c.grown
 		for _, one := range c.all[from:] {
-			if one.is(call, name) {
+			if one.is("call", call) && one.is("name", name) && (client == "" || one.is("clientid", client)) {
 				c.mu.Unlock()
 				return one, nil
 			}

@@ -56,7 +56,7 @@ func cut(ctx context.Context, push *child) error {
 // what they look like. A player that finds nothing yet is started again: the
 // first segments of HLS take some seconds.
 func (st *stage) picture(ctx context.Context, url string) (string, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, 40*time.Second, fmt.Errorf("no picture at %s", url))
+	ctx, cancel := context.WithTimeoutCause(ctx, longestStep, fmt.Errorf("no picture at %s", url))
 	defer cancel()
 	for {
 		seen, err := st.probe(ctx, url)

@@ -24,7 +24,7 @@ func TestPlayerGoesOn(t *testing.T) {
 	ctx, release := player.whileRunning(s.ctx)
 	defer release()
 	for range 2 {
-		told, err := heard.answered(ctx, heard.now(), "update_play", alice.Stream.Code)
+		told, err := heard.answered(ctx, heard.now(), "update_play", alice.Stream.Code, "")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -220,16 +220,16 @@ func TestSecondPublisher(t *testing.T) {
 	for range 2 {
 		from, before := s.viewer.now(), heard.now()
 		s.mustRefuse(alice.Push.RTMP)
-		if _, err := heard.answered(s.ctx, before, "publish", code); err != nil {
+		if _, err := heard.answered(s.ctx, before, "publish", code, ""); err != nil {
 			t.Fatal(err)
 		}
-		if asked, _ := heard.answered(s.ctx, before, "publish", code); asked.status/100 == 2 {
-			if _, err := heard.answered(s.ctx, before, "publish_done", code); err != nil {
+		if asked, _ := heard.answered(s.ctx, before, "publish", code, ""); asked.status/100 == 2 {
+			if _, err := heard.answered(s.ctx, before, "publish_done", code, ""); err != nil {
 				t.Fatal(err)
 			}
 		}
 		s.mustStay(from, code, wire.StateLive)
-		if _, err := heard.answered(s.ctx, heard.now(), "update_publish", code); err != nil {
+		if _, err := heard.answered(s.ctx, heard.now(), "update_publish", code, ""); err != nil {
 			t.Fatal(err)
 		}
 		s.mustStay(from, code, wire.StateLive)
@@ -296,7 +296,7 @@ func TestInjectedQuery(t *testing.T) {
 	_, alice := s.starts("alice")
 	alices := s.pushes(alice)
 	_, mallory := s.starts("mallory")
-	begun, err := heard.answered(s.ctx, 0, "publish", "8888_alice")
+	begun, err := heard.answered(s.ctx, 0, "publish", "8888_alice", "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -310,7 +310,7 @@ func TestInjectedQuery(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		asked, err := heard.answered(s.ctx, before, "publish", "8888_mallory")
+		asked, err := heard.answered(s.ctx, before, "publish", "8888_mallory", "")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -319,7 +319,7 @@ func TestInjectedQuery(t *testing.T) {
 				if call == "publish_done" {
 					push.kill()
 				}
-				if _, err := heard.answered(s.ctx, before, call, "8888_mallory"); err != nil {
+				if _, err := heard.answered(s.ctx, before, call, "8888_mallory", ""); err != nil {
 					t.Fatal(err)
 				}
 			}

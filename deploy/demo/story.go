@@ -29,7 +29,7 @@ type step struct {
 }
 
 // longestStep bounds a step; it is generous, since machines may be loaded.
-const longestStep = 45 * time.Second
+const longestStep = 30 * time.Second
 
 // errUnseen is why a step gives up.
 var errUnseen = errors.New("not seen in time")

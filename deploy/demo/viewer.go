@@ -126,6 +126,8 @@ func (v *viewer) entry(code string) (wire.Entry, bool) {
 
 // sees waits until, after a moment, a stream has come to a state.
 func (v *viewer) sees(ctx context.Context, from mark, code, state string) (sight, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, longestStep, errUnseen)
+	defer cancel()
 	for {
 		v.mu.Lock()
 		grown := v.grown
