@@ -1,5 +1,5 @@
 # The two commands of the README are `make run` and `make test`.
-.PHONY: run build test lint bench fuzz
+.PHONY: run build demo test lint bench fuzz
 
 # The version is that of the checkout: Go stamps it.
 BUILD = CGO_ENABLED=0 go build -trimpath -ldflags "-s -w"
@@ -9,6 +9,9 @@ run: build ## build everything and start the server on its embedded default
 
 build:
 	$(BUILD) -o bin/onair ./server
+
+demo: build ## a broadcast's life with a real media server, encoder and player: needs nginx with RTMP, and ffmpeg
+	go run ./deploy/demo
 
 test: ## install what the tests need, if it is missing, and run all of them
 	.ci/install
