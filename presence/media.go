@@ -97,6 +97,12 @@ func (r *Registry) finished(i uint32, c *Observe) {
 	r.change(i, ByEvidence, func(st *Stream) { st.State, st.Away = Away, MediaEnded })
 }
 
+// Pushing reports whether a media session is known to publish for one of ours.
+func (r *Registry) Pushing(s Session, media string) bool {
+	i, live := r.bySession[s]
+	return live && slices.Contains(r.sessions[i].media.open, media)
+}
+
 // due is when a session ends for want of a picture, in presence time.
 type due struct {
 	at    int64

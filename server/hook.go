@@ -62,6 +62,9 @@ func (s *server) callback(w http.ResponseWriter, r *http.Request) (ev hooks.Even
 	if ev, err = hooks.NginxRTMP(body); err != nil {
 		return ev, callbackMalformed, refuse(wire.CodeBadRequest, err.Error())
 	}
+	if ev.Kind == hooks.Watching {
+		return ev, callbackAccepted, nil
+	}
 	if !isCode(ev.Code) {
 		ev.Code = "" // it goes into the log
 		return ev, callbackMalformed, refuse(wire.CodeBadRequest, "name is no live code")
@@ -95,19 +98,26 @@ var signs = map[hooks.Kind]presence.Sign{
 // witness takes an event for what it says of the live session of its code. A
 // push may begin only under a signature of this server's own, and only for a
 // session that is live: so one whose anchor was kicked or banned does not come
-// back. The end of a push needs no session: it is over anyway.
+// back. One that goes on is believed if it is known, or signed, be it that the
+// signature has expired meanwhile: media servers can be made to report a push
+// under another's name. The end of a push needs no session, for it is over
+// anyway, and no signature, for the end of one that is not known means nothing.
 func (s *server) witness(ctx context.Context, ev *hooks.Event, peer string) (result string, e *wire.Error) {
 	if ev.App != s.cfg.Push.App {
 		return callbackDenied, refuse(wire.CodeForbidden, "the app is not push.app")
 	}
-	if ev.Kind == hooks.Publish {
+	st := s.hub.Lookup(ev.Code)
+	media := nginxRTMP + " " + net.JoinHostPort(peer, ev.Media)
+	if ev.Kind == hooks.Publish || ev.Kind == hooks.Going && !s.pushing(st, media) {
 		err := s.now().pushSigner.Verify(ev.Code, ev.Query, time.Now().Unix())
 		s.metrics.verified(err)
+		if ev.Kind == hooks.Going && errors.Is(err, signing.ErrExpired) {
+			err = nil // it has begun in time
+		}
 		if err != nil {
 			return callbackSignature, refuse(wire.CodeForbidden, err.Error())
 		}
 	}
-	st := s.hub.Lookup(ev.Code)
 	if st == nil {
 		if ev.Kind == hooks.Done {
 			return callbackNotLive, nil
@@ -115,8 +125,7 @@ func (s *server) witness(ctx context.Context, ev *hooks.Event, peer string) (res
 		return callbackNotLive, refuse(wire.CodeForbidden, "no live session has this code: start, then push")
 	}
 	_, e = s.do(ctx, &presence.Observe{
-		Session: st.Session, Source: presence.FromCallback, Sign: signs[ev.Kind],
-		Media: nginxRTMP + " " + net.JoinHostPort(peer, ev.Media),
+		Session: st.Session, Source: presence.FromCallback, Sign: signs[ev.Kind], Media: media,
 	})
 	switch {
 	case e == nil:
@@ -127,6 +136,15 @@ func (s *server) witness(ctx context.Context, ev *hooks.Event, peer string) (res
 		return callbackNotLive, refuse(wire.CodeForbidden, "the session has just ended")
 	}
 	return callbackFailed, e
+}
+
+// pushing reports whether a media session is known to publish for the session
+// of a stream, which may be nil.
+func (s *server) pushing(st *presence.Stream, media string) (known bool) {
+	if st != nil {
+		s.node.Read(func(r *presence.Registry) { known = r.Pushing(st.Session, media) })
+	}
+	return known
 }
 
 // verified counts what a signature of a push was found to be.

@@ -126,7 +126,7 @@ func TestPushRefused(t *testing.T) {
 		s := hooked(t, "--push.ttl", "10m")
 		back := s.day(auth.Backend, "app")
 		alice, query := s.streaming("alice")
-		_, hers := s.streaming("mallory")
+		mallory, hers := s.streaming("mallory")
 		refused := func(what, code, query, result string) {
 			t.Helper()
 			name := `onair_callbacks_total{event="publish",provider="nginx-rtmp",result="` + result + `"}`
@@ -149,6 +149,7 @@ func TestPushRefused(t *testing.T) {
 		for range 10 {
 			time.Sleep(time.Minute)
 			answerTo[*wire.Ack](alice, &wire.Beat{ID: alice.id(), N: 1})
+			answerTo[*wire.Ack](mallory, &wire.Beat{ID: mallory.id(), N: 1})
 		}
 		refused("expired", "8888_alice", query, "signature")
 		if got := s.state("8888_alice"); got != "live" {
@@ -159,6 +160,9 @@ func TestPushRefused(t *testing.T) {
 		s.call("PUT", "/v1/bans/alice", back, "").is(200)
 		s.callback("update_publish", "1", "8888_alice", query).refused(403, wire.CodeForbidden) // nginx cuts it
 		refused("banned", "8888_alice", fresh, "not_live")
+		s.callback("update_publish", "6", "8888_mallory", query).refused(403, wire.CodeForbidden) // a push under another's name
+		s.callback("update_publish", "6", "8888_mallory", hers).is(204)                           // expired, and begun in time
+		s.callback("update_play", "8", "8888_alice", "").is(204)
 		if log := s.logged(); strings.Contains(log, "txSecret") || strings.Contains(log, fresh[9:41]) || strings.Contains(log, "s3cret") {
 			t.Errorf("a secret is in the log: %s", log)
 		}

@@ -59,7 +59,7 @@ func TestEveryMetric(t *testing.T) {
 			`onair_closes_total{code="4208",kind="anchor"} 1`, `onair_ends_total{reason="missed_beats"} 1`,
 			`onair_ends_total{reason="stream_lost"} 1`, `onair_ends_total{reason="kicked"} 1`,
 			`onair_false_expirations_total 1`, `onair_tokens_refused_total 1`, `onair_panics_total 1`,
-			`onair_push_verifications_total{result="good"} 1`, `onair_push_verifications_total{result="mismatch"} 1`,
+			`onair_push_verifications_total{result="good"} 2`, `onair_push_verifications_total{result="mismatch"} 1`,
 			`onair_callbacks_total{event="publish",provider="nginx-rtmp",result="signature"} 1`,
 			`onair_turned_away_total{reason="draining"} 1`, `onair_config_reloads_total{result="failed"} 1`,
 			`onair_resumes_total{outcome="diff"} 1`, `onair_resumes_total{outcome="snapshot"} 1`,
@@ -114,7 +114,7 @@ func happen(s *testServer, log *presencetest.Faulty) {
 
 	// A picture that is lost, a stray beat, a kick.
 	answerTo[*wire.Started](again, &wire.Start{ID: again.id(), Title: ""})
-	s.callback("update_publish", "7", "8888_alice", "").is(204)
+	s.callback("update_publish", "7", "8888_alice", query).is(204)
 	s.callback("publish_done", "7", "8888_alice", "").is(204)
 	lease := again.leaseOn(s)
 	time.Sleep(33 * time.Second)

@@ -50,12 +50,12 @@ func testSettings(t *testing.T) settings {
 	for _, program := range []*string{&set.Nginx, &set.FFmpeg, &set.FFprobe} {
 		path, err := locate(*program)
 		if err != nil {
-			t.Skipf(".ci/install installs it: %v", err)
+			t.Fatalf("make test installs it: %v", err)
 		}
 		*program = path
 	}
 	if _, err := rtmpModule(t.Context(), set.Nginx); err != nil {
-		t.Skipf(".ci/install installs it: %v", err)
+		t.Fatalf("make test installs it: %v", err)
 	}
 	return set
 }

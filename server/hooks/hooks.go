@@ -10,9 +10,10 @@ type Kind uint8
 
 // The kinds of events.
 const (
-	Publish Kind = iota + 1 // somebody asks to push
-	Going                   // a push goes on
-	Done                    // a push has ended
+	Publish  Kind = iota + 1 // somebody asks to push
+	Going                    // a push goes on
+	Done                     // a push has ended
+	Watching                 // somebody goes on watching: nothing that matters here
 )
 
 // Event is what one callback says.
@@ -25,8 +26,8 @@ type Event struct {
 	// Media names the push among all of the provider's: it holds what tells the
 	// pushes of one media server apart, and the caller adds which server it is.
 	Media string
-	// Query is the raw query of the URL that was pushed to. It holds the push
-	// secret.
+	// Query is the raw query of the URL that was pushed to, of Publish and
+	// Going. It holds the push secret.
 	Query string
 }
 

@@ -13,12 +13,16 @@ import (
 // It returns ErrMalformed or ErrUnknownEvent.
 //
 // Much of it is the pusher's own text. The query of the URL is appended raw at
-// the end, so that a second name= is the pusher's, and the first counts. The
-// module does not escape & in what comes before the name either (flashver,
-// swfurl, tcurl, pageurl): a pusher could put call=publish&name=… in there and
-// so be taken for somebody else. So whatever the module itself writes must be
-// there once, in its order, with the name right behind the call: a body in
-// which anything of it comes twice is refused.
+// the end, so that a second name= is the pusher's, and the first counts. What
+// comes before the name (flashver, swfurl, tcurl, pageurl) is escaped by the
+// version that Debian has; so that nothing depends on that, whatever the module
+// itself writes must be there once, with the name of a publish right behind its
+// call, and a body in which anything of it comes twice is refused.
+//
+// The name is that of the last stream that the connection named: one that
+// publishes, and then asks to play another's stream, has its push reported as
+// the other's. Its query stays its own, so that who trusts update_publish must
+// verify the signature in it.
 //
 // The clientid counts from 1 in each worker of nginx and again after each
 // restart, which is why it names a push only together with its server.
@@ -60,9 +64,12 @@ func NginxRTMP(body []byte) (Event, error) {
 		}
 		e.Kind, e.Query = Publish, strings.Join(pairs[typeAt+1:], "&")
 	case "update_publish":
-		e.Kind = Going
+		e.Kind, e.Query = Going, strings.Join(pairs[nameAt+1:], "&")
 	case "publish_done":
 		e.Kind = Done
+	case "update_play":
+		// Sent wherever on_update is set, and its players are cut at a refusal.
+		return Event{Kind: Watching, Name: e.Name}, nil
 	case "":
 		return Event{}, ErrMalformed
 	default:

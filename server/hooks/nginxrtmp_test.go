@@ -18,8 +18,9 @@ const (
 func TestNginxRTMP(t *testing.T) {
 	for body, want := range map[string]Event{
 		publish: {Publish, "publish", "live", "8888_alice", "1", "txSecret=abc&txTime=5C271099"},
-		going:   {Going, "update_publish", "live", "8888_alice", "1", ""},
-		done:    {Done, "publish_done", "live", "8888_alice", "1", ""},
+		going:   {Going, "update_publish", "live", "8888_alice", "1", "txSecret=abc&txTime=5C271099"},
+		session + "&call=update_play&time=2&timestamp=2000&name=8888_alice": {Kind: Watching, Name: "update_play"},
+		done: {Done, "publish_done", "live", "8888_alice", "1", ""},
 		session + "&call=publish&name=8888_alice&type=live":                         {Publish, "publish", "live", "8888_alice", "1", ""},
 		session + "&call=publish&name=8888_alice&type=live&name=8888_bob&type=live": {Publish, "publish", "live", "8888_alice", "1", "name=8888_bob&type=live"},
 		done + "&name=8888_bob": {Done, "publish_done", "live", "8888_alice", "1", ""},
@@ -63,6 +64,9 @@ func FuzzNginxRTMP(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) {
 		e, err := NginxRTMP(body)
 		if err != nil {
+			return
+		}
+		if e.Kind == Watching {
 			return
 		}
 		if e.Kind == 0 || e.Code == "" || e.Media == "" || strings.Count("&"+string(body), "&call=") != 1 {
