@@ -79,7 +79,7 @@ const (
 // serveSocket lets a client in, listens to it until it goes, and cleans up.
 func (s *server) serveSocket(kind *endpoint) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		if e := s.gate.closed(s.node.Held() && kind.only == auth.Anchor); e != nil {
+		if e := s.gate.reserve(s.node.Held() && kind.only == auth.Anchor); e != nil {
 			writeProblem(w, e)
 			return
 		}
@@ -88,11 +88,13 @@ func (s *server) serveSocket(kind *endpoint) http.HandlerFunc {
 			e = kind.admits(who)
 		}
 		if e != nil {
+			s.gate.unreserve()
 			writeProblem(w, e)
 			return
 		}
 		conn, err := socket.Accept(w, r, s.socketOptions(kind))
 		if err != nil {
+			s.gate.unreserve()
 			s.refuseHandshake(w, kind, err)
 			return
 		}

@@ -70,7 +70,7 @@ func (s *server) streamEvents(w http.ResponseWriter, r *http.Request, who auth.I
 			return notLive()
 		}
 	}
-	if e := s.gate.closed(false); e != nil {
+	if e := s.gate.reserve(false); e != nil {
 		return e
 	}
 	ev := &events{w: w, rc: http.NewResponseController(w), view: view, done: make(chan struct{})}

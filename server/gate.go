@@ -24,6 +24,7 @@ type gate struct {
 	most       int        // sockets in all
 	perAddress int
 	draining   bool
+	coming     int // were let in, and are not inside yet
 	inside     map[*guest]struct{}
 	byAddress  map[string]int
 	empty      chan struct{} // closed, once, when draining and nobody is left
@@ -88,26 +89,36 @@ func (g *guest) code() int64 { return g.said.Load() }
 // send queues a message; it does not block.
 func (g *guest) send(m wire.Message) { g.out.Send(wire.Append(nil, m)) }
 
-// closed says why nobody may come in now, or nil. Whoever is sent away is told
-// to come back at a random time, so that they do not all come back at once.
-func (g *gate) closed(cutOff bool) *wire.Error {
+// reserve keeps a place for somebody who is about to enter, or says why nobody
+// may come in now. The place is taken by enter, or given back by unreserve.
+// Whoever is sent away is told to come back at a random time, so that they do
+// not all come back at once.
+func (g *gate) reserve(cutOff bool) *wire.Error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	var cause, why string
 	switch {
 	case g.draining:
 		cause, why = "draining", "this node is stopping"
-	case len(g.inside) >= g.most:
+	case len(g.inside)+g.coming >= g.most:
 		cause, why = "full", "this node has as many sockets as it takes"
 	case cutOff:
 		cause, why = "cut_off", "this node does not hear the others"
 	case !g.arrive.Allow():
 		cause, why = "handshakes", "more sockets come at once than this node takes"
 	default:
+		g.coming++
 		return nil
 	}
 	g.metrics.turnedAway.WithLabelValues(cause).Inc()
 	return &wire.Error{Code: wire.CodeUnavailable, Message: why, RetryAfterMS: 1000 + rand.Int64N(9000)}
+}
+
+// unreserve gives a place back that enter has not taken.
+func (g *gate) unreserve() {
+	g.mu.Lock()
+	g.coming--
+	g.mu.Unlock()
 }
 
 // full says why nobody may come in until that changes by itself, or "".
@@ -123,10 +134,12 @@ func (g *gate) full() string {
 	return ""
 }
 
-// enter counts a guest in; it reports false when its address has too many.
+// enter takes the place that was reserved for a guest; it reports false, and
+// the place is free again, when its address has too many.
 func (g *gate) enter(c *guest, role string) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.coming--
 	if g.byAddress[c.address] >= g.perAddress {
 		g.metrics.turnedAway.WithLabelValues("address").Inc()
 		return false
