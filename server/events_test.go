@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"encoding/json"
-	"net/http"
 	"strconv"
 	"strings"
 	"testing"
@@ -30,17 +29,7 @@ type reader struct {
 // events opens an event stream.
 func (s *testServer) events(query, token string, headers ...string) *reader {
 	s.t.Helper()
-	r, err := http.NewRequestWithContext(s.t.Context(), "GET", "http://server/v1/streams/events?"+query, nil)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	if token != "" {
-		r.Header.Set("Authorization", "Bearer "+token)
-	}
-	for _, h := range headers {
-		name, value, _ := strings.Cut(h, ": ")
-		r.Header.Set(name, value)
-	}
+	r := s.request("GET", "/v1/streams/events?"+query, token, "", headers...)
 	res, err := s.client.Do(r)
 	if err != nil {
 		s.t.Fatal(err)

@@ -51,10 +51,10 @@ func (a *answer) refused(status int, code wire.Code) problem {
 	return p
 }
 
-// call makes an HTTP call; each of headers is name: value.
-func (s *testServer) call(method, path, token, body string, headers ...string) *answer {
+// request makes a request; each of headers is name: value.
+func (s *testServer) request(method, path, token, body string, headers ...string) *http.Request {
 	s.t.Helper()
-	r, err := http.NewRequest(method, "http://"+s.host+path, strings.NewReader(body))
+	r, err := http.NewRequestWithContext(s.t.Context(), method, "http://"+s.host+path, strings.NewReader(body))
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -65,6 +65,13 @@ func (s *testServer) call(method, path, token, body string, headers ...string) *
 		name, value, _ := strings.Cut(h, ": ")
 		r.Header.Add(name, value)
 	}
+	return r
+}
+
+// call makes an HTTP call.
+func (s *testServer) call(method, path, token, body string, headers ...string) *answer {
+	s.t.Helper()
+	r := s.request(method, path, token, body, headers...)
 	res, err := s.client.Do(r)
 	if err != nil {
 		s.t.Fatal(err)

@@ -40,40 +40,11 @@ type process struct {
 	log bytes.Buffer
 }
 
-// startProcess starts a server on the data directory and waits until it
-// serves. It is killed when the test ends.
+// startProcess starts a server on the data directory, with beats of a second,
+// and waits until it serves. It is killed when the test ends.
 func startProcess(t *testing.T, data string, flags ...string) *process {
 	t.Helper()
-	args := append([]string{
-		"--listen", "127.0.0.1:0", "--ops.listen", "127.0.0.1:0", "--data", data, "--node", "n1",
-		"--log.format", "json", "--heartbeat.interval", "1s", "--drain", "1s",
-	}, flags...)
-	p := &process{t: t, cmd: exec.Command(os.Args[0], args...), exited: make(chan struct{})}
-	p.cmd.Env = []string{asServer + "=1", "ONAIR_AUTH_SECRET=" + processSecret, "ONAIR_VIEWER_ANONYMOUS=true"}
-	out, err := p.cmd.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := p.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	serving := make(chan struct{})
-	go p.read(out, serving)
-	t.Cleanup(func() {
-		p.cmd.Process.Kill()
-		<-p.exited
-		if t.Failed() {
-			t.Logf("log of the server:\n%s", p.logged())
-		}
-	})
-	select {
-	case <-serving:
-	case <-p.exited:
-		t.Fatalf("the server ended at once:\n%s", p.logged())
-	case <-time.After(30 * time.Second):
-		t.Fatal("the server does not serve")
-	}
-	return p
+	return besiege(t, thisBinary(), nil, append([]string{"--data", data, "--heartbeat.interval", "1s"}, flags...)...)
 }
 
 // read keeps the log, and finds the line that tells the addresses.
