@@ -73,6 +73,11 @@ func (s *server) streamEvents(w http.ResponseWriter, r *http.Request, who auth.I
 	if e := s.gate.reserve(false); e != nil {
 		return e
 	}
+	if r.Method == http.MethodHead {
+		s.gate.unreserve()
+		w.Header().Set("Content-Type", "text/event-stream")
+		return nil
+	}
 	ev := &events{w: w, rc: http.NewResponseController(w), view: view, done: make(chan struct{})}
 	ev.rc.SetReadDeadline(time.Time{}) // the request has come whole; what follows has no end
 	boundBuffer(r)

@@ -208,6 +208,7 @@ func TestEventsRefuse(t *testing.T) {
 		s.call("GET", "/v1/streams/events?limit=0", "", "").refused(400, wire.CodeBadRequest)
 		s.call("GET", "/v1/streams/events?watch=a,b", "", "").refused(429, wire.CodeLimitExceeded)
 		s.call("GET", "/v1/streams/events", "nonsense", "").refused(401, wire.CodeUnauthorized)
+		s.call("HEAD", "/v1/streams/events", "", "").is(200)
 		r := s.events("", "")
 		r.of("snapshot")
 		s.call("GET", "/v1/streams/events", "", "").refused(429, wire.CodeRateLimited)

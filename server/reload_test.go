@@ -145,8 +145,10 @@ func TestHangup(t *testing.T) {
 	if n := window(); n != 6 {
 		t.Errorf("limits.window is %d", n)
 	}
-	write("limits.window: seven\n")
-	hangup("failed")
+	for _, bad := range []string{"limits: [", "limits.window: seven\n"} {
+		write(bad)
+		hangup("failed")
+	}
 	if n := window(); n != 6 {
 		t.Errorf("limits.window is %d after a bad file", n)
 	}
