@@ -19,7 +19,7 @@ type story struct {
 	alice  *anchor
 	first  *wire.Started // the answer to her first start
 	push   *child
-	calm   mark // from here on nothing must change until the picture is lost
+	calm   mark // from here on nothing must change while the picture plays
 }
 
 // step is one thing that happens, and the check that it was seen.
@@ -40,11 +40,11 @@ func tell(ctx context.Context, st *stage) (all bool) {
 	steps := []step{
 		{"a viewer without a token gets the list", s.view},
 		{"the anchor starts: the stream is listed as starting", s.start},
+		{"a forged push URL is refused", s.forge},
 		{"ffmpeg pushes to the signed URL: it is live", s.broadcast},
 		{"its HLS play URL shows a picture", s.plays("hls")},
 		{"its RTMP play URL shows a picture", s.plays("rtmp")},
-		{"a forged push URL is refused", s.forge},
-		{"nothing has changed by that; ffmpeg is killed: away", s.lose},
+		{"ffmpeg is killed: away at once", s.lose},
 		{"pushed again in time: live, nothing has ended", s.recover},
 		{"killed and left: the stream is lost and leaves the list", s.leave},
 		{"the anchor goes live once more", s.restart},
@@ -97,7 +97,11 @@ func (s *story) start(ctx context.Context) (err error) {
 }
 
 func (s *story) broadcast(ctx context.Context) error {
-	return s.pushed(ctx, s.first)
+	if err := s.pushed(ctx, s.first); err != nil {
+		return err
+	}
+	s.calm = s.viewer.now()
+	return nil
 }
 
 // pushed starts an encoder, and waits until viewers are shown a live stream.
@@ -133,10 +137,9 @@ func (s *story) plays(protocol string) func(context.Context) error {
 	}
 }
 
-// forge only sees that nginx refuses: whether viewers saw anything of it, lose
-// finds, when whatever there was must have come.
+// forge pushes to a name that nobody publishes under, so that nothing but its
+// signature speaks against it.
 func (s *story) forge(ctx context.Context) error {
-	s.calm = s.viewer.now()
 	url := forged(s.first.Push.RTMP)
 	s.say("mallory   pushes to %s", url)
 	if err := s.refused(ctx, url); err != nil {
