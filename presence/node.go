@@ -52,10 +52,10 @@ type Node struct {
 	metrics *metrics
 	newer   bool // its settings are newer than the log's
 
-	wake     chan struct{} // of size one: something waits that a person waits for
-	lastOwn  atomic.Int64  // milliseconds since began when an own batch was last seen applied
-	patience atomic.Int64  // how many may pass until the next one before beats are held
-	deaf     atomic.Int64  // since when the log takes no durable command, Unix milliseconds; 0: it does
+	wake       chan struct{} // of size one: something waits that a person waits for
+	lastOwn    atomic.Int64  // milliseconds since began when an own batch was last seen applied
+	patience   atomic.Int64  // how many may pass until the next one before beats are held
+	unwritable atomic.Int64  // since when the log takes no durable command, Unix milliseconds; 0: it does
 
 	// Owned by apply.
 	seen uint64 // number of the last own batch applied
@@ -253,7 +253,7 @@ func (n *Node) append(ctx context.Context) {
 				digested = n.now()
 			}
 			tick.Reset(n.tick(b, full))
-			if n.deaf.Load() != 0 && n.now()-asked >= askEvery {
+			if n.unwritable.Load() != 0 && n.now()-asked >= askEvery {
 				asked = n.now()
 				n.out.tell(&SetSettings{n.cfg.Settings}) // durable, and changes nothing
 			}
@@ -301,11 +301,11 @@ func (n *Node) commit(ctx context.Context, b *Batch) bool {
 		switch {
 		case err == nil:
 			if sealed.Durable {
-				n.deaf.Store(0)
+				n.unwritable.Store(0)
 			}
 			return true
 		case errors.Is(err, ErrNotWritten):
-			n.deaf.CompareAndSwap(0, time.Now().UnixMilli())
+			n.unwritable.CompareAndSwap(0, time.Now().UnixMilli())
 			n.cfg.Logger.Error().Err(err).Int("commands", len(b.Commands)).Msg("nothing was written to the log")
 			if n.out.notWritten(b, n.now()) {
 				n.poke() // the rest needs no disk
@@ -384,10 +384,10 @@ func (n *Node) Hear(ctx context.Context, s Session) (a Result, held bool, err er
 	return a, false, err
 }
 
-// Deaf is since when the log has taken no durable command, although asked to;
+// Unwritable is since when the log has taken no durable command, although asked to;
 // zero when it does.
-func (n *Node) Deaf() time.Time {
-	if since := n.deaf.Load(); since != 0 {
+func (n *Node) Unwritable() time.Time {
+	if since := n.unwritable.Load(); since != 0 {
 		return time.UnixMilli(since)
 	}
 	return time.Time{}

@@ -47,7 +47,7 @@ func (s *server) readyz(w http.ResponseWriter, _ *http.Request) {
 		}
 	}
 	note("log", s.heldSince.Load())
-	if since := s.node.Deaf(); !since.IsZero() {
+	if since := s.node.Unwritable(); !since.IsZero() {
 		note("store", since.UnixMilli())
 	}
 	writeValue(w, state)
