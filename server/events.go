@@ -80,7 +80,9 @@ func (s *server) streamEvents(w http.ResponseWriter, r *http.Request, who auth.I
 	}
 	ev := &events{w: w, rc: http.NewResponseController(w), view: view, done: make(chan struct{})}
 	ev.rc.SetReadDeadline(time.Time{}) // the request has come whole; what follows has no end
-	boundBuffer(r)
+	if conn, ok := r.Context().Value(connKey{}).(net.Conn); ok {
+		socket.BoundSendBuffer(conn, eventBuffer) // if it fails we only use more memory
+	}
 	out := s.hub.Attach(ev)
 	defer out.Close()
 	g := &guest{out: out, kind: kindEvents, address: s.addressOf(r)}
@@ -132,17 +134,6 @@ func roleOf(who auth.Identity) string {
 		return roleAnonymous
 	}
 	return string(who.Role)
-}
-
-// boundBuffer keeps the kernel from taking megabytes for a reader that stops.
-func boundBuffer(r *http.Request) {
-	conn, _ := r.Context().Value(connKey{}).(net.Conn)
-	if tls, ok := conn.(interface{ NetConn() net.Conn }); ok {
-		conn = tls.NetConn()
-	}
-	if tcp, ok := conn.(*net.TCPConn); ok {
-		tcp.SetWriteBuffer(eventBuffer)
-	}
 }
 
 // connKey is under which a request's context has its connection.

@@ -64,10 +64,8 @@ func (u *upgrade) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		conn.Close()
 		return nil, nil, err
 	}
-	if tcp := tcpConn(conn); tcp != nil {
-		tcp.SetWriteBuffer(u.options.WriteBuffer) // if it fails we only use more memory,
-		KeepAlive(conn)                           // or find a dead peer later
-	}
+	BoundSendBuffer(conn, u.options.WriteBuffer) // if it fails we only use more memory,
+	KeepAlive(conn)                              // or find a dead peer later
 	u.wire = newWire(conn, bytes.Clone(early), u.options)
 	return u.wire, bufio.NewReadWriter(
 		bufio.NewReaderSize(u.wire, readBuffer),
