@@ -44,6 +44,7 @@ const longestTest = 3 * time.Minute
 // testSettings are the demo's, slower: machines that run tests are loaded.
 func testSettings(t *testing.T) settings {
 	t.Helper()
+	uncached(t)
 	set := defaults()
 	set.Onair, set.Out = built, t.Output()
 	set.Heartbeat, set.EndGrace, set.Grace = 3*time.Second, 6*time.Second, time.Second
@@ -58,6 +59,27 @@ func testSettings(t *testing.T) settings {
 		t.Fatalf("make test installs it: %v", err)
 	}
 	return set
+}
+
+// uncached has the go command run the tests again when the server has changed,
+// of which it knows only that the tests look at its files.
+func uncached(t *testing.T) {
+	t.Helper()
+	root := filepath.Join("..", "..")
+	err := filepath.WalkDir(root, func(path string, d os.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && path != root && (strings.HasPrefix(d.Name(), ".") || d.Name() == "node_modules" || d.Name() == "data"):
+			return filepath.SkipDir
+		case strings.HasSuffix(path, ".go"):
+			_, err = os.Stat(path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // newStage raises a stage that ends with the test. A test that failed shows
