@@ -191,10 +191,13 @@ func (s *story) leave(ctx context.Context) error {
 		return err
 	}
 	reason, err := s.alice.isTold(ctx)
-	if err == nil && reason != wire.EndStreamLost {
+	if err != nil {
+		return err
+	}
+	if reason != wire.EndStreamLost {
 		return fmt.Errorf("she is told %q", reason)
 	}
-	return err
+	return s.because(ctx, wire.EndStreamLost)
 }
 
 func (s *story) restart(ctx context.Context) (err error) {
@@ -229,7 +232,16 @@ func (s *story) die(ctx context.Context) error {
 	if least := 3 * s.set.Heartbeat; after < least {
 		return fmt.Errorf("she went %v after a beat that was acknowledged: before %v", after, least)
 	}
-	return nil
+	return s.because(ctx, wire.EndMissedBeats)
+}
+
+// because sees that an operator is told that reason for the end.
+func (s *story) because(ctx context.Context, reason string) error {
+	rule, err := s.asksWhy(ctx, s.first.Stream.Code)
+	if err == nil && rule != reason {
+		return fmt.Errorf("it ended for %s, not for %s", rule, reason)
+	}
+	return err
 }
 
 // wake lets the encoder go on: the media server has been told meanwhile that
