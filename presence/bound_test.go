@@ -63,12 +63,11 @@ func TestBounds(t *testing.T) {
 					if step <= 2*tick {
 						at += b.at - from
 					}
-					// One that comes when the last miss is due, and not yet
-					// judged, may be too late: acknowledged all the same.
-					var last int64
-					for _, was := range heardAt[b.session] {
-						last = max(last, was)
-					}
+					// One that comes when the last miss is due by what is in the
+					// log, and not yet judged, may be too late: acknowledged all
+					// the same. What another node has heard and not said may be
+					// lost with it.
+					last := x.r.leases.all[b.lease.Index].lastAt(clock)
 					if at < last+s.Missed*s.Interval+s.Grace {
 						heardAt[b.session][node] = at
 					}
