@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"testing"
@@ -92,6 +93,27 @@ func TestHandshakeLimit(t *testing.T) {
 		s.call("GET", "/v1/streams", "", "").is(200)
 		if s.readyStatus() != 200 {
 			t.Fatal("a rush makes the node not ready")
+		}
+	})
+}
+
+// FuzzClientAddress: what stands in a header is never taken for one of ours,
+// and never panics.
+func FuzzClientAddress(f *testing.F) {
+	for _, said := range []string{"198.51.100.7", "a, 10.1.1.1", "[2001:db9::1]:4711", "fe80::1%eth0", ",,,", "10.0.0.1, 10.0.0.2"} {
+		f.Add("10.1.1.1:5", said)
+	}
+	f.Add("192.0.2.1:5", "127.0.0.1")
+	ours := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
+	f.Fuzz(func(t *testing.T, peer, said string) {
+		r := &http.Request{RemoteAddr: peer, Header: http.Header{"X-Forwarded-For": {said}}}
+		at := clientAddress(r, ours)
+		direct := clientAddress(r, nil)
+		if !inNetworks(direct, ours) && at != direct {
+			t.Fatalf("%s says %q, and is taken for %s", peer, said, at)
+		}
+		if at.Zone() != "" && at != direct {
+			t.Fatalf("a zone: %s", at)
 		}
 	})
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"net/http"
 	"time"
 
@@ -120,14 +121,15 @@ func (s *server) stopStream(w http.ResponseWriter, r *http.Request, who auth.Ide
 		return e
 	}
 	session, e := s.ownSession(r, who, r.URL.Query().Get("session"))
-	if e != nil && (key == "" || session == presence.Session{}) {
+	if e != nil && (key == "" || e.Code != wire.CodeSessionGone && e.Code != wire.CodeNotFound) {
 		return e
 	}
-	result, e := s.do(r.Context(), &presence.Stop{
+	// What is gone may have been stopped under this key.
+	result, failed := s.do(r.Context(), &presence.Stop{
 		Session: session, Reason: presence.Stopped, By: who.Subject, Key: key,
 	})
-	if e != nil {
-		return e
+	if failed != nil {
+		return cmp.Or(e, failed)
 	}
 	writeMessage(w, http.StatusOK, &wire.Stopped{Summary: *summaryOf(result.Ended)})
 	return nil

@@ -290,6 +290,15 @@ func TestIdempotencyKey(t *testing.T) {
 		}
 
 		s.begin(alice, `{"title":""}`)
+		s.call("DELETE", "/v1/streams/8888_alice", back, "", key).is(200).into(&first)
+		s.call("DELETE", "/v1/streams/8888_alice", back, "", key).is(200).into(&second)
+		s.begin(alice, `{"title":"next"}`)
+		s.call("DELETE", "/v1/streams/8888_alice", back, "", key).is(200)
+		if s.call("GET", "/v1/streams/8888_alice", "", "").is(200).into(&e); string(first) != string(second) || e.Title != "next" {
+			t.Errorf("a back end's repeated stop: %s, then %s", first, second)
+		}
+		s.call("DELETE", "/v1/streams/8888_nobody", back, "", "Idempotency-Key: k9").refused(404, wire.CodeNotFound)
+
 		s.call("POST", "/v1/streams/8888_alice/kick", back, "", key).is(200)
 		s.begin(alice, `{"title":""}`)
 		s.call("POST", "/v1/streams/8888_alice/kick", back, "", key).is(200)

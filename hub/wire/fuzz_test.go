@@ -70,3 +70,44 @@ func FuzzString(f *testing.F) {
 		}
 	})
 }
+
+// FuzzCalls: bodies of calls that no socket has give something valid, or a
+// wire error.
+func FuzzCalls(f *testing.F) {
+	for _, in := range []string{`{"until":5,"reason":"spam"}`, `{"code":"8888_a","expires_at":7}`, `{"n":3}`, `{"n":1e99}`, `[]`} {
+		f.Add([]byte(in))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		fault := func(err error) bool {
+			if _, ok := errors.AsType[*wire.Error](err); err != nil && !ok {
+				t.Fatalf("%v is no wire error", err)
+			}
+			return err != nil
+		}
+		if m, err := wire.DecodeBan(data); !fault(err) && (m.Until < 0 || len(m.Reason) > wire.MaxReason) {
+			t.Fatalf("ban %+v", m)
+		}
+		if m, err := wire.DecodeSign(data); !fault(err) && (m.Code == "" || len(m.Code) > wire.MaxCode || m.ExpiresAt < 0) {
+			t.Fatalf("sign %+v", m)
+		}
+		if m, err := wire.DecodeLike("8888_a", data); !fault(err) && (m.N < 1 || m.N > wire.MaxLikes) {
+			t.Fatalf("like %+v", m)
+		}
+	})
+}
+
+// FuzzPosition: the beginning of any message that the codec writes can be read.
+func FuzzPosition(f *testing.F) {
+	f.Add("live/viewers/100", "1-2.3", "7")
+	f.Fuzz(func(t *testing.T, view, pos, id string) {
+		text := wire.Append(nil, &wire.Diff{ID: wire.StringID(id), View: view, Prev: pos, Pos: pos})
+		typ, gotView, gotPos := wire.Position(text)
+		m, err := wire.DecodeServer(text)
+		if err != nil {
+			return // an id that is too long
+		}
+		if d := m.(*wire.Diff); typ != wire.TypeDiff || gotView != d.View || gotPos != d.Pos {
+			t.Fatalf("%s: %q %q %q", text, typ, gotView, gotPos)
+		}
+	})
+}
