@@ -121,6 +121,13 @@ func (g *gate) unreserve() {
 	g.mu.Unlock()
 }
 
+// count is how many are inside.
+func (g *gate) count() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.inside)
+}
+
 // full says why nobody may come in until that changes by itself, or "".
 func (g *gate) full() string {
 	g.mu.Lock()

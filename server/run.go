@@ -195,18 +195,24 @@ func (s *server) streams() (n int) {
 }
 
 // reservedFiles are open files that are not sockets: the store, listeners,
-// and some to refuse further sockets with.
+// HTTP connections, and some to refuse further sockets with.
 const reservedFiles = 200
 
 // fitSockets lowers limits.sockets to what the process's open files allow.
 func fitSockets(cfg *config.Config, log zerolog.Logger) {
-	var files syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err != nil {
-		return
-	}
-	if room := int(min(files.Cur, 1<<30)) - reservedFiles; room < cfg.Limits.Sockets {
-		log.Warn().Int("limits.sockets", cfg.Limits.Sockets).Uint64("open_files", files.Cur).Int("sockets", max(1, room)).
+	files := openFiles()
+	if room := files - reservedFiles; files != 0 && room < cfg.Limits.Sockets {
+		log.Warn().Int("limits.sockets", cfg.Limits.Sockets).Int("open_files", files).Int("sockets", max(1, room)).
 			Msg("fewer sockets than configured: the process may open too few files")
 		cfg.Limits.Sockets = max(1, room)
 	}
+}
+
+// openFiles is how many files the process may have open, 0 if that is not known.
+func openFiles() int {
+	var files syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err != nil {
+		return 0
+	}
+	return int(min(files.Cur, 1<<30))
 }

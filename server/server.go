@@ -200,6 +200,7 @@ func (s *server) serve(ctx context.Context, public, ops net.Listener) error {
 	case <-done:
 	}
 	web := s.httpServer(s.routes())
+	web.ConnState = newLobby(openFiles(), s.gate, s.metrics).follow
 	opsServer := s.httpServer(s.opsRoutes())
 	if s.certificate != nil {
 		web.TLSConfig = s.certificate.config()
