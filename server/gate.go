@@ -27,6 +27,7 @@ type gate struct {
 	coming     int // were let in, and are not inside yet
 	inside     map[*guest]struct{}
 	byAddress  map[string]int
+	streams    int           // of events, among those inside
 	empty      chan struct{} // closed, once, when draining and nobody is left
 	emptied    sync.Once
 }
@@ -121,11 +122,12 @@ func (g *gate) unreserve() {
 	g.mu.Unlock()
 }
 
-// count is how many are inside.
-func (g *gate) count() int {
+// upgraded is how many are inside whose connection the HTTP server no longer
+// has.
+func (g *gate) upgraded() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return len(g.inside)
+	return len(g.inside) - g.streams
 }
 
 // full says why nobody may come in until that changes by itself, or "".
@@ -153,6 +155,9 @@ func (g *gate) enter(c *guest, role string) bool {
 	}
 	g.byAddress[c.address]++
 	g.inside[c] = struct{}{}
+	if c.kind == kindEvents {
+		g.streams++
+	}
 	c.role = role
 	g.metrics.connections.WithLabelValues(c.kind, role).Inc()
 	return true
@@ -173,6 +178,9 @@ func (g *gate) leave(c *guest) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	delete(g.inside, c)
+	if c.kind == kindEvents {
+		g.streams--
+	}
 	if g.byAddress[c.address]--; g.byAddress[c.address] == 0 {
 		delete(g.byAddress, c.address)
 	}

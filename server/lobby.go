@@ -12,7 +12,7 @@ import (
 type lobby struct {
 	// Static after construction.
 	most    int        // public connections in all, sockets among them; 0: no bound is known
-	sockets func() int // how many are open
+	sockets func() int // those that are
 	metrics *metrics
 
 	mu   sync.Mutex // guards here
@@ -26,7 +26,7 @@ const ownFiles = 50
 // newLobby takes how many files the process may have open, 0 if that is not
 // known.
 func newLobby(files int, g *gate, m *metrics) *lobby {
-	l := &lobby{sockets: g.count, metrics: m}
+	l := &lobby{sockets: g.upgraded, metrics: m}
 	if files != 0 {
 		l.most = max(1, files-ownFiles)
 	}
