@@ -79,28 +79,28 @@ const (
 // serveSocket lets a client in, listens to it until it goes, and cleans up.
 func (s *server) serveSocket(kind *endpoint) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		if e := s.gate.reserve(s.node.Held() && kind.only == auth.Anchor); e != nil {
+		place, e := s.gate.reserve(s.node.Held() && kind.only == auth.Anchor)
+		if e != nil {
 			writeProblem(w, e)
 			return
 		}
+		defer place.free()
 		who, known, e := s.identify(r)
 		if e == nil && known {
 			e = kind.admits(who)
 		}
 		if e != nil {
-			s.gate.unreserve()
 			writeProblem(w, e)
 			return
 		}
 		conn, err := socket.Accept(w, r, s.socketOptions(kind))
 		if err != nil {
-			s.gate.unreserve()
 			s.refuseHandshake(w, kind, err)
 			return
 		}
 		c := s.newClient(conn, kind, r)
 		defer c.close()
-		if !s.gate.enter(c.guest, roleUnknown) {
+		if !s.gate.enter(place, c.guest, roleUnknown) {
 			c.finish(wire.CloseTooManySockets, "too many connections from this address")
 			return
 		}

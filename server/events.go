@@ -70,14 +70,15 @@ func (s *server) streamEvents(w http.ResponseWriter, r *http.Request, who auth.I
 			return notLive()
 		}
 	}
-	if e := s.gate.reserve(false); e != nil {
-		return e
-	}
 	if r.Method == http.MethodHead {
-		s.gate.unreserve()
 		w.Header().Set("Content-Type", "text/event-stream")
 		return nil
 	}
+	place, e := s.gate.reserve(false)
+	if e != nil {
+		return e
+	}
+	defer place.free()
 	ev := &events{w: w, rc: http.NewResponseController(w), view: view, done: make(chan struct{})}
 	ev.rc.SetReadDeadline(time.Time{}) // the request has come whole; what follows has no end
 	if conn, ok := r.Context().Value(connKey{}).(net.Conn); ok {
@@ -86,7 +87,7 @@ func (s *server) streamEvents(w http.ResponseWriter, r *http.Request, who auth.I
 	out := s.hub.Attach(ev)
 	defer out.Close()
 	g := &guest{out: out, kind: kindEvents, address: s.addressOf(r)}
-	if !s.gate.enter(g, roleOf(who)) {
+	if !s.gate.enter(place, g, roleOf(who)) {
 		return ev.instead(out, &wire.Error{
 			Code: wire.CodeRateLimited, Message: "too many connections from this address", RetryAfterMS: tooManyFor.Milliseconds(),
 		})

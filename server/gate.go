@@ -91,10 +91,10 @@ func (g *guest) code() int64 { return g.said.Load() }
 func (g *guest) send(m wire.Message) { g.out.Send(wire.Append(nil, m)) }
 
 // reserve keeps a place for somebody who is about to enter, or says why nobody
-// may come in now. The place is taken by enter, or given back by unreserve.
+// may come in now. The place is taken by enter, or given back by free.
 // Whoever is sent away is told to come back at a random time, so that they do
 // not all come back at once.
-func (g *gate) reserve(cutOff bool) *wire.Error {
+func (g *gate) reserve(cutOff bool) (*place, *wire.Error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	var cause, why string
@@ -109,17 +109,31 @@ func (g *gate) reserve(cutOff bool) *wire.Error {
 		cause, why = "handshakes", "more sockets come at once than this node takes"
 	default:
 		g.coming++
-		return nil
+		return &place{gate: g}, nil
 	}
 	g.metrics.turnedAway.WithLabelValues(cause).Inc()
-	return &wire.Error{Code: wire.CodeUnavailable, Message: why, RetryAfterMS: 1000 + rand.Int64N(9000)}
+	return nil, &wire.Error{Code: wire.CodeUnavailable, Message: why, RetryAfterMS: 1000 + rand.Int64N(9000)}
 }
 
-// unreserve gives a place back that enter has not taken.
-func (g *gate) unreserve() {
-	g.mu.Lock()
-	g.coming--
-	g.mu.Unlock()
+// place is one that was reserved.
+type place struct {
+	gate  *gate
+	taken bool // guarded by gate.mu
+}
+
+// take ends the reservation, once. The caller holds gate.mu.
+func (p *place) take() {
+	if !p.taken {
+		p.taken = true
+		p.gate.coming--
+	}
+}
+
+// free gives a place back that enter has not taken.
+func (p *place) free() {
+	p.gate.mu.Lock()
+	p.take()
+	p.gate.mu.Unlock()
 }
 
 // upgraded is how many are inside whose connection the HTTP server no longer
@@ -145,10 +159,10 @@ func (g *gate) full() string {
 
 // enter takes the place that was reserved for a guest; it reports false, and
 // the place is free again, when its address has too many.
-func (g *gate) enter(c *guest, role string) bool {
+func (g *gate) enter(p *place, c *guest, role string) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.coming--
+	p.take()
 	if g.byAddress[c.address] >= g.perAddress {
 		g.metrics.turnedAway.WithLabelValues("address").Inc()
 		return false
