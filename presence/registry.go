@@ -21,6 +21,7 @@ var ErrRules = errors.New("presence: this needs a newer version of onair")
 // number. More of it answers later questions and costs memory on every node.
 const (
 	keepKeys     = 24 * 60 * 60 * 1000
+	maxKeys      = 1_000_000
 	keepEnded    = 24 * 60 * 60 * 1000
 	maxEnded     = 100_000
 	keepPeers    = 24 * 60 * 60 * 1000
@@ -348,7 +349,7 @@ func (r *Registry) forget() {
 	for r.ended.len() > 0 && (r.ended.oldest().clock+keepEnded < r.clock || r.ended.len() > maxEnded) {
 		r.mark(recordEnded, r.ended.drop())
 	}
-	for r.keys.len() > 0 && r.keys.oldest()+keepKeys < r.clock {
+	for r.keys.len() > 0 && (r.keys.oldest()+keepKeys < r.clock || r.keys.len() > maxKeys) {
 		r.mark(recordStartKey, r.keys.drop())
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"onair/hub/wire"
 	"onair/server/auth"
@@ -23,9 +24,23 @@ func (s *server) by(next call, roles ...auth.Role) http.HandlerFunc {
 			return refuse(wire.CodeUnauthorized, "this needs a token: Authorization: Bearer …")
 		case !slices.Contains(roles, who.Role):
 			return refuse(wire.CodeForbidden, "tokens of role "+string(who.Role)+" may not do this")
+		case who.Role == auth.Anchor:
+			return s.mayCall(who.Subject)
 		}
 		return nil
 	})
+}
+
+// mayCall holds an anchor over HTTP to what a socket is held to. Back ends are
+// not: they speak for all of their anchors.
+func (s *server) mayCall(anchor string) *wire.Error {
+	limits := s.now().cfg.Limits
+	if s.callers.allow(anchor, 1, limits.Rate, limits.Burst, time.Now()) {
+		return nil
+	}
+	e := refuse(wire.CodeRateLimited, "too many calls of this anchor")
+	e.RetryAfterMS = max(1, int64(1000/limits.Rate))
+	return e
 }
 
 // asViewer lets in who may open a viewer socket.

@@ -554,6 +554,27 @@ func TestETag(t *testing.T) {
 	})
 }
 
+// TestCallsTooFast: an anchor over HTTP is held to what a socket is held to.
+func TestCallsTooFast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serveTest(t, "--limits.rate", "2", "--limits.burst", "3")
+		alice, back := s.day(auth.Anchor, "alice"), s.day(auth.Backend, "app")
+		b := s.begin(alice, `{"title":""}`)
+		beat := func(token string) *answer {
+			return s.call("POST", "/v1/streams/8888_alice/beat", token, `{"session":"`+b.Session+`","n":1}`)
+		}
+		beat(alice).is(200)
+		beat(alice).is(200)
+		if p := beat(alice).refused(429, wire.CodeRateLimited); p.RetryAfterMS != 500 {
+			t.Errorf("%+v", p)
+		}
+		beat(back).is(200)
+		s.begin(s.day(auth.Anchor, "bob"), `{"title":""}`)
+		time.Sleep(500 * time.Millisecond)
+		beat(alice).is(200)
+	})
+}
+
 func TestLikesOverHTTP(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serveTest(t)

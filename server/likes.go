@@ -29,21 +29,19 @@ func likeLimit(n int) *wire.Error {
 // likers are those who like over HTTP, where no socket remembers them. It may
 // be used concurrently.
 type likers struct {
-	limits *lru.Cache[string, *rate.Limiter] // by user, else by address
-	keys   *lru.Cache[string, time.Time]     // when a key was used
+	limits perUser                       // by user, else by address
+	keys   *lru.Cache[string, time.Time] // when a key was used
 }
 
-// What is remembered of likers; whoever is forgotten begins anew.
+// What is remembered of their keys.
 const (
-	manyLikers   = 10_000
 	manyLikeKeys = 100_000
 	keepLikeKey  = 10 * time.Minute
 )
 
 func newLikers() *likers {
-	limits, _ := lru.New[string, *rate.Limiter](manyLikers) // its one error is a size of 0
-	keys, _ := lru.New[string, time.Time](manyLikeKeys)
-	return &likers{limits, keys}
+	keys, _ := lru.New[string, time.Time](manyLikeKeys) // its one error is a size of 0
+	return &likers{newPerUser(), keys}
 }
 
 // repeated reports whether a user's key was used before, and notes it.
@@ -57,15 +55,6 @@ func (l *likers) repeated(user, key string, now time.Time) bool {
 	}
 	l.keys.Add(user+" "+key, now)
 	return false
-}
-
-func (l *likers) allow(user string, n int, now time.Time) bool {
-	limiter := newLikesLimiter()
-	if was, known, _ := l.limits.PeekOrAdd(user, limiter); known {
-		limiter = was
-		l.limits.Get(user)
-	}
-	return limiter.AllowN(now, n)
 }
 
 // likeStream answers POST /v1/streams/{code}/likes. Likes are counted on the
@@ -89,7 +78,7 @@ func (s *server) likeStream(w http.ResponseWriter, r *http.Request, who auth.Ide
 	}
 	now := time.Now()
 	if !s.likers.repeated(user, key, now) {
-		if !s.likers.allow(user, m.N, now) {
+		if !s.likers.limits.allow(user, m.N, likesPerSecond, likesBurst, now) {
 			return likeLimit(m.N)
 		}
 		s.node.Like(st.Lease(), m.N)

@@ -36,6 +36,7 @@ type server struct {
 	gate    *gate
 	code    liveCode
 	likers  *likers
+	callers perUser // anchors who call over HTTP
 	regrets regrets
 
 	certificate *certificate // nil: TLS does not end here
@@ -53,7 +54,7 @@ func newServer(
 	ctx context.Context, cfg *config.Config, store presence.Log, reg *prometheus.Registry, log zerolog.Logger, level *logLevel,
 ) (*server, error) {
 	s := &server{
-		cfg: cfg, given: cfg, log: log, level: level, store: store, reg: reg, metrics: newMetrics(reg), holders: newHolders(), likers: newLikers(),
+		cfg: cfg, given: cfg, log: log, level: level, store: store, reg: reg, metrics: newMetrics(reg), holders: newHolders(), likers: newLikers(), callers: newPerUser(),
 		regrets: regrets{seen: map[presence.Session]int64{}},
 		settled: make(chan struct{}),
 		code:    liveCode{bizid: cfg.BizID, template: cfg.Code, hashKey: []byte(cfg.CodeKey.Reveal())},
