@@ -7,6 +7,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"onair/hub/wire"
 )
 
 // addressOf is the address of whoever connected. Where that is a proxy of ours,
@@ -55,7 +57,23 @@ func inNetworks(at netip.Addr, networks []netip.Prefix) bool {
 func originAllowed(origin string, patterns []string) bool {
 	u, err := url.Parse(origin)
 	return err == nil && slices.ContainsFunc(patterns, func(p string) bool {
-		ok, _ := path.Match(p, u.Host) // patterns are checked at start
+		name := u.Host
+		if strings.Contains(p, "://") {
+			name = u.Scheme + "://" + u.Host
+		}
+		ok, _ := path.Match(p, name) // patterns are checked at start
 		return ok
 	})
+}
+
+// foreign refuses what a page of another origin has a browser do in its
+// visitors' name: who may look on without a token could else be made to like
+// and to watch.
+func (s *server) foreign(r *http.Request) *wire.Error {
+	origin := r.Header.Get("Origin")
+	u, err := url.Parse(origin)
+	if origin == "" || err == nil && strings.EqualFold(u.Host, r.Host) || originAllowed(origin, s.now().cfg.CORS) {
+		return nil
+	}
+	return refuse(wire.CodeForbidden, "pages of this origin may not do this: see cors")
 }

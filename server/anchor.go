@@ -387,7 +387,7 @@ func (s *server) startCommand(m *wire.Start, anchor, holder string) (*presence.S
 // that are configured, or all of them.
 func (s *server) sourcesOf(names []string) (presence.Sources, *wire.Error) {
 	have := presence.SourcesOf(presence.FromBeats)
-	if s.cfg.Hooks.NginxRTMP.Enabled {
+	if s.now().cfg.Hooks.NginxRTMP.Enabled {
 		have |= presence.SourcesOf(presence.FromCallback)
 	}
 	if len(names) == 0 {

@@ -127,7 +127,7 @@ func configCommand(load func() (*config.Config, error), stdout io.Writer) *cobra
 func tryOut(ctx context.Context, cfg *config.Config) error {
 	offline := *cfg
 	offline.Auth.JWKSURL = ""
-	l, err := newLive(ctx, &server{log: zerolog.Nop()}, &offline)
+	l, err := newLive(ctx, &server{log: zerolog.Nop()}, &offline, nil)
 	if err != nil {
 		return err
 	}

@@ -47,6 +47,10 @@ var _ hub.Writer = (*events)(nil)
 // streamEvents answers GET /v1/streams/events: what a viewer socket would be
 // sent of one query, and of the streams that are watched.
 func (s *server) streamEvents(w http.ResponseWriter, r *http.Request, who auth.Identity) *wire.Error {
+	if r.ContentLength != 0 {
+		// One that never comes would keep the client's end from being noticed.
+		return refuse(wire.CodeBadRequest, "this call takes no body")
+	}
 	q, e := queryOf(r)
 	if e != nil {
 		return e
@@ -62,6 +66,9 @@ func (s *server) streamEvents(w http.ResponseWriter, r *http.Request, who auth.I
 		return e
 	}
 	watched := split(r.URL.Query()["watch"])
+	if e := s.foreign(r); e != nil && len(watched) > 0 {
+		return e
+	}
 	if most := s.now().cfg.Limits.WatchesPerSocket; len(watched) > most {
 		return refuse(wire.CodeLimitExceeded, "watch names more streams than one socket may watch")
 	}

@@ -84,6 +84,12 @@ func (g *guest) finish(code int, reason string) {
 	g.out.Finish(code, reason)
 }
 
+// showOut sends a guest to another node, at once.
+func (g *guest) showOut() {
+	g.send(&wire.Drain{})
+	g.finish(wire.CloseDrained, "this node is stopping")
+}
+
 // code is what the guest was finished with by this side, 0 for nothing.
 func (g *guest) code() int64 { return g.said.Load() }
 
@@ -174,6 +180,9 @@ func (g *gate) enter(p *place, c *guest, role string) bool {
 	}
 	c.role = role
 	g.metrics.connections.WithLabelValues(c.kind, role).Inc()
+	if g.draining { // since its place was reserved
+		c.showOut()
+	}
 	return true
 }
 

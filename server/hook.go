@@ -51,7 +51,7 @@ func (s *server) callback(w http.ResponseWriter, r *http.Request) (ev hooks.Even
 	hook := cfg.Hooks.NginxRTMP
 	peer := clientAddress(r, cfg.Proxies)
 	// A proxy on this machine that is not among ours would make everybody local.
-	forwarded := r.Header.Get("X-Forwarded-For") != "" && peer == clientAddress(r, nil)
+	forwarded := len(r.Header.Values("X-Forwarded-For")) > 0 && peer == clientAddress(r, nil)
 	if !hook.Enabled || forwarded || !inNetworks(peer, hook.Allow) || !allowedPath(r, hook.Secret.Reveal()) {
 		return ev, callbackDenied, refuse(wire.CodeNotFound, "there is nothing here")
 	}

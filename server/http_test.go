@@ -391,7 +391,7 @@ func TestBansOverHTTP(t *testing.T) {
 		s.begin(alice, `{"title":""}`)
 		s.call("PUT", "/v1/bans/alice", back, `{"until":1}`).refused(400, wire.CodeBadRequest)
 		s.call("PUT", "/v1/bans/alice", back, `{"reason":"`+strings.Repeat("x", 300)+`"}`).refused(400, wire.CodeBadRequest)
-		s.call("PUT", "/v1/bans/"+strings.Repeat("x", 200), back, ``).refused(400, wire.CodeBadRequest)
+		s.call("PUT", "/v1/bans/"+strings.Repeat("x", 257), back, ``).refused(400, wire.CodeBadRequest)
 		s.call("PUT", "/v1/bans/alice", alice, "").refused(403, wire.CodeForbidden)
 	})
 }

@@ -44,22 +44,25 @@ func newLikers() *likers {
 	return &likers{newPerUser(), keys}
 }
 
-// repeated reports whether a user's key was used before, and notes it.
+// repeated reports whether a user's key was used before.
 func (l *likers) repeated(user, key string, now time.Time) bool {
-	if key == "" {
-		return false
+	at, known := l.keys.Get(user + " " + key)
+	return key != "" && known && now.Sub(at) < keepLikeKey
+}
+
+// used notes a user's key.
+func (l *likers) used(user, key string, now time.Time) {
+	if key != "" {
+		l.keys.Add(user+" "+key, now)
 	}
-	at, known, _ := l.keys.PeekOrAdd(user+" "+key, now)
-	if known && now.Sub(at) < keepLikeKey {
-		return true
-	}
-	l.keys.Add(user+" "+key, now)
-	return false
 }
 
 // likeStream answers POST /v1/streams/{code}/likes. Likes are counted on the
 // node that heard them, so a key is known to that node alone.
 func (s *server) likeStream(w http.ResponseWriter, r *http.Request, who auth.Identity) *wire.Error {
+	if e := s.foreign(r); e != nil {
+		return e
+	}
 	m, e := likeOf(w, r)
 	if e != nil {
 		return e
@@ -81,6 +84,7 @@ func (s *server) likeStream(w http.ResponseWriter, r *http.Request, who auth.Ide
 		if !s.likers.limits.allow(user, m.N, likesPerSecond, likesBurst, now) {
 			return likeLimit(m.N)
 		}
+		s.likers.used(user, key, now)
 		s.node.Like(st.Lease(), m.N)
 	}
 	writeMessage(w, http.StatusOK, &wire.Liked{Code: m.Code})

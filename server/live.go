@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"reflect"
 
 	"onair/server/auth"
 	"onair/server/config"
@@ -19,18 +20,23 @@ type live struct {
 	forget     context.CancelFunc // ends what refreshes the keys of tokens
 }
 
-// newLive makes what a configuration asks for. It returns a usageError when
-// that cannot be had.
-func newLive(ctx context.Context, s *server, cfg *config.Config) (*live, error) {
-	ctx, forget := context.WithCancel(ctx)
-	l := &live{cfg: cfg, forget: forget}
-	var err error
-	if l.tokens, err = newVerifier(ctx, cfg, s.log); err != nil {
-		forget()
+// newLive makes what a configuration asks for. Of was, which may be nil, it
+// keeps the keys of tokens where nothing was changed about them: those that
+// were fetched hold, even if they cannot be fetched now. It returns a
+// usageError when what is asked for cannot be had.
+func newLive(ctx context.Context, s *server, cfg *config.Config, was *live) (*live, error) {
+	l := &live{cfg: cfg}
+	if err := l.sign(cfg); err != nil {
 		return nil, usageError{err}
 	}
-	if err = l.sign(cfg); err != nil {
-		forget()
+	if was != nil && reflect.DeepEqual(was.cfg.Auth, cfg.Auth) {
+		l.tokens, l.forget = was.tokens, was.forget
+		return l, nil
+	}
+	ctx, l.forget = context.WithCancel(ctx)
+	var err error
+	if l.tokens, err = newVerifier(ctx, cfg, s.log); err != nil {
+		l.forget()
 		return nil, usageError{err}
 	}
 	return l, nil

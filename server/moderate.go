@@ -43,14 +43,11 @@ type banView struct {
 	By     string `json:"by,omitempty"`
 }
 
-// longAnchor bounds a user id, in bytes, as tokens do.
-const longAnchor = 128
-
 // anchorOf is the user id in a path.
 func anchorOf(r *http.Request) (string, *wire.Error) {
 	anchor := r.PathValue("anchor")
-	if len(anchor) > longAnchor {
-		return "", refuse(wire.CodeBadRequest, "a user id has at most 128 bytes")
+	if len(anchor) > wire.MaxAnchor {
+		return "", refuse(wire.CodeBadRequest, "a user id has at most 256 bytes")
 	}
 	return anchor, nil
 }

@@ -20,18 +20,23 @@ var reloaded = []string{
 // a reload takes over from is. Secrets that were made up stay.
 func merge(was, is *config.Config) *config.Config {
 	next := *was
-	next.Viewer, next.TLS, next.Proxies, next.Origins, next.CORS = is.Viewer, is.TLS, is.Proxies, is.Origins, is.CORS
+	next.TLS, next.Proxies, next.Origins, next.CORS = is.TLS, is.Proxies, is.Origins, is.CORS
 	next.Log.Level, next.Hooks, next.Limits = is.Log.Level, is.Hooks, is.Limits
 	next.Limits.Batch = was.Limits.Batch
 	made := func(key string) bool { return slices.Contains(is.Development, key) }
-	if !made("auth.secret") {
-		next.Auth = is.Auth
-	}
+	switch {
+	case !made("auth.secret"):
+		next.Auth, next.Viewer = is.Auth, is.Viewer
+	case slices.Contains(was.Development, "auth.secret"):
+		next.Auth, next.Viewer = is.Auth, is.Viewer
+		next.Auth.Secret = was.Auth.Secret
+	} // else there is no key any more: a server in production does not become one for development
+	next.Push.BackupKey, next.Play.BackupKey = is.Push.BackupKey, is.Play.BackupKey
 	if !made("push.key") {
-		next.Push.Key, next.Push.BackupKey = is.Push.Key, is.Push.BackupKey
+		next.Push.Key = is.Push.Key
 	}
 	if !made("play.key") {
-		next.Play.Key, next.Play.BackupKey = is.Play.Key, is.Play.BackupKey
+		next.Play.Key = is.Play.Key
 	}
 	return &next
 }
@@ -51,20 +56,24 @@ func (s *server) reload(ctx context.Context, load func() (*config.Config, error)
 	was := s.now()
 	next := merge(was.cfg, is)
 	fitSockets(next, s.log)
-	l, err := newLive(ctx, s, next)
+	l, err := newLive(ctx, s, next, was)
 	if err != nil {
 		fail(err)
 		return
 	}
 	if s.certificate != nil && next.TLS.Cert != "" {
 		if err := s.certificate.use(next.TLS.Cert, next.TLS.Key); err != nil {
-			l.forget()
+			if l.tokens != was.tokens {
+				l.forget()
+			}
 			fail(err)
 			return
 		}
 	}
 	s.live.Store(l)
-	was.forget()
+	if l.tokens != was.tokens {
+		was.forget()
+	}
 	s.gate.limit(&next.Limits)
 	s.hub.SetLimits(hubLimits(next))
 	s.metrics.reloads.WithLabelValues("ok").Inc()

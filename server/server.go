@@ -61,7 +61,7 @@ func newServer(
 	}
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	s.gate = newGate(&cfg.Limits, s.metrics)
-	l, err := newLive(ctx, s, cfg)
+	l, err := newLive(ctx, s, cfg, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package config
 import (
 	"cmp"
 	"fmt"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -29,6 +30,9 @@ func (c *Config) Explain() []Setting {
 		}
 		if s.Value == "" {
 			s.Value = c.derived(k.name)
+		}
+		if u, err := url.Parse(s.Value); k.name == "auth.jwks_url" && err == nil {
+			s.Value = u.Redacted() // its password, if it has one
 		}
 		out = append(out, s)
 	}
