@@ -61,7 +61,7 @@ func originAllowed(origin string, patterns []string) bool {
 		if strings.Contains(p, "://") {
 			name = u.Scheme + "://" + u.Host
 		}
-		ok, _ := path.Match(p, name) // patterns are checked at start
+		ok, _ := path.Match(strings.ToLower(p), strings.ToLower(name)) // patterns are checked at start
 		return ok
 	})
 }

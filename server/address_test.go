@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 
 	"onair/hub/wire"
+	"onair/server/auth"
 )
 
 func TestClientAddress(t *testing.T) {
@@ -63,9 +64,10 @@ func TestLimitBehindProxy(t *testing.T) {
 
 func TestCORS(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := serveTest(t, "--cors", "*.example.com")
+		s := serveTest(t, "--cors", "*.example.com,https://Live.example.org")
 		for origin, want := range map[string]string{
 			"https://app.example.com": "https://app.example.com", "https://example.org": "", "https://app.example.com.evil.org": "", "null": "",
+			"https://live.example.org": "https://live.example.org", "http://live.example.org": "",
 		} {
 			a := s.call("GET", "/v1/streams", "", "", "Origin: "+origin).is(200)
 			if got := a.header.Get("Access-Control-Allow-Origin"); got != want {
@@ -77,6 +79,25 @@ func TestCORS(t *testing.T) {
 		if a.status != 204 || a.header.Get("Access-Control-Allow-Headers") == "" || a.header.Get("Access-Control-Allow-Credentials") != "" {
 			t.Errorf("preflight %d %v", a.status, a.header)
 		}
+	})
+}
+
+// TestForeignPages: a page elsewhere does not act in the name of its visitors,
+// who need no token here.
+func TestForeignPages(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serveTest(t, "--cors", "app.example.com")
+		s.begin(s.day(auth.Anchor, "alice"), `{"title":""}`)
+		foreign, ours, own := "Origin: https://evil.example", "Origin: https://app.example.com", "Origin: http://"+s.host
+		for _, origin := range []string{foreign, "Origin: null"} {
+			s.call("POST", "/v1/streams/8888_alice/likes", "", `{"n":1}`, origin).refused(403, wire.CodeForbidden)
+			s.call("GET", "/v1/streams/events?watch=8888_alice", "", "", origin).refused(403, wire.CodeForbidden)
+		}
+		for _, origin := range []string{ours, own} {
+			s.call("POST", "/v1/streams/8888_alice/likes", "", `{"n":1}`, origin).is(200)
+			s.events("watch=8888_alice", "", origin).of("snapshot")
+		}
+		s.call("GET", "/v1/streams", "", "", foreign).is(200)
 	})
 }
 

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"net/http"
 	"time"
 
@@ -129,7 +128,10 @@ func (s *server) stopStream(w http.ResponseWriter, r *http.Request, who auth.Ide
 		Session: session, Reason: presence.Stopped, By: who.Subject, Key: key,
 	})
 	if failed != nil {
-		return cmp.Or(e, failed)
+		if e != nil && failed.Code == wire.CodeSessionGone {
+			return e
+		}
+		return failed
 	}
 	writeMessage(w, http.StatusOK, &wire.Stopped{Summary: *summaryOf(result.Ended)})
 	return nil

@@ -86,6 +86,11 @@ func (s *server) streamEvents(w http.ResponseWriter, r *http.Request, who auth.I
 		return e
 	}
 	defer place.free()
+	h := w.Header() // before anybody has ev: what it writes first sends them
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Accel-Buffering", "no") // nginx would collect what is to go at once
 	ev := &events{w: w, rc: http.NewResponseController(w), view: view, done: make(chan struct{})}
 	ev.rc.SetReadDeadline(time.Time{}) // the request has come whole; what follows has no end
 	if conn, ok := r.Context().Value(connKey{}).(net.Conn); ok {
@@ -100,11 +105,6 @@ func (s *server) streamEvents(w http.ResponseWriter, r *http.Request, who auth.I
 		})
 	}
 	defer s.gate.leave(g)
-	h := w.Header()
-	h.Set("Content-Type", "text/event-stream")
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("X-Accel-Buffering", "no") // nginx would collect what is to go at once
 	e = s.hub.Subscribe(out, q)
 	for _, code := range watched {
 		if e == nil {
@@ -150,6 +150,7 @@ type connKey struct{}
 // instead ends the events, so that the handler can answer with a problem; nil
 // where something was written already.
 func (ev *events) instead(out *hub.Socket, e *wire.Error) *wire.Error {
+	ev.once.Do(func() { close(ev.done) }) // HTTP/2 has no way back from a deadline that has passed
 	out.Close()
 	ev.mu.Lock()
 	defer ev.mu.Unlock()
@@ -202,7 +203,7 @@ func (ev *events) send(text []byte) error {
 		}
 		text = text[n:]
 	}
-	return nil
+	return ev.deadline(time.Time{}) // HTTP/2 ends a response when it passes, written or not
 }
 
 // deadline sets when writing ends, unless it has been ended meanwhile.

@@ -3,12 +3,14 @@ package main
 import (
 	"bufio"
 	"encoding/json"
+	"net/http"
 	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"onair/hub/socket/sockettest"
 	"onair/hub/wire"
 	"onair/server/auth"
 )
@@ -208,6 +210,14 @@ func TestEventsRefuse(t *testing.T) {
 		s.call("GET", "/v1/streams/events?limit=0", "", "").refused(400, wire.CodeBadRequest)
 		s.call("GET", "/v1/streams/events?watch=a,b", "", "").refused(429, wire.CodeLimitExceeded)
 		s.call("GET", "/v1/streams/events", "nonsense", "").refused(401, wire.CodeUnauthorized)
+		body := s.request("GET", "/v1/streams/events", "", "x")
+		res, err := s.client.Do(body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if res.Body.Close(); res.StatusCode != 400 {
+			t.Errorf("with a body: status %d", res.StatusCode)
+		}
 		s.call("HEAD", "/v1/streams/events", "", "").is(200)
 		r := s.events("", "")
 		r.of("snapshot")
@@ -215,6 +225,30 @@ func TestEventsRefuse(t *testing.T) {
 		r.stop()
 		synctest.Wait()
 		s.events("", "").of("snapshot")
+	})
+}
+
+// TestEventsOverHTTP2: a response lasts however long nothing is sent, and a
+// refusal is answered.
+func TestEventsOverHTTP2(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serveTest(t, "--limits.views", "1", "--idle", "10m")
+		var protocols http.Protocols
+		protocols.SetUnencryptedHTTP2(true)
+		l := sockettest.Listen()
+		server := &http.Server{Handler: s.s.routes(), Protocols: &protocols}
+		go server.Serve(l)
+		defer server.Close()
+		transport := &http.Transport{DialContext: l.DialContext, Protocols: &protocols}
+		defer transport.CloseIdleConnections()
+		s.client = &http.Client{Transport: transport}
+		r := s.events("", "")
+		r.of("snapshot")
+		time.Sleep(3 * eventStall)
+		s.begin(s.day(auth.Anchor, "alice"), `{"title":""}`)
+		r.of("diff")
+		s.call("GET", "/v1/streams/events?sort=likes", "", "").refused(429, wire.CodeLimitExceeded)
+		r.stop()
 	})
 }
 

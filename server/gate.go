@@ -139,6 +139,7 @@ func (p *place) take() {
 func (p *place) free() {
 	p.gate.mu.Lock()
 	p.take()
+	p.gate.vacant()
 	p.gate.mu.Unlock()
 }
 
@@ -157,7 +158,7 @@ func (g *gate) full() string {
 	switch {
 	case g.draining:
 		return "this node is stopping"
-	case len(g.inside) >= g.most:
+	case len(g.inside)+g.coming >= g.most:
 		return "this node has as many sockets as it takes"
 	}
 	return ""
@@ -171,6 +172,7 @@ func (g *gate) enter(p *place, c *guest, role string) bool {
 	p.take()
 	if g.byAddress[c.address] >= g.perAddress {
 		g.metrics.turnedAway.WithLabelValues("address").Inc()
+		g.vacant()
 		return false
 	}
 	g.byAddress[c.address]++
@@ -208,8 +210,13 @@ func (g *gate) leave(c *guest) {
 		delete(g.byAddress, c.address)
 	}
 	g.metrics.connections.WithLabelValues(c.kind, c.role).Dec()
-	if g.draining && len(g.inside) == 0 {
-		g.emptied.Do(func() { close(g.empty) }) // a late handshake may come and go again
+	g.vacant()
+}
+
+// vacant ends the wait of a drain when nobody is left. The caller holds mu.
+func (g *gate) vacant() {
+	if g.draining && len(g.inside)+g.coming == 0 {
+		g.emptied.Do(func() { close(g.empty) })
 	}
 }
 
@@ -229,10 +236,7 @@ func (g *gate) drain(within time.Duration) {
 	for c := range g.inside {
 		guests = append(guests, c)
 	}
-	if len(guests) == 0 {
-		g.mu.Unlock()
-		return
-	}
+	g.vacant()
 	g.mu.Unlock()
 	spread := min(within, time.Duration(len(guests))*perSocket)
 	for i, c := range guests {

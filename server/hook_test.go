@@ -185,6 +185,7 @@ func TestWhoMayCallBack(t *testing.T) {
 			post(path).refused(404, wire.CodeNotFound)
 		}
 		post("nginx-rtmp/s3cret", "X-Forwarded-For: 127.0.0.1").refused(404, wire.CodeNotFound)
+		post("nginx-rtmp/s3cret", "X-Forwarded-For: ", "X-Forwarded-For: 192.0.2.7").refused(404, wire.CodeNotFound)
 		for _, peer := range []string{"192.0.2.1:1", "[2001:db8::1]:1", "10.9.1.1:1"} {
 			s.public.Peer = netip.MustParseAddrPort(peer)
 			post("nginx-rtmp/s3cret").refused(404, wire.CodeNotFound)

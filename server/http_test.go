@@ -392,6 +392,9 @@ func TestBansOverHTTP(t *testing.T) {
 		s.call("PUT", "/v1/bans/alice", back, `{"until":1}`).refused(400, wire.CodeBadRequest)
 		s.call("PUT", "/v1/bans/alice", back, `{"reason":"`+strings.Repeat("x", 300)+`"}`).refused(400, wire.CodeBadRequest)
 		s.call("PUT", "/v1/bans/"+strings.Repeat("x", 257), back, ``).refused(400, wire.CodeBadRequest)
+		longest := strings.Repeat("x", 256)
+		s.call("PUT", "/v1/bans/"+longest, back, "").is(200)
+		s.call("DELETE", "/v1/bans/"+longest, back, "").is(204)
 		s.call("PUT", "/v1/bans/alice", alice, "").refused(403, wire.CodeForbidden)
 	})
 }
@@ -527,6 +530,8 @@ func TestSignOverHTTP(t *testing.T) {
 		s.call("POST", "/v1/sign", back, `{"code":"a?b=c"}`).refused(400, wire.CodeBadRequest)
 		s.call("POST", "/v1/sign", back, `{}`).refused(400, wire.CodeBadRequest)
 		s.call("POST", "/v1/sign", back, `{"code":"a","expires_at":1000}`).refused(400, wire.CodeBadRequest)
+		s.call("POST", "/v1/sign", back, `{"code":"a","expires_at":4294967295000}`).is(200)
+		s.call("POST", "/v1/sign", back, `{"code":"a","expires_at":4294967296000}`).refused(400, wire.CodeBadRequest)
 		s.call("POST", "/v1/sign", s.day(auth.Anchor, "alice"), `{"code":"a"}`).refused(403, wire.CodeForbidden)
 		if log := s.logged(); strings.Contains(log, "txSecret") || strings.Contains(log, "pushkey") {
 			t.Error("the log has a secret")
@@ -587,9 +592,13 @@ func TestLikesOverHTTP(t *testing.T) {
 		if p := a.refused(429, wire.CodeRateLimited); p.RetryAfterMS != 500 || a.header.Get("Retry-After") != "1" {
 			t.Errorf("%+v, Retry-After %s", p, a.header.Get("Retry-After"))
 		}
+		key := "Idempotency-Key: k"
+		s.call("POST", "/v1/streams/8888_alice/likes", bob, `{"n":50}`, key).is(429)
 		s.call("POST", "/v1/streams/8888_alice/likes", s.day(auth.Viewer, "eve"), `{"n":50}`).is(200)
 		time.Sleep(500 * time.Millisecond)
-		s.call("POST", "/v1/streams/8888_alice/likes", bob, `{"n":50}`).is(200)
+		for range 2 { // what was refused did not use its key up
+			s.call("POST", "/v1/streams/8888_alice/likes", bob, `{"n":50}`, key).is(200)
+		}
 		s.call("POST", "/v1/streams/8888_alice/likes", bob, `{"n":101}`).refused(400, wire.CodeBadRequest)
 		s.call("POST", "/v1/streams/8888_nobody/likes", bob, `{"n":1}`).refused(404, wire.CodeNotFound)
 		time.Sleep(2 * time.Second)

@@ -46,14 +46,14 @@ func newLikers() *likers {
 
 // repeated reports whether a user's key was used before.
 func (l *likers) repeated(user, key string, now time.Time) bool {
-	at, known := l.keys.Get(user + " " + key)
+	at, known := l.keys.Get(user + "\n" + key)
 	return key != "" && known && now.Sub(at) < keepLikeKey
 }
 
 // used notes a user's key.
 func (l *likers) used(user, key string, now time.Time) {
 	if key != "" {
-		l.keys.Add(user+" "+key, now)
+		l.keys.Add(user+"\n"+key, now)
 	}
 }
 

@@ -26,7 +26,7 @@ func (s *server) kickStream(w http.ResponseWriter, r *http.Request, who auth.Ide
 	}
 	result, e := s.do(r.Context(), c)
 	if e != nil {
-		if st == nil {
+		if st == nil && e.Code == wire.CodeSessionGone {
 			return notLive()
 		}
 		return e

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -17,28 +18,33 @@ var reloaded = []string{
 }
 
 // merge gives the configuration that is in force after a reload: was, with what
-// a reload takes over from is. Secrets that were made up stay.
-func merge(was, is *config.Config) *config.Config {
+// a reload takes over from is. Secrets that were made up stay; it is an error
+// when one that was given would have to be made up.
+func merge(was, is *config.Config) (*config.Config, error) {
+	for _, key := range is.Development {
+		if !slices.Contains(was.Development, key) {
+			return nil, fmt.Errorf("%s: it was given, and is no more: a running server makes none up", key)
+		}
+	}
 	next := *was
+	next.Development = is.Development
+	next.Auth, next.Viewer, next.Hooks = is.Auth, is.Viewer, is.Hooks
 	next.TLS, next.Proxies, next.Origins, next.CORS = is.TLS, is.Proxies, is.Origins, is.CORS
-	next.Log.Level, next.Hooks, next.Limits = is.Log.Level, is.Hooks, is.Limits
+	next.Push.Key, next.Push.BackupKey = is.Push.Key, is.Push.BackupKey
+	next.Play.Key, next.Play.BackupKey = is.Play.Key, is.Play.BackupKey
+	next.Log.Level, next.Limits = is.Log.Level, is.Limits
 	next.Limits.Batch = was.Limits.Batch
-	made := func(key string) bool { return slices.Contains(is.Development, key) }
-	switch {
-	case !made("auth.secret"):
-		next.Auth, next.Viewer = is.Auth, is.Viewer
-	case slices.Contains(was.Development, "auth.secret"):
-		next.Auth, next.Viewer = is.Auth, is.Viewer
-		next.Auth.Secret = was.Auth.Secret
-	} // else there is no key any more: a server in production does not become one for development
-	next.Push.BackupKey, next.Play.BackupKey = is.Push.BackupKey, is.Play.BackupKey
-	if !made("push.key") {
-		next.Push.Key = is.Push.Key
+	for _, key := range is.Development {
+		switch key {
+		case "auth.secret":
+			next.Auth.Secret = was.Auth.Secret
+		case "push.key":
+			next.Push.Key = was.Push.Key
+		case "play.key":
+			next.Play.Key = was.Play.Key
+		}
 	}
-	if !made("play.key") {
-		next.Play.Key = is.Play.Key
-	}
-	return &next
+	return &next, nil
 }
 
 // reload takes over the keys, certificates, limits and log level that load
@@ -54,7 +60,11 @@ func (s *server) reload(ctx context.Context, load func() (*config.Config, error)
 		return
 	}
 	was := s.now()
-	next := merge(was.cfg, is)
+	next, err := merge(was.cfg, is)
+	if err != nil {
+		fail(err)
+		return
+	}
 	fitSockets(next, s.log)
 	l, err := newLive(ctx, s, next, was)
 	if err != nil {

@@ -7,21 +7,25 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/base64"
 	"encoding/pem"
 	"errors"
 	"io"
 	"math/big"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/coder/websocket"
+	"github.com/golang-jwt/jwt/v5"
 
 	"onair/hub/wire"
 	"onair/server/auth"
@@ -110,6 +114,73 @@ func TestReloadKeepsMadeUpSecrets(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// TestReloadTakesOver: what is not secret is taken over beside a secret that was
+// made up, and a running server makes up none that was given.
+func TestReloadTakesOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serveTest(t, "--push.key", "one")
+		s.s.reload(t.Context(), given(t))
+		if log := s.logged(); !strings.Contains(log, "push.key: it was given") {
+			t.Errorf("a key that is gone: %s", log)
+		}
+		s.s.reload(t.Context(), given(t, "--push.key", "one", "--push.backup-key", "zero", "--play.backup-key", "two",
+			"--hooks.nginx-rtmp.enabled", "true"))
+		if cfg := s.s.now().cfg; cfg.Push.BackupKey.Reveal() != "zero" || cfg.Play.BackupKey.Reveal() != "two" {
+			t.Error("the backup keys are as they were")
+		}
+		s.call("POST", "/v1/streams", s.day(auth.Anchor, "alice"), `{"title":"","sources":["heartbeat","callback"]}`).is(201)
+	})
+	made, err := config.Load(nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	is, err := config.Load([]string{"--auth.issuer", "me"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if next, err := merge(made, is); err != nil || next.Auth.Issuer != "me" || next.Auth.Secret != made.Auth.Secret {
+		t.Errorf("issuer %q, %v", next.Auth.Issuer, err)
+	}
+}
+
+// TestReloadWithoutJWKS: keys of tokens that cannot be fetched just now hold,
+// whatever else is changed.
+func TestReloadWithoutJWKS(t *testing.T) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	point, err := key.PublicKey.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b64 := base64.RawURLEncoding.EncodeToString
+	public := jsonOf(map[string]any{"keys": []map[string]string{
+		{"kty": "EC", "crv": "P-256", "kid": "a", "x": b64(point[1:33]), "y": b64(point[33:])},
+	}})
+	var down atomic.Bool
+	issuer := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if down.Load() {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		io.WriteString(w, public)
+	}))
+	defer issuer.Close()
+	s := serveTest(t, "--auth.jwks-url", issuer.URL)
+	unsigned := jwt.NewWithClaims(jwt.SigningMethodES256, jwt.MapClaims{"sub": "bob", "role": "backend", "exp": time.Now().Add(time.Hour).Unix()})
+	unsigned.Header["kid"] = "a"
+	token, err := unsigned.SignedString(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.call("GET", "/v1/sessions", token, "").is(200)
+	down.Store(true)
+	s.s.reload(t.Context(), given(t, "--auth.jwks-url", issuer.URL, "--limits.window", "7"))
+	s.call("GET", "/v1/streams?limit=8", token, "").refused(400, wire.CodeBadRequest)
+	s.call("GET", "/v1/sessions", token, "").is(200)
 }
 
 // TestHangup: SIGHUP reads the file again, and a bad file changes nothing.

@@ -1,6 +1,9 @@
 package wire
 
-import "cmp"
+import (
+	"cmp"
+	"math"
+)
 
 // MaxReason is the longest reason of a ban, in bytes.
 const MaxReason = 256
@@ -30,6 +33,10 @@ type Sign struct {
 	ExpiresAt int64 // Unix milliseconds; 0 is what the server is configured for
 }
 
+// latestExpiry is the last time that the eight hexadecimal digits of a signed
+// URL can name, in Unix milliseconds.
+const latestExpiry = math.MaxUint32 * 1000
+
 // DecodeSign decodes the body of such a call. Its errors are as those of
 // [DecodeAnchor].
 func DecodeSign(data []byte) (*Sign, error) {
@@ -38,7 +45,7 @@ func DecodeSign(data []byte) (*Sign, error) {
 		return nil, refusal("", fault)
 	}
 	m := &Sign{Code: f.text("code"), ExpiresAt: f.integer("expires_at")}
-	return m, refusal("", cmp.Or(f.fault, checkCode(m.Code), checkRange("expires_at", m.ExpiresAt, 0, maxCounter)))
+	return m, refusal("", cmp.Or(f.fault, checkCode(m.Code), checkRange("expires_at", m.ExpiresAt, 0, latestExpiry)))
 }
 
 // Position reads what a message of a server says of itself: its type, its view

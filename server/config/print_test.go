@@ -20,7 +20,7 @@ func TestPrint(t *testing.T) {
 	}
 	write(file, "lists: [live, vip]\nplay.domain: {a.example.com: 2, b.example.com: 1}\npush.key_file: "+key+"\n")
 	write(key, "pushsecret\n")
-	args := []string{"--config", file, "--limits.rate", "7", "--node", "n"}
+	args := []string{"--config", file, "--limits.rate", "7", "--node", "n", "--auth.jwks-url", "https://me:hunter2@id.example.com/keys"}
 	environ := []string{"ONAIR_AUTH_SECRETS=a=" + strings.Repeat("s", 32), "ONAIR_CORS=*.example.com"}
 	c, err := Load(args, environ)
 	if err != nil {
@@ -40,7 +40,7 @@ func TestPrint(t *testing.T) {
 			t.Errorf("it does not say %s", k.name)
 		}
 	}
-	if strings.Contains(printed, "pushsecret") || strings.Contains(printed, "ssss") || strings.Contains(printed, c.Play.Key.Reveal()) {
+	if strings.Contains(printed, "pushsecret") || strings.Contains(printed, "ssss") || strings.Contains(printed, "hunter2") || strings.Contains(printed, c.Play.Key.Reveal()) {
 		t.Errorf("it shows a secret:\n%s", printed)
 	}
 	again := filepath.Join(dir, "again.yaml")
@@ -49,7 +49,7 @@ func TestPrint(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if changed := Changed(c, d); !slices.Equal(slices.Sorted(slices.Values(changed)), []string{"auth.secrets", "heartbeat.grace", "push.key", "viewer.anonymous"}) {
+	if changed := Changed(c, d); !slices.Equal(slices.Sorted(slices.Values(changed)), []string{"auth.jwks_url", "auth.secrets", "heartbeat.grace", "push.key", "viewer.anonymous"}) {
 		t.Errorf("what was printed differs in %v", changed) // secrets, and what was derived
 	}
 	if c.Heartbeat != d.Heartbeat || c.Limits != d.Limits || c.Viewer != d.Viewer {
