@@ -37,7 +37,10 @@ func Accept(w http.ResponseWriter, r *http.Request, options Options) (*Conn, err
 		OriginPatterns:  options.OriginPatterns,
 		CompressionMode: compression,
 		OnPingReceived:  func(context.Context, []byte) bool { return c.wire.in.pinged() },
-		OnPongReceived:  func(context.Context, []byte) { c.wire.in.controlled() },
+		OnPongReceived: func(context.Context, []byte) {
+			c.wire.in.controlled()
+			c.ponged()
+		},
 	})
 	if err != nil && !u.switched {
 		return nil, u.refusal()

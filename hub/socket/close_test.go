@@ -52,11 +52,11 @@ func TestClose(t *testing.T) {
 // TestCloseIsBounded: peers that do not read, that read but do not answer,
 // that go on sending, and that are in the middle of a frame.
 func TestCloseIsBounded(t *testing.T) {
-	for name, peer := range map[string]func(*Conn, *raw){
-		"deaf":       func(*Conn, *raw) {},
-		"mute":       func(_ *Conn, p *raw) { io.Copy(io.Discard, p.in) },
-		"talkative":  func(_ *Conn, p *raw) { p.start(func() { io.Copy(io.Discard, p.in) }); talk(p) },
-		"in a frame": func(c *Conn, _ *raw) { c.WriteText([]byte("slow")) },
+	for name, peer := range map[string]func(*blocking, *raw){
+		"deaf":       func(*blocking, *raw) {},
+		"mute":       func(_ *blocking, p *raw) { io.Copy(io.Discard, p.in) },
+		"talkative":  func(_ *blocking, p *raw) { p.start(func() { io.Copy(io.Discard, p.in) }); talk(p) },
+		"in a frame": func(c *blocking, _ *raw) { c.WriteText([]byte("slow")) },
 	} {
 		for _, reading := range []bool{false, true} {
 			synctest.Test(t, func(t *testing.T) {

@@ -1,9 +1,9 @@
 package socket
 
 import (
-	"context"
 	"fmt"
 	"net"
+	"sync/atomic"
 	"time"
 
 	"github.com/coder/websocket"
@@ -18,40 +18,45 @@ type Conn struct {
 	deflated  bool
 	closeTime time.Duration
 
+	pings atomic.Int32 // since the last pong
+
 	reading chan struct{} // held (full) by whoever reads
 
 	// Owned by the holder of reading.
 	message []byte // the last one that Read returned
 }
 
-// Write sends a message. It blocks for as long as the peer takes to accept
-// it, within StallTime and FrameTime of [Options]; then it closes the socket
-// (1001 is attempted where a frame may begin) and returns [ErrSlow]. After any
-// error the socket is closed, or about to be, and the message may have gone in
-// part.
-func (c *Conn) Write(m Message) error {
-	err := c.wire.out.send(m, c.deflated)
-	if err == nil || err == ErrClosed {
-		return err
+// OnReady has f called whenever what a Write took but could not send at once
+// has gone, or, with an error, will not go. f is called without locks, by a
+// goroutine of the socket's, and may Write. OnReady comes before the first
+// Write.
+func (c *Conn) OnReady(f func(error)) { c.wire.out.onReady(f) }
+
+// Write sends a message without blocking. When the connection does not take all
+// of it at once, the socket is full: the rest goes as the peer reads, and what
+// was given to OnReady is called then; meanwhile Write returns [ErrFull], and
+// takes nothing. A peer has StallTime and FrameTime of [Options] to read; then
+// the socket is closed (1001 is attempted where a frame may begin), and the
+// error is [ErrSlow]. After any error but ErrFull the socket is of no more use,
+// and the message may have gone in part.
+func (c *Conn) Write(m Message) (full bool, err error) {
+	full, err = c.wire.out.send(m, c.deflated)
+	switch err {
+	case nil, ErrFull, ErrClosed, ErrSlow:
+		return full, err
 	}
-	c.CloseNow()
-	if err == ErrSlow {
-		return err
-	}
-	return fmt.Errorf("socket: write: %w", err)
+	return full, fmt.Errorf("socket: write: %w", err)
 }
 
-// WriteText sends a message that nobody shares.
-func (c *Conn) WriteText(text []byte) error { return c.Write(Message{Head: text}) }
-
-// Ping sends a ping and waits for its pong, which someone has to Read. When ctx
-// ends first the socket stays open.
-func (c *Conn) Ping(ctx context.Context) error {
-	if err := c.ws.Ping(ctx); err != nil {
-		return fmt.Errorf("socket: %w", err)
-	}
-	return nil
+// Ping sends a ping, and returns how many before it have had no pong since the
+// last that had one.
+func (c *Conn) Ping() (unanswered int) {
+	c.wire.out.post([]byte{finalBit | opPing, 0})
+	return int(c.pings.Add(1)) - 1
 }
+
+// ponged notes a pong, whatever it answers.
+func (c *Conn) ponged() { c.pings.Store(0) }
 
 // Deflated says whether permessage-deflate was agreed on.
 func (c *Conn) Deflated() bool { return c.deflated }
@@ -69,6 +74,4 @@ type Stats struct {
 }
 
 // Stats returns the counters as they are.
-func (c *Conn) Stats() Stats {
-	return Stats{Frames: c.wire.out.frames.Load(), Bytes: c.wire.out.bytes.Load()}
-}
+func (c *Conn) Stats() Stats { return c.wire.out.stats() }

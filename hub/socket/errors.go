@@ -13,9 +13,16 @@ import (
 // closed: nothing may follow a close frame. It is a net.ErrClosed.
 var ErrClosed = fmt.Errorf("socket: %w", net.ErrClosed)
 
-// ErrSlow is returned by [Conn.Write] when the peer took no byte, or did not
-// take a whole frame, in time. The socket has been closed.
+// ErrSlow is why a message that was taken has not gone, when the peer took no
+// byte, or not the whole frame, in time. The socket has been closed.
 var ErrSlow = errors.New("socket: peer too slow")
+
+// ErrFull is returned by [Conn.Write] while what it took before has not gone.
+var ErrFull = errors.New("socket: full")
+
+// ErrNothing is returned by [Conn.Read] of a socket with a [Poller] when no
+// message is there: call [Conn.Await].
+var ErrNothing = errors.New("socket: nothing to read")
 
 // A RefusedError is returned by [Accept] for a request that it did not upgrade.
 // Nothing has been written: the caller answers with Status. Headers that the

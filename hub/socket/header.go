@@ -5,10 +5,13 @@ import "encoding/binary"
 // Bits of the two bytes that every frame starts with (RFC 6455 §5.2, RFC 7692
 // §7.2.3.1). Frames from a server are not masked, so they are the same for all.
 const (
-	finalBit    = 0x80
-	deflatedBit = 0x40
-	opText      = 0x1
-	opClose     = 0x8
+	finalBit       = 0x80
+	deflatedBit    = 0x40
+	opContinuation = 0x0
+	opText         = 0x1
+	opClose        = 0x8
+	opPing         = 0x9
+	opPong         = 0xa
 
 	maxHeader         = 10
 	maxControlPayload = 125

@@ -25,6 +25,7 @@ type inbound struct {
 
 	// Owned by the holder of Conn.reading.
 	early    []byte    // came with the handshake
+	feed     *feed     // nil: a goroutine reads the connection
 	open     bool      // a data message has begun
 	due      time.Time // when what has begun must have ended; zero: nothing has
 	deadline time.Time // as set on conn
@@ -50,7 +51,7 @@ func (in *inbound) read(p []byte) (int, error) {
 		return 0, in.fault
 	}
 	switch {
-	case err == nil:
+	case err == nil, err == errAgain:
 	case errors.Is(err, os.ErrDeadlineExceeded) && !in.due.IsZero():
 		in.fault = ErrTrickled
 		return n, in.fault
@@ -62,6 +63,9 @@ func (in *inbound) read(p []byte) (int, error) {
 
 // take reads early bytes, then from the connection.
 func (in *inbound) take(p []byte) (int, error) {
+	if in.feed != nil {
+		return in.feed.read(p)
+	}
 	if len(in.early) > 0 {
 		n := copy(p, in.early)
 		if in.early = in.early[n:]; len(in.early) == 0 {
@@ -76,6 +80,18 @@ func (in *inbound) take(p []byte) (int, error) {
 		in.deadline = in.due
 	}
 	return in.conn.Read(p)
+}
+
+// fetch makes a message readable, where that is not waited for.
+func (in *inbound) fetch() error {
+	if in.feed == nil {
+		return nil
+	}
+	err := in.feed.fetch()
+	if fault, ok := err.(*ViolationError); ok {
+		in.fault = fault
+	}
+	return err
 }
 
 // begin says that a data message has begun.

@@ -28,6 +28,11 @@ type Options struct {
 	// Shorter loses clients on bad lines, longer keeps half messages waiting.
 	MessageTime time.Duration
 
+	// Poller has the socket read without a goroutine, if it is a plain TCP
+	// connection: then Read does not block, but returns [ErrNothing]. Nil has
+	// every socket read by a goroutine.
+	Poller *Poller
+
 	// Pings is how many pings a peer may send per PingWindow (20 per 10 s).
 	// Each costs us a write.
 	Pings      int
@@ -52,6 +57,9 @@ type Options struct {
 	// itself the kernel takes megabytes for each.
 	WriteBuffer int
 }
+
+// byteBudget is how many raw bytes a message may take.
+func (o *Options) byteBudget() int { return 2*o.ReadLimit + 4096 }
 
 func (o Options) withDefaults() Options {
 	o.ReadLimit = cmp.Or(o.ReadLimit, 16<<10)

@@ -3,106 +3,147 @@ package socket
 import (
 	"net"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/coder/websocket"
 )
 
 const (
-	// controlTime is how long a control frame may block the goroutine that
-	// reads. It must be shorter than the 5 s after which the library closes
-	// the connection. What did not go by then goes with the next frame.
+	// controlTime is how long the goroutine that reads waits for its answer to a
+	// close frame to go, before the library closes the connection under it.
 	controlTime = time.Second
 
 	// maxWaiting bounds the control frames that wait for a writer, in bytes.
 	// Pongs beyond it are dropped; RFC 6455 §5.5.3 allows that.
 	maxWaiting = 1 << 10
 
+	// maxOwn is the longest message that is put together to be one piece.
+	maxOwn = 1 << 10
+
 	// lastWord is how long a close frame may take that is owed to a peer
 	// which has taken nothing for StallTime: one attempt.
 	lastWord = time.Millisecond
-
-	// maxScratch is the longest message that is put together to be one write,
-	// and the most that a socket keeps for that.
-	maxScratch = 1 << 10
 )
 
-// outbound is the writing half of a wire: whole frames, one at a time. Who
-// writes holds the turn, also while that blocks; a control frame that finds it
-// taken is left in waiting, and the holder sends it before it lets go.
+// outbound is the writing half of a wire: whole frames, one at a time. A frame
+// is written at once, without blocking, as far as the connection takes it. What
+// is left makes a drainer: a goroutine that lives until all has gone, and that
+// alone writes meanwhile. So a socket whose peer keeps up never has one.
 type outbound struct {
 	// Static after construction.
 	conn  net.Conn
+	close func() error    // closes the wire
 	done  <-chan struct{} // the wire is closed
 	whole bool            // a write that timed out cannot be resumed (TLS)
-	data  patience        // for data frames
+	data  patience
 
-	turn chan struct{} // held (full) by whoever writes
+	mu       sync.Mutex // guards all below; nothing blocks while it is held
+	direct   *direct    // what writes without blocking; nil: only a drainer can
+	ready    func(error)
+	ended    bool   // a close frame was sent or waits: nothing may follow
+	err      error  // why no more can be written
+	full     bool   // a message was taken and has not gone: ready is owed
+	waiting  []byte // whole control frames, which go before pending
+	pending  pieces // the message that waits for the drainer
+	left     pieces // of a frame that was begun, until the drainer takes it
+	draining bool
+	drained  chan struct{} // closed when the drainer ends; nil: nobody asked
+	frames   int64
+	bytes    int64
 
-	// Guarded by mu, which is never held across I/O.
-	mu      sync.Mutex
-	waiting []byte // whole control frames
-	ended   bool   // a close frame was sent or waits: nothing may follow
-
-	// Owned by the holder of turn.
-	rest    net.Buffers // goes before all else: what is left of a frame
-	partial bool        // some of that frame has gone
-	pieces  [2][]byte   // what rest is a slice of
-	scratch []byte      // the first of pieces, if it is ours
-	sending []byte      // likewise, for control frames
-
-	// Counted by the holder of turn, read by anyone.
-	frames atomic.Int64
-	bytes  atomic.Int64
+	// Owned by the drainer.
+	rest    net.Buffers // goes before all else
+	begun   bool        // some of the frame in rest has gone
+	scratch [2][]byte   // what rest is a slice of
 }
 
-// send writes a message, or fails with ErrClosed, ErrSlow or what the
-// connection says. After any but ErrClosed the connection is of no more use.
-func (o *outbound) send(m Message, deflated bool) error {
-	select {
-	case o.turn <- struct{}{}:
-	case <-o.done:
-		return ErrClosed
-	}
-	if o.hasEnded() {
-		o.release(nil) // it may have been posted while we had the turn
-		return ErrClosed
-	}
-	err := o.frame(m, deflated)
-	o.release(err)
-	return err
+// pieces are the parts of one frame that has not gone.
+type pieces [2][]byte
+
+func (p *pieces) len() int { return len(p[0]) + len(p[1]) }
+
+// skip takes away n bytes that have gone.
+func (p *pieces) skip(n int) {
+	first := min(n, len(p[0]))
+	p[0] = p[0][first:]
+	p[1] = p[1][n-first:]
 }
 
-// frame writes a message between the control frames that came before it and
-// those that came meanwhile. The caller holds the turn.
-func (o *outbound) frame(m Message, deflated bool) error {
-	if err := o.flush(o.data); err != nil {
-		return err
+// send writes a message without blocking. It reports that the socket is full
+// when it has taken the message but not all of it has gone.
+func (o *outbound) send(m Message, deflated bool) (full bool, err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	switch {
+	case o.ended:
+		return false, ErrClosed
+	case o.err != nil:
+		return false, o.err
+	case o.full:
+		return true, ErrFull
 	}
-	o.load(m, deflated)
-	if err := o.push(o.data); err != nil {
-		if err == ErrSlow && !o.partial {
-			o.sayGoingAway()
-		}
-		return err
+	own := owns.Get().(*[]byte)
+	var frame pieces
+	if frame[0], frame[1] = m.split((*own)[:0], deflated); len(frame[0]) > 0 && frame.len() <= maxOwn {
+		frame = pieces{append(frame[0], frame[1]...)}
 	}
-	o.frames.Add(1)
-	return o.flush(o.data)
+	if cap(frame[0]) <= maxOwn {
+		*own = frame[0]
+	}
+	if o.draining {
+		o.pending = frame
+	} else if frame, err = o.attempt(frame); err != nil {
+		return false, err
+	} else if frame.len() == 0 {
+		owns.Put(own)
+		o.frames++
+		return false, nil
+	} else {
+		o.left = frame
+	}
+	o.full = true
+	o.drain()
+	return true, nil
 }
 
-// control takes one control frame from the library, and sends it unless
-// someone else is writing, who then will.
+// owns are buffers for what messages do not share. One that has not gone is
+// kept until it has, and not put back.
+var owns = sync.Pool{New: func() any { return new([]byte) }}
+
+// attempt writes what goes at once, and returns the rest. The caller holds mu.
+func (o *outbound) attempt(frame pieces) (pieces, error) {
+	if o.direct == nil {
+		return frame, nil
+	}
+	n, err := o.direct.write(frame)
+	o.bytes += int64(n)
+	if err != nil {
+		o.fail(err)
+		return frame, o.err
+	}
+	o.begun = n > 0
+	frame.skip(n)
+	return frame, nil
+}
+
+// fail notes that no more can be written: ErrClosed if that is our own doing.
+// The caller holds mu.
+func (o *outbound) fail(err error) {
+	if o.err != nil {
+		return
+	}
+	o.err = o.failed(err)
+}
+
+// control takes one control frame from the library. It does not block, but for
+// a close frame, after which the library closes the connection.
 func (o *outbound) control(frame []byte) (int, error) {
 	if !isControl(frame) {
 		return 0, errNotControl
 	}
-	if o.post(frame) && o.tryTurn() {
-		err := o.flush(patienceOf(o.controlTime()))
-		o.release(err)
-		if err != nil && err != ErrSlow {
-			return 0, err
-		}
+	o.post(frame)
+	if isClose(frame) {
+		o.await(controlTime)
 	}
 	return len(frame), nil
 }
@@ -111,107 +152,158 @@ func (o *outbound) control(frame []byte) (int, error) {
 // reports whether it has gone by limit.
 func (o *outbound) end(frame []byte, limit time.Time) bool {
 	o.post(frame)
-	timer := time.NewTimer(time.Until(limit))
+	return o.await(time.Until(limit))
+}
+
+// post sends a control frame, or leaves it to the drainer; it is dropped if
+// nothing may follow what was sent. What keeps it from going is not said: it
+// will keep a message from going, too, or the reader from reading.
+func (o *outbound) post(frame []byte) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.ended || o.err != nil {
+		return
+	}
+	if o.ended = isClose(frame); o.ended {
+		o.pending = pieces{} // it would come behind
+	}
+	if o.draining {
+		if o.ended || len(o.waiting)+len(frame) <= maxWaiting {
+			o.waiting = append(o.waiting, frame...)
+		}
+		return
+	}
+	rest, err := o.attempt(pieces{frame})
+	if err == nil && rest.len() > 0 {
+		o.waiting = append(o.waiting, rest[0]...)
+		o.drain()
+	}
+}
+
+// await waits for the drainer to end, and reports whether all has gone.
+func (o *outbound) await(d time.Duration) bool {
+	o.mu.Lock()
+	if !o.draining {
+		defer o.mu.Unlock()
+		return o.err == nil
+	}
+	if o.drained == nil {
+		o.drained = make(chan struct{})
+	}
+	drained := o.drained
+	o.mu.Unlock()
+	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
-	case o.turn <- struct{}{}:
+	case <-drained:
 	case <-o.done:
 		return false
 	case <-timer.C:
 		return false
 	}
-	err := o.flush(patienceOf(time.Until(limit)))
-	o.release(err)
-	return err == nil
-}
-
-// post leaves a control frame for the next holder of the turn. It reports
-// false if nothing may follow what was sent.
-func (o *outbound) post(frame []byte) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.ended {
-		return false
-	}
-	o.ended = isClose(frame)
-	if o.ended || len(o.waiting)+len(frame) <= maxWaiting {
-		o.waiting = append(o.waiting, frame...)
-	}
-	return true
+	return o.err == nil
 }
 
-// hasEnded says whether a close frame was sent or waits.
-func (o *outbound) hasEnded() bool {
+// drain starts the drainer. The caller holds mu.
+func (o *outbound) drain() {
+	if !o.draining {
+		o.draining = true
+		go o.run()
+	}
+}
+
+// run is the drainer.
+func (o *outbound) run() {
+	for {
+		message, more := o.take()
+		if !more {
+			return
+		}
+		if err := o.push(o.data); err != nil {
+			if err == ErrSlow && !o.begun {
+				o.sayGoingAway()
+			}
+			o.lose(err)
+			return
+		}
+		o.begun = false
+		if message {
+			o.sent()
+		}
+	}
+}
+
+// take puts into rest what goes next, and says whether that is a message. The
+// drainer ends when there is nothing.
+func (o *outbound) take() (message, more bool) {
 	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.ended
-}
-
-// tryTurn takes the turn if nobody has it.
-func (o *outbound) tryTurn() bool {
-	select {
-	case o.turn <- struct{}{}:
-		return true
-	default:
-		return false
+	switch {
+	case o.left.len() > 0:
+		o.load(o.left)
+		o.left = pieces{}
+		message, more = true, true
+	case len(o.waiting) > 0:
+		o.load(pieces{o.waiting})
+		o.waiting = nil
+		more = true
+	case o.pending.len() > 0:
+		o.load(o.pending)
+		o.pending = pieces{}
+		message, more = true, true
+	case o.direct != nil:
+		o.conn.SetWriteDeadline(time.Time{}) // it holds for direct writes too
 	}
-}
-
-// release gives up the turn after the error that it ended with. Without one, a
-// control frame that came after the last flush, and saw the turn taken, must
-// not be forgotten: so look again once it is free.
-func (o *outbound) release(err error) {
-	for {
-		<-o.turn
-		if err != nil {
-			return
-		}
-		o.mu.Lock()
-		none := len(o.waiting) == 0
+	if more {
 		o.mu.Unlock()
-		if none || !o.tryTurn() {
-			return
-		}
-		err = o.flush(patienceOf(o.controlTime()))
+	} else {
+		o.rest = nil
+		o.rested(ErrClosed) // a message that is owed was dropped for a close frame
+	}
+	return message, more
+}
+
+// rested ends the drainer, and tells who waits for it. The caller holds mu,
+// which is let go of.
+func (o *outbound) rested(err error) {
+	owed, ready := o.full, o.ready
+	o.full, o.draining = false, false
+	if o.drained != nil {
+		close(o.drained)
+		o.drained = nil
+	}
+	o.mu.Unlock()
+	if owed {
+		ready(err)
 	}
 }
 
-// flush finishes the frame that was begun, then sends the control frames that
-// wait. The caller holds the turn.
-func (o *outbound) flush(p patience) error {
-	for {
-		if err := o.push(p); err != nil {
-			return err
-		}
-		o.mu.Lock()
-		o.sending, o.waiting = o.waiting, o.sending[:0]
-		o.mu.Unlock()
-		if len(o.sending) == 0 {
-			return nil
-		}
-		o.begin(o.sending, nil)
-	}
+// sent notes that the message has gone, which makes room for the next.
+func (o *outbound) sent() {
+	o.mu.Lock()
+	o.frames++
+	o.full = false
+	ready := o.ready
+	o.mu.Unlock()
+	ready(nil)
 }
 
-// load makes a message what is to be written next. The caller holds the turn
-// and has flushed.
-func (o *outbound) load(m Message, deflated bool) {
-	own, shared := m.split(o.scratch[:0], deflated)
-	if len(own) > 0 && len(own)+len(shared) <= maxScratch {
-		own, shared = append(own, shared...), nil
+// lose ends the drainer, and the connection.
+func (o *outbound) lose(err error) {
+	o.close()
+	o.mu.Lock()
+	if o.err == nil {
+		o.err = err
 	}
-	if o.scratch = own; cap(own) > maxScratch {
-		o.scratch = nil
-	}
-	o.begin(own, shared)
+	o.pending, o.waiting, o.rest = pieces{}, nil, nil
+	o.rested(o.err)
 }
 
-// begin makes first and second, of which one may be empty, what is to be
-// written next.
-func (o *outbound) begin(first, second []byte) {
-	o.rest = o.pieces[:0]
-	o.partial = false
-	for _, p := range [...][]byte{first, second} {
+// load makes the parts of a frame what is to be written next.
+func (o *outbound) load(frame pieces) {
+	o.rest = o.scratch[:0]
+	for _, p := range frame {
 		if len(p) > 0 {
 			o.rest = append(o.rest, p)
 		}
@@ -221,7 +313,24 @@ func (o *outbound) begin(first, second []byte) {
 // sayGoingAway tries once to send a close frame instead of a frame of which
 // nothing has gone.
 func (o *outbound) sayGoingAway() {
-	o.begin(nil, nil)
-	o.post(closeFrame(websocket.StatusGoingAway, "too slow"))
-	o.flush(patienceOf(lastWord))
+	o.mu.Lock()
+	ended := o.ended
+	o.ended = true
+	o.mu.Unlock()
+	if !ended {
+		o.load(pieces{closeFrame(websocket.StatusGoingAway, "too slow")})
+		o.push(patienceOf(lastWord))
+	}
+}
+
+func (o *outbound) onReady(f func(error)) {
+	o.mu.Lock()
+	o.ready = f
+	o.mu.Unlock()
+}
+
+func (o *outbound) stats() Stats {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return Stats{Frames: o.frames, Bytes: o.bytes}
 }

@@ -23,15 +23,6 @@ type patience struct {
 // patienceOf is the patience to wait d, whether or not bytes go.
 func patienceOf(d time.Duration) patience { return patience{stall: d, total: d} }
 
-// controlTime is how long a control frame may block. Over TLS it is longer,
-// since there running out of it ends the connection.
-func (o *outbound) controlTime() time.Duration {
-	if o.whole {
-		return 2 * controlTime
-	}
-	return controlTime
-}
-
 // push writes what rest holds. It fails with ErrSlow when that took longer
 // than p allows; rest is then what has not gone.
 func (o *outbound) push(p patience) error {
@@ -93,8 +84,10 @@ func (o *outbound) write() (int, error) {
 		n64, err = o.rest.WriteTo(o.conn)
 		n = int(n64)
 	}
-	o.partial = o.partial || n > 0
-	o.bytes.Add(int64(n))
+	o.begun = o.begun || n > 0
+	o.mu.Lock()
+	o.bytes += int64(n)
+	o.mu.Unlock()
 	return n, err
 }
 

@@ -22,6 +22,7 @@ const (
 // end costs nothing, and [Conn.CloseNow] ends a Read as well. After an error
 // the socket is closed. The error is
 //
+//   - [ErrNothing], after which alone the socket is not closed,
 //   - a [*ViolationError] when the peer broke a rule; it has been told so,
 //   - [ErrClosed] when the socket was closed on this side,
 //   - ctx's,
@@ -41,6 +42,9 @@ func (c *Conn) Read(ctx context.Context) ([]byte, error) {
 		c.message = nil
 	}
 	err := c.next(ctx)
+	if err == ErrNothing {
+		return nil, err
+	}
 	if err != nil {
 		return nil, c.lost(ctx, err)
 	}
@@ -49,14 +53,25 @@ func (c *Conn) Read(ctx context.Context) ([]byte, error) {
 
 // next reads a message into c.message. The caller holds reading.
 func (c *Conn) next(ctx context.Context) error {
-	kind, r, err := c.ws.Reader(ctx)
-	if err != nil {
-		return err
+	var kind websocket.MessageType
+	var r io.Reader
+	for {
+		err := c.wire.in.fetch()
+		if err == nil {
+			kind, r, err = c.ws.Reader(ctx)
+		}
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, errAgain) { // else there were control frames alone
+			return err
+		}
 	}
 	c.wire.in.begin()
 	if kind != websocket.MessageText {
 		return ErrBinary
 	}
+	var err error
 	if c.message, err = readAll(r, c.message[:0]); err != nil {
 		return err
 	}

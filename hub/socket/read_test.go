@@ -153,23 +153,23 @@ func TestReadErrors(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		ctx  context.Context
-		do   func(*Conn, *websocket.Conn)
+		do   func(*blocking, *websocket.Conn)
 		want func(error) bool
 	}{
 		{
-			"peer closes", t.Context(), func(_ *Conn, p *websocket.Conn) { p.Close(4321, "bye") },
+			"peer closes", t.Context(), func(_ *blocking, p *websocket.Conn) { p.Close(4321, "bye") },
 			func(err error) bool { return websocket.CloseStatus(err) == 4321 },
 		},
 		{
-			"peer vanishes", t.Context(), func(_ *Conn, p *websocket.Conn) { p.CloseNow() },
+			"peer vanishes", t.Context(), func(_ *blocking, p *websocket.Conn) { p.CloseNow() },
 			func(err error) bool { return errors.Is(err, io.EOF) },
 		},
 		{
-			"CloseNow", t.Context(), func(c *Conn, _ *websocket.Conn) { c.CloseNow() },
+			"CloseNow", t.Context(), func(c *blocking, _ *websocket.Conn) { c.CloseNow() },
 			func(err error) bool { return errors.Is(err, ErrClosed) },
 		},
 		{
-			"context", cancelled, func(*Conn, *websocket.Conn) {},
+			"context", cancelled, func(*blocking, *websocket.Conn) {},
 			func(err error) bool { return errors.Is(err, context.Canceled) },
 		},
 	} {

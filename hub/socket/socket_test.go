@@ -24,12 +24,37 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // A site accepts sockets and hands them to the test.
 type site struct {
 	*sockettest.Listener
-	conns chan *Conn
+	conns chan *blocking
 }
+
+// blocking is a Conn whose Write waits until the message has gone, or will not.
+type blocking struct {
+	*Conn
+	turn  chan struct{} // held (full) by whoever writes
+	ready chan error
+}
+
+func newBlocking(c *Conn) *blocking {
+	b := &blocking{c, make(chan struct{}, 1), make(chan error, 1)}
+	c.OnReady(func(err error) { b.ready <- err })
+	return b
+}
+
+func (b *blocking) Write(m Message) error {
+	b.turn <- struct{}{}
+	defer func() { <-b.turn }()
+	full, err := b.Conn.Write(m)
+	if full && err == nil {
+		err = <-b.ready
+	}
+	return err
+}
+
+func (b *blocking) WriteText(text []byte) error { return b.Write(Message{Head: text}) }
 
 // newSite serves until the test ends; a test may also use it as a handler.
 func newSite(tb testing.TB, o Options) *site {
-	s := &site{conns: make(chan *Conn, 1)}
+	s := &site{conns: make(chan *blocking, 1)}
 	s.Listener = sockettest.Serve(tb, s.handler(tb, o))
 	return s
 }
@@ -46,12 +71,12 @@ func (s *site) handler(tb testing.TB, o Options) http.Handler {
 			return
 		}
 		tb.Cleanup(func() { c.CloseNow() })
-		s.conns <- c
+		s.conns <- newBlocking(c)
 	})
 }
 
 // pair returns the two ends of a socket.
-func pair(tb testing.TB, o Options, d *websocket.DialOptions) (*Conn, *websocket.Conn) {
+func pair(tb testing.TB, o Options, d *websocket.DialOptions) (*blocking, *websocket.Conn) {
 	tb.Helper()
 	s := newSite(tb, o)
 	client := s.Dial(tb, "", d)
@@ -76,7 +101,7 @@ const handshake = "GET / HTTP/1.1\r\nHost: server\r\nUpgrade: websocket\r\nConne
 
 // rawPair returns the two ends of a socket whose client has sent early right
 // after its handshake.
-func rawPair(tb testing.TB, o Options, early []byte) (*Conn, *raw) {
+func rawPair(tb testing.TB, o Options, early []byte) (*blocking, *raw) {
 	tb.Helper()
 	s := newSite(tb, o)
 	conn, err := s.DialContext(tb.Context(), "", "")
@@ -157,23 +182,50 @@ func masked(first byte, payload []byte) []byte {
 
 func text(s string) []byte { return masked(finalBit|opText, []byte(s)) }
 
-const (
-	opPing = 0x9
-	opPong = 0xa
-)
-
-// read is a Read in a goroutine of its own.
-func read(c *Conn) <-chan error {
+// read reads in a goroutine of its own, or as a poller wakes it.
+func read(c *blocking) <-chan error {
 	failed := make(chan error, 1)
-	go func() {
+	var next func()
+	next = func() {
 		for {
-			if _, err := c.Read(context.Background()); err != nil {
+			_, err := c.Conn.Read(context.Background())
+			if err == ErrNothing {
+				c.Await(next)
+				return
+			}
+			if err != nil {
 				failed <- err
 				return
 			}
 		}
-	}()
+	}
+	go next()
 	return failed
+}
+
+// Read waits for a message whatever kind of socket it is.
+func (b *blocking) Read(ctx context.Context) ([]byte, error) {
+	for {
+		p, err := b.Conn.Read(ctx)
+		if err != ErrNothing {
+			return p, err
+		}
+		ready := make(chan struct{})
+		b.Await(func() { close(ready) })
+		<-ready
+	}
+}
+
+// poller is one for as long as the test lasts, or nil where there is none.
+func poller(tb testing.TB) *Poller {
+	p, err := NewPoller()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if p != nil {
+		tb.Cleanup(func() { p.Close() })
+	}
+	return p
 }
 
 // json makes n bytes of something that deflates.

@@ -22,21 +22,26 @@ type wire struct {
 // newWire wraps conn. early is what was read from conn already.
 func newWire(conn net.Conn, early []byte, o Options) *wire {
 	w := &wire{Conn: conn, done: make(chan struct{})}
+	_, isTLS := conn.(*tls.Conn)
 	w.in = inbound{
 		conn:        conn,
 		early:       early,
+		feed:        newFeed(conn, w.done, o),
 		messageTime: o.MessageTime,
-		byteBudget:  2*o.ReadLimit + 4096,
+		byteBudget:  o.byteBudget(),
 		pingBudget:  o.Pings,
 		pingWindow:  o.PingWindow,
 	}
-	_, isTLS := conn.(*tls.Conn)
+	if f := w.in.feed; f != nil {
+		f.stock, w.in.early = early, nil
+	}
 	w.out = outbound{
-		conn:  conn,
-		done:  w.done,
-		whole: isTLS,
-		data:  patience{stall: o.StallTime, total: o.FrameTime},
-		turn:  make(chan struct{}, 1),
+		conn:   conn,
+		close:  w.Close,
+		done:   w.done,
+		whole:  isTLS,
+		data:   patience{stall: o.StallTime, total: o.FrameTime},
+		direct: newDirect(conn),
 	}
 	return w
 }
@@ -53,6 +58,10 @@ func (w *wire) Close() error {
 	w.closing.Do(func() {
 		close(w.done)
 		w.err = w.Conn.Close()
+		if w.in.feed != nil {
+			w.in.feed.poller.remove(w.in.feed)
+			w.in.feed.wake()
+		}
 	})
 	return w.err
 }
