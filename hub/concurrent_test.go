@@ -43,7 +43,7 @@ func TestConcurrently(t *testing.T) {
 		}
 	})
 	families, err := reg.Gather()
-	if err != nil || len(families) != 9 {
+	if err != nil || len(families) != 11 {
 		t.Errorf("%d metrics: %v", len(families), err)
 	}
 }

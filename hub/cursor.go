@@ -8,18 +8,21 @@ import (
 	"onair/presence"
 )
 
-// cursor is a viewer of a view: a socket, a view, a position. It is guarded by
-// Hub.mu.
+// cursor is a viewer of a view: a socket, a view, a position.
 type cursor struct {
 	// Static after construction.
 	socket *Socket
 	view   *view
 	watch  bool // opened by Watch, not by Subscribe
 
-	pos  presence.Position // where its client is once it has read what was handed over
+	// Guarded by Hub.mu and the shard's lock: to be read with either.
+	slot int // in its part of the view, -1: it has left
+
+	// Guarded by Socket.mu.
+	pos  presence.Position // where its client is once it has read what was written
 	left uint64            // the flush at which it was left behind
 	asks int               // subscriptions not answered yet; until then pos means nothing
-	slot int               // in view.cursors, -1: it has left
+	gone bool              // it has left
 }
 
 // request is a subscription that is to be answered. The answer is made when
@@ -37,13 +40,15 @@ type request struct {
 // for, before a snapshot lets the list go back in time.
 const patience = 10 * time.Second
 
-// enrol puts a socket on a view.
-func (h *Hub) enrol(s *Socket, v *view, watch bool) *cursor {
-	c := &cursor{socket: s, view: v, watch: watch, slot: len(v.cursors), pos: v.last.pos}
-	v.cursors = append(v.cursors, c)
+// enrol puts a socket on a view. It has so many subscriptions to be answered.
+func (h *Hub) enrol(s *Socket, v *view, watch bool, asks int) *cursor {
+	c := &cursor{socket: s, view: v, watch: watch, pos: v.last.pos, asks: asks}
+	s.shard.join(c)
+	s.mu.Lock()
 	s.cursors = append(s.cursors, c)
-	s.setViews(len(s.cursors))
-	if len(v.cursors) == 1 {
+	s.listen()
+	s.mu.Unlock()
+	if v.count == 1 {
 		v.spoke = time.Now()
 		h.reschedule(v)
 		h.poke()
@@ -55,16 +60,14 @@ func (h *Hub) enrol(s *Socket, v *view, watch bool) *cursor {
 // leave takes a cursor off its view.
 func (h *Hub) leave(c *cursor) {
 	s, v := c.socket, c.view
-	s.withdraw(c)
 	h.hurry(c)
-	last := v.cursors[len(v.cursors)-1]
-	v.cursors[c.slot], last.slot = last, c.slot
-	v.cursors[len(v.cursors)-1] = nil
-	v.cursors = v.cursors[:len(v.cursors)-1]
-	c.slot = -1
+	s.shard.part(c)
+	s.mu.Lock()
+	c.gone = true
 	s.cursors = slices.DeleteFunc(s.cursors, func(other *cursor) bool { return other == c })
-	s.setViews(len(s.cursors))
-	if len(v.cursors) == 0 {
+	s.listen()
+	s.mu.Unlock()
+	if v.count == 0 {
 		v.quiet = time.Now()
 		h.reschedule(v)
 		h.poke()
@@ -73,7 +76,7 @@ func (h *Hub) leave(c *cursor) {
 }
 
 // answer makes the answer to a subscription, or sets it aside when it has to
-// wait. It is called by the socket's writer.
+// wait. It is called by who has the socket's turn.
 func (h *Hub) answer(r *request) (o outgoing, ok bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -91,8 +94,10 @@ func (h *Hub) answer(r *request) (o outgoing, ok bool) {
 		f = h.snapshotOf(c.view)
 	}
 	h.metrics.answered(r, f)
+	c.socket.mu.Lock()
 	c.asks--
 	c.pos = c.view.last.pos
+	c.socket.mu.Unlock()
 	return outgoing{Message: f.message(r.id), kind: f.kind}, true
 }
 
@@ -128,8 +133,10 @@ func (h *Hub) wait(r *request) bool {
 	return true
 }
 
-// retry has those requests answered that need not wait any more.
-func (h *Hub) retry(now time.Time) {
+// retry has those requests answered that need not wait any more. The caller
+// pumps their sockets when it has let go of Hub.mu.
+func (h *Hub) retry(now time.Time) (pump []*Socket) {
+	h.heard = false
 	h.waiting = slices.DeleteFunc(h.waiting, func(r *request) bool {
 		if now.Before(r.deadline) && h.mustWait(r) {
 			v := r.cursor.view
@@ -139,11 +146,14 @@ func (h *Hub) retry(now time.Time) {
 			return false
 		}
 		r.cursor.socket.ask(r)
+		pump = append(pump, r.cursor.socket)
 		return true
 	})
+	return pump
 }
 
-// hurry has what a cursor waits for answered by a snapshot.
+// hurry has what a cursor waits for answered by a snapshot, when its socket is
+// next pumped.
 func (h *Hub) hurry(c *cursor) {
 	h.waiting = slices.DeleteFunc(h.waiting, func(r *request) bool {
 		if r.cursor != c {
@@ -156,11 +166,26 @@ func (h *Hub) hurry(c *cursor) {
 }
 
 // catchUp brings the cursor of a socket that has been behind for longest to
-// its view's last frame. It is called by the socket's writer.
+// its view's last frame. It is called by who has the socket's turn.
 func (h *Hub) catchUp(s *Socket) (o outgoing, ok bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	var first *cursor
+	c := s.longestBehind()
+	if c == nil {
+		return o, false
+	}
+	f := h.bring(c.view, c.pos)
+	s.mu.Lock()
+	c.pos = c.view.last.pos
+	s.mu.Unlock()
+	return outgoing{Message: f.message(""), kind: f.kind}, true
+}
+
+// longestBehind finds the cursor to be brought next, or nil. The caller holds
+// Hub.mu, and has the turn.
+func (s *Socket) longestBehind() (first *cursor) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	behind := 0
 	for _, c := range s.cursors {
 		if c.asks > 0 || c.pos == c.view.last.pos {
@@ -170,13 +195,6 @@ func (h *Hub) catchUp(s *Socket) (o outgoing, ok bool) {
 			first = c
 		}
 	}
-	if first == nil {
-		return o, false
-	}
-	if behind > 1 {
-		s.leave()
-	}
-	f := h.bring(first.view, first.pos)
-	first.pos = first.view.last.pos
-	return outgoing{Message: f.message(""), kind: f.kind}, true
+	s.behind = s.behind || behind > 1
+	return first
 }

@@ -18,39 +18,41 @@ import (
 	"onair/presence"
 )
 
-// fakeConn is a Writer that keeps what it is given. While it is stuck it takes
-// nothing.
+// fakeConn is a Writer that keeps what it is given. While it is stuck it is full
+// with the first message.
 type fakeConn struct {
 	closed chan struct{}
+	ready  func(error)
 
 	mu    sync.Mutex
-	stuck chan struct{} // nil: takes messages
+	stuck bool
+	full  []byte // what it is full with, nil: it is not
 	inbox [][]byte
 	code  websocket.StatusCode // of Close
 }
 
 func newFakeConn() *fakeConn { return &fakeConn{closed: make(chan struct{})} }
 
-func (c *fakeConn) Write(m socket.Message) error {
+func (c *fakeConn) OnReady(f func(error)) { c.ready = f }
+
+func (c *fakeConn) Write(m socket.Message) (full bool, err error) {
 	frame := m.Append(nil, false)
-	c.mu.Lock()
-	stuck := c.stuck
-	c.mu.Unlock()
-	if stuck != nil {
-		select {
-		case <-stuck:
-		case <-c.closed:
-		}
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	select {
 	case <-c.closed:
-		return net.ErrClosed
+		return false, net.ErrClosed
 	default:
-		c.inbox = append(c.inbox, payload(frame))
-		return nil
 	}
+	if c.full != nil {
+		panic("written to while full")
+	}
+	if c.stuck {
+		c.full = payload(frame)
+		return true, nil
+	}
+	c.inbox = append(c.inbox, payload(frame))
+	return false, nil
 }
 
 // payload takes a server's frame apart.
@@ -76,11 +78,16 @@ func (c *fakeConn) Close(code websocket.StatusCode, _ string) error {
 
 func (c *fakeConn) CloseNow() error {
 	c.mu.Lock()
-	defer c.mu.Unlock()
+	full := c.full
+	c.full = nil
 	select {
 	case <-c.closed:
 	default:
 		close(c.closed)
+	}
+	c.mu.Unlock()
+	if full != nil {
+		c.ready(net.ErrClosed)
 	}
 	return nil
 }
@@ -88,13 +95,16 @@ func (c *fakeConn) CloseNow() error {
 // stick makes the connection take nothing, or something again.
 func (c *fakeConn) stick(on bool) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	switch {
-	case on && c.stuck == nil:
-		c.stuck = make(chan struct{})
-	case !on && c.stuck != nil:
-		close(c.stuck)
-		c.stuck = nil
+	full := c.full
+	if c.stuck = on; !on {
+		if full != nil {
+			c.inbox = append(c.inbox, full)
+		}
+		c.full = nil
+	}
+	c.mu.Unlock()
+	if !on && full != nil {
+		c.ready(nil)
 	}
 }
 

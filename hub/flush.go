@@ -4,6 +4,7 @@ import (
 	"container/heap"
 	"context"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -48,7 +49,7 @@ func (a *agenda) remove(v *view) { heap.Remove(a, v.slot) }
 
 // reschedule finds out anew when a view is due.
 func (h *Hub) reschedule(v *view) {
-	if due := v.schedule(&h.options); !due.Equal(v.due) {
+	if due := h.due(v); !due.Equal(v.due) {
 		h.agenda.move(v, due)
 	}
 }
@@ -58,8 +59,10 @@ func (h *Hub) next() (at time.Time, ok bool) {
 	if len(h.agenda) > 0 {
 		at, ok = h.agenda[0].due, true
 	}
-	if len(h.waiting) > 0 && (!ok || h.waiting[0].deadline.Before(at)) {
-		at, ok = h.waiting[0].deadline, true
+	if len(h.waiting) > 0 && (!ok || h.heard || h.waiting[0].deadline.Before(at)) {
+		if at, ok = h.waiting[0].deadline, true; h.heard {
+			at = time.Time{}
+		}
 	}
 	return at, ok
 }
@@ -76,8 +79,14 @@ func (h *Hub) poke() {
 	}
 }
 
-// Run flushes views when they are due, until ctx ends.
+// Run flushes views when they are due, and hands out what that gives, until ctx
+// ends.
 func (h *Hub) Run(ctx context.Context) {
+	var fans sync.WaitGroup
+	defer fans.Wait()
+	for _, sh := range h.shards {
+		fans.Go(func() { h.fan(ctx, sh) })
+	}
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -95,28 +104,40 @@ func (h *Hub) Run(ctx context.Context) {
 // go of the lock after each view.
 func (h *Hub) flushDue() time.Duration {
 	for {
-		h.mu.Lock()
-		now := time.Now()
-		at, ok := h.next()
-		if !ok {
-			at = now.Add(time.Hour)
+		pump, idle := h.flushNext(time.Now())
+		for _, s := range pump {
+			s.pump()
 		}
-		if at.After(now) {
-			h.armed = at
-			h.mu.Unlock()
-			return at.Sub(now)
+		if idle > 0 {
+			return idle
 		}
-		if len(h.agenda) > 0 && !h.agenda[0].due.After(now) {
-			h.flush(h.agenda[0], now)
-		}
-		h.retry(now)
-		h.mu.Unlock()
 	}
+}
+
+// flushNext does one thing that is due, and returns the sockets that are to be
+// pumped; when nothing is due, how long that lasts.
+func (h *Hub) flushNext(now time.Time) (pump []*Socket, idle time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	at, ok := h.next()
+	if !ok {
+		at = now.Add(time.Hour)
+	}
+	if at.After(now) {
+		h.armed = at
+		return nil, at.Sub(now)
+	}
+	h.load.look(now, len(h.shards), h.options.Tick)
+	h.metrics.tick.Set(h.load.tick.Seconds())
+	if len(h.agenda) > 0 && !h.agenda[0].due.After(now) {
+		h.flush(h.agenda[0], now)
+	}
+	return h.retry(now), 0
 }
 
 // flush does for a view what is due.
 func (h *Hub) flush(v *view, now time.Time) {
-	if len(v.cursors) == 0 {
+	if v.count == 0 {
 		h.drop(v)
 		return
 	}
@@ -148,33 +169,12 @@ func (h *Hub) advance(v *view, now time.Time) {
 	v.spoke = now
 	h.show(v, m)
 	v.keep(f.prev, f)
-	h.fanOut(v, f, since)
-	h.metrics.flushed(f)
-}
-
-// fanOut hands a frame to the sockets that stand at its prev and are idle. The
-// others are left where they are, and told that they are behind.
-func (h *Hub) fanOut(v *view, f *frame, since time.Time) {
 	h.flushes++
-	o := outgoing{Message: f.message(""), kind: f.kind, since: since}
-	handed := 0
-	for _, c := range v.cursors {
-		if c.asks > 0 {
-			continue // the answer brings it to the view's last frame
-		}
-		current := c.pos == f.prev
-		if current && c.socket.hand(c, o) {
-			c.pos = v.last.pos
-			handed++
-			continue
-		}
-		if current {
-			c.left = h.flushes
-			c.socket.leave()
-			h.metrics.behind.Inc()
-		}
-	}
-	h.metrics.fanout.Observe(float64(handed))
+	h.send(&flight{
+		view: v, outgoing: outgoing{Message: f.message(""), kind: f.kind, since: since},
+		prev: f.prev, next: m.pos, number: h.flushes,
+	})
+	h.metrics.flushed(f)
 }
 
 // drop forgets a view, and its order with the last view of it.
@@ -193,7 +193,7 @@ func (h *Hub) drop(v *view) {
 // dropUnused makes room for other views.
 func (h *Hub) dropUnused() {
 	for _, v := range h.views {
-		if len(v.cursors) == 0 {
+		if v.count == 0 {
 			h.drop(v)
 		}
 	}

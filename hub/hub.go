@@ -8,8 +8,6 @@ import (
 
 	"github.com/tidwall/btree"
 
-	"onair/hub/socket"
-	"onair/hub/wire"
 	"onair/presence"
 )
 
@@ -21,7 +19,9 @@ type Hub struct {
 	metrics *metrics
 	wake    chan struct{} // of size one: something is due before Run wakes
 	window  atomic.Int64  // options.Window, for those that do not hold mu
-	ping    *socket.Body
+	shards  []*shard
+
+	attached atomic.Uint64 // sockets, counted
 
 	mu sync.Mutex // guards all below, and what hangs on it
 
@@ -37,7 +37,9 @@ type Hub struct {
 	switches *btree.BTreeG[*view]
 	waiting  []*request     // whose position was not shown here yet, oldest first
 	watchers map[string]int // sockets that watch, by code
+	heard    bool           // the log has moved on since the waiting were looked at
 	flushes  uint64         // counted, to know which cursor fell behind first
+	load     load
 
 	// When Run has something to do.
 	agenda agenda
@@ -56,7 +58,7 @@ func New(options Options) *Hub {
 		options:  o,
 		metrics:  newMetrics(o.Metrics),
 		wake:     make(chan struct{}, 1),
-		ping:     socket.NewBody(wire.Append(nil, &wire.Ping{})),
+		shards:   newShards(),
 		streams:  map[string]*presence.Stream{},
 		byAnchor: map[string]*presence.Stream{},
 		ring:     ring{most: o.History},
@@ -68,6 +70,7 @@ func New(options Options) *Hub {
 	}
 	h.ring.reset(presence.Position{}, 0)
 	h.window.Store(int64(o.Window))
+	h.load.tick = o.Tick
 	return h
 }
 
@@ -108,7 +111,7 @@ func (h *Hub) Apply(pos presence.Position, logTime int64, changes []presence.Cha
 	}
 	h.ring.trim()
 	h.switchURLs(before, logTime, now)
-	h.retry(now)
+	h.heard = true
 	h.poke()
 }
 
@@ -251,12 +254,12 @@ func (h *Hub) viewOf(q *query, now time.Time) *view {
 	o := h.orderOf(q)
 	v := &view{
 		query: q, order: o, player: player{h.options.Signer, q.play},
-		diffed: now.Add(-h.options.Tick), spoke: now, quiet: now,
+		spoke: now, quiet: now, parts: make([][]*cursor, len(h.shards)),
 	}
 	o.views = append(o.views, v)
 	h.views[q.id] = v
 	h.show(v, h.now(v))
-	h.agenda.add(v, v.schedule(&h.options))
+	h.agenda.add(v, h.due(v))
 	h.poke()
 	h.metrics.views.Set(float64(len(h.views)))
 	return v

@@ -18,6 +18,8 @@ type metrics struct {
 	latency prometheus.Histogram
 	fanout  prometheus.Histogram
 	behind  prometheus.Counter
+	busy    prometheus.Counter
+	tick    prometheus.Gauge
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -53,6 +55,12 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Name: "onair_slow_viewers_total", Help: "Times that a socket could not take a diff and was left behind, for one merged diff later.",
 		}),
 	}
+	m.busy = f.NewCounter(prometheus.CounterOpts{
+		Name: "onair_fanout_busy_seconds_total", Help: "Time spent handing out frames, by all who do so together.",
+	})
+	m.tick = f.NewGauge(prometheus.GaugeOpts{
+		Name: "onair_hub_tick_seconds", Help: "Least time between two diffs of a view: longer than configured when fan-out takes half of the machine.",
+	})
 	sent := f.NewCounterVec(prometheus.CounterOpts{
 		Name: "onair_frames_sent_total", Help: "Messages that connections have taken, by kind.",
 	}, []string{"kind"})
@@ -71,11 +79,11 @@ func (m *metrics) flushed(f *frame) {
 	m.bytes.Observe(float64(len(f.text)))
 }
 
-// wrote notes a message that a connection has taken.
-func (m *metrics) wrote(o *outgoing) {
+// wrote notes a message that a connection has taken whole.
+func (m *metrics) wrote(o *outgoing, now time.Time) {
 	m.sent[o.kind].Inc()
 	if o.kind == diffMessage && !o.since.IsZero() {
-		m.latency.Observe(time.Since(o.since).Seconds())
+		m.latency.Observe(now.Sub(o.since).Seconds())
 	}
 }
 

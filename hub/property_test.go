@@ -435,10 +435,16 @@ func (h *Hub) fault() string {
 		if h.agenda[v.slot] != v {
 			return v.query.id + " is not where it is in the agenda"
 		}
-		for i, c := range v.cursors {
-			if c.slot != i {
-				return v.query.id + " has lost a cursor"
+		count := 0
+		for _, part := range v.parts {
+			for i, c := range part {
+				if count++; c.slot != i {
+					return v.query.id + " has lost a cursor"
+				}
 			}
+		}
+		if count != v.count || v.flying > 0 {
+			return fmt.Sprintf("%s has %d cursors, and counts %d; %d frames fly", v.query.id, count, v.count, v.flying)
 		}
 	}
 	return ""

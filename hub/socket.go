@@ -12,9 +12,13 @@ import (
 )
 
 // Writer is a connection as the hub needs it; a [*socket.Conn] is one. Write
-// may block; Close and CloseNow make it return.
+// does not block: full says that the message was taken but has not all gone,
+// and that no other will be taken until the function given to OnReady is
+// called, which must not happen within Write. Its error is why the message
+// will not go. Close and CloseNow may block.
 type Writer interface {
-	Write(m socket.Message) error
+	OnReady(f func(error))
+	Write(m socket.Message) (full bool, err error)
 	Close(code websocket.StatusCode, reason string) error
 	CloseNow() error
 }
@@ -27,39 +31,41 @@ const (
 	maxAnswerBytes = 256 << 10
 )
 
-// Socket is one connection and its writer: the goroutine that sends it first
-// the answers that wait, then a frame that was handed over, then each of its
-// views that is behind.
+// Socket is one connection and what waits for it: first answers, then each of
+// its views that is behind. There is no queue of diffs, and no goroutine:
+// whoever brings something to be written writes it (see pump), and if the
+// connection is full, whoever finds that it no longer is.
 type Socket struct {
 	// Static after construction.
 	hub   *Hub
 	w     Writer
+	shard *shard
 	pings bool
-	wake  chan struct{} // of size one: there may be something to write
-	tasks sync.WaitGroup
 
 	// Guarded by Hub.mu.
-	cursors []*cursor
 	watches []*watch
 	closed  bool
 	asking  *rate.Limiter // subscriptions; nil: none came yet
 
-	mu      sync.Mutex // guards all below
+	// Guarded by Hub.mu and mu: to be read with either.
+	cursors []*cursor
+
+	mu      sync.Mutex // guards all below; held across Write, which does not block
 	answers []answer
-	bytes   int      // of answers
-	handed  outgoing // a frame from the fan-out
-	to      *cursor  // whose it is; nil: there is none
-	behind  bool     // a cursor is behind
-	idle    bool     // the writer waits, and nothing waits for it
-	quiet   bool     // nothing was written for Idle
-	views   int      // len(cursors)
-	parting *parting // close once the answers are sent
-	dead    bool     // write nothing more
+	bytes   int         // of answers
+	turn    bool        // somebody pumps, and will look again before giving up
+	full    bool        // w takes nothing now
+	behind  bool        // a cursor is behind
+	written outgoing    // what w is full with, without the message
+	silence *time.Timer // until a ping: set while there are no views
+	parting *parting    // close once the answers are sent
+	dead    bool        // write nothing more
 }
 
 // answer is a message for one socket, or a subscription of which it is yet to
 // be made.
 type answer struct {
+	kind    kind
 	text    []byte
 	request *request
 }
@@ -75,27 +81,35 @@ type outgoing struct {
 type parting struct {
 	code   websocket.StatusCode
 	reason string
+	begun  bool
+	done   chan struct{} // closed when the connection is, or could not be closed like this
 }
 
-// Attach starts to write to a viewer's connection. The caller reads it, and
-// must call Close when reading has ended.
+// Attach takes a viewer's connection. The caller reads it, and must call Close
+// when reading has ended.
 func (h *Hub) Attach(w Writer) *Socket { return h.attach(w, true) }
 
 // AttachAnchor is Attach for a socket that has no views and is sent no pings.
 func (h *Hub) AttachAnchor(w Writer) *Socket { return h.attach(w, false) }
 
 func (h *Hub) attach(w Writer, pings bool) *Socket {
-	s := &Socket{hub: h, w: w, pings: pings, wake: make(chan struct{}, 1)}
-	s.tasks.Go(s.write)
+	s := &Socket{hub: h, w: w, pings: pings, shard: h.anyShard()}
+	w.OnReady(s.ready)
+	s.mu.Lock()
+	s.listen()
+	s.mu.Unlock()
 	return s
 }
 
 // Send queues an answer, which the socket then owns. It does not block. A
 // socket that does not take its answers is closed with 1008.
-func (s *Socket) Send(text []byte) { s.queue(answer{text: text}) }
+func (s *Socket) Send(text []byte) {
+	s.queue(answer{kind: answerMessage, text: text})
+	s.pump()
+}
 
-// ask queues a subscription to be answered.
-func (s *Socket) ask(r *request) { s.queue(answer{request: r}) }
+// ask queues a subscription to be answered when the socket is next pumped.
+func (s *Socket) ask(r *request) { s.queue(answer{kind: answerMessage, request: r}) }
 
 func (s *Socket) queue(a answer) {
 	s.mu.Lock()
@@ -104,196 +118,211 @@ func (s *Socket) queue(a answer) {
 		return
 	}
 	if len(s.answers) >= maxAnswers || s.bytes+len(a.text) > maxAnswerBytes {
-		s.dead = true
-		s.answers = nil
-		s.tasks.Go(func() { s.w.Close(wire.ClosePolicy, "answers are not read") })
-	} else {
-		s.answers = append(s.answers, a)
-		s.bytes += len(a.text)
+		s.parting = &parting{code: wire.ClosePolicy, reason: "answers are not read", done: make(chan struct{})}
+		s.part()
+		return
 	}
-	s.poke()
+	s.answers = append(s.answers, a)
+	s.bytes += len(a.text)
 }
 
 // Finish lets the answers that wait go out, and then closes the socket. It
 // does not block.
 func (s *Socket) Finish(code int, reason string) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.parting == nil {
-		s.parting = &parting{websocket.StatusCode(code), reason}
+	if s.parting == nil && !s.dead {
+		s.parting = &parting{code: websocket.StatusCode(code), reason: reason, done: make(chan struct{})}
 	}
-	s.poke()
+	s.mu.Unlock()
+	s.pump()
 }
 
-// Close leaves all views, closes the connection (after Finish: when that is
-// done), and waits for the writer to end.
+// Close leaves all views and closes the connection; after Finish, when that is
+// done.
 func (s *Socket) Close() {
 	s.hub.release(s)
 	s.mu.Lock()
-	finishing := s.parting != nil && !s.dead
-	s.dead = s.dead || !finishing
-	s.poke()
-	s.mu.Unlock()
-	if !finishing {
-		s.w.CloseNow()
-	}
-	s.tasks.Wait()
-}
-
-// poke wakes the writer. The caller holds s.mu.
-func (s *Socket) poke() {
-	s.idle = false
-	select {
-	case s.wake <- struct{}{}:
-	default:
-	}
-}
-
-// hand gives an idle socket a frame. It reports false if the socket is busy.
-func (s *Socket) hand(c *cursor, o outgoing) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.idle {
-		return false
-	}
-	s.handed, s.to = o, c
-	s.poke()
-	return true
-}
-
-// leave marks the socket behind.
-func (s *Socket) leave() {
-	s.mu.Lock()
-	s.behind = true
-	s.poke()
-	s.mu.Unlock()
-}
-
-// withdraw takes back a frame that was handed over to a cursor, unless the
-// writer has it. The caller makes good for it.
-func (s *Socket) withdraw(c *cursor) {
-	s.mu.Lock()
-	if s.to == c {
-		s.handed, s.to = outgoing{}, nil
+	p := s.parting
+	if p == nil {
+		s.lose()
 	}
 	s.mu.Unlock()
-}
-
-func (s *Socket) setViews(n int) {
-	s.mu.Lock()
-	s.views = n
-	s.mu.Unlock()
-}
-
-// write is the socket's writer.
-func (s *Socket) write() {
-	timer := time.NewTimer(s.hub.options.Idle)
-	defer timer.Stop()
-	for {
-		o, more := s.next()
-		switch more {
-		case ended:
-			return
-		case parted:
-			s.w.Close(s.parting.code, s.parting.reason) // does not change any more
-			return
-		case nothing:
-			s.await(timer)
-			continue
-		}
-		if err := s.w.Write(o.Message); err != nil {
-			s.lose()
-			if err != socket.ErrClosed { // else somebody is closing it, and may have a last word
-				s.w.CloseNow()
-			}
-			return
-		}
-		s.hub.metrics.wrote(&o)
-		timer.Reset(s.hub.options.Idle)
+	if p != nil {
+		<-p.done
 	}
+	s.w.CloseNow()
 }
 
-// await waits until there may be something to write.
-func (s *Socket) await(timer *time.Timer) {
-	select {
-	case <-s.wake:
-	case <-timer.C:
-		s.mu.Lock()
-		s.quiet = true
-		s.mu.Unlock()
-	}
+// part closes the connection with its last words. The caller holds mu.
+func (s *Socket) part() {
+	p := s.parting
+	p.begun = true
+	s.lose()
+	go func() {
+		defer close(p.done)
+		s.w.Close(p.code, p.reason)
+	}()
 }
 
-// lose has nothing more written.
+// lose has nothing more written. The caller holds mu.
 func (s *Socket) lose() {
-	s.mu.Lock()
 	s.dead = true
 	s.answers = nil
-	s.mu.Unlock()
-}
-
-// todo is what a writer has to do.
-type todo uint8
-
-// What next may return.
-const (
-	something todo = iota
-	nothing
-	parted // all answers are sent: close
-	ended
-)
-
-// next returns what is to be written now.
-func (s *Socket) next() (o outgoing, more todo) {
-	for {
-		a, behind, more := s.take(&o)
-		ok := true
-		switch {
-		case more != something:
-			return o, more
-		case a != nil:
-			o, ok = s.hub.answer(a)
-		case behind:
-			o, ok = s.hub.catchUp(s)
-		}
-		if ok {
-			return o, something
-		}
+	if s.silence != nil {
+		s.silence.Stop()
+		s.silence = nil
+	}
+	if s.parting != nil && !s.parting.begun {
+		s.parting.begun = true
+		close(s.parting.done)
 	}
 }
 
-// take takes what comes first: into o, or as something to be made by the
-// hub, whose lock may not be taken here.
-func (s *Socket) take(o *outgoing) (r *request, behind bool, more todo) {
+// listen has the socket pinged after a silence, while it has no views: those
+// have their own. The caller holds mu.
+func (s *Socket) listen() {
+	switch {
+	case !s.pings || s.dead:
+	case len(s.cursors) == 0 && s.silence == nil:
+		s.silence = time.AfterFunc(s.hub.options.Idle, s.hush)
+	case len(s.cursors) > 0 && s.silence != nil:
+		s.silence.Stop()
+		s.silence = nil
+	}
+}
+
+// hush ends a silence.
+func (s *Socket) hush() {
+	s.mu.Lock()
+	if s.silence != nil {
+		s.silence.Reset(s.hub.options.Idle)
+		if !s.full {
+			s.answers = append(s.answers, answer{kind: pingMessage, text: ping})
+		}
+	}
+	s.mu.Unlock()
+	s.pump()
+}
+
+// ping is the message that has nothing to say.
+var ping = wire.Append(nil, &wire.Ping{})
+
+// ready is told by the connection that what it was full with has gone.
+func (s *Socket) ready(err error) {
+	s.mu.Lock()
+	s.full = false
+	if err != nil {
+		s.lose()
+	} else {
+		s.hub.metrics.wrote(&s.written, time.Now())
+	}
+	s.written = outgoing{}
+	s.mu.Unlock()
+	s.pump()
+}
+
+// pump writes what waits, in its order, as far as the connection takes it. One
+// at a time has the turn; who finds it taken leaves its work to who has it. The
+// caller must not hold Hub.mu.
+func (s *Socket) pump() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	quiet := s.quiet
-	s.quiet = false
-	switch {
-	case s.dead:
-		return nil, false, ended
-	case len(s.answers) > 0:
-		a := s.answers[0]
-		s.answers[0] = answer{}
-		if s.answers = s.answers[1:]; len(s.answers) == 0 {
-			s.answers = nil
-		}
-		s.bytes -= len(a.text)
-		*o = outgoing{Message: socket.Message{Head: a.text}, kind: answerMessage}
-		return a.request, false, something
-	case s.parting != nil:
-		return nil, false, parted
-	case s.to != nil:
-		*o = s.handed
-		s.handed, s.to = outgoing{}, nil
-	case s.behind:
-		s.behind = false
-		return nil, true, something
-	case quiet && s.views == 0 && s.pings:
-		*o = outgoing{Message: socket.Message{Body: s.hub.ping}, kind: pingMessage}
-	default:
-		s.idle = true
-		return nil, false, nothing
+	if s.turn {
+		return
 	}
-	return nil, false, something
+	s.turn = true
+	for !s.dead && !s.full {
+		var o outgoing
+		ok := true
+		switch {
+		case len(s.answers) > 0:
+			a := s.pop()
+			o = outgoing{Message: socket.Message{Head: a.text}, kind: a.kind}
+			if a.request != nil {
+				o, ok = s.unlocked(func() (outgoing, bool) { return s.hub.answer(a.request) })
+			}
+		case s.parting != nil:
+			s.part()
+			ok = false
+		case s.behind:
+			s.behind = false
+			o, ok = s.unlocked(func() (outgoing, bool) { return s.hub.catchUp(s) })
+		default:
+			s.turn = false
+			return
+		}
+		if ok && !s.dead {
+			s.write(&o, time.Time{})
+		}
+	}
+	s.turn = false
+}
+
+// unlocked calls f without mu. The caller holds mu, and the turn.
+func (s *Socket) unlocked(f func() (outgoing, bool)) (outgoing, bool) {
+	s.mu.Unlock()
+	defer s.mu.Lock()
+	return f()
+}
+
+// pop takes the first answer. The caller holds mu.
+func (s *Socket) pop() answer {
+	a := s.answers[0]
+	s.answers[0] = answer{}
+	if s.answers = s.answers[1:]; len(s.answers) == 0 {
+		s.answers = nil
+	}
+	s.bytes -= len(a.text)
+	return a
+}
+
+// write gives the connection a message. now may be zero. The caller holds mu,
+// and knows that the socket is neither full nor dead.
+func (s *Socket) write(o *outgoing, now time.Time) {
+	full, err := s.w.Write(o.Message)
+	switch {
+	case err != nil:
+		s.lose()
+		if err != socket.ErrClosed { // else somebody is closing it, and may have a last word
+			go s.w.CloseNow()
+		}
+		return
+	case full:
+		s.full = true
+		s.written = outgoing{kind: o.kind, since: o.since}
+	default:
+		s.hub.metrics.wrote(o, now)
+	}
+	if s.silence != nil {
+		s.silence.Reset(s.hub.options.Idle)
+	}
+}
+
+// fate is what became of a frame that was handed to a cursor.
+type fate uint8
+
+// What hand may return.
+const (
+	passed fate = iota // not for this cursor: it stands elsewhere
+	given
+	left // behind
+)
+
+// hand writes a frame of a view to a socket that stands at its prev, unless
+// something else has to go first: then the cursor is left where it is, and
+// brought to its view's last frame when the socket is free.
+func (s *Socket) hand(c *cursor, f *flight, now time.Time) fate {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case c.gone || c.asks > 0 || c.pos != f.prev || s.dead:
+		return passed // an answer brings it to the view's last frame
+	case s.full || s.turn || len(s.answers) > 0 || s.parting != nil:
+		c.left = f.number
+		s.behind = true
+		return left
+	}
+	c.pos = f.next
+	s.write(&f.outgoing, now)
+	return given
 }

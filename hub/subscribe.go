@@ -23,26 +23,34 @@ func (h *Hub) Subscribe(s *Socket, m *wire.Subscribe) *wire.Error {
 		from, err := presence.ParsePosition(m.Pos)
 		r.from, r.resume = from, err == nil
 	}
+	e = h.subscribe(s, q, r)
+	s.pump()
+	return e
+}
+
+func (h *Hub) subscribe(s *Socket, q *query, r *request) *wire.Error {
 	now := time.Now()
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if e := h.mayAsk(s, m.ID, now); e != nil {
+	if e := h.mayAsk(s, r.id, now); e != nil {
 		return e
 	}
 	c := s.cursorOf(q.id)
 	if c == nil {
 		if len(s.cursors)-len(s.watches) >= h.options.ViewsPerSocket {
-			return exceeded(m.ID, "this socket has %d views already: unsubscribe one first", h.options.ViewsPerSocket)
+			return exceeded(r.id, "this socket has %d views already: unsubscribe one first", h.options.ViewsPerSocket)
 		}
 		v := h.viewOf(q, now)
 		if v == nil {
-			return exceeded(m.ID, "there are %d different views here already", h.options.Views)
+			return exceeded(r.id, "there are %d different views here already", h.options.Views)
 		}
-		c = h.enrol(s, v, false)
+		c = h.enrol(s, v, false, 1)
+	} else {
+		h.hurry(c)
+		s.mu.Lock()
+		c.asks++
+		s.mu.Unlock()
 	}
-	h.hurry(c)
-	s.withdraw(c)
-	c.asks++
 	r.cursor = c
 	s.ask(r)
 	return nil
@@ -68,6 +76,12 @@ func (h *Hub) mayAsk(s *Socket, id wire.ID, now time.Time) *wire.Error {
 
 // Unsubscribe closes a view of a socket, and answers.
 func (h *Hub) Unsubscribe(s *Socket, m *wire.Unsubscribe) *wire.Error {
+	e := h.unsubscribe(s, m)
+	s.pump()
+	return e
+}
+
+func (h *Hub) unsubscribe(s *Socket, m *wire.Unsubscribe) *wire.Error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	c := s.cursorOf(m.View)
@@ -78,7 +92,7 @@ func (h *Hub) Unsubscribe(s *Socket, m *wire.Unsubscribe) *wire.Error {
 		return &wire.Error{ID: m.ID, Code: wire.CodeBadRequest, Message: "this view is closed by unwatch"}
 	}
 	h.leave(c)
-	s.Send(wire.Append(nil, &wire.Unsubscribed{ID: m.ID, View: m.View}))
+	s.queue(answer{kind: answerMessage, text: wire.Append(nil, &wire.Unsubscribed{ID: m.ID, View: m.View})})
 	return nil
 }
 

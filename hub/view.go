@@ -16,7 +16,9 @@ type view struct {
 
 	last    moment             // what the last frame led to
 	spare   []*presence.Stream // for the next window
-	cursors []*cursor
+	count   int                // of cursors
+	flying  int                // frames that are still being handed out
+	parts   [][]*cursor        // by shard, whose lock guards each
 
 	// What may differ from last, since when; zero: nothing.
 	textSince     time.Time // membership, state, text or play URLs
@@ -25,7 +27,7 @@ type view struct {
 	nextSwitch int64 // the log time at which a play URL of the window changes
 
 	// When things happened, for flushing.
-	diffed time.Time // a diff with changes went, or the view began
+	diffed time.Time // a diff with changes went; zero: none did
 	spoke  time.Time // any frame went to all, or the view began
 	quiet  time.Time // its last cursor left, or a page was made of it
 
@@ -89,18 +91,22 @@ func (v *view) within(st *presence.Stream) bool {
 	return n < v.query.limit || !v.order.less(v.last.window[n-1], st)
 }
 
-// schedule says when the view is to be looked at next.
-func (v *view) schedule(o *Options) time.Time {
-	if len(v.cursors) == 0 {
+// due says when a view is to be looked at next: not before its last frame has
+// been handed out, so that there is never a queue of them.
+func (h *Hub) due(v *view) time.Time {
+	if v.count == 0 {
 		return v.quiet.Add(keepUnused)
 	}
-	due := v.spoke.Add(o.Idle)
-	tick := v.diffed.Add(o.Tick)
+	due := v.spoke.Add(h.options.Idle)
+	if v.flying > 0 {
+		return due.Add(time.Hour)
+	}
+	tick := v.diffed.Add(h.load.tick)
 	if !v.textSince.IsZero() {
 		due = earlier(due, later(tick, v.textSince))
 	}
 	if !v.countersSince.IsZero() {
-		due = earlier(due, later(tick, v.countersSince.Add(o.Counters)))
+		due = earlier(due, later(tick, v.countersSince.Add(h.options.Counters)))
 	}
 	return due
 }
@@ -158,7 +164,7 @@ func sooner(a, b *view) bool {
 
 // refresh brings a view that nobody stands on to the hub's position.
 func (h *Hub) refresh(v *view) {
-	if v.dirty() && len(v.cursors) == 0 {
+	if v.dirty() && v.count == 0 {
 		h.show(v, h.now(v))
 	}
 }

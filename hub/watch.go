@@ -23,6 +23,12 @@ func (h *Hub) Watch(s *Socket, m *wire.Watch) *wire.Error {
 	if e != nil {
 		return e
 	}
+	e = h.watch(s, m, q)
+	s.pump()
+	return e
+}
+
+func (h *Hub) watch(s *Socket, m *wire.Watch, q *query) *wire.Error {
 	now := time.Now()
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -43,8 +49,9 @@ func (h *Hub) Watch(s *Socket, m *wire.Watch) *wire.Error {
 		h.advance(v, now)
 		h.reschedule(v)
 	}
+	// The answer first: no diff overtakes it.
+	s.queue(answer{kind: answerMessage, text: wire.Append(nil, h.watching(m, v))})
 	h.open(s, w, v)
-	s.Send(wire.Append(nil, h.watching(m, v)))
 	return nil
 }
 
@@ -60,10 +67,12 @@ func (h *Hub) open(s *Socket, w *watch, v *view) {
 		w.cursor = nil
 	}
 	if w.cursor == nil {
-		w.cursor = h.enrol(s, v, true)
+		w.cursor = h.enrol(s, v, true, 0)
+		return
 	}
-	s.withdraw(w.cursor)
+	s.mu.Lock()
 	w.cursor.pos = v.last.pos
+	s.mu.Unlock()
 }
 
 // watching is the answer to a Watch.
@@ -80,12 +89,14 @@ func (h *Hub) watching(m *wire.Watch, v *view) *wire.Watching {
 // Unwatch ends a Watch, and answers.
 func (h *Hub) Unwatch(s *Socket, m *wire.Unwatch) *wire.Error {
 	h.mu.Lock()
-	defer h.mu.Unlock()
 	w := s.watchOf(m.Code)
+	if w != nil {
+		h.unwatch(s, w)
+	}
+	h.mu.Unlock()
 	if w == nil {
 		return &wire.Error{ID: m.ID, Code: wire.CodeNotFound, Message: "this socket does not watch this code"}
 	}
-	h.unwatch(s, w)
 	s.Send(wire.Append(nil, &wire.Unwatched{ID: m.ID, Code: m.Code}))
 	return nil
 }

@@ -1,0 +1,46 @@
+package hub
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// mostFanOut is the share of the shards' time that handing out frames may
+	// take. The rest is for the list, for reading, and for who comes in.
+	mostFanOut = 0.5
+	// longestTick is how far the tick stretches to keep to that.
+	longestTick = time.Second
+	// lookEvery is how often the tick is fitted.
+	lookEvery = 500 * time.Millisecond
+)
+
+// load measures what fan-out takes, and stretches the tick of all views when
+// that is too much: fewer diffs, each of more changes, cost as much less.
+type load struct {
+	busy atomic.Int64 // nanoseconds, since the last look
+
+	// Guarded by Hub.mu.
+	looked time.Time
+	tick   time.Duration
+}
+
+// spent notes what a shard's goroutine has spent.
+func (h *Hub) spent(d time.Duration) {
+	h.load.busy.Add(int64(d))
+	h.metrics.busy.Add(d.Seconds())
+}
+
+// look fits the tick. What is spent falls as the tick grows, so the tick is to
+// grow in proportion to what is too much; half of the way at a time, so that
+// one long flight does not slow all down.
+func (l *load) look(now time.Time, shards int, shortest time.Duration) {
+	elapsed := now.Sub(l.looked)
+	if elapsed < lookEvery {
+		return
+	}
+	share := float64(l.busy.Swap(0)) / (float64(elapsed) * float64(shards))
+	l.looked = now
+	wanted := time.Duration(float64(l.tick) * share / mostFanOut)
+	l.tick = min(max((l.tick+wanted)/2, shortest), max(longestTick, shortest))
+}
