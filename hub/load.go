@@ -28,7 +28,7 @@ type load struct {
 // spent notes what a shard's goroutine has spent.
 func (h *Hub) spent(d time.Duration) {
 	h.load.busy.Add(int64(d))
-	h.metrics.busy.Add(d.Seconds())
+	h.metrics.busy.Observe(d.Seconds())
 }
 
 // look fits the tick. What is spent falls as the tick grows, so the tick is to

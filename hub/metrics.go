@@ -18,7 +18,7 @@ type metrics struct {
 	latency prometheus.Histogram
 	fanout  prometheus.Histogram
 	behind  prometheus.Counter
-	busy    prometheus.Counter
+	busy    prometheus.Histogram
 	tick    prometheus.Gauge
 }
 
@@ -55,8 +55,9 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Name: "onair_slow_viewers_total", Help: "Times that a socket could not take a diff and was left behind, for one merged diff later.",
 		}),
 	}
-	m.busy = f.NewCounter(prometheus.CounterOpts{
-		Name: "onair_fanout_busy_seconds_total", Help: "Time spent handing out frames, by all who do so together.",
+	m.busy = f.NewHistogram(prometheus.HistogramOpts{
+		Name: "onair_fanout_seconds", Help: "Time that handing out one frame took one of those who do so: there are as many as CPUs.",
+		Buckets: prometheus.ExponentialBuckets(0.00001, 4, 9),
 	})
 	m.tick = f.NewGauge(prometheus.GaugeOpts{
 		Name: "onair_hub_tick_seconds", Help: "Least time between two diffs of a view: longer than configured when fan-out takes half of the machine.",

@@ -14,11 +14,11 @@ type view struct {
 	order  *order
 	player player
 
-	last    moment             // what the last frame led to
-	spare   []*presence.Stream // for the next window
-	count   int                // of cursors
-	flying  int                // frames that are still being handed out
-	parts   [][]*cursor        // by shard, whose lock guards each
+	last   moment             // what the last frame led to
+	spare  []*presence.Stream // for the next window
+	count  int                // of cursors
+	flying int                // frames that are still being handed out
+	parts  [][]*cursor        // by shard, whose lock guards each
 
 	// What may differ from last, since when; zero: nothing.
 	textSince     time.Time // membership, state, text or play URLs

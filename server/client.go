@@ -9,7 +9,6 @@ import (
 
 	"github.com/coder/websocket"
 	"github.com/oklog/ulid/v2"
-	"github.com/rs/zerolog"
 	"golang.org/x/time/rate"
 
 	"onair/hub/socket"
@@ -54,20 +53,22 @@ type client struct {
 	server *server
 	id     string
 	conn   *socket.Conn
-	log    zerolog.Logger
 	kind   *endpoint
+	resume func() // listen
 
 	// Owned by the reading goroutine.
 	rate    *rate.Limiter
 	refused int // messages that came too fast since the client was last slower
 	burst   int // how many of them there may be
 	ended   error
-	speaker speaker
+	speaker speaker     // nil: it is not known yet who it is
+	late    *time.Timer // until the first message, where that brings the token
+	deaf    bool        // it was not let in
 
-	mu      sync.Mutex // guards all below
-	who     auth.Identity
-	expiry  *time.Timer
-	warning *time.Timer
+	mu     sync.Mutex // guards all below
+	who    auth.Identity
+	expiry *time.Timer // of the token: first it is announced
+	warned bool
 }
 
 // Times of a socket's life, from the protocol.
@@ -76,7 +77,8 @@ const (
 	expiryAhead = 60 * time.Second // a token's expiry is announced
 )
 
-// serveSocket lets a client in, listens to it until it goes, and cleans up.
+// serveSocket lets a client in. Its request is then done with: listen goes on
+// without what net/http keeps for one.
 func (s *server) serveSocket(kind *endpoint) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		place, e := s.gate.reserve(s.node.Held() && kind.only == auth.Anchor)
@@ -99,32 +101,34 @@ func (s *server) serveSocket(kind *endpoint) http.HandlerFunc {
 			return
 		}
 		c := s.newClient(conn, kind, r)
-		defer c.close()
 		if !s.gate.enter(place, c.guest, roleUnknown) {
 			c.finish(wire.CloseTooManySockets, "too many connections from this address")
+			c.close()
 			return
 		}
-		defer s.gate.leave(c.guest)
-		defer c.excuse()
 		switch {
 		case known:
 			c.trust(who)
+			c.attend()
 		case kind.anonymous():
 			s.gate.introduce(c.guest, roleAnonymous)
-		case !c.awaitToken(r.Context()):
-			return
+			c.attend()
+		default:
+			c.late = time.AfterFunc(authWithin, func() { c.finish(wire.CloseNoAuth, "no auth came in time") })
 		}
-		c.speaker = kind.attend(c)
-		c.listen(r.Context())
+		go c.listen()
 	}
 }
 
-// excuse tells a client whose message made a handler panic, before the panic
-// ends its connection.
-func (c *client) excuse() {
+// attend welcomes a client that is let in.
+func (c *client) attend() { c.speaker = c.kind.attend(c) }
+
+// survive ends a client whose message made a handler panic, and no more.
+func (c *client) survive() {
 	if p := recover(); p != nil {
+		c.server.panicked(p, c.kind.name+" socket")
 		c.finish(wire.CloseInternal, "the server failed at this message")
-		panic(p)
+		c.leave()
 	}
 }
 
@@ -142,9 +146,9 @@ func (s *server) newClient(conn *socket.Conn, kind *endpoint, r *http.Request) *
 	c := &client{
 		guest:  &guest{kind: kind.name, address: s.addressOf(r)},
 		server: s, id: id, conn: conn, kind: kind,
-		log:  s.log.With().Str("connection", id).Str("socket", kind.name).Logger(),
 		rate: rate.NewLimiter(rate.Limit(limits.Rate), limits.Burst), burst: limits.Burst,
 	}
+	c.resume = c.listen
 	if kind.only == auth.Anchor {
 		c.out = s.hub.AttachAnchor(conn)
 	} else {
@@ -158,9 +162,11 @@ func (c *client) close() {
 	c.mu.Lock()
 	if c.expiry != nil {
 		c.expiry.Stop()
-		c.warning.Stop()
 	}
 	c.mu.Unlock()
+	if c.late != nil {
+		c.late.Stop()
+	}
 	c.out.Close()
 	c.server.metrics.closed(c.kind.name, c.closeCode())
 	if c.speaker != nil {
@@ -182,20 +188,15 @@ func (c *client) closeCode() websocket.StatusCode {
 	return websocket.StatusAbnormalClosure
 }
 
-// awaitToken waits for the first message, which must bring a token.
-func (c *client) awaitToken(ctx context.Context) bool {
-	late := time.AfterFunc(authWithin, func() { c.finish(wire.CloseNoAuth, "no auth came in time") })
-	defer late.Stop()
-	data, err := c.conn.Read(ctx)
-	if err != nil {
-		c.ended = err
-		return false
-	}
+// admit takes the first message of a client that has brought no token: it must
+// be one. Whoever is not let in is not listened to any more.
+func (c *client) admit(ctx context.Context, data []byte) {
+	c.late.Stop()
 	m, err := wire.DecodeViewer(data) // auth is the same on both sockets
 	a, ok := m.(*wire.Auth)
 	if err != nil || !ok {
 		c.refuse(err, refuse(wire.CodeUnauthorized, "the first message must be auth, with a token"))
-		return false
+		return
 	}
 	who, e := c.server.verify(ctx, a.Token)
 	if e == nil {
@@ -204,10 +205,10 @@ func (c *client) awaitToken(ctx context.Context) bool {
 	if e != nil {
 		e.ID = a.ID
 		c.refuse(nil, e)
-		return false
+		return
 	}
 	c.trust(who)
-	return true
+	c.attend()
 }
 
 // refuse sends the error and closes the socket of a client that is not let in.
@@ -215,6 +216,7 @@ func (c *client) refuse(err error, e *wire.Error) {
 	if bad, ok := errors.AsType[*wire.Error](err); ok {
 		e.ID = bad.ID
 	}
+	c.deaf = true
 	c.send(e)
 	c.finish(wire.CloseUnauthorized, string(e.Code))
 }
@@ -224,17 +226,32 @@ func (c *client) trust(who auth.Identity) {
 	c.server.gate.introduce(c.guest, string(who.Role))
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.who = who
-	left := time.Until(who.ExpiresAt)
-	at := who.ExpiresAt.UnixMilli()
-	expired := func() { c.finish(wire.CloseUnauthorized, "the token has expired") }
-	warn := func() { c.send(&wire.TokenExpiring{ExpiresAt: at}) }
+	c.who, c.warned = who, false
 	if c.expiry != nil {
 		c.expiry.Stop()
-		c.warning.Stop()
 	}
-	c.expiry = time.AfterFunc(left, expired)
-	c.warning = time.AfterFunc(max(0, left-expiryAhead), warn)
+	c.expiry = time.AfterFunc(max(0, time.Until(who.ExpiresAt)-expiryAhead), c.expire)
+}
+
+// expire announces that the token will end, and then ends the socket.
+func (c *client) expire() {
+	c.mu.Lock()
+	left := time.Until(c.who.ExpiresAt)
+	warned, at := c.warned, c.who.ExpiresAt.UnixMilli()
+	c.warned = true
+	switch {
+	case left > expiryAhead: // there is a newer one since
+		c.mu.Unlock()
+		return
+	case left > 0:
+		c.expiry.Reset(left)
+	}
+	c.mu.Unlock()
+	if left <= 0 {
+		c.finish(wire.CloseUnauthorized, "the token has expired")
+	} else if !warned {
+		c.send(&wire.TokenExpiring{ExpiresAt: at})
+	}
 }
 
 func (c *client) identity() auth.Identity {
@@ -252,27 +269,49 @@ func (c *client) welcome() {
 	})
 }
 
-// listen reads until the socket is gone.
-func (c *client) listen(ctx context.Context) {
+// listen reads as long as there is something to read, and until the socket is
+// gone.
+func (c *client) listen() {
+	defer c.survive()
+	ctx := context.Background()
 	for {
 		data, err := c.conn.Read(ctx)
-		if err != nil {
-			c.ended = err
-			c.log.Debug().Err(err).Msg("socket closed")
+		switch {
+		case err == socket.ErrNothing:
+			c.conn.Await(c.resume)
 			return
-		}
-		if !c.mayspeak() {
-			continue
-		}
-		if err := c.speaker.hear(ctx, data); err != nil {
-			e, ok := errors.AsType[*wire.Error](err)
-			if !ok {
-				c.log.Error().Err(err).Msg("message not handled")
-				e = refuse(wire.CodeUnavailable, "the server could not handle this message")
-			}
-			c.send(e)
+		case err != nil:
+			c.ended = err
+			c.leave()
+			return
+		case c.deaf:
+		case c.speaker == nil:
+			c.admit(ctx, data)
+		case c.mayspeak():
+			c.hear(ctx, data)
 		}
 	}
+}
+
+// hear has the speaker take a message, and says what was wrong with it.
+func (c *client) hear(ctx context.Context, data []byte) {
+	err := c.speaker.hear(ctx, data)
+	if err == nil {
+		return
+	}
+	e, ok := errors.AsType[*wire.Error](err)
+	if !ok {
+		c.server.log.Error().Err(err).Str("connection", c.id).Str("socket", c.kind.name).Msg("message not handled")
+		e = refuse(wire.CodeUnavailable, "the server could not handle this message")
+	}
+	c.send(e)
+}
+
+// leave is the end of a client that was let in through the gate.
+func (c *client) leave() {
+	c.server.log.Debug().Err(c.ended).Str("connection", c.id).Str("socket", c.kind.name).Msg("socket closed")
+	c.close()
+	c.server.gate.leave(c.guest)
 }
 
 // mayspeak refuses messages that come too fast, and closes the socket of a

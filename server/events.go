@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/coder/websocket"
@@ -28,18 +29,24 @@ const (
 )
 
 // events is one response of server-sent events, to which the hub writes as to a
-// socket.
+// socket. The handler's goroutine is the one that writes it.
 type events struct {
 	// Static after construction.
-	w    http.ResponseWriter
-	rc   *http.ResponseController
-	view string // whose positions are the events' ids
+	w     http.ResponseWriter
+	rc    *http.ResponseController
+	view  string      // whose positions are the events' ids
+	ready func(error) // set once, by OnReady
+	next  chan []byte // of size one: the event to be written; the hub waits until it was
+	last  chan []byte // of size one: the same, and then no more
+	gone  chan struct{}
+	done  chan struct{} // closed when over
 
-	once sync.Once
-	done chan struct{} // closed when nothing more is to be written
+	mu   sync.Mutex // guards over
+	over bool       // the handler writes no more
 
-	mu  sync.Mutex // guards buf, and the response
-	buf []byte
+	leave   sync.Once   // closes gone
+	writing atomic.Bool // so a deadline would end it
+	begun   bool        // something was written; owned by the handler
 }
 
 var _ hub.Writer = (*events)(nil)
@@ -86,23 +93,27 @@ func (s *server) streamEvents(w http.ResponseWriter, r *http.Request, who auth.I
 		return e
 	}
 	defer place.free()
-	h := w.Header() // before anybody has ev: what it writes first sends them
+	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("X-Accel-Buffering", "no") // nginx would collect what is to go at once
-	ev := &events{w: w, rc: http.NewResponseController(w), view: view, done: make(chan struct{})}
+	ev := &events{
+		w: w, rc: http.NewResponseController(w), view: view,
+		next: make(chan []byte, 1), last: make(chan []byte, 1), gone: make(chan struct{}), done: make(chan struct{}),
+	}
 	ev.rc.SetReadDeadline(time.Time{}) // the request has come whole; what follows has no end
 	if conn, ok := r.Context().Value(connKey{}).(net.Conn); ok {
 		socket.BoundSendBuffer(conn, eventBuffer) // if it fails we only use more memory
 	}
 	out := s.hub.Attach(ev)
 	defer out.Close()
+	defer ev.end()
 	g := &guest{out: out, kind: kindEvents, address: s.addressOf(r)}
 	if !s.gate.enter(place, g, roleOf(who)) {
-		return ev.instead(out, &wire.Error{
+		return &wire.Error{
 			Code: wire.CodeRateLimited, Message: "too many connections from this address", RetryAfterMS: tooManyFor.Milliseconds(),
-		})
+		}
 	}
 	defer s.gate.leave(g)
 	e = s.hub.Subscribe(out, q)
@@ -112,7 +123,7 @@ func (s *server) streamEvents(w http.ResponseWriter, r *http.Request, who auth.I
 		}
 	}
 	if e != nil {
-		return ev.instead(out, e)
+		return e // nothing was written yet
 	}
 	expired := make(<-chan time.Time)
 	if !who.ExpiresAt.IsZero() {
@@ -120,20 +131,25 @@ func (s *server) streamEvents(w http.ResponseWriter, r *http.Request, who auth.I
 		defer timer.Stop()
 		expired = timer.C
 	}
-	select {
-	case <-r.Context().Done():
-		s.metrics.closed(kindEvents, websocket.StatusGoingAway)
+	for {
+		select {
+		case text := <-ev.next:
+			err := ev.send(text)
+			if ev.ready(err); err == nil {
+				continue
+			}
+		case text := <-ev.last:
+			ev.send(text) // nobody is left to be told of an error
+		case <-expired:
+			g.finish(wire.CloseUnauthorized, "the token has expired")
+			continue
+		case <-ev.gone:
+		case <-r.Context().Done():
+			g.said.CompareAndSwap(0, int64(websocket.StatusGoingAway))
+		}
+		s.metrics.closed(kindEvents, websocket.StatusCode(g.code()))
 		return nil
-	case <-expired:
-		g.finish(wire.CloseUnauthorized, "the token has expired")
-	case <-ev.done:
 	}
-	select {
-	case <-ev.done:
-	case <-r.Context().Done():
-	}
-	s.metrics.closed(kindEvents, websocket.StatusCode(g.code()))
-	return nil
 }
 
 // roleOf is what an identity counts as.
@@ -147,44 +163,52 @@ func roleOf(who auth.Identity) string {
 // connKey is under which a request's context has its connection.
 type connKey struct{}
 
-// instead ends the events, so that the handler can answer with a problem; nil
-// where something was written already.
-func (ev *events) instead(out *hub.Socket, e *wire.Error) *wire.Error {
-	ev.once.Do(func() { close(ev.done) }) // HTTP/2 has no way back from a deadline that has passed
-	out.Close()
+// OnReady implements hub.Writer.
+func (ev *events) OnReady(f func(error)) { ev.ready = f }
+
+// Write has the handler write a message as one event.
+func (ev *events) Write(m socket.Message) (full bool, err error) {
+	message := m.AppendText(nil)
+	typ, view, pos := wire.Position(message)
+	text := make([]byte, 0, len(message)+128)
+	text = append(append(text, "event: "...), typ...)
+	if pos != "" && view == ev.view {
+		text = append(append(text, "\nid: "...), pos...)
+	}
+	text = append(append(text, "\ndata: "...), message...)
 	ev.mu.Lock()
 	defer ev.mu.Unlock()
-	if len(ev.buf) > 0 {
-		return nil
+	if ev.over {
+		return false, net.ErrClosed
 	}
-	ev.rc.SetWriteDeadline(time.Time{})
-	return e
+	ev.next <- append(text, "\n\n"...)
+	return true, nil
 }
 
-// Write sends a message as one event.
-func (ev *events) Write(m socket.Message) error {
+// end is when the handler writes no more.
+func (ev *events) end() {
 	ev.mu.Lock()
-	defer ev.mu.Unlock()
-	if len(ev.buf) == 0 {
-		ev.buf = append(ev.buf, eventBackoff...)
-	} else {
-		ev.buf = ev.buf[:0]
+	ev.over = true
+	ev.mu.Unlock()
+	close(ev.done)
+	select {
+	case <-ev.next:
+		ev.ready(net.ErrClosed)
+	default:
 	}
-	text := m.AppendText(nil)
-	typ, view, pos := wire.Position(text)
-	ev.buf = append(append(ev.buf, "event: "...), typ...)
-	if pos != "" && view == ev.view {
-		ev.buf = append(append(ev.buf, "\nid: "...), pos...)
-	}
-	ev.buf = append(append(ev.buf, "\ndata: "...), text...)
-	ev.buf = append(ev.buf, "\n\n"...)
-	return ev.send(ev.buf)
 }
 
 // errSlowReader ends a response whose reader took too long for one message.
 var errSlowReader = errors.New("events: the reader is too slow")
 
+// send writes an event. It is called by the handler.
 func (ev *events) send(text []byte) error {
+	ev.writing.Store(true)
+	defer ev.writing.Store(false)
+	if !ev.begun {
+		ev.begun = true
+		text = append([]byte(eventBackoff), text...)
+	}
 	limit := time.Now().Add(eventFrame)
 	for len(text) > 0 {
 		now := time.Now()
@@ -212,7 +236,7 @@ func (ev *events) deadline(at time.Time) error {
 		return err
 	}
 	select {
-	case <-ev.done:
+	case <-ev.gone:
 		return net.ErrClosed
 	default:
 		return nil
@@ -223,19 +247,19 @@ func (ev *events) deadline(at time.Time) error {
 func (ev *events) Close(code websocket.StatusCode, reason string) error {
 	text := append([]byte("event: close\ndata: {\"type\":\"close\",\"code\":"), strconv.Itoa(int(code))...)
 	text = wire.AppendString(append(text, `,"reason":`...), reason)
-	ev.mu.Lock()
-	defer ev.mu.Unlock()
-	err := ev.send(append(text, "}\n\n"...))
-	ev.once.Do(func() { close(ev.done) }) // what was sent still has its time to go out
-	return err
+	ev.last <- append(text, "}\n\n"...)
+	<-ev.done
+	return nil
 }
 
-// CloseNow ends a Write that is under way, and lets the handler return.
+// CloseNow ends a send that is under way, and lets the handler return.
 func (ev *events) CloseNow() error {
 	var err error
-	ev.once.Do(func() {
-		close(ev.done)
-		err = ev.rc.SetWriteDeadline(time.Unix(1, 0))
+	ev.leave.Do(func() {
+		close(ev.gone)
+		if ev.writing.Load() {
+			err = ev.rc.SetWriteDeadline(time.Unix(1, 0))
+		}
 	})
 	return err
 }

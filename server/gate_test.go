@@ -19,7 +19,8 @@ type silent struct{}
 
 var _ hub.Writer = silent{}
 
-func (silent) Write(socket.Message) error               { return nil }
+func (silent) OnReady(func(error))                      {}
+func (silent) Write(socket.Message) (bool, error)       { return false, nil }
 func (silent) Close(websocket.StatusCode, string) error { return nil }
 func (silent) CloseNow() error                          { return nil }
 

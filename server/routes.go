@@ -107,16 +107,21 @@ func (s *server) recovered(next http.Handler) http.Handler {
 			if p == http.ErrAbortHandler {
 				panic(p)
 			}
-			s.metrics.panics.Inc()
-			s.log.Error().Str("panic", fmt.Sprint(p)).Str("call", r.Pattern).Bytes("stack", debug.Stack()).Msg("a handler panicked")
+			s.panicked(p, r.Pattern)
 			panic(http.ErrAbortHandler)
 		}()
 		next.ServeHTTP(w, r)
 	})
 }
 
+// panicked notes a panic. It is called by who recovers from it.
+func (s *server) panicked(p any, call string) {
+	s.metrics.panics.Inc()
+	s.log.Error().Str("panic", fmt.Sprint(p)).Str("call", call).Bytes("stack", debug.Stack()).Msg("a handler panicked")
+}
+
 func (s *server) socketOptions(k *endpoint) socket.Options {
-	return socket.Options{ReadLimit: k.limit(), OriginPatterns: s.now().cfg.Origins}
+	return socket.Options{ReadLimit: k.limit(), Poller: s.poller, OriginPatterns: s.now().cfg.Origins}
 }
 
 // identify reads the token of a request's header. known is false when there

@@ -39,7 +39,8 @@ type server struct {
 	callers perUser // anchors who call over HTTP
 	regrets regrets
 
-	certificate *certificate // nil: TLS does not end here
+	poller      *socket.Poller // nil: sockets are read by a goroutine each
+	certificate *certificate   // nil: TLS does not end here
 	level       *logLevel
 
 	given     *config.Config // as it was read last; owned by whoever reloads
@@ -200,6 +201,9 @@ func (s *server) serve(ctx context.Context, public, ops net.Listener) error {
 	case <-ctx.Done():
 	case <-done:
 	}
+	if err := s.poll(public); err != nil {
+		s.log.Error().Err(err).Msg("cannot read by readiness")
+	}
 	web := s.httpServer(s.routes())
 	web.ConnState = newLobby(openFiles(), s.gate, s.metrics).follow
 	opsServer := s.httpServer(s.opsRoutes())
@@ -230,6 +234,20 @@ func (s *server) serve(ctx context.Context, public, ops net.Listener) error {
 	<-watched
 	opsServer.Shutdown(quick)
 	return errors.Join(err, s.store.Close())
+}
+
+// poll has sockets read when there is something to read, where that is
+// possible, and says which way it is.
+func (s *server) poll(public net.Listener) (err error) {
+	if _, plain := public.(*net.TCPListener); plain && s.certificate == nil {
+		s.poller, err = socket.NewPoller()
+	}
+	reading := "goroutines"
+	if s.poller != nil {
+		reading = "readiness"
+	}
+	s.log.Info().Str("sockets", reading).Msg("reading")
+	return err
 }
 
 // httpServer bounds what a slow or hostile peer can hold: a header within five

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -16,21 +15,20 @@ type viewer struct {
 	*client
 	likes *rate.Limiter // owned by the reading goroutine
 
-	pinging sync.Once
-	gone    chan struct{} // closed when the socket is
+	pinged bool // since it watched first; owned by the reading goroutine
 }
 
 func (s *server) attendViewer(c *client) speaker {
 	c.welcome()
 	return &viewer{
-		client: c, likes: newLikesLimiter(), gone: make(chan struct{}),
+		client: c, likes: newLikesLimiter(),
 	}
 }
 
 // identify lets a viewer become anybody with a valid token.
 func (v *viewer) identify(_, _ auth.Identity) *wire.Error { return nil }
 
-func (v *viewer) left() { close(v.gone) }
+func (v *viewer) left() {}
 
 // hear takes one message.
 func (v *viewer) hear(ctx context.Context, data []byte) error {
@@ -49,7 +47,10 @@ func (v *viewer) hear(ctx context.Context, data []byte) error {
 		if e := v.server.hub.Watch(v.out, m); e != nil {
 			return e
 		}
-		v.pinging.Do(func() { go v.ping() })
+		if !v.pinged {
+			v.pinged = true
+			time.AfterFunc(pingEvery, v.ping)
+		}
 		return nil
 	case *wire.Unwatch:
 		return asError(v.server.hub.Unwatch(v.out, m))
@@ -88,23 +89,14 @@ const (
 )
 
 func (v *viewer) ping() {
-	tick := time.NewTicker(pingEvery)
-	defer tick.Stop()
-	lost := 0
-	for {
-		select {
-		case <-v.gone:
-			return
-		case <-tick.C:
-		}
-		ctx, cancel := context.WithTimeout(context.Background(), pingEvery)
-		err := v.conn.Ping(ctx)
-		cancel()
-		if err == nil {
-			lost = 0
-		} else if lost++; lost >= pingsLost {
-			v.conn.CloseNow()
-			return
-		}
+	select {
+	case <-v.conn.Closed():
+		return
+	default:
 	}
+	if v.conn.Ping() >= pingsLost {
+		v.conn.CloseNow()
+		return
+	}
+	time.AfterFunc(pingEvery, v.ping)
 }

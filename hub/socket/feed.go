@@ -18,6 +18,7 @@ type feed struct {
 	id     uint64 // for the poller
 	raw    syscall.RawConn
 	done   <-chan struct{} // the wire is closed
+	limit  int             // bytes of a message that is not deflated
 	budget int             // bytes that may wait for their message to be whole
 	within time.Duration   // from a message's first byte to its last
 
@@ -127,6 +128,7 @@ func (f *feed) read(p []byte) (int, error) {
 // sees it.
 func (f *feed) scan() (unit int, fault *ViolationError) {
 	at, open := 0, false
+	most, content := uint64(0), uint64(0) // of the message
 	for {
 		h, ok := parseHeader(f.stock[at:])
 		switch {
@@ -135,8 +137,17 @@ func (f *feed) scan() (unit int, fault *ViolationError) {
 		case h.broken(open):
 			f.corrupt = true
 			return len(f.stock), nil
-		case h.length > uint64(f.budget):
-			return 0, ErrTooLarge
+		case h.op >= opClose:
+		default:
+			if !open {
+				most = uint64(f.limit)
+			}
+			if h.deflated { // the library will see what comes of it
+				most = uint64(f.budget)
+			}
+			if content += h.length; content > most {
+				return 0, ErrTooLarge
+			}
 		}
 		if at += h.size + int(h.length); at > len(f.stock) {
 			return unit, nil

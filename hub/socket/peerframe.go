@@ -6,7 +6,8 @@ import "encoding/binary"
 type peerHeader struct {
 	op       byte
 	final    bool
-	reserved bool // RSV2 or RSV3 is set; RSV1 is the library's to judge
+	deflated bool // RSV1 is set; whether it may be is the library's to judge
+	reserved bool // RSV2 or RSV3 is
 	masked   bool
 	length   uint64 // of the payload
 	size     int    // of the header
@@ -18,7 +19,7 @@ func parseHeader(p []byte) (h peerHeader, ok bool) {
 		return h, false
 	}
 	h = peerHeader{
-		op: p[0] & 0xf, final: p[0]&finalBit != 0, reserved: p[0]&0x30 != 0,
+		op: p[0] & 0xf, final: p[0]&finalBit != 0, deflated: p[0]&deflatedBit != 0, reserved: p[0]&0x30 != 0,
 		masked: p[1]&0x80 != 0, length: uint64(p[1] & 0x7f), size: 2,
 	}
 	switch h.length {

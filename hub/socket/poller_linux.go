@@ -134,7 +134,7 @@ func newFeed(c net.Conn, done <-chan struct{}, o Options) *feed {
 	if err != nil {
 		return nil
 	}
-	f := &feed{poller: o.Poller, raw: raw, done: done, budget: o.byteBudget(), within: o.MessageTime}
+	f := &feed{poller: o.Poller, raw: raw, done: done, limit: o.ReadLimit, budget: o.byteBudget(), within: o.MessageTime}
 	if o.Poller.add(f) != nil {
 		return nil
 	}
