@@ -119,6 +119,7 @@ func TestEvents(t *testing.T) {
 			t.Errorf("diff %+v", diff)
 		}
 		r.stop()
+		synctest.Wait() // nobody stands on the view any more, so the next finds it fresh
 		answerTo[*wire.Updated](alice, &wire.Update{ID: alice.id(), Title: wire.Some("three")})
 		again := s.events("tags=game&limit=10&play=flv", "", "Last-Event-ID: "+diff.id)
 		resumed, _ := again.next()
