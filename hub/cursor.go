@@ -98,7 +98,7 @@ func (h *Hub) answer(r *request) (o outgoing, ok bool) {
 	c.asks--
 	c.pos = c.view.last.pos
 	c.socket.mu.Unlock()
-	return outgoing{Message: f.message(r.id), kind: f.kind}, true
+	return outgoing{f.message(r.id), what{kind: f.kind}}, true
 }
 
 // mustWait tells whether a position is one that the view has not come to yet:
@@ -178,7 +178,7 @@ func (h *Hub) catchUp(s *Socket) (o outgoing, ok bool) {
 	s.mu.Lock()
 	c.pos = c.view.last.pos
 	s.mu.Unlock()
-	return outgoing{Message: f.message(""), kind: f.kind}, true
+	return outgoing{f.message(""), what{kind: f.kind}}, true
 }
 
 // longestBehind finds the cursor to be brought next, or nil. The caller holds

@@ -99,7 +99,7 @@ func crowd(tb testing.TB, streams, sockets int) (*feed, *view) {
 
 // fly hands a frame out to a crowd, which stands at its prev.
 func fly(f *feed, v *view, frame *frame) {
-	flight := &flight{view: v, outgoing: outgoing{Message: frame.message(""), kind: frame.kind}, prev: frame.prev, next: frame.prev}
+	flight := &flight{view: v, outgoing: outgoing{frame.message(""), what{kind: frame.kind}}, prev: frame.prev, next: frame.prev}
 	for _, sh := range f.hub.shards {
 		f.hub.handOut(sh, flight, time.Now())
 	}

@@ -171,7 +171,7 @@ func (h *Hub) advance(v *view, now time.Time) {
 	v.keep(f.prev, f)
 	h.flushes++
 	h.send(&flight{
-		view: v, outgoing: outgoing{Message: f.message(""), kind: f.kind, since: since},
+		view: v, outgoing: outgoing{f.message(""), what{f.kind, since}},
 		prev: f.prev, next: m.pos, number: h.flushes,
 	})
 	h.metrics.flushed(f)

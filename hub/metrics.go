@@ -81,7 +81,7 @@ func (m *metrics) flushed(f *frame) {
 }
 
 // wrote notes a message that a connection has taken whole.
-func (m *metrics) wrote(o *outgoing, now time.Time) {
+func (m *metrics) wrote(o *what, now time.Time) {
 	m.sent[o.kind].Inc()
 	if o.kind == diffMessage && !o.since.IsZero() {
 		m.latency.Observe(now.Sub(o.since).Seconds())

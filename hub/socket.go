@@ -45,7 +45,8 @@ type Socket struct {
 	// Guarded by Hub.mu.
 	watches []*watch
 	closed  bool
-	asking  *rate.Limiter // subscriptions; nil: none came yet
+	asked   bool          // a subscription came
+	asking  *rate.Limiter // those after the first; nil: none came yet
 
 	// Guarded by Hub.mu and mu: to be read with either.
 	cursors []*cursor
@@ -56,7 +57,7 @@ type Socket struct {
 	turn    bool        // somebody pumps, and will look again before giving up
 	full    bool        // w takes nothing now
 	behind  bool        // a cursor is behind
-	written outgoing    // what w is full with, without the message
+	written what        // w is full with it
 	silence *time.Timer // until a ping: set while there are no views
 	parting *parting    // close once the answers are sent
 	dead    bool        // write nothing more
@@ -70,11 +71,16 @@ type answer struct {
 	request *request
 }
 
+// what is what a message is, for metrics.
+type what struct {
+	kind  kind
+	since time.Time // of a diff: when what it shows was asked for
+}
+
 // outgoing is a message that is to be written.
 type outgoing struct {
 	socket.Message
-	kind  kind
-	since time.Time // of a diff: when what it shows was asked for
+	what
 }
 
 // parting is how a socket is to be closed.
@@ -216,7 +222,7 @@ func (s *Socket) ready(err error) {
 	} else {
 		s.hub.metrics.wrote(&s.written, time.Now())
 	}
-	s.written = outgoing{}
+	s.written = what{}
 	s.mu.Unlock()
 	s.pump()
 }
@@ -237,7 +243,7 @@ func (s *Socket) pump() {
 		switch {
 		case len(s.answers) > 0:
 			a := s.pop()
-			o = outgoing{Message: socket.Message{Head: a.text}, kind: a.kind}
+			o = outgoing{Message: socket.Message{Head: a.text}, what: what{kind: a.kind}}
 			if a.request != nil {
 				o, ok = s.unlocked(func() (outgoing, bool) { return s.hub.answer(a.request) })
 			}
@@ -289,9 +295,9 @@ func (s *Socket) write(o *outgoing, now time.Time) {
 		return
 	case full:
 		s.full = true
-		s.written = outgoing{kind: o.kind, since: o.since}
+		s.written = o.what
 	default:
-		s.hub.metrics.wrote(o, now)
+		s.hub.metrics.wrote(&o.what, now)
 	}
 	if s.silence != nil {
 		s.silence.Reset(s.hub.options.Idle)

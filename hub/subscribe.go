@@ -61,8 +61,13 @@ func (h *Hub) mayAsk(s *Socket, id wire.ID, now time.Time) *wire.Error {
 	if s.closed {
 		return &wire.Error{ID: id, Code: wire.CodeUnavailable, Message: "the socket is closed"}
 	}
-	if s.asking == nil {
+	switch {
+	case !s.asked: // most ask once
+		s.asked = true
+		return nil
+	case s.asking == nil:
 		s.asking = rate.NewLimiter(rate.Limit(h.options.SnapshotsPerSecond), h.options.ViewsPerSocket)
+		s.asking.AllowN(now, 1)
 	}
 	if s.asking.AllowN(now, 1) {
 		return nil

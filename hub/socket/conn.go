@@ -74,4 +74,4 @@ type Stats struct {
 }
 
 // Stats returns the counters as they are.
-func (c *Conn) Stats() Stats { return c.wire.out.stats() }
+func (c *Conn) Stats() Stats { return c.wire.out.counts() }

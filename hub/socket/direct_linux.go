@@ -4,26 +4,17 @@ package socket
 
 import (
 	"net"
+	"sync"
 	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
-// direct writes to a TCP connection what the kernel takes at once. The
-// connection stays the runtime's, which keeps its descriptor from being closed,
-// and used again, while we write. It is guarded by outbound.mu.
-type direct struct {
-	raw syscall.RawConn
-	try func(fd uintptr) bool // attempt, made once
-
-	frame pieces
-	n     int
-	err   error
-}
-
-// newDirect returns nil for what is no TCP connection.
-func newDirect(c net.Conn) *direct {
+// rawConn is a TCP connection for system calls that do not block. It stays the
+// runtime's, which keeps its descriptor from being closed, and used again,
+// while we are at it. It is nil for all other connections.
+func rawConn(c net.Conn) syscall.RawConn {
 	tcp, ok := c.(*net.TCPConn)
 	if !ok {
 		return nil
@@ -32,20 +23,36 @@ func newDirect(c net.Conn) *direct {
 	if err != nil {
 		return nil
 	}
-	d := &direct{raw: raw}
-	d.try = d.attempt
-	return d
+	return raw
 }
 
-// write writes without blocking, and returns how many bytes went.
-func (d *direct) write(frame pieces) (int, error) {
+// sending is one write that does not block.
+type sending struct {
+	try func(fd uintptr) bool // attempt, made once
+
+	frame pieces
+	n     int
+	err   error
+}
+
+var sendings = sync.Pool{New: func() any {
+	d := new(sending)
+	d.try = d.attempt
+	return d
+}}
+
+// send writes what the kernel takes at once, and returns how many bytes that
+// was.
+func send(raw syscall.RawConn, frame pieces) (n int, err error) {
+	d := sendings.Get().(*sending)
 	d.frame, d.n, d.err = frame, 0, nil
-	err := d.raw.Write(d.try)
-	d.frame = pieces{}
-	if err == nil {
+	if err = raw.Write(d.try); err == nil {
 		err = d.err
 	}
-	return d.n, err
+	n = d.n
+	d.frame = pieces{}
+	sendings.Put(d)
+	return n, err
 }
 
 // sendFlags keep the call from blocking, and a connection that the peer has
@@ -54,7 +61,7 @@ const sendFlags = unix.MSG_DONTWAIT | unix.MSG_NOSIGNAL
 
 // attempt makes one system call. It never blocks, so the scheduler need not
 // know of it: that is a tenth of its cost.
-func (d *direct) attempt(fd uintptr) bool {
+func (d *sending) attempt(fd uintptr) bool {
 	var n uintptr
 	var errno syscall.Errno
 	first, second := d.frame[0], d.frame[1]

@@ -17,18 +17,17 @@ type feed struct {
 	poller *Poller
 	id     uint64 // for the poller
 	raw    syscall.RawConn
-	done   <-chan struct{} // the wire is closed
-	limit  int             // bytes of a message that is not deflated
-	budget int             // bytes that may wait for their message to be whole
-	within time.Duration   // from a message's first byte to its last
+	limit  int           // bytes of a message that is not deflated
+	budget int           // bytes that may wait for their message to be whole
+	within time.Duration // from a message's first byte to its last
 
 	// Owned by the holder of Conn.reading.
-	stock   []byte // received, and not read by the library
-	unit    int    // how much of stock it may read
-	corrupt bool   // the library will find fault with unit
-	short   bool   // the connection had no more when it was last asked
-	err     error  // of the connection, once it has nothing more
-	since   time.Time
+	stock   []byte      // received, and not read by the library
+	unit    int         // how much of stock it may read
+	corrupt bool        // the library will find fault with unit
+	short   bool        // the connection had no more when it was last asked
+	err     error       // of the connection, once it has nothing more
+	since   instant     // when the first of what is not whole came; 0: there is none
 	late    *time.Timer // wakes the socket when its message is late
 
 	mu    sync.Mutex
@@ -72,12 +71,12 @@ func (f *feed) nothing() error {
 	if len(f.stock) == 0 {
 		return ErrNothing
 	}
-	now := time.Now()
-	if f.since.IsZero() {
+	now := now()
+	if f.since == 0 {
 		f.since = now
 		f.late = time.AfterFunc(f.within, f.wake)
 	}
-	if now.Sub(f.since) >= f.within {
+	if now-f.since >= f.within {
 		return ErrTrickled
 	}
 	return ErrNothing
@@ -89,7 +88,7 @@ func (f *feed) settle() {
 		f.late.Stop()
 		f.late = nil
 	}
-	f.since = time.Time{}
+	f.since = 0
 }
 
 // receive takes what the connection has.

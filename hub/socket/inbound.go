@@ -24,14 +24,14 @@ type inbound struct {
 	pingWindow  time.Duration
 
 	// Owned by the holder of Conn.reading.
-	early    []byte    // came with the handshake
-	feed     *feed     // nil: a goroutine reads the connection
-	open     bool      // a data message has begun
-	due      time.Time // when what has begun must have ended; zero: nothing has
-	deadline time.Time // as set on conn
-	bytes    int       // since something began
-	pings    int       // since pingsFrom
-	pingsAt  time.Time // when the window of pings began
+	early    []byte  // came with the handshake
+	feed     *feed   // nil: a goroutine reads the connection
+	open     bool    // a data message has begun
+	due      instant // when what has begun must have ended; 0: nothing has
+	deadline instant // as set on conn
+	bytes    int     // since something began
+	pings    int     // since pingsFrom
+	pingsAt  instant // when the window of pings began
 
 	// Why reading ends, owned likewise: at most one is set.
 	fault   *ViolationError // the peer's
@@ -43,8 +43,8 @@ func (in *inbound) read(p []byte) (int, error) {
 		return 0, in.fault
 	}
 	n, err := in.take(p)
-	if n > 0 && in.due.IsZero() {
-		in.due = time.Now().Add(in.messageTime)
+	if n > 0 && in.due == 0 {
+		in.due = now() + in.messageTime
 	}
 	if in.bytes += n; in.bytes > in.byteBudget {
 		in.fault = ErrFragments
@@ -52,7 +52,7 @@ func (in *inbound) read(p []byte) (int, error) {
 	}
 	switch {
 	case err == nil, err == errAgain:
-	case errors.Is(err, os.ErrDeadlineExceeded) && !in.due.IsZero():
+	case errors.Is(err, os.ErrDeadlineExceeded) && in.due != 0:
 		in.fault = ErrTrickled
 		return n, in.fault
 	default:
@@ -73,8 +73,8 @@ func (in *inbound) take(p []byte) (int, error) {
 		}
 		return n, nil
 	}
-	if !in.due.Equal(in.deadline) {
-		if err := in.conn.SetReadDeadline(in.due); err != nil {
+	if in.due != in.deadline {
+		if err := in.conn.SetReadDeadline(timeOf(in.due)); err != nil {
 			return 0, err
 		}
 		in.deadline = in.due
@@ -107,7 +107,7 @@ func (in *inbound) end() {
 // message they count towards it, else they are something that has ended.
 func (in *inbound) controlled() {
 	if !in.open {
-		in.due = time.Time{}
+		in.due = 0
 		in.bytes = 0
 	}
 }
@@ -115,7 +115,7 @@ func (in *inbound) controlled() {
 // pinged says that a ping has been read, and returns whether to answer it.
 func (in *inbound) pinged() bool {
 	in.controlled()
-	if now := time.Now(); now.Sub(in.pingsAt) >= in.pingWindow {
+	if now := now(); in.pings == 0 || now-in.pingsAt >= in.pingWindow {
 		in.pings, in.pingsAt = 0, now
 	}
 	if in.pings++; in.pings > in.pingBudget {

@@ -1,8 +1,10 @@
 package socket
 
 import (
+	"bytes"
 	"net"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/coder/websocket"
@@ -32,28 +34,31 @@ const (
 type outbound struct {
 	// Static after construction.
 	conn  net.Conn
-	close func() error    // closes the wire
-	done  <-chan struct{} // the wire is closed
-	whole bool            // a write that timed out cannot be resumed (TLS)
+	raw   syscall.RawConn // of conn, to write without blocking; nil: only a drainer can
+	wire  *wire
 	data  patience
+	whole bool // a write that timed out cannot be resumed (TLS)
 
-	mu       sync.Mutex // guards all below; nothing blocks while it is held
-	direct   *direct    // what writes without blocking; nil: only a drainer can
-	ready    func(error)
-	ended    bool   // a close frame was sent or waits: nothing may follow
-	err      error  // why no more can be written
-	full     bool   // a message was taken and has not gone: ready is owed
-	waiting  []byte // whole control frames, which go before pending
-	pending  pieces // the message that waits for the drainer
-	left     pieces // of a frame that was begun, until the drainer takes it
-	draining bool
-	drained  chan struct{} // closed when the drainer ends; nil: nobody asked
-	frames   int64
-	bytes    int64
+	mu    sync.Mutex // guards all below; nothing blocks while it is held
+	ended bool       // a close frame was sent or waits: nothing may follow
+	full  bool       // a message was taken and has not gone: ready is owed
+	ready func(error)
+	err   error    // why no more can be written
+	drain *drainer // nil: nothing is left
+	stats Stats
+}
 
-	// Owned by the drainer.
-	rest    net.Buffers // goes before all else
-	begun   bool        // some of the frame in rest has gone
+// drainer is what is left to be written, and the goroutine that does.
+type drainer struct {
+	// Guarded by outbound.mu.
+	left    pieces        // of the frame that was begun
+	waiting []byte        // whole control frames, which go next
+	pending pieces        // the message that goes then
+	over    chan struct{} // closed when all has gone, or will not; nil: nobody asked
+
+	// Owned by the goroutine.
+	rest    net.Buffers // what is being written
+	begun   bool        // some of that has gone
 	scratch [2][]byte   // what rest is a slice of
 }
 
@@ -90,19 +95,22 @@ func (o *outbound) send(m Message, deflated bool) (full bool, err error) {
 	if cap(frame[0]) <= maxOwn {
 		*own = frame[0]
 	}
-	if o.draining {
-		o.pending = frame
-	} else if frame, err = o.attempt(frame); err != nil {
-		return false, err
-	} else if frame.len() == 0 {
-		owns.Put(own)
-		o.frames++
-		return false, nil
-	} else {
-		o.left = frame
+	switch {
+	case o.drain != nil:
+		o.drain.pending = frame
+	default:
+		began := false
+		if frame, began, err = o.attempt(frame); err != nil {
+			return false, err
+		}
+		if frame.len() == 0 {
+			owns.Put(own)
+			o.stats.Frames++
+			return false, nil
+		}
+		o.start(&drainer{left: frame, begun: began})
 	}
 	o.full = true
-	o.drain()
 	return true, nil
 }
 
@@ -110,20 +118,20 @@ func (o *outbound) send(m Message, deflated bool) (full bool, err error) {
 // kept until it has, and not put back.
 var owns = sync.Pool{New: func() any { return new([]byte) }}
 
-// attempt writes what goes at once, and returns the rest. The caller holds mu.
-func (o *outbound) attempt(frame pieces) (pieces, error) {
-	if o.direct == nil {
-		return frame, nil
+// attempt writes what goes at once, and returns the rest, and whether that has
+// been begun. The caller holds mu.
+func (o *outbound) attempt(frame pieces) (rest pieces, begun bool, err error) {
+	if o.raw == nil {
+		return frame, false, nil
 	}
-	n, err := o.direct.write(frame)
-	o.bytes += int64(n)
+	n, err := send(o.raw, frame)
+	o.stats.Bytes += int64(n)
 	if err != nil {
 		o.fail(err)
-		return frame, o.err
+		return frame, false, o.err
 	}
-	o.begun = n > 0
 	frame.skip(n)
-	return frame, nil
+	return frame, n > 0, nil
 }
 
 // fail notes that no more can be written: ErrClosed if that is our own doing.
@@ -164,71 +172,75 @@ func (o *outbound) post(frame []byte) {
 	if o.ended || o.err != nil {
 		return
 	}
-	if o.ended = isClose(frame); o.ended {
-		o.pending = pieces{} // it would come behind
-	}
-	if o.draining {
-		if o.ended || len(o.waiting)+len(frame) <= maxWaiting {
-			o.waiting = append(o.waiting, frame...)
+	o.ended = isClose(frame)
+	if d := o.drain; d != nil {
+		if o.ended {
+			d.pending = pieces{} // it would come behind
+		}
+		if o.ended || len(d.waiting)+len(frame) <= maxWaiting {
+			d.waiting = append(d.waiting, frame...)
 		}
 		return
 	}
-	rest, err := o.attempt(pieces{frame})
+	rest, begun, err := o.attempt(pieces{frame})
 	if err == nil && rest.len() > 0 {
-		o.waiting = append(o.waiting, rest[0]...)
-		o.drain()
+		o.start(&drainer{waiting: bytes.Clone(rest[0]), begun: begun})
 	}
 }
 
-// await waits for the drainer to end, and reports whether all has gone.
+// await waits until nothing is left, and reports whether all has gone.
 func (o *outbound) await(d time.Duration) bool {
-	o.mu.Lock()
-	if !o.draining {
-		defer o.mu.Unlock()
-		return o.err == nil
-	}
-	if o.drained == nil {
-		o.drained = make(chan struct{})
-	}
-	drained := o.drained
-	o.mu.Unlock()
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-drained:
-	case <-o.done:
-		return false
-	case <-timer.C:
-		return false
+	over := o.over()
+	if over != nil {
+		timer := time.NewTimer(d)
+		defer timer.Stop()
+		select {
+		case <-over:
+		case <-o.wire.done:
+			return false
+		case <-timer.C:
+			return false
+		}
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.err == nil
 }
 
-// drain starts the drainer. The caller holds mu.
-func (o *outbound) drain() {
-	if !o.draining {
-		o.draining = true
-		go o.run()
+// over is closed when nothing is left; nil: nothing is.
+func (o *outbound) over() <-chan struct{} {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.drain == nil {
+		return nil
 	}
+	if o.drain.over == nil {
+		o.drain.over = make(chan struct{})
+	}
+	return o.drain.over
 }
 
-// run is the drainer.
-func (o *outbound) run() {
+// start starts a drainer. The caller holds mu.
+func (o *outbound) start(d *drainer) {
+	o.drain = d
+	go o.run(d)
+}
+
+// run is the drainer's goroutine.
+func (o *outbound) run(d *drainer) {
 	for {
-		message, more := o.take()
+		message, more := o.take(d)
 		if !more {
 			return
 		}
-		if err := o.push(o.data); err != nil {
-			if err == ErrSlow && !o.begun {
-				o.sayGoingAway()
+		if err := o.push(d, o.data); err != nil {
+			if err == ErrSlow && !d.begun {
+				o.sayGoingAway(d)
 			}
 			o.lose(err)
 			return
 		}
-		o.begun = false
+		d.begun = false
 		if message {
 			o.sent()
 		}
@@ -237,28 +249,27 @@ func (o *outbound) run() {
 
 // take puts into rest what goes next, and says whether that is a message. The
 // drainer ends when there is nothing.
-func (o *outbound) take() (message, more bool) {
+func (o *outbound) take(d *drainer) (message, more bool) {
 	o.mu.Lock()
 	switch {
-	case o.left.len() > 0:
-		o.load(o.left)
-		o.left = pieces{}
+	case d.left.len() > 0:
+		d.load(d.left)
+		d.left = pieces{}
 		message, more = true, true
-	case len(o.waiting) > 0:
-		o.load(pieces{o.waiting})
-		o.waiting = nil
+	case len(d.waiting) > 0:
+		d.load(pieces{d.waiting})
+		d.waiting = nil
 		more = true
-	case o.pending.len() > 0:
-		o.load(o.pending)
-		o.pending = pieces{}
+	case d.pending.len() > 0:
+		d.load(d.pending)
+		d.pending = pieces{}
 		message, more = true, true
-	case o.direct != nil:
-		o.conn.SetWriteDeadline(time.Time{}) // it holds for direct writes too
+	case o.raw != nil:
+		o.conn.SetWriteDeadline(time.Time{}) // it holds for what does not block, too
 	}
 	if more {
 		o.mu.Unlock()
 	} else {
-		o.rest = nil
 		o.rested(ErrClosed) // a message that is owed was dropped for a close frame
 	}
 	return message, more
@@ -267,13 +278,12 @@ func (o *outbound) take() (message, more bool) {
 // rested ends the drainer, and tells who waits for it. The caller holds mu,
 // which is let go of.
 func (o *outbound) rested(err error) {
-	owed, ready := o.full, o.ready
-	o.full, o.draining = false, false
-	if o.drained != nil {
-		close(o.drained)
-		o.drained = nil
-	}
+	owed, ready, over := o.full, o.ready, o.drain.over
+	o.full, o.drain = false, nil
 	o.mu.Unlock()
+	if over != nil {
+		close(over)
+	}
 	if owed {
 		ready(err)
 	}
@@ -282,7 +292,7 @@ func (o *outbound) rested(err error) {
 // sent notes that the message has gone, which makes room for the next.
 func (o *outbound) sent() {
 	o.mu.Lock()
-	o.frames++
+	o.stats.Frames++
 	o.full = false
 	ready := o.ready
 	o.mu.Unlock()
@@ -291,35 +301,34 @@ func (o *outbound) sent() {
 
 // lose ends the drainer, and the connection.
 func (o *outbound) lose(err error) {
-	o.close()
+	o.wire.Close()
 	o.mu.Lock()
 	if o.err == nil {
 		o.err = err
 	}
-	o.pending, o.waiting, o.rest = pieces{}, nil, nil
 	o.rested(o.err)
 }
 
 // load makes the parts of a frame what is to be written next.
-func (o *outbound) load(frame pieces) {
-	o.rest = o.scratch[:0]
+func (d *drainer) load(frame pieces) {
+	d.rest = d.scratch[:0]
 	for _, p := range frame {
 		if len(p) > 0 {
-			o.rest = append(o.rest, p)
+			d.rest = append(d.rest, p)
 		}
 	}
 }
 
 // sayGoingAway tries once to send a close frame instead of a frame of which
 // nothing has gone.
-func (o *outbound) sayGoingAway() {
+func (o *outbound) sayGoingAway(d *drainer) {
 	o.mu.Lock()
 	ended := o.ended
 	o.ended = true
 	o.mu.Unlock()
 	if !ended {
-		o.load(pieces{closeFrame(websocket.StatusGoingAway, "too slow")})
-		o.push(patienceOf(lastWord))
+		d.load(pieces{closeFrame(websocket.StatusGoingAway, "too slow")})
+		o.push(d, patienceOf(lastWord))
 	}
 }
 
@@ -329,8 +338,8 @@ func (o *outbound) onReady(f func(error)) {
 	o.mu.Unlock()
 }
 
-func (o *outbound) stats() Stats {
+func (o *outbound) counts() Stats {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return Stats{Frames: o.frames, Bytes: o.bytes}
+	return o.stats
 }

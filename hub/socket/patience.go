@@ -25,8 +25,8 @@ func patienceOf(d time.Duration) patience { return patience{stall: d, total: d} 
 
 // push writes what rest holds. It fails with ErrSlow when that took longer
 // than p allows; rest is then what has not gone.
-func (o *outbound) push(p patience) error {
-	if len(o.rest) == 0 {
+func (o *outbound) push(d *drainer, p patience) error {
+	if len(d.rest) == 0 {
 		return nil
 	}
 	began := time.Now()
@@ -35,8 +35,8 @@ func (o *outbound) push(p patience) error {
 		if err := o.conn.SetWriteDeadline(o.next(p, began, moved, now)); err != nil {
 			return o.failed(err)
 		}
-		n, err := o.write()
-		if len(o.rest) == 0 {
+		n, err := o.write(d)
+		if len(d.rest) == 0 {
 			return nil
 		}
 		now = time.Now()
@@ -69,33 +69,33 @@ func (o *outbound) next(p patience, began, moved, now time.Time) time.Time {
 }
 
 // write writes once, and takes what has gone from rest.
-func (o *outbound) write() (int, error) {
+func (o *outbound) write(d *drainer) (int, error) {
 	var n int
 	var err error
 	switch {
 	case o.whole:
-		n, err = o.conn.Write(o.rest[0][:min(len(o.rest[0]), tlsRecord)])
-		o.consume(n)
-	case len(o.rest) == 1:
-		n, err = o.conn.Write(o.rest[0])
-		o.consume(n)
+		n, err = o.conn.Write(d.rest[0][:min(len(d.rest[0]), tlsRecord)])
+		d.consume(n)
+	case len(d.rest) == 1:
+		n, err = o.conn.Write(d.rest[0])
+		d.consume(n)
 	default:
 		var n64 int64
-		n64, err = o.rest.WriteTo(o.conn)
+		n64, err = d.rest.WriteTo(o.conn)
 		n = int(n64)
 	}
-	o.begun = o.begun || n > 0
+	d.begun = d.begun || n > 0
 	o.mu.Lock()
-	o.bytes += int64(n)
+	o.stats.Bytes += int64(n)
 	o.mu.Unlock()
 	return n, err
 }
 
 // consume takes n bytes, which are of the first piece, from rest.
-func (o *outbound) consume(n int) {
-	if o.rest[0] = o.rest[0][n:]; len(o.rest[0]) == 0 {
-		o.rest[0] = nil
-		o.rest = o.rest[1:]
+func (d *drainer) consume(n int) {
+	if d.rest[0] = d.rest[0][n:]; len(d.rest[0]) == 0 {
+		d.rest[0] = nil
+		d.rest = d.rest[1:]
 	}
 }
 
@@ -103,7 +103,7 @@ func (o *outbound) consume(n int) {
 // ErrClosed if that is our own doing.
 func (o *outbound) failed(err error) error {
 	select {
-	case <-o.done:
+	case <-o.wire.done:
 		return ErrClosed
 	default:
 		return err

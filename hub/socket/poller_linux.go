@@ -5,7 +5,6 @@ package socket
 import (
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"sync"
 	"syscall"
@@ -125,16 +124,11 @@ func (p *Poller) labour(f func()) {
 
 // newFeed returns nil for what is to be read by a goroutine: all that is no TCP
 // connection, and everything without a poller.
-func newFeed(c net.Conn, done <-chan struct{}, o Options) *feed {
-	tcp, ok := c.(*net.TCPConn)
-	if !ok || o.Poller == nil {
+func newFeed(raw syscall.RawConn, o Options) *feed {
+	if raw == nil || o.Poller == nil {
 		return nil
 	}
-	raw, err := tcp.SyscallConn()
-	if err != nil {
-		return nil
-	}
-	f := &feed{poller: o.Poller, raw: raw, done: done, limit: o.ReadLimit, budget: o.byteBudget(), within: o.MessageTime}
+	f := &feed{poller: o.Poller, raw: raw, limit: o.ReadLimit, budget: o.byteBudget(), within: o.MessageTime}
 	if o.Poller.add(f) != nil {
 		return nil
 	}

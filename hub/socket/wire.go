@@ -23,10 +23,11 @@ type wire struct {
 func newWire(conn net.Conn, early []byte, o Options) *wire {
 	w := &wire{Conn: conn, done: make(chan struct{})}
 	_, isTLS := conn.(*tls.Conn)
+	raw := rawConn(conn)
 	w.in = inbound{
 		conn:        conn,
 		early:       early,
-		feed:        newFeed(conn, w.done, o),
+		feed:        newFeed(raw, o),
 		messageTime: o.MessageTime,
 		byteBudget:  o.byteBudget(),
 		pingBudget:  o.Pings,
@@ -36,12 +37,11 @@ func newWire(conn net.Conn, early []byte, o Options) *wire {
 		f.stock, w.in.early = early, nil
 	}
 	w.out = outbound{
-		conn:   conn,
-		close:  w.Close,
-		done:   w.done,
-		whole:  isTLS,
-		data:   patience{stall: o.StallTime, total: o.FrameTime},
-		direct: newDirect(conn),
+		conn:  conn,
+		raw:   raw,
+		wire:  w,
+		whole: isTLS,
+		data:  patience{stall: o.StallTime, total: o.FrameTime},
 	}
 	return w
 }

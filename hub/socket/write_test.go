@@ -285,8 +285,8 @@ func TestWaitingIsBounded(t *testing.T) {
 		o := &c.wire.out
 		o.mu.Lock()
 		defer o.mu.Unlock()
-		if len(o.waiting) > maxWaiting {
-			t.Errorf("%d bytes wait", len(o.waiting))
+		if len(o.drain.waiting) > maxWaiting {
+			t.Errorf("%d bytes wait", len(o.drain.waiting))
 		}
 	})
 }
