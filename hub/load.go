@@ -13,6 +13,9 @@ const (
 	longestTick = time.Second
 	// lookEvery is how often the tick is fitted.
 	lookEvery = 500 * time.Millisecond
+	// overFor is how long the hub counts as overloaded once it was: it is looked
+	// at only while there are frames.
+	overFor = 2 * time.Second
 )
 
 // load measures what fan-out takes, and stretches the tick of all views when
@@ -23,6 +26,8 @@ type load struct {
 	// Guarded by Hub.mu.
 	looked time.Time
 	tick   time.Duration
+
+	overUntil atomic.Int64 // Unix nanoseconds: until then it counts as too much even so
 }
 
 // spent notes what a shard's goroutine has spent.
@@ -42,5 +47,17 @@ func (l *load) look(now time.Time, shards int, shortest time.Duration) {
 	share := float64(l.busy.Swap(0)) / (float64(elapsed) * float64(shards))
 	l.looked = now
 	wanted := time.Duration(float64(l.tick) * share / mostFanOut)
-	l.tick = min(max((l.tick+wanted)/2, shortest), max(longestTick, shortest))
+	longest := max(longestTick, shortest)
+	l.tick = min(max((l.tick+wanted)/2, shortest), longest)
+	if share > mostFanOut && wanted > longest {
+		l.overUntil.Store(now.Add(overFor).UnixNano())
+	}
 }
+
+// over says whether fan-out is too much even with the longest tick.
+func (l *load) over(now time.Time) bool { return now.UnixNano() < l.overUntil.Load() }
+
+// Overloaded says whether fan-out takes more than its share of the machine
+// although the tick has been stretched as far as it goes: more viewers would
+// cost those that are here.
+func (h *Hub) Overloaded() bool { return h.load.over(time.Now()) }

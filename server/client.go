@@ -81,7 +81,7 @@ const (
 // without what net/http keeps for one.
 func (s *server) serveSocket(kind *endpoint) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		place, e := s.gate.reserve(s.node.Held() && kind.only == auth.Anchor)
+		place, e := s.gate.reserve(s.obstacle(kind))
 		if e != nil {
 			writeProblem(w, e)
 			return
@@ -118,6 +118,18 @@ func (s *server) serveSocket(kind *endpoint) http.HandlerFunc {
 		}
 		go c.listen()
 	}
+}
+
+// obstacle says why this node takes no more sockets of a kind, or "". Anchors
+// are few, and would be missed on the list; viewers find another node.
+func (s *server) obstacle(kind *endpoint) string {
+	switch anchor := kind.only == auth.Anchor; {
+	case anchor && s.node.Held():
+		return cutOff
+	case !anchor && s.hub.Overloaded():
+		return overloaded
+	}
+	return ""
 }
 
 // attend welcomes a client that is let in.

@@ -88,7 +88,11 @@ func (s *server) streamEvents(w http.ResponseWriter, r *http.Request, who auth.I
 		w.Header().Set("Content-Type", "text/event-stream")
 		return nil
 	}
-	place, e := s.gate.reserve(false)
+	obstacle := ""
+	if s.hub.Overloaded() {
+		obstacle = overloaded
+	}
+	place, e := s.gate.reserve(obstacle)
 	if e != nil {
 		return e
 	}

@@ -25,6 +25,7 @@ type gate struct {
 	perAddress int
 	draining   bool
 	coming     int // were let in, and are not inside yet
+	let        int // places that were reserved, ever
 	inside     map[*guest]struct{}
 	byAddress  map[string]int
 	streams    int           // of events, among those inside
@@ -97,28 +98,53 @@ func (g *guest) code() int64 { return g.said.Load() }
 func (g *guest) send(m wire.Message) { g.out.Send(wire.Append(nil, m)) }
 
 // reserve keeps a place for somebody who is about to enter, or says why nobody
-// may come in now. The place is taken by enter, or given back by free.
+// may come in now; obstacle is one that the gate does not see, or "". The place
+// is taken by enter, or given back by free.
 // Whoever is sent away is told to come back at a random time, so that they do
 // not all come back at once.
-func (g *gate) reserve(cutOff bool) (*place, *wire.Error) {
+func (g *gate) reserve(obstacle string) (*place, *wire.Error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	var cause, why string
 	switch {
 	case g.draining:
-		cause, why = "draining", "this node is stopping"
+		obstacle = draining
 	case len(g.inside)+g.coming >= g.most:
-		cause, why = "full", "this node has as many sockets as it takes"
-	case cutOff:
-		cause, why = "cut_off", "this node does not hear the others"
+		obstacle = full
+	case obstacle != "":
 	case !g.arrive.Allow():
-		cause, why = "handshakes", "more sockets come at once than this node takes"
+		obstacle = tooFast
 	default:
 		g.coming++
+		g.let++
 		return &place{gate: g}, nil
 	}
-	g.metrics.turnedAway.WithLabelValues(cause).Inc()
-	return nil, &wire.Error{Code: wire.CodeUnavailable, Message: why, RetryAfterMS: 1000 + rand.Int64N(9000)}
+	g.metrics.turnedAway.WithLabelValues(obstacle).Inc()
+	return nil, &wire.Error{Code: wire.CodeUnavailable, Message: obstacles[obstacle], RetryAfterMS: 1000 + rand.Int64N(9000)}
+}
+
+// Why nobody, or nobody of some kind, may come in, as metrics name it.
+const (
+	draining   = "draining"
+	full       = "full"
+	tooFast    = "handshakes"
+	cutOff     = "cut_off"
+	overloaded = "overloaded"
+)
+
+// obstacles are the same as clients are told.
+var obstacles = map[string]string{
+	draining:   "this node is stopping",
+	full:       "this node has as many sockets as it takes",
+	tooFast:    "more sockets come at once than this node takes",
+	cutOff:     "this node does not hear the others",
+	overloaded: "this node has as much to do as it can",
+}
+
+// admitted is how many were let in, ever.
+func (g *gate) admitted() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.let
 }
 
 // place is one that was reserved.
@@ -157,9 +183,9 @@ func (g *gate) full() string {
 	defer g.mu.Unlock()
 	switch {
 	case g.draining:
-		return "this node is stopping"
+		return obstacles[draining]
 	case len(g.inside)+g.coming >= g.most:
-		return "this node has as many sockets as it takes"
+		return obstacles[full]
 	}
 	return ""
 }

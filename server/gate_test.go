@@ -24,6 +24,36 @@ func (silent) Write(socket.Message) (bool, error)       { return false, nil }
 func (silent) Close(websocket.StatusCode, string) error { return nil }
 func (silent) CloseNow() error                          { return nil }
 
+// TestTurnedAway: whoever is turned away hears why, and when to come back.
+func TestTurnedAway(t *testing.T) {
+	cfg, err := config.Load([]string{"--limits.sockets", "1", "--limits.handshakes", "1/s"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := newGate(&cfg.Limits, newMetrics(prometheus.NewRegistry()))
+	refused := func(obstacle, why string) {
+		t.Helper()
+		_, e := g.reserve(obstacle)
+		if e == nil || e.Code != wire.CodeUnavailable || e.Message != obstacles[why] || e.RetryAfterMS < 1000 || e.RetryAfterMS >= 10_000 {
+			t.Errorf("%q: %+v", why, e)
+		}
+	}
+	refused(overloaded, overloaded)
+	refused(cutOff, cutOff)
+	p, e := g.reserve("")
+	if e != nil {
+		t.Fatal(e)
+	}
+	refused(overloaded, full)
+	p.free()
+	refused("", tooFast)
+	g.drain(time.Second)
+	refused("", draining)
+	if g.admitted() != 1 {
+		t.Errorf("%d were let in", g.admitted())
+	}
+}
+
 // TestDrainMeetsArrivals: a drain waits for those who were let in just before
 // it began, and shows them out too.
 func TestDrainMeetsArrivals(t *testing.T) {
@@ -37,7 +67,7 @@ func TestDrainMeetsArrivals(t *testing.T) {
 		coming := make([]*place, 2)
 		for i := range coming {
 			var e *wire.Error
-			if coming[i], e = g.reserve(false); e != nil {
+			if coming[i], e = g.reserve(""); e != nil {
 				t.Fatal(e)
 			}
 		}

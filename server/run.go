@@ -185,6 +185,7 @@ func serveUntil(ctx context.Context, cfg *config.Config, load func() (*config.Co
 		}
 	}
 	go s.reloadOn(ctx, hangups, load)
+	go s.tendHeap(ctx)
 	return s.serve(ctx, public, ops)
 }
 

@@ -13,16 +13,14 @@ import (
 // viewer is a client that looks on.
 type viewer struct {
 	*client
-	likes *rate.Limiter // owned by the reading goroutine
+	likes *rate.Limiter // nil: it has not liked; owned by the reading goroutine
 
 	pinged bool // since it watched first; owned by the reading goroutine
 }
 
 func (s *server) attendViewer(c *client) speaker {
 	c.welcome()
-	return &viewer{
-		client: c, likes: newLikesLimiter(),
-	}
+	return &viewer{client: c}
 }
 
 // identify lets a viewer become anybody with a valid token.
@@ -72,6 +70,9 @@ func (v *viewer) like(m *wire.Like) error {
 	st := v.server.hub.Lookup(m.Code)
 	if st == nil {
 		return withID(notLive(), m.ID)
+	}
+	if v.likes == nil {
+		v.likes = newLikesLimiter()
 	}
 	if now := time.Now(); !v.likes.AllowN(now, m.N) {
 		return withID(likeLimit(m.N), m.ID)

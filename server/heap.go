@@ -1,0 +1,52 @@
+package main
+
+import (
+	"context"
+	"os"
+	"runtime/debug"
+	"time"
+)
+
+// How far the heap may grow beyond what is live, in percent. A rush of
+// newcomers makes garbage, and what it leaves is live: collecting seldom is
+// cheap then. Afterwards next to nothing is allocated, and room to grow would
+// be memory for nothing.
+const (
+	rushGrowth = 100 // Go's default
+	calmGrowth = 25
+
+	rushRate  = 100             // who come in a second
+	calmAfter = 3 * time.Second // without a rush
+)
+
+// tendHeap fits the garbage collector to what the node is doing, until ctx
+// ends. An operator's own GOGC is left alone.
+func (s *server) tendHeap(ctx context.Context) {
+	if os.Getenv("GOGC") != "" {
+		return
+	}
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	growth, rush := rushGrowth, time.Now()
+	before := s.gate.admitted()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		admitted := s.gate.admitted()
+		if admitted-before >= rushRate {
+			rush = time.Now()
+		}
+		before = admitted
+		wanted := rushGrowth
+		if time.Since(rush) >= calmAfter {
+			wanted = calmGrowth
+		}
+		if wanted != growth {
+			growth = wanted
+			debug.SetGCPercent(growth)
+		}
+	}
+}
