@@ -75,6 +75,9 @@ func (c *Conn) next(ctx context.Context) error {
 	if c.message, err = readAll(r, c.message[:0]); err != nil {
 		return err
 	}
+	if err = c.wire.in.readErr; err != nil {
+		return err // the library takes the end of a connection for the end of a deflated message
+	}
 	c.wire.in.end()
 	if !utf8.Valid(c.message) {
 		return ErrNotUTF8

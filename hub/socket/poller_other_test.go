@@ -1,0 +1,5 @@
+//go:build !linux || portable
+
+package socket
+
+func (*Poller) count() int { return 0 }
