@@ -127,8 +127,8 @@ func (h *Hub) flushNext(now time.Time) (pump []*Socket, idle time.Duration) {
 		h.armed = at
 		return nil, at.Sub(now)
 	}
-	h.load.look(now, len(h.shards), h.options.Tick)
-	h.metrics.tick.Set(h.load.tick.Seconds())
+	h.pace.look(now, len(h.shards), h.options.Tick)
+	h.metrics.tick.Set(h.pace.tick.Seconds())
 	if len(h.agenda) > 0 && !h.agenda[0].due.After(now) {
 		h.flush(h.agenda[0], now)
 	}

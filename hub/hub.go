@@ -39,7 +39,7 @@ type Hub struct {
 	watchers map[string]int // sockets that watch, by code
 	heard    bool           // the log has moved on since the waiting were looked at
 	flushes  uint64         // counted, to know which cursor fell behind first
-	load     load
+	pace     pace
 
 	// When Run has something to do.
 	agenda agenda
@@ -70,7 +70,7 @@ func New(options Options) *Hub {
 	}
 	h.ring.reset(presence.Position{}, 0)
 	h.window.Store(int64(o.Window))
-	h.load.tick = o.Tick
+	h.pace.tick = o.Tick
 	return h
 }
 

@@ -101,7 +101,7 @@ func (h *Hub) due(v *view) time.Time {
 	if v.flying > 0 {
 		return due.Add(time.Hour)
 	}
-	tick := v.diffed.Add(h.load.tick)
+	tick := v.diffed.Add(h.pace.tick)
 	if !v.textSince.IsZero() {
 		due = earlier(due, later(tick, v.textSince))
 	}

@@ -18,9 +18,9 @@ const (
 	overFor = 2 * time.Second
 )
 
-// load measures what fan-out takes, and stretches the tick of all views when
+// pace measures what fan-out takes, and stretches the tick of all views when
 // that is too much: fewer diffs, each of more changes, cost as much less.
-type load struct {
+type pace struct {
 	busy atomic.Int64 // nanoseconds, since the last look
 
 	// Guarded by Hub.mu.
@@ -32,32 +32,32 @@ type load struct {
 
 // spent notes what a shard's goroutine has spent.
 func (h *Hub) spent(d time.Duration) {
-	h.load.busy.Add(int64(d))
+	h.pace.busy.Add(int64(d))
 	h.metrics.busy.Observe(d.Seconds())
 }
 
 // look fits the tick. What is spent falls as the tick grows, so the tick is to
 // grow in proportion to what is too much; half of the way at a time, so that
 // one long flight does not slow all down.
-func (l *load) look(now time.Time, shards int, shortest time.Duration) {
-	elapsed := now.Sub(l.looked)
+func (p *pace) look(now time.Time, shards int, shortest time.Duration) {
+	elapsed := now.Sub(p.looked)
 	if elapsed < lookEvery {
 		return
 	}
-	share := float64(l.busy.Swap(0)) / (float64(elapsed) * float64(shards))
-	l.looked = now
-	wanted := time.Duration(float64(l.tick) * share / mostFanOut)
+	share := float64(p.busy.Swap(0)) / (float64(elapsed) * float64(shards))
+	p.looked = now
+	wanted := time.Duration(float64(p.tick) * share / mostFanOut)
 	longest := max(longestTick, shortest)
-	l.tick = min(max((l.tick+wanted)/2, shortest), longest)
+	p.tick = min(max((p.tick+wanted)/2, shortest), longest)
 	if share > mostFanOut && wanted > longest {
-		l.overUntil.Store(now.Add(overFor).UnixNano())
+		p.overUntil.Store(now.Add(overFor).UnixNano())
 	}
 }
 
 // over says whether fan-out is too much even with the longest tick.
-func (l *load) over(now time.Time) bool { return now.UnixNano() < l.overUntil.Load() }
+func (p *pace) over(now time.Time) bool { return now.UnixNano() < p.overUntil.Load() }
 
 // Overloaded says whether fan-out takes more than its share of the machine
 // although the tick has been stretched as far as it goes: more viewers would
 // cost those that are here.
-func (h *Hub) Overloaded() bool { return h.load.over(time.Now()) }
+func (h *Hub) Overloaded() bool { return h.pace.over(time.Now()) }
