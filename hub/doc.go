@@ -27,22 +27,27 @@
 //
 // # Goroutines and locks
 //
-// Hub.mu guards the list, orders, views, the ring and cursors. Socket.mu
-// guards what waits for one socket's writer. They are taken in this order:
+// Hub.mu guards the list, orders, views and the ring. A shard's mu guards which
+// of its sockets' cursors stand on which view. Socket.mu guards where a
+// socket's cursors stand and what waits for it; writes, which do not block,
+// happen under it. They are taken in this order, the last two never together:
 //
+//	Hub.mu → shard.mu
 //	Hub.mu → Socket.mu
 //
-// Nothing is written to a connection, and nothing waited for, with either
-// held. [Hub.Run]'s goroutine flushes views; each socket's writer, started by
-// Attach and awaited by Close, is the only one that writes to it.
+// Nothing is written to a connection with Hub.mu held. [Hub.Run]'s goroutine
+// flushes views; those of the shards hand frames out. A socket has none: what
+// waits for it is written by whoever brings it, or finds that there is room
+// (Socket.pump).
 //
 // # Invariants
 //
 //   - A view that is not dirty shows what its order's tree has.
 //   - A cursor that is not at its view's last frame has a request under way, or
-//     its socket is marked behind, or its writer is about to bring it there.
-//   - A cursor moves when a message is handed to its writer, so what a socket
-//     gets next always begins where the last one ended.
+//     the frame on its way to it, or its socket is marked behind, or somebody has
+//     the socket's turn and is about to bring it there.
+//   - A cursor moves when a message is written, so what a socket gets next always
+//     begins where the last one ended.
 //   - A frame is encoded once, whatever the number of cursors.
 //   - Requests are answered in their order, but for one whose position this
 //     node has not shown yet.
