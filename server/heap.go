@@ -9,8 +9,8 @@ import (
 
 // How far the heap may grow beyond what is live, in percent. A rush of
 // newcomers makes garbage, and what it leaves is live: collecting seldom is
-// cheap then. Afterwards next to nothing is allocated, and room to grow would
-// be memory for nothing.
+// cheap then. Afterwards next to nothing is allocated: what the rush has left is
+// given back, and room to grow would be memory for nothing.
 const (
 	rushGrowth = 100 // Go's default
 	calmGrowth = 25
@@ -47,6 +47,9 @@ func (s *server) tendHeap(ctx context.Context) {
 		if wanted != growth {
 			growth = wanted
 			debug.SetGCPercent(growth)
+			if growth == calmGrowth {
+				debug.FreeOSMemory() // what the rush has left
+			}
 		}
 	}
 }

@@ -12,8 +12,11 @@ import (
 
 const (
 	// The buffers that the library reads and writes through. The one it writes
-	// through must hold the largest control frame, so that each is one Write.
+	// through must hold the largest control frame, so that each is one Write; the
+	// other saves system calls where a goroutine reads, and does nothing for a
+	// feed.
 	readBuffer  = 128
+	feedBuffer  = 16
 	writeBuffer = maxControlFrame + 1
 )
 
@@ -67,8 +70,12 @@ func (u *upgrade) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	BoundSendBuffer(conn, u.options.WriteBuffer) // if it fails we only use more memory,
 	KeepAlive(conn)                              // or find a dead peer later
 	u.wire = newWire(conn, bytes.Clone(early), u.options)
+	size := readBuffer
+	if u.wire.in.feed != nil {
+		size = feedBuffer
+	}
 	return u.wire, bufio.NewReadWriter(
-		bufio.NewReaderSize(u.wire, readBuffer),
+		bufio.NewReaderSize(u.wire, size),
 		bufio.NewWriterSize(u.wire, writeBuffer),
 	), nil
 }
