@@ -1,0 +1,181 @@
+//go:build linux
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// playWide measures how late viewers are where server and client share the
+// cores, and what some that do not read do to the others.
+func playWide(o options, t *table) error {
+	shy := o.wide / 10
+	s, err := build(roleHub, crowd{viewers: o.wide, shy: shy, buffer: shyBuffer}, nil)
+	if err != nil {
+		return err
+	}
+	defer s.stop()
+	if _, err := s.order(order{Do: "size"}); err != nil {
+		return err
+	}
+	w := &wide{options: o, site: s, shy: shy}
+	w.figures(t)
+	if w.before, err = s.order(order{Do: "memory"}); err != nil {
+		return err
+	}
+	for range o.rounds {
+		if err := w.round(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// shyBuffer is the receive buffer of viewers that may stop reading. Without a
+// limit the kernel would give each of them megabytes, at the viewer's end.
+const shyBuffer = 16 << 10
+
+type wide struct {
+	options options
+	site    *site
+	shy     int
+	before  *report
+
+	all, spared, delivered   *figure
+	whole, kernel, perSocket *figure
+	habits                   []*habit
+}
+
+// habit is how some of the viewers read.
+type habit struct {
+	still int
+	rate  int // bytes a second
+	to    *figure
+}
+
+func (w *wide) figures(t *table) {
+	t.note("wide: %d viewers, nothing pinned, %d diffs in each measurement. The client reads and stamps, no more. "+
+		"Those that stop or dawdle are of the same tenth of viewers, whose buffers are first filled with a diff of %d KiB that only they get; "+
+		"the p99 is that of the other nine tenths, divided by the p99 of the same viewers when all read.", w.options.wide, w.options.diffs, fillSize>>10)
+	t.note("wide: memory of a viewer that has stopped is the growth of the server's resident memory and of all TCP buffers of the machine " +
+		"(/proc/net/sockstat), those at the viewer's end included, since the first round; the server's sockets alone are by their own account (SO_MEMINFO).")
+	w.all = t.figure("wide: p99 from Apply to the viewer", "ms", 0, 200, 150)
+	w.delivered = t.figure("wide: delivered of expected", "", 3, 1, none)
+	w.delivered.least = true
+	w.spared = t.figure("wide: p99 of the nine tenths when all read", "ms", 0, none, none)
+	for _, h := range []struct {
+		name    string
+		percent int
+		rate    int
+	}{{"1 % stopped", 1, 0}, {"10 % stopped", 10, 0}, {"1 % at 1 KB/s", 1, 1000}, {"10 % at 1 KB/s", 10, 1000}} {
+		w.habits = append(w.habits, &habit{
+			still: max(1, w.options.wide*h.percent/100), rate: h.rate,
+			to: t.figure("wide: p99 of the others with "+h.name+" : with none", "", 2, 1.3, 1.15),
+		})
+	}
+	w.whole = t.figure("wide: memory of a viewer that has stopped, both ends and the server's process", "KiB", 1, 100, none)
+	w.kernel = t.figure("wide: of it, TCP buffers of both ends", "KiB", 1, none, none)
+	w.perSocket = t.figure("wide: of it, the server's socket", "KiB", 1, none, none)
+}
+
+func (w *wide) round() error {
+	r, err := w.measure(false)
+	if err != nil {
+		return err
+	}
+	w.all.add(milliseconds(median(r.P99)))
+	base := milliseconds(median(r.SparedP99))
+	w.spared.add(base)
+	for _, h := range w.habits {
+		p99, err := w.with(h)
+		if err != nil {
+			return fmt.Errorf("%s: %w", h.to.name, err)
+		}
+		h.to.add(p99 / base)
+	}
+	return nil
+}
+
+// measure sends diffs, of which it takes all that count to arrive.
+func (w *wide) measure(spare bool) (*report, error) {
+	r, err := w.site.order(order{Do: "fan", Way: wayHub, Times: w.options.diffs, Spare: spare})
+	if err == nil {
+		w.delivered.add(float64(r.Delivered) / float64(r.Expected))
+	}
+	return r, err
+}
+
+// with measures while some viewers have a habit.
+func (w *wide) with(h *habit) (p99 float64, err error) {
+	wait := 500 * time.Millisecond
+	if h.rate > 0 {
+		wait = 2 * time.Second
+	}
+	if w.options.quick {
+		wait = 50 * time.Millisecond
+	}
+	for _, o := range []order{
+		{Do: "pace", Still: h.still, Rate: h.rate},
+		{Do: "burst"},
+		{Do: "rest", For: wait},
+	} {
+		if _, err := w.site.order(o); err != nil {
+			return 0, err
+		}
+	}
+	r, err := w.measure(true)
+	if err != nil {
+		return 0, err
+	}
+	if h.still == w.shy && h.rate == 0 {
+		if err := w.weigh(); err != nil {
+			return 0, err
+		}
+	}
+	return milliseconds(median(r.SparedP99)), w.recover()
+}
+
+// weigh measures memory while all shy viewers have stopped.
+func (w *wide) weigh() error {
+	m, err := w.site.order(order{Do: "memory"})
+	if err != nil {
+		return err
+	}
+	each := func(bytes int64) float64 { return float64(bytes) / 1024 / float64(w.shy) }
+	w.kernel.add(each(m.TCP - w.before.TCP))
+	w.perSocket.add(each(m.Sockets - w.before.Sockets))
+	w.whole.add(each(m.TCP - w.before.TCP + m.Resident - w.before.Resident))
+	return nil
+}
+
+// recover has all viewers read, until each gets each diff.
+func (w *wide) recover() error {
+	if _, err := w.site.order(order{Do: "pace"}); err != nil {
+		return err
+	}
+	for range 10 {
+		if _, err := w.site.order(order{Do: "quiet", For: 100 * time.Millisecond}); err != nil {
+			return err
+		}
+		r, err := w.site.fan(wayHub, 1)
+		if err != nil {
+			return err
+		}
+		if r.Delivered == r.Expected && r.Extra == 0 {
+			return nil
+		}
+	}
+	return errors.New("viewers that read again did not recover")
+}
+
+func median(all []time.Duration) time.Duration {
+	if len(all) == 0 {
+		return 0
+	}
+	return slices.Sorted(slices.Values(all))[len(all)/2]
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
