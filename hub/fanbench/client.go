@@ -24,8 +24,9 @@ type task struct {
 	// open
 	Port   int
 	N      int
-	Spared int // of N, from the end: never told to stop reading
-	Buffer int // the kernel's, for the others; 0: its default
+	Spared int  // of N, from the end: never told to stop reading
+	Buffer int  // the kernel's, for the others; 0: its default
+	Spin   bool // from now on, never sleep while a task is under way
 
 	// send: to how many of the first viewers; 0 is all. Each is to be answered.
 	Text []byte
@@ -49,7 +50,7 @@ type count struct {
 	Extra  int // others
 	Odd    int // not the same bytes as the first
 	Frame  []byte
-	CPU    time.Duration
+	Busy   time.Duration // not asleep, and not in vain
 	All    stamps
 	Spared stamps
 }
@@ -69,10 +70,12 @@ type client struct {
 	buf     []byte
 	line    []byte // of a task, as far as it has come
 	now     clock
+	spin    bool // there is a core for us: do not have the server's sends wake us
 
 	// Of the task that is under way.
 	task     *task
 	cpu      time.Duration // when it began
+	busy     int64         // where we spin: nanoseconds of turns that brought something
 	deadline int64
 	pending  int // viewers that wait for an answer
 	next     int // the next that something is sent to
@@ -111,6 +114,7 @@ func runClient() error {
 	}
 	events := make([]unix.EpollEvent, 512)
 	for {
+		began := c.now()
 		n, err := unix.EpollWait(epoll, events, c.wait())
 		if err == unix.EINTR {
 			continue
@@ -127,6 +131,9 @@ func runClient() error {
 			}
 			c.read(&c.viewers[events[i].Fd], len(c.buf))
 		}
+		if n > 0 {
+			c.busy += c.now() - began
+		}
 		c.dawdle()
 		c.finish()
 	}
@@ -140,6 +147,8 @@ func (c *client) watch(op, fd, index int, events uint32) error {
 // wait is how long the loop may sleep, in milliseconds.
 func (c *client) wait() int {
 	switch {
+	case c.task != nil && c.spin:
+		return 0
 	case c.rate > 0, c.task != nil && c.task.Do == "quiet":
 		return 5
 	case c.task != nil:
@@ -172,14 +181,14 @@ func (c *client) listen() (done bool, err error) {
 
 // begin begins a task.
 func (c *client) begin(t *task) {
-	c.task, c.cpu, c.deadline = t, cpuTime(), c.now()+int64(patience)
+	c.task, c.cpu, c.busy, c.deadline = t, cpuTime(), 0, c.now()+int64(patience)
 	if t.For > 0 {
 		c.deadline = c.now() + int64(t.For)
 	}
 	switch t.Do {
 	case "open":
 		c.viewers = make([]viewer, t.N)
-		c.spared = t.N - t.Spared
+		c.spared, c.spin = t.N-t.Spared, t.Spin
 		for range min(window, t.N) {
 			c.open()
 		}
@@ -395,8 +404,11 @@ func (c *client) reply(err error) {
 	}
 	c.task = nil
 	r := &count{
-		Frames: len(c.stamps[0]), Extra: c.extra, Odd: c.odd, Frame: c.frame, CPU: cpuTime() - c.cpu,
+		Frames: len(c.stamps[0]), Extra: c.extra, Odd: c.odd, Frame: c.frame, Busy: cpuTime() - c.cpu,
 		All: digest(c.stamps[0]), Spared: digest(c.stamps[1]),
+	}
+	if c.spin {
+		r.Busy = time.Duration(c.busy)
 	}
 	if err != nil {
 		r.Error = err.Error()

@@ -74,7 +74,7 @@ func (f *costs) round(o options, hub, library *site) error {
 		cpu[i] = r.perFrame(r.CPU)
 		f.delivered.add(float64(r.Delivered) / float64(r.Expected))
 		f.odd.add(float64(r.Odd + r.Extra))
-		f.client.add(r.perFrame(r.ClientCPU))
+		f.client.add(r.perFrame(r.Client))
 		if turn.way == wayHub {
 			f.mallocs.add(float64(r.Mallocs) / float64(max(1, r.Delivered)))
 		}

@@ -22,7 +22,7 @@ type options struct {
 	viewers    int // of each server, pinned
 	wide       int // viewers where nothing is pinned, and for memory
 	rounds     int
-	diffs      int // in each measurement
+	diffs      int // in each measurement of cost
 	only       string
 	quick      bool
 	cpuprofile string
@@ -35,7 +35,7 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 	f.IntVar(&o.viewers, "viewers", 10_000, "viewers of each server in the scene cost")
 	f.IntVar(&o.wide, "wide", 19_000, "viewers in the scenes memory and wide")
 	f.IntVar(&o.rounds, "rounds", 9, "rounds; figures are their medians")
-	f.IntVar(&o.diffs, "diffs", 5, "diffs that are sent in each measurement")
+	f.IntVar(&o.diffs, "diffs", 10, "diffs in each measurement of the scene cost; a third of them in others")
 	f.StringVar(&o.only, "only", "cost,memory,wide", "scenes to run")
 	f.BoolVar(&o.quick, "quick", false, "200 viewers, 2 rounds and short waits: shows that it works, measures nothing")
 	f.StringVar(&o.cpuprofile, "cpuprofile", "", "write a CPU profile of the hub's server in rounds of their own")
@@ -48,6 +48,9 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 	}
 	return o, nil
 }
+
+// fewer is how many diffs are in each measurement of the other scenes.
+func (o *options) fewer() int { return max(1, o.diffs/3) }
 
 // run runs the scenes that were asked for, and prints the table.
 func run(args []string, stdout, stderr io.Writer) int {

@@ -9,7 +9,7 @@ import "time"
 func playMemory(o options, t *table) error {
 	t.note("memory: %d viewers of a new server in each round, each with a view and %d diffs behind it; resident memory less that of the "+
 		"server without them, %v after the last diff. A handshake is from the connection to the attached socket; the snapshot has %d streams.",
-		o.wide, o.diffs, lull, streams)
+		o.wide, o.fewer(), lull, streams)
 	f := &memories{
 		idle:      t.figure("memory: resident per idle viewer, no forced GC", "KiB", 2, 6, 5),
 		collected: t.figure("memory: the same after a forced GC (portable reading)", "KiB", 2, 9, none),
@@ -44,7 +44,7 @@ func (f *memories) round(o options) error {
 	perViewer := func(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1000 / float64(o.wide) }
 	f.handshake.add(perViewer(s.handshake))
 	f.both.add(perViewer(s.handshake + s.subscribe))
-	r, err := s.fan(wayHub, o.diffs)
+	r, err := s.fan(wayHub, o.fewer())
 	if err != nil {
 		return err
 	}

@@ -29,7 +29,7 @@ const (
 type order struct {
 	Do string // see server.do
 
-	Core   int // open: the client's
+	Core   int // open: the client's, which then need not sleep
 	N      int
 	Spared int
 	Buffer int
@@ -43,7 +43,7 @@ type order struct {
 	Still int // pace, see task
 	Rate  int
 
-	For  time.Duration // rest
+	For  time.Duration // rest; fan: the longest wait for one frame
 	File string        // profile, trace
 }
 
@@ -67,7 +67,7 @@ type report struct {
 	Extra     int
 	Odd       int
 	Mallocs   uint64
-	ClientCPU time.Duration
+	Client    time.Duration   // what its thread did
 	Frame     []byte          // what was delivered last
 	P99       []time.Duration // of each diff, to all
 	SparedP99 []time.Duration // to those spared
@@ -196,7 +196,7 @@ func (s *server) open(o *order, r *report) (err error) {
 	}
 	s.viewers, s.spared = o.N, o.Spared
 	before := cpuTime()
-	if _, err := s.tell(&task{Do: "open", Port: s.port, N: o.N, Spared: o.Spared, Buffer: o.Buffer, For: time.Minute}); err != nil {
+	if _, err := s.tell(&task{Do: "open", Port: s.port, N: o.N, Spared: o.Spared, Buffer: o.Buffer, Spin: o.Core != anyCore, For: time.Minute}); err != nil {
 		return err
 	}
 	for end := time.Now().Add(patience); s.arrived.Load() < int64(o.N); time.Sleep(time.Millisecond) {
@@ -269,7 +269,7 @@ func (s *server) way(name string) (func() error, error) {
 }
 
 func (s *server) once(o *order, r *report, send func() error) error {
-	if _, err := s.tell(&task{Do: "arm", Spare: o.Spare}); err != nil {
+	if _, err := s.tell(&task{Do: "arm", Spare: o.Spare, For: o.For}); err != nil {
 		return err
 	}
 	began := newClock()()
@@ -291,7 +291,7 @@ func (s *server) once(o *order, r *report, send func() error) error {
 	r.Delivered += got.N
 	r.Extra += c.Extra
 	r.Odd += c.Odd
-	r.ClientCPU += c.CPU
+	r.Client += c.Busy
 	r.Frame = c.Frame
 	r.P99 = append(r.P99, time.Duration(c.All.P99-began))
 	r.SparedP99 = append(r.SparedP99, time.Duration(c.Spared.P99-began))

@@ -59,7 +59,7 @@ type habit struct {
 func (w *wide) figures(t *table) {
 	t.note("wide: %d viewers, nothing pinned, %d diffs in each measurement. The client reads and stamps, no more. "+
 		"Those that stop or dawdle are of the same tenth of viewers, whose buffers are first filled with a diff of %d KiB that only they get; "+
-		"the p99 is that of the other nine tenths, divided by the p99 of the same viewers when all read.", w.options.wide, w.options.diffs, fillSize>>10)
+		"the p99 is that of the other nine tenths, divided by the p99 of the same viewers when all read.", w.options.wide, w.options.fewer(), fillSize>>10)
 	t.note("wide: memory of a viewer that has stopped is the growth of the server's resident memory and of all TCP buffers of the machine " +
 		"(/proc/net/sockstat), those at the viewer's end included, since the first round; the server's sockets alone are by their own account (SO_MEMINFO).")
 	w.all = t.figure("wide: p99 from Apply to the viewer", "ms", 0, 200, 150)
@@ -101,7 +101,7 @@ func (w *wide) round() error {
 
 // measure sends diffs, of which it takes all that count to arrive.
 func (w *wide) measure(spare bool) (*report, error) {
-	r, err := w.site.order(order{Do: "fan", Way: wayHub, Times: w.options.diffs, Spare: spare})
+	r, err := w.site.order(order{Do: "fan", Way: wayHub, Times: w.options.fewer(), Spare: spare})
 	if err == nil {
 		w.delivered.add(float64(r.Delivered) / float64(r.Expected))
 	}
