@@ -23,6 +23,10 @@ var allowed = map[string]struct {
 	"onair/hub/wire":              {nil, "clients use the codec without the server"},
 	"onair/hub/socket":            {nil, "a connection knows no messages"},
 	"onair/hub/socket/sockettest": {nil, "tests of other packages use it"},
+	"onair/hub/fanbench": {
+		[]string{"onair/presence", "onair/hub", "onair/hub/wire", "onair/hub/socket"},
+		"it measures the hub without the server",
+	},
 	"onair/server/config":         {nil, "configuration is data"},
 	"onair/server/hooks":          {nil, "an adapter reads bodies and nothing more"},
 	"onair/server/auth":           {nil, "tokens are checked without the rest"},

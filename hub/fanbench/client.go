@@ -51,6 +51,7 @@ type count struct {
 	Odd    int // not the same bytes as the first
 	Frame  []byte
 	Busy   time.Duration // not asleep, and not in vain
+	Memory int64
 	All    stamps
 	Spared stamps
 }
@@ -88,6 +89,7 @@ type client struct {
 	odd    int
 	stamps [2][]int64 // of all, of the spared
 	last   int64      // when anything came
+	memory int64      // of the kernel's, for those that may stop
 
 	// Those that dawdle.
 	still  int
@@ -206,6 +208,12 @@ func (c *client) begin(t *task) {
 		c.reply(nil)
 	case "quiet":
 		c.last = c.now()
+	case "memory":
+		c.memory = 0
+		for i := range c.viewers[:c.spared] {
+			c.memory += socketMemory(c.viewers[i].fd)
+		}
+		c.reply(nil)
 	}
 }
 
@@ -404,7 +412,7 @@ func (c *client) reply(err error) {
 	}
 	c.task = nil
 	r := &count{
-		Frames: len(c.stamps[0]), Extra: c.extra, Odd: c.odd, Frame: c.frame, Busy: cpuTime() - c.cpu,
+		Frames: len(c.stamps[0]), Extra: c.extra, Odd: c.odd, Frame: c.frame, Busy: cpuTime() - c.cpu, Memory: c.memory,
 		All: digest(c.stamps[0]), Spared: digest(c.stamps[1]),
 	}
 	if c.spin {

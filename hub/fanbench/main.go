@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 )
 
 func main() {
@@ -68,11 +69,12 @@ func run(args []string, stdout, stderr io.Writer) int {
 		if !strings.Contains(o.only, s.name) {
 			continue
 		}
-		fmt.Fprintf(stderr, "fanbench: %s …\n", s.name)
+		began := time.Now()
 		if err := s.play(o, t); err != nil {
 			fmt.Fprintf(stderr, "fanbench: %s: %v\n", s.name, err)
 			return 1
 		}
+		fmt.Fprintf(stderr, "fanbench: %s took %v\n", s.name, time.Since(began).Round(time.Second))
 	}
 	t.print(stdout)
 	return 0

@@ -74,8 +74,9 @@ type report struct {
 
 	// memory, in bytes
 	Resident int64
-	TCP      int64 // of the machine, both ends
-	Sockets  int64 // of this process's ends
+	Sockets  int64 // the kernel's, for this process's ends
+	Peers    int64 // for the ends of viewers that may stop
+	TCP      int64 // for all sockets of the machine
 }
 
 type server struct {
@@ -209,6 +210,9 @@ func (s *server) open(o *order, r *report) (err error) {
 	if err == nil && len(s.sockets) != o.N {
 		err = fmt.Errorf("found %d sockets of %d", len(s.sockets), o.N)
 	}
+	if err == nil && o.Spared < o.N {
+		err = forbear(s.sockets)
+	}
 	return err
 }
 
@@ -317,8 +321,16 @@ func (s *server) memory(r *report) (err error) {
 	if r.Resident, err = resident(); err != nil {
 		return err
 	}
-	r.Sockets = socketMemory(s.sockets)
-	r.TCP, err = tcpMemory()
+	if r.TCP, err = tcpMemory(); err != nil || s.client == nil {
+		return err
+	}
+	for _, fd := range s.sockets {
+		r.Sockets += socketMemory(fd)
+	}
+	c, err := s.tell(&task{Do: "memory"})
+	if err == nil {
+		r.Peers = c.Memory
+	}
 	return err
 }
 

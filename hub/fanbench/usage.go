@@ -64,17 +64,15 @@ func tcpMemory() (int64, error) {
 	return 0, fmt.Errorf("no TCP memory in %s", f.Name())
 }
 
-// socketMemory is what the kernel holds for some sockets, by their own account.
-func socketMemory(fds []int) (total int64) {
+// socketMemory is what the kernel holds for a socket, by its own account.
+func socketMemory(fd int) int64 {
 	const received, forward, queued = 0, 4, 5 // linux/sock_diag.h, SK_MEMINFO_…
-	for _, fd := range fds {
-		var info [9]uint32
-		size := uint32(unsafe.Sizeof(info))
-		_, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, uintptr(fd), unix.SOL_SOCKET, unix.SO_MEMINFO,
-			uintptr(unsafe.Pointer(&info)), uintptr(unsafe.Pointer(&size)), 0)
-		if errno == 0 {
-			total += int64(info[received]) + int64(info[forward]) + int64(info[queued])
-		}
+	var info [9]uint32
+	size := uint32(unsafe.Sizeof(info))
+	_, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, uintptr(fd), unix.SOL_SOCKET, unix.SO_MEMINFO,
+		uintptr(unsafe.Pointer(&info)), uintptr(unsafe.Pointer(&size)), 0)
+	if errno != 0 {
+		return 0
 	}
-	return total
+	return int64(info[received]) + int64(info[forward]) + int64(info[queued])
 }

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -16,7 +15,8 @@ import (
 type viewer struct {
 	fd    int
 	phase phase
-	match int // of headEnd, while upgrading
+	heard bool // something of the answer to the handshake
+	match int  // of headEnd in it
 
 	head [10]byte // of a frame, as far as it has come
 	have int
@@ -84,9 +84,10 @@ func text(payload []byte) []byte {
 
 // upgraded consumes the answer to the handshake, and returns what follows it.
 func (v *viewer) upgraded(p []byte) ([]byte, error) {
-	if v.match == 0 && len(p) >= len(switching) && !bytes.HasPrefix(p, []byte(switching)) {
+	if n := min(len(p), len(switching)); !v.heard && string(p[:n]) != switching[:n] {
 		return nil, fmt.Errorf("handshake refused: %.80q", p)
 	}
+	v.heard = v.heard || len(p) > 0
 	for i, b := range p {
 		switch {
 		case b == headEnd[v.match]:
