@@ -50,7 +50,7 @@ type count struct {
 	Extra  int // others
 	Odd    int // not the same bytes as the first
 	Frame  []byte
-	Busy   time.Duration // not asleep, and not in vain
+	CPU    time.Duration // of this process, since the task began
 	Memory int64
 	All    stamps
 	Spared stamps
@@ -76,7 +76,6 @@ type client struct {
 	// Of the task that is under way.
 	task     *task
 	cpu      time.Duration // when it began
-	busy     int64         // where we spin: nanoseconds of turns that brought something
 	deadline int64
 	pending  int // viewers that wait for an answer
 	next     int // the next that something is sent to
@@ -116,7 +115,6 @@ func runClient() error {
 	}
 	events := make([]unix.EpollEvent, 512)
 	for {
-		began := c.now()
 		n, err := unix.EpollWait(epoll, events, c.wait())
 		if err == unix.EINTR {
 			continue
@@ -132,9 +130,6 @@ func runClient() error {
 				continue
 			}
 			c.read(&c.viewers[events[i].Fd], len(c.buf))
-		}
-		if n > 0 {
-			c.busy += c.now() - began
 		}
 		c.dawdle()
 		c.finish()
@@ -183,7 +178,7 @@ func (c *client) listen() (done bool, err error) {
 
 // begin begins a task.
 func (c *client) begin(t *task) {
-	c.task, c.cpu, c.busy, c.deadline = t, cpuTime(), 0, c.now()+int64(patience)
+	c.task, c.cpu, c.deadline = t, cpuTime(), c.now()+int64(patience)
 	if t.For > 0 {
 		c.deadline = c.now() + int64(t.For)
 	}
@@ -412,11 +407,8 @@ func (c *client) reply(err error) {
 	}
 	c.task = nil
 	r := &count{
-		Frames: len(c.stamps[0]), Extra: c.extra, Odd: c.odd, Frame: c.frame, Busy: cpuTime() - c.cpu, Memory: c.memory,
+		Frames: len(c.stamps[0]), Extra: c.extra, Odd: c.odd, Frame: c.frame, CPU: cpuTime() - c.cpu, Memory: c.memory,
 		All: digest(c.stamps[0]), Spared: digest(c.stamps[1]),
-	}
-	if c.spin {
-		r.Busy = time.Duration(c.busy)
 	}
 	if err != nil {
 		r.Error = err.Error()

@@ -36,9 +36,9 @@ func playCost(o options, t *table) error {
 
 // costs are the figures of the scene cost.
 type costs struct {
-	overRaw, overLibrary, noise     *figure
-	hub, raw, library               *figure
-	mallocs, delivered, odd, client *figure
+	overRaw, overLibrary, noise *figure
+	hub, raw, library           *figure
+	mallocs, delivered, odd     *figure
 }
 
 func costFigures(o options, t *table) *costs {
@@ -55,7 +55,6 @@ func costFigures(o options, t *table) *costs {
 		hub:         t.figure("cost: CPU per frame, hub", "µs", 2, none, none),
 		raw:         t.figure("cost: CPU per frame, raw", "µs", 2, none, none),
 		library:     t.figure("cost: CPU per frame, the library", "µs", 2, none, none),
-		client:      t.figure("cost: the client's CPU per frame", "µs", 2, 5, none),
 		mallocs:     t.figure("cost: allocations per frame, hub", "", 3, 0.01, none),
 	}
 }
@@ -74,7 +73,6 @@ func (f *costs) round(o options, hub, library *site) error {
 		cpu[i] = r.perFrame(r.CPU)
 		f.delivered.add(float64(r.Delivered) / float64(r.Expected))
 		f.odd.add(float64(r.Odd + r.Extra))
-		f.client.add(r.perFrame(r.Client))
 		if turn.way == wayHub {
 			f.mallocs.add(float64(r.Mallocs) / float64(max(1, r.Delivered)))
 		}

@@ -67,7 +67,7 @@ type report struct {
 	Extra     int
 	Odd       int
 	Mallocs   uint64
-	Client    time.Duration   // what its thread did
+	Client    time.Duration   // its process's CPU
 	Frame     []byte          // what was delivered last
 	P99       []time.Duration // of each diff, to all
 	SparedP99 []time.Duration // to those spared
@@ -295,7 +295,7 @@ func (s *server) once(o *order, r *report, send func() error) error {
 	r.Delivered += got.N
 	r.Extra += c.Extra
 	r.Odd += c.Odd
-	r.Client += c.Busy
+	r.Client += c.CPU
 	r.Frame = c.Frame
 	r.P99 = append(r.P99, time.Duration(c.All.P99-began))
 	r.SparedP99 = append(r.SparedP99, time.Duration(c.Spared.P99-began))

@@ -61,20 +61,20 @@ func TestUpgraded(t *testing.T) {
 	const head, rest = "HTTP/1.1 101 Switching Protocols\r\nA: b\r\n\r\n", "\x81\x01x"
 	for cut := range len(head + rest) {
 		v := &viewer{}
-		got := ""
+		var got strings.Builder
 		for _, p := range []string{(head + rest)[:cut], (head + rest)[cut:]} {
 			if v.phase == open {
-				got += p
+				got.WriteString(p)
 				continue
 			}
 			after, err := v.upgraded([]byte(p))
 			if err != nil {
 				t.Fatal(err)
 			}
-			got += string(after)
+			got.WriteString(string(after))
 		}
-		if v.phase != open || got != rest {
-			t.Errorf("cut at %d: phase %d, rest %q", cut, v.phase, got)
+		if v.phase != open || got.String() != rest {
+			t.Errorf("cut at %d: phase %d, rest %q", cut, v.phase, got.String())
 		}
 	}
 	if _, err := (&viewer{}).upgraded([]byte("HTTP/1.1 403 Forbidden\r\n\r\n")); err == nil {

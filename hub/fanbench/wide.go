@@ -45,7 +45,7 @@ type wide struct {
 	before  *report
 
 	all, spared, noise       *figure
-	delivered                *figure
+	delivered, client        *figure
 	whole, ours, theirs, tcp *figure
 	habits                   []*habit
 }
@@ -67,6 +67,7 @@ func (w *wide) figures(t *table) {
 	w.all = t.figure("wide: p99 from Apply to the viewer", "ms", 0, 200, 150)
 	w.delivered = t.figure("wide: delivered of expected", "", 3, 1, none)
 	w.delivered.least = true
+	w.client = t.figure("wide: the client's CPU per frame", "µs", 2, 5, none)
 	w.spared = t.figure("wide: the same of nine tenths of the viewers", "ms", 0, none, none)
 	for _, h := range []struct {
 		name    string
@@ -91,6 +92,7 @@ func (w *wide) round() error {
 		return err
 	}
 	w.all.add(milliseconds(median(r.P99)))
+	w.client.add(r.perFrame(r.Client))
 	base := milliseconds(median(r.SparedP99))
 	var p99 []float64
 	for _, h := range w.habits {
