@@ -88,6 +88,7 @@ type client struct {
 	odd    int
 	stamps [2][]int64 // of all, of the spared
 	last   int64      // when anything came
+	lively int64      // when anything came to one that reads what there is
 	memory int64      // of the kernel's, for those that may stop
 
 	// Those that dawdle.
@@ -202,7 +203,7 @@ func (c *client) begin(t *task) {
 		c.pace(t.Still, t.Rate)
 		c.reply(nil)
 	case "quiet":
-		c.last = c.now()
+		c.lively = c.now()
 	case "memory":
 		c.memory = 0
 		for i := range c.viewers[:c.spared] {
@@ -299,6 +300,9 @@ func receive(fd int, p []byte) (int, unix.Errno) {
 // take looks at what a viewer got.
 func (c *client) take(v *viewer, p []byte) error {
 	c.last = c.now()
+	if !v.still {
+		c.lively = c.last
+	}
 	if v.phase == upgrading {
 		rest, err := v.upgraded(p)
 		if err != nil {
@@ -387,7 +391,7 @@ func (c *client) finish() {
 	case "arm":
 		done = len(c.stamps[0]) == len(c.viewers) || t.Spare && len(c.stamps[1]) == len(c.viewers)-c.spared
 	case "quiet":
-		if c.now()-c.last >= int64(t.For) {
+		if c.now()-c.lively >= int64(t.For) {
 			c.reply(nil)
 		}
 		return // a stream of frames is no error: it ends with the server's patience

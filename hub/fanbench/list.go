@@ -17,7 +17,7 @@ const (
 	fillList = "fill" // what fills the buffers of those that do not read
 
 	frameSize = 304       // of a diff: 300 bytes of text, and their header
-	fillSize  = 256 << 10 // of a title that no socket takes at once
+	fillSize  = 128 << 10 // of a title that no socket takes at once
 	streams   = 10        // in mainList
 	epoch     = 1763830000000
 )

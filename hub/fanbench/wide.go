@@ -26,8 +26,8 @@ func playWide(o options, t *table) error {
 	if w.before, err = s.order(order{Do: "memory"}); err != nil {
 		return err
 	}
-	for range o.rounds {
-		if err := w.round(); err != nil {
+	for i := range o.rounds {
+		if err := w.round(i); err != nil {
 			return err
 		}
 	}
@@ -37,6 +37,9 @@ func playWide(o options, t *table) error {
 // shyBuffer is the receive buffer of viewers that may stop reading. Without a
 // limit the kernel would give each of them megabytes, at the viewer's end.
 const shyBuffer = 16 << 10
+
+// calm is for how long nothing comes once all have what there is.
+const calm = 100 * time.Millisecond
 
 type wide struct {
 	options options
@@ -53,8 +56,8 @@ type wide struct {
 // habit is how some of the viewers read.
 type habit struct {
 	still int
-	rate  int // bytes a second
-	to    *figure
+	rate  int     // bytes a second
+	to    *figure // nil: all read what there is
 }
 
 func (w *wide) figures(t *table) {
@@ -73,84 +76,95 @@ func (w *wide) figures(t *table) {
 		name    string
 		percent int
 		rate    int
-	}{{"1 % stopped", 1, 0}, {"10 % stopped", 10, 0}, {"1 % at 1 KB/s", 1, 1000}, {"10 % at 1 KB/s", 10, 1000}} {
-		w.habits = append(w.habits, &habit{
-			still: max(1, w.options.wide*h.percent/100), rate: h.rate,
-			to: t.figure("wide: p99 of the others with "+h.name+" : with none", "", 2, 1.3, 1.15),
-		})
+	}{{}, {"1 % stopped", 1, 0}, {"10 % stopped", 10, 0}, {}, {"1 % at 1 KB/s", 1, 1000}, {"10 % at 1 KB/s", 10, 1000}} {
+		habit := &habit{still: w.options.wide * h.percent / 100, rate: h.rate}
+		if h.name != "" {
+			habit.to = t.figure("wide: p99 of the others with "+h.name+" : with none", "", 2, 1.3, 1.15)
+		}
+		w.habits = append(w.habits, habit)
 	}
-	w.noise = t.figure("wide: the same, with none at the round's end : at its beginning", "", 2, none, none)
+	w.noise = t.figure("wide: the same with none : with none", "", 2, none, none)
 	w.whole = t.figure("wide: memory of a viewer that has stopped: server, and buffers of both ends", "KiB", 1, 100, none)
 	w.ours = t.figure("wide: of it, buffers of the server's end", "KiB", 1, none, none)
 	w.theirs = t.figure("wide: of it, buffers of the viewer's end", "KiB", 1, none, none)
 	w.tcp = t.figure("wide: all TCP buffers of the machine, for comparison", "KiB", 1, none, none)
 }
 
-func (w *wide) round() error {
-	r, err := w.measure(false)
-	if err != nil {
-		return err
-	}
-	w.all.add(milliseconds(median(r.P99)))
-	w.client.add(r.perFrame(r.Client))
-	base := milliseconds(median(r.SparedP99))
-	var p99 []float64
-	for _, h := range w.habits {
+// round measures with each habit, and begins with another one each time. With
+// none of the viewers still it measures twice.
+func (w *wide) round(first int) error {
+	p99 := make([]float64, len(w.habits))
+	var none []float64
+	for i := range w.habits {
+		i = (i + first) % len(w.habits)
+		h := w.habits[i]
 		p, err := w.with(h)
 		if err != nil {
-			return fmt.Errorf("%s: %w", h.to.name, err)
+			return fmt.Errorf("%d viewers still, %d B/s: %w", h.still, h.rate, err)
 		}
-		p99 = append(p99, p)
+		p99[i] = p
+		if h.to == nil {
+			none = append(none, p)
+		}
 	}
-	if r, err = w.measure(false); err != nil {
-		return err
-	}
-	again := milliseconds(median(r.SparedP99))
-	w.spared.add((base + again) / 2)
-	w.noise.add(again / base)
+	base := (none[0] + none[1]) / 2
+	w.spared.add(base)
+	w.noise.add(none[1] / none[0])
 	for i, h := range w.habits {
-		h.to.add(p99[i] / ((base + again) / 2))
+		if h.to != nil {
+			h.to.add(p99[i] / base)
+		}
 	}
 	return nil
 }
 
-// measure sends diffs, of which it takes all that count to arrive.
-func (w *wide) measure(spare bool) (*report, error) {
-	r, err := w.site.order(order{Do: "fan", Way: wayHub, Times: w.options.fewer(), Spare: spare})
-	if err == nil {
-		w.delivered.add(float64(r.Delivered) / float64(r.Expected))
-	}
-	return r, err
-}
-
-// with measures while some viewers have a habit.
+// with measures while some viewers have a habit. The burst goes to all of that
+// tenth, and the measurement begins when those that read have it: so only the
+// habits differ.
 func (w *wide) with(h *habit) (p99 float64, err error) {
-	wait := 200 * time.Millisecond
-	if h.rate > 0 {
-		wait = 1200 * time.Millisecond // each has read something
-	}
-	if w.options.quick {
-		wait = 50 * time.Millisecond
+	wait := time.Duration(0)
+	if h.rate > 0 && !w.options.quick {
+		wait = time.Second // each has read something
 	}
 	for _, o := range []order{
 		{Do: "pace", Still: h.still, Rate: h.rate},
 		{Do: "burst"},
+		{Do: "quiet", For: calm},
 		{Do: "rest", For: wait},
 	} {
 		if _, err := w.site.order(o); err != nil {
 			return 0, err
 		}
 	}
-	r, err := w.measure(true)
+	r, err := w.site.order(order{Do: "fan", Way: wayHub, Times: w.options.fewer(), Spare: true})
 	if err != nil {
 		return 0, err
 	}
+	w.delivered.add(float64(r.Delivered) / float64(r.Expected))
 	if h.still == w.shy && h.rate == 0 {
 		if err := w.weigh(); err != nil {
 			return 0, err
 		}
 	}
-	return milliseconds(median(r.SparedP99)), w.recover()
+	if err := w.recover(); err != nil {
+		return 0, err
+	}
+	if h.to == nil {
+		return milliseconds(median(r.SparedP99)), w.everyone()
+	}
+	return milliseconds(median(r.SparedP99)), nil
+}
+
+// everyone measures how late all viewers are.
+func (w *wide) everyone() error {
+	r, err := w.site.fan(wayHub, w.options.fewer())
+	if err != nil {
+		return err
+	}
+	w.delivered.add(float64(r.Delivered) / float64(r.Expected))
+	w.client.add(r.perFrame(r.Client))
+	w.all.add(milliseconds(median(r.P99)))
+	return nil
 }
 
 // weigh measures memory while all shy viewers have stopped.
@@ -174,7 +188,7 @@ func (w *wide) recover() error {
 		return err
 	}
 	for range 10 {
-		if _, err := w.site.order(order{Do: "quiet", For: 100 * time.Millisecond}); err != nil {
+		if _, err := w.site.order(order{Do: "quiet", For: calm}); err != nil {
 			return err
 		}
 		r, err := w.site.fan(wayHub, 1)
