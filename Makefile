@@ -1,5 +1,5 @@
 # The two commands of the README are `make run` and `make test`.
-.PHONY: run build demo test lint bench fuzz
+.PHONY: run build demo test lint bench bench-fanout fuzz
 
 # The version is that of the checkout: Go stamps it.
 BUILD = CGO_ENABLED=0 go build -trimpath -ldflags "-s -w"
@@ -23,6 +23,9 @@ lint: ## formatting, static analysis, modernisers, tidy modules
 
 bench: ## every benchmark, with allocations
 	go test -run '^$$' -bench . -benchmem ./...
+
+bench-fanout: ## what the fan-out costs, against its bars: four minutes on two quiet cores, Linux
+	go run ./hub/fanbench
 
 fuzz: ## each fuzz target for FUZZTIME (20000x)
 	.ci/fuzz

@@ -1,0 +1,65 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"onair/hub"
+	"onair/hub/socket"
+	"onair/hub/wire"
+)
+
+// acceptor has viewers' sockets looked after by a hub, as a server does.
+type acceptor struct {
+	hub     *hub.Hub
+	options socket.Options
+	arrived func() // a viewer is attached
+}
+
+// ServeHTTP returns at once, as [socket.Accept] recommends.
+func (a *acceptor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	conn, err := socket.Accept(w, r, a.options)
+	if refused, ok := errors.AsType[*socket.RefusedError](err); ok {
+		http.Error(w, refused.Reason, refused.Status)
+	}
+	if err != nil {
+		return
+	}
+	go a.attend(conn)
+}
+
+// attend reads a viewer's requests until it is gone.
+func (a *acceptor) attend(conn *socket.Conn) {
+	s := a.hub.Attach(conn)
+	defer s.Close()
+	a.arrived()
+	for {
+		data, err := conn.Read(context.Background())
+		if err != nil {
+			return
+		}
+		a.request(s, data)
+	}
+}
+
+func (a *acceptor) request(s *hub.Socket, data []byte) {
+	m, err := wire.DecodeViewer(data)
+	q, ok := m.(*wire.Subscribe)
+	if err != nil || !ok {
+		s.Finish(wire.ClosePolicy, "only subscriptions are expected here")
+		return
+	}
+	if e := a.hub.Subscribe(s, q); e != nil {
+		s.Finish(wire.ClosePolicy, e.Message)
+	}
+}
+
+// socketOptions are the defaults, but that who stops reading for as long as a
+// scene takes is kept.
+func socketOptions() socket.Options {
+	return socket.Options{StallTime: time.Hour, FrameTime: time.Hour}
+}

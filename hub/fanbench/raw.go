@@ -1,0 +1,63 @@
+//go:build linux
+
+package main
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// connected returns this process's connections to its own port, whoever holds
+// them.
+func connected(port int) (fds []int, err error) {
+	dir, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range dir {
+		fd, err := strconv.Atoi(d.Name())
+		if err != nil {
+			return nil, err
+		}
+		local, err := unix.Getsockname(fd)
+		if err != nil {
+			continue // no socket, or the directory itself
+		}
+		if a, ok := local.(*unix.SockaddrInet4); !ok || a.Port != port {
+			continue
+		}
+		if _, err := unix.Getpeername(fd); err == nil {
+			fds = append(fds, fd)
+		}
+	}
+	return fds, nil
+}
+
+// forbear takes the kernel's limit on closed windows off the sockets: it ends
+// connections that have been still for longer than it allows, those too that
+// read in between, and a scene lasts longer than a viewer's patience.
+func forbear(fds []int) error {
+	for _, fd := range fds {
+		if err := unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, 0); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sendAll is the limit that others are held against: nothing but one
+// non-blocking send for each socket.
+func sendAll(fds []int, frame []byte) error {
+	p, size := uintptr(unsafe.Pointer(unsafe.SliceData(frame))), uintptr(len(frame))
+	for _, fd := range fds {
+		n, _, errno := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), p, size, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, 0, 0)
+		if errno != 0 || n != size {
+			return fmt.Errorf("raw send: %d of %d bytes, %w", n, size, errno)
+		}
+	}
+	return nil
+}
