@@ -32,18 +32,26 @@ func (a *acceptor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	go a.attend(conn)
 }
 
-// attend reads a viewer's requests until it is gone.
+// attend has a viewer's requests read until it is gone.
 func (a *acceptor) attend(conn *socket.Conn) {
 	s := a.hub.Attach(conn)
-	defer s.Close()
 	a.arrived()
-	for {
-		data, err := conn.Read(context.Background())
-		if err != nil {
-			return
+	var listen func()
+	listen = func() {
+		for {
+			data, err := conn.Read(context.Background())
+			switch {
+			case err == socket.ErrNothing:
+				conn.Await(listen)
+				return
+			case err != nil:
+				s.Close()
+				return
+			}
+			a.request(s, data)
 		}
-		a.request(s, data)
 	}
+	listen()
 }
 
 func (a *acceptor) request(s *hub.Socket, data []byte) {
@@ -58,8 +66,9 @@ func (a *acceptor) request(s *hub.Socket, data []byte) {
 	}
 }
 
-// socketOptions are the defaults, but that who stops reading for as long as a
-// scene takes is kept.
-func socketOptions() socket.Options {
-	return socket.Options{StallTime: time.Hour, FrameTime: time.Hour}
+// socketOptions are what a server gives, but that who stops reading for as long
+// as a scene takes is kept.
+func socketOptions() (socket.Options, error) {
+	poller, err := socket.NewPoller()
+	return socket.Options{StallTime: time.Hour, FrameTime: time.Hour, Poller: poller}, err
 }

@@ -135,9 +135,13 @@ func (s *server) listen() error {
 		s.library = &library{arrived: arrived}
 		handler = s.library
 	} else {
+		options, err := socketOptions()
+		if err != nil {
+			return err
+		}
 		s.list = newList()
 		go s.list.hub.Run(context.Background())
-		handler = &acceptor{hub: s.list.hub, options: socketOptions(), arrived: arrived}
+		handler = &acceptor{hub: s.list.hub, options: options, arrived: arrived}
 	}
 	s.http = &http.Server{Handler: handler}
 	go s.http.Serve(l) // as long as the process
