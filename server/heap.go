@@ -12,7 +12,7 @@ import (
 // cheap then. Afterwards next to nothing is allocated: what the rush has left is
 // given back, and room to grow would be memory for nothing.
 const (
-	rushGrowth = 100 // Go's default
+	rushGrowth = 60
 	calmGrowth = 25
 
 	rushRate  = 100             // who come in a second
@@ -27,7 +27,7 @@ func (s *server) tendHeap(ctx context.Context) {
 	}
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
-	growth, rush := rushGrowth, time.Now()
+	growth, rush := 0, time.Now()
 	before := s.gate.admitted()
 	for {
 		select {
