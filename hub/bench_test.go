@@ -84,7 +84,7 @@ func BenchmarkDiffEncode(b *testing.B) {
 	to := f.hub.now(v)
 	b.ReportAllocs()
 	for b.Loop() {
-		f.hub.delta.compare(&from, &to, v.player)
+		f.hub.delta.compare(v.order, &from, &to, v.player)
 		f.hub.encoder.diff(v.query.id, diffMessage, &from, &to, &f.hub.delta)
 	}
 	b.ReportMetric(float64(len(f.hub.delta.put)+len(f.hub.delta.set)+len(f.hub.delta.del)), "changes")

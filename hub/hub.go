@@ -135,7 +135,9 @@ func (h *Hub) change(c *presence.Change, now time.Time) {
 			h.meet(o, old, new, now)
 		}
 	}
-	h.orders.meeting(old, meet)
+	if !sameKeys(old, new) {
+		h.orders.meeting(old, meet)
+	}
 	h.orders.meeting(new, meet)
 	if new != nil && (old == nil || old.Session != new.Session) && h.watchers[new.Code] > 0 {
 		h.options.Viewers(new, h.watchers[new.Code])
@@ -158,18 +160,13 @@ func (h *Hub) enter(old, new *presence.Stream) {
 
 // meet changes an order, and notes it in its views.
 func (h *Hub) meet(o *order, old, new *presence.Stream, now time.Time) {
-	if !o.match(old) {
-		old = nil
-	}
-	if !o.match(new) {
-		new = nil
-	}
-	if old == nil && new == nil {
+	was, is := o.matching(old), o.matching(new)
+	if was.st == nil && is.st == nil {
 		return
 	}
-	o.replace(old, new)
+	o.replace(was, is)
 	for _, v := range o.views {
-		if v.note(old, new, now) {
+		if v.note(was, is, now) {
 			h.reschedule(v)
 		}
 	}

@@ -87,6 +87,13 @@ func (x *orders) meeting(st *presence.Stream, f func(*order)) {
 	}
 }
 
+// sameKeys tells that meeting finds the same orders for two states of a stream,
+// as after nearly every change.
+func sameKeys(old, new *presence.Stream) bool {
+	return old == nil || new != nil && old.Shown == new.Shown && old.List == new.List &&
+		old.Anchor == new.Anchor && slices.Equal(old.Tags, new.Tags)
+}
+
 func (x *orders) each(k orderKey, f func(*order)) {
 	for _, o := range x.byKey[k] {
 		f(o)

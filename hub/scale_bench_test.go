@@ -13,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-
 	"onair/hub/socket"
 	"onair/hub/wire"
 	"onair/presence"
@@ -157,7 +156,6 @@ func (c *taken) Write(m socket.Message) error {
 	return nil
 }
 
-
 // load makes a list and what happens to it. The streams have ranks: the higher
 // one is, the more viewers it has, and the more often it changes.
 type load struct {
@@ -174,7 +172,7 @@ type load struct {
 
 func newLoad(s scale) *load {
 	l := &load{
-		hub:  New(Options{Signer: fakeSigner{}, Limits: Limits{SnapshotsPerSecond: 1000}}),
+		hub:  New(Options{Signer: newRealSigner(), Limits: Limits{SnapshotsPerSecond: 1000}}),
 		rand: rand.New(rand.NewPCG(1, 2)), ranks: newZipf(s.streams), tags: newZipf(200), time: epoch,
 	}
 	for rank := range s.streams {
@@ -312,14 +310,8 @@ func (l *load) census(entries int) (met, touched float64) {
 		for _, c := range e {
 			changes++
 			for _, v := range l.hub.views {
-				old, new := c.Old, c.New
-				if !v.order.match(old) {
-					old = nil
-				}
-				if !v.order.match(new) {
-					new = nil
-				}
-				if old != nil || new != nil {
+				old, new := v.order.matching(c.Old), v.order.matching(c.New)
+				if old.st != nil || new.st != nil {
 					met++
 				}
 				if v.within(old) || v.within(new) {
