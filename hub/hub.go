@@ -2,6 +2,7 @@ package hub
 
 import (
 	"iter"
+	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -222,13 +223,26 @@ func (h *Hub) orderOf(q *query) *order {
 			keep(h.byAnchor[a])
 		}
 	default:
-		for _, st := range h.streams {
+		for st := range h.among(q) {
 			keep(st)
 		}
 	}
 	o.load(match)
 	h.orders.add(o)
 	return o
+}
+
+// among gives few streams that have all those of a query: those of another
+// order, where there is one; the fewer they are, and the more in the order that
+// they are to have, the shorter is what the hub's lock is held for.
+func (h *Hub) among(q *query) iter.Seq[*presence.Stream] {
+	o := h.orders.covering(q)
+	if o == nil {
+		return maps.Values(h.streams)
+	}
+	return func(yield func(*presence.Stream) bool) {
+		o.tree.Scan(func(p place) bool { return yield(p.st) })
+	}
 }
 
 // viewOf finds or makes the view of a query, or returns nil where there are as

@@ -3,6 +3,7 @@ package hub
 import (
 	"bytes"
 	"slices"
+	"strings"
 
 	"github.com/tidwall/btree"
 
@@ -29,8 +30,23 @@ type place struct {
 	st            *presence.Stream
 }
 
-// before compares places as every sort wants them: descending, newer start
-// first, then code by bytes, ascending.
+// compare puts places as every sort wants them: descending, newer start first,
+// then code by bytes, ascending.
+func compare(a, b place) int {
+	switch {
+	case a.by > b.by:
+		return -1
+	case a.by < b.by:
+		return 1
+	case a.startedAt > b.startedAt:
+		return -1
+	case a.startedAt < b.startedAt:
+		return 1
+	}
+	return strings.Compare(a.st.Code, b.st.Code)
+}
+
+// before is what compare says, inlined where a tree is searched.
 func before(a, b place) bool {
 	if a.by != b.by {
 		return a.by > b.by
@@ -63,15 +79,7 @@ func (o *order) places(streams []*presence.Stream) []place {
 	for i, st := range streams {
 		all[i] = o.place(st)
 	}
-	slices.SortFunc(all, func(a, b place) int {
-		switch {
-		case before(a, b):
-			return -1
-		case before(b, a):
-			return 1
-		}
-		return 0
-	})
+	slices.SortFunc(all, compare)
 	return all
 }
 
