@@ -20,7 +20,7 @@ import (
 
 // BenchmarkViewsAtScale keeps many views of a long list, as a busy node does:
 // 2,000 of them over 200 tags, three sorts and three limits, half with play
-// URLs, and 5,000 changes a second in entries of 50. One operation is five
+// URLs, and 5,000 changes a second in entries of 50. One operation is twenty
 // seconds of real time, in which Apply and Run do what they do in a server and
 // each view has viewers whose connections take everything; so give it
 // -benchtime 1x. The other cases have one thing doubled each, or deflate.
@@ -61,7 +61,7 @@ type scale struct {
 }
 
 const (
-	scaleSeconds = 5
+	scaleSeconds = 20
 	scaleEntry   = 50 // changes in an entry of the log
 )
 
