@@ -70,7 +70,7 @@ func BenchmarkDiffEncode(b *testing.B) {
 	to := f.hub.now(v)
 	b.ReportAllocs()
 	for b.Loop() {
-		f.hub.delta.compare(&from, &to, v.player)
+		f.hub.delta.compare(v.order, &from, &to, v.player)
 		f.hub.encoder.diff(v.query.id, diffMessage, &from, &to, &f.hub.delta)
 	}
 	b.ReportMetric(float64(len(f.hub.delta.put)+len(f.hub.delta.set)+len(f.hub.delta.del)), "changes")
@@ -101,12 +101,26 @@ func BenchmarkCatchUp(b *testing.B) {
 	}
 }
 
-// BenchmarkNewOrder: the first view of a filter and sort over 100,000 streams.
+// BenchmarkNewOrder: the first view of a filter and sort over 100,000 streams,
+// of which 1,000 have the tag, where the list is there by viewers; then the tag,
+// too.
 func BenchmarkNewOrder(b *testing.B) {
-	f, _ := crowd(b, 100_000, 0)
-	q, _ := f.hub.newQuery(&wire.Subscribe{Sort: "likes"})
-	for b.Loop() {
-		f.hub.orders.remove(f.hub.orderOf(q))
+	l := newLoad(scale{streams: 100_000})
+	for i, st := range l.streams {
+		if i%100 == 0 {
+			st.Tags = append(st.Tags, "rare")
+		}
+	}
+	for _, m := range []wire.Subscribe{{}, {Sort: "likes"}, {Tags: []string{"rare"}}, {Tags: []string{"rare"}, Sort: "likes"}} {
+		q, _ := l.hub.newQuery(&m)
+		b.Run(q.order, func(b *testing.B) {
+			for b.Loop() {
+				l.hub.orders.remove(l.hub.orderOf(q))
+			}
+		})
+		if m.Sort == "" {
+			l.hub.orderOf(q)
+		}
 	}
 }
 

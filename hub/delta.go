@@ -19,7 +19,9 @@ type delta struct {
 	set []pair
 	del []string
 
-	index map[string]*presence.Stream // of the old window, while comparing
+	// While comparing: what is in one window only, or has moved.
+	left, came []*presence.Stream
+	index      map[string]*presence.Stream // of left
 }
 
 // pair is a stream in two windows; renewed says that its play URLs differ.
@@ -30,38 +32,58 @@ type pair struct {
 
 func (d *delta) empty() bool { return len(d.put)+len(d.set)+len(d.del) == 0 }
 
-// compare makes d lead from one moment to another. Where the windows begin or
-// end alike they are compared in step; only the rest is looked up.
-func (d *delta) compare(from, to *moment, p player) {
+// compare makes d lead from one moment to another of an order. Both windows are
+// sorted by it, so that one walk along both finds what is not in both at the
+// same place; only that is looked up. Most streams are the same, and not even
+// looked at.
+func (d *delta) compare(o *order, from, to *moment, p player) {
 	clear(d.put)
 	clear(d.set)
-	d.put, d.set, d.del = d.put[:0], d.set[:0], d.del[:0]
+	clear(d.left)
+	clear(d.came)
+	d.put, d.set, d.del, d.left, d.came = d.put[:0], d.set[:0], d.del[:0], d.left[:0], d.came[:0]
 	old, new := from.window, to.window
-	for len(old) > 0 && len(new) > 0 && old[0].Code == new[0].Code {
-		d.both(old[0], new[0], from.time, to.time, p)
+	for len(old) > 0 && len(new) > 0 {
+		was, is := old[0], new[0]
+		if was != is {
+			a, b := o.place(was), o.place(is)
+			if before(a, b) {
+				d.left, old = append(d.left, was), old[1:]
+				continue
+			}
+			if before(b, a) {
+				d.came, new = append(d.came, is), new[1:]
+				continue
+			}
+		}
+		if was != is || !p.none() {
+			d.both(was, is, from.time, to.time, p)
+		}
 		old, new = old[1:], new[1:]
 	}
-	for len(old) > 0 && len(new) > 0 && old[len(old)-1].Code == new[len(new)-1].Code {
-		d.both(old[len(old)-1], new[len(new)-1], from.time, to.time, p)
-		old, new = old[:len(old)-1], new[:len(new)-1]
-	}
+	d.left, d.came = append(d.left, old...), append(d.came, new...)
+	d.match(from.time, to.time, p)
+}
+
+// match finds those that have moved among what has left and come.
+func (d *delta) match(then, now int64, p player) {
 	if d.index == nil {
 		d.index = map[string]*presence.Stream{}
 	}
-	for _, st := range old {
+	for _, st := range d.left {
 		d.index[st.Code] = st
 	}
-	for _, st := range new {
+	for _, st := range d.came {
 		was, ok := d.index[st.Code]
 		if !ok {
 			d.put = append(d.put, st)
 			continue
 		}
-		d.both(was, st, from.time, to.time, p)
+		d.both(was, st, then, now, p)
 		delete(d.index, st.Code)
 	}
-	for _, st := range old {
-		if _, left := d.index[st.Code]; left {
+	for _, st := range d.left {
+		if _, gone := d.index[st.Code]; gone {
 			d.del = append(d.del, st.Code)
 		}
 	}

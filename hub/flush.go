@@ -151,13 +151,13 @@ func (h *Hub) flush(v *view, now time.Time) {
 // sent too, and keeps lines alive and positions moving.
 func (h *Hub) advance(v *view, now time.Time) {
 	m := h.now(v)
-	h.delta.compare(&v.last, &m, v.player)
+	next := h.compare(v, &m)
 	since, k := v.textSince, diffMessage
 	if h.delta.empty() {
 		if k = idleMessage; now.Before(v.spoke.Add(h.options.Idle)) {
 			v.spare = m.window
 			v.textSince, v.countersSince = time.Time{}, time.Time{}
-			h.watchSwitch(v, m.time)
+			h.watchSwitch(v, next)
 			return
 		}
 	} else {
@@ -167,7 +167,8 @@ func (h *Hub) advance(v *view, now time.Time) {
 	f := h.encoder.diff(v.query.id, k, &v.last, &m, &h.delta)
 	h.encoded++
 	v.spoke = now
-	h.show(v, m)
+	v.become(m)
+	h.watchSwitch(v, next)
 	v.keep(f.prev, f)
 	h.flushes++
 	h.send(&flight{
@@ -175,6 +176,18 @@ func (h *Hub) advance(v *view, now time.Time) {
 		prev: f.prev, next: m.pos, number: h.flushes,
 	})
 	h.metrics.flushed(f)
+}
+
+// compare makes h.delta lead from the view's last frame to m, and returns when
+// the next play URL changes. As long as none has, only the streams that come
+// in are asked for theirs.
+func (h *Hub) compare(v *view, m *moment) (nextSwitch int64) {
+	if v.switched(m.time) {
+		h.delta.compare(v.order, &v.last, m, v.player)
+		return v.player.nextSwitch(m.window, m.time)
+	}
+	h.delta.compare(v.order, &v.last, m, player{})
+	return min(v.nextSwitch, v.player.nextSwitch(h.delta.put, m.time))
 }
 
 // drop forgets a view, and its order with the last view of it.

@@ -1,6 +1,8 @@
 package hub
 
 import (
+	"bytes"
+
 	"onair/hub/socket"
 	"onair/hub/wire"
 	"onair/presence"
@@ -61,7 +63,8 @@ type encoder struct {
 
 	entries [2]wire.Entry
 	play    [2][]byte
-	buf     []byte
+	buf     []byte // a URL
+	text    []byte // a diff, of which nobody knows the size before
 }
 
 // Entry is a stream as viewers see it, without play URLs.
@@ -112,7 +115,7 @@ func (c *encoder) snapshot(view string, m *moment, size int) *frame {
 
 // diff encodes what leads from one moment to another.
 func (c *encoder) diff(view string, k kind, from, to *moment, d *delta) *frame {
-	dst := wire.AppendHead(make([]byte, 0, 512), wire.TypeDiff, "")
+	dst := wire.AppendHead(c.text[:0], wire.TypeDiff, "")
 	head := len(dst)
 	b := wire.BeginDiff(dst, view, from.pos.String(), to.pos.String())
 	b.Total(to.total)
@@ -125,7 +128,8 @@ func (c *encoder) diff(view string, k kind, from, to *moment, d *delta) *frame {
 	for _, code := range d.del {
 		b.Del(code)
 	}
-	f := newFrame(k, wire.TypeDiff, b.End(), head)
+	c.text = b.End()
+	f := newFrame(k, wire.TypeDiff, bytes.Clone(c.text), head)
 	f.prev = from.pos
 	return f
 }

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"iter"
+	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -138,7 +139,9 @@ func (h *Hub) change(c *presence.Change, now time.Time) {
 			h.meet(o, old, new, now)
 		}
 	}
-	h.orders.meeting(old, meet)
+	if !sameKeys(old, new) {
+		h.orders.meeting(old, meet)
+	}
 	h.orders.meeting(new, meet)
 	if new != nil && (old == nil || old.Session != new.Session) && h.watchers[new.Code] > 0 {
 		h.options.Viewers(new, h.watchers[new.Code])
@@ -161,18 +164,13 @@ func (h *Hub) enter(old, new *presence.Stream) {
 
 // meet changes an order, and notes it in its views.
 func (h *Hub) meet(o *order, old, new *presence.Stream, now time.Time) {
-	if !o.match(old) {
-		old = nil
-	}
-	if !o.match(new) {
-		new = nil
-	}
-	if old == nil && new == nil {
+	was, is := o.matching(old), o.matching(new)
+	if was.st == nil && is.st == nil {
 		return
 	}
-	o.replace(old, new)
+	o.replace(was, is)
 	for _, v := range o.views {
-		if v.note(old, new, now) {
+		if v.note(was, is, now) {
 			h.reschedule(v)
 		}
 	}
@@ -228,13 +226,26 @@ func (h *Hub) orderOf(q *query) *order {
 			keep(h.byAnchor[a])
 		}
 	default:
-		for _, st := range h.streams {
+		for st := range h.among(q) {
 			keep(st)
 		}
 	}
 	o.load(match)
 	h.orders.add(o)
 	return o
+}
+
+// among gives few streams that have all those of a query: those of another
+// order, where there is one; the fewer they are, and the more in the order that
+// they are to have, the shorter is what the hub's lock is held for.
+func (h *Hub) among(q *query) iter.Seq[*presence.Stream] {
+	o := h.orders.covering(q)
+	if o == nil {
+		return maps.Values(h.streams)
+	}
+	return func(yield func(*presence.Stream) bool) {
+		o.tree.Scan(func(p place) bool { return yield(p.st) })
+	}
 }
 
 // viewOf finds or makes the view of a query, or returns nil where there are as

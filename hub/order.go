@@ -3,6 +3,7 @@ package hub
 import (
 	"bytes"
 	"slices"
+	"strings"
 
 	"github.com/tidwall/btree"
 
@@ -15,51 +16,71 @@ import (
 type order struct {
 	// Static after construction.
 	query *query // its filter and sort; limit and play are the views' own
-	less  func(a, b *presence.Stream) bool
+	by    func(*presence.Stream) int64
 
-	tree    *btree.BTreeG[*presence.Stream]
+	tree    *btree.BTreeG[place]
 	views   []*view
 	visited uint64 // the last change that it has seen, see Hub.change
 }
 
+// place is a stream and what it is sorted by. That stands beside it because
+// streams lie all over memory: a search would wait for each that it looks at.
+type place struct {
+	by, startedAt int64
+	st            *presence.Stream
+}
+
+// compare puts places as every sort wants them: descending, newer start first,
+// then code by bytes, ascending.
+func compare(a, b place) int {
+	switch {
+	case a.by > b.by:
+		return -1
+	case a.by < b.by:
+		return 1
+	case a.startedAt > b.startedAt:
+		return -1
+	case a.startedAt < b.startedAt:
+		return 1
+	}
+	return strings.Compare(a.st.Code, b.st.Code)
+}
+
+// before is what compare says, inlined where a tree is searched.
+func before(a, b place) bool {
+	if a.by != b.by {
+		return a.by > b.by
+	}
+	if a.startedAt != b.startedAt {
+		return a.startedAt > b.startedAt
+	}
+	return a.st.Code < b.st.Code
+}
+
 func newOrder(q *query) *order {
-	o := &order{query: q, less: lessBy(q.sort)}
-	o.tree = btree.NewBTreeGOptions(o.less, btree.Options{NoLocks: true})
+	o := &order{query: q, tree: btree.NewBTreeGOptions(before, btree.Options{NoLocks: true})}
+	switch q.sort {
+	case wire.SortViewers:
+		o.by = func(st *presence.Stream) int64 { return st.Viewers }
+	case wire.SortLikes:
+		o.by = func(st *presence.Stream) int64 { return st.Likes }
+	default:
+		o.by = func(*presence.Stream) int64 { return 0 }
+	}
 	return o
 }
 
-// lessBy compares streams as a sort wants them: descending, newer start first,
-// then code by bytes, ascending.
-func lessBy(sort string) func(a, b *presence.Stream) bool {
-	by := func(*presence.Stream) int64 { return 0 }
-	switch sort {
-	case wire.SortViewers:
-		by = func(st *presence.Stream) int64 { return st.Viewers }
-	case wire.SortLikes:
-		by = func(st *presence.Stream) int64 { return st.Likes }
-	}
-	return func(a, b *presence.Stream) bool {
-		if x, y := by(a), by(b); x != y {
-			return x > y
-		}
-		if a.StartedAt != b.StartedAt {
-			return a.StartedAt > b.StartedAt
-		}
-		return a.Code < b.Code
-	}
-}
+// place is where a stream stands, or would.
+func (o *order) place(st *presence.Stream) place { return place{o.by(st), st.StartedAt, st} }
 
-// inOrder sorts streams.
-func (o *order) inOrder(streams []*presence.Stream) {
-	slices.SortFunc(streams, func(a, b *presence.Stream) int {
-		switch {
-		case o.less(a, b):
-			return -1
-		case o.less(b, a):
-			return 1
-		}
-		return 0
-	})
+// places are those of streams, in order.
+func (o *order) places(streams []*presence.Stream) []place {
+	all := make([]place, len(streams))
+	for i, st := range streams {
+		all[i] = o.place(st)
+	}
+	slices.SortFunc(all, compare)
+	return all
 }
 
 // match tells whether a stream, which may be nil, is one of the order's.
@@ -88,27 +109,35 @@ func (o *order) match(st *presence.Stream) bool {
 // load fills the tree. Appending sorted streams is several times as fast as
 // setting them.
 func (o *order) load(streams []*presence.Stream) {
-	o.inOrder(streams)
-	for _, st := range streams {
-		o.tree.Load(st)
+	for _, p := range o.places(streams) {
+		o.tree.Load(p)
 	}
 }
 
-// replace changes the tree: old and new match, or are nil.
-func (o *order) replace(old, new *presence.Stream) {
-	if old != nil && (new == nil || o.less(old, new) || o.less(new, old)) {
+// replace changes the tree: the streams of old and new match, or are nil.
+func (o *order) replace(old, new place) {
+	if old.st != nil && (new.st == nil || before(old, new) || before(new, old)) {
 		o.tree.Delete(old)
 	}
-	if new != nil {
+	if new.st != nil {
 		o.tree.Set(new)
 	}
+}
+
+// matching is where a stream, which may be nil, stands; the zero place if it
+// is not one of the order's.
+func (o *order) matching(st *presence.Stream) place {
+	if !o.match(st) {
+		return place{}
+	}
+	return o.place(st)
 }
 
 // window returns the first streams, in the space of dst.
 func (o *order) window(dst []*presence.Stream, limit int) []*presence.Stream {
 	dst = dst[:0]
-	o.tree.Scan(func(st *presence.Stream) bool {
-		dst = append(dst, st)
+	o.tree.Scan(func(p place) bool {
+		dst = append(dst, p.st)
 		return len(dst) < limit
 	})
 	return dst

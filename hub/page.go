@@ -52,17 +52,18 @@ func (h *Hub) laterPage(v *view, after *presence.Stream) []byte {
 	b := wire.BeginPage(make([]byte, 0, 256*v.query.limit), v.query.id, v.order.tree.Len())
 	var last *presence.Stream
 	n, more := 0, false
-	v.order.tree.Ascend(after, func(st *presence.Stream) bool {
+	from := v.order.place(after)
+	v.order.tree.Ascend(from, func(p place) bool {
 		switch {
-		case !v.order.less(after, st):
+		case !before(from, p):
 			return true // the one that the last page ended with
 		case n == v.query.limit:
 			more = true
 			return false
 		}
-		b.Stream(h.encoder.entry(0, st, true, at))
+		b.Stream(h.encoder.entry(0, p.st, true, at))
 		n++
-		last = st
+		last = p.st
 		return true
 	})
 	page := b.End()
@@ -72,8 +73,8 @@ func (h *Hub) laterPage(v *view, after *presence.Stream) []byte {
 	return page
 }
 
-// place is where a page ended: what its last stream was sorted by.
-type place struct {
+// pageEnd is where a page ended: what its last stream was sorted by.
+type pageEnd struct {
 	Sort      string `json:"s"`
 	By        int64  `json:"b"`
 	StartedAt int64  `json:"t"`
@@ -82,7 +83,7 @@ type place struct {
 
 // appendCursor ends a page whose closing brace was taken off.
 func appendCursor(page []byte, q *query, last *presence.Stream) []byte {
-	p := place{Sort: q.sort, StartedAt: last.StartedAt, Code: last.Code}
+	p := pageEnd{Sort: q.sort, StartedAt: last.StartedAt, Code: last.Code}
 	switch q.sort {
 	case wire.SortViewers:
 		p.By = last.Viewers
@@ -99,7 +100,7 @@ func appendCursor(page []byte, q *query, last *presence.Stream) []byte {
 // nil.
 func (q *query) parseCursor(cursor string) *presence.Stream {
 	text, err := base64.RawURLEncoding.DecodeString(cursor)
-	var p place
+	var p pageEnd
 	if err != nil || json.Unmarshal(text, &p) != nil || p.Sort != q.sort || p.Code == "" {
 		return nil
 	}

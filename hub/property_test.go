@@ -424,7 +424,7 @@ func (h *Hub) fault() string {
 		for _, st := range h.streams {
 			if v.order.match(st) {
 				n++
-				if got, ok := v.order.tree.Get(st); !ok || got != st {
+				if got, ok := v.order.tree.Get(v.order.place(st)); !ok || got.st != st {
 					return fmt.Sprintf("%s: tree has not %s", v.query.order, st.Code)
 				}
 			}

@@ -16,18 +16,18 @@ const ample = 4
 func (o *order) windowBefore(touches []touch, limit int) []*presence.Stream {
 	if bound, ok := o.tree.GetAt(ample * limit); ok && len(touches) > limit {
 		w := o.undo(touches, limit, bound)
-		if len(w) == limit && o.less(w[limit-1], bound) {
+		if len(w) == limit && before(o.place(w[limit-1]), bound) {
 			return w
 		}
 	}
-	return o.undo(touches, limit, nil)
+	return o.undo(touches, limit, place{})
 }
 
 // undo returns the window before touches, passing over what is behind bound
-// before and after; nil is no bound.
-func (o *order) undo(touches []touch, limit int, bound *presence.Stream) []*presence.Stream {
+// before and after; the zero place is no bound.
+func (o *order) undo(touches []touch, limit int, bound place) []*presence.Stream {
 	near := func(st *presence.Stream) bool {
-		return st != nil && (bound == nil || o.less(st, bound)) && o.match(st)
+		return st != nil && (bound.st == nil || before(o.place(st), bound)) && o.match(st)
 	}
 	touched := map[string]bool{}
 	var olds []*presence.Stream
@@ -45,26 +45,29 @@ func (o *order) undo(touches []touch, limit int, bound *presence.Stream) []*pres
 			olds = append(olds, t.old)
 		}
 	}
-	o.inOrder(olds)
-	return o.merge(olds, touched, limit)
+	return o.merge(o.places(olds), touched, limit)
 }
 
 // merge returns the first of olds and of the tree's streams that are not in
 // touched.
-func (o *order) merge(olds []*presence.Stream, touched map[string]bool, limit int) []*presence.Stream {
+func (o *order) merge(olds []place, touched map[string]bool, limit int) []*presence.Stream {
 	w := make([]*presence.Stream, 0, min(limit, len(olds)+o.tree.Len()))
-	o.tree.Scan(func(st *presence.Stream) bool {
-		if touched[st.Code] {
+	o.tree.Scan(func(p place) bool {
+		if touched[p.st.Code] {
 			return true
 		}
-		for len(olds) > 0 && len(w) < limit && o.less(olds[0], st) {
-			w = append(w, olds[0])
+		for len(olds) > 0 && len(w) < limit && before(olds[0], p) {
+			w = append(w, olds[0].st)
 			olds = olds[1:]
 		}
 		if len(w) < limit {
-			w = append(w, st)
+			w = append(w, p.st)
 		}
 		return len(w) < limit
 	})
-	return append(w, olds[:min(len(olds), limit-len(w))]...)
+	for len(olds) > 0 && len(w) < limit {
+		w = append(w, olds[0].st)
+		olds = olds[1:]
+	}
+	return w
 }

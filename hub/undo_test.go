@@ -22,7 +22,7 @@ func TestUndo(t *testing.T) {
 			st := &presence.Stream{Code: fmt.Sprint(i), List: "live", Viewers: int64(i), Shown: i%7 > 0}
 			streams[st.Code] = st
 			if order.match(st) {
-				order.replace(nil, st)
+				order.replace(place{}, order.place(st))
 			}
 		}
 		want := order.window(nil, q.limit)
@@ -37,14 +37,7 @@ func TestUndo(t *testing.T) {
 					Shown: rapid.IntRange(0, 4).Draw(t, "shown") > 0,
 				}
 			}
-			was, is := old, next
-			if !order.match(was) {
-				was = nil
-			}
-			if !order.match(is) {
-				is = nil
-			}
-			order.replace(was, is)
+			order.replace(order.matching(old), order.matching(next))
 			touches = append(touches, touch{old, next})
 			if streams[code] = next; next == nil {
 				delete(streams, code)

@@ -15,6 +15,7 @@ type view struct {
 	player player
 
 	last   moment             // what the last frame led to
+	edge   place              // the last one of its window, if that is full
 	spare  []*presence.Stream // for the next window
 	count  int                // of cursors
 	flying int                // frames that are still being handed out
@@ -24,7 +25,7 @@ type view struct {
 	textSince     time.Time // membership, state, text or play URLs
 	countersSince time.Time // viewers or likes of streams that stay in
 
-	nextSwitch int64 // the log time at which a play URL of the window changes
+	nextSwitch int64 // no play URL of the window changes before this log time
 
 	// When things happened, for flushing.
 	diffed time.Time // a diff with changes went; zero: none did
@@ -49,19 +50,19 @@ const maxCatchUps = 1024
 func (v *view) dirty() bool { return !v.textSince.IsZero() || !v.countersSince.IsZero() }
 
 // note marks the view dirty if a change may touch its window: old and new are
-// a stream before and after, nil where it does not match. It reports whether
-// that made the view due sooner.
+// where a stream stood and stands, zero where it does not match. It reports
+// whether that made the view due sooner.
 //
 // Streams behind the edge of a full window are not in it. As long as no change
 // has touched it, its edge is that of the tree; and changes that leave a stream
 // before the edge leave it in.
-func (v *view) note(old, new *presence.Stream, now time.Time) bool {
+func (v *view) note(old, new place, now time.Time) bool {
 	was, is := v.within(old), v.within(new)
 	switch {
 	case !was && !is:
 		return false
-	case was && is && old.Session == new.Session:
-		text, counters := contrast(old, new)
+	case was && is && old.st.Session == new.st.Session:
+		text, counters := contrast(old.st, new.st)
 		switch {
 		case text:
 			return v.noteText(now)
@@ -82,13 +83,9 @@ func (v *view) noteText(now time.Time) bool {
 	return true
 }
 
-// within tells whether a stream that matches would be in the last window.
-func (v *view) within(st *presence.Stream) bool {
-	if st == nil {
-		return false
-	}
-	n := len(v.last.window)
-	return n < v.query.limit || !v.order.less(v.last.window[n-1], st)
+// within tells whether a place would be in the last window.
+func (v *view) within(p place) bool {
+	return p.st != nil && (v.edge.st == nil || !before(v.edge, p))
 }
 
 // due says when a view is to be looked at next: not before its last frame has
@@ -136,21 +133,35 @@ func (h *Hub) now(v *view) moment {
 
 // show makes m the view's last frame.
 func (h *Hub) show(v *view, m moment) {
-	v.spare, v.last = v.last.window, m
+	v.become(m)
+	h.watchSwitch(v, v.player.nextSwitch(m.window, m.time))
+}
+
+// become makes m what the last frame led to.
+func (v *view) become(m moment) {
+	v.spare, v.last, v.edge = v.last.window, m, place{}
+	if len(m.window) == v.query.limit {
+		v.edge = v.order.place(m.window[len(m.window)-1])
+	}
 	v.textSince, v.countersSince = time.Time{}, time.Time{}
 	v.snapshot = nil
 	clear(v.catchUps)
-	h.watchSwitch(v, m.time)
+}
+
+// switched tells whether a stream that stays in the window may have another
+// play URL at a log time than in the last frame.
+func (v *view) switched(time int64) bool {
+	return !v.player.none() && (time < v.last.time || time >= v.nextSwitch)
 }
 
 // watchSwitch has the view looked at when the log reaches the next switch of a
 // play URL.
-func (h *Hub) watchSwitch(v *view, time int64) {
+func (h *Hub) watchSwitch(v *view, next int64) {
 	if v.player.none() {
 		return
 	}
 	h.switches.Delete(v)
-	v.nextSwitch = v.player.nextSwitch(v.last.window, time)
+	v.nextSwitch = next
 	h.switches.Set(v)
 }
 
@@ -199,7 +210,7 @@ func (h *Hub) bring(v *view, from presence.Position) *frame {
 	} else {
 		then.window = v.order.windowBefore(h.ring.since(n), v.query.limit)
 	}
-	h.delta.compare(&then, &v.last, v.player)
+	h.delta.compare(v.order, &then, &v.last, v.player)
 	h.encoder.player = v.player
 	f := h.encoder.diff(v.query.id, catchUpMessage, &then, &v.last, &h.delta)
 	h.encoded++

@@ -1,0 +1,63 @@
+package hub
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"onair/hub/socket"
+	"onair/hub/wire"
+	"onair/presence"
+)
+
+// TestDeflatedDiff: a diff of eight signed entries deflates to less than half.
+// What does not shrink are codes, user ids, titles, numbers and, most of all,
+// signatures: 32 hex digits are 16 bytes at best.
+func TestDeflatedDiff(t *testing.T) {
+	for _, play := range [][]string{nil, {"flv"}, {"flv", "hls"}} {
+		for _, n := range []int{1, 2, 4, 8} {
+			plain, deflated := diffOfSigned(t, play, n)
+			ratio := float64(deflated) / float64(plain)
+			t.Logf("%d entries with URLs of %v: %d bytes, deflated %d: %.2f", n, play, plain, deflated, ratio)
+			if n == 8 && ratio > 0.45 {
+				t.Errorf("eight entries with URLs of %v deflate to %.2f, want at most 0.45", play, ratio)
+			}
+		}
+	}
+}
+
+// titles have little in common.
+var titles = []string{
+	"Morning coffee and chords", "Ranked until diamond", "今晚一起唱歌", "Baking sourdough, step two",
+	"新手第一次直播", "Chess with viewers", "Unboxing: what came today", "深夜电台 聊聊天",
+}
+
+// diffOfSigned gives the sizes of a diff by which n streams come into a view.
+func diffOfSigned(t *testing.T, play []string, n int) (plain, deflated int) {
+	l := newLoad(scale{streams: 100})
+	q, e := l.hub.newQuery(&wire.Subscribe{Sort: "started", Play: play})
+	if e != nil {
+		t.Fatal(e)
+	}
+	v := l.hub.viewOf(q, time.Now())
+	var entry []presence.Change
+	for i := range n {
+		st := l.start(i)
+		st.Title = titles[i%len(titles)]
+		st.Code, st.Anchor = fmt.Sprintf("8888_%d", l.rand.Int32()), fmt.Sprint(l.rand.Int32())
+		st.Cover = fmt.Sprintf("https://covers.example/%016x.jpg", l.rand.Uint64())
+		st.Viewers, st.Likes = l.audience(i), 10*l.audience(i)
+		entry = append(entry, presence.Change{New: st})
+	}
+	from := v.last
+	l.apply(entry)
+	m := l.hub.now(v)
+	l.hub.compare(v, &m)
+	l.hub.encoder.player = v.player
+	f := l.hub.encoder.diff(q.id, diffMessage, &from, &m, &l.hub.delta)
+	if len(l.hub.delta.put) != n {
+		t.Fatalf("%d entries came, want %d", len(l.hub.delta.put), n)
+	}
+	message := socket.Message{Body: socket.NewBody(f.text)}
+	return len(message.Append(nil, false)), len(message.Append(nil, true))
+}

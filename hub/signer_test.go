@@ -1,0 +1,31 @@
+package hub
+
+import (
+	"time"
+
+	"onair/signing"
+)
+
+// realSigner signs as a server does, for what is measured.
+type realSigner struct{ *signing.Player }
+
+func newRealSigner() realSigner {
+	key, err := signing.NewTencent(signing.TencentConfig{Key: "a key of the usual length"})
+	if err != nil {
+		panic(err)
+	}
+	p, err := signing.NewPlayer(signing.PlayerConfig{
+		Signer: key, Domains: []signing.Domain{{Name: "play.example.com", Weight: 1}}, App: "live",
+		TTL: 2 * time.Hour, Protocols: []signing.Protocol{signing.FLV, signing.HLS},
+	})
+	if err != nil {
+		panic(err)
+	}
+	return realSigner{p}
+}
+
+func (realSigner) Protocols() []string { return []string{"flv", "hls"} }
+
+func (s realSigner) AppendURL(dst []byte, proto, code string, expires int64) []byte {
+	return s.Player.AppendURL(dst, signing.Protocol(proto), code, expires)
+}
