@@ -1,5 +1,5 @@
 # The two commands of the README are `make run` and `make test`.
-.PHONY: run build demo test lint bench bench-fanout fuzz
+.PHONY: run build demo test lint bench bench-fanout bench-million fuzz
 
 # The version is that of the checkout: Go stamps it.
 BUILD = CGO_ENABLED=0 go build -trimpath -ldflags "-s -w"
@@ -16,6 +16,7 @@ demo: build ## a broadcast's life with a real media server, encoder and player: 
 test: ## install what the tests need, if it is missing, and run all of them
 	.ci/install
 	go test -race -shuffle=on -timeout 15m ./...
+	go test -race -tags portable ./hub/socket ./hub
 	.ci/fuzz
 
 lint: ## formatting, static analysis, modernisers, tidy modules
@@ -26,6 +27,9 @@ bench: ## every benchmark, with allocations
 
 bench-fanout: ## what the fan-out costs, against its bars: four minutes on two quiet cores, Linux
 	go run ./hub/fanbench
+
+bench-million: ## a million viewers in one process, over connections in memory: half a minute, 3 GiB
+	go test -run '^$$' -bench 'Million|ViewsAtScale' -benchtime 1x -timeout 10m ./hub
 
 fuzz: ## each fuzz target for FUZZTIME (20000x)
 	.ci/fuzz

@@ -210,7 +210,8 @@ func attack(address string, random *rand.Rand) string {
 	go func() {
 		shots := [][]byte{
 			text("hello"), masked(finalBit|opPing, []byte("ping")), masked(finalBit|opPong, nil),
-			append(masked(opText, []byte("a")), masked(finalBit, []byte("b"))...), text("half")[:3], {0x81},
+			append(masked(opText, []byte("a")), masked(finalBit, []byte("b"))...), text("half")[:3],
+			{0x81},
 		}
 		for range random.IntN(20) {
 			if _, err := conn.Write(shots[random.IntN(len(shots)-2)]); err != nil {
