@@ -52,7 +52,7 @@ type tally struct {
 	resumes, snapshots               int // answers to subscribes
 	disconnects, refusals, errors    int
 	strolls, herds, likesSent, liked int
-	following, wanted                int           // viewers, now
+	following                        int           // viewers, now
 	busy                             time.Duration // in the loop, not waiting
 	process, thread                  time.Duration // CPU
 	reasons                          map[string]int
@@ -147,8 +147,12 @@ func (c *crowd) do(ctx context.Context, f func()) {
 	done := make(chan struct{})
 	select {
 	case c.calls <- func() { f(); close(done) }:
-		<-done
 	case <-ctx.Done():
+		return
+	}
+	select {
+	case <-done:
+	case <-ctx.Done(): // with the loop itself
 	}
 }
 

@@ -73,7 +73,9 @@ func (c *crowd) everySecond(*viewer) {
 		switch {
 		case v.stage == stageAway:
 		case v.stage == stageFollowing && v.followed:
-			following++
+			if !v.reference {
+				following++
+			}
 			if c.idle > 0 && silent > c.idle*5/2 && !v.slow {
 				c.lost(v, "heard nothing for 2.5 idle times")
 			}

@@ -148,8 +148,8 @@ func (p *plot) draw() ([]byte, error) {
 	}
 	o := charts.NewLineChartOptionWithData(p.values)
 	o.XAxis.Labels = p.labels
-	o.XAxis.BoundaryGap = charts.Ptr(false)
-	o.YAxis = []charts.YAxisOption{{Title: p.unit, Min: charts.Ptr(0.0)}}
+	o.XAxis.BoundaryGap = new(false)
+	o.YAxis = []charts.YAxisOption{{Title: p.unit, Min: new(0.0)}}
 	o.Legend.SeriesNames = p.names
 	o.Symbol = charts.Symbol{Shape: charts.SymbolNone}
 	o.LineStrokeWidth = 1.5

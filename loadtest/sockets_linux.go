@@ -27,7 +27,10 @@ func newPoller() (*poller, error) {
 	return &poller{fd, make([]unix.EpollEvent, maxEvents)}, err
 }
 
-func (p *poller) close() { unix.Close(p.fd) }
+func (p *poller) close() {
+	unix.Close(p.fd)
+	p.fd = -1 // which a second close cannot take for another's
+}
 
 // interest is what to wait for.
 type interest uint32

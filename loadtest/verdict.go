@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"text/tabwriter"
 	"time"
 
@@ -210,8 +212,8 @@ func (r *outcome) lines() [][2]string {
 		out = append(out, [2]string{"server", fmt.Sprintf("%.2f cores, %.1f µs a diff, %s at most, %d times a viewer was left behind",
 			s.CPUCores, s.CPUPerDiff, humanize.IBytes(uint64(s.Memory)), s.Slow)})
 	}
-	for why, n := range r.Reasons {
-		out = append(out, [2]string{"why", fmt.Sprintf("%d × %s", n, why)})
+	for _, why := range slices.Sorted(maps.Keys(r.Reasons)) {
+		out = append(out, [2]string{"why", fmt.Sprintf("%d × %s", r.Reasons[why], why)})
 	}
 	return out
 }

@@ -184,6 +184,9 @@ func (c *crowd) write(v *viewer, op byte, payload []byte) {
 
 // subscribe asks for the view, from where the viewer is.
 func (c *crowd) subscribe(v *viewer) {
+	if v.stage != stageFollowing {
+		return
+	}
 	m := v.view.query
 	m.ID, m.Pos = answersSubscribe, v.at.pos
 	if m.Pos != "" {
