@@ -93,6 +93,7 @@ func (r *outcome) writeHTML(w io.Writer, now time.Time) error {
 type plot struct {
 	title  string
 	unit   string
+	over   string // what the labels are
 	labels []string
 	names  []string
 	values [][]float64
@@ -110,13 +111,13 @@ func (r *outcome) charts() (out []chart, err error) {
 }
 
 func (r *outcome) plots() []plot {
-	ladder := plot{title: "Latency from command to viewer, by percentile", unit: "ms", names: []string{"latency"}, values: [][]float64{nil}}
+	ladder := plot{title: "Latency from command to viewer, by percentile", unit: "ms", over: "percentile", names: []string{"latency"}, values: [][]float64{nil}}
 	for _, x := range r.Latency.ladder {
 		ladder.labels = append(ladder.labels, fmt.Sprintf("%g", x.percent))
 		ladder.values[0] = append(ladder.values[0], x.ms)
 	}
 	over := func(title, unit string, names []string, value ...func(secondFigures) float64) plot {
-		p := plot{title: title, unit: unit, names: names, values: make([][]float64, len(value))}
+		p := plot{title: title, unit: unit, over: "seconds", names: names, values: make([][]float64, len(value))}
 		for _, s := range r.Series {
 			p.labels = append(p.labels, fmt.Sprintf("%.0f", s.At))
 			for i, f := range value {
@@ -148,6 +149,7 @@ func (p *plot) draw() ([]byte, error) {
 	}
 	o := charts.NewLineChartOptionWithData(p.values)
 	o.XAxis.Labels = p.labels
+	o.XAxis.Title = p.over
 	o.XAxis.BoundaryGap = new(false)
 	o.YAxis = []charts.YAxisOption{{Title: p.unit, Min: new(0.0)}}
 	o.Legend.SeriesNames = p.names
