@@ -50,10 +50,16 @@ func newAnchors(o *options, clock func() time.Duration, l *ledger, steady <-chan
 	}
 }
 
+// because counts why something went wrong, without the ports, of which each is
+// another.
 func (a *anchors) because(err error) {
+	why := err.Error()
+	if broke, ok := errors.AsType[*net.OpError](err); ok {
+		why = broke.Op + ": " + broke.Err.Error()
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.reasons[err.Error()]++
+	a.reasons[why]++
 }
 
 // run has all anchors come, spread over the ramp, and stay until ctx ends. Then

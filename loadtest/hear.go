@@ -22,7 +22,7 @@ func (c *crowd) readable(v *viewer) {
 	buf := c.scratch
 	if v.slow && !c.calm && v.stage == stageFollowing {
 		buf = buf[:c.o.SlowRate/slowSips+1]
-		c.await(v, forNothing|interestOf(v))
+		c.await(v, interestOf(v))
 		c.after(time.Second/slowSips, v, (*crowd).sip)
 		if v.stage == stageAway {
 			return
@@ -235,7 +235,8 @@ func (c *crowd) understand(v *viewer, m wire.Message, payload []byte, deflated b
 		}
 		return fmt.Errorf("a diff of %s, which the viewer does not have", m.View)
 	case *wire.Unwatched:
-		v.watch, v.wanted = nil, ""
+		v.watch = nil
+		c.another(v)
 		c.after(c.about(time.Second), v, (*crowd).lookOn)
 	case *wire.Liked:
 		c.tally.liked++
@@ -253,7 +254,7 @@ func (c *crowd) understand(v *viewer, m wire.Message, payload []byte, deflated b
 func (c *crowd) refused(v *viewer, m *wire.Error) {
 	switch {
 	case m.ID == answersWatch && m.Code == wire.CodeNotFound:
-		v.wanted = "" // it ended meanwhile
+		c.another(v) // it ended meanwhile
 		c.after(c.about(time.Second), v, (*crowd).lookOn)
 		return
 	case m.ID == answersLike && (m.Code == wire.CodeNotFound || m.Code == wire.CodeRateLimited):

@@ -205,10 +205,11 @@ func TestLagMeter(t *testing.T) {
 // kernel's part.
 func BenchmarkHear(b *testing.B) {
 	c, v := lone(b)
-	c.hear(v, append(welcome(), text(snapshot("1", entry("a", 1), entry("b", 1)))...))
-	next := text(diff("1", "1", patch("a", "extra", `{"a":"`+strings.Repeat("x", 200)+`"}`)))
+	e := entry("a", 1)
+	e.Title = strings.Repeat("x", 200)
+	c.hear(v, append(welcome(), text(snapshot("1", e, entry("b", 1)))...))
+	next := text(diff("1", "1", patch("a", "title", `"`+e.Title+`"`))) // leads to where it came from
 	c.hear(v, next)
-	next = text(diff("1", "1"))
 	b.SetBytes(int64(len(next)))
 	b.ReportAllocs()
 	for b.Loop() {

@@ -136,8 +136,8 @@ func (c *crowd) missing() (n int) {
 func (c *crowd) refer() {
 	watched := map[string]bool{}
 	for _, v := range c.viewers {
-		if v.watch != nil {
-			watched[v.watch.view.code] = true
+		if v.wanted != "" {
+			watched[v.wanted] = true
 		}
 	}
 	for _, view := range c.views {

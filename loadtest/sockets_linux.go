@@ -53,7 +53,7 @@ func (p *poller) change(fd int, index, life int32, in interest) error {
 // may be more. It waits whole milliseconds, rounded up: down, it would come
 // back at once, again and again, until the time has come.
 func (p *poller) wait(most time.Duration) (n int, full bool, err error) {
-	n, err = unix.EpollWait(p.fd, p.events, int((most+time.Millisecond-1).Milliseconds()))
+	n, err = unix.EpollWait(p.fd, p.events, int((most + time.Millisecond - 1).Milliseconds()))
 	if errors.Is(err, unix.EINTR) {
 		return 0, false, nil
 	}

@@ -214,6 +214,14 @@ func (c *crowd) lookOn(v *viewer) {
 	}
 }
 
+// another has a viewer watch another stream from now on; a reference goes on to
+// look for the one that it is there for.
+func (c *crowd) another(v *viewer) {
+	if !v.reference {
+		v.wanted = ""
+	}
+}
+
 // lookAway ends a watch whose stream has ended.
 func (c *crowd) lookAway(v *viewer) {
 	if v.stage == stageFollowing && v.watch != nil && len(v.watch.entries) == 0 {
