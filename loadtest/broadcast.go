@@ -74,7 +74,7 @@ func (b *broadcast) begin(ctx context.Context) error {
 	id, ask := resumeID, wire.Message(&wire.Resume{ID: resumeID, Session: b.session})
 	if b.session == "" {
 		// Should the session before this one still be live, it is taken over.
-		b.ledger.change(b.record, func(s *session) { s.mayGo = now })
+		b.ledger.mayEnd(b.record, now)
 		b.anchor.starts++
 		id, ask = startID, &wire.Start{
 			ID: startID, Title: fmt.Sprintf("Load %d, take %d", b.i, b.anchor.starts), Tags: []string{b.tag},
@@ -120,8 +120,7 @@ func (b *broadcast) over() error {
 	if wrong := b.ledger.left(b.record.entry.Code, b.record.entry.StartedAt, b.clock()); wrong != "" {
 		b.fault(faultLeft, wrong+" (so its anchor was told)")
 	}
-	now := b.clock()
-	b.ledger.change(b.record, func(s *session) { s.mayGo = now })
+	b.ledger.mayEnd(b.record, b.clock())
 	return errOver
 }
 
@@ -272,8 +271,7 @@ func (b *broadcast) leave() error {
 
 // stop stops the session and waits for the answer.
 func (b *broadcast) stop() error {
-	now := b.clock()
-	b.ledger.change(b.record, func(s *session) { s.mayGo = now })
+	b.ledger.mayEnd(b.record, b.clock())
 	if err := b.tell(&wire.Stop{ID: stopID}); err != nil {
 		return err
 	}

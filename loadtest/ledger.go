@@ -90,6 +90,16 @@ func (l *ledger) left(code string, startedAt int64, now time.Duration) string {
 	return fmt.Sprintf("%s was seen to leave %v after a beat that was acknowledged", code, (now - s.heard).Round(time.Millisecond))
 }
 
+// mayEnd notes that a session may be over from now on, if it was not so before:
+// who judges a departure may have seen it earlier than this.
+func (l *ledger) mayEnd(s *session, now time.Duration) {
+	l.change(s, func(s *session) {
+		if s.mayGo == 0 {
+			s.mayGo = now
+		}
+	})
+}
+
 // settled reports whether every update has been answered.
 func (l *ledger) settled() bool {
 	l.mu.Lock()

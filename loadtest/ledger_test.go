@@ -88,6 +88,18 @@ func TestAudit(t *testing.T) {
 	}
 }
 
+// TestMayEndOnce: a session that was stopped is not taken back by the start of
+// the next one.
+func TestMayEndOnce(t *testing.T) {
+	l, s := newBook()
+	l.mayEnd(s, 2*time.Second)
+	l.mayEnd(s, 4*time.Second)
+	if wrong := l.left("a", 1, 3*time.Second); wrong != "" {
+		t.Error(wrong)
+	}
+	l.mayEnd(nil, 0) // of an anchor's first start
+}
+
 func TestSettled(t *testing.T) {
 	l, s := newBook()
 	s.unsure = 1
