@@ -32,6 +32,7 @@ var allowed = map[string]struct {
 	"onair/server/auth":   {nil, "tokens are checked without the rest"},
 	"onair/web":           {nil, "pages are files"},
 	"onair/deploy/demo":   {[]string{"onair/hub/wire"}, "a client, which starts the built server"},
+	"onair/loadtest":      {[]string{"onair/hub/wire"}, "what shares code with the server shares its mistakes"},
 	"onair/server": {[]string{
 		"onair/presence", "onair/presence/embedded", "onair/signing", "onair/hub", "onair/hub/wire", "onair/hub/socket",
 		"onair/server/config", "onair/server/auth", "onair/server/hooks", "onair/web",

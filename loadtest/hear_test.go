@@ -1,0 +1,218 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"compress/flate"
+	"strings"
+	"testing"
+	"time"
+
+	"onair/hub/wire"
+)
+
+// lone is a crowd of one, without a socket: what it says is lost.
+func lone(t testing.TB, args ...string) (*crowd, *viewer) {
+	t.Helper()
+	o := &options{profile: profile{Viewers: 1, Views: 1}, Limit: 100, Seed: 1, Deflate: len(args) > 0}
+	c, err := newCrowd(o, func() time.Duration { return time.Second }, newLedger("run"), &faults{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.poll.close)
+	c.now = time.Second
+	v := c.viewers[0]
+	v.stage = stageGreeting
+	return c, v
+}
+
+func text(m wire.Message) []byte { return serverFrame(opText, string(wire.Append(nil, m))) }
+
+func welcome() []byte {
+	return text(&wire.Welcome{Node: "n", HeartbeatMS: 1000, MissedLimit: 3, IdleMS: 25000})
+}
+
+func diff(prev, pos string, set ...wire.Patch) *wire.Diff {
+	return &wire.Diff{View: "v", Prev: prev, Pos: pos, Set: set}
+}
+
+// TestHearInPieces: frames are taken wherever the network cuts them.
+func TestHearInPieces(t *testing.T) {
+	parts := wire.Append(nil, diff("2", "3"))
+	inParts := serverFrame(opText, string(parts[:9]))
+	inParts[0] &^= finalBit
+	inParts = append(inParts, serverFrame(opPing, "between")...)
+	inParts = append(inParts, serverFrame(opContinue, string(parts[9:]))...)
+	stream := bytes.Join([][]byte{
+		welcome(), text(snapshot("1", entry("a", 1))), serverFrame(opPing, "x"),
+		text(diff("1", "2", patch("a", "likes", "5"))), inParts,
+	}, nil)
+	for cut := range len(stream) + 1 {
+		c, v := lone(t)
+		for _, piece := range [][]byte{stream[:cut], stream[cut:]} {
+			if err := c.hear(v, piece); err != nil {
+				t.Fatalf("cut at %d: %v", cut, err)
+			}
+		}
+		if v.at.pos != "3" || v.at.entries["a"].Likes != 5 || v.rest != nil || c.tally.diffs != 2 {
+			t.Fatalf("cut at %d: at %q after %d diffs", cut, v.at.pos, c.tally.diffs)
+		}
+		c.poll.close()
+	}
+}
+
+// TestHearBrokenServers: whatever no server should send is told.
+func TestHearBrokenServers(t *testing.T) {
+	begin := append(welcome(), text(snapshot("1", entry("a", 1)))...)
+	for name, bad := range map[string][]byte{
+		"a second welcome":        welcome(),
+		"an unasked snapshot":     text(snapshot("2")),
+		"a diff of another view":  text(&wire.Diff{View: "w", Prev: "1", Pos: "2"}),
+		"an anchor's message":     text(&wire.Ack{N: 1}),
+		"no JSON":                 serverFrame(opText, "hello"),
+		"no UTF-8":                serverFrame(opText, "{\"type\":\"\xff\"}"),
+		"binary":                  serverFrame(opBinary, "x"),
+		"a continuation":          serverFrame(opContinue, "x"),
+		"deflate":                 append([]byte{finalBit | deflatedBit | opText, 1}, 'x'),
+		"a watch that is unasked": text(&wire.Watching{ID: answersWatch, Code: "a", View: "code/a", Pos: "1", Entry: entry("a", 1)}),
+	} {
+		c, v := lone(t)
+		if err := c.hear(v, begin); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.hear(v, bad); err == nil {
+			t.Errorf("%s is not told", name)
+		}
+	}
+}
+
+// TestHearLies: what is broken is counted, and the viewer goes on.
+func TestHearLies(t *testing.T) {
+	begin := append(welcome(), text(snapshot("1", entry("a", 1)))...)
+	for name, test := range map[string]struct {
+		frame []byte
+		want  fault
+	}{
+		"a hole in the chain": {text(diff("2", "3")), faultChain},
+		"a wrong count":       {text(&wire.Diff{View: "v", Prev: "1", Pos: "2", HasTotal: true, Total: 7}), faultProtocol},
+		"another list":        {text(&wire.Diff{View: "v", Prev: "1", Pos: "1", Set: []wire.Patch{patch("a", "likes", "9")}}), faultDiverge},
+		"a live anchor left":  {text(&wire.Diff{View: "v", Prev: "1", Pos: "2", HasTotal: true, Del: []string{"a"}}), faultLeft},
+	} {
+		c, v := lone(t)
+		c.ledger.rules(time.Second, 3)
+		c.ledger.began(entry("a", 1), "run-0", 0)
+		if err := c.hear(v, begin); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.hear(v, test.frame); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		counts, examples := c.faults.read()
+		if counts[test.want] != 1 || len(examples) != 1 {
+			t.Errorf("%s: got %v, want one of %q", name, examples, test.want)
+		}
+	}
+}
+
+// TestHearSharesWork: who gets what another has got decodes nothing.
+func TestHearSharesWork(t *testing.T) {
+	c, v := lone(t)
+	c.enlist(1)
+	other := c.viewers[1]
+	other.stage = stageGreeting
+	for _, f := range [][]byte{welcome(), text(snapshot("1", entry("a", 1))), text(diff("1", "2", patch("a", "likes", "5")))} {
+		for _, who := range []*viewer{v, other} {
+			if err := c.hear(who, f); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if v.at != other.at || v.at.pos != "2" {
+		t.Errorf("at %p and %p", v.at, other.at)
+	}
+	next := text(diff("2", "2"))
+	c.hear(v, next)
+	if n := testing.AllocsPerRun(100, func() { c.hear(other, next) }); n != 0 {
+		t.Errorf("a known frame costs %v allocations", n)
+	}
+}
+
+func TestInflate(t *testing.T) {
+	want := strings.Repeat(`{"type":"diff"}`, 100)
+	var b bytes.Buffer
+	w, _ := flate.NewWriter(&b, 6)
+	w.Write([]byte(want))
+	w.Flush()
+	got, err := inflate(bytes.TrimSuffix(b.Bytes(), []byte("\x00\x00\xff\xff")))
+	if err != nil || string(got) != want {
+		t.Errorf("got %q, %v", got, err)
+	}
+	if _, err := inflate([]byte{0xFF}); err == nil {
+		t.Error("rubbish is inflated")
+	}
+}
+
+// FuzzHear: a server may send whatever it likes, and however it is cut.
+func FuzzHear(f *testing.F) {
+	list := append(welcome(), text(snapshot("1", entry("a", 1)))...)
+	f.Add(append(list, text(diff("1", "2", patch("a", "likes", "5")))...), 20)
+	f.Add(append(list, text(diff("7", "8"))...), 40)
+	f.Add(append(list, text(&wire.Unwatched{ID: answersUnwatch, Code: "a"})...), 3)
+	f.Add(append(list, serverFrame(opClose, "\x03\xe9")...), 3)
+	f.Add(append(list, text(&wire.Error{ID: answersSubscribe, Code: wire.CodeUnavailable})...), 3)
+	f.Fuzz(func(t *testing.T, data []byte, cut int) {
+		whole, v := lone(t)
+		err := whole.hear(v, data)
+		if cut < 0 || cut > len(data) {
+			return
+		}
+		pieces, w := lone(t)
+		again := pieces.hear(w, data[:cut])
+		if again == nil && w.stage != stageAway {
+			again = pieces.hear(w, data[cut:])
+		}
+		if (err == nil) != (again == nil) || v.at.pos != w.at.pos || whole.tally.diffs != pieces.tally.diffs {
+			t.Fatalf("cut at %d: at %q, %v; whole: at %q, %v", cut, w.at.pos, again, v.at.pos, err)
+		}
+		whole.poll.close()
+		pieces.poll.close()
+	})
+}
+
+func TestLagMeter(t *testing.T) {
+	var l lagMeter
+	const msec = time.Millisecond
+	for i, step := range []struct {
+		now, waited time.Duration
+		full        bool
+		end, want   time.Duration
+	}{
+		{10 * msec, 5 * msec, false, 11 * msec, 1 * msec}, // woken: nobody waited before
+		{11 * msec, 0, false, 15 * msec, 5 * msec},        // came while the others were served
+		{15 * msec, 0, true, 18 * msec, 7 * msec},
+		{18 * msec, 0, false, 20 * msec, 9 * msec}, // left behind by the round before
+		{30 * msec, 9 * msec, false, 31 * msec, 1 * msec},
+	} {
+		l.fetched(step.now, step.waited, step.full)
+		if got := l.lag(step.end); got != step.want {
+			t.Errorf("round %d: lag %v, want %v", i, got, step.want)
+		}
+	}
+}
+
+// BenchmarkHear is the cost of a frame that another viewer has had, without the
+// kernel's part.
+func BenchmarkHear(b *testing.B) {
+	c, v := lone(b)
+	e := entry("a", 1)
+	e.Title = strings.Repeat("x", 200)
+	c.hear(v, append(welcome(), text(snapshot("1", e, entry("b", 1)))...))
+	next := text(diff("1", "1", patch("a", "title", `"`+e.Title+`"`))) // leads to where it came from
+	c.hear(v, next)
+	b.SetBytes(int64(len(next)))
+	b.ReportAllocs()
+	for b.Loop() {
+		c.hear(v, next)
+	}
+}

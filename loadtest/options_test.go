@@ -1,0 +1,118 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+)
+
+// called runs the command with nothing in its environment.
+func called(t *testing.T, args ...string) (code int, out, errs string) {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	code = run(t.Context(), args, func(string) string { return "" }, &stdout, &stderr)
+	return code, stdout.String(), stderr.String()
+}
+
+func TestMayLoad(t *testing.T) {
+	for text, want := range map[string]bool{
+		"127.0.0.1:1": true, "127.9.9.9:1": true, "[::1]:1": true,
+		"0.0.0.0:1": false, "10.0.0.1:1": false, "192.0.2.1:1": false, "[2001:db8::1]:1": false, "[::]:1": false,
+	} {
+		addr := netip.MustParseAddrPort(text)
+		if got := mayLoad(addr, false) == nil; got != want {
+			t.Errorf("%s: may be loaded: %t, want %t", text, got, want)
+		}
+		if mayLoad(addr, true) != nil {
+			t.Errorf("%s: refused though it is owned", text)
+		}
+	}
+}
+
+func TestWrongUsage(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "none")
+	for _, test := range []struct{ args, want string }{
+		{"--url ws://192.0.2.1:80", "not loopback"},
+		{"--url ws://127.0.0.1:1 --metrics http://192.0.2.1:80/metrics", "not loopback"},
+		{"--url wss://127.0.0.1:1", "begins with ws://"},
+		{"--url 127.0.0.1:1", "--url"},
+		{"--profile no", "--profile"},
+		{"--viewers 0", "there must be viewers"},
+		{"--viewers 1000000000", "open files"},
+		{"--slow-share 2", "share"},
+		{"--updates-per-second 1000 --anchors 2", "have more anchors"},
+		{"--updates-per-second 1 --anchors 0", "nobody is there"},
+		{"--duration 1ms", "--duration"},
+		{"--secret-file " + file, "--secret-file"},
+		{"--secret-file " + file + " --secret x", "one of the two"},
+		{"--no-such-flag", "flag"},
+	} {
+		args := strings.Fields(test.args)
+		if !strings.Contains(test.args, "--secret") {
+			args = append(args, "--secret", "x")
+		}
+		code, _, errs := called(t, args...)
+		if code != exitUsage || !strings.Contains(errs, test.want) {
+			t.Errorf("%s: exit %d, %q, want %d and %q", test.args, code, errs, exitUsage, test.want)
+		}
+	}
+	if code, _, errs := called(t); code != exitUsage || !strings.Contains(errs, "--secret") {
+		t.Errorf("without a secret: exit %d, %q", code, errs)
+	}
+}
+
+func TestHelp(t *testing.T) {
+	code, out, _ := called(t, "--help")
+	for name := range profiles {
+		if !strings.Contains(out, "  "+name+" ") {
+			t.Errorf("profile %s is not in the help", name)
+		}
+	}
+	if code != 0 || !strings.Contains(out, "--viewer.anonymous true") {
+		t.Errorf("exit %d, %s", code, out)
+	}
+}
+
+// TestProfiles: each is valid, and flags override it.
+func TestProfiles(t *testing.T) {
+	for name, p := range profiles {
+		o := parse(t, "--profile", name, "--viewers", "10") // as many as anybody may have files for
+		if o.Anchors != p.Anchors || o.Duration != p.Duration || o.CrashShare != p.CrashShare {
+			t.Errorf("%s: got %+v", name, o.profile)
+		}
+	}
+	o := parse(t, "--profile", "evening", "--viewers", "7", "--anchor-life", "0s", "--crash-share", "0.5")
+	want := profiles["evening"]
+	want.Viewers, want.AnchorLife, want.CrashShare = 7, 0, 0.5
+	if o.profile != want {
+		t.Errorf("got %+v, want %+v", o.profile, want)
+	}
+}
+
+func parse(t *testing.T, args ...string) *options {
+	t.Helper()
+	o := &options{}
+	cmd := &cobra.Command{}
+	o.register(cmd)
+	if err := cmd.ParseFlags(args); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(file, []byte("x\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	o.SecretFile = file
+	if err := o.complete(context.Background(), cmd, func(string) string { return "" }); err != nil {
+		t.Fatal(err)
+	}
+	if string(o.secret) != "x" {
+		t.Errorf("the secret is %q", o.secret)
+	}
+	return o
+}

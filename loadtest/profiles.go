@@ -1,0 +1,62 @@
+package main
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// profile is what a run does, all of which flags can change.
+type profile struct {
+	about string
+
+	Anchors    int           `json:"anchors"`
+	Viewers    int           `json:"viewers"`
+	Views      int           `json:"views"`
+	Duration   time.Duration `json:"duration_ns"`
+	Updates    float64       `json:"updates_per_second"` // of all anchors together
+	Likes      float64       `json:"likes_per_second"`   // of all viewers together
+	WatchShare float64       `json:"watch_share"`
+	SlowShare  float64       `json:"slow_share"`
+	AwayShare  float64       `json:"away_share"`
+	Herds      int           `json:"herds"`
+	AnchorLife time.Duration `json:"anchor_life_ns"`
+	CrashShare float64       `json:"crash_share"`
+}
+
+const defaultProfile = "steady"
+
+// profiles are the ready-made ones, by name.
+var profiles = map[string]profile{
+	"steady": {
+		about:   "anchors update, viewers look on; nobody comes or goes",
+		Anchors: 100, Viewers: 1000, Views: 10, Duration: 30 * time.Second, Updates: 20, Likes: 10, WatchShare: 0.2,
+	},
+	"evening": {
+		about:   "a bit of everything, as on a busy evening",
+		Anchors: 300, Viewers: 5000, Views: 30, Duration: time.Minute, Updates: 60, Likes: 100, WatchShare: 0.5,
+		SlowShare: 0.02, AwayShare: 0.1, AnchorLife: time.Minute, CrashShare: 0.1,
+	},
+	"herd": {
+		about:   "every viewer loses the connection at once, twice, and comes back with its position",
+		Anchors: 100, Viewers: 5000, Views: 10, Duration: time.Minute, Updates: 20, WatchShare: 0.2, Herds: 2,
+	},
+	"churn": {
+		about:   "anchors start, stop and crash all the time",
+		Anchors: 300, Viewers: 1000, Views: 10, Duration: time.Minute, Updates: 30, WatchShare: 0.3,
+		AnchorLife: 10 * time.Second, CrashShare: 0.3,
+	},
+	"slow": {
+		about:   "every fifth viewer reads slower than the list changes",
+		Anchors: 100, Viewers: 1000, Views: 5, Duration: time.Minute, Updates: 200, SlowShare: 0.2,
+	},
+	"crowd": {
+		about:   "one view, changed once a second, and as many viewers as one process may have sockets for",
+		Anchors: 10, Viewers: 15000, Views: 1, Duration: 30 * time.Second, Updates: 1,
+	},
+}
+
+func profileNames() string {
+	return strings.Join(slices.Sorted(maps.Keys(profiles)), ", ")
+}

@@ -1,0 +1,114 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+// anOutcome is that of a run of a few seconds.
+func anOutcome() (*outcome, *options) {
+	o := &options{profile: profiles[defaultProfile], MaxP99: time.Second, MaxLag: 100 * time.Millisecond}
+	r := &outcome{Profile: defaultProfile, Options: o.profile, Compared: comparison{Equal: o.Viewers}}
+	r.Viewers.Most = o.Viewers
+	h := newHistogram()
+	for i := range 2000 {
+		record(h, time.Duration(i+1)*time.Millisecond/10, 1)
+	}
+	r.Latency = latencies{Samples: h.TotalCount(), P99: ms(micros(h.ValueAtQuantile(99))), ladder: ladderOf(h)}
+	r.Server = &serverFigures{CPUCores: 0.5}
+	for i := range 5 {
+		r.Series = append(r.Series, secondFigures{At: float64(i), Viewers: i * 100, P50: 1, P99: float64(i), Bytes: 1 << 20})
+	}
+	return r, o
+}
+
+func TestVerdict(t *testing.T) {
+	for name, test := range map[string]struct {
+		change func(*outcome, *[faultKinds]int)
+		want   string
+		row    string
+	}{
+		"all well":        {func(*outcome, *[faultKinds]int) {}, passed, ""},
+		"a lie":           {func(_ *outcome, f *[faultKinds]int) { f[faultLeft] = 1 }, failed, faultLeft.String()},
+		"one differs":     {func(r *outcome, _ *[faultKinds]int) { r.Compared.Equal-- }, failed, "equals a fresh snapshot"},
+		"late":            {func(r *outcome, _ *[faultKinds]int) { r.Latency.P99 = 1000.1 }, failed, "99th percentile"},
+		"nothing seen":    {func(r *outcome, _ *[faultKinds]int) { r.Latency.Samples = 0 }, failed, "updates that viewers saw"},
+		"disconnected":    {func(r *outcome, _ *[faultKinds]int) { r.Viewers.Disconnects = 1 }, failed, "disconnects"},
+		"anchor lost":     {func(r *outcome, _ *[faultKinds]int) { r.Anchors.Disconnects = 1 }, failed, "disconnects"},
+		"refused":         {func(r *outcome, _ *[faultKinds]int) { r.Anchors.Errors = 1 }, failed, "refused"},
+		"few viewers":     {func(r *outcome, _ *[faultKinds]int) { r.Viewers.Most = 10 }, failed, "viewers at once"},
+		"busy client":     {func(r *outcome, _ *[faultKinds]int) { r.Client.LagP99 = 101 }, passed, "client overloaded"},
+		"came back later": {func(r *outcome, _ *[faultKinds]int) { r.Viewers.Refusals = 1 }, passed, "handshakes"},
+	} {
+		r, o := anOutcome()
+		var counts [faultKinds]int
+		test.change(r, &counts)
+		r.judge(o, counts, false)
+		if r.Result != test.want {
+			t.Errorf("%s: %s, want %s", name, r.Result, test.want)
+		}
+		for _, x := range r.Rows {
+			told := test.row != "" && strings.Contains(x.What, test.row)
+			if bad := x.Result != passed; bad != told {
+				t.Errorf("%s: %+v", name, x)
+			}
+		}
+	}
+}
+
+// elsewhere is what would have a browser load something.
+var elsewhere = regexp.MustCompile(`(?i)(src|href)\s*=|url\(|@import|<script|<link|<iframe`)
+
+func TestReports(t *testing.T) {
+	r, o := anOutcome()
+	r.Examples = []string{"an example with <b>markup</b>"}
+	r.judge(o, [faultKinds]int{faultChain: 2}, false)
+	base := filepath.Join(t.TempDir(), "new", "report")
+	if err := r.writeReports(base, time.Unix(0, 0)); err != nil {
+		t.Fatal(err)
+	}
+	page, err := os.ReadFile(base + ".html")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := bytes.Count(page, []byte("<svg")); n != len(r.plots()) {
+		t.Errorf("%d plots, want %d", n, len(r.plots()))
+	}
+	if found := elsewhere.Find(page); found != nil {
+		t.Errorf("the page loads something: %s", found)
+	}
+	for _, want := range []string{failed, "broken chains of positions", "&lt;b&gt;markup", "Memory of the server"} {
+		if !strings.Contains(string(page), want) {
+			t.Errorf("the page lacks %q", want)
+		}
+	}
+	data, err := os.ReadFile(base + ".json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got outcome
+	if err := json.Unmarshal(data, &got); err != nil {
+		t.Fatal(err)
+	}
+	if got.Result != failed || got.Faults[faultChain.String()] != 2 || len(got.Series) != 5 || got.Latency.P99 != r.Latency.P99 {
+		t.Errorf("got %+v", got)
+	}
+}
+
+// TestReportOfNothing: a run that came to nothing has a report, too.
+func TestReportOfNothing(t *testing.T) {
+	r := &outcome{Latency: latencies{ladder: ladderOf(newHistogram())}}
+	var page bytes.Buffer
+	if err := r.writeHTML(&page, time.Unix(0, 0)); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.print(&page); err != nil {
+		t.Fatal(err)
+	}
+}
