@@ -37,18 +37,6 @@ func connected(port int) (fds []int, err error) {
 	return fds, nil
 }
 
-// forbear takes the kernel's limit on closed windows off the sockets: it ends
-// connections that have been still for longer than it allows, those too that
-// read in between, and a scene lasts longer than a viewer's patience.
-func forbear(fds []int) error {
-	for _, fd := range fds {
-		if err := unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, 0); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // sendAll is the limit that others are held against: nothing but one
 // non-blocking send for each socket.
 func sendAll(fds []int, frame []byte) error {

@@ -17,6 +17,7 @@ type feed struct {
 	poller *Poller
 	id     uint64 // for the poller
 	raw    syscall.RawConn
+	wire   *wire
 	limit  int           // bytes of a message that is not deflated
 	budget int           // bytes that may wait for their message to be whole
 	within time.Duration // from a message's first byte to its last

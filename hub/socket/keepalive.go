@@ -6,33 +6,30 @@ import (
 )
 
 // The kernel probes a silent peer after keepAliveIdle, then every
-// keepAliveInterval, and gives it up at the first of those that comes
-// deadAfter after it was last heard; the same holds for data that is not
-// acknowledged and for a window that stays shut. Shorter finds dead peers
-// sooner and loses phones in tunnels. deadAfter must be longer than
-// [Options].StallTime, which is the rule for peers that live but do not read.
+// keepAliveInterval, and gives it up after keepAliveProbes of them. Shorter
+// finds dead peers sooner and loses phones in tunnels.
 const (
 	keepAliveIdle     = 30 * time.Second
 	keepAliveInterval = 10 * time.Second
 	keepAliveProbes   = 3
-	deadAfter         = 50 * time.Second
 )
 
-// KeepAlive has the kernel find out within a minute that the peer of a TCP
-// connection (or of TLS over one) is dead. Other connections are left alone.
-// Accept calls it; it is exported for answers that stay open.
+// KeepAlive has the kernel find out within a minute that the silent peer of a
+// TCP connection (or of TLS over one) is dead. Other connections are left
+// alone. Accept calls it; it is exported for answers that stay open.
+//
+// A peer that dies with something on its way to it is not silent in this sense:
+// a [Poller] finds it. TCP_USER_TIMEOUT, which is made for that, is not set: the
+// kernel counts it from the first time that the peer's window was shut, even if
+// it has been open since, and so resets a viewer that stalls now and then.
 func KeepAlive(c net.Conn) error {
 	tcp := tcpConn(c)
 	if tcp == nil {
 		return nil
 	}
-	err := tcp.SetKeepAliveConfig(net.KeepAliveConfig{
+	return tcp.SetKeepAliveConfig(net.KeepAliveConfig{
 		Enable: true, Idle: keepAliveIdle, Interval: keepAliveInterval, Count: keepAliveProbes,
 	})
-	if err != nil {
-		return err
-	}
-	return setUserTimeout(tcp, deadAfter)
 }
 
 // tcpConn returns the TCP connection that c is or runs on, or nil.

@@ -53,6 +53,7 @@ func NewPoller() (*Poller, error) {
 		return nil, fmt.Errorf("socket: epoll: %w", err)
 	}
 	go p.poll()
+	go p.sweep()
 	return p, nil
 }
 
@@ -124,11 +125,11 @@ func (p *Poller) labour(f func()) {
 
 // newFeed returns nil for what is to be read by a goroutine: all that is no TCP
 // connection, and everything without a poller.
-func newFeed(raw syscall.RawConn, o Options) *feed {
+func newFeed(w *wire, raw syscall.RawConn, o Options) *feed {
 	if raw == nil || o.Poller == nil {
 		return nil
 	}
-	f := &feed{poller: o.Poller, raw: raw, limit: o.ReadLimit, budget: o.byteBudget(), within: o.MessageTime}
+	f := &feed{poller: o.Poller, raw: raw, wire: w, limit: o.ReadLimit, budget: o.byteBudget(), within: o.MessageTime}
 	if o.Poller.add(f) != nil {
 		return nil
 	}

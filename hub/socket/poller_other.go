@@ -18,7 +18,7 @@ func (*Poller) run(f func()) { go f() }
 
 func (*Poller) remove(*feed) {}
 
-func newFeed(syscall.RawConn, Options) *feed { return nil }
+func newFeed(*wire, syscall.RawConn, Options) *feed { return nil }
 
 func (*feed) arm() error { return nil }
 

@@ -27,7 +27,7 @@ func newWire(conn net.Conn, early []byte, o Options) *wire {
 	w.in = inbound{
 		conn:        conn,
 		early:       early,
-		feed:        newFeed(raw, o),
+		feed:        newFeed(w, raw, o),
 		messageTime: o.MessageTime,
 		byteBudget:  o.byteBudget(),
 		pingBudget:  o.Pings,
