@@ -29,6 +29,7 @@ type Hub struct {
 	// The list.
 	streams  map[string]*presence.Stream // by code, also those that are not listed
 	byAnchor map[string]*presence.Stream
+	tagged   tagged
 	ring     ring
 	changes  uint64 // counted, so that a change meets an order once
 
@@ -62,6 +63,7 @@ func New(options Options) *Hub {
 		shards:   newShards(),
 		streams:  map[string]*presence.Stream{},
 		byAnchor: map[string]*presence.Stream{},
+		tagged:   tagged{},
 		ring:     ring{most: o.History},
 		orders:   newOrders(),
 		views:    map[string]*view{},
@@ -160,6 +162,7 @@ func (h *Hub) enter(old, new *presence.Stream) {
 		h.streams[new.Code] = new
 		h.byAnchor[new.Anchor] = new
 	}
+	h.tagged.enter(old, new)
 }
 
 // meet changes an order, and notes it in its views.
@@ -235,16 +238,19 @@ func (h *Hub) orderOf(q *query) *order {
 	return o
 }
 
-// among gives few streams that have all those of a query: those of another
-// order, where there is one; the fewer they are, and the more in the order that
-// they are to have, the shorter is what the hub's lock is held for.
+// among gives the streams that are all looked at for a new order: those of its
+// rarest tag, or the whole list. The hub's lock is held for that long.
 func (h *Hub) among(q *query) iter.Seq[*presence.Stream] {
-	o := h.orders.covering(q)
-	if o == nil {
+	if len(q.tags) == 0 {
 		return maps.Values(h.streams)
 	}
+	codes := h.tagged.rarest(q)
 	return func(yield func(*presence.Stream) bool) {
-		o.tree.Scan(func(p place) bool { return yield(p.st) })
+		for code := range codes {
+			if !yield(h.streams[code]) {
+				return
+			}
+		}
 	}
 }
 

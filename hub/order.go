@@ -26,8 +26,8 @@ type order struct {
 // place is a stream and what it is sorted by. That stands beside it because
 // streams lie all over memory: a search would wait for each that it looks at.
 type place struct {
-	by, startedAt int64
-	st            *presence.Stream
+	by int64
+	st *presence.Stream
 }
 
 // compare puts places as every sort wants them: descending, newer start first,
@@ -38,9 +38,9 @@ func compare(a, b place) int {
 		return -1
 	case a.by < b.by:
 		return 1
-	case a.startedAt > b.startedAt:
+	case a.st.StartedAt > b.st.StartedAt:
 		return -1
-	case a.startedAt < b.startedAt:
+	case a.st.StartedAt < b.st.StartedAt:
 		return 1
 	}
 	return strings.Compare(a.st.Code, b.st.Code)
@@ -51,8 +51,8 @@ func before(a, b place) bool {
 	if a.by != b.by {
 		return a.by > b.by
 	}
-	if a.startedAt != b.startedAt {
-		return a.startedAt > b.startedAt
+	if a.st.StartedAt != b.st.StartedAt {
+		return a.st.StartedAt > b.st.StartedAt
 	}
 	return a.st.Code < b.st.Code
 }
@@ -65,13 +65,13 @@ func newOrder(q *query) *order {
 	case wire.SortLikes:
 		o.by = func(st *presence.Stream) int64 { return st.Likes }
 	default:
-		o.by = func(*presence.Stream) int64 { return 0 }
+		o.by = func(st *presence.Stream) int64 { return st.StartedAt }
 	}
 	return o
 }
 
 // place is where a stream stands, or would.
-func (o *order) place(st *presence.Stream) place { return place{o.by(st), st.StartedAt, st} }
+func (o *order) place(st *presence.Stream) place { return place{o.by(st), st} }
 
 // places are those of streams, in order.
 func (o *order) places(streams []*presence.Stream) []place {

@@ -70,26 +70,6 @@ func (x *orders) remove(o *order) {
 	}
 }
 
-// covering returns the smallest order that has every stream of a query of a
-// list or of tags, or nil; of two as small the one that is sorted alike.
-func (x *orders) covering(q *query) (best *order) {
-	try := func(o *order) {
-		for _, tag := range o.query.tags {
-			if !slices.Contains(q.tags, tag) {
-				return
-			}
-		}
-		if best == nil || o.tree.Len() < best.tree.Len() || o.tree.Len() == best.tree.Len() && o.query.sort == q.sort {
-			best = o
-		}
-	}
-	x.each(orderKey{byList, q.list, ""}, try)
-	for _, tag := range q.tags {
-		x.each(orderKey{byTag, q.list, tag}, try)
-	}
-	return best
-}
-
 // meeting calls f for the orders that st, which may be nil, might match; for
 // some maybe more than once.
 func (x *orders) meeting(st *presence.Stream, f func(*order)) {

@@ -419,6 +419,20 @@ func (h *Hub) fault() string {
 	if len(h.agenda) != len(h.views) || len(h.waiting) > 0 {
 		return fmt.Sprintf("%d views, %d due, %d requests wait", len(h.views), len(h.agenda), len(h.waiting))
 	}
+	for _, st := range h.streams {
+		for _, tag := range st.Tags {
+			if _, ok := h.tagged[orderKey{byTag, st.List, tag}][st.Code]; ok != st.Shown {
+				return fmt.Sprintf("%s with tag %s: %v, want %v", st.Code, tag, ok, st.Shown)
+			}
+		}
+	}
+	for k, codes := range h.tagged {
+		for code := range codes {
+			if st := h.streams[code]; st == nil || st.List != k.list || !slices.Contains(st.Tags, k.value) {
+				return fmt.Sprintf("tag %s still has %s", k.value, code)
+			}
+		}
+	}
 	for _, v := range h.views {
 		n := 0
 		for _, st := range h.streams {

@@ -23,7 +23,7 @@ import (
 // URLs, and 5,000 changes a second in entries of 50. One operation is twenty
 // seconds of real time, in which Apply and Run do what they do in a server and
 // each view has viewers whose connections take everything; so give it
-// -benchtime 1x. The other cases have one thing doubled each, or deflate.
+// -benchtime 1x. The other cases have more of one thing, or deflate.
 //
 // What is reported is CPU time of the process, the garbage collector's
 // included and that of making the load left out: in all and in Apply (on its
@@ -210,14 +210,18 @@ func (l *load) audience(rank int) int64 {
 	return int64(200_000 / math.Pow(float64(rank+1), 0.9) * (0.8 + 0.4*l.rand.Float64()))
 }
 
-// queries are different ones.
+// queries are different ones. There are 3,618 with three limits.
 func (l *load) queries(n int) (all []wire.Subscribe) {
+	limits := []int{20, 100, 500, 50, 200, 350}
+	if n <= 2000 {
+		limits = limits[:3]
+	}
 	seen := map[string]bool{}
 	for len(all) < n {
 		q := wire.Subscribe{
 			ID: "1", Tags: []string{tagName(l.tags.draw(l.rand))},
 			Sort:  []string{wire.SortViewers, wire.SortLikes, wire.SortStarted}[l.rand.IntN(3)],
-			Limit: []int{20, 100, 500}[l.rand.IntN(3)],
+			Limit: limits[l.rand.IntN(len(limits))],
 		}
 		if l.rand.IntN(10) == 0 {
 			q.Tags = nil // the whole list
