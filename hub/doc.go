@@ -17,7 +17,9 @@
 //	   └────▶ ring  ─▶ bring: from any position to a view's last frame
 //
 // An order is a filter and a sort: one tree, shared by views that differ in
-// limit or play. A view keeps the window that its last frame led to, and no
+// limit or play. It is made with its first view, of the streams of its rarest
+// tag or of the whole list. Two windows are compared along their order: what is
+// the same in both is passed over without being looked at. A view keeps the window that its last frame led to, and no
 // history: that is the list's, in one ring that is written for each entry of
 // the log, never at a view's own ticks. A position from another node, whose
 // ticks fall elsewhere, is therefore as good as one of ours. A viewer is a
@@ -43,6 +45,7 @@
 // # Invariants
 //
 //   - A view that is not dirty shows what its order's tree has.
+//   - No play URL of a view's window changes before the view's next switch.
 //   - A cursor that is not at its view's last frame has a request under way, or
 //     the frame on its way to it, or its socket is marked behind, or somebody has
 //     the socket's turn and is about to bring it there.

@@ -87,29 +87,24 @@ func (o *outbound) send(m Message, deflated bool) (full bool, err error) {
 	case o.full:
 		return true, ErrFull
 	}
-	own := owns.Get().(*[]byte)
-	var frame pieces
-	if frame[0], frame[1] = m.split((*own)[:0], deflated); len(frame[0]) > 0 && frame.len() <= maxOwn {
-		frame = pieces{append(frame[0], frame[1]...)}
-	}
-	if cap(frame[0]) <= maxOwn {
-		*own = frame[0]
-	}
-	switch {
-	case o.drain != nil:
+	frame, own := compose(m, deflated)
+	if o.drain != nil {
 		o.drain.pending = frame
-	default:
-		began := false
-		if frame, began, err = o.attempt(frame); err != nil {
-			return false, err
-		}
-		if frame.len() == 0 {
-			owns.Put(own)
-			o.stats.Frames++
-			return false, nil
-		}
-		o.start(&drainer{left: frame, begun: began})
+		o.full = true
+		return true, nil
 	}
+	rest, begun, err := o.attempt(frame)
+	if err != nil {
+		return false, err
+	}
+	if rest.len() == 0 {
+		if own != nil {
+			owns.Put(own)
+		}
+		o.stats.Frames++
+		return false, nil
+	}
+	o.start(&drainer{left: rest, begun: begun})
 	o.full = true
 	return true, nil
 }
@@ -117,6 +112,24 @@ func (o *outbound) send(m Message, deflated bool) (full bool, err error) {
 // owns are buffers for what messages do not share. One that has not gone is
 // kept until it has, and not put back.
 var owns = sync.Pool{New: func() any { return new([]byte) }}
+
+// compose returns a message's frame, and the buffer that its own part is in, if
+// that is one of owns.
+func compose(m Message, deflated bool) (frame pieces, own *[]byte) {
+	if len(m.Head) == 0 {
+		frame[0], frame[1] = m.split(nil, deflated)
+		return frame, nil
+	}
+	own = owns.Get().(*[]byte)
+	if frame[0], frame[1] = m.split((*own)[:0], deflated); frame.len() <= maxOwn {
+		frame = pieces{append(frame[0], frame[1]...)}
+	}
+	if cap(frame[0]) > 2*maxOwn {
+		return frame, nil
+	}
+	*own = frame[0]
+	return frame, own
+}
 
 // attempt writes what goes at once, and returns the rest, and whether that has
 // been begun. The caller holds mu.
