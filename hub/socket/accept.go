@@ -46,6 +46,9 @@ func Accept(w http.ResponseWriter, r *http.Request, options Options) (*Conn, err
 		return nil, u.refusal()
 	}
 	if err != nil {
+		if u.wire != nil {
+			u.wire.Close()
+		}
 		return nil, fmt.Errorf("socket: upgrade: %w", err)
 	}
 	ws.SetReadLimit(int64(options.ReadLimit))
