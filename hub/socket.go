@@ -311,7 +311,8 @@ type fate uint8
 const (
 	passed fate = iota // not for this cursor: it stands elsewhere
 	given
-	left // behind
+	left   // the connection was full
+	queued // something else goes first
 )
 
 // hand writes a frame of a view to a socket that stands at its prev, unless
@@ -323,10 +324,14 @@ func (s *Socket) hand(c *cursor, f *flight, now time.Time) fate {
 	switch {
 	case c.gone || c.asks > 0 || c.pos != f.prev || s.dead:
 		return passed // an answer brings it to the view's last frame
-	case s.full || s.turn || len(s.answers) > 0 || s.parting != nil:
+	case s.full:
 		c.left = f.number
 		s.behind = true
 		return left
+	case s.turn || len(s.answers) > 0 || s.parting != nil:
+		c.left = f.number
+		s.behind = true
+		return queued
 	}
 	c.pos = f.next
 	s.write(&f.outgoing, now)
