@@ -236,17 +236,17 @@ func (s *server) serve(ctx context.Context, public, ops net.Listener) error {
 	return errors.Join(err, s.store.Close())
 }
 
-// poll has sockets read when there is something to read, where that is
-// possible, and says which way it is.
+// poll has sockets read when there is something to read, where TLS does not end
+// here, and says which way it is.
 func (s *server) poll(public net.Listener) (err error) {
 	if _, plain := public.(*net.TCPListener); plain && s.certificate == nil {
 		s.poller, err = socket.NewPoller()
 	}
-	reading := "goroutines"
+	reading := "blocking"
 	if s.poller != nil {
-		reading = "readiness"
+		reading = s.poller.String()
 	}
-	s.log.Info().Str("sockets", reading).Msg("reading")
+	s.log.Info().Str("path", reading).Msg("sockets")
 	return err
 }
 

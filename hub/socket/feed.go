@@ -190,3 +190,16 @@ func (c *Conn) Await(then func()) {
 		f.wake()
 	}
 }
+
+// newFeed returns nil for what is to be read by a goroutine: all that is no TCP
+// connection, and everything without a poller.
+func newFeed(w *wire, raw syscall.RawConn, o Options) *feed {
+	if raw == nil || o.Poller == nil {
+		return nil
+	}
+	f := &feed{poller: o.Poller, raw: raw, wire: w, limit: o.ReadLimit, budget: o.byteBudget(), within: o.MessageTime}
+	if o.Poller.add(f) != nil {
+		return nil
+	}
+	return f
+}

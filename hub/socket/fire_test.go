@@ -173,7 +173,7 @@ func TestUnderFire(t *testing.T) {
 	door.Unlock()
 	serving.Wait()
 	// A handler may be closing the socket of a client that left early.
-	for deadline := time.Now().Add(5 * time.Second); p != nil && p.count() > 0; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(5 * time.Second); p.count() > 0; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("the poller still knows %d sockets", p.count())
 		}

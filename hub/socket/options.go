@@ -28,9 +28,9 @@ type Options struct {
 	// Shorter loses clients on bad lines, longer keeps half messages waiting.
 	MessageTime time.Duration
 
-	// Poller has the socket read without a goroutine, if it is a plain TCP
-	// connection: then Read does not block, but returns [ErrNothing]. Nil has
-	// every socket read by a goroutine.
+	// Poller has the socket read when there is something to read, if it is a
+	// plain TCP connection: then Read does not block, but returns [ErrNothing].
+	// Nil has whoever calls Read wait.
 	Poller *Poller
 
 	// Pings is how many pings a peer may send per PingWindow (20 per 10 s).

@@ -8,7 +8,6 @@ import (
 	"os"
 	"sync"
 	"syscall"
-	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -26,16 +25,14 @@ type Poller struct {
 	// Static after construction.
 	file *os.File // the epoll
 	raw  syscall.RawConn
-	work chan func()
-	done chan struct{}
+	labour
 
 	mu    sync.Mutex // guards all below
 	last  uint64
 	feeds map[uint64]*feed
 }
 
-// NewPoller returns nil where the platform has none: sockets are then read by
-// a goroutine each.
+// NewPoller starts a poller.
 func NewPoller() (*Poller, error) {
 	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
@@ -46,7 +43,7 @@ func NewPoller() (*Poller, error) {
 		return nil, fmt.Errorf("socket: epoll: %w", err)
 	}
 	p := &Poller{
-		file: os.NewFile(uintptr(fd), "epoll"), work: make(chan func()), done: make(chan struct{}), feeds: map[uint64]*feed{},
+		file: os.NewFile(uintptr(fd), "epoll"), labour: newLabour(), feeds: map[uint64]*feed{},
 	}
 	if p.raw, err = p.file.SyscallConn(); err != nil {
 		p.file.Close()
@@ -56,6 +53,9 @@ func NewPoller() (*Poller, error) {
 	go p.sweep()
 	return p, nil
 }
+
+// String names the way in which sockets are read.
+func (*Poller) String() string { return "epoll" }
 
 // Close ends the poller, whose sockets must have been closed.
 func (p *Poller) Close() error {
@@ -92,48 +92,6 @@ func (p *Poller) feed(id uint64) *feed {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.feeds[id]
-}
-
-// spare is how long a goroutine of the poller's waits for more to do.
-const spare = 10 * time.Second
-
-// run has f run by a goroutine that has nothing to do, or a new one: what f
-// does may block.
-func (p *Poller) run(f func()) {
-	select {
-	case p.work <- f:
-	default:
-		go p.labour(f)
-	}
-}
-
-func (p *Poller) labour(f func()) {
-	timer := time.NewTimer(spare)
-	defer timer.Stop()
-	for {
-		f()
-		timer.Reset(spare)
-		select {
-		case f = <-p.work:
-		case <-timer.C:
-			return
-		case <-p.done:
-			return
-		}
-	}
-}
-
-// newFeed returns nil for what is to be read by a goroutine: all that is no TCP
-// connection, and everything without a poller.
-func newFeed(w *wire, raw syscall.RawConn, o Options) *feed {
-	if raw == nil || o.Poller == nil {
-		return nil
-	}
-	f := &feed{poller: o.Poller, raw: raw, wire: w, limit: o.ReadLimit, budget: o.byteBudget(), within: o.MessageTime}
-	if o.Poller.add(f) != nil {
-		return nil
-	}
-	return f
 }
 
 // add has the poller know a feed, which is not armed yet.

@@ -216,15 +216,13 @@ func (b *blocking) Read(ctx context.Context) ([]byte, error) {
 	}
 }
 
-// poller is one for as long as the test lasts, or nil where there is none.
+// poller is one for as long as the test lasts.
 func poller(tb testing.TB) *Poller {
 	p, err := NewPoller()
 	if err != nil {
 		tb.Fatal(err)
 	}
-	if p != nil {
-		tb.Cleanup(func() { p.Close() })
-	}
+	tb.Cleanup(func() { p.Close() })
 	return p
 }
 
