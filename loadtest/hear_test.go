@@ -13,9 +13,9 @@ import (
 )
 
 // lone is a crowd of one, without a socket: what it says is lost.
-func lone(t testing.TB, args ...string) (*crowd, *viewer) {
+func lone(t testing.TB) (*crowd, *viewer) {
 	t.Helper()
-	o := &options{profile: profile{Viewers: 1, Views: 1}, Limit: 100, Seed: 1, Deflate: len(args) > 0}
+	o := &options{profile: profile{Viewers: 1, Views: 1}, Limit: 100, Seed: 1}
 	c, err := newCrowd(o, func() time.Duration { return time.Second }, newLedger("run"), &faults{}, nil)
 	if err != nil {
 		t.Fatal(err)
