@@ -52,13 +52,13 @@ func (t *test) client() clientFigures {
 	a, b := &t.after.crowd, &t.before.crowd
 	return clientFigures{
 		CPUPerDiff: t.each(a.process - b.process), LoopPerDiff: t.each(a.thread - b.thread),
-		CPUCores: share2(a.process-b.process, t.measured()), Busy: share2(a.busy-b.busy, t.measured()),
+		CPUCores: partOf(a.process-b.process, t.measured()), Busy: partOf(a.busy-b.busy, t.measured()),
 		LagP99: ms(micros(t.crowd.counts.lag.ValueAtQuantile(99))),
 	}
 }
 
-// share2 is a part of a time, to two digits.
-func share2(part, whole time.Duration) float64 {
+// partOf is a part of a time, to two digits.
+func partOf(part, whole time.Duration) float64 {
 	return float64(int(100*part.Seconds()/whole.Seconds()+0.5)) / 100
 }
 
@@ -67,7 +67,7 @@ func (t *test) server() *serverFigures {
 	if !a.Known || !b.Known {
 		return nil
 	}
-	out := &serverFigures{CPUCores: share2(a.CPU-b.CPU, t.measured()), CPUPerDiff: t.each(a.CPU - b.CPU), Slow: a.Slow - b.Slow}
+	out := &serverFigures{CPUCores: partOf(a.CPU-b.CPU, t.measured()), CPUPerDiff: t.each(a.CPU - b.CPU), Slow: a.Slow - b.Slow}
 	for _, s := range t.series.all() {
 		out.Memory = max(out.Memory, s.Server.Memory)
 	}
@@ -110,11 +110,11 @@ func (t *test) seconds() (out []secondFigures) {
 	for _, s := range t.series.all() {
 		cpu := 0.0
 		if before.Server.Known && s.Server.Known {
-			cpu = share2(s.Server.CPU-before.Server.CPU, s.At-before.At)
+			cpu = partOf(s.Server.CPU-before.Server.CPU, s.At-before.At)
 		}
 		out = append(out, secondFigures{
 			At: s.At.Seconds(), Viewers: s.Viewers, Anchors: s.Anchors, Diffs: s.Diffs, Bytes: s.Bytes,
-			P50: ms(s.P50), P99: ms(s.P99), ClientCPU: share2(s.ClientCPU, s.At-before.At), Busy: share2(s.Busy, s.At-before.At),
+			P50: ms(s.P50), P99: ms(s.P99), ClientCPU: partOf(s.ClientCPU, s.At-before.At), Busy: partOf(s.Busy, s.At-before.At),
 			ServerCPU: cpu, ServerBytes: s.Server.Memory, Connections: s.Server.Connections,
 		})
 		before = s

@@ -219,13 +219,17 @@ func (c *crowd) round() error {
 	if len(c.timers) > 0 {
 		wait = max(0, min(wait, c.timers[0].at-c.clock()))
 	}
-	slept := c.clock()
-	n, full, err := c.poll.wait(wait)
+	n, full, err := c.poll.wait(0)
+	idle := n == 0 // so that whoever comes now has not waited
+	if idle && err == nil {
+		n, full, err = c.poll.wait(wait)
+	}
 	if err != nil {
 		return err
 	}
-	c.now = c.clock()
-	c.lag.fetched(c.now, c.now-slept, full)
+	began := c.clock()
+	c.now = began
+	c.lag.fetched(began, idle, full)
 	for i := range n {
 		index, life, output := c.poll.event(i)
 		v := c.viewers[index]
@@ -241,8 +245,8 @@ func (c *crowd) round() error {
 	}
 	if n > 0 {
 		end := c.clock()
-		c.tally.busy += end - c.now
-		record(c.counts.lag, c.lag.lag(c.clock()), int64(n))
+		c.tally.busy += end - began
+		record(c.counts.lag, c.lag.lag(end), int64(n))
 	}
 	return nil
 }
@@ -255,13 +259,11 @@ type lagMeter struct {
 	full     bool          // and left some behind
 }
 
-// slept is how long a wait must have taken to say that nobody was ready before.
-const slept = 50 * time.Microsecond
-
-// fetched notes that sockets were fetched, after a wait.
-func (l *lagMeter) fetched(now, waited time.Duration, full bool) {
+// fetched notes that sockets were fetched; idle says that none was ready just
+// before, full that some may have been left behind.
+func (l *lagMeter) fetched(now time.Duration, idle, full bool) {
 	switch {
-	case waited > slept && !l.full:
+	case idle:
 		l.since = now
 	case !l.full:
 		l.since = l.previous

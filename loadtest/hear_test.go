@@ -13,9 +13,9 @@ import (
 )
 
 // lone is a crowd of one, without a socket: what it says is lost.
-func lone(t testing.TB, args ...string) (*crowd, *viewer) {
+func lone(t testing.TB) (*crowd, *viewer) {
 	t.Helper()
-	o := &options{profile: profile{Viewers: 1, Views: 1}, Limit: 100, Seed: 1, Deflate: len(args) > 0}
+	o := &options{profile: profile{Viewers: 1, Views: 1}, Limit: 100, Seed: 1}
 	c, err := newCrowd(o, func() time.Duration { return time.Second }, newLedger("run"), &faults{}, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -184,17 +184,17 @@ func TestLagMeter(t *testing.T) {
 	var l lagMeter
 	const msec = time.Millisecond
 	for i, step := range []struct {
-		now, waited time.Duration
-		full        bool
-		end, want   time.Duration
+		now        time.Duration
+		idle, full bool
+		end, want  time.Duration
 	}{
-		{10 * msec, 5 * msec, false, 11 * msec, 1 * msec}, // woken: nobody waited before
-		{11 * msec, 0, false, 15 * msec, 5 * msec},        // came while the others were served
-		{15 * msec, 0, true, 18 * msec, 7 * msec},
-		{18 * msec, 0, false, 20 * msec, 9 * msec}, // left behind by the round before
-		{30 * msec, 9 * msec, false, 31 * msec, 1 * msec},
+		{10 * msec, true, false, 11 * msec, 1 * msec},  // woken: nobody waited before
+		{11 * msec, false, false, 15 * msec, 5 * msec}, // came while the others were served
+		{15 * msec, false, true, 18 * msec, 7 * msec},
+		{18 * msec, false, true, 20 * msec, 9 * msec}, // left behind by the round before
+		{30 * msec, true, false, 31 * msec, 1 * msec}, // just as many as one round serves
 	} {
-		l.fetched(step.now, step.waited, step.full)
+		l.fetched(step.now, step.idle, step.full)
 		if got := l.lag(step.end); got != step.want {
 			t.Errorf("round %d: lag %v, want %v", i, got, step.want)
 		}
