@@ -36,8 +36,8 @@ type request struct {
 	deadline time.Time // set once it has waited
 }
 
-// patience is how long a position that this node has not read yet is waited
-// for, before a snapshot lets the list go back in time.
+// patience is how long a position that this node has not read yet, or a Rebase,
+// is waited for, before a snapshot lets the list go back in time.
 const patience = 10 * time.Second
 
 // enrol puts a socket on a view. It has so many subscriptions to be answered.
@@ -101,14 +101,21 @@ func (h *Hub) answer(r *request) (o outgoing, ok bool) {
 	return outgoing{f.message(r.id), what{kind: f.kind}}, true
 }
 
-// mustWait tells whether a position is one that the view has not come to yet:
-// this node has not read as far, or the view has not shown it. A view that
-// shows the same as at that position need not move first.
+// mustWait tells whether a position is one that the view has not come to yet,
+// or may be: this node has not read as far, or the view has not shown it. A
+// view that shows the same as at that position need not move first.
 func (h *Hub) mustWait(r *request) bool {
-	if r.from.ID.Compare(h.ring.last().pos.ID) > 0 {
-		return true
-	}
 	v := r.cursor.view
+	switch {
+	case v.leadsFrom(r.from):
+		return false
+	case v.last.history != h.ring.history:
+		return true // nobody can say which is ahead, until the view has moved
+	case r.from.ID.Compare(h.ring.last().pos.ID) > 0:
+		return true
+	case h.held && !h.ring.has(r.from):
+		return true // it may be of the history that is to come
+	}
 	return v.dirty() && r.from.ID.Compare(v.last.pos.ID) > 0
 }
 

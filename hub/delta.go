@@ -7,10 +7,11 @@ import (
 // moment is what a view shows at one position. Its window must not be changed
 // while anybody may still compare with it.
 type moment struct {
-	pos    presence.Position
-	time   int64 // log time, on which play URLs depend
-	total  int   // streams that match, without the limit
-	window []*presence.Stream
+	pos     presence.Position
+	history uint64 // the ring's, of pos
+	time    int64  // log time, on which play URLs depend
+	total   int    // streams that match, without the limit
+	window  []*presence.Stream
 }
 
 // delta is the difference between two windows. It is reused.

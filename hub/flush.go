@@ -148,13 +148,14 @@ func (h *Hub) flush(v *view, now time.Time) {
 // advance takes a view to the hub's position and sends the difference to all
 // who stand at its last frame. If there is none, nothing is sent and the view
 // stays, so that they go on standing there; but after Idle of silence that is
-// sent too, and keeps lines alive and positions moving.
+// sent too, and keeps lines alive and positions moving. And a view does not
+// stay in a history that is over: no other node knows positions of it.
 func (h *Hub) advance(v *view, now time.Time) {
 	m := h.now(v)
 	next := h.compare(v, &m)
 	since, k := v.textSince, diffMessage
 	if h.delta.empty() {
-		if k = idleMessage; now.Before(v.spoke.Add(h.options.Idle)) {
+		if k = idleMessage; m.history == v.last.history && now.Before(v.spoke.Add(h.options.Idle)) {
 			v.spare = m.window
 			v.textSince, v.countersSince = time.Time{}, time.Time{}
 			h.watchSwitch(v, next)

@@ -13,7 +13,8 @@ import (
 )
 
 // Hub has the list as viewers may see it, and all who look at it. Its methods
-// may be called concurrently, but for Load, Apply and Run.
+// may be called concurrently, but for Run, and for Load, Apply, Hold and Rebase,
+// which one goroutine calls.
 type Hub struct {
 	// Static after construction, but for options.Limits, which mu guards.
 	options Options
@@ -26,12 +27,13 @@ type Hub struct {
 
 	mu sync.Mutex // guards all below, and what hangs on it
 
-	// The list.
+	// The list. Only who calls Apply writes to it, and so may read it without mu.
 	streams  map[string]*presence.Stream // by code, also those that are not listed
 	byAnchor map[string]*presence.Stream
 	tagged   tagged
 	ring     ring
 	changes  uint64 // counted, so that a change meets an order once
+	held     bool   // from Hold to Rebase
 
 	// Those who look at it.
 	orders   orders
@@ -107,18 +109,37 @@ func (h *Hub) Apply(pos presence.Position, logTime int64, changes []presence.Cha
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	before := h.ring.last().time
+	before, history := h.ring.last().time, h.ring.history
 	h.ring.push(pos, logTime)
 	for i := range changes {
 		h.change(&changes[i], taken)
 	}
 	h.ring.trim()
-	h.switchURLs(before, logTime, now)
+	h.moved(before, history, now)
+}
+
+// moved has looked at what the list's new position alone may have changed,
+// after the one at a log time and in a history.
+func (h *Hub) moved(before int64, history uint64, at time.Time) {
+	if h.ring.history != history {
+		h.noteAll(at)
+	} else {
+		h.switchURLs(before, h.ring.last().time, at)
+	}
 	h.heard = true
 	h.poke()
 }
 
-// change applies one change of one stream.
+// noteAll has every view flushed at its next tick.
+func (h *Hub) noteAll(at time.Time) {
+	for _, v := range h.views {
+		if v.noteText(at) {
+			h.reschedule(v)
+		}
+	}
+}
+
+// change applies one change of one stream, and writes it into the ring.
 func (h *Hub) change(c *presence.Change, now time.Time) {
 	if c.Old == c.New {
 		return
@@ -132,8 +153,14 @@ func (h *Hub) change(c *presence.Change, now time.Time) {
 	if old == new {
 		return
 	}
-	h.enter(old, new)
 	h.ring.touch(old, new)
+	h.replace(old, new, now)
+}
+
+// replace changes the list and all that is kept of it, but for the ring. Either
+// stream may be nil.
+func (h *Hub) replace(old, new *presence.Stream, now time.Time) {
+	h.enter(old, new)
 	h.changes++
 	meet := func(o *order) {
 		if o.visited != h.changes {
@@ -145,7 +172,7 @@ func (h *Hub) change(c *presence.Change, now time.Time) {
 		h.orders.meeting(old, meet)
 	}
 	h.orders.meeting(new, meet)
-	if new != nil && (old == nil || old.Session != new.Session) && h.watchers[new.Code] > 0 {
+	if new != nil && (old == nil || old.Session != new.Session || old.Index != new.Index) && h.watchers[new.Code] > 0 {
 		h.options.Viewers(new, h.watchers[new.Code])
 	}
 }

@@ -39,9 +39,9 @@ type Options struct {
 	// Metrics registers the hub's metrics; nil registers none.
 	Metrics prometheus.Registerer
 	// Viewers is told how many sockets watch a live stream here, whenever that
-	// changes and when a session begins that is watched already. It is called
-	// with the hub's lock held, so never concurrently: it must neither block
-	// nor call the hub.
+	// changes, when a session begins that is watched already, and when one has
+	// another lease. It is called with the hub's lock held, so never
+	// concurrently: it must neither block nor call the hub.
 	Viewers func(st *presence.Stream, n int)
 }
 

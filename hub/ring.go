@@ -14,7 +14,8 @@ const keepHistory = 2 * 60 * 1000
 // its time, and the streams that it changed as they were before. It is bounded
 // by time and by count, and guarded by Hub.mu.
 type ring struct {
-	most    int // of steps, and of touches
+	most    int    // of steps, and of touches
+	history uint64 // counted: positions of different ones are in no order
 	steps   queue[step]
 	touches queue[touch]
 }
@@ -38,6 +39,7 @@ func (t touch) code() string {
 
 // reset begins a history.
 func (r *ring) reset(pos presence.Position, time int64) {
+	r.history++
 	end := r.touches.end()
 	r.touches.dropTo(end)
 	r.steps.dropTo(r.steps.end())
@@ -85,6 +87,12 @@ func (r *ring) find(pos presence.Position) (n uint64, ok bool) {
 	})
 	n = r.steps.first + uint64(i)
 	return n, i < r.steps.len() && r.steps.at(n).pos == pos
+}
+
+// has tells whether a position is of this history and still known.
+func (r *ring) has(pos presence.Position) bool {
+	_, ok := r.find(pos)
+	return ok
 }
 
 // since are the touches after step n, oldest first.

@@ -126,7 +126,7 @@ func later(a, b time.Time) time.Time {
 func (h *Hub) now(v *view) moment {
 	step := h.ring.last()
 	return moment{
-		pos: step.pos, time: step.time,
+		pos: step.pos, history: h.ring.history, time: step.time,
 		total: v.order.tree.Len(), window: v.order.window(v.spare, v.query.limit),
 	}
 }
@@ -200,15 +200,16 @@ func (h *Hub) bring(v *view, from presence.Position) *frame {
 	if f := v.catchUps[from]; f != nil {
 		return f
 	}
-	n, ok := h.ring.find(from)
-	if !ok {
-		return h.snapshotOf(v)
-	}
-	then := moment{pos: from, time: h.ring.steps.at(n).time}
-	if from == v.last.pos {
-		then.window = v.last.window
-	} else {
-		then.window = v.order.windowBefore(h.ring.since(n), v.query.limit)
+	then := v.last
+	if from != v.last.pos {
+		n, ok := h.ring.find(from)
+		if !ok {
+			return h.snapshotOf(v)
+		}
+		then = moment{
+			pos: from, time: h.ring.steps.at(n).time,
+			window: v.order.windowBefore(h.ring.since(n), v.query.limit),
+		}
 	}
 	h.delta.compare(v.order, &then, &v.last, v.player)
 	h.encoder.player = v.player
@@ -221,6 +222,11 @@ func (h *Hub) bring(v *view, from presence.Position) *frame {
 	}
 	v.keep(from, f)
 	return f
+}
+
+// leadsFrom tells that bring needs no ring for a position.
+func (v *view) leadsFrom(from presence.Position) bool {
+	return from == v.last.pos || v.catchUps[from] != nil
 }
 
 // keep remembers a frame that leads to the last one.
