@@ -148,8 +148,12 @@ func (fakeSigner) AppendURL(dst []byte, proto, code string, expires int64) []byt
 }
 
 // position is the nth of a history.
-func position(n int) presence.Position {
-	return presence.Position{ID: presence.ID{MS: 1763830000000 + uint64(n/3), Seq: uint64(n % 3)}, Hash: uint32(n) * 2654435761}
+func position(n int) presence.Position { return reissued(n, n) }
+
+// reissued is a position with the nth id, which other histories may have used,
+// and a hash that nothing else has.
+func reissued(n, hash int) presence.Position {
+	return presence.Position{ID: presence.ID{MS: 1763830000000 + uint64(n/3), Seq: uint64(n % 3)}, Hash: uint32(hash) * 2654435761}
 }
 
 // epoch is the log time at which tests begin.

@@ -9,31 +9,70 @@ import (
 	"onair/presence"
 )
 
-// oracle knows the list as it was after every entry of the log, and what a
-// query gave then: all streams filtered, sorted and cut, the plainest way.
+// oracle knows the list as it was after every entry that the log ever had, and
+// what a query gave then: all streams filtered, sorted and cut, the plainest way.
 type oracle struct {
 	states []state
 	at     map[string]int // by position
+	log    []int          // the states of the log as it is
 }
 
+// state is the list after an entry.
 type state struct {
 	pos     presence.Position
+	id      int // of pos
 	time    int64
+	depth   int // entries before
+	parent  int // the state before
+	changes []presence.Change
 	streams map[string]*presence.Stream
 }
 
 func newOracle() *oracle {
-	o := &oracle{at: map[string]int{}}
-	o.add(position(0), epoch, nil)
+	o := &oracle{at: map[string]int{}, log: []int{0}}
+	o.at[position(0).String()] = 0
+	o.states = []state{{pos: position(0), time: epoch, parent: -1}}
 	return o
 }
 
-func (o *oracle) add(pos presence.Position, time int64, streams map[string]*presence.Stream) {
-	o.at[pos.String()] = len(o.states)
-	o.states = append(o.states, state{pos, time, maps.Clone(streams)})
+// add writes an entry to the log.
+func (o *oracle) add(id int, time int64, changes []presence.Change, streams map[string]*presence.Stream) {
+	n := len(o.states)
+	pos := reissued(id, n)
+	o.at[pos.String()] = n
+	o.states = append(o.states, state{pos, id, time, len(o.log), o.log[len(o.log)-1], changes, maps.Clone(streams)})
+	o.log = append(o.log, n)
 }
 
-func (o *oracle) last() state { return o.states[len(o.states)-1] }
+// last is the state at the log's end.
+func (o *oracle) last() state { return o.states[o.log[len(o.log)-1]] }
+
+// lose takes the last n entries off the log.
+func (o *oracle) lose(n int) { o.log = o.log[:len(o.log)-n] }
+
+// logged tells whether the log still has the nth state.
+func (o *oracle) logged(n int) bool {
+	d := o.states[n].depth
+	return d < len(o.log) && o.log[d] == n
+}
+
+// fork is the last state before or at the nth that the log still has.
+func (o *oracle) fork(n int) int {
+	for !o.logged(n) {
+		n = o.states[n].parent
+	}
+	return n
+}
+
+// older tells whether state a is one that led to b.
+func (o *oracle) older(a, b int) bool {
+	for b >= 0 && o.states[b].depth > o.states[a].depth {
+		if b = o.states[b].parent; b == a {
+			return true
+		}
+	}
+	return false
+}
 
 // answer is what a query, or the watching of a code, gives in the nth state.
 func (o *oracle) answer(n int, q *wire.Subscribe, code string) (window []wire.Entry, total int) {

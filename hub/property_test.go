@@ -1,10 +1,8 @@
 package hub
 
 import (
-	"context"
 	"fmt"
 	"slices"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,9 +14,12 @@ import (
 )
 
 // TestViewersHaveTheList: whatever happens, and in whatever order, a viewer has
-// after every message exactly what the oracle says of its position. Two hubs
-// are fed the same log; one lags, and their ticks fall at different times.
-// A failure says with which -rapid.seed it comes again.
+// after every message exactly what the oracle says of its position, and does
+// not go back in time. Nodes share one log, each reads it at its own pace, and
+// their ticks fall at different times; viewers go from one to another. The log
+// fails over and loses its tail, and goes on with other entries, whose ids may
+// be the same; nodes that had read what is lost hold, and rebase. A failure says
+// with which -rapid.seed it comes again.
 func TestViewersHaveTheList(t *testing.T) {
 	vary := time.Duration(time.Now().UnixNano() % 1e9)
 	synctest.Test(t, func(t *testing.T) {
@@ -27,7 +28,7 @@ func TestViewersHaveTheList(t *testing.T) {
 		rapid.Check(struct{ testing.TB }{t}, func(rt *rapid.T) {
 			w := newSchedule(rt)
 			defer w.stop()
-			steps := rapid.IntRange(10, 80).Draw(rt, "steps")
+			steps := rapid.IntRange(10, 120).Draw(rt, "steps")
 			for range steps {
 				w.step()
 				w.settle()
@@ -40,21 +41,20 @@ func TestViewersHaveTheList(t *testing.T) {
 // schedule is one random run.
 type schedule struct {
 	*rapid.T
+	options Options
 	oracle  *oracle
-	streams map[string]*presence.Stream
-	began   int // sessions
-	hubs    [2]*Hub
-	lag     []func(*Hub) // entries that the second hub has not applied yet
-	lagging time.Time    // since when it has some
+	streams map[string]*presence.Stream // at the log's end
+	lost    map[string]*presence.Stream // by failovers
+	began   int                         // sessions
+	id      int                         // of the last entry
+	nodes   [3]*node
 	clients []*client
 	saved   []*client // that have gone, with what they had
-	cancel  context.CancelFunc
-	done    sync.WaitGroup
 }
 
 // client is a viewer of one view on one socket.
 type client struct {
-	hub    *Hub
+	node   *node
 	conn   *fakeConn
 	socket *Socket
 	query  wire.Subscribe
@@ -86,18 +86,15 @@ var queries = []wire.Subscribe{
 }
 
 func newSchedule(rt *rapid.T) *schedule {
-	w := &schedule{T: rt, oracle: newOracle(), streams: map[string]*presence.Stream{}}
-	ctx, cancel := context.WithCancel(context.Background())
-	w.cancel = cancel
-	o := Options{
-		Lists: []string{"live", "vip"}, Signer: fakeSigner{}, Limits: Limits{SnapshotsPerSecond: 1000},
-		History: rapid.SampledFrom([]int{1 << 17, 1 << 17, 6}).Draw(rt, "history"),
+	w := &schedule{
+		T: rt, oracle: newOracle(), streams: map[string]*presence.Stream{}, lost: map[string]*presence.Stream{},
+		options: Options{
+			Lists: []string{"live", "vip"}, Signer: fakeSigner{}, Limits: Limits{SnapshotsPerSecond: 1000},
+			History: rapid.SampledFrom([]int{1 << 17, 1 << 17, 6}).Draw(rt, "history"),
+		},
 	}
-	for i := range w.hubs {
-		h := New(o)
-		h.Load(func(func(*presence.Stream) bool) {}, position(0), epoch)
-		w.hubs[i] = h
-		w.done.Go(func() { h.Run(ctx) })
+	for i := range w.nodes {
+		w.nodes[i] = w.join(0)
 		time.Sleep(time.Duration(rapid.IntRange(0, 300).Draw(rt, "phase")) * time.Millisecond)
 	}
 	return w
@@ -107,62 +104,60 @@ func (w *schedule) stop() {
 	for _, c := range w.clients {
 		c.socket.Close()
 	}
-	w.cancel()
-	w.done.Wait()
+	for _, d := range w.nodes {
+		d.leave()
+	}
 }
 
 // step does one thing.
 func (w *schedule) step() {
-	switch k := rapid.IntRange(0, 19).Draw(w.T, "step"); {
-	case k < 8:
+	switch k := rapid.IntRange(0, 29).Draw(w.T, "step"); {
+	case k < 9:
 		w.entry()
-	case k < 11:
+	case k < 12:
 		ms := rapid.SampledFrom([]int{1, 40, 130, 250, 400, 1100, 2100, 5000, 11_000, 26_000, 70_000}).Draw(w.T, "sleep")
 		time.Sleep(time.Duration(ms) * time.Millisecond)
-	case k < 13:
-		w.arrive()
 	case k < 14:
-		w.comeBack()
+		w.arrive()
 	case k < 15:
-		w.depart()
-	case k < 16:
-		w.resync()
+		w.comeBack()
 	case k < 18:
+		w.move()
+	case k < 19:
+		w.depart()
+	case k < 20:
+		w.resync()
+	case k < 22:
 		if c := w.pick(); c != nil {
 			c.conn.stick(rapid.Bool().Draw(w.T, "stuck"))
 		}
+	case k < 24:
+		w.follow(w.node(), rapid.IntRange(1, 10).Draw(w.T, "entries"))
+	case k < 25:
+		w.failOver()
+	case k < 27:
+		w.hold(w.node())
+	case k < 29:
+		w.rebase(w.node(), rapid.IntRange(0, 3).Draw(w.T, "short"))
 	default:
-		w.follow(rapid.IntRange(1, 10).Draw(w.T, "entries"))
+		w.restart(rapid.IntRange(0, len(w.nodes)-1).Draw(w.T, "node"))
 	}
 }
 
-// entry applies an entry to the first hub, and leaves it for the second.
+// entry adds an entry to the log, which some nodes apply at once.
 func (w *schedule) entry() {
-	n := len(w.oracle.states)
 	now := w.oracle.last().time + rapid.SampledFrom([]int64{0, 1, 100, 1000, 1000, 3000, 8000, -4000, 50_000}).Draw(w.T, "pass")
 	var changes []presence.Change
 	for range rapid.IntRange(0, 4).Draw(w.T, "changes") {
 		changes = append(changes, w.change(now)...)
 	}
-	w.oracle.add(position(n), now, w.streams)
-	apply := func(h *Hub) { h.Apply(position(n), now, changes, time.Time{}) }
-	apply(w.hubs[0])
-	if len(w.lag) == 0 {
-		w.lagging = time.Now()
+	w.id += rapid.SampledFrom([]int{1, 1, 1, 2, 4}).Draw(w.T, "ids")
+	w.oracle.add(w.id, now, changes, w.streams)
+	for _, d := range w.nodes {
+		if rapid.Bool().Draw(w.T, "at once") {
+			w.follow(d, len(w.oracle.log))
+		}
 	}
-	w.lag = append(w.lag, apply)
-	if rapid.Bool().Draw(w.T, "at once") {
-		w.follow(len(w.lag))
-	}
-}
-
-// follow has the second hub apply entries.
-func (w *schedule) follow(n int) {
-	n = min(n, len(w.lag))
-	for _, apply := range w.lag[:n] {
-		apply(w.hubs[1])
-	}
-	w.lag = w.lag[n:]
 }
 
 // change changes one stream, and returns how.
@@ -180,6 +175,9 @@ func (w *schedule) change(now int64) []presence.Change {
 		return append(ended, presence.Change{New: w.start(u, code, now)})
 	}
 	if old == nil {
+		if lost := w.lost[code]; lost != nil && kind <= 4 {
+			return []presence.Change{{New: w.putBack(lost)}}
+		}
 		return []presence.Change{{New: w.start(u, code, now)}}
 	}
 	next := *old
@@ -210,7 +208,7 @@ func (w *schedule) change(now int64) []presence.Change {
 func (w *schedule) start(u, code string, now int64) *presence.Stream {
 	w.began++
 	st := &presence.Stream{
-		Session: presence.Session{byte(w.began), byte(w.began >> 8)}, Code: code, Anchor: u,
+		Session: presence.Session{byte(w.began), byte(w.began >> 8)}, Index: uint32(w.began), Code: code, Anchor: u,
 		List:      rapid.SampledFrom([]string{"live", "live", "live", "vip"}).Draw(w.T, "list"),
 		Tags:      rapid.SampledFrom([][]string{nil, {"a"}, {"b", "a"}}).Draw(w.T, "tags"),
 		StartedAt: now / 10_000 * 10_000, Listed: rapid.IntRange(0, 5).Draw(w.T, "listed") > 0,
@@ -220,6 +218,15 @@ func (w *schedule) start(u, code string, now int64) *presence.Stream {
 	return st
 }
 
+// putBack starts a session again that a failover has lost, under another index.
+func (w *schedule) putBack(lost *presence.Stream) *presence.Stream {
+	delete(w.lost, lost.Code)
+	st := *lost
+	st.Index++
+	w.streams[st.Code] = &st
+	return &st
+}
+
 func (w *schedule) pick() *client {
 	if len(w.clients) == 0 {
 		return nil
@@ -227,11 +234,13 @@ func (w *schedule) pick() *client {
 	return w.clients[rapid.IntRange(0, len(w.clients)-1).Draw(w.T, "client")]
 }
 
-func (w *schedule) hub() *Hub { return w.hubs[rapid.IntRange(0, 1).Draw(w.T, "hub")] }
+func (w *schedule) node() *node {
+	return w.nodes[rapid.IntRange(0, len(w.nodes)-1).Draw(w.T, "node")]
+}
 
 // arrive opens a view on a new socket.
 func (w *schedule) arrive() {
-	c := &client{hub: w.hub(), query: queries[rapid.IntRange(0, len(queries)-1).Draw(w.T, "query")]}
+	c := &client{node: w.node(), query: queries[rapid.IntRange(0, len(queries)-1).Draw(w.T, "query")]}
 	if codes := sortedCodes(w.streams); len(codes) > 0 && rapid.IntRange(0, 4).Draw(w.T, "watch") == 0 {
 		c.code = rapid.SampledFrom(codes).Draw(w.T, "code")
 		c.query = wire.Subscribe{Play: fakeSigner{}.Protocols()}
@@ -252,7 +261,7 @@ func sortedCodes(m map[string]*presence.Stream) (codes []string) {
 
 func (w *schedule) connect(c *client, pos string) {
 	c.conn = newFakeConn()
-	c.socket = c.hub.Attach(c.conn)
+	c.socket = c.node.hub.Attach(c.conn)
 	if w.ask(c, pos) {
 		w.clients = append(w.clients, c)
 		return
@@ -263,8 +272,8 @@ func (w *schedule) connect(c *client, pos string) {
 // ask subscribes or watches.
 func (w *schedule) ask(c *client, pos string) bool {
 	if c.code != "" {
-		if e := c.hub.Watch(c.socket, &wire.Watch{ID: "1", Code: c.code, Play: c.query.Play}); e != nil {
-			if e.Code != wire.CodeNotFound || c.hub.Lookup(c.code) != nil {
+		if e := c.node.hub.Watch(c.socket, &wire.Watch{ID: "1", Code: c.code, Play: c.query.Play}); e != nil {
+			if e.Code != wire.CodeNotFound || c.node.hub.Lookup(c.code) != nil {
 				w.Fatalf("watch: %v", e)
 			}
 			return false
@@ -272,7 +281,7 @@ func (w *schedule) ask(c *client, pos string) bool {
 	} else {
 		m := c.query
 		m.ID, m.Pos = "1", pos
-		if e := c.hub.Subscribe(c.socket, &m); e != nil {
+		if e := c.node.hub.Subscribe(c.socket, &m); e != nil {
 			w.Fatalf("subscribe: %v", e)
 		}
 	}
@@ -281,36 +290,48 @@ func (w *schedule) ask(c *client, pos string) bool {
 	return true
 }
 
-// comeBack resumes what a client had that went, on either hub, sometimes from a
+// comeBack resumes what a client had that went, on any node, sometimes from a
 // history that never was.
 func (w *schedule) comeBack() {
 	if len(w.saved) == 0 {
 		return
 	}
 	was := w.saved[rapid.IntRange(0, len(w.saved)-1).Draw(w.T, "saved")]
-	c := &client{hub: w.hub(), query: was.query}
-	copyList(&c.list, &was.list)
-	pos := c.list.Pos()
+	pos := was.list.Pos()
 	if rapid.IntRange(0, 9).Draw(w.T, "forged") == 0 && pos != "" {
 		p, _ := presence.ParsePosition(pos)
 		p.Hash++
 		pos = p.String()
 	}
+	w.resume(was, pos)
+}
+
+// move takes a client from its node to any.
+func (w *schedule) move() {
+	if c := w.depart(); c != nil && c.code == "" {
+		w.resume(c, c.list.Pos())
+	}
+}
+
+// resume gives what a client had to another.
+func (w *schedule) resume(was *client, pos string) {
+	c := &client{node: w.node(), query: was.query}
+	if was.list.Pos() != "" {
+		c.list.Apply(&wire.Snapshot{View: was.list.View(), Pos: was.list.Pos(), Total: was.list.Total(), Streams: was.list.Sorted("")})
+	}
 	w.connect(c, pos)
 }
 
-func copyList(to, from *wire.List) {
-	if from.Pos() != "" {
-		to.Apply(&wire.Snapshot{View: from.View(), Pos: from.Pos(), Total: from.Total(), Streams: from.Sorted("")})
+// depart closes a client's socket.
+func (w *schedule) depart() *client {
+	c := w.pick()
+	if c != nil {
+		w.close(c)
 	}
+	return c
 }
 
-// depart closes a client's socket.
-func (w *schedule) depart() {
-	c := w.pick()
-	if c == nil {
-		return
-	}
+func (w *schedule) close(c *client) {
 	c.socket.Close()
 	w.clients = slices.DeleteFunc(w.clients, func(other *client) bool { return other == c })
 	if c.code == "" {
@@ -342,8 +363,8 @@ func (w *schedule) check(c *client, m wire.Message) {
 	if id != "" {
 		c.asked--
 	}
-	view := c.list.View()
-	if d, ok := m.(*wire.Diff); ok && id == "" && c.asked > 0 && d.Prev != c.list.Pos() {
+	view, was := c.list.View(), c.list.Pos()
+	if d, ok := m.(*wire.Diff); ok && id == "" && c.asked > 0 && d.Prev != was {
 		return // overtaken by a resync
 	}
 	if c.list.Apply(m) {
@@ -352,7 +373,7 @@ func (w *schedule) check(c *client, m wire.Message) {
 			w.ask(c, c.list.Pos())
 			return
 		}
-		w.Fatalf("client at %s of %s cannot follow %+v", c.list.Pos(), view, m)
+		w.Fatalf("client at %s of %s cannot follow %+v", was, view, m)
 	}
 	n, ok := w.oracle.at[c.list.Pos()]
 	if !ok {
@@ -366,28 +387,48 @@ func (w *schedule) check(c *client, m wire.Message) {
 	if c.list.Total() != total {
 		w.Fatalf("%+v: total %d, want %d", m, c.list.Total(), total)
 	}
-	if from, ok := w.oracle.at[c.from]; ok && id != "" && n < from && time.Since(c.since) < patience {
-		w.checkPast(c, from, fmt.Sprintf("%+v", want))
+	if id == "" {
+		if w.oracle.older(n, w.oracle.at[was]) {
+			w.Fatalf("%+v goes back in time from %s", m, was)
+		}
+		return
+	}
+	if from, ok := w.oracle.at[c.from]; ok && time.Since(c.since) < patience {
+		w.checkPast(c, from, n, fmt.Sprintf("%+v", want))
 	}
 }
 
-// checkPast is called when the answer to a resume is at an earlier position. It
-// may be if that is what the client had, or what there came to be since.
-func (w *schedule) checkPast(c *client, from int, got string) {
-	c.hub.mu.Lock()
-	now := w.oracle.at[c.hub.ring.last().pos.String()]
-	c.hub.mu.Unlock()
-	for n := from; n <= now; n++ {
-		if want, _ := w.oracle.answer(n, &c.query, c.code); fmt.Sprintf("%+v", want) == got {
-			return
+// checkPast looks at the answer to a resume that came before patience ended:
+// who holds does not give one from where it never was, and an answer does not
+// lead back in time. But it may if that is what the client had, or what there
+// came to be since, where the node stood meanwhile.
+func (w *schedule) checkPast(c *client, from, to int, got string) {
+	if d := c.node; d.held && !d.heldSince.After(c.since) && !d.stood[from] {
+		w.Fatalf("resume from %s did not wait for the rebase, and led to %s", c.from, c.list.Pos())
+	}
+	if !w.oracle.older(to, from) {
+		return
+	}
+	for _, n := range c.node.ends(c.since) {
+		for ; n >= 0 && !w.oracle.older(n, from); n = w.oracle.states[n].parent {
+			if want, _ := w.oracle.answer(n, &c.query, c.code); fmt.Sprintf("%+v", want) == got {
+				return
+			}
 		}
 	}
 	w.Fatalf("resume from %s went back in time to %s", c.from, c.list.Pos())
 }
 
-// finish lets all catch up: then everybody has the newest list.
+// finish lets all catch up: then everybody has the newest list, of the log as it
+// is.
 func (w *schedule) finish() {
-	w.follow(len(w.lag))
+	w.entry() // the log goes on
+	for _, d := range w.nodes {
+		if d.held || !w.oracle.logged(d.at) {
+			w.rebase(d, 0)
+		}
+		w.follow(d, len(w.oracle.log))
+	}
 	for _, c := range w.clients {
 		c.conn.stick(false)
 	}
@@ -396,70 +437,22 @@ func (w *schedule) finish() {
 		time.Sleep(3 * time.Second)
 	}
 	w.settle()
+	end := w.oracle.log[len(w.oracle.log)-1]
 	for _, c := range w.clients {
-		want, _ := w.oracle.answer(len(w.oracle.states)-1, &c.query, c.code)
+		want, _ := w.oracle.answer(end, &c.query, c.code)
 		if a, b := fmt.Sprintf("%+v", c.list.Sorted(c.query.Sort)), fmt.Sprintf("%+v", want); a != b {
 			w.Fatalf("in the end %+v %s has\n%s, want\n%s", c.query, c.code, a, b)
 		}
 		if c.asked != 0 {
 			w.Fatalf("%d requests of %+v were not answered", c.asked, c.query)
 		}
+		if !w.oracle.logged(w.oracle.at[c.list.Pos()]) {
+			w.Fatalf("in the end %+v %s stands at %s, which is lost", c.query, c.code, c.list.Pos())
+		}
 	}
-	for _, h := range w.hubs {
-		if fault := h.fault(); fault != "" {
+	for _, d := range w.nodes {
+		if fault := d.fault(w.streams); fault != "" {
 			w.Fatalf("%s", fault)
 		}
 	}
-}
-
-// fault compares what the hub knows in two places.
-func (h *Hub) fault() string {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if len(h.agenda) != len(h.views) || len(h.waiting) > 0 {
-		return fmt.Sprintf("%d views, %d due, %d requests wait", len(h.views), len(h.agenda), len(h.waiting))
-	}
-	for _, st := range h.streams {
-		for _, tag := range st.Tags {
-			if _, ok := h.tagged[orderKey{byTag, st.List, tag}][st.Code]; ok != st.Shown {
-				return fmt.Sprintf("%s with tag %s: %v, want %v", st.Code, tag, ok, st.Shown)
-			}
-		}
-	}
-	for k, codes := range h.tagged {
-		for code := range codes {
-			if st := h.streams[code]; st == nil || st.List != k.list || !slices.Contains(st.Tags, k.value) {
-				return fmt.Sprintf("tag %s still has %s", k.value, code)
-			}
-		}
-	}
-	for _, v := range h.views {
-		n := 0
-		for _, st := range h.streams {
-			if v.order.match(st) {
-				n++
-				if got, ok := v.order.tree.Get(v.order.place(st)); !ok || got.st != st {
-					return fmt.Sprintf("%s: tree has not %s", v.query.order, st.Code)
-				}
-			}
-		}
-		if n != v.order.tree.Len() {
-			return fmt.Sprintf("%s: tree has %d, want %d", v.query.order, v.order.tree.Len(), n)
-		}
-		if h.agenda[v.slot] != v {
-			return v.query.id + " is not where it is in the agenda"
-		}
-		count := 0
-		for _, part := range v.parts {
-			for i, c := range part {
-				if count++; c.slot != i {
-					return v.query.id + " has lost a cursor"
-				}
-			}
-		}
-		if count != v.count || v.flying > 0 {
-			return fmt.Sprintf("%s has %d cursors, and counts %d; %d frames fly", v.query.id, count, v.count, v.flying)
-		}
-	}
-	return ""
 }
