@@ -18,7 +18,7 @@ type node struct {
 	hub       *Hub
 	at        int // the state that it has read up to
 	held      bool
-	heldSince time.Time
+	heldSince int             // the event
 	stood     map[int]bool    // the states at which it was
 	left      []end           // where it stood when it rebased
 	told      map[string]told // counts of viewers, by code
@@ -27,11 +27,8 @@ type node struct {
 	done   sync.WaitGroup
 }
 
-// end is a state that a node rebased from, and when.
-type end struct {
-	state int
-	when  time.Time
-}
+// end is a state that a node rebased from, and by which event.
+type end struct{ state, event int }
 
 // told is what a hub said last of the viewers of a stream.
 type told struct {
@@ -59,12 +56,12 @@ func (d *node) leave() {
 	d.done.Wait()
 }
 
-// ends are the states that the node had read up to at some time since then, the
-// last of each history.
-func (d *node) ends(since time.Time) (all []int) {
-	for _, l := range d.left {
-		if !l.when.Before(since) {
-			all = append(all, l.state)
+// ends are the states that the node had read up to at some time since an
+// event, the last of each history.
+func (d *node) ends(since int) (all []int) {
+	for _, e := range d.left {
+		if e.event > since {
+			all = append(all, e.state)
 		}
 	}
 	return append(all, d.at)
@@ -103,7 +100,7 @@ func (w *schedule) failOver() {
 // hold has a node find out that it may have read what is lost.
 func (w *schedule) hold(d *node) {
 	if !d.held {
-		d.held, d.heldSince = true, time.Now()
+		d.held, d.heldSince = true, w.event()
 	}
 	d.hub.Hold()
 }
@@ -120,7 +117,7 @@ func (w *schedule) rebase(d *node, short int) {
 	if first >= len(w.oracle.log) {
 		return
 	}
-	d.left = append(d.left, end{d.at, time.Now()})
+	d.left = append(d.left, end{d.at, w.event()})
 	d.at, d.held = w.oracle.log[max(first, len(w.oracle.log)-1-short)], false
 	d.stood[d.at] = true
 	st := &w.oracle.states[d.at]

@@ -64,14 +64,15 @@ func (o *oracle) fork(n int) int {
 	return n
 }
 
-// older tells whether state a is one that led to b.
-func (o *oracle) older(a, b int) bool {
-	for b >= 0 && o.states[b].depth > o.states[a].depth {
-		if b = o.states[b].parent; b == a {
-			return true
-		}
+// older tells whether state a is one that led to another, b.
+func (o *oracle) older(a, b int) bool { return a != b && o.leads(a, b) }
+
+// leads tells whether state a is b, or one that led to it.
+func (o *oracle) leads(a, b int) bool {
+	for o.states[b].depth > o.states[a].depth {
+		b = o.states[b].parent
 	}
-	return false
+	return a == b
 }
 
 // answer is what a query, or the watching of a code, gives in the nth state.

@@ -42,11 +42,13 @@ func TestViewersHaveTheList(t *testing.T) {
 type schedule struct {
 	*rapid.T
 	options Options
+	queries []wire.Subscribe // what is asked for in this run
 	oracle  *oracle
 	streams map[string]*presence.Stream // at the log's end
 	lost    map[string]*presence.Stream // by failovers
 	began   int                         // sessions
 	id      int                         // of the last entry
+	events  int                         // counted, to know what came first
 	nodes   [3]*node
 	clients []*client
 	saved   []*client // that have gone, with what they had
@@ -64,6 +66,7 @@ type client struct {
 	again  int // times that it may ask again
 	from   string
 	since  time.Time // when it asked to resume
+	event  int       // likewise
 }
 
 // queries are what clients ask for, one at a time.
@@ -93,6 +96,9 @@ func newSchedule(rt *rapid.T) *schedule {
 			History: rapid.SampledFrom([]int{1 << 17, 1 << 17, 6}).Draw(rt, "history"),
 		},
 	}
+	// With few of them, many stand on the same view.
+	w.queries = queries[rapid.IntRange(0, len(queries)-1).Draw(rt, "first query"):]
+	w.queries = w.queries[:rapid.IntRange(1, len(w.queries)).Draw(rt, "queries")]
 	for i := range w.nodes {
 		w.nodes[i] = w.join(0)
 		time.Sleep(time.Duration(rapid.IntRange(0, 300).Draw(rt, "phase")) * time.Millisecond)
@@ -122,7 +128,7 @@ func (w *schedule) step() {
 	case k < 15:
 		w.comeBack()
 	case k < 18:
-		w.move()
+		w.move(w.node())
 	case k < 19:
 		w.depart()
 	case k < 20:
@@ -135,13 +141,26 @@ func (w *schedule) step() {
 		w.follow(w.node(), rapid.IntRange(1, 10).Draw(w.T, "entries"))
 	case k < 25:
 		w.failOver()
+		if rapid.Bool().Draw(w.T, "goes on") {
+			w.entry()
+		}
 	case k < 27:
 		w.hold(w.node())
 	case k < 29:
-		w.rebase(w.node(), rapid.IntRange(0, 3).Draw(w.T, "short"))
+		d := w.node()
+		w.rebase(d, rapid.IntRange(0, 3).Draw(w.T, "short"))
+		for range rapid.IntRange(0, 2).Draw(w.T, "come at once") {
+			w.move(d)
+		}
 	default:
 		w.restart(rapid.IntRange(0, len(w.nodes)-1).Draw(w.T, "node"))
 	}
+}
+
+// event numbers what happens.
+func (w *schedule) event() int {
+	w.events++
+	return w.events
 }
 
 // entry adds an entry to the log, which some nodes apply at once.
@@ -240,7 +259,7 @@ func (w *schedule) node() *node {
 
 // arrive opens a view on a new socket.
 func (w *schedule) arrive() {
-	c := &client{node: w.node(), query: queries[rapid.IntRange(0, len(queries)-1).Draw(w.T, "query")]}
+	c := &client{node: w.node(), query: rapid.SampledFrom(w.queries).Draw(w.T, "query")}
 	if codes := sortedCodes(w.streams); len(codes) > 0 && rapid.IntRange(0, 4).Draw(w.T, "watch") == 0 {
 		c.code = rapid.SampledFrom(codes).Draw(w.T, "code")
 		c.query = wire.Subscribe{Play: fakeSigner{}.Protocols()}
@@ -286,7 +305,7 @@ func (w *schedule) ask(c *client, pos string) bool {
 		}
 	}
 	c.asked++
-	c.from, c.since = pos, time.Now()
+	c.from, c.since, c.event = pos, time.Now(), w.event()
 	return true
 }
 
@@ -303,19 +322,19 @@ func (w *schedule) comeBack() {
 		p.Hash++
 		pos = p.String()
 	}
-	w.resume(was, pos)
+	w.resume(was, w.node(), pos)
 }
 
-// move takes a client from its node to any.
-func (w *schedule) move() {
+// move takes a client from its node to another, or the same.
+func (w *schedule) move(d *node) {
 	if c := w.depart(); c != nil && c.code == "" {
-		w.resume(c, c.list.Pos())
+		w.resume(c, d, c.list.Pos())
 	}
 }
 
 // resume gives what a client had to another.
-func (w *schedule) resume(was *client, pos string) {
-	c := &client{node: w.node(), query: was.query}
+func (w *schedule) resume(was *client, d *node, pos string) {
+	c := &client{node: d, query: was.query}
 	if was.list.Pos() != "" {
 		c.list.Apply(&wire.Snapshot{View: was.list.View(), Pos: was.list.Pos(), Total: was.list.Total(), Streams: was.list.Sorted("")})
 	}
@@ -398,18 +417,15 @@ func (w *schedule) check(c *client, m wire.Message) {
 	}
 }
 
-// checkPast looks at the answer to a resume that came before patience ended:
-// who holds does not give one from where it never was, and an answer does not
-// lead back in time. But it may if that is what the client had, or what there
-// came to be since, where the node stood meanwhile.
+// checkPast looks at the answer to a resume that came before patience ended. It
+// does not lead back in time. But it may if that is what the client had, or what
+// there came to be since, where the node stood meanwhile.
 func (w *schedule) checkPast(c *client, from, to int, got string) {
-	if d := c.node; d.held && !d.heldSince.After(c.since) && !d.stood[from] {
-		w.Fatalf("resume from %s did not wait for the rebase, and led to %s", c.from, c.list.Pos())
-	}
+	w.checkDead(c, from, to)
 	if !w.oracle.older(to, from) {
 		return
 	}
-	for _, n := range c.node.ends(c.since) {
+	for _, n := range c.node.ends(c.event) {
 		for ; n >= 0 && !w.oracle.older(n, from); n = w.oracle.states[n].parent {
 			if want, _ := w.oracle.answer(n, &c.query, c.code); fmt.Sprintf("%+v", want) == got {
 				return
@@ -417,6 +433,20 @@ func (w *schedule) checkPast(c *client, from, to int, got string) {
 		}
 	}
 	w.Fatalf("resume from %s went back in time to %s", c.from, c.list.Pos())
+}
+
+// checkDead: a node that holds answers no resume from where it never was, and
+// one that has rebased leads nobody into the history that it has left; but who
+// comes from there may be led on by what the node knows of it.
+func (w *schedule) checkDead(c *client, from, to int) {
+	o, d := w.oracle, c.node
+	if d.held && d.heldSince < c.event && !d.stood[from] {
+		w.Fatalf("resume from %s did not wait for the rebase, and led to %s", c.from, c.list.Pos())
+	}
+	if len(d.ends(c.event)) > 1 || o.leads(to, d.at) || o.leads(from, to) || d.stood[from] && !o.leads(from, d.at) {
+		return
+	}
+	w.Fatalf("resume from %s led to %s, which its node has left", c.from, c.list.Pos())
 }
 
 // finish lets all catch up: then everybody has the newest list, of the log as it
