@@ -107,10 +107,12 @@ func (h *Hub) answer(r *request) (o outgoing, ok bool) {
 func (h *Hub) mustWait(r *request) bool {
 	v := r.cursor.view
 	switch {
-	case v.leadsFrom(r.from):
+	case r.from == v.last.pos:
 		return false
 	case v.last.history != h.ring.history:
 		return true // nobody can say which is ahead, until the view has moved
+	case v.catchUps[r.from] != nil:
+		return false
 	case r.from.ID.Compare(h.ring.last().pos.ID) > 0:
 		return true
 	case h.held && !h.ring.has(r.from):

@@ -224,11 +224,6 @@ func (h *Hub) bring(v *view, from presence.Position) *frame {
 	return f
 }
 
-// leadsFrom tells that bring needs no ring for a position.
-func (v *view) leadsFrom(from presence.Position) bool {
-	return from == v.last.pos || v.catchUps[from] != nil
-}
-
 // keep remembers a frame that leads to the last one.
 func (v *view) keep(from presence.Position, f *frame) {
 	if v.catchUps == nil {
