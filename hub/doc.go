@@ -6,7 +6,9 @@
 // # Use
 //
 // [New] makes a hub and [Hub.Load] gives it the list. One goroutine calls
-// [Hub.Apply] for every entry of the log, one runs [Hub.Run]. For each socket
+// [Hub.Apply] for every entry of the log, one runs [Hub.Run]. When the log has
+// lost entries that were applied, the first calls [Hub.Hold], and [Hub.Rebase]
+// once it has the list as it is now. For each socket
 // [Hub.Attach] starts a writer; requests go to [Hub.Subscribe],
 // [Hub.Unsubscribe], [Hub.Watch] and [Hub.Unwatch], other answers to
 // [Socket.Send]; whoever reads the socket calls [Socket.Close] in the end.
@@ -44,7 +46,9 @@
 //
 // # Invariants
 //
-//   - A view that is not dirty shows what its order's tree has.
+//   - A view that is not dirty shows what its order's tree has, and stands in the
+//     ring's history.
+//   - Ids of positions are compared within one history only.
 //   - No play URL of a view's window changes before the view's next switch.
 //   - A cursor that is not at its view's last frame has a request under way, or
 //     the frame on its way to it, or its socket is marked behind, or somebody has
