@@ -28,7 +28,7 @@ func TestViewersHaveTheList(t *testing.T) {
 		rapid.Check(struct{ testing.TB }{t}, func(rt *rapid.T) {
 			w := newSchedule(rt)
 			defer w.stop()
-			steps := rapid.IntRange(10, 120).Draw(rt, "steps")
+			steps := rapid.IntRange(10, 300).Draw(rt, "steps")
 			for range steps {
 				w.step()
 				w.settle()

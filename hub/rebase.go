@@ -30,8 +30,8 @@ func (h *Hub) Hold() {
 // positions before pos are not known any more. As with Apply, the log goes on
 // from there.
 //
-// The lists are compared before the hub is locked, so that what Rebase keeps
-// viewers from is in proportion to the changes and the views.
+// The lists are compared before the hub is locked, so how long viewers wait for
+// it depends on the changes and the views, not on the list.
 func (h *Hub) Rebase(streams iter.Seq[*presence.Stream], pos presence.Position, logTime int64) {
 	h.rebase(h.against(streams), pos, logTime)
 }

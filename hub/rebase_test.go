@@ -223,6 +223,38 @@ func TestRebaseAnswersThoseWhoWait(t *testing.T) {
 	})
 }
 
+// TestRebaseOutdatesCatchUps: what led from a position to the view's last frame
+// when the list looked as it did then, leads back in time once it does not.
+func TestRebaseOutdatesCatchUps(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFeed(t, Options{})
+		f.starts(5)
+		f.edit("a0", title("one"))
+		s, c := f.dial(t)
+		subscribe(t, f, s, &wire.Subscribe{})
+		view := expect[*wire.Snapshot](t, c, 0).View
+		f.edit("a0", title("two"))
+		f.edit("a0", title("one"))
+		f.hub.mu.Lock()
+		f.hub.advance(f.hub.views[view], time.Now()) // finds nothing to say, and stays
+		f.hub.mu.Unlock()
+		s, c = f.dial(t)
+		subscribe(t, f, s, &wire.Subscribe{ID: "1", Pos: position(7).String()})
+		if m := expect[*wire.Diff](t, c, 0); m.Pos != position(6).String() || len(m.Set) != 1 {
+			t.Errorf("before: %+v", m)
+		}
+		f.alter("a0", title("three"))
+		f.hub.Rebase(slices.Values(anew(f.streams)), position(9), f.time)
+		s, c = f.dial(t)
+		subscribe(t, f, s, &wire.Subscribe{ID: "2", Pos: position(7).String()})
+		none(t, c, 0)
+		f.run(t)
+		if m := expect[*wire.Snapshot](t, c, 0); m.Pos != position(9).String() {
+			t.Errorf("after: %+v", m)
+		}
+	})
+}
+
 // TestRebaseAndTheSlow: who was left behind has a snapshot, but who stood at the
 // last frame has the diff from there, however late.
 func TestRebaseAndTheSlow(t *testing.T) {
