@@ -24,12 +24,18 @@ func newMemLog() *memLog {
 	return &memLog{last: map[string]uint64{}, more: make(chan struct{}), reg: NewRegistry()}
 }
 
-func (l *memLog) Join(context.Context, string) (*Registry, uint64, error) {
+func (l *memLog) Load(context.Context, *Registry) (*Registry, uint64, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.boots++
 	r, err := DecodeRegistry(l.reg.Encode())
-	return r, l.boots, err
+	return r, r.Num(), err
+}
+
+func (l *memLog) Join(_ context.Context, _ string, above uint64) (uint64, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.boots = max(l.boots, above) + 1
+	return l.boots, nil
 }
 
 func (l *memLog) Append(_ context.Context, b Sealed) error {
@@ -55,9 +61,9 @@ func (l *memLog) put(b Sealed) {
 	l.more = make(chan struct{})
 }
 
-func (l *memLog) Tail(ctx context.Context, from Position) iter.Seq2[Entry, error] {
+func (l *memLog) Tail(ctx context.Context, after Entry) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
-		for at := int(from.ID.MS); ; {
+		for at := int(after.ID.MS); ; {
 			l.mu.Lock()
 			entries, more := l.entries[at:], l.more
 			l.mu.Unlock()

@@ -81,7 +81,11 @@ func JoinLog(ctx context.Context, log Log, cfg NodeConfig) (*Node, error) {
 		cfg.Applied = func(Applied, time.Time) {}
 	}
 	cfg.Batch = cmp.Or(cfg.Batch, 256<<10)
-	reg, boot, err := log.Join(ctx, cfg.Name)
+	reg, _, err := log.Load(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	boot, err := log.Join(ctx, cfg.Name, reg.boot(cfg.Name))
 	if err != nil {
 		return nil, err
 	}
@@ -178,7 +182,7 @@ func (n *Node) leave() {
 
 // apply is the one goroutine that changes the registry.
 func (n *Node) apply(ctx context.Context) error {
-	for e, err := range n.log.Tail(ctx, n.reg.Position()) {
+	for e, err := range n.log.Tail(ctx, n.reg.Last()) {
 		if err != nil {
 			if ctx.Err() != nil {
 				return nil

@@ -51,6 +51,14 @@ func (ps *peers) find(name string) (*peer, int) {
 	return nil, at
 }
 
+// boot is the last boot of a node that the registry knows of, 0 for none.
+func (r *Registry) boot(node string) uint64 {
+	if p, _ := r.peers.find(node); p != nil {
+		return p.boot
+	}
+	return 0
+}
+
 // heard is the oldest among the last entries of all living nodes: no lease is
 // judged before every node that may have heard its anchor has spoken.
 func (ps *peers) heard(clock int64) int64 {

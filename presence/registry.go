@@ -367,6 +367,9 @@ func (r *Registry) forgetBans() {
 // Position is where the registry stands in its history.
 func (r *Registry) Position() Position { return Position{ID: r.last.ID, Hash: uint32(r.hash)} }
 
+// Last is the last entry applied, without its batch.
+func (r *Registry) Last() Entry { return r.last }
+
 // Num is the number of the last entry applied, 0 for none.
 func (r *Registry) Num() uint64 { return r.last.Num }
 

@@ -44,12 +44,22 @@ func sealed(boot, no uint64, c ...presence.Command) presence.Sealed {
 	return b.Seal()
 }
 
+func join(t *testing.T, l *Log) (*presence.Registry, uint64, error) {
+	t.Helper()
+	reg, _, err := l.Load(t.Context(), nil)
+	if err != nil {
+		return nil, 0, err
+	}
+	boot, err := l.Join(t.Context(), "a", 0)
+	return reg, boot, err
+}
+
 // TestDiskFull: durable commands are refused and not ordered, all else goes on,
 // and when there is room again, everything does.
 func TestDiskFull(t *testing.T) {
 	dir := t.TempDir()
 	l := openDir(t, dir)
-	reg, boot, err := l.Join(t.Context(), "a")
+	reg, boot, err := join(t, l)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +86,7 @@ func TestDiskFull(t *testing.T) {
 		t.Fatalf("a start with room again: %v", err)
 	}
 	n := 0
-	for e, err := range l.Tail(t.Context(), reg.Position()) {
+	for e, err := range l.Tail(t.Context(), reg.Last()) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -95,7 +105,7 @@ func TestDiskFull(t *testing.T) {
 	}
 	l = openDir(t, dir)
 	defer l.Close()
-	if reg, _, err = l.Join(t.Context(), "a"); err != nil {
+	if reg, _, err = join(t, l); err != nil {
 		t.Fatal(err)
 	}
 	if reg.Stream("8888_before") == nil || reg.Stream("8888_full") != nil || reg.Stream("8888_after") == nil {
@@ -113,7 +123,7 @@ func TestDamaged(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			l := openDir(t, dir)
-			reg, boot, err := l.Join(t.Context(), "a")
+			reg, boot, err := join(t, l)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -123,7 +133,7 @@ func TestDamaged(t *testing.T) {
 				}
 			}
 			n := 0
-			for e := range l.Tail(t.Context(), reg.Position()) {
+			for e := range l.Tail(t.Context(), reg.Last()) {
 				if _, err := reg.Apply(e); err != nil {
 					t.Fatal(err)
 				}
@@ -145,7 +155,7 @@ func TestDamaged(t *testing.T) {
 			}
 			l = openDir(t, dir)
 			defer l.Close()
-			if reg, _, err = l.Join(t.Context(), "a"); err != nil {
+			if reg, _, err = join(t, l); err != nil {
 				t.Fatal(err)
 			}
 			if l.Damaged() == "" || reg.Len() != 0 {

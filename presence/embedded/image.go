@@ -27,10 +27,10 @@ type rowKey struct {
 func (m *image) init() { m.rows = map[rowKey]presence.Record{} }
 
 // boot counts the boots of a log in memory.
-func (m *image) boot() uint64 {
+func (m *image) boot(above uint64) uint64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.boots++
+	m.boots = max(m.boots, above) + 1
 	return m.boots
 }
 

@@ -114,7 +114,7 @@ func banned(t *testing.T, dir string) map[string]string {
 	if l.Damaged() != "" {
 		t.Fatalf("the store was damaged: %s", l.Damaged())
 	}
-	reg, _, err := l.Join(t.Context(), "a")
+	reg, _, err := join(t, l)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -41,7 +41,7 @@ type Log struct {
 	tail    tail
 	image   image
 
-	// Owned by the writer, and by Join before the first append.
+	// Owned by the writer, and by Load before the first append.
 	last presence.Entry // the newest, without its batch
 	seen map[speaker]uint64
 	// unsaved are the entries that are neither in the table nor in the image.
@@ -93,23 +93,35 @@ func (l *Log) Damaged() string {
 	return l.store.damaged
 }
 
-// Join implements presence.Log.
-func (l *Log) Join(_ context.Context, node string) (*presence.Registry, uint64, error) {
-	reg, boot := presence.NewRegistry(), uint64(1)
+// Load implements presence.Log: the image is the registry of the newest rows
+// with every durable entry after them applied.
+func (l *Log) Load(context.Context, *presence.Registry) (*presence.Registry, uint64, error) {
+	reg := presence.NewRegistry()
 	if l.store != nil {
 		var err error
-		if reg, boot, err = l.store.load(); err != nil {
+		if reg, err = l.store.load(); err != nil {
 			return nil, 0, fmt.Errorf("embedded: load: %w", err)
 		}
 	} else {
 		reg.TrackDirty()
-		boot = l.image.boot()
 	}
 	reg.Reseed(newSeed())
 	if at := reg.Position(); reg.Num() > l.lastNum() {
 		l.start(presence.Entry{ID: at.ID, Num: reg.Num(), Time: reg.Time()})
 	}
-	return reg, boot, nil
+	return reg, reg.Num(), nil
+}
+
+// Join implements presence.Log.
+func (l *Log) Join(_ context.Context, _ string, above uint64) (uint64, error) {
+	if l.store == nil {
+		return l.image.boot(above), nil
+	}
+	boot, err := l.store.boot(above)
+	if err != nil {
+		return 0, fmt.Errorf("embedded: join: %w", err)
+	}
+	return boot, nil
 }
 
 // Append implements presence.Log.

@@ -118,20 +118,20 @@ func moveAside(path string) (string, error) {
 	return to, nil
 }
 
-// load gives the registry of rows and the entries after them, and a new boot.
-func (s *store) load() (*presence.Registry, uint64, error) {
-	reg := s.proved
-	s.proved = nil
-	if reg == nil {
-		var err error
-		if reg, err = s.image(); err != nil {
-			return nil, 0, err
-		}
+// load gives the registry of rows and the entries after them.
+func (s *store) load() (*presence.Registry, error) {
+	if reg := s.proved; reg != nil {
+		s.proved = nil
+		return reg, nil
 	}
-	var boot uint64
-	err := s.db.QueryRow(`INSERT INTO meta VALUES ('boot', 1)
-		ON CONFLICT (name) DO UPDATE SET value = value + 1 RETURNING value`).Scan(&boot)
-	return reg, boot, err
+	return s.image()
+}
+
+// boot counts the boots, from one above.
+func (s *store) boot(above uint64) (boot uint64, err error) {
+	err = s.db.QueryRow(`INSERT INTO meta VALUES ('boot', ?1 + 1)
+		ON CONFLICT (name) DO UPDATE SET value = max(value, ?1) + 1 RETURNING value`, above).Scan(&boot)
+	return boot, err
 }
 
 // image replays: rows first, then the entries after the number they stand at.

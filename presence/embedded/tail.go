@@ -66,9 +66,9 @@ func (t *tail) after(id presence.ID) (entries []presence.Entry, more <-chan stru
 }
 
 // Tail implements presence.Log.
-func (l *Log) Tail(ctx context.Context, from presence.Position) iter.Seq2[presence.Entry, error] {
+func (l *Log) Tail(ctx context.Context, last presence.Entry) iter.Seq2[presence.Entry, error] {
 	return func(yield func(presence.Entry, error) bool) {
-		at := from.ID
+		at := last.ID
 		for ctx.Err() == nil {
 			entries, more, closed, ok := l.tail.after(at)
 			if !ok {

@@ -59,9 +59,9 @@ func (f *Faulty) Append(ctx context.Context, b presence.Sealed) error {
 }
 
 // Tail implements presence.Log.
-func (f *Faulty) Tail(ctx context.Context, from presence.Position) iter.Seq2[presence.Entry, error] {
+func (f *Faulty) Tail(ctx context.Context, after presence.Entry) iter.Seq2[presence.Entry, error] {
 	return func(yield func(presence.Entry, error) bool) {
-		for e, err := range f.Log.Tail(ctx, from) {
+		for e, err := range f.Log.Tail(ctx, after) {
 			f.mu.Lock()
 			open := f.open
 			f.mu.Unlock()

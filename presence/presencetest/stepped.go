@@ -20,9 +20,9 @@ type stepped struct {
 }
 
 // Tail implements presence.Log.
-func (s *stepped) Tail(ctx context.Context, from presence.Position) iter.Seq2[presence.Entry, error] {
+func (s *stepped) Tail(ctx context.Context, after presence.Entry) iter.Seq2[presence.Entry, error] {
 	return func(yield func(presence.Entry, error) bool) {
-		for e, err := range s.Log.Tail(ctx, from) {
+		for e, err := range s.Log.Tail(ctx, after) {
 			e.Time += s.step().Milliseconds()
 			if !yield(e, err) {
 				return

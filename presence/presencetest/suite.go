@@ -69,13 +69,13 @@ func appendTo(t *testing.T, log presence.Log, b presence.Sealed) {
 	}
 }
 
-// take reads n entries after a position.
-func take(t *testing.T, log presence.Log, from presence.Position, n int) []presence.Entry {
+// take reads n entries after one.
+func take(t *testing.T, log presence.Log, after presence.Entry, n int) []presence.Entry {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	var out []presence.Entry
-	for e, err := range log.Tail(ctx, from) {
+	for e, err := range log.Tail(ctx, after) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -89,7 +89,11 @@ func take(t *testing.T, log presence.Log, from presence.Position, n int) []prese
 
 func join(t *testing.T, log presence.Log, node string) (*presence.Registry, uint64) {
 	t.Helper()
-	r, boot, err := log.Join(t.Context(), node)
+	r, _, err := log.Load(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	boot, err := log.Join(t.Context(), node, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +114,7 @@ func testOrder(t *testing.T, h Home) {
 		})
 	}
 	wg.Wait()
-	entries := take(t, log, r.Position(), 200)
+	entries := take(t, log, r.Last(), 200)
 	numbers := map[string]uint64{}
 	for i, e := range entries {
 		if i > 0 && (e.Num != entries[i-1].Num+1 || e.ID.Compare(entries[i-1].ID) <= 0) {
@@ -138,7 +142,7 @@ func testOnce(t *testing.T, h Home) {
 	}
 	appendTo(t, log, batch("b", boot, 1))
 	var got []string
-	for _, e := range take(t, log, r.Position(), 4) {
+	for _, e := range take(t, log, r.Last(), 4) {
 		b, err := presence.DecodeBatch(e.Batch)
 		if err != nil {
 			t.Fatal(err)
@@ -157,7 +161,7 @@ func testTail(t *testing.T, h Home) {
 	const all = 60
 	for range 3 {
 		wg.Go(func() {
-			for i, e := range take(t, log, r.Position(), all) {
+			for i, e := range take(t, log, r.Last(), all) {
 				if e.Num != r.Num()+uint64(i)+1 {
 					t.Errorf("entry %d in place %d", e.Num, i)
 				}
@@ -169,8 +173,8 @@ func testTail(t *testing.T, h Home) {
 	}
 	wg.Wait()
 	// From a position in the middle, just what comes after.
-	entries := take(t, log, r.Position(), all)
-	rest := take(t, log, presence.Position{ID: entries[40].ID}, all-41)
+	entries := take(t, log, r.Last(), all)
+	rest := take(t, log, entries[40], all-41)
 	if rest[0].Num != entries[41].Num {
 		t.Errorf("after entry %d came %d", entries[40].Num, rest[0].Num)
 	}
@@ -183,7 +187,7 @@ func testCancel(t *testing.T, h Home) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	n := 0
-	for _, err := range log.Tail(ctx, r.Position()) {
+	for _, err := range log.Tail(ctx, r.Last()) {
 		if err != nil && !errors.Is(err, context.Canceled) {
 			t.Fatal(err)
 		}
@@ -354,7 +358,7 @@ func testTrimmed(t *testing.T, h Home) {
 	}
 	log := open(t, h)
 	r, boot := join(t, log, "a")
-	before := r.Position()
+	before := r.Last()
 	appendTo(t, log, batch("a", boot, 1, start("alice")))
 	if err := log.Close(); err != nil {
 		t.Fatal(err)
