@@ -28,6 +28,10 @@ func (r *Registry) command(c Command, p *peer) Result {
 		return r.ban(c)
 	case *Unban:
 		r.unban(c)
+	case *Restore:
+		return r.restore(c)
+	case *Bury:
+		return r.bury(c)
 	case *SetSettings:
 		r.set(c.Settings)
 	case *RaiseRules:
@@ -142,7 +146,7 @@ func (r *Registry) begin(c *Start, p *peer) uint32 {
 		Tags: c.Tags, Extra: c.Extra, StartedAt: r.last.Time, Index: i, State: Starting,
 		Listed: c.Listed, Shown: c.Listed && !r.settings.ShowPublished,
 	}
-	s := &session{stream: st, sources: c.Sources, media: media{since: r.clock}}
+	s := &session{stream: st, sources: c.Sources, media: media{since: r.clock}, born: r.last.Num}
 	if s.sources == 0 {
 		s.sources = SourcesOf(FromBeats)
 	}
@@ -158,7 +162,7 @@ func (r *Registry) begin(c *Start, p *peer) uint32 {
 
 // attach notes that a socket holds the session.
 func (r *Registry) attach(s *session, holder string) {
-	s.holder, s.attached = holder, holder != ""
+	s.holder, s.attached, s.moved = holder, holder != "", r.last.Num
 	if s.attached {
 		s.witness(Evidence{Source: FromSocket, Sign: Attached, At: r.last.Time, Detail: holder})
 	}
@@ -237,6 +241,7 @@ func (r *Registry) update(c *Update, p *peer) Result {
 		a.Again = true
 		return a
 	}
+	r.sessions[i].told = r.last.Num
 	r.change(i, ByUpdate, func(st *Stream) {
 		if c.Title != nil {
 			st.Title = *c.Title
@@ -256,11 +261,14 @@ func (r *Registry) update(c *Update, p *peer) Result {
 }
 
 func (r *Registry) ban(c *Ban) Result {
+	if c.Lost != 0 && r.bans[c.Anchor].num >= c.Lost {
+		return Result{Again: true} // something was said of the anchor since
+	}
 	if !r.learn(banKey, c.By, c.Key, Session{}) {
 		return Result{Again: true}
 	}
-	b := *c
-	b.Key = "" // it is remembered elsewhere, for as long as it counts
+	b := banned{*c, r.last.Num}
+	b.Key, b.Lost = "", 0 // they are remembered elsewhere, for as long as they count
 	r.bans[c.Anchor] = b
 	r.markName(recordBan, c.Anchor)
 	i, ok := r.byAnchor[c.Anchor]
@@ -273,6 +281,9 @@ func (r *Registry) ban(c *Ban) Result {
 }
 
 func (r *Registry) unban(c *Unban) {
+	if c.Lost != 0 && r.bans[c.Anchor].num >= c.Lost {
+		return
+	}
 	if r.learn(unbanKey, c.By, c.Key, Session{}) {
 		delete(r.bans, c.Anchor)
 		r.markName(recordBan, c.Anchor)
@@ -306,7 +317,7 @@ func (r *Registry) observe(c *Observe, p *peer) Result {
 		r.finished(i, c)
 	case Detached:
 		s := r.sessions[i]
-		s.attached = false
+		s.attached, s.moved = false, r.last.Num
 		s.witness(Evidence{Source: c.Source, Sign: c.Sign, At: r.last.Time, Detail: c.Detail})
 		r.touch(i)
 	}

@@ -10,8 +10,11 @@ import (
 // counts that moved, and commands.
 type Batch struct {
 	Node string
-	Boot uint64 // rises each time that the node starts
-	No   uint64 // rises by one from batch to batch of a boot, from 1
+	Boot uint64 // rises each time that the node starts, or joins again
+	// Origin is the first boot of the node's process: what it reports of its
+	// viewers and likes goes on under a later boot of the same process.
+	Origin uint64
+	No     uint64 // rises by one from batch to batch of a boot, from 1
 	// Knows is the highest version of Apply's rules that the node has.
 	Knows    uint64
 	Beats    []Beat
@@ -53,7 +56,7 @@ type Sealed struct {
 }
 
 // batchVersion is the first byte of an encoded batch.
-const batchVersion = 2
+const batchVersion = 3
 
 // Seal encodes the batch. It sorts b.Beats by lease.
 func (b *Batch) Seal() Sealed {
@@ -62,6 +65,7 @@ func (b *Batch) Seal() Sealed {
 	dst = append(dst, batchVersion)
 	dst = appendString(dst, b.Node)
 	dst = appendUint(dst, b.Boot)
+	dst = appendUint(dst, b.Origin)
 	dst = appendUint(dst, b.No)
 	dst = appendUint(dst, b.Knows)
 	dst = appendBeats(dst, b.Beats)
@@ -116,7 +120,7 @@ func (b *Batch) header(r *reader) error {
 	} else if v < batchVersion {
 		return ErrMalformed // of before the first release
 	}
-	b.Node, b.Boot, b.No, b.Knows = r.string(), r.uint(), r.uint(), r.uint()
+	b.Node, b.Boot, b.Origin, b.No, b.Knows = r.string(), r.uint(), r.uint(), r.uint(), r.uint()
 	if r.bad || b.Node == "" || b.Boot == 0 || b.No == 0 {
 		return ErrMalformed
 	}

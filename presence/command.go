@@ -4,7 +4,7 @@ package presence
 // Apply needs are in the command: Apply reads no clock and draws no lots.
 //
 // Start, Resume, Stop, Update, Ban, Unban, SetSettings, RaiseRules, Observe,
-// Adopt and Leave are the commands there are.
+// Adopt, Leave, Restore and Bury are the commands there are.
 type Command interface {
 	kind() kind
 	// durable: an embedded log has it on disk before it is applied.
@@ -28,6 +28,8 @@ const (
 	kindObserve     kind = 9
 	kindAdopt       kind = 10
 	kindLeave       kind = 11
+	kindRestore     kind = 12
+	kindBury        kind = 13
 )
 
 // newCommand gives an empty command to decode into, nil for an unknown kind.
@@ -55,6 +57,10 @@ func newCommand(k kind) Command {
 		return &Adopt{}
 	case kindLeave:
 		return &Leave{}
+	case kindRestore:
+		return &Restore{}
+	case kindBury:
+		return &Bury{}
 	}
 	return nil
 }
@@ -111,6 +117,9 @@ type Ban struct {
 	Reason string
 	By     string
 	Key    string // By's own: repeated under it, the ban changes nothing; or empty
+	// Lost is set by a node that says the ban again, since the log has lost it:
+	// the number of the first entry that was lost. What was said since counts more.
+	Lost uint64
 }
 
 // Unban lets an anchor start again.
@@ -118,6 +127,7 @@ type Unban struct {
 	Anchor string
 	By     string
 	Key    string // as a Ban's
+	Lost   uint64 // as a Ban's
 }
 
 // SetSettings replaces the settings if its revision is higher.
@@ -261,19 +271,21 @@ func (c *Update) decode(r *reader) {
 
 func (c *Ban) encode(b []byte) []byte {
 	b = appendInt(appendString(b, c.Anchor), c.Until)
-	return appendString(appendString(appendString(b, c.Reason), c.By), c.Key)
+	return appendUint(appendString(appendString(appendString(b, c.Reason), c.By), c.Key), c.Lost)
 }
 
 func (c *Ban) decode(r *reader) {
 	c.Anchor, c.Until = r.string(), r.int()
-	c.Reason, c.By, c.Key = r.string(), r.string(), r.string()
+	c.Reason, c.By, c.Key, c.Lost = r.string(), r.string(), r.string(), r.uint()
 }
 
 func (c *Unban) encode(b []byte) []byte {
-	return appendString(appendString(appendString(b, c.Anchor), c.By), c.Key)
+	return appendUint(appendString(appendString(appendString(b, c.Anchor), c.By), c.Key), c.Lost)
 }
 
-func (c *Unban) decode(r *reader) { c.Anchor, c.By, c.Key = r.string(), r.string(), r.string() }
+func (c *Unban) decode(r *reader) {
+	c.Anchor, c.By, c.Key, c.Lost = r.string(), r.string(), r.string(), r.uint()
+}
 
 func (c *SetSettings) encode(b []byte) []byte { return appendSettings(b, c.Settings) }
 func (c *SetSettings) decode(r *reader)       { c.Settings = r.settings() }

@@ -10,15 +10,23 @@ import (
 func seedBatch() []byte {
 	l := Lease{3, 7}
 	return (&Batch{
-		Node: "a", Boot: 2, No: 3, Knows: 1, Beats: []Beat{{l, 5}, {Lease{9, 1}, 70}}, Viewers: []Count{{l, 4}}, Likes: []Count{{l, 9}},
+		Node: "a", Boot: 2, Origin: 1, No: 3, Knows: 1, Beats: []Beat{{l, 5}, {Lease{9, 1}, 70}}, Viewers: []Count{{l, 4}}, Likes: []Count{{l, 9}},
 		Digest: &Digest{Position{ID{1, 2}, 3}, 4},
 		Commands: []Command{
 			started(1, "ann"), &Resume{id(1), "ann", "c"}, &Update{Session: id(1), Title: new("x"), Cover: new("y"), Tags: &[]string{"t"}, Extra: &[]byte{1}},
 			&Observe{id(1), FromSocket, Detached, "c", "", "d"}, &Observe{id(1), FromCallback, Begun, "", "m", ""}, &Adopt{id(1)},
-			&Stop{id(1), Kicked, "op", "", "k"}, &Ban{"eve", 5, "why", "op", "k"}, &Unban{"eve", "op", "k"},
+			&Stop{id(1), Kicked, "op", "", "k"}, &Ban{"eve", 5, "why", "op", "k", 3}, &Unban{"eve", "op", "k", 4},
 			&SetSettings{Settings{1, 500, 3, 50, 700, 800, 900, true, true}}, &RaiseRules{1}, &Leave{},
+			seedRestore(), &Bury{3, []string{"k"}, &Ended{Stream: &Stream{Session: id(4), Tags: []string{"t"}}, Reason: Kicked, By: "op", EndedAt: 5, num: 3}},
 		},
 	}).Seal().Bytes
+}
+
+func seedRestore() *Restore {
+	return &Restore{2, Terms{500, 3, 50}, []string{"k"}, &session{
+		stream: &Stream{Session: id(3), Code: "8888_cid", Anchor: "cid", State: Live, Listed: true}, sources: SourcesOf(FromBeats), told: 3,
+		likes: []liked{{1, 2}},
+	}}
 }
 
 func FuzzDecodeBatch(f *testing.F) {

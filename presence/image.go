@@ -13,11 +13,16 @@ func (r *Registry) appendMeta(b []byte, version byte) []byte {
 		b = appendUint(b, v)
 	}
 	b = appendInt(appendInt(b, r.clock), r.last.Time)
-	return appendSettings(appendString(b, r.last.Repl), r.settings)
+	b = appendSettings(appendString(b, r.last.Repl), r.settings)
+	b = appendUint(b, uint64(len(r.epochs)))
+	for _, e := range r.epochs {
+		b = appendInt(appendUint(appendString(b, e.repl), e.num), e.clock)
+	}
+	return b
 }
 
 func appendPeer(b []byte, p *peer) []byte {
-	for _, v := range [...]uint64{p.boot, p.no, p.knows, p.joined, uint64(p.via)} {
+	for _, v := range [...]uint64{p.boot, p.origin, p.no, p.knows, p.joined, uint64(p.via)} {
 		b = appendUint(b, v)
 	}
 	b = appendBool(appendBool(appendInt(b, p.last), p.alive), p.paused)
@@ -107,7 +112,19 @@ func appendSession(b []byte, s *session) []byte {
 	b = appendBool(appendString(b, s.holder), s.attached)
 	b = append(appendEvidence(b, s.evidence), byte(s.sources))
 	b = appendBool(appendBool(appendStrings(b, s.media.open), s.media.seen), s.media.lost)
-	return appendInt(b, s.media.since)
+	b = appendInt(b, s.media.since)
+	for _, num := range [...]uint64{s.born, s.told, s.moved, s.filmed} {
+		b = appendUint(b, num)
+	}
+	return b
+}
+
+// whole reads what appendSession wrote.
+func (r *reader) whole() *session {
+	s := &session{stream: r.stream(), holder: r.string(), attached: r.bool(), evidence: r.evidence()}
+	s.sources, s.media = r.sources(), r.media()
+	s.born, s.told, s.moved, s.filmed = r.uint(), r.uint(), r.uint(), r.uint()
+	return s
 }
 
 func (r *reader) media() media {
@@ -129,9 +146,13 @@ func (r *Registry) appendLeased(b []byte, i uint32) []byte {
 		b = appendInt(b, v)
 	}
 	b = append(appendUint(b, uint64(le.via)), le.misses)
-	b = appendUint(b, uint64(len(s.likes)))
-	for _, l := range s.likes {
-		b = appendUint(appendUint(b, l.joined), uint64(l.n))
+	return appendLikes(b, s.likes)
+}
+
+func appendLikes(b []byte, likes []liked) []byte {
+	b = appendUint(b, uint64(len(likes)))
+	for _, l := range likes {
+		b = appendUint(appendUint(b, l.by), uint64(l.n))
 	}
 	return b
 }
@@ -143,11 +164,11 @@ func (r *reader) likes() []liked {
 	}
 	likes := make([]liked, 0, n)
 	for range n {
-		joined, v := r.uint(), r.uint()
+		by, v := r.uint(), r.uint()
 		if v > maxCount {
 			r.fail()
 		}
-		likes = append(likes, liked{joined, int64(v)})
+		likes = append(likes, liked{by, int64(v)})
 	}
 	return likes
 }
@@ -161,5 +182,14 @@ func appendEnded(b []byte, e *Ended) []byte {
 	for _, v := range [...]int64{e.Stream.Viewers, e.EndedAt, e.clock} {
 		b = appendInt(b, v)
 	}
-	return appendEvidence(b, e.Evidence)
+	return appendEvidence(appendUint(b, e.num), e.Evidence)
 }
+
+func (r *reader) ended() *Ended {
+	e := &Ended{Stream: r.stream(), Reason: EndReason(r.enum(len(endNames))), By: r.string()}
+	e.Stream.Viewers, e.EndedAt, e.clock, e.num = r.int(), r.int(), r.int(), r.uint()
+	e.Evidence = r.evidence()
+	return e
+}
+
+func appendBanned(b []byte, x banned) []byte { return appendUint(x.encode(b), x.num) }

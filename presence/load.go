@@ -83,20 +83,21 @@ func (l *loader) take(rec Record) error {
 	case recordPeer:
 		l.takePeer(in, rec.Key)
 	case recordDeparted:
-		l.r.peers.departed = append(l.r.peers.departed, departed{until: in.int(), viewers: in.countMap()})
+		l.r.peers.departed = append(l.r.peers.departed,
+			departed{name: in.string(), origin: in.uint(), until: in.int(), viewers: in.countMap()})
 	case recordSession:
 		l.takeSession(in)
 	case recordBan:
-		var b Ban
+		var b banned
 		b.decode(in)
+		b.num = in.uint()
 		l.r.bans[b.Anchor] = b
 	case recordStartKey:
 		name, k := in.string(), keyed{session: in.session(), clock: in.int()}
 		l.r.keys.byName[name] = k
 		l.keys = append(l.keys, loadedSeq[string]{parseSeq(in, rec.Key), name})
 	case recordEnded:
-		e := &Ended{Stream: in.stream(), Reason: EndReason(in.enum(len(endNames))), By: in.string()}
-		e.Stream.Viewers, e.EndedAt, e.clock, e.Evidence = in.int(), in.int(), in.int(), in.evidence()
+		e := in.ended()
 		l.ended = append(l.ended, loadedSeq[*Ended]{parseSeq(in, rec.Key), e})
 	default:
 		return fmt.Errorf("%w: unknown kind of record", ErrRules)
@@ -125,6 +126,9 @@ func (l *loader) takeMeta(in *reader) error {
 		*p = in.uint()
 	}
 	r.clock, r.last.Time, r.last.Repl, r.settings = in.int(), in.int(), in.string(), in.settings()
+	for range in.count() {
+		r.epochs = append(r.epochs, epoch{repl: in.string(), num: in.uint(), clock: in.int()})
+	}
 	l.meta = true
 	if err := in.done(); err != nil {
 		return err
@@ -139,7 +143,7 @@ func (l *loader) takeMeta(in *reader) error {
 }
 
 func (l *loader) takePeer(in *reader, name string) {
-	p := &peer{name: name, boot: in.uint(), no: in.uint(), knows: in.uint(), joined: in.uint()}
+	p := &peer{name: name, boot: in.uint(), origin: in.uint(), no: in.uint(), knows: in.uint(), joined: in.uint()}
 	via := in.uint()
 	if via > uint64(^uint16(0)) {
 		in.fail()
@@ -156,8 +160,7 @@ func (l *loader) takePeer(in *reader, name string) {
 }
 
 func (l *loader) takeSession(in *reader) {
-	x := loaded{s: &session{stream: in.stream(), holder: in.string(), attached: in.bool(), evidence: in.evidence()}}
-	x.s.sources, x.s.media = in.sources(), in.media()
+	x := loaded{s: in.whole()}
 	x.last, x.terms = in.int(), terms{interval: in.int(), missed: in.int(), grace: in.int()}
 	via := in.uint()
 	if via > uint64(^uint16(0)) || (Settings{Interval: x.terms.interval, Missed: x.terms.missed, Grace: x.terms.grace}).Check() != nil {

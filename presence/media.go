@@ -64,6 +64,7 @@ func (r *Registry) published(i uint32, c *Observe) {
 	s := r.sessions[i]
 	lost := s.media.lost
 	s.media.seen, s.media.lost, s.media.since = true, false, r.clock
+	s.filmed = r.last.Num
 	s.witness(Evidence{Source: c.Source, Sign: c.Sign, At: r.last.Time, Detail: c.Media})
 	r.touch(i)
 	r.appoint(i)
@@ -86,6 +87,7 @@ func (r *Registry) finished(i uint32, c *Observe) {
 		return
 	}
 	s.media.open = slices.Delete(slices.Clone(s.media.open), at, at+1)
+	s.filmed = r.last.Num
 	r.touch(i)
 	if len(s.media.open) > 0 {
 		return

@@ -17,6 +17,10 @@ type metrics struct {
 	stalls  prometheus.Counter
 	retries prometheus.Counter
 	entries prometheus.Counter
+
+	rebuilds   *prometheus.CounterVec
+	mismatches prometheus.Counter
+	mended     prometheus.Counter
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -40,6 +44,14 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		stalls:  counter("onair_clock_stalls_total", "Steps of log time that were backwards or too long and counted for nothing."),
 		retries: counter("onair_append_retries_total", "Appends that failed and were tried again."),
 		entries: counter("onair_entries_total", "Entries of the log applied."),
+	}
+	m.rebuilds = f.NewCounterVec(prometheus.CounterOpts{
+		Name: "onair_rebuilds_total", Help: "Times that the registry was built from the log anew, by cause.",
+	}, []string{"cause"})
+	m.mismatches = counter("onair_digest_mismatches_total", "Digests of other nodes that differed from this one's of the same position.")
+	m.mended = counter("onair_mended_total", "Commands by which this node put back what the log had lost.")
+	for _, cause := range []string{"forked", "trimmed", "diverged"} {
+		m.rebuilds.WithLabelValues(cause)
 	}
 	for _, state := range stateNames { // there from the start, or the first end is no rise
 		m.streams.WithLabelValues(state)
@@ -80,4 +92,20 @@ func (m *metrics) applied(a *Applied) {
 			}
 		}
 	}
+}
+
+// recount sets what is counted by what there is.
+func (m *metrics) recount(r *Registry) {
+	m.streams.Reset()
+	for _, state := range stateNames {
+		m.streams.WithLabelValues(state)
+	}
+	for st := range r.Streams() {
+		m.streams.WithLabelValues(st.State.String()).Inc()
+	}
+}
+
+func (m *metrics) rebuilt(cause string, r *Registry) {
+	m.rebuilds.WithLabelValues(cause).Inc()
+	m.recount(r)
 }

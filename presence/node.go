@@ -20,9 +20,9 @@ var ErrUnavailable = errors.New("presence: the log takes nothing at present")
 // it may yet take effect, and is to be repeated under the same key.
 var ErrUnknown = errors.New("presence: the command may yet take effect")
 
-// ErrDeclaredLost is returned when the log went on without this node: what it
-// says now is refused until it starts anew.
-var ErrDeclaredLost = errors.New("presence: the other nodes have declared this one lost")
+// ErrSupplanted is returned when another process has joined the log under this
+// node's name: one of the two is there by mistake, and the newer one stays.
+var ErrSupplanted = errors.New("presence: another process has joined the log under this node's name")
 
 // NodeConfig is what a node needs besides its log.
 type NodeConfig struct {
@@ -30,6 +30,17 @@ type NodeConfig struct {
 	Settings Settings
 	Logger   zerolog.Logger
 	Metrics  prometheus.Registerer // nil: none
+	// Shared: the log is one that may lose its tail, or all, as Redis does. What
+	// is lost is put back by the nodes, and the views stand still for so long.
+	Shared bool
+	// Rebuilt is called with the whole list: by JoinLog, and whenever it has
+	// become another one than by entries that Applied was called for, which ends
+	// a Hold. It must not keep the registry, and otherwise is held to what
+	// Applied is. May be nil.
+	Rebuilt func(*Registry)
+	// Hold is called when views are to stand still until Rebuilt is called: the
+	// log has lost entries, or may have. May be nil.
+	Hold func()
 	// Applied is called for every entry, in order, by the one goroutine that
 	// applies, before any command of the entry is answered, with the time at
 	// which this node took the first of the entry's commands (zero: it took
@@ -38,6 +49,8 @@ type NodeConfig struct {
 	// Batch is about how many bytes are appended at once (256 KiB). Less delays
 	// storms of commands, more delays what comes after one.
 	Batch int
+
+	knows uint64 // the rules that the node knows, in tests; 0: Rules
 }
 
 // Node is one server's part in the list: it gathers what its sockets have to
@@ -47,18 +60,27 @@ type Node struct {
 	// Static after Join.
 	cfg     NodeConfig
 	log     Log
-	boot    uint64
+	origin  uint64 // the first boot
 	began   time.Time
 	metrics *metrics
 	newer   bool // its settings are newer than the log's
 
+	ready      chan struct{} // closed once the list may be shown
 	wake       chan struct{} // of size one: something waits that a person waits for
+	over       atomic.Uint64 // boots up to this one are over: the node is to join again
+	holding    atomic.Bool   // views stand still
+	failing    atomic.Int64  // since when appends fail, in milliseconds since began; 0: they do not
 	lastOwn    atomic.Int64  // milliseconds since began when an own batch was last seen applied
 	patience   atomic.Int64  // how many may pass until the next one before beats are held
 	unwritable atomic.Int64  // since when the log takes no durable command, Unix milliseconds; 0: it does
 
-	// Owned by apply.
-	seen uint64 // number of the last own batch applied
+	// Owned by append.
+	boot uint64
+
+	// Owned by apply, and by JoinLog before.
+	seen     said            // the last own batch applied
+	healing  []*healing      // losses that are being made good
+	verdicts map[string]bool // by node: whether its last digest was like ours
 
 	mu  sync.RWMutex // guards reg; held for writing by the applying goroutine only
 	reg *Registry
@@ -80,32 +102,45 @@ func JoinLog(ctx context.Context, log Log, cfg NodeConfig) (*Node, error) {
 	if cfg.Applied == nil {
 		cfg.Applied = func(Applied, time.Time) {}
 	}
-	cfg.Batch = cmp.Or(cfg.Batch, 256<<10)
-	reg, _, err := log.Load(ctx, nil)
-	if err != nil {
-		return nil, err
+	if cfg.Rebuilt == nil {
+		cfg.Rebuilt = func(*Registry) {}
 	}
-	boot, err := log.Join(ctx, cfg.Name, reg.boot(cfg.Name))
-	if err != nil {
-		return nil, err
+	if cfg.Hold == nil {
+		cfg.Hold = func() {}
 	}
-	have := reg.Settings()
-	switch {
-	case cfg.Settings.Revision < have.Revision:
-		cfg.Logger.Warn().Int64("revision", have.Revision).Int64("configured", cfg.Settings.Revision).
-			Msg("the log holds settings of a higher revision: they apply")
-	case cfg.Settings.Revision == have.Revision && cfg.Settings != have:
-		return nil, ErrSettings
-	}
+	cfg.Batch, cfg.knows = cmp.Or(cfg.Batch, 256<<10), cmp.Or(cfg.knows, Rules)
 	n := &Node{
-		cfg: cfg, log: log, boot: boot, began: time.Now(), reg: reg, newer: cfg.Settings.Revision > have.Revision,
-		metrics: newMetrics(cfg.Metrics), wake: make(chan struct{}, 1), out: newOutbox(),
+		cfg: cfg, log: log, began: time.Now(), metrics: newMetrics(cfg.Metrics),
+		ready: make(chan struct{}), wake: make(chan struct{}, 1), out: newOutbox(), verdicts: map[string]bool{},
 	}
-	n.patience.Store(patience(have))
-	for st := range reg.Streams() {
-		n.metrics.streams.WithLabelValues(st.State.String()).Inc()
+	if err := n.load(ctx); err != nil {
+		return nil, err
 	}
+	if err := n.agree(); err != nil {
+		return nil, err
+	}
+	boot, err := log.Join(ctx, cfg.Name, n.reg.boot(cfg.Name))
+	if err != nil {
+		return nil, err
+	}
+	n.boot, n.origin = boot, boot
+	n.out.join(boot)
+	n.out.joined(boot)
 	return n, nil
+}
+
+// agree compares the node's settings with the log's.
+func (n *Node) agree() error {
+	have, own := n.reg.Settings(), n.cfg.Settings
+	switch {
+	case own.Revision < have.Revision:
+		n.cfg.Logger.Warn().Int64("revision", have.Revision).Int64("configured", own.Revision).
+			Msg("the log holds settings of a higher revision: they apply")
+	case own.Revision == have.Revision && own != have:
+		return ErrSettings
+	}
+	n.newer = own.Revision > have.Revision
+	return nil
 }
 
 // Read calls f with the registry, which f must neither change nor keep.
@@ -120,8 +155,8 @@ func (n *Node) now() int64 { return time.Since(n.began).Milliseconds() }
 
 // Run takes part until ctx ends; then it leaves, and returns nil. It returns an
 // error when the node cannot go on: the log is gone, an entry needs a newer
-// version, the others declared it lost, or run other settings under the same
-// revision. It is called once.
+// version, another process has joined under its name, or the others run other
+// settings under the same revision. It is called once.
 func (n *Node) Run(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -133,7 +168,11 @@ func (n *Node) Run(ctx context.Context) error {
 	}
 	var wg sync.WaitGroup
 	wg.Go(func() { end(n.apply(ctx)) })
-	wg.Go(func() { n.append(ctx) })
+	wg.Go(func() {
+		if err := n.append(ctx); err != nil {
+			end(err)
+		}
+	})
 	if n.newer {
 		wg.Go(func() {
 			if err := n.settle(ctx); err != nil {
@@ -143,7 +182,7 @@ func (n *Node) Run(ctx context.Context) error {
 	}
 	wg.Wait()
 	n.out.close()
-	if !errors.Is(failed, ErrDeclaredLost) {
+	if !errors.Is(failed, ErrSupplanted) {
 		n.leave()
 	}
 	return failed
@@ -173,174 +212,30 @@ func (n *Node) settle(ctx context.Context) error {
 func (n *Node) leave() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	b := n.out.take(n.now(), n.cfg.Batch, true)
-	b.Node, b.Boot, b.Knows, b.Commands = n.cfg.Name, n.boot, Rules, []Command{&Leave{}}
+	b := n.batch(true)
+	b.Commands = []Command{&Leave{}}
 	if err := n.log.Append(ctx, b.Seal()); err != nil {
 		n.cfg.Logger.Warn().Err(err).Msg("could not say that this node leaves")
 	}
 }
 
-// apply is the one goroutine that changes the registry.
-func (n *Node) apply(ctx context.Context) error {
-	for e, err := range n.log.Tail(ctx, n.reg.Last()) {
-		if err != nil {
-			if ctx.Err() != nil {
-				return nil
-			}
-			return err
-		}
-		n.mu.Lock()
-		a, err := n.reg.Apply(e)
-		if err == nil {
-			n.log.Applied(n.reg, e)
-		}
-		n.mu.Unlock()
-		if err != nil {
-			return err
-		}
-		if err = n.applied(&a); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// applied passes on what an entry did, and answers those who waited for it.
-func (n *Node) applied(a *Applied) error {
-	n.metrics.applied(a)
-	if a.Diverged != "" {
-		n.cfg.Logger.Error().Str("node", a.Diverged).Msg("the registries of two nodes differ")
-	}
-	if a.Settings != nil {
-		n.patience.Store(patience(*a.Settings))
-	}
-	var taken time.Time
-	if a.Node == n.cfg.Name && a.Boot == n.boot && !a.Refused {
-		taken = n.out.taken(a.No)
-	}
-	n.cfg.Applied(*a, taken)
-	n.out.forget(a.Changes)
-	switch {
-	case a.Node != n.cfg.Name || a.Boot != n.boot:
-	case !a.Refused:
-		n.seen = a.No
-		n.lastOwn.Store(n.now())
-		n.out.answer(a)
-	case a.No > n.seen: // not just a batch that came twice
-		return ErrDeclaredLost
-	}
-	return nil
-}
-
-// append gathers and appends, one batch at a time: at each tick, and in between
-// whatever somebody waits for.
-func (n *Node) append(ctx context.Context) {
-	tick := time.NewTimer(0)
-	defer tick.Stop()
-	var digested, asked int64
-	var counts bool // are due
-	for {
-		var ticked bool
-		select {
-		case <-ctx.Done():
-			return
-		case <-n.wake:
-		case <-tick.C:
-			ticked = true
-		}
-		counts = counts || ticked
-		b := n.out.take(n.now(), n.cfg.Batch, counts)
-		b.Node, b.Boot, b.Knows = n.cfg.Name, n.boot, Rules
-		if ticked {
-			full := n.now()-digested >= digestEvery
-			if full {
-				digested = n.now()
-			}
-			tick.Reset(n.tick(b, full))
-			if n.unwritable.Load() != 0 && n.now()-asked >= askEvery {
-				asked = n.now()
-				n.out.tell(&SetSettings{n.cfg.Settings}) // durable, and changes nothing
-			}
-		}
-		if !n.commit(ctx, b) {
-			continue
-		}
-		counts = false
-		if n.out.waits(n.cfg.Batch) {
-			n.poke() // more than one batch takes
-		}
-	}
-}
-
-// askEvery is how often a log that took no durable command is asked again, in
-// milliseconds.
-const askEvery = 5_000
-
-// digestEvery is how often a node says its digest, in milliseconds.
-const digestEvery = 60_000
-
-// tick returns how long it is to the next one. Once in a while it adds to the
-// batch what the nodes need to know of each other: a raise of the rules is
-// durable, and a disk that takes nothing must not keep back every tick's beats.
-func (n *Node) tick(b *Batch, full bool) (next time.Duration) {
-	n.Read(func(r *Registry) {
-		next = time.Duration(r.Settings().Tick()) * time.Millisecond
-		if !full {
-			return
-		}
-		b.Digest = &Digest{At: r.Position(), Sum: r.Digest()}
-		if known := r.KnownRules(); known > r.rules && r.Keeper() == n.cfg.Name {
-			b.Commands = append(b.Commands, &RaiseRules{known})
-		}
-	})
-	return next
-}
-
-// commit appends one batch until its fate is known; it reports whether the
-// batch is in the log.
-func (n *Node) commit(ctx context.Context, b *Batch) bool {
-	sealed := b.Seal()
-	for wait := 10 * time.Millisecond; ; wait = min(2*wait, time.Second) {
-		err := n.log.Append(ctx, sealed)
-		switch {
-		case err == nil:
-			if sealed.Durable {
-				n.unwritable.Store(0)
-			}
-			return true
-		case errors.Is(err, ErrNotWritten):
-			n.unwritable.CompareAndSwap(0, time.Now().UnixMilli())
-			n.cfg.Logger.Error().Err(err).Int("commands", len(b.Commands)).Msg("nothing was written to the log")
-			if n.out.notWritten(b, n.now()) {
-				n.poke() // the rest needs no disk
-			}
-			return false
-		}
-		n.metrics.retries.Inc()
-		n.cfg.Logger.Warn().Err(err).Msg("append failed, trying again")
-		select {
-		case <-ctx.Done():
-			return false
-		case <-time.After(wait):
-		}
-	}
-}
-
-func (n *Node) poke() {
-	select {
-	case n.wake <- struct{}{}:
-	default:
-	}
-}
+// failFast is for how long appends must have failed, in milliseconds, before
+// commands are refused rather than queued.
+const failFast = 1000
 
 // Do appends a command and returns what Apply said of it. It returns
-// ErrUnavailable when nothing was written, and ErrUnknown when ctx ended first.
+// ErrUnavailable when nothing was written, also for a session that is not in
+// the log while the nodes put back what the log has lost; and ErrUnknown when
+// ctx ended first.
 func (n *Node) Do(ctx context.Context, c Command) (Result, error) {
+	if since := n.failing.Load(); since != 0 && n.now()-since >= failFast {
+		return Result{}, ErrUnavailable
+	}
 	call := n.out.ask(c)
 	n.poke()
 	select {
 	case a := <-call.answer:
-		return a.Result, a.err
+		return n.answered(a)
 	case <-ctx.Done():
 	}
 	if n.out.withdraw(call) {
@@ -348,22 +243,49 @@ func (n *Node) Do(ctx context.Context, c Command) (Result, error) {
 	}
 	select {
 	case a := <-call.answer: // just in time
-		return a.Result, a.err
+		return n.answered(a)
 	default:
 		return Result{}, ErrUnknown
 	}
+}
+
+// answered is what Do returns.
+func (n *Node) answered(a answered) (Result, error) {
+	if a.Refusal == SessionGone && a.Ended == nil && n.holding.Load() {
+		return Result{}, ErrUnavailable
+	}
+	return a.Result, a.err
+}
+
+// Sync returns once this node has applied all that was in the log when it was
+// called. It returns the errors of Do.
+func (n *Node) Sync(ctx context.Context) error {
+	_, err := n.Do(ctx, &Adopt{}) // nobody has that session: it changes nothing
+	if n.holding.Load() {
+		return ErrUnavailable
+	}
+	return err
 }
 
 // Tell sends a command along with the next tick, for things nobody waits for.
 func (n *Node) Tell(c Command) { n.out.tell(c) }
 
 // Beat notes a heartbeat. It goes out with the next tick, stamped with the
-// time at which Beat was called. It allocates nothing.
-func (n *Node) Beat(l Lease) (held bool) {
+// time at which Beat was called. It allocates nothing. When known is false
+// nothing was noted: the lease is not one that was last renewed through this
+// node, as after a loss of the log's tail or of this node, and the session is
+// to be heard by its name.
+func (n *Node) Beat(l Lease) (held, known bool) {
+	n.mu.RLock()
+	known = n.reg.hears(l, n.cfg.Name)
+	n.mu.RUnlock()
+	if !known {
+		return false, false
+	}
 	now := n.now()
 	n.out.beat(l, now)
 	n.metrics.beats.Inc()
-	return n.cutOff(now)
+	return n.cutOff(now) || n.holding.Load(), true
 }
 
 // Held reports whether this node cannot know that it is heard: it has not seen
@@ -371,21 +293,28 @@ func (n *Node) Beat(l Lease) (held bool) {
 // are then answered as held, and new anchors are sent elsewhere.
 func (n *Node) Held() bool { return n.cutOff(n.now()) }
 
+// Holding reports whether views stand still, since the nodes put back what the
+// log has lost: a session that is not there may be in a moment.
+func (n *Node) Holding() bool { return n.holding.Load() }
+
+// Ready is closed once the node has the list as it is, is heard itself, and
+// may show the list.
+func (n *Node) Ready() <-chan struct{} { return n.ready }
+
 // Hear notes a heartbeat of a session that is named, as apps without sockets
 // do. The first through this node is answered once it is in the log, later ones
 // at once, as Beat does it. It returns the errors of Do.
 func (n *Node) Hear(ctx context.Context, s Session) (a Result, held bool, err error) {
-	through := false
-	n.Read(func(r *Registry) {
-		a, _ = r.Lease(s)
-		through = r.Through(s, n.cfg.Name)
-	})
-	if through {
-		return a, n.Beat(a.Lease), nil
+	live := false
+	n.Read(func(r *Registry) { a, live = r.Lease(s) })
+	if live {
+		if held, known := n.Beat(a.Lease); known {
+			return a, held, nil
+		}
 	}
 	a, err = n.Do(ctx, &Observe{Session: s, Source: FromBeats, Sign: Heard})
 	n.metrics.beats.Inc()
-	return a, false, err
+	return a, n.holding.Load(), err
 }
 
 // Unwritable is since when the log has taken no durable command, although asked to;
@@ -403,8 +332,8 @@ func (n *Node) cutOff(now int64) bool {
 
 func patience(s Settings) int64 { return min(s.Interval/2, 10_000) }
 
-// Viewers says how many viewers a stream has on this node now.
-func (n *Node) Viewers(l Lease, count int) { n.out.viewers.set(l, int64(count)) }
+// Viewers says how many viewers a session has on this node now.
+func (n *Node) Viewers(s Session, count int) { n.out.viewers.set(s, int64(count)) }
 
-// Like adds to a stream's likes.
-func (n *Node) Like(l Lease, count int) { n.out.likes.add(l, int64(count)) }
+// Like adds to a session's likes.
+func (n *Node) Like(s Session, count int) { n.out.likes.add(s, int64(count)) }

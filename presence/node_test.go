@@ -88,21 +88,24 @@ func TestNodeBeats(t *testing.T) {
 		n, stop := run(t, l, NodeConfig{})
 		r, _ := n.Do(t.Context(), started(1, "ann"))
 		time.Sleep(300 * time.Millisecond)
-		check(t, "held", n.Beat(r.Lease), false)
-		n.Beat(Lease{7, 7})
+		held, known := n.Beat(r.Lease)
+		check(t, "held", held, false)
+		check(t, "known", known, true)
+		_, known = n.Beat(Lease{7, 7})
+		check(t, "another's", known, false)
 		n.Beat(r.Lease)
 		time.Sleep(500 * time.Millisecond)
 		n.Read(func(r *Registry) { check(t, "not before the tick", r.Session(id(1)).State, Starting) })
 		time.Sleep(201 * time.Millisecond)
 		all := l.batches()
-		want := []Beat{{r.Lease, 700}, {Lease{7, 7}, 700}}
+		want := []Beat{{r.Lease, 700}}
 		if got := all[len(all)-1].Beats; !slices.Equal(got, want) {
 			t.Errorf("beats %v, want %v", got, want)
 		}
 		n.Read(func(r *Registry) { check(t, "heard", r.Session(id(1)).State, Live) })
 		time.Sleep(100 * time.Millisecond)
 		n.Beat(r.Lease)
-		n.Like(r.Lease, 3)
+		n.Like(id(1), 3)
 		stop()
 		all = l.batches()
 		if last := all[len(all)-1]; len(last.Beats) != 1 || len(last.Likes) != 1 {
@@ -119,7 +122,8 @@ func TestNodeHeld(t *testing.T) {
 		time.Sleep(1_999 * time.Millisecond)
 		check(t, "within half an interval", n.Held(), false)
 		time.Sleep(1_002 * time.Millisecond)
-		check(t, "after it", n.Beat(r.Lease), true)
+		held, _ := n.Beat(r.Lease)
+		check(t, "after it", held, true)
 		check(t, "after it", n.Held(), true)
 		l.set(nil, nil)
 		time.Sleep(1_001 * time.Millisecond)
@@ -155,8 +159,8 @@ func TestNodeUnavailable(t *testing.T) {
 			resumed <- err
 		}()
 		n.Beat(r.Lease)
-		n.Viewers(r.Lease, 2)
-		n.Like(r.Lease, 1)
+		n.Viewers(id(1), 2)
+		n.Like(id(1), 1)
 		for range 5 {
 			if _, err := n.Do(t.Context(), started(2, "bob")); !errors.Is(err, ErrUnavailable) {
 				t.Errorf("durable: %v", err)
@@ -231,23 +235,59 @@ func TestNodeUnknown(t *testing.T) {
 	})
 }
 
+// A node that the others declared lost joins again, and no command is lost or
+// done twice.
 func TestNodeDeclaredLost(t *testing.T) {
 	bubble(t, func(t *testing.T, l *memLog) {
 		n, stop := run(t, l, NodeConfig{})
 		_, _ = n.Do(t.Context(), started(1, "ann"))
+		n.Viewers(id(1), 3)
+		n.Like(id(1), 2)
 		l.mu.Lock() // a batch of its own comes twice
 		l.put(Sealed{Node: "a", No: l.last["a"], Bytes: l.entries[len(l.entries)-1].Batch})
 		l.mu.Unlock()
 		time.Sleep(1_100 * time.Millisecond)
 		check(t, "still heard", n.Held(), false)
-		l.mu.Lock()
-		s := (&Batch{Node: "a", Boot: 9, No: 1}).Seal()
-		l.put(s)
-		l.last["a"] = 0
-		l.mu.Unlock()
-		time.Sleep(1_100 * time.Millisecond)
-		if err := stop(); !errors.Is(err, ErrDeclaredLost) {
-			t.Errorf("got %v", err)
+		n.Read(func(r *Registry) { check(t, "boot", r.boot("a"), 1) })
+		b, stopB := run(t, l, NodeConfig{Name: "b"})
+		l.set(nil, func(s Sealed) bool { return s.Node != "a" })
+		time.Sleep(5 * time.Second)
+		b.Read(func(r *Registry) { check(t, "lost", r.Peers(), 1) })
+		l.set(nil, nil)
+		answered := make(chan Result, 1)
+		go func() {
+			r, err := n.Do(t.Context(), started(2, "bob"))
+			if err != nil {
+				t.Error(err)
+			}
+			answered <- r
+		}()
+		time.Sleep(3 * time.Second)
+		check(t, "answered", (<-answered).Stream.Session, id(2))
+		n.Read(func(r *Registry) {
+			check(t, "back", r.Peers(), 2)
+			check(t, "another boot", r.boot("a") > 1, true)
+			check(t, "viewers", r.Session(id(1)).Viewers, 3)
+			check(t, "likes", r.Session(id(1)).Likes, 2)
+		})
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+		stopB()
+	})
+}
+
+// Another process of the same name ends the older one.
+func TestNodeSupplanted(t *testing.T) {
+	bubble(t, func(t *testing.T, l *memLog) {
+		_, stop := run(t, l, NodeConfig{})
+		_, stop2 := run(t, l, NodeConfig{})
+		time.Sleep(2 * time.Second)
+		if err := stop(); !errors.Is(err, ErrSupplanted) {
+			t.Errorf("the older one ends with %v", err)
+		}
+		if err := stop2(); err != nil {
+			t.Errorf("the newer one ends with %v", err)
 		}
 	})
 }
@@ -319,11 +359,13 @@ func TestTwoNodes(t *testing.T) {
 	bubble(t, func(t *testing.T, l *memLog) {
 		a, stopA := run(t, l, NodeConfig{})
 		b, stopB := run(t, l, NodeConfig{Name: "b"})
-		r, _ := a.Do(t.Context(), started(1, "ann"))
-		b.Viewers(r.Lease, 4)
-		a.Viewers(r.Lease, 1)
+		_, _ = a.Do(t.Context(), started(1, "ann"))
+		b.Viewers(id(1), 4)
+		a.Viewers(id(1), 1)
 		for range 30 {
-			b.Beat(r.Lease)
+			if _, _, err := b.Hear(t.Context(), id(1)); err != nil {
+				t.Fatal(err)
+			}
 			time.Sleep(3 * time.Second)
 		}
 		time.Sleep(100 * time.Millisecond) // between ticks
@@ -343,42 +385,54 @@ func TestTwoNodes(t *testing.T) {
 }
 
 func TestTally(t *testing.T) {
+	x := newTape(t)
+	for i := range 3 * maxTally {
+		x.do(started(i, fmt.Sprint("anchor", i)))
+	}
 	o := newOutbox()
 	ta := &o.viewers
-	for i := range uint32(3 * maxTally) {
-		ta.set(Lease{Index: i}, int64(i))
+	take := func() []Count { counts, _ := ta.take(x.r); return counts }
+	lease := func(i int) Lease { return x.r.Session(id(i)).Lease() }
+	for i := range 3 * maxTally {
+		ta.set(id(i), int64(i))
 	}
-	first := ta.take()
+	first, of := ta.take(x.r)
 	check(t, "a tick's worth", len(first), maxTally)
-	check(t, "most changed first", first[0], Count{Lease{Index: 3*maxTally - 1}, 3*maxTally - 1})
+	check(t, "most changed first", first[0], Count{lease(3*maxTally - 1), 3*maxTally - 1})
 	b := Batch{Node: "a", Boot: 1, No: 1, Viewers: first}
 	check(t, "bytes", len(b.Seal().Bytes) <= 4200, true)
-	ta.untake(first)
-	check(t, "again", len(ta.take()), maxTally)
-	ta.take()
-	check(t, "rest", len(ta.take()), maxTally-1)
-	check(t, "nothing", len(ta.take()), 0)
+	ta.untake(of)
+	check(t, "again", len(take()), maxTally)
+	take()
+	check(t, "rest", len(take()), maxTally-1)
+	check(t, "nothing", len(take()), 0)
 
-	l := Lease{1, 1}
-	ta = &tally{counts: map[Lease]tallied{}}
-	ta.set(l, 0)
-	check(t, "nothing to say", len(ta.counts)+len(ta.take()), 0)
-	ta.set(l, -3)
-	check(t, "nothing to say", len(ta.counts)+len(ta.take()), 0)
-	ta.set(l, 2)
-	ta.set(l, 0)
-	check(t, "changed back", len(ta.take())+len(ta.counts), 0)
-	ta.set(l, 2)
-	ta.take()
-	ta.set(l, 0)
-	zero := ta.take()
-	check(t, "gone", slices.Equal(zero, []Count{{l, 0}}) && len(ta.counts) == 0, true)
-	ta.untake(zero)
-	check(t, "gone again", slices.Equal(ta.take(), zero), true)
-	ta.add(l, 3)
-	ta.add(l, 4)
-	check(t, "added", ta.take()[0].N, 7)
-	ta.forget(l)
+	s := id(1)
+	ta = &tally{counts: map[Session]tallied{}}
+	ta.set(s, 0)
+	check(t, "nothing to say", len(ta.counts)+len(take()), 0)
+	ta.set(s, -3)
+	check(t, "nothing to say", len(ta.counts)+len(take()), 0)
+	ta.set(s, 2)
+	ta.set(s, 0)
+	check(t, "changed back", len(take())+len(ta.counts), 0)
+	ta.set(s, 2)
+	take()
+	ta.set(s, 0)
+	zero, of := ta.take(x.r)
+	check(t, "gone", slices.Equal(zero, []Count{{lease(1), 0}}) && len(ta.counts) == 0, true)
+	ta.untake(of)
+	check(t, "gone again", slices.Equal(take(), zero), true)
+	ta.add(s, 3)
+	ta.add(s, 4)
+	check(t, "added", take()[0].N, 7)
+	ta.resend([]Session{id(2)})
+	check(t, "all again, and what only the log knows", len(take()), 2)
+	ta.set(Session{9}, 5)
+	check(t, "not known yet", len(take()), 0)
+	ta.keep(x.r)
+	check(t, "not live", len(ta.counts), 1)
+	ta.forget(s)
 	check(t, "forgotten", len(ta.counts)+len(ta.queue), 0)
 }
 
@@ -392,7 +446,8 @@ func TestBeatsWhileTheLogIsAway(t *testing.T) {
 	if n := cap(o.beats); n > 4*5_000 {
 		t.Errorf("room for %d beats of 5000 leases", n)
 	}
-	b := o.take(100, 1<<20, true)
+	b := &Batch{}
+	o.take(b, 100, 1<<20)
 	check(t, "beats", len(b.Beats), 5_000)
 	for _, x := range b.Beats {
 		if x.Age != 1 {
@@ -423,7 +478,8 @@ func TestBatchesAreBounded(t *testing.T) {
 	}
 	beats, commands, batches := 0, 0, 0
 	for o.waits(size) || beats < many {
-		b := o.take(0, size, false)
+		b := &Batch{Node: "a"}
+		o.take(b, 0, size)
 		if n := len(b.Seal().Bytes); n > size+200 {
 			t.Errorf("a batch of %d bytes", n)
 		}
@@ -440,5 +496,7 @@ func TestBatchesAreBounded(t *testing.T) {
 	check(t, "commands", commands, many)
 	check(t, "more than one batch", batches > 1, true)
 	o.tell(&Update{Session: id(1), Title: new(strings.Repeat("x", 2*size))})
-	check(t, "one that is too long goes alone", len(o.take(0, size, false).Commands), 1)
+	b := &Batch{}
+	o.take(b, 0, size)
+	check(t, "one that is too long goes alone", len(b.Commands), 1)
 }

@@ -2,6 +2,7 @@ package presence
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -13,15 +14,22 @@ type outbox struct {
 	mu      sync.Mutex // guards all below but viewers and likes
 	beats   []arrival
 	spare   []arrival // the other half of a double buffer
+	mends   []*call   // that put back what the log has lost: they go first
 	calls   []*call
-	closed  bool               // the node has stopped: nothing goes out any more
-	waiting map[uint64][]*call // by the number of the batch that carries them
-	no      uint64             // of the last batch made
+	closed  bool // the node has stopped: nothing goes out any more
+	joining bool // the log has not shown a batch of this boot yet
+	waiting map[said][]*call
+	last    said // the last batch made
 	scratch []byte
 
 	viewers tally
 	likes   tally
+	// Of which sessions the last batch has counts; owned by who takes batches.
+	viewed, liked []Session
 }
+
+// said names a batch of this node.
+type said struct{ boot, no uint64 }
 
 // arrival is a beat and when it came, in milliseconds since the node began.
 type arrival struct {
@@ -34,6 +42,7 @@ type call struct {
 	command Command
 	answer  chan answered
 	at      time.Time
+	left    bool // nobody waits any more
 }
 
 type answered struct {
@@ -49,9 +58,9 @@ func (c *call) done(a answered) {
 
 func newOutbox() outbox {
 	return outbox{
-		waiting: map[uint64][]*call{},
-		viewers: tally{counts: map[Lease]tallied{}},
-		likes:   tally{counts: map[Lease]tallied{}},
+		waiting: map[said][]*call{},
+		viewers: tally{counts: map[Session]tallied{}},
+		likes:   tally{counts: map[Session]tallied{}},
 	}
 }
 
@@ -97,12 +106,79 @@ func (o *outbox) queue(c *call) {
 	o.calls = append(o.calls, c)
 }
 
+// mend queues commands that put back what the log has lost.
+func (o *outbox) mend(commands []Command) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, c := range commands {
+		o.mends = append(o.mends, &call{command: c})
+	}
+}
+
+// mending reports whether something that was queued to mend the log is not in
+// the log yet.
+func (o *outbox) mending() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, calls := range o.waiting {
+		if slices.ContainsFunc(calls, func(c *call) bool { return mends(c.command) }) {
+			return true
+		}
+	}
+	return len(o.mends) > 0
+}
+
+// join begins another boot. Until the log has shown a batch of it, none may
+// hold a command that somebody waits for: the last boot's may yet turn up.
+func (o *outbox) join(boot uint64) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.joining, o.last = true, said{boot: boot}
+}
+
+// boot is the present one.
+func (o *outbox) boot() uint64 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.last.boot
+}
+
+// joined has the calls of earlier boots go again, if they have not been
+// answered: now that the log has shown a batch of this boot, none of theirs will
+// be applied any more. It reports whether it is the first of the present boot.
+func (o *outbox) joined(boot uint64) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.joining || boot != o.last.boot {
+		return false
+	}
+	o.joining = false
+	over := slices.SortedFunc(maps.Keys(o.waiting), func(a, b said) int {
+		return cmp.Or(cmp.Compare(a.boot, b.boot), cmp.Compare(a.no, b.no))
+	})
+	var calls []*call
+	for _, b := range over {
+		if b.boot == o.last.boot {
+			continue
+		}
+		for _, c := range o.waiting[b] {
+			if !c.left && !mends(c.command) {
+				calls = append(calls, c)
+			}
+		}
+		delete(o.waiting, b)
+	}
+	o.calls = append(calls, o.calls...)
+	return true
+}
+
 // withdraw takes a call back; it reports false when it is on its way already.
 func (o *outbox) withdraw(c *call) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	i := slices.Index(o.calls, c)
 	if i < 0 {
+		c.left = true
 		return false
 	}
 	o.calls = slices.Delete(o.calls, i, i+1)
@@ -110,10 +186,10 @@ func (o *outbox) withdraw(c *call) bool {
 }
 
 // taken is when the first of a batch's commands came.
-func (o *outbox) taken(no uint64) time.Time {
+func (o *outbox) taken(b said) time.Time {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for _, c := range o.waiting[no] {
+	for _, c := range o.waiting[b] {
 		if !c.at.IsZero() {
 			return c.at
 		}
@@ -125,23 +201,28 @@ func (o *outbox) taken(no uint64) time.Time {
 func (o *outbox) waits(size int) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if len(o.mends) > 0 || o.joining {
+		return len(o.mends) > 0
+	}
 	return len(o.calls) > 0 || len(o.beats)*longBeat > size
 }
 
 // longBeat is the most bytes that a beat takes in a batch.
 const longBeat = 12
 
-// take makes a batch of what waits, of about size bytes at the most; of counts
-// only when asked, since they have a limit for each tick.
-func (o *outbox) take(now int64, size int, counts bool) *Batch {
-	b := &Batch{}
-	if counts {
-		b.Viewers, b.Likes = o.viewers.take(), o.likes.take()
-	}
+// count takes the counts of which the log is to hear, of sessions that the
+// registry knows; a tick has a limit of them.
+func (o *outbox) count(r *Registry, b *Batch) {
+	b.Viewers, o.viewed = o.viewers.take(r)
+	b.Likes, o.liked = o.likes.take(r)
+}
+
+// take adds to a batch what waits, of about size bytes at the most.
+func (o *outbox) take(b *Batch, now int64, size int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.no++
-	b.No = o.no
+	o.last.no++
+	b.Boot, b.No = o.last.boot, o.last.no
 	o.beats = newest(o.beats)
 	fits := min(len(o.beats), max(1, size/longBeat))
 	b.Beats = make([]Beat, fits)
@@ -149,28 +230,33 @@ func (o *outbox) take(now int64, size int, counts bool) *Batch {
 		b.Beats[i] = Beat{x.Lease, uint32(max(0, now-x.at))}
 	}
 	o.beats, o.spare = append(o.spare[:0], o.beats[fits:]...), o.beats
-	if n := o.fit(size - longBeat*fits); n > 0 {
-		b.Commands = make([]Command, n)
-		for i, c := range o.calls[:n] {
+	size -= longBeat * fits
+	var taken []*call
+	taken, o.mends = o.fit(taken, o.mends, &size)
+	if !o.joining {
+		taken, o.calls = o.fit(taken, o.calls, &size)
+	}
+	if len(taken) > 0 {
+		b.Commands = make([]Command, len(taken))
+		for i, c := range taken {
 			b.Commands[i] = c.command
 		}
-		o.waiting[o.no] = o.calls[:n:n]
-		o.calls = slices.Clone(o.calls[n:])
+		o.waiting[o.last] = taken
 	}
-	return b
 }
 
-// fit is how many of the calls that wait go into so many bytes: at least one,
-// or nothing would ever move.
-func (o *outbox) fit(size int) (n int) {
-	for _, c := range o.calls {
+// fit moves calls of so many bytes from a queue to those that are taken: at
+// least one, or nothing would ever move.
+func (o *outbox) fit(taken, queue []*call, size *int) (all, rest []*call) {
+	n := 0
+	for _, c := range queue {
 		o.scratch = c.command.encode(o.scratch[:0])
-		if size -= 1 + len(o.scratch); size < 0 && n > 0 {
+		if *size -= 1 + len(o.scratch); *size < 0 && len(taken)+n > 0 {
 			break
 		}
 		n++
 	}
-	return n
+	return append(taken, queue[:n]...), slices.Clone(queue[n:])
 }
 
 // notWritten takes back a batch of which nothing was ordered: its durable
@@ -179,31 +265,40 @@ func (o *outbox) fit(size int) (n int) {
 func (o *outbox) notWritten(b *Batch, now int64) (refused bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.no = b.No - 1
+	o.last.no = b.No - 1
 	for _, x := range b.Beats {
 		o.beats = append(o.beats, arrival{x.Lease, now - int64(x.Age)})
 	}
-	o.viewers.untake(b.Viewers)
-	o.likes.untake(b.Likes)
-	var kept []*call
-	for _, c := range o.waiting[b.No] {
-		if !c.command.durable() {
+	if len(b.Viewers) > 0 {
+		o.viewers.untake(o.viewed)
+	}
+	if len(b.Likes) > 0 {
+		o.likes.untake(o.liked)
+	}
+	var again, kept []*call
+	for _, c := range o.waiting[said{b.Boot, b.No}] {
+		switch {
+		case mends(c.command):
+			again = append(again, c)
+			continue
+		case !c.command.durable():
 			kept = append(kept, c)
 			continue
 		}
 		c.done(answered{err: ErrUnavailable})
 		refused = true
 	}
-	delete(o.waiting, b.No)
-	o.calls = append(kept, o.calls...)
+	delete(o.waiting, said{b.Boot, b.No})
+	o.mends, o.calls = append(again, o.mends...), append(kept, o.calls...)
 	return refused
 }
 
 // answer hands out the results of an own batch.
 func (o *outbox) answer(a *Applied) {
 	o.mu.Lock()
-	calls := o.waiting[a.No]
-	delete(o.waiting, a.No)
+	b := said{a.Boot, a.No}
+	calls := o.waiting[b]
+	delete(o.waiting, b)
 	o.mu.Unlock()
 	for i, c := range calls {
 		c.done(answered{Result: a.Results[i]})
@@ -214,8 +309,8 @@ func (o *outbox) answer(a *Applied) {
 func (o *outbox) forget(changes []Change) {
 	for _, ch := range changes {
 		if ch.Ended != nil {
-			o.viewers.forget(ch.Ended.Stream.Lease())
-			o.likes.forget(ch.Ended.Stream.Lease())
+			o.viewers.forget(ch.Ended.Stream.Session)
+			o.likes.forget(ch.Ended.Stream.Session)
 		}
 	}
 }

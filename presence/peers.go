@@ -4,6 +4,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/cespare/xxhash/v2"
 )
 
 // peer is one node as the log knows it. A node is leased just as an anchor is:
@@ -11,6 +13,7 @@ import (
 type peer struct {
 	name   string
 	boot   uint64
+	origin uint64 // the first boot of its process
 	no     uint64 // of its last batch
 	knows  uint64 // the highest rules that it can apply
 	joined uint64 // the entry with which this boot joined
@@ -22,15 +25,23 @@ type peer struct {
 	viewers map[uint32]int64 // absolute, by index
 }
 
-// liked is how many likes of a stream one node reported since it booted.
+// liked is how many likes of a stream one process of a node reported.
 type liked struct {
-	joined uint64 // names the boot
-	n      int64
+	by uint64 // names the process, see liker
+	n  int64
+}
+
+// liker names a process of a node, whatever number it joins the log by. After a
+// loss that number is another one, and its likes are not to count twice.
+func (p *peer) liker() uint64 {
+	return xxhash.Sum64(appendUint(appendString(nil, p.name), p.origin))
 }
 
 // departed are the viewer counts of a node that was lost or has left: they
-// stay for a while so that its viewers can return elsewhere.
+// stay for a while so that its viewers can return elsewhere, or the node itself.
 type departed struct {
+	name    string
+	origin  uint64
 	until   int64
 	viewers map[uint32]int64
 }
@@ -94,16 +105,34 @@ func (r *Registry) admit(b *Batch) *peer {
 		p.no = b.No
 		r.knows(p, b.Knows)
 		return p
-	case p.alive:
+	}
+	viewers := r.peers.returning(p, b.Origin)
+	if p.alive {
 		r.lose(p)
 	}
-	p.boot, p.no, p.alive, p.joined = b.Boot, b.No, true, r.last.Num
+	p.boot, p.origin, p.no, p.alive, p.joined = b.Boot, b.Origin, b.No, true, r.last.Num
 	p.last = r.clock
-	p.viewers = map[uint32]int64{}
+	p.viewers = viewers
 	p.via = uint16(r.peers.vias.get())
 	r.knows(p, b.Knows)
 	r.markName(recordPeer, p.name)
 	return p
+}
+
+// returning hands out the viewer counts of a process that joins again, so that
+// its viewers are counted all the while, and once.
+func (ps *peers) returning(p *peer, origin uint64) (viewers map[uint32]int64) {
+	if p.alive && p.origin == origin {
+		viewers, p.viewers = p.viewers, nil
+		return viewers
+	}
+	for i, d := range ps.departed {
+		if d.name == p.name && d.origin == origin {
+			ps.departed = slices.Delete(ps.departed, i, i+1)
+			return d.viewers
+		}
+	}
+	return map[uint32]int64{}
 }
 
 func (r *Registry) knows(p *peer, rules uint64) {
@@ -129,7 +158,7 @@ func (r *Registry) lose(p *peer) {
 // retire takes a node out of the living.
 func (r *Registry) retire(p *peer) {
 	if len(p.viewers) > 0 {
-		r.peers.departed = append(r.peers.departed, departed{until: r.clock + keepDeparted, viewers: p.viewers})
+		r.peers.departed = append(r.peers.departed, departed{p.name, p.origin, r.clock + keepDeparted, p.viewers})
 	}
 	r.peers.vias.put(uint32(p.via))
 	p.alive, p.paused, p.via, p.viewers = false, false, 0, nil
@@ -195,22 +224,26 @@ func (r *Registry) count(b *Batch, p *peer) {
 		}
 		r.addViewers(c.Index, d)
 	}
+	var by uint64
+	if len(b.Likes) > 0 {
+		by = p.liker()
+	}
 	for _, c := range b.Likes {
 		if r.leases.find(c.Lease) == nil {
 			continue
 		}
-		if d := r.sessions[c.Index].like(p.joined, c.N); d > 0 {
+		if d := r.sessions[c.Index].like(by, c.N); d > 0 {
 			r.change(c.Index, ByCounts, func(st *Stream) { st.Likes += d })
 		}
 	}
 }
 
 // like takes in what a node reports in all, and returns by how much it rose.
-func (s *session) like(joined uint64, n int64) int64 {
-	i := slices.IndexFunc(s.likes, func(l liked) bool { return l.joined == joined })
+func (s *session) like(by uint64, n int64) int64 {
+	i := slices.IndexFunc(s.likes, func(l liked) bool { return l.by == by })
 	if i < 0 {
 		i = len(s.likes)
-		s.likes = append(s.likes, liked{joined: joined})
+		s.likes = append(s.likes, liked{by: by})
 	}
 	d := n - s.likes[i].n
 	s.likes[i].n = max(n, s.likes[i].n)
@@ -247,6 +280,24 @@ func (r *Registry) Keeper() string {
 	return keeper.name
 }
 
+// viewed are the sessions of which a node's viewers are counted.
+func (r *Registry) viewed(node string) (of []Session) {
+	if p, _ := r.peers.find(node); p != nil {
+		for i := range p.viewers {
+			of = append(of, r.sessions[i].stream.Session)
+		}
+	}
+	return of
+}
+
+// hears reports whether a lease was last renewed through a node: then its next
+// beat needs no entry of its own to be counted as heard there.
+func (r *Registry) hears(l Lease, node string) bool {
+	le := r.leases.find(l)
+	p, _ := r.peers.find(node)
+	return le != nil && p != nil && p.alive && le.via == p.via
+}
+
 // Peers is how many nodes live.
 func (r *Registry) Peers() (n int) {
 	for _, p := range r.peers.list {
@@ -259,11 +310,11 @@ func (r *Registry) Peers() (n int) {
 
 // KnownRules is the highest version of the rules that every living node can apply.
 func (r *Registry) KnownRules() uint64 {
-	known := uint64(Rules)
+	known := uint64(0)
 	for _, p := range r.peers.list {
-		if p.alive {
-			known = min(known, p.knows)
+		if p.alive && (known == 0 || p.knows < known) {
+			known = p.knows
 		}
 	}
-	return known
+	return max(known, r.rules)
 }

@@ -36,8 +36,8 @@ const (
 // as it was when it was last marked. Beats, counts and the times of nodes mark
 // nothing, so rows are behind in them.
 const (
-	wholeVersion = 3
-	rowsVersion  = 4
+	wholeVersion = 5
+	rowsVersion  = 6
 )
 
 // recordKey is a record's key before it is written out, which is for those only
@@ -136,7 +136,7 @@ func (r *Registry) value(k recordKey) []byte {
 		}
 	case recordBan:
 		if b, ok := r.bans[k.name]; ok {
-			return b.encode(nil)
+			return appendBanned(nil, b)
 		}
 	case recordSession:
 		if r.sessions[k.n] != nil {
@@ -170,7 +170,7 @@ func (r *Registry) eachPeer(yield func(Record) bool) bool {
 		}
 	}
 	for i, d := range r.peers.departed {
-		v := appendCountMap(appendInt(nil, d.until), d.viewers)
+		v := appendCountMap(appendInt(appendUint(appendString(nil, d.name), d.origin), d.until), d.viewers)
 		if !yield(Record{recordDeparted, seqKey(uint64(i)), v}) {
 			return false
 		}
@@ -189,8 +189,7 @@ func (r *Registry) eachSession(yield func(Record) bool) bool {
 
 func (r *Registry) eachBan(yield func(Record) bool) bool {
 	for _, anchor := range slices.Sorted(maps.Keys(r.bans)) {
-		b := r.bans[anchor]
-		if !yield(Record{recordBan, anchor, b.encode(nil)}) {
+		if !yield(Record{recordBan, anchor, appendBanned(nil, r.bans[anchor])}) {
 			return false
 		}
 	}
@@ -245,15 +244,22 @@ func (r *Registry) Digest() uint64 {
 	return xxhash.Sum64(b[:])
 }
 
+// Compared are two nodes' digests of one position.
+type Compared struct {
+	Node     string // whose digest came with the entry
+	At       Position
+	Its, Own uint64
+}
+
 // compare checks a peer's digest of a position that this registry passed.
-func (r *Registry) compare(b *Batch) (diverged string) {
+func (r *Registry) compare(b *Batch) *Compared {
 	if b.Digest == nil {
-		return ""
+		return nil
 	}
 	for _, p := range r.past {
-		if p.at == b.Digest.At && !p.at.IsZero() && p.sum != b.Digest.Sum {
-			return b.Node
+		if p.at == b.Digest.At && !p.at.IsZero() {
+			return &Compared{b.Node, p.at, b.Digest.Sum, p.sum}
 		}
 	}
-	return ""
+	return nil
 }

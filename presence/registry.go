@@ -11,7 +11,8 @@ import (
 
 // Rules is the version of Apply's rules that this build knows. Which one
 // applies is registry state, raised by an entry once every living node knows it.
-const Rules = 1
+// The second version knows Restore and Bury.
+const Rules = 2
 
 // ErrRules is returned when an entry or an image needs rules that this build
 // does not know. A node that meets one must stop: to skip it would be to lie.
@@ -40,6 +41,7 @@ type Registry struct {
 	hash uint64
 	last Entry // without its batch
 
+	epochs   []epoch
 	clock    int64 // presence time in milliseconds: the sum of the steps between entries
 	rules    uint64
 	settings Settings
@@ -52,7 +54,7 @@ type Registry struct {
 	byCode    map[string]uint32
 	byAnchor  map[string]uint32
 
-	bans  map[string]Ban
+	bans  map[string]banned
 	keys  keys
 	ended endings
 	peers peers
@@ -78,8 +80,24 @@ type session struct {
 	evidence []Evidence
 	media    media
 	due      int64   // what appoint found, 0: never
-	likes    []liked // by node and boot
+	likes    []liked // by node and process
+
+	// The numbers of the entries that last changed a part of it, to find out
+	// what a log has lost.
+	born   uint64 // that began it; 0: it was put back after a loss
+	told   uint64 // that updated its title, cover, tags or extra
+	moved  uint64 // that moved it to its socket, or said that the socket is gone
+	filmed uint64 // that told something of its push
 }
+
+// banned is a ban, and the number of the entry that holds it.
+type banned struct {
+	Ban
+	num uint64
+}
+
+// over reports whether the ban holds no more at a log time.
+func (b *banned) over(time int64) bool { return b.Until != 0 && b.Until <= time }
 
 // NewRegistry gives the registry of an empty log, with the default settings
 // under revision 0, which any node's own replace.
@@ -90,7 +108,7 @@ func NewRegistry() *Registry {
 		bySession: map[Session]uint32{},
 		byCode:    map[string]uint32{},
 		byAnchor:  map[string]uint32{},
-		bans:      map[string]Ban{},
+		bans:      map[string]banned{},
 		keys:      keys{byName: map[string]keyed{}},
 		dues:      newDues(),
 		ended:     endings{bySession: map[Session]*Ended{}},
@@ -107,6 +125,7 @@ type Applied struct {
 	Time     int64 // log time, Unix milliseconds
 	Node     string
 	Boot     uint64
+	Origin   uint64 // the first boot of the node's process
 	No       uint64
 	// Refused: the batch came from a boot that the log has declared dead, or
 	// was there already; nothing of it was applied.
@@ -116,12 +135,16 @@ type Applied struct {
 	Stalled bool
 	// Strays is how many beats named a session that is no longer live.
 	Strays int
-	// Diverged names the node whose digest of an earlier position differs from
-	// this registry's.
-	Diverged string
-	Settings *Settings // set when the entry replaced them
-	Results  []Result  // one for each command of the batch, unless Refused
-	Changes  []Change  // of streams, in the order in which they happened
+	// Compared is what came of the digest in the batch, nil where there was
+	// none, or none of the same position.
+	Compared *Compared
+	// Hold: the log may have lost what was shown before, and the nodes are about
+	// to put it back; what the entry did is to be shown when Rebuilt is called.
+	// Node sets it, and Replay: the entry was read at the start, to catch up.
+	Hold, Replay bool
+	Settings     *Settings // set when the entry replaced them
+	Results      []Result  // one for each command of the batch, unless Refused
+	Changes      []Change  // of streams, in the order in which they happened
 }
 
 // Result is what a command came to.
@@ -179,7 +202,7 @@ func (r *Registry) Apply(e Entry) (Applied, error) {
 
 	r.changes = nil
 	revision, minute := r.settings.Revision, r.clock/sweepEvery
-	a := Applied{Num: e.Num, Time: e.Time, Node: b.Node, Boot: b.Boot, No: b.No}
+	a := Applied{Num: e.Num, Time: e.Time, Node: b.Node, Boot: b.Boot, Origin: b.Origin, No: b.No}
 	a.Stalled = r.step(e)
 	p := r.admit(&b)
 	if a.Refused = p == nil; !a.Refused {
@@ -187,7 +210,7 @@ func (r *Registry) Apply(e Entry) (Applied, error) {
 		p.last, p.paused = r.clock, false
 		r.count(&b, p)
 		a.Results = r.commands(&b, p)
-		a.Diverged = r.compare(&b)
+		a.Compared = r.compare(&b)
 	}
 	r.expire()
 	r.forget()
@@ -219,6 +242,9 @@ func (r *Registry) step(e Entry) (stalled bool) {
 			r.leases.rearm(r.clock, func(*lease) bool { return true })
 			r.excuse()
 		}
+	}
+	if e.Repl != r.last.Repl || len(r.epochs) == 0 {
+		r.beginEpoch(e)
 	}
 	r.hash = e.chain(r.hash)
 	r.last = Entry{ID: e.ID, Num: e.Num, Time: e.Time, Repl: e.Repl}
@@ -307,12 +333,15 @@ func (r *Registry) expire() {
 
 // end takes a session off the list and keeps what is known of it.
 func (r *Registry) end(i uint32, why EndReason, by string) *Ended {
+	return r.finish(i, &Ended{
+		Stream: r.sessions[i].stream, Reason: why, By: by, EndedAt: r.last.Time, Evidence: r.evidence(i),
+	})
+}
+
+// finish takes a session off the list, and keeps e of it.
+func (r *Registry) finish(i uint32, e *Ended) *Ended {
 	s := r.sessions[i]
 	st := s.stream
-	e := &Ended{
-		Stream: st, Reason: why, By: by, EndedAt: r.last.Time, clock: r.clock,
-		Evidence: r.evidence(i),
-	}
 	r.changes = append(r.changes, Change{Old: st, Ended: e, Cause: ByEnd, Holder: s.holder})
 	delete(r.bySession, st.Session)
 	delete(r.byCode, st.Code)
@@ -326,8 +355,14 @@ func (r *Registry) end(i uint32, why EndReason, by string) *Ended {
 	r.peers.drop(i)
 	r.sum -= s.sum
 	r.mark(recordSession, uint64(i))
-	r.mark(recordEnded, r.ended.add(e))
+	r.keep(e)
 	return e
+}
+
+// keep remembers an end.
+func (r *Registry) keep(e *Ended) {
+	e.clock, e.num = r.clock, r.last.Num
+	r.mark(recordEnded, r.ended.add(e))
 }
 
 // evidence is all that is known of why a session lives, beats included.
@@ -357,7 +392,7 @@ func (r *Registry) forget() {
 // forgetBans drops the bans that are over.
 func (r *Registry) forgetBans() {
 	for anchor, b := range r.bans {
-		if b.Until != 0 && b.Until <= r.last.Time {
+		if b.over(r.last.Time) {
 			delete(r.bans, anchor)
 			r.markName(recordBan, anchor)
 		}
@@ -427,7 +462,7 @@ func (r *Registry) Evidence(s Session) []Evidence {
 // Banned returns the anchor's ban, if one holds at the registry's log time.
 func (r *Registry) Banned(anchor string) (Ban, bool) {
 	b, ok := r.bans[anchor]
-	return b, ok && (b.Until == 0 || b.Until > r.last.Time)
+	return b.Ban, ok && !b.over(r.last.Time)
 }
 
 // Streams yields every live stream in the order of their indexes. The

@@ -435,12 +435,12 @@ func TestDivergence(t *testing.T) {
 	}
 	d := &Digest{x.r.Position(), x.r.Digest()}
 	x.pass(5_000)
-	check(t, "equal", x.say("b", Batch{Digest: d}).Diverged, "")
+	check(t, "equal", *x.say("b", Batch{Digest: d}).Compared, Compared{"b", d.At, d.Sum, d.Sum})
 	y.r.sessions[0].stream.Title = "y"
 	y.r.touch(0)
 	y.r.settle()
-	check(t, "differing", x.say("b", Batch{Digest: &Digest{d.At, y.r.Digest()}}).Diverged, "b")
-	check(t, "of another history", x.say("b", Batch{Digest: &Digest{Position{d.At.ID, 1}, y.r.Digest()}}).Diverged, "")
+	check(t, "differing", *x.say("b", Batch{Digest: &Digest{d.At, y.r.Digest()}}).Compared, Compared{"b", d.At, y.r.Digest(), d.Sum})
+	check(t, "of another history", x.say("b", Batch{Digest: &Digest{Position{d.At.ID, 1}, y.r.Digest()}}).Compared == nil, true)
 }
 
 func TestEndedMemory(t *testing.T) {

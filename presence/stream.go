@@ -92,7 +92,8 @@ type Ended struct {
 	By       string // who ended it: a user id, a node, or empty
 	EndedAt  int64  // Unix milliseconds, log time
 	Evidence []Evidence
-	clock    int64 // presence time of the end, for forgetting
+	clock    int64  // presence time of the end, for forgetting
+	num      uint64 // of the entry that ended it
 }
 
 // DurationMS is how long the session lasted, in milliseconds of log time.
@@ -125,11 +126,12 @@ const (
 	ByEnd            // Ended says why
 	ByCounts         // viewers or likes moved
 	ByEvidence       // the cloud or a media server said something
+	ByRepair         // the log had lost it, and a node that knew of it has put it back
 )
 
 var causeNames = [...]string{
 	ByStart: "start", ByResume: "resume", ByBeat: "beat", BySilence: "silence", ByUpdate: "update",
-	ByEnd: "end", ByCounts: "counts", ByEvidence: "evidence",
+	ByEnd: "end", ByCounts: "counts", ByEvidence: "evidence", ByRepair: "repair",
 }
 
 // String gives one word for logs.

@@ -1,17 +1,19 @@
 package presence
 
 import (
+	"bytes"
 	"cmp"
 	"slices"
 	"sync"
 )
 
-// tally is a node's absolute numbers by stream, of which those that changed go
-// out with each tick.
+// tally is a node's absolute numbers by session, of which those that changed go
+// out with each tick. It knows sessions rather than leases, since after a loss
+// of the log's tail a session may stand under another lease.
 type tally struct {
 	mu     sync.Mutex
-	counts map[Lease]tallied
-	queue  []Lease // those that changed since they were sent
+	counts map[Session]tallied
+	queue  []Session // those that changed since they were sent
 }
 
 type tallied struct {
@@ -19,100 +21,136 @@ type tallied struct {
 	queued    bool
 }
 
+// nobodys is sent for a number that goes again, whatever it is by then.
+const nobodys = -1
+
 // maxTally is how many counts go out in one tick, the most changed first: about
 // four kilobytes.
 const maxTally = 512
 
-func (t *tally) set(l Lease, n int64) { t.edit(l, func(int64) int64 { return n }) }
-func (t *tally) add(l Lease, n int64) { t.edit(l, func(was int64) int64 { return was + n }) }
+func (t *tally) set(s Session, n int64) { t.edit(s, func(int64) int64 { return n }) }
+func (t *tally) add(s Session, n int64) { t.edit(s, func(was int64) int64 { return was + n }) }
 
-func (t *tally) edit(l Lease, f func(int64) int64) {
+func (t *tally) edit(s Session, f func(int64) int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	x := t.counts[l]
+	x := t.counts[s]
 	x.now = min(max(0, f(x.now)), maxCount)
+	t.put(s, x)
+}
+
+// put keeps what is not nothing, and queues what is to be sent.
+func (t *tally) put(s Session, x tallied) {
+	if x == (tallied{}) {
+		delete(t.counts, s)
+		return
+	}
 	if !x.queued && x.now != x.sent {
 		x.queued = true
-		t.queue = append(t.queue, l)
+		t.queue = append(t.queue, s)
 	}
-	t.put(l, x)
+	t.counts[s] = x
 }
 
-// put keeps what is not nothing.
-func (t *tally) put(l Lease, x tallied) {
-	if x == (tallied{}) {
-		delete(t.counts, l)
-	} else {
-		t.counts[l] = x
-	}
-}
-
-// take returns what is to be sent now.
-func (t *tally) take() []Count {
+// take returns what is to be sent now, and of which sessions. Those that the
+// registry does not know of wait: the log may have lost them for a while.
+func (t *tally) take(r *Registry) (out []Count, of []Session) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if len(t.queue) > maxTally {
 		t.sort()
 	}
-	n := min(len(t.queue), maxTally)
-	var out []Count
-	for _, l := range t.queue[:n] {
-		x := t.counts[l]
-		if x.now != x.sent {
-			out = append(out, Count{l, x.now})
+	var rest []Session
+	for i, s := range t.queue {
+		if len(out) == maxTally {
+			rest = append(rest, t.queue[i:]...)
+			break
+		}
+		x := t.counts[s]
+		index, live := r.bySession[s]
+		switch {
+		case !live && r.ended.bySession[s] != nil:
+			delete(t.counts, s)
+			continue
+		case !live:
+			rest = append(rest, s)
+			continue
+		case x.now != x.sent:
+			out, of = append(out, Count{r.sessions[index].stream.Lease(), x.now}), append(of, s)
 		}
 		x.sent, x.queued = x.now, false
-		t.put(l, x)
+		t.put(s, x)
 	}
-	t.queue = slices.Delete(t.queue, 0, n)
-	return out
+	t.queue = append(t.queue[:0], rest...)
+	return out, of
 }
 
 // sort puts those first that changed most.
 func (t *tally) sort() {
 	type moved struct {
-		Lease
+		Session
 		by int64
 	}
 	all := make([]moved, len(t.queue))
-	for i, l := range t.queue {
-		x := t.counts[l]
-		all[i] = moved{l, max(x.now-x.sent, x.sent-x.now)}
+	for i, s := range t.queue {
+		x := t.counts[s]
+		all[i] = moved{s, max(x.now-x.sent, x.sent-x.now)}
 	}
 	slices.SortFunc(all, func(a, b moved) int {
-		return cmp.Or(cmp.Compare(b.by, a.by), cmp.Compare(a.Index, b.Index), cmp.Compare(a.Tag, b.Tag))
+		return cmp.Or(cmp.Compare(b.by, a.by), bytes.Compare(a.Session[:], b.Session[:]))
 	})
 	for i, m := range all {
-		t.queue[i] = m.Lease
+		t.queue[i] = m.Session
 	}
 }
 
-// untake puts back what was not written.
-func (t *tally) untake(counts []Count) {
+// untake puts back what was taken of these sessions and not written.
+func (t *tally) untake(of []Session) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for _, c := range counts {
-		x, ok := t.counts[c.Lease]
-		x.sent = -1 // nobody's number: it goes again, whatever it is by then
-		if !ok {
-			x.now = c.N
-		}
-		if !x.queued {
-			x.queued = true
-			t.queue = append(t.queue, c.Lease)
-		}
-		t.counts[c.Lease] = x
+	for _, s := range of {
+		x := t.counts[s]
+		x.sent = nobodys
+		t.put(s, x)
+	}
+}
+
+// resend has all numbers go again, and no viewers for the sessions of which the
+// log has numbers that are not known here.
+func (t *tally) resend(known []Session) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for s, x := range t.counts {
+		x.sent = nobodys
+		t.put(s, x)
+	}
+	for _, s := range known {
+		x := t.counts[s]
+		x.sent = nobodys
+		t.put(s, x)
 	}
 }
 
 // forget lets go of a session that has ended.
-func (t *tally) forget(l Lease) {
+func (t *tally) forget(s Session) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if x, ok := t.counts[l]; ok {
-		delete(t.counts, l)
+	if x, ok := t.counts[s]; ok {
+		delete(t.counts, s)
 		if x.queued {
-			t.queue = slices.DeleteFunc(t.queue, func(q Lease) bool { return q == l })
+			t.queue = slices.DeleteFunc(t.queue, func(q Session) bool { return q == s })
 		}
 	}
+}
+
+// keep lets go of all sessions but those that are live.
+func (t *tally) keep(r *Registry) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for s := range t.counts {
+		if _, live := r.bySession[s]; !live {
+			delete(t.counts, s)
+		}
+	}
+	t.queue = slices.DeleteFunc(t.queue, func(s Session) bool { _, there := t.counts[s]; return !there })
 }

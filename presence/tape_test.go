@@ -45,6 +45,9 @@ func (x *tape) entry(node string, b Batch) Entry {
 			b.No = 1
 		}
 	}
+	if b.Origin == 0 {
+		b.Origin = b.Boot
+	}
 	was.Boot, was.No = b.Boot, b.No
 	return x.stamp(b.Seal().Bytes)
 }

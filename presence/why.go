@@ -72,14 +72,6 @@ func (r *Registry) endsIn(i uint32) int64 {
 	return left
 }
 
-// Through reports whether a live session was last heard through the node: then
-// a beat needs no entry of its own to be counted as heard there.
-func (r *Registry) Through(s Session, node string) bool {
-	i, live := r.bySession[s]
-	p, _ := r.peers.find(node)
-	return live && p != nil && p.alive && r.leases.all[i].via == p.via
-}
-
 // Silence is for how long, in milliseconds of presence time, no beat of a live
 // session was heard.
 func (r *Registry) Silence(s Session) int64 {
@@ -97,6 +89,14 @@ func (r *Registry) Lease(s Session) (Result, bool) {
 		return r.gone(s), false
 	}
 	return r.granted(i), true
+}
+
+// Holder is the connection that holds a live session, empty where none does.
+func (r *Registry) Holder(s Session) string {
+	if i, live := r.bySession[s]; live {
+		return r.sessions[i].holder
+	}
+	return ""
 }
 
 // StreamsFrom yields live streams in the order of their indexes, from one on.

@@ -107,6 +107,10 @@ func (a *anchor) replaced() {
 	a.finish(wire.CloseTakenOver, "the session was resumed on another socket")
 }
 
+// lost is told that the log has lost the session, which its client may start
+// again: the next message about it is answered with session_gone.
+func (a *anchor) lost() { a.keep(nil) }
+
 // retune tells the client of a new interval; its lease runs by it from its
 // next beat on.
 func (a *anchor) retune(interval int64) {
@@ -127,12 +131,17 @@ func (a *anchor) hear(ctx context.Context, data []byte) error {
 		return err
 	}
 	h := a.holding()
-	var late bool // the beat is heard, but not in the log
+	late, known := false, true // late: the beat is heard, but not in the log
 	if h != nil {
-		late = a.server.node.Beat(h.lease)
+		late, known = a.server.node.Beat(h.lease)
 	}
 	switch m := m.(type) {
 	case *wire.Beat:
+		if !known {
+			if h, late = a.reheard(ctx, h); h == nil {
+				return gone(m.ID)
+			}
+		}
 		return a.beat(m, h, late)
 	case *wire.Auth:
 		return a.authenticate(ctx, m)
@@ -153,6 +162,29 @@ func (a *anchor) hear(ctx context.Context, data []byte) error {
 // gone is the answer to a message about a session that this socket does not hold.
 func gone(id wire.ID) *wire.Error {
 	return &wire.Error{ID: id, Code: wire.CodeSessionGone, Message: "this socket holds no session"}
+}
+
+// reheard has the session heard by its name, when its lease is not one that
+// beats through this node: after the log has lost its tail, or this node. While
+// the log does not say so, the beat is held. It returns nil when the session is
+// gone.
+func (a *anchor) reheard(ctx context.Context, h *held) (now *held, late bool) {
+	result, late, e := a.server.hear(ctx, h.session)
+	switch {
+	case e == nil:
+	case e.Code == wire.CodeSessionGone:
+		return nil, false
+	default:
+		return h, true
+	}
+	next := *h
+	next.lease, next.term = result.Lease, result.Term
+	a.hold.Lock()
+	defer a.hold.Unlock()
+	if a.held == h {
+		a.held = &next
+	}
+	return &next, late
 }
 
 func (a *anchor) beat(m *wire.Beat, h *held, late bool) error {
@@ -320,6 +352,14 @@ func (s *server) hear(ctx context.Context, session presence.Session) (presence.R
 	result, held, err := s.node.Hear(ctx, session)
 	result, e := s.answered(result, err)
 	return result, held, e
+}
+
+// sync waits until this node has all that is in the log by now.
+func (s *server) sync(ctx context.Context) *wire.Error {
+	ctx, cancel := context.WithTimeout(ctx, answerWithin)
+	defer cancel()
+	_, e := s.answered(presence.Result{}, s.node.Sync(ctx))
+	return e
 }
 
 func (s *server) answered(result presence.Result, err error) (presence.Result, *wire.Error) {

@@ -156,15 +156,13 @@ func (s *server) ownSession(r *http.Request, who auth.Identity, text string) (se
 	if err != nil {
 		return session, refuse(wire.CodeBadRequest, "session is not a session id")
 	}
-	var ended *presence.Ended
-	var st *presence.Stream
-	s.node.Read(func(reg *presence.Registry) {
-		if st = reg.Session(named); st == nil {
-			if ended = reg.Ended(named); ended != nil {
-				st = ended.Stream
-			}
+	st, ended := s.find(named)
+	if st == nil { // that it is gone only the log can say: this node may be behind
+		if e := s.sync(r.Context()); e != nil {
+			return session, e
 		}
-	})
+		st, ended = s.find(named)
+	}
 	switch {
 	case st == nil:
 		return session, refusal(&presence.Result{Refusal: presence.SessionGone})
@@ -177,6 +175,18 @@ func (s *server) ownSession(r *http.Request, who auth.Identity, text string) (se
 		return named, refusal(&presence.Result{Refusal: presence.SessionGone, Ended: ended})
 	}
 	return named, nil
+}
+
+// find looks a session up, be it live or over.
+func (s *server) find(session presence.Session) (st *presence.Stream, ended *presence.Ended) {
+	s.node.Read(func(reg *presence.Registry) {
+		if st = reg.Session(session); st == nil {
+			if ended = reg.Ended(session); ended != nil {
+				st = ended.Stream
+			}
+		}
+	})
+	return st, ended
 }
 
 // notLive is the answer about a live code that nobody has.

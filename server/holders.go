@@ -67,11 +67,33 @@ func (h *holders) tell(c *presence.Change) {
 			delete(h.bySession, s)
 			a.ended(c.Ended)
 		}
-	case c.Cause == presence.ByStart || c.Cause == presence.ByResume:
+	case c.Cause == presence.ByStart || c.Cause == presence.ByResume || c.Cause == presence.ByRepair:
 		h.move(c.New.Session, c.Holder)
 	case c.Cause == presence.BySilence:
 		if a := h.bySession[c.New.Session]; a != nil {
 			a.send(&wire.Probe{})
+		}
+	}
+}
+
+// reconcile tells the sockets what became of their sessions in a list that was
+// not come to entry by entry. A session of which nothing is known was lost with
+// the log's tail, and nobody was there to put it back.
+func (h *holders) reconcile(r *presence.Registry) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for s, a := range h.bySession {
+		switch ended := r.Ended(s); {
+		case r.Session(s) != nil && r.Holder(s) == a.id:
+		case r.Session(s) != nil:
+			delete(h.bySession, s)
+			a.replaced()
+		case ended != nil:
+			delete(h.bySession, s)
+			a.ended(ended)
+		default:
+			delete(h.bySession, s)
+			a.lost()
 		}
 	}
 }

@@ -24,11 +24,15 @@ func (s *server) opsRoutes() http.Handler {
 	return mux
 }
 
-// readyz says whether this node takes new sockets: 503 while draining and when
-// it is full. A node that is cut off from its log, or whose store cannot be
+// readyz says whether this node takes new sockets: 503 while it starts, while
+// it drains and when it is full. A node that is cut off from its log, or whose store cannot be
 // written, stays ready, and says so: it serves the list and hears beats, and to
 // take every node out of rotation at once would help nobody.
 func (s *server) readyz(w http.ResponseWriter, _ *http.Request) {
+	if !s.opened.Load() {
+		writeProblem(w, refuse(wire.CodeUnavailable, "the list is being read from the log"))
+		return
+	}
 	if why := s.gate.full(); why != "" {
 		writeProblem(w, refuse(wire.CodeUnavailable, why))
 		return

@@ -160,7 +160,7 @@ func serveUntil(ctx context.Context, cfg *config.Config, load func() (*config.Co
 	if err != nil {
 		return err
 	}
-	s, err := newServer(ctx, cfg, store, reg, log, level)
+	s, err := newServer(ctx, cfg, store, false, reg, log, level)
 	if err != nil {
 		err = errors.Join(err, store.Close())
 		if errors.Is(err, presence.ErrSettings) {

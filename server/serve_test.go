@@ -101,7 +101,7 @@ func serveLog(t *testing.T, store presence.Log, flags ...string) *testServer {
 		t.Fatal(err)
 	}
 	logger, level := newLogger(cfg, s)
-	if s.s, err = newServer(t.Context(), cfg, store, prometheus.NewRegistry(), logger, level); err != nil {
+	if s.s, err = newServer(t.Context(), cfg, store, false, prometheus.NewRegistry(), logger, level); err != nil {
 		t.Fatal(err)
 	}
 	ops := sockettest.Listen()

@@ -46,13 +46,15 @@ type server struct {
 	given     *config.Config // as it was read last; owned by whoever reloads
 	live      atomic.Pointer[live]
 	heldSince atomic.Int64  // Unix milliseconds since when this node is not heard, 0: it is
+	opened    atomic.Bool   // sockets and calls are taken
+	loaded    bool          // the hub has a list; owned by who applies
 	settled   chan struct{} // closed once the log holds this node's settings, or newer ones
 }
 
 // newServer joins the log and puts the parts together. It takes the log over
-// and closes it when serve returns.
+// and closes it when serve returns. A shared log is one that may lose its tail.
 func newServer(
-	ctx context.Context, cfg *config.Config, store presence.Log, reg *prometheus.Registry, log zerolog.Logger, level *logLevel,
+	ctx context.Context, cfg *config.Config, store presence.Log, shared bool, reg *prometheus.Registry, log zerolog.Logger, level *logLevel,
 ) (*server, error) {
 	s := &server{
 		cfg: cfg, given: cfg, log: log, level: level, store: store, reg: reg, metrics: newMetrics(reg), holders: newHolders(), likers: newLikers(), callers: newPerUser(),
@@ -76,19 +78,15 @@ func newServer(
 		Lists: cfg.Lists, Tick: cfg.Hub.Tick, Counters: cfg.Hub.Counters, Idle: cfg.Idle,
 		Limits: hubLimits(cfg),
 		Signer: hubSigner{s, s.metrics.signed.WithLabelValues("view")}, Metrics: reg,
-		Viewers: func(st *presence.Stream, n int) { s.node.Viewers(st.Lease(), n) },
+		Viewers: func(st *presence.Stream, n int) { s.node.Viewers(st.Session, n) },
 	})
 	s.node, err = presence.JoinLog(ctx, store, presence.NodeConfig{
-		Name: cfg.Node, Settings: settingsOf(cfg), Logger: log, Metrics: reg, Applied: s.applied,
-		Batch: cfg.Limits.Batch,
+		Name: cfg.Node, Settings: settingsOf(cfg), Logger: log, Metrics: reg, Shared: shared,
+		Rebuilt: s.rebuilt, Hold: s.hub.Hold, Applied: s.applied, Batch: cfg.Limits.Batch,
 	})
 	if err != nil {
 		return nil, err
 	}
-	s.node.Read(func(r *presence.Registry) {
-		s.hub.Load(r.Streams(), r.Position(), r.Time())
-		s.settle(r.Settings().Revision)
-	})
 	if s.code.ambiguous() {
 		log.Warn().Str("code", cfg.Code).Msg("live codes may end in a hexadecimal digit that an anchor chooses: " +
 			"where anchors choose their own ids, end the template in another letter, as in {bizid}_{anchor}_x")
@@ -126,16 +124,33 @@ func (s *server) settings() (out presence.Settings) {
 // sockets concerned, and to the log file. It is called by the goroutine that
 // applies.
 func (s *server) applied(a presence.Applied, taken time.Time) {
-	s.hub.Apply(a.Position, a.Time, a.Changes, taken)
+	if !a.Hold {
+		s.hub.Apply(a.Position, a.Time, a.Changes, taken)
+	}
 	for i := range a.Changes {
 		c := &a.Changes[i]
 		s.holders.tell(c)
-		s.logChange(c)
+		if !a.Replay {
+			s.logChange(c)
+		}
 	}
 	if a.Settings != nil {
 		s.settle(a.Settings.Revision)
 		s.holders.each(func(h *anchor) { h.retune(a.Settings.Interval) })
 	}
+}
+
+// rebuilt takes over the whole list, when the log is read for the first time,
+// and when it went on without entries that had been shown.
+func (s *server) rebuilt(r *presence.Registry) {
+	if s.loaded {
+		s.hub.Rebase(r.Streams(), r.Position(), r.Time())
+	} else {
+		s.hub.Load(r.Streams(), r.Position(), r.Time())
+		s.loaded = true
+	}
+	s.holders.reconcile(r)
+	s.settle(r.Settings().Revision)
 }
 
 // settle notes the revision of the settings in the log. It is called by the
@@ -192,6 +207,15 @@ func (s *server) serve(ctx context.Context, public, ops net.Listener) error {
 	hubDone := make(chan struct{})
 	go func() { defer close(hubDone); s.hub.Run(run) }()
 
+	opsServer := s.httpServer(s.opsRoutes())
+	go func() { failed <- opsServer.Serve(ops) }()
+	// Nobody is to see a list that is not yet what the log has, or what it has
+	// lost.
+	select {
+	case <-s.node.Ready():
+	case <-ctx.Done():
+	case <-done:
+	}
 	// Nobody is to start by settings that are about to be replaced. A store that
 	// cannot be written to must not keep the list from being served.
 	select {
@@ -201,19 +225,18 @@ func (s *server) serve(ctx context.Context, public, ops net.Listener) error {
 	case <-ctx.Done():
 	case <-done:
 	}
+	s.opened.Store(true)
 	if err := s.poll(public); err != nil {
 		s.log.Error().Err(err).Msg("cannot read by readiness")
 	}
 	web := s.httpServer(s.routes())
 	web.ConnState = newLobby(openFiles(), s.gate, s.metrics).follow
-	opsServer := s.httpServer(s.opsRoutes())
 	if s.certificate != nil {
 		web.TLSConfig = s.certificate.config()
 		go func() { failed <- web.ServeTLS(public, "", "") }()
 	} else {
 		go func() { failed <- web.Serve(public) }()
 	}
-	go func() { failed <- opsServer.Serve(ops) }()
 	watched := make(chan struct{})
 	go func() { defer close(watched); s.watchHeld(run) }()
 

@@ -40,7 +40,7 @@ func startOf(anchor string) *presence.Start {
 }
 
 func sealed(boot, no uint64, c ...presence.Command) presence.Sealed {
-	b := presence.Batch{Node: "a", Boot: boot, No: no, Knows: presence.Rules, Commands: c}
+	b := presence.Batch{Node: "a", Boot: boot, Origin: boot, No: no, Knows: presence.Rules, Commands: c}
 	return b.Seal()
 }
 

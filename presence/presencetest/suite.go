@@ -56,7 +56,7 @@ func start(anchor string) *presence.Start {
 }
 
 func batch(node string, boot, no uint64, commands ...presence.Command) presence.Sealed {
-	b := presence.Batch{Node: node, Boot: boot, No: no, Knows: presence.Rules, Commands: commands}
+	b := presence.Batch{Node: node, Boot: boot, Origin: boot, No: no, Knows: presence.Rules, Commands: commands}
 	return b.Seal()
 }
 

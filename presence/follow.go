@@ -1,0 +1,162 @@
+package presence
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// apply is the one goroutine that changes the registry.
+func (n *Node) apply(ctx context.Context) error {
+	for {
+		err := n.follow(ctx)
+		if ctx.Err() != nil || err == nil {
+			return nil
+		}
+		if !n.cfg.Shared || rebuildCause(err) == "" {
+			return err
+		}
+		if err = n.rebuild(ctx, err); err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+// errDiverged is why a node rebuilds whose registry differs from the others'.
+var errDiverged = errors.New("presence: this registry differs from the other nodes'")
+
+// rebuildCause gives one word for an error after which the registry is to be
+// built anew, and none for others.
+func rebuildCause(err error) string {
+	switch {
+	case errors.Is(err, ErrForked):
+		return "forked"
+	case errors.Is(err, ErrTrimmed):
+		return "trimmed"
+	case errors.Is(err, errDiverged):
+		return "diverged"
+	}
+	return ""
+}
+
+// follow applies the log's entries as they come.
+func (n *Node) follow(ctx context.Context) error {
+	for e, err := range n.log.Tail(ctx, n.reg.last) {
+		if err != nil {
+			return err
+		}
+		if n.reg.rules > n.cfg.knows {
+			return fmt.Errorf("%w: rules %d, this build knows %d", ErrRules, n.reg.rules, n.cfg.knows)
+		}
+		n.mu.Lock()
+		a, err := n.reg.Apply(e)
+		if err == nil {
+			n.log.Applied(n.reg, e)
+		}
+		n.mu.Unlock()
+		if err != nil {
+			return err
+		}
+		if err = n.applied(&a); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// applied passes on what an entry did, and answers those who waited for it.
+func (n *Node) applied(a *Applied) error {
+	n.metrics.applied(a)
+	if a.Settings != nil {
+		n.patience.Store(patience(*a.Settings))
+	}
+	n.heal()
+	held := n.holding.Load()
+	hold := n.cfg.Shared && (len(n.healing) > 0 || n.reg.Young())
+	if a.Hold = held || hold; hold && !held {
+		n.holding.Store(true)
+		n.cfg.Hold()
+	}
+	own := a.Node == n.cfg.Name && a.Origin == n.origin
+	var taken time.Time
+	if own && !a.Refused {
+		taken = n.out.taken(said{a.Boot, a.No})
+	}
+	n.cfg.Applied(*a, taken)
+	n.out.forget(a.Changes)
+	if held && !hold {
+		n.release()
+	}
+	if own {
+		n.heard(a)
+	} else if a.Node == n.cfg.Name && a.Boot > n.out.boot() {
+		return ErrSupplanted
+	}
+	return n.judge(a.Compared)
+}
+
+// heard takes an own batch that has come back.
+func (n *Node) heard(a *Applied) {
+	b := said{a.Boot, a.No}
+	switch {
+	case !a.Refused:
+		n.seen = b
+		n.lastOwn.Store(n.now())
+		n.out.answer(a)
+		if n.out.joined(b.boot) {
+			n.poke()
+		}
+		select {
+		case <-n.ready:
+		default:
+			if !n.holding.Load() {
+				close(n.ready)
+			}
+		}
+	case b.boot == n.out.boot() && (b.boot > n.seen.boot || b.no > n.seen.no): // not just a batch that came twice
+		n.cfg.Logger.Warn().Msg("the other nodes have declared this one lost")
+		n.joinAgain()
+	}
+}
+
+// joinAgain has the node join under another boot.
+func (n *Node) joinAgain() {
+	n.over.Store(n.out.boot())
+	for _, h := range n.healing {
+		h.own, h.all = false, false // what was on its way may be refused
+	}
+	n.poke()
+}
+
+// judge compares a peer's digest with this registry's. Of nodes that differ the
+// majority is right; of as many on either side, those with the keeper.
+func (n *Node) judge(c *Compared) error {
+	if c == nil || c.Node == n.cfg.Name {
+		return nil
+	}
+	n.verdicts[c.Node] = c.Its == c.Own
+	if c.Its == c.Own {
+		return nil
+	}
+	n.metrics.mismatches.Inc()
+	n.cfg.Logger.Error().Str("node", c.Node).Stringer("position", c.At).
+		Str("its_digest", fmt.Sprintf("%016x", c.Its)).Str("own_digest", fmt.Sprintf("%016x", c.Own)).
+		Msg("the registries of two nodes differ")
+	with, against := 1, 0
+	for _, p := range n.reg.peers.list {
+		if same, said := n.verdicts[p.name]; said && p.alive && same {
+			with++
+		} else if said && p.alive {
+			against++
+		}
+	}
+	keeper := n.reg.Keeper()
+	if n.cfg.Shared && (against > with || against == with && keeper != n.cfg.Name && !n.verdicts[keeper]) {
+		return errDiverged
+	}
+	return nil
+}

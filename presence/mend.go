@@ -1,0 +1,339 @@
+package presence
+
+import (
+	"maps"
+	"slices"
+)
+
+// Restore puts back a session that the log has lost, or the parts of it that
+// changed in what was lost. It never undoes what the log has come to since: it
+// is refused when the session has ended, when its anchor is banned, when
+// another anchor has its code, and when its anchor has started since.
+type Restore struct {
+	// Lost is the number of the first entry that the log has lost.
+	Lost  uint64
+	Terms Terms
+	Keys  []string // by which its client may ask for it again, see keyName
+
+	session *session
+}
+
+// Terms are what a session's lease runs by, in milliseconds but for Missed.
+type Terms struct{ Interval, Missed, Grace int64 }
+
+// Bury ends a session of which the log has lost the end, and has it remembered
+// as it was.
+type Bury struct {
+	Lost uint64 // as a Restore's
+	Keys []string
+
+	ended *Ended
+}
+
+func (*Restore) kind() kind    { return kindRestore }
+func (*Bury) kind() kind       { return kindBury }
+func (*Restore) durable() bool { return true }
+func (*Bury) durable() bool    { return true }
+
+func (c *Restore) encode(b []byte) []byte {
+	b = appendStrings(appendUint(b, c.Lost), c.Keys)
+	for _, v := range [...]int64{c.Terms.Interval, c.Terms.Missed, c.Terms.Grace} {
+		b = appendInt(b, v)
+	}
+	return appendLikes(appendSession(b, c.session), c.session.likes)
+}
+
+func (c *Restore) decode(r *reader) {
+	c.Lost, c.Keys = r.uint(), r.strings()
+	c.Terms = Terms{r.int(), r.int(), r.int()}
+	c.session = r.whole()
+	c.session.likes = r.likes()
+	if (Settings{Interval: c.Terms.Interval, Missed: c.Terms.Missed, Grace: c.Terms.Grace}).Check() != nil {
+		r.fail()
+	}
+}
+
+func (c *Bury) encode(b []byte) []byte {
+	return appendEnded(appendStrings(appendUint(b, c.Lost), c.Keys), c.ended)
+}
+
+func (c *Bury) decode(r *reader) {
+	c.Lost, c.Keys, c.ended = r.uint(), r.strings(), r.ended()
+}
+
+// restore puts back a session, or what of it was lost.
+func (r *Registry) restore(c *Restore) Result {
+	was := c.session.stream
+	if i, live := r.bySession[was.Session]; live {
+		r.mend(i, c)
+		return r.granted(i)
+	}
+	if r.ended.bySession[was.Session] != nil {
+		return r.gone(was.Session)
+	}
+	if _, banned := r.Banned(was.Anchor); banned {
+		return Result{Refusal: AnchorBanned}
+	}
+	if i, taken := r.byCode[was.Code]; taken && r.sessions[i].stream.Anchor != was.Anchor {
+		return Result{Refusal: CodeTaken}
+	}
+	if i, live := r.byAnchor[was.Anchor]; live {
+		if r.newer(r.sessions[i], c) {
+			return Result{Refusal: AlreadyLive, Stream: r.sessions[i].stream}
+		}
+		r.end(i, TakenOver, "")
+	}
+	i := r.putBack(c)
+	r.relearn(c.Keys, was.Session)
+	return r.granted(i)
+}
+
+// newer reports whether a live session is to stay rather than to give way to
+// an older node's one of the same anchor.
+func (r *Registry) newer(live *session, c *Restore) bool {
+	switch {
+	case live.born == 0: // put back as well
+		return live.stream.StartedAt >= c.session.stream.StartedAt
+	default:
+		return live.born >= c.Lost
+	}
+}
+
+// putBack enters a lost session under an index of its own, with its lease in
+// full: whoever held it may have been beating all the while.
+func (r *Registry) putBack(c *Restore) uint32 {
+	i := r.free.get()
+	for int(i) >= len(r.sessions) {
+		r.sessions = append(r.sessions, nil)
+	}
+	s, st := *c.session, *c.session.stream
+	st.Index, st.Viewers = i, 0 // whoever has viewers of it says so again
+	s.stream, s.born = &st, 0
+	s.told, s.moved, s.filmed = r.last.Num, r.last.Num, r.last.Num
+	s.media.since = min(s.media.since, r.clock)
+	s.likes = slices.Clone(s.likes)
+	r.sessions[i] = &s
+	r.bySession[st.Session], r.byCode[st.Code], r.byAnchor[st.Anchor] = i, i, i
+	r.leases.begin(i, st.Session.tag(), 0, r.clock, !s.sources.Has(FromBeats))
+	le := &r.leases.all[i]
+	if st.State == Live {
+		le.flags &^= leaseQuiet
+	}
+	if use, room := r.leases.use(terms{c.Terms.Interval, c.Terms.Missed, c.Terms.Grace}); room {
+		le.terms = use
+	}
+	r.appoint(i)
+	r.touch(i)
+	r.changes = append(r.changes, Change{New: &st, Cause: ByRepair, Holder: s.holder})
+	return i
+}
+
+// mend takes over the parts of a live session that changed in what was lost,
+// unless they have changed again since.
+func (r *Registry) mend(i uint32, c *Restore) {
+	s, was := r.sessions[i], c.session
+	if was.told >= c.Lost && s.told < c.Lost {
+		s.told = r.last.Num
+		r.change(i, ByRepair, func(st *Stream) {
+			st.Title, st.Cover, st.Tags, st.Extra = was.stream.Title, was.stream.Cover, was.stream.Tags, was.stream.Extra
+		})
+	}
+	if was.moved >= c.Lost && s.moved < c.Lost {
+		s.holder, s.attached, s.moved = was.holder, was.attached, r.last.Num
+		s.rewitness(was, FromSocket)
+		r.touch(i)
+		r.changes = append(r.changes, Change{Old: s.stream, New: s.stream, Cause: ByRepair, Holder: s.holder})
+	}
+	if was.filmed >= c.Lost && s.filmed < c.Lost {
+		r.mendMedia(i, was)
+	}
+	liked := int64(0)
+	for _, l := range was.likes {
+		liked += max(0, s.like(l.by, l.n))
+	}
+	if liked > 0 {
+		r.change(i, ByCounts, func(st *Stream) { st.Likes += liked })
+	}
+}
+
+// mendMedia takes over what the cloud said of a push.
+func (r *Registry) mendMedia(i uint32, was *session) {
+	s := r.sessions[i]
+	s.media, s.filmed = was.media, r.last.Num
+	s.media.since = min(s.media.since, r.clock)
+	s.rewitness(was, FromCallback)
+	s.rewitness(was, FromPoll)
+	r.appoint(i)
+	r.touch(i)
+	st := s.stream
+	if st.State == was.stream.State && st.Away == was.stream.Away || s.media.lost != (was.stream.Away == MediaEnded) {
+		return
+	}
+	le := &r.leases.all[i]
+	if le.flags &^= leaseQuiet; was.stream.State != Live {
+		le.flags |= leaseQuiet
+	}
+	r.change(i, ByRepair, func(st *Stream) {
+		st.State, st.Away, st.Shown = was.stream.State, was.stream.Away, was.stream.Shown
+	})
+}
+
+// rewitness takes over what another registry knows from a source.
+func (s *session) rewitness(was *session, source Source) {
+	for _, e := range was.evidence {
+		if e.Source == source {
+			s.witness(e)
+		}
+	}
+}
+
+// bury ends a session again. One that was ended by silence stays, when it was
+// heard of since: it was alive after all.
+func (r *Registry) bury(c *Bury) Result {
+	e := *c.ended
+	s := e.Stream.Session
+	if known := r.ended.bySession[s]; known != nil {
+		return Result{Stream: known.Stream, Ended: known, Again: true}
+	}
+	i, live := r.bySession[s]
+	if live && (e.Reason == MissedBeats || e.Reason == StreamLost) && r.heardSince(i, c.Lost) {
+		return r.granted(i)
+	}
+	if live {
+		r.finish(i, &e)
+	}
+	r.keep(&e)
+	r.relearn(c.Keys, s)
+	return Result{Stream: e.Stream, Ended: &e}
+}
+
+// heardSince reports whether a lease was renewed after the log lost the entry of
+// that number and all that followed.
+func (r *Registry) heardSince(i uint32, lost uint64) bool {
+	return r.clock-r.leases.all[i].lastAt(r.clock) < r.after(lost-1)
+}
+
+// relearn remembers keys again.
+func (r *Registry) relearn(names []string, s Session) {
+	for _, name := range names {
+		if _, known := r.keys.byName[name]; !known && name != "" {
+			r.mark(recordStartKey, r.keys.add(name, s, r.clock))
+		}
+	}
+}
+
+// losses are the commands that put back what an older registry knows and the
+// present one lacks, since the log has lost the entries after the number shared:
+// ends first, then bans, then the sessions of which pick says so.
+func losses(old, now *Registry, shared uint64, pick func(*lease) bool) []Command {
+	l := &losing{old: old, now: now, lost: shared + 1, keys: map[Session][]string{}}
+	l.ends()
+	l.bans()
+	l.sessions(pick)
+	if have := old.settings; have.Revision > now.settings.Revision {
+		l.found = append(l.found, &SetSettings{have})
+	}
+	l.addKeys()
+	return l.found
+}
+
+// mends reports whether a command puts back what was lost: it does nothing
+// twice, and no client waits for it.
+func mends(c Command) bool {
+	switch c := c.(type) {
+	case *Restore, *Bury:
+		return true
+	case *Ban:
+		return c.Lost != 0
+	case *Unban:
+		return c.Lost != 0
+	}
+	return false
+}
+
+// losing gathers losses.
+type losing struct {
+	old, now *Registry
+	lost     uint64
+	found    []Command
+	keys     map[Session][]string // of the sessions that were found
+}
+
+func (l *losing) ends() {
+	for _, e := range l.old.ended.list {
+		if e.num >= l.lost && l.now.ended.bySession[e.Stream.Session] == nil {
+			l.found = append(l.found, &Bury{Lost: l.lost, ended: e})
+			l.keys[e.Stream.Session] = nil
+		}
+	}
+}
+
+func (l *losing) bans() {
+	for _, anchor := range slices.Sorted(maps.Keys(l.old.bans)) {
+		b := l.old.bans[anchor]
+		if b.num >= l.lost && l.now.bans[anchor].num < l.lost && !b.over(l.now.last.Time) {
+			again := b.Ban
+			again.Lost = l.lost
+			l.found = append(l.found, &again)
+		}
+	}
+	for _, anchor := range slices.Sorted(maps.Keys(l.now.bans)) {
+		b := l.now.bans[anchor]
+		if _, still := l.old.bans[anchor]; !still && b.num < l.lost && !b.over(l.now.last.Time) {
+			l.found = append(l.found, &Unban{Anchor: anchor, Lost: l.lost})
+		}
+	}
+}
+
+func (l *losing) sessions(pick func(*lease) bool) {
+	for i, s := range l.old.sessions {
+		if s == nil || l.now.ended.bySession[s.stream.Session] != nil {
+			continue
+		}
+		if at, live := l.now.bySession[s.stream.Session]; live {
+			if x := l.now.sessions[at]; !l.changed(s, x) {
+				continue
+			}
+		} else if !pick(&l.old.leases.all[i]) {
+			continue
+		}
+		t := l.old.leases.terms[l.old.leases.all[i].terms]
+		l.found = append(l.found, &Restore{Lost: l.lost, Terms: Terms{t.interval, t.missed, t.grace}, session: s})
+		l.keys[s.stream.Session] = nil
+	}
+}
+
+// changed reports whether something of a session was changed in what was lost.
+func (l *losing) changed(was, is *session) bool {
+	return was.told >= l.lost && is.told < l.lost ||
+		was.moved >= l.lost && is.moved < l.lost ||
+		was.filmed >= l.lost && is.filmed < l.lost ||
+		was.stream.Likes > is.stream.Likes
+}
+
+// addKeys adds the keys that the clients used.
+func (l *losing) addKeys() {
+	if len(l.keys) == 0 {
+		return
+	}
+	for _, name := range l.old.keys.names {
+		s := l.old.keys.byName[name].session
+		if _, found := l.keys[s]; !found {
+			continue
+		}
+		if _, known := l.now.keys.byName[name]; !known {
+			l.keys[s] = append(l.keys[s], name)
+		}
+	}
+	for _, c := range l.found {
+		switch c := c.(type) {
+		case *Restore:
+			c.Keys = l.keys[c.session.stream.Session]
+		case *Bury:
+			c.Keys = l.keys[c.ended.Stream.Session]
+		}
+	}
+}
+
+// everyone is for losses: all sessions, whoever heard them.
+func everyone(*lease) bool { return true }
