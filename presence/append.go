@@ -87,8 +87,7 @@ func (n *Node) rejoin(ctx context.Context) error {
 	}
 	n.boot = boot
 	n.out.join(boot)
-	n.out.likes.resend(nil)
-	n.Read(func(r *Registry) { n.out.viewers.resend(r.viewed(n.cfg.Name)) })
+	n.recount()
 	n.cfg.Logger.Info().Uint64("boot", boot).Msg("this node joins the log again")
 	return nil
 }
@@ -114,6 +113,7 @@ func (n *Node) tick(b *Batch, digest, raise bool) (next time.Duration, raises bo
 // batch is in the log. It gives up when the node is to join again.
 func (n *Node) commit(ctx context.Context, b *Batch) bool {
 	sealed := b.Seal()
+	doubt := false // an earlier try may have been ordered, and be lost since
 	for wait := 10 * time.Millisecond; ; wait = min(2*wait, time.Second) {
 		err := n.log.Append(ctx, sealed)
 		switch {
@@ -129,8 +129,10 @@ func (n *Node) commit(ctx context.Context, b *Batch) bool {
 			return false
 		}
 		first := n.failing.CompareAndSwap(0, max(1, n.now()))
-		if errors.Is(err, ErrNotWritten) {
-			n.unwritable.CompareAndSwap(0, time.Now().UnixMilli())
+		if errors.Is(err, ErrNotWritten) && !doubt {
+			if sealed.Durable {
+				n.unwritable.CompareAndSwap(0, time.Now().UnixMilli())
+			}
 			if first {
 				n.cfg.Logger.Error().Err(err).Int("commands", len(b.Commands)).Msg("nothing was written to the log")
 			}
@@ -139,6 +141,7 @@ func (n *Node) commit(ctx context.Context, b *Batch) bool {
 			}
 			return false
 		}
+		doubt = true
 		n.metrics.retries.Inc()
 		if first {
 			n.cfg.Logger.Warn().Err(err).Msg("append failed, trying again until it is known what became of it")

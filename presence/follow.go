@@ -104,6 +104,9 @@ func (n *Node) heard(a *Applied) {
 	b := said{a.Boot, a.No}
 	switch {
 	case !a.Refused:
+		if b.boot == n.seen.boot && b.no != n.seen.no+1 || b.boot != n.seen.boot && b.no != 1 {
+			n.resay(b)
+		}
 		n.seen = b
 		n.lastOwn.Store(n.now())
 		n.out.answer(a)
@@ -121,6 +124,21 @@ func (n *Node) heard(a *Applied) {
 		n.cfg.Logger.Warn().Msg("the other nodes have declared this one lost")
 		n.joinAgain()
 	}
+}
+
+// resay says again what was in the own batches before b that are not in the log,
+// though it had taken them: it has lost them, before this node read them.
+func (n *Node) resay(b said) {
+	n.cfg.Logger.Warn().Uint64("boot", b.boot).Uint64("batch", b.no).Msg("the log has lost batches of this node, which says it all again")
+	n.out.resay(b)
+	n.recount()
+	n.poke()
+}
+
+// recount has all that this node counts go to the log again.
+func (n *Node) recount() {
+	n.out.likes.resend(nil)
+	n.Read(func(r *Registry) { n.out.viewers.resend(r.viewed(n.cfg.Name)) })
 }
 
 // joinAgain has the node join under another boot.

@@ -31,21 +31,7 @@ type loadedSeq[T any] struct {
 }
 
 // DecodeRegistry reads what Encode wrote. It returns ErrMalformed or ErrRules.
-func DecodeRegistry(b []byte) (*Registry, error) {
-	return LoadRegistry(func(yield func(Record, error) bool) {
-		in := &reader{b: b}
-		for len(in.b) > 0 {
-			rec := Record{Kind: in.byte(), Key: in.string(), Value: in.take(in.uint())}
-			if in.bad {
-				yield(Record{}, ErrMalformed)
-				return
-			}
-			if !yield(rec, nil) {
-				return
-			}
-		}
-	})
-}
+func DecodeRegistry(b []byte) (*Registry, error) { return LoadRegistry(DecodeRecords(b)) }
 
 // LoadRegistry puts a registry together from its records. It returns
 // ErrMalformed when they are not such, ErrRules when a newer version wrote

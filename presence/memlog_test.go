@@ -12,7 +12,7 @@ type memLog struct {
 	mu       sync.Mutex // guards all below
 	entries  []Entry
 	appended []Sealed
-	last     map[string]uint64 // number of each node's last batch
+	last     map[speaker]uint64 // the number of its last batch
 	boots    uint64
 	more     chan struct{}
 	reg      *Registry          // that the next node starts from
@@ -20,8 +20,14 @@ type memLog struct {
 	order    func(Sealed) bool  // nil: always
 }
 
+// speaker is one boot of one node.
+type speaker struct {
+	node string
+	boot uint64
+}
+
 func newMemLog() *memLog {
-	return &memLog{last: map[string]uint64{}, more: make(chan struct{}), reg: NewRegistry()}
+	return &memLog{last: map[speaker]uint64{}, more: make(chan struct{}), reg: NewRegistry()}
 }
 
 func (l *memLog) Load(context.Context, *Registry) (*Registry, uint64, error) {
@@ -46,7 +52,7 @@ func (l *memLog) Append(_ context.Context, b Sealed) error {
 	if l.fail != nil {
 		err = l.fail(b)
 	}
-	if (l.order == nil || l.order(b)) && err == nil && b.No > l.last[b.Node] {
+	if (l.order == nil || l.order(b)) && err == nil && b.No > l.last[speaker{b.Node, b.Boot}] {
 		l.put(b)
 	}
 	return err
@@ -54,7 +60,7 @@ func (l *memLog) Append(_ context.Context, b Sealed) error {
 
 // put orders a batch; the caller holds mu.
 func (l *memLog) put(b Sealed) {
-	l.last[b.Node] = b.No
+	l.last[speaker{b.Node, b.Boot}] = b.No
 	n := uint64(len(l.entries)) + 1
 	l.entries = append(l.entries, Entry{ID: ID{n, 0}, Num: n, Time: time.Now().UnixMilli(), Repl: "r", Batch: b.Bytes})
 	close(l.more)

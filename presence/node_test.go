@@ -244,7 +244,7 @@ func TestNodeDeclaredLost(t *testing.T) {
 		n.Viewers(id(1), 3)
 		n.Like(id(1), 2)
 		l.mu.Lock() // a batch of its own comes twice
-		l.put(Sealed{Node: "a", No: l.last["a"], Bytes: l.entries[len(l.entries)-1].Batch})
+		l.put(Sealed{Node: "a", Boot: 1, No: l.last[speaker{"a", 1}], Bytes: l.entries[len(l.entries)-1].Batch})
 		l.mu.Unlock()
 		time.Sleep(1_100 * time.Millisecond)
 		check(t, "still heard", n.Held(), false)

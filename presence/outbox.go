@@ -153,23 +153,41 @@ func (o *outbox) joined(boot uint64) bool {
 		return false
 	}
 	o.joining = false
-	over := slices.SortedFunc(maps.Keys(o.waiting), func(a, b said) int {
+	again, _ := o.reclaim(func(b said) bool { return b.boot != boot })
+	o.calls = append(again, o.calls...)
+	return true
+}
+
+// resay has what went out before b, in the same boot, go again: now that the log
+// has shown b, none of it will be applied any more.
+func (o *outbox) resay(b said) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	calls, mended := o.reclaim(func(x said) bool { return x.boot == b.boot && x.no < b.no })
+	o.calls, o.mends = append(calls, o.calls...), append(mended, o.mends...)
+}
+
+// reclaim takes back, in order, the calls of those batches on their way that
+// pick names, but for those that nobody waits for any more; and apart from them
+// what mends. The caller holds mu.
+func (o *outbox) reclaim(pick func(said) bool) (calls, mended []*call) {
+	for _, b := range slices.SortedFunc(maps.Keys(o.waiting), func(a, b said) int {
 		return cmp.Or(cmp.Compare(a.boot, b.boot), cmp.Compare(a.no, b.no))
-	})
-	var calls []*call
-	for _, b := range over {
-		if b.boot == o.last.boot {
+	}) {
+		if !pick(b) {
 			continue
 		}
 		for _, c := range o.waiting[b] {
-			if !c.left && !mends(c.command) {
+			switch {
+			case mends(c.command):
+				mended = append(mended, c)
+			case !c.left:
 				calls = append(calls, c)
 			}
 		}
 		delete(o.waiting, b)
 	}
-	o.calls = append(calls, o.calls...)
-	return true
+	return calls, mended
 }
 
 // withdraw takes a call back; it reports false when it is on its way already.

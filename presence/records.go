@@ -215,10 +215,33 @@ func (r *Registry) eachMemory(yield func(Record) bool) bool {
 func (r *Registry) Encode() []byte {
 	b := make([]byte, 0, 4096+320*len(r.bySession)+480*len(r.ended.list))
 	for rec := range r.Records() {
-		b = append(b, rec.Kind)
-		b = appendBytes(appendString(b, rec.Key), rec.Value)
+		b = rec.Append(b)
 	}
 	return b
+}
+
+// Append appends the record's encoding to b. Those of several may follow each
+// other.
+func (rec Record) Append(b []byte) []byte {
+	return appendBytes(appendString(append(b, rec.Kind), rec.Key), rec.Value)
+}
+
+// DecodeRecords yields the records that Append wrote to b, and ErrMalformed
+// where they are none.
+func DecodeRecords(b []byte) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		in := &reader{b: b}
+		for len(in.b) > 0 {
+			rec := Record{Kind: in.byte(), Key: in.string(), Value: in.take(in.uint())}
+			if in.bad {
+				yield(Record{}, ErrMalformed)
+				return
+			}
+			if !yield(rec, nil) {
+				return
+			}
+		}
+	}
 }
 
 // pastDigests is how many digests of past positions a registry can compare a

@@ -19,7 +19,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"onair/presence"
-	"onair/presence/embedded"
 	"onair/server/auth"
 	"onair/server/config"
 )
@@ -156,11 +155,11 @@ func serveUntil(ctx context.Context, cfg *config.Config, load func() (*config.Co
 	log, level := newLogger(cfg, stderr)
 	fitSockets(cfg, log)
 	reg := prometheus.NewRegistry()
-	store, err := embedded.Open(embedded.Options{Dir: cfg.Data, Logger: log, Metrics: reg})
+	store, shared, err := openStore(cfg, reg, log)
 	if err != nil {
 		return err
 	}
-	s, err := newServer(ctx, cfg, store, false, reg, log, level)
+	s, err := newServer(ctx, cfg, store, shared, reg, log, level)
 	if err != nil {
 		err = errors.Join(err, store.Close())
 		if errors.Is(err, presence.ErrSettings) {
@@ -178,7 +177,7 @@ func serveUntil(ctx context.Context, cfg *config.Config, load func() (*config.Co
 		return errors.Join(fmt.Errorf("ops.listen: %w", err), store.Close())
 	}
 	log.Info().Str("address", public.Addr().String()).Str("ops", ops.Addr().String()).Str("node", cfg.Node).
-		Str("data", cfg.Data).Strs("development_secrets", cfg.Development).Int("streams", s.streams()).Msg("serving")
+		Str("data", whereStored(cfg)).Strs("development_secrets", cfg.Development).Int("streams", s.streams()).Msg("serving")
 	if len(cfg.Development) > 0 {
 		if err := greet(stdout, cfg, public.Addr().String(), ops.Addr().String()); err != nil {
 			log.Warn().Err(err).Msg("could not print the greeting")

@@ -54,6 +54,7 @@ func (a *audit) check() {
 	a.checkHeartbeat()
 	a.checkTimes()
 	a.checkHooks()
+	a.checkRedis()
 	if (a.TLS.Cert == "") != (a.TLS.Key == "") {
 		a.refuse("tls.cert", "tls.cert and tls.key are given together or not at all")
 	}
@@ -230,5 +231,37 @@ func (a *audit) checkHooks() {
 		if d > maxPresence {
 			a.refuse(name, "%v is over 12 days", d)
 		}
+	}
+}
+
+// checkRedis sees that all nodes can come to the same list, and to one that is
+// theirs alone.
+func (a *audit) checkRedis() {
+	r := a.Redis
+	if len(r.Addrs) == 0 {
+		for _, name := range []string{"redis.master_name", "redis.username", "redis.password", "redis.tls", "redis.ca"} {
+			if text := a.values[name].text; text != "" && text != "false" {
+				a.refuse(name, "it is of no use without redis.addrs")
+			}
+		}
+		return
+	}
+	for _, addr := range r.Addrs {
+		if _, _, err := net.SplitHostPort(addr); err != nil {
+			a.refuse("redis.addrs", "%q is no host:port", addr)
+		}
+	}
+	if !isWord(r.Prefix) {
+		a.refuse("redis.prefix", "%q is not of A-Z a-z 0-9 _ -", r.Prefix)
+	}
+	if r.DB != 0 && len(r.Addrs) > 1 && r.MasterName == "" {
+		a.refuse("redis.db", "several addresses are a Cluster, which has database 0 alone")
+	}
+	if r.CA != "" && !r.TLS {
+		a.refuse("redis.ca", "it is of no use without redis.tls")
+	}
+	if a.sound(a.Development...) && len(a.Development) > 0 {
+		a.refuse("redis.addrs", "nodes that share a list sign alike, and development secrets are made up by each: give %s",
+			strings.Join(a.Development, ", "))
 	}
 }

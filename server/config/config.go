@@ -32,6 +32,7 @@ type Config struct {
 	Play      Play
 	Hooks     Hooks
 	Liveness  Liveness
+	Redis     Redis
 	Hub       Hub
 	Idle      time.Duration
 	Limits    Limits
@@ -126,6 +127,21 @@ type Hook struct {
 
 // Liveness is how long evidence other than heartbeats may be wanting.
 type Liveness struct{ EndGrace, StartWithin, CallbackOnly time.Duration }
+
+// Redis is where the log is that nodes share; without addresses it is in the
+// embedded store.
+type Redis struct {
+	Addrs            []string
+	MasterName       string
+	Username         string
+	Password         Secret
+	SentinelUsername string
+	SentinelPassword Secret
+	DB               int
+	TLS              bool
+	CA               string
+	Prefix           string
+}
 
 // Hub is the pace of views.
 type Hub struct {

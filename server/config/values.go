@@ -167,6 +167,16 @@ func networks(at func(*Config) *[]netip.Prefix) setter {
 	}
 }
 
+// database reads the number of a Redis database.
+func database(at func(*Config) *int) setter {
+	return func(c *Config, s string) (err error) {
+		if *at(c), err = strconv.Atoi(s); err != nil || *at(c) < 0 {
+			return fmt.Errorf("%q is no number from 0 on", s)
+		}
+		return nil
+	}
+}
+
 // boolean reads true or false.
 func boolean(at func(*Config) *bool) setter {
 	return func(c *Config, s string) error {

@@ -1,0 +1,13 @@
+package redislog
+
+// keys are the names of what is stored. All are in one slot of a cluster: that
+// of the prefix.
+type keys struct{ log, head, nodes, snapshots, snapshot, lock string }
+
+func keysOf(prefix string) keys {
+	name := func(of string) string { return "{" + prefix + "}:" + of }
+	return keys{
+		log: name("log"), head: name("head"), nodes: name("nodes"), snapshots: name("snapshots"),
+		snapshot: name("snapshot:"), lock: name("lock"),
+	}
+}

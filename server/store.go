@@ -1,0 +1,65 @@
+package main
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"os"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9/logging"
+	"github.com/rs/zerolog"
+
+	"onair/presence"
+	"onair/presence/embedded"
+	"onair/presence/redislog"
+	"onair/server/config"
+)
+
+// openStore opens the log that is configured. A shared one has other nodes, and
+// may lose its tail.
+func openStore(cfg *config.Config, reg prometheus.Registerer, log zerolog.Logger) (store presence.Log, shared bool, err error) {
+	if len(cfg.Redis.Addrs) == 0 {
+		store, err = embedded.Open(embedded.Options{Dir: cfg.Data, Logger: log, Metrics: reg})
+		return store, false, err
+	}
+	at := redislog.Server{
+		Addrs: cfg.Redis.Addrs, MasterName: cfg.Redis.MasterName, DB: cfg.Redis.DB,
+		Username: cfg.Redis.Username, Password: cfg.Redis.Password.Reveal(),
+		SentinelUsername: cfg.Redis.SentinelUsername, SentinelPassword: cfg.Redis.SentinelPassword.Reveal(),
+	}
+	if at.TLS, err = redisTLS(&cfg.Redis); err != nil {
+		return nil, true, usageError{err}
+	}
+	logging.Disable() // what it would say to stderr, the log says itself
+	return redislog.Open(redislog.Options{
+		Client: redislog.Dial(at), Prefix: cfg.Redis.Prefix, Logger: log, Metrics: reg,
+	}), true, nil
+}
+
+// redisTLS is nil where TLS is not spoken.
+func redisTLS(cfg *config.Redis) (*tls.Config, error) {
+	if !cfg.TLS {
+		return nil, nil
+	}
+	c := &tls.Config{MinVersion: tls.VersionTLS12}
+	if cfg.CA == "" {
+		return c, nil
+	}
+	pem, err := os.ReadFile(cfg.CA)
+	if err != nil {
+		return nil, fmt.Errorf("redis.ca: %w", err)
+	}
+	if c.RootCAs = x509.NewCertPool(); !c.RootCAs.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("redis.ca: %s holds no certificate", cfg.CA)
+	}
+	return c, nil
+}
+
+// whereStored says in the log where the list is kept.
+func whereStored(cfg *config.Config) string {
+	if len(cfg.Redis.Addrs) == 0 {
+		return cfg.Data
+	}
+	return "redis"
+}
