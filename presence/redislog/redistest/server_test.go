@@ -1,0 +1,180 @@
+package redistest
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+func TestServerLives(t *testing.T) {
+	s := Start(t, "--appendonly", "yes", "--appendfsync", "always")
+	s.Do("SET", "key", "value")
+	s.Kill()
+	if err := s.Client().Ping(t.Context()).Err(); err == nil {
+		t.Error("a killed server answers")
+	}
+	s.Restart()
+	if got := s.Do("GET", "key"); got != "value" {
+		t.Errorf("after kill and restart with a file: %v", got)
+	}
+	s.Stop()
+	s.Restart("--appendonly", "no")
+	if got := s.Do("GET", "key"); got != nil {
+		t.Errorf("after a restart without its file: %v", got)
+	}
+	s.Restart()
+	if got := s.Do("GET", "key"); got != "value" {
+		t.Errorf("options of one life outlive it: %v", got)
+	}
+}
+
+func TestEmptyRestart(t *testing.T) {
+	s := Start(t)
+	s.Do("SET", "key", "value")
+	id := s.Info("server", "run_id")
+	s.Restart()
+	if got := s.Do("GET", "key"); got != nil {
+		t.Errorf("kept %v", got)
+	}
+	if id == s.Info("server", "run_id") {
+		t.Error("it has not ended")
+	}
+}
+
+func TestPause(t *testing.T) {
+	s := Start(t)
+	s.Do("SET", "key", "value")
+	s.Pause()
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if err := s.Client().Get(ctx, "key").Err(); err == nil {
+		t.Error("a paused server answers")
+	}
+	s.Resume()
+	if got := s.Do("GET", "key"); got != "value" {
+		t.Errorf("after the pause: %v", got)
+	}
+	s.Pause()
+	s.Stop() // does not wait for Resume
+}
+
+func TestPassword(t *testing.T) {
+	s := Start(t, "--requirepass", "secret")
+	s.Do("SET", "key", "value")
+	wrong := redis.NewClient(&redis.Options{Addr: s.Addr(), Password: "wrong"})
+	defer wrong.Close()
+	if err := wrong.Ping(t.Context()).Err(); err == nil || !strings.HasPrefix(err.Error(), "WRONGPASS") {
+		t.Errorf("with the wrong password: %v", err)
+	}
+	s.Restart("--requirepass", "other")
+	s.Do("PING")
+}
+
+func TestLoading(t *testing.T) {
+	s := Start(t, "--rdbcompression", "no")
+	for i := range 300 {
+		s.Do("SET", i, strings.Repeat("x", 1<<10))
+	}
+	s.Do("SAVE")
+	s.Relaunch("--key-load-delay", "100000", "--loading-process-events-interval-bytes", "1024")
+	await(t, "LOADING", func() error {
+		err := s.Client().Get(t.Context(), "1").Err()
+		if err != nil && strings.HasPrefix(err.Error(), "LOADING") {
+			return nil
+		}
+		return errors.Join(errors.New("it does not say so"), err)
+	})
+	s.Do("CONFIG", "SET", "key-load-delay", "0")
+	s.Await()
+	if got := s.Do("DBSIZE"); got != int64(300) {
+		t.Errorf("loaded %v", got)
+	}
+}
+
+func TestOutOfMemory(t *testing.T) {
+	s := Start(t)
+	s.Do("CONFIG", "SET", "maxmemory", "1")
+	if err := s.Client().Set(t.Context(), "key", "value", 0).Err(); err == nil || !strings.HasPrefix(err.Error(), "OOM") {
+		t.Errorf("a write to a full server: %v", err)
+	}
+}
+
+func TestCPU(t *testing.T) {
+	s := Start(t)
+	before := s.CPU()
+	s.Do("EVAL", "local x = 0 for i = 1, 5000000 do x = x + i end return x", 0)
+	if used := s.CPU() - before; used <= 0 || used > 10*time.Second {
+		t.Errorf("used %v", used)
+	}
+}
+
+func TestReplica(t *testing.T) {
+	primary := Start(t, "--requirepass", "secret")
+	primary.Do("SET", "key", "value")
+	replica := StartReplica(t, primary)
+	if got := replica.Do("GET", "key"); got != "value" {
+		t.Errorf("a replica has %v", got)
+	}
+	if err := replica.Client().Set(t.Context(), "key", "other", 0).Err(); err == nil || !strings.HasPrefix(err.Error(), "READONLY") {
+		t.Errorf("a write to a replica: %v", err)
+	}
+	primary.HoldReplicas()
+	primary.Do("SET", "key", "later")
+	if got := replica.Do("GET", "key"); got != "value" {
+		t.Errorf("a held replica has %v", got)
+	}
+	primary.ReleaseReplicas()
+	await(t, "the replica to follow", func() error { return replica.linked("up") })
+	if got := replica.Do("GET", "key"); got != "later" {
+		t.Errorf("a released replica has %v", got)
+	}
+}
+
+// asBadTest makes the test binary run the test that ends badly.
+const asBadTest = "ONAIR_TEST_ENDS_BADLY"
+
+// TestNothingIsLeft has a test that panics, and one whose process is killed.
+func TestNothingIsLeft(t *testing.T) {
+	for _, how := range []string{"panic", "kill"} {
+		cmd := exec.Command(os.Args[0], "-test.run", "^TestEndsBadly$", "-test.v")
+		cmd.Env = append(os.Environ(), asBadTest+"="+how)
+		out, err := cmd.CombinedOutput()
+		if err == nil {
+			t.Fatalf("%s: it ended well:\n%s", how, out)
+		}
+		_, text, _ := strings.Cut(string(out), "address ")
+		addr, _, _ := strings.Cut(text, "\n")
+		if addr == "" {
+			t.Fatalf("%s: it does not say where:\n%s", how, out)
+		}
+		client := redis.NewClient(&redis.Options{Addr: addr, MaxRetries: -1, DialerRetries: 1})
+		await(t, how+": the server to be gone", func() error {
+			if client.Ping(t.Context()).Err() != nil {
+				return nil
+			}
+			return errors.New("it answers")
+		})
+		client.Close()
+	}
+}
+
+func TestEndsBadly(t *testing.T) {
+	how := os.Getenv(asBadTest)
+	if how == "" {
+		return // it is TestNothingIsLeft that wants it
+	}
+	s := Start(t)
+	os.Stdout.WriteString("address " + s.Addr() + "\n")
+	if how == "panic" {
+		panic("as wanted")
+	}
+	syscall.Kill(os.Getpid(), syscall.SIGKILL)
+	select {}
+}
