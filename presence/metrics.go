@@ -21,6 +21,8 @@ type metrics struct {
 	rebuilds   *prometheus.CounterVec
 	mismatches prometheus.Counter
 	mended     prometheus.Counter
+	nodes      prometheus.Gauge
+	keeper     prometheus.Gauge
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -50,6 +52,8 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	}, []string{"cause"})
 	m.mismatches = counter("onair_digest_mismatches_total", "Digests of other nodes that differed from this one's of the same position.")
 	m.mended = counter("onair_mended_total", "Commands by which this node put back what the log had lost.")
+	m.nodes = f.NewGauge(prometheus.GaugeOpts{Name: "onair_nodes", Help: "Nodes that live, as the log has it."})
+	m.keeper = f.NewGauge(prometheus.GaugeOpts{Name: "onair_keeper", Help: "1 where this node is the keeper, which does what one node does for all."})
 	for _, cause := range []string{"forked", "trimmed", "diverged"} {
 		m.rebuilds.WithLabelValues(cause)
 	}
@@ -92,6 +96,16 @@ func (m *metrics) applied(a *Applied) {
 			}
 		}
 	}
+}
+
+// living notes which nodes there are.
+func (m *metrics) living(r *Registry, self string) {
+	m.nodes.Set(float64(r.Peers()))
+	keeper := 0.0
+	if r.Keeper() == self {
+		keeper = 1
+	}
+	m.keeper.Set(keeper)
 }
 
 // recount sets what is counted by what there is.

@@ -277,6 +277,74 @@ func TestNodeDeclaredLost(t *testing.T) {
 	})
 }
 
+// What the log took and lost before this node had read it is said again, as soon
+// as the log shows a later batch: commands, in order, and counts.
+func TestNodeSaysAgainWhatWasLost(t *testing.T) {
+	bubble(t, func(t *testing.T, l *memLog) {
+		n, stop := run(t, l, NodeConfig{})
+		_, _ = n.Do(t.Context(), started(1, "ann"))
+		time.Sleep(1_500 * time.Millisecond)
+		l.set(nil, func(Sealed) bool { return false }) // taken, and lost
+		n.Viewers(id(1), 3)
+		n.Like(id(1), 2)
+		n.Tell(&Observe{Session: id(1), Source: FromSocket, Sign: Detached})
+		answers := make(chan Result, 2)
+		for i := range 2 {
+			go func() {
+				r, err := n.Do(t.Context(), started(2+i, fmt.Sprint("anchor", i)))
+				if err != nil {
+					t.Error(err)
+				}
+				answers <- r
+			}()
+		}
+		time.Sleep(time.Second)
+		n.Read(func(r *Registry) {
+			check(t, "lost", r.Session(id(1)).Viewers+r.Session(id(1)).Likes, 0)
+			check(t, "lost", r.Session(id(2)) == nil, true)
+		})
+		l.set(nil, nil)
+		time.Sleep(1_100 * time.Millisecond)
+		check(t, "answered", len(answers), 2)
+		time.Sleep(time.Second)
+		n.Read(func(r *Registry) {
+			check(t, "viewers", r.Session(id(1)).Viewers, 3)
+			check(t, "likes", r.Session(id(1)).Likes, 2)
+			check(t, "told", r.Evidence(id(1))[1].Sign, Detached)
+			check(t, "both", r.Session(id(2)) != nil && r.Session(id(3)) != nil, true)
+		})
+		b, _ := n.Do(t.Context(), started(2, "anchor0"))
+		check(t, "once", b.Again, true)
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// An append that may have happened is not said to have failed because a later
+// try certainly did.
+func TestNodeInDoubt(t *testing.T) {
+	bubble(t, func(t *testing.T, l *memLog) {
+		n, stop := run(t, l, NodeConfig{})
+		tries := 0
+		l.set(func(b Sealed) error {
+			if !b.Durable {
+				return nil
+			}
+			if tries++; tries == 1 {
+				return errors.New("timed out")
+			}
+			return ErrNotWritten
+		}, nil)
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		if _, err := n.Do(ctx, started(1, "ann")); !errors.Is(err, ErrUnknown) {
+			t.Errorf("got %v", err)
+		}
+		stop()
+	})
+}
+
 // Another process of the same name ends the older one.
 func TestNodeSupplanted(t *testing.T) {
 	bubble(t, func(t *testing.T, l *memLog) {

@@ -25,7 +25,13 @@ func TestLog(t *testing.T) {
 		presencetest.Run(t, func(t *testing.T) presencetest.Home {
 			dir := t.TempDir()
 			reopen := func(t *testing.T) presence.Log { return openDir(t, dir) }
-			return presencetest.Home{Open: reopen, Reopen: reopen}
+			trim := func(t *testing.T, log presence.Log) presence.Log {
+				if err := log.Close(); err != nil {
+					t.Fatal(err)
+				}
+				return reopen(t)
+			}
+			return presencetest.Home{Open: reopen, Reopen: reopen, Trim: trim}
 		})
 	})
 	t.Run("memory", func(t *testing.T) {

@@ -30,7 +30,7 @@ func (l *Log) Load(ctx context.Context, have *presence.Registry) (*presence.Regi
 			if have == nil && !waited {
 				// Whoever has the list goes first.
 				waited = true
-				if err := sleep(ctx, yieldFor); err != nil {
+				if err := sleep(ctx, l.yields); err != nil {
 					return loaded{}, err
 				}
 				continue

@@ -44,6 +44,7 @@ type Log struct {
 	scripts scripts
 	logger  zerolog.Logger
 	metrics *metrics
+	yields  time.Duration   // yieldFor, but in tests
 	ctx     context.Context // ends at Close
 	close   context.CancelFunc
 	keeping sync.WaitGroup
@@ -84,7 +85,7 @@ func Open(o Options) *Log {
 	if o.SnapshotAge == 0 {
 		o.SnapshotAge = 5 * time.Minute
 	}
-	l := &Log{options: o, redis: o.Client, keys: keysOf(o.Prefix), scripts: newScripts(), logger: o.Logger}
+	l := &Log{options: o, redis: o.Client, keys: keysOf(o.Prefix), scripts: newScripts(), logger: o.Logger, yields: yieldFor}
 	l.metrics = newMetrics(o.Metrics, l)
 	l.applied.Store(&standing{})
 	l.ctx, l.close = context.WithCancel(context.Background())

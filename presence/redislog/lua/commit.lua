@@ -22,7 +22,7 @@ for i, s in ipairs(all) do
   elseif tonumber(time) <= tonumber(ARGV[4]) - tonumber(ARGV[6]) then
     last = i
     redis.call('LTRIM', KEYS[2], 0, i - 1)
-    redis.call('XTRIM', KEYS[1], 'MINID', '~', id)
+    redis.call('XTRIM', KEYS[1], 'MINID', id)
   end
 end
 local said = redis.call('HGETALL', KEYS[4])
