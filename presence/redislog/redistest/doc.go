@@ -9,8 +9,8 @@
 // or half-opens the network between them.
 //
 // Whatever goes wrong here fails the test: call from its goroutine alone, except
-// for the methods of [Proxy] other than Restore, which may be called from any. A
-// failed test gets the end of what each server logged.
+// for Pause and Resume of [Server] and all of [Proxy] but Restore, which may be
+// called from any. A failed test gets the end of what each server logged.
 //
 // Everything listens on 127.0.0.1, below the ports that systems give to
 // clients, so that nobody takes a port while its server is down.

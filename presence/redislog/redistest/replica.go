@@ -12,7 +12,7 @@ func StartReplica(t testing.TB, of *Server, options ...string) *Server {
 	t.Helper()
 	follow := []string{"--replicaof", "127.0.0.1 " + strconv.Itoa(of.port)}
 	if secret := of.password(); secret != "" {
-		follow = append(follow, "--masterauth", secret, "--requirepass", secret)
+		follow = append(follow, "--requirepass", secret, "--masterauth", secret)
 	}
 	s := Start(t, append(follow, options...)...)
 	await(t, "a replica to follow", func() error { return s.linked("up") })

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -28,6 +29,7 @@ type Server struct {
 
 	options []string // of this life beside base
 	process *process
+	paused  atomic.Bool
 	client  *redis.Client
 }
 
@@ -36,15 +38,23 @@ type Server struct {
 // redis-server, say so: Start(t, "--appendonly", "yes").
 func Start(t testing.TB, options ...string) *Server {
 	t.Helper()
+	return start(t, func(port int, dir string) []string {
+		return append([]string{
+			"--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--dir", dir,
+			"--save", "", "--appendonly", "no", "--rdb-del-sync-files", "yes", "--repl-diskless-sync-delay", "0",
+		}, options...)
+	})
+}
+
+// start starts a server with the arguments for a port and a directory.
+func start(t testing.TB, args func(port int, dir string) []string) *Server {
+	t.Helper()
 	s := &Server{t: t, program: program(t)}
 	dir := t.TempDir()
 	t.Cleanup(s.end) // after the directory's, hence before it
 	for range 10 {
 		s.port = freePort(t)
-		s.base = append([]string{
-			"--port", strconv.Itoa(s.port), "--bind", "127.0.0.1", "--dir", dir,
-			"--save", "", "--appendonly", "no", "--rdb-del-sync-files", "yes", "--repl-diskless-sync-delay", "0",
-		}, options...)
+		s.base = args(s.port, dir)
 		s.launch()
 		if s.taken() {
 			continue
@@ -75,6 +85,7 @@ func (s *Server) launch(options ...string) {
 		s.t.Fatal(err)
 	}
 	s.process = process
+	s.paused.Store(false)
 }
 
 // taken tells whether the server could not have its port, which another test
@@ -141,10 +152,19 @@ func (s *Server) Addr() string { return onLoopback(s.port) }
 func (s *Server) Log() string { return s.log.String() }
 
 // Pause stops it where it is: connections stay open, and nothing is answered.
-func (s *Server) Pause() { s.process.signal(syscall.SIGSTOP) }
+func (s *Server) Pause() {
+	s.paused.Store(true)
+	s.process.signal(syscall.SIGSTOP)
+}
 
 // Resume lets a paused server go on.
-func (s *Server) Resume() { s.process.signal(syscall.SIGCONT) }
+func (s *Server) Resume() {
+	s.process.signal(syscall.SIGCONT)
+	s.paused.Store(false)
+}
+
+// up tells whether it runs, and is not paused.
+func (s *Server) up() bool { return s.process.running() && !s.paused.Load() }
 
 // Kill ends it as a crash does.
 func (s *Server) Kill() { s.process.kill() }
@@ -190,13 +210,7 @@ func (s *Server) Client() *redis.Client {
 
 // password is what the options ask clients for.
 func (s *Server) password() string {
-	all := slices.Concat(s.base, s.options)
-	for i, option := range slices.Backward(all) {
-		if option == "--requirepass" && i+1 < len(all) {
-			return all[i+1]
-		}
-	}
-	return ""
+	return option(slices.Concat(s.base, s.options), "--requirepass")
 }
 
 // Do runs a command, which must succeed: Do("CONFIG", "SET", "maxmemory", "2mb").
