@@ -2,7 +2,9 @@ package presence
 
 import (
 	"context"
+	"fmt"
 	"iter"
+	"slices"
 	"sync"
 	"time"
 )
@@ -14,6 +16,8 @@ type memLog struct {
 	appended []Sealed
 	last     map[speaker]uint64 // the number of its last batch
 	boots    uint64
+	behind   bool // Load knows of no entry after the image
+	losses   int  // that there were: each begins another history
 	more     chan struct{}
 	reg      *Registry          // that the next node starts from
 	fail     func(Sealed) error // nil: no fault; an error says what became of the batch
@@ -30,11 +34,53 @@ func newMemLog() *memLog {
 	return &memLog{last: map[speaker]uint64{}, more: make(chan struct{}), reg: NewRegistry()}
 }
 
-func (l *memLog) Load(context.Context, *Registry) (*Registry, uint64, error) {
+func (l *memLog) Load(_ context.Context, have *Registry) (*Registry, uint64, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.reg == nil { // it was emptied
+		l.reg = have
+		if have == nil {
+			l.reg = NewRegistry()
+		}
+		l.entries = make([]Entry, l.reg.Num()) // what is before it is never looked at
+		if n := len(l.entries); n > 0 {
+			l.entries[n-1] = l.reg.last
+		}
+	}
 	r, err := DecodeRegistry(l.reg.Encode())
-	return r, r.Num(), err
+	if l.behind {
+		return r, r.Num(), err
+	}
+	return r, uint64(len(l.entries)), err
+}
+
+// lose has the log lose its newest n entries, and go on without.
+func (l *memLog) lose(n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.entries = slices.Clone(l.entries[:len(l.entries)-n])
+	l.forget()
+	for _, e := range l.entries {
+		if b, err := DecodeBatch(e.Batch); err == nil {
+			l.last[speaker{b.Node, b.Boot}] = b.No
+		}
+	}
+}
+
+// empty has it lose everything.
+func (l *memLog) empty() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.entries, l.reg = nil, nil
+	l.forget()
+}
+
+// forget begins another history, and wakes the readers. The caller holds mu.
+func (l *memLog) forget() {
+	l.losses++
+	clear(l.last)
+	close(l.more)
+	l.more = make(chan struct{})
 }
 
 func (l *memLog) Join(_ context.Context, _ string, above uint64) (uint64, error) {
@@ -48,6 +94,9 @@ func (l *memLog) Append(_ context.Context, b Sealed) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.appended = append(l.appended, b)
+	if l.reg == nil {
+		return ErrNotWritten
+	}
 	var err error
 	if l.fail != nil {
 		err = l.fail(b)
@@ -62,22 +111,32 @@ func (l *memLog) Append(_ context.Context, b Sealed) error {
 func (l *memLog) put(b Sealed) {
 	l.last[speaker{b.Node, b.Boot}] = b.No
 	n := uint64(len(l.entries)) + 1
-	l.entries = append(l.entries, Entry{ID: ID{n, 0}, Num: n, Time: time.Now().UnixMilli(), Repl: "r", Batch: b.Bytes})
+	l.entries = append(l.entries, Entry{ID: ID{n, 0}, Num: n, Time: time.Now().UnixMilli(), Repl: fmt.Sprint("r", l.losses), Batch: b.Bytes})
 	close(l.more)
 	l.more = make(chan struct{})
 }
 
 func (l *memLog) Tail(ctx context.Context, after Entry) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
-		for at := int(after.ID.MS); ; {
+		for last := after; ; {
 			l.mu.Lock()
-			entries, more := l.entries[at:], l.more
+			at := int(last.Num)
+			forked := l.reg == nil || at > len(l.entries) || at > 0 && l.entries[at-1].Repl != last.Repl
+			var entries []Entry
+			if !forked {
+				entries = l.entries[at:]
+			}
+			more := l.more
 			l.mu.Unlock()
+			if forked {
+				yield(Entry{}, ErrForked)
+				return
+			}
 			for _, e := range entries {
 				if !yield(e, nil) {
 					return
 				}
-				at++
+				last = e
 			}
 			if len(entries) > 0 {
 				continue

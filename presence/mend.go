@@ -138,6 +138,9 @@ func (r *Registry) mend(i uint32, c *Restore) {
 			st.Title, st.Cover, st.Tags, st.Extra = was.stream.Title, was.stream.Cover, was.stream.Tags, was.stream.Extra
 		})
 	}
+	if was.stream.State != Starting && s.stream.State == Starting {
+		r.enliven(i, ByRepair) // it was heard, and its lease is full
+	}
 	if was.moved >= c.Lost && s.moved < c.Lost {
 		s.holder, s.attached, s.moved = was.holder, was.attached, r.last.Num
 		s.rewitness(was, FromSocket)
@@ -201,8 +204,9 @@ func (r *Registry) bury(c *Bury) Result {
 	}
 	if live {
 		r.finish(i, &e)
+	} else {
+		r.keep(&e)
 	}
-	r.keep(&e)
 	r.relearn(c.Keys, s)
 	return Result{Stream: e.Stream, Ended: &e}
 }
@@ -308,6 +312,7 @@ func (l *losing) changed(was, is *session) bool {
 	return was.told >= l.lost && is.told < l.lost ||
 		was.moved >= l.lost && is.moved < l.lost ||
 		was.filmed >= l.lost && is.filmed < l.lost ||
+		was.stream.State != Starting && is.stream.State == Starting ||
 		was.stream.Likes > is.stream.Likes
 }
 

@@ -364,6 +364,7 @@ func TestNodeSettings(t *testing.T) {
 	bubble(t, func(t *testing.T, l *memLog) {
 		n, stop := run(t, l, NodeConfig{})
 		n.Read(func(r *Registry) { l.reg, _ = DecodeRegistry(r.Encode()) })
+		l.behind = true
 		other, newer := fast, fast
 		other.Missed = 2
 		newer.Missed, newer.Revision = 5, 2

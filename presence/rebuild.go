@@ -143,7 +143,7 @@ func (n *Node) heal() {
 // others have done so leaves that to them.
 func (n *Node) putBack(h *healing) {
 	if n.reg.rules < 2 {
-		return // the others cannot read it yet
+		h.own, h.all = true, true // the others could not read it
 	}
 	if !h.own {
 		h.own = true

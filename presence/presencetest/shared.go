@@ -25,16 +25,16 @@ type Shared struct {
 // RunShared is what every such log passes, beside Run.
 func RunShared(t *testing.T, home func(t *testing.T) Shared) {
 	for name, test := range map[string]func(*testing.T, Shared){
-		"two handles have one log":                     testTwoHandles,
-		"a batch is appended once, by any handle":      testOnceByAny,
-		"broken connections lose and repeat nothing":   testSever,
-		"a reader at the end of a lost tail is told":   testForkedIdle,
-		"a reader is told when others took its place":  testForkedBusy,
-		"a reader before a lost tail goes on":          testBeforeFork,
-		"a new history has a new name":                 testNewHistory,
-		"an emptied log goes on with a node's list":    testEmptied,
-		"nothing is appended to an emptied log":        testAppendEmptied,
-		"boots rise though the log has forgotten them": testBootsEmptied,
+		"two handles have one log":                      testTwoHandles,
+		"a batch is appended once, by any handle":       testOnceByAny,
+		"broken connections lose and repeat nothing":    testSever,
+		"a reader at the end of a lost tail is told":    testForkedIdle,
+		"a reader is told when others took its place":   testForkedBusy,
+		"a reader before a lost tail goes on":           testBeforeFork,
+		"a new history has a new name":                  testNewHistory,
+		"an emptied log goes on with a node's list":     testEmptied,
+		"nothing is appended to an emptied log":         testAppendEmptied,
+		"boots rise though the log has forgotten them":  testBootsEmptied,
 		"a list from a snapshot is that of all entries": testSnapshot,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, home(t)) })

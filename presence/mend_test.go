@@ -1,0 +1,146 @@
+package presence
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// fork goes on with another history after the last entry of a tape, which has
+// lost what comes after.
+func (x *tape) fork(rt *rapid.T, repl string) *tape {
+	r, err := DecodeRegistry(x.r.Encode())
+	if err != nil {
+		rt.Fatal(err)
+	}
+	y := &tape{t: rt, r: r, num: x.num, time: x.time, repl: repl, speaks: map[string]*Batch{}}
+	for node, b := range x.speaks {
+		y.speaks[node] = &Batch{Boot: b.Boot, No: b.No}
+	}
+	return y
+}
+
+// anything says something at random, about few anchors. Sessions from base on
+// are begun.
+func (x *tape) anything(rt *rapid.T, next *int) {
+	node := rapid.SampledFrom(nodeNames).Draw(rt, "node")
+	anchor := fmt.Sprint("anchor", rapid.IntRange(0, 4).Draw(rt, "anchor"))
+	var c Command
+	st := x.r.Live(anchor)
+	x.time += rapid.Int64Range(1, 900).Draw(rt, "step")
+	if p, _ := x.r.peers.find(node); p != nil && p.last+lostAfter*x.r.settings.Tick() < x.r.clock+900 {
+		x.speaks[node] = &Batch{Boot: p.boot + 1} // it is lost, or about to be: it joins again
+	}
+	kind := rapid.IntRange(0, 9).Draw(rt, "kind")
+	switch {
+	case kind == 0:
+		c = &Ban{Anchor: anchor, By: "op"}
+	case kind == 1:
+		c = &Unban{Anchor: anchor}
+	case kind <= 4 || st == nil:
+		*next++
+		c = started(*next, anchor)
+		if rapid.Bool().Draw(rt, "keyed") {
+			c.(*Start).Key = fmt.Sprint("key", *next)
+		}
+	case kind == 5:
+		c = &Stop{Session: st.Session, By: anchor}
+	case kind == 6:
+		c = &Update{Session: st.Session, Title: new(fmt.Sprint("title at ", x.num))}
+	case kind == 7:
+		c = &Resume{Session: st.Session, Anchor: anchor, Holder: fmt.Sprint("conn at ", x.num)}
+	case kind == 8:
+		c = &Observe{Session: st.Session, Source: FromCallback, Sign: Begun, Media: fmt.Sprint("push", x.num)}
+	default:
+		x.say(node, Batch{Likes: []Count{{st.Lease(), int64(x.num)}}, Viewers: []Count{{st.Lease(), int64(x.num % 5)}}})
+		return
+	}
+	x.doOn(node, c)
+}
+
+// What a log has lost is put back into the history that goes on without it,
+// unless that has come to something else since; and to say it twice, or by two
+// nodes, changes nothing more.
+func TestLossesAreMadeGood(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		x := &tape{t: rt, r: NewRegistry(), time: dawn, repl: "r1", speaks: map[string]*Batch{}}
+		x.set(fast)
+		next := 0
+		for range rapid.IntRange(0, 15).Draw(rt, "before") {
+			x.anything(rt, &next)
+		}
+		shared := x.num
+		y := x.fork(rt, "r2")
+		for range rapid.IntRange(1, 12).Draw(rt, "lost") {
+			x.anything(rt, &next)
+		}
+		since := next
+		y.say("x", Batch{})
+		for range rapid.IntRange(0, 6).Draw(rt, "since") {
+			y.anything(rt, &next)
+		}
+		check(t, "shared", common(x.r, y.r), shared)
+		before, err := DecodeRegistry(y.r.Encode())
+		if err != nil {
+			rt.Fatal(err)
+		}
+		y.say("y", Batch{Commands: losses(x.r, y.r, shared, everyone)})
+		good(rt, x.r, before, y.r, shared, since)
+		num := y.num
+		y.say("z", Batch{Commands: losses(x.r, before, shared, everyone)})
+		if again := losses(x.r, y.r, shared, everyone); len(again) > 0 {
+			for _, c := range again {
+				if refused := y.doOn("z", c).Refusal != Granted; !refused {
+					rt.Fatalf("there is more to put back: %T %+v", c, c)
+				}
+			}
+		}
+		for i, s := range y.r.sessions {
+			if s != nil && max(s.told, s.moved, s.filmed) > num {
+				rt.Fatalf("session %d was changed by a repetition", i)
+			}
+		}
+	})
+}
+
+// good checks what a history has become, now, that was before, by mending what
+// old knew; sessions after that of a number began in it.
+func good(rt *rapid.T, old, before, now *Registry, shared uint64, since int) {
+	if _, err := DecodeRegistry(now.Encode()); err != nil {
+		rt.Fatalf("it cannot be read: %v", err)
+	}
+	for _, e := range old.ended.list {
+		if now.Session(e.Stream.Session) != nil {
+			rt.Fatalf("a session that had ended, %v, is live", e.Reason)
+		}
+		if now.Ended(e.Stream.Session) == nil {
+			rt.Fatalf("the end of a session is not remembered")
+		}
+	}
+	for anchor, b := range old.bans {
+		if b.num > shared && before.bans[anchor].num <= shared {
+			if _, banned := now.Banned(anchor); !banned && before.bans[anchor].num == now.bans[anchor].num && before.keys.len() == now.keys.len() {
+				rt.Fatalf("%s is not banned", anchor)
+			}
+		}
+	}
+	for st := range old.Streams() {
+		got := now.Session(st.Session)
+		_, banned := now.Banned(st.Anchor)
+		live := now.Live(st.Anchor)
+		switch {
+		case got == nil && now.Ended(st.Session) == nil && !banned && (live == nil || before.Session(live.Session) == nil):
+			rt.Fatalf("session of %s is lost: live is %+v", st.Anchor, live)
+		case got == nil || before.Session(st.Session) != nil:
+		case got.Title != st.Title || got.StartedAt != st.StartedAt || got.Likes < st.Likes || !slices.Equal(got.Tags, st.Tags):
+			rt.Fatalf("session of %s is %+v, was %+v", st.Anchor, got, st)
+		}
+	}
+	for st := range before.Streams() { // what began since stays
+		if _, banned := now.Banned(st.Anchor); now.Session(st.Session) == nil && !banned && int(st.Session[15])+int(st.Session[14])<<8 > since {
+			rt.Fatalf("a session that began since is gone: %+v", now.Ended(st.Session))
+		}
+	}
+}

@@ -1,0 +1,348 @@
+package presence
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// fleet is three nodes on one log, and what their views were told.
+type fleet struct {
+	t     *testing.T
+	log   *memLog
+	nodes map[string]*Node
+	stops map[string]func() error
+
+	mu    sync.Mutex      // guards all below
+	held  map[string]bool // by node: between Hold and Rebuilt
+	shown map[string]bool // by node and code: what views show
+	gone  []string        // what they saw leave
+}
+
+var crew = []string{"a", "b", "c"}
+
+func newFleet(t *testing.T, l *memLog, knows uint64) *fleet {
+	f := &fleet{t: t, log: l, nodes: map[string]*Node{}, stops: map[string]func() error{}, held: map[string]bool{}, shown: map[string]bool{}}
+	for _, name := range crew {
+		f.run(name, knows)
+	}
+	f.pass(3500)
+	return f
+}
+
+// run starts a node that knows rules up to a version.
+func (f *fleet) run(name string, knows uint64) {
+	f.t.Helper()
+	f.nodes[name], f.stops[name] = run(f.t, f.log, NodeConfig{
+		Name: name, Shared: true, knows: knows,
+		Hold: func() {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			f.held[name] = true
+		},
+		Rebuilt: func(r *Registry) {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			f.held[name] = false
+			f.show(name, r)
+		},
+		Applied: func(a Applied, _ time.Time) {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			if a.Hold != f.held[name] {
+				f.t.Errorf("%s: hold is %v, an entry says %v", name, f.held[name], a.Hold)
+			}
+			for _, c := range a.Changes {
+				if f.held[name] {
+					break
+				}
+				if c.New != nil {
+					f.shown[name+c.New.Code] = true
+				} else {
+					delete(f.shown, name+c.Old.Code)
+					f.gone = append(f.gone, c.Old.Code)
+				}
+			}
+		},
+	})
+}
+
+func (f *fleet) holds(name string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.held[name]
+}
+
+// left are the codes that views saw leave, since so many had.
+func (f *fleet) left(since int) []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.gone[since:])
+}
+
+func (f *fleet) shows(name, code string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.shown[name+code]
+}
+
+// show has the views of a node show a whole list.
+func (f *fleet) show(name string, r *Registry) {
+	for key := range f.shown {
+		if key[:1] == name && r.Stream(key[1:]) == nil {
+			delete(f.shown, key)
+			f.gone = append(f.gone, key[1:])
+		}
+	}
+	for st := range r.Streams() {
+		f.shown[name+st.Code] = true
+	}
+}
+
+func (f *fleet) pass(ms int) {
+	time.Sleep(time.Duration(ms)*time.Millisecond + time.Microsecond)
+	synctest.Wait()
+}
+
+func (f *fleet) do(name string, c Command) Result {
+	f.t.Helper()
+	r, err := f.nodes[name].Do(f.t.Context(), c)
+	if err != nil {
+		f.t.Fatalf("%T through %s: %v", c, name, err)
+	}
+	synctest.Wait()
+	return r
+}
+
+// entries is how many the log holds.
+func (f *fleet) entries() int {
+	f.log.mu.Lock()
+	defer f.log.mu.Unlock()
+	return len(f.log.entries)
+}
+
+// agree sees that all nodes have come to the same list, and gives it.
+func (f *fleet) agree(names ...string) (r *Registry) {
+	f.t.Helper()
+	for _, name := range names {
+		f.nodes[name].Read(func(have *Registry) {
+			check(f.t, name+" has read as far", have.Num(), uint64(f.entries()))
+			if r == nil {
+				var err error
+				if r, err = DecodeRegistry(have.Encode()); err != nil {
+					f.t.Fatal(err)
+				}
+			}
+			equal(f.t, name, have, r)
+		})
+		check(f.t, name+" holds", f.holds(name), false)
+	}
+	return r
+}
+
+// What was done in the tail that a log loses holds again a few ticks later, on
+// every node, and no view has seen it undone.
+func TestLostTailIsPutBack(t *testing.T) {
+	bubble(t, func(t *testing.T, l *memLog) {
+		f := newFleet(t, l, 0)
+		for n := 1; n <= 4; n++ {
+			f.do("a", started(n, fmt.Sprint("old", n)))
+		}
+		f.do("b", &Ban{Anchor: "forgiven", By: "op"})
+		f.pass(1000)
+		before := f.entries()
+		f.do("a", started(10, "ann"))
+		f.do("b", started(11, "bob"))
+		f.do("b", &Stop{Session: id(1), By: "op", Reason: Kicked})
+		f.do("c", &Update{Session: id(2), Title: new("changed")})
+		f.do("a", &Ban{Anchor: "old3", By: "op"})
+		f.do("a", &Unban{Anchor: "forgiven"})
+		f.do("b", &Resume{Session: id(4), Anchor: "old4", Holder: "another"})
+		f.nodes["a"].Like(id(2), 5)
+		f.nodes["b"].Viewers(id(2), 7)
+		f.pass(1000)
+		began := f.do("c", started(10, "ann")).Stream.StartedAt
+		gone := len(f.left(0))
+		l.lose(f.entries() - before)
+		f.pass(200)
+		check(t, "all hold", f.holds("a") && f.holds("b") && f.holds("c"), true)
+		f.pass(3900)
+		r := f.agree(crew...)
+		for n, want := range map[int]string{1: "kicked", 2: "live", 3: "banned", 4: "live", 10: "starting", 11: "starting"} {
+			got := ""
+			if st := r.Session(id(n)); st != nil {
+				got = st.State.String()
+			} else if e := r.Ended(id(n)); e != nil {
+				got = e.Reason.String()
+			}
+			check(t, fmt.Sprint("session ", n), got, want)
+		}
+		check(t, "title", r.Session(id(2)).Title, "changed")
+		check(t, "likes", r.Session(id(2)).Likes, 5)
+		check(t, "viewers", r.Session(id(2)).Viewers, 7)
+		check(t, "holder", r.Holder(id(4)), "another")
+		check(t, "start", r.Session(id(10)).StartedAt, began)
+		_, banned := r.Banned("old3")
+		check(t, "ban", banned, true)
+		_, banned = r.Banned("forgiven")
+		check(t, "unban", banned, false)
+		check(t, "key of a start", f.do("c", started(11, "bob")).Again, true)
+		check(t, "what views saw leave", fmt.Sprint(f.left(gone)), "[]")
+		for _, name := range crew {
+			check(t, name+" shows ann", f.shows(name, "8888_ann"), true)
+			check(t, name+" shows who was stopped", f.shows(name, "8888_old1"), false)
+		}
+	})
+}
+
+// What only a node heard that is gone as well is put back by the others.
+func TestLostTailOfALostNode(t *testing.T) {
+	bubble(t, func(t *testing.T, l *memLog) {
+		f := newFleet(t, l, 0)
+		before := f.entries()
+		f.do("c", started(1, "ann"))
+		l.set(nil, func(s Sealed) bool { return s.Node != "c" }) // it is heard no more
+		l.lose(f.entries() - before)
+		f.pass(1000)
+		f.nodes["a"].Read(func(r *Registry) { check(t, "at first nobody puts it back", r.Session(id(1)) == nil, true) })
+		f.pass(4000)
+		r := f.agree("a", "b")
+		check(t, "put back", r.Session(id(1)) != nil, true)
+		check(t, "nobody saw it leave", len(f.left(0)), 0)
+	})
+}
+
+// A log that has lost everything goes on with the list of the first node that
+// looks, and the others add what that one lacks.
+func TestEmptiedLog(t *testing.T) {
+	bubble(t, func(t *testing.T, l *memLog) {
+		f := newFleet(t, l, 0)
+		for n := 1; n <= 3; n++ {
+			f.do(crew[n-1], started(n, fmt.Sprint("anchor", n)))
+		}
+		f.do("a", &Stop{Session: id(3)})
+		f.pass(1000)
+		num, gone := f.entries(), len(f.left(0))
+		l.empty()
+		f.pass(5000)
+		r := f.agree(crew...)
+		check(t, "goes on", r.Num() > uint64(num), true)
+		check(t, "live", r.Len(), 2)
+		check(t, "stopped", r.Ended(id(3)).Reason, Stopped)
+		check(t, "what views saw leave", fmt.Sprint(f.left(gone)), "[]")
+		f.do("b", started(4, "dan"))
+		f.agree(crew...)
+	})
+}
+
+// While what was lost may yet be put back nobody is told that a session is
+// gone; a start in the new history counts more than what was lost.
+func TestHolding(t *testing.T) {
+	bubble(t, func(t *testing.T, l *memLog) {
+		f := newFleet(t, l, 0)
+		before := f.entries()
+		f.do("c", started(1, "ann"))
+		f.do("c", started(2, "bob"))
+		l.set(nil, func(s Sealed) bool { return s.Node != "c" })
+		l.lose(f.entries() - before)
+		f.pass(1100)
+		if _, err := f.nodes["a"].Do(t.Context(), &Resume{Session: id(1), Anchor: "ann", Holder: "x"}); !errors.Is(err, ErrUnavailable) {
+			t.Errorf("a resume meanwhile: %v", err)
+		}
+		if r, err := f.nodes["b"].Do(t.Context(), started(3, "bob")); err != nil || r.Stream.Session != id(3) {
+			t.Errorf("a start meanwhile: %+v, %v", r, err)
+		}
+		f.pass(5000)
+		r := f.agree("a", "b")
+		check(t, "put back", r.Session(id(1)) != nil, true)
+		check(t, "newer", r.Live("bob").Session, id(3))
+		if a := f.do("a", &Resume{Session: id(9), Anchor: "ann"}); a.Refusal != SessionGone {
+			t.Errorf("afterwards: %+v", a)
+		}
+	})
+}
+
+// Nodes of two versions share a log. While one of the older lives, nobody writes
+// what it cannot read; once there is none the keeper raises the rules, and an
+// older one does not go on. Until then the way back is free.
+func TestRollingUpgrade(t *testing.T) {
+	bubble(t, func(t *testing.T, l *memLog) {
+		const older, newer = Rules - 1, Rules
+		f := newFleet(t, l, older)
+		roll := func(name string, knows uint64) {
+			t.Helper()
+			if err := f.stops[name](); err != nil {
+				t.Fatal(err)
+			}
+			f.run(name, knows)
+			f.pass(6000)
+			f.agree(crew...)
+		}
+		// The changed rule: what a loss takes is put back by the newer rules alone.
+		lose := func(n int) bool {
+			t.Helper()
+			before := f.entries()
+			f.do("b", started(n, fmt.Sprint("anchor", n)))
+			l.lose(f.entries() - before)
+			f.pass(6000)
+			return f.agree(crew...).Session(id(n)) != nil
+		}
+		rules := func() uint64 { return f.agree(crew...).rules }
+		check(t, "by the older rules", lose(1), false)
+		roll("a", newer)
+		roll("b", newer)
+		check(t, "as long as one is older", rules(), older)
+		check(t, "by the older rules still", lose(2), false)
+		roll("a", older)
+		roll("b", older)
+		check(t, "back", rules(), older)
+		check(t, "by the older rules again", lose(3), false)
+		for _, name := range crew {
+			roll(name, newer)
+		}
+		f.pass(askEvery)
+		check(t, "all are newer", rules(), newer)
+		check(t, "by the newer rules", lose(4), true)
+		if err := f.stops["c"](); err != nil {
+			t.Fatal(err)
+		}
+		n, err := JoinLog(t.Context(), l, NodeConfig{Name: "c", Settings: fast, Shared: true, knows: older})
+		if err == nil {
+			err = n.Run(t.Context())
+		}
+		if !errors.Is(err, ErrRules) {
+			t.Errorf("an older node: %v", err)
+		}
+	})
+}
+
+// A node whose registry differs from the others' builds it anew.
+func TestDiverged(t *testing.T) {
+	bubble(t, func(t *testing.T, l *memLog) {
+		f := newFleet(t, l, 0)
+		f.do("a", started(1, "ann"))
+		n := f.nodes["c"]
+		n.mu.Lock()
+		n.reg.change(n.reg.bySession[id(1)], ByUpdate, func(st *Stream) { st.Title = "wrong" })
+		n.reg.settle()
+		n.mu.Unlock()
+		for range 15 {
+			f.pass(digestEvery / 5)
+			f.do("a", &Update{Session: id(1), Title: new("right")})
+		}
+		r := f.agree(crew...)
+		check(t, "title", r.Session(id(1)).Title, "right")
+		names := slices.Sorted(func(yield func(string) bool) {
+			for _, p := range r.peers.list {
+				if !yield(p.name) {
+					return
+				}
+			}
+		})
+		check(t, "nodes", fmt.Sprint(names), "[a b c]")
+	})
+}
