@@ -1,5 +1,5 @@
 # The two commands of the README are `make run` and `make test`.
-.PHONY: run build demo test lint bench bench-fanout bench-million fuzz
+.PHONY: run build demo test lint bench bench-fanout bench-million bench-redis fuzz
 
 # The version is that of the checkout: Go stamps it.
 BUILD = CGO_ENABLED=0 go build -trimpath -ldflags "-s -w"
@@ -30,6 +30,9 @@ bench-fanout: ## what the fan-out costs, against its bars: four minutes on two q
 
 bench-million: ## a million viewers in one process, over connections in memory: half a minute, 3 GiB
 	go test -run '^$$' -bench 'Million|ViewsAtScale' -benchtime 1x -timeout 10m ./hub
+
+bench-redis: ## a million beating anchors on Redis, by nodes, and snapshots: seven minutes, 6 GiB; needs redis-server
+	go test -run '^$$' -bench 'MillionAnchors|ManyNodes|Snapshot' -benchtime 1x -timeout 20m ./presence/redislog
 
 fuzz: ## each fuzz target for FUZZTIME (20000x)
 	.ci/fuzz
