@@ -46,6 +46,11 @@ func yamlFile(text string) input { return input{file: text} }
 func env(lines ...string) input  { return input{env: lines} }
 
 // TestRefusals: the whole message, which names the source and the key.
+// sharing is flags of a node that signs as others do.
+func sharing(args ...string) input {
+	return flags(append(args, "--auth.secret", strings.Repeat("s", 32), "--push.key", "p", "--play.key", "p")...)
+}
+
 func TestRefusals(t *testing.T) {
 	for want, in := range map[string]input{
 		// Keys nobody knows.
@@ -78,6 +83,15 @@ func TestRefusals(t *testing.T) {
 			"--play.protocols", "hls,dash"),
 		`--play.domain: play.domain: "a=2000" has no weight from 1 on, at most 1000`: flags("--play.domain", "a=2000"),
 		`--play.templates: play.templates: the name "HD" is not of a-z 0-9 _ -`:      flags("--play.templates", "HD=1"),
+		// Redis.
+		`--redis.password: redis.password: it is of no use without redis.addrs`: flags("--redis.password", "x"),
+		`--redis.addrs: redis.addrs: "redis" is no host:port`:                   flags("--redis.addrs", "redis"),
+		`--redis.addrs: redis.addrs: nodes that share a list sign alike, and development secrets are made up by each: give auth.secret, push.key, play.key`: flags(
+			"--redis.addrs", "r:1"),
+		`--redis.db: redis.db: several addresses are a Cluster, which has database 0 alone`: sharing("--redis.addrs", "r:1,r:2", "--redis.db", "1"),
+		`--redis.db: redis.db: "-1" is no number from 0 on`:                                 flags("--redis.db", "-1"),
+		`--redis.prefix: redis.prefix: "{a}" is not of A-Z a-z 0-9 _ -`:                     sharing("--redis.addrs", "r:1", "--redis.prefix", "{a}"),
+		`--redis.ca: redis.ca: it is of no use without redis.tls`:                           sharing("--redis.addrs", "r:1", "--redis.ca", "x"),
 		// Forms that a key does not have.
 		`onair.yaml: node: its value has the wrong form: one plain value is asked for`:   yamlFile("node: [a, b]"),
 		`onair.yaml: lists: its value has the wrong form: a list is asked for`:           yamlFile("lists: {a: b}"),
