@@ -11,43 +11,43 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/coder/websocket"
-
 	"onair/hub/wire"
 )
 
 // anchors is everybody who broadcasts: a goroutine each.
 type anchors struct {
 	// Static after construction.
-	o      *options
-	clock  func() time.Duration
-	ledger *ledger
-	client *http.Client
-	steady <-chan struct{} // closed when nothing but beats is to be sent any more
-	fault  func(kind fault, what string)
+	o       *options
+	clock   func() time.Duration
+	ledger  *ledger
+	clients []*http.Client  // by node
+	steady  <-chan struct{} // closed when nothing but beats is to be sent any more
+	fault   func(kind fault, what string)
 
 	live                                              atomic.Int64
 	starts, stops, crashes, resumes, updates, updated atomic.Int64
 	disconnects, errors, beats                        atomic.Int64
+	drained, refusals, moves, expired                 atomic.Int64
 
 	mu      sync.Mutex
 	reasons map[string]int
 }
 
 func newAnchors(o *options, clock func() time.Duration, l *ledger, steady <-chan struct{}, fault func(fault, string)) *anchors {
-	var n atomic.Int64
-	transport := &http.Transport{DisableKeepAlives: true}
-	transport.DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
-		var d net.Dialer
-		if o.address.Addr().Is4() && o.address.Addr().IsLoopback() { // as with viewers
-			d.LocalAddr = &net.TCPAddr{IP: net.IPv4(127, 0, 2, byte(1+n.Add(1)/socketsPerSource%250))}
+	a := &anchors{o: o, clock: clock, ledger: l, steady: steady, fault: fault, reasons: map[string]int{}}
+	var dialed atomic.Int64
+	for _, n := range o.nodes {
+		transport := &http.Transport{DisableKeepAlives: true}
+		transport.DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
+			var d net.Dialer
+			if n.address.Addr().Is4() && n.address.Addr().IsLoopback() { // as with viewers
+				d.LocalAddr = &net.TCPAddr{IP: net.IPv4(127, 0, 2, byte(1+dialed.Add(1)/socketsPerSource%250))}
+			}
+			return d.DialContext(ctx, network, n.address.String())
 		}
-		return d.DialContext(ctx, network, o.address.String())
+		a.clients = append(a.clients, &http.Client{Transport: transport})
 	}
-	return &anchors{
-		o: o, clock: clock, ledger: l, client: &http.Client{Transport: transport}, steady: steady, fault: fault,
-		reasons: map[string]int{},
-	}
+	return a
 }
 
 // because counts why something went wrong, without the ports, of which each is
@@ -68,9 +68,8 @@ func (a *anchors) run(ctx context.Context, over time.Duration) {
 	var all sync.WaitGroup
 	for i := range a.o.Anchors {
 		all.Go(func() {
-			r := rand.New(rand.NewPCG(a.o.Seed, uint64(i)+2))
 			if pause(ctx, over*time.Duration(i)/time.Duration(a.o.Anchors)) {
-				(&anchor{anchors: a, i: i, rand: r, tag: tagOf(a.ledger.run, i%a.o.Views)}).career(ctx)
+				a.anchor(i).career(ctx)
 			}
 		})
 	}
@@ -96,9 +95,21 @@ type anchor struct {
 	rand *rand.Rand
 	tag  string
 
-	session string // to resume, or ""
-	record  *session
-	starts  int
+	node     int           // which its newest socket leads to
+	interval time.Duration // of beats, 0 before the first welcome
+	session  string        // to resume, or ""
+	pending  *wire.Start   // is not answered yet, and so repeated as it was
+	stopping bool          // the session's end has been asked for
+	record   *session
+	starts   int
+}
+
+// anchor is the i-th. Those of a view are spread over the nodes.
+func (a *anchors) anchor(i int) *anchor {
+	return &anchor{
+		anchors: a, i: i, rand: rand.New(rand.NewPCG(a.o.Seed, uint64(i)+2)), tag: tagOf(a.ledger.run, i%a.o.Views),
+		node: (i/a.o.Views + i%a.o.Views) % len(a.o.nodes),
+	}
 }
 
 // How a broadcast's socket ended.
@@ -106,7 +117,18 @@ var (
 	errStopped = errors.New("stopped")
 	errCrashed = errors.New("crashed")
 	errOver    = errors.New("the session is over")
+	errDrained = errors.New("moved on, as the node asked")
+	errNoAck   = errors.New("no ack in time")
+	errTaken   = errors.New("the session is no longer this socket's")
 )
+
+// retryError is a node that did not let an anchor in, or had it try again.
+type retryError struct{ error }
+
+func (e *retryError) Unwrap() error { return e.error }
+
+// chosen says whether an anchor wanted that end.
+func chosen(err error) bool { return errors.Is(err, errStopped) || errors.Is(err, errCrashed) }
 
 // career is broadcast after broadcast.
 func (a *anchor) career(ctx context.Context) {
@@ -117,27 +139,54 @@ func (a *anchor) career(ctx context.Context) {
 		if a.clock()-began > backoffCap {
 			tries = 0
 		}
-		rest := backoff(a.rand, tries)
-		switch {
-		case ctx.Err() != nil:
+		if ctx.Err() != nil {
 			return
-		case errors.Is(err, errStopped), errors.Is(err, errCrashed):
-			a.session = ""
+		}
+		rest := backoff(a.rand, tries)
+		tries++
+		switch {
+		case chosen(err):
+			a.session, a.stopping = "", false
 			rest, tries = a.about(a.o.RestFor), 0
-		case errors.Is(err, errOver):
-			a.session = ""
-			a.because(err)
-			a.disconnects.Add(1)
-			tries++
+		case errors.Is(err, errDrained):
+			a.lost(err)
+			rest, tries = 0, 0 // the node has spread those who come
 		default:
-			a.because(err)
-			a.disconnects.Add(1)
-			tries++
+			a.lost(err)
 		}
 		if !pause(ctx, rest) {
 			return
 		}
 	}
+}
+
+// lost notes a socket that ended otherwise than the anchor wanted.
+func (a *anchor) lost(err error) {
+	a.because(err)
+	_, again := errors.AsType[*retryError](err)
+	switch {
+	case again:
+		a.refusals.Add(1)
+	case errors.Is(err, errDrained):
+		a.drained.Add(1)
+	case errors.Is(err, errNoAck):
+		a.moves.Add(1)
+	default:
+		a.disconnects.Add(1)
+	}
+	if errors.Is(err, errOver) {
+		a.session = ""
+	}
+}
+
+// patience is how long an answer may take before the anchor asks another node,
+// if there is one: a quarter of the interval, at most 10 s. A second is the
+// least that a busy machine needs.
+func (a *anchor) patience() time.Duration {
+	if !a.o.many() || a.interval == 0 {
+		return a.o.patience()
+	}
+	return min(max(a.interval/4, time.Second), a.o.patience())
 }
 
 func (a *anchor) about(d time.Duration) time.Duration {
@@ -147,77 +196,4 @@ func (a *anchor) about(d time.Duration) time.Duration {
 // token is that of the anchor's own user.
 func (a *anchor) token() (string, error) {
 	return mint(a.o.secret, fmt.Sprintf("%s-%d", a.ledger.run, a.i), time.Now())
-}
-
-// line is an anchor's socket.
-type line struct {
-	conn  *websocket.Conn
-	inbox chan wire.Message
-	err   error // once inbox is closed
-}
-
-// open connects, and reads until the socket ends.
-func (a *anchor) open(ctx context.Context, readers *sync.WaitGroup) (*line, error) {
-	token, err := a.token()
-	if err != nil {
-		return nil, err
-	}
-	dialing, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
-	conn, res, err := websocket.Dial(dialing, "ws://"+a.o.host+"/v1/anchor", &websocket.DialOptions{
-		HTTPClient: a.client, HTTPHeader: http.Header{"Authorization": {"Bearer " + token}},
-		Subprotocols: []string{wire.Subprotocol}, CompressionMode: websocket.CompressionDisabled,
-	})
-	if err != nil {
-		if res != nil {
-			err = &refusedError{res.StatusCode}
-		}
-		return nil, err
-	}
-	conn.SetReadLimit(1 << 20)
-	l := &line{conn: conn, inbox: make(chan wire.Message, 256)}
-	readers.Go(func() {
-		defer close(l.inbox)
-		for {
-			_, data, err := conn.Read(context.Background())
-			if err != nil {
-				l.err = err
-				return
-			}
-			m, err := wire.DecodeServer(data)
-			if err != nil {
-				l.err = err
-				a.fault(faultProtocol, err.Error())
-				return
-			}
-			l.inbox <- m
-		}
-	})
-	return l, nil
-}
-
-// tell sends a message.
-func (l *line) tell(m wire.Message) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-	defer cancel()
-	return l.conn.Write(ctx, websocket.MessageText, wire.Append(nil, m))
-}
-
-// wait waits for the answer to the request with an id.
-func (l *line) wait(ctx context.Context, id wire.ID) (wire.Message, error) {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
-	for {
-		select {
-		case m, ok := <-l.inbox:
-			if !ok {
-				return nil, l.err
-			}
-			if _, got := m.Head(); got == id {
-				return m, nil
-			}
-		case <-ctx.Done():
-			return nil, fmt.Errorf("no answer to request %s: %w", id, ctx.Err())
-		}
-	}
 }

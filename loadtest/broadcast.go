@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -9,119 +11,71 @@ import (
 	"onair/hub/wire"
 )
 
-// The ids of an anchor's requests. Beats and updates are told apart by number:
-// a beat has an odd one, an update an even one.
+// The ids of an anchor's requests; those of beats and updates are numbers.
 const (
 	startID  wire.ID = `"start"`
 	resumeID wire.ID = `"resume"`
 	stopID   wire.ID = `"stop"`
 )
 
-// broadcast is one socket's life. What is to be sent at a time is sent then,
-// whether or not what was sent before it has been answered.
+// broadcast is one session on one socket, or on two if a node was degraded. What
+// is to be sent at a time is sent then, whether or not what was sent before it
+// has been answered.
 type broadcast struct {
 	*anchor
 	*line
+	readers  sync.WaitGroup // of all its sockets
+	degraded bool           // the node says that it does not know whether it is heard
+	found    chan *second   // a second socket that is being tried, or nil
 
-	interval    time.Duration
-	number      int64                     // of the newest beat or update
-	sent        map[wire.ID]time.Duration // what is not answered yet
+	number      int64               // of the newest beat or update
+	sent        map[wire.ID]request // what is not answered yet
 	beats       *time.Ticker
+	noAck       *time.Timer // runs while a beat is not answered, if there is another node
+	waiting     bool        // it does
 	update      *time.Timer // the next
 	updateAt    time.Duration
 	updateEvery time.Duration
 	end         *time.Timer // by choice
+	drain       *time.Timer // by the node's
 }
 
-// broadcast connects, starts or resumes, and broadcasts until the socket ends,
-// or the anchor wants to stop or crash.
+// request is a beat, or an update with what it is to show.
+type request struct {
+	at    time.Duration
+	extra json.RawMessage
+}
+
+// broadcast connects to the next node, starts or resumes, and broadcasts until
+// the socket ends, or the anchor wants to stop or crash.
 func (a *anchor) broadcast(ctx context.Context) error {
-	var readers sync.WaitGroup
-	defer readers.Wait()
-	l, err := a.open(ctx, &readers)
+	b := &broadcast{anchor: a, sent: map[wire.ID]request{}}
+	defer b.readers.Wait()
+	a.node = a.o.after(a.node)
+	to, err := b.call(a.node)
 	if err != nil {
 		return err
 	}
-	defer func() {
-		l.conn.CloseNow()
-		for range l.inbox { // the reader may be about to write
-		}
-	}()
-	b := &broadcast{anchor: a, line: l, sent: map[wire.ID]time.Duration{}}
+	if b.line, err = a.open(ctx, to); err != nil {
+		return &retryError{err}
+	}
+	defer func() { b.line.hangUp() }()
 	if err := b.begin(ctx); err != nil {
+		if b.sentOn.Load() {
+			err = &retryError{err}
+		}
 		return err
 	}
 	a.live.Add(1)
 	defer a.live.Add(-1)
 	b.schedule()
 	defer b.unschedule()
-	return b.goOn(ctx)
-}
-
-// begin waits for the welcome, and starts or resumes.
-func (b *broadcast) begin(ctx context.Context) error {
-	m, err := b.wait(ctx, "")
-	if err != nil {
-		return err
+	err = b.goOn(ctx)
+	b.doubt()
+	if b.sentOn.Load() && !chosen(err) && !errors.Is(err, errOver) {
+		err = errDrained
 	}
-	w, ok := m.(*wire.Welcome)
-	if !ok {
-		return fmt.Errorf("no welcome but %T", m)
-	}
-	b.interval = time.Duration(w.HeartbeatMS) * time.Millisecond
-	b.ledger.rules(b.interval, w.MissedLimit)
-	now := b.clock()
-	id, ask := resumeID, wire.Message(&wire.Resume{ID: resumeID, Session: b.session})
-	if b.session == "" {
-		// Should the session before this one still be live, it is taken over.
-		b.ledger.mayEnd(b.record, now)
-		b.anchor.starts++
-		id, ask = startID, &wire.Start{
-			ID: startID, Title: fmt.Sprintf("Load %d, take %d", b.i, b.anchor.starts), Tags: []string{b.tag},
-			Extra: stamp{b.ledger.run, now.Microseconds()}.extra(),
-			Key:   fmt.Sprintf("%s-%d-%d", b.ledger.run, b.i, b.anchor.starts),
-		}
-	}
-	if err := b.tell(ask); err != nil {
-		return err
-	}
-	answer, err := b.wait(ctx, id)
-	if err != nil {
-		return err
-	}
-	switch m := answer.(type) {
-	case *wire.Started:
-		b.begun(m, now)
-		return nil
-	case *wire.Error:
-		if m.Code == wire.CodeSessionGone {
-			return b.over()
-		}
-		return m
-	}
-	return fmt.Errorf("%T in answer to a start", answer)
-}
-
-// begun notes the answer to a start or resume.
-func (b *broadcast) begun(m *wire.Started, sent time.Duration) {
-	if b.session == m.Session {
-		b.anchors.resumes.Add(1)
-		b.ledger.change(b.record, func(s *session) { s.heard, s.entry, s.unsure = sent, m.Stream, 0 })
-		return
-	}
-	b.session = m.Session
-	b.anchors.starts.Add(1)
-	b.record = b.ledger.began(m.Stream, b.tag, sent)
-}
-
-// over is called when the server says that the session has ended. It may have
-// only if beats were missed.
-func (b *broadcast) over() error {
-	if wrong := b.ledger.left(b.record.entry.Code, b.record.entry.StartedAt, b.clock()); wrong != "" {
-		b.fault(faultLeft, wrong+" (so its anchor was told)")
-	}
-	b.ledger.mayEnd(b.record, b.clock())
-	return errOver
+	return err
 }
 
 // schedule begins the open loops of beats and updates.
@@ -131,9 +85,10 @@ func (b *broadcast) schedule() {
 		every = b.o.BeatEvery
 	}
 	b.beats = time.NewTicker(every)
-	b.update, b.end = time.NewTimer(time.Hour), time.NewTimer(time.Hour)
-	b.update.Stop()
-	b.end.Stop()
+	for _, t := range []**time.Timer{&b.update, &b.end, &b.noAck, &b.drain} {
+		*t = time.NewTimer(time.Hour)
+		(*t).Stop()
+	}
 	if b.o.Updates > 0 {
 		b.updateEvery = time.Duration(float64(b.o.Anchors) / b.o.Updates * float64(time.Second))
 		b.updateAt = b.clock() + time.Duration(b.rand.Int64N(int64(b.updateEvery)+1))
@@ -148,10 +103,25 @@ func (b *broadcast) unschedule() {
 	b.beats.Stop()
 	b.update.Stop()
 	b.end.Stop()
+	b.noAck.Stop()
+	b.drain.Stop()
 }
 
-// goOn broadcasts.
+// goOn broadcasts until no socket has the session.
 func (b *broadcast) goOn(ctx context.Context) error {
+	for {
+		err := b.onAir(ctx)
+		if !b.rejoin() || chosen(err) {
+			return err
+		}
+	}
+}
+
+// onAir broadcasts until the socket ends.
+func (b *broadcast) onAir(ctx context.Context) error {
+	if b.stopping {
+		return b.stop() // again
+	}
 	steady := b.steady
 	err := b.beat() // at once, as who pushes does
 	for err == nil {
@@ -163,10 +133,17 @@ func (b *broadcast) goOn(ctx context.Context) error {
 			err = b.hear(m)
 		case <-b.beats.C:
 			err = b.beat()
+		case <-b.noAck.C:
+			return errNoAck
 		case <-b.update.C:
 			err = b.sendUpdates()
 		case <-b.end.C:
 			return b.leave()
+		case <-b.drain.C:
+			return errDrained
+		case s := <-b.found:
+			b.goOver(s)
+			err = b.beat()
 		case <-steady:
 			steady = nil // nothing but beats from now on
 			b.update.Stop()
@@ -178,30 +155,31 @@ func (b *broadcast) goOn(ctx context.Context) error {
 	return err
 }
 
-// next is the id of the next beat (odd) or update (even).
-func (b *broadcast) next(odd bool) wire.ID {
+// next is the id of the next beat or update.
+func (b *broadcast) next() wire.ID {
 	b.number++
-	if b.number&1 == 1 != odd {
-		b.number++
-	}
 	return wire.IntID(b.number)
 }
 
 func (b *broadcast) beat() error {
-	id := b.next(true)
-	b.sent[id] = b.clock()
+	id := b.next()
+	b.sent[id] = request{at: b.clock()}
 	b.anchors.beats.Add(1)
+	if b.o.many() && !b.waiting {
+		b.waiting = true
+		b.noAck.Reset(b.patience())
+	}
 	return b.tell(&wire.Beat{ID: id, N: b.number})
 }
 
 // sendUpdates sends the updates that are due, each with the time when it was.
 func (b *broadcast) sendUpdates() error {
 	for ; b.updateAt <= b.clock(); b.updateAt += b.updateEvery {
-		id := b.next(false)
-		b.sent[id] = b.clock()
+		id := b.next()
+		extra := stamp{Load: b.ledger.run, At: b.updateAt.Microseconds(), Node: b.node}.extra()
+		b.sent[id] = request{b.clock(), extra}
 		b.ledger.change(b.record, func(s *session) { s.unsure++ })
 		b.anchors.updates.Add(1)
-		extra := stamp{b.ledger.run, b.updateAt.Microseconds()}.extra()
 		if err := b.tell(&wire.Update{ID: id, Extra: wire.Some(extra)}); err != nil {
 			return err
 		}
@@ -217,16 +195,14 @@ func (b *broadcast) hear(m wire.Message) error {
 	delete(b.sent, id)
 	switch m := m.(type) {
 	case *wire.Ack:
-		if asked && !m.Held {
-			b.heardOf(sent)
-		}
+		b.acked(asked, sent.at, m.Held)
 	case *wire.Updated:
 		if !asked {
 			break
 		}
 		b.updated.Add(1)
-		b.heardOf(sent)
-		b.ledger.change(b.record, func(s *session) { s.entry = m.Stream; s.unsure-- })
+		b.heardOf(sent.at)
+		b.ledger.change(b.record, func(s *session) { s.entry, s.doubts = m.Stream, nil; s.unsure-- })
 	case *wire.Probe:
 		return b.beat()
 	case *wire.Settings:
@@ -234,25 +210,54 @@ func (b *broadcast) hear(m wire.Message) error {
 		if b.o.BeatEvery == 0 {
 			b.beats.Reset(b.interval)
 		}
+	case *wire.Notice:
+		if b.degraded = m.Code == wire.NoticeDegraded; b.degraded {
+			b.look()
+		}
+	case *wire.Drain:
+		b.drain.Reset(time.Duration(m.ReconnectInMS) * time.Millisecond)
 	case *wire.Ended:
 		b.because(fmt.Errorf("the server ended a session: %s", m.Reason))
-		return b.over()
+		return b.over(m.Reason)
 	case *wire.Error:
-		b.anchors.errors.Add(1)
-		b.because(m)
-		b.ledger.change(b.record, func(s *session) {
-			if asked && !oddID(id) {
-				s.unsure--
-			}
-		})
-		if m.Code == wire.CodeSessionGone {
-			return b.over()
-		}
+		return b.refused(m, sent)
 	}
 	return nil
 }
 
-func oddID(id wire.ID) bool { return len(id) > 0 && (id[len(id)-1]-'0')&1 == 1 }
+// acked takes an ack: one that is held promises nothing.
+func (b *broadcast) acked(asked bool, sent time.Duration, held bool) {
+	b.noAck.Stop()
+	b.waiting = false
+	switch {
+	case !held && asked:
+		b.degraded = false
+		b.heardOf(sent)
+	case held && b.degraded:
+		b.look() // again
+	}
+}
+
+// refused takes the refusal of a beat or an update.
+func (b *broadcast) refused(m *wire.Error, r request) error {
+	if m.Code == wire.CodeSessionGone && b.found != nil {
+		return errTaken // by the second socket, as it seems
+	}
+	b.anchors.errors.Add(1)
+	b.because(m)
+	if r.extra != nil {
+		b.ledger.change(b.record, func(s *session) {
+			s.unsure--
+			if m.Code == wire.CodeUnknown {
+				s.doubts = append(s.doubts, r.extra)
+			}
+		})
+	}
+	if m.Code == wire.CodeSessionGone {
+		return b.over(m.Reason)
+	}
+	return nil
+}
 
 // heardOf notes that the server has acknowledged what was sent at a time.
 func (b *broadcast) heardOf(sent time.Duration) {
@@ -262,6 +267,7 @@ func (b *broadcast) heardOf(sent time.Duration) {
 // leave stops, or crashes: then the socket is cut, and nobody is told.
 func (b *broadcast) leave() error {
 	if b.rand.Float64() < b.o.CrashShare {
+		b.rejoin() // or its second socket would keep the session
 		b.crashes.Add(1)
 		b.ledger.change(b.record, func(s *session) { s.crashed = true })
 		return errCrashed
@@ -271,18 +277,30 @@ func (b *broadcast) leave() error {
 
 // stop stops the session and waits for the answer.
 func (b *broadcast) stop() error {
+	b.rejoin() // a stop on a socket that has lost the session would do nothing
 	b.ledger.mayEnd(b.record, b.clock())
+	b.stopping = true
 	if err := b.tell(&wire.Stop{ID: stopID}); err != nil {
 		return err
 	}
-	answer, err := b.wait(context.Background(), stopID)
+	answer, err := b.wait(context.Background(), stopID, b.o.patience())
 	if err != nil {
+		return mayTryAgain(err)
+	}
+	switch m := answer.(type) {
+	case *wire.Stopped:
+		return b.stopped()
+	case *wire.Error:
+		err := mayTryAgain(m)
+		if err == error(m) {
+			b.anchors.errors.Add(1)
+		}
 		return err
 	}
-	if _, ok := answer.(*wire.Stopped); !ok {
-		b.anchors.errors.Add(1)
-		return fmt.Errorf("%T in answer to a stop", answer)
-	}
+	return fmt.Errorf("%T in answer to a stop", answer)
+}
+
+func (b *broadcast) stopped() error {
 	b.anchors.stops.Add(1)
 	b.ledger.change(b.record, func(s *session) { s.over = true })
 	return errStopped

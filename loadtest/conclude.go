@@ -4,6 +4,8 @@ import (
 	"io"
 	"maps"
 	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
 // conclude prints the verdict and writes the reports.
@@ -28,17 +30,28 @@ func (t *test) outcome() *outcome {
 	counts, examples := t.faults.read()
 	r := &outcome{
 		Profile: t.o.Profile, Options: t.o.profile, Seed: t.o.Seed, Examples: examples, Compared: t.compared,
-		Latency: t.latencies(), Client: t.client(), Server: t.server(), Viewers: t.viewers(), Anchors: t.broadcasters(),
+		Latency: latenciesOf(t.crowd.counts.measured), Client: t.client(), Server: t.server(), Nodes: t.nodes(),
+		Viewers: t.viewers(), Anchors: t.broadcasters(),
 		Reasons: t.reasons(), Series: t.seconds(),
 	}
+	t.split(r)
 	r.judge(t.o, counts, t.interrupted)
 	return r
 }
 
-func (t *test) latencies() latencies {
-	h := t.crowd.counts.measured
-	at := func(p float64) float64 { return ms(micros(h.ValueAtQuantile(p))) }
-	return latencies{h.TotalCount(), at(50), at(90), at(99), at(99.9), ms(micros(h.Max())), ladderOf(h)}
+// split fills in latencies by nodes, and those of starts.
+func (t *test) split(r *outcome) {
+	some := func(h *hdrhistogram.Histogram) *latencies {
+		if h.TotalCount() == 0 {
+			return nil
+		}
+		return new(latenciesOf(h))
+	}
+	c := &t.crowd.counts
+	if t.o.many() {
+		r.SameNode, r.OtherNode = some(c.commands.same), some(c.commands.other)
+	}
+	r.Starts = startFigures{some(c.quiet.same), some(c.quiet.other), some(c.busy.same), some(c.busy.other)}
 }
 
 // each is n over the diffs that were delivered while measuring, in microseconds.
@@ -63,7 +76,7 @@ func partOf(part, whole time.Duration) float64 {
 }
 
 func (t *test) server() *serverFigures {
-	a, b := t.after.server, t.before.server
+	a, b := together(t.after.nodes), together(t.before.nodes)
 	if !a.Known || !b.Known {
 		return nil
 	}
@@ -74,12 +87,24 @@ func (t *test) server() *serverFigures {
 	return out
 }
 
+// nodes are the figures of each server whose metrics are known.
+func (t *test) nodes() (out []nodeFigures) {
+	for i, n := range t.o.metrics {
+		a, b := t.after.nodes[i], t.before.nodes[i]
+		if a.Known && b.Known {
+			out = append(out, nodeFigures{n.url, partOf(a.CPU-b.CPU, t.measured()), a.Peak, a.Slow - b.Slow, a.Restarts - b.Restarts})
+		}
+	}
+	return out
+}
+
 func (t *test) viewers() viewerFigures {
 	all, diffs := t.crowd.tally, t.after.crowd.diffs-t.before.crowd.diffs
 	out := viewerFigures{
 		Diffs: diffs, DiffsPerSec: float64(diffs) / t.measured().Seconds(), Bytes: t.after.crowd.bytes - t.before.crowd.bytes,
 		Snapshots: all.snapshots, Resumes: all.resumes, Strolls: all.strolls, Likes: all.likesSent, Liked: all.liked,
-		Disconnects: all.disconnects, Refusals: all.refusals, Errors: all.errors,
+		Disconnects: all.disconnects, Refusals: all.refusals, Errors: all.errors, Drained: all.drained,
+		Returns: all.returns.all, Returned: all.returns.resumed, Young: all.returns.young, YoungReturned: all.returns.youngResumed,
 	}
 	for _, s := range t.series.all() {
 		out.Most = max(out.Most, s.Viewers)
@@ -89,11 +114,16 @@ func (t *test) viewers() viewerFigures {
 
 func (t *test) broadcasters() anchorFigures {
 	a := t.anchors
-	return anchorFigures{
+	out := anchorFigures{
 		Starts: a.starts.Load(), Stops: a.stops.Load(), Crashes: a.crashes.Load(), Resumes: a.resumes.Load(),
 		Beats: a.beats.Load(), Updates: a.updates.Load(), Updated: a.updated.Load(),
 		Disconnects: a.disconnects.Load(), Errors: a.errors.Load(), Unjudged: t.ledger.unjudged,
+		Drained: a.drained.Load(), Refusals: a.refusals.Load(), Moves: a.moves.Load(), Expired: a.expired.Load(),
 	}
+	for _, s := range t.series.all() {
+		out.Most = max(out.Most, s.Anchors)
+	}
+	return out
 }
 
 func (t *test) reasons() map[string]int {

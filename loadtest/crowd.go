@@ -7,8 +7,6 @@ import (
 	"runtime"
 	"time"
 
-	"github.com/HdrHistogram/hdrhistogram-go"
-
 	"onair/hub/wire"
 )
 
@@ -17,8 +15,7 @@ import (
 type crowd struct {
 	// Static after construction.
 	o      *options
-	to     netip.AddrPort
-	hello  *handshake
+	hello  []*handshake         // by node
 	clock  func() time.Duration // of the run
 	ledger *ledger
 	faults *faults
@@ -39,6 +36,7 @@ type crowd struct {
 	idle  time.Duration // as the server has it
 	calm  bool          // nobody goes away any more, or reads slowly
 	likes time.Duration // when the next one is due
+	doing []doing       // by node
 
 	tally  tally
 	before tally // a second ago
@@ -51,25 +49,13 @@ type tally struct {
 	messages, diffs, bytes           int
 	resumes, snapshots               int // answers to subscribes
 	disconnects, refusals, errors    int
+	drained                          int // sockets that a node had go elsewhere
+	returns                          returns
 	strolls, herds, likesSent, liked int
 	following                        int           // viewers, now
 	busy                             time.Duration // in the loop, not waiting
 	process, thread                  time.Duration // CPU
 	reasons                          map[string]int
-}
-
-// counts are of the measured phase, and of this second.
-type counts struct {
-	measured, second *hdrhistogram.Histogram // latencies in microseconds
-	lag              *hdrhistogram.Histogram // of the loop
-}
-
-// newHistogram holds from a microsecond to ten minutes, to three digits.
-func newHistogram() *hdrhistogram.Histogram { return hdrhistogram.New(1, 600_000_000, 3) }
-
-func record(h *hdrhistogram.Histogram, d time.Duration, n int64) {
-	// Out of range is an error, and so is told as the range's end.
-	_ = h.RecordValues(min(max(1, d.Microseconds()), h.HighestTrackableValue()), n)
 }
 
 func newCrowd(o *options, clock func() time.Duration, l *ledger, f *faults, report func(sample)) (*crowd, error) {
@@ -78,12 +64,15 @@ func newCrowd(o *options, clock func() time.Duration, l *ledger, f *faults, repo
 		return nil, err
 	}
 	c := &crowd{
-		o: o, to: o.address, hello: newHandshake(o.host, "/v1/viewer", o.ViewerToken, o.Deflate),
+		o: o, doing: make([]doing, len(o.nodes)),
 		clock: clock, ledger: l, faults: f, report: report, calls: make(chan func(), 16),
 		poll: poll, rand: rand.New(rand.NewPCG(o.Seed, 1)), codes: map[string]*view{},
 		scratch: make([]byte, 256<<10),
 		tally:   tally{reasons: map[string]int{}},
-		counts:  counts{newHistogram(), newHistogram(), newHistogram()},
+		counts:  newCounts(),
+	}
+	for _, n := range o.nodes {
+		c.hello = append(c.hello, newHandshake(n.host, "/v1/viewer", o.ViewerToken, o.Deflate))
 	}
 	remember := max(16, 16384/o.Views)
 	for i := range o.Views {
@@ -104,11 +93,11 @@ var sorts = []string{wire.SortViewers, wire.SortStarted, wire.SortLikes}
 func tagOf(run string, view int) string { return run + "-" + itoa(view) }
 
 // enlist adds the i-th viewer. Who is slow, roams or looks on is spread evenly
-// over the views.
+// over the views, and the viewers of each view over the nodes.
 func (c *crowd) enlist(i int) {
 	round := i / c.o.Views
 	v := &viewer{
-		index: int32(len(c.viewers)), view: c.views[i%c.o.Views], source: sourceOf(c.to.Addr(), i),
+		index: int32(len(c.viewers)), view: c.views[i%c.o.Views], node: (round + i%c.o.Views) % len(c.o.nodes),
 		slow: share(round, c.o.SlowShare), looks: share(round, c.o.WatchShare), fd: -1,
 	}
 	v.roams = !v.slow && share(round+round/7, c.o.AwayShare)
@@ -272,8 +261,3 @@ func (l *lagMeter) fetched(now time.Duration, idle, full bool) {
 }
 
 func (l *lagMeter) lag(now time.Duration) time.Duration { return now - l.since }
-
-func (c *crowd) latency(d time.Duration) {
-	record(c.counts.measured, d, 1)
-	record(c.counts.second, d, 1)
-}

@@ -77,7 +77,7 @@ func (c *crowd) hear(v *viewer, data []byte) error {
 		data = v.rest
 	}
 	if v.stage == stageShaking {
-		n, err := c.hello.answered(data, v.nonce)
+		n, err := c.hello[v.node].answered(data, v.nonce)
 		if refused, ok := errors.AsType[*refusedError](err); ok {
 			c.lost(v, refused.Error())
 			return nil
@@ -127,7 +127,9 @@ func (c *crowd) take(v *viewer, f frame) error {
 	case opClose:
 		why := "closed"
 		if len(f.payload) >= 2 {
-			why = fmt.Sprintf("closed with %d %s", binary.BigEndian.Uint16(f.payload), f.payload[2:])
+			code := binary.BigEndian.Uint16(f.payload)
+			why = fmt.Sprintf("closed with %d %s", code, f.payload[2:])
+			v.drained = v.drained || code == wire.CloseDrained
 		}
 		c.lost(v, why)
 		return nil
@@ -177,7 +179,7 @@ func (c *crowd) message(v *viewer, payload []byte, deflated bool) error {
 	}
 	text := payload
 	if deflated {
-		if !c.hello.deflate {
+		if !c.o.Deflate {
 			return errors.New("a deflated message that was not agreed on")
 		}
 		var err error
@@ -211,6 +213,7 @@ func (c *crowd) understand(v *viewer, m wire.Message, payload []byte, deflated b
 			return errors.New("a second welcome")
 		}
 		v.stage = stageFollowing
+		c.welcomed(v)
 		c.idle = time.Duration(m.IdleMS) * time.Millisecond
 		c.ledger.rules(time.Duration(m.HeartbeatMS)*time.Millisecond, m.MissedLimit)
 		c.subscribe(v)
@@ -242,7 +245,9 @@ func (c *crowd) understand(v *viewer, m wire.Message, payload []byte, deflated b
 		c.tally.liked++
 	case *wire.Error:
 		c.refused(v, m)
-	case *wire.Drain, *wire.Ping, *wire.TokenExpiring, *wire.Authenticated, *wire.Unknown:
+	case *wire.Drain:
+		c.drain(v, time.Duration(m.ReconnectInMS)*time.Millisecond)
+	case *wire.Ping, *wire.TokenExpiring, *wire.Authenticated, *wire.Unknown:
 	default:
 		typ, _ := m.Head()
 		return fmt.Errorf("%s, on a viewer's socket", typ)
@@ -310,7 +315,7 @@ func (c *crowd) learn(v *viewer, at **list, name string, s step, m wire.Message)
 		}
 	})
 	if d, ok := m.(*wire.Diff); ok && !s.answer {
-		s.stamps = from.stamps(to, d, c.ledger.run)
+		s.marks = from.marks(to, d, c.ledger.run)
 	}
 	s.to, s.frame = to, bytes.Clone(s.frame)
 	c.follow(v, at, from.keep(s))
@@ -320,15 +325,19 @@ func (c *crowd) learn(v *viewer, at **list, name string, s step, m wire.Message)
 // follow takes a step.
 func (c *crowd) follow(v *viewer, at **list, s *step) {
 	*at = s.to
+	before := v.framed
+	if at == &v.at {
+		v.framed = c.now
+	}
 	if s.diff {
 		c.tally.diffs++
 	}
 	if s.answer {
 		c.answered(v, s)
-	} else if !v.slow && len(s.stamps) > 0 {
-		for _, sent := range s.stamps {
-			if sent >= v.since {
-				c.latency(c.now - sent)
+	} else if !v.slow {
+		for _, m := range s.marks {
+			if m.at >= v.since {
+				c.latency(v, m, before)
 			}
 		}
 	}
@@ -353,6 +362,9 @@ func (c *crowd) answered(v *viewer, s *step) {
 	v.asked, v.since, v.tries = false, c.now, 0
 	if v.followed {
 		return // a resync, on the same socket
+	}
+	if v.returns {
+		c.came(v, s.diff)
 	}
 	v.followed = true
 	v.watch = nil

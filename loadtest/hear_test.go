@@ -15,7 +15,7 @@ import (
 // lone is a crowd of one, without a socket: what it says is lost.
 func lone(t testing.TB) (*crowd, *viewer) {
 	t.Helper()
-	o := &options{profile: profile{Viewers: 1, Views: 1}, Limit: 100, Seed: 1}
+	o := &options{profile: profile{Viewers: 1, Views: 1}, Limit: 100, Seed: 1, nodes: make([]node, 2)}
 	c, err := newCrowd(o, func() time.Duration { return time.Second }, newLedger("run"), &faults{}, nil)
 	if err != nil {
 		t.Fatal(err)

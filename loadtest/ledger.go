@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"sync"
@@ -20,6 +21,7 @@ type ledger struct {
 	interval time.Duration
 	missed   int
 	sessions map[sessionKey]*session
+	tags     map[string]map[sessionKey]*session // the same by tag
 	unjudged int
 }
 
@@ -30,17 +32,17 @@ type sessionKey struct {
 }
 
 type session struct {
-	tag     string
 	heard   time.Duration // when the newest message was sent that the server has answered
 	mayGo   time.Duration // from when on the session may be over, 0: it may not
 	over    bool          // its end was acknowledged
 	crashed bool
-	entry   wire.Entry // as the server last told the anchor
-	unsure  int        // updates that are not answered yet
+	entry   wire.Entry        // as the server last told the anchor
+	unsure  int               // updates that are not answered yet
+	doubts  []json.RawMessage // extras of updates, since, that no answer will tell of
 }
 
 func newLedger(run string) *ledger {
-	return &ledger{run: run, sessions: map[sessionKey]*session{}}
+	return &ledger{run: run, sessions: map[sessionKey]*session{}, tags: map[string]map[sessionKey]*session{}}
 }
 
 // rules notes how often beats are due, and how many may be missed.
@@ -57,8 +59,13 @@ func (l *ledger) rules(interval time.Duration, missed int) {
 func (l *ledger) began(e wire.Entry, tag string, sent time.Duration) *session {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	s := &session{tag: tag, heard: sent, entry: e}
-	l.sessions[sessionKey{e.Code, e.StartedAt}] = s
+	s := &session{heard: sent, entry: e}
+	key := sessionKey{e.Code, e.StartedAt}
+	l.sessions[key] = s
+	if l.tags[tag] == nil {
+		l.tags[tag] = map[sessionKey]*session{}
+	}
+	l.tags[tag][key] = s
 	return s
 }
 
@@ -124,18 +131,30 @@ func (l *ledger) audit(fresh *list, tag string, differs func(what string)) {
 			differs(fmt.Sprintf("%s is listed with a session that no anchor was told of", code))
 		case s != nil && s.over:
 			differs(code + " is listed though its stop was acknowledged")
-		case s != nil && s.mayGo == 0 && !sameText(&s.entry, e):
+		case s != nil && s.mayGo == 0 && !s.isTold(e):
 			differs(fmt.Sprintf("%s is listed as %s, its anchor was told %s", code, wire.AppendEntry(nil, e), wire.AppendEntry(nil, &s.entry)))
 		}
 	}
 	if fresh.cut() {
 		return
 	}
-	for key, s := range l.sessions {
-		if s.tag == tag && s.mayGo == 0 && !s.crashed && fresh.entries[key.code] == nil {
+	for key, s := range l.tags[tag] {
+		if s.mayGo == 0 && !s.crashed && fresh.entries[key.code] == nil {
 			differs(key.code + " is live and not listed")
 		}
 	}
+}
+
+// isTold says whether an entry is what its anchor was told, or what an update
+// may have made of that whose answer was lost.
+func (s *session) isTold(e *wire.Entry) bool {
+	ok := sameText(&s.entry, e)
+	for _, extra := range s.doubts {
+		maybe := s.entry
+		maybe.Extra = extra
+		ok = ok || sameText(&maybe, e)
+	}
+	return ok
 }
 
 // sameText compares what an anchor decides of an entry.

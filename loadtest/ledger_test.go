@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
@@ -68,6 +69,8 @@ func TestAudit(t *testing.T) {
 		"another title":      {fresh: ours(func(e *wire.Entry) { e.Title = "x" }), want: "was told"},
 		"an unknown session": {fresh: ours(func(e *wire.Entry) { e.StartedAt = 9 }), total: 5, want: "no anchor"},
 		"somebody else's":    {fresh: append(ours(nil), entry("b", 3))},
+		"an answer was lost": {do: func(s *session) { s.doubts = doubts("x", "y") }, fresh: ours(func(e *wire.Entry) { e.Extra = doubts("y")[0] })},
+		"another than lost":  {do: func(s *session) { s.doubts = doubts("x") }, fresh: ours(func(e *wire.Entry) { e.Extra = doubts("y")[0] }), want: "was told"},
 		"stopped":            {do: func(s *session) { s.mayGo, s.over = 1, true }},
 		"stopped and listed": {do: func(s *session) { s.mayGo, s.over = 1, true }, fresh: ours(nil), want: "stop was acknowledged"},
 		"crashed":            {do: func(s *session) { s.crashed = true }},
@@ -86,6 +89,14 @@ func TestAudit(t *testing.T) {
 			t.Errorf("%s: got %q, want %q", name, all, test.want)
 		}
 	}
+}
+
+// doubts are extras.
+func doubts(text ...string) (out []json.RawMessage) {
+	for _, s := range text {
+		out = append(out, json.RawMessage(`{"x":"`+s+`"}`))
+	}
+	return out
 }
 
 // TestMayEndOnce: a session that was stopped is not taken back by the start of

@@ -32,9 +32,9 @@ type step struct {
 	frame    []byte
 	deflated bool
 	to       *list
-	stamps   []time.Duration // of the updates in it: when they were to be sent
-	diff     bool            // and not a snapshot
-	answer   bool            // to a request
+	marks    []mark // of the starts and updates in it
+	diff     bool   // and not a snapshot
+	answer   bool   // to a request
 }
 
 // maxSteps is how many different frames a list remembers: those to slow viewers
@@ -117,6 +117,11 @@ func (l *list) difference(other *list) string {
 	if l.total != other.total {
 		return fmt.Sprintf("totals %d and %d", l.total, other.total)
 	}
+	return l.distance(other)
+}
+
+// distance says how the entries of two lists differ, wherever they are.
+func (l *list) distance(other *list) string {
 	for code, e := range l.entries {
 		o := other.entries[code]
 		if o == nil {
@@ -216,8 +221,10 @@ func (l *list) count() error {
 
 // stamp is what a simulated anchor writes into the extra of its stream.
 type stamp struct {
-	Load string `json:"load"` // the run
-	At   int64  `json:"at"`   // when it was to be sent, in microseconds of the run
+	Load  string `json:"load"`           // the run
+	At    int64  `json:"at"`             // when it was to be sent, in microseconds of the run
+	Node  int    `json:"node,omitempty"` // where to
+	Start bool   `json:"start,omitempty"`
 }
 
 func (s stamp) extra() json.RawMessage {
@@ -225,25 +232,25 @@ func (s stamp) extra() json.RawMessage {
 	return data
 }
 
-func stampOf(e *wire.Entry, run string) (at time.Duration, ok bool) {
+func markOf(e *wire.Entry, run string) (m mark, ok bool) {
 	if e == nil || !strings.Contains(string(e.Extra), run) {
-		return 0, false
+		return m, false
 	}
 	var s stamp
 	if json.Unmarshal(e.Extra, &s) != nil || s.Load != run {
-		return 0, false
+		return m, false
 	}
-	return time.Duration(s.At) * time.Microsecond, true
+	return mark{time.Duration(s.At) * time.Microsecond, s.Node, s.Start}, true
 }
 
-// stamps are those of the updates that a diff brought to a list. A whole entry
+// marks are those of the starts and updates that a diff brought to a list. A whole entry
 // counts only where every match is shown: else it may be old, and have come
 // into the window just now.
-func (l *list) stamps(to *list, m *wire.Diff, run string) (out []time.Duration) {
+func (l *list) marks(to *list, m *wire.Diff, run string) (out []mark) {
 	note := func(code string) {
-		at, ok := stampOf(to.entries[code], run)
-		if before, had := stampOf(l.entries[code], run); ok && (!had || before < at) {
-			out = append(out, at)
+		now, ok := markOf(to.entries[code], run)
+		if before, had := markOf(l.entries[code], run); ok && (!had || before.at < now.at) {
+			out = append(out, now)
 		}
 	}
 	for _, p := range m.Set {

@@ -180,10 +180,10 @@ func TestListsAreForgotten(t *testing.T) {
 	}
 }
 
-// TestStamps: an update counts once, when it came, and not with an entry that
+// TestMarks: an update counts once, when it came, and not with an entry that
 // may be old.
-func TestStamps(t *testing.T) {
-	at := func(ms int64) json.RawMessage { return stamp{"run", ms * 1000}.extra() }
+func TestMarks(t *testing.T) {
+	at := func(ms int64) json.RawMessage { return stamp{Load: "run", At: ms * 1000, Node: 2}.extra() }
 	stamped := func(code string, ms int64) wire.Entry {
 		e := entry(code, 1)
 		e.Extra = at(ms)
@@ -192,19 +192,19 @@ func TestStamps(t *testing.T) {
 	v := newView(4)
 	from := must(t, v.start, snapshot("1", stamped("a", 10), stamped("b", 10), entry("c", 1)))
 	foreign := entry("e", 1)
-	foreign.Extra = stamp{"another", 1}.extra()
+	foreign.Extra = stamp{Load: "another", At: 1}.extra()
 	d := &wire.Diff{
 		Prev: "1", Pos: "2", HasTotal: true, Total: 5,
 		Set: []wire.Patch{patch("a", "extra", string(at(30))), patch("b", "likes", "1"), patch("c", "extra", `{"x":1}`)},
 		Put: []wire.Entry{stamped("d", 20), foreign},
 	}
 	to := must(t, from, d)
-	want := []time.Duration{30 * time.Millisecond, 20 * time.Millisecond}
-	if got := from.stamps(to, d, "run"); !slices.Equal(got, want) {
+	want := []mark{{30 * time.Millisecond, 2, false}, {20 * time.Millisecond, 2, false}}
+	if got := from.marks(to, d, "run"); !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 	to.total = 9
-	if got := from.stamps(to, d, "run"); !slices.Equal(got, want[:1]) {
+	if got := from.marks(to, d, "run"); !slices.Equal(got, want[:1]) {
 		t.Errorf("of a list that is cut: got %v, want %v", got, want[:1])
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 	"os"
 	"strconv"
 	"strings"
@@ -17,7 +16,7 @@ import (
 type options struct {
 	profile
 
-	URL, Metrics       string
+	URL, Metrics       []string
 	Profile            string
 	Secret, SecretFile string
 	ViewerToken        string
@@ -38,9 +37,8 @@ type options struct {
 	Report         string
 
 	// Made of the others.
-	host    string
-	address netip.AddrPort
-	metrics netip.AddrPort
+	nodes   []node
+	metrics []node
 	secret  []byte
 }
 
@@ -48,8 +46,9 @@ type options struct {
 func (o *options) register(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.SortFlags = false
-	f.StringVar(&o.URL, "url", "ws://127.0.0.1:8080", "the server")
-	f.StringVar(&o.Metrics, "metrics", "http://127.0.0.1:9090/metrics", "its metrics; empty: do without its CPU and memory")
+	f.StringSliceVar(&o.URL, "url", []string{"ws://127.0.0.1:8080"}, "the server, or several, separated by commas, that serve one list")
+	f.StringSliceVar(&o.Metrics, "metrics", []string{"http://127.0.0.1:9090/metrics"},
+		"its metrics, or those of each; empty: do without CPU and memory of servers")
 	f.StringVar(&o.Secret, "secret", "", "the server's auth.secret, which signs the anchors' tokens (default $ONAIR_AUTH_SECRET)")
 	f.StringVar(&o.SecretFile, "secret-file", "", "file that holds it")
 	f.StringVar(&o.ViewerToken, "viewer-token", "", "token of all viewers; empty: they are anonymous")
@@ -68,6 +67,7 @@ func (o *options) register(cmd *cobra.Command) {
 	f.IntVar(&o.Herds, "herds", 0, "times that every viewer loses its connection at once")
 	f.DurationVar(&o.AnchorLife, "anchor-life", 0, "how long a broadcast lasts, about; 0: the whole run")
 	f.Float64Var(&o.CrashShare, "crash-share", 0, "share of broadcasts that end without a stop")
+	f.Float64Var(&o.MinResumed, "min-resumed", 0, "least share of viewers' reconnects that are resumed with a diff; 0: it is not judged")
 
 	f.DurationVar(&o.Ramp, "ramp", 0, "time in which all connect (default: a second for each 1,000 viewers, at least two)")
 	f.DurationVar(&o.Settle, "settle", 30*time.Second, "time in which, at the end, all must come to the list of a fresh snapshot")
@@ -101,7 +101,7 @@ func (o *options) complete(ctx context.Context, cmd *cobra.Command, getenv func(
 	if o.Seed == 0 {
 		o.Seed = uint64(time.Now().UnixNano())
 	}
-	if err := o.findServer(ctx); err != nil {
+	if err := o.findServers(ctx); err != nil {
 		return err
 	}
 	if err := o.readSecret(getenv); err != nil {
@@ -126,32 +126,13 @@ func (o *options) adopt(p profile, said func(flag string) bool) {
 	keep(said("herds"), &o.Herds, was.Herds)
 	keep(said("anchor-life"), &o.AnchorLife, was.AnchorLife)
 	keep(said("crash-share"), &o.CrashShare, was.CrashShare)
+	keep(said("min-resumed"), &o.MinResumed, was.MinResumed)
 }
 
 func keep[T any](said bool, to *T, v T) {
 	if said {
 		*to = v
 	}
-}
-
-// findServer looks the server and its metrics up, and refuses other people's.
-func (o *options) findServer(ctx context.Context) (err error) {
-	if o.host, o.address, err = target(ctx, o.URL, "ws"); err != nil {
-		return fmt.Errorf("--url: %w", err)
-	}
-	if err = mayLoad(o.address, o.OwnsHost); err != nil {
-		return fmt.Errorf("--url: %w", err)
-	}
-	if o.Metrics == "" {
-		return nil
-	}
-	if _, o.metrics, err = target(ctx, o.Metrics, "http"); err == nil {
-		err = mayLoad(o.metrics, o.OwnsHost)
-	}
-	if err != nil {
-		return fmt.Errorf("--metrics: %w", err)
-	}
-	return nil
 }
 
 func (o *options) readSecret(getenv func(string) string) error {
@@ -184,15 +165,16 @@ const (
 
 func (o *options) check() error {
 	files := openFiles()
-	// A fresh socket for each view and stream, at the end, and some for the rest.
-	needed := o.Anchors + o.Viewers + o.Views + otherFiles
+	// A fresh socket for each view and stream at each node, at the end, and some for the rest.
+	needed := o.Anchors + o.Viewers + o.Views*len(o.nodes) + otherFiles
 	if o.WatchShare > 0 {
-		needed += o.Anchors
+		needed += o.Anchors * len(o.nodes)
 	}
 	for _, rule := range []struct {
 		broken bool
 		what   string
 	}{
+		{len(o.nodes) == 0, "--url: nobody is there to load"},
 		{o.Anchors < 0 || o.Viewers < 1 || o.Views < 1, "--anchors, --viewers, --views: there must be viewers and views"},
 		{o.Duration < time.Second || o.Ramp < 0 || o.Settle <= 0, "--duration, --ramp, --settle: a run takes a second at least"},
 		{o.Updates < 0 || o.Likes < 0 || o.Herds < 0, "--updates-per-second, --likes-per-second, --herds: less than none"},
@@ -200,7 +182,7 @@ func (o *options) check() error {
 		{o.Updates > updatesPerAnchor*float64(o.Anchors), fmt.Sprintf(
 			"--updates-per-second: a server lets %d a second of each anchor through, not %.0f: have more anchors",
 			updatesPerAnchor, o.Updates/float64(max(1, o.Anchors)))},
-		{!isShare(o.WatchShare) || !isShare(o.SlowShare) || !isShare(o.AwayShare) || !isShare(o.CrashShare), "a share is from 0 to 1"},
+		{!isShare(o.WatchShare) || !isShare(o.SlowShare) || !isShare(o.AwayShare) || !isShare(o.CrashShare) || !isShare(o.MinResumed), "a share is from 0 to 1"},
 		{o.Limit < 1 || o.SlowRate < slowSips, "--limit, --slow-rate: too little"},
 		{o.StayFor <= 0 || o.AwayFor <= 0 || o.HerdIn < 0 || o.RestFor <= 0 || o.AnchorLife < 0 || o.BeatEvery < 0, "a time is less than nothing"},
 		{files > 0 && needed > files, fmt.Sprintf("this run needs %d open files, and the process may have %d: have fewer viewers", needed, files)},

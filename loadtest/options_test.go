@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/spf13/cobra"
 )
@@ -42,6 +43,9 @@ func TestWrongUsage(t *testing.T) {
 		{"--url ws://127.0.0.1:1 --metrics http://192.0.2.1:80/metrics", "not loopback"},
 		{"--url wss://127.0.0.1:1", "begins with ws://"},
 		{"--url 127.0.0.1:1", "--url"},
+		{"--url ws://127.0.0.1:1,ws://192.0.2.1:80", "not loopback"},
+		{"--url ws://127.0.0.1:1,ws://127.0.0.1:2,ws://127.0.0.1:3 --metrics http://127.0.0.1:4,http://127.0.0.1:5", "--metrics: there are 2"},
+		{"--min-resumed 1.1", "share"},
 		{"--profile no", "--profile"},
 		{"--viewers 0", "there must be viewers"},
 		{"--viewers 1000000000", "open files"},
@@ -87,11 +91,24 @@ func TestProfiles(t *testing.T) {
 			t.Errorf("%s: got %+v", name, o.profile)
 		}
 	}
-	o := parse(t, "--profile", "evening", "--viewers", "7", "--anchor-life", "0s", "--crash-share", "0.5")
-	want := profiles["evening"]
-	want.Viewers, want.AnchorLife, want.CrashShare = 7, 0, 0.5
+	o := parse(t, "--profile", "rolling", "--viewers", "7", "--anchors", "2", "--updates-per-second", "1",
+		"--anchor-life", "5s", "--crash-share", "0.5", "--min-resumed", "0")
+	want := profiles["rolling"]
+	want.Viewers, want.Anchors, want.Updates, want.AnchorLife, want.CrashShare, want.MinResumed = 7, 2, 1, 5*time.Second, 0.5, 0
 	if o.profile != want {
 		t.Errorf("got %+v, want %+v", o.profile, want)
+	}
+}
+
+// TestSeveralServers: each has metrics, or one, or none.
+func TestSeveralServers(t *testing.T) {
+	for args, want := range map[string]int{
+		"": 1, "--metrics=": 0, "--metrics=http://127.0.0.1:1": 1, "--metrics=http://127.0.0.1:1/metrics,http://127.0.0.1:2/metrics": 2,
+	} {
+		o := parse(t, append(strings.Fields(args), "--url", "ws://127.0.0.1:1,ws://127.0.0.2:2")...)
+		if len(o.nodes) != 2 || o.nodes[1].host != "127.0.0.2:2" || o.nodes[1].address.Port() != 2 || len(o.metrics) != want {
+			t.Errorf("%q: nodes %+v, metrics %+v", args, o.nodes, o.metrics)
+		}
 	}
 }
 

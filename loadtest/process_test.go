@@ -14,10 +14,6 @@ import (
 	"time"
 )
 
-// soon is how long tests wait for what must come: only one that fails takes so
-// long.
-const soon = 60 * time.Second
-
 const testSecret = "a secret of thirty-two bytes or more for tests"
 
 // onair is a real server in a process of its own.

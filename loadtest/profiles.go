@@ -23,6 +23,7 @@ type profile struct {
 	Herds      int           `json:"herds"`
 	AnchorLife time.Duration `json:"anchor_life_ns"`
 	CrashShare float64       `json:"crash_share"`
+	MinResumed float64       `json:"min_resumed"` // share of reconnects; 0: it is not judged
 }
 
 const defaultProfile = "steady"
@@ -54,6 +55,14 @@ var profiles = map[string]profile{
 	"crowd": {
 		about:   "one view, changed once a second, and as many viewers as one process may have sockets for",
 		Anchors: 10, Viewers: 15000, Views: 1, Duration: 30 * time.Second, Updates: 1,
+	},
+	"starts": {
+		about:   "a hundred starts a second, spread over so many views that most are quiet, each seen at three nodes",
+		Anchors: 1000, Viewers: 1500, Views: 500, Duration: time.Minute, AnchorLife: 8 * time.Second,
+	},
+	"rolling": {
+		about:   "of several nodes, which somebody else restarts one after the other meanwhile",
+		Anchors: 3000, Viewers: 6000, Views: 60, Duration: 3 * time.Minute, Updates: 30, MinResumed: 0.99,
 	},
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"maps"
 	"time"
 
@@ -16,8 +17,7 @@ func (c *crowd) arrive(over time.Duration) {
 
 // measure begins the phase whose figures count.
 func (c *crowd) measure() {
-	c.counts.measured.Reset()
-	c.counts.lag.Reset()
+	c.counts.reset()
 	c.likes = c.now
 	if c.o.Likes > 0 {
 		c.like(nil)
@@ -79,8 +79,8 @@ func (c *crowd) everySecond(*viewer) {
 			if c.idle > 0 && silent > c.idle*5/2 && !v.slow {
 				c.lost(v, "heard nothing for 2.5 idle times")
 			}
-		case silent > 30*time.Second:
-			c.lost(v, "not let in for 30 s")
+		case silent > c.o.patience():
+			c.lost(v, "not let in for "+c.o.patience().String())
 		}
 	}
 	c.tally.following = following
@@ -95,8 +95,6 @@ func (c *crowd) everySecond(*viewer) {
 	c.before = c.tally
 	c.report(s)
 }
-
-func micros(n int64) time.Duration { return time.Duration(n) * time.Microsecond }
 
 // totals are the figures so far, fit to be kept.
 func (c *crowd) totals() tally {
@@ -132,7 +130,7 @@ func (c *crowd) missing() (n int) {
 }
 
 // refer opens fresh sockets that all others are compared with: one for each
-// view, and one for each stream that is watched.
+// view, and one for each stream that is watched, at each node.
 func (c *crowd) refer() {
 	watched := map[string]bool{}
 	for _, v := range c.viewers {
@@ -140,20 +138,22 @@ func (c *crowd) refer() {
 			watched[v.wanted] = true
 		}
 	}
-	for _, view := range c.views {
-		c.reference(view, "")
-	}
-	i := 0
-	for code := range watched {
-		c.reference(c.views[i%len(c.views)], code)
-		i++
+	for node := range c.o.nodes {
+		for _, view := range c.views {
+			c.reference(node, view, "")
+		}
+		i := 0
+		for code := range watched {
+			c.reference(node, c.views[i%len(c.views)], code)
+			i++
+		}
 	}
 }
 
-func (c *crowd) reference(view *view, code string) {
+func (c *crowd) reference(node int, view *view, code string) {
 	n := len(c.viewers)
 	v := &viewer{
-		index: int32(n), view: view, source: sourceOf(c.to.Addr(), n), fd: -1, at: view.start,
+		index: int32(n), view: view, node: node, fd: -1, at: view.start,
 		reference: true, looks: code != "", wanted: code, seen: map[string]*list{},
 	}
 	c.viewers = append(c.viewers, v)
@@ -167,14 +167,17 @@ type comparison struct {
 	Waiting int `json:"waiting"` // not at the position of any reference (yet)
 
 	examples []string
-	fresh    []*list // by view
+	fresh    [][]*list // by view, then node; nil where there is none
 }
 
 // compare compares everybody's list, and who watches the watched stream, with
 // what a reference showed at the same position.
 func (c *crowd) compare() comparison {
 	seen := map[string]*list{}
-	out := comparison{fresh: make([]*list, len(c.views))}
+	out := comparison{fresh: make([][]*list, len(c.views))}
+	for i := range out.fresh {
+		out.fresh[i] = make([]*list, len(c.o.nodes))
+	}
 	for _, v := range c.viewers {
 		if !v.reference {
 			continue
@@ -182,10 +185,11 @@ func (c *crowd) compare() comparison {
 		maps.Copy(seen, v.seen)
 		for i, view := range c.views {
 			if v.view == view && v.followed {
-				out.fresh[i] = v.at
+				out.fresh[i][v.node] = v.at
 			}
 		}
 	}
+	out.examples = apart(out.fresh)
 	for _, v := range c.viewers {
 		if v.reference {
 			continue
@@ -198,6 +202,21 @@ func (c *crowd) compare() comparison {
 			out.Equal++
 		default:
 			out.Waiting++
+		}
+	}
+	return out
+}
+
+// apart tells where the nodes differ. Each view goes forward at its own time on
+// each node, so it is the entries that must be the same, not the positions.
+func apart(fresh [][]*list) (out []string) {
+	for _, lists := range fresh {
+		for i, l := range lists[1:] {
+			if first := lists[0]; first != nil && l != nil {
+				if how := first.distance(l); how != "" {
+					out = append(out, fmt.Sprintf("%s at nodes 1 and %d: %s", l.view.id, i+2, how))
+				}
+			}
 		}
 	}
 	return out

@@ -15,7 +15,7 @@ import (
 func anOutcome() (*outcome, *options) {
 	o := &options{profile: profiles[defaultProfile], MaxP99: time.Second, MaxLag: 100 * time.Millisecond}
 	r := &outcome{Profile: defaultProfile, Options: o.profile, Compared: comparison{Equal: o.Viewers}}
-	r.Viewers.Most = o.Viewers
+	r.Viewers.Most, r.Anchors.Most = o.Viewers, o.Anchors
 	h := newHistogram()
 	for i := range 2000 {
 		record(h, time.Duration(i+1)*time.Millisecond/10, 1)
@@ -41,6 +41,10 @@ func TestVerdict(t *testing.T) {
 		"nothing seen":    {func(r *outcome, _ *[faultKinds]int) { r.Latency.Samples = 0 }, failed, "updates that viewers saw"},
 		"disconnected":    {func(r *outcome, _ *[faultKinds]int) { r.Viewers.Disconnects = 1 }, failed, "disconnects"},
 		"anchor lost":     {func(r *outcome, _ *[faultKinds]int) { r.Anchors.Disconnects = 1 }, failed, "disconnects"},
+		"anchor expired":  {func(r *outcome, _ *[faultKinds]int) { r.Anchors.Expired = 1 }, failed, "missed beats"},
+		"few anchors":     {func(r *outcome, _ *[faultKinds]int) { r.Anchors.Most-- }, failed, "anchors at once"},
+		"anchors tried":   {func(r *outcome, _ *[faultKinds]int) { r.Anchors.Refusals = 1 }, passed, "handshakes"},
+		"all sent on":     {func(r *outcome, _ *[faultKinds]int) { r.Anchors.Drained, r.Viewers.Drained = 9, 9 }, passed, ""},
 		"refused":         {func(r *outcome, _ *[faultKinds]int) { r.Anchors.Errors = 1 }, failed, "refused"},
 		"few viewers":     {func(r *outcome, _ *[faultKinds]int) { r.Viewers.Most = 10 }, failed, "viewers at once"},
 		"busy client":     {func(r *outcome, _ *[faultKinds]int) { r.Client.LagP99 = 101 }, passed, "client overloaded"},
@@ -58,6 +62,30 @@ func TestVerdict(t *testing.T) {
 			if bad := x.Result != passed; bad != told {
 				t.Errorf("%s: %+v", name, x)
 			}
+		}
+	}
+}
+
+// TestVerdictOnReturns: the share of reconnects that were resumed is judged
+// where it is wanted, and that of restarted nodes by itself.
+func TestVerdictOnReturns(t *testing.T) {
+	for name, test := range map[string]struct {
+		least float64
+		of    viewerFigures
+		want  string
+	}{
+		"enough":                {0.9, viewerFigures{Returns: 10, Returned: 9}, passed},
+		"too few":               {0.9, viewerFigures{Returns: 10, Returned: 8}, failed},
+		"none came back":        {0.9, viewerFigures{}, failed},
+		"none wanted":           {0, viewerFigures{Returns: 10}, passed},
+		"restarted ones enough": {0.9, viewerFigures{Returns: 100, Returned: 99, Young: 10, YoungReturned: 9}, passed},
+		"restarted ones worse":  {0.9, viewerFigures{Returns: 100, Returned: 98, Young: 10, YoungReturned: 8}, failed},
+	} {
+		r, o := anOutcome()
+		test.of.Most = r.Viewers.Most
+		o.MinResumed, r.Viewers = test.least, test.of
+		if r.judge(o, [faultKinds]int{}, false); r.Result != test.want {
+			t.Errorf("%s: %s, want %s: %+v", name, r.Result, test.want, r.Rows)
 		}
 	}
 }
@@ -103,7 +131,7 @@ func TestReports(t *testing.T) {
 
 // TestReportOfNothing: a run that came to nothing has a report, too.
 func TestReportOfNothing(t *testing.T) {
-	r := &outcome{Latency: latencies{ladder: ladderOf(newHistogram())}}
+	r := &outcome{Starts: startFigures{QuietOther: &latencies{}}, Nodes: make([]nodeFigures, 2), Latency: latencies{ladder: ladderOf(newHistogram())}}
 	var page bytes.Buffer
 	if err := r.writeHTML(&page, time.Unix(0, 0)); err != nil {
 		t.Fatal(err)

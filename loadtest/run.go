@@ -92,7 +92,7 @@ type test struct {
 	ledger  *ledger
 	faults  faults
 	series  series
-	scraper *scraper
+	scrapes scrapers
 	crowd   *crowd
 	anchors *anchors
 
@@ -105,9 +105,9 @@ type test struct {
 
 // figures are taken at the beginning and at the end of the measured phase.
 type figures struct {
-	at     time.Duration
-	crowd  tally
-	server serverSample
+	at    time.Duration
+	crowd tally
+	nodes []serverSample
 }
 
 func (t *test) clock() time.Duration { return time.Since(t.began) }
@@ -128,13 +128,15 @@ func (t *test) run(ctx context.Context, stdout, stderr io.Writer) error {
 		defer endCrowd()
 		crowdErr = t.crowd.run(crowdCtx)
 	})
-	parts.Go(func() { t.scraper.run(crowdCtx) })
+	for _, s := range t.scrapes {
+		parts.Go(func() { s.run(crowdCtx) })
+	}
 	broadcasters.Go(func() { t.anchors.run(anchorCtx, t.o.Ramp/2) })
 	bar := newProgress(stderr, t.o.Ramp+t.o.Duration+t.o.Settle)
 	shown := make(chan struct{})
 	parts.Go(func() { t.show(bar, shown) })
 
-	t.phases(ctx, crowdCtx)
+	t.phases(ctx, crowdCtx, bar)
 	endAnchors()
 	broadcasters.Wait()
 	endCrowd()
@@ -156,11 +158,13 @@ func (t *test) prepare() error {
 	t.began = time.Now()
 	t.ledger = newLedger("load" + hex.EncodeToString(id[:]))
 	t.steady = make(chan struct{})
-	t.scraper = newScraper(t.o.Metrics, t.o.metrics)
+	for _, n := range t.o.metrics {
+		t.scrapes = append(t.scrapes, newScraper(n.url, n.address))
+	}
 	t.anchors = newAnchors(t.o, t.clock, t.ledger, t.steady, func(kind fault, what string) { t.faults.add(kind, "%s", what) })
 	var err error
 	t.crowd, err = newCrowd(t.o, t.clock, t.ledger, &t.faults, func(s sample) {
-		s.Anchors, s.Server = int(t.anchors.live.Load()), t.scraper.last()
+		s.Anchors, s.Server = int(t.anchors.live.Load()), t.scrapes.last()
 		t.series.add(s)
 	})
 	return err
@@ -187,15 +191,16 @@ func (t *test) show(bar *progress, stop <-chan struct{}) {
 }
 
 // phases goes through the run. All that it waits for is bounded.
-func (t *test) phases(ctx, crowdCtx context.Context) {
+func (t *test) phases(ctx, crowdCtx context.Context, bar *progress) {
 	t.crowd.do(crowdCtx, func() { t.crowd.arrive(t.o.Ramp) })
 	pause(ctx, t.o.Ramp)
 	// Whoever is not in yet may still come, for as long as settling may take.
 	t.until(ctx, crowdCtx, func() bool {
-		return t.crowd.missing() <= roaming(t.o) && int(t.anchors.live.Load()) >= t.o.Anchors/2
+		return t.crowd.missing() <= roaming(t.o) && int(t.anchors.live.Load()) >= t.o.leastOnAir()
 	})
 	t.crowd.do(crowdCtx, t.crowd.measure)
 	t.before = t.figures(crowdCtx)
+	bar.say(fmt.Sprintf("all are in after %v, measuring for %v", t.before.at.Round(100*time.Millisecond), t.o.Duration))
 	pause(ctx, t.o.Duration)
 	t.interrupted = ctx.Err() != nil
 	t.after = t.figures(crowdCtx)
@@ -205,9 +210,7 @@ func (t *test) phases(ctx, crowdCtx context.Context) {
 
 func (t *test) figures(crowdCtx context.Context) (f figures) {
 	t.crowd.do(crowdCtx, func() { f.at, f.crowd = t.clock(), t.crowd.totals() })
-	if t.o.Metrics != "" {
-		f.server, _ = t.scraper.scrape(crowdCtx) // unknown is told as unknown
-	}
+	f.nodes = t.scrapes.look(crowdCtx)
 	return f
 }
 
@@ -237,7 +240,7 @@ func (t *test) settle(crowdCtx context.Context) {
 	t.until(crowdCtx, crowdCtx, func() bool {
 		t.compared = t.crowd.compare()
 		wrong = t.audit()
-		return t.compared.Equal == t.o.Viewers && len(wrong) == 0
+		return t.compared.Equal == t.o.Viewers && len(t.compared.examples)+len(wrong) == 0
 	})
 	for _, d := range t.compared.examples {
 		t.faults.add(faultFresh, "%s", d)
@@ -249,12 +252,14 @@ func (t *test) settle(crowdCtx context.Context) {
 
 // audit compares fresh snapshots with what anchors were told.
 func (t *test) audit() (wrong []string) {
-	for i, fresh := range t.compared.fresh {
-		if fresh == nil {
-			wrong = append(wrong, fmt.Sprintf("no fresh snapshot of view %d", i))
-			continue
+	for i, lists := range t.compared.fresh {
+		for n, fresh := range lists {
+			if fresh == nil {
+				wrong = append(wrong, fmt.Sprintf("no fresh snapshot of view %d at node %d", i, n+1))
+				continue
+			}
+			t.ledger.audit(fresh, tagOf(t.ledger.run, i), func(what string) { wrong = append(wrong, what) })
 		}
-		t.ledger.audit(fresh, tagOf(t.ledger.run, i), func(what string) { wrong = append(wrong, what) })
 	}
 	return wrong
 }

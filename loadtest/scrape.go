@@ -14,8 +14,8 @@ import (
 	"github.com/prometheus/common/model"
 )
 
-// serverSample is what the server says of itself in its metrics. CPU and frames
-// are since it started.
+// serverSample is what servers say of themselves in their metrics. CPU, frames
+// and slow viewers are counted through restarts.
 type serverSample struct {
 	Known       bool
 	CPU         time.Duration
@@ -24,15 +24,33 @@ type serverSample struct {
 	Connections int
 	Frames      int
 	Slow        int // times that a viewer was left behind
+	Restarts    int
+	Peak        int // of memory
+
+	started float64 // when the process did, by its own word
 }
 
-// scraper reads the server's metrics once a second. It may be used concurrently.
+// goOn makes a sample of a process the continuation of those before it.
+func (s serverSample) goOn(before, process serverSample) serverSample {
+	s.Restarts, s.Peak = before.Restarts, max(before.Peak, s.Memory)
+	if before.Known && process.started != s.started {
+		process = serverSample{}
+		s.Restarts++
+	}
+	s.CPU += before.CPU - process.CPU
+	s.Frames += before.Frames - process.Frames
+	s.Slow += before.Slow - process.Slow
+	return s
+}
+
+// scraper reads one server's metrics once a second. It may be used concurrently.
 type scraper struct {
-	url    string // "": there are none
+	url    string
 	client *http.Client
 
-	mu     sync.Mutex
-	newest serverSample
+	mu      sync.Mutex // guards both
+	newest  serverSample
+	process serverSample // the same as the process itself said it
 }
 
 // newScraper connects to addr, whatever the URL's name means by now.
@@ -47,18 +65,28 @@ func (s *scraper) run(ctx context.Context) {
 	defer s.client.CloseIdleConnections()
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
-	for s.url != "" {
-		if got, err := s.scrape(ctx); err == nil {
-			s.mu.Lock()
-			s.newest = got
-			s.mu.Unlock()
-		}
+	for {
+		s.look(ctx)
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
 			return
 		}
 	}
+}
+
+// look takes a sample now. A server that does not answer has nothing; what it
+// had counted stays.
+func (s *scraper) look(ctx context.Context) serverSample {
+	got, err := s.scrape(ctx)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err != nil {
+		s.newest.Memory, s.newest.Goroutines, s.newest.Connections = 0, 0, 0
+		return s.newest
+	}
+	s.newest, s.process = got.goOn(s.newest, s.process), got
+	return s.newest
 }
 
 func (s *scraper) last() serverSample {
@@ -90,7 +118,7 @@ func (s *scraper) scrape(ctx context.Context) (out serverSample, err error) {
 		Known: true, CPU: time.Duration(sum("process_cpu_seconds_total") * float64(time.Second)),
 		Memory: int(sum("process_resident_memory_bytes")), Goroutines: int(sum("go_goroutines")),
 		Connections: int(sum("onair_connections")), Frames: int(sum("onair_frames_sent_total")),
-		Slow: int(sum("onair_slow_viewers_total")),
+		Slow: int(sum("onair_slow_viewers_total")), started: sum("process_start_time_seconds"),
 	}, nil
 }
 
@@ -100,4 +128,40 @@ func sumOf(f *dto.MetricFamily) (sum float64) {
 		sum += m.GetGauge().GetValue() + m.GetCounter().GetValue() + m.GetUntyped().GetValue()
 	}
 	return sum
+}
+
+// scrapers are those of all servers.
+type scrapers []*scraper
+
+// last is the sum of the newest samples.
+func (s scrapers) last() serverSample {
+	var out []serverSample
+	for _, x := range s {
+		out = append(out, x.last())
+	}
+	return together(out)
+}
+
+// look takes a sample of each.
+func (s scrapers) look(ctx context.Context) (out []serverSample) {
+	for _, x := range s {
+		out = append(out, x.look(ctx))
+	}
+	return out
+}
+
+// together adds samples up. The sum is known when each has been at least once.
+func together(samples []serverSample) (out serverSample) {
+	out.Known = len(samples) > 0
+	for _, s := range samples {
+		out.Known = out.Known && s.Known
+		out.CPU += s.CPU
+		out.Memory += s.Memory
+		out.Goroutines += s.Goroutines
+		out.Connections += s.Connections
+		out.Frames += s.Frames
+		out.Slow += s.Slow
+		out.Restarts += s.Restarts
+	}
+	return out
 }

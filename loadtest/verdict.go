@@ -26,95 +26,6 @@ type row struct {
 	Result string `json:"result"`
 }
 
-// outcome is all that a run came to. Its JSON is for machines.
-type outcome struct {
-	Result     string   `json:"result"`
-	Overloaded bool     `json:"client_overloaded"` // so that latencies are too high
-	Profile    string   `json:"profile"`
-	Options    profile  `json:"options"`
-	Seed       uint64   `json:"seed"`
-	Rows       []row    `json:"rows"`
-	Examples   []string `json:"examples,omitempty"`
-
-	Latency  latencies       `json:"latency"`
-	Client   clientFigures   `json:"client"`
-	Server   *serverFigures  `json:"server,omitempty"`
-	Viewers  viewerFigures   `json:"viewers"`
-	Anchors  anchorFigures   `json:"anchors"`
-	Compared comparison      `json:"compared"`
-	Faults   map[string]int  `json:"faults"`
-	Reasons  map[string]int  `json:"reasons,omitempty"` // why sockets ended and requests were refused
-	Series   []secondFigures `json:"series"`
-}
-
-type latencies struct {
-	Samples int64   `json:"samples"`
-	P50     float64 `json:"p50_ms"`
-	P90     float64 `json:"p90_ms"`
-	P99     float64 `json:"p99_ms"`
-	P999    float64 `json:"p999_ms"`
-	Max     float64 `json:"max_ms"`
-	ladder  []rung
-}
-
-type clientFigures struct {
-	CPUPerDiff  float64 `json:"cpu_us_per_diff"`      // of the whole program
-	LoopPerDiff float64 `json:"loop_cpu_us_per_diff"` // of the viewers' loop alone
-	CPUCores    float64 `json:"cpu_cores"`
-	LagP99      float64 `json:"lag_p99_ms"`
-	Busy        float64 `json:"loop_busy"` // share of the time
-}
-
-type serverFigures struct {
-	CPUCores   float64 `json:"cpu_cores"`
-	CPUPerDiff float64 `json:"cpu_us_per_diff"`
-	Memory     int     `json:"memory_peak_bytes"`
-	Slow       int     `json:"slow_viewers"` // times that one was left behind
-}
-
-type viewerFigures struct {
-	Most        int     `json:"most"` // that had a list at once
-	Diffs       int     `json:"diffs"`
-	DiffsPerSec float64 `json:"diffs_per_second"`
-	Bytes       int     `json:"bytes"`
-	Snapshots   int     `json:"snapshots"`
-	Resumes     int     `json:"resumes"`
-	Strolls     int     `json:"strolls"`
-	Likes       int     `json:"likes"`
-	Liked       int     `json:"likes_acknowledged"`
-	Disconnects int     `json:"disconnects"`
-	Refusals    int     `json:"refusals"`
-	Errors      int     `json:"errors"`
-}
-
-type anchorFigures struct {
-	Starts      int64 `json:"starts"`
-	Stops       int64 `json:"stops"`
-	Crashes     int64 `json:"crashes"`
-	Resumes     int64 `json:"resumes"`
-	Beats       int64 `json:"beats"`
-	Updates     int64 `json:"updates"`
-	Updated     int64 `json:"updates_acknowledged"`
-	Disconnects int64 `json:"disconnects"`
-	Errors      int64 `json:"errors"`
-	Unjudged    int   `json:"departures_unjudged"` // of streams that are not this run's
-}
-
-type secondFigures struct {
-	At          float64 `json:"t"` // seconds of the run
-	Viewers     int     `json:"viewers"`
-	Anchors     int     `json:"anchors"`
-	Diffs       int     `json:"diffs"`
-	Bytes       int     `json:"bytes"`
-	P50         float64 `json:"p50_ms"`
-	P99         float64 `json:"p99_ms"`
-	ClientCPU   float64 `json:"client_cores"`
-	Busy        float64 `json:"loop_busy"`
-	ServerCPU   float64 `json:"server_cores"`
-	ServerBytes int     `json:"server_memory_bytes"`
-	Connections int     `json:"server_connections"`
-}
-
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 // judge fills in the rows, and the result.
@@ -135,11 +46,14 @@ func (r *outcome) judge(o *options, faults [faultKinds]int, interrupted bool) {
 	add(r.Compared.Equal == o.Viewers, "viewers whose list equals a fresh snapshot",
 		humanize.Comma(int64(o.Viewers)), humanize.Comma(int64(r.Compared.Equal)))
 	add(r.Viewers.Most >= o.Viewers-roaming(o), "viewers at once", atLeast(o.Viewers-roaming(o)), humanize.Comma(int64(r.Viewers.Most)))
+	add(r.Anchors.Most >= o.leastOnAir(), "anchors at once", atLeast(o.leastOnAir()), humanize.Comma(int64(r.Anchors.Most)))
 	lost := r.Viewers.Disconnects + int(r.Anchors.Disconnects)
 	add(lost <= o.MaxDisconnects, "disconnects that nobody asked for", atMost(o.MaxDisconnects), humanize.Comma(int64(lost)))
+	none("sessions that ended for missed beats though their anchor was there", int(r.Anchors.Expired))
 	none("requests that were refused", r.Viewers.Errors+int(r.Anchors.Errors))
-	if o.Updates > 0 {
-		add(r.Latency.Samples > 0, "updates that viewers saw", "> 0", humanize.Comma(r.Latency.Samples))
+	r.judgeReturns(o.MinResumed, add)
+	if o.Updates > 0 || o.AnchorLife > 0 {
+		add(r.Latency.Samples > 0, "starts and updates that viewers saw", "> 0", humanize.Comma(r.Latency.Samples))
 		add(r.Latency.P99 <= ms(o.MaxP99), "latency, 99th percentile", "≤ "+o.MaxP99.String(), fmt.Sprintf("%.1fms", r.Latency.P99))
 	}
 	r.warn(o, interrupted)
@@ -148,6 +62,22 @@ func (r *outcome) judge(o *options, faults [faultKinds]int, interrupted bool) {
 		if x.Result == failed {
 			r.Result = failed
 		}
+	}
+}
+
+// judgeReturns judges how many viewers that came back were led on from where
+// they had been, on all nodes and on those that had just been restarted.
+func (r *outcome) judgeReturns(least float64, add func(ok bool, what, want, got string)) {
+	if least == 0 {
+		return
+	}
+	judge := func(what string, resumed, all int) {
+		add(all > 0 && float64(resumed) >= least*float64(all), what,
+			fmt.Sprintf("≥ %g%%", 100*least), fmt.Sprintf("%s of %s", humanize.Comma(int64(resumed)), humanize.Comma(int64(all))))
+	}
+	judge("viewers' reconnects that were resumed with a diff", r.Viewers.Returned, r.Viewers.Returns)
+	if r.Viewers.Young > 0 {
+		judge("of those to nodes restarted in the last minute", r.Viewers.YoungReturned, r.Viewers.Young)
 	}
 }
 
@@ -161,8 +91,8 @@ func (r *outcome) warn(o *options, interrupted bool) {
 	if interrupted {
 		r.Rows = append(r.Rows, row{"interrupted", "yes", "no", warned})
 	}
-	if r.Viewers.Refusals > 0 {
-		r.Rows = append(r.Rows, row{"handshakes that did not succeed at once", humanize.Comma(int64(r.Viewers.Refusals)), "0", warned})
+	if n := r.Viewers.Refusals + int(r.Anchors.Refusals); n > 0 {
+		r.Rows = append(r.Rows, row{"handshakes and starts that did not succeed at once", humanize.Comma(int64(n)), "0", warned})
 	}
 }
 
@@ -195,22 +125,50 @@ func (r *outcome) print(w io.Writer) error {
 	return err
 }
 
+// latencyLines are those of all, and what is known of parts.
+func (r *outcome) latencyLines() [][2]string {
+	out := [][2]string{{"latency", r.Latency.String()}}
+	for _, x := range []struct {
+		what string
+		of   *latencies
+	}{
+		{"told at the viewer's node", r.SameNode},
+		{"told at another", r.OtherNode},
+		{"start, on a quiet view, at the viewer's node", r.Starts.QuietSame},
+		{"start, on a quiet view, at another", r.Starts.QuietOther},
+		{"start, on a busy view, at the viewer's node", r.Starts.BusySame},
+		{"start, on a busy view, at another", r.Starts.BusyOther},
+	} {
+		if x.of != nil {
+			out = append(out, [2]string{"", x.what + ": " + x.of.String()})
+		}
+	}
+	return out
+}
+
 // lines are the figures, in words.
 func (r *outcome) lines() [][2]string {
-	out := [][2]string{
-		{"latency", fmt.Sprintf("p50 %.1f ms, p90 %.1f, p99 %.1f, p99.9 %.1f, max %.1f (%s samples)",
-			r.Latency.P50, r.Latency.P90, r.Latency.P99, r.Latency.P999, r.Latency.Max, humanize.Comma(r.Latency.Samples))},
+	out := append(r.latencyLines(), [][2]string{
 		{"viewers", fmt.Sprintf("%s at once, %s diffs checked (%.0f/s), %s received, %d snapshots, %d resumes",
 			humanize.Comma(int64(r.Viewers.Most)), humanize.Comma(int64(r.Viewers.Diffs)), r.Viewers.DiffsPerSec,
 			humanize.IBytes(uint64(r.Viewers.Bytes)), r.Viewers.Snapshots, r.Viewers.Resumes)},
+		{"returns", fmt.Sprintf("%d viewers came back with a position, %d were resumed with a diff; to nodes restarted in the last minute: %d and %d",
+			r.Viewers.Returns, r.Viewers.Returned, r.Viewers.Young, r.Viewers.YoungReturned)},
 		{"anchors", fmt.Sprintf("%d starts, %d stops, %d crashes, %d resumes, %d beats, %d updates",
 			r.Anchors.Starts, r.Anchors.Stops, r.Anchors.Crashes, r.Anchors.Resumes, r.Anchors.Beats, r.Anchors.Updates)},
+		{"moves", fmt.Sprintf("%d viewers and %d anchors were sent on by a drain, %d anchors went for want of an ack or because of a notice",
+			r.Viewers.Drained, r.Anchors.Drained, r.Anchors.Moves)},
 		{"client", fmt.Sprintf("%.2f cores, %.1f µs a diff (the viewers' loop %.1f µs), its lag at the 99th percentile %.1f ms",
 			r.Client.CPUCores, r.Client.CPUPerDiff, r.Client.LoopPerDiff, r.Client.LagP99)},
-	}
+	}...)
 	if s := r.Server; s != nil {
 		out = append(out, [2]string{"server", fmt.Sprintf("%.2f cores, %.1f µs a diff, %s at most, %d times a viewer was left behind",
 			s.CPUCores, s.CPUPerDiff, humanize.IBytes(uint64(s.Memory)), s.Slow)})
+	}
+	for _, n := range r.Nodes {
+		if len(r.Nodes) > 1 {
+			out = append(out, [2]string{"node", fmt.Sprintf("%s: %.2f cores, %s at most, %d restarts", n.URL, n.CPUCores, humanize.IBytes(uint64(n.Memory)), n.Restarts)})
+		}
 	}
 	for _, why := range slices.Sorted(maps.Keys(r.Reasons)) {
 		out = append(out, [2]string{"why", fmt.Sprintf("%d × %s", r.Reasons[why], why)})

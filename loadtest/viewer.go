@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"math/rand/v2"
-	"net/netip"
 	"time"
 
 	"onair/hub/wire"
@@ -25,13 +24,13 @@ const (
 type viewer struct {
 	// Static after construction.
 	index     int32
-	source    netip.Addr
 	view      *view
 	slow      bool // reads slowly
 	roams     bool // goes away now and then
 	looks     bool // watches a stream
 	reference bool // is one that others are compared with
 
+	node  int // which its newest socket leads to
 	fd    int
 	life  int32 // which of its sockets this is
 	stage stage
@@ -43,10 +42,13 @@ type viewer struct {
 
 	at       *list // what it shows
 	asked    bool  // waits for the answer to a subscribe
+	returns  bool  // and has brought a position
 	followed bool  // has had a list on this socket
+	drained  bool  // has been told to go elsewhere
 	watch    *list // of the one stream that it watches, or nil
 	wanted   string
 	since    time.Duration // when its newest list began
+	framed   time.Duration // when it last changed
 	heard    time.Duration
 	tries    int
 
@@ -80,7 +82,7 @@ func backoff(r *rand.Rand, tries int) time.Duration {
 	return time.Duration(r.Int64N(int64(most) + 1))
 }
 
-// connect begins a new socket.
+// connect begins a new socket: at the next node, whyever the one before ended.
 func (c *crowd) connect(v *viewer) {
 	if v.stage != stageAway {
 		return
@@ -89,9 +91,14 @@ func (c *crowd) connect(v *viewer) {
 	if v.slow {
 		buffer = slowBuffer
 	}
-	fd, err := dial(c.to, v.source, buffer)
+	if !v.reference {
+		v.node = c.o.after(v.node)
+	}
+	v.drained = false
+	to := c.o.nodes[v.node].address
+	fd, err := dial(to, sourceOf(to.Addr(), int(v.index)), buffer)
 	if err != nil {
-		c.lost(v, "dial: "+err.Error())
+		c.refusedToConnect(v, err)
 		return
 	}
 	v.life++
@@ -114,34 +121,25 @@ func (c *crowd) hangUp(v *viewer) {
 
 // leave is hangUp with a word of farewell.
 func (c *crowd) leave(v *viewer) {
-	if v.stage == stageFollowing && len(v.out) == 0 {
-		c.write(v, opClose, binary.BigEndian.AppendUint16(nil, wire.CloseNormal))
-	}
+	c.farewell(v)
 	c.hangUp(v)
 }
 
-// lost notes a socket that ended though nobody here wanted that, and comes back.
-func (c *crowd) lost(v *viewer, why string) {
-	if v.stage == stageFollowing || v.stage == stageGreeting {
-		c.tally.disconnects++
-	} else {
-		c.tally.refusals++
+func (c *crowd) farewell(v *viewer) {
+	if v.stage == stageFollowing && len(v.out) == 0 {
+		c.write(v, opClose, binary.BigEndian.AppendUint16(nil, wire.CloseNormal))
 	}
-	c.tally.reasons[why]++
-	c.hangUp(v)
-	c.after(backoff(c.rand, v.tries), v, (*crowd).connect)
-	v.tries++
 }
 
 // writable goes on with what could not be written before.
 func (c *crowd) writable(v *viewer) {
 	if v.stage == stageDialing {
 		if err := connected(v.fd); err != nil {
-			c.lost(v, "connect: "+err.Error())
+			c.refusedToConnect(v, err)
 			return
 		}
 		v.stage, v.nonce = stageShaking, c.rand.Uint64()
-		v.out = c.hello.ask(nil, v.nonce)
+		v.out = c.hello[v.node].ask(nil, v.nonce)
 	}
 	n, err := send(v.fd, v.out)
 	if err != nil && !errors.Is(err, errAgain) {
@@ -192,7 +190,7 @@ func (c *crowd) subscribe(v *viewer) {
 	if m.Pos != "" {
 		m.View = v.view.id
 	}
-	v.asked = true
+	v.asked, v.returns = true, m.Pos != ""
 	c.say(v, &m)
 }
 

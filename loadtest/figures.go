@@ -1,0 +1,135 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/dustin/go-humanize"
+)
+
+// outcome is all that a run came to. Its JSON is for machines.
+type outcome struct {
+	Result     string   `json:"result"`
+	Overloaded bool     `json:"client_overloaded"` // so that latencies are too high
+	Profile    string   `json:"profile"`
+	Options    profile  `json:"options"`
+	Seed       uint64   `json:"seed"`
+	Rows       []row    `json:"rows"`
+	Examples   []string `json:"examples,omitempty"`
+
+	Latency   latencies    `json:"latency"`
+	SameNode  *latencies   `json:"latency_same_node,omitempty"` // the anchor was at the viewer's node
+	OtherNode *latencies   `json:"latency_other_node,omitempty"`
+	Starts    startFigures `json:"starts"`
+
+	Client   clientFigures   `json:"client"`
+	Server   *serverFigures  `json:"server,omitempty"` // all nodes together
+	Nodes    []nodeFigures   `json:"nodes,omitempty"`
+	Viewers  viewerFigures   `json:"viewers"`
+	Anchors  anchorFigures   `json:"anchors"`
+	Compared comparison      `json:"compared"`
+	Faults   map[string]int  `json:"faults"`
+	Reasons  map[string]int  `json:"reasons,omitempty"` // why sockets ended and requests were refused
+	Series   []secondFigures `json:"series"`
+}
+
+type latencies struct {
+	Samples int64   `json:"samples"`
+	P50     float64 `json:"p50_ms"`
+	P90     float64 `json:"p90_ms"`
+	P99     float64 `json:"p99_ms"`
+	P999    float64 `json:"p999_ms"`
+	Max     float64 `json:"max_ms"`
+	ladder  []rung
+}
+
+func (l *latencies) String() string {
+	return fmt.Sprintf("p50 %.1f ms, p90 %.1f, p99 %.1f, p99.9 %.1f, max %.1f (%s samples)",
+		l.P50, l.P90, l.P99, l.P999, l.Max, humanize.Comma(l.Samples))
+}
+
+// startFigures are latencies from the start of a stream to a viewer that has
+// read the diff with it, by whether the view had been still for a second, and
+// by whether the stream was started at the viewer's node.
+type startFigures struct {
+	QuietSame  *latencies `json:"quiet_same_node,omitempty"`
+	QuietOther *latencies `json:"quiet_other_node,omitempty"`
+	BusySame   *latencies `json:"busy_same_node,omitempty"`
+	BusyOther  *latencies `json:"busy_other_node,omitempty"`
+}
+
+type clientFigures struct {
+	CPUPerDiff  float64 `json:"cpu_us_per_diff"`      // of the whole program
+	LoopPerDiff float64 `json:"loop_cpu_us_per_diff"` // of the viewers' loop alone
+	CPUCores    float64 `json:"cpu_cores"`
+	LagP99      float64 `json:"lag_p99_ms"`
+	Busy        float64 `json:"loop_busy"` // share of the time
+}
+
+type serverFigures struct {
+	CPUCores   float64 `json:"cpu_cores"`
+	CPUPerDiff float64 `json:"cpu_us_per_diff"`
+	Memory     int     `json:"memory_peak_bytes"`
+	Slow       int     `json:"slow_viewers"` // times that one was left behind
+}
+
+type nodeFigures struct {
+	URL      string  `json:"url"` // of its metrics
+	CPUCores float64 `json:"cpu_cores"`
+	Memory   int     `json:"memory_peak_bytes"`
+	Slow     int     `json:"slow_viewers"`
+	Restarts int     `json:"restarts"` // while measuring
+}
+
+type viewerFigures struct {
+	Most        int     `json:"most"` // that had a list at once
+	Diffs       int     `json:"diffs"`
+	DiffsPerSec float64 `json:"diffs_per_second"`
+	Bytes       int     `json:"bytes"`
+	Snapshots   int     `json:"snapshots"`
+	Resumes     int     `json:"resumes"`
+	Strolls     int     `json:"strolls"`
+	Likes       int     `json:"likes"`
+	Liked       int     `json:"likes_acknowledged"`
+	Disconnects int     `json:"disconnects"`
+	Refusals    int     `json:"refusals"`
+	Errors      int     `json:"errors"`
+	Drained     int     `json:"drained"` // sockets that a node sent on
+
+	Returns       int `json:"reconnects"` // with a position
+	Returned      int `json:"reconnects_resumed"`
+	Young         int `json:"reconnects_to_restarted"` // in the last minute
+	YoungReturned int `json:"reconnects_to_restarted_resumed"`
+}
+
+type anchorFigures struct {
+	Most        int   `json:"most"` // on air at once
+	Starts      int64 `json:"starts"`
+	Stops       int64 `json:"stops"`
+	Crashes     int64 `json:"crashes"`
+	Resumes     int64 `json:"resumes"`
+	Beats       int64 `json:"beats"`
+	Updates     int64 `json:"updates"`
+	Updated     int64 `json:"updates_acknowledged"`
+	Disconnects int64 `json:"disconnects"`
+	Errors      int64 `json:"errors"`
+	Drained     int64 `json:"drained"`             // sockets that a node sent on
+	Refusals    int64 `json:"refusals"`            // not let in, or told to try again
+	Moves       int64 `json:"moves"`               // for want of an ack, or because of a notice
+	Expired     int64 `json:"expired"`             // sessions, for missed beats
+	Unjudged    int   `json:"departures_unjudged"` // of streams that are not this run's
+}
+
+type secondFigures struct {
+	At          float64 `json:"t"` // seconds of the run
+	Viewers     int     `json:"viewers"`
+	Anchors     int     `json:"anchors"`
+	Diffs       int     `json:"diffs"`
+	Bytes       int     `json:"bytes"`
+	P50         float64 `json:"p50_ms"`
+	P99         float64 `json:"p99_ms"`
+	ClientCPU   float64 `json:"client_cores"`
+	Busy        float64 `json:"loop_busy"`
+	ServerCPU   float64 `json:"server_cores"`
+	ServerBytes int     `json:"server_memory_bytes"`
+	Connections int     `json:"server_connections"`
+}

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"time"
+)
+
+// node is one of the servers, which serve one list together, or the place where
+// one tells its metrics.
+type node struct {
+	url     string
+	host    string
+	address netip.AddrPort // looked up once
+}
+
+// findNodes looks servers up, and refuses other people's.
+func (o *options) findNodes(ctx context.Context, urls []string, scheme string) (out []node, err error) {
+	for _, url := range urls {
+		n := node{url: url}
+		if n.host, n.address, err = target(ctx, url, scheme); err != nil {
+			return nil, err
+		}
+		if err = mayLoad(n.address, o.OwnsHost); err != nil {
+			return nil, err
+		}
+		out = append(out, n)
+	}
+	return out, nil
+}
+
+// findServers looks the servers and their metrics up.
+func (o *options) findServers(ctx context.Context) (err error) {
+	if o.nodes, err = o.findNodes(ctx, o.URL, "ws"); err != nil {
+		return fmt.Errorf("--url: %w", err)
+	}
+	if o.metrics, err = o.findNodes(ctx, o.Metrics, "http"); err != nil {
+		return fmt.Errorf("--metrics: %w", err)
+	}
+	switch len(o.metrics) {
+	case 0, 1, len(o.nodes):
+		return nil
+	}
+	return fmt.Errorf("--metrics: there are %d, give one, or one for each of the %d servers", len(o.metrics), len(o.nodes))
+}
+
+// leastOnAir is how many anchors must at least be on air together: half of those
+// who would be, between broadcasts, or all.
+func (o *options) leastOnAir() int {
+	if o.AnchorLife == 0 {
+		return o.Anchors
+	}
+	return int(float64(o.Anchors) / 2 * float64(o.AnchorLife) / float64(o.AnchorLife+o.RestFor))
+}
+
+// many reports that there is another node to go to.
+func (o *options) many() bool { return len(o.nodes) > 1 }
+
+// patience is how long a client waits to be let in, or for an answer: not so
+// long where there is another node to ask.
+func (o *options) patience() time.Duration {
+	if o.many() {
+		return 10 * time.Second
+	}
+	return 30 * time.Second
+}
+
+// after is the node that a client of one goes to next.
+func (o *options) after(node int) int { return (node + 1) % len(o.nodes) }
