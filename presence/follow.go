@@ -121,7 +121,7 @@ func (n *Node) heard(a *Applied) {
 				close(n.ready)
 			}
 		}
-	case b.boot == n.out.boot() && (b.boot > n.seen.boot || b.no > n.seen.no): // not just a batch that came twice
+	case b.boot > n.over.Load() && b.boot == n.out.boot() && (b.boot > n.seen.boot || b.no > n.seen.no): // not just a batch that came twice
 		n.cfg.Logger.Warn().Msg("the other nodes have declared this one lost")
 		n.joinAgain()
 	}
@@ -139,7 +139,7 @@ func (n *Node) resay(b said) {
 // recount has all that this node counts go to the log again.
 func (n *Node) recount() {
 	n.out.likes.resend(nil)
-	n.Read(func(r *Registry) { n.out.viewers.resend(r.viewed(n.cfg.Name)) })
+	n.Read(func(r *Registry) { n.out.viewers.resend(r.viewed(n.cfg.Name, n.origin)) })
 }
 
 // joinAgain has the node join under another boot.

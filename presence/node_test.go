@@ -241,7 +241,9 @@ func TestNodeDeclaredLost(t *testing.T) {
 	bubble(t, func(t *testing.T, l *memLog) {
 		n, stop := run(t, l, NodeConfig{})
 		_, _ = n.Do(t.Context(), started(1, "ann"))
+		_, _ = n.Do(t.Context(), started(3, "cat"))
 		n.Viewers(id(1), 3)
+		n.Viewers(id(3), 4)
 		n.Like(id(1), 2)
 		l.mu.Lock() // a batch of its own comes twice
 		l.put(Sealed{Node: "a", Boot: 1, No: l.last[speaker{"a", 1}], Bytes: l.entries[len(l.entries)-1].Batch})
@@ -251,6 +253,7 @@ func TestNodeDeclaredLost(t *testing.T) {
 		n.Read(func(r *Registry) { check(t, "boot", r.boot("a"), 1) })
 		b, stopB := run(t, l, NodeConfig{Name: "b"})
 		l.set(nil, func(s Sealed) bool { return s.Node != "a" })
+		n.Viewers(id(3), 0) // is lost with the batch that says so
 		time.Sleep(5 * time.Second)
 		b.Read(func(r *Registry) { check(t, "lost", r.Peers(), 1) })
 		l.set(nil, nil)
@@ -268,6 +271,7 @@ func TestNodeDeclaredLost(t *testing.T) {
 			check(t, "back", r.Peers(), 2)
 			check(t, "another boot", r.boot("a") > 1, true)
 			check(t, "viewers", r.Session(id(1)).Viewers, 3)
+			check(t, "viewers that went meanwhile", r.Session(id(3)).Viewers, 0)
 			check(t, "likes", r.Session(id(1)).Likes, 2)
 		})
 		if err := stop(); err != nil {

@@ -280,11 +280,20 @@ func (r *Registry) Keeper() string {
 	return keeper.name
 }
 
-// viewed are the sessions of which a node's viewers are counted.
-func (r *Registry) viewed(node string) (of []Session) {
-	if p, _ := r.peers.find(node); p != nil {
-		for i := range p.viewers {
+// viewed are the sessions of which a process's viewers are counted, or will be
+// again when it joins.
+func (r *Registry) viewed(node string, origin uint64) (of []Session) {
+	add := func(viewers map[uint32]int64) {
+		for i := range viewers {
 			of = append(of, r.sessions[i].stream.Session)
+		}
+	}
+	if p, _ := r.peers.find(node); p != nil {
+		add(p.viewers)
+	}
+	for _, d := range r.peers.departed {
+		if d.name == node && d.origin == origin {
+			add(d.viewers)
 		}
 	}
 	return of
