@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"onair/presence"
@@ -126,9 +127,11 @@ func (l *Log) found(ctx context.Context, have *presence.Registry) error {
 		have = presence.NewRegistry()
 	}
 	writing, done := context.WithCancel(ctx)
-	go l.hold(writing)
+	var holding sync.WaitGroup
+	holding.Go(func() { l.hold(writing) })
 	s, err := l.write(ctx, have)
 	done()
+	holding.Wait()
 	if err != nil {
 		return err
 	}

@@ -45,12 +45,12 @@ func flags(args ...string) input { return input{args: args} }
 func yamlFile(text string) input { return input{file: text} }
 func env(lines ...string) input  { return input{env: lines} }
 
-// TestRefusals: the whole message, which names the source and the key.
 // sharing is flags of a node that signs as others do.
 func sharing(args ...string) input {
 	return flags(append(args, "--auth.secret", strings.Repeat("s", 32), "--push.key", "p", "--play.key", "p")...)
 }
 
+// TestRefusals: the whole message, which names the source and the key.
 func TestRefusals(t *testing.T) {
 	for want, in := range map[string]input{
 		// Keys nobody knows.
