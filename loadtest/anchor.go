@@ -96,6 +96,7 @@ type anchor struct {
 	tag  string
 
 	node     int           // which its newest socket leads to
+	step     int           // from there to the next
 	interval time.Duration // of beats, 0 before the first welcome
 	session  string        // to resume, or ""
 	pending  *wire.Start   // is not answered yet, and so repeated as it was
@@ -104,12 +105,11 @@ type anchor struct {
 	starts   int
 }
 
-// anchor is the i-th. Those of a view are spread over the nodes.
+// anchor is the i-th.
 func (a *anchors) anchor(i int) *anchor {
-	return &anchor{
-		anchors: a, i: i, rand: rand.New(rand.NewPCG(a.o.Seed, uint64(i)+2)), tag: tagOf(a.ledger.run, i%a.o.Views),
-		node: (i/a.o.Views + i%a.o.Views) % len(a.o.nodes),
-	}
+	x := &anchor{anchors: a, i: i, rand: rand.New(rand.NewPCG(a.o.Seed, uint64(i)+2)), tag: tagOf(a.ledger.run, i%a.o.Views)}
+	x.node, x.step = a.o.way(i)
+	return x
 }
 
 // How a broadcast's socket ended.

@@ -103,7 +103,7 @@ const theSession = "abcdefghijklmnopqrstuvwxyz"
 
 func theEntry() wire.Entry { return entry("8888_a", 1) }
 
-// perform has one anchor broadcast, first at node 1 of those, until the nodes
+// perform has one anchor broadcast, first at node 0 of those, until the nodes
 // have heard what is wanted, in that order, among other things.
 func perform(t *testing.T, nodes int, how script, want ...string) (*anchors, *theatre) {
 	t.Helper()
@@ -177,7 +177,7 @@ func TestAnchorIsSentOn(t *testing.T) {
 					drain(s)
 				}
 				return ok
-			}), "1 start", "1 beat", "0 resume", "0 beat")
+			}), "0 start", "0 beat", "1 resume", "1 beat")
 			if got, want := a.tally(), [6]int64{1, 1, 0, 1, 0, 0}; got != want {
 				t.Errorf("starts, resumes, disconnects, drained, refusals, moves: %d, want %d", got, want)
 			}
@@ -194,7 +194,7 @@ func TestAnchorRepeatsStart(t *testing.T) {
 			s.say(&wire.Error{ID: startID, Code: wire.CodeUnknown, Message: "x"})
 		}
 		return ok
-	}), "1 start", "0 start", "0 beat")
+	}), "0 start", "1 start", "1 beat")
 	first, second := h.asked[0].(*wire.Start), h.asked[1].(*wire.Start)
 	if first.Key == "" || first.Key != second.Key || first.Title != second.Title || string(first.Extra) != string(second.Extra) {
 		t.Errorf("repeated %+v as %+v", first, second)
@@ -210,18 +210,18 @@ func TestAnchorTriesAgain(t *testing.T) {
 	a, _ := perform(t, 3, func(s *socket, m wire.Message) bool {
 		switch m := m.(type) {
 		case *wire.Beat:
-			if s.node == 1 {
+			if s.node == 0 {
 				s.conn.CloseNow()
 				return true
 			}
 		case *wire.Resume:
-			if s.node == 2 {
+			if s.node == 1 {
 				s.say(&wire.Error{ID: m.ID, Code: wire.CodeUnavailable, Message: "x"})
 				return true
 			}
 		}
 		return false
-	}, "1 start", "2 resume", "0 resume", "0 beat")
+	}, "0 start", "1 resume", "2 resume", "2 beat")
 	if got, want := a.tally(), [6]int64{1, 1, 1, 0, 1, 0}; got != want {
 		t.Errorf("got %d, want %d", got, want)
 	}
@@ -231,9 +231,9 @@ func TestAnchorTriesAgain(t *testing.T) {
 func TestAnchorGoesWithoutAck(t *testing.T) {
 	silent := func(s *socket, m wire.Message) bool {
 		_, ok := m.(*wire.Beat)
-		return ok && s.node == 1
+		return ok && s.node == 0
 	}
-	a, _ := perform(t, 2, silent, "1 start", "1 beat", "0 resume", "0 beat")
+	a, _ := perform(t, 2, silent, "0 start", "0 beat", "1 resume", "1 beat")
 	if got, want := a.tally(), [6]int64{1, 1, 0, 0, 0, 1}; got != want {
 		t.Errorf("got %d, want %d", got, want)
 	}
@@ -251,7 +251,7 @@ func degraded(taken func(node int) bool) script {
 		switch m := m.(type) {
 		case *wire.Beat:
 			switch {
-			case s.node != 1:
+			case s.node != 0:
 				return false
 			case gone:
 				s.say(&wire.Error{ID: id, Code: wire.CodeSessionGone, Message: "x"})
@@ -275,8 +275,8 @@ func degraded(taken func(node int) bool) script {
 // TestAnchorHasSecondSocket: told of a degraded node, an anchor tries the others
 // with a second socket, and goes over to it.
 func TestAnchorHasSecondSocket(t *testing.T) {
-	a, _ := perform(t, 3, degraded(func(node int) bool { return node == 0 }),
-		"1 start", "1 beat", "2 resume", "0 resume", "0 beat")
+	a, _ := perform(t, 3, degraded(func(node int) bool { return node == 2 }),
+		"0 start", "0 beat", "1 resume", "2 resume", "2 beat")
 	if got, want := a.tally(), [6]int64{1, 1, 0, 0, 0, 1}; got != want {
 		t.Errorf("got %d, want %d", got, want)
 	}
@@ -291,7 +291,7 @@ func TestAnchorHasSecondSocket(t *testing.T) {
 // tries again, and takes held acks for no promise.
 func TestAnchorStays(t *testing.T) {
 	a, _ := perform(t, 2, degraded(func(int) bool { return false }),
-		"1 start", "1 beat", "0 resume", "1 beat", "0 resume", "1 beat")
+		"0 start", "0 beat", "1 resume", "0 beat", "1 resume", "0 beat")
 	if got, want := a.tally(), [6]int64{1, 0, 0, 0, 0, 0}; got != want {
 		t.Errorf("got %d, want %d", got, want)
 	}
@@ -308,9 +308,9 @@ func TestAnchorStopsAgain(t *testing.T) {
 				}
 				return ok
 			})
-			want := []string{"1 stop", "0 resume", "1 start"}
+			want := []string{"0 stop", "1 resume", "0 start"}
 			if !gone {
-				want = []string{"1 stop", "0 resume", "0 stop", "1 start"}
+				want = []string{"0 stop", "1 resume", "1 stop", "0 start"}
 			}
 			how := func(s *socket, m wire.Message) bool {
 				if m, ok := m.(*wire.Resume); ok && gone {

@@ -51,7 +51,7 @@ type request struct {
 func (a *anchor) broadcast(ctx context.Context) error {
 	b := &broadcast{anchor: a, sent: map[wire.ID]request{}}
 	defer b.readers.Wait()
-	a.node = a.o.after(a.node)
+	a.node = a.o.after(a.node, a.step)
 	to, err := b.call(a.node)
 	if err != nil {
 		return err

@@ -97,11 +97,12 @@ func tagOf(run string, view int) string { return run + "-" + itoa(view) }
 func (c *crowd) enlist(i int) {
 	round := i / c.o.Views
 	v := &viewer{
-		index: int32(len(c.viewers)), view: c.views[i%c.o.Views], node: (round + i%c.o.Views) % len(c.o.nodes),
+		index: int32(len(c.viewers)), view: c.views[i%c.o.Views],
 		slow: share(round, c.o.SlowShare), looks: share(round, c.o.WatchShare), fd: -1,
 	}
 	v.roams = !v.slow && share(round+round/7, c.o.AwayShare)
 	v.at = v.view.start
+	v.node, v.step = c.o.way(i)
 	c.viewers = append(c.viewers, v)
 }
 
@@ -235,7 +236,9 @@ func (c *crowd) round() error {
 	if n > 0 {
 		end := c.clock()
 		c.tally.busy += end - began
-		record(c.counts.lag, c.lag.lag(end), int64(n))
+		if !c.calm {
+			record(c.counts.lag, c.lag.lag(end), int64(n))
+		}
 	}
 	return nil
 }

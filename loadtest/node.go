@@ -66,5 +66,16 @@ func (o *options) patience() time.Duration {
 	return 30 * time.Second
 }
 
-// after is the node that a client of one goes to next.
-func (o *options) after(node int) int { return (node + 1) % len(o.nodes) }
+// way is how the i-th client goes about the nodes: up or down, so that not all
+// of one node meet at the next, and from before which it begins with. The clients
+// of a view begin at all.
+func (o *options) way(i int) (node, step int) {
+	round := i / o.Views
+	step = 1 - round%2*2
+	return o.after(round+i%o.Views, -step), step
+}
+
+// after is the node that a client goes to next.
+func (o *options) after(node, step int) int {
+	return (node + step + len(o.nodes)) % len(o.nodes)
+}

@@ -198,9 +198,13 @@ func (t *test) phases(ctx, crowdCtx context.Context, bar *progress) {
 	t.until(ctx, crowdCtx, func() bool {
 		return t.crowd.missing() <= roaming(t.o) && int(t.anchors.live.Load()) >= t.o.leastOnAir()
 	})
-	t.crowd.do(crowdCtx, t.crowd.measure)
+	in := 0
+	t.crowd.do(crowdCtx, func() {
+		t.crowd.measure()
+		in = t.o.Viewers - t.crowd.missing()
+	})
 	t.before = t.figures(crowdCtx)
-	bar.say(fmt.Sprintf("all are in after %v, measuring for %v", t.before.at.Round(100*time.Millisecond), t.o.Duration))
+	bar.say(fmt.Sprintf("measuring for %v, with %d viewers and %d anchors", t.o.Duration, in, t.anchors.live.Load()))
 	pause(ctx, t.o.Duration)
 	t.interrupted = ctx.Err() != nil
 	t.after = t.figures(crowdCtx)

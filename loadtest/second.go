@@ -24,7 +24,7 @@ func (b *broadcast) look() {
 		return
 	}
 	found := make(chan *second, 1)
-	wait, session, first, err := backoff(b.rand, 0), b.session, b.node, error(nil)
+	wait, session, first, step := backoff(b.rand, 0), b.session, b.node, b.step
 	to, err := b.call(first)
 	if err != nil {
 		return
@@ -36,7 +36,7 @@ func (b *broadcast) look() {
 		// All that follows is bounded, and whoever looks waits for it.
 		ctx := context.Background()
 		pause(ctx, wait)
-		for to.node = a.o.after(first); to.node != first; to.node = a.o.after(to.node) {
+		for to.node = a.o.after(first, step); to.node != first; to.node = a.o.after(to.node, step) {
 			if s := a.resumeAt(ctx, to, session); s != nil {
 				found <- s
 				return

@@ -31,6 +31,7 @@ type viewer struct {
 	reference bool // is one that others are compared with
 
 	node  int // which its newest socket leads to
+	step  int // from there to the next
 	fd    int
 	life  int32 // which of its sockets this is
 	stage stage
@@ -92,7 +93,7 @@ func (c *crowd) connect(v *viewer) {
 		buffer = slowBuffer
 	}
 	if !v.reference {
-		v.node = c.o.after(v.node)
+		v.node = c.o.after(v.node, v.step)
 	}
 	v.drained = false
 	to := c.o.nodes[v.node].address
