@@ -257,7 +257,7 @@ func (a *anchor) begin(ctx context.Context, id wire.ID, c presence.Command) erro
 		session: st.Session, code: st.Code, lease: result.Lease, term: result.Term, settings: a.server.settings(),
 	})
 	a.heard = time.Now()
-	if !a.server.holders.holds(a, st.Session) {
+	if !a.server.holders.claim(a, st.Session, a.server.node) {
 		a.keep(nil) // it has ended or moved on since
 	}
 	a.send(&wire.Started{

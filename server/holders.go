@@ -39,12 +39,17 @@ func (h *holders) remove(a *anchor) {
 	h.mu.Unlock()
 }
 
-// holds reports whether the log, as far as it was applied, has the session on
-// that socket.
-func (h *holders) holds(a *anchor, s presence.Session) bool {
+// claim has a socket hold the session, if it does by the registry, and reports
+// whether so. The log may have said it while the list was rebuilt, and then
+// nobody was told.
+func (h *holders) claim(a *anchor, s presence.Session, node *presence.Node) (mine bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.bySession[s] == a
+	node.Read(func(r *presence.Registry) { mine = r.Holder(s) == a.id })
+	if mine {
+		h.bySession[s] = a
+	}
+	return mine
 }
 
 func (h *holders) each(f func(*anchor)) {

@@ -92,6 +92,12 @@ func openMemory(t *testing.T) presence.Log {
 
 func serveLog(t *testing.T, store presence.Log, flags ...string) *testServer {
 	t.Helper()
+	return serveOn(t, store, false, flags...)
+}
+
+// serveOn starts a server on a log that is shared, or not.
+func serveOn(t *testing.T, store presence.Log, shared bool, flags ...string) *testServer {
+	t.Helper()
 	s := &testServer{t: t, public: sockettest.Listen(), host: "server", secret: processSecret}
 	args := append([]string{
 		"--auth.secret", processSecret, "--viewer.anonymous=true", "--node", "n1", "--data", "memory",
@@ -101,7 +107,7 @@ func serveLog(t *testing.T, store presence.Log, flags ...string) *testServer {
 		t.Fatal(err)
 	}
 	logger, level := newLogger(cfg, s)
-	if s.s, err = newServer(t.Context(), cfg, store, false, prometheus.NewRegistry(), logger, level); err != nil {
+	if s.s, err = newServer(t.Context(), cfg, store, shared, prometheus.NewRegistry(), logger, level); err != nil {
 		t.Fatal(err)
 	}
 	ops := sockettest.Listen()
