@@ -146,7 +146,7 @@ func (n *Node) recount() {
 func (n *Node) joinAgain() {
 	n.over.Store(n.out.boot())
 	for _, h := range n.healing {
-		h.own, h.all = false, false // what was on its way may be refused
+		h.own, h.all, h.raised = false, false, false // what was on its way may be refused
 	}
 	n.poke()
 }

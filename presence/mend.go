@@ -245,7 +245,7 @@ func losses(old, now *Registry, shared uint64, pick func(*lease) bool) []Command
 // twice, and no client waits for it.
 func mends(c Command) bool {
 	switch c := c.(type) {
-	case *Restore, *Bury:
+	case *Restore, *Bury, *RaiseRules:
 		return true
 	case *Ban:
 		return c.Lost != 0

@@ -13,6 +13,7 @@ type healing struct {
 	shared uint64    // the last entry that both histories have
 	own    bool      // what this node is to put back itself has been queued
 	all    bool      // so has what nobody else did
+	raised bool      // so have the rules by which others can read it
 }
 
 // load gives the node the list as it is in the log, for the first time.
@@ -83,6 +84,9 @@ func (n *Node) rebuild(ctx context.Context, cause error) error {
 	n.reg = r
 	n.mu.Unlock()
 	shared := common(old, r)
+	for _, h := range n.healing { // of losses that this one came upon
+		h.shared = common(h.old, r)
+	}
 	if shared < old.Num() && rebuildCause(cause) != "diverged" {
 		n.healing = append(n.healing, &healing{old: old, shared: shared})
 	}
@@ -143,7 +147,8 @@ func (n *Node) heal() {
 // others have done so leaves that to them.
 func (n *Node) putBack(h *healing) {
 	if n.reg.rules < 2 {
-		h.own, h.all = true, true // the others could not read it
+		n.raiseAgain(h)
+		return
 	}
 	if !h.own {
 		h.own = true
@@ -159,6 +164,17 @@ func (n *Node) putBack(h *healing) {
 		if since < othersWithin {
 			n.mend(losses(h.old, n.reg, h.shared, everyone))
 		}
+	}
+}
+
+// raiseAgain puts back that the rules were raised: without it nobody could read
+// the rest. Where they never were, nothing is put back.
+func (n *Node) raiseAgain(h *healing) {
+	if h.old.rules < 2 {
+		h.own, h.all = true, true
+	} else if !h.raised {
+		h.raised = true
+		n.mend([]Command{&RaiseRules{h.old.rules}})
 	}
 }
 

@@ -216,6 +216,40 @@ func TestLostTailOfALostNode(t *testing.T) {
 	})
 }
 
+// A loss that comes upon another one, and takes more, is made good with it.
+func TestLossUponLoss(t *testing.T) {
+	bubble(t, func(t *testing.T, l *memLog) {
+		f := newFleet(t, l, 0)
+		f.do("a", started(1, "ann"))
+		f.pass(2000)
+		before := f.entries()
+		f.do("b", started(2, "bob"))
+		l.lose(f.entries() - before)
+		f.pass(600)
+		l.lose(f.entries() - before + 4)
+		f.pass(6000)
+		r := f.agree(crew...)
+		check(t, "live", r.Len(), 2)
+		check(t, "what views saw leave", fmt.Sprint(f.left(0)), "[]")
+	})
+}
+
+// The rules are raised again when the log has lost that they were: only then can
+// the nodes read what is put back.
+func TestLostRaise(t *testing.T) {
+	bubble(t, func(t *testing.T, l *memLog) {
+		f := newFleet(t, l, 0)
+		f.do("a", started(1, "ann"))
+		check(t, "raised", f.agree(crew...).rules, Rules)
+		l.lose(f.entries() - 2)
+		f.pass(5000)
+		r := f.agree(crew...)
+		check(t, "raised again", r.rules, Rules)
+		check(t, "live", r.Len(), 1)
+		check(t, "what views saw leave", fmt.Sprint(f.left(0)), "[]")
+	})
+}
+
 // A log that has lost everything goes on with the list of the first node that
 // looks, and the others add what that one lacks.
 func TestEmptiedLog(t *testing.T) {
