@@ -14,7 +14,7 @@ import (
 )
 
 // called runs the command with nothing in its environment.
-func called(t *testing.T, args ...string) (code int, out, errs string) {
+func called(t testing.TB, args ...string) (code int, out, errs string) {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
 	code = run(t.Context(), args, func(string) string { return "" }, &stdout, &stderr)

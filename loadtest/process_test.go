@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -20,16 +21,29 @@ const testSecret = "a secret of thirty-two bytes or more for tests"
 type onair struct {
 	address, ops string
 	kill         func() // and wait until it is gone
+	stop         func() // as an operator does, likewise
 }
 
-// startServer starts one, which is killed when the test ends. Its beats are slow
-// enough for a busy machine.
+// startServer builds and starts one.
 func startServer(t *testing.T, flags ...string) *onair {
+	t.Helper()
+	return start(t, buildServer(t), flags...)
+}
+
+// buildServer gives the file of the server as it is in the tree.
+func buildServer(t testing.TB) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "onair")
 	if out, err := exec.Command("go", "build", "-o", file, "../server").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
+	return file
+}
+
+// start starts a server, which is killed when the test ends. Its beats are slow
+// enough for a busy machine.
+func start(t testing.TB, file string, flags ...string) *onair {
+	t.Helper()
 	cmd := exec.Command(file, append([]string{
 		"--listen", "127.0.0.1:0", "--ops.listen", "127.0.0.1:0", "--data", "memory", "--log.format", "json",
 		"--heartbeat.interval", "3s", "--auth.secret", testSecret, "--viewer.anonymous", "true",
@@ -53,14 +67,15 @@ func startServer(t *testing.T, flags ...string) *onair {
 		}
 		cmd.Wait()
 	}()
-	kill := func() {
-		cmd.Process.Kill()
+	end := func(sig os.Signal) {
+		_ = cmd.Process.Signal(sig) // it may be gone
 		<-over
 	}
+	kill := func() { end(os.Kill) }
 	t.Cleanup(kill)
 	select {
 	case s := <-serving:
-		s.kill = kill
+		s.kill, s.stop = kill, func() { end(syscall.SIGTERM) }
 		return s
 	case <-over:
 		t.Fatal("the server ended at once")
