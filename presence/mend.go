@@ -150,6 +150,9 @@ func (r *Registry) mend(i uint32, c *Restore) {
 	if was.filmed >= c.Lost && s.filmed < c.Lost {
 		r.mendMedia(i, was)
 	}
+	if first := was.stream.StartedAt; first < s.stream.StartedAt { // its start came again
+		r.change(i, ByRepair, func(st *Stream) { st.StartedAt = first })
+	}
 	liked := int64(0)
 	for _, l := range was.likes {
 		liked += max(0, s.like(l.by, l.n))
@@ -313,7 +316,8 @@ func (l *losing) changed(was, is *session) bool {
 		was.moved >= l.lost && is.moved < l.lost ||
 		was.filmed >= l.lost && is.filmed < l.lost ||
 		was.stream.State != Starting && is.stream.State == Starting ||
-		was.stream.Likes > is.stream.Likes
+		was.stream.Likes > is.stream.Likes ||
+		was.stream.StartedAt < is.stream.StartedAt
 }
 
 // addKeys adds the keys that the clients used.

@@ -144,3 +144,24 @@ func good(rt *rapid.T, old, before, now *Registry, shared uint64, since int) {
 		}
 	}
 }
+
+// A session whose start came again in the new history, since the batch was tried
+// again, has begun when its client was told.
+func TestFirstStartCounts(t *testing.T) {
+	x := newTape(t)
+	x.do(&SetSettings{Settings{Revision: 1, Interval: 10_000, Missed: 3, Grace: 1_000}})
+	tried, lost := started(1, "ann"), x.num+1
+	y := newTape(t)
+	for _, e := range x.entries {
+		y.apply(e)
+	}
+	y.num, y.time, y.repl = x.num, x.time+700, "r2"
+	y.speaks["a"] = &Batch{Boot: 1, No: x.speaks["a"].No}
+	first := x.do(tried).Stream.StartedAt
+	check(t, "again", y.do(tried).Stream.StartedAt, first+700)
+	for _, c := range losses(x.r, y.r, lost-1, everyone) {
+		y.doOn("b", c)
+	}
+	check(t, "put back", y.r.Session(id(1)).StartedAt, first)
+	check(t, "and once", len(losses(x.r, y.r, lost-1, everyone)), 0)
+}

@@ -212,8 +212,12 @@ func (n *Node) settle(ctx context.Context) error {
 func (n *Node) leave() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
+	if n.over.Load() >= n.boot && n.rejoin(ctx) != nil {
+		return // nobody would listen
+	}
+	n.handOver()
 	b := n.batch(true)
-	b.Commands = []Command{&Leave{}}
+	b.Commands = append(b.Commands, &Leave{})
 	if err := n.log.Append(ctx, b.Seal()); err != nil {
 		n.cfg.Logger.Warn().Err(err).Msg("could not say that this node leaves")
 	}

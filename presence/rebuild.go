@@ -167,6 +167,16 @@ func (n *Node) putBack(h *healing) {
 	}
 }
 
+// handOver puts back what the node still has to when it leaves, since it may be
+// the last that knows.
+func (n *Node) handOver() {
+	for _, h := range n.healing {
+		if !h.all && n.reg.rules >= 2 {
+			n.mend(losses(h.old, n.reg, h.shared, everyone))
+		}
+	}
+}
+
 // raiseAgain puts back that the rules were raised: without it nobody could read
 // the rest. Where they never were, nothing is put back.
 func (n *Node) raiseAgain(h *healing) {

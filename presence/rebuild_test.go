@@ -216,6 +216,29 @@ func TestLostTailOfALostNode(t *testing.T) {
 	})
 }
 
+// A node that leaves while it puts back what was lost does so at once.
+func TestLostTailOfALeavingNode(t *testing.T) {
+	bubble(t, func(t *testing.T, l *memLog) {
+		f := newFleet(t, l, 0)
+		before := f.entries()
+		f.do("c", started(1, "ann"))
+		l.set(nil, func(s Sealed) bool { return s.Node == "a" }) // the others are heard no more
+		l.lose(f.entries() - before)
+		f.pass(600)
+		f.nodes["a"].Read(func(r *Registry) { check(t, "at first nobody puts it back", r.Session(id(1)) == nil, true) })
+		if err := f.stops["a"](); err != nil {
+			t.Error(err)
+		}
+		r := NewRegistry()
+		for _, e := range l.entries {
+			if _, err := r.Apply(e); err != nil {
+				t.Fatal(err)
+			}
+		}
+		check(t, "put back", r.Session(id(1)) != nil, true)
+	})
+}
+
 // A loss that comes upon another one, and takes more, is made good with it.
 func TestLossUponLoss(t *testing.T) {
 	bubble(t, func(t *testing.T, l *memLog) {
