@@ -315,6 +315,9 @@ func (a *anchor) stop(ctx context.Context, m *wire.Stop, h *held) error {
 	a.stopping = true
 	a.hold.Unlock()
 	result, e := a.server.do(ctx, &presence.Stop{Session: h.session, Reason: presence.Stopped, By: who, Holder: a.id})
+	if e == nil {
+		a.server.holders.drop(a, h.session)
+	}
 	a.hold.Lock()
 	a.stopping = false
 	a.hold.Unlock()

@@ -52,6 +52,17 @@ func (h *holders) claim(a *anchor, s presence.Session, node *presence.Node) (min
 	return mine
 }
 
+// drop has a socket no longer hold a session that it was told has ended. The
+// log may have said it while the list was rebuilt, and then would say it again
+// to a socket that may hold another session by now.
+func (h *holders) drop(a *anchor, s presence.Session) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.bySession[s] == a {
+		delete(h.bySession, s)
+	}
+}
+
 func (h *holders) each(f func(*anchor)) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -39,3 +39,35 @@ func TestStartedWhileTheListIsRebuilt(t *testing.T) {
 		}
 	})
 }
+
+// TestStoppedWhileTheListIsRebuilt: a socket that was told that its session is
+// stopped may hold the next one, and is not told of the end again.
+func TestStoppedWhileTheListIsRebuilt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		redis := redismodel.New(redismodel.Options{})
+		link := redis.Dial(1, redismodel.Weather{})
+		s := serveOn(t, redislog.Open(redislog.Options{Client: link.Client()}), true)
+		alice := s.anchor("alice")
+		answerTo[*wire.Started](alice, &wire.Start{ID: alice.id(), Title: "Hello"})
+		time.Sleep(10 * time.Second)
+		link.Set(redismodel.Weather{Deaf: true})
+		redis.Failover(5*time.Second, 0) // the node has read what is lost
+		if err := alice.tell(&wire.Stop{ID: alice.id()}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(100 * time.Millisecond)
+		link.Set(redismodel.Weather{})
+		expect[*wire.Stopped](alice)
+		alice.tell(&wire.Start{ID: alice.id(), Title: "Anew"})
+		time.Sleep(10 * time.Second) // the views no longer stand still
+		alice.tell(&wire.Beat{ID: alice.id(), N: 1})
+		for {
+			switch m := alice.next().Message.(type) {
+			case *wire.Ended, *wire.Error:
+				t.Fatalf("told %+v", m)
+			case *wire.Ack:
+				return
+			}
+		}
+	})
+}
