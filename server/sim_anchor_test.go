@@ -102,7 +102,6 @@ func (a *simAnchor) id() wire.ID {
 // start goes live; the same key goes with every try. It gives up when the run
 // is over, or when it must not be.
 func (a *simAnchor) start() bool {
-	a.keys++
 	key := fmt.Sprintf("%s-%d", a.name, a.keys)
 	for a.w.since() < simActs+simInterval {
 		sent := time.Now()
@@ -111,11 +110,17 @@ func (a *simAnchor) start() bool {
 		case *wire.Started:
 			a.session = a.w.oracle.started(a.name, m, sent, n)
 			a.live, a.tries, a.waits, a.degraded = true, 0, time.Time{}, false
+			a.keys++
 			return true
 		case *wire.Error:
-			if m.Code == wire.CodeBanned || m.Code == wire.CodeSessionGone {
+			switch m.Code {
+			case wire.CodeSessionGone: // its session has ended before it heard of it
+				a.keys++
 				a.drop()
-				return false // its own key's session has ended before it heard of it
+				return false
+			case wire.CodeBanned: // an earlier try may yet take effect: it keeps the key
+				a.drop()
+				return false
 			}
 		}
 		a.drop()

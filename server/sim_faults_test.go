@@ -135,7 +135,6 @@ func (w *world) downRedis(r *rand.Rand) {
 	w.redis.Down()
 	w.later(between(r, 200*time.Millisecond, 6*time.Second), func() {
 		w.note("redis is up")
-		w.oracle.shaken()
 		w.redis.Up()
 	})
 }
@@ -189,12 +188,10 @@ func (w *world) failOver(r *rand.Rand) {
 		step = between(r, -20*time.Second, 20*time.Second)
 	}
 	w.note("redis fails over: it loses %v, and its clock is set by %v", lost, step)
-	w.oracle.shaken()
 	w.redis.Failover(lost, step)
 }
 
 func (w *world) empty(r *rand.Rand) {
-	w.oracle.shaken()
 	if r.IntN(2) == 0 {
 		w.note("redis is flushed")
 		w.redis.Flush()

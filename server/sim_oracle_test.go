@@ -22,7 +22,8 @@ type oracle struct {
 	sessions []*simSession
 	bans     map[string]*simBan
 	likes    map[string]int64 // asked for, by code
-	lost     time.Time        // when the log last lost something, or got another history
+	history  string           // of the newest entry
+	lost     time.Time        // when that began
 	faults   []violation
 }
 
@@ -44,20 +45,19 @@ type simState struct {
 // simSession is a session that its anchor was told of.
 type simSession struct {
 	presence.Session
-	anchor    string
-	code      string
-	startedAt int64
-	nth       int
-	began     time.Time          // when its start was sent
-	acked     time.Time          // when it was first answered
-	heard     []simBeat          // acknowledged
-	leaving   time.Time          // when its anchor first asked for the end, or went away
-	stopped   time.Time          // when the end was acknowledged
-	told      time.Time          // when its anchor was told that it is over
-	ended     bool               // some node has seen its end
-	gone      bool               // so has a viewer
-	titles    []string           // what it may be called: the last one that was acknowledged, and those since
-	likes     map[*simNode]int64 // acknowledged
+	anchor  string
+	code    string
+	nth     int
+	began   time.Time          // when its start was sent
+	acked   time.Time          // when it was first answered
+	heard   []simBeat          // acknowledged
+	leaving time.Time          // when its anchor first asked for the end, or went away
+	stopped time.Time          // when the end was acknowledged
+	told    time.Time          // when its anchor was told that it is over
+	ended   bool               // some node has seen its end
+	gone    bool               // so has a viewer
+	titles  []string           // what it may be called: the last one that was acknowledged, and those since
+	likes   map[*simNode]int64 // acknowledged
 }
 
 // simBeat is a beat that was acknowledged, or a start or a resume.
@@ -99,14 +99,11 @@ func (o *oracle) fault(kind, format string, args ...any) {
 func (o *oracle) appended(num uint64, repl string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.written[entryName{num, repl}] = time.Now()
-}
-
-// shaken notes that the log has lost something, or that its history is another.
-func (o *oracle) shaken() {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.lost = time.Now()
+	now := time.Now()
+	o.written[entryName{num, repl}] = now
+	if o.history != repl {
+		o.history, o.lost = repl, now
+	}
 }
 
 // left notes that a node crashed or was stopped.
@@ -142,7 +139,7 @@ func (o *oracle) applied(n *simNode, r *presence.Registry, e presence.Entry) {
 		o.look(n, r, s, st)
 	}
 	for anchor, b := range o.bans {
-		if st.after(b.acked) && b.lifted.IsZero() && o.calm(st) && r.Live(anchor) != nil {
+		if st.after(b.acked) && b.lifted.IsZero() && o.calm(n, st) && r.Live(anchor) != nil {
 			o.fault("stop-back", "%v has %s live at %d, who is banned", n, anchor, st.name.num)
 			b.lifted = time.Now()
 		}
@@ -172,11 +169,15 @@ func sameStream(a, b *presence.Stream) bool { return fmt.Sprintf("%+v", *a) == f
 func (st *simState) after(t time.Time) bool { return !t.IsZero() && st.written.After(t) }
 
 // healWithin is for how long after a loss the log may lack what the nodes are
-// putting back.
+// putting back, while they can.
 const healWithin = 5 * time.Second
 
-// calm tells whether a state was written when nothing had been lost for a while.
-func (o *oracle) calm(st *simState) bool { return st.written.Sub(o.lost) > healWithin }
+// calm tells whether a state is to lack nothing: nothing was lost for a while, and
+// the node whose it is does not say otherwise.
+func (o *oracle) calm(n *simNode, st *simState) bool {
+	s := n.server()
+	return s != nil && !s.node.Holding() && st.written.Sub(o.lost) > healWithin
+}
 
 // look checks one session in what a node has.
 func (o *oracle) look(n *simNode, r *presence.Registry, s *simSession, st *simState) {
@@ -187,13 +188,13 @@ func (o *oracle) look(n *simNode, r *presence.Registry, s *simSession, st *simSt
 		o.mayEnd(s, ended, st)
 	}
 	switch {
-	case live && st.after(s.stopped) && o.calm(st):
+	case live && st.after(s.stopped) && o.calm(n, st):
 		o.fault("stop-back", "%v has %v at %d, which was stopped", n, s, st.name.num)
 		s.stopped = time.Time{}
-	case live && st.after(s.told) && o.calm(st):
+	case live && st.after(s.told) && o.calm(n, st):
 		o.fault("told-gone", "%v has %v at %d, of which its anchor was told that it is gone", n, s, st.name.num)
 		s.told = time.Time{}
-	case !live && ended == nil && st.after(s.acked) && o.calm(st) && s.leaving.IsZero():
+	case !live && ended == nil && st.after(s.acked) && o.calm(n, st) && s.leaving.IsZero():
 		o.fault("lost-start", "%v does not know %v at %d", n, s, st.name.num)
 		s.leaving = time.Now()
 	}
@@ -265,7 +266,7 @@ func (o *oracle) started(anchor string, m *wire.Started, sent time.Time, n *simN
 		}
 	}
 	s := &simSession{
-		Session: id, anchor: anchor, code: m.Stream.Code, startedAt: m.Stream.StartedAt, nth: nth,
+		Session: id, anchor: anchor, code: m.Stream.Code, nth: nth,
 		began: sent, acked: time.Now(), heard: []simBeat{{sent, n}}, titles: []string{m.Stream.Title},
 		likes: map[*simNode]int64{},
 	}
@@ -327,10 +328,10 @@ func (o *oracle) named(s *simSession, title string, acked bool) {
 	s.titles = append(s.titles, title)
 }
 
-// find is the session that a viewer sees under a code.
-func (o *oracle) find(code string, startedAt int64) *simSession {
+// find is what anchors were told of a session, nil for one that none was told of.
+func (o *oracle) find(id presence.Session) *simSession {
 	for _, s := range o.sessions {
-		if s.code == code && s.startedAt == startedAt {
+		if s.Session == id {
 			return s
 		}
 	}

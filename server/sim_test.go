@@ -3,7 +3,6 @@ package main
 import (
 	"flag"
 	"fmt"
-	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -114,7 +113,7 @@ func (w *world) verdict() {
 	var newest *simState
 	for _, h := range w.hosts {
 		n := h.running()
-		if n == nil || n.s == nil || n.s.node.Held() || n.s.node.Holding() {
+		if n == nil || n.server() == nil || n.server().node.Held() || n.server().node.Holding() {
 			o.fault("not-well", "%s is not well at the end", h.name)
 			continue
 		}
@@ -141,13 +140,12 @@ func (w *world) verdict() {
 // checkSessions compares the list at the end with what anchors were promised.
 func (w *world) checkSessions(end *simState) {
 	o := w.oracle
-	listed := map[string]*presence.Stream{}
+	listed := map[presence.Session]*presence.Stream{}
 	for _, st := range end.streams {
-		listed[fmt.Sprint(st.Code, " ", st.StartedAt)] = st
+		listed[st.Session] = st
 	}
 	for _, s := range o.sessions {
-		st := listed[fmt.Sprint(s.code, " ", s.startedAt)]
-		delete(listed, fmt.Sprint(s.code, " ", s.startedAt))
+		st := listed[s.Session]
 		switch live := o.alive(s); {
 		case st == nil && live && end.written.Sub(s.began) > time.Second:
 			o.fault("lost-start", "%v is not on the list at the end", s)
@@ -157,8 +155,10 @@ func (w *world) checkSessions(end *simState) {
 			w.checkStream(s, st)
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(listed)) {
-		o.fault("late-end", "%s is on the list at the end, and nobody knows it", name)
+	for _, st := range end.streams {
+		if o.find(st.Session) == nil {
+			o.fault("late-end", "%s is on the list at the end, and its anchor does not know it", st.Code)
+		}
 	}
 }
 

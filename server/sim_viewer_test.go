@@ -233,11 +233,11 @@ func (v *simViewer) compare(was, is *simState) {
 	o := v.w.oracle
 	in := func(st *simState, s *presence.Stream) bool {
 		return slices.ContainsFunc(st.streams, func(x *presence.Stream) bool {
-			return x.Code == s.Code && x.StartedAt == s.StartedAt
+			return x.Session == s.Session
 		})
 	}
 	for _, st := range was.streams {
-		if s := o.find(st.Code, st.StartedAt); s != nil && !in(is, st) {
+		if s := o.find(st.Session); s != nil && !in(is, st) {
 			s.gone = true
 			if o.alive(s) {
 				o.fault("seen-gone", "%s on %v sees %v leave at %d, after %d", v.name, v.line.node, s, is.name.num, was.name.num)
@@ -245,7 +245,7 @@ func (v *simViewer) compare(was, is *simState) {
 		}
 	}
 	for _, st := range is.streams {
-		if s := o.find(st.Code, st.StartedAt); s != nil && !in(was, st) && is.after(s.stopped) {
+		if s := o.find(st.Session); s != nil && !in(was, st) && is.after(s.stopped) {
 			o.fault("stop-back", "%s sees %v at %d, which was stopped", v.name, s, is.name.num)
 		}
 	}
@@ -311,13 +311,13 @@ func (v *simViewer) like(n int) {
 // under the code.
 func (v *simViewer) liked(m *wire.Liked) {
 	o, n := v.w.oracle, v.line.node
-	st := n.s.hub.Lookup(m.Code)
+	st := n.server().hub.Lookup(m.Code)
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if st == nil {
 		return
 	}
-	if s := o.find(st.Code, st.StartedAt); s != nil {
+	if s := o.find(st.Session); s != nil {
 		s.likes[n] += int64(v.giving)
 		v.w.note("%s has liked %v on %v: %d", v.name, s, n, v.giving)
 	}

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -101,11 +102,14 @@ type simNode struct {
 	ctx    context.Context
 	stop   context.CancelFunc
 	done   chan struct{}
-	s      *server // nil until it has joined; guarded by host.mu
+	s      atomic.Pointer[server] // nil until it has joined
 
 	crashed time.Time // guarded by oracle.mu
 	stopped bool      // it was asked to stop; guarded by oracle.mu
 }
+
+// server is the node's, nil until it has joined.
+func (n *simNode) server() *server { return n.s.Load() }
 
 func (n *simNode) String() string { return fmt.Sprintf("%s.%d", n.host.name, n.nth) }
 
@@ -152,9 +156,7 @@ func (n *simNode) run() {
 		n.ended(err)
 		return
 	}
-	n.host.mu.Lock()
-	n.s = s
-	n.host.mu.Unlock()
+	n.s.Store(s)
 	ops := sockettest.Listen()
 	n.ended(s.serve(n.ctx, n.public, ops))
 	n.public.Close()
