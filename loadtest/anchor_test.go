@@ -113,6 +113,7 @@ func perform(t *testing.T, nodes int, how script, want ...string) (*anchors, *th
 // performFor is perform with broadcasts that last so long.
 func performFor(t *testing.T, life time.Duration, nodes int, how script, want ...string) (*anchors, *theatre) {
 	t.Helper()
+	t.Parallel() // it waits for timers, mostly
 	h, f := &theatre{script: how}, &faults{}
 	o := &options{profile: profile{Anchors: 1, Views: 1, AnchorLife: life}, Seed: 1, RestFor: 10 * time.Millisecond, secret: []byte("x")}
 	for i := range nodes {

@@ -103,6 +103,7 @@ func (d *door) clients() int {
 // TestClosedDoors: everybody at a node that goes away comes back by another,
 // viewers with a diff, and back when that one goes away.
 func TestClosedDoors(t *testing.T) {
+	t.Parallel()
 	s := startServer(t)
 	a, b := openDoor(t, s.address), openDoor(t, s.address)
 	type result struct {
@@ -144,6 +145,7 @@ func TestClosedDoors(t *testing.T) {
 
 // TestStarts: what the profile measures, in small.
 func TestStarts(t *testing.T) {
+	t.Parallel()
 	s := startServer(t)
 	a, b := openDoor(t, s.address), openDoor(t, s.address)
 	code, r, out := s.load(t, a.address+",ws://"+b.address, "--profile", "starts", "--anchors", "40", "--viewers", "60",

@@ -11,6 +11,9 @@
 //   - no anchor whose beat was acknowledged is seen to leave before three
 //     intervals have passed.
 //
+// With several nodes of one list all of this holds across them: sockets are
+// spread over the nodes, and each new one leads to the next.
+//
 // And at the end: each viewer's list is that of a fresh snapshot, and each live
 // anchor is in it, as its last acknowledged update has it.
 //

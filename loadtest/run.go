@@ -41,6 +41,8 @@ or give them a token. Viewers come from many addresses of loopback, 900 from eac
 It loads loopback only, unless told --i-own-this-host: then its viewers have one address, and the server needs a
 --limits.sockets_per_address to fit.
 
+Several nodes of one list are loaded together: --url ws://…:8081,ws://…:8082 --metrics http://…:9081/metrics,…
+
 Profiles:
 `
 
