@@ -1,6 +1,9 @@
 package presence
 
-import "strconv"
+import (
+	"slices"
+	"strconv"
+)
 
 // endings remembers the sessions that are over, oldest first, so that whoever
 // comes back to one can be told why it is gone.
@@ -77,6 +80,14 @@ func (m *keys) add(name string, s Session, clock int64) uint64 {
 	m.names = append(m.names, name)
 	m.byName[name] = keyed{session: s, clock: clock}
 	return seq
+}
+
+// change has a key be for another session, and returns its sequence number.
+func (m *keys) change(name string, s Session) uint64 {
+	k := m.byName[name]
+	k.session = s
+	m.byName[name] = k
+	return m.first + uint64(slices.Index(m.names, name))
 }
 
 // drop forgets the oldest and returns its sequence number.

@@ -78,7 +78,7 @@ func (r *Registry) restore(c *Restore) Result {
 		return Result{Refusal: CodeTaken}
 	}
 	if i, live := r.byAnchor[was.Anchor]; live {
-		if r.newer(r.sessions[i], c) {
+		if !r.twin(i, c.Keys) && r.newer(r.sessions[i], c) {
 			return Result{Refusal: AlreadyLive, Stream: r.sessions[i].stream}
 		}
 		r.end(i, TakenOver, "")
@@ -97,6 +97,18 @@ func (r *Registry) newer(live *session, c *Restore) bool {
 	default:
 		return live.born >= c.Lost
 	}
+}
+
+// twin reports whether a live session was begun by the same start as one that is
+// put back, whose batches came late, and no client has beaten for it: of the one
+// that is put back the client was told, so that the start's key names that one
+// again.
+func (r *Registry) twin(i uint32, keys []string) bool {
+	s := r.sessions[i].stream
+	return s.State == Starting && slices.ContainsFunc(keys, func(name string) bool {
+		k, known := r.keys.byName[name]
+		return known && k.session == s.Session
+	})
 }
 
 // putBack enters a lost session under an index of its own, with its lease in
@@ -220,10 +232,17 @@ func (r *Registry) heardSince(i uint32, lost uint64) bool {
 	return r.clock-r.leases.all[i].lastAt(r.clock) < r.after(lost-1)
 }
 
-// relearn remembers keys again.
+// relearn remembers keys again. One that was for another session goes over when
+// that one is not live.
 func (r *Registry) relearn(names []string, s Session) {
 	for _, name := range names {
-		if _, known := r.keys.byName[name]; !known && name != "" {
+		k, known := r.keys.byName[name]
+		_, live := r.bySession[k.session]
+		switch {
+		case name == "" || live || known && k.session == s:
+		case known:
+			r.mark(recordStartKey, r.keys.change(name, s))
+		default:
 			r.mark(recordStartKey, r.keys.add(name, s, r.clock))
 		}
 	}
@@ -330,7 +349,7 @@ func (l *losing) addKeys() {
 		if _, found := l.keys[s]; !found {
 			continue
 		}
-		if _, known := l.now.keys.byName[name]; !known {
+		if k, known := l.now.keys.byName[name]; !known || k.session != s {
 			l.keys[s] = append(l.keys[s], name)
 		}
 	}

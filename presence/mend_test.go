@@ -165,3 +165,30 @@ func TestFirstStartCounts(t *testing.T) {
 	check(t, "put back", y.r.Session(id(1)).StartedAt, first)
 	check(t, "and once", len(losses(x.r, y.r, lost-1, everyone)), 0)
 }
+
+// A start whose answer did not come was tried through another node, and then the
+// log lost which of the two sessions came first: that counts of which the client
+// was told, and the other one goes, unless it was beaten for.
+func TestStartUnderTwoSessions(t *testing.T) {
+	for _, beaten := range []bool{false, true} {
+		told, late := started(1, "ann"), started(2, "ann")
+		told.Key, late.Key = "k", "k"
+		x, y := newTape(t), newTape(t)
+		y.repl = "r2"
+		x.do(told)
+		l := y.doOn("b", late).Lease
+		if beaten {
+			y.say("b", Batch{Beats: []Beat{{Lease: l}}})
+		}
+		for _, c := range losses(x.r, y.r, 0, everyone) {
+			y.do(c)
+		}
+		want := id(1)
+		if beaten {
+			want = id(2)
+		}
+		check(t, "live", y.r.Live("ann").Session, want)
+		again := y.doOn("b", &Start{Session: id(3), Anchor: "ann", Code: "8888_ann", Key: "k"})
+		check(t, "under its key", again.Stream.Session, want)
+	}
+}
