@@ -161,11 +161,7 @@ func serveUntil(ctx context.Context, cfg *config.Config, load func() (*config.Co
 	}
 	s, err := newServer(ctx, cfg, store, shared, reg, log, level)
 	if err != nil {
-		err = errors.Join(err, store.Close())
-		if errors.Is(err, presence.ErrSettings) {
-			return usageError{fmt.Errorf("settings.revision: %w; raise it", err)}
-		}
-		return err
+		return errors.Join(err, store.Close())
 	}
 	public, err := net.Listen("tcp", cfg.Listen)
 	if err != nil {
@@ -176,8 +172,6 @@ func serveUntil(ctx context.Context, cfg *config.Config, load func() (*config.Co
 		public.Close()
 		return errors.Join(fmt.Errorf("ops.listen: %w", err), store.Close())
 	}
-	log.Info().Str("address", public.Addr().String()).Str("ops", ops.Addr().String()).Str("node", cfg.Node).
-		Str("data", whereStored(cfg)).Strs("development_secrets", cfg.Development).Int("streams", s.streams()).Msg("serving")
 	if len(cfg.Development) > 0 {
 		if err := greet(stdout, cfg, public.Addr().String(), ops.Addr().String()); err != nil {
 			log.Warn().Err(err).Msg("could not print the greeting")

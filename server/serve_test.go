@@ -131,6 +131,9 @@ func serveOn(t *testing.T, store presence.Log, shared bool, flags ...string) *te
 			t.Logf("log of the server:\n%s", s.logged())
 		}
 	})
+	for wait := time.Microsecond; !s.s.opened.Load() && len(result) == 0; wait = min(2*wait, time.Second) {
+		<-time.After(wait)
+	}
 	return s
 }
 

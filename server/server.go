@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	stdlog "log"
 	"net"
 	"net/http"
@@ -30,7 +31,8 @@ type server struct {
 	reg     *prometheus.Registry
 	metrics *metrics
 	store   presence.Log
-	node    *presence.Node
+	shared  bool           // the log is one that may lose its tail
+	node    *presence.Node // since join
 	hub     *hub.Hub
 	holders *holders
 	gate    *gate
@@ -51,13 +53,13 @@ type server struct {
 	settled   chan struct{} // closed once the log holds this node's settings, or newer ones
 }
 
-// newServer joins the log and puts the parts together. It takes the log over
-// and closes it when serve returns. A shared log is one that may lose its tail.
+// newServer puts the parts together. It takes the log over, which serve joins,
+// and closes when it returns. A shared log is one that may lose its tail.
 func newServer(
 	ctx context.Context, cfg *config.Config, store presence.Log, shared bool, reg *prometheus.Registry, log zerolog.Logger, level *logLevel,
 ) (*server, error) {
 	s := &server{
-		cfg: cfg, given: cfg, log: log, level: level, store: store, reg: reg, metrics: newMetrics(reg), holders: newHolders(), likers: newLikers(), callers: newPerUser(),
+		cfg: cfg, given: cfg, log: log, level: level, store: store, shared: shared, reg: reg, metrics: newMetrics(reg), holders: newHolders(), likers: newLikers(), callers: newPerUser(),
 		regrets: regrets{seen: map[presence.Session]int64{}},
 		settled: make(chan struct{}),
 		code:    liveCode{bizid: cfg.BizID, template: cfg.Code, hashKey: []byte(cfg.CodeKey.Reveal())},
@@ -80,18 +82,23 @@ func newServer(
 		Signer: hubSigner{s, s.metrics.signed.WithLabelValues("view")}, Metrics: reg,
 		Viewers: func(st *presence.Stream, n int) { s.node.Viewers(st.Session, n) },
 	})
-	s.node, err = presence.JoinLog(ctx, store, presence.NodeConfig{
-		Name: cfg.Node, Settings: settingsOf(cfg), Logger: log, Metrics: reg, Shared: shared,
-		Rebuilt: s.rebuilt, Hold: s.hub.Hold, Applied: s.applied, Batch: cfg.Limits.Batch,
-	})
-	if err != nil {
-		return nil, err
-	}
 	if s.code.ambiguous() {
 		log.Warn().Str("code", cfg.Code).Msg("live codes may end in a hexadecimal digit that an anchor chooses: " +
 			"where anchors choose their own ids, end the template in another letter, as in {bizid}_{anchor}_x")
 	}
 	return s, nil
+}
+
+// join waits for the log, and takes the list from it.
+func (s *server) join(ctx context.Context) (err error) {
+	s.node, err = presence.JoinLog(ctx, s.store, presence.NodeConfig{
+		Name: s.cfg.Node, Settings: settingsOf(s.cfg), Logger: s.log, Metrics: s.reg, Shared: s.shared,
+		Rebuilt: s.rebuilt, Hold: s.hub.Hold, Applied: s.applied, Batch: s.cfg.Limits.Batch,
+	})
+	if errors.Is(err, presence.ErrSettings) {
+		return usageError{fmt.Errorf("settings.revision: %w; raise it", err)}
+	}
+	return err
 }
 
 // settingsOf is the part of the configuration that all nodes share.
@@ -191,12 +198,23 @@ func (s *server) logChange(c *presence.Change) {
 // settleWithin is how long serve waits for the settings to be in the log.
 const settleWithin = 5 * time.Second
 
-// serve answers on both listeners until ctx ends, then drains. It returns an
-// error when the node cannot go on.
+// serve joins the log and answers on both listeners until ctx ends, then
+// drains. It returns an error when the node cannot go on. The people on call are
+// answered from the start: the log may be away.
 func (s *server) serve(ctx context.Context, public, ops net.Listener) error {
+	failed := make(chan error, 4)
+	opsServer := s.httpServer(s.opsRoutes())
+	go func() { failed <- opsServer.Serve(ops) }()
+	if err := s.join(ctx); err != nil {
+		public.Close()
+		opsServer.Close()
+		if ctx.Err() != nil {
+			err = nil // stopped before there was a list
+		}
+		return errors.Join(err, s.store.Close())
+	}
 	run, stop := context.WithCancel(context.Background())
 	defer stop()
-	failed := make(chan error, 4)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -207,36 +225,10 @@ func (s *server) serve(ctx context.Context, public, ops net.Listener) error {
 	hubDone := make(chan struct{})
 	go func() { defer close(hubDone); s.hub.Run(run) }()
 
-	opsServer := s.httpServer(s.opsRoutes())
-	go func() { failed <- opsServer.Serve(ops) }()
-	// Nobody is to see a list that is not yet what the log has, or what it has
-	// lost.
-	select {
-	case <-s.node.Ready():
-	case <-ctx.Done():
-	case <-done:
-	}
-	// Nobody is to start by settings that are about to be replaced. A store that
-	// cannot be written to must not keep the list from being served.
-	select {
-	case <-s.settled:
-	case <-time.After(settleWithin):
-		s.log.Error().Msg("this node's settings are not in the log yet: it serves by those that are")
-	case <-ctx.Done():
-	case <-done:
-	}
-	s.opened.Store(true)
-	if err := s.poll(public); err != nil {
-		s.log.Error().Err(err).Msg("cannot read by readiness")
-	}
-	web := s.httpServer(s.routes())
-	web.ConnState = newLobby(openFiles(), s.gate, s.metrics).follow
-	if s.certificate != nil {
-		web.TLSConfig = s.certificate.config()
-		go func() { failed <- web.ServeTLS(public, "", "") }()
-	} else {
-		go func() { failed <- web.Serve(public) }()
-	}
+	s.await(ctx, done)
+	web := s.open(public, failed)
+	s.log.Info().Str("address", public.Addr().String()).Str("ops", ops.Addr().String()).Str("node", s.cfg.Node).
+		Str("data", whereStored(s.cfg)).Strs("development_secrets", s.cfg.Development).Int("streams", s.streams()).Msg("serving")
 	watched := make(chan struct{})
 	go func() { defer close(watched); s.watchHeld(run) }()
 
@@ -257,6 +249,43 @@ func (s *server) serve(ctx context.Context, public, ops net.Listener) error {
 	<-watched
 	opsServer.Shutdown(quick)
 	return errors.Join(err, s.store.Close())
+}
+
+// await waits until the list may be shown, or the node is done.
+func (s *server) await(ctx context.Context, done <-chan struct{}) {
+	// Nobody is to see a list that is not yet what the log has, or what it has
+	// lost.
+	select {
+	case <-s.node.Ready():
+	case <-ctx.Done():
+	case <-done:
+	}
+	// Nobody is to start by settings that are about to be replaced. A store that
+	// cannot be written to must not keep the list from being served.
+	select {
+	case <-s.settled:
+	case <-time.After(settleWithin):
+		s.log.Error().Msg("this node's settings are not in the log yet: it serves by those that are")
+	case <-ctx.Done():
+	case <-done:
+	}
+}
+
+// open lets the public in.
+func (s *server) open(public net.Listener, failed chan<- error) *http.Server {
+	s.opened.Store(true)
+	if err := s.poll(public); err != nil {
+		s.log.Error().Err(err).Msg("cannot read by readiness")
+	}
+	web := s.httpServer(s.routes())
+	web.ConnState = newLobby(openFiles(), s.gate, s.metrics).follow
+	if s.certificate != nil {
+		web.TLSConfig = s.certificate.config()
+		go func() { failed <- web.ServeTLS(public, "", "") }()
+	} else {
+		go func() { failed <- web.Serve(public) }()
+	}
+	return web
 }
 
 // poll has sockets read when there is something to read, where TLS does not end

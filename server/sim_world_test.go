@@ -108,8 +108,13 @@ type simNode struct {
 	stopped bool      // it was asked to stop; guarded by oracle.mu
 }
 
-// server is the node's, nil until it has joined.
-func (n *simNode) server() *server { return n.s.Load() }
+// server is the node's, nil until it serves.
+func (n *simNode) server() *server {
+	if s := n.s.Load(); s != nil && s.opened.Load() {
+		return s
+	}
+	return nil
+}
 
 func (n *simNode) String() string { return fmt.Sprintf("%s.%d", n.host.name, n.nth) }
 
