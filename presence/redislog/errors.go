@@ -3,6 +3,7 @@ package redislog
 import (
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"net"
 	"slices"
 	"strings"
@@ -28,7 +29,10 @@ func isReply(err error) bool {
 }
 
 // hopelessReplies begin what Redis says to those whom waiting does not help.
-var hopelessReplies = []string{"NOAUTH", "WRONGPASS", "NOPERM", "ERR AUTH", "ERR invalid password"}
+var hopelessReplies = []string{"NOAUTH", "WRONGPASS", "NOPERM", "ERR AUTH", "ERR invalid password", wrongType}
+
+// wrongType begins what Redis says of a key that is none of ours.
+const wrongType = "WRONGTYPE"
 
 // errTooOld is returned when Redis lacks what is needed.
 var errTooOld = errors.New("redis: version 6.2 or newer is needed")
@@ -39,4 +43,25 @@ func hopeless(err error) bool {
 		return true
 	}
 	return isReply(err) && slices.ContainsFunc(hopelessReplies, func(p string) bool { return strings.Contains(err.Error(), p) })
+}
+
+// explained adds to what Redis said what can be done about it.
+func explained(err error) error {
+	if strings.Contains(err.Error(), wrongType) {
+		return fmt.Errorf("redis: a key of this prefix is somebody else's, give another redis.prefix: %w", err)
+	}
+	return fmt.Errorf("redis: %w", err)
+}
+
+// waitable hides what an error is from those who would give up for it.
+type waitable struct{ text string }
+
+func (w waitable) Error() string { return w.text }
+
+// asWait has a node that serves a list wait whatever Redis says.
+func asWait(err error, serves bool) error {
+	if err != nil && serves && hopeless(err) {
+		return waitable{explained(err).Error()}
+	}
+	return err
 }

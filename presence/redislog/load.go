@@ -26,7 +26,7 @@ func (l *Log) Load(ctx context.Context, have *presence.Registry) (*presence.Regi
 		for {
 			reg, head, err := l.load(ctx)
 			if !errors.Is(err, errUnfounded) {
-				return loaded{reg, head}, l.asWait(err, have)
+				return loaded{reg, head}, asWait(err, have != nil)
 			}
 			if have == nil && !waited {
 				// Whoever has the list goes first.
@@ -37,7 +37,7 @@ func (l *Log) Load(ctx context.Context, have *presence.Registry) (*presence.Regi
 				continue
 			}
 			if err := l.found(ctx, have); err != nil {
-				return loaded{}, l.asWait(err, have)
+				return loaded{}, asWait(err, have != nil)
 			}
 		}
 	})
@@ -47,19 +47,6 @@ func (l *Log) Load(ctx context.Context, have *presence.Registry) (*presence.Regi
 // yieldFor is how long a node that has no list leaves it to others to begin the
 // history with theirs: they look at least every half second.
 const yieldFor = 1500 * time.Millisecond
-
-// waitable hides what an error is from those who would give up for it.
-type waitable struct{ text string }
-
-func (w waitable) Error() string { return w.text }
-
-// asWait has a node that serves a list wait whatever Redis says.
-func (l *Log) asWait(err error, have *presence.Registry) error {
-	if err != nil && have != nil && hopeless(err) {
-		return waitable{err.Error()}
-	}
-	return err
-}
 
 // load reads the snapshot to start from, and the number of the newest entry.
 func (l *Log) load(ctx context.Context) (*presence.Registry, uint64, error) {

@@ -98,12 +98,13 @@ func Open(o Options) *Log {
 // forgotten them.
 func (l *Log) Join(ctx context.Context, node string, above uint64) (uint64, error) {
 	l.mu.Lock()
+	again := l.node != ""
 	l.node = node
 	l.mu.Unlock()
 	return await(ctx, l, func() (uint64, error) {
 		text, err := l.scripts.join.Run(ctx, l.redis, []string{l.keys.head}, above).Text()
 		if err != nil {
-			return 0, err
+			return 0, asWait(err, again)
 		}
 		boot, err := strconv.ParseUint(text, 10, 64)
 		if err != nil {
@@ -124,7 +125,7 @@ func await[T any](ctx context.Context, l *Log, ask func() (T, error)) (T, error)
 		case ctx.Err() != nil:
 			return v, ctx.Err()
 		case hopeless(err):
-			return v, err
+			return v, explained(err)
 		}
 		l.away(err)
 		select {

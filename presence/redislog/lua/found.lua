@@ -2,6 +2,12 @@
 -- Begins a history where there is none, with a snapshot whose chunks are stored already.
 -- KEYS: log, head, snapshots, the snapshot's chunks, nodes. ARGV: the snapshot's description;
 -- id, number, time and history of its entry.
+for i, kind in ipairs({'stream', 'hash', 'list', 'hash', 'hash'}) do -- what is somebody else's stays
+  local is = redis.call('TYPE', KEYS[i]).ok
+  if is ~= 'none' and is ~= kind then
+    return redis.error_reply('WRONGTYPE ' .. KEYS[i] .. ' is a ' .. is .. ', not a ' .. kind)
+  end
+end
 if redis.call('EXISTS', KEYS[3]) == 1 or redis.call('EXISTS', KEYS[4]) == 0 then
   return 0
 end
