@@ -257,12 +257,16 @@ func (a *anchor) begin(ctx context.Context, id wire.ID, c presence.Command) erro
 		session: st.Session, code: st.Code, lease: result.Lease, term: result.Term, settings: a.server.settings(),
 	})
 	a.heard = time.Now()
-	if !a.server.holders.claim(a, st.Session, a.server.node) {
+	mine, others := a.server.holders.claim(a, st.Session, a.server.node)
+	if !mine {
 		a.keep(nil) // it has ended or moved on since
 	}
 	a.send(&wire.Started{
 		ID: id, Stream: hub.Entry(st), Session: st.Session.String(), Push: a.server.pushURLs(st.Code),
 	})
+	if others {
+		a.replaced()
+	}
 	return nil
 }
 

@@ -40,16 +40,19 @@ func (h *holders) remove(a *anchor) {
 }
 
 // claim has a socket hold the session, if it does by the registry, and reports
-// whether so. The log may have said it while the list was rebuilt, and then
-// nobody was told.
-func (h *holders) claim(a *anchor, s presence.Session, node *presence.Node) (mine bool) {
+// whether so, and whether somebody else does. The log may have said it while the
+// list was rebuilt, and then nobody was told.
+func (h *holders) claim(a *anchor, s presence.Session, node *presence.Node) (mine, others bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	node.Read(func(r *presence.Registry) { mine = r.Holder(s) == a.id })
+	node.Read(func(r *presence.Registry) {
+		mine = r.Holder(s) == a.id
+		others = !mine && r.Session(s) != nil
+	})
 	if mine {
 		h.bySession[s] = a
 	}
-	return mine
+	return mine, others
 }
 
 // drop has a socket no longer hold a session that it was told has ended. The

@@ -71,3 +71,34 @@ func TestStoppedWhileTheListIsRebuilt(t *testing.T) {
 		}
 	})
 }
+
+// TestMovedOnWhileTheListIsRebuilt: of two sockets that resume a session while
+// the node builds its list anew the later one holds it, and the other is closed
+// rather than left with none.
+func TestMovedOnWhileTheListIsRebuilt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		redis := redismodel.New(redismodel.Options{})
+		link := redis.Dial(1, redismodel.Weather{})
+		s := serveOn(t, redislog.Open(redislog.Options{Client: link.Client()}), true)
+		first, second, third := s.anchor("alice"), s.anchor("alice"), s.anchor("alice")
+		session := answerTo[*wire.Started](first, &wire.Start{ID: first.id(), Title: "Hello"}).Session
+		time.Sleep(10 * time.Second)
+		link.Set(redismodel.Weather{Deaf: true})
+		redis.Failover(5*time.Second, 0)
+		for _, c := range []*caller{second, third} {
+			if err := c.tell(&wire.Resume{ID: c.id(), Session: session}); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Second)
+		}
+		link.Set(redismodel.Weather{})
+		expect[*wire.Started](third)
+		answerTo[*wire.Ack](third, &wire.Beat{ID: third.id(), N: 1})
+		for _, c := range []*caller{second, first} {
+			if status, _ := c.closes(); status != wire.CloseTakenOver {
+				t.Errorf("closed with %d", status)
+			}
+		}
+		answerTo[*wire.Ack](third, &wire.Beat{ID: third.id(), N: 2})
+	})
+}
