@@ -58,6 +58,7 @@ type simSession struct {
 	gone    bool               // so has a viewer
 	titles  []string           // what it may be called: the last one that was acknowledged, and those since
 	likes   map[*simNode]int64 // acknowledged
+	known   map[*simNode]bool  // nodes that have seen it live
 }
 
 // simBeat is a beat that was acknowledged, or a start or a resume.
@@ -182,6 +183,9 @@ func (o *oracle) calm(n *simNode, st *simState) bool {
 // look checks one session in what a node has.
 func (o *oracle) look(n *simNode, r *presence.Registry, s *simSession, st *simState) {
 	live, ended := r.Session(s.Session) != nil, r.Ended(s.Session)
+	if live {
+		s.known[n] = true
+	}
 	if ended != nil && !s.ended {
 		s.ended = true
 		o.w.note("%v: %v has ended: %v (entry %d)", n, s, ended.Reason, st.name.num)
@@ -195,9 +199,28 @@ func (o *oracle) look(n *simNode, r *presence.Registry, s *simSession, st *simSt
 		o.fault("told-gone", "%v has %v at %d, of which its anchor was told that it is gone", n, s, st.name.num)
 		s.told = time.Time{}
 	case !live && ended == nil && st.after(s.acked) && o.calm(n, st) && s.leaving.IsZero():
+		if o.forgotten(s) {
+			return
+		}
 		o.fault("lost-start", "%v does not know %v at %d", n, s, st.name.num)
 		s.leaving = time.Now()
 	}
+}
+
+// forgotten tells whether all nodes are gone that have seen a session live: when
+// the log has lost it too there is nobody to put it back, and nothing to promise.
+func (o *oracle) forgotten(s *simSession) bool {
+	for n := range s.known {
+		if !n.stopped {
+			return false
+		}
+	}
+	if s.leaving.IsZero() {
+		s.leaving = time.Now()
+		o.w.note("%v is forgotten by all", s)
+		o.w.forgotten++
+	}
+	return true
 }
 
 // mayEnd checks why a session ended.
@@ -268,7 +291,7 @@ func (o *oracle) started(anchor string, m *wire.Started, sent time.Time, n *simN
 	s := &simSession{
 		Session: id, anchor: anchor, code: m.Stream.Code, nth: nth,
 		began: sent, acked: time.Now(), heard: []simBeat{{sent, n}}, titles: []string{m.Stream.Title},
-		likes: map[*simNode]int64{},
+		likes: map[*simNode]int64{}, known: map[*simNode]bool{n: true},
 	}
 	o.sessions = append(o.sessions, s)
 	o.w.note("%v has started on %v", s, n)
@@ -300,7 +323,7 @@ func (o *oracle) over(s *simSession, reason string, by *simNode) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.w.note("%v is told by %v that it is over: %q", s, by, reason)
-	if o.alive(s) && !s.ended {
+	if o.alive(s) && !s.ended && !o.forgotten(s) {
 		o.fault("told-gone", "%v was told by %v that it is over (%q), and no node has ended it", s, by, reason)
 	}
 	s.told = time.Now()

@@ -59,6 +59,8 @@ type world struct {
 	anchors []*simAnchor
 	viewers []*simViewer
 	trace   trace
+
+	forgotten int // sessions; guarded by oracle.mu
 }
 
 // lot gives a source of randomness of its own to whoever has that name.
