@@ -50,6 +50,9 @@ func (h *holders) claim(a *anchor, s presence.Session, node *presence.Node) (min
 		others = !mine && r.Session(s) != nil
 	})
 	if mine {
+		if was := h.bySession[s]; was != nil && was != a {
+			was.replaced()
+		}
 		h.bySession[s] = a
 	}
 	return mine, others
