@@ -207,11 +207,12 @@ func (o *oracle) look(n *simNode, r *presence.Registry, s *simSession, st *simSt
 	}
 }
 
-// forgotten tells whether all nodes are gone that have seen a session live: when
-// the log has lost it too there is nobody to put it back, and nothing to promise.
+// forgotten tells whether all nodes are gone, or cut off, that have seen a session
+// live: when the log has lost it too there is nobody to put it back, and nothing to
+// promise.
 func (o *oracle) forgotten(s *simSession) bool {
 	for n := range s.known {
-		if !n.stopped {
+		if !n.stopped && !n.server().node.Held() {
 			return false
 		}
 	}
