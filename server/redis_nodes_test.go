@@ -1,0 +1,130 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"syscall"
+	"testing"
+	"time"
+
+	"onair/hub/wire"
+	"onair/presence/redislog/redistest"
+	"onair/server/auth"
+)
+
+// TestNodeKilled: the anchors of a node that dies resume on the others, its
+// viewers go on from where they were, and what it had acknowledged holds.
+func TestNodeKilled(t *testing.T) {
+	t.Parallel()
+	f := launch(t, 3, "--redis.addrs", redistest.Start(t).Addr())
+	c := f.board(10, 6)
+	c.pass(2 * time.Second)
+	victim := f.all()[1]
+	f.kill(victim)
+	c.heals(time.Now())
+	c.pass(2 * lease)
+	c.settles()
+	c.await("the others to know", soon, func() error {
+		return c.each(func(n *fleetNode) error { return n.is("onair_nodes", 2) })
+	})
+	c.wasLedOn()
+	c.unharmed()
+}
+
+// TestNodePaused: a node that stood still for longer than a lease, and that the
+// others have declared lost, joins again. It expires nobody and writes nothing
+// that is not true any more.
+func TestNodePaused(t *testing.T) {
+	t.Parallel()
+	f := launch(t, 3, "--redis.addrs", redistest.Start(t).Addr())
+	c := f.board(10, 6)
+	victim := f.all()[0]
+	victim.cmd.Process.Signal(syscall.SIGSTOP)
+	c.pass(2 * lease)
+	others := f.all()[1:]
+	c.await("the others to declare it lost", soon, func() error {
+		return errors.Join(others[0].is("onair_nodes", 2), others[1].is("onair_nodes", 2))
+	})
+	victim.cmd.Process.Signal(syscall.SIGCONT)
+	c.await("it to join again", soon, func() error {
+		return errors.Join(victim.logs("declared this one lost"),
+			victim.logs("joins the log again"),
+			c.each(func(n *fleetNode) error { return n.is("onair_nodes", 3) }))
+	})
+	c.pass(lease)
+	c.settles()
+	c.allSay("")
+	c.unharmed()
+}
+
+// TestNodeCutOff: one node of three has no Redis for five intervals. It says so
+// to its anchors, who go to the others; nobody expires, and its viewers keep the
+// list.
+func TestNodeCutOff(t *testing.T) {
+	t.Parallel()
+	f := launchBehindProxies(t, 3, redistest.Start(t).Addr())
+	c := f.board(12, 6)
+	victim := f.all()[2]
+	before := c.notices()
+	victim.proxy.Cut()
+	c.await("it to say so", soon, func() error { return f.says(victim, "log") })
+	c.await("its anchors to go", soon, func() error {
+		for _, p := range c.performers() {
+			if p.whereabouts() == victim {
+				return fmt.Errorf("%s is still there", p.sub)
+			}
+		}
+		return nil
+	})
+	c.pass(5 * beatEvery)
+	if _, _, err := f.dial(victim, "/v1/anchor", token(t, auth.Anchor, "newcomer")); !errors.Is(err, errTurnedAway) {
+		t.Errorf("an anchor who comes to it is told %v, want to be turned away", err)
+	}
+	page, err := f.page(victim)
+	if err != nil || len(page) < 12 {
+		t.Errorf("it lists %d streams, %v", len(page), err)
+	}
+	victim.proxy.Restore()
+	c.heals(time.Now())
+	c.allSay("")
+	c.settles()
+	if c.notices() == before {
+		t.Error("no anchor was told that the node is degraded")
+	}
+	c.unharmed()
+}
+
+// TestTakeoverAcrossNodes: the newest start, or resume, has the session; the
+// older socket is closed wherever it is.
+func TestTakeoverAcrossNodes(t *testing.T) {
+	t.Parallel()
+	f := launch(t, 2, "--redis.addrs", redistest.Start(t).Addr())
+	n, tok := f.all(), token(t, auth.Anchor, "alice")
+	first, second, third := n[0].dial("/v1/anchor", tok), n[1].dial("/v1/anchor", tok), n[0].dial("/v1/anchor", tok)
+	one := answerTo[*wire.Started](first, &wire.Start{ID: first.id(), Title: "one"})
+	two := answerTo[*wire.Started](second, &wire.Start{ID: second.id(), Title: "two"})
+	if ended, _ := expect[*wire.Ended](first); ended.Reason != wire.EndTakenOver {
+		t.Errorf("the older socket was told %+v", ended)
+	}
+	if code, _ := first.closes(); code != wire.CloseTakenOver {
+		t.Errorf("the older socket was closed with %d", code)
+	}
+	e := answerTo[*wire.Error](third, &wire.Resume{ID: third.id(), Session: one.Session})
+	if e.Code != wire.CodeSessionGone || e.Reason != wire.EndTakenOver {
+		t.Errorf("the older session is resumed with %+v", e)
+	}
+	answerTo[*wire.Started](third, &wire.Resume{ID: third.id(), Session: two.Session})
+	if code, _ := second.closes(); code != wire.CloseTakenOver {
+		t.Errorf("the socket from which the session was resumed was closed with %d", code)
+	}
+	answerTo[*wire.Ack](third, &wire.Beat{ID: third.id(), N: 1})
+	for _, n := range n {
+		f.await("both nodes to list it", soon, func() error {
+			page, err := f.page(n)
+			if e := page["8888_alice"]; err == nil && (len(page) != 1 || e.Title != "two" || e.StartedAt != two.Stream.StartedAt) {
+				err = fmt.Errorf("%s lists %+v", n.name, page)
+			}
+			return err
+		})
+	}
+}
