@@ -124,6 +124,8 @@ func (r *Registry) again(s Session, c *Start, p *peer) Result {
 		return r.gone(s)
 	}
 	r.hold(i, c.Holder)
+	r.sessions[i].moved = r.last.Num // its client is told of it
+	r.touch(i)
 	r.adoptTerms(i)
 	if r.sessions[i].stream.State == Starting {
 		r.leases.all[i].renew(r.clock, r.clock, p.via)

@@ -100,14 +100,13 @@ func (r *Registry) newer(live *session, c *Restore) bool {
 }
 
 // twin reports whether a live session was begun by the same start as one that is
-// put back, whose batches came late, and no client has beaten for it: of the one
-// that is put back the client was told, so that the start's key names that one
-// again.
+// put back, which was tried twice, and no client has beaten for it or asked again:
+// then it is the other one that the client was told of.
 func (r *Registry) twin(i uint32, keys []string) bool {
-	s := r.sessions[i].stream
-	return s.State == Starting && slices.ContainsFunc(keys, func(name string) bool {
+	s := r.sessions[i]
+	return s.stream.State == Starting && s.moved == s.born && slices.ContainsFunc(keys, func(name string) bool {
 		k, known := r.keys.byName[name]
-		return known && k.session == s.Session
+		return known && k.session == s.stream.Session
 	})
 }
 

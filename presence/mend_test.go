@@ -168,23 +168,26 @@ func TestFirstStartCounts(t *testing.T) {
 
 // A start whose answer did not come was tried through another node, and then the
 // log lost which of the two sessions came first: that counts of which the client
-// was told, and the other one goes, unless it was beaten for.
+// was told, and the other one goes, unless it was beaten for, or asked for again.
 func TestStartUnderTwoSessions(t *testing.T) {
-	for _, beaten := range []bool{false, true} {
+	for _, then := range []string{"", "beaten", "asked for"} {
 		told, late := started(1, "ann"), started(2, "ann")
 		told.Key, late.Key = "k", "k"
 		x, y := newTape(t), newTape(t)
 		y.repl = "r2"
 		x.do(told)
 		l := y.doOn("b", late).Lease
-		if beaten {
+		switch then {
+		case "beaten":
 			y.say("b", Batch{Beats: []Beat{{Lease: l}}})
+		case "asked for":
+			y.do(late)
 		}
 		for _, c := range losses(x.r, y.r, 0, everyone) {
 			y.do(c)
 		}
 		want := id(1)
-		if beaten {
+		if then != "" {
 			want = id(2)
 		}
 		check(t, "live", y.r.Live("ann").Session, want)
