@@ -179,6 +179,7 @@ func (w *world) fillRedis(r *rand.Rand) {
 func (w *world) stepClock(r *rand.Rand) {
 	by := between(r, -20*time.Second, 20*time.Second)
 	w.note("redis's clock is set by %v", by)
+	w.oracle.stepped(by)
 	w.redis.Step(by)
 }
 
@@ -188,6 +189,7 @@ func (w *world) failOver(r *rand.Rand) {
 		step = between(r, -20*time.Second, 20*time.Second)
 	}
 	w.note("redis fails over: it loses %v, and its clock is set by %v", lost, step)
+	w.oracle.stepped(step)
 	w.redis.Failover(lost, step)
 }
 

@@ -22,6 +22,7 @@ type oracle struct {
 	sessions []*simSession
 	bans     map[string]*simBan
 	likes    map[string]int64 // asked for, by code
+	steps    []simStep        // of the log's clock
 	history  string           // of the newest entry
 	lost     time.Time        // when that began
 	faults   []violation
@@ -54,6 +55,7 @@ type simSession struct {
 	leaving time.Time          // when its anchor first asked for the end, or went away
 	stopped time.Time          // when the end was acknowledged
 	told    time.Time          // when its anchor was told that it is over
+	forgot  bool               // nobody was left who knew it
 	ended   bool               // some node has seen its end
 	gone    bool               // so has a viewer
 	titles  []string           // what it may be called: the last one that was acknowledged, and those since
@@ -70,6 +72,12 @@ type simBeat struct {
 // simBan is one that an admin asked for.
 type simBan struct {
 	asked, acked, lifted time.Time // lifted: when that was asked for
+}
+
+// simStep is one of the log's clock.
+type simStep struct {
+	at time.Time
+	by time.Duration
 }
 
 // violation is a promise that was not kept.
@@ -105,6 +113,13 @@ func (o *oracle) appended(num uint64, repl string) {
 	if o.history != repl {
 		o.history, o.lost = repl, now
 	}
+}
+
+// stepped notes that the log's clock was set.
+func (o *oracle) stepped(by time.Duration) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.steps = append(o.steps, simStep{time.Now(), by})
 }
 
 // left notes that a node crashed or was stopped.
@@ -195,13 +210,10 @@ func (o *oracle) look(n *simNode, r *presence.Registry, s *simSession, st *simSt
 	case live && st.after(s.stopped) && o.calm(n, st):
 		o.fault("stop-back", "%v has %v at %d, which was stopped", n, s, st.name.num)
 		s.stopped = time.Time{}
-	case live && st.after(s.told) && o.calm(n, st):
+	case live && st.after(s.told) && o.calm(n, st) && !s.forgot:
 		o.fault("told-gone", "%v has %v at %d, of which its anchor was told that it is gone", n, s, st.name.num)
 		s.told = time.Time{}
-	case !live && ended == nil && st.after(s.acked) && o.calm(n, st) && s.leaving.IsZero():
-		if o.forgotten(s) {
-			return
-		}
+	case !live && ended == nil && st.after(s.acked) && o.calm(n, st) && s.leaving.IsZero() && !o.forgotten(s):
 		o.fault("lost-start", "%v does not know %v at %d", n, s, st.name.num)
 		s.leaving = time.Now()
 	}
@@ -216,8 +228,8 @@ func (o *oracle) forgotten(s *simSession) bool {
 			return false
 		}
 	}
-	if s.leaving.IsZero() {
-		s.leaving = time.Now()
+	if !s.forgot {
+		s.forgot = true
 		o.w.note("%v is forgotten by all", s)
 		o.w.forgotten++
 	}
@@ -236,10 +248,21 @@ func (o *oracle) mayEnd(s *simSession, e *presence.Ended, st *simState) {
 			o.fault("odd-end", "%v: banned, but nobody asked for it", s)
 		}
 	case presence.MissedBeats:
-		if at := st.written; s.promised(at) {
+		if at := st.written; s.promised(at.Add(o.hurried(at.Add(-3*simInterval), at))) {
 			o.fault("early-end", "%v was ended %v after its last acknowledged beat", s, at.Sub(s.last()))
 		}
 	}
+}
+
+// hurried is by how much the presence clock may have been ahead of time between
+// two moments: a step of the log's clock that is no longer than two ticks counts.
+func (o *oracle) hurried(from, to time.Time) (by time.Duration) {
+	for _, s := range o.steps {
+		if s.by > 0 && s.by <= 2*simTick && s.at.After(from) && !s.at.After(to) {
+			by += s.by
+		}
+	}
+	return by
 }
 
 // last is when the last acknowledged beat was sent.
@@ -267,7 +290,7 @@ func (s *simSession) promised(at time.Time) bool {
 func (o *oracle) alive(s *simSession) bool {
 	b := o.bans[s.anchor]
 	banned := b != nil && (b.lifted.IsZero() || s.began.Before(b.lifted))
-	return s.leaving.IsZero() && s.told.IsZero() && !banned && s.promised(time.Now())
+	return s.leaving.IsZero() && s.told.IsZero() && !banned && !s.forgot && s.promised(time.Now())
 }
 
 func (s *simSession) String() string { return fmt.Sprintf("%s#%d", s.anchor, s.nth) }
@@ -324,7 +347,7 @@ func (o *oracle) over(s *simSession, reason string, by *simNode) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.w.note("%v is told by %v that it is over: %q", s, by, reason)
-	if o.alive(s) && !s.ended && !o.forgotten(s) {
+	if forgot := o.forgotten(s); o.alive(s) && !s.ended && !forgot {
 		o.fault("told-gone", "%v was told by %v that it is over (%q), and no node has ended it", s, by, reason)
 	}
 	s.told = time.Now()
