@@ -224,7 +224,7 @@ func (o *oracle) look(n *simNode, r *presence.Registry, s *simSession, st *simSt
 // promise.
 func (o *oracle) forgotten(s *simSession) bool {
 	for n := range s.known {
-		if !n.stopped && !n.server().node.Held() {
+		if !n.stopped && !n.cutOff() {
 			return false
 		}
 	}

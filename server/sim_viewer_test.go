@@ -204,7 +204,7 @@ func (v *simViewer) check(m wire.Message, answer bool) bool {
 	if was == nil {
 		return true
 	}
-	blind := v.w.class.steps && v.line.node.server().node.Held() // it cannot tell an older history from a newer one
+	blind := v.w.class.steps && v.line.node.cutOff() // it cannot tell an older history from a newer one
 	if st.before(was) && !blind && !o.lasted(&v.query, was, got) && (!answer || time.Since(v.since) < 9*time.Second) {
 		o.fault("wrong-list", "%s on %v goes back from %d of %s to %d of %s, %v after it asked", v.name, v.line.node, was.name.num, was.name.repl, st.name.num, st.name.repl, time.Since(v.since))
 	}

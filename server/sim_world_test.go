@@ -118,6 +118,12 @@ func (n *simNode) server() *server {
 	return nil
 }
 
+// cutOff tells whether the node does not know that it is heard, or has yet to join.
+func (n *simNode) cutOff() bool {
+	s := n.server()
+	return s == nil || s.node.Held()
+}
+
 func (n *simNode) String() string { return fmt.Sprintf("%s.%d", n.host.name, n.nth) }
 
 func newHost(w *world, i int) *host {
