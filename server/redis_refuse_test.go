@@ -25,9 +25,11 @@ func endsAtStart(t *testing.T, flags ...string) exited {
 func TestRedisWrongPassword(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t, "--requirepass", "right")
+	r.Do("ACL", "SETUSER", "limited", "on", ">pass", "~*", "+@all", "-info")
 	for _, c := range []struct{ flags, says string }{
 		{"--redis.password=wrong-guess", "WRONGPASS"},
 		{"", "NOAUTH"},
+		{"--redis.username=limited --redis.password=pass", "INFO"},
 		{"--redis.username=nobody --redis.password=wrong-guess", "WRONGPASS"},
 	} {
 		end := endsAtStart(t, append(strings.Fields(c.flags), "--redis.addrs", r.Addr())...)

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"onair/hub/wire"
+	"onair/presence/redislog"
+	"onair/presence/redislog/redismodel"
+)
+
+// TestRedisClock: the clock of Redis is another one than that of the nodes, is
+// set, or is that of a replica which was promoted without the last seconds. No
+// viewer on either node sees a stream leave or go away that beats, and whoever
+// goes silent afterwards leaves in time.
+func TestRedisClock(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		fault func(*redismodel.Redis)
+	}{
+		{"five minutes ahead", func(r *redismodel.Redis) { r.Step(5 * time.Minute) }},
+		{"five minutes behind", func(r *redismodel.Redis) { r.Step(-5 * time.Minute) }},
+		{"a replica ten minutes behind", func(r *redismodel.Redis) { r.Failover(3*time.Second, -10*time.Minute) }},
+		{"a replica ten minutes ahead", func(r *redismodel.Redis) { r.Failover(3*time.Second, 10*time.Minute) }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { underClock(t, c.fault) })
+		})
+	}
+}
+
+func underClock(t *testing.T, fault func(*redismodel.Redis)) {
+	redis := redismodel.New(redismodel.Options{})
+	node := func(seed uint64, name string) *testServer {
+		link := redis.Dial(seed, redismodel.Weather{})
+		return serveOn(t, redislog.Open(redislog.Options{Client: link.Client()}), true, "--node", name)
+	}
+	one, two := node(1, "n1"), node(2, "n2")
+	alice := one.anchor("alice")
+	code := answerTo[*wire.Started](alice, &wire.Start{ID: alice.id(), Title: "Hello"}).Stream.Code
+	answerTo[*wire.Ack](alice, &wire.Beat{ID: alice.id(), N: 0})
+	viewers := []*caller{one.viewer(""), two.viewer("")}
+	for _, v := range viewers {
+		v.tell(&wire.Subscribe{ID: v.id()})
+		v.shows("live", func(l *wire.List) bool { return state(l, code) == wire.StateLive })
+	}
+	for range 3 {
+		time.Sleep(10 * time.Second)
+		fault(redis)
+		for n := range int64(5) {
+			time.Sleep(30 * time.Second)
+			if err := alice.tell(&wire.Beat{ID: alice.id(), N: n}); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(20 * time.Second)
+		}
+		synctest.Wait()
+		for _, v := range viewers {
+			for len(v.inbox) > 0 {
+				v.next()
+				if got := state(&v.list, code); got != wire.StateLive {
+					t.Fatalf("a viewer saw state %q", got)
+				}
+			}
+		}
+	}
+	bob := two.anchor("bob")
+	answerTo[*wire.Started](bob, &wire.Start{ID: bob.id(), Title: "Hello"})
+	last := time.Now()
+	_, at := expect[*wire.Ended](bob)
+	within(t, "bob's end", at.Sub(last), 180*time.Second, 188*time.Second)
+}
