@@ -78,7 +78,7 @@ func (r *Registry) restore(c *Restore) Result {
 		return Result{Refusal: CodeTaken}
 	}
 	if i, live := r.byAnchor[was.Anchor]; live {
-		if !r.twin(i, c.Keys) && r.newer(r.sessions[i], c) {
+		if !r.twin(i, c) && r.newer(r.sessions[i], c) {
 			return Result{Refusal: AlreadyLive, Stream: r.sessions[i].stream}
 		}
 		r.end(i, TakenOver, "")
@@ -100,15 +100,18 @@ func (r *Registry) newer(live *session, c *Restore) bool {
 }
 
 // twin reports whether a live session was begun by the same start as one that is
-// put back, which was tried twice, and no client has beaten for it or asked again:
-// then it is the other one that the client was told of.
-func (r *Registry) twin(i uint32, keys []string) bool {
+// put back, which was tried twice, and only of the latter there is a sign that its
+// client was told of it.
+func (r *Registry) twin(i uint32, c *Restore) bool {
 	s := r.sessions[i]
-	return s.stream.State == Starting && s.moved == s.born && slices.ContainsFunc(keys, func(name string) bool {
+	return !s.takenUp() && c.session.takenUp() && slices.ContainsFunc(c.Keys, func(name string) bool {
 		k, known := r.keys.byName[name]
 		return known && k.session == s.stream.Session
 	})
 }
+
+// takenUp reports whether a client has beaten for a session, or asked for it again.
+func (s *session) takenUp() bool { return s.stream.State != Starting || s.moved != s.born }
 
 // putBack enters a lost session under an index of its own, with its lease in
 // full: whoever held it may have been beating all the while.
