@@ -240,7 +240,7 @@ func (o *oracle) forgotten(s *simSession) bool {
 func (o *oracle) mayEnd(s *simSession, e *presence.Ended, st *simState) {
 	switch e.Reason {
 	case presence.Stopped, presence.TakenOver:
-		if s.leaving.IsZero() {
+		if s.leaving.IsZero() && s.told.IsZero() {
 			o.fault("odd-end", "%v: %v, but nobody asked for it", s, e.Reason)
 		}
 	case presence.Banned:
