@@ -223,6 +223,9 @@ func (o *oracle) look(n *simNode, r *presence.Registry, s *simSession, st *simSt
 // live: when the log has lost it too there is nobody to put it back, and nothing to
 // promise.
 func (o *oracle) forgotten(s *simSession) bool {
+	if !o.w.class.failovers {
+		return false
+	}
 	for n := range s.known {
 		if !n.stopped && !n.cutOff() {
 			return false
@@ -347,7 +350,7 @@ func (o *oracle) over(s *simSession, reason string, by *simNode) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.w.note("%v is told by %v that it is over: %q", s, by, reason)
-	if forgot := o.forgotten(s); o.alive(s) && !s.ended && !forgot {
+	if forgot := !s.ended && o.forgotten(s); o.alive(s) && !s.ended && !forgot {
 		o.fault("told-gone", "%v was told by %v that it is over (%q), and no node has ended it", s, by, reason)
 	}
 	s.told = time.Now()

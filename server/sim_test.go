@@ -20,15 +20,15 @@ import (
 var (
 	simSeed  = flag.Uint64("sim.seed", 1, "the first seed of TestSimulation")
 	simSeeds = flag.Int("sim.seeds", 0, "how many seeds TestSimulation runs, 0: a few")
-	simOnly  = flag.String("sim.class", "ab", "the classes of faults that TestSimulation runs")
+	simOnly  = flag.String("sim.class", "abcd", "the classes of faults that TestSimulation runs")
 	simTrace = flag.String("sim.trace", "", "where to write the traces of runs that fail")
 )
 
-// result is what came of a run.
+// simResult is what came of a run.
 type simResult struct {
-	faults []violation
-	digest uint64
-	trace  string
+	faults              []violation
+	sessions, forgotten int
+	trace               *trace
 }
 
 // simulate runs one seed.
@@ -39,7 +39,7 @@ func simulate(t *testing.T, class simClass, seed uint64) (res simResult) {
 		w.run()
 		w.oracle.mu.Lock()
 		defer w.oracle.mu.Unlock()
-		res = simResult{w.oracle.faults, w.trace.digest(), w.trace.last(1 << 30)}
+		res = simResult{w.oracle.faults, len(w.oracle.sessions), w.forgotten, &w.trace}
 	})
 	return res
 }
@@ -188,40 +188,82 @@ func (w *world) checkStream(s *simSession, st *presence.Stream) {
 	}
 }
 
-// TestSimulation runs seeds of every class.
+// The seeds that a test run takes: the same ones each time, and fresh ones.
+const (
+	simFixed = 12
+	simFresh = 12
+)
+
+// TestSimulation runs seeds of every class. Where nothing is lost every promise is
+// kept; after failovers a few cannot be, see docs/guarantees.md, and it fails when
+// they are not few.
 func TestSimulation(t *testing.T) {
-	seeds := *simSeeds
-	if seeds == 0 {
-		seeds = 10
+	seeds := make([]uint64, 0, simFixed+simFresh)
+	for i := range uint64(simFixed) {
+		seeds = append(seeds, i+1)
+	}
+	for fresh := uint64(time.Now().UnixNano()) % 1e12; len(seeds) < simFixed+simFresh; fresh++ {
+		seeds = append(seeds, fresh)
+	}
+	if *simSeeds > 0 {
+		seeds = seeds[:0]
+		for i := range uint64(*simSeeds) {
+			seeds = append(seeds, *simSeed+i)
+		}
 	}
 	for _, class := range simClasses {
-		if !strings.Contains(*simOnly, class.name) {
+		if strings.Contains(*simOnly, class.name) {
+			t.Run(class.name, func(t *testing.T) { simulateAll(t, class, seeds) })
+		}
+	}
+}
+
+// simulateAll runs seeds of a class, and says what was not kept.
+func simulateAll(t *testing.T, class simClass, seeds []uint64) {
+	kinds, bad, forgotten, sessions := map[string]int{}, 0, 0, 0
+	for _, seed := range seeds {
+		res := simulate(t, class, seed)
+		forgotten, sessions = forgotten+res.forgotten, sessions+res.sessions
+		if len(res.faults) == 0 {
 			continue
 		}
-		t.Run(class.name, func(t *testing.T) {
-			kinds, bad := map[string]int{}, 0
-			for seed := *simSeed; seed < *simSeed+uint64(seeds); seed++ {
-				res := simulate(t, class, seed)
-				if len(res.faults) == 0 {
-					continue
-				}
-				bad++
-				seen := map[string]bool{}
-				for _, f := range res.faults {
-					if !seen[f.kind] {
-						kinds[f.kind]++
-						seen[f.kind] = true
-						t.Errorf("seed %d of class %s: %s: %s", seed, class.name, f.kind, f.text)
-					}
-				}
-				if *simTrace != "" {
-					name := fmt.Sprintf("%s/%s-%d.txt", *simTrace, class.name, seed)
-					if err := os.WriteFile(name, []byte(res.trace), 0o644); err != nil {
-						t.Error(err)
-					}
-				}
+		bad++
+		seen := map[string]bool{}
+		for _, f := range res.faults {
+			if !seen[f.kind] {
+				seen[f.kind] = true
+				kinds[f.kind]++
+				t.Logf("seed %d of class %s: %s: %s", seed, class.name, f.kind, f.text)
 			}
-			t.Logf("class %s: %d seeds from %d, %d with violations: %v", class.name, seeds, *simSeed, bad, kinds)
-		})
+		}
+		if *simTrace != "" {
+			name := fmt.Sprintf("%s/%s-%d.txt", *simTrace, class.name, seed)
+			if err := os.WriteFile(name, []byte(res.trace.last(1<<30)), 0o644); err != nil {
+				t.Error(err)
+			}
+		} else if !class.failovers {
+			t.Logf("what happened before:\n%s", res.trace.before(120))
+		}
 	}
+	t.Logf("class %s: %d seeds, %d with violations: %v; of %d sessions %d were forgotten by all nodes",
+		class.name, len(seeds), bad, kinds, sessions, forgotten)
+	few := 0
+	if class.failovers {
+		few = max(2, len(seeds)/25)
+	}
+	if bad > few {
+		t.Errorf("%d seeds of class %s with violations; -sim.class %s -sim.seed SEED -sim.seeds 1 -sim.trace DIR runs one again", bad, class.name, class.name)
+	}
+}
+
+// TestSimulationRepeats: a seed decides nearly all. What it does not is the order
+// in which the runtime lets goroutines go on that are ready at one instant.
+func TestSimulationRepeats(t *testing.T) {
+	same := 0
+	for seed := range uint64(4) {
+		if simulate(t, simClasses[0], seed).trace.digest() == simulate(t, simClasses[0], seed).trace.digest() {
+			same++
+		}
+	}
+	t.Logf("%d of 4 seeds repeat exactly", same)
 }

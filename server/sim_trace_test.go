@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"hash"
 	"hash/fnv"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -33,6 +34,14 @@ func (t *trace) last(n int) string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return strings.Join(t.lines[max(0, len(t.lines)-n):], "\n")
+}
+
+// before are so many lines before the first violation, and that.
+func (t *trace) before(n int) string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	at := slices.IndexFunc(t.lines, func(line string) bool { return strings.Contains(line, "VIOLATION") })
+	return strings.Join(t.lines[max(0, at-n):at+1], "\n")
 }
 
 func (t *trace) digest() uint64 {

@@ -97,12 +97,13 @@ func (q *request) connect(read bool) error {
 
 // draw draws by lot. The caller holds mu.
 func (l *Link) draw(cmds [][]any, read bool) fate {
-	w, f := l.weather, fate{}
-	span := func(d time.Duration) time.Duration { return time.Duration(l.rng.Int64N(int64(d) + 1)) }
+	w, f, command := l.weather, fate{}, strings.ToLower(text(cmds[0][0]))
+	lot := l.lot(command)
+	span := func(d time.Duration) time.Duration { return time.Duration(lot.Int64N(int64(d) + 1)) }
 	f.there, f.back = 20*time.Microsecond+span(w.Delay), 20*time.Microsecond+span(w.Delay)
-	chance, kind, again := l.rng.Float64(), l.rng.Float64(), span(lateness)
+	chance, kind, again := lot.Float64(), lot.Float64(), span(lateness)
 	switch {
-	case !writes[strings.ToLower(text(cmds[0][0]))]:
+	case !writes[command]:
 		f.lost = chance < w.LostReads || read && w.Deaf
 		if read && w.Tail > 0 {
 			f.back += span(w.Tail)

@@ -3,6 +3,7 @@ package redismodel
 import (
 	"context"
 	"errors"
+	"hash/fnv"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -37,8 +38,9 @@ type Link struct {
 	redis  *Redis
 	client *redis.Client
 
-	mu        sync.Mutex // guards all below
-	rng       *rand.Rand
+	mu        sync.Mutex            // guards all below
+	lots      map[string]*rand.Rand // by command: goroutines that ask at one instant do not draw from one
+	seed      uint64
 	weather   Weather
 	cut       bool // no packet gets through
 	connected bool // it has connections that it takes for good
@@ -48,7 +50,7 @@ type Link struct {
 
 // Dial gives a link; what it draws by lot it draws by the seed.
 func (r *Redis) Dial(seed uint64, w Weather) *Link {
-	l := &Link{redis: r, rng: rand.New(rand.NewPCG(seed, 2)), weather: w, life: newLife()}
+	l := &Link{redis: r, lots: map[string]*rand.Rand{}, seed: seed, weather: w, life: newLife()}
 	l.client = redis.NewClient(&redis.Options{
 		MaxRetries: -1, DialTimeout: dialWithin, ReadTimeout: replyWithin, WriteTimeout: replyWithin,
 		ContextTimeoutEnabled: true, DisableIdentity: true,
@@ -88,6 +90,18 @@ func (l *Link) Kill() {
 		l.dead = true
 		l.life.end()
 	}
+}
+
+// lot is what requests of a command are drawn from. The caller holds mu.
+func (l *Link) lot(command string) *rand.Rand {
+	r := l.lots[command]
+	if r == nil {
+		h := fnv.New64a()
+		h.Write([]byte(command))
+		r = rand.New(rand.NewPCG(l.seed, h.Sum64()))
+		l.lots[command] = r
+	}
+	return r
 }
 
 // Errors of the network.
