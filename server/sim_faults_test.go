@@ -219,6 +219,7 @@ func (w *world) ban(r *rand.Rand) {
 	if old != nil {
 		return // one is enough
 	}
+	own := w.lot("ban " + a.name)
 	w.people.Go(func() {
 		status, _, _ := h.call("PUT", "/v1/bans/"+a.name, token, "", nil, 3*time.Second)
 		w.note("%s is banned over %s: %d", a.name, h.name, status)
@@ -232,11 +233,11 @@ func (w *world) ban(r *rand.Rand) {
 		b.lifted = time.Now()
 		o.mu.Unlock()
 		for w.since() < simActs {
-			if status, _, _ := w.host().call("DELETE", "/v1/bans/"+a.name, token, "", nil, 3*time.Second); status == 204 {
+			if status, _, _ := w.hosts[own.IntN(len(w.hosts))].call("DELETE", "/v1/bans/"+a.name, token, "", nil, 3*time.Second); status == 204 {
 				w.note("%s is no longer banned", a.name)
 				return
 			}
-			time.Sleep(between(r, 100*time.Millisecond, time.Second))
+			time.Sleep(between(own, 100*time.Millisecond, time.Second))
 		}
 	})
 }

@@ -213,7 +213,7 @@ func (o *oracle) look(n *simNode, r *presence.Registry, s *simSession, st *simSt
 	case live && st.after(s.told) && o.calm(n, st) && !s.forgot:
 		o.fault("told-gone", "%v has %v at %d, of which its anchor was told that it is gone", n, s, st.name.num)
 		s.told = time.Time{}
-	case !live && ended == nil && st.after(s.acked) && o.calm(n, st) && s.leaving.IsZero() && !o.forgotten(s):
+	case !live && ended == nil && st.after(s.acked) && o.calm(n, st) && s.leaving.IsZero() && !s.forgot && !o.forgotten(s):
 		o.fault("lost-start", "%v does not know %v at %d", n, s, st.name.num)
 		s.leaving = time.Now()
 	}

@@ -240,7 +240,7 @@ func (v *simViewer) compare(was, is *simState) {
 	for _, st := range was.streams {
 		if s := o.find(st.Session); s != nil && !in(is, st) {
 			s.gone = true
-			if o.alive(s) {
+			if o.alive(s) && !o.forgotten(s) {
 				o.fault("seen-gone", "%s on %v sees %v leave at %d, after %d", v.name, v.line.node, s, is.name.num, was.name.num)
 			}
 		}
