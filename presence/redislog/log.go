@@ -93,7 +93,7 @@ func Open(o Options) *Log {
 	return l
 }
 
-// Join implements presence.Log. Boots are Redis's time in milliseconds, or one
+// Join implements presence.Log. Boots are Redis's time in microseconds, or one
 // more than the last where that is higher: so they rise even if Redis has
 // forgotten them.
 func (l *Log) Join(ctx context.Context, node string, above uint64) (uint64, error) {

@@ -77,8 +77,11 @@ func (r *Redis) wake() {
 	r.news = make(chan struct{})
 }
 
-// clock is its TIME, in milliseconds.
-func (r *Redis) clock() int64 { return time.Now().Add(r.ahead).UnixMilli() }
+// now is its TIME.
+func (r *Redis) now() time.Time { return time.Now().Add(r.ahead) }
+
+// clock is the same in milliseconds.
+func (r *Redis) clock() int64 { return r.now().UnixMilli() }
 
 func (r *Redis) locked(f func()) {
 	r.mu.Lock()

@@ -73,7 +73,7 @@ func (r *Redis) append(keys, argv []string) int64 {
 // join is lua/join.lua.
 func (r *Redis) join(head, above string) string {
 	had, known := r.store.field(head, "boot")
-	boot := r.clock()
+	boot := r.now().UnixMicro()
 	if known {
 		boot = max(boot, parse(had)+1)
 	}
