@@ -92,6 +92,9 @@ func (r *reader) next(ctx context.Context) ([]presence.Entry, error) {
 		if num++; e.Num != num {
 			return nil, presence.ErrForked
 		}
+		if len(e.Batch) == 0 { // a history was founded with it: what it did is in the snapshot alone
+			return nil, presence.ErrTrimmed
+		}
 	}
 	return entries, nil
 }
