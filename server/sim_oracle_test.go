@@ -61,6 +61,7 @@ type simSession struct {
 	titles  []string           // what it may be called: the last one that was acknowledged, and those since
 	likes   map[*simNode]int64 // acknowledged
 	known   map[*simNode]bool  // nodes that have seen it live
+	buried  map[*simNode]bool  // those that have seen its end
 }
 
 // simBeat is a beat that was acknowledged, or a start or a resume.
@@ -200,6 +201,8 @@ func (o *oracle) look(n *simNode, r *presence.Registry, s *simSession, st *simSt
 	live, ended := r.Session(s.Session) != nil, r.Ended(s.Session)
 	if live {
 		s.known[n] = true
+	} else if ended != nil {
+		s.buried[n] = true
 	}
 	if ended != nil && !s.ended {
 		s.ended = true
@@ -207,13 +210,13 @@ func (o *oracle) look(n *simNode, r *presence.Registry, s *simSession, st *simSt
 		o.mayEnd(s, ended, st)
 	}
 	switch {
-	case live && st.after(s.stopped) && o.calm(n, st):
+	case live && st.after(s.stopped) && o.calm(n, st) && !o.noneLeft(s.buried):
 		o.fault("stop-back", "%v has %v at %d, which was stopped", n, s, st.name.num)
 		s.stopped = time.Time{}
 	case live && st.after(s.told) && o.calm(n, st) && !s.forgot:
 		o.fault("told-gone", "%v has %v at %d, of which its anchor was told that it is gone", n, s, st.name.num)
 		s.told = time.Time{}
-	case !live && ended == nil && st.after(s.acked) && o.calm(n, st) && s.leaving.IsZero() && !s.forgot && !o.forgotten(s):
+	case !live && ended == nil && st.after(s.acked) && o.calm(n, st) && s.leaving.IsZero() && !o.forgotten(s):
 		o.fault("lost-start", "%v does not know %v at %d", n, s, st.name.num)
 		s.leaving = time.Now()
 	}
@@ -223,18 +226,24 @@ func (o *oracle) look(n *simNode, r *presence.Registry, s *simSession, st *simSt
 // live: when the log has lost it too there is nobody to put it back, and nothing to
 // promise.
 func (o *oracle) forgotten(s *simSession) bool {
-	if !o.w.class.failovers {
-		return false
-	}
-	for n := range s.known {
-		if !n.stopped && !n.cutOff() {
-			return false
-		}
-	}
-	if !s.forgot {
+	if !s.forgot && o.noneLeft(s.known) {
 		s.forgot = true
 		o.w.note("%v is forgotten by all", s)
 		o.w.forgotten++
+	}
+	return s.forgot
+}
+
+// noneLeft tells whether none of some nodes is left to put back what the log has
+// lost.
+func (o *oracle) noneLeft(nodes map[*simNode]bool) bool {
+	if !o.w.class.failovers {
+		return false
+	}
+	for n := range nodes {
+		if !n.stopped && !n.cutOff() {
+			return false
+		}
 	}
 	return true
 }
@@ -318,7 +327,7 @@ func (o *oracle) started(anchor string, m *wire.Started, sent time.Time, n *simN
 	s := &simSession{
 		Session: id, anchor: anchor, code: m.Stream.Code, nth: nth,
 		began: sent, acked: time.Now(), heard: []simBeat{{sent, n}}, titles: []string{m.Stream.Title},
-		likes: map[*simNode]int64{}, known: map[*simNode]bool{n: true},
+		likes: map[*simNode]int64{}, known: map[*simNode]bool{n: true}, buried: map[*simNode]bool{},
 	}
 	o.sessions = append(o.sessions, s)
 	o.w.note("%v has started on %v", s, n)

@@ -246,7 +246,7 @@ func (v *simViewer) compare(was, is *simState) {
 		}
 	}
 	for _, st := range is.streams {
-		if s := o.find(st.Session); s != nil && !in(was, st) && is.after(s.stopped) {
+		if s := o.find(st.Session); s != nil && !in(was, st) && is.after(s.stopped) && !o.noneLeft(s.buried) {
 			o.fault("stop-back", "%s sees %v at %d, which was stopped", v.name, s, is.name.num)
 		}
 	}
