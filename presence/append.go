@@ -85,7 +85,7 @@ func (n *Node) rejoin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	n.boot = boot
+	n.boot, n.unsaid = boot, nil
 	n.out.join(boot)
 	n.recount()
 	n.cfg.Logger.Info().Uint64("boot", boot).Msg("this node joins the log again")
@@ -126,6 +126,7 @@ func (n *Node) commit(ctx context.Context, b *Batch) bool {
 			}
 			return true
 		case ctx.Err() != nil:
+			n.unsaid = &sealed
 			return false
 		}
 		first := n.failing.CompareAndSwap(0, max(1, n.now()))
@@ -148,6 +149,7 @@ func (n *Node) commit(ctx context.Context, b *Batch) bool {
 		}
 		select {
 		case <-ctx.Done():
+			n.unsaid = &sealed
 			return false
 		case <-time.After(wait):
 		}

@@ -74,8 +74,9 @@ type Node struct {
 	patience   atomic.Int64  // how many may pass until the next one before beats are held
 	unwritable atomic.Int64  // since when the log takes no durable command, Unix milliseconds; 0: it does
 
-	// Owned by append.
-	boot uint64
+	// Owned by append, and by leave after it.
+	boot   uint64
+	unsaid *Sealed // a batch of which it is not known that the log has it, when the node stops
 
 	// Owned by apply, and by JoinLog before.
 	seen     said            // the last own batch applied
@@ -214,6 +215,14 @@ func (n *Node) leave() {
 	defer cancel()
 	if n.over.Load() >= n.boot && n.rejoin(ctx) != nil {
 		return // nobody would listen
+	}
+	if n.unsaid != nil {
+		// Who leaves has said all that it heard. Who cannot is found lost, and the
+		// leases that it heard start anew.
+		if err := n.log.Append(ctx, *n.unsaid); err != nil {
+			n.cfg.Logger.Warn().Err(err).Msg("could not say the last that this node heard, and so not that it leaves")
+			return
+		}
 	}
 	n.handOver()
 	b := n.batch(true)

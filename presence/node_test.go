@@ -573,3 +573,35 @@ func TestBatchesAreBounded(t *testing.T) {
 	o.take(b, 0, size)
 	check(t, "one that is too long goes alone", len(b.Commands), 1)
 }
+
+// A node that stops while it is not known what became of a batch says it again
+// before it leaves: what it has acknowledged is in the log, or it does not leave.
+func TestLeaveInDoubt(t *testing.T) {
+	for _, reached := range []bool{true, false} {
+		bubble(t, func(t *testing.T, l *memLog) {
+			n, stop := run(t, l, NodeConfig{})
+			a, _ := n.Do(t.Context(), started(1, "ann"))
+			time.Sleep(1500 * time.Millisecond)
+			away := true
+			l.set(func(Sealed) error {
+				if away {
+					return errors.New("no answer")
+				}
+				return nil
+			}, nil)
+			n.Beat(a.Lease)
+			time.Sleep(1200 * time.Millisecond) // the beat is on its way
+			away = !reached
+			if err := stop(); err != nil {
+				t.Error(err)
+			}
+			beaten, left := 0, false
+			for _, b := range l.batches() {
+				beaten += len(b.Beats)
+				left = left || slices.ContainsFunc(b.Commands, func(c Command) bool { return c.kind() == kindLeave })
+			}
+			check(t, "beats in the log", beaten == 1, reached)
+			check(t, "left", left, reached)
+		})
+	}
+}
