@@ -179,7 +179,7 @@ func (n *simNode) run() {
 func (n *simNode) ended(err error) {
 	w := n.host.w
 	w.note("%v has ended: %v", n, err)
-	if n.ctx.Err() == nil {
+	if n.ctx.Err() == nil && !w.oracle.crashed(n) {
 		w.oracle.violate("node-ended", "%v ended by itself: %v", n, err)
 	}
 }
