@@ -146,7 +146,7 @@ func TestSlowReaderTCP(t *testing.T) {
 	for name, serve := range map[string]func(http.Handler) *httptest.Server{
 		"TCP": httptest.NewServer, "TLS": httptest.NewTLSServer,
 	} {
-		const stall = 500 * time.Millisecond
+		const stall = 1500 * time.Millisecond // a busy machine may keep the reader from reading for a while
 		c, client := loopback(t, serve, Options{StallTime: stall, WriteBuffer: 256 << 10}, nil)
 		wrote := make(chan error, 1)
 		go func() { wrote <- c.Write(Message{[]byte("head"), NewBody(json(16 << 20))}) }()
