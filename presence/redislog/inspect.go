@@ -14,8 +14,11 @@ func (l *Log) inspect(ctx context.Context) error {
 		return nil
 	}
 	info, err := l.redis.Info(ctx).Result()
-	if err != nil {
+	if err != nil && isReply(err) {
 		return fmt.Errorf("redis: INFO, which the log needs: %w", err)
+	}
+	if err != nil {
+		return fmt.Errorf("redis: %w", err)
 	}
 	field := func(name string) string {
 		if m := regexp.MustCompile(`(?m)^` + name + `:(\S*)`).FindStringSubmatch(info); m != nil {
