@@ -88,7 +88,8 @@ func (n *Node) rebuild(ctx context.Context, cause error) error {
 		h.shared = common(h.old, r)
 	}
 	if shared < old.Num() && rebuildCause(cause) != "diverged" {
-		n.healing = append(n.healing, &healing{old: old, shared: shared})
+		// What was known last goes first: what it names is not undone by older news.
+		n.healing = slices.Insert(n.healing, 0, &healing{old: old, shared: shared})
 	}
 	n.metrics.rebuilt(rebuildCause(cause), r)
 	clear(n.verdicts)
