@@ -35,30 +35,20 @@ const (
 // Cluster every second: by default it does not, and looks once a minute, which
 // is for how long the loss of a primary would be one of ours.
 func Dial(s Server) redis.UniversalClient {
-	quiet := &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+	o := &redis.UniversalOptions{
+		Addrs: s.Addrs, MasterName: s.MasterName, Username: s.Username, Password: s.Password,
+		SentinelUsername: s.SentinelUsername, SentinelPassword: s.SentinelPassword, DB: s.DB, TLSConfig: s.TLS,
+		MaxRetries: -1, DialTimeout: dialWithin, DialerRetries: 1, ReadTimeout: replyWithin, WriteTimeout: replyWithin,
+		ContextTimeoutEnabled: true, PoolSize: connections, DisableIdentity: true,
+		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
+	}
 	switch {
 	case s.MasterName != "":
-		return redis.NewFailoverClient(&redis.FailoverOptions{
-			MasterName: s.MasterName, SentinelAddrs: s.Addrs, Username: s.Username, Password: s.Password,
-			SentinelUsername: s.SentinelUsername, SentinelPassword: s.SentinelPassword, DB: s.DB, TLSConfig: s.TLS,
-			MaxRetries: -1, DialTimeout: dialWithin, DialerRetries: 1, ReadTimeout: replyWithin, WriteTimeout: replyWithin,
-			ContextTimeoutEnabled: true, PoolSize: connections, DisableIdentity: true,
-		})
+		return redis.NewFailoverClient(o.Failover())
 	case len(s.Addrs) > 1:
-		return redis.NewClusterClient(&redis.ClusterOptions{
-			Addrs: s.Addrs, Username: s.Username, Password: s.Password, TLSConfig: s.TLS,
-			MaxRetries: -1, DialTimeout: dialWithin, DialerRetries: 1, ReadTimeout: replyWithin, WriteTimeout: replyWithin,
-			ContextTimeoutEnabled: true, PoolSize: connections, DisableIdentity: true,
-			ClusterStateReloadInterval: time.Second, MaintNotificationsConfig: quiet,
-		})
+		cluster := o.Cluster()
+		cluster.ClusterStateReloadInterval = time.Second
+		return redis.NewClusterClient(cluster)
 	}
-	o := &redis.Options{
-		Username: s.Username, Password: s.Password, DB: s.DB, TLSConfig: s.TLS,
-		MaxRetries: -1, DialTimeout: dialWithin, DialerRetries: 1, ReadTimeout: replyWithin, WriteTimeout: replyWithin,
-		ContextTimeoutEnabled: true, PoolSize: connections, DisableIdentity: true, MaintNotificationsConfig: quiet,
-	}
-	if len(s.Addrs) > 0 {
-		o.Addr = s.Addrs[0]
-	}
-	return redis.NewClient(o)
+	return redis.NewClient(o.Simple())
 }
