@@ -216,7 +216,7 @@ func (o *oracle) look(n *simNode, r *presence.Registry, s *simSession, st *simSt
 	case live && st.after(s.told) && o.calm(n, st) && !s.forgot:
 		o.fault("told-gone", "%v has %v at %d, of which its anchor was told that it is gone", n, s, st.name.num)
 		s.told = time.Time{}
-	case !live && ended == nil && st.after(s.acked) && o.calm(n, st) && s.leaving.IsZero() && !o.forgotten(s):
+	case !live && ended == nil && st.after(s.acked) && o.calm(n, st) && s.leaving.IsZero() && !o.banned(s) && !o.forgotten(s):
 		o.fault("lost-start", "%v does not know %v at %d", n, s, st.name.num)
 		s.leaving = time.Now()
 	}
@@ -300,9 +300,13 @@ func (s *simSession) promised(at time.Time) bool {
 
 // alive tells whether a session is live as far as its anchor can know.
 func (o *oracle) alive(s *simSession) bool {
+	return s.leaving.IsZero() && s.told.IsZero() && !o.banned(s) && !s.forgot && s.promised(time.Now())
+}
+
+// banned tells whether somebody has asked for a ban that the session may have met.
+func (o *oracle) banned(s *simSession) bool {
 	b := o.bans[s.anchor]
-	banned := b != nil && (b.lifted.IsZero() || s.began.Before(b.lifted))
-	return s.leaving.IsZero() && s.told.IsZero() && !banned && !s.forgot && s.promised(time.Now())
+	return b != nil && (b.lifted.IsZero() || s.began.Before(b.lifted))
 }
 
 func (s *simSession) String() string { return fmt.Sprintf("%s#%d", s.anchor, s.nth) }
