@@ -354,11 +354,11 @@ func (a *simAnchor) second() {
 // update renames the stream.
 func (a *simAnchor) update() {
 	title := fmt.Sprintf("%s %d", a.name, a.ids)
-	a.w.oracle.named(a.session, title, false)
+	a.w.oracle.named(a.session, title, false, false)
 	m := &wire.Update{ID: a.id()}
 	m.Title.Set, m.Title.Value = true, title
 	if _, ok := a.ask(m).(*wire.Updated); ok {
-		a.w.oracle.named(a.session, title, true)
+		a.w.oracle.named(a.session, title, true, false)
 	}
 }
 

@@ -81,12 +81,13 @@ func (a *simAnchor) broadcastHTTP(until time.Time) {
 
 func (a *simAnchor) updateHTTP() {
 	title := a.name + " " + string(a.id())
-	a.w.oracle.named(a.session, title, false)
+	a.w.note("%s renames through n%d", a.name, a.on+1)
+	a.w.oracle.named(a.session, title, false, true)
 	m := &wire.Update{Session: a.session.Session.String()}
 	m.Title.Set, m.Title.Value = true, title
 	if answer, _ := a.call("PATCH", a.path(), "", m); answer != nil {
 		if _, ok := answer.(*wire.Updated); ok {
-			a.w.oracle.named(a.session, title, true)
+			a.w.oracle.named(a.session, title, true, true)
 		}
 	}
 }

@@ -58,7 +58,8 @@ type simSession struct {
 	forgot  bool               // nobody was left who knew it
 	ended   bool               // some node has seen its end
 	gone    bool               // so has a viewer
-	titles  []string           // what it may be called: the last one that was acknowledged, and those since
+	title   string             // the last one that was acknowledged
+	unsure  []string           // those without an answer
 	likes   map[*simNode]int64 // acknowledged
 	known   map[*simNode]bool  // nodes that have seen it live
 	buried  map[*simNode]bool  // those that have seen its end
@@ -330,7 +331,7 @@ func (o *oracle) started(anchor string, m *wire.Started, sent time.Time, n *simN
 	}
 	s := &simSession{
 		Session: id, anchor: anchor, code: m.Stream.Code, nth: nth,
-		began: sent, acked: time.Now(), heard: []simBeat{{sent, n}}, titles: []string{m.Stream.Title},
+		began: sent, acked: time.Now(), heard: []simBeat{{sent, n}}, title: m.Stream.Title,
 		likes: map[*simNode]int64{}, known: map[*simNode]bool{n: true}, buried: map[*simNode]bool{},
 	}
 	o.sessions = append(o.sessions, s)
@@ -380,15 +381,22 @@ func (o *oracle) halted(s *simSession) {
 	o.w.note("%v has stopped", s)
 }
 
-// named notes that an update was asked for, or acknowledged.
-func (o *oracle) named(s *simSession, title string, acked bool) {
+// named notes that an update was asked for, or acknowledged. One without an answer
+// may yet come; over a socket only as long as that holds the session.
+func (o *oracle) named(s *simSession, title string, acked, http bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if acked {
-		s.titles = []string{title}
+	o.w.note("%v is renamed to %q, acknowledged: %v", s, title, acked)
+	switch {
+	case !acked:
+		s.unsure = append(s.unsure, title)
 		return
+	case http:
+		s.unsure = slices.DeleteFunc(s.unsure, func(t string) bool { return t == title })
+	default:
+		s.unsure = nil
 	}
-	s.titles = append(s.titles, title)
+	s.title = title
 }
 
 // find is what anchors were told of a session, nil for one that none was told of.
