@@ -56,7 +56,7 @@ func (l *Link) ask(ctx context.Context, cmds [][]any) ([]answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if q.fate.echo && answers[0].err == nil { // what was refused is not tried again behind the client's back
+	if q.fate.echo && answers[0].err == nil && answers[0].value != int64(-1) { // what was refused does not come again
 		time.AfterFunc(q.fate.again, func() { l.redis.do(q.its, cmds, nil) })
 	}
 	if q.fate.lost {
