@@ -19,10 +19,11 @@ func (l *Log) Append(ctx context.Context, b presence.Sealed) error {
 		return fmt.Errorf("%w: the log is closed", presence.ErrNotWritten)
 	}
 	began := time.Now()
+	ctx, doubt := doubting(ctx)
 	num, err := l.scripts.append.Run(ctx, l.redis,
 		[]string{l.keys.log, l.keys.head, l.keys.nodes, l.keys.snapshots}, b.Node, b.Boot, b.No, b.Bytes).Int64()
 	switch {
-	case err != nil && refused(err):
+	case err != nil && refused(err) && !doubt.Load():
 		l.metrics.appends.WithLabelValues("refused").Inc()
 		return fmt.Errorf("%w: %w", presence.ErrNotWritten, err)
 	case err != nil:

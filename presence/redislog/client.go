@@ -1,7 +1,9 @@
 package redislog
 
 import (
+	"context"
 	"crypto/tls"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -31,7 +33,8 @@ const (
 // connects when it is used.
 //
 // Nothing is tried again by the client itself: it would not say so, and what
-// became of an append must be known. It keeps to deadlines, and looks at a
+// became of an append must be known. That of a Cluster does it all the same, so
+// its tries are watched. It keeps to deadlines, and looks at a
 // Cluster every second: by default it does not, and looks once a minute, which
 // is for how long the loss of a primary would be one of ours.
 func Dial(s Server) redis.UniversalClient {
@@ -48,7 +51,45 @@ func Dial(s Server) redis.UniversalClient {
 	case len(s.Addrs) > 1:
 		cluster := o.Cluster()
 		cluster.ClusterStateReloadInterval = time.Second
+		cluster.NewClient = func(o *redis.Options) *redis.Client {
+			c := redis.NewClient(o)
+			c.AddHook(tries{})
+			return c
+		}
 		return redis.NewClusterClient(cluster)
 	}
 	return redis.NewClient(o.Simple())
+}
+
+// tries watches each try of a command that asks for it, see doubting.
+type tries struct{}
+
+// doubtKey is of a context's doubt.
+type doubtKey struct{}
+
+// doubting gives a context for a command, and whether a try of it may have done
+// something, though its error be that of a later one that has not.
+func doubting(ctx context.Context) (context.Context, *atomic.Bool) {
+	doubt := new(atomic.Bool)
+	return context.WithValue(ctx, doubtKey{}, doubt), doubt
+}
+
+func (tries) note(ctx context.Context, err error) error {
+	if doubt, asked := ctx.Value(doubtKey{}).(*atomic.Bool); asked && err != nil && !refused(err) {
+		doubt.Store(true)
+	}
+	return err
+}
+
+// DialHook implements redis.Hook.
+func (tries) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+// ProcessHook implements redis.Hook.
+func (t tries) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error { return t.note(ctx, next(ctx, cmd)) }
+}
+
+// ProcessPipelineHook implements redis.Hook.
+func (t tries) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error { return t.note(ctx, next(ctx, cmds)) }
 }
