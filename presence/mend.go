@@ -133,8 +133,12 @@ func (r *Registry) putBack(c *Restore) uint32 {
 	if st.State == Live {
 		le.flags &^= leaseQuiet
 	}
-	if use, room := r.leases.use(terms{c.Terms.Interval, c.Terms.Missed, c.Terms.Grace}); room {
-		le.terms = use
+	// A shorter interval than the present one would end before the lease is looked
+	// at, which it is by the present terms: then they are what it gets.
+	if c.Terms.Interval >= r.settings.Interval {
+		if use, room := r.leases.use(terms{c.Terms.Interval, c.Terms.Missed, c.Terms.Grace}); room {
+			le.terms = use
+		}
 	}
 	r.appoint(i)
 	r.touch(i)

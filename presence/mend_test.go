@@ -198,3 +198,31 @@ func TestStartUnderTwoSessions(t *testing.T) {
 		check(t, "under its key", again.Stream.Session, want)
 	}
 }
+
+// What is put back under terms that are shorter than the present ones is ended at
+// the same time by a node that has read it from a snapshot since.
+func TestPutBackUnderOlderTerms(t *testing.T) {
+	x := newTape(t)
+	x.set(Settings{Interval: 2_000, Missed: 3})
+	x.do(started(1, "ann"))
+	old, err := DecodeRegistry(x.r.Encode())
+	if err != nil {
+		t.Fatal(err)
+	}
+	y := newTape(t)
+	y.set(Settings{Interval: 60_000, Missed: 3})
+	for _, c := range losses(old, y.r, 0, everyone) {
+		y.do(c)
+	}
+	check(t, "streams", y.r.Len(), 1)
+	z := newTape(t)
+	if z.r, err = DecodeRegistry(y.r.Encode()); err != nil {
+		t.Fatal(err)
+	}
+	z.num, z.time, z.speaks["a"] = y.num, y.time, &Batch{Boot: 1, No: y.num}
+	for range 100 {
+		y.pass(2_000)
+		z.pass(2_000)
+		equal(t, "read from a snapshot", z.r, y.r)
+	}
+}
