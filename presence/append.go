@@ -72,8 +72,14 @@ func (n *Node) batch(counts bool) *Batch {
 	if counts {
 		n.Read(func(r *Registry) { n.out.count(r, b) })
 	}
-	n.out.take(b, n.now(), n.cfg.Batch)
+	n.out.take(b, n.now(), n.cfg.Batch, n.lacks)
 	return b
+}
+
+// lacks reports whether what a command would put back is missing still.
+func (n *Node) lacks(c Command) (lacks bool) {
+	n.Read(func(r *Registry) { lacks = r.lacks(c) })
+	return lacks
 }
 
 // rejoin begins another boot, under which all that this node has counted is

@@ -22,6 +22,7 @@ type memLog struct {
 	reg      *Registry          // that the next node starts from
 	fail     func(Sealed) error // nil: no fault; an error says what became of the batch
 	order    func(Sealed) bool  // nil: always
+	takes    time.Duration      // an append
 }
 
 // speaker is one boot of one node.
@@ -91,6 +92,10 @@ func (l *memLog) Join(_ context.Context, _ string, above uint64) (uint64, error)
 }
 
 func (l *memLog) Append(_ context.Context, b Sealed) error {
+	l.mu.Lock()
+	takes := l.takes
+	l.mu.Unlock()
+	time.Sleep(takes)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.appended = append(l.appended, b)

@@ -256,12 +256,18 @@ func (r *Registry) relearn(names []string, s Session) {
 
 // losses are the commands that put back what an older registry knows and the
 // present one lacks, since the log has lost the entries after the number shared:
-// ends first, then bans, then the sessions of which pick says so.
-func losses(old, now *Registry, shared uint64, pick func(*lease) bool) []Command {
+// ends first, then bans, then the sessions of which pick says so. Each node begins
+// elsewhere with those, so that they do not all say the same at the same time.
+func losses(old, now *Registry, shared uint64, node string, pick func(*lease) bool) []Command {
 	l := &losing{old: old, now: now, lost: shared + 1, keys: map[Session][]string{}}
 	l.ends()
 	l.bans()
+	first := len(l.found)
 	l.sessions(pick)
+	before, of := now.peers.rank(node)
+	sessions := l.found[first:]
+	from := len(sessions) * before / of
+	l.found = slices.Concat(l.found[:first], sessions[from:], sessions[:from])
 	if have := old.settings; have.Revision > now.settings.Revision {
 		l.found = append(l.found, &SetSettings{have})
 	}
@@ -281,6 +287,22 @@ func mends(c Command) bool {
 		return c.Lost != 0
 	}
 	return false
+}
+
+// lacks reports whether what a command would put back is still missing: it waits
+// while others put back the same.
+func (r *Registry) lacks(c Command) bool {
+	switch c := c.(type) {
+	case *Restore:
+		i, live := r.bySession[c.session.stream.Session]
+		if live {
+			return changed(c.session, r.sessions[i], c.Lost)
+		}
+		return r.ended.bySession[c.session.stream.Session] == nil
+	case *Bury:
+		return r.ended.bySession[c.ended.Stream.Session] == nil
+	}
+	return true
 }
 
 // losing gathers losses.
@@ -323,7 +345,7 @@ func (l *losing) sessions(pick func(*lease) bool) {
 			continue
 		}
 		if at, live := l.now.bySession[s.stream.Session]; live {
-			if x := l.now.sessions[at]; !l.changed(s, x) {
+			if x := l.now.sessions[at]; !changed(s, x, l.lost) {
 				continue
 			}
 		} else if !pick(&l.old.leases.all[i]) {
@@ -336,10 +358,10 @@ func (l *losing) sessions(pick func(*lease) bool) {
 }
 
 // changed reports whether something of a session was changed in what was lost.
-func (l *losing) changed(was, is *session) bool {
-	return was.told >= l.lost && is.told < l.lost ||
-		was.moved >= l.lost && is.moved < l.lost ||
-		was.filmed >= l.lost && is.filmed < l.lost ||
+func changed(was, is *session, lost uint64) bool {
+	return was.told >= lost && is.told < lost ||
+		was.moved >= lost && is.moved < lost ||
+		was.filmed >= lost && is.filmed < lost ||
 		was.stream.State != Starting && is.stream.State == Starting ||
 		was.stream.Likes > is.stream.Likes ||
 		was.stream.StartedAt < is.stream.StartedAt

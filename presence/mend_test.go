@@ -86,11 +86,11 @@ func TestLossesAreMadeGood(t *testing.T) {
 		if err != nil {
 			rt.Fatal(err)
 		}
-		y.say("y", Batch{Commands: losses(x.r, y.r, shared, everyone)})
+		y.say("y", Batch{Commands: losses(x.r, y.r, shared, "a", everyone)})
 		good(rt, x.r, before, y.r, shared, since)
 		num := y.num
-		y.say("z", Batch{Commands: losses(x.r, before, shared, everyone)})
-		if again := losses(x.r, y.r, shared, everyone); len(again) > 0 {
+		y.say("z", Batch{Commands: losses(x.r, before, shared, "a", everyone)})
+		if again := losses(x.r, y.r, shared, "a", everyone); len(again) > 0 {
 			for _, c := range again {
 				if refused := y.doOn("z", c).Refusal != Granted; !refused {
 					rt.Fatalf("there is more to put back: %T %+v", c, c)
@@ -159,11 +159,11 @@ func TestFirstStartCounts(t *testing.T) {
 	y.speaks["a"] = &Batch{Boot: 1, No: x.speaks["a"].No}
 	first := x.do(tried).Stream.StartedAt
 	check(t, "again", y.do(tried).Stream.StartedAt, first+700)
-	for _, c := range losses(x.r, y.r, lost-1, everyone) {
+	for _, c := range losses(x.r, y.r, lost-1, "a", everyone) {
 		y.doOn("b", c)
 	}
 	check(t, "put back", y.r.Session(id(1)).StartedAt, first)
-	check(t, "and once", len(losses(x.r, y.r, lost-1, everyone)), 0)
+	check(t, "and once", len(losses(x.r, y.r, lost-1, "a", everyone)), 0)
 }
 
 // A start whose answer did not come was tried through another node, and then the
@@ -186,7 +186,7 @@ func TestStartUnderTwoSessions(t *testing.T) {
 		}
 		then(x, "a", told, test.lost)
 		then(y, "b", late, test.now)
-		for _, c := range losses(x.r, y.r, 0, everyone) {
+		for _, c := range losses(x.r, y.r, 0, "a", everyone) {
 			y.do(c)
 		}
 		want := id(1)
@@ -211,7 +211,7 @@ func TestPutBackUnderOlderTerms(t *testing.T) {
 	}
 	y := newTape(t)
 	y.set(Settings{Interval: 60_000, Missed: 3})
-	for _, c := range losses(old, y.r, 0, everyone) {
+	for _, c := range losses(old, y.r, 0, "a", everyone) {
 		y.do(c)
 	}
 	check(t, "streams", y.r.Len(), 1)

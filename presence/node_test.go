@@ -520,7 +520,7 @@ func TestBeatsWhileTheLogIsAway(t *testing.T) {
 		t.Errorf("room for %d beats of 5000 leases", n)
 	}
 	b := &Batch{}
-	o.take(b, 100, 1<<20)
+	o.take(b, 100, 1<<20, nil)
 	check(t, "beats", len(b.Beats), 5_000)
 	for _, x := range b.Beats {
 		if x.Age != 1 {
@@ -552,7 +552,7 @@ func TestBatchesAreBounded(t *testing.T) {
 	beats, commands, batches := 0, 0, 0
 	for o.waits(size) || beats < many {
 		b := &Batch{Node: "a"}
-		o.take(b, 0, size)
+		o.take(b, 0, size, nil)
 		if n := len(b.Seal().Bytes); n > size+200 {
 			t.Errorf("a batch of %d bytes", n)
 		}
@@ -570,7 +570,7 @@ func TestBatchesAreBounded(t *testing.T) {
 	check(t, "more than one batch", batches > 1, true)
 	o.tell(&Update{Session: id(1), Title: new(strings.Repeat("x", 2*size))})
 	b := &Batch{}
-	o.take(b, 0, size)
+	o.take(b, 0, size, nil)
 	check(t, "one that is too long goes alone", len(b.Commands), 1)
 }
 

@@ -235,8 +235,9 @@ func (o *outbox) count(r *Registry, b *Batch) {
 	b.Likes, o.liked = o.likes.take(r)
 }
 
-// take adds to a batch what waits, of about size bytes at the most.
-func (o *outbox) take(b *Batch, now int64, size int) {
+// take adds to a batch what waits, of about size bytes at the most, but for what
+// was to mend the log and is needed no more.
+func (o *outbox) take(b *Batch, now int64, size int, needed func(Command) bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.last.no++
@@ -250,9 +251,9 @@ func (o *outbox) take(b *Batch, now int64, size int) {
 	o.beats, o.spare = append(o.spare[:0], o.beats[fits:]...), o.beats
 	size -= longBeat * fits
 	var taken []*call
-	taken, o.mends = o.fit(taken, o.mends, &size)
+	taken, o.mends = o.fit(taken, o.mends, &size, needed)
 	if !o.joining {
-		taken, o.calls = o.fit(taken, o.calls, &size)
+		taken, o.calls = o.fit(taken, o.calls, &size, nil)
 	}
 	if len(taken) > 0 {
 		b.Commands = make([]Command, len(taken))
@@ -264,17 +265,19 @@ func (o *outbox) take(b *Batch, now int64, size int) {
 }
 
 // fit moves calls of so many bytes from a queue to those that are taken: at
-// least one, or nothing would ever move.
-func (o *outbox) fit(taken, queue []*call, size *int) (all, rest []*call) {
-	n := 0
-	for _, c := range queue {
-		o.scratch = c.command.encode(o.scratch[:0])
-		if *size -= 1 + len(o.scratch); *size < 0 && len(taken)+n > 0 {
-			break
+// least one, or nothing would ever move. Those that are not needed are let go of.
+func (o *outbox) fit(taken, queue []*call, size *int, needed func(Command) bool) (all, rest []*call) {
+	for i, c := range queue {
+		if needed == nil || needed(c.command) {
+			o.scratch = c.command.encode(o.scratch[:0])
+			if *size -= 1 + len(o.scratch); *size < 0 && len(taken) > 0 {
+				return taken, queue[i:]
+			}
+			taken = append(taken, c)
 		}
-		n++
+		queue[i] = nil
 	}
-	return append(taken, queue[:n]...), slices.Clone(queue[n:])
+	return taken, nil
 }
 
 // notWritten takes back a batch of which nothing was ordered: its durable

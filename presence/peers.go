@@ -317,6 +317,19 @@ func (r *Registry) Peers() (n int) {
 	return n
 }
 
+// rank is how many of the living come before a node, and how many there are.
+func (ps *peers) rank(node string) (before, of int) {
+	for _, p := range ps.list {
+		if p.alive {
+			of++
+			if p.name < node {
+				before++
+			}
+		}
+	}
+	return before, max(1, of)
+}
+
 // KnownRules is the highest version of the rules that every living node can apply.
 func (r *Registry) KnownRules() uint64 {
 	known := uint64(0)

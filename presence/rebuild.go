@@ -157,13 +157,13 @@ func (n *Node) putBack(h *healing) {
 		if p, _ := h.old.peers.find(n.cfg.Name); p != nil {
 			mine = p.via
 		}
-		n.mend(losses(h.old, n.reg, h.shared, func(le *lease) bool { return mine != 0 && le.via == mine }))
+		n.mend(losses(h.old, n.reg, h.shared, n.cfg.Name, func(le *lease) bool { return mine != 0 && le.via == mine }))
 	}
 	since := n.reg.after(h.shared)
 	if !h.all && 2*since >= healTicks*n.reg.settings.Tick() {
 		h.all = true
 		if since < othersWithin {
-			n.mend(losses(h.old, n.reg, h.shared, everyone))
+			n.mend(losses(h.old, n.reg, h.shared, n.cfg.Name, everyone))
 		}
 	}
 }
@@ -173,7 +173,7 @@ func (n *Node) putBack(h *healing) {
 func (n *Node) handOver() {
 	for _, h := range n.healing {
 		if !h.all && n.reg.rules >= 2 {
-			n.mend(losses(h.old, n.reg, h.shared, everyone))
+			n.mend(losses(h.old, n.reg, h.shared, n.cfg.Name, everyone))
 		}
 	}
 }

@@ -406,3 +406,49 @@ func TestDiverged(t *testing.T) {
 		check(t, "nodes", fmt.Sprint(names), "[a b c]")
 	})
 }
+
+// However long it takes to put many sessions back, each is put back once, or
+// little more: also those that no node heard itself.
+func TestManyArePutBackOnce(t *testing.T) {
+	bubble(t, func(t *testing.T, l *memLog) {
+		const own, orphans = 4000, 1500
+		f := newFleet(t, l, 0)
+		f.pass(1000)
+		before := f.entries()
+		for n := range own {
+			f.nodes["a"].Tell(started(2+n, fmt.Sprint("own", n)))
+		}
+		for n := range orphans {
+			f.nodes["c"].Tell(started(2+own+n, fmt.Sprint("orphan", n)))
+		}
+		f.pass(1000)
+		check(t, "streams", f.agree(crew...).Len(), own+orphans)
+		f.stops["c"]()
+		f.pass(100)
+		lost := f.entries() - before
+		l.mu.Lock()
+		l.takes = 20 * time.Millisecond
+		l.mu.Unlock()
+		for _, name := range crew[:2] {
+			f.nodes[name].cfg.Batch = 8 << 10
+		}
+		l.lose(lost)
+		f.pass(9_000)
+		l.mu.Lock()
+		l.takes = 0
+		l.mu.Unlock()
+		f.pass(1_000)
+		check(t, "streams", f.agree("a", "b").Len(), own+orphans)
+		restores := 0
+		for _, b := range l.batches()[before:] {
+			for _, c := range b.Commands {
+				if _, ok := c.(*Restore); ok {
+					restores++
+				}
+			}
+		}
+		if most := (own + orphans) * 11 / 10; restores > most {
+			t.Errorf("%d sessions were put back %d times", own+orphans, restores)
+		}
+	})
+}
