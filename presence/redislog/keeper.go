@@ -64,7 +64,7 @@ func (l *Log) save(ctx context.Context) error {
 	if d := now - all[0].time; head <= all[0].num || d >= 0 && d < l.options.SnapshotEvery.Milliseconds() {
 		return nil // another node was the keeper just now
 	}
-	r, err := l.read(ctx, all[0])
+	r, err := l.readFirst(ctx, all)
 	if err != nil {
 		return err
 	}

@@ -66,12 +66,9 @@ func (l *Log) load(ctx context.Context) (*presence.Registry, uint64, error) {
 	if old < 0 {
 		old = len(all) - 1
 	}
-	r, err := l.read(ctx, all[old])
-	if errors.Is(err, errDamaged) && old > 0 {
-		// A newer one will do, though viewers from elsewhere begin anew.
-		l.logger.Error().Err(err).Msg("redis: a snapshot cannot be read, taking a newer one")
-		r, err = l.read(ctx, all[0])
-	}
+	// A newer one will do, though viewers from elsewhere begin anew.
+	slices.Reverse(all[:old+1])
+	r, err := l.readFirst(ctx, all)
 	return r, head, err
 }
 

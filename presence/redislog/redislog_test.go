@@ -176,3 +176,36 @@ func TestRefused(t *testing.T) {
 	}
 	s.Resume()
 }
+
+// TestDamagedSnapshot: a snapshot that cannot be read keeps no node from starting,
+// and the keeper from writing no other.
+func TestDamagedSnapshot(t *testing.T) {
+	h := newHome(t, redistest.Start(t))
+	l := h.open(t).(*Log)
+	defer l.Close()
+	if _, _, err := l.Load(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	say := func(no uint64) {
+		b := presence.Batch{Node: "a", Boot: 1, Origin: 1, No: no, Knows: presence.Rules}
+		if err := l.Append(t.Context(), b.Seal()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	say(1)
+	if err := l.save(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	h.do(t, "DEL", l.keys.snapshot+l.saved.Load().name)
+	time.Sleep(2 * time.Millisecond) // the next one is to be due
+	say(2)
+	if r, head, err := l.Load(t.Context(), nil); err != nil || head != 2 || r.Num() != 0 {
+		t.Fatalf("a node starts from entry %d of %d, error %v", r.Num(), head, err)
+	}
+	if err := l.save(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := l.read(t.Context(), l.saved.Load()); err != nil || r.Num() != 2 {
+		t.Fatalf("the next snapshot is of entry %d, error %v", r.Num(), err)
+	}
+}

@@ -112,6 +112,18 @@ func (l *Log) read(ctx context.Context, s *snapshot) (*presence.Registry, error)
 	return r, nil
 }
 
+// readFirst reads the first of several snapshots that is not damaged: one that is
+// must not keep nodes from starting, nor the log from being trimmed.
+func (l *Log) readFirst(ctx context.Context, all []*snapshot) (r *presence.Registry, err error) {
+	for _, s := range all {
+		if r, err = l.read(ctx, s); !errors.Is(err, errDamaged) {
+			break
+		}
+		l.logger.Error().Err(err).Uint64("entry", s.num).Msg("redis: a snapshot cannot be read, trying another one")
+	}
+	return r, err
+}
+
 // records yields those of a snapshot, chunk by chunk.
 func (l *Log) records(ctx context.Context, s *snapshot, failed *error) iter.Seq2[presence.Record, error] {
 	return func(yield func(presence.Record, error) bool) {
