@@ -30,8 +30,8 @@ func newMetrics(reg prometheus.Registerer, l *Log) *metrics {
 	gauge("onair_tail_lag_entries", "Entries that this node has appended and not applied yet, and those of others before them.", func() float64 {
 		return max(0, float64(l.appended.Load())-float64(l.applied.Load().num))
 	})
-	gauge("onair_snapshot_age_seconds", "Log time since the entry of the newest snapshot that this node knows of.", func() float64 {
-		if s := l.saved.Load(); s != nil {
+	gauge("onair_snapshot_age_seconds", "Log time since the entry of the newest snapshot, on the keeper; 0 on others, which hear of none.", func() float64 {
+		if s := l.saved.Load(); s != nil && l.applied.Load().keeper {
 			return max(0, float64(l.applied.Load().time-s.time)/1000)
 		}
 		return 0
