@@ -123,6 +123,9 @@ func (r *Registry) again(s Session, c *Start, p *peer) Result {
 	if !ok {
 		return r.gone(s)
 	}
+	if r.overtaken(i, c.Holder, c.Seen) {
+		return Result{Refusal: Overtaken}
+	}
 	r.hold(i, c.Holder)
 	r.sessions[i].moved = r.last.Num // its client is told of it
 	r.touch(i)
@@ -203,10 +206,20 @@ func (r *Registry) resume(c *Resume, p *peer) Result {
 	if r.sessions[i].stream.Anchor != c.Anchor {
 		return Result{Refusal: NotYours}
 	}
+	if r.overtaken(i, c.Holder, c.Seen) {
+		return Result{Refusal: Overtaken}
+	}
 	r.hold(i, c.Holder)
 	r.adoptTerms(i)
 	r.hear(i, p, ByResume)
 	return r.granted(i)
+}
+
+// overtaken reports whether a session has moved to another socket, which holds it
+// still, since its client asked for it to move to this one.
+func (r *Registry) overtaken(i uint32, holder string, seen uint64) bool {
+	s := r.sessions[i]
+	return seen != 0 && r.attached(i) && s.holder != holder && s.moved > seen
 }
 
 // mine finds the live session that a command may change: an old socket's say

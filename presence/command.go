@@ -80,6 +80,7 @@ type Start struct {
 	Sources Sources
 	Key     string // the client's own, so that it can repeat a lost start; or empty
 	Holder  string // the connection that asked; empty for apps without sockets
+	Seen    uint64 // as a Resume's
 }
 
 // Resume moves a live session to another socket. It counts as a beat.
@@ -87,6 +88,11 @@ type Resume struct {
 	Session Session
 	Anchor  string // must be the session's
 	Holder  string
+	// Seen is the number of the newest entry that the node had applied when it
+	// was asked; Node.Do sets it. To a socket that holds the session by a later one
+	// it may not do any harm: its client asked again elsewhere, since this one
+	// was not answered, and is there. 0: it always moves the session.
+	Seen uint64
 }
 
 // Stop ends a session.
@@ -190,22 +196,22 @@ func (c *Start) encode(b []byte) []byte {
 	b = appendBytes(b, c.Extra)
 	b = append(appendBool(b, c.Listed), byte(c.Sources))
 	b = appendString(b, c.Key)
-	return appendString(b, c.Holder)
+	return appendUint(appendString(b, c.Holder), c.Seen)
 }
 
 func (c *Start) decode(r *reader) {
 	c.Session = r.session()
 	c.Anchor, c.Code, c.List = r.string(), r.string(), r.string()
 	c.Title, c.Cover, c.Tags, c.Extra = r.string(), r.string(), r.strings(), r.bytes()
-	c.Listed, c.Sources, c.Key, c.Holder = r.bool(), r.sources(), r.string(), r.string()
+	c.Listed, c.Sources, c.Key, c.Holder, c.Seen = r.bool(), r.sources(), r.string(), r.string(), r.uint()
 }
 
 func (c *Resume) encode(b []byte) []byte {
-	return appendString(appendString(append(b, c.Session[:]...), c.Anchor), c.Holder)
+	return appendUint(appendString(appendString(append(b, c.Session[:]...), c.Anchor), c.Holder), c.Seen)
 }
 
 func (c *Resume) decode(r *reader) {
-	c.Session, c.Anchor, c.Holder = r.session(), r.string(), r.string()
+	c.Session, c.Anchor, c.Holder, c.Seen = r.session(), r.string(), r.string(), r.uint()
 }
 
 func (c *Stop) encode(b []byte) []byte {

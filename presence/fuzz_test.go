@@ -13,7 +13,7 @@ func seedBatch() []byte {
 		Node: "a", Boot: 2, Origin: 1, No: 3, Knows: 1, Beats: []Beat{{l, 5}, {Lease{9, 1}, 70}}, Viewers: []Count{{l, 4}}, Likes: []Count{{l, 9}},
 		Digest: &Digest{Position{ID{1, 2}, 3}, 4},
 		Commands: []Command{
-			started(1, "ann"), &Resume{id(1), "ann", "c"}, &Update{Session: id(1), Title: new("x"), Cover: new("y"), Tags: &[]string{"t"}, Extra: &[]byte{1}},
+			started(1, "ann"), &Resume{Session: id(1), Anchor: "ann", Holder: "c"}, &Update{Session: id(1), Title: new("x"), Cover: new("y"), Tags: &[]string{"t"}, Extra: &[]byte{1}},
 			&Observe{id(1), FromSocket, Detached, "c", "", "d"}, &Observe{id(1), FromCallback, Begun, "", "m", ""}, &Adopt{id(1)},
 			&Stop{id(1), Kicked, "op", "", "k"}, &Ban{"eve", 5, "why", "op", "k", 3}, &Unban{"eve", "op", "k", 4},
 			&SetSettings{Settings{1, 500, 3, 50, 700, 800, 900, true, true}}, &RaiseRules{1}, &Leave{},

@@ -225,10 +225,15 @@ func (n *Node) leave() {
 		}
 	}
 	n.handOver()
-	b := n.batch(true)
-	b.Commands = append(b.Commands, &Leave{})
-	if err := n.log.Append(ctx, b.Seal()); err != nil {
-		n.cfg.Logger.Warn().Err(err).Msg("could not say that this node leaves")
+	for more := true; more; {
+		b := n.batch(true)
+		if more = !n.out.spent(); !more {
+			b.Commands = append(b.Commands, &Leave{})
+		}
+		if err := n.log.Append(ctx, b.Seal()); err != nil {
+			n.cfg.Logger.Warn().Err(err).Msg("could not say that this node leaves")
+			return
+		}
 	}
 }
 
@@ -243,6 +248,12 @@ const failFast = 1000
 func (n *Node) Do(ctx context.Context, c Command) (Result, error) {
 	if since := n.failing.Load(); since != 0 && n.now()-since >= failFast {
 		return Result{}, ErrUnavailable
+	}
+	switch c := c.(type) {
+	case *Start:
+		c.Seen = n.num()
+	case *Resume:
+		c.Seen = n.num()
 	}
 	call := n.out.ask(c)
 	n.poke()
@@ -260,6 +271,12 @@ func (n *Node) Do(ctx context.Context, c Command) (Result, error) {
 	default:
 		return Result{}, ErrUnknown
 	}
+}
+
+// num is the number of the newest entry applied.
+func (n *Node) num() (num uint64) {
+	n.Read(func(r *Registry) { num = r.Num() })
+	return num
 }
 
 // answered is what Do returns.

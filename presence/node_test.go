@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -155,7 +156,7 @@ func TestNodeUnavailable(t *testing.T) {
 		}, nil)
 		resumed := make(chan error, 1)
 		go func() {
-			_, err := n.Do(t.Context(), &Resume{id(1), "ann", "c"})
+			_, err := n.Do(t.Context(), &Resume{Session: id(1), Anchor: "ann", Holder: "c"})
 			resumed <- err
 		}()
 		n.Beat(r.Lease)
@@ -185,7 +186,7 @@ func TestNodeUnavailable(t *testing.T) {
 		l.set(func(Sealed) error { return ErrNotWritten }, nil) // the log is away
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()
-		if _, err := n.Do(ctx, &Resume{id(1), "ann", "c"}); !errors.Is(err, ErrUnavailable) {
+		if _, err := n.Do(ctx, &Resume{Session: id(1), Anchor: "ann", Holder: "c"}); !errors.Is(err, ErrUnavailable) {
 			t.Errorf("withdrawn: %v", err)
 		}
 		stop()
@@ -346,6 +347,68 @@ func TestNodeInDoubt(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 		stop()
+	})
+}
+
+// A resume of which no answer came, and that takes effect only after its client
+// has gone to another node, leaves it there.
+func TestNodeLateResume(t *testing.T) {
+	bubble(t, func(t *testing.T, l *memLog) {
+		a, stopA := run(t, l, NodeConfig{})
+		b, stopB := run(t, l, NodeConfig{Name: "b"})
+		_, _ = a.Do(t.Context(), started(1, "ann"))
+		l.set(func(s Sealed) error {
+			if s.Node == "a" {
+				return errors.New("no answer")
+			}
+			return nil
+		}, nil)
+		late := make(chan Result, 1)
+		go func() {
+			r, _ := a.Do(context.Background(), &Resume{Session: id(1), Anchor: "ann", Holder: "at a"})
+			late <- r
+		}()
+		time.Sleep(500 * time.Millisecond)
+		if r, err := b.Do(t.Context(), &Resume{Session: id(1), Anchor: "ann", Holder: "at b"}); err != nil || r.Refusal != Granted {
+			t.Fatalf("%+v %v", r, err)
+		}
+		l.set(nil, nil)
+		check(t, "the late one", (<-late).Refusal, Overtaken)
+		b.Read(func(r *Registry) { check(t, "holder", r.Holder(id(1)), "at b") })
+		stopA()
+		stopB()
+	})
+}
+
+// A node that leaves first says all that it has heard, however many batches that
+// takes.
+func TestNodeLeavesWithManyBeats(t *testing.T) {
+	bubble(t, func(t *testing.T, l *memLog) {
+		n, stop := run(t, l, NodeConfig{Batch: 60 * longBeat})
+		var leases []Lease
+		for i := range 200 {
+			r, err := n.Do(t.Context(), started(i, fmt.Sprint("anchor", i)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			leases = append(leases, r.Lease)
+		}
+		time.Sleep(1_500 * time.Millisecond)
+		before := len(l.batches())
+		for _, lease := range leases {
+			n.Beat(lease)
+		}
+		if err := stop(); err != nil {
+			t.Fatal(err)
+		}
+		beats, all := 0, l.batches()[before:]
+		for _, b := range all {
+			beats += len(b.Beats)
+		}
+		check(t, "beats", beats, len(leases))
+		last := all[len(all)-1]
+		_, leaves := last.Commands[len(last.Commands)-1].(*Leave)
+		check(t, "leaves last", leaves, true)
 	})
 }
 
@@ -582,16 +645,17 @@ func TestLeaveInDoubt(t *testing.T) {
 			n, stop := run(t, l, NodeConfig{})
 			a, _ := n.Do(t.Context(), started(1, "ann"))
 			time.Sleep(1500 * time.Millisecond)
-			away := true
+			var away atomic.Bool
+			away.Store(true)
 			l.set(func(Sealed) error {
-				if away {
+				if away.Load() {
 					return errors.New("no answer")
 				}
 				return nil
 			}, nil)
 			n.Beat(a.Lease)
 			time.Sleep(1200 * time.Millisecond) // the beat is on its way
-			away = !reached
+			away.Store(!reached)
 			if err := stop(); err != nil {
 				t.Error(err)
 			}

@@ -225,6 +225,13 @@ func (o *outbox) waits(size int) bool {
 	return len(o.calls) > 0 || len(o.beats)*longBeat > size
 }
 
+// spent reports whether all that was heard has been taken.
+func (o *outbox) spent() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.beats) == 0 && len(o.mends) == 0
+}
+
 // longBeat is the most bytes that a beat takes in a batch.
 const longBeat = 12
 

@@ -168,11 +168,12 @@ const (
 	SessionGone
 	AnchorBanned
 	NotYours
+	Overtaken // the session has moved to another socket since this was asked for
 )
 
 var refusalNames = [...]string{
 	Granted: "", AlreadyLive: "already_live", CodeTaken: "code_taken", SessionGone: "session_gone",
-	AnchorBanned: "banned", NotYours: "forbidden",
+	AnchorBanned: "banned", NotYours: "forbidden", Overtaken: "unavailable",
 }
 
 // String gives the wire protocol's error code.

@@ -99,11 +99,11 @@ func TestFencing(t *testing.T) {
 	x.do(started(1, "ann"))
 	x.do(started(2, "ann"))
 	check(t, "the first", x.state(id(1)), "taken_over")
-	x.do(&Resume{id(2), "ann", "conn9"})
+	x.do(&Resume{Session: id(2), Anchor: "ann", Holder: "conn9"})
 	before := x.r.Session(id(2))
 	for _, c := range []Command{
 		&Stop{Session: id(1)}, &Update{Session: id(1), Title: new("x")}, &Observe{Session: id(1), Source: FromSocket, Sign: Detached},
-		&Adopt{id(1)}, &Resume{id(1), "ann", "c"}, &Stop{Session: id(77)},
+		&Adopt{id(1)}, &Resume{Session: id(1), Anchor: "ann", Holder: "c"}, &Stop{Session: id(77)},
 		&Stop{Session: id(2), Holder: "conn2"}, &Update{Session: id(2), Holder: "conn2", Title: new("x")},
 		&Observe{Session: id(2), Source: FromSocket, Sign: Detached, Holder: "conn2"},
 	} {
@@ -113,9 +113,33 @@ func TestFencing(t *testing.T) {
 			t.Errorf("%T changed something", c)
 		}
 	}
-	check(t, "another anchor's", x.do(&Resume{id(2), "eve", "c"}).Refusal, NotYours)
-	check(t, "another anchor's, ended", x.do(&Resume{id(1), "eve", "c"}).Refusal, NotYours)
+	check(t, "another anchor's", x.do(&Resume{Session: id(2), Anchor: "eve", Holder: "c"}).Refusal, NotYours)
+	check(t, "another anchor's, ended", x.do(&Resume{Session: id(1), Anchor: "eve", Holder: "c"}).Refusal, NotYours)
 	check(t, "no reason", x.do(&Stop{Session: id(2)}).Ended.Reason, Stopped)
+}
+
+// A resume, or a repeated start, that comes late does not take the session from a
+// socket that its client has gone to since.
+func TestOvertaken(t *testing.T) {
+	x := newTape(t)
+	first := started(1, "ann")
+	first.Key = "k"
+	x.do(first)
+	seen := x.num
+	x.doOn("b", &Resume{Session: id(1), Anchor: "ann", Holder: "newer", Seen: seen})
+	again := *first
+	again.Holder, again.Seen = "older", seen
+	for _, late := range []Command{&Resume{Session: id(1), Anchor: "ann", Holder: "older", Seen: seen}, &again} {
+		a := x.say("a", Batch{Commands: []Command{late}})
+		check(t, fmt.Sprintf("a late %T", late), a.Results[0].Refusal, Overtaken)
+		check(t, "changes", len(a.Changes), 0)
+	}
+	check(t, "holder", x.r.Holder(id(1)), "newer")
+	check(t, "repeated by itself", x.doOn("b", &Resume{Session: id(1), Anchor: "ann", Holder: "newer", Seen: seen}).Refusal, Granted)
+	check(t, "asked again", x.do(&Resume{Session: id(1), Anchor: "ann", Holder: "older", Seen: x.num}).Refusal, Granted)
+	check(t, "holder", x.r.Holder(id(1)), "older")
+	x.do(&Observe{Session: id(1), Source: FromSocket, Sign: Detached, Holder: "older"})
+	check(t, "when nobody holds it", x.doOn("b", &Resume{Session: id(1), Anchor: "ann", Holder: "third", Seen: seen}).Refusal, Granted)
 }
 
 func TestTakeover(t *testing.T) {
@@ -126,7 +150,7 @@ func TestTakeover(t *testing.T) {
 	x.do(&Observe{Session: id(1), Source: FromSocket, Sign: Detached, Holder: "conn1"})
 	check(t, "detached", x.do(started(3, "ann")).Refusal, Granted)
 	check(t, "the old one", x.state(id(1)), "taken_over")
-	x.doOn("b", &Resume{id(3), "ann", "conn7"})
+	x.doOn("b", &Resume{Session: id(3), Anchor: "ann", Holder: "conn7"})
 	for range 4 { // b is silent, so its sockets are gone
 		x.pass(250)
 		x.beat("a", Lease{})
@@ -191,7 +215,7 @@ func TestUpdateAndResume(t *testing.T) {
 	check(t, "the old one", old.Tags == nil && old.State == Starting, true)
 	st = x.do(&Update{Session: id(1), Title: new(""), Tags: new([]string(nil))}).Stream
 	check(t, "removed", st.Title == "" && st.Tags == nil && string(st.Extra) == "{}", true)
-	a := x.say("a", Batch{Commands: []Command{&Resume{id(1), "ann", "conn2"}}})
+	a := x.say("a", Batch{Commands: []Command{&Resume{Session: id(1), Anchor: "ann", Holder: "conn2"}}})
 	if len(a.Changes) != 1 || a.Changes[0].Cause != ByResume || a.Changes[0].Holder != "conn2" || a.Changes[0].New != st {
 		t.Errorf("resume: %+v", a.Changes)
 	}
@@ -209,7 +233,7 @@ func TestSettingsChange(t *testing.T) {
 	x.do(started(2, "bob"))
 	x.set(Settings{Interval: 10_000, Missed: 2})
 	check(t, "term of a session that has not heard", x.do(&Update{Session: id(1)}).Term, 3_000)
-	check(t, "resumed", x.do(&Resume{id(2), "bob", "c"}).Term, 20_000)
+	check(t, "resumed", x.do(&Resume{Session: id(2), Anchor: "bob", Holder: "c"}).Term, 20_000)
 	x.pass(5_000)
 	check(t, "by the old terms", x.state(id(1)), "missed_beats")
 	check(t, "by the new ones", x.state(id(2)), "live")

@@ -391,6 +391,7 @@ var refusals = map[presence.Refusal]string{
 	presence.SessionGone:  "the session is not the live one",
 	presence.AnchorBanned: "this anchor is banned",
 	presence.NotYours:     "the session belongs to another anchor",
+	presence.Overtaken:    "the session has moved to another socket meanwhile; if it is to move here, ask again",
 }
 
 func refusal(result *presence.Result) *wire.Error {
