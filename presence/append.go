@@ -87,6 +87,9 @@ func (n *Node) lacks(c Command) (lacks bool) {
 func (n *Node) rejoin(ctx context.Context) error {
 	var known uint64
 	n.Read(func(r *Registry) { known = r.boot(n.cfg.Name) })
+	if n.failing.CompareAndSwap(0, max(1, n.now())) { // the log may be away: who asks is not to wait for it
+		defer n.failing.Store(0)
+	}
 	boot, err := n.log.Join(ctx, n.cfg.Name, max(n.boot, known))
 	if err != nil {
 		return err

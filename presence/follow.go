@@ -167,14 +167,18 @@ func (n *Node) judge(c *Compared) error {
 		Msg("the registries of two nodes differ")
 	with, against := 1, 0
 	for _, p := range n.reg.peers.list {
-		if same, said := n.verdicts[p.name]; said && p.alive && same {
+		same, said := n.verdicts[p.name]
+		switch {
+		case !p.alive:
+			delete(n.verdicts, p.name)
+		case said && same:
 			with++
-		} else if said && p.alive {
+		case said:
 			against++
 		}
 	}
-	keeper := n.reg.Keeper()
-	if n.cfg.Shared && (against > with || against == with && keeper != n.cfg.Name && !n.verdicts[keeper]) {
+	same, said := n.verdicts[n.reg.Keeper()]
+	if n.cfg.Shared && (against > with || against == with && said && !same) {
 		return errDiverged
 	}
 	return nil

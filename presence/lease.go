@@ -60,10 +60,7 @@ const maxTerms = 256
 // interval bounds how long any may be parked. It reports false, having changed
 // nothing that counts, when sessions hold to too many different terms already.
 func (l *leases) set(t terms, tick, heard, clock int64) bool {
-	if len(l.terms) == maxTerms && !slices.Contains(l.terms, t) {
-		l.compact()
-	}
-	now, ok := l.use(t)
+	now, ok := l.fit(t)
 	if !ok {
 		return false
 	}
@@ -84,6 +81,15 @@ func (l *leases) rewind(tick, heard, clock int64) {
 			l.park(uint32(i), clock)
 		}
 	}
+}
+
+// fit is use, and lets go of terms that nobody uses where there is no room: so
+// whether there is does not depend on which there were.
+func (l *leases) fit(t terms) (uint8, bool) {
+	if len(l.terms) == maxTerms && !slices.Contains(l.terms, t) {
+		l.compact()
+	}
+	return l.use(t)
 }
 
 // compact keeps the terms that leases use, and the present ones.

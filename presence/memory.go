@@ -82,13 +82,15 @@ func (m *keys) add(name string, s Session, clock int64) uint64 {
 	return seq
 }
 
-// change has a key be for another session, and returns its sequence number.
-func (m *keys) change(name string, s Session) uint64 {
+// change has a key be for another session.
+func (m *keys) change(name string, s Session) {
 	k := m.byName[name]
 	k.session = s
 	m.byName[name] = k
-	return m.first + uint64(slices.Index(m.names, name))
 }
+
+// find returns the sequence number of a key that is known. It looks through all.
+func (m *keys) find(name string) uint64 { return m.first + uint64(slices.Index(m.names, name)) }
 
 // drop forgets the oldest and returns its sequence number.
 func (m *keys) drop() uint64 {

@@ -136,7 +136,7 @@ func (r *Registry) putBack(c *Restore) uint32 {
 	// A shorter interval than the present one would end before the lease is looked
 	// at, which it is by the present terms: then they are what it gets.
 	if c.Terms.Interval >= r.settings.Interval {
-		if use, room := r.leases.use(terms{c.Terms.Interval, c.Terms.Missed, c.Terms.Grace}); room {
+		if use, room := r.leases.fit(terms{c.Terms.Interval, c.Terms.Missed, c.Terms.Grace}); room {
 			le.terms = use
 		}
 	}
@@ -247,7 +247,10 @@ func (r *Registry) relearn(names []string, s Session) {
 		switch {
 		case name == "" || live || known && k.session == s:
 		case known:
-			r.mark(recordStartKey, r.keys.change(name, s))
+			r.keys.change(name, s)
+			if r.dirty != nil {
+				r.mark(recordStartKey, r.keys.find(name))
+			}
 		default:
 			r.mark(recordStartKey, r.keys.add(name, s, r.clock))
 		}
@@ -273,20 +276,6 @@ func losses(old, now *Registry, shared uint64, node string, pick func(*lease) bo
 	}
 	l.addKeys()
 	return l.found
-}
-
-// mends reports whether a command puts back what was lost: it does nothing
-// twice, and no client waits for it.
-func mends(c Command) bool {
-	switch c := c.(type) {
-	case *Restore, *Bury, *RaiseRules:
-		return true
-	case *Ban:
-		return c.Lost != 0
-	case *Unban:
-		return c.Lost != 0
-	}
-	return false
 }
 
 // lacks reports whether what a command would put back is still missing: it waits

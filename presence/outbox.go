@@ -43,6 +43,7 @@ type call struct {
 	answer  chan answered
 	at      time.Time
 	left    bool // nobody waits any more
+	mends   bool // it puts back what was lost: it does nothing twice, and no client waits for it
 }
 
 type answered struct {
@@ -111,7 +112,7 @@ func (o *outbox) mend(commands []Command) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, c := range commands {
-		o.mends = append(o.mends, &call{command: c})
+		o.mends = append(o.mends, &call{command: c, mends: true})
 	}
 }
 
@@ -121,7 +122,7 @@ func (o *outbox) mending() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, calls := range o.waiting {
-		if slices.ContainsFunc(calls, func(c *call) bool { return mends(c.command) }) {
+		if slices.ContainsFunc(calls, func(c *call) bool { return c.mends }) {
 			return true
 		}
 	}
@@ -179,7 +180,7 @@ func (o *outbox) reclaim(pick func(said) bool) (calls, mended []*call) {
 		}
 		for _, c := range o.waiting[b] {
 			switch {
-			case mends(c.command):
+			case c.mends:
 				mended = append(mended, c)
 			case !c.left:
 				calls = append(calls, c)
@@ -306,7 +307,7 @@ func (o *outbox) notWritten(b *Batch, now int64) (refused bool) {
 	var again, kept []*call
 	for _, c := range o.waiting[said{b.Boot, b.No}] {
 		switch {
-		case mends(c.command):
+		case c.mends:
 			again = append(again, c)
 			continue
 		case !c.command.durable():

@@ -28,6 +28,8 @@ type anchor struct {
 	buffer []byte    // acks are built in it
 	heard  time.Time // when the session was last heard on this socket
 
+	given []presence.Session // that holders has for this socket, and may have had; guarded by holders.mu
+
 	hold     sync.Mutex // guards all below
 	held     *held      // nil: this socket holds no session
 	stopping bool       // this socket has asked for the end

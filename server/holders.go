@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"sync"
 
 	"onair/hub/wire"
@@ -31,12 +32,19 @@ func (h *holders) welcome(a *anchor) {
 func (h *holders) remove(a *anchor) {
 	h.mu.Lock()
 	delete(h.sockets, a.id)
-	for s, holder := range h.bySession {
-		if holder == a {
+	for _, s := range a.given {
+		if h.bySession[s] == a {
 			delete(h.bySession, s)
 		}
 	}
 	h.mu.Unlock()
+}
+
+// give has a socket hold the session. The caller holds mu.
+func (h *holders) give(s presence.Session, a *anchor) {
+	a.given = slices.DeleteFunc(a.given, func(was presence.Session) bool { return h.bySession[was] != a || was == s })
+	a.given = append(a.given, s)
+	h.bySession[s] = a
 }
 
 // claim has a socket hold the session, if it does by the registry, and reports
@@ -53,7 +61,7 @@ func (h *holders) claim(a *anchor, s presence.Session, node *presence.Node) (min
 		if was := h.bySession[s]; was != nil && was != a {
 			was.replaced()
 		}
-		h.bySession[s] = a
+		h.give(s, a)
 	}
 	return mine, others
 }
@@ -131,6 +139,6 @@ func (h *holders) move(s presence.Session, holder string) {
 		was.replaced()
 	}
 	if is != nil {
-		h.bySession[s] = is
+		h.give(s, is)
 	}
 }

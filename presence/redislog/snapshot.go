@@ -71,10 +71,8 @@ func (l *Log) write(ctx context.Context, r *presence.Registry) (*snapshot, error
 		if err := l.redis.HSet(ctx, key, s.chunks, chunk).Err(); err != nil {
 			return err
 		}
-		if s.chunks == 0 {
-			if err := l.redis.Expire(ctx, key, abandonedAfter).Err(); err != nil {
-				return err
-			}
+		if err := l.redis.Expire(ctx, key, abandonedAfter).Err(); err != nil {
+			return err
 		}
 		_, _ = sum.Write(chunk)
 		s.chunks, s.bytes, chunk = s.chunks+1, s.bytes+len(chunk), chunk[:0]

@@ -7,7 +7,8 @@
 -- Gives the descriptions of snapshots that nobody will start from any more, or false.
 local e = redis.call('XRANGE', KEYS[1], ARGV[2], ARGV[2])[1]
 local newest = redis.call('LINDEX', KEYS[2], 0)
-if not e or e[2][2] ~= ARGV[3] or e[2][6] ~= ARGV[5] or not newest or redis.call('EXISTS', KEYS[3]) == 0
+if not e or e[2][2] ~= ARGV[3] or e[2][6] ~= ARGV[5] or not newest
+  or redis.call('HLEN', KEYS[3]) ~= tonumber(string.match(ARGV[1], '^%S+ %S+ %d+ %d+ (%d+) '))
   or tonumber(string.match(newest, '^%S+ %S+ (%d+) ')) >= tonumber(ARGV[3]) then
   return false
 end

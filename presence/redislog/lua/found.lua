@@ -8,7 +8,8 @@ for i, kind in ipairs({'stream', 'hash', 'list', 'hash', 'hash'}) do -- what is 
     return redis.error_reply('WRONGTYPE ' .. KEYS[i] .. ' is a ' .. is .. ', not a ' .. kind)
   end
 end
-if redis.call('EXISTS', KEYS[3]) == 1 or redis.call('EXISTS', KEYS[4]) == 0 then
+if redis.call('EXISTS', KEYS[3]) == 1
+  or redis.call('HLEN', KEYS[4]) ~= tonumber(string.match(ARGV[1], '^%S+ %S+ %d+ %d+ (%d+) ')) then
   return 0
 end
 redis.call('DEL', KEYS[1], KEYS[5])

@@ -85,7 +85,7 @@ func (r *Redis) join(head, above string) string {
 // found is lua/found.lua.
 func (r *Redis) found(keys, argv []string) int64 {
 	log, head, snapshots, chunks, nodes := keys[0], keys[1], keys[2], keys[3], keys[4]
-	if r.store.get(snapshots) != nil || r.store.get(chunks) == nil {
+	if r.store.get(snapshots) != nil || !r.whole(chunks, argv[0]) {
 		return 0
 	}
 	r.store.set(log, nil)
@@ -105,7 +105,7 @@ func (r *Redis) commit(keys, argv []string) (any, error) {
 	at, all := parseID(argv[1]), r.store.lrange(snapshots)
 	same := r.store.stream(log).after(at, true, 1)
 	if len(same) == 0 || same[0].id != at || same[0].fields[1] != argv[2] || same[0].fields[5] != argv[4] ||
-		len(all) == 0 || r.store.get(chunks) == nil || snapshotNum(all[0]) >= parse(argv[2]) {
+		len(all) == 0 || !r.whole(chunks, argv[0]) || snapshotNum(all[0]) >= parse(argv[2]) {
 		return nil, redis.Nil
 	}
 	all = append([]string{argv[0]}, all...)
@@ -133,6 +133,12 @@ func (r *Redis) commit(keys, argv []string) (any, error) {
 		r.store.set(nodes, next)
 	}
 	return dropped, nil
+}
+
+// whole tells whether all chunks of a snapshot are there.
+func (r *Redis) whole(chunks, description string) bool {
+	v := r.store.get(chunks)
+	return v != nil && int64(len(v.hash)) == parse(strings.Fields(description)[4])
 }
 
 // snapshotNum and snapshotTime read a snapshot's description.
