@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sort"
+	"strings"
 	"time"
 
 	"onair/hub/wire"
@@ -152,8 +153,13 @@ func (v *simViewer) hear(m wire.Message) bool {
 	_, id := m.Head()
 	switch m := m.(type) {
 	case *wire.Snapshot:
-		v.asked--
-		v.tries = 0
+		if strings.HasPrefix(m.View, "code/") {
+			return true // of what it watches, where that is shorter than a diff
+		}
+		if id != "" {
+			v.asked--
+			v.tries = 0
+		}
 		v.list.Apply(m)
 		return v.check(m, true)
 	case *wire.Diff:
