@@ -110,7 +110,7 @@ func (n *Node) heard(a *Applied) {
 		}
 		n.seen = b
 		n.lastOwn.Store(n.now())
-		n.out.answer(a)
+		n.out.answer(a, a.Hold)
 		if n.out.joined(b.boot) {
 			n.poke()
 		}

@@ -259,7 +259,7 @@ func (n *Node) Do(ctx context.Context, c Command) (Result, error) {
 	n.poke()
 	select {
 	case a := <-call.answer:
-		return n.answered(a)
+		return a.Result, a.err
 	case <-ctx.Done():
 	}
 	if n.out.withdraw(call) {
@@ -267,7 +267,7 @@ func (n *Node) Do(ctx context.Context, c Command) (Result, error) {
 	}
 	select {
 	case a := <-call.answer: // just in time
-		return n.answered(a)
+		return a.Result, a.err
 	default:
 		return Result{}, ErrUnknown
 	}
@@ -277,14 +277,6 @@ func (n *Node) Do(ctx context.Context, c Command) (Result, error) {
 func (n *Node) num() (num uint64) {
 	n.Read(func(r *Registry) { num = r.Num() })
 	return num
-}
-
-// answered is what Do returns.
-func (n *Node) answered(a answered) (Result, error) {
-	if a.Refusal == SessionGone && a.Ended == nil && n.holding.Load() {
-		return Result{}, ErrUnavailable
-	}
-	return a.Result, a.err
 }
 
 // Sync returns once this node has applied all that was in the log when it was

@@ -322,15 +322,22 @@ func (o *outbox) notWritten(b *Batch, now int64) (refused bool) {
 	return refused
 }
 
-// answer hands out the results of an own batch.
-func (o *outbox) answer(a *Applied) {
+// answer hands out the results of an own batch. While what the log has lost may
+// yet be put back, a session that it does not have need not be gone: then the
+// command was refused, and is to be tried again.
+func (o *outbox) answer(a *Applied, healing bool) {
 	o.mu.Lock()
 	b := said{a.Boot, a.No}
 	calls := o.waiting[b]
 	delete(o.waiting, b)
 	o.mu.Unlock()
 	for i, c := range calls {
-		c.done(answered{Result: a.Results[i]})
+		r := a.Results[i]
+		if healing && r.Refusal == SessionGone && r.Ended == nil {
+			c.done(answered{err: ErrUnavailable})
+			continue
+		}
+		c.done(answered{Result: r})
 	}
 }
 

@@ -97,7 +97,7 @@ func (n *Node) rebuild(ctx context.Context, cause error) error {
 		Int("streams", r.Len()).Int("streams_before", old.Len()).Dur("took_ms", time.Since(began)).
 		Msg("the list was rebuilt from the log")
 	for i := range own {
-		n.out.answer(&own[i])
+		n.out.answer(&own[i], true)
 	}
 	n.joinAgain()
 	n.heal()

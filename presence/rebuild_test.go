@@ -1,8 +1,10 @@
 package presence
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"sync"
 	"testing"
@@ -449,6 +451,82 @@ func TestManyArePutBackOnce(t *testing.T) {
 		}
 		if most := (own + orphans) * 11 / 10; restores > most {
 			t.Errorf("%d sessions were put back %d times", own+orphans, restores)
+		}
+	})
+}
+
+// deafLog is a log whose entries do not reach one node for a while.
+type deafLog struct {
+	*memLog
+	deaf chan struct{} // nil: they do; closed when they do again
+}
+
+func (l *deafLog) Tail(ctx context.Context, after Entry) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		for e, err := range l.memLog.Tail(ctx, after) {
+			l.mu.Lock()
+			deaf := l.deaf
+			l.mu.Unlock()
+			if deaf != nil {
+				select {
+				case <-deaf:
+				case <-ctx.Done():
+					return
+				}
+			}
+			if !yield(e, err) {
+				return
+			}
+		}
+	}
+}
+
+// A command about a session that was missing when the log took it is not
+// answered with session_gone by a node that reads of it only when the session has
+// been put back.
+func TestGoneForAWhile(t *testing.T) {
+	bubble(t, func(t *testing.T, l *memLog) {
+		run(t, l, NodeConfig{Name: "a", Shared: true})
+		run(t, l, NodeConfig{Name: "b", Shared: true})
+		log := &deafLog{memLog: l}
+		c, err := JoinLog(t.Context(), log, NodeConfig{Name: "c", Settings: fast, Shared: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- c.Run(ctx) }()
+		time.Sleep(4 * time.Second)
+		l.mu.Lock()
+		before := len(l.entries)
+		l.mu.Unlock()
+		if _, err := c.Do(t.Context(), started(1, "ann")); err != nil {
+			t.Fatal(err)
+		}
+		hear := make(chan struct{})
+		l.mu.Lock()
+		log.deaf = hear
+		lost := len(l.entries) - before
+		l.mu.Unlock()
+		l.lose(lost)
+		answered := make(chan error, 1)
+		go func() {
+			r, err := c.Do(t.Context(), &Update{Session: id(1), Title: new("changed")})
+			if err == nil {
+				err = errors.New(r.Refusal.String())
+			}
+			answered <- err
+		}()
+		time.Sleep(6 * time.Second)
+		close(hear)
+		if err := <-answered; !errors.Is(err, ErrUnavailable) {
+			t.Errorf("the update: %v", err)
+		}
+		time.Sleep(time.Second)
+		c.Read(func(r *Registry) { check(t, "put back", r.Session(id(1)) != nil, true) })
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
 		}
 	})
 }
