@@ -17,6 +17,7 @@ test: ## install what the tests need, if it is missing, and run all of them
 	.ci/install
 	go test -race -shuffle=on -timeout 15m ./...
 	go test -race -tags portable ./hub/socket ./hub
+	go test -run 'TestSimulation$$' ./server
 	.ci/fuzz
 
 lint: ## formatting, static analysis, modernisers, tidy modules

@@ -188,12 +188,6 @@ func (w *world) checkStream(s *simSession, st *presence.Stream) {
 	}
 }
 
-// The seeds that a test run takes: the same ones each time, and fresh ones.
-const (
-	simFixed = 4
-	simFresh = 6
-)
-
 // TestSimulation runs seeds of every class. Where nothing is lost every promise is
 // kept; after failovers a few cannot be, see docs/guarantees.md, and it fails when
 // they are not few.
