@@ -263,6 +263,9 @@ func (r *Registry) relearn(names []string, s Session) {
 // elsewhere with those, so that they do not all say the same at the same time.
 func losses(old, now *Registry, shared uint64, node string, pick func(*lease) bool) []Command {
 	l := &losing{old: old, now: now, lost: shared + 1, keys: map[Session][]string{}}
+	if have := old.settings; have.Revision > now.settings.Revision {
+		l.found = append(l.found, &SetSettings{have}) // by which the sessions are then judged
+	}
 	l.ends()
 	l.bans()
 	first := len(l.found)
@@ -271,9 +274,6 @@ func losses(old, now *Registry, shared uint64, node string, pick func(*lease) bo
 	sessions := l.found[first:]
 	from := len(sessions) * before / of
 	l.found = slices.Concat(l.found[:first], sessions[from:], sessions[:from])
-	if have := old.settings; have.Revision > now.settings.Revision {
-		l.found = append(l.found, &SetSettings{have})
-	}
 	l.addKeys()
 	return l.found
 }

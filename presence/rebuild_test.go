@@ -530,3 +530,18 @@ func TestGoneForAWhile(t *testing.T) {
 		}
 	})
 }
+
+// An empty history knows the default settings alone: sessions that are put back
+// into it run by their own all the same.
+func TestPutBackIntoAnEmptyHistory(t *testing.T) {
+	x := newTape(t)
+	x.set(fast)
+	x.do(started(1, "ann"))
+	y := newTape(t)
+	y.repl = "r2"
+	y.say("a", Batch{})
+	y.say("a", Batch{Commands: losses(x.r, y.r, 0, "a", everyone)})
+	check(t, "put back", y.state(id(1)), "starting")
+	y.pass(fast.Missed*fast.Interval + fast.Grace + 2*fast.Tick())
+	check(t, "silent", y.state(id(1)), "missed_beats")
+}
