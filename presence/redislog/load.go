@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"onair/presence"
 )
 
@@ -98,7 +100,7 @@ const (
 // found begins a history with a list, nil for an empty one. It returns without
 // an error when there is one, be it this or another node's, or soon may be.
 func (l *Log) found(ctx context.Context, have *presence.Registry) error {
-	mine, err := l.redis.SetNX(ctx, l.keys.lock, l.nodeName(), lockFor).Result()
+	mine, err := l.lock(ctx)
 	if err != nil {
 		return err
 	}
@@ -132,6 +134,19 @@ func (l *Log) found(ctx context.Context, have *presence.Registry) error {
 	return nil
 }
 
+// lock takes the lock, and reports whether this node has it. It may have it
+// already: the answer to the first try may be lost.
+func (l *Log) lock(ctx context.Context) (mine bool, err error) {
+	if mine, err = l.redis.SetNX(ctx, l.keys.lock, l.token, lockFor).Result(); mine || err != nil {
+		return mine, err
+	}
+	holder, err := l.redis.Get(ctx, l.keys.lock).Result()
+	if errors.Is(err, redis.Nil) {
+		return false, nil
+	}
+	return holder == l.token, err
+}
+
 // hold keeps the lock until ctx ends.
 func (l *Log) hold(ctx context.Context) {
 	for sleep(ctx, lockFor/3) == nil {
@@ -139,13 +154,4 @@ func (l *Log) hold(ctx context.Context) {
 			return // the others will try, and one of us be first
 		}
 	}
-}
-
-func (l *Log) nodeName() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.node == "" {
-		return "a node that starts"
-	}
-	return l.node
 }

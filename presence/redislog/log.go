@@ -2,6 +2,7 @@ package redislog
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"strconv"
 	"sync"
@@ -45,6 +46,7 @@ type Log struct {
 	logger  zerolog.Logger
 	metrics *metrics
 	yields  time.Duration   // yieldFor, but in tests
+	token   string          // by which this process has the lock
 	ctx     context.Context // ends at Close
 	close   context.CancelFunc
 	keeping sync.WaitGroup
@@ -85,7 +87,7 @@ func Open(o Options) *Log {
 	if o.SnapshotAge == 0 {
 		o.SnapshotAge = 5 * time.Minute
 	}
-	l := &Log{options: o, redis: o.Client, keys: keysOf(o.Prefix), scripts: newScripts(), logger: o.Logger, yields: yieldFor}
+	l := &Log{options: o, redis: o.Client, keys: keysOf(o.Prefix), scripts: newScripts(), logger: o.Logger, yields: yieldFor, token: rand.Text()}
 	l.metrics = newMetrics(o.Metrics, l)
 	l.applied.Store(&standing{})
 	l.ctx, l.close = context.WithCancel(context.Background())

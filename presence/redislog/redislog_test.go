@@ -209,3 +209,20 @@ func TestDamagedSnapshot(t *testing.T) {
 		t.Fatalf("the next snapshot is of entry %d, error %v", r.Num(), err)
 	}
 }
+
+// TestLockAgain: a node whose first try to take the lock was answered by nobody
+// has it at the second; another one does not.
+func TestLockAgain(t *testing.T) {
+	h := newHome(t, redistest.Start(t))
+	one, two := h.open(t).(*Log), h.open(t).(*Log)
+	defer one.Close()
+	defer two.Close()
+	for range 2 {
+		if mine, err := one.lock(t.Context()); !mine || err != nil {
+			t.Errorf("its own lock: %v, %v", mine, err)
+		}
+		if mine, err := two.lock(t.Context()); mine || err != nil {
+			t.Errorf("another's lock: %v, %v", mine, err)
+		}
+	}
+}

@@ -57,6 +57,12 @@ func (r *Redis) run(name string, args []any) (any, error) {
 		return int64(1), nil
 	case "set":
 		return r.setNX(key, args[1:]), nil
+	case "get":
+		v := r.store.get(key)
+		if v == nil {
+			return nil, redis.Nil
+		}
+		return v.text, nil
 	case "expire":
 		return r.store.expire(key, time.Now().Add(time.Duration(number(args[1]))*time.Second)), nil
 	case "del":
