@@ -116,6 +116,11 @@ func appendSession(b []byte, s *session) []byte {
 	for _, num := range [...]uint64{s.born, s.told, s.moved, s.filmed} {
 		b = appendUint(b, num)
 	}
+	if b = appendBool(b, s.back != nil); s.back != nil {
+		for _, p := range s.back {
+			b = appendUint(appendUint(appendUint(b, p.lost), p.at), p.was)
+		}
+	}
 	return b
 }
 
@@ -124,6 +129,12 @@ func (r *reader) whole() *session {
 	s := &session{stream: r.stream(), holder: r.string(), attached: r.bool(), evidence: r.evidence()}
 	s.sources, s.media = r.sources(), r.media()
 	s.born, s.told, s.moved, s.filmed = r.uint(), r.uint(), r.uint(), r.uint()
+	if r.bool() {
+		s.back = &[parts]repaired{}
+		for i := range s.back {
+			s.back[i] = repaired{lost: r.uint(), at: r.uint(), was: r.uint()}
+		}
+	}
 	return s
 }
 

@@ -123,7 +123,10 @@ func (r *Registry) putBack(c *Restore) uint32 {
 	s, st := *c.session, *c.session.stream
 	st.Index, st.Viewers = i, 0 // whoever has viewers of it says so again
 	s.stream, s.born = &st, 0
-	s.told, s.moved, s.filmed = r.last.Num, r.last.Num, r.last.Num
+	s.back = nil
+	r.repaired(&s, partTold, c.Lost, c.session.told)
+	r.repaired(&s, partMoved, c.Lost, c.session.moved)
+	r.repaired(&s, partFilmed, c.Lost, c.session.filmed)
 	s.media.since = min(s.media.since, r.clock)
 	s.likes = slices.Clone(s.likes)
 	r.sessions[i] = &s
@@ -150,8 +153,8 @@ func (r *Registry) putBack(c *Restore) uint32 {
 // unless they have changed again since.
 func (r *Registry) mend(i uint32, c *Restore) {
 	s, was := r.sessions[i], c.session
-	if was.told >= c.Lost && s.told < c.Lost {
-		s.told = r.last.Num
+	if s.lags(was, partTold, c.Lost) {
+		r.repaired(s, partTold, c.Lost, was.told)
 		r.change(i, ByRepair, func(st *Stream) {
 			st.Title, st.Cover, st.Tags, st.Extra = was.stream.Title, was.stream.Cover, was.stream.Tags, was.stream.Extra
 		})
@@ -159,13 +162,15 @@ func (r *Registry) mend(i uint32, c *Restore) {
 	if was.stream.State != Starting && s.stream.State == Starting {
 		r.enliven(i, ByRepair) // it was heard, and its lease is full
 	}
-	if was.moved >= c.Lost && s.moved < c.Lost {
-		s.holder, s.attached, s.moved = was.holder, was.attached, r.last.Num
+	if s.lags(was, partMoved, c.Lost) {
+		r.repaired(s, partMoved, c.Lost, was.moved)
+		s.holder, s.attached = was.holder, was.attached
 		s.rewitness(was, FromSocket)
 		r.touch(i)
 		r.changes = append(r.changes, Change{Old: s.stream, New: s.stream, Cause: ByRepair, Holder: s.holder})
 	}
-	if was.filmed >= c.Lost && s.filmed < c.Lost {
+	if s.lags(was, partFilmed, c.Lost) {
+		r.repaired(s, partFilmed, c.Lost, was.filmed)
 		r.mendMedia(i, was)
 	}
 	if first := was.stream.StartedAt; first < s.stream.StartedAt { // its start came again
@@ -180,10 +185,35 @@ func (r *Registry) mend(i uint32, c *Restore) {
 	}
 }
 
+// changedAt is the number of the entry that last changed a part.
+func (s *session) changedAt(part int) *uint64 {
+	return [parts]*uint64{&s.told, &s.moved, &s.filmed}[part]
+}
+
+// lags reports whether a part was changed in what was lost, and was neither
+// changed since, nor put back as it was at that entry or a later one.
+func (s *session) lags(was *session, part int, lost uint64) bool {
+	at, then := *s.changedAt(part), *was.changedAt(part)
+	if then < lost || at < lost || s.back == nil {
+		return then >= lost && at < lost
+	}
+	b := s.back[part]
+	return b.lost == lost && b.at == at && then > b.was
+}
+
+// repaired notes that a part was put back as it was at an entry.
+func (r *Registry) repaired(s *session, part int, lost, was uint64) {
+	if s.back == nil {
+		s.back = &[parts]repaired{}
+	}
+	*s.changedAt(part) = r.last.Num
+	s.back[part] = repaired{lost: lost, at: r.last.Num, was: was}
+}
+
 // mendMedia takes over what the cloud said of a push.
 func (r *Registry) mendMedia(i uint32, was *session) {
 	s := r.sessions[i]
-	s.media, s.filmed = was.media, r.last.Num
+	s.media = was.media
 	s.media.since = min(s.media.since, r.clock)
 	s.rewitness(was, FromCallback)
 	s.rewitness(was, FromPoll)
@@ -348,9 +378,7 @@ func (l *losing) sessions(pick func(*lease) bool) {
 
 // changed reports whether something of a session was changed in what was lost.
 func changed(was, is *session, lost uint64) bool {
-	return was.told >= lost && is.told < lost ||
-		was.moved >= lost && is.moved < lost ||
-		was.filmed >= lost && is.filmed < lost ||
+	return is.lags(was, partTold, lost) || is.lags(was, partMoved, lost) || is.lags(was, partFilmed, lost) ||
 		was.stream.State != Starting && is.stream.State == Starting ||
 		was.stream.Likes > is.stream.Likes ||
 		was.stream.StartedAt < is.stream.StartedAt

@@ -226,3 +226,55 @@ func TestPutBackUnderOlderTerms(t *testing.T) {
 		equal(t, "read from a snapshot", z.r, y.r)
 	}
 }
+
+// Of what was lost the newest counts, whichever node puts it back first: one that
+// had read less of it, or one that had read all. What was changed since stays.
+func TestWhoHadReadLess(t *testing.T) {
+	for _, lostStart := range []bool{true, false} {
+		for _, lessFirst := range []bool{true, false} {
+			x := newTape(t)
+			x.set(fast)
+			begin := func(x *tape) {
+				x.do(started(1, "ann"))
+				x.do(started(2, "bob"))
+			}
+			if !lostStart {
+				begin(x)
+			}
+			shared := x.num
+			y := newTape(t)
+			y.r, _ = DecodeRegistry(x.r.Encode())
+			y.num, y.time, y.repl = x.num, x.time, "r2"
+			if lostStart {
+				begin(x)
+			}
+			x.do(&Update{Session: id(1), Title: new("first")})
+			x.do(&Resume{Session: id(1), Anchor: "ann", Holder: "first"})
+			less, _ := DecodeRegistry(x.r.Encode())
+			x.do(&Update{Session: id(1), Title: new("second")})
+			x.do(&Resume{Session: id(1), Anchor: "ann", Holder: "second"})
+			x.do(&Update{Session: id(2), Title: new("lost")})
+			y.say("x", Batch{})
+			knew := []*Registry{less, x.r}
+			if !lessFirst {
+				knew = []*Registry{x.r, less}
+			}
+			for i, r := range knew {
+				y.say("x", Batch{Commands: losses(r, y.r, shared, "x", everyone)})
+				if i == 0 {
+					y.doOn("x", &Update{Session: id(2), Title: new("since")})
+				}
+			}
+			st := y.r.Session(id(1))
+			check(t, "title", st.Title, "second")
+			check(t, "holder", y.r.Holder(id(1)), "second")
+			check(t, "changed since", y.r.Session(id(2)).Title, "since")
+			check(t, "all is said", len(losses(x.r, y.r, shared, "x", everyone))+len(losses(less, y.r, shared, "x", everyone)), 0)
+			again, err := DecodeRegistry(y.r.Encode())
+			if err != nil {
+				t.Fatal(err)
+			}
+			equal(t, "encoded", again, y.r)
+		}
+	}
+}

@@ -36,8 +36,8 @@ const (
 // as it was when it was last marked. Beats, counts and the times of nodes mark
 // nothing, so rows are behind in them.
 const (
-	wholeVersion = 5
-	rowsVersion  = 6
+	wholeVersion = 7
+	rowsVersion  = 8
 )
 
 // recordKey is a record's key before it is written out, which is for those only

@@ -88,6 +88,24 @@ type session struct {
 	told   uint64 // that updated its title, cover, tags or extra
 	moved  uint64 // that moved it to its socket, or said that the socket is gone
 	filmed uint64 // that told something of its push
+	// back is of those parts that were put back after a loss; nil: none was.
+	back *[parts]repaired
+}
+
+// The parts of a session that change apart from each other.
+const (
+	partTold = iota
+	partMoved
+	partFilmed
+	parts
+)
+
+// repaired is where a part that was put back comes from: a node that had read
+// less of what was lost may have been first.
+type repaired struct {
+	lost uint64 // the first entry that was lost
+	at   uint64 // the entry that put it back
+	was  uint64 // the entry, of those that were lost, that changed it
 }
 
 // banned is a ban, and the number of the entry that holds it.
