@@ -78,7 +78,7 @@ func (r *Registry) restore(c *Restore) Result {
 		return Result{Refusal: CodeTaken}
 	}
 	if i, live := r.byAnchor[was.Anchor]; live {
-		if !r.twin(i, c) && r.newer(r.sessions[i], c) {
+		if !r.twin(i, c) && r.newer(i, c) {
 			return Result{Refusal: AlreadyLive, Stream: r.sessions[i].stream}
 		}
 		r.end(i, TakenOver, "")
@@ -89,14 +89,14 @@ func (r *Registry) restore(c *Restore) Result {
 }
 
 // newer reports whether a live session is to stay rather than to give way to
-// an older node's one of the same anchor.
-func (r *Registry) newer(live *session, c *Restore) bool {
-	switch {
-	case live.born == 0: // put back as well
-		return live.stream.StartedAt >= c.session.stream.StartedAt
-	default:
+// an older node's one of the same anchor. One that was put back as well, and is
+// heard again, is where its anchor is, whatever the clock said at their starts.
+func (r *Registry) newer(i uint32, c *Restore) bool {
+	live := r.sessions[i]
+	if live.born != 0 {
 		return live.born >= c.Lost
 	}
+	return r.leases.all[i].via != 0 || live.stream.StartedAt >= c.session.stream.StartedAt
 }
 
 // twin reports whether a live session was begun by the same start as one that is

@@ -278,3 +278,27 @@ func TestWhoHadReadLess(t *testing.T) {
 		}
 	}
 }
+
+// A session that was put back, and whose anchor beats again, does not give way to
+// another one of the same anchor which a node puts back that was away.
+func TestPutBackAndHeard(t *testing.T) {
+	for _, heard := range []bool{true, false} {
+		x := newTape(t)
+		x.set(fast)
+		other := newTape(t) // lost a session of the same anchor that began later
+		other.r, _ = DecodeRegistry(x.r.Encode())
+		other.num, other.time = x.num, x.time+500
+		x.do(started(1, "ann"))
+		other.doOn("b", started(2, "ann"))
+		y := newTape(t)
+		y.repl = "r2"
+		y.say("y", Batch{})
+		y.say("y", Batch{Commands: losses(x.r, y.r, 0, "y", everyone)})
+		if heard {
+			y.beat("y", y.r.Session(id(1)).Lease())
+		}
+		y.say("y", Batch{Commands: losses(other.r, y.r, 0, "y", everyone)})
+		check(t, "the first stays", y.r.Session(id(1)) != nil, heard)
+		check(t, "the second comes back", y.r.Session(id(2)) != nil, !heard)
+	}
+}
