@@ -22,7 +22,7 @@ func (c *crew) away(gone, back func()) {
 	if err != nil || len(served) < c.steady() {
 		c.t.Errorf("the list has %d streams while Redis is away, %v", len(served), err)
 	}
-	c.pass(2 * lease)
+	c.pass(3 * lease) // with what came before, ten seconds
 	c.refusesStarts(n)
 	c.steadyAt(c.all()...)
 	back()
