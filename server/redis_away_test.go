@@ -200,12 +200,12 @@ func TestRedisLoads(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t, "--appendonly", "yes")
 	c := launch(t, 2, "--redis.addrs", r.Addr()).board(8, 4)
-	for i := range 20 { // ballast, for it to take its time
+	for i := range 120 { // ballast: it would take a minute, were it let
 		r.Do("EVAL", "for i = 1, 1000 do redis.call('SET', ARGV[1] .. i, 1) end", 0, fmt.Sprint(i, "/"))
 	}
 	c.away(
 		func() { r.Relaunch("--key-load-delay", "400") },
-		r.Await,
+		func() { r.Do("CONFIG", "SET", "key-load-delay", "0"); r.Await() },
 	)
 	if err := c.logs("LOADING"); err != nil {
 		t.Error(err)

@@ -346,6 +346,10 @@ func (p *performer) ended(reason string) {
 		p.session, p.holds, p.pending = "", false, nil
 		return
 	}
+	if reason == wire.EndStopped && p.pending != nil && p.pending.to == (shown{}) {
+		p.stopped() // what was answered with unknown has taken effect
+		return
+	}
 	p.wronged("ended: %s", reason)
 	p.session, p.holds = "", false
 	p.mu.Lock()
