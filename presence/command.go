@@ -4,7 +4,7 @@ package presence
 // Apply needs are in the command: Apply reads no clock and draws no lots.
 //
 // Start, Resume, Stop, Update, Ban, Unban, SetSettings, RaiseRules, Observe,
-// Adopt, Leave, Restore and Bury are the commands there are.
+// Adopt, Leave, Restore, Bury and AddRecording are the commands there are.
 type Command interface {
 	kind() kind
 	// durable: an embedded log has it on disk before it is applied.
@@ -17,19 +17,20 @@ type Command interface {
 type kind byte
 
 const (
-	kindStart       kind = 1
-	kindResume      kind = 2
-	kindStop        kind = 3
-	kindUpdate      kind = 4
-	kindBan         kind = 5
-	kindUnban       kind = 6
-	kindSetSettings kind = 7
-	kindRaiseRules  kind = 8
-	kindObserve     kind = 9
-	kindAdopt       kind = 10
-	kindLeave       kind = 11
-	kindRestore     kind = 12
-	kindBury        kind = 13
+	kindStart        kind = 1
+	kindResume       kind = 2
+	kindStop         kind = 3
+	kindUpdate       kind = 4
+	kindBan          kind = 5
+	kindUnban        kind = 6
+	kindSetSettings  kind = 7
+	kindRaiseRules   kind = 8
+	kindObserve      kind = 9
+	kindAdopt        kind = 10
+	kindLeave        kind = 11
+	kindRestore      kind = 12
+	kindBury         kind = 13
+	kindAddRecording kind = 14
 )
 
 // newCommand gives an empty command to decode into, nil for an unknown kind.
@@ -61,6 +62,8 @@ func newCommand(k kind) Command {
 		return &Restore{}
 	case kindBury:
 		return &Bury{}
+	case kindAddRecording:
+		return &AddRecording{}
 	}
 	return nil
 }
@@ -151,7 +154,14 @@ type Observe struct {
 	Sign    Sign
 	Holder  string // Detached: the socket that closed; ignored if another holds the session by now
 	Media   string // Begun, Going, Finished: the media server's name for the push
-	Detail  string
+	// Since is when the push began by its provider's clock, in Unix milliseconds;
+	// 0: the provider does not say. Of two pushes that say it the later one has
+	// replaced the other.
+	Since int64
+	// Unique: no other push will ever have that name, so that one which has ended
+	// does not begin again.
+	Unique bool
+	Detail string // Pictured: the picture's URL
 }
 
 // Adopt says that the session's client has heard of the present settings and
@@ -301,13 +311,15 @@ func (c *RaiseRules) decode(r *reader)       { c.Rules = r.uint() }
 
 func (c *Observe) encode(b []byte) []byte {
 	b = append(append(b, c.Session[:]...), byte(c.Source), byte(c.Sign))
-	return appendString(appendString(appendString(b, c.Holder), c.Media), c.Detail)
+	b = appendString(appendString(appendString(b, c.Holder), c.Media), c.Detail)
+	return appendBool(appendInt(b, c.Since), c.Unique)
 }
 
 func (c *Observe) decode(r *reader) {
 	c.Session = r.session()
 	c.Source, c.Sign = Source(r.enum(len(sourceNames))), Sign(r.enum(len(signNames)))
 	c.Holder, c.Media, c.Detail = r.string(), r.string(), r.string()
+	c.Since, c.Unique = r.int(), r.bool()
 }
 
 func (c *Adopt) encode(b []byte) []byte { return append(b, c.Session[:]...) }

@@ -68,11 +68,12 @@ const (
 	Begun                    // a push has begun
 	Going                    // a push goes on
 	Finished                 // a push has ended
+	Pictured                 // the cloud has made a picture of the video
 )
 
 var signNames = [...]string{
 	Attached: "attached", Detached: "detached", Heard: "heard", Missed: "missed",
-	Begun: "publish_begun", Going: "publishing", Finished: "publish_ended",
+	Begun: "publish_begun", Going: "publishing", Finished: "publish_ended", Pictured: "pictured",
 }
 
 // String gives the word that `why` shows.
