@@ -41,6 +41,12 @@ func (r *Registry) command(c Command, p *peer) Result {
 		return r.observe(c, p)
 	case *Adopt:
 		return r.adopt(c, p)
+	case *AddRecording:
+		return r.addRecording(c)
+	case *Conclude:
+		r.conclude(c)
+	case *Reopen:
+		r.reopen(c)
 	case *Leave:
 		r.leave(p)
 	}
@@ -162,6 +168,7 @@ func (r *Registry) begin(c *Start, p *peer) uint32 {
 	r.appoint(i)
 	r.touch(i)
 	r.changes = append(r.changes, Change{New: st, Cause: ByStart, Holder: c.Holder})
+	r.tellStream(StreamStarted, st)
 	return i
 }
 
@@ -286,6 +293,7 @@ func (r *Registry) ban(c *Ban) Result {
 	b.Key, b.Lost = "", 0 // they are remembered elsewhere, for as long as they count
 	r.bans[c.Anchor] = b
 	r.markName(recordBan, c.Anchor)
+	r.tellBan(BanSet, &b.Ban)
 	i, ok := r.byAnchor[c.Anchor]
 	if _, banned := r.Banned(c.Anchor); !ok || !banned {
 		return Result{}
@@ -302,6 +310,7 @@ func (r *Registry) unban(c *Unban) {
 	if r.learn(unbanKey, c.By, c.Key, Session{}) {
 		delete(r.bans, c.Anchor)
 		r.markName(recordBan, c.Anchor)
+		r.tellBan(BanLifted, &Ban{Anchor: c.Anchor, By: c.By})
 	}
 }
 
@@ -330,11 +339,22 @@ func (r *Registry) observe(c *Observe, p *peer) Result {
 		r.going(i, c)
 	case Finished:
 		r.finished(i, c)
+	case Pictured:
+		r.pictured(i, c)
+	case Online:
+		r.online(i, c, p)
+	case Offline:
+		r.offline(i, c)
+	case Unknown:
+		r.unknown(i, c)
 	case Detached:
 		s := r.sessions[i]
 		s.attached, s.moved = false, r.last.Num
 		s.witness(Evidence{Source: c.Source, Sign: c.Sign, At: r.last.Time, Detail: c.Detail})
 		r.touch(i)
+	}
+	if _, live := r.bySession[c.Session]; !live {
+		return r.gone(c.Session) // this was its end
 	}
 	return r.granted(i)
 }

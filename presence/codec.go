@@ -37,9 +37,11 @@ func appendBool(b []byte, v bool) []byte {
 func appendSettings(b []byte, s Settings) []byte {
 	for _, v := range [...]int64{
 		s.Revision, s.Interval, s.Missed, s.Grace, s.EndGrace, s.StartWithin, s.CallbackOnly,
+		s.OfflineAfter, s.BlindAfter,
 	} {
 		b = appendInt(b, v)
 	}
+	b = append(appendBool(b, s.MediaRequired), byte(s.Effects))
 	return appendBool(appendBool(b, s.RefuseTakeover), s.ShowPublished)
 }
 
@@ -160,6 +162,7 @@ func (r *reader) settings() Settings {
 	return Settings{
 		Revision: r.int(), Interval: r.int(), Missed: r.int(), Grace: r.int(),
 		EndGrace: r.int(), StartWithin: r.int(), CallbackOnly: r.int(),
+		OfflineAfter: r.int(), BlindAfter: r.int(), MediaRequired: r.bool(), Effects: Effects(r.byte()),
 		RefuseTakeover: r.bool(), ShowPublished: r.bool(),
 	}
 }

@@ -4,7 +4,8 @@ package presence
 // Apply needs are in the command: Apply reads no clock and draws no lots.
 //
 // Start, Resume, Stop, Update, Ban, Unban, SetSettings, RaiseRules, Observe,
-// Adopt, Leave, Restore, Bury and AddRecording are the commands there are.
+// Adopt, Leave, Restore, Bury, AddRecording, Conclude and Reopen are the commands there
+// are.
 type Command interface {
 	kind() kind
 	// durable: an embedded log has it on disk before it is applied.
@@ -31,6 +32,8 @@ const (
 	kindRestore      kind = 12
 	kindBury         kind = 13
 	kindAddRecording kind = 14
+	kindConclude     kind = 15
+	kindReopen       kind = 16
 )
 
 // newCommand gives an empty command to decode into, nil for an unknown kind.
@@ -64,6 +67,10 @@ func newCommand(k kind) Command {
 		return &Bury{}
 	case kindAddRecording:
 		return &AddRecording{}
+	case kindConclude:
+		return &Conclude{}
+	case kindReopen:
+		return &Reopen{}
 	}
 	return nil
 }

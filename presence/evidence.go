@@ -69,11 +69,15 @@ const (
 	Going                    // a push goes on
 	Finished                 // a push has ended
 	Pictured                 // the cloud has made a picture of the video
+	Online                   // asked, the cloud says that something is pushed
+	Offline                  // asked, the cloud says that nothing is pushed
+	Unknown                  // asked, the cloud gave no answer
 )
 
 var signNames = [...]string{
 	Attached: "attached", Detached: "detached", Heard: "heard", Missed: "missed",
 	Begun: "publish_begun", Going: "publishing", Finished: "publish_ended", Pictured: "pictured",
+	Online: "online", Offline: "offline", Unknown: "unknown",
 }
 
 // String gives the word that `why` shows.

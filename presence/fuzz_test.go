@@ -16,7 +16,11 @@ func seedBatch() []byte {
 			started(1, "ann"), &Resume{Session: id(1), Anchor: "ann", Holder: "c"}, &Update{Session: id(1), Title: new("x"), Cover: new("y"), Tags: &[]string{"t"}, Extra: &[]byte{1}},
 			&Observe{id(1), FromSocket, Detached, "c", "", 0, false, "d"}, &Observe{id(1), FromCallback, Begun, "", "m", 9, true, ""}, &Adopt{id(1)},
 			&Stop{id(1), Kicked, "op", "", "k"}, &Ban{"eve", 5, "why", "op", "k", 3}, &Unban{"eve", "op", "k", 4},
-			&SetSettings{Settings{1, 500, 3, 50, 700, 800, 900, true, true}}, &RaiseRules{1}, &Leave{},
+			&Observe{Session: id(1), Source: FromPoll, Sign: Online}, &Observe{Session: id(1), Source: FromPoll, Sign: Unknown},
+			&Observe{Session: id(1), Source: FromPoll, Sign: Offline}, &Observe{Session: id(1), Source: FromCallback, Sign: Pictured, Detail: "https://x/y"},
+			&Conclude{EffectID{1}, "why"}, &Conclude{EffectID{2}, ""}, &Reopen{&Effect{ID: EffectID{1}, Kind: StreamAway, At: 5, Stream: &Stream{Code: "c", Viewers: 3}, num: 2}},
+			&Reopen{&Effect{ID: EffectID{2}, Kind: BanSet, At: 5, Ban: &Ban{Anchor: "eve"}, num: 2}},
+			&SetSettings{Settings{1, 500, 3, 50, 700, 800, 900, 3, 15, true, 7, true, true}}, &RaiseRules{1}, &Leave{},
 			seedRestore(), &AddRecording{Recording{ID: "r", Code: "8888_ann", Session: id(4), Size: 7}}, &Bury{3, []string{"k"}, &Ended{Stream: &Stream{Session: id(4), Tags: []string{"t"}}, Reason: Kicked, By: "op", EndedAt: 5, num: 3}},
 		},
 	}).Seal().Bytes

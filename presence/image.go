@@ -9,7 +9,7 @@ import (
 
 func (r *Registry) appendMeta(b []byte, version byte) []byte {
 	b = append(b, version)
-	for _, v := range [...]uint64{r.rules, r.hash, r.last.ID.MS, r.last.ID.Seq, r.last.Num, r.keys.first, r.ended.first} {
+	for _, v := range [...]uint64{r.rules, r.hash, r.last.ID.MS, r.last.ID.Seq, r.last.Num, r.keys.first, r.ended.first, r.recordings.first, r.effects.next, r.effects.firstDead} {
 		b = appendUint(b, v)
 	}
 	b = appendInt(appendInt(b, r.clock), r.last.Time)
@@ -111,8 +111,7 @@ func appendSession(b []byte, s *session) []byte {
 	b = appendStream(b, s.stream)
 	b = appendBool(appendString(b, s.holder), s.attached)
 	b = append(appendEvidence(b, s.evidence), byte(s.sources))
-	b = appendBool(appendBool(appendStrings(b, s.media.open), s.media.seen), s.media.lost)
-	b = appendInt(b, s.media.since)
+	b = s.media.append(b)
 	for _, num := range [...]uint64{s.born, s.told, s.moved, s.filmed} {
 		b = appendUint(b, num)
 	}
@@ -136,14 +135,6 @@ func (r *reader) whole() *session {
 		}
 	}
 	return s
-}
-
-func (r *reader) media() media {
-	m := media{open: r.strings(), seen: r.bool(), lost: r.bool(), since: r.int()}
-	if len(m.open) > maxOpen || m.since < 0 || m.lost && (!m.seen || len(m.open) > 0) || len(m.open) > 0 && !m.seen {
-		r.fail()
-	}
-	return m
 }
 
 // appendLeased is a session with its lease. The lease's terms are written as

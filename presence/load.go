@@ -16,6 +16,8 @@ type loader struct {
 	sessions []loaded
 	keys     []loadedSeq[string]
 	ended    []loadedSeq[*Ended]
+	taken    []loadedSeq[*taken]
+	dead     []loadedSeq[*DeadLetter]
 }
 
 type loaded struct {
@@ -85,6 +87,15 @@ func (l *loader) take(rec Record) error {
 	case recordEnded:
 		e := in.ended()
 		l.ended = append(l.ended, loadedSeq[*Ended]{parseSeq(in, rec.Key), e})
+	case recordTaken:
+		t := in.taken()
+		l.taken = append(l.taken, loadedSeq[*taken]{parseSeq(in, rec.Key), t})
+	case recordEffect:
+		e := in.effect()
+		l.r.effects.set(parseSeq(in, rec.Key), e)
+	case recordDead:
+		d := in.deadLetter()
+		l.dead = append(l.dead, loadedSeq[*DeadLetter]{parseSeq(in, rec.Key), d})
 	default:
 		return fmt.Errorf("%w: unknown kind of record", ErrRules)
 	}
@@ -108,7 +119,7 @@ func (l *loader) takeMeta(in *reader) error {
 		return fmt.Errorf("%w: records of version %d", ErrRules, v)
 	}
 	r := l.r
-	for _, p := range [...]*uint64{&r.rules, &r.hash, &r.last.ID.MS, &r.last.ID.Seq, &r.last.Num, &r.keys.first, &r.ended.first} {
+	for _, p := range [...]*uint64{&r.rules, &r.hash, &r.last.ID.MS, &r.last.ID.Seq, &r.last.Num, &r.keys.first, &r.ended.first, &r.recordings.first, &r.effects.next, &r.effects.firstDead} {
 		*p = in.uint()
 	}
 	r.clock, r.last.Time, r.last.Repl, r.settings = in.int(), in.int(), in.string(), in.settings()
@@ -267,6 +278,27 @@ func (l *loader) joinMemory() error {
 			return fmt.Errorf("%w: an ended session is missing", ErrMalformed)
 		}
 		r.ended.add(e.v)
+	}
+	slices.SortFunc(l.taken, func(a, b loadedSeq[*taken]) int { return cmp.Compare(a.seq, b.seq) })
+	for n, t := range l.taken {
+		if t.seq != r.recordings.first+uint64(n) {
+			return fmt.Errorf("%w: a recording is missing", ErrMalformed)
+		}
+		r.recordings.add(t.v)
+		r.owns(t.v.Session, t.seq)
+	}
+	slices.SortFunc(l.dead, func(a, b loadedSeq[*DeadLetter]) int { return cmp.Compare(a.seq, b.seq) })
+	for n, d := range l.dead {
+		if d.seq != r.effects.firstDead+uint64(n) {
+			return fmt.Errorf("%w: a dead letter is missing", ErrMalformed)
+		}
+		r.effects.dead = append(r.effects.dead, d.v)
+	}
+	if last, _, any := r.effects.open.Max(); any && last >= r.effects.next {
+		return fmt.Errorf("%w: an effect of later", ErrMalformed)
+	}
+	if len(r.recordings.byID) != len(r.recordings.list) || len(r.effects.byID) != r.effects.open.Len() {
+		return fmt.Errorf("%w: a recording or an effect is there twice", ErrMalformed)
 	}
 	if len(r.keys.byName) != len(r.keys.names) || len(r.ended.bySession) != len(r.ended.list) {
 		return fmt.Errorf("%w: a key or an ended session is there twice", ErrMalformed)

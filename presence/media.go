@@ -10,36 +10,100 @@ import (
 // media is what the cloud or a media server said of a session's video. Its
 // zero value: nothing.
 type media struct {
-	// open are the media sessions that publish, in the order in which they
-	// began. There is one, but for a second publisher that its media server is
+	// open are the pushes that are under way, in the order in which they became
+	// known. There is one, but for a second publisher that its media server is
 	// about to refuse.
-	open []string
-	seen bool // something was published once
-	lost bool // something was published, and nothing is any more
+	open []push
+	// closed are the last pushes that have ended, of those whose names never come
+	// again: what is said of them late changes nothing.
+	closed []string
+	newest int64 // Since of the last of all
+	seen   bool  // something was published once
+	lost   bool  // something was published, and nothing is any more
 	// since is the presence time of the session's start; then of the last word
 	// from the cloud, as far as it counts; while lost, of the loss.
 	since int64
+
+	offline int64 // how many polls in a row said that nothing is published
+	quiet   int64 // the presence time of the first of those
+	blind   int64 // how many polls in a row brought no answer
 }
 
-// maxOpen bounds open: the last to begin are those that are known.
-const maxOpen = 4
+// push is one connection that publishes.
+type push struct {
+	name  string
+	since int64 // as Observe.Since
+}
+
+// Bounds of what is known of a session's pushes: the last ones are.
+const (
+	maxOpen   = 4
+	maxClosed = 8
+)
 
 // goingEvery is how often a media server's word that a push goes on is noted
 // when it tells nothing new, in milliseconds of presence time.
 const goingEvery = 60_000
 
-// begun binds a media session to ours. It counts as a beat, and brings the
-// picture back. One that has begun already changes nothing.
+// clockSkew is by how much a cloud's clock may be behind the log's, in
+// milliseconds; its times are whole seconds.
+const clockSkew = 10_000
+
+// at is where a push stands among the open ones, -1: it does not.
+func (m *media) at(name string) int {
+	return slices.IndexFunc(m.open, func(p push) bool { return p.name == name })
+}
+
+// shut notes that a push has ended.
+func (m *media) shut(name string) {
+	if slices.Contains(m.closed, name) {
+		return
+	}
+	if len(m.closed) == maxClosed {
+		m.closed = m.closed[1:]
+	}
+	m.closed = append(slices.Clip(m.closed), name)
+}
+
+// begun binds a push to a session. It counts as a beat, and brings the picture
+// back. Nothing is changed by one that has begun already, that is older than the
+// session or than another one, or whose end came before.
 func (r *Registry) begun(i uint32, c *Observe, p *peer) {
-	r.hear(i, p, ByEvidence)
-	m := &r.sessions[i].media
-	if !slices.Contains(m.open, c.Media) {
-		if len(m.open) == maxOpen {
-			m.open = m.open[1:]
+	s := r.sessions[i]
+	m := &s.media
+	switch {
+	case c.Since != 0 && c.Since+clockSkew < s.stream.StartedAt:
+		return // its session was another one
+	case c.Unique && slices.Contains(m.closed, c.Media):
+		if c.Since != 0 && len(m.open) == 0 && !m.seen {
+			r.lost(i, c) // there was a picture, after all
 		}
-		m.open = append(slices.Clip(m.open), c.Media)
+		return
+	case c.Since != 0 && c.Since < m.newest:
+		m.shut(c.Media)
+		r.noted(i, c)
+		return
+	}
+	m.newest = max(m.newest, c.Since)
+	r.hear(i, p, ByEvidence)
+	if m.at(c.Media) < 0 {
+		m.replace(c)
 	}
 	r.published(i, c)
+}
+
+// replace adds a push to those that are open, in the place of those that the
+// cloud has ended for it.
+func (m *media) replace(c *Observe) {
+	var open []push
+	for _, o := range m.open {
+		if c.Since != 0 && o.since != 0 && o.since < c.Since {
+			m.shut(o.name)
+		} else {
+			open = append(open, o)
+		}
+	}
+	m.open = append(open[max(0, len(open)-maxOpen+1):], push{c.Media, c.Since})
 }
 
 // going takes a media server's word that this one publishes, and so no other: a
@@ -48,10 +112,10 @@ func (r *Registry) begun(i uint32, c *Observe, p *peer) {
 func (r *Registry) going(i uint32, c *Observe) {
 	s := r.sessions[i]
 	m := &s.media
-	if len(m.open) == 1 && m.open[0] == c.Media && r.clock-m.since < goingEvery {
+	if len(m.open) == 1 && m.open[0].name == c.Media && r.clock-m.since < goingEvery {
 		return
 	}
-	m.open = []string{c.Media}
+	m.open = []push{{c.Media, c.Since}}
 	r.published(i, c)
 	if s.stream.State == Starting {
 		r.enliven(i, ByEvidence)
@@ -64,6 +128,7 @@ func (r *Registry) published(i uint32, c *Observe) {
 	s := r.sessions[i]
 	lost := s.media.lost
 	s.media.seen, s.media.lost, s.media.since = true, false, r.clock
+	s.media.offline, s.media.blind = 0, 0
 	s.filmed = r.last.Num
 	s.witness(Evidence{Source: c.Source, Sign: c.Sign, At: r.last.Time, Detail: c.Media})
 	r.touch(i)
@@ -77,32 +142,70 @@ func (r *Registry) published(i uint32, c *Observe) {
 	}
 }
 
-// finished takes the end of a media session. Only the end of the last one that
-// is known to publish means anything: an old push's, a refused second
-// publisher's, a repeated or late one changes nothing.
+// finished takes the end of a push. Only the end of the last one that is known
+// to publish means anything: an old push's, a refused second publisher's, a
+// repeated or late one changes nothing.
 func (r *Registry) finished(i uint32, c *Observe) {
 	s := r.sessions[i]
-	at := slices.Index(s.media.open, c.Media)
+	m := &s.media
+	at := m.at(c.Media)
+	if c.Unique && !slices.Contains(m.closed, c.Media) {
+		m.shut(c.Media) // its begin may be on its way yet
+		s.filmed = r.last.Num
+		r.touch(i)
+	}
 	if at < 0 {
 		return
 	}
-	s.media.open = slices.Delete(slices.Clone(s.media.open), at, at+1)
+	m.open = slices.Delete(slices.Clone(m.open), at, at+1)
 	s.filmed = r.last.Num
 	r.touch(i)
-	if len(s.media.open) > 0 {
-		return
+	if len(m.open) == 0 {
+		r.lost(i, c)
 	}
-	s.media.lost, s.media.since = true, r.clock
-	s.witness(Evidence{Source: c.Source, Sign: c.Sign, At: r.last.Time, Detail: c.Media})
+}
+
+// lost makes a stream away whose last push has ended.
+func (r *Registry) lost(i uint32, c *Observe) {
+	m := &r.sessions[i].media
+	m.seen, m.lost, m.since = true, true, r.clock
+	m.offline, m.blind = 0, 0
+	r.noted(i, c)
 	r.appoint(i)
 	r.leases.all[i].flags |= leaseQuiet
 	r.change(i, ByEvidence, func(st *Stream) { st.State, st.Away = Away, MediaEnded })
 }
 
-// Pushing reports whether a media session is known to publish for one of ours.
+// Pushing reports whether a push is known to be under way for a session.
 func (r *Registry) Pushing(s Session, media string) bool {
 	i, live := r.bySession[s]
-	return live && slices.Contains(r.sessions[i].media.open, media)
+	return live && r.sessions[i].media.at(media) >= 0
+}
+
+func (m *media) append(b []byte) []byte {
+	b = appendUint(b, uint64(len(m.open)))
+	for _, o := range m.open {
+		b = appendInt(appendString(b, o.name), o.since)
+	}
+	b = appendBool(appendBool(appendStrings(b, m.closed), m.seen), m.lost)
+	for _, v := range [...]int64{m.newest, m.since, m.offline, m.quiet, m.blind} {
+		b = appendInt(b, v)
+	}
+	return b
+}
+
+func (r *reader) media() (m media) {
+	for range r.count() {
+		m.open = append(m.open, push{r.string(), r.int()})
+	}
+	m.closed, m.seen, m.lost = r.strings(), r.bool(), r.bool()
+	m.newest, m.since, m.offline, m.quiet, m.blind = r.int(), r.int(), r.int(), r.int(), r.int()
+	switch {
+	case len(m.open) > maxOpen, len(m.closed) > maxClosed, m.lost && (!m.seen || len(m.open) > 0), len(m.open) > 0 && !m.seen,
+		min(m.since, m.offline, m.quiet, m.blind) < 0, max(m.offline, m.blind) > maxPolls:
+		r.fail()
+	}
+	return m
 }
 
 // due is when a session ends for want of a picture, in presence time.
@@ -126,6 +229,8 @@ func (s *session) deadline(by *Settings) int64 {
 		return max(1, s.media.since+by.EndGrace)
 	case s.sources.Has(FromBeats):
 		return 0
+	case s.sources.Has(FromPoll) && (s.media.seen || !s.sources.Has(FromCallback)):
+		return 0 // the poller ends it, when it knows
 	case !s.media.seen:
 		return max(1, s.media.since+by.StartWithin)
 	}

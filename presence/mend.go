@@ -304,6 +304,8 @@ func losses(old, now *Registry, shared uint64, node string, pick func(*lease) bo
 	sessions := l.found[first:]
 	from := len(sessions) * before / of
 	l.found = slices.Concat(l.found[:first], sessions[from:], sessions[:from])
+	l.recordings()
+	l.effects()
 	l.addKeys()
 	return l.found
 }
@@ -320,6 +322,11 @@ func (r *Registry) lacks(c Command) bool {
 		return r.ended.bySession[c.session.stream.Session] == nil
 	case *Bury:
 		return r.ended.bySession[c.ended.Stream.Session] == nil
+	case *AddRecording:
+		return r.recordings.byID[c.Recording.ID] == nil
+	case *Reopen:
+		_, open := r.effects.byID[c.effect.ID]
+		return !open
 	}
 	return true
 }
@@ -374,6 +381,25 @@ func (l *losing) sessions(pick func(*lease) bool) {
 		l.found = append(l.found, &Restore{Lost: l.lost, Terms: Terms{t.interval, t.missed, t.grace}, session: s})
 		l.keys[s.stream.Session] = nil
 	}
+}
+
+func (l *losing) recordings() {
+	for _, t := range l.old.recordings.list {
+		if t.num >= l.lost && l.now.recordings.byID[t.ID] == nil {
+			l.found = append(l.found, &AddRecording{t.Recording})
+		}
+	}
+}
+
+// effects are those that were still to be done. Those of recordings come again
+// with the recordings.
+func (l *losing) effects() {
+	l.old.effects.open.Scan(func(_ uint64, e *Effect) bool {
+		if _, open := l.now.effects.byID[e.ID]; e.num >= l.lost && !open && e.Recording == nil {
+			l.found = append(l.found, &Reopen{e})
+		}
+		return true
+	})
 }
 
 // changed reports whether something of a session was changed in what was lost.

@@ -33,7 +33,7 @@ func (x *tape) anything(rt *rapid.T, next *int) {
 	if p, _ := x.r.peers.find(node); p != nil && p.last+lostAfter*x.r.settings.Tick() < x.r.clock+900 {
 		x.speaks[node] = &Batch{Boot: p.boot + 1} // it is lost, or about to be: it joins again
 	}
-	kind := rapid.IntRange(0, 9).Draw(rt, "kind")
+	kind := rapid.IntRange(0, 10).Draw(rt, "kind")
 	switch {
 	case kind == 0:
 		c = &Ban{Anchor: anchor, By: "op"}
@@ -53,6 +53,8 @@ func (x *tape) anything(rt *rapid.T, next *int) {
 		c = &Resume{Session: st.Session, Anchor: anchor, Holder: fmt.Sprint("conn at ", x.num)}
 	case kind == 8:
 		c = &Observe{Session: st.Session, Source: FromCallback, Sign: Begun, Media: fmt.Sprint("push", x.num)}
+	case kind == 9:
+		c = &AddRecording{Recording{ID: fmt.Sprint("recording", x.repl, x.num), Code: st.Code, StartedAt: x.time - 100, EndedAt: x.time}}
 	default:
 		x.say(node, Batch{Likes: []Count{{st.Lease(), int64(x.num)}}, Viewers: []Count{{st.Lease(), int64(x.num % 5)}}})
 		return
@@ -117,6 +119,15 @@ func good(rt *rapid.T, old, before, now *Registry, shared uint64, since int) {
 		}
 		if now.Ended(e.Stream.Session) == nil {
 			rt.Fatalf("the end of a session is not remembered")
+		}
+	}
+	for _, was := range old.recordings.list {
+		is, known := now.Recording(was.ID)
+		if !known || is.Session != was.Session {
+			rt.Fatalf("recording %+v is %+v", was.Recording, is)
+		}
+		if e := now.Ended(is.Session); e != nil && is.PeakViewers != e.Stream.Peak {
+			rt.Fatalf("recording %+v of %+v", is, e.Stream)
 		}
 	}
 	for anchor, b := range old.bans {

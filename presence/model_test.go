@@ -20,6 +20,7 @@ type model struct {
 	num      uint64
 	peers    map[string]*modelPeer
 	live     map[Session]*modelLease
+	polled   []string // what polls have ended in the present entry
 }
 
 type modelPeer struct {
@@ -38,10 +39,14 @@ type modelLease struct {
 	state  State
 	mute   bool // does not live by beats
 
-	// What callbacks said.
-	open       []string
-	seen, lost bool
-	since      int64
+	// What callbacks and polls said.
+	open                  []push
+	closed                []string
+	newest                int64
+	seen, lost            bool
+	since                 int64
+	offline, blind, quiet int64
+	callbacks, polls      bool // are among its sources
 }
 
 // ends is when a session ends for want of a picture, 0: never.
@@ -50,6 +55,8 @@ func (l *modelLease) ends(s Settings) int64 {
 	case l.lost:
 		return max(1, l.since+s.EndGrace)
 	case !l.mute:
+		return 0
+	case l.polls && (l.seen || !l.callbacks):
 		return 0
 	case l.seen:
 		return max(1, l.since+s.CallbackOnly)
@@ -101,38 +108,106 @@ func (m *model) observe(c *Observe, via string) {
 	picture := func() {
 		was := l.lost
 		l.seen, l.lost, l.since = true, false, m.clock
+		l.offline, l.blind = 0, 0
 		if was && l.misses == 0 {
 			l.state = Live
 		}
 	}
+	lose := func() {
+		l.seen, l.lost, l.since, l.state = true, true, m.clock, Away
+		l.offline, l.blind = 0, 0
+	}
+	shut := func(name string) {
+		if !slices.Contains(l.closed, name) {
+			l.closed = append(l.closed, name)
+			l.closed = l.closed[max(0, len(l.closed)-maxClosed):]
+		}
+	}
+	has := func(p push) bool { return p.name == c.Media }
 	switch c.Sign {
 	case Heard:
 		m.hear(c.Session, via, m.clock)
 		m.enliven(c.Session)
 	case Begun:
-		if !slices.Contains(l.open, c.Media) {
-			l.open = append(l.open, c.Media)
+		if c.Since != 0 && c.Since+clockSkew < l.st.StartedAt {
+			return
+		}
+		if c.Unique && slices.Contains(l.closed, c.Media) {
+			if c.Since != 0 && !l.seen {
+				lose()
+			}
+			return
+		}
+		if c.Since != 0 && c.Since < l.newest {
+			shut(c.Media)
+			return
+		}
+		l.newest = max(l.newest, c.Since)
+		if !slices.ContainsFunc(l.open, has) {
+			for _, o := range l.open {
+				if c.Since != 0 && o.since != 0 && o.since < c.Since {
+					shut(o.name)
+				}
+			}
+			l.open = slices.DeleteFunc(l.open, func(o push) bool { return c.Since != 0 && o.since != 0 && o.since < c.Since })
+			l.open = append(l.open, push{c.Media, c.Since})
 			l.open = l.open[max(0, len(l.open)-maxOpen):]
 		}
 		m.hear(c.Session, via, m.clock)
 		picture()
 		l.state = Live
 	case Going:
-		if slices.Equal(l.open, []string{c.Media}) && m.clock < l.since+goingEvery {
+		if len(l.open) == 1 && has(l.open[0]) && m.clock < l.since+goingEvery {
 			return
 		}
-		l.open = []string{c.Media}
+		l.open = []push{{c.Media, c.Since}}
 		picture()
 		if l.state == Starting {
 			l.state = Live
 		}
 	case Finished:
-		had := len(l.open)
-		l.open = slices.DeleteFunc(l.open, func(o string) bool { return o == c.Media })
-		if had > 0 && len(l.open) == 0 {
-			l.lost, l.since, l.state = true, m.clock, Away
+		if c.Unique {
+			shut(c.Media)
 		}
+		had := len(l.open)
+		l.open = slices.DeleteFunc(l.open, has)
+		if had > 0 && len(l.open) == 0 {
+			lose()
+		}
+	case Online:
+		if l.lost && m.clock < l.since+afterLoss {
+			return
+		}
+		picture()
+		if l.mute {
+			m.hear(c.Session, via, m.clock)
+		}
+		if l.mute || l.state == Starting {
+			m.enliven(c.Session)
+		}
+	case Offline:
+		if l.offline == 0 {
+			l.quiet = m.clock
+		}
+		l.offline, l.blind = l.offline+1, 0
+	case Unknown:
+		l.blind++
 	}
+}
+
+// over reports whether polls end a session.
+func (m *model) over(l *modelLease, sign Sign) bool {
+	switch {
+	case sign == Unknown:
+		return l.mute && !l.callbacks && l.polls && m.settings.BlindAfter > 0 && l.blind >= m.settings.BlindAfter
+	case sign != Offline || l.offline < max(1, m.settings.OfflineAfter):
+		return false
+	case m.settings.MediaRequired:
+		return true
+	case l.mute:
+		return l.seen || m.clock >= l.since+m.settings.StartWithin
+	}
+	return l.seen && l.last < l.quiet
 }
 
 func (m *model) apply(e Entry, b *Batch, a Applied) {
@@ -217,6 +292,15 @@ func (m *model) command(c Command, node string, r Result) {
 			delete(m.live, r.Ended.Stream.Session)
 		}
 	}
+	if c, ok := c.(*Observe); ok && r.Refusal == SessionGone && m.live[c.Session] != nil && c.Holder == "" {
+		l := m.live[c.Session]
+		if m.observe(c, via); !m.over(l, c.Sign) {
+			m.t.Fatalf("%v ended a session, which the model says goes on: %+v", c.Sign, *l)
+		}
+		m.polled = append(m.polled, fmt.Sprint("lost ", l.st.Index))
+		delete(m.live, c.Session)
+		return
+	}
 	if r.Refusal != Granted || r.Stream == nil || r.Ended != nil {
 		return
 	}
@@ -231,7 +315,7 @@ func (m *model) command(c Command, node string, r Result) {
 			}
 			m.live[s] = &modelLease{
 				st: r.Stream, last: m.clock, terms: m.settings.terms(), via: via, since: m.clock,
-				mute: c.Sources != 0 && !c.Sources.Has(FromBeats),
+				mute: c.Sources != 0 && !c.Sources.Has(FromBeats), callbacks: c.Sources.Has(FromCallback), polls: c.Sources.Has(FromPoll),
 			}
 			return
 		}
@@ -250,7 +334,9 @@ func (m *model) command(c Command, node string, r Result) {
 			m.enliven(s)
 		}
 	case *Observe:
-		m.observe(c, via)
+		if m.observe(c, via); m.over(m.live[s], c.Sign) {
+			m.t.Fatalf("%v ended no session, which the model says is over: %+v", c.Sign, *m.live[s])
+		}
 	}
 }
 
@@ -283,7 +369,8 @@ func (m *model) expire(a Applied) {
 	slices.SortFunc(all, func(a, b due) int {
 		return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.index, b.index), cmp.Compare(a.nth, b.nth))
 	})
-	var want, got []string
+	want, got := m.polled, []string(nil)
+	m.polled = nil
 	for _, d := range all {
 		l := m.live[d.s]
 		l.misses = d.nth
@@ -394,13 +481,15 @@ func (g *schedule) key() string {
 func (g *schedule) command() Command {
 	holder := rapid.SampledFrom([]string{"", "c1", "c2"}).Draw(g.rt, "holder")
 	anchor := rapid.SampledFrom([]string{"ann", "bob", "cid", "dan"}).Draw(g.rt, "anchor")
-	what := rapid.SampledFrom([]string{"start", "start", "start", "resume", "stop", "update", "ban", "unban", "set", "observe", "begun", "begun", "finished", "finished", "going", "heard", "adopt", "leave"}).Draw(g.rt, "command")
+	what := rapid.SampledFrom([]string{"start", "start", "start", "resume", "stop", "update", "ban", "unban", "set", "observe", "begun", "begun", "finished", "finished", "going", "heard", "online", "offline", "offline", "unknown", "pictured", "recording", "conclude", "adopt", "leave"}).Draw(g.rt, "command")
 	switch what {
 	case "start":
 		g.next++
 		c := started(g.next, anchor)
 		if rapid.IntRange(0, 2).Draw(g.rt, "mute") == 0 {
-			c.Sources = SourcesOf(FromCallback)
+			c.Sources = rapid.SampledFrom([]Sources{
+				SourcesOf(FromCallback), SourcesOf(FromPoll), SourcesOf(FromCallback, FromPoll), SourcesOf(FromBeats, FromPoll),
+			}).Draw(g.rt, "sources")
 		}
 		c.Holder, c.Key = holder, rapid.SampledFrom([]string{"", "", "k1", "k2"}).Draw(g.rt, "key")
 		if rapid.IntRange(0, 9).Draw(g.rt, "suffix") == 0 {
@@ -427,16 +516,42 @@ func (g *schedule) command() Command {
 			Missed: rapid.Int64Range(1, 4).Draw(g.rt, "missed"), RefuseTakeover: rapid.Bool().Draw(g.rt, "refuse"), ShowPublished: rapid.Bool().Draw(g.rt, "show"),
 		}
 		s.EndGrace, s.StartWithin, s.CallbackOnly = spans.Draw(g.rt, "end"), spans.Draw(g.rt, "start"), spans.Draw(g.rt, "callback")
+		s.OfflineAfter, s.BlindAfter = rapid.Int64Range(0, 3).Draw(g.rt, "offline after"), rapid.Int64Range(0, 3).Draw(g.rt, "blind after")
+		s.MediaRequired = rapid.Bool().Draw(g.rt, "required")
+		s.Effects = Effects(rapid.Byte().Draw(g.rt, "effects"))
 		s.Grace = rapid.SampledFrom([]int64{0, s.Interval / 10, s.Interval}).Draw(g.rt, "grace")
 		return &SetSettings{s}
 	case "observe":
 		return &Observe{Session: g.session(), Source: FromSocket, Sign: Detached, Holder: holder}
 	case "begun", "finished", "going":
 		sign := map[string]Sign{"begun": Begun, "finished": Finished, "going": Going}
-		return &Observe{
+		c := &Observe{
 			Session: g.session(), Source: FromCallback, Sign: sign[what],
 			Media: rapid.SampledFrom([]string{"1", "2", "3", "4", "5", "6"}).Draw(g.rt, "media"),
 		}
+		if c.Unique = rapid.Bool().Draw(g.rt, "unique"); c.Unique && what != "finished" {
+			c.Since = rapid.SampledFrom([]int64{0, dawn - 50_000, g.time - 3_000, g.time}).Draw(g.rt, "since")
+		}
+		return c
+	case "online", "offline", "unknown":
+		sign := map[string]Sign{"online": Online, "offline": Offline, "unknown": Unknown}
+		return &Observe{Session: g.session(), Source: FromPoll, Sign: sign[what]}
+	case "pictured":
+		return &Observe{Session: g.session(), Source: FromCallback, Sign: Pictured, Detail: "https://x/y.jpg"}
+	case "recording":
+		start := rapid.SampledFrom([]int64{0, g.time - 100_000, g.time - 500}).Draw(g.rt, "recorded from")
+		return &AddRecording{Recording{
+			ID: rapid.StringMatching("[ab]{1,3}").Draw(g.rt, "recording"), Code: "8888_" + anchor, StartedAt: start, EndedAt: g.time,
+		}}
+	case "conclude":
+		c := &Conclude{Why: rapid.SampledFrom([]string{"", "refused"}).Draw(g.rt, "why")}
+		for e := range g.r.Effects() {
+			c.ID = e.ID
+			if rapid.Bool().Draw(g.rt, "this one") {
+				break
+			}
+		}
+		return c
 	case "heard":
 		return &Observe{Session: g.session(), Source: FromBeats, Sign: Heard}
 	case "adopt":

@@ -29,6 +29,9 @@ const (
 	recordBan      = 'e'
 	recordStartKey = 'f'
 	recordEnded    = 'g'
+	recordTaken    = 'h'
+	recordEffect   = 'i'
+	recordDead     = 'j'
 )
 
 // The first byte of the meta record is the version of all records, and whether
@@ -36,8 +39,8 @@ const (
 // as it was when it was last marked. Beats, counts and the times of nodes mark
 // nothing, so rows are behind in them.
 const (
-	wholeVersion = 7
-	rowsVersion  = 8
+	wholeVersion = 9
+	rowsVersion  = 10
 )
 
 // recordKey is a record's key before it is written out, which is for those only
@@ -54,7 +57,7 @@ func (k recordKey) String() string {
 		return k.name
 	case recordSession:
 		return sessionKey(uint32(k.n))
-	case recordStartKey, recordEnded:
+	case recordStartKey, recordEnded, recordTaken, recordEffect, recordDead:
 		return seqKey(k.n)
 	}
 	return ""
@@ -150,6 +153,18 @@ func (r *Registry) value(k recordKey) []byte {
 		if e := r.ended.at(k.n); e != nil {
 			return appendEnded(nil, e)
 		}
+	case recordTaken:
+		if t := r.recordings.at(k.n); t != nil {
+			return appendTaken(nil, t)
+		}
+	case recordEffect:
+		if e, ok := r.effects.open.Get(k.n); ok {
+			return appendEffect(nil, e)
+		}
+	case recordDead:
+		if d := r.effects.deadAt(k.n); d != nil {
+			return appendDead(nil, d)
+		}
 	}
 	return nil
 }
@@ -159,7 +174,7 @@ func (r *Registry) value(k recordKey) []byte {
 func (r *Registry) Records() iter.Seq[Record] {
 	return func(yield func(Record) bool) {
 		_ = yield(Record{Kind: recordMeta, Value: r.appendMeta(nil, wholeVersion)}) &&
-			r.eachPeer(yield) && r.eachSession(yield) && r.eachBan(yield) && r.eachMemory(yield)
+			r.eachPeer(yield) && r.eachSession(yield) && r.eachBan(yield) && r.eachMemory(yield) && r.eachTaken(yield) && r.eachEffect(yield)
 	}
 }
 
@@ -210,6 +225,29 @@ func (r *Registry) eachMemory(yield func(Record) bool) bool {
 	return true
 }
 
+func (r *Registry) eachTaken(yield func(Record) bool) bool {
+	for i, t := range r.recordings.list {
+		if !yield(Record{recordTaken, seqKey(r.recordings.first + uint64(i)), appendTaken(nil, t)}) {
+			return false
+		}
+	}
+	return true
+}
+
+func (r *Registry) eachEffect(yield func(Record) bool) (more bool) {
+	more = true
+	r.effects.open.Scan(func(seq uint64, e *Effect) bool {
+		more = yield(Record{recordEffect, seqKey(seq), appendEffect(nil, e)})
+		return more
+	})
+	for i, d := range r.effects.dead {
+		if more = more && yield(Record{recordDead, seqKey(r.effects.firstDead + uint64(i)), appendDead(nil, d)}); !more {
+			return false
+		}
+	}
+	return more
+}
+
 // Encode gives the registry's snapshot: two registries are equal when their
 // snapshots are, byte for byte.
 func (r *Registry) Encode() []byte {
@@ -257,10 +295,11 @@ type pastSum struct {
 // of leases and the present viewer counts: nodes that differ in it have
 // diverged. It costs the same whatever the list's length.
 func (r *Registry) Digest() uint64 {
-	var b [64]byte
+	var b [88]byte
 	for i, v := range [...]uint64{
 		r.sum, uint64(r.clock), r.rules, uint64(r.settings.Revision),
 		uint64(len(r.bySession)), uint64(len(r.bans)), r.ended.first + uint64(r.ended.len()), r.keys.first + uint64(r.keys.len()),
+		r.recordings.first + uint64(r.recordings.len()), r.effects.next, uint64(r.effects.open.Len()),
 	} {
 		binary.LittleEndian.PutUint64(b[i*8:], v)
 	}

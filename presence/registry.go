@@ -58,7 +58,10 @@ type Registry struct {
 	keys  keys
 	ended endings
 	peers peers
-	dues  *btree.BTreeG[due] // of sessions that end for want of a picture; not state
+
+	recordings recordings
+	effects    effects
+	dues       *btree.BTreeG[due] // of sessions that end for want of a picture; not state
 
 	// What has changed.
 	sum     uint64               // of the sessions' digests
@@ -79,8 +82,9 @@ type session struct {
 	sources  Sources
 	evidence []Evidence
 	media    media
-	due      int64   // what appoint found, 0: never
-	likes    []liked // by node and process
+	due      int64    // what appoint found, 0: never
+	takes    []uint64 // its recordings, by their numbers; not state
+	likes    []liked  // by node and process
 
 	// The numbers of the entries that last changed a part of it, to find out
 	// what a log has lost.
@@ -122,7 +126,7 @@ func (b *banned) over(time int64) bool { return b.Until != 0 && b.Until <= time 
 func NewRegistry() *Registry {
 	r := &Registry{
 		rules:     1,
-		settings:  Settings{Interval: 60_000, Missed: 3, Grace: 5_000, EndGrace: 30_000, StartWithin: 600_000, CallbackOnly: keepEnded},
+		settings:  Settings{Interval: 60_000, Missed: 3, Grace: 5_000, EndGrace: 30_000, StartWithin: 600_000, CallbackOnly: keepEnded, OfflineAfter: 3, BlindAfter: 15},
 		bySession: map[Session]uint32{},
 		byCode:    map[string]uint32{},
 		byAnchor:  map[string]uint32{},
@@ -130,6 +134,9 @@ func NewRegistry() *Registry {
 		keys:      keys{byName: map[string]keyed{}},
 		dues:      newDues(),
 		ended:     endings{bySession: map[Session]*Ended{}},
+
+		recordings: newRecordings(),
+		effects:    newEffects(),
 	}
 	r.leases.set(r.settings.terms(), r.settings.Tick(), 0, 0)
 	r.peers.vias.take(0)
@@ -323,6 +330,7 @@ func (r *Registry) change(i uint32, cause Cause, edit func(*Stream)) {
 	st := *s.stream
 	edit(&st)
 	r.changes = append(r.changes, Change{Old: s.stream, New: &st, Cause: cause, Holder: s.holder})
+	r.tellChange(s.stream, &st, cause)
 	s.stream = &st
 	r.touch(i)
 }
@@ -352,9 +360,11 @@ func (r *Registry) expire() {
 
 // end takes a session off the list and keeps what is known of it.
 func (r *Registry) end(i uint32, why EndReason, by string) *Ended {
-	return r.finish(i, &Ended{
+	e := r.finish(i, &Ended{
 		Stream: r.sessions[i].stream, Reason: why, By: by, EndedAt: r.last.Time, Evidence: r.evidence(i),
 	})
+	r.tellEnd(e)
+	return e
 }
 
 // finish takes a session off the list, and keeps e of it.
@@ -375,6 +385,7 @@ func (r *Registry) finish(i uint32, e *Ended) *Ended {
 	r.sum -= s.sum
 	r.mark(recordSession, uint64(i))
 	r.keep(e)
+	r.amend(s.takes, e)
 	return e
 }
 
@@ -406,6 +417,7 @@ func (r *Registry) forget() {
 	for r.keys.len() > 0 && (r.keys.oldest()+keepKeys < r.clock || r.keys.len() > maxKeys) {
 		r.mark(recordStartKey, r.keys.drop())
 	}
+	r.forgetRecordings()
 }
 
 // forgetBans drops the bans that are over.

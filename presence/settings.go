@@ -29,6 +29,17 @@ type Settings struct {
 	// CallbackOnly is the silence, in milliseconds, that ends a session which
 	// lives by callbacks alone.
 	CallbackOnly int64
+	// OfflineAfter is how many status polls in a row must say that nothing is
+	// pushed before they count; more forgives a cloud that is behind.
+	OfflineAfter int64
+	// BlindAfter is how many polls of a session that lives by them alone may fail
+	// in a row, while others succeed.
+	BlindAfter int64
+	// MediaRequired: polls that say offline end a session also while beats come,
+	// and before anything was pushed.
+	MediaRequired bool
+	// Effects are the kinds of what happens that the keeper is told of.
+	Effects Effects
 	// RefuseTakeover: a second start of an anchor whose socket is attached is
 	// refused instead of ending the first.
 	RefuseTakeover bool
@@ -51,6 +62,9 @@ const MinInterval = 100
 // that 32 bits of the presence clock order every lease.
 const maxPresence = 1 << 30
 
+// maxPolls bounds how many polls in a row are counted.
+const maxPolls = 1 << 20
+
 // maxMisses bounds Missed, which a lease counts in eight bits.
 const maxMisses = 250
 
@@ -63,6 +77,8 @@ func (s Settings) Check() error {
 		return fmt.Errorf("%w: %d missed beats is not within 1 to %d", ErrBadSettings, s.Missed, maxMisses)
 	case s.Grace < 0 || s.Grace > s.Interval:
 		return fmt.Errorf("%w: grace of %d ms is not within 0 to the interval", ErrBadSettings, s.Grace)
+	case min(s.OfflineAfter, s.BlindAfter) < 0 || max(s.OfflineAfter, s.BlindAfter) > maxPolls:
+		return fmt.Errorf("%w: a number of polls is not within 0 to %d", ErrBadSettings, maxPolls)
 	case min(s.EndGrace, s.StartWithin, s.CallbackOnly) < 0 || max(s.EndGrace, s.StartWithin, s.CallbackOnly) > maxPresence:
 		return fmt.Errorf("%w: a time of liveness is not within 0 to 12 days", ErrBadSettings)
 	case s.Interval > maxPresence || s.Interval*s.Missed+s.Grace > maxPresence:

@@ -1,0 +1,115 @@
+package presence
+
+import "slices"
+
+// afterLoss is for how long after a push has ended the cloud's word that it goes
+// on is not believed, in milliseconds of presence time: the answer may be older.
+const afterLoss = 10_000
+
+// pollEvery is how often the cloud's word that a push goes on is worth an entry
+// where it changes nothing, in milliseconds of log time: so much older than it is
+// may `why` show it.
+const pollEvery = 5 * 60_000
+
+// online takes the cloud's word that something is pushed. It is a beat of a
+// session that does not live by beats.
+func (r *Registry) online(i uint32, c *Observe, p *peer) {
+	s := r.sessions[i]
+	if s.media.lost && r.clock-s.media.since < afterLoss {
+		return
+	}
+	r.published(i, c)
+	switch {
+	case !s.sources.Has(FromBeats):
+		r.hear(i, p, ByEvidence)
+	case s.stream.State == Starting:
+		r.enliven(i, ByEvidence)
+	}
+}
+
+// offline takes the cloud's word that nothing is pushed. Said so often in a row,
+// it ends a session of which there was a picture once and no beat since.
+func (r *Registry) offline(i uint32, c *Observe) {
+	s := r.sessions[i]
+	m := &s.media
+	if m.offline == 0 {
+		m.quiet = r.clock
+	}
+	m.offline, m.blind = min(m.offline+1, maxPolls), 0
+	r.noted(i, c)
+	if m.offline < max(1, r.settings.OfflineAfter) {
+		return
+	}
+	beats := s.sources.Has(FromBeats)
+	switch {
+	case r.settings.MediaRequired:
+	case !m.seen && (beats || r.clock-m.since < r.settings.StartWithin):
+		return
+	case beats && r.leases.all[i].lastAt(r.clock) >= m.quiet:
+		return
+	}
+	r.end(i, StreamLost, "")
+}
+
+// unknown notes that the cloud was asked and gave no answer, while it answered
+// others. It is no word about the push, but a session that lives by nothing else
+// cannot go on for ever.
+func (r *Registry) unknown(i uint32, c *Observe) {
+	s := r.sessions[i]
+	s.media.blind = min(s.media.blind+1, maxPolls)
+	r.noted(i, c)
+	if s.sources == SourcesOf(FromPoll) && r.settings.BlindAfter > 0 && s.media.blind >= r.settings.BlindAfter {
+		r.end(i, StreamLost, "")
+	}
+}
+
+// noted keeps a word about a session's push that changes nothing in the list.
+func (r *Registry) noted(i uint32, c *Observe) {
+	s := r.sessions[i]
+	s.filmed = r.last.Num
+	s.witness(Evidence{Source: c.Source, Sign: c.Sign, At: r.last.Time, Detail: c.Detail})
+	r.touch(i)
+}
+
+// pictured gives a stream a cover that has none.
+func (r *Registry) pictured(i uint32, c *Observe) {
+	if s := r.sessions[i]; s.stream.Cover == "" && c.Detail != "" {
+		s.told = r.last.Num
+		r.change(i, ByEvidence, func(st *Stream) { st.Cover = c.Detail })
+	}
+}
+
+// Polled is a session that the status poller is to ask for.
+type Polled struct {
+	Session Session
+	Code    string
+	// Seen: something was pushed once.
+	Seen bool
+}
+
+// ToPoll are the sessions that live by polls, among others or alone, in the
+// order of their indexes.
+func (r *Registry) ToPoll() (all []Polled) {
+	for _, s := range r.sessions {
+		if s != nil && s.sources.Has(FromPoll) {
+			all = append(all, Polled{s.stream.Session, s.stream.Code, s.media.seen})
+		}
+	}
+	return all
+}
+
+// IsNews reports whether a poller's word about a session would change anything,
+// or is to be noted all the same since the last is old.
+func (r *Registry) IsNews(s Session, sign Sign) bool {
+	i, live := r.bySession[s]
+	if !live {
+		return false
+	}
+	x := r.sessions[i]
+	m := &x.media
+	if sign != Online || !x.sources.Has(FromBeats) || !m.seen || m.lost || m.offline > 0 || m.blind > 0 || x.stream.State == Starting {
+		return true
+	}
+	at := slices.IndexFunc(x.evidence, func(e Evidence) bool { return e.Source == FromPoll })
+	return at < 0 || x.evidence[at].At+pollEvery < r.last.Time
+}

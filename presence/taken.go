@@ -1,0 +1,173 @@
+package presence
+
+import "slices"
+
+// taken is a recording that the registry still knows of: to tell whether one
+// comes twice, and to complete it when its session ends. What is older is in the
+// archive alone.
+type taken struct {
+	Recording
+	clock int64  // presence time at which it became known, for forgetting
+	num   uint64 // of the entry that told of it
+}
+
+// How long recordings are remembered, in milliseconds of presence time, and how
+// many.
+const (
+	keepTaken = 24 * 60 * 60 * 1000
+	maxTaken  = 100_000
+)
+
+// recordings remembers them, oldest first.
+type recordings struct {
+	first uint64 // the number of list[0]
+	list  []*taken
+	byID  map[string]*taken
+}
+
+func newRecordings() recordings { return recordings{byID: map[string]*taken{}} }
+
+func (m *recordings) len() int { return len(m.list) }
+
+// add returns the number that t was given.
+func (m *recordings) add(t *taken) uint64 {
+	m.list = append(m.list, t)
+	m.byID[t.ID] = t
+	return m.first + uint64(len(m.list)) - 1
+}
+
+// at returns the one of that number, nil when it is forgotten.
+func (m *recordings) at(seq uint64) *taken {
+	if seq < m.first || seq-m.first >= uint64(len(m.list)) {
+		return nil
+	}
+	return m.list[seq-m.first]
+}
+
+// drop forgets the oldest and returns its number.
+func (m *recordings) drop() uint64 {
+	delete(m.byID, m.list[0].ID)
+	m.list[0] = nil
+	m.list = m.list[1:]
+	m.first++
+	return m.first - 1
+}
+
+// addRecording takes a recording in, with what is known of its session.
+func (r *Registry) addRecording(c *AddRecording) Result {
+	if r.recordings.byID[c.Recording.ID] != nil {
+		return Result{Again: true}
+	}
+	t := &taken{Recording: c.Recording, clock: r.clock, num: r.last.Num}
+	r.link(&t.Recording)
+	seq := r.recordings.add(t)
+	r.owns(t.Session, seq)
+	r.mark(recordTaken, seq)
+	rec := t.Recording
+	r.tell(r.recordingEffect(RecordingReady, &rec))
+	return Result{}
+}
+
+// owns notes which recordings a live session has.
+func (r *Registry) owns(s Session, seq uint64) {
+	if i, live := r.bySession[s]; live {
+		x := r.sessions[i]
+		x.takes = append(slices.Clip(x.takes), seq)
+	}
+}
+
+// link finds the session that a recording shows: the one of its live code, live
+// or ended, with which it shares most time. Of a recording without times it is
+// the last one.
+func (r *Registry) link(rec *Recording) {
+	if rec.Session != (Session{}) { // it was linked before, and is put back
+		if e := r.ended.bySession[rec.Session]; e != nil {
+			rec.conclude(e)
+		}
+		return
+	}
+	best := int64(0)
+	var st *Stream
+	var ended *Ended
+	try := func(s *Stream, e *Ended, until int64) (over bool) {
+		if shared := min(rec.EndedAt, until) - max(rec.StartedAt, s.StartedAt); st == nil && rec.StartedAt == 0 || rec.StartedAt != 0 && shared > best {
+			best, st, ended = shared, s, e
+		}
+		return st != nil && rec.StartedAt == 0
+	}
+	if live := r.Stream(rec.Code); live != nil {
+		try(live, nil, max(r.last.Time, rec.EndedAt))
+	}
+	for _, e := range slices.Backward(r.ended.list) {
+		if st != nil && rec.StartedAt == 0 || rec.StartedAt != 0 && e.EndedAt < rec.StartedAt {
+			break // and so have all before it
+		}
+		if e.Stream.Code == rec.Code {
+			try(e.Stream, e, e.EndedAt)
+		}
+	}
+	if st == nil {
+		return
+	}
+	rec.Session = st.Session
+	rec.describe(st)
+	if rec.StartedAt == 0 {
+		rec.StartedAt = min(st.StartedAt, rec.EndedAt)
+		rec.Duration = rec.EndedAt - rec.StartedAt
+	}
+	if ended != nil {
+		rec.conclude(ended)
+	}
+}
+
+// describe takes over what viewers were shown of a stream.
+func (rec *Recording) describe(st *Stream) {
+	rec.Anchor, rec.Title = st.Anchor, st.Title
+	if st.Cover != "" {
+		rec.Cover = st.Cover
+	}
+}
+
+// conclude takes over what is known at the end of a session.
+func (rec *Recording) conclude(e *Ended) {
+	rec.describe(e.Stream)
+	rec.PeakViewers, rec.Likes = e.Stream.Peak, e.Stream.Likes
+}
+
+// amend completes the recordings of a session that has ended.
+func (r *Registry) amend(takes []uint64, e *Ended) {
+	for _, seq := range takes {
+		t := r.recordings.at(seq)
+		if t == nil {
+			continue
+		}
+		t.Recording.conclude(e)
+		r.mark(recordTaken, seq)
+		rec := t.Recording
+		r.tell(r.recordingEffect(RecordingAmended, &rec))
+	}
+}
+
+func (r *Registry) forgetRecordings() {
+	m := &r.recordings
+	for m.len() > 0 && (m.list[0].clock+keepTaken < r.clock || m.len() > maxTaken) {
+		r.mark(recordTaken, m.drop())
+	}
+}
+
+// Recording returns a recording of the last 24 hours.
+func (r *Registry) Recording(id string) (rec Recording, ok bool) {
+	t := r.recordings.byID[id]
+	if t == nil {
+		return rec, false
+	}
+	return t.Recording, true
+}
+
+func appendTaken(b []byte, t *taken) []byte {
+	return appendUint(appendInt(appendRecording(b, &t.Recording), t.clock), t.num)
+}
+
+func (r *reader) taken() *taken {
+	return &taken{Recording: r.recording(), clock: r.int(), num: r.uint()}
+}
