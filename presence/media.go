@@ -24,9 +24,9 @@ type media struct {
 	// from the cloud, as far as it counts; while lost, of the loss.
 	since int64
 
-	offline int64 // how many polls in a row said that nothing is published
-	quiet   int64 // the presence time of the first of those
-	blind   int64 // how many polls in a row brought no answer
+	quiet   int64 // the presence time of the first poll of these:
+	offline int32 // how many polls in a row said that nothing is published
+	blind   int32 // how many polls in a row brought no answer
 }
 
 // push is one connection that publishes.
@@ -188,7 +188,7 @@ func (m *media) append(b []byte) []byte {
 		b = appendInt(appendString(b, o.name), o.since)
 	}
 	b = appendBool(appendBool(appendStrings(b, m.closed), m.seen), m.lost)
-	for _, v := range [...]int64{m.newest, m.since, m.offline, m.quiet, m.blind} {
+	for _, v := range [...]int64{m.newest, m.since, m.quiet, int64(m.offline), int64(m.blind)} {
 		b = appendInt(b, v)
 	}
 	return b
@@ -199,10 +199,12 @@ func (r *reader) media() (m media) {
 		m.open = append(m.open, push{r.string(), r.int()})
 	}
 	m.closed, m.seen, m.lost = r.strings(), r.bool(), r.bool()
-	m.newest, m.since, m.offline, m.quiet, m.blind = r.int(), r.int(), r.int(), r.int(), r.int()
+	m.newest, m.since, m.quiet = r.int(), r.int(), r.int()
+	offline, blind := r.int(), r.int()
+	m.offline, m.blind = int32(offline), int32(blind)
 	switch {
 	case len(m.open) > maxOpen, len(m.closed) > maxClosed, m.lost && (!m.seen || len(m.open) > 0), len(m.open) > 0 && !m.seen,
-		min(m.since, m.offline, m.quiet, m.blind) < 0, max(m.offline, m.blind) > maxPolls:
+		min(m.since, m.quiet, offline, blind) < 0, max(offline, blind) > maxPolls:
 		r.fail()
 	}
 	return m

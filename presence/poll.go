@@ -37,7 +37,7 @@ func (r *Registry) offline(i uint32, c *Observe) {
 	}
 	m.offline, m.blind = min(m.offline+1, maxPolls), 0
 	r.noted(i, c)
-	if m.offline < max(1, r.settings.OfflineAfter) {
+	if int64(m.offline) < max(1, r.settings.OfflineAfter) {
 		return
 	}
 	beats := s.sources.Has(FromBeats)
@@ -58,7 +58,7 @@ func (r *Registry) unknown(i uint32, c *Observe) {
 	s := r.sessions[i]
 	s.media.blind = min(s.media.blind+1, maxPolls)
 	r.noted(i, c)
-	if s.sources == SourcesOf(FromPoll) && r.settings.BlindAfter > 0 && s.media.blind >= r.settings.BlindAfter {
+	if s.sources == SourcesOf(FromPoll) && r.settings.BlindAfter > 0 && int64(s.media.blind) >= r.settings.BlindAfter {
 		r.end(i, StreamLost, "")
 	}
 }

@@ -82,9 +82,8 @@ type session struct {
 	sources  Sources
 	evidence []Evidence
 	media    media
-	due      int64    // what appoint found, 0: never
-	takes    []uint64 // its recordings, by their numbers; not state
-	likes    []liked  // by node and process
+	due      int64   // what appoint found, 0: never
+	likes    []liked // by node and process
 
 	// The numbers of the entries that last changed a part of it, to find out
 	// what a log has lost.
@@ -385,7 +384,7 @@ func (r *Registry) finish(i uint32, e *Ended) *Ended {
 	r.sum -= s.sum
 	r.mark(recordSession, uint64(i))
 	r.keep(e)
-	r.amend(s.takes, e)
+	r.amend(e)
 	return e
 }
 

@@ -23,9 +23,12 @@ type recordings struct {
 	first uint64 // the number of list[0]
 	list  []*taken
 	byID  map[string]*taken
+	of    map[Session][]*taken // of live sessions; not state
 }
 
-func newRecordings() recordings { return recordings{byID: map[string]*taken{}} }
+func newRecordings() recordings {
+	return recordings{byID: map[string]*taken{}, of: map[Session][]*taken{}}
+}
 
 func (m *recordings) len() int { return len(m.list) }
 
@@ -44,9 +47,26 @@ func (m *recordings) at(seq uint64) *taken {
 	return m.list[seq-m.first]
 }
 
+// find returns the number of one that is remembered. The youngest are looked at
+// first.
+func (m *recordings) find(t *taken) uint64 {
+	for i, x := range slices.Backward(m.list) {
+		if x == t {
+			return m.first + uint64(i)
+		}
+	}
+	return 0
+}
+
 // drop forgets the oldest and returns its number.
 func (m *recordings) drop() uint64 {
-	delete(m.byID, m.list[0].ID)
+	t := m.list[0]
+	delete(m.byID, t.ID)
+	if rest := slices.DeleteFunc(m.of[t.Session], func(x *taken) bool { return x == t }); len(rest) > 0 {
+		m.of[t.Session] = rest
+	} else {
+		delete(m.of, t.Session)
+	}
 	m.list[0] = nil
 	m.list = m.list[1:]
 	m.first++
@@ -61,7 +81,7 @@ func (r *Registry) addRecording(c *AddRecording) Result {
 	t := &taken{Recording: c.Recording, clock: r.clock, num: r.last.Num}
 	r.link(&t.Recording)
 	seq := r.recordings.add(t)
-	r.owns(t.Session, seq)
+	r.owns(t)
 	r.mark(recordTaken, seq)
 	rec := t.Recording
 	r.tell(r.recordingEffect(RecordingReady, &rec))
@@ -69,10 +89,9 @@ func (r *Registry) addRecording(c *AddRecording) Result {
 }
 
 // owns notes which recordings a live session has.
-func (r *Registry) owns(s Session, seq uint64) {
-	if i, live := r.bySession[s]; live {
-		x := r.sessions[i]
-		x.takes = append(slices.Clip(x.takes), seq)
+func (r *Registry) owns(t *taken) {
+	if _, live := r.bySession[t.Session]; live {
+		r.recordings.of[t.Session] = append(r.recordings.of[t.Session], t)
 	}
 }
 
@@ -135,14 +154,14 @@ func (rec *Recording) conclude(e *Ended) {
 }
 
 // amend completes the recordings of a session that has ended.
-func (r *Registry) amend(takes []uint64, e *Ended) {
-	for _, seq := range takes {
-		t := r.recordings.at(seq)
-		if t == nil {
-			continue
-		}
+func (r *Registry) amend(e *Ended) {
+	takes := r.recordings.of[e.Stream.Session]
+	delete(r.recordings.of, e.Stream.Session)
+	for _, t := range takes {
 		t.Recording.conclude(e)
-		r.mark(recordTaken, seq)
+		if r.dirty != nil {
+			r.mark(recordTaken, r.recordings.find(t))
+		}
 		rec := t.Recording
 		r.tell(r.recordingEffect(RecordingAmended, &rec))
 	}
