@@ -162,12 +162,10 @@ func (r *Registry) tellBan(kind EffectKind, b *Ban) {
 	}
 }
 
-// Effects yields what is to be done, the oldest first. The registry must not
-// change meanwhile.
-func (r *Registry) Effects() iter.Seq[*Effect] {
-	return func(yield func(*Effect) bool) {
-		r.effects.open.Scan(func(_ uint64, e *Effect) bool { return yield(e) })
-	}
+// Effects yields what is to be done from a number on, with its numbers, the oldest
+// first. The registry must not change meanwhile.
+func (r *Registry) Effects(from uint64) iter.Seq2[uint64, *Effect] {
+	return func(yield func(uint64, *Effect) bool) { r.effects.open.Ascend(from, yield) }
 }
 
 // Waiting is how many effects are to be done.

@@ -8,7 +8,7 @@ import (
 
 // told is what waits in the outbox, a word each.
 func (x *tape) told() (all []string) {
-	for e := range x.r.Effects() {
+	for _, e := range x.r.Effects(0) {
 		word := map[EffectKind]string{
 			StreamStarted: "started", StreamAway: "away", StreamResumed: "resumed", StreamEnded: "ended",
 			BanSet: "ban", BanLifted: "unban", RecordingReady: "recording", RecordingAmended: "amended",
@@ -55,7 +55,7 @@ func TestWhatIsTold(t *testing.T) {
 	x.do(&Unban{Anchor: "bob", Lost: 9})
 	wants(t, x.told(), "started", "away", "resumed", "ban ann", "ended banned", "unban ann", "unban bob")
 	seen := map[EffectID]bool{}
-	for e := range x.r.Effects() {
+	for _, e := range x.r.Effects(0) {
 		check(t, "an id that was there", seen[e.ID], false)
 		seen[e.ID] = true
 		if e.Stream != nil && e.Kind == StreamEnded {
@@ -76,7 +76,7 @@ func TestConclude(t *testing.T) {
 	x.do(started(1, "ann"))
 	x.do(&Stop{Session: id(1)})
 	ids := []EffectID{}
-	for e := range x.r.Effects() {
+	for _, e := range x.r.Effects(0) {
 		ids = append(ids, e.ID)
 	}
 	x.do(&Conclude{ID: ids[1], Why: "410 Gone"})
@@ -121,7 +121,7 @@ func TestLostEffects(t *testing.T) {
 	x.do(started(2, "ann"))
 	x.do(&AddRecording{Recording{ID: "r1", Code: "8888_ann", EndedAt: x.time}})
 	var ended, second EffectID
-	for e := range x.r.Effects() {
+	for _, e := range x.r.Effects(0) {
 		switch {
 		case e.Kind == StreamEnded:
 			ended = e.ID
@@ -136,7 +136,7 @@ func TestLostEffects(t *testing.T) {
 	}
 	wants(t, y.told(), "started", "recording r1", "started")
 	last := EffectID{}
-	for e := range y.r.Effects() {
+	for _, e := range y.r.Effects(0) {
 		last = e.ID
 	}
 	check(t, "its id", last, second)

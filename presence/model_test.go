@@ -545,7 +545,7 @@ func (g *schedule) command() Command {
 		}}
 	case "conclude":
 		c := &Conclude{Why: rapid.SampledFrom([]string{"", "refused"}).Draw(g.rt, "why")}
-		for e := range g.r.Effects() {
+		for _, e := range g.r.Effects(0) {
 			c.ID = e.ID
 			if rapid.Bool().Draw(g.rt, "this one") {
 				break

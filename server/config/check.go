@@ -54,6 +54,7 @@ func (a *audit) check() {
 	a.checkHeartbeat()
 	a.checkTimes()
 	a.checkHooks()
+	a.checkCloud()
 	a.checkRedis()
 	if (a.TLS.Cert == "") != (a.TLS.Key == "") {
 		a.refuse("tls.cert", "tls.cert and tls.key are given together or not at all")

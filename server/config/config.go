@@ -32,11 +32,18 @@ type Config struct {
 	Play      Play
 	Hooks     Hooks
 	Liveness  Liveness
-	Redis     Redis
-	Hub       Hub
-	Idle      time.Duration
-	Limits    Limits
-	Drain     time.Duration
+
+	Cloud      Cloud
+	Poll       Poll
+	Moderation Moderation
+	Recordings Recordings
+	Webhooks   Webhooks
+
+	Redis  Redis
+	Hub    Hub
+	Idle   time.Duration
+	Limits Limits
+	Drain  time.Duration
 
 	read source // every key as it was read
 
@@ -125,8 +132,13 @@ type Hook struct {
 	Allow   []netip.Prefix
 }
 
-// Liveness is how long evidence other than heartbeats may be wanting.
-type Liveness struct{ EndGrace, StartWithin, CallbackOnly time.Duration }
+// Liveness is how evidence other than heartbeats counts, and for how long it may
+// be wanting.
+type Liveness struct {
+	EndGrace, StartWithin, CallbackOnly, PollBlind time.Duration
+
+	Media string // advisory or required
+}
 
 // Redis is where the log is that nodes share; without addresses it is in the
 // embedded store.

@@ -31,8 +31,8 @@ func (c *Config) Explain() []Setting {
 		if s.Value == "" {
 			s.Value = c.derived(k.name)
 		}
-		if u, err := url.Parse(s.Value); k.name == "auth.jwks_url" && err == nil {
-			s.Value = u.Redacted() // its password, if it has one
+		if u, err := url.Parse(s.Value); err == nil && u.User != nil {
+			s.Value = u.Redacted() // its password
 		}
 		out = append(out, s)
 	}
