@@ -23,6 +23,8 @@ type metrics struct {
 	mended     prometheus.Counter
 	nodes      prometheus.Gauge
 	keeper     prometheus.Gauge
+	effects    prometheus.Gauge
+	dead       prometheus.Gauge
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -54,6 +56,8 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	m.mended = counter("onair_mended_total", "Commands by which this node put back what the log had lost.")
 	m.nodes = f.NewGauge(prometheus.GaugeOpts{Name: "onair_nodes", Help: "Nodes that live, as the log has it."})
 	m.keeper = f.NewGauge(prometheus.GaugeOpts{Name: "onair_keeper", Help: "1 where this node is the keeper, which does what one node does for all."})
+	m.effects = f.NewGauge(prometheus.GaugeOpts{Name: "onair_effects_waiting", Help: "What has happened and of which the archive, the cloud or the app's back end are still to be told."})
+	m.dead = f.NewGauge(prometheus.GaugeOpts{Name: "onair_dead_letters", Help: "What was given up, and is still remembered."})
 	for _, cause := range []string{"forked", "trimmed", "diverged"} {
 		m.rebuilds.WithLabelValues(cause)
 	}
@@ -106,6 +110,8 @@ func (m *metrics) living(r *Registry, self string) {
 		keeper = 1
 	}
 	m.keeper.Set(keeper)
+	m.effects.Set(float64(r.Waiting()))
+	m.dead.Set(float64(len(r.DeadLetters())))
 }
 
 // recount sets what is counted by what there is.

@@ -23,6 +23,7 @@ type Recording struct {
 	Format    string // the file's kind: flv, mp4, hls, m4a, aac, fmp4
 	Size      int64  // bytes, 0: not known
 	Location  string // where it lies, as the provider says: a URL, or a path on a media server
+	Unlisted  bool   // its stream was in no view
 
 	// Of its session, once that has ended.
 	PeakViewers int64

@@ -141,7 +141,7 @@ func (r *Registry) link(rec *Recording) {
 
 // describe takes over what viewers were shown of a stream.
 func (rec *Recording) describe(st *Stream) {
-	rec.Anchor, rec.Title = st.Anchor, st.Title
+	rec.Anchor, rec.Title, rec.Unlisted = st.Anchor, st.Title, !st.Listed
 	if st.Cover != "" {
 		rec.Cover = st.Cover
 	}

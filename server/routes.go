@@ -42,6 +42,9 @@ func (s *server) routes() http.Handler {
 	call("PATCH /v1/streams/{code}", s.by(s.updateStream, auth.Anchor, auth.Backend))
 	call("DELETE /v1/streams/{code}", s.by(s.stopStream, auth.Anchor, auth.Backend))
 
+	call("GET /v1/recordings", s.asViewer(s.listRecordings))
+	call("GET /v1/recordings/{id}/play", s.asViewer(s.playRecording))
+
 	call("POST /v1/sign", s.by(s.signCode, auth.Backend, auth.Admin))
 	call("GET /v1/streams/{code}/why", s.by(s.whyStream, auth.Backend, auth.Admin))
 	call("GET /v1/sessions", s.by(s.listSessions, auth.Backend, auth.Admin))
@@ -49,6 +52,7 @@ func (s *server) routes() http.Handler {
 	call("GET /v1/bans/{anchor}", s.by(s.getBan, auth.Backend, auth.Admin))
 	call("PUT /v1/bans/{anchor}", s.by(s.putBan, auth.Backend, auth.Admin))
 	call("DELETE /v1/bans/{anchor}", s.by(s.deleteBan, auth.Backend, auth.Admin))
+	call("GET /v1/dead-letters", s.by(s.listDeadLetters, auth.Backend, auth.Admin))
 
 	for _, path := range []string{"", "/{first}", "/{first}/{second}"} {
 		call("POST /v1/hooks/"+nginxRTMP+path, s.hookNginxRTMP)

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"runtime/debug"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -30,7 +31,7 @@ type server struct {
 	log     zerolog.Logger
 	reg     *prometheus.Registry
 	metrics *metrics
-	store   presence.Log
+	store   store
 	shared  bool           // the log is one that may lose its tail
 	node    *presence.Node // since join
 	hub     *hub.Hub
@@ -47,6 +48,7 @@ type server struct {
 
 	given     *config.Config // as it was read last; owned by whoever reloads
 	live      atomic.Pointer[live]
+	rebuilds  atomic.Uint64 // of the list
 	heldSince atomic.Int64  // Unix milliseconds since when this node is not heard, 0: it is
 	opened    atomic.Bool   // sockets and calls are taken
 	loaded    bool          // the hub has a list; owned by who applies
@@ -56,7 +58,7 @@ type server struct {
 // newServer puts the parts together. It takes the log over, which serve joins,
 // and closes when it returns. A shared log is one that may lose its tail.
 func newServer(
-	ctx context.Context, cfg *config.Config, store presence.Log, shared bool, reg *prometheus.Registry, log zerolog.Logger, level *logLevel,
+	ctx context.Context, cfg *config.Config, store store, shared bool, reg *prometheus.Registry, log zerolog.Logger, level *logLevel,
 ) (*server, error) {
 	s := &server{
 		cfg: cfg, given: cfg, log: log, level: level, store: store, shared: shared, reg: reg, metrics: newMetrics(reg), holders: newHolders(), likers: newLikers(), callers: newPerUser(),
@@ -109,8 +111,27 @@ func settingsOf(cfg *config.Config) presence.Settings {
 		Grace:    cfg.Heartbeat.Grace.Milliseconds(),
 		EndGrace: cfg.Liveness.EndGrace.Milliseconds(), StartWithin: cfg.Liveness.StartWithin.Milliseconds(),
 		CallbackOnly:   cfg.Liveness.CallbackOnly.Milliseconds(),
+		OfflineAfter:   cfg.Poll.OfflineAfter,
+		BlindAfter:     int64((cfg.Liveness.PollBlind + cfg.Poll.Interval - 1) / cfg.Poll.Interval),
+		MediaRequired:  cfg.Liveness.Media == "required",
+		Effects:        effectsOf(cfg),
 		RefuseTakeover: cfg.Takeover == "refuse", ShowPublished: cfg.List.Show == "publish",
 	}
+}
+
+// effectsOf are the kinds of what happens of which somebody outside is told.
+func effectsOf(cfg *config.Config) (set presence.Effects) {
+	if cfg.Webhooks.URL != "" {
+		for kind, name := range effectNames {
+			if slices.Contains(cfg.Webhooks.Events, name) {
+				set |= presence.EffectsOf(kind)
+			}
+		}
+	}
+	if cfg.Moderation.Provider != "" {
+		set |= presence.EffectsOf(presence.StreamEnded, presence.BanSet, presence.BanLifted)
+	}
+	return set
 }
 
 // hubLimits is what clients of views are held to.
@@ -156,6 +177,7 @@ func (s *server) rebuilt(r *presence.Registry) {
 		s.hub.Load(r.Streams(), r.Position(), r.Time())
 		s.loaded = true
 	}
+	s.rebuilds.Add(1)
 	s.holders.reconcile(r)
 	s.settle(r.Settings().Revision)
 }
@@ -231,6 +253,10 @@ func (s *server) serve(ctx context.Context, public, ops net.Listener) error {
 		Str("data", whereStored(s.cfg)).Strs("development_secrets", s.cfg.Development).Int("streams", s.streams()).Msg("serving")
 	watched := make(chan struct{})
 	go func() { defer close(watched); s.watchHeld(run) }()
+	kept := make(chan struct{})
+	office, resign := context.WithCancel(run)
+	defer resign()
+	go func() { defer close(kept); s.keep(office) }()
 
 	var err error
 	select {
@@ -240,6 +266,8 @@ func (s *server) serve(ctx context.Context, public, ops net.Listener) error {
 		s.log.Error().Err(err).Msg("cannot go on")
 	}
 	s.gate.drain(s.cfg.Drain)
+	resign()
+	<-kept
 	quick, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
 	web.Shutdown(quick)

@@ -16,24 +16,30 @@ import (
 	"onair/server/config"
 )
 
+// store is where the list and the recordings are kept.
+type store interface {
+	presence.Log
+	presence.Archive
+}
+
 // openStore opens the log that is configured. A shared one has other nodes, and
 // may lose its tail.
-func openStore(cfg *config.Config, reg prometheus.Registerer, log zerolog.Logger) (store presence.Log, shared bool, err error) {
+func openStore(cfg *config.Config, reg prometheus.Registerer, log zerolog.Logger) (at store, shared bool, err error) {
 	if len(cfg.Redis.Addrs) == 0 {
-		store, err = embedded.Open(embedded.Options{Dir: cfg.Data, Logger: log, Metrics: reg})
-		return store, false, err
+		at, err = embedded.Open(embedded.Options{Dir: cfg.Data, Logger: log, Metrics: reg})
+		return at, false, err
 	}
-	at := redislog.Server{
+	home := redislog.Server{
 		Addrs: cfg.Redis.Addrs, MasterName: cfg.Redis.MasterName, DB: cfg.Redis.DB,
 		Username: cfg.Redis.Username, Password: cfg.Redis.Password.Reveal(),
 		SentinelUsername: cfg.Redis.SentinelUsername, SentinelPassword: cfg.Redis.SentinelPassword.Reveal(),
 	}
-	if at.TLS, err = redisTLS(&cfg.Redis); err != nil {
+	if home.TLS, err = redisTLS(&cfg.Redis); err != nil {
 		return nil, true, usageError{err}
 	}
 	logging.Disable() // what it would say to stderr, the log says itself
 	return redislog.Open(redislog.Options{
-		Client: redislog.Dial(at), Prefix: cfg.Redis.Prefix, Logger: log, Metrics: reg,
+		Client: redislog.Dial(home), Prefix: cfg.Redis.Prefix, Logger: log, Metrics: reg,
 	}), true, nil
 }
 

@@ -1,0 +1,151 @@
+package main
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"onair/presence"
+)
+
+// errandsEvery is how often the keeper looks into the outbox.
+const errandsEvery = 100 * time.Millisecond
+
+// errands are what the keeper does in the world outside, one for each effect in
+// the registry's outbox: it tells the archive, the cloud and the app's back end.
+// Once all that an effect is for has been done, or was given up, the log is told.
+type errands struct {
+	// Static after construction.
+	server  *server
+	settled chan settlement // by whoever does a part
+
+	// Owned by run.
+	from  uint64 // the number of the first effect that was not looked at
+	since uint64 // s.rebuilds at that time
+	open  map[presence.EffectID]*errand
+	file  []presence.Recording // for the archive
+	filed []presence.EffectID  // the effects of those
+	rest  time.Time            // the archive failed: not again before
+}
+
+// errand is an effect on its way.
+type errand struct {
+	*presence.Effect
+	parts int    // that are still to be done
+	why   string // one was given up
+}
+
+// settlement is what became of a part of an errand.
+type settlement struct {
+	id  presence.EffectID
+	why string // it was given up; empty: it was done
+}
+
+// runErrands empties the outbox until ctx ends.
+func (s *server) runErrands(ctx context.Context) {
+	x := &errands{server: s, settled: make(chan settlement, 64), open: map[presence.EffectID]*errand{}}
+	tick := time.NewTicker(errandsEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case d := <-x.settled:
+			x.settle(d)
+			continue
+		case <-tick.C:
+		}
+		x.gather()
+		x.archive(ctx)
+	}
+}
+
+// manyErrands bounds how many effects are taken up at once.
+const manyErrands = 1000
+
+// gather takes up what has come into the outbox. After the list was rebuilt all
+// is looked at again: effects may have other numbers now, or be there again.
+func (x *errands) gather() {
+	if now := x.server.rebuilds.Load(); now != x.since {
+		x.from, x.since = 0, now
+	}
+	var found []*presence.Effect
+	x.server.node.Read(func(r *presence.Registry) {
+		for seq, e := range r.Effects(x.from) {
+			if found = append(found, e); len(found) == manyErrands {
+				x.from = seq + 1
+				return
+			}
+			x.from = seq + 1
+		}
+	})
+	for _, e := range found {
+		if x.open[e.ID] == nil {
+			x.begin(&errand{Effect: e})
+		}
+	}
+}
+
+// begin hands an effect to everybody whom it is for.
+func (x *errands) begin(e *errand) {
+	x.open[e.ID] = e
+	if e.Recording != nil {
+		e.parts++
+		x.file, x.filed = append(x.file, *e.Recording), append(x.filed, e.ID)
+	}
+	if e.parts == 0 {
+		x.conclude(e)
+	}
+}
+
+// settle takes what became of a part.
+func (x *errands) settle(d settlement) {
+	e := x.open[d.id]
+	if e == nil {
+		return
+	}
+	if d.why != "" {
+		e.why = d.why
+	}
+	if e.parts--; e.parts == 0 {
+		x.conclude(e)
+	}
+}
+
+func (x *errands) conclude(e *errand) {
+	delete(x.open, e.ID)
+	if e.why != "" {
+		x.server.log.Error().Str("effect", e.ID.String()).Str("why", e.why).Msg("given up")
+	}
+	x.server.node.Tell(&presence.Conclude{ID: e.ID, Why: e.why})
+}
+
+// Limits of what the archive is given at once, and how long it is waited for.
+const (
+	fileAtOnce = 200
+	fileWithin = 10 * time.Second
+	fileRest   = time.Second // after it failed
+)
+
+// archive files the recordings that wait, in the order in which they came: what
+// comes later of one replaces what was there.
+func (x *errands) archive(ctx context.Context) {
+	for len(x.file) > 0 && time.Now().After(x.rest) {
+		n := min(len(x.file), fileAtOnce)
+		within, cancel := context.WithTimeout(ctx, fileWithin)
+		err := x.server.store.Keep(within, x.file[:n])
+		cancel()
+		if err != nil {
+			if ctx.Err() == nil {
+				x.server.log.Warn().Err(err).Int("recordings", len(x.file)).Msg("the archive takes no recordings, trying again")
+			}
+			x.rest = time.Now().Add(fileRest)
+			return
+		}
+		done := slices.Clone(x.filed[:n])
+		x.file, x.filed = slices.Delete(x.file, 0, n), slices.Delete(x.filed, 0, n)
+		for _, id := range done {
+			x.settle(settlement{id: id})
+		}
+	}
+}
