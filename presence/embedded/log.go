@@ -40,6 +40,7 @@ type Log struct {
 	closed  error // what closing the store came to
 	tail    tail
 	image   image
+	shelf   shelf // of recordings, in memory
 
 	// Owned by the writer, and by Load before the first append.
 	last presence.Entry // the newest, without its batch
@@ -75,6 +76,7 @@ func Open(o Options) (*Log, error) {
 	}
 	l.tail.init()
 	l.image.init()
+	l.shelf.byID = map[string]presence.Recording{}
 	if o.Dir != Memory {
 		var err error
 		if l.store, err = openStore(o.Dir, o.Logger); err != nil {
@@ -153,6 +155,7 @@ func (l *Log) Close() error {
 		close(l.closing)
 		<-l.done
 		l.tail.close()
+		l.shelf.close()
 		if l.store != nil {
 			l.closed = l.store.close()
 		}

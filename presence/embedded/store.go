@@ -18,7 +18,7 @@ import (
 )
 
 // schemaVersion is SQLite's user_version of this schema.
-const schemaVersion = 1
+const schemaVersion = 2
 
 const schema = `
 CREATE TABLE IF NOT EXISTS entries (num INTEGER PRIMARY KEY, id_ms INTEGER NOT NULL, id_seq INTEGER NOT NULL,
@@ -26,7 +26,13 @@ CREATE TABLE IF NOT EXISTS entries (num INTEGER PRIMARY KEY, id_ms INTEGER NOT N
 CREATE TABLE IF NOT EXISTS rows (kind INTEGER NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL,
 	PRIMARY KEY (kind, key)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
-PRAGMA user_version = 1;`
+CREATE TABLE IF NOT EXISTS recordings (id TEXT PRIMARY KEY, started INTEGER NOT NULL, ended INTEGER NOT NULL,
+	anchor TEXT NOT NULL, code TEXT NOT NULL, value BLOB NOT NULL);
+CREATE INDEX IF NOT EXISTS recordings_started ON recordings (started, id);
+CREATE INDEX IF NOT EXISTS recordings_anchor ON recordings (anchor, started, id);
+CREATE INDEX IF NOT EXISTS recordings_code ON recordings (code, started, id);
+CREATE INDEX IF NOT EXISTS recordings_ended ON recordings (ended);
+PRAGMA user_version = 2;`
 
 // store is the database. Only the writer uses it once the log is open.
 type store struct {

@@ -2,12 +2,17 @@ package redislog
 
 // keys are the names of what is stored. All are in one slot of a cluster: that
 // of the prefix.
-type keys struct{ log, head, nodes, snapshots, snapshot, lock string }
+type keys struct {
+	log, head, nodes, snapshots, snapshot, lock string
+
+	recordings, started, ended string // the archive; with more behind started: indexes by anchor and by code
+}
 
 func keysOf(prefix string) keys {
 	name := func(of string) string { return "{" + prefix + "}:" + of }
 	return keys{
 		log: name("log"), head: name("head"), nodes: name("nodes"), snapshots: name("snapshots"),
 		snapshot: name("snapshot:"), lock: name("lock"),
+		recordings: name("recordings"), started: name("recordings:started"), ended: name("recordings:ended"),
 	}
 }

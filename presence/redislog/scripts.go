@@ -17,13 +17,20 @@ var (
 	foundLua string
 	//go:embed lua/commit.lua
 	commitLua string
+	//go:embed lua/keep.lua
+	keepLua string
+	//go:embed lua/find.lua
+	findLua string
+	//go:embed lua/discard.lua
+	discardLua string
 )
 
-type scripts struct{ append, join, found, commit *redis.Script }
+type scripts struct{ append, join, found, commit, keep, find, discard *redis.Script }
 
 func newScripts() scripts {
 	return scripts{
 		append: redis.NewScript(appendLua), join: redis.NewScript(joinLua),
 		found: redis.NewScript(foundLua), commit: redis.NewScript(commitLua),
+		keep: redis.NewScript(keepLua), find: redis.NewScript(findLua), discard: redis.NewScript(discardLua),
 	}
 }
