@@ -437,8 +437,12 @@ func (s *server) startCommand(m *wire.Start, anchor, holder string) (*presence.S
 // that are configured, or all of them.
 func (s *server) sourcesOf(names []string) (presence.Sources, *wire.Error) {
 	have := presence.SourcesOf(presence.FromBeats)
-	if s.now().cfg.Hooks.NginxRTMP.Enabled {
+	cfg := s.now().cfg
+	if cfg.Hooks.Any() {
 		have |= presence.SourcesOf(presence.FromCallback)
+	}
+	if cfg.Poll.Provider != "" {
+		have |= presence.SourcesOf(presence.FromPoll)
 	}
 	if len(names) == 0 {
 		return have, nil

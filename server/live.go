@@ -15,6 +15,7 @@ type live struct {
 	cfg        *config.Config
 	tokens     *auth.Verifier
 	pushSigner signing.Signer
+	playSigner signing.Signer
 	pusher     *signing.Pusher
 	player     *signing.Player
 	forget     context.CancelFunc // ends what refreshes the keys of tokens

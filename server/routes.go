@@ -54,8 +54,10 @@ func (s *server) routes() http.Handler {
 	call("DELETE /v1/bans/{anchor}", s.by(s.deleteBan, auth.Backend, auth.Admin))
 	call("GET /v1/dead-letters", s.by(s.listDeadLetters, auth.Backend, auth.Admin))
 
-	for _, path := range []string{"", "/{first}", "/{first}/{second}"} {
-		call("POST /v1/hooks/"+nginxRTMP+path, s.hookNginxRTMP)
+	for _, p := range providers {
+		for _, path := range []string{"", "/{first}", "/{first}/{second}"} {
+			call("POST /v1/hooks/"+p.name+path, s.hook(p))
+		}
 	}
 	mux.HandleFunc("/v1/", func(w http.ResponseWriter, r *http.Request) {
 		writeProblem(w, refuse(wire.CodeNotFound, "there is nothing at "+r.Method+" of this path"))

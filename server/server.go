@@ -37,6 +37,9 @@ type server struct {
 	hub     *hub.Hub
 	holders *holders
 	gate    *gate
+	// confirm asks the cloud whether something is pushed under a live code, within
+	// the rate of polls; nil: there is nobody to ask.
+	confirm func(ctx context.Context, code string) (online bool, err error)
 	code    liveCode
 	likers  *likers
 	callers perUser // anchors who call over HTTP

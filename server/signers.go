@@ -49,6 +49,7 @@ func (l *live) sign(cfg *config.Config) error {
 	if err != nil {
 		return fmt.Errorf("play: %w", err)
 	}
+	l.playSigner = signer
 	pc := signing.PlayerConfig{
 		Signer: signer, App: cfg.Play.App, TTL: cfg.Play.TTL, Templates: cfg.Play.Templates,
 		Scheme: cfg.Play.Scheme, Ports: map[signing.Protocol]int{},

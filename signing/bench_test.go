@@ -12,7 +12,7 @@ func hot(t testing.TB) map[string]func() {
 	t.Helper()
 	backed := newTencent(t, signing.TencentConfig{BackupKey: backup})
 	strong := newTencent(t, signing.TencentConfig{Algorithm: signing.SHA256})
-	three := []signing.Domain{{"play1.example.com", 5}, {"play2.example.com", 3}, {"play3.example.com", 2}}
+	three := []signing.Domain{{Name: "play1.example.com", Weight: 5}, {Name: "play2.example.com", Weight: 3}, {Name: "play3.example.com", Weight: 2}}
 	one, many := newPlayer(t, signing.PlayerConfig{Signer: backed}), newPlayer(t, signing.PlayerConfig{Domains: three})
 	sha := newPlayer(t, signing.PlayerConfig{Signer: strong})
 	hd := newPlayer(t, signing.PlayerConfig{Templates: map[string]string{"hd": "hd"}})
@@ -24,7 +24,7 @@ func hot(t testing.TB) map[string]func() {
 		"append/hd":     func() { buf = hd.AppendURL(buf[:0], "hls_hd", code, expires*1000) },
 		"append/sha256": func() { buf = sha.AppendURL(buf[:0], signing.FLV, code, expires*1000) },
 		"expiry":        func() { one.Expiry(code, expires*1000) },
-		"verify":        func() { _ = backed.Verify(code, query, expires-1) },
+		"verify":        func() { _ = backed.Verify(signing.Resource{Stream: code}, query, expires-1) },
 	}
 }
 
@@ -52,7 +52,7 @@ var kept string
 // BenchmarkPlayURL is one entry's URL in full: expiry, domain, signature and
 // the string. The budget is 250 ns and one allocation.
 func BenchmarkPlayURL(b *testing.B) {
-	p := newPlayer(b, signing.PlayerConfig{Domains: []signing.Domain{{"play1.example.com", 2}, {"play2.example.com", 1}}})
+	p := newPlayer(b, signing.PlayerConfig{Domains: []signing.Domain{{Name: "play1.example.com", Weight: 2}, {Name: "play2.example.com", Weight: 1}}})
 	buf := make([]byte, 0, 256)
 	b.ReportAllocs()
 	for b.Loop() {

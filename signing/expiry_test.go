@@ -78,7 +78,7 @@ func TestSwitchesAreSpread(t *testing.T) {
 
 // TestExpiryGolden pins the hash: nodes of two versions must agree.
 func TestExpiryGolden(t *testing.T) {
-	p := newPlayer(t, signing.PlayerConfig{Domains: []signing.Domain{{"a.example.com", 1}, {"b.example.com", 2}, {"c.example.com", 3}}})
+	p := newPlayer(t, signing.PlayerConfig{Domains: []signing.Domain{{Name: "a.example.com", Weight: 1}, {Name: "b.example.com", Weight: 2}, {Name: "c.example.com", Weight: 3}}})
 	for code, want := range map[string]struct {
 		expiry int64
 		domain string

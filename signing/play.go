@@ -39,7 +39,6 @@ type PlayerConfig struct {
 // Player makes the play URLs of streams.
 type Player struct {
 	// Static after construction.
-	signer      Signer
 	domains     domains
 	app, scheme string
 	halves      halves
@@ -63,8 +62,13 @@ func NewPlayer(c PlayerConfig) (*Player, error) {
 	if err != nil {
 		return nil, err
 	}
+	for i := range ds {
+		if ds[i].signer == nil {
+			ds[i].signer = c.Signer
+		}
+	}
 	p := &Player{
-		signer: c.Signer, domains: ds, app: c.App, scheme: c.Scheme,
+		domains: ds, app: c.App, scheme: c.Scheme,
 		halves:     halves{seconds: int64(c.TTL / (2 * time.Second))},
 		renditions: newRenditions(&c),
 	}
@@ -138,8 +142,11 @@ func (p *Player) checkRenditions() error {
 			return fmt.Errorf("signing: protocol %q is there twice", r.name)
 		}
 		seen[r.name] = true
-		if len(p.AppendURL(nil, r.name, "code", 0)) == 0 {
-			return fmt.Errorf("signing: protocol %q has no play URLs", r.name)
+		for i := range p.domains {
+			res := Resource{Domain: "d", App: p.app, Stream: "code", Template: r.template, Protocol: r.protocol, Scheme: p.scheme}
+			if len(p.domains[i].signer.AppendURL(nil, res, 0)) == 0 {
+				return fmt.Errorf("signing: protocol %q has no play URLs at %s", r.name, p.domains[i].name)
+			}
 		}
 	}
 	return nil
@@ -153,11 +160,35 @@ func (p *Player) AppendURL(dst []byte, proto Protocol, code string, expires int6
 	if r == nil {
 		return dst
 	}
+	d := p.domains.pick(code)
 	res := Resource{
-		Domain: p.domains.pick(code), App: p.app, Stream: code, Template: r.template,
+		Domain: d.name, App: p.app, Stream: code, Template: r.template,
 		Protocol: r.protocol, Scheme: p.scheme, Port: r.port,
 	}
-	return p.signer.AppendURL(dst, res, expires/1000)
+	return d.signer.AppendURL(dst, res, expires/1000)
+}
+
+// Verify reports whether what was given lets somebody play a stream at now, in Unix
+// seconds, as [Signer].Verify does: from any of the domains, for who asks does not
+// say which. Of several errors it returns the first.
+func (p *Player) Verify(res Resource, given string, now int64) (err error) {
+	protocols := []Protocol{res.Protocol}
+	if res.Protocol == "" { // whatever the ending was
+		protocols = []Protocol{RTMP, FLV, HLS}
+	}
+	for i := range p.domains {
+		res.Domain = p.domains[i].name
+		for _, res.Protocol = range protocols {
+			e := p.domains[i].signer.Verify(res, given, now)
+			if e == nil {
+				return nil
+			}
+			if err == nil {
+				err = e
+			}
+		}
+	}
+	return err
 }
 
 // Protocols returns what streams can be played over, in the order of the

@@ -71,10 +71,10 @@ func TestPlayVerifies(t *testing.T) {
 	ends := p.Expiry(code, 1_763_830_000_123)
 	for _, proto := range p.Protocols() {
 		_, query, _ := strings.Cut(string(p.AppendURL(nil, proto, code, ends)), "?")
-		if err := signer.Verify(code, query, ends/1000-1); err != nil {
+		if err := signer.Verify(signing.Resource{Stream: code}, query, ends/1000-1); err != nil {
 			t.Errorf("%s before the end: %v", proto, err)
 		}
-		if err := signer.Verify(code, query, ends/1000); err == nil {
+		if err := signer.Verify(signing.Resource{Stream: code}, query, ends/1000); err == nil {
 			t.Errorf("%s at the end: still valid", proto)
 		}
 	}
@@ -82,12 +82,14 @@ func TestPlayVerifies(t *testing.T) {
 
 func TestNewPlayerRefuses(t *testing.T) {
 	for want, spoil := range map[string]func(*signing.PlayerConfig){
-		"no signer":       func(c *signing.PlayerConfig) { c.Signer = nil },
-		"no play domain":  func(c *signing.PlayerConfig) { c.Domains = nil },
-		"is no domain":    func(c *signing.PlayerConfig) { c.Domains = []signing.Domain{{Name: "https://play.example.com"}} },
-		"twice":           func(c *signing.PlayerConfig) { c.Domains = append(c.Domains, c.Domains[0]) },
-		"the weight of d": func(c *signing.PlayerConfig) { c.Domains = []signing.Domain{{"d", signing.MaxWeight + 1}} },
-		"the weight of e": func(c *signing.PlayerConfig) { c.Domains = []signing.Domain{{"e", -1}} },
+		"no signer":      func(c *signing.PlayerConfig) { c.Signer = nil },
+		"no play domain": func(c *signing.PlayerConfig) { c.Domains = nil },
+		"is no domain":   func(c *signing.PlayerConfig) { c.Domains = []signing.Domain{{Name: "https://play.example.com"}} },
+		"twice":          func(c *signing.PlayerConfig) { c.Domains = append(c.Domains, c.Domains[0]) },
+		"the weight of d": func(c *signing.PlayerConfig) {
+			c.Domains = []signing.Domain{{Name: "d", Weight: signing.MaxWeight + 1}}
+		},
+		"the weight of e": func(c *signing.PlayerConfig) { c.Domains = []signing.Domain{{Name: "e", Weight: -1}} },
 		"app":             func(c *signing.PlayerConfig) { c.App = "" },
 		"ttl":             func(c *signing.PlayerConfig) { c.TTL = time.Second },
 		"scheme":          func(c *signing.PlayerConfig) { c.Scheme = "ftp" },

@@ -12,6 +12,10 @@ import (
 type Domain struct {
 	Name   string
 	Weight int // relative to the others', at most MaxWeight; 0 is 1
+
+	// Signer is for a domain of another provider, or with other keys; nil: the
+	// player's.
+	Signer Signer
 }
 
 // MaxWeight is the largest weight of a [Domain].
@@ -25,6 +29,7 @@ type domains []domain
 
 type domain struct {
 	name   string
+	signer Signer
 	seed   uint64
 	weight uint64
 }
@@ -38,7 +43,7 @@ func newDomains(list []Domain) (domains, error) {
 		if d.Weight < 0 || d.Weight > MaxWeight {
 			return nil, fmt.Errorf("signing: the weight of %s must be from 0 to %d", d.Name, MaxWeight)
 		}
-		ds = append(ds, domain{name: d.Name, seed: mix(hash(d.Name)), weight: uint64(max(d.Weight, 1))})
+		ds = append(ds, domain{name: d.Name, signer: d.Signer, seed: mix(hash(d.Name)), weight: uint64(max(d.Weight, 1))})
 	}
 	slices.SortFunc(ds, func(a, b domain) int { return cmp.Compare(a.name, b.name) })
 	for i := range ds[1:] {
@@ -50,9 +55,9 @@ func newDomains(list []Domain) (domains, error) {
 }
 
 // pick returns the domain of code: the one with the least distance/weight.
-func (ds domains) pick(code string) string {
+func (ds domains) pick(code string) *domain {
 	if len(ds) == 1 {
-		return ds[0].name
+		return &ds[0]
 	}
 	h := hash(code)
 	best, least := &ds[0], distance(mix(h^ds[0].seed))
@@ -62,7 +67,7 @@ func (ds domains) pick(code string) string {
 			best, least = d, far
 		}
 	}
-	return best.name
+	return best
 }
 
 // distance returns −ln(h/2⁶⁴) in units of 2⁻³²: exponentially distributed for
@@ -88,7 +93,9 @@ func distance(h uint64) uint64 {
 }
 
 // hash is FNV-1a of 64 bits. It must be the same in every process and version.
-func hash(s string) uint64 {
+func hash(s string) uint64 { return hashOf(s) }
+
+func hashOf[T string | []byte](s T) uint64 {
 	h := uint64(14695981039346656037)
 	for i := range len(s) {
 		h = (h ^ uint64(s[i])) * 1099511628211

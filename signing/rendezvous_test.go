@@ -29,11 +29,11 @@ func placed(t *testing.T, n int, domains ...signing.Domain) []string {
 func TestShares(t *testing.T) {
 	const n = 50_000
 	for _, domains := range [][]signing.Domain{
-		{{"a", 1}},
-		{{"a", 0}, {"b", 1}}, // 0 is 1
-		{{"a", 1}, {"b", 2}, {"c", 7}},
-		{{"a", 999}, {"b", 1}},
-		{{"play1.example.com", 500}, {"play2.example.com", 500}, {"play3.example.com", 250}},
+		{{Name: "a", Weight: 1}},
+		{{Name: "a", Weight: 0}, {Name: "b", Weight: 1}}, // 0 is 1
+		{{Name: "a", Weight: 1}, {Name: "b", Weight: 2}, {Name: "c", Weight: 7}},
+		{{Name: "a", Weight: 999}, {Name: "b", Weight: 1}},
+		{{Name: "play1.example.com", Weight: 500}, {Name: "play2.example.com", Weight: 500}, {Name: "play3.example.com", Weight: 250}},
 	} {
 		count, sum := make(map[string]float64), 0.0
 		for _, name := range placed(t, n, domains...) {
@@ -54,7 +54,7 @@ func TestShares(t *testing.T) {
 // TestFewMove: only codes from or to the domain that changed get another one.
 func TestFewMove(t *testing.T) {
 	const n = 10_000
-	a, b, c := signing.Domain{"a", 2}, signing.Domain{"b", 3}, signing.Domain{"c", 4}
+	a, b, c := signing.Domain{Name: "a", Weight: 2}, signing.Domain{Name: "b", Weight: 3}, signing.Domain{Name: "c", Weight: 4}
 	before := placed(t, n, a, b, c)
 	for i, name := range placed(t, n, c, a, b) {
 		if name != before[i] {
@@ -66,7 +66,7 @@ func TestFewMove(t *testing.T) {
 			t.Fatalf("without c, a code moved from %s to %s", before[i], name)
 		}
 	}
-	for i, name := range placed(t, n, a, b, signing.Domain{"c", 5}) {
+	for i, name := range placed(t, n, a, b, signing.Domain{Name: "c", Weight: 5}) {
 		if name != before[i] && name != "c" {
 			t.Fatalf("with more weight on c, a code moved from %s to %s", before[i], name)
 		}

@@ -54,11 +54,12 @@ type Signer interface {
 	// for example to play over SRT.
 	AppendURL(dst []byte, res Resource, expires int64) []byte
 
-	// Verify reports whether rawQuery, without its '?', lets somebody push
-	// or play stream at now (Unix seconds): with nil, or with ErrMissing,
-	// ErrMalformed, ErrMismatch or ErrExpired. The name of a transcoded stream
-	// has its suffix.
-	Verify(stream, rawQuery string, now int64) error
+	// Verify reports whether what was given lets somebody push or play res at now
+	// (Unix seconds): with nil, or with ErrMissing, ErrMalformed, ErrMismatch or
+	// ErrExpired. It is the raw query, without its '?', or of providers that sign in
+	// the path the whole path. Of res it needs App, Stream and Template, and the
+	// Protocol, as far as that is known.
+	Verify(res Resource, given string, now int64) error
 }
 
 // checkPlace checks what stands before the stream in every URL.

@@ -29,22 +29,11 @@ func (a Algorithm) sum(dst, input []byte) []byte {
 	return append(dst, digest[:]...)
 }
 
-// TencentConfig is what a domain's authentication is set to in the console.
-// Push and play domains have different keys. It holds secrets: never log it.
-type TencentConfig struct {
-	Key       string // signs and verifies
-	BackupKey string // verifies too; empty is none
-
-	// Algorithm signs; empty is MD5, the provider's default. Verification
-	// takes both, told apart by the digest's length, as the provider does.
-	Algorithm Algorithm
-
-	// Delta is the validity that the domain adds to txTime, in whole seconds:
-	// a URL ends at txTime + Delta. It is subtracted from the txTime that is
-	// printed, so that the URL ends when it should. Set lower than the
-	// domain's, URLs outlive what was promised; set higher, they end early.
-	Delta time.Duration
-}
+// TencentConfig is what a domain's authentication is set to in the console. Push
+// and play domains have different keys. Algorithm signs; verification takes both,
+// told apart by the digest's length, as the provider does. With a Delta lower than
+// the domain's, URLs outlive what was promised; with a higher one they end early.
+type TencentConfig = Keys
 
 // Tencent signs the URLs of Tencent Cloud Live:
 //
@@ -99,41 +88,15 @@ func (t *Tencent) AppendURL(dst []byte, res Resource, expires int64) []byte {
 	if res.Protocol == SRT {
 		return t.appendSRT(dst, res, expires)
 	}
-	scheme, ending := tencentForm(&res)
+	scheme, ending := res.form()
+	if res.Protocol == WebRTC {
+		scheme = "webrtc"
+	}
 	if scheme == "" {
 		return dst
 	}
-	dst = append(append(dst, scheme...), "://"...)
-	dst = append(dst, res.Domain...)
-	if res.Port != "" {
-		dst = append(append(dst, ':'), res.Port...)
-	}
-	dst = append(append(append(dst, '/'), res.App...), '/')
-	dst = append(res.appendName(dst), ending...)
+	dst = res.appendPath(res.appendOrigin(dst, scheme), ending)
 	return t.appendSecret(append(dst, '?'), &res, expires, '&')
-}
-
-// tencentForm returns the scheme and the file ending of a URL; no scheme means
-// that there is none such.
-func tencentForm(res *Resource) (scheme, ending string) {
-	switch {
-	case res.Protocol == RTMP:
-		return "rtmp", ""
-	case res.Protocol == WebRTC:
-		return "webrtc", ""
-	case res.Push:
-		return "", ""
-	case res.Protocol == FLV:
-		ending = ".flv"
-	case res.Protocol == HLS:
-		ending = ".m3u8"
-	default:
-		return "", ""
-	}
-	if res.Scheme == "" {
-		return "https", ending
-	}
-	return res.Scheme, ending
 }
 
 // appendSRT appends the URL to push over SRT. Its '#' is literal, so no URL

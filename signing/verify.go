@@ -53,7 +53,7 @@ func isHexDigit(c byte) bool {
 // must have the length of an MD5 or of a SHA-256 digest, and either will do.
 // Digests are compared in constant time. The URL has ended once now is at
 // txTime + delta.
-func (t *Tencent) Verify(stream, rawQuery string, now int64) error {
+func (t *Tencent) Verify(res Resource, rawQuery string, now int64) error {
 	secret, txTime := firstValue(rawQuery, "txSecret"), firstValue(rawQuery, "txTime")
 	if secret == "" || txTime == "" {
 		return ErrMissing
@@ -67,7 +67,7 @@ func (t *Tencent) Verify(stream, rawQuery string, now int64) error {
 	if digest == nil {
 		return ErrMalformed
 	}
-	if !t.made(digest, algorithm, stream, txTime) {
+	if !t.made(digest, algorithm, &res, txTime) {
 		return ErrMismatch
 	}
 	if now >= expires+t.delta {
@@ -120,7 +120,7 @@ func decodeDigest(buf *[sha256.Size]byte, secret string) ([]byte, Algorithm) {
 
 // made reports whether one of the keys made digest for stream and txTime, in
 // any of its three spellings. It tries them all, whichever matches.
-func (t *Tencent) made(digest []byte, algorithm Algorithm, stream, txTime string) bool {
+func (t *Tencent) made(digest []byte, algorithm Algorithm, res *Resource, txTime string) bool {
 	var stack [inputSize]byte
 	var scratch [sha256.Size]byte
 	key, backup := t.keys()
@@ -129,7 +129,7 @@ func (t *Tencent) made(digest []byte, algorithm Algorithm, stream, txTime string
 		if key == "" {
 			continue
 		}
-		input := append(append(stack[:0], key...), stream...)
+		input := res.appendName(append(stack[:0], key...))
 		for _, spelling := range spellings(txTime) {
 			sum := algorithm.sum(scratch[:0], append(input, spelling[:]...))
 			matches |= subtle.ConstantTimeCompare(sum, digest)

@@ -71,7 +71,7 @@ func TestVerify(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			for _, algorithm := range []signing.Algorithm{signing.MD5, signing.SHA256} {
 				signer := newTencent(t, signing.TencentConfig{BackupKey: backup, Algorithm: algorithm})
-				if err := signer.Verify(code, tt.query, expires-1); !errors.Is(err, tt.want) {
+				if err := signer.Verify(signing.Resource{Stream: code}, tt.query, expires-1); !errors.Is(err, tt.want) {
 					t.Errorf("got %v, want %v", err, tt.want)
 				}
 			}
@@ -81,7 +81,7 @@ func TestVerify(t *testing.T) {
 
 func TestVerifyWithoutBackupKey(t *testing.T) {
 	query := "txSecret=" + md5Of(code+"5C271099") + "&txTime=5C271099"
-	if err := newTencent(t, signing.TencentConfig{}).Verify(code, query, 0); !errors.Is(err, signing.ErrMismatch) {
+	if err := newTencent(t, signing.TencentConfig{}).Verify(signing.Resource{Stream: code}, query, 0); !errors.Is(err, signing.ErrMismatch) {
 		t.Errorf("an empty backup key verifies: %v", err)
 	}
 }
@@ -130,13 +130,13 @@ func TestRoundTrip(t *testing.T) {
 		}
 		expires := rapid.Int64Range(100_000, 1<<32-1).Draw(t, "expires")
 		query := queryOf(signer, stream, template, expires)
-		if err := signer.Verify(name, query, expires-1); err != nil {
+		if err := signer.Verify(signing.Resource{Stream: name}, query, expires-1); err != nil {
 			t.Fatalf("before the end: %v", err)
 		}
-		if err := signer.Verify(name, query, expires); !errors.Is(err, signing.ErrExpired) {
+		if err := signer.Verify(signing.Resource{Stream: name}, query, expires); !errors.Is(err, signing.ErrExpired) {
 			t.Fatalf("at the end: got %v, want ErrExpired", err)
 		}
-		if err := signer.Verify(name+"x", query, expires-1); !errors.Is(err, signing.ErrMismatch) {
+		if err := signer.Verify(signing.Resource{Stream: name + "x"}, query, expires-1); !errors.Is(err, signing.ErrMismatch) {
 			t.Fatalf("another stream: got %v, want ErrMismatch", err)
 		}
 	})
@@ -152,7 +152,7 @@ func TestBorderDoesNotShift(t *testing.T) {
 		secret, txTime, _ := strings.Cut(query, "&txTime=")
 		hashed := stream + txTime
 		for border := range len(hashed) + 1 {
-			err := signer.Verify(hashed[:border], secret+"&txTime="+hashed[border:], 0)
+			err := signer.Verify(signing.Resource{Stream: hashed[:border]}, secret+"&txTime="+hashed[border:], 0)
 			if (err == nil) != (border == len(stream)) {
 				t.Fatalf("stream %q, txTime %q: %v", hashed[:border], hashed[border:], err)
 			}
@@ -164,10 +164,10 @@ func TestBorderDoesNotShift(t *testing.T) {
 func TestForgedBorder(t *testing.T) {
 	signer := newTencent(t, signing.TencentConfig{})
 	query := "txSecret=" + md5Of(key+"8888_alice1"+"579ACB15")
-	if err := signer.Verify("8888_alice1", query+"&txTime=579ACB15", 0); err != nil {
+	if err := signer.Verify(signing.Resource{Stream: "8888_alice1"}, query+"&txTime=579ACB15", 0); err != nil {
 		t.Errorf("the one that was signed: %v", err)
 	}
-	if err := signer.Verify("8888_alice", query+"&txTime=1579ACB15", 0); !errors.Is(err, signing.ErrMalformed) {
+	if err := signer.Verify(signing.Resource{Stream: "8888_alice"}, query+"&txTime=1579ACB15", 0); !errors.Is(err, signing.ErrMalformed) {
 		t.Errorf("the forged one: got %v, want ErrMalformed", err)
 	}
 }
@@ -180,7 +180,7 @@ func FuzzVerify(f *testing.F) {
 	f.Add("8888_alice", "txSecret="+md5Of(key+"8888_alice1"+"579ACB15")+"&txTime=1579ACB15", int64(0))
 	f.Add("", "txSecret=&&=&txTime", int64(-1))
 	f.Fuzz(func(t *testing.T, stream, query string, now int64) {
-		err := signer.Verify(stream, query, now)
+		err := signer.Verify(signing.Resource{Stream: stream}, query, now)
 		if err == nil != mayVerify(stream, query, now) {
 			t.Errorf("stream %q, query %q, now %d: %v", stream, query, now, err)
 		}

@@ -212,18 +212,31 @@ func (a *audit) checkTimes() {
 	}
 }
 
+// eventNames are those that may stand in the path of a callback.
+var eventNames = []string{
+	"publish", "publish_done", "play", "play_done", "update", "record_done", "available", "unavailable", "record",
+	"on_publish", "on_unpublish", "on_play", "on_stop", "on_dvr", "on_stream_changed", "on_record_mp4", "on_stream_none_reader",
+}
+
 // checkHooks keeps callbacks, which may end sessions and refuse pushes, away
 // from the public.
 func (a *audit) checkHooks() {
-	h := a.Hooks.NginxRTMP
-	if h.Secret != "" && !isWord(h.Secret.Reveal()) {
-		a.refuse("hooks.nginx_rtmp.secret", "it is not of A-Z a-z 0-9 _ -, and could not stand in a path")
+	for name, h := range map[string]Hook{
+		"tencent": a.Hooks.Tencent, "srs": a.Hooks.SRS, "nginx_rtmp": a.Hooks.NginxRTMP, "mediamtx": a.Hooks.MediaMTX, "zlm": a.Hooks.ZLM,
+	} {
+		key := "hooks." + name
+		if h.Secret != "" && !isWord(h.Secret.Reveal()) {
+			a.refuse(key+".secret", "it is not of A-Z a-z 0-9 _ -, and could not stand in a path")
+		}
+		if slices.Contains(eventNames, h.Secret.Reveal()) {
+			a.refuse(key+".secret", "it is the name of an event")
+		}
+		if h.Enabled && len(h.Allow) == 0 && name != "tencent" {
+			a.refuse(key+".allow", "it names no network, so that no callback could come")
+		}
 	}
-	if slices.Contains([]string{"publish", "publish_done", "update"}, h.Secret.Reveal()) {
-		a.refuse("hooks.nginx_rtmp.secret", "it is the name of an event")
-	}
-	if h.Enabled && len(h.Allow) == 0 {
-		a.refuse("hooks.nginx_rtmp.allow", "it names no network, so that no callback could come")
+	if h := a.Hooks.Tencent; h.Enabled && h.Secret == "" && a.Hooks.TencentKey == "" && len(h.Allow) == 0 {
+		a.refuse("hooks.tencent.enabled", "anybody could call it: give hooks.tencent.key, and best hooks.tencent.secret too")
 	}
 	for name, d := range map[string]time.Duration{
 		"liveness.end_grace": a.Liveness.EndGrace, "liveness.start_within": a.Liveness.StartWithin,

@@ -123,7 +123,16 @@ type Weighted struct {
 }
 
 // Hooks are the callbacks that are listened to.
-type Hooks struct{ NginxRTMP Hook }
+type Hooks struct {
+	Tencent, SRS, NginxRTMP, MediaMTX, ZLM Hook
+
+	TencentKey Secret
+}
+
+// Any reports whether any are.
+func (h *Hooks) Any() bool {
+	return h.Tencent.Enabled || h.SRS.Enabled || h.NginxRTMP.Enabled || h.MediaMTX.Enabled || h.ZLM.Enabled
+}
 
 // Hook is one kind of callbacks.
 type Hook struct {

@@ -17,13 +17,23 @@ const (
 
 func TestNginxRTMP(t *testing.T) {
 	for body, want := range map[string]Event{
-		publish: {Publish, "publish", "live", "8888_alice", "1", "txSecret=abc&txTime=5C271099"},
-		going:   {Going, "update_publish", "live", "8888_alice", "1", "txSecret=abc&txTime=5C271099"},
-		session + "&call=update_play&time=2&timestamp=2000&name=8888_alice": {Kind: Watching, Name: "update_play"},
-		done: {Done, "publish_done", "live", "8888_alice", "1", ""},
-		session + "&call=publish&name=8888_alice&type=live":                         {Publish, "publish", "live", "8888_alice", "1", ""},
-		session + "&call=publish&name=8888_alice&type=live&name=8888_bob&type=live": {Publish, "publish", "live", "8888_alice", "1", "name=8888_bob&type=live"},
-		done + "&name=8888_bob": {Done, "publish_done", "live", "8888_alice", "1", ""},
+		publish: {Kind: Publish, Name: "publish", App: "live", Code: "8888_alice", Media: "1", Query: "txSecret=abc&txTime=5C271099"},
+		going:   {Kind: Going, Name: "update_publish", App: "live", Code: "8888_alice", Media: "1", Query: "txSecret=abc&txTime=5C271099"},
+		session + "&call=update_play&time=2&timestamp=2000&name=8888_alice": {Kind: Nothing, Name: "update_play"},
+		session + "&call=play_done&name=8888_alice":                         {Kind: Nothing, Name: "play_done"},
+		done: {Kind: Done, Name: "publish_done", App: "live", Code: "8888_alice", Media: "1"},
+		session + "&call=publish&name=8888_alice&type=live": {Kind: Publish, Name: "publish", App: "live", Code: "8888_alice", Media: "1"},
+		session + "&call=publish&name=8888_alice&type=live&name=8888_bob&type=live": {
+			Kind: Publish, Name: "publish", App: "live", Code: "8888_alice", Media: "1", Query: "name=8888_bob&type=live",
+		},
+		done + "&name=8888_bob": {Kind: Done, Name: "publish_done", App: "live", Code: "8888_alice", Media: "1"},
+		session + "&call=play&name=8888_alice&start=4294965296&duration=0&reset=0&txSecret=abc": {
+			Kind: Play, Name: "play", App: "live", Code: "8888_alice", Media: "1", Query: "txSecret=abc",
+		},
+		session + "&call=record_done&recorder=all&name=8888_alice&path=/rec/8888_alice%2d1.flv&txSecret=abc&path=/etc/passwd": {
+			Kind: Recorded, Name: "record_done", App: "live", Code: "8888_alice", Media: "1", Query: "txSecret=abc&path=/etc/passwd",
+			File: File{Name: "/rec/8888_alice-1.flv", Location: "/rec/8888_alice-1.flv", Format: "flv"},
+		},
 	} {
 		if got, err := NginxRTMP([]byte(body)); err != nil || got != want {
 			t.Errorf("%s\n got %+v, %v\nwant %+v", body, got, err, want)
@@ -46,14 +56,17 @@ func TestNginxRTMPRefuses(t *testing.T) {
 		"all that comes before names": strings.Replace(publish, "/live&page", "/live&pageurl=&addr=127.0.0.1&clientid=1"+malicious+"&page", 1),
 		"a call in the query":         publish + "&call=publish_done",
 		"a client in the query":       done + "&clientid=7",
+		"a name before a recording":   strings.Replace(session, "/live&page", "/live&name=8888_mallory&page", 1) + "&call=record_done&recorder=all&name=8888_alice&path=/x.flv",
+		"a recording without a path":  session + "&call=record_done&recorder=all&name=8888_alice&path=",
+		"a player without a reset":    session + "&call=play&name=8888_alice&start=0&txSecret=abc",
 		"an end made of a publish":    strings.Replace(publish, "FMLE/3.0", "x&call=publish_done", 1),
 	} {
 		if e, err := NginxRTMP([]byte(body)); !errors.Is(err, ErrMalformed) {
 			t.Errorf("%s: %+v, %v", name, e, err)
 		}
 	}
-	if e, err := NginxRTMP([]byte(session + "&call=play&name=x")); !errors.Is(err, ErrUnknownEvent) {
-		t.Errorf("play: %+v, %v", e, err)
+	if e, err := NginxRTMP([]byte(session + "&call=connect")); !errors.Is(err, ErrUnknownEvent) {
+		t.Errorf("connect: %+v, %v", e, err)
 	}
 }
 
@@ -66,7 +79,7 @@ func FuzzNginxRTMP(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if e.Kind == Watching {
+		if e.Kind == Nothing {
 			return
 		}
 		if e.Kind == 0 || e.Code == "" || e.Media == "" || strings.Count("&"+string(body), "&call=") != 1 {

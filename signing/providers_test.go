@@ -1,0 +1,315 @@
+package signing
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha1"
+	"crypto/sha256"
+	"errors"
+	stdhash "hash"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+// providerVector is a published, or separately computed, value of a provider as a
+// signer of ours is to verify it.
+type providerVector struct {
+	name, scheme       string
+	provider, template string
+	key                string
+	res                Resource
+	given              string // with % for what the file has
+	ends               int64
+}
+
+const (
+	addressed = "md5={md5.rawbase64 time path '127.0.0.1' key}&expires={time}"
+	baidu     = "timestamp={time}&token={hmac-sha256 domain '/' app '/' name ';' time}"
+)
+
+var providerVectors = []providerVector{
+	{"aliyun-type-a", "aliyun-auth_key-A", "aliyun_a", "", "aliyuncdnexp1234", Resource{App: "video/standard", Stream: "1K.html"}, "auth_key=1444435200-0-0-%", 1444435200},
+	{"aliyun-type-b", "aliyun-auth-B", "aliyun_b", "", "aliyuncdnexp1234", Resource{App: "4/44", Stream: "44c0909bcfc20a01afaf256ca99a8b8b.mp3"}, "/201508150800/%/4/44/44c0909bcfc20a01afaf256ca99a8b8b.mp3", 1439596800},
+	{"tencent-cdn-type-a", "aliyun-auth_key-A (Tencent CDN: parameter sign)", "tencent_cdn_a", "", "dimtm5evg50ijsx2hvuwyfoiu65", Resource{Stream: "test.jpg"}, "sign=1582791032-im1acp76sx9sdqe601v-0-%", 1582791032},
+	{"tencent-edgeone-type-a", "aliyun-auth_key-A", "aliyun_a", "", "DvYmqE81E1F9R791H6lmht", Resource{Stream: "foo.jpg"}, "auth_key=1721028437-Kv4cPTAAP5YTi-0-%", 1721028437},
+	{"huawei-live-a", "huawei-auth_key-A", "huawei_a", "", "GCTbw44s6MPLh4GqgDpnfuFHgy25Enly", Resource{App: "livetest", Stream: "huawei1", Protocol: FLV}, "auth_key=1592639100-477b3bbc253f467b8def6711128c7bec-0-%", 1592639100},
+	{"volcengine-live-b", "volc-volcSecret", "volcengine", "", "A1B2C3d4e5f6", Resource{App: "live", Stream: "livestream"}, "volcTime=1653632422&volcSecret=%", 1653632422},
+	{"qiniu-cdn-timestamp", "qiniu-cdn-sign-t", "qiniu", "", "12345678", Resource{App: "DIR1/dir2", Stream: "vodfile.mp4"}, "sign=%&t=55bb9b80", 0x55bb9b80},
+	{"qiniu-pili-expiry", "qiniu-pili-hmac-sha1", "qiniu_pili", "", "12345678", Resource{App: "testhub", Stream: "teststreamtitle"}, "expire=1584522520&token=%", 1584522520},
+	{"ksyun-live", "ksyun-k", "kingsoft", "", "123456", Resource{App: "live", Stream: "stream"}, "t=1560096712&k=%", 1560096712},
+	{"nginx-secure-link-md5", "nginx-secure_link_md5", "template", addressed, " secret", Resource{App: "s", Stream: "link"}, "md5=%&expires=2147483647", 2147483647},
+	{"baidu-evs-hmac", "baidu-evs-token", "template", baidu, "abcdefg", Resource{Domain: "test.evs.com", App: "app", Stream: "stream"}, "timestamp=1590734594&token=%", 1590734594},
+}
+
+func newSigner(t testing.TB, provider, template string, k Keys) Signer {
+	t.Helper()
+	s, err := New(provider, template, k)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestProviderVectors(t *testing.T) {
+	expected := map[string]vector{}
+	for _, v := range readVectors(t) {
+		expected[v.Name] = v
+	}
+	for _, v := range providerVectors {
+		t.Run(v.name, func(t *testing.T) {
+			if expected[v.name].Scheme != v.scheme {
+				t.Fatalf("no vector of scheme %q", v.scheme)
+			}
+			given := strings.Replace(v.given, "%", expected[v.name].Expected, 1)
+			s := newSigner(t, v.provider, v.template, Keys{Key: v.key})
+			if err := s.Verify(v.res, given, v.ends-1); err != nil {
+				t.Fatalf("in time: %v", err)
+			}
+			if err := s.Verify(v.res, given, v.ends); !errors.Is(err, ErrExpired) {
+				t.Errorf("at the end: %v", err)
+			}
+			spare := newSigner(t, v.provider, v.template, Keys{Key: "other", BackupKey: v.key, Delta: time.Minute})
+			if err := spare.Verify(v.res, given, v.ends+59); err != nil {
+				t.Errorf("with the backup key, and a minute added: %v", err)
+			}
+			spoiled(t, s, v.res, given, v.ends-1)
+		})
+	}
+}
+
+// spoiled changes each byte of what was given, to every other.
+func spoiled(t *testing.T, s Signer, res Resource, given string, now int64) {
+	t.Helper()
+	for i := range given {
+		for c := byte(' '); c < 0x7f; c++ {
+			if c == given[i] {
+				continue
+			}
+			if bad := given[:i] + string(c) + given[i+1:]; s.Verify(res, bad, now) == nil {
+				t.Errorf("%q is taken for %q", bad, given)
+			}
+		}
+	}
+}
+
+// TestTencentSpoiled is the same for Tencent Live, whose digits may be of either
+// case.
+func TestTencentSpoiled(t *testing.T) {
+	for _, algorithm := range []Algorithm{MD5, SHA256} {
+		s := newSigner(t, "tencent", "", Keys{Key: "e12c46f2612d5106e2034781ab261ca3", Algorithm: algorithm})
+		res := Resource{Domain: "d", App: "live", Stream: "8888_alice", Protocol: RTMP}
+		_, given, _ := strings.Cut(string(s.AppendURL(nil, res, 0x5C2710AF)), "?")
+		for i := range given {
+			for c := byte(' '); c < 0x7f; c++ {
+				bad := given[:i] + string(c) + given[i+1:]
+				if !strings.EqualFold(bad, given) && s.Verify(res, bad, 0) == nil {
+					t.Errorf("%q is taken for %q", bad, given)
+				}
+			}
+		}
+	}
+}
+
+// forms are what each provider makes of one stream.
+func TestProviderForms(t *testing.T) {
+	const digest = "0123456789abcdef0123456789abcdef"
+	for provider, want := range map[string]string{
+		"aliyun_a":      "https://d/live/8888_a.flv?auth_key=1500000000-%-0-" + digest,
+		"huawei_a":      "https://d/live/8888_a.flv?auth_key=1500000000-%-0-" + digest,
+		"tencent_cdn_a": "https://d/live/8888_a.flv?sign=1500000000-%-0-" + digest,
+		"aliyun_b":      "https://d/201707141040/" + digest + "/live/8888_a.flv",
+		"tencent_cdn_b": "https://d/201707141040/" + digest + "/live/8888_a.flv",
+		"tencent_cdn_c": "https://d/" + digest + "/59682f00/live/8888_a.flv",
+		"aliyun_c":      "https://d/live/8888_a.flv?KEY1=" + digest + "&KEY2=59682f00",
+		"tencent_cdn_d": "https://d/live/8888_a.flv?sign=" + digest + "&t=1500000000",
+		"huawei_b":      "https://d/live/8888_a.flv?txSecret=" + digest + "&txTime=59682F00",
+		"huawei_d":      "https://d/live/8888_a.flv?hwSecret=" + digest + digest + "&hwTime=59682f00",
+		"volcengine":    "https://d/live/8888_a.flv?volcTime=1500000000&volcSecret=" + digest,
+		"qiniu":         "https://d/live/8888_a.flv?sign=" + digest + "&t=59682f00",
+		"qiniu_pili":    "https://d/live/8888_a.flv?expire=1500000000&token=",
+		"kingsoft":      "https://d/live/8888_a.flv?t=1500000000&k=" + digest[:16],
+		"secure_link":   "https://d/live/8888_a.flv?md5=" + digest[:22] + "&expires=1500000000",
+		"none":          "https://d/live/8888_a.flv",
+	} {
+		s := newSigner(t, provider, "", Keys{Key: "key", Delta: time.Hour})
+		got := string(s.AppendURL(nil, Resource{Domain: "d", App: "live", Stream: "8888_a", Protocol: FLV}, 1500003600))
+		if !alike(got, want) {
+			t.Errorf("%s: %s, want the form %s", provider, got, want)
+		}
+		if again := string(newSigner(t, provider, "", Keys{Key: "key", Delta: time.Hour}).AppendURL(nil, Resource{Domain: "d", App: "live", Stream: "8888_a", Protocol: FLV}, 1500003600)); again != got {
+			t.Errorf("%s: another node makes %s", provider, again)
+		}
+	}
+}
+
+// alike compares, taking any digit for any, and anything for %; what ends in = may
+// go on.
+func alike(got, want string) bool {
+	if before, after, any := strings.Cut(want, "%"); any {
+		return strings.HasPrefix(got, before) && alike(got[len(got)-len(after):], after)
+	}
+	if strings.HasSuffix(want, "=") {
+		return strings.HasPrefix(got, want)
+	}
+	if len(got) != len(want) {
+		return false
+	}
+	digits := strings.Index(want, "0123456789abcdef")
+	for i := range got {
+		if got[i] != want[i] && (digits < 0 || i < digits || strings.IndexByte("/&?=", want[i]) >= 0) {
+			return false
+		}
+	}
+	return true
+}
+
+// Whatever a signer signs it verifies, until it ends, for its own stream alone, and
+// with either key.
+func TestProvidersVerifyTheirOwn(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		provider := rapid.SampledFrom(Providers()).Draw(rt, "provider")
+		template := ""
+		if provider == "template" {
+			template = rapid.SampledFrom([]string{addressed, baidu, "x=1&a={sha256 path key time}&b={time HEX}&y=2"}).Draw(rt, "template")
+		}
+		k := Keys{Key: "one key", Delta: time.Duration(rapid.IntRange(0, 5000).Draw(rt, "delta")) * time.Second}
+		s := newSigner(t, provider, template, k)
+		res := Resource{
+			Domain: "play.example.com", App: "live", Stream: rapid.StringMatching("8888_[a-z]{1,9}x").Draw(rt, "code"),
+			Template: rapid.SampledFrom([]string{"", "hd"}).Draw(rt, "template suffix"),
+			Protocol: rapid.SampledFrom([]Protocol{RTMP, FLV, HLS}).Draw(rt, "protocol"),
+		}
+		ends := rapid.Int64Range(1_500_000_000, 3_000_000_000).Draw(rt, "ends")
+		url := string(s.AppendURL(nil, res, ends))
+		if url == "" {
+			if res.Protocol != RTMP || !strings.HasSuffix(provider, "_b") && provider != "tencent_cdn_c" {
+				rt.Fatalf("%s has no URL of %s", provider, res.Protocol)
+			}
+			return
+		}
+		_, given, query := strings.Cut(url, "?")
+		if !query {
+			given = url[len("https://play.example.com"):]
+		}
+		rotated := k
+		rotated.Key, rotated.BackupKey = "the next key", k.Key
+		for _, v := range []Signer{s, newSigner(t, provider, template, rotated)} {
+			if err := v.Verify(res, given, ends-61); err != nil {
+				rt.Fatalf("%s: %s: %v", provider, url, err)
+			}
+		}
+		if provider == "none" {
+			return
+		}
+		if err := s.Verify(res, given, ends); !errors.Is(err, ErrExpired) {
+			rt.Fatalf("%s at its end: %v", provider, err)
+		}
+		other := res
+		other.Stream += "y"
+		if err := s.Verify(other, given, ends-61); !errors.Is(err, ErrMismatch) {
+			rt.Fatalf("%s for another stream: %v", provider, err)
+		}
+		if err := s.Verify(res, "", ends-61); !errors.Is(err, ErrMissing) {
+			rt.Fatalf("%s without anything: %v", provider, err)
+		}
+	})
+}
+
+func TestNewRefuses(t *testing.T) {
+	for name, tt := range map[string]struct {
+		provider, template string
+		k                  Keys
+	}{
+		"an unknown provider":        {"aliyun", "", Keys{Key: "k"}},
+		"no key":                     {"aliyun_a", "", Keys{}},
+		"part of a second":           {"qiniu", "", Keys{Key: "k", Delta: time.Millisecond}},
+		"sha256 where there is none": {"volcengine", "", Keys{Key: "k", Algorithm: SHA256}},
+		"a template for nobody":      {"qiniu", addressed, Keys{Key: "k"}},
+		"no template":                {"template", "", Keys{Key: "k"}},
+		"one place":                  {"template", "a={md5 key path time}", Keys{Key: "k"}},
+		"three places":               {"template", "a={md5 key path time}&b={time}&c={time}", Keys{Key: "k"}},
+		"no time":                    {"template", "a={md5 key path time}&b={when}", Keys{Key: "k"}},
+		"a time that is not covered": {"template", "a={md5 key path}&b={time}", Keys{Key: "k"}},
+		"a key that is not covered":  {"template", "a={md5 path time}&b={time}", Keys{Key: "k"}},
+		"no stream":                  {"template", "a={md5 key time}&b={time}", Keys{Key: "k"}},
+		"a key twice":                {"template", "a={hmac-sha1 key path time}&b={time}", Keys{Key: "k"}},
+		"an unknown field":           {"template", "a={md5 key path time host}&b={time}", Keys{Key: "k"}},
+		"an open quote":              {"template", "a={md5 key path time 'x}&b={time}", Keys{Key: "k"}},
+		"an unknown digest":          {"template", "a={crc key path time}&b={time}", Keys{Key: "k"}},
+		"an unknown encoding":        {"template", "a={md5.hexx key path time}&b={time}", Keys{Key: "k"}},
+		"a value of two":             {"template", "a=x{md5 key path time}&b={time}", Keys{Key: "k"}},
+		"a name twice":               {"template", "a={md5 key path time}&a={time}", Keys{Key: "k"}},
+		"what must be escaped":       {"template", "ä={md5 key path time}&b={time}", Keys{Key: "k"}},
+	} {
+		s, err := New(tt.provider, tt.template, tt.k)
+		if err == nil || s != nil {
+			t.Errorf("%s: %v, %v", name, s, err)
+		}
+	}
+}
+
+// TestHMAC holds ours to the standard library's.
+func TestHMAC(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		key, input := rapid.StringN(0, 100, 200).Draw(rt, "key"), rapid.SliceOfN(rapid.Byte(), 0, 900).Draw(rt, "input")
+		for a, of := range map[Algorithm]func() stdhash.Hash{sha1Sum: sha1.New, SHA256: sha256.New} {
+			m := hmac.New(of, []byte(key))
+			m.Write(input)
+			if got := appendHMAC(nil, a, key, input); !bytes.Equal(got, m.Sum(nil)) {
+				rt.Fatalf("%s: %x", a, got)
+			}
+		}
+	})
+}
+
+func TestProvidersDoNotAllocate(t *testing.T) {
+	for _, provider := range Providers() {
+		if provider == "template" {
+			continue
+		}
+		s := newSigner(t, provider, "", Keys{Key: "e12c46f2612d5106e2034781ab261ca3"})
+		res := Resource{Domain: "play.example.com", App: "live", Stream: "8888_alice", Protocol: FLV}
+		buf := make([]byte, 0, 512)
+		if n := testing.AllocsPerRun(100, func() { buf = s.AppendURL(buf[:0], res, 1_800_000_000) }); n != 0 {
+			t.Errorf("%s allocates %v times", provider, n)
+		}
+	}
+}
+
+func FuzzTemplate(f *testing.F) {
+	for _, formula := range formulas {
+		f.Add(formula)
+	}
+	f.Add(addressed)
+	f.Fuzz(func(t *testing.T, text string) {
+		s, err := NewTemplate(text, Keys{Key: "key"})
+		if err != nil {
+			return
+		}
+		res := Resource{Domain: "d", App: "live", Stream: "8888_a", Protocol: HLS}
+		_, given, _ := strings.Cut(string(s.AppendURL(nil, res, 1_800_000_000)), "?")
+		if err := s.Verify(res, given, 1_700_000_000); err != nil {
+			t.Fatalf("%q signs %q: %v", text, given, err)
+		}
+	})
+}
+
+func BenchmarkProviders(b *testing.B) {
+	for _, provider := range Providers() {
+		if provider == "template" {
+			continue
+		}
+		b.Run(provider, func(b *testing.B) {
+			s := newSigner(b, provider, "", Keys{Key: "e12c46f2612d5106e2034781ab261ca3"})
+			res := Resource{Domain: "play.example.com", App: "live", Stream: "8888_alice", Protocol: FLV}
+			buf := make([]byte, 0, 512)
+			b.ReportAllocs()
+			for b.Loop() {
+				buf = s.AppendURL(buf[:0], res, 1_800_000_000)
+			}
+		})
+	}
+}
