@@ -118,7 +118,8 @@ func (s *server) witness(ctx context.Context, p *provider, ev *hooks.Event, peer
 // mayPlay lets somebody watch a stream that is live, under a play URL of this
 // server's own.
 func (s *server) mayPlay(st *presence.Stream, ev *hooks.Event) (result string, e *wire.Error) {
-	if err := s.now().playSigner.Verify(ev.Code, ev.Query, time.Now().Unix()); err != nil {
+	l := s.now()
+	if err := l.player.Verify(signing.Resource{App: l.cfg.Play.App, Stream: ev.Code}, ev.Query, time.Now().Unix()); err != nil {
 		return callbackSignature, refuseSignature(ev, err)
 	}
 	if st == nil {
@@ -190,7 +191,8 @@ func (s *server) pushed(ctx context.Context, p *provider, st *presence.Stream, e
 // verifyPush checks the query of a push URL; one that has begun may be past its
 // end.
 func (s *server) verifyPush(code, query string, begun bool) error {
-	err := s.now().pushSigner.Verify(code, query, time.Now().Unix())
+	l := s.now()
+	err := l.pushSigner.Verify(signing.Resource{App: l.cfg.Push.App, Stream: code, Protocol: signing.RTMP, Push: true}, query, time.Now().Unix())
 	s.metrics.verified(err)
 	if begun && errors.Is(err, signing.ErrExpired) {
 		return nil

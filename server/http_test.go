@@ -12,6 +12,7 @@ import (
 	"onair/hub/wire"
 	"onair/presence"
 	"onair/server/auth"
+	"onair/signing"
 )
 
 // answer is what an HTTP call came to.
@@ -524,7 +525,7 @@ func TestSignOverHTTP(t *testing.T) {
 			t.Errorf("%+v", a)
 		}
 		_, query, _ := strings.Cut(a.Push.RTMP, "?")
-		if err := s.s.now().pushSigner.Verify("anything-7", query, time.Now().Unix()); err != nil {
+		if err := s.s.now().pushSigner.Verify(signing.Resource{Stream: "anything-7"}, query, time.Now().Unix()); err != nil {
 			t.Errorf("%s: %v", a.Push.RTMP, err)
 		}
 		s.call("POST", "/v1/sign", back, `{"code":"8888_a"}`).is(200)

@@ -15,9 +15,9 @@ type live struct {
 	cfg        *config.Config
 	tokens     *auth.Verifier
 	pushSigner signing.Signer
-	playSigner signing.Signer
 	pusher     *signing.Pusher
 	player     *signing.Player
+	playback   *signing.Playback  // nil: recordings are not played from here
 	forget     context.CancelFunc // ends what refreshes the keys of tokens
 }
 

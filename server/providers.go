@@ -61,7 +61,9 @@ var providers = []*provider{
 	{
 		name: "mediamtx", config: func(h *config.Hooks) config.Hook { return h.MediaMTX }, long: longCallback,
 		events: []string{"available", "unavailable", "record"},
-		read:   func(_ *config.Hooks, event string, body []byte) (hooks.Event, error) { return hooks.MediaMTX(event, body) },
+		read: func(_ *config.Hooks, event string, body []byte) (hooks.Event, error) {
+			return hooks.MediaMTX(event, body)
+		},
 		agree:  func(w http.ResponseWriter) { writeJSON(w, []byte(`{}`)) },
 		refuse: writeProblem,
 	},

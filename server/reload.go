@@ -13,7 +13,8 @@ import (
 // reloaded are the keys, and the beginnings of keys, that a reload takes over.
 // All others need a restart.
 var reloaded = []string{
-	"auth.", "viewer.anonymous", "push.key", "push.backup_key", "play.key", "play.backup_key", "hooks.",
+	"auth.", "viewer.anonymous", "push.key", "push.backup_key", "play.key", "play.backup_key", "play.keys", "play.backup_keys",
+	"play.domain", "play.provider", "play.providers", "play.template", "vod.", "hooks.",
 	"tls.", "proxies", "origins", "cors", "log.level", "limits.",
 }
 
@@ -32,6 +33,9 @@ func merge(was, is *config.Config) (*config.Config, error) {
 	next.TLS, next.Proxies, next.Origins, next.CORS = is.TLS, is.Proxies, is.Origins, is.CORS
 	next.Push.Key, next.Push.BackupKey = is.Push.Key, is.Push.BackupKey
 	next.Play.Key, next.Play.BackupKey = is.Play.Key, is.Play.BackupKey
+	next.Play.Keys, next.Play.BackupKeys, next.Play.Domains = is.Play.Keys, is.Play.BackupKeys, is.Play.Domains
+	next.Play.Provider, next.Play.Providers, next.Play.Template = is.Play.Provider, is.Play.Providers, is.Play.Template
+	next.VOD = is.VOD
 	next.Log.Level, next.Limits = is.Log.Level, is.Limits
 	next.Limits.Batch = was.Limits.Batch
 	for _, key := range is.Development {

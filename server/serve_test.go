@@ -81,7 +81,7 @@ func serveStepped(t *testing.T, step func() time.Duration) *testServer {
 	return serveLog(t, presencetest.Stepped(openMemory(t), step))
 }
 
-func openMemory(t *testing.T) presence.Log {
+func openMemory(t *testing.T) store {
 	t.Helper()
 	log, err := embedded.Open(embedded.Options{Dir: "memory"})
 	if err != nil {
@@ -90,13 +90,30 @@ func openMemory(t *testing.T) presence.Log {
 	return log
 }
 
-func serveLog(t *testing.T, store presence.Log, flags ...string) *testServer {
+func serveLog(t *testing.T, home presence.Log, flags ...string) *testServer {
 	t.Helper()
-	return serveOn(t, store, false, flags...)
+	return serveOn(t, home, false, flags...)
+}
+
+// shelved is a log with an archive of its own.
+type shelved struct {
+	presence.Log
+	presence.Archive
+}
+
+// asStore gives a log that has none an archive in memory.
+func asStore(t *testing.T, log presence.Log) store {
+	t.Helper()
+	if s, ok := log.(store); ok {
+		return s
+	}
+	shelf := openMemory(t)
+	t.Cleanup(func() { shelf.Close() })
+	return shelved{log, shelf}
 }
 
 // serveOn starts a server on a log that is shared, or not.
-func serveOn(t *testing.T, store presence.Log, shared bool, flags ...string) *testServer {
+func serveOn(t *testing.T, home presence.Log, shared bool, flags ...string) *testServer {
 	t.Helper()
 	s := &testServer{t: t, public: sockettest.Listen(), host: "server", secret: processSecret}
 	args := append([]string{
@@ -107,7 +124,7 @@ func serveOn(t *testing.T, store presence.Log, shared bool, flags ...string) *te
 		t.Fatal(err)
 	}
 	logger, level := newLogger(cfg, s)
-	if s.s, err = newServer(t.Context(), cfg, store, shared, prometheus.NewRegistry(), logger, level); err != nil {
+	if s.s, err = newServer(t.Context(), cfg, asStore(t, home), shared, prometheus.NewRegistry(), logger, level); err != nil {
 		t.Fatal(err)
 	}
 	ops := sockettest.Listen()

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -29,11 +30,12 @@ func newVerifier(ctx context.Context, cfg *config.Config, log zerolog.Logger) (*
 
 // sign makes what signs push and play URLs.
 func (l *live) sign(cfg *config.Config) error {
-	signer, err := signing.NewTencent(signing.TencentConfig{
-		Key: cfg.Push.Key.Reveal(), BackupKey: cfg.Push.BackupKey.Reveal(), Algorithm: signing.Algorithm(cfg.Push.Algorithm),
+	signer, err := signing.New(cfg.Push.Provider, cfg.Push.Template, signing.Keys{
+		Key: cfg.Push.Key.Reveal(), BackupKey: cfg.Push.BackupKey.Reveal(), Delta: cfg.Push.Delta,
+		Algorithm: algorithm(cfg.Push.Provider, cfg.Push.Algorithm),
 	})
 	if err != nil {
-		return fmt.Errorf("push: %w", err)
+		return fmt.Errorf("push.provider: %w", err)
 	}
 	l.pushSigner = signer
 	l.pusher, err = signing.NewPusher(signing.PusherConfig{
@@ -42,26 +44,54 @@ func (l *live) sign(cfg *config.Config) error {
 	if err != nil {
 		return fmt.Errorf("push: %w", err)
 	}
-	signer, err = signing.NewTencent(signing.TencentConfig{
-		Key: cfg.Play.Key.Reveal(), BackupKey: cfg.Play.BackupKey.Reveal(), Algorithm: signing.Algorithm(cfg.Play.Algorithm),
-		Delta: cfg.Play.Delta,
+	if err := l.signPlay(&cfg.Play); err != nil {
+		return err
+	}
+	if cfg.VOD.Provider == "none" {
+		return nil
+	}
+	l.playback, err = signing.NewPlayback(signing.PlaybackConfig{
+		Provider: cfg.VOD.Provider, Key: cfg.VOD.Key.Reveal(), Base: cfg.VOD.Domain, Root: cfg.VOD.Root,
 	})
 	if err != nil {
-		return fmt.Errorf("play: %w", err)
+		return fmt.Errorf("vod: %w", err)
 	}
-	l.playSigner = signer
+	return nil
+}
+
+// algorithm is what a provider is told of the one that is configured: only some let
+// one choose.
+func algorithm(provider, name string) signing.Algorithm {
+	if provider == "tencent" || provider == "huawei_b" || name == string(signing.SHA256) {
+		return signing.Algorithm(name)
+	}
+	return ""
+}
+
+// signPlay makes what signs play URLs, for each domain as is configured for it.
+func (l *live) signPlay(cfg *config.Play) (err error) {
 	pc := signing.PlayerConfig{
-		Signer: signer, App: cfg.Play.App, TTL: cfg.Play.TTL, Templates: cfg.Play.Templates,
-		Scheme: cfg.Play.Scheme, Ports: map[signing.Protocol]int{},
+		App: cfg.App, TTL: cfg.TTL, Templates: cfg.Templates, Scheme: cfg.Scheme, Ports: map[signing.Protocol]int{},
 	}
-	for proto, port := range cfg.Play.Ports {
+	for proto, port := range cfg.Ports {
 		pc.Ports[signing.Protocol(proto)] = port
 	}
-	for _, d := range cfg.Play.Domains {
-		pc.Domains = append(pc.Domains, signing.Domain{Name: d.Name, Weight: d.Weight})
-	}
-	for _, p := range cfg.Play.Protocols {
+	for _, p := range cfg.Protocols {
 		pc.Protocols = append(pc.Protocols, signing.Protocol(p))
+	}
+	for _, d := range cfg.Domains {
+		provider, template := cmp.Or(cfg.Providers[d.Name], cfg.Provider), ""
+		if provider == "template" {
+			template = cfg.Template
+		}
+		signer, err := signing.New(provider, template, signing.Keys{
+			Key: cmp.Or(cfg.Keys[d.Name], cfg.Key).Reveal(), BackupKey: cmp.Or(cfg.BackupKeys[d.Name], cfg.BackupKey).Reveal(),
+			Delta: cfg.Delta, Algorithm: algorithm(provider, cfg.Algorithm),
+		})
+		if err != nil {
+			return fmt.Errorf("play.provider: of %s: %w", d.Name, err)
+		}
+		pc.Domains = append(pc.Domains, signing.Domain{Name: d.Name, Weight: d.Weight, Signer: signer})
 	}
 	if l.player, err = signing.NewPlayer(pc); err != nil {
 		return fmt.Errorf("play: %w", err)
@@ -70,8 +100,8 @@ func (l *live) sign(cfg *config.Config) error {
 }
 
 // hubSigner lets views put play URLs into entries. After a reload they are
-// signed with the new key; those that viewers have stay as they are until they
-// would be renewed anyway.
+// signed with the new key, for the new domain; those that viewers have stay as they
+// are until they would be renewed anyway.
 type hubSigner struct {
 	server *server
 	signed prometheus.Counter

@@ -162,7 +162,7 @@ func (n *simNode) run() {
 	logger := zerolog.New(nodeLog{w, n}).Level(zerolog.InfoLevel)
 	o := w.snapshots
 	o.Client, o.Logger = n.link.Client(), logger
-	log := &watched{Log: redislog.Open(o), node: n}
+	log := &watched{store: redislog.Open(o), node: n}
 	s, err := newServer(n.ctx, &cfg, log, true, prometheus.NewRegistry(), logger, new(logLevel))
 	if err != nil {
 		log.Close()
@@ -332,12 +332,12 @@ func (c *hostConn) Close() error {
 
 // watched tells the oracle of every entry that a node applies.
 type watched struct {
-	presence.Log
+	store
 	node *simNode
 }
 
 func (l *watched) Load(ctx context.Context, have *presence.Registry) (*presence.Registry, uint64, error) {
-	r, head, err := l.Log.Load(ctx, have)
+	r, head, err := l.store.Load(ctx, have)
 	if err == nil {
 		l.node.host.w.oracle.loaded(l.node, r)
 	}
@@ -345,7 +345,7 @@ func (l *watched) Load(ctx context.Context, have *presence.Registry) (*presence.
 }
 
 func (l *watched) Applied(r *presence.Registry, e presence.Entry) {
-	l.Log.Applied(r, e)
+	l.store.Applied(r, e)
 	l.node.host.w.oracle.applied(l.node, r, e)
 }
 

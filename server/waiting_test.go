@@ -16,7 +16,7 @@ import (
 )
 
 // awayLog is a log that does not answer.
-type awayLog struct{ presence.Log }
+type awayLog struct{ store }
 
 func (awayLog) Load(ctx context.Context, _ *presence.Registry) (*presence.Registry, uint64, error) {
 	<-ctx.Done()

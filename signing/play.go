@@ -79,10 +79,10 @@ func NewPlayer(c PlayerConfig) (*Player, error) {
 }
 
 func checkPlayer(c *PlayerConfig) error {
-	if err := checkSigner(c.Signer); err != nil {
-		return err
-	}
 	for _, d := range c.Domains {
+		if c.Signer == nil && d.Signer == nil {
+			return checkSigner(nil)
+		}
 		if err := checkPlace(d.Name, c.App); err != nil {
 			return err
 		}

@@ -30,6 +30,7 @@ type Config struct {
 	Settings  Settings
 	Push      Push
 	Play      Play
+	VOD       VOD
 	Hooks     Hooks
 	Liveness  Liveness
 
@@ -97,6 +98,8 @@ type Push struct {
 	Key       Secret
 	BackupKey Secret
 	TTL       time.Duration
+	Delta     time.Duration
+	Template  string
 	Algorithm string
 }
 
@@ -113,7 +116,22 @@ type Play struct {
 	Delta     time.Duration
 	Protocols []string
 	Templates map[string]string
+	Template  string
 	Algorithm string
+
+	// By domain, where they are not those above.
+	Providers  map[string]string
+	Keys       map[string]Secret
+	BackupKeys map[string]Secret
+}
+
+// VOD is how the URLs of recordings are made.
+type VOD struct {
+	Provider string // none, plain, tencent or secure_link
+	Key      Secret
+	TTL      time.Duration
+	Domain   string
+	Root     string
 }
 
 // Weighted is a name with its share of the streams.

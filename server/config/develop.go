@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/hex"
 	"os"
@@ -29,11 +30,11 @@ func (c *Config) develop() {
 		c.Auth.Secret = Secret(random(32))
 		c.Development = append(c.Development, "auth.secret")
 	}
-	if c.Push.Key == "" {
+	if c.Push.Key == "" && c.Push.Provider != "none" {
 		c.Push.Key = Secret(random(16))
 		c.Development = append(c.Development, "push.key")
 	}
-	if c.Play.Key == "" {
+	if c.Play.Key == "" && c.playNeedsKey() {
 		c.Play.Key = Secret(random(16))
 		c.Development = append(c.Development, "play.key")
 	}
@@ -41,6 +42,16 @@ func (c *Config) develop() {
 		c.CodeKey = Secret(random(16))
 		c.Development = append(c.Development, "code_key")
 	}
+}
+
+// playNeedsKey reports whether a play domain is signed for with play.key.
+func (c *Config) playNeedsKey() bool {
+	for _, d := range c.Play.Domains {
+		if c.Play.Keys[d.Name] == "" && cmp.Or(c.Play.Providers[d.Name], c.Play.Provider) != "none" {
+			return true
+		}
+	}
+	return false
 }
 
 // random is n random bytes in hexadecimal digits.

@@ -2,6 +2,7 @@ package config
 
 import (
 	"net/netip"
+	"strings"
 	"time"
 )
 
@@ -41,7 +42,7 @@ var keys = []key{
 	{"log.level", "info", "debug, info, warn or error", plain, setLevel},
 	{"log.format", "", "console or json; empty: console on a terminal, else json", plain, oneOf(func(c *Config) *string { return &c.Log.Format }, "", "console", "json")},
 	{"auth.secret", "", "HS256 key that signs tokens, at least 32 bytes; empty: made up for development", inFile | hidden, secret(func(c *Config) *Secret { return &c.Auth.Secret })},
-	{"auth.secrets", "", "several HS256 keys by kid, for rotation: kid=secret,kid=secret", inFile | pairs | hidden, setSecrets},
+	{"auth.secrets", "", "several HS256 keys by kid, for rotation: kid=secret,kid=secret", inFile | pairs | hidden, secrets(func(c *Config) *map[string]Secret { return &c.Auth.Secrets })},
 	{"auth.jwks_url", "", "URL of a JWK set with keys that sign tokens", plain, text(func(c *Config) *string { return &c.Auth.JWKSURL })},
 	{"auth.public_key", "", "PEM of an RSA, ECDSA or Ed25519 public key", inFile, text(func(c *Config) *string { return &c.Auth.PublicKey })},
 	{"auth.issuer", "", "what tokens must name as iss; empty: not checked", plain, text(func(c *Config) *string { return &c.Auth.Issuer })},
@@ -57,14 +58,20 @@ var keys = []key{
 	{"heartbeat.missed", "3", "missed beats that end a session", plain, number(func(c *Config) *int { return &c.Heartbeat.Missed })},
 	{"heartbeat.grace", "", "time for the network after a beat is due; empty: a tenth of the interval, at most 5s", plain, optional(duration(func(c *Config) *time.Duration { return &c.Heartbeat.Grace }))},
 	{"settings.revision", "1", "raise it when heartbeat, takeover, list.show or liveness change, which all nodes share", plain, number(func(c *Config) *int64 { return &c.Settings.Revision })},
-	{"push.provider", "tencent", "who takes the push", plain, oneOf(func(c *Config) *string { return &c.Push.Provider }, "tencent")},
+	{"push.provider", "tencent", "who takes the push: " + strings.Join(Signers, ", "), plain, oneOf(func(c *Config) *string { return &c.Push.Provider }, Signers...)},
+	{"push.template", "", "formula of the provider template: sign={md5 key path time}&t={time hex}", plain, text(func(c *Config) *string { return &c.Push.Template })},
 	{"push.domain", "{bizid}.livepush.myqcloud.com", "domain of push URLs", plain, text(func(c *Config) *string { return &c.Push.Domain })},
 	{"push.app", "live", "path of push URLs", plain, text(func(c *Config) *string { return &c.Push.App })},
 	{"push.key", "", "key that signs push URLs; empty: made up for development", inFile | hidden, secret(func(c *Config) *Secret { return &c.Push.Key })},
 	{"push.backup_key", "", "second key that is accepted", inFile | hidden, secret(func(c *Config) *Secret { return &c.Push.BackupKey })},
 	{"push.ttl", "24h", "how long a push may begin; too short: reconnects fail, too long: a leaked URL lives on", plain, duration(func(c *Config) *time.Duration { return &c.Push.TTL })},
+	{"push.delta", "0s", "validity that the push domain adds to the time in a URL", plain, duration(func(c *Config) *time.Duration { return &c.Push.Delta })},
 	{"push.algorithm", "md5", "md5 or sha256", plain, oneOf(func(c *Config) *string { return &c.Push.Algorithm }, "md5", "sha256")},
-	{"play.provider", "tencent", "who serves the play URLs", plain, oneOf(func(c *Config) *string { return &c.Play.Provider }, "tencent")},
+	{"play.provider", "tencent", "who serves the play URLs: as push.provider", plain, oneOf(func(c *Config) *string { return &c.Play.Provider }, Signers...)},
+	{"play.template", "", "formula of the provider template, as push.template", plain, text(func(c *Config) *string { return &c.Play.Template })},
+	{"play.providers", "", "providers of play domains where they are not play.provider: b.example.com=aliyun_a", pairs, setProviders},
+	{"play.keys", "", "keys of play domains where they are not play.key: b.example.com=KEY", inFile | pairs | hidden, secrets(func(c *Config) *map[string]Secret { return &c.Play.Keys })},
+	{"play.backup_keys", "", "second keys of play domains that are accepted", inFile | pairs | hidden, secrets(func(c *Config) *map[string]Secret { return &c.Play.BackupKeys })},
 	{"play.domain", "{bizid}.liveplay.myqcloud.com", "domains of play URLs, with weights where there are several: a.example.com=3,b.example.com=1", list | pairs, setDomains},
 	{"play.app", "live", "path of play URLs", plain, text(func(c *Config) *string { return &c.Play.App })},
 	{"play.scheme", "https", "scheme of FLV and HLS play URLs: https or http", plain, oneOf(func(c *Config) *string { return &c.Play.Scheme }, "https", "http")},
@@ -76,6 +83,11 @@ var keys = []key{
 	{"play.protocols", "rtmp,flv,hls", "protocols of play URLs: rtmp, flv, hls, webrtc", list, texts(func(c *Config) *[]string { return &c.Play.Protocols }, "rtmp", "flv", "hls", "webrtc")},
 	{"play.templates", "", "transcoding suffixes by name: hd=550,sd=900", pairs, setTemplates},
 	{"play.algorithm", "md5", "md5 or sha256", plain, oneOf(func(c *Config) *string { return &c.Play.Algorithm }, "md5", "sha256")},
+	{"vod.provider", "none", "who plays recordings: none, plain, tencent (VOD) or secure_link (nginx)", plain, oneOf(func(c *Config) *string { return &c.VOD.Provider }, "none", "plain", "tencent", "secure_link")},
+	{"vod.key", "", "key that signs playback URLs", inFile | hidden, secret(func(c *Config) *Secret { return &c.VOD.Key })},
+	{"vod.ttl", "2h", "how long a playback URL holds", plain, duration(func(c *Config) *time.Duration { return &c.VOD.TTL })},
+	{"vod.domain", "", "where recordings are played from, such as https://vod.example.com; empty: where the provider says that they lie", plain, link(func(c *Config) *string { return &c.VOD.Domain })},
+	{"vod.root", "", "what the paths of a media server's files begin with, and playback URLs do not", plain, text(func(c *Config) *string { return &c.VOD.Root })},
 	{"hooks.tencent.enabled", "false", "event callbacks of Tencent Cloud Live at /v1/hooks/tencent", plain, boolean(func(c *Config) *bool { return &c.Hooks.Tencent.Enabled })},
 	{"hooks.tencent.key", "", "key that signs them, as in the console's callback template", inFile | hidden, secret(func(c *Config) *Secret { return &c.Hooks.TencentKey })},
 	{"hooks.tencent.secret", "", "path segment that they must have: /v1/hooks/tencent/SECRET; their signature does not cover what they say", inFile | hidden, secret(func(c *Config) *Secret { return &c.Hooks.Tencent.Secret })},
