@@ -33,6 +33,12 @@ type EffectID [16]byte
 // String gives 32 hexadecimal digits.
 func (id EffectID) String() string { return hex.EncodeToString(id[:]) }
 
+// ParseEffectID reads what String gives.
+func ParseEffectID(text string) (id EffectID, ok bool) {
+	n, err := hex.Decode(id[:], []byte(text[:min(len(text), 2*len(id))]))
+	return id, err == nil && n == len(id) && id.String() == text
+}
+
 // EffectKind is what has happened.
 type EffectKind uint8
 

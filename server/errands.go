@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"slices"
+	"sync"
 	"time"
 
 	"onair/presence"
+	"onair/server/webhooks"
 )
 
 // errandsEvery is how often the keeper looks into the outbox.
@@ -18,6 +20,7 @@ type errands struct {
 	// Static after construction.
 	server  *server
 	settled chan settlement // by whoever does a part
+	pump    *webhooks.Pump  // nil: the back end is not told
 
 	// Owned by run.
 	from  uint64 // the number of the first effect that was not looked at
@@ -35,6 +38,22 @@ type errand struct {
 	why   string // one was given up
 }
 
+// tells reports whether the back end is told of a kind of effects.
+func (s *server) tells(kind presence.EffectKind) bool {
+	return slices.Contains(s.cfg.Webhooks.Events, effectNames[kind])
+}
+
+// webhookOf is what the back end is told of an effect.
+func webhookOf(e *presence.Effect) webhooks.Event {
+	w := webhooks.Event{ID: e.ID.String(), Type: webhooks.Type(effectNames[e.Kind]), Time: e.At, Recording: e.Recording}
+	if e.Ended != nil {
+		w.Ended = e.Ended
+	} else {
+		w.Stream = e.Stream
+	}
+	return w
+}
+
 // settlement is what became of a part of an errand.
 type settlement struct {
 	id  presence.EffectID
@@ -44,6 +63,16 @@ type settlement struct {
 // runErrands empties the outbox until ctx ends.
 func (s *server) runErrands(ctx context.Context) {
 	x := &errands{server: s, settled: make(chan settlement, 64), open: map[presence.EffectID]*errand{}}
+	var helpers sync.WaitGroup
+	defer helpers.Wait()
+	if s.webhooks != nil {
+		x.pump = s.webhooks.Pump(func(id string, dead bool, why string) {
+			if e, ok := presence.ParseEffectID(id); ok {
+				x.report(ctx, settlement{e, why})
+			}
+		})
+		helpers.Go(func() { x.pump.Run(ctx) })
+	}
 	tick := time.NewTicker(errandsEvery)
 	defer tick.Stop()
 	for {
@@ -55,7 +84,9 @@ func (s *server) runErrands(ctx context.Context) {
 			continue
 		case <-tick.C:
 		}
-		x.gather()
+		for _, e := range x.gather() {
+			x.begin(ctx, &helpers, e)
+		}
 		x.archive(ctx)
 	}
 }
@@ -65,7 +96,7 @@ const manyErrands = 1000
 
 // gather takes up what has come into the outbox. After the list was rebuilt all
 // is looked at again: effects may have other numbers now, or be there again.
-func (x *errands) gather() {
+func (x *errands) gather() (fresh []*errand) {
 	if now := x.server.rebuilds.Load(); now != x.since {
 		x.from, x.since = 0, now
 	}
@@ -81,20 +112,41 @@ func (x *errands) gather() {
 	})
 	for _, e := range found {
 		if x.open[e.ID] == nil {
-			x.begin(&errand{Effect: e})
+			x.open[e.ID] = &errand{Effect: e}
+			fresh = append(fresh, x.open[e.ID])
 		}
 	}
+	return fresh
 }
 
 // begin hands an effect to everybody whom it is for.
-func (x *errands) begin(e *errand) {
-	x.open[e.ID] = e
+func (x *errands) begin(ctx context.Context, helpers *sync.WaitGroup, e *errand) {
 	if e.Recording != nil {
 		e.parts++
 		x.file, x.filed = append(x.file, *e.Recording), append(x.filed, e.ID)
 	}
+	if x.pump != nil && x.server.tells(e.Kind) {
+		e.parts++
+		x.pump.Offer(webhookOf(e.Effect))
+	}
+	if do := x.server.moderation(e.Effect); do != nil {
+		e.parts++
+		helpers.Go(func() {
+			if why := x.server.insist(ctx, e.Effect, do); ctx.Err() == nil {
+				x.report(ctx, settlement{e.ID, why})
+			}
+		})
+	}
 	if e.parts == 0 {
 		x.conclude(e)
+	}
+}
+
+// report hands in what became of a part.
+func (x *errands) report(ctx context.Context, d settlement) {
+	select {
+	case x.settled <- d:
+	case <-ctx.Done(): // the next keeper does it again
 	}
 }
 

@@ -30,15 +30,16 @@ var allowed = map[string]struct {
 		[]string{"onair/presence", "onair/hub", "onair/hub/wire", "onair/hub/socket"},
 		"it measures the hub without the server",
 	},
-	"onair/server/config": {nil, "configuration is data"},
-	"onair/server/hooks":  {nil, "an adapter reads bodies and nothing more"},
-	"onair/server/auth":   {nil, "tokens are checked without the rest"},
-	"onair/web":           {nil, "pages are files"},
-	"onair/deploy/demo":   {[]string{"onair/hub/wire"}, "a client, which starts the built server"},
-	"onair/loadtest":      {[]string{"onair/hub/wire"}, "what shares code with the server shares its mistakes"},
+	"onair/server/config":   {nil, "configuration is data"},
+	"onair/server/hooks":    {nil, "an adapter reads bodies and nothing more"},
+	"onair/server/webhooks": {[]string{"onair/presence"}, "what is told is what happened to the list"},
+	"onair/server/auth":     {nil, "tokens are checked without the rest"},
+	"onair/web":             {nil, "pages are files"},
+	"onair/deploy/demo":     {[]string{"onair/hub/wire"}, "a client, which starts the built server"},
+	"onair/loadtest":        {[]string{"onair/hub/wire"}, "what shares code with the server shares its mistakes"},
 	"onair/server": {[]string{
 		"onair/presence", "onair/presence/embedded", "onair/presence/redislog", "onair/signing", "onair/hub", "onair/hub/wire", "onair/hub/socket",
-		"onair/server/config", "onair/server/auth", "onair/server/hooks", "onair/web",
+		"onair/server/config", "onair/server/auth", "onair/server/hooks", "onair/server/webhooks", "onair/web",
 	}, "everything is wired here"},
 }
 

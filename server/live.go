@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"reflect"
 
 	"onair/server/auth"
 	"onair/server/config"
+	"onair/server/webhooks"
 	"onair/signing"
 )
 
@@ -18,6 +20,7 @@ type live struct {
 	pusher     *signing.Pusher
 	player     *signing.Player
 	playback   *signing.Playback  // nil: recordings are not played from here
+	target     *webhooks.Target   // nil: the back end is not told
 	forget     context.CancelFunc // ends what refreshes the keys of tokens
 }
 
@@ -29,6 +32,16 @@ func newLive(ctx context.Context, s *server, cfg *config.Config, was *live) (*li
 	l := &live{cfg: cfg}
 	if err := l.sign(cfg); err != nil {
 		return nil, usageError{err}
+	}
+	if cfg.Webhooks.URL != "" {
+		c := webhooks.TargetConfig{URL: cfg.Webhooks.URL}
+		for _, s := range cfg.Webhooks.Secrets {
+			c.Secrets = append(c.Secrets, s.Reveal())
+		}
+		var err error
+		if l.target, err = webhooks.NewTarget(c); err != nil {
+			return nil, usageError{fmt.Errorf("webhooks.secret: %w", err)}
+		}
 	}
 	if was != nil && reflect.DeepEqual(was.cfg.Auth, cfg.Auth) {
 		l.tokens, l.forget = was.tokens, was.forget

@@ -61,6 +61,9 @@ func (l liveCode) ambiguous() bool {
 		!strings.HasSuffix(l.template, "}") && signing.EndsInHexDigit(l.template) && strings.Contains(l.template, "{anchor}")
 }
 
+// bySession reports whether each session has a code of its own.
+func (l liveCode) bySession() bool { return strings.Contains(l.template, "{session}") }
+
 func isCode(s string) bool {
 	return s != "" && len(s) <= maxCode && !strings.ContainsFunc(s, notInCode)
 }

@@ -32,6 +32,8 @@ type metrics struct {
 	verifications *prometheus.CounterVec
 	callbacks     *prometheus.CounterVec
 
+	moderations *prometheus.CounterVec
+
 	reloads     *prometheus.CounterVec
 	certificate prometheus.Gauge
 }
@@ -77,6 +79,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		signed:        counters("onair_signed_urls_total", "URLs that were signed, by use.", "use"),
 		verifications: counters("onair_push_verifications_total", "Signatures of pushes that were checked, by result.", "result"),
 		callbacks:     counters("onair_callbacks_total", "Callbacks of clouds and media servers, by event and by what became of them.", "provider", "event", "result"),
+		moderations:   counters("onair_moderations_total", "What the provider was told to do for kicks and bans, by event and by whether it did.", "event", "result"),
 		reloads:       counters("onair_config_reloads_total", "Reloads of the configuration, by result.", "result"),
 		certificate: f.NewGauge(prometheus.GaugeOpts{
 			Name: "onair_tls_certificate_expiry_timestamp_seconds", Help: "When the certificate that is served ends; 0: TLS does not end here.",

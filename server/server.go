@@ -21,22 +21,25 @@ import (
 	"onair/hub/wire"
 	"onair/presence"
 	"onair/server/config"
+	"onair/server/webhooks"
 )
 
 // server is one node with all its parts. Build it with newServer, let it
 // serve, and it is done when serve returns.
 type server struct {
 	// Static after newServer.
-	cfg     *config.Config
-	log     zerolog.Logger
-	reg     *prometheus.Registry
-	metrics *metrics
-	store   store
-	shared  bool           // the log is one that may lose its tail
-	node    *presence.Node // since join
-	hub     *hub.Hub
-	holders *holders
-	gate    *gate
+	cfg       *config.Config
+	log       zerolog.Logger
+	reg       *prometheus.Registry
+	metrics   *metrics
+	store     store
+	shared    bool           // the log is one that may lose its tail
+	node      *presence.Node // since join
+	hub       *hub.Hub
+	holders   *holders
+	gate      *gate
+	webhooks  *webhooks.Sender // nil: the back end is not told
+	moderator moderator        // nil: nobody is told of kicks and bans
 	// confirm asks the cloud whether something is pushed under a live code, within
 	// the rate of polls; nil: there is nobody to ask.
 	confirm func(ctx context.Context, code string) (online bool, err error)
@@ -80,6 +83,11 @@ func newServer(
 		if s.certificate, err = newCertificate(cfg.TLS.Cert, cfg.TLS.Key, s.metrics, log); err != nil {
 			return nil, usageError{err}
 		}
+	}
+	if cfg.Webhooks.URL != "" {
+		s.webhooks = webhooks.New(webhooks.Options{
+			Target: func() *webhooks.Target { return s.now().target }, Retry: cfg.Webhooks.Retry, Logger: log, Metrics: reg,
+		})
 	}
 	s.hub = hub.New(hub.Options{
 		Lists: cfg.Lists, Tick: cfg.Hub.Tick, Counters: cfg.Hub.Counters, Idle: cfg.Idle,

@@ -1,0 +1,144 @@
+package webhooks
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"time"
+
+	"onair/presence"
+)
+
+// contentType is that of one event in JSON with all its attributes, see
+// https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md
+const contentType = "application/cloudevents+json"
+
+// envelope is a CloudEvent, see
+// https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md
+type envelope struct {
+	SpecVersion     string `json:"specversion"`
+	ID              string `json:"id"`
+	Source          string `json:"source"`
+	Type            Type   `json:"type"`
+	Subject         string `json:"subject"`
+	Time            string `json:"time"`
+	DataContentType string `json:"datacontenttype"`
+	Data            any    `json:"data"`
+}
+
+// millis is RFC 3339 to the millisecond.
+const millis = "2006-01-02T15:04:05.000Z07:00"
+
+// body writes the event out. Its error is about what the event points to, and
+// would be the same at every try.
+func (e *Event) body(source string) ([]byte, error) {
+	var b bytes.Buffer
+	w := json.NewEncoder(&b)
+	w.SetEscapeHTML(false)
+	err := w.Encode(envelope{
+		SpecVersion: "1.0", ID: e.ID, Source: source, Type: e.Type, Subject: e.code(),
+		Time: time.UnixMilli(e.Time).UTC().Format(millis), DataContentType: "application/json", Data: e.data(),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("webhooks: the event cannot be written as JSON: %w", err)
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+}
+
+func (e *Event) data() any {
+	switch {
+	case e.Stream != nil:
+		return streamOf(e.Stream)
+	case e.Ended != nil:
+		return endedOf(e.Ended)
+	case e.Recording != nil:
+		return recordingOf(e.Recording)
+	}
+	return nil
+}
+
+// stream is the data of the events of streams. Other than what viewers are shown
+// it holds the session: the back end may need it to end that very broadcast.
+type stream struct {
+	Session     string          `json:"session"`
+	Code        string          `json:"code"`
+	Anchor      string          `json:"anchor"`
+	List        string          `json:"list"`
+	Listed      bool            `json:"listed"`
+	Title       string          `json:"title"`
+	Cover       string          `json:"cover,omitempty"`
+	Tags        []string        `json:"tags,omitempty"`
+	Extra       json.RawMessage `json:"extra,omitempty"`
+	State       string          `json:"state"`
+	Away        string          `json:"away,omitempty"`
+	StartedAt   int64           `json:"started_at"`
+	Viewers     int64           `json:"viewers"`
+	PeakViewers int64           `json:"peak_viewers"`
+	Likes       int64           `json:"likes"`
+}
+
+func streamOf(st *presence.Stream) stream {
+	return stream{
+		Session: st.Session.String(), Code: st.Code, Anchor: st.Anchor, List: st.List, Listed: st.Listed,
+		Title: st.Title, Cover: st.Cover, Tags: st.Tags, Extra: st.Extra, State: st.State.String(), Away: st.Away.String(),
+		StartedAt: st.StartedAt, Viewers: st.Viewers, PeakViewers: st.Peak, Likes: st.Likes,
+	}
+}
+
+// ended is the data of the end of a stream.
+type ended struct {
+	stream
+	EndedAt    int64  `json:"ended_at"`
+	DurationMS int64  `json:"duration_ms"`
+	Reason     string `json:"reason"`
+	By         string `json:"by,omitempty"`
+}
+
+func endedOf(e *presence.Ended) ended {
+	data := ended{stream: streamOf(e.Stream), EndedAt: e.EndedAt, DurationMS: e.DurationMS(), Reason: e.Reason.String(), By: e.By}
+	data.State, data.Away = "ended", ""
+	return data
+}
+
+// recording is the data of a recording: what GET /v1/recordings shows of it, and
+// where it lies.
+type recording struct {
+	ID          string `json:"id"`
+	Code        string `json:"code"`
+	Anchor      string `json:"anchor"`
+	Session     string `json:"session,omitempty"`
+	Title       string `json:"title,omitempty"`
+	StartedAt   int64  `json:"started_at"`
+	EndedAt     int64  `json:"ended_at"`
+	DurationMS  int64  `json:"duration_ms"`
+	Format      string `json:"format"`
+	SizeBytes   int64  `json:"size_bytes,omitempty"`
+	Cover       string `json:"cover,omitempty"`
+	PeakViewers int64  `json:"peak_viewers,omitempty"`
+	Likes       int64  `json:"likes,omitempty"`
+	URL         string `json:"url,omitempty"`
+	Location    string `json:"location,omitempty"`
+}
+
+func recordingOf(rec *presence.Recording) recording {
+	data := recording{
+		ID: rec.ID, Code: rec.Code, Anchor: rec.Anchor, Title: rec.Title, StartedAt: rec.StartedAt, EndedAt: rec.EndedAt,
+		DurationMS: rec.Duration, Format: rec.Format, SizeBytes: rec.Size, Cover: rec.Cover, PeakViewers: rec.PeakViewers, Likes: rec.Likes,
+	}
+	if rec.Session != (presence.Session{}) {
+		data.Session = rec.Session.String()
+	}
+	data.URL, data.Location = place(rec.Location)
+	return data
+}
+
+// place tells URLs from paths on a media server. Of a URL it leaves out what may
+// be a signature or a password: it names the file and opens nothing.
+func place(location string) (link, path string) {
+	u, err := url.Parse(location)
+	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+		return "", location
+	}
+	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path, RawPath: u.RawPath}).String(), ""
+}

@@ -1,0 +1,29 @@
+package webhooks
+
+import (
+	"net/http"
+	"strings"
+	"time"
+)
+
+// longestPause bounds what a back end may ask for, in the way of a mistake too.
+const longestPause = time.Hour
+
+// retryAfter reads the header Retry-After (RFC 9110 §10.2.3): seconds, or a
+// date. What is anything else, or has passed, is 0; more than an hour is an hour.
+func retryAfter(value string, now time.Time) time.Duration {
+	value = strings.TrimSpace(value)
+	if at, err := http.ParseTime(value); err == nil {
+		return min(max(at.Sub(now), 0), longestPause)
+	}
+	if value == "" || strings.Trim(value, "0123456789") != "" {
+		return 0
+	}
+	var pause time.Duration
+	for _, digit := range value {
+		if pause = pause*10 + time.Duration(digit-'0')*time.Second; pause >= longestPause {
+			return longestPause
+		}
+	}
+	return pause
+}

@@ -1,0 +1,159 @@
+package webhooks
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+)
+
+const (
+	// tryWithin is how long one try may take, with all of its answer. The scheme
+	// recommends 15 to 30 s to receivers that are slow; more of it lets such a
+	// receiver hold back the others for longer.
+	tryWithin = 10 * time.Second
+
+	// readMost is how much of an answer is read, so that the connection can be
+	// used again. What it says is of no interest.
+	readMost = 4 << 10
+
+	// atOnce bounds the tries under way.
+	atOnce = 16
+
+	// defaultRetry is for how long an event is tried.
+	defaultRetry = 24 * time.Hour
+)
+
+// Options are what New needs.
+type Options struct {
+	// Target gives who is told, at each try: what it gives from some time on holds
+	// from the next try on. It is called concurrently.
+	Target func() *Target
+
+	// Retry is for how long after its time an event is tried (0: 24 h). Longer
+	// outlives longer failures of the back end, and fills the outbox more.
+	Retry time.Duration
+
+	Transport http.RoundTripper // nil: one of its own
+	Logger    zerolog.Logger
+	Metrics   prometheus.Registerer // nil: none
+}
+
+// Sender sends events to the app's back end. It lives as long as the process,
+// and may be used concurrently.
+type Sender struct {
+	// Static after construction.
+	target  func() *Target
+	retry   time.Duration
+	client  *http.Client
+	log     zerolog.Logger
+	metrics *metrics
+
+	running atomic.Pointer[Pump] // nil: this node is not the keeper
+}
+
+// New returns a sender. It sends nothing by itself, see [Sender.Pump].
+func New(o Options) *Sender {
+	transport := o.Transport
+	if transport == nil {
+		own := http.DefaultTransport.(*http.Transport).Clone()
+		own.MaxIdleConnsPerHost = atOnce
+		own.MaxResponseHeaderBytes = readMost
+		transport = own
+	}
+	if o.Retry == 0 {
+		o.Retry = defaultRetry
+	}
+	s := &Sender{
+		target: o.Target, retry: o.Retry, log: o.Logger,
+		client: &http.Client{
+			Transport: transport,
+			// A signed request is for who it was made for.
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+	}
+	s.metrics = newMetrics(o.Metrics, s)
+	return s
+}
+
+// outcome is what became of one try.
+type outcome struct {
+	delivered bool
+	hopeless  bool          // no other try would end otherwise
+	pause     time.Duration // the back end wants to be left alone for so long
+	why       string        // it was not delivered
+}
+
+// send makes one try.
+func (s *Sender) send(ctx context.Context, e *Event) outcome {
+	t := s.target()
+	body, err := e.body(t.source)
+	if err != nil {
+		return outcome{hopeless: true, why: err.Error()}
+	}
+	ctx, cancel := context.WithTimeout(ctx, tryWithin)
+	defer cancel()
+	began := time.Now()
+	resp, err := s.client.Do(request(ctx, t, e, began, body))
+	s.metrics.took.Observe(time.Since(began).Seconds())
+	if err != nil {
+		return outcome{why: explain(t, err)}
+	}
+	defer resp.Body.Close()
+	_, _ = io.CopyN(io.Discard, resp.Body, readMost)
+	return judge(resp, time.Now())
+}
+
+func request(ctx context.Context, t *Target, e *Event, at time.Time, body []byte) *http.Request {
+	r := (&http.Request{
+		Method: http.MethodPost, URL: t.url(), Host: t.url().Host, Header: http.Header{},
+		ContentLength: int64(len(body)), Body: io.NopCloser(bytes.NewReader(body)),
+		// for a connection that turns out to be closed before anything was sent
+		GetBody: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil },
+	}).WithContext(ctx)
+	r.Header.Set("Content-Type", contentType)
+	r.Header.Set("User-Agent", "onair")
+	r.Header.Set(headerID, e.ID)
+	r.Header.Set(headerTimestamp, strconv.FormatInt(at.Unix(), 10))
+	r.Header.Set(headerSignature, sign(t.keys(), e.ID, at, body))
+	return r
+}
+
+// judge says what an answer means.
+func judge(resp *http.Response, now time.Time) outcome {
+	o := outcome{why: fmt.Sprintf("the back end answered %d %s", resp.StatusCode, http.StatusText(resp.StatusCode))}
+	switch code := resp.StatusCode; {
+	case code >= 200 && code <= 299:
+		return outcome{delivered: true}
+	case code == http.StatusGone:
+		o.hopeless = true
+	case code == http.StatusTooManyRequests, code == http.StatusServiceUnavailable:
+		o.pause = retryAfter(resp.Header.Get("Retry-After"), now)
+	}
+	return o
+}
+
+// explain says why there was no answer, without the URL.
+func explain(t *Target, err error) string {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Sprintf("no answer within %v", tryWithin)
+	}
+	if wrapped, ok := errors.AsType[*url.Error](err); ok {
+		err = wrapped.Err // the rest of it is the URL
+	}
+	const most = 200 // bytes: some hold what the other side has sent
+	text := t.hide(err.Error())
+	if len(text) > most {
+		text = text[:most]
+	}
+	return "no answer: " + text
+}

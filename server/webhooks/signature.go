@@ -1,0 +1,60 @@
+package webhooks
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// The headers of the Standard Webhooks scheme, see
+// https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
+const (
+	headerID        = "webhook-id"
+	headerTimestamp = "webhook-timestamp"
+	headerSignature = "webhook-signature"
+)
+
+// secretPrefix begins the text form of a secret; base64 follows.
+const secretPrefix = "whsec_"
+
+// The least and the most bytes of a secret, by the scheme.
+const (
+	minSecret = 24
+	maxSecret = 64
+)
+
+// ErrBadSecret is returned when a secret is not whsec_ and the base64 of 24 to
+// 64 bytes. It does not say what the secret is.
+var ErrBadSecret = errors.New("webhooks: a secret must be whsec_ and the base64 of 24 to 64 bytes")
+
+func parseSecret(text string) ([]byte, error) {
+	encoded, ok := strings.CutPrefix(text, secretPrefix)
+	key, err := base64.StdEncoding.Strict().DecodeString(encoded)
+	if !ok || err != nil || len(key) < minSecret || len(key) > maxSecret {
+		return nil, ErrBadSecret
+	}
+	return key, nil
+}
+
+// sign gives the value of webhook-signature: for each key a signature
+//
+//	v1,base64(HMAC-SHA256(key, id.seconds.body))
+//
+// with spaces between them.
+func sign(keys [][]byte, id string, at time.Time, body []byte) string {
+	var b strings.Builder
+	for i, key := range keys {
+		if i > 0 {
+			b.WriteByte(' ')
+		}
+		mac := hmac.New(sha256.New, key)
+		mac.Write([]byte(id + "." + strconv.FormatInt(at.Unix(), 10) + "."))
+		mac.Write(body)
+		b.WriteString("v1," + base64.StdEncoding.EncodeToString(mac.Sum(nil)))
+	}
+	return b.String()
+}
