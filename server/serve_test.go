@@ -115,6 +115,13 @@ func asStore(t *testing.T, log presence.Log) store {
 // serveOn starts a server on a log that is shared, or not.
 func serveOn(t *testing.T, home presence.Log, shared bool, flags ...string) *testServer {
 	t.Helper()
+	return servePrepared(t, home, shared, func(*server) {}, flags...)
+}
+
+// servePrepared is serveOn for a server of which something is changed before it
+// serves.
+func servePrepared(t *testing.T, home presence.Log, shared bool, prepare func(*server), flags ...string) *testServer {
+	t.Helper()
 	s := &testServer{t: t, public: sockettest.Listen(), host: "server", secret: processSecret}
 	args := append([]string{
 		"--auth.secret", processSecret, "--viewer.anonymous=true", "--node", "n1", "--data", "memory",
@@ -127,6 +134,7 @@ func serveOn(t *testing.T, home presence.Log, shared bool, flags ...string) *tes
 	if s.s, err = newServer(t.Context(), cfg, asStore(t, home), shared, prometheus.NewRegistry(), logger, level); err != nil {
 		t.Fatal(err)
 	}
+	prepare(s.s)
 	ops := sockettest.Listen()
 	s.client, s.ops = s.public.Client(), ops.Client()
 	ctx, stop := context.WithCancel(context.Background())
