@@ -39,7 +39,13 @@ rtmp {
 			drop_idle_publisher 10s;
 			on_publish {{.Hook}};
 			on_publish_done {{.Hook}};
+			{{if not .Open}}on_play {{.Hook}};
+			on_play_done {{.Hook}};{{end}}
 			on_update {{.Hook}}; # refused: the push is cut
+			record all;
+			record_path {{.Dir}}/rec;
+			record_unique on;
+			on_record_done {{.Hook}};
 			hls on;
 			hls_path {{.Dir}}/hls;
 			hls_fragment 1s;
@@ -62,6 +68,13 @@ http {
 			alias {{.Dir}}/hls/;
 			add_header Cache-Control no-cache;
 		}
+		location /rec/ { # under a signature of onair's alone
+			secure_link $arg_md5,$arg_expires;
+			secure_link_md5 "$secure_link_expires$uri {{.VOD}}";
+			if ($secure_link = "") { return 403; }
+			if ($secure_link = "0") { return 410; }
+			alias {{.Dir}}/rec/;
+		}
 	}
 }
 `))
@@ -75,9 +88,13 @@ func (st *stage) startNginx(ctx context.Context) error {
 	var conf bytes.Buffer
 	err = nginxConf.Execute(&conf, map[string]any{
 		"Module": module, "Root": os.Geteuid() == 0, "Dir": st.dir, "RTMP": st.rtmp, "Web": st.web, "App": app,
+		"VOD": st.keys.vod, "Open": st.set.Open,
 		"Hook": fmt.Sprintf("http://%s/v1/hooks/nginx-rtmp/%s", st.set.Detour(st.api), st.keys.hook),
 	})
 	if err != nil {
+		return err
+	}
+	if err := os.Mkdir(filepath.Join(st.dir, "rec"), 0o700); err != nil {
 		return err
 	}
 	path := filepath.Join(st.dir, "nginx.conf")

@@ -12,12 +12,12 @@ import (
 
 // keys are the secrets of one run. They go to onair in its environment: a
 // command line can be read by everybody on the machine.
-type keys struct{ auth, push, play, hook string }
+type keys struct{ auth, push, play, hook, vod string }
 
 func (k keys) environ() []string {
 	return []string{
 		"ONAIR_AUTH_SECRET=" + k.auth, "ONAIR_PUSH_KEY=" + k.push, "ONAIR_PLAY_KEY=" + k.play,
-		"ONAIR_HOOKS_NGINX_RTMP_SECRET=" + k.hook,
+		"ONAIR_HOOKS_NGINX_RTMP_SECRET=" + k.hook, "ONAIR_VOD_KEY=" + k.vod,
 	}
 }
 
@@ -33,6 +33,7 @@ func (st *stage) startOnair(ctx context.Context) (err error) {
 		"--play.domain", "127.0.0.1", "--play.app", app, "--play.scheme", "http",
 		"--play.ports", "rtmp="+rtmp+",hls="+http, "--play.protocols", "rtmp,hls",
 		"--hooks.nginx-rtmp.enabled", "true", "--viewer.anonymous", "true",
+		"--vod.provider", "secure_link", "--vod.domain", "http://"+st.web+"/rec", "--vod.root", filepath.Join(st.dir, "rec"),
 	)
 	if st.set.Grace != 0 {
 		cmd.Args = append(cmd.Args, "--heartbeat.grace", st.set.Grace.String())

@@ -100,6 +100,7 @@ func (r *rtmp) send(kind byte, stream uint32, body []byte) {
 func TestPlayOnPublishersConnection(t *testing.T) {
 	t.Parallel()
 	set := quiet(t)
+	set.Open = true // else she could not play it under her own signature
 	heard := listen(t, &set)
 	s := newScene(t, set)
 	_, alice := s.starts("alice")
@@ -124,7 +125,36 @@ func TestPlayOnPublishersConnection(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.mustStay(from, code, state)
+		recorded, err := heard.answered(s.ctx, 0, "record_done", code, client)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if recorded.status/100 == 2 {
+			t.Errorf("while she is %s, onair takes a recording of Mallory's for Alice's: %d", state, recorded.status)
+		}
 	}
+}
+
+// Who asks to play a stream must have a play URL of it: a push URL of one's own is
+// none.
+func TestPlayerIsAsked(t *testing.T) {
+	t.Parallel()
+	set := quiet(t)
+	heard := listen(t, &set)
+	s := newScene(t, set)
+	_, alice := s.starts("alice")
+	_, mallory := s.starts("mallory")
+	s.pushes(alice)
+	line := dialRTMP(t, s.ctx, s.rtmp)
+	line.command(1, "play", 3, nil, alice.Stream.Code+"?"+query(mallory.Push.RTMP))
+	asked, err := heard.answered(s.ctx, 0, "play", alice.Stream.Code, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if asked.status/100 == 2 {
+		t.Errorf("onair answers %d", asked.status)
+	}
+	line.conn.Close()
 }
 
 // masquerades begins a push that its media server then takes for another's. It

@@ -21,6 +21,7 @@ type settings struct {
 	Onair, Nginx, FFmpeg, FFprobe string // programs
 	Heartbeat, EndGrace           time.Duration
 	Grace                         time.Duration // for the network, after a beat is due; 0: as onair has it
+	Open                          bool          // who plays over RTMP is not asked for a signature
 	Out                           io.Writer     // what people read
 
 	// Detour gives the address that callbacks go to instead of onair's, for
@@ -70,7 +71,7 @@ func raise(ctx context.Context, set settings) (*stage, error) {
 		}
 		*program = path
 	}
-	for _, secret := range []*string{&st.keys.auth, &st.keys.push, &st.keys.play, &st.keys.hook} {
+	for _, secret := range []*string{&st.keys.auth, &st.keys.push, &st.keys.play, &st.keys.hook, &st.keys.vod} {
 		*secret = strings.ToLower(rand.Text() + rand.Text())
 		st.mask.hide(*secret)
 	}
