@@ -83,16 +83,18 @@ func (r *Registry) pictured(i uint32, c *Observe) {
 type Polled struct {
 	Session Session
 	Code    string
-	// Seen: something was pushed once.
-	Seen bool
+	// Matters: that nothing is pushed would count. Of one who beats it would not,
+	// and need not be asked for if it is in no list.
+	Matters bool
 }
 
 // ToPoll are the sessions that live by polls, among others or alone, in the
 // order of their indexes.
 func (r *Registry) ToPoll() (all []Polled) {
-	for _, s := range r.sessions {
+	for i, s := range r.sessions {
 		if s != nil && s.sources.Has(FromPoll) {
-			all = append(all, Polled{s.stream.Session, s.stream.Code, s.media.seen})
+			matters := !s.sources.Has(FromBeats) || r.leases.all[i].misses > 0 || s.stream.State != Live || r.settings.MediaRequired
+			all = append(all, Polled{s.stream.Session, s.stream.Code, matters})
 		}
 	}
 	return all

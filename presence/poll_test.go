@@ -140,6 +140,11 @@ func TestNewsOfPolls(t *testing.T) {
 	if got := x.r.ToPoll(); len(got) != 1 || got[0] != (Polled{id(2), "8888_ann", true}) {
 		t.Errorf("to poll: %+v", got)
 	}
+	x.living(3, FromBeats, FromPoll)
+	x.whileBeating(3, 60_000)
+	if got := x.r.ToPoll(); len(got) != 1 || got[0] != (Polled{id(3), "8888_ann", false}) {
+		t.Errorf("to poll of one who beats: %+v", got)
+	}
 }
 
 func TestPictured(t *testing.T) {

@@ -32,6 +32,8 @@ var allowed = map[string]struct {
 	},
 	"onair/server/config":   {nil, "configuration is data"},
 	"onair/server/hooks":    {nil, "an adapter reads bodies and nothing more"},
+	"onair/server/cloud":    {[]string{"onair/presence"}, "clients of providers; a recording is what the list has of one"},
+	"onair/server/poll":     {[]string{"onair/presence", "onair/server/cloud"}, "it asks, and passes on what was said"},
 	"onair/server/webhooks": {[]string{"onair/presence"}, "what is told is what happened to the list"},
 	"onair/server/auth":     {nil, "tokens are checked without the rest"},
 	"onair/web":             {nil, "pages are files"},
@@ -39,7 +41,7 @@ var allowed = map[string]struct {
 	"onair/loadtest":        {[]string{"onair/hub/wire"}, "what shares code with the server shares its mistakes"},
 	"onair/server": {[]string{
 		"onair/presence", "onair/presence/embedded", "onair/presence/redislog", "onair/signing", "onair/hub", "onair/hub/wire", "onair/hub/socket",
-		"onair/server/config", "onair/server/auth", "onair/server/hooks", "onair/server/webhooks", "onair/web",
+		"onair/server/config", "onair/server/auth", "onair/server/hooks", "onair/server/webhooks", "onair/server/cloud", "onair/server/poll", "onair/web",
 	}, "everything is wired here"},
 }
 

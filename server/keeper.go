@@ -53,6 +53,12 @@ func (s *server) takeOffice(ctx context.Context) (leave func()) {
 	var tasks sync.WaitGroup
 	tasks.Go(func() { s.runErrands(ctx) })
 	tasks.Go(func() { s.discardOld(ctx) })
+	if s.polls != nil {
+		tasks.Go(func() { s.polls.Run(ctx) })
+	}
+	if s.tapes != nil {
+		tasks.Go(func() { s.compareRecordings(ctx) })
+	}
 	s.log.Info().Msg("this node is the keeper")
 	return func() {
 		cancel()

@@ -21,6 +21,7 @@ import (
 	"onair/hub/wire"
 	"onair/presence"
 	"onair/server/config"
+	"onair/server/poll"
 	"onair/server/webhooks"
 )
 
@@ -40,6 +41,8 @@ type server struct {
 	gate      *gate
 	webhooks  *webhooks.Sender // nil: the back end is not told
 	moderator moderator        // nil: nobody is told of kicks and bans
+	polls     *poll.Poller     // nil: nobody is asked what is pushed
+	tapes     tapes            // nil: nobody is asked for recordings
 	// confirm asks the cloud whether something is pushed under a live code, within
 	// the rate of polls; nil: there is nobody to ask.
 	confirm func(ctx context.Context, code string) (online bool, err error)
@@ -89,6 +92,7 @@ func newServer(
 			Target: func() *webhooks.Target { return s.now().target }, Retry: cfg.Webhooks.Retry, Logger: log, Metrics: reg,
 		})
 	}
+	s.engage(reg)
 	s.hub = hub.New(hub.Options{
 		Lists: cfg.Lists, Tick: cfg.Hub.Tick, Counters: cfg.Hub.Counters, Idle: cfg.Idle,
 		Limits: hubLimits(cfg),
