@@ -68,6 +68,8 @@ http {
 			alias {{.Dir}}/hls/;
 			add_header Cache-Control no-cache;
 		}
+		location /stat { rtmp_stat all; }
+		location /control { rtmp_control all; }
 		location /rec/ { # under a signature of onair's alone
 			secure_link $arg_md5,$arg_expires;
 			secure_link_md5 "$secure_link_expires$uri {{.VOD}}";

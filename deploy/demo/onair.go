@@ -38,6 +38,12 @@ func (st *stage) startOnair(ctx context.Context) (err error) {
 	if st.set.Grace != 0 {
 		cmd.Args = append(cmd.Args, "--heartbeat.grace", st.set.Grace.String())
 	}
+	if st.set.Asked {
+		cmd.Args = append(
+			cmd.Args, "--poll.provider", "nginx_rtmp", "--poll.interval", "1s", "--cloud.url", "http://"+st.web+"/stat",
+			"--moderation.provider", "nginx_rtmp", "--cloud.control-url", "http://"+st.web+"/control",
+		)
+	}
 	cmd.Env = st.keys.environ()
 	cmd.Dir = st.dir
 	if st.onair, err = st.spawn("onair", cmd); err != nil {
@@ -47,11 +53,11 @@ func (st *stage) startOnair(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	var serving struct{ Address string }
+	var serving struct{ Address, Ops string }
 	if err := json.Unmarshal([]byte(line), &serving); err != nil || serving.Address == "" {
 		return fmt.Errorf("onair does not say where it serves: %s", line)
 	}
-	st.api = serving.Address
+	st.api, st.ops = serving.Address, serving.Ops
 	return nil
 }
 

@@ -90,6 +90,39 @@ func TestRecorded(t *testing.T) {
 	}
 }
 
+// TestAskedAndTold: the media server's own statistics say that a push goes on, and
+// who is kicked is cut by its control.
+func TestAskedAndTold(t *testing.T) {
+	t.Parallel()
+	set := quiet(t)
+	set.Asked = true
+	s := newScene(t, set)
+	_, alice := s.starts("alice")
+	push := s.pushes(alice)
+	s.until("the media server to have been asked", func() bool {
+		_, body := s.asks("admin", http.MethodGet, "http://"+s.api+"/v1/streams/"+alice.Stream.Code+"/why")
+		return bytes.Contains(body, []byte(`"source":"poll","sign":"online"`))
+	})
+	s.asks("admin", http.MethodPost, "http://"+s.api+"/v1/streams/"+alice.Stream.Code+"/kick")
+	if err := cut(s.ctx, push); err != nil {
+		t.Error("the push of who was kicked:", err)
+	}
+	s.until("the media server to have been told", func() bool {
+		_, body := s.asks("", http.MethodGet, "http://"+s.ops+"/metrics")
+		return bytes.Contains(body, []byte(`onair_moderations_total{event="stream.ended",result="done"} 1`))
+	})
+}
+
+// until waits for what must come.
+func (s *scene) until(what string, there func() bool) {
+	s.t.Helper()
+	for end := time.Now().Add(longestStep); !there(); time.Sleep(100 * time.Millisecond) {
+		if time.Now().After(end) {
+			s.t.Fatalf("waited in vain for %s", what)
+		}
+	}
+}
+
 // isRecorded waits for a recording of a live code, and returns its id.
 func (s *scene) isRecorded(code string) (id string) {
 	s.t.Helper()

@@ -22,6 +22,7 @@ type settings struct {
 	Heartbeat, EndGrace           time.Duration
 	Grace                         time.Duration // for the network, after a beat is due; 0: as onair has it
 	Open                          bool          // who plays over RTMP is not asked for a signature
+	Asked                         bool          // the media server is polled, and told of kicks
 	Out                           io.Writer     // what people read
 
 	// Detour gives the address that callbacks go to instead of onair's, for
@@ -47,7 +48,8 @@ type stage struct {
 	keys keys
 	mask mask
 
-	api  string // address of onair
+	api  string // addresses of onair
+	ops  string
 	rtmp string // addresses of nginx
 	web  string
 

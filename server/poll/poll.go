@@ -125,7 +125,7 @@ func (p *Poller) asked(kind string, err error) {
 
 // round asks once for every session.
 func (p *Poller) round(ctx context.Context) {
-	targets := p.o.Targets()
+	began, targets := time.Now(), p.o.Targets()
 	if len(targets) == 0 {
 		return
 	}
@@ -153,7 +153,7 @@ func (p *Poller) round(ctx context.Context) {
 			p.tell(t.Session, presence.Offline)
 		}
 	}
-	p.singly(ctx, missing, whole)
+	p.singly(ctx, missing, whole, p.o.Interval*9/10-time.Since(began))
 }
 
 // atOnce bounds the queries under way; busyRest is for how long nothing more is
@@ -164,12 +164,12 @@ const (
 )
 
 // singly asks for those that the list does not have, spread over what is left of
-// the interval.
-func (p *Poller) singly(ctx context.Context, targets []presence.Polled, answered bool) {
+// the interval; answered is whether anybody was in this round.
+func (p *Poller) singly(ctx context.Context, targets []presence.Polled, answered bool, left time.Duration) {
 	if len(targets) == 0 {
 		return
 	}
-	pace := time.NewTicker(max(time.Microsecond, p.o.Interval*8/10/time.Duration(len(targets))))
+	pace := time.NewTicker(max(time.Microsecond, left/time.Duration(len(targets))))
 	defer pace.Stop()
 	var (
 		wg     sync.WaitGroup
