@@ -3,7 +3,6 @@ package webhooks
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"net/url"
 	"time"
 
@@ -30,20 +29,16 @@ type envelope struct {
 // millis is RFC 3339 to the millisecond.
 const millis = "2006-01-02T15:04:05.000Z07:00"
 
-// body writes the event out. Its error is about what the event points to, and
-// would be the same at every try.
-func (e *Event) body(source string) ([]byte, error) {
+// body writes the event out.
+func (e *Event) body(source string) []byte {
 	var b bytes.Buffer
 	w := json.NewEncoder(&b)
 	w.SetEscapeHTML(false)
-	err := w.Encode(envelope{
+	_ = w.Encode(envelope{ // nothing in it has no JSON
 		SpecVersion: "1.0", ID: e.ID, Source: source, Type: e.Type, Subject: e.code(),
 		Time: time.UnixMilli(e.Time).UTC().Format(millis), DataContentType: "application/json", Data: e.data(),
 	})
-	if err != nil {
-		return nil, fmt.Errorf("webhooks: the event cannot be written as JSON: %w", err)
-	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }
 
 func (e *Event) data() any {
@@ -79,11 +74,15 @@ type stream struct {
 }
 
 func streamOf(st *presence.Stream) stream {
-	return stream{
+	data := stream{
 		Session: st.Session.String(), Code: st.Code, Anchor: st.Anchor, List: st.List, Listed: st.Listed,
-		Title: st.Title, Cover: st.Cover, Tags: st.Tags, Extra: st.Extra, State: st.State.String(), Away: st.Away.String(),
+		Title: st.Title, Cover: st.Cover, Tags: st.Tags, State: st.State.String(), Away: st.Away.String(),
 		StartedAt: st.StartedAt, Viewers: st.Viewers, PeakViewers: st.Peak, Likes: st.Likes,
 	}
+	if json.Valid(st.Extra) { // it is, where there is any; else the whole event would be lost
+		data.Extra = st.Extra
+	}
+	return data
 }
 
 // ended is the data of the end of a stream.

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -17,14 +18,17 @@ import (
 )
 
 const (
-	// tryWithin is how long one try may take, with all of its answer. The scheme
-	// recommends 15 to 30 s to receivers that are slow; more of it lets such a
-	// receiver hold back the others for longer.
+	// tryWithin is how long one try may take, with all of its answer. For so long a
+	// receiver that hangs holds back its live code and one of the tries at once;
+	// less of it takes slow receivers for broken ones, and sends twice.
 	tryWithin = 10 * time.Second
 
 	// readMost is how much of an answer is read, so that the connection can be
 	// used again. What it says is of no interest.
 	readMost = 4 << 10
+
+	// headersMost bounds the headers of an answer.
+	headersMost = 64 << 10
 
 	// atOnce bounds the tries under way.
 	atOnce = 16
@@ -35,8 +39,8 @@ const (
 
 // Options are what New needs.
 type Options struct {
-	// Target gives who is told, at each try: what it gives from some time on holds
-	// from the next try on. It is called concurrently.
+	// Target gives who is told. It is asked at each try, concurrently, so that what
+	// is reloaded holds from the next one on.
 	Target func() *Target
 
 	// Retry is for how long after its time an event is tried (0: 24 h). Longer
@@ -67,7 +71,7 @@ func New(o Options) *Sender {
 	if transport == nil {
 		own := http.DefaultTransport.(*http.Transport).Clone()
 		own.MaxIdleConnsPerHost = atOnce
-		own.MaxResponseHeaderBytes = readMost
+		own.MaxResponseHeaderBytes = headersMost
 		transport = own
 	}
 	if o.Retry == 0 {
@@ -88,7 +92,7 @@ func New(o Options) *Sender {
 // outcome is what became of one try.
 type outcome struct {
 	delivered bool
-	hopeless  bool          // no other try would end otherwise
+	gone      bool          // the back end does not want it, ever
 	pause     time.Duration // the back end wants to be left alone for so long
 	why       string        // it was not delivered
 }
@@ -96,14 +100,10 @@ type outcome struct {
 // send makes one try.
 func (s *Sender) send(ctx context.Context, e *Event) outcome {
 	t := s.target()
-	body, err := e.body(t.source)
-	if err != nil {
-		return outcome{hopeless: true, why: err.Error()}
-	}
 	ctx, cancel := context.WithTimeout(ctx, tryWithin)
 	defer cancel()
 	began := time.Now()
-	resp, err := s.client.Do(request(ctx, t, e, began, body))
+	resp, err := s.client.Do(request(ctx, t, e, began))
 	s.metrics.took.Observe(time.Since(began).Seconds())
 	if err != nil {
 		return outcome{why: explain(t, err)}
@@ -113,7 +113,8 @@ func (s *Sender) send(ctx context.Context, e *Event) outcome {
 	return judge(resp, time.Now())
 }
 
-func request(ctx context.Context, t *Target, e *Event, at time.Time, body []byte) *http.Request {
+func request(ctx context.Context, t *Target, e *Event, at time.Time) *http.Request {
+	body := e.body(t.source)
 	r := (&http.Request{
 		Method: http.MethodPost, URL: t.url(), Host: t.url().Host, Header: http.Header{},
 		ContentLength: int64(len(body)), Body: io.NopCloser(bytes.NewReader(body)),
@@ -135,7 +136,7 @@ func judge(resp *http.Response, now time.Time) outcome {
 	case code >= 200 && code <= 299:
 		return outcome{delivered: true}
 	case code == http.StatusGone:
-		o.hopeless = true
+		o.gone = true
 	case code == http.StatusTooManyRequests, code == http.StatusServiceUnavailable:
 		o.pause = retryAfter(resp.Header.Get("Retry-After"), now)
 	}
@@ -152,8 +153,5 @@ func explain(t *Target, err error) string {
 	}
 	const most = 200 // bytes: some hold what the other side has sent
 	text := t.hide(err.Error())
-	if len(text) > most {
-		text = text[:most]
-	}
-	return "no answer: " + text
+	return "no answer: " + strings.ToValidUTF8(text[:min(len(text), most)], "")
 }

@@ -1,9 +1,11 @@
 package webhooks
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -50,10 +52,7 @@ func NewTarget(c TargetConfig) (*Target, error) {
 		}
 		keys = append(keys, key)
 	}
-	source := c.Source
-	if source == "" {
-		source = "/onair"
-	}
+	source := cmp.Or(c.Source, "/onair")
 	if _, err := url.Parse(source); err != nil {
 		return nil, fmt.Errorf("webhooks: the source %q is no URI reference", source)
 	}
@@ -64,15 +63,18 @@ func NewTarget(c TargetConfig) (*Target, error) {
 	}, nil
 }
 
-// secretsOf gives the parts of a URL in which people put passwords, the longest
-// first: all but the scheme and the host.
+// secretsOf gives the parts of a URL in which people put passwords, which is all
+// but the scheme and the host, the longest first. Very short ones are no
+// passwords, and would be found everywhere.
 func secretsOf(u *url.URL) (parts []string) {
 	password, _ := u.User.Password()
-	for _, part := range []string{u.String(), u.RequestURI(), u.EscapedPath(), u.Path, u.RawQuery, u.User.String(), u.User.Username(), password, u.Fragment} {
-		if part != "" && part != "/" {
-			parts = append(parts, part)
-		}
+	parts = []string{u.String(), u.RequestURI(), u.EscapedPath(), u.Path, u.RawQuery, u.Fragment, u.User.String(), u.User.Username(), password}
+	for _, values := range u.Query() {
+		parts = append(parts, values...)
 	}
+	const least = 4
+	parts = slices.DeleteFunc(parts, func(part string) bool { return len(part) < least })
+	slices.SortFunc(parts, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
 	return parts
 }
 

@@ -35,7 +35,7 @@ func (p *Pump) judge(e *Event, o outcome, now time.Time) *settlement {
 	switch {
 	case o.delivered:
 		return &settlement{id: e.ID}
-	case o.hopeless:
+	case o.gone:
 		return &settlement{id: e.ID, dead: true, why: o.why}
 	case !now.Before(p.deadline(e)):
 		return p.gaveUp(e, o.why)
@@ -52,7 +52,7 @@ func (p *Pump) gaveUp(e *Event, last string) *settlement {
 func (p *Pump) concluded(l *lane, s *settlement, o outcome, probe bool, now time.Time) {
 	p.mu.Lock()
 	wasDown := p.gate.down()
-	if o.delivered || o.hopeless {
+	if o.delivered || o.gone {
 		p.gate.succeeded(probe) // it answers
 	} else {
 		p.gate.failed(l.code, probe, o.pause, o.why, now)
@@ -70,7 +70,8 @@ func (p *Pump) concluded(l *lane, s *settlement, o outcome, probe bool, now time
 }
 
 // failed lets the lane wait until it may be tried again: for the back-off, but
-// no longer than the event has, and no shorter than the back end asks for.
+// no longer than the event has. A pause that the back end asks for is for all,
+// and the breaker's.
 func (p *Pump) failed(l *lane, w *waiting, o outcome, probe bool, now time.Time) {
 	p.sender.log.Debug().Str("event", w.ID).Str("type", string(w.Type)).Int("tries", w.tries+1).Str("why", o.why).
 		Msg("a webhook was not taken, trying again")
@@ -79,7 +80,7 @@ func (p *Pump) failed(l *lane, w *waiting, o outcome, probe bool, now time.Time)
 	p.gate.failed(l.code, probe, o.pause, o.why, now)
 	isDown := p.gate.down()
 	left := p.deadline(&w.Event).Sub(now)
-	l.due = now.Add(max(min(backoff(w.tries, backoffCap), left), o.pause))
+	l.due = now.Add(min(backoff(w.tries, backoffCap), left))
 	w.tries++
 	l.way = false
 	p.way--

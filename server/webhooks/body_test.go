@@ -1,0 +1,119 @@
+package webhooks
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"onair/presence"
+)
+
+// samples are the events of docs/webhooks.md.
+func samples(t *testing.T) []Event {
+	t.Helper()
+	session, err := presence.ParseSession("mfrggzdfmztwq2lknnwg23tpoa")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const began = 1763830000123
+	st := presence.Stream{
+		Session: session, Code: "8888_alice", Anchor: "alice", List: "live", Listed: true, Title: "Tea & <talk>",
+		Cover: "https://img.example.com/alice.jpg", Tags: []string{"talk"}, Extra: []byte(`{"level":7}`), StartedAt: began,
+	}
+	started, away, resumed, over := st, st, st, st
+	started.State = presence.Starting
+	away.State, away.Away, away.Viewers, away.Peak, away.Likes = presence.Away, presence.MissedBeat, 1180, 1204, 5310
+	resumed.State, resumed.Viewers, resumed.Peak, resumed.Likes = presence.Live, 1022, 1204, 5310
+	over.State, over.Away, over.Viewers, over.Peak, over.Likes = presence.Away, presence.MediaEnded, 12, 1204, 7002
+	rec := presence.Recording{
+		ID: "5f0c2e9a7d41b6038ce1", Provider: "tencent", Code: "8888_alice", Anchor: "alice", Session: session, Title: st.Title, Cover: st.Cover,
+		StartedAt: began + 2_000, EndedAt: began + 3_600_000, Duration: 3_598_000, Format: "flv", Size: 734003200,
+		Location: "http://1252033264.vod2.myqcloud.com/d7a4cafb/f0.flv?sign=s3cret&t=5c271099", PeakViewers: 1204, Likes: 7002,
+	}
+	return []Event{
+		{ID: "0b8f2c51d3a94e67a1c05d7e92f4b836", Type: StreamStarted, Time: began, Stream: &started},
+		{ID: "1e49d07ab26c4f83957ad1c0e8b35f24", Type: StreamAway, Time: began + 125_000, Stream: &away},
+		{ID: "27c1a8e06f5d4b9283e4b7d9105cfa63", Type: StreamResumed, Time: began + 131_500, Stream: &resumed},
+		{ID: "3ad56b94e17f4c0ea8b2907cd3f61e58", Type: StreamEnded, Time: began + 3_600_000, Ended: &presence.Ended{
+			Stream: &over, Reason: presence.Stopped, By: "alice", EndedAt: began + 3_600_000,
+		}},
+		{ID: "4c7e19b2d85a46f39d60e3fb24a87c05", Type: RecordingReady, Time: began + 3_660_000, Recording: &rec},
+	}
+}
+
+// TestDocumentedBodies: what docs/webhooks.md shows is what is sent.
+func TestDocumentedBodies(t *testing.T) {
+	text, err := os.ReadFile("../../docs/webhooks.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := regexp.MustCompile("(?s)```json\n(.*?)```").FindAllSubmatch(text, -1)
+	events := samples(t)
+	if len(blocks) != len(events) {
+		t.Fatalf("%d examples, want %d", len(blocks), len(events))
+	}
+	for i, e := range events {
+		var want bytes.Buffer
+		if err := json.Compact(&want, blocks[i][1]); err != nil {
+			t.Fatalf("%s: %v", e.Type, err)
+		}
+		if got := e.body("/onair"); !bytes.Equal(got, want.Bytes()) {
+			t.Errorf("%s is\n%s\nand not\n%s", e.Type, got, want.Bytes())
+		}
+	}
+}
+
+// TestDocumentedReceiver: the Go of docs/webhooks.md is that of the example here,
+// which is built.
+func TestDocumentedReceiver(t *testing.T) {
+	var codes [2]string
+	for i, name := range []string{"../../docs/webhooks.md", "example_test.go"} {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		codes[i] = regexp.MustCompile(`(?s)\treceiver, err := .*?\n}\n`).FindString(string(text))
+	}
+	if codes[0] == "" || codes[0] != codes[1] {
+		t.Errorf("docs/webhooks.md has\n%s\nand not\n%s", codes[0], codes[1])
+	}
+}
+
+// TestPlaces: a URL loses what may open the file, a path stays what it is.
+func TestPlaces(t *testing.T) {
+	for location, want := range map[string][2]string{
+		"":                            {"", ""},
+		"/var/rec/8888_alice.flv":     {"", "/var/rec/8888_alice.flv"},
+		"https://v.example.com/a.flv": {"https://v.example.com/a.flv", ""},
+		"https://user:s3cret@v.example.com:8443/a%2Fb%20c.flv?sign=s3cret#s3cret": {"https://v.example.com:8443/a%2Fb%20c.flv", ""},
+		"s3://bucket/a.flv":           {"", "s3://bucket/a.flv"},
+		"https:///a.flv":              {"", "https:///a.flv"},
+		"http://v.example.com/\x7f?s": {"", "http://v.example.com/\x7f?s"},
+	} {
+		if link, path := place(location); link != want[0] || path != want[1] {
+			t.Errorf("%q: URL %q, path %q", location, link, path)
+		}
+	}
+}
+
+// TestBarestBodies: what is not known is left out, and nothing spoils the event.
+func TestBarestBodies(t *testing.T) {
+	for _, e := range []Event{
+		{ID: "x", Type: RecordingReady, Recording: &presence.Recording{ID: "r", Code: "8888_a", Location: "/a.flv"}},
+		{ID: "x", Type: StreamStarted, Stream: &presence.Stream{Code: "8888_a", Title: "\xff\u2028", Extra: []byte("{")}},
+		{ID: "x", Type: StreamStarted},
+	} {
+		body := e.body("/onair")
+		if !json.Valid(body) {
+			t.Errorf("%q is no JSON", body)
+		}
+		for _, member := range []string{"cover", "tags", "extra", "away", "url", "size_bytes"} {
+			if strings.Contains(string(body), `"`+member+`"`) {
+				t.Errorf("%s has %s", body, member)
+			}
+		}
+	}
+}
