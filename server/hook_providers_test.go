@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/netip"
 	"strings"
 	"testing"
@@ -30,9 +31,7 @@ func (s *testServer) cloud(event int, members map[string]any) *answer {
 		"event_type": event, "appid": 1, "app": "push.example.com", "appname": "live", "stream_id": "8888_alice", "channel_id": "8888_alice",
 		"event_time": time.Now().Unix(), "t": until, "sign": hex.EncodeToString(sum[:]),
 	}
-	for k, v := range members {
-		body[k] = v
-	}
+	maps.Copy(body, members)
 	text, err := json.Marshal(body)
 	if err != nil {
 		s.t.Fatal(err)
@@ -258,7 +257,8 @@ func TestMediaMTXIsShownCredentialsWhenAsked(t *testing.T) {
 func (s *testServer) recordings(query, token string) (page struct {
 	Recordings []recordingView
 	Cursor     string
-}) {
+},
+) {
 	s.t.Helper()
 	s.call("GET", "/v1/recordings"+query, token, "").is(200).into(&page)
 	return page

@@ -63,11 +63,13 @@ func TestPlaybackForms(t *testing.T) {
 		"a file":               {PlaybackConfig{Provider: Plain, Base: "http://h:8080/rec", Root: "/var/rec/"}, "/var/rec/8888_a-1.flv", "http://h:8080/rec/8888_a-1.flv"},
 		"what must be escaped": {PlaybackConfig{Provider: Plain, Base: "http://h"}, "/a b/é?.flv", "http://h/a%20b/%C3%A9%3F.flv"},
 		"secure link": {
-			PlaybackConfig{Provider: SecureLink, Key: "enigma", Base: "http://h"}, "/a b.flv",
+			PlaybackConfig{Provider: SecureLink, Key: "enigma", Base: "http://h"},
+			"/a b.flv",
 			"http://h/a%20b.flv?md5=_03joRzCMrhPUjeMC8N8WQ&expires=1800000000",
 		},
 		"tencent": {
-			PlaybackConfig{Provider: TencentVOD, Key: "24FEQmTzro4V5u3D5epW"}, own,
+			PlaybackConfig{Provider: TencentVOD, Key: "24FEQmTzro4V5u3D5epW"},
+			own,
 			own + "?t=6b49d200&us=",
 		},
 	} {

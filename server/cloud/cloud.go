@@ -11,8 +11,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -58,9 +60,7 @@ func (l *line) send(ctx context.Context, method, link string, header http.Header
 	if err != nil {
 		return nil, errors.New("cloud: no request can be made of its URL")
 	}
-	for name, values := range header {
-		r.Header[name] = values
-	}
+	maps.Copy(r.Header, header)
 	res, err := l.client.Do(r)
 	if err != nil {
 		if wrapped, ok := errors.AsType[*url.Error](err); ok {
@@ -80,10 +80,8 @@ func (l *line) send(ctx context.Context, method, link string, header http.Header
 	case res.StatusCode == http.StatusOK:
 		return reply, nil
 	}
-	for _, status := range good {
-		if res.StatusCode == status {
-			return reply, nil
-		}
+	if slices.Contains(good, res.StatusCode) {
+		return reply, nil
 	}
 	return nil, fmt.Errorf("cloud: answered with HTTP %d", res.StatusCode)
 }

@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -59,9 +60,7 @@ func (t *TencentLegacy) call(ctx context.Context, action string, parameters url.
 	ends := strconv.FormatInt(time.Now().Add(validFor).Unix(), 10)
 	sum := md5.Sum([]byte(c.Key + ends))
 	q := url.Values{"appid": {c.AppID}, "interface": {action}, "t": {ends}, "sign": {hex.EncodeToString(sum[:])}}
-	for name, values := range parameters {
-		q[name] = values
-	}
+	maps.Copy(q, parameters)
 	raw, err := t.line.send(ctx, http.MethodGet, c.URL+"?"+q.Encode(), nil, nil)
 	if err != nil {
 		return 0, nil, err

@@ -166,7 +166,8 @@ func (a *audit) checkPlaces() {
 		key   string
 		names []string
 	}{
-		{"play.providers", slices.Collect(maps.Keys(a.Play.Providers))}, {"play.keys", slices.Collect(maps.Keys(a.Play.Keys))},
+		{"play.providers", slices.Collect(maps.Keys(a.Play.Providers))},
+		{"play.keys", slices.Collect(maps.Keys(a.Play.Keys))},
 		{"play.backup_keys", slices.Collect(maps.Keys(a.Play.BackupKeys))},
 	} {
 		for _, name := range of.names {
