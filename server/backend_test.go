@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -183,4 +184,39 @@ func TestBackEndIsToldAfterKill(t *testing.T) {
 	}
 	res.Body.Close()
 	eventually(t, "the back end is told", func() bool { return slices.Equal(b.types(), []string{"stream.started", "stream.ended stopped"}) })
+}
+
+// TestRecordingSurvivesKill: a recording that was acknowledged is there after kill -9,
+// at once.
+func TestRecordingSurvivesKill(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for i := range 5 {
+		p := startProcess(t, dir, "--hooks.srs.enabled", "true")
+		for range 2 {
+			res, err := http.Post("http://"+p.address+"/v1/hooks/srs", "application/json", strings.NewReader(fmt.Sprintf(
+				`{"server_id":"s","action":"on_dvr","client_id":"c","app":"live","stream":"8888_alice","cwd":"/rec","file":"%d.mp4"}`, i)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			res.Body.Close()
+			if res.StatusCode != 200 {
+				t.Fatalf("HTTP %d", res.StatusCode)
+			}
+		}
+		p.end(syscall.SIGKILL)
+	}
+	p := startProcess(t, dir, "--hooks.srs.enabled", "true")
+	eventually(t, "all recordings are listed", func() bool {
+		res, err := http.Get("http://" + p.address + "/v1/recordings?code=8888_alice")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		var page struct{ Recordings []recordingView }
+		if err := json.NewDecoder(res.Body).Decode(&page); err != nil {
+			t.Fatal(err)
+		}
+		return len(page.Recordings) == 5
+	})
 }

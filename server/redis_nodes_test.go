@@ -3,6 +3,9 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"net/http/httptest"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -29,6 +32,71 @@ func TestNodeKilled(t *testing.T) {
 	})
 	c.wasLedOn()
 	c.unharmed()
+}
+
+// TestKeeperKilled: what the keeper had not told the back end, and had not filed, the
+// next one does, under the same ids.
+func TestKeeperKilled(t *testing.T) {
+	t.Parallel()
+	b := &backend{status: 503}
+	srv := httptest.NewServer(b)
+	defer srv.Close()
+	f := launch(t, 3, "--redis.addrs", redistest.Start(t).Addr(), "--webhooks.url", srv.URL, "--webhooks.secret", webhookSecret,
+		"--hooks.srs.enabled", "true", "--heartbeat.interval", "5s", "--heartbeat.grace", "500ms")
+	keeper := func() (k *fleetNode) {
+		f.await("a keeper", soon, func() error {
+			for _, n := range f.all() {
+				if k = n; n.is("onair_keeper", 1) == nil {
+					return nil
+				}
+			}
+			return errors.New("there is none")
+		})
+		return k
+	}
+	first := keeper()
+	status, body, err := f.call("POST", "http://"+f.another(first).address+"/v1/streams", token(t, auth.Anchor, "alice"), `{"title":"Hello"}`)
+	if err != nil || status != 201 {
+		t.Fatalf("%d %s %v", status, body, err)
+	}
+	for _, file := range []string{"a.mp4", "a.mp4", "b.mp4"} {
+		status, body, err = f.call("POST", "http://"+f.another(first).address+"/v1/hooks/srs", "",
+			`{"server_id":"s","action":"on_dvr","client_id":"c","app":"live","stream":"8888_alice","cwd":"/rec","file":"./`+file+`"}`)
+		if err != nil || status != 200 {
+			t.Fatalf("%d %s %v", status, body, err)
+		}
+	}
+	f.await("a try", soon, func() error {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		if b.tries == 0 {
+			return errors.New("none yet")
+		}
+		return nil
+	})
+	f.kill(first)
+	b.answer(200)
+	f.await("the back end to be told", soon, func() error {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		told := map[string]int{}
+		for _, e := range b.all {
+			told[e.Type+" "+e.Data.Location]++
+		}
+		if want := map[string]int{"stream.started ": 1, "recording.ready /rec/a.mp4": 1, "recording.ready /rec/b.mp4": 1}; !maps.Equal(told, want) {
+			return fmt.Errorf("told %v", told)
+		}
+		return nil
+	})
+	f.await("the recordings to be listed everywhere", soon, func() error {
+		return f.each(func(n *fleetNode) error {
+			status, body, err := f.call("GET", "http://"+n.address+"/v1/recordings?code=8888_alice", "", "")
+			if err != nil || status != 200 || strings.Count(string(body), `"title":"Hello"`) != 2 {
+				return fmt.Errorf("%s: %d %s %v", n.name, status, body, err)
+			}
+			return nil
+		})
+	})
 }
 
 // TestNodePaused: a node that stood still for longer than a lease, and that the

@@ -148,6 +148,37 @@ func TestReloadTakesOver(t *testing.T) {
 
 // TestReloadWithoutJWKS: keys of tokens that cannot be fetched just now hold,
 // whatever else is changed.
+// TestReloadMovesBetweenCDNs: play domains, their weights, providers and keys change
+// without a restart, and what anchors push to does not.
+func TestReloadMovesBetweenCDNs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		one := []string{"--play.key", "one key", "--push.key", "push key", "--play.domain", "a.example.com"}
+		s := serveTest(t, one...)
+		s.begin(s.day(auth.Anchor, "alice"), `{"title":"x"}`)
+		flv := func() string {
+			var play struct{ Play map[string]string }
+			s.call("GET", "/v1/streams/8888_alice/play", "", "").is(200).into(&play)
+			return play.Play["flv"]
+		}
+		if got := flv(); !strings.HasPrefix(got, "https://a.example.com/live/8888_alice.flv?txSecret=") {
+			t.Errorf("%s", got)
+		}
+		s.s.reload(t.Context(), given(t, "--play.key", "one key", "--push.key", "push key",
+			"--play.domain", "a.example.com=1,b.example.com=1000", "--play.providers", "b.example.com=aliyun_a", "--play.keys", "b.example.com=another"))
+		if got := flv(); !strings.HasPrefix(got, "https://b.example.com/live/8888_alice.flv?auth_key=") {
+			t.Errorf("after the reload: %s", got)
+		}
+		s.s.reload(t.Context(), given(t, append(one, "--play.provider", "template", "--play.template", "a={md5 path time}&b={time}")...))
+		if got := flv(); !strings.HasPrefix(got, "https://b.example.com/") || !strings.Contains(s.logged(), "does not cover the key") {
+			t.Errorf("after a bad one: %s", got)
+		}
+		s.s.reload(t.Context(), given(t, one...))
+		if got := flv(); !strings.HasPrefix(got, "https://a.example.com/live/8888_alice.flv?txSecret=") {
+			t.Errorf("and back: %s", got)
+		}
+	})
+}
+
 func TestReloadWithoutJWKS(t *testing.T) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -1,0 +1,203 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"onair/hub/wire"
+	"onair/presence"
+	"onair/server/auth"
+	"onair/server/poll"
+)
+
+// heaven is a cloud that is asked and told, in a bubble.
+type heaven struct {
+	mu     sync.Mutex
+	online map[string]bool
+	down   error
+	told   []string
+	tapes  []presence.Recording
+}
+
+func (h *heaven) set(change func()) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	change()
+}
+
+func (h *heaven) IsOnline(_ context.Context, code string) (bool, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.online[code] && h.down == nil, h.down
+}
+
+func (h *heaven) tell(what string) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.down == nil {
+		h.told = append(h.told, what)
+	}
+	return h.down
+}
+
+func (h *heaven) Cut(_ context.Context, code string) error   { return h.tell("cut " + code) }
+func (h *heaven) Allow(_ context.Context, code string) error { return h.tell("allow " + code) }
+func (h *heaven) Forbid(_ context.Context, code string, until time.Time, reason string) error {
+	left := "for ever"
+	if !until.IsZero() {
+		left = "for " + time.Until(until).Round(time.Minute).String()
+	}
+	return h.tell(fmt.Sprint("forbid ", code, " ", left, ": ", reason))
+}
+
+func (h *heaven) list(_ context.Context, code string, _, _ time.Time, each func(presence.Recording)) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, rec := range h.tapes {
+		if rec.Code == code && h.down == nil {
+			each(rec)
+		}
+	}
+	return h.down
+}
+
+// under starts a server that asks and tells a heaven.
+func under(t *testing.T, h *heaven, flags ...string) *testServer {
+	t.Helper()
+	return servePrepared(t, openMemory(t), false, func(s *server) {
+		s.polls = poll.New(poll.Options{
+			Cloud: poll.Cloud{IsOnline: h.IsOnline}, Interval: s.cfg.Poll.Interval, Targets: s.toPoll, Tell: s.polled, Logger: zerolog.Nop(),
+		})
+		s.moderator, s.tapes = h, h.list
+	}, append([]string{
+		"--poll.provider", "tencent", "--moderation.provider", "tencent", "--cloud.secret-id", "id", "--cloud.secret-key", "key",
+		"--recordings.provider", "tencent",
+	}, flags...)...)
+}
+
+func TestPollsDecide(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &heaven{online: map[string]bool{}}
+		s := under(t, h)
+		want := func(what, state string) {
+			t.Helper()
+			if got := s.state("8888_alice"); got != state {
+				t.Errorf("%s: %s, want %s", what, got, state)
+			}
+		}
+		s.begin(s.day(auth.Anchor, "alice"), `{"title":"x","sources":["poll"]}`)
+		time.Sleep(5 * time.Minute)
+		want("not pushed yet", "starting")
+		h.set(func() { h.online["8888_alice"] = true })
+		time.Sleep(61 * time.Second)
+		want("seen", "live")
+		h.set(func() { h.down = errors.New("down") })
+		time.Sleep(10 * time.Minute)
+		want("the cloud is down for ten minutes", "live")
+		h.set(func() { h.down, h.online["8888_alice"] = nil, false })
+		time.Sleep(121 * time.Second)
+		want("two offline", "live")
+		time.Sleep(61 * time.Second)
+		want("three", "gone")
+		var why account
+		s.call("GET", "/v1/streams/8888_alice/why", s.day(auth.Admin, "op"), "").is(200).into(&why)
+		if why.Rule != "stream_lost" || len(why.Evidence) == 0 || why.Evidence[0].Source != "poll" || why.Evidence[0].Sign != "offline" {
+			t.Errorf("why %+v", why)
+		}
+	})
+}
+
+// TestPollsNeedTheirSource: where nobody polls nobody can live by polls.
+func TestPollsNeedTheirSource(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serveTest(t)
+		s.call("POST", "/v1/streams", s.day(auth.Anchor, "alice"), `{"title":"x","sources":["poll"]}`).refused(400, wire.CodeBadRequest)
+	})
+}
+
+func TestModerationReachesTheCloud(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &heaven{online: map[string]bool{}}
+		s := under(t, h)
+		op := s.day(auth.Admin, "op")
+		wants := func(want ...string) {
+			t.Helper()
+			time.Sleep(time.Second)
+			h.set(func() {
+				slices.Sort(h.told)
+				if !slices.Equal(h.told, want) {
+					t.Errorf("told %q, want %q", h.told, want)
+				}
+				h.told = nil
+			})
+		}
+		session := s.begin(s.day(auth.Anchor, "alice"), `{"title":"x"}`).Session
+		s.call("DELETE", "/v1/streams/8888_alice?session="+session, s.day(auth.Anchor, "alice"), "").is(200)
+		wants()
+		s.begin(s.day(auth.Anchor, "alice"), `{"title":"x"}`)
+		s.call("POST", "/v1/streams/8888_alice/kick", op, "").is(200)
+		wants("cut 8888_alice")
+		s.begin(s.day(auth.Anchor, "alice"), `{"title":"x"}`)
+		s.call("PUT", "/v1/bans/alice", op, fmt.Sprintf(`{"until":%d,"reason":"rude"}`, time.Now().Add(time.Hour).UnixMilli())).is(200)
+		wants("cut 8888_alice", "forbid 8888_alice for 1h0m0s: rude")
+		s.call("PUT", "/v1/bans/bob", op, `{}`).is(200)
+		wants("forbid 8888_bob for ever: ")
+		h.set(func() { h.down = errors.New("down") })
+		s.call("DELETE", "/v1/bans/bob", op, "").is(204)
+		wants()
+		h.set(func() { h.down = nil })
+		time.Sleep(5 * time.Minute)
+		wants("allow 8888_bob")
+		h.set(func() { h.down = errors.New("down") })
+		s.call("DELETE", "/v1/bans/alice", op, "").is(204)
+		time.Sleep(2 * time.Hour)
+		var page struct {
+			DeadLetters []deadLetter `json:"dead_letters"`
+		}
+		s.call("GET", "/v1/dead-letters", op, "").is(200).into(&page)
+		if len(page.DeadLetters) != 1 || page.DeadLetters[0].Event != "anchor.unbanned" || page.DeadLetters[0].Subject != "alice" {
+			t.Errorf("dead letters %+v", page.DeadLetters)
+		}
+	})
+}
+
+// TestRecordingsAreCompared: a recording of which no callback has told is found in
+// the provider's list, and one of which it has is not told of twice.
+func TestRecordingsAreCompared(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &heaven{online: map[string]bool{}}
+		s := under(t, h, "--recordings.min", "10s")
+		session := s.begin(s.day(auth.Anchor, "alice"), `{"title":"Hello"}`).Session
+		time.Sleep(time.Minute)
+		now := time.Now().UnixMilli()
+		h.set(func() {
+			for i, length := range []int64{30_000, 5_000} {
+				h.tapes = append(h.tapes, presence.Recording{
+					ID: presence.RecordingID("tencent", fmt.Sprint(i)), Provider: "tencent", Code: "8888_alice", Format: "mp4",
+					StartedAt: now - length, EndedAt: now, Duration: length, Location: "http://x/f.mp4",
+				})
+			}
+			h.down = errors.New("down")
+		})
+		s.call("DELETE", "/v1/streams/8888_alice?session="+session, s.day(auth.Anchor, "alice"), "").is(200)
+		time.Sleep(11 * time.Minute)
+		if all := s.recordings("", "").Recordings; len(all) != 0 {
+			t.Errorf("%+v", all)
+		}
+		h.set(func() { h.down = nil })
+		for range 2 {
+			time.Sleep(10 * time.Minute)
+			if all := s.recordings("", "").Recordings; len(all) != 1 || all[0].Title != "Hello" || all[0].DurationMS != 30_000 {
+				t.Errorf("%+v", all)
+			}
+		}
+	})
+}
