@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -121,9 +122,12 @@ func writeMessage(w http.ResponseWriter, status int, m wire.Message) {
 
 // writeValue answers with a value that is known to encode.
 func writeValue(w http.ResponseWriter, v any) {
-	body, _ := json.Marshal(v)
+	var body bytes.Buffer
+	e := json.NewEncoder(&body)
+	e.SetEscapeHTML(false) // URLs are to be read as they are
+	_ = e.Encode(v)
 	w.Header().Set("Cache-Control", "no-store")
-	writeBody(w, http.StatusOK, body)
+	writeBody(w, http.StatusOK, bytes.TrimSuffix(body.Bytes(), []byte("\n")))
 }
 
 func writeJSON(w http.ResponseWriter, body []byte) { writeBody(w, http.StatusOK, body) }
