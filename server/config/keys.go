@@ -57,7 +57,7 @@ var keys = []key{
 	{"heartbeat.interval", "60s", "time between two beats; shorter notices the dead sooner and costs more", plain, duration(func(c *Config) *time.Duration { return &c.Heartbeat.Interval })},
 	{"heartbeat.missed", "3", "missed beats that end a session", plain, number(func(c *Config) *int { return &c.Heartbeat.Missed })},
 	{"heartbeat.grace", "", "time for the network after a beat is due; empty: a tenth of the interval, at most 5s", plain, optional(duration(func(c *Config) *time.Duration { return &c.Heartbeat.Grace }))},
-	{"settings.revision", "1", "raise it when heartbeat, takeover, list.show or liveness change, which all nodes share", plain, number(func(c *Config) *int64 { return &c.Settings.Revision })},
+	{"settings.revision", "1", "raise it when heartbeat, takeover, list.show, liveness, polls (interval, offline_after), what webhooks tell or moderation.provider change, which all nodes share", plain, number(func(c *Config) *int64 { return &c.Settings.Revision })},
 	{"push.provider", "tencent", "who takes the push: " + strings.Join(Signers, ", "), plain, oneOf(func(c *Config) *string { return &c.Push.Provider }, Signers...)},
 	{"push.template", "", "formula of the provider template: sign={md5 key path time}&t={time hex}", plain, text(func(c *Config) *string { return &c.Push.Template })},
 	{"push.domain", "{bizid}.livepush.myqcloud.com", "domain of push URLs", plain, text(func(c *Config) *string { return &c.Push.Domain })},
