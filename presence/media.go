@@ -49,6 +49,10 @@ const goingEvery = 60_000
 // milliseconds; its times are whole seconds.
 const clockSkew = 10_000
 
+// maxAhead is by how much it may be ahead, at the most. A push that says to begin
+// later than that is made up: no other could ever be newer.
+const maxAhead = 5 * 60_000
+
 // at is where a push stands among the open ones, -1: it does not.
 func (m *media) at(name string) int {
 	return slices.IndexFunc(m.open, func(p push) bool { return p.name == name })
@@ -72,8 +76,8 @@ func (r *Registry) begun(i uint32, c *Observe, p *peer) {
 	s := r.sessions[i]
 	m := &s.media
 	switch {
-	case c.Since != 0 && c.Since+clockSkew < s.stream.StartedAt:
-		return // its session was another one
+	case c.Since != 0 && c.Since+clockSkew < s.stream.StartedAt, c.Since > r.last.Time+maxAhead:
+		return // its session was another one, or will be
 	case c.Unique && slices.Contains(m.closed, c.Media):
 		if c.Since != 0 && len(m.open) == 0 && !m.seen {
 			r.lost(i, c) // there was a picture, after all

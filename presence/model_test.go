@@ -129,7 +129,7 @@ func (m *model) observe(c *Observe, via string) {
 		m.hear(c.Session, via, m.clock)
 		m.enliven(c.Session)
 	case Begun:
-		if c.Since != 0 && c.Since+clockSkew < l.st.StartedAt {
+		if c.Since != 0 && c.Since+clockSkew < l.st.StartedAt || c.Since > m.time+maxAhead {
 			return
 		}
 		if c.Unique && slices.Contains(l.closed, c.Media) {
@@ -530,7 +530,7 @@ func (g *schedule) command() Command {
 			Media: rapid.SampledFrom([]string{"1", "2", "3", "4", "5", "6"}).Draw(g.rt, "media"),
 		}
 		if c.Unique = rapid.Bool().Draw(g.rt, "unique"); c.Unique && what != "finished" {
-			c.Since = rapid.SampledFrom([]int64{0, dawn - 50_000, g.time - 3_000, g.time}).Draw(g.rt, "since")
+			c.Since = rapid.SampledFrom([]int64{0, dawn - 50_000, g.time - 3_000, g.time, g.time + 3_000, g.time + 2*maxAhead}).Draw(g.rt, "since")
 		}
 		return c
 	case "online", "offline", "unknown":

@@ -99,6 +99,18 @@ func TestOrderOfAServer(t *testing.T) {
 	}
 }
 
+// TestPushOfTheFuture: a begin that says to be of later than it can be keeps out
+// none that come after it.
+func TestPushOfTheFuture(t *testing.T) {
+	x := newTape(t)
+	x.do(started(1, "ann"))
+	x.do(&Observe{Session: id(1), Source: FromCallback, Sign: Begun, Media: "made up", Since: x.time + 2*maxAhead, Unique: true})
+	check(t, "it is not believed", x.state(id(1)), "starting")
+	x.do(&Observe{Session: id(1), Source: FromCallback, Sign: Begun, Media: "1", Since: x.time, Unique: true})
+	x.do(&Observe{Session: id(1), Source: FromCallback, Sign: Finished, Media: "1", Unique: true})
+	check(t, "the true one", away(x, 1), "media")
+}
+
 // TestLateWordsOfTheSessionBefore: what is said late of a push of the session
 // before is nothing to the next.
 func TestLateWordsOfTheSessionBefore(t *testing.T) {
