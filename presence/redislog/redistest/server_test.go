@@ -1,6 +1,7 @@
 package redistest
 
 import (
+	"fmt"
 	"context"
 	"errors"
 	"os"
@@ -131,10 +132,12 @@ func TestReplica(t *testing.T) {
 		t.Errorf("a held replica has %v", got)
 	}
 	primary.ReleaseReplicas()
-	await(t, "the replica to follow", func() error { return replica.linked("up") })
-	if got := replica.Do("GET", "key"); got != "later" {
-		t.Errorf("a released replica has %v", got)
-	}
+	await(t, "the released replica to follow", func() error {
+		if got := replica.Do("GET", "key"); got != "later" {
+			return fmt.Errorf("it has %v", got)
+		}
+		return nil
+	})
 }
 
 // asBadTest makes the test binary run the test that ends badly.
