@@ -44,7 +44,7 @@ func TestOrderStormOfProviders(t *testing.T) {
 			if begin {
 				event = 1
 			}
-			s.cloud(event, map[string]any{"stream_id": code, "sequence": fmt.Sprint(code, push), "event_time": time.Now().Unix() + int64(push)}).is(200)
+			s.tells(event, map[string]any{"stream_id": code, "sequence": fmt.Sprint(code, push), "event_time": time.Now().Unix() + int64(push)}).is(200)
 		}, true, true},
 		"srs": {"srs", func(s *testServer, code, query string, push int, begin bool) {
 			action := "on_unpublish"
@@ -55,9 +55,10 @@ func TestOrderStormOfProviders(t *testing.T) {
 		}, true, false},
 		"mediamtx": {"mediamtx", func(s *testServer, code, query string, push int, begin bool) {
 			if begin {
-				s.serverHook("mediamtx/s3cret", fmt.Sprintf(`{"user":"u","action":"publish","path":"live/%s","id":"%s%d","query":%q}`, code, code, push, query)).is(200)
+				s.serverHook("mediamtx/s3cret", fmt.Sprintf(`{"user":"u","action":"publish","path":"live/%s","id":"%s%d","query":%q}`, code, code, push, query)).is(204)
+				s.serverHook("mediamtx/s3cret/available", fmt.Sprintf("path=live/%s&source_id=%s%d", code, code, push)).is(204)
 			} else {
-				s.serverHook("mediamtx/s3cret/unavailable", fmt.Sprintf("path=live/%s&source_id=%s%d", code, code, push)).is(200)
+				s.serverHook("mediamtx/s3cret/unavailable", fmt.Sprintf("path=live/%s&source_id=%s%d", code, code, push)).is(204)
 			}
 		}, true, false},
 		"nginx-rtmp": {"nginx-rtmp", func(s *testServer, code, query string, push int, begin bool) {
@@ -70,10 +71,9 @@ func TestOrderStormOfProviders(t *testing.T) {
 		"zlm": {"zlm", func(s *testServer, code, query string, _ int, begin bool) {
 			if begin {
 				s.serverHook("zlm/s3cret/on_publish", fmt.Sprintf(`{"mediaServerId":"z","app":"live","stream":%q,"params":%q,"schema":"rtmp"}`, code, query)).is(200)
-				return
 			}
 			for _, schema := range []string{"rtsp", "rtmp", "hls", "ts"} {
-				s.serverHook("zlm/s3cret/on_stream_changed", fmt.Sprintf(`{"mediaServerId":"z","app":"live","stream":%q,"schema":%q,"regist":false}`, code, schema)).is(200)
+				s.serverHook("zlm/s3cret/on_stream_changed", fmt.Sprintf(`{"mediaServerId":"z","app":"live","stream":%q,"schema":%q,"regist":%v}`, code, schema, begin)).is(200)
 			}
 		}, false, false},
 	} {

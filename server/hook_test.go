@@ -180,7 +180,7 @@ func TestWhoMayCallBack(t *testing.T) {
 			return s.call("POST", "/v1/hooks/"+path, "", body, headers...)
 		}
 		for _, path := range []string{
-			"nginx-rtmp", "nginx-rtmp/wrong", "nginx-rtmp/wrong/publish", "nginx-rtmp/s3cret/play", "nginx-rtmp/s3cret/publish/x", "srs/s3cret",
+			"nginx-rtmp", "nginx-rtmp/wrong", "nginx-rtmp/wrong/publish", "nginx-rtmp/s3cret/stop", "nginx-rtmp/s3cret/publish/x", "srs/s3cret",
 		} {
 			post(path).refused(404, wire.CodeNotFound)
 		}

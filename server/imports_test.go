@@ -31,7 +31,7 @@ var allowed = map[string]struct {
 		"it measures the hub without the server",
 	},
 	"onair/server/config":   {nil, "configuration is data"},
-	"onair/server/hooks":    {nil, "an adapter reads bodies and nothing more"},
+	"onair/server/hooks":    {[]string{"onair/presence"}, "an adapter reads bodies, and recordings out of them, and nothing more"},
 	"onair/server/cloud":    {[]string{"onair/presence"}, "clients of providers; a recording is what the list has of one"},
 	"onair/server/poll":     {[]string{"onair/presence", "onair/server/cloud"}, "it asks, and passes on what was said"},
 	"onair/server/webhooks": {[]string{"onair/presence"}, "what is told is what happened to the list"},

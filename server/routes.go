@@ -54,7 +54,7 @@ func (s *server) routes() http.Handler {
 	call("DELETE /v1/bans/{anchor}", s.by(s.deleteBan, auth.Backend, auth.Admin))
 	call("GET /v1/dead-letters", s.by(s.listDeadLetters, auth.Backend, auth.Admin))
 
-	for _, p := range providers {
+	for _, p := range providers() {
 		for _, path := range []string{"", "/{first}", "/{first}/{second}"} {
 			call("POST /v1/hooks/"+p.name+path, s.hook(p))
 		}

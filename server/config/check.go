@@ -235,7 +235,7 @@ func (a *audit) checkTimes() {
 
 // eventNames are those that may stand in the path of a callback.
 var eventNames = []string{
-	"publish", "publish_done", "play", "play_done", "update", "record_done", "available", "unavailable", "record",
+	"publish", "publish_done", "play", "play_done", "update", "record_done", "auth", "available", "unavailable", "record",
 	"on_publish", "on_unpublish", "on_play", "on_stop", "on_dvr", "on_stream_changed", "on_record_mp4", "on_stream_none_reader",
 }
 

@@ -8,6 +8,38 @@ import (
 	"testing"
 )
 
+// TestHooks: who is listened to, and Tencent from everywhere, by a key or a
+// secret.
+func TestHooks(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		any  bool
+	}{
+		{nil, false},
+		{[]string{"--hooks.tencent.key", "k", "--hooks.srs.secret", "s"}, false},
+		{[]string{"--hooks.tencent.enabled", "true", "--hooks.tencent.key", "k"}, true},
+		{[]string{"--hooks.tencent.enabled", "true", "--hooks.tencent.secret", "s"}, true},
+		{[]string{"--hooks.srs.enabled", "true"}, true},
+		{[]string{"--hooks.nginx-rtmp.enabled", "true"}, true},
+		{[]string{"--hooks.mediamtx.enabled", "true"}, true},
+		{[]string{"--hooks.zlm.enabled", "true"}, true},
+	} {
+		cfg, err := Load(c.args, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := &cfg.Hooks
+		if h.Any() != c.any || len(h.Tencent.Allow) != 0 {
+			t.Errorf("%v: any %t, %+v", c.args, h.Any(), h)
+		}
+		for _, hook := range []Hook{h.SRS, h.NginxRTMP, h.MediaMTX, h.ZLM} {
+			if len(hook.Allow) != 2 || !hook.Allow[0].Addr().IsLoopback() || !hook.Allow[1].Addr().IsLoopback() {
+				t.Errorf("%v: by default %v may call", c.args, hook.Allow)
+			}
+		}
+	}
+}
+
 // TestPrint: what is printed names every key and its source, shows no secret,
 // and is a configuration file that means the same.
 func TestPrint(t *testing.T) {
@@ -78,6 +110,11 @@ func TestNetworks(t *testing.T) {
 		{"--hooks.nginx-rtmp.secret", "publish"},
 		{"--hooks.nginx-rtmp.enabled", "yes"},
 		{"--hooks.nginx-rtmp.enabled", "true", "--hooks.nginx-rtmp.allow", ""},
+		{"--hooks.tencent.enabled", "true"}, // anybody could call
+		{"--hooks.srs.enabled", "true", "--hooks.srs.allow", ""},
+		{"--hooks.srs.secret", "on_publish"},
+		{"--hooks.mediamtx.enabled", "true", "--hooks.mediamtx.allow", ""},
+		{"--hooks.zlm.enabled", "true", "--hooks.zlm.allow", "10.0.0.0/x"},
 		{"--play.ports", "rtmp=0"},
 		{"--play.ports", "x=1"},
 		{"--liveness.end-grace", "300h"},

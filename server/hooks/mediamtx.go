@@ -2,79 +2,91 @@ package hooks
 
 import (
 	"net/url"
-	"strconv"
+	"strings"
 )
 
-// mtxAuth is what MediaMTX posts to ask whether somebody may do something
-// (authMethod: http). See https://mediamtx.org/docs/usage/authentication.
-type mtxAuth struct {
-	User     string
-	Password string
-	Token    string
-	Action   string
-	Path     string
-	Protocol string
-	ID       string
-	Query    string
-}
-
-// MediaMTX reads what MediaMTX asks (no event), and what its run-on commands tell:
-// available, unavailable and record, as forms that a line of shell makes, with path,
-// source_id, query, segment_path and segment_duration. It returns ErrMalformed or
-// ErrUnknownEvent.
+// MediaMTX reads what MediaMTX asks, and what its hooks tell; which of them it
+// is, is the event, from the path.
+//
+// "" and "auth" is HTTP authentication, in JSON:
+//
+//	{"user":"","password":"","token":"","ip":"127.0.0.1","action":"publish","path":"live/8888_alice",
+//	 "protocol":"rtmp","id":"…","query":"txSecret=…"}
+//
+// Its id may be another than the one that the hooks have, and where it is
+// answered yes, the push may yet be refused: it begins and ends with "available"
+// and "unavailable". Those, and "record", are commands that post a form:
+//
+//	path=live/8888_alice&source_id=…
+//	path=live/8888_alice&segment_path=/recordings/…mp4&segment_duration=12.5
+//
+// It returns ErrMalformed or ErrUnknownEvent. See https://mediamtx.org/docs for
+// both, under authentication and hooks.
 func MediaMTX(event string, body []byte) (Event, error) {
-	if event == "" {
-		return mtxAsks(body)
+	if event == "" || event == "auth" {
+		return mediaMTXAsks(body)
 	}
 	form, err := url.ParseQuery(string(body))
 	if err != nil {
 		return Event{}, ErrMalformed
 	}
-	e := Event{Name: event, Media: form.Get("source_id"), Unique: true, Query: form.Get("query")}
-	e.App, e.Code = place(form.Get("path"))
+	e := Event{Name: event}
+	source, file := form.Get("source_id"), form.Get("segment_path")
+	if e.App, e.Code, err = splitPath(form.Get("path")); err != nil {
+		return Event{}, err
+	}
 	switch event {
 	case "available":
-		e.Kind = Going
+		e.Kind = Begun
 	case "unavailable":
 		e.Kind = Done
 	case "record":
-		file := form.Get("segment_path")
-		length, err := strconv.ParseFloat(form.Get("segment_duration"), 64)
-		if file == "" || err != nil || !(length >= 0 && length < 1e9) {
-			return Event{}, ErrMalformed
-		}
-		e.Kind, e.File = Recorded, File{Name: file, Location: file, Format: formatOf(file), Duration: int64(length * 1000)}
-		return e, nil
+		e.Kind = Recorded
 	default:
 		return Event{}, ErrUnknownEvent
 	}
-	if e.Media == "" || len(e.Media) > 128 {
+	if e.Kind != Recorded {
+		if e.Media, e.Unique = source, true; !isID(source) {
+			return Event{}, ErrMalformed
+		}
+		return e, nil
+	}
+	if !isPlace(file) {
 		return Event{}, ErrMalformed
+	}
+	e.Recording = recorded(ProviderMediaMTX, e.Code, file, file)
+	e.Recording.Duration = milliseconds(form.Get("segment_duration"))
+	if e.Recording.Format == "mp4" {
+		e.Recording.Format = "fmp4" // the only kind it writes
 	}
 	return e, nil
 }
 
-func mtxAsks(body []byte) (Event, error) {
-	var b mtxAuth
-	if err := object(body, &b); err != nil {
+func mediaMTXAsks(body []byte) (Event, error) {
+	m, err := parse(body)
+	if err != nil {
 		return Event{}, err
 	}
-	e := Event{Name: b.Action, Media: b.ID, Unique: true, Query: b.Query}
-	e.App, e.Code = place(b.Path)
-	// An RTSP client shows its credentials only when it is asked to.
-	e.Asks = b.Query == "" && b.User == "" && b.Password == "" && b.Token == ""
-	switch b.Action {
+	e := Event{Name: m.text("action"), Query: m.text("query")}
+	switch e.Name {
 	case "publish":
 		e.Kind = Publish
-	case "read", "playback":
+	case "read":
 		e.Kind = Play
 	case "":
 		return Event{}, ErrMalformed
-	default:
+	default: // the server's own API, which is none of ours
 		return Event{}, ErrUnknownEvent
 	}
-	if len(e.Media) > 128 {
-		return Event{}, ErrMalformed
+	e.App, e.Code, err = splitPath(m.text("path"))
+	return e, err
+}
+
+// splitPath splits a path as in rtmp://host/app/code.
+func splitPath(path string) (app, code string, err error) {
+	slash := strings.LastIndexByte(path, '/')
+	if slash < 1 || slash == len(path)-1 {
+		return "", "", ErrMalformed
 	}
-	return e, nil
+	return path[:slash], path[slash+1:], nil
 }

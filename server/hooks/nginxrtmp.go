@@ -5,111 +5,118 @@ import (
 	"strings"
 )
 
-// NginxRTMP reads a callback of nginx-rtmp (on_publish, on_publish_done, on_play,
-// on_play_done, on_update, on_record_done), whose body is a form:
+// NginxRTMP reads a callback of nginx-rtmp (on_publish, on_publish_done,
+// on_play, on_play_done, on_update, on_record_done), whose body is a form:
 //
 //	app=live&flashver=…&swfurl=…&tcurl=…&pageurl=…&addr=127.0.0.1&clientid=1&call=publish&name=8888_alice&type=live&txSecret=…
 //
 // It returns ErrMalformed or ErrUnknownEvent.
 //
-// Much of it is the pusher's own text. The query of the URL is appended raw at
-// the end, so that a second name= is the pusher's, and the first counts. What
+// Much of it is the client's own text. The query of the URL is appended raw at
+// the end, so that a second name= is the client's, and the first counts. What
 // comes before the name (flashver, swfurl, tcurl, pageurl) is escaped by the
 // version that Debian has; so that nothing depends on that, whatever the module
-// itself writes must be there once, with what it writes of an event right behind
-// its call, and a body in which anything of it comes twice is refused.
+// itself writes must be there once, with what belongs to a call right behind it,
+// and a body in which anything of it comes twice is refused.
 //
 // The name is that of the last stream that the connection named: one that
 // publishes, and then asks to play another's stream, has its push reported as
-// the other's, and what was recorded of it too. Its query stays its own, so that
-// who trusts update_publish or record_done must verify the signature in it.
+// the other's, and its recording, too. Its query stays its own, so that who
+// trusts update_publish or record_done must verify the signature in it.
 //
 // The clientid counts from 1 in each worker of nginx and again after each
 // restart, which is why it names a push only together with its server.
 func NginxRTMP(body []byte) (Event, error) {
-	pairs := strings.Split(string(body), "&")
-	var e Event
-	once := map[string]string{}
-	var nameAt, callAt int
-	for i, pair := range pairs {
-		key, value, _ := strings.Cut(pair, "=")
-		switch key {
-		case "app", "addr", "clientid", "call":
-			if _, twice := once[key]; twice {
-				return Event{}, ErrMalformed
-			}
-			text, err := url.QueryUnescape(value)
-			if err != nil {
-				return Event{}, ErrMalformed
-			}
-			once[key] = text
-			if key == "call" {
-				callAt = i
-			}
-		case "name":
-			if nameAt == 0 {
-				nameAt, e.Code = i, value
-			}
-		}
+	f, err := nginxForm(body)
+	if err != nil {
+		return Event{}, err
 	}
-	// what follows the call, in this order, before the query
-	follows := func(keys ...string) (values []string, ok bool) {
-		for i, key := range keys {
-			at := callAt + 1 + i
-			if at >= len(pairs) {
-				return nil, false
-			}
-			k, v, _ := strings.Cut(pairs[at], "=")
-			if k != key || key == "name" && at != nameAt {
-				return nil, false
-			}
-			values = append(values, v)
-		}
-		e.Query = strings.Join(pairs[callAt+1+len(keys):], "&")
-		return values, true
-	}
-	switch e.Name = once["call"]; e.Name {
+	e := Event{Name: f.own["call"], App: f.own["app"]}
+	switch e.Name {
 	case "publish":
-		if _, ok := follows("name", "type"); !ok {
-			return Event{}, ErrMalformed
-		}
-		e.Kind = Publish
-	case "update_publish":
-		e.Kind, e.Query = Going, strings.Join(pairs[nameAt+1:], "&")
-	case "publish_done":
-		e.Kind = Done
+		e.Kind, e.Media = Publish, f.own["clientid"]
+		err = f.behind(&e, "name", "type")
 	case "play":
-		if _, ok := follows("name", "start", "duration", "reset"); !ok {
-			return Event{}, ErrMalformed
-		}
 		e.Kind = Play
+		err = f.behind(&e, "name", "start", "duration", "reset")
+	case "update_publish":
+		e.Kind, e.Media, e.Doubtful = Going, f.own["clientid"], true
+		err = f.behind(&e, "time", "timestamp", "name")
+	case "publish_done":
+		e.Kind, e.Media = Done, f.own["clientid"]
+		err = f.behind(&e, "name")
+		e.Query = "" // the end of a push that is not known means nothing
 	case "record_done":
-		values, ok := follows("recorder", "name", "path")
-		if !ok {
-			return Event{}, ErrMalformed
-		}
-		file, err := url.QueryUnescape(values[2])
-		if err != nil || file == "" {
-			return Event{}, ErrMalformed
-		}
-		e.Kind, e.File = Recorded, File{Name: file, Location: file, Format: formatOf(file)}
+		e.Kind, e.Media, e.Doubtful = Recorded, f.own["clientid"], true
+		err = f.behind(&e, "recorder", "name", "path")
 	case "update_play", "play_done":
-		// Sent wherever on_update is set, and its players are cut at a refusal.
+		// update_play is sent wherever on_update is set, and its players are cut at
+		// a refusal.
 		return Event{Kind: Nothing, Name: e.Name}, nil
 	case "":
 		return Event{}, ErrMalformed
 	default:
 		return Event{}, ErrUnknownEvent
 	}
-	code, err := url.QueryUnescape(e.Code)
-	e.Code, e.App, e.Media = code, once["app"], once["clientid"]
-	if err != nil || e.Code == "" || e.App == "" || !isNumber(e.Media) {
+	if err != nil || e.Code == "" || e.App == "" || !isNumber(f.own["clientid"]) {
 		return Event{}, ErrMalformed
 	}
 	return e, nil
 }
 
-// isNumber reports whether s is of decimal digits, not too many.
-func isNumber(s string) bool {
-	return s != "" && len(s) <= 20 && strings.Trim(s, "0123456789") == ""
+// nginxCall is a callback's form: what the module says of the connection, by
+// name, and the pairs after its call.
+type nginxCall struct {
+	own  map[string]string
+	rest []string
+}
+
+// nginxForm splits a form at its call. It refuses one in which something that
+// the module writes of the connection comes twice.
+func nginxForm(body []byte) (f nginxCall, err error) {
+	f.own = map[string]string{}
+	pairs := strings.Split(string(body), "&")
+	for i, pair := range pairs {
+		key, value, _ := strings.Cut(pair, "=")
+		switch key {
+		case "app", "addr", "clientid", "call":
+			if _, twice := f.own[key]; twice {
+				return f, ErrMalformed
+			}
+			if f.own[key], err = url.QueryUnescape(value); err != nil {
+				return f, ErrMalformed
+			}
+			if key == "call" {
+				f.rest = pairs[i+1:]
+			}
+		}
+	}
+	return f, nil
+}
+
+// behind reads what must stand behind the call, by name and in order, and takes
+// the client's query from what follows.
+func (f *nginxCall) behind(e *Event, names ...string) error {
+	if len(f.rest) < len(names) {
+		return ErrMalformed
+	}
+	for i, name := range names {
+		key, value, _ := strings.Cut(f.rest[i], "=")
+		// A path may have a plus, which is not escaped everywhere.
+		text, err := url.PathUnescape(value)
+		if key != name || err != nil {
+			return ErrMalformed
+		}
+		switch name {
+		case "name":
+			e.Code = text
+		case "path":
+			if !isPlace(text) {
+				return ErrMalformed
+			}
+			e.Recording = recorded(ProviderNginxRTMP, e.Code, text, text)
+		}
+	}
+	e.Query = strings.Join(f.rest[len(names):], "&")
+	return nil
 }

@@ -5,53 +5,61 @@ import (
 	"strings"
 )
 
-// srsBody is what SRS posts. See
-// https://ossrs.net/lts/en-us/docs/v6/doc/http-callback.
-type srsBody struct {
-	Action   string
-	ServerID string `json:"server_id"`
-	ClientID string `json:"client_id"`
-	App      string
-	Stream   string
-	Param    string
-	Cwd      string
-	File     string
-}
-
-// SRS reads a callback of SRS (on_publish, on_unpublish, on_play, on_stop, on_dvr).
-// A client's id is drawn by the server, and names one connection. It returns
-// ErrMalformed or ErrUnknownEvent.
+// SRS reads a callback of SRS (on_publish, on_unpublish, on_play, on_stop,
+// on_dvr), whose body is JSON:
+//
+//	{"server_id":"vid-0xk989d","action":"on_publish","client_id":"341w361a","ip":"127.0.0.1","vhost":"__defaultVhost__",
+//	 "app":"live","tcUrl":"rtmp://x/live","stream":"8888_alice","param":"?txSecret=…","stream_id":"vid-124q9y3"}
+//
+// It returns ErrMalformed or ErrUnknownEvent. See
+// https://ossrs.io/lts/en-us/docs/v6/doc/http-callback for the fields.
+//
+// A client_id never comes again, but for versions that do not name their server
+// and count clients. SRS asks before it looks whether the name is taken: the
+// second publisher of a stream is let in here and refused there, which is told
+// as its end.
 func SRS(body []byte) (Event, error) {
-	var b srsBody
-	if err := object(body, &b); err != nil {
+	m, err := parse(body)
+	if err != nil {
 		return Event{}, err
 	}
-	e := Event{Name: b.Action, App: b.App, Code: b.Stream, Media: strings.TrimSpace(b.ServerID + " " + b.ClientID), Unique: true}
-	switch b.Action {
+	e := Event{Name: m.text("action"), App: m.text("app"), Code: m.text("stream")}
+	server, client := m.text("server_id"), m.text("client_id")
+	param := strings.TrimPrefix(m.text("param"), "?")
+	switch e.Name {
 	case "on_publish":
-		e.Kind, e.Query = Publish, strings.TrimPrefix(b.Param, "?")
+		e.Kind, e.Query = Publish, param
 	case "on_unpublish":
 		e.Kind = Done
 	case "on_play":
-		e.Kind, e.Query = Play, strings.TrimPrefix(b.Param, "?")
-	case "on_stop":
-		e.Kind = Nothing
+		e.Kind, e.Query = Play, param
 	case "on_dvr":
-		file := b.File
-		if !path.IsAbs(file) {
-			file = path.Join(b.Cwd, file)
-		}
-		e.Kind, e.File = Recorded, File{Name: b.ServerID + " " + file, Location: file, Format: formatOf(file)}
-		if b.File == "" {
-			return Event{}, ErrMalformed
-		}
+		e.Kind = Recorded
+	case "on_stop": // somebody has stopped watching
+		return Event{Kind: Nothing, Name: e.Name}, nil
 	case "":
 		return Event{}, ErrMalformed
 	default:
 		return Event{}, ErrUnknownEvent
 	}
-	if e.App == "" || e.Code == "" || b.ClientID == "" || len(e.Media) > 128 {
+	if e.App == "" || e.Code == "" || !isID(client) || server != "" && !isID(server) {
 		return Event{}, ErrMalformed
+	}
+	switch e.Kind {
+	case Publish, Done:
+		e.Media, e.Unique = client, false
+		if server != "" {
+			e.Media, e.Unique = server+"/"+client, !isNumber(client)
+		}
+	case Recorded:
+		file := m.text("file")
+		if !isPlace(file) {
+			return Event{}, ErrMalformed
+		}
+		if cwd := m.text("cwd"); !path.IsAbs(file) && isPlace(cwd) {
+			file = path.Join(cwd, file)
+		}
+		e.Recording = recorded(ProviderSRS, e.Code, file, file)
 	}
 	return e, nil
 }

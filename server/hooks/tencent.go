@@ -4,104 +4,146 @@ import (
 	"crypto/md5" // the provider's choice, not ours
 	"crypto/subtle"
 	"encoding/hex"
-	"strconv"
+	"net/url"
+	"slices"
+	"strings"
 	"time"
+
+	"onair/presence"
 )
 
-// tencentBody is what Tencent Cloud Live posts. See
-// https://cloud.tencent.com/document/product/267/32744 for how, and
-// https://cloud.tencent.com/document/product/267/47025, …/47026 and …/47028 for
-// what.
-type tencentBody struct {
-	T         number
-	Sign      string
-	EventType *number `json:"event_type"`
-	AppName   string  `json:"appname"`
-	StreamID  string  `json:"stream_id"`
-	ChannelID string  `json:"channel_id"`
-	EventTime number  `json:"event_time"`
-	Sequence  string
-	Param     string `json:"stream_param"`
-
-	// Of a recording.
-	FileID    string `json:"file_id"`
-	Format    string `json:"file_format"`
-	StartTime number `json:"start_time"`
-	EndTime   number `json:"end_time"`
-	Duration  number
-	Size      number `json:"file_size"`
-	VideoURL  string `json:"video_url"`
-
-	// Of a snapshot.
-	PicURL     string `json:"pic_url"`
-	PicFullURL string `json:"pic_full_url"`
-}
-
-// tencentEvents are the events that are known, by their numbers.
-var tencentEvents = map[number]string{
-	0: "stop", 1: "start", 100: "record", 200: "snapshot", 317: "audit", 318: "audit", 321: "anomaly", 332: "record_state", 341: "record_anomaly",
-}
-
-// Tencent reads a callback of Tencent Cloud Live. With a key it must be signed,
+// Tencent reads a callback of Tencent Cloud Live, whose body is JSON: of the
+// begin (event_type 1) and the end (0) of a push, a recorded file (100), a
+// snapshot (200). All others are Nothing. See
+// https://cloud.tencent.com/document/product/267/32744 for what all have,
+// .../47025, .../47026 and .../47028 for the fields of each.
 //
-//	sign = lower-case hex of MD5(key + t), t the end of its validity in Unix seconds
+// Where there is a key, the callback must be signed with it: sign is the MD5 of
+// the key and t, when the signature expires, in Unix seconds. That covers
+// nothing but the time: whoever has seen one callback can make others until
+// then. Numbers come as numbers or as strings.
 //
-// which covers nothing else of the body: whoever has seen one callback can make
-// any other until then. So the path should be secret as well.
+// It returns ErrMalformed, ErrForged or ErrExpired. A repeated callback may come
+// after its t, and is then refused.
 //
-// A push is named by its sequence, which its start and its end share and no other
-// push has. An event that is not known is Nothing: the cloud adds some at times. It
-// returns ErrMalformed, ErrForged or ErrExpired.
+// The sequence names one push for ever. The time of a begin is that of the
+// message, within a second of the push's. What the cloud calls app is the push
+// domain; appname is the app, which old versions leave out. That they let in was
+// the cloud's to decide: it verifies signatures itself.
 func Tencent(body []byte, key string, now time.Time) (Event, error) {
-	var b tencentBody
-	if err := object(body, &b); err != nil {
+	m, err := parse(body)
+	if err != nil {
 		return Event{}, err
 	}
-	if b.EventType == nil {
+	if key != "" {
+		if err := signedByTencent(m, key, now); err != nil {
+			return Event{}, err
+		}
+	}
+	event, ok := m.number("event_type")
+	if !ok {
 		return Event{}, ErrMalformed
 	}
-	e := Event{Kind: Nothing, Name: tencentEvents[*b.EventType], App: b.AppName, Code: b.StreamID}
-	if e.Name == "" {
-		e.Name = "other"
+	e := Event{App: m.text("appname"), Code: m.text("stream_id")}
+	if e.Code == "" {
+		e.Code = m.text("channel_id") // the same, by its old name
 	}
-	if key != "" {
-		sum := md5.Sum([]byte(key + strconv.FormatInt(int64(b.T), 10)))
-		if subtle.ConstantTimeCompare([]byte(hex.EncodeToString(sum[:])), []byte(b.Sign)) == 0 {
-			return e, ErrForged
-		}
-		if now.Unix() >= int64(b.T) {
-			return e, ErrExpired
-		}
+	switch event {
+	case 0:
+		e.Kind, e.Name = Done, "push_ended"
+	case 1:
+		e.Kind, e.Name = Begun, "push_begun"
+	case 100:
+		e.Kind, e.Name = Recorded, "recorded"
+	case 200:
+		e.Kind, e.Name = Pictured, "pictured"
+	case 332: // what a recording task does; the file is told by 100
+		return Event{Kind: Nothing, Name: "recording_state"}, nil
+	default:
+		return Event{Kind: Nothing, Name: "other"}, nil
 	}
 	if e.Code == "" {
-		e.Code = b.ChannelID
+		return Event{}, ErrMalformed
 	}
-	switch *b.EventType {
-	case 0, 1:
-		if b.Sequence == "" || len(b.Sequence) > 64 {
-			return e, ErrMalformed
+	switch e.Kind {
+	case Done, Begun:
+		if e.Media, e.Unique = m.text("sequence"), true; !isID(e.Media) {
+			return Event{}, ErrMalformed
 		}
-		e.Media, e.Unique, e.Kind = b.Sequence, true, Done
-		if *b.EventType == 1 {
-			e.Kind, e.Since, e.Query = Publish, seconds(b.EventTime), b.Param
+		if at, ok := m.number("event_time"); ok && e.Kind == Begun {
+			e.Since = at * 1000
 		}
-	case 100:
-		if b.FileID == "" || b.VideoURL == "" {
-			return e, ErrMalformed
-		}
-		e.Kind = Recorded
-		e.File = File{
-			Name: b.FileID, Location: b.VideoURL, Format: b.Format, EndedAt: seconds(b.EndTime),
-			Duration: seconds(b.Duration), Size: int64(max(0, b.Size)), StartedAt: seconds(b.StartTime),
-		}
-		if e.File.Duration > 0 { // what it shows begins later than the task
-			e.File.StartedAt = e.File.EndedAt - e.File.Duration
-		}
-	case 200:
-		e.Kind, e.Picture = Pictured, b.PicFullURL
-		if e.Picture == "" {
-			e.Picture = b.PicURL
+	case Recorded:
+		e.Recording, err = tencentFile(m, e.Code)
+	case Pictured:
+		if e.Picture = tencentPicture(m.text("pic_full_url")); e.Picture == "" {
+			return Event{Kind: Nothing, Name: e.Name}, nil
 		}
 	}
-	return e, nil
+	return e, err
+}
+
+// signedByTencent checks sign and t. The digest is over t as it is written.
+func signedByTencent(m members, key string, now time.Time) error {
+	sum := md5.Sum([]byte(key + m.text("t")))
+	want := hex.EncodeToString(sum[:])
+	if subtle.ConstantTimeCompare([]byte(want), []byte(strings.ToLower(m.text("sign")))) == 0 {
+		return ErrForged
+	}
+	if t, ok := m.number("t"); !ok {
+		return ErrMalformed
+	} else if now.Unix() >= t {
+		return ErrExpired
+	}
+	return nil
+}
+
+// tencentFile reads a recorded file. What it shows ends at end_time and is
+// duration long; start_time is when the recording was asked for.
+func tencentFile(m members, code string) (presence.Recording, error) {
+	location := m.text("video_url")
+	u, err := url.Parse(location)
+	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || !isPlace(location) {
+		return presence.Recording{}, ErrMalformed
+	}
+	// Files that go elsewhere than to VOD have no file_id.
+	name := location
+	for _, id := range []string{m.text("file_id"), m.text("record_file_id")} {
+		if isID(id) {
+			name = id
+			break
+		}
+	}
+	rec := recorded(ProviderTencent, code, name, location)
+	rec.Format = formatOf(u.Path)
+	if format := strings.ToLower(m.text("file_format")); slices.Contains([]string{"flv", "hls", "mp4", "aac", "m4a", "fmp4"}, format) {
+		rec.Format = format
+	}
+	rec.StartedAt, rec.EndedAt = m.milliseconds("start_time"), m.milliseconds("end_time")
+	rec.Duration = m.milliseconds("duration")
+	if rec.Duration > 0 && rec.Duration < rec.EndedAt {
+		rec.StartedAt = rec.EndedAt - rec.Duration
+	}
+	rec.Size, _ = m.number("file_size")
+	return rec, nil
+}
+
+// maxPicture is the longest URL of a cover, in bytes.
+const maxPicture = 1024
+
+// tencentPicture is the URL of a snapshot as a cover, "" when it can be none: a
+// page that came over https shows no other pictures. The cloud writes http, and
+// its storage serves the same over https.
+func tencentPicture(text string) string {
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" || u.User != nil || !isPlace(text) {
+		return ""
+	}
+	if u.Scheme == "http" && u.Port() == "" && strings.HasSuffix(strings.ToLower(u.Host), ".myqcloud.com") {
+		u.Scheme = "https"
+	}
+	if text = u.String(); u.Scheme != "https" || len(text) > maxPicture {
+		return ""
+	}
+	return text
 }

@@ -1,92 +1,143 @@
 package hooks
 
 import (
+	"crypto/md5"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
+
+	"onair/presence"
 )
 
-// What the cloud sends, signed with this key until 1703732078, or later.
+// As the vendor's pages print them, without their signatures; the third is of
+// the times of live codes, the last of a version that names no app.
 const (
-	tencentKey   = "5d41402abc4b2a76b9719d911017c592"
-	tencentStart = `{"app":"test.domain.com","appid":12345678,"appname":"live","channel_id":"8888_alice","errcode":0,"errmsg":"ok","event_time":1703731478,` +
-		`"event_type":1,"height":0,"idc_id":34,"node":"42.81.194.37","sequence":"2210464508206756938","set_id":2,"sign":"f1cdc0e24394f642cd1da55cf7ed903b",` +
-		`"stream_id":"8888_alice","stream_param":"txSecret=abc&txTime=5C271099","t":1703732078,"user_ip":"1.1.1.1","width":0}`
-	tencentStop = `{"app":"test.domain.com","appid":12345678,"appname":"live","channel_id":"8888_alice","errcode":1,"errmsg":"The push client actively stopped the push",` +
-		`"event_time":1703731606,"event_type":0,"push_duration":"128581","sequence":"2210464508206756938","stream_id":"8888_alice","t":"1703732206","sign":""}`
-	tencentRecord = `{"event_type":100,"appid":12345678,"app":"test.domain.com","appname":"live","stream_id":"8888_alice","channel_id":"8888_alice",` +
-		`"file_id":"5285890784273533167","file_format":"mp4","task_id":"MTE1","start_time":1545047010,"end_time":1545049971,"duration":2950,"file_size":"277941079",` +
-		`"stream_param":"x=1","video_url":"http://1252033264.vod2.myqcloud.com/a/f0.mp4","sign":"","t":1545030873}`
-	tencentPicture = `{"event_type":200,"appname":"live","stream_id":"8888_alice","channel_id":"8888_alice","create_time":1545030273,"file_size":7520,` +
-		`"width":640,"height":352,"pic_url":"/2018-12-17/x.jpg","pic_full_url":"https://x.example.com/2018-12-17/x.jpg","sign":"","t":1545030873}`
+	tencentBegun = `{"app":"test.domain.com","appid":12345678,"appname":"live","channel_id":"test_stream","errcode":0,"errmsg":"ok","event_time":1703731478,"event_type":1,"height":0,"idc_id":34,"node":"42.81.194.37","sequence":"2210464508206756938","set_id":2,"stream_id":"test_stream","stream_param":"stream_param=test","user_ip":"1.1.1.1","width":0}`
+	tencentDone  = `{"app":"test.domain.com","appid":12345678,"appname":"live","channel_id":"test_stream","errcode":1,"errmsg":"The push client actively stopped the push","event_time":1703731606,"event_type":0,"height":0,"idc_id":34,"node":"42.81.194.37","push_duration":"128581","sequence":"2210464508206756938","set_id":2,"stream_id":"test_stream","stream_param":"stream_param=test","user_ip":"1.1.1.1","width":0}`
+	tencentOld   = `{"appid":1252033264,"channel_id":"2519_2500647","duration":272,"end_time":1496220894,"event_type":100,"file_format":"flv","file_id":"9031868222958931071","file_size":"30347808","start_time":1496220622,"stream_id":"2519_2500647","video_id":"200025724_x","video_url":"http://1252033264.vod2.myqcloud.com/a/b/f0.flv"}`
+	tencentFresh = `{"event_type":100,"appid":12345678,"app":"yourapp","appname":"live","stream_id":"stream_test","channel_id":"stream_test","file_id":"1234567890","record_file_id":"1234567890","file_format":"hls","task_id":"UpTbk5RSVhRQFAgMCAwMTQ","start_time":1545047010,"end_time":1545049971,"start_time_usec":1,"end_time_usec":2,"duration":2962,"file_size":277941079,"stream_param":"stream_param=test","video_url":"http://12345678.vod2.myqcloud.com/xxxx/yyyy/zzzz.m3u8","media_start_time":135802,"record_bps":0}`
+	tencentPic   = `{"event_type":200,"stream_id":"stream_name","channel_id":"stream_name","create_time":1545030273,"file_size":7520,"width":640,"height":352,"pic_url":"/2018-12-17/stream_name-screenshot-19-06-59-640x352.jpg","pic_full_url":"http://testbucket-1234567890.cos.region.myqcloud.com/2018-12-17/stream_name-screenshot-19-06-59-640x352.jpg"}`
+	tencentState = `{"event_type":332,"appid":12345678,"appname":"live","domain":"test.domain.com","stream_id":"stream_test","session_id":"1","seq":"2","record_event":"record_start_succeeded","record_detail":"{\"a\":1}"}`
 )
+
+const tencentKey = "5d41402abc4b2a76b9719d911017c592"
+
+// signTencent adds t as it is written, and the signature of it.
+func signTencent(body, key, t string) string {
+	sum := md5.Sum([]byte(key + strings.Trim(t, `"`)))
+	return fmt.Sprintf(`{"t":%s,"sign":"%x",%s`, t, sum, body[1:])
+}
 
 func TestTencent(t *testing.T) {
+	file := func(id, code, format, url string, from, duration, size int64) Event {
+		return Event{Kind: Recorded, Name: "recorded", App: "live", Code: code, Recording: presence.Recording{
+			ID: presence.RecordingID("tencent", id), Provider: "tencent", Code: code, Format: format, Location: url,
+			StartedAt: from * 1000, EndedAt: (from + duration) * 1000, Duration: duration * 1000, Size: size,
+		}}
+	}
+	old := file("9031868222958931071", "2519_2500647", "flv", "http://1252033264.vod2.myqcloud.com/a/b/f0.flv", 1496220622, 272, 30347808)
+	old.App = ""
+	cos := old
+	cos.Recording.ID = presence.RecordingID("tencent", old.Recording.Location)
 	for body, want := range map[string]Event{
-		tencentStart: {
-			Kind: Publish, Name: "start", App: "live", Code: "8888_alice", Media: "2210464508206756938", Unique: true,
-			Since: 1703731478000, Query: "txSecret=abc&txTime=5C271099",
+		tencentBegun: {Kind: Begun, Name: "push_begun", App: "live", Code: "test_stream", Media: "2210464508206756938", Unique: true, Since: 1703731478_000},
+		tencentDone:  {Kind: Done, Name: "push_ended", App: "live", Code: "test_stream", Media: "2210464508206756938", Unique: true},
+		strings.Replace(tencentDone, `"stream_id":"test_stream",`, "", 1):     {Kind: Done, Name: "push_ended", App: "live", Code: "test_stream", Media: "2210464508206756938", Unique: true},
+		strings.Replace(tencentDone, `"event_type":0`, `"event_type":"0"`, 1): {Kind: Done, Name: "push_ended", App: "live", Code: "test_stream", Media: "2210464508206756938", Unique: true},
+		tencentOld: old,
+		strings.Replace(tencentOld, `"file_id":"9031868222958931071"`, `"file_id":""`, 1): cos,
+		// What it shows begins at the end less its duration.
+		tencentFresh: file("1234567890", "stream_test", "hls", "http://12345678.vod2.myqcloud.com/xxxx/yyyy/zzzz.m3u8", 1545049971-2962, 2962, 277941079),
+		tencentPic: {
+			Kind: Pictured, Name: "pictured", Code: "stream_name",
+			Picture: "https://testbucket-1234567890.cos.region.myqcloud.com/2018-12-17/stream_name-screenshot-19-06-59-640x352.jpg",
 		},
-		tencentStop: {Kind: Done, Name: "stop", App: "live", Code: "8888_alice", Media: "2210464508206756938", Unique: true},
-		tencentRecord: {Kind: Recorded, Name: "record", App: "live", Code: "8888_alice", File: File{
-			Name: "5285890784273533167", Location: "http://1252033264.vod2.myqcloud.com/a/f0.mp4", Format: "mp4",
-			StartedAt: 1545047021000, EndedAt: 1545049971000, Duration: 2950000, Size: 277941079,
-		}},
-		tencentPicture: {Kind: Pictured, Name: "snapshot", App: "live", Code: "8888_alice", Picture: "https://x.example.com/2018-12-17/x.jpg"},
-		strings.Replace(tencentPicture, "200", "332", 1): {Kind: Nothing, Name: "record_state", App: "live", Code: "8888_alice"},
-		strings.Replace(tencentPicture, "200", "999", 1): {Kind: Nothing, Name: "other", App: "live", Code: "8888_alice"},
+		strings.Replace(tencentPic, "http://testbucket-1234567890.cos.region.myqcloud.com", "http://example.com", 1):             {Kind: Nothing, Name: "pictured"},
+		strings.Replace(tencentPic, "http://testbucket-1234567890.cos.region.myqcloud.com", "http://x.myqcloud.com.evil.com", 1): {Kind: Nothing, Name: "pictured"},
+		strings.Replace(tencentPic, "http://", "javascript://", 1):                                                               {Kind: Nothing, Name: "pictured"},
+		strings.Replace(tencentPic, "http://", "https://me:you@", 1):                                                             {Kind: Nothing, Name: "pictured"},
+		strings.Replace(tencentPic, "myqcloud.com", "myqcloud.com/"+strings.Repeat("x", 1000), 1):                                {Kind: Nothing, Name: "pictured"},
+		tencentState:         {Kind: Nothing, Name: "recording_state"},
+		`{"event_type":321}`: {Kind: Nothing, Name: "other"},
 	} {
-		if got, err := Tencent([]byte(body), "", time.Unix(0, 0)); err != nil || got != want {
+		if got, err := Tencent([]byte(body), "", time.Now()); err != nil || got != want {
 			t.Errorf("%s\n got %+v, %v\nwant %+v", body, got, err, want)
 		}
 	}
 }
 
-func TestTencentSignature(t *testing.T) {
-	const at = 1703732078
-	asText := strings.Replace(tencentStart, `"t":1703732078`, `"t":"1703732078"`, 1)
-	for name, tt := range map[string]struct {
-		body, key string
-		now       int64
-		want      error
-	}{
-		"in time":           {tencentStart, tencentKey, at - 1, nil},
-		"t as text":         {asText, tencentKey, at - 1, nil},
-		"late":              {tencentStart, tencentKey, at, ErrExpired},
-		"another key":       {tencentStart, "other", at - 1, ErrForged},
-		"another t":         {strings.Replace(tencentStart, "1703732078", "1803732078", 1), tencentKey, at - 1, ErrForged},
-		"no signature":      {tencentStop, tencentKey, at - 1, ErrForged},
-		"nothing":           {"", "", at, ErrMalformed},
-		"no event":          {`{"t":1}`, "", at, ErrMalformed},
-		"a start of no one": {strings.Replace(tencentStart, "2210464508206756938", "", 1), tencentKey, at - 1, ErrMalformed},
-		"a file of no name": {strings.Replace(tencentRecord, "5285890784273533167", "", 1), "", at - 1, ErrMalformed},
+func TestTencentRefuses(t *testing.T) {
+	for name, body := range map[string]string{
+		"nothing":             "",
+		"a form":              publish,
+		"no type":             strings.Replace(tencentBegun, `"event_type":1`, `"type":1`, 1),
+		"a type of text":      strings.Replace(tencentBegun, `"event_type":1`, `"event_type":"one"`, 1),
+		"no stream":           strings.ReplaceAll(tencentBegun, "test_stream", ""),
+		"no sequence":         strings.Replace(tencentBegun, "2210464508206756938", "", 1),
+		"a sequence of lines": strings.Replace(tencentBegun, "2210464508206756938", `1\n2`, 1),
+		"no file":             strings.Replace(tencentOld, `"video_url"`, `"url"`, 1),
+		"a file of this host": strings.Replace(tencentOld, "http://1252033264.vod2.myqcloud.com", "file://", 1),
+		"a file of two lines": strings.Replace(tencentOld, "f0.flv", `f0\n.flv`, 1),
 	} {
-		if _, err := Tencent([]byte(tt.body), tt.key, time.Unix(tt.now, 0)); !errors.Is(err, tt.want) {
-			t.Errorf("%s: %v, want %v", name, err, tt.want)
+		if e, err := Tencent([]byte(body), "", time.Now()); !errors.Is(err, ErrMalformed) {
+			t.Errorf("%s: %+v, %v", name, e, err)
 		}
 	}
 }
 
-func FuzzTencent(f *testing.F) {
-	for _, body := range []string{tencentStart, tencentStop, tencentRecord, tencentPicture} {
-		f.Add([]byte(body))
+// TestTencentSignature with the vendor's own example of key, time and digest
+// among others.
+func TestTencentSignature(t *testing.T) {
+	const vendor = "b17971b51ba0fe5916ddcd96692e9fb3"
+	at := time.Unix(1471850187, 0)
+	good := signTencent(tencentDone, tencentKey, "1471850187")
+	if !strings.Contains(good, vendor) {
+		t.Fatal(good)
 	}
-	f.Fuzz(func(t *testing.T, body []byte) {
-		sane(t, body, func(b []byte) (Event, error) { return Tencent(b, "", time.Unix(0, 0)) })
-	})
+	for name, c := range map[string]struct {
+		body string
+		now  time.Time
+		want error
+	}{
+		"in time":        {good, at.Add(-time.Second), nil},
+		"long before":    {good, at.Add(-10 * time.Minute), nil},
+		"over":           {good, at, ErrExpired},
+		"a time of text": {signTencent(tencentDone, tencentKey, `"1471850187"`), at.Add(-time.Second), nil},
+		"upper case":     {strings.Replace(good, vendor, strings.ToUpper(vendor), 1), at.Add(-time.Second), nil},
+		"a later time":   {strings.Replace(good, `"t":1471850187`, `"t":1471850188`, 1), at, ErrForged},
+		"another key":    {signTencent(tencentDone, "x", "1471850187"), at.Add(-time.Second), ErrForged},
+		"no key":         {signTencent(tencentDone, "", "1471850187"), at.Add(-time.Second), ErrForged},
+		"no signature":   {tencentDone, at, ErrForged},
+		"an empty one":   {strings.Replace(good, vendor, "", 1), at, ErrForged},
+		"a short one":    {strings.Replace(good, vendor, vendor[:31], 1), at, ErrForged},
+		"a time of none": {signTencent(tencentDone, tencentKey, `"x"`), at, ErrMalformed},
+		"forged and old": {signTencent(tencentDone, "x", "1471850187"), at.Add(time.Hour), ErrForged},
+	} {
+		if e, err := Tencent([]byte(c.body), tencentKey, c.now); !errors.Is(err, c.want) || err == nil && e.Kind != Done {
+			t.Errorf("%s: %+v, %v", name, e, err)
+		}
+	}
+	// Where callbacks are not signed, it is not looked at.
+	if _, err := Tencent([]byte(good), "", at.Add(time.Hour)); err != nil {
+		t.Error(err)
+	}
 }
 
-// sane fails when an adapter gives an event that nobody can work with.
-func sane(t *testing.T, body []byte, read func([]byte) (Event, error)) {
-	t.Helper()
-	e, err := read(body)
-	if err != nil {
-		return
+func FuzzTencent(f *testing.F) {
+	for _, body := range []string{tencentBegun, tencentDone, tencentOld, tencentFresh, tencentPic, tencentState} {
+		f.Add([]byte(body))
 	}
-	switch {
-	case e.Kind == 0, e.Name == "", len(e.Media) > 128,
-		e.Kind == Recorded && (e.File.Name == "" || e.File.Location == "" || e.File.Duration < 0 || e.File.Size < 0):
-		t.Fatalf("%q gives %+v", body, e)
-	}
+	now := time.Unix(1703731478, 0)
+	f.Fuzz(func(t *testing.T, body []byte) {
+		e, err := Tencent(body, "", now)
+		if err != nil {
+			return
+		}
+		sound(t, body, &e)
+		if _, err := Tencent(body, tencentKey, now); err == nil {
+			t.Fatalf("%q was not signed", body)
+		}
+	})
 }

@@ -1,67 +1,75 @@
 package hooks
 
-// zlmBody is what ZLMediaKit posts. See
-// https://github.com/ZLMediaKit/ZLMediaKit/wiki/MediaServer支持的HTTP-HOOK-API.
-type zlmBody struct {
-	Server string `json:"mediaServerId"`
-	Schema string
-	App    string
-	Stream string
-	Params string
-	Regist bool
-
-	// Of a recording.
-	StartTime number  `json:"start_time"`
-	Size      number  `json:"file_size"`
-	Length    float64 `json:"time_len"`
-	Path      string  `json:"file_path"`
-}
-
-// zlmSchema is the form of a stream of which changes count. The server tells of
-// each form that it makes of one push: RTMP is one that it always makes.
-const zlmSchema = "rtmp"
-
-// ZLM reads a callback of ZLMediaKit, whose event is in the path that is
-// configured for it. A server has one push under a name at a time, and tells of
-// its end without saying whose it was: so all pushes to a server have one name. It
-// returns ErrMalformed or ErrUnknownEvent.
+// ZLM reads a callback of ZLMediaKit, whose body is JSON. Which it is, is the
+// event, from the path: on_publish, on_play, on_stream_changed, on_record_mp4 or
+// on_stream_none_reader.
+//
+//	{"mediaServerId":"a","hook_index":7,"schema":"rtmp","vhost":"__defaultVhost__","app":"live","stream":"8888_alice",
+//	 "params":"txSecret=…","ip":"10.1.2.3","port":4321,"id":"3-12"}
+//
+// It returns ErrMalformed or ErrUnknownEvent. See
+// https://docs.zlmediakit.com/guide/media_server/web_hook_api.html for the
+// fields.
+//
+// One push is registered under several schemas (rtmp, rtsp, hls, …), each with
+// its own begin and end, of which only the begin says which connection pushes.
+// So each schema of a server is a push of its own here: the first to begin
+// brings the picture, and with the last to end it is gone. A name has one
+// publisher at a time.
 func ZLM(event string, body []byte) (Event, error) {
-	var b zlmBody
-	if err := object(body, &b); err != nil {
+	m, err := parse(body)
+	if err != nil {
 		return Event{}, err
 	}
-	e := Event{Name: event, App: b.App, Code: b.Stream, Media: b.Server}
+	e := Event{Name: event, App: m.text("app"), Code: m.text("stream")}
 	switch event {
 	case "on_publish":
-		e.Kind, e.Query = Publish, b.Params
+		e.Kind, e.Query = Publish, m.text("params")
 	case "on_play":
-		e.Kind, e.Query = Play, b.Params
+		e.Kind, e.Query = Play, m.text("params")
 	case "on_stream_changed":
-		switch {
-		case b.Schema != zlmSchema:
-			e.Kind = Nothing
-		case b.Regist:
-			e.Kind, e.Query = Going, b.Params
-		default:
-			e.Kind = Done
-		}
+		err = e.changed(m)
 	case "on_record_mp4":
-		if b.Path == "" || b.Length < 0 || b.Length > 1e9 {
-			return Event{}, ErrMalformed
-		}
-		e.Kind = Recorded
-		e.File = File{
-			Name: b.Server + " " + b.Path, Location: b.Path, Format: formatOf(b.Path), Size: int64(max(0, b.Size)),
-			StartedAt: seconds(b.StartTime), Duration: int64(b.Length * 1000),
-		}
-		e.File.EndedAt = e.File.StartedAt + e.File.Duration
+		err = e.recordedMP4(m)
 	case "on_stream_none_reader":
-		e.Kind = Nothing
+		return Event{Kind: Nothing, Name: event}, nil
 	default:
 		return Event{}, ErrUnknownEvent
 	}
-	if e.App == "" || e.Code == "" || len(e.Media) > 128 {
+	if err != nil || e.App == "" || e.Code == "" {
 		return Event{}, ErrMalformed
 	}
 	return e, nil
+}
+
+// changed reads that a stream is registered under a schema, or no more.
+func (e *Event) changed(m members) error {
+	switch string(m["regist"]) {
+	case "true":
+		e.Kind = Begun
+	case "false":
+		e.Kind = Done
+	default:
+		return ErrMalformed
+	}
+	server, schema := m.text("mediaServerId"), m.text("schema")
+	if !isID(schema) || server != "" && !isID(server) {
+		return ErrMalformed
+	}
+	e.Media = server + "/" + schema
+	e.turn.of = e.Media + " " + e.App + "/" + e.Code
+	e.turn.number, e.turn.numbered = m.number("hook_index")
+	e.turn.made = m.milliseconds("createStamp")
+	return nil
+}
+
+func (e *Event) recordedMP4(m members) error {
+	file := m.text("file_path")
+	if !isPlace(file) {
+		return ErrMalformed
+	}
+	e.Kind, e.Recording = Recorded, recorded(ProviderZLM, e.Code, file, file)
+	e.Recording.StartedAt, e.Recording.Duration = m.milliseconds("start_time"), m.milliseconds("time_len")
+	e.Recording.Size, _ = m.number("file_size")
+	return nil
 }

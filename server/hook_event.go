@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"strings"
+	"time"
+
+	"onair/hub/wire"
+	"onair/presence"
+	"onair/server/hooks"
+)
+
+// take takes an event in. Who asks about a stream that is none of ours is
+// refused; who only tells is told that it was heard, or it would be told again.
+func (s *server) take(ctx context.Context, p *provider, ev *hooks.Event, peer netip.Addr) (result string, e *wire.Error) {
+	if ev.Kind == hooks.Nothing {
+		return callbackAccepted, nil
+	}
+	cfg := s.now().cfg
+	app, name := cfg.Push.App, "push.app"
+	if ev.Kind == hooks.Play {
+		app, name = cfg.Play.App, "play.app"
+	}
+	foreign := ev.App != "" && ev.App != app
+	switch {
+	case !ev.Kind.Asks() && (foreign || !s.code.ours(ev.Code)):
+		return callbackForeign, nil
+	case foreign:
+		return callbackDenied, refuse(wire.CodeForbidden, "the app is not "+name)
+	case !isCode(ev.Code):
+		return callbackMalformed, refuse(wire.CodeBadRequest, "the stream's name is no live code")
+	case p.late != nil && p.late(ev, time.Now()):
+		return callbackLate, nil
+	}
+	if ev.Media != "" {
+		ev.Media = p.mediaOf(ev, peer)
+	}
+	switch ev.Kind {
+	case hooks.Play:
+		return s.admitPlayer(ctx, p, ev)
+	case hooks.Recorded:
+		return s.keepRecording(ctx, p, ev)
+	}
+	return s.witness(ctx, p, ev)
+}
+
+// mediaOf names a push among those of all providers.
+func (p *provider) mediaOf(ev *hooks.Event, peer netip.Addr) string {
+	if ev.Unique {
+		return p.name + " " + ev.Media
+	}
+	return p.name + " " + net.JoinHostPort(peer.String(), ev.Media)
+}
+
+// ours reports whether a stream may be one of this deployment's.
+func (l liveCode) ours(code string) bool {
+	return isCode(code) && strings.HasPrefix(code, l.bizid+"_")
+}
+
+// signOf is what a kind of events means as evidence.
+func signOf(k hooks.Kind) presence.Sign {
+	switch k {
+	case hooks.Publish, hooks.Begun:
+		return presence.Begun
+	case hooks.Going:
+		return presence.Going
+	case hooks.Done:
+		return presence.Finished
+	}
+	return presence.Pictured
+}
+
+// witness takes an event for what it says of the live session of its code. A
+// push may begin only under a signature of this server's own, and only for a
+// session that is live: so one whose anchor was kicked or banned does not come
+// back. What is doubtful is believed of a push that is known, or signed, be it
+// that the signature has expired meanwhile. The end of a push needs no session,
+// for it is over anyway, and no signature, for the end of one that is not known
+// means nothing.
+func (s *server) witness(ctx context.Context, p *provider, ev *hooks.Event) (result string, e *wire.Error) {
+	if result, e = s.verifyPush(p, ev); e != nil {
+		return result, e
+	}
+	st := s.hub.Lookup(ev.Code)
+	if st == nil && ev.Kind != hooks.Done && ev.Kind != hooks.Pictured {
+		// It may have been started through another node a moment ago.
+		if e = s.sync(ctx); e != nil {
+			return callbackFailed, e
+		}
+		st = s.hub.Lookup(ev.Code)
+	}
+	if st == nil {
+		return s.notLive(ev.Kind, "no live session has this code: start, then push")
+	}
+	switch {
+	case ev.Kind == hooks.Publish && ev.Media == "": // its begin is told apart
+		return callbackAccepted, nil
+	case ev.Kind == hooks.Pictured && st.Cover != "":
+		return callbackAccepted, nil
+	case ev.Kind == hooks.Done && p.confirm && s.confirm != nil && s.pushing(st, ev.Media):
+		if result, e = s.contradicted(ctx, ev.Code); result != "" {
+			return result, e
+		}
+	}
+	_, e = s.do(ctx, &presence.Observe{
+		Session: st.Session, Source: presence.FromCallback, Sign: signOf(ev.Kind), Media: ev.Media,
+		Since: notAfterNow(ev.Since), Unique: ev.Unique, Detail: ev.Picture,
+	})
+	switch {
+	case e == nil:
+		return callbackAccepted, nil
+	case e.Code == wire.CodeSessionGone:
+		return s.notLive(ev.Kind, "the session has just ended")
+	}
+	return callbackFailed, e
+}
+
+// notLive is the answer about a code that no live session has.
+func (s *server) notLive(kind hooks.Kind, why string) (result string, e *wire.Error) {
+	if kind.Asks() {
+		e = refuse(wire.CodeForbidden, why)
+	}
+	return callbackNotLive, e
+}
+
+// confirmWithin is how long the cloud may take to say whether a push goes on. It
+// waits 20 s for the answer to its callback.
+const confirmWithin = 10 * time.Second
+
+// contradicted asks whether the end of a push is true, where there is somebody
+// to ask: the cloud's callbacks can be forged by who has seen one. Without a
+// result the end counts. What cannot be found out is refused, so that the
+// callback is repeated.
+func (s *server) contradicted(ctx context.Context, code string) (result string, e *wire.Error) {
+	ctx, cancel := context.WithTimeout(ctx, confirmWithin)
+	defer cancel()
+	online, err := s.confirm(ctx, code)
+	switch {
+	case err != nil:
+		s.log.Warn().Err(err).Str("stream", code).Msg("the end of a push could not be confirmed")
+		return callbackFailed, refuse(wire.CodeUnavailable, "the end could not be confirmed: repeat it")
+	case online:
+		return callbackContradicted, nil
+	}
+	return "", nil
+}

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"onair/hub/wire"
+	"onair/server/config"
+	"onair/server/hooks"
+)
+
+// provider is one of those whose callbacks are listened to: what of theirs
+// differs from the others'.
+type provider struct {
+	name    string
+	longest int64    // body, in bytes
+	events  []string // that a path may end in
+	set     func(*config.Hooks) config.Hook
+	read    func(h *config.Hooks, event string, body []byte) (hooks.Event, error)
+	answer  func(w http.ResponseWriter, ev *hooks.Event, e *wire.Error)
+	// late tells an event that was overtaken by a later one; nil: the events of
+	// this provider say themselves what they are about.
+	late func(ev *hooks.Event, now time.Time) bool
+	// unsigned is what is said to a push or a player without a signature.
+	unsigned wire.Code
+	// confirm: an end is asked after where there is somebody to ask.
+	confirm bool
+}
+
+// Bounds of bodies, in bytes.
+const (
+	longCallback      = 16 << 10
+	longCloudCallback = 64 << 10
+)
+
+// providers are all there are. Where the body says which event it is, the path
+// may say it for people, and nobody looks at it.
+func providers() []provider {
+	turns := hooks.NewTurns()
+	return []provider{
+		{
+			name: hooks.ProviderTencent, longest: longCloudCallback,
+			set: func(h *config.Hooks) config.Hook { return h.Tencent },
+			read: func(h *config.Hooks, _ string, body []byte) (hooks.Event, error) {
+				return hooks.Tencent(body, h.TencentKey.Reveal(), time.Now())
+			},
+			answer: answerCode, confirm: true,
+		},
+		{
+			name: hooks.ProviderSRS, longest: longCallback,
+			events: []string{"on_publish", "on_unpublish", "on_play", "on_stop", "on_dvr"},
+			set:    func(h *config.Hooks) config.Hook { return h.SRS },
+			read:   func(_ *config.Hooks, _ string, body []byte) (hooks.Event, error) { return hooks.SRS(body) },
+			answer: answerCode, unsigned: wire.CodeForbidden,
+		},
+		{
+			name: hooks.ProviderNginxRTMP, longest: longCallback,
+			events: []string{"publish", "publish_done", "play", "play_done", "update", "record_done"},
+			set:    func(h *config.Hooks) config.Hook { return h.NginxRTMP },
+			read:   func(_ *config.Hooks, _ string, body []byte) (hooks.Event, error) { return hooks.NginxRTMP(body) },
+			answer: answerEmpty, unsigned: wire.CodeForbidden,
+		},
+		{
+			name: hooks.ProviderMediaMTX, longest: longCallback,
+			events: []string{"auth", "available", "unavailable", "record"},
+			set:    func(h *config.Hooks) config.Hook { return h.MediaMTX },
+			read: func(_ *config.Hooks, event string, body []byte) (hooks.Event, error) {
+				return hooks.MediaMTX(event, body)
+			},
+			// RTSP clients come without anything at first, and have to be asked.
+			answer: answerEmpty, unsigned: wire.CodeUnauthorized,
+		},
+		{
+			name: hooks.ProviderZLM, longest: longCallback,
+			events: []string{"on_publish", "on_play", "on_stream_changed", "on_record_mp4", "on_stream_none_reader"},
+			set:    func(h *config.Hooks) config.Hook { return h.ZLM },
+			read:   func(_ *config.Hooks, event string, body []byte) (hooks.Event, error) { return hooks.ZLM(event, body) },
+			answer: answerZLM, unsigned: wire.CodeForbidden, late: turns.Late,
+		},
+	}
+}
+
+// answerEmpty answers those who look at the status alone.
+func answerEmpty(w http.ResponseWriter, _ *hooks.Event, e *wire.Error) {
+	if e != nil {
+		writeProblem(w, e)
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// codeAnswer is what SRS, ZLMediaKit and Tencent read. Code must be a number: 0
+// is yes.
+type codeAnswer struct {
+	Code  int    `json:"code"`
+	Msg   string `json:"msg,omitempty"`
+	Close *bool  `json:"close,omitempty"`
+}
+
+// answerCode answers those who look at the status and at a code.
+func answerCode(w http.ResponseWriter, _ *hooks.Event, e *wire.Error) {
+	if e != nil {
+		writeCode(w, statuses[e.Code], codeAnswer{Code: statuses[e.Code], Msg: e.Message})
+		return
+	}
+	writeCode(w, http.StatusOK, codeAnswer{})
+}
+
+// answerZLM answers ZLMediaKit, which repeats what is answered with another
+// status than 200 and takes a code for a refusal. How a stream is remuxed stays
+// as it is configured there; nobody's watching is no reason to close it.
+func answerZLM(w http.ResponseWriter, ev *hooks.Event, e *wire.Error) {
+	switch {
+	case e != nil && e.Code == wire.CodeForbidden:
+		writeCode(w, http.StatusOK, codeAnswer{Code: http.StatusForbidden, Msg: e.Message})
+	case e != nil:
+		answerCode(w, ev, e)
+	case ev.Name == "on_stream_none_reader":
+		writeCode(w, http.StatusOK, codeAnswer{Msg: "success", Close: new(false)})
+	default:
+		writeCode(w, http.StatusOK, codeAnswer{Msg: "success"})
+	}
+}
+
+func writeCode(w http.ResponseWriter, status int, a codeAnswer) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	json.NewEncoder(w).Encode(a)
+}

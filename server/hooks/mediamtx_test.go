@@ -1,0 +1,79 @@
+package hooks
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"onair/presence"
+)
+
+// As it asks, and as the documented commands tell.
+const (
+	mediaAsks      = `{"ip":"127.0.0.1","user":"","password":"","token":"","action":"publish","path":"live/8888_alice","protocol":"rtmp","id":"b1c0a6c8-1c5b-4a3e-9d53-6c6d4a4e2d7f","query":"txSecret=abc&txTime=5C271099"}`
+	mediaReads     = `{"ip":"127.0.0.1","user":"","password":"","token":"","action":"read","path":"live/8888_alice","protocol":"hls","id":null,"query":"txSecret=abc&txTime=5C271099","userAgent":"x"}`
+	mediaAvailable = "path=live%2F8888_alice&source_id=b1c0a6c8-1c5b-4a3e-9d53-6c6d4a4e2d7f"
+	mediaRecord    = "path=live%2F8888_alice&segment_path=%2Frecordings%2Flive%2F8888_alice%2F2026-11-25_12-30-00-123456.mp4&segment_duration=12.5"
+)
+
+func TestMediaMTX(t *testing.T) {
+	const id, file = "b1c0a6c8-1c5b-4a3e-9d53-6c6d4a4e2d7f", "/recordings/live/8888_alice/2026-11-25_12-30-00-123456.mp4"
+	for _, c := range []struct {
+		event, body string
+		want        Event
+	}{
+		{"", mediaAsks, Event{Kind: Publish, Name: "publish", App: "live", Code: "8888_alice", Query: signed}},
+		{"auth", mediaAsks, Event{Kind: Publish, Name: "publish", App: "live", Code: "8888_alice", Query: signed}},
+		{"", mediaReads, Event{Kind: Play, Name: "read", App: "live", Code: "8888_alice", Query: signed}},
+		{"", strings.Replace(mediaReads, "live/", "a/live/", 1), Event{Kind: Play, Name: "read", App: "a/live", Code: "8888_alice", Query: signed}},
+		{"available", mediaAvailable, Event{Kind: Begun, Name: "available", App: "live", Code: "8888_alice", Media: id, Unique: true}},
+		{"unavailable", mediaAvailable, Event{Kind: Done, Name: "unavailable", App: "live", Code: "8888_alice", Media: id, Unique: true}},
+		{"record", mediaRecord, Event{Kind: Recorded, Name: "record", App: "live", Code: "8888_alice", Recording: presence.Recording{
+			ID: presence.RecordingID("mediamtx", file), Provider: "mediamtx", Code: "8888_alice", Format: "fmp4", Location: file, Duration: 12_500,
+		}}},
+	} {
+		if got, err := MediaMTX(c.event, []byte(c.body)); err != nil || got != c.want {
+			t.Errorf("%s %s\n got %+v, %v\nwant %+v", c.event, c.body, got, err, c.want)
+		}
+	}
+}
+
+func TestMediaMTXRefuses(t *testing.T) {
+	for _, c := range []struct {
+		event, body string
+		want        error
+	}{
+		{"", "", ErrMalformed},
+		{"", mediaAvailable, ErrMalformed},
+		{"", strings.Replace(mediaAsks, `"publish"`, `""`, 1), ErrMalformed},
+		{"", strings.Replace(mediaAsks, `live/8888_alice`, `8888_alice`, 1), ErrMalformed},
+		{"", strings.Replace(mediaAsks, `live/8888_alice`, `/8888_alice`, 1), ErrMalformed},
+		{"", strings.Replace(mediaAsks, `live/8888_alice`, `live/`, 1), ErrMalformed},
+		{"", strings.Replace(mediaAsks, `"path":`, `"path":"live/8888_bob","path":`, 1), ErrMalformed},
+		{"", strings.Replace(mediaAsks, `"publish"`, `"api"`, 1), ErrUnknownEvent},
+		{"", strings.Replace(mediaAsks, `"publish"`, `"playback"`, 1), ErrUnknownEvent},
+		{"available", mediaAsks, ErrMalformed},
+		{"available", "path=live/8888_alice", ErrMalformed},
+		{"available", "path=%zz&source_id=x", ErrMalformed},
+		{"unavailable", "source_id=x", ErrMalformed},
+		{"record", mediaAvailable, ErrMalformed},
+		{"online", mediaAvailable, ErrUnknownEvent},
+	} {
+		if e, err := MediaMTX(c.event, []byte(c.body)); !errors.Is(err, c.want) {
+			t.Errorf("%s %s: %+v, %v", c.event, c.body, e, err)
+		}
+	}
+}
+
+func FuzzMediaMTX(f *testing.F) {
+	for _, event := range []string{"", "available", "unavailable", "record"} {
+		for _, body := range []string{mediaAsks, mediaReads, mediaAvailable, mediaRecord} {
+			f.Add(event, []byte(body))
+		}
+	}
+	f.Fuzz(func(t *testing.T, event string, body []byte) {
+		if e, err := MediaMTX(event, body); err == nil {
+			sound(t, body, &e)
+		}
+	})
+}

@@ -1,0 +1,177 @@
+package main
+
+import (
+	"crypto/md5"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/netip"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"onair/hub/wire"
+	"onair/presence"
+	"onair/server/auth"
+)
+
+// tells does what Tencent Cloud does at an event; the members are laid over those
+// that every event has.
+func (s *testServer) tells(event int, members map[string]any) *answer {
+	s.t.Helper()
+	until := time.Now().Add(10 * time.Minute).Unix()
+	sum := md5.Sum(fmt.Appendf(nil, "%s%d", cloudKey, until))
+	body := map[string]any{
+		"event_type": event, "appid": 1, "app": "push.example.com", "appname": "live", "stream_id": "8888_alice", "channel_id": "8888_alice",
+		"event_time": time.Now().Unix(), "t": until, "sign": hex.EncodeToString(sum[:]),
+	}
+	maps.Copy(body, members)
+	text, err := json.Marshal(body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return s.call("POST", "/v1/hooks/tencent/s3cret", "", string(text), "Content-Type: application/json")
+}
+
+func withTencent(t *testing.T, flags ...string) *testServer {
+	t.Helper()
+	return serveTest(t, append([]string{
+		"--hooks.tencent.enabled", "true", "--hooks.tencent.secret", "s3cret", "--hooks.tencent.key", cloudKey,
+	}, flags...)...)
+}
+
+func sequence(n int) map[string]any { return map[string]any{"sequence": fmt.Sprint("seq", n)} }
+
+func TestCloudTells(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := withTencent(t)
+		s.public.Peer = netip.MustParseAddrPort("203.0.113.9:1") // from anywhere
+		s.begin(s.day(auth.Anchor, "alice"), `{"title":"x"}`)
+		want := func(what, state string) {
+			t.Helper()
+			if got := s.state("8888_alice"); got != state {
+				t.Errorf("%s: %s, want %s", what, got, state)
+			}
+		}
+		if a := s.tells(1, sequence(1)).is(200); strings.TrimSpace(string(a.body)) != `{"code":0}` {
+			t.Errorf("answered with %s", a.body)
+		}
+		want("begun", "live")
+		late := map[string]any{"sequence": "seq0", "event_time": time.Now().Unix()}
+		time.Sleep(5 * time.Second)
+		s.tells(1, sequence(2)).is(200)
+		s.tells(1, late).is(200) // an older one comes late
+		s.tells(0, map[string]any{"sequence": "seq1", "errcode": 21}).is(200)
+		want("replaced by another push", "live")
+		s.tells(0, sequence(2)).is(200)
+		want("ended", "away media")
+		s.tells(1, sequence(2)).is(200)
+		want("its begin comes again", "away media")
+		time.Sleep(35 * time.Second)
+		want("after the grace", "gone")
+		s.tells(1, sequence(3)).is(200) // for nobody: the cloud is not to repeat it
+		if n := s.metric(`onair_callbacks_total{event="push_begun",provider="tencent",result="not_live"}`); n != "1" {
+			t.Errorf("%s starts for nobody", n)
+		}
+	})
+}
+
+// serverHook posts what a media server does.
+func (s *testServer) serverHook(path, body string) *answer {
+	s.t.Helper()
+	return s.call("POST", "/v1/hooks/"+path, "", body, "Content-Type: application/json")
+}
+
+// recordings are those of a page.
+func (s *testServer) recordings(query, token string) (page struct {
+	Recordings []recordingView
+	Cursor     string
+},
+) {
+	s.t.Helper()
+	s.call("GET", "/v1/recordings"+query, token, "").is(200).into(&page)
+	return page
+}
+
+func TestRecordings(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := withTencent(t, "--recordings.min", "5s", "--vod.provider", "tencent", "--vod.key", "24FEQmTzro4V5u3D5epW")
+		begun := s.begin(s.day(auth.Anchor, "alice"), `{"title":"Hello","listed":true}`)
+		file := func(id string, seconds int64) map[string]any {
+			return map[string]any{
+				"file_id": id, "file_format": "mp4", "start_time": time.Now().Unix() - seconds, "end_time": time.Now().Unix(), "duration": seconds,
+				"file_size": 7, "video_url": "http://1.vod2.myqcloud.com/a/" + id + "/f0.mp4",
+			}
+		}
+		time.Sleep(30 * time.Second)
+		s.tells(100, file("one", 20)).is(200)
+		s.tells(100, file("short", 4)).is(200)
+		s.tells(100, file("one", 20)).is(200)
+		time.Sleep(time.Second)
+		page := s.recordings("", "")
+		if len(page.Recordings) != 1 {
+			t.Fatalf("recordings %+v", page.Recordings)
+		}
+		rec := page.Recordings[0]
+		if rec.Code != "8888_alice" || rec.Anchor != "alice" || rec.Title != "Hello" || rec.DurationMS != 20_000 || rec.Session != "" || rec.SizeBytes != 7 {
+			t.Errorf("%+v", rec)
+		}
+		if of := s.recordings("?anchor=alice", s.day(auth.Backend, "b")).Recordings[0]; of.Session != begun.Session {
+			t.Errorf("a back end is shown session %q", of.Session)
+		}
+		s.call("PATCH", "/v1/streams/8888_alice?session="+begun.Session, s.day(auth.Anchor, "alice"), `{"title":"Good night"}`).is(200)
+		s.call("DELETE", "/v1/streams/8888_alice?session="+begun.Session, s.day(auth.Anchor, "alice"), "").is(200)
+		time.Sleep(time.Second)
+		if got := s.recordings("", "").Recordings[0].Title; got != "Good night" {
+			t.Errorf("after the end it is called %q", got)
+		}
+		s.tells(100, file("two", 10)).is(200) // after the end
+		time.Sleep(time.Second)
+		if all := s.recordings("?code=8888_alice", "").Recordings; len(all) != 2 || all[0].Title != "Good night" {
+			t.Errorf("%+v", all)
+		}
+		if none := s.recordings("?anchor=bob", "").Recordings; len(none) != 0 {
+			t.Errorf("%+v", none)
+		}
+		var play struct {
+			URLs      map[string]string
+			ExpiresAt int64 `json:"expires_at"`
+		}
+		s.call("GET", "/v1/recordings/"+rec.ID+"/play", "", "").is(200).into(&play)
+		if url := play.URLs["mp4"]; !strings.HasPrefix(url, "http://1.vod2.myqcloud.com/a/one/f0.mp4?t=") || !strings.Contains(url, "&sign=") || play.ExpiresAt <= time.Now().UnixMilli() {
+			t.Errorf("play %+v", play)
+		}
+		s.call("GET", "/v1/recordings/none/play", "", "").refused(404, wire.CodeNotFound)
+		s.call("GET", "/v1/recordings?cursor=x", "", "").refused(400, wire.CodeBadRequest)
+		s.call("GET", "/v1/recordings?from=x", "", "").refused(400, wire.CodeBadRequest)
+		if n := s.metric("onair_effects_waiting"); n != "0" {
+			t.Errorf("%s effects wait", n)
+		}
+	})
+}
+
+// TestUnlistedRecordings: what was in no view is found by who knows its code.
+func TestUnlistedRecordings(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := withTencent(t, "--recordings.keep", "1h")
+		s.begin(s.day(auth.Anchor, "alice"), `{"title":"x","listed":false}`)
+		time.Sleep(2 * time.Second)
+		s.tells(100, map[string]any{"file_id": "1", "video_url": "http://x/f.mp4", "end_time": time.Now().Unix(), "duration": 1}).is(200)
+		time.Sleep(time.Second)
+		for query, want := range map[string]int{"": 0, "?anchor=alice": 0, "?code=8888_alice": 1} {
+			if got := len(s.recordings(query, "").Recordings); got != want {
+				t.Errorf("%s shows %d", query, got)
+			}
+		}
+		if got := len(s.recordings("", s.day(auth.Admin, "op")).Recordings); got != 1 {
+			t.Errorf("an operator is shown %d", got)
+		}
+		s.call("GET", "/v1/recordings/"+presence.RecordingID("tencent", "1")+"/play", "", "").refused(404, wire.CodeNotFound) // vod.provider is none
+		time.Sleep(2 * time.Hour)
+		if got := len(s.recordings("?code=8888_alice", "").Recordings); got != 0 {
+			t.Errorf("%d are kept for longer than asked", got)
+		}
+	})
+}
