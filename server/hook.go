@@ -192,7 +192,7 @@ func (s *server) pushed(ctx context.Context, p *provider, st *presence.Stream, e
 // end.
 func (s *server) verifyPush(code, query string, begun bool) error {
 	l := s.now()
-	err := l.pushSigner.Verify(signing.Resource{App: l.cfg.Push.App, Stream: code, Protocol: signing.RTMP, Push: true}, query, time.Now().Unix())
+	err := l.pusher.Verify(code, query, time.Now().Unix())
 	s.metrics.verified(err)
 	if begun && errors.Is(err, signing.ErrExpired) {
 		return nil
