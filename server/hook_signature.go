@@ -16,8 +16,7 @@ func (l *live) verify(ev *hooks.Event) error {
 	if ev.Kind == hooks.Play {
 		return l.player.Verify(signing.Resource{App: l.cfg.Play.App, Stream: ev.Code}, ev.Query, now)
 	}
-	res := signing.Resource{App: l.cfg.Push.App, Stream: ev.Code, Protocol: signing.RTMP, Push: true}
-	return l.pushSigner.Verify(res, ev.Query, now)
+	return l.pusher.Verify(ev.Code, ev.Query, now)
 }
 
 // verifyPush checks who wants to push, and whose push it is that a doubtful

@@ -12,7 +12,6 @@ import (
 	"onair/hub/wire"
 	"onair/presence"
 	"onair/server/auth"
-	"onair/signing"
 )
 
 // answer is what an HTTP call came to.
@@ -525,7 +524,7 @@ func TestSignOverHTTP(t *testing.T) {
 			t.Errorf("%+v", a)
 		}
 		_, query, _ := strings.Cut(a.Push.RTMP, "?")
-		if err := s.s.now().pushSigner.Verify(signing.Resource{Stream: "anything-7"}, query, time.Now().Unix()); err != nil {
+		if err := s.s.now().pusher.Verify("anything-7", query, time.Now().Unix()); err != nil {
 			t.Errorf("%s: %v", a.Push.RTMP, err)
 		}
 		s.call("POST", "/v1/sign", back, `{"code":"8888_a"}`).is(200)

@@ -14,14 +14,13 @@ import (
 // live is the part of a server that a reload replaces as a whole: keys and
 // limits. It does not change; server.now gives the present one.
 type live struct {
-	cfg        *config.Config
-	tokens     *auth.Verifier
-	pushSigner signing.Signer
-	pusher     *signing.Pusher
-	player     *signing.Player
-	playback   *signing.Playback  // nil: recordings are not played from here
-	target     *webhooks.Target   // nil: the back end is not told
-	forget     context.CancelFunc // ends what refreshes the keys of tokens
+	cfg      *config.Config
+	tokens   *auth.Verifier
+	pusher   *signing.Pusher
+	player   *signing.Player
+	playback *signing.Playback  // nil: recordings are not played from here
+	target   *webhooks.Target   // nil: the back end is not told
+	forget   context.CancelFunc // ends what refreshes the keys of tokens
 }
 
 // newLive makes what a configuration asks for. Of was, which may be nil, it

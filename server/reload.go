@@ -14,7 +14,7 @@ import (
 // All others need a restart.
 var reloaded = []string{
 	"auth.", "viewer.anonymous", "push.key", "push.backup_key", "play.key", "play.backup_key", "play.keys", "play.backup_keys",
-	"play.domain", "play.provider", "play.providers", "play.template", "vod.", "hooks.", "webhooks.secret",
+	"play.domain", "play.provider", "play.providers", "play.template", "play.delta", "play.deltas", "play.algorithm", "vod.", "hooks.", "webhooks.secret",
 	"tls.", "proxies", "origins", "cors", "log.level", "limits.",
 }
 
@@ -35,6 +35,7 @@ func merge(was, is *config.Config) (*config.Config, error) {
 	next.Play.Key, next.Play.BackupKey = is.Play.Key, is.Play.BackupKey
 	next.Play.Keys, next.Play.BackupKeys, next.Play.Domains = is.Play.Keys, is.Play.BackupKeys, is.Play.Domains
 	next.Play.Provider, next.Play.Providers, next.Play.Template = is.Play.Provider, is.Play.Providers, is.Play.Template
+	next.Play.Delta, next.Play.Deltas, next.Play.Algorithm = is.Play.Delta, is.Play.Deltas, is.Play.Algorithm
 	next.VOD, next.Webhooks.Secrets = is.VOD, is.Webhooks.Secrets
 	next.Log.Level, next.Limits = is.Log.Level, is.Limits
 	next.Limits.Batch = was.Limits.Batch

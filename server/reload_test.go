@@ -30,7 +30,6 @@ import (
 	"onair/hub/wire"
 	"onair/server/auth"
 	"onair/server/config"
-	"onair/signing"
 )
 
 func badConfig() (*config.Config, error) { return nil, errors.New("a bad configuration") }
@@ -55,7 +54,7 @@ func TestReload(t *testing.T) {
 
 		s.s.reload(t.Context(), badConfig)
 		s.s.reload(t.Context(), given(t, "--auth.public-key", "nonsense"))
-		if err := s.s.now().pushSigner.Verify(signing.Resource{Stream: "8888_alice"}, old, now); err != nil {
+		if err := s.s.now().pusher.Verify("8888_alice", old, now); err != nil {
 			t.Errorf("a bad configuration changed the key: %v", err)
 		}
 
@@ -73,7 +72,7 @@ func TestReload(t *testing.T) {
 		}
 		fresh := pushQuery(answerTo[*wire.Pushed](alice, &wire.PushRequest{ID: alice.id()}).Push.RTMP)
 		for _, query := range []string{old, fresh} {
-			if err := s.s.now().pushSigner.Verify(signing.Resource{Stream: "8888_alice"}, query, now); err != nil {
+			if err := s.s.now().pusher.Verify("8888_alice", query, now); err != nil {
 				t.Errorf("a push URL of before or after: %v", err)
 			}
 		}
@@ -111,7 +110,7 @@ func TestReloadKeepsMadeUpSecrets(t *testing.T) {
 		old := answerTo[*wire.Started](alice, &wire.Start{ID: alice.id(), Title: ""}).Push.RTMP
 		s.s.reload(t.Context(), func() (*config.Config, error) { return config.Load(nil, nil) })
 		s.call("GET", "/v1/streams", s.day(auth.Viewer, "bob"), "").is(200)
-		if err := s.s.now().pushSigner.Verify(signing.Resource{Stream: "8888_alice"}, pushQuery(old), time.Now().Unix()); err != nil {
+		if err := s.s.now().pusher.Verify("8888_alice", pushQuery(old), time.Now().Unix()); err != nil {
 			t.Error(err)
 		}
 	})

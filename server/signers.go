@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -28,23 +27,19 @@ func newVerifier(ctx context.Context, cfg *config.Config, log zerolog.Logger) (*
 	})
 }
 
-// sign makes what signs push and play URLs.
+// sign makes what signs push, play and playback URLs.
 func (l *live) sign(cfg *config.Config) error {
-	signer, err := signing.New(cfg.Push.Provider, cfg.Push.Template, signing.Keys{
-		Key: cfg.Push.Key.Reveal(), BackupKey: cfg.Push.BackupKey.Reveal(), Delta: cfg.Push.Delta,
-		Algorithm: algorithm(cfg.Push.Provider, cfg.Push.Algorithm),
-	})
+	signer, err := newSigner(cfg, "push", cfg.Push.Signer())
 	if err != nil {
-		return fmt.Errorf("push.provider: %w", err)
+		return err
 	}
-	l.pushSigner = signer
 	l.pusher, err = signing.NewPusher(signing.PusherConfig{
 		Signer: signer, Domain: cfg.Push.Domain, App: cfg.Push.App, TTL: cfg.Push.TTL,
 	})
 	if err != nil {
 		return fmt.Errorf("push: %w", err)
 	}
-	if err := l.signPlay(&cfg.Play); err != nil {
+	if err := l.signPlay(cfg); err != nil {
 		return err
 	}
 	if cfg.VOD.Provider == "none" {
@@ -59,37 +54,38 @@ func (l *live) sign(cfg *config.Config) error {
 	return nil
 }
 
-// algorithm is what a provider is told of the one that is configured: only some let
-// one choose.
-func algorithm(provider, name string) signing.Algorithm {
-	if provider == "tencent" || provider == "huawei_b" || name == string(signing.SHA256) {
-		return signing.Algorithm(name)
+// newSigner makes the signer that is configured for a domain to push to or to play
+// from. Its error names the key of the configuration.
+func newSigner(cfg *config.Config, use string, c config.Signer) (signing.Signer, error) {
+	signer, err := signing.New(c.Provider, c.Template, signing.Keys{
+		Key: c.Key.Reveal(), BackupKey: c.BackupKey.Reveal(), Delta: c.Delta, Algorithm: signing.Algorithm(c.Algorithm),
+	})
+	if err == nil {
+		return signer, nil
 	}
-	return ""
+	key := use + ".provider"
+	if c.Template != "" {
+		key = use + ".template"
+	}
+	return nil, fmt.Errorf("%s: %w", cfg.Where(key), err)
 }
 
 // signPlay makes what signs play URLs, for each domain as is configured for it.
-func (l *live) signPlay(cfg *config.Play) (err error) {
+func (l *live) signPlay(cfg *config.Config) (err error) {
+	play := &cfg.Play
 	pc := signing.PlayerConfig{
-		App: cfg.App, TTL: cfg.TTL, Templates: cfg.Templates, Scheme: cfg.Scheme, Ports: map[signing.Protocol]int{},
+		App: play.App, TTL: play.TTL, Templates: play.Templates, Scheme: play.Scheme, Ports: map[signing.Protocol]int{},
 	}
-	for proto, port := range cfg.Ports {
+	for proto, port := range play.Ports {
 		pc.Ports[signing.Protocol(proto)] = port
 	}
-	for _, p := range cfg.Protocols {
+	for _, p := range play.Protocols {
 		pc.Protocols = append(pc.Protocols, signing.Protocol(p))
 	}
-	for _, d := range cfg.Domains {
-		provider, template := cmp.Or(cfg.Providers[d.Name], cfg.Provider), ""
-		if provider == "template" {
-			template = cfg.Template
-		}
-		signer, err := signing.New(provider, template, signing.Keys{
-			Key: cmp.Or(cfg.Keys[d.Name], cfg.Key).Reveal(), BackupKey: cmp.Or(cfg.BackupKeys[d.Name], cfg.BackupKey).Reveal(),
-			Delta: cfg.Delta, Algorithm: algorithm(provider, cfg.Algorithm),
-		})
+	for _, d := range play.Domains {
+		signer, err := newSigner(cfg, "play", play.Signer(d.Name))
 		if err != nil {
-			return fmt.Errorf("play.provider: of %s: %w", d.Name, err)
+			return err
 		}
 		pc.Domains = append(pc.Domains, signing.Domain{Name: d.Name, Weight: d.Weight, Signer: signer})
 	}

@@ -44,7 +44,7 @@ func (a *typeA) AppendURL(dst []byte, res Resource, expires int64) []byte {
 	var stack, scratch [inputSize]byte
 	key, _ := a.keys()
 	path := append(stack[:0], dst[at:]...)
-	given := strconv.AppendInt(scratch[:0], expires-a.delta, 10)
+	given := appendDecimal(scratch[:0], expires-a.delta)
 	given = append(given, '-')
 	given = strconv.AppendUint(given, mix(hashOf(path)^uint64(expires)), 36)
 	given = append(given, "-0-"...)
@@ -69,11 +69,11 @@ func (a *typeA) Verify(res Resource, given string, now int64) error {
 	}
 	end := strings.LastIndexByte(value, '-') + 1
 	parts := strings.Split(value, "-")
-	if len(parts) != 4 || len(parts[0]) != 10 || strings.Trim(parts[0], "0123456789") != "" || parts[1] == "" || parts[2] == "" {
+	if len(parts) != 4 || parts[1] == "" || parts[2] == "" {
 		return ErrMalformed
 	}
-	ends, err := strconv.ParseInt(parts[0], 10, 64)
-	if err != nil {
+	ends, ok := parseDecimal(parts[0])
+	if !ok {
 		return ErrMalformed
 	}
 	_, path, _ := res.place()
@@ -123,15 +123,14 @@ const minutes = "200601021504"
 
 func (s *inPath) appendTime(dst []byte, unix int64) []byte {
 	if s.c {
-		return strconv.AppendInt(dst, unix, 16)
+		return appendLowerHex(dst, unix)
 	}
 	return time.Unix(unix, 0).In(china).AppendFormat(dst, minutes)
 }
 
 func (s *inPath) parseTime(text string) (unix int64, ok bool) {
 	if s.c {
-		unix, ok = parseTxTime(text)
-		return unix, ok && strings.ToLower(text) == text
+		return parseLowerHex(text)
 	}
 	at, err := time.ParseInLocation(minutes, text, china)
 	return at.Unix(), err == nil && len(text) == len(minutes)

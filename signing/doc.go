@@ -1,11 +1,11 @@
 // Package signing makes and checks the signed URLs with which anchors push to
 // a cloud and viewers play from it.
 //
-// A [Signer] knows one provider's formula; [NewTencent] makes the one for
-// Tencent Cloud Live (and for Huawei Live's method B, which is the same). On
-// top of it a [Pusher] gives an anchor what an encoder asks for, and a [Player]
-// gives the play URLs of a live code. Start with those two; call Verify of the
-// Signer for what a media server's callback hands in.
+// A [Signer] knows one provider's formula; [New] makes it by the provider's name.
+// On top of it a [Pusher] gives an anchor what an encoder asks for, and a [Player]
+// gives the play URLs of a live code, from domains that may be of different
+// providers. Start with those two; call their Verify for what a media server's
+// callback hands in. A [Playback] makes the URLs of recordings.
 //
 // Nothing here does I/O, reads a clock or keeps state: every result is a
 // function of the configuration, the arguments and the time that is passed in,

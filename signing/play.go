@@ -170,7 +170,7 @@ func (p *Player) AppendURL(dst []byte, proto Protocol, code string, expires int6
 
 // Verify reports whether what was given lets somebody play a stream at now, in Unix
 // seconds, as [Signer].Verify does: from any of the domains, for who asks does not
-// say which. Of several errors it returns the first.
+// say which. Of several errors it returns the one that says most.
 func (p *Player) Verify(res Resource, given string, now int64) (err error) {
 	protocols := []Protocol{res.Protocol}
 	if res.Protocol == "" { // whatever the ending was
@@ -179,16 +179,20 @@ func (p *Player) Verify(res Resource, given string, now int64) (err error) {
 	for i := range p.domains {
 		res.Domain = p.domains[i].name
 		for _, res.Protocol = range protocols {
-			e := p.domains[i].signer.Verify(res, given, now)
-			if e == nil {
+			switch e := p.domains[i].signer.Verify(res, given, now); {
+			case e == nil:
 				return nil
-			}
-			if err == nil {
+			case err == nil || telling(e) > telling(err):
 				err = e
 			}
 		}
 	}
 	return err
+}
+
+// telling is higher the more of a signature was right.
+func telling(err error) int {
+	return slices.Index([]error{ErrMissing, ErrMalformed, ErrMismatch, ErrExpired}, err)
 }
 
 // Protocols returns what streams can be played over, in the order of the

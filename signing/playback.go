@@ -55,9 +55,12 @@ type Playback struct {
 // NewPlayback returns a Playback, or says what is wrong with its configuration.
 func NewPlayback(c PlaybackConfig) (*Playback, error) {
 	p := &Playback{root: strings.TrimSuffix(c.Root, "/")}
+	if c.Root != "" && c.Root[0] != '/' {
+		return nil, fmt.Errorf("signing: playback: the root %q does not begin with /", c.Root)
+	}
 	if c.Base != "" {
 		u, err := url.Parse(strings.TrimSuffix(c.Base, "/"))
-		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "" || u.User != nil {
+		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
 			return nil, errors.New("signing: playback: the domain is no http or https URL")
 		}
 		p.base = u
@@ -85,9 +88,6 @@ var ErrLocation = errors.New("signing: no URL can be made of where this recordin
 // is the word of a provider: an http or https URL, or a path. It returns
 // ErrLocation for anything else, and for paths that lead upwards.
 func (p *Playback) URL(location string, expires int64) (string, error) {
-	if strings.ContainsFunc(location, func(r rune) bool { return r < ' ' || r == 0x7f || r == '\\' }) {
-		return "", ErrLocation
-	}
 	u := &url.URL{}
 	if strings.HasPrefix(location, "/") {
 		if p.base == nil || !strings.HasPrefix(location, p.root+"/") {
@@ -99,17 +99,24 @@ func (p *Playback) URL(location string, expires int64) (string, error) {
 		if u, err = url.Parse(location); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.User != nil {
 			return "", ErrLocation
 		}
-		u.RawQuery, u.Fragment, u.RawFragment = "", "", ""
+		if strings.Contains(strings.ToLower(u.RawPath), "%2f") {
+			return "", ErrLocation // there is no telling how a CDN has that
+		}
+		// Only what can be told from the path is printed, for that is what is signed.
+		u = &url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}
 	}
-	if u.Path != path.Clean(u.Path) || u.Path == "/" || u.Path == "" || strings.HasSuffix(u.Path, "/") {
+	if strings.ContainsFunc(u.Path, notInFile) || u.Path != path.Clean(u.Path) || u.Path == "/" || u.Path == "" || strings.HasSuffix(u.Path, "/") {
 		return "", ErrLocation
 	}
 	if p.base != nil {
-		u.Scheme, u.Host, u.Path, u.RawPath = p.base.Scheme, p.base.Host, p.base.Path+u.Path, ""
+		u.Scheme, u.Host, u.Path = p.base.Scheme, p.base.Host, p.base.Path+u.Path
 	}
 	u.RawQuery = p.sign(u.Path, expires)
 	return u.String(), nil
 }
+
+// notInFile reports control characters, and the one that some take for a slash.
+func notInFile(r rune) bool { return r < ' ' || r == 0x7f || r == '\\' }
 
 // secureLink signs the path as nginx has it in $uri: not escaped.
 func secureLink(key, at string, expires int64) string {

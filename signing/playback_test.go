@@ -1,12 +1,16 @@
 package signing
 
 import (
+	"crypto/md5"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"net/url"
 	"os"
 	"strings"
 	"testing"
+
+	"pgregory.net/rapid"
 )
 
 func newPlayback(t testing.TB, c PlaybackConfig) *Playback {
@@ -85,6 +89,7 @@ func TestPlaybackRefuses(t *testing.T) {
 	for _, location := range []string{
 		"", "/", "/rec", "/rec/", "/rec/../etc/passwd", "/rec/a/../../b", "/rec//a", "/etc/passwd", "/recording/a", "/rec/a\n", "/rec/a/", "/rec/./a",
 		"ftp://h/a", "javascript:alert(1)", "//h/a", "a.flv", "http://", "http://h", "http://h/../a", "http://u:p@h/a", "http://h/a\\b", "http://h/%2e%2e/a", "C:\\a",
+		"http://h/a%2Fb", "http://h/a%2f%2e%2e%2fb", "http://h/a%0ab", "http://h/a%00", "http://h/a%5cb", "/rec/a\\b", "/rec/a\x7f",
 	} {
 		if got, err := p.URL(location, 1); !errors.Is(err, ErrLocation) {
 			t.Errorf("%q gives %q, %v", location, got, err)
@@ -97,12 +102,74 @@ func TestPlaybackRefuses(t *testing.T) {
 		"no key":     {Provider: TencentVOD},
 		"no URL":     {Provider: Plain, Base: "vod.example.com"},
 		"a password": {Provider: Plain, Base: "https://u:p@vod.example.com"},
+		"a fragment": {Provider: Plain, Base: "https://vod.example.com/#x"},
+		"a root":     {Provider: Plain, Base: "https://vod.example.com", Root: "var/rec"},
 		"nobody":     {Provider: "x", Key: "k"},
 	} {
 		if _, err := NewPlayback(c); err == nil {
 			t.Errorf("%s is taken", name)
 		}
 	}
+}
+
+// TestPlaybackSignsWhatIsPrinted: the signature is over the path that is in the URL,
+// as each provider reads it, however the provider of the recording had escaped it.
+func TestPlaybackSignsWhatIsPrinted(t *testing.T) {
+	vod, link := newPlayback(t, PlaybackConfig{Provider: TencentVOD, Key: "k"}), newPlayback(t, PlaybackConfig{Provider: SecureLink, Key: "k"})
+	plain := newPlayback(t, PlaybackConfig{Provider: Plain})
+	segment := rapid.StringMatching(`(%21|%7[eE]|%41|%20|%C3%A9|%25|[a-z0-9!~*'(),;=:@&+$é ]){1,6}x`)
+	rapid.Check(t, func(t *rapid.T) {
+		location := "http://h"
+		for _, s := range rapid.SliceOfN(segment, 1, 3).Draw(t, "segments") {
+			location += "/" + s
+		}
+		if rapid.Bool().Draw(t, "a query") {
+			location += "?sign=x"
+		}
+		var at [3]string // the paths, as printed
+		for i, p := range []*Playback{vod, link, plain} {
+			got, err := p.URL(location, 1_800_000_000)
+			if err != nil {
+				t.Fatalf("%s: %v", location, err)
+			}
+			path, query, _ := strings.Cut(strings.TrimPrefix(got, "http://h"), "?")
+			u, err := url.Parse(location)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if read, err := url.PathUnescape(path); err != nil || read != u.Path {
+				t.Fatalf("%s is played from %s", location, got)
+			}
+			at[i] = path
+			values, err := url.ParseQuery(query)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := map[string]string{}
+			switch p {
+			case vod:
+				want["sign"] = tencentVODSign("k", path[:strings.LastIndexByte(path, '/')+1], values.Get("t"), "", "", values.Get("us"))
+				if !strings.HasPrefix(query, "t=6b49d200&us=") {
+					t.Fatalf("the parameters are not in their order: %s", got)
+				}
+			case link:
+				sum := md5.Sum([]byte("1800000000" + u.Path + " k"))
+				want["md5"], want["expires"] = base64.RawURLEncoding.EncodeToString(sum[:]), "1800000000"
+			case plain:
+				if strings.Contains(got, "?") {
+					t.Fatalf("%s has a query", got)
+				}
+			}
+			for name, value := range want {
+				if values.Get(name) != value {
+					t.Fatalf("%s: %s is %q, want %q", got, name, values.Get(name), value)
+				}
+			}
+		}
+		if at[0] != at[1] || at[1] != at[2] {
+			t.Fatalf("the paths differ: %q", at)
+		}
+	})
 }
 
 func FuzzPlayback(f *testing.F) {

@@ -11,7 +11,10 @@ import (
 var formulas = map[string]string{
 	// https://cloud.tencent.com/document/product/228/41623, type D.
 	"tencent_cdn_d": "sign={md5 key path time}&t={time}",
-	// https://support.huaweicloud.com/iLive-live/live_01_0049.html, method D.
+	// https://support.huaweicloud.com/iLive-live/live_01_0049.html, method B: Tencent
+	// Live's formula, of whose forms of URLs it is known to have only these.
+	"huawei_b": "txSecret={md5 key name time}&txTime={time hex}",
+	// The same page, method D.
 	"huawei_d": "hwSecret={hmac-sha256 name time}&hwTime={time hex}",
 	// https://www.volcengine.com/docs/6469/107759, method B.
 	"volcengine": "volcTime={time}&volcSecret={md5 '/' app '/' name key time}",
@@ -30,7 +33,7 @@ var formulas = map[string]string{
 
 // Providers are the names that New knows.
 func Providers() []string {
-	names := []string{"tencent", "huawei_b", "tencent_cdn_a", "tencent_cdn_b", "tencent_cdn_c", "aliyun_a", "aliyun_b", "huawei_a", "template", "none"}
+	names := []string{"tencent", "tencent_cdn_a", "tencent_cdn_b", "tencent_cdn_c", "aliyun_a", "aliyun_b", "huawei_a", "template", "none"}
 	for name := range formulas {
 		names = append(names, name)
 	}
@@ -44,14 +47,14 @@ func New(provider, template string, k Keys) (Signer, error) {
 	if template != "" && provider != "template" {
 		return nil, fmt.Errorf("signing: %s needs no template", provider)
 	}
-	if k.Algorithm == SHA256 && provider != "tencent" && provider != "huawei_b" {
+	if k.Algorithm == SHA256 && provider != "tencent" {
 		return nil, fmt.Errorf("signing: %s has no sha256", provider)
 	}
 	if formula, ok := formulas[provider]; ok {
 		return made(NewTemplate(formula, k))
 	}
 	switch provider {
-	case "tencent", "huawei_b": // the same formula
+	case "tencent":
 		return made(NewTencent(k))
 	case "aliyun_a", "huawei_a":
 		return made(newTypeA("auth_key", k))

@@ -5,7 +5,9 @@ import (
 	"crypto/hmac"
 	"crypto/sha1"
 	"crypto/sha256"
+	"encoding/hex"
 	"errors"
+	"fmt"
 	stdhash "hash"
 	"strings"
 	"testing"
@@ -36,12 +38,37 @@ var providerVectors = []providerVector{
 	{"tencent-cdn-type-a", "aliyun-auth_key-A (Tencent CDN: parameter sign)", "tencent_cdn_a", "", "dimtm5evg50ijsx2hvuwyfoiu65", Resource{Stream: "test.jpg"}, "sign=1582791032-im1acp76sx9sdqe601v-0-%", 1582791032},
 	{"tencent-edgeone-type-a", "aliyun-auth_key-A", "aliyun_a", "", "DvYmqE81E1F9R791H6lmht", Resource{Stream: "foo.jpg"}, "auth_key=1721028437-Kv4cPTAAP5YTi-0-%", 1721028437},
 	{"huawei-live-a", "huawei-auth_key-A", "huawei_a", "", "GCTbw44s6MPLh4GqgDpnfuFHgy25Enly", Resource{App: "livetest", Stream: "huawei1", Protocol: FLV}, "auth_key=1592639100-477b3bbc253f467b8def6711128c7bec-0-%", 1592639100},
+	{"huawei-live-b", "tencent-txsecret-md5 (Huawei Live method B)", "huawei_b", "", "GCTbw44s6MPLh4GqgDpnfuFHgy25Enly", Resource{App: "livetest", Stream: "huawei1"}, "txSecret=%&txTime=5eed5888", 0x5eed5888},
 	{"volcengine-live-b", "volc-volcSecret", "volcengine", "", "A1B2C3d4e5f6", Resource{App: "live", Stream: "livestream"}, "volcTime=1653632422&volcSecret=%", 1653632422},
 	{"qiniu-cdn-timestamp", "qiniu-cdn-sign-t", "qiniu", "", "12345678", Resource{App: "DIR1/dir2", Stream: "vodfile.mp4"}, "sign=%&t=55bb9b80", 0x55bb9b80},
 	{"qiniu-pili-expiry", "qiniu-pili-hmac-sha1", "qiniu_pili", "", "12345678", Resource{App: "testhub", Stream: "teststreamtitle"}, "expire=1584522520&token=%", 1584522520},
 	{"ksyun-live", "ksyun-k", "kingsoft", "", "123456", Resource{App: "live", Stream: "stream"}, "t=1560096712&k=%", 1560096712},
 	{"nginx-secure-link-md5", "nginx-secure_link_md5", "template", addressed, " secret", Resource{App: "s", Stream: "link"}, "md5=%&expires=2147483647", 2147483647},
 	{"baidu-evs-hmac", "baidu-evs-token", "template", baidu, "abcdefg", Resource{Domain: "test.evs.com", App: "app", Stream: "stream"}, "timestamp=1590734594&token=%", 1590734594},
+}
+
+// TestEdgeOneExamples are EdgeOne's own of types B, C and D, see
+// https://www.tencentcloud.com/document/product/1552/109330, …/109331 and …/109332. Of
+// D the names of the parameters are the domain's to choose.
+func TestEdgeOneExamples(t *testing.T) {
+	res := Resource{Stream: "foo.jpg"}
+	for provider, tt := range map[string]struct {
+		given string
+		ends  int64
+	}{
+		"tencent_cdn_b": {"/202407151533/d1f0b51c6894231fc12e054fcc7f0b3e/foo.jpg", 1721028780},
+		"tencent_cdn_c": {"/6688749e8906a726c12fe1be3aacd016/6694d30a/foo.jpg", 0x6694d30a},
+		"tencent_cdn_d": {"sign=cadcec4a04e67b9c2abf4b61c642a0dd&t=1721029907", 1721029907},
+	} {
+		s := newSigner(t, provider, "", Keys{Key: "DvYmqE81E1F9R791H6lmht"})
+		if err := s.Verify(res, tt.given, tt.ends-1); err != nil {
+			t.Errorf("%s: %v", provider, err)
+		}
+		if err := s.Verify(res, tt.given, tt.ends); !errors.Is(err, ErrExpired) {
+			t.Errorf("%s at its end: %v", provider, err)
+		}
+		spoiled(t, s, res, tt.given, tt.ends-1, false)
+	}
 }
 
 func newSigner(t testing.TB, provider, template string, k Keys) Signer {
@@ -75,41 +102,48 @@ func TestProviderVectors(t *testing.T) {
 			if err := spare.Verify(v.res, given, v.ends+59); err != nil {
 				t.Errorf("with the backup key, and a minute added: %v", err)
 			}
-			spoiled(t, s, v.res, given, v.ends-1)
+			spoiled(t, s, v.res, given, v.ends-1, false)
 		})
 	}
 }
 
-// spoiled changes each byte of what was given, to every other.
-func spoiled(t *testing.T, s Signer, res Resource, given string, now int64) {
+// spoiled changes each byte of what was given, and of the stream's name, to every
+// other. Where digits may be of either case, another case is no change.
+func spoiled(t *testing.T, s Signer, res Resource, given string, now int64, either bool) {
 	t.Helper()
-	for i := range given {
-		for c := byte(' '); c < 0x7f; c++ {
-			if c == given[i] {
-				continue
-			}
-			if bad := given[:i] + string(c) + given[i+1:]; s.Verify(res, bad, now) == nil {
-				t.Errorf("%q is taken for %q", bad, given)
+	changed := func(text string, taken func(bad string) bool) {
+		for i := range text {
+			for c := range 256 {
+				bad := text[:i] + string([]byte{byte(c)}) + text[i+1:]
+				if bad != text && taken(bad) {
+					t.Errorf("%q is taken for %q", bad, text)
+				}
 			}
 		}
 	}
+	changed(given, func(bad string) bool {
+		return !(either && strings.EqualFold(bad, given)) && s.Verify(res, bad, now) == nil
+	})
+	changed(res.Stream, func(bad string) bool {
+		other := res
+		other.Stream = bad
+		return s.Verify(other, given, now) == nil
+	})
 }
 
 // TestTencentSpoiled is the same for Tencent Live, whose digits may be of either
 // case.
 func TestTencentSpoiled(t *testing.T) {
-	for _, algorithm := range []Algorithm{MD5, SHA256} {
-		s := newSigner(t, "tencent", "", Keys{Key: "e12c46f2612d5106e2034781ab261ca3", Algorithm: algorithm})
-		res := Resource{Domain: "d", App: "live", Stream: "8888_alice", Protocol: RTMP}
-		_, given, _ := strings.Cut(string(s.AppendURL(nil, res, 0x5C2710AF)), "?")
-		for i := range given {
-			for c := byte(' '); c < 0x7f; c++ {
-				bad := given[:i] + string(c) + given[i+1:]
-				if !strings.EqualFold(bad, given) && s.Verify(res, bad, 0) == nil {
-					t.Errorf("%q is taken for %q", bad, given)
-				}
-			}
+	for _, v := range readVectors(t) {
+		if !strings.HasPrefix(v.Scheme, "tencent-txsecret-") || len(v.Inputs.TxTime) != txTimeSize {
+			continue
 		}
+		s := newSigner(t, "tencent", "", Keys{Key: v.Inputs.Key})
+		given := "txSecret=" + v.Expected + "&txTime=" + v.Inputs.TxTime
+		if err := s.Verify(Resource{Stream: v.Inputs.Stream}, given, 0); err != nil {
+			t.Errorf("%s: %v", v.Name, err)
+		}
+		spoiled(t, s, Resource{Stream: v.Inputs.Stream}, given, 0, true)
 	}
 }
 
@@ -125,7 +159,7 @@ func TestProviderForms(t *testing.T) {
 		"tencent_cdn_c": "https://d/" + digest + "/59682f00/live/8888_a.flv",
 		"aliyun_c":      "https://d/live/8888_a.flv?KEY1=" + digest + "&KEY2=59682f00",
 		"tencent_cdn_d": "https://d/live/8888_a.flv?sign=" + digest + "&t=1500000000",
-		"huawei_b":      "https://d/live/8888_a.flv?txSecret=" + digest + "&txTime=59682F00",
+		"huawei_b":      "https://d/live/8888_a.flv?txSecret=" + digest + "&txTime=59682f00",
 		"huawei_d":      "https://d/live/8888_a.flv?hwSecret=" + digest + digest + "&hwTime=59682f00",
 		"volcengine":    "https://d/live/8888_a.flv?volcTime=1500000000&volcSecret=" + digest,
 		"qiniu":         "https://d/live/8888_a.flv?sign=" + digest + "&t=59682f00",
@@ -182,7 +216,7 @@ func TestProvidersVerifyTheirOwn(t *testing.T) {
 			Template: rapid.SampledFrom([]string{"", "hd"}).Draw(rt, "template suffix"),
 			Protocol: rapid.SampledFrom([]Protocol{RTMP, FLV, HLS}).Draw(rt, "protocol"),
 		}
-		ends := rapid.Int64Range(1_500_000_000, 3_000_000_000).Draw(rt, "ends")
+		ends := rapid.Int64Range(100_000, 1<<32-1).Draw(rt, "ends")
 		url := string(s.AppendURL(nil, res, ends))
 		if url == "" {
 			if res.Protocol != RTMP || !strings.HasSuffix(provider, "_b") && provider != "tencent_cdn_c" {
@@ -242,12 +276,136 @@ func TestNewRefuses(t *testing.T) {
 		"an unknown encoding":        {"template", "a={md5.hexx key path time}&b={time}", Keys{Key: "k"}},
 		"a value of two":             {"template", "a=x{md5 key path time}&b={time}", Keys{Key: "k"}},
 		"a name twice":               {"template", "a={md5 key path time}&a={time}", Keys{Key: "k"}},
+		"the digest's name before":   {"template", "a=1&a={md5 key path time}&b={time}", Keys{Key: "k"}},
+		"the time's name before":     {"template", "b=7&a={md5 key path time}&b={time}", Keys{Key: "k"}},
+		"a name twice, after":        {"template", "a={md5 key path time}&b={time}&x=1&x=2", Keys{Key: "k"}},
+		"no name":                    {"template", "={md5 key path time}&b={time}", Keys{Key: "k"}},
+		"a parameter of nothing":     {"template", "a={md5 key path time}&b={time}&", Keys{Key: "k"}},
 		"what must be escaped":       {"template", "ä={md5 key path time}&b={time}", Keys{Key: "k"}},
 	} {
 		s, err := New(tt.provider, tt.template, tt.k)
 		if err == nil || s != nil {
 			t.Errorf("%s: %v, %v", name, s, err)
 		}
+	}
+}
+
+// TestProvidersPrintNoKey: nothing that prints values looks into a signer.
+func TestProvidersPrintNoKey(t *testing.T) {
+	const key, backup = "a key that is secret", "another that is, too"
+	hidden := map[string]any{}
+	for _, provider := range Providers() {
+		template := ""
+		if provider == "template" {
+			template = addressed
+		}
+		hidden[provider] = newSigner(t, provider, template, Keys{Key: key, BackupKey: backup})
+	}
+	for _, provider := range []string{TencentVOD, SecureLink} {
+		hidden["playback "+provider] = newPlayback(t, PlaybackConfig{Provider: provider, Key: key})
+	}
+	for name, v := range hidden {
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
+			said := fmt.Sprintf(verb+verb, v, struct{ inner any }{v})
+			for _, secret := range []string{key, backup, hex.EncodeToString([]byte(key)), hex.EncodeToString([]byte(backup))} {
+				if strings.Contains(said, secret) {
+					t.Errorf("%s: %s tells a key", name, verb)
+				}
+			}
+		}
+	}
+}
+
+// TestPusherOfProviders: who can be pushed to, pushes what it signed; who cannot is
+// refused before anybody is given an empty URL.
+func TestPusherOfProviders(t *testing.T) {
+	for _, provider := range Providers() {
+		for _, template := range []string{"", addressed, baidu} {
+			if (provider == "template") != (template != "") {
+				continue
+			}
+			signer := newSigner(t, provider, template, Keys{Key: "key", Delta: time.Minute})
+			p, err := NewPusher(PusherConfig{Signer: signer, Domain: "push.example.com", App: "live", TTL: time.Hour})
+			if provider == "aliyun_b" || provider == "tencent_cdn_b" || provider == "tencent_cdn_c" {
+				if err == nil {
+					t.Errorf("%s pushes", provider)
+				}
+				continue
+			}
+			if err != nil {
+				t.Errorf("%s: %v", provider, err)
+				continue
+			}
+			urls := p.Until("8888_a", 1_800_000_000)
+			if !strings.HasPrefix(urls.RTMP, "rtmp://push.example.com/live/8888_a") || urls.Server+urls.Key != urls.RTMP {
+				t.Errorf("%s: %+v", provider, urls)
+			}
+			if provider != "tencent" && urls.SRT+urls.WebRTC != "" { // forms that are Tencent's own
+				t.Errorf("%s: %+v", provider, urls)
+			}
+			_, query, _ := strings.Cut(urls.RTMP, "?")
+			if err := p.Verify("8888_a", query, 1_799_999_999); err != nil {
+				t.Errorf("%s %s: %v", provider, template, err)
+			}
+			if err := p.Verify("8888_b", query, 1_799_999_999); provider != "none" && !errors.Is(err, ErrMismatch) {
+				t.Errorf("%s %s, another stream: %v", provider, template, err)
+			}
+		}
+	}
+}
+
+// TestPlayerVerifies: whatever domain a stream is played from, of whatever provider,
+// it verifies, also where nobody says over which protocol; and what is said of what
+// does not is what most can be made of.
+func TestPlayerVerifies(t *testing.T) {
+	signer := func(provider, key string) Signer {
+		template := ""
+		if provider == "template" {
+			template = baidu
+		}
+		return newSigner(t, provider, template, Keys{Key: key})
+	}
+	p, err := NewPlayer(PlayerConfig{
+		App: "live", TTL: time.Hour, Protocols: []Protocol{FLV, HLS}, Domains: []Domain{
+			{Name: "a.example.com", Signer: signer("tencent", "one")},
+			{Name: "b.example.com", Signer: signer("aliyun_a", "two")},
+			{Name: "c.example.com", Signer: signer("template", "three")},
+			{Name: "d.example.com", Signer: signer("tencent_cdn_c", "four")},
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const ends = 1_800_000_000
+	seen := map[string]bool{}
+	for i := range 40 {
+		code := fmt.Sprintf("8888_a%dx", i)
+		for _, proto := range p.Protocols() {
+			url := string(p.AppendURL(nil, proto, code, ends*1000))
+			rest := strings.TrimPrefix(url, "https://")
+			domain, path, _ := strings.Cut(rest, "/")
+			seen[domain] = true
+			_, given, query := strings.Cut(path, "?")
+			if !query {
+				given = "/" + path
+			}
+			for _, said := range []Protocol{proto, ""} {
+				res := Resource{App: "live", Stream: code, Protocol: said}
+				if err := p.Verify(res, given, ends-1); err != nil {
+					t.Errorf("%s: %v", url, err)
+				}
+				if err := p.Verify(res, given, ends); !errors.Is(err, ErrExpired) {
+					t.Errorf("%s at its end: %v", url, err)
+				}
+				res.Stream += "y"
+				if err := p.Verify(res, given, ends-1); !errors.Is(err, ErrMismatch) {
+					t.Errorf("%s for another stream: %v", url, err)
+				}
+			}
+		}
+	}
+	if len(seen) != 4 {
+		t.Errorf("played from %v", seen)
 	}
 }
 

@@ -48,7 +48,11 @@ func NewPusher(c PusherConfig) (*Pusher, error) {
 		return nil, errors.New("signing: the ttl of push URLs must be a second or more")
 	}
 	server := "rtmp://" + c.Domain + "/" + c.App + "/"
-	return &Pusher{signer: c.Signer, domain: c.Domain, app: c.App, server: server, ttl: c.TTL}, nil
+	p := &Pusher{signer: c.Signer, domain: c.Domain, app: c.App, server: server, ttl: c.TTL}
+	if p.url(RTMP, "code", 0) == "" {
+		return nil, errors.New("signing: this provider has no URLs to push to")
+	}
+	return p, nil
 }
 
 // URLs returns what pushes the stream code if begun within the ttl from now.
@@ -70,7 +74,16 @@ func (p *Pusher) Until(code string, expires int64) Push {
 	}
 }
 
+// Verify reports whether rawQuery lets somebody push the stream code at now, in
+// Unix seconds, as [Signer].Verify does.
+func (p *Pusher) Verify(code, rawQuery string, now int64) error {
+	return p.signer.Verify(p.resource(RTMP, code), rawQuery, now)
+}
+
 func (p *Pusher) url(proto Protocol, code string, expires int64) string {
-	res := Resource{Domain: p.domain, App: p.app, Stream: code, Protocol: proto, Push: true}
-	return string(p.signer.AppendURL(nil, res, expires))
+	return string(p.signer.AppendURL(nil, p.resource(proto, code), expires))
+}
+
+func (p *Pusher) resource(proto Protocol, code string) Resource {
+	return Resource{Domain: p.domain, App: p.app, Stream: code, Protocol: proto, Push: true}
 }

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -124,8 +123,13 @@ func (t *Template) parse(text string) error {
 		first, second = second, first
 		t.sign, t.moment, t.signFirst = names[1], names[0], false
 	}
-	if t.sign == t.moment {
-		return errors.New("both places are the same parameter")
+	seen := map[string]bool{}
+	for pair := range strings.SplitSeq(before+middle+after, "&") {
+		name, _, _ := strings.Cut(pair, "=")
+		if name == "" || seen[name] { // of two only the first would be verified
+			return errors.New("each parameter needs a name, and none may be there twice")
+		}
+		seen[name] = true
 	}
 	switch second {
 	case "time":
@@ -208,19 +212,14 @@ func (t *Template) AppendURL(dst []byte, res Resource, expires int64) []byte {
 }
 
 func (t *Template) appendTime(dst []byte, unix int64) []byte {
-	if t.format == decimal {
-		return strconv.AppendInt(dst, max(unix, 0), 10)
+	switch t.format {
+	case decimal:
+		return appendDecimal(dst, unix)
+	case lowerHex:
+		return appendLowerHex(dst, unix)
+	default:
+		return appendTxTime(dst, unix)
 	}
-	at := len(dst)
-	dst = appendTxTime(dst, unix)
-	if t.format == lowerHex {
-		for i := range dst[at:] {
-			if c := &dst[at+i]; *c >= 'A' {
-				*c |= 0x20
-			}
-		}
-	}
-	return dst
 }
 
 // appendSign appends the digest as it is printed.
@@ -301,16 +300,11 @@ func (t *Template) Verify(res Resource, given string, now int64) error {
 func (t *Template) parseTime(text string) (unix int64, ok bool) {
 	switch t.format {
 	case decimal:
-		if len(text) != 10 || strings.Trim(text, "0123456789") != "" {
-			return 0, false
-		}
-		unix, err := strconv.ParseInt(text, 10, 64)
-		return unix, err == nil
+		return parseDecimal(text)
 	case lowerHex:
-		ok = strings.ToLower(text) == text
+		return parseLowerHex(text)
 	default:
-		ok = strings.ToUpper(text) == text
+		unix, ok = parseTxTime(text)
+		return unix, ok && strings.ToUpper(text) == text
 	}
-	unix, isTime := parseTxTime(text)
-	return unix, ok && isTime
 }

@@ -51,6 +51,7 @@ func (a *audit) check() {
 	a.checkAddresses()
 	a.checkCode()
 	a.checkPlaces()
+	a.checkSigners()
 	a.checkHeartbeat()
 	a.checkTimes()
 	a.checkHooks()
@@ -162,23 +163,6 @@ func (a *audit) checkPlaces() {
 	if !isWord(a.Play.App) {
 		a.refuse("play.app", "%q is not of A-Z a-z 0-9 _ -", a.Play.App)
 	}
-	for _, of := range []struct {
-		key   string
-		names []string
-	}{
-		{"play.providers", slices.Collect(maps.Keys(a.Play.Providers))},
-		{"play.keys", slices.Collect(maps.Keys(a.Play.Keys))},
-		{"play.backup_keys", slices.Collect(maps.Keys(a.Play.BackupKeys))},
-	} {
-		for _, name := range of.names {
-			if !slices.ContainsFunc(a.Play.Domains, func(d Weighted) bool { return d.Name == name }) {
-				a.refuse(of.key, "%q is none of play.domain", name)
-			}
-		}
-	}
-	if v := a.VOD; v.Key == "" && v.Provider != "none" && v.Provider != "plain" {
-		a.refuse("vod.provider", "%s needs vod.key", v.Provider)
-	}
 	if len(a.Play.Protocols) == 0 {
 		a.refuse("play.protocols", "it names no protocol")
 	}
@@ -224,12 +208,6 @@ func (a *audit) checkTimes() {
 	}
 	if a.sound("hub.tick") && a.Hub.Counters < a.Hub.Tick {
 		a.refuse("hub.counters", "%v is shorter than hub.tick of %v", a.Hub.Counters, a.Hub.Tick)
-	}
-	if a.sound("push.ttl") && a.Push.Delta >= a.Push.TTL {
-		a.refuse("push.delta", "%v is not shorter than push.ttl of %v", a.Push.Delta, a.Push.TTL)
-	}
-	if a.sound("play.ttl") && a.Play.Delta >= a.Play.TTL {
-		a.refuse("play.delta", "%v is not shorter than play.ttl of %v", a.Play.Delta, a.Play.TTL)
 	}
 }
 

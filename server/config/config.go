@@ -123,6 +123,7 @@ type Play struct {
 	Providers  map[string]string
 	Keys       map[string]Secret
 	BackupKeys map[string]Secret
+	Deltas     map[string]time.Duration
 }
 
 // VOD is how the URLs of recordings are made.

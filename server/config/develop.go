@@ -1,7 +1,6 @@
 package config
 
 import (
-	"cmp"
 	"crypto/rand"
 	"encoding/hex"
 	"os"
@@ -21,7 +20,21 @@ func (a *audit) complete() {
 	for i := range a.Play.Domains {
 		a.Play.Domains[i].Name = strings.ReplaceAll(a.Play.Domains[i].Name, "{bizid}", a.BizID)
 	}
+	a.Play.Providers, a.Play.Deltas = byDomain(a.Play.Providers, a.BizID), byDomain(a.Play.Deltas, a.BizID)
+	a.Play.Keys, a.Play.BackupKeys = byDomain(a.Play.Keys, a.BizID), byDomain(a.Play.BackupKeys, a.BizID)
 	a.develop()
+}
+
+// byDomain writes the names of domains out, as play.domain's are.
+func byDomain[V any](m map[string]V, bizid string) map[string]V {
+	if m == nil {
+		return nil
+	}
+	out := make(map[string]V, len(m))
+	for name, v := range m {
+		out[strings.ReplaceAll(name, "{bizid}", bizid)] = v
+	}
+	return out
 }
 
 // develop makes up the secrets that nobody gave.
@@ -47,7 +60,7 @@ func (c *Config) develop() {
 // playNeedsKey reports whether a play domain is signed for with play.key.
 func (c *Config) playNeedsKey() bool {
 	for _, d := range c.Play.Domains {
-		if c.Play.Keys[d.Name] == "" && cmp.Or(c.Play.Providers[d.Name], c.Play.Provider) != "none" {
+		if s := c.Play.Signer(d.Name); s.Key == "" && s.Provider != "none" {
 			return true
 		}
 	}

@@ -39,6 +39,10 @@ func (c *Config) Explain() []Setting {
 	return out
 }
 
+// Where names a key as messages do: where its value came from, if anybody gave it,
+// and its name.
+func (c *Config) Where(name string) string { return c.read.where(name) }
+
 // derived is what an empty key comes to.
 func (c *Config) derived(name string) string {
 	switch name {

@@ -214,28 +214,6 @@ func secrets(at func(*Config) *map[string]Secret) setter {
 	}
 }
 
-// Signers are the providers that push and play URLs can be signed for, as package
-// signing knows them.
-var Signers = []string{
-	"tencent", "tencent_cdn_a", "tencent_cdn_b", "tencent_cdn_c", "tencent_cdn_d", "aliyun_a", "aliyun_b", "aliyun_c",
-	"huawei_a", "huawei_b", "huawei_d", "volcengine", "qiniu", "qiniu_pili", "kingsoft", "secure_link", "template", "none",
-}
-
-// setProviders reads a provider for each of some play domains.
-func setProviders(c *Config, s string) error {
-	m, err := mapping(s)
-	if err != nil || len(m) == 0 {
-		return err
-	}
-	for domain, provider := range m {
-		if !slices.Contains(Signers, provider) {
-			return fmt.Errorf("%q of %s is none of %s", provider, domain, strings.Join(Signers, ", "))
-		}
-	}
-	c.Play.Providers = m
-	return nil
-}
-
 func setTemplates(c *Config, s string) error {
 	m, err := mapping(s)
 	if err != nil || len(m) == 0 {

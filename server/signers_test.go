@@ -1,0 +1,215 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"onair/hub/wire"
+	"onair/server/config"
+	"onair/signing"
+)
+
+// formula is a template, of Baidu's kind: what is signed has the domain in it.
+const formula = "timestamp={time}&token={hmac-sha256 domain '/' app '/' name ';' time}"
+
+// TestConfigKnowsProviders: the configuration knows the providers that there are,
+// and refuses, naming the key, exactly what they cannot do.
+func TestConfigKnowsProviders(t *testing.T) {
+	if known := slices.Sorted(slices.Values(config.Signers)); !slices.Equal(known, signing.Providers()) {
+		t.Errorf("config knows %v, signing %v", known, signing.Providers())
+	}
+	for _, provider := range config.Signers {
+		template := ""
+		if provider == "template" {
+			template = formula
+		}
+		for _, protocol := range []string{"rtmp", "flv", "hls", "webrtc"} {
+			agree(t, provider+" plays "+protocol, "play.protocols", func(cfg *config.Config) {
+				cfg.Play.Provider, cfg.Play.Template, cfg.Play.Protocols = provider, template, []string{protocol}
+			}, "--play.provider", provider, "--play.template", template, "--play.protocols", protocol)
+		}
+		agree(t, provider+" is pushed to", "push.provider", func(cfg *config.Config) {
+			cfg.Push.Provider, cfg.Push.Template = provider, template
+		}, "--push.provider", provider, "--push.template", template)
+		// Here what is checked is what New says of the digest.
+		_, err := signing.New(provider, template, signing.Keys{Key: "k", Algorithm: signing.SHA256})
+		_, refused := config.Load([]string{"--push.provider", provider, "--push.template", template, "--push.algorithm", "sha256"}, nil)
+		if (err == nil) != (refused == nil) {
+			t.Errorf("sha256 of %s: signing says %v, config %v", provider, err, refused)
+		}
+	}
+}
+
+// agree compares what a configuration says with what comes of one that was not asked.
+func agree(t *testing.T, what, key string, set func(*config.Config), flags ...string) {
+	t.Helper()
+	cfg, err := config.Load(nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set(cfg)
+	made := (&live{cfg: cfg}).sign(cfg)
+	_, refused := config.Load(flags, nil)
+	if (made == nil) != (refused == nil) || refused != nil && !strings.Contains(refused.Error(), "--"+key) {
+		t.Errorf("%s: signing says %v, config %v", what, made, refused)
+	}
+}
+
+// TestBadTemplate: what only the signer can tell stops the start all the same, and
+// names key and source.
+func TestBadTemplate(t *testing.T) {
+	for _, use := range []string{"push", "play"} {
+		got := exitCode(t, "config", "check", "--"+use+".provider", "template", "--"+use+".template", "a={md5 key time}&b={time}")
+		if want := "--" + use + ".template: " + use + ".template: signing: template: the digest does not cover the stream"; got.code != exitUsage ||
+			!strings.Contains(got.err, want) {
+			t.Errorf("exit code %d, said %q, want %q", got.code, got.err, want)
+		}
+	}
+}
+
+// TestSignCommand: the address generator shows what is configured, each domain's in
+// the form of its provider.
+func TestSignCommand(t *testing.T) {
+	keys := []string{"--push.key", "pushkey", "--play.key", "playkey", "--push.domain", "push.example.com", "--play.domain", "play.example.com"}
+	for name, c := range map[string]struct {
+		args []string
+		code int
+		says []string
+	}{
+		"tencent": {
+			[]string{"push", "8888_alice"},
+			0,
+			[]string{"rtmp://push.example.com/live/8888_alice?txSecret=", "srt://push.example.com:9000?streamid=#!::", "webrtc://"},
+		},
+		"aliyun":    {[]string{"push", "8888_alice", "--push.provider", "aliyun_a"}, 0, []string{"rtmp://push.example.com/live/8888_alice?auth_key="}},
+		"none":      {[]string{"push", "8888_alice", "--push.provider", "none", "--push.key", ""}, 0, []string{"rtmp://push.example.com/live/8888_alice\n"}},
+		"volc play": {[]string{"play", "8888_alice", "--play.provider", "volcengine"}, 0, []string{"https://play.example.com/live/8888_alice.m3u8?volcTime="}},
+		"path play": {
+			[]string{"play", "8888_alice", "--play.provider", "tencent_cdn_c", "--play.protocols", "flv,hls"},
+			0,
+			[]string{"/live/8888_alice.flv\n", "/live/8888_alice.m3u8\n"},
+		},
+		"by domain": {
+			[]string{"play", "8888_alice", "--play.providers", "play.example.com=qiniu", "--play.keys", "play.example.com=own", "--play.key", ""},
+			0,
+			[]string{"https://play.example.com/live/8888_alice.flv?sign="},
+		},
+		"made up": {[]string{"play", "8888_alice", "--play.key", ""}, exitUsage, []string{"play.key: nobody knows a key that is made up now"}},
+		"no way":  {[]string{"push", "8888_alice", "--push.provider", "aliyun_b"}, exitUsage, []string{"--push.provider: push.provider: aliyun_b signs the path"}},
+	} {
+		got := exitCode(t, append(append([]string{"sign"}, keys...), c.args...)...)
+		for _, want := range c.says {
+			if got.code != c.code || !strings.Contains(got.out+got.err, want) {
+				t.Errorf("%s: exit code %d, said %q %q, want %d and %q", name, got.code, got.out, got.err, c.code, want)
+			}
+		}
+		if strings.Contains(got.out+got.err, "pushkey") || strings.Contains(got.out+got.err, "playkey") {
+			t.Errorf("%s tells a key", name)
+		}
+	}
+}
+
+// TestHookOfTemplate: a push under a formula that has the domain in it is let in,
+// although the media server does not say which domain it was.
+func TestHookOfTemplate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := hooked(t, "--push.provider", "template", "--push.template", formula, "--push.key", "k")
+		_, query := s.streaming("alice") // 204
+		s.anchorLive("bob")
+		s.callback("publish", "2", "8888_bob", query).refused(403, wire.CodeForbidden)
+	})
+}
+
+// anchorLive starts a session and gives the socket.
+func (s *testServer) anchorLive(sub string) *caller {
+	s.t.Helper()
+	c := s.anchor(sub)
+	answerTo[*wire.Started](c, &wire.Start{ID: c.id(), Title: ""})
+	return c
+}
+
+// flv is the FLV URL under which a list shows a code.
+func flv(l *wire.List, code string) string {
+	e, _ := l.Get(code)
+	for _, u := range e.Play {
+		if u.Protocol == "flv" {
+			return u.URL
+		}
+	}
+	return ""
+}
+
+// TestReloadMovesPlay: traffic moves to another cloud by a reload. What viewers have
+// stays as it is until it would be renewed anyway; what is new comes from there.
+func TestReloadMovesPlay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const old, fresh = "https://old.example.com/live/8888_", "https://new.example.com/live/8888_"
+		s := serveTest(t, "--play.domain", "old.example.com", "--play.key", "one", "--play.ttl", "2h", "--idle", "1h")
+		viewer := s.viewer("")
+		answerTo[*wire.Snapshot](viewer, &wire.Subscribe{ID: viewer.id(), Play: []string{"flv"}})
+		alice := s.anchorLive("alice")
+		viewer.shows("alice", func(l *wire.List) bool { return flv(l, "8888_alice") != "" })
+		before := flv(&viewer.list, "8888_alice")
+		if !strings.HasPrefix(before, old+"alice.flv?txSecret=") {
+			t.Fatalf("alice plays from %s", before)
+		}
+
+		move := []string{
+			"--play.domain", "old.example.com=1,new.example.com=1000", "--play.key", "one", "--play.providers", "new.example.com=aliyun_a",
+			"--play.keys", "new.example.com=two", "--play.deltas", "new.example.com=30m", "--node", "n1", "--data", "memory", "--play.ttl", "2h", "--idle", "1h",
+		}
+		// What cannot be is refused, and all stays as it was.
+		s.s.reload(t.Context(), given(t, append(slices.Clone(move), "--play.providers", "new.example.com=aliyun_b", "--play.protocols", "flv")...))
+		if log := s.logged(); !strings.Contains(log, "the configuration stays as it was") || len(s.s.now().cfg.Play.Domains) != 1 {
+			t.Errorf("a provider without RTMP was taken beside protocols that stay: %s", log)
+		}
+		s.s.reload(t.Context(), given(t, move...))
+		if log := s.logged(); strings.Contains(log, "need a restart") {
+			t.Errorf("the log says %s", log)
+		}
+		bob := s.anchorLive("bob")
+		viewer.shows("bob", func(l *wire.List) bool { return flv(l, "8888_bob") != "" })
+		after := flv(&viewer.list, "8888_bob")
+		if !strings.HasPrefix(after, fresh+"bob.flv?auth_key=") {
+			t.Errorf("bob plays from %s", after)
+		}
+		if got := flv(&viewer.list, "8888_alice"); got != before {
+			t.Errorf("alice has moved to %s", got)
+		}
+		// Its time is half an hour early, which the new cloud adds.
+		expires := s.s.now().player.Expiry("8888_bob", time.Now().UnixMilli())/1000 - 1800
+		if want := fmt.Sprintf("?auth_key=%010d-", expires); !strings.Contains(after, want) {
+			t.Errorf("bob plays from %s, want %s", after, want)
+		}
+		// Either plays, until it ends: by its own provider, key and validity.
+		for _, url := range []string{before, after} {
+			name, query, _ := strings.Cut(url[strings.LastIndexByte(url, '/')+1:], ".flv?")
+			res := signing.Resource{App: "live", Stream: name, Protocol: signing.FLV}
+			if err := s.s.now().player.Verify(res, query, time.Now().Unix()+3600); err != nil {
+				t.Errorf("%s: %v", url, err)
+			}
+			if err := s.s.now().player.Verify(res, query, time.Now().Unix()+7201); !errors.Is(err, signing.ErrExpired) {
+				t.Errorf("%s after two hours: %v", url, err)
+			}
+		}
+		// Within half of the ttl alice's is renewed, with the new domain.
+		keepBeating(t, 61*time.Minute, alice, bob)
+		viewer.shows("alice's new URL", func(l *wire.List) bool { return strings.HasPrefix(flv(l, "8888_alice"), fresh+"alice.flv?auth_key=") })
+	})
+}
+
+// keepBeating lets time pass for anchors that beat.
+func keepBeating(t *testing.T, span time.Duration, anchors ...*caller) {
+	t.Helper()
+	for n := int64(1); span > 0; n, span = n+1, span-30*time.Second {
+		time.Sleep(30 * time.Second)
+		for _, c := range anchors {
+			answerTo[*wire.Ack](c, &wire.Beat{ID: c.id(), N: n})
+		}
+	}
+}
