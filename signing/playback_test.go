@@ -119,26 +119,27 @@ func TestPlaybackSignsWhatIsPrinted(t *testing.T) {
 	plain := newPlayback(t, PlaybackConfig{Provider: Plain})
 	segment := rapid.StringMatching(`(%21|%7[eE]|%41|%20|%C3%A9|%25|[a-z0-9!~*'(),;=:@&+$é ]){1,6}x`)
 	rapid.Check(t, func(t *rapid.T) {
-		location := "http://h"
+		var location strings.Builder
+		location.WriteString("http://h")
 		for _, s := range rapid.SliceOfN(segment, 1, 3).Draw(t, "segments") {
-			location += "/" + s
+			location.WriteString("/" + s)
 		}
 		if rapid.Bool().Draw(t, "a query") {
-			location += "?sign=x"
+			location.WriteString("?sign=x")
 		}
 		var at [3]string // the paths, as printed
 		for i, p := range []*Playback{vod, link, plain} {
-			got, err := p.URL(location, 1_800_000_000)
+			got, err := p.URL(location.String(), 1_800_000_000)
 			if err != nil {
-				t.Fatalf("%s: %v", location, err)
+				t.Fatalf("%s: %v", location.String(), err)
 			}
 			path, query, _ := strings.Cut(strings.TrimPrefix(got, "http://h"), "?")
-			u, err := url.Parse(location)
+			u, err := url.Parse(location.String())
 			if err != nil {
 				t.Fatal(err)
 			}
 			if read, err := url.PathUnescape(path); err != nil || read != u.Path {
-				t.Fatalf("%s is played from %s", location, got)
+				t.Fatalf("%s is played from %s", location.String(), got)
 			}
 			at[i] = path
 			values, err := url.ParseQuery(query)
