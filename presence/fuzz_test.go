@@ -135,33 +135,3 @@ func FuzzApply(f *testing.F) {
 		}
 	})
 }
-
-func FuzzParseCursor(f *testing.F) {
-	f.Add("1763830000123.0f3a")
-	f.Add("-5.x")
-	f.Fuzz(func(t *testing.T, text string) {
-		if c, err := ParseCursor(text); err == nil && c.String() != text {
-			t.Fatalf("%q became %q", text, c)
-		} else if err != nil && !errors.Is(err, ErrBadCursor) {
-			t.Fatal(err)
-		}
-	})
-}
-
-func FuzzDecodeRecording(f *testing.F) {
-	rec := Recording{ID: "r", Code: "8888_ann", Session: id(4), Size: 7, Title: "\xff"}
-	f.Add(rec.Encode())
-	f.Add([]byte(`{"v":2}`))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		rec, err := DecodeRecording(b)
-		if err != nil {
-			if !errors.Is(err, ErrMalformed) && !errors.Is(err, ErrRules) {
-				t.Fatal(err)
-			}
-			return
-		}
-		if again, err := DecodeRecording(rec.Encode()); err != nil || again != rec {
-			t.Fatalf("%+v became %+v, %v", rec, again, err)
-		}
-	})
-}

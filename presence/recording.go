@@ -4,20 +4,15 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"strconv"
-	"strings"
 )
 
 // Recording is one file of a recorded broadcast.
 type Recording struct {
-	ID       string  // names it for ever, see RecordingID
-	Provider string  // whose word it is: tencent, srs, nginx-rtmp, mediamtx, zlm
-	Code     string  // the live code that was pushed to
-	Anchor   string  // user id; empty while no session is known
-	Session  Session `json:"-"`
+	ID       string // names it for ever, see RecordingID
+	Provider string // whose word it is: tencent, srs, nginx-rtmp, mediamtx, zlm
+	Code     string // the live code that was pushed to
+	Anchor   string // user id; empty while no session is known
+	Session  Session
 	Title    string
 	Cover    string
 
@@ -44,10 +39,12 @@ func RecordingID(provider, file string) string {
 // Archive keeps recordings for as long as they are wanted, which may be for
 // ever: other than the registry it is not in memory. Both homes of a Log are one.
 // All methods may be called concurrently. They return ctx's error when it ends,
-// and other errors while the archive is away.
+// other errors while the archive is away or after it was closed, and ErrRules
+// where they meet a recording that a newer version wrote.
 type Archive interface {
-	// Keep writes recordings, each in the place of the one of its id. It returns
-	// once they are as durable as the log's entries are.
+	// Keep writes recordings, each in the place of the one of its id; of several
+	// of one id the last counts. It returns once they are as durable as the log's
+	// entries are. After an error some may be kept: to keep them again is harmless.
 	Keep(ctx context.Context, recordings []Recording) error
 
 	// Recording returns the one of an id; ok is false when there is none.
@@ -60,9 +57,14 @@ type Archive interface {
 	Recordings(ctx context.Context, q RecordingQuery) (page []Recording, next string, err error)
 
 	// Discard removes at most limit recordings that ended before a time, in Unix
-	// milliseconds, and returns how many it removed.
+	// milliseconds, those that ended first before others, and returns how many it
+	// removed, also beside an error.
 	Discard(ctx context.Context, before int64, limit int) (int, error)
 }
+
+// MaxRecordingPage is how many recordings a page has at the most, so that nobody
+// waits long for whoever reads one.
+const MaxRecordingPage = 1000
 
 // RecordingQuery asks for recordings that have all of what it names.
 type RecordingQuery struct {
@@ -71,70 +73,38 @@ type RecordingQuery struct {
 	From   int64  // the least StartedAt, Unix milliseconds; 0: any
 	To     int64  // StartedAt is before it; 0: any
 	After  string // what the page before gave as next
-	Limit  int    // of one page, at least 1
+	Limit  int    // of one page, from 1 to MaxRecordingPage: what is beyond is taken for the nearest
 }
 
-// ErrBadCursor is returned when RecordingQuery.After is not what a page gave.
-var ErrBadCursor = errors.New("presence: not a cursor of recordings")
-
-// Cursor is where a page of recordings ends: with the one of that start and id.
-type Cursor struct {
-	StartedAt int64
-	ID        string
+// Start is the place after which the page begins, nil for the start of all. It
+// returns ErrBadCursor where After is no cursor.
+func (q *RecordingQuery) Start() (*Cursor, error) {
+	var start *Cursor
+	if q.To != 0 {
+		start = &Cursor{StartedAt: q.To}
+	}
+	if q.After == "" {
+		return start, nil
+	}
+	c, err := ParseCursor(q.After)
+	if err != nil {
+		return nil, err
+	}
+	if start == nil || start.Compare(c) < 0 {
+		start = &c
+	}
+	return start, nil
 }
 
-// String gives the opaque form that clients see.
-func (c Cursor) String() string { return strconv.FormatInt(c.StartedAt, 10) + "." + c.ID }
+// Most is how many recordings the page has at the most.
+func (q *RecordingQuery) Most() int { return min(max(q.Limit, 1), MaxRecordingPage) }
 
-// ParseCursor reads what String gives. It returns ErrBadCursor for anything else.
-func ParseCursor(text string) (c Cursor, err error) {
-	started, id, ok := strings.Cut(text, ".")
-	if c.StartedAt, err = strconv.ParseInt(started, 10, 64); err != nil || !ok || id == "" || len(text) > 128 || c.String() == "" {
-		return Cursor{}, ErrBadCursor
+// Page takes from what was found the one beyond the page, where there is one,
+// which shows that there is a next.
+func (q *RecordingQuery) Page(found []Recording) (page []Recording, next string) {
+	most := q.Most()
+	if len(found) <= most {
+		return found, ""
 	}
-	if c.ID = id; c.String() != text {
-		return Cursor{}, ErrBadCursor
-	}
-	return c, nil
-}
-
-// recordingVersion is that of what Encode gives.
-const recordingVersion = 1
-
-// filed is a recording as archives keep it.
-type filed struct {
-	Version int    `json:"v"`
-	Session string `json:"session,omitempty"`
-	Recording
-}
-
-// Encode gives what an archive keeps of a recording: JSON, whose members Anchor and
-// Code its indexes may use.
-func (rec *Recording) Encode() []byte {
-	f := filed{Version: recordingVersion, Recording: *rec}
-	if rec.Session != (Session{}) {
-		f.Session = rec.Session.String()
-	}
-	b, _ := json.Marshal(f) // it has nothing that cannot be encoded
-	return b
-}
-
-// DecodeRecording reads what Encode gave. It returns ErrRules for what a newer
-// version wrote, and ErrMalformed for anything else.
-func DecodeRecording(b []byte) (Recording, error) {
-	var f filed
-	if err := json.Unmarshal(b, &f); err != nil || f.Version < 1 {
-		return Recording{}, ErrMalformed
-	}
-	if f.Version > recordingVersion {
-		return Recording{}, fmt.Errorf("%w: a recording of version %d", ErrRules, f.Version)
-	}
-	rec := f.Recording
-	if f.Session != "" {
-		var err error
-		if rec.Session, err = ParseSession(f.Session); err != nil {
-			return Recording{}, ErrMalformed
-		}
-	}
-	return rec, nil
+	return found[:most], found[most-1].Cursor().String()
 }

@@ -1,213 +1,149 @@
 package embedded
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
-	"maps"
-	"math"
-	"slices"
-	"strings"
-	"sync"
+	"time"
 
 	"onair/presence"
 )
 
-var _ presence.Archive = (*Log)(nil)
-
-// errClosed is returned by calls of the archive after Close.
+// errClosed is returned by the archive after Close.
 var errClosed = errors.New("embedded: the archive is closed")
 
-// Keep implements [presence.Archive]: one transaction, on disk when it returns.
-// Recordings stand in the database that the list is in, and share its fate.
+// discardAtOnce is how many recordings one transaction removes: commits of the
+// list wait for no more than that.
+const discardAtOnce = 100
+
+// changing is a transaction on its way through the writer.
+type changing struct {
+	do     func(*sql.Tx) error
+	result chan error
+}
+
+var _ presence.Archive = (*Log)(nil)
+
+// Keep implements presence.Archive, in one transaction. Commits of the list wait
+// for it, so many recordings are better kept in several calls.
 func (l *Log) Keep(ctx context.Context, recordings []presence.Recording) error {
+	if err := l.usable(ctx); err != nil || len(recordings) == 0 {
+		return err
+	}
 	if l.store == nil {
-		return l.shelf.keep(recordings)
+		l.memory.keep(recordings)
+		return nil
 	}
-	tx, err := l.store.db.BeginTx(ctx, nil)
-	if err != nil {
-		return fmt.Errorf("embedded: keep: %w", err)
-	}
-	defer tx.Rollback() // does nothing after a commit
+	rows := make([]row, len(recordings))
 	for i := range recordings {
-		rec := &recordings[i]
-		if _, err := tx.Exec("INSERT OR REPLACE INTO recordings VALUES (?, ?, ?, ?, ?, ?)",
-			rec.ID, rec.StartedAt, rec.EndedAt, rec.Anchor, rec.Code, rec.Encode()); err != nil {
-			return fmt.Errorf("embedded: keep: %w", err)
-		}
+		rows[i] = row{&recordings[i], recordings[i].Encode()}
 	}
-	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("embedded: keep: %w", err)
-	}
-	return nil
+	return l.change(ctx, func(tx *sql.Tx) error { return keep(tx, rows) })
 }
 
-// Recording implements [presence.Archive].
+// Recording implements presence.Archive.
 func (l *Log) Recording(ctx context.Context, id string) (rec presence.Recording, ok bool, err error) {
+	if err := l.usable(ctx); err != nil {
+		return rec, false, err
+	}
 	if l.store == nil {
-		return l.shelf.find(id)
+		rec, ok = l.memory.recording(id)
+		return rec, ok, nil
 	}
-	var value []byte
-	switch err = l.store.db.QueryRowContext(ctx, "SELECT value FROM recordings WHERE id = ?", id).Scan(&value); {
-	case errors.Is(err, sql.ErrNoRows):
-		return rec, false, nil
-	case err == nil:
-		rec, err = presence.DecodeRecording(value)
-	}
-	if err != nil {
-		return rec, false, fmt.Errorf("embedded: recording: %w", err)
-	}
-	return rec, true, nil
+	rec, ok, err = l.store.recording(ctx, id)
+	return rec, ok, l.failed(ctx, err)
 }
 
-// Recordings implements [presence.Archive]. It reads along one index, and no more
-// than a page where one of anchor and code is named.
-func (l *Log) Recordings(ctx context.Context, q presence.RecordingQuery) ([]presence.Recording, string, error) {
-	before := presence.Cursor{StartedAt: cmp.Or(q.To, math.MaxInt64)}
-	if q.After != "" {
-		c, err := presence.ParseCursor(q.After)
-		if err != nil {
-			return nil, "", err
-		}
-		if q.To == 0 || c.StartedAt < q.To {
-			before = c
-		}
+// Recordings implements presence.Archive. Where both anchor and code are named it
+// goes through those of one of them.
+func (l *Log) Recordings(ctx context.Context, q presence.RecordingQuery) (page []presence.Recording, next string, err error) {
+	if err := l.usable(ctx); err != nil {
+		return nil, "", err
 	}
-	if l.store == nil {
-		return l.shelf.page(q, before)
-	}
-	var where strings.Builder
-	args := []any{before.StartedAt, before.ID}
-	where.WriteString("(started, id) < (?, ?)")
-	for _, is := range []struct {
-		clause string
-		value  any
-		asked  bool
-	}{
-		{" AND started >= ?", q.From, q.From != 0}, {" AND anchor = ?", q.Anchor, q.Anchor != ""}, {" AND code = ?", q.Code, q.Code != ""},
-	} {
-		if is.asked {
-			where.WriteString(is.clause)
-			args = append(args, is.value)
-		}
-	}
-	page, err := l.store.recordings(ctx, where.String(), append(args, q.Limit+1))
+	start, err := q.Start()
 	if err != nil {
-		return nil, "", fmt.Errorf("embedded: recordings: %w", err)
+		return nil, "", err
 	}
-	page, next := cut(page, q.Limit)
+	var found []presence.Recording
+	if l.store == nil {
+		found = l.memory.recordings(&q, start)
+	} else if found, err = l.store.recordings(ctx, &q, start); err != nil {
+		return nil, "", l.failed(ctx, err)
+	}
+	page, next = q.Page(found)
 	return page, next, nil
 }
 
-// cut takes from a page the one that shows that there are more.
-func cut(page []presence.Recording, limit int) (_ []presence.Recording, next string) {
-	if len(page) <= limit {
-		return page, ""
+// Discard implements presence.Archive, in as many transactions as it takes to hold
+// up nobody.
+func (l *Log) Discard(ctx context.Context, before int64, limit int) (n int, err error) {
+	if err := l.usable(ctx); err != nil {
+		return 0, err
 	}
-	last := &page[limit-1]
-	return page[:limit], presence.Cursor{StartedAt: last.StartedAt, ID: last.ID}.String()
-}
-
-func (s *store) recordings(ctx context.Context, where string, args []any) (page []presence.Recording, err error) {
-	rows, err := s.db.QueryContext(ctx, "SELECT value FROM recordings WHERE "+where+" ORDER BY started DESC, id DESC LIMIT ?", args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var value []byte
-		if err := rows.Scan(&value); err != nil {
-			return nil, err
-		}
-		rec, err := presence.DecodeRecording(value)
-		if err != nil {
-			return nil, err
-		}
-		page = append(page, rec)
-	}
-	return page, rows.Err()
-}
-
-// Discard implements [presence.Archive].
-func (l *Log) Discard(ctx context.Context, before int64, limit int) (int, error) {
 	if l.store == nil {
-		return l.shelf.discard(before, limit)
+		return l.memory.discard(before, limit), nil
 	}
-	done, err := l.store.db.ExecContext(ctx,
-		"DELETE FROM recordings WHERE id IN (SELECT id FROM recordings WHERE ended < ? ORDER BY ended LIMIT ?)", before, limit)
-	if err != nil {
-		return 0, fmt.Errorf("embedded: discard: %w", err)
+	for n < limit {
+		asked, gone := min(limit-n, discardAtOnce), 0
+		err := l.change(ctx, func(tx *sql.Tx) (err error) {
+			gone, err = discard(tx, before, asked)
+			return err
+		})
+		if err != nil {
+			return n, err
+		}
+		if n += gone; gone < asked {
+			break
+		}
 	}
-	n, err := done.RowsAffected()
-	return int(n), err
+	return n, nil
 }
 
-// shelf is the archive of a log in memory.
-type shelf struct {
-	mu     sync.Mutex // guards all below
-	byID   map[string]presence.Recording
-	closed bool
+// usable reports, by an error, that the archive is closed or ctx has ended.
+func (l *Log) usable(ctx context.Context) error {
+	select {
+	case <-l.closing:
+		return errClosed
+	default:
+		return ctx.Err()
+	}
 }
 
-func (s *shelf) open() error {
-	if s.closed {
+// change has the writer commit something. Once the writer has it, it answers soon,
+// whatever ctx says.
+func (l *Log) change(ctx context.Context, do func(*sql.Tx) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	c := &changing{do, make(chan error, 1)}
+	select {
+	case l.changes <- c:
+		return l.failed(ctx, <-c.result)
+	case <-l.closing:
+		return errClosed
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// failed says of an error whose it is.
+func (l *Log) failed(ctx context.Context, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case l.usable(ctx) != nil:
 		return errClosed
 	}
-	return nil
+	return fmt.Errorf("embedded: archive: %w", err)
 }
 
-func (s *shelf) close() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.closed = true
-}
-
-func (s *shelf) keep(recordings []presence.Recording) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, rec := range recordings {
-		s.byID[rec.ID] = rec
-	}
-	return s.open()
-}
-
-func (s *shelf) find(id string) (rec presence.Recording, ok bool, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	rec, ok = s.byID[id]
-	return rec, ok, s.open()
-}
-
-// sorted are all, the last to start first.
-func (s *shelf) sorted() []presence.Recording {
-	return slices.SortedFunc(maps.Values(s.byID), func(a, b presence.Recording) int {
-		return cmp.Or(cmp.Compare(b.StartedAt, a.StartedAt), cmp.Compare(b.ID, a.ID))
-	})
-}
-
-func (s *shelf) page(q presence.RecordingQuery, before presence.Cursor) (page []presence.Recording, next string, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, rec := range s.sorted() {
-		after := rec.StartedAt < before.StartedAt || rec.StartedAt == before.StartedAt && rec.ID < before.ID
-		if after && rec.StartedAt >= q.From && (q.Anchor == "" || rec.Anchor == q.Anchor) && (q.Code == "" || rec.Code == q.Code) {
-			page = append(page, rec)
-		}
-	}
-	page, next = cut(page, q.Limit)
-	return page, next, s.open()
-}
-
-func (s *shelf) discard(before int64, limit int) (n int, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, rec := range slices.Backward(s.sorted()) {
-		if rec.EndedAt < before && n < limit {
-			delete(s.byID, rec.ID)
-			n++
-		}
-	}
-	return n, s.open()
+// transact commits what one asks for. The writer calls it.
+func (l *Log) transact(c *changing) {
+	began := time.Now()
+	err := l.store.change(c.do)
+	l.metrics.committed(time.Since(began), err)
+	c.result <- err
 }

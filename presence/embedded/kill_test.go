@@ -16,12 +16,20 @@ import (
 	"onair/presence"
 )
 
-// killDir makes the test binary be a node on that directory, to be killed.
-const killDir = "ONAIR_TEST_KILL_DIR"
+// killDir makes the test binary be a node on that directory, to be killed;
+// killArchiveDir one that keeps recordings.
+const (
+	killDir        = "ONAIR_TEST_KILL_DIR"
+	killArchiveDir = "ONAIR_TEST_KILL_ARCHIVE_DIR"
+)
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(killDir); dir != "" {
 		fmt.Fprintln(os.Stderr, banAndUnban(dir))
+		os.Exit(1)
+	}
+	if dir := os.Getenv(killArchiveDir); dir != "" {
+		fmt.Fprintln(os.Stderr, keepAndDiscard(dir))
 		os.Exit(1)
 	}
 	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("database/sql.(*DB).connectionOpener"))

@@ -34,13 +34,14 @@ type Log struct {
 	began   time.Time
 
 	appends chan *appending
+	changes chan *changing
 	closing chan struct{}
 	done    chan struct{} // closed when the writer has ended
 	once    sync.Once
 	closed  error // what closing the store came to
 	tail    tail
 	image   image
-	shelf   shelf // of recordings, in memory
+	memory  memory // recordings, where there is no store
 
 	// Owned by the writer, and by Load before the first append.
 	last presence.Entry // the newest, without its batch
@@ -71,12 +72,12 @@ var ErrLocked = errors.New("embedded: another process uses this directory")
 func Open(o Options) (*Log, error) {
 	l := &Log{
 		logger: o.Logger, metrics: newMetrics(o.Metrics), repl: newRepl(), began: time.Now(),
-		appends: make(chan *appending), closing: make(chan struct{}), done: make(chan struct{}),
+		appends: make(chan *appending), changes: make(chan *changing), closing: make(chan struct{}), done: make(chan struct{}),
 		seen: map[speaker]uint64{},
 	}
 	l.tail.init()
 	l.image.init()
-	l.shelf.byID = map[string]presence.Recording{}
+	l.memory.init()
 	if o.Dir != Memory {
 		var err error
 		if l.store, err = openStore(o.Dir, o.Logger); err != nil {
@@ -87,7 +88,8 @@ func Open(o Options) (*Log, error) {
 	return l, nil
 }
 
-// Damaged is where a database that could not be read was moved, or empty.
+// Damaged is where a database that could not be read was moved, or empty. With it
+// went the recordings that were kept: the archive is empty too.
 func (l *Log) Damaged() string {
 	if l.store == nil {
 		return ""
@@ -155,7 +157,6 @@ func (l *Log) Close() error {
 		close(l.closing)
 		<-l.done
 		l.tail.close()
-		l.shelf.close()
 		if l.store != nil {
 			l.closed = l.store.close()
 		}

@@ -17,26 +17,11 @@ import (
 	"onair/presence"
 )
 
-// schemaVersion is SQLite's user_version of this schema.
-const schemaVersion = 2
-
-const schema = `
-CREATE TABLE IF NOT EXISTS entries (num INTEGER PRIMARY KEY, id_ms INTEGER NOT NULL, id_seq INTEGER NOT NULL,
-	time INTEGER NOT NULL, repl TEXT NOT NULL, batch BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS rows (kind INTEGER NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL,
-	PRIMARY KEY (kind, key)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS recordings (id TEXT PRIMARY KEY, started INTEGER NOT NULL, ended INTEGER NOT NULL,
-	anchor TEXT NOT NULL, code TEXT NOT NULL, value BLOB NOT NULL);
-CREATE INDEX IF NOT EXISTS recordings_started ON recordings (started, id);
-CREATE INDEX IF NOT EXISTS recordings_anchor ON recordings (anchor, started, id);
-CREATE INDEX IF NOT EXISTS recordings_code ON recordings (code, started, id);
-CREATE INDEX IF NOT EXISTS recordings_ended ON recordings (ended);
-PRAGMA user_version = 2;`
-
-// store is the database. Only the writer uses it once the log is open.
+// store is the database. Only the writer uses db once the log is open; reads may
+// be used by anybody.
 type store struct {
-	db      *sql.DB
+	db      *sql.DB // of one connection
+	reads   *sql.DB // sees what is committed, and holds up no commit
 	lock    *flock.Flock
 	damaged string        // where an unreadable predecessor was moved
 	took    time.Duration // the last commit
@@ -60,7 +45,7 @@ func openStore(dir string, logger zerolog.Logger) (*store, error) {
 	s := &store{lock: lock}
 	path := filepath.Join(dir, "onair.db")
 	err := s.open(path)
-	if err != nil && !errors.Is(err, presence.ErrRules) {
+	if err != nil && !errors.Is(err, presence.ErrRules) && !errors.Is(err, errUnmigrated) {
 		logger.Error().Err(err).Str("file", path).Msg("the store is damaged")
 		if s.damaged, err = moveAside(path); err == nil {
 			logger.Error().Str("moved_to", s.damaged).Msg("the damaged store was moved aside, an empty one is begun")
@@ -84,10 +69,16 @@ func (s *store) open(path string) error {
 	}
 	db.SetMaxOpenConns(1)
 	s.db = db
-	if err = s.prove(); err != nil {
-		db.Close()
+	if err = s.prove(); err == nil {
+		s.reads, err = sql.Open("sqlite", "file:"+path+"?_pragma=busy_timeout(5000)&_pragma=query_only(1)")
 	}
-	return err
+	if err != nil {
+		db.Close()
+		return err
+	}
+	s.reads.SetMaxOpenConns(readers)
+	s.reads.SetMaxIdleConns(readers)
+	return nil
 }
 
 func (s *store) prove() error {
@@ -105,7 +96,7 @@ func (s *store) prove() error {
 	if verdict != "ok" {
 		return errors.New(verdict)
 	}
-	if _, err := s.db.Exec(schema); err != nil {
+	if err := s.migrate(version); err != nil {
 		return err
 	}
 	var err error
@@ -253,8 +244,9 @@ func fill(tx *sql.Tx, entries []presence.Entry, rows map[rowKey]presence.Record,
 	return err
 }
 
-// close checkpoints, closes and unlocks.
+// close checkpoints, closes and unlocks. Whoever reads is waited for.
 func (s *store) close() error {
-	_, err := s.db.Exec("PRAGMA wal_checkpoint(TRUNCATE)")
-	return errors.Join(err, s.db.Close(), s.lock.Unlock())
+	err := s.reads.Close()
+	_, err2 := s.db.Exec("PRAGMA wal_checkpoint(TRUNCATE)")
+	return errors.Join(err, err2, s.db.Close(), s.lock.Unlock())
 }

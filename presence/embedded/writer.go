@@ -23,6 +23,8 @@ func (l *Log) write() {
 		select {
 		case a := <-l.appends:
 			l.commit(l.gather(a))
+		case c := <-l.changes:
+			l.transact(c)
 		case <-tick.C:
 			l.flush()
 		case <-l.closing:

@@ -4,95 +4,261 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
-
-	"github.com/redis/go-redis/v9"
+	"math"
+	"slices"
+	"time"
 
 	"onair/presence"
 )
 
+const (
+	// writeAtOnce is how many recordings one script writes or removes: some two
+	// milliseconds of Redis's time, which all appends wait for.
+	writeAtOnce = 100
+	// lookAtOnce is how many members of an index one script looks at that must be
+	// in another one too.
+	lookAtOnce = 2000
+)
+
+var (
+	// errClosed is returned by the archive after Close.
+	errClosed = errors.New("redislog: the archive is closed")
+	// errIndex is returned when an index has a recording that is not there: somebody
+	// else has removed it.
+	errIndex = errors.New("redislog: an index names a recording that is missing")
+)
+
 var _ presence.Archive = (*Log)(nil)
 
-// Keep implements [presence.Archive]: one script, so that indexes never lag behind.
-// A recording takes about a kilobyte of Redis's memory. What Redis loses of it the
-// nodes file again, as long as the effect that it was to be is in their log.
+// Keep implements presence.Archive. Each recording is written whole, with its
+// indexes, and so are up to a hundred that are given together; of more, some may be
+// kept when there is an error.
+//
+// In Redis's memory a recording takes what Encode gives, some 350 bytes, and as
+// much again for its id and its places in four indexes; more where an anchor or a
+// code has over 128.
 func (l *Log) Keep(ctx context.Context, recordings []presence.Recording) error {
-	if len(recordings) == 0 {
-		return nil
+	if err := l.usable(ctx); err != nil {
+		return err
 	}
-	args := make([]any, 0, 6*len(recordings))
-	for i := range recordings {
-		rec := &recordings[i]
-		args = append(args, rec.ID, rec.Encode(), rec.StartedAt, rec.EndedAt, rec.Anchor, rec.Code)
-	}
-	if err := l.scripts.keep.Run(ctx, l.redis, []string{l.keys.recordings, l.keys.started, l.keys.ended}, args...).Err(); err != nil {
-		return fmt.Errorf("redislog: keep: %w", err)
+	for some := range slices.Chunk(newest(recordings), writeAtOnce) {
+		if err := l.keepSome(ctx, some); err != nil {
+			return l.failed(ctx, err)
+		}
 	}
 	return nil
 }
 
-// Recording implements [presence.Archive].
+// newest leaves of several recordings of one id the last.
+func newest(recordings []presence.Recording) []*presence.Recording {
+	at := map[string]int{}
+	all := make([]*presence.Recording, 0, len(recordings))
+	for i := range recordings {
+		rec := &recordings[i]
+		if n, again := at[rec.ID]; again {
+			all[n] = rec
+			continue
+		}
+		at[rec.ID] = len(all)
+		all = append(all, rec)
+	}
+	return all
+}
+
+// keepSome writes recordings, of one id each, unless others do at the same time:
+// then it looks again.
+func (l *Log) keepSome(ctx context.Context, recordings []*presence.Recording) error {
+	ids := make([]string, len(recordings))
+	for i, rec := range recordings {
+		ids[i] = rec.ID
+	}
+	for {
+		was, err := l.stored(ctx, ids)
+		if err != nil {
+			return err
+		}
+		x := l.newExchange()
+		for i, rec := range recordings {
+			if err := x.put(was[i], rec); err != nil {
+				return err
+			}
+		}
+		if done, err := x.do(ctx); done || err != nil {
+			return err
+		}
+	}
+}
+
+// stored reads what is kept of ids, empty: nothing.
+func (l *Log) stored(ctx context.Context, ids []string) ([]string, error) {
+	fields, err := l.redis.HMGet(ctx, l.keys.recordings, ids...).Result()
+	if err != nil {
+		return nil, err
+	}
+	values := make([]string, len(ids))
+	for i, field := range fields {
+		values[i], _ = field.(string)
+	}
+	return values, nil
+}
+
+// Recording implements presence.Archive.
 func (l *Log) Recording(ctx context.Context, id string) (rec presence.Recording, ok bool, err error) {
-	value, err := l.redis.HGet(ctx, l.keys.recordings, id).Bytes()
-	switch {
-	case errors.Is(err, redis.Nil):
+	if err := l.usable(ctx); err != nil {
+		return rec, false, err
+	}
+	values, err := l.stored(ctx, []string{id})
+	if err == nil && values[0] == "" {
 		return rec, false, nil
-	case err == nil:
-		rec, err = presence.DecodeRecording(value)
+	}
+	if err == nil {
+		rec, err = presence.DecodeRecording([]byte(values[0]))
 	}
 	if err != nil {
-		return rec, false, fmt.Errorf("redislog: recording: %w", err)
+		return presence.Recording{}, false, l.failed(ctx, err)
 	}
 	return rec, true, nil
 }
 
-// Recordings implements [presence.Archive].
+// Recordings implements presence.Archive. Where both anchor and code are named it
+// goes through those of one of them, whichever has fewer.
 func (l *Log) Recordings(ctx context.Context, q presence.RecordingQuery) (page []presence.Recording, next string, err error) {
-	most, least, start, after := "+inf", "-inf", "", ""
-	if q.From != 0 {
-		least = strconv.FormatInt(q.From, 10)
+	if err := l.usable(ctx); err != nil {
+		return nil, "", err
 	}
-	if q.To != 0 {
-		most = "(" + strconv.FormatInt(q.To, 10)
-	}
-	if q.After != "" {
-		c, err := presence.ParseCursor(q.After)
-		if err != nil {
-			return nil, "", err
-		}
-		if start, after = strconv.FormatInt(c.StartedAt, 10), c.ID; q.To == 0 || c.StartedAt < q.To {
-			most = start
-		}
-	}
-	index := l.keys.started
-	switch {
-	case q.Code != "":
-		index += ":code:" + q.Code
-	case q.Anchor != "":
-		index += ":anchor:" + q.Anchor
-	}
-	found, err := l.scripts.find.Run(ctx, l.redis, []string{l.keys.recordings, index}, most, least, start, after, q.Limit, q.Anchor, q.Code).StringSlice()
+	start, err := q.Start()
 	if err != nil {
-		return nil, "", fmt.Errorf("redislog: recordings: %w", err)
+		return nil, "", err
 	}
-	for _, value := range found[2:] {
-		rec, err := presence.DecodeRecording([]byte(value))
-		if err != nil {
-			return nil, "", fmt.Errorf("redislog: recordings: %w", err)
-		}
-		page = append(page, rec)
+	upper, lower := "+", "-"
+	if start != nil {
+		upper = "(" + member(start.StartedAt, start.ID)
 	}
-	if found[0] != "" {
-		next = found[1] + "." + found[0]
+	if q.From != 0 {
+		lower = "[" + member(q.From, "")
 	}
+	found, err := l.find(ctx, &q, upper, lower)
+	if err != nil {
+		return nil, "", l.failed(ctx, err)
+	}
+	page, next = q.Page(found)
 	return page, next, nil
 }
 
-// Discard implements [presence.Archive].
-func (l *Log) Discard(ctx context.Context, before int64, limit int) (int, error) {
-	n, err := l.scripts.discard.Run(ctx, l.redis, []string{l.keys.recordings, l.keys.started, l.keys.ended}, before, limit).Int()
+// find reads what is between two bounds, and one more than a page takes.
+func (l *Log) find(ctx context.Context, q *presence.RecordingQuery, upper, lower string) (found []presence.Recording, err error) {
+	most, indexes := q.Most()+1, l.indexes(q)
+	look := most
+	if len(indexes) > 1 {
+		look = lookAtOnce
+	}
+	for {
+		values, on, err := l.look(ctx, indexes, upper, lower, most-len(found), look)
+		if err != nil {
+			return nil, err
+		}
+		for _, value := range values {
+			rec, err := presence.DecodeRecording([]byte(value))
+			if err != nil {
+				return nil, err
+			}
+			found = append(found, rec)
+		}
+		if on == "" {
+			return found, nil
+		}
+		upper = "(" + on
+	}
+}
+
+// look runs one script: it gives what is stored of recordings that are in all of
+// one or two indexes, and where it stopped looking, empty: it need not go on.
+func (l *Log) look(ctx context.Context, indexes []string, upper, lower string, most, look int) (values []string, on string, err error) {
+	reply, err := l.scripts.recordings.Run(ctx, l.redis, append([]string{l.keys.recordings}, indexes...), upper, lower, most, look).Slice()
 	if err != nil {
-		return 0, fmt.Errorf("redislog: discard: %w", err)
+		return nil, "", err
+	}
+	values = make([]string, len(reply))
+	for i, v := range reply {
+		var ok bool
+		if values[i], ok = v.(string); !ok {
+			return nil, "", errIndex
+		}
+	}
+	return values[1:], values[0], nil
+}
+
+// indexes are those that what is asked for is in.
+func (l *Log) indexes(q *presence.RecordingQuery) (keys []string) {
+	if q.Anchor != "" {
+		keys = append(keys, l.keys.byAnchor+q.Anchor)
+	}
+	if q.Code != "" {
+		keys = append(keys, l.keys.byCode+q.Code)
+	}
+	if len(keys) == 0 {
+		keys = append(keys, l.keys.byStart)
+	}
+	return keys
+}
+
+// Discard implements presence.Archive.
+func (l *Log) Discard(ctx context.Context, before int64, limit int) (n int, err error) {
+	if err := l.usable(ctx); err != nil {
+		return 0, err
+	}
+	for n < limit {
+		asked := min(limit-n, writeAtOnce)
+		gone, more, err := l.discardSome(ctx, before, asked)
+		if err != nil {
+			return n, l.failed(ctx, err)
+		}
+		if n += gone; !more {
+			break
+		}
 	}
 	return n, nil
+}
+
+// discardSome removes as many as that, unless others change them at the same time:
+// then none. more says whether there may be others.
+func (l *Log) discardSome(ctx context.Context, before int64, limit int) (n int, more bool, err error) {
+	if before == math.MinInt64 { // nothing is
+		return 0, false, nil
+	}
+	values, _, err := l.look(ctx, []string{l.keys.byEnd}, "+", "["+member(^(before-1), ""), limit, limit)
+	if err != nil {
+		return 0, false, err
+	}
+	x := l.newExchange()
+	for _, was := range values {
+		if err := x.put(was, nil); err != nil {
+			return 0, false, err
+		}
+	}
+	done, err := x.do(ctx)
+	if err != nil || !done {
+		return 0, true, err
+	}
+	return len(values), len(values) == limit, nil
+}
+
+// usable reports, by an error, that the archive is closed or ctx has ended.
+func (l *Log) usable(ctx context.Context) error {
+	if l.ctx.Err() != nil {
+		return errClosed
+	}
+	return ctx.Err()
+}
+
+// failed says of an error whose it is. A connection keeps to ctx's deadline too,
+// and may be done with it a moment before ctx is.
+func (l *Log) failed(ctx context.Context, err error) error {
+	if gone := l.usable(ctx); gone != nil {
+		return gone
+	}
+	if at, ok := ctx.Deadline(); ok && !time.Now().Before(at) {
+		return context.DeadlineExceeded
+	}
+	return fmt.Errorf("redislog: archive: %w", err)
 }

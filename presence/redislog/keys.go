@@ -5,7 +5,7 @@ package redislog
 type keys struct {
 	log, head, nodes, snapshots, snapshot, lock string
 
-	recordings, started, ended string // the archive; with more behind started: indexes by anchor and by code
+	recordings, byStart, byEnd, byAnchor, byCode string // of the archive
 }
 
 func keysOf(prefix string) keys {
@@ -13,6 +13,7 @@ func keysOf(prefix string) keys {
 	return keys{
 		log: name("log"), head: name("head"), nodes: name("nodes"), snapshots: name("snapshots"),
 		snapshot: name("snapshot:"), lock: name("lock"),
-		recordings: name("recordings"), started: name("recordings:started"), ended: name("recordings:ended"),
+		recordings: name("recordings"), byStart: name("recordings:start"), byEnd: name("recordings:end"),
+		byAnchor: name("recordings:anchor:"), byCode: name("recordings:code:"),
 	}
 }

@@ -37,6 +37,10 @@ func (r *Redis) eval(whole bool, args []any) (any, error) {
 		return r.found(keys, argv), nil
 	case "-- onair commit":
 		return r.commit(keys, argv)
+	case "-- onair exchange":
+		return r.exchange(keys, argv), nil
+	case "-- onair recordings":
+		return r.recordings(keys, argv), nil
 	}
 	panic("redismodel: unknown script " + name)
 }

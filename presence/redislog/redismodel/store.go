@@ -12,6 +12,7 @@ type value struct {
 	text   string
 	hash   map[string]string
 	list   []string
+	zset   []string // members of one score, in order
 	stream *stream
 	until  time.Time // zero: it does not expire
 }
@@ -113,6 +114,43 @@ func (s *store) expire(key string, until time.Time) bool {
 	next.until = until
 	s.set(key, &next)
 	return true
+}
+
+// hdel removes a field of a hash, and the hash with its last.
+func (s *store) hdel(key, name string) {
+	if _, ok := s.field(key, name); !ok {
+		return
+	}
+	next := *s.get(key)
+	next.hash = maps.Clone(next.hash)
+	if delete(next.hash, name); len(next.hash) == 0 {
+		s.set(key, nil)
+		return
+	}
+	s.set(key, &next)
+}
+
+// zset are the members of a sorted set whose scores are all alike.
+func (s *store) zset(key string) []string {
+	if v := s.get(key); v != nil {
+		return v.zset
+	}
+	return nil
+}
+
+// zchange adds a member to a sorted set or removes it, and the set with its last.
+func (s *store) zchange(key, member string, add bool) {
+	had := s.zset(key)
+	n, there := slices.BinarySearch(had, member)
+	switch {
+	case add == there:
+	case add:
+		s.set(key, &value{zset: slices.Insert(slices.Clone(had), n, member)})
+	case len(had) == 1:
+		s.set(key, nil)
+	default:
+		s.set(key, &value{zset: slices.Delete(slices.Clone(had), n, n+1)})
+	}
 }
 
 func (s *store) lrange(key string) []string {
