@@ -53,7 +53,10 @@ func TestWhatIsTold(t *testing.T) {
 	x.do(&Ban{Anchor: "ann", By: "op"})
 	x.do(&Unban{Anchor: "ann"})
 	x.do(&Unban{Anchor: "bob", Lost: 9})
-	wants(t, x.told(), "started", "away", "resumed", "ban ann", "ended banned", "unban ann", "unban bob")
+	x.do(&Ban{Anchor: "dan", Until: x.time + 30_000})
+	x.do(&Ban{Anchor: "cat", Until: x.time + 30_000})
+	x.pass(120_000)
+	wants(t, x.told(), "started", "away", "resumed", "ban ann", "ended banned", "unban ann", "unban bob", "ban dan", "ban cat", "unban cat", "unban dan")
 	seen := map[EffectID]bool{}
 	for _, e := range x.r.Effects(0) {
 		check(t, "an id that was there", seen[e.ID], false)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 
 	"github.com/tidwall/btree"
@@ -419,12 +420,14 @@ func (r *Registry) forget() {
 	r.forgetRecordings()
 }
 
-// forgetBans drops the bans that are over.
+// forgetBans drops the bans that are over, and tells that they are: some clouds
+// that were told of them know no times.
 func (r *Registry) forgetBans() {
-	for anchor, b := range r.bans {
-		if b.over(r.last.Time) {
+	for _, anchor := range slices.Sorted(maps.Keys(r.bans)) {
+		if b := r.bans[anchor]; b.over(r.last.Time) {
 			delete(r.bans, anchor)
 			r.markName(recordBan, anchor)
+			r.tellBan(BanLifted, &Ban{Anchor: anchor})
 		}
 	}
 }

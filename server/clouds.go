@@ -2,10 +2,10 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"golang.org/x/time/rate"
 
 	"onair/presence"
 	"onair/server/cloud"
@@ -13,89 +13,96 @@ import (
 	"onair/server/poll"
 )
 
-// clouds are the clients of those who are asked and told, one for each provider,
-// all within one rate.
-type clouds struct {
-	tencent *cloud.Tencent
-	legacy  *cloud.TencentLegacy
-	srs     *cloud.SRS
-	nginx   *cloud.NginxRTMP
-}
-
-func newClouds(cfg *config.Config) clouds {
-	o := cloud.Options{Rate: rate.NewLimiter(rate.Limit(cfg.Poll.Rate), max(1, int(cfg.Poll.Rate/2)))}
-	c := &cfg.Cloud
-	return clouds{
-		tencent: cloud.NewTencent(cloud.TencentConfig{
-			SecretID: c.SecretID, SecretKey: c.SecretKey.Reveal(), Domain: cfg.Push.Domain, App: cfg.Push.App, URL: c.URL, VODURL: c.VODURL,
-		}, o),
-		legacy: cloud.NewTencentLegacy(cloud.LegacyConfig{AppID: c.AppID, Key: c.APIKey.Reveal(), URL: c.URL}, o),
-		srs:    cloud.NewSRS(c.URL, cfg.Push.App, o),
-		nginx:  cloud.NewNginxRTMP(c.URL, c.ControlURL, cfg.Push.App, o),
-	}
-}
-
-// polled is how a provider is asked what is pushed.
-func (c *clouds) polled(provider string) poll.Cloud {
-	switch provider {
-	case config.Tencent:
-		return poll.Cloud{Online: c.tencent.Online, IsOnline: c.tencent.IsOnline}
-	case config.TencentLegacy:
-		return poll.Cloud{IsOnline: c.legacy.IsOnline}
-	case config.SRS:
-		return poll.Cloud{Online: c.srs.Online}
-	}
-	return poll.Cloud{Online: c.nginx.Online}
-}
-
-// moderator is a provider that is told of kicks and bans.
-func (c *clouds) moderator(provider string) moderator {
-	switch provider {
-	case config.Tencent:
-		return c.tencent
-	case config.TencentLegacy:
-		return c.legacy
-	case config.SRS:
-		return c.srs
-	}
-	return c.nginx
+// cloudClient is the client of a provider: what there is to do by it.
+type cloudClient struct {
+	polled    poll.Cloud
+	moderator moderator
+	tapes     tapes // nil: it has no list of recordings
 }
 
 // tapes lists the recordings of a live code that a provider has of a time.
 type tapes func(ctx context.Context, code string, from, to time.Time, each func(presence.Recording)) error
 
-// engage makes what talks to the providers that are configured.
-func (s *server) engage(reg prometheus.Registerer) {
-	c := newClouds(s.cfg)
-	if provider := s.cfg.Poll.Provider; provider != "" {
-		s.polls = poll.New(poll.Options{
-			Cloud: c.polled(provider), Interval: s.cfg.Poll.Interval, Targets: s.toPoll, Tell: s.polled, Logger: s.log, Metrics: reg,
-		})
-		s.confirm = s.polls.Ask
-	}
-	if provider := s.cfg.Moderation.Provider; provider != "" {
-		s.moderator = c.moderator(provider)
-	}
-	switch s.cfg.Recordings.Provider {
+// newCloudClient makes the client of a provider.
+func newCloudClient(provider string, cfg *config.Config, budget *cloud.Budget) (cloudClient, error) {
+	c, o := &cfg.Cloud, cloud.Options{Budget: budget}
+	switch provider {
 	case config.Tencent:
-		s.tapes = c.tencent.Recordings
+		t, err := cloud.NewTencent(cloud.TencentConfig{
+			SecretID: c.SecretID, SecretKey: c.SecretKey.Reveal(), Domain: cfg.Push.Domain, App: cfg.Push.App, URL: c.URL, VODURL: c.VODURL,
+		}, o)
+		if err != nil {
+			return cloudClient{}, err
+		}
+		return cloudClient{poll.Cloud{Online: t.Online, State: t.State, Budget: budget}, t, t.Recordings}, nil
 	case config.TencentLegacy:
-		s.tapes = c.legacy.Recordings
+		t, err := cloud.NewTencentLegacy(cloud.LegacyConfig{AppID: c.AppID, Key: c.APIKey.Reveal(), URL: c.URL}, o)
+		if err != nil {
+			return cloudClient{}, err
+		}
+		return cloudClient{poll.Cloud{State: t.State, Budget: budget}, t, t.Recordings}, nil
+	case config.SRS:
+		srs, err := cloud.NewSRS(c.URL, cfg.Push.App, o)
+		if err != nil {
+			return cloudClient{}, err
+		}
+		return cloudClient{poll.Cloud{Online: srs.Online, Budget: budget}, srs, nil}, nil
 	}
+	nginx, err := cloud.NewNginxRTMP(c.URL, c.ControlURL, cfg.Push.App, o)
+	if err != nil {
+		return cloudClient{}, err
+	}
+	return cloudClient{poll.Cloud{Online: nginx.Online, Budget: budget}, nginx, nil}, nil
+}
+
+// engage makes what talks to the providers that are configured, all within one
+// budget. It returns an error that names the key of one that cannot be talked to.
+func (s *server) engage(reg prometheus.Registerer) error {
+	budget := cloud.NewBudget(s.cfg.Poll.Rate)
+	for _, use := range []struct {
+		key, provider string
+		of            func(cloudClient)
+	}{
+		{"poll.provider", s.cfg.Poll.Provider, func(c cloudClient) {
+			s.polls = poll.New(poll.Options{
+				Cloud: c.polled, Interval: s.cfg.Poll.Interval, Targets: s.toPoll, Tell: s.polled, Logger: s.log, Metrics: reg,
+			})
+			s.confirm = s.polls.Once
+		}},
+		{"moderation.provider", s.cfg.Moderation.Provider, func(c cloudClient) { s.moderator = c.moderator }},
+		{"recordings.provider", s.cfg.Recordings.Provider, func(c cloudClient) { s.tapes = c.tapes }},
+	} {
+		if use.provider == "" {
+			continue
+		}
+		c, err := newCloudClient(use.provider, s.cfg, budget)
+		if err != nil {
+			return usageError{fmt.Errorf("%s: %w", use.key, err)}
+		}
+		use.of(c)
+	}
+	return nil
 }
 
 // toPoll are the sessions that the poller asks for.
-func (s *server) toPoll() (all []presence.Polled) {
-	s.node.Read(func(r *presence.Registry) { all = r.ToPoll() })
+func (s *server) toPoll() (all []poll.Target) {
+	s.node.Read(func(r *presence.Registry) {
+		for _, p := range r.ToPoll() {
+			all = append(all, poll.Target(p))
+		}
+	})
 	return all
 }
 
+// signs are what the poller's words are for the list.
+var signs = [...]presence.Sign{poll.Online: presence.Online, poll.Offline: presence.Offline, poll.Failed: presence.Unknown}
+
 // polled passes on what the poller has found out, if it is news.
-func (s *server) polled(session presence.Session, sign presence.Sign) {
-	news := false
-	s.node.Read(func(r *presence.Registry) { news = r.IsNews(session, sign) })
+func (s *server) polled(w poll.Word) {
+	sign, news := signs[w.Say], false
+	s.node.Read(func(r *presence.Registry) { news = r.IsNews(w.Session, sign) })
 	if news {
-		s.node.Tell(&presence.Observe{Session: session, Source: presence.FromPoll, Sign: sign, Detail: s.cfg.Poll.Provider})
+		s.node.Tell(&presence.Observe{Session: w.Session, Source: presence.FromPoll, Sign: sign, Detail: s.cfg.Poll.Provider})
 	}
 }
 

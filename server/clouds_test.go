@@ -15,6 +15,7 @@ import (
 	"onair/hub/wire"
 	"onair/presence"
 	"onair/server/auth"
+	"onair/server/cloud"
 	"onair/server/poll"
 )
 
@@ -33,10 +34,16 @@ func (h *heaven) set(change func()) {
 	change()
 }
 
-func (h *heaven) IsOnline(_ context.Context, code string) (bool, error) {
+func (h *heaven) State(_ context.Context, code string) (cloud.State, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.online[code] && h.down == nil, h.down
+	switch {
+	case h.down != nil:
+		return 0, h.down
+	case h.online[code]:
+		return cloud.Online, nil
+	}
+	return cloud.Offline, nil
 }
 
 func (h *heaven) tell(what string) error {
@@ -74,7 +81,7 @@ func under(t *testing.T, h *heaven, flags ...string) *testServer {
 	t.Helper()
 	return servePrepared(t, openMemory(t), false, func(s *server) {
 		s.polls = poll.New(poll.Options{
-			Cloud: poll.Cloud{IsOnline: h.IsOnline}, Interval: s.cfg.Poll.Interval, Targets: s.toPoll, Tell: s.polled, Logger: zerolog.Nop(),
+			Cloud: poll.Cloud{State: h.State, Budget: cloud.NewBudget(s.cfg.Poll.Rate)}, Interval: s.cfg.Poll.Interval, Targets: s.toPoll, Tell: s.polled, Logger: zerolog.Nop(),
 		})
 		s.moderator, s.tapes = h, h.list
 	}, append([]string{

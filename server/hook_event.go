@@ -9,6 +9,7 @@ import (
 
 	"onair/hub/wire"
 	"onair/presence"
+	"onair/server/cloud"
 	"onair/server/hooks"
 )
 
@@ -125,9 +126,12 @@ func (s *server) notLive(kind hooks.Kind, why string) (result string, e *wire.Er
 	return callbackNotLive, e
 }
 
-// confirmWithin is how long the cloud may take to say whether a push goes on. It
-// waits 20 s for the answer to its callback.
-const confirmWithin = 10 * time.Second
+// Asking after an end. The cloud waits 20 s for the answer to its callback, and may
+// call back a moment before its own state says the same.
+const (
+	confirmWithin = 10 * time.Second
+	confirmAgain  = 2 * time.Second // after the first answer that contradicts
+)
 
 // contradicted asks whether the end of a push is true, where there is somebody
 // to ask: the cloud's callbacks can be forged by who has seen one. Without a
@@ -136,12 +140,19 @@ const confirmWithin = 10 * time.Second
 func (s *server) contradicted(ctx context.Context, code string) (result string, e *wire.Error) {
 	ctx, cancel := context.WithTimeout(ctx, confirmWithin)
 	defer cancel()
-	online, err := s.confirm(ctx, code)
+	state, err := s.confirm(ctx, code)
+	if err == nil && state == cloud.Online {
+		select {
+		case <-time.After(confirmAgain):
+		case <-ctx.Done():
+		}
+		state, err = s.confirm(ctx, code)
+	}
 	switch {
 	case err != nil:
 		s.log.Warn().Err(err).Str("stream", code).Msg("the end of a push could not be confirmed")
 		return callbackFailed, refuse(wire.CodeUnavailable, "the end could not be confirmed: repeat it")
-	case online:
+	case state == cloud.Online:
 		return callbackContradicted, nil
 	}
 	return "", nil

@@ -17,6 +17,7 @@ import (
 	"onair/presence"
 	"onair/presence/presencetest"
 	"onair/server/auth"
+	"onair/server/cloud"
 	"onair/server/config"
 )
 
@@ -553,10 +554,13 @@ func TestConfirmedEnd(t *testing.T) {
 		alice := s.anchor("alice")
 		answerTo[*wire.Started](alice, &wire.Start{ID: alice.id(), Title: ""})
 		var asked []string
-		online, failure := true, error(nil)
-		s.s.confirm = func(_ context.Context, code string) (bool, error) {
+		states, failure := []cloud.State{cloud.Online, cloud.Online}, error(nil)
+		s.s.confirm = func(_ context.Context, code string) (state cloud.State, err error) {
 			asked = append(asked, code)
-			return online, failure
+			if failure == nil {
+				state, states = states[0], states[1:]
+			}
+			return state, failure
 		}
 		s.cloudPush(1, "8888_alice", "1", time.Now()).is(200)
 		s.cloudPush(0, "8888_alice", "1", time.Now()).is(200)
@@ -570,13 +574,13 @@ func TestConfirmedEnd(t *testing.T) {
 		if got := s.state("8888_alice"); got != "live" {
 			t.Errorf("the cloud does not answer: %s", got)
 		}
-		online, failure = false, nil
+		states, failure = []cloud.State{cloud.Online, cloud.Offline}, nil // it is late to know
 		s.cloudPush(0, "8888_alice", "1", time.Now()).is(200)
 		if got := s.state("8888_alice"); got != "away media" {
 			t.Errorf("the cloud says so, too: %s", got)
 		}
 		s.cloudPush(0, "8888_bob", "1", time.Now()).is(200) // nobody asks after who is not live
-		if strings.Join(asked, " ") != "8888_alice 8888_alice 8888_alice" {
+		if strings.Join(asked, " ") != "8888_alice 8888_alice 8888_alice 8888_alice 8888_alice" {
 			t.Errorf("asked for %v", asked)
 		}
 		if n := s.metric(`onair_callbacks_total{event="push_ended",provider="tencent",result="contradicted"}`); n != "1" {

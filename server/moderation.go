@@ -46,7 +46,12 @@ func (s *server) moderation(e *presence.Effect) deed {
 	if e.Ban.Until != 0 {
 		until = time.UnixMilli(e.Ban.Until)
 	}
-	return func(ctx context.Context) error { return s.moderator.Forbid(ctx, code, until, e.Ban.Reason) }
+	return func(ctx context.Context) error {
+		if !until.IsZero() && !time.Now().Before(until) {
+			return nil // it is over before the provider could be told
+		}
+		return s.moderator.Forbid(ctx, code, until, e.Ban.Reason)
+	}
 }
 
 // Times of acts.

@@ -20,6 +20,7 @@ import (
 	"onair/hub/socket"
 	"onair/hub/wire"
 	"onair/presence"
+	"onair/server/cloud"
 	"onair/server/config"
 	"onair/server/poll"
 	"onair/server/webhooks"
@@ -45,7 +46,7 @@ type server struct {
 	tapes     tapes            // nil: nobody is asked for recordings
 	// confirm asks the cloud whether something is pushed under a live code, within
 	// the rate of polls; nil: there is nobody to ask.
-	confirm func(ctx context.Context, code string) (online bool, err error)
+	confirm func(ctx context.Context, code string) (cloud.State, error)
 	code    liveCode
 	likers  *likers
 	callers perUser // anchors who call over HTTP
@@ -92,7 +93,9 @@ func newServer(
 			Target: func() *webhooks.Target { return s.now().target }, Retry: cfg.Webhooks.Retry, Logger: log, Metrics: reg,
 		})
 	}
-	s.engage(reg)
+	if err := s.engage(reg); err != nil {
+		return nil, err
+	}
 	s.hub = hub.New(hub.Options{
 		Lists: cfg.Lists, Tick: cfg.Hub.Tick, Counters: cfg.Hub.Counters, Idle: cfg.Idle,
 		Limits: hubLimits(cfg),

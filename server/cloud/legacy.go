@@ -1,206 +1,191 @@
 package cloud
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"crypto/md5" // the provider's choice, not ours
 	"encoding/hex"
 	"encoding/json"
-	"fmt"
-	"maps"
+	"errors"
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 	"time"
-
-	"onair/presence"
 )
 
-// LegacyConfig is what a TencentLegacy client needs.
+// LegacyConfig is the account. It holds a secret: never log it.
 type LegacyConfig struct {
-	AppID, Key string
-	URL        string // empty: the usual one
+	AppID string
+	Key   string // the API authentication key
+	URL   string // empty: http://fcgi.video.qcloud.com/common_access
 }
 
-// TencentLegacy is the API of Tencent's live codes of before 2018, see
-// https://cloud.tencent.com/document/product/267/5956 and after. Calls are signed by
-// MD5(key + t), t the end of their validity.
+// TencentLegacy is a client of the API that Tencent's live codes had before 2018,
+// which older accounts go on using: https://cloud.tencent.com/document/product/267/7997.
+// It asks for one stream at a time; a code is the channel id, with the bizid in front.
+//
+//	GET …?appid=…&interface=Live_Channel_GetStatus&Param.s.channel_id=8888_alice&t=…&sign=…
+//	sign = lower-case hex of MD5 (key + t), t = Unix seconds at which it ends
+//
+// The provider documents plain HTTP only, and the sign covers none of the parameters:
+// whoever sees a call can make others until t.
 type TencentLegacy struct {
 	// Static after construction.
-	line   *line
-	config func() LegacyConfig
+	line  *line
+	appID string
+	url   string
+	key   func() string // a function: nothing that prints values looks into one
 }
 
-// NewTencentLegacy returns a client.
-func NewTencentLegacy(c LegacyConfig, o Options) *TencentLegacy {
-	c.URL = cmp.Or(c.URL, "http://fcgi.video.qcloud.com/common_access")
-	return &TencentLegacy{newLine(o), func() LegacyConfig { return c }}
+// NewTencentLegacy returns a client, or an error when something is missing or the URL
+// is none.
+func NewTencentLegacy(c LegacyConfig, o Options) (*TencentLegacy, error) {
+	if c.AppID == "" || c.Key == "" {
+		return nil, errors.New("cloud: tencent legacy: it takes an appid and its key")
+	}
+	link := cmp.Or(c.URL, "http://fcgi.video.qcloud.com/common_access")
+	if u, err := url.Parse(link); err != nil || u.Host == "" || u.RawQuery != "" {
+		return nil, errors.New("cloud: tencent legacy: its URL is none")
+	}
+	return &TencentLegacy{newLine(o), c.AppID, link, func() string { return c.Key }}, nil
 }
 
-// validFor is for how long a signed call holds.
-const validFor = 5 * time.Minute
+// signedFor is for how long a call may be made: what clocks differ by, and no more.
+const signedFor = 2 * time.Minute
 
-// unpushed is how the API says that there was never a push under a name.
-const unpushed = 20601
+// What the API answers with, ret.
+const (
+	retOK          = 0
+	retRateLimited = 1202
+	retEmpty       = 10003 // of recordings: there are none
+	retNeverPushed = 20601 // nothing was ever pushed under this code
+)
 
-// text is a number that the API writes as one, or as a string.
-type text string
+// scalar is a number or a text: the API writes most numbers as either.
+type scalar string
 
-// UnmarshalJSON takes either.
-func (t *text) UnmarshalJSON(b []byte) error {
-	*t = text(bytes.Trim(b, `"`))
+// UnmarshalJSON takes a number, a text or null.
+func (s *scalar) UnmarshalJSON(data []byte) error {
+	var text string
+	if json.Unmarshal(data, &text) == nil {
+		*s = scalar(text)
+		return nil
+	}
+	var number json.Number
+	if err := json.Unmarshal(data, &number); err != nil {
+		return err
+	}
+	*s = scalar(number)
 	return nil
 }
 
-// call makes one call, and returns the code of its answer, and what it puts out.
+// call makes one call. It returns the answer's ret and its output.
 func (t *TencentLegacy) call(ctx context.Context, action string, parameters url.Values) (ret int, output json.RawMessage, err error) {
-	c := t.config()
-	ends := strconv.FormatInt(time.Now().Add(validFor).Unix(), 10)
-	sum := md5.Sum([]byte(c.Key + ends))
-	q := url.Values{"appid": {c.AppID}, "interface": {action}, "t": {ends}, "sign": {hex.EncodeToString(sum[:])}}
-	maps.Copy(q, parameters)
-	raw, err := t.line.send(ctx, http.MethodGet, c.URL+"?"+q.Encode(), nil, nil)
-	if err != nil {
-		return 0, nil, err
-	}
+	err = t.line.ask(ctx, func() error {
+		until := strconv.FormatInt(time.Now().Add(signedFor).Unix(), 10)
+		sum := md5.Sum([]byte(t.key() + until))
+		query := url.Values{"appid": {t.appID}, "interface": {action}, "t": {until}, "sign": {hex.EncodeToString(sum[:])}}
+		for name, values := range parameters {
+			query[name] = values
+		}
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, t.url+"?"+query.Encode(), nil)
+		if err != nil {
+			return errors.New("cloud: tencent legacy: its URL is none")
+		}
+		status, answer, err := t.line.send(r)
+		if err == nil {
+			err = checkStatus(status)
+		}
+		if err != nil {
+			return err
+		}
+		ret, output, err = readLegacy(answer)
+		return err
+	})
+	return ret, output, err
+}
+
+// readLegacy reads an answer's outer part. It returns ErrRateLimited for the ret that
+// says so.
+func readLegacy(answer []byte) (ret int, output json.RawMessage, err error) {
 	var reply struct {
-		Ret    *text
+		Ret    *scalar
 		Output json.RawMessage
 	}
-	if json.Unmarshal(raw, &reply) != nil || reply.Ret == nil {
-		return 0, nil, errReply
+	if json.Unmarshal(answer, &reply) != nil || reply.Ret == nil {
+		return 0, nil, errMalformed
 	}
 	if ret, err = strconv.Atoi(string(*reply.Ret)); err != nil {
-		return 0, nil, errReply
+		return 0, nil, errMalformed
 	}
-	if ret == 1202 {
-		return ret, nil, ErrBusy
+	if ret == retRateLimited {
+		return 0, nil, ErrRateLimited
 	}
 	return ret, reply.Output, nil
 }
 
-// refused is what an answer is that says neither yes nor no.
-func refused(action string, ret int) error {
-	return fmt.Errorf("cloud: tencent: %s answers %d", action, ret)
-}
+// refused is the error of an answer whose ret says neither yes nor no.
+func refused(action string, ret int) error { return &refusal{action, strconv.Itoa(ret)} }
 
-// IsOnline asks for one stream, Live_Channel_GetStatus. An answer that says nothing
-// of the stream is an error, not a no.
-func (t *TencentLegacy) IsOnline(ctx context.Context, code string) (bool, error) {
+// State asks for one stream, Live_Channel_GetStatus:
+// https://cloud.tencent.com/document/product/267/9500. The answer has a row for each
+// quality of the stream; none is no word about it, and an error, as is every ret but
+// the one for a code that was never pushed to.
+func (t *TencentLegacy) State(ctx context.Context, code string) (State, error) {
 	const action = "Live_Channel_GetStatus"
 	ret, output, err := t.call(ctx, action, url.Values{"Param.s.channel_id": {code}})
 	switch {
 	case err != nil:
-		return false, err
-	case ret == unpushed:
-		return false, nil
-	case ret != 0:
-		return false, refused(action, ret)
+		return 0, err
+	case ret == retNeverPushed:
+		return Offline, nil
+	case ret != retOK:
+		return 0, refused(action, ret)
 	}
-	var streams []struct{ Status text }
-	if json.Unmarshal(output, &streams) != nil || len(streams) == 0 {
-		return false, errReply
+	return readLegacyState(output)
+}
+
+func readLegacyState(output []byte) (State, error) {
+	var rows []struct{ Status scalar }
+	if json.Unmarshal(output, &rows) != nil || len(rows) == 0 {
+		return 0, errMalformed
 	}
-	for _, s := range streams {
-		switch s.Status {
+	state := Offline
+	for _, row := range rows {
+		switch row.Status {
+		case "0":
 		case "1":
-			return true, nil
-		case "0", "3":
+			return Online, nil
+		case "3":
+			state = Forbidden
 		default:
-			return false, errReply
+			return 0, errMalformed
 		}
 	}
-	return false, nil
+	return state, nil
 }
 
-// set is Live_Channel_SetStatus: 0 forbids, 1 allows, 2 cuts.
-func (t *TencentLegacy) set(ctx context.Context, code string, status int) error {
-	const action = "Live_Channel_SetStatus"
-	ret, _, err := t.call(ctx, action, url.Values{"Param.s.channel_id": {code}, "Param.n.status": {strconv.Itoa(status)}})
-	if err == nil && ret != 0 && ret != unpushed {
-		err = refused(action, ret)
-	}
-	return err
-}
+// Cut ends the push of a stream, which may begin again at once.
+func (t *TencentLegacy) Cut(ctx context.Context, code string) error { return t.setStatus(ctx, code, 2) }
 
-// Cut ends a push; it may begin again.
-func (t *TencentLegacy) Cut(ctx context.Context, code string) error { return t.set(ctx, code, 2) }
-
-// Forbid ends a push and refuses others until Allow: this API knows no time.
+// Forbid ends the push of a stream and refuses others until Allow. This call takes
+// neither a time nor a reason: when the time is over, Allow is to be said.
 func (t *TencentLegacy) Forbid(ctx context.Context, code string, _ time.Time, _ string) error {
-	return t.set(ctx, code, 0)
+	return t.setStatus(ctx, code, 0)
 }
 
 // Allow undoes Forbid.
-func (t *TencentLegacy) Allow(ctx context.Context, code string) error { return t.set(ctx, code, 1) }
-
-// beijing is what the API's times are in.
-var beijing = time.FixedZone("", 8*60*60)
-
-// Recordings names the recordings of a stream that began in a time,
-// Live_Tape_GetFilelist, day by day as the API wants it.
-func (t *TencentLegacy) Recordings(ctx context.Context, code string, from, to time.Time, each func(presence.Recording)) error {
-	const action = "Live_Tape_GetFilelist"
-	for day := from.In(beijing); day.Before(to); {
-		next := time.Date(day.Year(), day.Month(), day.Day()+1, 0, 0, 0, 0, beijing)
-		for page, seen := 1, 0; ; page++ {
-			ret, output, err := t.call(ctx, action, url.Values{
-				"Param.s.channel_id": {code}, "Param.n.page_no": {strconv.Itoa(page)}, "Param.n.page_size": {strconv.Itoa(onPage)},
-				"Param.s.start_time": {day.Format(time.DateTime)}, "Param.s.end_time": {earlier(next.Add(-time.Second), to).In(beijing).Format(time.DateTime)},
-			})
-			if err != nil {
-				return err
-			}
-			if ret != 0 && ret != unpushed && ret != 10003 { // 10003: none
-				return refused(action, ret)
-			}
-			var list struct {
-				AllCount text `json:"all_count"`
-				Files    []struct {
-					FileID text   `json:"file_id"`
-					Start  string `json:"start_time"`
-					End    string `json:"end_time"`
-					URL    string `json:"record_file_url"`
-				} `json:"file_list"`
-			}
-			if ret == 0 && json.Unmarshal(output, &list) != nil {
-				return errReply
-			}
-			for _, f := range list.Files {
-				began, err := time.ParseInLocation(time.DateTime, f.Start, beijing)
-				ended, err2 := time.ParseInLocation(time.DateTime, f.End, beijing)
-				if err != nil || err2 != nil || f.FileID == "" || ended.Before(began) {
-					return errReply
-				}
-				if f.URL == "" {
-					continue // it is not ready yet
-				}
-				each(presence.Recording{
-					ID: presence.RecordingID("tencent", string(f.FileID)), Provider: "tencent", Code: code, Format: formatOf(f.URL),
-					StartedAt: began.UnixMilli(), EndedAt: ended.UnixMilli(), Duration: ended.Sub(began).Milliseconds(), Location: f.URL,
-				})
-			}
-			seen += len(list.Files)
-			if all, _ := strconv.Atoi(string(list.AllCount)); len(list.Files) == 0 || seen >= all {
-				break
-			}
-		}
-		day = next
-	}
-	return nil
+func (t *TencentLegacy) Allow(ctx context.Context, code string) error {
+	return t.setStatus(ctx, code, 1)
 }
 
-func earlier(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return a
+// setStatus is Live_Channel_SetStatus. Of a code that was never pushed to there is
+// nothing to cut, and nothing to allow.
+func (t *TencentLegacy) setStatus(ctx context.Context, code string, status int) error {
+	const action = "Live_Channel_SetStatus"
+	ret, _, err := t.call(ctx, action, url.Values{"Param.s.channel_id": {code}, "Param.n.status": {strconv.Itoa(status)}})
+	if err != nil || ret == retOK || ret == retNeverPushed && status != 0 {
+		return err
 	}
-	return b
-}
-
-// formatOf is the kind of a file by its name.
-func formatOf(link string) string {
-	name := link[strings.LastIndexByte(link, '/')+1:]
-	return strings.ToLower(name[strings.LastIndexByte(name, '.')+1:])
+	return refused(action, ret)
 }

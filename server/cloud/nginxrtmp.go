@@ -4,75 +4,118 @@ import (
 	"bytes"
 	"context"
 	"encoding/xml"
+	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 )
 
-// NginxRTMP is nginx with the RTMP module: its statistics page (rtmp_stat) and its
-// control (rtmp_control), see https://github.com/arut/nginx-rtmp-module/wiki/Control-module.
+// NginxRTMP is a client of nginx with the RTMP module: of its statistics (rtmp_stat)
+// and its control (rtmp_control):
+// https://github.com/arut/nginx-rtmp-module/wiki/Directives#statistics and
+// https://github.com/arut/nginx-rtmp-module/wiki/Control-module.
+//
+// Both pages are those of one worker of nginx, and which one is chance: it must run
+// with worker_processes 1.
 type NginxRTMP struct {
 	// Static after construction.
-	line          *line
-	stat, control string
-	app           string
+	line *line
+	app  string
+	urls func() (stat, control string) // which may hold passwords: nothing that prints values looks into a function
 }
 
-// NewNginxRTMP returns a client of the pages at two URLs, of which either may be
-// empty when it is not needed, for pushes to an application.
-func NewNginxRTMP(stat, control, app string, o Options) *NginxRTMP {
-	return &NginxRTMP{newLine(o), stat, strings.TrimSuffix(control, "/"), app}
+// NewNginxRTMP returns a client for pushes to an application. The URLs are those of
+// the statistics, such as http://127.0.0.1:8080/stat, and of the control, such as
+// http://127.0.0.1:8080/control; either may be empty, and what needs it then fails.
+// It returns an error when one is no URL.
+func NewNginxRTMP(stat, control, app string, o Options) (*NginxRTMP, error) {
+	for _, link := range []*string{&stat, &control} {
+		if *link == "" {
+			continue
+		}
+		base, err := baseURL(*link)
+		if err != nil {
+			return nil, fmt.Errorf("cloud: nginx-rtmp: %w", err)
+		}
+		*link = base
+	}
+	return &NginxRTMP{newLine(o), app, func() (string, string) { return stat, control }}, nil
 }
 
-// statistics are what the page tells, as far as it matters.
-type statistics struct {
-	XMLName xml.Name `xml:"rtmp"`
-	Apps    []struct {
-		Name    string `xml:"name"`
-		Streams []struct {
-			Name       string    `xml:"name"`
-			Publishing *struct{} `xml:"publishing"`
-		} `xml:"live>stream"`
-	} `xml:"server>application"`
-}
-
-// Online names every stream that is pushed. Where nginx has several workers the page
-// is one worker's: use one.
+// Online names every stream that is pushed.
 func (n *NginxRTMP) Online(ctx context.Context, each func(code string)) error {
-	raw, err := n.line.send(ctx, http.MethodGet, n.stat, nil, nil)
+	stat, _ := n.urls()
+	if stat == "" {
+		return errors.New("cloud: nginx-rtmp: the URL of its statistics is not configured")
+	}
+	status, page, err := n.line.get(ctx, http.MethodGet, stat)
+	if err == nil {
+		err = checkStatus(status)
+	}
 	if err != nil {
 		return err
 	}
-	return parseStatistics(raw, n.app, each)
-}
-
-func parseStatistics(page []byte, app string, each func(code string)) error {
-	var s statistics
-	if xml.NewDecoder(bytes.NewReader(page)).Decode(&s) != nil {
-		return errReply
+	codes, err := readStatistics(page, n.app)
+	if err != nil {
+		return err
 	}
-	for _, a := range s.Apps {
-		for _, st := range a.Streams {
-			if a.Name == app && st.Publishing != nil {
-				each(st.Name)
-			}
-		}
+	for _, code := range codes {
+		each(code)
 	}
 	return nil
 }
 
-// Cut ends a push; it may ask to begin again.
-func (n *NginxRTMP) Cut(ctx context.Context, code string) error {
-	q := url.Values{"app": {n.app}, "name": {code}}
-	_, err := n.line.send(ctx, http.MethodGet, n.control+"/drop/publisher?"+q.Encode(), nil, nil, http.StatusNoContent)
-	return err
+// readStatistics reads the names that are pushed to an application. What clients call
+// their streams and themselves is on the page too: the module escapes markup, and puts
+// a blank for each byte that is not printable ASCII.
+func readStatistics(page []byte, app string) (codes []string, err error) {
+	var rtmp struct {
+		XMLName xml.Name `xml:"rtmp"`
+		Servers []struct {
+			Apps []struct {
+				Name    string `xml:"name"`
+				Streams []struct {
+					Name       string    `xml:"name"`
+					Publishing *struct{} `xml:"publishing"`
+				} `xml:"live>stream"`
+			} `xml:"application"`
+		} `xml:"server"`
+	}
+	if xml.NewDecoder(bytes.NewReader(page)).Decode(&rtmp) != nil {
+		return nil, errMalformed
+	}
+	for _, server := range rtmp.Servers {
+		for _, a := range server.Apps {
+			for _, s := range a.Streams {
+				if a.Name == app && s.Publishing != nil && s.Name != "" {
+					codes = append(codes, s.Name)
+				}
+			}
+		}
+	}
+	return codes, nil
 }
 
-// Forbid ends a push: that no other begins is for the hook, which refuses it.
+// Cut ends the push of a stream, which may ask to begin again at once: the server's
+// hook says who may. When there is none, nothing is to be done.
+func (n *NginxRTMP) Cut(ctx context.Context, code string) error {
+	_, control := n.urls()
+	if control == "" {
+		return errors.New("cloud: nginx-rtmp: the URL of its control is not configured")
+	}
+	query := url.Values{"app": {n.app}, "name": {code}}
+	status, _, err := n.line.get(ctx, http.MethodGet, control+"/drop/publisher?"+query.Encode())
+	if err != nil {
+		return err
+	}
+	return checkStatus(status)
+}
+
+// Forbid is Cut: that no other push begins is for the server's hook to say.
 func (n *NginxRTMP) Forbid(ctx context.Context, code string, _ time.Time, _ string) error {
 	return n.Cut(ctx, code)
 }
 
-// Allow has nothing to undo.
+// Allow does nothing: the server's hook is asked about each push.
 func (n *NginxRTMP) Allow(context.Context, string) error { return nil }

@@ -4,34 +4,34 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"strconv"
 	"time"
 )
 
-// authorization signs a request of Tencent Cloud's API, version 3, which POSTs body
-// as JSON to the root of host. See
+// jsonType is the content type of requests: what is signed is what is sent.
+const jsonType = "application/json; charset=utf-8"
+
+// tc3 signs a request of Tencent Cloud's API, which posts a body of JSON to the root
+// of a host, by TC3-HMAC-SHA256, and gives the Authorization header. The signature
+// is good for five minutes from its time. See
 // https://www.tencentcloud.com/document/api/215/38340.
-func authorization(id, secret, service, host string, at time.Time, body []byte) string {
-	const contentType, signed = "application/json; charset=utf-8", "content-type;host"
-	date := at.UTC().Format("2006-01-02")
+func tc3(id, key, service, host string, at time.Time, body []byte) string {
+	date := at.UTC().Format(time.DateOnly)
 	scope := date + "/" + service + "/tc3_request"
-	canonical := "POST\n/\n\ncontent-type:" + contentType + "\nhost:" + host + "\n\n" + signed + "\n" + hexSum(body)
-	text := "TC3-HMAC-SHA256\n" + strconv.FormatInt(at.Unix(), 10) + "\n" + scope + "\n" + hexSum([]byte(canonical))
-	key := []byte("TC3" + secret)
-	for _, part := range []string{date, service, "tc3_request"} {
-		key = keyed(key, part)
+	const signed = "content-type;host"
+	request := "POST\n/\n\ncontent-type:" + jsonType + "\nhost:" + host + "\n\n" + signed + "\n" + hexSHA256(body)
+	text := "TC3-HMAC-SHA256\n" + strconv.FormatInt(at.Unix(), 10) + "\n" + scope + "\n" + hexSHA256([]byte(request))
+
+	chain := []byte("TC3" + key)
+	for _, step := range []string{date, service, "tc3_request", text} {
+		mac := hmac.New(sha256.New, chain)
+		mac.Write([]byte(step))
+		chain = mac.Sum(nil)
 	}
-	return fmt.Sprintf("TC3-HMAC-SHA256 Credential=%s/%s, SignedHeaders=%s, Signature=%s", id, scope, signed, hex.EncodeToString(keyed(key, text)))
+	return "TC3-HMAC-SHA256 Credential=" + id + "/" + scope + ", SignedHeaders=" + signed + ", Signature=" + hex.EncodeToString(chain)
 }
 
-func hexSum(b []byte) string {
-	sum := sha256.Sum256(b)
+func hexSHA256(text []byte) string {
+	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:])
-}
-
-func keyed(key []byte, text string) []byte {
-	m := hmac.New(sha256.New, key)
-	m.Write([]byte(text))
-	return m.Sum(nil)
 }

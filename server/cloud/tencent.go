@@ -1,221 +1,153 @@
 package cloud
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
 	"time"
-
-	"onair/presence"
 )
 
-// TencentConfig is what a Tencent client needs.
+// TencentConfig is the account, and which pushes are asked about. It holds a secret:
+// never log it.
 type TencentConfig struct {
-	SecretID, SecretKey string
-	Domain, App         string // of pushes
-	URL                 string // of the live API; empty: the usual one
-	VODURL              string // of VOD's
+	SecretID  string
+	SecretKey string
+	Domain    string // of pushes
+	App       string // of pushes
+
+	// VODApp is the application of VOD that recordings are in, SubAppId. 0: the
+	// account's own, which accounts of before the end of 2023 may leave out.
+	VODApp int64
+
+	URL    string // of the live API; empty: https://live.tencentcloudapi.com
+	VODURL string // of VOD's; empty: https://vod.tencentcloudapi.com
 }
 
-// Tencent is Tencent Cloud's API of today: live, version 2018-08-01, and for
-// recordings vod, version 2018-07-17.
+// Tencent is a client of Tencent Cloud's API: live of version 2018-08-01, and VOD of
+// version 2018-07-17 for recordings. A code is the stream name, which for a live code
+// has the bizid in front.
 type Tencent struct {
 	// Static after construction.
-	line   *line
-	config func() TencentConfig // a function: nothing that prints values looks into one
+	line        *line
+	domain, app string
+	vodApp      int64
+	live, vod   api
+	keys        func() (id, key string) // a function: nothing that prints values looks into one
 }
 
-// NewTencent returns a client.
-func NewTencent(c TencentConfig, o Options) *Tencent {
-	c.URL = cmp.Or(c.URL, "https://live.tencentcloudapi.com")
-	c.VODURL = cmp.Or(c.VODURL, "https://vod.tencentcloudapi.com")
-	return &Tencent{newLine(o), func() TencentConfig { return c }}
+// api is one of the services.
+type api struct{ service, version, scheme, host string }
+
+// NewTencent returns a client, or an error when something is missing or a URL is
+// none.
+func NewTencent(c TencentConfig, o Options) (*Tencent, error) {
+	if c.SecretID == "" || c.SecretKey == "" || c.Domain == "" || c.App == "" {
+		return nil, errors.New("cloud: tencent: it takes a secret id, its key, a push domain and an app")
+	}
+	t := &Tencent{
+		line: newLine(o), domain: c.Domain, app: c.App, vodApp: c.VODApp,
+		keys: func() (id, key string) { return c.SecretID, c.SecretKey },
+	}
+	var err error
+	if t.live, err = newAPI("live", "2018-08-01", c.URL); err != nil {
+		return nil, err
+	}
+	t.vod, err = newAPI("vod", "2018-07-17", c.VODURL)
+	return t, err
 }
 
-// stream names a stream in requests.
+func newAPI(service, version, link string) (api, error) {
+	u, err := url.Parse(cmp.Or(link, "https://"+service+".tencentcloudapi.com"))
+	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+		return api{}, fmt.Errorf("cloud: tencent: the URL of the %s API is none", service)
+	}
+	return api{service, version, u.Scheme, u.Host}, nil
+}
+
+// stream is how requests name one.
 type stream struct {
-	AppName    string
 	DomainName string
+	AppName    string
 	StreamName string `json:",omitempty"`
 }
 
-func (t *Tencent) stream(code string) stream {
-	c := t.config()
-	return stream{c.App, c.Domain, code}
-}
+func (t *Tencent) stream(code string) stream { return stream{t.domain, t.app, code} }
 
-// call makes one call, whose answer it reads into reply.
-func (t *Tencent) call(ctx context.Context, service, action string, request, reply any) error {
-	c := t.config()
-	link, version := c.URL, "2018-08-01"
-	if service == "vod" {
-		link, version = c.VODURL, "2018-07-17"
-	}
-	u, err := url.Parse(link)
-	if err != nil {
-		return fmt.Errorf("cloud: tencent: the URL of %s cannot be read", service)
-	}
+// call makes one call and reads its answer into reply, nil: there is nothing to read.
+func (t *Tencent) call(ctx context.Context, to api, action string, request, reply any) error {
 	body, err := json.Marshal(request)
 	if err != nil {
-		return err
+		return fmt.Errorf("cloud: tencent: %s: %w", action, err)
 	}
-	now := time.Now()
-	raw, err := t.line.send(ctx, http.MethodPost, u.Scheme+"://"+u.Host+"/", http.Header{
-		"Content-Type": {"application/json; charset=utf-8"}, "Authorization": {authorization(c.SecretID, c.SecretKey, service, u.Host, now, body)},
-		"X-Tc-Action": {action}, "X-Tc-Version": {version}, "X-Tc-Timestamp": {strconv.FormatInt(now.Unix(), 10)},
-	}, body)
-	if err != nil {
-		return err
+	return t.line.ask(ctx, func() error {
+		r, err := http.NewRequestWithContext(ctx, http.MethodPost, to.scheme+"://"+to.host+"/", bytes.NewReader(body))
+		if err != nil {
+			return fmt.Errorf("cloud: tencent: the URL of the %s API is none", to.service)
+		}
+		id, key := t.keys()
+		now := time.Now()
+		r.Header.Set("Content-Type", jsonType)
+		r.Header.Set("Authorization", tc3(id, key, to.service, to.host, now, body))
+		r.Header.Set("X-TC-Action", action)
+		r.Header.Set("X-TC-Version", to.version)
+		r.Header.Set("X-TC-Timestamp", strconv.FormatInt(now.Unix(), 10))
+		status, answer, err := t.line.send(r)
+		if err != nil {
+			return err
+		}
+		return readTencent(status, answer, action, reply)
+	})
+}
+
+// readTencent reads an answer. Refusals come with HTTP 200 as well.
+func readTencent(status int, answer []byte, action string, reply any) error {
+	var outer struct{ Response json.RawMessage }
+	var inner struct {
+		Error     *struct{ Code string }
+		RequestID *string `json:"RequestId"`
 	}
-	var answer struct{ Response json.RawMessage }
-	var refusal struct {
-		Error struct{ Code, Message string }
+	if json.Unmarshal(answer, &outer) != nil || json.Unmarshal(outer.Response, &inner) != nil {
+		return cmp.Or(checkStatus(status), errMalformed)
 	}
-	if json.Unmarshal(raw, &answer) != nil || len(answer.Response) == 0 || json.Unmarshal(answer.Response, &refusal) != nil {
-		return errReply
+	switch {
+	case inner.Error != nil && strings.HasPrefix(inner.Error.Code, "RequestLimitExceeded"):
+		return ErrRateLimited
+	case inner.Error != nil:
+		return &refusal{action, inner.Error.Code}
+	case status != http.StatusOK:
+		return checkStatus(status)
+	case inner.RequestID == nil: // all answers have one
+		return errMalformed
+	case reply == nil:
+		return nil
 	}
-	switch code := refusal.Error.Code; {
-	case strings.HasPrefix(code, "RequestLimitExceeded"):
-		return ErrBusy
-	case code != "":
-		return apiError{action, code}
-	}
-	if reply != nil && json.Unmarshal(answer.Response, reply) != nil {
-		return errReply
+	if json.Unmarshal(outer.Response, reply) != nil {
+		return errMalformed
 	}
 	return nil
 }
 
-// apiError is what the API answers instead of doing what it was asked for.
-type apiError struct{ action, code string }
-
-// Error names the call and the provider's code for what is wrong.
-func (e apiError) Error() string { return "cloud: tencent: " + e.action + ": " + e.code }
-
-// onPage is how many streams one page of the list has: as many as it can.
-const onPage = 100
-
-// Online names every stream that is pushed to the domain, DescribeLiveStreamOnlineList
-// page by page. When it returns an error those it has named are online, and nothing
-// is known of others.
-func (t *Tencent) Online(ctx context.Context, each func(code string)) error {
-	for page := 1; ; page++ {
-		var reply struct {
-			TotalPage  *int
-			OnlineInfo []struct{ StreamName string }
-		}
-		err := t.call(ctx, "live", "DescribeLiveStreamOnlineList", struct {
-			stream
-			PageNum, PageSize int
-		}{t.stream(""), page, onPage}, &reply)
-		if err != nil {
-			return err
-		}
-		if reply.TotalPage == nil {
-			return errReply
-		}
-		for _, s := range reply.OnlineInfo {
-			each(s.StreamName)
-		}
-		if page >= *reply.TotalPage {
-			return nil
-		}
-	}
-}
-
-// IsOnline asks for one stream, DescribeLiveStreamState. One that may not be pushed
-// is not online.
-func (t *Tencent) IsOnline(ctx context.Context, code string) (bool, error) {
+// State asks for one stream, DescribeLiveStreamState:
+// https://www.tencentcloud.com/document/product/267/30796.
+func (t *Tencent) State(ctx context.Context, code string) (State, error) {
 	var reply struct{ StreamState string }
-	if err := t.call(ctx, "live", "DescribeLiveStreamState", t.stream(code), &reply); err != nil {
-		return false, err
+	if err := t.call(ctx, t.live, "DescribeLiveStreamState", t.stream(code), &reply); err != nil {
+		return 0, err
 	}
 	switch reply.StreamState {
 	case "active":
-		return true, nil
-	case "inactive", "forbid":
-		return false, nil
+		return Online, nil
+	case "inactive":
+		return Offline, nil
+	case "forbid":
+		return Forbidden, nil
 	}
-	return false, errReply
-}
-
-// done takes the word that there is no such stream for what was asked for.
-func done(err error) error {
-	if e, refused := err.(apiError); refused && (strings.HasPrefix(e.code, "ResourceNotFound") || strings.HasPrefix(e.code, "FailedOperation.StreamNotExist")) {
-		return nil
-	}
-	return err
-}
-
-// Cut ends a push, DropLiveStream; it may begin again.
-func (t *Tencent) Cut(ctx context.Context, code string) error {
-	return done(t.call(ctx, "live", "DropLiveStream", t.stream(code), nil))
-}
-
-// longestForbid is for how long the cloud refuses pushes at the most.
-const longestForbid = 90 * 24 * time.Hour
-
-// Forbid ends a push and refuses others until a time, or for 90 days, which is as
-// long as the cloud does: ForbidLiveStream.
-func (t *Tencent) Forbid(ctx context.Context, code string, until time.Time, reason string) error {
-	latest := time.Now().Add(longestForbid - time.Minute)
-	if until.IsZero() || until.After(latest) {
-		until = latest
-	}
-	return t.call(ctx, "live", "ForbidLiveStream", struct {
-		stream
-		ResumeTime, Reason string
-	}{t.stream(code), until.UTC().Format(time.RFC3339), cmp.Or(reason, "banned")}, nil)
-}
-
-// Allow undoes Forbid, ResumeLiveStream.
-func (t *Tencent) Allow(ctx context.Context, code string) error {
-	return done(t.call(ctx, "live", "ResumeLiveStream", t.stream(code), nil))
-}
-
-// Recordings names the recordings of a stream that were made in a time, VOD's
-// SearchMedia, under the same ids as callbacks do.
-func (t *Tencent) Recordings(ctx context.Context, code string, from, to time.Time, each func(presence.Recording)) error {
-	for offset := 0; ; {
-		var reply struct {
-			TotalCount   int
-			MediaInfoSet []struct {
-				FileID    string `json:"FileId"`
-				BasicInfo struct {
-					CreateTime, Type string
-					MediaURL         string `json:"MediaUrl"`
-				}
-				MetaData struct {
-					Duration float64
-					Size     int64
-				}
-			}
-		}
-		err := t.call(ctx, "vod", "SearchMedia", map[string]any{
-			"StreamIds": []string{code}, "SourceTypes": []string{"Record"}, "Offset": offset, "Limit": onPage,
-			"CreateTime": map[string]string{"After": from.UTC().Format(time.RFC3339), "Before": to.UTC().Format(time.RFC3339)},
-		}, &reply)
-		if err != nil {
-			return err
-		}
-		for _, m := range reply.MediaInfoSet {
-			made, err := time.Parse(time.RFC3339, m.BasicInfo.CreateTime)
-			if err != nil || m.FileID == "" || m.BasicInfo.MediaURL == "" || !(m.MetaData.Duration >= 0 && m.MetaData.Duration < 1e9) {
-				return errReply
-			}
-			length := int64(m.MetaData.Duration * 1000)
-			each(presence.Recording{
-				ID: presence.RecordingID("tencent", m.FileID), Provider: "tencent", Code: code, Format: m.BasicInfo.Type, Size: m.MetaData.Size,
-				StartedAt: made.UnixMilli() - length, EndedAt: made.UnixMilli(), Duration: length, Location: m.BasicInfo.MediaURL,
-			})
-		}
-		if offset += len(reply.MediaInfoSet); len(reply.MediaInfoSet) == 0 || offset >= reply.TotalCount {
-			return nil
-		}
-	}
+	return 0, errMalformed
 }

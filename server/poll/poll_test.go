@@ -2,266 +2,450 @@ package poll
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"maps"
-	"math/rand/v2"
-	"net/http"
-	"strings"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/rs/zerolog"
-	"golang.org/x/time/rate"
-
-	"onair/presence"
 	"onair/server/cloud"
 )
 
-// sky is a cloud in a bubble.
-type sky struct {
-	mu     sync.Mutex
-	online map[string]bool
-	list   error            // what reading the list comes to, after half of it
-	one    map[string]error // what asking for one comes to
-	asked  map[string]int
-}
-
-func (s *sky) Online(_ context.Context, each func(string)) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.asked["list"]++
-	n := 0
-	for code := range s.online {
-		if n++; s.list != nil && n > len(s.online)/2 {
-			break
+// TestRound: those that the list names are online; the others are asked for singly,
+// once a round, if they matter.
+func TestRound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{online: func(c string) bool { return c < code(7) }}
+		var h heard
+		p := New(Options{
+			Cloud: Cloud{Online: f.Online(5), State: f.State, Budget: cloud.NewBudget(50)}, Interval: interval, Tell: h.tell,
+			Targets: func() []Target {
+				all := targets(11)
+				all[9].Matters, all[0].Matters = false, false
+				return all
+			},
+		})
+		run(t, p, rounds(4))
+		for n := range 11 {
+			online, offline := 4, 0
+			switch {
+			case n == 9:
+				online = 0
+			case n >= 7:
+				online, offline = 0, 4
+			}
+			if h.count(n, Online) != online || h.count(n, Offline) != offline {
+				t.Errorf("session %d is online %d times and offline %d", n, h.count(n, Online), h.count(n, Offline))
+			}
+			if singly := len(f.of(code(n))); n < 5 && singly != 0 || n == 9 && singly != 0 || n >= 5 && n != 9 && singly != 4 {
+				t.Errorf("session %d was asked for %d times", n, singly)
+			}
 		}
-		each(code)
-	}
-	return s.list
-}
-
-func (s *sky) IsOnline(_ context.Context, code string) (bool, error) {
-	time.Sleep(50 * time.Millisecond)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.asked[code]++
-	if err := s.one[code]; err != nil {
-		return false, err
-	}
-	return s.online[code], s.one[""]
-}
-
-// polling runs a poller over some codes, and returns what it tells.
-func polling(t *testing.T, s *sky, c Cloud, codes ...string) (words func() map[string]string) {
-	t.Helper()
-	s.asked = map[string]int{}
-	var mu sync.Mutex
-	told := map[string]string{}
-	var targets []presence.Polled
-	byID := map[presence.Session]string{}
-	for _, code := range codes {
-		p := presence.Polled{Session: presence.NewSession(), Code: strings.TrimSuffix(code, "?"), Matters: !strings.HasSuffix(code, "?")}
-		targets, byID[p.Session] = append(targets, p), p.Code
-	}
-	ctx, stop := context.WithCancel(t.Context())
-	done := make(chan struct{})
-	p := New(Options{
-		Cloud: c, Interval: time.Minute, Targets: func() []presence.Polled { return targets }, Logger: zerolog.Nop(), Metrics: prometheus.NewRegistry(),
-		Tell: func(s presence.Session, sign presence.Sign) {
-			mu.Lock()
-			defer mu.Unlock()
-			told[byID[s]] = strings.TrimSpace(told[byID[s]] + " " + sign.String())
-		},
+		if lists := f.of(""); len(lists) != 4 || h.all(Failed) != 0 {
+			t.Errorf("%d lists, %d failed", len(lists), h.all(Failed))
+		}
 	})
-	go func() { defer close(done); p.Run(ctx) }()
-	t.Cleanup(func() { stop(); <-done })
-	return func() map[string]string {
+}
+
+// TestForbidden: who may not push does not.
+func TestForbidden(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var h heard
+		run(t, newPoller(Cloud{State: func(context.Context, string) (cloud.State, error) { return cloud.Forbidden, nil }}, 1, &h), rounds(2))
+		if h.count(0, Offline) != 2 || len(h.words) != 2 {
+			t.Errorf("%v", h.words)
+		}
+	})
+}
+
+// TestSpread: single queries are spread over the interval.
+func TestSpread(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const n = 600
+		f := &fake{online: func(string) bool { return false }}
+		var h heard
+		began := time.Now()
+		run(t, newPoller(Cloud{Online: f.Online(n), State: f.State}, n, &h), rounds(1))
+		perSecond := map[int]int{}
+		for _, a := range f.asked {
+			if a.code != "" {
+				perSecond[int(a.at.Sub(began).Seconds())]++
+			}
+		}
+		for second := range 50 {
+			if got := perSecond[second]; got < n/51-3 || got > n/51+3 {
+				t.Errorf("%d queries in second %d", got, second)
+			}
+		}
+		if h.all(Offline) != n {
+			t.Errorf("%d words", len(h.words))
+		}
+	})
+}
+
+// TestAway: a cloud that is down for ten minutes, from any moment on and in whatever
+// way, says nothing of anybody.
+func TestAway(t *testing.T) {
+	for name, silence := range map[string]time.Duration{"refuses": 0, "hangs": 5 * time.Second} {
+		for _, from := range []time.Duration{0, 30 * time.Millisecond, 25 * time.Second, 70 * time.Second, 125 * time.Second} {
+			for _, lists := range []bool{true, false} {
+				synctest.Test(t, func(t *testing.T) {
+					const n = 40
+					began := time.Now()
+					away := func() bool { d := time.Since(began); return d >= from && d < from+10*time.Minute }
+					f := &fake{online: func(c string) bool { return c < code(n/2) }}
+					var h heard
+					ask := func(ctx context.Context, then func() error) error {
+						if !away() {
+							return then()
+						}
+						if err := pause(ctx, silence); err != nil {
+							return err
+						}
+						return errDown
+					}
+					c := Cloud{State: func(ctx context.Context, code string) (state cloud.State, err error) {
+						err = ask(ctx, func() (err error) { state, err = f.State(ctx, code); return err })
+						return state, err
+					}}
+					if lists {
+						c.Online = func(ctx context.Context, each func(string)) error {
+							return ask(ctx, func() error { return f.Online(n)(ctx, each) })
+						}
+					}
+					run(t, newPoller(c, n, &h), 20*time.Minute)
+					last := 0
+					for i, w := range h.words {
+						since := h.times[i].Sub(began)
+						if w.Say == Failed {
+							t.Fatalf("%s from %v on, lists %v: failed after %v", name, from, lists, since)
+						}
+						if w.Say == Offline && w.Code < code(n/2) {
+							t.Fatalf("%s is offline", w.Code)
+						}
+						if since > from+latency && since < from+10*time.Minute {
+							t.Fatalf("%s from %v on: a word after %v", name, from, since)
+						}
+						if since > from+12*time.Minute {
+							last++
+						}
+					}
+					if last < 5*n {
+						t.Errorf("%s from %v on: only %d words when it is back", name, from, last)
+					}
+				})
+			}
+		}
+	}
+}
+
+// TestFailed: one that the cloud is silent about, while it answers others, is told to
+// have failed once a round: also if the list is all that it answers.
+func TestFailed(t *testing.T) {
+	for name, others := range map[string]int{"the list alone": 0, "others": 20} {
+		synctest.Test(t, func(t *testing.T) {
+			f := &fake{online: func(string) bool { return false }, state: func(c string) error {
+				if c == code(0) {
+					return errDown
+				}
+				return nil
+			}}
+			var h heard
+			run(t, newPoller(Cloud{Online: f.Online(1 + others), State: f.State}, 1+others, &h), rounds(10))
+			if got := h.count(0, Failed); got < 9 || got > 10 || h.all(Failed) != got {
+				t.Errorf("%s: it has failed %d times in ten rounds", name, got)
+			}
+			if h.all(Offline) != others*10 {
+				t.Errorf("%s: %d are offline", name, h.all(Offline))
+			}
+		})
+	}
+}
+
+// TestAlone: where nobody else is answered, nobody knows whether it is the cloud.
+func TestAlone(t *testing.T) {
+	for name, c := range map[string]func(f *fake) Cloud{
+		"no list":     func(f *fake) Cloud { return Cloud{State: f.State} },
+		"half a list": func(f *fake) Cloud { return Cloud{State: f.State, Online: f.Online(1)} },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			f := &fake{
+				online: func(string) bool { return false }, state: func(string) error { return errDown },
+				list: func() error { return cloud.ErrIncomplete },
+			}
+			var h heard
+			run(t, newPoller(c(f), 1, &h), rounds(10))
+			if len(h.words) != 0 || f.singly() != 10 {
+				t.Errorf("%s: %d words of %d queries", name, len(h.words), f.singly())
+			}
+		})
+	}
+}
+
+// TestHalfAList: a list that fails says nothing of those it does not name, and is true
+// of those it does.
+func TestHalfAList(t *testing.T) {
+	for _, err := range []error{errDown, cloud.ErrIncomplete, cloud.ErrRateLimited, context.DeadlineExceeded} {
+		synctest.Test(t, func(t *testing.T) {
+			const n = 40
+			f := &fake{online: func(string) bool { return true }, list: func() error { return err }}
+			var h heard
+			run(t, newPoller(Cloud{Online: f.Online(n), State: f.State}, n, &h), rounds(3))
+			if h.all(Online) != 3*n || len(h.words) != 3*n || f.singly() != 3*n/2 {
+				t.Errorf("%v: %d words, %d queries", err, len(h.words), f.singly())
+			}
+		})
+	}
+}
+
+// TestBegunMeanwhile: one that begins while the list is read is not in it, and online.
+func TestBegunMeanwhile(t *testing.T) {
+	for name, single := range map[string]bool{"single": true, "second list": false} {
+		synctest.Test(t, func(t *testing.T) {
+			began := time.Now()
+			f := &fake{online: func(c string) bool { return c != code(1) || time.Since(began) >= latency/2 }}
+			c := Cloud{Online: f.Online(3)}
+			if single {
+				c.State = f.State
+			}
+			var h heard
+			run(t, newPoller(c, 3, &h), rounds(2))
+			if h.all(Offline) != 0 || h.count(1, Online) != 2 {
+				t.Errorf("%s: %v", name, h.words)
+			}
+		})
+	}
+}
+
+// TestListAlone: a server that has nothing but a list is asked for it twice where one
+// is missing; and one list says that nobody is offline.
+func TestListAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const n = 6
+		f := &fake{online: func(c string) bool { return c < code(4) }}
+		var h heard
+		run(t, newPoller(Cloud{Online: f.Online(n)}, n, &h), rounds(3))
+		if h.all(Online) != 4*3 || h.all(Offline) != 2*3 || h.all(Failed) != 0 || len(f.of("")) != 6 {
+			t.Errorf("%d words, %d lists", len(h.words), len(f.of("")))
+		}
+	})
+	for name, fails := range map[string]int{"first": 1, "second": 2, "both": 3} {
+		for _, err := range []error{errDown, cloud.ErrIncomplete} {
+			synctest.Test(t, func(t *testing.T) {
+				lists := 0
+				f := &fake{online: func(string) bool { return false }, list: func() error {
+					if lists++; fails&(1<<((lists-1)%2)) != 0 {
+						return err
+					}
+					return nil
+				}}
+				var h heard
+				run(t, newPoller(Cloud{Online: f.Online(2)}, 2, &h), rounds(1))
+				if len(h.words) != 0 {
+					t.Errorf("the %s list fails, %v: %v", name, err, h.words)
+				}
+			})
+		}
+	}
+}
+
+// TestRateLimited: that the cloud is asked too often is no word of anybody.
+func TestRateLimited(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{online: func(string) bool { return false }, state: func(c string) error {
+			if c < code(5) {
+				return fmt.Errorf("busy: %w", cloud.ErrRateLimited)
+			}
+			return nil
+		}}
+		var h heard
+		run(t, newPoller(Cloud{Online: f.Online(10), State: f.State}, 10, &h), rounds(5))
+		for n := range 5 {
+			if h.count(n, Failed)+h.count(n, Offline) != 0 {
+				t.Errorf("%v", h.words)
+			}
+		}
+		if h.all(Offline) != 25 {
+			t.Errorf("%d words", len(h.words))
+		}
+	})
+}
+
+// TestOverload: where more is to be asked than fits into an interval, everybody has a
+// turn before anybody has the next, and who is new comes first.
+func TestOverload(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const n = 1000
+		f := &fake{online: func(string) bool { return true }}
+		var h heard
+		var mu sync.Mutex
+		live := n
+		turn := make(chan struct{}, 5)
+		p := New(Options{
+			Cloud: Cloud{Budget: cloud.NewBudget(50), State: func(ctx context.Context, code string) (cloud.State, error) {
+				select { // five at once, a second each: 300 a round
+				case turn <- struct{}{}:
+					defer func() { <-turn }()
+				case <-ctx.Done():
+					return 0, cloud.ErrNoTurn
+				}
+				if err := pause(ctx, time.Second-latency); err != nil {
+					return 0, err
+				}
+				return f.State(ctx, code)
+			}},
+			Interval: interval, Tell: h.tell,
+			Targets: func() []Target {
+				mu.Lock()
+				defer mu.Unlock()
+				return targets(live)
+			},
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { p.Run(ctx); close(done) }()
+		time.Sleep(rounds(4))
+		counts := map[int]int{}
+		for i := range n {
+			counts[h.count(i, Online)]++
+		}
+		if counts[0] != 0 || counts[1]+counts[2] != n {
+			t.Errorf("in four rounds, how many were asked how often: %v", counts)
+		}
 		mu.Lock()
-		defer mu.Unlock()
-		out := maps.Clone(told)
-		clear(told)
-		return out
-	}
-}
-
-func wants(t *testing.T, what string, got, want map[string]string) {
-	t.Helper()
-	if !maps.Equal(got, want) {
-		t.Errorf("%s: told %v, want %v", what, got, want)
-	}
-}
-
-func TestRounds(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := &sky{online: map[string]bool{"a": true}, one: map[string]error{"c": errors.New("no answer")}}
-		words := polling(t, s, Cloud{s.Online, s.IsOnline}, "a", "b", "c", "d?")
-		time.Sleep(59 * time.Second)
-		wants(t, "the first", words(), map[string]string{"a": "online", "b": "offline", "c": "unknown"})
-		if s.asked["a"] != 0 || s.asked["b"] != 1 || s.asked["d"] != 0 || s.asked["list"] != 1 {
-			t.Errorf("asked %v", s.asked)
+		live++
+		mu.Unlock()
+		time.Sleep(10 * time.Second)
+		if h.count(n, Online) != 1 {
+			t.Error("who is new has to wait")
 		}
-		s.mu.Lock()
-		s.online["b"] = true
-		delete(s.one, "c")
-		s.mu.Unlock()
-		time.Sleep(time.Minute)
-		wants(t, "the second", words(), map[string]string{"a": "online", "b": "online", "c": "offline"})
+		cancel()
+		<-done
 	})
 }
 
-// TestListBreaksOff: who is in a list that broke off is online, and of others
-// nothing is known by it.
-func TestListBreaksOff(t *testing.T) {
+// TestFailingDoNotCrowd: those about whom the cloud is silent do not take the turns of
+// others.
+func TestFailingDoNotCrowd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &sky{online: map[string]bool{"a": true, "b": true}, list: errors.New("page 2")}
-		words := polling(t, s, Cloud{Online: s.Online}, "a", "b", "c")
-		time.Sleep(59 * time.Second)
-		got := words()
-		if got["c"] != "" || got["a"] == "offline" || got["b"] == "offline" || len(got) != 1 {
-			t.Errorf("told %v", got)
-		}
-		s.mu.Lock()
-		s.list = nil
-		s.mu.Unlock()
-		time.Sleep(time.Minute)
-		wants(t, "a whole one", words(), map[string]string{"a": "online", "b": "online", "c": "offline"})
-	})
-}
-
-// TestCloudAway: a cloud that answers nobody says nothing of anybody, and being
-// asked too much is no answer either.
-func TestCloudAway(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		for _, err := range []error{errors.New("down"), cloud.ErrBusy} {
-			s := &sky{online: map[string]bool{"a": true}, list: err, one: map[string]error{"": err}}
-			words := polling(t, s, Cloud{IsOnline: s.IsOnline}, "a", "b", "c")
-			time.Sleep(10 * time.Minute)
-			wants(t, err.Error(), words(), nil)
-			s.mu.Lock()
-			s.list, s.one = nil, nil
-			s.mu.Unlock()
-			time.Sleep(time.Minute)
-			wants(t, "back", words(), map[string]string{"a": "online", "b": "offline", "c": "offline"})
-		}
-	})
-}
-
-// skyline plays Tencent's API over a transport, for many streams, and counts what
-// it is asked in each second.
-type skyline struct {
-	mu      sync.Mutex
-	streams []string // online
-	other   map[string]bool
-	faults  float64
-	calls   []time.Time
-}
-
-// RoundTrip answers after a while, and at times not at all.
-func (s *skyline) RoundTrip(r *http.Request) (*http.Response, error) {
-	s.mu.Lock()
-	s.calls = append(s.calls, time.Now())
-	s.mu.Unlock()
-	time.Sleep(time.Duration(20+rand.IntN(200)) * time.Millisecond)
-	if rand.Float64() < s.faults {
-		return nil, errors.New("reset")
-	}
-	var q struct {
-		PageNum    int
-		StreamName string
-	}
-	body, _ := io.ReadAll(r.Body)
-	_ = json.Unmarshal(body, &q)
-	text := `{"Response":{"StreamState":"inactive"}}`
-	if q.StreamName != "" && s.other[q.StreamName] {
-		text = `{"Response":{"StreamState":"active"}}`
-	}
-	if q.PageNum > 0 {
-		var page []string
-		for _, code := range s.streams[min((q.PageNum-1)*100, len(s.streams)):min(q.PageNum*100, len(s.streams))] {
-			page = append(page, `{"StreamName":"`+code+`"}`)
-		}
-		text = fmt.Sprintf(`{"Response":{"TotalPage":%d,"OnlineInfo":[%s]}}`, (len(s.streams)+99)/100, strings.Join(page, ","))
-	}
-	return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(text))}, nil
-}
-
-// TestBudget: with 20,000 live streams every one is judged once an interval, and in
-// no second is more asked than the rate and its burst allow.
-func TestBudget(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		const perSecond, burst, live, late = 20, 10, 20_000, 500
-		s := &skyline{other: map[string]bool{}}
-		codes := make([]string, 0, live+late)
-		for i := range live {
-			s.streams = append(s.streams, fmt.Sprint("8888_", i))
-		}
-		codes = append(codes, s.streams...)
-		for i := range late {
-			code := fmt.Sprint("8888_late", i)
-			codes = append(codes, code)
-			s.other[code] = i%2 == 0 // began while the list was read
-		}
-		c := cloud.NewTencent(cloud.TencentConfig{Domain: "d", App: "live"}, cloud.Options{Rate: rate.NewLimiter(perSecond, burst), Transport: s})
-		words := polling(t, &sky{}, Cloud{c.Online, c.IsOnline}, codes...)
-		for round := range 3 {
-			time.Sleep(time.Minute)
-			synctest.Wait()
-			online, offline := 0, 0
-			for code, word := range words() {
-				switch {
-				case word == "online":
-					online++
-				case word == "offline" && !s.other[code] && strings.HasPrefix(code, "8888_late"):
-					offline++
-				default:
-					t.Fatalf("round %d: %s is told to be %s", round, code, word)
+		const n = 3000
+		f := &fake{online: func(string) bool { return true }, state: func(c string) error {
+			if c < code(2500) {
+				return errDown
+			}
+			return nil
+		}}
+		var h heard
+		slow := func(ctx context.Context, c string) (cloud.State, error) {
+			if c < code(2500) { // 128 at once, 5 s each: 1536 a round
+				if err := pause(ctx, 5*time.Second-latency); err != nil {
+					return 0, err
 				}
 			}
-			if online != live+late/2 || offline != late/2 {
-				t.Errorf("round %d: %d online, %d offline", round, online, offline)
+			return f.State(ctx, c)
+		}
+		run(t, newPoller(Cloud{State: slow}, n, &h), rounds(4))
+		for i := 2500; i < n; i++ {
+			if h.count(i, Online) == 0 {
+				t.Fatalf("session %d was not asked for in four rounds", i)
 			}
 		}
-		for i, at := range s.calls {
-			n := 0
-			for _, other := range s.calls[i:] {
-				if other.Sub(at) >= time.Second {
-					break
-				}
-				n++
-			}
-			if n > perSecond+burst {
-				t.Fatalf("%d calls within a second", n)
-			}
-		}
-		t.Logf("%d calls in three minutes", len(s.calls))
 	})
 }
 
-// TestBadWeather: with answers that are lost at random nobody who is online is told
-// to be offline.
-func TestBadWeather(t *testing.T) {
+// TestSlowList: a list that does not come to its end leaves half of the interval to
+// the others.
+func TestSlowList(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &skyline{other: map[string]bool{}, faults: 0.2}
-		var codes []string
-		for i := range 1000 {
-			code := fmt.Sprint("8888_", i)
-			if codes = append(codes, code); i%2 == 0 {
-				s.streams, s.other[code] = append(s.streams, code), true
-			}
+		f := &fake{online: func(string) bool { return true }}
+		var h heard
+		c := Cloud{State: f.State, Online: func(ctx context.Context, _ func(string)) error { <-ctx.Done(); return ctx.Err() }}
+		run(t, newPoller(c, 100, &h), rounds(2))
+		if h.all(Online) != 200 || len(h.words) != 200 {
+			t.Errorf("%d words", len(h.words))
 		}
-		c := cloud.NewTencent(cloud.TencentConfig{Domain: "d", App: "live"}, cloud.Options{Rate: rate.NewLimiter(40, 20), Transport: s})
-		words := polling(t, &sky{}, Cloud{c.Online, c.IsOnline}, codes...)
-		time.Sleep(10 * time.Minute)
-		for code, word := range words() {
-			if s.other[code] && strings.Contains(word, "offline") || !s.other[code] && strings.Contains(word, "online") {
-				t.Fatalf("%s is told to be %s", code, word)
+	})
+}
+
+// TestLeaves: a poller that is not keeper any more ends at once, says no more, and
+// knows nothing when it comes back.
+func TestLeaves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{online: func(string) bool { return false }}
+		var h heard
+		p := newPoller(Cloud{Online: f.Online(500), State: f.State}, 500, &h)
+		for _, d := range []time.Duration{latency / 2, 10 * time.Second, 59 * time.Second, 61 * time.Second} {
+			began := time.Now()
+			run(t, p, d)
+			if took := time.Since(began); took != d {
+				t.Errorf("it ends after %v, not %v", took, d)
+			}
+			words := len(h.words)
+			time.Sleep(time.Hour)
+			if len(h.words) != words || h.all(Failed) != 0 {
+				t.Errorf("%d words after its end", len(h.words)-words)
 			}
 		}
 	})
+}
+
+// TestNobody: nothing is asked for nobody.
+func TestNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{online: func(string) bool { return true }}
+		var h heard
+		run(t, newPoller(Cloud{Online: f.Online(5), State: f.State}, 0, &h), rounds(5))
+		if len(f.asked) != 0 {
+			t.Errorf("%d queries", len(f.asked))
+		}
+	})
+}
+
+func TestOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{online: func(c string) bool { return c == code(0) }}
+		var h heard
+		for name, c := range map[string]Cloud{"single": {Online: f.Online(2), State: f.State}, "list": {Online: f.Online(2)}} {
+			p := newPoller(c, 0, &h)
+			for n, want := range []cloud.State{cloud.Online, cloud.Offline} {
+				if got, err := p.Once(t.Context(), code(n)); got != want || err != nil {
+					t.Errorf("%s: %s is %v, %v", name, code(n), got, err)
+				}
+			}
+		}
+		f.list, f.state = func() error { return errDown }, func(string) error { return errDown }
+		f.online = func(string) bool { return true }
+		p := newPoller(Cloud{Online: f.Online(2)}, 0, &h)
+		if got, err := p.Once(t.Context(), code(0)); got != cloud.Online || err != nil {
+			t.Errorf("half a list that has it: %v, %v", got, err)
+		}
+		if got, err := p.Once(t.Context(), code(1)); got != 0 || !errors.Is(err, errDown) {
+			t.Errorf("half a list that has it not: %v, %v", got, err)
+		}
+		if got, err := newPoller(Cloud{State: f.State}, 0, &h).Once(t.Context(), code(0)); got != 0 || !errors.Is(err, errDown) {
+			t.Errorf("no answer: %v, %v", got, err)
+		}
+		if len(h.words) != 0 {
+			t.Errorf("%v", h.words)
+		}
+	})
+}
+
+func TestLateFirst(t *testing.T) {
+	p := newPoller(Cloud{}, 0, &heard{})
+	all := targets(6)
+	p.forget(all)
+	for n, k := range []record{{2, true}, {1, true}, {}, {2, false}, {1, false}, {3, false}} {
+		p.known[target(n).Session] = k
+	}
+	p.lateFirst(all)
+	var got []string
+	for _, x := range all {
+		got = append(got, x.Code)
+	}
+	if want := []string{code(2), code(4), code(1), code(3), code(0), code(5)}; !slices.Equal(got, want) {
+		t.Errorf("%v", got)
+	}
 }

@@ -1,0 +1,130 @@
+package cloud
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+// TestBudgetProperty: whoever asks whenever, and whatever the provider says to it, of
+// any stretch of time no more than its rate falls into it; and nobody waits when there
+// is no need.
+func TestBudgetProperty(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		perSecond := float64(rapid.IntRange(1, 100).Draw(r, "rate"))
+		pauses := rapid.SliceOfN(rapid.IntRange(0, 2000), 1, 8).Draw(r, "pauses")
+		refusals := rapid.SliceOfN(rapid.IntRange(0, 50), 0, 3).Draw(r, "refusals")
+		synctest.Test(t, func(t *testing.T) {
+			b := NewBudget(perSecond)
+			var mu sync.Mutex
+			var sent []time.Time
+			var wg sync.WaitGroup
+			for i, pause := range pauses {
+				wg.Go(func() {
+					for n := range 20 {
+						if err := b.wait(t.Context()); err != nil {
+							t.Error(err)
+							return
+						}
+						mu.Lock()
+						sent = append(sent, time.Now())
+						mu.Unlock()
+						for _, at := range refusals {
+							if at == i*20+n {
+								b.tooMuch()
+							}
+						}
+						if n%5 == 0 {
+							time.Sleep(time.Duration(pause) * time.Millisecond)
+						}
+					}
+				})
+			}
+			wg.Wait()
+			if int(b.Sent()) != len(sent) {
+				t.Errorf("%d were sent, and Sent is %d", len(sent), b.Sent())
+			}
+			for i := range sent {
+				for j := i + 1; j < len(sent); j++ {
+					if most := 1 + sent[j].Sub(sent[i]).Seconds()*perSecond; float64(j-i+1) > most+1e-3 {
+						t.Fatalf("%d requests within %v, at %v a second", j-i+1, sent[j].Sub(sent[i]), perSecond)
+					}
+				}
+			}
+		})
+	})
+}
+
+func TestBudgetSlowsDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := NewBudget(50)
+		perSecond := func(d time.Duration) float64 {
+			before, began := b.Sent(), time.Now()
+			for time.Since(began) < d {
+				if err := b.wait(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			return float64(b.Sent()-before) / time.Since(began).Seconds()
+		}
+		if got := perSecond(10 * time.Second); got < 49 || got > 51 {
+			t.Errorf("%.1f a second, not 50", got)
+		}
+		began := time.Now()
+		for range 20 { // all that were under way hear of it: once is enough
+			b.tooMuch()
+		}
+		if err := b.wait(t.Context()); err != nil || time.Since(began) < rest {
+			t.Errorf("asked again after %v, %v", time.Since(began), err)
+		}
+		if got := perSecond(2 * time.Second); got < 24 || got > 29 {
+			t.Errorf("%.1f a second after it was too much at 50", got)
+		}
+		for range 20 {
+			b.tooMuch()
+			time.Sleep(rest)
+		}
+		if got := b.limit(); got < b.full/leastShare {
+			t.Errorf("only %.2f a second are left", float64(got))
+		}
+		time.Sleep(recovery)
+		if got := perSecond(10 * time.Second); got < 49 || got > 51 {
+			t.Errorf("%.1f a second when all is well again, not 50", got)
+		}
+	})
+}
+
+// TestBudgetWithoutTurn: who cannot wait so long has not asked.
+func TestBudgetWithoutTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := NewBudget(0.1)
+		if err := b.wait(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		for range 3 {
+			wg.Go(func() {
+				ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+				defer cancel()
+				if err := b.wait(ctx); !errors.Is(err, ErrNoTurn) {
+					t.Errorf("no turn: %v", err)
+				}
+			})
+		}
+		wg.Wait()
+		b.tooMuch()
+		ctx, cancel := context.WithTimeout(t.Context(), rest/2)
+		defer cancel()
+		if err := b.wait(ctx); !errors.Is(err, ErrNoTurn) {
+			t.Errorf("no turn after it was too much: %v", err)
+		}
+		if b.Sent() != 1 {
+			t.Errorf("%d had their turn", b.Sent())
+		}
+	})
+}

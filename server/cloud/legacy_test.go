@@ -1,0 +1,264 @@
+package cloud
+
+import (
+	"context"
+	"crypto/md5"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"onair/presence"
+)
+
+const legacyKey = "5d41402abc4b2a76b9719d911017c592"
+
+// legacy answers calls that are signed well.
+type legacy struct {
+	answer func(call url.Values) string
+	calls  []url.Values
+}
+
+func (l *legacy) RoundTrip(r *http.Request) (*http.Response, error) {
+	q := r.URL.Query()
+	sum := md5.Sum([]byte(legacyKey + q.Get("t")))
+	until, _ := strconv.ParseInt(q.Get("t"), 10, 64)
+	answer := `{"ret":1001,"message":"sign invalid"}`
+	if valid := time.Until(time.Unix(until, 0)); q.Get("sign") == hex.EncodeToString(sum[:]) && q.Get("appid") == "1234" && valid > time.Minute && valid < time.Hour {
+		l.calls = append(l.calls, q)
+		answer = l.answer(q)
+	}
+	return canned{http.StatusOK, []byte(answer)}.RoundTrip(r)
+}
+
+func ofLegacy(t *testing.T, transport http.RoundTripper) *TencentLegacy {
+	t.Helper()
+	client, err := NewTencentLegacy(LegacyConfig{AppID: "1234", Key: legacyKey}, Options{Budget: plenty(), Transport: transport})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return client
+}
+
+func TestLegacyState(t *testing.T) {
+	for answer, want := range map[string]State{
+		`{"ret":0,"message":"","output":[{"rate_type":0,"recv_type":1,"status":1}]}`: Online,
+		`{"ret":0,"retcode":0,"errmsg":"ok","output":[{"status":0}]}`:                Offline,
+		`{"ret":0,"output":[{"status":3}]}`:                                          Forbidden,
+		`{"ret":"0","output":[{"rate_type":"0","status":"1"}]}`:                      Online,
+		`{"ret":0,"output":[{"status":0},{"rate_type":10,"status":1}]}`:              Online,
+		`{"ret":0,"output":[{"status":0},{"rate_type":10,"status":3}]}`:              Forbidden,
+		`{"ret":20601,"message":"channel inactive","output":[]}`:                     Offline,
+		`{"ret":"20601"}`: Offline,
+
+		`{"ret":0,"output":[]}`:                0, // nothing was said of it
+		`{"ret":0,"output":null}`:              0,
+		`{"ret":0}`:                            0,
+		`{"ret":0,"output":{"status":0}}`:      0,
+		`{"ret":0,"output":[{"status":2}]}`:    0,
+		`{"ret":0,"output":[{}]}`:              0,
+		`{"ret":0,"output":[{"status":null}]}`: 0,
+		`{"output":[{"status":0}]}`:            0,
+		`{"ret":null,"output":[{"status":0}]}`: 0,
+		`{"ret":1204,"output":[]}`:             0,
+		`{"ret":1301,"output":[]}`:             0,
+		`{"ret":10003}`:                        0,
+		`{"ret":-1,"output":[{"status":0}]}`:   0,
+		`{"ret":"x"}`:                          0,
+		`{"ret":0,"output":[{"status":0`:       0,
+		`<html>`:                               0,
+		``:                                     0,
+	} {
+		sim := &legacy{answer: func(url.Values) string { return answer }}
+		client := ofLegacy(t, sim)
+		got, err := client.State(t.Context(), "8888_alice")
+		if got != want || (err == nil) != (want != 0) || errors.Is(err, ErrRateLimited) {
+			t.Errorf("%s: %v, %v; not %v", answer, got, err, want)
+		}
+		keepsSecrets(t, err, client)
+		if c := sim.calls[0]; c.Get("interface") != "Live_Channel_GetStatus" || c.Get("Param.s.channel_id") != "8888_alice" {
+			t.Errorf("it asks for %v", c)
+		}
+	}
+}
+
+func TestLegacyRateLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sim := &legacy{answer: func(url.Values) string { return `{"ret":1202}` }}
+		if state, err := ofLegacy(t, sim).State(t.Context(), "8888_alice"); state != 0 || !errors.Is(err, ErrRateLimited) {
+			t.Errorf("%v, %v", state, err)
+		}
+		if len(sim.calls) != tries {
+			t.Errorf("it was asked %d times", len(sim.calls))
+		}
+	})
+}
+
+func TestLegacyControl(t *testing.T) {
+	ret := "0"
+	sim := &legacy{answer: func(url.Values) string { return `{"ret":` + ret + `,"output":[]}` }}
+	client := ofLegacy(t, sim)
+	forbid := func(ctx context.Context, code string) error { return client.Forbid(ctx, code, time.Time{}, "") }
+	for i, act := range []func(context.Context, string) error{forbid, client.Allow, client.Cut} {
+		ret = "0"
+		if err := act(t.Context(), "8888_alice"); err != nil {
+			t.Error(err)
+		}
+		c := sim.calls[len(sim.calls)-1]
+		if c.Get("interface") != "Live_Channel_SetStatus" || c.Get("Param.n.status") != strconv.Itoa(i) || c.Get("Param.s.channel_id") != "8888_alice" {
+			t.Errorf("it says %v", c)
+		}
+		ret = "20601" // that nobody is there is no failure, unless nobody is forbidden
+		if err := act(t.Context(), "8888_alice"); (err == nil) != (i != 0) {
+			t.Errorf("status %d of nobody: %v", i, err)
+		}
+		ret = "1204"
+		if err := act(t.Context(), "8888_alice"); err == nil {
+			t.Errorf("status %d refused: no error", i)
+		}
+	}
+}
+
+// TestLegacyErrors: a call's URL is signed, and in no error.
+func TestLegacyErrors(t *testing.T) {
+	for name, h := range map[string]http.HandlerFunc{
+		"status":  func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "skey", http.StatusForbidden) },
+		"hang up": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+		"cut off": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", "99")
+			fmt.Fprint(w, `{"ret":0`)
+		},
+		"elsewhere": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://127.0.0.1:1/", http.StatusFound)
+		},
+	} {
+		link, o := serve(t, h)
+		client, err := NewTencentLegacy(LegacyConfig{AppID: "1234", Key: legacyKey, URL: link}, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		state, err := client.State(soon(t), "8888_alice")
+		if state != 0 || err == nil {
+			t.Errorf("%s: %v, %v", name, state, err)
+		}
+		keepsSecrets(t, err, client)
+	}
+	for _, c := range []LegacyConfig{{Key: legacyKey}, {AppID: "1234"}, {AppID: "1", Key: legacyKey, URL: "x"}, {AppID: "1", Key: legacyKey, URL: "http://x/?a=b"}} {
+		if _, err := NewTencentLegacy(c, Options{}); err == nil {
+			t.Errorf("%q is good", c.URL)
+		} else {
+			keepsSecrets(t, err)
+		}
+	}
+}
+
+// TestLegacyRecordings: rows as the API really sends them, with numbers as text and
+// times of China.
+func TestLegacyRecordings(t *testing.T) {
+	const row = `{"appid":"1257046543","create_time":"2018-11-02 13:48:12","start_time":"2018-11-02 13:47:40","end_time":"2018-11-02 13:48:09","file_format":"3",
+		"file_id":"5285890782777207037","file_size":"4571794","record_file_id":"5285890782777207037","record_type":null,
+		"record_file_url":"http://1257046543.vod2.myqcloud.com/c7/07/f0.mp4","stream_id":"8888_alice","vid":"210130088_45"}`
+	sim := &legacy{answer: func(c url.Values) string {
+		switch c.Get("Param.s.start_time") + " " + c.Get("Param.s.end_time") {
+		case "2018-11-01 22:30:00 2018-11-01 23:59:59":
+			return `{"ret":10003,"output":{}}`
+		case "2018-11-02 00:00:00 2018-11-02 23:59:59":
+			return `{"ret":0,"output":{"all_count":1,"file_list":[` + row + `]}}`
+		case "2018-11-03 00:00:00 2018-11-03 06:00:00":
+			return `{"ret":0,"output":{"all_count":"2","file_list":[{"file_id":7,"start_time":"2018-11-03 01:00:00","end_time":"2018-11-03 01:00:01","record_file_url":""},
+				{"record_file_id":"8","start_time":"2018-11-03 01:00:00","end_time":"2018-11-03 01:00:01","record_file_url":"http://x/y.m3u8"}]}}`
+		}
+		t.Errorf("it asks for %v", c)
+		return ""
+	}}
+	got, err := recordings(t.Context(), ofLegacy(t, sim).Recordings, time.Date(2018, 11, 1, 14, 30, 0, 0, time.UTC), time.Date(2018, 11, 2, 22, 0, 0, 0, time.UTC))
+	if err != nil {
+		t.Fatal(err)
+	}
+	began := time.Date(2018, 11, 2, 5, 47, 40, 0, time.UTC).UnixMilli()
+	later := time.Date(2018, 11, 2, 17, 0, 0, 0, time.UTC).UnixMilli()
+	want := []presence.Recording{
+		{
+			ID: presence.RecordingID("tencent", "5285890782777207037"), Provider: "tencent", Code: "8888_alice", StartedAt: began, EndedAt: began + 29_000,
+			Duration: 29_000, Format: "mp4", Size: 4571794, Location: "http://1257046543.vod2.myqcloud.com/c7/07/f0.mp4",
+		},
+		{
+			ID: presence.RecordingID("tencent", "8"), Provider: "tencent", Code: "8888_alice", StartedAt: later, EndedAt: later + 1000,
+			Duration: 1000, Format: "hls", Location: "http://x/y.m3u8",
+		},
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+	if len(sim.calls) != 3 {
+		t.Errorf("%d calls for three days", len(sim.calls))
+	}
+}
+
+func TestLegacyRecordingsPages(t *testing.T) {
+	day := time.Date(2018, 11, 2, 0, 0, 0, 0, china)
+	for _, n := range []int{0, 1, 100, 101, 250} {
+		sim := &legacy{answer: func(c url.Values) string {
+			page, _ := strconv.Atoi(c.Get("Param.n.page_no"))
+			size, _ := strconv.Atoi(c.Get("Param.n.page_size"))
+			rows := ""
+			for i := (page - 1) * size; i < min(n, page*size); i++ {
+				if rows != "" {
+					rows += ","
+				}
+				rows += fmt.Sprintf(`{"file_id":"%d","start_time":"2018-11-02 00:00:00","end_time":"2018-11-02 00:00:01","record_file_url":"http://x/%d.flv"}`, i, i)
+			}
+			return fmt.Sprintf(`{"ret":0,"output":{"all_count":%d,"file_list":[%s]}}`, n, rows)
+		}}
+		got, err := recordings(t.Context(), ofLegacy(t, sim).Recordings, day, day.Add(time.Hour))
+		if len(got) != n || err != nil || len(sim.calls) != max(1, (n+99)/100) {
+			t.Errorf("of %d it names %d in %d calls, %v", n, len(got), len(sim.calls), err)
+		}
+	}
+	for _, answer := range []string{
+		`{"ret":1204}`, `{"ret":0}`, `{"ret":0,"output":[]}`, `{"ret":0,"output":{"all_count":"x"}}`,
+		`{"ret":0,"output":{"all_count":1,"file_list":[{"file_id":"1","start_time":"2018-11-02T00:00:00Z","end_time":"2018-11-02 00:00:01","record_file_url":"http://x/1.flv"}]}}`,
+		`{"ret":0,"output":{"all_count":1,"file_list":[{"file_id":"1","start_time":"2018-11-02 00:00:02","end_time":"2018-11-02 00:00:01","record_file_url":"http://x/1.flv"}]}}`,
+		`{"ret":0,"output":{"all_count":1,"file_list":[{"start_time":"2018-11-02 00:00:00","end_time":"2018-11-02 00:00:01","record_file_url":"http://x/1.flv"}]}}`,
+	} {
+		sim := &legacy{answer: func(url.Values) string { return answer }}
+		if got, err := recordings(t.Context(), ofLegacy(t, sim).Recordings, day, day.Add(time.Hour)); len(got) > 0 || err == nil {
+			t.Errorf("%s: %v, %v", answer, got, err)
+		}
+	}
+}
+
+func FuzzLegacy(f *testing.F) {
+	for _, answer := range []string{
+		`{"ret":0,"message":"","output":[{"rate_type":0,"recv_type":1,"status":1}]}`,
+		`{"ret":"20601","output":[]}`,
+		`{"ret":0,"output":{"all_count":"1","file_list":[{"file_id":"1","start_time":"2018-11-02 00:00:00","end_time":"2018-11-02 00:00:01","file_size":"7","record_file_url":"http://x/1.flv"}]}}`,
+	} {
+		f.Add([]byte(answer))
+	}
+	f.Fuzz(func(t *testing.T, answer []byte) {
+		ret, output, err := readLegacy(answer)
+		if err != nil {
+			return
+		}
+		state, err := readLegacyState(output)
+		if (err == nil) != (state >= Offline && state <= Forbidden) || ret == retRateLimited {
+			t.Fatalf("%v, %v", state, err)
+		}
+		_, all, rows, err := readTapes(output, "8888_alice")
+		if len(all) > rows || err != nil && len(all) > 0 {
+			t.Fatalf("%d of %d, %v", len(all), rows, err)
+		}
+		for _, rec := range all {
+			if rec.ID == "" || rec.Location == "" || rec.EndedAt < rec.StartedAt || rec.Duration != rec.EndedAt-rec.StartedAt || rec.Size < 0 {
+				t.Fatalf("%+v", rec)
+			}
+		}
+	})
+}

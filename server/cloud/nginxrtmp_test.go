@@ -1,0 +1,149 @@
+package cloud
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// A page as nginx-rtmp 1.1.4 makes it: one that is pushed and watched, one that is
+// watched alone, another application, another server.
+const statisticsPage = `<?xml version="1.0" encoding="utf-8" ?>` + "\r\n" + `<?xml-stylesheet type="text/xsl" href="stat.xsl" ?>
+<rtmp>
+<nginx_version>1.22.1</nginx_version>
+<nginx_rtmp_version>1.1.4</nginx_rtmp_version>
+<server>
+<application>
+<name>live</name>
+<live>
+<stream>
+<name>8888_alice</name>
+<time>3428</time><bw_in>0</bw_in>
+<client><id>2</id><address>127.0.0.1</address><time>3615</time><flashver>FMLE/3.0</flashver><publishing/><active/></client>
+<client><id>3</id><address>127.0.0.1</address><time>99</time><flashver>LNX 9,0,124,2</flashver><active/></client>
+<meta><video><width>160</width></video><audio></audio></meta>
+<nclients>2</nclients>
+<publishing/>
+<active/>
+</stream>
+<stream>
+<name>a&lt;b&gt;&amp;%01&quot;x</name>
+<client><id>1</id><flashver>%s</flashver></client>
+<nclients>1</nclients>
+</stream>
+<nclients>3</nclients>
+</live>
+</application>
+<application>
+<name>other</name>
+<live><stream><name>8888_bob</name><publishing/></stream></live>
+</application>
+</server>
+<server><application><name>live</name><live><stream><name>8888_carol</name><publishing/></stream></live></application></server>
+</rtmp>
+`
+
+func TestStatistics(t *testing.T) {
+	want := []string{"8888_alice", "8888_carol"}
+	// What a client calls itself is its own affair.
+	for _, flashver := range []string{"LNX", "", "&lt;publishing/&gt;", "]]&gt;&lt;/rtmp&gt;"} {
+		got, err := readStatistics([]byte(strings.Replace(statisticsPage, "%s", flashver, 1)), "live")
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("%q: %v, %v; not %v", flashver, got, err, want)
+		}
+	}
+	for name, page := range map[string]string{
+		"nothing":      "",
+		"another page": "<html><body>502</body></html>",
+		"half":         statisticsPage[:len(statisticsPage)/2],
+		"no end":       strings.TrimSuffix(statisticsPage, "</rtmp>\n"),
+		"JSON":         `{"rtmp":{}}`,
+		"no XML":       strings.Replace(statisticsPage, "%s", "\x00", 1),
+	} {
+		if got, err := readStatistics([]byte(page), "live"); err == nil || len(got) > 0 {
+			t.Errorf("%s: %v, %v", name, got, err)
+		}
+	}
+	if got, err := readStatistics([]byte("<rtmp></rtmp>"), "live"); err != nil || len(got) > 0 {
+		t.Errorf("an nginx without streams: %v, %v", got, err)
+	}
+}
+
+func TestNginxRTMPControl(t *testing.T) {
+	var asked []string
+	status := http.StatusOK
+	link, o := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked = append(asked, r.URL.Path+" app="+r.FormValue("app")+" name="+r.FormValue("name"))
+		w.WriteHeader(status)
+		if status == http.StatusOK {
+			fmt.Fprint(w, "1")
+		}
+	}))
+	n, err := NewNginxRTMP(link+"/stat", link+"/control/", "live", o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for ; status <= http.StatusNoContent; status += 4 {
+		if err := n.Cut(soon(t), "8888_alice&name=8888_bob"); err != nil {
+			t.Error(err)
+		}
+	}
+	if want := "/control/drop/publisher app=live name=8888_alice&name=8888_bob"; len(asked) != 2 || asked[0] != want {
+		t.Errorf("it asks for %q, not %q", asked, want)
+	}
+	status = http.StatusNotFound
+	if n.Cut(soon(t), "8888_alice") == nil {
+		t.Error("a control that is not there cuts")
+	}
+	if _, err := list(n.Online, soon(t)); err == nil {
+		t.Error("statistics that are not there say something")
+	}
+}
+
+func TestNewNginxRTMP(t *testing.T) {
+	n, err := NewNginxRTMP("", "", "live", Options{Budget: plenty()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := list(n.Online, t.Context()); err == nil {
+		t.Error("there are statistics without a URL")
+	}
+	if n.Cut(t.Context(), "x") == nil {
+		t.Error("there is control without a URL")
+	}
+	const secret = "http://admin:hunter2@h"
+	if n, err = NewNginxRTMP(secret+"/stat", secret+"/control", "live", Options{Budget: plenty()}); err != nil {
+		t.Fatal(err)
+	}
+	keepsSecrets(t, n, *n)
+	for _, link := range []string{"h/stat", secret + ":port", "file:///stat"} {
+		for _, links := range [][2]string{{link, ""}, {"", link}} {
+			_, err := NewNginxRTMP(links[0], links[1], "live", Options{Budget: plenty()})
+			if err == nil {
+				t.Errorf("%q is a URL", links)
+			}
+			keepsSecrets(t, err)
+		}
+	}
+}
+
+func FuzzStatistics(f *testing.F) {
+	f.Add([]byte(statisticsPage))
+	f.Add([]byte("<rtmp><server><application><name>live</name><live><stream><name>a&lt;b</name><publishing/></stream></live></application></server></rtmp>"))
+	f.Fuzz(func(t *testing.T, page []byte) {
+		got, err := readStatistics(page, "live")
+		if err != nil && len(got) > 0 {
+			t.Fatalf("%q, and %v", got, err)
+		}
+		for _, code := range got {
+			if code == "" {
+				t.Fatal("a stream without a name")
+			}
+		}
+		if len(got) > 0 && len(got) > strings.Count(string(page), "publishing") {
+			t.Fatalf("%q", got)
+		}
+	})
+}

@@ -1,0 +1,181 @@
+package cloud
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// srs plays the HTTP API of SRS, for as many streams as there are rows.
+type srs struct {
+	rows     []string // of JSON
+	longest  int      // page that it gives, whatever it is asked for; 0: as asked
+	pageless bool
+	kick     func(id string) (status int, answer string)
+
+	mu     sync.Mutex
+	kicked []string
+	pages  int
+}
+
+func (s *srs) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if user, password, _ := r.BasicAuth(); user != "admin" || password != "hunter2" {
+		http.Error(w, "no", http.StatusUnauthorized)
+		return
+	}
+	if id, ok := strings.CutPrefix(r.URL.Path, "/api/v1/clients/"); ok && r.Method == http.MethodDelete {
+		s.kicked = append(s.kicked, id)
+		status, answer := http.StatusOK, `{"code":0}`
+		if s.kick != nil {
+			status, answer = s.kick(id)
+		}
+		w.WriteHeader(status)
+		fmt.Fprint(w, answer)
+		return
+	}
+	if r.URL.Path != "/api/v1/streams/" || r.Method != http.MethodGet {
+		http.NotFound(w, r)
+		return
+	}
+	s.pages++
+	start, _ := strconv.Atoi(r.FormValue("start"))
+	count, _ := strconv.Atoi(r.FormValue("count"))
+	if s.longest > 0 {
+		count = min(count, s.longest)
+	}
+	if s.pageless {
+		start = 0
+	}
+	start = min(start, len(s.rows))
+	fmt.Fprintf(w, `{"code":0,"server":"vid-0xk989d","service":"382k456r","pid":"7","streams":[%s]}`, strings.Join(s.rows[start:min(len(s.rows), start+count)], ","))
+}
+
+func srsRow(i int, name, app string, active bool, client string) string {
+	return fmt.Sprintf(`{"id":"vid-%d","name":%q,"vhost":"vid-1","app":%q,"tcUrl":"rtmp://h/%s","live_ms":1,"clients":1,"kbps":{"recv_30s":0},"publish":{"active":%v,"cid":%s},"video":null,"audio":{"codec":"AAC"}}`,
+		i, name, app, app, active, client)
+}
+
+func ofSRS(t *testing.T, s *srs) *SRS {
+	t.Helper()
+	link, o := serve(t, s)
+	client, err := NewSRS(strings.Replace(link, "://", "://admin:hunter2@", 1)+"/", "live", o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keepsSecrets(t, client, *client)
+	return client
+}
+
+func TestSRS(t *testing.T) {
+	s := &srs{rows: []string{
+		srsRow(1, "8888_alice", "live", true, `"2hx2r9e1"`),
+		srsRow(2, "8888_bob", "live", false, `""`),
+		srsRow(3, "8888_carol", "other", true, `"x"`),
+		srsRow(4, "8888_dave", "live", true, `105`), // as old versions have it
+	}}
+	client := ofSRS(t, s)
+	got, err := list(client.Online, soon(t))
+	if want := []string{"8888_alice", "8888_dave"}; err != nil || !slices.Equal(got, want) {
+		t.Errorf("%v, %v; not %v", got, err, want)
+	}
+	for _, code := range []string{"8888_alice", "8888_bob", "8888_carol", "8888_dave", "8888_nobody"} {
+		if err := client.Cut(soon(t), code); err != nil {
+			t.Error(err)
+		}
+	}
+	if want := []string{"2hx2r9e1", "105"}; !slices.Equal(s.kicked, want) {
+		t.Errorf("%v are cut, not %v", s.kicked, want)
+	}
+}
+
+func TestSRSPages(t *testing.T) {
+	for _, x := range []struct {
+		streams, longest int
+		pageless         bool
+	}{{0, 0, false}, {1, 0, false}, {1000, 0, false}, {2500, 0, false}, {250, 100, false}, {200, 100, false}, {700, 0, true}} {
+		s := &srs{longest: x.longest, pageless: x.pageless}
+		for i, code := range many(x.streams) {
+			s.rows = append(s.rows, srsRow(i, code, "live", true, `"c"`))
+		}
+		if got, err := list(ofSRS(t, s).Online, soon(t)); err != nil || !slices.Equal(got, many(x.streams)) {
+			t.Errorf("%+v: it names %d, %v", x, len(got), err)
+		}
+	}
+}
+
+func TestSRSFaults(t *testing.T) {
+	for _, answer := range []string{
+		``, `{}`, `[]`, `{"streams":[]}`, `{"code":null,"streams":[]}`, `{"code":"0","streams":[]}`, `{"code":1061}`, `{"code":0,"streams":{}}`, `{"code":0,"streams":[{"name":"8888_alice"}]}`,
+		`{"code":0,"streams":[{"id":"1","name":"8888_alice","app":"live","publish":{"active":tr`,
+	} {
+		client, err := NewSRS("http://srs:1985", "live", Options{Budget: plenty(), Transport: canned{http.StatusOK, []byte(answer)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := list(client.Online, t.Context()); err == nil || len(got) > 0 {
+			t.Errorf("%s: %v", answer, got)
+		}
+	}
+	s := &srs{rows: []string{srsRow(1, "8888_alice", "live", true, `"c"`)}}
+	for want, x := range map[bool][][2]string{
+		true:  {{"200", `{"code":0}`}, {"200", `{"code":2049}`}, {"404", ``}},
+		false: {{"200", `{"code":1061}`}, {"200", ``}, {"500", `{"code":0}`}},
+	} {
+		for _, x := range x {
+			s.kick = func(string) (int, string) { status, _ := strconv.Atoi(x[0]); return status, x[1] }
+			if err := ofSRS(t, s).Cut(soon(t), "8888_alice"); (err == nil) != want {
+				t.Errorf("%v: %v", x, err)
+			}
+		}
+	}
+	for _, link := range []string{"", "srs:1985", "ftp://srs", "http://", "http://srs/?a", "http://srs/#a", "http://admin:hunter2@srs:port"} {
+		if _, err := NewSRS(link, "live", Options{Budget: plenty()}); err == nil {
+			t.Errorf("%q is a URL", link)
+		} else {
+			keepsSecrets(t, err)
+		}
+	}
+	// A wrong password, and nobody there.
+	link, o := serve(t, s)
+	for _, link := range []string{strings.Replace(link, "://", "://hunter2:hunter2@", 1), "http://hunter2:hunter2@127.0.0.1:1"} {
+		client, err := NewSRS(link, "live", o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = list(client.Online, soon(t))
+		if err == nil {
+			t.Error("no error")
+		}
+		keepsSecrets(t, err)
+	}
+}
+
+func FuzzSRS(f *testing.F) {
+	f.Add([]byte(`{"code":0,"streams":[` + srsRow(1, "8888_alice", "live", true, `"c"`) + `,` + srsRow(2, "8888_bob", "live", false, `105`) + `]}`))
+	f.Add([]byte(`{"code":0,"streams":null}`))
+	f.Fuzz(func(t *testing.T, answer []byte) {
+		page, err := readSRSStreams(answer)
+		if err != nil && len(page) > 0 {
+			t.Fatalf("%d streams, and %v", len(page), err)
+		}
+		for _, st := range page {
+			if st.ID == "" || st.Name == "" {
+				t.Fatalf("%+v", st)
+			}
+		}
+		// A server that says this for ever is read to an end.
+		client, err := NewSRS("http://srs", "live", Options{Budget: plenty(), Transport: canned{http.StatusOK, answer}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := list(client.Online, t.Context()); len(got) > len(page) {
+			t.Fatalf("%d of %d, %v", len(got), len(page), err)
+		}
+	})
+}

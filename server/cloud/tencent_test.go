@@ -1,0 +1,401 @@
+package cloud
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"onair/server/cloud/cloudtest"
+)
+
+const (
+	secretID  = "AKIDz8krbsJ5yKBZQpn74WFkmLPx3EXAMPLE"
+	secretKey = "Gu5t9xGARNpq86cd98joQYCN3EXAMPLE"
+)
+
+func newSim() *cloudtest.Tencent {
+	return &cloudtest.Tencent{ID: secretID, Key: secretKey, Domain: "8888.livepush.myqcloud.com", App: "live"}
+}
+
+// of makes a client of a simulated cloud, without a network.
+func of(t *testing.T, sim *cloudtest.Tencent, change func(*TencentConfig)) *Tencent {
+	t.Helper()
+	c := TencentConfig{SecretID: secretID, SecretKey: secretKey, Domain: sim.Domain, App: sim.App}
+	if change != nil {
+		change(&c)
+	}
+	client, err := NewTencent(c, Options{Budget: plenty(), Transport: sim})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return client
+}
+
+func TestTencentState(t *testing.T) {
+	sim := newSim()
+	link, o := serve(t, sim)
+	client, err := NewTencent(TencentConfig{SecretID: secretID, SecretKey: secretKey, Domain: sim.Domain, App: sim.App, URL: link, VODURL: link}, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := soon(t)
+	expect := func(code string, want State) {
+		t.Helper()
+		if got, err := client.State(ctx, code); got != want || err != nil {
+			t.Errorf("%s is %v, %v; not %v", code, got, err, want)
+		}
+	}
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	sim.Push("8888_alice", "8888_bob")
+	expect("8888_alice", Online)
+	expect("8888_nobody", Offline)
+
+	must(client.Cut(ctx, "8888_alice"))
+	must(client.Cut(ctx, "8888_alice")) // there is nothing to cut any more
+	expect("8888_alice", Offline)
+	expect("8888_bob", Online)
+
+	must(client.Forbid(ctx, "8888_bob", time.Now().Add(time.Hour), "spam"))
+	expect("8888_bob", Forbidden)
+	must(client.Allow(ctx, "8888_bob"))
+	must(client.Allow(ctx, "8888_bob"))
+	expect("8888_bob", Offline)
+}
+
+func TestTencentForbid(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sim := newSim()
+		client := of(t, sim, nil)
+		now := time.Now()
+		latest := now.Add(longestForbid)
+		for _, x := range []struct{ until, want time.Time }{
+			{now.Add(time.Minute), now.Add(time.Minute)},
+			{now.Add(80 * 24 * time.Hour).In(time.FixedZone("", 3600)), now.Add(80 * 24 * time.Hour)},
+			{now.Add(90 * 24 * time.Hour), latest},
+			{now.Add(1000 * 24 * time.Hour), latest},
+			{time.Time{}, latest},
+		} {
+			if err := client.Forbid(t.Context(), "8888_bob", x.until, strings.Repeat("é", longestReason)); err != nil {
+				t.Fatal(err)
+			}
+			calls := sim.Calls()
+			body := calls[len(calls)-1].Body
+			if got := body["ResumeTime"]; got != x.want.UTC().Format("2006-01-02T15:04:05Z") {
+				t.Errorf("until %v: %v, not %v", x.until, got, x.want)
+			}
+			if reason, _ := body["Reason"].(string); len(reason) > longestReason || strings.Contains(reason, "\uFFFD") {
+				t.Errorf("the reason is %d bytes: %q", len(reason), reason)
+			}
+		}
+		sent := len(sim.Calls())
+		if err := client.Forbid(t.Context(), "8888_bob", now, ""); err == nil || len(sim.Calls()) != sent {
+			t.Errorf("until now: %v, %d calls", err, len(sim.Calls())-sent)
+		}
+	})
+}
+
+func TestTencentOnline(t *testing.T) {
+	for _, n := range []int{0, 1, 99, 100, 101, 1000, 2345, 20_000} {
+		synctest.Test(t, func(t *testing.T) {
+			sim := newSim()
+			sim.Latency = 50 * time.Millisecond
+			codes := many(n)
+			sim.Push(codes...)
+			got, err := list(of(t, sim, nil).Online, t.Context())
+			if slices.Sort(got); err != nil || !slices.Equal(got, codes) {
+				t.Errorf("of %d it names %d, %v", n, len(got), err)
+			}
+			if calls, want := len(sim.Calls()), max(1, (n+99)/100); calls != want {
+				t.Errorf("%d calls for %d streams, not %d", calls, n, want)
+			}
+		})
+	}
+}
+
+func many(n int) (codes []string) {
+	for i := range n {
+		codes = append(codes, fmt.Sprintf("8888_%06d", i))
+	}
+	return codes
+}
+
+// TestTencentOnlineIncomplete: a list that is cut off, or changes, names no one who is
+// not online, and says that it is not all.
+func TestTencentOnlineIncomplete(t *testing.T) {
+	var calls atomic.Int32
+	at := func(n int32, f cloudtest.Fault) func(string, string) cloudtest.Fault {
+		return func(string, string) cloudtest.Fault {
+			if calls.Add(1) == n {
+				return f
+			}
+			return 0
+		}
+	}
+	for name, x := range map[string]struct {
+		streams int
+		fault   func(sim *cloudtest.Tencent) func(string, string) cloudtest.Fault
+		err     error // nil: any
+		least   int
+	}{
+		"the first page fails": {1000, func(*cloudtest.Tencent) func(string, string) cloudtest.Fault { return at(1, cloudtest.Broken) }, nil, 0},
+		"a page fails":         {3000, func(*cloudtest.Tencent) func(string, string) cloudtest.Fault { return at(20, cloudtest.Internal) }, nil, 100},
+		"a page is cut off":    {1000, func(*cloudtest.Tencent) func(string, string) cloudtest.Fault { return at(5, cloudtest.Truncated) }, nil, 100},
+		"a page does not come": {1000, func(*cloudtest.Tencent) func(string, string) cloudtest.Fault { return at(10, cloudtest.Silent) }, nil, 100},
+		"too many":             {20_001, func(*cloudtest.Tencent) func(string, string) cloudtest.Fault { return nil }, ErrIncomplete, 20_000},
+		"one begins meanwhile": {1000, func(sim *cloudtest.Tencent) func(string, string) cloudtest.Fault {
+			return func(string, string) cloudtest.Fault {
+				if calls.Add(1) == 4 {
+					sim.Push("8888_000000a")
+				}
+				return 0
+			}
+		}, ErrIncomplete, 900},
+		"one ends meanwhile": {1000, func(sim *cloudtest.Tencent) func(string, string) cloudtest.Fault {
+			return func(string, string) cloudtest.Fault {
+				if calls.Add(1) == 4 {
+					sim.Stop("8888_000000")
+				}
+				return 0
+			}
+		}, ErrIncomplete, 900},
+		"one for another": {1000, func(sim *cloudtest.Tencent) func(string, string) cloudtest.Fault {
+			return func(_, _ string) cloudtest.Fault {
+				if calls.Add(1) == 4 {
+					return cloudtest.Garbled
+				}
+				return 0
+			}
+		}, nil, 100},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			calls.Store(0)
+			sim := newSim()
+			sim.Latency = 20 * time.Millisecond
+			sim.Push(many(x.streams)...)
+			sim.Fault = x.fault(sim)
+			got, err := list(of(t, sim, nil).Online, t.Context())
+			if err == nil || x.err != nil && !errors.Is(err, x.err) {
+				t.Errorf("%s: %v", name, err)
+			}
+			if len(got) < x.least {
+				t.Errorf("%s: it names only %d", name, len(got))
+			}
+			for _, code := range got {
+				if !strings.HasPrefix(code, "8888_") {
+					t.Errorf("%s: it names %q", name, code)
+				}
+			}
+		})
+	}
+}
+
+// TestTencentFaults: whatever goes wrong is an error, and no state; what is refused
+// for the rate alone is told apart; and no error holds a secret.
+func TestTencentFaults(t *testing.T) {
+	for fault, is := range map[cloudtest.Fault]error{
+		cloudtest.Broken: nil, cloudtest.Internal: nil, cloudtest.Truncated: nil, cloudtest.Silent: nil, cloudtest.Garbled: nil,
+		cloudtest.Limited: ErrRateLimited,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			sim := newSim()
+			sim.Push("8888_alice")
+			sim.Fault = func(string, string) cloudtest.Fault { return fault }
+			client := of(t, sim, nil)
+			began := time.Now()
+			state, err := client.State(t.Context(), "8888_alice")
+			if state != 0 || err == nil || errors.Is(err, ErrRateLimited) != (is == ErrRateLimited) {
+				t.Errorf("fault %d: %v, %v", fault, state, err)
+			}
+			if d := time.Since(began); d > answerWithin {
+				t.Errorf("fault %d: after %v", fault, d)
+			}
+			keepsSecrets(t, err, client)
+			for _, err := range []error{client.Cut(t.Context(), "x"), client.Allow(t.Context(), "x"), client.Forbid(t.Context(), "x", time.Time{}, "")} {
+				if err == nil {
+					t.Errorf("fault %d: no error", fault)
+				}
+				keepsSecrets(t, err, client)
+			}
+		})
+	}
+}
+
+// TestTencentSaysNothing: what has no answer in it is none, also where none but that it
+// is done is expected.
+func TestTencentSaysNothing(t *testing.T) {
+	for _, answer := range []string{`{"Response":{}}`, `{"Response":null}`, `{}`, `null`, `{"Response":{"RequestId":null}}`, `{"RequestId":"x"}`} {
+		client, err := NewTencent(TencentConfig{SecretID: secretID, SecretKey: secretKey, Domain: "d", App: "live"},
+			Options{Budget: plenty(), Transport: canned{http.StatusOK, []byte(answer)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if client.Cut(t.Context(), "8888_alice") == nil || client.Forbid(t.Context(), "8888_alice", time.Time{}, "") == nil {
+			t.Errorf("%s: it is done", answer)
+		}
+		if got, err := list(client.Online, t.Context()); err == nil || len(got) > 0 {
+			t.Errorf("%s: a list", answer)
+		}
+	}
+}
+
+// TestTencentAsksAgain: what is refused for the rate is asked again, more slowly.
+func TestTencentAsksAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sim := newSim()
+		sim.Push("8888_alice")
+		n := 0
+		sim.Fault = func(string, string) cloudtest.Fault {
+			if n++; n < tries {
+				return cloudtest.Limited
+			}
+			return 0
+		}
+		began := time.Now()
+		if state, err := of(t, sim, nil).State(t.Context(), "8888_alice"); state != Online || err != nil {
+			t.Errorf("%v, %v", state, err)
+		}
+		if d := time.Since(began); d < 2*rest {
+			t.Errorf("asked again after %v", d)
+		}
+	})
+}
+
+// TestTencentRefusesForgery: the simulated cloud checks signatures.
+func TestTencentRefusesForgery(t *testing.T) {
+	sim := newSim()
+	for name, change := range map[string]func(*TencentConfig){
+		"another key": func(c *TencentConfig) { c.SecretKey = "another" },
+		"another id":  func(c *TencentConfig) { c.SecretID = "another" },
+	} {
+		client := of(t, sim, change)
+		_, err := client.State(t.Context(), "8888_alice")
+		if err == nil || !strings.Contains(err.Error(), "AuthFailure") {
+			t.Errorf("%s: %v", name, err)
+		}
+		keepsSecrets(t, err, client)
+	}
+}
+
+// TestTencentWaitsBeforeSigning: a signature is good for five minutes.
+func TestTencentWaitsBeforeSigning(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sim := newSim()
+		client, err := NewTencent(TencentConfig{SecretID: secretID, SecretKey: secretKey, Domain: sim.Domain, App: sim.App},
+			Options{Budget: NewBudget(1.0 / 600), Transport: sim})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			if _, err := client.State(t.Context(), "8888_alice"); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
+
+func TestNewTencent(t *testing.T) {
+	good := TencentConfig{SecretID: secretID, SecretKey: secretKey, Domain: "d", App: "live"}
+	for name, change := range map[string]func(*TencentConfig){
+		"no id":               func(c *TencentConfig) { c.SecretID = "" },
+		"no key":              func(c *TencentConfig) { c.SecretKey = "" },
+		"no domain":           func(c *TencentConfig) { c.Domain = "" },
+		"no app":              func(c *TencentConfig) { c.App = "" },
+		"a URL without host":  func(c *TencentConfig) { c.URL = "live.tencentcloudapi.com" },
+		"a URL of FTP":        func(c *TencentConfig) { c.VODURL = "ftp://x" },
+		"a URL that is none":  func(c *TencentConfig) { c.URL = "http://%zz" + secretKey },
+		"a VOD URL, and none": func(c *TencentConfig) { c.VODURL = ":" },
+	} {
+		c := good
+		change(&c)
+		_, err := NewTencent(c, Options{Budget: plenty()})
+		if err == nil {
+			t.Errorf("%s: no error", name)
+		}
+		keepsSecrets(t, err, nil)
+	}
+}
+
+// keepsSecrets checks that neither an error nor a client that is printed holds one.
+func keepsSecrets(t *testing.T, values ...any) {
+	t.Helper()
+	for _, v := range values {
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%d"} {
+			text := fmt.Sprintf(verb, v)
+			for _, secret := range []string{secretID, secretKey, legacyKey, "sign=", "Signature=", "hunter2"} {
+				if strings.Contains(text, secret) {
+					t.Errorf("%q is in %s", secret, text)
+				}
+			}
+		}
+	}
+}
+
+// TestNoRedirects: what is signed for one host goes to no other.
+func TestNoRedirects(t *testing.T) {
+	link, o := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/else" {
+			t.Error("a redirect was followed")
+		}
+		http.Redirect(w, r, "/else", http.StatusTemporaryRedirect)
+	}))
+	client, err := NewTencent(TencentConfig{SecretID: secretID, SecretKey: secretKey, Domain: "d", App: "live", URL: link}, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.State(soon(t), "8888_alice"); err == nil {
+		t.Error("a redirect is an answer")
+	}
+}
+
+func FuzzTencent(f *testing.F) {
+	for _, answer := range []string{
+		`{"Response":{"StreamState":"active","RequestId":"x"}}`,
+		`{"Response":{"Error":{"Code":"RequestLimitExceeded.Uin","Message":"m"},"RequestId":"x"}}`,
+		`{"Response":{"TotalNum":2,"TotalPage":1,"OnlineInfo":[{"StreamName":"8888_a"},{"StreamName":"8888_b"}],"RequestId":"x"}}`,
+		`{"Response":null}`, `{}`, `[]`, ``,
+	} {
+		f.Add(http.StatusOK, []byte(answer))
+	}
+	f.Fuzz(func(t *testing.T, status int, answer []byte) {
+		client, err := NewTencent(TencentConfig{SecretID: secretID, SecretKey: secretKey, Domain: "d", App: "live"}, Options{Budget: plenty(), Transport: canned{status, answer}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		// No turn for a second try of what is refused for its rate.
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		state, err := client.State(ctx, "8888_alice")
+		if (err == nil) != (state == Online || state == Offline || state == Forbidden) {
+			t.Fatalf("%v, %v", state, err)
+		}
+		if state != 0 && status != http.StatusOK {
+			t.Fatalf("%v of HTTP %d", state, status)
+		}
+	})
+}
+
+// canned gives one answer to everything.
+type canned struct {
+	status int
+	answer []byte
+}
+
+func (c canned) RoundTrip(r *http.Request) (*http.Response, error) {
+	return &http.Response{StatusCode: c.status, Body: readCloser{strings.NewReader(string(c.answer))}, Request: r}, nil
+}
+
+type readCloser struct{ *strings.Reader }
+
+func (readCloser) Close() error { return nil }
