@@ -307,10 +307,13 @@ func (r *Registry) unban(c *Unban) {
 	if c.Lost != 0 && r.bans[c.Anchor].num >= c.Lost {
 		return
 	}
+	_, banned := r.bans[c.Anchor]
 	if r.learn(unbanKey, c.By, c.Key, Session{}) {
 		delete(r.bans, c.Anchor)
 		r.markName(recordBan, c.Anchor)
-		r.tellBan(BanLifted, &Ban{Anchor: c.Anchor, By: c.By})
+		if banned || c.Lost == 0 { // who lifts a ban that is none wants the cloud to hear it
+			r.tellBan(BanLifted, &Ban{Anchor: c.Anchor, By: c.By})
+		}
 	}
 }
 

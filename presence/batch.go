@@ -56,7 +56,7 @@ type Sealed struct {
 }
 
 // batchVersion is the first byte of an encoded batch.
-const batchVersion = 6
+const batchVersion = 7
 
 // Seal encodes the batch. It sorts b.Beats by lease.
 func (b *Batch) Seal() Sealed {

@@ -37,7 +37,7 @@ func appendBool(b []byte, v bool) []byte {
 func appendSettings(b []byte, s Settings) []byte {
 	for _, v := range [...]int64{
 		s.Revision, s.Interval, s.Missed, s.Grace, s.EndGrace, s.StartWithin, s.CallbackOnly,
-		s.OfflineAfter, s.BlindAfter,
+		s.PollEvery, s.OfflineAfter, s.BlindAfter,
 	} {
 		b = appendInt(b, v)
 	}
@@ -162,7 +162,7 @@ func (r *reader) settings() Settings {
 	return Settings{
 		Revision: r.int(), Interval: r.int(), Missed: r.int(), Grace: r.int(),
 		EndGrace: r.int(), StartWithin: r.int(), CallbackOnly: r.int(),
-		OfflineAfter: r.int(), BlindAfter: r.int(), MediaRequired: r.bool(), Effects: Effects(r.byte()),
+		PollEvery: r.int(), OfflineAfter: r.int(), BlindAfter: r.int(), MediaRequired: r.bool(), Effects: Effects(r.byte()),
 		RefuseTakeover: r.bool(), ShowPublished: r.bool(),
 	}
 }

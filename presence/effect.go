@@ -70,9 +70,10 @@ func EffectsOf(kinds ...EffectKind) (set Effects) {
 func (set Effects) Has(k EffectKind) bool { return set&(1<<(k-1)) != 0 }
 
 // Limits of what waits to be done, and of what is remembered of that which never
-// was. An outbox of more has nobody who empties it.
+// was. A full outbox has nobody who empties it: the ends of a million streams at
+// once have room. Recordings find room always, since the archive is made of them.
 const (
-	maxEffects = 100_000
+	maxEffects = 1 << 20
 	maxDead    = 1_000
 )
 
@@ -113,20 +114,19 @@ func (r *Registry) tell(e *Effect) {
 	if _, open := r.effects.byID[e.ID]; open {
 		return
 	}
-	for r.effects.open.Len() >= maxEffects {
-		seq, _, _ := r.effects.open.Min()
-		r.bin(seq, "the outbox was full")
-	}
-	seq := r.effects.next
+	seq, full := r.effects.next, r.effects.open.Len() >= maxEffects
 	r.effects.next++
 	r.effects.set(seq, e)
 	r.mark(recordEffect, seq)
+	if full && e.Recording == nil {
+		r.bin(seq, "the outbox was full")
+	}
 }
 
-// effectID names what happens to somebody in the present entry.
+// effectID names the next thing that happens to somebody in the present entry.
 func (r *Registry) effectID(kind EffectKind, whose []byte) EffectID {
 	b := appendString(append([]byte{byte(kind)}, whose...), r.last.Repl)
-	b = appendInt(appendUint(b, r.last.Num), r.last.Time)
+	b = appendUint(appendInt(appendUint(b, r.last.Num), r.last.Time), r.effects.next)
 	sum := sha256.Sum256(b)
 	return EffectID(sum[:16])
 }
@@ -176,6 +176,9 @@ func (r *Registry) Effects(from uint64) iter.Seq2[uint64, *Effect] {
 
 // Waiting is how many effects are to be done.
 func (r *Registry) Waiting() int { return r.effects.open.Len() }
+
+// GivenUp is how many effects were ever given up.
+func (r *Registry) GivenUp() uint64 { return r.effects.firstDead + uint64(len(r.effects.dead)) }
 
 // DeadLetters are the last effects that were given up, the oldest first.
 func (r *Registry) DeadLetters() []*DeadLetter { return r.effects.dead }
@@ -232,10 +235,24 @@ func (r *Registry) bin(seq uint64, why string) {
 	x.dead = append(x.dead, &DeadLetter{*r.drop(seq), why})
 }
 
+// reopen puts an effect back once, whoever else says the same, unless it is not so
+// any more.
 func (r *Registry) reopen(c *Reopen) {
 	e := *c.effect
-	e.num = r.last.Num
-	r.tell(&e)
+	if e.Ended != nil {
+		if _, lives := r.bySession[e.Stream.Session]; lives {
+			return
+		}
+	}
+	if e.Ban != nil {
+		if _, banned := r.Banned(e.Ban.Anchor); banned != (e.Kind == BanSet) {
+			return
+		}
+	}
+	if r.learn(reopenKey, "", e.ID.String(), Session{}) {
+		e.num = r.last.Num
+		r.tell(&e)
+	}
 }
 
 // What an effect holds, by bits.

@@ -52,11 +52,11 @@ func TestWhatIsTold(t *testing.T) {
 	x.do(&Update{Session: id(1), Title: new("new")})
 	x.do(&Ban{Anchor: "ann", By: "op"})
 	x.do(&Unban{Anchor: "ann"})
-	x.do(&Unban{Anchor: "bob", Lost: 9})
+	x.do(&Unban{Anchor: "bob", Lost: 9}) // he is not banned
 	x.do(&Ban{Anchor: "dan", Until: x.time + 30_000})
 	x.do(&Ban{Anchor: "cat", Until: x.time + 30_000})
 	x.pass(120_000)
-	wants(t, x.told(), "started", "away", "resumed", "ban ann", "ended banned", "unban ann", "unban bob", "ban dan", "ban cat", "unban cat", "unban dan")
+	wants(t, x.told(), "started", "away", "resumed", "ban ann", "ended banned", "unban ann", "ban dan", "ban cat", "unban cat", "unban dan")
 	seen := map[EffectID]bool{}
 	for _, e := range x.r.Effects(0) {
 		check(t, "an id that was there", seen[e.ID], false)
@@ -110,7 +110,10 @@ func TestFullOutbox(t *testing.T) {
 	}
 	check(t, "they wait", x.r.Waiting(), maxEffects)
 	check(t, "they are dead", len(x.r.DeadLetters()), maxDead)
-	check(t, "the last of them", x.r.DeadLetters()[maxDead-1].Ban.Anchor, fmt.Sprint(maxDead+1))
+	check(t, "given up", x.r.GivenUp(), uint64(maxDead+2))
+	check(t, "the last of them", x.r.DeadLetters()[maxDead-1].Ban.Anchor, fmt.Sprint(maxEffects+maxDead+1))
+	x.do(&AddRecording{Recording{ID: "r1", Code: "8888_ann", EndedAt: x.time}})
+	check(t, "with a recording", x.r.Waiting(), maxEffects+1)
 }
 
 // TestLostEffects: what was to be done, and was lost with the log's tail, is to be
@@ -152,4 +155,91 @@ func mustDecode(t testing.TB, r *Registry) *Registry {
 		t.Fatal(err)
 	}
 	return c
+}
+
+// TestToldInOneEntry: all that happens in one entry is told, also what happens twice.
+func TestToldInOneEntry(t *testing.T) {
+	x := telling(t)
+	x.say("a", Batch{Commands: []Command{&Ban{Anchor: "ann"}, &Unban{Anchor: "ann"}, &Ban{Anchor: "ann"}}})
+	wants(t, x.told(), "ban ann", "unban ann", "ban ann")
+	y := telling(t)
+	y.do(started(1, "ann"))
+	l, _ := y.r.Lease(id(1))
+	y.beat("a", l.Lease)
+	of := func(s Sign, m string) Command {
+		return &Observe{Session: id(1), Source: FromCallback, Sign: s, Media: m, Unique: true}
+	}
+	y.do(of(Begun, "p1"))
+	y.say("a", Batch{Commands: []Command{of(Finished, "p1"), of(Begun, "p2"), of(Finished, "p2")}})
+	wants(t, y.told(), "started", "away", "resumed", "away")
+}
+
+// TestReopenedOnce: what was lost is to be done once, whoever says so and however
+// often, and not at all if it is not so any more.
+func TestReopenedOnce(t *testing.T) {
+	x := telling(t)
+	x.do(started(1, "ann"))
+	l, _ := x.r.Lease(id(1))
+	x.beat("a", l.Lease)
+	x.do(&Ban{Anchor: "bob"})
+	for _, e := range x.r.Effects(0) {
+		x.do(&Conclude{ID: e.ID})
+		x.r = mustDecode(t, x.r)
+	}
+	y := &tape{t: t, r: mustDecode(t, x.r), num: x.num, time: x.time, repl: "r2", speaks: map[string]*Batch{"a": {Boot: 1, No: x.speaks["a"].No}}}
+	shared := x.num
+	x.do(&Ban{Anchor: "cat"})
+	x.do(&Ban{Anchor: "dan"})
+	x.do(&Unban{Anchor: "bob"})
+	x.pass(400_000) // ann is not heard of any more
+	y.say("a", Batch{})
+	y.do(&Unban{Anchor: "dan"})
+	y.pass(1000)
+	y.beat("a", l.Lease) // and is
+	done := func() {
+		for y.r.Waiting() > 0 {
+			for _, e := range y.r.Effects(0) {
+				y.do(&Conclude{ID: e.ID})
+				break
+			}
+		}
+	}
+	done()
+	said := losses(x.r, y.r, shared, "a", everyone)
+	y.say("a", Batch{Commands: said})
+	check(t, "ann", y.state(id(1)), "live")
+	for _, word := range y.told() {
+		if word == "ended missed_beats" {
+			t.Error("told of the end of a session that lives")
+		}
+	}
+	done()
+	for _, node := range []string{"b", "c"} {
+		y.say(node, Batch{Commands: said})
+	}
+	y.say("a", Batch{Commands: losses(x.r, y.r, shared, "a", everyone)})
+	for _, word := range y.told() {
+		if word != "ban cat" && word != "ban dan" { // these are said again by whoever has them
+			t.Errorf("%s is to be done again", word)
+		}
+	}
+}
+
+// TestMassEnd: the ends of very many streams at once are all told.
+func TestMassEnd(t *testing.T) {
+	x := newTape(t)
+	s := x.r.Settings()
+	s.Effects = EffectsOf(StreamEnded)
+	x.set(s)
+	const n = 150_000
+	for i := 0; i < n; i += 10_000 {
+		var b Batch
+		for j := range 10_000 {
+			b.Commands = append(b.Commands, started(i+j+1, fmt.Sprint("a", i+j)))
+		}
+		x.say("a", b)
+	}
+	x.pass(200_000)
+	check(t, "waiting", x.r.Waiting(), n)
+	check(t, "given up", x.r.GivenUp(), uint64(0))
 }

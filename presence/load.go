@@ -285,7 +285,6 @@ func (l *loader) joinMemory() error {
 			return fmt.Errorf("%w: a recording is missing", ErrMalformed)
 		}
 		r.recordings.add(t.v)
-		r.owns(t.v)
 	}
 	slices.SortFunc(l.dead, func(a, b loadedSeq[*DeadLetter]) int { return cmp.Compare(a.seq, b.seq) })
 	for n, d := range l.dead {

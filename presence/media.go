@@ -24,6 +24,7 @@ type media struct {
 	// from the cloud, as far as it counts; while lost, of the loss.
 	since int64
 
+	polled  int64 // the presence time of the last poll that counted
 	quiet   int64 // the presence time of the first poll of these:
 	offline int32 // how many polls in a row said that nothing is published
 	blind   int32 // how many polls in a row brought no answer
@@ -180,6 +181,11 @@ func (r *Registry) lost(i uint32, c *Observe) {
 	r.change(i, ByEvidence, func(st *Stream) { st.State, st.Away = Away, MediaEnded })
 }
 
+// inClock keeps times of a history that was lost out of this one's future.
+func (m *media) inClock(clock int64) {
+	m.since, m.polled, m.quiet = min(m.since, clock), min(m.polled, clock), min(m.quiet, clock)
+}
+
 // Pushing reports whether a push is known to be under way for a session.
 func (r *Registry) Pushing(s Session, media string) bool {
 	i, live := r.bySession[s]
@@ -192,7 +198,7 @@ func (m *media) append(b []byte) []byte {
 		b = appendInt(appendString(b, o.name), o.since)
 	}
 	b = appendBool(appendBool(appendStrings(b, m.closed), m.seen), m.lost)
-	for _, v := range [...]int64{m.newest, m.since, m.quiet, int64(m.offline), int64(m.blind)} {
+	for _, v := range [...]int64{m.newest, m.since, m.polled, m.quiet, int64(m.offline), int64(m.blind)} {
 		b = appendInt(b, v)
 	}
 	return b
@@ -203,12 +209,12 @@ func (r *reader) media() (m media) {
 		m.open = append(m.open, push{r.string(), r.int()})
 	}
 	m.closed, m.seen, m.lost = r.strings(), r.bool(), r.bool()
-	m.newest, m.since, m.quiet = r.int(), r.int(), r.int()
+	m.newest, m.since, m.polled, m.quiet = r.int(), r.int(), r.int(), r.int()
 	offline, blind := r.int(), r.int()
 	m.offline, m.blind = int32(offline), int32(blind)
 	switch {
 	case len(m.open) > maxOpen, len(m.closed) > maxClosed, m.lost && (!m.seen || len(m.open) > 0), len(m.open) > 0 && !m.seen,
-		min(m.since, m.quiet, offline, blind) < 0, max(offline, blind) > maxPolls:
+		min(m.since, m.polled, m.quiet, offline, blind) < 0, max(offline, blind) > maxPolls:
 		r.fail()
 	}
 	return m

@@ -11,6 +11,7 @@ type endings struct {
 	first     uint64 // the sequence number of list[0]
 	list      []*Ended
 	bySession map[Session]*Ended
+	byCode    map[string][]*Ended // in the order of list
 }
 
 func (m *endings) len() int       { return len(m.list) }
@@ -20,12 +21,19 @@ func (m *endings) oldest() *Ended { return m.list[0] }
 func (m *endings) add(e *Ended) uint64 {
 	m.list = append(m.list, e)
 	m.bySession[e.Stream.Session] = e
+	m.byCode[e.Stream.Code] = append(m.byCode[e.Stream.Code], e)
 	return m.first + uint64(len(m.list)) - 1
 }
 
 // drop forgets the oldest and returns its sequence number.
 func (m *endings) drop() uint64 {
-	delete(m.bySession, m.list[0].Stream.Session)
+	st := m.list[0].Stream
+	delete(m.bySession, st.Session)
+	if rest := m.byCode[st.Code][1:]; len(rest) > 0 {
+		m.byCode[st.Code] = rest
+	} else {
+		delete(m.byCode, st.Code)
+	}
 	m.list[0] = nil
 	m.list = m.list[1:]
 	m.first++
@@ -64,6 +72,7 @@ const (
 	updateKey keyKind = 'u'
 	banKey    keyKind = 'b'
 	unbanKey  keyKind = 'f'
+	reopenKey keyKind = 'r' // of an effect that was put back
 )
 
 // keyName is different for every three, whatever they hold.

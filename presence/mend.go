@@ -127,7 +127,7 @@ func (r *Registry) putBack(c *Restore) uint32 {
 	r.repaired(&s, partTold, c.Lost, c.session.told)
 	r.repaired(&s, partMoved, c.Lost, c.session.moved)
 	r.repaired(&s, partFilmed, c.Lost, c.session.filmed)
-	s.media.since = min(s.media.since, r.clock)
+	s.media.inClock(r.clock)
 	s.likes = slices.Clone(s.likes)
 	r.sessions[i] = &s
 	r.bySession[st.Session], r.byCode[st.Code], r.byAnchor[st.Anchor] = i, i, i
@@ -214,7 +214,7 @@ func (r *Registry) repaired(s *session, part int, lost, was uint64) {
 func (r *Registry) mendMedia(i uint32, was *session) {
 	s := r.sessions[i]
 	s.media = was.media
-	s.media.since = min(s.media.since, r.clock)
+	s.media.inClock(r.clock)
 	s.rewitness(was, FromCallback)
 	s.rewitness(was, FromPoll)
 	r.appoint(i)
@@ -325,8 +325,8 @@ func (r *Registry) lacks(c Command) bool {
 	case *AddRecording:
 		return r.recordings.byID[c.Recording.ID] == nil
 	case *Reopen:
-		_, open := r.effects.byID[c.effect.ID]
-		return !open
+		_, was := r.known(reopenKey, "", c.effect.ID.String())
+		return !was
 	}
 	return true
 }
@@ -395,8 +395,8 @@ func (l *losing) recordings() {
 // with the recordings.
 func (l *losing) effects() {
 	l.old.effects.open.Scan(func(_ uint64, e *Effect) bool {
-		if _, open := l.now.effects.byID[e.ID]; e.num >= l.lost && !open && e.Recording == nil {
-			l.found = append(l.found, &Reopen{e})
+		if again := (&Reopen{e}); e.num >= l.lost && e.Recording == nil && l.now.lacks(again) {
+			l.found = append(l.found, again)
 		}
 		return true
 	})

@@ -46,6 +46,8 @@ type modelLease struct {
 	seen, lost            bool
 	since                 int64
 	offline, blind, quiet int64
+	polled                int64
+	counts                bool // the last word of a poll
 	callbacks, polls      bool // are among its sources
 }
 
@@ -185,19 +187,28 @@ func (m *model) observe(c *Observe, via string) {
 		if l.mute || l.state == Starting {
 			m.enliven(c.Session)
 		}
-	case Offline:
-		if l.offline == 0 {
-			l.quiet = m.clock
+	case Offline, Unknown:
+		l.counts = l.offline+l.blind == 0 || 2*(m.clock-l.polled) >= m.settings.PollEvery
+		switch {
+		case !l.counts:
+			return
+		case c.Sign == Unknown:
+			l.blind++
+		default:
+			if l.offline == 0 {
+				l.quiet = m.clock
+			}
+			l.offline, l.blind = l.offline+1, 0
 		}
-		l.offline, l.blind = l.offline+1, 0
-	case Unknown:
-		l.blind++
+		l.polled = m.clock
 	}
 }
 
 // over reports whether polls end a session.
 func (m *model) over(l *modelLease, sign Sign) bool {
 	switch {
+	case (sign == Unknown || sign == Offline) && !l.counts:
+		return false
 	case sign == Unknown:
 		return l.mute && !l.callbacks && l.polls && m.settings.BlindAfter > 0 && l.blind >= m.settings.BlindAfter
 	case sign != Offline || l.offline < max(1, m.settings.OfflineAfter):
@@ -517,6 +528,7 @@ func (g *schedule) command() Command {
 		}
 		s.EndGrace, s.StartWithin, s.CallbackOnly = spans.Draw(g.rt, "end"), spans.Draw(g.rt, "start"), spans.Draw(g.rt, "callback")
 		s.OfflineAfter, s.BlindAfter = rapid.Int64Range(0, 3).Draw(g.rt, "offline after"), rapid.Int64Range(0, 3).Draw(g.rt, "blind after")
+		s.PollEvery = spans.Draw(g.rt, "poll every")
 		s.MediaRequired = rapid.Bool().Draw(g.rt, "required")
 		s.Effects = Effects(rapid.Byte().Draw(g.rt, "effects"))
 		s.Grace = rapid.SampledFrom([]int64{0, s.Interval / 10, s.Interval}).Draw(g.rt, "grace")

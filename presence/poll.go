@@ -32,6 +32,9 @@ func (r *Registry) online(i uint32, c *Observe, p *peer) {
 func (r *Registry) offline(i uint32, c *Observe) {
 	s := r.sessions[i]
 	m := &s.media
+	if !r.isRound(m) {
+		return
+	}
 	if m.offline == 0 {
 		m.quiet = r.clock
 	}
@@ -51,11 +54,24 @@ func (r *Registry) offline(i uint32, c *Observe) {
 	r.end(i, StreamLost, "")
 }
 
+// isRound reports whether a word that counts is of another round of polls than the
+// last one: two pollers for a moment, or one after the other, make no two rounds.
+func (r *Registry) isRound(m *media) bool {
+	if m.offline+m.blind > 0 && r.clock-m.polled < r.settings.PollEvery/2 {
+		return false
+	}
+	m.polled = r.clock
+	return true
+}
+
 // unknown notes that the cloud was asked and gave no answer, while it answered
 // others. It is no word about the push, but a session that lives by nothing else
 // cannot go on for ever.
 func (r *Registry) unknown(i uint32, c *Observe) {
 	s := r.sessions[i]
+	if !r.isRound(&s.media) {
+		return
+	}
 	s.media.blind = min(s.media.blind+1, maxPolls)
 	r.noted(i, c)
 	if s.sources == SourcesOf(FromPoll) && r.settings.BlindAfter > 0 && int64(s.media.blind) >= r.settings.BlindAfter {

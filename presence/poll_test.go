@@ -156,3 +156,30 @@ func TestPictured(t *testing.T) {
 	x.do(&Observe{Session: id(1), Source: FromCallback, Sign: Pictured, Detail: "https://x/2.jpg"})
 	check(t, "it has one", x.r.Session(id(1)).Cover, "https://x/1.jpg")
 }
+
+// TestRoundsOfPolls: what two pollers say at one time, or one that begins anew, is
+// one word.
+func TestRoundsOfPolls(t *testing.T) {
+	for _, sign := range []Sign{Offline, Unknown} {
+		x := newTape(t)
+		s := x.r.Settings()
+		s.PollEvery, s.BlindAfter = 60_000, 3
+		x.set(s)
+		x.living(1, FromPoll)
+		x.do(polled(1, Online))
+		x.pass(60_000)
+		for range 5 {
+			x.do(polled(1, sign))
+			x.pass(2_000)
+		}
+		check(t, "five at once", x.state(id(1)), "live")
+		x.pass(50_000)
+		x.do(polled(1, sign))
+		x.pass(25_000)
+		x.do(polled(1, sign))
+		check(t, "a second round, and what is too soon for a third", x.state(id(1)), "live")
+		x.pass(35_000)
+		x.do(polled(1, sign))
+		check(t, "a third round", x.state(id(1)), "stream_lost")
+	}
+}

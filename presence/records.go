@@ -39,8 +39,8 @@ const (
 // as it was when it was last marked. Beats, counts and the times of nodes mark
 // nothing, so rows are behind in them.
 const (
-	wholeVersion = 9
-	rowsVersion  = 10
+	wholeVersion = 11
+	rowsVersion  = 12
 )
 
 // recordKey is a record's key before it is written out, which is for those only

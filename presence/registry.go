@@ -133,7 +133,7 @@ func NewRegistry() *Registry {
 		bans:      map[string]banned{},
 		keys:      keys{byName: map[string]keyed{}},
 		dues:      newDues(),
-		ended:     endings{bySession: map[Session]*Ended{}},
+		ended:     endings{bySession: map[Session]*Ended{}, byCode: map[string][]*Ended{}},
 
 		recordings: newRecordings(),
 		effects:    newEffects(),

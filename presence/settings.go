@@ -29,6 +29,9 @@ type Settings struct {
 	// CallbackOnly is the silence, in milliseconds, that ends a session which
 	// lives by callbacks alone.
 	CallbackOnly int64
+	// PollEvery is the time between two rounds of status polls, in milliseconds.
+	// Words of less than half of it after another count as one.
+	PollEvery int64
 	// OfflineAfter is how many status polls in a row must say that nothing is
 	// pushed before they count; more forgives a cloud that is behind.
 	OfflineAfter int64
@@ -79,7 +82,7 @@ func (s Settings) Check() error {
 		return fmt.Errorf("%w: grace of %d ms is not within 0 to the interval", ErrBadSettings, s.Grace)
 	case min(s.OfflineAfter, s.BlindAfter) < 0 || max(s.OfflineAfter, s.BlindAfter) > maxPolls:
 		return fmt.Errorf("%w: a number of polls is not within 0 to %d", ErrBadSettings, maxPolls)
-	case min(s.EndGrace, s.StartWithin, s.CallbackOnly) < 0 || max(s.EndGrace, s.StartWithin, s.CallbackOnly) > maxPresence:
+	case min(s.EndGrace, s.StartWithin, s.CallbackOnly, s.PollEvery) < 0 || max(s.EndGrace, s.StartWithin, s.CallbackOnly, s.PollEvery) > maxPresence:
 		return fmt.Errorf("%w: a time of liveness is not within 0 to 12 days", ErrBadSettings)
 	case s.Interval > maxPresence || s.Interval*s.Missed+s.Grace > maxPresence:
 		return fmt.Errorf("%w: missed × interval is over 12 days", ErrBadSettings)

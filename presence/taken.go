@@ -23,7 +23,7 @@ type recordings struct {
 	first uint64 // the number of list[0]
 	list  []*taken
 	byID  map[string]*taken
-	of    map[Session][]*taken // of live sessions; not state
+	of    map[Session][]*taken // what list has of each session, in its order
 }
 
 func newRecordings() recordings {
@@ -36,6 +36,9 @@ func (m *recordings) len() int { return len(m.list) }
 func (m *recordings) add(t *taken) uint64 {
 	m.list = append(m.list, t)
 	m.byID[t.ID] = t
+	if t.Session != (Session{}) {
+		m.of[t.Session] = append(m.of[t.Session], t)
+	}
 	return m.first + uint64(len(m.list)) - 1
 }
 
@@ -80,19 +83,10 @@ func (r *Registry) addRecording(c *AddRecording) Result {
 	}
 	t := &taken{Recording: c.Recording, clock: r.clock, num: r.last.Num}
 	r.link(&t.Recording)
-	seq := r.recordings.add(t)
-	r.owns(t)
-	r.mark(recordTaken, seq)
+	r.mark(recordTaken, r.recordings.add(t))
 	rec := t.Recording
 	r.tell(r.recordingEffect(RecordingReady, &rec))
 	return Result{}
-}
-
-// owns notes which recordings a live session has.
-func (r *Registry) owns(t *taken) {
-	if _, live := r.bySession[t.Session]; live {
-		r.recordings.of[t.Session] = append(r.recordings.of[t.Session], t)
-	}
 }
 
 // link finds the session that a recording shows: the one of its live code, live
@@ -108,24 +102,22 @@ func (r *Registry) link(rec *Recording) {
 	best := int64(0)
 	var st *Stream
 	var ended *Ended
-	try := func(s *Stream, e *Ended, until int64) (over bool) {
+	try := func(s *Stream, e *Ended, until int64) {
 		if shared := min(rec.EndedAt, until) - max(rec.StartedAt, s.StartedAt); st == nil && rec.StartedAt == 0 || rec.StartedAt != 0 && shared > best {
 			best, st, ended = shared, s, e
 		}
-		return st != nil && rec.StartedAt == 0
 	}
 	if live := r.Stream(rec.Code); live != nil {
 		try(live, nil, max(r.last.Time, rec.EndedAt))
 	}
-	for _, e := range slices.Backward(r.ended.list) {
-		if st != nil && rec.StartedAt == 0 || rec.StartedAt != 0 && e.EndedAt < rec.StartedAt {
-			break // and so have all before it
+	for _, e := range slices.Backward(r.ended.byCode[rec.Code]) {
+		if st != nil && rec.StartedAt == 0 {
+			break
 		}
-		if e.Stream.Code == rec.Code {
-			try(e.Stream, e, e.EndedAt)
-		}
+		try(e.Stream, e, e.EndedAt)
 	}
 	if st == nil {
+		rec.Unlisted = true // for all that is known
 		return
 	}
 	rec.Session = st.Session
@@ -155,9 +147,7 @@ func (rec *Recording) conclude(e *Ended) {
 
 // amend completes the recordings of a session that has ended.
 func (r *Registry) amend(e *Ended) {
-	takes := r.recordings.of[e.Stream.Session]
-	delete(r.recordings.of, e.Stream.Session)
-	for _, t := range takes {
+	for _, t := range r.recordings.of[e.Stream.Session] {
 		t.Recording.conclude(e)
 		if r.dirty != nil {
 			r.mark(recordTaken, r.recordings.find(t))

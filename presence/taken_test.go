@@ -103,3 +103,42 @@ func TestRecordingsAreForgotten(t *testing.T) {
 	}
 	equal(t, "decoded", mustDecode(t, x.r), x.r)
 }
+
+// TestRecordingPutBackFirst: a recording that is put back before its session is
+// amended all the same, and by nodes that were loaded meanwhile alike.
+func TestRecordingPutBackFirst(t *testing.T) {
+	x := newTape(t)
+	y := &tape{t: t, r: mustDecode(t, x.r), num: x.num, time: x.time, repl: "r2", speaks: map[string]*Batch{}}
+	shared := x.num
+	x.do(started(1, "ann"))
+	x.pass(5_000)
+	x.do(recorded("a", x.time-4_000, x.time))
+	y.say("b", Batch{})
+	y.say("b", Batch{Commands: losses(x.r, y.r, shared, "b", func(*lease) bool { return false })})
+	y.say("a", Batch{Commands: losses(x.r, y.r, shared, "a", everyone)})
+	z := mustDecode(t, y.r)
+	e := y.entry("c", Batch{Commands: []Command{&Stop{Session: id(1)}}})
+	y.apply(e)
+	if _, err := z.Apply(e); err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "loaded", z, y.r)
+	wants(t, y.told(), "recording "+x.recording("a").ID, "amended "+x.recording("a").ID)
+}
+
+// TestLinkedBesideBuried: an end that was put back late hides none before it.
+func TestLinkedBesideBuried(t *testing.T) {
+	x := newTape(t)
+	x.do(started(1, "ann"))
+	x.pass(5_000)
+	x.do(&Stop{Session: id(1)})
+	from := x.time - 3_000
+	old := *x.r.ended.list[0].Stream
+	old.Session, old.Code = id(9), "8888_bob"
+	x.do(&Bury{Lost: 1, ended: &Ended{Stream: &old, Reason: Stopped, EndedAt: from - 1_000}})
+	x.do(recorded("a", from, x.time))
+	x.do(recorded("b", 1, 2))
+	check(t, "linked", x.recording("a").Session, id(1))
+	check(t, "unlisted", x.recording("a").Unlisted, false)
+	check(t, "of nobody", x.recording("b").Unlisted, true)
+}

@@ -106,6 +106,9 @@ func (s *server) polled(w poll.Word) {
 	}
 }
 
+// providerAway is after how many failures in a row no more is asked for.
+const providerAway = 5
+
 // compareRecordings asks the provider, once in a while, for the recordings of the
 // sessions that have ended lately, and keeps those of which no callback has told.
 // Each is asked for at least twice: a recording is there some minutes after the end.
@@ -119,6 +122,7 @@ func (s *server) compareRecordings(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
+		failed := 0 // in a row
 		for _, e := range s.endedSince(3 * every) {
 			from, to := time.UnixMilli(e.Stream.StartedAt).Add(-time.Minute), time.Now()
 			err := s.tapes(ctx, e.Stream.Code, from, to, func(rec presence.Recording) {
@@ -129,8 +133,12 @@ func (s *server) compareRecordings(ctx context.Context) {
 			if ctx.Err() != nil {
 				return
 			}
-			if err != nil {
-				s.log.Warn().Err(err).Msg("the provider's recordings could not be listed, trying again")
+			if err == nil {
+				failed = 0
+				continue
+			}
+			s.log.Warn().Err(err).Str("stream", e.Stream.Code).Msg("the provider's recordings could not be listed, trying again")
+			if failed++; failed == providerAway {
 				break
 			}
 		}

@@ -26,9 +26,8 @@ type errands struct {
 	from  uint64 // the number of the first effect that was not looked at
 	since uint64 // s.rebuilds at that time
 	open  map[presence.EffectID]*errand
-	file  []presence.Recording // for the archive
-	filed []presence.EffectID  // the effects of those
-	rest  time.Time            // the archive failed: not again before
+	file  []*errand // for the archive
+	rest  time.Time // the archive failed: not again before
 }
 
 // errand is an effect on its way.
@@ -123,7 +122,7 @@ func (x *errands) gather() (fresh []*errand) {
 func (x *errands) begin(ctx context.Context, helpers *sync.WaitGroup, e *errand) {
 	if e.Recording != nil {
 		e.parts++
-		x.file, x.filed = append(x.file, *e.Recording), append(x.filed, e.ID)
+		x.file = append(x.file, e)
 	}
 	if x.pump != nil && x.server.tells(e.Kind) {
 		e.parts++
@@ -137,9 +136,16 @@ func (x *errands) begin(ctx context.Context, helpers *sync.WaitGroup, e *errand)
 			}
 		})
 	}
-	if e.parts == 0 {
+	if e.parts == 0 && !x.outdated(e) {
 		x.conclude(e)
 	}
+}
+
+// outdated reports whether other nodes run later settings than this one, which
+// does not know whom an effect is for: a later keeper will.
+func (x *errands) outdated(e *errand) bool {
+	own := settingsOf(x.server.cfg)
+	return !own.Effects.Has(e.Kind) && x.server.settings().Revision > own.Revision
 }
 
 // report hands in what became of a part.
@@ -179,13 +185,13 @@ const (
 	fileRest   = time.Second // after it failed
 )
 
-// archive files the recordings that wait, in the order in which they came: what
-// comes later of one replaces what was there.
+// archive files the recordings that wait, each as it is now: what an effect has of
+// one may be older than what was filed since.
 func (x *errands) archive(ctx context.Context) {
 	for len(x.file) > 0 && time.Now().After(x.rest) {
-		n := min(len(x.file), fileAtOnce)
+		some := x.file[:min(len(x.file), fileAtOnce)]
 		within, cancel := context.WithTimeout(ctx, fileWithin)
-		err := x.server.store.Keep(within, x.file[:n])
+		err := x.keep(within, some)
 		cancel()
 		if err != nil {
 			if ctx.Err() == nil {
@@ -194,10 +200,37 @@ func (x *errands) archive(ctx context.Context) {
 			x.rest = time.Now().Add(fileRest)
 			return
 		}
-		done := slices.Clone(x.filed[:n])
-		x.file, x.filed = slices.Delete(x.file, 0, n), slices.Delete(x.filed, 0, n)
-		for _, id := range done {
-			x.settle(settlement{id: id})
+		x.file = x.file[len(some):]
+		for _, e := range some {
+			x.settle(settlement{id: e.ID})
 		}
 	}
+}
+
+// keep files some recordings. One that the list has forgotten, as it does after a
+// day, is what its effect has of it, unless the archive has one.
+func (x *errands) keep(ctx context.Context, some []*errand) error {
+	var list []presence.Recording
+	for _, e := range some {
+		rec, known := *e.Recording, false
+		x.server.node.Read(func(r *presence.Registry) {
+			if now, is := r.Recording(rec.ID); is {
+				rec, known = now, true
+			}
+		})
+		if !known {
+			_, has, err := x.server.store.Recording(ctx, rec.ID)
+			if err != nil {
+				return err
+			}
+			if has {
+				continue
+			}
+		}
+		list = append(list, rec)
+	}
+	if len(list) == 0 {
+		return nil
+	}
+	return x.server.store.Keep(ctx, list)
 }

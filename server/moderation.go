@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"hash/maphash"
 	"math/rand/v2"
+	"sync"
 	"time"
 
 	"onair/presence"
@@ -19,10 +21,11 @@ type moderator interface {
 	Allow(ctx context.Context, code string) error
 }
 
-// deed is something that a moderator is to do.
+// deed is something that a moderator is to do, if it is still to be done.
 type deed func(ctx context.Context) error
 
-// moderation is what the moderator is to do for an effect, nil: nothing.
+// moderation is what the moderator is to do for an effect, nil: nothing. Tries may
+// come late, and those for one anchor in any order: each looks at how it is now.
 func (s *server) moderation(e *presence.Effect) deed {
 	switch {
 	case s.moderator == nil:
@@ -31,7 +34,12 @@ func (s *server) moderation(e *presence.Effect) deed {
 		if e.Ended.Reason != presence.Kicked && e.Ended.Reason != presence.Banned {
 			return nil
 		}
-		return func(ctx context.Context) error { return s.moderator.Cut(ctx, e.Stream.Code) }
+		return func(ctx context.Context) error {
+			if st := s.hub.Lookup(e.Stream.Code); st != nil && st.Session != e.Stream.Session {
+				return nil // the push under this code is another session's
+			}
+			return s.moderator.Cut(ctx, e.Stream.Code)
+		}
 	case e.Ban == nil:
 		return nil
 	}
@@ -39,19 +47,35 @@ func (s *server) moderation(e *presence.Effect) deed {
 	if err != nil || s.code.bySession() {
 		return nil // the anchor has no live code that is always the same
 	}
-	if e.Kind == presence.BanLifted {
-		return func(ctx context.Context) error { return s.moderator.Allow(ctx, code) }
-	}
-	var until time.Time
-	if e.Ban.Until != 0 {
-		until = time.UnixMilli(e.Ban.Until)
-	}
 	return func(ctx context.Context) error {
-		if !until.IsZero() && !time.Now().Before(until) {
-			return nil // it is over before the provider could be told
+		turn := s.moderating.of(e.Ban.Anchor)
+		turn.Lock()
+		defer turn.Unlock()
+		var ban presence.Ban
+		banned := false
+		s.node.Read(func(r *presence.Registry) { ban, banned = r.Banned(e.Ban.Anchor) })
+		switch {
+		case banned != (e.Kind == presence.BanSet):
+			return nil // what has changed since is an effect of its own
+		case !banned:
+			return s.moderator.Allow(ctx, code)
 		}
-		return s.moderator.Forbid(ctx, code, until, e.Ban.Reason)
+		var until time.Time
+		if ban.Until != 0 {
+			until = time.UnixMilli(ban.Until)
+		}
+		return s.moderator.Forbid(ctx, code, until, ban.Reason)
 	}
+}
+
+// turns are locks by name, so many that few names share one.
+type turns struct {
+	seed maphash.Seed
+	all  [64]sync.Mutex
+}
+
+func (t *turns) of(name string) *sync.Mutex {
+	return &t.all[maphash.String(t.seed, name)%uint64(len(t.all))]
 }
 
 // Times of acts.

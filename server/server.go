@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	stdlog "log"
 	"net"
 	"net/http"
@@ -42,8 +43,10 @@ type server struct {
 	gate      *gate
 	webhooks  *webhooks.Sender // nil: the back end is not told
 	moderator moderator        // nil: nobody is told of kicks and bans
-	polls     *poll.Poller     // nil: nobody is asked what is pushed
-	tapes     tapes            // nil: nobody is asked for recordings
+	// moderating has what the moderator is told of one anchor told in turn.
+	moderating turns
+	polls      *poll.Poller // nil: nobody is asked what is pushed
+	tapes      tapes        // nil: nobody is asked for recordings
 	// confirm asks the cloud whether something is pushed under a live code, within
 	// the rate of polls; nil: there is nobody to ask.
 	confirm func(ctx context.Context, code string) (cloud.State, error)
@@ -73,8 +76,8 @@ func newServer(
 	s := &server{
 		cfg: cfg, given: cfg, log: log, level: level, store: store, shared: shared, reg: reg, metrics: newMetrics(reg), holders: newHolders(), likers: newLikers(), callers: newPerUser(),
 		regrets: regrets{seen: map[presence.Session]int64{}},
-		settled: make(chan struct{}),
-		code:    liveCode{bizid: cfg.BizID, template: cfg.Code, hashKey: []byte(cfg.CodeKey.Reveal())},
+		settled: make(chan struct{}), moderating: turns{seed: maphash.MakeSeed()},
+		code: liveCode{bizid: cfg.BizID, template: cfg.Code, hashKey: []byte(cfg.CodeKey.Reveal())},
 	}
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	s.gate = newGate(&cfg.Limits, s.metrics)
@@ -129,6 +132,7 @@ func settingsOf(cfg *config.Config) presence.Settings {
 		Grace:    cfg.Heartbeat.Grace.Milliseconds(),
 		EndGrace: cfg.Liveness.EndGrace.Milliseconds(), StartWithin: cfg.Liveness.StartWithin.Milliseconds(),
 		CallbackOnly:   cfg.Liveness.CallbackOnly.Milliseconds(),
+		PollEvery:      cfg.Poll.Interval.Milliseconds(),
 		OfflineAfter:   cfg.Poll.OfflineAfter,
 		BlindAfter:     int64((cfg.Liveness.PollBlind + cfg.Poll.Interval - 1) / cfg.Poll.Interval),
 		MediaRequired:  cfg.Liveness.Media == "required",

@@ -325,6 +325,60 @@ func TestArchiveAway(t *testing.T) {
 	}
 }
 
+// TestArchiveTurns: however many want something of the archive, the list has
+// connections, and who waits need not wait for ever.
+func TestArchiveTurns(t *testing.T) {
+	r := redistest.Start(t)
+	l := openArchive(t, r)
+	l.yields = 0
+	if _, _, err := l.Load(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	for range archiveTurns {
+		if err := l.enter(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	soon, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	if _, _, err := l.Recording(soon, "1"); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("one too many: %v", err)
+	}
+	b := presence.Batch{Node: "a", Boot: 1, Origin: 1, No: 1, Knows: presence.Rules}
+	if err := l.Append(t.Context(), b.Seal()); err != nil {
+		t.Errorf("the list: %v", err)
+	}
+	l.leave()
+	for range connections {
+		if _, _, err := l.Recording(t.Context(), "1"); err != nil {
+			t.Error(err)
+		}
+		if _, _, err := l.Recordings(t.Context(), presence.RecordingQuery{After: "x"}); !errors.Is(err, presence.ErrBadCursor) {
+			t.Error(err)
+		}
+		if _, err := l.Discard(t.Context(), 1, 1); err != nil {
+			t.Error(err)
+		}
+		if err := l.Keep(t.Context(), nil); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := l.enter(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	waits := make(chan error)
+	go func() {
+		_, err := l.Discard(t.Context(), 1, 1)
+		waits <- err
+	}()
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-waits; !errors.Is(err, errClosed) {
+		t.Errorf("one who waits when it is closed: %v", err)
+	}
+}
+
 // TestArchiveFlushed: with all that Redis had, recordings are gone, and others can
 // be kept.
 func TestArchiveFlushed(t *testing.T) {

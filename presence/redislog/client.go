@@ -26,7 +26,7 @@ type Server struct {
 const (
 	dialWithin  = time.Second
 	replyWithin = time.Second
-	connections = 8 // one reads, one appends, the rest is for snapshots
+	connections = 8 // one reads, one appends, the rest is for snapshots and the archive
 )
 
 // Dial gives a client of a single Redis, one under Sentinel, or a Cluster. It

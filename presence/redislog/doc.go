@@ -14,6 +14,12 @@
 //	{prefix}:snapshots   list: what there is of snapshots, newest first
 //	{prefix}:snapshot:…  hash: the chunks of one
 //	{prefix}:lock        string: who is founding the history
+//	{prefix}:recordings  hash: by id the recordings of the archive
+//
+//	{prefix}:recordings:start, :end, :anchor:…, :code:…
+//	                     sorted sets: the recordings by when they started or ended, and by
+//	                     start those of one anchor or live code. All scores are 0, members
+//	                     are a time as eight bytes, and the id
 //
 // What Redis does not promise, and what follows:
 //
@@ -27,7 +33,10 @@
 //   - Ids are no clock: after a step of the clock they stand still. The script
 //     that appends stores Redis's time.
 //   - An append whose answer is lost may have happened, or yet happen. A batch
-//     has a number, and the script appends it once.
+//     has a number, and the script appends it once. A recording is written in the
+//     place of what was read there before, or not at all.
+//   - Recordings are as durable as the log is, but nobody has them to put them back:
+//     what Redis loses of them is lost.
 //
 // Ownership: everything that Log has in memory is guarded by its mutex, or
 // atomic. The one goroutine of its own is the keeper's.

@@ -9,8 +9,8 @@ import (
 )
 
 // member is what an index has of a recording: a time, such that members are in its
-// order as bytes, and the id from the ninth byte on. Scores could not tell times far off apart, nor lead
-// to a place among many of one time.
+// order as bytes, and the id from the ninth byte on. Scores could not tell times
+// far off apart, nor lead to a place among many of one time.
 func member(at int64, id string) string {
 	return string(binary.BigEndian.AppendUint64(nil, uint64(at)^1<<63)) + id
 }

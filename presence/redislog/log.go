@@ -50,6 +50,7 @@ type Log struct {
 	ctx     context.Context // ends at Close
 	close   context.CancelFunc
 	keeping sync.WaitGroup
+	turns   chan struct{} // of calls of the archive that are under way
 	once    sync.Once
 	closed  error // what closing the client came to
 
@@ -88,6 +89,7 @@ func Open(o Options) *Log {
 		o.SnapshotAge = 5 * time.Minute
 	}
 	l := &Log{options: o, redis: o.Client, keys: keysOf(o.Prefix), scripts: newScripts(), logger: o.Logger, yields: yieldFor, token: rand.Text()}
+	l.turns = make(chan struct{}, archiveTurns)
 	l.metrics = newMetrics(o.Metrics, l)
 	l.applied.Store(&standing{})
 	l.ctx, l.close = context.WithCancel(context.Background())

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -85,9 +86,7 @@ func (t *TencentLegacy) call(ctx context.Context, action string, parameters url.
 		until := strconv.FormatInt(time.Now().Add(signedFor).Unix(), 10)
 		sum := md5.Sum([]byte(t.key() + until))
 		query := url.Values{"appid": {t.appID}, "interface": {action}, "t": {until}, "sign": {hex.EncodeToString(sum[:])}}
-		for name, values := range parameters {
-			query[name] = values
-		}
+		maps.Copy(query, parameters)
 		r, err := http.NewRequestWithContext(ctx, http.MethodGet, t.url+"?"+query.Encode(), nil)
 		if err != nil {
 			return errors.New("cloud: tencent legacy: its URL is none")

@@ -186,8 +186,9 @@ func newPoller(c Cloud, n int, h *heard) *Poller {
 // run has a poller run for a time.
 func run(t *testing.T, p *Poller, d time.Duration) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), d)
+	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
+	defer time.AfterFunc(d, cancel).Stop()
 	p.Run(ctx)
 }
 

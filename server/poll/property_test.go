@@ -102,20 +102,28 @@ func (w *wild) Online(ctx context.Context, each func(string)) error {
 	if err := pause(ctx, after); err != nil {
 		return err
 	}
+	named, err := w.list(fails)
+	for _, code := range named {
+		each(code)
+	}
+	return err
+}
+
+func (w *wild) list(fails bool) (named []string, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for i := range w.n {
 		if w.rng.IntN(2) == 0 {
-			each(code(i))
+			named = append(named, code(i))
 		} else if !fails {
 			w.offline[code(i)] = time.Now()
 		}
 	}
 	if fails {
-		return []error{errDown, cloud.ErrIncomplete, cloud.ErrRateLimited, cloud.ErrNoTurn}[w.rng.IntN(4)]
+		return named, []error{errDown, cloud.ErrIncomplete, cloud.ErrRateLimited, cloud.ErrNoTurn}[w.rng.IntN(4)]
 	}
 	w.answers = append(w.answers, time.Now())
-	return nil
+	return named, nil
 }
 
 func (w *wild) check(t *testing.T, word Word, single bool) {

@@ -100,14 +100,14 @@ func (r *round) say(t Target, what Say) {
 	r.p.say(t, r.n, what)
 }
 
-// list reads the list and tells of those that it names. It returns the others, and
-// whether it was read to its end. It has half the interval, so that the other half is
-// left for the others.
+// list reads the list and tells of those that it names, page by page: at the end of a
+// long one its beginning is old. It returns the others, and whether it was read to its
+// end. It has half the interval, so that the other half is left for the others.
 func (r *round) list(ctx context.Context, targets []Target) (missing []Target, whole bool) {
 	listing, cancel := context.WithTimeout(ctx, r.p.o.Interval/2)
 	defer cancel()
-	named, began := make(map[string]bool, len(targets)), time.Now()
-	err := r.p.o.Cloud.Online(listing, func(code string) { named[code] = true })
+	began := time.Now()
+	missing, err := r.named(listing, targets)
 	if ctx.Err() != nil {
 		return nil, false
 	}
@@ -115,30 +115,41 @@ func (r *round) list(ctx context.Context, targets []Target) (missing []Target, w
 	if err == nil {
 		r.p.answered(began)
 	}
-	for _, t := range targets {
-		if named[t.Code] {
-			r.say(t, Online)
-		} else {
+	return missing, err == nil
+}
+
+// named reads the list, says of those that it names that they are online, and returns
+// the others, in their order.
+func (r *round) named(ctx context.Context, targets []Target) (missing []Target, err error) {
+	byCode := make(map[string]int, len(targets))
+	for i, t := range targets {
+		byCode[t.Code] = i
+	}
+	online := make([]bool, len(targets))
+	err = r.p.o.Cloud.Online(ctx, func(code string) {
+		if i, ours := byCode[code]; ours && !online[i] {
+			online[i] = true
+			r.say(targets[i], Online)
+		}
+	})
+	for i, t := range targets {
+		if !online[i] {
 			missing = append(missing, t)
 		}
 	}
-	return missing, err == nil
+	return missing, err
 }
 
 // again reads the list a second time, for those that it did not name: one that began
 // while it was read is in it now.
 func (r *round) again(ctx context.Context, missing []Target) {
-	named := map[string]bool{}
-	err := r.p.o.Cloud.Online(ctx, func(code string) { named[code] = true })
+	still, err := r.named(ctx, missing)
 	if ctx.Err() != nil {
 		return
 	}
 	r.asked("list", err)
-	for _, t := range missing {
-		switch {
-		case named[t.Code]:
-			r.say(t, Online)
-		case err == nil:
+	if err == nil {
+		for _, t := range still {
 			r.say(t, Offline)
 		}
 	}

@@ -10,8 +10,9 @@ import (
 // Cloud is who is asked: the methods of one of the clients. Both are called from
 // several goroutines. At least one is there.
 type Cloud struct {
-	// Online names every stream that is pushed. After an error, what it has named is
-	// online all the same. nil: there is no list.
+	// Online names every stream that is pushed, as it reads of them, and one after the
+	// other. After an error, what it has named is online all the same. nil: there is no
+	// list.
 	Online func(ctx context.Context, each func(code string)) error
 	// State asks for one stream. nil: the list says all there is to say.
 	State func(ctx context.Context, code string) (cloud.State, error)
