@@ -192,6 +192,12 @@ func (r *Registry) Pushing(s Session, media string) bool {
 	return live && r.sessions[i].media.at(media) >= 0
 }
 
+// Pushed reports whether any push is known to be under way for a session.
+func (r *Registry) Pushed(s Session) bool {
+	i, live := r.bySession[s]
+	return live && len(r.sessions[i].media.open) > 0
+}
+
 func (m *media) append(b []byte) []byte {
 	b = appendUint(b, uint64(len(m.open)))
 	for _, o := range m.open {

@@ -208,3 +208,113 @@ func TestRecordingsAreCompared(t *testing.T) {
 		}
 	})
 }
+
+// unwilling is a moderator that fails at first.
+type unwilling struct {
+	heaven
+	fails int
+}
+
+func (u *unwilling) try() (err error) {
+	u.set(func() {
+		if u.fails--; u.fails >= 0 {
+			err = errors.New("timeout")
+		}
+	})
+	return err
+}
+
+func (u *unwilling) Cut(ctx context.Context, code string) error {
+	if err := u.try(); err != nil {
+		return err
+	}
+	return u.heaven.Cut(ctx, code)
+}
+
+func (u *unwilling) Forbid(ctx context.Context, code string, until time.Time, reason string) error {
+	if err := u.try(); err != nil {
+		return err
+	}
+	return u.heaven.Forbid(ctx, code, until, reason)
+}
+
+// TestLateModeration: what the provider takes late does not undo what came after.
+func TestLateModeration(t *testing.T) {
+	for name, fails := range map[string]int{"a ban": 1, "a kick": 5} {
+		synctest.Test(t, func(t *testing.T) {
+			u := &unwilling{fails: fails}
+			s := servePrepared(t, openMemory(t), false, func(s *server) { s.moderator = u },
+				"--moderation.provider", "tencent", "--cloud.secret-id", "id", "--cloud.secret-key", "key")
+			op := s.day(auth.Admin, "op")
+			want := []string{"allow 8888_alice"}
+			if name == "a ban" {
+				s.call("PUT", "/v1/bans/alice", op, `{}`).is(200)
+				time.Sleep(200 * time.Millisecond)
+				s.call("DELETE", "/v1/bans/alice", op, "").is(204)
+			} else {
+				want = nil
+				s.begin(s.day(auth.Anchor, "alice"), `{"title":"x"}`)
+				s.call("POST", "/v1/streams/8888_alice/kick", op, "").is(200)
+				time.Sleep(5 * time.Second)
+				s.begin(s.day(auth.Anchor, "alice"), `{"title":"y"}`)
+			}
+			time.Sleep(5 * time.Minute)
+			u.set(func() {
+				if !slices.Equal(u.told, want) {
+					t.Errorf("%s: told %q, want %q", name, u.told, want)
+				}
+			})
+		})
+	}
+}
+
+// TestOldKeeper: a keeper that runs older settings than others leaves to the next
+// what it knows nobody for.
+func TestOldKeeper(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serveTest(t)
+		later := s.s.settings()
+		later.Revision++
+		later.Effects = presence.EffectsOf(presence.StreamStarted)
+		if _, err := s.s.node.Do(t.Context(), &presence.SetSettings{Settings: later}); err != nil {
+			t.Fatal(err)
+		}
+		s.begin(s.day(auth.Anchor, "alice"), `{"title":"x"}`)
+		time.Sleep(3 * time.Second)
+		s.s.node.Read(func(r *presence.Registry) {
+			if n := r.Waiting(); n != 1 {
+				t.Errorf("%d effects wait", n)
+			}
+		})
+	})
+}
+
+// TestBadList: one list that cannot be read keeps no others from being read.
+func TestBadList(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &heaven{online: map[string]bool{}}
+		s := under(t, h)
+		s.s.tapes = func(ctx context.Context, code string, from, to time.Time, each func(presence.Recording)) error {
+			if code == "8888_bob" {
+				return errors.New("not understood")
+			}
+			return h.list(ctx, code, from, to, each)
+		}
+		for _, name := range []string{"alice", "bob"} {
+			session := s.begin(s.day(auth.Anchor, name), `{"title":"Hello"}`).Session
+			time.Sleep(time.Minute)
+			now := time.Now().UnixMilli()
+			h.set(func() {
+				h.tapes = append(h.tapes, presence.Recording{
+					ID: presence.RecordingID("tencent", name), Provider: "tencent", Code: "8888_" + name, Format: "mp4",
+					StartedAt: now - 30_000, EndedAt: now, Duration: 30_000, Location: "http://x/f.mp4",
+				})
+			})
+			s.call("DELETE", "/v1/streams/8888_"+name+"?session="+session, s.day(auth.Anchor, name), "").is(200)
+		}
+		time.Sleep(20 * time.Minute)
+		if all := s.recordings("", "").Recordings; len(all) != 1 {
+			t.Errorf("%+v", all)
+		}
+	})
+}

@@ -42,6 +42,9 @@ func (s *server) hook(p provider) http.HandlerFunc {
 	}
 }
 
+// forwardedBy are headers of which proxies add one or the other.
+var forwardedBy = []string{"X-Forwarded-For", "Forwarded", "Via", "X-Real-Ip"}
+
 // callback reads one callback, if it may come, and takes it in. The event that
 // it returns is for metrics and the log: it has a code only where that is one.
 func (s *server) callback(w http.ResponseWriter, r *http.Request, p *provider) (ev hooks.Event, result string, e *wire.Error) {
@@ -49,7 +52,7 @@ func (s *server) callback(w http.ResponseWriter, r *http.Request, p *provider) (
 	hook := p.set(&cfg.Hooks)
 	peer := clientAddress(r, cfg.Proxies)
 	// A proxy on this machine that is not among ours would make everybody local.
-	forwarded := len(r.Header.Values("X-Forwarded-For")) > 0 && peer == clientAddress(r, nil)
+	forwarded := peer == clientAddress(r, nil) && slices.ContainsFunc(forwardedBy, func(name string) bool { return len(r.Header.Values(name)) > 0 })
 	allowed := len(hook.Allow) == 0 || !forwarded && inNetworks(peer, hook.Allow)
 	event, known := p.eventOf(r, hook.Secret.Reveal())
 	if !hook.Enabled || !allowed || !known {

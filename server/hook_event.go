@@ -114,6 +114,10 @@ func (s *server) witness(ctx context.Context, p *provider, ev *hooks.Event) (res
 		return callbackAccepted, nil
 	case e.Code == wire.CodeSessionGone:
 		return s.notLive(ev.Kind, "the session has just ended")
+	case ev.Kind == hooks.Going:
+		// A no would have the media server cut who may push, for our failure.
+		s.log.Warn().Str("stream", ev.Code).Str("why", e.Message).Msg("that a push goes on could not be noted")
+		return callbackAccepted, nil
 	}
 	return callbackFailed, e
 }
@@ -135,8 +139,8 @@ const (
 
 // contradicted asks whether the end of a push is true, where there is somebody
 // to ask: the cloud's callbacks can be forged by who has seen one. Without a
-// result the end counts. What cannot be found out is refused, so that the
-// callback is repeated.
+// result the end counts. What cannot be found out, and what the cloud's own state
+// contradicts, which may be behind, is refused, so that the callback is repeated.
 func (s *server) contradicted(ctx context.Context, code string) (result string, e *wire.Error) {
 	ctx, cancel := context.WithTimeout(ctx, confirmWithin)
 	defer cancel()
@@ -153,7 +157,7 @@ func (s *server) contradicted(ctx context.Context, code string) (result string, 
 		s.log.Warn().Err(err).Str("stream", code).Msg("the end of a push could not be confirmed")
 		return callbackFailed, refuse(wire.CodeUnavailable, "the end could not be confirmed: repeat it")
 	case state == cloud.Online:
-		return callbackContradicted, nil
+		return callbackContradicted, refuse(wire.CodeUnavailable, "it is pushed still: repeat it")
 	}
 	return "", nil
 }

@@ -21,14 +21,14 @@ func (l *live) verify(ev *hooks.Event) error {
 
 // verifyPush checks who wants to push, and whose push it is that a doubtful
 // event tells of: one that is known, or that has a signature. That may have
-// expired since the push began.
+// expired since the push began, but takes no place of a push that is known.
 func (s *server) verifyPush(p *provider, ev *hooks.Event) (result string, e *wire.Error) {
 	if ev.Kind != hooks.Publish && (!ev.Doubtful || s.pushing(s.hub.Lookup(ev.Code), ev.Media)) {
 		return "", nil
 	}
 	err := s.now().verify(ev)
 	s.metrics.verified(err)
-	if ev.Kind != hooks.Publish && errors.Is(err, signing.ErrExpired) {
+	if ev.Kind != hooks.Publish && errors.Is(err, signing.ErrExpired) && (ev.Kind != hooks.Going || !s.pushed(s.hub.Lookup(ev.Code))) {
 		return "", nil
 	}
 	return p.refuseSignature(err)
@@ -50,6 +50,15 @@ func (p *provider) refuseSignature(err error) (result string, e *wire.Error) {
 func (s *server) pushing(st *presence.Stream, media string) (known bool) {
 	if st != nil {
 		s.node.Read(func(r *presence.Registry) { known = r.Pushing(st.Session, media) })
+	}
+	return known
+}
+
+// pushed reports whether any push is known for the session of a stream, which may
+// be nil.
+func (s *server) pushed(st *presence.Stream) (known bool) {
+	if st != nil {
+		s.node.Read(func(r *presence.Registry) { known = r.Pushed(st.Session) })
 	}
 	return known
 }

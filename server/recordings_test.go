@@ -175,3 +175,35 @@ func TestUnlistedRecordings(t *testing.T) {
 		}
 	})
 }
+
+// TestNewestIsFiled: the next keeper, which files again what was not concluded, does
+// not bring back what a recording was before its session ended.
+func TestNewestIsFiled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &backend{status: 500}
+		s := telling(t, b, "--webhooks.events", "recording.ready")
+		session := s.begin(s.day(auth.Anchor, "alice"), `{"title":"first"}`).Session
+		time.Sleep(time.Minute)
+		now := time.Now().UnixMilli()
+		rec := presence.Recording{
+			ID: presence.RecordingID("tencent", "1"), Provider: "tencent", Code: "8888_alice", Format: "mp4",
+			StartedAt: now - 30_000, EndedAt: now, Duration: 30_000, Location: "http://x/f.mp4",
+		}
+		if e := s.s.record(t.Context(), &rec); e != nil {
+			t.Fatal(e)
+		}
+		time.Sleep(time.Second)
+		s.call("PATCH", "/v1/streams/8888_alice?session="+session, s.day(auth.Anchor, "alice"), `{"title":"last"}`)
+		s.call("DELETE", "/v1/streams/8888_alice?session="+session, s.day(auth.Anchor, "alice"), "").is(200)
+		time.Sleep(5 * time.Second)
+		for range 2 {
+			got, _, err := s.s.store.Recording(t.Context(), rec.ID)
+			if got.Title != "last" || err != nil {
+				t.Errorf("filed with title %q, %v", got.Title, err)
+			}
+			leave := s.s.takeOffice(t.Context())
+			time.Sleep(5 * time.Second)
+			leave()
+		}
+	})
+}

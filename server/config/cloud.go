@@ -3,6 +3,8 @@ package config
 import (
 	"fmt"
 	"net/url"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -105,6 +107,9 @@ func (a *audit) checkCloud() {
 			}
 		}
 	}
+	if used := a.providersAsked(); a.Cloud.URL != "" && len(used) > 1 {
+		a.refuse("cloud.url", "it is the URL of one provider, and %s are asked or told: signed calls to one would go to the other", strings.Join(used, " and "))
+	}
 	for _, t := range []struct {
 		name         string
 		value, least time.Duration
@@ -127,6 +132,13 @@ func (a *audit) checkCloud() {
 	if a.Webhooks.URL != "" && len(a.Webhooks.Secrets) == 0 {
 		a.refuse("webhooks.secret", "it is needed: whoever gets webhooks must be able to tell that they are ours")
 	}
+}
+
+// providersAsked are the different providers that are asked or told.
+func (a *audit) providersAsked() []string {
+	used := slices.DeleteFunc([]string{a.Poll.Provider, a.Moderation.Provider, a.Recordings.Provider}, func(name string) bool { return name == "" })
+	slices.Sort(used)
+	return slices.Compact(used)
 }
 
 // maxPolls bounds polls in a row, as in package presence.
