@@ -30,7 +30,7 @@ func (s *server) hook(p provider) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		event, result, e := s.callback(w, r, &p)
 		s.metrics.callbacks.WithLabelValues(p.name, event.Name, result).Inc()
-		if e != nil {
+		if e != nil && (result != callbackDenied || p.set(&s.now().cfg.Hooks).Enabled) {
 			s.log.Warn().Str("provider", p.name).Str("event", event.Name).Str("stream", event.Code).
 				Str("result", result).Str("why", e.Message).Msg("callback refused")
 		}

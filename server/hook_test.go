@@ -161,7 +161,7 @@ func TestPushRefused(t *testing.T) {
 		s.callback("update_publish", "1", "8888_alice", query).refused(403, wire.CodeForbidden) // nginx cuts it
 		refused("banned", "8888_alice", fresh, "not_live")
 		s.callback("update_publish", "6", "8888_mallory", query).refused(403, wire.CodeForbidden) // a push under another's name
-		s.callback("update_publish", "6", "8888_mallory", hers).is(204)                           // expired, and begun in time
+		s.callback("update_publish", "6", "8888_mallory", hers).refused(403, wire.CodeForbidden)  // expired, in the place of one that is known
 		s.callback("update_play", "8", "8888_alice", "").is(204)
 		if log := s.logged(); strings.Contains(log, "txSecret") || strings.Contains(log, fresh[9:41]) || strings.Contains(log, "s3cret") {
 			t.Errorf("a secret is in the log: %s", log)

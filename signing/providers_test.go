@@ -279,6 +279,7 @@ func TestNewRefuses(t *testing.T) {
 		"the digest's name before":   {"template", "a=1&a={md5 key path time}&b={time}", Keys{Key: "k"}},
 		"the time's name before":     {"template", "b=7&a={md5 key path time}&b={time}", Keys{Key: "k"}},
 		"a name twice, after":        {"template", "a={md5 key path time}&b={time}&x=1&x=2", Keys{Key: "k"}},
+		"a value before the place":   {"template", "a=={md5 key path time}&b={time}", Keys{Key: "k"}},
 		"no name":                    {"template", "={md5 key path time}&b={time}", Keys{Key: "k"}},
 		"a parameter of nothing":     {"template", "a={md5 key path time}&b={time}&", Keys{Key: "k"}},
 		"what must be escaped":       {"template", "ä={md5 key path time}&b={time}", Keys{Key: "k"}},
@@ -442,6 +443,7 @@ func FuzzTemplate(f *testing.F) {
 		f.Add(formula)
 	}
 	f.Add(addressed)
+	f.Add("a=={md5 key path time}&b={time hex}")
 	f.Fuzz(func(t *testing.T, text string) {
 		s, err := NewTemplate(text, Keys{Key: "key"})
 		if err != nil {

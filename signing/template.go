@@ -115,7 +115,7 @@ func (t *Template) parse(text string) error {
 	}
 	t.before, t.middle, t.after = before, middle, after
 	names := [2]string{before[strings.LastIndexByte(before, '&')+1:], middle[strings.LastIndexByte(middle, '&')+1:]}
-	if !strings.HasSuffix(names[0], "=") || !strings.HasSuffix(names[1], "=") || !strings.HasPrefix(middle, "&") || after != "" && after[0] != '&' {
+	if !isOpen(names[0]) || !isOpen(names[1]) || !strings.HasPrefix(middle, "&") || after != "" && after[0] != '&' {
 		return errors.New("each place must be the whole value of a parameter, as in sign={md5 key path time}")
 	}
 	t.sign, t.moment, t.signFirst = names[0], names[1], true
@@ -142,6 +142,12 @@ func (t *Template) parse(text string) error {
 		return fmt.Errorf("{%s} is none of {time}, {time hex}, {time HEX}", second)
 	}
 	return t.parseDigest(first)
+}
+
+// isOpen reports whether a parameter has its name and no value yet.
+func isOpen(parameter string) bool {
+	name, value, has := strings.Cut(parameter, "=")
+	return name != "" && value == "" && has
 }
 
 func (t *Template) parseDigest(text string) error {

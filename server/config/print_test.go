@@ -113,6 +113,11 @@ func TestNetworks(t *testing.T) {
 		{"--hooks.tencent.enabled", "true"}, // anybody could call
 		{"--hooks.srs.enabled", "true", "--hooks.srs.allow", ""},
 		{"--hooks.srs.secret", "on_publish"},
+		{"--play.provider", "aliyun_b", "--play.ttl", "1h", "--push.provider", "aliyun_a", "--hooks.srs.enabled", "true"},
+		{"--play.domain", "a.example.com,b.example.com", "--hooks.srs.enabled", "true", "--play.providers", "b.example.com=none"},
+		{"--play.key", "k", "--hooks.srs.enabled", "true", "--push.key", "k"},
+		{"--push.backup-key", "k", "--hooks.srs.enabled", "true", "--play.key", "k", "--push.key", "a"},
+		{"--poll.provider", "srs", "--moderation.provider", "tencent_legacy", "--cloud.app-id", "1", "--cloud.api-key", "k", "--cloud.url", "http://10.0.0.1:1985"},
 		{"--hooks.mediamtx.enabled", "true", "--hooks.mediamtx.allow", ""},
 		{"--hooks.zlm.enabled", "true", "--hooks.zlm.allow", "10.0.0.0/x"},
 		{"--play.ports", "rtmp=0"},

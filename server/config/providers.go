@@ -80,11 +80,39 @@ func (a *audit) checkSigners() {
 	}
 	a.checkDelta("push.delta", a.Push.Delta, "push.ttl", a.Push.TTL)
 	a.checkPlaySigners()
+	a.checkPlayHooks(push)
 	checkOwn(a, "play.providers", a.Play.Providers)
 	checkOwn(a, "play.keys", a.Play.Keys)
 	checkOwn(a, "play.backup_keys", a.Play.BackupKeys)
 	checkOwn(a, "play.deltas", a.Play.Deltas)
 	a.checkPlayback()
+}
+
+// checkPlayHooks sees that no URL that a viewer is given opens more than it should at
+// a media server that asks about pushes and players.
+func (a *audit) checkPlayHooks(push Signer) {
+	h := &a.Hooks
+	if !h.SRS.Enabled && !h.NginxRTMP.Enabled && !h.MediaMTX.Enabled && !h.ZLM.Enabled {
+		return
+	}
+	signed := slices.ContainsFunc(a.Play.Domains, func(d Weighted) bool { return a.Play.Signer(d.Name).Provider != "none" })
+	for _, d := range a.Play.Domains {
+		s := a.Play.Signer(d.Name)
+		switch {
+		case s.signsPath():
+			a.refuse("play.provider", "%s, of %s, signs the path, which media servers do not tell when they ask about a player", s.Provider, d.Name)
+		case s.Provider == "none" && signed:
+			a.refuse("play.providers", "%s is none: a media server that asks would let everybody play from all domains", d.Name)
+		case s.Provider == "none" || push.Provider == "none":
+		case s.sharesKey(push):
+			a.refuse("push.key", "%s has the same key: a viewer's URL would let viewers push", d.Name)
+		}
+	}
+}
+
+// sharesKey reports whether two signers have a key in common.
+func (s Signer) sharesKey(other Signer) bool {
+	return slices.ContainsFunc([]Secret{s.Key, s.BackupKey}, func(k Secret) bool { return k != "" && (k == other.Key || k == other.BackupKey) })
 }
 
 // checkPlaySigners looks at all play domains.
