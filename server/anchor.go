@@ -422,6 +422,9 @@ func (s *server) startCommand(m *wire.Start, anchor, holder string) (*presence.S
 	if err != nil {
 		return nil, refuse(wire.CodeBadRequest, err.Error())
 	}
+	if of := s.transcodedFrom(code); of != "" {
+		return nil, refuse(wire.CodeBadRequest, "the live code "+code+" is that of "+of+" transcoded, by play.templates: its URLs would be the same")
+	}
 	full := false
 	s.node.Read(func(r *presence.Registry) { full = r.Len() >= s.now().cfg.Limits.Streams && r.Live(anchor) == nil })
 	if full {

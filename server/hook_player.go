@@ -32,10 +32,17 @@ func (s *server) plays(name string) bool {
 	if s.hub.Lookup(name) != nil {
 		return true
 	}
+	of := s.transcodedFrom(name)
+	return of != "" && s.hub.Lookup(of) != nil
+}
+
+// transcodedFrom is the live code of which a name is a transcoding by one of the
+// templates, or empty.
+func (s *server) transcodedFrom(name string) string {
 	for _, suffix := range s.now().cfg.Play.Templates {
-		if code, ok := strings.CutSuffix(name, "_"+suffix); ok && s.hub.Lookup(code) != nil {
-			return true
+		if code, ok := strings.CutSuffix(name, "_"+suffix); ok && s.code.ours(code) {
+			return code
 		}
 	}
-	return false
+	return ""
 }

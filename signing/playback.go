@@ -102,6 +102,9 @@ func (p *Playback) URL(location string, expires int64) (string, error) {
 		if strings.Contains(strings.ToLower(u.RawPath), "%2f") {
 			return "", ErrLocation // there is no telling how a CDN has that
 		}
+		if p.root != "" {
+			return "", ErrLocation // files lie under the root, and nothing else is to be signed
+		}
 		// Only what can be told from the path is printed, for that is what is signed.
 		u = &url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}
 	}
