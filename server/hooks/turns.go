@@ -30,11 +30,17 @@ type Turns struct {
 // heard are the last begin and end of what came in turn.
 type heard struct {
 	begun, ended int64 // numbers
-	endedAt      int64 // when that was heard, in Unix milliseconds
+	begunAt      int64 // when they were heard, in Unix milliseconds
+	endedAt      int64
 }
 
 // maxTurns is of how many streams and schemas the last words are known.
 const maxTurns = 1 << 16
+
+// overtakes is for how long after a begin an earlier end may still be on its way, in
+// milliseconds: a callback waits ten seconds at a time, and is tried a few times. Later
+// a lower number is of a server that has started again, as another node may have heard.
+const overtakes = 60_000
 
 // coarse is how far off a server's times are that are whole seconds, in
 // milliseconds.
@@ -52,7 +58,7 @@ func NewTurns() *Turns {
 // Late reports whether an end was overtaken by the begin of a later push, or a
 // begin by its own end, and remembers those that were not. A server that has
 // started again counts anew: a begin with a low number is late only when it was
-// made before the end was heard. Events without a number are never late.
+// made before the end was heard, and an end only soon after the begin. Events without a number are never late.
 func (t *Turns) Late(e *Event, now time.Time) bool {
 	if !e.turn.numbered {
 		return false
@@ -65,9 +71,9 @@ func (t *Turns) Late(e *Event, now time.Time) bool {
 		if e.turn.number < h.ended && e.turn.made+coarse < h.endedAt {
 			return true
 		}
-		h.begun = e.turn.number
+		h.begun, h.begunAt = e.turn.number, now.UnixMilli()
 	case Done:
-		if e.turn.number < h.begun {
+		if e.turn.number < h.begun && now.UnixMilli()-h.begunAt < overtakes {
 			return true
 		}
 		h.ended, h.endedAt = e.turn.number, now.UnixMilli()

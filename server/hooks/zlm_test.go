@@ -85,6 +85,7 @@ func TestTurns(t *testing.T) {
 		"a begin that comes twice":         {{Begun, 3, 0, 0, false}, {Done, 9, 0, 60, false}, {Begun, 3, 0, 61, true}, {Begun, 12, 61, 62, false}, {Begun, 3, 0, 64, true}},
 		"one that fails and comes again":   {{Begun, 3, 0, 0, false}, {Begun, 3, 0, 3, false}, {Done, 9, 0, 60, false}, {Done, 9, 0, 63, false}},
 		"a server that started again":      {{Begun, 300, 0, 0, false}, {Done, 900, 0, 60, false}, {Begun, 3, 70, 70, false}, {Done, 9, 0, 99, false}},
+		"one that did so unheard":          {{Begun, 500, 0, 0, false}, {Done, 7, 0, 90, false}},
 		"one that had no time for its end": {{Begun, 300, 0, 0, false}, {Begun, 3, 70, 70, false}, {Done, 9, 0, 99, false}},
 		"pushed again within a second":     {{Begun, 3, 0, 0, false}, {Done, 9, 0, 60, false}, {Begun, 12, 60, 60, false}},
 	} {
