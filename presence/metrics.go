@@ -57,7 +57,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	m.nodes = f.NewGauge(prometheus.GaugeOpts{Name: "onair_nodes", Help: "Nodes that live, as the log has it."})
 	m.keeper = f.NewGauge(prometheus.GaugeOpts{Name: "onair_keeper", Help: "1 where this node is the keeper, which does what one node does for all."})
 	m.effects = f.NewGauge(prometheus.GaugeOpts{Name: "onair_effects_waiting", Help: "What has happened and of which the archive, the cloud or the app's back end are still to be told."})
-	m.dead = f.NewGauge(prometheus.GaugeOpts{Name: "onair_dead_letters", Help: "What was given up, and is still remembered."})
+	m.dead = f.NewGauge(prometheus.GaugeOpts{Name: "onair_dead_letters", Help: "What was given up, ever; the last thousand are remembered. All nodes count the same."})
 	for _, cause := range []string{"forked", "trimmed", "diverged"} {
 		m.rebuilds.WithLabelValues(cause)
 	}
@@ -111,7 +111,7 @@ func (m *metrics) living(r *Registry, self string) {
 	}
 	m.keeper.Set(keeper)
 	m.effects.Set(float64(r.Waiting()))
-	m.dead.Set(float64(len(r.DeadLetters())))
+	m.dead.Set(float64(r.GivenUp()))
 }
 
 // recount sets what is counted by what there is.
