@@ -69,6 +69,13 @@ func (b *backend) types() (types []string) {
 	return types
 }
 
+// told is all that was told, in order.
+func (b *backend) told() []told {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.all)
+}
+
 const webhookSecret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 // telling starts a server, in a bubble, that tells a back end.
@@ -101,7 +108,7 @@ func TestBackEndIsTold(t *testing.T) {
 			t.Errorf("told %q, want %q", got, want)
 		}
 		ids := map[string]bool{}
-		for _, e := range b.all {
+		for _, e := range b.told() {
 			if ids[e.ID] || e.Subject != "8888_alice" || e.Data.Anchor != "alice" || e.Data.Title != "Hello" || e.Data.Session == "" {
 				t.Errorf("%+v", e)
 			}
@@ -131,7 +138,7 @@ func TestBackEndIsDown(t *testing.T) {
 		time.Sleep(10 * time.Minute)
 		for _, name := range []string{"alice", "bob"} {
 			var got []string
-			for _, e := range b.all {
+			for _, e := range b.told() {
 				if e.Data.Anchor == name {
 					got = append(got, e.Type)
 				}
