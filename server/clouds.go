@@ -29,7 +29,7 @@ func newCloudClient(provider string, cfg *config.Config, budget *cloud.Budget) (
 	switch provider {
 	case config.Tencent:
 		t, err := cloud.NewTencent(cloud.TencentConfig{
-			SecretID: c.SecretID, SecretKey: c.SecretKey.Reveal(), Domain: cfg.Push.Domain, App: cfg.Push.App, URL: c.URL, VODURL: c.VODURL,
+			SecretID: c.SecretID, SecretKey: c.SecretKey.Reveal(), Domain: cfg.Push.Domain, App: cfg.Push.App, URL: c.URL, VODURL: c.VODURL, VODApp: c.VODAppID,
 		}, o)
 		if err != nil {
 			return cloudClient{}, err

@@ -26,6 +26,7 @@ type Cloud struct {
 	APIKey     Secret
 	URL        string
 	VODURL     string
+	VODAppID   int64
 	ControlURL string
 }
 
@@ -70,6 +71,14 @@ func link(at func(*Config) *string) setter {
 		*at(c) = s
 		return nil
 	}
+}
+
+func setVODApp(c *Config, s string) error {
+	if s == "" {
+		c.Cloud.VODAppID = 0
+		return nil
+	}
+	return number(func(c *Config) *int64 { return &c.Cloud.VODAppID })(c, s)
 }
 
 func setWebhookSecrets(c *Config, s string) error {

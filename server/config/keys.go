@@ -116,6 +116,7 @@ var keys = []key{
 	{"cloud.api_key", "", "its API authentication key", inFile | hidden, secret(func(c *Config) *Secret { return &c.Cloud.APIKey })},
 	{"cloud.url", "", "where the provider is asked: an endpoint other than the usual one, SRS's HTTP API, or nginx-rtmp's statistics page", plain, link(func(c *Config) *string { return &c.Cloud.URL })},
 	{"cloud.vod_url", "", "endpoint of Tencent VOD's API, where it is not the usual one", plain, link(func(c *Config) *string { return &c.Cloud.VODURL })},
+	{"cloud.vod_app_id", "", "Tencent VOD's application (SubAppId) that recordings are in; empty: the account's own, which accounts since the end of 2023 do not have", plain, setVODApp},
 	{"cloud.control_url", "", "nginx-rtmp's control, such as http://127.0.0.1:8080/control", plain, link(func(c *Config) *string { return &c.Cloud.ControlURL })},
 	{"poll.provider", "", "who is asked once an interval which streams are pushed: " + clouds + "; empty: nobody", plain, oneOf(func(c *Config) *string { return &c.Poll.Provider }, "", Tencent, TencentLegacy, SRS, NginxRTMP)},
 	{"poll.interval", "60s", "time between two polls of a stream", plain, duration(func(c *Config) *time.Duration { return &c.Poll.Interval })},
