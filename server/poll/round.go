@@ -161,19 +161,25 @@ func (r *round) singly(ctx context.Context, missing []Target) {
 	began := time.Now()
 	ends, _ := ctx.Deadline()
 	gap := ends.Sub(began) * spread / 100 / time.Duration(len(missing))
-	var next atomic.Int64
+	turns := make(chan Target)
 	var wg sync.WaitGroup
 	for range min(atOnce, len(missing)) {
 		wg.Go(func() {
-			for {
-				i := int(next.Add(1)) - 1
-				if i >= len(missing) || !sleepUntil(ctx, began.Add(gap*time.Duration(i))) {
-					return
-				}
-				r.one(ctx, missing[i])
+			for t := range turns {
+				r.one(ctx, t)
 			}
 		})
 	}
+	for i, t := range missing {
+		if !sleepUntil(ctx, began.Add(gap*time.Duration(i))) {
+			break
+		}
+		select {
+		case turns <- t:
+		case <-ctx.Done():
+		}
+	}
+	close(turns)
 	wg.Wait()
 }
 
