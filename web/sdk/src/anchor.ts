@@ -1,0 +1,393 @@
+import { Emitter } from './emitter.js'
+import { OnairError } from './errors.js'
+import { httpURL, Link, tokenOf, type Options, type Phase } from './link.js'
+import { onWake } from './wake.js'
+import type { EndReason, Entry, Message, Push, Start, Stats, Summary, Update } from './wire.js'
+
+export interface AnchorOptions extends Options {
+  /** Where the session is kept, so that a reload finds it again: `sessionStorage` by default, `null` nowhere. */
+  storage?: Pick<Storage, 'getItem' | 'setItem' | 'removeItem'> | null
+  /** What each beat tells of the encoder. */
+  stats?: () => Stats | undefined
+  /** Stops the session when the page goes away for good; by default it lives on for three beats, and a reload resumes it. */
+  stopOnPageHide?: boolean
+}
+
+/**
+ * Where a broadcast stands:
+ *
+ * - `idle`: there is none.
+ * - `starting`: asked for, and not yet answered.
+ * - `live`: it is on air, and its socket holds it.
+ * - `interrupted`: it is on air as far as is known, and its socket was lost: it is being
+ *   resumed.
+ * - `ended`: it is over, see `ended`.
+ */
+export type AnchorState = 'idle' | 'starting' | 'live' | 'interrupted' | 'ended'
+
+export interface AnchorEvents {
+  state: AnchorState
+  phase: Phase
+  /** The stream, as it was started or updated. */
+  stream: Entry
+  /** A signed push URL: the first, or a fresh one. */
+  push: Push
+  /** A beat is on its way. */
+  beat: { n: number, at: number }
+  /** It was heard; `held`: by a node that cannot promise it yet. */
+  ack: { n: number, held: boolean, deadlineMs: number, roundTripMs: number }
+  /** It was not, in time. */
+  missed: { n: number }
+  /** When the next beat is due, in Unix milliseconds. */
+  due: number
+  ended: { reason: EndReason, summary?: Summary }
+  /** The server has something to say to people. */
+  notice: { code: string, message: string }
+  stopped: OnairError
+}
+
+/** How long an ack may take: a quarter of the interval, and at most this. */
+const ackWithin = 10_000
+const storageKey = 'onair.session'
+/** Of a connection that another one has replaced. */
+const lost = new OnairError('closed', 'The broadcast has moved to another connection.')
+
+interface Kept { session: string, url: string }
+
+/** Puts one broadcast on air, and keeps it there with heartbeats until it is stopped. */
+export class Anchor extends Emitter<AnchorEvents> {
+  state: AnchorState = 'idle'
+  stream?: Entry
+  push?: Push
+  /** The session's secret. */
+  session?: string
+  /** How it ended. */
+  ending?: { reason: EndReason, summary?: Summary }
+  /** Milliseconds between beats. */
+  interval = 60_000
+
+  readonly #unwake: () => void
+  readonly #storage: AnchorOptions['storage']
+  #link: Link
+  #second?: Link
+  #start?: { body: Start, key: string, resolve: (s: Entry) => void, reject: (e: OnairError) => void }
+  #n = 0
+  #timer?: ReturnType<typeof setTimeout>
+  #ackTimer?: ReturnType<typeof setTimeout>
+  #sent = new Map<number, number>()
+
+  constructor(readonly options: AnchorOptions = {}) {
+    super()
+    this.#storage = options.storage === undefined ? storageOf() : options.storage
+    this.#link = this.#attach(new Link('/v1/anchor', options, false))
+    this.#unwake = onWake(() => this.wake())
+    const g = globalThis as Partial<Pick<Window, 'addEventListener'>>
+    if (options.stopOnPageHide) g.addEventListener?.('pagehide', e => { if (!(e as PageTransitionEvent).persisted) this.#stopNow() })
+  }
+
+  get phase(): Phase { return this.#link.phase }
+
+  /**
+   * Begins a broadcast. What it gives has the live code; `push` is the URL to push to.
+   * A lost answer is asked for again, without starting twice. It fails with the server's
+   * code, such as `bad_request`, `banned`, `already_live` or `code_taken`.
+   */
+  start(body: Start): Promise<Entry> {
+    if (this.#start || this.state === 'live' || this.state === 'interrupted') {
+      return Promise.reject(new OnairError('already_live', 'This anchor has a broadcast already: stop it first.'))
+    }
+    this.ending = this.session = undefined
+    this.#set('starting')
+    return new Promise((resolve, reject) => {
+      this.#start = { body, key: crypto.randomUUID(), resolve, reject }
+      this.#go()
+    })
+  }
+
+  /**
+   * Takes up the session that was on air before a reload, or the given one. It resolves
+   * to false when there is none, or it has ended.
+   */
+  resume(session = this.#kept()): Promise<boolean> {
+    if (!session) return Promise.resolve(false)
+    if (this.state === 'live') return Promise.resolve(true)
+    this.session = session
+    this.#set('interrupted')
+    const answer = new Promise<boolean>(resolve => {
+      const off = this.on('state', state => {
+        if (state === 'interrupted') return
+        off()
+        resolve(state === 'live')
+      })
+    })
+    this.#go()
+    return answer
+  }
+
+  /** Changes what viewers see. `null` removes a member. */
+  async update(members: Update): Promise<Entry> {
+    const m = await this.#ask({ type: 'update', ...members })
+    this.stream = m.stream as Entry
+    this.emit('stream', this.stream)
+    return this.stream
+  }
+
+  /** Gets a fresh push URL for the same broadcast. */
+  async refreshPush(): Promise<Push> {
+    const m = await this.#ask({ type: 'push' })
+    this.push = m.push as Push
+    this.emit('push', this.push)
+    return this.push
+  }
+
+  /** Ends the broadcast at once. */
+  async stop(): Promise<Summary | undefined> {
+    if (this.state !== 'live' && this.state !== 'interrupted') return undefined
+    try {
+      const m = await this.#ask({ type: 'stop' })
+      this.#end('stopped', m.summary as Summary | undefined)
+      return m.summary as Summary | undefined
+    } catch (error) {
+      if ((error as OnairError).code !== 'session_gone') throw error
+      const gone = error as OnairError
+      if (this.session) this.#end(gone.reason ?? 'stopped', gone.summary)
+      return gone.summary
+    }
+  }
+
+  /** Resolves when the broadcast is not interrupted, be it over. */
+  #settled(): Promise<void> {
+    return new Promise(resolve => {
+      if (this.state !== 'interrupted') return resolve()
+      const off = this.on('state', () => { off(); resolve() })
+    })
+  }
+
+  /** Beats now, as after a probe. */
+  beat(): void {
+    clearTimeout(this.#timer)
+    if (this.state !== 'live' || this.#link.phase !== 'open') return
+    const n = ++this.#n
+    const at = Date.now()
+    this.#sent.set(n, at)
+    this.#link.tell({ type: 'beat', n, stats: this.options.stats?.() })
+    this.emit('beat', { n, at })
+    clearTimeout(this.#ackTimer)
+    this.#ackTimer = setTimeout(() => this.#unheard(n), Math.min(ackWithin, this.interval / 4))
+    this.#schedule()
+  }
+
+  /** To be called when the app comes back from the background; in browsers it is by itself. */
+  wake(): void {
+    this.#link.wake()
+    this.beat()
+  }
+
+  /** Lets go of the connection. A broadcast that is not stopped ends by its missed beats. */
+  close(): void {
+    this.#unwake()
+    clearTimeout(this.#timer)
+    clearTimeout(this.#ackTimer)
+    this.#second?.close()
+    this.#link.close()
+  }
+
+  #set(state: AnchorState): void {
+    if (state === this.state) return
+    this.state = state
+    this.emit('state', state)
+  }
+
+  #attach(link: Link): Link {
+    link.on('welcome', w => {
+      this.interval = w.heartbeat_ms
+      if (link === this.#link) void this.#takeUp()
+      else void this.#moveTo(link)
+    })
+    link.on('message', m => { if (link === this.#link) this.#take(m) })
+    link.on('phase', phase => { if (link === this.#link) this.#moved(phase) })
+    return link
+  }
+
+  #go(): void {
+    if (this.#link.phase === 'open') void this.#takeUp()
+    else this.#link.connect()
+  }
+
+  /** Asks for what is to be on air, on a connection that has just been welcomed. */
+  async #takeUp(): Promise<void> {
+    const start = this.#start
+    try {
+      if (start) {
+        this.#began(await this.#link.ask({ type: 'start', ...start.body, key: start.key }))
+      } else if (this.state === 'interrupted') {
+        this.#began(await this.#link.ask({ type: 'resume', session: this.session }))
+      }
+    } catch (error) {
+      const why = error as OnairError
+      if (why.code === 'closed') return // the next connection asks again
+      if (['unavailable', 'unknown', 'rate_limited'].includes(why.code)) {
+        setTimeout(() => { if (this.#link.phase === 'open') void this.#takeUp() }, why.retryAfterMs ?? 1_000)
+        return
+      }
+      if (start && this.#start === start) {
+        this.#start = undefined
+        this.#set('idle')
+        start.reject(why)
+      } else if (why.code === 'session_gone') {
+        this.#end(why.reason ?? 'missed_beats', why.summary)
+      } else {
+        this.#link.reconnect()
+      }
+    }
+  }
+
+  #began(m: Message): void {
+    const start = this.#start
+    this.#start = undefined
+    this.session = String(m.session)
+    this.stream = m.stream as Entry
+    this.push = m.push as Push
+    this.#storage?.setItem(storageKey, JSON.stringify({ session: this.session, url: httpURL(this.options.url, '') } satisfies Kept))
+    this.#set('live')
+    this.emit('stream', this.stream)
+    this.emit('push', this.push)
+    start?.resolve(this.stream)
+    this.beat()
+  }
+
+  #take(m: Message): void {
+    switch (m.type) {
+      case 'ack': {
+        const n = Number(m.n)
+        const at = this.#sent.get(n)
+        if (at === undefined) return
+        for (const older of this.#sent.keys()) if (older <= n) this.#sent.delete(older)
+        if (n === this.#n) clearTimeout(this.#ackTimer)
+        this.emit('ack', { n, held: m.held === true, deadlineMs: Number(m.deadline_in_ms), roundTripMs: Date.now() - at })
+        break
+      }
+      case 'probe':
+        this.beat()
+        break
+      case 'settings':
+        this.interval = Number(m.heartbeat_ms)
+        this.beat() // it holds from the next beat on
+        break
+      case 'ended':
+        this.#end(m.reason as EndReason, m.summary as Summary | undefined)
+        break
+      case 'notice':
+        this.emit('notice', { code: String(m.code), message: String(m.message) })
+        if (m.code === 'degraded') this.#trySecond()
+    }
+  }
+
+  #moved(phase: Phase): void {
+    if (phase !== 'open') {
+      clearTimeout(this.#timer)
+      clearTimeout(this.#ackTimer)
+      this.#sent.clear()
+      if (this.state === 'live') this.#set('interrupted')
+    }
+    this.emit('phase', phase)
+    if (phase !== 'stopped') return
+    const why = this.#link.why!
+    const start = this.#start
+    this.#start = undefined
+    if (start) {
+      this.#set('idle')
+      start.reject(why)
+    }
+    if (this.state === 'interrupted' && why.code === 'taken_over') this.#end('taken_over')
+    this.emit('stopped', why)
+  }
+
+  /** The node that holds the socket cannot follow the log: another may. */
+  #trySecond(): void {
+    if (this.#second) return
+    this.#second = this.#attach(new Link('/v1/anchor', this.options, false))
+    const link = this.#second
+    link.on('phase', phase => {
+      if (link !== this.#second || phase !== 'waiting' && phase !== 'stopped') return
+      this.#second = undefined // there is none: the first stays
+      link.close()
+    })
+    link.connect()
+  }
+
+  async #moveTo(link: Link): Promise<void> {
+    try {
+      const m = await link.ask({ type: 'resume', session: this.session })
+      const old = this.#link
+      this.#link = link
+      this.#second = undefined
+      old.close(lost)
+      this.#began(m)
+    } catch {
+      this.#second = undefined
+      link.close()
+    }
+  }
+
+  /** A beat without an ack: the node may be dead. */
+  #unheard(n: number): void {
+    if (n !== this.#n) return
+    this.emit('missed', { n })
+    this.#link.reconnect()
+  }
+
+  #schedule(): void {
+    clearTimeout(this.#timer)
+    this.emit('due', Date.now() + this.interval)
+    this.#timer = setTimeout(() => this.beat(), this.interval)
+  }
+
+  /** Asks the connection that holds the broadcast, and the next one when it is lost: nothing that is asked so does harm twice. */
+  async #ask(m: Message): Promise<Message> {
+    for (;;) {
+      await this.#settled()
+      if (this.state !== 'live') throw new OnairError('session_gone', 'There is no broadcast.', undefined, this.ending?.reason, this.ending?.summary)
+      try {
+        return await this.#link.ask(m)
+      } catch (error) {
+        if ((error as OnairError).code !== 'closed') throw error
+      }
+    }
+  }
+
+  #end(reason: EndReason, summary?: Summary): void {
+    clearTimeout(this.#timer)
+    clearTimeout(this.#ackTimer)
+    this.#storage?.removeItem(storageKey)
+    this.session = undefined
+    this.ending = { reason, summary }
+    this.#set('ended')
+    this.emit('ended', this.ending)
+  }
+
+  #kept(): string | undefined {
+    try {
+      const kept = JSON.parse(this.#storage?.getItem(storageKey) ?? 'null') as Kept | null
+      return kept && kept.url === httpURL(this.options.url, '') ? kept.session : undefined
+    } catch {
+      return undefined
+    }
+  }
+
+  /** The last thing that a page can do. */
+  #stopNow(): void {
+    if (!this.session || !this.stream) return
+    const path = `/v1/streams/${this.stream.code}?session=${this.session}`
+    void Promise.resolve(tokenOf(this.options.token)).then(token =>
+      fetch(httpURL(this.options.url, path), { method: 'DELETE', keepalive: true, headers: token === undefined ? {} : { Authorization: `Bearer ${token}` } }))
+  }
+}
+
+function storageOf(): Storage | undefined {
+  try {
+    return globalThis.sessionStorage
+  } catch {
+    return undefined // a page that may not store
+  }
+}

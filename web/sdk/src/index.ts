@@ -1,0 +1,8 @@
+export { Anchor, type AnchorEvents, type AnchorOptions, type AnchorState } from './anchor.js'
+export { OnairError } from './errors.js'
+export type { Options, Phase, Token } from './link.js'
+export type { Change } from './list.js'
+export { View, type ViewEvents } from './view.js'
+export { Viewer, type Recording, type ViewerEvents, type ViewerOptions } from './viewer.js'
+export { Watch, type WatchEvents } from './watch.js'
+export type { Entry, EndReason, Push, Query, Sort, Start, State, Stats, Summary, Update, Welcome } from './wire.js'
