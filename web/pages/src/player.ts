@@ -1,0 +1,51 @@
+import { t } from './i18n'
+
+/**
+ * Plays signed URLs in a video element: FLV by mpegts.js, HLS by the browser itself
+ * where it can, else by hls.js; what the browser plays as a file, as a file. It gives what
+ * ends it; `failed` is told why there is no picture.
+ */
+export function play(video: HTMLVideoElement, urls: Record<string, string>, live: boolean, failed: (why: string) => void): () => void {
+  let stop = () => {}
+  let over = false
+  const fail = (why: string) => { if (!over) failed(why) }
+  const begin = async () => {
+    const native = urls.hls && video.canPlayType('application/vnd.apple.mpegurl')
+    if (urls.flv) {
+      const { default: mpegts } = await import('mpegts.js')
+      if (over) return
+      if (mpegts.isSupported()) {
+        const player = mpegts.createPlayer({ type: 'flv', isLive: live, url: urls.flv }, { liveBufferLatencyChasing: live, enableWorker: false })
+        player.on(mpegts.Events.ERROR, (_kind: string, detail: string) => fail(detail))
+        player.attachMediaElement(video)
+        player.load()
+        stop = () => player.destroy()
+        return
+      }
+    }
+    if (native || urls.mp4) {
+      video.src = (urls.hls && native ? urls.hls : urls.mp4)!
+      video.onerror = () => fail(video.error?.message ?? '')
+      stop = () => video.removeAttribute('src')
+      return
+    }
+    if (urls.hls) {
+      const { default: Hls } = await import('hls.js')
+      if (over) return
+      if (Hls.isSupported()) {
+        const player = new Hls({ enableWorker: false })
+        player.on(Hls.Events.ERROR, (_event, data) => { if (data.fatal) fail(data.details) })
+        player.loadSource(urls.hls)
+        player.attachMedia(video)
+        stop = () => player.destroy()
+        return
+      }
+    }
+    fail(t('no url'))
+  }
+  begin().then(() => video.play()).catch((error: Error) => { if (error.name !== 'AbortError') fail(error.message) })
+  return () => {
+    over = true
+    stop()
+  }
+}

@@ -1,0 +1,17 @@
+import { defineConfig } from 'vite'
+import { fileURLToPath } from 'node:url'
+
+const page = name => fileURLToPath(new URL(name, import.meta.url))
+
+export default defineConfig({
+  oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
+  resolve: { alias: { onair: page('../sdk/src/index.ts') } },
+  build: {
+    outDir: '../dist',
+    emptyOutDir: true,
+    modulePreload: { polyfill: false }, // an inline script, which the pages' policy forbids
+    assetsInlineLimit: 0,
+    rollupOptions: { input: { index: page('index.html'), studio: page('studio.html'), console: page('console.html') } },
+  },
+  server: { proxy: { '/v1': { target: 'http://127.0.0.1:8080', ws: true } } },
+})
