@@ -116,7 +116,7 @@ func (all pages) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	text, tag := p.text, p.etag
 	if p.gzip != nil || p.brotli != nil {
-		h.Set("Vary", "Accept-Encoding")
+		h.Add("Vary", "Accept-Encoding")
 		switch {
 		case p.brotli != nil && accepts(r, "br"):
 			text, tag = p.brotli, p.etag+"-br"

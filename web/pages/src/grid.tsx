@@ -42,10 +42,10 @@ export function Grid(p: { entries: readonly Entry[], open: (code: string) => voi
   const to = Math.min(rows, Math.ceil((view.top + view.height) / (high + gap)) + beyond)
   const shown = width ? p.entries.slice(from * columns, to * columns) : []
   return (
-    <div class="wall" ref={box} role="list" style={{ height: Math.max(0, rows * (high + gap) - gap) }}>
+    <div class="wall" ref={box} role="list" style={{ height: Math.max(0, rows * (high + gap) - gap) + 'px' }}>
       {shown.map((e, i) => {
         const at = from * columns + i
-        const place = { width: wide, height: high, transform: `translate(${(at % columns) * (wide + gap)}px, ${Math.floor(at / columns) * (high + gap)}px)` }
+        const place = { width: wide + 'px', height: high + 'px', transform: `translate(${(at % columns) * (wide + gap)}px, ${Math.floor(at / columns) * (high + gap)}px)` }
         return (
           <div role="listitem" key={e.code} aria-setsize={p.entries.length} aria-posinset={at + 1}>
             <Tile entry={e} style={place} open={p.open} />
@@ -56,7 +56,7 @@ export function Grid(p: { entries: readonly Entry[], open: (code: string) => voi
   )
 }
 
-function Tile(p: { entry: Entry, style: Record<string, string | number>, open: (code: string) => void }) {
+function Tile(p: { entry: Entry, style: Record<string, string>, open: (code: string) => void }) {
   const e = p.entry
   return (
     <button type="button" class="tile" style={p.style} onClick={() => p.open(e.code)} data-code={e.code}>

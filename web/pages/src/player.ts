@@ -15,6 +15,7 @@ export function play(video: HTMLVideoElement, urls: Record<string, string>, live
       const { default: mpegts } = await import('mpegts.js')
       if (over) return
       if (mpegts.isSupported()) {
+        mpegts.LoggingControl.enableAll = false // the page says what is wrong
         const player = mpegts.createPlayer({ type: 'flv', isLive: live, url: urls.flv }, { liveBufferLatencyChasing: live, enableWorker: false })
         player.on(mpegts.Events.ERROR, (_kind: string, detail: string) => fail(detail))
         player.attachMediaElement(video)
