@@ -1,12 +1,19 @@
-# The same build as `make build`, in a minimal image that runs as nobody. To be
+# The same as `make build`, in a minimal image that runs as nobody. To be
 # reached from outside it needs ONAIR_LISTEN=:8080, and for that the secrets
 # auth.secret, push.key and play.key (or their _file forms).
+FROM node:20 AS pages
+WORKDIR /src
+COPY Makefile ./
+COPY web web
+RUN make pages
+
 FROM golang:1.26 AS build
 WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
-RUN make build && mkdir -p /empty/data
+COPY --from=pages /src/web/dist web/dist
+RUN make onair && mkdir -p /empty/data
 
 FROM scratch
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/

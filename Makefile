@@ -1,5 +1,5 @@
 # The two commands of the README are `make run` and `make test`.
-.PHONY: run build demo test lint bench bench-fanout bench-million bench-redis bench-rolling fuzz
+.PHONY: run build pages onair demo test lint bench bench-fanout bench-million bench-redis bench-rolling fuzz
 
 # The version is that of the checkout: Go stamps it.
 BUILD = CGO_ENABLED=0 go build -trimpath -ldflags "-s -w"
@@ -7,17 +7,31 @@ BUILD = CGO_ENABLED=0 go build -trimpath -ldflags "-s -w"
 run: build ## build everything and start the server on its embedded default
 	./bin/onair
 
-build:
+build: pages onair ## the server with its pages: needs Node.js and npm beside Go
+
+onair: ## the server alone, with whatever pages are built
 	$(BUILD) -o bin/onair ./server
+
+pages: web/dist/index.html ## the pages that the server shows
+
+web/dist/index.html: web/node_modules/.installed $(shell find web/pages web/sdk -name node_modules -prune -o -name dist -prune -o -type f -print)
+	npm run build --prefix web --silent
+	touch $@
+
+web/node_modules/.installed: web/package-lock.json
+	npm ci --prefix web --prefer-offline --no-audit --no-fund --loglevel error
+	touch $@
 
 demo: build ## a broadcast's life with a real media server, encoder and player: needs nginx with RTMP, and ffmpeg
 	go run ./deploy/demo
 
 test: ## install what the tests need, if it is missing, and run all of them
 	.ci/install
+	$(MAKE) build
 	go test -race -shuffle=on -timeout 15m ./...
 	go test -race -tags portable ./hub/socket ./hub
 	go test -run 'TestSimulation$$' ./server
+	npm test --prefix web
 	.ci/fuzz
 
 lint: ## formatting, static analysis, modernisers, tidy modules

@@ -11,6 +11,7 @@ export default defineConfig({
     emptyOutDir: true,
     modulePreload: { polyfill: false }, // an inline script, which the pages' policy forbids
     assetsInlineLimit: 0,
+    chunkSizeWarningLimit: 1000, // hls.js, which is loaded when it is needed
     rollupOptions: { input: { index: page('index.html'), studio: page('studio.html'), console: page('console.html') } },
   },
   server: { proxy: { '/v1': { target: 'http://127.0.0.1:8080', ws: true } } },

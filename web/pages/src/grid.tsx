@@ -4,7 +4,7 @@ import { number, t } from './i18n'
 
 const gap = 16
 const least = 220 // the narrowest tile
-const text = 96 // what stands below the cover
+const text = 108 // what stands below the cover
 const beyond = 2 // rows drawn out of sight
 
 /** Entries as tiles, of which those in sight are drawn: thousands cost no more than some. */
@@ -61,6 +61,7 @@ function Tile(p: { entry: Entry, style: Record<string, string>, open: (code: str
   return (
     <button type="button" class="tile" style={p.style} onClick={() => p.open(e.code)} data-code={e.code}>
       <span class="cover">
+        <span class="initial" aria-hidden="true">{[...(e.title || e.anchor)][0]}</span>
         {e.cover && <img src={e.cover} alt="" loading="lazy" decoding="async" referrerpolicy="no-referrer" onError={hide} />}
         <span class={'state ' + e.state}>{t(`state ${e.state}`)}</span>
       </span>

@@ -20,7 +20,7 @@ const words = {
   'state live': ['live', '直播中'],
   'state away': ['back soon', '马上回来'],
   'viewers': ['{n} watching', '{n} 人观看'],
-  'likes': ['{n} likes', '{n} 个赞'],
+  'likes': ['♥ {n}', '♥ {n}'],
   'like': ['Like', '点赞'],
   'close': ['Close', '关闭'],
   'ended': ['This stream has ended.', '直播已结束。'],

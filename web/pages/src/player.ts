@@ -1,16 +1,15 @@
 import { t } from './i18n'
 
 /**
- * Plays signed URLs in a video element: FLV by mpegts.js, HLS by the browser itself
- * where it can, else by hls.js; what the browser plays as a file, as a file. It gives what
- * ends it; `failed` is told why there is no picture.
+ * Plays signed URLs in a video element: FLV by mpegts.js, HLS by hls.js, or by the browser
+ * itself where that has no media sources (iPhones); MP4 as a file. It gives what ends it;
+ * `failed` is told why there is no picture.
  */
 export function play(video: HTMLVideoElement, urls: Record<string, string>, live: boolean, failed: (why: string) => void): () => void {
   let stop = () => {}
   let over = false
   const fail = (why: string) => { if (!over) failed(why) }
   const begin = async () => {
-    const native = urls.hls && video.canPlayType('application/vnd.apple.mpegurl')
     if (urls.flv) {
       const { default: mpegts } = await import('mpegts.js')
       if (over) return
@@ -24,12 +23,6 @@ export function play(video: HTMLVideoElement, urls: Record<string, string>, live
         return
       }
     }
-    if (native || urls.mp4) {
-      video.src = (urls.hls && native ? urls.hls : urls.mp4)!
-      video.onerror = () => fail(video.error?.message ?? '')
-      stop = () => video.removeAttribute('src')
-      return
-    }
     if (urls.hls) {
       const { default: Hls } = await import('hls.js')
       if (over) return
@@ -41,6 +34,13 @@ export function play(video: HTMLVideoElement, urls: Record<string, string>, live
         stop = () => player.destroy()
         return
       }
+    }
+    const file = urls.hls && video.canPlayType('application/vnd.apple.mpegurl') ? urls.hls : urls.mp4
+    if (file) {
+      video.src = file
+      video.onerror = () => fail(video.error?.message ?? '')
+      stop = () => video.removeAttribute('src')
+      return
     }
     fail(t('no url'))
   }
