@@ -99,7 +99,7 @@ export class Anchor extends Emitter<AnchorEvents> {
     this.ending = this.session = undefined
     this.#set('starting')
     return new Promise((resolve, reject) => {
-      this.#start = { body, key: crypto.randomUUID(), resolve, reject }
+      this.#start = { body, key: freshKey(), resolve, reject }
       this.#go()
     })
   }
@@ -382,6 +382,12 @@ export class Anchor extends Emitter<AnchorEvents> {
     void Promise.resolve(tokenOf(this.options.token)).then(token =>
       fetch(httpURL(this.options.url, path), { method: 'DELETE', keepalive: true, headers: token === undefined ? {} : { Authorization: `Bearer ${token}` } }))
   }
+}
+
+/** A name for one start. `crypto.randomUUID` is not everywhere: not on plain HTTP, nor in React Native. */
+function freshKey(): string {
+  const some = () => Math.random().toString(36).slice(2)
+  return Date.now().toString(36) + some() + some()
 }
 
 function storageOf(): Storage | undefined {

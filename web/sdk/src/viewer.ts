@@ -257,7 +257,7 @@ export interface Recording {
 
 /** Members of a query as parameters of a URL. */
 export function parameters(query: object): string {
-  const p = new URLSearchParams()
-  for (const [name, value] of Object.entries(query)) if (value !== undefined) p.set(name, Array.isArray(value) ? value.join(',') : String(value))
-  return p.toString()
+  // URLSearchParams is not whole in React Native.
+  return Object.entries(query).filter(([, value]) => value !== undefined)
+    .map(([name, value]) => `${name}=${encodeURIComponent(Array.isArray(value) ? value.join(',') : String(value))}`).join('&')
 }

@@ -1,0 +1,77 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { EventParser } from '../src/sse.js'
+import { Viewer } from '../src/index.js'
+import { options, pass, Scripted, settle } from './script.js'
+
+beforeEach(() => { vi.useFakeTimers(); Scripted.reset() })
+afterEach(() => { vi.useRealTimers() })
+
+test('events come whole, however the text is cut', () => {
+  const text = ': hello\n\nevent: snapshot\nid: p1\ndata: {"a":1}\n\nevent: diff\r\ndata: x\r\ndata:  y\r\n\r\ndata\n\ndata: last'
+  for (let cut = 0; cut <= text.length; cut++) {
+    const parser = new EventParser()
+    const events = [...parser.push(text.slice(0, cut)), ...parser.push(text.slice(cut))]
+    expect(events).toEqual([{ name: 'snapshot', data: '{"a":1}' }, { name: 'diff', data: 'x\n y' }, { name: 'message', data: '' }])
+  }
+})
+
+/** A server of event streams: what it was asked, and how to answer. */
+function server() {
+  const asked: { url: string, say: (name: string, m: object) => void, end: () => void }[] = []
+  const fetch = (url: string, init: RequestInit) => {
+    let out: ReadableStreamDefaultController<Uint8Array>
+    const body = new ReadableStream<Uint8Array>({ start(c) { out = c } })
+    init.signal?.addEventListener('abort', () => { try { out.error(new Error('aborted')) } catch { /* it has ended */ } })
+    asked.push({
+      url, say: (name, m) => out.enqueue(new TextEncoder().encode(`event: ${name}\ndata: ${JSON.stringify(m)}\n\n`)), end: () => out.close(),
+    })
+    return Promise.resolve(new Response(body, { status: 200 }))
+  }
+  return { asked, fetch: fetch as typeof globalThis.fetch }
+}
+
+const entry = { code: '8888_a', anchor: 'a', title: 'x', state: 'live', started_at: 1, viewers: 0, likes: 0 }
+
+test('where sockets do not come through', async () => {
+  const { asked, fetch } = server()
+  const viewer = new Viewer({ ...options, fetch })
+  const view = viewer.subscribe({ tags: ['a b', '音'], limit: 5 })
+  for (let i = 0; i < 3; i++) {
+    await Scripted.last.drops(1006)
+    await pass(4_000)
+  }
+  expect([Scripted.all.length, asked.length]).toEqual([3, 1])
+  expect(asked[0]!.url).toBe('https://live.example.com/v1/streams/events?tags=a%20b%2C%E9%9F%B3&limit=5')
+  asked[0]!.say('snapshot', { type: 'snapshot', view: 'v', pos: 'p1', total: 1, streams: [entry] })
+  await pass(0)
+  expect([view.entries.length, view.stale, viewer.phase]).toEqual([1, false, 'open'])
+  asked[0]!.say('diff', { type: 'diff', view: 'v', prev: 'p1', pos: 'p2', del: ['8888_a'] })
+  await pass(0)
+  expect(view.entries.length).toBe(0)
+  asked[0]!.end()
+  await pass(0)
+  expect([view.stale, viewer.phase]).toEqual([true, 'waiting'])
+  await pass(1_000)
+  expect(asked[1]!.url).toContain('&pos=p2')
+  viewer.close()
+  await settle()
+  await pass(600_000)
+  expect([asked.length, viewer.phase]).toEqual([2, 'stopped'])
+})
+
+test('a dead line of events', async () => {
+  const { asked, fetch } = server()
+  const viewer = new Viewer({ ...options, fetch, transport: 'events' })
+  const watch = viewer.watch('8888_a', ['flv'])
+  await pass(0)
+  expect(asked[0]!.url).toBe('https://live.example.com/v1/streams/events?limit=1&watch=8888_a&play=flv')
+  asked[0]!.say('watching', { type: 'watching', code: '8888_a', view: 'code/8888_a', pos: 'q', entry })
+  await pass(0)
+  expect(watch.entry?.title).toBe('x')
+  await pass(62_500)
+  await pass(1_000)
+  expect(asked.length).toBe(2)
+  asked[1]!.say('drain', { type: 'drain', reconnect_in_ms: 0 })
+  await pass(1_000)
+  expect(asked.length).toBe(3)
+})
