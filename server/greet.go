@@ -25,32 +25,39 @@ func greet(w io.Writer, cfg *config.Config, public, ops string) error {
 	if err != nil {
 		return err
 	}
+	admin, err := mint(cfg, auth.Admin, "op", developmentTTL, now)
+	if err != nil {
+		return err
+	}
 	web, socket := "http", "ws"
 	if cfg.TLS.Cert != "" {
 		web, socket = "https", "wss"
 	}
 	_, err = fmt.Fprintf(w, `
-  onair %s
+  onair %[1]s
 
-  pages      %s://%s/
-  metrics    http://%s/metrics
-  data       %s
+  wall       %[2]s://%[4]s/
+  studio     %[2]s://%[4]s/studio
+  console    %[2]s://%[4]s/console
+  metrics    http://%[5]s/metrics
+  data       %[6]s
 
-  Secrets were made up for this start (%s): for development only, on this machine only.
+  Secrets were made up for this start (%[7]s): for development only, on this machine only.
 
-  anchor token (alice, 24 h)
-  %s
+  anchor token (alice, 24 h), for the studio
+  %[8]s
   viewer token (bob, 24 h)
-  %s
+  %[9]s
+  admin token (op, 24 h), for the console
+  %[10]s
 
   Try:
-    curl -s %s://%s/v1/streams
-    curl -N %s://%s/v1/streams/events
-    npx wscat -s onair.v1 -c %s://%s/v1/viewer            and type  {"type":"subscribe"}
-    npx wscat -s onair.v1 -c %s://%s/v1/anchor -H "Authorization: Bearer %s"
+    curl -s %[2]s://%[4]s/v1/streams
+    curl -N %[2]s://%[4]s/v1/streams/events
+    npx wscat -s onair.v1 -c %[3]s://%[4]s/v1/viewer            and type  {"type":"subscribe"}
+    npx wscat -s onair.v1 -c %[3]s://%[4]s/v1/anchor -H "Authorization: Bearer %[8]s"
                                                           and type  {"type":"start","title":"Hello"}  then  {"type":"beat","n":1}
 
-`, version(), web, public, ops, cfg.Data, strings.Join(cfg.Development, ", "), anchor, viewer,
-		web, public, web, public, socket, public, socket, public, anchor)
+`, version(), web, socket, public, ops, cfg.Data, strings.Join(cfg.Development, ", "), anchor, viewer, admin)
 	return err
 }
