@@ -23,8 +23,10 @@ export interface ViewerEvents {
   stopped: OnairError
 }
 
-/** After so many sockets that were never welcomed, it is Server-Sent Events. */
+/** After so many sockets that were never welcomed it is Server-Sent Events, if HTTP comes through. */
 const socketTries = 3
+/** After so long with them a socket is tried again. */
+const socketAgain = 5 * 60_000
 /** Likes wait for so long, so that many are one message. */
 const likesEvery = 300
 const mostLikes = 100
@@ -38,12 +40,13 @@ export class Viewer extends Emitter<ViewerEvents> {
   readonly #likes = new Map<string, number>()
   readonly #unwake: () => void
   #liking?: ReturnType<typeof setTimeout>
+  #socketTimer?: ReturnType<typeof setTimeout>
   #events?: EventsTransport
 
   constructor(readonly options: ViewerOptions = {}) {
     super()
     this.#link = new Link('/v1/viewer', options, true)
-    this.#link.on('welcome', () => this.#ask())
+    this.#link.on('welcome', () => this.#welcomed())
     this.#link.on('message', m => this.#take(m))
     this.#link.on('phase', phase => this.#moved(phase))
     this.#unwake = onWake(() => this.wake())
@@ -112,6 +115,7 @@ export class Viewer extends Emitter<ViewerEvents> {
   close(): void {
     this.#unwake()
     clearTimeout(this.#liking)
+    clearTimeout(this.#socketTimer)
     this.#events?.close()
     this.#link.close()
     for (const view of [...this.#views]) view.close()
@@ -124,7 +128,11 @@ export class Viewer extends Emitter<ViewerEvents> {
     else if (this.#link.phase === 'idle') this.#link.connect()
   }
 
-  #ask(): void {
+  #welcomed(): void {
+    clearTimeout(this.#socketTimer)
+    const events = this.#events
+    this.#events = undefined // sockets come through after all
+    events?.close()
     for (const what of [...this.#views, ...this.#watches.values()]) void this.#askFor(what)
   }
 
@@ -175,25 +183,43 @@ export class Viewer extends Emitter<ViewerEvents> {
   }
 
   #moved(phase: Phase): void {
-    if (phase !== 'open') for (const view of this.#views) view.freshen(true)
-    if (phase === 'waiting' && this.#link.failures >= socketTries && (this.options.transport ?? 'auto') === 'auto') {
-      this.#fallBack()
-      this.#link.close()
+    if (this.#events) {
+      if (phase === 'waiting') this.#socketLater() // this time, too
       return
     }
-    if (this.#events && phase === 'stopped') return
+    if (phase !== 'open') for (const view of this.#views) view.freshen(true)
     this.emit('phase', phase)
     if (phase === 'stopped') this.emit('stopped', this.#link.why!)
+    if (phase === 'waiting' && this.#link.failures >= socketTries && (this.options.transport ?? 'auto') === 'auto') void this.#consider()
+  }
+
+  /** Falls back if it is the sockets that do not come through, and not the server that is away. */
+  async #consider(): Promise<void> {
+    try {
+      await this.list({ limit: 1 })
+    } catch {
+      return
+    }
+    if (this.#events || this.#link.phase === 'open' || this.#link.phase === 'stopped') return
+    this.#fallBack()
+    this.#socketLater()
+  }
+
+  #socketLater(): void {
+    clearTimeout(this.#socketTimer)
+    this.#link.close()
+    this.#socketTimer = setTimeout(() => this.#link.connect(), socketAgain)
   }
 
   #fallBack(): void {
-    this.#events = new EventsTransport(this.options)
-    this.#events.on('phase', phase => {
+    const events = this.#events = new EventsTransport(this.options)
+    events.on('phase', phase => {
+      if (events !== this.#events) return
       if (phase !== 'open') for (const view of this.#views) view.freshen(true)
       this.emit('phase', phase)
-      if (phase === 'stopped') this.emit('stopped', this.#events!.why!)
+      if (phase === 'stopped') this.emit('stopped', events.why!)
     })
-    for (const what of [...this.#views, ...this.#watches.values()]) this.#events.follow(what)
+    for (const what of [...this.#views, ...this.#watches.values()]) events.follow(what)
   }
 
   #unsubscribe(view: View): void {

@@ -16,9 +16,10 @@ test('events come whole, however the text is cut', () => {
 })
 
 /** A server of event streams: what it was asked, and how to answer. */
-function server() {
+function server(away = false) {
   const asked: { url: string, say: (name: string, m: object) => void, end: () => void }[] = []
   const fetch = (url: string, init: RequestInit) => {
+    if (!url.includes('/events')) return away ? Promise.reject(new Error('away')) : Promise.resolve(new Response('{"streams":[],"total":0}'))
     let out: ReadableStreamDefaultController<Uint8Array>
     const body = new ReadableStream<Uint8Array>({ start(c) { out = c } })
     init.signal?.addEventListener('abort', () => { try { out.error(new Error('aborted')) } catch { /* it has ended */ } })
@@ -57,6 +58,38 @@ test('where sockets do not come through', async () => {
   await settle()
   await pass(600_000)
   expect([asked.length, viewer.phase]).toEqual([2, 'stopped'])
+})
+
+test('a server that is away is no reason to fall back', async () => {
+  const { asked, fetch } = server(true)
+  const viewer = new Viewer({ ...options, fetch })
+  viewer.subscribe()
+  for (let i = 0; i < 6; i++) {
+    await Scripted.last.drops(1006)
+    await pass(15_000)
+  }
+  expect([Scripted.all.length, asked.length, viewer.phase]).toEqual([7, 0, 'connecting'])
+})
+
+test('sockets are tried again, and taken when they come through', async () => {
+  const { asked, fetch } = server()
+  const viewer = new Viewer({ ...options, fetch })
+  const view = viewer.subscribe()
+  for (let i = 0; i < 3; i++) {
+    await Scripted.last.drops(1006)
+    await pass(4_000)
+  }
+  asked[0]!.say('snapshot', { type: 'snapshot', view: 'v', pos: 'p1', total: 1, streams: [entry] })
+  await pass(300_000)
+  expect(Scripted.all.length).toBe(4)
+  await Scripted.last.drops(1006)
+  await pass(299_999)
+  expect([Scripted.all.length, view.entries.length]).toEqual([4, 1])
+  await pass(1)
+  await Scripted.last.welcomes()
+  expect(Scripted.last.sent).toEqual([{ type: 'subscribe', pos: 'p1', view: 'v', id: 1 }])
+  await Scripted.last.answers('subscribe', { type: 'diff', view: 'v', prev: 'p1', pos: 'p2', del: ['8888_a'] })
+  expect([view.entries.length, view.stale, viewer.phase]).toEqual([0, false, 'open'])
 })
 
 test('a dead line of events', async () => {
