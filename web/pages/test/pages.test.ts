@@ -148,6 +148,47 @@ test('in Chinese, in the dark, on a phone', async () => {
   await stage.picture(studio, 'studio-phone')
 })
 
+test('the console: who is live and why, kick, ban, addresses', async () => {
+  await stage.call('POST', '/v1/streams', stage.token('anchor', 'bob'), { title: 'From an app' })
+  const studio = await stage.studio('alice')
+  await stage.goLive(studio, 'To be kicked')
+  const desk = await stage.console()
+  await desk.getByRole('button', { name: 'To be kicked' }).waitFor()
+  await desk.getByLabel('State').selectOption('starting')
+  await desk.getByRole('button', { name: 'From an app' }).waitFor()
+  expect(await desk.getByRole('button', { name: 'To be kicked' }).count()).toBe(0)
+  await desk.getByLabel('State').selectOption('on air')
+  await desk.getByRole('button', { name: 'To be kicked' }).click()
+  const why = desk.locator('dialog').first()
+  await why.getByText('heartbeat', { exact: true }).first().waitFor()
+  await stage.picture(desk, 'console-why')
+  await why.getByRole('button', { name: 'Kick' }).click()
+  await desk.locator('dialog').last().getByRole('button', { name: 'Kick' }).click()
+  await studio.getByText('Ended: kicked').waitFor()
+  await why.getByRole('button', { name: 'Close' }).click()
+  await desk.getByLabel('State').selectOption('ended')
+  await desk.getByRole('button', { name: 'To be kicked' }).waitFor()
+  await stage.picture(desk, 'console')
+
+  await desk.getByRole('link', { name: 'Bans' }).click()
+  await desk.getByLabel('Anchor').fill('alice')
+  await desk.getByRole('button', { name: 'Look up' }).click()
+  await desk.getByRole('button', { name: 'Ban', exact: true }).click()
+  await desk.locator('dialog').getByRole('button', { name: 'Ban', exact: true }).click()
+  await desk.getByRole('button', { name: 'Lift' }).waitFor()
+  expect((await fetch(stage.url + '/v1/streams', { method: 'POST', headers: { Authorization: 'Bearer ' + stage.token('anchor', 'alice') }, body: '{"title":"x"}' })).status).toBe(403)
+
+  await desk.getByRole('link', { name: 'Addresses' }).click()
+  await desk.getByLabel('Live code').fill('8888_carol')
+  await desk.getByRole('button', { name: 'Generate' }).click()
+  expect(await desk.getByLabel('RTMP').first().inputValue()).toMatch(/8888_carol\?txSecret=[0-9a-f]{32}&txTime=[0-9A-F]{8}$/)
+  await desk.getByText('RTMP', { exact: false }).locator('..').first().waitFor()
+  await stage.picture(desk, 'console-addresses')
+  await desk.getByRole('link', { name: 'Charts' }).click()
+  await desk.locator('canvas, svg').first().waitFor()
+  await stage.picture(desk, 'console-charts')
+})
+
 test('no serious fault of accessibility', async () => {
   const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
   const faults = async (page: Page) => {
@@ -155,8 +196,8 @@ test('no serious fault of accessibility', async () => {
     const { violations } = await page.evaluate('axe.run()') as { violations: { id: string, impact: string, nodes: { html: string }[] }[] }
     return violations.filter(v => v.impact === 'serious' || v.impact === 'critical').map(v => `${v.id}: ${v.nodes.map(n => n.html).join(' ')}`)
   }
-  await stage.call('POST', '/v1/streams', stage.token('anchor', 'bob'), { title: 'x', tags: ['t'] })
   for (const colorScheme of ['light', 'dark'] as const) {
+    await stage.call('POST', '/v1/streams', stage.token('anchor', 'bob'), { title: 'x', tags: ['t'] })
     const wall = await stage.page('/', { colorScheme })
     await tile(wall, 'bob').waitFor()
     expect(await faults(wall)).toEqual([])
@@ -167,5 +208,16 @@ test('no serious fault of accessibility', async () => {
     expect(await faults(studio)).toEqual([])
     await stage.goLive(studio, 'x')
     expect(await faults(studio)).toEqual([])
+    const desk = await stage.console({ colorScheme })
+    await desk.getByRole('button', { name: 'x' }).first().waitFor()
+    expect(await faults(desk)).toEqual([])
+    await desk.getByRole('button', { name: 'x' }).first().click()
+    await desk.locator('dialog table').waitFor()
+    expect(await faults(desk)).toEqual([])
+    await desk.getByRole('button', { name: 'Close' }).click()
+    for (const section of ['Charts', 'Recordings', 'Bans', 'Addresses', 'Dead letters']) {
+      await desk.getByRole('link', { name: section }).click()
+      expect(await faults(desk)).toEqual([])
+    }
   }
 })

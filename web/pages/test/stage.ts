@@ -71,16 +71,25 @@ export class Stage {
     })
     const context = await this.#browser.newContext({ viewport: { width: 1200, height: 800 }, locale: 'en-GB', ...options })
     const page = await context.newPage()
-    page.on('console', m => { if (m.type() === 'error' && !/net::ERR_|WebSocket connection/.test(m.text())) this.complaints.push(m.text()) })
+    page.on('console', m => { if (m.type() === 'error' && !/net::ERR_|WebSocket connection|status of 404/.test(m.text())) this.complaints.push(m.text()) })
     page.on('pageerror', e => this.complaints.push(e.message))
     await page.goto(this.url + path)
     return page
   }
 
   /** Opens the studio as an anchor. */
-  async studio(sub: string, options: BrowserContextOptions = {}): Promise<Page> {
-    const page = await this.page('/studio', options)
-    await page.fill('textarea', this.token('anchor', sub))
+  studio(sub: string, options: BrowserContextOptions = {}): Promise<Page> {
+    return this.#as('anchor', sub, '/studio', options)
+  }
+
+  /** Opens the console as one who operates. */
+  console(options: BrowserContextOptions = {}): Promise<Page> {
+    return this.#as('admin', 'op', '/console', options)
+  }
+
+  async #as(role: string, sub: string, path: string, options: BrowserContextOptions): Promise<Page> {
+    const page = await this.page(path, options)
+    await page.fill('textarea', this.token(role, sub))
     await page.getByRole('button', { name: 'Use it' }).click()
     return page
   }
