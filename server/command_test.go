@@ -26,6 +26,8 @@ func TestCommands(t *testing.T) {
 		"token, no secret":  {[]string{"token", "--sub", "alice"}, 2, "auth.secret"},
 		"token, no sub":     {[]string{"token", "--auth.secret", processSecret}, 2, "--sub"},
 		"token, bad role":   {[]string{"token", "--auth.secret", processSecret, "--sub", "a", "--role", "king"}, 2, "king"},
+		"conformance, of":   {[]string{"conformance", "dance"}, 2, "anchor or viewer"},
+		"conformance, busy": {[]string{"conformance", "anchor", "--listen", "256.0.0.1:1"}, 1, "listen"},
 		"no such address":   {[]string{"--listen", "127.0.0.1:1", "--data", "memory", "--ops.listen", "256.0.0.1:1"}, 1, "ops.listen"},
 		"a file for a data": {[]string{"--data", "command_test.go", "--listen", "127.0.0.1:0", "--ops.listen", "127.0.0.1:0"}, 1, "command_test.go"},
 	} {

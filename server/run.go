@@ -80,6 +80,7 @@ func command(environ []string, stdout, stderr io.Writer) *cobra.Command {
 		tokenCommand(load, stdout),
 		signCommand(load, stdout),
 		configCommand(load, stdout),
+		conformanceCommand(stdout),
 		&cobra.Command{
 			Use: "version", Short: "print the version", Args: noArgs,
 			RunE: func(*cobra.Command, []string) error { _, err := fmt.Fprintln(stdout, version()); return err },

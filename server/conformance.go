@@ -1,0 +1,61 @@
+package main
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"onair/server/auth"
+	"onair/server/conformance"
+)
+
+// errNotPassed is that of a client that does not do what the protocol asks.
+var errNotPassed = errors.New("conformance: not passed")
+
+// conformanceCommand tests clients of the protocol.
+func conformanceCommand(stdout io.Writer) *cobra.Command {
+	var listen string
+	cmd := &cobra.Command{
+		Use: "conformance anchor|viewer", Short: "test a client: play the server's side of a script to it, and say what it does wrong",
+		Long: "conformance plays the server's side of a recorded broadcast (anchor) or of a list that is followed (viewer) to the client under test.\n" +
+			"It prints the URL and the token for the client, what its user is to do (do), what it is to show (show), and a verdict on each step: ok, failed or\n" +
+			"skipped. It serves no list, reads no configuration and needs nothing else. Exit code 0: all steps were passed. docs/clients.md says what they are about.",
+		Example: "  server conformance anchor\n  server conformance viewer --listen 0.0.0.0:8090",
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 || args[0] != "anchor" && args[0] != "viewer" {
+				return usageError{errors.New("conformance: say anchor or viewer")}
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, args []string) error {
+			script, err := conformance.Recorded(args[0])
+			if err != nil {
+				return err
+			}
+			who := auth.Identity{Subject: "conformance", Role: auth.Role(args[0])}
+			token, err := auth.Mint([]byte(rand.Text()+rand.Text()), "", who, 24*time.Hour, time.Now())
+			if err != nil {
+				return err
+			}
+			l, err := net.Listen("tcp", listen)
+			if err != nil {
+				return fmt.Errorf("listen: %w", err)
+			}
+			if _, err := fmt.Fprintf(stdout, "url     ws://%s/v1/%s\ntoken   %s\n", l.Addr(), args[0], token); err != nil {
+				return errors.Join(err, l.Close())
+			}
+			passed, err := conformance.New(script, token, stdout).Play(c.Context(), l)
+			if err == nil && !passed {
+				err = errNotPassed
+			}
+			return err
+		},
+	}
+	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:8090", "address of the socket for the client under test")
+	return cmd
+}

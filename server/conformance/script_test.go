@@ -1,0 +1,60 @@
+package conformance
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"onair/hub/wire"
+)
+
+// TestRecorded: what the scripts say is what a server may say.
+func TestRecorded(t *testing.T) {
+	for _, name := range []string{"anchor", "viewer"} {
+		s, err := Recorded(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, a := range s.actions {
+			for _, m := range []map[string]any{a.Send, a.Answer} {
+				if m == nil {
+					continue
+				}
+				data, err := json.Marshal(m)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := wire.DecodeServer(data); err != nil {
+					t.Errorf("%s: %s: %v", name, data, err)
+				}
+			}
+			if a.Close != 0 && !wire.IsCloseCode(a.Close) {
+				t.Errorf("%s: no server closes with %d", name, a.Close)
+			}
+		}
+	}
+	if _, err := Recorded("nobody"); err == nil {
+		t.Error("there is a script for nobody")
+	}
+}
+
+// TestParse: what is no script is named.
+func TestParse(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                                    "empty",
+		"# a\n\n" + `{"step":"a"}`:            "line 3: a script begins",
+		`{"welcome":{}}` + "\n" + `{"hop":1}`: "line 2: json: unknown field",
+		`{"welcome":{}}` + "\n" + `{"drop":true,"close":4200}`: "line 2: an action has one verb, not 2",
+		`{"welcome":{}}` + "\n" + `{"on":"a"}`:                 "one verb, not 0",
+		`{"welcome":{}}` + "\n" + `{"beats":2}`:                "every_ms",
+		`{"welcome":{}}` + "\n" + `{"never":["beat"]}`:         "for_ms",
+		`{"welcome":{}}` + "\n" + `{"acks":"perhaps"}`:         "perhaps",
+	} {
+		if _, err := Parse("viewer", []byte(text)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", text, err, want)
+		}
+	}
+	if _, err := Parse("events", nil); err == nil {
+		t.Error("there are scripts about another socket")
+	}
+}
