@@ -54,6 +54,8 @@ func newCaller(t *testing.T, conn *websocket.Conn, patience time.Duration) *call
 			m, err := wire.DecodeServer(data)
 			if err != nil {
 				err = fmt.Errorf("%s: %w", data, err)
+			} else {
+				err = documented().message(data)
 			}
 			c.inbox <- received{m, time.Now(), err}
 		}

@@ -79,6 +79,11 @@ func (r *reader) next() (e event, ok bool) {
 	case <-time.After(patient):
 		r.t.Fatal("no event came in time")
 	}
+	if ok {
+		if err := documented().event(e.typ, e.data); err != nil {
+			r.t.Error(err)
+		}
+	}
 	if ok && (e.typ == "snapshot" || e.typ == "diff") {
 		m, err := wire.DecodeServer([]byte(e.data))
 		if err != nil {

@@ -81,6 +81,9 @@ func (s *testServer) call(method, path, token, body string, headers ...string) *
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	if err := documented().answer(r, res.StatusCode, res.Header, text); err != nil {
+		s.t.Error(err)
+	}
 	return &answer{s.t, res.StatusCode, res.Header, text}
 }
 

@@ -38,12 +38,13 @@ var allowed = map[string]struct {
 	"onair/server/webhooks":        {[]string{"onair/presence"}, "what is told is what happened to the list"},
 	"onair/server/conformance":     {[]string{"onair/hub/wire"}, "it tests clients, which know the protocol alone"},
 	"onair/server/auth":            {nil, "tokens are checked without the rest"},
+	"onair/server/api":             {nil, "documents are files"},
 	"onair/web":                    {nil, "pages are files"},
 	"onair/deploy/demo":            {[]string{"onair/hub/wire"}, "a client, which starts the built server"},
 	"onair/loadtest":               {[]string{"onair/hub/wire"}, "what shares code with the server shares its mistakes"},
 	"onair/server": {[]string{
 		"onair/presence", "onair/presence/embedded", "onair/presence/redislog", "onair/signing", "onair/hub", "onair/hub/wire", "onair/hub/socket",
-		"onair/server/config", "onair/server/auth", "onair/server/conformance", "onair/server/hooks", "onair/server/webhooks", "onair/server/cloud", "onair/server/poll", "onair/web",
+		"onair/server/config", "onair/server/auth", "onair/server/api", "onair/server/conformance", "onair/server/hooks", "onair/server/webhooks", "onair/server/cloud", "onair/server/poll", "onair/web",
 	}, "everything is wired here"},
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"onair/hub/socket"
 	"onair/hub/wire"
+	"onair/server/api"
 	"onair/server/auth"
 	"onair/web"
 )
@@ -62,6 +63,10 @@ func (s *server) routes() http.Handler {
 	mux.HandleFunc("/v1/", func(w http.ResponseWriter, r *http.Request) {
 		writeProblem(w, refuse(wire.CodeNotFound, "there is nothing at "+r.Method+" of this path"))
 	})
+	documents := api.Handler()
+	for _, path := range []string{"/openapi.json", "/asyncapi.json", "/docs"} {
+		mux.Handle("GET "+path, documents)
+	}
 	mux.Handle("/", web.Handler())
 	return s.recovered(s.cors(mux))
 }

@@ -1,0 +1,143 @@
+package api_test
+
+import (
+	"bytes"
+	"net/http/httptest"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"onair/server/api"
+)
+
+// each calls f with every object of a document, and where that is.
+func each(v any, where string, f func(where string, o object)) {
+	switch v := v.(type) {
+	case object:
+		f(where, v)
+		for name, inner := range v {
+			escaped := strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
+			each(inner, where+"/"+escaped, f)
+		}
+	case []any:
+		for _, inner := range v {
+			each(inner, where+"/-", f)
+		}
+	}
+}
+
+// The documents stand alone, and the examples in them are of what they say.
+func TestDocumentsStandAlone(t *testing.T) {
+	for name, text := range map[string][]byte{"openapi.json": api.OpenAPI(), "asyncapi.json": api.AsyncAPI()} {
+		doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := jsonschema.NewCompiler()
+		if err := c.AddResource("onair:"+name, doc); err != nil {
+			t.Fatal(err)
+		}
+		each(doc, "#", func(where string, o object) {
+			if ref, ok := o["$ref"].(string); ok {
+				target := doc
+				for _, step := range strings.Split(ref, "/")[1:] {
+					target = target.(object)[step]
+				}
+				if len(o) > 2 || len(o) == 2 && o["description"] == nil {
+					// By draft 7, which AsyncAPI reads by, it would not count.
+					t.Errorf("%s: beside the reference at %s stands more than a description", name, where)
+				}
+				if !strings.HasPrefix(ref, "#/") || target == nil {
+					t.Errorf("%s: %s refers to %s, which is not there", name, where, ref)
+				}
+			}
+			examples, _ := o["examples"].([]any)
+			if examples == nil || strings.HasSuffix(where, "/properties") || strings.Contains(where, "/-") {
+				return
+			}
+			schema, err := c.Compile("onair:" + name + where)
+			if err != nil {
+				t.Errorf("%s: %s: %v", name, where, err)
+				return
+			}
+			for _, example := range examples {
+				if err := schema.Validate(example); err != nil {
+					t.Errorf("%s: the example at %s: %v", name, where, err)
+				}
+			}
+		})
+	}
+}
+
+// What both documents speak of is the same in both.
+func TestSharedSchemas(t *testing.T) {
+	open := under(t, parse(t, api.OpenAPI()), "components", "schemas")
+	shared := 0
+	for name, schema := range under(t, parse(t, api.AsyncAPI()), "components", "schemas") {
+		if other, ok := open[name]; ok {
+			shared++
+			if !reflect.DeepEqual(schema, other) {
+				t.Errorf("%s differs between the documents", name)
+			}
+		}
+	}
+	if shared < 20 {
+		t.Errorf("the documents share %d schemas", shared)
+	}
+}
+
+func TestHandler(t *testing.T) {
+	for path, kind := range map[string]string{
+		"/openapi.json": "application/json", "/asyncapi.json": "application/json", "/docs": "text/html; charset=utf-8",
+	} {
+		w := httptest.NewRecorder()
+		api.Handler().ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+		tag := w.Header().Get("ETag")
+		policy := w.Header().Get("Content-Security-Policy")
+		if w.Code != 200 || w.Header().Get("Content-Type") != kind || len(tag) < 10 || !strings.HasPrefix(policy, "default-src 'none'; ") {
+			t.Errorf("%s: %d %v", path, w.Code, w.Header())
+		}
+		r := httptest.NewRequest("GET", path, nil)
+		r.Header.Set("If-None-Match", tag)
+		w = httptest.NewRecorder()
+		api.Handler().ServeHTTP(w, r)
+		if w.Code != 304 || w.Body.Len() != 0 {
+			t.Errorf("%s with its tag: %d and %d bytes", path, w.Code, w.Body.Len())
+		}
+	}
+}
+
+// The page has every call and every message, and every link on it leads somewhere.
+func TestPage(t *testing.T) {
+	w := httptest.NewRecorder()
+	api.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/docs", nil))
+	page := w.Body.String()
+	for path, item := range under(t, parse(t, api.OpenAPI()), "paths") {
+		for method, call := range item.(object) {
+			if method == "parameters" {
+				continue
+			}
+			want := `<article id="` + call.(object)["operationId"].(string) + `">`
+			if !strings.Contains(page, want) || !strings.Contains(page, `</span><code>`+path+`</code>`) {
+				t.Errorf("%s %s is not on the page", method, path)
+			}
+		}
+	}
+	for channel, c := range under(t, parse(t, api.AsyncAPI()), "channels") {
+		for name := range c.(object)["messages"].(object) {
+			if !strings.Contains(page, `<article id="`+channel+"-"+name+`">`) {
+				t.Errorf("%s of the %s socket is not on the page", name, channel)
+			}
+		}
+	}
+	for part := range strings.SplitSeq(page, `href="#`) {
+		if id, _, ok := strings.Cut(part, `"`); ok && !strings.HasPrefix(part, "<!") && !strings.Contains(page, ` id="`+id+`"`) {
+			t.Errorf("a link leads to %s, which is not on the page", id)
+		}
+	}
+	if strings.Contains(page, "<script") || strings.Contains(page, " style=") || strings.Contains(page, "ZgotmplZ") {
+		t.Error("the page has what its policy forbids")
+	}
+}
