@@ -32,7 +32,7 @@ export function LineChart(p: { title: string, at: readonly number[], lines: read
     const u = plot.current = new uPlot({
       width: box.current!.clientWidth, height, legend: { show: false },
       cursor: { y: false, drag: { x: false, y: false } },
-      scales: { x: { range: (_, from, to) => [Math.min(from, to - least), to] }, y: { range: (_, __, most) => [0, Math.max(5, most * 1.1)] } },
+      scales: { x: { range: span }, y: { range: (_, __, most) => [0, Math.max(5, most * 1.1)] } },
       axes: [
         { ...axis, values: (_, at) => at.map(s => clock(s * 1000)), space: 80, size: 32 },
         { ...axis, values: (_, at) => at.map(number), incrs: steps, size: 56 },
@@ -66,4 +66,11 @@ export function LineChart(p: { title: string, at: readonly number[], lines: read
       <div ref={box} class="plot" aria-hidden="true" />
     </figure>
   )
+}
+
+/** From the first sample to the last: what uPlot proposes for one sample is a day. */
+function span(u: uPlot): uPlot.Range.MinMax {
+  const at = u.data[0]
+  const last = at.at(-1)!
+  return [Math.min(at[0]!, last - least), last]
 }
