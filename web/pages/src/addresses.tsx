@@ -69,7 +69,7 @@ function Address(p: { protocol: string, url: string }) {
             <tbody>
               {partsOf(p.url).map(part => (
                 <tr>
-                  <td>{part.place ? <span class="quiet">{t(part.place)}</span> : <span class="mono">{part.name}</span>}</td>
+                  <td>{part.place ? <span class="quiet">{t(part.place)}</span> : <span class="mono term">{part.name}</span>}</td>
                   <td class="mono">{part.value}</td>
                   <td>{t(part.meaning)}{part.at !== undefined && <><br /><strong>{moment(part.at)}</strong></>}</td>
                 </tr>

@@ -33,7 +33,7 @@ export function Bans(p: { operations: Operations }) {
       {failure && <p class="error" role="alert">{failure}</p>}
       {found && (
         <section class="card stack" aria-live="polite">
-          <h3>{found.anchor}</h3>
+          <h2>{found.anchor}</h2>
           {found.ban ? (
             <dl class="facts">
               <dt>{t('banned')}</dt><dd>{found.ban.until ? t('until at', { at: moment(found.ban.until) }) : t('for ever')}</dd>
@@ -48,7 +48,7 @@ export function Bans(p: { operations: Operations }) {
         </section>
       )}
       {found && asking === 'ban' && (
-        <BanAnchor operations={p.operations} anchor={found.anchor} done={() => void look(found.anchor)} close={() => setAsking(undefined)} />
+        <BanAnchor operations={p.operations} anchor={found.anchor} ban={found.ban} done={() => void look(found.anchor)} close={() => setAsking(undefined)} />
       )}
       {found && asking === 'lift' && (
         <Confirm

@@ -11,13 +11,17 @@ export function Charts(p: { samples: Samples }) {
   return (
     <div class="stack">
       <p class="quiet">{t('charts say')}{p.samples.partial && ` ${t('counted in part')}`}</p>
-      <LineChart title={t('streams by state')} at={at} lines={[
-        { name: t('sessions live'), tone: 'live', values: all.map(s => s.live) },
-        { name: t('sessions away'), tone: 'warn', values: all.map(s => s.away) },
-        { name: t('sessions starting'), tone: 'link', values: all.map(s => s.starting) },
-      ]} />
-      <LineChart title={t('viewers in total')} at={at} lines={[{ name: t('watching'), tone: 'good', values: all.map(s => s.viewers) }]} />
-      <LineChart title={t('answer time')} at={at} lines={[{ name: t('milliseconds'), tone: 'link', values: all.map(s => s.answer) }]} />
+      {at.length > 0 && (
+        <>
+          <LineChart title={t('streams by state')} at={at} lines={[
+            { name: t('sessions live'), tone: 'live', values: all.map(s => s.live) },
+            { name: t('sessions away'), tone: 'warn', values: all.map(s => s.away) },
+            { name: t('sessions starting'), tone: 'link', values: all.map(s => s.starting) },
+          ]} />
+          <LineChart title={t('viewers in total')} at={at} lines={[{ name: t('watching'), tone: 'good', values: all.map(s => s.viewers) }]} />
+          <LineChart title={t('answer time')} at={at} lines={[{ name: t('milliseconds'), tone: 'link', values: all.map(s => s.answer) }]} />
+        </>
+      )}
     </div>
   )
 }

@@ -73,7 +73,7 @@ function Desk(p: { token: string, phase: (phase: Phase) => void, refused: (why: 
     <>
       <nav class="sections" aria-label={t('console')}>
         {sections.map(s => <a href={anchorOf(s)} aria-current={s === section ? 'page' : undefined}>{t(`section ${s}`)}</a>)}
-        <span class="quiet push">{total !== undefined && t('streams', { n: number(total) })}</span>
+        <span class="quiet push wide">{total !== undefined && t('streams', { n: number(total) })}</span>
       </nav>
       <section class="stack" aria-label={t(`section ${section}`)}>
         {section === 'streams' && <Streams operations={operations} />}

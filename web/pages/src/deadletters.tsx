@@ -18,9 +18,9 @@ export function DeadLetters(p: { operations: Operations }) {
             <tbody>
               {letters.map(l => (
                 <tr key={l.id}>
-                  <td>{moment(l.at)}</td>
-                  <td class="mono">{l.event}</td>
-                  <td class="mono">{l.subject}</td>
+                  <td class="term">{moment(l.at)}</td>
+                  <td class="mono term">{l.event}</td>
+                  <td class="mono term">{l.subject}</td>
                   <td>{l.why}</td>
                 </tr>
               ))}

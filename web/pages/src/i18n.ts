@@ -131,7 +131,7 @@ const words = {
   'until': ['Until', '截止时间'],
   'until at': ['until {at}', '至 {at}'],
   'reason': ['Reason', '原因'],
-  'by': ['by', '操作人'],
+  'by': ['By', '操作人'],
   '1 hour': ['1 hour', '1 小时'],
   '1 day': ['1 day', '1 天'],
   '7 days': ['7 days', '7 天'],

@@ -11,10 +11,11 @@ export interface Line {
 }
 
 const height = 180
+const least = 60 // seconds: few samples are not drawn over the whole width
 const dashes = [[], [6, 4], [2, 3]] // not by colour alone
 const steps = [1, 2, 5].flatMap(n => [0, 1, 2, 3, 4, 5, 6].map(e => n * 10 ** e)).sort((a, b) => a - b)
 
-/** Lines over time, with the values of the last moment, or of that under the pointer, in its legend. */
+/** Lines over time, of at least one sample, with the values of the last moment, or of that under the pointer, in its legend. */
 export function LineChart(p: { title: string, at: readonly number[], lines: readonly Line[] }) {
   const box = useRef<HTMLDivElement>(null)
   const legend = useRef<HTMLUListElement>(null)
@@ -31,12 +32,12 @@ export function LineChart(p: { title: string, at: readonly number[], lines: read
     const u = plot.current = new uPlot({
       width: box.current!.clientWidth, height, legend: { show: false },
       cursor: { y: false, drag: { x: false, y: false } },
-      scales: { y: { range: (_, __, most) => [0, Math.max(5, most * 1.1)] } },
+      scales: { x: { range: span }, y: { range: (_, __, most) => [0, Math.max(5, most * 1.1)] } },
       axes: [
         { ...axis, values: (_, at) => at.map(s => clock(s * 1000)), space: 80, size: 32 },
         { ...axis, values: (_, at) => at.map(number), incrs: steps, size: 56 },
       ],
-      series: [{}, ...p.lines.map((l, i) => ({ label: l.name, stroke: tone(i), width: 2, dash: dashes[i], points: { show: false } }))],
+      series: [{}, ...p.lines.map((l, i) => ({ label: l.name, stroke: tone(i), width: 2, dash: dashes[i], points: { size: 5 } }))],
       hooks: { setCursor: [u => setPointed(u.cursor.idx)] },
     }, data, box.current!)
     const sizes = new ResizeObserver(([e]) => u.setSize({ width: e!.contentRect.width, height }))
@@ -65,4 +66,11 @@ export function LineChart(p: { title: string, at: readonly number[], lines: read
       <div ref={box} class="plot" aria-hidden="true" />
     </figure>
   )
+}
+
+/** From the first sample to the last: what uPlot proposes for one sample is a day. */
+function span(u: uPlot): uPlot.Range.MinMax {
+  const at = u.data[0]
+  const last = at.at(-1)!
+  return [Math.min(at[0]!, last - least), last]
 }

@@ -62,12 +62,12 @@ export function Streams(p: { operations: Operations }) {
                   </td>
                   <td>
                     <span class={'badge ' + s.state}>{t(`sessions ${s.state}`)}</span>
-                    {(s.away || s.reason) && <span class="quiet mono">{s.away ?? s.reason}{s.by && ` (${s.by})`}</span>}
+                    {(s.away || s.reason) && <span class="quiet mono term">{s.away ?? s.reason}{s.by && ` (${s.by})`}</span>}
                     {!over && !s.listed && <span class="quiet">{t('unlisted')}</span>}
                   </td>
                   <td class="count">{number(over ? s.peak_viewers : s.viewers)}</td>
                   <td class="count wide">{number(s.likes)}</td>
-                  <td class="wide"><time title={moment(s.ended_at ?? s.started_at)}>{time(s.ended_at ?? s.started_at)}</time></td>
+                  <td class="wide term"><time title={moment(s.ended_at ?? s.started_at)}>{time(s.ended_at ?? s.started_at)}</time></td>
                   <td class="wide">{duration(s.duration_ms ?? Math.max(0, Date.now() - s.started_at))}</td>
                 </tr>
               ))}

@@ -23,6 +23,7 @@ export function instant(value: string): number | undefined {
   return value ? new Date(value).getTime() : undefined
 }
 
-function local(ms: number): string {
+/** Unix milliseconds as a `datetime-local` holds them. */
+export function local(ms: number): string {
   return new Date(ms - new Date(ms).getTimezoneOffset() * 60_000).toISOString().slice(0, 16)
 }

@@ -42,7 +42,8 @@ export function Why(p: { operations: Operations, chosen: Session, changed: () =>
           <dt>{t('session')}</dt><dd class="mono">{s.session}</dd>
           <dt>{t('list')}</dt><dd>{s.list}{s.state !== 'ended' && !s.listed && ` (${t('unlisted')})`}</dd>
           <dt>{t('started at')}</dt><dd>{moment(s.started_at)}</dd>
-          {s.ended_at && <><dt>{t('ended at')}</dt><dd>{moment(s.ended_at)}{s.by && ` · ${t('by')} ${s.by}`}</dd></>}
+          {s.ended_at && <><dt>{t('ended at')}</dt><dd>{moment(s.ended_at)}</dd></>}
+          {s.by && <><dt>{t('by')}</dt><dd class="mono">{s.by}</dd></>}
           <dt>{t('by viewers')}</dt><dd>{t('at most', { n: number(s.viewers), peak: number(s.peak_viewers) })}</dd>
           {account?.sources && <><dt>{t('sources')}</dt><dd class="mono">{account.sources.join(', ')}</dd></>}
         </dl>
@@ -57,10 +58,10 @@ export function Why(p: { operations: Operations, chosen: Session, changed: () =>
               <tbody>
                 {account.evidence.map(e => (
                   <tr>
-                    <td class="mono">{e.source}</td>
-                    <td class="mono">{e.sign}</td>
+                    <td class="mono term">{e.source}</td>
+                    <td class="mono term">{e.sign}</td>
                     <td>{duration(e.age_ms)}</td>
-                    <td class="wide">{moment(e.at)}</td>
+                    <td class="wide term">{moment(e.at)}</td>
                     <td>{e.detail}</td>
                   </tr>
                 ))}
