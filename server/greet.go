@@ -39,6 +39,7 @@ func greet(w io.Writer, cfg *config.Config, public, ops string) error {
   wall       %[2]s://%[4]s/
   studio     %[2]s://%[4]s/studio
   console    %[2]s://%[4]s/console
+  interface  %[2]s://%[4]s/docs
   metrics    http://%[5]s/metrics
   data       %[6]s
 
