@@ -51,8 +51,8 @@ func TestMassExpiryFires(t *testing.T) {
 
 // TestAlertsAreHurried: what hurries the rules of tests finds all their times.
 func TestAlertsAreHurried(t *testing.T) {
-	got := hurried("for: 5m\nexpr: rate(x[10m]) > 5 and y[6h]\ntext: in 5m or [a]", 20)
-	if want := "for: 15s\nexpr: rate(x[30s]) > 5 and y[1080s]\ntext: in 5m or [a]"; got != want {
+	got := hurried("for: 5m\nexpr: rate(x[10m]) > 5 and y[6h] offset 1h\ntext: in 5m or [a]", 20)
+	if want := "for: 15s\nexpr: rate(x[30s]) > 5 and y[1080s] offset 180s\ntext: in 5m or [a]"; got != want {
 		t.Errorf("%s\nwant %s", got, want)
 	}
 }

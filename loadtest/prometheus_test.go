@@ -75,7 +75,7 @@ func watchOver(t testing.TB, hurry int, nodes ...*onair) *watch {
 }
 
 // durations are those of rules, and of no text in them.
-var durations = regexp.MustCompile(`(for: |\[)(\d+)([mh])`)
+var durations = regexp.MustCompile(`(for: |\[|offset )(\d+)([mh])`)
 
 // hurried divides the times of rules.
 func hurried(rules string, by int) string {
