@@ -21,7 +21,16 @@ func (s *server) opsRoutes() http.Handler {
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	mux.HandleFunc("GET /debug/flight", s.flightRoute)
 	return mux
+}
+
+// unready says why this node takes no new sockets, or "".
+func (s *server) unready() string {
+	if !s.opened.Load() {
+		return "the list is being read from the log"
+	}
+	return s.gate.full()
 }
 
 // readyz says whether this node takes new sockets: 503 while it starts, while
@@ -29,11 +38,7 @@ func (s *server) opsRoutes() http.Handler {
 // written, stays ready, and says so: it serves the list and hears beats, and to
 // take every node out of rotation at once would help nobody.
 func (s *server) readyz(w http.ResponseWriter, _ *http.Request) {
-	if !s.opened.Load() {
-		writeProblem(w, refuse(wire.CodeUnavailable, "the list is being read from the log"))
-		return
-	}
-	if why := s.gate.full(); why != "" {
+	if why := s.unready(); why != "" {
 		writeProblem(w, refuse(wire.CodeUnavailable, why))
 		return
 	}

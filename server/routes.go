@@ -20,11 +20,11 @@ import (
 // routes is the whole public surface.
 func (s *server) routes() http.Handler {
 	anchors := &endpoint{
-		name: "anchor", limit: func() int { return s.now().cfg.Limits.Message }, only: auth.Anchor,
+		name: kindAnchor, limit: func() int { return s.now().cfg.Limits.Message }, only: auth.Anchor,
 		anonymous: func() bool { return false }, attend: s.attendAnchor,
 	}
 	viewers := &endpoint{
-		name: "viewer", limit: func() int { return s.now().cfg.Limits.ViewerMessage },
+		name: kindViewer, limit: func() int { return s.now().cfg.Limits.ViewerMessage },
 		anonymous: func() bool { return s.now().cfg.Viewer.Anonymous }, attend: s.attendViewer,
 	}
 	mux := http.NewServeMux()
