@@ -157,7 +157,8 @@ func (d *dashboard) checkLayout(t *testing.T) {
 		for x := g.X; x < g.X+g.W; x++ {
 			for y := g.Y; y < g.Y+g.H; y++ {
 				if other := taken[[2]int{x, y}]; other != "" {
-					t.Fatalf("%s: %s lies on %s", d.UID, p.Title, other)
+					t.Errorf("%s: %s lies on %s", d.UID, p.Title, other)
+					return
 				}
 				taken[[2]int{x, y}] = p.Title
 			}
