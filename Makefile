@@ -28,7 +28,7 @@ demo: build ## a broadcast's life with a real media server, encoder and player: 
 test: ## install what the tests need, if it is missing, and run all of them
 	.ci/install
 	$(MAKE) build
-	go test -race -shuffle=on -timeout 15m ./...
+	go test -race -shuffle=on -timeout 15m ./server ./loadtest ./... # the longest first
 	go test -race -tags portable ./hub/socket ./hub
 	go test -run 'TestSimulation$$' ./server
 	npm test --prefix web
@@ -52,7 +52,7 @@ bench-redis: ## a million beating anchors on Redis, by nodes, and snapshots: sev
 bench-rolling: ## three nodes restarted under 3,000 anchors and 6,000 viewers, and how fast starts are told: four minutes on two quiet cores
 	go test -run '^$$' -bench 'RollingRestart|Starts' -benchtime 1x -timeout 20m -v ./loadtest
 
-fuzz: ## each fuzz target for FUZZTIME (10000x)
+fuzz: ## each fuzz target for FUZZTIME (5000x)
 	.ci/fuzz
 
 # Each can be built on any of them: there is no C in it.

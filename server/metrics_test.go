@@ -157,6 +157,20 @@ func happen(s *testServer, log *presencetest.Faulty) {
 	s.s.gate.mu.Unlock()
 }
 
+// TestNodeMetrics: who operates reads a node's metrics with a token, too; nobody
+// else does.
+func TestNodeMetrics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serveTest(t)
+		a := s.call("GET", "/v1/metrics", s.day(auth.Admin, "op"), "").is(200)
+		if node := a.header.Get(nodeHeader); node != s.s.cfg.Node || !strings.Contains(string(a.body), "\nonair_ready 1\n") {
+			t.Errorf("of node %q: %s", node, a.body)
+		}
+		s.call("GET", "/v1/metrics", s.day(auth.Backend, "app"), "").refused(403, wire.CodeForbidden)
+		s.call("GET", "/v1/metrics", "", "").refused(401, wire.CodeUnauthorized)
+	})
+}
+
 // total adds up a metric, whatever its labels.
 func total(f *dto.MetricFamily) (sum float64) {
 	for _, m := range f.GetMetric() {

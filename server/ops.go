@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"onair/hub/wire"
+	"onair/server/auth"
 )
 
 // opsRoutes is what the people on call and their tools see. It is served on
@@ -23,6 +24,18 @@ func (s *server) opsRoutes() http.Handler {
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	mux.HandleFunc("GET /debug/flight", s.flightRoute)
 	return mux
+}
+
+// nodeHeader names the node that a call came to, where that matters.
+const nodeHeader = "Onair-Node"
+
+// nodeMetrics answers GET /v1/metrics: what /metrics says of the node that the
+// call came to, for people who cannot reach the other listener.
+func (s *server) nodeMetrics(w http.ResponseWriter, r *http.Request, _ auth.Identity) *wire.Error {
+	w.Header().Set(nodeHeader, s.cfg.Node)
+	w.Header().Set("Cache-Control", "no-store")
+	promhttp.HandlerFor(s.reg, promhttp.HandlerOpts{}).ServeHTTP(w, r)
+	return nil
 }
 
 // unready says why this node takes no new sockets, or "".

@@ -54,6 +54,7 @@ func (s *server) routes() http.Handler {
 	call("PUT /v1/bans/{anchor}", s.by(s.putBan, auth.Backend, auth.Admin))
 	call("DELETE /v1/bans/{anchor}", s.by(s.deleteBan, auth.Backend, auth.Admin))
 	call("GET /v1/dead-letters", s.by(s.listDeadLetters, auth.Backend, auth.Admin))
+	call("GET /v1/metrics", s.by(s.nodeMetrics, auth.Admin))
 
 	for _, p := range providers() {
 		for _, path := range []string{"", "/{first}", "/{first}/{second}"} {
