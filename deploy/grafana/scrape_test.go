@@ -4,12 +4,16 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
+	"go.yaml.in/yaml/v3"
 )
 
 // scrape is what servers tell: series by name.
@@ -21,12 +25,35 @@ type series struct {
 	alike  bool           // all nodes count the same
 }
 
-// newScrape has what Prometheus makes itself.
-func newScrape() scrape {
+// newScrape has what Prometheus makes itself: also the alerts, of its rules.
+func newScrape() (scrape, error) {
 	out := scrape{}
 	out.add("up", false, map[string]string{"job": job, "instance": "any"})
-	out.add("ALERTS", false, map[string]string{"alertname": "OnairAny", "alertstate": "firing", "severity": "any", "job": job})
-	return out
+	text, err := os.ReadFile(filepath.Join("..", "prometheus", "rules", "onair.yaml"))
+	if err != nil {
+		return nil, err
+	}
+	var file struct {
+		Groups []struct {
+			Rules []struct {
+				Alert  string
+				Labels map[string]string
+			}
+		}
+	}
+	if err := yaml.Unmarshal(text, &file); err != nil {
+		return nil, err
+	}
+	for _, group := range file.Groups {
+		for _, rule := range group.Rules {
+			if rule.Alert != "" {
+				labels := map[string]string{"job": job, "alertname": rule.Alert, "alertstate": "firing"}
+				maps.Copy(labels, rule.Labels)
+				out.add("ALERTS", false, labels)
+			}
+		}
+	}
+	return out, nil
 }
 
 func (s scrape) add(name string, alike bool, labels map[string]string) {

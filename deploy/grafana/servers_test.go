@@ -46,7 +46,10 @@ func TestServers(t *testing.T) {
 // checkNames: each name is that of something that a server tells, and all that
 // servers tell is on a dashboard.
 func checkNames(t *testing.T, nodes []*node) {
-	told := newScrape()
+	told, err := newScrape()
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, n := range nodes {
 		if err := told.take(t.Context(), n.ops); err != nil {
 			t.Fatal(err)
