@@ -41,6 +41,7 @@ var allowed = map[string]struct {
 	"onair/server/api":             {nil, "documents are files"},
 	"onair/web":                    {nil, "pages are files"},
 	"onair/deploy/demo":            {[]string{"onair/hub/wire"}, "a client, which starts the built server"},
+	"onair/deploy/grafana":         {nil, "dashboards are files"},
 	"onair/deploy/prometheus":      {nil, "rules are files"},
 	"onair/loadtest":               {[]string{"onair/hub/wire"}, "what shares code with the server shares its mistakes"},
 	"onair/server": {[]string{
