@@ -28,6 +28,9 @@ web/node_modules/.installed: web/package-lock.json
 demo: build ## a broadcast's life with a real media server, encoder and player: needs nginx with RTMP, and ffmpeg
 	go run ./deploy/demo
 
+picture: build loadtest ## what deploy/compose.yaml starts, of this machine's programs: needs redis-server, haproxy, nginx with RTMP and prometheus
+	go run ./deploy/picture
+
 test: ## install what the tests need, if it is missing, and run all of them
 	.ci/install
 	$(MAKE) build
