@@ -1,5 +1,5 @@
 # The two commands of the README are `make run` and `make test`.
-.PHONY: run build pages onair loadtest demo picture test lint bench bench-fanout bench-million bench-redis bench-rolling fuzz
+.PHONY: run build pages onair loadtest demo picture test lint bench bench-fanout bench-million bench-redis bench-rolling fuzz release
 
 # The version is that of the checkout: Go stamps it.
 BUILD = CGO_ENABLED=0 go build -trimpath -ldflags "-s -w"
@@ -34,7 +34,7 @@ picture: build loadtest ## what deploy/compose.yaml starts, of this machine's pr
 test: ## install what the tests need, if it is missing, and run all of them
 	.ci/install
 	$(MAKE) build
-	go test -race -shuffle=on -timeout 15m ./...
+	go test -race -shuffle=on -timeout 15m ./server ./loadtest ./... # the longest first
 	go test -race -tags portable ./hub/socket ./hub
 	go test -run 'TestSimulation$$' ./server
 	npm test --prefix web
@@ -58,5 +58,11 @@ bench-redis: ## a million beating anchors on Redis, by nodes, and snapshots: sev
 bench-rolling: ## three nodes restarted under 3,000 anchors and 6,000 viewers, and how fast starts are told: four minutes on two quiet cores
 	go test -run '^$$' -bench 'RollingRestart|Starts' -benchtime 1x -timeout 20m -v ./loadtest
 
-fuzz: ## each fuzz target for FUZZTIME (20000x)
+fuzz: ## each fuzz target for FUZZTIME (5000x)
 	.ci/fuzz
+
+# Each can be built on any of them: there is no C in it.
+PLATFORMS = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64
+
+release: pages ## static binaries of the tag that is checked out, with checksums, in release/
+	.ci/release $(PLATFORMS)

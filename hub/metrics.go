@@ -32,10 +32,10 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Name: "onair_view_subscriptions", Help: "Views that are open, counted once for each socket.",
 		}),
 		diffs: f.NewCounter(prometheus.CounterOpts{
-			Name: "onair_diffs_total", Help: "Diffs that were made for all sockets of a view, with changes.",
+			Name: "onair_diffs_total", Help: "Diffs with changes that were made, each once for all sockets of a view.",
 		}),
 		bytes: f.NewHistogram(prometheus.HistogramOpts{
-			Name: "onair_diff_bytes", Help: "Size of those diffs, before compression.",
+			Name: "onair_diff_bytes", Help: "Size of a diff with changes, before compression.",
 			Buckets: prometheus.ExponentialBuckets(128, 4, 7),
 		}),
 		resumes: f.NewCounterVec(prometheus.CounterOpts{
@@ -45,7 +45,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		latency: f.NewHistogram(prometheus.HistogramOpts{
 			Name:    "onair_list_latency_seconds",
 			Help:    "From a command being taken here (elsewhere: being applied here) to a socket having its diff; not of counters.",
-			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 13),
+			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 15),
 		}),
 		fanout: f.NewHistogram(prometheus.HistogramOpts{
 			Name: "onair_fanout_sockets", Help: "Sockets that one diff was handed to at once.",
@@ -62,6 +62,9 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	m.tick = f.NewGauge(prometheus.GaugeOpts{
 		Name: "onair_hub_tick_seconds", Help: "Least time between two diffs of a view: longer than configured when fan-out takes half of the machine.",
 	})
+	for _, outcome := range []string{"snapshot", "diff", "waited"} {
+		m.resumes.WithLabelValues(outcome)
+	}
 	sent := f.NewCounterVec(prometheus.CounterOpts{
 		Name: "onair_frames_sent_total", Help: "Messages that connections have taken, by kind.",
 	}, []string{"kind"})
@@ -96,5 +99,16 @@ func (m *metrics) answered(r *request, f *frame) {
 		m.resumes.WithLabelValues("snapshot").Inc()
 	default:
 		m.resumes.WithLabelValues("diff").Inc()
+	}
+}
+
+// late tells of a diff that came late. What a slow peer takes late is not told
+// of: that is its network's doing.
+func (h *Hub) late(o *what, now time.Time) {
+	if h.options.Late == nil || o.kind != diffMessage || o.since.IsZero() {
+		return
+	}
+	if latency := now.Sub(o.since); latency >= h.options.LateAfter {
+		h.options.Late(latency)
 	}
 }

@@ -38,6 +38,12 @@ type Options struct {
 	Signer Signer
 	// Metrics registers the hub's metrics; nil registers none.
 	Metrics prometheus.Registerer
+	// Late is told of a diff that was handed to a socket, of those that take what
+	// they are given, LateAfter or more after the command that it shows was taken.
+	// It is called concurrently, with locks held: it must not block. Nil: nobody
+	// is told.
+	Late      func(latency time.Duration)
+	LateAfter time.Duration
 	// Viewers is told how many sockets watch a live stream here, whenever that
 	// changes, when a session begins that is watched already, and when one has
 	// another lease. It is called with the hub's lock held, so never

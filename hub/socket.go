@@ -298,6 +298,7 @@ func (s *Socket) write(o *outgoing, now time.Time) {
 		s.written = o.what
 	default:
 		s.hub.metrics.wrote(&o.what, now)
+		s.hub.late(&o.what, now)
 	}
 	if s.silence != nil {
 		s.silence.Reset(s.hub.options.Idle)

@@ -22,6 +22,7 @@ type onair struct {
 	address, ops string
 	kill         func() // and wait until it is gone
 	stop         func() // as an operator does, likewise
+	hangUp       func() // have it read its configuration again
 }
 
 // startServer builds and starts one.
@@ -76,6 +77,7 @@ func start(t testing.TB, file string, flags ...string) *onair {
 	select {
 	case s := <-serving:
 		s.kill, s.stop = kill, func() { end(syscall.SIGTERM) }
+		s.hangUp = func() { _ = cmd.Process.Signal(syscall.SIGHUP) }
 		return s
 	case <-over:
 		t.Fatal("the server ended at once")

@@ -97,3 +97,19 @@ type Evidence struct {
 	At     int64  // Unix milliseconds, log time
 	Detail string // for people: a connection, a media session, a node
 }
+
+// Conflict is how two sources contradict each other about one session. The rules
+// decide; that they had to is counted, for who looks after the sources.
+type Conflict uint8
+
+// The conflicts there are.
+const (
+	SilenceAgainstMedia  Conflict = iota // a beat was missed while a push is under way
+	MediaEndAgainstBeats                 // the last push has ended while its anchor beats
+	PollAgainstCallback                  // asked, the cloud says other than its callbacks
+	conflicts
+)
+
+var conflictNames = [conflicts]string{
+	SilenceAgainstMedia: "silence_against_media", MediaEndAgainstBeats: "media_end_against_beats", PollAgainstCallback: "poll_against_callback",
+}

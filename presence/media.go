@@ -172,7 +172,11 @@ func (r *Registry) finished(i uint32, c *Observe) {
 
 // lost makes a stream away whose last push has ended.
 func (r *Registry) lost(i uint32, c *Observe) {
-	m := &r.sessions[i].media
+	s := r.sessions[i]
+	m := &s.media
+	if s.sources.Has(FromBeats) && r.leases.all[i].misses == 0 {
+		r.conflicts[MediaEndAgainstBeats]++
+	}
 	m.seen, m.lost, m.since = true, true, r.clock
 	m.offline, m.blind = 0, 0
 	r.noted(i, c)

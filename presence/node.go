@@ -30,6 +30,7 @@ type NodeConfig struct {
 	Settings Settings
 	Logger   zerolog.Logger
 	Metrics  prometheus.Registerer // nil: none
+	Lists    []string              // those that metrics are to count from the start on
 	// Shared: the log is one that may lose its tail, or all, as Redis does. What
 	// is lost is put back by the nodes, and the views stand still for so long.
 	Shared bool
@@ -111,7 +112,7 @@ func JoinLog(ctx context.Context, log Log, cfg NodeConfig) (*Node, error) {
 	}
 	cfg.Batch, cfg.knows = cmp.Or(cfg.Batch, 256<<10), cmp.Or(cfg.knows, Rules)
 	n := &Node{
-		cfg: cfg, log: log, began: time.Now(), metrics: newMetrics(cfg.Metrics),
+		cfg: cfg, log: log, began: time.Now(), metrics: newMetrics(cfg.Metrics, cfg.Lists),
 		ready: make(chan struct{}), wake: make(chan struct{}, 1), out: newOutbox(), verdicts: map[string]bool{},
 	}
 	if err := n.load(ctx); err != nil {

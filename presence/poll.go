@@ -18,6 +18,9 @@ func (r *Registry) online(i uint32, c *Observe, p *peer) {
 	if s.media.lost && r.clock-s.media.since < afterLoss {
 		return
 	}
+	if s.media.lost {
+		r.conflicts[PollAgainstCallback]++
+	}
 	r.published(i, c)
 	switch {
 	case !s.sources.Has(FromBeats):
@@ -37,6 +40,9 @@ func (r *Registry) offline(i uint32, c *Observe) {
 	}
 	if m.offline == 0 {
 		m.quiet = r.clock
+		if len(m.open) > 0 {
+			r.conflicts[PollAgainstCallback]++
+		}
 	}
 	m.offline, m.blind = min(m.offline+1, maxPolls), 0
 	r.noted(i, c)

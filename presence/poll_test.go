@@ -183,3 +183,33 @@ func TestRoundsOfPolls(t *testing.T) {
 		check(t, "a third round", x.state(id(1)), "stream_lost")
 	}
 }
+
+// TestConflicts: sources that contradict each other are counted, each time once;
+// those that agree are not.
+func TestConflicts(t *testing.T) {
+	x := newTape(t)
+	x.living(1, FromBeats, FromCallback, FromPoll)
+	clash := func(what string, silence, end, poll int) {
+		t.Helper()
+		check(t, what, x.clashes, [conflicts]int{SilenceAgainstMedia: silence, MediaEndAgainstBeats: end, PollAgainstCallback: poll})
+	}
+	x.do(pushed(1, Begun, "m1"))
+	x.whileBeating(1, 60_000)
+	x.do(polled(1, Online))
+	clash("all agree", 0, 0, 0)
+	x.do(polled(1, Offline))
+	x.whileBeating(1, 60_000)
+	x.do(polled(1, Offline))
+	clash("two polls that find no push, of one that is under way", 0, 0, 1)
+	x.do(polled(1, Online))
+	x.do(pushed(1, Finished, "m1"))
+	clash("its end, while its anchor beats", 0, 1, 1)
+	x.whileBeating(1, 15_000)
+	x.do(polled(1, Online))
+	clash("a poll that still finds it", 0, 1, 2)
+	x.do(pushed(1, Begun, "m2"))
+	x.pass(70_000)
+	clash("silence, while it is pushed", 1, 1, 2)
+	x.do(pushed(1, Finished, "m2"))
+	clash("its end, which agrees with the silence", 1, 1, 2)
+}

@@ -65,12 +65,13 @@ type Registry struct {
 	dues       *btree.BTreeG[due] // of sessions that end for want of a picture; not state
 
 	// What has changed.
-	sum     uint64               // of the sessions' digests
-	past    [pastDigests]pastSum // digests of the last positions, by number
-	touched []uint32             // sessions that the present entry changed
-	dirty   map[recordKey]struct{}
-	scratch []byte
-	changes []Change // of the entry being applied
+	sum       uint64               // of the sessions' digests
+	past      [pastDigests]pastSum // digests of the last positions, by number
+	touched   []uint32             // sessions that the present entry changed
+	dirty     map[recordKey]struct{}
+	scratch   []byte
+	changes   []Change       // of the entry being applied
+	conflicts [conflicts]int // of the entry being applied
 }
 
 // session is what a live session is beside what the list shows of it.
@@ -160,6 +161,8 @@ type Applied struct {
 	Stalled bool
 	// Strays is how many beats named a session that is no longer live.
 	Strays int
+	// Conflicts are how often sources have contradicted each other, by what did.
+	Conflicts [conflicts]int
 	// Compared is what came of the digest in the batch, nil where there was
 	// none, or none of the same position.
 	Compared *Compared
@@ -226,7 +229,7 @@ func (r *Registry) Apply(e Entry) (Applied, error) {
 		return Applied{}, err
 	}
 
-	r.changes = nil
+	r.changes, r.conflicts = nil, [conflicts]int{}
 	revision, minute := r.settings.Revision, r.clock/sweepEvery
 	a := Applied{Num: e.Num, Time: e.Time, Node: b.Node, Boot: b.Boot, Origin: b.Origin, No: b.No}
 	a.Stalled = r.step(e)
@@ -247,7 +250,7 @@ func (r *Registry) Apply(e Entry) (Applied, error) {
 	if r.settings.Revision != revision {
 		a.Settings = new(r.settings)
 	}
-	a.Position, a.Changes = r.Position(), r.changes
+	a.Position, a.Changes, a.Conflicts = r.Position(), r.changes, r.conflicts
 	return a, nil
 }
 
@@ -351,6 +354,9 @@ func (r *Registry) expire() {
 		case s.stream.State == Away: // without a picture; the anchor is asked for a beat all the same
 			r.changes = append(r.changes, Change{Old: s.stream, New: s.stream, Cause: BySilence, Holder: s.holder})
 		default:
+			if len(s.media.open) > 0 {
+				r.conflicts[SilenceAgainstMedia]++
+			}
 			r.leases.all[m.index].flags |= leaseQuiet
 			r.change(m.index, BySilence, func(st *Stream) { st.State, st.Away = Away, MissedBeat })
 		}

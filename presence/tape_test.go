@@ -20,6 +20,7 @@ type tape struct {
 	repl    string
 	speaks  map[string]*Batch // the last batch of each node
 	entries []Entry
+	clashes [conflicts]int // so far
 }
 
 const dawn = 1_763_830_000_000
@@ -70,7 +71,11 @@ func (x *tape) apply(e Entry) Applied {
 
 func (x *tape) say(node string, b Batch) Applied {
 	x.t.Helper()
-	return x.apply(x.entry(node, b))
+	a := x.apply(x.entry(node, b))
+	for c, n := range a.Conflicts {
+		x.clashes[c] += n
+	}
+	return a
 }
 
 // do applies one command through node a and returns its result.

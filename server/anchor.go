@@ -237,7 +237,8 @@ func (a *anchor) start(ctx context.Context, m *wire.Start, h *held) error {
 	return a.begin(ctx, m.ID, c)
 }
 
-func (a *anchor) resume(ctx context.Context, m *wire.Resume, h *held) error {
+func (a *anchor) resume(ctx context.Context, m *wire.Resume, h *held) (err error) {
+	defer func() { a.server.metrics.resume(err) }()
 	session, err := presence.ParseSession(m.Session)
 	if err != nil {
 		return &wire.Error{ID: m.ID, Code: wire.CodeBadRequest, Message: "session is not a session id"}

@@ -157,7 +157,7 @@ func TestBackEndIsDown(t *testing.T) {
 		if len(page.DeadLetters) != 1 || page.DeadLetters[0].Subject != "8888_carol" || !strings.Contains(page.DeadLetters[0].Why, "410") {
 			t.Errorf("dead letters %+v", page.DeadLetters)
 		}
-		if n := s.metric("onair_dead_letters"); n != "1" {
+		if n := s.metric("onair_dead_letters_total"); n != "1" {
 			t.Errorf("%s dead letters are counted", n)
 		}
 		s.call("GET", "/v1/dead-letters", s.day(auth.Viewer, "v"), "").refused(403, wire.CodeForbidden)

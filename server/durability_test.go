@@ -185,7 +185,7 @@ func TestPausedServerExpiresNobody(t *testing.T) {
 		}
 		<-time.After(300 * time.Millisecond)
 	}
-	if ended := p.metric(`onair_ends_total{reason="missed_beats"}`); ended != "0" {
+	if ended := p.metric(`onair_ends_total{list="live",reason="missed_beats"}`); ended != "0" {
 		t.Errorf("%s sessions ended", ended)
 	}
 	if now := p.metric("onair_clock_stalls_total"); now == stalls {

@@ -69,8 +69,12 @@ type guest struct {
 	said atomic.Int64 // the code it was finished with, 0: none
 }
 
-// The kinds of guests; sockets have the name of their endpoint.
-const kindEvents = "events"
+// The kinds of guests.
+const (
+	kindAnchor = "anchor"
+	kindViewer = "viewer"
+	kindEvents = "events"
+)
 
 // The roles of those who are in without a token: they need none, or it is yet
 // to come.
@@ -129,6 +133,9 @@ const (
 	tooFast    = "handshakes"
 	cutOff     = "cut_off"
 	overloaded = "overloaded"
+
+	fromOneAddress = "address" // said by a close code, since it is seen late
+	outOfFiles     = "files"   // said to nobody: the connection is closed at once
 )
 
 // obstacles are the same as clients are told.
@@ -190,6 +197,13 @@ func (g *gate) full() string {
 	return ""
 }
 
+// isDraining reports whether guests are shown out.
+func (g *gate) isDraining() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.draining
+}
+
 // enter takes the place that was reserved for a guest; it reports false, and
 // the place is free again, when its address has too many.
 func (g *gate) enter(p *place, c *guest, role string) bool {
@@ -197,7 +211,7 @@ func (g *gate) enter(p *place, c *guest, role string) bool {
 	defer g.mu.Unlock()
 	p.take()
 	if g.byAddress[c.address] >= g.perAddress {
-		g.metrics.turnedAway.WithLabelValues("address").Inc()
+		g.metrics.turnedAway.WithLabelValues(fromOneAddress).Inc()
 		g.vacant()
 		return false
 	}
@@ -208,6 +222,7 @@ func (g *gate) enter(p *place, c *guest, role string) bool {
 	}
 	c.role = role
 	g.metrics.connections.WithLabelValues(c.kind, role).Inc()
+	g.metrics.opens.WithLabelValues(c.kind).Inc()
 	if g.draining { // since its place was reserved
 		c.showOut()
 	}

@@ -241,7 +241,7 @@ func TestBackendStarts(t *testing.T) {
 		// A byte too many, all of which is read: what is not read may fail to be sent.
 		s.call("POST", "/v1/streams", alice, `{"title":"`+strings.Repeat("x", longBody-11)+`"}`).refused(400, wire.CodeBadRequest)
 		s.call("POST", "/v1/streams", alice, `{"title":"","sources":["poll"]}`).refused(400, wire.CodeBadRequest)
-		if n := s.metric(`onair_streams{state="starting"}`); n != "1" {
+		if n := s.metric(`onair_streams{list="live",state="starting"}`); n != "1" {
 			t.Errorf("%s streams: a refused start began one", n)
 		}
 	})

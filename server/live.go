@@ -48,7 +48,7 @@ func newLive(ctx context.Context, s *server, cfg *config.Config, was *live) (*li
 	}
 	ctx, l.forget = context.WithCancel(ctx)
 	var err error
-	if l.tokens, err = newVerifier(ctx, cfg, s.log); err != nil {
+	if l.tokens, err = newVerifier(ctx, cfg, s.log, s.metrics.keysRead); err != nil {
 		l.forget()
 		return nil, usageError{err}
 	}

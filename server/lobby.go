@@ -39,7 +39,7 @@ func (l *lobby) follow(c net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateNew:
 		if n := l.add(1); l.most != 0 && n+l.sockets() > l.most {
-			l.metrics.turnedAway.WithLabelValues("files").Inc()
+			l.metrics.turnedAway.WithLabelValues(outOfFiles).Inc()
 			c.Close()
 		}
 	case http.StateHijacked, http.StateClosed:

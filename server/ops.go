@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"onair/hub/wire"
+	"onair/server/auth"
 )
 
 // opsRoutes is what the people on call and their tools see. It is served on
@@ -21,7 +22,28 @@ func (s *server) opsRoutes() http.Handler {
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	mux.HandleFunc("GET /debug/flight", s.flightRoute)
 	return mux
+}
+
+// nodeHeader names the node that a call came to, where that matters.
+const nodeHeader = "Onair-Node"
+
+// nodeMetrics answers GET /v1/metrics: what /metrics says of the node that the
+// call came to, for people who cannot reach the other listener.
+func (s *server) nodeMetrics(w http.ResponseWriter, r *http.Request, _ auth.Identity) *wire.Error {
+	w.Header().Set(nodeHeader, s.cfg.Node)
+	w.Header().Set("Cache-Control", "no-store")
+	promhttp.HandlerFor(s.reg, promhttp.HandlerOpts{}).ServeHTTP(w, r)
+	return nil
+}
+
+// unready says why this node takes no new sockets, or "".
+func (s *server) unready() string {
+	if !s.opened.Load() {
+		return "the list is being read from the log"
+	}
+	return s.gate.full()
 }
 
 // readyz says whether this node takes new sockets: 503 while it starts, while
@@ -29,11 +51,7 @@ func (s *server) opsRoutes() http.Handler {
 // written, stays ready, and says so: it serves the list and hears beats, and to
 // take every node out of rotation at once would help nobody.
 func (s *server) readyz(w http.ResponseWriter, _ *http.Request) {
-	if !s.opened.Load() {
-		writeProblem(w, refuse(wire.CodeUnavailable, "the list is being read from the log"))
-		return
-	}
-	if why := s.gate.full(); why != "" {
+	if why := s.unready(); why != "" {
 		writeProblem(w, refuse(wire.CodeUnavailable, why))
 		return
 	}

@@ -108,7 +108,7 @@ func (s *server) playRecording(w http.ResponseWriter, r *http.Request, _ auth.Id
 		s.log.Warn().Err(err).Str("recording", rec.ID).Msg("no URL can be made of where this recording lies")
 		return refuse(wire.CodeNotFound, "this recording cannot be played from where it lies")
 	}
-	s.metrics.signed.WithLabelValues("playback").Inc()
+	s.metrics.signed.WithLabelValues(usePlayback).Inc()
 	var answer struct {
 		URLs      map[string]string `json:"urls"`
 		ExpiresAt int64             `json:"expires_at"`

@@ -224,7 +224,7 @@ func (c *crew) report() {
 func (c *crew) unharmed() {
 	c.t.Helper()
 	for _, reason := range []string{wire.EndMissedBeats, wire.EndStreamLost} {
-		if n := c.sum(`onair_ends_total{reason="` + reason + `"}`); n != 0 {
+		if n := c.sum(`onair_ends_total{list="live",reason="` + reason + `"}`); n != 0 {
 			c.t.Errorf("%v sessions ended for %s", n, reason)
 		}
 	}

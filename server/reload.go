@@ -56,7 +56,7 @@ func merge(was, is *config.Config) (*config.Config, error) {
 // gives. When anything is wrong with them, all stays as it was.
 func (s *server) reload(ctx context.Context, load func() (*config.Config, error)) {
 	fail := func(err error) {
-		s.metrics.reloads.WithLabelValues("failed").Inc()
+		s.metrics.reloads.WithLabelValues(resultFailed).Inc()
 		s.log.Error().Err(err).Msg("the configuration stays as it was")
 	}
 	is, err := load()
@@ -91,7 +91,7 @@ func (s *server) reload(ctx context.Context, load func() (*config.Config, error)
 	}
 	s.gate.limit(&next.Limits)
 	s.hub.SetLimits(hubLimits(next))
-	s.metrics.reloads.WithLabelValues("ok").Inc()
+	s.metrics.reloads.WithLabelValues(resultOK).Inc()
 	changed := config.Changed(s.given, is)
 	s.given = is
 	rest := slices.DeleteFunc(slices.Clone(changed), isReloaded)

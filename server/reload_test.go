@@ -208,10 +208,26 @@ func TestReloadWithoutJWKS(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.call("GET", "/v1/sessions", token, "").is(200)
+	fetched := func(ok, failed string) {
+		t.Helper()
+		if o, f := s.metric(`onair_jwks_fetches_total{result="ok"}`), s.metric(`onair_jwks_fetches_total{result="failed"}`); o != ok || f != failed {
+			t.Errorf("read %s times, failed %s, want %s and %s", o, f, ok, failed)
+		}
+	}
+	fetched("1", "0")
+	if s.metric("onair_jwks_last_fetch_timestamp_seconds") == "0" {
+		t.Error("nothing says when the keys were read")
+	}
 	down.Store(true)
 	s.s.reload(t.Context(), given(t, "--auth.jwks-url", issuer.URL, "--limits.window", "7"))
 	s.call("GET", "/v1/streams?limit=8", token, "").refused(400, wire.CodeBadRequest)
 	s.call("GET", "/v1/sessions", token, "").is(200)
+	unsigned.Header["kid"] = "b" // has the keys read anew
+	if token, err = unsigned.SignedString(key); err != nil {
+		t.Fatal(err)
+	}
+	s.call("GET", "/v1/sessions", token, "").is(401)
+	fetched("1", "1")
 }
 
 // TestHangup: SIGHUP reads the file again, and a bad file changes nothing.

@@ -20,11 +20,11 @@ import (
 // routes is the whole public surface.
 func (s *server) routes() http.Handler {
 	anchors := &endpoint{
-		name: "anchor", limit: func() int { return s.now().cfg.Limits.Message }, only: auth.Anchor,
+		name: kindAnchor, limit: func() int { return s.now().cfg.Limits.Message }, only: auth.Anchor,
 		anonymous: func() bool { return false }, attend: s.attendAnchor,
 	}
 	viewers := &endpoint{
-		name: "viewer", limit: func() int { return s.now().cfg.Limits.ViewerMessage },
+		name: kindViewer, limit: func() int { return s.now().cfg.Limits.ViewerMessage },
 		anonymous: func() bool { return s.now().cfg.Viewer.Anonymous }, attend: s.attendViewer,
 	}
 	mux := http.NewServeMux()
@@ -54,6 +54,7 @@ func (s *server) routes() http.Handler {
 	call("PUT /v1/bans/{anchor}", s.by(s.putBan, auth.Backend, auth.Admin))
 	call("DELETE /v1/bans/{anchor}", s.by(s.deleteBan, auth.Backend, auth.Admin))
 	call("GET /v1/dead-letters", s.by(s.listDeadLetters, auth.Backend, auth.Admin))
+	call("GET /v1/metrics", s.by(s.nodeMetrics, auth.Admin))
 
 	for _, p := range providers() {
 		for _, path := range []string{"", "/{first}", "/{first}/{second}"} {

@@ -57,6 +57,7 @@ type server struct {
 
 	poller      *socket.Poller // nil: sockets are read by a goroutine each
 	certificate *certificate   // nil: TLS does not end here
+	flight      *flight        // nil: the flight recorder is off
 	level       *logLevel
 
 	given     *config.Config // as it was read last; owned by whoever reloads
@@ -81,6 +82,7 @@ func newServer(
 	}
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	s.gate = newGate(&cfg.Limits, s.metrics)
+	s.measure(reg)
 	l, err := newLive(ctx, s, cfg, nil)
 	if err != nil {
 		return nil, err
@@ -99,10 +101,18 @@ func newServer(
 	if err := s.engage(reg); err != nil {
 		return nil, err
 	}
+	if s.flight, err = newFlight(&cfg.Flight, reg, log); err != nil {
+		return nil, err
+	}
+	var late func(time.Duration)
+	if s.flight != nil {
+		late = s.flight.note
+	}
 	s.hub = hub.New(hub.Options{
+		Late: late, LateAfter: cfg.Flight.Latency,
 		Lists: cfg.Lists, Tick: cfg.Hub.Tick, Counters: cfg.Hub.Counters, Idle: cfg.Idle,
 		Limits: hubLimits(cfg),
-		Signer: hubSigner{s, s.metrics.signed.WithLabelValues("view")}, Metrics: reg,
+		Signer: hubSigner{s, s.metrics.signed.WithLabelValues(useView)}, Metrics: reg,
 		Viewers: func(st *presence.Stream, n int) { s.node.Viewers(st.Session, n) },
 	})
 	if s.code.ambiguous() {
@@ -115,7 +125,7 @@ func newServer(
 // join waits for the log, and takes the list from it.
 func (s *server) join(ctx context.Context) (err error) {
 	s.node, err = presence.JoinLog(ctx, s.store, presence.NodeConfig{
-		Name: s.cfg.Node, Settings: settingsOf(s.cfg), Logger: s.log, Metrics: s.reg, Shared: s.shared,
+		Name: s.cfg.Node, Settings: settingsOf(s.cfg), Logger: s.log, Metrics: s.reg, Lists: s.cfg.Lists, Shared: s.shared,
 		Rebuilt: s.rebuilt, Hold: s.hub.Hold, Applied: s.applied, Batch: s.cfg.Limits.Batch,
 	})
 	if errors.Is(err, presence.ErrSettings) {
@@ -273,6 +283,8 @@ func (s *server) serve(ctx context.Context, public, ops net.Listener) error {
 	web := s.open(public, failed)
 	s.log.Info().Str("address", public.Addr().String()).Str("ops", ops.Addr().String()).Str("node", s.cfg.Node).
 		Str("data", whereStored(s.cfg)).Strs("development_secrets", s.cfg.Development).Int("streams", s.streams()).Msg("serving")
+	recorded := make(chan struct{})
+	go func() { defer close(recorded); s.flight.run(run) }()
 	watched := make(chan struct{})
 	go func() { defer close(watched); s.watchHeld(run) }()
 	kept := make(chan struct{})
@@ -297,6 +309,7 @@ func (s *server) serve(ctx context.Context, public, ops net.Listener) error {
 	<-done
 	<-hubDone
 	<-watched
+	<-recorded
 	opsServer.Shutdown(quick)
 	return errors.Join(err, s.store.Close())
 }

@@ -60,7 +60,7 @@ func TestStarvedServer(t *testing.T) {
 		}
 	})
 	for _, reason := range []string{"missed_beats", "stream_lost"} {
-		if n := p.gauge(`onair_ends_total{reason="` + reason + `"}`); n != 0 {
+		if n := p.gauge(`onair_ends_total{list="live",reason="` + reason + `"}`); n != 0 {
 			t.Errorf("%v sessions ended for %s", n, reason)
 		}
 	}

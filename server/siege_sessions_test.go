@@ -112,7 +112,7 @@ func TestLateByJitter(t *testing.T) {
 				t.Fatalf("a viewer saw state %q", got)
 			}
 		}
-		if n := s.count("onair_missed_beats_total"); n != 0 {
+		if n := s.count(`onair_missed_beats_total{list="live"}`); n != 0 {
 			t.Errorf("%v beats were missed", n)
 		}
 	})
@@ -164,7 +164,7 @@ func TestBeatAtTheLastTick(t *testing.T) {
 				wantEnds = 1
 			}
 			if live == gone || live != acked || comes != 1 || leaves != wantEnds || ended != wantEnds || closed != gone ||
-				s.count(`onair_ends_total{reason="missed_beats"}`) != float64(wantEnds) {
+				s.count(`onair_ends_total{list="live",reason="missed_beats"}`) != float64(wantEnds) {
 				t.Errorf("%v after %v: live %v, acked %v, came %d times, left %d times, ended %d times, closed %v",
 					after, phase, live, acked, comes, leaves, ended, closed)
 			}
@@ -419,6 +419,9 @@ func TestReadyWhileDraining(t *testing.T) {
 		time.Sleep(100 * time.Millisecond)
 		if got := s.readyStatus(); got != http.StatusServiceUnavailable {
 			t.Errorf("readyz while draining: HTTP %d", got)
+		}
+		if draining, ready := s.metric("onair_draining"), s.metric("onair_ready"); draining != "1" || ready != "0" {
+			t.Errorf("while draining: onair_draining is %s, onair_ready %s", draining, ready)
 		}
 		if got := s.status("/v1/viewer", ""); got != http.StatusServiceUnavailable {
 			t.Errorf("a new socket while draining: HTTP %d", got)

@@ -16,14 +16,14 @@ import (
 )
 
 // newVerifier checks tokens as configured.
-func newVerifier(ctx context.Context, cfg *config.Config, log zerolog.Logger) (*auth.Verifier, error) {
+func newVerifier(ctx context.Context, cfg *config.Config, log zerolog.Logger, fetched func(error)) (*auth.Verifier, error) {
 	secrets := map[string][]byte{}
 	for kid, secret := range cfg.Auth.Secrets {
 		secrets[kid] = []byte(secret.Reveal())
 	}
 	return auth.New(ctx, auth.Config{
 		Secret: []byte(cfg.Auth.Secret.Reveal()), Secrets: secrets, PublicKey: cfg.Auth.PublicKey,
-		JWKSURL: cfg.Auth.JWKSURL, Issuer: cfg.Auth.Issuer, Audience: cfg.Auth.Audience, Logger: log,
+		JWKSURL: cfg.Auth.JWKSURL, Issuer: cfg.Auth.Issuer, Audience: cfg.Auth.Audience, Logger: log, Fetched: fetched,
 	})
 }
 
@@ -128,7 +128,7 @@ func (h hubSigner) AppendURL(dst []byte, proto, code string, expires int64) []by
 
 // pushURLs are what an anchor's encoder needs, signed from now on.
 func (s *server) pushURLs(code string) wire.Push {
-	s.metrics.signed.WithLabelValues("push").Inc()
+	s.metrics.signed.WithLabelValues(usePush).Inc()
 	return wirePush(s.now().pusher.URLs(code, time.Now()))
 }
 
@@ -143,7 +143,7 @@ func wirePush(p signing.Push) wire.Push {
 func (s *server) playURLs(code string) ([]byte, int64) {
 	var now int64
 	s.node.Read(func(r *presence.Registry) { now = r.Time() })
-	s.metrics.signed.WithLabelValues("play").Inc()
+	s.metrics.signed.WithLabelValues(usePlay).Inc()
 	player := s.now().player
 	expires := player.Expiry(code, now)
 	return appendPlay(nil, player, code, expires), expires

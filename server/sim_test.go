@@ -28,7 +28,7 @@ var (
 type simResult struct {
 	faults              []violation
 	sessions, forgotten int
-	trace               *trace
+	trace               *transcript
 }
 
 // simulate runs one seed.

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// trace is what happened, in order.
-type trace struct {
+// transcript is what happened, in order.
+type transcript struct {
 	mu    sync.Mutex // guards all below
 	lines []string
 	sum   hash.Hash64 // of what repeats when a seed is run again
@@ -30,21 +30,21 @@ func (w *world) note(format string, args ...any) {
 }
 
 // last are the last lines, or all.
-func (t *trace) last(n int) string {
+func (t *transcript) last(n int) string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return strings.Join(t.lines[max(0, len(t.lines)-n):], "\n")
 }
 
 // before are so many lines before the first violation, and that.
-func (t *trace) before(n int) string {
+func (t *transcript) before(n int) string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	at := slices.IndexFunc(t.lines, func(line string) bool { return strings.Contains(line, "VIOLATION") })
 	return strings.Join(t.lines[max(0, at-n):at+1], "\n")
 }
 
-func (t *trace) digest() uint64 {
+func (t *transcript) digest() uint64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.sum.Sum64()

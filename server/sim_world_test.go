@@ -58,7 +58,7 @@ type world struct {
 
 	anchors []*simAnchor
 	viewers []*simViewer
-	trace   trace
+	trace   transcript
 
 	forgotten int // sessions; guarded by oracle.mu
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -65,6 +66,7 @@ type Log struct {
 	node  string
 	mine  uint64 // the number of the newest own entry that was appended
 	since time.Time
+	said  map[string]bool // what Redis replied instead of an answer, since it answered last
 }
 
 // standing is how far the node's registry has come, and whether it is the
@@ -140,10 +142,27 @@ func await[T any](ctx context.Context, l *Log, ask func() (T, error)) (T, error)
 	}
 }
 
-// away notes that Redis does not answer, and says it once.
+// away notes that Redis does not answer, and says it once, and once for each
+// reply by which it excuses itself: the first try may have found it gone, and
+// those that follow find it loading for as long as it takes.
 func (l *Log) away(err error) {
-	if l.silent.CompareAndSwap(0, time.Now().UnixMilli()) {
+	first := l.silent.CompareAndSwap(0, time.Now().UnixMilli())
+	excuse := ""
+	if isReply(err) {
+		excuse, _, _ = strings.Cut(err.Error(), " ")
+	}
+	l.mu.Lock()
+	if first || l.said == nil {
+		l.said = map[string]bool{"": true}
+	}
+	news := !l.said[excuse]
+	l.said[excuse] = true
+	l.mu.Unlock()
+	switch {
+	case first:
 		l.logger.Warn().Err(err).Msg("redis: no answer, trying again until there is one")
+	case news:
+		l.logger.Warn().Err(err).Msg("redis: still no answer, for another reason")
 	}
 }
 

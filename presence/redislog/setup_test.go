@@ -156,7 +156,7 @@ func TestAway(t *testing.T) {
 	if err := <-loaded; err != nil {
 		t.Fatal(err)
 	}
-	if text := out.String(); strings.Count(text, "no answer") != 1 || !strings.Contains(text, "answers again") {
+	if text := out.String(); strings.Count(text, "redis: no answer") != 1 || !strings.Contains(text, "answers again") {
 		t.Errorf("it says %s", text)
 	}
 }

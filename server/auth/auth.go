@@ -48,6 +48,7 @@ type Config struct {
 	Issuer    string            // "": not checked
 	Audience  string            // "": not checked
 	Logger    zerolog.Logger    // told when the JWKS cannot be read
+	Fetched   func(error)       // called after each read of the JWKS, concurrently; may be nil
 }
 
 // Verifier checks tokens.
@@ -78,7 +79,7 @@ func New(ctx context.Context, c Config) (*Verifier, error) {
 	}
 	if c.JWKSURL != "" {
 		var err error
-		if v.remote, err = newRemote(ctx, c.JWKSURL, c.Logger); err != nil {
+		if v.remote, err = newRemote(ctx, c.JWKSURL, c.Fetched, c.Logger); err != nil {
 			return nil, fmt.Errorf("auth.jwks_url: %w", err)
 		}
 	}

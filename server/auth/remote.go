@@ -1,7 +1,12 @@
 package auth
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
 	"time"
 
 	"github.com/MicahParks/keyfunc/v3"
@@ -28,8 +33,9 @@ const (
 type remote struct{ set keyfunc.Keyfunc }
 
 // newRemote reads the set, and goes on to do so until ctx ends.
-func newRemote(ctx context.Context, url string, log zerolog.Logger) (*remote, error) {
+func newRemote(ctx context.Context, url string, fetched func(error), log zerolog.Logger) (*remote, error) {
 	set, err := keyfunc.NewDefaultOverrideCtx(ctx, []string{url}, keyfunc.Override{
+		Client:            &http.Client{Transport: watched{fetched}},
 		HTTPTimeout:       patience,
 		RateLimitWaitMax:  patience,
 		RefreshInterval:   refreshEvery,
@@ -44,6 +50,42 @@ func newRemote(ctx context.Context, url string, log zerolog.Logger) (*remote, er
 		return nil, err
 	}
 	return &remote{set}, nil
+}
+
+// watched tells of each read of the set what came of it.
+type watched struct{ fetched func(error) }
+
+// maxSet bounds the set, in bytes: a hundred keys are some 50 KB.
+const maxSet = 1 << 20
+
+// RoundTrip implements [http.RoundTripper].
+func (w watched) RoundTrip(r *http.Request) (*http.Response, error) {
+	answer, err := http.DefaultTransport.RoundTrip(r)
+	if err != nil {
+		w.tell(err)
+		return nil, err
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(answer.Body, maxSet))
+	answer.Body = io.NopCloser(bytes.NewReader(text))
+	switch {
+	case err != nil:
+		w.tell(err)
+		return nil, err
+	case answer.StatusCode != http.StatusOK:
+		w.tell(errors.New(answer.Status))
+	case !json.Valid(text): // a page that says sorry, for instance
+		w.tell(errors.New("it is no JSON"))
+	default:
+		w.tell(nil)
+	}
+	return answer, nil
+}
+
+func (w watched) tell(err error) {
+	if w.fetched != nil {
+		w.fetched(err)
+	}
 }
 
 // choose gives the key of that id if it is a public key for that algorithm, and

@@ -194,6 +194,7 @@ func (a *audit) checkTimes() {
 		name         string
 		value, least time.Duration
 	}{
+		{"flight.latency", a.Flight.Latency, time.Millisecond},
 		{"hub.tick", a.Hub.Tick, time.Millisecond},
 		{"idle", a.Idle, time.Second},
 		{"push.ttl", a.Push.TTL, time.Second},

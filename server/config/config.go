@@ -41,6 +41,7 @@ type Config struct {
 	Webhooks   Webhooks
 
 	Redis  Redis
+	Flight Flight
 	Hub    Hub
 	Idle   time.Duration
 	Limits Limits
@@ -187,6 +188,13 @@ type Redis struct {
 type Hub struct {
 	Tick     time.Duration
 	Counters time.Duration
+}
+
+// Flight is the flight recorder: the last seconds of the process, kept to be
+// looked at when something was slow.
+type Flight struct {
+	Dir     string        // "": it is off
+	Latency time.Duration // of the list, at which it is written
 }
 
 // Limits are what one peer, one socket and the node are held to.

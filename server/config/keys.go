@@ -141,6 +141,8 @@ var keys = []key{
 	{"redis.tls", "false", "whether to speak TLS to Redis and Sentinels", plain, boolean(func(c *Config) *bool { return &c.Redis.TLS })},
 	{"redis.ca", "", "PEM file of the authority that signed their certificates; empty: those that the system trusts", plain, text(func(c *Config) *string { return &c.Redis.CA })},
 	{"redis.prefix", "onair", "begins the names of all keys; deployments that share a Redis have different ones", plain, text(func(c *Config) *string { return &c.Redis.Prefix })},
+	{"flight.dir", "", "directory for execution traces of the last seconds, written when the list is told late; empty: the flight recorder is off", plain, text(func(c *Config) *string { return &c.Flight.Dir })},
+	{"flight.latency", "1s", "list latency at which one is written", plain, duration(func(c *Config) *time.Duration { return &c.Flight.Latency })},
 	{"hub.tick", "250ms", "least time between two diffs of a view", plain, duration(func(c *Config) *time.Duration { return &c.Hub.Tick })},
 	{"hub.counters", "2s", "least time between two diffs for viewers and likes alone", plain, duration(func(c *Config) *time.Duration { return &c.Hub.Counters })},
 	{"idle", "25s", "silence on a view before an empty diff keeps its line alive", plain, duration(func(c *Config) *time.Duration { return &c.Idle })},

@@ -1,5 +1,6 @@
 import { OnairError, type Push } from 'onair'
 import { t } from './i18n'
+import { NodeMetrics } from './nodemetrics'
 
 /** A session as those who operate see it. */
 export interface Session {
@@ -90,13 +91,24 @@ export class Operations {
     return this.#ask('POST', '/v1/sign', body)
   }
 
+  /** What the node that is reached counts, and its name. */
+  async metrics(signal?: AbortSignal): Promise<{ node: string, metrics: NodeMetrics }> {
+    const answer = await this.#call('GET', '/v1/metrics', undefined, signal)
+    return { node: answer.headers.get('Onair-Node') ?? '', metrics: new NodeMetrics(await answer.text()) }
+  }
+
   async #ask<T>(method: string, path: string, body?: object, signal?: AbortSignal): Promise<T> {
+    const answer = await this.#call(method, path, body, signal)
+    return (answer.status === 204 ? undefined : await answer.json()) as T
+  }
+
+  async #call(method: string, path: string, body?: object, signal?: AbortSignal): Promise<Response> {
     const answer = await fetch(path, {
       method, signal, body: body && JSON.stringify(body), headers: { Authorization: `Bearer ${this.token}` },
     }).catch((error: Error) => {
       throw error.name === 'AbortError' ? error : new OnairError('closed', t('no answer'))
     })
-    if (answer.ok) return (answer.status === 204 ? undefined : await answer.json()) as T
+    if (answer.ok) return answer
     const why = OnairError.of({ type: 'error', code: 'unavailable', detail: `HTTP ${answer.status}`, ...await answer.json().catch(() => ({})) as object })
     signal?.throwIfAborted() // nobody waits for it any more
     if (answer.status === 401 || answer.status === 403) this.refused(t('token refused', { why: why.message }))

@@ -185,7 +185,11 @@ test('the console: who is live and why, kick, ban, addresses', async () => {
   await desk.getByText('RTMP', { exact: false }).locator('..').first().waitFor()
   await stage.picture(desk, 'console-addresses')
   await desk.getByRole('link', { name: 'Charts' }).click()
-  await desk.locator('canvas, svg').first().waitFor()
+  await desk.locator('canvas').first().waitFor()
+  await desk.getByLabel('Node').waitFor()
+  // Rates are known from the second sample on.
+  await desk.locator('.legend li', { hasText: 'messages to sockets' }).filter({ hasText: /\d/ }).waitFor()
+  await desk.locator('.legend li', { hasText: '% of a core' }).filter({ hasText: /\d/ }).waitFor()
   await stage.picture(desk, 'console-charts')
 })
 

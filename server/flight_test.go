@@ -1,0 +1,75 @@
+package main
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"onair/hub/wire"
+	"onair/server/auth"
+)
+
+// isTrace reports whether bytes are an execution trace with something in it.
+func isTrace(b []byte) bool { return bytes.HasPrefix(b, []byte("go 1.")) && len(b) > 1000 }
+
+// TestFlightRecorder: when the list is told late, what the process did in the
+// seconds before is in a file, and the log says in which. Here views are told
+// only once in half a second, and a tenth of that is held for late.
+func TestFlightRecorder(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "flight")
+	p := startProcess(t, "memory", "--flight.dir", dir, "--flight.latency", "50ms", "--hub.tick", "500ms", "--viewer.anonymous", "true")
+	viewer := p.dial("/v1/viewer", "")
+	answerTo[*wire.Snapshot](viewer, &wire.Subscribe{ID: viewer.id()})
+	for _, who := range []string{"alice", "bob"} {
+		var a *caller
+		eventually(t, "an anchor is let in", func() (in bool) { // a node that the machine has kept from speaking takes none
+			var err error
+			a, err = p.tryDial("/v1/anchor", token(t, auth.Anchor, who))
+			return err == nil
+		})
+		answerTo[*wire.Started](a, &wire.Start{ID: a.id(), Title: "Hello"})
+	}
+	for late := time.Now().Add(soon); p.metric("onair_flight_recordings_total") != "1"; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(late) {
+			t.Fatalf("nothing was recorded; the log: %s", p.logged())
+		}
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "*.trace"))
+	if err != nil || len(files) != 1 {
+		t.Fatalf("recorded: %v, %v", files, err)
+	}
+	text, err := os.ReadFile(files[0])
+	if err != nil || !isTrace(text) {
+		t.Errorf("%d bytes, %.20q, are no trace: %v", len(text), text, err)
+	}
+	if !strings.Contains(p.logged(), filepath.Base(files[0])) {
+		t.Errorf("the log does not say where it is: %s", p.logged())
+	}
+	res, err := http.Get("http://" + p.ops + "/debug/flight")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if now, err := io.ReadAll(res.Body); err != nil || res.StatusCode != http.StatusOK || !isTrace(now) {
+		t.Errorf("asked for: status %d, %d bytes, %v", res.StatusCode, len(now), err)
+	}
+}
+
+// TestFlightIsOff: without a directory there is nothing to ask for.
+func TestFlightIsOff(t *testing.T) {
+	p := startProcess(t, "memory")
+	res, err := http.Get("http://" + p.ops + "/debug/flight")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if text, _ := io.ReadAll(res.Body); res.StatusCode != http.StatusNotFound || !bytes.Contains(text, []byte("flight.dir")) {
+		t.Errorf("%d %s", res.StatusCode, text)
+	}
+}
