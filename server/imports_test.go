@@ -43,6 +43,7 @@ var allowed = map[string]struct {
 	"onair/deploy/program":         {nil, "it starts programs, whatever they are"},
 	"onair/deploy/demo":            {[]string{"onair/deploy/program", "onair/hub/wire"}, "a client, which starts the built server"},
 	"onair/deploy/picture":         {[]string{"onair/deploy/program"}, "it starts the built server among others"},
+	"onair/deploy/grafana":         {nil, "dashboards are files"},
 	"onair/deploy/helm":            {nil, "a chart, and its test"},
 	"onair/loadtest":               {[]string{"onair/hub/wire"}, "what shares code with the server shares its mistakes"},
 	"onair/server": {[]string{

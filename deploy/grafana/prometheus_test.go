@@ -1,0 +1,76 @@
+package grafana
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"net"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// job is the one that all nodes are scraped in.
+const job = "onair"
+
+// prometheus is a real one, on loopback.
+type prometheus struct{ address string }
+
+// startPrometheus starts one that scrapes nodes once a second.
+func startPrometheus(t *testing.T, nodes []string) *prometheus {
+	t.Helper()
+	targets, err := json.Marshal(nodes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	file := filepath.Join(dir, "prometheus.yml")
+	config := "global: {scrape_interval: 1s}\nscrape_configs: [{job_name: " + job + ", static_configs: [{targets: " + string(targets) + "}]}]\n"
+	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := &prometheus{freeAddress(t)}
+	c := spawn(t, exec.Command("prometheus", "--config.file", file, "--storage.tsdb.path", filepath.Join(dir, "data"), "--web.listen-address", p.address))
+	c.line(t, "Server is ready to receive web requests")
+	return p
+}
+
+// freeAddress is one that nobody listened at just now: Prometheus does not say which
+// port it got, and must be told.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// ask evaluates an expression now, and gives how many of its values are numbers.
+func (p *prometheus) ask(ctx context.Context, expr string) (numbers int, err error) {
+	body, err := get(ctx, "http://"+p.address+"/api/v1/query?query="+url.QueryEscape(expr))
+	if err != nil {
+		return 0, err
+	}
+	var answer struct {
+		Data struct {
+			Result []struct{ Value [2]any }
+		}
+	}
+	if err := json.Unmarshal([]byte(body), &answer); err != nil {
+		return 0, fmt.Errorf("%w in %s", err, strings.TrimSpace(body))
+	}
+	for _, r := range answer.Data.Result {
+		text, _ := r.Value[1].(string)
+		if x, err := strconv.ParseFloat(text, 64); err == nil && !math.IsNaN(x) {
+			numbers++
+		}
+	}
+	return numbers, nil
+}
