@@ -47,6 +47,7 @@ ingress: {enabled: true, className: nginx, host: live.example.com, tlsSecret: tl
 autoscaling: {enabled: true}
 networkPolicy: {enabled: true}
 serviceMonitor: {enabled: true, labels: {release: prometheus}}
+flightRecorder: {enabled: true}
 prometheusRule: {enabled: true, labels: {release: prometheus}}
 podAnnotations: {a: b}
 nodeSelector: {a: b}
@@ -262,7 +263,7 @@ func TestConfiguration(t *testing.T) {
 	for name, text := range values {
 		config := objects(t, text)["ConfigMap"][0].(*core.ConfigMap).Data["onair.yaml"]
 		file := filepath.Join(dir, "onair.yaml")
-		if err := os.WriteFile(file, []byte(strings.ReplaceAll(config, "/run/secrets/onair", dir)), 0o600); err != nil {
+		if err := os.WriteFile(file, []byte(strings.NewReplacer("/run/secrets/onair", dir, "/flight", dir).Replace(config)), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		if out, err := exec.Command(onair, "config", "check", "--config", file).CombinedOutput(); err != nil {

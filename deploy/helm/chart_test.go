@@ -15,7 +15,7 @@ import (
 
 // ofTheChart are keys that values cannot have: the chart gives them itself, or
 // there is no file of theirs in a pod.
-var ofTheChart = []string{"listen", "ops.listen", "data", "node", "drain", "tls.cert", "tls.key", "redis.ca"}
+var ofTheChart = []string{"listen", "ops.listen", "data", "node", "drain", "tls.cert", "tls.key", "redis.ca", "flight.dir"}
 
 // TestSchema: the schema of values knows each key of onair.yaml, and which of
 // them are secrets.

@@ -19,6 +19,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 listen: ":8080"
 ops.listen: ":9090"
 drain: {{ printf "%ds" (int .Values.drainSeconds) }}
+{{- if .Values.flightRecorder.enabled }}
+flight.dir: /flight
+{{- end }}
 {{- range $key, $value := .Values.config }}
 {{ $key }}: {{ if kindIs "float64" $value }}{{ int64 $value }}{{ else }}{{ toJson $value }}{{ end }}
 {{- end }}
