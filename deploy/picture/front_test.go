@@ -14,10 +14,11 @@ import (
 	"onair/hub/wire"
 )
 
-// dial opens a viewer's socket and returns it with the name of its node.
+// dial opens a viewer's socket, as a page from there does, and returns it with
+// the name of its node.
 func (s *scene) dial(ctx context.Context, address string) (*websocket.Conn, string, error) {
 	conn, _, err := websocket.Dial(ctx, "ws://"+address+"/v1/viewer", &websocket.DialOptions{
-		HTTPClient: s.client, Subprotocols: []string{wire.Subprotocol},
+		HTTPClient: s.client, Subprotocols: []string{wire.Subprotocol}, HTTPHeader: http.Header{"Origin": {"http://" + address}},
 	})
 	if err != nil {
 		return nil, "", err
