@@ -100,12 +100,20 @@ func (f *fleet) load(ramp time.Duration, meanwhile func(), args ...string) (r ou
 // TestRollingRestart: one node after the other is restarted, and nobody notices:
 // no anchor that beats leaves the list or is said to have missed beats, and
 // whoever had a list goes on from there, also at a node that was away just now.
+// No alert fires, though for alerts a second is twenty here.
 func TestRollingRestart(t *testing.T) {
 	f := startFleet(t)
+	w := watchOver(t, 20, f.nodes...)
 	r, out := f.load(2*time.Second, func() { f.roll(2 * time.Second) },
 		"--profile", "rolling", "--anchors", "60", "--viewers", "240", "--views", "6", "--duration", "20s", "--max-p99", "30s")
 	if r.Viewers.Returns < 240 || r.Anchors.Resumes < 60 {
 		t.Errorf("%d viewers and %d anchors came back: was anything restarted?\n%s", r.Viewers.Returns, r.Anchors.Resumes, out)
+	}
+	if f := w.firing("ever"); f != nil {
+		t.Errorf("who is on call was woken: %v", f)
+	}
+	if n := w.value("sum(changes(onair_draining[1m]))"); n == 0 {
+		t.Error("Prometheus saw nothing of the restarts")
 	}
 }
 
