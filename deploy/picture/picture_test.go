@@ -174,10 +174,13 @@ func TestPicture(t *testing.T) {
 		s.listens(name, address)
 	}
 	s.broadcasts()
-	s.until("Prometheus to have both nodes, and each to know of the other", func() bool {
-		return s.query("count(onair_nodes == 2)") == "2" && s.query("sum(max by (list) (onair_streams))") != ""
+	s.until("Prometheus to have both nodes, each to know of the other, and the rules to be in force", func() bool {
+		return s.query("count(onair_nodes == 2)") == "2" && s.query("job:onair_streams:max") != ""
 	})
 	s.takesAway()
+	if firing := s.query(`count(ALERTS{alertstate="firing"})`); firing != "" {
+		t.Errorf("%s alerts fire", firing)
+	}
 	s.photographs()
 }
 
