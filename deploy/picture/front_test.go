@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/coder/websocket"
@@ -123,7 +124,10 @@ func (s *scene) takesAway() {
 			}
 		}()
 	}
-	s.nodes[0].Stop()
+	s.nodes[0].Signal(syscall.SIGTERM)
+	if code, err := s.nodes[0].Result(s.ctx); err != nil || code != 0 {
+		s.t.Fatalf("a node that is stopped ends with %d, %v", code, err)
+	}
 	for name, address := range s.fronts {
 		for range 10 {
 			conn, node, err := s.dial(s.ctx, address)
