@@ -45,6 +45,7 @@ var allowed = map[string]struct {
 	"onair/deploy/picture":         {[]string{"onair/deploy/program"}, "it starts the built server among others"},
 	"onair/deploy/grafana":         {nil, "dashboards are files"},
 	"onair/deploy/helm":            {nil, "a chart, and its test"},
+	"onair/deploy/prometheus":      {nil, "rules are files"},
 	"onair/loadtest":               {[]string{"onair/hub/wire"}, "what shares code with the server shares its mistakes"},
 	"onair/server": {[]string{
 		"onair/presence", "onair/presence/embedded", "onair/presence/redislog", "onair/signing", "onair/hub", "onair/hub/wire", "onair/hub/socket",
