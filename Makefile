@@ -1,5 +1,5 @@
 # The two commands of the README are `make run` and `make test`.
-.PHONY: run build pages onair demo test lint bench bench-fanout bench-million bench-redis bench-rolling fuzz release
+.PHONY: run build pages onair loadtest demo picture test lint bench bench-fanout bench-million bench-redis bench-rolling fuzz release
 
 # The version is that of the checkout: Go stamps it.
 BUILD = CGO_ENABLED=0 go build -trimpath -ldflags "-s -w"
@@ -11,6 +11,9 @@ build: pages onair ## the server with its pages: needs Node.js and npm beside Go
 
 onair: ## the server alone, with whatever pages are built
 	$(BUILD) -o bin/onair ./server
+
+loadtest: ## simulated anchors and viewers
+	$(BUILD) -o bin/loadtest ./loadtest
 
 pages: web/dist/index.html ## the pages that the server shows
 
@@ -24,6 +27,9 @@ web/node_modules/.installed: web/package-lock.json
 
 demo: build ## a broadcast's life with a real media server, encoder and player: needs nginx with RTMP, and ffmpeg
 	go run ./deploy/demo
+
+picture: build loadtest ## what deploy/compose.yaml starts, of this machine's programs: needs redis-server, haproxy, nginx with RTMP and prometheus
+	go run ./deploy/picture
 
 test: ## install what the tests need, if it is missing, and run all of them
 	.ci/install

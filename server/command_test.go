@@ -1,8 +1,11 @@
 package main
 
 import (
+	"net"
+	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"onair/server/auth"
@@ -28,6 +31,8 @@ func TestCommands(t *testing.T) {
 		"token, bad role":   {[]string{"token", "--auth.secret", processSecret, "--sub", "a", "--role", "king"}, 2, "king"},
 		"conformance, of":   {[]string{"conformance", "dance"}, 2, "anchor or viewer"},
 		"conformance, busy": {[]string{"conformance", "anchor", "--listen", "256.0.0.1:1"}, 1, "listen"},
+		"health, nobody":    {[]string{"health", "--ops.listen", "127.0.0.1:1"}, 1, "127.0.0.1:1"},
+		"health, any port":  {[]string{"health", "--ops.listen", ":0"}, 1, `":0"`},
 		"no such address":   {[]string{"--listen", "127.0.0.1:1", "--data", "memory", "--ops.listen", "256.0.0.1:1"}, 1, "ops.listen"},
 		"a file for a data": {[]string{"--data", "command_test.go", "--listen", "127.0.0.1:0", "--ops.listen", "127.0.0.1:0"}, 1, "command_test.go"},
 	} {
@@ -57,5 +62,38 @@ func TestTokenCommand(t *testing.T) {
 		if err != nil || who.Subject != "alice" || who.Role != auth.Anchor {
 			t.Errorf("%s: %+v, %v", secret, who, err)
 		}
+	}
+}
+
+// TestHealthCommand: a server that runs is found by the address that it was
+// given, and is well also when its file has been spoilt since.
+func TestHealthCommand(t *testing.T) {
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, _ := net.SplitHostPort(free.Addr().String())
+	free.Close()
+	file := filepath.Join(t.TempDir(), "onair.yaml")
+	if err := os.WriteFile(file, []byte("ops.listen: 0.0.0.0:"+port+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := besiege(t, thisBinary(), nil, "--ops.listen", ":"+port, "--drain", "1m")
+	well := func(when string, args ...string) {
+		t.Helper()
+		if got := exitCode(t, append([]string{"health"}, args...)...); got.code != 0 || !strings.HasPrefix(got.out, "200") {
+			t.Errorf("%s: exit code %d, %q %q", when, got.code, got.out, got.err)
+		}
+	}
+	well("by flag", "--ops.listen", ":"+port)
+	well("by file", "--config", file)
+	if err := os.WriteFile(file, []byte("lists: [\"\"]\nno.such: key\nops.listen: 127.0.0.1:"+port+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	well("spoilt", "--config", file)
+
+	p.end(syscall.SIGTERM)
+	if got := exitCode(t, "health", "--ops.listen", ":"+port); got.code != 1 {
+		t.Errorf("a server that is gone: exit code %d, %q", got.code, got.out)
 	}
 }

@@ -40,8 +40,11 @@ var allowed = map[string]struct {
 	"onair/server/auth":            {nil, "tokens are checked without the rest"},
 	"onair/server/api":             {nil, "documents are files"},
 	"onair/web":                    {nil, "pages are files"},
-	"onair/deploy/demo":            {[]string{"onair/hub/wire"}, "a client, which starts the built server"},
+	"onair/deploy/program":         {nil, "it starts programs, whatever they are"},
+	"onair/deploy/demo":            {[]string{"onair/deploy/program", "onair/hub/wire"}, "a client, which starts the built server"},
+	"onair/deploy/picture":         {[]string{"onair/deploy/program"}, "it starts the built server among others"},
 	"onair/deploy/grafana":         {nil, "dashboards are files"},
+	"onair/deploy/helm":            {nil, "a chart, and its test"},
 	"onair/deploy/prometheus":      {nil, "rules are files"},
 	"onair/loadtest":               {[]string{"onair/hub/wire"}, "what shares code with the server shares its mistakes"},
 	"onair/server": {[]string{

@@ -81,6 +81,7 @@ func command(environ []string, stdout, stderr io.Writer) *cobra.Command {
 		signCommand(load, stdout),
 		configCommand(load, stdout),
 		conformanceCommand(stdout),
+		healthCommand(func() (string, error) { return config.OpsListen(flags, environ) }, stdout),
 		&cobra.Command{
 			Use: "version", Short: "print the version", Args: noArgs,
 			RunE: func(*cobra.Command, []string) error { _, err := fmt.Fprintln(stdout, version()); return err },

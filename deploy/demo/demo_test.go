@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"onair/deploy/program"
 )
 
 // built is the onair that all tests use.
@@ -48,14 +50,14 @@ func testSettings(t *testing.T) settings {
 	set := defaults()
 	set.Onair, set.Out = built, t.Output()
 	set.Heartbeat, set.EndGrace, set.Grace = 3*time.Second, 6*time.Second, time.Second
-	for _, program := range []*string{&set.Nginx, &set.FFmpeg, &set.FFprobe} {
-		path, err := locate(*program)
+	for _, name := range []*string{&set.Nginx, &set.FFmpeg, &set.FFprobe} {
+		path, err := program.Locate(*name)
 		if err != nil {
 			t.Fatalf("make test installs it: %v", err)
 		}
-		*program = path
+		*name = path
 	}
-	if _, err := rtmpModule(t.Context(), set.Nginx); err != nil {
+	if _, err := program.RTMPModule(t.Context(), set.Nginx); err != nil {
 		t.Fatalf("make test installs it: %v", err)
 	}
 	return set

@@ -3,14 +3,13 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"text/template"
-	"time"
+
+	"onair/deploy/program"
 )
 
 // app is the application of the media server, and so the path of push and
@@ -83,7 +82,7 @@ http {
 
 // startNginx starts the media server and waits until it listens.
 func (st *stage) startNginx(ctx context.Context) error {
-	module, err := rtmpModule(ctx, st.set.Nginx)
+	module, err := program.RTMPModule(ctx, st.set.Nginx)
 	if err != nil {
 		return err
 	}
@@ -106,29 +105,6 @@ func (st *stage) startNginx(ctx context.Context) error {
 	if st.nginx, err = st.spawn("nginx", exec.Command(st.set.Nginx, "-e", "stderr", "-p", st.dir, "-c", path)); err != nil {
 		return err
 	}
-	_, err = st.nginx.says(ctx, "start worker process ")
+	_, err = st.nginx.Says(ctx, "start worker process ")
 	return err
-}
-
-var modulesPath = regexp.MustCompile(`--modules-path=(\S+)`)
-
-// rtmpModule finds the module's file where this nginx looks for modules. ""
-// is none: it may be built in.
-func rtmpModule(ctx context.Context, nginx string) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
-	defer cancel()
-	built, err := exec.CommandContext(ctx, nginx, "-V").CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("nginx -V: %w", err)
-	}
-	if m := modulesPath.FindSubmatch(built); m != nil {
-		file := filepath.Join(string(m[1]), "ngx_rtmp_module.so")
-		if _, err := os.Stat(file); err == nil {
-			return file, nil
-		}
-	}
-	if !bytes.Contains(built, []byte("rtmp")) {
-		return "", errors.New("nginx has no RTMP module; Debian has it in libnginx-mod-rtmp")
-	}
-	return "", nil
 }

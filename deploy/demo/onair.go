@@ -49,7 +49,7 @@ func (st *stage) startOnair(ctx context.Context) (err error) {
 	if st.onair, err = st.spawn("onair", cmd); err != nil {
 		return err
 	}
-	line, err := st.onair.says(ctx, `"serving"`)
+	line, err := st.onair.Says(ctx, `"serving"`)
 	if err != nil {
 		return err
 	}

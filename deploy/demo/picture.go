@@ -7,6 +7,8 @@ import (
 	"os/exec"
 	"strings"
 	"time"
+
+	"onair/deploy/program"
 )
 
 // longestPush bounds every push, should nobody end it.
@@ -14,7 +16,7 @@ const longestPush = 90 * time.Second
 
 // push lets ffmpeg push a test picture with sound. Options of the output go
 // before its URL.
-func (st *stage) push(url string, options ...string) (*child, error) {
+func (st *stage) push(url string, options ...string) (*program.Program, error) {
 	args := []string{
 		"-nostdin", "-hide_banner", "-loglevel", "error", "-re",
 		"-f", "lavfi", "-i", "testsrc=size=160x120:rate=10",
@@ -34,7 +36,7 @@ func (st *stage) refused(ctx context.Context, url string, options ...string) err
 	if err != nil {
 		return err
 	}
-	defer c.kill()
+	defer c.Kill()
 	return cut(ctx, c)
 }
 
@@ -42,10 +44,10 @@ func (st *stage) refused(ctx context.Context, url string, options ...string) err
 var errGoesOn = errors.New("it should have been cut by now")
 
 // cut expects a push to be ended by the media server.
-func cut(ctx context.Context, push *child) error {
+func cut(ctx context.Context, push *program.Program) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, 20*time.Second, errGoesOn)
 	defer cancel()
-	code, err := push.result(ctx)
+	code, err := push.Result(ctx)
 	if err == nil && code == 0 {
 		return errors.New("ffmpeg ended as if all was well")
 	}

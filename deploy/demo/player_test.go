@@ -21,7 +21,7 @@ func TestPlayerGoesOn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, release := player.whileRunning(s.ctx)
+	ctx, release := player.WhileRunning(s.ctx)
 	defer release()
 	for range 2 {
 		told, err := heard.answered(ctx, heard.now(), "update_play", alice.Stream.Code, "")

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"onair/deploy/program"
 	"onair/hub/wire"
 )
 
@@ -54,14 +55,14 @@ func (s *scene) starts(name string) (*anchor, *wire.Started) {
 }
 
 // pushes starts an encoder and waits until viewers see its stream live.
-func (s *scene) pushes(to *wire.Started) *child {
+func (s *scene) pushes(to *wire.Started) *program.Program {
 	s.t.Helper()
 	from := s.viewer.now()
 	c, err := s.push(to.Push.RTMP)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	ctx, release := c.whileRunning(s.ctx)
+	ctx, release := c.WhileRunning(s.ctx)
 	defer release()
 	if _, err := s.viewer.sees(ctx, from, to.Stream.Code, wire.StateLive); err != nil {
 		s.t.Fatal(err)
@@ -234,11 +235,11 @@ func TestSecondPublisher(t *testing.T) {
 		}
 		s.mustStay(from, code, wire.StateLive)
 	}
-	if !push.running() {
+	if !push.Running() {
 		t.Error("the first push has ended")
 	}
 	from := s.viewer.now()
-	push.kill()
+	push.Kill()
 	s.sees(from, code, wire.StateAway+": "+wire.AwayMedia)
 }
 
@@ -317,17 +318,17 @@ func TestInjectedQuery(t *testing.T) {
 		if asked.status/100 == 2 { // it is her own stream that she has a right to
 			for _, call := range []string{"update_publish", "publish_done"} {
 				if call == "publish_done" {
-					push.kill()
+					push.Kill()
 				}
 				if _, err := heard.answered(s.ctx, before, call, "8888_mallory", ""); err != nil {
 					t.Fatal(err)
 				}
 			}
 		}
-		push.kill()
+		push.Kill()
 		s.mustStay(from, "8888_alice", wire.StateLive)
 	}
-	if !alices.running() {
+	if !alices.Running() {
 		t.Error("Alice's push has ended")
 	}
 }

@@ -9,11 +9,12 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"time"
+
+	"onair/deploy/program"
 )
 
 // settings are what a stage is built of.
@@ -53,10 +54,10 @@ type stage struct {
 	rtmp string // addresses of nginx
 	web  string
 
-	onair, nginx *child
+	onair, nginx *program.Program
 
 	mu    sync.Mutex
-	all   []*child // in the order in which they were started
+	all   []*program.Program // in the order in which they were started
 	lines []*line
 
 	began    time.Time
@@ -66,12 +67,12 @@ type stage struct {
 // raise starts the server and the media server.
 func raise(ctx context.Context, set settings) (*stage, error) {
 	st := &stage{set: set, began: time.Now()}
-	for _, program := range []*string{&st.set.Onair, &st.set.Nginx, &st.set.FFmpeg, &st.set.FFprobe} {
-		path, err := locate(*program)
+	for _, name := range []*string{&st.set.Onair, &st.set.Nginx, &st.set.FFmpeg, &st.set.FFprobe} {
+		path, err := program.Locate(*name)
 		if err != nil {
 			return nil, err
 		}
-		*program = path
+		*name = path
 	}
 	for _, secret := range []*string{&st.keys.auth, &st.keys.push, &st.keys.play, &st.keys.hook, &st.keys.vod} {
 		*secret = strings.ToLower(rand.Text() + rand.Text())
@@ -113,31 +114,14 @@ func (st *stage) start(ctx context.Context) error {
 	return st.startNginx(ctx)
 }
 
-// locate finds a program, and makes its path hold in any directory. Some
-// systems keep nginx where only root looks.
-func locate(program string) (string, error) {
-	path, err := exec.LookPath(program)
-	for _, dir := range []string{"/usr/sbin", "/usr/local/sbin"} {
-		if err != nil && !strings.ContainsRune(program, filepath.Separator) {
-			if file, lookErr := exec.LookPath(filepath.Join(dir, program)); lookErr == nil {
-				path, err = file, nil
-			}
-		}
-	}
-	if err != nil {
-		return "", err
-	}
-	return filepath.Abs(path)
-}
-
 func port(address string) string {
 	_, port, _ := net.SplitHostPort(address) // a listener's own address
 	return port
 }
 
 // spawn starts a program that ends with the stage.
-func (st *stage) spawn(name string, cmd *exec.Cmd) (*child, error) {
-	c, err := spawn(name, cmd)
+func (st *stage) spawn(name string, cmd *exec.Cmd) (*program.Program, error) {
+	c, err := program.Start(name, cmd)
 	if err != nil {
 		return nil, err
 	}
@@ -156,10 +140,10 @@ func (st *stage) end() {
 		l.drop()
 	}
 	for _, c := range slices.Backward(all) {
-		if c.name == "ffmpeg" {
-			c.kill() // it may be frozen, and has nothing to save
+		if c.Name == "ffmpeg" {
+			c.Kill() // it may be frozen, and has nothing to save
 		} else {
-			c.stop()
+			c.Stop()
 		}
 	}
 	_ = os.RemoveAll(st.dir) // nobody can do anything about it
@@ -181,8 +165,8 @@ func (st *stage) logs(w io.Writer, lines int) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	for _, c := range st.all {
-		if text := st.mask.apply(c.tail(lines)); text != "" {
-			fmt.Fprintf(w, "\n--- %s\n%s\n", c.name, text)
+		if text := st.mask.apply(c.Tail(lines)); text != "" {
+			fmt.Fprintf(w, "\n--- %s\n%s\n", c.Name, text)
 		}
 	}
 }

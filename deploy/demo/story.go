@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"time"
 
+	"onair/deploy/program"
 	"onair/hub/wire"
 )
 
@@ -18,7 +19,7 @@ type story struct {
 	viewer *viewer
 	alice  *anchor
 	first  *wire.Started // the answer to her first start
-	push   *child
+	push   *program.Program
 	calm   mark // from here on nothing must change while the picture plays
 }
 
@@ -110,7 +111,7 @@ func (s *story) pushed(ctx context.Context, to *wire.Started) (err error) {
 	if s.push, err = s.stage.push(to.Push.RTMP); err != nil {
 		return err
 	}
-	ctx, release := s.push.whileRunning(ctx)
+	ctx, release := s.push.WhileRunning(ctx)
 	defer release()
 	if e, _ := s.viewer.entry(to.Stream.Code); e.State == wire.StateLive {
 		return nil // a beat was faster than the encoder
@@ -160,7 +161,7 @@ func forged(url string) string {
 }
 
 func (s *story) lose(ctx context.Context) error {
-	s.push.kill()
+	s.push.Kill()
 	lost := wire.StateAway + ": " + wire.AwayMedia
 	if _, err := s.viewer.sees(ctx, s.calm, s.first.Stream.Code, lost); err != nil {
 		return err
@@ -186,7 +187,7 @@ func (s *story) recover(ctx context.Context) error {
 
 func (s *story) leave(ctx context.Context) error {
 	from := s.viewer.now()
-	s.push.kill()
+	s.push.Kill()
 	if _, err := s.viewer.sees(ctx, from, s.first.Stream.Code, gone); err != nil {
 		return err
 	}
@@ -216,7 +217,7 @@ func (s *story) restart(ctx context.Context) (err error) {
 func (s *story) die(ctx context.Context) error {
 	from := s.viewer.now()
 	code := s.first.Stream.Code
-	s.push.signal(syscall.SIGSTOP)
+	s.push.Signal(syscall.SIGSTOP)
 	s.alice.drop()
 	last := s.alice.lastAck()
 	s.say("alice     is cut off; her last beat was acknowledged %.1f s ago", time.Since(last).Seconds())
@@ -248,7 +249,7 @@ func (s *story) because(ctx context.Context, reason string) error {
 // this push is over.
 func (s *story) wake(ctx context.Context) error {
 	from := s.viewer.now()
-	s.push.signal(syscall.SIGCONT)
+	s.push.Signal(syscall.SIGCONT)
 	if err := cut(ctx, s.push); err != nil {
 		return err
 	}

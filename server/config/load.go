@@ -49,15 +49,29 @@ func Flags() *pflag.FlagSet {
 
 // FromFlags is Load with flags that have been parsed already.
 func FromFlags(flags *pflag.FlagSet, environ []string) (*Config, error) {
+	values, faults := gather(flags, environ)
+	return values.config(faults)
+}
+
+// OpsListen is ops.listen alone, whatever is wrong with the rest: a server that
+// runs is as well as before when somebody has spoilt its file.
+func OpsListen(flags *pflag.FlagSet, environ []string) (string, error) {
+	values, _ := gather(flags, environ)
+	k, _ := find("ops.listen")
+	return values.text(k)
+}
+
+// gather lays all sources over each other.
+func gather(flags *pflag.FlagSet, environ []string) (values source, faults []error) {
 	path, _ := flags.GetString("config")
 	file, faults := readFile(path)
 	environment, more := fromEnvironment(environ)
 	faults = append(faults, more...)
-	values := source{}
+	values = source{}
 	for _, s := range []source{file, environment, fromFlags(flags)} {
 		faults = append(faults, s.over(values)...)
 	}
-	return values.config(faults)
+	return values, faults
 }
 
 // config makes the configuration that s and the defaults give, unless there
