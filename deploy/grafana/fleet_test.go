@@ -44,9 +44,8 @@ func startNode(t *testing.T, file, outside string, flags ...string) *node {
 		"--poll.interval", "5s", "--moderation.provider", "srs",
 	}, flags...)...)
 	cmd.Env = []string{"ONAIR_AUTH_SECRET=" + secret}
-	c := spawn(t, cmd)
 	var serving struct{ Address, Ops string }
-	if err := json.Unmarshal([]byte(c.line(t, `"serving"`)), &serving); err != nil {
+	if err := json.Unmarshal([]byte(spawn(t, cmd, `"serving"`)), &serving); err != nil {
 		t.Fatal(err)
 	}
 	return &node{t, file, "http", serving.Address, serving.Ops}

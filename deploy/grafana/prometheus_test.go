@@ -35,8 +35,8 @@ func startPrometheus(t *testing.T, nodes []string) *prometheus {
 		t.Fatal(err)
 	}
 	p := &prometheus{freeAddress(t)}
-	c := spawn(t, exec.Command("prometheus", "--config.file", file, "--storage.tsdb.path", filepath.Join(dir, "data"), "--web.listen-address", p.address))
-	c.line(t, "Server is ready to receive web requests")
+	cmd := exec.Command("prometheus", "--config.file", file, "--storage.tsdb.path", filepath.Join(dir, "data"), "--web.listen-address", p.address)
+	spawn(t, cmd, "Server is ready to receive web requests")
 	return p
 }
 

@@ -1,84 +1,44 @@
 package grafana
 
 import (
-	"bytes"
+	"context"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
+
+	"onair/deploy/program"
 )
 
 // soon is how long tests wait for what must come: only one that fails takes so
 // long.
 const soon = 60 * time.Second
 
-// child is a program that a test started.
-type child struct {
-	cmd  *exec.Cmd
-	over chan struct{} // closed once it has ended
-
-	mu  sync.Mutex
-	log bytes.Buffer
-}
-
-// spawn starts a program, which is killed when the test ends. A test that failed
-// shows what it said.
-func spawn(t *testing.T, cmd *exec.Cmd) *child {
+// spawn starts a program, waits until it prints a line with a text, and gives the
+// line. The program is killed when the test ends; a test that failed shows what it
+// said.
+func spawn(t *testing.T, cmd *exec.Cmd, text string) string {
 	t.Helper()
-	c := &child{cmd: cmd, over: make(chan struct{})}
-	cmd.Stdout, cmd.Stderr = c, c
-	if err := cmd.Start(); err != nil {
+	p, err := program.Start(filepath.Base(cmd.Path), cmd)
+	if err != nil {
 		t.Fatalf("%v: make test installs it", err)
 	}
-	go func() {
-		_ = cmd.Wait() // how it ended is in cmd.ProcessState
-		close(c.over)
-	}()
 	t.Cleanup(func() {
-		_ = cmd.Process.Kill() // it may have ended
-		<-c.over
+		p.Kill()
 		if t.Failed() {
-			said := c.said()
-			t.Logf("%s said:\n%s", filepath.Base(cmd.Path), said[max(0, len(said)-4000):])
+			t.Logf("%s said:\n%s", p.Name, p.Tail(40))
 		}
 	})
-	return c
-}
-
-func (c *child) Write(p []byte) (int, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.log.Write(p)
-}
-
-func (c *child) said() string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.log.String()
-}
-
-// line waits for a whole line with a text.
-func (c *child) line(t *testing.T, text string) (found string) {
-	t.Helper()
-	await(t, c.cmd.Path+" to say "+text, func() bool {
-		for line := range strings.Lines(c.said()) {
-			if strings.Contains(line, text) && strings.HasSuffix(line, "\n") {
-				found = line
-				return true
-			}
-		}
-		select {
-		case <-c.over:
-			t.Fatalf("it ended: %s", c.cmd.ProcessState)
-		default:
-		}
-		return false
-	})
-	return found
+	ctx, cancel := context.WithTimeout(t.Context(), soon)
+	defer cancel()
+	line, err := p.Says(ctx, text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return line
 }
 
 // await asks again until something holds.
