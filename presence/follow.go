@@ -71,7 +71,7 @@ func (n *Node) follow(ctx context.Context) error {
 // applied passes on what an entry did, and answers those who waited for it.
 func (n *Node) applied(a *Applied) error {
 	n.metrics.applied(a)
-	n.metrics.living(n.reg, n.cfg.Name)
+	n.metrics.standing(n.reg)
 	if a.Settings != nil {
 		n.patience.Store(patience(*a.Settings))
 	}

@@ -31,7 +31,6 @@ type metrics struct {
 	rebuilds   *prometheus.CounterVec
 	mismatches prometheus.Counter
 	mended     prometheus.Counter
-	keeper     prometheus.Gauge
 }
 
 // alike ends the help of what all nodes count alike.
@@ -74,7 +73,6 @@ func newMetrics(reg prometheus.Registerer, lists []string) *metrics {
 	m.rebuilds = counters("onair_rebuilds_total", "Times that the registry was built from the log anew, by cause.", "cause")
 	m.mismatches = counter("onair_digest_mismatches_total", "Digests of other nodes that differed from this one's of the same position.")
 	m.mended = counter("onair_mended_total", "Commands by which this node put back what the log had lost.")
-	m.keeper = f.NewGauge(prometheus.GaugeOpts{Name: "onair_keeper", Help: "1 where this node is the keeper, which does what one node does for all."})
 	m.fill()
 	return m
 }
@@ -132,14 +130,9 @@ func (m *metrics) applied(a *Applied) {
 	}
 }
 
-// living notes which nodes there are.
-func (m *metrics) living(r *Registry, self string) {
+// standing notes how many nodes there are, and what is still to be done.
+func (m *metrics) standing(r *Registry) {
 	m.nodes.Set(float64(r.Peers()))
-	keeper := 0.0
-	if r.Keeper() == self {
-		keeper = 1
-	}
-	m.keeper.Set(keeper)
 	m.effects.Set(float64(r.Waiting()))
 	m.dead.Store(int64(r.GivenUp()))
 }

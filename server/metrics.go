@@ -137,6 +137,9 @@ func (s *server) measure(reg prometheus.Registerer) {
 		})
 	}
 	is("onair_ready", "1 while /readyz answers 200: this node takes new sockets.", func() bool { return s.unready() == "" })
+	is("onair_keeper", "1 where this node is the keeper, which does what one node does for all; 0 where it cannot know, since it is cut off.", func() bool {
+		return s.opened.Load() && s.isKeeper()
+	})
 	is("onair_draining", "1 while this node shows its sockets out, before it stops.", s.gate.isDraining)
 }
 
