@@ -34,9 +34,9 @@ picture: build loadtest ## what deploy/compose.yaml starts, of this machine's pr
 test: ## install what the tests need, if it is missing, and run all of them
 	.ci/install
 	$(MAKE) build
-	go test -race -shuffle=on -timeout 15m ./server ./loadtest ./... # the longest first
-	go test -race -tags portable ./hub/socket ./hub
-	go test -run 'TestSimulation$$' ./server
+	go test -vet=off -race -shuffle=on -timeout 15m ./server ./loadtest ./... # the longest first; .ci/lint vets
+	go test -vet=off -race -tags portable ./hub/socket ./hub
+	go test -vet=off -run 'TestSimulation$$' ./server
 	npm test --prefix web
 	.ci/fuzz
 

@@ -250,7 +250,7 @@ func TestRefused(t *testing.T) {
 func TestConfiguration(t *testing.T) {
 	dir := t.TempDir()
 	onair := filepath.Join(dir, "onair")
-	build := exec.Command("go", "build", "-o", onair, "./server")
+	build := exec.Command("go", "build", "-trimpath", "-o", onair, "./server")
 	build.Dir, build.Env = "../..", append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)

@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	built = filepath.Join(dir, "onair")
-	build := exec.Command("go", "build", "-o", built, "./server")
+	build := exec.Command("go", "build", "-trimpath", "-o", built, "./server")
 	build.Dir = filepath.Join("..", "..")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {

@@ -56,7 +56,7 @@ func build(t *testing.T) string {
 	t.Helper()
 	uncached(t)
 	dir := t.TempDir()
-	cmd := exec.Command("go", "build", "-o", dir, "./server", "./loadtest")
+	cmd := exec.Command("go", "build", "-trimpath", "-o", dir, "./server", "./loadtest")
 	cmd.Dir = filepath.Join("..", "..")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {

@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	built = dir
-	build := exec.Command("go", "build", "-o", dir+"/", "./server", "./loadtest")
+	build := exec.Command("go", "build", "-trimpath", "-o", dir+"/", "./server", "./loadtest")
 	build.Dir = filepath.Join("..", "..")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
