@@ -58,7 +58,7 @@ bench-redis: ## a million beating anchors on Redis, by nodes, and snapshots: sev
 bench-rolling: ## three nodes restarted under 3,000 anchors and 6,000 viewers, and how fast starts are told: four minutes on two quiet cores
 	go test -run '^$$' -bench 'RollingRestart|Starts' -benchtime 1x -timeout 20m -v ./loadtest
 
-fuzz: ## each fuzz target for FUZZTIME (5000x)
+fuzz: ## each fuzz target for FUZZTIME (3000x)
 	.ci/fuzz
 
 # Each can be built on any of them: there is no C in it.
