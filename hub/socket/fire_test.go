@@ -39,6 +39,7 @@ func FuzzFeed(f *testing.F) {
 		{0x81, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 1},
 		bytes.Repeat(masked(0, nil), 3),
 		append(masked(opText, nil), bytes.Repeat(masked(0, nil), 2000)...),
+		append([]byte{0x81, 0xff, 0x5e, 0, 0, 0, 0, 0, 0, 1}, json(1100)...), // a length that is not negative
 	} {
 		f.Add(seed, uint64(7))
 	}
@@ -56,6 +57,18 @@ func FuzzFeed(f *testing.F) {
 			t.Errorf("read by readiness: %s, closed with %d\nread by a goroutine: %s, closed with %d", a, codeA, b, codeB)
 		}
 	})
+}
+
+// TestHugeLength: the header of a message that will never be whole is enough to
+// refuse it.
+func TestHugeLength(t *testing.T) {
+	server := listenAndHear(t, poller(t))
+	for _, first := range []byte{0x00, 0x3f, 0x40, 0x5e, 0x7f} { // of the length's eight
+		header := []byte{0x81, 0xff, first, 0, 0, 0, 0, 1, 0, 0, 1, 2, 3, 4}
+		if heard, code := server.tell(t, header, 0); heard != "" || code != 1009 {
+			t.Errorf("%x: heard %q, closed with %d, want 1009", header, heard, code)
+		}
+	}
 }
 
 // hearing is a server that notes what its sockets hear.

@@ -1,6 +1,9 @@
 package socket
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"math"
+)
 
 // peerHeader is the header of a frame that a peer sent.
 type peerHeader struct {
@@ -47,7 +50,7 @@ func parseHeader(p []byte) (h peerHeader, ok bool) {
 // alone; open is whether it comes within a message.
 func (h *peerHeader) broken(open bool) bool {
 	switch {
-	case h.reserved, !h.masked, h.length > 1<<62:
+	case h.reserved, !h.masked, h.length > math.MaxInt64: // negative, to the library
 		return true
 	case h.op >= opClose:
 		return h.op > opPong || !h.final || h.length > maxControlPayload
