@@ -363,7 +363,7 @@ func TestOpenAPIHasTheMembersOfAnswers(t *testing.T) {
 // The documents are served to everybody.
 func TestDocumentsAreServed(t *testing.T) {
 	s := serveTest(t)
-	for path, want := range map[string]string{"/openapi.json": `"openapi": "3.1.0"`, "/asyncapi.json": `"asyncapi": "3.0.0"`, "/docs": "<title>onair"} {
+	for path, want := range map[string]string{"/openapi.json": `"openapi": "3.1.0"`, "/asyncapi.json": `"asyncapi": "3.0.0"`, "/docs": "<title>onair: HTTP", "/docs/sockets": "<title>onair: sockets"} {
 		a := s.call("GET", path, "", "").is(http.StatusOK)
 		if !strings.Contains(string(a.body), want) {
 			t.Errorf("%s does not have %s", path, want)

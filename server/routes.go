@@ -65,7 +65,7 @@ func (s *server) routes() http.Handler {
 		writeProblem(w, refuse(wire.CodeNotFound, "there is nothing at "+r.Method+" of this path"))
 	})
 	documents := api.Handler()
-	for _, path := range []string{"/openapi.json", "/asyncapi.json", "/docs"} {
+	for _, path := range []string{"/openapi.json", "/asyncapi.json", "/docs", "/docs/sockets"} {
 		mux.Handle("GET "+path, documents)
 	}
 	mux.Handle("/", web.Handler())

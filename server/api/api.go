@@ -1,5 +1,5 @@
 // Package api holds the documents of the interface, embedded: OpenAPI of HTTP,
-// AsyncAPI of the sockets, and a page of both for people. They are written by
+// AsyncAPI of the sockets, and a page of each for people. They are written by
 // hand in the YAML files beside; what both speak of is in schemas.yaml, once, and
 // tests hold all of it to the code.
 package api
@@ -34,7 +34,7 @@ var documents = sync.OnceValue(func() *made {
 
 // made are the documents as they are served.
 type made struct {
-	openAPI, asyncAPI, page *document
+	openAPI, asyncAPI, http, sockets *document
 }
 
 // document is a file as it is served.
@@ -61,7 +61,11 @@ func makeAll() (*made, error) {
 	if err != nil {
 		return nil, err
 	}
-	page, policy, err := renderPage(open, async)
+	http, err := pageDocument(pageOfHTTP(open))
+	if err != nil {
+		return nil, err
+	}
+	sockets, err := pageDocument(pageOfSockets(async))
 	if err != nil {
 		return nil, err
 	}
@@ -69,8 +73,17 @@ func makeAll() (*made, error) {
 		// A page of another origin may read them, but nothing runs in them.
 		openAPI:  newDocument("application/json", "default-src 'none'; frame-ancestors 'none'", toJSON(open)),
 		asyncAPI: newDocument("application/json", "default-src 'none'; frame-ancestors 'none'", toJSON(async)),
-		page:     newDocument("text/html; charset=utf-8", policy, page),
+		http:     http,
+		sockets:  sockets,
 	}, nil
+}
+
+func pageDocument(p *page) (*document, error) {
+	html, policy, err := p.render()
+	if err != nil {
+		return nil, err
+	}
+	return newDocument("text/html; charset=utf-8", policy, html), nil
 }
 
 // OpenAPI returns the document of HTTP, as it is served. It must not be changed.
@@ -80,13 +93,15 @@ func OpenAPI() []byte { return documents().openAPI.text }
 // changed.
 func AsyncAPI() []byte { return documents().asyncAPI.text }
 
-// Handler serves /openapi.json, /asyncapi.json and /docs.
+// Handler serves /openapi.json, /asyncapi.json, and the pages: /docs of HTTP and
+// /docs/sockets.
 func Handler() http.Handler {
 	m := documents()
 	mux := http.NewServeMux()
 	mux.Handle("GET /openapi.json", m.openAPI)
 	mux.Handle("GET /asyncapi.json", m.asyncAPI)
-	mux.Handle("GET /docs", m.page)
+	mux.Handle("GET /docs", m.http)
+	mux.Handle("GET /docs/sockets", m.sockets)
 	return mux
 }
 

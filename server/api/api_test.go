@@ -90,7 +90,8 @@ func TestSharedSchemas(t *testing.T) {
 
 func TestHandler(t *testing.T) {
 	for path, kind := range map[string]string{
-		"/openapi.json": "application/json", "/asyncapi.json": "application/json", "/docs": "text/html; charset=utf-8",
+		"/openapi.json": "application/json", "/asyncapi.json": "application/json",
+		"/docs": "text/html; charset=utf-8", "/docs/sockets": "text/html; charset=utf-8",
 	} {
 		w := httptest.NewRecorder()
 		api.Handler().ServeHTTP(w, httptest.NewRequest("GET", path, nil))
@@ -109,35 +110,40 @@ func TestHandler(t *testing.T) {
 	}
 }
 
-// The page has every call and every message, and every link on it leads somewhere.
-func TestPage(t *testing.T) {
-	w := httptest.NewRecorder()
-	api.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/docs", nil))
-	page := w.Body.String()
+// The pages have every call and every message, and every link on them leads
+// somewhere.
+func TestPages(t *testing.T) {
+	pages := map[string]string{}
+	for _, path := range []string{"/docs", "/docs/sockets"} {
+		w := httptest.NewRecorder()
+		api.Handler().ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+		page := w.Body.String()
+		pages[path] = page
+		for part := range strings.SplitSeq(page, `href="#`) {
+			if id, _, ok := strings.Cut(part, `"`); ok && !strings.HasPrefix(part, "<!") && !strings.Contains(page, ` id="`+id+`"`) {
+				t.Errorf("a link on %s leads to %s, which is not on it", path, id)
+			}
+		}
+		if strings.Contains(page, "<script") || strings.Contains(page, " style=") || strings.Contains(page, "ZgotmplZ") {
+			t.Errorf("%s has what its policy forbids", path)
+		}
+	}
 	for path, item := range under(t, parse(t, api.OpenAPI()), "paths") {
 		for method, call := range item.(object) {
 			if method == "parameters" {
 				continue
 			}
 			want := `<article id="` + call.(object)["operationId"].(string) + `">`
-			if !strings.Contains(page, want) || !strings.Contains(page, `</span><code>`+path+`</code>`) {
+			if !strings.Contains(pages["/docs"], want) || !strings.Contains(pages["/docs"], `</span><code>`+path+`</code>`) {
 				t.Errorf("%s %s is not on the page", method, path)
 			}
 		}
 	}
 	for channel, c := range under(t, parse(t, api.AsyncAPI()), "channels") {
 		for name := range c.(object)["messages"].(object) {
-			if !strings.Contains(page, `<article id="`+channel+"-"+name+`">`) {
+			if !strings.Contains(pages["/docs/sockets"], `<article id="`+channel+"-"+name+`">`) {
 				t.Errorf("%s of the %s socket is not on the page", name, channel)
 			}
 		}
-	}
-	for part := range strings.SplitSeq(page, `href="#`) {
-		if id, _, ok := strings.Cut(part, `"`); ok && !strings.HasPrefix(part, "<!") && !strings.Contains(page, ` id="`+id+`"`) {
-			t.Errorf("a link leads to %s, which is not on the page", id)
-		}
-	}
-	if strings.Contains(page, "<script") || strings.Contains(page, " style=") || strings.Contains(page, "ZgotmplZ") {
-		t.Error("the page has what its policy forbids")
 	}
 }

@@ -15,14 +15,15 @@ import (
 //go:embed page.html
 var pageText string
 
-// page is what the page for people shows.
+// page is what a page for people shows, of HTTP or of the sockets.
 type page struct {
-	HTTP, Sockets   []paragraph // what there is to know of all calls, and of all messages
-	Groups          []group
-	Channels        []channel
-	Shapes          []shape
-	Version         string
-	Calls, Messages int
+	Sockets  bool
+	Version  string
+	About    []paragraph // what there is to know of all of it
+	Groups   []group
+	Channels []channel
+	Shapes   []shape
+	Count    int // of calls, or of messages
 }
 
 // paragraph is text in which some is code.
@@ -86,14 +87,14 @@ type message struct {
 	First                    bool     // on the page, so that its name leads here
 }
 
-// renderPage makes the page for people, and the policy under which it is served.
-func renderPage(open, async *yaml.Node) (html []byte, policy string, err error) {
+// render makes a page, and the policy under which it is served.
+func (p *page) render() (html []byte, policy string, err error) {
 	t, err := template.New("page").Parse(pageText)
 	if err != nil {
 		return nil, "", err
 	}
 	var out bytes.Buffer
-	if err := t.Execute(&out, pageOf(open, async)); err != nil {
+	if err := t.Execute(&out, p); err != nil {
 		return nil, "", err
 	}
 	_, rest, _ := strings.Cut(out.String(), "<style>")
@@ -103,45 +104,53 @@ func renderPage(open, async *yaml.Node) (html []byte, policy string, err error) 
 		"'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'", nil
 }
 
-func pageOf(open, async *yaml.Node) *page {
-	p := &page{
-		HTTP: prose(at(open, "info", "description")), Sockets: prose(at(async, "info", "description")),
-		Version: text(at(open, "info", "version")),
+// newPage begins a page with what all documents have. Shapes that are shown
+// elsewhere on the page, by their names, are not shown again.
+func newPage(doc *yaml.Node, shown map[string]bool) *page {
+	p := &page{Version: text(at(doc, "info", "version")), About: prose(at(doc, "info", "description"))}
+	for name, s := range members(at(doc, "components", "schemas")) {
+		if !shown[name] && at(s, "properties") != nil {
+			p.Shapes = append(p.Shapes, shapeOf(doc, name, s))
+		}
 	}
-	for _, tag := range elements(at(open, "tags")) {
+	slices.SortFunc(p.Shapes, func(a, b shape) int { return strings.Compare(a.Name, b.Name) })
+	return p
+}
+
+func pageOfHTTP(doc *yaml.Node) *page {
+	p := newPage(doc, nil)
+	for _, tag := range elements(at(doc, "tags")) {
 		p.Groups = append(p.Groups, group{Name: text(at(tag, "name")), About: prose(at(tag, "description"))})
 	}
-	for path, item := range members(at(open, "paths")) {
+	for path, item := range members(at(doc, "paths")) {
 		for method, call := range members(item) {
 			if method == "parameters" {
 				continue
 			}
-			o := operationOf(open, path, method, item, call)
+			o := operationOf(doc, path, method, item, call)
 			i := slices.IndexFunc(p.Groups, func(g group) bool { return g.Name == text(elements(at(call, "tags"))[0]) })
 			p.Groups[i].Calls = append(p.Groups[i].Calls, o)
-			p.Calls++
+			p.Count++
 		}
 	}
-	shown := map[string]bool{} // shapes that are messages
-	for name, c := range members(at(async, "channels")) {
-		ch := channelOf(async, name, c)
+	return p
+}
+
+func pageOfSockets(doc *yaml.Node) *page {
+	var channels []channel
+	count, shown := 0, map[string]bool{} // shapes that are messages
+	for name, c := range members(at(doc, "channels")) {
+		ch := channelOf(doc, name, c)
 		for i := range ch.Messages {
 			m := &ch.Messages[i]
 			m.First = !shown[m.Name]
 			shown[m.Name] = true
 		}
-		p.Messages += len(ch.Messages)
-		p.Channels = append(p.Channels, ch)
+		count += len(ch.Messages)
+		channels = append(channels, ch)
 	}
-	for _, doc := range []*yaml.Node{open, async} {
-		for name, s := range members(at(doc, "components", "schemas")) {
-			if !shown[name] && at(s, "properties") != nil {
-				shown[name] = true
-				p.Shapes = append(p.Shapes, shapeOf(doc, name, s))
-			}
-		}
-	}
-	slices.SortFunc(p.Shapes, func(a, b shape) int { return strings.Compare(a.Name, b.Name) })
+	p := newPage(doc, shown)
+	p.Sockets, p.Channels, p.Count = true, channels, count
 	return p
 }
 
