@@ -102,7 +102,8 @@ func readTapes(output []byte, code string) (all int, recordings []presence.Recor
 			return 0, nil, 0, errMalformed
 		}
 		rec := tencentRecording(string(file), code, f.URL)
-		rec.StartedAt, rec.EndedAt, rec.Duration = began.UnixMilli(), ended.UnixMilli(), ended.Sub(began).Milliseconds()
+		rec.StartedAt, rec.EndedAt = began.UnixMilli(), ended.UnixMilli()
+		rec.Duration = rec.EndedAt - rec.StartedAt
 		if size, err := strconv.ParseInt(string(f.FileSize), 10, 64); err == nil && size > 0 {
 			rec.Size = size
 		}

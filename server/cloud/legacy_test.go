@@ -239,6 +239,7 @@ func FuzzLegacy(f *testing.F) {
 		`{"ret":0,"message":"","output":[{"rate_type":0,"recv_type":1,"status":1}]}`,
 		`{"ret":"20601","output":[]}`,
 		`{"ret":0,"output":{"all_count":"1","file_list":[{"file_id":"1","start_time":"2018-11-02 00:00:00","end_time":"2018-11-02 00:00:01","file_size":"7","record_file_url":"http://x/1.flv"}]}}`,
+		`{"ret":0,"output":{"all_count":"1","file_list":[{"file_id":"1","start_time":"1718-11-02 00:00:00","end_time":"2418-11-02 00:00:01","record_file_url":"http://x/1.flv"}]}}`,
 	} {
 		f.Add([]byte(answer))
 	}
