@@ -1,6 +1,6 @@
 import { render } from 'preact'
 import { useEffect, useRef, useState } from 'preact/hooks'
-import { Anchor, type AnchorState, type Phase, type Push, type Start } from 'onair'
+import { Anchor, type AnchorState, type OnairError, type Phase, type Push, type Start } from 'onair'
 import { AskForToken } from './askfortoken'
 import { Copy } from './copy'
 import { Heartbeat } from './heartbeat'
@@ -50,13 +50,15 @@ function Broadcast(p: { token: string, phase: (phase: Phase) => void, refused: (
     setPush(undefined)
     return a
   }
+  const say = (act: Promise<unknown>) => act.then(() => setFailure(''), (e: OnairError) => {
+    if (e.code !== 'stopped') setFailure(e.message) // else it was us
+  })
   useEffect(() => {
     const a = open()
-    void a.resume() // what was on air before a reload
+    void say(a.resume()) // what was on air before a reload
     return () => a.close()
   }, [])
 
-  const say = (act: Promise<unknown>) => act.then(() => setFailure(''), (e: Error) => setFailure(e.message))
   const crash = () => {
     anchor!.close() // its state is lost with it, the session is kept for the tab
     crashed.current = true
@@ -65,7 +67,7 @@ function Broadcast(p: { token: string, phase: (phase: Phase) => void, refused: (
   }
   const comeBack = () => {
     crashed.current = false
-    void open().resume()
+    void say(open().resume())
   }
   const on = state === 'live' || state === 'interrupted'
   const ending = anchor?.ending

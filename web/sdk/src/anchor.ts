@@ -106,22 +106,16 @@ export class Anchor extends Emitter<AnchorEvents> {
 
   /**
    * Takes up the session that was on air before a reload, or the given one. It resolves
-   * to false when there is none, or it has ended.
+   * to false when there is none, or it has ended, and fails when the server does not
+   * want this client.
    */
-  resume(session = this.#kept()): Promise<boolean> {
-    if (!session) return Promise.resolve(false)
-    if (this.state === 'live') return Promise.resolve(true)
+  async resume(session = this.#kept()): Promise<boolean> {
+    if (!session) return false
+    if (this.state === 'live') return true
     this.session = session
     this.#set('interrupted')
-    const answer = new Promise<boolean>(resolve => {
-      const off = this.on('state', state => {
-        if (state === 'interrupted') return
-        off()
-        resolve(state === 'live')
-      })
-    })
     this.#go()
-    return answer
+    return await this.#settled() === 'live'
   }
 
   /** Changes what viewers see. `null` removes a member. */
@@ -140,9 +134,9 @@ export class Anchor extends Emitter<AnchorEvents> {
     return this.push
   }
 
-  /** Ends the broadcast at once. */
+  /** Ends the broadcast at once; one that is just starting, as soon as it is on air. */
   async stop(): Promise<Summary | undefined> {
-    if (this.state !== 'live' && this.state !== 'interrupted') return undefined
+    if (this.state === 'idle' || this.state === 'ended') return undefined
     try {
       const m = await this.#ask({ type: 'stop' })
       this.#end('stopped', m.summary as Summary | undefined)
@@ -155,11 +149,17 @@ export class Anchor extends Emitter<AnchorEvents> {
     }
   }
 
-  /** Resolves when the broadcast is not interrupted, be it over. */
-  #settled(): Promise<void> {
-    return new Promise(resolve => {
-      if (this.state !== 'interrupted') return resolve()
-      const off = this.on('state', () => { off(); resolve() })
+  /** Waits until the broadcast is on air or over. It fails where the connection has stopped before that. */
+  #settled(): Promise<AnchorState> {
+    return new Promise((resolve, reject) => {
+      const look = () => {
+        if (this.state !== 'starting' && this.state !== 'interrupted') resolve(this.state)
+        else if (this.phase === 'stopped') reject(this.#link.why!)
+        else return
+        for (const off of offs) off()
+      }
+      const offs = [this.on('state', look), this.on('phase', look)]
+      look()
     })
   }
 
@@ -346,8 +346,7 @@ export class Anchor extends Emitter<AnchorEvents> {
   /** Asks the connection that holds the broadcast, and the next one when it is lost: nothing that is asked so does harm twice. */
   async #ask(m: Message): Promise<Message> {
     for (;;) {
-      await this.#settled()
-      if (this.state !== 'live') throw new OnairError('session_gone', 'There is no broadcast.', undefined, this.ending?.reason, this.ending?.summary)
+      if (await this.#settled() !== 'live') throw new OnairError('session_gone', 'There is no broadcast.', undefined, this.ending?.reason, this.ending?.summary)
       try {
         return await this.#link.ask(m)
       } catch (error) {

@@ -77,6 +77,40 @@ test('a start that is refused', async () => {
   expect(anchor.state).toBe('idle')
 })
 
+test('stopped while it starts', async () => {
+  const anchor = new Anchor({ ...options, storage: null })
+  const said = anchor.start({ title: 'x' })
+  const over = anchor.stop()
+  await Scripted.last.welcomes()
+  const server = Scripted.last
+  await server.answers('start', started)
+  expect((await said).code).toBe('8888_a')
+  await server.answers('stop', { type: 'stopped', summary: { duration_ms: 1, peak_viewers: 0, likes: 0 } })
+  expect(await over).toMatchObject({ duration_ms: 1 })
+  expect(anchor.state).toBe('ended')
+
+  const refused = anchor.start({ title: 'x' }).catch((e: Error) => e)
+  const none = anchor.stop()
+  await Scripted.last.answers('start', { type: 'error', code: 'banned', message: 'no' })
+  expect([await refused, await none, anchor.state]).toMatchObject([{ code: 'banned' }, undefined, 'idle'])
+})
+
+test('nothing waits for a connection that has stopped', async () => {
+  const { anchor, server } = await onAir()
+  const updated = anchor.update({ title: 'y' }).catch((e: Error) => e)
+  await server.drops(4003)
+  expect([await updated, anchor.state]).toMatchObject([{ code: 'forbidden' }, 'interrupted'])
+  expect(await anchor.stop().catch((e: Error) => e)).toMatchObject({ code: 'forbidden' })
+  const resumed = anchor.resume('secret').catch((e: Error) => e)
+  await Scripted.last.drops(4001)
+  expect(await resumed).toMatchObject({ code: 'unauthorized' })
+  const started = anchor.start({ title: 'z' }).catch((e: Error) => e)
+  expect(await started).toMatchObject({ code: 'already_live' })
+  const again = anchor.resume('secret').catch((e: Error) => e)
+  anchor.close()
+  expect(await again).toMatchObject({ code: 'stopped' })
+})
+
 test('no ack within ten seconds: another connection, and resume', async () => {
   const { anchor, server } = await onAir()
   await pass(60_000)

@@ -51,7 +51,7 @@ async function playAnchor(WebSocket: Socket): Promise<Played> {
       case 'reload':
         anchor!.close()
         anchor = fresh()
-        void anchor.resume()
+        anchor.resume().catch(() => {})
     }
   })
   anchor?.close()
