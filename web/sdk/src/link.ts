@@ -1,6 +1,7 @@
 import { backoff } from './backoff.js'
 import { Emitter } from './emitter.js'
 import { OnairError } from './errors.js'
+import { Pace } from './pace.js'
 import type { Message, Welcome } from './wire.js'
 
 /** A token, or what gets one: it is asked again before the last one expires. */
@@ -37,6 +38,8 @@ interface LinkEvents {
 }
 
 const welcomeWithin = 15_000
+/** The server has an answer within ten seconds, be it that it does not know. */
+const answerWithin = 15_000
 /** A connection that held for so long was a good one: the next attempt is the first. */
 const steady = 5_000
 /** How many intervals without a word are a dead connection. */
@@ -51,12 +54,14 @@ export class Link extends Emitter<LinkEvents> {
   failures = 0
 
   #socket?: WebSocket
+  #pace?: Pace
   #timer?: ReturnType<typeof setTimeout>
   #watchdog?: ReturnType<typeof setTimeout>
   #attempt = 0
   #tokenRefused = 0
   #idle = 25_000
   #heard = 0
+  #asked = 0
   #welcomed = 0
   #least = 0
   #drain?: number
@@ -85,6 +90,7 @@ export class Link extends Emitter<LinkEvents> {
       return this.stop(new OnairError('stopped', String(error)))
     }
     this.#socket = socket
+    this.#pace = new Pace(socket)
     this.#drain = undefined
     this.#least = 0
     this.#welcomed = 0
@@ -118,13 +124,13 @@ export class Link extends Emitter<LinkEvents> {
    */
   wake(): void {
     if (this.phase === 'waiting') this.#again(this.random() * 500)
-    else if (this.phase === 'open' && this.chatty) this.#check()
+    else if (this.phase === 'open') this.#check()
   }
 
   /** Sends without wanting an answer; false when there is nobody to send to. */
   tell(m: Message): boolean {
     if (this.phase !== 'open') return false
-    this.#send(this.#socket!, m)
+    this.#pace!.send(m)
     return true
   }
 
@@ -132,14 +138,12 @@ export class Link extends Emitter<LinkEvents> {
   ask(m: Message): Promise<Message> {
     if (this.phase !== 'open') return Promise.reject(this.why ?? new OnairError('closed', 'There is no connection.'))
     const id = ++this.#ids
+    if (!this.#pending.size) this.#asked = Date.now()
     return new Promise((resolve, reject) => {
       this.#pending.set(id, { resolve, reject })
-      this.#send(this.#socket!, { ...m, id })
+      this.#pace!.send({ ...m, id })
+      this.#check()
     })
-  }
-
-  #send(socket: WebSocket, m: Message): void {
-    socket.send(JSON.stringify(m))
   }
 
   #set(phase: Phase): void {
@@ -148,13 +152,19 @@ export class Link extends Emitter<LinkEvents> {
     this.emit('phase', phase)
   }
 
-  async #introduce(socket: WebSocket): Promise<void> {
+  async #introduce(socket: WebSocket, failures = 0): Promise<void> {
+    let token: string | undefined
     try {
-      const token = await tokenOf(this.options.token)
-      if (token !== undefined && socket === this.#socket) this.#send(socket, { type: 'auth', token })
+      token = await tokenOf(this.options.token)
     } catch {
-      if (socket === this.#socket) this.#again(backoff(this.#attempt++, this.random))
+      if (socket !== this.#socket) return
+      if (this.phase !== 'open') return this.#again(backoff(this.#attempt++, this.random))
+      // The token that it has is good for a while yet.
+      clearTimeout(this.#timer)
+      this.#timer = setTimeout(() => void this.#introduce(socket, failures + 1), backoff(failures, this.random))
+      return
     }
+    if (token !== undefined && socket === this.#socket) this.#pace!.send({ type: 'auth', token })
   }
 
   #receive(socket: WebSocket, data: unknown): void {
@@ -178,8 +188,7 @@ export class Link extends Emitter<LinkEvents> {
         this.#idle = w.idle_ms
         this.#welcomed = Date.now()
         this.#tokenRefused = this.failures = 0
-        if (this.chatty) this.#watch(this.#idle * silences)
-        else clearTimeout(this.#watchdog)
+        this.#check()
         this.#set('open')
         return this.emit('welcome', w)
       }
@@ -226,6 +235,7 @@ export class Link extends Emitter<LinkEvents> {
   #forget(code?: number): void {
     clearTimeout(this.#timer)
     clearTimeout(this.#watchdog)
+    this.#pace?.close()
     const socket = this.#socket
     this.#socket = undefined
     if (socket) {
@@ -246,8 +256,13 @@ export class Link extends Emitter<LinkEvents> {
 
   /** Finds out whether the server has been silent for too long. */
   #check(): void {
-    const within = this.#welcomed ? this.#idle * silences : welcomeWithin
-    const left = this.#heard + within - Date.now()
+    clearTimeout(this.#watchdog)
+    const quiet = Date.now() - this.#heard
+    let left = Infinity // who beats knows by the answers
+    if (!this.#welcomed) left = welcomeWithin - quiet
+    else if (this.chatty) left = this.#idle * silences - quiet
+    if (this.#pending.size) left = Math.min(left, answerWithin - Math.min(quiet, Date.now() - this.#asked))
+    if (left === Infinity) return
     if (left > 0) return this.#watch(left)
     if (!this.#welcomed) this.failures++
     this.#again(backoff(this.#attempt++, this.random))

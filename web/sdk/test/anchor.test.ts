@@ -95,6 +95,22 @@ test('stopped while it starts', async () => {
   expect([await refused, await none, anchor.state]).toMatchObject([{ code: 'banned' }, undefined, 'idle'])
 })
 
+test('a connection that does not answer is given up', async () => {
+  const { anchor, server } = await onAir()
+  await server.drops()
+  await pass(1_000)
+  await Scripted.last.welcomes()
+  expect(Scripted.last.types()).toEqual(['auth', 'resume'])
+  const dead = Scripted.last
+  await pass(14_999)
+  expect([Scripted.all.length, dead.closed]).toEqual([2, undefined])
+  await pass(2_001)
+  await Scripted.last.welcomes()
+  expect([Scripted.all.length, Scripted.last.types()]).toEqual([3, ['auth', 'resume']])
+  await Scripted.last.answers('resume', started)
+  expect(anchor.state).toBe('live')
+})
+
 test('nothing waits for a connection that has stopped', async () => {
   const { anchor, server } = await onAir()
   const updated = anchor.update({ title: 'y' }).catch((e: Error) => e)

@@ -141,6 +141,31 @@ test('a token: first, again before it expires, and a fresh one when it was refus
   expect(viewer.phase).toBe('stopped')
 })
 
+test('a fresh token that cannot be had does not cost the connection', async () => {
+  const had: (string | undefined)[] = ['t1', undefined, undefined, 't2']
+  const viewer = new Viewer({ ...options, token: () => { const t = had.shift(); return t ? Promise.resolve(t) : Promise.reject(new Error('away')) } })
+  viewer.subscribe()
+  await Scripted.last.welcomes()
+  await Scripted.last.says({ type: 'token_expiring', expires_at: 0 })
+  expect(had.length).toBe(2)
+  await pass(3_000)
+  expect([had.length, viewer.phase, Scripted.all.length, Scripted.last.sent.at(-1)]).toEqual([0, 'open', 1, { type: 'auth', token: 't2' }])
+})
+
+test('no more is sent at once than the server takes', async () => {
+  const viewer = new Viewer({ ...options })
+  for (let i = 0; i < 60; i++) viewer.watch(`8888_${i}`)
+  await Scripted.last.welcomes()
+  expect(Scripted.last.types().length).toBe(32)
+  await pass(1_000)
+  expect(Scripted.last.types().length).toBe(47) // 16 a second
+  await pass(1_000)
+  expect(new Set(Scripted.last.sent.map(m => m.code)).size).toBe(60)
+  viewer.like('8888_1')
+  await pass(300)
+  expect(Scripted.last.sent.length).toBe(61)
+})
+
 test('a token that is always the same is not tried again', async () => {
   const viewer = new Viewer({ ...options, token: 'x' })
   viewer.subscribe()
