@@ -46,6 +46,7 @@ export class EventsTransport extends Emitter<{ phase: Phase }> {
   }
 
   wake(): void {
+    if (this.phase === 'stopped') return
     for (const what of [...this.#followed.keys()]) {
       this.leave(what)
       this.follow(what)
