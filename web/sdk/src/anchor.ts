@@ -1,6 +1,6 @@
 import { Emitter } from './emitter.js'
 import { OnairError } from './errors.js'
-import { httpURL, Link, tokenOf, type Options, type Phase } from './link.js'
+import { httpURL, Link, type Options, type Phase } from './link.js'
 import { onWake } from './wake.js'
 import type { EndReason, Entry, Message, Push, Start, Stats, Summary, Update } from './wire.js'
 
@@ -49,10 +49,13 @@ export interface AnchorEvents {
 /** How long an ack may take: a quarter of the interval, and at most this. */
 const ackWithin = 10_000
 const storageKey = 'onair.session'
+/** A node that refuses so often for now is left for another. */
+const patience = 3
 /** Of a connection that another one has replaced. */
 const lost = new OnairError('closed', 'The broadcast has moved to another connection.')
 
 interface Kept { session: string, url: string }
+interface Starting { body: Start, key: string, resolve: (s: Entry) => void, reject: (e: OnairError) => void }
 
 /** Puts one broadcast on air, and keeps it there with heartbeats until it is stopped. */
 export class Anchor extends Emitter<AnchorEvents> {
@@ -66,11 +69,13 @@ export class Anchor extends Emitter<AnchorEvents> {
   /** Milliseconds between beats. */
   interval = 60_000
 
-  readonly #unwake: () => void
+  readonly #off: (() => void)[]
   readonly #storage: AnchorOptions['storage']
   #link: Link
   #second?: Link
-  #start?: { body: Start, key: string, resolve: (s: Entry) => void, reject: (e: OnairError) => void }
+  #start?: Starting
+  #moving = false
+  #refusals = 0
   #n = 0
   #timer?: ReturnType<typeof setTimeout>
   #ackTimer?: ReturnType<typeof setTimeout>
@@ -80,9 +85,12 @@ export class Anchor extends Emitter<AnchorEvents> {
     super()
     this.#storage = options.storage === undefined ? storageOf() : options.storage
     this.#link = this.#attach(new Link('/v1/anchor', options, false))
-    this.#unwake = onWake(() => this.wake())
-    const g = globalThis as Partial<Pick<Window, 'addEventListener'>>
-    if (options.stopOnPageHide) g.addEventListener?.('pagehide', e => { if (!(e as PageTransitionEvent).persisted) this.#stopNow() })
+    this.#off = [onWake(() => this.wake())]
+    const g = globalThis as Partial<Pick<Window, 'addEventListener' | 'removeEventListener'>>
+    if (!options.stopOnPageHide) return
+    const hide = (e: Event) => { if (!(e as PageTransitionEvent).persisted) this.#stopNow() }
+    g.addEventListener?.('pagehide', hide)
+    this.#off.push(() => g.removeEventListener?.('pagehide', hide))
   }
 
   get phase(): Phase { return this.#link.phase }
@@ -93,7 +101,7 @@ export class Anchor extends Emitter<AnchorEvents> {
    * code, such as `bad_request`, `banned`, `already_live` or `code_taken`.
    */
   start(body: Start): Promise<Entry> {
-    if (this.#start || this.state === 'live' || this.state === 'interrupted') {
+    if (this.#start || this.state === 'live' || this.state === 'interrupted' && this.phase !== 'stopped') {
       return Promise.reject(new OnairError('already_live', 'This anchor has a broadcast already: stop it first.'))
     }
     this.ending = this.session = undefined
@@ -170,12 +178,14 @@ export class Anchor extends Emitter<AnchorEvents> {
     const n = ++this.#n
     const at = Date.now()
     this.#sent.set(n, at)
-    this.#link.tell({ type: 'beat', n, stats: this.options.stats?.() })
-    this.emit('beat', { n, at })
-    clearTimeout(this.#ackTimer)
-    this.#ackTimer = setTimeout(() => this.#unheard(n), Math.min(ackWithin, this.interval / 4))
+    this.#awaitAck()
     this.#schedule()
+    this.#link.tell({ type: 'beat', n, stats: harmless(this.options.stats) })
+    this.emit('beat', { n, at })
   }
+
+  /** Connects again after the client has stopped, to go on with what was on air. */
+  connect(): void { this.#link.connect() }
 
   /** To be called when the app comes back from the background; in browsers it is by itself. */
   wake(): void {
@@ -185,7 +195,7 @@ export class Anchor extends Emitter<AnchorEvents> {
 
   /** Lets go of the connection. A broadcast that is not stopped ends by its missed beats. */
   close(): void {
-    this.#unwake()
+    for (const off of this.#off) off()
     clearTimeout(this.#timer)
     clearTimeout(this.#ackTimer)
     this.#second?.close()
@@ -217,38 +227,42 @@ export class Anchor extends Emitter<AnchorEvents> {
   /** Asks for what is to be on air, on a connection that has just been welcomed. */
   async #takeUp(): Promise<void> {
     const start = this.#start
+    if (!start && this.state !== 'interrupted') return
+    let answer: Message
     try {
-      if (start) {
-        this.#began(await this.#link.ask({ type: 'start', ...start.body, key: start.key }))
-      } else if (this.state === 'interrupted') {
-        this.#began(await this.#link.ask({ type: 'resume', session: this.session }))
-      }
+      answer = await this.#link.ask(start ? { type: 'start', ...start.body, key: start.key } : { type: 'resume', session: this.session })
     } catch (error) {
-      const why = error as OnairError
-      if (why.code === 'closed') return // the next connection asks again
-      if (['unavailable', 'unknown', 'rate_limited'].includes(why.code)) {
-        setTimeout(() => { if (this.#link.phase === 'open') void this.#takeUp() }, why.retryAfterMs ?? 1_000)
-        return
-      }
-      if (start && this.#start === start) {
-        this.#start = undefined
-        this.#set('idle')
-        start.reject(why)
-      } else if (why.code === 'session_gone') {
-        this.#end(why.reason ?? 'missed_beats', why.summary)
-      } else {
-        this.#link.reconnect()
-      }
+      return this.#refused(error as OnairError, start)
+    }
+    this.#began(answer)
+  }
+
+  #refused(why: OnairError, start?: Starting): void {
+    if (this.#link.phase !== 'open') return // the next connection asks again
+    if (['unavailable', 'unknown', 'rate_limited'].includes(why.code)) {
+      if (++this.#refusals % patience === 0) return this.#link.reconnect() // perhaps another node can
+      setTimeout(() => { if (this.#link.phase === 'open') void this.#takeUp() }, why.retryAfterMs ?? 500 + this.#link.random() * 1_000)
+    } else if (start) {
+      if (this.#start !== start) return
+      this.#start = undefined
+      this.#set('idle')
+      start.reject(why)
+    } else if (why.code === 'session_gone') {
+      this.#end(why.reason ?? 'missed_beats', why.summary)
+    } else { // it is another's session, say, or none
+      this.#keep(undefined)
+      this.#link.stop(why, 1000)
     }
   }
 
   #began(m: Message): void {
     const start = this.#start
     this.#start = undefined
+    this.#refusals = 0
     this.session = String(m.session)
     this.stream = m.stream as Entry
     this.push = m.push as Push
-    this.#storage?.setItem(storageKey, JSON.stringify({ session: this.session, url: httpURL(this.options.url, '') } satisfies Kept))
+    this.#keep({ session: this.session, url: httpURL(this.options.url, '') })
     this.#set('live')
     this.emit('stream', this.stream)
     this.emit('push', this.push)
@@ -263,7 +277,7 @@ export class Anchor extends Emitter<AnchorEvents> {
         const at = this.#sent.get(n)
         if (at === undefined) return
         for (const older of this.#sent.keys()) if (older <= n) this.#sent.delete(older)
-        if (n === this.#n) clearTimeout(this.#ackTimer)
+        this.#awaitAck()
         this.emit('ack', { n, held: m.held === true, deadlineMs: Number(m.deadline_in_ms), roundTripMs: Date.now() - at })
         break
       }
@@ -284,6 +298,8 @@ export class Anchor extends Emitter<AnchorEvents> {
   }
 
   #moved(phase: Phase): void {
+    // The server closes a connection whose session has moved to another: ours, perhaps.
+    if (phase === 'stopped' && this.#moving) return
     if (phase !== 'open') {
       clearTimeout(this.#timer)
       clearTimeout(this.#ackTimer)
@@ -317,24 +333,35 @@ export class Anchor extends Emitter<AnchorEvents> {
   }
 
   async #moveTo(link: Link): Promise<void> {
+    let answer: Message | undefined
+    this.#moving = true
     try {
-      const m = await link.ask({ type: 'resume', session: this.session })
-      const old = this.#link
-      this.#link = link
-      this.#second = undefined
-      old.close(lost)
-      this.#began(m)
-    } catch {
-      this.#second = undefined
+      answer = await link.ask({ type: 'resume', session: this.session })
+    } catch { /* the first stays */ }
+    this.#moving = false
+    this.#second = undefined
+    if (!answer) {
       link.close()
+      if (this.#link.phase === 'stopped') this.#moved('stopped')
+      return
     }
+    const old = this.#link
+    this.#link = link
+    old.close(lost)
+    this.#began(answer)
   }
 
-  /** A beat without an ack: the node may be dead. */
-  #unheard(n: number): void {
-    if (n !== this.#n) return
-    this.emit('missed', { n })
-    this.#link.reconnect()
+  /** Waits for the ack of the oldest beat that has none. Without one, the node may be dead. */
+  #awaitAck(): void {
+    clearTimeout(this.#ackTimer)
+    const [oldest] = this.#sent
+    if (!oldest) return
+    const [n, at] = oldest
+    const within = Math.min(ackWithin, this.interval / 4)
+    this.#ackTimer = setTimeout(() => {
+      this.emit('missed', { n })
+      this.#link.reconnect()
+    }, Math.max(0, Math.min(within, at + within - Date.now())))
   }
 
   #schedule(): void {
@@ -358,11 +385,19 @@ export class Anchor extends Emitter<AnchorEvents> {
   #end(reason: EndReason, summary?: Summary): void {
     clearTimeout(this.#timer)
     clearTimeout(this.#ackTimer)
-    this.#storage?.removeItem(storageKey)
+    this.#keep(undefined)
     this.session = undefined
     this.ending = { reason, summary }
     this.#set('ended')
     this.emit('ended', this.ending)
+  }
+
+  /** Keeps a session for after a reload, or none. Where that fails a reload does not find it; it is on air all the same. */
+  #keep(kept: Kept | undefined): void {
+    try {
+      if (kept) this.#storage?.setItem(storageKey, JSON.stringify(kept))
+      else this.#storage?.removeItem(storageKey)
+    } catch { /* full, say */ }
   }
 
   #kept(): string | undefined {
@@ -378,8 +413,19 @@ export class Anchor extends Emitter<AnchorEvents> {
   #stopNow(): void {
     if (!this.session || !this.stream) return
     const path = `/v1/streams/${this.stream.code}?session=${this.session}`
-    void Promise.resolve(tokenOf(this.options.token)).then(token =>
-      fetch(httpURL(this.options.url, path), { method: 'DELETE', keepalive: true, headers: token === undefined ? {} : { Authorization: `Bearer ${token}` } }))
+    const { token } = this.#link // what is asked for now comes too late
+    fetch(httpURL(this.options.url, path), { method: 'DELETE', keepalive: true, headers: token === undefined ? {} : { Authorization: `Bearer ${token}` } })
+      .catch(() => {})
+  }
+}
+
+/** What an app's function gives; its fault is not ours. */
+function harmless<T>(f: (() => T) | undefined): T | undefined {
+  try {
+    return f?.()
+  } catch (error) {
+    queueMicrotask(() => { throw error })
+    return undefined
   }
 }
 

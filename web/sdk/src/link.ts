@@ -42,6 +42,8 @@ const welcomeWithin = 15_000
 const answerWithin = 15_000
 /** A connection that held for so long was a good one: the next attempt is the first. */
 const steady = 5_000
+/** Attempts that a server without room for more is taken for. */
+const overloaded = 3
 /** How many intervals without a word are a dead connection. */
 const silences = 2.5
 
@@ -52,6 +54,8 @@ export class Link extends Emitter<LinkEvents> {
   why?: OnairError
   /** How many connections in a row were never welcomed. */
   failures = 0
+  /** The last token that was had. */
+  token?: string
 
   #socket?: WebSocket
   #pace?: Pace
@@ -64,6 +68,7 @@ export class Link extends Emitter<LinkEvents> {
   #asked = 0
   #welcomed = 0
   #least = 0
+  #notBefore = 0
   #drain?: number
   #ids = 0
   #pending = new Map<number, { resolve: (m: Message) => void, reject: (e: OnairError) => void }>()
@@ -113,9 +118,12 @@ export class Link extends Emitter<LinkEvents> {
     this.#set('stopped')
   }
 
-  /** Gives the present connection up, and makes another one soon. */
+  /** Gives the present connection up, and makes another one: at once, where it was a good one. */
   reconnect(): void {
-    if (this.phase === 'open' || this.phase === 'connecting') this.#again(0)
+    if (this.phase !== 'open' && this.phase !== 'connecting') return
+    const good = this.#judge()
+    const rest = backoff(this.#attempt++, this.random)
+    this.#again(good ? 0 : rest)
   }
 
   /**
@@ -123,7 +131,7 @@ export class Link extends Emitter<LinkEvents> {
    * stood still.
    */
   wake(): void {
-    if (this.phase === 'waiting') this.#again(this.random() * 500)
+    if (this.phase === 'waiting') this.#again(Math.max(this.#notBefore - Date.now(), this.random() * 500))
     else if (this.phase === 'open') this.#check()
   }
 
@@ -153,9 +161,8 @@ export class Link extends Emitter<LinkEvents> {
   }
 
   async #introduce(socket: WebSocket, failures = 0): Promise<void> {
-    let token: string | undefined
     try {
-      token = await tokenOf(this.options.token)
+      this.token = await tokenOf(this.options.token)
     } catch {
       if (socket !== this.#socket) return
       if (this.phase !== 'open') return this.#again(backoff(this.#attempt++, this.random))
@@ -164,7 +171,7 @@ export class Link extends Emitter<LinkEvents> {
       this.#timer = setTimeout(() => void this.#introduce(socket, failures + 1), backoff(failures, this.random))
       return
     }
-    if (token !== undefined && socket === this.#socket) this.#pace!.send({ type: 'auth', token })
+    if (this.token !== undefined && socket === this.#socket) this.#pace!.send({ type: 'auth', token: this.token })
   }
 
   #receive(socket: WebSocket, data: unknown): void {
@@ -172,6 +179,7 @@ export class Link extends Emitter<LinkEvents> {
     let m: Message
     try {
       m = JSON.parse(String(data)) as Message
+      if (typeof m?.type !== 'string') throw new TypeError('no message')
     } catch {
       return this.reconnect()
     }
@@ -187,11 +195,14 @@ export class Link extends Emitter<LinkEvents> {
         const w = m as unknown as Welcome
         this.#idle = w.idle_ms
         this.#welcomed = Date.now()
-        this.#tokenRefused = this.failures = 0
+        this.failures = 0
         this.#check()
         this.#set('open')
         return this.emit('welcome', w)
       }
+      case 'authenticated': // of a socket that was welcomed as nobody's
+        this.#tokenRefused = 0
+        break
       case 'token_expiring':
         return void this.#introduce(socket)
       case 'drain':
@@ -206,7 +217,7 @@ export class Link extends Emitter<LinkEvents> {
   #lost(socket: WebSocket, code: number): void {
     if (socket !== this.#socket) return
     if (!this.#welcomed) this.failures++
-    if (this.#welcomed && Date.now() - this.#welcomed >= steady) this.#attempt = 0
+    this.#judge()
     if (code === 4001) {
       // A token may have expired on its way; a second refusal of a fresh one is meant.
       if (typeof this.options.token !== 'function' || ++this.#tokenRefused > 2) {
@@ -214,19 +225,28 @@ export class Link extends Emitter<LinkEvents> {
       }
       return this.#again(backoff(this.#attempt++, this.random))
     }
-    if (code >= 4000 && code < 4100) {
-      return this.stop(new OnairError(code === 4009 ? 'taken_over' : 'forbidden', code === 4009 ? 'Another device has taken over.' : 'The server has closed the connection for good.'))
-    }
+    const why = fatal(code)
+    if (why) return this.stop(why)
     if (code >= 4200 && code < 4300) {
       this.#attempt = 0
-      return this.#again(this.random() * (this.#drain ?? 1_000))
+      const rest = this.random() * (this.#drain ?? 1_000)
+      return this.#again(rest, this.#drain === undefined ? 0 : rest)
     }
-    this.#again(Math.max(this.#least, backoff(this.#attempt++, this.random)))
+    if (code === 1013) this.#attempt = Math.max(this.#attempt, overloaded)
+    this.#again(Math.max(this.#least, backoff(this.#attempt++, this.random)), this.#least)
   }
 
-  /** Connects anew after a time. */
-  #again(after: number): void {
+  /** Whether the connection was a good one, which the next attempt is the first after. */
+  #judge(): boolean {
+    const good = this.#welcomed > 0 && Date.now() - this.#welcomed >= steady
+    if (good) this.#attempt = this.#tokenRefused = 0
+    return good
+  }
+
+  /** Connects anew after a time; not before `least`, be it woken. */
+  #again(after: number, least = 0): void {
     this.#forget(1000)
+    if (least) this.#notBefore = Date.now() + least
     this.#set('waiting')
     this.#timer = setTimeout(() => { if (this.phase === 'waiting') this.connect() }, after)
   }
@@ -257,16 +277,32 @@ export class Link extends Emitter<LinkEvents> {
   /** Finds out whether the server has been silent for too long. */
   #check(): void {
     clearTimeout(this.#watchdog)
-    const quiet = Date.now() - this.#heard
+    const now = Date.now()
+    if (now < this.#heard) this.#heard = this.#asked = now // the clock was set back
+    const quiet = now - this.#heard
     let left = Infinity // who beats knows by the answers
     if (!this.#welcomed) left = welcomeWithin - quiet
     else if (this.chatty) left = this.#idle * silences - quiet
-    if (this.#pending.size) left = Math.min(left, answerWithin - Math.min(quiet, Date.now() - this.#asked))
+    if (this.#pending.size) left = Math.min(left, answerWithin - Math.min(quiet, now - this.#asked))
     if (left === Infinity) return
     if (left > 0) return this.#watch(left)
     if (!this.#welcomed) this.failures++
+    this.#judge()
     this.#again(backoff(this.#attempt++, this.random))
   }
+}
+
+/** Why a connection that was closed so is not to be made again by itself, if it is not. */
+function fatal(code: number): OnairError | undefined {
+  switch (code) {
+    case 1000:
+      return new OnairError('stopped', 'The server has closed the connection for good.')
+    case 1003: case 1007: case 1008: case 1009:
+      return new OnairError('bad_request', `The server does not take what was sent (${code}).`)
+    case 4009:
+      return new OnairError('taken_over', 'Another device has taken over.')
+  }
+  return code >= 4000 && code < 4100 ? new OnairError('forbidden', 'The server has closed the connection for good.') : undefined
 }
 
 export async function tokenOf(token: Token | undefined): Promise<string | undefined> {

@@ -23,6 +23,8 @@ export class View extends Emitter<ViewEvents> implements AsyncIterable<readonly 
   id = ''
   /** Whether `entries` may be behind, or are not there yet. */
   stale = true
+  /** Whether it is over: closed, or refused. */
+  closed = false
 
   #list: List
   readonly #close: () => void
@@ -45,6 +47,7 @@ export class View extends Emitter<ViewEvents> implements AsyncIterable<readonly 
 
   /** Stops following it. */
   close(): void {
+    this.closed = true
     this.#close()
     this.emit('closed', undefined)
   }
@@ -54,6 +57,7 @@ export class View extends Emitter<ViewEvents> implements AsyncIterable<readonly 
     return latest((next, end) => {
       const offs = [this.on('change', () => next(this.entries)), this.on('closed', end), this.on('refused', end)]
       if (!this.stale) next(this.entries)
+      if (this.closed) end()
       return () => offs.forEach(off => off())
     })
   }
@@ -76,5 +80,8 @@ export class View extends Emitter<ViewEvents> implements AsyncIterable<readonly 
   }
 
   /** @internal */
-  refuse(why: OnairError): void { this.emit('refused', why) }
+  refuse(why: OnairError): void {
+    this.closed = true
+    this.emit('refused', why)
+  }
 }

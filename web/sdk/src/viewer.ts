@@ -82,6 +82,7 @@ export class Viewer extends Emitter<ViewerEvents> {
   like(code: string, n = 1): void {
     this.#likes.set(code, (this.#likes.get(code) ?? 0) + n)
     this.#liking ??= setTimeout(() => this.#sendLikes(), likesEvery)
+    if (!this.#events && this.#link.phase === 'idle') this.#link.connect()
   }
 
   /** One look at a query, over HTTP. */
@@ -132,7 +133,10 @@ export class Viewer extends Emitter<ViewerEvents> {
     clearTimeout(this.#socketTimer)
     const events = this.#events
     this.#events = undefined // sockets come through after all
-    events?.close()
+    if (events) {
+      events.close()
+      this.emit('phase', 'open')
+    }
     for (const what of [...this.#views, ...this.#watches.values()]) void this.#askFor(what)
   }
 
@@ -143,7 +147,8 @@ export class Viewer extends Emitter<ViewerEvents> {
       if (what instanceof View) {
         // A diff that answers does not say by its id whose it is to the others of the same view.
         const m = await this.#link.ask({ type: 'subscribe', ...what.query, pos: what.pos || undefined, view: what.id || undefined })
-        if (m.view !== what.id) what.take(m as unknown as Snapshot)
+        if (!this.#views.has(what)) this.#leave(String(m.view)) // it was closed meanwhile
+        else if (m.view !== what.id) what.take(m as unknown as Snapshot)
       } else {
         await this.#link.ask({ type: 'watch', code: what.code, play: what.play })
       }
@@ -155,16 +160,20 @@ export class Viewer extends Emitter<ViewerEvents> {
   }
 
   #refused(what: View | Watch, why: OnairError): void {
-    if (why.code === 'closed' || why.code === 'stopped') return // it is asked for again
+    if (this.#link.phase !== 'open' || !this.#follows(what)) return // it is asked for again, or not at all
     if (why.code === 'rate_limited' || why.code === 'unavailable') {
-      setTimeout(() => { if (this.#link.phase === 'open') void this.#askFor(what) }, why.retryAfterMs ?? 1_000)
-    } else if (what instanceof View) {
-      this.#views.delete(what)
-      what.refuse(why)
-    } else {
-      this.#watches.delete(what.code)
-      what.end()
+      const again = () => { if (this.#link.phase === 'open' && this.#follows(what)) void this.#askFor(what) }
+      setTimeout(again, why.retryAfterMs ?? 500 + this.#link.random() * 1_000)
+      return
     }
+    if (what instanceof View) this.#views.delete(what)
+    else this.#watches.delete(what.code)
+    what.refuse(why)
+  }
+
+  /** Whether the app still wants it. */
+  #follows(what: View | Watch): boolean {
+    return what instanceof View ? this.#views.has(what) : this.#watches.get(what.code) === what
   }
 
   #take(m: Message): void {
@@ -225,7 +234,11 @@ export class Viewer extends Emitter<ViewerEvents> {
   #unsubscribe(view: View): void {
     if (!this.#views.delete(view)) return
     this.#events?.leave(view)
-    if (view.id && ![...this.#views].some(other => other.id === view.id)) this.#link.tell({ type: 'unsubscribe', view: view.id })
+    if (view.id) this.#leave(view.id)
+  }
+
+  #leave(id: string): void {
+    if (![...this.#views].some(view => view.id === id)) this.#link.tell({ type: 'unsubscribe', view: id })
   }
 
   #unwatch(watch: Watch): void {

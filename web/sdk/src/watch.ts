@@ -1,4 +1,5 @@
 import { Emitter } from './emitter.js'
+import type { OnairError } from './errors.js'
 import { List } from './list.js'
 import type { Diff, Entry, Watching } from './wire.js'
 
@@ -7,6 +8,8 @@ export interface WatchEvents {
   change: Entry
   /** The stream has ended, or never was on air. */
   ended: undefined
+  /** The server does not let it be watched, for another reason. */
+  refused: OnairError
 }
 
 /** One stream that is watched: it counts this client among its viewers. */
@@ -41,6 +44,12 @@ export class Watch extends Emitter<WatchEvents> {
     if (change.del.length) this.end()
     else if (change.put.length) this.emit('change', this.entry!)
     return true
+  }
+
+  /** @internal */
+  refuse(why: OnairError): void {
+    if (why.code === 'not_found') this.end()
+    else this.emit('refused', why)
   }
 
   /** @internal */

@@ -120,11 +120,78 @@ test('nothing waits for a connection that has stopped', async () => {
   const resumed = anchor.resume('secret').catch((e: Error) => e)
   await Scripted.last.drops(4001)
   expect(await resumed).toMatchObject({ code: 'unauthorized' })
-  const started = anchor.start({ title: 'z' }).catch((e: Error) => e)
-  expect(await started).toMatchObject({ code: 'already_live' })
   const again = anchor.resume('secret').catch((e: Error) => e)
   anchor.close()
   expect(await again).toMatchObject({ code: 'stopped' })
+  const anew = anchor.start({ title: 'z' })
+  await Scripted.last.welcomes()
+  await Scripted.last.answers('start', { ...started, session: 'new' })
+  expect([(await anew).code, anchor.session, anchor.state]).toEqual(['8888_a', 'new', 'live'])
+})
+
+test('connect goes on with what was on air', async () => {
+  const { anchor, server } = await onAir()
+  await server.drops(4001)
+  expect([anchor.phase, anchor.state]).toEqual(['stopped', 'interrupted'])
+  anchor.connect()
+  await Scripted.last.welcomes()
+  await Scripted.last.answers('resume', started)
+  expect([anchor.phase, anchor.state]).toEqual(['open', 'live'])
+})
+
+test('a session that is not the user\'s is given up, and not asked for again', async () => {
+  const storage = memory()
+  storage.setItem('onair.session', JSON.stringify({ session: 'theirs', url: options.url }))
+  const anchor = new Anchor({ ...options, storage })
+  const resumed = anchor.resume().catch((e: Error) => e)
+  await Scripted.last.welcomes()
+  await Scripted.last.answers('resume', { type: 'error', code: 'forbidden', message: 'not yours' })
+  expect(await resumed).toMatchObject({ code: 'forbidden' })
+  await pass(60_000)
+  expect([Scripted.all.length, storage.kept.size, anchor.phase]).toEqual([1, 0, 'stopped'])
+})
+
+test('a node that refuses for now is left for another', async () => {
+  const { anchor, server } = await onAir()
+  await server.drops()
+  await pass(1_000)
+  await Scripted.last.welcomes()
+  for (let i = 0; i < 3; i++) {
+    expect([Scripted.all.length, Scripted.last.types().filter(t => t === 'resume').length]).toEqual([2, i + 1])
+    await Scripted.last.answers('resume', { type: 'error', code: 'unavailable', message: 'no log' })
+    await pass(1_250)
+  }
+  await pass(1_000)
+  await Scripted.last.welcomes()
+  await Scripted.last.answers('resume', started)
+  expect([Scripted.all.length, anchor.state]).toEqual([3, 'live'])
+})
+
+test('faults of the app are its own', async () => {
+  const faults: unknown[] = []
+  const on = (error: unknown) => void faults.push(error)
+  process.on('uncaughtException', on)
+  const full = () => { throw new Error('full') }
+  const { anchor, server } = await onAir({ stats: full, storage: { getItem: full, setItem: full, removeItem: full } })
+  expect([anchor.state, server.types()]).toEqual(['live', ['auth', 'start', 'beat']])
+  await pass(60_000)
+  expect(server.types().filter(t => t === 'beat').length).toBe(2)
+  expect(Scripted.all.length).toBe(1)
+  vi.useRealTimers()
+  await new Promise(resolve => setTimeout(resolve))
+  process.off('uncaughtException', on)
+  expect(faults.length).toBe(2)
+})
+
+test('who is woken again and again finds a dead line all the same', async () => {
+  const { anchor } = await onAir()
+  await pass(60_000)
+  for (let i = 0; i < 3; i++) {
+    await pass(3_000)
+    anchor.wake()
+  }
+  await pass(1_001)
+  expect(Scripted.all.length).toBe(2)
 })
 
 test('no ack within ten seconds: another connection, and resume', async () => {
@@ -247,6 +314,20 @@ test('degraded: a second socket takes over if it is welcomed and may resume', as
   await Scripted.last.welcomes({ node: 'n2' })
   await Scripted.last.answers('resume', started)
   expect([anchor.state, server.closed !== undefined, Scripted.last.sent.at(-1)]).toMatchObject(['live', true, { type: 'beat' }])
+})
+
+test('degraded: the first socket may be closed before the second has its answer', async () => {
+  for (const refused of [false, true]) {
+    Scripted.reset()
+    const { anchor, server } = await onAir()
+    const states: string[] = []
+    anchor.on('state', s => states.push(s))
+    await server.says({ type: 'notice', code: 'degraded', message: 'behind' })
+    await Scripted.last.welcomes({ node: 'n2' })
+    await server.drops(4009)
+    await Scripted.last.answers('resume', refused ? { type: 'error', code: 'unavailable', message: 'no' } : started)
+    expect([states, anchor.state, anchor.phase]).toEqual(refused ? [['interrupted', 'ended'], 'ended', 'stopped'] : [[], 'live', 'open'])
+  }
 })
 
 test('what was asked on a connection that is lost, or left, is asked again', async () => {
