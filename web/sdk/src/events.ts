@@ -11,6 +11,15 @@ import type { Diff, Message, Snapshot, Watching } from './wire.js'
 /** The server says something at least every 25 s; 2.5 times that is a dead line. */
 const silence = 62_500
 
+/** One request that is made again and again. */
+interface Following {
+  abort: AbortController
+  /** When the server last said something. */
+  heard: number
+  /** Cuts a rest short. */
+  wake?: () => void
+}
+
 /**
  * Views and watched streams over Server-Sent Events, one request for each: for networks
  * that let no sockets through.
@@ -19,7 +28,7 @@ export class EventsTransport extends Emitter<{ phase: Phase }> {
   phase: Phase = 'idle'
   why?: OnairError
 
-  readonly #followed = new Map<View | Watch, AbortController>()
+  readonly #followed = new Map<View | Watch, Following>()
 
   constructor(readonly options: ViewerOptions) {
     super()
@@ -27,31 +36,41 @@ export class EventsTransport extends Emitter<{ phase: Phase }> {
 
   follow(what: View | Watch): void {
     if (this.#followed.has(what)) return
-    const abort = new AbortController()
-    this.#followed.set(what, abort)
+    const f: Following = { abort: new AbortController(), heard: Date.now() }
+    this.#followed.set(what, f)
     if (this.phase === 'idle') this.#set('connecting')
-    void this.#run(what, abort)
+    void this.#run(what, f)
   }
 
   leave(what: View | Watch): void {
-    this.#followed.get(what)?.abort()
+    const f = this.#followed.get(what)
     this.#followed.delete(what)
+    f?.abort.abort()
+    f?.wake?.()
   }
 
   /** Asks anew for all, at once. */
   connect(): void {
     this.why = undefined
     this.#set('connecting')
-    this.wake()
+    for (const what of [...this.#followed.keys()]) this.#anew(what)
   }
 
+  /** Asks anew for what waits, or has been silent for too long: timers may have stood still. */
   wake(): void {
     if (this.phase === 'stopped') return
-    for (const what of [...this.#followed.keys()]) {
-      this.leave(what)
-      this.follow(what)
+    for (const [what, f] of [...this.#followed]) {
+      if (f.wake) setTimeout(f.wake, this.#random() * 500)
+      else if (Date.now() - f.heard >= silence) this.#anew(what)
     }
   }
+
+  #anew(what: View | Watch): void {
+    this.leave(what)
+    this.follow(what)
+  }
+
+  get #random(): () => number { return this.options.random ?? Math.random }
 
   close(): void {
     for (const what of [...this.#followed.keys()]) this.leave(what)
@@ -69,37 +88,51 @@ export class EventsTransport extends Emitter<{ phase: Phase }> {
     this.#set('stopped')
   }
 
-  async #run(what: View | Watch, abort: AbortController): Promise<void> {
-    for (let attempt = 0; !abort.signal.aborted; attempt++) {
-      let least = 0
+  async #run(what: View | Watch, f: Following): Promise<void> {
+    const { signal } = f.abort
+    let refused = 0 // tokens, in a row
+    for (let attempt = 0; !signal.aborted; attempt++) {
+      let rest = 0
       const began = Date.now()
       try {
-        least = await this.#read(what, abort.signal)
+        rest = await this.#read(what, f)
+        refused = 0
       } catch (error) {
-        if (abort.signal.aborted) return
+        if (signal.aborted) return
         if (error instanceof OnairError) {
-          if (error.code === 'unauthorized' && typeof this.options.token !== 'function' || error.code === 'forbidden') return this.#stop(error)
-          if (error.code === 'bad_request' || error.code === 'not_found') return this.#refuse(what, error)
-          least = error.retryAfterMs ?? 0
+          if (error.code === 'unauthorized' && (typeof this.options.token !== 'function' || ++refused > 2) || error.code === 'forbidden') return this.#stop(error)
+          if (!['unauthorized', 'unavailable', 'unknown', 'rate_limited'].includes(error.code)) return this.#refuse(what, error)
+          rest = error.retryAfterMs ?? 0
         }
       }
-      if (abort.signal.aborted) return
-      if (Date.now() - began > 5_000) attempt = 0
+      if (signal.aborted) return
+      if (Date.now() - began > 5_000) attempt = refused = 0
       this.#set('waiting')
-      const rest = Math.max(least, backoff(attempt, this.options.random ?? Math.random))
-      await new Promise(resolve => setTimeout(resolve, rest))
+      await this.#rest(f, Math.max(rest, backoff(attempt, this.#random)))
     }
   }
 
+  #rest(f: Following, ms: number): Promise<void> {
+    return new Promise(resolve => {
+      const timer = setTimeout(() => f.wake?.(), ms)
+      f.wake = () => {
+        clearTimeout(timer)
+        f.wake = undefined
+        resolve()
+      }
+    })
+  }
+
   /** Reads one answer to its end; gives the least time to wait before the next. */
-  async #read(what: View | Watch, signal: AbortSignal): Promise<number> {
+  async #read(what: View | Watch, f: Following): Promise<number> {
     const token = await tokenOf(this.options.token)
     const query = what instanceof View
       ? { ...what.query, pos: what.pos || undefined }
       : { limit: 1, watch: what.code, play: what.play }
     const dead = new AbortController()
     const off = () => dead.abort()
-    signal.addEventListener('abort', off)
+    f.abort.signal.addEventListener('abort', off)
+    f.heard = Date.now()
     let watchdog = setTimeout(off, silence)
     try {
       const answer = await (this.options.fetch ?? fetch)(httpURL(this.options.url, '/v1/streams/events?' + parameters(query)), {
@@ -112,20 +145,22 @@ export class EventsTransport extends Emitter<{ phase: Phase }> {
       const reader = answer.body.getReader()
       const text = new TextDecoder()
       const parser = new EventParser()
+      let drain = 0
       for (;;) {
         const { value, done } = await reader.read()
-        if (done) return 0
+        if (done) return drain
+        f.heard = Date.now()
         clearTimeout(watchdog)
         watchdog = setTimeout(off, silence)
         for (const event of parser.push(text.decode(value, { stream: true }))) {
           const m = JSON.parse(event.data) as Message
-          if (event.name === 'drain') return Math.random() * Number(m.reconnect_in_ms)
+          if (event.name === 'drain') drain = this.#random() * Number(m.reconnect_in_ms) // once it has ended
           if (!this.#take(what, event.name, m)) return 0
         }
       }
     } finally {
       clearTimeout(watchdog)
-      signal.removeEventListener('abort', off)
+      f.abort.signal.removeEventListener('abort', off)
       dead.abort()
     }
   }
@@ -139,7 +174,9 @@ export class EventsTransport extends Emitter<{ phase: Phase }> {
       case 'diff': {
         const d = m as unknown as Diff
         if (isView) return what.take(d)
-        return d.view !== `code/${what.code}` || what.take(d)
+        if (d.view === `code/${what.code}` && !what.take(d)) return false
+        if (what.ended) this.leave(what)
+        break
       }
       case 'watching':
         if (!isView) what.begin(m as unknown as Watching)
@@ -149,7 +186,6 @@ export class EventsTransport extends Emitter<{ phase: Phase }> {
 
   #refuse(what: View | Watch, why: OnairError): void {
     this.leave(what)
-    if (what instanceof View) what.refuse(why)
-    else what.end()
+    what.refuse(why)
   }
 }

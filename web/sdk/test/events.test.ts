@@ -17,7 +17,7 @@ test('events come whole, however the text is cut', () => {
 
 /** A server of event streams: what it was asked, and how to answer. */
 function server(away = false) {
-  const asked: { url: string, say: (name: string, m: object) => void, end: () => void }[] = []
+  const asked: { url: string, say: (name: string, m: object) => void, end: () => void, aborted: () => boolean }[] = []
   const fetch = (url: string, init: RequestInit) => {
     if (!url.includes('/events')) return away ? Promise.reject(new Error('away')) : Promise.resolve(new Response('{"streams":[],"total":0}'))
     let out: ReadableStreamDefaultController<Uint8Array>
@@ -25,6 +25,7 @@ function server(away = false) {
     init.signal?.addEventListener('abort', () => { try { out.error(new Error('aborted')) } catch { /* it has ended */ } })
     asked.push({
       url, say: (name, m) => out.enqueue(new TextEncoder().encode(`event: ${name}\ndata: ${JSON.stringify(m)}\n\n`)), end: () => out.close(),
+      aborted: () => init.signal!.aborted,
     })
     return Promise.resolve(new Response(body, { status: 200 }))
   }
@@ -104,7 +105,48 @@ test('a dead line of events', async () => {
   await pass(62_500)
   await pass(1_000)
   expect(asked.length).toBe(2)
-  asked[1]!.say('drain', { type: 'drain', reconnect_in_ms: 0 })
-  await pass(1_000)
+  asked[1]!.say('drain', { type: 'drain', reconnect_in_ms: 4_000 })
+  await pass(10_000)
+  expect(asked.length).toBe(2) // it is served until it ends
+  asked[1]!.end()
+  await pass(1_999)
+  expect(asked.length).toBe(2)
+  await pass(1)
   expect(asked.length).toBe(3)
+  viewer.wake()
+  await pass(1_000)
+  expect(asked.length).toBe(3) // what is well stays as it is
+  asked[2]!.say('watching', { type: 'watching', code: '8888_a', view: 'code/8888_a', pos: 'q', entry })
+  asked[2]!.say('diff', { type: 'diff', view: 'code/8888_a', prev: 'q', pos: 'r', del: ['8888_a'] })
+  await pass(0)
+  expect([watch.ended, asked[2]!.aborted()]).toEqual([true, true])
+})
+
+test('a rest ends when the viewer does, or is woken', async () => {
+  const { asked, fetch } = server()
+  const viewer = new Viewer({ ...options, fetch, transport: 'events' })
+  viewer.subscribe()
+  await pass(0)
+  asked[0]!.end()
+  await pass(0)
+  viewer.wake()
+  await pass(250)
+  expect(asked.length).toBe(2)
+  asked[1]!.end()
+  await pass(0)
+  expect(vi.getTimerCount()).toBe(1)
+  viewer.close()
+  await pass(0)
+  expect(vi.getTimerCount()).toBe(0)
+})
+
+test('tokens that are refused again and again', async () => {
+  let n = 0
+  const fetch = () => Promise.resolve(new Response('{"code":"unauthorized","detail":"no"}', { status: 401 }))
+  const viewer = new Viewer({ ...options, fetch, transport: 'events', token: () => `t${++n}` })
+  const whys: string[] = []
+  viewer.on('stopped', why => whys.push(why.code))
+  viewer.subscribe()
+  await pass(60_000)
+  expect([n, whys, viewer.phase]).toEqual([3, ['unauthorized'], 'stopped'])
 })

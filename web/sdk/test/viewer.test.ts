@@ -278,3 +278,93 @@ test('closed, it connects no more', async () => {
   expect(Scripted.all.length).toBe(1)
   expect(vi.getTimerCount()).toBe(0)
 })
+
+test('close codes to stay away from', async () => {
+  for (const [code, why] of [[1000, 'stopped'], [1003, 'bad_request'], [1008, 'bad_request'], [1009, 'bad_request']] as const) {
+    Scripted.reset()
+    const viewer = new Viewer({ ...options, transport: 'socket' })
+    const whys: string[] = []
+    viewer.on('stopped', e => whys.push(e.code))
+    const view = viewer.subscribe()
+    await Scripted.last.welcomes()
+    await Scripted.last.drops(code)
+    await pass(600_000)
+    expect([Scripted.all.length, whys, view.closed]).toEqual([1, [why], false])
+    viewer.connect() // the app's wish
+    await Scripted.last.welcomes()
+    expect(Scripted.last.types()).toEqual(['subscribe'])
+    viewer.close()
+  }
+})
+
+test('what is no message is answered by a rest that grows', async () => {
+  const viewer = new Viewer({ ...options, transport: 'socket' })
+  viewer.subscribe()
+  for (const text of ['{', 'null', '7', '{}', '[]', '{"type":1}']) {
+    await Scripted.last.opens()
+    Scripted.last.onmessage?.({ data: text })
+    await pass(16_000)
+  }
+  expect(Scripted.all.length).toBe(7)
+  for (let i = 0; i < 50; i++) {
+    Scripted.last.onmessage?.({ data: 'null' })
+    await pass(1)
+  }
+  expect(Scripted.all.length).toBe(7)
+})
+
+test('a token that is refused behind a welcome', async () => {
+  let n = 0
+  const viewer = new Viewer({ ...options, transport: 'socket', token: () => `t${++n}` })
+  viewer.subscribe()
+  for (let i = 0; i < 3; i++) {
+    await Scripted.last.welcomes() // as nobody
+    await Scripted.last.drops(4001)
+    await pass(8_000)
+  }
+  expect([Scripted.all.length, n, viewer.phase]).toEqual([3, 3, 'stopped'])
+})
+
+test('a watch that is refused has not ended', async () => {
+  const viewer = new Viewer(options)
+  const [full, none] = [viewer.watch('8888_a'), viewer.watch('8888_b')]
+  const said: string[] = []
+  full.on('refused', why => said.push(why.code))
+  full.on('ended', () => said.push('ended'))
+  none.on('ended', () => said.push('none'))
+  await Scripted.last.welcomes()
+  await Scripted.last.says({ type: 'error', id: 1, code: 'limit_exceeded', message: 'full' }, { type: 'error', id: 2, code: 'not_found', message: 'none' })
+  expect(said).toEqual(['limit_exceeded', 'none'])
+})
+
+test('what was closed meanwhile does not come back', async () => {
+  const viewer = new Viewer(options)
+  const [view, watch] = [viewer.subscribe(), viewer.watch('8888_a')]
+  await Scripted.last.welcomes()
+  await Scripted.last.answers('watch', { type: 'error', code: 'unavailable', message: 'later' })
+  watch.close()
+  view.close()
+  await pass(3_000)
+  await Scripted.last.answers('subscribe', { type: 'snapshot', view: 'v', pos: 'p', total: 0, streams: [] })
+  expect(Scripted.last.sent.slice(2)).toEqual([{ type: 'unwatch', code: '8888_a' }, { type: 'unsubscribe', view: 'v' }])
+  for await (const _ of view) throw new Error('it is closed')
+})
+
+test('a good line that went silent is the first attempt again, and a rest is kept when woken', async () => {
+  const viewer = new Viewer({ ...options, transport: 'socket' })
+  viewer.subscribe()
+  for (let i = 0; i < 6; i++) {
+    await Scripted.last.welcomes()
+    await Scripted.last.answers('subscribe', { type: 'snapshot', view: 'v', pos: 'p', total: 0, streams: [] })
+    await pass(62_500 + 500)
+    expect(Scripted.all.length).toBe(i + 2)
+  }
+  await Scripted.last.welcomes()
+  await Scripted.last.says({ type: 'error', code: 'rate_limited', message: 'slow', retry_after_ms: 20_000 })
+  await Scripted.last.drops(4100)
+  viewer.wake()
+  await pass(19_999)
+  expect(Scripted.all.length).toBe(7)
+  await pass(1)
+  expect(Scripted.all.length).toBe(8)
+})
