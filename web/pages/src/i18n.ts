@@ -1,3 +1,5 @@
+import { keep, kept } from './kept'
+
 /** What pages say, in English and 简体中文. */
 const words = {
   'wall': ['On air', '直播'],
@@ -187,14 +189,14 @@ export type Language = 'en' | 'zh'
 const key = 'onair.language'
 
 export function language(): Language {
-  const chosen = localStorage.getItem(key)
+  const chosen = kept('localStorage', key)
   if (chosen === 'en' || chosen === 'zh') return chosen
   return navigator.language.startsWith('zh') ? 'zh' : 'en'
 }
 
 /** Changes the language, and shows the page in it. */
 export function switchLanguage(): void {
-  localStorage.setItem(key, language() === 'en' ? 'zh' : 'en')
+  keep('localStorage', key, language() === 'en' ? 'zh' : 'en')
   location.reload()
 }
 

@@ -44,7 +44,10 @@ export function play(video: HTMLVideoElement, urls: Record<string, string>, live
     }
     fail(t('no url'))
   }
-  begin().then(() => video.play()).catch((error: Error) => { if (error.name !== 'AbortError') fail(error.message) })
+  begin().then(() => video.play()).catch((error: Error) => {
+    // Somebody else was quicker; or the browser wants the play button to be pressed.
+    if (error.name !== 'AbortError' && error.name !== 'NotAllowedError') fail(error.message)
+  })
   return () => {
     over = true
     stop()

@@ -38,6 +38,7 @@ function Broadcast(p: { token: string, phase: (phase: Phase) => void, refused: (
   const [failure, setFailure] = useState('')
   const [notice, setNotice] = useState('')
   const crashed = useRef(false)
+  const current = useRef<Anchor | undefined>(undefined) // of the page as it is, for when it goes
 
   const open = () => {
     const a = new Anchor({ token: p.token })
@@ -46,6 +47,7 @@ function Broadcast(p: { token: string, phase: (phase: Phase) => void, refused: (
     a.on('phase', p.phase)
     a.on('notice', n => setNotice(n.message))
     a.on('stopped', why => { if (why.code === 'unauthorized') p.refused(why.message) })
+    current.current = a
     setAnchor(a)
     setPush(undefined)
     return a
@@ -54,9 +56,8 @@ function Broadcast(p: { token: string, phase: (phase: Phase) => void, refused: (
     if (e.code !== 'stopped') setFailure(e.message) // else it was us
   })
   useEffect(() => {
-    const a = open()
-    void say(a.resume()) // what was on air before a reload
-    return () => a.close()
+    void say(open().resume()) // what was on air before a reload
+    return () => current.current!.close()
   }, [])
 
   const crash = () => {

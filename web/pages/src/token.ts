@@ -1,9 +1,10 @@
+import { keep, kept } from './kept'
+
 /** A role's token, kept for this tab alone. */
 export function tokenOf(role: string): string | undefined {
-  return sessionStorage.getItem('onair.token.' + role) ?? undefined
+  return kept('sessionStorage', 'onair.token.' + role)
 }
 
 export function keepToken(role: string, token: string | undefined): void {
-  if (token) sessionStorage.setItem('onair.token.' + role, token)
-  else sessionStorage.removeItem('onair.token.' + role)
+  keep('sessionStorage', 'onair.token.' + role, token || undefined)
 }

@@ -8,13 +8,22 @@ import { tokenOf } from './token'
 import { Top } from './top'
 import { Watching } from './watching'
 
-/** The server's own bound of a view, by default. */
-const limit = 500
+/** The server's own bound of a view, by default; where it is less, the page asks for what a view has of itself. */
+const mostEntries = 500
 
 const viewer = new Viewer({ token: tokenOf('viewer') })
 
 /** The query that the address names: what one sees can be sent to others. */
 const asked = new URLSearchParams(location.search)
+
+/** The code that an address names, if it does. */
+function watchedIn(hash: string): string {
+  try {
+    return hash.startsWith('#watch=') ? decodeURIComponent(hash.slice(7)) : ''
+  } catch {
+    return ''
+  }
+}
 
 function Wall() {
   const [sort, setSort] = useState<Sort>((asked.get('sort') as Sort | null) ?? 'viewers')
@@ -26,25 +35,26 @@ function Wall() {
   const [total, setTotal] = useState(0)
   const [ready, setReady] = useState(false)
   const [failure, setFailure] = useState('')
-  const [watched, setWatched] = useState(location.hash.startsWith('#watch=') ? decodeURIComponent(location.hash.slice(7)) : '')
+  const [limit, setLimit] = useState<number | undefined>(Number(asked.get('limit')) || mostEntries)
+  const [watched, setWatched] = useState(watchedIn(location.hash))
 
   useEffect(() => viewer.on('phase', setPhase), [])
   useEffect(() => {
-    const view = viewer.subscribe({ list: asked.get('list') ?? undefined, sort, limit: Number(asked.get('limit')) || limit })
+    const view = viewer.subscribe({ list: asked.get('list') ?? undefined, sort, limit })
     let frame = 0
     const offs = [
       view.on('change', () => {
         cancelAnimationFrame(frame)
         frame = requestAnimationFrame(() => { setEntries(view.entries); setTotal(view.total); setReady(true) })
       }),
-      view.on('refused', e => setFailure(e.message)),
+      view.on('refused', e => limit === mostEntries && e.code === 'bad_request' ? setLimit(undefined) : setFailure(e.message)),
     ]
     return () => {
       cancelAnimationFrame(frame)
       offs.forEach(off => off())
       view.close()
     }
-  }, [sort])
+  }, [sort, limit])
 
   const tags = useMemo(() => [...new Set(entries.flatMap(e => e.tags ?? []))].sort().slice(0, 200), [entries])
   const wanted = search.trim().toLowerCase()
@@ -59,9 +69,9 @@ function Wall() {
     <>
       <Top page="wall" phase={phase} />
       <main class="stack">
-        <div class="row" role="tablist" aria-label={t('wall')}>
+        <div class="row" role="group" aria-label={t('wall')}>
           {(['live', 'recordings'] as const).map(name => (
-            <button type="button" role="tab" aria-selected={tab === name} class={tab === name ? 'first' : ''} onClick={() => setTab(name)}>
+            <button type="button" aria-pressed={tab === name} class={tab === name ? 'first' : ''} onClick={() => setTab(name)}>
               {name === 'live' ? t('wall') : t('recordings')}
             </button>
           ))}

@@ -71,6 +71,26 @@ test('a reload of the studio, and a return after a crash, keep the broadcast', a
   await studio.getByRole('button', { name: 'Come back' }).click()
   await studio.waitForSelector('.broadcast.live')
   expect(await began()).toBe(first)
+  const wall = await stage.page('/')
+  await tile(wall, 'alice').waitFor()
+  await studio.getByRole('button', { name: 'Forget the token' }).click()
+  await wall.getByText('Nobody is on air.').waitFor() // nothing beats on unseen
+})
+
+test('odd addresses, browsers that keep nothing, servers with short lists', async () => {
+  await stage.stop()
+  await stage.serve('--limits.window', '100')
+  await stage.call('POST', '/v1/streams', stage.token('anchor', 'alice'), { title: 'Here' })
+  const wall = await stage.page('/#watch=100%')
+  await wall.addInitScript(() => {
+    for (const name of ['localStorage', 'sessionStorage']) Object.defineProperty(window, name, { get() { throw new Error('not allowed') } })
+  })
+  await wall.reload()
+  await tile(wall, 'alice').waitFor()
+  await wall.goto(stage.url + '/studio')
+  await wall.fill('textarea', stage.token('anchor', 'bob'))
+  await wall.getByRole('button', { name: 'Use it' }).click()
+  await stage.goLive(wall, 'Unkept')
 })
 
 test('the server starts again: nobody reloads', async () => {
@@ -146,6 +166,14 @@ test('in Chinese, in the dark, on a phone', async () => {
   await stage.goLive(studio, 'x')
   expect(await studio.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360)
   await stage.picture(studio, 'studio-phone')
+  const desk = await stage.console({ ...options, locale: 'en-GB' })
+  await desk.getByRole('link', { name: 'Addresses' }).click()
+  await desk.getByLabel('Live code').fill('8888_carol')
+  await desk.getByRole('button', { name: 'Generate' }).click()
+  await desk.getByLabel('RTMP').first().waitFor()
+  for (const parts of await desk.locator('summary').all()) await parts.click()
+  expect(await desk.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360)
+  await stage.picture(desk, 'console-phone')
 })
 
 test('the console: who is live and why, kick, ban, addresses', async () => {
