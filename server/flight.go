@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -34,6 +35,7 @@ type flight struct {
 	dir      string
 	recorder *trace.FlightRecorder
 	late     chan time.Duration // of size one: there is something to record
+	writing  chan struct{}      // held (full) by whoever writes: the recorder lets one
 	log      zerolog.Logger
 	written  prometheus.Counter
 }
@@ -47,13 +49,38 @@ func newFlight(cfg *config.Flight, reg prometheus.Registerer, log zerolog.Logger
 	if cfg.Dir == "" {
 		return nil, nil
 	}
-	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
+	if err := writable(cfg.Dir); err != nil {
 		return nil, usageError{fmt.Errorf("flight.dir: %w", err)}
 	}
 	return &flight{
-		dir: cfg.Dir, late: make(chan time.Duration, 1), log: log, written: written,
+		dir: cfg.Dir, late: make(chan time.Duration, 1), writing: make(chan struct{}, 1), log: log, written: written,
 		recorder: trace.NewFlightRecorder(trace.FlightRecorderConfig{MinAge: flightAge, MaxBytes: flightBytes}),
 	}, nil
+}
+
+// writable makes a directory, if it is not there, and a file in it that goes again.
+func writable(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	file, err := os.CreateTemp(dir, "onair-*.try")
+	if err != nil {
+		return err
+	}
+	file.Close()
+	return os.Remove(file.Name())
+}
+
+// writeTo writes the last seconds; others that want them wait until it has.
+func (f *flight) writeTo(ctx context.Context, w io.Writer) error {
+	select {
+	case f.writing <- struct{}{}:
+		defer func() { <-f.writing }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	_, err := f.recorder.WriteTo(w)
+	return err
 }
 
 // note takes a latency that is over the limit. It does not block, and may be
@@ -80,7 +107,7 @@ func (f *flight) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case latency := <-f.late:
-			path, err := f.save(time.Now())
+			path, err := f.save(ctx, time.Now())
 			if err != nil {
 				f.log.Error().Err(err).Msg("the list was told late, and what the process did meanwhile could not be written")
 			} else {
@@ -102,13 +129,13 @@ func (f *flight) run(ctx context.Context) {
 }
 
 // save writes the trace to a file of its own, and removes the oldest ones.
-func (f *flight) save(now time.Time) (path string, err error) {
+func (f *flight) save(ctx context.Context, now time.Time) (path string, err error) {
 	path = filepath.Join(f.dir, "onair-"+now.UTC().Format("20060102T150405")+".trace")
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return "", err
 	}
-	_, err = f.recorder.WriteTo(file)
+	err = f.writeTo(ctx, file)
 	if closed := file.Close(); err == nil {
 		err = closed
 	}
@@ -129,14 +156,19 @@ func (f *flight) save(now time.Time) (path string, err error) {
 }
 
 // flightRoute answers GET /debug/flight with the last seconds.
-func (s *server) flightRoute(w http.ResponseWriter, _ *http.Request) {
+func (s *server) flightRoute(w http.ResponseWriter, r *http.Request) {
 	if s.flight == nil {
 		writeProblem(w, refuse(wire.CodeNotFound, "the flight recorder is off: flight.dir"))
 		return
 	}
+	if !s.flight.recorder.Enabled() {
+		writeProblem(w, refuse(wire.CodeUnavailable, "the flight recorder does not run: the log says why, or it is just starting"))
+		return
+	}
 	w.Header().Set("Content-Type", "application/octet-stream")
 	w.Header().Set("Content-Disposition", `attachment; filename="onair.trace"`)
-	if _, err := s.flight.recorder.WriteTo(w); err != nil {
+	if err := s.flight.writeTo(r.Context(), w); err != nil {
 		s.log.Warn().Err(err).Msg("the flight recording could not be sent")
+		panic(http.ErrAbortHandler) // what has gone is not all of it
 	}
 }

@@ -7,11 +7,16 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+
 	"onair/hub/wire"
 	"onair/server/auth"
+	"onair/server/config"
 )
 
 // isTrace reports whether bytes are an execution trace with something in it.
@@ -51,13 +56,31 @@ func TestFlightRecorder(t *testing.T) {
 	if !strings.Contains(p.logged(), filepath.Base(files[0])) {
 		t.Errorf("the log does not say where it is: %s", p.logged())
 	}
-	res, err := http.Get("http://" + p.ops + "/debug/flight")
-	if err != nil {
+	var asking sync.WaitGroup
+	for range 4 { // the recorder lets one at a time
+		asking.Go(func() {
+			res, err := http.Get("http://" + p.ops + "/debug/flight")
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer res.Body.Close()
+			if now, err := io.ReadAll(res.Body); err != nil || res.StatusCode != http.StatusOK || !isTrace(now) {
+				t.Errorf("asked for: status %d, %d bytes, %v", res.StatusCode, len(now), err)
+			}
+		})
+	}
+	asking.Wait()
+}
+
+// TestFlightNowhere: a directory that is not to be written to is said at start.
+func TestFlightNowhere(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	defer res.Body.Close()
-	if now, err := io.ReadAll(res.Body); err != nil || res.StatusCode != http.StatusOK || !isTrace(now) {
-		t.Errorf("asked for: status %d, %d bytes, %v", res.StatusCode, len(now), err)
+	if _, err := newFlight(&config.Flight{Dir: file}, prometheus.NewRegistry(), zerolog.Nop()); err == nil || !strings.Contains(err.Error(), "flight.dir") {
+		t.Errorf("%v", err)
 	}
 }
 

@@ -228,6 +228,10 @@ func TestReloadWithoutJWKS(t *testing.T) {
 	}
 	s.call("GET", "/v1/sessions", token, "").is(401)
 	fetched("1", "1")
+	s.s.reload(t.Context(), given(t))
+	if at := s.metric("onair_jwks_last_fetch_timestamp_seconds"); at != "0" {
+		t.Errorf("without a URL its keys were read at %s", at)
+	}
 }
 
 // TestHangup: SIGHUP reads the file again, and a bad file changes nothing.

@@ -5,10 +5,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"time"
 
+	"github.com/MicahParks/jwkset"
 	"github.com/MicahParks/keyfunc/v3"
 	"github.com/rs/zerolog"
 	"golang.org/x/time/rate"
@@ -52,7 +54,8 @@ func newRemote(ctx context.Context, url string, fetched func(error), log zerolog
 	return &remote{set}, nil
 }
 
-// watched tells of each read of the set what came of it.
+// watched tells of each read of the set what came of it, and lets nothing through
+// that is no set: the library would take it for one without keys.
 type watched struct{ fetched func(error) }
 
 // maxSet bounds the set, in bytes: a hundred keys are some 50 KB.
@@ -69,17 +72,38 @@ func (w watched) RoundTrip(r *http.Request) (*http.Response, error) {
 	text, err := io.ReadAll(io.LimitReader(answer.Body, maxSet))
 	answer.Body = io.NopCloser(bytes.NewReader(text))
 	switch {
-	case err != nil:
-		w.tell(err)
+	case answer.StatusCode/100 == 3: // the client follows, and comes back here
+		return answer, nil
+	case err == nil && answer.StatusCode != http.StatusOK:
+		err = errors.New(answer.Status)
+	case err == nil:
+		err = isSet(text)
+	}
+	w.tell(err)
+	if err != nil {
 		return nil, err
-	case answer.StatusCode != http.StatusOK:
-		w.tell(errors.New(answer.Status))
-	case !json.Valid(text): // a page that says sorry, for instance
-		w.tell(errors.New("it is no JSON"))
-	default:
-		w.tell(nil)
 	}
 	return answer, nil
+}
+
+// isSet says why a text is no JWK set. One that names no keys is: they were all
+// taken out. Keys of kinds that nobody here knows are passed over, as by the
+// library.
+func isSet(text []byte) error {
+	var set jwkset.JWKSMarshal
+	if err := json.Unmarshal(text, &set); err != nil {
+		return fmt.Errorf("it is no JWK set: %w", err)
+	}
+	if set.Keys == nil { // an error that is JSON, for instance
+		return errors.New("it is no JWK set: it has no keys")
+	}
+	for _, key := range set.Keys {
+		_, err := jwkset.NewJWKFromMarshal(key, jwkset.JWKMarshalOptions{Private: true}, jwkset.JWKValidateOptions{})
+		if err != nil && !errors.Is(err, jwkset.ErrUnsupportedKey) {
+			return fmt.Errorf("key %q of it: %w", key.KID, err)
+		}
+	}
+	return nil
 }
 
 func (w watched) tell(err error) {

@@ -9,10 +9,13 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -109,6 +112,72 @@ func TestSetThatCannotBeRead(t *testing.T) {
 	}
 	if n := keys.reads() - reads; n != 0 {
 		t.Errorf("the set was read %d times more for key ids that it has not", n)
+	}
+}
+
+// TestWhatIsNoSet: an answer that is no set of keys takes none away, and is told
+// of; one that was found elsewhere counts once.
+func TestWhatIsNoSet(t *testing.T) {
+	key, jwk := ecJWK(t, map[string]string{"kid": "k"})
+	set, err := json.Marshal(map[string]any{"keys": []any{jwk}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		answer string
+		fails  bool
+		stays  bool // the key that was in the set before
+	}{
+		{`{"error":"sorry"}`, true, true},
+		{`sorry`, true, true},
+		{`[]`, true, true},
+		{`null`, true, true},
+		{`{"keys":{}}`, true, true},
+		{`{"keys":[{"kty":"EC","crv":"P-256","kid":"x","x":"!","y":"!"}]}`, true, true},
+		{`{"keys":[{"kty":"new","kid":"x"}]}`, false, false},
+		{`{"keys":[]}`, false, false}, // all were taken out
+	} {
+		var now atomic.Value // a string
+		now.Store(string(set))
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/" {
+				http.Redirect(w, r, "/keys", http.StatusFound)
+				return
+			}
+			io.WriteString(w, now.Load().(string))
+		}))
+		ctx, cancel := context.WithCancel(t.Context())
+		var mu sync.Mutex
+		var told []bool // whether each read failed
+		v, err := New(ctx, Config{JWKSURL: server.URL + "/", Logger: zerolog.Nop(), Fetched: func(err error) {
+			mu.Lock()
+			defer mu.Unlock()
+			told = append(told, err != nil)
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		token := func(kid string) string {
+			return sign(t, jwt.SigningMethodES256, key, good(), map[string]any{"kid": kid})
+		}
+		if _, err := v.Verify(ctx, token("k")); err != nil {
+			t.Error(err)
+		}
+		now.Store(c.answer)
+		if _, err := v.Verify(ctx, token("another")); !errors.Is(err, ErrKey) { // has the set read
+			t.Errorf("%s: %v, want %v", c.answer, err, ErrKey)
+		}
+		if _, err := v.Verify(ctx, token("k")); (err == nil) != c.stays {
+			t.Errorf("%s: the key that was there: %v", c.answer, err)
+		}
+		mu.Lock()
+		if want := []bool{false, c.fails}; !slices.Equal(told, want) {
+			t.Errorf("%s: failed %v, want %v", c.answer, told, want)
+		}
+		mu.Unlock()
+		cancel()
+		http.DefaultClient.CloseIdleConnections()
+		server.Close()
 	}
 }
 
