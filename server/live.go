@@ -46,7 +46,9 @@ func newLive(ctx context.Context, s *server, cfg *config.Config, was *live) (*li
 		l.tokens, l.forget = was.tokens, was.forget
 		return l, nil
 	}
-	s.metrics.keysReadAt.Set(0) // what was read was for other settings
+	if was != nil {
+		s.metrics.keysReadAt.Set(0) // what was read was for other settings
+	}
 	ctx, l.forget = context.WithCancel(ctx)
 	var err error
 	if l.tokens, err = newVerifier(ctx, cfg, s.log, s.metrics.keysRead); err != nil {

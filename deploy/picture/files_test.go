@@ -40,6 +40,9 @@ func TestUnit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if strings.Contains(string(text), "\nExecStartPre=") {
+		t.Error("RestartPreventExitStatus is not for what comes before the server: a wrong configuration would restart for ever")
+	}
 	unit := filepath.Join(t.TempDir(), "onair.service")
 	here := strings.ReplaceAll(string(text), "/usr/local/bin/onair", filepath.Join(built, "server"))
 	if err := os.WriteFile(unit, []byte(here), 0o600); err != nil {
