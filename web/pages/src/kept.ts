@@ -1,5 +1,8 @@
-/** What a page keeps, for its tab or for good. Browsers may forbid it, and then nothing is kept. */
-function storage(where: 'localStorage' | 'sessionStorage', use: (s: Storage) => string | null | void): string | undefined {
+/** For good, or for the tab. */
+type Where = 'localStorage' | 'sessionStorage'
+
+/** Uses a storage. Browsers may forbid it, and then nothing is kept. */
+function storage(where: Where, use: (s: Storage) => string | null | void): string | undefined {
   try {
     return use(globalThis[where]) ?? undefined
   } catch {
@@ -7,9 +10,12 @@ function storage(where: 'localStorage' | 'sessionStorage', use: (s: Storage) => 
   }
 }
 
-export const kept = (where: 'localStorage' | 'sessionStorage', key: string) => storage(where, s => s.getItem(key))
+/** What was kept. */
+export function kept(where: Where, key: string): string | undefined {
+  return storage(where, s => s.getItem(key))
+}
 
 /** Keeps a value, or without one nothing. */
-export function keep(where: 'localStorage' | 'sessionStorage', key: string, value: string | undefined): void {
+export function keep(where: Where, key: string, value: string | undefined): void {
   storage(where, s => value === undefined ? s.removeItem(key) : s.setItem(key, value))
 }

@@ -38,7 +38,7 @@ function Broadcast(p: { token: string, phase: (phase: Phase) => void, refused: (
   const [failure, setFailure] = useState('')
   const [notice, setNotice] = useState('')
   const crashed = useRef(false)
-  const current = useRef<Anchor | undefined>(undefined) // of the page as it is, for when it goes
+  const latest = useRef<Anchor | undefined>(undefined) // to let go of with the page
 
   const open = () => {
     const a = new Anchor({ token: p.token })
@@ -47,7 +47,7 @@ function Broadcast(p: { token: string, phase: (phase: Phase) => void, refused: (
     a.on('phase', p.phase)
     a.on('notice', n => setNotice(n.message))
     a.on('stopped', why => { if (why.code === 'unauthorized') p.refused(why.message) })
-    current.current = a
+    latest.current = a
     setAnchor(a)
     setPush(undefined)
     return a
@@ -57,7 +57,7 @@ function Broadcast(p: { token: string, phase: (phase: Phase) => void, refused: (
   })
   useEffect(() => {
     void say(open().resume()) // what was on air before a reload
-    return () => current.current!.close()
+    return () => latest.current!.close()
   }, [])
 
   const crash = () => {

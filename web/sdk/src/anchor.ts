@@ -1,5 +1,7 @@
+import { pause } from './backoff.js'
 import { Emitter } from './emitter.js'
 import { OnairError } from './errors.js'
+import { harmless } from './harmless.js'
 import { httpURL, Link, type Options, type Phase } from './link.js'
 import { onWake } from './wake.js'
 import type { EndReason, Entry, Message, Push, Start, Stats, Summary, Update } from './wire.js'
@@ -180,7 +182,7 @@ export class Anchor extends Emitter<AnchorEvents> {
     this.#sent.set(n, at)
     this.#awaitAck()
     this.#schedule()
-    this.#link.tell({ type: 'beat', n, stats: harmless(this.options.stats) })
+    this.#link.tell({ type: 'beat', n, stats: harmless(() => this.options.stats?.()) })
     this.emit('beat', { n, at })
   }
 
@@ -239,9 +241,9 @@ export class Anchor extends Emitter<AnchorEvents> {
 
   #refused(why: OnairError, start?: Starting): void {
     if (this.#link.phase !== 'open') return // the next connection asks again
-    if (['unavailable', 'unknown', 'rate_limited'].includes(why.code)) {
+    if (why.passing) {
       if (++this.#refusals % patience === 0) return this.#link.reconnect() // perhaps another node can
-      setTimeout(() => { if (this.#link.phase === 'open') void this.#takeUp() }, why.retryAfterMs ?? 500 + this.#link.random() * 1_000)
+      setTimeout(() => { if (this.#link.phase === 'open') void this.#takeUp() }, pause(why, this.#link.random))
     } else if (start) {
       if (this.#start !== start) return
       this.#start = undefined
@@ -416,16 +418,6 @@ export class Anchor extends Emitter<AnchorEvents> {
     const { token } = this.#link // what is asked for now comes too late
     fetch(httpURL(this.options.url, path), { method: 'DELETE', keepalive: true, headers: token === undefined ? {} : { Authorization: `Bearer ${token}` } })
       .catch(() => {})
-  }
-}
-
-/** What an app's function gives; its fault is not ours. */
-function harmless<T>(f: (() => T) | undefined): T | undefined {
-  try {
-    return f?.()
-  } catch (error) {
-    queueMicrotask(() => { throw error })
-    return undefined
   }
 }
 

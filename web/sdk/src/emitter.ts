@@ -1,3 +1,5 @@
+import { harmless } from './harmless.js'
+
 /** Events by name, each with one value. */
 export class Emitter<Events extends object> {
   #listeners = new Map<keyof Events, Set<(value: never) => void>>()
@@ -11,13 +13,6 @@ export class Emitter<Events extends object> {
   }
 
   protected emit<Name extends keyof Events>(name: Name, value: Events[Name]): void {
-    for (const listener of [...(this.#listeners.get(name) ?? [])]) {
-      try {
-        listener(value as never)
-      } catch (error) {
-        // One listener's fault is neither ours nor the others'.
-        queueMicrotask(() => { throw error })
-      }
-    }
+    for (const listener of [...(this.#listeners.get(name) ?? [])]) harmless(() => listener(value as never))
   }
 }

@@ -20,6 +20,9 @@ export class OnairError extends Error {
     super(message)
   }
 
+  /** Whether it is refused for now: the same may be asked again, after `retryAfterMs`. */
+  get passing(): boolean { return ['unavailable', 'unknown', 'rate_limited'].includes(this.code) }
+
   static of(m: Message): OnairError {
     return new OnairError(
       String(m.code), String(m.message ?? m.detail ?? m.code), m.retry_after_ms as number | undefined,

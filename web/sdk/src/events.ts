@@ -16,6 +16,8 @@ interface Following {
   abort: AbortController
   /** When the server last said something. */
   heard: number
+  /** When the server will be asked again at the earliest. */
+  notBefore: number
   /** Cuts a rest short. */
   wake?: () => void
 }
@@ -36,7 +38,7 @@ export class EventsTransport extends Emitter<{ phase: Phase }> {
 
   follow(what: View | Watch): void {
     if (this.#followed.has(what)) return
-    const f: Following = { abort: new AbortController(), heard: Date.now() }
+    const f: Following = { abort: new AbortController(), heard: Date.now(), notBefore: 0 }
     this.#followed.set(what, f)
     if (this.phase === 'idle') this.#set('connecting')
     void this.#run(what, f)
@@ -60,7 +62,7 @@ export class EventsTransport extends Emitter<{ phase: Phase }> {
   wake(): void {
     if (this.phase === 'stopped') return
     for (const [what, f] of [...this.#followed]) {
-      if (f.wake) setTimeout(f.wake, this.#random() * 500)
+      if (f.wake) setTimeout(f.wake, Math.max(f.notBefore - Date.now(), this.#random() * 500))
       else if (Date.now() - f.heard >= silence) this.#anew(what)
     }
   }
@@ -92,34 +94,36 @@ export class EventsTransport extends Emitter<{ phase: Phase }> {
     const { signal } = f.abort
     let refused = 0 // tokens, in a row
     for (let attempt = 0; !signal.aborted; attempt++) {
-      let rest = 0
+      let least = 0
       const began = Date.now()
       try {
-        rest = await this.#read(what, f)
+        least = await this.#read(what, f)
         refused = 0
       } catch (error) {
         if (signal.aborted) return
         if (error instanceof OnairError) {
           if (error.code === 'unauthorized' && (typeof this.options.token !== 'function' || ++refused > 2) || error.code === 'forbidden') return this.#stop(error)
-          if (!['unauthorized', 'unavailable', 'unknown', 'rate_limited'].includes(error.code)) return this.#refuse(what, error)
-          rest = error.retryAfterMs ?? 0
+          if (error.code !== 'unauthorized' && !error.passing) return this.#refuse(what, error)
+          least = error.retryAfterMs ?? 0
         }
       }
       if (signal.aborted) return
       if (Date.now() - began > 5_000) attempt = refused = 0
       this.#set('waiting')
-      await this.#rest(f, Math.max(rest, backoff(attempt, this.#random)))
+      f.notBefore = Date.now() + least
+      await this.#rest(f, Math.max(least, backoff(attempt, this.#random)))
     }
   }
 
   #rest(f: Following, ms: number): Promise<void> {
     return new Promise(resolve => {
-      const timer = setTimeout(() => f.wake?.(), ms)
-      f.wake = () => {
+      const over = () => {
         clearTimeout(timer)
-        f.wake = undefined
+        if (f.wake === over) f.wake = undefined // else it was woken, and another rest has begun
         resolve()
       }
+      const timer = setTimeout(over, ms)
+      f.wake = over
     })
   }
 

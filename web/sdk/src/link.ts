@@ -100,7 +100,7 @@ export class Link extends Emitter<LinkEvents> {
     this.#least = 0
     this.#welcomed = 0
     this.#heard = Date.now()
-    this.#watch(welcomeWithin)
+    this.#check()
     socket.onopen = () => void this.#introduce(socket)
     socket.onmessage = event => { if (socket === this.#socket) this.#receive(socket, event.data) }
     socket.onclose = event => this.#lost(socket, event.code)
@@ -121,9 +121,9 @@ export class Link extends Emitter<LinkEvents> {
   /** Gives the present connection up, and makes another one: at once, where it was a good one. */
   reconnect(): void {
     if (this.phase !== 'open' && this.phase !== 'connecting') return
-    const good = this.#judge()
-    const rest = backoff(this.#attempt++, this.random)
-    this.#again(good ? 0 : rest)
+    if (!this.#judge()) return this.#retry()
+    this.#attempt++
+    this.#again(0)
   }
 
   /**
@@ -165,7 +165,7 @@ export class Link extends Emitter<LinkEvents> {
       this.token = await tokenOf(this.options.token)
     } catch {
       if (socket !== this.#socket) return
-      if (this.phase !== 'open') return this.#again(backoff(this.#attempt++, this.random))
+      if (this.phase !== 'open') return this.#retry()
       // The token that it has is good for a while yet.
       clearTimeout(this.#timer)
       this.#timer = setTimeout(() => void this.#introduce(socket, failures + 1), backoff(failures, this.random))
@@ -223,7 +223,7 @@ export class Link extends Emitter<LinkEvents> {
       if (typeof this.options.token !== 'function' || ++this.#tokenRefused > 2) {
         return this.stop(new OnairError('unauthorized', 'The token was refused.'))
       }
-      return this.#again(backoff(this.#attempt++, this.random))
+      return this.#retry()
     }
     const why = fatal(code)
     if (why) return this.stop(why)
@@ -233,7 +233,7 @@ export class Link extends Emitter<LinkEvents> {
       return this.#again(rest, this.#drain === undefined ? 0 : rest)
     }
     if (code === 1013) this.#attempt = Math.max(this.#attempt, overloaded)
-    this.#again(Math.max(this.#least, backoff(this.#attempt++, this.random)), this.#least)
+    this.#retry(this.#least)
   }
 
   /** Whether the connection was a good one, which the next attempt is the first after. */
@@ -241,6 +241,11 @@ export class Link extends Emitter<LinkEvents> {
     const good = this.#welcomed > 0 && Date.now() - this.#welcomed >= steady
     if (good) this.#attempt = this.#tokenRefused = 0
     return good
+  }
+
+  /** Connects anew after a rest that grows. */
+  #retry(least = 0): void {
+    this.#again(Math.max(least, backoff(this.#attempt++, this.random)), least)
   }
 
   /** Connects anew after a time; not before `least`, be it woken. */
@@ -269,12 +274,7 @@ export class Link extends Emitter<LinkEvents> {
     for (const p of pending) p.reject(this.why ?? new OnairError('closed', 'The connection was lost before the answer came.'))
   }
 
-  #watch(within: number): void {
-    clearTimeout(this.#watchdog)
-    this.#watchdog = setTimeout(() => this.#check(), within)
-  }
-
-  /** Finds out whether the server has been silent for too long. */
+  /** Finds out whether the server has been silent for too long, now and when it may be. */
   #check(): void {
     clearTimeout(this.#watchdog)
     const now = Date.now()
@@ -285,24 +285,20 @@ export class Link extends Emitter<LinkEvents> {
     else if (this.chatty) left = this.#idle * silences - quiet
     if (this.#pending.size) left = Math.min(left, answerWithin - Math.min(quiet, now - this.#asked))
     if (left === Infinity) return
-    if (left > 0) return this.#watch(left)
+    if (left > 0) return void (this.#watchdog = setTimeout(() => this.#check(), left))
     if (!this.#welcomed) this.failures++
     this.#judge()
-    this.#again(backoff(this.#attempt++, this.random))
+    this.#retry()
   }
 }
 
 /** Why a connection that was closed so is not to be made again by itself, if it is not. */
 function fatal(code: number): OnairError | undefined {
-  switch (code) {
-    case 1000:
-      return new OnairError('stopped', 'The server has closed the connection for good.')
-    case 1003: case 1007: case 1008: case 1009:
-      return new OnairError('bad_request', `The server does not take what was sent (${code}).`)
-    case 4009:
-      return new OnairError('taken_over', 'Another device has taken over.')
-  }
-  return code >= 4000 && code < 4100 ? new OnairError('forbidden', 'The server has closed the connection for good.') : undefined
+  if (code === 4009) return new OnairError('taken_over', 'Another device has taken over.')
+  if ([1003, 1007, 1008, 1009].includes(code)) return new OnairError('bad_request', `The server does not take what was sent (${code}).`)
+  const refused = code >= 4000 && code < 4100
+  if (refused || code === 1000) return new OnairError(refused ? 'forbidden' : 'stopped', 'The server has closed the connection for good.')
+  return undefined
 }
 
 export async function tokenOf(token: Token | undefined): Promise<string | undefined> {

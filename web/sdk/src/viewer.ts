@@ -1,3 +1,4 @@
+import { pause } from './backoff.js'
 import { Emitter } from './emitter.js'
 import { OnairError } from './errors.js'
 import { EventsTransport } from './events.js'
@@ -161,9 +162,9 @@ export class Viewer extends Emitter<ViewerEvents> {
 
   #refused(what: View | Watch, why: OnairError): void {
     if (this.#link.phase !== 'open' || !this.#follows(what)) return // it is asked for again, or not at all
-    if (why.code === 'rate_limited' || why.code === 'unavailable') {
+    if (why.passing) {
       const again = () => { if (this.#link.phase === 'open' && this.#follows(what)) void this.#askFor(what) }
-      setTimeout(again, why.retryAfterMs ?? 500 + this.#link.random() * 1_000)
+      setTimeout(again, pause(why, this.#link.random))
       return
     }
     if (what instanceof View) this.#views.delete(what)

@@ -81,13 +81,17 @@ test('sockets are tried again, and taken when they come through', async () => {
     await pass(4_000)
   }
   asked[0]!.say('snapshot', { type: 'snapshot', view: 'v', pos: 'p1', total: 1, streams: [entry] })
+  const phases: string[] = []
+  viewer.on('phase', phase => phases.push(phase))
   await pass(300_000)
   expect(Scripted.all.length).toBe(4)
   await Scripted.last.drops(1006)
   await pass(299_999)
   expect([Scripted.all.length, view.entries.length]).toEqual([4, 1])
+  asked.at(-1)!.end()
   await pass(1)
   await Scripted.last.welcomes()
+  expect([phases.at(-1), viewer.phase]).toEqual(['open', 'open'])
   expect(Scripted.last.sent).toEqual([{ type: 'subscribe', pos: 'p1', view: 'v', id: 1 }])
   await Scripted.last.answers('subscribe', { type: 'diff', view: 'v', prev: 'p1', pos: 'p2', del: ['8888_a'] })
   expect([view.entries.length, view.stale, viewer.phase]).toEqual([0, false, 'open'])
@@ -138,6 +142,40 @@ test('a rest ends when the viewer does, or is woken', async () => {
   viewer.close()
   await pass(0)
   expect(vi.getTimerCount()).toBe(0)
+})
+
+test('a rest that is woken twice, and one that the server asked for', async () => {
+  const { asked, fetch } = server()
+  let refuse: object | undefined
+  const turned: string[] = []
+  const viewer = new Viewer({
+    ...options, transport: 'events', random: () => 0.9,
+    fetch: (url, init) => {
+      if (!refuse) return fetch(url, init)
+      turned.push(String(url))
+      return Promise.resolve(new Response(JSON.stringify(refuse), { status: 503 }))
+    },
+  })
+  viewer.subscribe()
+  await pass(0)
+  asked[0]!.end()
+  await pass(0)
+  await pass(600)
+  viewer.wake() // in 450 ms, and the rest is over in 300
+  refuse = { code: 'unavailable', detail: 'later' }
+  await pass(300)
+  expect(turned.length).toBe(1)
+  await pass(2_000)
+  expect(turned.length).toBe(2)
+  refuse = { code: 'unavailable', detail: 'later', retry_after_ms: 20_000 }
+  await pass(4_000)
+  expect(turned.length).toBe(3)
+  viewer.wake()
+  await pass(15_000)
+  expect(turned.length).toBe(3)
+  await pass(5_000)
+  expect(turned.length).toBe(4)
+  viewer.close()
 })
 
 test('tokens that are refused again and again', async () => {

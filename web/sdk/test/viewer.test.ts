@@ -368,3 +368,31 @@ test('a good line that went silent is the first attempt again, and a rest is kep
   await pass(1)
   expect(Scripted.all.length).toBe(8)
 })
+
+test('a like connects', async () => {
+  const viewer = new Viewer(options)
+  viewer.like('8888_a')
+  await Scripted.last.welcomes()
+  await pass(1_300)
+  expect(Scripted.last.sent).toEqual([{ type: 'like', code: '8888_a', n: 1 }])
+})
+
+test('a clock that is set back does not hide a dead line', async () => {
+  const viewer = new Viewer({ ...options, transport: 'socket' })
+  viewer.subscribe()
+  await Scripted.last.welcomes()
+  await Scripted.last.answers('subscribe', { type: 'snapshot', view: 'v', pos: 'p', total: 0, streams: [] })
+  vi.setSystemTime(Date.now() - 3_600_000)
+  await pass(15_000 + 62_500 + 500) // it is seen when an answer would have been due
+  expect(Scripted.all.length).toBe(2)
+})
+
+test('a server without room is not asked again at once', async () => {
+  const viewer = new Viewer({ ...options, transport: 'socket' })
+  viewer.subscribe()
+  await Scripted.last.drops(1013)
+  await pass(3_999)
+  expect(Scripted.all.length).toBe(1)
+  await pass(1)
+  expect(Scripted.all.length).toBe(2)
+})

@@ -91,11 +91,27 @@ test('a page that goes away leaves the broadcast to its beats, or stops it', asy
   hide(false)
   await settle()
   expect(calls).toEqual([])
-  await onAir({ stopOnPageHide: true })
+  const anchor = await onAir({ stopOnPageHide: true })
   hide(true) // into the cache, from which it may come back
   await settle()
   expect(calls).toEqual([])
   hide(false)
   await settle()
   expect(calls).toEqual(['DELETE https://live.example.com/v1/streams/8888_a?session=secret true Bearer t'])
+  anchor.close()
+})
+
+test('the last word of a page has the token that was had, and one that was closed has none', async () => {
+  const calls: string[] = []
+  vi.stubGlobal('fetch', (_: string, init: RequestInit) => {
+    calls.push(String((init.headers as Record<string, string>).Authorization))
+    return Promise.reject(new Error('away'))
+  })
+  const hide = () => window.dispatchEvent(Object.assign(new Event('pagehide'), { persisted: false }))
+  const anchor = await onAir({ stopOnPageHide: true, token: () => Promise.resolve('fresh') })
+  hide()
+  expect(calls).toEqual(['Bearer fresh']) // at once: nothing runs afterwards
+  anchor.close()
+  hide()
+  expect(calls.length).toBe(1)
 })
