@@ -182,6 +182,11 @@ func TestManifests(t *testing.T) {
 			if !*pod.SecurityContext.RunAsNonRoot || !*c.SecurityContext.ReadOnlyRootFilesystem || len(c.SecurityContext.Capabilities.Drop) != 1 {
 				t.Error("the pod may more than it must")
 			}
+			for _, o := range all["Service"] {
+				if s := o.(*core.Service); s.Name != "onair" && !s.Spec.PublishNotReadyAddresses {
+					t.Errorf("%s: neither callbacks nor Prometheus may lose a pod that is full", s.Name)
+				}
+			}
 		})
 	}
 }
@@ -238,6 +243,7 @@ func TestRefused(t *testing.T) {
 		"fraction":               "config: {heartbeat.missed: 1.5}",
 		"ingress without a host": "ingress: {enabled: true}",
 		"drain as text":          "drainSeconds: 20s",
+		"no time to leave":       "leaveSeconds: 0",
 		"policy":                 "image: {pullPolicy: Sometimes}",
 	} {
 		if _, err := render(t, text); err == nil || !strings.Contains(err.Error(), "schema") {

@@ -25,8 +25,12 @@ func TestRefusals(t *testing.T) {
 	s := &scene{picture: p, t: t, ctx: ctx, client: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}}
 	defer http.DefaultClient.CloseIdleConnections()
 	var full atomic.Bool
+	var callbacks atomic.Int64
 	nodes := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/v1/anchor" || r.URL.Path == "/readyz" && full.Load() {
+		callback := strings.HasPrefix(r.URL.Path, "/v1/hooks/")
+		switch {
+		case r.URL.Path == "/v1/anchor", r.URL.Path == "/readyz" && full.Load(),
+			callback && callbacks.Add(1)%2 == 1: // each is refused once
 			w.WriteHeader(http.StatusServiceUnavailable)
 		}
 	})}

@@ -141,7 +141,7 @@ func FuzzFrame(f *testing.F) {
 	f.Add(json(40), uint16(2000), json(30), uint16(10), true)
 	f.Fuzz(func(t *testing.T, head []byte, heads uint16, plain []byte, plains uint16, deflated bool) {
 		if len(head)*int(heads)+len(plain)*int(plains) > 200_000 {
-			t.Skip()
+			return // more of the same
 		}
 		head, plain = bytes.Repeat(head, int(heads)), bytes.Repeat(plain, int(plains))
 		m := Message{head, NewBody(plain)}

@@ -37,8 +37,9 @@ func TestNginxRTMP(t *testing.T) {
 		session + "&call=play_done&name=8888_alice":                                 {Kind: Nothing, Name: "play_done"},
 		session + "&call=publish&name=8888_alice&type=live":                         with(asks, func(e *Event) { e.Query = "" }),
 		session + "&call=publish&name=8888_alice&type=live&name=8888_bob&type=live": with(asks, func(e *Event) { e.Query = "name=8888_bob&type=live" }),
-		done + "&name=8888_bob":                                                     ended,
-		recording + "&path=/rec/8888_bob.flv":                                       {Kind: Recorded, Name: "record_done", App: "live", Code: "8888_alice", Media: "1", Query: signed + "&path=/rec/8888_bob.flv", Doubtful: true, Recording: file},
+
+		done + "&name=8888_bob":               ended,
+		recording + "&path=/rec/8888_bob.flv": {Kind: Recorded, Name: "record_done", App: "live", Code: "8888_alice", Media: "1", Query: signed + "&path=/rec/8888_bob.flv", Doubtful: true, Recording: file},
 	} {
 		if got, err := NginxRTMP([]byte(body)); err != nil || got != want {
 			t.Errorf("%s\n got %+v, %v\nwant %+v", body, got, err, want)
