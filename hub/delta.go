@@ -123,7 +123,7 @@ func (p player) nextSwitch(window []*presence.Stream, at int64) int64 {
 	next := int64(1<<63 - 1)
 	if !p.none() {
 		for _, st := range window {
-			next = min(next, p.signer.NextSwitch(st.Code, at))
+			next = min(next, p.signer.NextRenewal(st.Code, at))
 		}
 	}
 	return next

@@ -132,7 +132,7 @@ const fakeHalf = 7000
 
 func (fakeSigner) Protocols() []string { return []string{"rtmp", "flv", "hls"} }
 
-func (fakeSigner) NextSwitch(code string, at int64) int64 {
+func (fakeSigner) NextRenewal(code string, at int64) int64 {
 	f := fnv.New32()
 	f.Write([]byte(code))
 	phase := int64(f.Sum32() % fakeHalf)
@@ -140,7 +140,7 @@ func (fakeSigner) NextSwitch(code string, at int64) int64 {
 	return at - into + fakeHalf
 }
 
-func (s fakeSigner) Expiry(code string, at int64) int64 { return s.NextSwitch(code, at) + fakeHalf }
+func (s fakeSigner) Expiry(code string, at int64) int64 { return s.NextRenewal(code, at) + fakeHalf }
 
 func (fakeSigner) AppendURL(dst []byte, proto, code string, expires int64) []byte {
 	dst = append(append(append(dst, proto...), "://play/"...), code...)

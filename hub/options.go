@@ -76,8 +76,8 @@ type Signer interface {
 	// Expiry returns when URLs that are in force at a log time expire, in Unix
 	// milliseconds.
 	Expiry(code string, at int64) int64
-	// NextSwitch returns the first millisecond after at at which Expiry differs.
-	NextSwitch(code string, at int64) int64
+	// NextRenewal returns the first millisecond after at at which Expiry differs.
+	NextRenewal(code string, at int64) int64
 	// AppendURL appends the URL of a protocol that Protocols lists.
 	AppendURL(dst []byte, proto, code string, expires int64) []byte
 }

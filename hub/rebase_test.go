@@ -349,7 +349,7 @@ func TestRebaseGoesBackInTime(t *testing.T) {
 		subscribe(t, f, s, &wire.Subscribe{Play: []string{"flv"}})
 		var list wire.List
 		list.Apply(expect[*wire.Snapshot](t, c, 0))
-		until := fakeSigner{}.NextSwitch("a", f.time)
+		until := fakeSigner{}.NextRenewal("a", f.time)
 		shows := func(what string, at int64) {
 			t.Helper()
 			time.Sleep(time.Second)

@@ -7,14 +7,14 @@ import (
 )
 
 // realSigner signs as a server does, for what is measured.
-type realSigner struct{ *signing.Player }
+type realSigner struct{ *signing.PlaySigner }
 
 func newRealSigner() realSigner {
-	key, err := signing.NewTencent(signing.TencentConfig{Key: "a key of the usual length"})
+	key, err := signing.NewTencentSigner(signing.SignerConfig{Key: "a key of the usual length"})
 	if err != nil {
 		panic(err)
 	}
-	p, err := signing.NewPlayer(signing.PlayerConfig{
+	p, err := signing.NewPlaySigner(signing.PlaySignerConfig{
 		Signer: key, Domains: []signing.Domain{{Name: "play.example.com", Weight: 1}}, App: "live",
 		TTL: 2 * time.Hour, Protocols: []signing.Protocol{signing.FLV, signing.HLS},
 	})
@@ -27,5 +27,5 @@ func newRealSigner() realSigner {
 func (realSigner) Protocols() []string { return []string{"flv", "hls"} }
 
 func (s realSigner) AppendURL(dst []byte, proto, code string, expires int64) []byte {
-	return s.Player.AppendURL(dst, signing.Protocol(proto), code, expires)
+	return s.PlaySigner.AppendURL(dst, signing.Protocol(proto), code, expires)
 }

@@ -181,7 +181,7 @@ func TestPlaySwitch(t *testing.T) {
 		if m := expect[*wire.Snapshot](t, c, 0); m.View != "live/viewers/100/play=flv+hls" || len(m.Streams[0].Play) != 2 {
 			t.Errorf("%+v", m)
 		}
-		next := fakeSigner{}.NextSwitch("a", f.time)
+		next := fakeSigner{}.NextRenewal("a", f.time)
 		f.time = next - 1
 		f.apply()
 		none(t, c, time.Second)

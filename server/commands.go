@@ -59,7 +59,7 @@ func printPush(w io.Writer, l *live, code string, ttl time.Duration) error {
 	if ttl == 0 {
 		ttl = l.cfg.Push.TTL
 	}
-	p := l.pusher.Until(code, time.Now().Add(ttl).Unix())
+	p := l.pusher.URLsExpiringAt(code, time.Now().Add(ttl).Unix())
 	_, err := fmt.Fprintf(w, "rtmp    %s\nserver  %s\nkey     %s\n", p.RTMP, p.Server, p.Key)
 	for _, other := range []struct{ name, url string }{{"srt", p.SRT}, {"webrtc", p.WebRTC}} {
 		if other.url != "" && err == nil {

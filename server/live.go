@@ -16,9 +16,9 @@ import (
 type live struct {
 	cfg      *config.Config
 	tokens   *auth.Verifier
-	pusher   *signing.Pusher
-	player   *signing.Player
-	playback *signing.Playback  // nil: recordings are not played from here
+	pusher   *signing.PushSigner
+	player   *signing.PlaySigner
+	playback *signing.PlaybackSigner  // nil: recordings are not played from here
 	target   *webhooks.Target   // nil: the back end is not told
 	forget   context.CancelFunc // ends what refreshes the keys of tokens
 }

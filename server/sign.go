@@ -38,7 +38,7 @@ func (s *server) signCode(w http.ResponseWriter, r *http.Request, _ auth.Identit
 	play, expires := s.playURLs(m.Code)
 	if m.ExpiresAt != 0 {
 		live := s.now()
-		push = wirePush(live.pusher.Until(m.Code, m.ExpiresAt/1000))
+		push = wirePush(live.pusher.URLsExpiringAt(m.Code, m.ExpiresAt/1000))
 		play, expires = appendPlay(nil, live.player, m.Code, m.ExpiresAt), m.ExpiresAt/1000*1000
 	}
 	writeValue(w, addresses{m.Code, wire.AppendPush(nil, &push), play, expires})
@@ -46,7 +46,7 @@ func (s *server) signCode(w http.ResponseWriter, r *http.Request, _ auth.Identit
 }
 
 // appendPlay appends all play URLs of a stream as one JSON object.
-func appendPlay(dst []byte, player *signing.Player, code string, expires int64) []byte {
+func appendPlay(dst []byte, player *signing.PlaySigner, code string, expires int64) []byte {
 	dst = append(dst, '{')
 	for i, p := range player.Protocols() {
 		if i > 0 {

@@ -33,7 +33,7 @@ func (l *live) sign(cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
-	l.pusher, err = signing.NewPusher(signing.PusherConfig{
+	l.pusher, err = signing.NewPushSigner(signing.PushSignerConfig{
 		Signer: signer, Domain: cfg.Push.Domain, App: cfg.Push.App, TTL: cfg.Push.TTL,
 	})
 	if err != nil {
@@ -45,8 +45,8 @@ func (l *live) sign(cfg *config.Config) error {
 	if cfg.VOD.Provider == "none" {
 		return nil
 	}
-	l.playback, err = signing.NewPlayback(signing.PlaybackConfig{
-		Provider: cfg.VOD.Provider, Key: cfg.VOD.Key.Reveal(), Base: cfg.VOD.Domain, Root: cfg.VOD.Root,
+	l.playback, err = signing.NewPlaybackSigner(signing.PlaybackSignerConfig{
+		Provider: cfg.VOD.Provider, Key: cfg.VOD.Key.Reveal(), BaseURL: cfg.VOD.Domain, FileRoot: cfg.VOD.Root,
 	})
 	if err != nil {
 		return fmt.Errorf("vod: %w", err)
@@ -57,7 +57,7 @@ func (l *live) sign(cfg *config.Config) error {
 // newSigner makes the signer that is configured for a domain to push to or to play
 // from. Its error names the key of the configuration.
 func newSigner(cfg *config.Config, use string, c config.Signer) (signing.Signer, error) {
-	signer, err := signing.New(c.Provider, c.Template, signing.Keys{
+	signer, err := signing.NewSigner(c.Provider, c.Template, signing.SignerConfig{
 		Key: c.Key.Reveal(), BackupKey: c.BackupKey.Reveal(), Delta: c.Delta, Algorithm: signing.Algorithm(c.Algorithm),
 	})
 	if err == nil {
@@ -73,7 +73,7 @@ func newSigner(cfg *config.Config, use string, c config.Signer) (signing.Signer,
 // signPlay makes what signs play URLs, for each domain as is configured for it.
 func (l *live) signPlay(cfg *config.Config) (err error) {
 	play := &cfg.Play
-	pc := signing.PlayerConfig{
+	pc := signing.PlaySignerConfig{
 		App: play.App, TTL: play.TTL, Templates: play.Templates, Scheme: play.Scheme, Ports: map[signing.Protocol]int{},
 	}
 	for proto, port := range play.Ports {
@@ -89,7 +89,7 @@ func (l *live) signPlay(cfg *config.Config) (err error) {
 		}
 		pc.Domains = append(pc.Domains, signing.Domain{Name: d.Name, Weight: d.Weight, Signer: signer})
 	}
-	if l.player, err = signing.NewPlayer(pc); err != nil {
+	if l.player, err = signing.NewPlaySigner(pc); err != nil {
 		return fmt.Errorf("play: %w", err)
 	}
 	return nil
@@ -115,9 +115,9 @@ func (h hubSigner) Protocols() []string {
 // Expiry says when the URLs that are in force end.
 func (h hubSigner) Expiry(code string, at int64) int64 { return h.server.now().player.Expiry(code, at) }
 
-// NextSwitch says when others are.
-func (h hubSigner) NextSwitch(code string, at int64) int64 {
-	return h.server.now().player.NextSwitch(code, at)
+// NextRenewal says when others are.
+func (h hubSigner) NextRenewal(code string, at int64) int64 {
+	return h.server.now().player.NextRenewal(code, at)
 }
 
 // AppendURL appends one signed URL.
@@ -132,7 +132,7 @@ func (s *server) pushURLs(code string) wire.Push {
 	return wirePush(s.now().pusher.URLs(code, time.Now()))
 }
 
-func wirePush(p signing.Push) wire.Push {
+func wirePush(p signing.PushURLs) wire.Push {
 	return wire.Push{
 		RTMP: p.RTMP, Server: p.Server, Key: p.Key, SRT: p.SRT, WebRTC: p.WebRTC, ExpiresAt: p.ExpiresAt,
 	}

@@ -37,7 +37,7 @@ func TestConfigKnowsProviders(t *testing.T) {
 			cfg.Push.Provider, cfg.Push.Template = provider, template
 		}, "--push.provider", provider, "--push.template", template)
 		// Here what is checked is what New says of the digest.
-		_, err := signing.New(provider, template, signing.Keys{Key: "k", Algorithm: signing.SHA256})
+		_, err := signing.NewSigner(provider, template, signing.SignerConfig{Key: "k", Algorithm: signing.SHA256})
 		_, refused := config.Load([]string{"--push.provider", provider, "--push.template", template, "--push.algorithm", "sha256"}, nil)
 		if (err == nil) != (refused == nil) {
 			t.Errorf("sha256 of %s: signing says %v, config %v", provider, err, refused)
@@ -65,7 +65,7 @@ func agree(t *testing.T, what, key string, set func(*config.Config), flags ...st
 func TestBadTemplate(t *testing.T) {
 	for _, use := range []string{"push", "play"} {
 		got := exitCode(t, "config", "check", "--"+use+".provider", "template", "--"+use+".template", "a={md5 key time}&b={time}")
-		if want := "--" + use + ".template: " + use + ".template: signing: template: the digest does not cover the stream"; got.code != exitUsage ||
+		if want := "--" + use + ".template: " + use + ".template: signing: invalid template: the digest must cover the stream"; got.code != exitUsage ||
 			!strings.Contains(got.err, want) {
 			t.Errorf("exit code %d, said %q, want %q", got.code, got.err, want)
 		}

@@ -10,12 +10,12 @@ import (
 // hot are the calls that a list makes for each entry that it shows.
 func hot(t testing.TB) map[string]func() {
 	t.Helper()
-	backed := newTencent(t, signing.TencentConfig{BackupKey: backup})
-	strong := newTencent(t, signing.TencentConfig{Algorithm: signing.SHA256})
+	backed := newTencent(t, signing.SignerConfig{BackupKey: backup})
+	strong := newTencent(t, signing.SignerConfig{Algorithm: signing.SHA256})
 	three := []signing.Domain{{Name: "play1.example.com", Weight: 5}, {Name: "play2.example.com", Weight: 3}, {Name: "play3.example.com", Weight: 2}}
-	one, many := newPlayer(t, signing.PlayerConfig{Signer: backed}), newPlayer(t, signing.PlayerConfig{Domains: three})
-	sha := newPlayer(t, signing.PlayerConfig{Signer: strong})
-	hd := newPlayer(t, signing.PlayerConfig{Templates: map[string]string{"hd": "hd"}})
+	one, many := newPlayer(t, signing.PlaySignerConfig{Signer: backed}), newPlayer(t, signing.PlaySignerConfig{Domains: three})
+	sha := newPlayer(t, signing.PlaySignerConfig{Signer: strong})
+	hd := newPlayer(t, signing.PlaySignerConfig{Templates: map[string]string{"hd": "hd"}})
 	query := queryOf(backed, code, "", expires)
 	buf := make([]byte, 0, 256)
 	return map[string]func(){
@@ -52,7 +52,7 @@ var kept string
 // BenchmarkPlayURL is one entry's URL in full: expiry, domain, signature and
 // the string. The budget is 250 ns and one allocation.
 func BenchmarkPlayURL(b *testing.B) {
-	p := newPlayer(b, signing.PlayerConfig{Domains: []signing.Domain{{Name: "play1.example.com", Weight: 2}, {Name: "play2.example.com", Weight: 1}}})
+	p := newPlayer(b, signing.PlaySignerConfig{Domains: []signing.Domain{{Name: "play1.example.com", Weight: 2}, {Name: "play2.example.com", Weight: 1}}})
 	buf := make([]byte, 0, 256)
 	b.ReportAllocs()
 	for b.Loop() {
@@ -62,8 +62,8 @@ func BenchmarkPlayURL(b *testing.B) {
 }
 
 func BenchmarkPushURLs(b *testing.B) {
-	p, err := signing.NewPusher(signing.PusherConfig{
-		Signer: newTencent(b, signing.TencentConfig{}), Domain: "push.example.com", App: "live", TTL: 24 * time.Hour,
+	p, err := signing.NewPushSigner(signing.PushSignerConfig{
+		Signer: newTencent(b, signing.SignerConfig{}), Domain: "push.example.com", App: "live", TTL: 24 * time.Hour,
 	})
 	if err != nil {
 		b.Fatal(err)

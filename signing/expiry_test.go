@@ -15,17 +15,17 @@ func TestExpiry(t *testing.T) {
 		half := rapid.Int64Range(1, 100_000).Draw(t, "half, seconds") * 1000
 		at := rapid.Int64Range(-1e13, 1e13).Draw(t, "at")
 		code := rapid.StringMatching(`8888_[a-z]{1,8}`).Draw(t, "code")
-		signer, err := signing.NewTencent(signing.TencentConfig{Key: key})
+		signer, err := signing.NewTencentSigner(signing.SignerConfig{Key: key})
 		if err != nil {
 			t.Fatal(err)
 		}
-		p, err := signing.NewPlayer(signing.PlayerConfig{
+		p, err := signing.NewPlaySigner(signing.PlaySignerConfig{
 			Signer: signer, Domains: []signing.Domain{{Name: "d"}}, App: "live", TTL: time.Duration(2*half) * time.Millisecond,
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		expiry, next := p.Expiry(code, at), p.NextSwitch(code, at)
+		expiry, next := p.Expiry(code, at), p.NextRenewal(code, at)
 		if left := expiry - at; left <= half || left > 2*half {
 			t.Fatalf("%d ms are left of a ttl of %d", left, 2*half)
 		}
@@ -41,7 +41,7 @@ func TestExpiry(t *testing.T) {
 		if got := p.Expiry(code, next); got != expiry+half {
 			t.Fatalf("at the switch: got %d, want %d", got, expiry+half)
 		}
-		if got := p.NextSwitch(code, next); got != next+half {
+		if got := p.NextRenewal(code, next); got != next+half {
 			t.Fatalf("the switch after the switch: got %d, want %d", got, next+half)
 		}
 	})
@@ -49,8 +49,8 @@ func TestExpiry(t *testing.T) {
 
 // TestOddTTL: what is left of a ttl that has no whole half is not used.
 func TestOddTTL(t *testing.T) {
-	odd := newPlayer(t, signing.PlayerConfig{TTL: 11*time.Second + time.Millisecond})
-	even := newPlayer(t, signing.PlayerConfig{TTL: 10 * time.Second})
+	odd := newPlayer(t, signing.PlaySignerConfig{TTL: 11*time.Second + time.Millisecond})
+	even := newPlayer(t, signing.PlaySignerConfig{TTL: 10 * time.Second})
 	for at := range int64(20) {
 		if got, want := odd.Expiry(code, at*999), even.Expiry(code, at*999); got != want {
 			t.Errorf("at %d: got %d, want %d", at*999, got, want)
@@ -61,10 +61,10 @@ func TestOddTTL(t *testing.T) {
 // TestSwitchesAreSpread: with 100,000 codes on 60 seconds, none has twice its
 // part.
 func TestSwitchesAreSpread(t *testing.T) {
-	p := newPlayer(t, signing.PlayerConfig{TTL: 2 * time.Minute})
+	p := newPlayer(t, signing.PlaySignerConfig{TTL: 2 * time.Minute})
 	switches := make(map[int64]int)
 	for i := range 100_000 {
-		switches[p.NextSwitch(fmt.Sprintf("8888_anchor%d", i), 0)]++
+		switches[p.NextRenewal(fmt.Sprintf("8888_anchor%d", i), 0)]++
 	}
 	for at, n := range switches {
 		if n > 2*100_000/60 {
@@ -78,7 +78,7 @@ func TestSwitchesAreSpread(t *testing.T) {
 
 // TestExpiryGolden pins the hash: nodes of two versions must agree.
 func TestExpiryGolden(t *testing.T) {
-	p := newPlayer(t, signing.PlayerConfig{Domains: []signing.Domain{{Name: "a.example.com", Weight: 1}, {Name: "b.example.com", Weight: 2}, {Name: "c.example.com", Weight: 3}}})
+	p := newPlayer(t, signing.PlaySignerConfig{Domains: []signing.Domain{{Name: "a.example.com", Weight: 1}, {Name: "b.example.com", Weight: 2}, {Name: "c.example.com", Weight: 3}}})
 	for code, want := range map[string]struct {
 		expiry int64
 		domain string

@@ -1,6 +1,7 @@
 package signing
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -10,179 +11,180 @@ import (
 	"time"
 )
 
-// PlayerConfig says where streams are played from.
-type PlayerConfig struct {
-	Signer  Signer
+// PlaySignerConfig is where streams are played from.
+type PlaySignerConfig struct {
+	Signer  Signer   // of the domains that have none of their own
 	Domains []Domain // one or more
 	App     string
 
-	// TTL is for how long a play URL is valid when it is new; it is renewed
-	// after half of that. Whole seconds count, an even number of them. Too
-	// short, and viewers that reconnect with an old URL are refused and lists
-	// carry more renewals; too long, and a copied URL lives on.
+	// TTL is the validity of a new play URL, which is renewed after half of that.
+	// It is rounded down to an even number of seconds. If it is too short, viewers
+	// that reconnect with an old URL are refused and lists carry more renewals; if
+	// it is too long, a copied URL lives on.
 	TTL time.Duration
 
 	Protocols []Protocol // in the order in which they are offered
 
-	// Templates are suffixes of transcoding templates by name. Each gives every
+	// Templates are the suffixes of transcoding templates by name. Each offers every
 	// protocol once more: {"hd": "550"} adds to flv, as stream.flv, flv_hd, as
-	// stream_550.flv. Names are of a-z 0-9 _ -.
+	// stream_550.flv. Names consist of a-z 0-9 _ -.
 	Templates map[string]string
 
-	Scheme string // of FLV and HLS: "https", also where empty, or "http"
+	Scheme string // of FLV and HLS: "http" or "https"; empty: "https"
 
-	// Ports are the ports of protocols where they are not the usual ones, as
-	// with media servers of one's own. No domain names a port then.
+	// Ports are the ports of protocols where they are not the default ones, as
+	// with self-hosted media servers. Then no domain may name a port.
 	Ports map[Protocol]int
 }
 
-// Player makes the play URLs of streams.
-type Player struct {
+// PlaySigner makes and verifies the play URLs of streams. It is safe for
+// concurrent use.
+type PlaySigner struct {
 	// Static after construction.
-	domains     domains
-	app, scheme string
-	halves      halves
-	renditions  []rendition
+	domains    weightedDomains
+	app        string
+	scheme     string
+	periods    urlPeriods
+	renditions []rendition
 }
 
-// rendition is one way in which each stream can be played.
+// rendition is one way to play each stream.
 type rendition struct {
-	name     Protocol // protocol, or protocol_template's name
-	protocol Protocol
-	template string
-	port     string
+	name           Protocol // protocol, or protocol_template's name
+	protocol       Protocol
+	templateSuffix string
+	port           string
 }
 
-// NewPlayer returns a Player, or says what is wrong with its configuration.
-func NewPlayer(c PlayerConfig) (*Player, error) {
-	if err := checkPlayer(&c); err != nil {
-		return nil, err
-	}
-	ds, err := newDomains(c.Domains)
+// NewPlaySigner returns an error when the configuration is invalid, or when the
+// provider of a domain lacks one of the protocols.
+func NewPlaySigner(c PlaySignerConfig) (*PlaySigner, error) {
+	domains, err := newWeightedDomains(c.Domains, c.Signer)
 	if err != nil {
 		return nil, err
 	}
-	for i := range ds {
-		if ds[i].signer == nil {
-			ds[i].signer = c.Signer
-		}
-	}
-	p := &Player{
-		domains: ds, app: c.App, scheme: c.Scheme,
-		halves:     halves{seconds: int64(c.TTL / (2 * time.Second))},
+	s := &PlaySigner{
+		domains: domains, app: c.App, scheme: c.Scheme,
+		periods:    urlPeriods{seconds: int64(c.TTL / (2 * time.Second))},
 		renditions: newRenditions(&c),
 	}
-	if err := p.checkRenditions(); err != nil {
+	for _, d := range domains {
+		if err := validateOrigin(d.signer, d.name, c.App); err != nil {
+			return nil, err
+		}
+	}
+	if err := cmp.Or(c.validate(), c.validatePorts(), s.validateRenditions()); err != nil {
 		return nil, err
 	}
-	return p, nil
+	return s, nil
 }
 
-func checkPlayer(c *PlayerConfig) error {
-	for _, d := range c.Domains {
-		if c.Signer == nil && d.Signer == nil {
-			return checkSigner(nil)
-		}
-		if err := checkPlace(d.Name, c.App); err != nil {
-			return err
-		}
-	}
-	for proto, port := range c.Ports {
-		if port < 1 || port > 65535 {
-			return fmt.Errorf("signing: %d of %s is no port", port, proto)
-		}
-		for _, d := range c.Domains {
-			if name := d.Name[strings.LastIndex(d.Name, "]")+1:]; strings.Contains(name, ":") {
-				return fmt.Errorf("signing: %s has a port, and so has %s", d.Name, proto)
-			}
-		}
-	}
+func (c *PlaySignerConfig) validate() error {
 	if c.TTL < 2*time.Second {
-		return errors.New("signing: the ttl of play URLs must be two seconds or more")
+		return errors.New("signing: invalid ttl of play URLs: must be at least 2s")
 	}
 	if c.Scheme != "" && c.Scheme != "https" && c.Scheme != "http" {
-		return fmt.Errorf("signing: scheme %q is neither https nor http", c.Scheme)
+		return fmt.Errorf("signing: invalid scheme %q: must be https or http", c.Scheme)
 	}
 	for name, suffix := range c.Templates {
 		if !isName(name) || strings.ToLower(name) != name {
-			return fmt.Errorf("signing: the template name %q must be of a-z 0-9 _ -", name)
+			return fmt.Errorf("signing: invalid template name %q: must consist of a-z 0-9 _ -", name)
 		}
 		if !isName(suffix) {
-			return fmt.Errorf("signing: the suffix %q of template %s must be of A-Z a-z 0-9 _ -", suffix, name)
+			return fmt.Errorf("signing: invalid suffix %q of template %s: must consist of A-Z a-z 0-9 _ -", suffix, name)
 		}
 	}
 	return nil
 }
 
-// newRenditions lists the bare protocols first, then those of each template, by
-// its name: the same order on every node.
-func newRenditions(c *PlayerConfig) []rendition {
-	var list []rendition
-	add := func(template, suffix string) {
-		for _, proto := range c.Protocols {
-			r := rendition{name: proto + Protocol(template), protocol: proto, template: suffix}
-			if port := c.Ports[proto]; port != 0 {
+func (c *PlaySignerConfig) validatePorts() error {
+	for protocol, port := range c.Ports {
+		if port < 1 || port > 65535 {
+			return fmt.Errorf("signing: invalid port %d of %s", port, protocol)
+		}
+		for _, d := range c.Domains {
+			if host := d.Name[strings.LastIndex(d.Name, "]")+1:]; strings.Contains(host, ":") {
+				return fmt.Errorf("signing: both the domain %s and the protocol %s have a port", d.Name, protocol)
+			}
+		}
+	}
+	return nil
+}
+
+// newRenditions lists the bare protocols first, then those of each template, sorted
+// by its name: the order is the same on every node.
+func newRenditions(c *PlaySignerConfig) []rendition {
+	var renditions []rendition
+	appendTemplate := func(nameSuffix Protocol, templateSuffix string) {
+		for _, protocol := range c.Protocols {
+			r := rendition{name: protocol + nameSuffix, protocol: protocol, templateSuffix: templateSuffix}
+			if port := c.Ports[protocol]; port != 0 {
 				r.port = strconv.Itoa(port)
 			}
-			list = append(list, r)
+			renditions = append(renditions, r)
 		}
 	}
-	add("", "")
+	appendTemplate("", "")
 	for _, name := range slices.Sorted(maps.Keys(c.Templates)) {
-		add("_"+name, c.Templates[name])
+		appendTemplate(Protocol("_"+name), c.Templates[name])
 	}
-	return list
+	return renditions
 }
 
-// checkRenditions refuses protocols that are there twice or cannot be played.
-func (p *Player) checkRenditions() error {
-	seen := make(map[Protocol]bool)
-	for _, r := range p.renditions {
+// validateRenditions returns an error when a protocol is configured twice, or when
+// a domain's provider has no play URL of it.
+func (s *PlaySigner) validateRenditions() error {
+	seen := map[Protocol]bool{}
+	for i := range s.renditions {
+		r := &s.renditions[i]
 		if seen[r.name] {
-			return fmt.Errorf("signing: protocol %q is there twice", r.name)
+			return fmt.Errorf("signing: protocol %q is configured twice", r.name)
 		}
 		seen[r.name] = true
-		for i := range p.domains {
-			res := Resource{Domain: "d", App: p.app, Stream: "code", Template: r.template, Protocol: r.protocol, Scheme: p.scheme}
-			if len(p.domains[i].signer.AppendURL(nil, res, 0)) == 0 {
-				return fmt.Errorf("signing: protocol %q has no play URLs at %s", r.name, p.domains[i].name)
+		for _, d := range s.domains {
+			if len(d.signer.AppendURL(nil, s.resource(d.name, "code", r), 0)) == 0 {
+				return fmt.Errorf("signing: the provider of %s has no play URLs of protocol %q", d.name, r.name)
 			}
 		}
 	}
 	return nil
 }
 
-// AppendURL appends the URL that plays code over proto until expires, in Unix
-// milliseconds and as Expiry gave it. It appends nothing if p does not have
-// proto. Every code has its domain, chosen by weight.
-func (p *Player) AppendURL(dst []byte, proto Protocol, code string, expires int64) []byte {
-	r := p.rendition(proto)
+func (s *PlaySigner) resource(domain, code string, r *rendition) Resource {
+	return Resource{
+		Domain: domain, App: s.app, Stream: code, TemplateSuffix: r.templateSuffix,
+		Protocol: r.protocol, Scheme: s.scheme, Port: r.port,
+	}
+}
+
+// AppendURL appends the URL that plays code over protocol until expiresMillis (Unix
+// milliseconds, as returned by Expiry). It appends nothing if protocol is not one
+// of Protocols. The domain depends on the code and the weights alone.
+func (s *PlaySigner) AppendURL(dst []byte, protocol Protocol, code string, expiresMillis int64) []byte {
+	r := s.rendition(protocol)
 	if r == nil {
 		return dst
 	}
-	d := p.domains.pick(code)
-	res := Resource{
-		Domain: d.name, App: p.app, Stream: code, Template: r.template,
-		Protocol: r.protocol, Scheme: p.scheme, Port: r.port,
-	}
-	return d.signer.AppendURL(dst, res, expires/1000)
+	d := s.domains.domainOf(code)
+	return d.signer.AppendURL(dst, s.resource(d.name, code, r), expiresMillis/1000)
 }
 
-// Verify reports whether what was given lets somebody play a stream at now, in Unix
-// seconds, as [Signer].Verify does: from any of the domains, for who asks does not
-// say which. Of several errors it returns the one that says most.
-func (p *Player) Verify(res Resource, given string, now int64) (err error) {
+// Verify returns nil if the signature in queryOrPath permits a play of res at
+// nowUnix (Unix seconds). It tries all domains, since a callback does not name one,
+// and where the Protocol is unknown, all protocols. Of the errors of [Signer].Verify
+// it returns the one for the most correct signature.
+func (s *PlaySigner) Verify(res Resource, queryOrPath string, nowUnix int64) (err error) {
 	protocols := []Protocol{res.Protocol}
-	if res.Protocol == "" { // whatever the ending was
+	if res.Protocol == "" {
 		protocols = []Protocol{RTMP, FLV, HLS}
 	}
-	for i := range p.domains {
-		res.Domain = p.domains[i].name
+	for _, d := range s.domains {
+		res.Domain = d.name
 		for _, res.Protocol = range protocols {
-			switch e := p.domains[i].signer.Verify(res, given, now); {
+			switch e := d.signer.Verify(res, queryOrPath, nowUnix); {
 			case e == nil:
 				return nil
-			case err == nil || telling(e) > telling(err):
+			case err == nil || errorRank(e) > errorRank(err):
 				err = e
 			}
 		}
@@ -190,29 +192,29 @@ func (p *Player) Verify(res Resource, given string, now int64) (err error) {
 	return err
 }
 
-// telling is higher the more of a signature was right.
-func telling(err error) int {
+// errorRank is higher the more of a signature was correct.
+func errorRank(err error) int {
 	return slices.Index([]error{ErrMissing, ErrMalformed, ErrMismatch, ErrExpired}, err)
 }
 
-// Protocols returns what streams can be played over, in the order of the
-// configuration, and then the same of each template, as in "flv_hd".
-func (p *Player) Protocols() []Protocol {
-	names := make([]Protocol, len(p.renditions))
-	for i := range p.renditions {
-		names[i] = p.renditions[i].name
+// Protocols returns the protocols that streams can be played over, in the order of
+// the configuration, and then the same of each template, as in "flv_hd".
+func (s *PlaySigner) Protocols() []Protocol {
+	names := make([]Protocol, len(s.renditions))
+	for i := range s.renditions {
+		names[i] = s.renditions[i].name
 	}
 	return names
 }
 
-// Has reports whether proto is one of Protocols.
-func (p *Player) Has(proto Protocol) bool { return p.rendition(proto) != nil }
+// HasProtocol reports whether protocol is one of Protocols.
+func (s *PlaySigner) HasProtocol(protocol Protocol) bool { return s.rendition(protocol) != nil }
 
-// rendition returns the one of that name, or nil. There are a handful.
-func (p *Player) rendition(name Protocol) *rendition {
-	for i := range p.renditions {
-		if p.renditions[i].name == name {
-			return &p.renditions[i]
+// rendition returns the rendition of a name, or nil. There are a handful.
+func (s *PlaySigner) rendition(name Protocol) *rendition {
+	for i := range s.renditions {
+		if s.renditions[i].name == name {
+			return &s.renditions[i]
 		}
 	}
 	return nil

@@ -10,19 +10,19 @@ import (
 )
 
 // newPlayer fills in what c leaves out.
-func newPlayer(t testing.TB, c signing.PlayerConfig) *signing.Player {
+func newPlayer(t testing.TB, c signing.PlaySignerConfig) *signing.PlaySigner {
 	t.Helper()
-	p, err := signing.NewPlayer(fill(t, c))
+	p, err := signing.NewPlaySigner(fill(t, c))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return p
 }
 
-func fill(t testing.TB, c signing.PlayerConfig) signing.PlayerConfig {
+func fill(t testing.TB, c signing.PlaySignerConfig) signing.PlaySignerConfig {
 	t.Helper()
 	if c.Signer == nil {
-		c.Signer = newTencent(t, signing.TencentConfig{})
+		c.Signer = newTencent(t, signing.SignerConfig{})
 	}
 	if c.Domains == nil {
 		c.Domains = []signing.Domain{{Name: "play.example.com"}}
@@ -38,7 +38,7 @@ func fill(t testing.TB, c signing.PlayerConfig) signing.PlayerConfig {
 }
 
 func TestPlay(t *testing.T) {
-	p := newPlayer(t, signing.PlayerConfig{Templates: map[string]string{"sd": "550", "hd": "hd"}, Scheme: "http"})
+	p := newPlayer(t, signing.PlaySignerConfig{Templates: map[string]string{"sd": "550", "hd": "hd"}, Scheme: "http"})
 	want := []signing.Protocol{"rtmp", "flv", "hls", "rtmp_hd", "flv_hd", "hls_hd", "rtmp_sd", "flv_sd", "hls_sd"}
 	if got := p.Protocols(); !slices.Equal(got, want) {
 		t.Errorf("Protocols: got %v, want %v", got, want)
@@ -57,8 +57,8 @@ func TestPlay(t *testing.T) {
 		if got := string(p.AppendURL(nil, proto, code, expires*1000)); got != want {
 			t.Errorf("%s: got %q, want %q", proto, got, want)
 		}
-		if got := p.Has(proto); got != (want != "") {
-			t.Errorf("Has(%q) = %v", proto, got)
+		if got := p.HasProtocol(proto); got != (want != "") {
+			t.Errorf("HasProtocol(%q) = %v", proto, got)
 		}
 	}
 }
@@ -66,8 +66,8 @@ func TestPlay(t *testing.T) {
 // TestPlayVerifies is the whole way: what a list shows now opens the stream, in
 // every protocol, until its Expiry and not after.
 func TestPlayVerifies(t *testing.T) {
-	signer := newTencent(t, signing.TencentConfig{Delta: time.Hour, Algorithm: signing.SHA256})
-	p := newPlayer(t, signing.PlayerConfig{Signer: signer, Protocols: []signing.Protocol{"rtmp", "flv", "hls", "webrtc"}})
+	signer := newTencent(t, signing.SignerConfig{Delta: time.Hour, Algorithm: signing.SHA256})
+	p := newPlayer(t, signing.PlaySignerConfig{Signer: signer, Protocols: []signing.Protocol{"rtmp", "flv", "hls", "webrtc"}})
 	ends := p.Expiry(code, 1_763_830_000_123)
 	for _, proto := range p.Protocols() {
 		_, query, _ := strings.Cut(string(p.AppendURL(nil, proto, code, ends)), "?")
@@ -81,26 +81,26 @@ func TestPlayVerifies(t *testing.T) {
 }
 
 func TestNewPlayerRefuses(t *testing.T) {
-	for want, spoil := range map[string]func(*signing.PlayerConfig){
-		"no signer":      func(c *signing.PlayerConfig) { c.Signer = nil },
-		"no play domain": func(c *signing.PlayerConfig) { c.Domains = nil },
-		"is no domain":   func(c *signing.PlayerConfig) { c.Domains = []signing.Domain{{Name: "https://play.example.com"}} },
-		"twice":          func(c *signing.PlayerConfig) { c.Domains = append(c.Domains, c.Domains[0]) },
-		"the weight of d": func(c *signing.PlayerConfig) {
-			c.Domains = []signing.Domain{{Name: "d", Weight: signing.MaxWeight + 1}}
+	for want, spoil := range map[string]func(*signing.PlaySignerConfig){
+		"no signer":      func(c *signing.PlaySignerConfig) { c.Signer = nil },
+		"no play domain": func(c *signing.PlaySignerConfig) { c.Domains = nil },
+		"invalid domain": func(c *signing.PlaySignerConfig) { c.Domains = []signing.Domain{{Name: "https://play.example.com"}} },
+		"twice":          func(c *signing.PlaySignerConfig) { c.Domains = append(c.Domains, c.Domains[0]) },
+		"invalid weight 1001 of d": func(c *signing.PlaySignerConfig) {
+			c.Domains = []signing.Domain{{Name: "d", Weight: signing.MaxDomainWeight + 1}}
 		},
-		"the weight of e": func(c *signing.PlayerConfig) { c.Domains = []signing.Domain{{Name: "e", Weight: -1}} },
-		"app":             func(c *signing.PlayerConfig) { c.App = "" },
-		"ttl":             func(c *signing.PlayerConfig) { c.TTL = time.Second },
-		"scheme":          func(c *signing.PlayerConfig) { c.Scheme = "ftp" },
-		`"srt" has no`:    func(c *signing.PlayerConfig) { c.Protocols = []signing.Protocol{"srt"} },
-		`"flv" is there`:  func(c *signing.PlayerConfig) { c.Protocols = []signing.Protocol{"flv", "flv"} },
-		"template name":   func(c *signing.PlayerConfig) { c.Templates = map[string]string{"HD": "hd"} },
-		"suffix":          func(c *signing.PlayerConfig) { c.Templates = map[string]string{"hd": ""} },
+		"invalid weight -1 of e":         func(c *signing.PlaySignerConfig) { c.Domains = []signing.Domain{{Name: "e", Weight: -1}} },
+		"app":                            func(c *signing.PlaySignerConfig) { c.App = "" },
+		"ttl":                            func(c *signing.PlaySignerConfig) { c.TTL = time.Second },
+		"scheme":                         func(c *signing.PlaySignerConfig) { c.Scheme = "ftp" },
+		`no play URLs of protocol "srt"`: func(c *signing.PlaySignerConfig) { c.Protocols = []signing.Protocol{"srt"} },
+		`"flv" is configured`:            func(c *signing.PlaySignerConfig) { c.Protocols = []signing.Protocol{"flv", "flv"} },
+		"template name":                  func(c *signing.PlaySignerConfig) { c.Templates = map[string]string{"HD": "hd"} },
+		"suffix":                         func(c *signing.PlaySignerConfig) { c.Templates = map[string]string{"hd": ""} },
 	} {
-		c := fill(t, signing.PlayerConfig{})
+		c := fill(t, signing.PlaySignerConfig{})
 		spoil(&c)
-		p, err := signing.NewPlayer(c)
+		p, err := signing.NewPlaySigner(c)
 		if p != nil || err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, %v", want, p, err)
 		}
@@ -109,17 +109,17 @@ func TestNewPlayerRefuses(t *testing.T) {
 
 // TestPlayPorts: a protocol's port stands in its URLs alone, and signs nothing.
 func TestPlayPorts(t *testing.T) {
-	c := signing.PlayerConfig{
+	c := signing.PlaySignerConfig{
 		Domains: []signing.Domain{{Name: "play.example.com"}}, App: "live", TTL: time.Hour,
 		Protocols: []signing.Protocol{signing.RTMP, signing.FLV, signing.HLS}, Templates: map[string]string{"hd": "550"}, Scheme: "http",
 	}
 	c = fill(t, c)
-	without, err := signing.NewPlayer(c)
+	without, err := signing.NewPlaySigner(c)
 	if err != nil {
 		t.Fatal(err)
 	}
 	c.Ports = map[signing.Protocol]int{signing.RTMP: 19350, signing.HLS: 8080}
-	with, err := signing.NewPlayer(c)
+	with, err := signing.NewPlaySigner(c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,12 +132,12 @@ func TestPlayPorts(t *testing.T) {
 	}
 	for _, bad := range []map[signing.Protocol]int{{signing.RTMP: 0}, {signing.RTMP: 70000}} {
 		c.Ports = bad
-		if _, err := signing.NewPlayer(c); err == nil {
+		if _, err := signing.NewPlaySigner(c); err == nil {
 			t.Errorf("%v was taken", bad)
 		}
 	}
 	c.Ports, c.Domains = map[signing.Protocol]int{signing.RTMP: 1}, []signing.Domain{{Name: "play.example.com:8080"}}
-	if _, err := signing.NewPlayer(c); err == nil {
+	if _, err := signing.NewPlaySigner(c); err == nil {
 		t.Error("a domain with a port was taken beside ports")
 	}
 }

@@ -12,132 +12,139 @@ import (
 	"strings"
 )
 
-// The providers that play recordings.
+// The providers of recordings' URLs.
 const (
-	// Plain signs nothing: whoever has a URL can play it for ever.
-	Plain = "plain"
-	// TencentVOD is the key hotlink protection of Tencent Cloud VOD, see
+	// PlaybackPlain signs nothing: a URL plays for ever.
+	PlaybackPlain = "plain"
+	// PlaybackTencentVOD is the key hotlink protection of Tencent Cloud VOD, see
 	// https://cloud.tencent.com/document/product/266/14047:
 	//
 	//	sign = MD5(key + dir + t + us), in hex; dir is the path without the file's
-	//	name, t the end in hexadecimal Unix seconds, us a text of the signer's
-	TencentVOD = "tencent"
-	// SecureLink is nginx's module of that name, see
+	//	name, t the expiry in hexadecimal Unix seconds, us a text of the signer's choice
+	PlaybackTencentVOD = "tencent"
+	// PlaybackSecureLink is nginx's module of that name, see
 	// https://nginx.org/en/docs/http/ngx_http_secure_link_module.html, set to
 	//
 	//	secure_link $arg_md5,$arg_expires;
 	//	secure_link_md5 "$secure_link_expires$uri KEY";
-	SecureLink = "secure_link"
+	PlaybackSecureLink = "secure_link"
 )
 
-// PlaybackConfig says where recordings are played from.
-type PlaybackConfig struct {
+// PlaybackSignerConfig is where recordings are played from.
+type PlaybackSignerConfig struct {
 	Provider string
 	Key      string
 
-	// Base is put before a path, and replaces scheme and host of a URL:
-	// https://vod.example.com, or with a path of its own. Empty: recordings that
-	// lie under a URL are played from there, others not at all.
-	Base string
+	// BaseURL is put before a path, and replaces scheme and host of a URL:
+	// https://vod.example.com, or with a path of its own. If it is empty, recordings
+	// with a URL are played from there, and others not at all.
+	BaseURL string
 
-	// Root is what the paths of a media server's files begin with, and URLs do not.
-	Root string
+	// FileRoot is the directory of a media server's files, which their URLs lack.
+	FileRoot string
 }
 
-// Playback makes the URLs of recordings. It is safe for concurrent use.
-type Playback struct {
+// PlaybackSigner makes the URLs of recordings. It is safe for concurrent use.
+type PlaybackSigner struct {
 	// Static after construction.
-	sign func(p string, expires int64) string // the query for a path
-	base *url.URL
-	root string
+	queryFor func(urlPath string, expiresUnix int64) string
+	base     *url.URL // or nil
+	fileRoot string
 }
 
-// NewPlayback returns a Playback, or says what is wrong with its configuration.
-func NewPlayback(c PlaybackConfig) (*Playback, error) {
-	p := &Playback{root: strings.TrimSuffix(c.Root, "/")}
-	if c.Root != "" && c.Root[0] != '/' {
-		return nil, fmt.Errorf("signing: playback: the root %q does not begin with /", c.Root)
+// NewPlaybackSigner returns an error when the configuration is invalid.
+func NewPlaybackSigner(c PlaybackSignerConfig) (*PlaybackSigner, error) {
+	s := &PlaybackSigner{fileRoot: strings.TrimSuffix(c.FileRoot, "/")}
+	if c.FileRoot != "" && c.FileRoot[0] != '/' {
+		return nil, fmt.Errorf("signing: invalid playback root %q: must begin with /", c.FileRoot)
 	}
-	if c.Base != "" {
-		u, err := url.Parse(strings.TrimSuffix(c.Base, "/"))
-		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
-			return nil, errors.New("signing: playback: the domain is no http or https URL")
+	if c.BaseURL != "" {
+		base, err := url.Parse(strings.TrimSuffix(c.BaseURL, "/"))
+		if err != nil || !isPlainHTTP(base) || base.RawQuery != "" || base.Fragment != "" {
+			return nil, errors.New("signing: invalid playback domain: must be an http or https URL")
 		}
-		p.base = u
+		s.base = base
 	}
-	if c.Key == "" && c.Provider != Plain {
-		return nil, errors.New("signing: playback: there is no key")
+	if c.Key == "" && c.Provider != PlaybackPlain {
+		return nil, errors.New("signing: the playback key is empty")
 	}
 	switch key := c.Key; c.Provider {
-	case Plain:
-		p.sign = func(string, int64) string { return "" }
-	case TencentVOD:
-		p.sign = func(at string, expires int64) string { return tencentVOD(key, at, expires) }
-	case SecureLink:
-		p.sign = func(at string, expires int64) string { return secureLink(key, at, expires) }
+	case PlaybackPlain:
+		s.queryFor = func(string, int64) string { return "" }
+	case PlaybackTencentVOD:
+		s.queryFor = func(urlPath string, expiresUnix int64) string { return tencentVODQuery(key, urlPath, expiresUnix) }
+	case PlaybackSecureLink:
+		s.queryFor = func(urlPath string, expiresUnix int64) string { return secureLinkQuery(key, urlPath, expiresUnix) }
 	default:
-		return nil, fmt.Errorf("signing: playback: %q is no provider", c.Provider)
+		return nil, fmt.Errorf("signing: unknown playback provider %q", c.Provider)
 	}
-	return p, nil
+	return s, nil
 }
 
-// ErrLocation is returned for a recording that cannot be played from where it lies.
-var ErrLocation = errors.New("signing: no URL can be made of where this recording lies")
+// isPlainHTTP reports whether u is an http or https URL with a host and no user.
+func isPlainHTTP(u *url.URL) bool {
+	return u.Host != "" && (u.Scheme == "http" || u.Scheme == "https") && u.User == nil
+}
 
-// URL returns what plays a recording until expires, in Unix seconds. Where it lies
-// is the word of a provider: an http or https URL, or a path. It returns
-// ErrLocation for anything else, and for paths that lead upwards.
-func (p *Playback) URL(location string, expires int64) (string, error) {
-	u := &url.URL{}
-	if strings.HasPrefix(location, "/") {
-		if p.base == nil || !strings.HasPrefix(location, p.root+"/") {
-			return "", ErrLocation
-		}
-		u.Path = location[len(p.root):]
-	} else {
-		var err error
-		if u, err = url.Parse(location); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.User != nil {
-			return "", ErrLocation
-		}
-		if strings.Contains(strings.ToLower(u.RawPath), "%2f") {
-			return "", ErrLocation // there is no telling how a CDN has that
-		}
-		if p.root != "" {
-			return "", ErrLocation // files lie under the root, and nothing else is to be signed
-		}
-		// Only what can be told from the path is printed, for that is what is signed.
-		u = &url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}
+// ErrUnplayableLocation is returned when no URL can be made of a recording's location.
+var ErrUnplayableLocation = errors.New("signing: no URL can be made of the recording's location")
+
+// URL returns the URL that plays a recording until expiresUnix (Unix seconds). Its
+// location comes from a provider: an http or https URL, or the path of a file. It
+// returns ErrUnplayableLocation for anything else, and for paths that lead upwards.
+func (s *PlaybackSigner) URL(location string, expiresUnix int64) (string, error) {
+	u, ok := s.locate(location)
+	if !ok || strings.ContainsFunc(u.Path, isNotInFilePath) || u.Path != path.Clean(u.Path) || u.Path == "/" || u.Path == "" || strings.HasSuffix(u.Path, "/") {
+		return "", ErrUnplayableLocation
 	}
-	if strings.ContainsFunc(u.Path, notInFile) || u.Path != path.Clean(u.Path) || u.Path == "/" || u.Path == "" || strings.HasSuffix(u.Path, "/") {
-		return "", ErrLocation
+	if s.base != nil {
+		u.Scheme, u.Host, u.Path = s.base.Scheme, s.base.Host, s.base.Path+u.Path
 	}
-	if p.base != nil {
-		u.Scheme, u.Host, u.Path = p.base.Scheme, p.base.Host, p.base.Path+u.Path
-	}
-	u.RawQuery = p.sign(u.Path, expires)
+	u.RawQuery = s.queryFor(u.Path, expiresUnix)
 	return u.String(), nil
 }
 
-// notInFile reports control characters, and the one that some take for a slash.
-func notInFile(r rune) bool { return r < ' ' || r == 0x7f || r == '\\' }
-
-// secureLink signs the path as nginx has it in $uri: not escaped.
-func secureLink(key, at string, expires int64) string {
-	ends := strconv.FormatInt(expires, 10)
-	sum := md5.Sum([]byte(ends + at + " " + key))
-	return "md5=" + base64.RawURLEncoding.EncodeToString(sum[:]) + "&expires=" + ends
+// locate returns the URL of a location without its query, before the base is
+// applied. For a file it has a path only.
+func (s *PlaybackSigner) locate(location string) (u *url.URL, ok bool) {
+	if strings.HasPrefix(location, "/") {
+		return &url.URL{Path: strings.TrimPrefix(location, s.fileRoot)}, s.base != nil && strings.HasPrefix(location, s.fileRoot+"/")
+	}
+	u, err := url.Parse(location)
+	switch {
+	case err != nil || !isPlainHTTP(u):
+		return nil, false
+	case strings.Contains(strings.ToLower(u.RawPath), "%2f"): // CDNs read it in different ways
+		return nil, false
+	case s.fileRoot != "": // only files under the root may be signed
+		return nil, false
+	}
+	// The path is signed, so the URL prints nothing else.
+	return &url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}, true
 }
 
-// tencentVOD makes us of the rest, so that a URL is a function of what it names.
-func tencentVOD(key, at string, expires int64) string {
-	dir := (&url.URL{Path: at[:strings.LastIndexByte(at, '/')+1]}).EscapedPath()
-	t := strconv.FormatInt(expires, 16)
-	us := fmt.Sprintf("%010x", mix(hash(at+t))&(1<<40-1))
+// isNotInFilePath reports control characters, and the backslash, which some servers
+// read as a slash.
+func isNotInFilePath(r rune) bool { return r < ' ' || r == 0x7f || r == '\\' }
+
+// secureLinkQuery signs the path as nginx has it in $uri: not escaped.
+func secureLinkQuery(key, urlPath string, expiresUnix int64) string {
+	expires := strconv.FormatInt(expiresUnix, 10)
+	sum := md5.Sum([]byte(expires + urlPath + " " + key))
+	return "md5=" + base64.RawURLEncoding.EncodeToString(sum[:]) + "&expires=" + expires
+}
+
+// tencentVODQuery hashes us from path and expiry, so that all nodes make the same
+// URL.
+func tencentVODQuery(key, urlPath string, expiresUnix int64) string {
+	dir := (&url.URL{Path: urlPath[:strings.LastIndexByte(urlPath, '/')+1]}).EscapedPath()
+	t := strconv.FormatInt(expiresUnix, 16)
+	us := fmt.Sprintf("%010x", mixBits(fnv1a(urlPath+t))&(1<<40-1))
 	return "t=" + t + "&us=" + us + "&sign=" + tencentVODSign(key, dir, t, "", "", us)
 }
 
-// tencentVODSign is the formula: exper, the seconds of a trial, and rlimit, how many
-// addresses may play, are empty where they are not in the URL.
+// tencentVODSign is the formula: exper, the seconds of a trial, and rlimit, the number
+// of addresses that may play, are empty where the URL lacks them.
 func tencentVODSign(key, dir, t, exper, rlimit, us string) string {
 	sum := md5.Sum([]byte(key + dir + t + exper + rlimit + us))
 	return hex.EncodeToString(sum[:])

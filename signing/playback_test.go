@@ -13,9 +13,9 @@ import (
 	"pgregory.net/rapid"
 )
 
-func newPlayback(t testing.TB, c PlaybackConfig) *Playback {
+func newPlayback(t testing.TB, c PlaybackSignerConfig) *PlaybackSigner {
 	t.Helper()
-	p, err := NewPlayback(c)
+	p, err := NewPlaybackSigner(c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,22 +57,22 @@ func TestPlaybackVectors(t *testing.T) {
 func TestPlaybackForms(t *testing.T) {
 	const own = "http://1252033264.vod2.myqcloud.com/a/b/f0.mp4"
 	for name, tt := range map[string]struct {
-		c              PlaybackConfig
+		c              PlaybackSignerConfig
 		location, want string
 	}{
-		"plain":                {PlaybackConfig{Provider: Plain}, own, own},
-		"a query is left out":  {PlaybackConfig{Provider: Plain}, own + "?sign=x#y", own},
-		"another domain":       {PlaybackConfig{Provider: Plain, Base: "https://vod.example.com"}, own, "https://vod.example.com/a/b/f0.mp4"},
-		"under a path":         {PlaybackConfig{Provider: Plain, Base: "https://vod.example.com/x/"}, own, "https://vod.example.com/x/a/b/f0.mp4"},
-		"a file":               {PlaybackConfig{Provider: Plain, Base: "http://h:8080/rec", Root: "/var/rec/"}, "/var/rec/8888_a-1.flv", "http://h:8080/rec/8888_a-1.flv"},
-		"what must be escaped": {PlaybackConfig{Provider: Plain, Base: "http://h"}, "/a b/é?.flv", "http://h/a%20b/%C3%A9%3F.flv"},
+		"plain":                {PlaybackSignerConfig{Provider: PlaybackPlain}, own, own},
+		"a query is left out":  {PlaybackSignerConfig{Provider: PlaybackPlain}, own + "?sign=x#y", own},
+		"another domain":       {PlaybackSignerConfig{Provider: PlaybackPlain, BaseURL: "https://vod.example.com"}, own, "https://vod.example.com/a/b/f0.mp4"},
+		"under a path":         {PlaybackSignerConfig{Provider: PlaybackPlain, BaseURL: "https://vod.example.com/x/"}, own, "https://vod.example.com/x/a/b/f0.mp4"},
+		"a file":               {PlaybackSignerConfig{Provider: PlaybackPlain, BaseURL: "http://h:8080/rec", FileRoot: "/var/rec/"}, "/var/rec/8888_a-1.flv", "http://h:8080/rec/8888_a-1.flv"},
+		"what must be escaped": {PlaybackSignerConfig{Provider: PlaybackPlain, BaseURL: "http://h"}, "/a b/é?.flv", "http://h/a%20b/%C3%A9%3F.flv"},
 		"secure link": {
-			PlaybackConfig{Provider: SecureLink, Key: "enigma", Base: "http://h"},
+			PlaybackSignerConfig{Provider: PlaybackSecureLink, Key: "enigma", BaseURL: "http://h"},
 			"/a b.flv",
 			"http://h/a%20b.flv?md5=_03joRzCMrhPUjeMC8N8WQ&expires=1800000000",
 		},
 		"tencent": {
-			PlaybackConfig{Provider: TencentVOD, Key: "24FEQmTzro4V5u3D5epW"},
+			PlaybackSignerConfig{Provider: PlaybackTencentVOD, Key: "24FEQmTzro4V5u3D5epW"},
 			own,
 			own + "?t=6b49d200&us=",
 		},
@@ -85,12 +85,12 @@ func TestPlaybackForms(t *testing.T) {
 }
 
 func TestPlaybackRefuses(t *testing.T) {
-	p := newPlayback(t, PlaybackConfig{Provider: Plain, Base: "https://h", Root: "/rec"})
+	p := newPlayback(t, PlaybackSignerConfig{Provider: PlaybackPlain, BaseURL: "https://h", FileRoot: "/rec"})
 	for _, location := range []string{
 		"", "/", "/rec", "/rec/", "/rec/../etc/passwd", "/rec/a/../../b", "/rec//a", "/etc/passwd", "/recording/a", "/rec/a\n", "/rec/a/", "/rec/./a",
 		"ftp://h/a", "javascript:alert(1)", "//h/a", "a.flv", "C:\\a", "/rec/a\\b", "/rec/a\x7f", "http://h/rec/a.flv", // not below the root
 	} {
-		if got, err := p.URL(location, 1); !errors.Is(err, ErrLocation) {
+		if got, err := p.URL(location, 1); !errors.Is(err, ErrUnplayableLocation) {
 			t.Errorf("%q gives %q, %v", location, got, err)
 		}
 	}
@@ -98,19 +98,19 @@ func TestPlaybackRefuses(t *testing.T) {
 		"/a.flv", "http://", "http://h", "http://h/../a", "http://u:p@h/a", "http://h/a\\b", "http://h/%2e%2e/a",
 		"http://h/a%2Fb", "http://h/a%2f%2e%2e%2fb", "http://h/a%0ab", "http://h/a%00", "http://h/a%5cb",
 	} {
-		if got, err := newPlayback(t, PlaybackConfig{Provider: Plain}).URL(location, 1); !errors.Is(err, ErrLocation) {
+		if got, err := newPlayback(t, PlaybackSignerConfig{Provider: PlaybackPlain}).URL(location, 1); !errors.Is(err, ErrUnplayableLocation) {
 			t.Errorf("without a domain %q gives %q, %v", location, got, err)
 		}
 	}
-	for name, c := range map[string]PlaybackConfig{
-		"no key":     {Provider: TencentVOD},
-		"no URL":     {Provider: Plain, Base: "vod.example.com"},
-		"a password": {Provider: Plain, Base: "https://u:p@vod.example.com"},
-		"a fragment": {Provider: Plain, Base: "https://vod.example.com/#x"},
-		"a root":     {Provider: Plain, Base: "https://vod.example.com", Root: "var/rec"},
+	for name, c := range map[string]PlaybackSignerConfig{
+		"no key":     {Provider: PlaybackTencentVOD},
+		"no URL":     {Provider: PlaybackPlain, BaseURL: "vod.example.com"},
+		"a password": {Provider: PlaybackPlain, BaseURL: "https://u:p@vod.example.com"},
+		"a fragment": {Provider: PlaybackPlain, BaseURL: "https://vod.example.com/#x"},
+		"a root":     {Provider: PlaybackPlain, BaseURL: "https://vod.example.com", FileRoot: "var/rec"},
 		"nobody":     {Provider: "x", Key: "k"},
 	} {
-		if _, err := NewPlayback(c); err == nil {
+		if _, err := NewPlaybackSigner(c); err == nil {
 			t.Errorf("%s is taken", name)
 		}
 	}
@@ -119,8 +119,8 @@ func TestPlaybackRefuses(t *testing.T) {
 // TestPlaybackSignsWhatIsPrinted: the signature is over the path that is in the URL,
 // as each provider reads it, however the provider of the recording had escaped it.
 func TestPlaybackSignsWhatIsPrinted(t *testing.T) {
-	vod, link := newPlayback(t, PlaybackConfig{Provider: TencentVOD, Key: "k"}), newPlayback(t, PlaybackConfig{Provider: SecureLink, Key: "k"})
-	plain := newPlayback(t, PlaybackConfig{Provider: Plain})
+	vod, link := newPlayback(t, PlaybackSignerConfig{Provider: PlaybackTencentVOD, Key: "k"}), newPlayback(t, PlaybackSignerConfig{Provider: PlaybackSecureLink, Key: "k"})
+	plain := newPlayback(t, PlaybackSignerConfig{Provider: PlaybackPlain})
 	segment := rapid.StringMatching(`(%21|%7[eE]|%41|%20|%C3%A9|%25|[a-z0-9!~*'(),;=:@&+$é ]){1,6}x`)
 	rapid.Check(t, func(t *rapid.T) {
 		var location strings.Builder
@@ -132,7 +132,7 @@ func TestPlaybackSignsWhatIsPrinted(t *testing.T) {
 			location.WriteString("?sign=x")
 		}
 		var at [3]string // the paths, as printed
-		for i, p := range []*Playback{vod, link, plain} {
+		for i, p := range []*PlaybackSigner{vod, link, plain} {
 			got, err := p.URL(location.String(), 1_800_000_000)
 			if err != nil {
 				t.Fatalf("%s: %v", location.String(), err)
@@ -181,7 +181,7 @@ func FuzzPlayback(f *testing.F) {
 	for _, location := range []string{"/rec/a.flv", "http://h/a b.mp4", "/rec/%2e%2e/x", "https://h/a?b#c"} {
 		f.Add(location)
 	}
-	p := newPlayback(f, PlaybackConfig{Provider: SecureLink, Key: "k", Base: "https://vod.example.com/r", Root: "/rec"})
+	p := newPlayback(f, PlaybackSignerConfig{Provider: PlaybackSecureLink, Key: "k", BaseURL: "https://vod.example.com/r", FileRoot: "/rec"})
 	f.Fuzz(func(t *testing.T, location string) {
 		got, err := p.URL(location, 1_800_000_000)
 		if err != nil {

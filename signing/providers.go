@@ -2,17 +2,18 @@ package signing
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
 
-// formulas are the providers that are templates: a line each, with where it is
-// documented.
-var formulas = map[string]string{
+// providerTemplates are the templates of providers whose formula is one, each with
+// its documentation.
+var providerTemplates = map[string]string{
 	// https://cloud.tencent.com/document/product/228/41623, type D.
 	"tencent_cdn_d": "sign={md5 key path time}&t={time}",
 	// https://support.huaweicloud.com/iLive-live/live_01_0049.html, method B: Tencent
-	// Live's formula, of whose forms of URLs it is known to have only these.
+	// Live's formula, without its SRT and WebRTC.
 	"huawei_b": "txSecret={md5 key name time}&txTime={time hex}",
 	// The same page, method D.
 	"huawei_d": "hwSecret={hmac-sha256 name time}&hwTime={time hex}",
@@ -31,64 +32,59 @@ var formulas = map[string]string{
 	"secure_link": "md5={md5.rawbase64 time path ' ' key}&expires={time}",
 }
 
-// Providers are the names that New knows.
+// providerSigners make the signers of the other providers.
+var providerSigners = map[string]func(SignerConfig) (Signer, error){
+	"tencent":       func(c SignerConfig) (Signer, error) { return NewTencentSigner(c) },
+	"aliyun_a":      func(c SignerConfig) (Signer, error) { return newTypeASigner("auth_key", c) },
+	"huawei_a":      func(c SignerConfig) (Signer, error) { return newTypeASigner("auth_key", c) },
+	"tencent_cdn_a": func(c SignerConfig) (Signer, error) { return newTypeASigner("sign", c) },
+	"aliyun_b":      func(c SignerConfig) (Signer, error) { return newTypeBSigner(c) },
+	"tencent_cdn_b": func(c SignerConfig) (Signer, error) { return newTypeBSigner(c) },
+	"tencent_cdn_c": func(c SignerConfig) (Signer, error) { return newTypeCSigner(c) },
+	"none":          func(SignerConfig) (Signer, error) { return unsignedSigner{}, nil },
+}
+
+// Providers returns the sorted names that NewSigner accepts.
 func Providers() []string {
-	names := []string{"tencent", "tencent_cdn_a", "tencent_cdn_b", "tencent_cdn_c", "aliyun_a", "aliyun_b", "huawei_a", "template", "none"}
-	for name := range formulas {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
+	names := slices.AppendSeq(slices.Collect(maps.Keys(providerTemplates)), maps.Keys(providerSigners))
+	return slices.Sorted(slices.Values(append(names, "template")))
 }
 
-// New returns the signer of a provider: one of Providers. template is what the
-// provider of that name is to read, see [Template].
-func New(provider, template string, k Keys) (Signer, error) {
+// NewSigner returns the signer of one of Providers. template is for the provider
+// "template" alone, see [TemplateSigner]. It returns an error when the provider is
+// unknown, or when the configuration does not fit it.
+func NewSigner(provider, template string, c SignerConfig) (signer Signer, err error) {
 	if template != "" && provider != "template" {
-		return nil, fmt.Errorf("signing: %s needs no template", provider)
+		return nil, fmt.Errorf("signing: provider %s has no template", provider)
 	}
-	if k.Algorithm == SHA256 && provider != "tencent" {
-		return nil, fmt.Errorf("signing: %s has no sha256", provider)
+	if c.Algorithm == SHA256 && provider != "tencent" {
+		return nil, fmt.Errorf("signing: provider %s has no sha256", provider)
 	}
-	if formula, ok := formulas[provider]; ok {
-		return made(NewTemplate(formula, k))
+	if provider != "template" {
+		template = providerTemplates[provider]
 	}
-	switch provider {
-	case "tencent":
-		return made(NewTencent(k))
-	case "aliyun_a", "huawei_a":
-		return made(newTypeA("auth_key", k))
-	case "tencent_cdn_a":
-		return made(newTypeA("sign", k))
-	case "aliyun_b", "tencent_cdn_b":
-		return made(newInPath(false, k))
-	case "tencent_cdn_c":
-		return made(newInPath(true, k))
-	case "template":
-		return made(NewTemplate(template, k))
-	case "none":
-		return Unsigned{}, nil
+	if newSigner, ok := providerSigners[provider]; ok {
+		signer, err = newSigner(c)
+	} else if provider == "template" || template != "" {
+		signer, err = NewTemplateSigner(template, c)
+	} else {
+		err = fmt.Errorf("signing: unknown provider %q: must be one of %s", provider, strings.Join(Providers(), ", "))
 	}
-	return nil, fmt.Errorf("signing: %q is none of %s", provider, strings.Join(Providers(), ", "))
-}
-
-// made has a signer that was refused be none.
-func made[S Signer](s S, err error) (Signer, error) {
 	if err != nil {
-		return nil, err
+		return nil, err // and no nil pointer in an interface
 	}
-	return s, nil
+	return signer, nil
 }
 
-// Unsigned is the signer where nothing is signed: whoever knows a live code can
-// push, or play.
-type Unsigned struct{}
+// unsignedSigner makes URLs without a signature: everybody who knows a live code
+// can push and play.
+type unsignedSigner struct{}
 
 // AppendURL implements [Signer].
-func (Unsigned) AppendURL(dst []byte, res Resource, _ int64) []byte {
-	dst, _, _ = res.appendAddress(dst)
+func (unsignedSigner) AppendURL(dst []byte, res Resource, _ int64) []byte {
+	dst, _, _ = res.appendUnsignedURL(dst)
 	return dst
 }
 
-// Verify implements [Signer]: nothing is refused.
-func (Unsigned) Verify(Resource, string, int64) error { return nil }
+// Verify implements [Signer]: it accepts everything.
+func (unsignedSigner) Verify(Resource, string, int64) error { return nil }

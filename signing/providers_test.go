@@ -3,12 +3,9 @@ package signing
 import (
 	"bytes"
 	"crypto/hmac"
-	"crypto/sha1"
-	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	stdhash "hash"
 	"strings"
 	"testing"
 	"time"
@@ -60,7 +57,7 @@ func TestEdgeOneExamples(t *testing.T) {
 		"tencent_cdn_c": {"/6688749e8906a726c12fe1be3aacd016/6694d30a/foo.jpg", 0x6694d30a},
 		"tencent_cdn_d": {"sign=cadcec4a04e67b9c2abf4b61c642a0dd&t=1721029907", 1721029907},
 	} {
-		s := newSigner(t, provider, "", Keys{Key: "DvYmqE81E1F9R791H6lmht"})
+		s := newSigner(t, provider, "", SignerConfig{Key: "DvYmqE81E1F9R791H6lmht"})
 		if err := s.Verify(res, tt.given, tt.ends-1); err != nil {
 			t.Errorf("%s: %v", provider, err)
 		}
@@ -71,9 +68,9 @@ func TestEdgeOneExamples(t *testing.T) {
 	}
 }
 
-func newSigner(t testing.TB, provider, template string, k Keys) Signer {
+func newSigner(t testing.TB, provider, template string, k SignerConfig) Signer {
 	t.Helper()
-	s, err := New(provider, template, k)
+	s, err := NewSigner(provider, template, k)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,14 +88,14 @@ func TestProviderVectors(t *testing.T) {
 				t.Fatalf("no vector of scheme %q", v.scheme)
 			}
 			given := strings.Replace(v.given, "%", expected[v.name].Expected, 1)
-			s := newSigner(t, v.provider, v.template, Keys{Key: v.key})
+			s := newSigner(t, v.provider, v.template, SignerConfig{Key: v.key})
 			if err := s.Verify(v.res, given, v.ends-1); err != nil {
 				t.Fatalf("in time: %v", err)
 			}
 			if err := s.Verify(v.res, given, v.ends); !errors.Is(err, ErrExpired) {
 				t.Errorf("at the end: %v", err)
 			}
-			spare := newSigner(t, v.provider, v.template, Keys{Key: "other", BackupKey: v.key, Delta: time.Minute})
+			spare := newSigner(t, v.provider, v.template, SignerConfig{Key: "other", BackupKey: v.key, Delta: time.Minute})
 			if err := spare.Verify(v.res, given, v.ends+59); err != nil {
 				t.Errorf("with the backup key, and a minute added: %v", err)
 			}
@@ -135,10 +132,10 @@ func spoiled(t *testing.T, s Signer, res Resource, given string, now int64, eith
 // case.
 func TestTencentSpoiled(t *testing.T) {
 	for _, v := range readVectors(t) {
-		if !strings.HasPrefix(v.Scheme, "tencent-txsecret-") || len(v.Inputs.TxTime) != txTimeSize {
+		if !strings.HasPrefix(v.Scheme, "tencent-txsecret-") || len(v.Inputs.TxTime) != hexTimeSize {
 			continue
 		}
-		s := newSigner(t, "tencent", "", Keys{Key: v.Inputs.Key})
+		s := newSigner(t, "tencent", "", SignerConfig{Key: v.Inputs.Key})
 		given := "txSecret=" + v.Expected + "&txTime=" + v.Inputs.TxTime
 		if err := s.Verify(Resource{Stream: v.Inputs.Stream}, given, 0); err != nil {
 			t.Errorf("%s: %v", v.Name, err)
@@ -168,12 +165,12 @@ func TestProviderForms(t *testing.T) {
 		"secure_link":   "https://d/live/8888_a.flv?md5=" + digest[:22] + "&expires=1500000000",
 		"none":          "https://d/live/8888_a.flv",
 	} {
-		s := newSigner(t, provider, "", Keys{Key: "key", Delta: time.Hour})
+		s := newSigner(t, provider, "", SignerConfig{Key: "key", Delta: time.Hour})
 		got := string(s.AppendURL(nil, Resource{Domain: "d", App: "live", Stream: "8888_a", Protocol: FLV}, 1500003600))
 		if !alike(got, want) {
 			t.Errorf("%s: %s, want the form %s", provider, got, want)
 		}
-		if again := string(newSigner(t, provider, "", Keys{Key: "key", Delta: time.Hour}).AppendURL(nil, Resource{Domain: "d", App: "live", Stream: "8888_a", Protocol: FLV}, 1500003600)); again != got {
+		if again := string(newSigner(t, provider, "", SignerConfig{Key: "key", Delta: time.Hour}).AppendURL(nil, Resource{Domain: "d", App: "live", Stream: "8888_a", Protocol: FLV}, 1500003600)); again != got {
 			t.Errorf("%s: another node makes %s", provider, again)
 		}
 	}
@@ -209,12 +206,12 @@ func TestProvidersVerifyTheirOwn(t *testing.T) {
 		if provider == "template" {
 			template = rapid.SampledFrom([]string{addressed, baidu, "x=1&a={sha256 path key time}&b={time HEX}&y=2"}).Draw(rt, "template")
 		}
-		k := Keys{Key: "one key", Delta: time.Duration(rapid.IntRange(0, 5000).Draw(rt, "delta")) * time.Second}
+		k := SignerConfig{Key: "one key", Delta: time.Duration(rapid.IntRange(0, 5000).Draw(rt, "delta")) * time.Second}
 		s := newSigner(t, provider, template, k)
 		res := Resource{
 			Domain: "play.example.com", App: "live", Stream: rapid.StringMatching("8888_[a-z]{1,9}x").Draw(rt, "code"),
-			Template: rapid.SampledFrom([]string{"", "hd"}).Draw(rt, "template suffix"),
-			Protocol: rapid.SampledFrom([]Protocol{RTMP, FLV, HLS}).Draw(rt, "protocol"),
+			TemplateSuffix: rapid.SampledFrom([]string{"", "hd"}).Draw(rt, "template suffix"),
+			Protocol:       rapid.SampledFrom([]Protocol{RTMP, FLV, HLS}).Draw(rt, "protocol"),
 		}
 		ends := rapid.Int64Range(100_000, 1<<32-1).Draw(rt, "ends")
 		url := string(s.AppendURL(nil, res, ends))
@@ -255,36 +252,36 @@ func TestProvidersVerifyTheirOwn(t *testing.T) {
 func TestNewRefuses(t *testing.T) {
 	for name, tt := range map[string]struct {
 		provider, template string
-		k                  Keys
+		k                  SignerConfig
 	}{
-		"an unknown provider":        {"aliyun", "", Keys{Key: "k"}},
-		"no key":                     {"aliyun_a", "", Keys{}},
-		"part of a second":           {"qiniu", "", Keys{Key: "k", Delta: time.Millisecond}},
-		"sha256 where there is none": {"volcengine", "", Keys{Key: "k", Algorithm: SHA256}},
-		"a template for nobody":      {"qiniu", addressed, Keys{Key: "k"}},
-		"no template":                {"template", "", Keys{Key: "k"}},
-		"one place":                  {"template", "a={md5 key path time}", Keys{Key: "k"}},
-		"three places":               {"template", "a={md5 key path time}&b={time}&c={time}", Keys{Key: "k"}},
-		"no time":                    {"template", "a={md5 key path time}&b={when}", Keys{Key: "k"}},
-		"a time that is not covered": {"template", "a={md5 key path}&b={time}", Keys{Key: "k"}},
-		"a key that is not covered":  {"template", "a={md5 path time}&b={time}", Keys{Key: "k"}},
-		"no stream":                  {"template", "a={md5 key time}&b={time}", Keys{Key: "k"}},
-		"a key twice":                {"template", "a={hmac-sha1 key path time}&b={time}", Keys{Key: "k"}},
-		"an unknown field":           {"template", "a={md5 key path time host}&b={time}", Keys{Key: "k"}},
-		"an open quote":              {"template", "a={md5 key path time 'x}&b={time}", Keys{Key: "k"}},
-		"an unknown digest":          {"template", "a={crc key path time}&b={time}", Keys{Key: "k"}},
-		"an unknown encoding":        {"template", "a={md5.hexx key path time}&b={time}", Keys{Key: "k"}},
-		"a value of two":             {"template", "a=x{md5 key path time}&b={time}", Keys{Key: "k"}},
-		"a name twice":               {"template", "a={md5 key path time}&a={time}", Keys{Key: "k"}},
-		"the digest's name before":   {"template", "a=1&a={md5 key path time}&b={time}", Keys{Key: "k"}},
-		"the time's name before":     {"template", "b=7&a={md5 key path time}&b={time}", Keys{Key: "k"}},
-		"a name twice, after":        {"template", "a={md5 key path time}&b={time}&x=1&x=2", Keys{Key: "k"}},
-		"a value before the place":   {"template", "a=={md5 key path time}&b={time}", Keys{Key: "k"}},
-		"no name":                    {"template", "={md5 key path time}&b={time}", Keys{Key: "k"}},
-		"a parameter of nothing":     {"template", "a={md5 key path time}&b={time}&", Keys{Key: "k"}},
-		"what must be escaped":       {"template", "ä={md5 key path time}&b={time}", Keys{Key: "k"}},
+		"an unknown provider":        {"aliyun", "", SignerConfig{Key: "k"}},
+		"no key":                     {"aliyun_a", "", SignerConfig{}},
+		"part of a second":           {"qiniu", "", SignerConfig{Key: "k", Delta: time.Millisecond}},
+		"sha256 where there is none": {"volcengine", "", SignerConfig{Key: "k", Algorithm: SHA256}},
+		"a template for nobody":      {"qiniu", addressed, SignerConfig{Key: "k"}},
+		"no template":                {"template", "", SignerConfig{Key: "k"}},
+		"one place":                  {"template", "a={md5 key path time}", SignerConfig{Key: "k"}},
+		"three places":               {"template", "a={md5 key path time}&b={time}&c={time}", SignerConfig{Key: "k"}},
+		"no time":                    {"template", "a={md5 key path time}&b={when}", SignerConfig{Key: "k"}},
+		"a time that is not covered": {"template", "a={md5 key path}&b={time}", SignerConfig{Key: "k"}},
+		"a key that is not covered":  {"template", "a={md5 path time}&b={time}", SignerConfig{Key: "k"}},
+		"no stream":                  {"template", "a={md5 key time}&b={time}", SignerConfig{Key: "k"}},
+		"a key twice":                {"template", "a={hmac-sha1 key path time}&b={time}", SignerConfig{Key: "k"}},
+		"an unknown field":           {"template", "a={md5 key path time host}&b={time}", SignerConfig{Key: "k"}},
+		"an open quote":              {"template", "a={md5 key path time 'x}&b={time}", SignerConfig{Key: "k"}},
+		"an unknown digest":          {"template", "a={crc key path time}&b={time}", SignerConfig{Key: "k"}},
+		"an unknown encoding":        {"template", "a={md5.hexx key path time}&b={time}", SignerConfig{Key: "k"}},
+		"a value of two":             {"template", "a=x{md5 key path time}&b={time}", SignerConfig{Key: "k"}},
+		"a name twice":               {"template", "a={md5 key path time}&a={time}", SignerConfig{Key: "k"}},
+		"the digest's name before":   {"template", "a=1&a={md5 key path time}&b={time}", SignerConfig{Key: "k"}},
+		"the time's name before":     {"template", "b=7&a={md5 key path time}&b={time}", SignerConfig{Key: "k"}},
+		"a name twice, after":        {"template", "a={md5 key path time}&b={time}&x=1&x=2", SignerConfig{Key: "k"}},
+		"a value before the place":   {"template", "a=={md5 key path time}&b={time}", SignerConfig{Key: "k"}},
+		"no name":                    {"template", "={md5 key path time}&b={time}", SignerConfig{Key: "k"}},
+		"a parameter of nothing":     {"template", "a={md5 key path time}&b={time}&", SignerConfig{Key: "k"}},
+		"what must be escaped":       {"template", "ä={md5 key path time}&b={time}", SignerConfig{Key: "k"}},
 	} {
-		s, err := New(tt.provider, tt.template, tt.k)
+		s, err := NewSigner(tt.provider, tt.template, tt.k)
 		if err == nil || s != nil {
 			t.Errorf("%s: %v, %v", name, s, err)
 		}
@@ -300,10 +297,10 @@ func TestProvidersPrintNoKey(t *testing.T) {
 		if provider == "template" {
 			template = addressed
 		}
-		hidden[provider] = newSigner(t, provider, template, Keys{Key: key, BackupKey: backup})
+		hidden[provider] = newSigner(t, provider, template, SignerConfig{Key: key, BackupKey: backup})
 	}
-	for _, provider := range []string{TencentVOD, SecureLink} {
-		hidden["playback "+provider] = newPlayback(t, PlaybackConfig{Provider: provider, Key: key})
+	for _, provider := range []string{PlaybackTencentVOD, PlaybackSecureLink} {
+		hidden["playback "+provider] = newPlayback(t, PlaybackSignerConfig{Provider: provider, Key: key})
 	}
 	for name, v := range hidden {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
@@ -325,8 +322,8 @@ func TestPusherOfProviders(t *testing.T) {
 			if (provider == "template") != (template != "") {
 				continue
 			}
-			signer := newSigner(t, provider, template, Keys{Key: "key", Delta: time.Minute})
-			p, err := NewPusher(PusherConfig{Signer: signer, Domain: "push.example.com", App: "live", TTL: time.Hour})
+			signer := newSigner(t, provider, template, SignerConfig{Key: "key", Delta: time.Minute})
+			p, err := NewPushSigner(PushSignerConfig{Signer: signer, Domain: "push.example.com", App: "live", TTL: time.Hour})
 			if provider == "aliyun_b" || provider == "tencent_cdn_b" || provider == "tencent_cdn_c" {
 				if err == nil {
 					t.Errorf("%s pushes", provider)
@@ -337,7 +334,7 @@ func TestPusherOfProviders(t *testing.T) {
 				t.Errorf("%s: %v", provider, err)
 				continue
 			}
-			urls := p.Until("8888_a", 1_800_000_000)
+			urls := p.URLsExpiringAt("8888_a", 1_800_000_000)
 			if !strings.HasPrefix(urls.RTMP, "rtmp://push.example.com/live/8888_a") || urls.Server+urls.Key != urls.RTMP {
 				t.Errorf("%s: %+v", provider, urls)
 			}
@@ -364,9 +361,9 @@ func TestPlayerVerifies(t *testing.T) {
 		if provider == "template" {
 			template = baidu
 		}
-		return newSigner(t, provider, template, Keys{Key: key})
+		return newSigner(t, provider, template, SignerConfig{Key: key})
 	}
-	p, err := NewPlayer(PlayerConfig{
+	p, err := NewPlaySigner(PlaySignerConfig{
 		App: "live", TTL: time.Hour, Protocols: []Protocol{FLV, HLS}, Domains: []Domain{
 			{Name: "a.example.com", Signer: signer("tencent", "one")},
 			{Name: "b.example.com", Signer: signer("aliyun_a", "two")},
@@ -414,11 +411,11 @@ func TestPlayerVerifies(t *testing.T) {
 func TestHMAC(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		key, input := rapid.StringN(0, 100, 200).Draw(rt, "key"), rapid.SliceOfN(rapid.Byte(), 0, 900).Draw(rt, "input")
-		for a, of := range map[Algorithm]func() stdhash.Hash{sha1Sum: sha1.New, SHA256: sha256.New} {
-			m := hmac.New(of, []byte(key))
+		for name, newHash := range hmacHashes {
+			m := hmac.New(newHash, []byte(key))
 			m.Write(input)
-			if got := appendHMAC(nil, a, key, input); !bytes.Equal(got, m.Sum(nil)) {
-				rt.Fatalf("%s: %x", a, got)
+			if got := newHMACPool(newHash, key).appendHMAC(nil, input); !bytes.Equal(got, m.Sum(nil)) {
+				rt.Fatalf("%s: %x", name, got)
 			}
 		}
 	})
@@ -429,7 +426,7 @@ func TestProvidersDoNotAllocate(t *testing.T) {
 		if provider == "template" {
 			continue
 		}
-		s := newSigner(t, provider, "", Keys{Key: "e12c46f2612d5106e2034781ab261ca3"})
+		s := newSigner(t, provider, "", SignerConfig{Key: "e12c46f2612d5106e2034781ab261ca3"})
 		res := Resource{Domain: "play.example.com", App: "live", Stream: "8888_alice", Protocol: FLV}
 		buf := make([]byte, 0, 512)
 		if n := testing.AllocsPerRun(100, func() { buf = s.AppendURL(buf[:0], res, 1_800_000_000) }); n != 0 {
@@ -439,13 +436,13 @@ func TestProvidersDoNotAllocate(t *testing.T) {
 }
 
 func FuzzTemplate(f *testing.F) {
-	for _, formula := range formulas {
+	for _, formula := range providerTemplates {
 		f.Add(formula)
 	}
 	f.Add(addressed)
 	f.Add("a=={md5 key path time}&b={time hex}")
 	f.Fuzz(func(t *testing.T, text string) {
-		s, err := NewTemplate(text, Keys{Key: "key"})
+		s, err := NewTemplateSigner(text, SignerConfig{Key: "key"})
 		if err != nil {
 			return
 		}
@@ -463,7 +460,7 @@ func BenchmarkProviders(b *testing.B) {
 			continue
 		}
 		b.Run(provider, func(b *testing.B) {
-			s := newSigner(b, provider, "", Keys{Key: "e12c46f2612d5106e2034781ab261ca3"})
+			s := newSigner(b, provider, "", SignerConfig{Key: "e12c46f2612d5106e2034781ab261ca3"})
 			res := Resource{Domain: "play.example.com", App: "live", Stream: "8888_alice", Protocol: FLV}
 			buf := make([]byte, 0, 512)
 			b.ReportAllocs()

@@ -6,84 +6,86 @@ import (
 	"time"
 )
 
-// Push is everything that an encoder needs to push one stream. Whoever has it
-// can push: it goes to the stream's anchor only, and into no log.
-type Push struct {
+// PushURLs is everything that an encoder needs to push one stream. Everybody who
+// has it can push: send it to the stream's anchor only, and never log it.
+type PushURLs struct {
 	RTMP   string // Server + Key
-	Server string // the first of the two fields that OBS asks for, with its last '/'
-	Key    string // the second: the stream and its signature
+	Server string // the first of the two fields of OBS, with its last '/'
+	Key    string // the second field: the stream and its signature
 	SRT    string // empty where the provider has none
 	WebRTC string // empty where the provider has none
 
 	ExpiresAt int64 // Unix milliseconds, a whole second
 }
 
-// PusherConfig says where streams are pushed to.
-type PusherConfig struct {
+// PushSignerConfig is where streams are pushed to.
+type PushSignerConfig struct {
 	Signer Signer
 	Domain string
 	App    string
 
 	// TTL is how long a push may begin after its URLs were made; pushes that
-	// have begun go on. Too short, and an encoder that reconnects is refused;
-	// too long, and a leaked URL lives on. Tencent advises 24 hours.
+	// have begun go on. If it is too short, an encoder that reconnects is refused;
+	// if it is too long, a leaked URL lives on. Tencent advises 24 hours.
 	TTL time.Duration
 }
 
-// Pusher makes the push URLs of streams.
-type Pusher struct {
+// PushSigner makes and verifies the push URLs of streams. It is safe for
+// concurrent use.
+type PushSigner struct {
 	// Static after construction.
-	signer      Signer
-	domain, app string
-	server      string
-	ttl         time.Duration
+	signer Signer
+	domain string
+	app    string
+	server string // the first part of RTMP URLs
+	ttl    time.Duration
 }
 
-// NewPusher returns a Pusher, or says what is wrong with its configuration.
-func NewPusher(c PusherConfig) (*Pusher, error) {
-	if err := errors.Join(checkSigner(c.Signer), checkPlace(c.Domain, c.App)); err != nil {
+// NewPushSigner returns an error when the configuration is invalid.
+func NewPushSigner(c PushSignerConfig) (*PushSigner, error) {
+	if err := validateOrigin(c.Signer, c.Domain, c.App); err != nil {
 		return nil, err
 	}
 	if c.TTL < time.Second {
-		return nil, errors.New("signing: the ttl of push URLs must be a second or more")
+		return nil, errors.New("signing: invalid ttl of push URLs: must be at least 1s")
 	}
-	server := "rtmp://" + c.Domain + "/" + c.App + "/"
-	p := &Pusher{signer: c.Signer, domain: c.Domain, app: c.App, server: server, ttl: c.TTL}
-	if p.url(RTMP, "code", 0) == "" {
-		return nil, errors.New("signing: this provider has no URLs to push to")
+	s := &PushSigner{signer: c.Signer, domain: c.Domain, app: c.App, server: "rtmp://" + c.Domain + "/" + c.App + "/", ttl: c.TTL}
+	if s.url(RTMP, "code", 0) == "" {
+		return nil, errors.New("signing: this provider has no push URLs")
 	}
-	return p, nil
+	return s, nil
 }
 
-// URLs returns what pushes the stream code if begun within the ttl from now.
-func (p *Pusher) URLs(code string, now time.Time) Push {
-	return p.Until(code, now.Add(p.ttl).Unix())
+// URLs returns the push URLs of a live code for pushes that begin within the ttl
+// from now.
+func (s *PushSigner) URLs(code string, now time.Time) PushURLs {
+	return s.URLsExpiringAt(code, now.Add(s.ttl).Unix())
 }
 
-// Until returns what pushes the stream code if begun before expires, in Unix
-// seconds.
-func (p *Pusher) Until(code string, expires int64) Push {
-	rtmp := p.url(RTMP, code, expires)
-	return Push{
+// URLsExpiringAt returns the push URLs of a live code for pushes that begin before
+// expiresUnix (Unix seconds).
+func (s *PushSigner) URLsExpiringAt(code string, expiresUnix int64) PushURLs {
+	rtmp := s.url(RTMP, code, expiresUnix)
+	return PushURLs{
 		RTMP:      rtmp,
-		Server:    p.server,
-		Key:       strings.TrimPrefix(rtmp, p.server),
-		SRT:       p.url(SRT, code, expires),
-		WebRTC:    p.url(WebRTC, code, expires),
-		ExpiresAt: expires * 1000,
+		Server:    s.server,
+		Key:       strings.TrimPrefix(rtmp, s.server),
+		SRT:       s.url(SRT, code, expiresUnix),
+		WebRTC:    s.url(WebRTC, code, expiresUnix),
+		ExpiresAt: expiresUnix * 1000,
 	}
 }
 
-// Verify reports whether rawQuery lets somebody push the stream code at now, in
-// Unix seconds, as [Signer].Verify does.
-func (p *Pusher) Verify(code, rawQuery string, now int64) error {
-	return p.signer.Verify(p.resource(RTMP, code), rawQuery, now)
+// Verify returns nil if rawQuery permits a push of a live code at nowUnix (Unix
+// seconds), and the errors of [Signer].Verify.
+func (s *PushSigner) Verify(code, rawQuery string, nowUnix int64) error {
+	return s.signer.Verify(s.resource(RTMP, code), rawQuery, nowUnix)
 }
 
-func (p *Pusher) url(proto Protocol, code string, expires int64) string {
-	return string(p.signer.AppendURL(nil, p.resource(proto, code), expires))
+func (s *PushSigner) url(protocol Protocol, code string, expiresUnix int64) string {
+	return string(s.signer.AppendURL(nil, s.resource(protocol, code), expiresUnix))
 }
 
-func (p *Pusher) resource(proto Protocol, code string) Resource {
-	return Resource{Domain: p.domain, App: p.app, Stream: code, Protocol: proto, Push: true}
+func (s *PushSigner) resource(protocol Protocol, code string) Resource {
+	return Resource{Domain: s.domain, App: s.app, Stream: code, Protocol: protocol, Push: true}
 }

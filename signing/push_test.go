@@ -9,15 +9,15 @@ import (
 )
 
 func TestPush(t *testing.T) {
-	p, err := signing.NewPusher(signing.PusherConfig{
-		Signer: newTencent(t, signing.TencentConfig{}), Domain: "push.example.com", App: "live", TTL: 24 * time.Hour,
+	p, err := signing.NewPushSigner(signing.PushSignerConfig{
+		Signer: newTencent(t, signing.SignerConfig{}), Domain: "push.example.com", App: "live", TTL: 24 * time.Hour,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	now := time.Unix(expires, 999e6).Add(-24 * time.Hour)
 	query := "8888_alice?txSecret=" + secret + "&txTime=5C271099"
-	want := signing.Push{
+	want := signing.PushURLs{
 		RTMP:      "rtmp://push.example.com/live/" + query,
 		Server:    "rtmp://push.example.com/live/",
 		Key:       query,
@@ -31,18 +31,18 @@ func TestPush(t *testing.T) {
 }
 
 func TestNewPusherRefuses(t *testing.T) {
-	good := signing.PusherConfig{Signer: newTencent(t, signing.TencentConfig{}), Domain: "push.example.com", App: "live", TTL: time.Hour}
-	for want, spoil := range map[string]func(*signing.PusherConfig){
-		"no signer":         func(c *signing.PusherConfig) { c.Signer = nil },
-		`"{bizid}.d" is no`: func(c *signing.PusherConfig) { c.Domain = "{bizid}.d" },
-		`"" is no domain`:   func(c *signing.PusherConfig) { c.Domain = "" },
-		`app ""`:            func(c *signing.PusherConfig) { c.App = "" },
-		`app "live/"`:       func(c *signing.PusherConfig) { c.App = "live/" },
-		"ttl":               func(c *signing.PusherConfig) { c.TTL = 0 },
+	good := signing.PushSignerConfig{Signer: newTencent(t, signing.SignerConfig{}), Domain: "push.example.com", App: "live", TTL: time.Hour}
+	for want, spoil := range map[string]func(*signing.PushSignerConfig){
+		"no signer":                  func(c *signing.PushSignerConfig) { c.Signer = nil },
+		`invalid domain "{bizid}.d"`: func(c *signing.PushSignerConfig) { c.Domain = "{bizid}.d" },
+		`invalid domain ""`:          func(c *signing.PushSignerConfig) { c.Domain = "" },
+		`app ""`:                     func(c *signing.PushSignerConfig) { c.App = "" },
+		`app "live/"`:                func(c *signing.PushSignerConfig) { c.App = "live/" },
+		"ttl":                        func(c *signing.PushSignerConfig) { c.TTL = 0 },
 	} {
 		c := good
 		spoil(&c)
-		p, err := signing.NewPusher(c)
+		p, err := signing.NewPushSigner(c)
 		if p != nil || err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, %v", want, p, err)
 		}

@@ -9,7 +9,7 @@ import (
 	"onair/signing"
 )
 
-func domainOf(p *signing.Player, code string) string {
+func domainOf(p *signing.PlaySigner, code string) string {
 	url := string(p.AppendURL(nil, signing.RTMP, code, 0))
 	domain, _, _ := strings.Cut(strings.TrimPrefix(url, "rtmp://"), "/")
 	return domain
@@ -17,7 +17,7 @@ func domainOf(p *signing.Player, code string) string {
 
 // placed returns the domain of each of n codes.
 func placed(t *testing.T, n int, domains ...signing.Domain) []string {
-	p := newPlayer(t, signing.PlayerConfig{Domains: domains})
+	p := newPlayer(t, signing.PlaySignerConfig{Domains: domains})
 	list := make([]string, n)
 	for i := range list {
 		list[i] = domainOf(p, fmt.Sprintf("8888_anchor%d", i))

@@ -1,316 +1,265 @@
 package signing
 
 import (
+	"crypto/sha1" // a provider's choice, not ours
 	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"slices"
 	"strings"
-	"time"
 )
 
-// Keys are what signs and verifies at one provider, and how. They hold secrets:
-// never log them.
-type Keys struct {
-	Key       string // signs and verifies
-	BackupKey string // verifies too; empty is none
-
-	// Algorithm is for providers that let one choose: Tencent Live. Empty is MD5.
-	Algorithm Algorithm
-
-	// Delta is the validity that the provider adds to the time in a URL, in whole
-	// seconds. It is subtracted from the time that is printed, so that a URL ends
-	// when it should.
-	Delta time.Duration
-}
-
-// Template signs URLs of the kind "a digest of these fields in this order, and the
-// time, as two parameters of the query", which most CDNs have. It is written as the
-// query with two places for them:
+// TemplateSigner signs URLs whose query has "a digest of these fields in this order,
+// and the time", which most CDNs have. Its template is the query with two
+// placeholders:
 //
 //	wsSecret={md5 key path time}&wsTime={time hex}
 //
-// The time is {time} in decimal Unix seconds, or {time hex}, or {time HEX}: eight
-// hexadecimal digits of that case. The digest is one of md5, sha256, hmac-sha1 and
-// hmac-sha256 (with the key), and how it is written: md5 or md5.hex in lower-case
+// The time is {time} in decimal Unix seconds, or {time hex} or {time HEX}: eight
+// hexadecimal digits of that case. The digest is md5, sha256, hmac-sha1 or
+// hmac-sha256 (under the key), with its encoding: md5 or md5.hex in lower-case
 // hexadecimal, md5.mid the 9th to 24th digit of that, md5.base64 in URL-safe Base64
 // with padding, md5.rawbase64 without. The fields are key, domain, app, name (the
 // stream, with the suffix of a transcoding template), path (the whole path with the
-// file's ending), time as it is printed, and texts in 'single quotes'.
-type Template struct {
+// file's extension), time as it is printed, and texts in 'single quotes'.
+type TemplateSigner struct {
 	// Static after construction.
-	keys   func() (key, backup string)
-	delta  int64
-	before string // what stands before the first place, between the two, and after
-	middle string
-	after  string
+	credentials
+	literals      [3]string // the text before, between and after the placeholders
+	isDigestFirst bool
 
-	signFirst    bool   // the digest comes before the time
-	sign, moment string // the parameters of digest and time, with their =
-	format       timeFormat
-	algorithm    string
-	encoding     string
-	fields       []field
+	timeParameter string
+	timeFormat    timeFormat
+
+	digestParameter  string
+	algorithm        string
+	hmac, backupHMAC *hmacPool // of the two keys; nil unless the algorithm is an HMAC
+	encoding         string
+	fields           []inputField
 }
 
-var _ Signer = (*Template)(nil)
+var _ Signer = (*TemplateSigner)(nil)
 
-// field is one part of what is hashed.
-type field struct {
-	name string // empty: text
-	text string
+// inputField is one part of the text that is hashed.
+type inputField struct {
+	name    string // empty: a literal
+	literal string
 }
-
-type timeFormat byte
-
-const (
-	decimal  timeFormat = 'd'
-	lowerHex timeFormat = 'x'
-	upperHex timeFormat = 'X'
-)
 
 var (
-	templateFields     = []string{"key", "domain", "app", "name", "path", "time"}
-	templateAlgorithms = []string{"md5", "sha256", "hmac-sha1", "hmac-sha256"}
-	templateEncodings  = []string{"hex", "mid", "base64", "rawbase64"}
+	timeFormats    = map[string]timeFormat{"time": decimalTime, "time hex": lowerHexTime, "time HEX": upperHexTime}
+	fieldNames     = []string{"key", "domain", "app", "name", "path", "time"}
+	algorithmNames = []string{"md5", "sha256", "hmac-sha1", "hmac-sha256"}
+	hmacHashes     = map[string]func() hash.Hash{"hmac-sha1": sha1.New, "hmac-sha256": sha256.New}
+	encodingNames  = []string{"hex", "mid", "base64", "rawbase64"}
 )
 
-// NewTemplate reads a template, or says what is wrong with it, or with the keys.
-func NewTemplate(text string, k Keys) (*Template, error) {
-	if err := k.check(); err != nil {
+// NewTemplateSigner parses a template. It returns an error when the template or the
+// configuration is invalid.
+func NewTemplateSigner(template string, c SignerConfig) (*TemplateSigner, error) {
+	credentials, err := newCredentials(c)
+	if err != nil {
 		return nil, err
 	}
-	t := &Template{keys: func() (string, string) { return k.Key, k.BackupKey }, delta: int64(k.Delta / time.Second)}
-	if err := t.parse(text); err != nil {
-		return nil, fmt.Errorf("signing: template: %w", err)
+	s := &TemplateSigner{credentials: credentials}
+	if err := s.parse(template); err != nil {
+		return nil, fmt.Errorf("signing: invalid template: %w", err)
 	}
-	return t, nil
+	if newHash := hmacHashes[s.algorithm]; newHash != nil {
+		s.hmac, s.backupHMAC = newHMACPool(newHash, c.Key), newHMACPool(newHash, c.BackupKey)
+	}
+	return s, nil
 }
 
-func (k *Keys) check() error {
-	switch {
-	case k.Key == "":
-		return errors.New("signing: there is no key")
-	case k.Delta < 0 || k.Delta%time.Second != 0:
-		return fmt.Errorf("signing: delta %v must be whole seconds, zero or more", k.Delta)
-	}
-	return nil
-}
-
-func (t *Template) parse(text string) error {
-	before, rest, ok := strings.Cut(text, "{")
+func (s *TemplateSigner) parse(template string) error {
+	before, rest, ok1 := strings.Cut(template, "{")
 	first, rest, ok2 := strings.Cut(rest, "}")
-	middle, rest, ok3 := strings.Cut(rest, "{")
+	between, rest, ok3 := strings.Cut(rest, "{")
 	second, after, ok4 := strings.Cut(rest, "}")
-	if !ok || !ok2 || !ok3 || !ok4 || strings.ContainsAny(after, "{}") {
-		return errors.New("it needs two places in braces: the digest, and the time")
+	if !ok1 || !ok2 || !ok3 || !ok4 || strings.ContainsAny(after, "{}") {
+		return errors.New("it must have two placeholders in braces: the digest and the time")
 	}
-	for _, part := range []string{before, middle, after} {
-		if strings.ContainsFunc(part, notInQuery) {
-			return fmt.Errorf("%q cannot stand in a query", part)
-		}
+	s.literals = [...]string{before, between, after}
+	if err := s.parseLiterals(); err != nil {
+		return err
 	}
-	t.before, t.middle, t.after = before, middle, after
-	names := [2]string{before[strings.LastIndexByte(before, '&')+1:], middle[strings.LastIndexByte(middle, '&')+1:]}
-	if !isOpen(names[0]) || !isOpen(names[1]) || !strings.HasPrefix(middle, "&") || after != "" && after[0] != '&' {
-		return errors.New("each place must be the whole value of a parameter, as in sign={md5 key path time}")
-	}
-	t.sign, t.moment, t.signFirst = names[0], names[1], true
 	if first == "time" || strings.HasPrefix(first, "time ") {
 		first, second = second, first
-		t.sign, t.moment, t.signFirst = names[1], names[0], false
+		s.digestParameter, s.timeParameter = s.timeParameter, s.digestParameter
+		s.isDigestFirst = false
 	}
-	seen := map[string]bool{}
-	for pair := range strings.SplitSeq(before+middle+after, "&") {
+	format, ok := timeFormats[second]
+	if !ok {
+		return fmt.Errorf("unknown time format {%s}: must be {time}, {time hex} or {time HEX}", second)
+	}
+	s.timeFormat = format
+	return s.parseDigest(first)
+}
+
+// parseLiterals checks the text around the placeholders, and sets the parameters as
+// if the digest came first.
+func (s *TemplateSigner) parseLiterals() error {
+	before, between, after := s.literals[0], s.literals[1], s.literals[2]
+	query := before + between + after
+	if strings.ContainsFunc(query, isNotInQuery) {
+		return fmt.Errorf("%q has a character that must be escaped in a query", query)
+	}
+	first, ok1 := openParameter(before)
+	second, ok2 := openParameter(between)
+	if !ok1 || !ok2 || !strings.HasPrefix(between, "&") || after != "" && after[0] != '&' {
+		return errors.New("each placeholder must be the whole value of a parameter, as in sign={md5 key path time}")
+	}
+	names := map[string]bool{}
+	for pair := range strings.SplitSeq(query, "&") {
 		name, _, _ := strings.Cut(pair, "=")
-		if name == "" || seen[name] { // of two only the first would be verified
-			return errors.New("each parameter needs a name, and none may be there twice")
+		if name == "" || names[name] { // Verify reads only the first of two
+			return errors.New("each parameter must have a name, and each name must be unique")
 		}
-		seen[name] = true
+		names[name] = true
 	}
-	switch second {
-	case "time":
-		t.format = decimal
-	case "time hex":
-		t.format = lowerHex
-	case "time HEX":
-		t.format = upperHex
-	default:
-		return fmt.Errorf("{%s} is none of {time}, {time hex}, {time HEX}", second)
-	}
-	return t.parseDigest(first)
+	s.digestParameter, s.timeParameter, s.isDigestFirst = first, second, true
+	return nil
 }
 
-// isOpen reports whether a parameter has its name and no value yet.
-func isOpen(parameter string) bool {
-	name, value, has := strings.Cut(parameter, "=")
-	return name != "" && value == "" && has
+// openParameter returns the name of the last parameter of a query, if it has no
+// value yet.
+func openParameter(query string) (name string, ok bool) {
+	name, value, hasValue := strings.Cut(query[strings.LastIndexByte(query, '&')+1:], "=")
+	return name, name != "" && value == "" && hasValue
 }
 
-func (t *Template) parseDigest(text string) error {
-	how, fields, _ := strings.Cut(text, " ")
-	t.algorithm, t.encoding = how, "hex"
-	if algorithm, encoding, ok := strings.Cut(how, "."); ok {
-		t.algorithm, t.encoding = algorithm, encoding
+func (s *TemplateSigner) parseDigest(text string) error {
+	digest, fields, _ := strings.Cut(text, " ")
+	var hasEncoding bool
+	if s.algorithm, s.encoding, hasEncoding = strings.Cut(digest, "."); !hasEncoding {
+		s.encoding = "hex"
 	}
-	if !slices.Contains(templateAlgorithms, t.algorithm) {
-		return fmt.Errorf("%q is none of %s", t.algorithm, strings.Join(templateAlgorithms, ", "))
+	if !slices.Contains(algorithmNames, s.algorithm) {
+		return fmt.Errorf("unknown digest %q: must be one of %s", s.algorithm, strings.Join(algorithmNames, ", "))
 	}
-	if !slices.Contains(templateEncodings, t.encoding) {
-		return fmt.Errorf("%q is none of %s", t.encoding, strings.Join(templateEncodings, ", "))
+	if !slices.Contains(encodingNames, s.encoding) {
+		return fmt.Errorf("unknown encoding %q: must be one of %s", s.encoding, strings.Join(encodingNames, ", "))
 	}
-	has := map[string]bool{}
 	for rest := strings.TrimLeft(fields, " "); rest != ""; rest = strings.TrimLeft(rest, " ") {
+		var field inputField
 		if rest[0] == '\'' {
-			literal, more, ok := strings.Cut(rest[1:], "'")
-			if !ok {
+			var isClosed bool
+			if field.literal, rest, isClosed = strings.Cut(rest[1:], "'"); !isClosed {
 				return errors.New("a quote is not closed")
 			}
-			t.fields, rest = append(t.fields, field{text: literal}), more
-			continue
+		} else if field.name, rest, _ = strings.Cut(rest, " "); !slices.Contains(fieldNames, field.name) {
+			return fmt.Errorf("unknown field %q: must be one of %s, or a text in single quotes", field.name, strings.Join(fieldNames, ", "))
 		}
-		name, more, _ := strings.Cut(rest, " ")
-		if !slices.Contains(templateFields, name) {
-			return fmt.Errorf("%q is none of %s, nor a text in single quotes", name, strings.Join(templateFields, ", "))
-		}
-		has[name], rest = true, more
-		t.fields = append(t.fields, field{name: name})
+		s.fields = append(s.fields, field)
 	}
-	switch keyed := strings.HasPrefix(t.algorithm, "hmac-"); {
-	case keyed && has["key"]:
-		return errors.New("an HMAC has the key already")
-	case !keyed && !has["key"]:
-		return errors.New("the digest does not cover the key: anybody could make it")
-	case !has["time"]:
-		return errors.New("the digest does not cover the time: URLs would never end")
-	case !has["name"] && !has["path"]:
-		return errors.New("the digest does not cover the stream: a URL of one would be one of all")
+	return s.validateFields()
+}
+
+func (s *TemplateSigner) validateFields() error {
+	covers := func(name string) bool {
+		return slices.ContainsFunc(s.fields, func(f inputField) bool { return f.name == name })
+	}
+	switch isHMAC := strings.HasPrefix(s.algorithm, "hmac-"); {
+	case isHMAC && covers("key"):
+		return errors.New("an HMAC must not have the field key: it is keyed already")
+	case !isHMAC && !covers("key"):
+		return errors.New("the digest must cover the key: anybody could make it")
+	case !covers("time"):
+		return errors.New("the digest must cover the time: URLs would never expire")
+	case !covers("name") && !covers("path"):
+		return errors.New("the digest must cover the stream: a URL of one stream would open all")
 	}
 	return nil
 }
 
-// notInQuery reports whether a character would have to be escaped.
-func notInQuery(r rune) bool { return notInName(r) && r != '=' && r != '&' && r != '.' }
+// isNotInQuery reports whether a character would have to be escaped.
+func isNotInQuery(r rune) bool { return isNotInName(r) && r != '=' && r != '&' && r != '.' }
 
 // AppendURL implements [Signer], for RTMP, and to play for FLV and HLS.
-func (t *Template) AppendURL(dst []byte, res Resource, expires int64) []byte {
-	dst, at, ok := res.appendAddress(dst)
+func (s *TemplateSigner) AppendURL(dst []byte, res Resource, expiresUnix int64) []byte {
+	dst, pathStart, ok := res.appendUnsignedURL(dst)
 	if !ok {
 		return dst
 	}
-	var stack [inputSize]byte
-	var moment [20]byte
-	when := t.appendTime(moment[:0], expires-t.delta)
-	path := append(stack[:0], dst[at:]...) // apart from dst, which grows
-	key, _ := t.keys()
-	dst = append(append(dst, '?'), t.before...)
-	if !t.signFirst {
-		dst = append(append(dst, when...), t.middle...)
+	var pathStack [inputSize]byte
+	var timeStack [20]byte
+	timeText := s.timeFormat.appendTime(timeStack[:0], expiresUnix-s.delta)
+	path := append(pathStack[:0], dst[pathStart:]...) // a copy: dst may be reallocated
+	key, _ := s.keys()
+	dst = append(append(dst, '?'), s.literals[0]...)
+	if s.isDigestFirst {
+		dst = s.appendDigest(dst, key, &res, path, timeText)
+		dst = append(append(dst, s.literals[1]...), timeText...)
+	} else {
+		dst = append(append(dst, timeText...), s.literals[1]...)
+		dst = s.appendDigest(dst, key, &res, path, timeText)
 	}
-	dst = t.appendSign(dst, key, &res, path, when)
-	if t.signFirst {
-		dst = append(append(dst, t.middle...), when...)
-	}
-	return append(dst, t.after...)
+	return append(dst, s.literals[2]...)
 }
 
-func (t *Template) appendTime(dst []byte, unix int64) []byte {
-	switch t.format {
-	case decimal:
-		return appendDecimal(dst, unix)
-	case lowerHex:
-		return appendLowerHex(dst, unix)
+// appendDigest appends the digest in its encoding.
+func (s *TemplateSigner) appendDigest(dst []byte, key string, res *Resource, path, timeText []byte) []byte {
+	var stack [inputSize]byte
+	var buf [sha256.Size]byte
+	input, digest := s.appendInput(stack[:0], key, res, path, timeText), buf[:0]
+	switch primary, _ := s.keys(); {
+	case s.hmac == nil:
+		digest = Algorithm(s.algorithm).appendDigest(digest, input)
+	case key == primary:
+		digest = s.hmac.appendHMAC(digest, input)
 	default:
-		return appendTxTime(dst, unix)
+		digest = s.backupHMAC.appendHMAC(digest, input)
 	}
+	switch s.encoding {
+	case "mid":
+		var encoded [2 * sha256.Size]byte
+		return append(dst, hex.AppendEncode(encoded[:0], digest)[8:24]...)
+	case "base64":
+		return base64.URLEncoding.AppendEncode(dst, digest)
+	case "rawbase64":
+		return base64.RawURLEncoding.AppendEncode(dst, digest)
+	}
+	return hex.AppendEncode(dst, digest)
 }
 
-// appendSign appends the digest as it is printed.
-func (t *Template) appendSign(dst []byte, key string, res *Resource, path, when []byte) []byte {
-	var stack [inputSize]byte
-	var scratch [sha256.Size]byte
-	input := stack[:0]
-	for _, f := range t.fields {
+func (s *TemplateSigner) appendInput(dst []byte, key string, res *Resource, path, timeText []byte) []byte {
+	for _, f := range s.fields {
 		switch f.name {
 		case "":
-			input = append(input, f.text...)
+			dst = append(dst, f.literal...)
 		case "key":
-			input = append(input, key...)
+			dst = append(dst, key...)
 		case "domain":
-			input = append(input, res.Domain...)
+			dst = append(dst, res.Domain...)
 		case "app":
-			input = append(input, res.App...)
+			dst = append(dst, res.App...)
 		case "name":
-			input = res.appendName(input)
+			dst = res.appendStreamName(dst)
 		case "path":
-			input = append(input, path...)
+			dst = append(dst, path...)
 		case "time":
-			input = append(input, when...)
+			dst = append(dst, timeText...)
 		}
 	}
-	sum := scratch[:0]
-	switch t.algorithm {
-	case "md5":
-		sum = MD5.sum(sum, input)
-	case "sha256":
-		sum = SHA256.sum(sum, input)
-	case "hmac-sha1":
-		sum = appendHMAC(sum, sha1Sum, key, input)
-	case "hmac-sha256":
-		sum = appendHMAC(sum, SHA256, key, input)
-	}
-	switch t.encoding {
-	case "mid":
-		var text [2 * sha256.Size]byte
-		return append(dst, hex.AppendEncode(text[:0], sum)[8:24]...)
-	case "base64":
-		return base64.URLEncoding.AppendEncode(dst, sum)
-	case "rawbase64":
-		return base64.RawURLEncoding.AppendEncode(dst, sum)
-	}
-	return hex.AppendEncode(dst, sum)
+	return dst
 }
 
 // Verify implements [Signer]. The first value of each parameter counts, as it was
-// sent; the time has ten decimal or eight hexadecimal digits, so that none of it can
-// be taken from what is hashed beside it.
-func (t *Template) Verify(res Resource, given string, now int64) error {
-	sign, when := firstValue(given, strings.TrimSuffix(t.sign, "=")), firstValue(given, strings.TrimSuffix(t.moment, "="))
-	if sign == "" || when == "" {
+// sent.
+func (s *TemplateSigner) Verify(res Resource, rawQuery string, nowUnix int64) error {
+	digest, timeText := firstValue(rawQuery, s.digestParameter), firstValue(rawQuery, s.timeParameter)
+	if digest == "" || timeText == "" {
 		return ErrMissing
 	}
-	ends, ok := t.parseTime(when)
+	urlTime, ok := s.timeFormat.parseTime(timeText)
 	if !ok {
 		return ErrMalformed
 	}
-	_, path, _ := res.place()
-	key, backup := t.keys()
-	matches := 0
-	for _, key := range [...]string{key, backup} {
-		if key != "" {
-			matches |= subtle.ConstantTimeCompare(t.appendSign(nil, key, &res, path, []byte(when)), []byte(sign))
-		}
-	}
-	if matches == 0 {
-		return ErrMismatch
-	}
-	if now >= ends+t.delta {
-		return ErrExpired
-	}
-	return nil
-}
-
-func (t *Template) parseTime(text string) (unix int64, ok bool) {
-	switch t.format {
-	case decimal:
-		return parseDecimal(text)
-	case lowerHex:
-		return parseLowerHex(text)
-	default:
-		unix, ok = parseTxTime(text)
-		return unix, ok && strings.ToUpper(text) == text
-	}
+	path := res.path()
+	return s.verify(digest, func(dst []byte, key string) []byte {
+		return s.appendDigest(dst, key, &res, path, []byte(timeText))
+	}, urlTime, nowUnix)
 }

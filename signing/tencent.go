@@ -3,72 +3,42 @@ package signing
 import (
 	"crypto/md5" // the provider's choice, not ours
 	"crypto/sha256"
+	"crypto/subtle"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"strings"
-	"time"
 )
 
-// Algorithm is the digest of a signature.
-type Algorithm string
-
-// The digests that Tencent Cloud Live offers.
-const (
-	MD5    Algorithm = "md5"
-	SHA256 Algorithm = "sha256"
-)
-
-// sum appends the digest of input, in binary. MD5 stands for every other value.
-func (a Algorithm) sum(dst, input []byte) []byte {
-	if a == SHA256 {
-		digest := sha256.Sum256(input)
-		return append(dst, digest[:]...)
-	}
-	digest := md5.Sum(input)
-	return append(dst, digest[:]...)
-}
-
-// TencentConfig is what a domain's authentication is set to in the console. Push
-// and play domains have different keys. Algorithm signs; verification takes both,
-// told apart by the digest's length, as the provider does. With a Delta lower than
-// the domain's, URLs outlive what was promised; with a higher one they end early.
-type TencentConfig = Keys
-
-// Tencent signs the URLs of Tencent Cloud Live:
+// TencentSigner signs the URLs of Tencent Cloud Live:
 //
 //	txSecret = lower-case hex of MD5 or SHA-256 (key + stream + txTime)
 //	txTime   = eight upper-case hex digits of Unix seconds
 //
 // It is a plain concatenation. The stream is the bare name with the suffix of
-// its template, without domain, app or file ending, so that RTMP, FLV, HLS and
+// its template, without domain, app or extension, so that RTMP, FLV, HLS and
 // WebRTC of one stream have one secret. See
 // https://cloud.tencent.com/document/product/267/32735 for the formula, and
 // https://cloud.tencent.com/document/product/267/32720 for the forms of URLs.
-type Tencent struct {
+// Push and play domains have different keys.
+type TencentSigner struct {
 	// Static after construction.
-	keys      func() (key, backup string) // a function: nothing that prints values looks into one
+	credentials
 	algorithm Algorithm
-	delta     int64 // seconds
 }
 
-var _ Signer = (*Tencent)(nil)
+var _ Signer = (*TencentSigner)(nil)
 
-// NewTencent returns the signer of one domain's keys.
-func NewTencent(c TencentConfig) (*Tencent, error) {
-	switch {
-	case c.Key == "":
-		return nil, errors.New("signing: tencent: there is no key")
-	case c.Algorithm != "" && c.Algorithm != MD5 && c.Algorithm != SHA256:
-		return nil, fmt.Errorf("signing: tencent: algorithm %q is neither md5 nor sha256", c.Algorithm)
-	case c.Delta < 0 || c.Delta%time.Second != 0:
-		return nil, fmt.Errorf("signing: tencent: delta %v must be whole seconds, zero or more", c.Delta)
+// NewTencentSigner returns the signer of one domain's keys. It returns an error
+// when the configuration is invalid.
+func NewTencentSigner(c SignerConfig) (*TencentSigner, error) {
+	if c.Algorithm != "" && c.Algorithm != MD5 && c.Algorithm != SHA256 {
+		return nil, fmt.Errorf("signing: invalid algorithm %q: must be md5 or sha256", c.Algorithm)
 	}
-	return &Tencent{
-		keys:      func() (key, backup string) { return c.Key, c.BackupKey },
-		algorithm: c.Algorithm,
-		delta:     int64(c.Delta / time.Second),
-	}, nil
+	credentials, err := newCredentials(c)
+	if err != nil {
+		return nil, err
+	}
+	return &TencentSigner{credentials, c.Algorithm}, nil
 }
 
 // AppendURL implements [Signer]. The forms are, to push,
@@ -82,67 +52,142 @@ func NewTencent(c TencentConfig) (*Tencent, error) {
 //	https://domain/app/stream.flv?txSecret=…&txTime=…
 //	https://domain/app/stream.m3u8?txSecret=…&txTime=…
 //
-// An expiry outside of what eight digits can say (from 1970 to February 2106)
-// is moved to the nearer end.
-func (t *Tencent) AppendURL(dst []byte, res Resource, expires int64) []byte {
+// Eight digits reach from 1970 to February 2106.
+func (s *TencentSigner) AppendURL(dst []byte, res Resource, expiresUnix int64) []byte {
 	if res.Protocol == SRT {
-		return t.appendSRT(dst, res, expires)
+		return s.appendSRT(dst, res, expiresUnix)
 	}
-	scheme, ending := res.form()
+	scheme, extension := res.schemeAndExtension()
 	if res.Protocol == WebRTC {
 		scheme = "webrtc"
 	}
 	if scheme == "" {
 		return dst
 	}
-	dst = res.appendPath(res.appendOrigin(dst, scheme), ending)
-	return t.appendSecret(append(dst, '?'), &res, expires, '&')
+	dst = res.appendPath(res.appendOrigin(dst, scheme), extension)
+	return s.appendSignature(append(dst, '?'), &res, expiresUnix, '&')
 }
 
 // appendSRT appends the URL to push over SRT. Its '#' is literal, so no URL
 // library can make or parse it. Port 9000 is fixed: a domain that names a port
 // is no push domain of this cloud.
-func (t *Tencent) appendSRT(dst []byte, res Resource, expires int64) []byte {
+func (s *TencentSigner) appendSRT(dst []byte, res Resource, expiresUnix int64) []byte {
 	if !res.Push || strings.Contains(res.Domain, ":") {
 		return dst
 	}
 	dst = append(append(dst, "srt://"...), res.Domain...)
 	dst = append(append(dst, ":9000?streamid=#!::h="...), res.Domain...)
 	dst = append(append(dst, ",r="...), res.App...)
-	dst = append(res.appendName(append(dst, '/')), ',')
-	return t.appendSecret(dst, &res, expires, ',')
+	dst = append(res.appendStreamName(append(dst, '/')), ',')
+	return s.appendSignature(dst, &res, expiresUnix, ',')
 }
 
-// appendSecret appends txSecret and txTime, with sep between them.
-func (t *Tencent) appendSecret(dst []byte, res *Resource, expires int64, sep byte) []byte {
+// appendSignature appends txSecret and txTime.
+func (s *TencentSigner) appendSignature(dst []byte, res *Resource, expiresUnix int64, separator byte) []byte {
 	var stack [inputSize]byte
 	var digest [sha256.Size]byte
-	key, _ := t.keys()
-	input := res.appendName(append(stack[:0], key...))
-	input = appendTxTime(input, expires-t.delta)
-	txTime := input[len(input)-txTimeSize:]
+	key, _ := s.keys()
+	input := res.appendStreamName(append(stack[:0], key...))
+	input = upperHexTime.appendTime(input, expiresUnix-s.delta)
+	txTime := input[len(input)-hexTimeSize:]
 
 	dst = append(dst, "txSecret="...)
-	dst = hex.AppendEncode(dst, t.algorithm.sum(digest[:0], input))
-	dst = append(append(dst, sep), "txTime="...)
+	dst = hex.AppendEncode(dst, s.algorithm.appendDigest(digest[:0], input))
+	dst = append(append(dst, separator), "txTime="...)
 	return append(dst, txTime...)
 }
 
-const (
-	// inputSize is room on the stack for key, stream and txTime; what is longer
-	// goes to the heap. A live code is at most 128 bytes, a key usually 32.
-	inputSize = 256
+// EndsInHexDigit reports whether code ends in a digit 0-9, a-f or A-F, so that
+// its end could be read as the beginning of a txTime.
+//
+// The digest of key + stream + txTime has no separators: a URL signed for
+// stream 8888_alice1 with txTime 579ACB15 carries a digest that is also right
+// for stream 8888_alice with txTime 1579ACB15, in the year 2152. Our Verify
+// accepts eight digits only, but whether the cloud does is not known. An anchor
+// with the id alice1 could then push as alice, unless codes end in another
+// character.
+func EndsInHexDigit(code string) bool {
+	return code != "" && isHexDigit(code[len(code)-1])
+}
 
-	txTimeSize = 8
-	maxTxTime  = 1<<(4*txTimeSize) - 1
-)
-
-// appendTxTime appends Unix seconds as exactly eight upper-case hex digits.
-func appendTxTime(dst []byte, unix int64) []byte {
-	const digits = "0123456789ABCDEF"
-	unix = min(max(unix, 0), maxTxTime)
-	for shift := 4 * (txTimeSize - 1); shift >= 0; shift -= 4 {
-		dst = append(dst, digits[unix>>shift&0xF])
+// Verify implements [Signer] for txSecret and txTime in rawQuery. The first value
+// of each counts. They are hexadecimal, so percent signs are malformed.
+//
+// A txTime must have exactly eight hexadecimal digits (see [EndsInHexDigit]),
+// although the provider accepts decimal ones too. It is hashed as sent, in upper
+// and in lower case, since the provider accepts either and signers differ. A
+// txSecret may be an MD5 or a SHA-256 digest, whatever the configured algorithm.
+// Digests are compared in constant time.
+func (s *TencentSigner) Verify(res Resource, rawQuery string, nowUnix int64) error {
+	txSecret, txTime := firstValue(rawQuery, "txSecret"), firstValue(rawQuery, "txTime")
+	if txSecret == "" || txTime == "" {
+		return ErrMissing
 	}
-	return dst
+	urlTime, ok := parseHexTime(txTime)
+	if !ok {
+		return ErrMalformed
+	}
+	var buf [sha256.Size]byte
+	digest, algorithm := decodeDigest(&buf, txSecret)
+	switch {
+	case digest == nil:
+		return ErrMalformed
+	case !s.matchesAnyKey(digest, algorithm, &res, txTime):
+		return ErrMismatch
+	case nowUnix >= urlTime+s.delta:
+		return ErrExpired
+	}
+	return nil
+}
+
+// decodeDigest decodes a hexadecimal digest into buf. Its length shows the
+// algorithm. The result is nil if text is no digest.
+func decodeDigest(buf *[sha256.Size]byte, text string) (digest []byte, algorithm Algorithm) {
+	switch len(text) {
+	case hex.EncodedLen(md5.Size):
+		algorithm = MD5
+	case hex.EncodedLen(sha256.Size):
+		algorithm = SHA256
+	default:
+		return nil, ""
+	}
+	var encoded [2 * sha256.Size]byte
+	n, err := hex.Decode(buf[:], encoded[:copy(encoded[:], text)])
+	if err != nil {
+		return nil, ""
+	}
+	return buf[:n], algorithm
+}
+
+// matchesAnyKey reports whether one of the keys made digest for stream and txTime,
+// in any of its three spellings. It always tries all of them.
+func (s *TencentSigner) matchesAnyKey(digest []byte, algorithm Algorithm, res *Resource, txTime string) bool {
+	var stack [inputSize]byte
+	var buf [sha256.Size]byte
+	key, backupKey := s.keys()
+	matches := 0
+	for _, key := range [...]string{key, backupKey} {
+		if key == "" {
+			continue
+		}
+		input := res.appendStreamName(append(stack[:0], key...))
+		for _, spelling := range spellings(txTime) {
+			expected := algorithm.appendDigest(buf[:0], append(input, spelling[:]...))
+			matches |= subtle.ConstantTimeCompare(expected, digest)
+		}
+	}
+	return matches == 1
+}
+
+// spellings returns txTime as sent, in upper and in lower case.
+func spellings(txTime string) [3][hexTimeSize]byte {
+	var sent, upper, lower [hexTimeSize]byte
+	for i := range hexTimeSize {
+		c := txTime[i]
+		sent[i], upper[i], lower[i] = c, c, c
+		if c >= 'A' {
+			upper[i], lower[i] = c&^0x20, c|0x20
+		}
+	}
+	return [...][hexTimeSize]byte{sent, upper, lower}
 }

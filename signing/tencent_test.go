@@ -20,12 +20,12 @@ const (
 	secretHD = "27f270f6be0bec8037a26db547b73dfb" // md5sum of key + code_hd + 5C271099
 )
 
-func newTencent(t testing.TB, c signing.TencentConfig) *signing.Tencent {
+func newTencent(t testing.TB, c signing.SignerConfig) *signing.TencentSigner {
 	t.Helper()
 	if c.Key == "" {
 		c.Key = key
 	}
-	s, err := signing.NewTencent(c)
+	s, err := signing.NewTencentSigner(c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,11 +39,11 @@ func TestTencentForms(t *testing.T) {
 		return signing.Resource{Domain: "8888.livepush.myqcloud.com", App: "live", Stream: code, Protocol: p, Push: true}
 	}
 	play := func(p signing.Protocol, template, scheme string) signing.Resource {
-		return signing.Resource{Domain: "play.example.com", App: "live", Stream: code, Template: template, Protocol: p, Scheme: scheme}
+		return signing.Resource{Domain: "play.example.com", App: "live", Stream: code, TemplateSuffix: template, Protocol: p, Scheme: scheme}
 	}
 	withPort := push(signing.SRT)
 	withPort.Domain = "127.0.0.1:1935"
-	signer := newTencent(t, signing.TencentConfig{})
+	signer := newTencent(t, signing.SignerConfig{})
 	for _, tt := range []struct {
 		name string
 		res  signing.Resource
@@ -74,7 +74,7 @@ func TestTencentForms(t *testing.T) {
 }
 
 func TestTxTimeHasEightDigits(t *testing.T) {
-	signer := newTencent(t, signing.TencentConfig{})
+	signer := newTencent(t, signing.SignerConfig{})
 	for expires, want := range map[int64]string{
 		math.MinInt64: "00000000", -1: "00000000", 0: "00000000", 0xABC: "00000ABC",
 		math.MaxUint32: "FFFFFFFF", math.MaxUint32 + 1: "FFFFFFFF", math.MaxInt64: "FFFFFFFF",
@@ -88,13 +88,13 @@ func TestTxTimeHasEightDigits(t *testing.T) {
 }
 
 func TestNewTencentRefuses(t *testing.T) {
-	for name, c := range map[string]signing.TencentConfig{
+	for name, c := range map[string]signing.SignerConfig{
 		"no key":            {BackupKey: backup},
 		"unknown algorithm": {Key: key, Algorithm: "sha1"},
 		"negative delta":    {Key: key, Delta: -time.Second},
 		"part of a second":  {Key: key, Delta: time.Millisecond},
 	} {
-		s, err := signing.NewTencent(c)
+		s, err := signing.NewTencentSigner(c)
 		if err == nil || s != nil {
 			t.Errorf("%s: got %v, %v", name, s, err)
 		} else if strings.Contains(err.Error(), key) {
@@ -104,9 +104,9 @@ func TestNewTencentRefuses(t *testing.T) {
 }
 
 func TestTencentPrintsNoKey(t *testing.T) {
-	signer := newTencent(t, signing.TencentConfig{BackupKey: backup})
-	player := newPlayer(t, signing.PlayerConfig{Signer: signer})
-	holder := struct{ signer *signing.Tencent }{signer}
+	signer := newTencent(t, signing.SignerConfig{BackupKey: backup})
+	player := newPlayer(t, signing.PlaySignerConfig{Signer: signer})
+	holder := struct{ signer *signing.TencentSigner }{signer}
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
 		got := fmt.Sprintf(verb+verb+verb+verb, signer, *signer, player, holder)
 		if strings.Contains(got, key) || strings.Contains(got, backup) {

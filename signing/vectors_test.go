@@ -92,15 +92,15 @@ func secretVector(t *testing.T, v vector, a Algorithm) {
 	if in.Key == "" || in.Stream == "" || in.TxTime == "" {
 		t.Fatal("the vector lacks an input")
 	}
-	if got := hex.EncodeToString(a.sum(nil, []byte(in.Key+in.Stream+in.TxTime))); got != v.Expected {
+	if got := hex.EncodeToString(a.appendDigest(nil, []byte(in.Key+in.Stream+in.TxTime))); got != v.Expected {
 		t.Fatalf("digest: got %s, want %s", got, v.Expected)
 	}
-	signer, err := NewTencent(TencentConfig{Key: in.Key, Algorithm: a})
+	signer, err := NewTencentSigner(SignerConfig{Key: in.Key, Algorithm: a})
 	if err != nil {
 		t.Fatal(err)
 	}
 	query := "txSecret=" + v.Expected + "&txTime=" + in.TxTime
-	if len(in.TxTime) != txTimeSize { // the decimal one
+	if len(in.TxTime) != hexTimeSize { // the decimal one
 		if err := signer.Verify(Resource{Stream: in.Stream}, query, 0); !errors.Is(err, ErrMalformed) {
 			t.Errorf("Verify: got %v, want ErrMalformed", err)
 		}
@@ -122,14 +122,14 @@ func secretVector(t *testing.T, v vector, a Algorithm) {
 }
 
 // urlVector holds the bare name and the name split at its template suffix.
-func urlVector(t *testing.T, signer *Tencent, stream, query string, expires int64) {
+func urlVector(t *testing.T, signer *TencentSigner, stream, query string, expires int64) {
 	want := "rtmp://push.example.com/live/" + stream + "?" + query
 	res := Resource{Domain: "push.example.com", App: "live", Stream: stream, Protocol: RTMP, Push: true}
 	if got := string(signer.AppendURL(nil, res, expires)); got != want {
 		t.Errorf("AppendURL: got %s, want %s", got, want)
 	}
 	if name, suffix, ok := strings.Cut(stream, "_"); ok {
-		res.Stream, res.Template = name, suffix
+		res.Stream, res.TemplateSuffix = name, suffix
 		if got := string(signer.AppendURL(nil, res, expires)); got != want {
 			t.Errorf("AppendURL with a template: got %s, want %s", got, want)
 		}
@@ -137,7 +137,7 @@ func urlVector(t *testing.T, signer *Tencent, stream, query string, expires int6
 }
 
 func txTimeVector(t *testing.T, v vector) {
-	if got := string(appendTxTime(nil, v.Inputs.Unix)); got != v.Expected {
+	if got := string(upperHexTime.appendTime(nil, v.Inputs.Unix)); got != v.Expected {
 		t.Errorf("got %s, want %s", got, v.Expected)
 	}
 }
@@ -146,7 +146,7 @@ func txTimeVector(t *testing.T, v vector) {
 // +08:00 on a domain with a validity of 12495 s ends at 11:58:15.
 func TestDeltaExample(t *testing.T) {
 	china := time.FixedZone("", 8*3600)
-	signer, err := NewTencent(TencentConfig{Key: "ngoeiq03", Delta: 12495 * time.Second})
+	signer, err := NewTencentSigner(SignerConfig{Key: "ngoeiq03", Delta: 12495 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -70,7 +70,7 @@ func TestVerify(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			for _, algorithm := range []signing.Algorithm{signing.MD5, signing.SHA256} {
-				signer := newTencent(t, signing.TencentConfig{BackupKey: backup, Algorithm: algorithm})
+				signer := newTencent(t, signing.SignerConfig{BackupKey: backup, Algorithm: algorithm})
 				if err := signer.Verify(signing.Resource{Stream: code}, tt.query, expires-1); !errors.Is(err, tt.want) {
 					t.Errorf("got %v, want %v", err, tt.want)
 				}
@@ -81,7 +81,7 @@ func TestVerify(t *testing.T) {
 
 func TestVerifyWithoutBackupKey(t *testing.T) {
 	query := "txSecret=" + md5Of(code+"5C271099") + "&txTime=5C271099"
-	if err := newTencent(t, signing.TencentConfig{}).Verify(signing.Resource{Stream: code}, query, 0); !errors.Is(err, signing.ErrMismatch) {
+	if err := newTencent(t, signing.SignerConfig{}).Verify(signing.Resource{Stream: code}, query, 0); !errors.Is(err, signing.ErrMismatch) {
 		t.Errorf("an empty backup key verifies: %v", err)
 	}
 }
@@ -100,8 +100,8 @@ func TestEndsInHexDigit(t *testing.T) {
 // hexish draws names that have much in common with times.
 func hexish() *rapid.Generator[string] { return rapid.StringMatching(`[0-9a-fA-Fx_-]{1,24}`) }
 
-func drawTencent(t *rapid.T) *signing.Tencent {
-	s, err := signing.NewTencent(signing.TencentConfig{
+func drawTencent(t *rapid.T) *signing.TencentSigner {
+	s, err := signing.NewTencentSigner(signing.SignerConfig{
 		Key:       rapid.StringMatching(`[0-9a-z]{1,40}`).Draw(t, "key"),
 		BackupKey: rapid.StringMatching(`[0-9a-z]{0,40}`).Draw(t, "backup"),
 		Algorithm: rapid.SampledFrom([]signing.Algorithm{"", signing.MD5, signing.SHA256}).Draw(t, "algorithm"),
@@ -115,7 +115,7 @@ func drawTencent(t *rapid.T) *signing.Tencent {
 
 // queryOf returns what follows the '?' of an RTMP URL of stream.
 func queryOf(s signing.Signer, stream, template string, expires int64) string {
-	res := signing.Resource{Domain: "d", App: "live", Stream: stream, Template: template, Protocol: signing.RTMP}
+	res := signing.Resource{Domain: "d", App: "live", Stream: stream, TemplateSuffix: template, Protocol: signing.RTMP}
 	_, query, _ := strings.Cut(string(s.AppendURL(nil, res, expires)), "?")
 	return query
 }
@@ -162,7 +162,7 @@ func TestBorderDoesNotShift(t *testing.T) {
 
 // TestForgedBorder is the case of F3 itself.
 func TestForgedBorder(t *testing.T) {
-	signer := newTencent(t, signing.TencentConfig{})
+	signer := newTencent(t, signing.SignerConfig{})
 	query := "txSecret=" + md5Of(key+"8888_alice1"+"579ACB15")
 	if err := signer.Verify(signing.Resource{Stream: "8888_alice1"}, query+"&txTime=579ACB15", 0); err != nil {
 		t.Errorf("the one that was signed: %v", err)
@@ -174,7 +174,7 @@ func TestForgedBorder(t *testing.T) {
 
 // FuzzVerify holds Verify to the formula, written down once more and plainly.
 func FuzzVerify(f *testing.F) {
-	signer := newTencent(f, signing.TencentConfig{BackupKey: backup, Delta: time.Minute})
+	signer := newTencent(f, signing.SignerConfig{BackupKey: backup, Delta: time.Minute})
 	f.Add(code, queryOf(signer, code, "", expires), int64(expires-1))
 	f.Add(code, "txTime=5c2710ab&txSecret="+sha256Of(backup+code+"5C2710AB"), int64(0))
 	f.Add("8888_alice", "txSecret="+md5Of(key+"8888_alice1"+"579ACB15")+"&txTime=1579ACB15", int64(0))

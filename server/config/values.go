@@ -252,7 +252,7 @@ func setPorts(c *Config, s string) error {
 	return nil
 }
 
-// maxWeight is the largest weight of a play domain, as in package signing.
+// maxWeight is the largest weight of a play domain, signing.MaxDomainWeight.
 const maxWeight = 1000
 
 func setDomains(c *Config, s string) error {

@@ -3,14 +3,14 @@ package signing
 import "testing"
 
 func TestLowerHexIsLower(t *testing.T) {
-	if got := string(appendLowerHex([]byte("AB"), 0x5C2710AF)); got != "AB5c2710af" {
+	if got := string(lowerHexTime.appendTime([]byte("AB"), 0x5C2710AF)); got != "AB5c2710af" {
 		t.Errorf("got %s", got)
 	}
-	if _, ok := parseLowerHex("5c2710af"); !ok {
+	if _, ok := lowerHexTime.parseTime("5c2710af"); !ok {
 		t.Error("a time is refused")
 	}
 	for _, bad := range []string{"5C2710AF", "5c2710aF", "5c2710a", "5c2710af0", "+c2710af"} {
-		if got, ok := parseLowerHex(bad); ok {
+		if got, ok := lowerHexTime.parseTime(bad); ok {
 			t.Errorf("%q is read as %d", bad, got)
 		}
 	}
@@ -19,17 +19,17 @@ func TestLowerHexIsLower(t *testing.T) {
 func TestDecimalHasTenDigits(t *testing.T) {
 	for unix, want := range map[int64]string{
 		-1: "0000000000", 0: "0000000000", 7: "0000000007", 946684800: "0946684800", 999999999: "0999999999", 1000000000: "1000000000",
-		1800000000: "1800000000", maxDecimal: "9999999999", maxDecimal + 1: "9999999999",
+		1800000000: "1800000000", maxDecimalTime: "9999999999", maxDecimalTime + 1: "9999999999",
 	} {
-		if got := string(appendDecimal(nil, unix)); got != want {
+		if got := string(decimalTime.appendTime(nil, unix)); got != want {
 			t.Errorf("%d: got %s, want %s", unix, got, want)
 		}
-		if got, ok := parseDecimal(want); !ok || got != min(max(unix, 0), maxDecimal) {
+		if got, ok := decimalTime.parseTime(want); !ok || got != min(max(unix, 0), maxDecimalTime) {
 			t.Errorf("%s is read as %d, %v", want, got, ok)
 		}
 	}
 	for _, bad := range []string{"", "180000000", "18000000000", "+180000000", "-180000000", " 180000000", "18000000_0", "180000000a"} {
-		if got, ok := parseDecimal(bad); ok {
+		if got, ok := decimalTime.parseTime(bad); ok {
 			t.Errorf("%q is read as %d", bad, got)
 		}
 	}

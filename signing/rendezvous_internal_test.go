@@ -10,7 +10,7 @@ import (
 // TestDistance holds the integers to the logarithm that they stand for.
 func TestDistance(t *testing.T) {
 	check := func(h uint64) (got, want float64) {
-		return float64(distance(h)) / (1 << 32), -math.Log(float64(h) / (1 << 64))
+		return float64(exponentialDistance(h)) / (1 << 32), -math.Log(float64(h) / (1 << 64))
 	}
 	for _, h := range []uint64{1, 3, 1<<32 - 1, 1<<62 + 1, 1<<63 - 1, 1<<63 + 1, math.MaxUint64} {
 		if got, want := check(h); math.Abs(got-want) > 2e-6*want+1e-9 {
