@@ -442,7 +442,7 @@ func (s *server) startCommand(m *wire.Start, anchor, holder string) (*presence.S
 func (s *server) sourcesOf(names []string) (presence.Sources, *wire.Error) {
 	have := presence.SourcesOf(presence.FromBeats)
 	cfg := s.now().cfg
-	if cfg.Hooks.Any() {
+	if cfg.Hooks.AnyEnabled() {
 		have |= presence.SourcesOf(presence.FromCallback)
 	}
 	if cfg.Poll.Provider != "" {

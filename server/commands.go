@@ -35,7 +35,7 @@ func signCommand(load func() (*config.Config, error), stdout io.Writer) *cobra.C
 			if err != nil {
 				return err
 			}
-			if key := args[0] + ".key"; slices.Contains(cfg.Development, key) {
+			if key := args[0] + ".key"; slices.Contains(cfg.GeneratedSecrets, key) {
 				return usageError{fmt.Errorf("%s: nobody knows a key that is made up now; give the one that your domain has", key)}
 			}
 			l := &live{cfg: cfg}

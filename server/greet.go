@@ -59,6 +59,6 @@ func greet(w io.Writer, cfg *config.Config, public, ops string) error {
     npx wscat -s onair.v1 -c %[3]s://%[4]s/v1/anchor -H "Authorization: Bearer %[8]s"
                                                           and type  {"type":"start","title":"Hello"}  then  {"type":"beat","n":1}
 
-`, version(), web, socket, public, ops, cfg.Data, strings.Join(cfg.Development, ", "), anchor, viewer, admin)
+`, version(), web, socket, public, ops, cfg.Data, strings.Join(cfg.GeneratedSecrets, ", "), anchor, viewer, admin)
 	return err
 }

@@ -22,13 +22,13 @@ var reloaded = []string{
 // a reload takes over from is. Secrets that were made up stay; it is an error
 // when one that was given would have to be made up.
 func merge(was, is *config.Config) (*config.Config, error) {
-	for _, key := range is.Development {
-		if !slices.Contains(was.Development, key) {
+	for _, key := range is.GeneratedSecrets {
+		if !slices.Contains(was.GeneratedSecrets, key) {
 			return nil, fmt.Errorf("%s: it was given, and is no more: a running server makes none up", key)
 		}
 	}
 	next := *was
-	next.Development = is.Development
+	next.GeneratedSecrets = is.GeneratedSecrets
 	next.Auth, next.Viewer, next.Hooks = is.Auth, is.Viewer, is.Hooks
 	next.TLS, next.Proxies, next.Origins, next.CORS = is.TLS, is.Proxies, is.Origins, is.CORS
 	next.Push.Key, next.Push.BackupKey = is.Push.Key, is.Push.BackupKey
@@ -39,7 +39,7 @@ func merge(was, is *config.Config) (*config.Config, error) {
 	next.VOD, next.Webhooks.Secrets = is.VOD, is.Webhooks.Secrets
 	next.Log.Level, next.Limits = is.Log.Level, is.Limits
 	next.Limits.Batch = was.Limits.Batch
-	for _, key := range is.Development {
+	for _, key := range is.GeneratedSecrets {
 		switch key {
 		case "auth.secret":
 			next.Auth.Secret = was.Auth.Secret
@@ -92,7 +92,7 @@ func (s *server) reload(ctx context.Context, load func() (*config.Config, error)
 	s.gate.limit(&next.Limits)
 	s.hub.SetLimits(hubLimits(next))
 	s.metrics.reloads.WithLabelValues(resultOK).Inc()
-	changed := config.Changed(s.given, is)
+	changed := config.ChangedKeys(s.given, is)
 	s.given = is
 	rest := slices.DeleteFunc(slices.Clone(changed), isReloaded)
 	s.log.Info().Strs("changed", changed).Msg("configuration read again")

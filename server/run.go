@@ -109,7 +109,7 @@ func tokenCommand(load func() (*config.Config, error), stdout io.Writer) *cobra.
 			if err != nil {
 				return err
 			}
-			if slices.Contains(cfg.Development, "auth.secret") {
+			if slices.Contains(cfg.GeneratedSecrets, "auth.secret") {
 				return usageError{errors.New("auth.secret: no server knows a secret that is made up now; " +
 					"give the one that your server has, or take the tokens that it printed")}
 			}
@@ -174,7 +174,7 @@ func serveUntil(ctx context.Context, cfg *config.Config, load func() (*config.Co
 		public.Close()
 		return errors.Join(fmt.Errorf("ops.listen: %w", err), store.Close())
 	}
-	if len(cfg.Development) > 0 {
+	if len(cfg.GeneratedSecrets) > 0 {
 		if err := greet(stdout, cfg, public.Addr().String(), ops.Addr().String()); err != nil {
 			log.Warn().Err(err).Msg("could not print the greeting")
 		}

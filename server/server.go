@@ -282,7 +282,7 @@ func (s *server) serve(ctx context.Context, public, ops net.Listener) error {
 	s.await(ctx, done)
 	web := s.open(public, failed)
 	s.log.Info().Str("address", public.Addr().String()).Str("ops", ops.Addr().String()).Str("node", s.cfg.Node).
-		Str("data", whereStored(s.cfg)).Strs("development_secrets", s.cfg.Development).Int("streams", s.streams()).Msg("serving")
+		Str("data", whereStored(s.cfg)).Strs("development_secrets", s.cfg.GeneratedSecrets).Int("streams", s.streams()).Msg("serving")
 	recorded := make(chan struct{})
 	go func() { defer close(recorded); s.flight.run(run) }()
 	watched := make(chan struct{})

@@ -29,7 +29,7 @@ func newVerifier(ctx context.Context, cfg *config.Config, log zerolog.Logger, fe
 
 // sign makes what signs push, play and playback URLs.
 func (l *live) sign(cfg *config.Config) error {
-	signer, err := newSigner(cfg, "push", cfg.Push.Signer())
+	signer, err := newSigner(cfg, "push", cfg.Push.SignerConfig())
 	if err != nil {
 		return err
 	}
@@ -56,7 +56,7 @@ func (l *live) sign(cfg *config.Config) error {
 
 // newSigner makes the signer that is configured for a domain to push to or to play
 // from. Its error names the key of the configuration.
-func newSigner(cfg *config.Config, use string, c config.Signer) (signing.Signer, error) {
+func newSigner(cfg *config.Config, use string, c config.SignerConfig) (signing.Signer, error) {
 	signer, err := signing.NewSigner(c.Provider, c.Template, signing.SignerConfig{
 		Key: c.Key.Reveal(), BackupKey: c.BackupKey.Reveal(), Delta: c.Delta, Algorithm: signing.Algorithm(c.Algorithm),
 	})
@@ -67,7 +67,7 @@ func newSigner(cfg *config.Config, use string, c config.Signer) (signing.Signer,
 	if c.Template != "" {
 		key = use + ".template"
 	}
-	return nil, fmt.Errorf("%s: %w", cfg.Where(key), err)
+	return nil, cfg.KeyError(key, err)
 }
 
 // signPlay makes what signs play URLs, for each domain as is configured for it.
@@ -83,7 +83,7 @@ func (l *live) signPlay(cfg *config.Config) (err error) {
 		pc.Protocols = append(pc.Protocols, signing.Protocol(p))
 	}
 	for _, d := range play.Domains {
-		signer, err := newSigner(cfg, "play", play.Signer(d.Name))
+		signer, err := newSigner(cfg, "play", play.SignerConfig(d.Name))
 		if err != nil {
 			return err
 		}

@@ -20,10 +20,10 @@ const formula = "timestamp={time}&token={hmac-sha256 domain '/' app '/' name ';'
 // TestConfigKnowsProviders: the configuration knows the providers that there are,
 // and refuses, naming the key, exactly what they cannot do.
 func TestConfigKnowsProviders(t *testing.T) {
-	if known := slices.Sorted(slices.Values(config.Signers)); !slices.Equal(known, signing.Providers()) {
+	if known := slices.Sorted(slices.Values(config.SigningProviders)); !slices.Equal(known, signing.Providers()) {
 		t.Errorf("config knows %v, signing %v", known, signing.Providers())
 	}
-	for _, provider := range config.Signers {
+	for _, provider := range config.SigningProviders {
 		template := ""
 		if provider == "template" {
 			template = formula
@@ -100,7 +100,7 @@ func TestSignCommand(t *testing.T) {
 			[]string{"https://play.example.com/live/8888_alice.flv?sign="},
 		},
 		"made up": {[]string{"play", "8888_alice", "--play.key", ""}, exitUsage, []string{"play.key: nobody knows a key that is made up now"}},
-		"no way":  {[]string{"push", "8888_alice", "--push.provider", "aliyun_b"}, exitUsage, []string{"--push.provider: push.provider: aliyun_b signs the path"}},
+		"no way":  {[]string{"push", "8888_alice", "--push.provider", "aliyun_b"}, exitUsage, []string{`push.provider: invalid value "aliyun_b": it signs the path`}},
 	} {
 		got := exitCode(t, append(append([]string{"sign"}, keys...), c.args...)...)
 		for _, want := range c.says {

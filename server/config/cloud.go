@@ -1,24 +1,22 @@
 package config
 
 import (
-	"fmt"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
 )
 
-// The providers that can be asked, and told.
+// The providers that can be polled and moderated.
 const (
 	Tencent       = "tencent"
-	TencentLegacy = "tencent_legacy" // the live code API of before 2018
+	TencentLegacy = "tencent_legacy" // the live code API from before 2018
 	SRS           = "srs"
 	NginxRTMP     = "nginx_rtmp"
 
-	clouds = Tencent + ", " + TencentLegacy + ", " + SRS + " or " + NginxRTMP
+	cloudProviders = Tencent + ", " + TencentLegacy + ", " + SRS + " or " + NginxRTMP
 )
 
-// Cloud is how providers are talked to.
+// Cloud configures the clients of providers.
 type Cloud struct {
 	SecretID   string
 	SecretKey  Secret
@@ -30,25 +28,25 @@ type Cloud struct {
 	ControlURL string
 }
 
-// Poll is who is asked which streams are pushed.
+// Poll configures polls of the push state.
 type Poll struct {
-	Provider     string // or empty
+	Provider     string // empty: none
 	Interval     time.Duration
 	OfflineAfter int64
-	Rate         float64 // a second
+	Rate         float64 // requests per second
 }
 
-// Moderation is who is told of kicks and bans.
-type Moderation struct{ Provider string } // or empty
+// Moderation names the provider that cuts the pushes of kicked and banned anchors.
+type Moderation struct{ Provider string } // empty: none
 
-// Recordings are which recordings are kept.
+// Recordings configures the retention and comparison of recordings.
 type Recordings struct {
 	Keep, Min time.Duration
-	Provider  string // or empty
+	Provider  string // empty: none
 	Every     time.Duration
 }
 
-// Webhooks are who is told of what happens.
+// Webhooks configures the delivery of events to the app's back end.
 type Webhooks struct {
 	URL     string
 	Secrets []Secret
@@ -56,99 +54,60 @@ type Webhooks struct {
 	Retry   time.Duration
 }
 
-// WebhookEvents are the events that can be told.
+// WebhookEvents are the types of events that webhooks can deliver.
 var WebhookEvents = []string{"stream.started", "stream.away", "stream.resumed", "stream.ended", "recording.ready"}
 
-// link reads the URL of a service. Its error does not repeat it, since it may
-// hold a password.
-func link(at func(*Config) *string) setter {
-	return func(c *Config, s string) error {
-		if s != "" {
-			if u, err := url.Parse(s); err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
-				return fmt.Errorf("it is no http or https URL")
-			}
+// validateCloud checks that each provider in use has its credentials and addresses.
+func (v *validation) validateCloud() {
+	used := []struct{ key, provider string }{
+		{"poll.provider", v.Poll.Provider}, {"moderation.provider", v.Moderation.Provider}, {"recordings.provider", v.Recordings.Provider},
+	}
+	var providers []string
+	for _, u := range used {
+		if missing := v.Cloud.missingKeys(u.provider, u.key == "moderation.provider"); missing != "" {
+			v.addError(u.key, "%s requires %s", u.provider, missing)
 		}
-		*at(c) = s
-		return nil
-	}
-}
-
-func setVODApp(c *Config, s string) error {
-	if s == "" {
-		c.Cloud.VODAppID = 0
-		return nil
-	}
-	return number(func(c *Config) *int64 { return &c.Cloud.VODAppID })(c, s)
-}
-
-func setWebhookSecrets(c *Config, s string) error {
-	c.Webhooks.Secrets = nil
-	for _, part := range split(s) {
-		c.Webhooks.Secrets = append(c.Webhooks.Secrets, Secret(part))
-	}
-	return nil
-}
-
-// checkCloud sees that providers that are to be asked, or told, can be.
-func (a *audit) checkCloud() {
-	for _, use := range []struct{ key, provider string }{
-		{"poll.provider", a.Poll.Provider}, {"moderation.provider", a.Moderation.Provider}, {"recordings.provider", a.Recordings.Provider},
-	} {
-		switch c := a.Cloud; use.provider {
-		case Tencent:
-			if c.SecretID == "" || c.SecretKey == "" {
-				a.refuse(use.key, "tencent needs cloud.secret_id and cloud.secret_key")
-			}
-		case TencentLegacy:
-			if c.AppID == "" || c.APIKey == "" {
-				a.refuse(use.key, "tencent_legacy needs cloud.app_id and cloud.api_key")
-			}
-		case SRS:
-			if c.URL == "" {
-				a.refuse(use.key, "srs needs cloud.url, its HTTP API")
-			}
-		case NginxRTMP:
-			switch {
-			case use.key == "moderation.provider" && c.ControlURL == "":
-				a.refuse(use.key, "nginx_rtmp needs cloud.control_url")
-			case use.key != "moderation.provider" && c.URL == "":
-				a.refuse(use.key, "nginx_rtmp needs cloud.url, its statistics page")
-			}
+		if u.provider != "" && !slices.Contains(providers, u.provider) {
+			providers = append(providers, u.provider)
 		}
 	}
-	if used := a.providersAsked(); a.Cloud.URL != "" && len(used) > 1 {
-		a.refuse("cloud.url", "it is the URL of one provider, and %s are asked or told: signed calls to one would go to the other", strings.Join(used, " and "))
+	if v.Cloud.URL != "" && len(providers) > 1 {
+		slices.Sort(providers)
+		v.addError("cloud.url", "must belong to one provider: %s are in use, and signed calls to one would go to the other", strings.Join(providers, " and "))
 	}
-	for _, t := range []struct {
-		name         string
-		value, least time.Duration
-	}{
-		{"poll.interval", a.Poll.Interval, time.Second},
-		{"recordings.every", a.Recordings.Every, time.Minute},
-		{"liveness.poll_blind", a.Liveness.PollBlind, a.Poll.Interval},
-		{"webhooks.retry", a.Webhooks.Retry, time.Second},
-	} {
-		if t.value < t.least {
-			a.refuse(t.name, "%v is under %v", t.value, t.least)
-		}
+	v.validateMinimums(
+		durationBound{"poll.interval", v.Poll.Interval, time.Second},
+		durationBound{"recordings.every", v.Recordings.Every, time.Minute},
+		durationBound{"liveness.poll_blind", v.Liveness.PollBlind, v.Poll.Interval},
+		durationBound{"webhooks.retry", v.Webhooks.Retry, time.Second},
+	)
+	if v.Poll.OfflineAfter > maxOfflinePolls {
+		v.reject("poll.offline_after", "must be at most %d", maxOfflinePolls)
 	}
-	if a.Poll.OfflineAfter > maxPolls {
-		a.refuse("poll.offline_after", "%d is over %d", a.Poll.OfflineAfter, maxPolls)
+	if v.Liveness.Media == "required" && v.Poll.Provider == "" {
+		v.reject("liveness.media", "requires poll.provider")
 	}
-	if a.Liveness.Media == "required" && a.Poll.Provider == "" {
-		a.refuse("liveness.media", "required needs poll.provider")
-	}
-	if a.Webhooks.URL != "" && len(a.Webhooks.Secrets) == 0 {
-		a.refuse("webhooks.secret", "it is needed: whoever gets webhooks must be able to tell that they are ours")
+	if v.Webhooks.URL != "" && len(v.Webhooks.Secrets) == 0 {
+		v.addError("webhooks.secret", "required by webhooks.url: the receiver must be able to verify events")
 	}
 }
 
-// providersAsked are the different providers that are asked or told.
-func (a *audit) providersAsked() []string {
-	used := slices.DeleteFunc([]string{a.Poll.Provider, a.Moderation.Provider, a.Recordings.Provider}, func(name string) bool { return name == "" })
-	slices.Sort(used)
-	return slices.Compact(used)
-}
+// maxOfflinePolls bounds polls in a row, as in package presence.
+const maxOfflinePolls = 1 << 20
 
-// maxPolls bounds polls in a row, as in package presence.
-const maxPolls = 1 << 20
+// missingKeys returns the keys that a provider requires and lacks, or "".
+func (c *Cloud) missingKeys(provider string, forModeration bool) string {
+	switch {
+	case provider == Tencent && (c.SecretID == "" || c.SecretKey == ""):
+		return "cloud.secret_id and cloud.secret_key"
+	case provider == TencentLegacy && (c.AppID == "" || c.APIKey == ""):
+		return "cloud.app_id and cloud.api_key"
+	case provider == SRS && c.URL == "":
+		return "cloud.url, its HTTP API"
+	case provider == NginxRTMP && forModeration && c.ControlURL == "":
+		return "cloud.control_url"
+	case provider == NginxRTMP && !forModeration && c.URL == "":
+		return "cloud.url, its statistics page"
+	}
+	return ""
+}

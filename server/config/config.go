@@ -7,7 +7,8 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// Config is the whole configuration, checked.
+// Config is the complete, validated configuration. Its fields follow the names of
+// the keys; the table of keys describes each.
 type Config struct {
 	Listen    string
 	TLS       TLS
@@ -47,51 +48,51 @@ type Config struct {
 	Limits Limits
 	Drain  time.Duration
 
-	read source // every key as it was read
+	effective layer // every key with the text that was parsed, defaults included
 
-	// Development names the keys whose secrets were made up for this start.
-	Development []string
+	// GeneratedSecrets lists the keys of secrets that were generated for this start.
+	GeneratedSecrets []string
 }
 
-// TLS is where the certificate is, if TLS ends in the process.
+// TLS names the certificate files when TLS ends in the process.
 type TLS struct{ Cert, Key string }
 
-// Ops is the listener for the people on call.
+// Ops configures the listener for operators.
 type Ops struct{ Listen string }
 
-// Log is how the server logs.
+// Log configures logging.
 type Log struct {
 	Level  zerolog.Level
 	Format string // console, json, or empty: console on a terminal
 }
 
-// Auth is how tokens are checked.
+// Auth configures the verification of tokens.
 type Auth struct {
 	Secret    Secret
-	Secrets   map[string]Secret // by kid
+	Secrets   map[string]Secret // by key id (kid)
 	JWKSURL   string
 	PublicKey string // PEM
 	Issuer    string
 	Audience  string
 }
 
-// Viewer is who may look on.
+// Viewer configures the access of viewers.
 type Viewer struct{ Anonymous bool }
 
-// List is when streams are shown.
+// List configures when streams are listed.
 type List struct{ Show string } // start or publish
 
-// Heartbeat is the rhythm of beats.
+// Heartbeat configures the leases of sessions.
 type Heartbeat struct {
 	Interval time.Duration
 	Missed   int
 	Grace    time.Duration
 }
 
-// Settings numbers the part of the configuration that all nodes share.
+// Settings holds the revision of the settings that all nodes share.
 type Settings struct{ Revision int64 }
 
-// Push is how push URLs are made.
+// Push configures push URLs.
 type Push struct {
 	Provider  string
 	Domain    string
@@ -104,10 +105,10 @@ type Push struct {
 	Algorithm string
 }
 
-// Play is how play URLs are made.
+// Play configures play URLs.
 type Play struct {
 	Provider  string
-	Domains   []Weighted
+	Domains   []WeightedDomain
 	App       string
 	Scheme    string
 	Ports     map[string]int // by protocol
@@ -120,14 +121,14 @@ type Play struct {
 	Template  string
 	Algorithm string
 
-	// By domain, where they are not those above.
+	// Overrides by domain.
 	Providers  map[string]string
 	Keys       map[string]Secret
 	BackupKeys map[string]Secret
 	Deltas     map[string]time.Duration
 }
 
-// VOD is how the URLs of recordings are made.
+// VOD configures the playback URLs of recordings.
 type VOD struct {
 	Provider string // none, plain, tencent or secure_link
 	Key      Secret
@@ -136,40 +137,45 @@ type VOD struct {
 	Root     string
 }
 
-// Weighted is a name with its share of the streams.
-type Weighted struct {
+// WeightedDomain is a play domain with its share of the streams.
+type WeightedDomain struct {
 	Name   string
 	Weight int
 }
 
-// Hooks are the callbacks that are listened to.
+// Hooks configures the callbacks of each provider.
 type Hooks struct {
 	Tencent, SRS, NginxRTMP, MediaMTX, ZLM Hook
 
 	TencentKey Secret
 }
 
-// Any reports whether any are.
-func (h *Hooks) Any() bool {
-	return h.Tencent.Enabled || h.SRS.Enabled || h.NginxRTMP.Enabled || h.MediaMTX.Enabled || h.ZLM.Enabled
+// AnyEnabled reports whether the callbacks of any provider are enabled.
+func (h *Hooks) AnyEnabled() bool {
+	return h.Tencent.Enabled || h.mediaServerEnabled()
 }
 
-// Hook is one kind of callbacks.
+// mediaServerEnabled reports whether the callbacks of any media server are enabled.
+func (h *Hooks) mediaServerEnabled() bool {
+	return h.SRS.Enabled || h.NginxRTMP.Enabled || h.MediaMTX.Enabled || h.ZLM.Enabled
+}
+
+// Hook configures the callbacks of one provider.
 type Hook struct {
 	Enabled bool
-	Secret  Secret // a path segment, or empty
+	Secret  Secret // a path segment; empty: none
 	Allow   []netip.Prefix
 }
 
-// Liveness is how evidence other than heartbeats counts, and for how long it may
-// be wanting.
+// Liveness configures evidence other than heartbeats: its weight, and how long it
+// may be missing.
 type Liveness struct {
 	EndGrace, StartWithin, CallbackOnly, PollBlind time.Duration
 
 	Media string // advisory or required
 }
 
-// Redis is where the log is that nodes share; without addresses it is in the
+// Redis configures the log that nodes share. Without addresses the log is in the
 // embedded store.
 type Redis struct {
 	Addrs            []string
@@ -184,20 +190,20 @@ type Redis struct {
 	Prefix           string
 }
 
-// Hub is the pace of views.
+// Hub configures the pace of diffs.
 type Hub struct {
 	Tick     time.Duration
 	Counters time.Duration
 }
 
-// Flight is the flight recorder: the last seconds of the process, kept to be
-// looked at when something was slow.
+// Flight configures the flight recorder: an execution trace of the last seconds,
+// written when the list is late.
 type Flight struct {
-	Dir     string        // "": it is off
-	Latency time.Duration // of the list, at which it is written
+	Dir     string        // empty: the flight recorder is off
+	Latency time.Duration // the list latency that triggers a trace
 }
 
-// Limits are what one peer, one socket and the node are held to.
+// Limits bounds the use by one address, by one socket and of the node.
 type Limits struct {
 	Message            int // bytes
 	ViewerMessage      int // bytes
@@ -209,8 +215,8 @@ type Limits struct {
 	Views              int
 	WatchesPerSocket   int
 	Window             int
-	SnapshotsPerSocket float64 // a second
+	SnapshotsPerSocket float64 // per second
 	Streams            int
-	Handshakes         float64 // a second
+	Handshakes         float64 // per second
 	Batch              int     // bytes
 }

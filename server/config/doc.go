@@ -1,14 +1,15 @@
-// Package config reads the configuration: one table of keys makes flags,
-// environment, file, help and the sample file. [Load] gives a [Config] that is
-// checked as a whole, or an error that names everything that is wrong with it,
-// each by the key and the source of its value. It does not name the values of
-// secrets, and a [Secret] does not show itself anywhere.
+// Package config reads the configuration. One table of keys defines flags,
+// environment variables, file keys, help texts and the sample file. [Load] returns
+// a checked [Config], or one error that lists every problem with its key and the
+// origin of the value. No error or log line shows the value of a secret: the type
+// [Secret] redacts itself.
 //
-// Flags beat environment beats file beats default, key by key. Every ONAIR_
-// variable must be a key, but those that begin with ONAIR_TEST_, which are the
-// tests' own. A secret may be given as the path of a file that holds it, under
-// its name with _file; the two forms are one key, of which a source gives one.
+// For each key, flags override the environment, the environment overrides the
+// file, and the file overrides the default. An unknown ONAIR_ variable is an error,
+// except for the prefix ONAIR_TEST_, which tests use. The key of a secret also has
+// a form with the suffix _file: the path of a file that holds the value. A source
+// may set one of the two forms.
 //
-// What nobody gave is made up where that is safe: secrets for development,
-// which [Config.Development] names and which keep the server on loopback.
+// Missing secrets are generated for development, and [Config.GeneratedSecrets]
+// lists them. With generated secrets the server accepts only a loopback address.
 package config

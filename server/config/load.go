@@ -11,143 +11,145 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// given is a value as somebody gave it, and where: the path of a file, the
-// name of a variable or of a flag.
-type given struct{ text, where string }
+// rawValue is the text of a key before it is parsed. The origin reads "file PATH",
+// "environment NAME" or "flag --NAME".
+type rawValue struct{ text, origin string }
 
-// source is what one place gives, by the name of the key or name_file.
-type source map[string]given
+// layer holds the values from one source or several, by the name of the key or by
+// the name with the suffix _file.
+type layer map[string]rawValue
 
-// Load reads the configuration: flags beat environment beats file beats
-// default. Its error names, for everything that is wrong, the key and where
-// its value came from.
+// Load reads the configuration from flags, the environment and a file. Its error
+// lists every problem with the key and the origin of the value.
 func Load(args, environ []string) (*Config, error) {
 	flags := Flags()
 	if err := flags.Parse(args); err != nil {
 		return nil, err
 	}
 	if flags.NArg() > 0 {
-		return nil, fmt.Errorf("%q is no flag", flags.Arg(0))
+		return nil, fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}
 	return FromFlags(flags, environ)
 }
 
-// Flags is a flag for every key, and --config.
+// Flags returns a flag set with --config and a flag for every key.
 func Flags() *pflag.FlagSet {
 	f := pflag.NewFlagSet("onair", pflag.ContinueOnError)
 	f.SortFlags = false
-	f.String("config", "", "configuration file (default "+DefaultFile+" if it is there)")
+	f.String("config", "", "configuration file; empty: "+DefaultFile+", if it exists")
 	for _, k := range keys {
-		f.String(flagName(k.name), k.def, k.help)
-		if k.form&inFile != 0 {
+		f.String(flagName(k.name), k.defaultText, k.help)
+		if k.form&fileForm != 0 {
 			f.String(flagName(k.name+"_file"), "", "file that holds "+k.name)
-			_ = f.MarkHidden(flagName(k.name + "_file")) // it was added just now
+			_ = f.MarkHidden(flagName(k.name + "_file")) // it fails only for an unknown flag
 		}
 	}
 	return f
 }
 
-// FromFlags is Load with flags that have been parsed already.
+// FromFlags reads the configuration as [Load] does, with flags that are parsed
+// already.
 func FromFlags(flags *pflag.FlagSet, environ []string) (*Config, error) {
-	values, faults := gather(flags, environ)
-	return values.config(faults)
+	values, errs := mergedLayers(flags, environ)
+	return newConfig(values, errs)
 }
 
-// OpsListen is ops.listen alone, whatever is wrong with the rest: a server that
-// runs is as well as before when somebody has spoilt its file.
+// OpsListen returns ops.listen alone and ignores all other errors: a broken file
+// must not fail the health check of a running server.
 func OpsListen(flags *pflag.FlagSet, environ []string) (string, error) {
-	values, _ := gather(flags, environ)
-	k, _ := find("ops.listen")
+	values, _ := mergedLayers(flags, environ)
+	k, _ := keyByName("ops.listen")
 	return values.text(k)
 }
 
-// gather lays all sources over each other.
-func gather(flags *pflag.FlagSet, environ []string) (values source, faults []error) {
+// mergedLayers returns the values of all sources, the strongest for each key.
+func mergedLayers(flags *pflag.FlagSet, environ []string) (values layer, errs []error) {
 	path, _ := flags.GetString("config")
-	file, faults := readFile(path)
-	environment, more := fromEnvironment(environ)
-	faults = append(faults, more...)
-	values = source{}
-	for _, s := range []source{file, environment, fromFlags(flags)} {
-		faults = append(faults, s.over(values)...)
+	file, errs := fileLayer(path)
+	environment, environmentErrs := environmentLayer(environ)
+	errs = append(errs, environmentErrs...)
+	values = layer{}
+	for _, l := range []layer{file, environment, flagLayer(flags)} {
+		errs = append(errs, l.overrideIn(values)...)
 	}
-	return values, faults
+	return values, errs
 }
 
-// config makes the configuration that s and the defaults give, unless there
-// are faults. A value that cannot be read counts as its default until all that
-// can be said has been said.
-func (s source) config(faults []error) (*Config, error) {
-	a := &audit{Config: &Config{read: source{}}, values: s, faults: faults, faulty: map[string]bool{}}
+// newConfig parses and validates values and the defaults of all other keys. An
+// invalid value counts as its default, so that one error hides no other. Its error
+// joins errs and all that it finds.
+func newConfig(values layer, errs []error) (*Config, error) {
+	v := &validation{Config: &Config{effective: layer{}}, values: values, errs: errs, invalid: map[string]bool{}}
 	for _, k := range keys {
-		text, err := s.text(k)
-		a.read[k.name] = given{text, s.place(k.name)}
-		if err == nil {
-			err = k.set(a.Config, text)
+		text, err := values.text(k)
+		v.effective[k.name] = rawValue{text, values.origin(k.name)}
+		if err != nil {
+			v.addError(k.name, "%w", err)
+		} else if err = k.parse(v.Config, text); err != nil {
+			v.reject(k.name, "%w", err)
 		}
 		if err != nil {
-			a.refuse(k.name, "%w", err)
-			_ = k.set(a.Config, k.def)
+			_ = k.parse(v.Config, k.defaultText) // a test parses every default
 		}
 	}
-	a.complete()
-	a.check()
-	if len(a.faults) > 0 {
-		return nil, errors.Join(a.faults...)
+	v.deriveValues()
+	v.validate()
+	if len(v.errs) > 0 {
+		return nil, errors.Join(v.errs...)
 	}
-	return a.Config, nil
+	return v.Config, nil
 }
 
-// over lays s over what weaker sources gave: for each key, in either of its
-// forms. It refuses both forms from one source.
-func (s source) over(values source) (faults []error) {
-	for _, name := range slices.Sorted(maps.Keys(s)) {
-		v := s[name]
+// overrideIn writes the values of l into merged, over either form of each key. It
+// returns an error for each key that l sets in both forms.
+func (l layer) overrideIn(merged layer) (errs []error) {
+	for _, name := range slices.Sorted(maps.Keys(l)) {
 		base, isFile := strings.CutSuffix(name, "_file")
 		if isFile {
-			if text, both := s[base]; both {
-				faults = append(faults, fmt.Errorf("%s: %s: is given, and %s too: give one of the two", text.where, base, name))
+			if _, both := l[base]; both {
+				errs = append(errs, l.keyError(base, fmt.Errorf("set twice, also as %s: set one of the two", name)))
 			}
-			delete(values, base)
+			delete(merged, base)
 		} else {
-			delete(values, name+"_file")
+			delete(merged, name+"_file")
 		}
-		values[name] = v
+		merged[name] = l[name]
 	}
-	return faults
+	return errs
 }
 
-// where is what a message about a key begins with: where its value came from,
-// if anybody gave it, and its name.
-func (s source) where(name string) string {
-	if place := s.place(name); place != "" {
-		return place + ": " + name
+// keyError returns err with the name of the key, and with the origin of its value if
+// any source set it.
+func (l layer) keyError(name string, err error) error {
+	if origin := l.origin(name); origin != "" {
+		return fmt.Errorf("%s: %w (%s)", name, err, origin)
 	}
-	return name
+	return fmt.Errorf("%s: %w", name, err)
 }
 
-// place is where a key's value came from, "" for its default.
-func (s source) place(name string) string {
+// origin returns where the value of a key came from, or "" for its default.
+func (l layer) origin(name string) string {
 	for _, form := range []string{name, name + "_file"} {
-		if v, ok := s[form]; ok {
-			return v.where
+		if v, ok := l[form]; ok {
+			return v.origin
 		}
 	}
 	return ""
 }
 
-// text is what counts for a key. A secret's file is read here.
-func (s source) text(k key) (string, error) {
-	if v, ok := s[k.name]; ok {
+// text returns the value of a key or its default. It reads the file of the _file
+// form.
+func (l layer) text(k key) (string, error) {
+	if v, ok := l[k.name]; ok {
 		return v.text, nil
 	}
-	v, ok := s[k.name+"_file"]
+	v, ok := l[k.name+"_file"]
 	if !ok {
-		return k.def, nil
+		return k.defaultText, nil
 	}
 	data, err := os.ReadFile(v.text)
 	if err != nil {
-		return "", fmt.Errorf("its file cannot be read: %w", err)
+		return "", fmt.Errorf("cannot read its file: %w", err)
 	}
 	text := strings.TrimRight(string(data), "\r\n")
 	if text == "" {
@@ -156,57 +158,57 @@ func (s source) text(k key) (string, error) {
 	return text, nil
 }
 
-// find gives the key of that name, or of which it is the _file form.
-func find(name string) (k key, ok bool) {
+// keyByName returns the key with that name, or with that _file form.
+func keyByName(name string) (k key, ok bool) {
 	for _, k := range keys {
-		if k.name == name || k.form&inFile != 0 && k.name+"_file" == name {
+		if k.name == name || k.form&fileForm != 0 && k.name+"_file" == name {
 			return k, true
 		}
 	}
 	return key{}, false
 }
 
-// flagName writes a_b as a-b: a key's name as a flag.
-func flagName(name string) string { return strings.ReplaceAll(name, "_", "-") }
+// flagName returns the flag of a key: a.b_c is a.b-c.
+func flagName(key string) string { return strings.ReplaceAll(key, "_", "-") }
 
-// keyName is flagName backwards: no key has a dash.
+// keyName returns the key of a flag. No key has a dash.
 func keyName(flag string) string { return strings.ReplaceAll(flag, "-", "_") }
 
-// envName writes a.b_c as ONAIR_A_B_C.
-func envName(name string) string {
-	return "ONAIR_" + strings.ToUpper(strings.ReplaceAll(name, ".", "_"))
+// environmentName returns the environment variable of a key: a.b_c is ONAIR_A_B_C.
+func environmentName(key string) string {
+	return "ONAIR_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
 }
 
-func fromFlags(flags *pflag.FlagSet) source {
-	s := source{}
-	// Not Visit: whoever adds these flags to a set of its own sets them there.
+func flagLayer(flags *pflag.FlagSet) layer {
+	l := layer{}
+	// Visit would miss flags that were set in another set which shares them.
 	flags.VisitAll(func(f *pflag.Flag) {
-		if _, ok := find(keyName(f.Name)); ok && f.Changed {
-			s[keyName(f.Name)] = given{f.Value.String(), "--" + f.Name}
+		if _, ok := keyByName(keyName(f.Name)); ok && f.Changed {
+			l[keyName(f.Name)] = rawValue{f.Value.String(), "flag --" + f.Name}
 		}
 	})
-	return s
+	return l
 }
 
-func fromEnvironment(environ []string) (s source, faults []error) {
-	known := map[string]string{}
+func environmentLayer(environ []string) (l layer, errs []error) {
+	keyOf := map[string]string{}
 	for _, k := range keys {
-		known[envName(k.name)] = k.name
-		if k.form&inFile != 0 {
-			known[envName(k.name+"_file")] = k.name + "_file"
+		keyOf[environmentName(k.name)] = k.name
+		if k.form&fileForm != 0 {
+			keyOf[environmentName(k.name+"_file")] = k.name + "_file"
 		}
 	}
-	s = source{}
-	for _, line := range environ {
-		name, text, _ := strings.Cut(line, "=")
-		if !strings.HasPrefix(name, "ONAIR_") || strings.HasPrefix(name, "ONAIR_TEST_") {
+	l = layer{}
+	for _, assignment := range environ {
+		variable, text, _ := strings.Cut(assignment, "=")
+		if !strings.HasPrefix(variable, "ONAIR_") || strings.HasPrefix(variable, "ONAIR_TEST_") {
 			continue
 		}
-		if key, ok := known[name]; ok {
-			s[key] = given{text, name}
+		if key, ok := keyOf[variable]; ok {
+			l[key] = rawValue{text, "environment " + variable}
 		} else {
-			faults = append(faults, fmt.Errorf("%s: there is no such key", name))
+			errs = append(errs, fmt.Errorf("unknown environment variable %s", variable))
 		}
 	}
-	return s, faults
+	return l, errs
 }

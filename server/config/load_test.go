@@ -9,27 +9,27 @@ import (
 	"time"
 )
 
-// key32 is as short as an HS256 key may be.
-const key32 = "0123456789abcdef0123456789abcdef"
+// minimumKey is an HS256 key of the minimum length.
+const minimumKey = "0123456789abcdef0123456789abcdef"
 
-// input is what a configuration is loaded from.
+// input holds the sources of a configuration.
 type input struct {
 	file string
 	env  []string
 	args []string
 }
 
-// load loads in a directory of its own, where the file is onair.yaml.
+// load loads the configuration in a new directory, where the file is onair.yaml.
 func (in input) load(t *testing.T) (*Config, error) {
 	t.Helper()
 	t.Chdir(t.TempDir())
 	if in.file != "" {
-		write(t, DefaultFile, in.file)
+		writeFile(t, DefaultFile, in.file)
 	}
 	return Load(in.args, in.env)
 }
 
-func write(t *testing.T, name, text string) string {
+func writeFile(t *testing.T, name, text string) (absolutePath string) {
 	t.Helper()
 	path, err := filepath.Abs(name)
 	if err == nil {
@@ -41,102 +41,102 @@ func write(t *testing.T, name, text string) string {
 	return path
 }
 
-func flags(args ...string) input { return input{args: args} }
-func yamlFile(text string) input { return input{file: text} }
-func env(lines ...string) input  { return input{env: lines} }
+func withFlags(args ...string) input { return input{args: args} }
+func withFile(text string) input     { return input{file: text} }
+func withEnv(lines ...string) input  { return input{env: lines} }
 
-// sharing is flags of a node that signs as others do.
-func sharing(args ...string) input {
-	return flags(append(args, "--auth.secret", strings.Repeat("s", 32), "--push.key", "p", "--play.key", "p")...)
+// withSecrets is withFlags and a value for each required secret.
+func withSecrets(args ...string) input {
+	return withFlags(append(args, "--auth.secret", strings.Repeat("s", 32), "--push.key", "p", "--play.key", "p")...)
 }
 
-// TestRefusals: the whole message, which names the source and the key.
-func TestRefusals(t *testing.T) {
+// TestInvalidValues compares the whole message, with the key and the origin.
+func TestInvalidValues(t *testing.T) {
 	for want, in := range map[string]input{
-		// Keys nobody knows.
-		`onair.yaml: heartbeat.rhythm: there is no such key`:                      yamlFile("heartbeat:\n  rhythm: 1s"),
-		`onair.yaml: heart.beat: there is no such key`:                            yamlFile("heart.beat: 1s"),
-		`onair.yaml: heartbeat: it must hold the keys that begin with heartbeat.`: yamlFile("heartbeat: 60s"),
-		`ONAIR_HEARTBEAT: there is no such key`:                                   env("ONAIR_HEARTBEAT=60s"),
-		`ONAIR_LISTEN_FILE: there is no such key`:                                 env("ONAIR_LISTEN_FILE=/x"),
-		`unknown flag: --heartbeat`:                                               flags("--heartbeat", "60s"),
-		`"60s" is no flag`:                                                        flags("60s"),
-		`--config: open none.yaml: no such file or directory`:                     flags("--config", "none.yaml"),
-		// Values that cannot be read.
-		`ONAIR_IDLE: idle: "soon" is no duration, such as 60s`:                           env("ONAIR_IDLE=soon"),
-		`--idle: idle: "-1s" is negative`:                                                flags("--idle", "-1s"),
-		`onair.yaml: heartbeat.missed: "0" is no number from 1 on`:                       yamlFile("heartbeat: {missed: 0}"),
-		`onair.yaml: limits.views: "1e3" is no number from 1 on`:                         yamlFile("limits.views: 1e3"),
-		`--limits.rate: limits.rate: "NaN" is no number over 0`:                          flags("--limits.rate", "NaN"),
-		`--limits.rate: limits.rate: "Inf" is no number over 0`:                          flags("--limits.rate", "Inf"),
-		`--limits.message: limits.message: "2GiB" is no size, such as 16KiB, up to 1GiB`: flags("--limits.message", "2GiB"),
-		`--limits.snapshots-per-socket: limits.snapshots_per_socket: "1" is no rate, such as 1/s`: flags(
+		// Unknown keys.
+		`heartbeat.rhythm: unknown key (file onair.yaml)`:                                       withFile("heartbeat:\n  rhythm: 1s"),
+		`heart.beat: unknown key (file onair.yaml)`:                                             withFile("heart.beat: 1s"),
+		`heartbeat: must be a mapping of the keys that begin with heartbeat. (file onair.yaml)`: withFile("heartbeat: 60s"),
+		`unknown environment variable ONAIR_HEARTBEAT`:                                          withEnv("ONAIR_HEARTBEAT=60s"),
+		`unknown environment variable ONAIR_LISTEN_FILE`:                                        withEnv("ONAIR_LISTEN_FILE=/x"),
+		`unknown flag: --heartbeat`:                                                             withFlags("--heartbeat", "60s"),
+		`unexpected argument "60s"`:                                                             withFlags("60s"),
+		`--config: open none.yaml: no such file or directory`:                                   withFlags("--config", "none.yaml"),
+		// Texts that cannot be parsed.
+		`idle: invalid value "soon": must be a duration, for example 60s (environment ONAIR_IDLE)`:                   withEnv("ONAIR_IDLE=soon"),
+		`idle: invalid value "-1s": must not be negative (flag --idle)`:                                              withFlags("--idle", "-1s"),
+		`heartbeat.missed: invalid value "0": must be at least 1 (file onair.yaml)`:                                  withFile("heartbeat: {missed: 0}"),
+		`limits.views: invalid value "1e3": must be a whole number (file onair.yaml)`:                                withFile("limits.views: 1e3"),
+		`limits.rate: invalid value "NaN": must be a number above 0 (flag --limits.rate)`:                            withFlags("--limits.rate", "NaN"),
+		`limits.rate: invalid value "Inf": must be a number above 0 (flag --limits.rate)`:                            withFlags("--limits.rate", "Inf"),
+		`limits.message: invalid value "2GiB": must be a size up to 1GiB, for example 16KiB (flag --limits.message)`: withFlags("--limits.message", "2GiB"),
+		`limits.snapshots_per_socket: invalid value "1": must be a rate, for example 1/s (flag --limits.snapshots-per-socket)`: withFlags(
 			"--limits.snapshots-per-socket", "1"),
-		`--viewer.anonymous: viewer.anonymous: "yes" is neither true nor false`:            flags("--viewer.anonymous", "yes"),
-		`--log.level: log.level: "loud" is none of debug, info, warn, error`:               flags("--log.level", "loud"),
-		`--log.format: log.format: "xml" is none of console, json`:                         flags("--log.format", "xml"),
-		`--list.show: list.show: "later" is none of start, publish`:                        flags("--list.show", "later"),
-		`--push.provider: push.provider: "mine" is none of ` + strings.Join(Signers, ", "): flags("--push.provider", "mine"),
-		`--origins: origins: "[" is no pattern, such as *.example.com`:                     flags("--origins", "["),
-		`--lists: lists: it names "a" twice`:                                               flags("--lists", "a,b,a"),
-		`--play.protocols: play.protocols: "dash" is none of rtmp, flv, hls, webrtc`: flags(
+		`viewer.anonymous: invalid value "yes": must be true or false (flag --viewer.anonymous)`:                                  withFlags("--viewer.anonymous", "yes"),
+		`log.level: invalid value "loud": must be one of debug, info, warn, error (flag --log.level)`:                             withFlags("--log.level", "loud"),
+		`log.format: invalid value "xml": must be one of console, json (flag --log.format)`:                                       withFlags("--log.format", "xml"),
+		`list.show: invalid value "later": must be one of start, publish (flag --list.show)`:                                      withFlags("--list.show", "later"),
+		`push.provider: invalid value "mine": must be one of ` + strings.Join(SigningProviders, ", ") + ` (flag --push.provider)`: withFlags("--push.provider", "mine"),
+		`origins: invalid value "[": "[" must be a pattern, for example *.example.com (flag --origins)`:                           withFlags("--origins", "["),
+		`lists: invalid value "a,b,a": "a" occurs twice (flag --lists)`:                                                           withFlags("--lists", "a,b,a"),
+		`play.protocols: invalid value "hls,dash": "dash" must be one of rtmp, flv, hls, webrtc (flag --play.protocols)`: withFlags(
 			"--play.protocols", "hls,dash"),
-		`--play.domain: play.domain: "a=2000" has no weight from 1 on, at most 1000`: flags("--play.domain", "a=2000"),
-		`--play.templates: play.templates: the name "HD" is not of a-z 0-9 _ -`:      flags("--play.templates", "HD=1"),
+		`play.domain: invalid value "a=2000": the weight of a must be from 1 to 1000 (flag --play.domain)`:        withFlags("--play.domain", "a=2000"),
+		`play.templates: invalid value "HD=1": the name "HD" must consist of a-z 0-9 _ - (flag --play.templates)`: withFlags("--play.templates", "HD=1"),
 		// Redis.
-		`--redis.password: redis.password: it is of no use without redis.addrs`: flags("--redis.password", "x"),
-		`--redis.addrs: redis.addrs: "redis" is no host:port`:                   flags("--redis.addrs", "redis"),
-		`--redis.addrs: redis.addrs: nodes that share a list sign alike, and development secrets are made up by each: give auth.secret, push.key, play.key`: flags(
+		`redis.password: requires redis.addrs (flag --redis.password)`:                       withFlags("--redis.password", "x"),
+		`redis.addrs: invalid value "redis": "redis" must be host:port (flag --redis.addrs)`: withFlags("--redis.addrs", "redis"),
+		`redis.addrs: requires auth.secret, push.key, play.key: nodes that share a list must use the same secrets, and each would generate its own (flag --redis.addrs)`: withFlags(
 			"--redis.addrs", "r:1"),
-		`--redis.db: redis.db: several addresses are a Cluster, which has database 0 alone`: sharing("--redis.addrs", "r:1,r:2", "--redis.db", "1"),
-		`--redis.db: redis.db: "-1" is no number from 0 on`:                                 flags("--redis.db", "-1"),
-		`--redis.prefix: redis.prefix: "{a}" is not of A-Z a-z 0-9 _ -`:                     sharing("--redis.addrs", "r:1", "--redis.prefix", "{a}"),
-		`--redis.ca: redis.ca: it is of no use without redis.tls`:                           sharing("--redis.addrs", "r:1", "--redis.ca", "x"),
-		// Forms that a key does not have.
-		`onair.yaml: node: its value has the wrong form: one plain value is asked for`:   yamlFile("node: [a, b]"),
-		`onair.yaml: lists: its value has the wrong form: a list is asked for`:           yamlFile("lists: {a: b}"),
-		`onair.yaml: auth.secrets: its value has the wrong form: a mapping is asked for`: yamlFile("auth.secrets: [a]"),
-		`onair.yaml: auth.secrets: its parts must be plain values without commas, its names without =`: yamlFile(
+		`redis.db: invalid value "1": must be 0: several addresses without redis.master_name are a Redis Cluster (flag --redis.db)`: withSecrets("--redis.addrs", "r:1,r:2", "--redis.db", "1"),
+		`redis.db: invalid value "-1": must be a whole number from 0 on (flag --redis.db)`:                                          withFlags("--redis.db", "-1"),
+		`redis.prefix: invalid value "{a}": must consist of A-Z a-z 0-9 _ - (flag --redis.prefix)`:                                  withSecrets("--redis.addrs", "r:1", "--redis.prefix", "{a}"),
+		`redis.ca: requires redis.tls (flag --redis.ca)`:                                                                            withSecrets("--redis.addrs", "r:1", "--redis.ca", "x"),
+		// Forms that the key does not have.
+		`node: must be a plain value (file onair.yaml)`:     withFile("node: [a, b]"),
+		`lists: must be a list (file onair.yaml)`:           withFile("lists: {a: b}"),
+		`auth.secrets: must be a mapping (file onair.yaml)`: withFile("auth.secrets: [a]"),
+		`auth.secrets: parts must be plain values without a comma, and names without = (file onair.yaml)`: withFile(
 			"auth.secrets:\n  a: 'x,b=y'"),
-		`onair.yaml: idle: it is given twice`:                                yamlFile("idle: 1s\nidle: 2s"),
-		`onair.yaml: hub.tick: it is given twice`:                            yamlFile("hub.tick: 1s\nhub: {tick: 1s}"),
-		`onair.yaml: it is no mapping of keys to values`:                     yamlFile("- idle"),
-		`onair.yaml: there is something after the end of its first document`: yamlFile("idle: 1s\n---\nidle: 2s"),
-		`onair.yaml: hub: line 1: a key must be a plain word`:                yamlFile("hub: {[a]: b}"),
-		`onair.yaml: idle: its value has the wrong form: one plain value is asked for`: yamlFile(
+		`idle: set twice (file onair.yaml)`:                         withFile("idle: 1s\nidle: 2s"),
+		`hub.tick: set twice (file onair.yaml)`:                     withFile("hub.tick: 1s\nhub: {tick: 1s}"),
+		`onair.yaml: must be a mapping of keys to values`:           withFile("- idle"),
+		`onair.yaml: must be one YAML document, has a second one`:   withFile("idle: 1s\n---\nidle: 2s"),
+		`hub: line 1: a key must be a plain word (file onair.yaml)`: withFile("hub: {[a]: b}"),
+		`idle: must be a plain value (file onair.yaml)`: withFile(
 			"drain: &a 2s\nidle: *a"),
-		// What does not fit together.
-		`onair.yaml: heartbeat.interval: 99ms is under 100ms`:                          yamlFile("heartbeat: {interval: 99ms}"),
-		`--heartbeat.grace: heartbeat.grace: 2m0s is longer than the interval of 1m0s`: flags("--heartbeat.grace", "2m"),
-		`--heartbeat.missed: heartbeat.missed: 251 is over 250`:                        flags("--heartbeat.missed", "251"),
-		`--hub.counters: hub.counters: 100ms is shorter than hub.tick of 250ms`:        flags("--hub.counters", "100ms"),
-		`--hub.tick: hub.tick: 0s is under 1ms`:                                        flags("--hub.tick", "0s"),
-		`--limits.window: limits.window: 10001 is over 10000`:                          flags("--limits.window", "10001"),
-		`--play.delta: play.delta: 2h0m0s is not shorter than play.ttl of 2h0m0s`:      flags("--play.delta", "2h"),
-		`--push.domain: push.domain: "https://x" is no domain`:                         flags("--push.domain", "https://x"),
-		`--play.app: play.app: "" is not of A-Z a-z 0-9 _ -`:                           flags("--play.app", ""),
-		`--listen: listen: "8080" is no host:port`:                                     flags("--listen", "8080"),
-		`--ops.listen: ops.listen: "x:99999" is no host:port`:                          flags("--ops.listen", "x:99999"),
-		`--auth.jwks-url: auth.jwks_url: it is no http or https URL`:                   flags("--auth.jwks-url", "idp"),
-		`ONAIR_LISTEN: listen: :80 is not loopback, and development secrets are in use: give push.key, play.key first`: env(
-			"ONAIR_LISTEN=:80", "ONAIR_AUTH_SECRET="+key32),
-		`--code: code: "{bizid}_x" gives every anchor the same live code: it needs {anchor}, {anchor_hash} or {session}`: flags(
+		// Values out of bounds, or in conflict with other values.
+		`heartbeat.interval: invalid value "99ms": must be at least 100ms (file onair.yaml)`:                      withFile("heartbeat: {interval: 99ms}"),
+		`heartbeat.grace: invalid value "2m": must be at most heartbeat.interval (1m0s) (flag --heartbeat.grace)`: withFlags("--heartbeat.grace", "2m"),
+		`heartbeat.missed: invalid value "251": must be at most 250 (flag --heartbeat.missed)`:                    withFlags("--heartbeat.missed", "251"),
+		`hub.counters: invalid value "100ms": must be at least hub.tick (250ms) (flag --hub.counters)`:            withFlags("--hub.counters", "100ms"),
+		`hub.tick: invalid value "0s": must be at least 1ms (flag --hub.tick)`:                                    withFlags("--hub.tick", "0s"),
+		`limits.window: invalid value "10001": must be at most 10000 (flag --limits.window)`:                      withFlags("--limits.window", "10001"),
+		`play.delta: invalid value "2h": must be shorter than play.ttl (2h0m0s) (flag --play.delta)`:              withFlags("--play.delta", "2h"),
+		`push.domain: invalid value "https://x": "https://x" must be a domain (flag --push.domain)`:               withFlags("--push.domain", "https://x"),
+		`play.app: invalid value "": must consist of A-Z a-z 0-9 _ - (flag --play.app)`:                           withFlags("--play.app", ""),
+		`listen: invalid value "8080": must be host:port (flag --listen)`:                                         withFlags("--listen", "8080"),
+		`ops.listen: invalid value "x:99999": must be host:port (flag --ops.listen)`:                              withFlags("--ops.listen", "x:99999"),
+		`auth.jwks_url: invalid value: must be an http or https URL (flag --auth.jwks-url)`:                       withFlags("--auth.jwks-url", "idp"),
+		`listen: invalid value ":80": must be a loopback address while development secrets are in use: set push.key, play.key first (environment ONAIR_LISTEN)`: withEnv(
+			"ONAIR_LISTEN=:80", "ONAIR_AUTH_SECRET="+minimumKey),
+		`code: invalid value "{bizid}_x": must contain {anchor}, {anchor_hash} or {session}: all anchors would have the same live code (flag --code)`: withFlags(
 			"--code", "{bizid}_x"),
-		`--code: code: "{anchor}_{bizid}" does not start with {bizid}_`: flags("--code", "{anchor}_{bizid}"),
-		`--code: code: "{bizid}_{user}{anchor}" holds what a live code may not: ` +
-			`it is of A-Z a-z 0-9 _ - and {bizid}, {anchor}, {anchor_hash}, {session}`: flags("--code", "{bizid}_{user}{anchor}"),
-		`--code: code: "{bizid}_` + strings.Repeat("x", 98) + `{session}" gives live codes of 129 bytes or more: they have at most 128`: flags(
+		`code: invalid value "{anchor}_{bizid}": must start with {bizid}_ (flag --code)`: withFlags("--code", "{anchor}_{bizid}"),
+		`code: invalid value "{bizid}_{user}{anchor}": ` +
+			`must consist of A-Z a-z 0-9 _ - and {bizid}, {anchor}, {anchor_hash}, {session} (flag --code)`: withFlags("--code", "{bizid}_{user}{anchor}"),
+		`code: invalid value "{bizid}_` + strings.Repeat("x", 98) + `{session}": must yield live codes of at most 128 bytes: the shortest has 129 (flag --code)`: withFlags(
 			"--code", "{bizid}_"+strings.Repeat("x", 98)+"{session}"),
-		// Secrets, which no message shows.
-		`--auth.secret: auth.secret: it has 31 bytes, and needs 32`:             flags("--auth.secret", key32[1:]),
-		`--auth.secrets: auth.secrets: that of kid b has 1 bytes, and needs 32`: flags("--auth.secrets", "a="+key32+",b=x"),
-		`--auth.secrets: auth.secrets: it is no list of different name=value`:   flags("--auth.secrets", key32+"=="),
-		`onair.yaml: a value begins with * and is not quoted`:                   yamlFile("auth.secret: *" + key32),
-		`ONAIR_AUTH_SECRET: auth.secret: is given, and auth.secret_file too: give one of the two`: {
-			file: "# " + key32, env: []string{"ONAIR_AUTH_SECRET=" + key32, "ONAIR_AUTH_SECRET_FILE=" + DefaultFile},
+		// Secrets, which messages must not show.
+		`auth.secret: invalid value: must have at least 32 bytes, has 31 (flag --auth.secret)`:                      withFlags("--auth.secret", minimumKey[1:]),
+		`auth.secrets: invalid value: the secret of kid b must have at least 32 bytes, has 1 (flag --auth.secrets)`: withFlags("--auth.secrets", "a="+minimumKey+",b=x"),
+		`auth.secrets: invalid value: must be a list of name=value with different names (flag --auth.secrets)`:      withFlags("--auth.secrets", minimumKey+"=="),
+		`onair.yaml: a value that begins with * must be quoted`:                                                     withFile("auth.secret: *" + minimumKey),
+		`auth.secret: set twice, also as auth.secret_file: set one of the two (environment ONAIR_AUTH_SECRET)`: {
+			file: "# " + minimumKey, env: []string{"ONAIR_AUTH_SECRET=" + minimumKey, "ONAIR_AUTH_SECRET_FILE=" + DefaultFile},
 		},
-		`--push.key-file: push.key: its file cannot be read: open none: no such file or directory`: flags("--push.key-file", "none"),
-		`--push.key-file: push.key: its file /dev/null is empty`:                                   flags("--push.key-file", "/dev/null"),
+		`push.key: cannot read its file: open none: no such file or directory (flag --push.key-file)`: withFlags("--push.key-file", "none"),
+		`push.key: its file /dev/null is empty (flag --push.key-file)`:                                withFlags("--push.key-file", "/dev/null"),
 	} {
 		t.Run(want, func(t *testing.T) {
 			if _, err := in.load(t); err == nil || err.Error() != want {
@@ -146,33 +146,33 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// TestRefusesAllAtOnce: a malformed value hides no contradiction elsewhere, and
-// what follows from a fault is not reported as one.
-func TestRefusesAllAtOnce(t *testing.T) {
+// TestErrorListsAllProblems: one error hides no other, and errors that follow from
+// another are not listed.
+func TestErrorListsAllProblems(t *testing.T) {
 	_, err := input{
 		file: "hub.tick: x\nnonsense: 1\nlimits: {window: 10001}",
 		env:  []string{"ONAIR_NONSENSE=1", "ONAIR_PUSH_KEY_FILE=none"},
 		args: []string{"--hub.counters", "1ms", "--listen", ":80", "--heartbeat.grace", "2m"},
 	}.load(t)
 	want := []string{
-		`onair.yaml: nonsense: there is no such key`,
-		`ONAIR_NONSENSE: there is no such key`,
-		`ONAIR_PUSH_KEY_FILE: push.key: its file cannot be read: open none: no such file or directory`,
-		`onair.yaml: hub.tick: "x" is no duration, such as 60s`,
-		`--heartbeat.grace: heartbeat.grace: 2m0s is longer than the interval of 1m0s`,
-		`onair.yaml: limits.window: 10001 is over 10000`,
+		`nonsense: unknown key (file onair.yaml)`,
+		`unknown environment variable ONAIR_NONSENSE`,
+		`push.key: cannot read its file: open none: no such file or directory (environment ONAIR_PUSH_KEY_FILE)`,
+		`hub.tick: invalid value "x": must be a duration, for example 60s (file onair.yaml)`,
+		`heartbeat.grace: invalid value "2m": must be at most heartbeat.interval (1m0s) (flag --heartbeat.grace)`,
+		`limits.window: invalid value "10001": must be at most 10000 (file onair.yaml)`,
 	}
 	if err == nil || err.Error() != strings.Join(want, "\n") {
 		t.Errorf("got\n%v\nwant\n%s", err, strings.Join(want, "\n"))
 	}
 }
 
-// TestStrongestSourceCounts, key by key and in either form of a secret.
-func TestStrongestSourceCounts(t *testing.T) {
+// TestStrongestSourceWins for each key, in either form of a secret.
+func TestStrongestSourceWins(t *testing.T) {
 	in := input{
 		file: "idle: 11s\ndrain: 11s\nhub: {tick: 11ms}\npush: {key: file}\nplay.key: file",
 		env:  []string{"ONAIR_IDLE=12s", "ONAIR_DRAIN=12s", "ONAIR_PUSH_KEY=env", "ONAIR_TEST_X=1", "HOME=/"},
-		args: []string{"--idle=13s", "--play.key-file=" + write(t, filepath.Join(t.TempDir(), "key"), "flag\r\n")},
+		args: []string{"--idle=13s", "--play.key-file=" + writeFile(t, filepath.Join(t.TempDir(), "key"), "flag\r\n")},
 	}
 	c, err := in.load(t)
 	if err != nil {
@@ -186,10 +186,10 @@ func TestStrongestSourceCounts(t *testing.T) {
 	}
 }
 
-// TestFileTakesValuesAsWritten: YAML's own ideas of numbers and times do not
-// count, and every form of a list and a mapping does.
-func TestFileTakesValuesAsWritten(t *testing.T) {
-	c, err := yamlFile(`
+// TestFileKeepsScalarsAsWritten: YAML does not convert numbers and times, and lists
+// and mappings have all their forms.
+func TestFileKeepsScalarsAsWritten(t *testing.T) {
+	c, err := withFile(`
 bizid: 0123
 node: 2020-01-01
 log.level: debug
@@ -199,7 +199,7 @@ play:
   domain: {a.example.com: 3, b.example.com: 1}
   protocols: hls,flv
 auth.secrets:
-  old: ` + key32 + `
+  old: ` + minimumKey + `
 `).load(t)
 	if err != nil {
 		t.Fatal(err)
@@ -207,17 +207,17 @@ auth.secrets:
 	if c.BizID != "0123" || c.Node != "2020-01-01" || c.Idle != 25*time.Second || !slices.Equal(c.Lists, []string{"a", "1.10"}) {
 		t.Errorf("bizid %q, node %q, idle %v, lists %q", c.BizID, c.Node, c.Idle, c.Lists)
 	}
-	if !slices.Equal(c.Play.Domains, []Weighted{{"a.example.com", 3}, {"b.example.com", 1}}) || !slices.Equal(c.Play.Protocols, []string{"hls", "flv"}) {
+	if !slices.Equal(c.Play.Domains, []WeightedDomain{{"a.example.com", 3}, {"b.example.com", 1}}) || !slices.Equal(c.Play.Protocols, []string{"hls", "flv"}) {
 		t.Errorf("play %+v", c.Play)
 	}
-	if c.Auth.Secrets["old"].Reveal() != key32 || c.Auth.Secret != "" || c.Viewer.Anonymous {
+	if c.Auth.Secrets["old"].Reveal() != minimumKey || c.Auth.Secret != "" || c.Viewer.Anonymous {
 		t.Errorf("secrets of %d kids, anonymous %v", len(c.Auth.Secrets), c.Viewer.Anonymous)
 	}
 }
 
-// TestDevelopment: made-up secrets differ from start to start and are named;
-// with one's own the server may listen anywhere.
-func TestDevelopment(t *testing.T) {
+// TestGeneratedSecrets differ at each start and are listed; without any the server may
+// listen on every address.
+func TestGeneratedSecrets(t *testing.T) {
 	a, err := input{}.load(t)
 	if err != nil {
 		t.Fatal(err)
@@ -226,17 +226,17 @@ func TestDevelopment(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := []string{"auth.secret", "push.key", "play.key"}; !slices.Equal(a.Development, want) || !a.Viewer.Anonymous {
-		t.Errorf("development %q, anonymous %v", a.Development, a.Viewer.Anonymous)
+	if want := []string{"auth.secret", "push.key", "play.key"}; !slices.Equal(a.GeneratedSecrets, want) || !a.Viewer.Anonymous {
+		t.Errorf("generated secrets %q, anonymous %v", a.GeneratedSecrets, a.Viewer.Anonymous)
 	}
 	if a.Auth.Secret == b.Auth.Secret || a.Push.Key == b.Push.Key || a.Play.Key == b.Play.Key || a.Push.Key == a.Play.Key {
-		t.Error("secrets made up are the same")
+		t.Error("generated secrets are equal")
 	}
-	own, err := flags("--listen=:8080", "--auth.secret="+key32, "--push.key=p", "--play.key=p").load(t)
+	configured, err := withFlags("--listen=:8080", "--auth.secret="+minimumKey, "--push.key=p", "--play.key=p").load(t)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(own.Development) > 0 || own.Viewer.Anonymous {
-		t.Errorf("development %q, anonymous %v", own.Development, own.Viewer.Anonymous)
+	if len(configured.GeneratedSecrets) > 0 || configured.Viewer.Anonymous {
+		t.Errorf("generated secrets %q, anonymous %v", configured.GeneratedSecrets, configured.Viewer.Anonymous)
 	}
 }

@@ -9,42 +9,42 @@ import (
 	"strings"
 )
 
-// Setting is one key with its value and where that came from.
-type Setting struct {
-	Name  string
-	Value string // a secret is redacted, an empty one is empty
-	Where string // a flag, a variable, a file, "default", or "made up"
-}
-
-// Explain gives all keys with what counts for them, those of the defaults
-// included.
-func (c *Config) Explain() []Setting {
-	out := make([]Setting, 0, len(keys))
+// Print returns the configuration as a file with every key and a comment on the
+// origin of each value: a source, "default" or "generated". Secrets are redacted
+// and commented out.
+func (c *Config) Print() []byte {
+	var b strings.Builder
 	for _, k := range keys {
-		s := Setting{Name: k.name, Value: c.read[k.name].text, Where: cmp.Or(c.read[k.name].where, "default")}
-		switch {
-		case slices.Contains(c.Development, k.name):
-			s.Value, s.Where = redacted, "made up"
-		case k.form&hidden != 0 && s.Value != "":
-			s.Value = redacted
+		text, origin := c.shownValue(k)
+		line := fmt.Sprintf("%s: %q", k.name, text)
+		if text == redacted || text == "" {
+			line = strings.TrimSuffix(fmt.Sprintf("# %s: %s", k.name, text), " ")
 		}
-		if s.Value == "" {
-			s.Value = c.derived(k.name)
-		}
-		if u, err := url.Parse(s.Value); err == nil && u.User != nil {
-			s.Value = u.Redacted() // its password
-		}
-		out = append(out, s)
+		fmt.Fprintf(&b, "%-60s # %s\n", line, origin)
 	}
-	return out
+	return []byte(b.String())
 }
 
-// Where names a key as messages do: where its value came from, if anybody gave it,
-// and its name.
-func (c *Config) Where(name string) string { return c.read.where(name) }
+// shownValue returns the value of a key, without secrets and passwords, and its
+// origin.
+func (c *Config) shownValue(k key) (text, origin string) {
+	value := c.effective[k.name]
+	text, origin = value.text, cmp.Or(value.origin, "default")
+	switch {
+	case slices.Contains(c.GeneratedSecrets, k.name):
+		return redacted, "generated"
+	case k.form&secret != 0 && text != "":
+		return redacted, origin
+	}
+	text = cmp.Or(text, c.derivedText(k.name))
+	if u, err := url.Parse(text); err == nil && u.User != nil {
+		text = u.Redacted()
+	}
+	return text, origin
+}
 
-// derived is what an empty key comes to.
-func (c *Config) derived(name string) string {
+// derivedText returns the value that an empty key was derived to.
+func (c *Config) derivedText(name string) string {
 	switch name {
 	case "node":
 		return c.Node
@@ -56,25 +56,15 @@ func (c *Config) derived(name string) string {
 	return ""
 }
 
-// Print writes the settings as a configuration file, each with its source.
-// Secrets are commented out.
-func (c *Config) Print() []byte {
-	var b strings.Builder
-	for _, s := range c.Explain() {
-		line := fmt.Sprintf("%s: %q", s.Name, s.Value)
-		if s.Value == redacted || s.Value == "" {
-			line = strings.TrimSuffix(fmt.Sprintf("# %s: %s", s.Name, s.Value), " ")
-		}
-		fmt.Fprintf(&b, "%-60s # %s\n", line, s.Where)
-	}
-	return []byte(b.String())
-}
+// KeyError returns err with the name of the key, and with the origin of its value if
+// any source set it.
+func (c *Config) KeyError(name string, err error) error { return c.effective.keyError(name, err) }
 
-// Changed names the keys whose values differ, those that were made up or
-// drawn for each start not among them.
-func Changed(was, is *Config) (names []string) {
+// ChangedKeys lists the keys whose text differs. Values that are generated at each
+// start do not count.
+func ChangedKeys(before, after *Config) (names []string) {
 	for _, k := range keys {
-		if was.read[k.name].text != is.read[k.name].text {
+		if before.effective[k.name].text != after.effective[k.name].text {
 			names = append(names, k.name)
 		}
 	}

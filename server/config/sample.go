@@ -5,19 +5,19 @@ import (
 	"fmt"
 )
 
-// Sample is a configuration file with every key, its default and what it means.
+// Sample returns a configuration file with every key, its default and its help.
 func Sample() []byte {
 	var b bytes.Buffer
-	b.WriteString("# Every key of onair with its default. A key a.b_c is ONAIR_A_B_C in the environment\n" +
-		"# and --a.b-c as a flag; flags beat environment beats this file. Secrets may be given\n" +
-		"# as …_file, a path, instead.\n")
+	b.WriteString("# Every key of onair with its default. The key a.b_c is ONAIR_A_B_C in the environment and\n" +
+		"# --a.b-c as a flag. Flags override the environment, and the environment overrides this file.\n" +
+		"# A secret may be set by its key with the suffix _file instead: the path of a file that holds it.\n")
 	for _, k := range keys {
 		fmt.Fprintf(&b, "\n# %s\n", k.help)
-		if k.def == "" {
+		if k.defaultText == "" {
 			fmt.Fprintf(&b, "# %s:\n", k.name)
 			continue
 		}
-		fmt.Fprintf(&b, "%s: %q\n", k.name, k.def)
+		fmt.Fprintf(&b, "%s: %q\n", k.name, k.defaultText)
 	}
 	return b.Bytes()
 }

@@ -1,0 +1,86 @@
+package config
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"os"
+	"strings"
+	"time"
+)
+
+// deriveValues sets the values that depend on other keys or on this machine, and
+// generates missing secrets.
+func (v *validation) deriveValues() {
+	if v.Node == "" {
+		v.Node = hostName() + "-" + randomHex(4)
+	}
+	if v.values["heartbeat.grace"].text == "" {
+		v.Heartbeat.Grace = min(v.Heartbeat.Interval/10, 5*time.Second)
+	}
+	v.Push.Domain = strings.ReplaceAll(v.Push.Domain, "{bizid}", v.BizID)
+	for i := range v.Play.Domains {
+		v.Play.Domains[i].Name = strings.ReplaceAll(v.Play.Domains[i].Name, "{bizid}", v.BizID)
+	}
+	v.Play.Providers, v.Play.Deltas = expandDomains(v.Play.Providers, v.BizID), expandDomains(v.Play.Deltas, v.BizID)
+	v.Play.Keys, v.Play.BackupKeys = expandDomains(v.Play.Keys, v.BizID), expandDomains(v.Play.BackupKeys, v.BizID)
+	v.generateSecrets()
+}
+
+// expandDomains returns a map by domain with {bizid} replaced in the domains.
+func expandDomains[V any](byDomain map[string]V, bizid string) map[string]V {
+	if byDomain == nil {
+		return nil
+	}
+	expanded := make(map[string]V, len(byDomain))
+	for domain, value := range byDomain {
+		expanded[strings.ReplaceAll(domain, "{bizid}", bizid)] = value
+	}
+	return expanded
+}
+
+// generateSecrets generates the required secrets that no source set.
+func (c *Config) generateSecrets() {
+	a := &c.Auth
+	for _, s := range []struct {
+		key     string
+		secret  *Secret
+		bytes   int
+		missing bool
+	}{
+		{"auth.secret", &a.Secret, 32, a.Secret == "" && len(a.Secrets) == 0 && a.JWKSURL == "" && a.PublicKey == ""},
+		{"push.key", &c.Push.Key, 16, c.Push.Key == "" && c.Push.Provider != "none"},
+		{"play.key", &c.Play.Key, 16, c.Play.Key == "" && c.needsPlayKey()},
+		{"code_key", &c.CodeKey, 16, c.CodeKey == "" && strings.Contains(c.Code, "{anchor_hash}")},
+	} {
+		if s.missing {
+			*s.secret = Secret(randomHex(s.bytes))
+			c.GeneratedSecrets = append(c.GeneratedSecrets, s.key)
+		}
+	}
+}
+
+// needsPlayKey reports whether a play domain has no key of its own and needs one.
+func (c *Config) needsPlayKey() bool {
+	for _, d := range c.Play.Domains {
+		if s := c.Play.SignerConfig(d.Name); s.Key == "" && s.Provider != "none" {
+			return true
+		}
+	}
+	return false
+}
+
+// randomHex returns n random bytes as hexadecimal digits.
+func randomHex(n int) string {
+	b := make([]byte, n)
+	_, _ = rand.Read(b) // it never fails
+	return hex.EncodeToString(b)
+}
+
+// hostName returns the name of this machine, or "node".
+func hostName() string {
+	name, err := os.Hostname()
+	if err != nil {
+		return "node"
+	}
+	return name
+}

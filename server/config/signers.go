@@ -1,0 +1,175 @@
+package config
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// SigningProviders are the providers that push and play URLs can be signed for, as in
+// package signing.
+var SigningProviders = []string{
+	"tencent", "tencent_cdn_a", "tencent_cdn_b", "tencent_cdn_c", "tencent_cdn_d", "aliyun_a", "aliyun_b", "aliyun_c",
+	"huawei_a", "huawei_b", "huawei_d", "volcengine", "qiniu", "qiniu_pili", "kingsoft", "secure_link", "template", "none",
+}
+
+// SignerConfig configures the signer of one domain.
+type SignerConfig struct {
+	Provider       string // one of SigningProviders
+	Template       string // for the provider template only
+	Key, BackupKey Secret
+	Delta          time.Duration
+	Algorithm      string // for the provider tencent only; the others have one
+}
+
+// SignerConfig returns the signer of the push domain.
+func (p *Push) SignerConfig() SignerConfig {
+	return SignerConfig{p.Provider, p.Template, p.Key, p.BackupKey, p.Delta, p.Algorithm}.withoutUnused()
+}
+
+// SignerConfig returns the signer of a play domain. A domain with a key of its own does
+// not accept play.backup_key, which may belong to another provider.
+func (p *Play) SignerConfig(domain string) SignerConfig {
+	s := SignerConfig{cmp.Or(p.Providers[domain], p.Provider), p.Template, p.Keys[domain], p.BackupKeys[domain], p.Delta, p.Algorithm}
+	if s.Key == "" {
+		s.Key, s.BackupKey = p.Key, cmp.Or(s.BackupKey, p.BackupKey)
+	}
+	if delta, ok := p.Deltas[domain]; ok {
+		s.Delta = delta
+	}
+	return s.withoutUnused()
+}
+
+// withoutUnused returns s without the fields that its provider does not use.
+func (s SignerConfig) withoutUnused() SignerConfig {
+	if s.Provider != "template" {
+		s.Template = ""
+	}
+	if s.Provider != "tencent" {
+		s.Algorithm = ""
+	}
+	return s
+}
+
+// signsPath reports whether the provider signs the path, which only HTTP URLs allow.
+func (s SignerConfig) signsPath() bool {
+	return slices.Contains([]string{"aliyun_b", "tencent_cdn_b", "tencent_cdn_c"}, s.Provider)
+}
+
+// hasMinuteTimes reports whether the times in the provider's URLs are whole minutes.
+func (s SignerConfig) hasMinuteTimes() bool {
+	return s.Provider == "aliyun_b" || s.Provider == "tencent_cdn_b"
+}
+
+// minMinutesTTL is the least play.ttl for times in whole minutes: a URL is valid for at
+// least half of play.ttl, and expires up to a minute early.
+const minMinutesTTL = 4 * time.Minute
+
+// validateSigners checks that each provider supports its use.
+func (v *validation) validateSigners() {
+	push := v.Push.SignerConfig()
+	if push.signsPath() {
+		v.reject("push.provider", "it signs the path of HTTP URLs, but encoders do not push over HTTP")
+	}
+	if (v.Push.Template != "") != (push.Provider == "template") {
+		v.addError("push.template", "must be set together with the provider template")
+	}
+	if v.Push.Algorithm == "sha256" && push.Provider != "tencent" {
+		v.reject("push.algorithm", "%s has only md5", push.Provider)
+	}
+	v.validateDelta("push.delta", v.Push.Delta, "push.ttl", v.Push.TTL)
+	v.validatePlaySigners()
+	v.validatePlayHooks(push)
+	validatePlayDomains(v, "play.providers", v.Play.Providers)
+	validatePlayDomains(v, "play.keys", v.Play.Keys)
+	validatePlayDomains(v, "play.backup_keys", v.Play.BackupKeys)
+	validatePlayDomains(v, "play.deltas", v.Play.Deltas)
+	v.validatePlayback()
+}
+
+// validatePlayHooks checks play domains against media servers that ask onair about
+// pushes and players: a play URL must not permit a push or other domains.
+func (v *validation) validatePlayHooks(push SignerConfig) {
+	if !v.Hooks.mediaServerEnabled() {
+		return
+	}
+	anySigned := slices.ContainsFunc(v.Play.Domains, func(d WeightedDomain) bool { return v.Play.SignerConfig(d.Name).Provider != "none" })
+	for _, d := range v.Play.Domains {
+		s := v.Play.SignerConfig(d.Name)
+		switch {
+		case s.signsPath():
+			v.addError("play.provider", "%s (domain %s) signs the path, which media servers do not send in callbacks", s.Provider, d.Name)
+		case s.Provider == "none" && anySigned:
+			v.addError("play.providers", "%s must not be none: a media server with hooks would then permit unsigned playback for all domains", d.Name)
+		case s.Provider == "none" || push.Provider == "none":
+		case s.sharesKey(push):
+			v.reject("push.key", "must differ from the key of %s: a play URL would permit a push", d.Name)
+		}
+	}
+}
+
+// sharesKey reports whether two signers have a key in common.
+func (s SignerConfig) sharesKey(other SignerConfig) bool {
+	return slices.ContainsFunc([]Secret{s.Key, s.BackupKey}, func(k Secret) bool { return k != "" && (k == other.Key || k == other.BackupKey) })
+}
+
+// validatePlaySigners checks the signers of all play domains.
+func (v *validation) validatePlaySigners() {
+	hasTemplate, hasAlgorithm := false, false
+	for _, d := range v.Play.Domains {
+		s := v.Play.SignerConfig(d.Name)
+		hasTemplate, hasAlgorithm = hasTemplate || s.Provider == "template", hasAlgorithm || s.Provider == "tencent"
+		for _, protocol := range v.Play.Protocols {
+			if protocol == "rtmp" && s.signsPath() || protocol == "webrtc" && s.Provider != "tencent" {
+				v.reject("play.protocols", "%s (domain %s) has no %s URLs", s.Provider, d.Name, protocol)
+			}
+		}
+		if s.hasMinuteTimes() && v.Play.TTL < minMinutesTTL {
+			v.reject("play.ttl", "must be at least %v: the times of %s (domain %s) are whole minutes", minMinutesTTL, s.Provider, d.Name)
+		}
+		name := "play.delta"
+		if _, ok := v.Play.Deltas[d.Name]; ok {
+			name = "play.deltas"
+		}
+		v.validateDelta(name, s.Delta, "play.ttl", v.Play.TTL)
+	}
+	if (v.Play.Template != "") != hasTemplate {
+		v.addError("play.template", "must be set together with the provider template")
+	}
+	if v.Play.Algorithm == "sha256" && !hasAlgorithm {
+		v.reject("play.algorithm", "no play provider has sha256")
+	}
+}
+
+// validateDelta checks that a delta is in whole seconds and leaves a part of the TTL.
+func (v *validation) validateDelta(name string, delta time.Duration, ttlName string, ttl time.Duration) {
+	switch {
+	case delta%time.Second != 0:
+		v.reject(name, "must be a whole number of seconds")
+	case v.areValid(ttlName) && delta >= ttl:
+		v.reject(name, "must be shorter than %s (%v)", ttlName, ttl)
+	}
+}
+
+// validatePlayDomains checks that a map by domain names only play domains.
+func validatePlayDomains[V any](v *validation, name string, byDomain map[string]V) {
+	for _, domain := range slices.Sorted(maps.Keys(byDomain)) {
+		if !slices.ContainsFunc(v.Play.Domains, func(d WeightedDomain) bool { return d.Name == domain }) {
+			v.reject(name, "%q must be one of play.domain", domain)
+		}
+	}
+}
+
+// validatePlayback checks that playback URLs can be signed and have a domain.
+func (v *validation) validatePlayback() {
+	switch vod := v.VOD; {
+	case vod.Key == "" && vod.Provider != "none" && vod.Provider != "plain":
+		v.addError("vod.provider", "%s requires vod.key", vod.Provider)
+	case vod.Root != "" && !strings.HasPrefix(vod.Root, "/"):
+		v.reject("vod.root", "must begin with /")
+	case vod.Root != "" && vod.Domain == "":
+		v.addError("vod.root", "requires vod.domain")
+	}
+}
