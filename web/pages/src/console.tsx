@@ -1,6 +1,6 @@
 import { render } from 'preact'
 import { useEffect, useMemo, useState } from 'preact/hooks'
-import { Viewer, type Phase } from 'onair'
+import { Viewer, type ConnectionState } from 'onair'
 import { Addresses } from './addresses'
 import { AskForToken } from './askfortoken'
 import { Bans } from './bans'
@@ -23,7 +23,7 @@ const asked = (): Section => sections.find(s => anchorOf(s) === location.hash) ?
 function Console() {
   const [token, setToken] = useState(tokenOf('admin'))
   const [refused, setRefused] = useState('')
-  const [phase, setPhase] = useState<Phase>('idle')
+  const [phase, setPhase] = useState<ConnectionState>('idle')
   const forget = (why: string) => {
     keepToken('admin', undefined)
     setRefused(why)
@@ -49,7 +49,7 @@ function Console() {
 }
 
 /** All that one who operates has at hand. */
-function Desk(p: { token: string, phase: (phase: Phase) => void, refused: (why: string) => void }) {
+function Desk(p: { token: string, phase: (phase: ConnectionState) => void, refused: (why: string) => void }) {
   const operations = useMemo(() => new Operations(p.token, p.refused), [])
   const viewer = useMemo(() => new Viewer({ token: p.token }), [])
   const samples = useMemo(() => new Samples(operations), [])
@@ -63,7 +63,7 @@ function Desk(p: { token: string, phase: (phase: Phase) => void, refused: (why: 
   }, [])
   useEffect(() => samples.start(), []) // the charts go on while other sections are shown
   useEffect(() => {
-    viewer.on('phase', p.phase)
+    viewer.on('connectionState', p.phase)
     const view = viewer.subscribe({ limit: 1 }) // for its total
     view.on('change', () => setTotal(view.total))
     return () => viewer.close()

@@ -21,8 +21,8 @@ export function Heartbeat(p: { anchor: Anchor }) {
     const offs = [
       p.anchor.on('beat', ({ n }) => setBeats(all => [...all.slice(1 - shown), { n, fate: 'sent' }])),
       p.anchor.on('ack', a => fate(a.n, { fate: a.held ? 'held' : 'heard', ms: a.roundTripMs })),
-      p.anchor.on('missed', m => fate(m.n, { fate: 'missed' })),
-      p.anchor.on('due', setDue),
+      p.anchor.on('ackTimeout', m => fate(m.n, { fate: 'missed' })),
+      p.anchor.on('nextBeat', setDue),
     ]
     const clock = setInterval(() => setNow(Date.now()), 250)
     return () => {
@@ -42,7 +42,7 @@ export function Heartbeat(p: { anchor: Anchor }) {
       <p class="quiet">
         {last && t('beat sent', { n: last.n })} {says && `· ${says}`} {p.anchor.state === 'live' && due > 0 && `· ${t('next beat', { s: left })}`}
       </p>
-      <progress max={p.anchor.interval} value={p.anchor.state === 'live' ? Math.max(0, p.anchor.interval - (due - now)) : 0} aria-label={t('next beat', { s: left })} />
+      <progress max={p.anchor.intervalMs} value={p.anchor.state === 'live' ? Math.max(0, p.anchor.intervalMs - (due - now)) : 0} aria-label={t('next beat', { s: left })} />
     </section>
   )
 }

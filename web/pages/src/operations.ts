@@ -1,4 +1,4 @@
-import { OnairError, type Push } from 'onair'
+import { OnairError, type PushURLs } from 'onair'
 import { t } from './i18n'
 import { NodeMetrics } from './nodemetrics'
 
@@ -49,7 +49,7 @@ export interface DeadLetter {
 /** What the address generator answers. */
 export interface Addresses {
   code: string
-  push: Push
+  push: PushURLs
   play: Record<string, string>
   play_expires_at: number
 }
@@ -109,7 +109,7 @@ export class Operations {
       throw error.name === 'AbortError' ? error : new OnairError('closed', t('no answer'))
     })
     if (answer.ok) return answer
-    const why = OnairError.of({ type: 'error', code: 'unavailable', detail: `HTTP ${answer.status}`, ...await answer.json().catch(() => ({})) as object })
+    const why = OnairError.fromMessage({ type: 'error', code: 'unavailable', detail: `HTTP ${answer.status}`, ...await answer.json().catch(() => ({})) as object })
     signal?.throwIfAborted() // nobody waits for it any more
     if (answer.status === 401 || answer.status === 403) this.refused(t('token refused', { why: why.message }))
     throw why

@@ -9,12 +9,12 @@ export function Recordings(p: { viewer: Viewer }) {
   const [cursor, setCursor] = useState<string>()
   const [failure, setFailure] = useState('')
   const [playing, setPlaying] = useState<{ recording: Recording, urls: Record<string, string> }>()
-  const load = (from?: string) => p.viewer.recordings({ cursor: from }).then(page => {
+  const load = (from?: string) => p.viewer.listRecordings({ cursor: from }).then(page => {
     setAll(before => [...from ? before ?? [] : [], ...page.recordings])
     setCursor(page.cursor)
   }).catch((e: Error) => setFailure(e.message))
   useEffect(() => void load(), [])
-  const open = (recording: Recording) => p.viewer.playRecording(recording.id)
+  const open = (recording: Recording) => p.viewer.recordingURLs(recording.id)
     .then(({ urls }) => { setFailure(''); setPlaying({ recording, urls }) })
     .catch((e: Error) => setFailure(t('cannot play', { why: e.message })))
   return (

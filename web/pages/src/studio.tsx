@@ -1,6 +1,6 @@
 import { render } from 'preact'
 import { useEffect, useRef, useState } from 'preact/hooks'
-import { Anchor, type AnchorState, type OnairError, type Phase, type Push, type Start } from 'onair'
+import { Anchor, type AnchorState, type OnairError, type ConnectionState, type PushURLs, type StartOptions } from 'onair'
 import { AskForToken } from './askfortoken'
 import { Copy } from './copy'
 import { Heartbeat } from './heartbeat'
@@ -12,7 +12,7 @@ import { Top } from './top'
 function Studio() {
   const [token, setToken] = useState(tokenOf('anchor'))
   const [refused, setRefused] = useState('')
-  const [phase, setPhase] = useState<Phase>('idle')
+  const [phase, setPhase] = useState<ConnectionState>('idle')
   const forget = (why: string) => {
     keepToken('anchor', undefined)
     setRefused(why)
@@ -31,10 +31,10 @@ function Studio() {
   )
 }
 
-function Broadcast(p: { token: string, phase: (phase: Phase) => void, refused: (why: string) => void }) {
+function Broadcast(p: { token: string, phase: (phase: ConnectionState) => void, refused: (why: string) => void }) {
   const [anchor, setAnchor] = useState<Anchor>()
   const [state, setState] = useState<AnchorState>('idle')
-  const [push, setPush] = useState<Push>()
+  const [push, setPush] = useState<PushURLs>()
   const [failure, setFailure] = useState('')
   const [notice, setNotice] = useState('')
   const crashed = useRef(false)
@@ -44,7 +44,7 @@ function Broadcast(p: { token: string, phase: (phase: Phase) => void, refused: (
     const a = new Anchor({ token: p.token })
     a.on('state', setState)
     a.on('push', setPush)
-    a.on('phase', p.phase)
+    a.on('connectionState', p.phase)
     a.on('notice', n => setNotice(n.message))
     a.on('stopped', why => { if (why.code === 'unauthorized') p.refused(why.message) })
     latest.current = a
@@ -105,7 +105,7 @@ function Broadcast(p: { token: string, phase: (phase: Phase) => void, refused: (
 }
 
 /** What viewers are to see. */
-function Details(p: { on: boolean, busy: boolean, first?: { title: string, cover?: string, tags?: string[] }, send: (body: Start) => void }) {
+function Details(p: { on: boolean, busy: boolean, first?: { title: string, cover?: string, tags?: string[] }, send: (body: StartOptions) => void }) {
   const [title, setTitle] = useState(p.first?.title ?? '')
   const [cover, setCover] = useState(p.first?.cover ?? '')
   const [tags, setTags] = useState(p.first?.tags?.join(', ') ?? '')
@@ -125,7 +125,7 @@ function Details(p: { on: boolean, busy: boolean, first?: { title: string, cover
 }
 
 /** Where the encoder is to send the picture. */
-function PushTo(p: { push: Push, refresh: () => void }) {
+function PushTo(p: { push: PushURLs, refresh: () => void }) {
   return (
     <section class="card stack" aria-label={t('push here')}>
       <h2>{t('push here')}</h2>

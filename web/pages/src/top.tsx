@@ -1,9 +1,9 @@
 import type { ComponentChildren } from 'preact'
-import type { Phase } from 'onair'
+import type { ConnectionState } from 'onair'
 import { switchLanguage, t } from './i18n'
 
 /** What all pages have at their top: where one is, and whether the server is there. */
-export function Top(p: { page: 'wall' | 'studio' | 'console', phase: Phase, children?: ComponentChildren }) {
+export function Top(p: { page: 'wall' | 'studio' | 'console', phase: ConnectionState, children?: ComponentChildren }) {
   const pages = [['wall', '/'], ['studio', '/studio'], ['console', '/console']] as const
   return (
     <header class="top">

@@ -1,6 +1,6 @@
 import { render } from 'preact'
 import { useEffect, useMemo, useState } from 'preact/hooks'
-import { Viewer, type Entry, type Phase, type Sort } from 'onair'
+import { Viewer, type Entry, type ConnectionState, type Sort } from 'onair'
 import { Grid } from './grid'
 import { number, t } from './i18n'
 import { Recordings } from './recordings'
@@ -30,7 +30,7 @@ function Wall() {
   const [tab, setTab] = useState<'live' | 'recordings'>(location.hash === '#recordings' ? 'recordings' : 'live')
   const [search, setSearch] = useState('')
   const [tag, setTag] = useState('')
-  const [phase, setPhase] = useState<Phase>(viewer.phase)
+  const [phase, setPhase] = useState<ConnectionState>(viewer.connectionState)
   const [entries, setEntries] = useState<readonly Entry[]>([])
   const [total, setTotal] = useState(0)
   const [ready, setReady] = useState(false)
@@ -38,7 +38,7 @@ function Wall() {
   const [limit, setLimit] = useState<number | undefined>(Number(asked.get('limit')) || mostEntries)
   const [watched, setWatched] = useState(watchedIn(location.hash))
 
-  useEffect(() => viewer.on('phase', setPhase), [])
+  useEffect(() => viewer.on('connectionState', setPhase), [])
   useEffect(() => {
     const view = viewer.subscribe({ list: asked.get('list') ?? undefined, sort, limit })
     let frame = 0
@@ -47,7 +47,7 @@ function Wall() {
         cancelAnimationFrame(frame)
         frame = requestAnimationFrame(() => { setEntries(view.entries); setTotal(view.total); setReady(true) })
       }),
-      view.on('refused', e => limit === mostEntries && e.code === 'bad_request' ? setLimit(undefined) : setFailure(e.message)),
+      view.on('rejected', e => limit === mostEntries && e.code === 'bad_request' ? setLimit(undefined) : setFailure(e.message)),
     ]
     return () => {
       cancelAnimationFrame(frame)

@@ -15,7 +15,7 @@ export function Watching(p: { viewer: Viewer, code: string, close: () => void })
     dialog.current!.showModal()
     const w = p.viewer.watch(p.code)
     setWatch(w)
-    const offs = [w.on('change', () => redraw(n => n + 1)), w.on('ended', () => redraw(n => n + 1)), w.on('refused', e => setFailure(e.message))]
+    const offs = [w.on('change', () => redraw(n => n + 1)), w.on('ended', () => redraw(n => n + 1)), w.on('rejected', e => setFailure(e.message))]
     return () => {
       offs.forEach(off => off())
       w.close()

@@ -1,14 +1,14 @@
 import type { OnairError } from './errors.js'
 
-const base = 1_000
-const cap = 30_000
+const baseDelay = 1_000
+const maxDelay = 30_000
 
-/** Full jitter: a random time up to a bound that doubles with each attempt, from 0. */
-export function backoff(attempt: number, random: () => number): number {
-  return random() * Math.min(cap, base * 2 ** Math.min(attempt, 10))
+/** Milliseconds before an attempt, counted from 0. Full jitter: random between 0 and a bound that doubles with each attempt. */
+export function backoffDelay(attempt: number, random: () => number): number {
+  return random() * Math.min(maxDelay, baseDelay * 2 ** Math.min(attempt, 10))
 }
 
-/** How long to wait before what was refused for now is asked again. */
-export function pause(why: OnairError, random: () => number): number {
-  return why.retryAfterMs ?? 500 + random() * 1_000
+/** Milliseconds before a request that failed temporarily is repeated. */
+export function retryDelay(error: OnairError, random: () => number): number {
+  return error.retryAfterMs ?? 500 + random() * 1_000
 }

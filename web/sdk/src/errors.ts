@@ -1,32 +1,33 @@
-import type { EndReason, Message, Summary } from './wire.js'
+import type { EndReason, Message, SessionSummary } from './wire.js'
 
-/** Why something was refused, or could not be had. */
+/** A request that the server refused, or a connection that failed. */
 export class OnairError extends Error {
   override name = 'OnairError'
 
   constructor(
     /**
-     * One of the protocol's codes, such as `not_found` or `session_gone`; or `closed`
-     * when the connection was lost before the answer came, and `stopped` when the
-     * client was closed or may not connect.
+     * A code of the protocol, such as `not_found` or `session_gone`. Two codes are the
+     * client's own: `closed` when the connection was lost before the answer came, and
+     * `stopped` when the client was closed or cannot connect.
      */
     readonly code: string,
     message: string,
     readonly retryAfterMs?: number,
-    /** With `session_gone`: how the session ended, where that is still known. */
+    /** With `session_gone`: how the session ended, if the server still has it. */
     readonly reason?: EndReason,
-    readonly summary?: Summary,
+    readonly summary?: SessionSummary,
   ) {
     super(message)
   }
 
-  /** Whether it is refused for now: the same may be asked again, after `retryAfterMs`. */
-  get passing(): boolean { return ['unavailable', 'unknown', 'rate_limited'].includes(this.code) }
+  /** Whether the same request may succeed later, after `retryAfterMs`. */
+  get isTemporary(): boolean { return ['unavailable', 'unknown', 'rate_limited'].includes(this.code) }
 
-  static of(m: Message): OnairError {
+  /** The error in an `error` message, or in the problem that HTTP answers. */
+  static fromMessage(m: Message): OnairError {
     return new OnairError(
       String(m.code), String(m.message ?? m.detail ?? m.code), m.retry_after_ms as number | undefined,
-      m.reason as EndReason | undefined, m.summary as Summary | undefined,
+      m.reason as EndReason | undefined, m.summary as SessionSummary | undefined,
     )
   }
 }

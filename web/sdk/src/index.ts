@@ -1,8 +1,11 @@
-export { Anchor, type AnchorEvents, type AnchorOptions, type AnchorState } from './anchor.js'
+export { Anchor, type AnchorEvents, type AnchorState, type Ending } from './anchor.js'
+export type { ListChange } from './entrylist.js'
 export { OnairError } from './errors.js'
-export type { Options, Phase, Token } from './link.js'
-export type { Change } from './list.js'
+export type { AnchorOptions, ClientOptions, Token, ViewerOptions } from './options.js'
+export type { ConnectionState } from './reconnectingsocket.js'
 export { View, type ViewEvents } from './view.js'
-export { Viewer, type Recording, type ViewerEvents, type ViewerOptions } from './viewer.js'
+export { Viewer, type ViewerEvents } from './viewer.js'
 export { Watch, type WatchEvents } from './watch.js'
-export type { Entry, EndReason, Push, Query, Sort, Start, State, Stats, Summary, Update, Welcome } from './wire.js'
+export type {
+  EncoderStats, EndReason, Entry, PushURLs, Query, Recording, SessionSummary, Sort, StartOptions, StreamState, StreamUpdate,
+} from './wire.js'

@@ -1,87 +1,103 @@
 import { Emitter } from './emitter.js'
+import { EntryList, type ListChange } from './entrylist.js'
 import type { OnairError } from './errors.js'
-import { List, type Change } from './list.js'
-import { latest } from './stream.js'
-import type { Diff, Entry, Query, Snapshot } from './wire.js'
+import { latestValues } from './latestvalues.js'
+import type { Subscription } from './subscription.js'
+import type { Diff, Entry, Message, Query, Snapshot } from './wire.js'
 
 export interface ViewEvents {
-  /** The list has changed. */
-  change: Change
-  /** It may be behind (the connection is lost), or no longer is. */
+  /** The entries have changed. */
+  change: ListChange
+  /** `stale` has changed. */
   stale: boolean
-  /** The server refuses the query: it will not come. */
-  refused: OnairError
+  /** The server rejected the query. */
+  rejected: OnairError
   closed: undefined
 }
 
 /**
- * A live query: the streams that match it, always sorted, in real time. It stays through
- * lost connections, restarts of the server and another node.
+ * A live query: the streams that match it, sorted, in real time. It outlives lost
+ * connections, and continues on another node.
  */
-export class View extends Emitter<ViewEvents> implements AsyncIterable<readonly Entry[]> {
-  /** The server's name of the view. */
+export class View extends Emitter<ViewEvents> implements Subscription, AsyncIterable<readonly Entry[]> {
+  /** The server's id of the view. */
   id = ''
-  /** Whether `entries` may be behind, or are not there yet. */
+  /** Whether `entries` may be outdated, or are not there yet. */
   stale = true
-  /** Whether it is over: closed, or refused. */
+  /** Whether the view was closed or rejected. */
   closed = false
 
-  #list: List
-  readonly #close: () => void
+  readonly #list: EntryList
+  readonly #onClose: () => void
 
-  /** Made by `Viewer.subscribe`. */
-  constructor(readonly query: Query, close: () => void) {
+  /** Created by `Viewer.subscribe`. */
+  constructor(readonly query: Query, onClose: () => void) {
     super()
-    this.#list = new List(query.sort)
-    this.#close = close
+    this.#list = new EntryList(query.sort)
+    this.#onClose = onClose
   }
 
-  /** In order, the first first; a new array after each change. */
+  /** Sorted; a new array after each change. */
   get entries(): readonly Entry[] { return this.#list.entries }
-  /** How many streams match without the limit. */
+  /** How many streams match the query without its limit. */
   get total(): number { return this.#list.total }
-  /** Where the view is in its history; opaque. */
-  get pos(): string { return this.#list.pos }
+  /** The position in the view's history: an opaque text. */
+  get position(): string { return this.#list.position }
 
   get(code: string): Entry | undefined { return this.#list.get(code) }
 
-  /** Stops following it. */
+  /** Ends the view. */
   close(): void {
     this.closed = true
-    this.#close()
+    this.#onClose()
     this.emit('closed', undefined)
   }
 
-  /** The list each time that it has changed; who is slow gets the last one alone. */
+  /** The entries after each change. A slow reader gets the latest ones alone. */
   [Symbol.asyncIterator](): AsyncIterableIterator<readonly Entry[]> {
-    return latest((next, end) => {
-      const offs = [this.on('change', () => next(this.entries)), this.on('closed', end), this.on('refused', end)]
-      if (!this.stale) next(this.entries)
+    return latestValues((push, end) => {
+      const removers = [this.on('change', () => push(this.entries)), this.on('closed', end), this.on('rejected', end)]
+      if (!this.stale) push(this.entries)
       if (this.closed) end()
-      return () => offs.forEach(off => off())
+      return () => removers.forEach(remove => remove())
     })
   }
 
-  /** @internal Takes a message in; false when it does not follow on what is here. */
-  take(m: Snapshot | Diff): boolean {
-    const change = m.type === 'snapshot' ? this.#list.replace(m) : this.#list.apply(m)
+  /** @internal */
+  get isActive(): boolean { return !this.closed }
+
+  /** @internal */
+  socketRequest(): Message {
+    return { type: 'subscribe', ...this.eventsQuery(), view: this.id || undefined }
+  }
+
+  /** @internal */
+  eventsQuery(): object {
+    return { ...this.query, pos: this.position || undefined }
+  }
+
+  /** @internal */
+  applyMessage(m: Message): boolean {
+    if (m.type !== 'snapshot' && m.type !== 'diff') return true
+    const isSnapshot = m.type === 'snapshot'
+    const change = isSnapshot ? this.#list.applySnapshot(m as unknown as Snapshot) : this.#list.applyDiff(m as unknown as Diff)
     if (!change) return false
-    this.id = m.view
-    this.freshen(false)
-    if (m.type === 'snapshot' || change.put.length || change.del.length) this.emit('change', change)
+    this.id = String(m.view)
+    this.setStale(false)
+    if (isSnapshot || change.put.length || change.del.length) this.emit('change', change)
     return true
   }
 
   /** @internal */
-  freshen(stale: boolean): void {
+  setStale(stale: boolean): void {
     if (this.stale === stale) return
     this.stale = stale
     this.emit('stale', stale)
   }
 
   /** @internal */
-  refuse(why: OnairError): void {
+  reject(error: OnairError): void {
     this.closed = true
-    this.emit('refused', why)
+    this.emit('rejected', error)
   }
 }

@@ -1,303 +1,242 @@
-import { pause } from './backoff.js'
+import { retryDelay } from './backoff.js'
 import { Emitter } from './emitter.js'
-import { OnairError } from './errors.js'
-import { EventsTransport } from './events.js'
-import { httpURL, Link, tokenOf, type Options, type Phase } from './link.js'
-import { onWake } from './wake.js'
+import type { OnairError } from './errors.js'
+import { EventStreams } from './eventstreams.js'
+import { bearerHeader, currentToken, httpURL, queryString, responseError } from './http.js'
+import { LikeBuffer } from './likebuffer.js'
+import type { ViewerOptions } from './options.js'
+import { onWake } from './pageevents.js'
+import { ReconnectingSocket, type ConnectionState } from './reconnectingsocket.js'
+import type { Subscription } from './subscription.js'
 import { View } from './view.js'
 import { Watch } from './watch.js'
-import type { Diff, Message, Query, Snapshot, Watching } from './wire.js'
-
-export interface ViewerOptions extends Options {
-  /**
-   * `auto`: a socket, and Server-Sent Events where sockets do not come through; `socket`
-   * or `events`: that one alone.
-   */
-  transport?: 'auto' | 'socket' | 'events'
-  /** Where it is another than the global one. */
-  fetch?: typeof fetch
-}
+import type { Entry, Message, Query, Recording } from './wire.js'
 
 export interface ViewerEvents {
-  phase: Phase
-  /** Why the viewer has stopped. */
+  connectionState: ConnectionState
+  /** The connection is stopped, for this reason. */
   stopped: OnairError
 }
 
-/** After so many sockets that were never welcomed it is Server-Sent Events, if HTTP comes through. */
-const socketTries = 3
-/** After so long with them a socket is tried again. */
-const socketAgain = 5 * 60_000
-/** Likes wait for so long, so that many are one message. */
-const likesEvery = 300
-const mostLikes = 100
+/** After so many sockets without a welcome, the viewer tries Server-Sent Events. */
+const maxSocketFailures = 3
+/** With Server-Sent Events, the viewer tries a socket again after this time. */
+const socketRetryInterval = 5 * 60_000
 
-/** Follows what is on air. One is enough for all views and watched streams of an app. */
+/** Receives which streams are on air. An app needs one viewer for all its views and watched streams. */
 export class Viewer extends Emitter<ViewerEvents> {
-  readonly #link: Link
+  readonly #socket: ReconnectingSocket
   readonly #views = new Set<View>()
   readonly #watches = new Map<string, Watch>()
-  readonly #asked = new Set<View | Watch>()
-  readonly #likes = new Map<string, number>()
-  readonly #unwake: () => void
-  #liking?: ReturnType<typeof setTimeout>
-  #socketTimer?: ReturnType<typeof setTimeout>
-  #events?: EventsTransport
+  /** Subscriptions that have a request on the socket. */
+  readonly #requested = new Set<Subscription>()
+  readonly #likes = new LikeBuffer((code, n) => this.#sendLikes(code, n), () => this.connectionState !== 'stopped')
+  readonly #removeWakeListener: () => void
+  #socketRetryTimer?: ReturnType<typeof setTimeout>
+  /** Used in place of the socket while it is set. */
+  #eventStreams?: EventStreams
 
   constructor(readonly options: ViewerOptions = {}) {
     super()
-    this.#link = new Link('/v1/viewer', options, true)
-    this.#link.on('welcome', () => this.#welcomed())
-    this.#link.on('message', m => this.#take(m))
-    this.#link.on('phase', phase => this.#moved(phase))
-    this.#unwake = onWake(() => this.wake())
-    if (options.transport === 'events') this.#fallBack()
+    this.#socket = new ReconnectingSocket('/v1/viewer', options, true)
+    this.#socket.on('welcome', () => this.#handleWelcome())
+    this.#socket.on('message', m => this.#handleMessage(m))
+    this.#socket.on('state', state => this.#handleSocketState(state))
+    this.#removeWakeListener = onWake(() => this.wake())
+    if (options.transport === 'events') this.#useEventStreams()
   }
 
-  /** Where the connection stands. */
-  get phase(): Phase { return this.#events?.phase ?? this.#link.phase }
+  get connectionState(): ConnectionState { return this.#eventStreams?.state ?? this.#socket.state }
 
-  /** Opens a live query. The connection is made by itself. */
+  /** Opens a live query. The viewer connects by itself. */
   subscribe(query: Query = {}): View {
     const view: View = new View(query, () => this.#unsubscribe(view))
     this.#views.add(view)
-    this.#begin(view)
+    this.#open(view)
     return view
   }
 
   /**
-   * Watches one stream, and counts as one of its viewers as long as it does. `play` are
-   * the protocols whose signed URLs are wanted; all by default. A stream is watched
-   * once: another call gives the same.
+   * Watches a stream, and counts as one of its viewers until the watch is closed.
+   * `protocols` are those of the signed play URLs, all by default. A second call for the
+   * same stream returns the same watch.
    */
-  watch(code: string, play?: string[]): Watch {
-    const has = this.#watches.get(code)
-    if (has && !has.ended) return has
-    const watch: Watch = new Watch(code, play, () => this.#unwatch(watch))
+  watch(code: string, protocols?: string[]): Watch {
+    const existing = this.#watches.get(code)
+    if (existing && !existing.ended) return existing
+    const watch: Watch = new Watch(code, protocols, () => this.#unwatch(watch))
     this.#watches.set(code, watch)
-    this.#begin(watch)
+    this.#open(watch)
     return watch
   }
 
-  /** Likes a stream. Many in a short time are sent together. */
+  /** Likes a stream. Likes within a short time are sent together. */
   like(code: string, n = 1): void {
-    this.#likes.set(code, (this.#likes.get(code) ?? 0) + n)
-    this.#liking ??= setTimeout(() => this.#sendLikes(), likesEvery)
-    if (!this.#events && this.#link.phase === 'idle') this.#link.connect()
+    this.#likes.add(code, n)
+    if (!this.#eventStreams && this.#socket.state === 'idle') this.#socket.connect()
   }
 
-  /** One look at a query, over HTTP. */
-  async list(query: Query & { cursor?: string } = {}): Promise<{ streams: Snapshot['streams'], total: number, cursor?: string }> {
-    return this.#get('/v1/streams?' + parameters(query))
+  /** Gets one page of the streams that match a query, over HTTP. */
+  async listStreams(query: Query & { cursor?: string } = {}): Promise<{ streams: Entry[], total: number, cursor?: string }> {
+    return (await this.#fetch('/v1/streams?' + queryString(query))).json()
   }
 
-  /** Recorded broadcasts, the last to start first. */
-  async recordings(query: { anchor?: string, code?: string, from?: number, to?: number, cursor?: string } = {}): Promise<{ recordings: Recording[], cursor?: string }> {
-    return this.#get('/v1/recordings?' + parameters(query))
+  /** Gets one page of recordings, the last started first. */
+  async listRecordings(query: { anchor?: string, code?: string, from?: number, to?: number, cursor?: string } = {}): Promise<{ recordings: Recording[], cursor?: string }> {
+    return (await this.#fetch('/v1/recordings?' + queryString(query))).json()
   }
 
-  /** Signed URLs that play a recording, by format. */
-  async playRecording(id: string): Promise<{ urls: Record<string, string>, expires_at: number }> {
-    return this.#get(`/v1/recordings/${encodeURIComponent(id)}/play`)
+  /** Gets the signed URLs that play a recording, by format. */
+  async recordingURLs(id: string): Promise<{ urls: Record<string, string>, expires_at: number }> {
+    return (await this.#fetch(`/v1/recordings/${encodeURIComponent(id)}/play`)).json()
   }
 
-  /** To be called when the app comes back from the background; in browsers it is by itself. */
+  /** Checks the connection. Apps call it when they return to the foreground; in browsers it happens by itself. */
   wake(): void {
-    this.#link.wake()
-    this.#events?.wake()
+    this.#socket.wake()
+    this.#eventStreams?.wake()
   }
 
-  /** Connects again after the viewer has stopped. */
+  /** Connects again after `stopped`. */
   connect(): void {
-    if (this.#events) this.#events.connect()
-    else this.#link.connect()
+    if (this.#eventStreams) this.#eventStreams.connect()
+    else this.#socket.connect()
   }
 
-  /** Ends the connection, and all views and watches with it. */
+  /** Closes the connection, and all views and watches. */
   close(): void {
-    this.#unwake()
-    clearTimeout(this.#liking)
-    clearTimeout(this.#socketTimer)
-    this.#events?.close()
-    this.#link.close()
+    this.#removeWakeListener()
+    this.#likes.close()
+    clearTimeout(this.#socketRetryTimer)
+    this.#eventStreams?.closeAll()
+    this.#socket.close()
     for (const view of [...this.#views]) view.close()
     this.#watches.clear()
   }
 
-  #begin(what: View | Watch): void {
-    if (this.#events) this.#events.follow(what)
-    else if (this.#link.phase === 'open') void this.#askFor(what)
-    else if (this.#link.phase === 'idle') this.#link.connect()
+  get #subscriptions(): Subscription[] { return [...this.#views, ...this.#watches.values()] }
+
+  #open(subscription: Subscription): void {
+    if (this.#eventStreams) this.#eventStreams.open(subscription)
+    else if (this.#socket.state === 'open') void this.#request(subscription)
+    else if (this.#socket.state === 'idle') this.#socket.connect()
   }
 
-  #welcomed(): void {
-    clearTimeout(this.#socketTimer)
-    const events = this.#events
-    this.#events = undefined // sockets come through after all
-    if (events) {
-      events.close()
-      this.emit('phase', 'open')
-    }
-    for (const what of [...this.#views, ...this.#watches.values()]) void this.#askFor(what)
-  }
-
-  async #askFor(what: View | Watch): Promise<void> {
-    if (this.#asked.has(what) || what instanceof Watch && what.ended) return
-    this.#asked.add(what)
+  /** Requests a subscription on the socket, unless a request is pending. */
+  async #request(subscription: Subscription): Promise<void> {
+    if (this.#requested.has(subscription) || !subscription.isActive) return
+    this.#requested.add(subscription)
     try {
-      if (what instanceof View) {
-        // A diff that answers does not say by its id whose it is to the others of the same view.
-        const m = await this.#link.ask({ type: 'subscribe', ...what.query, pos: what.pos || undefined, view: what.id || undefined })
-        if (!this.#views.has(what)) this.#leave(String(m.view)) // it was closed meanwhile
-        else if (m.view !== what.id) what.take(m as unknown as Snapshot)
-      } else {
-        await this.#link.ask({ type: 'watch', code: what.code, play: what.play })
-      }
+      const answer = await this.#socket.request(subscription.socketRequest())
+      if (subscription instanceof View) this.#handleSubscribed(subscription, answer)
     } catch (error) {
-      this.#refused(what, error as OnairError)
+      this.#handleRejection(subscription, error as OnairError)
     } finally {
-      this.#asked.delete(what)
+      this.#requested.delete(subscription)
     }
   }
 
-  #refused(what: View | Watch, why: OnairError): void {
-    if (this.#link.phase !== 'open' || !this.#follows(what)) return // it is asked for again, or not at all
-    if (why.passing) {
-      const again = () => { if (this.#link.phase === 'open' && this.#follows(what)) void this.#askFor(what) }
-      setTimeout(again, pause(why, this.#link.random))
+  #handleSubscribed(view: View, answer: Message): void {
+    if (!this.#views.has(view)) this.#sendUnsubscribe(String(answer.view)) // it was closed meanwhile
+    // A view whose id was not known, or has changed, has not received the answer yet.
+    else if (answer.view !== view.id) view.applyMessage(answer)
+  }
+
+  #handleRejection(subscription: Subscription, error: OnairError): void {
+    const isWanted = () => this.#socket.state === 'open' && this.#subscriptions.includes(subscription)
+    if (!isWanted()) return // the next connection requests it, if anything does
+    if (error.isTemporary) {
+      setTimeout(() => { if (isWanted()) void this.#request(subscription) }, retryDelay(error, this.#socket.random))
       return
     }
-    if (what instanceof View) this.#views.delete(what)
-    else this.#watches.delete(what.code)
-    what.refuse(why)
+    if (subscription instanceof View) this.#views.delete(subscription)
+    else if (subscription instanceof Watch) this.#watches.delete(subscription.code)
+    subscription.reject(error)
   }
 
-  /** Whether the app still wants it. */
-  #follows(what: View | Watch): boolean {
-    return what instanceof View ? this.#views.has(what) : this.#watches.get(what.code) === what
-  }
-
-  #take(m: Message): void {
-    switch (m.type) {
-      case 'snapshot':
-      case 'diff': {
-        const d = m as unknown as Diff
-        for (const view of this.#views) if (view.id === d.view && !view.take(d)) void this.#askFor(view)
-        const watch = d.view.startsWith('code/') ? this.#watches.get(d.view.slice(5)) : undefined
-        if (watch && !watch.ended && !watch.take(d)) void this.#askFor(watch)
-        break
-      }
-      case 'watching':
-        this.#watches.get(String(m.code))?.begin(m as unknown as Watching)
+  #handleWelcome(): void {
+    clearTimeout(this.#socketRetryTimer)
+    const eventStreams = this.#eventStreams
+    this.#eventStreams = undefined
+    if (eventStreams) {
+      eventStreams.closeAll()
+      this.emit('connectionState', 'open')
     }
+    for (const subscription of this.#subscriptions) void this.#request(subscription)
   }
 
-  #moved(phase: Phase): void {
-    if (this.#events) {
-      if (phase === 'waiting') this.#socketLater() // this time, too
+  #handleMessage(m: Message): void {
+    const receivers = [...[...this.#views].filter(view => view.id === m.view), ...this.#watches.values()]
+    for (const receiver of receivers) if (!receiver.applyMessage(m)) void this.#request(receiver)
+  }
+
+  #handleSocketState(state: ConnectionState): void {
+    if (this.#eventStreams) {
+      if (state === 'waiting') this.#retrySocketLater()
       return
     }
-    if (phase !== 'open') for (const view of this.#views) view.freshen(true)
-    this.emit('phase', phase)
-    if (phase === 'stopped') this.emit('stopped', this.#link.why!)
-    if (phase === 'waiting' && this.#link.failures >= socketTries && (this.options.transport ?? 'auto') === 'auto') void this.#consider()
+    this.#setConnectionState(state, this.#socket.error)
+    if (state === 'waiting' && this.#socket.failures >= maxSocketFailures && (this.options.transport ?? 'auto') === 'auto') void this.#tryEventStreams()
   }
 
-  /** Falls back if it is the sockets that do not come through, and not the server that is away. */
-  async #consider(): Promise<void> {
+  #setConnectionState(state: ConnectionState, error?: OnairError): void {
+    if (state !== 'open') for (const view of this.#views) view.setStale(true)
+    this.emit('connectionState', state)
+    if (state === 'stopped') this.emit('stopped', error!)
+  }
+
+  /** Uses event streams if the server answers HTTP: then it is the network that blocks sockets. */
+  async #tryEventStreams(): Promise<void> {
     try {
-      await this.list({ limit: 1 })
+      await this.listStreams({ limit: 1 })
     } catch {
       return
     }
-    if (this.#events || this.#link.phase === 'open' || this.#link.phase === 'stopped') return
-    this.#fallBack()
-    this.#socketLater()
+    if (this.#eventStreams || this.#socket.state === 'open' || this.#socket.state === 'stopped') return
+    this.#useEventStreams()
+    this.#retrySocketLater()
   }
 
-  #socketLater(): void {
-    clearTimeout(this.#socketTimer)
-    this.#link.close()
-    this.#socketTimer = setTimeout(() => this.#link.connect(), socketAgain)
+  #useEventStreams(): void {
+    const eventStreams = this.#eventStreams = new EventStreams(this.options)
+    eventStreams.on('state', state => { if (eventStreams === this.#eventStreams) this.#setConnectionState(state, eventStreams.error) })
+    for (const subscription of this.#subscriptions) eventStreams.open(subscription)
   }
 
-  #fallBack(): void {
-    const events = this.#events = new EventsTransport(this.options)
-    events.on('phase', phase => {
-      if (events !== this.#events) return
-      if (phase !== 'open') for (const view of this.#views) view.freshen(true)
-      this.emit('phase', phase)
-      if (phase === 'stopped') this.emit('stopped', events.why!)
-    })
-    for (const what of [...this.#views, ...this.#watches.values()]) events.follow(what)
+  #retrySocketLater(): void {
+    clearTimeout(this.#socketRetryTimer)
+    this.#socket.close()
+    this.#socketRetryTimer = setTimeout(() => this.#socket.connect(), socketRetryInterval)
   }
 
   #unsubscribe(view: View): void {
     if (!this.#views.delete(view)) return
-    this.#events?.leave(view)
-    if (view.id) this.#leave(view.id)
+    this.#eventStreams?.close(view)
+    if (view.id) this.#sendUnsubscribe(view.id)
   }
 
-  #leave(id: string): void {
-    if (![...this.#views].some(view => view.id === id)) this.#link.tell({ type: 'unsubscribe', view: id })
+  /** Ends a view of the server, unless another view of the app has the same id. */
+  #sendUnsubscribe(id: string): void {
+    if (![...this.#views].some(view => view.id === id)) this.#socket.send({ type: 'unsubscribe', view: id })
   }
 
   #unwatch(watch: Watch): void {
     if (this.#watches.get(watch.code) !== watch) return
     this.#watches.delete(watch.code)
-    this.#events?.leave(watch)
-    if (!watch.ended) this.#link.tell({ type: 'unwatch', code: watch.code })
+    this.#eventStreams?.close(watch)
+    if (!watch.ended) this.#socket.send({ type: 'unwatch', code: watch.code })
   }
 
-  #sendLikes(): void {
-    this.#liking = undefined
-    for (const [code, n] of this.#likes) {
-      const some = Math.min(n, mostLikes)
-      if (this.#events) void this.#post(`/v1/streams/${encodeURIComponent(code)}/likes`, { n: some })
-      else if (!this.#link.tell({ type: 'like', code, n: some })) continue // when there is a connection again
-      if (n > some) this.#likes.set(code, n - some)
-      else this.#likes.delete(code)
-    }
-    if (this.#likes.size && this.phase !== 'stopped') this.#liking = setTimeout(() => this.#sendLikes(), 1_000)
-  }
-
-  async #get<T>(path: string): Promise<T> {
-    return (await this.#fetch(path)).json() as Promise<T>
-  }
-
-  async #post(path: string, body: object): Promise<void> {
-    await this.#fetch(path, { method: 'POST', body: JSON.stringify(body) }).catch(() => {})
+  #sendLikes(code: string, n: number): boolean {
+    if (!this.#eventStreams) return this.#socket.send({ type: 'like', code, n })
+    this.#fetch(`/v1/streams/${encodeURIComponent(code)}/likes`, { method: 'POST', body: JSON.stringify({ n }) }).catch(() => {})
+    return true
   }
 
   async #fetch(path: string, init: RequestInit = {}): Promise<Response> {
-    const token = await tokenOf(this.options.token)
-    const answer = await (this.options.fetch ?? fetch)(httpURL(this.options.url, path), {
-      ...init, headers: token === undefined ? {} : { Authorization: `Bearer ${token}` },
-    })
-    if (!answer.ok) throw OnairError.of({ type: 'error', code: 'unavailable', ...await answer.json().catch(() => ({})) as object })
-    return answer
+    const headers = bearerHeader(await currentToken(this.options.token))
+    const response = await (this.options.fetch ?? fetch)(httpURL(this.options.url, path), { ...init, headers })
+    if (!response.ok) throw await responseError(response)
+    return response
   }
-}
-
-/** A broadcast that was recorded. */
-export interface Recording {
-  id: string
-  code: string
-  anchor: string
-  title?: string
-  cover?: string
-  started_at: number
-  ended_at: number
-  duration_ms: number
-  format: string
-  size_bytes?: number
-  peak_viewers?: number
-  likes?: number
-}
-
-/** Members of a query as parameters of a URL. */
-export function parameters(query: object): string {
-  // URLSearchParams is not whole in React Native.
-  return Object.entries(query).filter(([, value]) => value !== undefined)
-    .map(([name, value]) => `${name}=${encodeURIComponent(Array.isArray(value) ? value.join(',') : String(value))}`).join('&')
 }

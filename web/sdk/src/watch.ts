@@ -1,45 +1,60 @@
 import { Emitter } from './emitter.js'
+import { EntryList } from './entrylist.js'
 import type { OnairError } from './errors.js'
-import { List } from './list.js'
-import type { Diff, Entry, Watching } from './wire.js'
+import type { Subscription } from './subscription.js'
+import type { Diff, Entry, Message, Watching } from './wire.js'
 
 export interface WatchEvents {
-  /** The entry has changed: its counts, its state, or its play URLs, which are renewed in time. */
+  /** The entry has changed: its counts, its state, or its play URLs, which the server renews. */
   change: Entry
-  /** The stream has ended, or never was on air. */
+  /** The stream has ended, or is not on air. */
   ended: undefined
-  /** The server does not let it be watched, for another reason. */
-  refused: OnairError
+  /** The server rejected the watch for another reason. */
+  rejected: OnairError
 }
 
-/** One stream that is watched: it counts this client among its viewers. */
-export class Watch extends Emitter<WatchEvents> {
+/** One watched stream. It counts this client among the stream's viewers. */
+export class Watch extends Emitter<WatchEvents> implements Subscription {
   ended = false
 
-  #list = new List()
-  readonly #close: () => void
+  #list = new EntryList()
+  readonly #onClose: () => void
 
-  /** Made by `Viewer.watch`. */
-  constructor(readonly code: string, readonly play: string[] | undefined, close: () => void) {
+  /** Created by `Viewer.watch`. */
+  constructor(readonly code: string, readonly protocols: string[] | undefined, onClose: () => void) {
     super()
-    this.#close = close
+    this.#onClose = onClose
   }
 
-  /** The stream as it is now, with signed play URLs; undefined before the first answer, and after the end. */
+  /** The stream with its signed play URLs; undefined before the first answer and after the end. */
   get entry(): Entry | undefined { return this.#list.entries[0] }
 
   /** Stops watching. */
-  close(): void { this.#close() }
+  close(): void { this.#onClose() }
 
   /** @internal */
-  begin(m: Watching): void {
-    this.#list.replace({ pos: m.pos, total: 1, streams: [m.entry] })
-    this.emit('change', m.entry)
+  get isActive(): boolean { return !this.ended }
+
+  /** @internal */
+  socketRequest(): Message {
+    return { type: 'watch', code: this.code, play: this.protocols }
   }
 
-  /** @internal Takes a diff in; false when it does not follow on what is here. */
-  take(m: Diff): boolean {
-    const change = this.#list.apply(m)
+  /** @internal */
+  eventsQuery(): object {
+    return { limit: 1, watch: this.code, play: this.protocols }
+  }
+
+  /** @internal Ignores messages about other streams. */
+  applyMessage(m: Message): boolean {
+    if (m.type === 'watching' && m.code === this.code) {
+      const { pos, entry } = m as unknown as Watching
+      this.#list.applySnapshot({ pos, total: 1, streams: [entry] })
+      this.emit('change', entry)
+      return true
+    }
+    if (m.view !== `code/${this.code}` || this.ended) return true
+    const change = this.#list.applyDiff(m as unknown as Diff)
     if (!change) return false
     if (change.del.length) this.end()
     else if (change.put.length) this.emit('change', this.entry!)
@@ -47,16 +62,16 @@ export class Watch extends Emitter<WatchEvents> {
   }
 
   /** @internal */
-  refuse(why: OnairError): void {
-    if (why.code === 'not_found') this.end()
-    else this.emit('refused', why)
+  reject(error: OnairError): void {
+    if (error.code === 'not_found') this.end()
+    else this.emit('rejected', error)
   }
 
   /** @internal */
   end(): void {
     if (this.ended) return
     this.ended = true
-    this.#list = new List()
+    this.#list = new EntryList()
     this.emit('ended', undefined)
   }
 }

@@ -1,13 +1,13 @@
-/** The messages of the protocol, as `docs/protocol.md` has them. */
+/** The messages of the protocol, as `docs/protocol.md` defines them. */
 
-export type State = 'starting' | 'live' | 'away'
+export type StreamState = 'starting' | 'live' | 'away'
 
-/** What everybody sees of a stream that is on air. */
+/** The public members of a stream that is on air. */
 export interface Entry {
   code: string
   anchor: string
   title: string
-  state: State
+  state: StreamState
   /** Why the stream is away. */
   away?: 'missed_beat' | 'media'
   /** Unix milliseconds. */
@@ -17,29 +17,29 @@ export interface Entry {
   tags?: string[]
   cover?: string
   extra?: Record<string, unknown>
-  /** Signed URLs by protocol, where the query asks for them. */
+  /** Signed play URLs by protocol, if the query asks for them. */
   play?: Record<string, string>
 }
 
 export type Sort = 'viewers' | 'likes' | 'started'
 
-/** Which streams a view shows. */
+/** Which streams a view contains. */
 export interface Query {
   list?: string
-  /** Entries that have all of these. */
+  /** Streams that have all of these tags. */
   tags?: string[]
-  /** Streams of these user ids alone; `[]` is nobody's. */
+  /** Streams of these user ids; `[]` matches no stream. */
   anchors?: string[]
   /** Descending; `viewers` by default. */
   sort?: Sort
   limit?: number
-  /** Protocols whose signed URLs each entry is to carry. */
+  /** The protocols of the signed play URLs that each entry carries. */
   play?: string[]
 }
 
-export interface Push {
+export interface PushURLs {
   rtmp: string
-  /** What OBS asks for: server and key. */
+  /** Server and key are the two fields of OBS. */
   server: string
   key: string
   srt?: string
@@ -48,39 +48,55 @@ export interface Push {
   expires_at: number
 }
 
-export interface Start {
+export interface StartOptions {
   list?: string
   title: string
   cover?: string
   tags?: string[]
   extra?: Record<string, unknown>
-  /** false: watchable by its code, and in no view. */
+  /** false: the stream is in no view, and is watched by its code. */
   listed?: boolean
-  /** The evidence that the session lives by. */
+  /** The sources of evidence that keep the session live. */
   sources?: string[]
 }
 
-/** Members that are to be replaced; `null` removes one. */
-export interface Update {
+/** Members to replace; `null` removes one. */
+export interface StreamUpdate {
   title?: string | null
   cover?: string | null
   tags?: string[] | null
   extra?: Record<string, unknown> | null
 }
 
-export interface Summary {
+export interface SessionSummary {
   duration_ms: number
   peak_viewers: number
   likes: number
 }
 
-export interface Stats {
+export interface EncoderStats {
   bitrate_kbps?: number
   fps?: number
   dropped?: number
 }
 
 export type EndReason = 'stopped' | 'missed_beats' | 'taken_over' | 'kicked' | 'banned' | 'stream_lost'
+
+/** A recorded broadcast. */
+export interface Recording {
+  id: string
+  code: string
+  anchor: string
+  title?: string
+  cover?: string
+  started_at: number
+  ended_at: number
+  duration_ms: number
+  format: string
+  size_bytes?: number
+  peak_viewers?: number
+  likes?: number
+}
 
 export interface Welcome {
   type: 'welcome'
@@ -121,7 +137,7 @@ export interface Watching {
   expires_at: number
 }
 
-/** Any message; clients ignore types that they do not know. */
+/** Any message. Clients ignore unknown types and members. */
 export interface Message {
   type: string
   id?: number | string

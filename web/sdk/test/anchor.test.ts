@@ -1,355 +1,345 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { Anchor, type AnchorOptions } from '../src/index.js'
-import { options, pass, Scripted, settle } from './script.js'
+import { advance, FakeSocket, flushPromises, memoryStorage, options, started } from './fakesocket.js'
 
-beforeEach(() => { vi.useFakeTimers(); Scripted.reset() })
+beforeEach(() => { vi.useFakeTimers(); FakeSocket.reset() })
 afterEach(() => { vi.useRealTimers() })
 
-function memory() {
-  const kept = new Map<string, string>()
-  return {
-    getItem: (k: string) => kept.get(k) ?? null, setItem: (k: string, v: string) => void kept.set(k, v), removeItem: (k: string) => void kept.delete(k), kept,
-  }
-}
+const ack = (n: number, members: object = {}) => ({ type: 'ack', n, server_time: 0, deadline_in_ms: 185_000, ...members })
 
-const started = {
-  type: 'started', session: 'secret', stream: { code: '8888_a', anchor: 'a', title: 'x', state: 'starting', started_at: 1, viewers: 0, likes: 0 },
-  push: { rtmp: 'rtmp://x', server: 's', key: 'k', expires_at: 9 },
-}
-const ack = (n: number, more: object = {}) => ({ type: 'ack', n, server_time: 0, deadline_in_ms: 185_000, ...more })
-
-async function onAir(more: AnchorOptions = {}) {
-  const storage = memory()
-  const anchor = new Anchor({ ...options, token: 't', storage, ...more })
-  const said = anchor.start({ title: 'x' })
-  await Scripted.last.welcomes()
-  await Scripted.last.answers('start', started)
-  await said
-  const server = Scripted.last
-  await server.says(ack(1))
+/** An anchor that is live, with its socket and storage. */
+async function liveAnchor(moreOptions: AnchorOptions = {}) {
+  const storage = memoryStorage()
+  const anchor = new Anchor({ ...options, token: 't', storage, ...moreOptions })
+  const starting = anchor.start({ title: 'x' })
+  await FakeSocket.last.welcome()
+  await FakeSocket.last.answer('start', started)
+  await starting
+  const server = FakeSocket.last
+  await server.deliver(ack(1))
   return { anchor, server, storage }
 }
 
-test('start, the first beat at once, and then on the interval', async () => {
+test('the first beat follows the start at once, and the next ones the interval', async () => {
   const states: string[] = []
   const anchor = new Anchor({ ...options, token: 't', storage: null, stats: () => ({ fps: 30 }) })
   anchor.on('state', s => states.push(s))
-  const said = anchor.start({ title: 'x', tags: ['game'] })
-  expect(Scripted.last.url).toBe('wss://live.example.com/v1/anchor')
-  await Scripted.last.welcomes()
-  const server = Scripted.last
-  expect(server.types()).toEqual(['auth', 'start'])
+  const starting = anchor.start({ title: 'x', tags: ['game'] })
+  expect(FakeSocket.last.url).toBe('wss://live.example.com/v1/anchor')
+  await FakeSocket.last.welcome()
+  const server = FakeSocket.last
+  expect(server.sentTypes()).toEqual(['auth', 'start'])
   expect(server.sent[1]).toMatchObject({ title: 'x', tags: ['game'], key: expect.stringMatching(/^[a-z0-9]{16,64}$/) })
-  await server.answers('start', started)
-  expect((await said).code).toBe('8888_a')
+  await server.answer('start', started)
+  expect((await starting).code).toBe('8888_a')
   expect(anchor.push?.rtmp).toBe('rtmp://x')
   expect(server.sent[2]).toEqual({ type: 'beat', n: 1, stats: { fps: 30 } })
-  await server.says(ack(1))
-  await pass(59_999)
-  expect(server.types().filter(t => t === 'beat').length).toBe(1)
-  await pass(1)
+  await server.deliver(ack(1))
+  await advance(59_999)
+  expect(server.sentTypes().filter(t => t === 'beat').length).toBe(1)
+  await advance(1)
   expect(server.sent.at(-1)).toMatchObject({ type: 'beat', n: 2 })
   expect(states).toEqual(['starting', 'live'])
 })
 
-test('a lost answer is asked for again under the same key', async () => {
+test('a start without an answer is repeated with the same key', async () => {
   const anchor = new Anchor({ ...options, storage: null })
-  const said = anchor.start({ title: 'x' })
-  await Scripted.last.welcomes()
-  const key = Scripted.last.sent[0]!.key
-  await Scripted.last.drops()
-  await pass(1_000)
-  await Scripted.last.welcomes()
-  expect(Scripted.last.sent[0]).toMatchObject({ type: 'start', key })
-  await Scripted.last.answers('start', { type: 'error', code: 'unavailable', message: 'elsewhere', retry_after_ms: 700 })
-  await pass(700)
-  expect(Scripted.last.sent[1]).toMatchObject({ type: 'start', key })
-  await Scripted.last.answers('start', started)
-  expect((await said).code).toBe('8888_a')
+  const starting = anchor.start({ title: 'x' })
+  await FakeSocket.last.welcome()
+  const key = FakeSocket.last.sent[0]!.key
+  await FakeSocket.last.drop()
+  await advance(1_000)
+  await FakeSocket.last.welcome()
+  expect(FakeSocket.last.sent[0]).toMatchObject({ type: 'start', key })
+  await FakeSocket.last.answer('start', { type: 'error', code: 'unavailable', message: 'elsewhere', retry_after_ms: 700 })
+  await advance(700)
+  expect(FakeSocket.last.sent[1]).toMatchObject({ type: 'start', key })
+  await FakeSocket.last.answer('start', started)
+  expect((await starting).code).toBe('8888_a')
 })
 
-test('a start that is refused', async () => {
+test('a rejected start leaves the anchor idle', async () => {
   const anchor = new Anchor({ ...options, storage: null })
-  const said = anchor.start({ title: 'x' }).catch((e: Error) => e)
-  await Scripted.last.welcomes()
-  await Scripted.last.answers('start', { type: 'error', code: 'banned', message: 'no' })
-  expect(await said).toMatchObject({ code: 'banned' })
+  const starting = anchor.start({ title: 'x' }).catch((e: Error) => e)
+  await FakeSocket.last.welcome()
+  await FakeSocket.last.answer('start', { type: 'error', code: 'banned', message: 'no' })
+  expect(await starting).toMatchObject({ code: 'banned' })
   expect(anchor.state).toBe('idle')
 })
 
-test('stopped while it starts', async () => {
+test('a stop during the start waits for its answer', async () => {
   const anchor = new Anchor({ ...options, storage: null })
-  const said = anchor.start({ title: 'x' })
-  const over = anchor.stop()
-  await Scripted.last.welcomes()
-  const server = Scripted.last
-  await server.answers('start', started)
-  expect((await said).code).toBe('8888_a')
-  await server.answers('stop', { type: 'stopped', summary: { duration_ms: 1, peak_viewers: 0, likes: 0 } })
-  expect(await over).toMatchObject({ duration_ms: 1 })
+  const starting = anchor.start({ title: 'x' })
+  const stopping = anchor.stop()
+  await FakeSocket.last.welcome()
+  const server = FakeSocket.last
+  await server.answer('start', started)
+  expect((await starting).code).toBe('8888_a')
+  await server.answer('stop', { type: 'stopped', summary: { duration_ms: 1, peak_viewers: 0, likes: 0 } })
+  expect(await stopping).toMatchObject({ duration_ms: 1 })
   expect(anchor.state).toBe('ended')
 
-  const refused = anchor.start({ title: 'x' }).catch((e: Error) => e)
-  const none = anchor.stop()
-  await Scripted.last.answers('start', { type: 'error', code: 'banned', message: 'no' })
-  expect([await refused, await none, anchor.state]).toMatchObject([{ code: 'banned' }, undefined, 'idle'])
+  const rejected = anchor.start({ title: 'x' }).catch((e: Error) => e)
+  const nothing = anchor.stop()
+  await FakeSocket.last.answer('start', { type: 'error', code: 'banned', message: 'no' })
+  expect([await rejected, await nothing, anchor.state]).toMatchObject([{ code: 'banned' }, undefined, 'idle'])
 })
 
-test('a connection that does not answer is given up', async () => {
-  const { anchor, server } = await onAir()
-  await server.drops()
-  await pass(1_000)
-  await Scripted.last.welcomes()
-  expect(Scripted.last.types()).toEqual(['auth', 'resume'])
-  const dead = Scripted.last
-  await pass(14_999)
-  expect([Scripted.all.length, dead.closed]).toEqual([2, undefined])
-  await pass(2_001)
-  await Scripted.last.welcomes()
-  expect([Scripted.all.length, Scripted.last.types()]).toEqual([3, ['auth', 'resume']])
-  await Scripted.last.answers('resume', started)
+test('a connection without answers is replaced', async () => {
+  const { anchor, server } = await liveAnchor()
+  await server.drop()
+  await advance(1_000)
+  await FakeSocket.last.welcome()
+  expect(FakeSocket.last.sentTypes()).toEqual(['auth', 'resume'])
+  const dead = FakeSocket.last
+  await advance(14_999)
+  expect([FakeSocket.all.length, dead.closed]).toEqual([2, undefined])
+  await advance(2_001)
+  await FakeSocket.last.welcome()
+  expect([FakeSocket.all.length, FakeSocket.last.sentTypes()]).toEqual([3, ['auth', 'resume']])
+  await FakeSocket.last.answer('resume', started)
   expect(anchor.state).toBe('live')
 })
 
-test('nothing waits for a connection that has stopped', async () => {
-  const { anchor, server } = await onAir()
-  const updated = anchor.update({ title: 'y' }).catch((e: Error) => e)
-  await server.drops(4003)
-  expect([await updated, anchor.state]).toMatchObject([{ code: 'forbidden' }, 'interrupted'])
+test('requests fail when the connection is stopped', async () => {
+  const { anchor, server } = await liveAnchor()
+  const updating = anchor.update({ title: 'y' }).catch((e: Error) => e)
+  await server.drop(4003)
+  expect([await updating, anchor.state]).toMatchObject([{ code: 'forbidden' }, 'interrupted'])
   expect(await anchor.stop().catch((e: Error) => e)).toMatchObject({ code: 'forbidden' })
-  const resumed = anchor.resume('secret').catch((e: Error) => e)
-  await Scripted.last.drops(4001)
-  expect(await resumed).toMatchObject({ code: 'unauthorized' })
-  const again = anchor.resume('secret').catch((e: Error) => e)
+  const resuming = anchor.resume('secret').catch((e: Error) => e)
+  await FakeSocket.last.drop(4001)
+  expect(await resuming).toMatchObject({ code: 'unauthorized' })
+  const resumingAgain = anchor.resume('secret').catch((e: Error) => e)
   anchor.close()
-  expect(await again).toMatchObject({ code: 'stopped' })
-  const anew = anchor.start({ title: 'z' })
-  await Scripted.last.welcomes()
-  await Scripted.last.answers('start', { ...started, session: 'new' })
-  expect([(await anew).code, anchor.session, anchor.state]).toEqual(['8888_a', 'new', 'live'])
+  expect(await resumingAgain).toMatchObject({ code: 'stopped' })
+  const restarting = anchor.start({ title: 'z' })
+  await FakeSocket.last.welcome()
+  await FakeSocket.last.answer('start', { ...started, session: 'new' })
+  expect([(await restarting).code, anchor.session, anchor.state]).toEqual(['8888_a', 'new', 'live'])
 })
 
-test('connect goes on with what was on air', async () => {
-  const { anchor, server } = await onAir()
-  await server.drops(4001)
-  expect([anchor.phase, anchor.state]).toEqual(['stopped', 'interrupted'])
+test('connect resumes the session after a stop', async () => {
+  const { anchor, server } = await liveAnchor()
+  await server.drop(4001)
+  expect([anchor.connectionState, anchor.state]).toEqual(['stopped', 'interrupted'])
   anchor.connect()
-  await Scripted.last.welcomes()
-  await Scripted.last.answers('resume', started)
-  expect([anchor.phase, anchor.state]).toEqual(['open', 'live'])
+  await FakeSocket.last.welcome()
+  await FakeSocket.last.answer('resume', started)
+  expect([anchor.connectionState, anchor.state]).toEqual(['open', 'live'])
 })
 
-test('a session that is not the user\'s is given up, and not asked for again', async () => {
-  const storage = memory()
+test('the session of another user is discarded, and not resumed again', async () => {
+  const storage = memoryStorage()
   storage.setItem('onair.session', JSON.stringify({ session: 'theirs', url: options.url }))
   const anchor = new Anchor({ ...options, storage })
-  const resumed = anchor.resume().catch((e: Error) => e)
-  await Scripted.last.welcomes()
-  await Scripted.last.answers('resume', { type: 'error', code: 'forbidden', message: 'not yours' })
-  expect(await resumed).toMatchObject({ code: 'forbidden' })
-  await pass(60_000)
-  expect([Scripted.all.length, storage.kept.size, anchor.phase]).toEqual([1, 0, 'stopped'])
+  const resuming = anchor.resume().catch((e: Error) => e)
+  await FakeSocket.last.welcome()
+  await FakeSocket.last.answer('resume', { type: 'error', code: 'forbidden', message: 'not yours' })
+  expect(await resuming).toMatchObject({ code: 'forbidden' })
+  await advance(60_000)
+  expect([FakeSocket.all.length, storage.items.size, anchor.connectionState]).toEqual([1, 0, 'stopped'])
 })
 
-test('a node that refuses for now is left for another', async () => {
-  const { anchor, server } = await onAir()
-  await server.drops()
-  await pass(1_000)
-  await Scripted.last.welcomes()
+test('after three temporary failures the anchor connects to another node', async () => {
+  const { anchor, server } = await liveAnchor()
+  await server.drop()
+  await advance(1_000)
+  await FakeSocket.last.welcome()
   for (let i = 0; i < 3; i++) {
-    expect([Scripted.all.length, Scripted.last.types().filter(t => t === 'resume').length]).toEqual([2, i + 1])
-    await Scripted.last.answers('resume', { type: 'error', code: 'unavailable', message: 'no log' })
-    await pass(1_250)
+    expect([FakeSocket.all.length, FakeSocket.last.sentTypes().filter(t => t === 'resume').length]).toEqual([2, i + 1])
+    await FakeSocket.last.answer('resume', { type: 'error', code: 'unavailable', message: 'no log' })
+    await advance(1_250)
   }
-  await pass(1_000)
-  await Scripted.last.welcomes()
-  await Scripted.last.answers('resume', started)
-  expect([Scripted.all.length, anchor.state]).toEqual([3, 'live'])
+  await advance(1_000)
+  await FakeSocket.last.welcome()
+  await FakeSocket.last.answer('resume', started)
+  expect([FakeSocket.all.length, anchor.state]).toEqual([3, 'live'])
 })
 
-test('faults of the app are its own', async () => {
-  const faults: unknown[] = []
-  const on = (error: unknown) => void faults.push(error)
-  process.on('uncaughtException', on)
-  const full = () => { throw new Error('full') }
-  const { anchor, server } = await onAir({ stats: full, storage: { getItem: full, setItem: full, removeItem: full } })
-  expect([anchor.state, server.types()]).toEqual(['live', ['auth', 'start', 'beat']])
-  await pass(60_000)
-  expect(server.types().filter(t => t === 'beat').length).toBe(2)
-  expect(Scripted.all.length).toBe(1)
+test('exceptions of the app do not stop the anchor', async () => {
+  const uncaught: unknown[] = []
+  const listener = (error: unknown) => void uncaught.push(error)
+  process.on('uncaughtException', listener)
+  const fail = () => { throw new Error('full') }
+  const { anchor, server } = await liveAnchor({ stats: fail, storage: { getItem: fail, setItem: fail, removeItem: fail } })
+  expect([anchor.state, server.sentTypes()]).toEqual(['live', ['auth', 'start', 'beat']])
+  await advance(60_000)
+  expect(server.sentTypes().filter(t => t === 'beat').length).toBe(2)
+  expect(FakeSocket.all.length).toBe(1)
   vi.useRealTimers()
   await new Promise(resolve => setTimeout(resolve))
-  process.off('uncaughtException', on)
-  expect(faults.length).toBe(2)
+  process.off('uncaughtException', listener)
+  expect(uncaught.length).toBe(2)
 })
 
-test('who is woken again and again finds a dead line all the same', async () => {
-  const { anchor } = await onAir()
-  await pass(60_000)
+test('repeated wakes do not hide a dead connection', async () => {
+  const { anchor } = await liveAnchor()
+  await advance(60_000)
   for (let i = 0; i < 3; i++) {
-    await pass(3_000)
+    await advance(3_000)
     anchor.wake()
   }
-  await pass(1_001)
-  expect(Scripted.all.length).toBe(2)
+  await advance(1_001)
+  expect(FakeSocket.all.length).toBe(2)
 })
 
-test('no ack within ten seconds: another connection, and resume', async () => {
-  const { anchor, server } = await onAir()
-  await pass(60_000)
-  const missed: number[] = []
-  anchor.on('missed', m => missed.push(m.n))
-  await pass(9_999)
-  expect(Scripted.all.length).toBe(1)
-  await pass(1)
-  expect([missed, anchor.state]).toEqual([[2], 'interrupted'])
+test('without an ack within ten seconds the session is resumed on another connection', async () => {
+  const { anchor, server } = await liveAnchor()
+  await advance(60_000)
+  const unacknowledged: number[] = []
+  anchor.on('ackTimeout', e => unacknowledged.push(e.n))
+  await advance(9_999)
+  expect(FakeSocket.all.length).toBe(1)
+  await advance(1)
+  expect([unacknowledged, anchor.state]).toEqual([[2], 'interrupted'])
   expect(server.closed).toBeDefined()
-  await pass(1)
-  await Scripted.last.welcomes({ node: 'n2' })
-  expect(Scripted.last.types()).toEqual(['auth', 'resume'])
-  expect(Scripted.last.sent[1]).toMatchObject({ session: 'secret' })
-  await Scripted.last.answers('resume', started)
-  expect([anchor.state, Scripted.last.sent[2]]).toMatchObject(['live', { type: 'beat', n: 3 }])
+  await advance(1)
+  await FakeSocket.last.welcome({ node: 'n2' })
+  expect(FakeSocket.last.sentTypes()).toEqual(['auth', 'resume'])
+  expect(FakeSocket.last.sent[1]).toMatchObject({ session: 'secret' })
+  await FakeSocket.last.answer('resume', started)
+  expect([anchor.state, FakeSocket.last.sent[2]]).toMatchObject(['live', { type: 'beat', n: 3 }])
 })
 
-test('a probe, and a new interval, are answered with a beat at once', async () => {
-  const { anchor, server } = await onAir()
-  await server.says({ type: 'probe' }, ack(2))
+test('a probe and a new interval are answered with a beat at once', async () => {
+  const { anchor, server } = await liveAnchor()
+  await server.deliver({ type: 'probe' }, ack(2))
   expect(server.sent.at(-1)).toMatchObject({ type: 'beat', n: 2 })
-  await server.says({ type: 'settings', heartbeat_ms: 5_000 }, ack(3))
-  expect([anchor.interval, server.sent.at(-1)]).toMatchObject([5_000, { n: 3 }])
-  await pass(5_000)
+  await server.deliver({ type: 'settings', heartbeat_ms: 5_000 }, ack(3))
+  expect([anchor.intervalMs, server.sent.at(-1)]).toMatchObject([5_000, { n: 3 }])
+  await advance(5_000)
   expect(server.sent.at(-1)).toMatchObject({ n: 4 })
-  await pass(1_251) // a quarter of the interval
-  expect(Scripted.all.length).toBe(2)
+  await advance(1_251) // a quarter of the interval
+  expect(FakeSocket.all.length).toBe(2)
 })
 
-test('acks tell what they promise', async () => {
-  const { anchor, server } = await onAir()
+test('ack events carry the flag held, the deadline and the round trip', async () => {
+  const { anchor, server } = await liveAnchor()
   const acks: unknown[] = []
   anchor.on('ack', a => acks.push(a))
   anchor.beat()
-  await pass(40)
-  await server.says(ack(2, { held: true }), ack(2), ack(77))
+  await advance(40)
+  await server.deliver(ack(2, { held: true }), ack(2), ack(77))
   expect(acks).toEqual([{ n: 2, held: true, deadlineMs: 185_000, roundTripMs: 40 }])
 })
 
-test('the end, and that nothing is sent after it', async () => {
-  const { anchor, server, storage } = await onAir()
+test('after the end nothing is sent', async () => {
+  const { anchor, server, storage } = await liveAnchor()
   const ends: unknown[] = []
   anchor.on('ended', e => ends.push(e))
-  await server.says({ type: 'ended', reason: 'missed_beats', summary: { duration_ms: 1, peak_viewers: 2, likes: 3 } })
-  await server.drops(4208)
-  await pass(600_000)
+  await server.deliver({ type: 'ended', reason: 'missed_beats', summary: { duration_ms: 1, peak_viewers: 2, likes: 3 } })
+  await server.drop(4208)
+  await advance(600_000)
   expect(ends).toEqual([{ reason: 'missed_beats', summary: { duration_ms: 1, peak_viewers: 2, likes: 3 } }])
-  expect([anchor.state, storage.kept.size]).toEqual(['ended', 0])
-  expect(Scripted.all.flatMap(s => s.types()).filter(t => t === 'resume' || t === 'start').length).toBe(1)
+  expect([anchor.state, storage.items.size]).toEqual(['ended', 0])
+  expect(FakeSocket.all.flatMap(s => s.sentTypes()).filter(t => t === 'resume' || t === 'start').length).toBe(1)
 })
 
-test('taken over by another device', async () => {
-  const { anchor, server } = await onAir()
-  await server.drops(4009)
-  expect([anchor.state, anchor.ending?.reason, anchor.phase]).toEqual(['ended', 'taken_over', 'stopped'])
+test('a takeover by another device ends the broadcast', async () => {
+  const { anchor, server } = await liveAnchor()
+  await server.drop(4009)
+  expect([anchor.state, anchor.ending?.reason, anchor.connectionState]).toEqual(['ended', 'taken_over', 'stopped'])
 })
 
-test('a reload resumes, and a session that is over is not', async () => {
-  const { storage, anchor: before } = await onAir()
+test('a reload resumes the session, unless it has ended', async () => {
+  const { storage, anchor: before } = await liveAnchor()
   before.close()
   const anchor = new Anchor({ ...options, storage })
-  const back = anchor.resume()
-  await Scripted.last.welcomes()
-  expect(Scripted.last.sent[0]).toMatchObject({ type: 'resume', session: 'secret' })
-  await Scripted.last.answers('resume', started)
-  expect([await back, anchor.state]).toEqual([true, 'live'])
+  const resuming = anchor.resume()
+  await FakeSocket.last.welcome()
+  expect(FakeSocket.last.sent[0]).toMatchObject({ type: 'resume', session: 'secret' })
+  await FakeSocket.last.answer('resume', started)
+  expect([await resuming, anchor.state]).toEqual([true, 'live'])
   anchor.close()
   const later = new Anchor({ ...options, storage })
-  const gone = later.resume()
-  await Scripted.last.welcomes()
-  await Scripted.last.answers('resume', { type: 'error', code: 'session_gone', message: 'over', reason: 'kicked' })
-  expect([await gone, later.ending?.reason, storage.kept.size]).toEqual([false, 'kicked', 0])
+  const resumingLater = later.resume()
+  await FakeSocket.last.welcome()
+  await FakeSocket.last.answer('resume', { type: 'error', code: 'session_gone', message: 'over', reason: 'kicked' })
+  expect([await resumingLater, later.ending?.reason, storage.items.size]).toEqual([false, 'kicked', 0])
   expect(await new Anchor({ ...options, storage }).resume()).toBe(false)
 })
 
-test('a session of another server is not resumed', async () => {
-  const { storage, anchor } = await onAir()
+test('the session of another server is not resumed', async () => {
+  const { storage, anchor } = await liveAnchor()
   anchor.close()
   expect(await new Anchor({ ...options, url: 'https://other.example.com', storage }).resume()).toBe(false)
 })
 
-test('update, push and stop', async () => {
-  const { anchor, server, storage } = await onAir()
-  const updated = anchor.update({ title: 'new', cover: null })
-  await settle()
+test('update, push and stop return their answers', async () => {
+  const { anchor, server, storage } = await liveAnchor()
+  const updating = anchor.update({ title: 'new', cover: null })
+  await flushPromises()
   expect(server.sent.at(-1)).toMatchObject({ type: 'update', title: 'new', cover: null })
-  await server.answers('update', { type: 'updated', stream: { ...started.stream, title: 'new' } })
-  expect([(await updated).title, anchor.stream?.title]).toEqual(['new', 'new'])
-  const fresh = anchor.refreshPush()
-  await settle()
-  await server.answers('push', { type: 'push', push: { ...started.push, rtmp: 'rtmp://y' } })
-  expect((await fresh).rtmp).toBe('rtmp://y')
-  const stopped = anchor.stop()
-  await settle()
-  await server.answers('stop', { type: 'stopped', summary: { duration_ms: 5, peak_viewers: 1, likes: 0 } })
-  expect([(await stopped)?.duration_ms, anchor.state, storage.kept.size]).toEqual([5, 'ended', 0])
-  await pass(600_000)
-  expect(server.types().filter(t => t === 'beat').length).toBe(1)
+  await server.answer('update', { type: 'updated', stream: { ...started.stream, title: 'new' } })
+  expect([(await updating).title, anchor.stream?.title]).toEqual(['new', 'new'])
+  const refreshing = anchor.refreshPush()
+  await flushPromises()
+  await server.answer('push', { type: 'push', push: { ...started.push, rtmp: 'rtmp://y' } })
+  expect((await refreshing).rtmp).toBe('rtmp://y')
+  const stopping = anchor.stop()
+  await flushPromises()
+  await server.answer('stop', { type: 'stopped', summary: { duration_ms: 5, peak_viewers: 1, likes: 0 } })
+  expect([(await stopping)?.duration_ms, anchor.state, storage.items.size]).toEqual([5, 'ended', 0])
+  await advance(600_000)
+  expect(server.sentTypes().filter(t => t === 'beat').length).toBe(1)
 })
 
-test('a stop while the connection is lost waits for the next', async () => {
-  const { anchor, server } = await onAir()
-  await server.drops()
-  const stopped = anchor.stop()
-  await pass(1_000)
-  await Scripted.last.welcomes()
-  await Scripted.last.answers('resume', started)
-  await settle()
-  await Scripted.last.answers('stop', { type: 'stopped', summary: { duration_ms: 5, peak_viewers: 1, likes: 0 } })
-  expect((await stopped)?.duration_ms).toBe(5)
+test('a stop without a connection waits for the next one', async () => {
+  const { anchor, server } = await liveAnchor()
+  await server.drop()
+  const stopping = anchor.stop()
+  await advance(1_000)
+  await FakeSocket.last.welcome()
+  await FakeSocket.last.answer('resume', started)
+  await flushPromises()
+  await FakeSocket.last.answer('stop', { type: 'stopped', summary: { duration_ms: 5, peak_viewers: 1, likes: 0 } })
+  expect((await stopping)?.duration_ms).toBe(5)
 })
 
-test('degraded: a second socket takes over if it is welcomed and may resume', async () => {
-  const { anchor, server } = await onAir()
-  await server.says({ type: 'notice', code: 'degraded', message: 'behind' })
-  expect(Scripted.all.length).toBe(2)
-  await Scripted.last.welcomes({ node: 'n2' })
-  await Scripted.last.answers('resume', started)
-  expect([anchor.state, server.closed !== undefined, Scripted.last.sent.at(-1)]).toMatchObject(['live', true, { type: 'beat' }])
+test('degraded: a second socket takes over when it has resumed the session', async () => {
+  const { anchor, server } = await liveAnchor()
+  await server.deliver({ type: 'notice', code: 'degraded', message: 'behind' })
+  expect(FakeSocket.all.length).toBe(2)
+  await FakeSocket.last.welcome({ node: 'n2' })
+  await FakeSocket.last.answer('resume', started)
+  expect([anchor.state, server.closed !== undefined, FakeSocket.last.sent.at(-1)]).toMatchObject(['live', true, { type: 'beat' }])
 })
 
-test('degraded: the first socket may be closed before the second has its answer', async () => {
-  for (const refused of [false, true]) {
-    Scripted.reset()
-    const { anchor, server } = await onAir()
+test('degraded: the first socket may close before the second has its answer', async () => {
+  for (const isRejected of [false, true]) {
+    FakeSocket.reset()
+    const { anchor, server } = await liveAnchor()
     const states: string[] = []
     anchor.on('state', s => states.push(s))
-    await server.says({ type: 'notice', code: 'degraded', message: 'behind' })
-    await Scripted.last.welcomes({ node: 'n2' })
-    await server.drops(4009)
-    await Scripted.last.answers('resume', refused ? { type: 'error', code: 'unavailable', message: 'no' } : started)
-    expect([states, anchor.state, anchor.phase]).toEqual(refused ? [['interrupted', 'ended'], 'ended', 'stopped'] : [[], 'live', 'open'])
+    await server.deliver({ type: 'notice', code: 'degraded', message: 'behind' })
+    await FakeSocket.last.welcome({ node: 'n2' })
+    await server.drop(4009)
+    await FakeSocket.last.answer('resume', isRejected ? { type: 'error', code: 'unavailable', message: 'no' } : started)
+    expect([states, anchor.state, anchor.connectionState]).toEqual(isRejected ? [['interrupted', 'ended'], 'ended', 'stopped'] : [[], 'live', 'open'])
   }
 })
 
-test('what was asked on a connection that is lost, or left, is asked again', async () => {
-  const { anchor, server } = await onAir()
-  await server.says({ type: 'notice', code: 'degraded', message: 'behind' })
-  const updated = anchor.update({ title: 'new' })
-  await settle()
-  await Scripted.last.welcomes()
-  await Scripted.last.answers('resume', started)
-  expect(Scripted.last.types()).toContain('update')
-  await Scripted.last.drops()
-  await pass(1_000)
-  await Scripted.last.welcomes()
-  await Scripted.last.answers('resume', started)
-  await Scripted.last.answers('update', { type: 'updated', stream: { ...started.stream, title: 'new' } })
-  expect((await updated).title).toBe('new')
+test('a request on a lost or replaced connection is repeated', async () => {
+  const { anchor, server } = await liveAnchor()
+  await server.deliver({ type: 'notice', code: 'degraded', message: 'behind' })
+  const updating = anchor.update({ title: 'new' })
+  await flushPromises()
+  await FakeSocket.last.welcome()
+  await FakeSocket.last.answer('resume', started)
+  expect(FakeSocket.last.sentTypes()).toContain('update')
+  await FakeSocket.last.drop()
+  await advance(1_000)
+  await FakeSocket.last.welcome()
+  await FakeSocket.last.answer('resume', started)
+  await FakeSocket.last.answer('update', { type: 'updated', stream: { ...started.stream, title: 'new' } })
+  expect((await updating).title).toBe('new')
 })
 
-test('degraded: the first stays when the second fails', async () => {
-  const { anchor, server } = await onAir()
-  await server.says({ type: 'notice', code: 'degraded', message: 'behind' })
-  await Scripted.last.drops(1013)
-  await pass(50_000)
-  expect([anchor.state, server.closed, Scripted.all.length]).toEqual(['live', undefined, 2])
+test('degraded: the first socket stays when the second fails', async () => {
+  const { anchor, server } = await liveAnchor()
+  await server.deliver({ type: 'notice', code: 'degraded', message: 'behind' })
+  await FakeSocket.last.drop(1013)
+  await advance(50_000)
+  expect([anchor.state, server.closed, FakeSocket.all.length]).toEqual(['live', undefined, 2])
 })

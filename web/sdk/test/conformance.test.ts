@@ -1,121 +1,117 @@
-// The clients against the scripts that clients in other languages are tested with.
+// The clients against `onair conformance`, which also tests clients in other languages.
 import { spawn, type ChildProcess } from 'node:child_process'
 import { createInterface } from 'node:readline'
-import { join } from 'node:path'
 import { afterAll, expect, test, vi } from 'vitest'
 import { WebSocket as NodeSocket } from 'ws'
 import type { Message } from '../src/wire.js'
 import { Anchor, Viewer, type View, type ViewerOptions } from '../src/index.js'
+import { binary } from './binary.js'
+import { memoryStorage } from './fakesocket.js'
 
-const binary = process.env.ONAIR ?? join(import.meta.dirname, '../../../bin/onair')
+const processes: ChildProcess[] = []
+afterAll(() => { for (const process of processes) process.kill('SIGKILL') })
 
-const players: ChildProcess[] = []
-afterAll(() => { for (const player of players) player.kill('SIGKILL') })
+interface Result { exitCode: number | null, verdicts: string[] }
 
-interface Played { code: number | null, verdicts: string[] }
-
-/** Plays a script, and calls back with what the client's user is to do, and to be shown. */
-async function play(script: string, on: (word: string, rest: string, at: { url: string, token: string }) => void): Promise<Played> {
-  const player = spawn(binary, ['conformance', script, '--listen', '127.0.0.1:0'], { stdio: ['ignore', 'pipe', 'ignore'] })
-  players.push(player)
-  const exited = new Promise<number | null>(resolve => player.once('exit', resolve))
-  const at = { url: '', token: '' }
+/** Runs a script. `onStep` receives each action that the app has to take (`do`) and each list that it has to show (`show`). */
+async function runScript(script: string, onStep: (kind: string, step: string, server: { url: string, token: string }) => void): Promise<Result> {
+  const process = spawn(binary, ['conformance', script, '--listen', '127.0.0.1:0'], { stdio: ['ignore', 'pipe', 'ignore'] })
+  processes.push(process)
+  const exited = new Promise<number | null>(resolve => process.once('exit', resolve))
+  const server = { url: '', token: '' }
   const verdicts: string[] = []
-  for await (const line of createInterface(player.stdout!)) {
-    const [, word, rest] = /^(\S+)\s+(.*)$/.exec(line)!
-    if (word === 'url') at.url = rest!.replace(/\/v1\/.*/, '')
-    else if (word === 'token') at.token = rest!
-    else if (word === 'do' || word === 'show') on(word, rest!.slice(0, rest!.indexOf(':')), at)
+  for await (const line of createInterface(process.stdout!)) {
+    const [, kind, text] = /^(\S+)\s+(.*)$/.exec(line)!
+    if (kind === 'url') server.url = text!.replace(/\/v1\/.*/, '')
+    else if (kind === 'token') server.token = text!
+    else if (kind === 'do' || kind === 'show') onStep(kind, text!.slice(0, text!.indexOf(':')), server)
     else verdicts.push(line)
   }
-  return { code: await exited, verdicts }
+  return { exitCode: await exited, verdicts }
 }
 
-type Socket = NonNullable<ViewerOptions['WebSocket']>
+type SocketClass = NonNullable<ViewerOptions['WebSocket']>
 
-/** Plays the anchor's script to the SDK. */
-async function playAnchor(WebSocket: Socket): Promise<Played> {
-  const kept = new Map<string, string>()
-  const storage = { getItem: (k: string) => kept.get(k) ?? null, setItem: (k: string, v: string) => void kept.set(k, v), removeItem: (k: string) => void kept.delete(k) }
+/** Runs the anchor's script with the SDK. */
+async function runAnchorScript(WebSocket: SocketClass): Promise<Result> {
+  const storage = memoryStorage()
   let anchor: Anchor | undefined
-  const played = await play('anchor', (_, what, at) => {
-    const fresh = () => new Anchor({ ...at, WebSocket, storage })
-    switch (what) {
+  const result = await runScript('anchor', (_, action, server) => {
+    const newAnchor = () => new Anchor({ ...server, WebSocket, storage })
+    switch (action) {
       case 'start':
-        anchor ??= fresh()
-        anchor.start({ title: 'conformance' }).catch(() => {}) // the script says whether that is right
+        anchor ??= newAnchor()
+        anchor.start({ title: 'conformance' }).catch(() => {}) // the script judges failures
         break
       case 'stop':
         anchor!.stop().catch(() => {})
         break
       case 'reload':
         anchor!.close()
-        anchor = fresh()
+        anchor = newAnchor()
         anchor.resume().catch(() => {})
     }
   })
   anchor?.close()
-  return played
+  return result
 }
 
-/** Plays the viewer's script to the SDK. What it does not show in time is a verdict, too. */
-async function playViewer(WebSocket: Socket): Promise<Played> {
+/** Runs the viewer's script with the SDK. A list that is not shown in time adds a verdict. */
+async function runViewerScript(WebSocket: SocketClass): Promise<Result> {
   let viewer: Viewer | undefined
   let view: View | undefined
-  const shown: Promise<string | undefined>[] = []
-  const played = await play('viewer', (word, what, at) => {
-    if (word === 'show') {
-      const are = () => view!.entries.map(e => e.code).join(' ')
-      const right = vi.waitFor(() => expect(are()).toBe(what), { timeout: 400, interval: 5 })
-      shown.push(right.then(() => undefined, () => `shows ${are()}, not ${what}`))
-    } else if (what === 'subscribe') {
-      viewer = new Viewer({ ...at, WebSocket, transport: 'socket' })
+  const faults: Promise<string | undefined>[] = []
+  const result = await runScript('viewer', (kind, step, server) => {
+    if (kind === 'show') {
+      const codes = () => view!.entries.map(e => e.code).join(' ')
+      const shown = vi.waitFor(() => expect(codes()).toBe(step), { timeout: 400, interval: 5 })
+      faults.push(shown.then(() => undefined, () => `shows ${codes()}, not ${step}`))
+    } else if (step === 'subscribe') {
+      viewer = new Viewer({ ...server, WebSocket, transport: 'socket' })
       view = viewer.subscribe({ sort: 'started' })
     } else {
       viewer!.watch('8888_a')
     }
   })
   viewer?.close()
-  played.verdicts.push(...(await Promise.all(shown)).filter(s => s !== undefined))
-  return played
+  result.verdicts.push(...(await Promise.all(faults)).filter(fault => fault !== undefined))
+  return result
 }
 
-const Plain = NodeSocket as unknown as Socket
-
-/** A socket whose client misbehaves: it hears what `hears` makes of a message, and says more. */
-function broken(hears: (m: Message, say: (m: Message) => void) => Message): Socket {
+/** A socket class that changes each message before its client receives it. `change` can also send messages. */
+function faultySocket(change: (m: Message, send: (m: Message) => void) => Message): SocketClass {
   return class extends NodeSocket {
     override emit(name: string | symbol, ...args: unknown[]): boolean {
       if (name !== 'message') return super.emit(name, ...args)
-      const m = hears(JSON.parse(String(args[0])) as Message, what => this.send(JSON.stringify(what)))
+      const m = change(JSON.parse(String(args[0])) as Message, sent => this.send(JSON.stringify(sent)))
       return super.emit(name, Buffer.from(JSON.stringify(m)), args[1])
     }
-  } as unknown as Socket
+  } as unknown as SocketClass
 }
 
-for (const [script, run] of [['anchor', playAnchor], ['viewer', playViewer]] as const) {
-  test.concurrent(`the ${script}'s script is passed`, async () => {
-    const { code, verdicts } = await run(Plain)
+for (const [script, run] of [['anchor', runAnchorScript], ['viewer', runViewerScript]] as const) {
+  test.concurrent(`the SDK passes the script for ${script}s`, async () => {
+    const { exitCode, verdicts } = await run(NodeSocket as unknown as SocketClass)
     expect(verdicts.filter(v => !v.startsWith('ok '))).toEqual([expect.stringMatching(/^all \d+ steps passed$/)])
-    expect(code).toBe(0)
+    expect(exitCode).toBe(0)
   }, 120_000)
 }
 
 test.concurrent('an anchor that beats after the end fails', async () => {
-  const { code, verdicts } = await playAnchor(broken((m, say) => {
-    if (m.type === 'ended') setTimeout(() => say({ type: 'beat', n: 99 }), 0)
+  const { exitCode, verdicts } = await runAnchorScript(faultySocket((m, send) => {
+    if (m.type === 'ended') setTimeout(() => send({ type: 'beat', n: 99 }), 0)
     return m
   }))
-  expect([code, verdicts.find(v => v.startsWith('failed'))]).toEqual([1, expect.stringMatching(/stays open.*99/)])
+  expect([exitCode, verdicts.find(v => v.startsWith('failed'))]).toEqual([1, expect.stringMatching(/stays open.*99/)])
 }, 120_000)
 
 test.concurrent('a viewer that applies diffs out of order fails', async () => {
   let pos: unknown
-  const { code, verdicts } = await playViewer(broken(m => {
+  const { exitCode, verdicts } = await runViewerScript(faultySocket(m => {
     if (m.type !== 'diff' && m.type !== 'snapshot') return m
-    const heard = { ...m, prev: pos }
+    const changed = { ...m, prev: pos }
     pos = m.pos
-    return heard
+    return changed
   }))
-  expect([code, verdicts.find(v => v.startsWith('failed'))]).toEqual([1, expect.stringContaining('does not follow')])
+  expect([exitCode, verdicts.find(v => v.startsWith('failed'))]).toEqual([1, expect.stringContaining('does not follow')])
 }, 120_000)

@@ -1,13 +1,14 @@
 import type { Message } from './wire.js'
 
-/** The server takes 40 messages at once, and then 20 a second, on one socket. It passes over the rest: less than that, since they come as the network likes. */
+// The server accepts 40 messages at once and 20 a second on one socket, and skips the
+// rest. The client stays below that, because the network may bunch messages.
 const burst = 32
 const perSecond = 16
 
-/** Sends on one socket, in order; what the server would find too fast waits. */
-export class Pace {
+/** Sends messages on one socket, in order and within the server's rate limit. */
+export class SendQueue {
   #credit = burst
-  #at = Date.now()
+  #refilledAt = Date.now()
   #waiting: Message[] = []
   #timer?: ReturnType<typeof setTimeout>
 
@@ -18,7 +19,7 @@ export class Pace {
     if (this.#timer === undefined) this.#flush()
   }
 
-  /** Forgets what waits. */
+  /** Drops the messages that wait. */
   close(): void {
     clearTimeout(this.#timer)
     this.#waiting = []
@@ -27,8 +28,8 @@ export class Pace {
   #flush(): void {
     this.#timer = undefined
     const now = Date.now()
-    this.#credit = Math.min(burst, this.#credit + Math.max(0, now - this.#at) * perSecond / 1_000)
-    this.#at = now
+    this.#credit = Math.min(burst, this.#credit + Math.max(0, now - this.#refilledAt) * perSecond / 1_000)
+    this.#refilledAt = now
     for (; this.#credit >= 1 && this.#waiting.length; this.#credit--) this.socket.send(JSON.stringify(this.#waiting.shift()))
     if (this.#waiting.length) this.#timer = setTimeout(() => this.#flush(), 1_000 / perSecond)
   }

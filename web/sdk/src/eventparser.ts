@@ -1,19 +1,19 @@
-/** One event of a stream of Server-Sent Events. */
+/** One Server-Sent Event. */
 export interface ServerEvent {
   name: string
   data: string
 }
 
-/** Reads events from text that comes in pieces, as the HTML standard has them. */
+/** Parses Server-Sent Events, as the HTML standard defines them, from chunks of text. */
 export class EventParser {
-  #rest = ''
+  #incompleteLine = ''
   #name = ''
   #data: string[] = []
 
-  /** Takes a piece in, and gives the events that it completes. */
-  push(piece: string): ServerEvent[] {
-    const lines = (this.#rest + piece).split(/\r\n|\n|\r(?!$)/)
-    this.#rest = lines.pop()!
+  /** Adds a chunk, and returns the events that it completes. */
+  push(chunk: string): ServerEvent[] {
+    const lines = (this.#incompleteLine + chunk).split(/\r\n|\n|\r(?!$)/)
+    this.#incompleteLine = lines.pop()!
     const events: ServerEvent[] = []
     for (const line of lines) {
       if (line === '') {
