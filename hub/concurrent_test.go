@@ -50,7 +50,7 @@ func TestConcurrently(t *testing.T) {
 
 // visit comes and goes, resuming what it had.
 func visit(t *testing.T, f *feed, i int) {
-	var list wire.List
+	var list wire.ClientView
 	read := func(c *fakeConn) {
 		for _, m := range c.take() {
 			if d, ok := m.(*wire.Diff); ok && d.View == "code/always" {

@@ -59,5 +59,5 @@ func diffOfSigned(t *testing.T, play []string, n int) (plain, deflated int) {
 		t.Fatalf("%d entries came, want %d", len(l.hub.delta.put), n)
 	}
 	message := socket.Message{Body: socket.NewBody(f.text)}
-	return len(message.Append(nil, false)), len(message.Append(nil, true))
+	return len(message.AppendFrame(nil, false)), len(message.AppendFrame(nil, true))
 }

@@ -6,7 +6,7 @@
 // # Use
 //
 // [New] makes a hub and [Hub.Load] gives it the list. One goroutine calls
-// [Hub.Apply] for every entry of the log, one runs [Hub.Run]. When the log has
+// [Hub.ApplyPatch] for every entry of the log, one runs [Hub.Run]. When the log has
 // lost entries that were applied, the first calls [Hub.Hold], and [Hub.Rebase]
 // once it has the list as it is now. For each socket
 // [Hub.Attach] starts a writer; requests go to [Hub.Subscribe],

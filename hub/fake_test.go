@@ -33,10 +33,10 @@ type fakeConn struct {
 
 func newFakeConn() *fakeConn { return &fakeConn{closed: make(chan struct{})} }
 
-func (c *fakeConn) OnReady(f func(error)) { c.ready = f }
+func (c *fakeConn) OnWritable(f func(error)) { c.ready = f }
 
 func (c *fakeConn) Write(m socket.Message) (full bool, err error) {
-	frame := m.Append(nil, false)
+	frame := m.AppendFrame(nil, false)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	select {
@@ -114,7 +114,7 @@ func (c *fakeConn) take() []wire.Message {
 	defer c.mu.Unlock()
 	var all []wire.Message
 	for _, text := range c.inbox {
-		m, err := wire.DecodeServer(text)
+		m, err := wire.DecodeServerMessage(text)
 		if err != nil {
 			panic(fmt.Sprintf("%v in %s", err, text))
 		}

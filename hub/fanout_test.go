@@ -16,7 +16,7 @@ import (
 // nobody is a Writer that takes everything and forgets it.
 type nobody struct{}
 
-func (nobody) OnReady(func(error))                      {}
+func (nobody) OnWritable(func(error))                   {}
 func (nobody) Write(socket.Message) (bool, error)       { return false, nil }
 func (nobody) Close(websocket.StatusCode, string) error { return nil }
 func (nobody) CloseNow() error                          { return nil }

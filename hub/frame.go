@@ -95,9 +95,9 @@ func (c *encoder) appendPlay(dst []byte, code string, time int64) []byte {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = append(wire.AppendString(dst, p), ':')
+		dst = append(wire.AppendJSONString(dst, p), ':')
 		c.buf = c.signer.AppendURL(c.buf[:0], p, code, expires)
-		dst = wire.AppendString(dst, string(c.buf))
+		dst = wire.AppendJSONString(dst, string(c.buf))
 	}
 	return append(dst, '}')
 }
@@ -108,7 +108,7 @@ func (c *encoder) snapshot(view string, m *moment, size int) *frame {
 	head := len(dst)
 	b := wire.BeginSnapshot(dst, view, m.pos.String(), m.total)
 	for _, st := range m.window {
-		b.Stream(c.entry(0, st, true, m.time))
+		b.AddStream(c.entry(0, st, true, m.time))
 	}
 	return newFrame(snapshotMessage, wire.TypeSnapshot, b.End(), head)
 }
@@ -118,15 +118,15 @@ func (c *encoder) diff(view string, k kind, from, to *moment, d *delta) *frame {
 	dst := wire.AppendHead(c.text[:0], wire.TypeDiff, "")
 	head := len(dst)
 	b := wire.BeginDiff(dst, view, from.pos.String(), to.pos.String())
-	b.Total(to.total)
+	b.AddTotal(to.total)
 	for _, st := range d.put {
-		b.Put(c.entry(0, st, true, to.time))
+		b.AddPut(c.entry(0, st, true, to.time))
 	}
 	for _, p := range d.set {
-		b.Set(c.entry(0, p.old, p.renewed, from.time), c.entry(1, p.new, p.renewed, to.time))
+		b.AddSet(c.entry(0, p.old, p.renewed, from.time), c.entry(1, p.new, p.renewed, to.time))
 	}
 	for _, code := range d.del {
-		b.Del(code)
+		b.AddDel(code)
 	}
 	c.text = b.End()
 	f := newFrame(k, wire.TypeDiff, bytes.Clone(c.text), head)

@@ -88,7 +88,7 @@ func TestViewNames(t *testing.T) {
 			}
 			name = q.id
 		}
-		if j, twice := seen[name]; twice || len(name) > wire.MaxView {
+		if j, twice := seen[name]; twice || len(name) > wire.MaxViewBytes {
 			t.Errorf("%q is the name of queries %d and %d, or too long", name, i, j)
 		}
 		seen[name] = i

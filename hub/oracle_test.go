@@ -122,7 +122,7 @@ func plainEntry(s *presence.Stream, play []string, time int64) wire.Entry {
 	}
 	for _, p := range slices.Sorted(slices.Values(play)) {
 		expires := fakeSigner{}.Expiry(s.Code, time)
-		e.Play = append(e.Play, wire.URL{Protocol: p, URL: string(fakeSigner{}.AppendURL(nil, p, s.Code, expires))})
+		e.Play = append(e.Play, wire.PlayURL{Protocol: p, URL: string(fakeSigner{}.AppendURL(nil, p, s.Code, expires))})
 	}
 	return e
 }

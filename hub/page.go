@@ -61,7 +61,7 @@ func (h *Hub) laterPage(v *view, after *presence.Stream) []byte {
 			more = true
 			return false
 		}
-		b.Stream(h.encoder.entry(0, p.st, true, at))
+		b.AddStream(h.encoder.entry(0, p.st, true, at))
 		n++
 		last = p.st
 		return true

@@ -61,7 +61,7 @@ type client struct {
 	socket *Socket
 	query  wire.Subscribe
 	code   string // watches this
-	list   wire.List
+	list   wire.ClientView
 	asked  int // requests without an answer
 	again  int // times that it may ask again
 	from   string
@@ -336,7 +336,7 @@ func (w *schedule) move(d *node) {
 func (w *schedule) resume(was *client, d *node, pos string) {
 	c := &client{node: d, query: was.query}
 	if was.list.Pos() != "" {
-		c.list.Apply(&wire.Snapshot{View: was.list.View(), Pos: was.list.Pos(), Total: was.list.Total(), Streams: was.list.Sorted("")})
+		c.list.Apply(&wire.Snapshot{View: was.list.ID(), Pos: was.list.Pos(), Total: was.list.Total(), Streams: was.list.Sorted("")})
 	}
 	w.connect(c, pos)
 }
@@ -382,7 +382,7 @@ func (w *schedule) check(c *client, m wire.Message) {
 	if id != "" {
 		c.asked--
 	}
-	view, was := c.list.View(), c.list.Pos()
+	view, was := c.list.ID(), c.list.Pos()
 	if d, ok := m.(*wire.Diff); ok && id == "" && c.asked > 0 && d.Prev != was {
 		return // overtaken by a resync
 	}

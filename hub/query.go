@@ -140,7 +140,7 @@ func (q *query) name() {
 }
 
 // maxNames is the longest list of names that is written out in a view's id.
-// Longer ones are hashed, for ids must fit into wire.MaxView.
+// Longer ones are hashed, for ids must fit into wire.MaxViewBytes.
 const maxNames = 48
 
 var idEncoding = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)

@@ -347,7 +347,7 @@ func TestRebaseGoesBackInTime(t *testing.T) {
 		f.start("a")
 		s, c := f.dial(t)
 		subscribe(t, f, s, &wire.Subscribe{Play: []string{"flv"}})
-		var list wire.List
+		var list wire.ClientView
 		list.Apply(expect[*wire.Snapshot](t, c, 0))
 		until := fakeSigner{}.NextRenewal("a", f.time)
 		shows := func(what string, at int64) {

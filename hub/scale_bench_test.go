@@ -149,7 +149,7 @@ func (c *taken) Write(m socket.Message) (full bool, err error) {
 		n += m.Body.Len()
 	}
 	if c.deflate {
-		n = len(m.Append(nil, true))
+		n = len(m.AppendFrame(nil, true))
 	}
 	c.frames.Add(1)
 	c.bytes.Add(int64(n))

@@ -13,11 +13,11 @@ import (
 
 // Writer is a connection as the hub needs it; a [*socket.Conn] is one. Write
 // does not block: full says that the message was taken but has not all gone,
-// and that no other will be taken until the function given to OnReady is
+// and that no other will be taken until the function given to OnWritable is
 // called, which must not happen within Write. Its error is why the message
 // will not go. Close and CloseNow may block.
 type Writer interface {
-	OnReady(f func(error))
+	OnWritable(f func(error))
 	Write(m socket.Message) (full bool, err error)
 	Close(code websocket.StatusCode, reason string) error
 	CloseNow() error
@@ -100,7 +100,7 @@ func (h *Hub) AttachAnchor(w Writer) *Socket { return h.attach(w, false) }
 
 func (h *Hub) attach(w Writer, pings bool) *Socket {
 	s := &Socket{hub: h, w: w, pings: pings, shard: h.anyShard()}
-	w.OnReady(s.ready)
+	w.OnWritable(s.ready)
 	s.mu.Lock()
 	s.listen()
 	s.mu.Unlock()

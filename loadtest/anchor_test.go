@@ -73,7 +73,7 @@ func (h *theatre) serve(node int, w http.ResponseWriter, r *http.Request) {
 		if err != nil {
 			return
 		}
-		m, err := wire.DecodeAnchor(data)
+		m, err := wire.DecodeAnchorRequest(data)
 		if err != nil {
 			return
 		}
@@ -258,7 +258,7 @@ func degraded(taken func(node int) bool) script {
 				s.say(&wire.Error{ID: id, Code: wire.CodeSessionGone, Message: "x"})
 			default:
 				s.say(&wire.Notice{Code: wire.NoticeDegraded, Message: "x"})
-				s.say(&wire.Ack{ID: id, N: m.N, Held: true})
+				s.say(&wire.Ack{ID: id, N: m.N, Pending: true})
 			}
 			return true
 		case *wire.Resume:

@@ -195,7 +195,7 @@ func (b *broadcast) hear(m wire.Message) error {
 	delete(b.sent, id)
 	switch m := m.(type) {
 	case *wire.Ack:
-		b.acked(asked, sent.at, m.Held)
+		b.acked(asked, sent.at, m.Pending)
 	case *wire.Updated:
 		if !asked {
 			break

@@ -187,7 +187,7 @@ func (c *crowd) message(v *viewer, payload []byte, deflated bool) error {
 			return err
 		}
 	}
-	m, err := wire.DecodeServer(text)
+	m, err := wire.DecodeServerMessage(text)
 	if err != nil {
 		return fmt.Errorf("%w: %.200s", err, text)
 	}

@@ -113,7 +113,7 @@ func (l *liar) changed(n int, f frame, was []byte) []byte {
 	if f.op != opText || n < 0 {
 		return was
 	}
-	m, err := wire.DecodeServer(f.payload)
+	m, err := wire.DecodeServerMessage(f.payload)
 	d, ok := m.(*wire.Diff)
 	if err != nil || !ok {
 		return was

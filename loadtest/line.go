@@ -61,7 +61,7 @@ func (l *line) read(fault func(fault, string)) {
 			l.err = err
 			return
 		}
-		m, err := wire.DecodeServer(data)
+		m, err := wire.DecodeServerMessage(data)
 		if err != nil {
 			l.err = err
 			fault(faultProtocol, err.Error())

@@ -191,7 +191,7 @@ func (l *list) change(m *wire.Diff) error {
 			continue // the protocol calls it harmless
 		}
 		e := *was
-		if err := e.Apply(p); err != nil {
+		if err := e.ApplyPatch(p); err != nil {
 			return err
 		}
 		l.entries[p.Code] = &e

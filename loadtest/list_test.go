@@ -37,11 +37,11 @@ func must(t *testing.T, from *list, m wire.Message) *list {
 	return to
 }
 
-// TestListIsTheProtocols: whatever diffs come, a list is what wire.List makes
+// TestListIsTheProtocols: whatever diffs come, a list is what wire.ClientView makes
 // of them, and the lists before it stay as they were.
 func TestListIsTheProtocols(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		var model wire.List
+		var model wire.ClientView
 		model.Apply(snapshot("0", entry("a", 1)))
 		now, err := newView(4).start.apply(snapshot("0", entry("a", 1)))
 		if err != nil {
@@ -59,7 +59,7 @@ func TestListIsTheProtocols(t *testing.T) {
 			for range rapid.IntRange(0, 2).Draw(t, "dels") {
 				d.Del = append(d.Del, code.Draw(t, "del"))
 			}
-			next := wire.List{}
+			next := wire.ClientView{}
 			next.Apply(&wire.Snapshot{View: "v", Pos: fmt.Sprint(i), Streams: model.Sorted("")})
 			next.Apply(d)
 			d.Total = next.Len()
@@ -84,7 +84,7 @@ func (l *list) sorted() string {
 	for _, e := range l.entries {
 		out = append(out, *e)
 	}
-	slices.SortFunc(out, func(a, b wire.Entry) int { return wire.Compare("", &a, &b) })
+	slices.SortFunc(out, func(a, b wire.Entry) int { return wire.CompareEntries("", &a, &b) })
 	return fmt.Sprint(out)
 }
 

@@ -128,7 +128,7 @@ func (a *anchor) retune(interval int64) {
 
 // hear takes one message.
 func (a *anchor) hear(ctx context.Context, data []byte) error {
-	m, err := wire.DecodeAnchor(data)
+	m, err := wire.DecodeAnchorRequest(data)
 	if err != nil {
 		return err
 	}
@@ -201,7 +201,7 @@ func (a *anchor) beat(m *wire.Beat, h *held, late bool) error {
 		a.adopt(h)
 	}
 	ack := wire.Ack{
-		ID: m.ID, N: m.N, ServerTime: now.UnixMilli(), DeadlineInMS: h.term, Held: late,
+		ID: m.ID, N: m.N, ServerTime: now.UnixMilli(), DeadlineInMS: h.term, Pending: late,
 	}
 	a.buffer = wire.AppendAck(a.buffer[:0], &ack)
 	a.out.Send(slices.Clone(a.buffer))
@@ -398,7 +398,7 @@ var refusals = map[presence.Refusal]string{
 }
 
 func refusal(result *presence.Result) *wire.Error {
-	e := refuse(wire.Code(result.Refusal.String()), refusals[result.Refusal])
+	e := refuse(wire.ErrorCode(result.Refusal.String()), refusals[result.Refusal])
 	if result.Refusal == presence.SessionGone && result.Ended != nil {
 		e.Reason, e.Summary = result.Ended.Reason.String(), summaryOf(result.Ended)
 	}

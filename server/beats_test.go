@@ -40,13 +40,13 @@ func TestThreeMissedBeats(t *testing.T) {
 					answerTo[*wire.Ack](alice, &wire.Beat{ID: alice.id(), N: n})
 				}
 				last := time.Now()
-				viewer.shows("live", func(l *wire.List) bool { return state(l, code) == wire.StateLive })
+				viewer.shows("live", func(l *wire.ClientView) bool { return state(l, code) == wire.StateLive })
 
 				_, at := expect[*wire.Probe](alice)
 				within(t, "probe", at.Sub(last), interval+grace, interval+grace+2*tick)
-				at = viewer.shows("away", func(l *wire.List) bool { return state(l, code) == wire.StateAway })
+				at = viewer.shows("away", func(l *wire.ClientView) bool { return state(l, code) == wire.StateAway })
 				within(t, "away", at.Sub(last), interval+grace, interval+grace+2*tick+show)
-				if e, _ := viewer.list.Get(code); e.Away != wire.AwayMissedBeat {
+				if e, _ := viewer.list.Entry(code); e.Away != wire.AwayMissedBeat {
 					t.Errorf("away is %q", e.Away)
 				}
 
@@ -58,7 +58,7 @@ func TestThreeMissedBeats(t *testing.T) {
 				if status, _ := alice.closes(); status != wire.CloseMissedBeats {
 					t.Errorf("closed with %d", status)
 				}
-				at = viewer.shows("gone", func(l *wire.List) bool { return state(l, code) == "" })
+				at = viewer.shows("gone", func(l *wire.ClientView) bool { return state(l, code) == "" })
 				within(t, "gone", at.Sub(last), 3*interval, 3*interval+grace+2*tick+show)
 			})
 		})
@@ -75,10 +75,10 @@ func TestProbeAnsweredIsLiveAgain(t *testing.T) {
 		answerTo[*wire.Ack](alice, &wire.Beat{ID: alice.id(), N: 1})
 		for range 3 {
 			expect[*wire.Probe](alice)
-			viewer.shows("away", func(l *wire.List) bool { return state(l, code) == wire.StateAway })
+			viewer.shows("away", func(l *wire.ClientView) bool { return state(l, code) == wire.StateAway })
 			answerTo[*wire.Ack](alice, &wire.Beat{ID: alice.id(), N: 2})
 			asked := time.Now()
-			at := viewer.shows("live", func(l *wire.List) bool { return state(l, code) == wire.StateLive })
+			at := viewer.shows("live", func(l *wire.ClientView) bool { return state(l, code) == wire.StateLive })
 			within(t, "live", at.Sub(asked), 0, time.Second+250*time.Millisecond)
 		}
 	})
@@ -138,14 +138,14 @@ func TestStopLeavesAtOnce(t *testing.T) {
 		answerTo[*wire.Snapshot](viewer, &wire.Subscribe{ID: viewer.id()})
 		alice := s.anchor("alice")
 		code := answerTo[*wire.Started](alice, &wire.Start{ID: alice.id(), Title: "Hello"}).Stream.Code
-		viewer.shows("listed", func(l *wire.List) bool { return state(l, code) == wire.StateStarting })
+		viewer.shows("listed", func(l *wire.ClientView) bool { return state(l, code) == wire.StateStarting })
 		time.Sleep(10 * time.Second)
 		stopped := answerTo[*wire.Stopped](alice, &wire.Stop{ID: alice.id()})
 		asked := time.Now()
 		if got := stopped.Summary.DurationMS; got < 10_000 || got > 11_000 {
 			t.Errorf("duration %d ms, want 10 s", got)
 		}
-		at := viewer.shows("gone", func(l *wire.List) bool { return state(l, code) == "" })
+		at := viewer.shows("gone", func(l *wire.ClientView) bool { return state(l, code) == "" })
 		within(t, "gone", at.Sub(asked), 0, 250*time.Millisecond)
 		// The socket may start again.
 		answerTo[*wire.Started](alice, &wire.Start{ID: alice.id(), Title: "Again"})
@@ -234,7 +234,7 @@ func TestListShowPublish(t *testing.T) {
 			t.Errorf("a viewer heard of a stream that nobody has heard: %+v", viewer.next())
 		}
 		answerTo[*wire.Ack](alice, &wire.Beat{ID: alice.id(), N: 1})
-		viewer.shows("live", func(l *wire.List) bool { return state(l, code) == wire.StateLive })
+		viewer.shows("live", func(l *wire.ClientView) bool { return state(l, code) == wire.StateLive })
 	})
 }
 

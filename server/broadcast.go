@@ -83,7 +83,7 @@ func (s *server) beatStream(w http.ResponseWriter, r *http.Request, who auth.Ide
 	s.metrics.beat(time.Duration(silence)*time.Millisecond, &settings)
 	s.metrics.stats(&m.Stats)
 	writeMessage(w, http.StatusOK, &wire.Ack{
-		N: m.N, ServerTime: time.Now().UnixMilli(), DeadlineInMS: result.Term, Held: held, HeartbeatMS: settings.Interval,
+		N: m.N, ServerTime: time.Now().UnixMilli(), DeadlineInMS: result.Term, Pending: held, HeartbeatMS: settings.Interval,
 	})
 	return nil
 }

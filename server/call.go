@@ -92,7 +92,7 @@ func requestOf[T wire.Message](w http.ResponseWriter, r *http.Request, typ strin
 	if e != nil {
 		return m, e
 	}
-	decoded, err := wire.DecodeRequest(typ, body)
+	decoded, err := wire.DecodeRequestBody(typ, body)
 	if err != nil {
 		return m, err.(*wire.Error)
 	}
@@ -108,7 +108,7 @@ func keyOf(r *http.Request, body string) (string, *wire.Error) {
 		return body, nil
 	case body != "" && body != key:
 		return "", refuse(wire.CodeBadRequest, "key and Idempotency-Key differ: they are the same thing")
-	case len(key) > wire.MaxKey || strings.ContainsFunc(key, func(c rune) bool { return c < ' ' || c > '~' }):
+	case len(key) > wire.MaxKeyBytes || strings.ContainsFunc(key, func(c rune) bool { return c < ' ' || c > '~' }):
 		return "", refuse(wire.CodeBadRequest, "Idempotency-Key must be at most 64 printable ASCII characters")
 	}
 	return key, nil

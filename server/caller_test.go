@@ -20,7 +20,7 @@ type caller struct {
 	conn     *websocket.Conn
 	patience time.Duration // how long to wait for a message
 	inbox    chan received
-	list     wire.List // what a viewer would show, as far as the test has read
+	list     wire.ClientView // what a viewer would show, as far as the test has read
 	asked    int64
 }
 
@@ -51,7 +51,7 @@ func newCaller(t *testing.T, conn *websocket.Conn, patience time.Duration) *call
 				c.inbox <- received{err: err, at: time.Now()}
 				return
 			}
-			m, err := wire.DecodeServer(data)
+			m, err := wire.DecodeServerMessage(data)
 			if err != nil {
 				err = fmt.Errorf("%s: %w", data, err)
 			} else {
@@ -163,7 +163,7 @@ func expect[T wire.Message](c *caller) (T, time.Time) {
 
 // shows passes over messages until the caller's list is as wanted, and returns
 // when that was.
-func (c *caller) shows(what string, want func(*wire.List) bool) time.Time {
+func (c *caller) shows(what string, want func(*wire.ClientView) bool) time.Time {
 	c.t.Helper()
 	for !want(&c.list) {
 		r := c.try()
@@ -178,8 +178,8 @@ func (c *caller) shows(what string, want func(*wire.List) bool) time.Time {
 }
 
 // state is the state in which the list shows a code, "" for not at all.
-func state(l *wire.List, code string) string {
-	e, ok := l.Get(code)
+func state(l *wire.ClientView, code string) string {
+	e, ok := l.Entry(code)
 	if !ok {
 		return ""
 	}

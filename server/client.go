@@ -147,7 +147,7 @@ func (c *client) survive() {
 // refuseHandshake answers a request that did not become a socket.
 func (s *server) refuseHandshake(w http.ResponseWriter, kind *endpoint, err error) {
 	s.log.Debug().Err(err).Str("socket", kind.name).Msg("handshake refused")
-	if refused, ok := errors.AsType[*socket.RefusedError](err); ok {
+	if refused, ok := errors.AsType[*socket.UpgradeError](err); ok {
 		writeStatus(w, refused.Status, refuse(wire.CodeBadRequest, refused.Reason))
 	}
 }
@@ -204,7 +204,7 @@ func (c *client) closeCode() websocket.StatusCode {
 // be one. Whoever is not let in is not listened to any more.
 func (c *client) admit(ctx context.Context, data []byte) {
 	c.late.Stop()
-	m, err := wire.DecodeViewer(data) // auth is the same on both sockets
+	m, err := wire.DecodeViewerRequest(data) // auth is the same on both sockets
 	a, ok := m.(*wire.Auth)
 	if err != nil || !ok {
 		c.refuse(err, refuse(wire.CodeUnauthorized, "the first message must be auth, with a token"))
@@ -289,8 +289,8 @@ func (c *client) listen() {
 	for {
 		data, err := c.conn.Read(ctx)
 		switch {
-		case err == socket.ErrNothing:
-			c.conn.Await(c.resume)
+		case err == socket.ErrWouldBlock:
+			c.conn.NotifyReadable(c.resume)
 			return
 		case err != nil:
 			c.ended = err

@@ -23,7 +23,7 @@ func TestSteppedClockIsNotSeen(t *testing.T) {
 				answerTo[*wire.Snapshot](viewer, &wire.Subscribe{ID: viewer.id()})
 				code := answerTo[*wire.Started](alice, &wire.Start{ID: alice.id(), Title: "Hello"}).Stream.Code
 				answerTo[*wire.Ack](alice, &wire.Beat{ID: alice.id(), N: 0})
-				viewer.shows("live", func(l *wire.List) bool { return state(l, code) == wire.StateLive })
+				viewer.shows("live", func(l *wire.ClientView) bool { return state(l, code) == wire.StateLive })
 				time.Sleep(30 * time.Second)
 				shift.Add(int64(step))
 				for n := range int64(5) {

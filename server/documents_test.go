@@ -128,7 +128,7 @@ func (c *contract) validate(name string, text []byte) error {
 
 // message checks what a socket was sent.
 func (c *contract) message(text []byte) error {
-	typ, _, _ := wire.Position(text)
+	typ, _, _ := wire.PeekHeader(text)
 	name := c.messages[typ]
 	if name == "" {
 		return fmt.Errorf("%s: the server sends no such message by the document", text)
@@ -138,7 +138,7 @@ func (c *contract) message(text []byte) error {
 
 // event checks what came as an event.
 func (c *contract) event(name, data string) error {
-	typ, _, _ := wire.Position([]byte(data))
+	typ, _, _ := wire.PeekHeader([]byte(data))
 	if typ != name {
 		return fmt.Errorf("the event %s is the message %s", name, data)
 	}

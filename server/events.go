@@ -35,7 +35,7 @@ type events struct {
 	w     http.ResponseWriter
 	rc    *http.ResponseController
 	view  string      // whose positions are the events' ids
-	ready func(error) // set once, by OnReady
+	ready func(error) // set once, by OnWritable
 	next  chan []byte // of size one: the event to be written; the hub waits until it was
 	last  chan []byte // of size one: the same, and then no more
 	gone  chan struct{}
@@ -108,7 +108,7 @@ func (s *server) streamEvents(w http.ResponseWriter, r *http.Request, who auth.I
 	}
 	ev.rc.SetReadDeadline(time.Time{}) // the request has come whole; what follows has no end
 	if conn, ok := r.Context().Value(connKey{}).(net.Conn); ok {
-		socket.BoundSendBuffer(conn, eventBuffer) // if it fails we only use more memory
+		socket.SetSendBuffer(conn, eventBuffer) // if it fails we only use more memory
 	}
 	out := s.hub.Attach(ev)
 	defer out.Close()
@@ -167,13 +167,13 @@ func roleOf(who auth.Identity) string {
 // connKey is under which a request's context has its connection.
 type connKey struct{}
 
-// OnReady implements hub.Writer.
-func (ev *events) OnReady(f func(error)) { ev.ready = f }
+// OnWritable implements hub.Writer.
+func (ev *events) OnWritable(f func(error)) { ev.ready = f }
 
 // Write has the handler write a message as one event.
 func (ev *events) Write(m socket.Message) (full bool, err error) {
 	message := m.AppendText(nil)
-	typ, view, pos := wire.Position(message)
+	typ, view, pos := wire.PeekHeader(message)
 	text := make([]byte, 0, len(message)+128)
 	text = append(append(text, "event: "...), typ...)
 	if pos != "" && view == ev.view {
@@ -250,7 +250,7 @@ func (ev *events) deadline(at time.Time) error {
 // Close says why, as the last event.
 func (ev *events) Close(code websocket.StatusCode, reason string) error {
 	text := append([]byte("event: close\ndata: {\"type\":\"close\",\"code\":"), strconv.Itoa(int(code))...)
-	text = wire.AppendString(append(text, `,"reason":`...), reason)
+	text = wire.AppendJSONString(append(text, `,"reason":`...), reason)
 	ev.last <- append(text, "}\n\n"...)
 	<-ev.done
 	return nil

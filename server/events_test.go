@@ -24,7 +24,7 @@ type event struct {
 type reader struct {
 	t      *testing.T
 	events chan event
-	list   wire.List
+	list   wire.ClientView
 	stop   func()
 }
 
@@ -85,7 +85,7 @@ func (r *reader) next() (e event, ok bool) {
 		}
 	}
 	if ok && (e.typ == "snapshot" || e.typ == "diff") {
-		m, err := wire.DecodeServer([]byte(e.data))
+		m, err := wire.DecodeServerMessage([]byte(e.data))
 		if err != nil {
 			r.t.Fatalf("%s: %v", e.data, err)
 		}
@@ -115,12 +115,12 @@ func TestEvents(t *testing.T) {
 		answerTo[*wire.Started](alice, &wire.Start{ID: alice.id(), Title: "one", Tags: []string{"game"}})
 		r := s.events("tags=game&limit=10&play=flv", "")
 		first := r.of("snapshot")
-		if e, _ := r.list.Get("8888_alice"); e.Title != "one" || !strings.Contains(first.data, "txSecret=") || first.id != r.list.Pos() {
+		if e, _ := r.list.Entry("8888_alice"); e.Title != "one" || !strings.Contains(first.data, "txSecret=") || first.id != r.list.Pos() {
 			t.Errorf("snapshot %+v", first)
 		}
 		answerTo[*wire.Updated](alice, &wire.Update{ID: alice.id(), Title: wire.Some("two")})
 		diff := r.of("diff")
-		if e, _ := r.list.Get("8888_alice"); e.Title != "two" || diff.id != r.list.Pos() || diff.id == first.id {
+		if e, _ := r.list.Entry("8888_alice"); e.Title != "two" || diff.id != r.list.Pos() || diff.id == first.id {
 			t.Errorf("diff %+v", diff)
 		}
 		r.stop()

@@ -30,19 +30,19 @@ func TestDiskFull(t *testing.T) {
 			t.Errorf("readyz says %s", got)
 		}
 		answerTo[*wire.Ack](alice, &wire.Beat{ID: alice.id(), N: 1})
-		viewer.shows("live", func(l *wire.List) bool { return state(l, "8888_alice") == wire.StateLive })
+		viewer.shows("live", func(l *wire.ClientView) bool { return state(l, "8888_alice") == wire.StateLive })
 		e = answerTo[*wire.Error](alice, &wire.Stop{ID: alice.id()})
 		if e.Code != wire.CodeUnavailable {
 			t.Errorf("stop on a full disk was answered with %+v", e)
 		}
-		viewer.shows("gone", func(l *wire.List) bool { return state(l, "8888_alice") == "" }) // three beats later
+		viewer.shows("gone", func(l *wire.ClientView) bool { return state(l, "8888_alice") == "" }) // three beats later
 		log.Full(false)
 		time.Sleep(10 * time.Second)
 		if got := s.get(s.ops, "/readyz"); strings.Contains(got, "degraded") { // nobody had to ask for it
 			t.Errorf("with room again readyz says %s", got)
 		}
 		answerTo[*wire.Started](bob, &wire.Start{ID: bob.id(), Title: "Hello"})
-		viewer.shows("bob", func(l *wire.List) bool { return state(l, "8888_bob") != "" })
+		viewer.shows("bob", func(l *wire.ClientView) bool { return state(l, "8888_bob") != "" })
 	})
 }
 
@@ -54,14 +54,14 @@ func TestCutOff(t *testing.T) {
 		s := serveLog(t, log)
 		alice := s.anchor("alice")
 		answerTo[*wire.Started](alice, &wire.Start{ID: alice.id(), Title: "Hello"})
-		if ack := answerTo[*wire.Ack](alice, &wire.Beat{ID: alice.id(), N: 1}); ack.Held {
+		if ack := answerTo[*wire.Ack](alice, &wire.Beat{ID: alice.id(), N: 1}); ack.Pending {
 			t.Error("held from the start")
 		}
 		log.Cut(true)
 		if n, _ := expect[*wire.Notice](alice); n.Code != wire.NoticeDegraded {
 			t.Errorf("notice %+v", n)
 		}
-		if ack := answerTo[*wire.Ack](alice, &wire.Beat{ID: alice.id(), N: 2}); !ack.Held {
+		if ack := answerTo[*wire.Ack](alice, &wire.Beat{ID: alice.id(), N: 2}); !ack.Pending {
 			t.Error("a beat was promised")
 		}
 		if status := s.status("/v1/anchor", s.token(auth.Anchor, "bob", time.Hour)); status != http.StatusServiceUnavailable {
@@ -79,7 +79,7 @@ func TestCutOff(t *testing.T) {
 		}
 		log.Cut(false)
 		time.Sleep(2 * time.Second)
-		if ack := answerTo[*wire.Ack](alice, &wire.Beat{ID: alice.id(), N: 3}); ack.Held {
+		if ack := answerTo[*wire.Ack](alice, &wire.Beat{ID: alice.id(), N: 3}); ack.Pending {
 			t.Error("still held")
 		}
 		if got := s.get(s.ops, "/readyz"); got != "{}" {

@@ -19,7 +19,7 @@ type silent struct{}
 
 var _ hub.Writer = silent{}
 
-func (silent) OnReady(func(error))                      {}
+func (silent) OnWritable(func(error))                   {}
 func (silent) Write(socket.Message) (bool, error)       { return false, nil }
 func (silent) Close(websocket.StatusCode, string) error { return nil }
 func (silent) CloseNow() error                          { return nil }

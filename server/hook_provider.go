@@ -23,7 +23,7 @@ type provider struct {
 	// this provider say themselves what they are about.
 	late func(ev *hooks.Event, now time.Time) bool
 	// unsigned is what is said to a push or a player without a signature.
-	unsigned wire.Code
+	unsigned wire.ErrorCode
 	// confirm: an end is asked after where there is somebody to ask.
 	confirm bool
 }

@@ -113,7 +113,7 @@ func TestCallbackEndsNothing(t *testing.T) {
 		_, query := s.streaming("alice")
 		s.callback("publish_done", "9", "8888_alice", query).is(204)
 		s.callback("publish_done", "1", "8888_bob", "").is(204)
-		s.public.Peer = netip.MustParseAddrPort("127.0.0.2:1") // another media server with a client 1
+		s.public.PeerAddress = netip.MustParseAddrPort("127.0.0.2:1") // another media server with a client 1
 		s.callback("publish_done", "1", "8888_alice", query).is(204)
 		if got := s.state("8888_alice"); got != "live" {
 			t.Errorf("%s", got)
@@ -187,16 +187,16 @@ func TestWhoMayCallBack(t *testing.T) {
 		post("nginx-rtmp/s3cret", "X-Forwarded-For: 127.0.0.1").refused(404, wire.CodeNotFound)
 		post("nginx-rtmp/s3cret", "X-Forwarded-For: ", "X-Forwarded-For: 192.0.2.7").refused(404, wire.CodeNotFound)
 		for _, peer := range []string{"192.0.2.1:1", "[2001:db8::1]:1", "10.9.1.1:1"} {
-			s.public.Peer = netip.MustParseAddrPort(peer)
+			s.public.PeerAddress = netip.MustParseAddrPort(peer)
 			post("nginx-rtmp/s3cret").refused(404, wire.CodeNotFound)
 			post("nginx-rtmp/s3cret", "X-Forwarded-For: 192.0.2.7").refused(404, wire.CodeNotFound)
 		}
 		if got := s.state("8888_alice"); got != "starting" {
 			t.Errorf("%s", got)
 		}
-		s.public.Peer = netip.MustParseAddrPort("10.9.1.1:1")
+		s.public.PeerAddress = netip.MustParseAddrPort("10.9.1.1:1")
 		post("nginx-rtmp/s3cret", "X-Forwarded-For: 192.0.2.7, 127.0.0.1").is(204)
-		s.public.Peer = netip.MustParseAddrPort("[::1]:1")
+		s.public.PeerAddress = netip.MustParseAddrPort("[::1]:1")
 		post("nginx-rtmp/s3cret/publish").is(204)
 		hookRequest(t, s, "publish", strings.Repeat("x", 20<<10), "").refused(400, wire.CodeBadRequest)
 		s.call("POST", "/v1/hooks/nginx-rtmp/s3cret", "", strings.Replace(body, "app=live", "app=other", 1)).refused(403, wire.CodeForbidden)

@@ -41,7 +41,7 @@ func (a *answer) is(status int) *answer {
 }
 
 // refused fails the test unless the answer is a problem of that status and code.
-func (a *answer) refused(status int, code wire.Code) problem {
+func (a *answer) refused(status int, code wire.ErrorCode) problem {
 	a.t.Helper()
 	var p problem
 	a.is(status).into(&p)
@@ -119,7 +119,7 @@ func TestBroadcastOverHTTP(t *testing.T) {
 		if b.Stream.Code != "8888_alice" || b.HeartbeatMS != 60_000 || b.MissedLimit != 3 || !strings.HasPrefix(b.Push.RTMP, "rtmp://") {
 			t.Errorf("started %+v", b)
 		}
-		viewer.shows("starting", func(l *wire.List) bool { return state(l, "8888_alice") == "starting" })
+		viewer.shows("starting", func(l *wire.ClientView) bool { return state(l, "8888_alice") == "starting" })
 		var ack struct {
 			N            int64
 			DeadlineInMS int64 `json:"deadline_in_ms"`
@@ -134,14 +134,14 @@ func TestBroadcastOverHTTP(t *testing.T) {
 		if ack.N != 7 || ack.DeadlineInMS != 185_000 || ack.HeartbeatMS != 60_000 || ack.Held {
 			t.Errorf("ack %+v", ack)
 		}
-		viewer.shows("live", func(l *wire.List) bool { return state(l, "8888_alice") == "live" })
+		viewer.shows("live", func(l *wire.ClientView) bool { return state(l, "8888_alice") == "live" })
 		for range 10 {
 			time.Sleep(time.Minute)
 			beat()
 		}
 		s.call("PATCH", "/v1/streams/8888_alice", alice, `{"session":"`+b.Session+`","title":"New","tags":null}`).is(200)
-		viewer.shows("the new title", func(l *wire.List) bool {
-			e, _ := l.Get("8888_alice")
+		viewer.shows("the new title", func(l *wire.ClientView) bool {
+			e, _ := l.Entry("8888_alice")
 			return e.Title == "New" && e.State == "live" && len(e.Tags) == 0
 		})
 		var stopped struct{ Summary wire.Summary }
@@ -149,7 +149,7 @@ func TestBroadcastOverHTTP(t *testing.T) {
 		if d := stopped.Summary.DurationMS; d < 600_000 || d > 605_000 {
 			t.Errorf("stopped after %d ms", d)
 		}
-		viewer.shows("nothing", func(l *wire.List) bool { return l.Total() == 0 })
+		viewer.shows("nothing", func(l *wire.ClientView) bool { return l.Total() == 0 })
 		p := s.call("POST", "/v1/streams/8888_alice/beat", alice, `{"session":"`+b.Session+`","n":8}`).
 			refused(http.StatusConflict, wire.CodeSessionGone)
 		if p.Reason != "stopped" || p.Summary == nil || p.Summary.DurationMS != stopped.Summary.DurationMS {

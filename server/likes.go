@@ -97,7 +97,7 @@ func likeOf(w http.ResponseWriter, r *http.Request) (*wire.Like, *wire.Error) {
 	if e != nil {
 		return nil, e
 	}
-	m, err := wire.DecodeLike(r.PathValue("code"), body)
+	m, err := wire.DecodeLikeBody(r.PathValue("code"), body)
 	if err != nil {
 		return nil, err.(*wire.Error)
 	}

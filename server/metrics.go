@@ -171,7 +171,7 @@ func (m *metrics) beat(gap time.Duration, by *presence.Settings) {
 }
 
 // stats takes in what an encoder says of itself.
-func (m *metrics) stats(s *wire.Stats) {
+func (m *metrics) stats(s *wire.EncoderStats) {
 	if s.BitrateKbps.Set && !s.BitrateKbps.Null {
 		m.bitrate.Observe(s.BitrateKbps.Value * 1000 / 8)
 	}

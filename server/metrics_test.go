@@ -91,7 +91,7 @@ func happen(s *testServer, log *presencetest.Faulty) {
 	first := answerTo[*wire.Snapshot](viewer, &wire.Subscribe{ID: viewer.id(), Play: []string{"flv"}})
 	alice := s.anchor("alice")
 	b := answerTo[*wire.Started](alice, &wire.Start{ID: alice.id(), Title: ""})
-	stats := wire.Stats{BitrateKbps: wire.Some(2500.0), FPS: wire.Some(30.0)}
+	stats := wire.EncoderStats{BitrateKbps: wire.Some(2500.0), FPS: wire.Some(30.0)}
 	answerTo[*wire.Ack](alice, &wire.Beat{ID: alice.id(), N: 1, Stats: stats})
 	answerTo[*wire.Watching](known, &wire.Watch{ID: known.id(), Code: "8888_alice"})
 	query := pushQuery(b.Push.RTMP)
@@ -111,7 +111,7 @@ func happen(s *testServer, log *presencetest.Faulty) {
 		time.Sleep(time.Second)
 	}
 	gate.Unlock()
-	slow.shows("the last title", func(l *wire.List) bool { e, _ := l.Get("8888_alice"); return e.Title == "2" })
+	slow.shows("the last title", func(l *wire.ClientView) bool { e, _ := l.Entry("8888_alice"); return e.Title == "2" })
 	slow.conn.CloseNow()
 
 	// A late beat, an end by silence, and somebody who comes back right after it.

@@ -46,7 +46,7 @@ type banView struct {
 // anchorOf is the user id in a path.
 func anchorOf(r *http.Request) (string, *wire.Error) {
 	anchor := r.PathValue("anchor")
-	if len(anchor) > wire.MaxAnchor {
+	if len(anchor) > wire.MaxAnchorBytes {
 		return "", refuse(wire.CodeBadRequest, "a user id has at most 256 bytes")
 	}
 	return anchor, nil
@@ -71,7 +71,7 @@ func (s *server) putBan(w http.ResponseWriter, r *http.Request, who auth.Identit
 	if e != nil {
 		return e
 	}
-	m, err := wire.DecodeBan(body)
+	m, err := wire.DecodeBanRequest(body)
 	if err != nil {
 		return err.(*wire.Error)
 	}

@@ -11,7 +11,7 @@ import (
 
 // statuses maps the protocol's error codes to HTTP statuses. One table for all
 // of HTTP; sockets carry the code itself.
-var statuses = map[wire.Code]int{
+var statuses = map[wire.ErrorCode]int{
 	wire.CodeBadRequest:    http.StatusBadRequest,
 	wire.CodeUnauthorized:  http.StatusUnauthorized,
 	wire.CodeForbidden:     http.StatusForbidden,
@@ -28,11 +28,11 @@ var statuses = map[wire.Code]int{
 
 // problem is an error answer over HTTP (RFC 9457).
 type problem struct {
-	Type   string    `json:"type"`
-	Title  string    `json:"title"`
-	Status int       `json:"status"`
-	Detail string    `json:"detail"`
-	Code   wire.Code `json:"code"`
+	Type   string         `json:"type"`
+	Title  string         `json:"title"`
+	Status int            `json:"status"`
+	Detail string         `json:"detail"`
+	Code   wire.ErrorCode `json:"code"`
 
 	RetryAfterMS int64         `json:"retry_after_ms,omitempty"`
 	Reason       string        `json:"reason,omitempty"` // of session_gone: why it ended
@@ -63,6 +63,6 @@ func writeStatus(w http.ResponseWriter, status int, e *wire.Error) {
 }
 
 // refuse makes an error of a code and one sentence for a developer.
-func refuse(code wire.Code, sentence string) *wire.Error {
+func refuse(code wire.ErrorCode, sentence string) *wire.Error {
 	return &wire.Error{Code: code, Message: sentence}
 }

@@ -47,7 +47,7 @@ func sequence(n int) map[string]any { return map[string]any{"sequence": fmt.Spri
 func TestCloudTells(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := withTencent(t)
-		s.public.Peer = netip.MustParseAddrPort("203.0.113.9:1") // from anywhere
+		s.public.PeerAddress = netip.MustParseAddrPort("203.0.113.9:1") // from anywhere
 		s.begin(s.day(auth.Anchor, "alice"), `{"title":"x"}`)
 		want := func(what, state string) {
 			t.Helper()

@@ -43,7 +43,7 @@ func underClock(t *testing.T, fault func(*redismodel.Redis)) {
 	viewers := []*caller{one.viewer(""), two.viewer("")}
 	for _, v := range viewers {
 		v.tell(&wire.Subscribe{ID: v.id()})
-		v.shows("live", func(l *wire.List) bool { return state(l, code) == wire.StateLive })
+		v.shows("live", func(l *wire.ClientView) bool { return state(l, code) == wire.StateLive })
 	}
 	for range 3 {
 		time.Sleep(10 * time.Second)

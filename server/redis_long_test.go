@@ -20,10 +20,10 @@ import (
 func TestRedisAwayForTenMinutes(t *testing.T) {
 	for name, fault := range map[string]struct {
 		begin, end func(*redismodel.Redis)
-		start      []wire.Code // what a start is answered with meanwhile
+		start      []wire.ErrorCode // what a start is answered with meanwhile
 	}{
-		"refused":   {(*redismodel.Redis).Down, (*redismodel.Redis).Up, []wire.Code{wire.CodeUnavailable}},
-		"no answer": {(*redismodel.Redis).Stop, (*redismodel.Redis).Continue, []wire.Code{wire.CodeUnavailable, wire.CodeUnknown}},
+		"refused":   {(*redismodel.Redis).Down, (*redismodel.Redis).Up, []wire.ErrorCode{wire.CodeUnavailable}},
+		"no answer": {(*redismodel.Redis).Stop, (*redismodel.Redis).Continue, []wire.ErrorCode{wire.CodeUnavailable, wire.CodeUnknown}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -62,7 +62,7 @@ func (a *awayTest) before() {
 	for _, n := range a.nodes {
 		v := n.viewer("")
 		v.tell(&wire.Subscribe{ID: v.id()})
-		v.shows("both", func(l *wire.List) bool { return state(l, awayAlice) != "" && state(l, awaySilent) != "" })
+		v.shows("both", func(l *wire.ClientView) bool { return state(l, awayAlice) != "" && state(l, awaySilent) != "" })
 		a.viewers = append(a.viewers, v)
 	}
 	a.beat(2 * time.Minute)
@@ -73,12 +73,12 @@ func (a *awayTest) beat(d time.Duration) (held bool) {
 	a.Helper()
 	for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(time.Minute) {
 		a.beats++
-		held = answerTo[*wire.Ack](a.alice, &wire.Beat{ID: a.alice.id(), N: a.beats}).Held
+		held = answerTo[*wire.Ack](a.alice, &wire.Beat{ID: a.alice.id(), N: a.beats}).Pending
 	}
 	return held
 }
 
-func (a *awayTest) meanwhile(start []wire.Code) {
+func (a *awayTest) meanwhile(start []wire.ErrorCode) {
 	bob := a.nodes[0].anchor("bob")
 	time.Sleep(5 * time.Second)
 	e := answerTo[*wire.Error](bob, &wire.Start{ID: bob.id(), Title: "Hello", Key: "k"})
@@ -135,7 +135,7 @@ func (a *awayTest) afterwards() {
 	}
 	dan := a.nodes[1].anchor("dan")
 	answerTo[*wire.Started](dan, &wire.Start{ID: dan.id(), Title: "Hello"})
-	gone := a.viewers[0].shows("the silent one gone", func(l *wire.List) bool { return state(l, awaySilent) == "" })
+	gone := a.viewers[0].shows("the silent one gone", func(l *wire.ClientView) bool { return state(l, awaySilent) == "" })
 	if gone.Sub(back) > 190*time.Second {
 		a.Errorf("whoever was silent has left after %v", gone.Sub(back))
 	}

@@ -284,7 +284,7 @@ func (p *performer) hear(r received) {
 		if m.N == p.n {
 			p.beaten = time.Time{}
 		}
-		if m.Held {
+		if m.Pending {
 			p.held.Add(1)
 		}
 	case *wire.Probe:

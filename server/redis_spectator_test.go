@@ -24,7 +24,7 @@ type spectator struct {
 	diffs, snapshots atomic.Int64 // with which it was led on
 
 	mu   sync.Mutex // guards below
-	list wire.List
+	list wire.ClientView
 	seen map[string]wire.Entry // what the list holds
 	at   string
 }

@@ -87,7 +87,7 @@ func TestReload(t *testing.T) {
 		s.call("GET", "/v1/streams?limit=7", token, "").is(200)
 		s.call("GET", "/v1/streams?limit=8", token, "").refused(400, wire.CodeBadRequest)
 		answerTo[*wire.Ack](alice, &wire.Beat{ID: alice.id(), N: 1}) // sockets that are in stay
-		viewer.shows("live", func(l *wire.List) bool { return state(l, "8888_alice") == "live" })
+		viewer.shows("live", func(l *wire.ClientView) bool { return state(l, "8888_alice") == "live" })
 		quiet := s.logged()
 		s.call("GET", "/v1/streams", "nonsense", "").is(401) // a warning
 		if s.logged() != quiet {

@@ -372,7 +372,7 @@ func (s *server) httpServer(h http.Handler) *http.Server {
 		Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, IdleTimeout: 60 * time.Second,
 		MaxHeaderBytes: 16 << 10, ErrorLog: stdlog.New(s.log, "", 0),
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
-			socket.KeepAlive(c)
+			socket.EnableKeepAlive(c)
 			return context.WithValue(ctx, connKey{}, c)
 		},
 	}

@@ -94,7 +94,7 @@ func testNobodyAuthenticates(t *testing.T, binary []string) {
 	p.settles(`onair_connections{kind="anchor",`, 1)
 	p.settles("go_goroutines", goroutines+20)
 	b.served()
-	if e, _ := b.guest.list.Get(b.code); e.Viewers != 1 {
+	if e, _ := b.guest.list.Entry(b.code); e.Viewers != 1 {
 		t.Errorf("%d viewers, want the one who watches", e.Viewers)
 	}
 	if stopped := answerTo[*wire.Stopped](b.anchor, &wire.Stop{ID: b.anchor.id()}); stopped.Summary.PeakViewers != 1 {
@@ -162,7 +162,7 @@ func testComeAndGo(t *testing.T, binary []string) {
 	p.settles("onair_view_subscriptions", views)
 	p.settles("go_goroutines", goroutines+20)
 	p.settles("process_open_fds", files+10)
-	b.guest.shows("one viewer again", func(l *wire.List) bool { e, _ := l.Get(b.code); return e.Viewers == 1 })
+	b.guest.shows("one viewer again", func(l *wire.ClientView) bool { e, _ := l.Entry(b.code); return e.Viewers == 1 })
 	b.served()
 }
 

@@ -58,7 +58,7 @@ func TestBadFrames(t *testing.T) {
 		{"long ping", masked(final|opPing, strings.Repeat("x", 126)), websocket.StatusProtocolError},
 		{"continuation of nothing", masked(final, "x"), websocket.StatusProtocolError},
 		{"binary", masked(final|0x2, "x"), wire.CloseBinary},
-		{"not UTF-8", masked(final|opText, "\xff\xfe"), wire.CloseInvalid},
+		{"not UTF-8", masked(final|opText, "\xff\xfe"), wire.CloseInvalidUTF8},
 		{"message flood", bytes.Repeat(masked(final|opText, `{"type":"unwatch","code":"x"}`), 1000), wire.CloseRateLimited},
 		{"nonsense flood", bytes.Repeat(masked(final|opText, "x"), 1000), wire.CloseRateLimited},
 	} {
@@ -146,7 +146,7 @@ func TestResetInAMessage(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m, err := wire.DecodeServer(text)
+		m, err := wire.DecodeServerMessage(text)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -155,11 +155,11 @@ func (b *bystanders) served() {
 	b.t.Helper()
 	b.n++
 	title := fmt.Sprint(b.n)
-	if ack := answerTo[*wire.Ack](b.anchor, &wire.Beat{ID: b.anchor.id(), N: b.n}); ack.N != b.n || ack.Held {
+	if ack := answerTo[*wire.Ack](b.anchor, &wire.Beat{ID: b.anchor.id(), N: b.n}); ack.N != b.n || ack.Pending {
 		b.t.Errorf("beat %d was answered with %+v", b.n, ack)
 	}
 	answerTo[*wire.Updated](b.anchor, &wire.Update{ID: b.anchor.id(), Title: wire.Some(title)})
-	b.guest.shows("the bystander's title", func(l *wire.List) bool { e, _ := l.Get(b.code); return e.Title == title })
+	b.guest.shows("the bystander's title", func(l *wire.ClientView) bool { e, _ := l.Entry(b.code); return e.Title == title })
 }
 
 // whilst keeps the bystanders served until a task is done, and a last time

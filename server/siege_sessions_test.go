@@ -98,7 +98,7 @@ func TestLateByJitter(t *testing.T) {
 		answerTo[*wire.Snapshot](viewer, &wire.Subscribe{ID: viewer.id()})
 		code := answerTo[*wire.Started](alice, &wire.Start{ID: alice.id(), Title: "Hello"}).Stream.Code
 		answerTo[*wire.Ack](alice, &wire.Beat{ID: alice.id()})
-		viewer.shows("live", func(l *wire.List) bool { return state(l, code) == wire.StateLive })
+		viewer.shows("live", func(l *wire.ClientView) bool { return state(l, code) == wire.StateLive })
 		began := time.Now()
 		for n := range int64(50) {
 			latency := 300*time.Millisecond + time.Duration(n*7%5)*100*time.Millisecond
@@ -225,7 +225,7 @@ func TestLateBeatAfterTheEnd(t *testing.T) {
 		if again.Session == started.Session {
 			t.Error("the same session")
 		}
-		viewer.shows("again", func(l *wire.List) bool { e, _ := l.Get(again.Stream.Code); return e.Title == "Again" })
+		viewer.shows("again", func(l *wire.ClientView) bool { e, _ := l.Entry(again.Stream.Code); return e.Title == "Again" })
 	})
 }
 
@@ -238,7 +238,7 @@ func TestBackAfterExpiry(t *testing.T) {
 		answerTo[*wire.Snapshot](viewer, &wire.Subscribe{ID: viewer.id()})
 		started := answerTo[*wire.Started](alice, &wire.Start{ID: alice.id(), Title: "Hello"})
 		expect[*wire.Ended](alice)
-		viewer.shows("gone", func(l *wire.List) bool { return state(l, started.Stream.Code) == "" })
+		viewer.shows("gone", func(l *wire.ClientView) bool { return state(l, started.Stream.Code) == "" })
 		alice = s.anchor("alice")
 		e := answerTo[*wire.Error](alice, &wire.Resume{ID: alice.id(), Session: started.Session})
 		if e.Code != wire.CodeSessionGone || e.Reason != wire.EndMissedBeats || e.Summary == nil {
@@ -355,8 +355,8 @@ func TestWatcherThatNeverPongs(t *testing.T) {
 		if _, err := ghost.Write(masked(final|opText, `{"type":"watch","code":"`+code+`"}`)); err != nil {
 			t.Fatal(err)
 		}
-		viewers := func(n int64) func(*wire.List) bool {
-			return func(l *wire.List) bool { e, _ := l.Get(code); return e.Viewers == n }
+		viewers := func(n int64) func(*wire.ClientView) bool {
+			return func(l *wire.ClientView) bool { e, _ := l.Entry(code); return e.Viewers == n }
 		}
 		viewer.shows("one viewer", viewers(1))
 		ctx, stop := context.WithCancel(t.Context())
@@ -463,7 +463,7 @@ func TestUpdatesKeepTheirOrder(t *testing.T) {
 		}
 		for shown := 0; shown < n/2; {
 			viewer.next()
-			e, listed := viewer.list.Get(code)
+			e, listed := viewer.list.Entry(code)
 			if !listed {
 				continue
 			}

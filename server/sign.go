@@ -27,7 +27,7 @@ func (s *server) signCode(w http.ResponseWriter, r *http.Request, _ auth.Identit
 	if e != nil {
 		return e
 	}
-	m, err := wire.DecodeSign(body)
+	m, err := wire.DecodeSignRequest(body)
 	if err != nil {
 		return err.(*wire.Error)
 	}
@@ -41,7 +41,7 @@ func (s *server) signCode(w http.ResponseWriter, r *http.Request, _ auth.Identit
 		push = wirePush(live.pusher.URLsExpiringAt(m.Code, m.ExpiresAt/1000))
 		play, expires = appendPlay(nil, live.player, m.Code, m.ExpiresAt), m.ExpiresAt/1000*1000
 	}
-	writeValue(w, addresses{m.Code, wire.AppendPush(nil, &push), play, expires})
+	writeValue(w, addresses{m.Code, wire.AppendPushURLs(nil, &push), play, expires})
 	return nil
 }
 
@@ -52,8 +52,8 @@ func appendPlay(dst []byte, player *signing.PlaySigner, code string, expires int
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = append(wire.AppendString(dst, string(p)), ':')
-		dst = wire.AppendString(dst, string(player.AppendURL(nil, p, code, expires)))
+		dst = append(wire.AppendJSONString(dst, string(p)), ':')
+		dst = wire.AppendJSONString(dst, string(player.AppendURL(nil, p, code, expires)))
 	}
 	return append(dst, '}')
 }

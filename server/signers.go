@@ -127,13 +127,13 @@ func (h hubSigner) AppendURL(dst []byte, proto, code string, expires int64) []by
 }
 
 // pushURLs are what an anchor's encoder needs, signed from now on.
-func (s *server) pushURLs(code string) wire.Push {
+func (s *server) pushURLs(code string) wire.PushURLs {
 	s.metrics.signed.WithLabelValues(usePush).Inc()
 	return wirePush(s.now().pusher.URLs(code, time.Now()))
 }
 
-func wirePush(p signing.PushURLs) wire.Push {
-	return wire.Push{
+func wirePush(p signing.PushURLs) wire.PushURLs {
+	return wire.PushURLs{
 		RTMP: p.RTMP, Server: p.Server, Key: p.Key, SRT: p.SRT, WebRTC: p.WebRTC, ExpiresAt: p.ExpiresAt,
 	}
 }

@@ -134,8 +134,8 @@ func (s *testServer) anchorLive(sub string) *caller {
 }
 
 // flv is the FLV URL under which a list shows a code.
-func flv(l *wire.List, code string) string {
-	e, _ := l.Get(code)
+func flv(l *wire.ClientView, code string) string {
+	e, _ := l.Entry(code)
 	for _, u := range e.Play {
 		if u.Protocol == "flv" {
 			return u.URL
@@ -153,7 +153,7 @@ func TestReloadMovesPlay(t *testing.T) {
 		viewer := s.viewer("")
 		answerTo[*wire.Snapshot](viewer, &wire.Subscribe{ID: viewer.id(), Play: []string{"flv"}})
 		alice := s.anchorLive("alice")
-		viewer.shows("alice", func(l *wire.List) bool { return flv(l, "8888_alice") != "" })
+		viewer.shows("alice", func(l *wire.ClientView) bool { return flv(l, "8888_alice") != "" })
 		before := flv(&viewer.list, "8888_alice")
 		if !strings.HasPrefix(before, old+"alice.flv?txSecret=") {
 			t.Fatalf("alice plays from %s", before)
@@ -173,7 +173,7 @@ func TestReloadMovesPlay(t *testing.T) {
 			t.Errorf("the log says %s", log)
 		}
 		bob := s.anchorLive("bob")
-		viewer.shows("bob", func(l *wire.List) bool { return flv(l, "8888_bob") != "" })
+		viewer.shows("bob", func(l *wire.ClientView) bool { return flv(l, "8888_bob") != "" })
 		after := flv(&viewer.list, "8888_bob")
 		if !strings.HasPrefix(after, fresh+"bob.flv?auth_key=") {
 			t.Errorf("bob plays from %s", after)
@@ -199,7 +199,9 @@ func TestReloadMovesPlay(t *testing.T) {
 		}
 		// Within half of the ttl alice's is renewed, with the new domain.
 		keepBeating(t, 61*time.Minute, alice, bob)
-		viewer.shows("alice's new URL", func(l *wire.List) bool { return strings.HasPrefix(flv(l, "8888_alice"), fresh+"alice.flv?auth_key=") })
+		viewer.shows("alice's new URL", func(l *wire.ClientView) bool {
+			return strings.HasPrefix(flv(l, "8888_alice"), fresh+"alice.flv?auth_key=")
+		})
 	})
 }
 

@@ -280,7 +280,7 @@ func (a *simAnchor) hear(m wire.Message) {
 		if m.N != a.beats || a.waits.IsZero() {
 			return
 		}
-		if m.Held {
+		if m.Pending {
 			a.degraded = true
 		} else {
 			a.w.oracle.acknowledged(a.session, a.waits, a.line.node)

@@ -26,15 +26,15 @@ func (a *simAnchor) call(method, path, key string, body wire.Message) (wire.Mess
 	}
 	if status >= 300 {
 		var p struct {
-			Code   wire.Code `json:"code"`
-			Reason string    `json:"reason"`
+			Code   wire.ErrorCode `json:"code"`
+			Reason string         `json:"reason"`
 		}
 		if json.Unmarshal(answer, &p) != nil {
 			return nil, n
 		}
 		return &wire.Error{Code: p.Code, Reason: p.Reason}, n
 	}
-	m, err := wire.DecodeServer(answer)
+	m, err := wire.DecodeServerMessage(answer)
 	if err != nil {
 		a.w.oracle.violate("bad-message", "%s: %v", answer, err)
 		return nil, n
@@ -57,7 +57,7 @@ func (a *simAnchor) broadcastHTTP(until time.Time) {
 		switch m := m.(type) {
 		case *wire.Ack:
 			a.tries = 0
-			if !m.Held {
+			if !m.Pending {
 				a.w.oracle.acknowledged(a.session, began, n)
 			} else {
 				a.elsewhere()

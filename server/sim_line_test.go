@@ -62,7 +62,7 @@ func (l *line) read() {
 			l.code = int(websocket.CloseStatus(err))
 			return
 		}
-		m, err := wire.DecodeServer(data)
+		m, err := wire.DecodeServerMessage(data)
 		if err != nil {
 			l.node.host.w.oracle.violate("bad-message", "%s: %v", data, err)
 			continue

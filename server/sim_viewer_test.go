@@ -25,7 +25,7 @@ type simViewer struct {
 	on    int // host
 	tries int
 
-	list   wire.List
+	list   wire.ClientView
 	state  *simState // where the list stands; nil: nowhere
 	asked  int       // subscriptions without an answer
 	since  time.Time // when it asked last
@@ -163,7 +163,7 @@ func (v *simViewer) hear(m wire.Message) bool {
 		v.list.Apply(m)
 		return v.check(m, true)
 	case *wire.Diff:
-		if m.View != v.list.View() {
+		if m.View != v.list.ID() {
 			return true // that of what it watches
 		}
 		if id != "" {

@@ -142,7 +142,7 @@ func (h *host) start() {
 	defer h.mu.Unlock()
 	h.booted++
 	n := &simNode{host: h, nth: h.booted, public: sockettest.Listen(), done: make(chan struct{})}
-	n.public.Peer = netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), uint16(h.booted))
+	n.public.PeerAddress = netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), uint16(h.booted))
 	n.ctx, n.stop = context.WithCancel(context.Background())
 	n.link = h.w.redis.Dial(h.rng.Uint64(), h.weather)
 	if h.frozen {

@@ -108,7 +108,7 @@ func (s *server) playStream(w http.ResponseWriter, r *http.Request, _ auth.Ident
 		return notLive()
 	}
 	play, expires := s.playURLs(st.Code)
-	body := append([]byte(`{"code":`), wire.AppendString(nil, st.Code)...)
+	body := append([]byte(`{"code":`), wire.AppendJSONString(nil, st.Code)...)
 	body = append(append(body, `,"play":`...), play...)
 	body = strconv.AppendInt(append(body, `,"expires_at":`...), expires, 10)
 	w.Header().Set("Cache-Control", "no-store")

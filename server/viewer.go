@@ -30,7 +30,7 @@ func (v *viewer) left() {}
 
 // hear takes one message.
 func (v *viewer) hear(ctx context.Context, data []byte) error {
-	m, err := wire.DecodeViewer(data)
+	m, err := wire.DecodeViewerRequest(data)
 	if err != nil {
 		return err
 	}

@@ -23,10 +23,10 @@ func TestWithinABlink(t *testing.T) {
 		alice, bob := s.anchor("alice"), s.anchor("bob")
 		asked := time.Now()
 		answerTo[*wire.Started](alice, &wire.Start{ID: alice.id(), Title: "Hello"})
-		at := viewer.shows("alice", func(l *wire.List) bool { return state(l, "8888_alice") != "" })
+		at := viewer.shows("alice", func(l *wire.ClientView) bool { return state(l, "8888_alice") != "" })
 		within(t, "the first change", at.Sub(asked), 0, 10*time.Millisecond)
 		answerTo[*wire.Started](bob, &wire.Start{ID: bob.id(), Title: "Hello"})
-		at = viewer.shows("bob", func(l *wire.List) bool { return state(l, "8888_bob") != "" })
+		at = viewer.shows("bob", func(l *wire.ClientView) bool { return state(l, "8888_bob") != "" })
 		within(t, "the second change", at.Sub(asked), 240*time.Millisecond, 260*time.Millisecond)
 	})
 }
@@ -43,7 +43,7 @@ func TestResumeByPosition(t *testing.T) {
 		viewer := s.viewer("")
 		answerTo[*wire.Snapshot](viewer, &wire.Subscribe{ID: viewer.id()})
 		time.Sleep(time.Second)
-		pos, view := viewer.list.Pos(), viewer.list.View()
+		pos, view := viewer.list.Pos(), viewer.list.ID()
 		viewer.conn.CloseNow()
 		late := s.anchor("late")
 		answerTo[*wire.Started](late, &wire.Start{ID: late.id(), Title: "new"})
@@ -75,12 +75,12 @@ func TestWatchCounts(t *testing.T) {
 		}
 		onlooker := s.viewer("")
 		answerTo[*wire.Snapshot](onlooker, &wire.Subscribe{ID: onlooker.id()})
-		viewers := func(n int64) func(*wire.List) bool {
-			return func(l *wire.List) bool { e, _ := l.Get(code); return e.Viewers == n }
+		viewers := func(n int64) func(*wire.ClientView) bool {
+			return func(l *wire.ClientView) bool { e, _ := l.Entry(code); return e.Viewers == n }
 		}
 		onlooker.shows("three viewers", viewers(3))
 		answerTo[*wire.Liked](crowd[1], &wire.Like{ID: crowd[1].id(), Code: code, N: 7})
-		onlooker.shows("seven likes", func(l *wire.List) bool { e, _ := l.Get(code); return e.Likes == 7 })
+		onlooker.shows("seven likes", func(l *wire.ClientView) bool { e, _ := l.Entry(code); return e.Likes == 7 })
 		answerTo[*wire.Unwatched](crowd[0], &wire.Unwatch{ID: crowd[0].id(), Code: code})
 		crowd[1].conn.CloseNow()
 		onlooker.shows("one viewer", viewers(1))
@@ -127,7 +127,7 @@ func TestSlowViewer(t *testing.T) {
 		synctest.Wait()
 		waiting := len(slow.inbox)
 		gate.Unlock()
-		slow.shows("the last title", func(l *wire.List) bool { e, _ := l.Get("8888_alice"); return e.Title == "20" })
+		slow.shows("the last title", func(l *wire.ClientView) bool { e, _ := l.Entry("8888_alice"); return e.Title == "20" })
 		time.Sleep(time.Second)
 		synctest.Wait()
 		if waiting > 2 || len(slow.inbox) > 2 {

@@ -98,7 +98,7 @@ func (a *anchor) heard(m *wire.Ack) {
 	if a.acked.IsZero() {
 		close(a.heartbeat)
 	}
-	if !m.Held {
+	if !m.Pending {
 		a.acked = time.Now()
 	}
 	if m.N%fewAcks == 1 {

@@ -49,7 +49,7 @@ func (l *line) read(hear func(wire.Message)) {
 			l.err = err
 			return
 		}
-		m, err := wire.DecodeServer(data)
+		m, err := wire.DecodeServerMessage(data)
 		if err != nil {
 			l.err = err
 			return

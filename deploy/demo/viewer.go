@@ -25,7 +25,7 @@ type viewer struct {
 	say func(format string, args ...any)
 
 	mu    sync.Mutex
-	list  wire.List
+	list  wire.ClientView
 	seen  []sight
 	grown chan struct{} // closed when something changes
 }
@@ -63,7 +63,7 @@ func (v *viewer) hear(m wire.Message) {
 			v.note(e.Code)
 		}
 		for _, p := range m.Set {
-			if now, _ := v.list.Get(p.Code); mood(now) != mood(before[p.Code]) {
+			if now, _ := v.list.Entry(p.Code); mood(now) != mood(before[p.Code]) {
 				v.note(p.Code)
 			}
 		}
@@ -75,7 +75,7 @@ func (v *viewer) hear(m wire.Message) {
 
 // note remembers how the list shows a stream now, and prints it.
 func (v *viewer) note(code string) {
-	e, there := v.list.Get(code)
+	e, there := v.list.Entry(code)
 	s := sight{at: time.Now(), code: code, state: gone, entry: e}
 	if there {
 		s.state = mood(e)
@@ -121,7 +121,7 @@ func (v *viewer) since(m mark, code string) (out []sight) {
 func (v *viewer) entry(code string) (wire.Entry, bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return v.list.Get(code)
+	return v.list.Entry(code)
 }
 
 // sees waits until, after a moment, a stream has come to a state.

@@ -29,7 +29,7 @@ func (s *scene) dial(ctx context.Context, address string) (*websocket.Conn, stri
 	if err != nil {
 		return nil, "", err
 	}
-	m, err := wire.DecodeServer(text)
+	m, err := wire.DecodeServerMessage(text)
 	welcome, ok := m.(*wire.Welcome)
 	if !ok {
 		return nil, "", fmt.Errorf("no welcome but %s, %w", text, err)
@@ -51,7 +51,7 @@ func (s *scene) watches(name, address string) {
 	if err := conn.Write(ctx, websocket.MessageText, wire.Append(nil, &wire.Subscribe{ID: wire.IntID(1)})); err != nil {
 		s.t.Fatalf("%s: %v", name, err)
 	}
-	var list wire.List
+	var list wire.ClientView
 	live := func() bool {
 		for _, e := range list.Sorted("") {
 			if e.State == wire.StateLive {
@@ -65,7 +65,7 @@ func (s *scene) watches(name, address string) {
 		if err != nil {
 			s.t.Fatalf("%s: after %d diffs, with %d streams: %v", name, diffs, len(list.Sorted("")), err)
 		}
-		m, err := wire.DecodeServer(text)
+		m, err := wire.DecodeServerMessage(text)
 		if err != nil {
 			s.t.Fatalf("%s: %v", name, err)
 		}

@@ -23,7 +23,7 @@ type acceptor struct {
 // ServeHTTP returns at once, as [socket.Accept] recommends.
 func (a *acceptor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	conn, err := socket.Accept(w, r, a.options)
-	if refused, ok := errors.AsType[*socket.RefusedError](err); ok {
+	if refused, ok := errors.AsType[*socket.UpgradeError](err); ok {
 		http.Error(w, refused.Reason, refused.Status)
 	}
 	if err != nil {
@@ -41,8 +41,8 @@ func (a *acceptor) attend(conn *socket.Conn) {
 		for {
 			data, err := conn.Read(context.Background())
 			switch {
-			case err == socket.ErrNothing:
-				conn.Await(listen)
+			case err == socket.ErrWouldBlock:
+				conn.NotifyReadable(listen)
 				return
 			case err != nil:
 				s.Close()
@@ -55,7 +55,7 @@ func (a *acceptor) attend(conn *socket.Conn) {
 }
 
 func (a *acceptor) request(s *hub.Socket, data []byte) {
-	m, err := wire.DecodeViewer(data)
+	m, err := wire.DecodeViewerRequest(data)
 	q, ok := m.(*wire.Subscribe)
 	if err != nil || !ok {
 		s.Finish(wire.ClosePolicy, "only subscriptions are expected here")
@@ -70,5 +70,5 @@ func (a *acceptor) request(s *hub.Socket, data []byte) {
 // as a scene takes is kept.
 func socketOptions() (socket.Options, error) {
 	poller, err := socket.NewPoller()
-	return socket.Options{StallTime: time.Hour, FrameTime: time.Hour, Poller: poller}, err
+	return socket.Options{StallTimeout: time.Hour, FrameTimeout: time.Hour, Poller: poller}, err
 }

@@ -17,7 +17,7 @@ func TestFrames(t *testing.T) {
 	var all []byte
 	for _, n := range []int{0, 1, 125, 126, 300, 70_000} {
 		start := len(all)
-		all = socket.Message{Head: []byte(strings.Repeat("x", n))}.Append(all, false)
+		all = socket.Message{Head: []byte(strings.Repeat("x", n))}.AppendFrame(all, false)
 		sizes = append(sizes, len(all)-start)
 		all = append(all, 0x89, 1, 'p') // a ping is none of them
 	}

@@ -13,7 +13,7 @@ import (
 // return: reading from a goroutine of its own gives back the several KiB that
 // net/http keeps for a request.
 //
-// A request that is not upgraded gets a [*RefusedError], and no answer yet:
+// A request that is not upgraded gets a [*UpgradeError], and no answer yet:
 //
 //	400  offers other subprotocols only, or is not a handshake as RFC 6455 has it
 //	403  comes from a foreign origin
@@ -23,7 +23,7 @@ import (
 // After any other error the connection is lost.
 func Accept(w http.ResponseWriter, r *http.Request, options Options) (*Conn, error) {
 	if !offersOurs(r.Header) {
-		return nil, &RefusedError{http.StatusBadRequest, "the only subprotocol here is " + Subprotocol}
+		return nil, &UpgradeError{http.StatusBadRequest, "the only subprotocol here is " + Subprotocol}
 	}
 	options = options.withDefaults()
 	compression := websocket.CompressionNoContextTakeover
@@ -31,7 +31,7 @@ func Accept(w http.ResponseWriter, r *http.Request, options Options) (*Conn, err
 		compression = websocket.CompressionDisabled
 	}
 	u := newUpgrade(w, options)
-	c := &Conn{closeTime: options.CloseTime, reading: make(chan struct{}, 1)}
+	c := &Conn{closeTime: options.CloseTimeout, reading: make(chan struct{}, 1)}
 	ws, err := websocket.Accept(u, r, &websocket.AcceptOptions{
 		Subprotocols:    []string{Subprotocol},
 		OriginPatterns:  options.OriginPatterns,

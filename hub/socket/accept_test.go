@@ -86,8 +86,8 @@ func TestCompressionIsAgreedOn(t *testing.T) {
 		{Options{}, deflating(), true},
 		{Options{NoCompression: true}, deflating(), false},
 	} {
-		if c, _ := pair(t, test.options, test.client); c.Deflated() != test.want {
-			t.Errorf("%+v: deflated %t, want %t", test.client, c.Deflated(), test.want)
+		if c, _ := pair(t, test.options, test.client); c.IsCompressed() != test.want {
+			t.Errorf("%+v: deflated %t, want %t", test.client, c.IsCompressed(), test.want)
 		}
 	}
 }

@@ -13,7 +13,7 @@ import (
 )
 
 // Close says why, waits for the peer to answer, and closes. It takes at most
-// CloseTime of [Options], and less if the peer is attentive; one that is not
+// CloseTimeout of [Options], and less if the peer is attentive; one that is not
 // has its connection closed all the same, with or without our close frame. A
 // Read that is under way goes on to return the peer's answer. The reason is
 // cut to the 123 bytes that there is room for.

@@ -26,23 +26,23 @@ type Conn struct {
 	message []byte // the last one that Read returned
 }
 
-// OnReady has f called whenever what a Write took but could not send at once
+// OnWritable has f called whenever what a Write took but could not send at once
 // has gone, or, with an error, will not go. f is called without locks, by a
-// goroutine of the socket's, and may Write. OnReady comes before the first
+// goroutine of the socket's, and may Write. OnWritable comes before the first
 // Write.
-func (c *Conn) OnReady(f func(error)) { c.wire.out.onReady(f) }
+func (c *Conn) OnWritable(f func(error)) { c.wire.out.onReady(f) }
 
 // Write sends a message without blocking. When the connection does not take all
 // of it at once, the socket is full: the rest goes as the peer reads, and what
-// was given to OnReady is called then; meanwhile Write returns [ErrFull], and
-// takes nothing. A peer has StallTime and FrameTime of [Options] to read; then
+// was given to OnWritable is called then; meanwhile Write returns [ErrFull], and
+// takes nothing. A peer has StallTimeout and FrameTimeout of [Options] to read; then
 // the socket is closed (1001 is attempted where a frame may begin), and the
-// error is [ErrSlow]. After any error but ErrFull the socket is of no more use,
+// error is [ErrSlowPeer]. After any error but ErrFull the socket is of no more use,
 // and the message may have gone in part.
 func (c *Conn) Write(m Message) (full bool, err error) {
 	full, err = c.wire.out.send(m, c.deflated)
 	switch err {
-	case nil, ErrFull, ErrClosed, ErrSlow:
+	case nil, ErrFull, ErrClosed, ErrSlowPeer:
 		return full, err
 	}
 	return full, fmt.Errorf("socket: write: %w", err)
@@ -58,8 +58,8 @@ func (c *Conn) Ping() (unanswered int) {
 // ponged notes a pong, whatever it answers.
 func (c *Conn) ponged() { c.pings.Store(0) }
 
-// Deflated says whether permessage-deflate was agreed on.
-func (c *Conn) Deflated() bool { return c.deflated }
+// IsCompressed says whether permessage-deflate was agreed on.
+func (c *Conn) IsCompressed() bool { return c.deflated }
 
 // RemoteAddr is the peer's address on the network connection.
 func (c *Conn) RemoteAddr() net.Addr { return c.wire.RemoteAddr() }

@@ -21,7 +21,7 @@ const (
 
 // sweep closes the sockets of dead peers, until the poller is closed. Whoever
 // has shut its window but lives goes on answering the kernel's probes, and is
-// left to StallTime.
+// left to StallTimeout.
 func (p *Poller) sweep() {
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()

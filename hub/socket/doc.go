@@ -4,11 +4,11 @@
 //
 // # Use
 //
-// [Accept] upgrades a request or says, with a [*RefusedError], what HTTP status
+// [Accept] upgrades a request or says, with a [*UpgradeError], what HTTP status
 // to answer. [Conn.Read] must then be called until it fails: it also answers
 // pings and close frames. With a [Poller] it does not block, but says
-// [ErrNothing]; [Conn.Await] then has it called again. [Conn.Write] sends a
-// [Message]: a head of its own and a [Body] that many sockets share. It never
+// [ErrWouldBlock]; [Conn.NotifyReadable] then has it called again. [Conn.Write] sends a
+// [Message]: a head of its own and a [BodyWriter] that many sockets share. It never
 // blocks: a socket that is full says so, and says when it no longer is.
 // [Conn.Close] or [Conn.CloseNow] ends it.
 //

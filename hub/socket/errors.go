@@ -13,27 +13,27 @@ import (
 // closed: nothing may follow a close frame. It is a net.ErrClosed.
 var ErrClosed = fmt.Errorf("socket: %w", net.ErrClosed)
 
-// ErrSlow is why a message that was taken has not gone, when the peer took no
+// ErrSlowPeer is why a message that was taken has not gone, when the peer took no
 // byte, or not the whole frame, in time. The socket has been closed.
-var ErrSlow = errors.New("socket: peer too slow")
+var ErrSlowPeer = errors.New("socket: peer too slow")
 
 // ErrFull is returned by [Conn.Write] while what it took before has not gone.
 var ErrFull = errors.New("socket: full")
 
-// ErrNothing is returned by [Conn.Read] of a socket with a [Poller] when no
-// message is there: call [Conn.Await].
-var ErrNothing = errors.New("socket: nothing to read")
+// ErrWouldBlock is returned by [Conn.Read] of a socket with a [Poller] when no
+// message is there: call [Conn.NotifyReadable].
+var ErrWouldBlock = errors.New("socket: nothing to read")
 
-// A RefusedError is returned by [Accept] for a request that it did not upgrade.
+// A UpgradeError is returned by [Accept] for a request that it did not upgrade.
 // Nothing has been written: the caller answers with Status. Headers that the
 // status asks for (Upgrade, Sec-WebSocket-Version) are set already.
-type RefusedError struct {
+type UpgradeError struct {
 	Status int
 	Reason string // one sentence for a developer
 }
 
 // Error returns the status and the reason.
-func (e *RefusedError) Error() string {
+func (e *UpgradeError) Error() string {
 	return fmt.Sprintf("socket: refused: %s: %s", http.StatusText(e.Status), e.Reason)
 }
 
@@ -51,13 +51,13 @@ func (e *ViolationError) Error() string {
 
 // The ways in which a peer can lose its socket by what it sends.
 var (
-	ErrProtocol  = &ViolationError{websocket.StatusProtocolError, "protocol error"}
-	ErrBinary    = &ViolationError{websocket.StatusUnsupportedData, "binary message"}
-	ErrNotUTF8   = &ViolationError{websocket.StatusInvalidFramePayloadData, "not UTF-8"}
-	ErrTooLarge  = &ViolationError{websocket.StatusMessageTooBig, "message too large"}
-	ErrTrickled  = &ViolationError{websocket.StatusPolicyViolation, "message took too long"}
-	ErrFragments = &ViolationError{websocket.StatusPolicyViolation, "too many fragments"}
-	ErrPingFlood = &ViolationError{websocket.StatusPolicyViolation, "too many pings"}
+	ErrProtocol         = &ViolationError{websocket.StatusProtocolError, "protocol error"}
+	ErrBinaryMessage    = &ViolationError{websocket.StatusUnsupportedData, "binary message"}
+	ErrNotUTF8          = &ViolationError{websocket.StatusInvalidFramePayloadData, "not UTF-8"}
+	ErrTooLarge         = &ViolationError{websocket.StatusMessageTooBig, "message too large"}
+	ErrMessageTimeout   = &ViolationError{websocket.StatusPolicyViolation, "message took too long"}
+	ErrTooManyFragments = &ViolationError{websocket.StatusPolicyViolation, "too many fragments"}
+	ErrPingFlood        = &ViolationError{websocket.StatusPolicyViolation, "too many pings"}
 )
 
 // errNotControl is returned to the WebSocket library when it writes anything

@@ -42,7 +42,7 @@ var errAgain = errors.New("socket: nothing more to read yet")
 // hold no more than they have.
 var received = sync.Pool{New: func() any { return new([16 << 10]byte) }}
 
-// fetch makes the next messages readable. It returns ErrNothing when none is
+// fetch makes the next messages readable. It returns ErrWouldBlock when none is
 // whole, or what the peer did wrong.
 func (f *feed) fetch() error {
 	for f.unit == 0 {
@@ -58,7 +58,7 @@ func (f *feed) fetch() error {
 			f.unit = len(f.stock)
 			return nil
 		case len(f.stock) > f.budget:
-			return ErrFragments
+			return ErrTooManyFragments
 		case f.short:
 			return f.nothing()
 		}
@@ -70,7 +70,7 @@ func (f *feed) fetch() error {
 // nothing says that no message is whole, unless one is late.
 func (f *feed) nothing() error {
 	if len(f.stock) == 0 {
-		return ErrNothing
+		return ErrWouldBlock
 	}
 	now := now()
 	if f.since == 0 {
@@ -78,9 +78,9 @@ func (f *feed) nothing() error {
 		f.late = time.AfterFunc(f.within, f.wake)
 	}
 	if now-f.since >= f.within {
-		return ErrTrickled
+		return ErrMessageTimeout
 	}
-	return ErrNothing
+	return ErrWouldBlock
 }
 
 // settle notes that a message has come whole.
@@ -176,10 +176,10 @@ func (f *feed) wake() {
 	}
 }
 
-// Await has f called once, by a goroutine of the poller's, when there may be
+// NotifyReadable has f called once, by a goroutine of the poller's, when there may be
 // something to Read, or the socket has been closed. It is for sockets whose
-// Read has returned [ErrNothing].
-func (c *Conn) Await(then func()) {
+// Read has returned [ErrWouldBlock].
+func (c *Conn) NotifyReadable(then func()) {
 	c.message = nil
 	f := c.wire.in.feed
 	f.short = false
@@ -197,7 +197,7 @@ func newFeed(w *wire, raw syscall.RawConn, o Options) *feed {
 	if raw == nil || o.Poller == nil {
 		return nil
 	}
-	f := &feed{poller: o.Poller, raw: raw, wire: w, limit: o.ReadLimit, budget: o.byteBudget(), within: o.MessageTime}
+	f := &feed{poller: o.Poller, raw: raw, wire: w, limit: o.ReadLimit, budget: o.byteBudget(), within: o.MessageTimeout}
 	if o.Poller.add(f) != nil {
 		return nil
 	}

@@ -20,7 +20,7 @@ import (
 // FuzzFeed: whatever a client sends, in whatever pieces, a socket that is read
 // by readiness hears and answers the same as one that a goroutine waits on.
 func FuzzFeed(f *testing.F) {
-	deflated := Message{Body: NewBody(json(600))}.Append(nil, true)
+	deflated := Message{Body: NewBody(json(600))}.AppendFrame(nil, true)
 	deflated = masked(deflated[0], deflated[4:])
 	for _, seed := range [][]byte{
 		text("hi"),
@@ -155,7 +155,7 @@ func TestUnderFire(t *testing.T) {
 	var closed bool
 	var serving sync.WaitGroup
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c, err := Accept(w, r, Options{Poller: p, WriteBuffer: 4 << 10, CloseTime: 10 * time.Millisecond})
+		c, err := Accept(w, r, Options{Poller: p, SendBufferBytes: 4 << 10, CloseTimeout: 10 * time.Millisecond})
 		if err != nil {
 			return // the client was gone already
 		}

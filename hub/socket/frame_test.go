@@ -56,7 +56,7 @@ func TestMessageDecodes(t *testing.T) {
 		want := append(bytes.Clone(head), plain...)
 		body := NewBody(plain)
 		for _, deflated := range []bool{false, true} {
-			frame := Message{head, body}.Append([]byte("x"), deflated)[1:]
+			frame := Message{head, body}.AppendFrame([]byte("x"), deflated)[1:]
 			if got := decode(t, frame); !bytes.Equal(got, want) {
 				t.Fatalf("deflated %t: got %q, want %q", deflated, got, want)
 			}
@@ -84,7 +84,7 @@ func TestBodyIsDeflatedWhenItPays(t *testing.T) {
 		{"noise", noise[:300], 0x81},
 	} {
 		body := NewBody(test.plain)
-		if got := (Message{Body: body}).Append(nil, true)[0]; got != test.want || body.Len() != len(test.plain) {
+		if got := (Message{Body: body}).AppendFrame(nil, true)[0]; got != test.want || body.Len() != len(test.plain) {
 			t.Errorf("%s: first byte %#x, want %#x; length %d", test.name, got, test.want, body.Len())
 		}
 	}
@@ -93,7 +93,7 @@ func TestBodyIsDeflatedWhenItPays(t *testing.T) {
 // A head that needs more than one stored block is not usual, but allowed.
 func TestLongHead(t *testing.T) {
 	head, body := json(200_000), NewBody(json(1000))
-	got := decode(t, Message{head, body}.Append(nil, true))
+	got := decode(t, Message{head, body}.AppendFrame(nil, true))
 	if want := append(bytes.Clone(head), json(1000)...); !bytes.Equal(got, want) {
 		t.Fatal("a head of 200,000 bytes does not come back")
 	}
@@ -103,7 +103,7 @@ func TestBodyIsSharedByManyReaders(t *testing.T) {
 	body := NewBody(json(5000))
 	var all sync.WaitGroup
 	for range 8 {
-		all.Go(func() { decode(t, Message{Body: body}.Append(nil, true)) })
+		all.Go(func() { decode(t, Message{Body: body}.AppendFrame(nil, true)) })
 	}
 	all.Wait()
 }
@@ -145,7 +145,7 @@ func FuzzFrame(f *testing.F) {
 		}
 		head, plain = bytes.Repeat(head, int(heads)), bytes.Repeat(plain, int(plains))
 		m := Message{head, NewBody(plain)}
-		s := script{play: m.Append(m.Append(nil, deflated), deflated)}
+		s := script{play: m.AppendFrame(m.AppendFrame(nil, deflated), deflated)}
 		options := &websocket.DialOptions{}
 		if deflated {
 			s.extensions = "permessage-deflate; client_no_context_takeover; server_no_context_takeover"

@@ -47,13 +47,13 @@ func (in *inbound) read(p []byte) (int, error) {
 		in.due = now() + in.messageTime
 	}
 	if in.bytes += n; in.bytes > in.byteBudget {
-		in.fault = ErrFragments
+		in.fault = ErrTooManyFragments
 		return 0, in.fault
 	}
 	switch {
 	case err == nil, err == errAgain:
 	case errors.Is(err, os.ErrDeadlineExceeded) && in.due != 0:
-		in.fault = ErrTrickled
+		in.fault = ErrMessageTimeout
 		return n, in.fault
 	default:
 		in.readErr = err

@@ -14,7 +14,7 @@ const (
 	keepAliveProbes   = 3
 )
 
-// KeepAlive has the kernel find out within a minute that the silent peer of a
+// EnableKeepAlive has the kernel find out within a minute that the silent peer of a
 // TCP connection (or of TLS over one) is dead. Other connections are left
 // alone. Accept calls it; it is exported for answers that stay open.
 //
@@ -22,7 +22,7 @@ const (
 // a [Poller] finds it. TCP_USER_TIMEOUT, which is made for that, is not set: the
 // kernel counts it from the first time that the peer's window was shut, even if
 // it has been open since, and so resets a viewer that stalls now and then.
-func KeepAlive(c net.Conn) error {
+func EnableKeepAlive(c net.Conn) error {
 	tcp := tcpConn(c)
 	if tcp == nil {
 		return nil

@@ -18,7 +18,7 @@ func TestKeepAlive(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	if err := KeepAlive(c); err != nil {
+	if err := EnableKeepAlive(c); err != nil {
 		t.Fatal(err)
 	}
 	raw, err := c.(*net.TCPConn).SyscallConn()
@@ -38,7 +38,7 @@ func TestKeepAlive(t *testing.T) {
 
 func TestKeepAliveOfPipe(t *testing.T) {
 	c, _ := net.Pipe()
-	if err := KeepAlive(c); err != nil {
+	if err := EnableKeepAlive(c); err != nil {
 		t.Error(err)
 	}
 }

@@ -13,9 +13,9 @@ type Message struct {
 	Body *Body
 }
 
-// Append appends the message as one WebSocket frame, deflated where that is
+// AppendFrame appends the message as one WebSocket frame, deflated where that is
 // allowed and worth it.
-func (m Message) Append(dst []byte, deflated bool) []byte {
+func (m Message) AppendFrame(dst []byte, deflated bool) []byte {
 	start, rest := m.split(dst, deflated)
 	return append(start, rest...)
 }

@@ -24,38 +24,38 @@ type Options struct {
 	// twice as many and 4 KiB, or fragments without content would be free.
 	ReadLimit int
 
-	// MessageTime is the time from a message's first byte to its last (30 s).
+	// MessageTimeout is the time from a message's first byte to its last (30 s).
 	// Shorter loses clients on bad lines, longer keeps half messages waiting.
-	MessageTime time.Duration
+	MessageTimeout time.Duration
 
 	// Poller has the socket read when there is something to read, if it is a
-	// plain TCP connection: then Read does not block, but returns [ErrNothing].
+	// plain TCP connection: then Read does not block, but returns [ErrWouldBlock].
 	// Nil has whoever calls Read wait.
 	Poller *Poller
 
-	// Pings is how many pings a peer may send per PingWindow (20 per 10 s).
+	// PingLimit is how many pings a peer may send per PingWindow (20 per 10 s).
 	// Each costs us a write.
-	Pings      int
+	PingLimit  int
 	PingWindow time.Duration
 
-	// StallTime ends a write when no byte was accepted for so long (30 s), at
+	// StallTimeout ends a write when no byte was accepted for so long (30 s), at
 	// the latest a thirtieth of it late. It should be shorter than the kernel's
-	// limit, see [KeepAlive].
-	StallTime time.Duration
+	// limit, see [EnableKeepAlive].
+	StallTimeout time.Duration
 
-	// FrameTime ends a write when a single frame took so long (5 min), however
+	// FrameTimeout ends a write when a single frame took so long (5 min), however
 	// steadily. Limits what a peer can pin by reading a byte now and then.
-	FrameTime time.Duration
+	FrameTimeout time.Duration
 
-	// CloseTime bounds [Conn.Close] (1 s): sending the close frame and waiting
+	// CloseTimeout bounds [Conn.Close] (1 s): sending the close frame and waiting
 	// for the peer's. Shorter drains faster, longer tells more peers why.
-	CloseTime time.Duration
+	CloseTimeout time.Duration
 
-	// WriteBuffer is the kernel's send buffer for a TCP connection (16 KiB; the
+	// SendBufferBytes is the kernel's send buffer for a TCP connection (16 KiB; the
 	// kernel doubles it). Larger needs fewer wake-ups for large snapshots,
 	// smaller pins less memory for peers that have stopped reading: left to
 	// itself the kernel takes megabytes for each.
-	WriteBuffer int
+	SendBufferBytes int
 }
 
 // byteBudget is how many raw bytes a message may take.
@@ -63,12 +63,12 @@ func (o *Options) byteBudget() int { return 2*o.ReadLimit + 4096 }
 
 func (o Options) withDefaults() Options {
 	o.ReadLimit = cmp.Or(o.ReadLimit, 16<<10)
-	o.MessageTime = cmp.Or(o.MessageTime, 30*time.Second)
-	o.Pings = cmp.Or(o.Pings, 20)
+	o.MessageTimeout = cmp.Or(o.MessageTimeout, 30*time.Second)
+	o.PingLimit = cmp.Or(o.PingLimit, 20)
 	o.PingWindow = cmp.Or(o.PingWindow, 10*time.Second)
-	o.StallTime = cmp.Or(o.StallTime, 30*time.Second)
-	o.FrameTime = cmp.Or(o.FrameTime, 5*time.Minute)
-	o.CloseTime = cmp.Or(o.CloseTime, time.Second)
-	o.WriteBuffer = cmp.Or(o.WriteBuffer, 16<<10)
+	o.StallTimeout = cmp.Or(o.StallTimeout, 30*time.Second)
+	o.FrameTimeout = cmp.Or(o.FrameTimeout, 5*time.Minute)
+	o.CloseTimeout = cmp.Or(o.CloseTimeout, time.Second)
+	o.SendBufferBytes = cmp.Or(o.SendBufferBytes, 16<<10)
 	return o
 }

@@ -23,7 +23,7 @@ const (
 	maxOwn = 1 << 10
 
 	// lastWord is how long a close frame may take that is owed to a peer
-	// which has taken nothing for StallTime: one attempt.
+	// which has taken nothing for StallTimeout: one attempt.
 	lastWord = time.Millisecond
 )
 
@@ -247,7 +247,7 @@ func (o *outbound) run(d *drainer) {
 			return
 		}
 		if err := o.push(d, o.data); err != nil {
-			if err == ErrSlow && !d.begun {
+			if err == ErrSlowPeer && !d.begun {
 				o.sayGoingAway(d)
 			}
 			o.lose(err)

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// stallSlices is into how many parts StallTime is cut. A write that timed out
+// stallSlices is into how many parts StallTimeout is cut. A write that timed out
 // says how many bytes went, not when: so that is known to a thirtieth.
 const stallSlices = 30
 
@@ -23,7 +23,7 @@ type patience struct {
 // patienceOf is the patience to wait d, whether or not bytes go.
 func patienceOf(d time.Duration) patience { return patience{stall: d, total: d} }
 
-// push writes what rest holds. It fails with ErrSlow when that took longer
+// push writes what rest holds. It fails with ErrSlowPeer when that took longer
 // than p allows; rest is then what has not gone.
 func (o *outbound) push(d *drainer, p patience) error {
 	if len(d.rest) == 0 {
@@ -47,7 +47,7 @@ func (o *outbound) push(d *drainer, p patience) error {
 		case err != nil && !errors.Is(err, os.ErrDeadlineExceeded):
 			return o.failed(err)
 		case err != nil && o.whole, now.Sub(moved) >= p.stall, now.Sub(began) >= p.total:
-			return ErrSlow
+			return ErrSlowPeer
 		}
 	}
 }

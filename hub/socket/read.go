@@ -22,7 +22,7 @@ const (
 // end costs nothing, and [Conn.CloseNow] ends a Read as well. After an error
 // the socket is closed. The error is
 //
-//   - [ErrNothing], after which alone the socket is not closed,
+//   - [ErrWouldBlock], after which alone the socket is not closed,
 //   - a [*ViolationError] when the peer broke a rule; it has been told so,
 //   - [ErrClosed] when the socket was closed on this side,
 //   - ctx's,
@@ -42,7 +42,7 @@ func (c *Conn) Read(ctx context.Context) ([]byte, error) {
 		c.message = nil
 	}
 	err := c.next(ctx)
-	if err == ErrNothing {
+	if err == ErrWouldBlock {
 		return nil, err
 	}
 	if err != nil {
@@ -69,7 +69,7 @@ func (c *Conn) next(ctx context.Context) error {
 	}
 	c.wire.in.begin()
 	if kind != websocket.MessageText {
-		return ErrBinary
+		return ErrBinaryMessage
 	}
 	var err error
 	if c.message, err = readAll(r, c.message[:0]); err != nil {

@@ -18,13 +18,13 @@ func TestViolations(t *testing.T) {
 		send []byte
 		want *ViolationError
 	}{
-		{"binary", masked(finalBit|0x2, []byte("x")), ErrBinary},
-		{"half a binary", masked(0x2, []byte("x")), ErrBinary},
+		{"binary", masked(finalBit|0x2, []byte("x")), ErrBinaryMessage},
+		{"half a binary", masked(0x2, []byte("x")), ErrBinaryMessage},
 		{"not UTF-8", text("\xff\xfe"), ErrNotUTF8},
 		{"half a rune", text("\xe2\x82"), ErrNotUTF8},
 		{"too large", text(string(json(101))), ErrTooLarge},
 		{"far too large", text(string(json(1 << 20))), ErrTooLarge},
-		{"unmasked", Message{Head: []byte("x")}.Append(nil, false), ErrProtocol},
+		{"unmasked", Message{Head: []byte("x")}.AppendFrame(nil, false), ErrProtocol},
 		{"reserved bit", masked(0xc1, []byte("x")), ErrProtocol},
 		{"unknown opcode", masked(0x83, []byte("x")), ErrProtocol},
 		{"fragmented ping", masked(opPing, []byte("x")), ErrProtocol},
@@ -32,7 +32,7 @@ func TestViolations(t *testing.T) {
 		{"negative length", []byte{0x81, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0}, ErrProtocol},
 		{"two messages in one", append(masked(0x1, []byte("x")), text("y")...), ErrProtocol},
 		{"close with a bad code", masked(0x88, []byte{3, 0xed}), ErrProtocol},
-		{"empty fragments", append(masked(0x1, nil), bytes.Repeat(masked(0, nil), 1000)...), ErrFragments},
+		{"empty fragments", append(masked(0x1, nil), bytes.Repeat(masked(0, nil), 1000)...), ErrTooManyFragments},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			c, client := rawPair(t, Options{ReadLimit: 100}, nil)
@@ -84,7 +84,7 @@ func TestTrickledMessage(t *testing.T) {
 				t.Errorf("closed after %v, want 30s", got)
 			}
 			client.Close()
-			if err := <-failed; !errors.Is(err, ErrTrickled) {
+			if err := <-failed; !errors.Is(err, ErrMessageTimeout) {
 				t.Errorf("Read: %v, want ErrTrickled", err)
 			}
 		})

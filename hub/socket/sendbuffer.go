@@ -2,11 +2,11 @@ package socket
 
 import "net"
 
-// BoundSendBuffer has the kernel keep about so many bytes for a connection that
+// SetSendBuffer has the kernel keep about so many bytes for a connection that
 // is, or runs on, a TCP connection, and does nothing for others. Left to itself
 // the kernel takes megabytes for a peer that has stopped reading. Sockets that
 // [Accept] returns are bounded already.
-func BoundSendBuffer(c net.Conn, bytes int) error {
+func SetSendBuffer(c net.Conn, bytes int) error {
 	if tcp := tcpConn(c); tcp != nil {
 		return tcp.SetWriteBuffer(bytes)
 	}

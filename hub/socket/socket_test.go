@@ -36,7 +36,7 @@ type blocking struct {
 
 func newBlocking(c *Conn) *blocking {
 	b := &blocking{c, make(chan struct{}, 1), make(chan error, 1)}
-	c.OnReady(func(err error) { b.ready <- err })
+	c.OnWritable(func(err error) { b.ready <- err })
 	return b
 }
 
@@ -62,7 +62,7 @@ func newSite(tb testing.TB, o Options) *site {
 func (s *site) handler(tb testing.TB, o Options) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c, err := Accept(w, r, o)
-		if refused, ok := errors.AsType[*RefusedError](err); ok {
+		if refused, ok := errors.AsType[*UpgradeError](err); ok {
 			http.Error(w, refused.Reason, refused.Status)
 			return
 		}
@@ -189,8 +189,8 @@ func read(c *blocking) <-chan error {
 	next = func() {
 		for {
 			_, err := c.Conn.Read(context.Background())
-			if err == ErrNothing {
-				c.Await(next)
+			if err == ErrWouldBlock {
+				c.NotifyReadable(next)
 				return
 			}
 			if err != nil {
@@ -207,11 +207,11 @@ func read(c *blocking) <-chan error {
 func (b *blocking) Read(ctx context.Context) ([]byte, error) {
 	for {
 		p, err := b.Conn.Read(ctx)
-		if err != ErrNothing {
+		if err != ErrWouldBlock {
 			return p, err
 		}
 		ready := make(chan struct{})
-		b.Await(func() { close(ready) })
+		b.NotifyReadable(func() { close(ready) })
 		<-ready
 	}
 }

@@ -67,8 +67,8 @@ func (u *upgrade) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		conn.Close()
 		return nil, nil, err
 	}
-	BoundSendBuffer(conn, u.options.WriteBuffer) // if it fails we only use more memory,
-	KeepAlive(conn)                              // or find a dead peer later
+	SetSendBuffer(conn, u.options.SendBufferBytes) // if it fails we only use more memory,
+	EnableKeepAlive(conn)                          // or find a dead peer later
 	u.wire = newWire(conn, bytes.Clone(early), u.options)
 	size := readBuffer
 	if u.wire.in.feed != nil {
@@ -81,7 +81,7 @@ func (u *upgrade) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 }
 
 // refusal is the error for a request that the library did not upgrade.
-func (u *upgrade) refusal() *RefusedError {
+func (u *upgrade) refusal() *UpgradeError {
 	for _, name := range []string{"Connection", "Upgrade"} { // 426 comes with these
 		if v := u.header.Get(name); v != "" {
 			u.w.Header().Set(name, v)
@@ -90,7 +90,7 @@ func (u *upgrade) refusal() *RefusedError {
 	if u.status == http.StatusBadRequest {
 		u.w.Header().Set("Sec-WebSocket-Version", "13")
 	}
-	return &RefusedError{Status: u.status, Reason: strings.TrimSpace(u.reason.String())}
+	return &UpgradeError{Status: u.status, Reason: strings.TrimSpace(u.reason.String())}
 }
 
 // deflated says whether permessage-deflate was agreed on.

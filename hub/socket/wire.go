@@ -28,9 +28,9 @@ func newWire(conn net.Conn, early []byte, o Options) *wire {
 		conn:        conn,
 		early:       early,
 		feed:        newFeed(w, raw, o),
-		messageTime: o.MessageTime,
+		messageTime: o.MessageTimeout,
 		byteBudget:  o.byteBudget(),
-		pingBudget:  o.Pings,
+		pingBudget:  o.PingLimit,
 		pingWindow:  o.PingWindow,
 	}
 	if f := w.in.feed; f != nil {
@@ -41,7 +41,7 @@ func newWire(conn net.Conn, early []byte, o Options) *wire {
 		raw:   raw,
 		wire:  w,
 		whole: isTLS,
-		data:  patience{stall: o.StallTime, total: o.FrameTime},
+		data:  patience{stall: o.StallTimeout, total: o.FrameTimeout},
 	}
 	return w
 }

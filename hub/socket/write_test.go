@@ -20,7 +20,7 @@ import (
 // TestInterleaving has two writers, and pings both ways, share a socket.
 func TestInterleaving(t *testing.T) {
 	for _, d := range []*websocket.DialOptions{nil, deflating()} {
-		c, client := pair(t, Options{Pings: 1 << 20}, d)
+		c, client := pair(t, Options{PingLimit: 1 << 20}, d)
 		interleave(t, c, client)
 	}
 }
@@ -28,14 +28,14 @@ func TestInterleaving(t *testing.T) {
 // TestInterleavingTCP is the same where writes are cut short by the kernel.
 func TestInterleavingTCP(t *testing.T) {
 	for _, d := range []*websocket.DialOptions{nil, deflating()} {
-		c, client := tcpPair(t, Options{Pings: 1 << 20}, d)
+		c, client := tcpPair(t, Options{PingLimit: 1 << 20}, d)
 		interleave(t, c, client)
 	}
 }
 
 // TestInterleavingTLS is the same where a write cannot be resumed.
 func TestInterleavingTLS(t *testing.T) {
-	c, client := loopback(t, httptest.NewTLSServer, Options{Pings: 1 << 20}, deflating())
+	c, client := loopback(t, httptest.NewTLSServer, Options{PingLimit: 1 << 20}, deflating())
 	if !c.wire.out.whole || tcpConn(c.wire.Conn) == nil {
 		t.Error("TLS is not seen as such")
 	}
@@ -124,7 +124,7 @@ func TestStalledReader(t *testing.T) {
 			c, _ := rawPair(t, Options{}, nil)
 			failed := read(c)
 			start := time.Now()
-			if err := c.Write(Message{[]byte("head"), NewBody(json(size))}); err != ErrSlow {
+			if err := c.Write(Message{[]byte("head"), NewBody(json(size))}); err != ErrSlowPeer {
 				t.Errorf("got %v, want ErrSlow", err)
 			}
 			if got := since(start); got != 30*time.Second+lastWord {
@@ -147,7 +147,7 @@ func TestSlowReaderTCP(t *testing.T) {
 		"TCP": httptest.NewServer, "TLS": httptest.NewTLSServer,
 	} {
 		const stall = 1500 * time.Millisecond // a busy machine may keep the reader from reading for a while
-		c, client := loopback(t, serve, Options{StallTime: stall, WriteBuffer: 256 << 10}, nil)
+		c, client := loopback(t, serve, Options{StallTimeout: stall, SendBufferBytes: 256 << 10}, nil)
 		wrote := make(chan error, 1)
 		go func() { wrote <- c.Write(Message{[]byte("head"), NewBody(json(16 << 20))}) }()
 		_, r, err := client.Reader(t.Context())
@@ -166,7 +166,7 @@ func TestSlowReaderTCP(t *testing.T) {
 		if err := <-wrote; err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-		if err := c.Write(Message{[]byte("head"), NewBody(json(16 << 20))}); err != ErrSlow {
+		if err := c.Write(Message{[]byte("head"), NewBody(json(16 << 20))}); err != ErrSlowPeer {
 			t.Errorf("%s: got %v, want ErrSlow", name, err)
 		}
 	}
@@ -178,7 +178,7 @@ func TestStalledInAFrame(t *testing.T) {
 		c, client := rawPair(t, Options{}, nil)
 		client.start(func() { io.ReadFull(client.Conn, make([]byte, 5)) })
 		start := time.Now()
-		if err := c.WriteText([]byte("hello, world")); err != ErrSlow {
+		if err := c.WriteText([]byte("hello, world")); err != ErrSlowPeer {
 			t.Errorf("got %v, want ErrSlow", err)
 		}
 		// The five bytes are noticed when the first slice ends.
@@ -197,7 +197,7 @@ func TestSlowReader(t *testing.T) {
 		time time.Duration
 	}{
 		{12, nil, 280 * time.Second},
-		{998, ErrSlow, 5 * time.Minute},
+		{998, ErrSlowPeer, 5 * time.Minute},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			c, client := rawPair(t, Options{}, nil)
@@ -274,7 +274,7 @@ func TestPongGoesLater(t *testing.T) {
 // TestWaitingIsBounded: pongs are dropped rather than kept without limit.
 func TestWaitingIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, client := rawPair(t, Options{Pings: 1 << 20, StallTime: time.Hour, FrameTime: time.Hour}, nil)
+		c, client := rawPair(t, Options{PingLimit: 1 << 20, StallTimeout: time.Hour, FrameTimeout: time.Hour}, nil)
 		read(c)
 		client.start(func() { c.WriteText([]byte("slow")) })
 		synctest.Wait()

@@ -10,7 +10,7 @@ import (
 // in a comma, so the last byte tells whether there was a member.
 
 func addText(dst []byte, name, v string) []byte {
-	return append(AppendString(addName(dst, name), v), ',')
+	return append(AppendJSONString(addName(dst, name), v), ',')
 }
 
 // addTextIf appends the member unless it is empty.
@@ -51,7 +51,7 @@ func addName(dst []byte, name string) []byte {
 func appendTexts(dst []byte, v []string) []byte {
 	dst = append(dst, '[')
 	for _, s := range v {
-		dst = append(AppendString(dst, s), ',')
+		dst = append(AppendJSONString(dst, s), ',')
 	}
 	return closeArray(dst)
 }
@@ -68,10 +68,10 @@ func closeWith(dst []byte, bracket byte) []byte {
 	return append(dst, bracket)
 }
 
-// AppendString appends s as a JSON string. Bytes that are not UTF-8 become
+// AppendJSONString appends s as a JSON string. Bytes that are not UTF-8 become
 // U+FFFD, one for each, as in encoding/json. U+2028 and U+2029 are escaped, so
 // that the JSON is JavaScript too.
-func AppendString(dst []byte, s string) []byte {
+func AppendJSONString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
 	done := 0 // s[:done] is in dst
 	for i := 0; i < len(s); {

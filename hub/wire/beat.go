@@ -6,16 +6,16 @@ import "cmp"
 type Beat struct {
 	ID    ID
 	N     int64 // the client's own counter
-	Stats Stats
+	Stats EncoderStats
 
 	// Only over HTTP.
 	Session     string
 	HeartbeatMS int64 // the interval that the client beats by, 0: not said
 }
 
-// Stats is what an encoder may tell about itself: for metrics and the console,
+// EncoderStats is what an encoder may tell about itself: for metrics and the console,
 // not for viewers. A figure that is not Set is left out.
-type Stats struct {
+type EncoderStats struct {
 	BitrateKbps Opt[float64]
 	FPS         Opt[float64]
 	Dropped     Opt[int64] // frames
@@ -26,7 +26,7 @@ func (m *Beat) Head() (string, ID) { return TypeBeat, m.ID }
 
 func (m *Beat) appendBody(dst []byte) []byte {
 	dst = addInt(dst, "n", m.N)
-	if m.Stats != (Stats{}) {
+	if m.Stats != (EncoderStats{}) {
 		dst = append(addName(dst, "stats"), '{')
 		dst = addOpt(dst, "bitrate_kbps", m.Stats.BitrateKbps, addFloat)
 		dst = addOpt(dst, "fps", m.Stats.FPS, addFloat)
@@ -44,7 +44,7 @@ func decodeBeat(f *fields) Message {
 	f.require("n")
 	m := &Beat{ID: f.id, N: f.integer("n"), Session: f.text("session"), HeartbeatMS: f.integer("heartbeat_ms")}
 	f.inside("stats", func(f *fields) {
-		m.Stats = Stats{BitrateKbps: f.number("bitrate_kbps"), FPS: f.number("fps"), Dropped: f.count("dropped")}
+		m.Stats = EncoderStats{BitrateKbps: f.number("bitrate_kbps"), FPS: f.number("fps"), Dropped: f.count("dropped")}
 	})
 	return m
 }
@@ -67,7 +67,7 @@ type Ack struct {
 	N            int64 // the beat's
 	ServerTime   int64 // Unix milliseconds
 	DeadlineInMS int64 // without another beat the session ends after this
-	Held         bool  // heard, but not in the log yet: no promise
+	Pending      bool  // heard, but not in the log yet: no promise
 	HeartbeatMS  int64 // only over HTTP: the present interval, 0: not said
 }
 
@@ -78,7 +78,7 @@ func (m *Ack) appendBody(dst []byte) []byte {
 	dst = addInt(dst, "n", m.N)
 	dst = addInt(dst, "server_time", m.ServerTime)
 	dst = addInt(dst, "deadline_in_ms", m.DeadlineInMS)
-	if m.Held {
+	if m.Pending {
 		dst = addRaw(dst, "held", "true")
 	}
 	if m.HeartbeatMS != 0 {
@@ -87,7 +87,7 @@ func (m *Ack) appendBody(dst []byte) []byte {
 	return closeObject(dst)
 }
 
-// AppendAck is [Append] for an Ack that stays on the stack.
+// AppendAck is [AppendFrame] for an Ack that stays on the stack.
 func AppendAck(dst []byte, m *Ack) []byte {
 	return m.appendBody(AppendHead(dst, TypeAck, m.ID))
 }
@@ -95,7 +95,7 @@ func AppendAck(dst []byte, m *Ack) []byte {
 func decodeAck(f *fields) Message {
 	return &Ack{
 		ID: f.id, N: f.integer("n"), ServerTime: f.integer("server_time"),
-		DeadlineInMS: f.integer("deadline_in_ms"), Held: f.flag("held", false),
+		DeadlineInMS: f.integer("deadline_in_ms"), Pending: f.flag("held", false),
 		HeartbeatMS: f.integer("heartbeat_ms"),
 	}
 }

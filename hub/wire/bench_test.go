@@ -25,7 +25,7 @@ func tenPuts() *wire.Diff {
 func appendSets(dst []byte, old, now []wire.Entry) []byte {
 	b := wire.BeginDiff(wire.AppendHead(dst, wire.TypeDiff, ""), "live/hot100", "1-0.9f", "2-2.07")
 	for i := range old {
-		b.Set(&old[i], &now[i])
+		b.AddSet(&old[i], &now[i])
 	}
 	return b.End()
 }
@@ -95,7 +95,7 @@ func BenchmarkAppendString(b *testing.B) {
 			b.SetBytes(int64(len(s)))
 			b.ReportAllocs()
 			for b.Loop() {
-				buf = wire.AppendString(buf[:0], s)
+				buf = wire.AppendJSONString(buf[:0], s)
 			}
 		})
 	}
@@ -112,9 +112,9 @@ func benchmarkDecode(b *testing.B, frame []byte, decode decoder) {
 }
 
 func BenchmarkDecodeBeat(b *testing.B) {
-	benchmarkDecode(b, []byte(`{"type":"beat","n":7,"stats":{"bitrate_kbps":2500,"fps":30}}`), wire.DecodeAnchor)
+	benchmarkDecode(b, []byte(`{"type":"beat","n":7,"stats":{"bitrate_kbps":2500,"fps":30}}`), wire.DecodeAnchorRequest)
 }
 
 func BenchmarkDecodeDiffTenPuts(b *testing.B) {
-	benchmarkDecode(b, wire.AppendDiff(nil, tenPuts()), wire.DecodeServer)
+	benchmarkDecode(b, wire.AppendDiff(nil, tenPuts()), wire.DecodeServerMessage)
 }

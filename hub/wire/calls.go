@@ -5,30 +5,30 @@ import (
 	"math"
 )
 
-// MaxReason is the longest reason of a ban, in bytes.
-const MaxReason = 256
+// MaxReasonBytes is the longest reason of a ban, in bytes.
+const MaxReasonBytes = 256
 
-// Ban is the body of a call that bans an anchor; an empty one bans for ever.
-type Ban struct {
+// BanRequest is the body of a call that bans an anchor; an empty one bans for ever.
+type BanRequest struct {
 	Until  int64 // Unix milliseconds; 0 is for ever
 	Reason string
 }
 
-// DecodeBan decodes the body of a ban. Its errors are as those of
-// [DecodeAnchor].
-func DecodeBan(data []byte) (*Ban, error) {
+// DecodeBanRequest decodes the body of a ban. Its errors are as those of
+// [DecodeAnchorRequest].
+func DecodeBanRequest(data []byte) (*BanRequest, error) {
 	f, fault := open(data)
 	if fault != "" {
 		return nil, refusal("", fault)
 	}
-	m := &Ban{Until: f.integer("until"), Reason: f.text("reason")}
+	m := &BanRequest{Until: f.integer("until"), Reason: f.text("reason")}
 	return m, refusal("", cmp.Or(
-		f.fault, checkRange("until", m.Until, 0, maxCounter), checkName("reason", m.Reason, MaxReason),
+		f.fault, checkRange("until", m.Until, 0, maxCounter), checkName("reason", m.Reason, MaxReasonBytes),
 	))
 }
 
-// Sign is the body of a call that asks for the URLs of a live code.
-type Sign struct {
+// SignRequest is the body of a call that asks for the URLs of a live code.
+type SignRequest struct {
 	Code      string
 	ExpiresAt int64 // Unix milliseconds; 0 is what the server is configured for
 }
@@ -37,21 +37,21 @@ type Sign struct {
 // URL can name, in Unix milliseconds.
 const latestExpiry = math.MaxUint32 * 1000
 
-// DecodeSign decodes the body of such a call. Its errors are as those of
-// [DecodeAnchor].
-func DecodeSign(data []byte) (*Sign, error) {
+// DecodeSignRequest decodes the body of such a call. Its errors are as those of
+// [DecodeAnchorRequest].
+func DecodeSignRequest(data []byte) (*SignRequest, error) {
 	f, fault := open(data)
 	if fault != "" {
 		return nil, refusal("", fault)
 	}
-	m := &Sign{Code: f.text("code"), ExpiresAt: f.integer("expires_at")}
+	m := &SignRequest{Code: f.text("code"), ExpiresAt: f.integer("expires_at")}
 	return m, refusal("", cmp.Or(f.fault, checkCode(m.Code), checkRange("expires_at", m.ExpiresAt, 0, latestExpiry)))
 }
 
-// Position reads what a message of a server says of itself: its type, its view
+// PeekHeader reads what a message of a server says of itself: its type, its view
 // and its position, each empty where there is none. The message must be valid;
 // only its beginning is looked at.
-func Position(text []byte) (typ, view, pos string) {
+func PeekHeader(text []byte) (typ, view, pos string) {
 	for name, value := range members(text) {
 		at := &pos
 		switch string(name) {
@@ -72,9 +72,9 @@ func Position(text []byte) (typ, view, pos string) {
 	return typ, view, pos
 }
 
-// DecodeLike decodes the body of a like whose code is known from elsewhere. Its
-// errors are as those of [DecodeAnchor].
-func DecodeLike(code string, data []byte) (*Like, error) {
+// DecodeLikeBody decodes the body of a like whose code is known from elsewhere. Its
+// errors are as those of [DecodeAnchorRequest].
+func DecodeLikeBody(code string, data []byte) (*Like, error) {
 	f, fault := open(data)
 	if fault != "" {
 		return nil, refusal("", fault)

@@ -11,24 +11,24 @@ import (
 
 // Bounds of members, in bytes where they bound a string.
 const (
-	MaxTitle    = 256
-	MaxCover    = 1024
-	MaxTags     = 16
-	MaxTag      = 64
-	MaxExtra    = 1024 // of compact JSON
-	MaxKey      = 64
-	MaxListName = 64
-	MaxCode     = 128
-	MaxSources  = 16
-	MaxSource   = 64
-	MaxAnchors  = 500
-	MaxAnchor   = 256
-	MaxPlay     = 16
-	MaxProtocol = 16
-	MaxPos      = 256
-	MaxView     = 256
-	MaxToken    = 8192
-	MaxLikes    = 100 // that one Like may add
+	MaxTitleBytes    = 256
+	MaxCoverBytes    = 1024
+	MaxTags          = 16
+	MaxTagBytes      = 64
+	MaxExtraBytes    = 1024 // of compact JSON
+	MaxKeyBytes      = 64
+	MaxListNameBytes = 64
+	MaxCodeBytes     = 128
+	MaxSources       = 16
+	MaxSourceBytes   = 64
+	MaxAnchors       = 500
+	MaxAnchorBytes   = 256
+	MaxPlayProtocols = 16
+	MaxProtocolBytes = 16
+	MaxPosBytes      = 256
+	MaxViewBytes     = 256
+	MaxTokenBytes    = 8192
+	MaxLikes         = 100 // that one Like may add
 
 	sessionLen = 26         // 16 bytes in base32
 	maxCounter = 1<<53 - 1  // what a JavaScript number holds exactly
@@ -40,8 +40,8 @@ const (
 
 func checkTitle(s string) string {
 	switch {
-	case len(s) > MaxTitle:
-		return fmt.Sprintf("title must be at most %d bytes", MaxTitle)
+	case len(s) > MaxTitleBytes:
+		return fmt.Sprintf("title must be at most %d bytes", MaxTitleBytes)
 	case !utf8.ValidString(s):
 		return "title must be valid UTF-8"
 	case strings.ContainsFunc(s, unicode.IsControl):
@@ -51,8 +51,8 @@ func checkTitle(s string) string {
 }
 
 func checkCover(s string) string {
-	if len(s) > MaxCover {
-		return fmt.Sprintf("cover must be at most %d bytes", MaxCover)
+	if len(s) > MaxCoverBytes {
+		return fmt.Sprintf("cover must be at most %d bytes", MaxCoverBytes)
 	}
 	u, err := url.Parse(s)
 	if err != nil || u.Scheme != "https" || u.Hostname() == "" || !utf8.ValidString(s) {
@@ -63,8 +63,8 @@ func checkCover(s string) string {
 
 func checkExtra(raw json.RawMessage) string {
 	switch {
-	case len(raw) > MaxExtra:
-		return fmt.Sprintf("extra must be at most %d bytes of JSON", MaxExtra)
+	case len(raw) > MaxExtraBytes:
+		return fmt.Sprintf("extra must be at most %d bytes of JSON", MaxExtraBytes)
 	case !json.Valid(raw) || !isObject(raw):
 		return "extra must be an object"
 	}
@@ -84,15 +84,15 @@ func checkTexts(name string, list []string, most, longest int) string {
 	return ""
 }
 
-func checkTags(tags []string) string { return checkTexts("tags", tags, MaxTags, MaxTag) }
+func checkTags(tags []string) string { return checkTexts("tags", tags, MaxTags, MaxTagBytes) }
 
 func checkPlay(protocols []string) string {
-	if len(protocols) > MaxPlay {
-		return fmt.Sprintf("play must have at most %d strings", MaxPlay)
+	if len(protocols) > MaxPlayProtocols {
+		return fmt.Sprintf("play must have at most %d strings", MaxPlayProtocols)
 	}
 	for _, s := range protocols {
-		if s == "" || len(s) > MaxProtocol || strings.ContainsFunc(s, notProtocol) {
-			return fmt.Sprintf("each of play must be from 1 to %d characters of [a-z0-9_-]", MaxProtocol)
+		if s == "" || len(s) > MaxProtocolBytes || strings.ContainsFunc(s, notProtocol) {
+			return fmt.Sprintf("each of play must be from 1 to %d characters of [a-z0-9_-]", MaxProtocolBytes)
 		}
 	}
 	return ""
@@ -110,8 +110,8 @@ func checkName(name, s string, longest int) string {
 }
 
 func checkCode(s string) string {
-	if s == "" || len(s) > MaxCode || strings.ContainsFunc(s, notCode) {
-		return fmt.Sprintf("code must be from 1 to %d characters of [A-Za-z0-9_-]", MaxCode)
+	if s == "" || len(s) > MaxCodeBytes || strings.ContainsFunc(s, notCode) {
+		return fmt.Sprintf("code must be from 1 to %d characters of [A-Za-z0-9_-]", MaxCodeBytes)
 	}
 	return ""
 }

@@ -3,21 +3,21 @@ package wire
 // Standard WebSocket close codes as this protocol uses them. A client that
 // sees one of 1001, 1006, 1011 or 1012 reconnects with full jitter.
 const (
-	CloseNormal     = 1000 // done: do not reconnect
-	CloseGoingAway  = 1001 // the viewer was too slow, or the server is leaving: reconnect
-	CloseBinary     = 1003 // a binary message was sent: a bug in the client, stop
-	CloseInvalid    = 1007 // text that is not UTF-8: a bug in the client, stop
-	ClosePolicy     = 1008 // against a rule of this server: stop
-	CloseTooLarge   = 1009 // a message over the limit: a bug in the client, stop
-	CloseInternal   = 1011 // the server failed: reconnect
-	CloseRestart    = 1012 // restarting without a drain: reconnect
-	CloseOverloaded = 1013 // no room here now: reconnect later, with the longest back-off
+	CloseNormal      = 1000 // done: do not reconnect
+	CloseGoingAway   = 1001 // the viewer was too slow, or the server is leaving: reconnect
+	CloseBinary      = 1003 // a binary message was sent: a bug in the client, stop
+	CloseInvalidUTF8 = 1007 // text that is not UTF-8: a bug in the client, stop
+	ClosePolicy      = 1008 // against a rule of this server: stop
+	CloseTooLarge    = 1009 // a message over the limit: a bug in the client, stop
+	CloseInternal    = 1011 // the server failed: reconnect
+	CloseRestart     = 1012 // restarting without a drain: reconnect
+	CloseOverloaded  = 1013 // no room here now: reconnect later, with the longest back-off
 )
 
 // IsCloseCode reports whether a code means something in this protocol.
 func IsCloseCode(code int) bool {
 	switch code {
-	case CloseNormal, CloseGoingAway, CloseBinary, CloseInvalid, ClosePolicy, CloseTooLarge, CloseInternal, CloseRestart,
+	case CloseNormal, CloseGoingAway, CloseBinary, CloseInvalidUTF8, ClosePolicy, CloseTooLarge, CloseInternal, CloseRestart,
 		CloseOverloaded, CloseUnauthorized, CloseRemoved, CloseTakenOver, CloseRateLimited, CloseNoAuth,
 		CloseTooManySockets, CloseDrained, CloseMissedBeats:
 		return true

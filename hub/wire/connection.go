@@ -23,7 +23,7 @@ func (m *Auth) Validate() error {
 	if m.Token == "" {
 		return refusal(m.ID, "token must not be empty")
 	}
-	return refusal(m.ID, checkName("token", m.Token, MaxToken))
+	return refusal(m.ID, checkName("token", m.Token, MaxTokenBytes))
 }
 
 // Welcome lets a socket in. It is the first message of every socket.

@@ -7,19 +7,19 @@ import (
 	"unicode/utf8"
 )
 
-// DecodeAnchor decodes what an anchor sent: *Auth, *Start, *Resume, *Beat,
+// DecodeAnchorRequest decodes what an anchor sent: *Auth, *Start, *Resume, *Beat,
 // *Update, *PushRequest or *Stop, each of them valid. Every error is an
 // [*Error] with CodeBadRequest, and with the message's id where it has one.
-func DecodeAnchor(data []byte) (Message, error) { return decodeRequest(data, anchorRequest) }
+func DecodeAnchorRequest(data []byte) (Message, error) { return decodeRequest(data, anchorRequest) }
 
-// DecodeViewer decodes what a viewer sent: *Auth, *Subscribe, *Unsubscribe,
-// *Watch, *Unwatch or *Like. Its errors are as those of [DecodeAnchor].
-func DecodeViewer(data []byte) (Message, error) { return decodeRequest(data, viewerRequest) }
+// DecodeViewerRequest decodes what a viewer sent: *Auth, *Subscribe, *Unsubscribe,
+// *Watch, *Unwatch or *Like. Its errors are as those of [DecodeAnchorRequest].
+func DecodeViewerRequest(data []byte) (Message, error) { return decodeRequest(data, viewerRequest) }
 
-// DecodeRequest decodes a request of either socket whose type is known from
+// DecodeRequestBody decodes a request of either socket whose type is known from
 // elsewhere: the body of an HTTP call, which needs no "type". Its errors are
-// as those of [DecodeAnchor].
-func DecodeRequest(typ string, data []byte) (Message, error) {
+// as those of [DecodeAnchorRequest].
+func DecodeRequestBody(typ string, data []byte) (Message, error) {
 	f, fault := open(data)
 	if fault != "" {
 		return nil, refusal("", fault)
@@ -31,11 +31,11 @@ func DecodeRequest(typ string, data []byte) (Message, error) {
 	return checked(m, typ, f)
 }
 
-// DecodeServer decodes what the server sent, on either socket. A type that
+// DecodeServerMessage decodes what the server sent, on either socket. A type that
 // this package does not know gives [*Unknown] and no error. The message
 // "error" is returned as a message ([*Error]); err is about the frame itself,
 // which no server of this version should have sent.
-func DecodeServer(data []byte) (Message, error) {
+func DecodeServerMessage(data []byte) (Message, error) {
 	f, fault := open(data)
 	if fault != "" {
 		return nil, badFrame("", fault)

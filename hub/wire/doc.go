@@ -25,13 +25,13 @@
 //
 // # Use
 //
-// Servers read with [DecodeAnchor] and [DecodeViewer], which return only
+// Servers read with [DecodeAnchorRequest] and [DecodeViewerRequest], which return only
 // requests that passed Validate, and otherwise an [*Error] fit to be sent as
-// it is. Clients read with [DecodeServer]. Both write with [Append]; the hot
-// messages have appenders of their own ([AppendAck], [AppendDiff], [Body],
+// it is. Clients read with [DecodeServerMessage]. Both write with [AppendFrame]; the hot
+// messages have appenders of their own ([AppendAck], [AppendDiff], [BodyWriter],
 // [AppendPatch]) that allocate nothing beyond growing dst. A frame is a head
 // ([AppendHead]: type and id) and a body, so a body encoded once serves every
-// socket. [List] is the client's side of a view.
+// socket. [ClientView] is the client's side of a view.
 //
 // # Rules
 //

@@ -20,7 +20,7 @@ type Entry struct {
 	Tags      []string        // nil is none
 	Cover     string          // "" is none
 	Extra     json.RawMessage // nil is none; valid JSON on one line
-	Play      []URL           // nil is none
+	Play      []PlayURL       // nil is none
 
 	// PlayJSON is the member play as rendered JSON, an object. Where it is not
 	// nil it is encoded in the place of Play; empty is none. Decoding never
@@ -28,8 +28,8 @@ type Entry struct {
 	PlayJSON []byte
 }
 
-// URL is where a stream plays in one protocol.
-type URL struct{ Protocol, URL string }
+// PlayURL is where a stream plays in one protocol.
+type PlayURL struct{ Protocol, URL string }
 
 // AppendEntry appends e as a JSON object. Empty members are left out, but for
 // code, anchor, title, state and the numbers.
@@ -68,8 +68,8 @@ func appendPlay(dst []byte, e *Entry) []byte {
 	}
 	dst = append(dst, '{')
 	for i := range e.Play {
-		dst = AppendString(dst, e.Play[i].Protocol)
-		dst = append(AppendString(append(dst, ':'), e.Play[i].URL), ',')
+		dst = AppendJSONString(dst, e.Play[i].Protocol)
+		dst = append(AppendJSONString(append(dst, ':'), e.Play[i].URL), ',')
 	}
 	return closeObject(dst)
 }
@@ -177,7 +177,7 @@ func tagsMember(value []byte) ([]string, error) {
 	return tags, nil
 }
 
-func playMember(value []byte) (urls []URL, err error) {
+func playMember(value []byte) (urls []PlayURL, err error) {
 	if isNull(value) {
 		return nil, nil
 	}
@@ -189,7 +189,7 @@ func playMember(value []byte) (urls []URL, err error) {
 		if !ok {
 			return nil, errors.New("play must be an object of strings")
 		}
-		urls = append(urls, URL{string(protocol), url})
+		urls = append(urls, PlayURL{string(protocol), url})
 	}
 	return urls, nil
 }

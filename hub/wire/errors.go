@@ -2,31 +2,31 @@ package wire
 
 import "fmt"
 
-// Code is the machine-readable part of an [Error]; HTTP answers use the same
+// ErrorCode is the machine-readable part of an [Error]; HTTP answers use the same
 // codes.
-type Code string
+type ErrorCode string
 
 // The error codes.
 const (
-	CodeBadRequest    Code = "bad_request"    // not a message, or a member out of its bounds
-	CodeUnauthorized  Code = "unauthorized"   // no token, or one that is refused
-	CodeForbidden     Code = "forbidden"      // the token does not allow this
-	CodeNotFound      Code = "not_found"      // no such stream, view or list
-	CodeAlreadyLive   Code = "already_live"   // the socket, or the anchor elsewhere, holds a session
-	CodeCodeTaken     Code = "code_taken"     // the live code belongs to another live session
-	CodeSessionGone   Code = "session_gone"   // the session has ended; Reason and Summary tell how
-	CodeBanned        Code = "banned"         // the anchor is banned
-	CodeRateLimited   Code = "rate_limited"   // too fast; wait RetryAfterMS
-	CodeLimitExceeded Code = "limit_exceeded" // over a configured bound
-	CodeUnavailable   Code = "unavailable"    // refused before it was written: try again, perhaps elsewhere
-	CodeUnknown       Code = "unknown"        // it may yet take effect: repeat with the same key
+	CodeBadRequest    ErrorCode = "bad_request"    // not a message, or a member out of its bounds
+	CodeUnauthorized  ErrorCode = "unauthorized"   // no token, or one that is refused
+	CodeForbidden     ErrorCode = "forbidden"      // the token does not allow this
+	CodeNotFound      ErrorCode = "not_found"      // no such stream, view or list
+	CodeAlreadyLive   ErrorCode = "already_live"   // the socket, or the anchor elsewhere, holds a session
+	CodeCodeTaken     ErrorCode = "code_taken"     // the live code belongs to another live session
+	CodeSessionGone   ErrorCode = "session_gone"   // the session has ended; Reason and Summary tell how
+	CodeBanned        ErrorCode = "banned"         // the anchor is banned
+	CodeRateLimited   ErrorCode = "rate_limited"   // too fast; wait RetryAfterMS
+	CodeLimitExceeded ErrorCode = "limit_exceeded" // over a configured bound
+	CodeUnavailable   ErrorCode = "unavailable"    // refused before it was written: try again, perhaps elsewhere
+	CodeUnknown       ErrorCode = "unknown"        // it may yet take effect: repeat with the same key
 )
 
 // Error is the message "error": the answer to a request that was refused. It
-// is also the Go error that [DecodeAnchor], [DecodeViewer] and Validate return.
+// is also the Go error that [DecodeAnchorRequest], [DecodeViewerRequest] and Validate return.
 type Error struct {
 	ID           ID
-	Code         Code
+	Code         ErrorCode
 	Message      string // one sentence for a developer
 	RetryAfterMS int64  // left out when 0
 
@@ -54,7 +54,7 @@ func (m *Error) appendBody(dst []byte) []byte {
 
 func decodeError(f *fields) Message {
 	return &Error{
-		ID: f.id, Code: Code(f.text("code")), Message: f.text("message"), RetryAfterMS: f.integer("retry_after_ms"),
+		ID: f.id, Code: ErrorCode(f.text("code")), Message: f.text("message"), RetryAfterMS: f.integer("retry_after_ms"),
 		Reason: f.text("reason"), Summary: f.summary("summary"),
 	}
 }

@@ -34,13 +34,13 @@ func fuzzDecoder(f *testing.F, samples []sample, decode decoder) {
 	})
 }
 
-func FuzzDecodeAnchor(f *testing.F) { fuzzDecoder(f, anchorSamples(), wire.DecodeAnchor) }
+func FuzzDecodeAnchor(f *testing.F) { fuzzDecoder(f, anchorSamples(), wire.DecodeAnchorRequest) }
 
-func FuzzDecodeViewer(f *testing.F) { fuzzDecoder(f, viewerSamples(), wire.DecodeViewer) }
+func FuzzDecodeViewer(f *testing.F) { fuzzDecoder(f, viewerSamples(), wire.DecodeViewerRequest) }
 
-func FuzzDecodeServer(f *testing.F) { fuzzDecoder(f, serverSamples(), wire.DecodeServer) }
+func FuzzDecodeServer(f *testing.F) { fuzzDecoder(f, serverSamples(), wire.DecodeServerMessage) }
 
-// What AppendString writes means what encoding/json would have written.
+// What AppendJSONString writes means what encoding/json would have written.
 func FuzzString(f *testing.F) {
 	for _, s := range []string{
 		"", "plain", `"\/`, "\x00\x1f\x7f\b\f\n\r\t", "晚上好 😀", "\xff", "a\xe2\x80", "\xed\xa0\x80", "\u2028\u2029\ufffd", "<&>",
@@ -52,7 +52,7 @@ func FuzzString(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		ours := wire.AppendString([]byte("dst"), s)[3:]
+		ours := wire.AppendJSONString([]byte("dst"), s)[3:]
 		var got, want string
 		if err := json.Unmarshal(ours, &got); err != nil {
 			t.Fatalf("%q gives %s: %v", s, ours, err)
@@ -84,13 +84,13 @@ func FuzzCalls(f *testing.F) {
 			}
 			return err != nil
 		}
-		if m, err := wire.DecodeBan(data); !fault(err) && (m.Until < 0 || len(m.Reason) > wire.MaxReason) {
+		if m, err := wire.DecodeBanRequest(data); !fault(err) && (m.Until < 0 || len(m.Reason) > wire.MaxReasonBytes) {
 			t.Fatalf("ban %+v", m)
 		}
-		if m, err := wire.DecodeSign(data); !fault(err) && (m.Code == "" || len(m.Code) > wire.MaxCode || m.ExpiresAt < 0) {
+		if m, err := wire.DecodeSignRequest(data); !fault(err) && (m.Code == "" || len(m.Code) > wire.MaxCodeBytes || m.ExpiresAt < 0) {
 			t.Fatalf("sign %+v", m)
 		}
-		if m, err := wire.DecodeLike("8888_a", data); !fault(err) && (m.N < 1 || m.N > wire.MaxLikes) {
+		if m, err := wire.DecodeLikeBody("8888_a", data); !fault(err) && (m.N < 1 || m.N > wire.MaxLikes) {
 			t.Fatalf("like %+v", m)
 		}
 	})
@@ -101,8 +101,8 @@ func FuzzPosition(f *testing.F) {
 	f.Add("live/viewers/100", "1-2.3", "7")
 	f.Fuzz(func(t *testing.T, view, pos, id string) {
 		text := wire.Append(nil, &wire.Diff{ID: wire.StringID(id), View: view, Prev: pos, Pos: pos})
-		typ, gotView, gotPos := wire.Position(text)
-		m, err := wire.DecodeServer(text)
+		typ, gotView, gotPos := wire.PeekHeader(text)
+		m, err := wire.DecodeServerMessage(text)
 		if err != nil {
 			return // an id that is too long
 		}

@@ -6,13 +6,13 @@ import (
 	"slices"
 )
 
-// List is the client's side of one view: it applies what the server sends
+// ClientView is the client's side of one view: it applies what the server sends
 // exactly as the protocol says. The zero List is empty and ready to use; it is
 // not safe for concurrent use.
 //
 // A client with several views on a socket gives each answer to the List that
 // asked for it, and each diff to the List with its View.
-type List struct {
+type ClientView struct {
 	view    string
 	pos     string
 	total   int
@@ -22,7 +22,7 @@ type List struct {
 // Apply applies a [Snapshot], a [Diff] or a [Watching]; any other message, and
 // a diff of another view, changes nothing. resync says that the list cannot
 // follow: the client sends its Subscribe again, with Pos.
-func (l *List) Apply(m Message) (resync bool) {
+func (l *ClientView) Apply(m Message) (resync bool) {
 	switch m := m.(type) {
 	case *Snapshot:
 		l.reset(m.View, m.Pos, m.Total)
@@ -38,12 +38,12 @@ func (l *List) Apply(m Message) (resync bool) {
 	return false
 }
 
-func (l *List) reset(view, pos string, total int) {
+func (l *ClientView) reset(view, pos string, total int) {
 	l.view, l.pos, l.total = view, pos, total
 	l.entries = map[string]Entry{}
 }
 
-func (l *List) applyDiff(m *Diff) (resync bool) {
+func (l *ClientView) applyDiff(m *Diff) (resync bool) {
 	if l.pos == "" {
 		return true
 	}
@@ -61,7 +61,7 @@ func (l *List) applyDiff(m *Diff) (resync bool) {
 		if !ok {
 			continue
 		}
-		if e.Apply(p) != nil {
+		if e.ApplyPatch(p) != nil {
 			l.pos = "" // half applied: only a snapshot helps
 			return true
 		}
@@ -77,33 +77,33 @@ func (l *List) applyDiff(m *Diff) (resync bool) {
 	return false
 }
 
-// View returns the view's id, "" before the first answer.
-func (l *List) View() string { return l.view }
+// ID returns the view's id, "" before the first answer.
+func (l *ClientView) ID() string { return l.view }
 
 // Pos returns the position to resume from, "" where there is none.
-func (l *List) Pos() string { return l.pos }
+func (l *ClientView) Pos() string { return l.pos }
 
 // Total returns the newest count of entries that match, without the limit.
-func (l *List) Total() int { return l.total }
+func (l *ClientView) Total() int { return l.total }
 
 // Len returns how many entries the list holds.
-func (l *List) Len() int { return len(l.entries) }
+func (l *ClientView) Len() int { return len(l.entries) }
 
-// Get returns the entry of a code.
-func (l *List) Get(code string) (e Entry, ok bool) {
+// Entry returns the entry of a code.
+func (l *ClientView) Entry(code string) (e Entry, ok bool) {
 	e, ok = l.entries[code]
 	return e, ok
 }
 
 // Sorted returns the entries in the order of sort.
-func (l *List) Sorted(sort string) []Entry {
-	return slices.SortedFunc(maps.Values(l.entries), func(a, b Entry) int { return Compare(sort, &a, &b) })
+func (l *ClientView) Sorted(sort string) []Entry {
+	return slices.SortedFunc(maps.Values(l.entries), func(a, b Entry) int { return CompareEntries(sort, &a, &b) })
 }
 
-// Compare tells which entry comes first in the order of sort, as cmp.Compare
+// CompareEntries tells which entry comes first in the order of sort, as cmp.CompareEntries
 // does: most viewers (also for ""), most likes or newest start first; then
 // newest start; then code by bytes, ascending.
-func Compare(sort string, a, b *Entry) int {
+func CompareEntries(sort string, a, b *Entry) int {
 	var first int
 	switch sort {
 	case SortViewers, "":

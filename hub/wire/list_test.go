@@ -8,7 +8,7 @@ import (
 )
 
 // codes are the codes of l in the order of sort.
-func codes(l *wire.List, sort string) (s string) {
+func codes(l *wire.ClientView, sort string) (s string) {
 	for _, e := range l.Sorted(sort) {
 		s += e.Code
 	}
@@ -28,7 +28,7 @@ func likes(code, value string) wire.Patch {
 }
 
 func TestListApplies(t *testing.T) {
-	var l wire.List
+	var l wire.ClientView
 	step := func(m wire.Message, resync bool, pos, want string, total int) {
 		t.Helper()
 		if got := l.Apply(m); got != resync {
@@ -49,20 +49,20 @@ func TestListApplies(t *testing.T) {
 		Put: []wire.Entry{{Code: "c"}, {Code: "a", Likes: 1}},
 		Set: []wire.Patch{likes("a", "5"), likes("nobody", "5")}, Del: []string{"b", "nobody"},
 	}, false, "3", "ac", 7)
-	if e, ok := l.Get("a"); !ok || e.Likes != 5 {
+	if e, ok := l.Entry("a"); !ok || e.Likes != 5 {
 		t.Errorf("a is %+v, %v", e, ok)
 	}
 	step(&wire.Diff{View: "v", Prev: "3", Pos: "4", Set: []wire.Patch{likes("a", "{}")}}, true, "", "ac", 7)
 	step(snapshot("5"), false, "5", "", 0)
 	step(&wire.Watching{View: "code/z", Pos: "6", Entry: wire.Entry{Code: "z"}}, false, "6", "z", 1)
-	if l.View() != "code/z" {
-		t.Errorf("the view is %q", l.View())
+	if l.ID() != "code/z" {
+		t.Errorf("the view is %q", l.ID())
 	}
 	step(&wire.Diff{View: "code/z", Prev: "6", Pos: "7", Del: []string{"z"}}, false, "7", "", 1)
 }
 
 func TestListSorts(t *testing.T) {
-	var l wire.List
+	var l wire.ClientView
 	l.Apply(&wire.Snapshot{Pos: "1", Streams: []wire.Entry{
 		{Code: "a", Viewers: 1, Likes: 9, StartedAt: 5},
 		{Code: "b", Viewers: 2, Likes: 9, StartedAt: 6},

@@ -29,8 +29,8 @@ func AppendHead(dst []byte, typ string, id ID) []byte {
 	return dst
 }
 
-// MaxID is the most bytes of JSON that an [ID] may have.
-const MaxID = 64
+// MaxIDBytes is the most bytes of JSON that an [ID] may have.
+const MaxIDBytes = 64
 
 // ID is the id that a client puts on a request and gets back on the answer: a
 // JSON string or integer, kept as the JSON text that came so that it is echoed
@@ -41,11 +41,11 @@ type ID string
 func IntID(n int64) ID { return ID(strconv.FormatInt(n, 10)) }
 
 // StringID returns the id "s".
-func StringID(s string) ID { return ID(AppendString(nil, s)) }
+func StringID(s string) ID { return ID(AppendJSONString(nil, s)) }
 
 // valid tells whether id, which is a JSON value, is one that the protocol allows.
 func (id ID) valid() bool {
-	if len(id) > MaxID {
+	if len(id) > MaxIDBytes {
 		return false
 	}
 	return id[0] == '"' || isInteger(string(id))

@@ -21,7 +21,7 @@ func alice() wire.Entry {
 		Code: "8888_alice", Anchor: "alice", Title: "晚上好", State: wire.StateAway, Away: wire.AwayMissedBeat,
 		StartedAt: 1763830000123, Viewers: 1201, Likes: 7, Tags: []string{"game", "pk"},
 		Cover: "https://img.example/a.jpg", Extra: json.RawMessage(`{"level":3}`),
-		Play: []wire.URL{{"flv", "https://p/a.flv?x=1&y=2"}, {"hls", "https://p/a.m3u8"}},
+		Play: []wire.PlayURL{{"flv", "https://p/a.flv?x=1&y=2"}, {"hls", "https://p/a.m3u8"}},
 	}
 }
 
@@ -35,8 +35,8 @@ func bob() wire.Entry {
 
 const bobJSON = `{"code":"8888_bob","anchor":"bob","title":"","state":"live","started_at":5,"viewers":0,"likes":0}`
 
-func push() wire.Push {
-	return wire.Push{
+func push() wire.PushURLs {
+	return wire.PushURLs{
 		RTMP: "rtmp://p/live/8888_alice?txSecret=s", Server: "rtmp://p/live/", Key: "8888_alice?txSecret=s",
 		ExpiresAt: 9, SRT: "srt://p", WebRTC: "webrtc://p",
 	}
@@ -62,14 +62,14 @@ func anchorSamples() []sample {
 		{`{"type":"beat","n":0}`, &wire.Beat{}},
 		{
 			`{"type":"beat","n":7,"stats":{"bitrate_kbps":2500.5,"fps":0,"dropped":3}}`,
-			&wire.Beat{N: 7, Stats: wire.Stats{
+			&wire.Beat{N: 7, Stats: wire.EncoderStats{
 				BitrateKbps: wire.Some(2500.5), FPS: wire.Some(0.0), Dropped: wire.Some[int64](3),
 			}},
 		},
 		{`{"type":"beat","n":7,"session":"abcdefghijklmnopqrstuvwxyz","heartbeat_ms":500}`, &wire.Beat{
 			N: 7, Session: "abcdefghijklmnopqrstuvwxyz", HeartbeatMS: 500,
 		}},
-		{`{"type":"beat","n":7,"stats":{"fps":29.97}}`, &wire.Beat{N: 7, Stats: wire.Stats{FPS: wire.Some(29.97)}}},
+		{`{"type":"beat","n":7,"stats":{"fps":29.97}}`, &wire.Beat{N: 7, Stats: wire.EncoderStats{FPS: wire.Some(29.97)}}},
 		{`{"type":"update"}`, &wire.Update{}},
 		{
 			`{"type":"update","id":3,"title":"new","cover":null,"tags":[],"extra":{}}`,
@@ -160,7 +160,7 @@ func serverSamples() []sample {
 		},
 		{
 			`{"type":"ack","id":9,"n":4,"server_time":5,"deadline_in_ms":6,"held":true}`,
-			&wire.Ack{ID: "9", N: 4, ServerTime: 5, DeadlineInMS: 6, Held: true},
+			&wire.Ack{ID: "9", N: 4, ServerTime: 5, DeadlineInMS: 6, Pending: true},
 		},
 		{
 			`{"type":"stopped","id":1,"summary":{"duration_ms":1,"peak_viewers":2,"likes":3}}`,
@@ -207,9 +207,9 @@ func TestMessagesBothWays(t *testing.T) {
 		samples []sample
 		decode  decoder
 	}{
-		"anchor": {anchorSamples(), wire.DecodeAnchor},
-		"viewer": {viewerSamples(), wire.DecodeViewer},
-		"server": {serverSamples(), wire.DecodeServer},
+		"anchor": {anchorSamples(), wire.DecodeAnchorRequest},
+		"viewer": {viewerSamples(), wire.DecodeViewerRequest},
+		"server": {serverSamples(), wire.DecodeServerMessage},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, s := range c.samples {
@@ -231,7 +231,7 @@ func TestMessagesBothWays(t *testing.T) {
 func TestDecodedSharesNothing(t *testing.T) {
 	samples := append(append(anchorSamples(), viewerSamples()...), serverSamples()...)
 	for _, s := range samples {
-		for _, decode := range []decoder{wire.DecodeAnchor, wire.DecodeViewer, wire.DecodeServer} {
+		for _, decode := range []decoder{wire.DecodeAnchorRequest, wire.DecodeViewerRequest, wire.DecodeServerMessage} {
 			buf := []byte(s.json)
 			m, err := decode(buf)
 			if err != nil {
@@ -259,7 +259,7 @@ func TestWhatIsIgnored(t *testing.T) {
 		`{"type":"beat","n":1,"x":1,"x":2}`:                      &wire.Beat{N: 1},
 		`{"type":"beat","n":1,"stats":null}`:                     &wire.Beat{N: 1},
 	} {
-		got, err := wire.DecodeAnchor([]byte(in))
+		got, err := wire.DecodeAnchorRequest([]byte(in))
 		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%s\n got %+v, %v\nwant %+v", in, got, err, want)
 		}
@@ -267,19 +267,19 @@ func TestWhatIsIgnored(t *testing.T) {
 }
 
 func TestDecodeCalls(t *testing.T) {
-	if m, err := wire.DecodeBan([]byte(`{"until":5,"reason":"spam","x":1}`)); err != nil || *m != (wire.Ban{Until: 5, Reason: "spam"}) {
+	if m, err := wire.DecodeBanRequest([]byte(`{"until":5,"reason":"spam","x":1}`)); err != nil || *m != (wire.BanRequest{Until: 5, Reason: "spam"}) {
 		t.Errorf("ban %+v, %v", m, err)
 	}
-	if m, err := wire.DecodeSign([]byte(`{"code":"8888_a","expires_at":7}`)); err != nil || *m != (wire.Sign{Code: "8888_a", ExpiresAt: 7}) {
+	if m, err := wire.DecodeSignRequest([]byte(`{"code":"8888_a","expires_at":7}`)); err != nil || *m != (wire.SignRequest{Code: "8888_a", ExpiresAt: 7}) {
 		t.Errorf("sign %+v, %v", m, err)
 	}
 	for _, in := range []string{``, `[]`, `{"until":-1}`, `{"until":1.5}`, `{"reason":7}`, `{"reason":"a\nb"}`, `{"until":1,"until":2}`} {
-		if m, err := wire.DecodeBan([]byte(in)); err == nil {
+		if m, err := wire.DecodeBanRequest([]byte(in)); err == nil {
 			t.Errorf("ban %s: %+v", in, m)
 		}
 	}
 	for _, in := range []string{`{}`, `{"code":"a b"}`, `{"code":"a/../b"}`, `{"code":"a?x=1"}`, `{"code":"a","expires_at":-1}`} {
-		if m, err := wire.DecodeSign([]byte(in)); err == nil {
+		if m, err := wire.DecodeSignRequest([]byte(in)); err == nil {
 			t.Errorf("sign %s: %+v", in, m)
 		}
 	}
@@ -291,30 +291,30 @@ func TestPosition(t *testing.T) {
 		&wire.Watching{Code: "c", View: "live/\"x", Pos: "1-2.3"},
 	} {
 		want, _ := m.Head()
-		if typ, view, pos := wire.Position(wire.Append(nil, m)); typ != want || view != `live/"x` || pos != "1-2.3" {
+		if typ, view, pos := wire.PeekHeader(wire.Append(nil, m)); typ != want || view != `live/"x` || pos != "1-2.3" {
 			t.Errorf("%T: %q %q %q", m, typ, view, pos)
 		}
 	}
-	if typ, view, pos := wire.Position(wire.Append(nil, &wire.Drain{ReconnectInMS: 5})); typ != "drain" || view+pos != "" {
+	if typ, view, pos := wire.PeekHeader(wire.Append(nil, &wire.Drain{ReconnectInMS: 5})); typ != "drain" || view+pos != "" {
 		t.Errorf("drain: %q %q %q", typ, view, pos)
 	}
 }
 
 func TestDecodeRequest(t *testing.T) {
-	m, err := wire.DecodeRequest(wire.TypeStart, []byte(`{"title":"t","anchor":"alice"}`))
+	m, err := wire.DecodeRequestBody(wire.TypeStart, []byte(`{"title":"t","anchor":"alice"}`))
 	if want := (&wire.Start{Title: "t", Anchor: "alice"}); err != nil || !reflect.DeepEqual(m, want) {
 		t.Errorf("got %+v, %v, want %+v", m, err, want)
 	}
-	m, err = wire.DecodeRequest(wire.TypeLike, []byte(`{"code":"a","n":2}`))
+	m, err = wire.DecodeRequestBody(wire.TypeLike, []byte(`{"code":"a","n":2}`))
 	if want := (&wire.Like{Code: "a", N: 2}); err != nil || !reflect.DeepEqual(m, want) {
 		t.Errorf("got %+v, %v, want %+v", m, err, want)
 	}
 	for _, in := range []string{``, `[]`, `{"n":2}`} {
-		if m, err := wire.DecodeRequest(wire.TypeLike, []byte(in)); err == nil {
+		if m, err := wire.DecodeRequestBody(wire.TypeLike, []byte(in)); err == nil {
 			t.Errorf("%s: got %+v, want an error", in, m)
 		}
 	}
-	if m, err := wire.DecodeRequest("nothing", []byte(`{}`)); err == nil {
+	if m, err := wire.DecodeRequestBody("nothing", []byte(`{}`)); err == nil {
 		t.Errorf("got %+v, want an error", m)
 	}
 }

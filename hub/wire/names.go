@@ -6,8 +6,8 @@ const Subprotocol = "onair.v1"
 // The largest inbound messages, in bytes; a larger one closes the socket with
 // [CloseTooLarge].
 const (
-	MaxAnchorMessage = 16 << 10
-	MaxViewerMessage = 64 << 10
+	MaxAnchorMessageBytes = 16 << 10
+	MaxViewerMessageBytes = 64 << 10
 )
 
 // Message types that either socket carries.
@@ -81,7 +81,7 @@ const (
 // and resume there if it is welcomed, else to stay.
 const NoticeDegraded = "degraded"
 
-// Sort orders of a view, all descending. See [Compare].
+// Sort orders of a view, all descending. See [CompareEntries].
 const (
 	SortViewers = "viewers" // most viewers first; the default
 	SortLikes   = "likes"   // most likes first

@@ -16,10 +16,10 @@ type Patch struct {
 	Members map[string]json.RawMessage // by name, without "code"; never nil once decoded
 }
 
-// Apply replaces the members of e that p names and ignores those that this
+// ApplyPatch replaces the members of e that p names and ignores those that this
 // package does not know. When a value is not what its member can hold, e is
 // left as it was.
-func (e *Entry) Apply(p Patch) error {
+func (e *Entry) ApplyPatch(p Patch) error {
 	changed := *e // slices are replaced, never written to
 	for name, value := range p.Members {
 		if !json.Valid(value) {
@@ -125,7 +125,7 @@ func (p *Patch) append(dst []byte) []byte {
 	dst = addText(append(dst, '{'), "code", p.Code)
 	for _, name := range slices.Sorted(maps.Keys(p.Members)) {
 		if name != "code" {
-			dst = append(AppendString(dst, name), ':')
+			dst = append(AppendJSONString(dst, name), ':')
 			dst = append(append(dst, p.Members[name]...), ',')
 		}
 	}

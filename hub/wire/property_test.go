@@ -24,7 +24,7 @@ func entries(code string) *rapid.Generator[wire.Entry] {
 			e.Tags = append(e.Tags, text("tag"))
 		}
 		for range rapid.IntRange(0, 2).Draw(t, "play") {
-			e.Play = append(e.Play, wire.URL{text("protocol"), text("url")})
+			e.Play = append(e.Play, wire.PlayURL{text("protocol"), text("url")})
 		}
 		if extra := rapid.SampledFrom([]string{"", `{}`, `{"a":[1,{"b":"c,]}"}]}`}).Draw(t, "extra"); extra != "" {
 			e.Extra = json.RawMessage(extra)
@@ -47,7 +47,7 @@ func render(t *rapid.T, e wire.Entry) wire.Entry {
 }
 
 func decodeDiff(t *rapid.T, frame []byte) *wire.Diff {
-	m, err := wire.DecodeServer(frame)
+	m, err := wire.DecodeServerMessage(frame)
 	if err != nil {
 		t.Fatalf("%s: %v", frame, err)
 	}
@@ -62,12 +62,12 @@ func TestPatchProperty(t *testing.T) {
 
 		frame := wire.AppendHead(nil, wire.TypeDiff, "")
 		b := wire.BeginDiff(frame, "v", "p", "q")
-		if changed := b.Set(&from, &to); changed == reflect.DeepEqual(old, now) {
+		if changed := b.AddSet(&from, &to); changed == reflect.DeepEqual(old, now) {
 			t.Fatalf("Set says %v", changed)
 		}
 		got := old
 		for _, p := range decodeDiff(t, b.End()).Set {
-			if err := got.Apply(p); err != nil {
+			if err := got.ApplyPatch(p); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -81,7 +81,7 @@ func TestPatchProperty(t *testing.T) {
 func TestListProperty(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		server := map[string]wire.Entry{}
-		var client wire.List
+		var client wire.ClientView
 		client.Apply(&wire.Snapshot{View: "v", Pos: "0"})
 		for i := range rapid.IntRange(1, 5).Draw(t, "diffs") {
 			next := map[string]wire.Entry{}
@@ -93,17 +93,17 @@ func TestListProperty(t *testing.T) {
 			b := wire.BeginDiff(wire.AppendHead(nil, wire.TypeDiff, ""), "v", fmt.Sprint(i), fmt.Sprint(i+1))
 			for code, e := range next {
 				if _, had := server[code]; !had {
-					b.Put(&e)
+					b.AddPut(&e)
 				}
 			}
 			for code, e := range next {
 				if old, had := server[code]; had {
-					b.Set(&old, &e)
+					b.AddSet(&old, &e)
 				}
 			}
 			for code := range server {
 				if _, stays := next[code]; !stays {
-					b.Del(code)
+					b.AddDel(code)
 				}
 			}
 			server = next
@@ -111,7 +111,7 @@ func TestListProperty(t *testing.T) {
 				t.Fatal("the client lost the server")
 			}
 			for code, want := range server {
-				if got, _ := client.Get(code); !reflect.DeepEqual(got, want) {
+				if got, _ := client.Entry(code); !reflect.DeepEqual(got, want) {
 					t.Fatalf("got %+v\nwant %+v", got, want)
 				}
 			}

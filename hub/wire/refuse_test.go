@@ -73,10 +73,10 @@ func TestRefusesFrames(t *testing.T) {
 		{`{"type":"auth","token":"` + long(8193) + `"}`, "", "token must be at most 8192 bytes"},
 		{`{"type":"auth","token":"a\u0000"}`, "", "token must be UTF-8 without control characters"},
 	}
-	checkRefused(t, wire.DecodeAnchor, cases)
-	checkRefused(t, wire.DecodeViewer, cases)
-	checkRefused(t, wire.DecodeAnchor, []refused{{`{"type":"subscribe"}`, "", `type "subscribe" is not a request of this socket`}})
-	checkRefused(t, wire.DecodeViewer, []refused{{`{"type":"beat","n":1}`, "", `type "beat" is not a request of this socket`}})
+	checkRefused(t, wire.DecodeAnchorRequest, cases)
+	checkRefused(t, wire.DecodeViewerRequest, cases)
+	checkRefused(t, wire.DecodeAnchorRequest, []refused{{`{"type":"subscribe"}`, "", `type "subscribe" is not a request of this socket`}})
+	checkRefused(t, wire.DecodeViewerRequest, []refused{{`{"type":"beat","n":1}`, "", `type "beat" is not a request of this socket`}})
 }
 
 func TestRefusesAnchorRequests(t *testing.T) {
@@ -94,7 +94,7 @@ func TestRefusesAnchorRequests(t *testing.T) {
 	beat := func(members, message string) refused {
 		return refused{`{"type":"beat","id":1,` + members + `}`, "1", message}
 	}
-	checkRefused(t, wire.DecodeAnchor, []refused{
+	checkRefused(t, wire.DecodeAnchorRequest, []refused{
 		{`{"type":"start"}`, "", "title is required"},
 		{`{"type":"start","title":null}`, "", "title is required"},
 		{`{"type":"start","title":1}`, "", "title must be a string"},
@@ -168,7 +168,7 @@ func TestRefusesViewerRequests(t *testing.T) {
 	subscribe := func(members, message string) refused {
 		return refused{`{"type":"subscribe","id":1,` + members + `}`, "1", message}
 	}
-	checkRefused(t, wire.DecodeViewer, []refused{
+	checkRefused(t, wire.DecodeViewerRequest, []refused{
 		subscribe(`"list":"`+long(65)+`"`, "list must be at most 64 bytes"),
 		subscribe(`"tags":[""]`, "each of tags must be from 1 to 64 bytes of UTF-8"),
 		subscribe(`"tags":`+many(17), "tags must have at most 16 strings"),
@@ -208,7 +208,7 @@ func TestAcceptsBounds(t *testing.T) {
 			`,"extra":{"a":"` + long(1016) + `"},"key":"` + long(64) + `"}`,
 		`{"type":"beat","n":9007199254740991,"stats":{"fps":1000000000}}`,
 	} {
-		if _, err := wire.DecodeAnchor([]byte(in)); err != nil {
+		if _, err := wire.DecodeAnchorRequest([]byte(in)); err != nil {
 			t.Error(err)
 		}
 	}
@@ -216,7 +216,7 @@ func TestAcceptsBounds(t *testing.T) {
 		`{"type":"subscribe","anchors":` + many(500) + `,"limit":1,"sort":"started"}`,
 		`{"type":"watch","code":"` + long(128) + `","play":["` + long(16) + `"]}`,
 	} {
-		if _, err := wire.DecodeViewer([]byte(in)); err != nil {
+		if _, err := wire.DecodeViewerRequest([]byte(in)); err != nil {
 			t.Error(err)
 		}
 	}
@@ -257,7 +257,7 @@ func TestDecodeServerRefuses(t *testing.T) {
 		`{"type":"push","push":{"rtmp":1}}`:                               "wire: bad push: push.rtmp must be a string",
 		`{"type":"ended","summary":{"likes":"1"}}`:                        "wire: bad ended: summary.likes must be an integer",
 	} {
-		if m, err := wire.DecodeServer([]byte(in)); err == nil || err.Error() != want {
+		if m, err := wire.DecodeServerMessage([]byte(in)); err == nil || err.Error() != want {
 			t.Errorf("%s\n got %+v, %v\nwant %s", in, m, err, want)
 		}
 	}

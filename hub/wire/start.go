@@ -63,13 +63,13 @@ func decodeStart(f *fields) Message {
 // Validate checks the bounds of the members. Its error is an [*Error].
 func (m *Start) Validate() error {
 	fault := cmp.Or(
-		checkName("list", m.List, MaxListName),
+		checkName("list", m.List, MaxListNameBytes),
 		checkTitle(m.Title),
 		checkTags(m.Tags),
-		checkTexts("sources", m.Sources, MaxSources, MaxSource),
-		checkName("key", m.Key, MaxKey),
-		checkName("anchor", m.Anchor, MaxAnchor),
-		checkName("suffix", m.Suffix, MaxCode),
+		checkTexts("sources", m.Sources, MaxSources, MaxSourceBytes),
+		checkName("key", m.Key, MaxKeyBytes),
+		checkName("anchor", m.Anchor, MaxAnchorBytes),
+		checkName("suffix", m.Suffix, MaxCodeBytes),
 	)
 	if fault == "" && m.Cover != "" {
 		fault = checkCover(m.Cover)
@@ -102,7 +102,7 @@ type Started struct {
 	ID      ID
 	Stream  Entry
 	Session string
-	Push    Push
+	Push    PushURLs
 
 	// Only over HTTP, where no [Welcome] says them.
 	HeartbeatMS int64
@@ -136,7 +136,7 @@ func (m *PushRequest) appendBody(dst []byte) []byte { return closeObject(dst) }
 // Pushed answers [PushRequest].
 type Pushed struct {
 	ID   ID
-	Push Push
+	Push PushURLs
 }
 
 // Head implements [Message].
@@ -144,8 +144,8 @@ func (m *Pushed) Head() (string, ID) { return TypePush, m.ID }
 
 func (m *Pushed) appendBody(dst []byte) []byte { return closeObject(addPush(dst, &m.Push)) }
 
-// Push is where the anchor's encoder sends the picture.
-type Push struct {
+// PushURLs is where the anchor's encoder sends the picture.
+type PushURLs struct {
 	RTMP      string // the whole URL
 	Server    string // the same in two, as OBS asks for it
 	Key       string
@@ -154,8 +154,8 @@ type Push struct {
 	WebRTC    string // "" where the provider has none
 }
 
-// AppendPush appends p as a JSON object.
-func AppendPush(dst []byte, p *Push) []byte {
+// AppendPushURLs appends p as a JSON object.
+func AppendPushURLs(dst []byte, p *PushURLs) []byte {
 	dst = append(dst, '{')
 	dst = addText(dst, "rtmp", p.RTMP)
 	dst = addText(dst, "server", p.Server)
@@ -166,14 +166,14 @@ func AppendPush(dst []byte, p *Push) []byte {
 	return closeObject(dst)
 }
 
-func addPush(dst []byte, p *Push) []byte {
-	return append(AppendPush(addName(dst, "push"), p), ',')
+func addPush(dst []byte, p *PushURLs) []byte {
+	return append(AppendPushURLs(addName(dst, "push"), p), ',')
 }
 
-func (f *fields) push(name string) (p Push) {
+func (f *fields) push(name string) (p PushURLs) {
 	f.require(name)
 	f.inside(name, func(f *fields) {
-		p = Push{
+		p = PushURLs{
 			RTMP: f.text("rtmp"), Server: f.text("server"), Key: f.text("key"),
 			ExpiresAt: f.integer("expires_at"), SRT: f.text("srt"), WebRTC: f.text("webrtc"),
 		}

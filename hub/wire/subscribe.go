@@ -53,12 +53,12 @@ func decodeSubscribe(f *fields) Message {
 // Validate checks the bounds of the members. Its error is an [*Error].
 func (m *Subscribe) Validate() error {
 	fault := cmp.Or(
-		checkName("list", m.List, MaxListName),
+		checkName("list", m.List, MaxListNameBytes),
 		checkTags(m.Tags),
-		checkTexts("anchors", m.Anchors, MaxAnchors, MaxAnchor),
+		checkTexts("anchors", m.Anchors, MaxAnchors, MaxAnchorBytes),
 		checkPlay(m.Play),
-		checkName("pos", m.Pos, MaxPos),
-		checkName("view", m.View, MaxView),
+		checkName("pos", m.Pos, MaxPosBytes),
+		checkName("view", m.View, MaxViewBytes),
 	)
 	if fault == "" && m.Limit < 0 {
 		fault = "limit must be at least 1"
@@ -89,7 +89,7 @@ func (m *Unsubscribe) Validate() error {
 	if m.View == "" {
 		return refusal(m.ID, "view is required")
 	}
-	return refusal(m.ID, checkName("view", m.View, MaxView))
+	return refusal(m.ID, checkName("view", m.View, MaxViewBytes))
 }
 
 // Unsubscribed answers [Unsubscribe].

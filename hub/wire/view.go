@@ -14,7 +14,7 @@ func (m *Snapshot) Head() (string, ID) { return TypeSnapshot, m.ID }
 
 func (m *Snapshot) appendBody(dst []byte) []byte { return AppendSnapshotBody(dst, m) }
 
-// AppendSnapshot is [Append] for a Snapshot that stays on the stack.
+// AppendSnapshot is [AppendFrame] for a Snapshot that stays on the stack.
 func AppendSnapshot(dst []byte, m *Snapshot) []byte {
 	return AppendSnapshotBody(AppendHead(dst, TypeSnapshot, m.ID), m)
 }
@@ -23,7 +23,7 @@ func AppendSnapshot(dst []byte, m *Snapshot) []byte {
 func AppendSnapshotBody(dst []byte, m *Snapshot) []byte {
 	b := BeginSnapshot(dst, m.View, m.Pos, m.Total)
 	for i := range m.Streams {
-		b.Stream(&m.Streams[i])
+		b.AddStream(&m.Streams[i])
 	}
 	return b.End()
 }
@@ -54,7 +54,7 @@ func (m *Diff) Head() (string, ID) { return TypeDiff, m.ID }
 
 func (m *Diff) appendBody(dst []byte) []byte { return AppendDiffBody(dst, m) }
 
-// AppendDiff is [Append] for a Diff that stays on the stack.
+// AppendDiff is [AppendFrame] for a Diff that stays on the stack.
 func AppendDiff(dst []byte, m *Diff) []byte {
 	return AppendDiffBody(AppendHead(dst, TypeDiff, m.ID), m)
 }
@@ -63,17 +63,17 @@ func AppendDiff(dst []byte, m *Diff) []byte {
 func AppendDiffBody(dst []byte, m *Diff) []byte {
 	b := BeginDiff(dst, m.View, m.Prev, m.Pos)
 	if m.HasTotal {
-		b.Total(m.Total)
+		b.AddTotal(m.Total)
 	}
 	for i := range m.Put {
-		b.Put(&m.Put[i])
+		b.AddPut(&m.Put[i])
 	}
 	for i := range m.Set {
 		b.element("set")
 		b.buf = m.Set[i].append(b.buf)
 	}
 	for _, code := range m.Del {
-		b.Del(code)
+		b.AddDel(code)
 	}
 	return b.End()
 }
@@ -92,77 +92,77 @@ func decodeDiff(f *fields) Message {
 	return m
 }
 
-// Body writes the body of a snapshot or a diff straight from the caller's own
+// BodyWriter writes the body of a snapshot or a diff straight from the caller's own
 // data, piece by piece, and allocates nothing but the growth of its buffer:
 //
 //	b := wire.BeginDiff(buf[:0], view, prev, pos)
-//	b.Total(n)             // if wanted, before the rest
-//	b.Put(&entry)          // all puts, then
-//	b.Set(&old, &entry)    // all sets, then
-//	b.Del(code)            // all dels
+//	b.AddTotal(n)             // if wanted, before the rest
+//	b.AddPut(&entry)          // all puts, then
+//	b.AddSet(&old, &entry)    // all sets, then
+//	b.AddDel(code)            // all dels
 //	body := b.End()
 //
 // Keeping that order is up to the caller; another gives a member twice.
-type Body struct {
+type BodyWriter struct {
 	buf  []byte
 	list string // the name of the array that is open, or ""
 }
 
-// BeginSnapshot begins the body of a snapshot behind dst, to which [Body.Stream]
-// and [Body.StreamJSON] add.
-func BeginSnapshot(dst []byte, view, pos string, total int) Body {
+// BeginSnapshot begins the body of a snapshot behind dst, to which [Body.AddStream]
+// and [Body.AddStreamJSON] add.
+func BeginSnapshot(dst []byte, view, pos string, total int) BodyWriter {
 	dst = addText(dst, "view", view)
 	dst = addText(dst, "pos", pos)
 	dst = addInt(dst, "total", int64(total))
 	// Unlike the arrays of a diff, this one is there even when it is empty.
-	return Body{buf: append(addName(dst, "streams"), '['), list: "streams"}
+	return BodyWriter{buf: append(addName(dst, "streams"), '['), list: "streams"}
 }
 
 // BeginPage begins a later page of a query: a whole object behind dst, with
-// neither type nor position, to which [Body.Stream] adds.
-func BeginPage(dst []byte, view string, total int) Body {
+// neither type nor position, to which [Body.AddStream] adds.
+func BeginPage(dst []byte, view string, total int) BodyWriter {
 	dst = addText(append(dst, '{'), "view", view)
 	dst = addInt(dst, "total", int64(total))
-	return Body{buf: append(addName(dst, "streams"), '['), list: "streams"}
+	return BodyWriter{buf: append(addName(dst, "streams"), '['), list: "streams"}
 }
 
 // BeginDiff begins the body of a diff behind dst.
-func BeginDiff(dst []byte, view, prev, pos string) Body {
+func BeginDiff(dst []byte, view, prev, pos string) BodyWriter {
 	dst = addText(dst, "view", view)
 	dst = addText(dst, "prev", prev)
-	return Body{buf: addText(dst, "pos", pos)}
+	return BodyWriter{buf: addText(dst, "pos", pos)}
 }
 
-// Total adds the total of a diff.
-func (b *Body) Total(n int) { b.buf = addInt(b.buf, "total", int64(n)) }
+// AddTotal adds the total of a diff.
+func (b *BodyWriter) AddTotal(n int) { b.buf = addInt(b.buf, "total", int64(n)) }
 
-// Stream adds an entry to a snapshot.
-func (b *Body) Stream(e *Entry) {
+// AddStream adds an entry to a snapshot.
+func (b *BodyWriter) AddStream(e *Entry) {
 	b.element("streams")
 	b.buf = AppendEntry(b.buf, e)
 }
 
-// StreamJSON adds an entry that was rendered by [AppendEntry] to a snapshot.
-func (b *Body) StreamJSON(entry []byte) {
+// AddStreamJSON adds an entry that was rendered by [AppendEntry] to a snapshot.
+func (b *BodyWriter) AddStreamJSON(entry []byte) {
 	b.element("streams")
 	b.buf = append(b.buf, entry...)
 }
 
-// Put adds an entry to a diff's put.
-func (b *Body) Put(e *Entry) {
+// AddPut adds an entry to a diff's put.
+func (b *BodyWriter) AddPut(e *Entry) {
 	b.element("put")
 	b.buf = AppendEntry(b.buf, e)
 }
 
-// PutJSON adds an entry that was rendered by [AppendEntry] to a diff's put.
-func (b *Body) PutJSON(entry []byte) {
+// AddPutJSON adds an entry that was rendered by [AppendEntry] to a diff's put.
+func (b *BodyWriter) AddPutJSON(entry []byte) {
 	b.element("put")
 	b.buf = append(b.buf, entry...)
 }
 
-// Set adds the patch from old to new to a diff's set, and tells whether there
+// AddSet adds the patch from old to new to a diff's set, and tells whether there
 // was anything to add. See [AppendPatch].
-func (b *Body) Set(old, new *Entry) bool {
+func (b *BodyWriter) AddSet(old, new *Entry) bool {
 	before := *b
 	b.element("set")
 	bare := len(b.buf)
@@ -175,23 +175,23 @@ func (b *Body) Set(old, new *Entry) bool {
 	return true
 }
 
-// SetJSON adds a patch that was rendered by [AppendPatch] to a diff's set.
-func (b *Body) SetJSON(patch []byte) {
+// AddSetJSON adds a patch that was rendered by [AppendPatch] to a diff's set.
+func (b *BodyWriter) AddSetJSON(patch []byte) {
 	b.element("set")
 	b.buf = append(b.buf, patch...)
 }
 
-// Del adds a code to a diff's del.
-func (b *Body) Del(code string) {
+// AddDel adds a code to a diff's del.
+func (b *BodyWriter) AddDel(code string) {
 	b.element("del")
-	b.buf = AppendString(b.buf, code)
+	b.buf = AppendJSONString(b.buf, code)
 }
 
 // Len returns how many bytes the buffer holds so far, dst included.
-func (b *Body) Len() int { return len(b.buf) }
+func (b *BodyWriter) Len() int { return len(b.buf) }
 
 // End returns dst with the finished body behind it. The Body is then used up.
-func (b *Body) End() []byte {
+func (b *BodyWriter) End() []byte {
 	if b.list != "" {
 		b.buf = append(b.buf, ']')
 	}
@@ -201,7 +201,7 @@ func (b *Body) End() []byte {
 // element makes room for one more element of the array list, which it opens
 // when another or none is open. Unlike in the add functions the comma goes in
 // front, so that Set can take an element back.
-func (b *Body) element(list string) {
+func (b *BodyWriter) element(list string) {
 	if b.list == list {
 		if b.buf[len(b.buf)-1] != '[' {
 			b.buf = append(b.buf, ',')

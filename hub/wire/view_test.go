@@ -25,7 +25,7 @@ func TestProtocolExamples(t *testing.T) {
 		`{"type":"ping"}`,
 		`{"type":"error","id":7,"code":"bad_request","message":"one sentence for a developer","retry_after_ms":1000}`,
 	} {
-		m, err := wire.DecodeServer([]byte(frame))
+		m, err := wire.DecodeServerMessage([]byte(frame))
 		if err != nil {
 			t.Errorf("%s: %v", frame, err)
 		} else if got := string(wire.Append(nil, m)); got != frame {
@@ -61,7 +61,7 @@ func TestBody(t *testing.T) {
 	entry := wire.AppendEntry(nil, &old)
 	patch := wire.AppendPatch(nil, &old, &now)
 
-	begin := func() wire.Body { return wire.BeginDiff(nil, "v", "p", "q") }
+	begin := func() wire.BodyWriter { return wire.BeginDiff(nil, "v", "p", "q") }
 	for name, c := range map[string]struct {
 		write func() []byte
 		want  string
@@ -69,34 +69,34 @@ func TestBody(t *testing.T) {
 		"nothing": {func() []byte { b := begin(); return b.End() }, `}`},
 		"all": {func() []byte {
 			b := begin()
-			b.Total(5)
-			b.Put(&old)
-			b.PutJSON(entry)
-			b.Set(&old, &old)
-			b.Set(&old, &now)
-			b.Set(&old, &old)
-			b.SetJSON(patch)
-			b.Del("x")
-			b.Del("y")
+			b.AddTotal(5)
+			b.AddPut(&old)
+			b.AddPutJSON(entry)
+			b.AddSet(&old, &old)
+			b.AddSet(&old, &now)
+			b.AddSet(&old, &old)
+			b.AddSetJSON(patch)
+			b.AddDel("x")
+			b.AddDel("y")
 			return b.End()
 		}, `,"total":5,"put":[` + bobJSON + `,` + bobJSON + `],"set":[{"code":"8888_bob","viewers":9},{"code":"8888_bob","viewers":9}],"del":["x","y"]}`},
 		"set of nothing": {func() []byte {
 			b := begin()
-			if b.Set(&old, &old) {
+			if b.AddSet(&old, &old) {
 				t.Error("Set of equal entries says that it added something")
 			}
 			return b.End()
 		}, `}`},
 		"set of nothing between": {func() []byte {
 			b := begin()
-			b.Put(&old)
-			b.Set(&old, &old)
-			b.Del("x")
+			b.AddPut(&old)
+			b.AddSet(&old, &old)
+			b.AddDel("x")
 			return b.End()
 		}, `,"put":[` + bobJSON + `],"del":["x"]}`},
 		"set first": {func() []byte {
 			b := begin()
-			if !b.Set(&old, &now) {
+			if !b.AddSet(&old, &now) {
 				t.Error("Set says that it added nothing")
 			}
 			return b.End()
@@ -108,8 +108,8 @@ func TestBody(t *testing.T) {
 	}
 
 	b := wire.BeginSnapshot([]byte("dst,"), "v", "p", 3)
-	b.Stream(&old)
-	b.StreamJSON(entry)
+	b.AddStream(&old)
+	b.AddStreamJSON(entry)
 	n := b.Len()
 	got, want := string(b.End()), `dst,"view":"v","pos":"p","total":3,"streams":[`+bobJSON+`,`+bobJSON+`]}`
 	if got != want || n != len(want)-2 {
@@ -137,7 +137,7 @@ func TestEntryJSON(t *testing.T) {
 
 func TestPlayJSON(t *testing.T) {
 	e := bob()
-	e.Play = []wire.URL{{"flv", "a"}}
+	e.Play = []wire.PlayURL{{"flv", "a"}}
 	for play, want := range map[string]string{
 		`{"hls":"b"}`: `{"code":"8888_bob","anchor":"bob","title":"","state":"live","started_at":5,"viewers":0,"likes":0,"play":{"hls":"b"}}`,
 		``:            bobJSON,
@@ -179,12 +179,12 @@ func TestApplyRefuses(t *testing.T) {
 		if err := json.Unmarshal([]byte(`{"likes":99,`+member+`}`), &p.Members); err != nil {
 			t.Fatal(err)
 		}
-		if err := e.Apply(p); err == nil || !reflect.DeepEqual(e, alice()) {
+		if err := e.ApplyPatch(p); err == nil || !reflect.DeepEqual(e, alice()) {
 			t.Errorf("%s: got %v and %+v, want an error and no change", member, err, e)
 		}
 	}
 	e := alice()
-	if err := e.Apply(wire.Patch{Members: map[string]json.RawMessage{"likes": nil}}); err == nil {
+	if err := e.ApplyPatch(wire.Patch{Members: map[string]json.RawMessage{"likes": nil}}); err == nil {
 		t.Error("a patch that is not JSON was applied")
 	}
 }

@@ -138,8 +138,8 @@ func fill(v reflect.Value) {
 	case json.RawMessage:
 		v.SetBytes([]byte(`{"a":1}`))
 		return
-	case wire.URL:
-		v.Set(reflect.ValueOf(wire.URL{Protocol: "flv", URL: "https://p"}))
+	case wire.PlayURL:
+		v.Set(reflect.ValueOf(wire.PlayURL{Protocol: "flv", URL: "https://p"}))
 		return
 	case wire.Patch:
 		v.Set(reflect.ValueOf(wire.Patch{Code: "x", Members: map[string]json.RawMessage{"viewers": []byte("1")}}))
@@ -238,7 +238,7 @@ func compare(t *testing.T, schemas object, where string, schema, full, empty obj
 func TestDirections(t *testing.T) {
 	doc := parse(t, api.AsyncAPI())
 	schemas := under(t, doc, "components", "schemas")
-	decode := map[string]func([]byte) (wire.Message, error){"anchor": wire.DecodeAnchor, "viewer": wire.DecodeViewer}
+	decode := map[string]func([]byte) (wire.Message, error){"anchor": wire.DecodeAnchorRequest, "viewer": wire.DecodeViewerRequest}
 	received, sent := map[string]bool{}, map[string]bool{}
 	for name, v := range under(t, doc, "operations") {
 		op := v.(object)
@@ -274,7 +274,7 @@ func TestDirections(t *testing.T) {
 			if !sent[at] {
 				continue
 			}
-			told, err := wire.DecodeServer(example)
+			told, err := wire.DecodeServerMessage(example)
 			if err != nil || nameOf(told) != name {
 				t.Errorf("%s is documented as sent, but a client reads it as %T, %v", at, told, err)
 			}
@@ -287,7 +287,7 @@ func TestExamplesAreWritten(t *testing.T) {
 	schemas := under(t, parse(t, api.AsyncAPI()), "components", "schemas")
 	for _, m := range messages {
 		example := exampleOf(t, schemas, nameOf(m))
-		for _, decode := range []func([]byte) (wire.Message, error){wire.DecodeAnchor, wire.DecodeViewer, wire.DecodeServer} {
+		for _, decode := range []func([]byte) (wire.Message, error){wire.DecodeAnchorRequest, wire.DecodeViewerRequest, wire.DecodeServerMessage} {
 			if read, err := decode(example); err == nil && nameOf(read) == nameOf(m) {
 				if got := parse(t, wire.Append(nil, read)); !reflect.DeepEqual(got, parse(t, example)) {
 					t.Errorf("the example %s is written as %v", example, got)

@@ -64,7 +64,7 @@ func (p *Player) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		p.happened(r.Context(), event{what: refused, why: err.Error()})
 		return
 	}
-	conn.SetReadLimit(wire.MaxViewerMessage)
+	conn.SetReadLimit(wire.MaxViewerMessageBytes)
 	bearer, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	l := &line{conn: conn, bearer: bearer}
 	p.happened(r.Context(), event{line: l, what: opened})

@@ -243,9 +243,9 @@ func (p *Player) next(ctx context.Context, until time.Time) (*event, map[string]
 
 // read takes a message apart as the server would.
 func (p *Player) read(data []byte) (map[string]any, error) {
-	decode := wire.DecodeAnchor
+	decode := wire.DecodeAnchorRequest
 	if p.script.path == "/v1/viewer" {
-		decode = wire.DecodeViewer
+		decode = wire.DecodeViewerRequest
 	}
 	if _, err := decode(data); err != nil {
 		return nil, failed("no server takes %s: %v", data, err)

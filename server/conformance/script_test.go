@@ -24,7 +24,7 @@ func TestRecorded(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if _, err := wire.DecodeServer(data); err != nil {
+				if _, err := wire.DecodeServerMessage(data); err != nil {
 					t.Errorf("%s: %s: %v", name, data, err)
 				}
 			}

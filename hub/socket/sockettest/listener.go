@@ -18,9 +18,9 @@ import (
 
 // A Listener is a net.Listener in memory. Make it in the bubble that uses it.
 type Listener struct {
-	// Peer is where connections seem to come from. It may be changed between
+	// PeerAddress is where connections seem to come from. It may be changed between
 	// two of them.
-	Peer netip.AddrPort
+	PeerAddress netip.AddrPort
 
 	conns chan net.Conn
 	done  chan struct{}
@@ -29,7 +29,7 @@ type Listener struct {
 
 // Listen returns a listener to serve on and to dial.
 func Listen() *Listener {
-	return &Listener{Peer: netip.MustParseAddrPort("127.0.0.1:1"), conns: make(chan net.Conn), done: make(chan struct{})}
+	return &Listener{PeerAddress: netip.MustParseAddrPort("127.0.0.1:1"), conns: make(chan net.Conn), done: make(chan struct{})}
 }
 
 // Accept implements net.Listener.
@@ -56,7 +56,7 @@ func (l *Listener) Addr() net.Addr { return &net.TCPAddr{} }
 func (l *Listener) DialContext(ctx context.Context, _, _ string) (net.Conn, error) {
 	client, server := net.Pipe()
 	select {
-	case l.conns <- peerConn{server, net.TCPAddrFromAddrPort(l.Peer)}:
+	case l.conns <- peerConn{server, net.TCPAddrFromAddrPort(l.PeerAddress)}:
 		return client, nil
 	case <-l.done:
 		return nil, net.ErrClosed
