@@ -121,7 +121,7 @@ func (l *liar) changed(n int, f frame, was []byte) []byte {
 	if d = l.lie(n, d); d == nil {
 		return nil
 	}
-	return serverFrame(opText, string(wire.AppendDiff(nil, d)))
+	return serverFrame(opText, string(wire.Append(nil, d)))
 }
 
 // TestLiesAreFound: whatever a server lies about fails the run.

@@ -10,11 +10,11 @@ type Beat struct {
 
 	// Only over HTTP.
 	Session     string
-	HeartbeatMS int64 // the interval that the client beats by, 0: not said
+	HeartbeatMS int64 // the client's current interval; 0: not given
 }
 
-// EncoderStats is what an encoder may tell about itself: for metrics and the console,
-// not for viewers. A figure that is not Set is left out.
+// EncoderStats are what the client's encoder reports about itself, for metrics
+// and the console. A figure that is not Set is left out.
 type EncoderStats struct {
 	BitrateKbps Opt[float64]
 	FPS         Opt[float64]
@@ -24,36 +24,28 @@ type EncoderStats struct {
 // Head implements [Message].
 func (m *Beat) Head() (string, ID) { return TypeBeat, m.ID }
 
-func (m *Beat) appendBody(dst []byte) []byte {
-	dst = addInt(dst, "n", m.N)
-	if m.Stats != (EncoderStats{}) {
-		dst = append(addName(dst, "stats"), '{')
-		dst = addOpt(dst, "bitrate_kbps", m.Stats.BitrateKbps, addFloat)
-		dst = addOpt(dst, "fps", m.Stats.FPS, addFloat)
-		dst = addOpt(dst, "dropped", m.Stats.Dropped, addInt)
-		dst = append(closeObject(dst), ',')
+func (m *Beat) visitMembers(c *codec) {
+	c.id(&m.ID)
+	c.require("n")
+	c.int64("n", &m.N)
+	if !c.writing || m.Stats != (EncoderStats{}) {
+		c.nested("stats", m.Stats.visitMembers)
 	}
-	dst = addTextIf(dst, "session", m.Session)
-	if m.HeartbeatMS != 0 {
-		dst = addInt(dst, "heartbeat_ms", m.HeartbeatMS)
-	}
-	return closeObject(dst)
+	c.optionalText("session", &m.Session)
+	c.optionalInt64("heartbeat_ms", &m.HeartbeatMS)
 }
 
-func decodeBeat(f *fields) Message {
-	f.require("n")
-	m := &Beat{ID: f.id, N: f.integer("n"), Session: f.text("session"), HeartbeatMS: f.integer("heartbeat_ms")}
-	f.inside("stats", func(f *fields) {
-		m.Stats = EncoderStats{BitrateKbps: f.number("bitrate_kbps"), FPS: f.number("fps"), Dropped: f.count("dropped")}
-	})
-	return m
+func (s *EncoderStats) visitMembers(c *codec) {
+	visitOptional(c, "bitrate_kbps", &s.BitrateKbps, c.float64)
+	visitOptional(c, "fps", &s.FPS, c.float64)
+	visitOptional(c, "dropped", &s.Dropped, c.int64)
 }
 
 // Validate checks the bounds of the members. Its error is an [*Error].
 func (m *Beat) Validate() error {
-	return refusal(m.ID, cmp.Or(
+	return badRequest(m.ID, cmp.Or(
 		checkRange("n", m.N, 0, maxCounter),
-		checkSessionIf(m.Session),
+		checkOptionalSession(m.Session),
 		checkRange("heartbeat_ms", m.HeartbeatMS, 0, maxCounter),
 		checkStat("stats.bitrate_kbps", m.Stats.BitrateKbps.Value),
 		checkStat("stats.fps", m.Stats.FPS.Value),
@@ -64,50 +56,40 @@ func (m *Beat) Validate() error {
 // Ack answers [Beat].
 type Ack struct {
 	ID           ID
-	N            int64 // the beat's
+	N            int64 // as in the Beat
 	ServerTime   int64 // Unix milliseconds
-	DeadlineInMS int64 // without another beat the session ends after this
-	Pending      bool  // heard, but not in the log yet: no promise
-	HeartbeatMS  int64 // only over HTTP: the present interval, 0: not said
+	DeadlineInMS int64 // the session ends after this time without another beat
+	Pending      bool  // "held": received, but not in the log yet; the deadline is not guaranteed
+	HeartbeatMS  int64 // only over HTTP: the current interval; 0: not given
 }
 
 // Head implements [Message].
 func (m *Ack) Head() (string, ID) { return TypeAck, m.ID }
 
-func (m *Ack) appendBody(dst []byte) []byte {
-	dst = addInt(dst, "n", m.N)
-	dst = addInt(dst, "server_time", m.ServerTime)
-	dst = addInt(dst, "deadline_in_ms", m.DeadlineInMS)
-	if m.Pending {
-		dst = addRaw(dst, "held", "true")
-	}
-	if m.HeartbeatMS != 0 {
-		dst = addInt(dst, "heartbeat_ms", m.HeartbeatMS)
-	}
-	return closeObject(dst)
+func (m *Ack) visitMembers(c *codec) {
+	c.id(&m.ID)
+	c.int64("n", &m.N)
+	c.int64("server_time", &m.ServerTime)
+	c.int64("deadline_in_ms", &m.DeadlineInMS)
+	c.flag("held", &m.Pending, false)
+	c.optionalInt64("heartbeat_ms", &m.HeartbeatMS)
 }
 
-// AppendAck is [AppendFrame] for an Ack that stays on the stack.
+// AppendAck is [Append] without allocations.
 func AppendAck(dst []byte, m *Ack) []byte {
-	return m.appendBody(AppendHead(dst, TypeAck, m.ID))
+	c := codec{writing: true, out: AppendHead(dst, TypeAck, "")}
+	m.visitMembers(&c)
+	return closeObject(c.out)
 }
 
-func decodeAck(f *fields) Message {
-	return &Ack{
-		ID: f.id, N: f.integer("n"), ServerTime: f.integer("server_time"),
-		DeadlineInMS: f.integer("deadline_in_ms"), Pending: f.flag("held", false),
-		HeartbeatMS: f.integer("heartbeat_ms"),
-	}
-}
-
-// Probe asks for a [Beat] at once: the first one was missed. Timers of a phone
-// or a hidden tab are throttled; an incoming message still wakes them.
+// Probe requests a [Beat] at once, after the first missed beat. Phones and
+// hidden tabs throttle timers, but an incoming message wakes them.
 type Probe struct{}
 
 // Head implements [Message].
 func (m *Probe) Head() (string, ID) { return TypeProbe, "" }
 
-func (m *Probe) appendBody(dst []byte) []byte { return closeObject(dst) }
+func (m *Probe) visitMembers(*codec) {}
 
 // Settings changes the interval of beats, from the client's next beat on.
 type Settings struct {
@@ -117,11 +99,9 @@ type Settings struct {
 // Head implements [Message].
 func (m *Settings) Head() (string, ID) { return TypeSettings, "" }
 
-func (m *Settings) appendBody(dst []byte) []byte {
-	return closeObject(addInt(dst, "heartbeat_ms", m.HeartbeatMS))
-}
+func (m *Settings) visitMembers(c *codec) { c.int64("heartbeat_ms", &m.HeartbeatMS) }
 
-// Notice tells the anchor something about its service, such as
+// Notice reports a condition of the server to an anchor, such as
 // [NoticeDegraded].
 type Notice struct {
 	Code    string
@@ -131,7 +111,7 @@ type Notice struct {
 // Head implements [Message].
 func (m *Notice) Head() (string, ID) { return TypeNotice, "" }
 
-func (m *Notice) appendBody(dst []byte) []byte {
-	dst = addText(dst, "code", m.Code)
-	return closeObject(addText(dst, "message", m.Message))
+func (m *Notice) visitMembers(c *codec) {
+	c.text("code", &m.Code)
+	c.text("message", &m.Message)
 }

@@ -2,26 +2,40 @@ package wire_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"onair/hub/wire"
 )
 
-// tenEntries are ten entries as a busy list has them.
+// tenEntries returns ten typical entries of a large view.
 func tenEntries() []wire.Entry {
-	list := make([]wire.Entry, 10)
-	for i := range list {
-		list[i] = alice()
-		list[i].Code = fmt.Sprintf("8888_anchor%d", i)
+	entries := make([]wire.Entry, 10)
+	for i := range entries {
+		entries[i] = alice()
+		entries[i].Code = fmt.Sprintf("8888_anchor%d", i)
 	}
-	return list
+	return entries
 }
 
-func tenPuts() *wire.Diff {
-	return &wire.Diff{View: "live/hot100", Prev: "1-0.9f", Pos: "2-2.07", HasTotal: true, Total: 5210, Put: tenEntries()}
+func appendPuts(dst []byte, entries []wire.Entry) []byte {
+	b := wire.BeginDiff(wire.AppendHead(dst, wire.TypeDiff, ""), "live/hot100", "1-0.9f", "2-2.07")
+	b.AddTotal(5210)
+	for i := range entries {
+		b.AddPut(&entries[i])
+	}
+	return b.End()
 }
 
-// appendSets writes the usual frame: ten entries whose counters moved.
+func appendSnapshot(dst []byte, entries []wire.Entry) []byte {
+	b := wire.BeginSnapshot(wire.AppendHead(dst, wire.TypeSnapshot, "1"), "v", "p", len(entries))
+	for i := range entries {
+		b.AddStream(&entries[i])
+	}
+	return b.End()
+}
+
+// appendSets appends the most frequent diff: ten entries with changed counters.
 func appendSets(dst []byte, old, now []wire.Entry) []byte {
 	b := wire.BeginDiff(wire.AppendHead(dst, wire.TypeDiff, ""), "live/hot100", "1-0.9f", "2-2.07")
 	for i := range old {
@@ -30,8 +44,8 @@ func appendSets(dst []byte, old, now []wire.Entry) []byte {
 	return b.End()
 }
 
-func movedCounters(list []wire.Entry) []wire.Entry {
-	now := append([]wire.Entry(nil), list...)
+func withChangedCounters(entries []wire.Entry) []wire.Entry {
+	now := slices.Clone(entries)
 	for i := range now {
 		now[i].Viewers++
 		now[i].Likes += 3
@@ -41,14 +55,13 @@ func movedCounters(list []wire.Entry) []wire.Entry {
 
 func TestHotAppendersDoNotAllocate(t *testing.T) {
 	buf := make([]byte, 0, 64<<10)
-	diff, old := tenPuts(), tenEntries()
-	now := movedCounters(old)
-	snap := wire.Snapshot{ID: "1", View: "v", Pos: "p", Streams: old}
+	old := tenEntries()
+	now := withChangedCounters(old)
 	for name, write := range map[string]func(){
-		"AppendDiff":     func() { wire.AppendDiff(buf, diff) },
-		"AppendSnapshot": func() { wire.AppendSnapshot(buf, &snap) },
-		"Body.Set":       func() { appendSets(buf, old, now) },
-		"AppendAck":      func() { wire.AppendAck(buf, &wire.Ack{ID: "1", N: 4, ServerTime: 5, DeadlineInMS: 6}) },
+		"AddPut":    func() { appendPuts(buf, old) },
+		"AddStream": func() { appendSnapshot(buf, old) },
+		"AddSet":    func() { appendSets(buf, old, now) },
+		"AppendAck": func() { wire.AppendAck(buf, &wire.Ack{ID: "1", N: 4, ServerTime: 5, DeadlineInMS: 6}) },
 	} {
 		if n := testing.AllocsPerRun(100, write); n != 0 {
 			t.Errorf("%s allocates %v times", name, n)
@@ -57,18 +70,18 @@ func TestHotAppendersDoNotAllocate(t *testing.T) {
 }
 
 func BenchmarkAppendDiffTenPuts(b *testing.B) {
-	d := tenPuts()
-	buf := wire.AppendDiff(nil, d)
+	entries := tenEntries()
+	buf := appendPuts(nil, entries)
 	b.SetBytes(int64(len(buf)))
 	b.ReportAllocs()
 	for b.Loop() {
-		buf = wire.AppendDiff(buf[:0], d)
+		buf = appendPuts(buf[:0], entries)
 	}
 }
 
 func BenchmarkAppendDiffTenSets(b *testing.B) {
 	old := tenEntries()
-	now := movedCounters(old)
+	now := withChangedCounters(old)
 	buf := appendSets(nil, old, now)
 	b.SetBytes(int64(len(buf)))
 	b.ReportAllocs()
@@ -85,7 +98,7 @@ func BenchmarkAppendAck(b *testing.B) {
 	}
 }
 
-func BenchmarkAppendString(b *testing.B) {
+func BenchmarkAppendJSONString(b *testing.B) {
 	for name, s := range map[string]string{
 		"ascii":   "https://play.example.com/live/8888_alice.flv?txSecret=abcdef&txTime=69123456",
 		"chinese": "今晚八点不见不散，带你看遍山河湖海",
@@ -101,7 +114,7 @@ func BenchmarkAppendString(b *testing.B) {
 	}
 }
 
-func benchmarkDecode(b *testing.B, frame []byte, decode decoder) {
+func benchmarkDecode(b *testing.B, frame []byte, decode decodeFunc) {
 	b.SetBytes(int64(len(frame)))
 	b.ReportAllocs()
 	for b.Loop() {
@@ -116,5 +129,5 @@ func BenchmarkDecodeBeat(b *testing.B) {
 }
 
 func BenchmarkDecodeDiffTenPuts(b *testing.B) {
-	benchmarkDecode(b, wire.AppendDiff(nil, tenPuts()), wire.DecodeServerMessage)
+	benchmarkDecode(b, appendPuts(nil, tenEntries()), wire.DecodeServerMessage)
 }

@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 )
 
-// Bounds of members, in bytes where they bound a string.
+// Bounds of members.
 const (
 	MaxTitleBytes    = 256
 	MaxCoverBytes    = 1024
@@ -28,15 +28,15 @@ const (
 	MaxPosBytes      = 256
 	MaxViewBytes     = 256
 	MaxTokenBytes    = 8192
-	MaxLikes         = 100 // that one Like may add
+	MaxLikes         = 100 // in one Like
 
 	sessionLen = 26         // 16 bytes in base32
-	maxCounter = 1<<53 - 1  // what a JavaScript number holds exactly
+	maxCounter = 1<<53 - 1  // the largest integer that is exact in JavaScript
 	maxStat    = 1000000000 // far above any real figure
 )
 
-// The check functions return "" or the fault, one sentence that names the
-// member. cmp.Or of several is the first fault.
+// Each check function returns the fault, a sentence that begins with the
+// member's name, or "". cmp.Or returns the first fault of several.
 
 func checkTitle(s string) string {
 	switch {
@@ -71,14 +71,14 @@ func checkExtra(raw json.RawMessage) string {
 	return ""
 }
 
-// checkTexts bounds a list of strings and every string in it.
-func checkTexts(name string, list []string, most, longest int) string {
-	if len(list) > most {
-		return fmt.Sprintf("%s must have at most %d strings", name, most)
+// checkTexts checks the number of strings and the length of each.
+func checkTexts(name string, texts []string, maxTexts, maxBytes int) string {
+	if len(texts) > maxTexts {
+		return fmt.Sprintf("%s must have at most %d strings", name, maxTexts)
 	}
-	for _, s := range list {
-		if s == "" || len(s) > longest || !utf8.ValidString(s) {
-			return fmt.Sprintf("each of %s must be from 1 to %d bytes of UTF-8", name, longest)
+	for _, s := range texts {
+		if s == "" || len(s) > maxBytes || !utf8.ValidString(s) {
+			return fmt.Sprintf("each of %s must be from 1 to %d bytes of UTF-8", name, maxBytes)
 		}
 	}
 	return ""
@@ -91,18 +91,18 @@ func checkPlay(protocols []string) string {
 		return fmt.Sprintf("play must have at most %d strings", MaxPlayProtocols)
 	}
 	for _, s := range protocols {
-		if s == "" || len(s) > MaxProtocolBytes || strings.ContainsFunc(s, notProtocol) {
+		if s == "" || len(s) > MaxProtocolBytes || strings.ContainsFunc(s, isNotProtocolChar) {
 			return fmt.Sprintf("each of play must be from 1 to %d characters of [a-z0-9_-]", MaxProtocolBytes)
 		}
 	}
 	return ""
 }
 
-// checkName checks a short text that is looked up and logged, not shown.
-func checkName(name, s string, longest int) string {
+// checkName checks a short text that is used as a key and logged.
+func checkName(name, s string, maxBytes int) string {
 	switch {
-	case len(s) > longest:
-		return fmt.Sprintf("%s must be at most %d bytes", name, longest)
+	case len(s) > maxBytes:
+		return fmt.Sprintf("%s must be at most %d bytes", name, maxBytes)
 	case !utf8.ValidString(s) || strings.ContainsFunc(s, unicode.IsControl):
 		return name + " must be UTF-8 without control characters"
 	}
@@ -110,35 +110,35 @@ func checkName(name, s string, longest int) string {
 }
 
 func checkCode(s string) string {
-	if s == "" || len(s) > MaxCodeBytes || strings.ContainsFunc(s, notCode) {
+	if s == "" || len(s) > MaxCodeBytes || strings.ContainsFunc(s, isNotCodeChar) {
 		return fmt.Sprintf("code must be from 1 to %d characters of [A-Za-z0-9_-]", MaxCodeBytes)
 	}
 	return ""
 }
 
 func checkSession(s string) string {
-	if len(s) != sessionLen || strings.ContainsFunc(s, notBase32) {
+	if len(s) != sessionLen || strings.ContainsFunc(s, isNotBase32Char) {
 		return fmt.Sprintf("session must be %d characters of [a-z2-7]", sessionLen)
 	}
 	return ""
 }
 
-func checkSessionIf(s string) string {
+func checkOptionalSession(s string) string {
 	if s == "" {
 		return ""
 	}
 	return checkSession(s)
 }
 
-func checkRange(name string, n, least, most int64) string {
-	if n < least || n > most {
-		return fmt.Sprintf("%s must be from %d to %d", name, least, most)
+func checkRange(name string, n, lowest, highest int64) string {
+	if n < lowest || n > highest {
+		return fmt.Sprintf("%s must be from %d to %d", name, lowest, highest)
 	}
 	return ""
 }
 
 func checkStat(name string, v float64) string {
-	if !(v >= 0 && v <= maxStat) { // NaN is neither
+	if !(v >= 0 && v <= maxStat) { // NaN fails both
 		return fmt.Sprintf("%s must be from 0 to %d", name, maxStat)
 	}
 	return ""
@@ -148,8 +148,8 @@ func isLower(r rune) bool { return 'a' <= r && r <= 'z' }
 
 func isDigit(r rune) bool { return '0' <= r && r <= '9' }
 
-func notProtocol(r rune) bool { return !isLower(r) && !isDigit(r) && r != '_' && r != '-' }
+func isNotProtocolChar(r rune) bool { return !isLower(r) && !isDigit(r) && r != '_' && r != '-' }
 
-func notCode(r rune) bool { return notProtocol(r) && (r < 'A' || r > 'Z') }
+func isNotCodeChar(r rune) bool { return isNotProtocolChar(r) && (r < 'A' || r > 'Z') }
 
-func notBase32(r rune) bool { return !isLower(r) && (r < '2' || r > '7') }
+func isNotBase32Char(r rune) bool { return !isLower(r) && (r < '2' || r > '7') }

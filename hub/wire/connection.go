@@ -1,8 +1,8 @@
 package wire
 
-// Auth brings a token: the first message of a socket whose handshake had none,
-// and at any time a newer one. Answer: [Authenticated], or [Welcome] to the
-// first.
+// Auth brings a token: as the first message of a socket whose handshake had
+// none, and later to replace the token. Answer: [Welcome] to the first, then
+// [Authenticated].
 type Auth struct {
 	ID    ID
 	Token string
@@ -11,51 +11,42 @@ type Auth struct {
 // Head implements [Message].
 func (m *Auth) Head() (string, ID) { return TypeAuth, m.ID }
 
-func (m *Auth) appendBody(dst []byte) []byte { return closeObject(addText(dst, "token", m.Token)) }
-
-func decodeAuth(f *fields) Message {
-	f.require("token")
-	return &Auth{ID: f.id, Token: f.text("token")}
+func (m *Auth) visitMembers(c *codec) {
+	c.id(&m.ID)
+	c.require("token")
+	c.text("token", &m.Token)
 }
 
 // Validate checks the bounds of the members. Its error is an [*Error].
 func (m *Auth) Validate() error {
 	if m.Token == "" {
-		return refusal(m.ID, "token must not be empty")
+		return badRequest(m.ID, "token must not be empty")
 	}
-	return refusal(m.ID, checkName("token", m.Token, MaxTokenBytes))
+	return badRequest(m.ID, checkName("token", m.Token, MaxTokenBytes))
 }
 
-// Welcome lets a socket in. It is the first message of every socket.
+// Welcome is the first message of every socket, once it is authenticated.
 type Welcome struct {
 	Node        string // the node's name
-	Build       string // its version
-	Connection  string // this connection, in the node's log
+	Build       string // the node's version
+	Connection  string // the connection's id in the node's log
 	ServerTime  int64  // Unix milliseconds
-	HeartbeatMS int64  // beats are due this often
-	MissedLimit int    // so many missed beats end a session
-	IdleMS      int64  // a socket hears something this often; after 2.5 of it a client reconnects
+	HeartbeatMS int64  // the interval of beats
+	MissedLimit int    // the number of missed beats that ends a session
+	IdleMS      int64  // a socket receives a message at least this often; a client reconnects after 2.5 times this
 }
 
 // Head implements [Message].
 func (m *Welcome) Head() (string, ID) { return TypeWelcome, "" }
 
-func (m *Welcome) appendBody(dst []byte) []byte {
-	dst = addText(dst, "node", m.Node)
-	dst = addText(dst, "build", m.Build)
-	dst = addText(dst, "connection", m.Connection)
-	dst = addInt(dst, "server_time", m.ServerTime)
-	dst = addInt(dst, "heartbeat_ms", m.HeartbeatMS)
-	dst = addInt(dst, "missed_limit", int64(m.MissedLimit))
-	return closeObject(addInt(dst, "idle_ms", m.IdleMS))
-}
-
-func decodeWelcome(f *fields) Message {
-	return &Welcome{
-		Node: f.text("node"), Build: f.text("build"), Connection: f.text("connection"),
-		ServerTime: f.integer("server_time"), HeartbeatMS: f.integer("heartbeat_ms"),
-		MissedLimit: int(f.integer("missed_limit")), IdleMS: f.integer("idle_ms"),
-	}
+func (m *Welcome) visitMembers(c *codec) {
+	c.text("node", &m.Node)
+	c.text("build", &m.Build)
+	c.text("connection", &m.Connection)
+	c.int64("server_time", &m.ServerTime)
+	c.int64("heartbeat_ms", &m.HeartbeatMS)
+	c.int("missed_limit", &m.MissedLimit)
+	c.int64("idle_ms", &m.IdleMS)
 }
 
 // Authenticated answers an [Auth] on a socket that was welcomed before.
@@ -69,14 +60,15 @@ type Authenticated struct {
 // Head implements [Message].
 func (m *Authenticated) Head() (string, ID) { return TypeAuthenticated, m.ID }
 
-func (m *Authenticated) appendBody(dst []byte) []byte {
-	dst = addText(dst, "sub", m.Sub)
-	dst = addText(dst, "role", m.Role)
-	return closeObject(addInt(dst, "expires_at", m.ExpiresAt))
+func (m *Authenticated) visitMembers(c *codec) {
+	c.id(&m.ID)
+	c.text("sub", &m.Sub)
+	c.text("role", &m.Role)
+	c.int64("expires_at", &m.ExpiresAt)
 }
 
-// TokenExpiring asks for a new [Auth], 60 s before the socket is closed with
-// [CloseUnauthorized].
+// TokenExpiring requests a new [Auth], 60 s before the server closes the socket
+// with [CloseUnauthorized].
 type TokenExpiring struct {
 	ExpiresAt int64 // Unix milliseconds
 }
@@ -84,12 +76,10 @@ type TokenExpiring struct {
 // Head implements [Message].
 func (m *TokenExpiring) Head() (string, ID) { return TypeTokenExpiring, "" }
 
-func (m *TokenExpiring) appendBody(dst []byte) []byte {
-	return closeObject(addInt(dst, "expires_at", m.ExpiresAt))
-}
+func (m *TokenExpiring) visitMembers(c *codec) { c.int64("expires_at", &m.ExpiresAt) }
 
-// Drain says that this node is leaving: reconnect elsewhere after the given
-// time. The socket is then closed with [CloseDrained].
+// Drain announces that the node is leaving. The client reconnects elsewhere
+// after ReconnectInMS. The server then closes the socket with [CloseDrained].
 type Drain struct {
 	ReconnectInMS int64
 }
@@ -97,15 +87,12 @@ type Drain struct {
 // Head implements [Message].
 func (m *Drain) Head() (string, ID) { return TypeDrain, "" }
 
-func (m *Drain) appendBody(dst []byte) []byte {
-	return closeObject(addInt(dst, "reconnect_in_ms", m.ReconnectInMS))
-}
+func (m *Drain) visitMembers(c *codec) { c.int64("reconnect_in_ms", &m.ReconnectInMS) }
 
-// Ping keeps the line of a viewer socket without a view alive. It wants no
-// answer.
+// Ping keeps an idle viewer socket without a view alive. It has no answer.
 type Ping struct{}
 
 // Head implements [Message].
 func (m *Ping) Head() (string, ID) { return TypePing, "" }
 
-func (m *Ping) appendBody(dst []byte) []byte { return closeObject(dst) }
+func (m *Ping) visitMembers(*codec) {}

@@ -4,59 +4,93 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"unicode/utf8"
 )
 
-// DecodeAnchorRequest decodes what an anchor sent: *Auth, *Start, *Resume, *Beat,
-// *Update, *PushRequest or *Stop, each of them valid. Every error is an
-// [*Error] with CodeBadRequest, and with the message's id where it has one.
-func DecodeAnchorRequest(data []byte) (Message, error) { return decodeRequest(data, anchorRequest) }
+// messageTypes are the messages that one side may send, by type.
+type messageTypes map[string]reflect.Type
 
-// DecodeViewerRequest decodes what a viewer sent: *Auth, *Subscribe, *Unsubscribe,
-// *Watch, *Unwatch or *Like. Its errors are as those of [DecodeAnchorRequest].
-func DecodeViewerRequest(data []byte) (Message, error) { return decodeRequest(data, viewerRequest) }
+// The messages of the protocol.
+var (
+	anchorRequests = newMessageTypes(
+		&Auth{}, &Start{}, &Resume{}, &Beat{}, &Update{}, &PushRequest{}, &Stop{},
+	)
+	viewerRequests = newMessageTypes(
+		&Auth{}, &Subscribe{}, &Unsubscribe{}, &Watch{}, &Unwatch{}, &Like{},
+	)
+	serverMessages = newMessageTypes(
+		&Welcome{}, &Authenticated{}, &TokenExpiring{}, &Drain{}, &Error{},
+		&Started{}, &Ack{}, &Probe{}, &Updated{}, &Pushed{}, &Stopped{}, &Ended{}, &Settings{}, &Notice{},
+		&Snapshot{}, &Diff{}, &Unsubscribed{}, &Watching{}, &Unwatched{}, &Liked{}, &Ping{},
+	)
+)
 
-// DecodeRequestBody decodes a request of either socket whose type is known from
-// elsewhere: the body of an HTTP call, which needs no "type". Its errors are
-// as those of [DecodeAnchorRequest].
-func DecodeRequestBody(typ string, data []byte) (Message, error) {
-	f, fault := open(data)
-	if fault != "" {
-		return nil, refusal("", fault)
+func newMessageTypes(messages ...Message) messageTypes {
+	types := messageTypes{}
+	for _, m := range messages {
+		typ, _ := m.Head()
+		types[typ] = reflect.TypeOf(m).Elem()
 	}
-	m := anchorRequest(typ, f)
-	if m == nil {
-		m = viewerRequest(typ, f)
-	}
-	return checked(m, typ, f)
+	return types
 }
 
-// DecodeServerMessage decodes what the server sent, on either socket. A type that
-// this package does not know gives [*Unknown] and no error. The message
-// "error" is returned as a message ([*Error]); err is about the frame itself,
-// which no server of this version should have sent.
+// newMessage returns an empty message, or nil if the type is unknown.
+func (types messageTypes) newMessage(typ string) Message {
+	if t, ok := types[typ]; ok {
+		return reflect.New(t).Interface().(Message)
+	}
+	return nil
+}
+
+// DecodeAnchorRequest decodes a valid request of an anchor: *Auth, *Start,
+// *Resume, *Beat, *Update, *PushRequest or *Stop. Every error is an [*Error]
+// with CodeBadRequest, and with the message's id if it has one.
+func DecodeAnchorRequest(data []byte) (Message, error) { return decodeRequest(data, anchorRequests) }
+
+// DecodeViewerRequest decodes a valid request of a viewer: *Auth, *Subscribe,
+// *Unsubscribe, *Watch, *Unwatch or *Like. Its errors are those of
+// [DecodeAnchorRequest].
+func DecodeViewerRequest(data []byte) (Message, error) { return decodeRequest(data, viewerRequests) }
+
+// DecodeRequestBody decodes the body of an HTTP call as a request of the given
+// type, of either socket. Its errors are those of [DecodeAnchorRequest].
+func DecodeRequestBody(typ string, body []byte) (Message, error) {
+	c, fault := newMessageReader(body)
+	if fault != "" {
+		return nil, badRequest("", fault)
+	}
+	m := anchorRequests.newMessage(typ)
+	if m == nil {
+		m = viewerRequests.newMessage(typ)
+	}
+	return readRequest(c, typ, m)
+}
+
+// DecodeServerMessage decodes a message of the server, on either socket. A type
+// that this package does not know gives [*Unknown] and no error. The message
+// "error" is returned as a message ([*Error]). The error is about a message
+// that no server of this version sends.
 func DecodeServerMessage(data []byte) (Message, error) {
-	f, fault := open(data)
+	c, fault := newMessageReader(data)
 	if fault != "" {
 		return nil, badFrame("", fault)
 	}
-	typ := readType(f)
-	m := anchorFrame(typ, f)
+	typ := c.readType()
+	m := serverMessages.newMessage(typ)
 	if m == nil {
-		m = viewerFrame(typ, f)
+		m = &Unknown{Type: typ}
 	}
-	if f.fault != "" {
-		return nil, badFrame(typ, f.fault)
-	}
-	if m == nil {
-		return &Unknown{ID: f.id, Type: typ}, nil
+	m.visitMembers(c)
+	if c.fault != "" {
+		return nil, badFrame(typ, c.fault)
 	}
 	return m, nil
 }
 
-// open checks that data is one JSON object and reads its id. A fault in the
-// id is left in the fields.
-func open(data []byte) (f *fields, fault string) {
+// newMessageReader checks that data is one JSON object and reads its id. It
+// records a fault of the id in c.
+func newMessageReader(data []byte) (c *codec, fault string) {
 	switch {
 	case !utf8.Valid(data):
 		return nil, "the message is not valid UTF-8"
@@ -67,41 +101,44 @@ func open(data []byte) (f *fields, fault string) {
 	if !isObject(data) {
 		return nil, "the message is not a JSON object"
 	}
-	f = newFields(data)
-	id := ID(f.raw("id"))
-	if f.fault == "" && id != "" && !id.valid() {
-		f.fail("id", "must be a string or an integer, of at most 64 bytes of JSON")
+	c = newReader(data)
+	id := ID(c.value("id"))
+	if c.fault == "" && id != "" && !id.isValid() {
+		c.fail("id", "must be a string or an integer, of at most 64 bytes of JSON")
 	}
-	if f.fault == "" {
-		f.id = id
+	if c.fault == "" {
+		c.requestID = id
 	}
-	return f, ""
+	return c, ""
 }
 
-func readType(f *fields) string {
-	typ := f.text("type")
-	if typ == "" {
-		f.fail("type", "is required")
+func (c *codec) readType() (typ string) {
+	if c.text("type", &typ); typ == "" {
+		c.fail("type", "is required")
 	}
 	return typ
 }
 
-func decodeRequest(data []byte, read func(typ string, f *fields) Message) (Message, error) {
-	f, fault := open(data)
+func decodeRequest(data []byte, types messageTypes) (Message, error) {
+	c, fault := newMessageReader(data)
 	if fault != "" {
-		return nil, refusal("", fault)
+		return nil, badRequest("", fault)
 	}
-	typ := readType(f)
-	return checked(read(typ, f), typ, f)
+	typ := c.readType()
+	return readRequest(c, typ, types.newMessage(typ))
 }
 
-// checked returns m unless something is wrong with it.
-func checked(m Message, typ string, f *fields) (Message, error) {
-	if f.fault != "" {
-		return nil, refusal(f.id, f.fault)
+// readRequest reads the members of m and validates them. A nil m means that the
+// type is unknown.
+func readRequest(c *codec, typ string, m Message) (Message, error) {
+	if m != nil {
+		m.visitMembers(c)
+	}
+	if c.fault != "" {
+		return nil, badRequest(c.requestID, c.fault)
 	}
 	if m == nil {
-		return nil, refusal(f.id, fmt.Sprintf("type %.64q is not a request of this socket", typ))
+		return nil, badRequest(c.requestID, fmt.Sprintf("type %.64q is not a request of this socket", typ))
 	}
 	if v, ok := m.(interface{ Validate() error }); ok {
 		if err := v.Validate(); err != nil {
@@ -111,101 +148,27 @@ func checked(m Message, typ string, f *fields) (Message, error) {
 	return m, nil
 }
 
-// anchorRequest decodes a request of the anchor socket; nil is not one.
-func anchorRequest(typ string, f *fields) Message {
-	switch typ {
-	case TypeAuth:
-		return decodeAuth(f)
-	case TypeStart:
-		return decodeStart(f)
-	case TypeResume:
-		return &Resume{ID: f.id, Session: f.text("session")}
-	case TypeBeat:
-		return decodeBeat(f)
-	case TypeUpdate:
-		return decodeUpdate(f)
-	case TypePush:
-		return &PushRequest{ID: f.id}
-	case TypeStop:
-		return &Stop{ID: f.id}
-	}
-	return nil
-}
-
-// viewerRequest decodes a request of the viewer socket; nil is not one.
-func viewerRequest(typ string, f *fields) Message {
-	switch typ {
-	case TypeAuth:
-		return decodeAuth(f)
-	case TypeSubscribe:
-		return decodeSubscribe(f)
-	case TypeUnsubscribe:
-		return &Unsubscribe{ID: f.id, View: f.text("view")}
-	case TypeWatch:
-		return &Watch{ID: f.id, Code: f.text("code"), Play: f.texts("play")}
-	case TypeUnwatch:
-		return &Unwatch{ID: f.id, Code: f.text("code")}
-	case TypeLike:
-		return &Like{ID: f.id, Code: f.text("code"), N: int(f.integer("n"))}
-	}
-	return nil
-}
-
-// anchorFrame decodes a frame of the anchor socket or of both; nil is not one.
-func anchorFrame(typ string, f *fields) Message {
-	switch typ {
-	case TypeWelcome:
-		return decodeWelcome(f)
-	case TypeAuthenticated:
-		return &Authenticated{ID: f.id, Sub: f.text("sub"), Role: f.text("role"), ExpiresAt: f.integer("expires_at")}
-	case TypeTokenExpiring:
-		return &TokenExpiring{ExpiresAt: f.integer("expires_at")}
-	case TypeDrain:
-		return &Drain{ReconnectInMS: f.integer("reconnect_in_ms")}
-	case TypeError:
-		return decodeError(f)
-	case TypeStarted:
-		return &Started{
-			ID: f.id, Stream: f.entry("stream"), Session: f.text("session"), Push: f.push("push"),
-			HeartbeatMS: f.integer("heartbeat_ms"), MissedLimit: int(f.integer("missed_limit")),
+// PeekHeader reads the type, the view and the position of a server's message,
+// each "" if absent. It stops at the first other member, so it reads only the
+// beginning of the message, which must be valid.
+func PeekHeader(message []byte) (typ, view, pos string) {
+	for name, value := range objectMembers(message) {
+		var v *string
+		switch string(name) {
+		case "type":
+			v = &typ
+		case "view":
+			v = &view
+		case "pos":
+			v = &pos
+		case "id", "prev", "code":
+			continue
+		default:
+			return typ, view, pos
 		}
-	case TypeAck:
-		return decodeAck(f)
-	case TypeUpdated:
-		return &Updated{ID: f.id, Stream: f.entry("stream")}
-	case TypePush:
-		return &Pushed{ID: f.id, Push: f.push("push")}
-	case TypeStopped:
-		return decodeStopped(f)
-	case TypeEnded:
-		return &Ended{Reason: f.text("reason"), Summary: f.summary("summary")}
-	case TypeSettings:
-		return &Settings{HeartbeatMS: f.integer("heartbeat_ms")}
-	case TypeNotice:
-		return &Notice{Code: f.text("code"), Message: f.text("message")}
-	case TypeProbe:
-		return &Probe{}
+		if *v, _ = parseText(value); v == &pos {
+			break
+		}
 	}
-	return nil
-}
-
-// viewerFrame decodes a frame of the viewer socket alone; nil is not one.
-func viewerFrame(typ string, f *fields) Message {
-	switch typ {
-	case TypeSnapshot:
-		return decodeSnapshot(f)
-	case TypeDiff:
-		return decodeDiff(f)
-	case TypeUnsubscribed:
-		return &Unsubscribed{ID: f.id, View: f.text("view")}
-	case TypeWatching:
-		return decodeWatching(f)
-	case TypeUnwatched:
-		return &Unwatched{ID: f.id, Code: f.text("code")}
-	case TypeLiked:
-		return &Liked{ID: f.id, Code: f.text("code")}
-	case TypePing:
-		return &Ping{}
-	}
-	return nil
+	return typ, view, pos
 }

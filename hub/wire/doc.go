@@ -1,16 +1,16 @@
-// Package wire is onair's one codec for the anchor and the viewer socket: the
-// server, the tests and the load generator speak through it, so the two ends
-// cannot disagree. The contract itself is docs/protocol.md.
+// Package wire encodes and decodes the messages of the anchor and the viewer
+// socket. The server, the tests and the load generator all use it, so the two
+// ends cannot disagree. docs/protocol.md specifies the messages.
 //
 // # Flow
 //
-// Every message is one JSON object with a "type". A socket is welcomed (at
-// once, or after [Auth]) with [Welcome]; then
+// Every message is one JSON object with a "type". The server sends [Welcome] at
+// once, or after [Auth]. Then
 //
 //	anchor → Start | Resume             → Started, or Error
-//	anchor → Beat, once per heartbeat   → Ack; a Probe asks for one early
+//	anchor → Beat, once per heartbeat   → Ack; a Probe requests an early Beat
 //	anchor → Update | PushRequest       → Updated | Pushed
-//	anchor → Stop                       → Stopped; or the server says Ended
+//	anchor → Stop                       → Stopped; or the server sends Ended
 //
 //	viewer → Subscribe (a live query)   → Snapshot or Diff, then Diffs until
 //	viewer → Unsubscribe                → Unsubscribed
@@ -18,30 +18,36 @@
 //	viewer → Unwatch                    → Unwatched
 //	viewer → Like                       → Liked
 //
-// Unasked, the server also sends [TokenExpiring] and [Drain] to either,
-// [Notice] and [Settings] to anchors, and [Ping] to viewers without a view. A
-// request that is refused is answered with [Error], a later Auth with
-// [Authenticated]. An answer carries the [ID] of its request.
+// The server also sends [TokenExpiring] and [Drain] to both, [Notice] and
+// [Settings] to anchors, and [Ping] to viewers without a view. It answers a
+// request that fails with [Error], and a later Auth with [Authenticated]. An
+// answer has the [ID] of its request.
 //
 // # Use
 //
-// Servers read with [DecodeAnchorRequest] and [DecodeViewerRequest], which return only
-// requests that passed Validate, and otherwise an [*Error] fit to be sent as
-// it is. Clients read with [DecodeServerMessage]. Both write with [AppendFrame]; the hot
-// messages have appenders of their own ([AppendAck], [AppendDiff], [BodyWriter],
-// [AppendPatch]) that allocate nothing beyond growing dst. A frame is a head
-// ([AppendHead]: type and id) and a body, so a body encoded once serves every
-// socket. [ClientView] is the client's side of a view.
+// Servers read with [DecodeAnchorRequest] and [DecodeViewerRequest], which
+// return only valid requests, or an [*Error] that can be sent as it is. Clients
+// read with [DecodeServerMessage]. Both write with [Append]. Hot messages have
+// appenders that allocate nothing except to grow dst: [AppendAck],
+// [AppendPatch] and [BodyWriter]. A frame is a head ([AppendHead]: type and id)
+// and a body, so one encoded body serves every socket. [ClientView] is a client's
+// copy of a view.
+//
+// # Adding a message
+//
+// A message is a struct with the methods of [Message]. Its visitMembers method
+// lists the members once, for encoding and decoding. The message must also be in
+// one of the lists in decode.go.
 //
 // # Rules
 //
-//   - Member names are matched exactly; unknown members are ignored; a known
-//     member given twice is refused.
-//   - In a request, null and "" in an optional member mean that it is absent;
-//     only in [Update] does null say "remove".
-//   - What a decoder returns shares no memory with its input.
-//   - What a decoder returns encodes to something that decodes to the same.
-//   - Nothing here starts a goroutine, takes a lock or reads a clock. Values
+//   - Member names are case-sensitive. Unknown members are ignored. A known
+//     member that occurs twice is an error.
+//   - In a request, null and "" in an optional member mean that it is absent. In
+//     [Update], null removes the member.
+//   - A decoded message shares no memory with its input.
+//   - A decoded message encodes to JSON that decodes to an equal message.
+//   - This package starts no goroutine, takes no lock and reads no clock. Values
 //     are safe for concurrent reading.
 //   - Encoders trust their caller: they neither validate nor repair raw JSON
 //     ([Entry.Extra], [Entry.PlayJSON]).

@@ -7,57 +7,52 @@ import (
 	"strconv"
 )
 
-// Entry is one stream of a list, as viewers see it.
+// Entry is one stream as viewers see it.
 type Entry struct {
 	Code      string // the live code; never empty
 	Anchor    string // the user id
 	Title     string
-	State     string // StateStarting …
-	Away      string // AwayMissedBeat …, only while State is StateAway
+	State     string // StateStarting, StateLive or StateAway
+	Away      string // AwayMissedBeat or AwayMedia, only if State is StateAway
 	StartedAt int64  // Unix milliseconds
 	Viewers   int64
 	Likes     int64
-	Tags      []string        // nil is none
-	Cover     string          // "" is none
-	Extra     json.RawMessage // nil is none; valid JSON on one line
-	Play      []PlayURL       // nil is none
+	Tags      []string        // nil means none
+	Cover     string          // "" means none
+	Extra     json.RawMessage // nil means none; valid JSON on one line
+	Play      []PlayURL       // nil means none
 
-	// PlayJSON is the member play as rendered JSON, an object. Where it is not
-	// nil it is encoded in the place of Play; empty is none. Decoding never
-	// sets it.
+	// PlayJSON is the member play as a JSON object. If it is not nil it is
+	// encoded instead of Play; empty means none. Decoding never sets it.
 	PlayJSON []byte
 }
 
-// PlayURL is where a stream plays in one protocol.
+// PlayURL is the address of a stream in one protocol.
 type PlayURL struct{ Protocol, URL string }
 
-// AppendEntry appends e as a JSON object. Empty members are left out, but for
+// AppendEntry appends e as a JSON object. Empty members are left out, except
 // code, anchor, title, state and the numbers.
 func AppendEntry(dst []byte, e *Entry) []byte {
 	dst = append(dst, '{')
-	dst = addText(dst, "code", e.Code)
-	dst = addText(dst, "anchor", e.Anchor)
-	dst = addText(dst, "title", e.Title)
-	dst = addText(dst, "state", e.State)
-	dst = addTextIf(dst, "away", e.Away)
-	dst = addInt(dst, "started_at", e.StartedAt)
-	dst = addInt(dst, "viewers", e.Viewers)
-	dst = addInt(dst, "likes", e.Likes)
+	dst = appendText(dst, "code", e.Code)
+	dst = appendText(dst, "anchor", e.Anchor)
+	dst = appendText(dst, "title", e.Title)
+	dst = appendText(dst, "state", e.State)
+	dst = appendOptionalText(dst, "away", e.Away)
+	dst = appendInt(dst, "started_at", e.StartedAt)
+	dst = appendInt(dst, "viewers", e.Viewers)
+	dst = appendInt(dst, "likes", e.Likes)
 	if len(e.Tags) > 0 {
-		dst = addTexts(dst, "tags", e.Tags)
+		dst = appendTexts(dst, "tags", e.Tags)
 	}
-	dst = addTextIf(dst, "cover", e.Cover)
+	dst = appendOptionalText(dst, "cover", e.Cover)
 	if len(e.Extra) > 0 {
-		dst = addRaw(dst, "extra", e.Extra)
+		dst = appendRaw(dst, "extra", e.Extra)
 	}
 	if e.hasPlay() {
-		dst = append(appendPlay(addName(dst, "play"), e), ',')
+		dst = append(appendPlay(appendName(dst, "play"), e), ',')
 	}
 	return closeObject(dst)
-}
-
-func addEntry(dst []byte, name string, e *Entry) []byte {
-	return append(AppendEntry(addName(dst, name), e), ',')
 }
 
 func (e *Entry) hasPlay() bool { return len(e.PlayJSON) > 0 || e.PlayJSON == nil && len(e.Play) > 0 }
@@ -82,7 +77,7 @@ func (e *Entry) UnmarshalJSON(data []byte) error {
 	if !json.Valid(data) {
 		return errors.New("wire: bad entry: not JSON")
 	}
-	entry, err := parseEntry(data[next(data, 0):])
+	entry, err := parseEntry(data[skipSpace(data, 0):])
 	if err != nil {
 		return fmt.Errorf("wire: bad entry: %w", err)
 	}
@@ -94,8 +89,8 @@ func parseEntry(raw []byte) (e Entry, err error) {
 	if !isObject(raw) {
 		return e, errors.New("a stream must be an object")
 	}
-	for name, value := range members(raw) {
-		if err := e.set(string(name), value); err != nil {
+	for name, value := range objectMembers(raw) {
+		if err := e.setMember(string(name), value); err != nil {
 			return e, err
 		}
 	}
@@ -105,30 +100,30 @@ func parseEntry(raw []byte) (e Entry, err error) {
 	return e, nil
 }
 
-// set replaces one member by a JSON value; null removes it. Names that it does
-// not know are ignored.
-func (e *Entry) set(name string, value []byte) (err error) {
+// setMember replaces one member by a JSON value; null removes it. Unknown names
+// are ignored.
+func (e *Entry) setMember(name string, value []byte) (err error) {
 	switch name {
 	case "code":
-		e.Code, err = textMember(name, value)
+		e.Code, err = parseTextOrNull(name, value)
 	case "anchor":
-		e.Anchor, err = textMember(name, value)
+		e.Anchor, err = parseTextOrNull(name, value)
 	case "title":
-		e.Title, err = textMember(name, value)
+		e.Title, err = parseTextOrNull(name, value)
 	case "state":
-		e.State, err = textMember(name, value)
+		e.State, err = parseTextOrNull(name, value)
 	case "away":
-		e.Away, err = textMember(name, value)
+		e.Away, err = parseTextOrNull(name, value)
 	case "started_at":
-		e.StartedAt, err = integerMember(name, value)
+		e.StartedAt, err = parseIntegerOrNull(name, value)
 	case "viewers":
-		e.Viewers, err = integerMember(name, value)
+		e.Viewers, err = parseIntegerOrNull(name, value)
 	case "likes":
-		e.Likes, err = integerMember(name, value)
+		e.Likes, err = parseIntegerOrNull(name, value)
 	case "tags":
-		e.Tags, err = tagsMember(value)
+		e.Tags, err = parseTags(value)
 	case "cover":
-		e.Cover, err = textMember(name, value)
+		e.Cover, err = parseTextOrNull(name, value)
 	case "extra":
 		e.Extra = nil
 		if !isNull(value) {
@@ -136,12 +131,12 @@ func (e *Entry) set(name string, value []byte) (err error) {
 		}
 	case "play":
 		e.PlayJSON = nil
-		e.Play, err = playMember(value)
+		e.Play, err = parsePlay(value)
 	}
 	return err
 }
 
-func textMember(name string, value []byte) (string, error) {
+func parseTextOrNull(name string, value []byte) (string, error) {
 	if isNull(value) {
 		return "", nil
 	}
@@ -152,7 +147,7 @@ func textMember(name string, value []byte) (string, error) {
 	return s, nil
 }
 
-func integerMember(name string, value []byte) (int64, error) {
+func parseIntegerOrNull(name string, value []byte) (int64, error) {
 	if isNull(value) {
 		return 0, nil
 	}
@@ -163,7 +158,7 @@ func integerMember(name string, value []byte) (int64, error) {
 	return n, nil
 }
 
-func tagsMember(value []byte) ([]string, error) {
+func parseTags(value []byte) ([]string, error) {
 	if isNull(value) {
 		return nil, nil
 	}
@@ -177,14 +172,14 @@ func tagsMember(value []byte) ([]string, error) {
 	return tags, nil
 }
 
-func playMember(value []byte) (urls []PlayURL, err error) {
+func parsePlay(value []byte) (urls []PlayURL, err error) {
 	if isNull(value) {
 		return nil, nil
 	}
 	if !isObject(value) {
 		return nil, errors.New("play must be an object")
 	}
-	for protocol, raw := range members(value) {
+	for protocol, raw := range objectMembers(value) {
 		url, ok := parseText(raw)
 		if !ok {
 			return nil, errors.New("play must be an object of strings")

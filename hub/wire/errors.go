@@ -2,72 +2,63 @@ package wire
 
 import "fmt"
 
-// ErrorCode is the machine-readable part of an [Error]; HTTP answers use the same
-// codes.
+// ErrorCode is the machine-readable part of an [Error]. HTTP answers use the
+// same codes.
 type ErrorCode string
 
 // The error codes.
 const (
 	CodeBadRequest    ErrorCode = "bad_request"    // not a message, or a member out of its bounds
-	CodeUnauthorized  ErrorCode = "unauthorized"   // no token, or one that is refused
+	CodeUnauthorized  ErrorCode = "unauthorized"   // no token, or an invalid one
 	CodeForbidden     ErrorCode = "forbidden"      // the token does not allow this
 	CodeNotFound      ErrorCode = "not_found"      // no such stream, view or list
-	CodeAlreadyLive   ErrorCode = "already_live"   // the socket, or the anchor elsewhere, holds a session
-	CodeCodeTaken     ErrorCode = "code_taken"     // the live code belongs to another live session
-	CodeSessionGone   ErrorCode = "session_gone"   // the session has ended; Reason and Summary tell how
+	CodeAlreadyLive   ErrorCode = "already_live"   // the socket has a session, or the anchor has one elsewhere
+	CodeCodeTaken     ErrorCode = "code_taken"     // another live session has the live code
+	CodeSessionGone   ErrorCode = "session_gone"   // the session has ended; see Reason and Summary
 	CodeBanned        ErrorCode = "banned"         // the anchor is banned
-	CodeRateLimited   ErrorCode = "rate_limited"   // too fast; wait RetryAfterMS
+	CodeRateLimited   ErrorCode = "rate_limited"   // too many requests; wait RetryAfterMS
 	CodeLimitExceeded ErrorCode = "limit_exceeded" // over a configured bound
-	CodeUnavailable   ErrorCode = "unavailable"    // refused before it was written: try again, perhaps elsewhere
-	CodeUnknown       ErrorCode = "unknown"        // it may yet take effect: repeat with the same key
+	CodeUnavailable   ErrorCode = "unavailable"    // nothing was written; retry, perhaps elsewhere
+	CodeUnknown       ErrorCode = "unknown"        // the request may still take effect; repeat it with the same key
 )
 
-// Error is the message "error": the answer to a request that was refused. It
-// is also the Go error that [DecodeAnchorRequest], [DecodeViewerRequest] and Validate return.
+// Error is the message "error": the answer to a request that failed. It is also
+// the Go error of [DecodeAnchorRequest], [DecodeViewerRequest] and Validate.
 type Error struct {
 	ID           ID
 	Code         ErrorCode
 	Message      string // one sentence for a developer
-	RetryAfterMS int64  // left out when 0
+	RetryAfterMS int64  // 0 is left out
 
-	// Only with CodeSessionGone, when the end is known.
+	// Only with CodeSessionGone, if the end is known.
 	Reason  string
 	Summary *Summary
 }
 
-// Error returns the code and the sentence.
+// Error returns the code and the message.
 func (m *Error) Error() string { return string(m.Code) + ": " + m.Message }
 
 // Head implements [Message].
 func (m *Error) Head() (string, ID) { return TypeError, m.ID }
 
-func (m *Error) appendBody(dst []byte) []byte {
-	dst = addText(dst, "code", string(m.Code))
-	dst = addText(dst, "message", m.Message)
-	if m.RetryAfterMS != 0 {
-		dst = addInt(dst, "retry_after_ms", m.RetryAfterMS)
-	}
-	dst = addTextIf(dst, "reason", m.Reason)
-	dst = addSummary(dst, m.Summary)
-	return closeObject(dst)
+func (m *Error) visitMembers(c *codec) {
+	c.id(&m.ID)
+	c.text("code", (*string)(&m.Code))
+	c.text("message", &m.Message)
+	c.optionalInt64("retry_after_ms", &m.RetryAfterMS)
+	c.optionalText("reason", &m.Reason)
+	visitSummary(c, &m.Summary)
 }
 
-func decodeError(f *fields) Message {
-	return &Error{
-		ID: f.id, Code: ErrorCode(f.text("code")), Message: f.text("message"), RetryAfterMS: f.integer("retry_after_ms"),
-		Reason: f.text("reason"), Summary: f.summary("summary"),
-	}
-}
-
-// refusal is the bad_request that says fault, or nil when there is no fault.
-func refusal(id ID, fault string) error {
+// badRequest returns the error for a fault, or nil if fault is empty.
+func badRequest(id ID, fault string) error {
 	if fault == "" {
 		return nil
 	}
 	return &Error{ID: id, Code: CodeBadRequest, Message: fault}
 }
 
-// badFrame is what a client gets for a frame that no server should have sent.
+// badFrame returns a client's error for a frame that breaks the protocol.
 func badFrame(typ, fault string) error {
 	if typ == "" {
 		return fmt.Errorf("wire: bad frame: %s", fault)

@@ -9,32 +9,38 @@ type Message interface {
 	// or answers.
 	Head() (typ string, id ID)
 
-	// appendBody appends all members but those two, and the closing brace.
-	appendBody(dst []byte) []byte
+	// visitMembers passes the id and all other members to c, in the order in
+	// which they are written.
+	visitMembers(c *codec)
 }
 
 // Append appends m to dst as JSON.
 func Append(dst []byte, m Message) []byte {
-	typ, id := m.Head()
-	return m.appendBody(AppendHead(dst, typ, id))
+	typ, _ := m.Head()
+	c := codec{writing: true, out: AppendHead(dst, typ, "")}
+	m.visitMembers(&c)
+	return closeObject(c.out)
 }
 
-// AppendHead appends what comes before a message's body: the opening brace,
-// the type, the id if there is one, and the comma after it.
+// AppendHead appends the beginning of a message: the opening brace, the type,
+// the id if there is one, and the comma after it.
 func AppendHead(dst []byte, typ string, id ID) []byte {
-	dst = addText(append(dst, '{'), "type", typ)
-	if id != "" {
-		dst = addRaw(dst, "id", string(id))
-	}
-	return dst
+	return appendID(appendText(append(dst, '{'), "type", typ), id)
 }
 
-// MaxIDBytes is the most bytes of JSON that an [ID] may have.
+func appendID(dst []byte, id ID) []byte {
+	if id == "" {
+		return dst
+	}
+	return appendRaw(dst, "id", string(id))
+}
+
+// MaxIDBytes is the maximum length of an [ID] as JSON.
 const MaxIDBytes = 64
 
-// ID is the id that a client puts on a request and gets back on the answer: a
-// JSON string or integer, kept as the JSON text that came so that it is echoed
-// exactly. "" is no id.
+// ID is the id that a client puts on a request and that the answer repeats: a
+// JSON string or integer. It is the JSON text as received, so that the answer
+// repeats it exactly. "" means no id.
 type ID string
 
 // IntID returns the id n.
@@ -43,19 +49,16 @@ func IntID(n int64) ID { return ID(strconv.FormatInt(n, 10)) }
 // StringID returns the id "s".
 func StringID(s string) ID { return ID(AppendJSONString(nil, s)) }
 
-// valid tells whether id, which is a JSON value, is one that the protocol allows.
-func (id ID) valid() bool {
-	if len(id) > MaxIDBytes {
-		return false
-	}
-	return id[0] == '"' || isInteger(string(id))
+// isValid reports whether id, which is a JSON value, follows the protocol.
+func (id ID) isValid() bool {
+	return len(id) <= MaxIDBytes && (id[0] == '"' || isInteger(string(id)))
 }
 
 // Opt is a member that may be absent, null or a value.
 type Opt[T any] struct {
-	Set   bool // the member is there
-	Null  bool // and it is null
-	Value T    // or this
+	Set   bool // the member is present
+	Null  bool // the member is null
+	Value T    // the value, if the member is present and not null
 }
 
 // Some returns a member with the value v.
@@ -64,19 +67,8 @@ func Some[T any](v T) Opt[T] { return Opt[T]{Set: true, Value: v} }
 // Null returns a member that is null.
 func Null[T any]() Opt[T] { return Opt[T]{Set: true, Null: true} }
 
-// addOpt appends the member name as o has it: not at all, null, or by add.
-func addOpt[T any](dst []byte, name string, o Opt[T], add func(dst []byte, name string, v T) []byte) []byte {
-	switch {
-	case !o.Set:
-		return dst
-	case o.Null:
-		return addRaw(dst, name, "null")
-	}
-	return add(dst, name, o.Value)
-}
-
-// Unknown is a message from the server of a type that this package does not
-// know: a newer server's. Clients ignore it.
+// Unknown is a message of a type that this package does not know, from a newer
+// server. Clients ignore it.
 type Unknown struct {
 	ID   ID
 	Type string
@@ -85,4 +77,4 @@ type Unknown struct {
 // Head implements [Message].
 func (m *Unknown) Head() (string, ID) { return m.Type, m.ID }
 
-func (m *Unknown) appendBody(dst []byte) []byte { return closeObject(dst) }
+func (m *Unknown) visitMembers(c *codec) { c.id(&m.ID) }

@@ -10,8 +10,8 @@ import (
 
 // sample is one message and its JSON.
 type sample struct {
-	json string
-	msg  wire.Message
+	json    string
+	message wire.Message
 }
 
 const session = "abcdefghijklmnopqrstuvwxy7"
@@ -35,7 +35,7 @@ func bob() wire.Entry {
 
 const bobJSON = `{"code":"8888_bob","anchor":"bob","title":"","state":"live","started_at":5,"viewers":0,"likes":0}`
 
-func push() wire.PushURLs {
+func pushURLs() wire.PushURLs {
 	return wire.PushURLs{
 		RTMP: "rtmp://p/live/8888_alice?txSecret=s", Server: "rtmp://p/live/", Key: "8888_alice?txSecret=s",
 		ExpiresAt: 9, SRT: "srt://p", WebRTC: "webrtc://p",
@@ -45,7 +45,7 @@ func push() wire.PushURLs {
 const pushJSON = `{"rtmp":"rtmp://p/live/8888_alice?txSecret=s","server":"rtmp://p/live/",` +
 	`"key":"8888_alice?txSecret=s","expires_at":9,"srt":"srt://p","webrtc":"webrtc://p"}`
 
-// anchorSamples are the requests of the anchor socket.
+// anchorSamples returns the requests of the anchor socket.
 func anchorSamples() []sample {
 	return []sample{
 		{`{"type":"auth","id":1,"token":"a.b.c"}`, &wire.Auth{ID: wire.IntID(1), Token: "a.b.c"}},
@@ -90,7 +90,7 @@ func anchorSamples() []sample {
 	}
 }
 
-// viewerSamples are the requests of the viewer socket.
+// viewerSamples returns the requests of the viewer socket.
 func viewerSamples() []sample {
 	return []sample{
 		{`{"type":"auth","token":"a.b.c"}`, &wire.Auth{Token: "a.b.c"}},
@@ -112,7 +112,7 @@ func viewerSamples() []sample {
 	}
 }
 
-// serverSamples are the messages of the server, on both sockets.
+// serverSamples returns the messages of the server, on both sockets.
 func serverSamples() []sample {
 	return []sample{
 		{
@@ -150,10 +150,10 @@ func serverSamples() []sample {
 		},
 		{
 			`{"type":"started","id":1,"stream":` + aliceJSON + `,"session":"` + session + `","push":` + pushJSON + `}`,
-			&wire.Started{ID: "1", Stream: alice(), Session: session, Push: push()},
+			&wire.Started{ID: "1", Stream: alice(), Session: session, Push: pushURLs()},
 		},
 		{`{"type":"updated","id":1,"stream":` + bobJSON + `}`, &wire.Updated{ID: "1", Stream: bob()}},
-		{`{"type":"push","id":1,"push":` + pushJSON + `}`, &wire.Pushed{ID: "1", Push: push()}},
+		{`{"type":"push","id":1,"push":` + pushJSON + `}`, &wire.Pushed{ID: "1", Push: pushURLs()}},
 		{
 			`{"type":"ack","n":4,"server_time":5,"deadline_in_ms":180000}`,
 			&wire.Ack{N: 4, ServerTime: 5, DeadlineInMS: 180000},
@@ -200,12 +200,12 @@ func serverSamples() []sample {
 	}
 }
 
-type decoder func([]byte) (wire.Message, error)
+type decodeFunc func([]byte) (wire.Message, error)
 
-func TestMessagesBothWays(t *testing.T) {
+func TestMessagesEncodeAndDecode(t *testing.T) {
 	for name, c := range map[string]struct {
 		samples []sample
-		decode  decoder
+		decode  decodeFunc
 	}{
 		"anchor": {anchorSamples(), wire.DecodeAnchorRequest},
 		"viewer": {viewerSamples(), wire.DecodeViewerRequest},
@@ -213,25 +213,25 @@ func TestMessagesBothWays(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, s := range c.samples {
-				if got := string(wire.Append(nil, s.msg)); got != s.json {
-					t.Errorf("Append(%T)\n got %s\nwant %s", s.msg, got, s.json)
+				if got := string(wire.Append(nil, s.message)); got != s.json {
+					t.Errorf("Append(%T)\n got %s\nwant %s", s.message, got, s.json)
 				}
 				got, err := c.decode([]byte(s.json))
 				if err != nil {
 					t.Errorf("decode %s: %v", s.json, err)
-				} else if !reflect.DeepEqual(got, s.msg) {
-					t.Errorf("decode %s\n got %+v\nwant %+v", s.json, got, s.msg)
+				} else if !reflect.DeepEqual(got, s.message) {
+					t.Errorf("decode %s\n got %+v\nwant %+v", s.json, got, s.message)
 				}
 			}
 		})
 	}
 }
 
-// What a decoder returns must not change when its caller reuses the buffer.
-func TestDecodedSharesNothing(t *testing.T) {
+// A decoded message must not change when the caller reuses the buffer.
+func TestDecodedMessageSharesNoMemory(t *testing.T) {
 	samples := append(append(anchorSamples(), viewerSamples()...), serverSamples()...)
 	for _, s := range samples {
-		for _, decode := range []decoder{wire.DecodeAnchorRequest, wire.DecodeViewerRequest, wire.DecodeServerMessage} {
+		for _, decode := range []decodeFunc{wire.DecodeAnchorRequest, wire.DecodeViewerRequest, wire.DecodeServerMessage} {
 			buf := []byte(s.json)
 			m, err := decode(buf)
 			if err != nil {
@@ -242,13 +242,13 @@ func TestDecodedSharesNothing(t *testing.T) {
 				buf[i] = 'x'
 			}
 			if after := string(wire.Append(nil, m)); after != before {
-				t.Errorf("%T follows its input:\n%s\n%s", m, before, after)
+				t.Errorf("%T changed with its input:\n%s\n%s", m, before, after)
 			}
 		}
 	}
 }
 
-func TestWhatIsIgnored(t *testing.T) {
+func TestDecodeIgnoresUnknownAndNullMembers(t *testing.T) {
 	for in, want := range map[string]wire.Message{
 		` { "new" : [{"type":"}"}] , "type" : "stop" , "id" : 1 , "Type" : 5 } `:                                                           &wire.Stop{ID: "1"},
 		`{"type":"start","title":"t","list":null,"cover":null,"tags":null,"extra":null,"listed":null,"sources":null,"key":null,"id":null}`: &wire.Start{Title: "t"},
@@ -266,7 +266,7 @@ func TestWhatIsIgnored(t *testing.T) {
 	}
 }
 
-func TestDecodeCalls(t *testing.T) {
+func TestDecodeHTTPRequests(t *testing.T) {
 	if m, err := wire.DecodeBanRequest([]byte(`{"until":5,"reason":"spam","x":1}`)); err != nil || *m != (wire.BanRequest{Until: 5, Reason: "spam"}) {
 		t.Errorf("ban %+v, %v", m, err)
 	}
@@ -285,7 +285,7 @@ func TestDecodeCalls(t *testing.T) {
 	}
 }
 
-func TestPosition(t *testing.T) {
+func TestPeekHeader(t *testing.T) {
 	for _, m := range []wire.Message{
 		&wire.Snapshot{View: "live/\"x", Pos: "1-2.3"}, &wire.Diff{ID: "7", View: "live/\"x", Prev: "1-1.1", Pos: "1-2.3"},
 		&wire.Watching{Code: "c", View: "live/\"x", Pos: "1-2.3"},
@@ -300,7 +300,7 @@ func TestPosition(t *testing.T) {
 	}
 }
 
-func TestDecodeRequest(t *testing.T) {
+func TestDecodeRequestBody(t *testing.T) {
 	m, err := wire.DecodeRequestBody(wire.TypeStart, []byte(`{"title":"t","anchor":"alice"}`))
 	if want := (&wire.Start{Title: "t", Anchor: "alice"}); err != nil || !reflect.DeepEqual(m, want) {
 		t.Errorf("got %+v, %v, want %+v", m, err, want)

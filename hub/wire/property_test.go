@@ -11,8 +11,9 @@ import (
 	"onair/hub/wire"
 )
 
-// entries draws any entry with the given code, in the form that decoding gives.
-func entries(code string) *rapid.Generator[wire.Entry] {
+// entryGenerator draws an entry with the given code, in the form that decoding
+// returns.
+func entryGenerator(code string) *rapid.Generator[wire.Entry] {
 	return rapid.Custom(func(t *rapid.T) wire.Entry {
 		text := func(name string) string { return rapid.SampledFrom([]string{"", "a", `"\`, "é\u2028"}).Draw(t, name) }
 		number := func(name string) int64 { return rapid.SampledFrom([]int64{0, 1, -1, 1 << 62}).Draw(t, name) }
@@ -33,16 +34,16 @@ func entries(code string) *rapid.Generator[wire.Entry] {
 	})
 }
 
-// render turns Play into PlayJSON, sometimes.
-func render(t *rapid.T, e wire.Entry) wire.Entry {
-	if len(e.Play) == 0 || !rapid.Bool().Draw(t, "rendered") {
+// withPlayJSON moves Play to PlayJSON in some of the entries.
+func withPlayJSON(t *rapid.T, e wire.Entry) wire.Entry {
+	if len(e.Play) == 0 || !rapid.Bool().Draw(t, "has PlayJSON") {
 		return e
 	}
-	var whole struct{ Play json.RawMessage }
-	if err := json.Unmarshal(wire.AppendEntry(nil, &wire.Entry{Play: e.Play}), &whole); err != nil {
+	var entry struct{ Play json.RawMessage }
+	if err := json.Unmarshal(wire.AppendEntry(nil, &wire.Entry{Play: e.Play}), &entry); err != nil {
 		t.Fatal(err)
 	}
-	e.Play, e.PlayJSON = nil, whole.Play
+	e.Play, e.PlayJSON = nil, entry.Play
 	return e
 }
 
@@ -54,16 +55,15 @@ func decodeDiff(t *rapid.T, frame []byte) *wire.Diff {
 	return m.(*wire.Diff)
 }
 
-// The patch from old to new, applied to old, is new.
-func TestPatchProperty(t *testing.T) {
+func TestPatchTurnsOldIntoNew(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		old, now := entries("a").Draw(t, "old"), entries("a").Draw(t, "new")
-		from, to := render(t, old), render(t, now)
+		old, now := entryGenerator("a").Draw(t, "old"), entryGenerator("a").Draw(t, "new")
+		from, to := withPlayJSON(t, old), withPlayJSON(t, now)
 
 		frame := wire.AppendHead(nil, wire.TypeDiff, "")
 		b := wire.BeginDiff(frame, "v", "p", "q")
 		if changed := b.AddSet(&from, &to); changed == reflect.DeepEqual(old, now) {
-			t.Fatalf("Set says %v", changed)
+			t.Fatalf("AddSet returned %v", changed)
 		}
 		got := old
 		for _, p := range decodeDiff(t, b.End()).Set {
@@ -77,8 +77,7 @@ func TestPatchProperty(t *testing.T) {
 	})
 }
 
-// A client that applies a server's diffs has what the server has.
-func TestListProperty(t *testing.T) {
+func TestClientViewFollowsServer(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		server := map[string]wire.Entry{}
 		var client wire.ClientView
@@ -87,17 +86,17 @@ func TestListProperty(t *testing.T) {
 			next := map[string]wire.Entry{}
 			for _, code := range []string{"a", "b", "c"} {
 				if rapid.Bool().Draw(t, "live") {
-					next[code] = entries(code).Draw(t, code)
+					next[code] = entryGenerator(code).Draw(t, code)
 				}
 			}
 			b := wire.BeginDiff(wire.AppendHead(nil, wire.TypeDiff, ""), "v", fmt.Sprint(i), fmt.Sprint(i+1))
 			for code, e := range next {
-				if _, had := server[code]; !had {
+				if _, known := server[code]; !known {
 					b.AddPut(&e)
 				}
 			}
 			for code, e := range next {
-				if old, had := server[code]; had {
+				if old, known := server[code]; known {
 					b.AddSet(&old, &e)
 				}
 			}
@@ -108,7 +107,7 @@ func TestListProperty(t *testing.T) {
 			}
 			server = next
 			if client.Apply(decodeDiff(t, b.End())) {
-				t.Fatal("the client lost the server")
+				t.Fatal("the client needs a resync")
 			}
 			for code, want := range server {
 				if got, _ := client.Entry(code); !reflect.DeepEqual(got, want) {

@@ -8,28 +8,28 @@ import (
 	"onair/hub/wire"
 )
 
-// refused is one request and what its bad_request says.
-type refused struct{ in, id, message string }
+// refusedRequest is a request, and the id and the message of its bad_request.
+type refusedRequest struct{ json, id, message string }
 
-func long(n int) string { return strings.Repeat("x", n) }
+func repeatX(n int) string { return strings.Repeat("x", n) }
 
-// many is a JSON array of n strings.
-func many(n int) string { return `["x"` + strings.Repeat(`,"x"`, n-1) + `]` }
+// arrayOf returns a JSON array of n strings.
+func arrayOf(n int) string { return `["x"` + strings.Repeat(`,"x"`, n-1) + `]` }
 
-func checkRefused(t *testing.T, decode decoder, cases []refused) {
+func checkRefused(t *testing.T, decode decodeFunc, cases []refusedRequest) {
 	t.Helper()
 	for _, c := range cases {
-		m, err := decode([]byte(c.in))
+		m, err := decode([]byte(c.json))
 		e, ok := errors.AsType[*wire.Error](err)
 		if !ok {
-			t.Errorf("%.100s: got %+v, %v, want an *Error", c.in, m, err)
+			t.Errorf("%.100s: got %+v, %v, want an *Error", c.json, m, err)
 			continue
 		}
 		if m != nil {
-			t.Errorf("%.100s: got a message with the error: %+v", c.in, m)
+			t.Errorf("%.100s: got a message with the error: %+v", c.json, m)
 		}
 		if e.Code != wire.CodeBadRequest || string(e.ID) != c.id || e.Message != c.message {
-			t.Errorf("%.100s\n got %s id=%s %q\nwant id=%s %q", c.in, e.Code, e.ID, e.Message, c.id, c.message)
+			t.Errorf("%.100s\n got %s id=%s %q\nwant id=%s %q", c.json, e.Code, e.ID, e.Message, c.id, c.message)
 		}
 		if want := "bad_request: " + c.message; err.Error() != want {
 			t.Errorf("got %q, want %q", err.Error(), want)
@@ -37,13 +37,13 @@ func checkRefused(t *testing.T, decode decoder, cases []refused) {
 	}
 }
 
-func TestRefusesFrames(t *testing.T) {
+func TestDecodeRefusesBadFrames(t *testing.T) {
 	const (
 		notOne    = "the message is not one JSON value and nothing else"
 		notObject = "the message is not a JSON object"
 		badID     = "id must be a string or an integer, of at most 64 bytes of JSON"
 	)
-	cases := []refused{
+	cases := []refusedRequest{
 		{``, "", notOne},
 		{`{`, "", notOne},
 		{`{"type":"auth","token":"t"}x`, "", notOne},
@@ -59,51 +59,51 @@ func TestRefusesFrames(t *testing.T) {
 		{`{"id":1,"type":"auth","type":"auth"}`, "1", "type is given twice"},
 		{`{"id":1,"Type":"auth"}`, "1", "type is required"},
 		{`{"id":"x","type":"dance"}`, `"x"`, `type "dance" is not a request of this socket`},
-		{`{"type":"` + long(99) + `"}`, "", `type "` + long(64) + `" is not a request of this socket`},
+		{`{"type":"` + repeatX(99) + `"}`, "", `type "` + repeatX(64) + `" is not a request of this socket`},
 		{`{"id":1.5,"type":"auth","token":"t"}`, "", badID},
 		{`{"id":1e3,"type":"auth","token":"t"}`, "", badID},
 		{`{"id":true,"type":"auth","token":"t"}`, "", badID},
 		{`{"id":[1],"type":"auth","token":"t"}`, "", badID},
 		{`{"id":{},"type":"auth","token":"t"}`, "", badID},
-		{`{"id":"` + long(63) + `","type":"auth","token":"t"}`, "", badID},
+		{`{"id":"` + repeatX(63) + `","type":"auth","token":"t"}`, "", badID},
 		{`{"id":1,"id":1,"type":"auth","token":"t"}`, "", "id is given twice"},
-		{`{"id":"` + long(62) + `","type":"auth"}`, `"` + long(62) + `"`, "token is required"},
+		{`{"id":"` + repeatX(62) + `","type":"auth"}`, `"` + repeatX(62) + `"`, "token is required"},
 		{`{"id":-0,"type":"auth","token":""}`, "-0", "token must not be empty"},
 		{`{"type":"auth","token":5}`, "", "token must be a string"},
-		{`{"type":"auth","token":"` + long(8193) + `"}`, "", "token must be at most 8192 bytes"},
+		{`{"type":"auth","token":"` + repeatX(8193) + `"}`, "", "token must be at most 8192 bytes"},
 		{`{"type":"auth","token":"a\u0000"}`, "", "token must be UTF-8 without control characters"},
 	}
 	checkRefused(t, wire.DecodeAnchorRequest, cases)
 	checkRefused(t, wire.DecodeViewerRequest, cases)
-	checkRefused(t, wire.DecodeAnchorRequest, []refused{{`{"type":"subscribe"}`, "", `type "subscribe" is not a request of this socket`}})
-	checkRefused(t, wire.DecodeViewerRequest, []refused{{`{"type":"beat","n":1}`, "", `type "beat" is not a request of this socket`}})
+	checkRefused(t, wire.DecodeAnchorRequest, []refusedRequest{{`{"type":"subscribe"}`, "", `type "subscribe" is not a request of this socket`}})
+	checkRefused(t, wire.DecodeViewerRequest, []refusedRequest{{`{"type":"beat","n":1}`, "", `type "beat" is not a request of this socket`}})
 }
 
-func TestRefusesAnchorRequests(t *testing.T) {
+func TestDecodeRefusesBadAnchorRequests(t *testing.T) {
 	const (
 		stat    = " must be from 0 to 1000000000"
 		cover   = "cover must be an absolute https URL"
 		session = "session must be 26 characters of [a-z2-7]"
 	)
-	start := func(members, message string) refused {
-		return refused{`{"type":"start","id":1,"title":"t",` + members + `}`, "1", message}
+	start := func(members, message string) refusedRequest {
+		return refusedRequest{`{"type":"start","id":1,"title":"t",` + members + `}`, "1", message}
 	}
-	update := func(members, message string) refused {
-		return refused{`{"type":"update","id":1,` + members + `}`, "1", message}
+	update := func(members, message string) refusedRequest {
+		return refusedRequest{`{"type":"update","id":1,` + members + `}`, "1", message}
 	}
-	beat := func(members, message string) refused {
-		return refused{`{"type":"beat","id":1,` + members + `}`, "1", message}
+	beat := func(members, message string) refusedRequest {
+		return refusedRequest{`{"type":"beat","id":1,` + members + `}`, "1", message}
 	}
-	checkRefused(t, wire.DecodeAnchorRequest, []refused{
+	checkRefused(t, wire.DecodeAnchorRequest, []refusedRequest{
 		{`{"type":"start"}`, "", "title is required"},
 		{`{"type":"start","title":null}`, "", "title is required"},
 		{`{"type":"start","title":1}`, "", "title must be a string"},
-		{`{"type":"start","title":"` + long(257) + `"}`, "", "title must be at most 256 bytes"},
+		{`{"type":"start","title":"` + repeatX(257) + `"}`, "", "title must be at most 256 bytes"},
 		{`{"type":"start","title":"a\nb"}`, "", "title must not contain control characters"},
 		{`{"type":"start","title":"a\u0085b"}`, "", "title must not contain control characters"},
 		start(`"title":"u"`, "title is given twice"),
 		start(`"list":1`, "list must be a string"),
-		start(`"list":"`+long(65)+`"`, "list must be at most 64 bytes"),
+		start(`"list":"`+repeatX(65)+`"`, "list must be at most 64 bytes"),
 		start(`"list":"a\tb"`, "list must be UTF-8 without control characters"),
 		start(`"cover":"http://a/b"`, cover),
 		start(`"cover":"/a.jpg"`, cover),
@@ -111,22 +111,22 @@ func TestRefusesAnchorRequests(t *testing.T) {
 		start(`"cover":"https://:80/a"`, cover),
 		start(`"cover":"https://a/%zz"`, cover),
 		start(`"cover":"https://a/\n"`, cover),
-		start(`"cover":"https://a/`+long(1015)+`"`, "cover must be at most 1024 bytes"),
+		start(`"cover":"https://a/`+repeatX(1015)+`"`, "cover must be at most 1024 bytes"),
 		start(`"tags":"a"`, "tags must be an array of strings"),
 		start(`"tags":[1]`, "tags must be an array of strings"),
 		start(`"tags":[null]`, "tags must be an array of strings"),
-		start(`"tags":`+many(17), "tags must have at most 16 strings"),
+		start(`"tags":`+arrayOf(17), "tags must have at most 16 strings"),
 		start(`"tags":["a",""]`, "each of tags must be from 1 to 64 bytes of UTF-8"),
-		start(`"tags":["`+long(65)+`"]`, "each of tags must be from 1 to 64 bytes of UTF-8"),
+		start(`"tags":["`+repeatX(65)+`"]`, "each of tags must be from 1 to 64 bytes of UTF-8"),
 		start(`"extra":[]`, "extra must be an object"),
 		start(`"extra":"{}"`, "extra must be an object"),
-		start(`"extra":{"a":"`+long(1017)+`"}`, "extra must be at most 1024 bytes of JSON"),
+		start(`"extra":{"a":"`+repeatX(1017)+`"}`, "extra must be at most 1024 bytes of JSON"),
 		start(`"listed":0`, "listed must be true or false"),
 		start(`"sources":[]`, "sources must name at least one source of evidence"),
 		start(`"sources":{}`, "sources must be an array of strings"),
-		start(`"sources":`+many(17), "sources must have at most 16 strings"),
+		start(`"sources":`+arrayOf(17), "sources must have at most 16 strings"),
 		start(`"sources":[""]`, "each of sources must be from 1 to 64 bytes of UTF-8"),
-		start(`"key":"`+long(65)+`"`, "key must be at most 64 bytes"),
+		start(`"key":"`+repeatX(65)+`"`, "key must be at most 64 bytes"),
 		start(`"key":5`, "key must be a string"),
 		{`{"type":"resume"}`, "", session},
 		{`{"type":"resume","session":"` + strings.Repeat("a", 25) + `"}`, "", session},
@@ -149,49 +149,49 @@ func TestRefusesAnchorRequests(t *testing.T) {
 		beat(`"n":1,"stats":{"dropped":-1}`, "stats.dropped must be from 0 to 9007199254740991"),
 		update(`"title":1`, "title must be a string"),
 		update(`"title":"\u0000"`, "title must not contain control characters"),
-		update(`"title":"`+long(257)+`"`, "title must be at most 256 bytes"),
+		update(`"title":"`+repeatX(257)+`"`, "title must be at most 256 bytes"),
 		update(`"title":"a","title":null`, "title is given twice"),
 		update(`"cover":""`, cover),
 		update(`"cover":"ftp://a"`, cover),
 		update(`"tags":{}`, "tags must be an array of strings"),
 		update(`"tags":[""]`, "each of tags must be from 1 to 64 bytes of UTF-8"),
 		update(`"extra":1`, "extra must be an object"),
-		update(`"extra":{"a":"`+long(1017)+`"}`, "extra must be at most 1024 bytes of JSON"),
+		update(`"extra":{"a":"`+repeatX(1017)+`"}`, "extra must be at most 1024 bytes of JSON"),
 	})
 }
 
-func TestRefusesViewerRequests(t *testing.T) {
+func TestDecodeRefusesBadViewerRequests(t *testing.T) {
 	const (
 		code  = "code must be from 1 to 128 characters of [A-Za-z0-9_-]"
 		proto = "each of play must be from 1 to 16 characters of [a-z0-9_-]"
 	)
-	subscribe := func(members, message string) refused {
-		return refused{`{"type":"subscribe","id":1,` + members + `}`, "1", message}
+	subscribe := func(members, message string) refusedRequest {
+		return refusedRequest{`{"type":"subscribe","id":1,` + members + `}`, "1", message}
 	}
-	checkRefused(t, wire.DecodeViewerRequest, []refused{
-		subscribe(`"list":"`+long(65)+`"`, "list must be at most 64 bytes"),
+	checkRefused(t, wire.DecodeViewerRequest, []refusedRequest{
+		subscribe(`"list":"`+repeatX(65)+`"`, "list must be at most 64 bytes"),
 		subscribe(`"tags":[""]`, "each of tags must be from 1 to 64 bytes of UTF-8"),
-		subscribe(`"tags":`+many(17), "tags must have at most 16 strings"),
-		subscribe(`"anchors":`+many(501), "anchors must have at most 500 strings"),
+		subscribe(`"tags":`+arrayOf(17), "tags must have at most 16 strings"),
+		subscribe(`"anchors":`+arrayOf(501), "anchors must have at most 500 strings"),
 		subscribe(`"anchors":[""]`, "each of anchors must be from 1 to 256 bytes of UTF-8"),
 		subscribe(`"anchors":[1]`, "anchors must be an array of strings"),
 		subscribe(`"sort":"random"`, "sort must be viewers, likes or started"),
 		subscribe(`"limit":0`, "limit must be at least 1"),
 		subscribe(`"limit":-1`, "limit must be at least 1"),
 		subscribe(`"limit":"9"`, "limit must be an integer"),
-		subscribe(`"play":`+many(17), "play must have at most 16 strings"),
+		subscribe(`"play":`+arrayOf(17), "play must have at most 16 strings"),
 		subscribe(`"play":["FLV"]`, proto),
 		subscribe(`"play":[""]`, proto),
-		subscribe(`"play":["`+long(17)+`"]`, proto),
+		subscribe(`"play":["`+repeatX(17)+`"]`, proto),
 		subscribe(`"play":"flv"`, "play must be an array of strings"),
-		subscribe(`"pos":"`+long(257)+`"`, "pos must be at most 256 bytes"),
-		subscribe(`"view":"`+long(257)+`"`, "view must be at most 256 bytes"),
+		subscribe(`"pos":"`+repeatX(257)+`"`, "pos must be at most 256 bytes"),
+		subscribe(`"view":"`+repeatX(257)+`"`, "view must be at most 256 bytes"),
 		subscribe(`"view":1`, "view must be a string"),
 		{`{"type":"unsubscribe"}`, "", "view is required"},
-		{`{"type":"unsubscribe","view":"` + long(257) + `"}`, "", "view must be at most 256 bytes"},
+		{`{"type":"unsubscribe","view":"` + repeatX(257) + `"}`, "", "view must be at most 256 bytes"},
 		{`{"type":"watch"}`, "", code},
 		{`{"type":"watch","code":"a/b"}`, "", code},
-		{`{"type":"watch","code":"` + long(129) + `"}`, "", code},
+		{`{"type":"watch","code":"` + repeatX(129) + `"}`, "", code},
 		{`{"type":"watch","code":"a","play":["FLV"]}`, "", proto},
 		{`{"type":"unwatch","code":"é"}`, "", code},
 		{`{"type":"like","n":1}`, "", code},
@@ -201,11 +201,10 @@ func TestRefusesViewerRequests(t *testing.T) {
 	})
 }
 
-// The bounds themselves are allowed.
-func TestAcceptsBounds(t *testing.T) {
+func TestDecodeAcceptsMembersAtTheirBounds(t *testing.T) {
 	for _, in := range []string{
-		`{"type":"start","title":"` + long(256) + `","cover":"https://a/` + long(1014) + `","tags":` + many(16) +
-			`,"extra":{"a":"` + long(1016) + `"},"key":"` + long(64) + `"}`,
+		`{"type":"start","title":"` + repeatX(256) + `","cover":"https://a/` + repeatX(1014) + `","tags":` + arrayOf(16) +
+			`,"extra":{"a":"` + repeatX(1016) + `"},"key":"` + repeatX(64) + `"}`,
 		`{"type":"beat","n":9007199254740991,"stats":{"fps":1000000000}}`,
 	} {
 		if _, err := wire.DecodeAnchorRequest([]byte(in)); err != nil {
@@ -213,8 +212,8 @@ func TestAcceptsBounds(t *testing.T) {
 		}
 	}
 	for _, in := range []string{
-		`{"type":"subscribe","anchors":` + many(500) + `,"limit":1,"sort":"started"}`,
-		`{"type":"watch","code":"` + long(128) + `","play":["` + long(16) + `"]}`,
+		`{"type":"subscribe","anchors":` + arrayOf(500) + `,"limit":1,"sort":"started"}`,
+		`{"type":"watch","code":"` + repeatX(128) + `","play":["` + repeatX(16) + `"]}`,
 	} {
 		if _, err := wire.DecodeViewerRequest([]byte(in)); err != nil {
 			t.Error(err)
@@ -222,8 +221,8 @@ func TestAcceptsBounds(t *testing.T) {
 	}
 }
 
-// Values that no JSON can carry reach Validate from Go callers.
-func TestValidate(t *testing.T) {
+// Go callers can pass values that JSON cannot contain.
+func TestValidateRefusesBadValues(t *testing.T) {
 	for message, m := range map[string]interface{ Validate() error }{
 		"title must be valid UTF-8": &wire.Start{Title: "\xff"},
 		"extra must be an object":   &wire.Start{Extra: []byte(`{`)},
@@ -235,7 +234,7 @@ func TestValidate(t *testing.T) {
 	}
 }
 
-func TestDecodeServerRefuses(t *testing.T) {
+func TestDecodeServerMessageRefusesBadFrames(t *testing.T) {
 	for in, want := range map[string]string{
 		`nope`:                                                            "wire: bad frame: the message is not one JSON value and nothing else",
 		`{"type":""}`:                                                     "wire: bad frame: type is required",

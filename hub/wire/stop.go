@@ -8,7 +8,7 @@ type Stop struct {
 // Head implements [Message].
 func (m *Stop) Head() (string, ID) { return TypeStop, m.ID }
 
-func (m *Stop) appendBody(dst []byte) []byte { return closeObject(dst) }
+func (m *Stop) visitMembers(c *codec) { c.id(&m.ID) }
 
 // Stopped answers [Stop].
 type Stopped struct {
@@ -19,55 +19,48 @@ type Stopped struct {
 // Head implements [Message].
 func (m *Stopped) Head() (string, ID) { return TypeStopped, m.ID }
 
-func (m *Stopped) appendBody(dst []byte) []byte { return closeObject(addSummary(dst, &m.Summary)) }
-
-func decodeStopped(f *fields) Message {
-	m := &Stopped{ID: f.id}
-	if s := f.summary("summary"); s != nil {
-		m.Summary = *s
-	}
-	return m
+func (m *Stopped) visitMembers(c *codec) {
+	c.id(&m.ID)
+	c.nested("summary", m.Summary.visitMembers)
 }
 
-// Ended says that the session is over, without the anchor having asked for it.
+// Ended reports that the session has ended, other than by a [Stop].
 type Ended struct {
-	Reason  string   // EndMissedBeats …
-	Summary *Summary // nil where it is not known
+	Reason  string   // EndMissedBeats, EndTakenOver, …
+	Summary *Summary // nil if unknown
 }
 
 // Head implements [Message].
 func (m *Ended) Head() (string, ID) { return TypeEnded, "" }
 
-func (m *Ended) appendBody(dst []byte) []byte {
-	return closeObject(addSummary(addText(dst, "reason", m.Reason), m.Summary))
+func (m *Ended) visitMembers(c *codec) {
+	c.text("reason", &m.Reason)
+	visitSummary(c, &m.Summary)
 }
 
-// Summary is what a session came to.
+// Summary is the result of a session.
 type Summary struct {
 	DurationMS  int64 `json:"duration_ms"`
 	PeakViewers int64 `json:"peak_viewers"`
 	Likes       int64 `json:"likes"`
 }
 
-// addSummary appends the member unless it is nil.
-func addSummary(dst []byte, s *Summary) []byte {
-	if s == nil {
-		return dst
-	}
-	dst = append(addName(dst, "summary"), '{')
-	dst = addInt(dst, "duration_ms", s.DurationMS)
-	dst = addInt(dst, "peak_viewers", s.PeakViewers)
-	dst = addInt(dst, "likes", s.Likes)
-	return append(closeObject(dst), ',')
+func (s *Summary) visitMembers(c *codec) {
+	c.int64("duration_ms", &s.DurationMS)
+	c.int64("peak_viewers", &s.PeakViewers)
+	c.int64("likes", &s.Likes)
 }
 
-func (f *fields) summary(name string) *Summary {
-	s := new(Summary)
-	there := f.inside(name, func(f *fields) {
-		*s = Summary{DurationMS: f.integer("duration_ms"), PeakViewers: f.integer("peak_viewers"), Likes: f.integer("likes")}
-	})
-	if !there {
-		return nil
+// visitSummary visits a summary that is left out if it is nil.
+func visitSummary(c *codec, s **Summary) {
+	summary := *s
+	if summary == nil {
+		if c.writing {
+			return
+		}
+		summary = new(Summary)
 	}
-	return s
+	if c.nested("summary", summary.visitMembers) {
+		*s = summary
+	}
 }

@@ -2,52 +2,36 @@ package wire
 
 import "cmp"
 
-// Subscribe opens a view: a live query. Answer: [Snapshot], or [Diff] where Pos
-// could be resumed.
+// Subscribe opens a view, which is a live query. Answer: [Snapshot], or [Diff]
+// if the server can resume from Pos.
 type Subscribe struct {
 	ID      ID
-	List    string   // "" is the first configured list
-	Tags    []string // entries that have all of them; nil is any
-	Anchors []string // of these user ids alone; nil is of all, empty is of nobody
-	Sort    string   // SortViewers …; "" is the default
-	Limit   int      // 0 is the default; the hub bounds it
-	Play    []string // protocols of the URLs that entries carry; nil is none
-	Pos     string   // where this client is in this view, or ""
-	View    string   // which view it takes this for, or ""; only checked
+	List    string   // "" means the first configured list
+	Tags    []string // entries that have all of these tags; nil means any
+	Anchors []string // entries of these user ids; nil means all, empty means none
+	Sort    string   // SortViewers, SortLikes or SortStarted; "" means the default
+	Limit   int      // 0 means the default; the hub bounds it
+	Play    []string // protocols of the play URLs in each entry; nil means none
+	Pos     string   // the client's position in this view, or ""
+	View    string   // the view's id as the client has it, or ""; the server only compares it
 }
 
 // Head implements [Message].
 func (m *Subscribe) Head() (string, ID) { return TypeSubscribe, m.ID }
 
-func (m *Subscribe) appendBody(dst []byte) []byte {
-	dst = addTextIf(dst, "list", m.List)
-	if len(m.Tags) > 0 {
-		dst = addTexts(dst, "tags", m.Tags)
+func (m *Subscribe) visitMembers(c *codec) {
+	c.id(&m.ID)
+	c.optionalText("list", &m.List)
+	c.optionalTexts("tags", &m.Tags)
+	c.textsOrNil("anchors", &m.Anchors)
+	c.optionalText("sort", &m.Sort)
+	c.optionalInt("limit", &m.Limit)
+	if m.Limit < 1 && c.value("limit") != nil {
+		c.fail("limit", "must be at least 1")
 	}
-	if m.Anchors != nil {
-		dst = addTexts(dst, "anchors", m.Anchors)
-	}
-	dst = addTextIf(dst, "sort", m.Sort)
-	if m.Limit != 0 {
-		dst = addInt(dst, "limit", int64(m.Limit))
-	}
-	if len(m.Play) > 0 {
-		dst = addTexts(dst, "play", m.Play)
-	}
-	dst = addTextIf(dst, "pos", m.Pos)
-	return closeObject(addTextIf(dst, "view", m.View))
-}
-
-func decodeSubscribe(f *fields) Message {
-	m := &Subscribe{
-		ID: f.id, List: f.text("list"), Tags: f.someTexts("tags"), Anchors: f.texts("anchors"),
-		Sort: f.text("sort"), Limit: int(f.integer("limit")), Play: f.someTexts("play"),
-		Pos: f.text("pos"), View: f.text("view"),
-	}
-	if m.Limit < 1 && f.raw("limit") != nil {
-		f.fail("limit", "must be at least 1")
-	}
-	return m
+	c.optionalTexts("play", &m.Play)
+	c.optionalText("pos", &m.Pos)
+	c.optionalText("view", &m.View)
 }
 
 // Validate checks the bounds of the members. Its error is an [*Error].
@@ -70,7 +54,7 @@ func (m *Subscribe) Validate() error {
 			fault = "sort must be viewers, likes or started"
 		}
 	}
-	return refusal(m.ID, fault)
+	return badRequest(m.ID, fault)
 }
 
 // Unsubscribe closes a view. Answer: [Unsubscribed].
@@ -82,14 +66,17 @@ type Unsubscribe struct {
 // Head implements [Message].
 func (m *Unsubscribe) Head() (string, ID) { return TypeUnsubscribe, m.ID }
 
-func (m *Unsubscribe) appendBody(dst []byte) []byte { return closeObject(addText(dst, "view", m.View)) }
+func (m *Unsubscribe) visitMembers(c *codec) {
+	c.id(&m.ID)
+	c.text("view", &m.View)
+}
 
 // Validate checks the bounds of the view. Its error is an [*Error].
 func (m *Unsubscribe) Validate() error {
 	if m.View == "" {
-		return refusal(m.ID, "view is required")
+		return badRequest(m.ID, "view is required")
 	}
-	return refusal(m.ID, checkName("view", m.View, MaxViewBytes))
+	return badRequest(m.ID, checkName("view", m.View, MaxViewBytes))
 }
 
 // Unsubscribed answers [Unsubscribe].
@@ -101,6 +88,7 @@ type Unsubscribed struct {
 // Head implements [Message].
 func (m *Unsubscribed) Head() (string, ID) { return TypeUnsubscribed, m.ID }
 
-func (m *Unsubscribed) appendBody(dst []byte) []byte {
-	return closeObject(addText(dst, "view", m.View))
+func (m *Unsubscribed) visitMembers(c *codec) {
+	c.id(&m.ID)
+	c.text("view", &m.View)
 }

@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 )
 
-// Update replaces each member that it names as a whole; null removes it, and
+// Update replaces each member that it names as a whole. Null removes a member;
 // a removed title is empty. Answer: [Updated].
 type Update struct {
 	ID    ID
@@ -20,39 +20,28 @@ type Update struct {
 // Head implements [Message].
 func (m *Update) Head() (string, ID) { return TypeUpdate, m.ID }
 
-func (m *Update) appendBody(dst []byte) []byte {
-	dst = addOpt(dst, "title", m.Title, addText)
-	dst = addOpt(dst, "cover", m.Cover, addText)
-	dst = addOpt(dst, "tags", m.Tags, addTexts)
-	dst = addOpt(dst, "extra", m.Extra, addRaw[json.RawMessage])
-	return closeObject(addTextIf(dst, "session", m.Session))
-}
-
-func decodeUpdate(f *fields) Message {
-	return &Update{
-		ID:    f.id,
-		Title: opt(f, "title", f.text),
-		Cover: opt(f, "cover", f.text),
-		Tags:  opt(f, "tags", f.someTexts),
-		Extra: opt(f, "extra", f.object),
-
-		Session: f.text("session"),
-	}
+func (m *Update) visitMembers(c *codec) {
+	c.id(&m.ID)
+	visitNullable(c, "title", &m.Title, c.text)
+	visitNullable(c, "cover", &m.Cover, c.text)
+	visitNullable(c, "tags", &m.Tags, c.texts)
+	visitNullable(c, "extra", &m.Extra, c.rawObject)
+	c.optionalText("session", &m.Session)
 }
 
 // Validate checks the bounds of the members. Its error is an [*Error].
 func (m *Update) Validate() error {
-	fault := cmp.Or(checkTitle(m.Title.Value), checkTags(m.Tags.Value), checkSessionIf(m.Session))
+	fault := cmp.Or(checkTitle(m.Title.Value), checkTags(m.Tags.Value), checkOptionalSession(m.Session))
 	if fault == "" && m.Cover.Set && !m.Cover.Null {
 		fault = checkCover(m.Cover.Value)
 	}
 	if fault == "" && m.Extra.Set && !m.Extra.Null {
 		fault = checkExtra(m.Extra.Value)
 	}
-	return refusal(m.ID, fault)
+	return badRequest(m.ID, fault)
 }
 
-// Updated answers [Update] with the stream as it is now.
+// Updated answers [Update] with the updated stream.
 type Updated struct {
 	ID     ID
 	Stream Entry
@@ -61,6 +50,7 @@ type Updated struct {
 // Head implements [Message].
 func (m *Updated) Head() (string, ID) { return TypeUpdated, m.ID }
 
-func (m *Updated) appendBody(dst []byte) []byte {
-	return closeObject(addEntry(dst, "stream", &m.Stream))
+func (m *Updated) visitMembers(c *codec) {
+	c.id(&m.ID)
+	c.entry("stream", &m.Stream)
 }

@@ -8,7 +8,7 @@ import (
 	"onair/hub/wire"
 )
 
-// The frames of protocol.md §2–§4, with its dots filled in.
+// The frames are those of protocol.md §2–§4.
 func TestProtocolExamples(t *testing.T) {
 	for _, frame := range []string{
 		`{"type":"welcome","node":"n1","build":"v0.3.1","connection":"01J","server_time":1763830000123,"heartbeat_ms":60000,"missed_limit":3,"idle_ms":25000}`,
@@ -34,33 +34,37 @@ func TestProtocolExamples(t *testing.T) {
 	}
 }
 
-// A frame is its head and its body, behind whatever dst holds.
-func TestWholeIsHeadAndBody(t *testing.T) {
+// A message equals its head and its body, after the content of dst.
+func TestMessageIsHeadAndBody(t *testing.T) {
+	old, changed := bob(), bob()
+	changed.Viewers = 9
 	for _, id := range []wire.ID{"", wire.IntID(1), wire.StringID(`a"b`)} {
-		s := &wire.Snapshot{ID: id, View: "v", Pos: "p", Total: 2, Streams: []wire.Entry{alice(), bob()}}
-		body := wire.AppendSnapshotBody(nil, s)
-		want := string(wire.AppendHead([]byte("dst,"), wire.TypeSnapshot, id)) + string(body)
-		if got := string(wire.AppendSnapshot([]byte("dst,"), s)); got != want {
+		s := wire.BeginSnapshot(wire.AppendHead([]byte("dst,"), wire.TypeSnapshot, id), "v", "p", 2)
+		s.AddStream(&old)
+		want := string(wire.Append([]byte("dst,"), &wire.Snapshot{ID: id, View: "v", Pos: "p", Total: 2, Streams: []wire.Entry{old}}))
+		if got := string(s.End()); got != want {
 			t.Errorf("snapshot:\n got %s\nwant %s", got, want)
 		}
-		d := &wire.Diff{ID: id, View: "v", Prev: "p", Pos: "q", Put: []wire.Entry{bob()}, Del: []string{"x"}}
-		body = wire.AppendDiffBody(nil, d)
-		want = string(wire.AppendHead([]byte("dst,"), wire.TypeDiff, id)) + string(body)
-		if got := string(wire.AppendDiff([]byte("dst,"), d)); got != want {
+		d := wire.BeginDiff(wire.AppendHead([]byte("dst,"), wire.TypeDiff, id), "v", "p", "q")
+		d.AddPut(&old)
+		d.AddSet(&old, &changed)
+		d.AddDel("x")
+		want = string(wire.Append([]byte("dst,"), &wire.Diff{
+			ID: id, View: "v", Prev: "p", Pos: "q", Put: []wire.Entry{old}, Set: []wire.Patch{viewersPatch(old.Code, "9")}, Del: []string{"x"},
+		}))
+		if got := string(d.End()); got != want {
 			t.Errorf("diff:\n got %s\nwant %s", got, want)
-		}
-		if got := string(wire.Append([]byte("dst,"), d)); got != want {
-			t.Errorf("Append:\n got %s\nwant %s", got, want)
 		}
 	}
 }
 
-func TestBody(t *testing.T) {
+func viewersPatch(code, value string) wire.Patch {
+	return wire.Patch{Code: code, Members: map[string]json.RawMessage{"viewers": json.RawMessage(value)}}
+}
+
+func TestBodyWriter(t *testing.T) {
 	old, now := bob(), bob()
 	now.Viewers = 9
-	entry := wire.AppendEntry(nil, &old)
-	patch := wire.AppendPatch(nil, &old, &now)
-
 	begin := func() wire.BodyWriter { return wire.BeginDiff(nil, "v", "p", "q") }
 	for name, c := range map[string]struct {
 		write func() []byte
@@ -71,23 +75,23 @@ func TestBody(t *testing.T) {
 			b := begin()
 			b.AddTotal(5)
 			b.AddPut(&old)
-			b.AddPutJSON(entry)
+			b.AddPut(&old)
 			b.AddSet(&old, &old)
 			b.AddSet(&old, &now)
 			b.AddSet(&old, &old)
-			b.AddSetJSON(patch)
+			b.AddSet(&old, &now)
 			b.AddDel("x")
 			b.AddDel("y")
 			return b.End()
 		}, `,"total":5,"put":[` + bobJSON + `,` + bobJSON + `],"set":[{"code":"8888_bob","viewers":9},{"code":"8888_bob","viewers":9}],"del":["x","y"]}`},
-		"set of nothing": {func() []byte {
+		"set of equal entries": {func() []byte {
 			b := begin()
 			if b.AddSet(&old, &old) {
-				t.Error("Set of equal entries says that it added something")
+				t.Error("AddSet of equal entries returned true")
 			}
 			return b.End()
 		}, `}`},
-		"set of nothing between": {func() []byte {
+		"set of equal entries in between": {func() []byte {
 			b := begin()
 			b.AddPut(&old)
 			b.AddSet(&old, &old)
@@ -97,7 +101,7 @@ func TestBody(t *testing.T) {
 		"set first": {func() []byte {
 			b := begin()
 			if !b.AddSet(&old, &now) {
-				t.Error("Set says that it added nothing")
+				t.Error("AddSet of different entries returned false")
 			}
 			return b.End()
 		}, `,"set":[{"code":"8888_bob","viewers":9}]}`},
@@ -109,7 +113,7 @@ func TestBody(t *testing.T) {
 
 	b := wire.BeginSnapshot([]byte("dst,"), "v", "p", 3)
 	b.AddStream(&old)
-	b.AddStreamJSON(entry)
+	b.AddStream(&old)
 	n := b.Len()
 	got, want := string(b.End()), `dst,"view":"v","pos":"p","total":3,"streams":[`+bobJSON+`,`+bobJSON+`]}`
 	if got != want || n != len(want)-2 {
@@ -117,7 +121,7 @@ func TestBody(t *testing.T) {
 	}
 }
 
-func TestEntryJSON(t *testing.T) {
+func TestEntryMarshalsAndUnmarshals(t *testing.T) {
 	data, err := json.Marshal([]wire.Entry{alice(), bob()})
 	if err != nil {
 		t.Fatal(err)
@@ -135,7 +139,7 @@ func TestEntryJSON(t *testing.T) {
 	}
 }
 
-func TestPlayJSON(t *testing.T) {
+func TestPlayJSONReplacesPlay(t *testing.T) {
 	e := bob()
 	e.Play = []wire.PlayURL{{"flv", "a"}}
 	for play, want := range map[string]string{
@@ -148,18 +152,18 @@ func TestPlayJSON(t *testing.T) {
 		}
 	}
 
-	slice, rendered := e, e
-	slice.PlayJSON, rendered.PlayJSON = nil, []byte(`{"flv":"a"}`)
-	if got := wire.AppendPatch(nil, &slice, &rendered); len(got) != 0 {
+	plain, rendered := e, e
+	plain.PlayJSON, rendered.PlayJSON = nil, []byte(`{"flv":"a"}`)
+	if got := wire.AppendPatch(nil, &plain, &rendered); len(got) != 0 {
 		t.Errorf("equal play, one of them rendered: got the patch %s", got)
 	}
 	rendered.PlayJSON = []byte(`{"flv":"b"}`)
-	if got, want := string(wire.AppendPatch(nil, &slice, &rendered)), `{"code":"8888_bob","play":{"flv":"b"}}`; got != want {
+	if got, want := string(wire.AppendPatch(nil, &plain, &rendered)), `{"code":"8888_bob","play":{"flv":"b"}}`; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
 
-func TestPatch(t *testing.T) {
+func TestPatchRemovesAndReplacesMembers(t *testing.T) {
 	a, b := alice(), bob()
 	b.Code = a.Code
 	want := `{"code":"8888_alice","anchor":"bob","title":"","state":"live","away":null,"started_at":5,"viewers":0,"likes":0,` +
@@ -168,11 +172,11 @@ func TestPatch(t *testing.T) {
 		t.Errorf("got %s\nwant %s", got, want)
 	}
 	if got := string(wire.AppendPatch([]byte("dst"), &a, &a)); got != "dst" {
-		t.Errorf("equal entries: got %s, want dst as it was", got)
+		t.Errorf("equal entries: got %s, want dst unchanged", got)
 	}
 }
 
-func TestApplyRefuses(t *testing.T) {
+func TestApplyPatchRefusesWrongTypes(t *testing.T) {
 	for _, member := range []string{`"viewers":"1"`, `"viewers":1.5`, `"tags":[1]`, `"title":{}`, `"play":[]`} {
 		e := alice()
 		p := wire.Patch{Members: map[string]json.RawMessage{}}
@@ -185,6 +189,6 @@ func TestApplyRefuses(t *testing.T) {
 	}
 	e := alice()
 	if err := e.ApplyPatch(wire.Patch{Members: map[string]json.RawMessage{"likes": nil}}); err == nil {
-		t.Error("a patch that is not JSON was applied")
+		t.Error("ApplyPatch accepted a patch that is not JSON")
 	}
 }

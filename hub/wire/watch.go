@@ -3,31 +3,29 @@ package wire
 import "cmp"
 
 // Watch counts the socket among the viewers of one stream, until [Unwatch] or
-// its end, and opens the view "code/<code>". Answer: [Watching].
+// the end of the socket, and opens the view "code/<code>". Answer: [Watching].
 type Watch struct {
 	ID   ID
 	Code string
-	Play []string // protocols of the URLs that the entry carries; nil is all, empty is none
+	Play []string // protocols of the play URLs in the entry; nil means all, empty means none
 }
 
 // Head implements [Message].
 func (m *Watch) Head() (string, ID) { return TypeWatch, m.ID }
 
-func (m *Watch) appendBody(dst []byte) []byte {
-	dst = addText(dst, "code", m.Code)
-	if m.Play != nil {
-		dst = addTexts(dst, "play", m.Play)
-	}
-	return closeObject(dst)
+func (m *Watch) visitMembers(c *codec) {
+	c.id(&m.ID)
+	c.text("code", &m.Code)
+	c.textsOrNil("play", &m.Play)
 }
 
 // Validate checks the bounds of the members. Its error is an [*Error].
 func (m *Watch) Validate() error {
-	return refusal(m.ID, cmp.Or(checkCode(m.Code), checkPlay(m.Play)))
+	return badRequest(m.ID, cmp.Or(checkCode(m.Code), checkPlay(m.Play)))
 }
 
-// Watching answers [Watch]; diffs of View follow, and a del means that the
-// stream has ended.
+// Watching answers [Watch]. Diffs of View follow; a del means that the stream
+// has ended.
 type Watching struct {
 	ID        ID
 	Code      string
@@ -40,19 +38,13 @@ type Watching struct {
 // Head implements [Message].
 func (m *Watching) Head() (string, ID) { return TypeWatching, m.ID }
 
-func (m *Watching) appendBody(dst []byte) []byte {
-	dst = addText(dst, "code", m.Code)
-	dst = addText(dst, "view", m.View)
-	dst = addText(dst, "pos", m.Pos)
-	dst = addEntry(dst, "entry", &m.Entry)
-	return closeObject(addInt(dst, "expires_at", m.ExpiresAt))
-}
-
-func decodeWatching(f *fields) Message {
-	return &Watching{
-		ID: f.id, Code: f.text("code"), View: f.text("view"), Pos: f.text("pos"),
-		Entry: f.entry("entry"), ExpiresAt: f.integer("expires_at"),
-	}
+func (m *Watching) visitMembers(c *codec) {
+	c.id(&m.ID)
+	c.text("code", &m.Code)
+	c.text("view", &m.View)
+	c.text("pos", &m.Pos)
+	c.entry("entry", &m.Entry)
+	c.int64("expires_at", &m.ExpiresAt)
 }
 
 // Unwatch ends a [Watch]. Answer: [Unwatched].
@@ -64,10 +56,13 @@ type Unwatch struct {
 // Head implements [Message].
 func (m *Unwatch) Head() (string, ID) { return TypeUnwatch, m.ID }
 
-func (m *Unwatch) appendBody(dst []byte) []byte { return closeObject(addText(dst, "code", m.Code)) }
+func (m *Unwatch) visitMembers(c *codec) {
+	c.id(&m.ID)
+	c.text("code", &m.Code)
+}
 
 // Validate checks the form of the code. Its error is an [*Error].
-func (m *Unwatch) Validate() error { return refusal(m.ID, checkCode(m.Code)) }
+func (m *Unwatch) Validate() error { return badRequest(m.ID, checkCode(m.Code)) }
 
 // Unwatched answers [Unwatch].
 type Unwatched struct {
@@ -78,26 +73,30 @@ type Unwatched struct {
 // Head implements [Message].
 func (m *Unwatched) Head() (string, ID) { return TypeUnwatched, m.ID }
 
-func (m *Unwatched) appendBody(dst []byte) []byte { return closeObject(addText(dst, "code", m.Code)) }
+func (m *Unwatched) visitMembers(c *codec) {
+	c.id(&m.ID)
+	c.text("code", &m.Code)
+}
 
 // Like adds likes to a stream. Answer: [Liked].
 type Like struct {
 	ID   ID
 	Code string
-	N    int // 1–100
+	N    int // from 1 to MaxLikes
 }
 
 // Head implements [Message].
 func (m *Like) Head() (string, ID) { return TypeLike, m.ID }
 
-func (m *Like) appendBody(dst []byte) []byte {
-	dst = addText(dst, "code", m.Code)
-	return closeObject(addInt(dst, "n", int64(m.N)))
+func (m *Like) visitMembers(c *codec) {
+	c.id(&m.ID)
+	c.text("code", &m.Code)
+	c.int("n", &m.N)
 }
 
 // Validate checks the bounds of the members. Its error is an [*Error].
 func (m *Like) Validate() error {
-	return refusal(m.ID, cmp.Or(checkCode(m.Code), checkRange("n", int64(m.N), 1, MaxLikes)))
+	return badRequest(m.ID, cmp.Or(checkCode(m.Code), checkRange("n", int64(m.N), 1, MaxLikes)))
 }
 
 // Liked answers [Like].
@@ -109,4 +108,7 @@ type Liked struct {
 // Head implements [Message].
 func (m *Liked) Head() (string, ID) { return TypeLiked, m.ID }
 
-func (m *Liked) appendBody(dst []byte) []byte { return closeObject(addText(dst, "code", m.Code)) }
+func (m *Liked) visitMembers(c *codec) {
+	c.id(&m.ID)
+	c.text("code", &m.Code)
+}

@@ -7,16 +7,16 @@ import (
 	"unicode/utf8"
 )
 
-// The functions of this file read JSON that json.Valid has accepted, and take
-// it apart without copying. encoding/json alone will not do: it matches names
-// whatever their case, lets the last of two equal names win, and cannot tell a
-// null from nothing.
+// The functions of this file split JSON that json.Valid has accepted, without
+// copying. encoding/json is not enough: it ignores the case of names, accepts
+// repeated names, and does not distinguish null from an absent member.
 
 func isObject(raw []byte) bool { return raw[0] == '{' }
 
 func isNull(raw []byte) bool { return raw[0] == 'n' }
 
-// isInteger tells whether a JSON number has neither fraction nor exponent.
+// isInteger reports whether a JSON value is a number without fraction and
+// exponent.
 func isInteger(raw string) bool {
 	digits := raw
 	if digits[0] == '-' {
@@ -30,57 +30,58 @@ func isInteger(raw string) bool {
 	return digits != ""
 }
 
-// members yields the names, unquoted, and the values of a JSON object that
-// starts at its first byte.
-func members(object []byte) iter.Seq2[[]byte, []byte] {
+// objectMembers yields the unquoted names and the values of a JSON object.
+func objectMembers(object []byte) iter.Seq2[[]byte, []byte] {
 	return func(yield func(name, value []byte) bool) {
-		for i := next(object, 1); object[i] != '}'; {
-			colon := valueEnd(object, i)
+		for i := skipSpace(object, 1); object[i] != '}'; {
+			colon := endOfValue(object, i)
 			name := object[i:colon]
-			start := next(object, next(object, colon)+1)
-			end := valueEnd(object, start)
+			start := skipSpace(object, skipSpace(object, colon)+1)
+			end := endOfValue(object, start)
 			if !yield(unquote(name), object[start:end]) {
 				return
 			}
-			i = next(object, end)
+			i = skipSpace(object, end)
 			if object[i] == ',' {
-				i = next(object, i+1)
+				i = skipSpace(object, i+1)
 			}
 		}
 	}
 }
 
-// elements yields the values of a JSON array that starts at its first byte.
-func elements(array []byte) iter.Seq[[]byte] {
+// arrayElements yields the values of a JSON array.
+func arrayElements(array []byte) iter.Seq[[]byte] {
 	return func(yield func(value []byte) bool) {
-		for i := next(array, 1); array[i] != ']'; {
-			end := valueEnd(array, i)
+		for i := skipSpace(array, 1); array[i] != ']'; {
+			end := endOfValue(array, i)
 			if !yield(array[i:end]) {
 				return
 			}
-			i = next(array, end)
+			i = skipSpace(array, end)
 			if array[i] == ',' {
-				i = next(array, i+1)
+				i = skipSpace(array, i+1)
 			}
 		}
 	}
 }
 
-// next returns the index of the first byte at or after i that is no space.
-func next(b []byte, i int) int {
+// skipSpace returns the index of the first byte at or after i that is not a
+// space.
+func skipSpace(b []byte, i int) int {
 	for b[i] == ' ' || b[i] == '\t' || b[i] == '\n' || b[i] == '\r' {
 		i++
 	}
 	return i
 }
 
-// valueEnd returns the index after the value that starts at i.
-func valueEnd(b []byte, i int) int {
+// endOfValue returns the index after the value that starts at i. The other end
+// functions do so for one kind of value.
+func endOfValue(b []byte, i int) int {
 	switch b[i] {
 	case '"':
-		return stringEnd(b, i)
+		return endOfString(b, i)
 	case '{', '[':
-		return nestedEnd(b, i)
+		return endOfNested(b, i)
 	}
 	if n := bytes.IndexAny(b[i:], ",]} \t\n\r"); n >= 0 {
 		return i + n
@@ -88,7 +89,7 @@ func valueEnd(b []byte, i int) int {
 	return len(b)
 }
 
-func stringEnd(b []byte, i int) int {
+func endOfString(b []byte, i int) int {
 	for i++; b[i] != '"'; i++ {
 		if b[i] == '\\' {
 			i++
@@ -97,11 +98,11 @@ func stringEnd(b []byte, i int) int {
 	return i + 1
 }
 
-func nestedEnd(b []byte, i int) int {
+func endOfNested(b []byte, i int) int {
 	for depth := 0; ; i++ {
 		switch b[i] {
 		case '"':
-			i = stringEnd(b, i) - 1
+			i = endOfString(b, i) - 1
 		case '{', '[':
 			depth++
 		case '}', ']':
@@ -112,7 +113,8 @@ func nestedEnd(b []byte, i int) int {
 	}
 }
 
-// unquote returns what a JSON string says. It copies only where it must.
+// unquote returns the content of a JSON string. It copies only if there are
+// escapes.
 func unquote(raw []byte) []byte {
 	text := raw[1 : len(raw)-1]
 	if bytes.IndexByte(text, '\\') < 0 && utf8.Valid(text) {
@@ -120,7 +122,7 @@ func unquote(raw []byte) []byte {
 	}
 	var s string
 	if json.Unmarshal(raw, &s) != nil {
-		return text // not reached: raw is a valid JSON string
+		return text // unreachable: raw is a valid JSON string
 	}
 	return []byte(s)
 }
@@ -139,7 +141,7 @@ func parseTexts(raw []byte) (list []string, ok bool) {
 		return nil, false
 	}
 	list = []string{}
-	for value := range elements(raw) {
+	for value := range arrayElements(raw) {
 		s, ok := parseText(value)
 		if !ok {
 			return nil, false
@@ -149,12 +151,12 @@ func parseTexts(raw []byte) (list []string, ok bool) {
 	return list, true
 }
 
-// compact returns raw without the spaces between its tokens, so that it fits
-// on one line wherever it is repeated.
+// compact returns a copy of raw without spaces between tokens, which fits on
+// one line.
 func compact(raw []byte) json.RawMessage {
 	var b bytes.Buffer
 	if json.Compact(&b, raw) != nil {
-		return bytes.Clone(raw) // not reached: raw is valid JSON
+		return bytes.Clone(raw) // unreachable: raw is valid JSON
 	}
 	return bytes.ToValidUTF8(b.Bytes(), []byte("\uFFFD"))
 }

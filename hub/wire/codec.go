@@ -1,0 +1,309 @@
+package wire
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+)
+
+// A codec writes or reads the members of one message. Each message passes its
+// members to a codec in visitMembers, once for both directions.
+//
+// Writing appends to out. Reading looks members up by name. It keeps the first
+// fault and goes on with zero values.
+type codec struct {
+	writing bool
+	out     []byte
+
+	object    []member
+	requestID ID
+	path      string // "" or "stats.": precedes names in fault
+	fault     string
+}
+
+type member struct{ name, value []byte }
+
+func newReader(object []byte) *codec {
+	c := new(codec)
+	for name, value := range objectMembers(object) {
+		c.object = append(c.object, member{name, value})
+	}
+	return c
+}
+
+// fail records the fault of a member. The sentence follows the member's name.
+func (c *codec) fail(name, sentence string) {
+	if c.fault == "" {
+		c.fault = c.path + name + " " + sentence
+	}
+}
+
+// lookup returns the value of a member, which may be null, or nil if it is
+// absent.
+func (c *codec) lookup(name string) (value []byte) {
+	for _, m := range c.object {
+		if string(m.name) != name {
+			continue
+		}
+		if value != nil {
+			c.fail(name, "is given twice")
+			break
+		}
+		value = m.value
+	}
+	return value
+}
+
+// value returns the value of a member, or nil if it is absent or null.
+func (c *codec) value(name string) []byte {
+	value := c.lookup(name)
+	if value == nil || isNull(value) {
+		return nil
+	}
+	return value
+}
+
+// require fails if a member that is read is absent or null.
+func (c *codec) require(name string) {
+	if !c.writing && c.value(name) == nil {
+		c.fail(name, "is required")
+	}
+}
+
+// id visits the id of the request, which comes first.
+func (c *codec) id(v *ID) {
+	if c.writing {
+		c.out = appendID(c.out, *v)
+	} else {
+		*v = c.requestID
+	}
+}
+
+func (c *codec) text(name string, v *string) {
+	if c.writing {
+		c.out = appendText(c.out, name, *v)
+		return
+	}
+	if value := c.value(name); value != nil {
+		var ok bool
+		if *v, ok = parseText(value); !ok {
+			c.fail(name, "must be a string")
+		}
+	}
+}
+
+// optionalText is text for a member that is left out if it is empty.
+func (c *codec) optionalText(name string, v *string) {
+	if !c.writing || *v != "" {
+		c.text(name, v)
+	}
+}
+
+// texts reads nil for an empty array.
+func (c *codec) texts(name string, v *[]string) {
+	if c.writing {
+		c.out = appendTexts(c.out, name, *v)
+		return
+	}
+	if c.textsOrNil(name, v); len(*v) == 0 {
+		*v = nil
+	}
+}
+
+// optionalTexts is texts for a member that is left out if it is empty.
+func (c *codec) optionalTexts(name string, v *[]string) {
+	if !c.writing || len(*v) > 0 {
+		c.texts(name, v)
+	}
+}
+
+// textsOrNil visits an array of strings that may be absent, which is nil, or
+// empty.
+func (c *codec) textsOrNil(name string, v *[]string) {
+	if c.writing {
+		if *v != nil {
+			c.out = appendTexts(c.out, name, *v)
+		}
+		return
+	}
+	if value := c.value(name); value != nil {
+		var ok bool
+		if *v, ok = parseTexts(value); !ok {
+			c.fail(name, "must be an array of strings")
+		}
+	}
+}
+
+func (c *codec) int64(name string, v *int64) {
+	if c.writing {
+		c.out = appendInt(c.out, name, *v)
+		return
+	}
+	if value := c.value(name); value != nil {
+		var err error
+		if *v, err = strconv.ParseInt(string(value), 10, 64); err != nil {
+			c.fail(name, "must be an integer")
+		}
+	}
+}
+
+// optionalInt64 is int64 for a member that is left out if it is 0.
+func (c *codec) optionalInt64(name string, v *int64) {
+	if !c.writing || *v != 0 {
+		c.int64(name, v)
+	}
+}
+
+func (c *codec) int(name string, v *int) {
+	n := int64(*v)
+	c.int64(name, &n)
+	*v = int(n)
+}
+
+// optionalInt is int for a member that is left out if it is 0.
+func (c *codec) optionalInt(name string, v *int) {
+	if !c.writing || *v != 0 {
+		c.int(name, v)
+	}
+}
+
+func (c *codec) float64(name string, v *float64) {
+	if c.writing {
+		c.out = appendFloat(c.out, name, *v)
+		return
+	}
+	if value := c.value(name); value != nil {
+		var err error
+		if *v, err = strconv.ParseFloat(string(value), 64); err != nil {
+			c.fail(name, "must be a number")
+		}
+	}
+}
+
+// flag visits a boolean that is left out if it has the value absent.
+func (c *codec) flag(name string, v *bool, absent bool) {
+	if c.writing {
+		if *v != absent {
+			c.out = appendRaw(c.out, name, strconv.FormatBool(*v))
+		}
+		return
+	}
+	*v = absent
+	switch value := c.value(name); string(value) {
+	case "":
+	case "true":
+		*v = true
+	case "false":
+		*v = false
+	default:
+		c.fail(name, "must be true or false")
+	}
+}
+
+// rawObject visits any JSON object. Reading compacts it.
+func (c *codec) rawObject(name string, v *json.RawMessage) {
+	if c.writing {
+		c.out = appendRaw(c.out, name, *v)
+		return
+	}
+	if value := c.objectValue(name); value != nil {
+		*v = compact(value)
+	}
+}
+
+// objectValue returns the value of a member that must be an object, or nil.
+func (c *codec) objectValue(name string) []byte {
+	value := c.value(name)
+	if value != nil && !isObject(value) {
+		c.fail(name, "must be an object")
+		return nil
+	}
+	return value
+}
+
+// nested visits an object by its own members. isPresent is for reading.
+func (c *codec) nested(name string, visitMembers func(*codec)) (isPresent bool) {
+	if c.writing {
+		c.out = append(appendName(c.out, name), '{')
+		visitMembers(c)
+		c.out = append(closeObject(c.out), ',')
+		return true
+	}
+	value := c.objectValue(name)
+	if value == nil {
+		return false
+	}
+	inner := newReader(value)
+	inner.path = c.path + name + "."
+	visitMembers(inner)
+	if c.fault == "" {
+		c.fault = inner.fault
+	}
+	return true
+}
+
+func (c *codec) entry(name string, v *Entry) {
+	if c.writing {
+		c.out = append(AppendEntry(appendName(c.out, name), v), ',')
+		return
+	}
+	value := c.value(name)
+	if value == nil {
+		c.fail(name, "is required")
+		return
+	}
+	var err error
+	if *v, err = parseEntry(value); err != nil {
+		c.fail(name+":", err.Error())
+	}
+}
+
+// visitArray visits an array by its elements.
+func visitArray[T any](c *codec, name string, v *[]T, appendElement func([]byte, *T) []byte, parse func([]byte) (T, error)) {
+	if c.writing {
+		c.out = append(appendName(c.out, name), '[')
+		for i := range *v {
+			c.out = append(appendElement(c.out, &(*v)[i]), ',')
+		}
+		c.out = append(closeArray(c.out), ',')
+		return
+	}
+	value := c.value(name)
+	if value == nil {
+		return
+	}
+	if value[0] != '[' {
+		c.fail(name, "must be an array")
+		return
+	}
+	for element := range arrayElements(value) {
+		parsed, err := parse(element)
+		if err != nil {
+			c.fail(fmt.Sprintf("%s[%d]:", name, len(*v)), err.Error())
+			return
+		}
+		*v = append(*v, parsed)
+	}
+}
+
+// visitOptional visits a member that may be absent. Null means absent.
+func visitOptional[T any](c *codec, name string, v *Opt[T], visit func(name string, v *T)) {
+	switch {
+	case c.writing && v.Set, !c.writing && c.value(name) != nil:
+		v.Set = true
+		visit(name, &v.Value)
+	}
+}
+
+// visitNullable visits a member that may be absent or null.
+func visitNullable[T any](c *codec, name string, v *Opt[T], visit func(name string, v *T)) {
+	if c.writing && v.Null {
+		c.out = appendRaw(c.out, name, "null")
+		return
+	}
+	if value := c.lookup(name); value != nil && isNull(value) {
+		*v = Null[T]()
+		return
+	}
+	visitOptional(c, name, v, visit)
+}
