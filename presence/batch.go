@@ -78,7 +78,7 @@ func (b *Batch) Seal() Sealed {
 	}
 	dst = appendUint(dst, uint64(len(b.Commands)))
 	for _, c := range b.Commands {
-		dst = c.encode(append(dst, byte(c.kind())))
+		dst = AppendCommand(dst, c)
 		s.Durable = s.Durable || c.durable()
 	}
 	s.Bytes = dst
@@ -150,8 +150,8 @@ func (r *reader) beat(prev uint32) Beat {
 	return b
 }
 
-// maxCount bounds what a node may report of one stream.
-const maxCount = 1 << 48
+// MaxCount bounds what a node may report of one stream.
+const MaxCount = 1 << 48
 
 func (r *reader) counts() []Count {
 	n := r.count()
@@ -162,7 +162,7 @@ func (r *reader) counts() []Count {
 	for range n {
 		c := Count{Lease: r.lease(0)}
 		v := r.uint()
-		if v > maxCount {
+		if v > MaxCount {
 			r.fail()
 		}
 		c.N = int64(v)

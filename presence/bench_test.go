@@ -191,17 +191,6 @@ func BenchmarkRearm(b *testing.B) {
 	}
 }
 
-func BenchmarkNodeBeat(b *testing.B) {
-	o := newOutbox()
-	b.ReportAllocs()
-	for i := 0; b.Loop(); i++ {
-		o.beat(Lease{Index: uint32(i)}, 1)
-		if i%16_667 == 0 {
-			o.beats = o.beats[:0]
-		}
-	}
-}
-
 func BenchmarkSeal(b *testing.B) {
 	batch := Batch{Node: "a", Boot: 1, No: 1}
 	for i := range uint32(16_667) {

@@ -75,6 +75,13 @@ func newCommand(k kind) Command {
 	return nil
 }
 
+// AppendCommand appends the command's encoding, as a batch holds it.
+func AppendCommand(dst []byte, c Command) []byte { return c.encode(append(dst, byte(c.kind()))) }
+
+// IsDurable reports whether an embedded log has the command on disk before it is
+// applied.
+func IsDurable(c Command) bool { return c.durable() }
+
 // Start begins a session. With a Key that this anchor used for its live
 // session before, it is answered with that session.
 type Start struct {

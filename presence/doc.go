@@ -1,33 +1,25 @@
 // Package presence decides who is on air.
 //
-// Everything that can change the list is a [Command]. A [Node] gathers the
-// commands and heartbeats of its sockets into batches and appends them to a
-// [Log], which orders the batches of all nodes and stamps each with the one
-// clock they share. Every node applies the same entries in the same order to
-// its [Registry], a deterministic state machine without I/O, and hands on the
-// changes that come out. Nothing flows backwards.
+// Everything that can change the list is a [Command]. A [Log] orders batches of
+// commands and heartbeats, and stamps each with one clock. Every node applies the
+// same entries in the same order to its [Registry], and passes on the changes.
+// Package node does so; this package is a deterministic state machine: it has no
+// clock, goroutines, locks or I/O.
 //
-// Start with [JoinLog], then [Node.Run]; ask with [Node.Do], beat with
-// [Node.Beat], look with [Node.Read].
+// No deadline is a wall-clock time. The presence clock is the sum of the steps
+// between consecutive entries. A step backwards, or of more than two node ticks,
+// counts for nothing, so a stopped server or a changed clock ends no session. A
+// lease is judged only after every living node has appended, since any of them
+// may have received its beats.
 //
-// No deadline here is a wall-clock time. The presence clock is the sum of the
-// steps between consecutive entries; a step backwards or of more than two node
-// ticks counts for nothing, so that a server that was away, or a clock that was
-// set, ends nobody's broadcast. A lease is judged only once every living node,
-// any of which may have heard its anchor, has spoken.
-//
-// Ownership: a Node's registry is changed by the one goroutine in Node.apply,
-// under Node.mu; Node.append is the only one that appends. Locks are taken in
-// the order Node.mu, outbox.mu, tally.mu, and none is held across an append.
-//
-// What must always hold:
+// Invariants:
 //   - Replaying a log gives the same registry, byte for byte of its encoding.
-//   - No session ends within missed × interval of a beat that was acknowledged
-//     by a node that still lives, unless its last miss was due by then; and none,
-//     while every node speaks at each tick, stays listed for more than two ticks
-//     past missed × interval + grace of presence time, but that the count
-//     starts anew once for each loss of the node that heard it last and for
-//     each new replication id.
-//   - Whoever names a session that is not the live one changes nothing.
+//   - No session ends within missed × interval of a beat that a living node
+//     acknowledged, unless its last miss was due by then.
+//   - While every node appends at each tick, no session stays listed for more than
+//     two ticks past missed × interval + grace of presence time. That count starts
+//     anew once for each loss of the node that received its last beat, and for
+//     each new epoch of the log.
+//   - A command that names a session which is not live changes nothing.
 //   - A beat moves a deadline and nothing else: O(1), no allocation, no disk.
 package presence

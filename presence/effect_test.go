@@ -138,7 +138,7 @@ func TestLostEffects(t *testing.T) {
 	x.do(&Conclude{ID: ended})
 	y.say("b", Batch{})
 	for range 2 { // by two nodes
-		y.say("b", Batch{Commands: losses(x.r, y.r, shared, "a", everyone)})
+		y.say("b", Batch{Commands: RestoreCommands(x.r, y.r, shared, "a", AllSessions)})
 	}
 	wants(t, y.told(), "started", "recording r1", "started")
 	last := EffectID{}
@@ -205,7 +205,7 @@ func TestReopenedOnce(t *testing.T) {
 		}
 	}
 	done()
-	said := losses(x.r, y.r, shared, "a", everyone)
+	said := RestoreCommands(x.r, y.r, shared, "a", AllSessions)
 	y.say("a", Batch{Commands: said})
 	check(t, "ann", y.state(id(1)), "live")
 	for _, word := range y.told() {
@@ -217,7 +217,7 @@ func TestReopenedOnce(t *testing.T) {
 	for _, node := range []string{"b", "c"} {
 		y.say(node, Batch{Commands: said})
 	}
-	y.say("a", Batch{Commands: losses(x.r, y.r, shared, "a", everyone)})
+	y.say("a", Batch{Commands: RestoreCommands(x.r, y.r, shared, "a", AllSessions)})
 	for _, word := range y.told() {
 		if word != "ban cat" && word != "ban dan" { // these are said again by whoever has them
 			t.Errorf("%s is to be done again", word)

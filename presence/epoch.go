@@ -12,10 +12,10 @@ type epoch struct {
 // node is away and may still want to know what it shares with the log.
 const maxEpochs = 64
 
-// healTicks is for how many node ticks after a loss the nodes put back what
+// ReconcileTicks is for how many node ticks after a loss the nodes put back what
 // they know, and nobody is shown what is missing. Half of it is for what each
 // heard itself, the rest for the sessions of nodes that are gone.
-const healTicks = 3
+const ReconcileTicks = 3
 
 // beginEpoch notes that e is the first entry under its replication id. The
 // clock stands at e already.
@@ -31,7 +31,7 @@ func (r *Registry) beginEpoch(e Entry) {
 // before it may not be put back yet.
 func (r *Registry) Young() bool {
 	n := len(r.epochs)
-	return n > 0 && r.clock-r.epochs[n-1].clock < healTicks*r.settings.Tick()
+	return n > 0 && r.clock-r.epochs[n-1].clock < ReconcileTicks*r.settings.Tick()
 }
 
 // end is the number of the last entry of an epoch, as far as it was applied.
@@ -42,10 +42,10 @@ func (r *Registry) endOf(epoch int) uint64 {
 	return r.last.Num
 }
 
-// common is the number of the last entry that two registries have both
+// LastSharedEntry is the number of the last entry that two registries have both
 // applied, 0 where that is none: later entries of the one may have the same
 // numbers as those of the other, but are not the same.
-func common(a, b *Registry) uint64 {
+func LastSharedEntry(a, b *Registry) uint64 {
 	for i := len(a.epochs) - 1; i >= 0; i-- {
 		for j := len(b.epochs) - 1; j >= 0; j-- {
 			if x, y := a.epochs[i], b.epochs[j]; x.repl == y.repl && x.num == y.num {
@@ -56,9 +56,9 @@ func common(a, b *Registry) uint64 {
 	return 0
 }
 
-// after is how much presence time has passed since the first entry with a
+// TimeSinceLoss is how much presence time has passed since the first entry with a
 // higher number under a replication id of its own; 0 where there is none yet.
-func (r *Registry) after(num uint64) int64 {
+func (r *Registry) TimeSinceLoss(num uint64) int64 {
 	for _, e := range r.epochs {
 		if e.num > num {
 			return r.clock - e.clock

@@ -113,3 +113,9 @@ const (
 var conflictNames = [conflicts]string{
 	SilenceAgainstMedia: "silence_against_media", MediaEndAgainstBeats: "media_end_against_beats", PollAgainstCallback: "poll_against_callback",
 }
+
+// String gives the label by which metrics count the conflict.
+func (c Conflict) String() string { return conflictNames[c] }
+
+// ConflictCounts counts conflicts, indexed by Conflict.
+type ConflictCounts [conflicts]int

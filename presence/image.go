@@ -42,7 +42,7 @@ func (r *reader) countMap() map[uint32]int64 {
 	m := make(map[uint32]int64, n)
 	for range n {
 		i, v := r.uint(), r.uint()
-		if i > uint64(^uint32(0)) || v > maxCount {
+		if i > uint64(^uint32(0)) || v > MaxCount {
 			r.fail()
 		}
 		m[uint32(i)] = int64(v)
@@ -167,7 +167,7 @@ func (r *reader) likes() []liked {
 	likes := make([]liked, 0, n)
 	for range n {
 		by, v := r.uint(), r.uint()
-		if v > maxCount {
+		if v > MaxCount {
 			r.fail()
 		}
 		likes = append(likes, liked{by, int64(v)})

@@ -265,7 +265,7 @@ func (r *Registry) bury(c *Bury) Result {
 // heardSince reports whether a lease was renewed after the log lost the entry of
 // that number and all that followed.
 func (r *Registry) heardSince(i uint32, lost uint64) bool {
-	return r.clock-r.leases.all[i].lastAt(r.clock) < r.after(lost-1)
+	return r.clock-r.leases.all[i].lastAt(r.clock) < r.TimeSinceLoss(lost-1)
 }
 
 // relearn remembers keys again. One that was for another session goes over when
@@ -287,20 +287,29 @@ func (r *Registry) relearn(names []string, s Session) {
 	}
 }
 
-// losses are the commands that put back what an older registry knows and the
-// present one lacks, since the log has lost the entries after the number shared:
-// ends first, then bans, then the sessions of which pick says so. Each node begins
-// elsewhere with those, so that they do not all say the same at the same time.
-func losses(old, now *Registry, shared uint64, node string, pick func(*lease) bool) []Command {
-	l := &losing{old: old, now: now, lost: shared + 1, keys: map[Session][]string{}}
-	if have := old.settings; have.Revision > now.settings.Revision {
+// SessionScope selects the sessions that RestoreCommands restores.
+type SessionScope uint8
+
+// The scopes there are.
+const (
+	OwnSessions SessionScope = iota // those whose lease the node renewed last
+	AllSessions
+)
+
+// RestoreCommands returns the commands by which a node restores what the old
+// registry has and the current one lacks, because the log lost all entries after
+// lastShared: ends first, then bans, then the sessions of the scope. Each node
+// starts at another session, so that nodes do not restore the same ones at once.
+func RestoreCommands(old, current *Registry, lastShared uint64, node string, scope SessionScope) []Command {
+	l := &losing{old: old, now: current, lost: lastShared + 1, keys: map[Session][]string{}}
+	if have := old.settings; have.Revision > current.settings.Revision {
 		l.found = append(l.found, &SetSettings{have}) // by which the sessions are then judged
 	}
 	l.ends()
 	l.bans()
 	first := len(l.found)
-	l.sessions(pick)
-	before, of := now.peers.rank(node)
+	l.sessions(node, scope)
+	before, of := current.peers.rank(node)
 	sessions := l.found[first:]
 	from := len(sessions) * before / of
 	l.found = slices.Concat(l.found[:first], sessions[from:], sessions[:from])
@@ -310,9 +319,9 @@ func losses(old, now *Registry, shared uint64, node string, pick func(*lease) bo
 	return l.found
 }
 
-// lacks reports whether what a command would put back is still missing: it waits
-// while others put back the same.
-func (r *Registry) lacks(c Command) bool {
+// CanRestore reports whether a command of RestoreCommands still has something to
+// restore: while it waits, other nodes restore the same.
+func (r *Registry) CanRestore(c Command) bool {
 	switch c := c.(type) {
 	case *Restore:
 		i, live := r.bySession[c.session.stream.Session]
@@ -365,7 +374,11 @@ func (l *losing) bans() {
 	}
 }
 
-func (l *losing) sessions(pick func(*lease) bool) {
+func (l *losing) sessions(node string, scope SessionScope) {
+	var via uint16
+	if p, _ := l.old.peers.find(node); p != nil {
+		via = p.via
+	}
 	for i, s := range l.old.sessions {
 		if s == nil || l.now.ended.bySession[s.stream.Session] != nil {
 			continue
@@ -374,7 +387,7 @@ func (l *losing) sessions(pick func(*lease) bool) {
 			if x := l.now.sessions[at]; !changed(s, x, l.lost) {
 				continue
 			}
-		} else if !pick(&l.old.leases.all[i]) {
+		} else if scope == OwnSessions && (via == 0 || l.old.leases.all[i].via != via) {
 			continue
 		}
 		t := l.old.leases.terms[l.old.leases.all[i].terms]
@@ -395,7 +408,7 @@ func (l *losing) recordings() {
 // with the recordings.
 func (l *losing) effects() {
 	l.old.effects.open.Scan(func(_ uint64, e *Effect) bool {
-		if again := (&Reopen{e}); e.num >= l.lost && e.Recording == nil && l.now.lacks(again) {
+		if again := (&Reopen{e}); e.num >= l.lost && e.Recording == nil && l.now.CanRestore(again) {
 			l.found = append(l.found, again)
 		}
 		return true
@@ -433,6 +446,3 @@ func (l *losing) addKeys() {
 		}
 	}
 }
-
-// everyone is for losses: all sessions, whoever heard them.
-func everyone(*lease) bool { return true }

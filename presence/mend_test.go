@@ -83,16 +83,16 @@ func TestLossesAreMadeGood(t *testing.T) {
 		for range rapid.IntRange(0, 6).Draw(rt, "since") {
 			y.anything(rt, &next)
 		}
-		check(t, "shared", common(x.r, y.r), shared)
+		check(t, "shared", LastSharedEntry(x.r, y.r), shared)
 		before, err := DecodeRegistry(y.r.Encode())
 		if err != nil {
 			rt.Fatal(err)
 		}
-		y.say("y", Batch{Commands: losses(x.r, y.r, shared, "a", everyone)})
+		y.say("y", Batch{Commands: RestoreCommands(x.r, y.r, shared, "a", AllSessions)})
 		good(rt, x.r, before, y.r, shared, since)
 		num := y.num
-		y.say("z", Batch{Commands: losses(x.r, before, shared, "a", everyone)})
-		if again := losses(x.r, y.r, shared, "a", everyone); len(again) > 0 {
+		y.say("z", Batch{Commands: RestoreCommands(x.r, before, shared, "a", AllSessions)})
+		if again := RestoreCommands(x.r, y.r, shared, "a", AllSessions); len(again) > 0 {
 			for _, c := range again {
 				if refused := y.doOn("z", c).Refusal != Granted; !refused {
 					rt.Fatalf("there is more to put back: %T %+v", c, c)
@@ -170,11 +170,11 @@ func TestFirstStartCounts(t *testing.T) {
 	y.speaks["a"] = &Batch{Boot: 1, No: x.speaks["a"].No}
 	first := x.do(tried).Stream.StartedAt
 	check(t, "again", y.do(tried).Stream.StartedAt, first+700)
-	for _, c := range losses(x.r, y.r, lost-1, "a", everyone) {
+	for _, c := range RestoreCommands(x.r, y.r, lost-1, "a", AllSessions) {
 		y.doOn("b", c)
 	}
 	check(t, "put back", y.r.Session(id(1)).StartedAt, first)
-	check(t, "and once", len(losses(x.r, y.r, lost-1, "a", everyone)), 0)
+	check(t, "and once", len(RestoreCommands(x.r, y.r, lost-1, "a", AllSessions)), 0)
 }
 
 // A start whose answer did not come was tried through another node, and then the
@@ -197,7 +197,7 @@ func TestStartUnderTwoSessions(t *testing.T) {
 		}
 		then(x, "a", told, test.lost)
 		then(y, "b", late, test.now)
-		for _, c := range losses(x.r, y.r, 0, "a", everyone) {
+		for _, c := range RestoreCommands(x.r, y.r, 0, "a", AllSessions) {
 			y.do(c)
 		}
 		want := id(1)
@@ -222,7 +222,7 @@ func TestPutBackUnderOlderTerms(t *testing.T) {
 	}
 	y := newTape(t)
 	y.set(Settings{Interval: 60_000, Missed: 3})
-	for _, c := range losses(old, y.r, 0, "a", everyone) {
+	for _, c := range RestoreCommands(old, y.r, 0, "a", AllSessions) {
 		y.do(c)
 	}
 	check(t, "streams", y.r.Len(), 1)
@@ -271,7 +271,7 @@ func TestWhoHadReadLess(t *testing.T) {
 				knew = []*Registry{x.r, less}
 			}
 			for i, r := range knew {
-				y.say("x", Batch{Commands: losses(r, y.r, shared, "x", everyone)})
+				y.say("x", Batch{Commands: RestoreCommands(r, y.r, shared, "x", AllSessions)})
 				if i == 0 {
 					y.doOn("x", &Update{Session: id(2), Title: new("since")})
 				}
@@ -280,7 +280,7 @@ func TestWhoHadReadLess(t *testing.T) {
 			check(t, "title", st.Title, "second")
 			check(t, "holder", y.r.Holder(id(1)), "second")
 			check(t, "changed since", y.r.Session(id(2)).Title, "since")
-			check(t, "all is said", len(losses(x.r, y.r, shared, "x", everyone))+len(losses(less, y.r, shared, "x", everyone)), 0)
+			check(t, "all is said", len(RestoreCommands(x.r, y.r, shared, "x", AllSessions))+len(RestoreCommands(less, y.r, shared, "x", AllSessions)), 0)
 			again, err := DecodeRegistry(y.r.Encode())
 			if err != nil {
 				t.Fatal(err)
@@ -304,12 +304,27 @@ func TestPutBackAndHeard(t *testing.T) {
 		y := newTape(t)
 		y.repl = "r2"
 		y.say("y", Batch{})
-		y.say("y", Batch{Commands: losses(x.r, y.r, 0, "y", everyone)})
+		y.say("y", Batch{Commands: RestoreCommands(x.r, y.r, 0, "y", AllSessions)})
 		if heard {
 			y.beat("y", y.r.Session(id(1)).Lease())
 		}
-		y.say("y", Batch{Commands: losses(other.r, y.r, 0, "y", everyone)})
+		y.say("y", Batch{Commands: RestoreCommands(other.r, y.r, 0, "y", AllSessions)})
 		check(t, "the first stays", y.r.Session(id(1)) != nil, heard)
 		check(t, "the second comes back", y.r.Session(id(2)) != nil, !heard)
 	}
+}
+
+// An empty history knows the default settings alone: sessions that are put back
+// into it run by their own all the same.
+func TestPutBackIntoAnEmptyHistory(t *testing.T) {
+	x := newTape(t)
+	x.set(fast)
+	x.do(started(1, "ann"))
+	y := newTape(t)
+	y.repl = "r2"
+	y.say("a", Batch{})
+	y.say("a", Batch{Commands: RestoreCommands(x.r, y.r, 0, "a", AllSessions)})
+	check(t, "put back", y.state(id(1)), "starting")
+	y.pass(fast.Missed*fast.Interval + fast.Grace + 2*fast.Tick())
+	check(t, "silent", y.state(id(1)), "missed_beats")
 }

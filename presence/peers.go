@@ -62,8 +62,8 @@ func (ps *peers) find(name string) (*peer, int) {
 	return nil, at
 }
 
-// boot is the last boot of a node that the registry knows of, 0 for none.
-func (r *Registry) boot(node string) uint64 {
+// Incarnation is the last boot of a node that the registry knows of, 0 for none.
+func (r *Registry) Incarnation(node string) uint64 {
 	if p, _ := r.peers.find(node); p != nil {
 		return p.boot
 	}
@@ -280,9 +280,9 @@ func (r *Registry) Keeper() string {
 	return keeper.name
 }
 
-// viewed are the sessions of which a process's viewers are counted, or will be
+// ViewedSessions are the sessions of which a process's viewers are counted, or will be
 // again when it joins.
-func (r *Registry) viewed(node string, origin uint64) (of []Session) {
+func (r *Registry) ViewedSessions(node string, origin uint64) (of []Session) {
 	add := func(viewers map[uint32]int64) {
 		for i := range viewers {
 			of = append(of, r.sessions[i].stream.Session)
@@ -299,12 +299,18 @@ func (r *Registry) viewed(node string, origin uint64) (of []Session) {
 	return of
 }
 
-// hears reports whether a lease was last renewed through a node: then its next
+// IsRenewedThrough reports whether a lease was last renewed through a node: then its next
 // beat needs no entry of its own to be counted as heard there.
-func (r *Registry) hears(l Lease, node string) bool {
+func (r *Registry) IsRenewedThrough(l Lease, node string) bool {
 	le := r.leases.find(l)
 	p, _ := r.peers.find(node)
 	return le != nil && p != nil && p.alive && le.via == p.via
+}
+
+// IsAlive reports whether a node lives, as the log has it.
+func (r *Registry) IsAlive(node string) bool {
+	p, _ := r.peers.find(node)
+	return p != nil && p.alive
 }
 
 // Peers is how many nodes live.

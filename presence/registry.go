@@ -71,7 +71,7 @@ type Registry struct {
 	dirty     map[recordKey]struct{}
 	scratch   []byte
 	changes   []Change       // of the entry being applied
-	conflicts [conflicts]int // of the entry being applied
+	conflicts ConflictCounts // of the entry being applied
 }
 
 // session is what a live session is beside what the list shows of it.
@@ -162,17 +162,13 @@ type Applied struct {
 	// Strays is how many beats named a session that is no longer live.
 	Strays int
 	// Conflicts are how often sources have contradicted each other, by what did.
-	Conflicts [conflicts]int
+	Conflicts ConflictCounts
 	// Compared is what came of the digest in the batch, nil where there was
 	// none, or none of the same position.
 	Compared *Compared
-	// Hold: the log may have lost what was shown before, and the nodes are about
-	// to put it back; what the entry did is to be shown when Rebuilt is called.
-	// Node sets it, and Replay: the entry was read at the start, to catch up.
-	Hold, Replay bool
-	Settings     *Settings // set when the entry replaced them
-	Results      []Result  // one for each command of the batch, unless Refused
-	Changes      []Change  // of streams, in the order in which they happened
+	Settings *Settings // set when the entry replaced them
+	Results  []Result  // one for each command of the batch, unless Refused
+	Changes  []Change  // of streams, in the order in which they happened
 }
 
 // Result is what a command came to.
@@ -229,7 +225,7 @@ func (r *Registry) Apply(e Entry) (Applied, error) {
 		return Applied{}, err
 	}
 
-	r.changes, r.conflicts = nil, [conflicts]int{}
+	r.changes, r.conflicts = nil, ConflictCounts{}
 	revision, minute := r.settings.Revision, r.clock/sweepEvery
 	a := Applied{Num: e.Num, Time: e.Time, Node: b.Node, Boot: b.Boot, Origin: b.Origin, No: b.No}
 	a.Stalled = r.step(e)
@@ -452,6 +448,9 @@ func (r *Registry) Time() int64 { return r.last.Time }
 
 // Clock is the presence clock, in milliseconds since the log began.
 func (r *Registry) Clock() int64 { return r.clock }
+
+// Rules is the version of the rules by which Apply treats the next entry.
+func (r *Registry) Rules() uint64 { return r.rules }
 
 // Settings are those that the log holds.
 func (r *Registry) Settings() Settings { return r.settings }

@@ -12,6 +12,7 @@ import (
 	"onair/hub"
 	"onair/hub/wire"
 	"onair/presence"
+	"onair/presence/node"
 	"onair/server/auth"
 )
 
@@ -374,7 +375,7 @@ func (s *server) sync(ctx context.Context) *wire.Error {
 
 func (s *server) answered(result presence.Result, err error) (presence.Result, *wire.Error) {
 	switch {
-	case errors.Is(err, presence.ErrUnavailable):
+	case errors.Is(err, node.ErrUnavailable):
 		return result, refuse(wire.CodeUnavailable, "the server cannot write at present; nothing was changed, try again")
 	case err != nil:
 		return result, refuse(wire.CodeUnknown, "no answer came in time; it may yet take effect, repeat with the same key")

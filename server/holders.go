@@ -6,6 +6,7 @@ import (
 
 	"onair/hub/wire"
 	"onair/presence"
+	"onair/presence/node"
 )
 
 // holders knows which session each anchor socket of this node holds, so that
@@ -50,7 +51,7 @@ func (h *holders) give(s presence.Session, a *anchor) {
 // claim has a socket hold the session, if it does by the registry, and reports
 // whether so, and whether somebody else does. The log may have said it while the
 // list was rebuilt, and then nobody was told.
-func (h *holders) claim(a *anchor, s presence.Session, node *presence.Node) (mine, others bool) {
+func (h *holders) claim(a *anchor, s presence.Session, node *node.Node) (mine, others bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	node.Read(func(r *presence.Registry) {

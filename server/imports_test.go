@@ -1,7 +1,10 @@
 package main
 
 import (
+	"go/ast"
 	"go/build"
+	"go/parser"
+	gotoken "go/token"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,11 +19,12 @@ var allowed = map[string]struct {
 	why     string
 }{
 	"onair/presence":                     {nil, "the list's truth must not depend on who shows it"},
+	"onair/presence/node":                {[]string{"onair/presence"}, "a node runs the list; the rules of the list are not its own"},
 	"onair/presence/embedded":            {[]string{"onair/presence"}, "a home of the log knows the log alone"},
 	"onair/presence/redislog":            {[]string{"onair/presence"}, "a home of the log knows the log alone"},
 	"onair/presence/redislog/redismodel": {nil, "a Redis knows nothing of who uses it"},
 	"onair/presence/redislog/redistest":  {nil, "tests of other packages use it"},
-	"onair/presence/presencetest":        {[]string{"onair/presence"}, "the suite must fit every log"},
+	"onair/presence/presencetest":        {[]string{"onair/presence", "onair/presence/node"}, "the suite must fit every log"},
 	"onair/signing":                      {nil, "signing is pure: key, inputs, time"},
 	"onair/hub":                          {[]string{"onair/presence", "onair/hub/wire", "onair/hub/socket"}, "views know the list, not the server"},
 	"onair/hub/wire":                     {nil, "clients use the codec without the server"},
@@ -48,7 +52,7 @@ var allowed = map[string]struct {
 	"onair/deploy/prometheus":      {nil, "rules are files"},
 	"onair/loadtest":               {[]string{"onair/hub/wire"}, "what shares code with the server shares its mistakes"},
 	"onair/server": {[]string{
-		"onair/presence", "onair/presence/embedded", "onair/presence/redislog", "onair/signing", "onair/hub", "onair/hub/wire", "onair/hub/socket",
+		"onair/presence", "onair/presence/node", "onair/presence/embedded", "onair/presence/redislog", "onair/signing", "onair/hub", "onair/hub/wire", "onair/hub/socket",
 		"onair/server/config", "onair/server/auth", "onair/server/api", "onair/server/conformance", "onair/server/hooks", "onair/server/webhooks", "onair/server/cloud", "onair/server/poll", "onair/web",
 	}, "everything is wired here"},
 }
@@ -100,5 +104,55 @@ func TestImports(t *testing.T) {
 		if !seen[name] {
 			t.Errorf("the import table has %s, which does not exist", name)
 		}
+	}
+}
+
+// deterministic are the packages that package presence may import: none has a
+// clock, locks, or I/O. crypto/rand makes session ids, and context is there for
+// the interfaces Log and Archive.
+var deterministic = []string{
+	"cmp", "context", "crypto/rand", "crypto/sha256", "encoding/base32", "encoding/base64", "encoding/binary", "encoding/hex",
+	"errors", "fmt", "iter", "maps", "math/bits", "slices", "strconv", "strings",
+	"github.com/cespare/xxhash/v2", "github.com/tidwall/btree",
+}
+
+// TestPresenceIsDeterministic: Apply must give the same registry on every node,
+// so package presence reads no clock, and has no I/O, locks, goroutines or
+// channels.
+func TestPresenceIsDeterministic(t *testing.T) {
+	files, err := filepath.Glob("../presence/*.go")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no files of package presence: %v", err)
+	}
+	for _, path := range files {
+		if strings.HasSuffix(path, "_test.go") {
+			continue
+		}
+		set := gotoken.NewFileSet()
+		file, err := parser.ParseFile(set, path, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		forbid := func(n ast.Node, what string) {
+			t.Errorf("%s: package presence is deterministic: %s is not allowed", set.Position(n.Pos()), what)
+		}
+		for _, imp := range file.Imports {
+			if !slices.Contains(deterministic, strings.Trim(imp.Path.Value, `"`)) {
+				forbid(imp, "import "+imp.Path.Value)
+			}
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.GoStmt:
+				forbid(n, "a go statement")
+			case *ast.ChanType, *ast.SelectStmt, *ast.SendStmt:
+				forbid(n, "a channel")
+			case *ast.UnaryExpr:
+				if n.Op == gotoken.ARROW {
+					forbid(n, "a channel")
+				}
+			}
+			return true
+		})
 	}
 }

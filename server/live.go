@@ -18,9 +18,9 @@ type live struct {
 	tokens   *auth.Verifier
 	pusher   *signing.PushSigner
 	player   *signing.PlaySigner
-	playback *signing.PlaybackSigner  // nil: recordings are not played from here
-	target   *webhooks.Target   // nil: the back end is not told
-	forget   context.CancelFunc // ends what refreshes the keys of tokens
+	playback *signing.PlaybackSigner // nil: recordings are not played from here
+	target   *webhooks.Target        // nil: the back end is not told
+	forget   context.CancelFunc      // ends what refreshes the keys of tokens
 }
 
 // newLive makes what a configuration asks for. Of was, which may be nil, it

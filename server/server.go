@@ -21,6 +21,7 @@ import (
 	"onair/hub/socket"
 	"onair/hub/wire"
 	"onair/presence"
+	"onair/presence/node"
 	"onair/server/cloud"
 	"onair/server/config"
 	"onair/server/poll"
@@ -36,8 +37,8 @@ type server struct {
 	reg       *prometheus.Registry
 	metrics   *metrics
 	store     store
-	shared    bool           // the log is one that may lose its tail
-	node      *presence.Node // since join
+	shared    bool       // the log is one that may lose its tail
+	node      *node.Node // since join
 	hub       *hub.Hub
 	holders   *holders
 	gate      *gate
@@ -124,9 +125,9 @@ func newServer(
 
 // join waits for the log, and takes the list from it.
 func (s *server) join(ctx context.Context) (err error) {
-	s.node, err = presence.JoinLog(ctx, s.store, presence.NodeConfig{
+	s.node, err = node.Join(ctx, s.store, node.Config{
 		Name: s.cfg.Node, Settings: settingsOf(s.cfg), Logger: s.log, Metrics: s.reg, Lists: s.cfg.Lists, Shared: s.shared,
-		Rebuilt: s.rebuilt, Hold: s.hub.Hold, Applied: s.applied, Batch: s.cfg.Limits.Batch,
+		OnRebuilt: s.rebuilt, OnFreeze: s.hub.Hold, OnApplied: s.applied, Batch: s.cfg.Limits.Batch,
 	})
 	if errors.Is(err, presence.ErrSettings) {
 		return usageError{fmt.Errorf("settings.revision: %w; raise it", err)}
@@ -183,14 +184,14 @@ func (s *server) settings() (out presence.Settings) {
 // applied passes on what one entry of the log did: to the views, to the
 // sockets concerned, and to the log file. It is called by the goroutine that
 // applies.
-func (s *server) applied(a presence.Applied, taken time.Time) {
-	if !a.Hold {
-		s.hub.Apply(a.Position, a.Time, a.Changes, taken)
+func (s *server) applied(a node.Applied) {
+	if !a.Frozen {
+		s.hub.Apply(a.Position, a.Time, a.Changes, a.ReceivedAt)
 	}
 	for i := range a.Changes {
 		c := &a.Changes[i]
 		s.holders.tell(c)
-		if !a.Replay {
+		if !a.Replayed {
 			s.logChange(c)
 		}
 	}

@@ -1,6 +1,6 @@
 // Package embedded is the home of the log inside one process.
 //
-// [Open] a directory, join a node by presence.JoinLog. A batch with a durable
+// [Open] a directory, join a node by node.Join. A batch with a durable
 // command is committed to SQLite (WAL, synchronous=FULL) before anybody sees
 // it; all other batches never touch the disk, and never fail because of it.
 // The registry's records that change are written behind it, as rows: with the

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"onair/presence"
+	"onair/presence/node"
 )
 
 // killDir makes the test binary be a node on that directory, to be killed;
@@ -41,7 +42,7 @@ func banAndUnban(dir string) error {
 	if err != nil {
 		return err
 	}
-	n, err := presence.JoinLog(context.Background(), l, presence.NodeConfig{
+	n, err := node.Join(context.Background(), l, node.Config{
 		Name: "a", Settings: presence.Settings{Revision: 1, Interval: 60_000, Missed: 3, Grace: 5_000},
 	})
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"onair/presence"
+	"onair/presence/node"
 )
 
 // patience bounds every wait of the suite.
@@ -282,11 +283,9 @@ func testReopen(t *testing.T, h Home) {
 }
 
 // run lets a node take part until the returned function is called.
-func run(t *testing.T, log presence.Log, settings presence.Settings) (*presence.Node, func()) {
+func run(t *testing.T, log presence.Log, settings presence.Settings) (*node.Node, func()) {
 	t.Helper()
-	n, err := presence.JoinLog(t.Context(), log, presence.NodeConfig{
-		Name: "a", Settings: settings, Applied: func(presence.Applied, time.Time) {},
-	})
+	n, err := node.Join(t.Context(), log, node.Config{Name: "a", Settings: settings})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -342,7 +341,7 @@ func testNode(t *testing.T, h Home) {
 }
 
 // image is what a registry holds beside times.
-func image(n *presence.Node) (out []string) {
+func image(n *node.Node) (out []string) {
 	n.Read(func(r *presence.Registry) {
 		for st := range r.Streams() {
 			out = append(out, fmt.Sprint(st.Session, st.Code, st.Title, st.State, st.StartedAt, st.Index))

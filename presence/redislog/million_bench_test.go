@@ -17,6 +17,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"onair/presence"
+	"onair/presence/node"
 	"onair/presence/redislog/redistest"
 )
 
@@ -135,11 +136,11 @@ func (b *bench) million(nodes int) {
 	ctx, stop := context.WithCancel(b.Context())
 	var ends atomic.Int64
 	var running sync.WaitGroup
-	crew := make([]*presence.Node, nodes)
+	crew := make([]*node.Node, nodes)
 	for i := range crew {
-		n, err := presence.JoinLog(ctx, b.open(), presence.NodeConfig{
+		n, err := node.Join(ctx, b.open(), node.Config{
 			Name: fmt.Sprint("n", i), Settings: minute, Shared: true,
-			Applied: func(a presence.Applied, _ time.Time) {
+			OnApplied: func(a node.Applied) {
 				for _, c := range a.Changes {
 					if c.Ended != nil {
 						ends.Add(1)
@@ -183,7 +184,7 @@ func (b *bench) million(nodes int) {
 
 // beatOn has every nodes-th anchor, from one on, beat once a minute, and the
 // viewers of some come and go.
-func beatOn(ctx context.Context, n *presence.Node, from, nodes int) {
+func beatOn(ctx context.Context, n *node.Node, from, nodes int) {
 	leases := make([]presence.Lease, 0, millions/nodes+1)
 	n.Read(func(r *presence.Registry) {
 		for s := from; s < millions; s += nodes {

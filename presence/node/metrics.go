@@ -1,10 +1,12 @@
-package presence
+package node
 
 import (
 	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
+
+	"onair/presence"
 )
 
 // metrics are what a node counts. No label names an anchor or a stream. What
@@ -17,7 +19,7 @@ type metrics struct {
 	starts    *prometheus.CounterVec
 	ends      *prometheus.CounterVec
 	missed    *prometheus.CounterVec
-	conflicts [conflicts]prometheus.Counter
+	conflicts [len(presence.ConflictCounts{})]prometheus.Counter
 	strays    prometheus.Counter
 	lag       prometheus.Histogram
 	stalls    prometheus.Counter
@@ -50,8 +52,8 @@ func newMetrics(reg prometheus.Registerer, lists []string) *metrics {
 	m.ends = counters("onair_ends_total", "Sessions ended, by list and reason."+alike, "list", "reason")
 	m.missed = counters("onair_missed_beats_total", "First beats that were missed, each by one stream: it went away, and its anchor was probed."+alike, "list")
 	disputed := counters("onair_evidence_conflicts_total", "Times that what is known of one stream contradicted itself, by what did; the rules decided."+alike, "conflict")
-	for c, name := range conflictNames {
-		m.conflicts[c] = disputed.WithLabelValues(name)
+	for c := range m.conflicts {
+		m.conflicts[c] = disputed.WithLabelValues(presence.Conflict(c).String())
 	}
 	m.strays = counter("onair_stray_beats_total", "Heartbeats in the log that named a session which is no longer live."+alike)
 	m.lag = f.NewHistogram(prometheus.HistogramOpts{
@@ -86,17 +88,17 @@ func (m *metrics) fill() {
 	for _, list := range m.lists {
 		m.starts.WithLabelValues(list)
 		m.missed.WithLabelValues(list)
-		for _, state := range stateNames {
-			m.streams.WithLabelValues(list, state)
+		for state := presence.Starting; state <= presence.Away; state++ {
+			m.streams.WithLabelValues(list, state.String())
 		}
-		for _, reason := range endNames[1:] {
-			m.ends.WithLabelValues(list, reason)
+		for reason := presence.Stopped; reason <= presence.StreamLost; reason++ {
+			m.ends.WithLabelValues(list, reason.String())
 		}
 	}
 }
 
 // applied counts what one entry did.
-func (m *metrics) applied(a *Applied) {
+func (m *metrics) applied(a *presence.Applied) {
 	m.entries.Inc()
 	m.strays.Add(float64(a.Strays))
 	if a.Stalled {
@@ -106,7 +108,7 @@ func (m *metrics) applied(a *Applied) {
 		m.conflicts[c].Add(float64(n))
 	}
 	for _, c := range a.Changes {
-		if c.Cause == BySilence {
+		if c.Cause == presence.BySilence {
 			m.missed.WithLabelValues(c.New.List).Inc()
 		}
 		if c.Old != nil && c.New != nil && c.Old.State == c.New.State {
@@ -119,11 +121,11 @@ func (m *metrics) applied(a *Applied) {
 			m.streams.WithLabelValues(c.New.List, c.New.State.String()).Inc()
 		}
 		switch {
-		case c.Cause == ByStart:
+		case c.Cause == presence.ByStart:
 			m.starts.WithLabelValues(c.New.List).Inc()
 		case c.Ended != nil:
 			m.ends.WithLabelValues(c.Ended.Stream.List, c.Ended.Reason.String()).Inc()
-			if c.Ended.Reason == MissedBeats || c.Ended.Reason == StreamLost {
+			if c.Ended.Reason == presence.MissedBeats || c.Ended.Reason == presence.StreamLost {
 				m.lag.Observe(float64(c.Lag) / 1000)
 			}
 		}
@@ -131,14 +133,14 @@ func (m *metrics) applied(a *Applied) {
 }
 
 // standing notes how many nodes there are, and what is still to be done.
-func (m *metrics) standing(r *Registry) {
+func (m *metrics) standing(r *presence.Registry) {
 	m.nodes.Set(float64(r.Peers()))
 	m.effects.Set(float64(r.Waiting()))
 	m.dead.Store(int64(r.GivenUp()))
 }
 
 // recount sets what is counted by what there is.
-func (m *metrics) recount(r *Registry) {
+func (m *metrics) recount(r *presence.Registry) {
 	m.streams.Reset()
 	m.fill()
 	for st := range r.Streams() {
@@ -146,7 +148,7 @@ func (m *metrics) recount(r *Registry) {
 	}
 }
 
-func (m *metrics) rebuilt(cause string, r *Registry) {
+func (m *metrics) rebuilt(cause string, r *presence.Registry) {
 	m.rebuilds.WithLabelValues(cause).Inc()
 	m.recount(r)
 }

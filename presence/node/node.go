@@ -1,4 +1,4 @@
-package presence
+package node
 
 import (
 	"cmp"
@@ -10,43 +10,43 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
+
+	"onair/presence"
 )
 
 // ErrUnavailable is returned when a command was refused before it was written:
 // trying again, perhaps on another node, cannot do anything twice.
-var ErrUnavailable = errors.New("presence: the log takes nothing at present")
+var ErrUnavailable = errors.New("node: the log takes nothing at present")
 
 // ErrUnknown is returned when the time ran out while a command was on its way:
 // it may yet take effect, and is to be repeated under the same key.
-var ErrUnknown = errors.New("presence: the command may yet take effect")
+var ErrUnknown = errors.New("node: the command may yet take effect")
 
 // ErrSupplanted is returned when another process has joined the log under this
 // node's name: one of the two is there by mistake, and the newer one stays.
-var ErrSupplanted = errors.New("presence: another process has joined the log under this node's name")
+var ErrSupplanted = errors.New("node: another process has joined the log under this node's name")
 
-// NodeConfig is what a node needs besides its log.
-type NodeConfig struct {
+// Config is what a node needs besides its log.
+type Config struct {
 	Name     string
-	Settings Settings
+	Settings presence.Settings
 	Logger   zerolog.Logger
 	Metrics  prometheus.Registerer // nil: none
 	Lists    []string              // those that metrics are to count from the start on
 	// Shared: the log is one that may lose its tail, or all, as Redis does. What
 	// is lost is put back by the nodes, and the views stand still for so long.
 	Shared bool
-	// Rebuilt is called with the whole list: by JoinLog, and whenever it has
-	// become another one than by entries that Applied was called for, which ends
-	// a Hold. It must not keep the registry, and otherwise is held to what
-	// Applied is. May be nil.
-	Rebuilt func(*Registry)
-	// Hold is called when views are to stand still until Rebuilt is called: the
+	// OnRebuilt is called with the whole list: by Join, and whenever the list has
+	// changed other than by entries that OnApplied was called for. It ends a
+	// freeze. It must not retain the registry, block, or call the node. May be nil.
+	OnRebuilt func(*presence.Registry)
+	// OnFreeze is called when views must stand still until OnRebuilt is called: the
 	// log has lost entries, or may have. May be nil.
-	Hold func()
-	// Applied is called for every entry, in order, by the one goroutine that
-	// applies, before any command of the entry is answered, with the time at
-	// which this node took the first of the entry's commands (zero: it took
-	// none). It must not block and must not call the node. May be nil.
-	Applied func(a Applied, taken time.Time)
+	OnFreeze func()
+	// OnApplied is called for every entry, in order, by the one goroutine that
+	// applies, before any command of the entry is answered. It must not block and
+	// must not call the node. May be nil.
+	OnApplied func(Applied)
 	// Batch is about how many bytes are appended at once (256 KiB). Less delays
 	// storms of commands, more delays what comes after one.
 	Batch int
@@ -54,13 +54,23 @@ type NodeConfig struct {
 	knows uint64 // the rules that the node knows, in tests; 0: Rules
 }
 
+// Applied is what one entry did, and what that means to this node.
+type Applied struct {
+	presence.Applied
+	// Frozen: the log may have lost what was shown before, and the nodes reconcile
+	// it; OnRebuilt shows what the entry did.
+	Frozen     bool
+	Replayed   bool      // the entry was read by Join, to catch up
+	ReceivedAt time.Time // when the first of the entry's commands came to this node; zero: none did
+}
+
 // Node is one server's part in the list: it gathers what its sockets have to
 // say, appends it, applies what the log says, and answers. All methods may be
 // called concurrently.
 type Node struct {
 	// Static after Join.
-	cfg     NodeConfig
-	log     Log
+	cfg     Config
+	log     presence.Log
 	origin  uint64 // the first boot
 	began   time.Time
 	metrics *metrics
@@ -77,40 +87,40 @@ type Node struct {
 
 	// Owned by append, and by leave after it.
 	boot   uint64
-	unsaid *Sealed // a batch of which it is not known that the log has it, when the node stops
+	unsaid *presence.Sealed // a batch of which it is not known that the log has it, when the node stops
 
-	// Owned by apply, and by JoinLog before.
+	// Owned by apply, and by Join before.
 	seen     said            // the last own batch applied
 	healing  []*healing      // losses that are being made good
 	verdicts map[string]bool // by node: whether its last digest was like ours
 
 	mu  sync.RWMutex // guards reg; held for writing by the applying goroutine only
-	reg *Registry
+	reg *presence.Registry
 
 	out outbox
 }
 
-// JoinLog opens the log and gives the node, which has the list at once but
+// Join opens the log and gives the node, which has the list at once but
 // hears and says nothing before Run. It returns ErrSettings when the log holds
 // other settings under the same revision, and ErrBadSettings when the settings
 // cannot be worked with.
-func JoinLog(ctx context.Context, log Log, cfg NodeConfig) (*Node, error) {
+func Join(ctx context.Context, log presence.Log, cfg Config) (*Node, error) {
 	if cfg.Name == "" {
-		return nil, errors.New("presence: a node needs a name")
+		return nil, errors.New("node: no name")
 	}
 	if err := cfg.Settings.Check(); err != nil {
 		return nil, err
 	}
-	if cfg.Applied == nil {
-		cfg.Applied = func(Applied, time.Time) {}
+	if cfg.OnApplied == nil {
+		cfg.OnApplied = func(Applied) {}
 	}
-	if cfg.Rebuilt == nil {
-		cfg.Rebuilt = func(*Registry) {}
+	if cfg.OnRebuilt == nil {
+		cfg.OnRebuilt = func(*presence.Registry) {}
 	}
-	if cfg.Hold == nil {
-		cfg.Hold = func() {}
+	if cfg.OnFreeze == nil {
+		cfg.OnFreeze = func() {}
 	}
-	cfg.Batch, cfg.knows = cmp.Or(cfg.Batch, 256<<10), cmp.Or(cfg.knows, Rules)
+	cfg.Batch, cfg.knows = cmp.Or(cfg.Batch, 256<<10), cmp.Or(cfg.knows, presence.Rules)
 	n := &Node{
 		cfg: cfg, log: log, began: time.Now(), metrics: newMetrics(cfg.Metrics, cfg.Lists),
 		ready: make(chan struct{}), wake: make(chan struct{}, 1), out: newOutbox(), verdicts: map[string]bool{},
@@ -121,7 +131,7 @@ func JoinLog(ctx context.Context, log Log, cfg NodeConfig) (*Node, error) {
 	if err := n.agree(); err != nil {
 		return nil, err
 	}
-	boot, err := log.Join(ctx, cfg.Name, n.reg.boot(cfg.Name))
+	boot, err := log.Join(ctx, cfg.Name, n.reg.Incarnation(cfg.Name))
 	if err != nil {
 		return nil, err
 	}
@@ -139,14 +149,14 @@ func (n *Node) agree() error {
 		n.cfg.Logger.Warn().Int64("revision", have.Revision).Int64("configured", own.Revision).
 			Msg("the log holds settings of a higher revision: they apply")
 	case own.Revision == have.Revision && own != have:
-		return ErrSettings
+		return presence.ErrSettings
 	}
 	n.newer = own.Revision > have.Revision
 	return nil
 }
 
 // Read calls f with the registry, which f must neither change nor keep.
-func (n *Node) Read(f func(*Registry)) {
+func (n *Node) Read(f func(*presence.Registry)) {
 	n.mu.RLock()
 	defer n.mu.RUnlock()
 	f(n.reg)
@@ -193,7 +203,7 @@ func (n *Node) Run(ctx context.Context) error {
 // settle appends the node's settings, as often as it takes.
 func (n *Node) settle(ctx context.Context) error {
 	for {
-		if _, err := n.Do(ctx, &SetSettings{n.cfg.Settings}); err == nil {
+		if _, err := n.Do(ctx, &presence.SetSettings{Settings: n.cfg.Settings}); err == nil {
 			break
 		}
 		select {
@@ -202,10 +212,10 @@ func (n *Node) settle(ctx context.Context) error {
 		case <-time.After(time.Second):
 		}
 	}
-	var have Settings
-	n.Read(func(r *Registry) { have = r.Settings() })
+	var have presence.Settings
+	n.Read(func(r *presence.Registry) { have = r.Settings() })
 	if have.Revision == n.cfg.Settings.Revision && have != n.cfg.Settings {
-		return ErrSettings // another node was first
+		return presence.ErrSettings // another node was first
 	}
 	return nil
 }
@@ -229,7 +239,7 @@ func (n *Node) leave() {
 	for more := true; more; {
 		b := n.batch(true)
 		if more = !n.out.spent(); !more {
-			b.Commands = append(b.Commands, &Leave{})
+			b.Commands = append(b.Commands, &presence.Leave{})
 		}
 		if err := n.log.Append(ctx, b.Seal()); err != nil {
 			n.cfg.Logger.Warn().Err(err).Msg("could not say that this node leaves")
@@ -246,14 +256,14 @@ const failFast = 1000
 // ErrUnavailable when nothing was written, also for a session that is not in
 // the log while the nodes put back what the log has lost; and ErrUnknown when
 // ctx ended first.
-func (n *Node) Do(ctx context.Context, c Command) (Result, error) {
+func (n *Node) Do(ctx context.Context, c presence.Command) (presence.Result, error) {
 	if since := n.failing.Load(); since != 0 && n.now()-since >= failFast {
-		return Result{}, ErrUnavailable
+		return presence.Result{}, ErrUnavailable
 	}
 	switch c := c.(type) {
-	case *Start:
+	case *presence.Start:
 		c.Seen = n.num()
-	case *Resume:
+	case *presence.Resume:
 		c.Seen = n.num()
 	}
 	call := n.out.ask(c)
@@ -264,26 +274,26 @@ func (n *Node) Do(ctx context.Context, c Command) (Result, error) {
 	case <-ctx.Done():
 	}
 	if n.out.withdraw(call) {
-		return Result{}, ErrUnavailable
+		return presence.Result{}, ErrUnavailable
 	}
 	select {
 	case a := <-call.answer: // just in time
 		return a.Result, a.err
 	default:
-		return Result{}, ErrUnknown
+		return presence.Result{}, ErrUnknown
 	}
 }
 
 // num is the number of the newest entry applied.
 func (n *Node) num() (num uint64) {
-	n.Read(func(r *Registry) { num = r.Num() })
+	n.Read(func(r *presence.Registry) { num = r.Num() })
 	return num
 }
 
 // Sync returns once this node has applied all that was in the log when it was
 // called. It returns the errors of Do.
 func (n *Node) Sync(ctx context.Context) error {
-	_, err := n.Do(ctx, &Adopt{}) // nobody has that session: it changes nothing
+	_, err := n.Do(ctx, &presence.Adopt{}) // nobody has that session: it changes nothing
 	if n.holding.Load() {
 		return ErrUnavailable
 	}
@@ -291,16 +301,16 @@ func (n *Node) Sync(ctx context.Context) error {
 }
 
 // Tell sends a command along with the next tick, for things nobody waits for.
-func (n *Node) Tell(c Command) { n.out.tell(c) }
+func (n *Node) Tell(c presence.Command) { n.out.tell(c) }
 
 // Beat notes a heartbeat. It goes out with the next tick, stamped with the
 // time at which Beat was called. It allocates nothing. When known is false
 // nothing was noted: the lease is not one that was last renewed through this
 // node, as after a loss of the log's tail or of this node, and the session is
 // to be heard by its name.
-func (n *Node) Beat(l Lease) (held, known bool) {
+func (n *Node) Beat(l presence.Lease) (held, known bool) {
 	n.mu.RLock()
-	known = n.reg.hears(l, n.cfg.Name)
+	known = n.reg.IsRenewedThrough(l, n.cfg.Name)
 	n.mu.RUnlock()
 	if !known {
 		return false, false
@@ -327,15 +337,15 @@ func (n *Node) Ready() <-chan struct{} { return n.ready }
 // Hear notes a heartbeat of a session that is named, as apps without sockets
 // do. The first through this node is answered once it is in the log, later ones
 // at once, as Beat does it. It returns the errors of Do.
-func (n *Node) Hear(ctx context.Context, s Session) (a Result, held bool, err error) {
+func (n *Node) Hear(ctx context.Context, s presence.Session) (a presence.Result, held bool, err error) {
 	live := false
-	n.Read(func(r *Registry) { a, live = r.Lease(s) })
+	n.Read(func(r *presence.Registry) { a, live = r.Lease(s) })
 	if live {
 		if held, known := n.Beat(a.Lease); known {
 			return a, held, nil
 		}
 	}
-	a, err = n.Do(ctx, &Observe{Session: s, Source: FromBeats, Sign: Heard})
+	a, err = n.Do(ctx, &presence.Observe{Session: s, Source: presence.FromBeats, Sign: presence.Heard})
 	n.metrics.beats.Inc()
 	return a, n.holding.Load(), err
 }
@@ -353,10 +363,10 @@ func (n *Node) cutOff(now int64) bool {
 	return now-n.lastOwn.Load() > n.patience.Load()
 }
 
-func patience(s Settings) int64 { return min(s.Interval/2, 10_000) }
+func patience(s presence.Settings) int64 { return min(s.Interval/2, 10_000) }
 
 // Viewers says how many viewers a session has on this node now.
-func (n *Node) Viewers(s Session, count int) { n.out.viewers.set(s, int64(count)) }
+func (n *Node) Viewers(s presence.Session, count int) { n.out.viewers.set(s, int64(count)) }
 
 // Like adds to a session's likes.
-func (n *Node) Like(s Session, count int) { n.out.likes.add(s, int64(count)) }
+func (n *Node) Like(s presence.Session, count int) { n.out.likes.add(s, int64(count)) }

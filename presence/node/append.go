@@ -1,9 +1,11 @@
-package presence
+package node
 
 import (
 	"context"
 	"errors"
 	"time"
+
+	"onair/presence"
 )
 
 // append gathers and appends, one batch at a time: at each tick, and in between
@@ -46,7 +48,7 @@ func (n *Node) append(ctx context.Context) error {
 			tick.Reset(next)
 			if n.unwritable.Load() != 0 && now-asked >= askEvery {
 				asked = now
-				n.out.tell(&SetSettings{n.cfg.Settings}) // durable, and changes nothing
+				n.out.tell(&presence.SetSettings{Settings: n.cfg.Settings}) // durable, and changes nothing
 			}
 		}
 		if !n.commit(ctx, b) {
@@ -67,18 +69,18 @@ const askEvery = 5_000
 const digestEvery = 60_000
 
 // batch makes a batch of what waits.
-func (n *Node) batch(counts bool) *Batch {
-	b := &Batch{Node: n.cfg.Name, Origin: n.origin, Knows: n.cfg.knows}
+func (n *Node) batch(counts bool) *presence.Batch {
+	b := &presence.Batch{Node: n.cfg.Name, Origin: n.origin, Knows: n.cfg.knows}
 	if counts {
-		n.Read(func(r *Registry) { n.out.count(r, b) })
+		n.Read(func(r *presence.Registry) { n.out.count(r, b) })
 	}
 	n.out.take(b, n.now(), n.cfg.Batch, n.lacks)
 	return b
 }
 
 // lacks reports whether what a command would put back is missing still.
-func (n *Node) lacks(c Command) (lacks bool) {
-	n.Read(func(r *Registry) { lacks = r.lacks(c) })
+func (n *Node) lacks(c presence.Command) (lacks bool) {
+	n.Read(func(r *presence.Registry) { lacks = r.CanRestore(c) })
 	return lacks
 }
 
@@ -86,7 +88,7 @@ func (n *Node) lacks(c Command) (lacks bool) {
 // said again.
 func (n *Node) rejoin(ctx context.Context) error {
 	var known uint64
-	n.Read(func(r *Registry) { known = r.boot(n.cfg.Name) })
+	n.Read(func(r *presence.Registry) { known = r.Incarnation(n.cfg.Name) })
 	if n.failing.CompareAndSwap(0, max(1, n.now())) { // the log may be away: who asks is not to wait for it
 		defer n.failing.Store(0)
 	}
@@ -104,15 +106,15 @@ func (n *Node) rejoin(ctx context.Context) error {
 // tick returns how long it is to the next one. Once in a while it adds to the
 // batch what the nodes need to know of each other: a raise of the rules is
 // durable, and a disk that takes nothing must not keep back every tick's beats.
-func (n *Node) tick(b *Batch, digest, raise bool) (next time.Duration, raises bool) {
-	n.Read(func(r *Registry) {
+func (n *Node) tick(b *presence.Batch, digest, raise bool) (next time.Duration, raises bool) {
+	n.Read(func(r *presence.Registry) {
 		next = time.Duration(r.Settings().Tick()) * time.Millisecond
 		if digest {
-			b.Digest = &Digest{At: r.Position(), Sum: r.Digest()}
+			b.Digest = &presence.Digest{At: r.Position(), Sum: r.Digest()}
 		}
 		known := min(r.KnownRules(), n.cfg.knows)
-		if raises = raise && known > r.rules && r.Keeper() == n.cfg.Name; raises {
-			b.Commands = append(b.Commands, &RaiseRules{known})
+		if raises = raise && known > r.Rules() && r.Keeper() == n.cfg.Name; raises {
+			b.Commands = append(b.Commands, &presence.RaiseRules{Rules: known})
 		}
 	})
 	return next, raises
@@ -120,7 +122,7 @@ func (n *Node) tick(b *Batch, digest, raise bool) (next time.Duration, raises bo
 
 // commit appends one batch until its fate is known; it reports whether the
 // batch is in the log. It gives up when the node is to join again.
-func (n *Node) commit(ctx context.Context, b *Batch) bool {
+func (n *Node) commit(ctx context.Context, b *presence.Batch) bool {
 	sealed := b.Seal()
 	doubt := false // an earlier try may have been ordered, and be lost since
 	for wait := 10 * time.Millisecond; ; wait = min(2*wait, time.Second) {
@@ -139,7 +141,7 @@ func (n *Node) commit(ctx context.Context, b *Batch) bool {
 			return false
 		}
 		first := n.failing.CompareAndSwap(0, max(1, n.now()))
-		if errors.Is(err, ErrNotWritten) && !doubt {
+		if errors.Is(err, presence.ErrNotWritten) && !doubt {
 			if sealed.Durable {
 				n.unwritable.CompareAndSwap(0, time.Now().UnixMilli())
 			}

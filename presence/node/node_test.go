@@ -1,4 +1,4 @@
-package presence
+package node
 
 import (
 	"bytes"
@@ -11,20 +11,22 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"onair/presence"
 )
 
-var fast = Settings{Revision: 1, Interval: 4_000, Missed: 3, Grace: 400}
+var fast = presence.Settings{Revision: 1, Interval: 4_000, Missed: 3, Grace: 400}
 
 // run starts a node in a bubble; what it returns stops it, and gives Run's error.
-func run(t *testing.T, l *memLog, cfg NodeConfig) (*Node, func() error) {
+func run(t *testing.T, l *memLog, cfg Config) (*Node, func() error) {
 	t.Helper()
 	if cfg.Name == "" {
 		cfg.Name = "a"
 	}
-	if cfg.Settings == (Settings{}) {
+	if cfg.Settings == (presence.Settings{}) {
 		cfg.Settings = fast
 	}
-	n, err := JoinLog(t.Context(), l, cfg)
+	n, err := Join(t.Context(), l, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,8 +54,8 @@ func bubble(t *testing.T, f func(t *testing.T, l *memLog)) {
 func TestNodeAnswers(t *testing.T) {
 	bubble(t, func(t *testing.T, l *memLog) {
 		var seen []Applied
-		n, stop := run(t, l, NodeConfig{Applied: func(a Applied, _ time.Time) { seen = append(seen, a) }})
-		n.Read(func(r *Registry) { check(t, "settings", r.Settings(), fast) })
+		n, stop := run(t, l, Config{OnApplied: func(a Applied) { seen = append(seen, a) }})
+		n.Read(func(r *presence.Registry) { check(t, "settings", r.Settings(), fast) })
 		began := time.Now()
 		r, err := n.Do(t.Context(), started(1, "ann"))
 		if err != nil || r.Stream.Session != id(1) {
@@ -62,20 +64,20 @@ func TestNodeAnswers(t *testing.T) {
 		check(t, "at once", time.Since(began), 0)
 		synctest.Wait()
 		check(t, "applied first", seen[len(seen)-1].Changes[0].New, r.Stream)
-		r, err = n.Do(t.Context(), &Stop{Session: id(2)})
-		if err != nil || r.Refusal != SessionGone {
+		r, err = n.Do(t.Context(), &presence.Stop{Session: id(2)})
+		if err != nil || r.Refusal != presence.SessionGone {
 			t.Errorf("%+v %v", r, err)
 		}
-		n.Tell(&Observe{Session: id(1), Source: FromSocket, Sign: Detached})
+		n.Tell(&presence.Observe{Session: id(1), Source: presence.FromSocket, Sign: presence.Detached})
 		time.Sleep(1_001 * time.Millisecond)
 		synctest.Wait()
-		n.Read(func(r *Registry) { check(t, "told", r.Evidence(id(1))[1].Sign, Detached) })
+		n.Read(func(r *presence.Registry) { check(t, "told", r.Evidence(id(1))[1].Sign, presence.Detached) })
 		if err := stop(); err != nil {
 			t.Errorf("run: %v", err)
 		}
 		all := l.batches()
 		last := all[len(all)-1]
-		if _, ok := last.Commands[0].(*Leave); !ok {
+		if _, ok := last.Commands[0].(*presence.Leave); !ok {
 			t.Errorf("the last batch is %+v", last)
 		}
 		if _, err = n.Do(t.Context(), started(3, "bob")); !errors.Is(err, ErrUnavailable) {
@@ -86,24 +88,24 @@ func TestNodeAnswers(t *testing.T) {
 
 func TestNodeBeats(t *testing.T) {
 	bubble(t, func(t *testing.T, l *memLog) {
-		n, stop := run(t, l, NodeConfig{})
+		n, stop := run(t, l, Config{})
 		r, _ := n.Do(t.Context(), started(1, "ann"))
 		time.Sleep(300 * time.Millisecond)
 		held, known := n.Beat(r.Lease)
 		check(t, "held", held, false)
 		check(t, "known", known, true)
-		_, known = n.Beat(Lease{7, 7})
+		_, known = n.Beat(presence.Lease{Index: 7, Tag: 7})
 		check(t, "another's", known, false)
 		n.Beat(r.Lease)
 		time.Sleep(500 * time.Millisecond)
-		n.Read(func(r *Registry) { check(t, "not before the tick", r.Session(id(1)).State, Starting) })
+		n.Read(func(r *presence.Registry) { check(t, "not before the tick", r.Session(id(1)).State, presence.Starting) })
 		time.Sleep(201 * time.Millisecond)
 		all := l.batches()
-		want := []Beat{{r.Lease, 700}}
+		want := []presence.Beat{{Lease: r.Lease, Age: 700}}
 		if got := all[len(all)-1].Beats; !slices.Equal(got, want) {
 			t.Errorf("beats %v, want %v", got, want)
 		}
-		n.Read(func(r *Registry) { check(t, "heard", r.Session(id(1)).State, Live) })
+		n.Read(func(r *presence.Registry) { check(t, "heard", r.Session(id(1)).State, presence.Live) })
 		time.Sleep(100 * time.Millisecond)
 		n.Beat(r.Lease)
 		n.Like(id(1), 3)
@@ -117,9 +119,9 @@ func TestNodeBeats(t *testing.T) {
 
 func TestNodeHeld(t *testing.T) {
 	bubble(t, func(t *testing.T, l *memLog) {
-		n, stop := run(t, l, NodeConfig{})
+		n, stop := run(t, l, Config{})
 		r, _ := n.Do(t.Context(), started(1, "ann"))
-		l.set(nil, func(Sealed) bool { return false }) // accepted, never seen
+		l.set(nil, func(presence.Sealed) bool { return false }) // accepted, never seen
 		time.Sleep(1_999 * time.Millisecond)
 		check(t, "within half an interval", n.Held(), false)
 		time.Sleep(1_002 * time.Millisecond)
@@ -129,10 +131,10 @@ func TestNodeHeld(t *testing.T) {
 		l.set(nil, nil)
 		time.Sleep(1_001 * time.Millisecond)
 		check(t, "heard again", n.Held(), false)
-		if _, err := n.Do(t.Context(), &SetSettings{Settings{Revision: 2, Interval: 30_000, Missed: 3}}); err != nil {
+		if _, err := n.Do(t.Context(), &presence.SetSettings{Settings: presence.Settings{Revision: 2, Interval: 30_000, Missed: 3}}); err != nil {
 			t.Fatal(err)
 		}
-		l.set(nil, func(Sealed) bool { return false })
+		l.set(nil, func(presence.Sealed) bool { return false })
 		time.Sleep(9 * time.Second)
 		check(t, "by the log's own settings", n.Held(), false)
 		time.Sleep(2 * time.Second)
@@ -143,20 +145,20 @@ func TestNodeHeld(t *testing.T) {
 
 func TestNodeUnavailable(t *testing.T) {
 	bubble(t, func(t *testing.T, l *memLog) {
-		n, stop := run(t, l, NodeConfig{})
+		n, stop := run(t, l, Config{})
 		r, err := n.Do(t.Context(), started(1, "ann"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		l.set(func(b Sealed) error { // a full disk
+		l.set(func(b presence.Sealed) error { // a full disk
 			if b.Durable {
-				return ErrNotWritten
+				return presence.ErrNotWritten
 			}
 			return nil
 		}, nil)
 		resumed := make(chan error, 1)
 		go func() {
-			_, err := n.Do(t.Context(), &Resume{Session: id(1), Anchor: "ann", Holder: "c"})
+			_, err := n.Do(t.Context(), &presence.Resume{Session: id(1), Anchor: "ann", Holder: "c"})
 			resumed <- err
 		}()
 		n.Beat(r.Lease)
@@ -171,7 +173,7 @@ func TestNodeUnavailable(t *testing.T) {
 		if err := <-resumed; err != nil {
 			t.Errorf("resume: %v", err)
 		}
-		n.Read(func(r *Registry) {
+		n.Read(func(r *presence.Registry) {
 			st := r.Session(id(1))
 			check(t, "goes on", fmt.Sprint(st.State, st.Viewers, st.Likes), "live 2 1")
 			check(t, "not applied", r.Session(id(2)) == nil, true)
@@ -183,10 +185,10 @@ func TestNodeUnavailable(t *testing.T) {
 		for i, b := range l.batches() {
 			check(t, "number", b.No, uint64(i+1))
 		}
-		l.set(func(Sealed) error { return ErrNotWritten }, nil) // the log is away
+		l.set(func(presence.Sealed) error { return presence.ErrNotWritten }, nil) // the log is away
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()
-		if _, err := n.Do(ctx, &Resume{Session: id(1), Anchor: "ann", Holder: "c"}); !errors.Is(err, ErrUnavailable) {
+		if _, err := n.Do(ctx, &presence.Resume{Session: id(1), Anchor: "ann", Holder: "c"}); !errors.Is(err, ErrUnavailable) {
 			t.Errorf("withdrawn: %v", err)
 		}
 		stop()
@@ -195,9 +197,9 @@ func TestNodeUnavailable(t *testing.T) {
 
 func TestNodeUnknown(t *testing.T) {
 	bubble(t, func(t *testing.T, l *memLog) {
-		n, stop := run(t, l, NodeConfig{})
+		n, stop := run(t, l, Config{})
 		before := len(l.appended)
-		l.set(func(Sealed) error { return errors.New("timed out") }, nil)
+		l.set(func(presence.Sealed) error { return errors.New("timed out") }, nil)
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 		defer cancel()
 		if _, err := n.Do(ctx, started(1, "ann")); !errors.Is(err, ErrUnknown) {
@@ -221,8 +223,8 @@ func TestNodeUnknown(t *testing.T) {
 		}
 		l.set(nil, nil)
 		time.Sleep(1_100 * time.Millisecond)
-		n.Read(func(r *Registry) { check(t, "took effect", r.Session(id(1)) != nil, true) })
-		l.set(nil, func(Sealed) bool { return false })
+		n.Read(func(r *presence.Registry) { check(t, "took effect", r.Session(id(1)) != nil, true) })
+		l.set(nil, func(presence.Sealed) bool { return false })
 		last := make(chan error, 1)
 		go func() {
 			_, err := n.Do(context.Background(), started(3, "cid"))
@@ -240,25 +242,25 @@ func TestNodeUnknown(t *testing.T) {
 // done twice.
 func TestNodeDeclaredLost(t *testing.T) {
 	bubble(t, func(t *testing.T, l *memLog) {
-		n, stop := run(t, l, NodeConfig{})
+		n, stop := run(t, l, Config{})
 		_, _ = n.Do(t.Context(), started(1, "ann"))
 		_, _ = n.Do(t.Context(), started(3, "cat"))
 		n.Viewers(id(1), 3)
 		n.Viewers(id(3), 4)
 		n.Like(id(1), 2)
 		l.mu.Lock() // a batch of its own comes twice
-		l.put(Sealed{Node: "a", Boot: 1, No: l.last[speaker{"a", 1}], Bytes: l.entries[len(l.entries)-1].Batch})
+		l.put(presence.Sealed{Node: "a", Boot: 1, No: l.last[speaker{"a", 1}], Bytes: l.entries[len(l.entries)-1].Batch})
 		l.mu.Unlock()
 		time.Sleep(1_100 * time.Millisecond)
 		check(t, "still heard", n.Held(), false)
-		n.Read(func(r *Registry) { check(t, "boot", r.boot("a"), 1) })
-		b, stopB := run(t, l, NodeConfig{Name: "b"})
-		l.set(nil, func(s Sealed) bool { return s.Node != "a" })
+		n.Read(func(r *presence.Registry) { check(t, "boot", r.Incarnation("a"), 1) })
+		b, stopB := run(t, l, Config{Name: "b"})
+		l.set(nil, func(s presence.Sealed) bool { return s.Node != "a" })
 		n.Viewers(id(3), 0) // is lost with the batch that says so
 		time.Sleep(5 * time.Second)
-		b.Read(func(r *Registry) { check(t, "lost", r.Peers(), 1) })
+		b.Read(func(r *presence.Registry) { check(t, "lost", r.Peers(), 1) })
 		l.set(nil, nil)
-		answered := make(chan Result, 1)
+		answered := make(chan presence.Result, 1)
 		go func() {
 			r, err := n.Do(t.Context(), started(2, "bob"))
 			if err != nil {
@@ -268,9 +270,9 @@ func TestNodeDeclaredLost(t *testing.T) {
 		}()
 		time.Sleep(3 * time.Second)
 		check(t, "answered", (<-answered).Stream.Session, id(2))
-		n.Read(func(r *Registry) {
+		n.Read(func(r *presence.Registry) {
 			check(t, "back", r.Peers(), 2)
-			check(t, "another boot", r.boot("a") > 1, true)
+			check(t, "another boot", r.Incarnation("a") > 1, true)
 			check(t, "viewers", r.Session(id(1)).Viewers, 3)
 			check(t, "viewers that went meanwhile", r.Session(id(3)).Viewers, 0)
 			check(t, "likes", r.Session(id(1)).Likes, 2)
@@ -286,14 +288,14 @@ func TestNodeDeclaredLost(t *testing.T) {
 // as the log shows a later batch: commands, in order, and counts.
 func TestNodeSaysAgainWhatWasLost(t *testing.T) {
 	bubble(t, func(t *testing.T, l *memLog) {
-		n, stop := run(t, l, NodeConfig{})
+		n, stop := run(t, l, Config{})
 		_, _ = n.Do(t.Context(), started(1, "ann"))
 		time.Sleep(1_500 * time.Millisecond)
-		l.set(nil, func(Sealed) bool { return false }) // taken, and lost
+		l.set(nil, func(presence.Sealed) bool { return false }) // taken, and lost
 		n.Viewers(id(1), 3)
 		n.Like(id(1), 2)
-		n.Tell(&Observe{Session: id(1), Source: FromSocket, Sign: Detached})
-		answers := make(chan Result, 2)
+		n.Tell(&presence.Observe{Session: id(1), Source: presence.FromSocket, Sign: presence.Detached})
+		answers := make(chan presence.Result, 2)
 		for i := range 2 {
 			go func() {
 				r, err := n.Do(t.Context(), started(2+i, fmt.Sprint("anchor", i)))
@@ -304,7 +306,7 @@ func TestNodeSaysAgainWhatWasLost(t *testing.T) {
 			}()
 		}
 		time.Sleep(time.Second)
-		n.Read(func(r *Registry) {
+		n.Read(func(r *presence.Registry) {
 			check(t, "lost", r.Session(id(1)).Viewers+r.Session(id(1)).Likes, 0)
 			check(t, "lost", r.Session(id(2)) == nil, true)
 		})
@@ -312,10 +314,10 @@ func TestNodeSaysAgainWhatWasLost(t *testing.T) {
 		time.Sleep(1_100 * time.Millisecond)
 		check(t, "answered", len(answers), 2)
 		time.Sleep(time.Second)
-		n.Read(func(r *Registry) {
+		n.Read(func(r *presence.Registry) {
 			check(t, "viewers", r.Session(id(1)).Viewers, 3)
 			check(t, "likes", r.Session(id(1)).Likes, 2)
-			check(t, "told", r.Evidence(id(1))[1].Sign, Detached)
+			check(t, "told", r.Evidence(id(1))[1].Sign, presence.Detached)
 			check(t, "both", r.Session(id(2)) != nil && r.Session(id(3)) != nil, true)
 		})
 		b, _ := n.Do(t.Context(), started(2, "anchor0"))
@@ -330,16 +332,16 @@ func TestNodeSaysAgainWhatWasLost(t *testing.T) {
 // try certainly did.
 func TestNodeInDoubt(t *testing.T) {
 	bubble(t, func(t *testing.T, l *memLog) {
-		n, stop := run(t, l, NodeConfig{})
+		n, stop := run(t, l, Config{})
 		tries := 0
-		l.set(func(b Sealed) error {
+		l.set(func(b presence.Sealed) error {
 			if !b.Durable {
 				return nil
 			}
 			if tries++; tries == 1 {
 				return errors.New("timed out")
 			}
-			return ErrNotWritten
+			return presence.ErrNotWritten
 		}, nil)
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
@@ -354,27 +356,27 @@ func TestNodeInDoubt(t *testing.T) {
 // has gone to another node, leaves it there.
 func TestNodeLateResume(t *testing.T) {
 	bubble(t, func(t *testing.T, l *memLog) {
-		a, stopA := run(t, l, NodeConfig{})
-		b, stopB := run(t, l, NodeConfig{Name: "b"})
+		a, stopA := run(t, l, Config{})
+		b, stopB := run(t, l, Config{Name: "b"})
 		_, _ = a.Do(t.Context(), started(1, "ann"))
-		l.set(func(s Sealed) error {
+		l.set(func(s presence.Sealed) error {
 			if s.Node == "a" {
 				return errors.New("no answer")
 			}
 			return nil
 		}, nil)
-		late := make(chan Result, 1)
+		late := make(chan presence.Result, 1)
 		go func() {
-			r, _ := a.Do(context.Background(), &Resume{Session: id(1), Anchor: "ann", Holder: "at a"})
+			r, _ := a.Do(context.Background(), &presence.Resume{Session: id(1), Anchor: "ann", Holder: "at a"})
 			late <- r
 		}()
 		time.Sleep(500 * time.Millisecond)
-		if r, err := b.Do(t.Context(), &Resume{Session: id(1), Anchor: "ann", Holder: "at b"}); err != nil || r.Refusal != Granted {
+		if r, err := b.Do(t.Context(), &presence.Resume{Session: id(1), Anchor: "ann", Holder: "at b"}); err != nil || r.Refusal != presence.Granted {
 			t.Fatalf("%+v %v", r, err)
 		}
 		l.set(nil, nil)
-		check(t, "the late one", (<-late).Refusal, Overtaken)
-		b.Read(func(r *Registry) { check(t, "holder", r.Holder(id(1)), "at b") })
+		check(t, "the late one", (<-late).Refusal, presence.Overtaken)
+		b.Read(func(r *presence.Registry) { check(t, "holder", r.Holder(id(1)), "at b") })
 		stopA()
 		stopB()
 	})
@@ -384,8 +386,8 @@ func TestNodeLateResume(t *testing.T) {
 // takes.
 func TestNodeLeavesWithManyBeats(t *testing.T) {
 	bubble(t, func(t *testing.T, l *memLog) {
-		n, stop := run(t, l, NodeConfig{Batch: 60 * longBeat})
-		var leases []Lease
+		n, stop := run(t, l, Config{Batch: 60 * longBeat})
+		var leases []presence.Lease
 		for i := range 200 {
 			r, err := n.Do(t.Context(), started(i, fmt.Sprint("anchor", i)))
 			if err != nil {
@@ -407,7 +409,7 @@ func TestNodeLeavesWithManyBeats(t *testing.T) {
 		}
 		check(t, "beats", beats, len(leases))
 		last := all[len(all)-1]
-		_, leaves := last.Commands[len(last.Commands)-1].(*Leave)
+		_, leaves := last.Commands[len(last.Commands)-1].(*presence.Leave)
 		check(t, "leaves last", leaves, true)
 	})
 }
@@ -415,8 +417,8 @@ func TestNodeLeavesWithManyBeats(t *testing.T) {
 // Another process of the same name ends the older one.
 func TestNodeSupplanted(t *testing.T) {
 	bubble(t, func(t *testing.T, l *memLog) {
-		_, stop := run(t, l, NodeConfig{})
-		_, stop2 := run(t, l, NodeConfig{})
+		_, stop := run(t, l, Config{})
+		_, stop2 := run(t, l, Config{})
 		time.Sleep(2 * time.Second)
 		if err := stop(); !errors.Is(err, ErrSupplanted) {
 			t.Errorf("the older one ends with %v", err)
@@ -429,33 +431,33 @@ func TestNodeSupplanted(t *testing.T) {
 
 func TestNodeSettings(t *testing.T) {
 	bubble(t, func(t *testing.T, l *memLog) {
-		n, stop := run(t, l, NodeConfig{})
-		n.Read(func(r *Registry) { l.reg, _ = DecodeRegistry(r.Encode()) })
+		n, stop := run(t, l, Config{})
+		n.Read(func(r *presence.Registry) { l.reg, _ = presence.DecodeRegistry(r.Encode()) })
 		l.behind = true
 		other, newer := fast, fast
 		other.Missed = 2
 		newer.Missed, newer.Revision = 5, 2
 		for _, c := range []struct {
-			cfg  NodeConfig
+			cfg  Config
 			want error
 		}{
-			{NodeConfig{Name: "b", Settings: other}, ErrSettings},
-			{NodeConfig{Name: "b", Settings: Settings{}}, ErrBadSettings},
+			{Config{Name: "b", Settings: other}, presence.ErrSettings},
+			{Config{Name: "b", Settings: presence.Settings{}}, presence.ErrBadSettings},
 		} {
-			if _, err := JoinLog(t.Context(), l, c.cfg); !errors.Is(err, c.want) {
+			if _, err := Join(t.Context(), l, c.cfg); !errors.Is(err, c.want) {
 				t.Errorf("got %v, want %v", err, c.want)
 			}
 		}
-		if _, err := JoinLog(t.Context(), l, NodeConfig{Settings: fast}); err == nil {
+		if _, err := Join(t.Context(), l, Config{Settings: fast}); err == nil {
 			t.Error("a node without a name")
 		}
-		_, stop2 := run(t, l, NodeConfig{Name: "b", Settings: newer})
-		n.Read(func(r *Registry) { check(t, "newer", r.Settings(), newer) })
+		_, stop2 := run(t, l, Config{Name: "b", Settings: newer})
+		n.Read(func(r *presence.Registry) { check(t, "newer", r.Settings(), newer) })
 		// A third read the log before; the same revision, other values.
 		newer.Missed = 6
-		_, stop3 := run(t, l, NodeConfig{Name: "c", Settings: newer})
+		_, stop3 := run(t, l, Config{Name: "c", Settings: newer})
 		time.Sleep(time.Second)
-		if err := stop3(); !errors.Is(err, ErrSettings) {
+		if err := stop3(); !errors.Is(err, presence.ErrSettings) {
 			t.Errorf("a race of two: %v", err)
 		}
 		stop2()
@@ -466,12 +468,12 @@ func TestNodeSettings(t *testing.T) {
 // A log that ends, or that this build cannot read, ends the node.
 func TestNodeCannotGoOn(t *testing.T) {
 	bubble(t, func(t *testing.T, l *memLog) {
-		_, stop := run(t, l, NodeConfig{})
+		_, stop := run(t, l, Config{})
 		l.mu.Lock()
-		l.put(Sealed{Node: "z", No: 1, Bytes: []byte{99}})
+		l.put(presence.Sealed{Node: "z", No: 1, Bytes: []byte{99}})
 		l.mu.Unlock()
 		time.Sleep(time.Second)
-		if err := stop(); !errors.Is(err, ErrRules) {
+		if err := stop(); !errors.Is(err, presence.ErrRules) {
 			t.Errorf("got %v", err)
 		}
 	})
@@ -479,7 +481,7 @@ func TestNodeCannotGoOn(t *testing.T) {
 
 func TestNodeDeadline(t *testing.T) {
 	bubble(t, func(t *testing.T, l *memLog) {
-		n, err := JoinLog(t.Context(), l, NodeConfig{Name: "a", Settings: fast})
+		n, err := Join(t.Context(), l, Config{Name: "a", Settings: fast})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -493,8 +495,8 @@ func TestNodeDeadline(t *testing.T) {
 
 func TestTwoNodes(t *testing.T) {
 	bubble(t, func(t *testing.T, l *memLog) {
-		a, stopA := run(t, l, NodeConfig{})
-		b, stopB := run(t, l, NodeConfig{Name: "b"})
+		a, stopA := run(t, l, Config{})
+		b, stopB := run(t, l, Config{Name: "b"})
 		_, _ = a.Do(t.Context(), started(1, "ann"))
 		b.Viewers(id(1), 4)
 		a.Viewers(id(1), 1)
@@ -506,13 +508,13 @@ func TestTwoNodes(t *testing.T) {
 		}
 		time.Sleep(100 * time.Millisecond) // between ticks
 		synctest.Wait()
-		a.Read(func(x *Registry) {
-			b.Read(func(y *Registry) {
+		a.Read(func(x *presence.Registry) {
+			b.Read(func(y *presence.Registry) {
 				equal(t, "two nodes", x, y)
 				check(t, "viewers", x.Session(id(1)).Viewers, 5)
 			})
 		})
-		_, _ = a.Do(t.Context(), &Stop{Session: id(1)})
+		_, _ = a.Do(t.Context(), &presence.Stop{Session: id(1)})
 		synctest.Wait()
 		check(t, "forgotten by the other", len(b.out.viewers.counts), 0)
 		stopB()
@@ -521,21 +523,22 @@ func TestTwoNodes(t *testing.T) {
 }
 
 func TestTally(t *testing.T) {
-	x := newTape(t)
-	for i := range 3 * maxTally {
-		x.do(started(i, fmt.Sprint("anchor", i)))
+	starts := make([]presence.Command, 3*maxTally)
+	for i := range starts {
+		starts[i] = started(i, fmt.Sprint("anchor", i))
 	}
+	reg := listOf(t, starts...)
 	o := newOutbox()
 	ta := &o.viewers
-	take := func() []Count { counts, _ := ta.take(x.r); return counts }
-	lease := func(i int) Lease { return x.r.Session(id(i)).Lease() }
+	take := func() []presence.Count { counts, _ := ta.take(reg); return counts }
+	lease := func(i int) presence.Lease { return reg.Session(id(i)).Lease() }
 	for i := range 3 * maxTally {
 		ta.set(id(i), int64(i))
 	}
-	first, of := ta.take(x.r)
+	first, of := ta.take(reg)
 	check(t, "a tick's worth", len(first), maxTally)
-	check(t, "most changed first", first[0], Count{lease(3*maxTally - 1), 3*maxTally - 1})
-	b := Batch{Node: "a", Boot: 1, No: 1, Viewers: first}
+	check(t, "most changed first", first[0], presence.Count{Lease: lease(3*maxTally - 1), N: 3*maxTally - 1})
+	b := presence.Batch{Node: "a", Boot: 1, No: 1, Viewers: first}
 	check(t, "bytes", len(b.Seal().Bytes) <= 4200, true)
 	ta.untake(of)
 	check(t, "again", len(take()), maxTally)
@@ -544,7 +547,7 @@ func TestTally(t *testing.T) {
 	check(t, "nothing", len(take()), 0)
 
 	s := id(1)
-	ta = &tally{counts: map[Session]tallied{}}
+	ta = &tally{counts: map[presence.Session]tallied{}}
 	ta.set(s, 0)
 	check(t, "nothing to say", len(ta.counts)+len(take()), 0)
 	ta.set(s, -3)
@@ -555,18 +558,18 @@ func TestTally(t *testing.T) {
 	ta.set(s, 2)
 	take()
 	ta.set(s, 0)
-	zero, of := ta.take(x.r)
-	check(t, "gone", slices.Equal(zero, []Count{{lease(1), 0}}) && len(ta.counts) == 0, true)
+	zero, of := ta.take(reg)
+	check(t, "gone", slices.Equal(zero, []presence.Count{{Lease: lease(1)}}) && len(ta.counts) == 0, true)
 	ta.untake(of)
 	check(t, "gone again", slices.Equal(take(), zero), true)
 	ta.add(s, 3)
 	ta.add(s, 4)
 	check(t, "added", take()[0].N, 7)
-	ta.resend([]Session{id(2)})
+	ta.resend([]presence.Session{id(2)})
 	check(t, "all again, and what only the log knows", len(take()), 2)
-	ta.set(Session{9}, 5)
+	ta.set(presence.Session{9}, 5)
 	check(t, "not known yet", len(take()), 0)
-	ta.keep(x.r)
+	ta.keep(reg)
 	check(t, "not live", len(ta.counts), 1)
 	ta.forget(s)
 	check(t, "forgotten", len(ta.counts)+len(ta.queue), 0)
@@ -576,13 +579,13 @@ func TestBeatsWhileTheLogIsAway(t *testing.T) {
 	o := newOutbox()
 	for round := range int64(100) {
 		for i := range uint32(5_000) {
-			o.beat(Lease{Index: i, Tag: 1}, round)
+			o.beat(presence.Lease{Index: i, Tag: 1}, round)
 		}
 	}
 	if n := cap(o.beats); n > 4*5_000 {
 		t.Errorf("room for %d beats of 5000 leases", n)
 	}
-	b := &Batch{}
+	b := &presence.Batch{}
 	o.take(b, 100, 1<<20, nil)
 	check(t, "beats", len(b.Beats), 5_000)
 	for _, x := range b.Beats {
@@ -593,12 +596,12 @@ func TestBeatsWhileTheLogIsAway(t *testing.T) {
 }
 
 func TestBeatAllocatesNothing(t *testing.T) {
-	n, err := JoinLog(t.Context(), newMemLog(), NodeConfig{Name: "a", Settings: fast})
+	n, err := Join(t.Context(), newMemLog(), Config{Name: "a", Settings: fast})
 	if err != nil {
 		t.Fatal(err)
 	}
 	n.out.beats = make([]arrival, 0, 4_000)
-	if got := testing.AllocsPerRun(1_000, func() { n.Beat(Lease{1, 1}) }); got != 0 {
+	if got := testing.AllocsPerRun(1_000, func() { n.Beat(presence.Lease{Index: 1, Tag: 1}) }); got != 0 {
 		t.Errorf("%v allocations a beat", got)
 	}
 }
@@ -609,18 +612,18 @@ func TestBatchesAreBounded(t *testing.T) {
 	o := newOutbox()
 	const many, size = 100, 4_000
 	for i := range many {
-		o.beat(Lease{Index: uint32(i), Tag: 1}, 0)
+		o.beat(presence.Lease{Index: uint32(i), Tag: 1}, 0)
 		o.tell(started(i, fmt.Sprint("anchor", i)))
 	}
 	beats, commands, batches := 0, 0, 0
 	for o.waits(size) || beats < many {
-		b := &Batch{Node: "a"}
+		b := &presence.Batch{Node: "a"}
 		o.take(b, 0, size, nil)
 		if n := len(b.Seal().Bytes); n > size+200 {
 			t.Errorf("a batch of %d bytes", n)
 		}
 		for _, c := range b.Commands {
-			check(t, "order", c.(*Start).Session, id(commands))
+			check(t, "order", c.(*presence.Start).Session, id(commands))
 			commands++
 		}
 		beats += len(b.Beats)
@@ -631,8 +634,8 @@ func TestBatchesAreBounded(t *testing.T) {
 	check(t, "beats", beats, many)
 	check(t, "commands", commands, many)
 	check(t, "more than one batch", batches > 1, true)
-	o.tell(&Update{Session: id(1), Title: new(strings.Repeat("x", 2*size))})
-	b := &Batch{}
+	o.tell(&presence.Update{Session: id(1), Title: new(strings.Repeat("x", 2*size))})
+	b := &presence.Batch{}
 	o.take(b, 0, size, nil)
 	check(t, "one that is too long goes alone", len(b.Commands), 1)
 }
@@ -642,12 +645,12 @@ func TestBatchesAreBounded(t *testing.T) {
 func TestLeaveInDoubt(t *testing.T) {
 	for _, reached := range []bool{true, false} {
 		bubble(t, func(t *testing.T, l *memLog) {
-			n, stop := run(t, l, NodeConfig{})
+			n, stop := run(t, l, Config{})
 			a, _ := n.Do(t.Context(), started(1, "ann"))
 			time.Sleep(1500 * time.Millisecond)
 			var away atomic.Bool
 			away.Store(true)
-			l.set(func(Sealed) error {
+			l.set(func(presence.Sealed) error {
 				if away.Load() {
 					return errors.New("no answer")
 				}
@@ -662,7 +665,7 @@ func TestLeaveInDoubt(t *testing.T) {
 			beaten, left := 0, false
 			for _, b := range l.batches() {
 				beaten += len(b.Beats)
-				left = left || slices.ContainsFunc(b.Commands, func(c Command) bool { return c.kind() == kindLeave })
+				left = left || slices.ContainsFunc(b.Commands, func(c presence.Command) bool { _, is := c.(*presence.Leave); return is })
 			}
 			check(t, "beats in the log", beaten == 1, reached)
 			check(t, "left", left, reached)

@@ -1,4 +1,4 @@
-package presence
+package node
 
 import (
 	"cmp"
@@ -6,6 +6,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"onair/presence"
 )
 
 // outbox is what a node has to say and has not said yet, and the calls that
@@ -25,7 +27,7 @@ type outbox struct {
 	viewers tally
 	likes   tally
 	// Of which sessions the last batch has counts; owned by who takes batches.
-	viewed, liked []Session
+	viewed, liked []presence.Session
 }
 
 // said names a batch of this node.
@@ -33,13 +35,13 @@ type said struct{ boot, no uint64 }
 
 // arrival is a beat and when it came, in milliseconds since the node began.
 type arrival struct {
-	Lease
+	presence.Lease
 	at int64
 }
 
 // call is a command on its way; answer is nil when nobody waits.
 type call struct {
-	command Command
+	command presence.Command
 	answer  chan answered
 	at      time.Time
 	left    bool // nobody waits any more
@@ -47,7 +49,7 @@ type call struct {
 }
 
 type answered struct {
-	Result
+	presence.Result
 	err error
 }
 
@@ -60,14 +62,14 @@ func (c *call) done(a answered) {
 func newOutbox() outbox {
 	return outbox{
 		waiting: map[said][]*call{},
-		viewers: tally{counts: map[Session]tallied{}},
-		likes:   tally{counts: map[Session]tallied{}},
+		viewers: tally{counts: map[presence.Session]tallied{}},
+		likes:   tally{counts: map[presence.Session]tallied{}},
 	}
 }
 
 // beat queues a beat. While the log is away it makes room by keeping the last
 // beat of each lease, so that no outage is too long to remember.
-func (o *outbox) beat(l Lease, at int64) {
+func (o *outbox) beat(l presence.Lease, at int64) {
 	o.mu.Lock()
 	if n := len(o.beats); n == cap(o.beats) && n >= manyBeats {
 		o.beats = newest(o.beats)
@@ -88,14 +90,14 @@ func newest(beats []arrival) []arrival {
 }
 
 // ask queues a command that somebody waits for.
-func (o *outbox) ask(c Command) *call {
+func (o *outbox) ask(c presence.Command) *call {
 	call := &call{command: c, answer: make(chan answered, 1), at: time.Now()}
 	o.queue(call)
 	return call
 }
 
 // tell queues a command that nobody waits for.
-func (o *outbox) tell(c Command) { o.queue(&call{command: c}) }
+func (o *outbox) tell(c presence.Command) { o.queue(&call{command: c}) }
 
 func (o *outbox) queue(c *call) {
 	o.mu.Lock()
@@ -108,7 +110,7 @@ func (o *outbox) queue(c *call) {
 }
 
 // mend queues commands that put back what the log has lost.
-func (o *outbox) mend(commands []Command) {
+func (o *outbox) mend(commands []presence.Command) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, c := range commands {
@@ -238,23 +240,23 @@ const longBeat = 12
 
 // count takes the counts of which the log is to hear, of sessions that the
 // registry knows; a tick has a limit of them.
-func (o *outbox) count(r *Registry, b *Batch) {
+func (o *outbox) count(r *presence.Registry, b *presence.Batch) {
 	b.Viewers, o.viewed = o.viewers.take(r)
 	b.Likes, o.liked = o.likes.take(r)
 }
 
 // take adds to a batch what waits, of about size bytes at the most, but for what
 // was to mend the log and is needed no more.
-func (o *outbox) take(b *Batch, now int64, size int, needed func(Command) bool) {
+func (o *outbox) take(b *presence.Batch, now int64, size int, needed func(presence.Command) bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.last.no++
 	b.Boot, b.No = o.last.boot, o.last.no
 	o.beats = newest(o.beats)
 	fits := min(len(o.beats), max(1, size/longBeat))
-	b.Beats = make([]Beat, fits)
+	b.Beats = make([]presence.Beat, fits)
 	for i, x := range o.beats[:fits] {
-		b.Beats[i] = Beat{x.Lease, uint32(max(0, now-x.at))}
+		b.Beats[i] = presence.Beat{Lease: x.Lease, Age: uint32(max(0, now-x.at))}
 	}
 	o.beats, o.spare = append(o.spare[:0], o.beats[fits:]...), o.beats
 	size -= longBeat * fits
@@ -264,7 +266,7 @@ func (o *outbox) take(b *Batch, now int64, size int, needed func(Command) bool) 
 		taken, o.calls = o.fit(taken, o.calls, &size, nil)
 	}
 	if len(taken) > 0 {
-		b.Commands = make([]Command, len(taken))
+		b.Commands = make([]presence.Command, len(taken))
 		for i, c := range taken {
 			b.Commands[i] = c.command
 		}
@@ -274,11 +276,11 @@ func (o *outbox) take(b *Batch, now int64, size int, needed func(Command) bool) 
 
 // fit moves calls of so many bytes from a queue to those that are taken: at
 // least one, or nothing would ever move. Those that are not needed are let go of.
-func (o *outbox) fit(taken, queue []*call, size *int, needed func(Command) bool) (all, rest []*call) {
+func (o *outbox) fit(taken, queue []*call, size *int, needed func(presence.Command) bool) (all, rest []*call) {
 	for i, c := range queue {
 		if needed == nil || needed(c.command) {
-			o.scratch = c.command.encode(o.scratch[:0])
-			if *size -= 1 + len(o.scratch); *size < 0 && len(taken) > 0 {
+			o.scratch = presence.AppendCommand(o.scratch[:0], c.command)
+			if *size -= len(o.scratch); *size < 0 && len(taken) > 0 {
 				return taken, queue[i:]
 			}
 			taken = append(taken, c)
@@ -291,7 +293,7 @@ func (o *outbox) fit(taken, queue []*call, size *int, needed func(Command) bool)
 // notWritten takes back a batch of which nothing was ordered: its durable
 // commands are refused, the rest waits for the next batch, under the same
 // number. It reports whether any was refused, so that the rest may go at once.
-func (o *outbox) notWritten(b *Batch, now int64) (refused bool) {
+func (o *outbox) notWritten(b *presence.Batch, now int64) (refused bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.last.no = b.No - 1
@@ -310,7 +312,7 @@ func (o *outbox) notWritten(b *Batch, now int64) (refused bool) {
 		case c.mends:
 			again = append(again, c)
 			continue
-		case !c.command.durable():
+		case !presence.IsDurable(c.command):
 			kept = append(kept, c)
 			continue
 		}
@@ -325,7 +327,7 @@ func (o *outbox) notWritten(b *Batch, now int64) (refused bool) {
 // answer hands out the results of an own batch. While what the log has lost may
 // yet be put back, a session that it does not have need not be gone: then the
 // command was refused, and is to be tried again.
-func (o *outbox) answer(a *Applied, healing bool) {
+func (o *outbox) answer(a *presence.Applied, healing bool) {
 	o.mu.Lock()
 	b := said{a.Boot, a.No}
 	calls := o.waiting[b]
@@ -333,7 +335,7 @@ func (o *outbox) answer(a *Applied, healing bool) {
 	o.mu.Unlock()
 	for i, c := range calls {
 		r := a.Results[i]
-		if healing && r.Refusal == SessionGone && r.Ended == nil {
+		if healing && r.Refusal == presence.SessionGone && r.Ended == nil {
 			c.done(answered{err: ErrUnavailable})
 			continue
 		}
@@ -342,7 +344,7 @@ func (o *outbox) answer(a *Applied, healing bool) {
 }
 
 // forget lets go of the counts of sessions that have ended.
-func (o *outbox) forget(changes []Change) {
+func (o *outbox) forget(changes []presence.Change) {
 	for _, ch := range changes {
 		if ch.Ended != nil {
 			o.viewers.forget(ch.Ended.Stream.Session)

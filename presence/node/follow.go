@@ -1,10 +1,11 @@
-package presence
+package node
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
+
+	"onair/presence"
 )
 
 // apply is the one goroutine that changes the registry.
@@ -27,15 +28,15 @@ func (n *Node) apply(ctx context.Context) error {
 }
 
 // errDiverged is why a node rebuilds whose registry differs from the others'.
-var errDiverged = errors.New("presence: this registry differs from the other nodes'")
+var errDiverged = errors.New("node: this registry differs from the other nodes'")
 
 // rebuildCause gives one word for an error after which the registry is to be
 // built anew, and none for others.
 func rebuildCause(err error) string {
 	switch {
-	case errors.Is(err, ErrForked):
+	case errors.Is(err, presence.ErrForked):
 		return "forked"
-	case errors.Is(err, ErrTrimmed):
+	case errors.Is(err, presence.ErrTrimmed):
 		return "trimmed"
 	case errors.Is(err, errDiverged):
 		return "diverged"
@@ -45,12 +46,12 @@ func rebuildCause(err error) string {
 
 // follow applies the log's entries as they come.
 func (n *Node) follow(ctx context.Context) error {
-	for e, err := range n.log.Tail(ctx, n.reg.last) {
+	for e, err := range n.log.Tail(ctx, n.reg.Last()) {
 		if err != nil {
 			return err
 		}
-		if n.reg.rules > n.cfg.knows {
-			return fmt.Errorf("%w: rules %d, this build knows %d", ErrRules, n.reg.rules, n.cfg.knows)
+		if rules := n.reg.Rules(); rules > n.cfg.knows {
+			return fmt.Errorf("%w: rules %d, this build knows %d", presence.ErrRules, rules, n.cfg.knows)
 		}
 		n.mu.Lock()
 		a, err := n.reg.Apply(e)
@@ -69,7 +70,7 @@ func (n *Node) follow(ctx context.Context) error {
 }
 
 // applied passes on what an entry did, and answers those who waited for it.
-func (n *Node) applied(a *Applied) error {
+func (n *Node) applied(a *presence.Applied) error {
 	n.metrics.applied(a)
 	n.metrics.standing(n.reg)
 	if a.Settings != nil {
@@ -78,22 +79,22 @@ func (n *Node) applied(a *Applied) error {
 	n.heal()
 	held := n.holding.Load()
 	hold := n.cfg.Shared && (len(n.healing) > 0 || n.reg.Young())
-	if a.Hold = held || hold; hold && !held {
+	if hold && !held {
 		n.holding.Store(true)
-		n.cfg.Hold()
+		n.cfg.OnFreeze()
 	}
 	own := a.Node == n.cfg.Name && a.Origin == n.origin
-	var taken time.Time
+	done := Applied{Applied: *a, Frozen: held || hold}
 	if own && !a.Refused {
-		taken = n.out.taken(said{a.Boot, a.No})
+		done.ReceivedAt = n.out.taken(said{a.Boot, a.No})
 	}
-	n.cfg.Applied(*a, taken)
+	n.cfg.OnApplied(done)
 	n.out.forget(a.Changes)
 	if held && !hold {
 		n.release()
 	}
 	if own {
-		n.heard(a)
+		n.heard(a, done.Frozen)
 	} else if a.Node == n.cfg.Name && a.Boot > n.out.boot() {
 		return ErrSupplanted
 	}
@@ -101,7 +102,7 @@ func (n *Node) applied(a *Applied) error {
 }
 
 // heard takes an own batch that has come back.
-func (n *Node) heard(a *Applied) {
+func (n *Node) heard(a *presence.Applied, frozen bool) {
 	b := said{a.Boot, a.No}
 	switch {
 	case !a.Refused:
@@ -110,7 +111,7 @@ func (n *Node) heard(a *Applied) {
 		}
 		n.seen = b
 		n.lastOwn.Store(n.now())
-		n.out.answer(a, a.Hold)
+		n.out.answer(a, frozen)
 		if n.out.joined(b.boot) {
 			n.poke()
 		}
@@ -139,7 +140,7 @@ func (n *Node) resay(b said) {
 // recount has all that this node counts go to the log again.
 func (n *Node) recount() {
 	n.out.likes.resend(nil)
-	n.Read(func(r *Registry) { n.out.viewers.resend(r.viewed(n.cfg.Name, n.origin)) })
+	n.Read(func(r *presence.Registry) { n.out.viewers.resend(r.ViewedSessions(n.cfg.Name, n.origin)) })
 }
 
 // joinAgain has the node join under another boot.
@@ -153,7 +154,7 @@ func (n *Node) joinAgain() {
 
 // judge compares a peer's digest with this registry's. Of nodes that differ the
 // majority is right; of as many on either side, those with the keeper.
-func (n *Node) judge(c *Compared) error {
+func (n *Node) judge(c *presence.Compared) error {
 	if c == nil || c.Node == n.cfg.Name {
 		return nil
 	}
@@ -166,14 +167,13 @@ func (n *Node) judge(c *Compared) error {
 		Str("its_digest", fmt.Sprintf("%016x", c.Its)).Str("own_digest", fmt.Sprintf("%016x", c.Own)).
 		Msg("the registries of two nodes differ")
 	with, against := 1, 0
-	for _, p := range n.reg.peers.list {
-		same, said := n.verdicts[p.name]
+	for node, same := range n.verdicts {
 		switch {
-		case !p.alive:
-			delete(n.verdicts, p.name)
-		case said && same:
+		case !n.reg.IsAlive(node):
+			delete(n.verdicts, node)
+		case same:
 			with++
-		case said:
+		default:
 			against++
 		}
 	}

@@ -1,6 +1,7 @@
-package presence
+package node
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"onair/presence"
 )
 
 // fleet is three nodes on one log, and what their views were told.
@@ -39,24 +42,24 @@ func newFleet(t *testing.T, l *memLog, knows uint64) *fleet {
 // run starts a node that knows rules up to a version.
 func (f *fleet) run(name string, knows uint64) {
 	f.t.Helper()
-	f.nodes[name], f.stops[name] = run(f.t, f.log, NodeConfig{
+	f.nodes[name], f.stops[name] = run(f.t, f.log, Config{
 		Name: name, Shared: true, knows: knows,
-		Hold: func() {
+		OnFreeze: func() {
 			f.mu.Lock()
 			defer f.mu.Unlock()
 			f.held[name] = true
 		},
-		Rebuilt: func(r *Registry) {
+		OnRebuilt: func(r *presence.Registry) {
 			f.mu.Lock()
 			defer f.mu.Unlock()
 			f.held[name] = false
 			f.show(name, r)
 		},
-		Applied: func(a Applied, _ time.Time) {
+		OnApplied: func(a Applied) {
 			f.mu.Lock()
 			defer f.mu.Unlock()
-			if a.Hold != f.held[name] {
-				f.t.Errorf("%s: hold is %v, an entry says %v", name, f.held[name], a.Hold)
+			if a.Frozen != f.held[name] {
+				f.t.Errorf("%s: hold is %v, an entry says %v", name, f.held[name], a.Frozen)
 			}
 			for _, c := range a.Changes {
 				if f.held[name] {
@@ -93,7 +96,7 @@ func (f *fleet) shows(name, code string) bool {
 }
 
 // show has the views of a node show a whole list.
-func (f *fleet) show(name string, r *Registry) {
+func (f *fleet) show(name string, r *presence.Registry) {
 	for key := range f.shown {
 		if key[:1] == name && r.Stream(key[1:]) == nil {
 			delete(f.shown, key)
@@ -110,7 +113,7 @@ func (f *fleet) pass(ms int) {
 	synctest.Wait()
 }
 
-func (f *fleet) do(name string, c Command) Result {
+func (f *fleet) do(name string, c presence.Command) presence.Result {
 	f.t.Helper()
 	r, err := f.nodes[name].Do(f.t.Context(), c)
 	if err != nil {
@@ -128,14 +131,14 @@ func (f *fleet) entries() int {
 }
 
 // agree sees that all nodes have come to the same list, and gives it.
-func (f *fleet) agree(names ...string) (r *Registry) {
+func (f *fleet) agree(names ...string) (r *presence.Registry) {
 	f.t.Helper()
 	for _, name := range names {
-		f.nodes[name].Read(func(have *Registry) {
+		f.nodes[name].Read(func(have *presence.Registry) {
 			check(f.t, name+" has read as far", have.Num(), uint64(f.entries()))
 			if r == nil {
 				var err error
-				if r, err = DecodeRegistry(have.Encode()); err != nil {
+				if r, err = presence.DecodeRegistry(have.Encode()); err != nil {
 					f.t.Fatal(err)
 				}
 			}
@@ -154,16 +157,16 @@ func TestLostTailIsPutBack(t *testing.T) {
 		for n := 1; n <= 4; n++ {
 			f.do("a", started(n, fmt.Sprint("old", n)))
 		}
-		f.do("b", &Ban{Anchor: "forgiven", By: "op"})
+		f.do("b", &presence.Ban{Anchor: "forgiven", By: "op"})
 		f.pass(1000)
 		before := f.entries()
 		f.do("a", started(10, "ann"))
 		f.do("b", started(11, "bob"))
-		f.do("b", &Stop{Session: id(1), By: "op", Reason: Kicked})
-		f.do("c", &Update{Session: id(2), Title: new("changed")})
-		f.do("a", &Ban{Anchor: "old3", By: "op"})
-		f.do("a", &Unban{Anchor: "forgiven"})
-		f.do("b", &Resume{Session: id(4), Anchor: "old4", Holder: "another"})
+		f.do("b", &presence.Stop{Session: id(1), By: "op", Reason: presence.Kicked})
+		f.do("c", &presence.Update{Session: id(2), Title: new("changed")})
+		f.do("a", &presence.Ban{Anchor: "old3", By: "op"})
+		f.do("a", &presence.Unban{Anchor: "forgiven"})
+		f.do("b", &presence.Resume{Session: id(4), Anchor: "old4", Holder: "another"})
 		f.nodes["a"].Like(id(2), 5)
 		f.nodes["b"].Viewers(id(2), 7)
 		f.pass(1000)
@@ -207,10 +210,10 @@ func TestLostTailOfALostNode(t *testing.T) {
 		f := newFleet(t, l, 0)
 		before := f.entries()
 		f.do("c", started(1, "ann"))
-		l.set(nil, func(s Sealed) bool { return s.Node != "c" }) // it is heard no more
+		l.set(nil, func(s presence.Sealed) bool { return s.Node != "c" }) // it is heard no more
 		l.lose(f.entries() - before)
 		f.pass(1000)
-		f.nodes["a"].Read(func(r *Registry) { check(t, "at first nobody puts it back", r.Session(id(1)) == nil, true) })
+		f.nodes["a"].Read(func(r *presence.Registry) { check(t, "at first nobody puts it back", r.Session(id(1)) == nil, true) })
 		f.pass(4000)
 		r := f.agree("a", "b")
 		check(t, "put back", r.Session(id(1)) != nil, true)
@@ -224,14 +227,14 @@ func TestLostTailOfALeavingNode(t *testing.T) {
 		f := newFleet(t, l, 0)
 		before := f.entries()
 		f.do("c", started(1, "ann"))
-		l.set(nil, func(s Sealed) bool { return s.Node == "a" }) // the others are heard no more
+		l.set(nil, func(s presence.Sealed) bool { return s.Node == "a" }) // the others are heard no more
 		l.lose(f.entries() - before)
 		f.pass(600)
-		f.nodes["a"].Read(func(r *Registry) { check(t, "at first nobody puts it back", r.Session(id(1)) == nil, true) })
+		f.nodes["a"].Read(func(r *presence.Registry) { check(t, "at first nobody puts it back", r.Session(id(1)) == nil, true) })
 		if err := f.stops["a"](); err != nil {
 			t.Error(err)
 		}
-		r := NewRegistry()
+		r := presence.NewRegistry()
 		for _, e := range l.entries {
 			if _, err := r.Apply(e); err != nil {
 				t.Fatal(err)
@@ -249,10 +252,10 @@ func TestLossUponLoss(t *testing.T) {
 		f.pass(2000)
 		before := f.entries()
 		f.do("b", started(2, "bob"))
-		f.do("c", &Update{Session: id(1), Title: new("older")})
+		f.do("c", &presence.Update{Session: id(1), Title: new("older")})
 		l.lose(f.entries() - before)
 		f.pass(600)
-		f.do("c", &Update{Session: id(1), Title: new("newer")})
+		f.do("c", &presence.Update{Session: id(1), Title: new("newer")})
 		l.lose(f.entries() - before + 4)
 		f.pass(6000)
 		r := f.agree(crew...)
@@ -268,11 +271,11 @@ func TestLostRaise(t *testing.T) {
 	bubble(t, func(t *testing.T, l *memLog) {
 		f := newFleet(t, l, 0)
 		f.do("a", started(1, "ann"))
-		check(t, "raised", f.agree(crew...).rules, Rules)
+		check(t, "raised", f.agree(crew...).Rules(), presence.Rules)
 		l.lose(f.entries() - 2)
 		f.pass(5000)
 		r := f.agree(crew...)
-		check(t, "raised again", r.rules, Rules)
+		check(t, "raised again", r.Rules(), presence.Rules)
 		check(t, "live", r.Len(), 1)
 		check(t, "what views saw leave", fmt.Sprint(f.left(0)), "[]")
 	})
@@ -286,7 +289,7 @@ func TestEmptiedLog(t *testing.T) {
 		for n := 1; n <= 3; n++ {
 			f.do(crew[n-1], started(n, fmt.Sprint("anchor", n)))
 		}
-		f.do("a", &Stop{Session: id(3)})
+		f.do("a", &presence.Stop{Session: id(3)})
 		f.pass(1000)
 		num, gone := f.entries(), len(f.left(0))
 		l.empty()
@@ -294,7 +297,7 @@ func TestEmptiedLog(t *testing.T) {
 		r := f.agree(crew...)
 		check(t, "goes on", r.Num() > uint64(num), true)
 		check(t, "live", r.Len(), 2)
-		check(t, "stopped", r.Ended(id(3)).Reason, Stopped)
+		check(t, "stopped", r.Ended(id(3)).Reason, presence.Stopped)
 		check(t, "what views saw leave", fmt.Sprint(f.left(gone)), "[]")
 		f.do("b", started(4, "dan"))
 		f.agree(crew...)
@@ -309,10 +312,10 @@ func TestHolding(t *testing.T) {
 		before := f.entries()
 		f.do("c", started(1, "ann"))
 		f.do("c", started(2, "bob"))
-		l.set(nil, func(s Sealed) bool { return s.Node != "c" })
+		l.set(nil, func(s presence.Sealed) bool { return s.Node != "c" })
 		l.lose(f.entries() - before)
 		f.pass(1100)
-		if _, err := f.nodes["a"].Do(t.Context(), &Resume{Session: id(1), Anchor: "ann", Holder: "x"}); !errors.Is(err, ErrUnavailable) {
+		if _, err := f.nodes["a"].Do(t.Context(), &presence.Resume{Session: id(1), Anchor: "ann", Holder: "x"}); !errors.Is(err, ErrUnavailable) {
 			t.Errorf("a resume meanwhile: %v", err)
 		}
 		if r, err := f.nodes["b"].Do(t.Context(), started(3, "bob")); err != nil || r.Stream.Session != id(3) {
@@ -322,7 +325,7 @@ func TestHolding(t *testing.T) {
 		r := f.agree("a", "b")
 		check(t, "put back", r.Session(id(1)) != nil, true)
 		check(t, "newer", r.Live("bob").Session, id(3))
-		if a := f.do("a", &Resume{Session: id(9), Anchor: "ann"}); a.Refusal != SessionGone {
+		if a := f.do("a", &presence.Resume{Session: id(9), Anchor: "ann"}); a.Refusal != presence.SessionGone {
 			t.Errorf("afterwards: %+v", a)
 		}
 	})
@@ -333,7 +336,7 @@ func TestHolding(t *testing.T) {
 // older one does not go on. Until then the way back is free.
 func TestRollingUpgrade(t *testing.T) {
 	bubble(t, func(t *testing.T, l *memLog) {
-		const older, newer = Rules - 1, Rules
+		const older, newer = presence.Rules - 1, presence.Rules
 		f := newFleet(t, l, older)
 		roll := func(name string, knows uint64) {
 			t.Helper()
@@ -353,7 +356,7 @@ func TestRollingUpgrade(t *testing.T) {
 			f.pass(6000)
 			return f.agree(crew...).Session(id(n)) != nil
 		}
-		rules := func() uint64 { return f.agree(crew...).rules }
+		rules := func() uint64 { return f.agree(crew...).Rules() }
 		check(t, "by the older rules", lose(1), false)
 		roll("a", newer)
 		roll("b", newer)
@@ -372,11 +375,11 @@ func TestRollingUpgrade(t *testing.T) {
 		if err := f.stops["c"](); err != nil {
 			t.Fatal(err)
 		}
-		n, err := JoinLog(t.Context(), l, NodeConfig{Name: "c", Settings: fast, Shared: true, knows: older})
+		n, err := Join(t.Context(), l, Config{Name: "c", Settings: fast, Shared: true, knows: older})
 		if err == nil {
 			err = n.Run(t.Context())
 		}
-		if !errors.Is(err, ErrRules) {
+		if !errors.Is(err, presence.ErrRules) {
 			t.Errorf("an older node: %v", err)
 		}
 	})
@@ -389,23 +392,20 @@ func TestDiverged(t *testing.T) {
 		f.do("a", started(1, "ann"))
 		n := f.nodes["c"]
 		n.mu.Lock()
-		n.reg.change(n.reg.bySession[id(1)], ByUpdate, func(st *Stream) { st.Title = "wrong" })
-		n.reg.settle()
+		wrong, err := presence.DecodeRegistry(bytes.Replace(n.reg.Encode(), []byte("title 1"), []byte("wrong 1"), 1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		n.reg = wrong
 		n.mu.Unlock()
 		for range 15 {
 			f.pass(digestEvery / 5)
-			f.do("a", &Update{Session: id(1), Title: new("right")})
+			f.do("a", &presence.Update{Session: id(1), Title: new("right")})
 		}
 		r := f.agree(crew...)
 		check(t, "title", r.Session(id(1)).Title, "right")
-		names := slices.Sorted(func(yield func(string) bool) {
-			for _, p := range r.peers.list {
-				if !yield(p.name) {
-					return
-				}
-			}
-		})
-		check(t, "nodes", fmt.Sprint(names), "[a b c]")
+		alive := slices.DeleteFunc(slices.Clone(crew), func(name string) bool { return !r.IsAlive(name) })
+		check(t, "nodes", fmt.Sprint(alive, r.Peers()), "[a b c] 3")
 	})
 }
 
@@ -444,7 +444,7 @@ func TestManyArePutBackOnce(t *testing.T) {
 		restores := 0
 		for _, b := range l.batches()[before:] {
 			for _, c := range b.Commands {
-				if _, ok := c.(*Restore); ok {
+				if _, ok := c.(*presence.Restore); ok {
 					restores++
 				}
 			}
@@ -461,8 +461,8 @@ type deafLog struct {
 	deaf chan struct{} // nil: they do; closed when they do again
 }
 
-func (l *deafLog) Tail(ctx context.Context, after Entry) iter.Seq2[Entry, error] {
-	return func(yield func(Entry, error) bool) {
+func (l *deafLog) Tail(ctx context.Context, after presence.Entry) iter.Seq2[presence.Entry, error] {
+	return func(yield func(presence.Entry, error) bool) {
 		for e, err := range l.memLog.Tail(ctx, after) {
 			l.mu.Lock()
 			deaf := l.deaf
@@ -486,10 +486,10 @@ func (l *deafLog) Tail(ctx context.Context, after Entry) iter.Seq2[Entry, error]
 // been put back.
 func TestGoneForAWhile(t *testing.T) {
 	bubble(t, func(t *testing.T, l *memLog) {
-		run(t, l, NodeConfig{Name: "a", Shared: true})
-		run(t, l, NodeConfig{Name: "b", Shared: true})
+		run(t, l, Config{Name: "a", Shared: true})
+		run(t, l, Config{Name: "b", Shared: true})
 		log := &deafLog{memLog: l}
-		c, err := JoinLog(t.Context(), log, NodeConfig{Name: "c", Settings: fast, Shared: true})
+		c, err := Join(t.Context(), log, Config{Name: "c", Settings: fast, Shared: true})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -511,7 +511,7 @@ func TestGoneForAWhile(t *testing.T) {
 		l.lose(lost)
 		answered := make(chan error, 1)
 		go func() {
-			r, err := c.Do(t.Context(), &Update{Session: id(1), Title: new("changed")})
+			r, err := c.Do(t.Context(), &presence.Update{Session: id(1), Title: new("changed")})
 			if err == nil {
 				err = errors.New(r.Refusal.String())
 			}
@@ -523,25 +523,10 @@ func TestGoneForAWhile(t *testing.T) {
 			t.Errorf("the update: %v", err)
 		}
 		time.Sleep(time.Second)
-		c.Read(func(r *Registry) { check(t, "put back", r.Session(id(1)) != nil, true) })
+		c.Read(func(r *presence.Registry) { check(t, "put back", r.Session(id(1)) != nil, true) })
 		stop()
 		if err := <-ended; err != nil {
 			t.Error(err)
 		}
 	})
-}
-
-// An empty history knows the default settings alone: sessions that are put back
-// into it run by their own all the same.
-func TestPutBackIntoAnEmptyHistory(t *testing.T) {
-	x := newTape(t)
-	x.set(fast)
-	x.do(started(1, "ann"))
-	y := newTape(t)
-	y.repl = "r2"
-	y.say("a", Batch{})
-	y.say("a", Batch{Commands: losses(x.r, y.r, 0, "a", everyone)})
-	check(t, "put back", y.state(id(1)), "starting")
-	y.pass(fast.Missed*fast.Interval + fast.Grace + 2*fast.Tick())
-	check(t, "silent", y.state(id(1)), "missed_beats")
 }

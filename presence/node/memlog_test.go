@@ -1,4 +1,4 @@
-package presence
+package node
 
 import (
 	"context"
@@ -7,22 +7,24 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"onair/presence"
 )
 
 // memLog is a log in memory, with faults to order.
 type memLog struct {
 	mu       sync.Mutex // guards all below
-	entries  []Entry
-	appended []Sealed
+	entries  []presence.Entry
+	appended []presence.Sealed
 	last     map[speaker]uint64 // the number of its last batch
 	boots    uint64
 	behind   bool // Load knows of no entry after the image
 	losses   int  // that there were: each begins another history
 	more     chan struct{}
-	reg      *Registry          // that the next node starts from
-	fail     func(Sealed) error // nil: no fault; an error says what became of the batch
-	order    func(Sealed) bool  // nil: always
-	takes    time.Duration      // an append
+	reg      *presence.Registry          // that the next node starts from
+	fail     func(presence.Sealed) error // nil: no fault; an error says what became of the batch
+	order    func(presence.Sealed) bool  // nil: always
+	takes    time.Duration               // an append
 }
 
 // speaker is one boot of one node.
@@ -32,23 +34,23 @@ type speaker struct {
 }
 
 func newMemLog() *memLog {
-	return &memLog{last: map[speaker]uint64{}, more: make(chan struct{}), reg: NewRegistry()}
+	return &memLog{last: map[speaker]uint64{}, more: make(chan struct{}), reg: presence.NewRegistry()}
 }
 
-func (l *memLog) Load(_ context.Context, have *Registry) (*Registry, uint64, error) {
+func (l *memLog) Load(_ context.Context, have *presence.Registry) (*presence.Registry, uint64, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.reg == nil { // it was emptied
 		l.reg = have
 		if have == nil {
-			l.reg = NewRegistry()
+			l.reg = presence.NewRegistry()
 		}
-		l.entries = make([]Entry, l.reg.Num()) // what is before it is never looked at
+		l.entries = make([]presence.Entry, l.reg.Num()) // what is before it is never looked at
 		if n := len(l.entries); n > 0 {
-			l.entries[n-1] = l.reg.last
+			l.entries[n-1] = l.reg.Last()
 		}
 	}
-	r, err := DecodeRegistry(l.reg.Encode())
+	r, err := presence.DecodeRegistry(l.reg.Encode())
 	if l.behind {
 		return r, r.Num(), err
 	}
@@ -62,7 +64,7 @@ func (l *memLog) lose(n int) {
 	l.entries = slices.Clone(l.entries[:len(l.entries)-n])
 	l.forget()
 	for _, e := range l.entries {
-		if b, err := DecodeBatch(e.Batch); err == nil {
+		if b, err := presence.DecodeBatch(e.Batch); err == nil {
 			l.last[speaker{b.Node, b.Boot}] = b.No
 		}
 	}
@@ -91,7 +93,7 @@ func (l *memLog) Join(_ context.Context, _ string, above uint64) (uint64, error)
 	return l.boots, nil
 }
 
-func (l *memLog) Append(_ context.Context, b Sealed) error {
+func (l *memLog) Append(_ context.Context, b presence.Sealed) error {
 	l.mu.Lock()
 	takes := l.takes
 	l.mu.Unlock()
@@ -100,7 +102,7 @@ func (l *memLog) Append(_ context.Context, b Sealed) error {
 	defer l.mu.Unlock()
 	l.appended = append(l.appended, b)
 	if l.reg == nil {
-		return ErrNotWritten
+		return presence.ErrNotWritten
 	}
 	var err error
 	if l.fail != nil {
@@ -113,28 +115,28 @@ func (l *memLog) Append(_ context.Context, b Sealed) error {
 }
 
 // put orders a batch; the caller holds mu.
-func (l *memLog) put(b Sealed) {
+func (l *memLog) put(b presence.Sealed) {
 	l.last[speaker{b.Node, b.Boot}] = b.No
 	n := uint64(len(l.entries)) + 1
-	l.entries = append(l.entries, Entry{ID: ID{n, 0}, Num: n, Time: time.Now().UnixMilli(), Repl: fmt.Sprint("r", l.losses), Batch: b.Bytes})
+	l.entries = append(l.entries, presence.Entry{ID: presence.ID{MS: n}, Num: n, Time: time.Now().UnixMilli(), Repl: fmt.Sprint("r", l.losses), Batch: b.Bytes})
 	close(l.more)
 	l.more = make(chan struct{})
 }
 
-func (l *memLog) Tail(ctx context.Context, after Entry) iter.Seq2[Entry, error] {
-	return func(yield func(Entry, error) bool) {
+func (l *memLog) Tail(ctx context.Context, after presence.Entry) iter.Seq2[presence.Entry, error] {
+	return func(yield func(presence.Entry, error) bool) {
 		for last := after; ; {
 			l.mu.Lock()
 			at := int(last.Num)
 			forked := l.reg == nil || at > len(l.entries) || at > 0 && l.entries[at-1].Repl != last.Repl
-			var entries []Entry
+			var entries []presence.Entry
 			if !forked {
 				entries = l.entries[at:]
 			}
 			more := l.more
 			l.mu.Unlock()
 			if forked {
-				yield(Entry{}, ErrForked)
+				yield(presence.Entry{}, presence.ErrForked)
 				return
 			}
 			for _, e := range entries {
@@ -149,22 +151,22 @@ func (l *memLog) Tail(ctx context.Context, after Entry) iter.Seq2[Entry, error] 
 			select {
 			case <-more:
 			case <-ctx.Done():
-				yield(Entry{}, ctx.Err())
+				yield(presence.Entry{}, ctx.Err())
 				return
 			}
 		}
 	}
 }
 
-func (l *memLog) Applied(*Registry, Entry) {}
+func (l *memLog) Applied(*presence.Registry, presence.Entry) {}
 
 func (l *memLog) Close() error { return nil }
 
-func (l *memLog) batches() (all []*Batch) {
+func (l *memLog) batches() (all []*presence.Batch) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, e := range l.entries {
-		b, err := DecodeBatch(e.Batch)
+		b, err := presence.DecodeBatch(e.Batch)
 		if err != nil {
 			panic(err)
 		}
@@ -173,7 +175,7 @@ func (l *memLog) batches() (all []*Batch) {
 	return all
 }
 
-func (l *memLog) set(fail func(Sealed) error, order func(Sealed) bool) {
+func (l *memLog) set(fail func(presence.Sealed) error, order func(presence.Sealed) bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.fail, l.order = fail, order

@@ -1,19 +1,21 @@
-package presence
+package node
 
 import (
 	"context"
 	"slices"
 	"time"
+
+	"onair/presence"
 )
 
 // healing is what a node does after the log has lost entries that it had
 // applied: it puts back what it knows, and its views stand still meanwhile.
 type healing struct {
-	old    *Registry // as it was before
-	shared uint64    // the last entry that both histories have
-	own    bool      // what this node is to put back itself has been queued
-	all    bool      // so has what nobody else did
-	raised bool      // so have the rules by which others can read it
+	old    *presence.Registry // as it was before
+	shared uint64             // the last entry that both histories have
+	own    bool               // what this node is to put back itself has been queued
+	all    bool               // so has what nobody else did
+	raised bool               // so have the rules by which others can read it
 }
 
 // load gives the node the list as it is in the log, for the first time.
@@ -24,15 +26,15 @@ func (n *Node) load(ctx context.Context) error {
 			return err
 		}
 		n.reg = r
-		n.cfg.Rebuilt(r)
-		_, err = n.replay(ctx, r, head, func(a *Applied) { n.cfg.Applied(*a, time.Time{}) })
+		n.cfg.OnRebuilt(r)
+		_, err = n.replay(ctx, r, head, func(a *presence.Applied) { n.cfg.OnApplied(Applied{Applied: *a, Replayed: true}) })
 		switch {
 		case err == nil:
 			n.patience.Store(patience(r.Settings()))
 			n.metrics.recount(r)
 			if n.cfg.Shared && r.Young() {
 				n.holding.Store(true)
-				n.cfg.Hold()
+				n.cfg.OnFreeze()
 			}
 			return nil
 		case rebuildCause(err) == "":
@@ -43,11 +45,11 @@ func (n *Node) load(ctx context.Context) error {
 
 // replay brings a registry up to the entry of a number. It returns the own
 // batches among what it applied.
-func (n *Node) replay(ctx context.Context, r *Registry, head uint64, each func(*Applied)) (own []Applied, err error) {
+func (n *Node) replay(ctx context.Context, r *presence.Registry, head uint64, each func(*presence.Applied)) (own []presence.Applied, err error) {
 	if r.Num() >= head {
 		return nil, nil
 	}
-	for e, err := range n.log.Tail(ctx, r.last) {
+	for e, err := range n.log.Tail(ctx, r.Last()) {
 		if err != nil {
 			return nil, err
 		}
@@ -56,7 +58,6 @@ func (n *Node) replay(ctx context.Context, r *Registry, head uint64, each func(*
 			return nil, err
 		}
 		n.log.Applied(r, e)
-		a.Replay = true
 		if a.Node == n.cfg.Name && a.Origin == n.origin && !a.Refused {
 			own = append(own, a)
 		}
@@ -74,7 +75,7 @@ func (n *Node) rebuild(ctx context.Context, cause error) error {
 	began, old := time.Now(), n.reg
 	if rebuildCause(cause) == "forked" {
 		n.holding.Store(true)
-		n.cfg.Hold()
+		n.cfg.OnFreeze()
 	}
 	r, own, err := n.reload(ctx, old)
 	if err != nil {
@@ -83,9 +84,9 @@ func (n *Node) rebuild(ctx context.Context, cause error) error {
 	n.mu.Lock()
 	n.reg = r
 	n.mu.Unlock()
-	shared := common(old, r)
+	shared := presence.LastSharedEntry(old, r)
 	for _, h := range n.healing { // of losses that this one came upon
-		h.shared = common(h.old, r)
+		h.shared = presence.LastSharedEntry(h.old, r)
 	}
 	if shared < old.Num() && rebuildCause(cause) != "diverged" {
 		// What was known last goes first: what it names is not undone by older news.
@@ -105,19 +106,19 @@ func (n *Node) rebuild(ctx context.Context, cause error) error {
 		n.release()
 	} else if !n.holding.Load() {
 		n.holding.Store(true)
-		n.cfg.Hold()
+		n.cfg.OnFreeze()
 	}
 	return nil
 }
 
 // reload loads and replays, as often as it takes.
-func (n *Node) reload(ctx context.Context, old *Registry) (*Registry, []Applied, error) {
+func (n *Node) reload(ctx context.Context, old *presence.Registry) (*presence.Registry, []presence.Applied, error) {
 	for wait := 10 * time.Millisecond; ; wait = min(2*wait, time.Second) {
 		r, head, err := n.log.Load(ctx, old)
 		if err != nil {
 			return nil, nil, err
 		}
-		own, err := n.replay(ctx, r, head, func(*Applied) {})
+		own, err := n.replay(ctx, r, head, func(*presence.Applied) {})
 		if err == nil || rebuildCause(err) == "" {
 			return r, own, err
 		}
@@ -134,7 +135,7 @@ func (n *Node) reload(ctx context.Context, old *Registry) (*Registry, []Applied,
 func (n *Node) heal() {
 	n.healing = slices.DeleteFunc(n.healing, func(h *healing) bool {
 		n.putBack(h)
-		healed := h.own && h.all && n.reg.after(h.shared) >= healTicks*n.reg.settings.Tick() && !n.out.mending()
+		healed := h.own && h.all && n.reg.TimeSinceLoss(h.shared) >= presence.ReconcileTicks*n.reg.Settings().Tick() && !n.out.mending()
 		if healed {
 			n.cfg.Logger.Info().Uint64("from", h.shared+1).Int("streams", n.reg.Len()).Msg("what the log had lost was put back")
 		}
@@ -147,23 +148,19 @@ func (n *Node) heal() {
 // that heard it may be gone as well. A node that was away for so long that the
 // others have done so leaves that to them.
 func (n *Node) putBack(h *healing) {
-	if n.reg.rules < 2 {
+	if n.reg.Rules() < 2 {
 		n.raiseAgain(h)
 		return
 	}
 	if !h.own {
 		h.own = true
-		mine := uint16(0)
-		if p, _ := h.old.peers.find(n.cfg.Name); p != nil {
-			mine = p.via
-		}
-		n.mend(losses(h.old, n.reg, h.shared, n.cfg.Name, func(le *lease) bool { return mine != 0 && le.via == mine }))
+		n.mend(presence.RestoreCommands(h.old, n.reg, h.shared, n.cfg.Name, presence.OwnSessions))
 	}
-	since := n.reg.after(h.shared)
-	if !h.all && 2*since >= healTicks*n.reg.settings.Tick() {
+	since := n.reg.TimeSinceLoss(h.shared)
+	if !h.all && 2*since >= presence.ReconcileTicks*n.reg.Settings().Tick() {
 		h.all = true
 		if since < othersWithin {
-			n.mend(losses(h.old, n.reg, h.shared, n.cfg.Name, everyone))
+			n.mend(presence.RestoreCommands(h.old, n.reg, h.shared, n.cfg.Name, presence.AllSessions))
 		}
 	}
 }
@@ -172,8 +169,8 @@ func (n *Node) putBack(h *healing) {
 // the last that knows.
 func (n *Node) handOver() {
 	for _, h := range n.healing {
-		if !h.all && n.reg.rules >= 2 {
-			n.mend(losses(h.old, n.reg, h.shared, n.cfg.Name, everyone))
+		if !h.all && n.reg.Rules() >= 2 {
+			n.mend(presence.RestoreCommands(h.old, n.reg, h.shared, n.cfg.Name, presence.AllSessions))
 		}
 	}
 }
@@ -181,11 +178,11 @@ func (n *Node) handOver() {
 // raiseAgain puts back that the rules were raised: without it nobody could read
 // the rest. Where they never were, nothing is put back.
 func (n *Node) raiseAgain(h *healing) {
-	if h.old.rules < 2 {
+	if h.old.Rules() < 2 {
 		h.own, h.all = true, true
 	} else if !h.raised {
 		h.raised = true
-		n.mend([]Command{&RaiseRules{h.old.rules}})
+		n.mend([]presence.Command{&presence.RaiseRules{Rules: h.old.Rules()}})
 	}
 }
 
@@ -193,7 +190,7 @@ func (n *Node) raiseAgain(h *healing) {
 // a node to put back sessions that it did not hear itself.
 const othersWithin = 5 * 60 * 1000
 
-func (n *Node) mend(commands []Command) {
+func (n *Node) mend(commands []presence.Command) {
 	n.metrics.mended.Add(float64(len(commands)))
 	n.out.mend(commands)
 	n.poke()
@@ -204,5 +201,5 @@ func (n *Node) release() {
 	n.holding.Store(false)
 	n.out.viewers.keep(n.reg)
 	n.out.likes.keep(n.reg)
-	n.cfg.Rebuilt(n.reg)
+	n.cfg.OnRebuilt(n.reg)
 }

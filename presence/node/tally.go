@@ -1,10 +1,12 @@
-package presence
+package node
 
 import (
 	"bytes"
 	"cmp"
 	"slices"
 	"sync"
+
+	"onair/presence"
 )
 
 // tally is a node's absolute numbers by session, of which those that changed go
@@ -12,8 +14,8 @@ import (
 // of the log's tail a session may stand under another lease.
 type tally struct {
 	mu     sync.Mutex
-	counts map[Session]tallied
-	queue  []Session // those that changed since they were sent
+	counts map[presence.Session]tallied
+	queue  []presence.Session // those that changed since they were sent
 }
 
 type tallied struct {
@@ -28,19 +30,19 @@ const nobodys = -1
 // four kilobytes.
 const maxTally = 512
 
-func (t *tally) set(s Session, n int64) { t.edit(s, func(int64) int64 { return n }) }
-func (t *tally) add(s Session, n int64) { t.edit(s, func(was int64) int64 { return was + n }) }
+func (t *tally) set(s presence.Session, n int64) { t.edit(s, func(int64) int64 { return n }) }
+func (t *tally) add(s presence.Session, n int64) { t.edit(s, func(was int64) int64 { return was + n }) }
 
-func (t *tally) edit(s Session, f func(int64) int64) {
+func (t *tally) edit(s presence.Session, f func(int64) int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	x := t.counts[s]
-	x.now = min(max(0, f(x.now)), maxCount)
+	x.now = min(max(0, f(x.now)), presence.MaxCount)
 	t.put(s, x)
 }
 
 // put keeps what is not nothing, and queues what is to be sent.
-func (t *tally) put(s Session, x tallied) {
+func (t *tally) put(s presence.Session, x tallied) {
 	if x == (tallied{}) {
 		delete(t.counts, s)
 		return
@@ -54,29 +56,29 @@ func (t *tally) put(s Session, x tallied) {
 
 // take returns what is to be sent now, and of which sessions. Those that the
 // registry does not know of wait: the log may have lost them for a while.
-func (t *tally) take(r *Registry) (out []Count, of []Session) {
+func (t *tally) take(r *presence.Registry) (out []presence.Count, of []presence.Session) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if len(t.queue) > maxTally {
 		t.sort()
 	}
-	var rest []Session
+	var rest []presence.Session
 	for i, s := range t.queue {
 		if len(out) == maxTally {
 			rest = append(rest, t.queue[i:]...)
 			break
 		}
 		x := t.counts[s]
-		index, live := r.bySession[s]
+		st := r.Session(s)
 		switch {
-		case !live && r.ended.bySession[s] != nil:
+		case st == nil && r.Ended(s) != nil:
 			delete(t.counts, s)
 			continue
-		case !live:
+		case st == nil:
 			rest = append(rest, s)
 			continue
 		case x.now != x.sent:
-			out, of = append(out, Count{r.sessions[index].stream.Lease(), x.now}), append(of, s)
+			out, of = append(out, presence.Count{Lease: st.Lease(), N: x.now}), append(of, s)
 		}
 		x.sent, x.queued = x.now, false
 		t.put(s, x)
@@ -88,7 +90,7 @@ func (t *tally) take(r *Registry) (out []Count, of []Session) {
 // sort puts those first that changed most.
 func (t *tally) sort() {
 	type moved struct {
-		Session
+		presence.Session
 		by int64
 	}
 	all := make([]moved, len(t.queue))
@@ -105,7 +107,7 @@ func (t *tally) sort() {
 }
 
 // untake puts back what was taken of these sessions and not written.
-func (t *tally) untake(of []Session) {
+func (t *tally) untake(of []presence.Session) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, s := range of {
@@ -117,7 +119,7 @@ func (t *tally) untake(of []Session) {
 
 // resend has all numbers go again, and no viewers for the sessions of which the
 // log has numbers that are not known here.
-func (t *tally) resend(known []Session) {
+func (t *tally) resend(known []presence.Session) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for s, x := range t.counts {
@@ -132,25 +134,25 @@ func (t *tally) resend(known []Session) {
 }
 
 // forget lets go of a session that has ended.
-func (t *tally) forget(s Session) {
+func (t *tally) forget(s presence.Session) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if x, ok := t.counts[s]; ok {
 		delete(t.counts, s)
 		if x.queued {
-			t.queue = slices.DeleteFunc(t.queue, func(q Session) bool { return q == s })
+			t.queue = slices.DeleteFunc(t.queue, func(q presence.Session) bool { return q == s })
 		}
 	}
 }
 
 // keep lets go of all sessions but those that are live.
-func (t *tally) keep(r *Registry) {
+func (t *tally) keep(r *presence.Registry) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for s := range t.counts {
-		if _, live := r.bySession[s]; !live {
+		if r.Session(s) == nil {
 			delete(t.counts, s)
 		}
 	}
-	t.queue = slices.DeleteFunc(t.queue, func(s Session) bool { _, there := t.counts[s]; return !there })
+	t.queue = slices.DeleteFunc(t.queue, func(s presence.Session) bool { _, there := t.counts[s]; return !there })
 }

@@ -1,0 +1,18 @@
+package node
+
+import (
+	"testing"
+
+	"onair/presence"
+)
+
+func BenchmarkNodeBeat(b *testing.B) {
+	o := newOutbox()
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		o.beat(presence.Lease{Index: uint32(i)}, 1)
+		if i%16_667 == 0 {
+			o.beats = o.beats[:0]
+		}
+	}
+}
