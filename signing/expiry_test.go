@@ -10,7 +10,7 @@ import (
 	"onair/signing"
 )
 
-func TestExpiry(t *testing.T) {
+func TestExpiryAndNextRenewal(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		half := rapid.Int64Range(1, 100_000).Draw(t, "half, seconds") * 1000
 		at := rapid.Int64Range(-1e13, 1e13).Draw(t, "at")
@@ -30,27 +30,27 @@ func TestExpiry(t *testing.T) {
 			t.Fatalf("%d ms are left of a ttl of %d", left, 2*half)
 		}
 		if expiry%1000 != 0 {
-			t.Fatalf("the expiry %d is no whole second", expiry)
+			t.Fatalf("the expiry %d is not a whole second", expiry)
 		}
 		if next <= at || next > at+half {
-			t.Fatalf("the next switch after %d is at %d", at, next)
+			t.Fatalf("the next renewal after %d is at %d", at, next)
 		}
 		if got := p.Expiry(code, next-1); got != expiry {
-			t.Fatalf("just before the switch: got %d, want %d", got, expiry)
+			t.Fatalf("just before the renewal: got %d, want %d", got, expiry)
 		}
 		if got := p.Expiry(code, next); got != expiry+half {
-			t.Fatalf("at the switch: got %d, want %d", got, expiry+half)
+			t.Fatalf("at the renewal: got %d, want %d", got, expiry+half)
 		}
 		if got := p.NextRenewal(code, next); got != next+half {
-			t.Fatalf("the switch after the switch: got %d, want %d", got, next+half)
+			t.Fatalf("the renewal after the renewal: got %d, want %d", got, next+half)
 		}
 	})
 }
 
-// TestOddTTL: what is left of a ttl that has no whole half is not used.
-func TestOddTTL(t *testing.T) {
-	odd := newPlayer(t, signing.PlaySignerConfig{TTL: 11*time.Second + time.Millisecond})
-	even := newPlayer(t, signing.PlaySignerConfig{TTL: 10 * time.Second})
+// TestTTLIsRoundedDownToWholeHalves: a half of the ttl has whole seconds.
+func TestTTLIsRoundedDownToWholeHalves(t *testing.T) {
+	odd := newPlaySigner(t, signing.PlaySignerConfig{TTL: 11*time.Second + time.Millisecond})
+	even := newPlaySigner(t, signing.PlaySignerConfig{TTL: 10 * time.Second})
 	for at := range int64(20) {
 		if got, want := odd.Expiry(code, at*999), even.Expiry(code, at*999); got != want {
 			t.Errorf("at %d: got %d, want %d", at*999, got, want)
@@ -58,27 +58,27 @@ func TestOddTTL(t *testing.T) {
 	}
 }
 
-// TestSwitchesAreSpread: with 100,000 codes on 60 seconds, none has twice its
-// part.
-func TestSwitchesAreSpread(t *testing.T) {
-	p := newPlayer(t, signing.PlaySignerConfig{TTL: 2 * time.Minute})
-	switches := make(map[int64]int)
+// TestRenewalsAreSpread: 100,000 codes renew in 60 seconds, and no second has twice
+// its share.
+func TestRenewalsAreSpread(t *testing.T) {
+	p := newPlaySigner(t, signing.PlaySignerConfig{TTL: 2 * time.Minute})
+	renewals := make(map[int64]int)
 	for i := range 100_000 {
-		switches[p.NextRenewal(fmt.Sprintf("8888_anchor%d", i), 0)]++
+		renewals[p.NextRenewal(fmt.Sprintf("8888_anchor%d", i), 0)]++
 	}
-	for at, n := range switches {
+	for at, n := range renewals {
 		if n > 2*100_000/60 {
-			t.Errorf("%d switches at %d", n, at)
+			t.Errorf("%d renewals at %d", n, at)
 		}
 	}
-	if len(switches) != 60 {
-		t.Errorf("switches at %d moments, want 60", len(switches))
+	if len(renewals) != 60 {
+		t.Errorf("renewals at %d times, want 60", len(renewals))
 	}
 }
 
 // TestExpiryGolden pins the hash: nodes of two versions must agree.
 func TestExpiryGolden(t *testing.T) {
-	p := newPlayer(t, signing.PlaySignerConfig{Domains: []signing.Domain{{Name: "a.example.com", Weight: 1}, {Name: "b.example.com", Weight: 2}, {Name: "c.example.com", Weight: 3}}})
+	p := newPlaySigner(t, signing.PlaySignerConfig{Domains: []signing.Domain{{Name: "a.example.com", Weight: 1}, {Name: "b.example.com", Weight: 2}, {Name: "c.example.com", Weight: 3}}})
 	for code, want := range map[string]struct {
 		expiry int64
 		domain string
@@ -89,7 +89,7 @@ func TestExpiryGolden(t *testing.T) {
 		"8888_张三":    {1_763_834_343_000, "c.example.com"},
 	} {
 		if got := p.Expiry(code, 1_763_830_000_123); got != want.expiry {
-			t.Errorf("%s ends at %d, want %d", code, got, want.expiry)
+			t.Errorf("%s expires at %d, want %d", code, got, want.expiry)
 		}
 		if got := domainOf(p, code); got != want.domain {
 			t.Errorf("%s plays from %s, want %s", code, got, want.domain)

@@ -9,20 +9,20 @@ import (
 	"onair/signing"
 )
 
-// newPlayer fills in what c leaves out.
-func newPlayer(t testing.TB, c signing.PlaySignerConfig) *signing.PlaySigner {
+// newPlaySigner completes c with defaults.
+func newPlaySigner(t testing.TB, c signing.PlaySignerConfig) *signing.PlaySigner {
 	t.Helper()
-	p, err := signing.NewPlaySigner(fill(t, c))
+	p, err := signing.NewPlaySigner(withDefaults(t, c))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return p
 }
 
-func fill(t testing.TB, c signing.PlaySignerConfig) signing.PlaySignerConfig {
+func withDefaults(t testing.TB, c signing.PlaySignerConfig) signing.PlaySignerConfig {
 	t.Helper()
 	if c.Signer == nil {
-		c.Signer = newTencent(t, signing.SignerConfig{})
+		c.Signer = newTencentSigner(t, signing.SignerConfig{})
 	}
 	if c.Domains == nil {
 		c.Domains = []signing.Domain{{Name: "play.example.com"}}
@@ -37,13 +37,13 @@ func fill(t testing.TB, c signing.PlaySignerConfig) signing.PlaySignerConfig {
 	return c
 }
 
-func TestPlay(t *testing.T) {
-	p := newPlayer(t, signing.PlaySignerConfig{Templates: map[string]string{"sd": "550", "hd": "hd"}, Scheme: "http"})
+func TestPlayURLForms(t *testing.T) {
+	p := newPlaySigner(t, signing.PlaySignerConfig{Templates: map[string]string{"sd": "550", "hd": "hd"}, Scheme: "http"})
 	want := []signing.Protocol{"rtmp", "flv", "hls", "rtmp_hd", "flv_hd", "hls_hd", "rtmp_sd", "flv_sd", "hls_sd"}
 	if got := p.Protocols(); !slices.Equal(got, want) {
 		t.Errorf("Protocols: got %v, want %v", got, want)
 	}
-	sd := md5Of(key + code + "_550" + "5C271099")
+	sd := md5Hex(key + code + "_550" + "5C271099")
 	for proto, want := range map[signing.Protocol]string{
 		"rtmp":    "rtmp://play.example.com/live/8888_alice?txSecret=" + secret + "&txTime=5C271099",
 		"flv":     "http://play.example.com/live/8888_alice.flv?txSecret=" + secret + "&txTime=5C271099",
@@ -63,11 +63,11 @@ func TestPlay(t *testing.T) {
 	}
 }
 
-// TestPlayVerifies is the whole way: what a list shows now opens the stream, in
-// every protocol, until its Expiry and not after.
-func TestPlayVerifies(t *testing.T) {
-	signer := newTencent(t, signing.SignerConfig{Delta: time.Hour, Algorithm: signing.SHA256})
-	p := newPlayer(t, signing.PlaySignerConfig{Signer: signer, Protocols: []signing.Protocol{"rtmp", "flv", "hls", "webrtc"}})
+// TestPlayURLVerifiesUntilExpiry: a URL of every protocol verifies until its Expiry,
+// and not after.
+func TestPlayURLVerifiesUntilExpiry(t *testing.T) {
+	signer := newTencentSigner(t, signing.SignerConfig{Delta: time.Hour, Algorithm: signing.SHA256})
+	p := newPlaySigner(t, signing.PlaySignerConfig{Signer: signer, Protocols: []signing.Protocol{"rtmp", "flv", "hls", "webrtc"}})
 	ends := p.Expiry(code, 1_763_830_000_123)
 	for _, proto := range p.Protocols() {
 		_, query, _ := strings.Cut(string(p.AppendURL(nil, proto, code, ends)), "?")
@@ -80,8 +80,8 @@ func TestPlayVerifies(t *testing.T) {
 	}
 }
 
-func TestNewPlayerRefuses(t *testing.T) {
-	for want, spoil := range map[string]func(*signing.PlaySignerConfig){
+func TestNewPlaySignerRejectsInvalidConfig(t *testing.T) {
+	for want, invalidate := range map[string]func(*signing.PlaySignerConfig){
 		"no signer":      func(c *signing.PlaySignerConfig) { c.Signer = nil },
 		"no play domain": func(c *signing.PlaySignerConfig) { c.Domains = nil },
 		"invalid domain": func(c *signing.PlaySignerConfig) { c.Domains = []signing.Domain{{Name: "https://play.example.com"}} },
@@ -98,8 +98,8 @@ func TestNewPlayerRefuses(t *testing.T) {
 		"template name":                  func(c *signing.PlaySignerConfig) { c.Templates = map[string]string{"HD": "hd"} },
 		"suffix":                         func(c *signing.PlaySignerConfig) { c.Templates = map[string]string{"hd": ""} },
 	} {
-		c := fill(t, signing.PlaySignerConfig{})
-		spoil(&c)
+		c := withDefaults(t, signing.PlaySignerConfig{})
+		invalidate(&c)
 		p, err := signing.NewPlaySigner(c)
 		if p != nil || err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, %v", want, p, err)
@@ -107,13 +107,13 @@ func TestNewPlayerRefuses(t *testing.T) {
 	}
 }
 
-// TestPlayPorts: a protocol's port stands in its URLs alone, and signs nothing.
-func TestPlayPorts(t *testing.T) {
+// TestPortsAreNotSigned: a protocol's port is in its URLs, and changes no signature.
+func TestPortsAreNotSigned(t *testing.T) {
 	c := signing.PlaySignerConfig{
 		Domains: []signing.Domain{{Name: "play.example.com"}}, App: "live", TTL: time.Hour,
 		Protocols: []signing.Protocol{signing.RTMP, signing.FLV, signing.HLS}, Templates: map[string]string{"hd": "550"}, Scheme: "http",
 	}
-	c = fill(t, c)
+	c = withDefaults(t, c)
 	without, err := signing.NewPlaySigner(c)
 	if err != nil {
 		t.Fatal(err)
@@ -133,11 +133,11 @@ func TestPlayPorts(t *testing.T) {
 	for _, bad := range []map[signing.Protocol]int{{signing.RTMP: 0}, {signing.RTMP: 70000}} {
 		c.Ports = bad
 		if _, err := signing.NewPlaySigner(c); err == nil {
-			t.Errorf("%v was taken", bad)
+			t.Errorf("ports %v are accepted", bad)
 		}
 	}
 	c.Ports, c.Domains = map[signing.Protocol]int{signing.RTMP: 1}, []signing.Domain{{Name: "play.example.com:8080"}}
 	if _, err := signing.NewPlaySigner(c); err == nil {
-		t.Error("a domain with a port was taken beside ports")
+		t.Error("a domain with a port is accepted beside ports")
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-func newPlayback(t testing.TB, c PlaybackSignerConfig) *PlaybackSigner {
+func newPlaybackSigner(t testing.TB, c PlaybackSignerConfig) *PlaybackSigner {
 	t.Helper()
 	p, err := NewPlaybackSigner(c)
 	if err != nil {
@@ -22,7 +22,7 @@ func newPlayback(t testing.TB, c PlaybackSignerConfig) *PlaybackSigner {
 	return p
 }
 
-func TestPlaybackVectors(t *testing.T) {
+func TestTencentVODVectors(t *testing.T) {
 	data, err := os.ReadFile("testdata/signing.json")
 	if err != nil {
 		t.Fatal(err)
@@ -54,7 +54,7 @@ func TestPlaybackVectors(t *testing.T) {
 	}
 }
 
-func TestPlaybackForms(t *testing.T) {
+func TestPlaybackURLForms(t *testing.T) {
 	const own = "http://1252033264.vod2.myqcloud.com/a/b/f0.mp4"
 	for name, tt := range map[string]struct {
 		c              PlaybackSignerConfig
@@ -77,15 +77,15 @@ func TestPlaybackForms(t *testing.T) {
 			own + "?t=6b49d200&us=",
 		},
 	} {
-		got, err := newPlayback(t, tt.c).URL(tt.location, 1_800_000_000)
+		got, err := newPlaybackSigner(t, tt.c).URL(tt.location, 1_800_000_000)
 		if err != nil || got != tt.want && !(strings.HasSuffix(tt.want, "=") && strings.HasPrefix(got, tt.want)) {
 			t.Errorf("%s: %s, %v, want %s", name, got, err, tt.want)
 		}
 	}
 }
 
-func TestPlaybackRefuses(t *testing.T) {
-	p := newPlayback(t, PlaybackSignerConfig{Provider: PlaybackPlain, BaseURL: "https://h", FileRoot: "/rec"})
+func TestPlaybackRejectsUnsafeLocations(t *testing.T) {
+	p := newPlaybackSigner(t, PlaybackSignerConfig{Provider: PlaybackPlain, BaseURL: "https://h", FileRoot: "/rec"})
 	for _, location := range []string{
 		"", "/", "/rec", "/rec/", "/rec/../etc/passwd", "/rec/a/../../b", "/rec//a", "/etc/passwd", "/recording/a", "/rec/a\n", "/rec/a/", "/rec/./a",
 		"ftp://h/a", "javascript:alert(1)", "//h/a", "a.flv", "C:\\a", "/rec/a\\b", "/rec/a\x7f", "http://h/rec/a.flv", // not below the root
@@ -98,8 +98,8 @@ func TestPlaybackRefuses(t *testing.T) {
 		"/a.flv", "http://", "http://h", "http://h/../a", "http://u:p@h/a", "http://h/a\\b", "http://h/%2e%2e/a",
 		"http://h/a%2Fb", "http://h/a%2f%2e%2e%2fb", "http://h/a%0ab", "http://h/a%00", "http://h/a%5cb",
 	} {
-		if got, err := newPlayback(t, PlaybackSignerConfig{Provider: PlaybackPlain}).URL(location, 1); !errors.Is(err, ErrUnplayableLocation) {
-			t.Errorf("without a domain %q gives %q, %v", location, got, err)
+		if got, err := newPlaybackSigner(t, PlaybackSignerConfig{Provider: PlaybackPlain}).URL(location, 1); !errors.Is(err, ErrUnplayableLocation) {
+			t.Errorf("without a base URL %q gives %q, %v", location, got, err)
 		}
 	}
 	for name, c := range map[string]PlaybackSignerConfig{
@@ -108,19 +108,19 @@ func TestPlaybackRefuses(t *testing.T) {
 		"a password": {Provider: PlaybackPlain, BaseURL: "https://u:p@vod.example.com"},
 		"a fragment": {Provider: PlaybackPlain, BaseURL: "https://vod.example.com/#x"},
 		"a root":     {Provider: PlaybackPlain, BaseURL: "https://vod.example.com", FileRoot: "var/rec"},
-		"nobody":     {Provider: "x", Key: "k"},
+		"unknown":    {Provider: "x", Key: "k"},
 	} {
 		if _, err := NewPlaybackSigner(c); err == nil {
-			t.Errorf("%s is taken", name)
+			t.Errorf("%s is accepted", name)
 		}
 	}
 }
 
-// TestPlaybackSignsWhatIsPrinted: the signature is over the path that is in the URL,
-// as each provider reads it, however the provider of the recording had escaped it.
-func TestPlaybackSignsWhatIsPrinted(t *testing.T) {
-	vod, link := newPlayback(t, PlaybackSignerConfig{Provider: PlaybackTencentVOD, Key: "k"}), newPlayback(t, PlaybackSignerConfig{Provider: PlaybackSecureLink, Key: "k"})
-	plain := newPlayback(t, PlaybackSignerConfig{Provider: PlaybackPlain})
+// TestPlaybackSignsPrintedPath: the signature covers the path in the URL, as each
+// provider reads it, whatever escaping the location had.
+func TestPlaybackSignsPrintedPath(t *testing.T) {
+	vod, link := newPlaybackSigner(t, PlaybackSignerConfig{Provider: PlaybackTencentVOD, Key: "k"}), newPlaybackSigner(t, PlaybackSignerConfig{Provider: PlaybackSecureLink, Key: "k"})
+	plain := newPlaybackSigner(t, PlaybackSignerConfig{Provider: PlaybackPlain})
 	segment := rapid.StringMatching(`(%21|%7[eE]|%41|%20|%C3%A9|%25|[a-z0-9!~*'(),;=:@&+$é ]){1,6}x`)
 	rapid.Check(t, func(t *rapid.T) {
 		var location strings.Builder
@@ -181,7 +181,7 @@ func FuzzPlayback(f *testing.F) {
 	for _, location := range []string{"/rec/a.flv", "http://h/a b.mp4", "/rec/%2e%2e/x", "https://h/a?b#c"} {
 		f.Add(location)
 	}
-	p := newPlayback(f, PlaybackSignerConfig{Provider: PlaybackSecureLink, Key: "k", BaseURL: "https://vod.example.com/r", FileRoot: "/rec"})
+	p := newPlaybackSigner(f, PlaybackSignerConfig{Provider: PlaybackSecureLink, Key: "k", BaseURL: "https://vod.example.com/r", FileRoot: "/rec"})
 	f.Fuzz(func(t *testing.T, location string) {
 		got, err := p.URL(location, 1_800_000_000)
 		if err != nil {

@@ -13,20 +13,20 @@ import (
 	"pgregory.net/rapid"
 )
 
-// providerVector is a published, or separately computed, value of a provider as a
-// signer of ours is to verify it.
+// providerVector is a published or separately computed URL of a provider, which our
+// signer must verify.
 type providerVector struct {
 	name, scheme       string
 	provider, template string
 	key                string
 	res                Resource
-	given              string // with % for what the file has
-	ends               int64
+	queryOrPath        string // with % for the digest from the file
+	expires            int64
 }
 
 const (
-	addressed = "md5={md5.rawbase64 time path '127.0.0.1' key}&expires={time}"
-	baidu     = "timestamp={time}&token={hmac-sha256 domain '/' app '/' name ';' time}"
+	addressBoundTemplate = "md5={md5.rawbase64 time path '127.0.0.1' key}&expires={time}"
+	baiduTemplate        = "timestamp={time}&token={hmac-sha256 domain '/' app '/' name ';' time}"
 )
 
 var providerVectors = []providerVector{
@@ -40,31 +40,31 @@ var providerVectors = []providerVector{
 	{"qiniu-cdn-timestamp", "qiniu-cdn-sign-t", "qiniu", "", "12345678", Resource{App: "DIR1/dir2", Stream: "vodfile.mp4"}, "sign=%&t=55bb9b80", 0x55bb9b80},
 	{"qiniu-pili-expiry", "qiniu-pili-hmac-sha1", "qiniu_pili", "", "12345678", Resource{App: "testhub", Stream: "teststreamtitle"}, "expire=1584522520&token=%", 1584522520},
 	{"ksyun-live", "ksyun-k", "kingsoft", "", "123456", Resource{App: "live", Stream: "stream"}, "t=1560096712&k=%", 1560096712},
-	{"nginx-secure-link-md5", "nginx-secure_link_md5", "template", addressed, " secret", Resource{App: "s", Stream: "link"}, "md5=%&expires=2147483647", 2147483647},
-	{"baidu-evs-hmac", "baidu-evs-token", "template", baidu, "abcdefg", Resource{Domain: "test.evs.com", App: "app", Stream: "stream"}, "timestamp=1590734594&token=%", 1590734594},
+	{"nginx-secure-link-md5", "nginx-secure_link_md5", "template", addressBoundTemplate, " secret", Resource{App: "s", Stream: "link"}, "md5=%&expires=2147483647", 2147483647},
+	{"baidu-evs-hmac", "baidu-evs-token", "template", baiduTemplate, "abcdefg", Resource{Domain: "test.evs.com", App: "app", Stream: "stream"}, "timestamp=1590734594&token=%", 1590734594},
 }
 
-// TestEdgeOneExamples are EdgeOne's own of types B, C and D, see
-// https://www.tencentcloud.com/document/product/1552/109330, …/109331 and …/109332. Of
-// D the names of the parameters are the domain's to choose.
-func TestEdgeOneExamples(t *testing.T) {
+// TestEdgeOneVectors has the examples of EdgeOne's types B, C and D, see
+// https://www.tencentcloud.com/document/product/1552/109330, …/109331 and …/109332. The
+// names of type D's parameters are configured by domain.
+func TestEdgeOneVectors(t *testing.T) {
 	res := Resource{Stream: "foo.jpg"}
 	for provider, tt := range map[string]struct {
-		given string
-		ends  int64
+		queryOrPath string
+		expires     int64
 	}{
 		"tencent_cdn_b": {"/202407151533/d1f0b51c6894231fc12e054fcc7f0b3e/foo.jpg", 1721028780},
 		"tencent_cdn_c": {"/6688749e8906a726c12fe1be3aacd016/6694d30a/foo.jpg", 0x6694d30a},
 		"tencent_cdn_d": {"sign=cadcec4a04e67b9c2abf4b61c642a0dd&t=1721029907", 1721029907},
 	} {
 		s := newSigner(t, provider, "", SignerConfig{Key: "DvYmqE81E1F9R791H6lmht"})
-		if err := s.Verify(res, tt.given, tt.ends-1); err != nil {
+		if err := s.Verify(res, tt.queryOrPath, tt.expires-1); err != nil {
 			t.Errorf("%s: %v", provider, err)
 		}
-		if err := s.Verify(res, tt.given, tt.ends); !errors.Is(err, ErrExpired) {
-			t.Errorf("%s at its end: %v", provider, err)
+		if err := s.Verify(res, tt.queryOrPath, tt.expires); !errors.Is(err, ErrExpired) {
+			t.Errorf("%s at its expiry: %v", provider, err)
 		}
-		spoiled(t, s, res, tt.given, tt.ends-1, false)
+		checkTampering(t, s, res, tt.queryOrPath, tt.expires-1, false)
 	}
 }
 
@@ -87,50 +87,49 @@ func TestProviderVectors(t *testing.T) {
 			if expected[v.name].Scheme != v.scheme {
 				t.Fatalf("no vector of scheme %q", v.scheme)
 			}
-			given := strings.Replace(v.given, "%", expected[v.name].Expected, 1)
+			given := strings.Replace(v.queryOrPath, "%", expected[v.name].Expected, 1)
 			s := newSigner(t, v.provider, v.template, SignerConfig{Key: v.key})
-			if err := s.Verify(v.res, given, v.ends-1); err != nil {
-				t.Fatalf("in time: %v", err)
+			if err := s.Verify(v.res, given, v.expires-1); err != nil {
+				t.Fatalf("before the expiry: %v", err)
 			}
-			if err := s.Verify(v.res, given, v.ends); !errors.Is(err, ErrExpired) {
-				t.Errorf("at the end: %v", err)
+			if err := s.Verify(v.res, given, v.expires); !errors.Is(err, ErrExpired) {
+				t.Errorf("at the expiry: %v", err)
 			}
 			spare := newSigner(t, v.provider, v.template, SignerConfig{Key: "other", BackupKey: v.key, Delta: time.Minute})
-			if err := spare.Verify(v.res, given, v.ends+59); err != nil {
+			if err := spare.Verify(v.res, given, v.expires+59); err != nil {
 				t.Errorf("with the backup key, and a minute added: %v", err)
 			}
-			spoiled(t, s, v.res, given, v.ends-1, false)
+			checkTampering(t, s, v.res, given, v.expires-1, false)
 		})
 	}
 }
 
-// spoiled changes each byte of what was given, and of the stream's name, to every
-// other. Where digits may be of either case, another case is no change.
-func spoiled(t *testing.T, s Signer, res Resource, given string, now int64, either bool) {
+// checkTampering replaces each byte of a signature and of the stream's name by every
+// other byte, and expects a refusal. With ignoreCase, another case is no change.
+func checkTampering(t *testing.T, s Signer, res Resource, queryOrPath string, nowUnix int64, ignoreCase bool) {
 	t.Helper()
-	changed := func(text string, taken func(bad string) bool) {
+	replaceBytes := func(text string, verifies func(tampered string) bool) {
 		for i := range text {
 			for c := range 256 {
-				bad := text[:i] + string([]byte{byte(c)}) + text[i+1:]
-				if bad != text && taken(bad) {
-					t.Errorf("%q is taken for %q", bad, text)
+				tampered := text[:i] + string([]byte{byte(c)}) + text[i+1:]
+				if tampered != text && verifies(tampered) {
+					t.Errorf("%q verifies like %q", tampered, text)
 				}
 			}
 		}
 	}
-	changed(given, func(bad string) bool {
-		return !(either && strings.EqualFold(bad, given)) && s.Verify(res, bad, now) == nil
+	replaceBytes(queryOrPath, func(tampered string) bool {
+		return !(ignoreCase && strings.EqualFold(tampered, queryOrPath)) && s.Verify(res, tampered, nowUnix) == nil
 	})
-	changed(res.Stream, func(bad string) bool {
+	replaceBytes(res.Stream, func(tampered string) bool {
 		other := res
-		other.Stream = bad
-		return s.Verify(other, given, now) == nil
+		other.Stream = tampered
+		return s.Verify(other, queryOrPath, nowUnix) == nil
 	})
 }
 
-// TestTencentSpoiled is the same for Tencent Live, whose digits may be of either
-// case.
-func TestTencentSpoiled(t *testing.T) {
+// TestTencentRejectsTampering: the digits of Tencent Live may be of either case.
+func TestTencentRejectsTampering(t *testing.T) {
 	for _, v := range readVectors(t) {
 		if !strings.HasPrefix(v.Scheme, "tencent-txsecret-") || len(v.Inputs.TxTime) != hexTimeSize {
 			continue
@@ -140,12 +139,12 @@ func TestTencentSpoiled(t *testing.T) {
 		if err := s.Verify(Resource{Stream: v.Inputs.Stream}, given, 0); err != nil {
 			t.Errorf("%s: %v", v.Name, err)
 		}
-		spoiled(t, s, Resource{Stream: v.Inputs.Stream}, given, 0, true)
+		checkTampering(t, s, Resource{Stream: v.Inputs.Stream}, given, 0, true)
 	}
 }
 
-// forms are what each provider makes of one stream.
-func TestProviderForms(t *testing.T) {
+// TestProviderURLForms compares the URLs that each provider has for one stream.
+func TestProviderURLForms(t *testing.T) {
 	const digest = "0123456789abcdef0123456789abcdef"
 	for provider, want := range map[string]string{
 		"aliyun_a":      "https://d/live/8888_a.flv?auth_key=1500000000-%-0-" + digest,
@@ -167,8 +166,8 @@ func TestProviderForms(t *testing.T) {
 	} {
 		s := newSigner(t, provider, "", SignerConfig{Key: "key", Delta: time.Hour})
 		got := string(s.AppendURL(nil, Resource{Domain: "d", App: "live", Stream: "8888_a", Protocol: FLV}, 1500003600))
-		if !alike(got, want) {
-			t.Errorf("%s: %s, want the form %s", provider, got, want)
+		if !matchesForm(got, want) {
+			t.Errorf("%s: got %s, want the form %s", provider, got, want)
 		}
 		if again := string(newSigner(t, provider, "", SignerConfig{Key: "key", Delta: time.Hour}).AppendURL(nil, Resource{Domain: "d", App: "live", Stream: "8888_a", Protocol: FLV}, 1500003600)); again != got {
 			t.Errorf("%s: another node makes %s", provider, again)
@@ -176,11 +175,11 @@ func TestProviderForms(t *testing.T) {
 	}
 }
 
-// alike compares, taking any digit for any, and anything for %; what ends in = may
-// go on.
-func alike(got, want string) bool {
-	if before, after, any := strings.Cut(want, "%"); any {
-		return strings.HasPrefix(got, before) && alike(got[len(got)-len(after):], after)
+// matchesForm compares URLs: the digits of a digest may be any characters, % stands
+// for any text, and a form that ends in = may continue.
+func matchesForm(got, want string) bool {
+	if before, after, ok := strings.Cut(want, "%"); ok {
+		return strings.HasPrefix(got, before) && matchesForm(got[len(got)-len(after):], after)
 	}
 	if strings.HasSuffix(want, "=") {
 		return strings.HasPrefix(got, want)
@@ -197,14 +196,14 @@ func alike(got, want string) bool {
 	return true
 }
 
-// Whatever a signer signs it verifies, until it ends, for its own stream alone, and
-// with either key.
+// TestProvidersVerifyTheirOwn: a signer verifies each URL that it signed, until its
+// expiry, for its own stream alone, and with either key.
 func TestProvidersVerifyTheirOwn(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		provider := rapid.SampledFrom(Providers()).Draw(rt, "provider")
 		template := ""
 		if provider == "template" {
-			template = rapid.SampledFrom([]string{addressed, baidu, "x=1&a={sha256 path key time}&b={time HEX}&y=2"}).Draw(rt, "template")
+			template = rapid.SampledFrom([]string{addressBoundTemplate, baiduTemplate, "x=1&a={sha256 path key time}&b={time HEX}&y=2"}).Draw(rt, "template")
 		}
 		k := SignerConfig{Key: "one key", Delta: time.Duration(rapid.IntRange(0, 5000).Draw(rt, "delta")) * time.Second}
 		s := newSigner(t, provider, template, k)
@@ -213,43 +212,43 @@ func TestProvidersVerifyTheirOwn(t *testing.T) {
 			TemplateSuffix: rapid.SampledFrom([]string{"", "hd"}).Draw(rt, "template suffix"),
 			Protocol:       rapid.SampledFrom([]Protocol{RTMP, FLV, HLS}).Draw(rt, "protocol"),
 		}
-		ends := rapid.Int64Range(100_000, 1<<32-1).Draw(rt, "ends")
-		url := string(s.AppendURL(nil, res, ends))
+		expires := rapid.Int64Range(100_000, 1<<32-1).Draw(rt, "expires")
+		url := string(s.AppendURL(nil, res, expires))
 		if url == "" {
 			if res.Protocol != RTMP || !strings.HasSuffix(provider, "_b") && provider != "tencent_cdn_c" {
 				rt.Fatalf("%s has no URL of %s", provider, res.Protocol)
 			}
 			return
 		}
-		_, given, query := strings.Cut(url, "?")
-		if !query {
-			given = url[len("https://play.example.com"):]
+		_, queryOrPath, hasQuery := strings.Cut(url, "?")
+		if !hasQuery {
+			queryOrPath = url[len("https://play.example.com"):]
 		}
 		rotated := k
 		rotated.Key, rotated.BackupKey = "the next key", k.Key
 		for _, v := range []Signer{s, newSigner(t, provider, template, rotated)} {
-			if err := v.Verify(res, given, ends-61); err != nil {
+			if err := v.Verify(res, queryOrPath, expires-61); err != nil {
 				rt.Fatalf("%s: %s: %v", provider, url, err)
 			}
 		}
 		if provider == "none" {
 			return
 		}
-		if err := s.Verify(res, given, ends); !errors.Is(err, ErrExpired) {
-			rt.Fatalf("%s at its end: %v", provider, err)
+		if err := s.Verify(res, queryOrPath, expires); !errors.Is(err, ErrExpired) {
+			rt.Fatalf("%s at its expiry: %v", provider, err)
 		}
 		other := res
 		other.Stream += "y"
-		if err := s.Verify(other, given, ends-61); !errors.Is(err, ErrMismatch) {
+		if err := s.Verify(other, queryOrPath, expires-61); !errors.Is(err, ErrMismatch) {
 			rt.Fatalf("%s for another stream: %v", provider, err)
 		}
-		if err := s.Verify(res, "", ends-61); !errors.Is(err, ErrMissing) {
-			rt.Fatalf("%s without anything: %v", provider, err)
+		if err := s.Verify(res, "", expires-61); !errors.Is(err, ErrMissing) {
+			rt.Fatalf("%s without a signature: %v", provider, err)
 		}
 	})
 }
 
-func TestNewRefuses(t *testing.T) {
+func TestNewSignerRejectsInvalidConfig(t *testing.T) {
 	for name, tt := range map[string]struct {
 		provider, template string
 		k                  SignerConfig
@@ -258,7 +257,7 @@ func TestNewRefuses(t *testing.T) {
 		"no key":                     {"aliyun_a", "", SignerConfig{}},
 		"part of a second":           {"qiniu", "", SignerConfig{Key: "k", Delta: time.Millisecond}},
 		"sha256 where there is none": {"volcengine", "", SignerConfig{Key: "k", Algorithm: SHA256}},
-		"a template for nobody":      {"qiniu", addressed, SignerConfig{Key: "k"}},
+		"a needless template":        {"qiniu", addressBoundTemplate, SignerConfig{Key: "k"}},
 		"no template":                {"template", "", SignerConfig{Key: "k"}},
 		"one place":                  {"template", "a={md5 key path time}", SignerConfig{Key: "k"}},
 		"three places":               {"template", "a={md5 key path time}&b={time}&c={time}", SignerConfig{Key: "k"}},
@@ -288,37 +287,37 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
-// TestProvidersPrintNoKey: nothing that prints values looks into a signer.
+// TestProvidersPrintNoKey: no fmt verb prints a key of a signer.
 func TestProvidersPrintNoKey(t *testing.T) {
 	const key, backup = "a key that is secret", "another that is, too"
-	hidden := map[string]any{}
+	signers := map[string]any{}
 	for _, provider := range Providers() {
 		template := ""
 		if provider == "template" {
-			template = addressed
+			template = addressBoundTemplate
 		}
-		hidden[provider] = newSigner(t, provider, template, SignerConfig{Key: key, BackupKey: backup})
+		signers[provider] = newSigner(t, provider, template, SignerConfig{Key: key, BackupKey: backup})
 	}
 	for _, provider := range []string{PlaybackTencentVOD, PlaybackSecureLink} {
-		hidden["playback "+provider] = newPlayback(t, PlaybackSignerConfig{Provider: provider, Key: key})
+		signers["playback "+provider] = newPlaybackSigner(t, PlaybackSignerConfig{Provider: provider, Key: key})
 	}
-	for name, v := range hidden {
+	for name, v := range signers {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
-			said := fmt.Sprintf(verb+verb, v, struct{ inner any }{v})
+			printed := fmt.Sprintf(verb+verb, v, struct{ inner any }{v})
 			for _, secret := range []string{key, backup, hex.EncodeToString([]byte(key)), hex.EncodeToString([]byte(backup))} {
-				if strings.Contains(said, secret) {
-					t.Errorf("%s: %s tells a key", name, verb)
+				if strings.Contains(printed, secret) {
+					t.Errorf("%s: %s prints a key", name, verb)
 				}
 			}
 		}
 	}
 }
 
-// TestPusherOfProviders: who can be pushed to, pushes what it signed; who cannot is
-// refused before anybody is given an empty URL.
-func TestPusherOfProviders(t *testing.T) {
+// TestPushSignerOfEachProvider: push URLs of a provider verify; a provider without
+// push URLs is refused at construction.
+func TestPushSignerOfEachProvider(t *testing.T) {
 	for _, provider := range Providers() {
-		for _, template := range []string{"", addressed, baidu} {
+		for _, template := range []string{"", addressBoundTemplate, baiduTemplate} {
 			if (provider == "template") != (template != "") {
 				continue
 			}
@@ -326,7 +325,7 @@ func TestPusherOfProviders(t *testing.T) {
 			p, err := NewPushSigner(PushSignerConfig{Signer: signer, Domain: "push.example.com", App: "live", TTL: time.Hour})
 			if provider == "aliyun_b" || provider == "tencent_cdn_b" || provider == "tencent_cdn_c" {
 				if err == nil {
-					t.Errorf("%s pushes", provider)
+					t.Errorf("%s has push URLs", provider)
 				}
 				continue
 			}
@@ -338,7 +337,7 @@ func TestPusherOfProviders(t *testing.T) {
 			if !strings.HasPrefix(urls.RTMP, "rtmp://push.example.com/live/8888_a") || urls.Server+urls.Key != urls.RTMP {
 				t.Errorf("%s: %+v", provider, urls)
 			}
-			if provider != "tencent" && urls.SRT+urls.WebRTC != "" { // forms that are Tencent's own
+			if provider != "tencent" && urls.SRT+urls.WebRTC != "" { // only Tencent has them
 				t.Errorf("%s: %+v", provider, urls)
 			}
 			_, query, _ := strings.Cut(urls.RTMP, "?")
@@ -352,14 +351,14 @@ func TestPusherOfProviders(t *testing.T) {
 	}
 }
 
-// TestPlayerVerifies: whatever domain a stream is played from, of whatever provider,
-// it verifies, also where nobody says over which protocol; and what is said of what
-// does not is what most can be made of.
-func TestPlayerVerifies(t *testing.T) {
+// TestPlaySignerVerifiesEveryDomain: the URL of every domain verifies, whatever its
+// provider, also where the protocol is unknown. A refusal has the error of the most
+// correct signature.
+func TestPlaySignerVerifiesEveryDomain(t *testing.T) {
 	signer := func(provider, key string) Signer {
 		template := ""
 		if provider == "template" {
-			template = baidu
+			template = baiduTemplate
 		}
 		return newSigner(t, provider, template, SignerConfig{Key: key})
 	}
@@ -374,29 +373,29 @@ func TestPlayerVerifies(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const ends = 1_800_000_000
+	const expires = 1_800_000_000
 	seen := map[string]bool{}
 	for i := range 40 {
 		code := fmt.Sprintf("8888_a%dx", i)
 		for _, proto := range p.Protocols() {
-			url := string(p.AppendURL(nil, proto, code, ends*1000))
+			url := string(p.AppendURL(nil, proto, code, expires*1000))
 			rest := strings.TrimPrefix(url, "https://")
 			domain, path, _ := strings.Cut(rest, "/")
 			seen[domain] = true
-			_, given, query := strings.Cut(path, "?")
-			if !query {
-				given = "/" + path
+			_, queryOrPath, hasQuery := strings.Cut(path, "?")
+			if !hasQuery {
+				queryOrPath = "/" + path
 			}
-			for _, said := range []Protocol{proto, ""} {
-				res := Resource{App: "live", Stream: code, Protocol: said}
-				if err := p.Verify(res, given, ends-1); err != nil {
+			for _, protocol := range []Protocol{proto, ""} {
+				res := Resource{App: "live", Stream: code, Protocol: protocol}
+				if err := p.Verify(res, queryOrPath, expires-1); err != nil {
 					t.Errorf("%s: %v", url, err)
 				}
-				if err := p.Verify(res, given, ends); !errors.Is(err, ErrExpired) {
-					t.Errorf("%s at its end: %v", url, err)
+				if err := p.Verify(res, queryOrPath, expires); !errors.Is(err, ErrExpired) {
+					t.Errorf("%s at its expiry: %v", url, err)
 				}
 				res.Stream += "y"
-				if err := p.Verify(res, given, ends-1); !errors.Is(err, ErrMismatch) {
+				if err := p.Verify(res, queryOrPath, expires-1); !errors.Is(err, ErrMismatch) {
 					t.Errorf("%s for another stream: %v", url, err)
 				}
 			}
@@ -407,8 +406,8 @@ func TestPlayerVerifies(t *testing.T) {
 	}
 }
 
-// TestHMAC holds ours to the standard library's.
-func TestHMAC(t *testing.T) {
+// TestHMACPoolEqualsStandardLibrary: reused states give the HMACs of new ones.
+func TestHMACPoolEqualsStandardLibrary(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		key, input := rapid.StringN(0, 100, 200).Draw(rt, "key"), rapid.SliceOfN(rapid.Byte(), 0, 900).Draw(rt, "input")
 		for name, newHash := range hmacHashes {
@@ -439,7 +438,7 @@ func FuzzTemplate(f *testing.F) {
 	for _, formula := range providerTemplates {
 		f.Add(formula)
 	}
-	f.Add(addressed)
+	f.Add(addressBoundTemplate)
 	f.Add("a=={md5 key path time}&b={time hex}")
 	f.Fuzz(func(t *testing.T, text string) {
 		s, err := NewTemplateSigner(text, SignerConfig{Key: "key"})

@@ -8,9 +8,9 @@ import (
 	"onair/signing"
 )
 
-func TestPush(t *testing.T) {
+func TestPushURLForms(t *testing.T) {
 	p, err := signing.NewPushSigner(signing.PushSignerConfig{
-		Signer: newTencent(t, signing.SignerConfig{}), Domain: "push.example.com", App: "live", TTL: 24 * time.Hour,
+		Signer: newTencentSigner(t, signing.SignerConfig{}), Domain: "push.example.com", App: "live", TTL: 24 * time.Hour,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -30,9 +30,9 @@ func TestPush(t *testing.T) {
 	}
 }
 
-func TestNewPusherRefuses(t *testing.T) {
-	good := signing.PushSignerConfig{Signer: newTencent(t, signing.SignerConfig{}), Domain: "push.example.com", App: "live", TTL: time.Hour}
-	for want, spoil := range map[string]func(*signing.PushSignerConfig){
+func TestNewPushSignerRejectsInvalidConfig(t *testing.T) {
+	good := signing.PushSignerConfig{Signer: newTencentSigner(t, signing.SignerConfig{}), Domain: "push.example.com", App: "live", TTL: time.Hour}
+	for want, invalidate := range map[string]func(*signing.PushSignerConfig){
 		"no signer":                  func(c *signing.PushSignerConfig) { c.Signer = nil },
 		`invalid domain "{bizid}.d"`: func(c *signing.PushSignerConfig) { c.Domain = "{bizid}.d" },
 		`invalid domain ""`:          func(c *signing.PushSignerConfig) { c.Domain = "" },
@@ -41,7 +41,7 @@ func TestNewPusherRefuses(t *testing.T) {
 		"ttl":                        func(c *signing.PushSignerConfig) { c.TTL = 0 },
 	} {
 		c := good
-		spoil(&c)
+		invalidate(&c)
 		p, err := signing.NewPushSigner(c)
 		if p != nil || err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, %v", want, p, err)

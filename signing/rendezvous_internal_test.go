@@ -7,8 +7,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestDistance holds the integers to the logarithm that they stand for.
-func TestDistance(t *testing.T) {
+// TestExponentialDistance compares the integers with the logarithm.
+func TestExponentialDistance(t *testing.T) {
 	check := func(h uint64) (got, want float64) {
 		return float64(exponentialDistance(h)) / (1 << 32), -math.Log(float64(h) / (1 << 64))
 	}

@@ -15,9 +15,9 @@ func domainOf(p *signing.PlaySigner, code string) string {
 	return domain
 }
 
-// placed returns the domain of each of n codes.
-func placed(t *testing.T, n int, domains ...signing.Domain) []string {
-	p := newPlayer(t, signing.PlaySignerConfig{Domains: domains})
+// domainsOfCodes returns the play domain of each of n codes.
+func domainsOfCodes(t *testing.T, n int, domains ...signing.Domain) []string {
+	p := newPlaySigner(t, signing.PlaySignerConfig{Domains: domains})
 	list := make([]string, n)
 	for i := range list {
 		list[i] = domainOf(p, fmt.Sprintf("8888_anchor%d", i))
@@ -25,8 +25,9 @@ func placed(t *testing.T, n int, domains ...signing.Domain) []string {
 	return list
 }
 
-// TestShares: within five standard deviations of what the weights say.
-func TestShares(t *testing.T) {
+// TestDomainSharesFollowWeights: each share is within five standard deviations of its
+// weight.
+func TestDomainSharesFollowWeights(t *testing.T) {
 	const n = 50_000
 	for _, domains := range [][]signing.Domain{
 		{{Name: "a", Weight: 1}},
@@ -36,7 +37,7 @@ func TestShares(t *testing.T) {
 		{{Name: "play1.example.com", Weight: 500}, {Name: "play2.example.com", Weight: 500}, {Name: "play3.example.com", Weight: 250}},
 	} {
 		count, sum := make(map[string]float64), 0.0
-		for _, name := range placed(t, n, domains...) {
+		for _, name := range domainsOfCodes(t, n, domains...) {
 			count[name]++
 		}
 		for _, d := range domains {
@@ -51,22 +52,22 @@ func TestShares(t *testing.T) {
 	}
 }
 
-// TestFewMove: only codes from or to the domain that changed get another one.
-func TestFewMove(t *testing.T) {
+// TestOnlyNecessaryCodesMove: a change of one domain moves codes from or to it only.
+func TestOnlyNecessaryCodesMove(t *testing.T) {
 	const n = 10_000
 	a, b, c := signing.Domain{Name: "a", Weight: 2}, signing.Domain{Name: "b", Weight: 3}, signing.Domain{Name: "c", Weight: 4}
-	before := placed(t, n, a, b, c)
-	for i, name := range placed(t, n, c, a, b) {
+	before := domainsOfCodes(t, n, a, b, c)
+	for i, name := range domainsOfCodes(t, n, c, a, b) {
 		if name != before[i] {
 			t.Fatal("the order of the domains matters")
 		}
 	}
-	for i, name := range placed(t, n, a, b) {
+	for i, name := range domainsOfCodes(t, n, a, b) {
 		if name != before[i] && before[i] != "c" {
 			t.Fatalf("without c, a code moved from %s to %s", before[i], name)
 		}
 	}
-	for i, name := range placed(t, n, a, b, signing.Domain{Name: "c", Weight: 5}) {
+	for i, name := range domainsOfCodes(t, n, a, b, signing.Domain{Name: "c", Weight: 5}) {
 		if name != before[i] && name != "c" {
 			t.Fatalf("with more weight on c, a code moved from %s to %s", before[i], name)
 		}

@@ -20,7 +20,7 @@ const (
 	secretHD = "27f270f6be0bec8037a26db547b73dfb" // md5sum of key + code_hd + 5C271099
 )
 
-func newTencent(t testing.TB, c signing.SignerConfig) *signing.TencentSigner {
+func newTencentSigner(t testing.TB, c signing.SignerConfig) *signing.TencentSigner {
 	t.Helper()
 	if c.Key == "" {
 		c.Key = key
@@ -32,7 +32,7 @@ func newTencent(t testing.TB, c signing.SignerConfig) *signing.TencentSigner {
 	return s
 }
 
-func TestTencentForms(t *testing.T) {
+func TestTencentURLForms(t *testing.T) {
 	query := "?txSecret=" + secret + "&txTime=5C271099"
 	queryHD := "?txSecret=" + secretHD + "&txTime=5C271099"
 	push := func(p signing.Protocol) signing.Resource {
@@ -43,7 +43,7 @@ func TestTencentForms(t *testing.T) {
 	}
 	withPort := push(signing.SRT)
 	withPort.Domain = "127.0.0.1:1935"
-	signer := newTencent(t, signing.SignerConfig{})
+	signer := newTencentSigner(t, signing.SignerConfig{})
 	for _, tt := range []struct {
 		name string
 		res  signing.Resource
@@ -74,7 +74,7 @@ func TestTencentForms(t *testing.T) {
 }
 
 func TestTxTimeHasEightDigits(t *testing.T) {
-	signer := newTencent(t, signing.SignerConfig{})
+	signer := newTencentSigner(t, signing.SignerConfig{})
 	for expires, want := range map[int64]string{
 		math.MinInt64: "00000000", -1: "00000000", 0: "00000000", 0xABC: "00000ABC",
 		math.MaxUint32: "FFFFFFFF", math.MaxUint32 + 1: "FFFFFFFF", math.MaxInt64: "FFFFFFFF",
@@ -87,7 +87,7 @@ func TestTxTimeHasEightDigits(t *testing.T) {
 	}
 }
 
-func TestNewTencentRefuses(t *testing.T) {
+func TestNewTencentSignerRejectsInvalidConfig(t *testing.T) {
 	for name, c := range map[string]signing.SignerConfig{
 		"no key":            {BackupKey: backup},
 		"unknown algorithm": {Key: key, Algorithm: "sha1"},
@@ -98,19 +98,19 @@ func TestNewTencentRefuses(t *testing.T) {
 		if err == nil || s != nil {
 			t.Errorf("%s: got %v, %v", name, s, err)
 		} else if strings.Contains(err.Error(), key) {
-			t.Errorf("%s: the error tells the key", name)
+			t.Errorf("%s: the error has the key", name)
 		}
 	}
 }
 
 func TestTencentPrintsNoKey(t *testing.T) {
-	signer := newTencent(t, signing.SignerConfig{BackupKey: backup})
-	player := newPlayer(t, signing.PlaySignerConfig{Signer: signer})
+	signer := newTencentSigner(t, signing.SignerConfig{BackupKey: backup})
+	player := newPlaySigner(t, signing.PlaySignerConfig{Signer: signer})
 	holder := struct{ signer *signing.TencentSigner }{signer}
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
 		got := fmt.Sprintf(verb+verb+verb+verb, signer, *signer, player, holder)
 		if strings.Contains(got, key) || strings.Contains(got, backup) {
-			t.Errorf("%s tells a key", verb)
+			t.Errorf("%s prints a key", verb)
 		}
 	}
 }

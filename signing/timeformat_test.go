@@ -2,12 +2,12 @@ package signing
 
 import "testing"
 
-func TestLowerHexIsLower(t *testing.T) {
+func TestLowerHexTime(t *testing.T) {
 	if got := string(lowerHexTime.appendTime([]byte("AB"), 0x5C2710AF)); got != "AB5c2710af" {
 		t.Errorf("got %s", got)
 	}
 	if _, ok := lowerHexTime.parseTime("5c2710af"); !ok {
-		t.Error("a time is refused")
+		t.Error("a valid time is refused")
 	}
 	for _, bad := range []string{"5C2710AF", "5c2710aF", "5c2710a", "5c2710af0", "+c2710af"} {
 		if got, ok := lowerHexTime.parseTime(bad); ok {
@@ -16,7 +16,7 @@ func TestLowerHexIsLower(t *testing.T) {
 	}
 }
 
-func TestDecimalHasTenDigits(t *testing.T) {
+func TestDecimalTimeHasTenDigits(t *testing.T) {
 	for unix, want := range map[int64]string{
 		-1: "0000000000", 0: "0000000000", 7: "0000000007", 946684800: "0946684800", 999999999: "0999999999", 1000000000: "1000000000",
 		1800000000: "1800000000", maxDecimalTime: "9999999999", maxDecimalTime + 1: "9999999999",

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// vector is one of testdata/signing.json: published by a provider, or computed
-// apart from this package.
+// vector is an entry of testdata/signing.json: published by a provider, or computed
+// without this package.
 type vector struct {
 	Name, Scheme, Expected string
 	Inputs                 struct {
@@ -22,9 +22,9 @@ type vector struct {
 	}
 }
 
-// elsewhere are the schemes that this test does not look at, and why.
-var elsewhere = map[string]string{
-	"tencent-vod-hotlink":            "playback: TestPlaybackVectors",
+// schemesElsewhere are the schemes that TestTencentVectors skips, with the reason.
+var schemesElsewhere = map[string]string{
+	"tencent-vod-hotlink":            "playback: TestTencentVODVectors",
 	"tencent-api-or-callback-sign":   "callbacks: package hooks; the legacy API: package cloud",
 	"tencent-callback-event-1":       "callbacks: package hooks",
 	"tencent-cloud-api-v3":           "the API: package cloud",
@@ -34,8 +34,8 @@ var elsewhere = map[string]string{
 	"bunnycdn-hs256":                 "no signer: a prefix before the digest",
 }
 
-// TestVectors covers Tencent Live; TestProviderVectors the others.
-func TestVectors(t *testing.T) {
+// TestTencentVectors covers Tencent Live; TestProviderVectors the others.
+func TestTencentVectors(t *testing.T) {
 	covered := map[string]func(*testing.T, vector){
 		"tencent-txsecret-md5":                        md5Vector,
 		"tencent-txsecret-md5 (Huawei Live method B)": md5Vector,
@@ -56,14 +56,14 @@ func TestVectors(t *testing.T) {
 	}
 	for scheme := range seen {
 		_, here := covered[scheme]
-		if _, there := elsewhere[scheme]; !here && !there && !slices.ContainsFunc(providerVectors, func(v providerVector) bool { return v.scheme == scheme }) {
+		if _, there := schemesElsewhere[scheme]; !here && !there && !slices.ContainsFunc(providerVectors, func(v providerVector) bool { return v.scheme == scheme }) {
 			t.Errorf("scheme %q is not covered", scheme)
 		}
 	}
 }
 
-// readVectors reads the file member by member: other schemes' inputs are of
-// other types.
+// readVectors reads the file entry by entry: the inputs of other schemes have other
+// types.
 func readVectors(t *testing.T) []vector {
 	t.Helper()
 	data, err := os.ReadFile("testdata/signing.json")
@@ -121,7 +121,7 @@ func secretVector(t *testing.T, v vector, a Algorithm) {
 	}
 }
 
-// urlVector holds the bare name and the name split at its template suffix.
+// urlVector checks the bare name, and the name split at its template suffix.
 func urlVector(t *testing.T, signer *TencentSigner, stream, query string, expires int64) {
 	want := "rtmp://push.example.com/live/" + stream + "?" + query
 	res := Resource{Domain: "push.example.com", App: "live", Stream: stream, Protocol: RTMP, Push: true}
@@ -142,8 +142,8 @@ func txTimeVector(t *testing.T, v vector) {
 	}
 }
 
-// TestDeltaExample is the provider's own: a play txTime of 2018-12-01 08:30:00
-// +08:00 on a domain with a validity of 12495 s ends at 11:58:15.
+// TestDeltaExample has the provider's example: a play txTime of 2018-12-01 08:30:00
+// +08:00 on a domain with a validity of 12495 s expires at 11:58:15.
 func TestDeltaExample(t *testing.T) {
 	china := time.FixedZone("", 8*3600)
 	signer, err := NewTencentSigner(SignerConfig{Key: "ngoeiq03", Delta: 12495 * time.Second})

@@ -16,18 +16,18 @@ import (
 	"onair/signing"
 )
 
-func md5Of(s string) string {
+func md5Hex(s string) string {
 	sum := md5.Sum([]byte(s))
 	return hex.EncodeToString(sum[:])
 }
 
-func sha256Of(s string) string {
+func sha256Hex(s string) string {
 	sum := sha256.Sum256([]byte(s))
 	return hex.EncodeToString(sum[:])
 }
 
-func TestVerify(t *testing.T) {
-	good := md5Of(key + code + "5C271099")
+func TestTencentVerify(t *testing.T) {
+	good := md5Hex(key + code + "5C271099")
 	for _, tt := range []struct {
 		name, query string
 		want        error
@@ -35,11 +35,11 @@ func TestVerify(t *testing.T) {
 		{"as signed", "txSecret=" + good + "&txTime=5C271099", nil},
 		{"among others, in any order", "bizid=8888&txTime=5C271099&record=flv&txSecret=" + good, nil},
 		{"time in lower case", "txSecret=" + good + "&txTime=5c271099", nil},
-		{"time in mixed case", "txSecret=" + md5Of(key+code+"5c2710aB") + "&txTime=5c2710aB", nil},
-		{"signed in lower case, sent in upper", "txSecret=" + md5Of(key+code+"5c2710ab") + "&txTime=5C2710AB", nil},
+		{"time in mixed case", "txSecret=" + md5Hex(key+code+"5c2710aB") + "&txTime=5c2710aB", nil},
+		{"signed in lower case, sent in upper", "txSecret=" + md5Hex(key+code+"5c2710ab") + "&txTime=5C2710AB", nil},
 		{"secret in upper case", "txSecret=" + strings.ToUpper(good) + "&txTime=5C271099", nil},
-		{"sha256", "txSecret=" + sha256Of(key+code+"5C271099") + "&txTime=5C271099", nil},
-		{"backup key", "txSecret=" + md5Of(backup+code+"5C271099") + "&txTime=5C271099", nil},
+		{"sha256", "txSecret=" + sha256Hex(key+code+"5C271099") + "&txTime=5C271099", nil},
+		{"backup key", "txSecret=" + md5Hex(backup+code+"5C271099") + "&txTime=5C271099", nil},
 		{"first value counts", "txSecret=" + good + "&txTime=5C271099&txTime=FFFFFFFF&txSecret=00", nil},
 
 		{"empty", "", signing.ErrMissing},
@@ -48,29 +48,29 @@ func TestVerify(t *testing.T) {
 		{"first value is none", "txSecret&txSecret=" + good + "&txTime=5C271099", signing.ErrMissing},
 		{"other case of the name", "txsecret=" + good + "&txTime=5C271099", signing.ErrMissing},
 
-		{"nine digits", "txSecret=" + md5Of(key+code+"15C271099") + "&txTime=15C271099", signing.ErrMalformed},
-		{"seven digits", "txSecret=" + md5Of(key+code+"5C27109") + "&txTime=5C27109", signing.ErrMalformed},
-		{"decimal", "txSecret=" + md5Of(key+code+"1546064025") + "&txTime=1546064025", signing.ErrMalformed},
-		{"a sign", "txSecret=" + md5Of(key+code+"+5C27109") + "&txTime=+5C27109", signing.ErrMalformed},
-		{"an underscore", "txSecret=" + md5Of(key+code+"5C_71099") + "&txTime=5C_71099", signing.ErrMalformed},
+		{"nine digits", "txSecret=" + md5Hex(key+code+"15C271099") + "&txTime=15C271099", signing.ErrMalformed},
+		{"seven digits", "txSecret=" + md5Hex(key+code+"5C27109") + "&txTime=5C27109", signing.ErrMalformed},
+		{"decimal", "txSecret=" + md5Hex(key+code+"1546064025") + "&txTime=1546064025", signing.ErrMalformed},
+		{"a sign", "txSecret=" + md5Hex(key+code+"+5C27109") + "&txTime=+5C27109", signing.ErrMalformed},
+		{"an underscore", "txSecret=" + md5Hex(key+code+"5C_71099") + "&txTime=5C_71099", signing.ErrMalformed},
 		{"escaped", "txSecret=" + good + "&txTime=%35C271099", signing.ErrMalformed},
 		{"short secret", "txSecret=" + good[1:] + "&txTime=5C271099", signing.ErrMalformed},
 		{"long secret", "txSecret=" + good + "00&txTime=5C271099", signing.ErrMalformed},
 		{"secret not hex", "txSecret=" + good[1:] + "x&txTime=5C271099", signing.ErrMalformed},
 
-		{"other secret", "txSecret=" + md5Of("") + "&txTime=5C271099", signing.ErrMismatch},
+		{"other secret", "txSecret=" + md5Hex("") + "&txTime=5C271099", signing.ErrMismatch},
 		{"other time", "txSecret=" + good + "&txTime=5C27109A", signing.ErrMismatch},
-		{"other key", "txSecret=" + md5Of("x"+code+"5C271099") + "&txTime=5C271099", signing.ErrMismatch},
-		{"no key", "txSecret=" + md5Of(code+"5C271099") + "&txTime=5C271099", signing.ErrMismatch},
-		{"other stream", "txSecret=" + md5Of(key+"8888_bob"+"5C271099") + "&txTime=5C271099", signing.ErrMismatch},
+		{"other key", "txSecret=" + md5Hex("x"+code+"5C271099") + "&txTime=5C271099", signing.ErrMismatch},
+		{"no key", "txSecret=" + md5Hex(code+"5C271099") + "&txTime=5C271099", signing.ErrMismatch},
+		{"other stream", "txSecret=" + md5Hex(key+"8888_bob"+"5C271099") + "&txTime=5C271099", signing.ErrMismatch},
 
-		{"expired", "txSecret=" + md5Of(key+code+"5C270000") + "&txTime=5C270000", signing.ErrExpired},
-		{"expired, and the second value is not", "txSecret=" + md5Of(key+code+"5C270000") + "&txTime=5C270000&txTime=5C271099", signing.ErrExpired},
+		{"expired", "txSecret=" + md5Hex(key+code+"5C270000") + "&txTime=5C270000", signing.ErrExpired},
+		{"expired, and the second value is not", "txSecret=" + md5Hex(key+code+"5C270000") + "&txTime=5C270000&txTime=5C271099", signing.ErrExpired},
 		{"expired and forged", "txSecret=" + good + "&txTime=5C270000", signing.ErrMismatch},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			for _, algorithm := range []signing.Algorithm{signing.MD5, signing.SHA256} {
-				signer := newTencent(t, signing.SignerConfig{BackupKey: backup, Algorithm: algorithm})
+				signer := newTencentSigner(t, signing.SignerConfig{BackupKey: backup, Algorithm: algorithm})
 				if err := signer.Verify(signing.Resource{Stream: code}, tt.query, expires-1); !errors.Is(err, tt.want) {
 					t.Errorf("got %v, want %v", err, tt.want)
 				}
@@ -79,9 +79,9 @@ func TestVerify(t *testing.T) {
 	}
 }
 
-func TestVerifyWithoutBackupKey(t *testing.T) {
-	query := "txSecret=" + md5Of(code+"5C271099") + "&txTime=5C271099"
-	if err := newTencent(t, signing.SignerConfig{}).Verify(signing.Resource{Stream: code}, query, 0); !errors.Is(err, signing.ErrMismatch) {
+func TestEmptyBackupKeyVerifiesNothing(t *testing.T) {
+	query := "txSecret=" + md5Hex(code+"5C271099") + "&txTime=5C271099"
+	if err := newTencentSigner(t, signing.SignerConfig{}).Verify(signing.Resource{Stream: code}, query, 0); !errors.Is(err, signing.ErrMismatch) {
 		t.Errorf("an empty backup key verifies: %v", err)
 	}
 }
@@ -97,8 +97,8 @@ func TestEndsInHexDigit(t *testing.T) {
 	}
 }
 
-// hexish draws names that have much in common with times.
-func hexish() *rapid.Generator[string] { return rapid.StringMatching(`[0-9a-fA-Fx_-]{1,24}`) }
+// hexLikeNames draws names that look like times.
+func hexLikeNames() *rapid.Generator[string] { return rapid.StringMatching(`[0-9a-fA-Fx_-]{1,24}`) }
 
 func drawTencent(t *rapid.T) *signing.TencentSigner {
 	s, err := signing.NewTencentSigner(signing.SignerConfig{
@@ -113,23 +113,23 @@ func drawTencent(t *rapid.T) *signing.TencentSigner {
 	return s
 }
 
-// queryOf returns what follows the '?' of an RTMP URL of stream.
-func queryOf(s signing.Signer, stream, template string, expires int64) string {
+// signedQuery returns the query of an RTMP URL of stream.
+func signedQuery(s signing.Signer, stream, template string, expires int64) string {
 	res := signing.Resource{Domain: "d", App: "live", Stream: stream, TemplateSuffix: template, Protocol: signing.RTMP}
 	_, query, _ := strings.Cut(string(s.AppendURL(nil, res, expires)), "?")
 	return query
 }
 
-func TestRoundTrip(t *testing.T) {
+func TestTencentRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		signer := drawTencent(t)
-		stream := hexish().Draw(t, "stream")
+		stream := hexLikeNames().Draw(t, "stream")
 		name, template := stream, rapid.StringMatching(`|hd|550`).Draw(t, "template")
 		if template != "" {
 			name += "_" + template
 		}
 		expires := rapid.Int64Range(100_000, 1<<32-1).Draw(t, "expires")
-		query := queryOf(signer, stream, template, expires)
+		query := signedQuery(signer, stream, template, expires)
 		if err := signer.Verify(signing.Resource{Stream: name}, query, expires-1); err != nil {
 			t.Fatalf("before the end: %v", err)
 		}
@@ -142,13 +142,13 @@ func TestRoundTrip(t *testing.T) {
 	})
 }
 
-// TestBorderDoesNotShift moves the border between stream and txTime to every
-// place in what was hashed: no pair but the signed one may verify (F3).
-func TestBorderDoesNotShift(t *testing.T) {
+// TestStreamTimeBorderCannotShift moves the border between stream and txTime to every
+// place in the hashed text: only the signed pair may verify.
+func TestStreamTimeBorderCannotShift(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		signer := drawTencent(t)
-		stream := hexish().Draw(t, "stream")
-		query := queryOf(signer, stream, "", rapid.Int64Range(100_000, 1<<32-1).Draw(t, "expires"))
+		stream := hexLikeNames().Draw(t, "stream")
+		query := signedQuery(signer, stream, "", rapid.Int64Range(100_000, 1<<32-1).Draw(t, "expires"))
 		secret, txTime, _ := strings.Cut(query, "&txTime=")
 		hashed := stream + txTime
 		for border := range len(hashed) + 1 {
@@ -160,34 +160,34 @@ func TestBorderDoesNotShift(t *testing.T) {
 	})
 }
 
-// TestForgedBorder is the case of F3 itself.
-func TestForgedBorder(t *testing.T) {
-	signer := newTencent(t, signing.SignerConfig{})
-	query := "txSecret=" + md5Of(key+"8888_alice1"+"579ACB15")
+// TestShiftedBorderIsMalformed has the example of EndsInHexDigit.
+func TestShiftedBorderIsMalformed(t *testing.T) {
+	signer := newTencentSigner(t, signing.SignerConfig{})
+	query := "txSecret=" + md5Hex(key+"8888_alice1"+"579ACB15")
 	if err := signer.Verify(signing.Resource{Stream: "8888_alice1"}, query+"&txTime=579ACB15", 0); err != nil {
-		t.Errorf("the one that was signed: %v", err)
+		t.Errorf("the signed one: %v", err)
 	}
 	if err := signer.Verify(signing.Resource{Stream: "8888_alice"}, query+"&txTime=1579ACB15", 0); !errors.Is(err, signing.ErrMalformed) {
 		t.Errorf("the forged one: got %v, want ErrMalformed", err)
 	}
 }
 
-// FuzzVerify holds Verify to the formula, written down once more and plainly.
+// FuzzVerify compares Verify with a second, plain implementation of the formula.
 func FuzzVerify(f *testing.F) {
-	signer := newTencent(f, signing.SignerConfig{BackupKey: backup, Delta: time.Minute})
-	f.Add(code, queryOf(signer, code, "", expires), int64(expires-1))
-	f.Add(code, "txTime=5c2710ab&txSecret="+sha256Of(backup+code+"5C2710AB"), int64(0))
-	f.Add("8888_alice", "txSecret="+md5Of(key+"8888_alice1"+"579ACB15")+"&txTime=1579ACB15", int64(0))
+	signer := newTencentSigner(f, signing.SignerConfig{BackupKey: backup, Delta: time.Minute})
+	f.Add(code, signedQuery(signer, code, "", expires), int64(expires-1))
+	f.Add(code, "txTime=5c2710ab&txSecret="+sha256Hex(backup+code+"5C2710AB"), int64(0))
+	f.Add("8888_alice", "txSecret="+md5Hex(key+"8888_alice1"+"579ACB15")+"&txTime=1579ACB15", int64(0))
 	f.Add("", "txSecret=&&=&txTime", int64(-1))
 	f.Fuzz(func(t *testing.T, stream, query string, now int64) {
 		err := signer.Verify(signing.Resource{Stream: stream}, query, now)
-		if err == nil != mayVerify(stream, query, now) {
+		if err == nil != satisfiesFormula(stream, query, now) {
 			t.Errorf("stream %q, query %q, now %d: %v", stream, query, now, err)
 		}
 	})
 }
 
-func mayVerify(stream, query string, now int64) bool {
+func satisfiesFormula(stream, query string, now int64) bool {
 	values := make(url.Values)
 	for pair := range strings.SplitSeq(query, "&") { // url.ParseQuery unescapes
 		name, value, _ := strings.Cut(pair, "=")
@@ -200,7 +200,7 @@ func mayVerify(stream, query string, now int64) bool {
 	}
 	for _, key := range []string{key, backup} {
 		for _, spelling := range []string{txTime, strings.ToUpper(txTime), strings.ToLower(txTime)} {
-			if input := key + stream + spelling; secret == md5Of(input) || secret == sha256Of(input) {
+			if input := key + stream + spelling; secret == md5Hex(input) || secret == sha256Hex(input) {
 				return true
 			}
 		}
