@@ -64,9 +64,9 @@ func (s *server) callback(w http.ResponseWriter, r *http.Request, p *provider) (
 	}
 	read, err := p.read(&cfg.Hooks, event, body)
 	switch {
-	case errors.Is(err, hooks.ErrExpired):
+	case errors.Is(err, hooks.ErrSignatureExpired):
 		return ev, callbackSignature, refuse(wire.CodeUnauthorized, err.Error())
-	case errors.Is(err, hooks.ErrForged):
+	case errors.Is(err, hooks.ErrSignatureInvalid):
 		return ev, callbackSignature, refuse(wire.CodeForbidden, err.Error())
 	case err != nil:
 		return ev, callbackMalformed, refuse(wire.CodeBadRequest, err.Error())

@@ -16,17 +16,17 @@ import (
 // take takes an event in. Who asks about a stream that is none of ours is
 // refused; who only tells is told that it was heard, or it would be told again.
 func (s *server) take(ctx context.Context, p *provider, ev *hooks.Event, peer netip.Addr) (result string, e *wire.Error) {
-	if ev.Kind == hooks.Nothing {
+	if ev.Kind == hooks.Ignored {
 		return callbackAccepted, nil
 	}
 	cfg := s.now().cfg
 	app, name := cfg.Push.App, "push.app"
-	if ev.Kind == hooks.Play {
+	if ev.Kind == hooks.PlayRequest {
 		app, name = cfg.Play.App, "play.app"
 	}
 	foreign := ev.App != "" && ev.App != app
 	switch {
-	case !ev.Kind.Asks() && (foreign || !s.code.ours(ev.Code)):
+	case !ev.Kind.IsRequest() && (foreign || !s.code.ours(ev.Code)):
 		return callbackForeign, nil
 	case foreign:
 		return callbackDenied, refuse(wire.CodeForbidden, "the app is not "+name)
@@ -35,13 +35,13 @@ func (s *server) take(ctx context.Context, p *provider, ev *hooks.Event, peer ne
 	case p.late != nil && p.late(ev, time.Now()):
 		return callbackLate, nil
 	}
-	if ev.Media != "" {
-		ev.Media = p.mediaOf(ev, peer)
+	if ev.PushID != "" {
+		ev.PushID = p.mediaOf(ev, peer)
 	}
 	switch ev.Kind {
-	case hooks.Play:
+	case hooks.PlayRequest:
 		return s.admitPlayer(ctx, p, ev)
-	case hooks.Recorded:
+	case hooks.FileRecorded:
 		return s.keepRecording(ctx, p, ev)
 	}
 	return s.witness(ctx, p, ev)
@@ -49,10 +49,10 @@ func (s *server) take(ctx context.Context, p *provider, ev *hooks.Event, peer ne
 
 // mediaOf names a push among those of all providers.
 func (p *provider) mediaOf(ev *hooks.Event, peer netip.Addr) string {
-	if ev.Unique {
-		return p.name + " " + ev.Media
+	if ev.UniquePushID {
+		return p.name + " " + ev.PushID
 	}
-	return p.name + " " + net.JoinHostPort(peer.String(), ev.Media)
+	return p.name + " " + net.JoinHostPort(peer.String(), ev.PushID)
 }
 
 // ours reports whether a stream may be one of this deployment's.
@@ -63,11 +63,11 @@ func (l liveCode) ours(code string) bool {
 // signOf is what a kind of events means as evidence.
 func signOf(k hooks.Kind) presence.Sign {
 	switch k {
-	case hooks.Publish, hooks.Begun:
+	case hooks.PublishRequest, hooks.PushStarted:
 		return presence.Begun
-	case hooks.Going:
+	case hooks.PushContinued:
 		return presence.Going
-	case hooks.Done:
+	case hooks.PushEnded:
 		return presence.Finished
 	}
 	return presence.Pictured
@@ -85,7 +85,7 @@ func (s *server) witness(ctx context.Context, p *provider, ev *hooks.Event) (res
 		return result, e
 	}
 	st := s.hub.Lookup(ev.Code)
-	if st == nil && ev.Kind != hooks.Done && ev.Kind != hooks.Pictured {
+	if st == nil && ev.Kind != hooks.PushEnded && ev.Kind != hooks.SnapshotTaken {
 		// It may have been started through another node a moment ago.
 		if e = s.sync(ctx); e != nil {
 			return callbackFailed, e
@@ -96,25 +96,25 @@ func (s *server) witness(ctx context.Context, p *provider, ev *hooks.Event) (res
 		return s.notLive(ev.Kind, "no live session has this code: start, then push")
 	}
 	switch {
-	case ev.Kind == hooks.Publish && ev.Media == "": // its begin is told apart
+	case ev.Kind == hooks.PublishRequest && ev.PushID == "": // its begin is told apart
 		return callbackAccepted, nil
-	case ev.Kind == hooks.Pictured && st.Cover != "":
+	case ev.Kind == hooks.SnapshotTaken && st.Cover != "":
 		return callbackAccepted, nil
-	case ev.Kind == hooks.Done && p.confirm && s.confirm != nil && s.pushing(st, ev.Media):
+	case ev.Kind == hooks.PushEnded && p.confirm && s.confirm != nil && s.pushing(st, ev.PushID):
 		if result, e = s.contradicted(ctx, ev.Code); result != "" {
 			return result, e
 		}
 	}
 	_, e = s.do(ctx, &presence.Observe{
-		Session: st.Session, Source: presence.FromCallback, Sign: signOf(ev.Kind), Media: ev.Media,
-		Since: notAfterNow(ev.Since), Unique: ev.Unique, Detail: ev.Picture,
+		Session: st.Session, Source: presence.FromCallback, Sign: signOf(ev.Kind), Media: ev.PushID,
+		Since: notAfterNow(ev.StartedAt), Unique: ev.UniquePushID, Detail: ev.SnapshotURL,
 	})
 	switch {
 	case e == nil:
 		return callbackAccepted, nil
 	case e.Code == wire.CodeSessionGone:
 		return s.notLive(ev.Kind, "the session has just ended")
-	case ev.Kind == hooks.Going:
+	case ev.Kind == hooks.PushContinued:
 		// A no would have the media server cut who may push, for our failure.
 		s.log.Warn().Str("stream", ev.Code).Str("why", e.Message).Msg("that a push goes on could not be noted")
 		return callbackAccepted, nil
@@ -124,7 +124,7 @@ func (s *server) witness(ctx context.Context, p *provider, ev *hooks.Event) (res
 
 // notLive is the answer about a code that no live session has.
 func (s *server) notLive(kind hooks.Kind, why string) (result string, e *wire.Error) {
-	if kind.Asks() {
+	if kind.IsRequest() {
 		e = refuse(wire.CodeForbidden, why)
 	}
 	return callbackNotLive, e

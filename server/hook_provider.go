@@ -37,13 +37,13 @@ const (
 // providers are all there are. Where the body says which event it is, the path
 // may say it for people, and nobody looks at it.
 func providers() []provider {
-	turns := hooks.NewTurns()
+	turns := hooks.NewOrderTracker()
 	return []provider{
 		{
 			name: hooks.ProviderTencent, longest: longCloudCallback,
 			set: func(h *config.Hooks) config.Hook { return h.Tencent },
 			read: func(h *config.Hooks, _ string, body []byte) (hooks.Event, error) {
-				return hooks.Tencent(body, h.TencentKey.Reveal(), time.Now())
+				return hooks.ParseTencent(body, h.TencentKey.Reveal(), time.Now())
 			},
 			answer: answerCode, confirm: true,
 		},
@@ -51,14 +51,14 @@ func providers() []provider {
 			name: hooks.ProviderSRS, longest: longCallback,
 			events: []string{"on_publish", "on_unpublish", "on_play", "on_stop", "on_dvr"},
 			set:    func(h *config.Hooks) config.Hook { return h.SRS },
-			read:   func(_ *config.Hooks, _ string, body []byte) (hooks.Event, error) { return hooks.SRS(body) },
+			read:   func(_ *config.Hooks, _ string, body []byte) (hooks.Event, error) { return hooks.ParseSRS(body) },
 			answer: answerCode, unsigned: wire.CodeForbidden,
 		},
 		{
 			name: hooks.ProviderNginxRTMP, longest: longCallback,
 			events: []string{"publish", "publish_done", "play", "play_done", "update", "record_done"},
 			set:    func(h *config.Hooks) config.Hook { return h.NginxRTMP },
-			read:   func(_ *config.Hooks, _ string, body []byte) (hooks.Event, error) { return hooks.NginxRTMP(body) },
+			read:   func(_ *config.Hooks, _ string, body []byte) (hooks.Event, error) { return hooks.ParseNginxRTMP(body) },
 			answer: answerEmpty, unsigned: wire.CodeForbidden,
 		},
 		{
@@ -66,7 +66,7 @@ func providers() []provider {
 			events: []string{"auth", "available", "unavailable", "record"},
 			set:    func(h *config.Hooks) config.Hook { return h.MediaMTX },
 			read: func(_ *config.Hooks, event string, body []byte) (hooks.Event, error) {
-				return hooks.MediaMTX(event, body)
+				return hooks.ParseMediaMTX(event, body)
 			},
 			// RTSP clients come without anything at first, and have to be asked.
 			answer: answerEmpty, unsigned: wire.CodeUnauthorized,
@@ -75,8 +75,10 @@ func providers() []provider {
 			name: hooks.ProviderZLM, longest: longCallback,
 			events: []string{"on_publish", "on_play", "on_stream_changed", "on_record_mp4", "on_stream_none_reader"},
 			set:    func(h *config.Hooks) config.Hook { return h.ZLM },
-			read:   func(_ *config.Hooks, event string, body []byte) (hooks.Event, error) { return hooks.ZLM(event, body) },
-			answer: answerZLM, unsigned: wire.CodeForbidden, late: turns.Late,
+			read: func(_ *config.Hooks, event string, body []byte) (hooks.Event, error) {
+				return hooks.ParseZLM(event, body)
+			},
+			answer: answerZLM, unsigned: wire.CodeForbidden, late: turns.Observe,
 		},
 	}
 }

@@ -6,32 +6,32 @@ import (
 	"onair/presence"
 )
 
-// sound fails the test unless an event has what its kind must have, and nothing
+// requireValidEvent fails the test unless an event has what its kind must have, and nothing
 // of a body can spoil a log.
-func sound(t *testing.T, body []byte, e *Event) {
+func requireValidEvent(t *testing.T, body []byte, e *Event) {
 	t.Helper()
 	bad := ""
 	switch e.Kind {
-	case Nothing:
+	case Ignored:
 		return
-	case Begun, Going, Done:
-		if e.Media == "" {
+	case PushStarted, PushContinued, PushEnded:
+		if e.PushID == "" {
 			bad = "no media"
 		}
-	case Publish, Play:
-	case Recorded:
+	case PublishRequest, PlayRequest:
+	case FileRecorded:
 		r := &e.Recording
-		if r.Code != e.Code || !isPlace(r.Location) || r.ID == "" || min(r.StartedAt, r.EndedAt, r.Duration, r.Size) < 0 || r.Session != (presence.Session{}) {
+		if r.Code != e.Code || !isLocation(r.Location) || r.ID == "" || min(r.StartedAt, r.EndedAt, r.Duration, r.Size) < 0 || r.Session != (presence.Session{}) {
 			bad = "a bad recording"
 		}
-	case Pictured:
-		if e.Picture == "" || len(e.Picture) > maxPicture || e.Picture[:8] != "https://" {
+	case SnapshotTaken:
+		if e.SnapshotURL == "" || len(e.SnapshotURL) > maxSnapshotURL || e.SnapshotURL[:8] != "https://" {
 			bad = "no picture"
 		}
 	default:
 		bad = "no kind"
 	}
-	if e.Code == "" || e.Name == "" || len(e.Name) > 30 || len(e.Media) > 130 || e.Since < 0 {
+	if e.Code == "" || e.Name == "" || len(e.Name) > 30 || len(e.PushID) > 130 || e.StartedAt < 0 {
 		bad = "too little, or too much"
 	}
 	if bad != "" {

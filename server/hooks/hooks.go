@@ -25,19 +25,19 @@ type Kind uint8
 
 // The kinds of events.
 const (
-	Publish  Kind = iota + 1 // somebody asks to push; with Media, the push begins where it is let in
-	Begun                    // a push has begun
-	Going                    // a push goes on, and the server asks whether it may
-	Done                     // a push has ended
-	Play                     // somebody asks to watch
-	Recorded                 // a file has been recorded
-	Pictured                 // a picture of the video has been made
-	Nothing                  // nothing that matters here
+	PublishRequest Kind = iota + 1 // somebody asks to push; with Media, the push begins where it is let in
+	PushStarted                    // a push has begun
+	PushContinued                  // a push goes on, and the server asks whether it may
+	PushEnded                      // a push has ended
+	PlayRequest                    // somebody asks to watch
+	FileRecorded                   // a file has been recorded
+	SnapshotTaken                  // a picture of the video has been made
+	Ignored                        // nothing that matters here
 )
 
-// Asks reports whether the answer decides anything: a push or a player is let
+// IsRequest reports whether the answer decides anything: a push or a player is let
 // in, or goes on.
-func (k Kind) Asks() bool { return k == Publish || k == Going || k == Play }
+func (k Kind) IsRequest() bool { return k == PublishRequest || k == PushContinued || k == PlayRequest }
 
 // Event is what one callback says.
 type Event struct {
@@ -46,25 +46,25 @@ type Event struct {
 	Name string
 	App  string // empty: the provider does not say
 	Code string // the live code that is pushed to; of Play maybe with the suffix of a template
-	// Media names the push among all of the provider's. Where it is not Unique,
+	// PushID names the push among all of the provider's. Where it is not Unique,
 	// it holds what tells the pushes of one media server apart, and the caller
 	// adds which server it is.
-	Media  string
-	Unique bool  // no other push will ever have the name
-	Since  int64 // of Begun: when the push began by the provider's clock, in Unix milliseconds; 0: it does not say
+	PushID       string
+	UniquePushID bool  // no other push will ever have the name
+	StartedAt    int64 // of Begun: when the push began by the provider's clock, in Unix milliseconds; 0: it does not say
 	// Query is the raw query of the URL that was pushed to or played from. It
 	// holds a secret. It is of Publish and Play, and of what is Doubtful.
 	Query string
-	// Doubtful: whose push it is, is the pusher's word. The signature in Query
+	// Unverified: whose push it is, is the pusher's word. The signature in Query
 	// tells.
-	Doubtful bool
-	Picture  string // of Pictured: an https URL
+	Unverified  bool
+	SnapshotURL string // of Pictured: an https URL
 	// Recording is of Recorded, without anchor, session and cover. Times that the
 	// provider does not say are 0.
 	Recording presence.Recording
 
-	// turn is of an event that may come late, see Turns.
-	turn turn
+	// order is of an event that may come late, see Turns.
+	order callbackOrder
 }
 
 var (
@@ -75,10 +75,10 @@ var (
 	// ErrUnknownEvent is returned for an event that is not listened to.
 	ErrUnknownEvent = errors.New("hooks: this event is not listened to")
 
-	// ErrForged is returned when the signature of a callback is missing, or is
+	// ErrSignatureInvalid is returned when the signature of a callback is missing, or is
 	// not one of the key.
-	ErrForged = errors.New("hooks: the callback is not signed with the key")
+	ErrSignatureInvalid = errors.New("hooks: the callback is not signed with the key")
 
-	// ErrExpired is returned when the time of a callback's signature is over.
-	ErrExpired = errors.New("hooks: the callback's signature has expired")
+	// ErrSignatureExpired is returned when the time of a callback's signature is over.
+	ErrSignatureExpired = errors.New("hooks: the callback's signature has expired")
 )

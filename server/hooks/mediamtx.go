@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// MediaMTX reads what MediaMTX asks, and what its hooks tell; which of them it
+// ParseMediaMTX reads what ParseMediaMTX asks, and what its hooks tell; which of them it
 // is, is the event, from the path.
 //
 // "" and "auth" is HTTP authentication, in JSON:
@@ -22,9 +22,9 @@ import (
 //
 // It returns ErrMalformed or ErrUnknownEvent. See https://mediamtx.org/docs for
 // both, under authentication and hooks.
-func MediaMTX(event string, body []byte) (Event, error) {
+func ParseMediaMTX(event string, body []byte) (Event, error) {
 	if event == "" || event == "auth" {
-		return mediaMTXAsks(body)
+		return parseMediaMTXAuth(body)
 	}
 	form, err := url.ParseQuery(string(body))
 	if err != nil {
@@ -32,58 +32,58 @@ func MediaMTX(event string, body []byte) (Event, error) {
 	}
 	e := Event{Name: event}
 	source, file := form.Get("source_id"), form.Get("segment_path")
-	if e.App, e.Code, err = splitPath(form.Get("path")); err != nil {
+	if e.App, e.Code, err = splitStreamPath(form.Get("path")); err != nil {
 		return Event{}, err
 	}
 	switch event {
 	case "available":
-		e.Kind = Begun
+		e.Kind = PushStarted
 	case "unavailable":
-		e.Kind = Done
+		e.Kind = PushEnded
 	case "record":
-		e.Kind = Recorded
+		e.Kind = FileRecorded
 	default:
 		return Event{}, ErrUnknownEvent
 	}
-	if e.Kind != Recorded {
-		if e.Media, e.Unique = source, true; !isID(source) {
+	if e.Kind != FileRecorded {
+		if e.PushID, e.UniquePushID = source, true; !isID(source) {
 			return Event{}, ErrMalformed
 		}
 		return e, nil
 	}
-	if !isPlace(file) {
+	if !isLocation(file) {
 		return Event{}, ErrMalformed
 	}
-	e.Recording = recorded(ProviderMediaMTX, e.Code, file, file)
-	e.Recording.Duration = milliseconds(form.Get("segment_duration"))
+	e.Recording = newRecording(ProviderMediaMTX, e.Code, file, file)
+	e.Recording.Duration = parseSeconds(form.Get("segment_duration"))
 	if e.Recording.Format == "mp4" {
 		e.Recording.Format = "fmp4" // the only kind it writes
 	}
 	return e, nil
 }
 
-func mediaMTXAsks(body []byte) (Event, error) {
-	m, err := parse(body)
+func parseMediaMTXAuth(body []byte) (Event, error) {
+	m, err := parseJSONObject(body)
 	if err != nil {
 		return Event{}, err
 	}
 	e := Event{Name: m.text("action"), Query: m.text("query")}
 	switch e.Name {
 	case "publish":
-		e.Kind = Publish
+		e.Kind = PublishRequest
 	case "read":
-		e.Kind = Play
+		e.Kind = PlayRequest
 	case "":
 		return Event{}, ErrMalformed
 	default: // the server's own API, which is none of ours
 		return Event{}, ErrUnknownEvent
 	}
-	e.App, e.Code, err = splitPath(m.text("path"))
+	e.App, e.Code, err = splitStreamPath(m.text("path"))
 	return e, err
 }
 
-// splitPath splits a path as in rtmp://host/app/code.
-func splitPath(path string) (app, code string, err error) {
+// splitStreamPath splits a path as in rtmp://host/app/code.
+func splitStreamPath(path string) (app, code string, err error) {
 	slash := strings.LastIndexByte(path, '/')
 	if slash < 1 || slash == len(path)-1 {
 		return "", "", ErrMalformed

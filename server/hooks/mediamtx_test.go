@@ -22,17 +22,17 @@ func TestMediaMTX(t *testing.T) {
 		event, body string
 		want        Event
 	}{
-		{"", mediaAsks, Event{Kind: Publish, Name: "publish", App: "live", Code: "8888_alice", Query: signed}},
-		{"auth", mediaAsks, Event{Kind: Publish, Name: "publish", App: "live", Code: "8888_alice", Query: signed}},
-		{"", mediaReads, Event{Kind: Play, Name: "read", App: "live", Code: "8888_alice", Query: signed}},
-		{"", strings.Replace(mediaReads, "live/", "a/live/", 1), Event{Kind: Play, Name: "read", App: "a/live", Code: "8888_alice", Query: signed}},
-		{"available", mediaAvailable, Event{Kind: Begun, Name: "available", App: "live", Code: "8888_alice", Media: id, Unique: true}},
-		{"unavailable", mediaAvailable, Event{Kind: Done, Name: "unavailable", App: "live", Code: "8888_alice", Media: id, Unique: true}},
-		{"record", mediaRecord, Event{Kind: Recorded, Name: "record", App: "live", Code: "8888_alice", Recording: presence.Recording{
+		{"", mediaAsks, Event{Kind: PublishRequest, Name: "publish", App: "live", Code: "8888_alice", Query: signed}},
+		{"auth", mediaAsks, Event{Kind: PublishRequest, Name: "publish", App: "live", Code: "8888_alice", Query: signed}},
+		{"", mediaReads, Event{Kind: PlayRequest, Name: "read", App: "live", Code: "8888_alice", Query: signed}},
+		{"", strings.Replace(mediaReads, "live/", "a/live/", 1), Event{Kind: PlayRequest, Name: "read", App: "a/live", Code: "8888_alice", Query: signed}},
+		{"available", mediaAvailable, Event{Kind: PushStarted, Name: "available", App: "live", Code: "8888_alice", PushID: id, UniquePushID: true}},
+		{"unavailable", mediaAvailable, Event{Kind: PushEnded, Name: "unavailable", App: "live", Code: "8888_alice", PushID: id, UniquePushID: true}},
+		{"record", mediaRecord, Event{Kind: FileRecorded, Name: "record", App: "live", Code: "8888_alice", Recording: presence.Recording{
 			ID: presence.RecordingID("mediamtx", file), Provider: "mediamtx", Code: "8888_alice", Format: "fmp4", Location: file, Duration: 12_500,
 		}}},
 	} {
-		if got, err := MediaMTX(c.event, []byte(c.body)); err != nil || got != c.want {
+		if got, err := ParseMediaMTX(c.event, []byte(c.body)); err != nil || got != c.want {
 			t.Errorf("%s %s\n got %+v, %v\nwant %+v", c.event, c.body, got, err, c.want)
 		}
 	}
@@ -59,7 +59,7 @@ func TestMediaMTXRefuses(t *testing.T) {
 		{"record", mediaAvailable, ErrMalformed},
 		{"online", mediaAvailable, ErrUnknownEvent},
 	} {
-		if e, err := MediaMTX(c.event, []byte(c.body)); !errors.Is(err, c.want) {
+		if e, err := ParseMediaMTX(c.event, []byte(c.body)); !errors.Is(err, c.want) {
 			t.Errorf("%s %s: %+v, %v", c.event, c.body, e, err)
 		}
 	}
@@ -72,8 +72,8 @@ func FuzzMediaMTX(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, event string, body []byte) {
-		if e, err := MediaMTX(event, body); err == nil {
-			sound(t, body, &e)
+		if e, err := ParseMediaMTX(event, body); err == nil {
+			requireValidEvent(t, body, &e)
 		}
 	})
 }

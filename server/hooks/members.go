@@ -11,20 +11,20 @@ import (
 	"unicode/utf8"
 )
 
-// members are those of a JSON object, by their exact names. Providers differ,
+// jsonObject are those of a JSON object, by their exact names. Providers differ,
 // and one provider's versions do, in whether they write numbers as numbers or
 // as strings.
-type members map[string]json.RawMessage
+type jsonObject map[string]json.RawMessage
 
-// parse reads one JSON object. It returns ErrMalformed for anything else, and
+// parseJSONObject reads one JSON object. It returns ErrMalformed for anything else, and
 // where a member comes twice: a server that escapes a pusher's text badly would
 // let it add its own.
-func parse(body []byte) (members, error) {
+func parseJSONObject(body []byte) (jsonObject, error) {
 	dec := json.NewDecoder(bytes.NewReader(body))
 	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
 		return nil, ErrMalformed
 	}
-	m := members{}
+	m := jsonObject{}
 	for dec.More() {
 		name, err := dec.Token()
 		if err != nil {
@@ -47,7 +47,7 @@ func parse(body []byte) (members, error) {
 }
 
 // text is a member that is a string or a number, "" when it is neither.
-func (m members) text(name string) string {
+func (m jsonObject) text(name string) string {
 	raw := m[name]
 	if len(raw) == 0 {
 		return ""
@@ -63,21 +63,21 @@ func (m members) text(name string) string {
 }
 
 // number is a member that is a whole number of at most 15 digits, not negative.
-func (m members) number(name string) (n int64, ok bool) {
+func (m jsonObject) number(name string) (n int64, ok bool) {
 	s := m.text(name)
-	if len(s) > 15 || !isNumber(s) {
+	if len(s) > 15 || !isDigits(s) {
 		return 0, false
 	}
 	n, err := strconv.ParseInt(s, 10, 64)
 	return n, err == nil
 }
 
-// milliseconds is a member in seconds, which may have a fraction. It is 0 where
+// secondsAsMillis is a member in seconds, which may have a fraction. It is 0 where
 // there is none.
-func (m members) milliseconds(name string) int64 { return milliseconds(m.text(name)) }
+func (m jsonObject) secondsAsMillis(name string) int64 { return parseSeconds(m.text(name)) }
 
-// milliseconds reads seconds, which may have a fraction; 0 is what is none.
-func milliseconds(seconds string) int64 {
+// parseSeconds reads seconds, which may have a fraction; 0 is what is none.
+func parseSeconds(seconds string) int64 {
 	v, err := strconv.ParseFloat(seconds, 64)
 	if err != nil || !(v > 0 && v < 1e12) {
 		return 0
@@ -85,8 +85,8 @@ func milliseconds(seconds string) int64 {
 	return int64(math.Round(v * 1000))
 }
 
-// isNumber reports whether s is of decimal digits, not too many.
-func isNumber(s string) bool {
+// isDigits reports whether s is of decimal digits, not too many.
+func isDigits(s string) bool {
 	return s != "" && len(s) <= 20 && strings.Trim(s, "0123456789") == ""
 }
 
@@ -96,8 +96,8 @@ func isID(s string) bool {
 	return s != "" && len(s) <= 64 && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
-// isPlace reports whether s may say where a file lies: text of one line, not
+// isLocation reports whether s may say where a file lies: text of one line, not
 // too long.
-func isPlace(s string) bool {
+func isLocation(s string) bool {
 	return s != "" && len(s) <= 2048 && utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
 }

@@ -9,11 +9,11 @@ func TestParse(t *testing.T) {
 	for _, body := range []string{
 		"", "null", "[]", "1", `"x"`, "{", `{"a"}`, `{"a":}`, `{"a":1}x`, `{"a":1}{}`, `{"a":1,"a":2}`, `{"a":1,"\u0061":2}`, `{a:1}`, "{\"a\":1}\x00",
 	} {
-		if m, err := parse([]byte(body)); !errors.Is(err, ErrMalformed) {
+		if m, err := parseJSONObject([]byte(body)); !errors.Is(err, ErrMalformed) {
 			t.Errorf("%s gives %v, %v", body, m, err)
 		}
 	}
-	m, err := parse([]byte(` {"text":"x\u00e9","number":12,"quoted":"34","fraction":1.5,"null":null,"list":[1],"yes":true,"big":1e9,"long":1234567890123456,"minus":-3,"A":1,"a":2} `))
+	m, err := parseJSONObject([]byte(` {"text":"x\u00e9","number":12,"quoted":"34","fraction":1.5,"null":null,"list":[1],"yes":true,"big":1e9,"long":1234567890123456,"minus":-3,"A":1,"a":2} `))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,12 +34,12 @@ func TestParse(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]int64{"number": 12_000, "quoted": 34_000, "fraction": 1_500, "text": 0, "minus": 0, "big": 1e12} {
-		if got := m.milliseconds(name); got != want {
+		if got := m.secondsAsMillis(name); got != want {
 			t.Errorf("%s is %d ms", name, got)
 		}
 	}
 	for _, s := range []string{"NaN", "Inf", "1e300", "", "0x10p1000"} {
-		if got := milliseconds(s); got != 0 {
+		if got := parseSeconds(s); got != 0 {
 			t.Errorf("%s is %d ms", s, got)
 		}
 	}
@@ -61,7 +61,7 @@ func TestFileNames(t *testing.T) {
 		"8888_a":                        {"", 0},
 		"":                              {"", 0},
 	} {
-		if format, start := formatOf(file), startOf(file, "8888_a"); format != want.format || start != want.start {
+		if format, start := formatByExtension(file), startTimeFromName(file, "8888_a"); format != want.format || start != want.start {
 			t.Errorf("%s: %q, %d", file, format, start)
 		}
 	}

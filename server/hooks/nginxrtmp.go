@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// NginxRTMP reads a callback of nginx-rtmp (on_publish, on_publish_done,
+// ParseNginxRTMP reads a callback of nginx-rtmp (on_publish, on_publish_done,
 // on_play, on_play_done, on_update, on_record_done), whose body is a form:
 //
 //	app=live&flashver=…&swfurl=…&tcurl=…&pageurl=…&addr=127.0.0.1&clientid=1&call=publish&name=8888_alice&type=live&txSecret=…
@@ -26,82 +26,82 @@ import (
 //
 // The clientid counts from 1 in each worker of nginx and again after each
 // restart, which is why it names a push only together with its server.
-func NginxRTMP(body []byte) (Event, error) {
-	f, err := nginxForm(body)
+func ParseNginxRTMP(body []byte) (Event, error) {
+	f, err := parseNginxForm(body)
 	if err != nil {
 		return Event{}, err
 	}
-	e := Event{Name: f.own["call"], App: f.own["app"]}
+	e := Event{Name: f.connection["call"], App: f.connection["app"]}
 	switch e.Name {
 	case "publish":
-		e.Kind, e.Media = Publish, f.own["clientid"]
-		err = f.behind(&e, "name", "type")
+		e.Kind, e.PushID = PublishRequest, f.connection["clientid"]
+		err = f.readCall(&e, "name", "type")
 	case "play":
-		e.Kind = Play
-		err = f.behind(&e, "name", "start", "duration", "reset")
+		e.Kind = PlayRequest
+		err = f.readCall(&e, "name", "start", "duration", "reset")
 	case "update_publish":
-		e.Kind, e.Media, e.Doubtful = Going, f.own["clientid"], true
-		err = f.behind(&e, "time", "timestamp", "name")
+		e.Kind, e.PushID, e.Unverified = PushContinued, f.connection["clientid"], true
+		err = f.readCall(&e, "time", "timestamp", "name")
 	case "publish_done":
-		e.Kind, e.Media = Done, f.own["clientid"]
-		err = f.behind(&e, "name")
+		e.Kind, e.PushID = PushEnded, f.connection["clientid"]
+		err = f.readCall(&e, "name")
 		e.Query = "" // the end of a push that is not known means nothing
 	case "record_done":
-		e.Kind, e.Media, e.Doubtful = Recorded, f.own["clientid"], true
-		err = f.behind(&e, "recorder", "name", "path")
+		e.Kind, e.PushID, e.Unverified = FileRecorded, f.connection["clientid"], true
+		err = f.readCall(&e, "recorder", "name", "path")
 	case "update_play", "play_done":
 		// update_play is sent wherever on_update is set, and its players are cut at
 		// a refusal.
-		return Event{Kind: Nothing, Name: e.Name}, nil
+		return Event{Kind: Ignored, Name: e.Name}, nil
 	case "":
 		return Event{}, ErrMalformed
 	default:
 		return Event{}, ErrUnknownEvent
 	}
-	if err != nil || e.Code == "" || e.App == "" || !isNumber(f.own["clientid"]) {
+	if err != nil || e.Code == "" || e.App == "" || !isDigits(f.connection["clientid"]) {
 		return Event{}, ErrMalformed
 	}
 	return e, nil
 }
 
-// nginxCall is a callback's form: what the module says of the connection, by
+// nginxForm is a callback's form: what the module says of the connection, by
 // name, and the pairs after its call.
-type nginxCall struct {
-	own  map[string]string
-	rest []string
+type nginxForm struct {
+	connection map[string]string
+	callPairs  []string
 }
 
-// nginxForm splits a form at its call. It refuses one in which something that
+// parseNginxForm splits a form at its call. It refuses one in which something that
 // the module writes of the connection comes twice.
-func nginxForm(body []byte) (f nginxCall, err error) {
-	f.own = map[string]string{}
+func parseNginxForm(body []byte) (f nginxForm, err error) {
+	f.connection = map[string]string{}
 	pairs := strings.Split(string(body), "&")
 	for i, pair := range pairs {
 		key, value, _ := strings.Cut(pair, "=")
 		switch key {
 		case "app", "addr", "clientid", "call":
-			if _, twice := f.own[key]; twice {
+			if _, twice := f.connection[key]; twice {
 				return f, ErrMalformed
 			}
-			if f.own[key], err = url.QueryUnescape(value); err != nil {
+			if f.connection[key], err = url.QueryUnescape(value); err != nil {
 				return f, ErrMalformed
 			}
 			if key == "call" {
-				f.rest = pairs[i+1:]
+				f.callPairs = pairs[i+1:]
 			}
 		}
 	}
 	return f, nil
 }
 
-// behind reads what must stand behind the call, by name and in order, and takes
+// readCall reads what must stand behind the call, by name and in order, and takes
 // the client's query from what follows.
-func (f *nginxCall) behind(e *Event, names ...string) error {
-	if len(f.rest) < len(names) {
+func (f *nginxForm) readCall(e *Event, names ...string) error {
+	if len(f.callPairs) < len(names) {
 		return ErrMalformed
 	}
 	for i, name := range names {
-		key, value, _ := strings.Cut(f.rest[i], "=")
+		key, value, _ := strings.Cut(f.callPairs[i], "=")
 		// A path may have a plus, which is not escaped everywhere.
 		text, err := url.PathUnescape(value)
 		if key != name || err != nil {
@@ -111,12 +111,12 @@ func (f *nginxCall) behind(e *Event, names ...string) error {
 		case "name":
 			e.Code = text
 		case "path":
-			if !isPlace(text) {
+			if !isLocation(text) {
 				return ErrMalformed
 			}
-			e.Recording = recorded(ProviderNginxRTMP, e.Code, text, text)
+			e.Recording = newRecording(ProviderNginxRTMP, e.Code, text, text)
 		}
 	}
-	e.Query = strings.Join(f.rest[len(names):], "&")
+	e.Query = strings.Join(f.callPairs[len(names):], "&")
 	return nil
 }

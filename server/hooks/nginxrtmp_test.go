@@ -25,23 +25,23 @@ func TestNginxRTMP(t *testing.T) {
 		ID: presence.RecordingID("nginx-rtmp", "/rec/8888_alice-1795610284.flv"), Provider: "nginx-rtmp", Code: "8888_alice",
 		Format: "flv", Location: "/rec/8888_alice-1795610284.flv", StartedAt: 1795610284_000,
 	}
-	asks := Event{Kind: Publish, Name: "publish", App: "live", Code: "8888_alice", Media: "1", Query: signed}
-	goes := Event{Kind: Going, Name: "update_publish", App: "live", Code: "8888_alice", Media: "1", Query: signed, Doubtful: true}
-	ended := Event{Kind: Done, Name: "publish_done", App: "live", Code: "8888_alice", Media: "1"}
+	asks := Event{Kind: PublishRequest, Name: "publish", App: "live", Code: "8888_alice", PushID: "1", Query: signed}
+	goes := Event{Kind: PushContinued, Name: "update_publish", App: "live", Code: "8888_alice", PushID: "1", Query: signed, Unverified: true}
+	ended := Event{Kind: PushEnded, Name: "publish_done", App: "live", Code: "8888_alice", PushID: "1"}
 	with := func(e Event, change func(*Event)) Event { change(&e); return e }
 	for body, want := range map[string]Event{
 		publish: asks, going: goes, done: ended,
-		play:      {Kind: Play, Name: "play", App: "live", Code: "8888_alice", Query: signed},
-		recording: {Kind: Recorded, Name: "record_done", App: "live", Code: "8888_alice", Media: "1", Query: signed, Doubtful: true, Recording: file},
-		session + "&call=update_play&time=2&timestamp=2000&name=8888_alice":         {Kind: Nothing, Name: "update_play"},
-		session + "&call=play_done&name=8888_alice":                                 {Kind: Nothing, Name: "play_done"},
+		play:      {Kind: PlayRequest, Name: "play", App: "live", Code: "8888_alice", Query: signed},
+		recording: {Kind: FileRecorded, Name: "record_done", App: "live", Code: "8888_alice", PushID: "1", Query: signed, Unverified: true, Recording: file},
+		session + "&call=update_play&time=2&timestamp=2000&name=8888_alice":         {Kind: Ignored, Name: "update_play"},
+		session + "&call=play_done&name=8888_alice":                                 {Kind: Ignored, Name: "play_done"},
 		session + "&call=publish&name=8888_alice&type=live":                         with(asks, func(e *Event) { e.Query = "" }),
 		session + "&call=publish&name=8888_alice&type=live&name=8888_bob&type=live": with(asks, func(e *Event) { e.Query = "name=8888_bob&type=live" }),
 
 		done + "&name=8888_bob":               ended,
-		recording + "&path=/rec/8888_bob.flv": {Kind: Recorded, Name: "record_done", App: "live", Code: "8888_alice", Media: "1", Query: signed + "&path=/rec/8888_bob.flv", Doubtful: true, Recording: file},
+		recording + "&path=/rec/8888_bob.flv": {Kind: FileRecorded, Name: "record_done", App: "live", Code: "8888_alice", PushID: "1", Query: signed + "&path=/rec/8888_bob.flv", Unverified: true, Recording: file},
 	} {
-		if got, err := NginxRTMP([]byte(body)); err != nil || got != want {
+		if got, err := ParseNginxRTMP([]byte(body)); err != nil || got != want {
 			t.Errorf("%s\n got %+v, %v\nwant %+v", body, got, err, want)
 		}
 	}
@@ -68,12 +68,12 @@ func TestNginxRTMPRefuses(t *testing.T) {
 		"a path of two lines":         strings.Replace(recording, "/rec/", "/rec/%0a", 1),
 		"a path before the name":      session + "&call=record_done&recorder=&path=/x.flv&name=8888_alice",
 	} {
-		if e, err := NginxRTMP([]byte(body)); !errors.Is(err, ErrMalformed) {
+		if e, err := ParseNginxRTMP([]byte(body)); !errors.Is(err, ErrMalformed) {
 			t.Errorf("%s: %+v, %v", name, e, err)
 		}
 	}
 	for _, call := range []string{"connect", "disconnect", "done"} {
-		if e, err := NginxRTMP([]byte(session + "&call=" + call + "&name=x")); !errors.Is(err, ErrUnknownEvent) {
+		if e, err := ParseNginxRTMP([]byte(session + "&call=" + call + "&name=x")); !errors.Is(err, ErrUnknownEvent) {
 			t.Errorf("%s: %+v, %v", call, e, err)
 		}
 	}
@@ -84,12 +84,12 @@ func FuzzNginxRTMP(f *testing.F) {
 		f.Add([]byte(body))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		e, err := NginxRTMP(body)
+		e, err := ParseNginxRTMP(body)
 		if err != nil {
 			return
 		}
-		sound(t, body, &e)
-		if e.Kind != Nothing && strings.Count("&"+string(body), "&call=") != 1 {
+		requireValidEvent(t, body, &e)
+		if e.Kind != Ignored && strings.Count("&"+string(body), "&call=") != 1 {
 			t.Fatalf("%q gives %+v", body, e)
 		}
 	})

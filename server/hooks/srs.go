@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// SRS reads a callback of SRS (on_publish, on_unpublish, on_play, on_stop,
+// ParseSRS reads a callback of SRS (on_publish, on_unpublish, on_play, on_stop,
 // on_dvr), whose body is JSON:
 //
 //	{"server_id":"vid-0xk989d","action":"on_publish","client_id":"341w361a","ip":"127.0.0.1","vhost":"__defaultVhost__",
@@ -18,8 +18,8 @@ import (
 // and count clients. SRS asks before it looks whether the name is taken: the
 // second publisher of a stream is let in here and refused there, which is told
 // as its end.
-func SRS(body []byte) (Event, error) {
-	m, err := parse(body)
+func ParseSRS(body []byte) (Event, error) {
+	m, err := parseJSONObject(body)
 	if err != nil {
 		return Event{}, err
 	}
@@ -28,15 +28,15 @@ func SRS(body []byte) (Event, error) {
 	param := strings.TrimPrefix(m.text("param"), "?")
 	switch e.Name {
 	case "on_publish":
-		e.Kind, e.Query = Publish, param
+		e.Kind, e.Query = PublishRequest, param
 	case "on_unpublish":
-		e.Kind = Done
+		e.Kind = PushEnded
 	case "on_play":
-		e.Kind, e.Query = Play, param
+		e.Kind, e.Query = PlayRequest, param
 	case "on_dvr":
-		e.Kind = Recorded
+		e.Kind = FileRecorded
 	case "on_stop": // somebody has stopped watching
-		return Event{Kind: Nothing, Name: e.Name}, nil
+		return Event{Kind: Ignored, Name: e.Name}, nil
 	case "":
 		return Event{}, ErrMalformed
 	default:
@@ -46,20 +46,20 @@ func SRS(body []byte) (Event, error) {
 		return Event{}, ErrMalformed
 	}
 	switch e.Kind {
-	case Publish, Done:
-		e.Media, e.Unique = client, false
+	case PublishRequest, PushEnded:
+		e.PushID, e.UniquePushID = client, false
 		if server != "" {
-			e.Media, e.Unique = server+"/"+client, !isNumber(client)
+			e.PushID, e.UniquePushID = server+"/"+client, !isDigits(client)
 		}
-	case Recorded:
+	case FileRecorded:
 		file := m.text("file")
-		if !isPlace(file) {
+		if !isLocation(file) {
 			return Event{}, ErrMalformed
 		}
-		if cwd := m.text("cwd"); !path.IsAbs(file) && isPlace(cwd) {
+		if cwd := m.text("cwd"); !path.IsAbs(file) && isLocation(cwd) {
 			file = path.Join(cwd, file)
 		}
-		e.Recording = recorded(ProviderSRS, e.Code, file, file)
+		e.Recording = newRecording(ProviderSRS, e.Code, file, file)
 	}
 	return e, nil
 }

@@ -26,26 +26,26 @@ func TestSRS(t *testing.T) {
 	with := func(change func(*Event)) Event { e := named; change(&e); return e }
 	for body, want := range map[string]Event{
 		srsPublish: with(func(e *Event) {
-			e.Kind, e.Name, e.Media, e.Unique, e.Query = Publish, "on_publish", "vid-0xk989d/341w361a", true, signed
+			e.Kind, e.Name, e.PushID, e.UniquePushID, e.Query = PublishRequest, "on_publish", "vid-0xk989d/341w361a", true, signed
 		}),
 		srsDone: with(func(e *Event) {
-			e.Kind, e.Name, e.Media, e.Unique = Done, "on_unpublish", "vid-0xk989d/341w361a", true
+			e.Kind, e.Name, e.PushID, e.UniquePushID = PushEnded, "on_unpublish", "vid-0xk989d/341w361a", true
 		}),
-		srsPlay: with(func(e *Event) { e.Kind, e.Name, e.Query = Play, "on_play", signed }),
-		srsStop: {Kind: Nothing, Name: "on_stop"},
-		srsOld:  with(func(e *Event) { e.Kind, e.Name, e.Media = Publish, "on_publish", "1985" }),
+		srsPlay: with(func(e *Event) { e.Kind, e.Name, e.Query = PlayRequest, "on_play", signed }),
+		srsStop: {Kind: Ignored, Name: "on_stop"},
+		srsOld:  with(func(e *Event) { e.Kind, e.Name, e.PushID = PublishRequest, "on_publish", "1985" }),
 		srsDVR: with(func(e *Event) {
-			e.Kind, e.Name, e.Recording = Recorded, "on_dvr", presence.Recording{
+			e.Kind, e.Name, e.Recording = FileRecorded, "on_dvr", presence.Recording{
 				ID: presence.RecordingID("srs", file), Provider: "srs", Code: "8888_alice", Format: "flv", Location: file, StartedAt: 1795610284_123,
 			}
 		}),
 	} {
-		if got, err := SRS([]byte(body)); err != nil || got != want {
+		if got, err := ParseSRS([]byte(body)); err != nil || got != want {
 			t.Errorf("%s\n got %+v, %v\nwant %+v", body, got, err, want)
 		}
 	}
 	// Counted clients of a server with a name come again.
-	if e, err := SRS([]byte(strings.Replace(srsPublish, `"341w361a"`, `1985`, 1))); err != nil || e.Unique || e.Media != "vid-0xk989d/1985" {
+	if e, err := ParseSRS([]byte(strings.Replace(srsPublish, `"341w361a"`, `1985`, 1))); err != nil || e.UniquePushID || e.PushID != "vid-0xk989d/1985" {
 		t.Errorf("%+v, %v", e, err)
 	}
 }
@@ -64,11 +64,11 @@ func TestSRSRefuses(t *testing.T) {
 		"no file":         strings.Replace(srsDVR, `"file":`, `"other":`, 1),
 		"a file of lines": strings.Replace(srsDVR, `./objs`, `\n`, 1),
 	} {
-		if e, err := SRS([]byte(body)); !errors.Is(err, ErrMalformed) {
+		if e, err := ParseSRS([]byte(body)); !errors.Is(err, ErrMalformed) {
 			t.Errorf("%s: %+v, %v", name, e, err)
 		}
 	}
-	if e, err := SRS([]byte(strings.Replace(srsPublish, "on_publish", "on_hls", 1))); !errors.Is(err, ErrUnknownEvent) {
+	if e, err := ParseSRS([]byte(strings.Replace(srsPublish, "on_publish", "on_hls", 1))); !errors.Is(err, ErrUnknownEvent) {
 		t.Errorf("on_hls: %+v, %v", e, err)
 	}
 }
@@ -78,8 +78,8 @@ func FuzzSRS(f *testing.F) {
 		f.Add([]byte(body))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		if e, err := SRS(body); err == nil {
-			sound(t, body, &e)
+		if e, err := ParseSRS(body); err == nil {
+			requireValidEvent(t, body, &e)
 		}
 	})
 }

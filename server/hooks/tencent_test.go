@@ -32,7 +32,7 @@ func signTencent(body, key, t string) string {
 
 func TestTencent(t *testing.T) {
 	file := func(id, code, format, url string, from, duration, size int64) Event {
-		return Event{Kind: Recorded, Name: "recorded", App: "live", Code: code, Recording: presence.Recording{
+		return Event{Kind: FileRecorded, Name: "recorded", App: "live", Code: code, Recording: presence.Recording{
 			ID: presence.RecordingID("tencent", id), Provider: "tencent", Code: code, Format: format, Location: url,
 			StartedAt: from * 1000, EndedAt: (from + duration) * 1000, Duration: duration * 1000, Size: size,
 		}}
@@ -42,27 +42,27 @@ func TestTencent(t *testing.T) {
 	cos := old
 	cos.Recording.ID = presence.RecordingID("tencent", old.Recording.Location)
 	for body, want := range map[string]Event{
-		tencentBegun: {Kind: Begun, Name: "push_begun", App: "live", Code: "test_stream", Media: "2210464508206756938", Unique: true, Since: 1703731478_000},
-		tencentDone:  {Kind: Done, Name: "push_ended", App: "live", Code: "test_stream", Media: "2210464508206756938", Unique: true},
-		strings.Replace(tencentDone, `"stream_id":"test_stream",`, "", 1):     {Kind: Done, Name: "push_ended", App: "live", Code: "test_stream", Media: "2210464508206756938", Unique: true},
-		strings.Replace(tencentDone, `"event_type":0`, `"event_type":"0"`, 1): {Kind: Done, Name: "push_ended", App: "live", Code: "test_stream", Media: "2210464508206756938", Unique: true},
+		tencentBegun: {Kind: PushStarted, Name: "push_begun", App: "live", Code: "test_stream", PushID: "2210464508206756938", UniquePushID: true, StartedAt: 1703731478_000},
+		tencentDone:  {Kind: PushEnded, Name: "push_ended", App: "live", Code: "test_stream", PushID: "2210464508206756938", UniquePushID: true},
+		strings.Replace(tencentDone, `"stream_id":"test_stream",`, "", 1):     {Kind: PushEnded, Name: "push_ended", App: "live", Code: "test_stream", PushID: "2210464508206756938", UniquePushID: true},
+		strings.Replace(tencentDone, `"event_type":0`, `"event_type":"0"`, 1): {Kind: PushEnded, Name: "push_ended", App: "live", Code: "test_stream", PushID: "2210464508206756938", UniquePushID: true},
 		tencentOld: old,
 		strings.Replace(tencentOld, `"file_id":"9031868222958931071"`, `"file_id":""`, 1): cos,
 		// What it shows begins at the end less its duration.
 		tencentFresh: file("1234567890", "stream_test", "hls", "http://12345678.vod2.myqcloud.com/xxxx/yyyy/zzzz.m3u8", 1545049971-2962, 2962, 277941079),
 		tencentPic: {
-			Kind: Pictured, Name: "pictured", Code: "stream_name",
-			Picture: "https://testbucket-1234567890.cos.region.myqcloud.com/2018-12-17/stream_name-screenshot-19-06-59-640x352.jpg",
+			Kind: SnapshotTaken, Name: "pictured", Code: "stream_name",
+			SnapshotURL: "https://testbucket-1234567890.cos.region.myqcloud.com/2018-12-17/stream_name-screenshot-19-06-59-640x352.jpg",
 		},
-		strings.Replace(tencentPic, "http://testbucket-1234567890.cos.region.myqcloud.com", "http://example.com", 1):             {Kind: Nothing, Name: "pictured"},
-		strings.Replace(tencentPic, "http://testbucket-1234567890.cos.region.myqcloud.com", "http://x.myqcloud.com.evil.com", 1): {Kind: Nothing, Name: "pictured"},
-		strings.Replace(tencentPic, "http://", "javascript://", 1):                                                               {Kind: Nothing, Name: "pictured"},
-		strings.Replace(tencentPic, "http://", "https://me:you@", 1):                                                             {Kind: Nothing, Name: "pictured"},
-		strings.Replace(tencentPic, "myqcloud.com", "myqcloud.com/"+strings.Repeat("x", 1000), 1):                                {Kind: Nothing, Name: "pictured"},
-		tencentState:         {Kind: Nothing, Name: "recording_state"},
-		`{"event_type":321}`: {Kind: Nothing, Name: "other"},
+		strings.Replace(tencentPic, "http://testbucket-1234567890.cos.region.myqcloud.com", "http://example.com", 1):             {Kind: Ignored, Name: "pictured"},
+		strings.Replace(tencentPic, "http://testbucket-1234567890.cos.region.myqcloud.com", "http://x.myqcloud.com.evil.com", 1): {Kind: Ignored, Name: "pictured"},
+		strings.Replace(tencentPic, "http://", "javascript://", 1):                                                               {Kind: Ignored, Name: "pictured"},
+		strings.Replace(tencentPic, "http://", "https://me:you@", 1):                                                             {Kind: Ignored, Name: "pictured"},
+		strings.Replace(tencentPic, "myqcloud.com", "myqcloud.com/"+strings.Repeat("x", 1000), 1):                                {Kind: Ignored, Name: "pictured"},
+		tencentState:         {Kind: Ignored, Name: "recording_state"},
+		`{"event_type":321}`: {Kind: Ignored, Name: "other"},
 	} {
-		if got, err := Tencent([]byte(body), "", time.Now()); err != nil || got != want {
+		if got, err := ParseTencent([]byte(body), "", time.Now()); err != nil || got != want {
 			t.Errorf("%s\n got %+v, %v\nwant %+v", body, got, err, want)
 		}
 	}
@@ -81,7 +81,7 @@ func TestTencentRefuses(t *testing.T) {
 		"a file of this host": strings.Replace(tencentOld, "http://1252033264.vod2.myqcloud.com", "file://", 1),
 		"a file of two lines": strings.Replace(tencentOld, "f0.flv", `f0\n.flv`, 1),
 	} {
-		if e, err := Tencent([]byte(body), "", time.Now()); !errors.Is(err, ErrMalformed) {
+		if e, err := ParseTencent([]byte(body), "", time.Now()); !errors.Is(err, ErrMalformed) {
 			t.Errorf("%s: %+v, %v", name, e, err)
 		}
 	}
@@ -103,24 +103,24 @@ func TestTencentSignature(t *testing.T) {
 	}{
 		"in time":        {good, at.Add(-time.Second), nil},
 		"long before":    {good, at.Add(-10 * time.Minute), nil},
-		"over":           {good, at, ErrExpired},
+		"over":           {good, at, ErrSignatureExpired},
 		"a time of text": {signTencent(tencentDone, tencentKey, `"1471850187"`), at.Add(-time.Second), nil},
 		"upper case":     {strings.Replace(good, vendor, strings.ToUpper(vendor), 1), at.Add(-time.Second), nil},
-		"a later time":   {strings.Replace(good, `"t":1471850187`, `"t":1471850188`, 1), at, ErrForged},
-		"another key":    {signTencent(tencentDone, "x", "1471850187"), at.Add(-time.Second), ErrForged},
-		"no key":         {signTencent(tencentDone, "", "1471850187"), at.Add(-time.Second), ErrForged},
-		"no signature":   {tencentDone, at, ErrForged},
-		"an empty one":   {strings.Replace(good, vendor, "", 1), at, ErrForged},
-		"a short one":    {strings.Replace(good, vendor, vendor[:31], 1), at, ErrForged},
+		"a later time":   {strings.Replace(good, `"t":1471850187`, `"t":1471850188`, 1), at, ErrSignatureInvalid},
+		"another key":    {signTencent(tencentDone, "x", "1471850187"), at.Add(-time.Second), ErrSignatureInvalid},
+		"no key":         {signTencent(tencentDone, "", "1471850187"), at.Add(-time.Second), ErrSignatureInvalid},
+		"no signature":   {tencentDone, at, ErrSignatureInvalid},
+		"an empty one":   {strings.Replace(good, vendor, "", 1), at, ErrSignatureInvalid},
+		"a short one":    {strings.Replace(good, vendor, vendor[:31], 1), at, ErrSignatureInvalid},
 		"a time of none": {signTencent(tencentDone, tencentKey, `"x"`), at, ErrMalformed},
-		"forged and old": {signTencent(tencentDone, "x", "1471850187"), at.Add(time.Hour), ErrForged},
+		"forged and old": {signTencent(tencentDone, "x", "1471850187"), at.Add(time.Hour), ErrSignatureInvalid},
 	} {
-		if e, err := Tencent([]byte(c.body), tencentKey, c.now); !errors.Is(err, c.want) || err == nil && e.Kind != Done {
+		if e, err := ParseTencent([]byte(c.body), tencentKey, c.now); !errors.Is(err, c.want) || err == nil && e.Kind != PushEnded {
 			t.Errorf("%s: %+v, %v", name, e, err)
 		}
 	}
 	// Where callbacks are not signed, it is not looked at.
-	if _, err := Tencent([]byte(good), "", at.Add(time.Hour)); err != nil {
+	if _, err := ParseTencent([]byte(good), "", at.Add(time.Hour)); err != nil {
 		t.Error(err)
 	}
 }
@@ -131,12 +131,12 @@ func FuzzTencent(f *testing.F) {
 	}
 	now := time.Unix(1703731478, 0)
 	f.Fuzz(func(t *testing.T, body []byte) {
-		e, err := Tencent(body, "", now)
+		e, err := ParseTencent(body, "", now)
 		if err != nil {
 			return
 		}
-		sound(t, body, &e)
-		if _, err := Tencent(body, tencentKey, now); err == nil {
+		requireValidEvent(t, body, &e)
+		if _, err := ParseTencent(body, tencentKey, now); err == nil {
 			t.Fatalf("%q was not signed", body)
 		}
 	})

@@ -1,6 +1,6 @@
 package hooks
 
-// ZLM reads a callback of ZLMediaKit, whose body is JSON. Which it is, is the
+// ParseZLM reads a callback of ZLMediaKit, whose body is JSON. Which it is, is the
 // event, from the path: on_publish, on_play, on_stream_changed, on_record_mp4 or
 // on_stream_none_reader.
 //
@@ -16,23 +16,23 @@ package hooks
 // So each schema of a server is a push of its own here: the first to begin
 // brings the picture, and with the last to end it is gone. A name has one
 // publisher at a time.
-func ZLM(event string, body []byte) (Event, error) {
-	m, err := parse(body)
+func ParseZLM(event string, body []byte) (Event, error) {
+	m, err := parseJSONObject(body)
 	if err != nil {
 		return Event{}, err
 	}
 	e := Event{Name: event, App: m.text("app"), Code: m.text("stream")}
 	switch event {
 	case "on_publish":
-		e.Kind, e.Query = Publish, m.text("params")
+		e.Kind, e.Query = PublishRequest, m.text("params")
 	case "on_play":
-		e.Kind, e.Query = Play, m.text("params")
+		e.Kind, e.Query = PlayRequest, m.text("params")
 	case "on_stream_changed":
-		err = e.changed(m)
+		err = e.readZLMRegistration(m)
 	case "on_record_mp4":
-		err = e.recordedMP4(m)
+		err = e.readZLMRecording(m)
 	case "on_stream_none_reader":
-		return Event{Kind: Nothing, Name: event}, nil
+		return Event{Kind: Ignored, Name: event}, nil
 	default:
 		return Event{}, ErrUnknownEvent
 	}
@@ -42,13 +42,13 @@ func ZLM(event string, body []byte) (Event, error) {
 	return e, nil
 }
 
-// changed reads that a stream is registered under a schema, or no more.
-func (e *Event) changed(m members) error {
+// readZLMRegistration reads that a stream is registered under a schema, or no more.
+func (e *Event) readZLMRegistration(m jsonObject) error {
 	switch string(m["regist"]) {
 	case "true":
-		e.Kind = Begun
+		e.Kind = PushStarted
 	case "false":
-		e.Kind = Done
+		e.Kind = PushEnded
 	default:
 		return ErrMalformed
 	}
@@ -56,20 +56,20 @@ func (e *Event) changed(m members) error {
 	if !isID(schema) || server != "" && !isID(server) {
 		return ErrMalformed
 	}
-	e.Media = server + "/" + schema
-	e.turn.of = e.Media + " " + e.App + "/" + e.Code
-	e.turn.number, e.turn.numbered = m.number("hook_index")
-	e.turn.made = m.milliseconds("createStamp")
+	e.PushID = server + "/" + schema
+	e.order.stream = e.PushID + " " + e.App + "/" + e.Code
+	e.order.index, e.order.hasIndex = m.number("hook_index")
+	e.order.createdAt = m.secondsAsMillis("createStamp")
 	return nil
 }
 
-func (e *Event) recordedMP4(m members) error {
+func (e *Event) readZLMRecording(m jsonObject) error {
 	file := m.text("file_path")
-	if !isPlace(file) {
+	if !isLocation(file) {
 		return ErrMalformed
 	}
-	e.Kind, e.Recording = Recorded, recorded(ProviderZLM, e.Code, file, file)
-	e.Recording.StartedAt, e.Recording.Duration = m.milliseconds("start_time"), m.milliseconds("time_len")
+	e.Kind, e.Recording = FileRecorded, newRecording(ProviderZLM, e.Code, file, file)
+	e.Recording.StartedAt, e.Recording.Duration = m.secondsAsMillis("start_time"), m.secondsAsMillis("time_len")
 	e.Recording.Size, _ = m.number("file_size")
 	return nil
 }

@@ -22,24 +22,24 @@ const (
 
 func TestZLM(t *testing.T) {
 	const file = "/www/record/live/8888_alice/2019-09-20/15-53-02.mp4"
-	at := turn{of: "zlm1/rtmp live/8888_alice", number: 7, numbered: true}
+	at := callbackOrder{stream: "zlm1/rtmp live/8888_alice", index: 7, hasIndex: true}
 	begun := at
-	begun.made = 1602205811_000
+	begun.createdAt = 1602205811_000
 	for _, c := range []struct {
 		event, body string
 		want        Event
 	}{
-		{"on_publish", zlmAsks, Event{Kind: Publish, Name: "on_publish", App: "live", Code: "8888_alice", Query: signed}},
-		{"on_play", zlmAsks, Event{Kind: Play, Name: "on_play", App: "live", Code: "8888_alice", Query: signed}},
-		{"on_stream_changed", zlmBegun, Event{Kind: Begun, Name: "on_stream_changed", App: "live", Code: "8888_alice", Media: "zlm1/rtmp", turn: begun}},
-		{"on_stream_changed", zlmDone, Event{Kind: Done, Name: "on_stream_changed", App: "live", Code: "8888_alice", Media: "zlm1/rtmp", turn: at}},
-		{"on_stream_none_reader", zlmUnread, Event{Kind: Nothing, Name: "on_stream_none_reader"}},
-		{"on_record_mp4", zlmRecords, Event{Kind: Recorded, Name: "on_record_mp4", App: "live", Code: "8888_alice", Recording: presence.Recording{
+		{"on_publish", zlmAsks, Event{Kind: PublishRequest, Name: "on_publish", App: "live", Code: "8888_alice", Query: signed}},
+		{"on_play", zlmAsks, Event{Kind: PlayRequest, Name: "on_play", App: "live", Code: "8888_alice", Query: signed}},
+		{"on_stream_changed", zlmBegun, Event{Kind: PushStarted, Name: "on_stream_changed", App: "live", Code: "8888_alice", PushID: "zlm1/rtmp", order: begun}},
+		{"on_stream_changed", zlmDone, Event{Kind: PushEnded, Name: "on_stream_changed", App: "live", Code: "8888_alice", PushID: "zlm1/rtmp", order: at}},
+		{"on_stream_none_reader", zlmUnread, Event{Kind: Ignored, Name: "on_stream_none_reader"}},
+		{"on_record_mp4", zlmRecords, Event{Kind: FileRecorded, Name: "on_record_mp4", App: "live", Code: "8888_alice", Recording: presence.Recording{
 			ID: presence.RecordingID("zlm", file), Provider: "zlm", Code: "8888_alice", Format: "mp4", Location: file,
 			StartedAt: 1568965982_000, Duration: 11_500, Size: 1913597,
 		}}},
 	} {
-		if got, err := ZLM(c.event, []byte(c.body)); err != nil || got != c.want {
+		if got, err := ParseZLM(c.event, []byte(c.body)); err != nil || got != c.want {
 			t.Errorf("%s %s\n got %+v, %v\nwant %+v", c.event, c.body, got, err, c.want)
 		}
 	}
@@ -61,7 +61,7 @@ func TestZLMRefuses(t *testing.T) {
 		{"on_server_keepalive", zlmBegun, ErrUnknownEvent},
 		{"", zlmBegun, ErrUnknownEvent},
 	} {
-		if e, err := ZLM(c.event, []byte(c.body)); !errors.Is(err, c.want) {
+		if e, err := ParseZLM(c.event, []byte(c.body)); !errors.Is(err, c.want) {
 			t.Errorf("%s %s: %+v, %v", c.event, c.body, e, err)
 		}
 	}
@@ -78,47 +78,47 @@ func TestTurns(t *testing.T) {
 		late        bool
 	}
 	for name, words := range map[string][]word{
-		"in order":                         {{Begun, 3, 0, 0, false}, {Done, 9, 0, 60, false}, {Begun, 12, 61, 61, false}, {Done, 20, 0, 99, false}},
-		"an end overtaken by a begin":      {{Begun, 3, 0, 0, false}, {Begun, 12, 61, 61, false}, {Done, 9, 0, 64, true}, {Done, 20, 0, 99, false}},
-		"an end that comes twice":          {{Begun, 3, 0, 0, false}, {Done, 9, 0, 60, false}, {Begun, 12, 61, 61, false}, {Done, 9, 0, 64, true}},
-		"a begin after its own end":        {{Done, 9, 0, 2, false}, {Begun, 3, 0, 3, true}},
-		"a begin that comes twice":         {{Begun, 3, 0, 0, false}, {Done, 9, 0, 60, false}, {Begun, 3, 0, 61, true}, {Begun, 12, 61, 62, false}, {Begun, 3, 0, 64, true}},
-		"one that fails and comes again":   {{Begun, 3, 0, 0, false}, {Begun, 3, 0, 3, false}, {Done, 9, 0, 60, false}, {Done, 9, 0, 63, false}},
-		"a server that started again":      {{Begun, 300, 0, 0, false}, {Done, 900, 0, 60, false}, {Begun, 3, 70, 70, false}, {Done, 9, 0, 99, false}},
-		"one that did so unheard":          {{Begun, 500, 0, 0, false}, {Done, 7, 0, 90, false}},
-		"one that had no time for its end": {{Begun, 300, 0, 0, false}, {Begun, 3, 70, 70, false}, {Done, 9, 0, 99, false}},
-		"pushed again within a second":     {{Begun, 3, 0, 0, false}, {Done, 9, 0, 60, false}, {Begun, 12, 60, 60, false}},
+		"in order":                         {{PushStarted, 3, 0, 0, false}, {PushEnded, 9, 0, 60, false}, {PushStarted, 12, 61, 61, false}, {PushEnded, 20, 0, 99, false}},
+		"an end overtaken by a begin":      {{PushStarted, 3, 0, 0, false}, {PushStarted, 12, 61, 61, false}, {PushEnded, 9, 0, 64, true}, {PushEnded, 20, 0, 99, false}},
+		"an end that comes twice":          {{PushStarted, 3, 0, 0, false}, {PushEnded, 9, 0, 60, false}, {PushStarted, 12, 61, 61, false}, {PushEnded, 9, 0, 64, true}},
+		"a begin after its own end":        {{PushEnded, 9, 0, 2, false}, {PushStarted, 3, 0, 3, true}},
+		"a begin that comes twice":         {{PushStarted, 3, 0, 0, false}, {PushEnded, 9, 0, 60, false}, {PushStarted, 3, 0, 61, true}, {PushStarted, 12, 61, 62, false}, {PushStarted, 3, 0, 64, true}},
+		"one that fails and comes again":   {{PushStarted, 3, 0, 0, false}, {PushStarted, 3, 0, 3, false}, {PushEnded, 9, 0, 60, false}, {PushEnded, 9, 0, 63, false}},
+		"a server that started again":      {{PushStarted, 300, 0, 0, false}, {PushEnded, 900, 0, 60, false}, {PushStarted, 3, 70, 70, false}, {PushEnded, 9, 0, 99, false}},
+		"one that did so unheard":          {{PushStarted, 500, 0, 0, false}, {PushEnded, 7, 0, 90, false}},
+		"one that had no time for its end": {{PushStarted, 300, 0, 0, false}, {PushStarted, 3, 70, 70, false}, {PushEnded, 9, 0, 99, false}},
+		"pushed again within a second":     {{PushStarted, 3, 0, 0, false}, {PushEnded, 9, 0, 60, false}, {PushStarted, 12, 60, 60, false}},
 	} {
-		turns := NewTurns()
+		turns := NewOrderTracker()
 		for i, w := range words {
 			made := ""
-			if w.kind == Begun {
+			if w.kind == PushStarted {
 				made = fmt.Sprintf(`"createStamp":%d,`, dawn.Unix()+int64(w.made))
 			}
-			e, err := ZLM("on_stream_changed", fmt.Appendf(nil,
-				`{"regist":%t,%s"hook_index":%d,"mediaServerId":"a","schema":"rtmp","app":"live","stream":"8888_alice"}`, w.kind == Begun, made, w.number))
+			e, err := ParseZLM("on_stream_changed", fmt.Appendf(nil,
+				`{"regist":%t,%s"hook_index":%d,"mediaServerId":"a","schema":"rtmp","app":"live","stream":"8888_alice"}`, w.kind == PushStarted, made, w.number))
 			if err != nil {
 				t.Fatal(err)
 			}
-			if late := turns.Late(&e, dawn.Add(time.Duration(w.heard)*time.Second)); late != w.late {
+			if late := turns.Observe(&e, dawn.Add(time.Duration(w.heard)*time.Second)); late != w.late {
 				t.Errorf("%s, word %d: late %t", name, i, late)
 			}
 		}
 	}
-	apart := NewTurns()
+	apart := NewOrderTracker()
 	for _, stream := range []string{"8888_alice", "8888_bob"} { // words of one are nothing to the other
 		for _, body := range []string{strings.Replace(zlmDone, ":7,", ":5,", 1), zlmBegun} {
-			e, err := ZLM("on_stream_changed", []byte(strings.Replace(body, "8888_alice", stream, 1)))
-			if err != nil || apart.Late(&e, dawn) {
+			e, err := ParseZLM("on_stream_changed", []byte(strings.Replace(body, "8888_alice", stream, 1)))
+			if err != nil || apart.Observe(&e, dawn) {
 				t.Errorf("%+v, %v", e, err)
 			}
 		}
 	}
 	// Versions that do not number their callbacks are taken as they come.
-	turns := NewTurns()
+	turns := NewOrderTracker()
 	for _, body := range []string{zlmBegun, zlmDone, zlmDone, zlmBegun} {
-		e, err := ZLM("on_stream_changed", []byte(strings.Replace(body, `"hook_index":7,`, "", 1)))
-		if err != nil || turns.Late(&e, dawn) {
+		e, err := ParseZLM("on_stream_changed", []byte(strings.Replace(body, `"hook_index":7,`, "", 1)))
+		if err != nil || turns.Observe(&e, dawn) {
 			t.Errorf("%+v, %v", e, err)
 		}
 	}
@@ -131,8 +131,8 @@ func FuzzZLM(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, event string, body []byte) {
-		if e, err := ZLM(event, body); err == nil {
-			sound(t, body, &e)
+		if e, err := ParseZLM(event, body); err == nil {
+			requireValidEvent(t, body, &e)
 		}
 	})
 }
