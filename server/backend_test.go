@@ -86,7 +86,7 @@ func telling(t *testing.T, b *backend, flags ...string) *testServer {
 	go srv.Serve(l)
 	t.Cleanup(func() { srv.Close() })
 	return servePrepared(t, openMemory(t), false, func(s *server) {
-		s.webhooks = webhooks.New(webhooks.Options{
+		s.webhooks = webhooks.NewSender(webhooks.Options{
 			Target: func() *webhooks.Target { return s.now().target }, Transport: l.Client().Transport, Logger: s.log,
 		})
 	}, append([]string{"--webhooks.url", "http://backend/hook", "--webhooks.secret", webhookSecret}, flags...)...)

@@ -67,7 +67,7 @@ func TestSkewedTokens(t *testing.T) {
 			{"behind by more than its life", -5 * time.Minute, 4 * time.Minute, http.StatusUnauthorized},
 		} {
 			refused := s.metric("onair_tokens_refused_total")
-			text, err := auth.Mint([]byte(s.secret), "", auth.Identity{Subject: "bob", Role: auth.Viewer}, test.ttl, time.Now().Add(test.skew))
+			text, err := auth.SignToken([]byte(s.secret), "", auth.Identity{Subject: "bob", Role: auth.Viewer}, test.ttl, time.Now().Add(test.skew))
 			if err != nil {
 				t.Fatal(err)
 			}

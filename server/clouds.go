@@ -15,7 +15,7 @@ import (
 
 // cloudClient is the client of a provider: what there is to do by it.
 type cloudClient struct {
-	polled    poll.Cloud
+	polled    poll.Provider
 	moderator moderator
 	tapes     tapes // nil: it has no list of recordings
 }
@@ -34,25 +34,25 @@ func newCloudClient(provider string, cfg *config.Config, budget *cloud.Budget) (
 		if err != nil {
 			return cloudClient{}, err
 		}
-		return cloudClient{poll.Cloud{Online: t.Online, State: t.State, Budget: budget}, t, t.Recordings}, nil
+		return cloudClient{poll.Provider{ForEachOnline: t.ForEachOnline, PushState: t.PushState, Budget: budget}, t, t.ForEachRecording}, nil
 	case config.TencentLegacy:
 		t, err := cloud.NewTencentLegacy(cloud.LegacyConfig{AppID: c.AppID, Key: c.APIKey.Reveal(), URL: c.URL}, o)
 		if err != nil {
 			return cloudClient{}, err
 		}
-		return cloudClient{poll.Cloud{State: t.State, Budget: budget}, t, t.Recordings}, nil
+		return cloudClient{poll.Provider{PushState: t.PushState, Budget: budget}, t, t.ForEachRecording}, nil
 	case config.SRS:
 		srs, err := cloud.NewSRS(c.URL, cfg.Push.App, o)
 		if err != nil {
 			return cloudClient{}, err
 		}
-		return cloudClient{poll.Cloud{Online: srs.Online, Budget: budget}, srs, nil}, nil
+		return cloudClient{poll.Provider{ForEachOnline: srs.ForEachOnline, Budget: budget}, srs, nil}, nil
 	}
 	nginx, err := cloud.NewNginxRTMP(c.URL, c.ControlURL, cfg.Push.App, o)
 	if err != nil {
 		return cloudClient{}, err
 	}
-	return cloudClient{poll.Cloud{Online: nginx.Online, Budget: budget}, nginx, nil}, nil
+	return cloudClient{poll.Provider{ForEachOnline: nginx.ForEachOnline, Budget: budget}, nginx, nil}, nil
 }
 
 // engage makes what talks to the providers that are configured, all within one
@@ -65,9 +65,9 @@ func (s *server) engage(reg prometheus.Registerer) error {
 	}{
 		{"poll.provider", s.cfg.Poll.Provider, func(c cloudClient) {
 			s.polls = poll.New(poll.Options{
-				Cloud: c.polled, Interval: s.cfg.Poll.Interval, Targets: s.toPoll, Tell: s.polled, Logger: s.log, Metrics: reg,
+				Provider: c.polled, Interval: s.cfg.Poll.Interval, Targets: s.toPoll, OnResult: s.polled, Logger: s.log, Metrics: reg,
 			})
-			s.confirm = s.polls.Once
+			s.confirm = s.polls.QueryNow
 		}},
 		{"moderation.provider", s.cfg.Moderation.Provider, func(c cloudClient) { s.moderator = c.moderator }},
 		{"recordings.provider", s.cfg.Recordings.Provider, func(c cloudClient) { s.tapes = c.tapes }},
@@ -95,11 +95,11 @@ func (s *server) toPoll() (all []poll.Target) {
 }
 
 // signs are what the poller's words are for the list.
-var signs = [...]presence.Sign{poll.Online: presence.Online, poll.Offline: presence.Offline, poll.Failed: presence.Unknown}
+var signs = [...]presence.Sign{poll.Online: presence.Online, poll.Offline: presence.Offline, poll.NoAnswer: presence.Unknown}
 
 // polled passes on what the poller has found out, if it is news.
-func (s *server) polled(w poll.Word) {
-	sign, news := signs[w.Say], false
+func (s *server) polled(w poll.Result) {
+	sign, news := signs[w.Status], false
 	s.node.Read(func(r *presence.Registry) { news = r.IsNews(w.Session, sign) })
 	if news {
 		s.node.Tell(&presence.Observe{Session: w.Session, Source: presence.FromPoll, Sign: sign, Detail: s.cfg.Poll.Provider})

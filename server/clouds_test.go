@@ -57,9 +57,9 @@ func (h *heaven) tell(what string) error {
 	return h.down
 }
 
-func (h *heaven) Cut(_ context.Context, code string) error   { return h.tell("cut " + code) }
-func (h *heaven) Allow(_ context.Context, code string) error { return h.tell("allow " + code) }
-func (h *heaven) Forbid(_ context.Context, code string, until time.Time, reason string) error {
+func (h *heaven) CutPush(_ context.Context, code string) error   { return h.tell("cut " + code) }
+func (h *heaven) AllowPush(_ context.Context, code string) error { return h.tell("allow " + code) }
+func (h *heaven) ForbidPush(_ context.Context, code string, until time.Time, reason string) error {
 	left := "for ever"
 	if !until.IsZero() {
 		left = "for " + time.Until(until).Round(time.Minute).String()
@@ -86,7 +86,7 @@ func under(t *testing.T, h *heaven, flags ...string) *testServer {
 	t.Helper()
 	return servePrepared(t, openMemory(t), false, func(s *server) {
 		s.polls = poll.New(poll.Options{
-			Cloud: poll.Cloud{State: h.State, Budget: cloud.NewBudget(s.cfg.Poll.Rate)}, Interval: s.cfg.Poll.Interval, Targets: s.toPoll, Tell: s.polled, Logger: zerolog.Nop(),
+			Provider: poll.Provider{PushState: h.State, Budget: cloud.NewBudget(s.cfg.Poll.Rate)}, Interval: s.cfg.Poll.Interval, Targets: s.toPoll, OnResult: s.polled, Logger: zerolog.Nop(),
 		})
 		s.moderator, s.tapes = h, h.list
 	}, append([]string{
@@ -229,18 +229,18 @@ func (u *unwilling) try() (err error) {
 	return err
 }
 
-func (u *unwilling) Cut(ctx context.Context, code string) error {
+func (u *unwilling) CutPush(ctx context.Context, code string) error {
 	if err := u.try(); err != nil {
 		return err
 	}
-	return u.heaven.Cut(ctx, code)
+	return u.heaven.CutPush(ctx, code)
 }
 
-func (u *unwilling) Forbid(ctx context.Context, code string, until time.Time, reason string) error {
+func (u *unwilling) ForbidPush(ctx context.Context, code string, until time.Time, reason string) error {
 	if err := u.try(); err != nil {
 		return err
 	}
-	return u.heaven.Forbid(ctx, code, until, reason)
+	return u.heaven.ForbidPush(ctx, code, until, reason)
 }
 
 // TestLateModeration: what the provider takes late does not undo what came after.

@@ -54,7 +54,7 @@ func TestTokenCommand(t *testing.T) {
 		if strings.Contains(secret, "secrets") {
 			c = auth.Config{Secrets: map[string][]byte{"a": []byte(processSecret), "b": []byte("x" + processSecret)}}
 		}
-		v, err := auth.New(t.Context(), c)
+		v, err := auth.NewVerifier(t.Context(), c)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -33,12 +33,12 @@ func conformanceCommand(stdout io.Writer) *cobra.Command {
 			return nil
 		},
 		RunE: func(c *cobra.Command, args []string) error {
-			script, err := conformance.Recorded(args[0])
+			script, err := conformance.EmbeddedScript(args[0])
 			if err != nil {
 				return err
 			}
 			who := auth.Identity{Subject: "conformance", Role: auth.Role(args[0])}
-			token, err := auth.Mint([]byte(rand.Text()+rand.Text()), "", who, 24*time.Hour, time.Now())
+			token, err := auth.SignToken([]byte(rand.Text()+rand.Text()), "", who, 24*time.Hour, time.Now())
 			if err != nil {
 				return err
 			}
@@ -49,7 +49,7 @@ func conformanceCommand(stdout io.Writer) *cobra.Command {
 			if _, err := fmt.Fprintf(stdout, "url     ws://%s/v1/%s\ntoken   %s\n", l.Addr(), args[0], token); err != nil {
 				return errors.Join(err, l.Close())
 			}
-			passed, err := conformance.New(script, token, stdout).Play(c.Context(), l)
+			passed, err := conformance.NewPlayer(script, token, stdout).Play(c.Context(), l)
 			if err == nil && !passed {
 				err = errNotPassed
 			}

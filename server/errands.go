@@ -44,7 +44,7 @@ func (s *server) tells(kind presence.EffectKind) bool {
 
 // webhookOf is what the back end is told of an effect.
 func webhookOf(e *presence.Effect) webhooks.Event {
-	w := webhooks.Event{ID: e.ID.String(), Type: webhooks.Type(effectNames[e.Kind]), Time: e.At, Recording: e.Recording}
+	w := webhooks.Event{ID: e.ID.String(), Type: webhooks.EventType(effectNames[e.Kind]), Time: e.At, Recording: e.Recording}
 	if e.Ended != nil {
 		w.Ended = e.Ended
 	} else {
@@ -65,7 +65,7 @@ func (s *server) runErrands(ctx context.Context) {
 	var helpers sync.WaitGroup
 	defer helpers.Wait()
 	if s.webhooks != nil {
-		x.pump = s.webhooks.Pump(func(id string, dead bool, why string) {
+		x.pump = s.webhooks.NewPump(func(id string, dead bool, why string) {
 			if e, ok := presence.ParseEffectID(id); ok {
 				x.report(ctx, settlement{e, why})
 			}
@@ -126,7 +126,7 @@ func (x *errands) begin(ctx context.Context, helpers *sync.WaitGroup, e *errand)
 	}
 	if x.pump != nil && x.server.tells(e.Kind) {
 		e.parts++
-		x.pump.Offer(webhookOf(e.Effect))
+		x.pump.Enqueue(webhookOf(e.Effect))
 	}
 	if do := x.server.moderation(e.Effect); do != nil {
 		e.parts++

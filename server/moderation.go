@@ -12,13 +12,13 @@ import (
 
 // moderator is a cloud, or a media server, that does what it is told to pushes.
 type moderator interface {
-	// Cut ends the push under a live code, if there is one; it may begin again.
-	Cut(ctx context.Context, code string) error
-	// Forbid ends it, and refuses others until a time; zero: for as long as the
+	// CutPush ends the push under a live code, if there is one; it may begin again.
+	CutPush(ctx context.Context, code string) error
+	// ForbidPush ends it, and refuses others until a time; zero: for as long as the
 	// provider can.
-	Forbid(ctx context.Context, code string, until time.Time, reason string) error
-	// Allow undoes Forbid.
-	Allow(ctx context.Context, code string) error
+	ForbidPush(ctx context.Context, code string, until time.Time, reason string) error
+	// AllowPush undoes Forbid.
+	AllowPush(ctx context.Context, code string) error
 }
 
 // deed is something that a moderator is to do, if it is still to be done.
@@ -38,7 +38,7 @@ func (s *server) moderation(e *presence.Effect) deed {
 			if st := s.hub.Lookup(e.Stream.Code); st != nil && st.Session != e.Stream.Session {
 				return nil // the push under this code is another session's
 			}
-			return s.moderator.Cut(ctx, e.Stream.Code)
+			return s.moderator.CutPush(ctx, e.Stream.Code)
 		}
 	case e.Ban == nil:
 		return nil
@@ -58,13 +58,13 @@ func (s *server) moderation(e *presence.Effect) deed {
 		case banned != (e.Kind == presence.BanSet):
 			return nil // what has changed since is an effect of its own
 		case !banned:
-			return s.moderator.Allow(ctx, code)
+			return s.moderator.AllowPush(ctx, code)
 		}
 		var until time.Time
 		if ban.Until != 0 {
 			until = time.UnixMilli(ban.Until)
 		}
-		return s.moderator.Forbid(ctx, code, until, ban.Reason)
+		return s.moderator.ForbidPush(ctx, code, until, ban.Reason)
 	}
 }
 

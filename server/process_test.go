@@ -85,7 +85,7 @@ func (p *process) end(sig syscall.Signal) {
 // token mints a token that the processes of tests accept.
 func token(t *testing.T, role auth.Role, sub string) string {
 	t.Helper()
-	text, err := auth.Mint([]byte(processSecret), "", auth.Identity{Subject: sub, Role: role}, time.Hour, time.Now())
+	text, err := auth.SignToken([]byte(processSecret), "", auth.Identity{Subject: sub, Role: role}, time.Hour, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -80,7 +80,7 @@ func TestReload(t *testing.T) {
 			t.Error("the new key signs nothing")
 		}
 		s.call("GET", "/v1/streams", "", "").refused(401, wire.CodeUnauthorized)
-		token, err := auth.Mint([]byte(other), "a", auth.Identity{Subject: "x", Role: auth.Viewer}, time.Hour, time.Now())
+		token, err := auth.SignToken([]byte(other), "a", auth.Identity{Subject: "x", Role: auth.Viewer}, time.Hour, time.Now())
 		if err != nil {
 			t.Fatal(err)
 		}

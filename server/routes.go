@@ -139,7 +139,7 @@ func (s *server) socketOptions(k *endpoint) socket.Options {
 // identify reads the token of a request's header. known is false when there
 // is none.
 func (s *server) identify(r *http.Request) (who auth.Identity, known bool, e *wire.Error) {
-	token, known, err := auth.FromHeader(r)
+	token, known, err := auth.BearerToken(r)
 	if err != nil {
 		return who, known, refuse(wire.CodeUnauthorized, err.Error())
 	}

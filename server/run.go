@@ -140,10 +140,10 @@ func mint(cfg *config.Config, role auth.Role, sub string, ttl time.Duration, now
 	who := auth.Identity{Subject: sub, Role: role}
 	// With several keys a token must say which one signed it.
 	for _, kid := range slices.Sorted(maps.Keys(cfg.Auth.Secrets)) {
-		return auth.Mint([]byte(cfg.Auth.Secrets[kid].Reveal()), kid, who, ttl, now)
+		return auth.SignToken([]byte(cfg.Auth.Secrets[kid].Reveal()), kid, who, ttl, now)
 	}
 	if secret := cfg.Auth.Secret; secret != "" {
-		return auth.Mint([]byte(secret.Reveal()), "", who, ttl, now)
+		return auth.SignToken([]byte(secret.Reveal()), "", who, ttl, now)
 	}
 	return "", errors.New("auth.secret: tokens are minted with an HS256 secret, and none is configured")
 }

@@ -166,7 +166,7 @@ func (s *testServer) stopped() error { return s.ended() }
 
 func (s *testServer) token(role auth.Role, sub string, ttl time.Duration) string {
 	s.t.Helper()
-	text, err := auth.Mint([]byte(s.secret), "", auth.Identity{Subject: sub, Role: role}, ttl, time.Now())
+	text, err := auth.SignToken([]byte(s.secret), "", auth.Identity{Subject: sub, Role: role}, ttl, time.Now())
 	if err != nil {
 		s.t.Fatal(err)
 	}

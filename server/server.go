@@ -95,7 +95,7 @@ func newServer(
 		}
 	}
 	if cfg.Webhooks.URL != "" {
-		s.webhooks = webhooks.New(webhooks.Options{
+		s.webhooks = webhooks.NewSender(webhooks.Options{
 			Target: func() *webhooks.Target { return s.now().target }, Retry: cfg.Webhooks.Retry, Logger: log, Metrics: reg,
 		})
 	}

@@ -21,9 +21,9 @@ func newVerifier(ctx context.Context, cfg *config.Config, log zerolog.Logger, fe
 	for kid, secret := range cfg.Auth.Secrets {
 		secrets[kid] = []byte(secret.Reveal())
 	}
-	return auth.New(ctx, auth.Config{
+	return auth.NewVerifier(ctx, auth.Config{
 		Secret: []byte(cfg.Auth.Secret.Reveal()), Secrets: secrets, PublicKey: cfg.Auth.PublicKey,
-		JWKSURL: cfg.Auth.JWKSURL, Issuer: cfg.Auth.Issuer, Audience: cfg.Auth.Audience, Logger: log, Fetched: fetched,
+		JWKSURL: cfg.Auth.JWKSURL, Issuer: cfg.Auth.Issuer, Audience: cfg.Auth.Audience, Logger: log, OnJWKSRead: fetched,
 	})
 }
 

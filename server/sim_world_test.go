@@ -350,7 +350,7 @@ func (l *watched) Applied(r *presence.Registry, e presence.Entry) {
 }
 
 func (w *world) token(role auth.Role, sub string) string {
-	text, err := auth.Mint([]byte(processSecret), "", auth.Identity{Subject: sub, Role: role}, 24*time.Hour, time.Now())
+	text, err := auth.SignToken([]byte(processSecret), "", auth.Identity{Subject: sub, Role: role}, 24*time.Hour, time.Now())
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -31,7 +31,7 @@ var secret = []byte("a secret of thirty-two bytes or more, for tests")
 
 func newVerifier(t testing.TB, c Config) *Verifier {
 	t.Helper()
-	v, err := New(t.Context(), c)
+	v, err := NewVerifier(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,9 +65,9 @@ func TestClaims(t *testing.T) {
 		"several audiences":  {func(c jwt.MapClaims) { c["aud"] = []string{"x", "onair"} }, nil},
 		"no exp":             {func(c jwt.MapClaims) { delete(c, "exp") }, ErrClaims},
 		"expired":            {func(c jwt.MapClaims) { c["exp"] = time.Now().Unix() - 1 }, ErrExpired},
-		"not yet":            {func(c jwt.MapClaims) { c["nbf"] = hour }, ErrNotYet},
+		"not yet":            {func(c jwt.MapClaims) { c["nbf"] = hour }, ErrNotYetValid},
 		"not yet, in leeway": {func(c jwt.MapClaims) { c["nbf"] = time.Now().Add(20 * time.Second).Unix() }, nil},
-		"issued tomorrow":    {func(c jwt.MapClaims) { c["iat"] = hour }, ErrNotYet},
+		"issued tomorrow":    {func(c jwt.MapClaims) { c["iat"] = hour }, ErrNotYetValid},
 		"no sub":             {func(c jwt.MapClaims) { delete(c, "sub") }, ErrClaims},
 		"empty sub":          {func(c jwt.MapClaims) { c["sub"] = "" }, ErrClaims},
 		"long sub":           {func(c jwt.MapClaims) { c["sub"] = strings.Repeat("x", 129) }, ErrClaims},
@@ -77,7 +77,7 @@ func TestClaims(t *testing.T) {
 		"no issuer":          {func(c jwt.MapClaims) { delete(c, "iss") }, ErrClaims},
 		"wrong audience":     {func(c jwt.MapClaims) { c["aud"] = "other" }, ErrClaims},
 		"no audience":        {func(c jwt.MapClaims) { delete(c, "aud") }, ErrClaims},
-		"exp is a text":      {func(c jwt.MapClaims) { c["exp"] = "tomorrow" }, ErrMalformed},
+		"exp is a text":      {func(c jwt.MapClaims) { c["exp"] = "tomorrow" }, ErrTokenMalformed},
 	} {
 		claims := good()
 		claims["iss"], claims["aud"] = "app", "onair"
@@ -130,7 +130,7 @@ func TestAlgorithms(t *testing.T) {
 			t.Errorf("%s: %v", k.method.Alg(), err)
 		}
 		// Key confusion: the public key taken for an HMAC secret.
-		if _, err := v.Verify(t.Context(), sign(t, jwt.SigningMethodHS256, []byte(text), good(), nil)); !errors.Is(err, ErrKey) {
+		if _, err := v.Verify(t.Context(), sign(t, jwt.SigningMethodHS256, []byte(text), good(), nil)); !errors.Is(err, ErrNoMatchingKey) {
 			t.Errorf("%s: HS256 signed with the public key: %v", k.method.Alg(), err)
 		}
 		if _, err := v.Verify(t.Context(), sign(t, jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, good(), nil)); err == nil {
@@ -164,11 +164,11 @@ func TestKeyIDs(t *testing.T) {
 		"old":          {older, "old", nil},
 		"new":          {newer, "new", nil},
 		"exchanged":    {newer, "old", ErrSignature},
-		"unknown":      {newer, "other", ErrKey},
-		"a path":       {newer, "../../dev/null", ErrKey},
-		"SQL":          {newer, "' OR 1=1 --", ErrKey},
-		"none of two":  {newer, "", ErrKey},
-		"not a string": {newer, 7, ErrKey},
+		"unknown":      {newer, "other", ErrNoMatchingKey},
+		"a path":       {newer, "../../dev/null", ErrNoMatchingKey},
+		"SQL":          {newer, "' OR 1=1 --", ErrNoMatchingKey},
+		"none of two":  {newer, "", ErrNoMatchingKey},
+		"not a string": {newer, 7, ErrNoMatchingKey},
 	} {
 		header := map[string]any{"kid": c.kid}
 		if _, err := v.Verify(t.Context(), sign(t, jwt.SigningMethodHS256, c.key, good(), header)); !errors.Is(err, c.want) {
@@ -214,7 +214,7 @@ func TestJWKS(t *testing.T) {
 	defer http.DefaultClient.CloseIdleConnections()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	v, err := New(ctx, Config{JWKSURL: server.URL})
+	v, err := NewVerifier(ctx, Config{JWKSURL: server.URL})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -227,8 +227,8 @@ func TestJWKS(t *testing.T) {
 		"no kid":      sign(t, jwt.SigningMethodRS256, key, good(), nil),
 		"HS256":       sign(t, jwt.SigningMethodHS256, []byte(pemOf(t, &key.PublicKey)), good(), kid),
 	} {
-		if _, err := v.Verify(ctx, token); !errors.Is(err, ErrKey) {
-			t.Errorf("%s: %v, want %v", name, err, ErrKey)
+		if _, err := v.Verify(ctx, token); !errors.Is(err, ErrNoMatchingKey) {
+			t.Errorf("%s: %v, want %v", name, err, ErrNoMatchingKey)
 		}
 	}
 }
@@ -237,7 +237,7 @@ func TestJWKS(t *testing.T) {
 func TestExpiryIsExact(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := newVerifier(t, Config{Secret: secret})
-		token, err := Mint(secret, "", Identity{Subject: "alice", Role: Viewer}, time.Minute, time.Now())
+		token, err := SignToken(secret, "", Identity{Subject: "alice", Role: Viewer}, time.Minute, time.Now())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -262,12 +262,12 @@ func TestFromHeader(t *testing.T) {
 	} {
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
 		r.Header.Set("Authorization", line)
-		token, present, err := FromHeader(r)
+		token, present, err := BearerToken(r)
 		if token != want.token || !present || !errors.Is(err, want.err) {
 			t.Errorf("%q: %q, %v, %v", line, token, present, err)
 		}
 	}
-	if _, present, err := FromHeader(httptest.NewRequest(http.MethodGet, "/", nil)); present || err != nil {
+	if _, present, err := BearerToken(httptest.NewRequest(http.MethodGet, "/", nil)); present || err != nil {
 		t.Errorf("no header: %v, %v", present, err)
 	}
 }
@@ -278,7 +278,7 @@ func TestBadPublicKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, text := range map[string]string{"no PEM": "x", "P-384": pemOf(t, &p384.PublicKey)} {
-		if _, err := New(t.Context(), Config{PublicKey: text}); err == nil || !strings.Contains(err.Error(), "auth.public_key") {
+		if _, err := NewVerifier(t.Context(), Config{PublicKey: text}); err == nil || !strings.Contains(err.Error(), "auth.public_key") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -24,7 +24,7 @@ type claims struct {
 	expires, notBefore, issued *jwt.NumericDate // nil: not said
 }
 
-// readClaims returns ErrMalformed when a claim is of another type than it must
+// readClaims returns ErrTokenMalformed when a claim is of another type than it must
 // be. It takes claims by their exact names, where a struct would also take
 // "Role" for "role".
 func readClaims(m jwt.MapClaims) (c claims, err error) {
@@ -36,15 +36,15 @@ func readClaims(m jwt.MapClaims) (c claims, err error) {
 	c.notBefore, errs[4] = m.GetNotBefore()
 	c.issued, errs[5] = m.GetIssuedAt()
 	if errors.Join(errs[:]...) != nil {
-		return claims{}, ErrMalformed
+		return claims{}, ErrTokenMalformed
 	}
 	role, _ := m["role"].(string)
 	c.role = Role(role)
 	return c, nil
 }
 
-// identify reads the claims of a token whose signature is right.
-func (v *Verifier) identify(m jwt.MapClaims, now time.Time) (Identity, error) {
+// identity reads the claims of a token whose signature is right.
+func (v *Verifier) identity(m jwt.MapClaims, now time.Time) (Identity, error) {
 	c, err := readClaims(m)
 	switch {
 	case err != nil:
@@ -63,7 +63,7 @@ func (v *Verifier) identify(m jwt.MapClaims, now time.Time) (Identity, error) {
 		return Identity{}, ErrExpired
 	case c.notBefore != nil && now.Add(leeway).Before(c.notBefore.Time),
 		c.issued != nil && now.Add(leeway).Before(c.issued.Time):
-		return Identity{}, ErrNotYet
+		return Identity{}, ErrNotYetValid
 	}
 	return Identity{Subject: c.subject, Role: c.role, ExpiresAt: c.expires.Time}, nil
 }

@@ -9,6 +9,6 @@
 // The clocks of who signs and who checks may differ by 30 s for nbf and iat.
 // For exp nothing is forgiven: a socket closes when its token says so.
 //
-// All of it may be used concurrently. [New] starts a goroutine only where a
+// All of it may be used concurrently. [NewSender] starts a goroutine only where a
 // JWKS URL is configured; it ends with the context.
 package auth

@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// FromHeader reads the token of a request's Authorization header. present is
+// BearerToken reads the token of a request's Authorization header. present is
 // false when there is no such header; ErrHeader is returned when there is one
 // of another form, or several.
-func FromHeader(r *http.Request) (token string, present bool, err error) {
+func BearerToken(r *http.Request) (token string, present bool, err error) {
 	lines := r.Header.Values("Authorization")
 	if len(lines) == 0 {
 		return "", false, nil

@@ -23,15 +23,15 @@ func TestHeaderOfToken(t *testing.T) {
 		"nothing":                          {alone, nil, nil},
 		"nothing, and the key has an id":   {named, nil, nil},
 		"the key's id":                     {named, map[string]any{"kid": "k"}, nil},
-		"an id, and the key has none":      {alone, map[string]any{"kid": "k"}, ErrKey},
-		"an empty id":                      {alone, map[string]any{"kid": ""}, ErrKey},
-		"a number for an id":               {alone, map[string]any{"kid": 7}, ErrKey},
-		"null for an id":                   {named, map[string]any{"kid": nil}, ErrKey},
-		"a list of ids":                    {named, map[string]any{"kid": []string{"k"}}, ErrKey},
-		"another algorithm":                {named, map[string]any{"kid": "k", "alg": "RS256"}, ErrKey},
-		"no algorithm":                     {named, map[string]any{"kid": "k", "alg": "none"}, ErrKey},
-		"an algorithm that nobody has":     {named, map[string]any{"kid": "k", "alg": "HS1024"}, ErrKey},
-		"what is critical":                 {alone, map[string]any{"crit": []string{"b64"}, "b64": false}, ErrKey},
+		"an id, and the key has none":      {alone, map[string]any{"kid": "k"}, ErrNoMatchingKey},
+		"an empty id":                      {alone, map[string]any{"kid": ""}, ErrNoMatchingKey},
+		"a number for an id":               {alone, map[string]any{"kid": 7}, ErrNoMatchingKey},
+		"null for an id":                   {named, map[string]any{"kid": nil}, ErrNoMatchingKey},
+		"a list of ids":                    {named, map[string]any{"kid": []string{"k"}}, ErrNoMatchingKey},
+		"another algorithm":                {named, map[string]any{"kid": "k", "alg": "RS256"}, ErrNoMatchingKey},
+		"no algorithm":                     {named, map[string]any{"kid": "k", "alg": "none"}, ErrNoMatchingKey},
+		"an algorithm that nobody has":     {named, map[string]any{"kid": "k", "alg": "HS1024"}, ErrNoMatchingKey},
+		"what is critical":                 {alone, map[string]any{"crit": []string{"b64"}, "b64": false}, ErrNoMatchingKey},
 		"a key, and where to find another": {alone, map[string]any{"jwk": map[string]string{"kty": "oct"}, "jku": "http://x", "x5u": "http://x"}, nil},
 	} {
 		if _, err := c.v.Verify(t.Context(), sign(t, jwt.SigningMethodHS256, secret, good(), c.header)); !errors.Is(err, c.want) {
@@ -44,8 +44,8 @@ func TestHeaderOfToken(t *testing.T) {
 // without a key id belongs to neither.
 func TestKeylessTokenNeedsTheOnlyKey(t *testing.T) {
 	v := newVerifier(t, Config{Secret: secret, Secrets: map[string][]byte{"k": []byte(strings.Repeat("k", 32))}})
-	if _, err := v.Verify(t.Context(), sign(t, jwt.SigningMethodHS256, secret, good(), nil)); !errors.Is(err, ErrKey) {
-		t.Errorf("%v, want %v", err, ErrKey)
+	if _, err := v.Verify(t.Context(), sign(t, jwt.SigningMethodHS256, secret, good(), nil)); !errors.Is(err, ErrNoMatchingKey) {
+		t.Errorf("%v, want %v", err, ErrNoMatchingKey)
 	}
 }
 
@@ -71,8 +71,8 @@ func TestClaimsOfOtherTypes(t *testing.T) {
 		value any
 		want  error
 	}{
-		"sub": {7, ErrMalformed}, "exp": {true, ErrMalformed}, "nbf": {"x", ErrMalformed}, "iat": {[]int{1}, ErrMalformed},
-		"iss": {1, ErrMalformed}, "role": {[]string{"admin"}, ErrClaims},
+		"sub": {7, ErrTokenMalformed}, "exp": {true, ErrTokenMalformed}, "nbf": {"x", ErrTokenMalformed}, "iat": {[]int{1}, ErrTokenMalformed},
+		"iss": {1, ErrTokenMalformed}, "role": {[]string{"admin"}, ErrClaims},
 	} {
 		claims := good()
 		claims[claim] = c.value
@@ -90,11 +90,11 @@ func TestClaimsOfOtherTypes(t *testing.T) {
 // TestSeveralAuthorizationLines: which of them counts is not for us to say.
 func TestSeveralAuthorizationLines(t *testing.T) {
 	r := httptest.NewRequest(http.MethodGet, "/?token=abc", nil)
-	if token, present, err := FromHeader(r); token != "" || present || err != nil {
+	if token, present, err := BearerToken(r); token != "" || present || err != nil {
 		t.Errorf("a token in the URL: %q, %v, %v", token, present, err)
 	}
 	r.Header["Authorization"] = []string{"Bearer a", "Bearer b"}
-	if token, present, err := FromHeader(r); token != "" || !present || !errors.Is(err, ErrHeader) {
+	if token, present, err := BearerToken(r); token != "" || !present || !errors.Is(err, ErrHeader) {
 		t.Errorf("%q, %v, %v", token, present, err)
 	}
 }

@@ -14,25 +14,25 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// key checks tokens of one algorithm and key id.
-type key struct {
+// verificationKey checks tokens of one algorithm and key id.
+type verificationKey struct {
 	alg string
 	kid string
 	key any
 }
 
-// choose finds the key for a token. A token with a key id is checked by the
+// selectKey finds the key for a token. A token with a key id is checked by the
 // key of that id alone; one without by the only configured key of its
 // algorithm. Nothing else in the header counts, but for what it says must be
 // understood (crit), which is not.
-func (v *Verifier) choose(ctx context.Context, t *jwt.Token) (any, error) {
+func (v *Verifier) selectKey(ctx context.Context, t *jwt.Token) (any, error) {
 	header, named := t.Header["kid"]
 	kid, _ := header.(string)
 	if _, critical := t.Header["crit"]; critical || named && kid == "" {
-		return nil, ErrKey
+		return nil, ErrNoMatchingKey
 	}
 	var fit []any
-	for _, k := range v.keys {
+	for _, k := range v.configuredKeys {
 		if k.alg == t.Method.Alg() && (!named || k.kid == kid) {
 			fit = append(fit, k.key)
 		}
@@ -40,15 +40,15 @@ func (v *Verifier) choose(ctx context.Context, t *jwt.Token) (any, error) {
 	switch {
 	case len(fit) == 1:
 		return fit[0], nil
-	case len(fit) == 0 && named && v.remote != nil:
-		return v.remote.choose(ctx, kid, t.Method.Alg())
+	case len(fit) == 0 && named && v.jwks != nil:
+		return v.jwks.publicKey(ctx, kid, t.Method.Alg())
 	}
-	return nil, ErrKey
+	return nil, ErrNoMatchingKey
 }
 
-// fits reports whether a key is of the kind that the algorithm needs: a JWK
+// matchesAlgorithm reports whether a key is of the kind that the algorithm needs: a JWK
 // need not say which algorithm it is for.
-func fits(alg string, k any) bool {
+func matchesAlgorithm(alg string, k any) bool {
 	switch k := k.(type) {
 	case *rsa.PublicKey:
 		return alg == "RS256"
@@ -61,19 +61,19 @@ func fits(alg string, k any) bool {
 }
 
 // parsePublicKey reads a PEM key; its kind decides the algorithm.
-func parsePublicKey(text string) (key, error) {
+func parsePublicKey(text string) (verificationKey, error) {
 	block, _ := pem.Decode([]byte(text))
 	if block == nil {
-		return key{}, errors.New("it is no PEM block")
+		return verificationKey{}, errors.New("it is no PEM block")
 	}
 	k, err := x509.ParsePKIXPublicKey(block.Bytes)
 	if err != nil {
-		return key{}, fmt.Errorf("it is no public key: %w", err)
+		return verificationKey{}, fmt.Errorf("it is no public key: %w", err)
 	}
 	for _, alg := range []string{"RS256", "ES256", "EdDSA"} {
-		if fits(alg, k) {
-			return key{alg: alg, key: k}, nil
+		if matchesAlgorithm(alg, k) {
+			return verificationKey{alg: alg, key: k}, nil
 		}
 	}
-	return key{}, errors.New("it is neither RSA, P-256 nor Ed25519")
+	return verificationKey{}, errors.New("it is neither RSA, P-256 nor Ed25519")
 }

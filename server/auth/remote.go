@@ -17,31 +17,31 @@ import (
 )
 
 const (
-	// refreshEvery is how often the set is read anyway: how long a key that
+	// refreshInterval is how often the set is read anyway: how long a key that
 	// was taken out of it still counts.
-	refreshEvery = 15 * time.Minute
+	refreshInterval = 15 * time.Minute
 
-	// unknownEvery is the least time between two reads of the set for key ids
+	// unknownKeyInterval is the least time between two reads of the set for key ids
 	// that it did not have: how late a new key may be known, against how often
 	// anybody with made-up key ids can have the set read.
-	unknownEvery = 30 * time.Second
+	unknownKeyInterval = 30 * time.Second
 
-	// patience is how long a token of an unknown key id waits for such a read,
+	// fetchTimeout is how long a token of an unknown key id waits for such a read,
 	// and how long the read may take: no longer than a socket waits for auth.
-	patience = 5 * time.Second
+	fetchTimeout = 5 * time.Second
 )
 
-// remote is the set of keys behind a JWKS URL, kept fresh by a goroutine.
-type remote struct{ set keyfunc.Keyfunc }
+// keySet is the set of keys behind a JWKS URL, kept fresh by a goroutine.
+type keySet struct{ keyfunc keyfunc.Keyfunc }
 
-// newRemote reads the set, and goes on to do so until ctx ends.
-func newRemote(ctx context.Context, url string, fetched func(error), log zerolog.Logger) (*remote, error) {
+// newKeySet reads the set, and goes on to do so until ctx ends.
+func newKeySet(ctx context.Context, url string, fetched func(error), log zerolog.Logger) (*keySet, error) {
 	set, err := keyfunc.NewDefaultOverrideCtx(ctx, []string{url}, keyfunc.Override{
-		Client:            &http.Client{Transport: watched{fetched}},
-		HTTPTimeout:       patience,
-		RateLimitWaitMax:  patience,
-		RefreshInterval:   refreshEvery,
-		RefreshUnknownKID: rate.NewLimiter(rate.Every(unknownEvery), 1),
+		Client:            &http.Client{Transport: jwksTransport{fetched}},
+		HTTPTimeout:       fetchTimeout,
+		RateLimitWaitMax:  fetchTimeout,
+		RefreshInterval:   refreshInterval,
+		RefreshUnknownKID: rate.NewLimiter(rate.Every(unknownKeyInterval), 1),
 		RefreshErrorHandlerFunc: func(url string) func(context.Context, error) {
 			return func(_ context.Context, err error) {
 				log.Error().Err(err).Str("url", url).Msg("could not read the JWKS; the keys it had before still count")
@@ -51,25 +51,25 @@ func newRemote(ctx context.Context, url string, fetched func(error), log zerolog
 	if err != nil {
 		return nil, err
 	}
-	return &remote{set}, nil
+	return &keySet{set}, nil
 }
 
-// watched tells of each read of the set what came of it, and lets nothing through
+// jwksTransport tells of each read of the set what came of it, and lets nothing through
 // that is no set: the library would take it for one without keys.
-type watched struct{ fetched func(error) }
+type jwksTransport struct{ onRead func(error) }
 
-// maxSet bounds the set, in bytes: a hundred keys are some 50 KB.
-const maxSet = 1 << 20
+// maxJWKSetBytes bounds the set, in bytes: a hundred keys are some 50 KB.
+const maxJWKSetBytes = 1 << 20
 
 // RoundTrip implements [http.RoundTripper].
-func (w watched) RoundTrip(r *http.Request) (*http.Response, error) {
+func (w jwksTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	answer, err := http.DefaultTransport.RoundTrip(r)
 	if err != nil {
-		w.tell(err)
+		w.notify(err)
 		return nil, err
 	}
 	defer answer.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(answer.Body, maxSet))
+	text, err := io.ReadAll(io.LimitReader(answer.Body, maxJWKSetBytes))
 	answer.Body = io.NopCloser(bytes.NewReader(text))
 	switch {
 	case answer.StatusCode/100 == 3: // the client follows, and comes back here
@@ -77,19 +77,19 @@ func (w watched) RoundTrip(r *http.Request) (*http.Response, error) {
 	case err == nil && answer.StatusCode != http.StatusOK:
 		err = errors.New(answer.Status)
 	case err == nil:
-		err = isSet(text)
+		err = validateJWKSet(text)
 	}
-	w.tell(err)
+	w.notify(err)
 	if err != nil {
 		return nil, err
 	}
 	return answer, nil
 }
 
-// isSet says why a text is no JWK set. One that names no keys is: they were all
+// validateJWKSet says why a text is no JWK set. One that names no keys is: they were all
 // taken out. Keys of kinds that nobody here knows are passed over, as by the
 // library.
-func isSet(text []byte) error {
+func validateJWKSet(text []byte) error {
 	var set jwkset.JWKSMarshal
 	if err := json.Unmarshal(text, &set); err != nil {
 		return fmt.Errorf("it is no JWK set: %w", err)
@@ -106,23 +106,23 @@ func isSet(text []byte) error {
 	return nil
 }
 
-func (w watched) tell(err error) {
-	if w.fetched != nil {
-		w.fetched(err)
+func (w jwksTransport) notify(err error) {
+	if w.onRead != nil {
+		w.onRead(err)
 	}
 }
 
-// choose gives the key of that id if it is a public key for that algorithm, and
+// publicKey gives the key of that id if it is a public key for that algorithm, and
 // for signatures.
-func (r *remote) choose(ctx context.Context, kid, alg string) (any, error) {
+func (r *keySet) publicKey(ctx context.Context, kid, alg string) (any, error) {
 	// A caller that leaves does not spoil the read for those who come next.
-	jwk, err := r.set.Storage().KeyRead(context.WithoutCancel(ctx), kid)
+	jwk, err := r.keyfunc.Storage().KeyRead(context.WithoutCancel(ctx), kid)
 	if err != nil {
-		return nil, ErrKey
+		return nil, ErrNoMatchingKey
 	}
 	said := jwk.Marshal()
-	if said.ALG != "" && said.ALG.String() != alg || said.USE != "" && said.USE != "sig" || !fits(alg, jwk.Key()) {
-		return nil, ErrKey
+	if said.ALG != "" && said.ALG.String() != alg || said.USE != "" && said.USE != "sig" || !matchesAlgorithm(alg, jwk.Key()) {
+		return nil, ErrNoMatchingKey
 	}
 	return jwk.Key(), nil
 }

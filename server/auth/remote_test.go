@@ -63,7 +63,7 @@ func (s *keyServer) start(t *testing.T, log zerolog.Logger) *Verifier {
 		http.DefaultClient.CloseIdleConnections()
 		server.Close()
 	})
-	v, err := New(ctx, Config{JWKSURL: server.URL, Logger: log})
+	v, err := NewVerifier(ctx, Config{JWKSURL: server.URL, Logger: log})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,8 +106,8 @@ func TestSetThatCannotBeRead(t *testing.T) {
 	}
 	reads := keys.reads()
 	for range 3 {
-		if _, err := v.Verify(t.Context(), token("made up")); !errors.Is(err, ErrKey) {
-			t.Errorf("%v, want %v", err, ErrKey)
+		if _, err := v.Verify(t.Context(), token("made up")); !errors.Is(err, ErrNoMatchingKey) {
+			t.Errorf("%v, want %v", err, ErrNoMatchingKey)
 		}
 	}
 	if n := keys.reads() - reads; n != 0 {
@@ -149,7 +149,7 @@ func TestWhatIsNoSet(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		var mu sync.Mutex
 		var told []bool // whether each read failed
-		v, err := New(ctx, Config{JWKSURL: server.URL + "/", Logger: zerolog.Nop(), Fetched: func(err error) {
+		v, err := NewVerifier(ctx, Config{JWKSURL: server.URL + "/", Logger: zerolog.Nop(), OnJWKSRead: func(err error) {
 			mu.Lock()
 			defer mu.Unlock()
 			told = append(told, err != nil)
@@ -164,8 +164,8 @@ func TestWhatIsNoSet(t *testing.T) {
 			t.Error(err)
 		}
 		now.Store(c.answer)
-		if _, err := v.Verify(ctx, token("another")); !errors.Is(err, ErrKey) { // has the set read
-			t.Errorf("%s: %v, want %v", c.answer, err, ErrKey)
+		if _, err := v.Verify(ctx, token("another")); !errors.Is(err, ErrNoMatchingKey) { // has the set read
+			t.Errorf("%s: %v, want %v", c.answer, err, ErrNoMatchingKey)
 		}
 		if _, err := v.Verify(ctx, token("k")); (err == nil) != c.stays {
 			t.Errorf("%s: the key that was there: %v", c.answer, err)
@@ -218,9 +218,9 @@ func TestKeysOfASet(t *testing.T) {
 		{"plain", jwt.SigningMethodES256, plain, nil},
 		{"whole", jwt.SigningMethodES256, whole, nil},
 		{"whole", jwt.SigningMethodES256, plain, ErrSignature},
-		{"enc", jwt.SigningMethodES256, enc, ErrKey},
-		{"shared", jwt.SigningMethodHS256, secret, ErrKey},
-		{"plain", jwt.SigningMethodHS256, secret, ErrKey},
+		{"enc", jwt.SigningMethodES256, enc, ErrNoMatchingKey},
+		{"shared", jwt.SigningMethodHS256, secret, ErrNoMatchingKey},
+		{"plain", jwt.SigningMethodHS256, secret, ErrNoMatchingKey},
 	} {
 		token := sign(t, c.method, c.key, good(), map[string]any{"kid": c.kid})
 		if _, err := v.Verify(t.Context(), token); !errors.Is(err, c.want) {

@@ -18,106 +18,106 @@ import (
 // provider's limit is one of the account, which others use too.
 type Budget struct {
 	// Static after construction.
-	full    rate.Limit
-	limiter *rate.Limiter
-	turn    chan struct{} // held by the one who waits, so that a new rate holds for the next at once
+	configuredLimit rate.Limit
+	limiter         *rate.Limiter
+	waiting         chan struct{} // held by the one who waits, so that a new rate holds for the next at once
 
-	mu      sync.Mutex // guards what follows
-	sent    uint64
-	lowered rate.Limit // what the rate was lowered to
-	limited time.Time  // when that was; zero: never
+	mu           sync.Mutex // guards what follows
+	requests     uint64
+	reducedLimit rate.Limit // what the rate was lowered to
+	reducedAt    time.Time  // when that was; zero: never
 }
 
 const (
-	// rest is for how long nothing is asked after the provider has said that it is
+	// pause is for how long nothing is asked after the provider has said that it is
 	// too much: providers count by the second.
-	rest = time.Second
+	pause = time.Second
 
 	// recovery is how long it takes to come from nothing to the whole rate.
 	recovery = time.Minute
 
-	// leastShare is the part of the rate that is left whatever the provider says:
+	// minLimitDivisor is the part of the rate that is left whatever the provider says:
 	// less would never find out that it is better.
-	leastShare = 64
+	minLimitDivisor = 64
 )
 
 // NewBudget returns a budget of so many requests a second, more than 0.
 func NewBudget(perSecond float64) *Budget {
-	return &Budget{full: rate.Limit(perSecond), limiter: rate.NewLimiter(rate.Limit(perSecond), 1), turn: make(chan struct{}, 1)}
+	return &Budget{configuredLimit: rate.Limit(perSecond), limiter: rate.NewLimiter(rate.Limit(perSecond), 1), waiting: make(chan struct{}, 1)}
 }
 
-// PerSecond is what NewBudget was given.
-func (b *Budget) PerSecond() float64 { return float64(b.full) }
+// Rate is what NewBudget was given.
+func (b *Budget) Rate() float64 { return float64(b.configuredLimit) }
 
-// Sent is how many requests have had their turn so far.
-func (b *Budget) Sent() uint64 {
+// Requests is how many requests have had their turn so far.
+func (b *Budget) Requests() uint64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.sent
+	return b.requests
 }
 
-// wait returns when it is the caller's turn. It returns ErrNoTurn when ctx ends
+// wait returns when it is the caller's turn. It returns ErrBudgetWait when ctx ends
 // before, or is known to.
 func (b *Budget) wait(ctx context.Context) error {
 	select {
-	case b.turn <- struct{}{}:
-		defer func() { <-b.turn }()
+	case b.waiting <- struct{}{}:
+		defer func() { <-b.waiting }()
 	case <-ctx.Done():
-		return fmt.Errorf("%w: %w", ErrNoTurn, context.Cause(ctx))
+		return fmt.Errorf("%w: %w", ErrBudgetWait, context.Cause(ctx))
 	}
 	for {
-		resting := b.resting()
+		resting := b.pauseLeft()
 		if resting <= 0 {
 			break
 		}
 		select {
 		case <-time.After(resting):
 		case <-ctx.Done():
-			return fmt.Errorf("%w: %w", ErrNoTurn, context.Cause(ctx))
+			return fmt.Errorf("%w: %w", ErrBudgetWait, context.Cause(ctx))
 		}
 	}
-	b.limiter.SetLimit(b.limit())
+	b.limiter.SetLimit(b.currentLimit())
 	if b.limiter.Wait(ctx) != nil {
-		return ErrNoTurn
+		return ErrBudgetWait
 	}
 	b.mu.Lock()
-	b.sent++
+	b.requests++
 	b.mu.Unlock()
 	return nil
 }
 
-// resting is for how long nothing is to be asked yet.
-func (b *Budget) resting() time.Duration {
+// pauseLeft is for how long nothing is to be asked yet.
+func (b *Budget) pauseLeft() time.Duration {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.limited.IsZero() {
+	if b.reducedAt.IsZero() {
 		return 0
 	}
-	return rest - time.Since(b.limited)
+	return pause - time.Since(b.reducedAt)
 }
 
-// limit is the rate of this moment.
-func (b *Budget) limit() rate.Limit {
+// currentLimit is the rate of this moment.
+func (b *Budget) currentLimit() rate.Limit {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.limitLocked()
+	return b.currentLimitLocked()
 }
 
-func (b *Budget) limitLocked() rate.Limit {
-	if b.limited.IsZero() {
-		return b.full
+func (b *Budget) currentLimitLocked() rate.Limit {
+	if b.reducedAt.IsZero() {
+		return b.configuredLimit
 	}
-	grown := b.full * rate.Limit(time.Since(b.limited).Seconds()/recovery.Seconds())
-	return min(b.full, b.lowered+grown)
+	grown := b.configuredLimit * rate.Limit(time.Since(b.reducedAt).Seconds()/recovery.Seconds())
+	return min(b.configuredLimit, b.reducedLimit+grown)
 }
 
-// tooMuch takes the provider's word that it is asked too often. Those who were under
+// reduce takes the provider's word that it is asked too often. Those who were under
 // way at the same time are told the same, which counts once.
-func (b *Budget) tooMuch() {
+func (b *Budget) reduce() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if !b.limited.IsZero() && time.Since(b.limited) < rest {
+	if !b.reducedAt.IsZero() && time.Since(b.reducedAt) < pause {
 		return
 	}
-	b.lowered, b.limited = max(b.limitLocked()/2, b.full/leastShare), time.Now()
+	b.reducedLimit, b.reducedAt = max(b.currentLimitLocked()/2, b.configuredLimit/minLimitDivisor), time.Now()
 }

@@ -36,7 +36,7 @@ func TestBudgetProperty(t *testing.T) {
 						mu.Unlock()
 						for _, at := range refusals {
 							if at == i*20+n {
-								b.tooMuch()
+								b.reduce()
 							}
 						}
 						if n%5 == 0 {
@@ -46,8 +46,8 @@ func TestBudgetProperty(t *testing.T) {
 				})
 			}
 			wg.Wait()
-			if int(b.Sent()) != len(sent) {
-				t.Errorf("%d were sent, and Sent is %d", len(sent), b.Sent())
+			if int(b.Requests()) != len(sent) {
+				t.Errorf("%d were sent, and Sent is %d", len(sent), b.Requests())
 			}
 			for i := range sent {
 				for j := i + 1; j < len(sent); j++ {
@@ -64,32 +64,32 @@ func TestBudgetSlowsDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := NewBudget(50)
 		perSecond := func(d time.Duration) float64 {
-			before, began := b.Sent(), time.Now()
+			before, began := b.Requests(), time.Now()
 			for time.Since(began) < d {
 				if err := b.wait(t.Context()); err != nil {
 					t.Fatal(err)
 				}
 			}
-			return float64(b.Sent()-before) / time.Since(began).Seconds()
+			return float64(b.Requests()-before) / time.Since(began).Seconds()
 		}
 		if got := perSecond(10 * time.Second); got < 49 || got > 51 {
 			t.Errorf("%.1f a second, not 50", got)
 		}
 		began := time.Now()
 		for range 20 { // all that were under way hear of it: once is enough
-			b.tooMuch()
+			b.reduce()
 		}
-		if err := b.wait(t.Context()); err != nil || time.Since(began) < rest {
+		if err := b.wait(t.Context()); err != nil || time.Since(began) < pause {
 			t.Errorf("asked again after %v, %v", time.Since(began), err)
 		}
 		if got := perSecond(2 * time.Second); got < 24 || got > 29 {
 			t.Errorf("%.1f a second after it was too much at 50", got)
 		}
 		for range 20 {
-			b.tooMuch()
-			time.Sleep(rest)
+			b.reduce()
+			time.Sleep(pause)
 		}
-		if got := b.limit(); got < b.full/leastShare {
+		if got := b.currentLimit(); got < b.configuredLimit/minLimitDivisor {
 			t.Errorf("only %.2f a second are left", float64(got))
 		}
 		time.Sleep(recovery)
@@ -111,20 +111,20 @@ func TestBudgetWithoutTurn(t *testing.T) {
 			wg.Go(func() {
 				ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 				defer cancel()
-				if err := b.wait(ctx); !errors.Is(err, ErrNoTurn) {
+				if err := b.wait(ctx); !errors.Is(err, ErrBudgetWait) {
 					t.Errorf("no turn: %v", err)
 				}
 			})
 		}
 		wg.Wait()
-		b.tooMuch()
-		ctx, cancel := context.WithTimeout(t.Context(), rest/2)
+		b.reduce()
+		ctx, cancel := context.WithTimeout(t.Context(), pause/2)
 		defer cancel()
-		if err := b.wait(ctx); !errors.Is(err, ErrNoTurn) {
+		if err := b.wait(ctx); !errors.Is(err, ErrBudgetWait) {
 			t.Errorf("no turn after it was too much: %v", err)
 		}
-		if b.Sent() != 1 {
-			t.Errorf("%d had their turn", b.Sent())
+		if b.Requests() != 1 {
+			t.Errorf("%d had their turn", b.Requests())
 		}
 	})
 }

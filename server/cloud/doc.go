@@ -15,7 +15,7 @@
 //   - A stream is said to be offline only when the provider said so of it, or did
 //     not name it in a list that was read to its end. Everything else is an error:
 //     no answer, half an answer, one that is not understood.
-//   - [ErrRateLimited], [ErrNoTurn] and [ErrIncomplete] are told apart from other
+//   - [ErrRateLimited], [ErrBudgetWait] and [ErrIncomplete] are told apart from other
 //     errors, which are failures of the provider or of the way to it.
 //   - No request goes out but in its turn of the budget; each is bounded in time,
 //     its answer in size, and no redirect is followed.

@@ -32,10 +32,10 @@ type LegacyConfig struct {
 // whoever sees a call can make others until t.
 type TencentLegacy struct {
 	// Static after construction.
-	line  *line
-	appID string
-	url   string
-	key   func() string // a function: nothing that prints values looks into one
+	client *rateLimitedClient
+	appID  string
+	url    string
+	key    func() string // a function: nothing that prints values looks into one
 }
 
 // NewTencentLegacy returns a client, or an error when something is missing or the URL
@@ -48,11 +48,11 @@ func NewTencentLegacy(c LegacyConfig, o Options) (*TencentLegacy, error) {
 	if u, err := url.Parse(link); err != nil || u.Host == "" || u.RawQuery != "" {
 		return nil, errors.New("cloud: tencent legacy: its URL is none")
 	}
-	return &TencentLegacy{newLine(o), c.AppID, link, func() string { return c.Key }}, nil
+	return &TencentLegacy{newClient(o), c.AppID, link, func() string { return c.Key }}, nil
 }
 
-// signedFor is for how long a call may be made: what clocks differ by, and no more.
-const signedFor = 2 * time.Minute
+// signatureTTL is for how long a call may be made: what clocks differ by, and no more.
+const signatureTTL = 2 * time.Minute
 
 // What the API answers with, ret.
 const (
@@ -62,28 +62,28 @@ const (
 	retNeverPushed = 20601 // nothing was ever pushed under this code
 )
 
-// scalar is a number or a text: the API writes most numbers as either.
-type scalar string
+// numberOrString is a number or a text: the API writes most numbers as either.
+type numberOrString string
 
 // UnmarshalJSON takes a number, a text or null.
-func (s *scalar) UnmarshalJSON(data []byte) error {
+func (s *numberOrString) UnmarshalJSON(data []byte) error {
 	var text string
 	if json.Unmarshal(data, &text) == nil {
-		*s = scalar(text)
+		*s = numberOrString(text)
 		return nil
 	}
 	var number json.Number
 	if err := json.Unmarshal(data, &number); err != nil {
 		return err
 	}
-	*s = scalar(number)
+	*s = numberOrString(number)
 	return nil
 }
 
 // call makes one call. It returns the answer's ret and its output.
 func (t *TencentLegacy) call(ctx context.Context, action string, parameters url.Values) (ret int, output json.RawMessage, err error) {
-	err = t.line.ask(ctx, func() error {
-		until := strconv.FormatInt(time.Now().Add(signedFor).Unix(), 10)
+	err = t.client.do(ctx, func() error {
+		until := strconv.FormatInt(time.Now().Add(signatureTTL).Unix(), 10)
 		sum := md5.Sum([]byte(t.key() + until))
 		query := url.Values{"appid": {t.appID}, "interface": {action}, "t": {until}, "sign": {hex.EncodeToString(sum[:])}}
 		maps.Copy(query, parameters)
@@ -91,24 +91,24 @@ func (t *TencentLegacy) call(ctx context.Context, action string, parameters url.
 		if err != nil {
 			return errors.New("cloud: tencent legacy: its URL is none")
 		}
-		status, answer, err := t.line.send(r)
+		status, answer, err := t.client.send(r)
 		if err == nil {
 			err = checkStatus(status)
 		}
 		if err != nil {
 			return err
 		}
-		ret, output, err = readLegacy(answer)
+		ret, output, err = decodeLegacyResponse(answer)
 		return err
 	})
 	return ret, output, err
 }
 
-// readLegacy reads an answer's outer part. It returns ErrRateLimited for the ret that
+// decodeLegacyResponse reads an answer's outer part. It returns ErrRateLimited for the ret that
 // says so.
-func readLegacy(answer []byte) (ret int, output json.RawMessage, err error) {
+func decodeLegacyResponse(answer []byte) (ret int, output json.RawMessage, err error) {
 	var reply struct {
-		Ret    *scalar
+		Ret    *numberOrString
 		Output json.RawMessage
 	}
 	if json.Unmarshal(answer, &reply) != nil || reply.Ret == nil {
@@ -123,14 +123,14 @@ func readLegacy(answer []byte) (ret int, output json.RawMessage, err error) {
 	return ret, reply.Output, nil
 }
 
-// refused is the error of an answer whose ret says neither yes nor no.
-func refused(action string, ret int) error { return &refusal{action, strconv.Itoa(ret)} }
+// legacyError is the error of an answer whose ret says neither yes nor no.
+func legacyError(action string, ret int) error { return &apiError{action, strconv.Itoa(ret)} }
 
-// State asks for one stream, Live_Channel_GetStatus:
+// PushState asks for one stream, Live_Channel_GetStatus:
 // https://cloud.tencent.com/document/product/267/9500. The answer has a row for each
 // quality of the stream; none is no word about it, and an error, as is every ret but
 // the one for a code that was never pushed to.
-func (t *TencentLegacy) State(ctx context.Context, code string) (State, error) {
+func (t *TencentLegacy) PushState(ctx context.Context, code string) (State, error) {
 	const action = "Live_Channel_GetStatus"
 	ret, output, err := t.call(ctx, action, url.Values{"Param.s.channel_id": {code}})
 	switch {
@@ -139,13 +139,13 @@ func (t *TencentLegacy) State(ctx context.Context, code string) (State, error) {
 	case ret == retNeverPushed:
 		return Offline, nil
 	case ret != retOK:
-		return 0, refused(action, ret)
+		return 0, legacyError(action, ret)
 	}
-	return readLegacyState(output)
+	return decodeLegacyState(output)
 }
 
-func readLegacyState(output []byte) (State, error) {
-	var rows []struct{ Status scalar }
+func decodeLegacyState(output []byte) (State, error) {
+	var rows []struct{ Status numberOrString }
 	if json.Unmarshal(output, &rows) != nil || len(rows) == 0 {
 		return 0, errMalformed
 	}
@@ -164,17 +164,19 @@ func readLegacyState(output []byte) (State, error) {
 	return state, nil
 }
 
-// Cut ends the push of a stream, which may begin again at once.
-func (t *TencentLegacy) Cut(ctx context.Context, code string) error { return t.setStatus(ctx, code, 2) }
+// CutPush ends the push of a stream, which may begin again at once.
+func (t *TencentLegacy) CutPush(ctx context.Context, code string) error {
+	return t.setStatus(ctx, code, 2)
+}
 
-// Forbid ends the push of a stream and refuses others until Allow. This call takes
+// ForbidPush ends the push of a stream and refuses others until Allow. This call takes
 // neither a time nor a reason: when the time is over, Allow is to be said.
-func (t *TencentLegacy) Forbid(ctx context.Context, code string, _ time.Time, _ string) error {
+func (t *TencentLegacy) ForbidPush(ctx context.Context, code string, _ time.Time, _ string) error {
 	return t.setStatus(ctx, code, 0)
 }
 
-// Allow undoes Forbid.
-func (t *TencentLegacy) Allow(ctx context.Context, code string) error {
+// AllowPush undoes Forbid.
+func (t *TencentLegacy) AllowPush(ctx context.Context, code string) error {
 	return t.setStatus(ctx, code, 1)
 }
 
@@ -186,5 +188,5 @@ func (t *TencentLegacy) setStatus(ctx context.Context, code string, status int) 
 	if err != nil || ret == retOK || ret == retNeverPushed && status != 0 {
 		return err
 	}
-	return refused(action, ret)
+	return legacyError(action, ret)
 }

@@ -11,32 +11,32 @@ import (
 	"onair/presence"
 )
 
-// china is what the API's times are in.
-var china = time.FixedZone("UTC+8", 8*60*60)
+// chinaTime is what the API's times are in.
+var chinaTime = time.FixedZone("UTC+8", 8*60*60)
 
-// tape is a file as the list of recordings has it.
-type tape struct {
-	FileID       scalar `json:"file_id"`
-	RecordFileID scalar `json:"record_file_id"`
-	StartTime    string `json:"start_time"`
-	EndTime      string `json:"end_time"`
-	FileSize     scalar `json:"file_size"`
-	URL          string `json:"record_file_url"`
+// legacyFile is a file as the list of recordings has it.
+type legacyFile struct {
+	FileID       numberOrString `json:"file_id"`
+	RecordFileID numberOrString `json:"record_file_id"`
+	StartTime    string         `json:"start_time"`
+	EndTime      string         `json:"end_time"`
+	FileSize     numberOrString `json:"file_size"`
+	URL          string         `json:"record_file_url"`
 }
 
-// Recordings names the recordings of a stream that began from one time to another,
+// ForEachRecording names the recordings of a stream that began from one time to another,
 // Live_Tape_GetFilelist: https://cloud.tencent.com/document/product/267/5960. It asks
 // day by day, as the provider wants it. They have the ids that recordings have of
 // which a callback tells. A file without a URL, which is not ready to play, is left
 // out.
-func (t *TencentLegacy) Recordings(ctx context.Context, code string, from, to time.Time, each func(presence.Recording)) error {
-	for from := from.In(china); from.Before(to); {
-		midnight := time.Date(from.Year(), from.Month(), from.Day()+1, 0, 0, 0, 0, china)
+func (t *TencentLegacy) ForEachRecording(ctx context.Context, code string, from, to time.Time, each func(presence.Recording)) error {
+	for from := from.In(chinaTime); from.Before(to); {
+		midnight := time.Date(from.Year(), from.Month(), from.Day()+1, 0, 0, 0, 0, chinaTime)
 		end := midnight.Add(-time.Second)
 		if to.Before(end) {
-			end = to.In(china)
+			end = to.In(chinaTime)
 		}
-		if err := t.recordingsOfDay(ctx, code, from, end, each); err != nil {
+		if err := t.forEachRecordingOfDay(ctx, code, from, end, each); err != nil {
 			return err
 		}
 		from = midnight
@@ -44,14 +44,14 @@ func (t *TencentLegacy) Recordings(ctx context.Context, code string, from, to ti
 	return nil
 }
 
-// recordingsOfDay reads the pages of one day.
-func (t *TencentLegacy) recordingsOfDay(ctx context.Context, code string, from, to time.Time, each func(presence.Recording)) error {
+// forEachRecordingOfDay reads the pages of one day.
+func (t *TencentLegacy) forEachRecordingOfDay(ctx context.Context, code string, from, to time.Time, each func(presence.Recording)) error {
 	const action = "Live_Tape_GetFilelist"
 	seen := 0
 	for page := 1; ; page++ {
 		ret, output, err := t.call(ctx, action, url.Values{
 			"Param.s.channel_id": {code}, "Param.s.sort_type": {"asc"},
-			"Param.n.page_no": {strconv.Itoa(page)}, "Param.n.page_size": {strconv.Itoa(recordingsPage)},
+			"Param.n.page_no": {strconv.Itoa(page)}, "Param.n.page_size": {strconv.Itoa(recordingsPageSize)},
 			"Param.s.start_time": {from.Format(time.DateTime)}, "Param.s.end_time": {to.Format(time.DateTime)},
 		})
 		switch {
@@ -60,9 +60,9 @@ func (t *TencentLegacy) recordingsOfDay(ctx context.Context, code string, from, 
 		case ret == retNeverPushed, ret == retEmpty:
 			return nil
 		case ret != retOK:
-			return refused(action, ret)
+			return legacyError(action, ret)
 		}
-		all, recordings, rows, err := readTapes(output, code)
+		all, recordings, rows, err := decodeLegacyFiles(output, code)
 		if err != nil {
 			return err
 		}
@@ -75,12 +75,12 @@ func (t *TencentLegacy) recordingsOfDay(ctx context.Context, code string, from, 
 	}
 }
 
-// readTapes reads a page: how many files there are on all, and those of this page
+// decodeLegacyFiles reads a page: how many files there are on all, and those of this page
 // that are ready, of its rows.
-func readTapes(output []byte, code string) (all int, recordings []presence.Recording, rows int, err error) {
+func decodeLegacyFiles(output []byte, code string) (all int, recordings []presence.Recording, rows int, err error) {
 	var page struct {
-		AllCount scalar `json:"all_count"`
-		FileList []tape `json:"file_list"`
+		AllCount numberOrString `json:"all_count"`
+		FileList []legacyFile   `json:"file_list"`
 	}
 	if json.Unmarshal(output, &page) != nil {
 		return 0, nil, 0, errMalformed
@@ -92,16 +92,16 @@ func readTapes(output []byte, code string) (all int, recordings []presence.Recor
 		if f.URL == "" {
 			continue
 		}
-		began, err := time.ParseInLocation(time.DateTime, f.StartTime, china)
+		began, err := time.ParseInLocation(time.DateTime, f.StartTime, chinaTime)
 		if err != nil {
 			return 0, nil, 0, errMalformed
 		}
-		ended, err := time.ParseInLocation(time.DateTime, f.EndTime, china)
+		ended, err := time.ParseInLocation(time.DateTime, f.EndTime, chinaTime)
 		file := cmp.Or(f.FileID, f.RecordFileID)
 		if err != nil || ended.Before(began) || file == "" {
 			return 0, nil, 0, errMalformed
 		}
-		rec := tencentRecording(string(file), code, f.URL)
+		rec := newTencentRecording(string(file), code, f.URL)
 		rec.StartedAt, rec.EndedAt = began.UnixMilli(), ended.UnixMilli()
 		rec.Duration = rec.EndedAt - rec.StartedAt
 		if size, err := strconv.ParseInt(string(f.FileSize), 10, 64); err == nil && size > 0 {

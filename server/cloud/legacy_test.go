@@ -77,7 +77,7 @@ func TestLegacyState(t *testing.T) {
 	} {
 		sim := &legacy{answer: func(url.Values) string { return answer }}
 		client := ofLegacy(t, sim)
-		got, err := client.State(t.Context(), "8888_alice")
+		got, err := client.PushState(t.Context(), "8888_alice")
 		if got != want || (err == nil) != (want != 0) || errors.Is(err, ErrRateLimited) {
 			t.Errorf("%s: %v, %v; not %v", answer, got, err, want)
 		}
@@ -91,10 +91,10 @@ func TestLegacyState(t *testing.T) {
 func TestLegacyRateLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sim := &legacy{answer: func(url.Values) string { return `{"ret":1202}` }}
-		if state, err := ofLegacy(t, sim).State(t.Context(), "8888_alice"); state != 0 || !errors.Is(err, ErrRateLimited) {
+		if state, err := ofLegacy(t, sim).PushState(t.Context(), "8888_alice"); state != 0 || !errors.Is(err, ErrRateLimited) {
 			t.Errorf("%v, %v", state, err)
 		}
-		if len(sim.calls) != tries {
+		if len(sim.calls) != maxAttempts {
 			t.Errorf("it was asked %d times", len(sim.calls))
 		}
 	})
@@ -104,8 +104,8 @@ func TestLegacyControl(t *testing.T) {
 	ret := "0"
 	sim := &legacy{answer: func(url.Values) string { return `{"ret":` + ret + `,"output":[]}` }}
 	client := ofLegacy(t, sim)
-	forbid := func(ctx context.Context, code string) error { return client.Forbid(ctx, code, time.Time{}, "") }
-	for i, act := range []func(context.Context, string) error{forbid, client.Allow, client.Cut} {
+	forbid := func(ctx context.Context, code string) error { return client.ForbidPush(ctx, code, time.Time{}, "") }
+	for i, act := range []func(context.Context, string) error{forbid, client.AllowPush, client.CutPush} {
 		ret = "0"
 		if err := act(t.Context(), "8888_alice"); err != nil {
 			t.Error(err)
@@ -143,7 +143,7 @@ func TestLegacyErrors(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		state, err := client.State(soon(t), "8888_alice")
+		state, err := client.PushState(soon(t), "8888_alice")
 		if state != 0 || err == nil {
 			t.Errorf("%s: %v, %v", name, state, err)
 		}
@@ -177,7 +177,7 @@ func TestLegacyRecordings(t *testing.T) {
 		t.Errorf("it asks for %v", c)
 		return ""
 	}}
-	got, err := recordings(t.Context(), ofLegacy(t, sim).Recordings, time.Date(2018, 11, 1, 14, 30, 0, 0, time.UTC), time.Date(2018, 11, 2, 22, 0, 0, 0, time.UTC))
+	got, err := recordings(t.Context(), ofLegacy(t, sim).ForEachRecording, time.Date(2018, 11, 1, 14, 30, 0, 0, time.UTC), time.Date(2018, 11, 2, 22, 0, 0, 0, time.UTC))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -202,7 +202,7 @@ func TestLegacyRecordings(t *testing.T) {
 }
 
 func TestLegacyRecordingsPages(t *testing.T) {
-	day := time.Date(2018, 11, 2, 0, 0, 0, 0, china)
+	day := time.Date(2018, 11, 2, 0, 0, 0, 0, chinaTime)
 	for _, n := range []int{0, 1, 100, 101, 250} {
 		sim := &legacy{answer: func(c url.Values) string {
 			page, _ := strconv.Atoi(c.Get("Param.n.page_no"))
@@ -216,7 +216,7 @@ func TestLegacyRecordingsPages(t *testing.T) {
 			}
 			return fmt.Sprintf(`{"ret":0,"output":{"all_count":%d,"file_list":[%s]}}`, n, rows)
 		}}
-		got, err := recordings(t.Context(), ofLegacy(t, sim).Recordings, day, day.Add(time.Hour))
+		got, err := recordings(t.Context(), ofLegacy(t, sim).ForEachRecording, day, day.Add(time.Hour))
 		if len(got) != n || err != nil || len(sim.calls) != max(1, (n+99)/100) {
 			t.Errorf("of %d it names %d in %d calls, %v", n, len(got), len(sim.calls), err)
 		}
@@ -228,7 +228,7 @@ func TestLegacyRecordingsPages(t *testing.T) {
 		`{"ret":0,"output":{"all_count":1,"file_list":[{"start_time":"2018-11-02 00:00:00","end_time":"2018-11-02 00:00:01","record_file_url":"http://x/1.flv"}]}}`,
 	} {
 		sim := &legacy{answer: func(url.Values) string { return answer }}
-		if got, err := recordings(t.Context(), ofLegacy(t, sim).Recordings, day, day.Add(time.Hour)); len(got) > 0 || err == nil {
+		if got, err := recordings(t.Context(), ofLegacy(t, sim).ForEachRecording, day, day.Add(time.Hour)); len(got) > 0 || err == nil {
 			t.Errorf("%s: %v, %v", answer, got, err)
 		}
 	}
@@ -244,15 +244,15 @@ func FuzzLegacy(f *testing.F) {
 		f.Add([]byte(answer))
 	}
 	f.Fuzz(func(t *testing.T, answer []byte) {
-		ret, output, err := readLegacy(answer)
+		ret, output, err := decodeLegacyResponse(answer)
 		if err != nil {
 			return
 		}
-		state, err := readLegacyState(output)
+		state, err := decodeLegacyState(output)
 		if (err == nil) != (state >= Offline && state <= Forbidden) || ret == retRateLimited {
 			t.Fatalf("%v, %v", state, err)
 		}
-		_, all, rows, err := readTapes(output, "8888_alice")
+		_, all, rows, err := decodeLegacyFiles(output, "8888_alice")
 		if len(all) > rows || err != nil && len(all) > 0 {
 			t.Fatalf("%d of %d, %v", len(all), rows, err)
 		}

@@ -17,61 +17,61 @@ type Options struct {
 }
 
 const (
-	// answerWithin bounds one request, from dialling to the answer's last byte.
+	// requestTimeout bounds one request, from dialling to the answer's last byte.
 	// Providers answer in tenths of a second; longer only holds up others.
-	answerWithin = 5 * time.Second
+	requestTimeout = 5 * time.Second
 
-	// longestAnswer bounds an answer, in bytes: the largest is the statistics page
+	// maxResponseBytes bounds an answer, in bytes: the largest is the statistics page
 	// of an nginx with some ten thousand streams.
-	longestAnswer = 64 << 20
+	maxResponseBytes = 64 << 20
 
-	// tries is how often something is asked that is refused for its rate alone.
-	tries = 3
+	// maxAttempts is how often something is asked that is refused for its rate alone.
+	maxAttempts = 3
 
-	// idle is how many connections are kept for the next requests, as many as are
+	// maxIdleConns is how many connections are kept for the next requests, as many as are
 	// often under way at once.
-	idle = 32
+	maxIdleConns = 32
 )
 
-// line is the way to one provider.
-type line struct {
+// rateLimitedClient is the way to one provider.
+type rateLimitedClient struct {
 	budget *Budget
 	client *http.Client
 }
 
-func newLine(o Options) *line {
+func newClient(o Options) *rateLimitedClient {
 	if o.Transport == nil {
 		own := http.DefaultTransport.(*http.Transport).Clone()
-		own.MaxIdleConnsPerHost = idle
+		own.MaxIdleConnsPerHost = maxIdleConns
 		o.Transport = own
 	}
-	return &line{o.Budget, &http.Client{
+	return &rateLimitedClient{o.Budget, &http.Client{
 		Transport: o.Transport,
-		Timeout:   answerWithin,
+		Timeout:   requestTimeout,
 		// A signed request is for whom it was signed for.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 }
 
-// ask does something that sends one request, in its turn, and again when the
+// do does something that sends one request, in its turn, and again when the
 // provider refuses it for the rate alone. The request is made when its turn has come,
 // since what is signed holds the time.
-func (l *line) ask(ctx context.Context, once func() error) (err error) {
-	for range tries {
+func (l *rateLimitedClient) do(ctx context.Context, once func() error) (err error) {
+	for range maxAttempts {
 		if err := l.budget.wait(ctx); err != nil {
 			return err
 		}
 		if err = once(); !errors.Is(err, ErrRateLimited) {
 			return err
 		}
-		l.budget.tooMuch()
+		l.budget.reduce()
 	}
 	return err
 }
 
 // get asks for what is at a URL.
-func (l *line) get(ctx context.Context, method, link string) (status int, body []byte, err error) {
-	err = l.ask(ctx, func() error {
+func (l *rateLimitedClient) get(ctx context.Context, method, link string) (status int, body []byte, err error) {
+	err = l.do(ctx, func() error {
 		r, err := http.NewRequestWithContext(ctx, method, link, nil)
 		if err != nil {
 			return errors.New("cloud: its URL is none") // the error would show it
@@ -84,7 +84,7 @@ func (l *line) get(ctx context.Context, method, link string) (status int, body [
 
 // send sends a request and reads the answer, whatever its status. It returns
 // ErrRateLimited for the status that says so.
-func (l *line) send(r *http.Request) (status int, body []byte, err error) {
+func (l *rateLimitedClient) send(r *http.Request) (status int, body []byte, err error) {
 	answer, err := l.client.Do(r)
 	if err != nil {
 		if whole, ok := errors.AsType[*url.Error](err); ok {
@@ -96,12 +96,12 @@ func (l *line) send(r *http.Request) (status int, body []byte, err error) {
 	if answer.StatusCode == http.StatusTooManyRequests {
 		return 0, nil, ErrRateLimited
 	}
-	body, err = io.ReadAll(io.LimitReader(answer.Body, longestAnswer+1))
+	body, err = io.ReadAll(io.LimitReader(answer.Body, maxResponseBytes+1))
 	switch {
 	case err != nil:
 		return 0, nil, fmt.Errorf("cloud: the answer breaks off: %w", err)
-	case len(body) > longestAnswer:
-		return 0, nil, fmt.Errorf("cloud: the answer is longer than %d bytes", longestAnswer)
+	case len(body) > maxResponseBytes:
+		return 0, nil, fmt.Errorf("cloud: the answer is longer than %d bytes", maxResponseBytes)
 	}
 	return answer.StatusCode, body, nil
 }

@@ -62,7 +62,7 @@ func TestRealNginx(t *testing.T) {
 	await := func(want ...string) {
 		t.Helper()
 		for {
-			got, err := list(n.Online, ctx)
+			got, err := list(n.ForEachOnline, ctx)
 			slices.Sort(got)
 			if err == nil && slices.Equal(got, want) {
 				return
@@ -81,11 +81,11 @@ func TestRealNginx(t *testing.T) {
 	await("8888_alice", "8888_bob")
 
 	for _, code := range []string{"8888_nobody", "8888_carol"} { // of this application there is neither
-		if err := n.Cut(ctx, code); err != nil {
+		if err := n.CutPush(ctx, code); err != nil {
 			t.Error(err)
 		}
 	}
-	if err := n.Cut(ctx, "8888_bob"); err != nil {
+	if err := n.CutPush(ctx, "8888_bob"); err != nil {
 		t.Error(err)
 	}
 	select {

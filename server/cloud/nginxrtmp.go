@@ -20,9 +20,9 @@ import (
 // with worker_processes 1.
 type NginxRTMP struct {
 	// Static after construction.
-	line *line
-	app  string
-	urls func() (stat, control string) // which may hold passwords: nothing that prints values looks into a function
+	client *rateLimitedClient
+	app    string
+	urls   func() (stat, control string) // which may hold passwords: nothing that prints values looks into a function
 }
 
 // NewNginxRTMP returns a client for pushes to an application. The URLs are those of
@@ -34,29 +34,29 @@ func NewNginxRTMP(stat, control, app string, o Options) (*NginxRTMP, error) {
 		if *link == "" {
 			continue
 		}
-		base, err := baseURL(*link)
+		base, err := parseBaseURL(*link)
 		if err != nil {
 			return nil, fmt.Errorf("cloud: nginx-rtmp: %w", err)
 		}
 		*link = base
 	}
-	return &NginxRTMP{newLine(o), app, func() (string, string) { return stat, control }}, nil
+	return &NginxRTMP{newClient(o), app, func() (string, string) { return stat, control }}, nil
 }
 
-// Online names every stream that is pushed.
-func (n *NginxRTMP) Online(ctx context.Context, each func(code string)) error {
+// ForEachOnline names every stream that is pushed.
+func (n *NginxRTMP) ForEachOnline(ctx context.Context, each func(code string)) error {
 	stat, _ := n.urls()
 	if stat == "" {
 		return errors.New("cloud: nginx-rtmp: the URL of its statistics is not configured")
 	}
-	status, page, err := n.line.get(ctx, http.MethodGet, stat)
+	status, page, err := n.client.get(ctx, http.MethodGet, stat)
 	if err == nil {
 		err = checkStatus(status)
 	}
 	if err != nil {
 		return err
 	}
-	codes, err := readStatistics(page, n.app)
+	codes, err := decodePushedStreams(page, n.app)
 	if err != nil {
 		return err
 	}
@@ -66,10 +66,10 @@ func (n *NginxRTMP) Online(ctx context.Context, each func(code string)) error {
 	return nil
 }
 
-// readStatistics reads the names that are pushed to an application. What clients call
+// decodePushedStreams reads the names that are pushed to an application. What clients call
 // their streams and themselves is on the page too: the module escapes markup, and puts
 // a blank for each byte that is not printable ASCII.
-func readStatistics(page []byte, app string) (codes []string, err error) {
+func decodePushedStreams(page []byte, app string) (codes []string, err error) {
 	var rtmp struct {
 		XMLName xml.Name `xml:"rtmp"`
 		Servers []struct {
@@ -97,25 +97,25 @@ func readStatistics(page []byte, app string) (codes []string, err error) {
 	return codes, nil
 }
 
-// Cut ends the push of a stream, which may ask to begin again at once: the server's
+// CutPush ends the push of a stream, which may ask to begin again at once: the server's
 // hook says who may. When there is none, nothing is to be done.
-func (n *NginxRTMP) Cut(ctx context.Context, code string) error {
+func (n *NginxRTMP) CutPush(ctx context.Context, code string) error {
 	_, control := n.urls()
 	if control == "" {
 		return errors.New("cloud: nginx-rtmp: the URL of its control is not configured")
 	}
 	query := url.Values{"app": {n.app}, "name": {code}}
-	status, _, err := n.line.get(ctx, http.MethodGet, control+"/drop/publisher?"+query.Encode())
+	status, _, err := n.client.get(ctx, http.MethodGet, control+"/drop/publisher?"+query.Encode())
 	if err != nil {
 		return err
 	}
 	return checkStatus(status)
 }
 
-// Forbid is Cut: that no other push begins is for the server's hook to say.
-func (n *NginxRTMP) Forbid(ctx context.Context, code string, _ time.Time, _ string) error {
-	return n.Cut(ctx, code)
+// ForbidPush is Cut: that no other push begins is for the server's hook to say.
+func (n *NginxRTMP) ForbidPush(ctx context.Context, code string, _ time.Time, _ string) error {
+	return n.CutPush(ctx, code)
 }
 
-// Allow does nothing: the server's hook is asked about each push.
-func (n *NginxRTMP) Allow(context.Context, string) error { return nil }
+// AllowPush does nothing: the server's hook is asked about each push.
+func (n *NginxRTMP) AllowPush(context.Context, string) error { return nil }

@@ -49,7 +49,7 @@ func TestStatistics(t *testing.T) {
 	want := []string{"8888_alice", "8888_carol"}
 	// What a client calls itself is its own affair.
 	for _, flashver := range []string{"LNX", "", "&lt;publishing/&gt;", "]]&gt;&lt;/rtmp&gt;"} {
-		got, err := readStatistics([]byte(strings.Replace(statisticsPage, "%s", flashver, 1)), "live")
+		got, err := decodePushedStreams([]byte(strings.Replace(statisticsPage, "%s", flashver, 1)), "live")
 		if err != nil || !slices.Equal(got, want) {
 			t.Errorf("%q: %v, %v; not %v", flashver, got, err, want)
 		}
@@ -62,11 +62,11 @@ func TestStatistics(t *testing.T) {
 		"JSON":         `{"rtmp":{}}`,
 		"no XML":       strings.Replace(statisticsPage, "%s", "\x00", 1),
 	} {
-		if got, err := readStatistics([]byte(page), "live"); err == nil || len(got) > 0 {
+		if got, err := decodePushedStreams([]byte(page), "live"); err == nil || len(got) > 0 {
 			t.Errorf("%s: %v, %v", name, got, err)
 		}
 	}
-	if got, err := readStatistics([]byte("<rtmp></rtmp>"), "live"); err != nil || len(got) > 0 {
+	if got, err := decodePushedStreams([]byte("<rtmp></rtmp>"), "live"); err != nil || len(got) > 0 {
 		t.Errorf("an nginx without streams: %v, %v", got, err)
 	}
 }
@@ -86,7 +86,7 @@ func TestNginxRTMPControl(t *testing.T) {
 		t.Fatal(err)
 	}
 	for ; status <= http.StatusNoContent; status += 4 {
-		if err := n.Cut(soon(t), "8888_alice&name=8888_bob"); err != nil {
+		if err := n.CutPush(soon(t), "8888_alice&name=8888_bob"); err != nil {
 			t.Error(err)
 		}
 	}
@@ -94,10 +94,10 @@ func TestNginxRTMPControl(t *testing.T) {
 		t.Errorf("it asks for %q, not %q", asked, want)
 	}
 	status = http.StatusNotFound
-	if n.Cut(soon(t), "8888_alice") == nil {
+	if n.CutPush(soon(t), "8888_alice") == nil {
 		t.Error("a control that is not there cuts")
 	}
-	if _, err := list(n.Online, soon(t)); err == nil {
+	if _, err := list(n.ForEachOnline, soon(t)); err == nil {
 		t.Error("statistics that are not there say something")
 	}
 }
@@ -107,10 +107,10 @@ func TestNewNginxRTMP(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := list(n.Online, t.Context()); err == nil {
+	if _, err := list(n.ForEachOnline, t.Context()); err == nil {
 		t.Error("there are statistics without a URL")
 	}
-	if n.Cut(t.Context(), "x") == nil {
+	if n.CutPush(t.Context(), "x") == nil {
 		t.Error("there is control without a URL")
 	}
 	const secret = "http://admin:hunter2@h"
@@ -133,7 +133,7 @@ func FuzzStatistics(f *testing.F) {
 	f.Add([]byte(statisticsPage))
 	f.Add([]byte("<rtmp><server><application><name>live</name><live><stream><name>a&lt;b</name><publishing/></stream></live></application></server></rtmp>"))
 	f.Fuzz(func(t *testing.T, page []byte) {
-		got, err := readStatistics(page, "live")
+		got, err := decodePushedStreams(page, "live")
 		if err != nil && len(got) > 0 {
 			t.Fatalf("%q, and %v", got, err)
 		}

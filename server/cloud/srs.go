@@ -18,24 +18,24 @@ import (
 // name.
 type SRS struct {
 	// Static after construction.
-	line *line
-	app  string
-	base func() string // a URL, which may hold a password: nothing that prints values looks into a function
+	client  *rateLimitedClient
+	app     string
+	baseURL func() string // a URL, which may hold a password: nothing that prints values looks into a function
 }
 
 // NewSRS returns a client of the API at a URL, such as http://127.0.0.1:1985, in which
 // a user and password may stand, for pushes to an application. It returns an error
 // when the URL is none.
 func NewSRS(link, app string, o Options) (*SRS, error) {
-	base, err := baseURL(link)
+	base, err := parseBaseURL(link)
 	if err != nil {
 		return nil, fmt.Errorf("cloud: srs: %w", err)
 	}
-	return &SRS{newLine(o), app, func() string { return base }}, nil
+	return &SRS{newClient(o), app, func() string { return base }}, nil
 }
 
-// baseURL checks a URL to whose path more is added.
-func baseURL(link string) (string, error) {
+// parseBaseURL checks a URL to whose path more is added.
+func parseBaseURL(link string) (string, error) {
 	u, err := url.Parse(link)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "" || u.Fragment != "" {
 		return "", errors.New("its URL is none")
@@ -45,32 +45,32 @@ func baseURL(link string) (string, error) {
 
 // srsStream is a stream as the API describes it.
 type srsStream struct {
-	ID      scalar
+	ID      numberOrString
 	Name    string
 	App     string
 	Publish struct {
 		Active bool
-		CID    scalar // a number before version 4
+		CID    numberOrString // a number before version 4
 	}
 }
 
-// srsPage is how many streams are asked for at once.
-const srsPage = 1000
+// srsPageSize is how many streams are asked for at once.
+const srsPageSize = 1000
 
-// streams gives every stream of the application that is pushed. A page may have less
+// forEachPushedStream gives every stream of the application that is pushed. A page may have less
 // than was asked for, and a server that knows no pages gives the same one again: the
 // list ends with a page that has nothing new.
-func (s *SRS) streams(ctx context.Context, each func(srsStream)) error {
-	known := map[scalar]bool{}
+func (s *SRS) forEachPushedStream(ctx context.Context, each func(srsStream)) error {
+	known := map[numberOrString]bool{}
 	for start := 0; ; {
-		status, answer, err := s.line.get(ctx, http.MethodGet, s.base()+"/api/v1/streams/?start="+strconv.Itoa(start)+"&count="+strconv.Itoa(srsPage))
+		status, answer, err := s.client.get(ctx, http.MethodGet, s.baseURL()+"/api/v1/streams/?start="+strconv.Itoa(start)+"&count="+strconv.Itoa(srsPageSize))
 		if err == nil {
 			err = checkStatus(status)
 		}
 		if err != nil {
 			return err
 		}
-		page, err := readSRSStreams(answer)
+		page, err := decodeSRSStreams(answer)
 		if err != nil {
 			return err
 		}
@@ -91,8 +91,8 @@ func (s *SRS) streams(ctx context.Context, each func(srsStream)) error {
 	}
 }
 
-// readSRSStreams reads one page.
-func readSRSStreams(answer []byte) ([]srsStream, error) {
+// decodeSRSStreams reads one page.
+func decodeSRSStreams(answer []byte) ([]srsStream, error) {
 	var reply struct {
 		Code    *int
 		Streams []srsStream
@@ -101,7 +101,7 @@ func readSRSStreams(answer []byte) ([]srsStream, error) {
 	case json.Unmarshal(answer, &reply) != nil, reply.Code == nil:
 		return nil, errMalformed
 	case *reply.Code != 0:
-		return nil, &refusal{"streams", strconv.Itoa(*reply.Code)}
+		return nil, &apiError{"streams", strconv.Itoa(*reply.Code)}
 	}
 	for _, st := range reply.Streams {
 		if st.ID == "" || st.Name == "" {
@@ -111,17 +111,17 @@ func readSRSStreams(answer []byte) ([]srsStream, error) {
 	return reply.Streams, nil
 }
 
-// Online names every stream that is pushed. After an error, what it has named is
+// ForEachOnline names every stream that is pushed. After an error, what it has named is
 // online all the same.
-func (s *SRS) Online(ctx context.Context, each func(code string)) error {
-	return s.streams(ctx, func(st srsStream) { each(st.Name) })
+func (s *SRS) ForEachOnline(ctx context.Context, each func(code string)) error {
+	return s.forEachPushedStream(ctx, func(st srsStream) { each(st.Name) })
 }
 
-// Cut ends the push of a stream, which may begin again at once: who may push is for
+// CutPush ends the push of a stream, which may begin again at once: who may push is for
 // the server's hook to say. When there is none, nothing is to be done.
-func (s *SRS) Cut(ctx context.Context, code string) error {
-	var clients []scalar
-	err := s.streams(ctx, func(st srsStream) {
+func (s *SRS) CutPush(ctx context.Context, code string) error {
+	var clients []numberOrString
+	err := s.forEachPushedStream(ctx, func(st srsStream) {
 		if st.Name == code {
 			clients = append(clients, st.Publish.CID)
 		}
@@ -130,21 +130,21 @@ func (s *SRS) Cut(ctx context.Context, code string) error {
 		return err
 	}
 	for _, id := range clients {
-		if err := s.kick(ctx, string(id)); err != nil {
+		if err := s.disconnectClient(ctx, string(id)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// noClient is the API's code for a client that there is not, or no longer.
-const noClient = 2049
+// srsNoSuchClient is the API's code for a client that there is not, or no longer.
+const srsNoSuchClient = 2049
 
-func (s *SRS) kick(ctx context.Context, client string) error {
+func (s *SRS) disconnectClient(ctx context.Context, client string) error {
 	if client == "" {
 		return errMalformed
 	}
-	status, answer, err := s.line.get(ctx, http.MethodDelete, s.base()+"/api/v1/clients/"+url.PathEscape(client))
+	status, answer, err := s.client.get(ctx, http.MethodDelete, s.baseURL()+"/api/v1/clients/"+url.PathEscape(client))
 	if err != nil || status == http.StatusNotFound {
 		return err
 	}
@@ -155,16 +155,16 @@ func (s *SRS) kick(ctx context.Context, client string) error {
 	switch {
 	case json.Unmarshal(answer, &reply) != nil, reply.Code == nil:
 		return errMalformed
-	case *reply.Code != 0 && *reply.Code != noClient:
-		return &refusal{"clients", strconv.Itoa(*reply.Code)}
+	case *reply.Code != 0 && *reply.Code != srsNoSuchClient:
+		return &apiError{"clients", strconv.Itoa(*reply.Code)}
 	}
 	return nil
 }
 
-// Forbid is Cut: that no other push begins is for the server's hook to say.
-func (s *SRS) Forbid(ctx context.Context, code string, _ time.Time, _ string) error {
-	return s.Cut(ctx, code)
+// ForbidPush is Cut: that no other push begins is for the server's hook to say.
+func (s *SRS) ForbidPush(ctx context.Context, code string, _ time.Time, _ string) error {
+	return s.CutPush(ctx, code)
 }
 
-// Allow does nothing: the server's hook is asked about each push.
-func (s *SRS) Allow(context.Context, string) error { return nil }
+// AllowPush does nothing: the server's hook is asked about each push.
+func (s *SRS) AllowPush(context.Context, string) error { return nil }

@@ -80,12 +80,12 @@ func TestSRS(t *testing.T) {
 		srsRow(4, "8888_dave", "live", true, `105`), // as old versions have it
 	}}
 	client := ofSRS(t, s)
-	got, err := list(client.Online, soon(t))
+	got, err := list(client.ForEachOnline, soon(t))
 	if want := []string{"8888_alice", "8888_dave"}; err != nil || !slices.Equal(got, want) {
 		t.Errorf("%v, %v; not %v", got, err, want)
 	}
 	for _, code := range []string{"8888_alice", "8888_bob", "8888_carol", "8888_dave", "8888_nobody"} {
-		if err := client.Cut(soon(t), code); err != nil {
+		if err := client.CutPush(soon(t), code); err != nil {
 			t.Error(err)
 		}
 	}
@@ -103,7 +103,7 @@ func TestSRSPages(t *testing.T) {
 		for i, code := range many(x.streams) {
 			s.rows = append(s.rows, srsRow(i, code, "live", true, `"c"`))
 		}
-		if got, err := list(ofSRS(t, s).Online, soon(t)); err != nil || !slices.Equal(got, many(x.streams)) {
+		if got, err := list(ofSRS(t, s).ForEachOnline, soon(t)); err != nil || !slices.Equal(got, many(x.streams)) {
 			t.Errorf("%+v: it names %d, %v", x, len(got), err)
 		}
 	}
@@ -118,7 +118,7 @@ func TestSRSFaults(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, err := list(client.Online, t.Context()); err == nil || len(got) > 0 {
+		if got, err := list(client.ForEachOnline, t.Context()); err == nil || len(got) > 0 {
 			t.Errorf("%s: %v", answer, got)
 		}
 	}
@@ -129,7 +129,7 @@ func TestSRSFaults(t *testing.T) {
 	} {
 		for _, x := range x {
 			s.kick = func(string) (int, string) { status, _ := strconv.Atoi(x[0]); return status, x[1] }
-			if err := ofSRS(t, s).Cut(soon(t), "8888_alice"); (err == nil) != want {
+			if err := ofSRS(t, s).CutPush(soon(t), "8888_alice"); (err == nil) != want {
 				t.Errorf("%v: %v", x, err)
 			}
 		}
@@ -148,7 +148,7 @@ func TestSRSFaults(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = list(client.Online, soon(t))
+		_, err = list(client.ForEachOnline, soon(t))
 		if err == nil {
 			t.Error("no error")
 		}
@@ -160,7 +160,7 @@ func FuzzSRS(f *testing.F) {
 	f.Add([]byte(`{"code":0,"streams":[` + srsRow(1, "8888_alice", "live", true, `"c"`) + `,` + srsRow(2, "8888_bob", "live", false, `105`) + `]}`))
 	f.Add([]byte(`{"code":0,"streams":null}`))
 	f.Fuzz(func(t *testing.T, answer []byte) {
-		page, err := readSRSStreams(answer)
+		page, err := decodeSRSStreams(answer)
 		if err != nil && len(page) > 0 {
 			t.Fatalf("%d streams, and %v", len(page), err)
 		}
@@ -174,7 +174,7 @@ func FuzzSRS(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, err := list(client.Online, t.Context()); len(got) > len(page) {
+		if got, err := list(client.ForEachOnline, t.Context()); len(got) > len(page) {
 			t.Fatalf("%d of %d, %v", len(got), len(page), err)
 		}
 	})

@@ -11,11 +11,11 @@ import (
 // jsonType is the content type of requests: what is signed is what is sent.
 const jsonType = "application/json; charset=utf-8"
 
-// tc3 signs a request of Tencent Cloud's API, which posts a body of JSON to the root
+// tc3Authorization signs a request of Tencent Cloud's API, which posts a body of JSON to the root
 // of a host, by TC3-HMAC-SHA256, and gives the Authorization header. The signature
 // is good for five minutes from its time. See
 // https://www.tencentcloud.com/document/api/215/38340.
-func tc3(id, key, service, host string, at time.Time, body []byte) string {
+func tc3Authorization(id, key, service, host string, at time.Time, body []byte) string {
 	date := at.UTC().Format(time.DateOnly)
 	scope := date + "/" + service + "/tc3_request"
 	const signed = "content-type;host"

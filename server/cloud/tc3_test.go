@@ -39,7 +39,7 @@ func TestTC3(t *testing.T) {
 		want := "TC3-HMAC-SHA256 Credential=me/" + in.DateUTC + "/" + in.Service + "/tc3_request, SignedHeaders=content-type;host, Signature=" + v.Expected
 		// The date is that of UTC, wherever the clock is.
 		for _, zone := range []*time.Location{time.UTC, time.FixedZone("", 14*3600), time.FixedZone("", -12*3600)} {
-			if got := tc3("me", in.SecretKey, in.Service, in.Host, time.Unix(in.Timestamp, 0).In(zone), []byte(in.Payload)); got != want {
+			if got := tc3Authorization("me", in.SecretKey, in.Service, in.Host, time.Unix(in.Timestamp, 0).In(zone), []byte(in.Payload)); got != want {
 				t.Errorf("got  %s\nwant %s", got, want)
 			}
 		}

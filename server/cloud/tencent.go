@@ -35,15 +35,15 @@ type TencentConfig struct {
 // has the bizid in front.
 type Tencent struct {
 	// Static after construction.
-	line        *line
+	client      *rateLimitedClient
 	domain, app string
 	vodApp      int64
-	live, vod   api
-	keys        func() (id, key string) // a function: nothing that prints values looks into one
+	live, vod   tencentAPI
+	credentials func() (id, key string) // a function: nothing that prints values looks into one
 }
 
-// api is one of the services.
-type api struct{ service, version, scheme, host string }
+// tencentAPI is one of the services.
+type tencentAPI struct{ service, version, scheme, host string }
 
 // NewTencent returns a client, or an error when something is missing or a URL is
 // none.
@@ -52,62 +52,62 @@ func NewTencent(c TencentConfig, o Options) (*Tencent, error) {
 		return nil, errors.New("cloud: tencent: it takes a secret id, its key, a push domain and an app")
 	}
 	t := &Tencent{
-		line: newLine(o), domain: c.Domain, app: c.App, vodApp: c.VODApp,
-		keys: func() (id, key string) { return c.SecretID, c.SecretKey },
+		client: newClient(o), domain: c.Domain, app: c.App, vodApp: c.VODApp,
+		credentials: func() (id, key string) { return c.SecretID, c.SecretKey },
 	}
 	var err error
-	if t.live, err = newAPI("live", "2018-08-01", c.URL); err != nil {
+	if t.live, err = newTencentAPI("live", "2018-08-01", c.URL); err != nil {
 		return nil, err
 	}
-	t.vod, err = newAPI("vod", "2018-07-17", c.VODURL)
+	t.vod, err = newTencentAPI("vod", "2018-07-17", c.VODURL)
 	return t, err
 }
 
-func newAPI(service, version, link string) (api, error) {
+func newTencentAPI(service, version, link string) (tencentAPI, error) {
 	u, err := url.Parse(cmp.Or(link, "https://"+service+".tencentcloudapi.com"))
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
-		return api{}, fmt.Errorf("cloud: tencent: the URL of the %s API is none", service)
+		return tencentAPI{}, fmt.Errorf("cloud: tencent: the URL of the %s API is none", service)
 	}
-	return api{service, version, u.Scheme, u.Host}, nil
+	return tencentAPI{service, version, u.Scheme, u.Host}, nil
 }
 
-// stream is how requests name one.
-type stream struct {
+// tencentStream is how requests name one.
+type tencentStream struct {
 	DomainName string
 	AppName    string
 	StreamName string `json:",omitempty"`
 }
 
-func (t *Tencent) stream(code string) stream { return stream{t.domain, t.app, code} }
+func (t *Tencent) streamName(code string) tencentStream { return tencentStream{t.domain, t.app, code} }
 
 // call makes one call and reads its answer into reply, nil: there is nothing to read.
-func (t *Tencent) call(ctx context.Context, to api, action string, request, reply any) error {
+func (t *Tencent) call(ctx context.Context, to tencentAPI, action string, request, reply any) error {
 	body, err := json.Marshal(request)
 	if err != nil {
 		return fmt.Errorf("cloud: tencent: %s: %w", action, err)
 	}
-	return t.line.ask(ctx, func() error {
+	return t.client.do(ctx, func() error {
 		r, err := http.NewRequestWithContext(ctx, http.MethodPost, to.scheme+"://"+to.host+"/", bytes.NewReader(body))
 		if err != nil {
 			return fmt.Errorf("cloud: tencent: the URL of the %s API is none", to.service)
 		}
-		id, key := t.keys()
+		id, key := t.credentials()
 		now := time.Now()
 		r.Header.Set("Content-Type", jsonType)
-		r.Header.Set("Authorization", tc3(id, key, to.service, to.host, now, body))
+		r.Header.Set("Authorization", tc3Authorization(id, key, to.service, to.host, now, body))
 		r.Header.Set("X-TC-Action", action)
 		r.Header.Set("X-TC-Version", to.version)
 		r.Header.Set("X-TC-Timestamp", strconv.FormatInt(now.Unix(), 10))
-		status, answer, err := t.line.send(r)
+		status, answer, err := t.client.send(r)
 		if err != nil {
 			return err
 		}
-		return readTencent(status, answer, action, reply)
+		return decodeTencentResponse(status, answer, action, reply)
 	})
 }
 
-// readTencent reads an answer. Refusals come with HTTP 200 as well.
-func readTencent(status int, answer []byte, action string, reply any) error {
+// decodeTencentResponse reads an answer. Refusals come with HTTP 200 as well.
+func decodeTencentResponse(status int, answer []byte, action string, reply any) error {
 	var outer struct{ Response json.RawMessage }
 	var inner struct {
 		Error     *struct{ Code string }
@@ -120,7 +120,7 @@ func readTencent(status int, answer []byte, action string, reply any) error {
 	case inner.Error != nil && strings.HasPrefix(inner.Error.Code, "RequestLimitExceeded"):
 		return ErrRateLimited
 	case inner.Error != nil:
-		return &refusal{action, inner.Error.Code}
+		return &apiError{action, inner.Error.Code}
 	case status != http.StatusOK:
 		return checkStatus(status)
 	case inner.RequestID == nil: // all answers have one
@@ -134,11 +134,11 @@ func readTencent(status int, answer []byte, action string, reply any) error {
 	return nil
 }
 
-// State asks for one stream, DescribeLiveStreamState:
+// PushState asks for one stream, DescribeLiveStreamState:
 // https://www.tencentcloud.com/document/product/267/30796.
-func (t *Tencent) State(ctx context.Context, code string) (State, error) {
+func (t *Tencent) PushState(ctx context.Context, code string) (State, error) {
 	var reply struct{ StreamState string }
-	if err := t.call(ctx, t.live, "DescribeLiveStreamState", t.stream(code), &reply); err != nil {
+	if err := t.call(ctx, t.live, "DescribeLiveStreamState", t.streamName(code), &reply); err != nil {
 		return 0, err
 	}
 	switch reply.StreamState {

@@ -6,33 +6,33 @@ import (
 )
 
 const (
-	// listPage is how many streams a page of the list has: the most there are.
-	listPage = 100
+	// onlinePageSize is how many streams a page of the list has: the most there are.
+	onlinePageSize = 100
 
-	// longestList is how many streams the list shows at the most.
-	longestList = 20_000
+	// maxOnlineList is how many streams the list shows at the most.
+	maxOnlineList = 20_000
 
-	// pagesAtOnce is how many pages are read at the same time. With answers in a
+	// maxConcurrentPages is how many pages are read at the same time. With answers in a
 	// third of a second, from another continent, the longest list takes eight
 	// seconds; more at once would not be less than its turns take.
-	pagesAtOnce = 8
+	maxConcurrentPages = 8
 )
 
-// onlinePage is one page of the list.
+// readOnlinePage is one page of the list.
 type onlinePage struct {
 	TotalNum   *int
 	OnlineInfo []struct{ StreamName string }
 }
 
-// Online names every stream that is pushed, DescribeLiveStreamOnlineList:
+// ForEachOnline names every stream that is pushed, DescribeLiveStreamOnlineList:
 // https://www.tencentcloud.com/document/product/267/30798. The provider answers one
 // page of it after the other, while streams begin and end, so that it returns
 // ErrIncomplete when their number has changed meanwhile. After an error, what it has
 // named is online all the same. each is called by one goroutine at a time.
-func (t *Tencent) Online(ctx context.Context, each func(code string)) error {
+func (t *Tencent) ForEachOnline(ctx context.Context, each func(code string)) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	first, err := t.onlinePage(ctx, 1)
+	first, err := t.readOnlinePage(ctx, 1)
 	if err != nil {
 		return err
 	}
@@ -41,7 +41,7 @@ func (t *Tencent) Online(ctx context.Context, each func(code string)) error {
 	}
 	var (
 		total = *first.TotalNum
-		last  = (min(total, longestList) + listPage - 1) / listPage
+		last  = (min(total, maxOnlineList) + onlinePageSize - 1) / onlinePageSize
 		pages = make(chan int)
 		wg    sync.WaitGroup
 
@@ -49,10 +49,10 @@ func (t *Tencent) Online(ctx context.Context, each func(code string)) error {
 		named   = len(first.OnlineInfo)
 		changed bool
 	)
-	for range min(pagesAtOnce, last-1) {
+	for range min(maxConcurrentPages, last-1) {
 		wg.Go(func() {
 			for n := range pages {
-				page, err := t.onlinePage(ctx, n)
+				page, err := t.readOnlinePage(ctx, n)
 				if err != nil {
 					cancel(err)
 					return
@@ -84,11 +84,11 @@ func (t *Tencent) Online(ctx context.Context, each func(code string)) error {
 	return nil
 }
 
-func (t *Tencent) onlinePage(ctx context.Context, n int) (page onlinePage, err error) {
+func (t *Tencent) readOnlinePage(ctx context.Context, n int) (page onlinePage, err error) {
 	err = t.call(ctx, t.live, "DescribeLiveStreamOnlineList", struct {
-		stream
+		tencentStream
 		PageNum, PageSize int
-	}{t.stream(""), n, listPage}, &page)
+	}{t.streamName(""), n, onlinePageSize}, &page)
 	if err == nil && (page.TotalNum == nil || *page.TotalNum < 0) {
 		err = errMalformed
 	}

@@ -10,12 +10,12 @@ import (
 )
 
 const (
-	recordingsPage    = 100
-	longestRecordings = 5000 // how many the provider shows of one query
+	recordingsPageSize = 100
+	maxRecordings      = 5000 // how many the provider shows of one query
 )
 
-// media is a file as VOD describes it.
-type media struct {
+// vodFile is a file as VOD describes it.
+type vodFile struct {
 	FileID    string `json:"FileId"`
 	BasicInfo struct {
 		CreateTime string
@@ -28,20 +28,20 @@ type media struct {
 	}
 }
 
-// Recordings names the recordings of a stream whose files were made from one time to
+// ForEachRecording names the recordings of a stream whose files were made from one time to
 // another, VOD's SearchMedia: https://cloud.tencent.com/document/api/266/31813. They
 // have the ids that recordings have of which a callback tells.
 //
 // What a file shows ended when the file was made, as far as VOD knows: a callback
 // knows it better. A file that is not ready to play is left out. It returns
 // ErrIncomplete when there are more than the provider shows: ask for less time.
-func (t *Tencent) Recordings(ctx context.Context, code string, from, to time.Time, each func(presence.Recording)) error {
+func (t *Tencent) ForEachRecording(ctx context.Context, code string, from, to time.Time, each func(presence.Recording)) error {
 	type span struct{ After, Before string }
 	type sort struct{ Field, Order string }
-	for offset := 0; offset < longestRecordings; {
+	for offset := 0; offset < maxRecordings; {
 		var reply struct {
 			TotalCount   *int
-			MediaInfoSet []media
+			MediaInfoSet []vodFile
 		}
 		err := t.call(ctx, t.vod, "SearchMedia", struct {
 			SubAppID      int64    `json:"SubAppId,omitempty"`
@@ -56,7 +56,7 @@ func (t *Tencent) Recordings(ctx context.Context, code string, from, to time.Tim
 			[]string{"Record"},
 			span{from.UTC().Format(time.RFC3339), to.UTC().Format(time.RFC3339)},
 			sort{"CreateTime", "Asc"},
-			offset, recordingsPage,
+			offset, recordingsPageSize,
 		}, &reply)
 		if err != nil {
 			return err
@@ -80,15 +80,15 @@ func (t *Tencent) Recordings(ctx context.Context, code string, from, to time.Tim
 	return ErrIncomplete
 }
 
-func (m *media) recording(code string) (presence.Recording, error) {
+func (m *vodFile) recording(code string) (presence.Recording, error) {
 	made, err := time.Parse(time.RFC3339, m.BasicInfo.CreateTime)
 	if err != nil || m.FileID == "" {
 		return presence.Recording{}, errMalformed
 	}
-	rec := tencentRecording(m.FileID, code, m.BasicInfo.MediaURL)
+	rec := newTencentRecording(m.FileID, code, m.BasicInfo.MediaURL)
 	rec.EndedAt = made.UnixMilli()
 	if m.BasicInfo.Type != "" {
-		rec.Format = format(m.BasicInfo.Type)
+		rec.Format = formatByExtension(m.BasicInfo.Type)
 	}
 	if m.MetaData != nil {
 		if m.MetaData.Duration < 0 || m.MetaData.Duration > 1e9 || m.MetaData.Size < 0 {
@@ -100,17 +100,17 @@ func (m *media) recording(code string) (presence.Recording, error) {
 	return rec, nil
 }
 
-// tencentRecording is a recording but for its times.
-func tencentRecording(file, code, location string) presence.Recording {
+// newTencentRecording is a recording but for its times.
+func newTencentRecording(file, code, location string) presence.Recording {
 	name, _, _ := strings.Cut(location, "?")
 	return presence.Recording{
 		ID: presence.RecordingID("tencent", file), Provider: "tencent", Code: code, Location: location,
-		Format: format(name[strings.LastIndexAny(name, "./")+1:]),
+		Format: formatByExtension(name[strings.LastIndexAny(name, "./")+1:]),
 	}
 }
 
-// format is the kind of a file by its ending.
-func format(ending string) string {
+// formatByExtension is the kind of a file by its ending.
+func formatByExtension(ending string) string {
 	if ending = strings.ToLower(ending); ending == "m3u8" {
 		return "hls"
 	}

@@ -36,7 +36,7 @@ func TestTencentRecordings(t *testing.T) {
 
 	from, to := time.Date(2026, 1, 2, 0, 0, 0, 0, time.FixedZone("", 8*3600)), time.Date(2026, 1, 3, 0, 0, 0, 0, time.UTC)
 	client := of(t, sim, func(c *TencentConfig) { c.VODApp = 1500004532 })
-	got, err := recordings(t.Context(), client.Recordings, from, to)
+	got, err := recordings(t.Context(), client.ForEachRecording, from, to)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +63,7 @@ func TestTencentRecordingsPages(t *testing.T) {
 		for i := range n {
 			sim.Record(mediaInfo(fmt.Sprint(i), "2026-01-02T03:04:05Z", "flv", "http://x/f0.flv", 1, 1))
 		}
-		got, err := recordings(t.Context(), of(t, sim, nil).Recordings, now, now)
+		got, err := recordings(t.Context(), of(t, sim, nil).ForEachRecording, now, now)
 		if len(got) != min(n, 5000) || errors.Is(err, ErrIncomplete) != incomplete || !incomplete && err != nil {
 			t.Errorf("of %d it names %d, %v", n, len(got), err)
 		}
@@ -82,7 +82,7 @@ func TestTencentRecordingsMalformed(t *testing.T) {
 	} {
 		sim := newSim()
 		sim.Record(media)
-		if got, err := recordings(t.Context(), of(t, sim, nil).Recordings, time.Now(), time.Now()); len(got) > 0 || err == nil {
+		if got, err := recordings(t.Context(), of(t, sim, nil).ForEachRecording, time.Now(), time.Now()); len(got) > 0 || err == nil {
 			t.Errorf("%s: %v, %v", name, got, err)
 		}
 	}

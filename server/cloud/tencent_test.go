@@ -48,7 +48,7 @@ func TestTencentState(t *testing.T) {
 	ctx := soon(t)
 	expect := func(code string, want State) {
 		t.Helper()
-		if got, err := client.State(ctx, code); got != want || err != nil {
+		if got, err := client.PushState(ctx, code); got != want || err != nil {
 			t.Errorf("%s is %v, %v; not %v", code, got, err, want)
 		}
 	}
@@ -62,15 +62,15 @@ func TestTencentState(t *testing.T) {
 	expect("8888_alice", Online)
 	expect("8888_nobody", Offline)
 
-	must(client.Cut(ctx, "8888_alice"))
-	must(client.Cut(ctx, "8888_alice")) // there is nothing to cut any more
+	must(client.CutPush(ctx, "8888_alice"))
+	must(client.CutPush(ctx, "8888_alice")) // there is nothing to cut any more
 	expect("8888_alice", Offline)
 	expect("8888_bob", Online)
 
-	must(client.Forbid(ctx, "8888_bob", time.Now().Add(time.Hour), "spam"))
+	must(client.ForbidPush(ctx, "8888_bob", time.Now().Add(time.Hour), "spam"))
 	expect("8888_bob", Forbidden)
-	must(client.Allow(ctx, "8888_bob"))
-	must(client.Allow(ctx, "8888_bob"))
+	must(client.AllowPush(ctx, "8888_bob"))
+	must(client.AllowPush(ctx, "8888_bob"))
 	expect("8888_bob", Offline)
 }
 
@@ -79,7 +79,7 @@ func TestTencentForbid(t *testing.T) {
 		sim := newSim()
 		client := of(t, sim, nil)
 		now := time.Now()
-		latest := now.Add(longestForbid)
+		latest := now.Add(maxForbid)
 		for _, x := range []struct{ until, want time.Time }{
 			{now.Add(time.Minute), now.Add(time.Minute)},
 			{now.Add(80 * 24 * time.Hour).In(time.FixedZone("", 3600)), now.Add(80 * 24 * time.Hour)},
@@ -87,7 +87,7 @@ func TestTencentForbid(t *testing.T) {
 			{now.Add(1000 * 24 * time.Hour), latest},
 			{time.Time{}, latest},
 		} {
-			if err := client.Forbid(t.Context(), "8888_bob", x.until, strings.Repeat("é", longestReason)); err != nil {
+			if err := client.ForbidPush(t.Context(), "8888_bob", x.until, strings.Repeat("é", maxForbidReason)); err != nil {
 				t.Fatal(err)
 			}
 			calls := sim.Calls()
@@ -95,12 +95,12 @@ func TestTencentForbid(t *testing.T) {
 			if got := body["ResumeTime"]; got != x.want.UTC().Format("2006-01-02T15:04:05Z") {
 				t.Errorf("until %v: %v, not %v", x.until, got, x.want)
 			}
-			if reason, _ := body["Reason"].(string); len(reason) > longestReason || strings.Contains(reason, "\uFFFD") {
+			if reason, _ := body["Reason"].(string); len(reason) > maxForbidReason || strings.Contains(reason, "\uFFFD") {
 				t.Errorf("the reason is %d bytes: %q", len(reason), reason)
 			}
 		}
 		sent := len(sim.Calls())
-		if err := client.Forbid(t.Context(), "8888_bob", now, ""); err == nil || len(sim.Calls()) != sent {
+		if err := client.ForbidPush(t.Context(), "8888_bob", now, ""); err == nil || len(sim.Calls()) != sent {
 			t.Errorf("until now: %v, %d calls", err, len(sim.Calls())-sent)
 		}
 	})
@@ -113,7 +113,7 @@ func TestTencentOnline(t *testing.T) {
 			sim.Latency = 50 * time.Millisecond
 			codes := many(n)
 			sim.Push(codes...)
-			got, err := list(of(t, sim, nil).Online, t.Context())
+			got, err := list(of(t, sim, nil).ForEachOnline, t.Context())
 			if slices.Sort(got); err != nil || !slices.Equal(got, codes) {
 				t.Errorf("of %d it names %d, %v", n, len(got), err)
 			}
@@ -185,7 +185,7 @@ func TestTencentOnlineIncomplete(t *testing.T) {
 			sim.Latency = 20 * time.Millisecond
 			sim.Push(many(x.streams)...)
 			sim.Fault = x.fault(sim)
-			got, err := list(of(t, sim, nil).Online, t.Context())
+			got, err := list(of(t, sim, nil).ForEachOnline, t.Context())
 			if err == nil || x.err != nil && !errors.Is(err, x.err) {
 				t.Errorf("%s: %v", name, err)
 			}
@@ -214,15 +214,15 @@ func TestTencentFaults(t *testing.T) {
 			sim.Fault = func(string, string) cloudtest.Fault { return fault }
 			client := of(t, sim, nil)
 			began := time.Now()
-			state, err := client.State(t.Context(), "8888_alice")
+			state, err := client.PushState(t.Context(), "8888_alice")
 			if state != 0 || err == nil || errors.Is(err, ErrRateLimited) != (is == ErrRateLimited) {
 				t.Errorf("fault %d: %v, %v", fault, state, err)
 			}
-			if d := time.Since(began); d > answerWithin {
+			if d := time.Since(began); d > requestTimeout {
 				t.Errorf("fault %d: after %v", fault, d)
 			}
 			keepsSecrets(t, err, client)
-			for _, err := range []error{client.Cut(t.Context(), "x"), client.Allow(t.Context(), "x"), client.Forbid(t.Context(), "x", time.Time{}, "")} {
+			for _, err := range []error{client.CutPush(t.Context(), "x"), client.AllowPush(t.Context(), "x"), client.ForbidPush(t.Context(), "x", time.Time{}, "")} {
 				if err == nil {
 					t.Errorf("fault %d: no error", fault)
 				}
@@ -241,10 +241,10 @@ func TestTencentSaysNothing(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if client.Cut(t.Context(), "8888_alice") == nil || client.Forbid(t.Context(), "8888_alice", time.Time{}, "") == nil {
+		if client.CutPush(t.Context(), "8888_alice") == nil || client.ForbidPush(t.Context(), "8888_alice", time.Time{}, "") == nil {
 			t.Errorf("%s: it is done", answer)
 		}
-		if got, err := list(client.Online, t.Context()); err == nil || len(got) > 0 {
+		if got, err := list(client.ForEachOnline, t.Context()); err == nil || len(got) > 0 {
 			t.Errorf("%s: a list", answer)
 		}
 	}
@@ -257,16 +257,16 @@ func TestTencentAsksAgain(t *testing.T) {
 		sim.Push("8888_alice")
 		n := 0
 		sim.Fault = func(string, string) cloudtest.Fault {
-			if n++; n < tries {
+			if n++; n < maxAttempts {
 				return cloudtest.Limited
 			}
 			return 0
 		}
 		began := time.Now()
-		if state, err := of(t, sim, nil).State(t.Context(), "8888_alice"); state != Online || err != nil {
+		if state, err := of(t, sim, nil).PushState(t.Context(), "8888_alice"); state != Online || err != nil {
 			t.Errorf("%v, %v", state, err)
 		}
-		if d := time.Since(began); d < 2*rest {
+		if d := time.Since(began); d < 2*pause {
 			t.Errorf("asked again after %v", d)
 		}
 	})
@@ -280,7 +280,7 @@ func TestTencentRefusesForgery(t *testing.T) {
 		"another id":  func(c *TencentConfig) { c.SecretID = "another" },
 	} {
 		client := of(t, sim, change)
-		_, err := client.State(t.Context(), "8888_alice")
+		_, err := client.PushState(t.Context(), "8888_alice")
 		if err == nil || !strings.Contains(err.Error(), "AuthFailure") {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -298,7 +298,7 @@ func TestTencentWaitsBeforeSigning(t *testing.T) {
 			t.Fatal(err)
 		}
 		for range 3 {
-			if _, err := client.State(t.Context(), "8888_alice"); err != nil {
+			if _, err := client.PushState(t.Context(), "8888_alice"); err != nil {
 				t.Error(err)
 			}
 		}
@@ -354,7 +354,7 @@ func TestNoRedirects(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := client.State(soon(t), "8888_alice"); err == nil {
+	if _, err := client.PushState(soon(t), "8888_alice"); err == nil {
 		t.Error("a redirect is an answer")
 	}
 }
@@ -376,7 +376,7 @@ func FuzzTencent(f *testing.F) {
 		// No turn for a second try of what is refused for its rate.
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
-		state, err := client.State(ctx, "8888_alice")
+		state, err := client.PushState(ctx, "8888_alice")
 		if (err == nil) != (state == Online || state == Offline || state == Forbidden) {
 			t.Fatalf("%v, %v", state, err)
 		}

@@ -12,29 +12,29 @@ import (
 	"onair/hub/wire"
 )
 
-// line is one socket of the client under test.
-type line struct {
-	conn   *websocket.Conn
-	bearer string // the token that came with the handshake
-	let    bool   // the client has been welcomed
-	left   bool   // the script has closed or dropped it: what still comes means nothing
+// clientSocket is one socket of the client under test.
+type clientSocket struct {
+	conn        *websocket.Conn
+	headerToken string // the token that came with the handshake
+	isWelcomed  bool   // the client has been welcomed
+	isAbandoned bool   // the script has closed or dropped it: what still comes means nothing
 }
 
-// event is something that the client did.
-type event struct {
-	line *line
-	what happening
-	data []byte // of said
-	why  string // of gone and refused
+// clientEvent is something that the client did.
+type clientEvent struct {
+	socket *clientSocket
+	kind   clientEventKind
+	data   []byte // of said
+	reason string // of gone and refused
 }
 
-type happening int
+type clientEventKind int
 
 const (
-	opened  happening = iota // a socket
-	said                     // a message
-	gone                     // a socket: the client closed it, or its end was lost
-	refused                  // a handshake that no server would take
+	socketOpened    clientEventKind = iota // a socket
+	messageReceived                        // a message
+	socketClosed                           // a socket: the client closed it, or its end was lost
+	requestRejected                        // a handshake that no server would take
 )
 
 // ServeHTTP takes the client's sockets, and whatever else it asks for.
@@ -48,12 +48,12 @@ func (p *Player) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		why = fmt.Sprintf("it asked for %s %s, and the socket is at %s", r.Method, r.URL.Path, p.script.path)
 	case r.URL.RawQuery != "":
 		why = fmt.Sprintf("it put %q into the URL: a token there ends in logs", r.URL.RawQuery)
-	case len(r.Header.Values("Sec-WebSocket-Protocol")) > 0 && !offers(r.Header.Values("Sec-WebSocket-Protocol")):
+	case len(r.Header.Values("Sec-WebSocket-Protocol")) > 0 && !offersSubprotocol(r.Header.Values("Sec-WebSocket-Protocol")):
 		why = "it offered subprotocols, but not " + wire.Subprotocol
 	}
 	if why != "" {
 		http.Error(w, why, http.StatusBadRequest)
-		p.happened(r.Context(), event{what: refused, why: why})
+		p.sendEvent(r.Context(), clientEvent{kind: requestRejected, reason: why})
 		return
 	}
 	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{
@@ -61,29 +61,29 @@ func (p *Player) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		InsecureSkipVerify: true, // a page under test is served from wherever its developer serves it
 	})
 	if err != nil {
-		p.happened(r.Context(), event{what: refused, why: err.Error()})
+		p.sendEvent(r.Context(), clientEvent{kind: requestRejected, reason: err.Error()})
 		return
 	}
 	conn.SetReadLimit(wire.MaxViewerMessageBytes)
 	bearer, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	l := &line{conn: conn, bearer: bearer}
-	p.happened(r.Context(), event{line: l, what: opened})
+	l := &clientSocket{conn: conn, headerToken: bearer}
+	p.sendEvent(r.Context(), clientEvent{socket: l, kind: socketOpened})
 	for {
 		kind, data, err := conn.Read(r.Context())
 		switch {
 		case err != nil:
-			p.happened(r.Context(), event{line: l, what: gone, why: err.Error()})
+			p.sendEvent(r.Context(), clientEvent{socket: l, kind: socketClosed, reason: err.Error()})
 			_ = conn.CloseNow() // it is over
 			return
 		case kind != websocket.MessageText:
-			p.happened(r.Context(), event{line: l, what: refused, why: "it sent a binary message"})
+			p.sendEvent(r.Context(), clientEvent{socket: l, kind: requestRejected, reason: "it sent a binary message"})
 		default:
-			p.happened(r.Context(), event{line: l, what: said, data: data})
+			p.sendEvent(r.Context(), clientEvent{socket: l, kind: messageReceived, data: data})
 		}
 	}
 }
 
-func offers(headers []string) bool {
+func offersSubprotocol(headers []string) bool {
 	for _, h := range headers {
 		for name := range strings.SplitSeq(h, ",") {
 			if strings.TrimSpace(name) == wire.Subprotocol {
@@ -94,20 +94,20 @@ func offers(headers []string) bool {
 	return false
 }
 
-// happened hands an event to the script, unless that is over: requests end with it.
-func (p *Player) happened(ctx context.Context, e event) {
+// sendEvent hands an event to the script, unless that is over: requests end with it.
+func (p *Player) sendEvent(ctx context.Context, e clientEvent) {
 	select {
 	case p.events <- e:
 	case <-ctx.Done():
 	}
 }
 
-// writeWithin is how long a client may take to read.
-const writeWithin = 5 * time.Second
+// writeTimeout is how long a client may take to read.
+const writeTimeout = 5 * time.Second
 
-// write sends what the server says.
-func (l *line) write(ctx context.Context, data []byte) error {
-	ctx, cancel := context.WithTimeout(ctx, writeWithin)
+// writeMessage sends what the server says.
+func (l *clientSocket) writeMessage(ctx context.Context, data []byte) error {
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
 	return l.conn.Write(ctx, websocket.MessageText, data)
 }

@@ -9,13 +9,13 @@ import (
 	"time"
 )
 
-// values are what the placeholders of a script stand for.
-type values map[string]any
+// placeholders are what the placeholders of a script stand for.
+type placeholders map[string]any
 
 // matches reports whether got has what want asks for. Placeholders that are met
 // for the first time are given what stands in their place, once all has matched.
-func (v values) matches(want, got map[string]any) bool {
-	seen := values{}
+func (v placeholders) matches(want, got map[string]any) bool {
+	seen := placeholders{}
 	if !v.match(want, got, seen) {
 		return false
 	}
@@ -23,7 +23,7 @@ func (v values) matches(want, got map[string]any) bool {
 	return true
 }
 
-func (v values) match(want, got any, seen values) bool {
+func (v placeholders) match(want, got any, seen placeholders) bool {
 	switch want := want.(type) {
 	case map[string]any:
 		members, ok := got.(map[string]any)
@@ -61,7 +61,7 @@ func (v values) match(want, got any, seen values) bool {
 }
 
 // fill returns a message with its placeholders replaced.
-func (v values) fill(m any) (any, error) {
+func (v placeholders) fill(m any) (any, error) {
 	switch m := m.(type) {
 	case map[string]any:
 		filled := make(map[string]any, len(m))
@@ -101,8 +101,8 @@ func (v values) fill(m any) (any, error) {
 	}
 }
 
-// text is a message for people to read.
-func text(m any) string {
+// messageText is a message for people to read.
+func messageText(m any) string {
 	data, err := json.Marshal(m)
 	if err != nil {
 		return fmt.Sprint(m)

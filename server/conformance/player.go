@@ -23,18 +23,18 @@ import (
 type Player struct {
 	script Script
 	out    io.Writer
-	events chan event
+	events chan clientEvent
 
-	values  values
-	welcome map[string]any
-	acks    string
-	lines   []*line          // newest last
-	named   map[string]*line // by what "as" called them
-	id      any              // of what was expected last; nil: it had none
-	done    time.Time        // when the last action was
+	placeholders  placeholders
+	welcome       map[string]any
+	acks          string
+	sockets       []*clientSocket          // newest last
+	socketsByName map[string]*clientSocket // by what "as" called them
+	expectedID    any                      // of what was expected last; nil: it had none
+	lastActionAt  time.Time                // when the last action was
 }
 
-// New returns a player of a script for a client that connects with that token.
+// NewPlayer returns a player of a script for a client that connects with that token.
 // What is asked of the client, and the verdict, are lines on out:
 //
 //	do      start: start a broadcast with the title "conformance"
@@ -42,19 +42,19 @@ type Player struct {
 //	ok      the first beat comes at once
 //	failed  three beats: …
 //	skipped the rest
-func New(script Script, token string, out io.Writer) *Player {
+func NewPlayer(script Script, token string, out io.Writer) *Player {
 	return &Player{
-		script: script, out: out, events: make(chan event, 64), acks: acksNo,
-		values: values{"token": token}, named: map[string]*line{},
+		script: script, out: out, events: make(chan clientEvent, 64), acks: acksNo,
+		placeholders: placeholders{"token": token}, socketsByName: map[string]*clientSocket{},
 	}
 }
 
-// failure is what the client did wrong, or left undone.
-type failure struct{ why string }
+// clientError is what the client did wrong, or left undone.
+type clientError struct{ why string }
 
-func (f failure) Error() string { return f.why }
+func (f clientError) Error() string { return f.why }
 
-func failed(format string, args ...any) error { return failure{fmt.Sprintf(format, args...)} }
+func clientErrorf(format string, args ...any) error { return clientError{fmt.Sprintf(format, args...)} }
 
 // Play serves the client on l, which it closes, until the script is over or a
 // step has failed: what comes after it cannot be judged, and is skipped. It
@@ -68,11 +68,11 @@ func (p *Player) Play(ctx context.Context, l net.Listener) (passed bool, err err
 		_ = server.Serve(l) // it ends when it is closed, and a listener that breaks is a client that does not come
 	}()
 	defer server.Close()
-	p.done = time.Now()
-	return p.play(ctx)
+	p.lastActionAt = time.Now()
+	return p.runScript(ctx)
 }
 
-func (p *Player) play(ctx context.Context) (bool, error) {
+func (p *Player) runScript(ctx context.Context) (bool, error) {
 	step, steps, wrong := "", 0, error(nil)
 	finish := func() error {
 		var err error
@@ -94,18 +94,18 @@ func (p *Player) play(ctx context.Context) (bool, error) {
 			step = a.Step
 			continue
 		}
-		err := p.act(ctx, &a)
-		if _, is := errors.AsType[failure](err); is {
+		err := p.performAction(ctx, &a)
+		if _, is := errors.AsType[clientError](err); is {
 			wrong = err
 			if err := finish(); err != nil {
 				return false, err
 			}
-			return false, p.skip(p.script.actions[i:])
+			return false, p.printSkipped(p.script.actions[i:])
 		}
 		if err != nil {
 			return false, err
 		}
-		p.done = time.Now()
+		p.lastActionAt = time.Now()
 	}
 	if err := finish(); err != nil {
 		return false, err
@@ -114,8 +114,8 @@ func (p *Player) play(ctx context.Context) (bool, error) {
 	return true, err
 }
 
-// skip says which steps were not played.
-func (p *Player) skip(rest []action) error {
+// printSkipped says which steps were not played.
+func (p *Player) printSkipped(rest []action) error {
 	for _, a := range rest {
 		if a.Step == "" {
 			continue
@@ -127,7 +127,7 @@ func (p *Player) skip(rest []action) error {
 	return nil
 }
 
-func (p *Player) act(ctx context.Context, a *action) error {
+func (p *Player) performAction(ctx context.Context, a *action) error {
 	switch {
 	case a.Welcome != nil:
 		p.welcome = a.Welcome
@@ -142,56 +142,56 @@ func (p *Player) act(ctx context.Context, a *action) error {
 		p.acks = a.Acks
 		return nil
 	case a.Connect:
-		return p.connect(ctx, a)
+		return p.awaitConnect(ctx, a)
 	case a.Expect != nil:
-		return p.expect(ctx, a)
+		return p.awaitMessage(ctx, a)
 	case a.Beats > 0:
-		return p.beats(ctx, a)
+		return p.awaitBeats(ctx, a)
 	case a.QuietMS > 0:
-		return p.quiet(ctx, a)
+		return p.awaitSilence(ctx, a)
 	case a.Never != nil:
-		return p.never(ctx, a)
+		return p.awaitWithout(ctx, a)
 	}
-	l, err := p.line(a.On)
+	l, err := p.socketNamed(a.On)
 	if err != nil {
 		return err
 	}
 	switch {
 	case a.Send != nil:
-		return p.say(ctx, l, a.Send)
+		return p.sendMessage(ctx, l, a.Send)
 	case a.Answer != nil:
-		if p.id == nil {
-			return p.say(ctx, l, a.Answer)
+		if p.expectedID == nil {
+			return p.sendMessage(ctx, l, a.Answer)
 		}
-		m := map[string]any{"id": p.id}
+		m := map[string]any{"id": p.expectedID}
 		maps.Copy(m, a.Answer)
-		return p.say(ctx, l, m)
+		return p.sendMessage(ctx, l, m)
 	case a.Drop:
-		l.left = true
+		l.isAbandoned = true
 		_ = l.conn.CloseNow() // the client may have been quicker
 	default:
-		l.left = true
+		l.isAbandoned = true
 		go l.conn.Close(websocket.StatusCode(a.Close), "the script has it so") // it waits for the client's part
 	}
 	return nil
 }
 
-// line is the socket that is called so, or the one that was connected last.
-func (p *Player) line(name string) (*line, error) {
+// socketNamed is the socket that is called so, or the one that was connected last.
+func (p *Player) socketNamed(name string) (*clientSocket, error) {
 	if name != "" {
-		if l := p.named[name]; l != nil {
+		if l := p.socketsByName[name]; l != nil {
 			return l, nil
 		}
 		return nil, fmt.Errorf("no socket has been called %q", name)
 	}
-	if len(p.lines) == 0 {
-		return nil, failed("the client has no socket")
+	if len(p.sockets) == 0 {
+		return nil, clientErrorf("the client has no socket")
 	}
-	return p.lines[len(p.lines)-1], nil
+	return p.sockets[len(p.sockets)-1], nil
 }
 
-func (p *Player) say(ctx context.Context, l *line, m any) error {
-	m, err := p.values.fill(m)
+func (p *Player) sendMessage(ctx context.Context, l *clientSocket, m any) error {
+	m, err := p.placeholders.fill(m)
 	if err != nil {
 		return err
 	}
@@ -199,19 +199,19 @@ func (p *Player) say(ctx context.Context, l *line, m any) error {
 	if err != nil {
 		return err
 	}
-	if err := l.write(ctx, data); err != nil {
+	if err := l.writeMessage(ctx, data); err != nil {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		return failed("it could not be told %s: %v", data, err)
+		return clientErrorf("it could not be told %s: %v", data, err)
 	}
 	return nil
 }
 
-// next waits for what the client does; nil: nothing until then. Beats are
+// nextEvent waits for what the client does; nil: nothing until then. Beats are
 // answered here, and what comes from a socket that the script has done with is
 // left out.
-func (p *Player) next(ctx context.Context, until time.Time) (*event, map[string]any, error) {
+func (p *Player) nextEvent(ctx context.Context, until time.Time) (*clientEvent, map[string]any, error) {
 	timer := time.NewTimer(time.Until(until))
 	defer timer.Stop()
 	for {
@@ -222,49 +222,49 @@ func (p *Player) next(ctx context.Context, until time.Time) (*event, map[string]
 			return nil, nil, nil
 		case e := <-p.events:
 			switch {
-			case e.what == refused:
-				return nil, nil, failed("%s", e.why)
-			case e.line.left:
+			case e.kind == requestRejected:
+				return nil, nil, clientErrorf("%s", e.reason)
+			case e.socket.isAbandoned:
 				continue
-			case e.what != said:
+			case e.kind != messageReceived:
 				return &e, nil, nil
 			}
-			m, err := p.read(e.data)
+			m, err := p.decodeMessage(e.data)
 			if err != nil {
 				return nil, nil, err
 			}
 			if m["type"] == wire.TypeBeat {
-				err = p.acknowledge(ctx, e.line, m)
+				err = p.acknowledgeBeat(ctx, e.socket, m)
 			}
 			return &e, m, err
 		}
 	}
 }
 
-// read takes a message apart as the server would.
-func (p *Player) read(data []byte) (map[string]any, error) {
+// decodeMessage takes a message apart as the server would.
+func (p *Player) decodeMessage(data []byte) (map[string]any, error) {
 	decode := wire.DecodeAnchorRequest
 	if p.script.path == "/v1/viewer" {
 		decode = wire.DecodeViewerRequest
 	}
 	if _, err := decode(data); err != nil {
-		return nil, failed("no server takes %s: %v", data, err)
+		return nil, clientErrorf("no server takes %s: %v", data, err)
 	}
 	var m map[string]any
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.UseNumber()
 	if err := d.Decode(&m); err != nil {
-		return nil, failed("%s: %v", data, err)
+		return nil, clientErrorf("%s: %v", data, err)
 	}
 	return m, nil
 }
 
-// acknowledge answers a beat, if beats are being answered.
-func (p *Player) acknowledge(ctx context.Context, l *line, beat map[string]any) error {
-	if p.acks == acksNo || !l.let {
+// acknowledgeBeat answers a beat, if beats are being answered.
+func (p *Player) acknowledgeBeat(ctx context.Context, l *clientSocket, beat map[string]any) error {
+	if p.acks == acksNo || !l.isWelcomed {
 		return nil
 	}
-	interval, limit := number(p.welcome["heartbeat_ms"]), number(p.welcome["missed_limit"])
+	interval, limit := integer(p.welcome["heartbeat_ms"]), integer(p.welcome["missed_limit"])
 	ack := map[string]any{
 		"type": wire.TypeAck, "n": beat["n"], "server_time": "$now",
 		"deadline_in_ms": limit*interval + interval/10, // the grace that servers give by default
@@ -275,194 +275,194 @@ func (p *Player) acknowledge(ctx context.Context, l *line, beat map[string]any) 
 	if p.acks == acksHeld {
 		ack["held"] = true
 	}
-	if err := p.say(ctx, l, ack); err != nil {
-		if _, is := errors.AsType[failure](err); !is {
+	if err := p.sendMessage(ctx, l, ack); err != nil {
+		if _, is := errors.AsType[clientError](err); !is {
 			return err
 		} // it has closed the socket since: what that means is for the script to say
 	}
 	return nil
 }
 
-// number is a whole number of a message, 0 if it is none.
-func number(v any) int64 {
+// integer is a whole number of a message, 0 if it is none.
+func integer(v any) int64 {
 	n, _ := v.(json.Number)
 	i, _ := n.Int64() // as said
 	return i
 }
 
 const (
-	// patience is how long an action waits that does not say it.
-	patience = 5 * time.Second
-	// early is how much before its time a client's timer may go off: the clocks
+	// defaultTimeout is how long an action waits that does not say it.
+	defaultTimeout = 5 * time.Second
+	// timerTolerance is how much before its time a client's timer may go off: the clocks
 	// of two processes are compared.
-	early = 20 * time.Millisecond
+	timerTolerance = 20 * time.Millisecond
 )
 
-func ms(n int) time.Duration { return time.Duration(n) * time.Millisecond }
+func milliseconds(n int) time.Duration { return time.Duration(n) * time.Millisecond }
 
-// window is when what an action waits for may come.
-func (p *Player) window(a *action) (from, until time.Time) {
-	within := patience
+// actionWindow is when what an action waits for may come.
+func (p *Player) actionWindow(a *action) (from, until time.Time) {
+	within := defaultTimeout
 	if a.WithinMS > 0 {
-		within = ms(a.WithinMS)
+		within = milliseconds(a.WithinMS)
 	}
-	return p.done.Add(ms(a.AfterMS) - early), p.done.Add(within)
+	return p.lastActionAt.Add(milliseconds(a.AfterMS) - timerTolerance), p.lastActionAt.Add(within)
 }
 
-// soon is the failure of what came before its time.
-func (p *Player) soon(what string, from time.Time) error {
+// checkNotTooSoon is the failure of what came before its time.
+func (p *Player) checkNotTooSoon(what string, from time.Time) error {
 	if now := time.Now(); now.Before(from) {
-		return failed("%s came %v too soon", what, from.Sub(now).Round(time.Millisecond))
+		return clientErrorf("%s came %v too soon", what, from.Sub(now).Round(time.Millisecond))
 	}
 	return nil
 }
 
-// connect waits for a socket, its token, and welcomes it.
-func (p *Player) connect(ctx context.Context, a *action) error {
-	from, until := p.window(a)
+// awaitConnect waits for a socket, its token, and welcomes it.
+func (p *Player) awaitConnect(ctx context.Context, a *action) error {
+	from, until := p.actionWindow(a)
 	for {
-		e, m, err := p.next(ctx, until)
+		e, m, err := p.nextEvent(ctx, until)
 		switch {
 		case err != nil:
 			return err
 		case e == nil:
-			return failed("the client did not connect within %v", until.Sub(p.done))
-		case e.what == said && m["type"] != wire.TypeBeat:
-			return failed("it sent %s where it was to connect", e.data)
-		case e.what != opened:
+			return clientErrorf("the client did not connect within %v", until.Sub(p.lastActionAt))
+		case e.kind == messageReceived && m["type"] != wire.TypeBeat:
+			return clientErrorf("it sent %s where it was to connect", e.data)
+		case e.kind != socketOpened:
 			continue // a client may beat on, or close, the socket that it gives up
 		}
-		if err := p.soon("the connection", from); err != nil {
+		if err := p.checkNotTooSoon("the connection", from); err != nil {
 			return err
 		}
 		if a.As != "" {
-			p.named[a.As] = e.line
+			p.socketsByName[a.As] = e.socket
 		}
-		return p.letIn(ctx, e.line)
+		return p.authenticate(ctx, e.socket)
 	}
 }
 
-// authWithin is how long the server waits for a token.
-const authWithin = 5 * time.Second
+// authTimeout is how long the server waits for a token.
+const authTimeout = 5 * time.Second
 
-// letIn takes the token of a socket, and welcomes it.
-func (p *Player) letIn(ctx context.Context, l *line) error {
-	if l.bearer != "" {
-		if l.bearer != p.values["token"] {
-			return failed("it brought another token in its header")
+// authenticate takes the token of a socket, and welcomes it.
+func (p *Player) authenticate(ctx context.Context, l *clientSocket) error {
+	if l.headerToken != "" {
+		if l.headerToken != p.placeholders["token"] {
+			return clientErrorf("it brought another token in its header")
 		}
-		return p.admit(ctx, l)
+		return p.welcomeSocket(ctx, l)
 	}
-	for until := time.Now().Add(authWithin); ; {
-		e, m, err := p.next(ctx, until)
+	for until := time.Now().Add(authTimeout); ; {
+		e, m, err := p.nextEvent(ctx, until)
 		switch {
 		case err != nil:
 			return err
 		case e == nil:
-			return failed("it sent no token within %v", authWithin)
-		case e.what == opened:
-			return failed("it opened another connection before this one was welcomed")
-		case e.line != l:
+			return clientErrorf("it sent no token within %v", authTimeout)
+		case e.kind == socketOpened:
+			return clientErrorf("it opened another connection before this one was welcomed")
+		case e.socket != l:
 			continue
-		case e.what == gone:
-			return failed("it closed the connection before it was welcomed: %s", e.why)
-		case !p.values.matches(map[string]any{"type": wire.TypeAuth, "token": "$token"}, m):
-			return failed("it sent %s before its token", e.data)
+		case e.kind == socketClosed:
+			return clientErrorf("it closed the connection before it was welcomed: %s", e.reason)
+		case !p.placeholders.matches(map[string]any{"type": wire.TypeAuth, "token": "$token"}, m):
+			return clientErrorf("it sent %s before its token", e.data)
 		}
-		return p.admit(ctx, l)
+		return p.welcomeSocket(ctx, l)
 	}
 }
 
-func (p *Player) admit(ctx context.Context, l *line) error {
-	l.let = true
-	p.lines = append(p.lines, l)
-	welcome := map[string]any{"type": wire.TypeWelcome, "node": "conformance", "build": "v1", "connection": fmt.Sprintf("c%d", len(p.lines)), "server_time": "$now"}
+func (p *Player) welcomeSocket(ctx context.Context, l *clientSocket) error {
+	l.isWelcomed = true
+	p.sockets = append(p.sockets, l)
+	welcome := map[string]any{"type": wire.TypeWelcome, "node": "conformance", "build": "v1", "connection": fmt.Sprintf("c%d", len(p.sockets)), "server_time": "$now"}
 	maps.Copy(welcome, p.welcome)
-	return p.say(ctx, l, welcome)
+	return p.sendMessage(ctx, l, welcome)
 }
 
-// expect waits for a message, and lets nothing else but beats come before it.
-func (p *Player) expect(ctx context.Context, a *action) error {
-	on, err := p.line(a.On)
+// awaitMessage waits for a message, and lets nothing else but beats come before it.
+func (p *Player) awaitMessage(ctx context.Context, a *action) error {
+	on, err := p.socketNamed(a.On)
 	if err != nil && !a.Connects {
 		return err
 	}
-	from, until := p.window(a)
+	from, until := p.actionWindow(a)
 	for {
-		e, m, err := p.next(ctx, until)
+		e, m, err := p.nextEvent(ctx, until)
 		switch {
 		case err != nil:
 			return err
 		case e == nil:
-			return failed("%s did not come within %v", text(a.Expect), until.Sub(p.done))
-		case e.what == opened && a.Connects:
-			if err := p.letIn(ctx, e.line); err != nil {
+			return clientErrorf("%s did not come within %v", messageText(a.Expect), until.Sub(p.lastActionAt))
+		case e.kind == socketOpened && a.Connects:
+			if err := p.authenticate(ctx, e.socket); err != nil {
 				return err
 			}
-			on = e.line
+			on = e.socket
 			continue
-		case e.what == opened:
-			return failed("it opened another connection where %s was to come", text(a.Expect))
-		case e.what == gone && e.line == on && !a.Connects:
-			return failed("it closed its connection where %s was to come: %s", text(a.Expect), e.why)
-		case e.what == gone:
+		case e.kind == socketOpened:
+			return clientErrorf("it opened another connection where %s was to come", messageText(a.Expect))
+		case e.kind == socketClosed && e.socket == on && !a.Connects:
+			return clientErrorf("it closed its connection where %s was to come: %s", messageText(a.Expect), e.reason)
+		case e.kind == socketClosed:
 			continue
-		case e.line == on && p.values.matches(a.Expect, m):
-			if a.Unlike != nil && p.values.matches(a.Unlike, m) {
-				return failed("%s is not to be like %s", e.data, text(a.Unlike))
+		case e.socket == on && p.placeholders.matches(a.Expect, m):
+			if a.Unlike != nil && p.placeholders.matches(a.Unlike, m) {
+				return clientErrorf("%s is not to be like %s", e.data, messageText(a.Unlike))
 			}
-			p.id = m["id"]
-			return p.soon(text(a.Expect), from)
+			p.expectedID = m["id"]
+			return p.checkNotTooSoon(messageText(a.Expect), from)
 		case m["type"] != wire.TypeBeat:
-			return failed("it sent %s where %s was to come", e.data, text(a.Expect))
+			return clientErrorf("it sent %s where %s was to come", e.data, messageText(a.Expect))
 		}
 	}
 }
 
-// beats waits for beats on the interval. The first may come at any time in it.
-func (p *Player) beats(ctx context.Context, a *action) error {
+// awaitBeats waits for beats on the interval. The first may come at any time in it.
+func (p *Player) awaitBeats(ctx context.Context, a *action) error {
 	for i := range a.Beats {
 		one := action{Expect: map[string]any{"type": wire.TypeBeat}, On: a.On, WithinMS: a.EveryMS * 3 / 2}
 		if i > 0 {
 			one.AfterMS = a.EveryMS / 2
 		}
-		if err := p.expect(ctx, &one); err != nil {
+		if err := p.awaitMessage(ctx, &one); err != nil {
 			return err
 		}
-		p.done = time.Now()
+		p.lastActionAt = time.Now()
 	}
 	return nil
 }
 
-// quiet lets time pass in which the client does nothing.
-func (p *Player) quiet(ctx context.Context, a *action) error {
-	e, _, err := p.next(ctx, p.done.Add(ms(a.QuietMS)))
+// awaitSilence lets time pass in which the client does nothing.
+func (p *Player) awaitSilence(ctx context.Context, a *action) error {
+	e, _, err := p.nextEvent(ctx, p.lastActionAt.Add(milliseconds(a.QuietMS)))
 	switch {
 	case err != nil || e == nil:
 		return err
-	case e.what == said:
-		return failed("it sent %s where it was to be quiet", e.data)
-	case e.what == opened:
-		return failed("it connected where it was to be quiet")
+	case e.kind == messageReceived:
+		return clientErrorf("it sent %s where it was to be quiet", e.data)
+	case e.kind == socketOpened:
+		return clientErrorf("it connected where it was to be quiet")
 	default:
-		return failed("it closed its connection where it was to be quiet: %s", e.why)
+		return clientErrorf("it closed its connection where it was to be quiet: %s", e.reason)
 	}
 }
 
-// never lets time pass in which the client may do all but send some messages.
-func (p *Player) never(ctx context.Context, a *action) error {
-	for until := p.done.Add(ms(a.ForMS)); ; {
-		e, m, err := p.next(ctx, until)
+// awaitWithout lets time pass in which the client may do all but send some messages.
+func (p *Player) awaitWithout(ctx context.Context, a *action) error {
+	for until := p.lastActionAt.Add(milliseconds(a.ForMS)); ; {
+		e, m, err := p.nextEvent(ctx, until)
 		switch {
 		case err != nil || e == nil:
 			return err
-		case e.what == opened:
-			if err := p.letIn(ctx, e.line); err != nil {
+		case e.kind == socketOpened:
+			if err := p.authenticate(ctx, e.socket); err != nil {
 				return err
 			}
-		case e.what == said:
+		case e.kind == messageReceived:
 			if typ, _ := m["type"].(string); slices.Contains(a.Never, typ) {
-				return failed("it sent %s, which it may not any more", e.data)
+				return clientErrorf("it sent %s, which it may not any more", e.data)
 			}
 		}
 	}

@@ -63,14 +63,14 @@ const (
 // play plays a script to a client in a bubble.
 func play(t *testing.T, script string, does func(*client)) (out string, passed bool) {
 	synctest.Test(t, func(t *testing.T) {
-		s, err := Parse("anchor", []byte(script))
+		s, err := ParseScript("anchor", []byte(script))
 		if err != nil {
 			t.Fatal(err)
 		}
 		l := sockettest.Listen()
 		go does(&client{t: t, l: l})
 		var text strings.Builder
-		if passed, err = New(s, "secret", &text).Play(t.Context(), l); err != nil {
+		if passed, err = NewPlayer(s, "secret", &text).Play(t.Context(), l); err != nil {
 			t.Error(err)
 		}
 		out = text.String()
@@ -207,13 +207,13 @@ func (c *client) asks(path string) {
 // TestPlayEnds: a player that is stopped says so.
 func TestPlayEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, err := Recorded("anchor")
+		s, err := EmbeddedScript("anchor")
 		if err != nil {
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if passed, err := New(s, "secret", io.Discard).Play(ctx, sockettest.Listen()); passed || err != context.DeadlineExceeded {
+		if passed, err := NewPlayer(s, "secret", io.Discard).Play(ctx, sockettest.Listen()); passed || err != context.DeadlineExceeded {
 			t.Errorf("%v, %v", passed, err)
 		}
 	})

@@ -10,7 +10,7 @@ import (
 )
 
 //go:embed anchor.jsonl viewer.jsonl
-var recorded embed.FS
+var embeddedScripts embed.FS
 
 // A Script is what a [Player] plays.
 type Script struct {
@@ -46,19 +46,19 @@ type action struct {
 	ForMS    int            `json:"for_ms"`
 }
 
-// Recorded returns a script that comes with this package: "anchor" or
+// EmbeddedScript returns a script that comes with this package: "anchor" or
 // "viewer", named after the socket that it is about.
-func Recorded(name string) (Script, error) {
-	text, err := recorded.ReadFile(name + ".jsonl")
+func EmbeddedScript(name string) (Script, error) {
+	text, err := embeddedScripts.ReadFile(name + ".jsonl")
 	if err != nil {
 		return Script{}, fmt.Errorf("there is no script %q", name)
 	}
-	return Parse(name, text)
+	return ParseScript(name, text)
 }
 
-// Parse reads a script about the socket of that name, "anchor" or "viewer". Its
+// ParseScript reads a script about the socket of that name, "anchor" or "viewer". Its
 // error names the line that is no action.
-func Parse(name string, text []byte) (Script, error) {
+func ParseScript(name string, text []byte) (Script, error) {
 	if name != "anchor" && name != "viewer" {
 		return Script{}, fmt.Errorf("there is no socket %q", name)
 	}
@@ -74,7 +74,7 @@ func Parse(name string, text []byte) (Script, error) {
 		if err := d.Decode(&a); err != nil {
 			return Script{}, fmt.Errorf("line %d: %w", i+1, err)
 		}
-		if err := a.check(); err != nil {
+		if err := a.validate(); err != nil {
 			return Script{}, fmt.Errorf("line %d: %w", i+1, err)
 		}
 		if len(s.actions) == 0 && a.Welcome == nil {
@@ -88,8 +88,8 @@ func Parse(name string, text []byte) (Script, error) {
 	return s, nil
 }
 
-// check says what is wrong with an action.
-func (a *action) check() error {
+// validate says what is wrong with an action.
+func (a *action) validate() error {
 	verbs := 0
 	for _, has := range []bool{
 		a.Welcome != nil, a.Step != "", a.Do != "", a.Show != nil, a.Connect, a.Expect != nil, a.Beats > 0, a.Send != nil, a.Answer != nil,

@@ -11,7 +11,7 @@ import (
 // TestRecorded: what the scripts say is what a server may say.
 func TestRecorded(t *testing.T) {
 	for _, name := range []string{"anchor", "viewer"} {
-		s, err := Recorded(name)
+		s, err := EmbeddedScript(name)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -33,7 +33,7 @@ func TestRecorded(t *testing.T) {
 			}
 		}
 	}
-	if _, err := Recorded("nobody"); err == nil {
+	if _, err := EmbeddedScript("nobody"); err == nil {
 		t.Error("there is a script for nobody")
 	}
 }
@@ -50,11 +50,11 @@ func TestParse(t *testing.T) {
 		`{"welcome":{}}` + "\n" + `{"never":["beat"]}`:         "for_ms",
 		`{"welcome":{}}` + "\n" + `{"acks":"perhaps"}`:         "perhaps",
 	} {
-		if _, err := Parse("viewer", []byte(text)); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := ParseScript("viewer", []byte(text)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %s", text, err, want)
 		}
 	}
-	if _, err := Parse("events", nil); err == nil {
+	if _, err := ParseScript("events", nil); err == nil {
 		t.Error("there are scripts about another socket")
 	}
 }

@@ -2,7 +2,7 @@
 // their cloud, and passes on what that says. What it means for a session is for the
 // list to say.
 //
-// Make a [Poller] with [New]; have it Run on one node, the keeper. Once asks for one
+// Make a [Poller] with [NewSender]; have it Run on one node, the keeper. Once asks for one
 // live code, on any node.
 //
 // A round reads the cloud's list of all that is pushed, where it has one, and then

@@ -139,33 +139,33 @@ func pause(ctx context.Context, d time.Duration) error {
 // heard are the words of a poller.
 type heard struct {
 	mu     sync.Mutex
-	words  []Word
+	words  []Result
 	times  []time.Time
-	counts map[string][Failed + 1]int // by code and what is said
+	counts map[string][NoAnswer + 1]int // by code and what is said
 }
 
-func (h *heard) tell(w Word) {
+func (h *heard) tell(w Result) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.words = append(h.words, w)
 	h.times = append(h.times, time.Now())
 	if h.counts == nil {
-		h.counts = map[string][Failed + 1]int{}
+		h.counts = map[string][NoAnswer + 1]int{}
 	}
 	c := h.counts[w.Code]
-	c[w.Say]++
+	c[w.Status]++
 	h.counts[w.Code] = c
 }
 
 // count is how many words of a kind there are of a session.
-func (h *heard) count(n int, what Say) int {
+func (h *heard) count(n int, what Status) int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.counts[code(n)][what]
 }
 
 // all is how many words of a kind there are.
-func (h *heard) all(what Say) (all int) {
+func (h *heard) all(what Status) (all int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, c := range h.counts {
@@ -175,12 +175,12 @@ func (h *heard) all(what Say) (all int) {
 }
 
 // newPoller makes one of a cloud that has n sessions.
-func newPoller(c Cloud, n int, h *heard) *Poller {
+func newPoller(c Provider, n int, h *heard) *Poller {
 	if c.Budget == nil {
 		c.Budget = cloud.NewBudget(50)
 	}
 	all := targets(n)
-	return New(Options{Cloud: c, Interval: interval, Targets: func() []Target { return all }, Tell: h.tell, Logger: zerolog.Nop()})
+	return New(Options{Provider: c, Interval: interval, Targets: func() []Target { return all }, OnResult: h.tell, Logger: zerolog.Nop()})
 }
 
 // run has a poller run for a time.

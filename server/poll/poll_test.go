@@ -20,7 +20,7 @@ func TestRound(t *testing.T) {
 		f := &fake{online: func(c string) bool { return c < code(7) }}
 		var h heard
 		p := New(Options{
-			Cloud: Cloud{Online: f.Online(5), State: f.State, Budget: cloud.NewBudget(50)}, Interval: interval, Tell: h.tell,
+			Provider: Provider{ForEachOnline: f.Online(5), PushState: f.State, Budget: cloud.NewBudget(50)}, Interval: interval, OnResult: h.tell,
 			Targets: func() []Target {
 				all := targets(11)
 				all[9].Matters, all[0].Matters = false, false
@@ -43,8 +43,8 @@ func TestRound(t *testing.T) {
 				t.Errorf("session %d was asked for %d times", n, singly)
 			}
 		}
-		if lists := f.of(""); len(lists) != 4 || h.all(Failed) != 0 {
-			t.Errorf("%d lists, %d failed", len(lists), h.all(Failed))
+		if lists := f.of(""); len(lists) != 4 || h.all(NoAnswer) != 0 {
+			t.Errorf("%d lists, %d failed", len(lists), h.all(NoAnswer))
 		}
 	})
 }
@@ -53,7 +53,7 @@ func TestRound(t *testing.T) {
 func TestForbidden(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var h heard
-		run(t, newPoller(Cloud{State: func(context.Context, string) (cloud.State, error) { return cloud.Forbidden, nil }}, 1, &h), rounds(2))
+		run(t, newPoller(Provider{PushState: func(context.Context, string) (cloud.State, error) { return cloud.Forbidden, nil }}, 1, &h), rounds(2))
 		if h.count(0, Offline) != 2 || len(h.words) != 2 {
 			t.Errorf("%v", h.words)
 		}
@@ -67,7 +67,7 @@ func TestSpread(t *testing.T) {
 		f := &fake{online: func(string) bool { return false }}
 		var h heard
 		began := time.Now()
-		run(t, newPoller(Cloud{Online: f.Online(n), State: f.State}, n, &h), rounds(1))
+		run(t, newPoller(Provider{ForEachOnline: f.Online(n), PushState: f.State}, n, &h), rounds(1))
 		perSecond := map[int]int{}
 		for _, a := range f.asked {
 			if a.code != "" {
@@ -106,12 +106,12 @@ func TestAway(t *testing.T) {
 						}
 						return errDown
 					}
-					c := Cloud{State: func(ctx context.Context, code string) (state cloud.State, err error) {
+					c := Provider{PushState: func(ctx context.Context, code string) (state cloud.State, err error) {
 						err = ask(ctx, func() (err error) { state, err = f.State(ctx, code); return err })
 						return state, err
 					}}
 					if lists {
-						c.Online = func(ctx context.Context, each func(string)) error {
+						c.ForEachOnline = func(ctx context.Context, each func(string)) error {
 							return ask(ctx, func() error { return f.Online(n)(ctx, each) })
 						}
 					}
@@ -119,10 +119,10 @@ func TestAway(t *testing.T) {
 					last := 0
 					for i, w := range h.words {
 						since := h.times[i].Sub(began)
-						if w.Say == Failed {
+						if w.Status == NoAnswer {
 							t.Fatalf("%s from %v on, lists %v: failed after %v", name, from, lists, since)
 						}
-						if w.Say == Offline && w.Code < code(n/2) {
+						if w.Status == Offline && w.Code < code(n/2) {
 							t.Fatalf("%s is offline", w.Code)
 						}
 						if since > from+latency && since < from+10*time.Minute {
@@ -153,8 +153,8 @@ func TestFailed(t *testing.T) {
 				return nil
 			}}
 			var h heard
-			run(t, newPoller(Cloud{Online: f.Online(1 + others), State: f.State}, 1+others, &h), rounds(10))
-			if got := h.count(0, Failed); got < 9 || got > 10 || h.all(Failed) != got {
+			run(t, newPoller(Provider{ForEachOnline: f.Online(1 + others), PushState: f.State}, 1+others, &h), rounds(10))
+			if got := h.count(0, NoAnswer); got < 9 || got > 10 || h.all(NoAnswer) != got {
 				t.Errorf("%s: it has failed %d times in ten rounds", name, got)
 			}
 			if h.all(Offline) != others*10 {
@@ -166,9 +166,9 @@ func TestFailed(t *testing.T) {
 
 // TestAlone: where nobody else is answered, nobody knows whether it is the cloud.
 func TestAlone(t *testing.T) {
-	for name, c := range map[string]func(f *fake) Cloud{
-		"no list":     func(f *fake) Cloud { return Cloud{State: f.State} },
-		"half a list": func(f *fake) Cloud { return Cloud{State: f.State, Online: f.Online(1)} },
+	for name, c := range map[string]func(f *fake) Provider{
+		"no list":     func(f *fake) Provider { return Provider{PushState: f.State} },
+		"half a list": func(f *fake) Provider { return Provider{PushState: f.State, ForEachOnline: f.Online(1)} },
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			f := &fake{
@@ -192,7 +192,7 @@ func TestHalfAList(t *testing.T) {
 			const n = 40
 			f := &fake{online: func(string) bool { return true }, list: func() error { return err }}
 			var h heard
-			run(t, newPoller(Cloud{Online: f.Online(n), State: f.State}, n, &h), rounds(3))
+			run(t, newPoller(Provider{ForEachOnline: f.Online(n), PushState: f.State}, n, &h), rounds(3))
 			if h.all(Online) != 3*n || len(h.words) != 3*n || f.singly() != 3*n/2 {
 				t.Errorf("%v: %d words, %d queries", err, len(h.words), f.singly())
 			}
@@ -206,9 +206,9 @@ func TestBegunMeanwhile(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			began := time.Now()
 			f := &fake{online: func(c string) bool { return c != code(1) || time.Since(began) >= latency/2 }}
-			c := Cloud{Online: f.Online(3)}
+			c := Provider{ForEachOnline: f.Online(3)}
 			if single {
-				c.State = f.State
+				c.PushState = f.State
 			}
 			var h heard
 			run(t, newPoller(c, 3, &h), rounds(2))
@@ -226,8 +226,8 @@ func TestListAlone(t *testing.T) {
 		const n = 6
 		f := &fake{online: func(c string) bool { return c < code(4) }}
 		var h heard
-		run(t, newPoller(Cloud{Online: f.Online(n)}, n, &h), rounds(3))
-		if h.all(Online) != 4*3 || h.all(Offline) != 2*3 || h.all(Failed) != 0 || len(f.of("")) != 6 {
+		run(t, newPoller(Provider{ForEachOnline: f.Online(n)}, n, &h), rounds(3))
+		if h.all(Online) != 4*3 || h.all(Offline) != 2*3 || h.all(NoAnswer) != 0 || len(f.of("")) != 6 {
 			t.Errorf("%d words, %d lists", len(h.words), len(f.of("")))
 		}
 	})
@@ -242,7 +242,7 @@ func TestListAlone(t *testing.T) {
 					return nil
 				}}
 				var h heard
-				run(t, newPoller(Cloud{Online: f.Online(2)}, 2, &h), rounds(1))
+				run(t, newPoller(Provider{ForEachOnline: f.Online(2)}, 2, &h), rounds(1))
 				if len(h.words) != 0 {
 					t.Errorf("the %s list fails, %v: %v", name, err, h.words)
 				}
@@ -261,9 +261,9 @@ func TestRateLimited(t *testing.T) {
 			return nil
 		}}
 		var h heard
-		run(t, newPoller(Cloud{Online: f.Online(10), State: f.State}, 10, &h), rounds(5))
+		run(t, newPoller(Provider{ForEachOnline: f.Online(10), PushState: f.State}, 10, &h), rounds(5))
 		for n := range 5 {
-			if h.count(n, Failed)+h.count(n, Offline) != 0 {
+			if h.count(n, NoAnswer)+h.count(n, Offline) != 0 {
 				t.Errorf("%v", h.words)
 			}
 		}
@@ -284,19 +284,19 @@ func TestOverload(t *testing.T) {
 		live := n
 		turn := make(chan struct{}, 5)
 		p := New(Options{
-			Cloud: Cloud{Budget: cloud.NewBudget(50), State: func(ctx context.Context, code string) (cloud.State, error) {
+			Provider: Provider{Budget: cloud.NewBudget(50), PushState: func(ctx context.Context, code string) (cloud.State, error) {
 				select { // five at once, a second each: 300 a round
 				case turn <- struct{}{}:
 					defer func() { <-turn }()
 				case <-ctx.Done():
-					return 0, cloud.ErrNoTurn
+					return 0, cloud.ErrBudgetWait
 				}
 				if err := pause(ctx, time.Second-latency); err != nil {
 					return 0, err
 				}
 				return f.State(ctx, code)
 			}},
-			Interval: interval, Tell: h.tell,
+			Interval: interval, OnResult: h.tell,
 			Targets: func() []Target {
 				mu.Lock()
 				defer mu.Unlock()
@@ -346,7 +346,7 @@ func TestFailingDoNotCrowd(t *testing.T) {
 			}
 			return f.State(ctx, c)
 		}
-		run(t, newPoller(Cloud{State: slow}, n, &h), rounds(4))
+		run(t, newPoller(Provider{PushState: slow}, n, &h), rounds(4))
 		for i := 2500; i < n; i++ {
 			if h.count(i, Online) == 0 {
 				t.Fatalf("session %d was not asked for in four rounds", i)
@@ -361,7 +361,7 @@ func TestSlowList(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fake{online: func(string) bool { return true }}
 		var h heard
-		c := Cloud{State: f.State, Online: func(ctx context.Context, _ func(string)) error { <-ctx.Done(); return ctx.Err() }}
+		c := Provider{PushState: f.State, ForEachOnline: func(ctx context.Context, _ func(string)) error { <-ctx.Done(); return ctx.Err() }}
 		run(t, newPoller(c, 100, &h), rounds(2))
 		if h.all(Online) != 200 || len(h.words) != 200 {
 			t.Errorf("%d words", len(h.words))
@@ -375,7 +375,7 @@ func TestLeaves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fake{online: func(string) bool { return false }}
 		var h heard
-		p := newPoller(Cloud{Online: f.Online(500), State: f.State}, 500, &h)
+		p := newPoller(Provider{ForEachOnline: f.Online(500), PushState: f.State}, 500, &h)
 		for _, d := range []time.Duration{latency / 2, 10 * time.Second, 59 * time.Second, 61 * time.Second} {
 			began := time.Now()
 			run(t, p, d)
@@ -384,7 +384,7 @@ func TestLeaves(t *testing.T) {
 			}
 			words := len(h.words)
 			time.Sleep(time.Hour)
-			if len(h.words) != words || h.all(Failed) != 0 {
+			if len(h.words) != words || h.all(NoAnswer) != 0 {
 				t.Errorf("%d words after its end", len(h.words)-words)
 			}
 		}
@@ -396,7 +396,7 @@ func TestNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fake{online: func(string) bool { return true }}
 		var h heard
-		run(t, newPoller(Cloud{Online: f.Online(5), State: f.State}, 0, &h), rounds(5))
+		run(t, newPoller(Provider{ForEachOnline: f.Online(5), PushState: f.State}, 0, &h), rounds(5))
 		if len(f.asked) != 0 {
 			t.Errorf("%d queries", len(f.asked))
 		}
@@ -407,24 +407,24 @@ func TestOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fake{online: func(c string) bool { return c == code(0) }}
 		var h heard
-		for name, c := range map[string]Cloud{"single": {Online: f.Online(2), State: f.State}, "list": {Online: f.Online(2)}} {
+		for name, c := range map[string]Provider{"single": {ForEachOnline: f.Online(2), PushState: f.State}, "list": {ForEachOnline: f.Online(2)}} {
 			p := newPoller(c, 0, &h)
 			for n, want := range []cloud.State{cloud.Online, cloud.Offline} {
-				if got, err := p.Once(t.Context(), code(n)); got != want || err != nil {
+				if got, err := p.QueryNow(t.Context(), code(n)); got != want || err != nil {
 					t.Errorf("%s: %s is %v, %v", name, code(n), got, err)
 				}
 			}
 		}
 		f.list, f.state = func() error { return errDown }, func(string) error { return errDown }
 		f.online = func(string) bool { return true }
-		p := newPoller(Cloud{Online: f.Online(2)}, 0, &h)
-		if got, err := p.Once(t.Context(), code(0)); got != cloud.Online || err != nil {
+		p := newPoller(Provider{ForEachOnline: f.Online(2)}, 0, &h)
+		if got, err := p.QueryNow(t.Context(), code(0)); got != cloud.Online || err != nil {
 			t.Errorf("half a list that has it: %v, %v", got, err)
 		}
-		if got, err := p.Once(t.Context(), code(1)); got != 0 || !errors.Is(err, errDown) {
+		if got, err := p.QueryNow(t.Context(), code(1)); got != 0 || !errors.Is(err, errDown) {
 			t.Errorf("half a list that has it not: %v, %v", got, err)
 		}
-		if got, err := newPoller(Cloud{State: f.State}, 0, &h).Once(t.Context(), code(0)); got != 0 || !errors.Is(err, errDown) {
+		if got, err := newPoller(Provider{PushState: f.State}, 0, &h).QueryNow(t.Context(), code(0)); got != 0 || !errors.Is(err, errDown) {
 			t.Errorf("no answer: %v, %v", got, err)
 		}
 		if len(h.words) != 0 {
@@ -434,13 +434,13 @@ func TestOnce(t *testing.T) {
 }
 
 func TestLateFirst(t *testing.T) {
-	p := newPoller(Cloud{}, 0, &heard{})
+	p := newPoller(Provider{}, 0, &heard{})
 	all := targets(6)
-	p.forget(all)
-	for n, k := range []record{{2, true}, {1, true}, {}, {2, false}, {1, false}, {3, false}} {
-		p.known[target(n).Session] = k
+	p.retainTargets(all)
+	for n, k := range []lastPoll{{2, true}, {1, true}, {}, {2, false}, {1, false}, {3, false}} {
+		p.lastPolls[target(n).Session] = k
 	}
-	p.lateFirst(all)
+	p.sortByLastPoll(all)
 	var got []string
 	for _, x := range all {
 		got = append(got, x.Code)

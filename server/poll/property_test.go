@@ -27,15 +27,15 @@ func TestWordsAreTrue(t *testing.T) {
 		}
 		synctest.Test(t, func(t *testing.T) {
 			w := &wild{rng: rand.New(rand.NewPCG(seed, 1)), n: n, trouble: trouble, silent: map[string][]time.Time{}, offline: map[string]time.Time{}}
-			c := Cloud{Budget: cloud.NewBudget(50)}
+			c := Provider{Budget: cloud.NewBudget(50)}
 			if lists {
-				c.Online = w.Online
+				c.ForEachOnline = w.Online
 			}
 			if single {
-				c.State = w.State
+				c.PushState = w.State
 			}
 			var words int
-			p := New(Options{Cloud: c, Interval: interval, Targets: func() []Target { return targets(n) }, Tell: func(word Word) {
+			p := New(Options{Provider: c, Interval: interval, Targets: func() []Target { return targets(n) }, OnResult: func(word Result) {
 				words++
 				w.check(t, word, single)
 			}})
@@ -120,22 +120,22 @@ func (w *wild) list(fails bool) (named []string, err error) {
 		}
 	}
 	if fails {
-		return named, []error{errDown, cloud.ErrIncomplete, cloud.ErrRateLimited, cloud.ErrNoTurn}[w.rng.IntN(4)]
+		return named, []error{errDown, cloud.ErrIncomplete, cloud.ErrRateLimited, cloud.ErrBudgetWait}[w.rng.IntN(4)]
 	}
 	w.answers = append(w.answers, time.Now())
 	return named, nil
 }
 
-func (w *wild) check(t *testing.T, word Word, single bool) {
+func (w *wild) check(t *testing.T, word Result, single bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now := time.Now()
-	switch word.Say {
+	switch word.Status {
 	case Offline:
 		if said := w.offline[word.Code]; !said.Equal(now) {
 			t.Errorf("%s is told offline, which was last said %v ago", word.Code, now.Sub(said))
 		}
-	case Failed:
+	case NoAnswer:
 		if !single {
 			t.Error("one of many in a list has failed")
 		}

@@ -12,67 +12,67 @@ import (
 )
 
 const (
-	// atOnce bounds the single queries under way. Fewer would not use up a rate of 50
+	// maxConcurrentAttempts bounds the single queries under way. Fewer would not use up a rate of 50
 	// a second when answers take more than two seconds; more would only wait.
-	atOnce = 128
+	maxConcurrentQueries = 128
 
-	// spread is the part of what is left of the interval, in percent, over which single
+	// queryShare is the part of what is left of the interval, in percent, over which single
 	// queries are begun: what comes late has the rest to be answered.
-	spread = 85
+	queryShare = 85
 )
 
 // round asks once for every session, within an interval.
 type round struct {
-	p *Poller
-	n int // counts from 1
+	poller *Poller
+	number int // counts from 1
 
 	// What became of it.
-	said, failed atomic.Int64 // answers about sessions that matter; queries without one
+	answered, failed atomic.Int64 // answers about sessions that matter; queries without one
 
-	mu  sync.Mutex // guards err
-	err error      // the first
+	mu       sync.Mutex // guards err
+	firstErr error      // the first
 }
 
 func (r *round) run(parent context.Context) {
-	p := r.p
-	began, sent := time.Now(), p.o.Cloud.Budget.Sent()
-	ctx, cancel := context.WithDeadline(parent, began.Add(p.o.Interval))
+	p := r.poller
+	began, sent := time.Now(), p.options.Provider.Budget.Requests()
+	ctx, cancel := context.WithDeadline(parent, began.Add(p.options.Interval))
 	defer cancel()
 
-	targets := p.o.Targets()
-	p.forget(targets)
+	targets := p.options.Targets()
+	p.retainTargets(targets)
 	missing, whole := targets, false
-	if p.o.Cloud.Online != nil && len(targets) > 0 {
-		missing, whole = r.list(ctx, targets)
+	if p.options.Provider.ForEachOnline != nil && len(targets) > 0 {
+		missing, whole = r.queryList(ctx, targets)
 	}
-	matter := mattering(missing)
+	matter := relevantTargets(missing)
 	switch {
 	case len(matter) == 0:
-	case p.o.Cloud.State != nil:
-		r.singly(ctx, matter)
+	case p.options.Provider.PushState != nil:
+		r.queryEach(ctx, matter)
 	case whole:
-		r.again(ctx, matter)
+		r.queryListAgain(ctx, matter)
 	}
 	if parent.Err() != nil {
 		return // it was not to be finished
 	}
 
-	open := len(mattering(targets)) - int(r.said.Load())
+	open := len(relevantTargets(targets)) - int(r.answered.Load())
 	m := p.metrics
-	m.took.Observe(time.Since(began).Seconds())
-	m.share.Set(float64(p.o.Cloud.Budget.Sent()-sent) / (p.o.Cloud.Budget.PerSecond() * p.o.Interval.Seconds()))
-	m.open.Set(float64(open))
+	m.roundDuration.Observe(time.Since(began).Seconds())
+	m.budgetShare.Set(float64(p.options.Provider.Budget.Requests()-sent) / (p.options.Provider.Budget.Rate() * p.options.Interval.Seconds()))
+	m.openSessions.Set(float64(open))
 	if open == 0 {
-		m.complete.SetToCurrentTime()
+		m.lastCompleteRound.SetToCurrentTime()
 	}
-	if r.err != nil {
-		p.o.Logger.Warn().Err(r.err).Int64("failed", r.failed.Load()).Int64("answered", r.said.Load()).Int("open", open).
+	if r.firstErr != nil {
+		p.options.Logger.Warn().Err(r.firstErr).Int64("failed", r.failed.Load()).Int64("answered", r.answered.Load()).Int("open", open).
 			Msg("the cloud did not answer all that the status poller asked")
 	}
 }
 
-// mattering are those of the sessions that matter.
-func mattering(targets []Target) (matter []Target) {
+// relevantTargets are those of the sessions that matter.
+func relevantTargets(targets []Target) (matter []Target) {
 	for _, t := range targets {
 		if t.Matters {
 			matter = append(matter, t)
@@ -81,55 +81,55 @@ func mattering(targets []Target) (matter []Target) {
 	return matter
 }
 
-// asked counts a query, and keeps the first error for the log.
-func (r *round) asked(kind string, err error) {
-	r.p.metrics.query(kind, err)
+// recordQuery counts a query, and keeps the first error for the log.
+func (r *round) recordQuery(kind string, err error) {
+	r.poller.metrics.countQuery(kind, err)
 	if err == nil || errors.Is(err, cloud.ErrIncomplete) {
 		return
 	}
 	r.failed.Add(1)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.err = cmp.Or(r.err, err)
+	r.firstErr = cmp.Or(r.firstErr, err)
 }
 
-func (r *round) say(t Target, what Say) {
+func (r *round) reportStatus(t Target, what Status) {
 	if t.Matters {
-		r.said.Add(1)
+		r.answered.Add(1)
 	}
-	r.p.say(t, r.n, what)
+	r.poller.reportStatus(t, r.number, what)
 }
 
-// list reads the list and tells of those that it names, page by page: at the end of a
+// queryList reads the list and tells of those that it names, page by page: at the end of a
 // long one its beginning is old. It returns the others, and whether it was read to its
 // end. It has half the interval, so that the other half is left for the others.
-func (r *round) list(ctx context.Context, targets []Target) (missing []Target, whole bool) {
-	listing, cancel := context.WithTimeout(ctx, r.p.o.Interval/2)
+func (r *round) queryList(ctx context.Context, targets []Target) (missing []Target, whole bool) {
+	listing, cancel := context.WithTimeout(ctx, r.poller.options.Interval/2)
 	defer cancel()
 	began := time.Now()
-	missing, err := r.named(listing, targets)
+	missing, err := r.reportListed(listing, targets)
 	if ctx.Err() != nil {
 		return nil, false
 	}
-	r.asked("list", err)
+	r.recordQuery("list", err)
 	if err == nil {
-		r.p.answered(began)
+		r.poller.recordAnswer(began)
 	}
 	return missing, err == nil
 }
 
-// named reads the list, says of those that it names that they are online, and returns
+// reportListed reads the list, says of those that it names that they are online, and returns
 // the others, in their order.
-func (r *round) named(ctx context.Context, targets []Target) (missing []Target, err error) {
+func (r *round) reportListed(ctx context.Context, targets []Target) (missing []Target, err error) {
 	byCode := make(map[string]int, len(targets))
 	for i, t := range targets {
 		byCode[t.Code] = i
 	}
 	online := make([]bool, len(targets))
-	err = r.p.o.Cloud.Online(ctx, func(code string) {
+	err = r.poller.options.Provider.ForEachOnline(ctx, func(code string) {
 		if i, ours := byCode[code]; ours && !online[i] {
 			online[i] = true
-			r.say(targets[i], Online)
+			r.reportStatus(targets[i], Online)
 		}
 	})
 	for i, t := range targets {
@@ -140,33 +140,33 @@ func (r *round) named(ctx context.Context, targets []Target) (missing []Target, 
 	return missing, err
 }
 
-// again reads the list a second time, for those that it did not name: one that began
+// queryListAgain reads the list a second time, for those that it did not name: one that began
 // while it was read is in it now.
-func (r *round) again(ctx context.Context, missing []Target) {
-	still, err := r.named(ctx, missing)
+func (r *round) queryListAgain(ctx context.Context, missing []Target) {
+	still, err := r.reportListed(ctx, missing)
 	if ctx.Err() != nil {
 		return
 	}
-	r.asked("list", err)
+	r.recordQuery("list", err)
 	if err == nil {
 		for _, t := range still {
-			r.say(t, Offline)
+			r.reportStatus(t, Offline)
 		}
 	}
 }
 
-// singly asks for one after the other, evenly over what is left of the interval.
-func (r *round) singly(ctx context.Context, missing []Target) {
-	r.p.lateFirst(missing)
+// queryEach asks for one after the other, evenly over what is left of the interval.
+func (r *round) queryEach(ctx context.Context, missing []Target) {
+	r.poller.sortByLastPoll(missing)
 	began := time.Now()
 	ends, _ := ctx.Deadline()
-	gap := ends.Sub(began) * spread / 100 / time.Duration(len(missing))
+	gap := ends.Sub(began) * queryShare / 100 / time.Duration(len(missing))
 	turns := make(chan Target)
 	var wg sync.WaitGroup
-	for range min(atOnce, len(missing)) {
+	for range min(maxConcurrentQueries, len(missing)) {
 		wg.Go(func() {
 			for t := range turns {
-				r.one(ctx, t)
+				r.queryOne(ctx, t)
 			}
 		})
 	}
@@ -183,24 +183,24 @@ func (r *round) singly(ctx context.Context, missing []Target) {
 	wg.Wait()
 }
 
-// one asks for one session.
-func (r *round) one(ctx context.Context, t Target) {
-	began, before := time.Now(), r.p.lastAnswer()
-	state, err := r.p.o.Cloud.State(ctx, t.Code)
-	if err != nil && ctx.Err() != nil || errors.Is(err, cloud.ErrNoTurn) {
+// queryOne asks for one session.
+func (r *round) queryOne(ctx context.Context, t Target) {
+	began, before := time.Now(), r.poller.lastAnswerTime()
+	state, err := r.poller.options.Provider.PushState(ctx, t.Code)
+	if err != nil && ctx.Err() != nil || errors.Is(err, cloud.ErrBudgetWait) {
 		return // the round is over: nobody was asked, or nobody has waited for the answer
 	}
-	r.asked("one", err)
+	r.recordQuery("one", err)
 	switch {
 	case errors.Is(err, cloud.ErrRateLimited):
 	case err != nil:
-		r.p.silent(t, r.n, before)
+		r.poller.recordNoAnswer(t, r.number, before)
 	default:
-		r.p.answered(began)
+		r.poller.recordAnswer(began)
 		if state == cloud.Online {
-			r.say(t, Online)
+			r.reportStatus(t, Online)
 		} else {
-			r.say(t, Offline)
+			r.reportStatus(t, Offline)
 		}
 	}
 }

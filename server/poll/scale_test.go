@@ -16,7 +16,7 @@ import (
 )
 
 // tencent is a simulated cloud and its client, with a budget of 50 a second.
-func tencent(t *testing.T) (*cloudtest.Tencent, Cloud) {
+func tencent(t *testing.T) (*cloudtest.Tencent, Provider) {
 	t.Helper()
 	sim := &cloudtest.Tencent{ID: "id", Key: "key", Domain: "8888.livepush.myqcloud.com", App: "live", Latency: 300 * time.Millisecond}
 	budget := cloud.NewBudget(50)
@@ -24,7 +24,7 @@ func tencent(t *testing.T) (*cloudtest.Tencent, Cloud) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return sim, Cloud{Online: client.Online, State: client.State, Budget: budget}
+	return sim, Provider{ForEachOnline: client.ForEachOnline, PushState: client.PushState, Budget: budget}
 }
 
 // withinBudget checks that of no stretch of time more came to the cloud than the
@@ -55,7 +55,7 @@ func TestTwentyThousand(t *testing.T) {
 		var h heard
 		reg := prometheus.NewRegistry()
 		all := targets(n)
-		p := New(Options{Cloud: c, Interval: interval, Targets: func() []Target { return all }, Tell: h.tell, Logger: zerolog.Nop(), Metrics: reg})
+		p := New(Options{Provider: c, Interval: interval, Targets: func() []Target { return all }, OnResult: h.tell, Logger: zerolog.Nop(), Metrics: reg})
 		run(t, p, rounds(nRounds))
 		for i := range n {
 			want, got := [2]int{nRounds, 0}, [2]int{h.count(i, Online), h.count(i, Offline)}
@@ -129,8 +129,8 @@ func TestListFails(t *testing.T) {
 		p := newPoller(c, n, &h)
 		run(t, p, rounds(4)) // three without a list, of some 2500 each
 		withinBudget(t, sim.Calls(), 50)
-		if h.all(Offline)+h.all(Failed) != 0 {
-			t.Errorf("%d are offline, %d have failed", h.all(Offline), h.all(Failed))
+		if h.all(Offline)+h.all(NoAnswer) != 0 {
+			t.Errorf("%d are offline, %d have failed", h.all(Offline), h.all(NoAnswer))
 		}
 		for i := range n {
 			if h.count(i, Online) < 2 {
@@ -151,9 +151,9 @@ func TestLimit(t *testing.T) {
 			sim.Push(code(i))
 		}
 		var h heard
-		run(t, newPoller(Cloud{State: c.State, Budget: c.Budget}, n, &h), rounds(5))
-		if h.all(Offline)+h.all(Failed) != 0 {
-			t.Errorf("%d are offline, %d have failed", h.all(Offline), h.all(Failed))
+		run(t, newPoller(Provider{PushState: c.PushState, Budget: c.Budget}, n, &h), rounds(5))
+		if h.all(Offline)+h.all(NoAnswer) != 0 {
+			t.Errorf("%d are offline, %d have failed", h.all(Offline), h.all(NoAnswer))
 		}
 		for i := range n {
 			if h.count(i, Online) < 3 {
@@ -213,7 +213,7 @@ func TestOnceInARound(t *testing.T) {
 		for range 8 {
 			time.Sleep(7 * time.Second)
 			began := time.Now()
-			if state, err := p.Once(ctx, "8888_alice"); state != cloud.Online || err != nil {
+			if state, err := p.QueryNow(ctx, "8888_alice"); state != cloud.Online || err != nil {
 				t.Errorf("%v, %v", state, err)
 			}
 			if took := time.Since(began); took > 4*time.Second {

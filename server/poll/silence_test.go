@@ -26,7 +26,7 @@ func TestSilence(t *testing.T) {
 	for name, x := range map[string]struct {
 		answers            []answer // in order of at
 		asked, silentUntil time.Duration
-		says               Say // of the session itself, at 50 s; 0: nothing
+		says               Status // of the session itself, at 50 s; 0: nothing
 		failed             bool
 	}{
 		"between two answers":                    {answers: []answer{{0, 1 * s}, {20 * s, 21 * s}}, asked: 5 * s, silentUntil: 10 * s, failed: true},
@@ -41,26 +41,26 @@ func TestSilence(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			var h heard
-			p := newPoller(Cloud{}, 1, &h)
-			p.known, p.unanswered = map[presence.Session]record{}, map[presence.Session]silence{}
+			p := newPoller(Provider{}, 1, &h)
+			p.lastPolls, p.unanswered = map[presence.Session]lastPoll{}, map[presence.Session]unansweredQuery{}
 			began := time.Now()
 			var before time.Time
 			events := []event{
-				{x.asked, func() { before = p.lastAnswer() }},
-				{x.silentUntil, func() { p.silent(target(0), 1, before) }},
+				{x.asked, func() { before = p.lastAnswerTime() }},
+				{x.silentUntil, func() { p.recordNoAnswer(target(0), 1, before) }},
 			}
 			for _, a := range x.answers {
-				events = append(events, event{a.at, func() { p.answered(began.Add(a.asked)) }})
+				events = append(events, event{a.at, func() { p.recordAnswer(began.Add(a.asked)) }})
 			}
 			if x.says != 0 {
-				events = append(events, event{50 * s, func() { p.say(target(0), 1, x.says) }})
+				events = append(events, event{50 * s, func() { p.reportStatus(target(0), 1, x.says) }})
 			}
 			slices.SortStableFunc(events, func(a, b event) int { return cmp.Compare(a.at, b.at) })
 			for _, e := range events {
 				time.Sleep(e.at - time.Since(began))
 				e.do()
 			}
-			if got := h.count(0, Failed) > 0; got != x.failed || h.all(Failed) > 1 {
+			if got := h.count(0, NoAnswer) > 0; got != x.failed || h.all(NoAnswer) > 1 {
 				t.Errorf("%s: it has failed: %v", name, got)
 			}
 		})
@@ -75,8 +75,8 @@ func TestBackAgain(t *testing.T) {
 		var h heard
 		var log bytes.Buffer
 		p := New(Options{
-			Cloud: Cloud{Online: f.Online(3), State: f.State, Budget: cloud.NewBudget(50)}, Interval: interval,
-			Targets: func() []Target { return targets(3) }, Tell: h.tell, Logger: zerolog.New(&log),
+			Provider: Provider{ForEachOnline: f.Online(3), PushState: f.State, Budget: cloud.NewBudget(50)}, Interval: interval,
+			Targets: func() []Target { return targets(3) }, OnResult: h.tell, Logger: zerolog.New(&log),
 		})
 		run(t, p, 30*time.Second)
 		if log.Len() > 0 {
@@ -84,8 +84,8 @@ func TestBackAgain(t *testing.T) {
 		}
 		f.state = nil
 		run(t, p, 70*time.Second)
-		if h.all(Failed) != 0 || h.all(Offline) == 0 || log.Len() > 0 {
-			t.Errorf("%d have failed, %d are offline, it logs %s", h.all(Failed), h.all(Offline), &log)
+		if h.all(NoAnswer) != 0 || h.all(Offline) == 0 || log.Len() > 0 {
+			t.Errorf("%d have failed, %d are offline, it logs %s", h.all(NoAnswer), h.all(Offline), &log)
 		}
 		f.state = func(string) error { return errDown }
 		run(t, p, 70*time.Second)

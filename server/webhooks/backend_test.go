@@ -130,7 +130,7 @@ type stage struct {
 	stop   func() // ends the pump, and waits for it
 
 	mu      sync.Mutex // guards settled
-	settled []settlement
+	settled []deliveryResult
 }
 
 // lockedLog keeps what is logged.
@@ -176,7 +176,7 @@ func perform(t *testing.T, reply func(call) reply, f func(s *stage)) {
 func newStage(t testing.TB, reply func(call) reply) *stage {
 	s := &stage{t: t, backEnd: &backEnd{reply: reply}, reg: prometheus.NewRegistry(), logged: &lockedLog{}}
 	target := newTarget(t, "https://app.example.com/hook")
-	s.sender = New(Options{
+	s.sender = NewSender(Options{
 		Target: func() *Target { return target }, Transport: s.backEnd, Metrics: s.reg, Logger: zerolog.New(s.logged).Level(zerolog.InfoLevel),
 	})
 	s.run()
@@ -187,7 +187,7 @@ func newStage(t testing.TB, reply func(call) reply) *stage {
 func (s *stage) run() {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
-	s.pump = s.sender.Pump(s.hear)
+	s.pump = s.sender.NewPump(s.hear)
 	go func() {
 		defer close(done)
 		s.pump.Run(ctx)
@@ -202,11 +202,11 @@ func (s *stage) run() {
 func (s *stage) hear(id string, dead bool, why string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.settled = append(s.settled, settlement{id: id, dead: dead, why: why})
+	s.settled = append(s.settled, deliveryResult{eventID: id, isDead: dead, reason: why})
 }
 
 // said gives what the pump has said so far.
-func (s *stage) said() []settlement {
+func (s *stage) said() []deliveryResult {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.settled)

@@ -7,12 +7,12 @@ import (
 
 // Bounds of the back-off.
 const (
-	backoffBase = time.Second
+	baseBackoff = time.Second
 
-	// backoffCap is for one live code, backoffProbe for a back end that is down:
+	// maxBackoff is for one live code, maxProbeBackoff for a back end that is down:
 	// that is how long what waits for it goes on waiting once it is back.
-	backoffCap   = 5 * time.Minute
-	backoffProbe = 30 * time.Second
+	maxBackoff      = 5 * time.Minute
+	maxProbeBackoff = 30 * time.Second
 )
 
 // backoff is exponential with full jitter: after n failures before this one a
@@ -22,7 +22,7 @@ const (
 func backoff(n int, limit time.Duration) time.Duration {
 	most := limit
 	if n < 20 { // a million seconds
-		most = min(limit, backoffBase<<n)
+		most = min(limit, baseBackoff<<n)
 	}
 	return rand.N(most + 1)
 }

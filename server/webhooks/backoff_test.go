@@ -8,12 +8,12 @@ import (
 // TestJitter: a wait is anywhere between nothing and the most there may be.
 func TestJitter(t *testing.T) {
 	for n, most := range map[int]time.Duration{
-		0: time.Second, 1: 2 * time.Second, 7: 128 * time.Second, 8: 256 * time.Second, 9: backoffCap, 19: backoffCap, 64: backoffCap, 1 << 30: backoffCap,
+		0: time.Second, 1: 2 * time.Second, 7: 128 * time.Second, 8: 256 * time.Second, 9: maxBackoff, 19: maxBackoff, 64: maxBackoff, 1 << 30: maxBackoff,
 	} {
 		var sum, least, longest time.Duration = 0, most, 0
 		const draws = 10_000
 		for range draws {
-			wait := backoff(n, backoffCap)
+			wait := backoff(n, maxBackoff)
 			sum, least, longest = sum+wait, min(least, wait), max(longest, wait)
 		}
 		if least < 0 || longest > most {

@@ -32,10 +32,10 @@ func BenchmarkDeliver(b *testing.B) {
 
 func benchDeliver(b *testing.B, url string, transport http.RoundTripper) {
 	target := newTarget(b, url)
-	sender := New(Options{Target: func() *Target { return target }, Transport: transport})
+	sender := NewSender(Options{Target: func() *Target { return target }, Transport: transport})
 	var settled sync.WaitGroup
 	ctx, cancel := newContext()
-	pump := sender.Pump(func(string, bool, string) { settled.Done() })
+	pump := sender.NewPump(func(string, bool, string) { settled.Done() })
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -45,7 +45,7 @@ func benchDeliver(b *testing.B, url string, transport http.RoundTripper) {
 	b.ResetTimer()
 	settled.Add(b.N)
 	for i := range b.N {
-		pump.Offer(event(fmt.Sprint("8888_", i%10_000), i))
+		pump.Enqueue(event(fmt.Sprint("8888_", i%10_000), i))
 	}
 	settled.Wait()
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
@@ -65,10 +65,10 @@ func BenchmarkMillionOpen(b *testing.B) {
 		for i := range events {
 			events[i] = event(fmt.Sprint("8888_", i), i)
 		}
-		s := New(Options{Target: func() *Target { return target }, Transport: roundTripper(func(*http.Request) (*http.Response, error) {
+		s := NewSender(Options{Target: func() *Target { return target }, Transport: roundTripper(func(*http.Request) (*http.Response, error) {
 			return nil, errBroken
 		})})
-		pump := s.Pump(func(string, bool, string) {})
+		pump := s.NewPump(func(string, bool, string) {})
 		ctx, cancel := newContext()
 		done := make(chan struct{})
 		before := inUse()
@@ -78,10 +78,10 @@ func BenchmarkMillionOpen(b *testing.B) {
 			pump.Run(ctx)
 		}()
 		began := time.Now()
-		pump.Offer(events...)
+		pump.Enqueue(events...)
 		b.ReportMetric(time.Since(began).Seconds(), "s/offer")
 		began = time.Now()
-		pump.Offer(events...)
+		pump.Enqueue(events...)
 		b.ReportMetric(time.Since(began).Seconds(), "s/offer-again")
 		b.ReportMetric(float64(inUse()-before)/many, "B/event")
 		b.ReportMetric(float64(runtime.NumGoroutine()-goroutines), "goroutines")

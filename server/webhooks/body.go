@@ -16,27 +16,27 @@ const contentType = "application/cloudevents+json"
 // envelope is a CloudEvent, see
 // https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md
 type envelope struct {
-	SpecVersion     string `json:"specversion"`
-	ID              string `json:"id"`
-	Source          string `json:"source"`
-	Type            Type   `json:"type"`
-	Subject         string `json:"subject"`
-	Time            string `json:"time"`
-	DataContentType string `json:"datacontenttype"`
-	Data            any    `json:"data"`
+	SpecVersion     string    `json:"specversion"`
+	ID              string    `json:"id"`
+	Source          string    `json:"source"`
+	Type            EventType `json:"type"`
+	Subject         string    `json:"subject"`
+	Time            string    `json:"time"`
+	DataContentType string    `json:"datacontenttype"`
+	Data            any       `json:"data"`
 }
 
-// millis is RFC 3339 to the millisecond.
-const millis = "2006-01-02T15:04:05.000Z07:00"
+// timeFormat is RFC 3339 to the millisecond.
+const timeFormat = "2006-01-02T15:04:05.000Z07:00"
 
-// body writes the event out.
-func (e *Event) body(source string) []byte {
+// encode writes the event out.
+func (e *Event) encode(source string) []byte {
 	var b bytes.Buffer
 	w := json.NewEncoder(&b)
 	w.SetEscapeHTML(false)
 	_ = w.Encode(envelope{ // nothing in it has no JSON
-		SpecVersion: "1.0", ID: e.ID, Source: source, Type: e.Type, Subject: e.code(),
-		Time: time.UnixMilli(e.Time).UTC().Format(millis), DataContentType: "application/json", Data: e.data(),
+		SpecVersion: "1.0", ID: e.ID, Source: source, Type: e.Type, Subject: e.subject(),
+		Time: time.UnixMilli(e.Time).UTC().Format(timeFormat), DataContentType: "application/json", Data: e.data(),
 	})
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }
@@ -44,18 +44,18 @@ func (e *Event) body(source string) []byte {
 func (e *Event) data() any {
 	switch {
 	case e.Stream != nil:
-		return streamOf(e.Stream)
+		return newStreamData(e.Stream)
 	case e.Ended != nil:
-		return endedOf(e.Ended)
+		return newEndedData(e.Ended)
 	case e.Recording != nil:
-		return recordingOf(e.Recording)
+		return newRecordingData(e.Recording)
 	}
 	return nil
 }
 
-// stream is the data of the events of streams. Other than what viewers are shown
+// streamData is the data of the events of streams. Other than what viewers are shown
 // it holds the session: the back end may need it to end that very broadcast.
-type stream struct {
+type streamData struct {
 	Session     string          `json:"session"`
 	Code        string          `json:"code"`
 	Anchor      string          `json:"anchor"`
@@ -73,8 +73,8 @@ type stream struct {
 	Likes       int64           `json:"likes"`
 }
 
-func streamOf(st *presence.Stream) stream {
-	data := stream{
+func newStreamData(st *presence.Stream) streamData {
+	data := streamData{
 		Session: st.Session.String(), Code: st.Code, Anchor: st.Anchor, List: st.List, Listed: st.Listed,
 		Title: st.Title, Cover: st.Cover, Tags: st.Tags, State: st.State.String(), Away: st.Away.String(),
 		StartedAt: st.StartedAt, Viewers: st.Viewers, PeakViewers: st.Peak, Likes: st.Likes,
@@ -85,24 +85,24 @@ func streamOf(st *presence.Stream) stream {
 	return data
 }
 
-// ended is the data of the end of a stream.
-type ended struct {
-	stream
+// endedData is the data of the end of a stream.
+type endedData struct {
+	streamData
 	EndedAt    int64  `json:"ended_at"`
 	DurationMS int64  `json:"duration_ms"`
 	Reason     string `json:"reason"`
 	By         string `json:"by,omitempty"`
 }
 
-func endedOf(e *presence.Ended) ended {
-	data := ended{stream: streamOf(e.Stream), EndedAt: e.EndedAt, DurationMS: e.DurationMS(), Reason: e.Reason.String(), By: e.By}
+func newEndedData(e *presence.Ended) endedData {
+	data := endedData{streamData: newStreamData(e.Stream), EndedAt: e.EndedAt, DurationMS: e.DurationMS(), Reason: e.Reason.String(), By: e.By}
 	data.State, data.Away = "ended", ""
 	return data
 }
 
-// recording is the data of a recording: what GET /v1/recordings shows of it, and
+// recordingData is the data of a recording: what GET /v1/recordings shows of it, and
 // where it lies.
-type recording struct {
+type recordingData struct {
 	ID          string `json:"id"`
 	Code        string `json:"code"`
 	Anchor      string `json:"anchor"`
@@ -120,21 +120,21 @@ type recording struct {
 	Location    string `json:"location,omitempty"`
 }
 
-func recordingOf(rec *presence.Recording) recording {
-	data := recording{
+func newRecordingData(rec *presence.Recording) recordingData {
+	data := recordingData{
 		ID: rec.ID, Code: rec.Code, Anchor: rec.Anchor, Title: rec.Title, StartedAt: rec.StartedAt, EndedAt: rec.EndedAt,
 		DurationMS: rec.Duration, Format: rec.Format, SizeBytes: rec.Size, Cover: rec.Cover, PeakViewers: rec.PeakViewers, Likes: rec.Likes,
 	}
 	if rec.Session != (presence.Session{}) {
 		data.Session = rec.Session.String()
 	}
-	data.URL, data.Location = place(rec.Location)
+	data.URL, data.Location = splitLocation(rec.Location)
 	return data
 }
 
-// place tells URLs from paths on a media server. Of a URL it leaves out what may
+// splitLocation tells URLs from paths on a media server. Of a URL it leaves out what may
 // be a signature or a password: it names the file and opens nothing.
-func place(location string) (link, path string) {
+func splitLocation(location string) (link, path string) {
 	u, err := url.Parse(location)
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
 		return "", location

@@ -60,7 +60,7 @@ func TestDocumentedBodies(t *testing.T) {
 		if err := json.Compact(&want, blocks[i][1]); err != nil {
 			t.Fatalf("%s: %v", e.Type, err)
 		}
-		if got := e.body("/onair"); !bytes.Equal(got, want.Bytes()) {
+		if got := e.encode("/onair"); !bytes.Equal(got, want.Bytes()) {
 			t.Errorf("%s is\n%s\nand not\n%s", e.Type, got, want.Bytes())
 		}
 	}
@@ -93,7 +93,7 @@ func TestPlaces(t *testing.T) {
 		"https:///a.flv":              {"", "https:///a.flv"},
 		"http://v.example.com/\x7f?s": {"", "http://v.example.com/\x7f?s"},
 	} {
-		if link, path := place(location); link != want[0] || path != want[1] {
+		if link, path := splitLocation(location); link != want[0] || path != want[1] {
 			t.Errorf("%q: URL %q, path %q", location, link, path)
 		}
 	}
@@ -106,7 +106,7 @@ func TestBarestBodies(t *testing.T) {
 		{ID: "x", Type: StreamStarted, Stream: &presence.Stream{Code: "8888_a", Title: "\xff\u2028", Extra: []byte("{")}},
 		{ID: "x", Type: StreamStarted},
 	} {
-		body := e.body("/onair")
+		body := e.encode("/onair")
 		if !json.Valid(body) {
 			t.Errorf("%q is no JSON", body)
 		}

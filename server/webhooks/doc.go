@@ -5,8 +5,8 @@
 // and sent with one HTTP request. What is to be told, until when, and that it
 // was told, is not kept here: that is the outbox of the list, which the keeper
 // empties. A [Sender], made once, knows the back end. Each time a node becomes
-// the keeper it makes a [Pump] of it, runs that with [Pump.Run], and hands it
-// with [Pump.Offer] what is open, in order; the pump says of each event once
+// the keeper it makes a [NewPump] of it, runs that with [Pump.Run], and hands it
+// with [Pump.Enqueue] what is open, in order; the pump says of each event once
 // that it was delivered, or given up.
 //
 // What must always hold:

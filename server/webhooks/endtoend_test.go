@@ -66,7 +66,7 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 func TestEndToEnd(t *testing.T) {
 	for _, http2 := range []bool{false, true} {
 		secrets := []string{testSecret, "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD1rV3gXe0ggk="}
-		r := &receiver{t: t, secrets: secrets, all: make(chan struct{}), want: len(types)}
+		r := &receiver{t: t, secrets: secrets, all: make(chan struct{}), want: len(eventTypes)}
 		server := httptest.NewUnstartedServer(r)
 		server.EnableHTTP2 = http2
 		server.StartTLS()
@@ -76,19 +76,19 @@ func TestEndToEnd(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		sender := New(Options{Target: func() *Target { return target }})
+		sender := NewSender(Options{Target: func() *Target { return target }})
 		own := sender.client.Transport.(*http.Transport)
 		own.TLSClientConfig = &tls.Config{RootCAs: server.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs}
 		ctx, cancel := newContext()
 		var settled sync.WaitGroup
-		settled.Add(len(types))
-		pump := sender.Pump(func(id string, dead bool, why string) {
+		settled.Add(len(eventTypes))
+		pump := sender.NewPump(func(id string, dead bool, why string) {
 			if dead {
 				t.Errorf("%s was given up: %s", id, why)
 			}
 			settled.Done()
 		})
-		pump.Offer(samples(t)...)
+		pump.Enqueue(samples(t)...)
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
@@ -120,9 +120,9 @@ func TestRedirects(t *testing.T) {
 	for _, status := range []int{301, 302, 303, 307, 308} {
 		server := httptest.NewServer(http.RedirectHandler(other.URL, status))
 		target := newTarget(t, server.URL)
-		sender := New(Options{Target: func() *Target { return target }})
+		sender := NewSender(Options{Target: func() *Target { return target }})
 		ctx, cancel := newContext()
-		pump := sender.Pump(func(_ string, dead bool, _ string) {
+		pump := sender.NewPump(func(_ string, dead bool, _ string) {
 			if !dead {
 				t.Errorf("%d is taken for a delivery", status)
 			}
@@ -130,7 +130,7 @@ func TestRedirects(t *testing.T) {
 		})
 		old := event("a", 0)
 		old.Time = 0 // given up after its first try
-		pump.Offer(old)
+		pump.Enqueue(old)
 		pump.Run(ctx)
 		server.Close()
 	}
@@ -145,9 +145,9 @@ func TestUntrusted(t *testing.T) {
 	server.StartTLS()
 	defer server.Close()
 	target := newTarget(t, server.URL+"/s3cretpath")
-	sender := New(Options{Target: func() *Target { return target }})
+	sender := NewSender(Options{Target: func() *Target { return target }})
 	ctx, cancel := newContext()
-	pump := sender.Pump(func(_ string, dead bool, why string) {
+	pump := sender.NewPump(func(_ string, dead bool, why string) {
 		if !dead || !strings.Contains(why, "certificate") {
 			t.Errorf("dead %v: %s", dead, why)
 		}
@@ -156,6 +156,6 @@ func TestUntrusted(t *testing.T) {
 	})
 	old := event("a", 0)
 	old.Time = 0
-	pump.Offer(old)
+	pump.Enqueue(old)
 	pump.Run(ctx)
 }

@@ -35,7 +35,7 @@ func Example_receiver() {
 			return
 		}
 		// One transaction: note event.ID, or stop here if it is noted already; do
-		// what event.Type means for event.Subject, the live code.
+		// what event.EventType means for event.Subject, the live code.
 		w.WriteHeader(http.StatusNoContent)
 	})
 	log.Fatal(http.ListenAndServe("127.0.0.1:8090", nil))

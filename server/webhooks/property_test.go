@@ -65,8 +65,8 @@ func newWorld(t *rapid.T) *world {
 // elect makes another node the keeper, which offers what is open.
 func (w *world) elect() {
 	target := newTarget(w, "https://app.example.com/")
-	sender := New(Options{Target: func() *Target { return target }, Transport: &backEnd{reply: w.answer}})
-	pump := sender.Pump(func(id string, dead bool, why string) {
+	sender := NewSender(Options{Target: func() *Target { return target }, Transport: &backEnd{reply: w.answer}})
+	pump := sender.NewPump(func(id string, dead bool, why string) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		if dead {
@@ -92,7 +92,7 @@ func (w *world) offer(from int) {
 	w.mu.Lock()
 	open := slices.Clone(w.open[from:])
 	w.mu.Unlock()
-	w.keeper.pump.Offer(open...)
+	w.keeper.pump.Enqueue(open...)
 }
 
 func (w *world) step() {

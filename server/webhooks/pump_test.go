@@ -24,10 +24,10 @@ func (s *stage) delivered(ids ...string) {
 	s.t.Helper()
 	var got []string
 	for _, d := range s.said() {
-		if d.dead {
-			s.t.Errorf("%s was given up: %s", d.id, d.why)
+		if d.isDead {
+			s.t.Errorf("%s was given up: %s", d.eventID, d.reason)
 		}
-		got = append(got, d.id)
+		got = append(got, d.eventID)
 	}
 	slices.Sort(got)
 	slices.Sort(ids)
@@ -39,7 +39,7 @@ func (s *stage) delivered(ids ...string) {
 // TestDelivers: what is offered is sent once, told once, and counted.
 func TestDelivers(t *testing.T) {
 	perform(t, up, func(s *stage) {
-		s.pump.Offer(event("a", 0), event("b", 0))
+		s.pump.Enqueue(event("a", 0), event("b", 0))
 		synctest.Wait()
 		s.delivered("a-0", "b-0")
 		if got := s.got(""); len(got) != 2 {
@@ -58,8 +58,8 @@ func TestDelivers(t *testing.T) {
 // whatever fails; another live code does not wait for it.
 func TestOrder(t *testing.T) {
 	perform(t, failing(4, 500), func(s *stage) {
-		s.pump.Offer(events("a", 5)...)
-		s.pump.Offer(events("b", 5)...)
+		s.pump.Enqueue(events("a", 5)...)
+		s.pump.Enqueue(events("b", 5)...)
 		time.Sleep(time.Hour)
 		var want []string
 		for i := range 5 {
@@ -87,10 +87,10 @@ func TestOthersGoOn(t *testing.T) {
 		return reply{status: 200}
 	}
 	perform(t, choke, func(s *stage) {
-		s.pump.Offer(event("bad", 0), event("bad", 1))
+		s.pump.Enqueue(event("bad", 0), event("bad", 1))
 		time.Sleep(time.Hour)
 		began := time.Now()
-		s.pump.Offer(events("good", 3)...)
+		s.pump.Enqueue(events("good", 3)...)
 		synctest.Wait()
 		s.delivered("good-0", "good-1", "good-2")
 		within(t, "the others waited", time.Since(began), 0, 0)
@@ -104,7 +104,7 @@ func TestOthersGoOn(t *testing.T) {
 // as long as that calls for.
 func TestBackOff(t *testing.T) {
 	perform(t, func(call) reply { return reply{status: 500} }, func(s *stage) {
-		s.pump.Offer(event("a", 0))
+		s.pump.Enqueue(event("a", 0))
 		time.Sleep(20 * time.Hour)
 		calls := s.log()
 		var sum time.Duration
@@ -128,13 +128,13 @@ func TestAtOnce(t *testing.T) {
 	perform(t, slow, func(s *stage) {
 		began := time.Now()
 		for i := range 160 {
-			s.pump.Offer(event(fmt.Sprint("k", i), 0))
+			s.pump.Enqueue(event(fmt.Sprint("k", i), 0))
 		}
 		for len(s.said()) < 160 {
 			time.Sleep(100 * time.Millisecond)
 		}
-		if n := s.peak(); n != atOnce {
-			t.Errorf("%d tries were under way at once, want %d", n, atOnce)
+		if n := s.peak(); n != maxConcurrentAttempts {
+			t.Errorf("%d tries were under way at once, want %d", n, maxConcurrentAttempts)
 		}
 		within(t, "160 of a second each", time.Since(began), 10*time.Second, 10100*time.Millisecond)
 	})
@@ -169,10 +169,10 @@ func TestAnswers(t *testing.T) {
 				return reply{status: 200}
 			}
 			perform(t, answer, func(s *stage) {
-				s.pump.Offer(event("a", 0))
+				s.pump.Enqueue(event("a", 0))
 				time.Sleep(time.Hour)
 				said := s.said()
-				if len(said) != 1 || said[0].dead == test.delivered {
+				if len(said) != 1 || said[0].isDead == test.delivered {
 					t.Fatalf("settled: %+v", said)
 				}
 				if n := len(s.got("")); n != test.tries {
@@ -193,7 +193,7 @@ func TestPatience(t *testing.T) {
 		}
 		return reply{status: 200}
 	}, func(s *stage) {
-		s.pump.Offer(event("a", 0))
+		s.pump.Enqueue(event("a", 0))
 		time.Sleep(time.Minute)
 		calls := s.log()
 		within(t, "second try", calls[1].at.Sub(calls[0].at), 10*time.Second, 11*time.Second)
@@ -208,9 +208,9 @@ func TestGone(t *testing.T) {
 		}
 		return reply{status: 200}
 	}, func(s *stage) {
-		s.pump.Offer(events("a", 2)...)
+		s.pump.Enqueue(events("a", 2)...)
 		synctest.Wait()
-		want := []settlement{{id: "a-0", dead: true, why: "the back end answered 410 Gone"}, {id: "a-1"}}
+		want := []deliveryResult{{eventID: "a-0", isDead: true, reason: "the back end answered 410 Gone"}, {eventID: "a-1"}}
 		if got := s.said(); !slices.Equal(got, want) {
 			t.Errorf("settled: %+v", got)
 		}
@@ -233,10 +233,10 @@ func TestRetryAfterPauses(t *testing.T) {
 			return reply{after: time.Second, status: 200}
 		}, func(s *stage) {
 			began := time.Now()
-			s.pump.Offer(event("a", 0))
+			s.pump.Enqueue(event("a", 0))
 			synctest.Wait()
 			for i := range 20 {
-				s.pump.Offer(event(fmt.Sprint("k", i), 0))
+				s.pump.Enqueue(event(fmt.Sprint("k", i), 0))
 			}
 			time.Sleep(119 * time.Second)
 			if got := s.got(""); len(got) != 1 {
@@ -278,7 +278,7 @@ func TestPauseHolds(t *testing.T) {
 				return reply{status: 503, retryAfter: "120"}
 			}, func(s *stage) {
 				began := time.Now()
-				s.pump.Offer(event("late", 0), event("a", 0), event("b", 0))
+				s.pump.Enqueue(event("late", 0), event("a", 0), event("b", 0))
 				time.Sleep(10 * time.Second)
 				if got := s.got(""); len(got) != 3 {
 					t.Fatalf("the back end got %v", got)
@@ -296,24 +296,24 @@ func TestPauseHolds(t *testing.T) {
 func TestDeadLetters(t *testing.T) {
 	perform(t, func(call) reply { return reply{status: 500} }, func(s *stage) {
 		began := time.Now()
-		s.pump.Offer(event("a", 0))
+		s.pump.Enqueue(event("a", 0))
 		time.Sleep(time.Hour)
-		s.pump.Offer(event("a", 1))
+		s.pump.Enqueue(event("a", 1))
 		time.Sleep(23*time.Hour - time.Second)
 		if got := s.said(); len(got) != 0 {
 			t.Fatalf("given up early: %+v", got)
 		}
 		time.Sleep(2 * time.Second)
 		got := s.said()
-		if len(got) != 1 || got[0].id != "a-0" || !got[0].dead ||
-			got[0].why != "not taken within 24h0m0s; at last: the back end answered 500 Internal Server Error" {
+		if len(got) != 1 || got[0].eventID != "a-0" || !got[0].isDead ||
+			got[0].reason != "not taken within 24h0m0s; at last: the back end answered 500 Internal Server Error" {
 			t.Fatalf("settled: %+v", got)
 		}
 		last := slices.IndexFunc(s.log(), func(c call) bool { return c.id == "a-1" }) - 1
 		within(t, "last try", s.log()[last].at.Sub(began), 24*time.Hour, 24*time.Hour)
 		s.will(up)
 		time.Sleep(10 * time.Minute)
-		if got := s.said(); len(got) != 2 || got[1].dead {
+		if got := s.said(); len(got) != 2 || got[1].isDead {
 			t.Errorf("settled: %+v", got)
 		}
 	})
@@ -325,9 +325,9 @@ func TestOldEvent(t *testing.T) {
 		perform(t, func(call) reply { return reply{status: status} }, func(s *stage) {
 			old := event("a", 0)
 			old.Time -= (25 * time.Hour).Milliseconds()
-			s.pump.Offer(old)
+			s.pump.Enqueue(old)
 			synctest.Wait()
-			if got := s.said(); len(got) != 1 || got[0].dead != (status == 500) || len(s.got("")) != 1 {
+			if got := s.said(); len(got) != 1 || got[0].isDead != (status == 500) || len(s.got("")) != 1 {
 				t.Errorf("%d: settled %+v", status, got)
 			}
 		})
@@ -339,10 +339,10 @@ func TestOldEvent(t *testing.T) {
 func TestDown(t *testing.T) {
 	perform(t, func(call) reply { return reply{after: time.Millisecond, err: errBroken} }, func(s *stage) {
 		for i := range 1000 {
-			s.pump.Offer(event(fmt.Sprint("k", i), 0))
+			s.pump.Enqueue(event(fmt.Sprint("k", i), 0))
 		}
 		time.Sleep(time.Minute)
-		if n := len(s.got("")); n < atOnce || n > atOnce+60 {
+		if n := len(s.got("")); n < maxConcurrentAttempts || n > maxConcurrentAttempts+60 {
 			t.Errorf("%d tries in the first minute", n)
 		}
 		s.peak() // and anew
@@ -391,36 +391,36 @@ func TestDown(t *testing.T) {
 func TestDownTooLong(t *testing.T) {
 	perform(t, func(call) reply { return reply{err: errBroken} }, func(s *stage) {
 		for i := range 1000 {
-			s.pump.Offer(events(fmt.Sprint("k", i), 2)...)
+			s.pump.Enqueue(events(fmt.Sprint("k", i), 2)...)
 		}
 		time.Sleep(23 * time.Hour)
-		s.pump.Offer(event("k0", 2))
+		s.pump.Enqueue(event("k0", 2))
 		if n := len(s.said()); n != 0 {
 			t.Fatalf("%d given up early", n)
 		}
 		time.Sleep(time.Hour + time.Minute)
 		seen := map[string]bool{}
 		for _, d := range s.said() {
-			if code, first := strings.CutSuffix(d.id, "-1"); first && !seen[code+"-0"] {
-				t.Errorf("%s was given up before the one before it", d.id)
+			if code, first := strings.CutSuffix(d.eventID, "-1"); first && !seen[code+"-0"] {
+				t.Errorf("%s was given up before the one before it", d.eventID)
 			}
-			if seen[d.id] || !d.dead || d.why != "not taken within 24h0m0s; at last: no answer: the line is broken" {
+			if seen[d.eventID] || !d.isDead || d.reason != "not taken within 24h0m0s; at last: no answer: the line is broken" {
 				t.Fatalf("settled: %+v", d)
 			}
-			seen[d.id] = true
+			seen[d.eventID] = true
 		}
 		if len(seen) != 2000 {
 			t.Errorf("%d given up, want 2000", len(seen))
 		}
 		s.will(up)
 		time.Sleep(5 * time.Minute)
-		if got := s.said(); len(got) != 2001 || got[2000] != (settlement{id: "k0-2"}) {
+		if got := s.said(); len(got) != 2001 || got[2000] != (deliveryResult{eventID: "k0-2"}) {
 			t.Errorf("%d settled, the last %+v", len(got), got[len(got)-1])
 		}
 		s.stop()
 		p := s.pump
-		if len(p.held)+len(p.lanes)+p.order.Len()+p.way > 0 || len(p.later) > 0 {
-			t.Errorf("left over: %d held, %d lanes, %d in order, %d under way, %d later", len(p.held), len(p.lanes), p.order.Len(), p.way, len(p.later))
+		if len(p.openEvents)+len(p.queues)+p.offerOrder.Len()+p.attempts > 0 || len(p.delayedQueues) > 0 {
+			t.Errorf("left over: %d held, %d lanes, %d in order, %d under way, %d later", len(p.openEvents), len(p.queues), p.offerOrder.Len(), p.attempts, len(p.delayedQueues))
 		}
 	})
 }
@@ -429,7 +429,7 @@ func TestDownTooLong(t *testing.T) {
 func TestDownAndGone(t *testing.T) {
 	perform(t, func(call) reply { return reply{err: errBroken} }, func(s *stage) {
 		for i := range 1000 {
-			s.pump.Offer(event(fmt.Sprint("k", i), 0))
+			s.pump.Enqueue(event(fmt.Sprint("k", i), 0))
 		}
 		time.Sleep(time.Minute)
 		s.will(func(call) reply { return reply{status: http.StatusGone} })
@@ -445,27 +445,27 @@ func TestExpiresUnderWay(t *testing.T) {
 	perform(t, up, func(s *stage) {
 		s.stop()
 		s.will(func(call) reply { return reply{after: time.Second, status: 200} })
-		p := s.sender.Pump(s.hear)
-		p.Offer(events("a", 2)...)
-		for i := range downAfter {
-			p.gate.failing[fmt.Sprint(i)] = struct{}{}
+		p := s.sender.NewPump(s.hear)
+		p.Enqueue(events("a", 2)...)
+		for i := range downThreshold {
+			p.breaker.failedCodes[fmt.Sprint(i)] = struct{}{}
 		}
 		var under sync.WaitGroup
 		ctx, cancel := newContext()
 		defer cancel()
-		p.dispatch(ctx, &under)
-		p.expire(time.Now().Add(25 * time.Hour))
-		p.report()
+		p.startAttempts(ctx, &under)
+		p.expireEvents(time.Now().Add(25 * time.Hour))
+		p.reportResults()
 		if told := s.said(); len(told) != 0 {
 			t.Errorf("settled while it was tried: %+v", told)
 		}
 		under.Wait()
-		for i := range downAfter { // the success has cleared them
-			p.gate.failing[fmt.Sprint(i)] = struct{}{}
+		for i := range downThreshold { // the success has cleared them
+			p.breaker.failedCodes[fmt.Sprint(i)] = struct{}{}
 		}
-		p.expire(time.Now().Add(25 * time.Hour))
-		p.report()
-		if told := s.said(); len(told) != 2 || told[0].dead || !told[1].dead {
+		p.expireEvents(time.Now().Add(25 * time.Hour))
+		p.reportResults()
+		if told := s.said(); len(told) != 2 || told[0].isDead || !told[1].isDead {
 			t.Errorf("settled: %+v", told)
 		}
 	})
@@ -482,7 +482,7 @@ func TestOfferedAgain(t *testing.T) {
 	}, func(s *stage) {
 		all := append(events("a", 3), event("b", 0))
 		for range 100 {
-			s.pump.Offer(all...)
+			s.pump.Enqueue(all...)
 			time.Sleep(10 * time.Millisecond)
 		}
 		time.Sleep(10 * time.Second)
@@ -492,9 +492,9 @@ func TestOfferedAgain(t *testing.T) {
 		s.mu.Lock()
 		s.settled = nil
 		s.mu.Unlock()
-		s.pump.Offer(all[1], all[3], all[1], all[3])
+		s.pump.Enqueue(all[1], all[3], all[1], all[3])
 		synctest.Wait()
-		want := []settlement{{id: "a-1"}, {id: "b-0", dead: true, why: "the back end answered 410 Gone"}}
+		want := []deliveryResult{{eventID: "a-1"}, {eventID: "b-0", isDead: true, reason: "the back end answered 410 Gone"}}
 		if got := s.said(); !slices.Equal(got, want) {
 			t.Errorf("told %+v, want %+v", got, want)
 		}
@@ -514,19 +514,19 @@ func TestToldFirst(t *testing.T) {
 		s := newStage(t, up)
 		s.stop()
 		free := make(chan struct{})
-		s.pump = s.sender.Pump(func(string, bool, string) { <-free })
+		s.pump = s.sender.NewPump(func(string, bool, string) { <-free })
 		done := make(chan struct{})
 		ctx, cancel := newContext()
 		go func() {
 			defer close(done)
 			s.pump.Run(ctx)
 		}()
-		s.pump.Offer(events("a", 2)...)
+		s.pump.Enqueue(events("a", 2)...)
 		time.Sleep(time.Hour)
 		if got := s.got(""); len(got) != 1 {
 			t.Errorf("the back end got %v", got)
 		}
-		s.pump.Offer(event("b", 0)) // is not kept waiting
+		s.pump.Enqueue(event("b", 0)) // is not kept waiting
 		synctest.Wait()
 		if got := s.got("b"); len(got) != 1 {
 			t.Errorf("the back end got %v of b", got)
@@ -553,16 +553,16 @@ func TestStop(t *testing.T) {
 		}
 		return reply{status: 500}
 	}, func(s *stage) {
-		s.pump.Offer(events("quick", 2)...)
-		s.pump.Offer(event("slow", 0), event("bad", 0))
+		s.pump.Enqueue(events("quick", 2)...)
+		s.pump.Enqueue(event("slow", 0), event("bad", 0))
 		time.Sleep(100 * time.Millisecond)
 		began := time.Now()
 		s.stop()
-		within(t, "stop", time.Since(began), stopWithin, stopWithin)
+		within(t, "stop", time.Since(began), stopTimeout, stopTimeout)
 		s.delivered("quick-0")
 		calls := len(s.log())
 		time.Sleep(time.Hour)
-		s.pump.Offer(event("late", 0))
+		s.pump.Enqueue(event("late", 0))
 		synctest.Wait()
 		if n := len(s.log()); n != calls {
 			t.Errorf("%d tries after the stop", n-calls)
@@ -576,7 +576,7 @@ func TestStop(t *testing.T) {
 // TestStopIdle: there is nothing to wait for.
 func TestStopIdle(t *testing.T) {
 	perform(t, up, func(s *stage) {
-		s.pump.Offer(event("a", 0))
+		s.pump.Enqueue(event("a", 0))
 		time.Sleep(time.Second)
 		began := time.Now()
 		s.stop()
@@ -590,7 +590,7 @@ func TestReloadedTarget(t *testing.T) {
 		var hosts []string
 		target := newTarget(t, "https://old.example.com/")
 		first := true
-		sender := New(Options{Target: func() *Target { return target }, Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+		sender := NewSender(Options{Target: func() *Target { return target }, Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
 			hosts = append(hosts, r.URL.Host)
 			if first {
 				first = false
@@ -600,8 +600,8 @@ func TestReloadedTarget(t *testing.T) {
 			return &http.Response{StatusCode: 200, Body: http.NoBody}, nil
 		})})
 		ctx, cancel := newContext()
-		pump := sender.Pump(func(string, bool, string) { cancel() })
-		pump.Offer(event("a", 0)) // before Run
+		pump := sender.NewPump(func(string, bool, string) { cancel() })
+		pump.Enqueue(event("a", 0)) // before Run
 		pump.Run(ctx)
 		if !slices.Equal(hosts, []string{"old.example.com", "new.example.com"}) {
 			t.Errorf("sent to %v", hosts)

@@ -28,7 +28,7 @@ func TestRetryAfter(t *testing.T) {
 		"Sun, 22 Nov 2026 10:00:00 GMT":    time.Hour,
 		"Saturday, 22-Nov-25 10:00:30 GMT": 30 * time.Second,
 	} {
-		if got := retryAfter(value, now); got != want {
+		if got := parseRetryAfter(value, now); got != want {
 			t.Errorf("%q: %v, want %v", value, got, want)
 		}
 	}
@@ -39,11 +39,11 @@ func FuzzRetryAfter(f *testing.F) {
 		f.Add(value, int64(1763805600))
 	}
 	f.Fuzz(func(t *testing.T, value string, unix int64) {
-		got := retryAfter(value, time.Unix(unix, 0))
-		if got < 0 || got > longestPause {
+		got := parseRetryAfter(value, time.Unix(unix, 0))
+		if got < 0 || got > maxPause {
 			t.Fatalf("%q: %v", value, got)
 		}
-		if at, err := http.ParseTime(value); err == nil && got > 0 && got < longestPause && !time.Unix(unix, 0).Add(got).Equal(at) {
+		if at, err := http.ParseTime(value); err == nil && got > 0 && got < maxPause && !time.Unix(unix, 0).Add(got).Equal(at) {
 			t.Fatalf("%q at %d: %v", value, unix, got)
 		}
 	})

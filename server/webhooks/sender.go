@@ -18,23 +18,23 @@ import (
 )
 
 const (
-	// tryWithin is how long one try may take, with all of its answer. For so long a
+	// attemptTimeout is how long one try may take, with all of its answer. For so long a
 	// receiver that hangs holds back its live code and one of the tries at once;
 	// less of it takes slow receivers for broken ones, and sends twice.
-	tryWithin = 10 * time.Second
+	attemptTimeout = 10 * time.Second
 
-	// readMost is how much of an answer is read, so that the connection can be
+	// maxBodyRead is how much of an answer is read, so that the connection can be
 	// used again. What it says is of no interest.
-	readMost = 4 << 10
+	maxBodyRead = 4 << 10
 
-	// headersMost bounds the headers of an answer.
-	headersMost = 64 << 10
+	// maxResponseHeaderBytes bounds the headers of an answer.
+	maxResponseHeaderBytes = 64 << 10
 
-	// atOnce bounds the tries under way.
-	atOnce = 16
+	// maxConcurrentAttempts bounds the tries under way.
+	maxConcurrentAttempts = 16
 
-	// defaultRetry is for how long an event is tried.
-	defaultRetry = 24 * time.Hour
+	// defaultRetryPeriod is for how long an event is tried.
+	defaultRetryPeriod = 24 * time.Hour
 )
 
 // Options are what New needs.
@@ -62,20 +62,20 @@ type Sender struct {
 	log     zerolog.Logger
 	metrics *metrics
 
-	running atomic.Pointer[Pump] // nil: this node is not the keeper
+	activePump atomic.Pointer[Pump] // nil: this node is not the keeper
 }
 
-// New returns a sender. It sends nothing by itself, see [Sender.Pump].
-func New(o Options) *Sender {
+// NewSender returns a sender. It sends nothing by itself, see [Sender.NewPump].
+func NewSender(o Options) *Sender {
 	transport := o.Transport
 	if transport == nil {
 		own := http.DefaultTransport.(*http.Transport).Clone()
-		own.MaxIdleConnsPerHost = atOnce
-		own.MaxResponseHeaderBytes = headersMost
+		own.MaxIdleConnsPerHost = maxConcurrentAttempts
+		own.MaxResponseHeaderBytes = maxResponseHeaderBytes
 		transport = own
 	}
 	if o.Retry == 0 {
-		o.Retry = defaultRetry
+		o.Retry = defaultRetryPeriod
 	}
 	s := &Sender{
 		target: o.Target, retry: o.Retry, log: o.Logger,
@@ -89,32 +89,32 @@ func New(o Options) *Sender {
 	return s
 }
 
-// outcome is what became of one try.
-type outcome struct {
+// attemptResult is what became of one try.
+type attemptResult struct {
 	delivered bool
-	gone      bool          // the back end does not want it, ever
+	rejected  bool          // the back end does not want it, ever
 	pause     time.Duration // the back end wants to be left alone for so long
-	why       string        // it was not delivered
+	reason    string        // it was not delivered
 }
 
-// send makes one try.
-func (s *Sender) send(ctx context.Context, e *Event) outcome {
+// attemptDelivery makes one try.
+func (s *Sender) attemptDelivery(ctx context.Context, e *Event) attemptResult {
 	t := s.target()
-	ctx, cancel := context.WithTimeout(ctx, tryWithin)
+	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
 	defer cancel()
 	began := time.Now()
-	resp, err := s.client.Do(request(ctx, t, e, began))
-	s.metrics.took.Observe(time.Since(began).Seconds())
+	resp, err := s.client.Do(newRequest(ctx, t, e, began))
+	s.metrics.attemptDuration.Observe(time.Since(began).Seconds())
 	if err != nil {
-		return outcome{why: explain(t, err)}
+		return attemptResult{reason: reasonOfError(t, err)}
 	}
 	defer resp.Body.Close()
-	_, _ = io.CopyN(io.Discard, resp.Body, readMost)
-	return judge(resp, time.Now())
+	_, _ = io.CopyN(io.Discard, resp.Body, maxBodyRead)
+	return resultOfResponse(resp, time.Now())
 }
 
-func request(ctx context.Context, t *Target, e *Event, at time.Time) *http.Request {
-	body := e.body(t.source)
+func newRequest(ctx context.Context, t *Target, e *Event, at time.Time) *http.Request {
+	body := e.encode(t.source)
 	r := (&http.Request{
 		Method: http.MethodPost, URL: t.url(), Host: t.url().Host, Header: http.Header{},
 		ContentLength: int64(len(body)), Body: io.NopCloser(bytes.NewReader(body)),
@@ -125,33 +125,33 @@ func request(ctx context.Context, t *Target, e *Event, at time.Time) *http.Reque
 	r.Header.Set("User-Agent", "onair")
 	r.Header.Set(headerID, e.ID)
 	r.Header.Set(headerTimestamp, strconv.FormatInt(at.Unix(), 10))
-	r.Header.Set(headerSignature, sign(t.keys(), e.ID, at, body))
+	r.Header.Set(headerSignature, signatureHeader(t.keys(), e.ID, at, body))
 	return r
 }
 
-// judge says what an answer means.
-func judge(resp *http.Response, now time.Time) outcome {
-	o := outcome{why: fmt.Sprintf("the back end answered %d %s", resp.StatusCode, http.StatusText(resp.StatusCode))}
+// resultOfResponse says what an answer means.
+func resultOfResponse(resp *http.Response, now time.Time) attemptResult {
+	o := attemptResult{reason: fmt.Sprintf("the back end answered %d %s", resp.StatusCode, http.StatusText(resp.StatusCode))}
 	switch code := resp.StatusCode; {
 	case code >= 200 && code <= 299:
-		return outcome{delivered: true}
+		return attemptResult{delivered: true}
 	case code == http.StatusGone:
-		o.gone = true
+		o.rejected = true
 	case code == http.StatusTooManyRequests, code == http.StatusServiceUnavailable:
-		o.pause = retryAfter(resp.Header.Get("Retry-After"), now)
+		o.pause = parseRetryAfter(resp.Header.Get("Retry-After"), now)
 	}
 	return o
 }
 
-// explain says why there was no answer, without the URL.
-func explain(t *Target, err error) string {
+// reasonOfError says why there was no answer, without the URL.
+func reasonOfError(t *Target, err error) string {
 	if errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Sprintf("no answer within %v", tryWithin)
+		return fmt.Sprintf("no answer within %v", attemptTimeout)
 	}
 	if wrapped, ok := errors.AsType[*url.Error](err); ok {
 		err = wrapped.Err // the rest of it is the URL
 	}
 	const most = 200 // bytes: some hold what the other side has sent
-	text := t.hide(err.Error())
+	text := t.redact(err.Error())
 	return "no answer: " + strings.ToValidUTF8(text[:min(len(text), most)], "")
 }

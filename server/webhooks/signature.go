@@ -40,12 +40,12 @@ func parseSecret(text string) ([]byte, error) {
 	return key, nil
 }
 
-// sign gives the value of webhook-signature: for each key a signature
+// signatureHeader gives the value of webhook-signature: for each key a signature
 //
-//	v1,base64(HMAC-SHA256(key, id.seconds.body))
+//	v1,base64(HMAC-SHA256(key, id.seconds.encode))
 //
 // with spaces between them.
-func sign(keys [][]byte, id string, at time.Time, body []byte) string {
+func signatureHeader(keys [][]byte, id string, at time.Time, body []byte) string {
 	var b strings.Builder
 	for i, key := range keys {
 		if i > 0 {

@@ -23,7 +23,7 @@ func TestSignatureVector(t *testing.T) {
 		t.Fatal(err)
 	}
 	const want = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
-	got := sign([][]byte{key}, "msg_p5jXN8AQM9LWM0D4loKWxJek", time.Unix(1614265330, 0), []byte(`{"test": 2432232314}`))
+	got := signatureHeader([][]byte{key}, "msg_p5jXN8AQM9LWM0D4loKWxJek", time.Unix(1614265330, 0), []byte(`{"test": 2432232314}`))
 	if got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
@@ -48,7 +48,7 @@ func TestSignatures(t *testing.T) {
 		h := http.Header{}
 		h.Set(headerID, id)
 		h.Set(headerTimestamp, strconv.FormatInt(now.Unix(), 10))
-		h.Set(headerSignature, sign(keys, id, now, body))
+		h.Set(headerSignature, signatureHeader(keys, id, now, body))
 		for i, secret := range secrets {
 			receiver, err := standardwebhooks.NewWebhookRaw(secret)
 			if err != nil {

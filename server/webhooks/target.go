@@ -28,10 +28,10 @@ type TargetConfig struct {
 // immutable and may be used concurrently.
 type Target struct {
 	// Static after construction.
-	url    func() *url.URL // functions: nothing that prints values looks into one
-	keys   func() [][]byte
-	hidden func() []string // what must not be shown, of the URL
-	source string
+	url            func() *url.URL // functions: nothing that prints values looks into one
+	keys           func() [][]byte
+	sensitiveParts func() []string // what must not be shown, of the URL
+	source         string
 }
 
 // NewTarget checks the configuration. It returns ErrBadSecret, wrapped, or
@@ -56,17 +56,17 @@ func NewTarget(c TargetConfig) (*Target, error) {
 	if _, err := url.Parse(source); err != nil {
 		return nil, fmt.Errorf("webhooks: the source %q is no URI reference", source)
 	}
-	hidden := secretsOf(u)
+	hidden := sensitiveURLParts(u)
 	return &Target{
-		url: func() *url.URL { return u }, keys: func() [][]byte { return keys }, hidden: func() []string { return hidden },
+		url: func() *url.URL { return u }, keys: func() [][]byte { return keys }, sensitiveParts: func() []string { return hidden },
 		source: source,
 	}, nil
 }
 
-// secretsOf gives the parts of a URL in which people put passwords, which is all
+// sensitiveURLParts gives the parts of a URL in which people put passwords, which is all
 // but the scheme and the host, the longest first. Very short ones are no
 // passwords, and would be found everywhere.
-func secretsOf(u *url.URL) (parts []string) {
+func sensitiveURLParts(u *url.URL) (parts []string) {
 	password, _ := u.User.Password()
 	parts = []string{u.String(), u.RequestURI(), u.EscapedPath(), u.Path, u.RawQuery, u.Fragment, u.User.String(), u.User.Username(), password}
 	for _, values := range u.Query() {
@@ -78,9 +78,9 @@ func secretsOf(u *url.URL) (parts []string) {
 	return parts
 }
 
-// hide takes out of a text what the URL holds beside the host.
-func (t *Target) hide(text string) string {
-	for _, part := range t.hidden() {
+// redact takes out of a text what the URL holds beside the host.
+func (t *Target) redact(text string) string {
+	for _, part := range t.sensitiveParts() {
 		text = strings.ReplaceAll(text, part, "…")
 	}
 	return text

@@ -44,8 +44,8 @@ func TestRefusedTargets(t *testing.T) {
 // neither URL nor secrets.
 func TestTargetShowsNothing(t *testing.T) {
 	target := newTarget(t, secretURL)
-	sender := New(Options{Target: func() *Target { return target }})
-	for _, v := range []any{target, *target, sender, sender.Pump(nil)} {
+	sender := NewSender(Options{Target: func() *Target { return target }})
+	for _, v := range []any{target, *target, sender, sender.NewPump(nil)} {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x", "%q", "%d"} {
 			noSecret(t, verb, fmt.Sprintf(verb, v))
 		}
@@ -81,12 +81,12 @@ func TestWhyShowsNothing(t *testing.T) {
 		{errors.New(strings.Repeat("é", 200)), "no answer: " + strings.Repeat("é", 100)},
 	} {
 		var log strings.Builder
-		s := New(Options{
+		s := NewSender(Options{
 			Target: func() *Target { return target }, Logger: zerolog.New(&log),
 			Transport: roundTripper(func(*http.Request) (*http.Response, error) { return nil, test.err }),
 		})
 		ctx, cancel := newContext()
-		pump := s.Pump(func(_ string, dead bool, why string) {
+		pump := s.NewPump(func(_ string, dead bool, why string) {
 			if !strings.HasSuffix(why, test.want) || !dead {
 				t.Errorf("why %q, want the end %q", why, test.want)
 			}
@@ -95,7 +95,7 @@ func TestWhyShowsNothing(t *testing.T) {
 		})
 		e := event("a", 0)
 		e.Time = 0
-		pump.Offer(e)
+		pump.Enqueue(e)
 		pump.Run(ctx)
 		noSecret(t, "log", log.String())
 	}

@@ -8,90 +8,90 @@ import (
 	"time"
 )
 
-// try sends the first event of a lane once. One that is broken off because the
+// attempt sends the first event of a lane once. One that is broken off because the
 // pump stops is not known to have failed.
-func (p *Pump) try(ctx context.Context, l *lane, w *waiting, probe bool) {
-	if w.tries > 0 {
+func (p *Pump) attempt(ctx context.Context, l *codeQueue, w *openEvent, probe bool) {
+	if w.failedAttempts > 0 {
 		p.sender.metrics.retries.Inc()
 	}
-	o := p.sender.send(ctx, &w.Event)
+	o := p.sender.attemptDelivery(ctx, &w.Event)
 	if !o.delivered && ctx.Err() != nil {
 		return
 	}
 	now := time.Now()
-	s := p.judge(&w.Event, o, now)
+	s := p.resultOf(&w.Event, o, now)
 	if s == nil {
-		p.failed(l, w, o, probe, now)
+		p.scheduleRetry(l, w, o, probe, now)
 		return
 	}
 	// Told before the next of the lane may begin: the log hears of them in order.
-	p.settled(s.id, s.dead, s.why)
-	p.sender.metrics.settled(w.Type, s.dead)
-	p.concluded(l, s, o, probe, now)
+	p.onResult(s.eventID, s.isDead, s.reason)
+	p.sender.metrics.countResult(w.Type, s.isDead)
+	p.finishEvent(l, s, o, probe, now)
 }
 
-// judge says whether an event is settled by what became of a try.
-func (p *Pump) judge(e *Event, o outcome, now time.Time) *settlement {
+// resultOf says whether an event is settled by what became of a try.
+func (p *Pump) resultOf(e *Event, o attemptResult, now time.Time) *deliveryResult {
 	switch {
 	case o.delivered:
-		return &settlement{id: e.ID}
-	case o.gone:
-		return &settlement{id: e.ID, dead: true, why: o.why}
+		return &deliveryResult{eventID: e.ID}
+	case o.rejected:
+		return &deliveryResult{eventID: e.ID, isDead: true, reason: o.reason}
 	case !now.Before(p.deadline(e)):
-		return p.gaveUp(e, o.why)
+		return p.expiredResult(e, o.reason)
 	}
 	return nil
 }
 
-// gaveUp settles an event that was open for too long.
-func (p *Pump) gaveUp(e *Event, last string) *settlement {
-	return &settlement{id: e.ID, dead: true, why: fmt.Sprintf("not taken within %v; at last: %s", p.sender.retry, last)}
+// expiredResult settles an event that was open for too long.
+func (p *Pump) expiredResult(e *Event, last string) *deliveryResult {
+	return &deliveryResult{eventID: e.ID, isDead: true, reason: fmt.Sprintf("not taken within %v; at last: %s", p.sender.retry, last)}
 }
 
-// concluded takes an event that is settled out, and lets the next go.
-func (p *Pump) concluded(l *lane, s *settlement, o outcome, probe bool, now time.Time) {
+// finishEvent takes an event that is settled out, and lets the next go.
+func (p *Pump) finishEvent(l *codeQueue, s *deliveryResult, o attemptResult, probe bool, now time.Time) {
 	p.mu.Lock()
-	wasDown := p.gate.down()
-	if o.delivered || o.gone {
-		p.gate.succeeded(probe) // it answers
+	wasDown := p.breaker.isDown()
+	if o.delivered || o.rejected {
+		p.breaker.recordSuccess(probe) // it answers
 	} else {
-		p.gate.failed(l.code, probe, o.pause, o.why, now)
+		p.breaker.recordFailure(l.code, probe, o.pause, o.reason, now)
 	}
-	isDown := p.gate.down()
-	p.settle(l, s)
-	l.way = false
-	p.way--
+	isDown := p.breaker.isDown()
+	p.recordResult(l, s)
+	l.inFlight = false
+	p.attempts--
 	if len(l.events) > 0 {
-		p.ready.push(l)
+		p.readyQueues.push(l)
 	}
 	p.mu.Unlock()
-	p.say(wasDown, isDown, o.why)
-	p.rouse()
+	p.logBackEndChange(wasDown, isDown, o.reason)
+	p.wakeRun()
 }
 
-// failed lets the lane wait until it may be tried again: for the back-off, but
+// scheduleRetry lets the lane wait until it may be tried again: for the back-off, but
 // no longer than the event has. A pause that the back end asks for is for all,
 // and the breaker's.
-func (p *Pump) failed(l *lane, w *waiting, o outcome, probe bool, now time.Time) {
-	p.sender.log.Debug().Str("event", w.ID).Str("type", string(w.Type)).Int("tries", w.tries+1).Str("why", o.why).
+func (p *Pump) scheduleRetry(l *codeQueue, w *openEvent, o attemptResult, probe bool, now time.Time) {
+	p.sender.log.Debug().Str("event", w.ID).Str("type", string(w.Type)).Int("tries", w.failedAttempts+1).Str("why", o.reason).
 		Msg("a webhook was not taken, trying again")
 	p.mu.Lock()
-	wasDown := p.gate.down()
-	p.gate.failed(l.code, probe, o.pause, o.why, now)
-	isDown := p.gate.down()
+	wasDown := p.breaker.isDown()
+	p.breaker.recordFailure(l.code, probe, o.pause, o.reason, now)
+	isDown := p.breaker.isDown()
 	left := p.deadline(&w.Event).Sub(now)
-	l.due = now.Add(min(backoff(w.tries, backoffCap), left))
-	w.tries++
-	l.way = false
-	p.way--
-	heap.Push(&p.later, l)
+	l.retryAt = now.Add(min(backoff(w.failedAttempts, maxBackoff), left))
+	w.failedAttempts++
+	l.inFlight = false
+	p.attempts--
+	heap.Push(&p.delayedQueues, l)
 	p.mu.Unlock()
-	p.say(wasDown, isDown, o.why)
-	p.rouse()
+	p.logBackEndChange(wasDown, isDown, o.reason)
+	p.wakeRun()
 }
 
-// say logs that the back end has gone down, or is back.
-func (p *Pump) say(was, is bool, why string) {
+// logBackEndChange logs that the back end has gone down, or is back.
+func (p *Pump) logBackEndChange(was, is bool, why string) {
 	switch {
 	case is && !was:
 		p.sender.log.Warn().Err(errors.New(why)).Msg("the back end takes no webhooks, probing until it does")
