@@ -16,12 +16,12 @@ import (
 // and viewers go on; with room again, so does everything.
 func TestDiskFull(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		log := presencetest.NewFaulty(openMemory(t))
+		log := presencetest.NewFaultyLog(openMemory(t))
 		s := serveLog(t, log)
 		viewer, alice, bob := s.viewer(""), s.anchor("alice"), s.anchor("bob")
 		answerTo[*wire.Snapshot](viewer, &wire.Subscribe{ID: viewer.id()})
 		answerTo[*wire.Started](alice, &wire.Start{ID: alice.id(), Title: "Hello"})
-		log.Full(true)
+		log.SetDiskFull(true)
 		e := answerTo[*wire.Error](bob, &wire.Start{ID: bob.id(), Title: "Hello"})
 		if e.Code != wire.CodeUnavailable {
 			t.Errorf("start on a full disk was answered with %+v", e)
@@ -36,7 +36,7 @@ func TestDiskFull(t *testing.T) {
 			t.Errorf("stop on a full disk was answered with %+v", e)
 		}
 		viewer.shows("gone", func(l *wire.ClientView) bool { return state(l, "8888_alice") == "" }) // three beats later
-		log.Full(false)
+		log.SetDiskFull(false)
 		time.Sleep(10 * time.Second)
 		if got := s.get(s.ops, "/readyz"); strings.Contains(got, "degraded") { // nobody had to ask for it
 			t.Errorf("with room again readyz says %s", got)
@@ -50,14 +50,14 @@ func TestDiskFull(t *testing.T) {
 // so, takes no new anchors, and ends nobody; then all goes on.
 func TestCutOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		log := presencetest.NewFaulty(openMemory(t))
+		log := presencetest.NewFaultyLog(openMemory(t))
 		s := serveLog(t, log)
 		alice := s.anchor("alice")
 		answerTo[*wire.Started](alice, &wire.Start{ID: alice.id(), Title: "Hello"})
 		if ack := answerTo[*wire.Ack](alice, &wire.Beat{ID: alice.id(), N: 1}); ack.Pending {
 			t.Error("held from the start")
 		}
-		log.Cut(true)
+		log.SetTailBlocked(true)
 		if n, _ := expect[*wire.Notice](alice); n.Code != wire.NoticeDegraded {
 			t.Errorf("notice %+v", n)
 		}
@@ -77,7 +77,7 @@ func TestCutOff(t *testing.T) {
 			time.Sleep(time.Minute)
 			answerTo[*wire.Ack](alice, &wire.Beat{ID: alice.id(), N: n})
 		}
-		log.Cut(false)
+		log.SetTailBlocked(false)
 		time.Sleep(2 * time.Second)
 		if ack := answerTo[*wire.Ack](alice, &wire.Beat{ID: alice.id(), N: 3}); ack.Pending {
 			t.Error("still held")

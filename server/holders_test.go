@@ -15,17 +15,17 @@ import (
 func TestStartedWhileTheListIsRebuilt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		redis := redismodel.New(redismodel.Options{})
-		link := redis.Dial(1, redismodel.Weather{})
+		link := redis.Dial(1, redismodel.Faults{})
 		s := serveOn(t, redislog.Open(redislog.Options{Client: link.Client()}), true)
 		alice := s.anchor("alice")
 		time.Sleep(10 * time.Second)
-		link.Set(redismodel.Weather{Deaf: true})
+		link.SetFaults(redismodel.Faults{DropTailReplies: true})
 		redis.Failover(5*time.Second, 0) // the node has read what is lost
 		if err := alice.tell(&wire.Start{ID: alice.id(), Title: "Hello"}); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(2 * time.Second)
-		link.Set(redismodel.Weather{})
+		link.SetFaults(redismodel.Faults{})
 		expect[*wire.Started](alice)
 		for n := range int64(5) {
 			answerTo[*wire.Ack](alice, &wire.Beat{ID: alice.id(), N: n})
@@ -45,18 +45,18 @@ func TestStartedWhileTheListIsRebuilt(t *testing.T) {
 func TestStoppedWhileTheListIsRebuilt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		redis := redismodel.New(redismodel.Options{})
-		link := redis.Dial(1, redismodel.Weather{})
+		link := redis.Dial(1, redismodel.Faults{})
 		s := serveOn(t, redislog.Open(redislog.Options{Client: link.Client()}), true)
 		alice := s.anchor("alice")
 		answerTo[*wire.Started](alice, &wire.Start{ID: alice.id(), Title: "Hello"})
 		time.Sleep(10 * time.Second)
-		link.Set(redismodel.Weather{Deaf: true})
+		link.SetFaults(redismodel.Faults{DropTailReplies: true})
 		redis.Failover(5*time.Second, 0) // the node has read what is lost
 		if err := alice.tell(&wire.Stop{ID: alice.id()}); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(100 * time.Millisecond)
-		link.Set(redismodel.Weather{})
+		link.SetFaults(redismodel.Faults{})
 		expect[*wire.Stopped](alice)
 		alice.tell(&wire.Start{ID: alice.id(), Title: "Anew"})
 		time.Sleep(10 * time.Second) // the views no longer stand still
@@ -78,12 +78,12 @@ func TestStoppedWhileTheListIsRebuilt(t *testing.T) {
 func TestMovedOnWhileTheListIsRebuilt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		redis := redismodel.New(redismodel.Options{})
-		link := redis.Dial(1, redismodel.Weather{})
+		link := redis.Dial(1, redismodel.Faults{})
 		s := serveOn(t, redislog.Open(redislog.Options{Client: link.Client()}), true)
 		first, second, third := s.anchor("alice"), s.anchor("alice"), s.anchor("alice")
 		session := answerTo[*wire.Started](first, &wire.Start{ID: first.id(), Title: "Hello"}).Session
 		time.Sleep(10 * time.Second)
-		link.Set(redismodel.Weather{Deaf: true})
+		link.SetFaults(redismodel.Faults{DropTailReplies: true})
 		redis.Failover(5*time.Second, 0)
 		for _, c := range []*caller{second, third} {
 			if err := c.tell(&wire.Resume{ID: c.id(), Session: session}); err != nil {
@@ -91,7 +91,7 @@ func TestMovedOnWhileTheListIsRebuilt(t *testing.T) {
 			}
 			time.Sleep(time.Second)
 		}
-		link.Set(redismodel.Weather{})
+		link.SetFaults(redismodel.Faults{})
 		expect[*wire.Started](third)
 		answerTo[*wire.Ack](third, &wire.Beat{ID: third.id(), N: 1})
 		for _, c := range []*caller{second, first} {

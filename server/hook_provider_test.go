@@ -286,15 +286,15 @@ func TestRecordingIsDurable(t *testing.T) {
 	for name, m := range mediaServers() {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				log := presencetest.NewFaulty(openMemory(t))
+				log := presencetest.NewFaultyLog(openMemory(t))
 				s := serveLog(t, log, "--hooks."+m.key+".enabled", "true", "--hooks."+m.key+".secret", "s3cret")
 				alice := s.anchor("alice")
 				query := pushQuery(answerTo[*wire.Started](alice, &wire.Start{ID: alice.id(), Title: ""}).Push.RTMP)
-				log.Full(true)
+				log.SetDiskFull(true)
 				if a := s.posted(name, m.record("8888_alice", query)); a.status != 503 {
 					t.Errorf("status %d while nothing can be kept", a.status)
 				}
-				log.Full(false)
+				log.SetDiskFull(false)
 				if a := s.posted(name, m.record("8888_alice", query)); a.status >= 300 {
 					t.Errorf("status %d", a.status)
 				}

@@ -25,7 +25,7 @@ import (
 func TestEveryMetric(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var step atomic.Int64
-		log := presencetest.NewFaulty(presencetest.Stepped(openMemory(t), func() time.Duration { return time.Duration(step.Load()) }))
+		log := presencetest.NewFaultyLog(presencetest.WithClockSteps(openMemory(t), func() time.Duration { return time.Duration(step.Load()) }))
 		s := serveLog(t, log, "--hooks.nginx-rtmp.enabled", "true", "--hooks.nginx-rtmp.secret", "s3cret", "--limits.sockets-per-address", "20")
 		happen(s, log)
 		step.Store(int64(time.Hour))
@@ -82,7 +82,7 @@ var elsewhere = []string{
 }
 
 // happen makes everything happen that is counted.
-func happen(s *testServer, log *presencetest.Faulty) {
+func happen(s *testServer, log *presencetest.FaultyLog) {
 	t := s.t
 	t.Helper()
 	back := s.day(auth.Backend, "app")
@@ -136,9 +136,9 @@ func happen(s *testServer, log *presencetest.Faulty) {
 	s.call("POST", "/v1/streams/8888_carol/kick", back, "").is(200)
 
 	// A log that is away, tokens and handlers that fail, a bad configuration.
-	log.Cut(true)
+	log.SetTailBlocked(true)
 	time.Sleep(10 * time.Second)
-	log.Cut(false)
+	log.SetTailBlocked(false)
 	time.Sleep(5 * time.Second)
 	s.call("GET", "/v1/streams", "nonsense", "").is(401)
 	s.panicOnce()

@@ -72,7 +72,7 @@ func TestRedisPaused(t *testing.T) {
 	if err := c.logs("no answer"); err != nil {
 		t.Error(err)
 	}
-	if err := c.logs("answers again"); err != nil {
+	if err := c.logs("redis reachable again"); err != nil {
 		t.Error(err)
 	}
 }
@@ -124,7 +124,7 @@ func TestNetworkIsBad(t *testing.T) {
 	c.pass(lease)
 	for i, n := range nodes[:2] {
 		if i == 0 {
-			n.proxy.Cut()
+			n.proxy.Disconnect()
 		} else {
 			n.proxy.HalfOpen()
 		}
@@ -204,8 +204,8 @@ func TestRedisLoads(t *testing.T) {
 		r.Do("EVAL", "for i = 1, 1000 do redis.call('SET', ARGV[1] .. i, 1) end", 0, fmt.Sprint(i, "/"))
 	}
 	c.away(
-		func() { r.Relaunch("--key-load-delay", "400") },
-		func() { r.Do("CONFIG", "SET", "key-load-delay", "0"); r.Await() },
+		func() { r.BeginRestart("--key-load-delay", "400") },
+		func() { r.Do("CONFIG", "SET", "key-load-delay", "0"); r.AwaitReady() },
 	)
 	if err := c.logs("LOADING"); err != nil {
 		t.Error(err)

@@ -19,8 +19,8 @@ func TestRedisClock(t *testing.T) {
 		name  string
 		fault func(*redismodel.Redis)
 	}{
-		{"five minutes ahead", func(r *redismodel.Redis) { r.Step(5 * time.Minute) }},
-		{"five minutes behind", func(r *redismodel.Redis) { r.Step(-5 * time.Minute) }},
+		{"five minutes ahead", func(r *redismodel.Redis) { r.StepClock(5 * time.Minute) }},
+		{"five minutes behind", func(r *redismodel.Redis) { r.StepClock(-5 * time.Minute) }},
 		{"a replica ten minutes behind", func(r *redismodel.Redis) { r.Failover(3*time.Second, -10*time.Minute) }},
 		{"a replica ten minutes ahead", func(r *redismodel.Redis) { r.Failover(3*time.Second, 10*time.Minute) }},
 	} {
@@ -33,7 +33,7 @@ func TestRedisClock(t *testing.T) {
 func underClock(t *testing.T, fault func(*redismodel.Redis)) {
 	redis := redismodel.New(redismodel.Options{})
 	node := func(seed uint64, name string) *testServer {
-		link := redis.Dial(seed, redismodel.Weather{})
+		link := redis.Dial(seed, redismodel.Faults{})
 		return serveOn(t, redislog.Open(redislog.Options{Client: link.Client()}), true, "--node", name)
 	}
 	one, two := node(1, "n1"), node(2, "n2")

@@ -22,14 +22,14 @@ func TestRedisAwayForTenMinutes(t *testing.T) {
 		begin, end func(*redismodel.Redis)
 		start      []wire.ErrorCode // what a start is answered with meanwhile
 	}{
-		"refused":   {(*redismodel.Redis).Down, (*redismodel.Redis).Up, []wire.ErrorCode{wire.CodeUnavailable}},
-		"no answer": {(*redismodel.Redis).Stop, (*redismodel.Redis).Continue, []wire.ErrorCode{wire.CodeUnavailable, wire.CodeUnknown}},
+		"refused":   {(*redismodel.Redis).Shutdown, (*redismodel.Redis).Start, []wire.ErrorCode{wire.CodeUnavailable}},
+		"no answer": {(*redismodel.Redis).Pause, (*redismodel.Redis).Resume, []wire.ErrorCode{wire.CodeUnavailable, wire.CodeUnknown}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				redis := redismodel.New(redismodel.Options{})
 				node := func(seed uint64, name string) *testServer {
-					link := redis.Dial(seed, redismodel.Weather{})
+					link := redis.Dial(seed, redismodel.Faults{})
 					return serveOn(t, redislog.Open(redislog.Options{Client: link.Client()}), true, "--node", name)
 				}
 				a := &awayTest{T: t, nodes: []*testServer{node(1, "n1"), node(2, "n2")}}

@@ -61,10 +61,10 @@ func (c *crew) forked() error {
 
 // founded tells, by an error, that no node has written its list into an empty Redis.
 func (c *crew) founded() error {
-	if n := c.sum("onair_histories_founded_total"); n != 2 { // the first was at the start
+	if n := c.sum("onair_epochs_founded_total"); n != 2 { // the first was at the start
 		return fmt.Errorf("%v histories were founded, want 2", n)
 	}
-	return c.logs("redis was empty: this node has written its list", `"streams":`)
+	return c.logs("redis was empty, epoch founded with the list of this node", `"streams":`)
 }
 
 // putBack sees that nodes say what they put back.
@@ -104,7 +104,7 @@ func TestSentinelLosesTail(t *testing.T) {
 	g := redistest.StartSentinel(t, 1)
 	c := launch(t, 3, "--redis.addrs", strings.Join(g.Addrs(), ","), "--redis.master-name", redistest.MasterName).board(10, 6)
 	first := g.Primary()
-	first.HoldReplicas()
+	first.DetachReplicas()
 	c.tailOfTheLog()
 	c.loses(func() {
 		first.Kill()
@@ -121,7 +121,7 @@ func TestClusterLosesTail(t *testing.T) {
 	c := launch(t, 3, "--redis.addrs", strings.Join(k.Addrs(), ",")).board(10, 6)
 	const key = "{onair}"
 	first := k.Primary(key)
-	first.HoldReplicas()
+	first.DetachReplicas()
 	c.tailOfTheLog()
 	c.loses(func() {
 		first.Kill()

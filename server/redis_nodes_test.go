@@ -134,7 +134,7 @@ func TestNodeCutOff(t *testing.T) {
 	c := f.board(12, 6)
 	victim := f.all()[2]
 	before := c.notices()
-	victim.proxy.Cut()
+	victim.proxy.Disconnect()
 	c.await("it to say so", soon, func() error { return f.says(victim, "log") })
 	c.await("its anchors to go", soon, func() error {
 		for _, p := range c.performers() {

@@ -78,7 +78,7 @@ func serveTest(t *testing.T, flags ...string) *testServer {
 // serveStepped starts a server whose log's clock is shifted by what step says.
 func serveStepped(t *testing.T, step func() time.Duration) *testServer {
 	t.Helper()
-	return serveLog(t, presencetest.Stepped(openMemory(t), step))
+	return serveLog(t, presencetest.WithClockSteps(openMemory(t), step))
 }
 
 func openMemory(t *testing.T) store {

@@ -78,7 +78,7 @@ func (w *world) vex() {
 func (w *world) clear() {
 	w.note("the weather is fair")
 	for _, h := range w.hosts {
-		h.set(func(l *redismodel.Weather) { *l = redismodel.Weather{Delay: l.Delay} })
+		h.set(func(l *redismodel.Faults) { *l = redismodel.Faults{MaxDelay: l.MaxDelay} })
 	}
 }
 
@@ -123,19 +123,19 @@ func (w *world) roll(r *rand.Rand) {
 
 func (w *world) stopRedis(r *rand.Rand) {
 	w.note("redis stops answering")
-	w.redis.Stop()
+	w.redis.Pause()
 	w.later(between(r, 500*time.Millisecond, 9*time.Second), func() {
 		w.note("redis answers again")
-		w.redis.Continue()
+		w.redis.Resume()
 	})
 }
 
 func (w *world) downRedis(r *rand.Rand) {
 	w.note("redis is down")
-	w.redis.Down()
+	w.redis.Shutdown()
 	w.later(between(r, 200*time.Millisecond, 6*time.Second), func() {
 		w.note("redis is up")
-		w.redis.Up()
+		w.redis.Start()
 	})
 }
 
@@ -146,7 +146,7 @@ func (w *world) cutHost(r *rand.Rand) {
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		if h.node != nil && !h.frozen {
-			h.node.link.Cut(on)
+			h.node.link.SetPartitioned(on)
 		}
 	}
 	cut(true)
@@ -160,19 +160,19 @@ func (w *world) lagHost(r *rand.Rand) {
 	h := w.host()
 	tail, deaf := between(r, 200*time.Millisecond, 900*time.Millisecond), r.IntN(3) == 0
 	w.note("%s reads slowly: %v, deaf: %v", h.name, tail, deaf)
-	h.set(func(l *redismodel.Weather) { l.Tail, l.Deaf = tail, deaf })
+	h.set(func(l *redismodel.Faults) { l.MaxTailDelay, l.DropTailReplies = tail, deaf })
 	w.later(between(r, time.Second, 8*time.Second), func() {
 		w.note("%s reads as ever", h.name)
-		h.set(func(l *redismodel.Weather) { l.Tail, l.Deaf = 0, false })
+		h.set(func(l *redismodel.Faults) { l.MaxTailDelay, l.DropTailReplies = 0, false })
 	})
 }
 
 func (w *world) fillRedis(r *rand.Rand) {
 	w.note("redis is full")
-	w.redis.Full(true)
+	w.redis.SetOutOfMemory(true)
 	w.later(between(r, 300*time.Millisecond, 4*time.Second), func() {
 		w.note("redis has room")
-		w.redis.Full(false)
+		w.redis.SetOutOfMemory(false)
 	})
 }
 
@@ -180,7 +180,7 @@ func (w *world) stepClock(r *rand.Rand) {
 	by := between(r, -20*time.Second, 20*time.Second)
 	w.note("redis's clock is set by %v", by)
 	w.oracle.stepped(by)
-	w.redis.Step(by)
+	w.redis.StepClock(by)
 }
 
 func (w *world) failOver(r *rand.Rand) {
@@ -196,7 +196,7 @@ func (w *world) failOver(r *rand.Rand) {
 func (w *world) empty(r *rand.Rand) {
 	if r.IntN(2) == 0 {
 		w.note("redis is flushed")
-		w.redis.Flush()
+		w.redis.FlushAll()
 		return
 	}
 	w.note("redis comes back empty")

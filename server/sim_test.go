@@ -55,7 +55,7 @@ func newWorld(t *testing.T, class simClass, seed uint64) *world {
 	w := &world{t: t, seed: seed, class: class, cfg: cfg, began: time.Now(), over: make(chan struct{})}
 	w.rng = w.lot("faults " + class.name)
 	w.oracle = newOracle(w)
-	w.redis = redismodel.New(redismodel.Options{Seed: seed, TrimNode: 10, Appended: w.oracle.appended})
+	w.redis = redismodel.New(redismodel.Options{Seed: seed, EntriesPerNode: 10, OnAppended: w.oracle.appended})
 	w.snapshots = []redislog.Options{
 		{SnapshotEvery: 5 * time.Second, SnapshotAge: 15 * time.Second},
 		{SnapshotEvery: 3 * time.Second, SnapshotAge: 4 * time.Second},

@@ -92,7 +92,7 @@ type host struct {
 	thawed  chan struct{} // closed while it is not frozen
 	frozen  bool
 	conns   map[*hostConn]struct{}
-	weather redismodel.Weather
+	weather redismodel.Faults
 }
 
 // simNode is one process on a host.
@@ -129,7 +129,7 @@ func (n *simNode) String() string { return fmt.Sprintf("%s.%d", n.host.name, n.n
 func newHost(w *world, i int) *host {
 	h := &host{
 		w: w, name: fmt.Sprintf("n%d", i+1), thawed: make(chan struct{}), conns: map[*hostConn]struct{}{},
-		weather: redismodel.Weather{Delay: time.Millisecond, Lost: 0.05, Late: 0.05, LostReads: 0.01},
+		weather: redismodel.Faults{MaxDelay: time.Millisecond, LostWriteReplies: 0.05, LateWrites: 0.05, LostReadReplies: 0.01},
 	}
 	h.rng = w.lot(h.name)
 	close(h.thawed)
@@ -146,7 +146,7 @@ func (h *host) start() {
 	n.ctx, n.stop = context.WithCancel(context.Background())
 	n.link = h.w.redis.Dial(h.rng.Uint64(), h.weather)
 	if h.frozen {
-		n.link.Cut(true)
+		n.link.SetPartitioned(true)
 	}
 	h.node, h.away = n, false
 	h.w.note("%v starts", n)
@@ -201,7 +201,7 @@ func (h *host) end(crash bool) *simNode {
 	h.w.oracle.left(n, crash)
 	if crash {
 		h.w.note("%v crashes", n)
-		n.link.Kill()
+		n.link.KillNode()
 		for c := range conns {
 			c.Close()
 		}
@@ -227,17 +227,17 @@ func (h *host) freeze(on bool) {
 		close(h.thawed)
 	}
 	if h.node != nil {
-		h.node.link.Cut(on)
+		h.node.link.SetPartitioned(on)
 	}
 }
 
 // set changes the weather between a host and Redis.
-func (h *host) set(change func(*redismodel.Weather)) {
+func (h *host) set(change func(*redismodel.Faults)) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	change(&h.weather)
 	if h.node != nil {
-		h.node.link.Set(h.weather)
+		h.node.link.SetFaults(h.weather)
 	}
 }
 

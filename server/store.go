@@ -29,7 +29,7 @@ func openStore(cfg *config.Config, reg prometheus.Registerer, log zerolog.Logger
 		at, err = embedded.Open(embedded.Options{Dir: cfg.Data, Logger: log, Metrics: reg})
 		return at, false, err
 	}
-	home := redislog.Server{
+	home := redislog.ClientOptions{
 		Addrs: cfg.Redis.Addrs, MasterName: cfg.Redis.MasterName, DB: cfg.Redis.DB,
 		Username: cfg.Redis.Username, Password: cfg.Redis.Password.Reveal(),
 		SentinelUsername: cfg.Redis.SentinelUsername, SentinelPassword: cfg.Redis.SentinelPassword.Reveal(),
@@ -39,7 +39,7 @@ func openStore(cfg *config.Config, reg prometheus.Registerer, log zerolog.Logger
 	}
 	logging.Disable() // what it would say to stderr, the log says itself
 	return redislog.Open(redislog.Options{
-		Client: redislog.Dial(home), Prefix: cfg.Redis.Prefix, Logger: log, Metrics: reg,
+		Client: redislog.NewClient(home), Prefix: cfg.Redis.Prefix, Logger: log, Metrics: reg,
 	}), true, nil
 }
 

@@ -5,46 +5,45 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"time"
 
 	"onair/presence"
 )
 
-// errClosed is returned by the archive after Close.
-var errClosed = errors.New("embedded: the archive is closed")
+// errArchiveClosed is returned by the archive after Close.
+var errArchiveClosed = errors.New("embedded: the archive is closed")
 
-// discardAtOnce is how many recordings one transaction removes: commits of the
-// list wait for no more than that.
-const discardAtOnce = 100
+// maxDeletesPerTransaction bounds for how long one transaction delays commits of
+// entries.
+const maxDeletesPerTransaction = 100
 
-// changing is a transaction on its way through the writer.
-type changing struct {
-	do     func(*sql.Tx) error
+// transactionRequest asks the writer to run a transaction.
+type transactionRequest struct {
+	run    func(*sql.Tx) error
 	result chan error
 }
 
 var _ presence.Archive = (*Log)(nil)
 
-// Keep implements presence.Archive, in one transaction. Commits of the list wait
-// for it, so many recordings are better kept in several calls.
+// Keep implements presence.Archive, in one transaction. Commits of entries wait
+// for it, so callers should split many recordings over several calls.
 func (l *Log) Keep(ctx context.Context, recordings []presence.Recording) error {
-	if err := l.usable(ctx); err != nil || len(recordings) == 0 {
+	if err := l.checkOpen(ctx); err != nil || len(recordings) == 0 {
 		return err
 	}
 	if l.store == nil {
-		l.memory.keep(recordings)
+		l.memory.putRecordings(recordings)
 		return nil
 	}
-	rows := make([]row, len(recordings))
+	rows := make([]recordingRow, len(recordings))
 	for i := range recordings {
-		rows[i] = row{&recordings[i], recordings[i].Encode()}
+		rows[i] = recordingRow{&recordings[i], recordings[i].Encode()}
 	}
-	return l.change(ctx, func(tx *sql.Tx) error { return keep(tx, rows) })
+	return l.runInWriter(ctx, func(tx *sql.Tx) error { return upsertRecordings(tx, rows) })
 }
 
 // Recording implements presence.Archive.
 func (l *Log) Recording(ctx context.Context, id string) (rec presence.Recording, ok bool, err error) {
-	if err := l.usable(ctx); err != nil {
+	if err := l.checkOpen(ctx); err != nil {
 		return rec, false, err
 	}
 	if l.store == nil {
@@ -52,98 +51,90 @@ func (l *Log) Recording(ctx context.Context, id string) (rec presence.Recording,
 		return rec, ok, nil
 	}
 	rec, ok, err = l.store.recording(ctx, id)
-	return rec, ok, l.failed(ctx, err)
+	return rec, ok, l.archiveError(ctx, err)
 }
 
-// Recordings implements presence.Archive. Where both anchor and code are named it
-// goes through those of one of them.
+// Recordings implements presence.Archive. A query with both anchor and code reads
+// the recordings of one of them.
 func (l *Log) Recordings(ctx context.Context, q presence.RecordingQuery) (page []presence.Recording, next string, err error) {
-	if err := l.usable(ctx); err != nil {
+	if err := l.checkOpen(ctx); err != nil {
 		return nil, "", err
 	}
-	start, err := q.Start()
+	after, err := q.Start()
 	if err != nil {
 		return nil, "", err
 	}
 	var found []presence.Recording
 	if l.store == nil {
-		found = l.memory.recordings(&q, start)
-	} else if found, err = l.store.recordings(ctx, &q, start); err != nil {
-		return nil, "", l.failed(ctx, err)
+		found = l.memory.queryRecordings(&q, after)
+	} else if found, err = l.store.queryRecordings(ctx, &q, after); err != nil {
+		return nil, "", l.archiveError(ctx, err)
 	}
 	page, next = q.Page(found)
 	return page, next, nil
 }
 
-// Discard implements presence.Archive, in as many transactions as it takes to hold
-// up nobody.
-func (l *Log) Discard(ctx context.Context, before int64, limit int) (n int, err error) {
-	if err := l.usable(ctx); err != nil {
+// Discard implements presence.Archive, in several short transactions.
+func (l *Log) Discard(ctx context.Context, before int64, limit int) (deleted int, err error) {
+	if err := l.checkOpen(ctx); err != nil {
 		return 0, err
 	}
 	if l.store == nil {
-		return l.memory.discard(before, limit), nil
+		return l.memory.deleteEndedBefore(before, limit), nil
 	}
-	for n < limit {
-		asked, gone := min(limit-n, discardAtOnce), 0
-		err := l.change(ctx, func(tx *sql.Tx) (err error) {
-			gone, err = discard(tx, before, asked)
+	for deleted < limit {
+		want, got := min(limit-deleted, maxDeletesPerTransaction), 0
+		err := l.runInWriter(ctx, func(tx *sql.Tx) (err error) {
+			got, err = deleteEndedBefore(tx, before, want)
 			return err
 		})
 		if err != nil {
-			return n, err
+			return deleted, err
 		}
-		if n += gone; gone < asked {
+		if deleted += got; got < want {
 			break
 		}
 	}
-	return n, nil
+	return deleted, nil
 }
 
-// usable reports, by an error, that the archive is closed or ctx has ended.
-func (l *Log) usable(ctx context.Context) error {
+// checkOpen returns an error when the archive is closed or ctx has ended.
+func (l *Log) checkOpen(ctx context.Context) error {
 	select {
-	case <-l.closing:
-		return errClosed
+	case <-l.shutdown.started:
+		return errArchiveClosed
 	default:
 		return ctx.Err()
 	}
 }
 
-// change has the writer commit something. Once the writer has it, it answers soon,
-// whatever ctx says.
-func (l *Log) change(ctx context.Context, do func(*sql.Tx) error) error {
+// runInWriter has the writer run a transaction. It waits for the result of one
+// that the writer has accepted, also after ctx has ended.
+func (l *Log) runInWriter(ctx context.Context, run func(*sql.Tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	c := &changing{do, make(chan error, 1)}
+	request := &transactionRequest{run, make(chan error, 1)}
 	select {
-	case l.changes <- c:
-		return l.failed(ctx, <-c.result)
-	case <-l.closing:
-		return errClosed
+	case l.requests.transactions <- request:
+		return l.archiveError(ctx, <-request.result)
+	case <-l.shutdown.started:
+		return errArchiveClosed
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 }
 
-// failed says of an error whose it is.
-func (l *Log) failed(ctx context.Context, err error) error {
+// archiveError replaces an error by ctx's, or by errArchiveClosed, where that
+// caused it.
+func (l *Log) archiveError(ctx context.Context, err error) error {
 	switch {
 	case err == nil:
 		return nil
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case l.usable(ctx) != nil:
-		return errClosed
+	case l.checkOpen(ctx) != nil:
+		return errArchiveClosed
 	}
 	return fmt.Errorf("embedded: archive: %w", err)
-}
-
-// transact commits what one asks for. The writer calls it.
-func (l *Log) transact(c *changing) {
-	began := time.Now()
-	err := l.store.change(c.do)
-	l.metrics.committed(time.Since(began), err)
-	c.result <- err
 }

@@ -10,8 +10,8 @@ import (
 	"onair/presence/presencetest"
 )
 
-// BenchmarkArchive: a million recordings on disk, and how long a start takes that
-// finds them there.
+// BenchmarkArchive measures an archive with a million recordings on disk, appends
+// beside readers of pages, and a start.
 func BenchmarkArchive(b *testing.B) {
 	dir := b.TempDir()
 	l, err := Open(Options{Dir: dir})
@@ -23,15 +23,15 @@ func BenchmarkArchive(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		b.Logf("%d bytes on disk for each recording", info.Size()/int64(n))
+		b.Logf("%d bytes on disk per recording", info.Size()/int64(n))
 	})
-	b.Run("append beside pages", func(b *testing.B) {
-		done, busy := make(chan struct{}), make(chan struct{})
+	b.Run("append beside readers", func(b *testing.B) {
+		stop, stopped := make(chan struct{}), make(chan struct{})
 		go func() {
-			defer close(busy)
+			defer close(stopped)
 			for {
 				select {
-				case <-done:
+				case <-stop:
 					return
 				default:
 				}
@@ -41,15 +41,15 @@ func BenchmarkArchive(b *testing.B) {
 				}
 			}
 		}()
-		boot, no := uint64(time.Now().UnixNano()), uint64(0)
+		incarnation, no := uint64(time.Now().UnixNano()), uint64(0)
 		for b.Loop() {
 			no++
-			if err := l.Append(b.Context(), sealed(boot, no, &presence.Unban{Anchor: "x"})); err != nil {
+			if err := l.Append(b.Context(), sealedBatch(incarnation, no, &presence.Unban{Anchor: "x"})); err != nil {
 				b.Fatal(err)
 			}
 		}
-		close(done)
-		<-busy
+		close(stop)
+		<-stopped
 	})
 	if err := l.Close(); err != nil {
 		b.Fatal(err)

@@ -1,23 +1,22 @@
-// Package embedded is the home of the log inside one process.
+// Package embedded holds the log and the archive of one process, in SQLite or in memory.
 //
-// [Open] a directory, join a node by node.Join. A batch with a durable
-// command is committed to SQLite (WAL, synchronous=FULL) before anybody sees
-// it; all other batches never touch the disk, and never fail because of it.
-// The registry's records that change are written behind it, as rows: with the
-// next commit, or within a second. A start is the rows, and the entries after
-// them.
+// [Open] opens a directory. A batch with a durable command is committed to
+// SQLite (WAL, synchronous=FULL) before any reader gets it. All other batches
+// never touch the disk, and never fail because of it. Changed records of the
+// registry are written later, as rows: with the next commit, or within a second.
+// A start loads the rows and applies the entries after them.
 //
-// The same database is the archive: a table has the recordings, which are in no
-// registry. To keep some is one transaction, on disk when it returns. They share
-// the fate of the file: one that is moved aside as damaged takes them with it, see
-// [Log.Damaged]. The check at the start reads the whole file, in 0.6 s for a million
-// of them where it is in the system's cache.
+// The archive is a table of the same database; the registry does not contain its
+// recordings. A call that stores recordings is one transaction, on disk when it
+// returns. A database that is moved aside as damaged takes its recordings along.
+// The check at the start reads the whole file, in 0.6 s for a
+// million recordings that are in the system's cache.
 //
-// One goroutine, the writer, owns the order of entries and the connection that
-// writes. Tails read from a buffer of the newest entries under a lock of its own,
-// pages of recordings by connections of their own, which no commit waits for.
+// One goroutine, the writer, orders the entries and owns the connection that
+// writes. Readers of entries use a buffer with a lock of its own. Readers of
+// recordings use connections of their own, which block no commit.
 //
-// What must always hold: an entry that Append acknowledged as durable is there
-// after a crash; the rows stand at one entry's number, whole; a database that
-// cannot be read is moved aside and said, never silently replaced.
+// Invariants: an entry that Append acknowledged as durable survives a crash; the
+// rows represent the registry at exactly one entry; a database that cannot be read
+// is moved aside and logged, never silently replaced.
 package embedded

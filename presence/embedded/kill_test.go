@@ -17,8 +17,8 @@ import (
 	"onair/presence/node"
 )
 
-// killDir makes the test binary be a node on that directory, to be killed;
-// killArchiveDir one that keeps recordings.
+// These environment variables name a directory, and turn the test binary into a
+// process to be killed: a node, or a writer of recordings.
 const (
 	killDir        = "ONAIR_TEST_KILL_DIR"
 	killArchiveDir = "ONAIR_TEST_KILL_ARCHIVE_DIR"
@@ -36,7 +36,8 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("database/sql.(*DB).connectionOpener"))
 }
 
-// banAndUnban bans and unbans for ever, and prints what was acknowledged.
+// banAndUnban bans and unbans without end, and prints each request and each
+// acknowledgement.
 func banAndUnban(dir string) error {
 	l, err := Open(Options{Dir: dir})
 	if err != nil {
@@ -50,25 +51,25 @@ func banAndUnban(dir string) error {
 	}
 	go n.Run(context.Background())
 	for i := 0; ; i++ {
-		who := fmt.Sprint("anchor", i%7)
-		var c presence.Command = &presence.Ban{Anchor: who, Reason: fmt.Sprint(i)}
+		anchor := fmt.Sprint("anchor", i%7)
+		var c presence.Command = &presence.Ban{Anchor: anchor, Reason: fmt.Sprint(i)}
 		if rand.IntN(3) == 0 {
-			c = &presence.Unban{Anchor: who}
+			c = &presence.Unban{Anchor: anchor}
 		}
-		fmt.Printf("asked %s %T %d\n", who, c, i)
+		fmt.Printf("sent %s %T %d\n", anchor, c, i)
 		if _, err := n.Do(context.Background(), c); err != nil {
 			return err
 		}
-		fmt.Printf("done %s %T %d\n", who, c, i)
+		fmt.Printf("done %s %T %d\n", anchor, c, i)
 	}
 }
 
-// TestKillLosesNoBan: whatever was acknowledged holds after kill -9; what was
-// on its way may.
+// TestKillLosesNoBan: after kill -9 each ban is as acknowledged, or as in the
+// request that was not acknowledged yet.
 func TestKillLosesNoBan(t *testing.T) {
 	const rounds = 50
 	dir := t.TempDir()
-	acked, next := map[string]string{}, map[string]string{}
+	acked, sent := map[string]string{}, map[string]string{}
 	total := 0
 	for range rounds {
 		cmd := exec.Command(os.Args[0])
@@ -81,7 +82,7 @@ func TestKillLosesNoBan(t *testing.T) {
 			t.Fatal(err)
 		}
 		kill := time.AfterFunc(time.Duration(50+rand.IntN(60))*time.Millisecond, func() { cmd.Process.Kill() })
-		clear(next)
+		clear(sent)
 		for lines := bufio.NewScanner(out); lines.Scan(); {
 			f := strings.Fields(lines.Text())
 			if len(f) != 4 {
@@ -91,47 +92,47 @@ func TestKillLosesNoBan(t *testing.T) {
 			if f[2] == "*presence.Ban" {
 				state = f[3]
 			}
-			if f[0] == "asked" {
-				next[f[1]] = state
+			if f[0] == "sent" {
+				sent[f[1]] = state
 			} else {
 				acked[f[1]] = state
-				delete(next, f[1])
+				delete(sent, f[1])
 				total++
 			}
 		}
 		cmd.Wait()
 		kill.Stop()
-		for who, state := range banned(t, dir) {
-			on, waits := next[who]
-			if state != acked[who] && (!waits || state != on) {
-				t.Fatalf("%s: ban %q, acknowledged %q, on its way %q %v", who, state, acked[who], on, waits)
+		for anchor, state := range storedBans(t, dir) {
+			pending, isPending := sent[anchor]
+			if state != acked[anchor] && (!isPending || state != pending) {
+				t.Fatalf("%s: ban %q, acknowledged %q, pending %q %v", anchor, state, acked[anchor], pending, isPending)
 			}
-			acked[who] = state
+			acked[anchor] = state
 		}
 	}
 	t.Logf("%d rounds, %d acknowledged bans and unbans", rounds, total)
 	if total < rounds {
-		t.Errorf("only %d were acknowledged: there was no load", total)
+		t.Errorf("only %d acknowledged: the process did too little", total)
 	}
 }
 
-// banned reads who is banned, and for which reason, from what is on disk.
-func banned(t *testing.T, dir string) map[string]string {
+// storedBans returns the reason of each anchor's ban on disk, "" for none.
+func storedBans(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	l := openDir(t, dir)
 	defer l.Close()
-	if l.Damaged() != "" {
-		t.Fatalf("the store was damaged: %s", l.Damaged())
+	if l.store.damagedPath != "" {
+		t.Fatalf("the store was damaged: %s", l.store.damagedPath)
 	}
 	reg, _, err := join(t, l)
 	if err != nil {
 		t.Fatal(err)
 	}
-	out := map[string]string{}
+	reasons := map[string]string{}
 	for i := range 7 {
-		who := fmt.Sprint("anchor", i)
-		b, _ := reg.Banned(who)
-		out[who] = b.Reason
+		anchor := fmt.Sprint("anchor", i)
+		b, _ := reg.Banned(anchor)
+		reasons[anchor] = b.Reason
 	}
-	return out
+	return reasons
 }

@@ -13,162 +13,162 @@ import (
 	"onair/presence"
 )
 
-// Memory is the directory that keeps nothing.
-const Memory = "memory"
+// InMemory is the Options.Dir of a log that stores nothing on disk.
+const InMemory = "memory"
 
-// Options are what Open needs.
+// Options configure Open.
 type Options struct {
-	Dir     string // of the database; Memory keeps nothing
+	Dir     string // directory of the database, or InMemory
 	Logger  zerolog.Logger
-	Metrics prometheus.Registerer // nil: none
+	Metrics prometheus.Registerer // nil: no metrics
 }
 
-// Log is the log inside one process. It serves one node at a time, though
-// batches of several may be appended.
+// Log is the log and the archive inside one process. It serves one node, but
+// accepts batches of several. All methods may be called concurrently.
 type Log struct {
 	// Static after Open.
-	store   *store // nil: memory
-	logger  zerolog.Logger
-	metrics *metrics
-	repl    string // of this start
-	began   time.Time
+	store  *store // nil: in memory
+	logger zerolog.Logger
+	clock  clock
+	repl   string // the same for all entries of this process
 
-	appends chan *appending
-	changes chan *changing
-	closing chan struct{}
-	done    chan struct{} // closed when the writer has ended
-	once    sync.Once
-	closed  error // what closing the store came to
-	tail    tail
-	image   image
-	memory  memory // recordings, where there is no store
-
-	// Owned by the writer, and by Load before the first append.
-	last presence.Entry // the newest, without its batch
-	seen map[speaker]uint64
-	// unsaved are the entries that are neither in the table nor in the image.
-	unsaved []presence.Entry
+	memory   memoryStore // used where store is nil
+	buffer   entryBuffer
+	pending  pendingRows
+	requests requests
+	shutdown shutdown
+	writer   writerState
 }
 
-// speaker is one boot of one node.
-type speaker struct {
-	node string
-	boot uint64
+// requests are the channels to the writer.
+type requests struct {
+	appends      chan *appendRequest
+	transactions chan *transactionRequest
 }
 
-// appending is a batch on its way through the writer.
-type appending struct {
+// shutdown ends the writer and the store, once.
+type shutdown struct {
+	once       sync.Once
+	started    chan struct{} // closed when Close begins
+	writerDone chan struct{} // closed when the writer has returned
+	err        error         // of closing the store
+}
+
+// writerState belongs to the writer, and to Load before the first append.
+type writerState struct {
+	lastEntry    presence.Entry // without its batch
+	batchNumbers map[nodeIncarnation]uint64
+	unsaved      []presence.Entry // entries that are in neither table, nor in the pending rows
+}
+
+// nodeIncarnation is one life of one node.
+type nodeIncarnation struct {
+	node        string
+	incarnation uint64
+}
+
+func incarnationOf(b *presence.Sealed) nodeIncarnation { return nodeIncarnation{b.Node, b.Boot} }
+
+// appendRequest asks the writer to append a batch.
+type appendRequest struct {
 	presence.Sealed
 	result chan error
 }
+
+// clock is the log's time: the wall clock at the start plus monotonic time
+// since, so that setting the wall clock does not move it.
+type clock struct{ start time.Time }
+
+// now returns Unix milliseconds.
+func (c clock) now() int64 { return c.start.UnixMilli() + time.Since(c.start).Milliseconds() }
 
 var _ presence.Log = (*Log)(nil)
 
 // ErrLocked is returned by Open when another process uses the directory.
 var ErrLocked = errors.New("embedded: another process uses this directory")
 
-// Open opens or makes the log in a directory, and keeps other processes out of
-// it until Close. It returns ErrLocked when one is in already.
+// Open opens or creates the log in a directory, and locks the directory until
+// Close. It returns ErrLocked when another process has the lock.
 func Open(o Options) (*Log, error) {
 	l := &Log{
-		logger: o.Logger, metrics: newMetrics(o.Metrics), repl: newRepl(), began: time.Now(),
-		appends: make(chan *appending), changes: make(chan *changing), closing: make(chan struct{}), done: make(chan struct{}),
-		seen: map[speaker]uint64{},
+		logger: o.Logger, clock: clock{time.Now()}, repl: newRepl(),
+		memory: newMemoryStore(), buffer: newEntryBuffer(), pending: newPendingRows(),
+		requests: requests{make(chan *appendRequest), make(chan *transactionRequest)},
+		shutdown: shutdown{started: make(chan struct{}), writerDone: make(chan struct{})},
+		writer:   writerState{batchNumbers: map[nodeIncarnation]uint64{}},
 	}
-	l.tail.init()
-	l.image.init()
-	l.memory.init()
-	if o.Dir != Memory {
+	metrics := newMetrics(o.Metrics)
+	if o.Dir != InMemory {
 		var err error
-		if l.store, err = openStore(o.Dir, o.Logger); err != nil {
+		if l.store, err = openStore(o.Dir, o.Logger, metrics); err != nil {
 			return nil, err
 		}
 	}
-	go l.write()
+	go l.runWriter()
 	return l, nil
 }
 
-// Damaged is where a database that could not be read was moved, or empty. With it
-// went the recordings that were kept: the archive is empty too.
-func (l *Log) Damaged() string {
-	if l.store == nil {
-		return ""
-	}
-	return l.store.damaged
-}
-
-// Load implements presence.Log: the image is the registry of the newest rows
-// with every durable entry after them applied.
+// Load implements presence.Log. It returns the registry of the rows with all
+// durable entries after them applied.
 func (l *Log) Load(context.Context, *presence.Registry) (*presence.Registry, uint64, error) {
 	reg := presence.NewRegistry()
 	if l.store != nil {
 		var err error
-		if reg, err = l.store.load(); err != nil {
+		if reg, err = l.store.loadRegistry(); err != nil {
 			return nil, 0, fmt.Errorf("embedded: load: %w", err)
 		}
 	} else {
 		reg.TrackDirty()
 	}
 	reg.Reseed(newSeed())
-	if at := reg.Position(); reg.Num() > l.lastNum() {
-		l.start(presence.Entry{ID: at.ID, Num: reg.Num(), Time: reg.Time()})
+	if position := reg.Position(); reg.Num() > l.writer.lastEntry.Num { // before the first append
+		l.writer.lastEntry = presence.Entry{ID: position.ID, Num: reg.Num(), Time: reg.Time()}
+		l.buffer.startAfter(position.ID)
 	}
 	return reg, reg.Num(), nil
 }
 
 // Join implements presence.Log.
-func (l *Log) Join(_ context.Context, _ string, above uint64) (uint64, error) {
+func (l *Log) Join(_ context.Context, _ string, above uint64) (incarnation uint64, err error) {
 	if l.store == nil {
-		return l.image.boot(above), nil
+		return l.memory.nextIncarnation(above), nil
 	}
-	boot, err := l.store.boot(above)
-	if err != nil {
+	if incarnation, err = l.store.nextIncarnation(above); err != nil {
 		return 0, fmt.Errorf("embedded: join: %w", err)
 	}
-	return boot, nil
+	return incarnation, nil
 }
 
 // Append implements presence.Log.
 func (l *Log) Append(ctx context.Context, b presence.Sealed) error {
-	a := &appending{b, make(chan error, 1)}
+	request := &appendRequest{b, make(chan error, 1)}
 	select {
-	case l.appends <- a:
-	case <-l.closing:
+	case l.requests.appends <- request:
+	case <-l.shutdown.started:
 		return fmt.Errorf("%w: the log is closed", presence.ErrNotWritten)
 	case <-ctx.Done():
 		return fmt.Errorf("%w: %w", presence.ErrNotWritten, ctx.Err())
 	}
-	// The writer has it: it answers soon, whatever ctx says.
-	return <-a.result
+	return <-request.result // soon, also after ctx has ended
 }
 
 // Applied implements presence.Log.
 func (l *Log) Applied(r *presence.Registry, e presence.Entry) {
-	if l.store == nil {
-		r.TakeDirty()
-		return
+	changed := r.TakeDirty()
+	if l.store != nil {
+		l.pending.addRecords(changed, e.Num)
 	}
-	l.image.add(r.TakeDirty(), e.Num)
 }
 
 // Close implements presence.Log.
 func (l *Log) Close() error {
-	l.once.Do(func() {
-		close(l.closing)
-		<-l.done
-		l.tail.close()
+	l.shutdown.once.Do(func() {
+		close(l.shutdown.started)
+		<-l.shutdown.writerDone
+		l.buffer.close()
 		if l.store != nil {
-			l.closed = l.store.close()
+			l.shutdown.err = l.store.close()
 		}
 	})
-	return l.closed
-}
-
-// now is the log's time: the wall clock at Open plus monotonic time since, so
-// that a clock that is set does not move it.
-func (l *Log) now() int64 { return l.began.UnixMilli() + time.Since(l.began).Milliseconds() }
-
-// stale reports whether the log has this batch already.
-func (l *Log) stale(b *presence.Sealed) bool {
-	return b.No <= l.seen[speaker{b.Node, b.Boot}]
+	return l.shutdown.err
 }

@@ -10,82 +10,91 @@ import (
 	"onair/presence"
 )
 
-// memory is the archive of a log in memory.
-type memory struct {
-	mu    sync.Mutex // guards all below
-	byID  map[string]presence.Recording
-	order *btree.BTreeG[presence.Cursor]
+// memoryStore replaces the store of a log in memory.
+type memoryStore struct {
+	mu              sync.Mutex // guards all below
+	recordings      map[string]presence.Recording
+	cursors         *btree.BTreeG[presence.Cursor] // of all recordings
+	lastIncarnation uint64
 }
 
-func (m *memory) init() {
-	m.byID = map[string]presence.Recording{}
+func newMemoryStore() memoryStore {
 	less := func(a, b presence.Cursor) bool { return a.Compare(b) < 0 }
-	m.order = btree.NewBTreeGOptions(less, btree.Options{NoLocks: true})
+	return memoryStore{
+		recordings: map[string]presence.Recording{},
+		cursors:    btree.NewBTreeGOptions(less, btree.Options{NoLocks: true}),
+	}
 }
 
-func (m *memory) keep(recordings []presence.Recording) {
+func (m *memoryStore) nextIncarnation(above uint64) uint64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.lastIncarnation = max(m.lastIncarnation, above) + 1
+	return m.lastIncarnation
+}
+
+func (m *memoryStore) putRecordings(recordings []presence.Recording) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, rec := range recordings {
-		m.remove(rec.ID)
-		m.byID[rec.ID] = rec
-		m.order.Set(rec.Cursor())
+		m.deleteRecording(rec.ID)
+		m.recordings[rec.ID] = rec
+		m.cursors.Set(rec.Cursor())
 	}
 }
 
-// remove takes one out, if it is there. The caller holds mu.
-func (m *memory) remove(id string) {
-	if rec, ok := m.byID[id]; ok {
-		delete(m.byID, id)
-		m.order.Delete(rec.Cursor())
+// deleteRecording does nothing for an unknown id. The caller holds mu.
+func (m *memoryStore) deleteRecording(id string) {
+	if rec, ok := m.recordings[id]; ok {
+		delete(m.recordings, id)
+		m.cursors.Delete(rec.Cursor())
 	}
 }
 
-func (m *memory) recording(id string) (rec presence.Recording, ok bool) {
+func (m *memoryStore) recording(id string) (rec presence.Recording, ok bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	rec, ok = m.byID[id]
+	rec, ok = m.recordings[id]
 	return rec, ok
 }
 
-// recordings goes through all from a place on: what is in memory alone is not
-// much.
-func (m *memory) recordings(q *presence.RecordingQuery, start *presence.Cursor) (found []presence.Recording) {
+// queryRecordings returns the recordings that match after a cursor, at most one
+// more than a page has. It checks each recording: a process has few in memory.
+func (m *memoryStore) queryRecordings(q *presence.RecordingQuery, after *presence.Cursor) (found []presence.Recording) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	look := func(c presence.Cursor) bool {
+	visit := func(c presence.Cursor) (goOn bool) {
 		if q.From != 0 && c.StartedAt < q.From {
 			return false
 		}
-		rec := m.byID[c.ID]
-		if (start == nil || start.Compare(c) < 0) && (q.Anchor == "" || q.Anchor == rec.Anchor) && (q.Code == "" || q.Code == rec.Code) {
+		rec := m.recordings[c.ID]
+		if (after == nil || after.Compare(c) < 0) && (q.Anchor == "" || q.Anchor == rec.Anchor) && (q.Code == "" || q.Code == rec.Code) {
 			found = append(found, rec)
 		}
 		return len(found) <= q.Most()
 	}
-	if start == nil {
-		m.order.Scan(look)
+	if after == nil {
+		m.cursors.Scan(visit)
 	} else {
-		m.order.Ascend(*start, look)
+		m.cursors.Ascend(*after, visit)
 	}
 	return found
 }
 
-// discard removes at most limit of those that ended before a time, those first
-// that ended first.
-func (m *memory) discard(before int64, limit int) (n int) {
+// deleteEndedBefore deletes at most limit recordings, the first to end first.
+func (m *memoryStore) deleteEndedBefore(before int64, limit int) (deleted int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	var old []presence.Recording
-	for _, rec := range m.byID {
+	var expired []presence.Recording
+	for _, rec := range m.recordings {
 		if rec.EndedAt < before {
-			old = append(old, rec)
+			expired = append(expired, rec)
 		}
 	}
-	slices.SortFunc(old, func(a, b presence.Recording) int { return cmp.Compare(a.EndedAt, b.EndedAt) })
-	n = min(len(old), max(limit, 0))
-	for _, rec := range old[:n] {
-		m.remove(rec.ID)
+	slices.SortFunc(expired, func(a, b presence.Recording) int { return cmp.Compare(a.EndedAt, b.EndedAt) })
+	deleted = min(len(expired), max(limit, 0))
+	for _, rec := range expired[:deleted] {
+		m.deleteRecording(rec.ID)
 	}
-	return n
+	return deleted
 }

@@ -8,27 +8,27 @@ import (
 )
 
 type metrics struct {
-	commits prometheus.Histogram
-	errors  prometheus.Counter
+	commitSeconds prometheus.Histogram
+	commitErrors  prometheus.Counter
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
 	f := promauto.With(reg)
 	return &metrics{
-		commits: f.NewHistogram(prometheus.HistogramOpts{
-			Name: "onair_store_commit_seconds", Help: "How long a commit to the embedded store took.",
+		commitSeconds: f.NewHistogram(prometheus.HistogramOpts{
+			Name: "onair_store_commit_seconds", Help: "Duration of commits to the embedded store.",
 			Buckets: prometheus.ExponentialBuckets(0.0001, 2, 16),
 		}),
-		errors: f.NewCounter(prometheus.CounterOpts{
-			Name: "onair_store_errors_total", Help: "Commits to the embedded store that failed.",
+		commitErrors: f.NewCounter(prometheus.CounterOpts{
+			Name: "onair_store_errors_total", Help: "Failed commits to the embedded store.",
 		}),
 	}
 }
 
-func (m *metrics) committed(took time.Duration, err error) {
+func (m *metrics) observeCommit(start time.Time, err error) {
 	if err != nil {
-		m.errors.Inc()
+		m.commitErrors.Inc()
 		return
 	}
-	m.commits.Observe(took.Seconds())
+	m.commitSeconds.Observe(time.Since(start).Seconds())
 }

@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"database/sql"
 	"errors"
 	"fmt"
 )
@@ -8,9 +9,9 @@ import (
 // schemaVersion is SQLite's user_version of this schema.
 const schemaVersion = 2
 
-// schema also brings a database of an older version to this one, which has what
-// they had. The last column of two indexes is for who names both anchor and code:
-// what is of the one and not of the other is passed over without a look at it.
+// schema creates a database, and upgrades one of an older version. The last column
+// of two indexes serves queries with both anchor and code: SQLite skips recordings
+// that match only one of them without reading their rows.
 const schema = `
 CREATE TABLE IF NOT EXISTS entries (num INTEGER PRIMARY KEY, id_ms INTEGER NOT NULL, id_seq INTEGER NOT NULL,
 	time INTEGER NOT NULL, repl TEXT NOT NULL, batch BLOB NOT NULL);
@@ -25,25 +26,36 @@ CREATE INDEX IF NOT EXISTS recordings_code ON recordings (code, started, id, anc
 CREATE INDEX IF NOT EXISTS recordings_ended ON recordings (ended);
 PRAGMA user_version = 2;`
 
-// errUnmigrated is returned when a database that can be read could not be brought
-// to this schema, as on a full disk. It is left as it was.
-var errUnmigrated = errors.New("embedded: the store could not be brought to this version's schema")
+// errMigration is returned when a readable database cannot be upgraded to this
+// schema, as on a full disk. The database is unchanged.
+var errMigration = errors.New("embedded: schema upgrade failed")
 
-// migrate makes the schema of an older version, or of none, this one.
+// migrate upgrades the schema from an older version, or from an empty database.
 func (s *store) migrate(version int) error {
 	if version == schemaVersion {
 		return nil
 	}
-	tx, err := s.db.Begin()
+	err := inTransaction(s.db, func(tx *sql.Tx) error {
+		_, err := tx.Exec(schema)
+		return err
+	})
 	if err != nil {
-		return fmt.Errorf("%w: %w", errUnmigrated, err)
+		return fmt.Errorf("%w: %w", errMigration, err)
 	}
-	if _, err = tx.Exec(schema); err == nil {
+	return nil
+}
+
+// inTransaction commits what run does, or rolls it back after an error.
+func inTransaction(db *sql.DB, run func(*sql.Tx) error) error {
+	tx, err := db.Begin()
+	if err != nil {
+		return err
+	}
+	if err = run(tx); err == nil {
 		err = tx.Commit()
 	}
 	if err != nil {
 		tx.Rollback()
-		return fmt.Errorf("%w: %w", errUnmigrated, err)
 	}
-	return nil
+	return err
 }

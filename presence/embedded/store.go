@@ -1,7 +1,6 @@
 package embedded
 
 import (
-	"context"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -17,38 +16,40 @@ import (
 	"onair/presence"
 )
 
-// store is the database. Only the writer uses db once the log is open; reads may
-// be used by anybody.
+// readConnections is how many calls read recordings at the same time.
+const readConnections = 4
+
+// store is the database. After Open only the writer uses db; all goroutines may
+// use readers.
 type store struct {
-	db      *sql.DB // of one connection
-	reads   *sql.DB // sees what is committed, and holds up no commit
-	lock    *flock.Flock
-	damaged string        // where an unreadable predecessor was moved
-	took    time.Duration // the last commit
-	// proved is what open read to prove that it can be read: the first load's.
-	proved *presence.Registry
+	db          *sql.DB // one connection
+	readers     *sql.DB // read committed data, and block no commit
+	lock        *flock.Flock
+	metrics     *metrics
+	damagedPath string             // of the database that was moved aside; empty: none
+	verified    *presence.Registry // that verify has read, until the first load
 }
 
-// openStore locks the directory and opens its database. One that cannot be
-// read is moved aside.
-func openStore(dir string, logger zerolog.Logger) (*store, error) {
+// openStore locks the directory and opens its database. It moves a database that
+// it cannot read aside.
+func openStore(dir string, logger zerolog.Logger, m *metrics) (*store, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("embedded: data: %w", err)
+		return nil, fmt.Errorf("embedded: data directory: %w", err)
 	}
 	lock := flock.New(filepath.Join(dir, "onair.lock"))
 	switch locked, err := lock.TryLock(); {
 	case err != nil:
-		return nil, fmt.Errorf("embedded: data: lock %s: %w", dir, err)
+		return nil, fmt.Errorf("embedded: lock %s: %w", dir, err)
 	case !locked:
 		return nil, fmt.Errorf("%w: %s", ErrLocked, dir)
 	}
-	s := &store{lock: lock}
+	s := &store{lock: lock, metrics: m}
 	path := filepath.Join(dir, "onair.db")
 	err := s.open(path)
-	if err != nil && !errors.Is(err, presence.ErrRules) && !errors.Is(err, errUnmigrated) {
-		logger.Error().Err(err).Str("file", path).Msg("the store is damaged")
-		if s.damaged, err = moveAside(path); err == nil {
-			logger.Error().Str("moved_to", s.damaged).Msg("the damaged store was moved aside, an empty one is begun")
+	if err != nil && !errors.Is(err, presence.ErrRules) && !errors.Is(err, errMigration) {
+		logger.Error().Err(err).Str("file", path).Msg("store damaged")
+		if s.damagedPath, err = moveAside(path); err == nil {
+			logger.Error().Str("moved_to", s.damagedPath).Msg("damaged store moved aside, starting empty")
 			err = s.open(path)
 		}
 	}
@@ -59,7 +60,7 @@ func openStore(dir string, logger zerolog.Logger) (*store, error) {
 	return s, nil
 }
 
-// open opens the file and proves that it can be read, rows and entries too.
+// open opens the file, and verifies that rows and entries can be read.
 func (s *store) open(path string) error {
 	db, err := sql.Open("sqlite", "file:"+path+"?_txlock=immediate"+
 		"&_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)"+
@@ -69,19 +70,21 @@ func (s *store) open(path string) error {
 	}
 	db.SetMaxOpenConns(1)
 	s.db = db
-	if err = s.prove(); err == nil {
-		s.reads, err = sql.Open("sqlite", "file:"+path+"?_pragma=busy_timeout(5000)&_pragma=query_only(1)")
+	if err = s.verify(); err == nil {
+		s.readers, err = sql.Open("sqlite", "file:"+path+"?_pragma=busy_timeout(5000)&_pragma=query_only(1)")
 	}
 	if err != nil {
 		db.Close()
 		return err
 	}
-	s.reads.SetMaxOpenConns(readers)
-	s.reads.SetMaxIdleConns(readers)
+	s.readers.SetMaxOpenConns(readConnections)
+	s.readers.SetMaxIdleConns(readConnections)
 	return nil
 }
 
-func (s *store) prove() error {
+// verify checks and upgrades the database, and reads its registry. It returns
+// ErrRules for a database of a newer version.
+func (s *store) verify() error {
 	var version int
 	if err := s.db.QueryRow("PRAGMA user_version").Scan(&version); err != nil {
 		return err
@@ -100,45 +103,38 @@ func (s *store) prove() error {
 		return err
 	}
 	var err error
-	s.proved, err = s.image()
+	s.verified, err = s.readRegistry()
 	return err
 }
 
-// moveAside renames a database with what belongs to it, and says where it is.
-func moveAside(path string) (string, error) {
-	to := path + ".damaged-" + time.Now().UTC().Format("20060102T150405.000")
+// moveAside renames a database and its companion files.
+func moveAside(path string) (newPath string, err error) {
+	newPath = path + ".damaged-" + time.Now().UTC().Format("20060102T150405.000")
 	for _, suffix := range []string{"", "-wal", "-shm"} {
-		if err := os.Rename(path+suffix, to+suffix); err != nil && !errors.Is(err, os.ErrNotExist) {
+		if err := os.Rename(path+suffix, newPath+suffix); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return "", err
 		}
 	}
-	return to, nil
+	return newPath, nil
 }
 
-// load gives the registry of rows and the entries after them.
-func (s *store) load() (*presence.Registry, error) {
-	if reg := s.proved; reg != nil {
-		s.proved = nil
+// loadRegistry returns the registry that verify has read, or reads it again.
+func (s *store) loadRegistry() (*presence.Registry, error) {
+	if reg := s.verified; reg != nil {
+		s.verified = nil
 		return reg, nil
 	}
-	return s.image()
+	return s.readRegistry()
 }
 
-// boot counts the boots, from one above.
-func (s *store) boot(above uint64) (boot uint64, err error) {
-	err = s.db.QueryRow(`INSERT INTO meta VALUES ('boot', ?1 + 1)
-		ON CONFLICT (name) DO UPDATE SET value = max(value, ?1) + 1 RETURNING value`, above).Scan(&boot)
-	return boot, err
-}
-
-// image replays: rows first, then the entries after the number they stand at.
-func (s *store) image() (*presence.Registry, error) {
+// readRegistry loads the rows, and applies the entries after them.
+func (s *store) readRegistry() (*presence.Registry, error) {
 	reg, err := presence.LoadRegistry(s.rows())
 	if err != nil {
 		return nil, err
 	}
-	reg.TrackDirty() // what the entries change is not in the rows yet
-	for e, err := range s.entries(reg.Num()) {
+	reg.TrackDirty() // the rows lack what the entries change
+	for e, err := range s.entriesAfter(reg.Num()) {
 		if err != nil {
 			return nil, err
 		}
@@ -149,104 +145,114 @@ func (s *store) image() (*presence.Registry, error) {
 	return reg, nil
 }
 
+func (s *store) nextIncarnation(above uint64) (incarnation uint64, err error) {
+	err = s.db.QueryRow(`INSERT INTO meta VALUES ('boot', ?1 + 1)
+		ON CONFLICT (name) DO UPDATE SET value = max(value, ?1) + 1 RETURNING value`, above).Scan(&incarnation)
+	return incarnation, err
+}
+
 func (s *store) rows() iter.Seq2[presence.Record, error] {
-	return func(yield func(presence.Record, error) bool) {
-		rows, err := s.db.Query("SELECT kind, key, value FROM rows ORDER BY kind, key")
+	return queryAll(s.db, func(rows *sql.Rows, rec *presence.Record) error {
+		return rows.Scan(&rec.Kind, &rec.Key, &rec.Value)
+	}, "SELECT kind, key, value FROM rows ORDER BY kind, key")
+}
+
+func (s *store) entriesAfter(number uint64) iter.Seq2[presence.Entry, error] {
+	return queryAll(s.db, func(rows *sql.Rows, e *presence.Entry) error {
+		return rows.Scan(&e.Num, &e.ID.MS, &e.ID.Seq, &e.Time, &e.Repl, &e.Batch)
+	}, "SELECT num, id_ms, id_seq, time, repl, batch FROM entries WHERE num > ? ORDER BY num", number)
+}
+
+// queryAll yields the rows of a query, until the first error.
+func queryAll[T any](db *sql.DB, scan func(*sql.Rows, *T) error, query string, args ...any) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		var none T
+		rows, err := db.Query(query, args...)
 		if err != nil {
-			yield(presence.Record{}, err)
+			yield(none, err)
 			return
 		}
 		defer rows.Close()
 		for rows.Next() {
-			var rec presence.Record
-			if err := rows.Scan(&rec.Kind, &rec.Key, &rec.Value); !yield(rec, err) || err != nil {
+			var row T
+			if err := scan(rows, &row); !yield(row, err) || err != nil {
 				return
 			}
 		}
 		if err := rows.Err(); err != nil {
-			yield(presence.Record{}, err)
+			yield(none, err)
 		}
 	}
 }
 
-func (s *store) entries(after uint64) iter.Seq2[presence.Entry, error] {
-	return func(yield func(presence.Entry, error) bool) {
-		rows, err := s.db.Query("SELECT num, id_ms, id_seq, time, repl, batch FROM entries WHERE num > ? ORDER BY num", after)
-		if err != nil {
-			yield(presence.Entry{}, err)
-			return
+// save commits entries, and rows as of the entry with that number, in one
+// transaction. After an error none of them is stored.
+func (s *store) save(entries []presence.Entry, rows map[rowKey]presence.Record, asOf uint64) error {
+	start := time.Now()
+	err := inTransaction(s.db, func(tx *sql.Tx) error {
+		if err := insertEntries(tx, entries); err != nil || len(rows) == 0 {
+			return err
 		}
-		defer rows.Close()
-		for rows.Next() {
-			var e presence.Entry
-			if err := rows.Scan(&e.Num, &e.ID.MS, &e.ID.Seq, &e.Time, &e.Repl, &e.Batch); !yield(e, err) || err != nil {
-				return
-			}
+		if err := writeRows(tx, rows); err != nil {
+			return err
 		}
-		if err := rows.Err(); err != nil {
-			yield(presence.Entry{}, err)
-		}
-	}
-}
-
-// save commits entries, and rows that stand at the entry of that number, in
-// one transaction. When it returns an error, nothing of it is there.
-func (s *store) save(entries []presence.Entry, rows map[rowKey]presence.Record, num uint64) error {
-	began := time.Now()
-	defer func() { s.took = time.Since(began) }()
-	tx, err := s.db.BeginTx(context.Background(), nil)
-	if err != nil {
+		_, err := tx.Exec("DELETE FROM entries WHERE num <= ?", asOf)
 		return err
+	})
+	if err != nil && len(entries) > 0 && s.hasEntry(entries[len(entries)-1].Num) {
+		err = nil // the commit succeeded before it reported an error
 	}
-	if err = fill(tx, entries, rows, num); err == nil {
-		err = tx.Commit()
-	}
-	if err == nil {
-		return nil
-	}
-	tx.Rollback()
-	if len(entries) > 0 && s.has(entries[len(entries)-1].Num) {
-		return nil // the commit failed only after the fact
-	}
+	s.metrics.observeCommit(start, err)
 	return err
 }
 
-func (s *store) has(num uint64) (there bool) {
-	return s.db.QueryRow("SELECT EXISTS (SELECT 1 FROM entries WHERE num = ?)", num).Scan(&there) == nil && there
+// runTransaction commits what run does. After an error of the commit itself the
+// changes may be stored; after other errors they are not.
+func (s *store) runTransaction(run func(*sql.Tx) error) error {
+	start := time.Now()
+	err := inTransaction(s.db, run)
+	s.metrics.observeCommit(start, err)
+	return err
 }
 
-func fill(tx *sql.Tx, entries []presence.Entry, rows map[rowKey]presence.Record, num uint64) error {
+func (s *store) hasEntry(number uint64) (found bool) {
+	return s.db.QueryRow("SELECT EXISTS (SELECT 1 FROM entries WHERE num = ?)", number).Scan(&found) == nil && found
+}
+
+func insertEntries(tx *sql.Tx, entries []presence.Entry) error {
 	for _, e := range entries {
 		if _, err := tx.Exec("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?)",
 			e.Num, e.ID.MS, e.ID.Seq, e.Time, e.Repl, e.Batch); err != nil {
 			return err
 		}
 	}
-	if len(rows) == 0 {
-		return nil
-	}
-	put, err := tx.Prepare("INSERT INTO rows VALUES (?, ?, ?) ON CONFLICT (kind, key) DO UPDATE SET value = excluded.value")
+	return nil
+}
+
+// writeRows upserts records, and deletes those without a value.
+func writeRows(tx *sql.Tx, rows map[rowKey]presence.Record) error {
+	upsert, err := tx.Prepare("INSERT INTO rows VALUES (?, ?, ?) ON CONFLICT (kind, key) DO UPDATE SET value = excluded.value")
 	if err != nil {
 		return err
 	}
-	defer put.Close()
+	defer upsert.Close()
 	for k, rec := range rows {
 		if rec.Value == nil {
 			_, err = tx.Exec("DELETE FROM rows WHERE kind = ? AND key = ?", k.kind, k.key)
 		} else {
-			_, err = put.Exec(k.kind, k.key, rec.Value)
+			_, err = upsert.Exec(k.kind, k.key, rec.Value)
 		}
 		if err != nil {
 			return err
 		}
 	}
-	_, err = tx.Exec("DELETE FROM entries WHERE num <= ?", num)
-	return err
+	return nil
 }
 
-// close checkpoints, closes and unlocks. Whoever reads is waited for.
+// close waits for readers, writes the WAL into the database, and unlocks the
+// directory.
 func (s *store) close() error {
-	err := s.reads.Close()
+	err := s.readers.Close()
 	_, err2 := s.db.Exec("PRAGMA wal_checkpoint(TRUNCATE)")
 	return errors.Join(err, err2, s.db.Close(), s.lock.Unlock())
 }

@@ -8,39 +8,41 @@ import (
 	"onair/presence"
 )
 
-// imageEvery is how long changed records may wait for a commit to ride with.
-const imageEvery = time.Second
+// flushInterval is how long pending rows wait for a commit of entries before
+// they are committed alone.
+const flushInterval = time.Second
 
-// maxGroup bounds how many appends one transaction takes in.
-const maxGroup = 256
+// maxAppendsPerCommit bounds how many append requests one transaction takes.
+const maxAppendsPerCommit = 256
 
-// write is the one goroutine that orders entries and uses the database.
-func (l *Log) write() {
-	defer close(l.done)
-	tick := time.NewTicker(imageEvery)
+// runWriter handles all requests until Close. Only its goroutine orders entries
+// and writes to the database.
+func (l *Log) runWriter() {
+	defer close(l.shutdown.writerDone)
+	tick := time.NewTicker(flushInterval)
 	defer tick.Stop()
 	for {
 		select {
-		case a := <-l.appends:
-			l.commit(l.gather(a))
-		case c := <-l.changes:
-			l.transact(c)
+		case first := <-l.requests.appends:
+			l.commitAppends(l.collectAppends(first))
+		case request := <-l.requests.transactions:
+			request.result <- l.store.runTransaction(request.run)
 		case <-tick.C:
-			l.flush()
-		case <-l.closing:
-			l.flush()
+			l.flushPendingRows()
+		case <-l.shutdown.started:
+			l.flushPendingRows()
 			return
 		}
 	}
 }
 
-// gather takes along whatever else waits, to commit it as one.
-func (l *Log) gather(first *appending) []*appending {
-	group := []*appending{first}
-	for len(group) < maxGroup {
+// collectAppends returns the first request and those that wait behind it.
+func (l *Log) collectAppends(first *appendRequest) []*appendRequest {
+	group := []*appendRequest{first}
+	for len(group) < maxAppendsPerCommit {
 		select {
-		case a := <-l.appends:
-			group = append(group, a)
+		case next := <-l.requests.appends:
+			group = append(group, next)
 		default:
 			return group
 		}
@@ -48,58 +50,62 @@ func (l *Log) gather(first *appending) []*appending {
 	return group
 }
 
-// commit orders a group: its durable entries are on disk before any entry of
-// the group is seen.
-func (l *Log) commit(group []*appending) {
-	last := l.last
+// commitAppends orders the batches of a group. Its durable entries are on disk
+// before readers get any entry of the group.
+func (l *Log) commitAppends(group []*appendRequest) {
+	last := l.writer.lastEntry
 	entries := make([]presence.Entry, 0, len(group))
 	durable := false
-	taken := map[speaker]uint64{}
+	ordered := map[nodeIncarnation]uint64{}
 	for _, a := range group {
-		who := speaker{a.Node, a.Boot}
-		if l.stale(&a.Sealed) || a.No <= taken[who] {
+		if l.isDuplicate(&a.Sealed) || a.No <= ordered[incarnationOf(&a.Sealed)] {
 			continue
 		}
-		taken[who] = a.No
-		last = l.next(last, a.Bytes)
+		ordered[incarnationOf(&a.Sealed)] = a.No
+		last = l.newEntry(last, a.Bytes)
 		entries = append(entries, last)
 		durable = durable || a.Durable
 	}
-	if err := l.save(entries, durable); err != nil {
-		l.split(group, err)
+	if err := l.saveEntries(entries, durable); err != nil {
+		l.refuseDurable(group, err)
 		return
 	}
-	maps.Copy(l.seen, taken)
+	maps.Copy(l.writer.batchNumbers, ordered)
 	if len(entries) > 0 {
-		l.last = last
-		l.last.Batch = nil
-		l.tail.add(entries)
+		l.writer.lastEntry = last
+		l.writer.lastEntry.Batch = nil
+		l.buffer.addEntries(entries)
 	}
 	for _, a := range group {
 		a.result <- nil
 	}
 }
 
-// split answers a group whose durable part was not written: that part is
-// refused, the rest needs no disk.
-func (l *Log) split(group []*appending, err error) {
-	var rest []*appending
+// refuseDurable answers a group whose durable entries could not be saved: it
+// refuses those, and commits the others, which need no disk.
+func (l *Log) refuseDurable(group []*appendRequest, err error) {
+	var rest []*appendRequest
 	for _, a := range group {
-		if a.Durable && !l.stale(&a.Sealed) {
+		if a.Durable && !l.isDuplicate(&a.Sealed) {
 			a.result <- fmt.Errorf("%w: %w", presence.ErrNotWritten, err)
 		} else {
 			rest = append(rest, a)
 		}
 	}
 	if len(rest) > 0 {
-		l.commit(rest)
+		l.commitAppends(rest)
 	}
 }
 
-// next makes the entry after last. Its time may go back, when the wall clock
-// did between two starts; its id does not.
-func (l *Log) next(last presence.Entry, batch []byte) presence.Entry {
-	now := l.now()
+// isDuplicate reports whether the log has this batch already.
+func (l *Log) isDuplicate(b *presence.Sealed) bool {
+	return b.No <= l.writer.batchNumbers[incarnationOf(b)]
+}
+
+// newEntry returns the entry after last. Its time may go back, when the wall
+// clock did between two starts; its id does not.
+func (l *Log) newEntry(last presence.Entry, batch []byte) presence.Entry {
+	now := l.clock.now()
 	id := presence.ID{MS: max(uint64(now), last.ID.MS)}
 	if id.MS == last.ID.MS {
 		id.Seq = last.ID.Seq + 1
@@ -107,59 +113,46 @@ func (l *Log) next(last presence.Entry, batch []byte) presence.Entry {
 	return presence.Entry{ID: id, Num: last.Num + 1, Time: now, Repl: l.repl, Batch: batch}
 }
 
-// save commits the entries of a group that holds a durable one, and the image
-// with them. What was ordered before, and is not in the image, goes along:
-// what a durable command comes to may depend on it, and a replay must come to
-// the same.
-func (l *Log) save(entries []presence.Entry, durable bool) error {
+// saveEntries commits the entries of a group with a durable one, and the pending
+// rows with them. It also commits earlier entries that are in no row yet: the
+// result of a durable command may depend on them, and a replay must give the
+// same result.
+func (l *Log) saveEntries(entries []presence.Entry, durable bool) error {
 	if l.store == nil {
 		return nil
 	}
 	if !durable {
-		l.unsaved = append(after(l.unsaved, l.image.at()), entries...)
+		l.writer.unsaved = append(dropEntries(l.writer.unsaved, l.pending.entryNumber()), entries...)
 		return nil
 	}
-	rows, num := l.image.take()
-	all := append(after(l.unsaved, num), entries...)
-	err := l.store.save(all, rows, num)
-	l.metrics.committed(l.store.took, err)
-	if err != nil {
-		l.image.untake(rows, num)
-		l.unsaved = all[:len(all)-len(entries)]
+	rows, asOf := l.pending.takeRows()
+	all := append(dropEntries(l.writer.unsaved, asOf), entries...)
+	if err := l.store.save(all, rows, asOf); err != nil {
+		l.pending.returnRows(rows, asOf)
+		l.writer.unsaved = all[:len(all)-len(entries)]
 		return err
 	}
-	l.unsaved = nil
+	l.writer.unsaved = nil
 	return nil
 }
 
-// after drops the entries up to a number.
-func after(entries []presence.Entry, num uint64) []presence.Entry {
+// dropEntries returns the entries without those up to a number.
+func dropEntries(entries []presence.Entry, upTo uint64) []presence.Entry {
 	n := 0
-	for n < len(entries) && entries[n].Num <= num {
+	for n < len(entries) && entries[n].Num <= upTo {
 		n++
 	}
 	return entries[n:]
 }
 
-// flush commits the image alone, when it has waited long enough.
-func (l *Log) flush() {
-	if l.store == nil {
+// flushPendingRows commits the pending rows alone.
+func (l *Log) flushPendingRows() {
+	rows, asOf := l.pending.takeRows()
+	if len(rows) == 0 { // always in memory
 		return
 	}
-	rows, num := l.image.take()
-	if len(rows) == 0 {
-		return
-	}
-	err := l.store.save(nil, rows, num)
-	l.metrics.committed(l.store.took, err)
-	if err != nil {
-		l.image.untake(rows, num)
-		l.logger.Error().Err(err).Int("rows", len(rows)).Msg("the image of the list could not be written, trying again")
+	if err := l.store.save(nil, rows, asOf); err != nil {
+		l.pending.returnRows(rows, asOf)
+		l.logger.Error().Err(err).Int("rows", len(rows)).Msg("store write failed, will retry")
 	}
 }
-
-// start lets the log go on after what was loaded. It runs in the writer's
-// stead, before anything is appended.
-func (l *Log) start(at presence.Entry) { l.last = at; l.tail.start(at.ID) }
-
-func (l *Log) lastNum() uint64 { return l.last.Num }

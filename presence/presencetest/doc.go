@@ -1,3 +1,3 @@
-// Package presencetest holds what tests of logs need: the suite that every
-// presence.Log passes, and logs that misbehave in a way.
+// Package presencetest has the test suites of presence.Log and presence.Archive,
+// and logs with faults for other tests.
 package presencetest

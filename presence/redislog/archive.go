@@ -12,90 +12,89 @@ import (
 )
 
 const (
-	// writeAtOnce is how many recordings one script writes or removes: about a
-	// millisecond of Redis's time, which all appends wait for. So is a page of a
-	// thousand.
-	writeAtOnce = 100
-	// lookAtOnce is how many members of an index one script looks at that must be
-	// in another one too.
-	lookAtOnce = 2000
-	// archiveTurns is how many calls of the archive are under way at once, so that
-	// connections are left for the list, however many people look at recordings.
-	archiveTurns = connections / 2
+	// maxWritesPerScript bounds how many recordings one script writes or deletes. That
+	// many, or a page of a thousand, take Redis about a millisecond, in which no entry
+	// is appended.
+	maxWritesPerScript = 100
+	// maxMembersPerScan bounds how many members of an index one script compares with
+	// another index.
+	maxMembersPerScan = 2000
+	// maxArchiveCalls bounds concurrent calls of the archive, so that the log always
+	// has connections.
+	maxArchiveCalls = maxConnections / 2
 )
 
 var (
-	// errClosed is returned by the archive after Close.
-	errClosed = errors.New("redislog: the archive is closed")
-	// errIndex is returned when an index has a recording that is not there: somebody
-	// else has removed it.
-	errIndex = errors.New("redislog: an index names a recording that is missing")
+	// errArchiveClosed is returned by the archive after Close.
+	errArchiveClosed = errors.New("redislog: the archive is closed")
+	// errMissingRecording is returned when another application has deleted a recording
+	// that an index has.
+	errMissingRecording = errors.New("redislog: an index has a recording that is missing")
 )
 
 var _ presence.Archive = (*Log)(nil)
 
-// Keep implements presence.Archive. Each recording is written whole, with its
-// indexes, and so are up to a hundred that are given together; of more, some may be
-// kept when there is an error.
+// Keep implements presence.Archive. One script writes up to a hundred recordings with
+// their indexes. After an error some of more recordings may be stored.
 //
-// In Redis's memory a recording takes, beside the bytes that Encode gives, about 100
-// in the hash and 120 in each of four indexes: 900 in all where it is 280 long
-// itself. In the index of an anchor or a code that has up to 128 it takes 36.
+// A recording takes about 100 bytes of Redis's memory in the hash and 120 in each of
+// four indexes, in addition to the bytes of Encode: 900 in all for a recording of 280. In
+// the index of an anchor or a code with up to 128 recordings it takes 36.
 func (l *Log) Keep(ctx context.Context, recordings []presence.Recording) error {
-	if err := l.enter(ctx); err != nil {
+	if err := l.acquireSlot(ctx); err != nil {
 		return err
 	}
-	defer l.leave()
-	for some := range slices.Chunk(newest(recordings), writeAtOnce) {
-		if err := l.keepSome(ctx, some); err != nil {
-			return l.failed(ctx, err)
+	defer l.releaseSlot()
+	for some := range slices.Chunk(lastOfEachID(recordings), maxWritesPerScript) {
+		if err := l.replaceRecordings(ctx, some); err != nil {
+			return l.archiveError(ctx, err)
 		}
 	}
 	return nil
 }
 
-// newest leaves of several recordings of one id the last.
-func newest(recordings []presence.Recording) []*presence.Recording {
-	at := map[string]int{}
-	all := make([]*presence.Recording, 0, len(recordings))
+// lastOfEachID drops recordings that are followed by one with the same id.
+func lastOfEachID(recordings []presence.Recording) []*presence.Recording {
+	indexes := map[string]int{}
+	last := make([]*presence.Recording, 0, len(recordings))
 	for i := range recordings {
 		rec := &recordings[i]
-		if n, again := at[rec.ID]; again {
-			all[n] = rec
+		if n, repeated := indexes[rec.ID]; repeated {
+			last[n] = rec
 			continue
 		}
-		at[rec.ID] = len(all)
-		all = append(all, rec)
+		indexes[rec.ID] = len(last)
+		last = append(last, rec)
 	}
-	return all
+	return last
 }
 
-// keepSome writes recordings, of one id each, unless others do at the same time:
-// then it looks again.
-func (l *Log) keepSome(ctx context.Context, recordings []*presence.Recording) error {
+// replaceRecordings writes recordings with different ids. It retries after concurrent
+// writes of them.
+func (l *Log) replaceRecordings(ctx context.Context, recordings []*presence.Recording) error {
 	ids := make([]string, len(recordings))
 	for i, rec := range recordings {
 		ids[i] = rec.ID
 	}
 	for {
-		was, err := l.stored(ctx, ids)
+		stored, err := l.storedValues(ctx, ids)
 		if err != nil {
 			return err
 		}
-		x := l.newExchange()
+		u := &recordingUpdate{log: l}
 		for i, rec := range recordings {
-			if err := x.put(was[i], rec); err != nil {
+			if err := u.replace(stored[i], rec); err != nil {
 				return err
 			}
 		}
-		if done, err := x.do(ctx); done || err != nil {
+		if done, err := u.execute(ctx); done || err != nil {
 			return err
 		}
 	}
 }
 
-// stored reads what is kept of ids, empty: nothing.
-func (l *Log) stored(ctx context.Context, ids []string) ([]string, error) {
+// storedValues returns the encoded recordings with those ids, "" for a missing one.
+func (l *Log) storedValues(ctx context.Context, ids []string) ([]string, error) {
 	fields, err := l.redis.HMGet(ctx, l.keys.recordings, ids...).Result()
 	if err != nil {
 		return nil, err
@@ -109,11 +108,11 @@ func (l *Log) stored(ctx context.Context, ids []string) ([]string, error) {
 
 // Recording implements presence.Archive.
 func (l *Log) Recording(ctx context.Context, id string) (rec presence.Recording, ok bool, err error) {
-	if err := l.enter(ctx); err != nil {
+	if err := l.acquireSlot(ctx); err != nil {
 		return rec, false, err
 	}
-	defer l.leave()
-	values, err := l.stored(ctx, []string{id})
+	defer l.releaseSlot()
+	values, err := l.storedValues(ctx, []string{id})
 	if err == nil && values[0] == "" {
 		return rec, false, nil
 	}
@@ -121,46 +120,47 @@ func (l *Log) Recording(ctx context.Context, id string) (rec presence.Recording,
 		rec, err = presence.DecodeRecording([]byte(values[0]))
 	}
 	if err != nil {
-		return presence.Recording{}, false, l.failed(ctx, err)
+		return presence.Recording{}, false, l.archiveError(ctx, err)
 	}
 	return rec, true, nil
 }
 
-// Recordings implements presence.Archive. Where both anchor and code are named it
-// goes through those of one of them, whichever has fewer.
+// Recordings implements presence.Archive. A query with both anchor and code reads the
+// recordings of the one with fewer.
 func (l *Log) Recordings(ctx context.Context, q presence.RecordingQuery) (page []presence.Recording, next string, err error) {
-	start, err := q.Start()
+	after, err := q.Start()
 	if err != nil {
 		return nil, "", err
 	}
-	if err := l.enter(ctx); err != nil {
+	if err := l.acquireSlot(ctx); err != nil {
 		return nil, "", err
 	}
-	defer l.leave()
+	defer l.releaseSlot()
 	upper, lower := "+", "-"
-	if start != nil {
-		upper = "(" + member(start.StartedAt, start.ID)
+	if after != nil {
+		upper = "(" + indexMember(after.StartedAt, after.ID)
 	}
 	if q.From != 0 {
-		lower = "[" + member(q.From, "")
+		lower = "[" + indexMember(q.From, "")
 	}
-	found, err := l.find(ctx, &q, upper, lower)
+	found, err := l.queryRecordings(ctx, &q, upper, lower)
 	if err != nil {
-		return nil, "", l.failed(ctx, err)
+		return nil, "", l.archiveError(ctx, err)
 	}
 	page, next = q.Page(found)
 	return page, next, nil
 }
 
-// find reads what is between two bounds, and one more than a page takes.
-func (l *Log) find(ctx context.Context, q *presence.RecordingQuery, upper, lower string) (found []presence.Recording, err error) {
-	most, indexes := q.Most()+1, l.indexes(q)
-	look := most
+// queryRecordings returns the recordings between two bounds of members, at most one
+// more than a page has.
+func (l *Log) queryRecordings(ctx context.Context, q *presence.RecordingQuery, upper, lower string) (found []presence.Recording, err error) {
+	limit, indexes := q.Most()+1, l.indexKeys(q)
+	maxMembers := limit
 	if len(indexes) > 1 {
-		look = lookAtOnce
+		maxMembers = maxMembersPerScan
 	}
 	for {
-		values, on, err := l.look(ctx, indexes, upper, lower, most-len(found), look)
+		values, nextMember, err := l.scanRecordings(ctx, indexes, upper, lower, limit-len(found), maxMembers)
 		if err != nil {
 			return nil, err
 		}
@@ -171,17 +171,18 @@ func (l *Log) find(ctx context.Context, q *presence.RecordingQuery, upper, lower
 			}
 			found = append(found, rec)
 		}
-		if on == "" {
+		if nextMember == "" {
 			return found, nil
 		}
-		upper = "(" + on
+		upper = "(" + nextMember
 	}
 }
 
-// look runs one script: it gives what is stored of recordings that are in all of
-// one or two indexes, and where it stopped looking, empty: it need not go on.
-func (l *Log) look(ctx context.Context, indexes []string, upper, lower string, most, look int) (values []string, on string, err error) {
-	reply, err := l.scripts.recordings.Run(ctx, l.redis, append([]string{l.keys.recordings}, indexes...), upper, lower, most, look).Slice()
+// scanRecordings runs one script. It returns the encoded recordings that one or two
+// indexes have, and the member to continue after, "" where there is no more.
+func (l *Log) scanRecordings(ctx context.Context, indexes []string, upper, lower string, maxRecordings, maxMembers int) (values []string, nextMember string, err error) {
+	reply, err := l.scripts.scanRecordings.Run(ctx, l.redis,
+		append([]string{l.keys.recordings}, indexes...), upper, lower, maxRecordings, maxMembers).Slice()
 	if err != nil {
 		return nil, "", err
 	}
@@ -189,99 +190,98 @@ func (l *Log) look(ctx context.Context, indexes []string, upper, lower string, m
 	for i, v := range reply {
 		var ok bool
 		if values[i], ok = v.(string); !ok {
-			return nil, "", errIndex
+			return nil, "", errMissingRecording
 		}
 	}
 	return values[1:], values[0], nil
 }
 
-// indexes are those that what is asked for is in.
-func (l *Log) indexes(q *presence.RecordingQuery) (keys []string) {
+// indexKeys returns the keys of the indexes that all matching recordings are in.
+func (l *Log) indexKeys(q *presence.RecordingQuery) (indexes []string) {
 	if q.Anchor != "" {
-		keys = append(keys, l.keys.byAnchor+q.Anchor)
+		indexes = append(indexes, l.keys.recordingsByAnchorPrefix+q.Anchor)
 	}
 	if q.Code != "" {
-		keys = append(keys, l.keys.byCode+q.Code)
+		indexes = append(indexes, l.keys.recordingsByCodePrefix+q.Code)
 	}
-	if len(keys) == 0 {
-		keys = append(keys, l.keys.byStart)
+	if len(indexes) == 0 {
+		indexes = append(indexes, l.keys.recordingsByStart)
 	}
-	return keys
+	return indexes
 }
 
 // Discard implements presence.Archive.
-func (l *Log) Discard(ctx context.Context, before int64, limit int) (n int, err error) {
-	if err := l.enter(ctx); err != nil {
+func (l *Log) Discard(ctx context.Context, before int64, limit int) (deleted int, err error) {
+	if err := l.acquireSlot(ctx); err != nil {
 		return 0, err
 	}
-	defer l.leave()
-	for n < limit {
-		asked := min(limit-n, writeAtOnce)
-		gone, more, err := l.discardSome(ctx, before, asked)
+	defer l.releaseSlot()
+	for deleted < limit {
+		n, more, err := l.deleteEndedBefore(ctx, before, min(limit-deleted, maxWritesPerScript))
 		if err != nil {
-			return n, l.failed(ctx, err)
+			return deleted, l.archiveError(ctx, err)
 		}
-		if n += gone; !more {
+		if deleted += n; !more {
 			break
 		}
 	}
-	return n, nil
+	return deleted, nil
 }
 
-// discardSome removes as many as that, unless others change them at the same time:
-// then none. more says whether there may be others.
-func (l *Log) discardSome(ctx context.Context, before int64, limit int) (n int, more bool, err error) {
-	if before == math.MinInt64 { // nothing is
+// deleteEndedBefore deletes at most limit recordings, or none after a concurrent write
+// of them. more is false when no other recording ended before that time.
+func (l *Log) deleteEndedBefore(ctx context.Context, before int64, limit int) (deleted int, more bool, err error) {
+	if before == math.MinInt64 { // before-1 would overflow
 		return 0, false, nil
 	}
-	values, _, err := l.look(ctx, []string{l.keys.byEnd}, "+", "["+member(^(before-1), ""), limit, limit)
+	values, _, err := l.scanRecordings(ctx, []string{l.keys.recordingsByEnd}, "+", "["+indexMember(^(before-1), ""), limit, limit)
 	if err != nil {
 		return 0, false, err
 	}
-	x := l.newExchange()
-	for _, was := range values {
-		if err := x.put(was, nil); err != nil {
+	u := &recordingUpdate{log: l}
+	for _, value := range values {
+		if err := u.replace(value, nil); err != nil {
 			return 0, false, err
 		}
 	}
-	done, err := x.do(ctx)
+	done, err := u.execute(ctx)
 	if err != nil || !done {
 		return 0, true, err
 	}
 	return len(values), len(values) == limit, nil
 }
 
-// enter waits for a turn, and leave gives it back.
-func (l *Log) enter(ctx context.Context) error {
-	if err := l.usable(ctx); err != nil {
+// acquireSlot waits until fewer than maxArchiveCalls run. releaseSlot must follow.
+func (l *Log) acquireSlot(ctx context.Context) error {
+	if err := l.checkOpen(ctx); err != nil {
 		return err
 	}
 	select {
-	case l.turns <- struct{}{}:
+	case l.archiveSlots <- struct{}{}:
 		return nil
-	case <-l.ctx.Done():
+	case <-l.shutdown.ctx.Done():
 	case <-ctx.Done():
 	}
-	return l.usable(ctx)
+	return l.checkOpen(ctx)
 }
 
-func (l *Log) leave() { <-l.turns }
+func (l *Log) releaseSlot() { <-l.archiveSlots }
 
-// usable reports, by an error, that the archive is closed or ctx has ended.
-func (l *Log) usable(ctx context.Context) error {
-	if l.ctx.Err() != nil {
-		return errClosed
+// checkOpen returns an error when the archive is closed or ctx has ended.
+func (l *Log) checkOpen(ctx context.Context) error {
+	if l.shutdown.ctx.Err() != nil {
+		return errArchiveClosed
 	}
 	return ctx.Err()
 }
 
-// failed says of an error whose it is. A connection keeps to ctx's deadline too,
-// and may be done with it a moment before ctx is.
-func (l *Log) failed(ctx context.Context, err error) error {
-	if gone := l.usable(ctx); gone != nil {
-		return gone
+// archiveError replaces an error by ctx's, or by errArchiveClosed, where that caused
+// it. A connection has ctx's deadline too, and may fail a moment before ctx ends.
+func (l *Log) archiveError(ctx context.Context, err error) error {
+	if cause := l.checkOpen(ctx); cause != nil {
+		return cause
 	}
-	if at, ok := ctx.Deadline(); ok && !time.Now().Before(at) {
+	if deadline, ok := ctx.Deadline(); ok && !time.Now().Before(deadline) {
 		return context.DeadlineExceeded
 	}
 	return fmt.Errorf("redislog: archive: %w", err)

@@ -17,47 +17,48 @@ import (
 	"onair/presence/redislog/redistest"
 )
 
-// archiveAt runs the suite of all archives on a Redis.
-func archiveAt(t *testing.T, s Server) {
+// runArchiveSuite runs the suite of all archives on one Redis.
+func runArchiveSuite(t *testing.T, c ClientOptions) {
 	t.Helper()
 	open := func(t *testing.T) presencetest.Archive {
-		return Open(Options{Client: Dial(s), Prefix: strings.ReplaceAll(t.Name(), "/", "-")})
+		return Open(Options{Client: NewClient(c), Prefix: strings.ReplaceAll(t.Name(), "/", "-")})
 	}
-	presencetest.RunArchive(t, open, open)
+	presencetest.RunArchiveSuite(t, open, open)
 }
 
-func TestArchive(t *testing.T) { archiveAt(t, Server{Addrs: []string{redistest.Start(t).Addr()}}) }
+func TestArchive(t *testing.T) {
+	runArchiveSuite(t, ClientOptions{Addrs: []string{redistest.Start(t).Addr()}})
+}
 
 func TestArchiveSentinel(t *testing.T) {
 	s := redistest.StartSentinel(t, 1)
-	archiveAt(t, Server{Addrs: s.Addrs(), MasterName: redistest.MasterName})
+	runArchiveSuite(t, ClientOptions{Addrs: s.Addrs(), MasterName: redistest.MasterName})
 }
 
 func TestArchiveCluster(t *testing.T) {
-	archiveAt(t, Server{Addrs: redistest.StartCluster(t, 3, 0).Addrs()})
+	runArchiveSuite(t, ClientOptions{Addrs: redistest.StartCluster(t, 3, 0).Addrs()})
 }
 
-// TestArchiveOnModel: what stands in for a Redis in other tests does what one does.
+// TestArchiveOnModel: the model of Redis, which other tests use, works as Redis does.
 func TestArchiveOnModel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		// With delay, time goes by for rapid too, which gives it up in time to make a
-		// failure smaller.
-		l := Open(Options{Client: redismodel.New(redismodel.Options{}).Dial(1, redismodel.Weather{Delay: 100 * time.Millisecond}).Client()})
+		// The delay lets rapid's limit for the shrinking of a failure pass.
+		l := Open(Options{Client: redismodel.New(redismodel.Options{}).Dial(1, redismodel.Faults{MaxDelay: 100 * time.Millisecond}).Client()})
 		defer l.Close()
-		presencetest.CheckArchive(t, l)
+		presencetest.CheckArchiveAgainstModel(t, l)
 	})
 }
 
-// TestArchiveInBadWeather: whatever is lost, late or comes twice on the way, what is
-// kept again until it is acknowledged is there, once, and nothing else is.
-func TestArchiveInBadWeather(t *testing.T) {
+// TestArchiveWithNetworkFaults: with lost, late and duplicated requests, the archive has
+// exactly what callers retried until it was acknowledged.
+func TestArchiveWithNetworkFaults(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const anchors, rounds = 3, 60
 		redis := redismodel.New(redismodel.Options{})
 		var wg sync.WaitGroup
 		for n := range anchors {
-			l := Open(Options{Client: redis.Dial(uint64(n), redismodel.Weather{
-				Delay: 50 * time.Millisecond, Lost: 0.2, Late: 0.2, LostReads: 0.1,
+			l := Open(Options{Client: redis.Dial(uint64(n), redismodel.Faults{
+				MaxDelay: 50 * time.Millisecond, LostWriteReplies: 0.2, LateWrites: 0.2, LostReadReplies: 0.1,
 			}).Client()})
 			defer l.Close()
 			wg.Go(func() {
@@ -69,12 +70,12 @@ func TestArchiveInBadWeather(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		time.Sleep(time.Minute) // what is late comes
-		l := Open(Options{Client: redis.Dial(9, redismodel.Weather{}).Client()})
+		time.Sleep(time.Minute) // until late requests have arrived
+		l := Open(Options{Client: redis.Dial(9, redismodel.Faults{}).Client()})
 		defer l.Close()
 		all, _, err := l.Recordings(t.Context(), presence.RecordingQuery{Limit: 100})
 		if err != nil || len(all) != anchors+1 {
-			t.Fatalf("there are %+v, %v", all, err)
+			t.Fatalf("the archive has %+v, %v", all, err)
 		}
 		for _, rec := range all {
 			if rec.ID != "shared" && rec.StartedAt != rounds-1 {
@@ -83,51 +84,48 @@ func TestArchiveInBadWeather(t *testing.T) {
 		}
 		for n := range anchors {
 			for i := range 2 {
-				who, want := fmt.Sprint("anchor", n, i), 0
+				anchor, want := fmt.Sprint("anchor", n, i), 0
 				for _, rec := range all {
-					if rec.Anchor == who {
+					if rec.Anchor == anchor {
 						want++
 					}
 				}
-				if got, _, err := l.Recordings(t.Context(), presence.RecordingQuery{Anchor: who, Limit: 100}); err != nil || len(got) != want {
-					t.Errorf("of %s there are %+v, %v, want %d", who, got, err, want)
+				if got, _, err := l.Recordings(t.Context(), presence.RecordingQuery{Anchor: anchor, Limit: 100}); err != nil || len(got) != want {
+					t.Errorf("%s has %+v, %v, want %d", anchor, got, err, want)
 				}
 			}
 		}
 	})
 }
 
-// openArchive opens one that is closed when the test ends.
-func openArchive(t *testing.T, r *redistest.Server) *Log {
+func openOn(t *testing.T, s *redistest.Server) *Log {
 	t.Helper()
-	l := Open(Options{Client: Dial(Server{Addrs: []string{r.Addr()}})})
-	t.Cleanup(func() { l.Close() })
-	return l
+	return openLog(t, Options{Client: NewClient(ClientOptions{Addrs: []string{s.Addr()}})})
 }
 
 func recordingOf(id, anchor string, started int64) presence.Recording {
 	return presence.Recording{ID: id, Anchor: anchor, Code: "8888_" + anchor, StartedAt: started, EndedAt: started + 1000}
 }
 
-// indexed is how many members the archive's indexes have, by key.
-func indexed(t *testing.T, r *redistest.Server) map[string]int64 {
+// indexSizes returns the number of members of each index, by the end of its key.
+func indexSizes(t *testing.T, s *redistest.Server) map[string]int64 {
 	t.Helper()
-	names, err := r.Client().Keys(t.Context(), "{onair}:recordings:*").Result()
+	keys, err := s.Client().Keys(t.Context(), "{onair}:recordings:*").Result()
 	if err != nil {
 		t.Fatal(err)
 	}
-	out := map[string]int64{}
-	for _, name := range names {
-		out[strings.TrimPrefix(name, "{onair}:recordings:")] = r.Do("ZCARD", name).(int64)
+	sizes := map[string]int64{}
+	for _, key := range keys {
+		sizes[strings.TrimPrefix(key, "{onair}:recordings:")] = s.Do("ZCARD", key).(int64)
 	}
-	return out
+	return sizes
 }
 
-// TestIndexesHaveNothingStale: whatever a recording was, they have what it is; and
-// nothing when it is gone.
-func TestIndexesHaveNothingStale(t *testing.T) {
-	r := redistest.Start(t)
-	l := openArchive(t, r)
+// TestIndexesHaveNoStaleMembers: after each change the indexes have the recording's
+// current values alone, and nothing after its deletion.
+func TestIndexesHaveNoStaleMembers(t *testing.T) {
+	s := redistest.Start(t)
+	l := openOn(t, s)
 	for _, rec := range []presence.Recording{
 		recordingOf("1", "ann", 1000), recordingOf("1", "ann", 2000), recordingOf("1", "bob", 2000), recordingOf("1", "", -7),
 		recordingOf("1", "ann", 1000),
@@ -144,36 +142,36 @@ func TestIndexesHaveNothingStale(t *testing.T) {
 		if rec.Anchor != "" {
 			want["anchor:"+rec.Anchor], want["code:"+rec.Code] = 1, 1
 		}
-		got := indexed(t, r)
+		got := indexSizes(t, s)
 		for name, n := range want {
 			if got[name] != n {
-				t.Errorf("%+v: the indexes have %v, want %v", rec, got, want)
+				t.Errorf("%+v: the index sizes are %v, want %v", rec, got, want)
 			}
 		}
 		if len(got) != len(want) {
-			t.Errorf("%+v: the indexes are %v, want %v", rec, got, want)
+			t.Errorf("%+v: the index sizes are %v, want %v", rec, got, want)
 		}
 	}
 	if n, err := l.Discard(t.Context(), math.MaxInt64, 10); n != 1 || err != nil {
 		t.Fatalf("discarded %d, %v", n, err)
 	}
-	if n := r.Do("DBSIZE"); n != int64(0) {
-		t.Errorf("%v keys are left: %v", n, r.Do("KEYS", "*"))
+	if n := s.Do("DBSIZE"); n != int64(0) {
+		t.Errorf("%v keys are left: %v", n, s.Do("KEYS", "*"))
 	}
 }
 
-// TestLookOnceMore: who names both anchor and code gets whole pages, though one
-// script does not look at all that one of the two has.
-func TestLookOnceMore(t *testing.T) {
-	l := openArchive(t, redistest.Start(t))
+// TestScanContinues: a query with anchor and code gets whole pages, though one script
+// does not examine the whole index.
+func TestScanContinues(t *testing.T) {
+	l := openOn(t, redistest.Start(t))
 	var all []presence.Recording
-	for i := range 2*lookAtOnce + 500 {
+	for i := range 2*maxMembersPerScan + 500 {
 		rec := recordingOf(fmt.Sprintf("%05d", i), "ann", 1000)
-		if i%lookAtOnce != 0 {
+		if i%maxMembersPerScan != 0 {
 			rec.Code = "8888_other"
 		}
 		all = append(all, rec, recordingOf(fmt.Sprintf("b%05d", i), "bob", 1000))
-		all[len(all)-1].Code = "8888_ann" // so that both indexes are long
+		all[len(all)-1].Code = "8888_ann" // both indexes are long
 	}
 	if err := l.Keep(t.Context(), all); err != nil {
 		t.Fatal(err)
@@ -197,52 +195,52 @@ func TestLookOnceMore(t *testing.T) {
 		}
 		for _, rec := range page {
 			if seen[rec.ID] {
-				t.Errorf("%s comes twice", rec.ID)
+				t.Errorf("%s is on two pages", rec.ID)
 			}
 			seen[rec.ID] = true
 		}
 		q.After = next
 	}
-	if want := 2*lookAtOnce + 500 - 3; len(seen) != want {
-		t.Errorf("%d came, want %d", len(seen), want)
+	if want := 2*maxMembersPerScan + 500 - 3; len(seen) != want {
+		t.Errorf("%d recordings, want %d", len(seen), want)
 	}
 }
 
-// TestLateWrite: a write that comes late, after another one, changes nothing.
-func TestLateWrite(t *testing.T) {
-	r := redistest.Start(t)
-	l := openArchive(t, r)
+// TestLateUpdateChangesNothing: an update that arrives after another write is dropped.
+func TestLateUpdateChangesNothing(t *testing.T) {
+	s := redistest.Start(t)
+	l := openOn(t, s)
 	first, second := recordingOf("1", "ann", 1000), recordingOf("1", "bob", 2000)
-	late := l.newExchange()
-	if err := late.put("", &first); err != nil {
+	late := &recordingUpdate{log: l}
+	if err := late.replace("", &first); err != nil {
 		t.Fatal(err)
 	}
 	if err := l.Keep(t.Context(), []presence.Recording{second}); err != nil {
 		t.Fatal(err)
 	}
-	if done, err := late.do(t.Context()); done || err != nil {
-		t.Errorf("a late write: %v, %v", done, err)
+	if done, err := late.execute(t.Context()); done || err != nil {
+		t.Errorf("a late update: %v, %v", done, err)
 	}
 	if rec, _, err := l.Recording(t.Context(), "1"); err != nil || rec != second {
-		t.Errorf("then it is %+v, %v", rec, err)
+		t.Errorf("then the recording is %+v, %v", rec, err)
 	}
-	if n := indexed(t, r); len(n) != 4 || n["anchor:ann"] != 0 {
-		t.Errorf("the indexes have %v", n)
+	if sizes := indexSizes(t, s); len(sizes) != 4 || sizes["anchor:ann"] != 0 {
+		t.Errorf("the index sizes are %v", sizes)
 	}
 }
 
-// TestNewerRecording: one that a newer version wrote is said, not left out, nor
-// written over or discarded.
-func TestNewerRecording(t *testing.T) {
-	r := redistest.Start(t)
-	l := openArchive(t, r)
+// TestNewerRecordingIsAnError: no call skips, replaces or deletes a recording of a newer
+// version.
+func TestNewerRecordingIsAnError(t *testing.T) {
+	s := redistest.Start(t)
+	l := openOn(t, s)
 	rec := recordingOf("1", "ann", 1000)
 	if err := l.Keep(t.Context(), []presence.Recording{rec}); err != nil {
 		t.Fatal(err)
 	}
 	newer := rec.Encode()
 	newer[0] = math.MaxUint8
-	r.Do("HSET", l.keys.recordings, "1", newer)
+	s.Do("HSET", l.keys.recordings, "1", newer)
 	_, _, err := l.Recordings(t.Context(), presence.RecordingQuery{Limit: 1})
 	_, _, err2 := l.Recording(t.Context(), "1")
 	_, err3 := l.Discard(t.Context(), math.MaxInt64, 1)
@@ -251,105 +249,102 @@ func TestNewerRecording(t *testing.T) {
 			t.Errorf("call %d: %v", i, err)
 		}
 	}
-	if got := r.Do("HGET", l.keys.recordings, "1"); got != string(newer) {
-		t.Errorf("it is %q now", got)
+	if got := s.Do("HGET", l.keys.recordings, "1"); got != string(newer) {
+		t.Errorf("then it is %q", got)
 	}
 }
 
-// TestArchiveStrangers: keys that are somebody else's are left alone, and nothing is
-// kept by halves; one whose recording somebody has removed is said.
-func TestArchiveStrangers(t *testing.T) {
-	r := redistest.Start(t)
-	l := openArchive(t, r)
+// TestArchiveForeignKeys: calls leave the keys of another application, and write nothing
+// in part. A recording that another application has deleted is an error.
+func TestArchiveForeignKeys(t *testing.T) {
+	s := redistest.Start(t)
+	l := openOn(t, s)
 	rec := recordingOf("1", "ann", 1000)
-	for _, key := range []string{l.keys.recordings, l.keys.byStart, l.keys.byEnd, l.keys.byCode + rec.Code} {
-		r.Do("SET", key, "a stranger's")
+	for _, key := range []string{l.keys.recordings, l.keys.recordingsByStart, l.keys.recordingsByEnd, l.keys.recordingsByCodePrefix + rec.Code} {
+		s.Do("SET", key, "foreign")
 		if err := l.Keep(t.Context(), []presence.Recording{rec}); err == nil || !strings.Contains(err.Error(), wrongType) {
 			t.Errorf("%s: %v", key, err)
 		}
-		if n := r.Do("DBSIZE"); n != int64(1) || r.Do("GET", key) != "a stranger's" {
-			t.Errorf("%s: there are %v", key, r.Do("KEYS", "*"))
+		if n := s.Do("DBSIZE"); n != int64(1) || s.Do("GET", key) != "foreign" {
+			t.Errorf("%s: the keys are %v", key, s.Do("KEYS", "*"))
 		}
-		r.Do("DEL", key)
+		s.Do("DEL", key)
 	}
 	if err := l.Keep(t.Context(), []presence.Recording{rec}); err != nil {
 		t.Fatal(err)
 	}
-	r.Do("HDEL", l.keys.recordings, "1")
-	if _, _, err := l.Recordings(t.Context(), presence.RecordingQuery{Limit: 1}); !errors.Is(err, errIndex) {
+	s.Do("HDEL", l.keys.recordings, "1")
+	if _, _, err := l.Recordings(t.Context(), presence.RecordingQuery{Limit: 1}); !errors.Is(err, errMissingRecording) {
 		t.Errorf("a page: %v", err)
 	}
-	if _, err := l.Discard(t.Context(), math.MaxInt64, 1); !errors.Is(err, errIndex) {
+	if _, err := l.Discard(t.Context(), math.MaxInt64, 1); !errors.Is(err, errMissingRecording) {
 		t.Errorf("discard: %v", err)
 	}
 }
 
-// TestArchiveAway: it says so, does not wait, changes nothing, and comes back.
-func TestArchiveAway(t *testing.T) {
-	r := redistest.Start(t, "--appendonly", "yes")
-	l := openArchive(t, r)
+// TestArchiveUnreachable: while Redis is unreachable, calls fail at once and change
+// nothing.
+func TestArchiveUnreachable(t *testing.T) {
+	s := redistest.Start(t, "--appendonly", "yes")
+	l := openOn(t, s)
 	keep := func(id string) error { return l.Keep(t.Context(), []presence.Recording{recordingOf(id, "ann", 1000)}) }
 	if err := keep("1"); err != nil {
 		t.Fatal(err)
 	}
-	r.Do("CONFIG", "SET", "maxmemory", "1")
+	s.Do("CONFIG", "SET", "maxmemory", "1")
 	if err := keep("2"); err == nil || !strings.Contains(err.Error(), "OOM") {
 		t.Errorf("out of memory: %v", err)
 	}
-	r.Do("CONFIG", "SET", "maxmemory", "0")
-	if n := indexed(t, r); n["start"] != 1 || n["end"] != 1 {
-		t.Errorf("out of memory the indexes have %v", n)
+	s.Do("CONFIG", "SET", "maxmemory", "0")
+	if sizes := indexSizes(t, s); sizes["start"] != 1 || sizes["end"] != 1 {
+		t.Errorf("out of memory the index sizes are %v", sizes)
 	}
-	r.Pause()
+	s.Pause()
 	soon, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	if _, _, err := l.Recording(soon, "1"); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("without an answer: %v", err)
+		t.Errorf("without a reply: %v", err)
 	}
-	r.Resume()
-	r.Stop()
+	s.Resume()
+	s.Stop()
 	_, _, err := l.Recordings(t.Context(), presence.RecordingQuery{Limit: 1})
 	_, _, err2 := l.Recording(t.Context(), "1")
 	n, err3 := l.Discard(t.Context(), math.MaxInt64, 1)
 	for i, err := range []error{keep("2"), err, err2, err3} {
 		if err == nil || errors.Is(err, context.Canceled) {
-			t.Errorf("call %d while it is away: %v", i, err)
+			t.Errorf("call %d while Redis is down: %v", i, err)
 		}
 	}
 	if n != 0 {
-		t.Errorf("%d were discarded", n)
+		t.Errorf("%d discarded", n)
 	}
-	r.Restart()
+	s.Restart()
 	if page, _, err := l.Recordings(t.Context(), presence.RecordingQuery{Limit: 9}); err != nil || len(page) != 1 || page[0] != recordingOf("1", "ann", 1000) {
-		t.Errorf("afterwards there are %+v, %v", page, err)
+		t.Errorf("afterwards the archive has %+v, %v", page, err)
 	}
 }
 
-// TestArchiveTurns: however many want something of the archive, the list has
-// connections, and who waits need not wait for ever.
-func TestArchiveTurns(t *testing.T) {
-	r := redistest.Start(t)
-	l := openArchive(t, r)
-	l.yields = 0
-	if _, _, err := l.Load(t.Context(), nil); err != nil {
-		t.Fatal(err)
-	}
-	for range archiveTurns {
-		if err := l.enter(t.Context()); err != nil {
+// TestArchiveSlots: busy callers of the archive leave connections for the log. A waiting
+// call ends with its context, or with Close.
+func TestArchiveSlots(t *testing.T) {
+	s := redistest.Start(t)
+	l := openOn(t, s)
+	mustLoad(t, l)
+	for range maxArchiveCalls {
+		if err := l.acquireSlot(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}
 	soon, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
 	if _, _, err := l.Recording(soon, "1"); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("one too many: %v", err)
+		t.Errorf("one call too many: %v", err)
 	}
-	b := presence.Batch{Node: "a", Boot: 1, Origin: 1, No: 1, Knows: presence.Rules}
-	if err := l.Append(t.Context(), b.Seal()); err != nil {
-		t.Errorf("the list: %v", err)
+	if err := l.Append(t.Context(), emptyBatch(1)); err != nil {
+		t.Errorf("append: %v", err)
 	}
-	l.leave()
-	for range connections {
+	l.releaseSlot()
+	for range maxConnections {
 		if _, _, err := l.Recording(t.Context(), "1"); err != nil {
 			t.Error(err)
 		}
@@ -363,37 +358,36 @@ func TestArchiveTurns(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if err := l.enter(t.Context()); err != nil {
+	if err := l.acquireSlot(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	waits := make(chan error)
+	result := make(chan error)
 	go func() {
 		_, err := l.Discard(t.Context(), 1, 1)
-		waits <- err
+		result <- err
 	}()
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := <-waits; !errors.Is(err, errClosed) {
-		t.Errorf("one who waits when it is closed: %v", err)
+	if err := <-result; !errors.Is(err, errArchiveClosed) {
+		t.Errorf("a call that waits during Close: %v", err)
 	}
 }
 
-// TestArchiveFlushed: with all that Redis had, recordings are gone, and others can
-// be kept.
-func TestArchiveFlushed(t *testing.T) {
-	r := redistest.Start(t)
-	l := openArchive(t, r)
+// TestArchiveAfterFlush: a flush deletes the recordings, and new ones can be stored.
+func TestArchiveAfterFlush(t *testing.T) {
+	s := redistest.Start(t)
+	l := openOn(t, s)
 	for range 2 {
 		if err := l.Keep(t.Context(), []presence.Recording{recordingOf("1", "ann", 1000)}); err != nil {
 			t.Fatal(err)
 		}
 		if page, _, err := l.Recordings(t.Context(), presence.RecordingQuery{Limit: 9}); err != nil || len(page) != 1 {
-			t.Errorf("there are %+v, %v", page, err)
+			t.Errorf("the archive has %+v, %v", page, err)
 		}
-		r.Do("FLUSHALL")
+		s.Do("FLUSHALL")
 		if page, _, err := l.Recordings(t.Context(), presence.RecordingQuery{Limit: 9}); err != nil || len(page) != 0 {
-			t.Errorf("there are %+v, %v", page, err)
+			t.Errorf("the archive has %+v, %v", page, err)
 		}
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"onair/presence"
 )
 
-// parseEntry reads an entry of the stream.
+// parseEntry returns an error for a stream entry that this package did not write.
 func parseEntry(m redis.XMessage) (e presence.Entry, err error) {
 	field := func(name string) string {
 		text, _ := m.Values[name].(string)
@@ -24,7 +24,7 @@ func parseEntry(m redis.XMessage) (e presence.Entry, err error) {
 		e.Time, err = strconv.ParseInt(field("t"), 10, 64)
 	}
 	if err != nil {
-		return e, fmt.Errorf("redislog: entry %s is none of ours: %w", m.ID, err)
+		return e, fmt.Errorf("redislog: invalid entry %s: %w", m.ID, err)
 	}
 	e.Repl, e.Batch = field("r"), []byte(field("b"))
 	return e, nil
@@ -39,12 +39,11 @@ func parseID(text string) (id presence.ID, err error) {
 	return id, err
 }
 
-func idText(id presence.ID) string {
+func formatID(id presence.ID) string {
 	return strconv.FormatUint(id.MS, 10) + "-" + strconv.FormatUint(id.Seq, 10)
 }
 
-// isSame reports whether two entries are one. Within a history, which Repl
-// names, an id is given once.
-func isSame(a, b presence.Entry) bool {
+// isSameEntry compares all but the batches. Within an epoch an id is used once.
+func isSameEntry(a, b presence.Entry) bool {
 	return a.ID == b.ID && a.Num == b.Num && a.Time == b.Time && a.Repl == b.Repl
 }

@@ -8,8 +8,8 @@ import (
 	"onair/presence"
 )
 
-// FuzzEntry: whatever stands in the stream is an entry that is written as it
-// was read, or an error.
+// FuzzEntry: parseEntry returns an error, or an entry that is the same after another
+// round trip.
 func FuzzEntry(f *testing.F) {
 	f.Add("1763830000123-7", "12", "1763830000123", "8371b4fb1155b71f.1763829000000", "batch")
 	f.Add("0-1", "18446744073709551615", "-1", "", "")
@@ -20,8 +20,8 @@ func FuzzEntry(f *testing.F) {
 		if err != nil {
 			return
 		}
-		again, err := parseEntry(redis.XMessage{ID: idText(e.ID), Values: map[string]any{"n": n, "t": at, "r": e.Repl, "b": string(e.Batch)}})
-		if err != nil || !isSame(e, again) || string(again.Batch) != batch {
+		again, err := parseEntry(redis.XMessage{ID: formatID(e.ID), Values: map[string]any{"n": n, "t": at, "r": e.Repl, "b": string(e.Batch)}})
+		if err != nil || !isSameEntry(e, again) || string(again.Batch) != batch {
 			t.Errorf("%+v, then %+v, %v", e, again, err)
 		}
 	})
@@ -30,14 +30,15 @@ func FuzzEntry(f *testing.F) {
 func TestEntryWithoutFields(t *testing.T) {
 	for _, values := range []map[string]any{nil, {"n": "1"}, {"t": "1"}, {"n": 1, "t": "1"}} {
 		if e, err := parseEntry(redis.XMessage{ID: "1-1", Values: values}); err == nil {
-			t.Errorf("%v is taken for %+v", values, e)
+			t.Errorf("%v parsed as %+v", values, e)
 		}
 	}
 }
 
-// FuzzSnapshot: a description is read as it was written, or refused.
+// FuzzSnapshot: parseSnapshot returns an error, or a description that is the same after
+// another round trip.
 func FuzzSnapshot(f *testing.F) {
-	f.Add((&snapshot{name: "ABC", id: presence.ID{MS: 5, Seq: 1}, num: 7, time: 9, chunks: 3, bytes: 700, sum: 0xfe}).String())
+	f.Add((&snapshot{name: "ABC", id: presence.ID{MS: 5, Seq: 1}, number: 7, time: 9, chunks: 3, bytes: 700, checksum: 0xfe}).String())
 	f.Add("x 1-1 1 1 1 1 1")
 	f.Add("x 1-1 1 1 -1 1")
 	f.Fuzz(func(t *testing.T, text string) {

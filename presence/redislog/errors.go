@@ -11,57 +11,52 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// refused reports whether an error is certain to mean that nothing was written:
-// Redis said so, or was not reached. What a script replies as an error, it says
-// before it writes.
-func refused(err error) bool {
-	if isReply(err) {
+// isNotWritten reports whether an error proves that nothing was written: Redis replied
+// with it, or was not reached. A script returns errors only before it writes.
+func isNotWritten(err error) bool {
+	if isErrorReply(err) {
 		return true
 	}
-	dial, ok := errors.AsType[*net.OpError](err)
-	return ok && dial.Op == "dial" || errors.Is(err, redis.ErrPoolTimeout)
+	opErr, ok := errors.AsType[*net.OpError](err)
+	return ok && opErr.Op == "dial" || errors.Is(err, redis.ErrPoolTimeout)
 }
 
-// isReply reports whether an error is one that Redis replied with.
-func isReply(err error) bool {
+// isErrorReply reports whether Redis replied with the error.
+func isErrorReply(err error) bool {
 	_, ok := errors.AsType[redis.Error](err)
 	return ok && !errors.Is(err, redis.Nil)
 }
 
-// hopelessReplies begin what Redis says to those whom waiting does not help.
-var hopelessReplies = []string{"NOAUTH", "WRONGPASS", "NOPERM", "ERR AUTH", "ERR invalid password", wrongType}
-
-// wrongType begins what Redis says of a key that is none of ours.
+// wrongType is in the reply for a key that another application uses.
 const wrongType = "WRONGTYPE"
 
-// errTooOld is returned when Redis lacks what is needed.
-var errTooOld = errors.New("redis: version 6.2 or newer is needed")
+// permanentReplies are in error replies that remain until somebody changes a setting.
+var permanentReplies = []string{"NOAUTH", "WRONGPASS", "NOPERM", "ERR AUTH", "ERR invalid password", wrongType}
 
-// hopeless reports whether nothing but a person can help.
-func hopeless(err error) bool {
-	if _, untrusted := errors.AsType[*tls.CertificateVerificationError](err); untrusted || errors.Is(err, errTooOld) {
+// errOldVersion is returned when Redis is too old.
+var errOldVersion = errors.New("redis: version 6.2 or newer is needed")
+
+// isPermanent reports whether retries are useless.
+func isPermanent(err error) bool {
+	if _, untrusted := errors.AsType[*tls.CertificateVerificationError](err); untrusted || errors.Is(err, errOldVersion) {
 		return true
 	}
-	return isReply(err) && slices.ContainsFunc(hopelessReplies, func(p string) bool { return strings.Contains(err.Error(), p) })
+	return isErrorReply(err) && slices.ContainsFunc(permanentReplies, func(p string) bool { return strings.Contains(err.Error(), p) })
 }
 
-// explained adds to what Redis said what can be done about it.
-func explained(err error) error {
+// withHint adds to a permanent error how to solve it.
+func withHint(err error) error {
 	if strings.Contains(err.Error(), wrongType) {
-		return fmt.Errorf("redis: a key of this prefix is somebody else's, give another redis.prefix: %w", err)
+		return fmt.Errorf("redis: another application uses a key with this prefix, set another redis.prefix: %w", err)
 	}
 	return fmt.Errorf("redis: %w", err)
 }
 
-// waitable hides what an error is from those who would give up for it.
-type waitable struct{ text string }
-
-func (w waitable) Error() string { return w.text }
-
-// asWait has a node that serves a list wait whatever Redis says.
-func asWait(err error, serves bool) error {
-	if err != nil && serves && hopeless(err) {
-		return waitable{explained(err).Error()}
+// temporaryIf turns a permanent error into a temporary one for a node that already
+// serves a list: it waits for Redis whatever the reply is.
+func temporaryIf(servesList bool, err error) error {
+	if err != nil && servesList && isPermanent(err) {
+		return errors.New(withHint(err).Error()) // without the wrapped error, which isPermanent detects
 	}
 	return err
 }

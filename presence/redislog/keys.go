@@ -1,19 +1,21 @@
 package redislog
 
-// keys are the names of what is stored. All are in one slot of a cluster: that
-// of the prefix.
+// keys are the names of the keys. In a Cluster the prefix puts them in one slot.
 type keys struct {
-	log, head, nodes, snapshots, snapshot, lock string
+	log, head, nodes, snapshots, lock string
+	snapshotPrefix                    string // followed by the snapshot's name
 
-	recordings, byStart, byEnd, byAnchor, byCode string // of the archive
+	recordings, recordingsByStart, recordingsByEnd string
+	recordingsByAnchorPrefix                       string // followed by the anchor
+	recordingsByCodePrefix                         string // followed by the live code
 }
 
-func keysOf(prefix string) keys {
-	name := func(of string) string { return "{" + prefix + "}:" + of }
+func newKeys(prefix string) keys {
+	key := func(name string) string { return "{" + prefix + "}:" + name }
 	return keys{
-		log: name("log"), head: name("head"), nodes: name("nodes"), snapshots: name("snapshots"),
-		snapshot: name("snapshot:"), lock: name("lock"),
-		recordings: name("recordings"), byStart: name("recordings:start"), byEnd: name("recordings:end"),
-		byAnchor: name("recordings:anchor:"), byCode: name("recordings:code:"),
+		log: key("log"), head: key("head"), nodes: key("nodes"), snapshots: key("snapshots"),
+		snapshotPrefix: key("snapshot:"), lock: key("lock"),
+		recordings: key("recordings"), recordingsByStart: key("recordings:start"), recordingsByEnd: key("recordings:end"),
+		recordingsByAnchorPrefix: key("recordings:anchor:"), recordingsByCodePrefix: key("recordings:code:"),
 	}
 }

@@ -5,153 +5,79 @@ import (
 	"errors"
 	"slices"
 	"strconv"
-	"sync"
 	"time"
-
-	"github.com/redis/go-redis/v9"
 
 	"onair/presence"
 )
 
-// Load implements presence.Log. The registry is that of the newest snapshot that
-// is old enough for the node's viewers: see Options.SnapshotAge.
-func (l *Log) Load(ctx context.Context, have *presence.Registry) (*presence.Registry, uint64, error) {
-	type loaded struct {
-		reg  *presence.Registry
-		head uint64
-	}
+// Load implements presence.Log. It returns the registry of the newest snapshot that is
+// at least Options.SnapshotAge old.
+func (l *Log) Load(ctx context.Context, have *presence.Registry) (r *presence.Registry, head uint64, err error) {
 	waited := false
-	got, err := await(ctx, l, func() (loaded, error) {
-		if err := l.inspect(ctx); err != nil {
-			return loaded{}, err
+	r, err = retryUntilReply(ctx, l, func() (*presence.Registry, error) {
+		if err := l.checkServer(ctx); err != nil {
+			return nil, err
 		}
 		for {
-			reg, head, err := l.load(ctx)
-			if !errors.Is(err, errUnfounded) {
-				return loaded{reg, head}, asWait(err, have != nil)
+			loaded, newest, err := l.loadSnapshot(ctx)
+			if !errors.Is(err, errNoEpoch) {
+				head = newest
+				return loaded, temporaryIf(have != nil, err)
 			}
 			if have == nil && !waited {
-				// Whoever has the list goes first.
 				waited = true
-				if err := sleep(ctx, l.yields); err != nil {
-					return loaded{}, err
+				if err := sleep(ctx, l.foundDelay); err != nil {
+					return nil, err
 				}
 				continue
 			}
-			if err := l.found(ctx, have); err != nil {
-				return loaded{}, asWait(err, have != nil)
+			if err := l.foundEpoch(ctx, have); err != nil {
+				return nil, temporaryIf(have != nil, err)
 			}
 		}
 	})
-	return got.reg, got.head, err
+	return r, head, err
 }
 
-// yieldFor is how long a node that has no list leaves it to others to begin the
-// history with theirs: they look at least every half second.
-const yieldFor = 1500 * time.Millisecond
+// defaultFoundDelay is how long a node without a list waits before it founds an epoch.
+// Nodes with a list should found it first; they check at least every half second.
+const defaultFoundDelay = 1500 * time.Millisecond
 
-// load reads the snapshot to start from, and the number of the newest entry.
-func (l *Log) load(ctx context.Context) (*presence.Registry, uint64, error) {
-	all, err := l.snapshots(ctx)
+// loadSnapshot returns the registry to start from, and the number of the newest entry.
+// It returns errNoEpoch where Redis has no snapshot.
+func (l *Log) loadSnapshot(ctx context.Context) (r *presence.Registry, head uint64, err error) {
+	all, err := l.listSnapshots(ctx)
 	if err != nil {
 		return nil, 0, err
 	}
 	if len(all) == 0 {
-		return nil, 0, errUnfounded
+		return nil, 0, errNoEpoch
 	}
-	l.saved.Store(all[0])
-	head, now, err := l.head(ctx)
+	l.newest.Store(all[0])
+	head, now, err := l.readHead(ctx)
 	if err != nil {
 		return nil, 0, err
 	}
-	old := slices.IndexFunc(all, func(s *snapshot) bool { return s.time <= now-l.options.SnapshotAge.Milliseconds() })
-	if old < 0 {
-		old = len(all) - 1
+	first := slices.IndexFunc(all, func(s *snapshot) bool { return s.time <= now-l.options.SnapshotAge.Milliseconds() })
+	if first < 0 {
+		first = len(all) - 1
 	}
-	// A newer one will do, though viewers from elsewhere begin anew.
-	slices.Reverse(all[:old+1])
-	r, err := l.readFirst(ctx, all)
+	slices.Reverse(all[:first+1]) // then newer ones: viewers of other nodes cannot resume after those
+	r, err = l.readFirstIntact(ctx, all)
 	return r, head, err
 }
 
-// head is the number and the log time of the newest entry.
-func (l *Log) head(ctx context.Context) (num uint64, time int64, err error) {
+// readHead returns the number and the log time of the newest entry.
+func (l *Log) readHead(ctx context.Context) (number uint64, time int64, err error) {
 	fields, err := l.redis.HMGet(ctx, l.keys.head, "n", "t").Result()
 	if err != nil {
 		return 0, 0, err
 	}
 	n, _ := fields[0].(string)
 	t, _ := fields[1].(string)
-	if num, err = strconv.ParseUint(n, 10, 64); err != nil {
+	if number, err = strconv.ParseUint(n, 10, 64); err != nil {
 		return 0, 0, err
 	}
 	time, err = strconv.ParseInt(t, 10, 64)
-	return num, time, err
-}
-
-const (
-	// lockFor is how long a node may take to write its list, while all wait. It
-	// says again that it is at it.
-	lockFor = 10 * time.Second
-	// lookAgain is how often the others look whether it is done.
-	lookAgain = 100 * time.Millisecond
-)
-
-// found begins a history with a list, nil for an empty one. It returns without
-// an error when there is one, be it this or another node's, or soon may be.
-func (l *Log) found(ctx context.Context, have *presence.Registry) error {
-	mine, err := l.lock(ctx)
-	if err != nil {
-		return err
-	}
-	if !mine {
-		return sleep(ctx, lookAgain)
-	}
-	defer l.redis.Del(context.WithoutCancel(ctx), l.keys.lock)
-	began := time.Now()
-	if have == nil {
-		have = presence.NewRegistry()
-	}
-	writing, done := context.WithCancel(ctx)
-	var holding sync.WaitGroup
-	holding.Go(func() { l.hold(writing) })
-	s, err := l.write(ctx, have)
-	done()
-	holding.Wait()
-	if err != nil {
-		return err
-	}
-	last := have.Last()
-	ok, err := l.scripts.found.Run(ctx, l.redis,
-		[]string{l.keys.log, l.keys.head, l.keys.snapshots, l.keys.snapshot + s.name, l.keys.nodes},
-		s.String(), idText(s.id), s.num, s.time, last.Repl).Bool()
-	if err != nil || !ok {
-		return err
-	}
-	l.metrics.founded.Inc()
-	l.logger.Warn().Uint64("entry", s.num).Int("streams", have.Len()).Int("bytes", s.bytes).Dur("took_ms", time.Since(began)).
-		Msg("redis was empty: this node has written its list")
-	return nil
-}
-
-// lock takes the lock, and reports whether this node has it. It may have it
-// already: the answer to the first try may be lost.
-func (l *Log) lock(ctx context.Context) (mine bool, err error) {
-	if mine, err = l.redis.SetNX(ctx, l.keys.lock, l.token, lockFor).Result(); mine || err != nil {
-		return mine, err
-	}
-	holder, err := l.redis.Get(ctx, l.keys.lock).Result()
-	if errors.Is(err, redis.Nil) {
-		return false, nil
-	}
-	return holder == l.token, err
-}
-
-// hold keeps the lock until ctx ends.
-func (l *Log) hold(ctx context.Context) {
-	for sleep(ctx, lockFor/3) == nil {
-		if err := l.redis.Expire(ctx, l.keys.lock, lockFor).Err(); err != nil {
-			return // the others will try, and one of us be first
-		}
-	}
+	return number, time, err
 }

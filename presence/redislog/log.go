@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"fmt"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,69 +16,77 @@ import (
 	"onair/presence"
 )
 
-// Options are what Open needs.
+// Options configure Open.
 type Options struct {
-	// Client is where the log lives; Dial makes one that fits. The log closes it.
+	// Client connects to Redis, see NewClient. Close closes it.
 	Client redis.UniversalClient
-	// Prefix begins the names of all keys ("onair"). Deployments that share a
-	// Redis have different ones.
+	// Prefix begins the names of all keys ("onair"). Deployments that share a Redis
+	// need different ones.
 	Prefix string
-	// SnapshotEvery is the time between two snapshots, by the log's clock (5 min).
-	// More of it makes a node that starts replay more, and the log longer; less
-	// costs the keeper work.
+	// SnapshotEvery is the log time between two snapshots (5 min). With a longer one
+	// the log is longer, and a starting node replays more entries; with a shorter one
+	// the leader has more work.
 	SnapshotEvery time.Duration
-	// SnapshotAge is how old a snapshot is at the least that nodes start from,
-	// and behind which the log is trimmed (5 min). A node that starts has so much
-	// of the past that viewers who come to it from others can go on from there,
-	// and one that was away for less need not begin anew.
+	// SnapshotAge is the least age of the snapshot from which nodes start, and up to
+	// which the log is trimmed (5 min). A starting node replays that much of the past,
+	// so that viewers of other nodes can resume on it. A node that was away for less
+	// continues from its own registry.
 	SnapshotAge time.Duration
 	Logger      zerolog.Logger
-	Metrics     prometheus.Registerer // nil: none
+	Metrics     prometheus.Registerer // nil: no metrics
 }
 
-// Log is a log on Redis, as one node sees it.
+// Log is one node's handle on the log and the archive on Redis. All methods may be
+// called concurrently.
 type Log struct {
 	// Static after Open.
-	options Options
-	redis   redis.UniversalClient
-	keys    keys
-	scripts scripts
-	logger  zerolog.Logger
-	metrics *metrics
-	yields  time.Duration   // yieldFor, but in tests
-	token   string          // by which this process has the lock
-	ctx     context.Context // ends at Close
-	close   context.CancelFunc
-	keeping sync.WaitGroup
-	turns   chan struct{} // of calls of the archive that are under way
-	once    sync.Once
-	closed  error // what closing the client came to
+	options    Options
+	redis      redis.UniversalClient
+	keys       keys
+	scripts    scripts
+	metrics    *metrics
+	foundDelay time.Duration // see defaultFoundDelay; 0 in tests
+	lockToken  string        // the lock's value while this process has it
 
-	inspected atomic.Bool
-	silent    atomic.Int64 // since when Redis does not answer, Unix milliseconds; 0: it does
-	pause     atomic.Int64 // the least time between two reads
-	appended  atomic.Uint64
-	saved     atomic.Pointer[snapshot] // the newest snapshot that this node knows of
-	applied   atomic.Pointer[standing]
-
-	mu    sync.Mutex // guards below
-	node  string
-	mine  uint64 // the number of the newest own entry that was appended
-	since time.Time
-	said  map[string]bool // what Redis replied instead of an answer, since it answered last
+	shutdown      shutdown
+	archiveSlots  chan struct{} // bounds concurrent calls of the archive
+	outage        outage
+	serverChecked atomic.Bool
+	readPause     atomic.Int64             // least time.Duration between two reads
+	newest        atomic.Pointer[snapshot] // the newest snapshot that this node knows
+	applied       atomic.Pointer[appliedState]
+	own           ownAppends
 }
 
-// standing is how far the node's registry has come, and whether it is the
-// keeper's.
-type standing struct {
-	num    uint64
-	time   int64
-	keeper bool
+// shutdown ends the snapshot writer and the client, once.
+type shutdown struct {
+	once           sync.Once
+	ctx            context.Context // ends when Close begins
+	cancel         context.CancelFunc
+	snapshotWriter sync.WaitGroup
+	err            error // of closing the client
+}
+
+// appliedState is the state of the node's registry after its newest entry.
+type appliedState struct {
+	number   uint64
+	time     int64 // log time
+	isLeader bool
+}
+
+// ownAppends are this node's appends, for the lag metrics.
+type ownAppends struct {
+	newest atomic.Uint64 // number of the newest entry that this node appended
+
+	mu        sync.Mutex // guards below
+	node      string     // empty before Join
+	unapplied uint64     // number of the newest appended entry that was not applied yet; 0: none
+	repliedAt time.Time  // to the append of that entry
 }
 
 var _ presence.Log = (*Log)(nil)
 
-// Open gives the log. It does not wait for Redis, which Load does.
+// Open returns the log. It does not wait for Redis; Load does.
 func Open(o Options) *Log {
 	if o.Prefix == "" {
 		o.Prefix = "onair"
@@ -90,113 +97,93 @@ func Open(o Options) *Log {
 	if o.SnapshotAge == 0 {
 		o.SnapshotAge = 5 * time.Minute
 	}
-	l := &Log{options: o, redis: o.Client, keys: keysOf(o.Prefix), scripts: newScripts(), logger: o.Logger, yields: yieldFor, token: rand.Text()}
-	l.turns = make(chan struct{}, archiveTurns)
+	l := &Log{
+		options: o, redis: o.Client, keys: newKeys(o.Prefix), scripts: newScripts(),
+		foundDelay: defaultFoundDelay, lockToken: rand.Text(),
+		archiveSlots: make(chan struct{}, maxArchiveCalls), outage: outage{logger: o.Logger},
+	}
 	l.metrics = newMetrics(o.Metrics, l)
-	l.applied.Store(&standing{})
-	l.ctx, l.close = context.WithCancel(context.Background())
-	l.keeping.Go(l.keep)
+	l.applied.Store(&appliedState{})
+	l.shutdown.ctx, l.shutdown.cancel = context.WithCancel(context.Background())
+	l.shutdown.snapshotWriter.Go(l.runSnapshotWriter)
 	return l
 }
 
-// Join implements presence.Log. Boots are Redis's time in microseconds, or one
-// more than the last where that is higher: so they rise even if Redis has
-// forgotten them.
-func (l *Log) Join(ctx context.Context, node string, above uint64) (uint64, error) {
-	l.mu.Lock()
-	again := l.node != ""
-	l.node = node
-	l.mu.Unlock()
-	return await(ctx, l, func() (uint64, error) {
-		text, err := l.scripts.join.Run(ctx, l.redis, []string{l.keys.head}, above).Text()
+// Join implements presence.Log. An incarnation is Redis's time in microseconds, or
+// the last incarnation plus one where that is higher. So incarnations increase even
+// after Redis has lost them.
+func (l *Log) Join(ctx context.Context, node string, above uint64) (incarnation uint64, err error) {
+	l.own.mu.Lock()
+	rejoins := l.own.node != ""
+	l.own.node = node
+	l.own.mu.Unlock()
+	return retryUntilReply(ctx, l, func() (uint64, error) {
+		text, err := l.scripts.nextIncarnation.Run(ctx, l.redis, []string{l.keys.head}, above).Text()
 		if err != nil {
-			return 0, asWait(err, again)
+			return 0, temporaryIf(rejoins, err)
 		}
-		boot, err := strconv.ParseUint(text, 10, 64)
+		incarnation, err := strconv.ParseUint(text, 10, 64)
 		if err != nil {
-			return 0, fmt.Errorf("redislog: boot: %w", err)
+			return 0, fmt.Errorf("redislog: join: %w", err)
 		}
-		return boot, nil
+		return incarnation, nil
 	})
 }
 
-// await asks until Redis answers, or says what nothing but a person can help.
-func await[T any](ctx context.Context, l *Log, ask func() (T, error)) (T, error) {
+// retryUntilReply calls f until it succeeds, ctx ends, or Redis replies with a
+// permanent error.
+func retryUntilReply[T any](ctx context.Context, l *Log, f func() (T, error)) (T, error) {
 	for wait := 20 * time.Millisecond; ; wait = min(2*wait, time.Second) {
-		v, err := ask()
+		v, err := f()
 		switch {
 		case err == nil:
-			l.answers()
+			l.outage.end()
 			return v, nil
 		case ctx.Err() != nil:
 			return v, ctx.Err()
-		case hopeless(err):
-			return v, explained(err)
+		case isPermanent(err):
+			return v, withHint(err)
 		}
-		l.away(err)
-		select {
-		case <-ctx.Done():
-			return v, ctx.Err()
-		case <-time.After(wait):
+		l.outage.recordError(err)
+		if err := sleep(ctx, wait); err != nil {
+			return v, err
 		}
 	}
 }
 
-// away notes that Redis does not answer, and says it once, and once for each
-// reply by which it excuses itself: the first try may have found it gone, and
-// those that follow find it loading for as long as it takes.
-func (l *Log) away(err error) {
-	first := l.silent.CompareAndSwap(0, time.Now().UnixMilli())
-	excuse := ""
-	if isReply(err) {
-		excuse, _, _ = strings.Cut(err.Error(), " ")
-	}
-	l.mu.Lock()
-	if first || l.said == nil {
-		l.said = map[string]bool{"": true}
-	}
-	news := !l.said[excuse]
-	l.said[excuse] = true
-	l.mu.Unlock()
-	switch {
-	case first:
-		l.logger.Warn().Err(err).Msg("redis: no answer, trying again until there is one")
-	case news:
-		l.logger.Warn().Err(err).Msg("redis: still no answer, for another reason")
-	}
-}
-
-// answers notes that it does.
-func (l *Log) answers() {
-	if since := l.silent.Swap(0); since != 0 {
-		l.logger.Info().Int64("after_ms", time.Now().UnixMilli()-since).Msg("redis: it answers again")
-	}
-}
-
-// readsPerSecond bounds how often all nodes together read. Redis spends some
-// twenty microseconds on a reader that is told of an entry; without a bound each
-// entry of each node would cost that for every node.
-const readsPerSecond = 10_000
+// maxReadsPerSecond bounds the reads of all nodes together. Each read of an entry
+// costs Redis about 20 µs. Without a bound, Redis pays that for each pair of nodes.
+const maxReadsPerSecond = 10_000
 
 // Applied implements presence.Log.
 func (l *Log) Applied(r *presence.Registry, e presence.Entry) {
-	l.pause.Store(int64(r.Peers()) * int64(time.Second) / readsPerSecond)
-	l.mu.Lock()
-	node := l.node
-	if l.mine != 0 && e.Num >= l.mine {
-		l.metrics.lag.Observe(time.Since(l.since).Seconds())
-		l.mine = 0
+	l.readPause.Store(int64(r.Peers()) * int64(time.Second) / maxReadsPerSecond)
+	l.own.mu.Lock()
+	node := l.own.node
+	if l.own.unapplied != 0 && e.Num >= l.own.unapplied {
+		l.metrics.tailLag.Observe(time.Since(l.own.repliedAt).Seconds())
+		l.own.unapplied = 0
 	}
-	l.mu.Unlock()
-	l.applied.Store(&standing{num: e.Num, time: e.Time, keeper: node != "" && r.Keeper() == node})
+	l.own.mu.Unlock()
+	l.applied.Store(&appliedState{number: e.Num, time: e.Time, isLeader: node != "" && r.Keeper() == node})
 }
 
-// Close implements presence.Log. The image of the log is in Redis already.
+// recordAppend remembers an own entry until it is applied.
+func (l *Log) recordAppend(number uint64) {
+	l.own.newest.Store(number)
+	l.own.mu.Lock()
+	defer l.own.mu.Unlock()
+	if l.applied.Load().number < number {
+		l.own.unapplied, l.own.repliedAt = number, time.Now()
+	}
+}
+
+// Close implements presence.Log. It writes nothing: Redis has all entries already.
 func (l *Log) Close() error {
-	l.once.Do(func() {
-		l.close()
-		l.keeping.Wait()
-		l.closed = l.redis.Close()
+	l.shutdown.once.Do(func() {
+		l.shutdown.cancel()
+		l.shutdown.snapshotWriter.Wait()
+		l.shutdown.err = l.redis.Close()
 	})
-	return l.closed
+	return l.shutdown.err
 }

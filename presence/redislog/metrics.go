@@ -1,67 +1,42 @@
 package redislog
 
 import (
-	"time"
-
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 )
 
 type metrics struct {
-	appends      *prometheus.CounterVec
-	append       prometheus.Histogram
-	lag          prometheus.Histogram
-	snapshots    *prometheus.CounterVec
-	snapshotTook prometheus.Histogram
-	founded      prometheus.Counter
+	appends         *prometheus.CounterVec
+	appendSeconds   prometheus.Histogram
+	tailLag         prometheus.Histogram
+	snapshots       *prometheus.CounterVec
+	snapshotSeconds prometheus.Histogram
+	epochsFounded   prometheus.Counter
 }
 
 func newMetrics(reg prometheus.Registerer, l *Log) *metrics {
 	f := promauto.With(reg)
-	gauge := func(name, help string, value func() float64) {
-		f.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value)
-	}
-	gauge("onair_redis_away_seconds", "For how long Redis has not answered; 0: it does.", func() float64 {
-		if since := l.silent.Load(); since != 0 {
-			return time.Since(time.UnixMilli(since)).Seconds()
-		}
-		return 0
-	})
-	gauge("onair_tail_lag_entries", "Entries that this node has appended and not applied yet, and those of others before them.", func() float64 {
-		return max(0, float64(l.appended.Load())-float64(l.applied.Load().num))
-	})
-	gauge("onair_snapshot_age_seconds", "Log time since the entry of the newest snapshot, on the keeper; 0 on others, which hear of none.", func() float64 {
-		if s := l.saved.Load(); s != nil && l.applied.Load().keeper {
-			return max(0, float64(l.applied.Load().time-s.time)/1000)
-		}
-		return 0
-	})
-	gauge("onair_snapshot_bytes", "Size of the newest snapshot that this node knows of.", func() float64 {
-		if s := l.saved.Load(); s != nil {
-			return float64(s.bytes)
-		}
-		return 0
-	})
+	registerGauges(f, l)
 	latencies := []float64{0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2, 5}
 	m := &metrics{
 		appends: f.NewCounterVec(prometheus.CounterOpts{
-			Name: "onair_appends_total", Help: "Appends, by what became of them. Unknown: no answer came; repeated: it had been written.",
+			Name: "onair_appends_total", Help: "Appends by result: unknown means without a reply, repeated that the log had the batch already.",
 		}, []string{"result"}),
-		append: f.NewHistogram(prometheus.HistogramOpts{
-			Name: "onair_append_seconds", Help: "How long appends took that were written.", Buckets: latencies,
+		appendSeconds: f.NewHistogram(prometheus.HistogramOpts{
+			Name: "onair_append_seconds", Help: "Duration of successful appends.", Buckets: latencies,
 		}),
-		lag: f.NewHistogram(prometheus.HistogramOpts{
-			Name: "onair_tail_lag_seconds", Help: "From the answer to an append of this node to its being applied here.", Buckets: latencies,
+		tailLag: f.NewHistogram(prometheus.HistogramOpts{
+			Name: "onair_tail_lag_seconds", Help: "Time from the reply to an append of this node until this node applies the entry.", Buckets: latencies,
 		}),
 		snapshots: f.NewCounterVec(prometheus.CounterOpts{
-			Name: "onair_snapshots_total", Help: "Snapshots that this node was to write, as the keeper, by result.",
+			Name: "onair_snapshots_total", Help: "Snapshots that this node wrote as the leader, by result.",
 		}, []string{"result"}),
-		snapshotTook: f.NewHistogram(prometheus.HistogramOpts{
-			Name: "onair_snapshot_seconds", Help: "How long it took to make and write a snapshot.",
+		snapshotSeconds: f.NewHistogram(prometheus.HistogramOpts{
+			Name: "onair_snapshot_seconds", Help: "Time to build and write a snapshot.",
 			Buckets: []float64{0.01, 0.05, 0.1, 0.5, 1, 2, 5, 10, 30, 60},
 		}),
-		founded: f.NewCounter(prometheus.CounterOpts{
-			Name: "onair_histories_founded_total", Help: "Times that Redis was empty and this node wrote its list.",
+		epochsFounded: f.NewCounter(prometheus.CounterOpts{
+			Name: "onair_epochs_founded_total", Help: "Epochs that this node founded with its list, because Redis was empty.",
 		}),
 	}
 	for _, result := range []string{"ok", "repeated", "refused", "unknown"} {
@@ -71,4 +46,28 @@ func newMetrics(reg prometheus.Registerer, l *Log) *metrics {
 		m.snapshots.WithLabelValues(result)
 	}
 	return m
+}
+
+func registerGauges(f promauto.Factory, l *Log) {
+	register := func(name, help string, value func() float64) {
+		f.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value)
+	}
+	register("onair_redis_unreachable_seconds", "Time since Redis stopped replying; 0 while it replies.", func() float64 {
+		return l.outage.duration().Seconds()
+	})
+	register("onair_tail_lag_entries", "Entries from the newest that this node applied to the newest that it appended.", func() float64 {
+		return max(0, float64(l.own.newest.Load())-float64(l.applied.Load().number))
+	})
+	register("onair_snapshot_age_seconds", "Log time since the newest snapshot, on the leader; 0 on other nodes.", func() float64 {
+		if s := l.newest.Load(); s != nil && l.applied.Load().isLeader {
+			return max(0, float64(l.applied.Load().time-s.time)/1000)
+		}
+		return 0
+	})
+	register("onair_snapshot_bytes", "Size of the newest snapshot that this node knows.", func() float64 {
+		if s := l.newest.Load(); s != nil {
+			return float64(s.bytes)
+		}
+		return 0
+	})
 }

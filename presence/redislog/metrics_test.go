@@ -6,22 +6,22 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// TestSnapshotAge: a node that writes no snapshots does not say that they age.
-func TestSnapshotAge(t *testing.T) {
+// TestSnapshotAgeIsOfTheLeader: nodes that write no snapshots report no age.
+func TestSnapshotAgeIsOfTheLeader(t *testing.T) {
 	reg := prometheus.NewRegistry()
-	l := Open(Options{Client: Dial(Server{Addrs: []string{"127.0.0.1:1"}}), Metrics: reg})
-	l.Close() // it only counts
-	l.saved.Store(&snapshot{time: 1_000})
-	for keeper, want := range map[bool]float64{false: 0, true: 60} {
-		l.applied.Store(&standing{time: 61_000, keeper: keeper})
-		all, err := reg.Gather()
+	l := Open(Options{Client: NewClient(ClientOptions{Addrs: []string{"127.0.0.1:1"}}), Metrics: reg})
+	l.Close() // the metrics remain
+	l.newest.Store(&snapshot{time: 1_000})
+	for isLeader, want := range map[bool]float64{false: 0, true: 60} {
+		l.applied.Store(&appliedState{time: 61_000, isLeader: isLeader})
+		families, err := reg.Gather()
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, f := range all {
+		for _, f := range families {
 			if f.GetName() == "onair_snapshot_age_seconds" {
 				if got := f.Metric[0].GetGauge().GetValue(); got != want {
-					t.Errorf("keeper %v: %v seconds", keeper, got)
+					t.Errorf("leader %v: %v seconds", isLeader, got)
 				}
 			}
 		}

@@ -6,30 +6,31 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// The scripts are what changes the log and the archive, and what reads pages of
-// that. Each is atomic, and harmless when it runs twice, since a reply that is lost
-// makes its caller ask again.
+// The scripts change the log and the archive, and read pages of recordings. Each is
+// atomic, and safe to run twice, because its caller retries after a lost reply.
 var (
-	//go:embed lua/append.lua
-	appendLua string
-	//go:embed lua/join.lua
-	joinLua string
-	//go:embed lua/found.lua
-	foundLua string
-	//go:embed lua/commit.lua
-	commitLua string
-	//go:embed lua/exchange.lua
-	exchangeLua string
-	//go:embed lua/recordings.lua
-	recordingsLua string
+	//go:embed lua/append_batch.lua
+	appendBatchLua string
+	//go:embed lua/next_incarnation.lua
+	nextIncarnationLua string
+	//go:embed lua/found_epoch.lua
+	foundEpochLua string
+	//go:embed lua/commit_snapshot.lua
+	commitSnapshotLua string
+	//go:embed lua/replace_recordings.lua
+	replaceRecordingsLua string
+	//go:embed lua/scan_recordings.lua
+	scanRecordingsLua string
 )
 
-type scripts struct{ append, join, found, commit, exchange, recordings *redis.Script }
+type scripts struct {
+	appendBatch, nextIncarnation, foundEpoch, commitSnapshot, replaceRecordings, scanRecordings *redis.Script
+}
 
 func newScripts() scripts {
 	return scripts{
-		append: redis.NewScript(appendLua), join: redis.NewScript(joinLua),
-		found: redis.NewScript(foundLua), commit: redis.NewScript(commitLua),
-		exchange: redis.NewScript(exchangeLua), recordings: redis.NewScript(recordingsLua),
+		appendBatch: redis.NewScript(appendBatchLua), nextIncarnation: redis.NewScript(nextIncarnationLua),
+		foundEpoch: redis.NewScript(foundEpochLua), commitSnapshot: redis.NewScript(commitSnapshotLua),
+		replaceRecordings: redis.NewScript(replaceRecordingsLua), scanRecordings: redis.NewScript(scanRecordingsLua),
 	}
 }

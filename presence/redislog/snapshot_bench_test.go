@@ -5,51 +5,47 @@ import (
 	"testing"
 	"time"
 
-	"onair/presence"
 	"onair/presence/redislog/redistest"
 )
 
-// BenchmarkSnapshot: what the keeper does every few minutes, apart from the
-// list that it serves, and what a node does that starts.
+// BenchmarkSnapshot measures a snapshot of the leader, and the start of a node.
 func BenchmarkSnapshot(b *testing.B) {
 	for _, streams := range []int{10_000, 100_000, 1_000_000} {
 		b.Run(fmt.Sprintf("streams=%d", streams), func(b *testing.B) {
-			x := &bench{b, redistest.Start(b)}
-			l := x.open()
+			bench := &redisBench{b, redistest.Start(b)}
+			l := bench.openLog()
 			l.options.SnapshotEvery = time.Millisecond
-			if _, _, err := l.Load(b.Context(), population(b, streams)); err != nil {
+			if _, _, err := l.Load(b.Context(), populatedRegistry(b, streams)); err != nil {
 				b.Fatal(err)
 			}
-			var loading, saving, redis time.Duration
-			no, bytes := uint64(0), 0
+			var loading, writing, redisCPU time.Duration
+			number := uint64(0)
 			b.ResetTimer()
 			for range b.N {
-				began := time.Now()
+				start := time.Now()
 				if _, _, err := l.Load(b.Context(), nil); err != nil {
 					b.Fatal(err)
 				}
-				loading += time.Since(began)
+				loading += time.Since(start)
 				for before := time.Now().UnixMilli(); time.Now().UnixMilli() < before+5; {
 					continue
 				}
-				no++
-				batch := presence.Batch{Node: "a", Boot: 1, Origin: 1, No: no, Knows: presence.Rules}
-				if err := l.Append(b.Context(), batch.Seal()); err != nil {
+				number++
+				if err := l.Append(b.Context(), emptyBatch(number)); err != nil {
 					b.Fatal(err)
 				}
-				used := x.redis.CPU()
-				began = time.Now()
-				if err := l.save(b.Context()); err != nil {
+				cpuBefore := bench.redis.CPUTime()
+				start = time.Now()
+				if err := l.writeDueSnapshot(b.Context()); err != nil {
 					b.Fatal(err)
 				}
-				saving += time.Since(began)
-				redis += x.redis.CPU() - used
-				bytes = l.saved.Load().bytes
+				writing += time.Since(start)
+				redisCPU += bench.redis.CPUTime() - cpuBefore
 			}
 			b.ReportMetric(loading.Seconds()/float64(b.N), "load-s")
-			b.ReportMetric(saving.Seconds()/float64(b.N), "save-s")
-			b.ReportMetric(redis.Seconds()/float64(b.N), "redis-save-cpu-s")
-			b.ReportMetric(float64(bytes)/1e6, "MB")
+			b.ReportMetric(writing.Seconds()/float64(b.N), "save-s")
+			b.ReportMetric(redisCPU.Seconds()/float64(b.N), "redis-save-cpu-s")
+			b.ReportMetric(float64(l.newest.Load().bytes)/1e6, "MB")
 			b.ReportMetric(0, "ns/op")
 		})
 	}

@@ -12,47 +12,44 @@ import (
 )
 
 const (
-	// blockFor is how long a read waits for an entry. When none has come the
-	// last one is looked for again, so it bounds for how long a loss goes unseen
-	// where nothing is appended that would show it.
-	blockFor = 500 * time.Millisecond
-	// answerWithin is how much longer an answer may take.
-	answerWithin = time.Second
-	// readMost is how many entries are read at once.
-	readMost = 128
+	// blockTimeout is how long a read waits for an entry. Without one, the reader
+	// verifies the last entry again. So this bounds how long a loss is undetected
+	// where no new entry reveals it.
+	blockTimeout = 500 * time.Millisecond
+	// blockGrace is how much later than blockTimeout the reply may come.
+	blockGrace = time.Second
+	// maxEntriesPerRead bounds one read.
+	maxEntriesPerRead = 128
 )
 
-// reader is one tail.
-type reader struct {
+// tailReader is the state of one Tail.
+type tailReader struct {
 	*Log
-	last  presence.Entry // that was yielded, without its batch
-	doubt bool           // whether last is still there
-	read  time.Time      // when the last read was done
+	last       presence.Entry // the last yielded entry, without its batch
+	mustVerify bool           // whether the log may have lost that entry
+	readAt     time.Time      // end of the last read
 }
 
 // Tail implements presence.Log.
 func (l *Log) Tail(ctx context.Context, after presence.Entry) iter.Seq2[presence.Entry, error] {
 	return func(yield func(presence.Entry, error) bool) {
-		r := &reader{Log: l, last: after, doubt: true}
+		r := &tailReader{Log: l, last: after, mustVerify: true}
 		for wait := 20 * time.Millisecond; ctx.Err() == nil; {
-			entries, err := r.next(ctx)
+			entries, err := r.readNext(ctx)
 			switch {
 			case ctx.Err() != nil:
 				return
-			case errors.Is(err, presence.ErrForked), errors.Is(err, presence.ErrTrimmed), errors.Is(err, errAlien):
+			case errors.Is(err, presence.ErrForked), errors.Is(err, presence.ErrTrimmed), errors.Is(err, errForeignEntry):
 				yield(presence.Entry{}, err)
 				return
 			case err != nil:
-				l.away(err)
-				r.doubt = true
-				select {
-				case <-ctx.Done():
-				case <-time.After(wait):
-				}
+				l.outage.recordError(err)
+				r.mustVerify = true
+				_ = sleep(ctx, wait)
 				wait = min(2*wait, time.Second)
 				continue
 			}
-			l.answers()
+			l.outage.end()
 			wait = 20 * time.Millisecond
 			for _, e := range entries {
 				r.last = e
@@ -65,46 +62,46 @@ func (l *Log) Tail(ctx context.Context, after presence.Entry) iter.Seq2[presence
 	}
 }
 
-// errAlien is returned when the stream holds what this package has not written.
-var errAlien = errors.New("redislog: the stream holds entries that are none of the log's")
+// errForeignEntry is returned when another application writes to the stream.
+var errForeignEntry = errors.New("redislog: the stream has entries of another application")
 
-// next returns what follows, which may be nothing yet.
-func (r *reader) next(ctx context.Context) ([]presence.Entry, error) {
-	if err := sleep(ctx, time.Duration(r.pause.Load())-time.Since(r.read)); err != nil {
+// readNext returns the next entries, or none after blockTimeout.
+func (r *tailReader) readNext(ctx context.Context) ([]presence.Entry, error) {
+	if err := sleep(ctx, time.Duration(r.readPause.Load())-time.Since(r.readAt)); err != nil {
 		return nil, err
 	}
-	entries, err := r.after(ctx, r.last.ID)
-	r.read = time.Now()
+	entries, err := r.readEntriesAfter(ctx, r.last.ID)
+	r.readAt = time.Now()
 	if err != nil {
 		return nil, err
 	}
-	// Entries of one reply are in one log; what must be seen is that the first
-	// follows the last one that was yielded.
-	r.doubt = r.doubt || len(entries) == 0 || entries[0].Num != r.last.Num+1 || entries[0].Repl != r.last.Repl
-	if r.doubt {
-		if err := r.verify(ctx); err != nil {
+	// The entries of one reply are in one log. So only the first one must be checked
+	// against the last one that was yielded.
+	r.mustVerify = r.mustVerify || len(entries) == 0 || entries[0].Num != r.last.Num+1 || entries[0].Repl != r.last.Repl
+	if r.mustVerify {
+		if err := r.verifyLast(ctx); err != nil {
 			return nil, err
 		}
-		r.doubt = false
+		r.mustVerify = false
 	}
-	num := r.last.Num
+	number := r.last.Num
 	for _, e := range entries {
-		if num++; e.Num != num {
+		if number++; e.Num != number {
 			return nil, presence.ErrForked
 		}
-		if len(e.Batch) == 0 { // a history was founded with it: what it did is in the snapshot alone
+		if len(e.Batch) == 0 { // an epoch was founded with it: only the snapshot has what it did
 			return nil, presence.ErrTrimmed
 		}
 	}
 	return entries, nil
 }
 
-// after reads what the stream has after an id, and waits a while for it.
-func (l *Log) after(ctx context.Context, id presence.ID) ([]presence.Entry, error) {
-	ctx, cancel := context.WithTimeout(ctx, blockFor+answerWithin)
+// readEntriesAfter waits up to blockTimeout for entries after an id.
+func (l *Log) readEntriesAfter(ctx context.Context, id presence.ID) ([]presence.Entry, error) {
+	ctx, cancel := context.WithTimeout(ctx, blockTimeout+blockGrace)
 	defer cancel()
 	streams, err := l.redis.XRead(ctx, &redis.XReadArgs{
-		Streams: []string{l.keys.log, idText(id)}, Count: readMost, Block: blockFor,
+		Streams: []string{l.keys.log, formatID(id)}, Count: maxEntriesPerRead, Block: blockTimeout,
 	}).Result()
 	if errors.Is(err, redis.Nil) || err == nil && len(streams) == 0 {
 		return nil, nil
@@ -116,48 +113,48 @@ func (l *Log) after(ctx context.Context, id presence.ID) ([]presence.Entry, erro
 	for _, m := range streams[0].Messages {
 		e, err := parseEntry(m)
 		if err != nil {
-			return nil, errors.Join(errAlien, err)
+			return nil, errors.Join(errForeignEntry, err)
 		}
 		entries = append(entries, e)
 	}
 	return entries, nil
 }
 
-// verify looks for the last entry that was yielded. It returns ErrTrimmed where
-// the log begins after it, and ErrForked where it should be and is not.
-func (r *reader) verify(ctx context.Context) error {
-	var here, first *redis.XMessageSliceCmd
-	var founded *redis.IntCmd
-	id := idText(r.last.ID)
+// verifyLast checks that the log has the last yielded entry. It returns ErrTrimmed
+// where the log begins after it, and ErrForked where the log has lost it.
+func (r *tailReader) verifyLast(ctx context.Context) error {
+	var found, first *redis.XMessageSliceCmd
+	var snapshots *redis.IntCmd
+	id := formatID(r.last.ID)
 	_, err := r.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
-		founded = p.Exists(ctx, r.keys.snapshots)
-		here = p.XRange(ctx, r.keys.log, id, id)
+		snapshots = p.Exists(ctx, r.keys.snapshots)
+		found = p.XRange(ctx, r.keys.log, id, id)
 		first = p.XRangeN(ctx, r.keys.log, "-", "+", 1)
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	if founded.Val() == 0 {
+	if snapshots.Val() == 0 {
 		return presence.ErrForked
 	}
-	if r.last.Num != 0 && len(here.Val()) == 1 {
-		e, err := parseEntry(here.Val()[0])
-		if err == nil && isSame(e, r.last) {
+	if r.last.Num != 0 && len(found.Val()) == 1 {
+		e, err := parseEntry(found.Val()[0])
+		if err == nil && isSameEntry(e, r.last) {
 			return nil
 		}
 		return presence.ErrForked
 	}
 	if len(first.Val()) == 0 {
 		if r.last.Num == 0 {
-			return nil // nothing was appended yet
+			return nil // the log has no entry yet
 		}
 		return presence.ErrForked
 	}
 	e, err := parseEntry(first.Val()[0])
 	switch {
 	case err != nil:
-		return errors.Join(errAlien, err)
+		return errors.Join(errForeignEntry, err)
 	case r.last.Num == 0 && e.Num == 1:
 		return nil
 	case e.Num > r.last.Num:
@@ -166,7 +163,7 @@ func (r *reader) verify(ctx context.Context) error {
 	return presence.ErrForked
 }
 
-// sleep waits, unless ctx ends first.
+// sleep returns ctx's error when ctx ends first.
 func sleep(ctx context.Context, d time.Duration) error {
 	if d <= 0 {
 		return ctx.Err()

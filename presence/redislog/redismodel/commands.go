@@ -9,8 +9,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// answer is what a command came to.
-type answer struct {
+// reply is the result of a command.
+type reply struct {
 	value any
 	err   error
 }
@@ -23,112 +23,98 @@ func (e replyError) Error() string { return string(e) }
 // RedisError implements redis.Error.
 func (e replyError) RedisError() {}
 
-const errFull = replyError("OOM command not allowed when used memory > 'maxmemory'.")
+const errOutOfMemory = replyError("OOM command not allowed when used memory > 'maxmemory'.")
 
-// writes are the commands that take memory.
-var writes = map[string]bool{"hset": true, "set": true, "eval": true, "evalsha": true}
+// isWrite has the commands that need memory.
+var isWrite = map[string]bool{"hset": true, "set": true, "eval": true, "evalsha": true}
 
-// command executes one.
-func (r *Redis) command(args []any) answer {
+// runCommand runs one command. The caller holds mu, here and below.
+func (r *Redis) runCommand(args []any) reply {
 	name := strings.ToLower(text(args[0]))
-	if r.full && writes[name] {
-		return answer{err: errFull}
+	if isWrite[name] {
+		if r.state.outOfMemory {
+			return reply{err: errOutOfMemory}
+		}
+		defer r.wakeReaders()
 	}
-	if writes[name] {
-		defer r.wake()
-	}
-	v, err := r.run(name, args[1:])
-	return answer{v, err}
+	value, err := r.dispatch(name, args[1:])
+	return reply{value, err}
 }
 
-func (r *Redis) run(name string, args []any) (any, error) {
-	key := text(args2(args, 0))
+func (r *Redis) dispatch(name string, args []any) (value any, err error) {
+	key := ""
+	if len(args) > 0 {
+		key = text(args[0])
+	}
 	switch name {
 	case "eval", "evalsha":
 		return r.eval(name == "eval", args)
 	case "info":
-		return fmt.Sprintf("redis_version:7.2.4\r\nmaster_replid:%s\r\nmaxmemory_policy:noeviction\r\naof_enabled:1\r\n", r.repl), nil
-	case "lrange": // of all
-		return r.store.lrange(key), nil
+		return fmt.Sprintf("redis_version:7.2.4\r\nmaster_replid:%s\r\nmaxmemory_policy:noeviction\r\naof_enabled:1\r\n", r.replID), nil
+	case "lrange": // of the whole list
+		return r.keys.list(key), nil
 	case "hmget":
 		return r.hmget(key, texts(args[1:])), nil
 	case "hset":
-		r.store.hset(key, texts(args[1:])...)
+		r.keys.setFields(key, texts(args[1:])...)
 		return int64(1), nil
 	case "set":
 		return r.setNX(key, args[1:]), nil
 	case "get":
-		v := r.store.get(key)
+		v := r.keys.get(key)
 		if v == nil {
 			return nil, redis.Nil
 		}
 		return v.text, nil
 	case "expire":
-		return r.store.expire(key, time.Now().Add(time.Duration(number(args[1]))*time.Second)), nil
+		return r.keys.setExpiry(key, time.Now().Add(time.Duration(parseInt(text(args[1])))*time.Second)), nil
 	case "del":
-		gone := r.store.get(key) != nil
-		r.store.set(key, nil)
-		return int64(btoi(gone)), nil
+		deleted := r.keys.count(key)
+		r.keys.set(key, nil)
+		return deleted, nil
 	case "exists":
-		return int64(btoi(r.store.get(key) != nil)), nil
+		return r.keys.count(key), nil
 	case "xrange":
-		return r.xrange(key, args[1:]), nil
+		return r.xrange(key, texts(args[1:])), nil
 	}
 	panic("redismodel: unknown command " + name)
 }
 
 func (r *Redis) hmget(key string, names []string) []any {
-	out := make([]any, len(names))
+	values := make([]any, len(names))
 	for i, name := range names {
-		if text, ok := r.store.field(key, name); ok {
-			out[i] = text
+		if text, ok := r.keys.field(key, name); ok {
+			values[i] = text
 		}
 	}
-	return out
+	return values
 }
 
-// setNX is SET key value EX seconds NX.
-func (r *Redis) setNX(key string, args []any) bool {
+// setNX runs SET key value EX seconds NX.
+func (r *Redis) setNX(key string, args []any) (set bool) {
 	if len(args) != 4 || text(args[1]) != "ex" || text(args[3]) != "nx" {
-		panic("redismodel: only SET … EX … NX is known")
+		panic("redismodel: SET needs EX and NX")
 	}
-	if r.store.get(key) != nil {
+	if r.keys.get(key) != nil {
 		return false
 	}
-	r.store.set(key, &value{text: text(args[0]), until: time.Now().Add(time.Duration(number(args[2])) * time.Second)})
+	expiry := time.Now().Add(time.Duration(parseInt(text(args[2]))) * time.Second)
+	r.keys.set(key, &value{text: text(args[0]), expiry: expiry})
 	return true
 }
 
-// xrange is XRANGE of one id, or of the first so many.
-func (r *Redis) xrange(key string, args []any) []redis.XMessage {
-	st := r.store.stream(key)
-	if from := text(args[0]); from != "-" {
-		return messages(st.after(parseID(from), true, 1), text(args[1]))
+// xrange runs XRANGE key id id, or XRANGE key - + COUNT n.
+func (r *Redis) xrange(key string, args []string) []redis.XMessage {
+	stream := r.keys.stream(key)
+	if args[0] != "-" {
+		return messages(stream.entry(parseEntryID(args[0])))
 	}
-	return messages(st.entries[:min(len(st.entries), int(number(args[3])))], "")
+	return messages(stream.entries[:min(len(stream.entries), int(parseInt(args[3])))])
 }
 
-// xread is what a stream has after an id.
-func (r *Redis) xread(key string, after id, most int) []redis.XMessage {
-	return messages(r.store.stream(key).after(after, false, most), "")
-}
-
-// after are the entries after an id, or from it on.
-func (s *stream) after(at id, with bool, most int) []entry {
-	n := len(s.entries)
-	for n > 0 && (s.entries[n-1].id.compare(at) > 0 || with && s.entries[n-1].id == at) {
-		n--
-	}
-	return s.entries[n:min(len(s.entries), n+most)]
-}
-
-// messages are entries as a client has them, of one id alone where that is not
-// empty.
-func messages(entries []entry, only string) (out []redis.XMessage) {
+// messages converts entries to the client's type.
+func messages(entries []entry) (out []redis.XMessage) {
 	for _, e := range entries {
-		if only != "" && e.id.String() != only {
-			continue
-		}
 		m := redis.XMessage{ID: e.id.String(), Values: map[string]any{}}
 		for i := 0; i < len(e.fields); i += 2 {
 			m.Values[e.fields[i]] = e.fields[i+1]
@@ -138,43 +124,29 @@ func messages(entries []entry, only string) (out []redis.XMessage) {
 	return out
 }
 
-// text is an argument as it goes over the wire.
-func text(v any) string {
-	switch v := v.(type) {
+// text returns an argument as the client sends it.
+func text(arg any) string {
+	switch arg := arg.(type) {
 	case string:
-		return v
+		return arg
 	case []byte:
-		return string(v)
+		return string(arg)
 	}
-	return fmt.Sprint(v)
+	return fmt.Sprint(arg)
 }
 
 func texts(args []any) []string {
 	out := make([]string, len(args))
-	for i, v := range args {
-		out[i] = text(v)
+	for i, arg := range args {
+		out[i] = text(arg)
 	}
 	return out
 }
 
-func number(v any) int64 {
-	n, err := strconv.ParseInt(text(v), 10, 64)
+func parseInt(text string) int64 {
+	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil {
-		panic("redismodel: no number: " + text(v))
+		panic("redismodel: invalid number: " + text)
 	}
 	return n
-}
-
-func args2(args []any, i int) any {
-	if i < len(args) {
-		return args[i]
-	}
-	return ""
-}
-
-func btoi(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
 }

@@ -15,44 +15,43 @@ import (
 	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
-// The time-outs of a Link's client: those of redislog.Dial.
+// The timeouts of a Link's client are those of redislog.NewClient.
 const (
-	dialWithin  = time.Second
-	replyWithin = time.Second
+	dialTimeout  = time.Second
+	replyTimeout = time.Second
 )
 
-// Weather is how the network of one link is.
-type Weather struct {
-	Delay     time.Duration // of a request, and of a reply, at the most
-	Lost      float64       // the share of writes whose reply does not come
-	Late      float64       // the share of writes that come when their client has given up, or come again
-	LostReads float64       // the share of reads whose reply does not come
-	Tail      time.Duration // how much longer replies to XREAD take, at the most
-	Deaf      bool          // no reply to an XREAD comes
+// Faults are the faults of one link's network.
+type Faults struct {
+	MaxDelay         time.Duration // of each request, and of each reply
+	LostWriteReplies float64       // share of writes without a reply
+	LateWrites       float64       // share of writes that arrive after the client's timeout, or twice
+	LostReadReplies  float64       // share of reads without a reply
+	MaxTailDelay     time.Duration // additional delay of replies to XREAD
+	DropTailReplies  bool          // no XREAD gets a reply
 }
 
-// Link is the way of one node to the server. Its methods may be called
-// concurrently.
+// Link connects one node with the server. Its methods may be called concurrently.
 type Link struct {
 	// Static after Dial.
 	redis  *Redis
 	client *redis.Client
+	seed   uint64
 
-	mu        sync.Mutex            // guards all below
-	lots      map[string]*rand.Rand // by command: goroutines that ask at one instant do not draw from one
-	seed      uint64
-	weather   Weather
-	cut       bool // no packet gets through
-	connected bool // it has connections that it takes for good
-	dead      bool
-	life      *life
+	mu          sync.Mutex            // guards all below
+	rngs        map[string]*rand.Rand // by command, so that concurrent commands draw the same numbers in each run
+	faults      Faults
+	partitioned bool // no packet arrives
+	connected   bool // the client believes in its connections
+	nodeKilled  bool
+	connections *connections
 }
 
-// Dial gives a link; what it draws by lot it draws by the seed.
-func (r *Redis) Dial(seed uint64, w Weather) *Link {
-	l := &Link{redis: r, lots: map[string]*rand.Rand{}, seed: seed, weather: w, life: newLife()}
+// Dial returns a new link. The seed decides which requests have faults.
+func (r *Redis) Dial(seed uint64, f Faults) *Link {
+	l := &Link{redis: r, rngs: map[string]*rand.Rand{}, seed: seed, faults: f, connections: newConnections()}
 	l.client = redis.NewClient(&redis.Options{
-		MaxRetries: -1, DialTimeout: dialWithin, ReadTimeout: replyWithin, WriteTimeout: replyWithin,
+		MaxRetries: -1, DialTimeout: dialTimeout, ReadTimeout: replyTimeout, WriteTimeout: replyTimeout,
 		ContextTimeoutEnabled: true, DisableIdentity: true,
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 	})
@@ -60,46 +59,52 @@ func (r *Redis) Dial(seed uint64, w Weather) *Link {
 	return l
 }
 
-// Client is what a node works with.
+// Client returns the client that redislog uses.
 func (l *Link) Client() redis.UniversalClient { return l.client }
 
-// Set changes the weather.
-func (l *Link) Set(w Weather) {
+// SetFaults changes the faults of later requests.
+func (l *Link) SetFaults(f Faults) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.weather = w
+	l.faults = f
 }
 
-// Cut has no packet get through either way, or lets them through again. What is
-// under way is lost.
-func (l *Link) Cut(cut bool) {
+// SetPartitioned makes the network drop all packets, or ends that. Requests under
+// way are lost.
+func (l *Link) SetPartitioned(partitioned bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.cut = cut
-	if cut {
-		l.life.end()
-		l.life = newLife()
+	l.partitioned = partitioned
+	if partitioned {
+		close(l.connections.broken)
+		l.connections = newConnections()
 	}
 }
 
-// Kill is the end of the node's process: what it has sent may yet come.
-func (l *Link) Kill() {
+// KillNode ends the node's process. Its requests under way may still arrive.
+func (l *Link) KillNode() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.dead {
-		l.dead = true
-		l.life.end()
+	if !l.nodeKilled {
+		l.nodeKilled = true
+		close(l.connections.broken)
 	}
 }
 
-// lot is what requests of a command are drawn from. The caller holds mu.
-func (l *Link) lot(command string) *rand.Rand {
-	r := l.lots[command]
+func (l *Link) isNodeKilled() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.nodeKilled
+}
+
+// rng returns the random numbers of a command. The caller holds mu.
+func (l *Link) rng(command string) *rand.Rand {
+	r := l.rngs[command]
 	if r == nil {
 		h := fnv.New64a()
 		h.Write([]byte(command))
 		r = rand.New(rand.NewPCG(l.seed, h.Sum64()))
-		l.lots[command] = r
+		l.rngs[command] = r
 	}
 	return r
 }
@@ -112,7 +117,7 @@ var (
 	errReset   = &net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", syscall.ECONNRESET)}
 )
 
-// hook has a link answer a client.
+// hook passes a client's commands to a link.
 type hook struct{ *Link }
 
 // DialHook implements redis.Hook. Nothing is dialled.
@@ -121,64 +126,58 @@ func (h hook) DialHook(next redis.DialHook) redis.DialHook { return next }
 // ProcessHook implements redis.Hook.
 func (h hook) ProcessHook(redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
-		answers, err := h.ask(ctx, [][]any{cmd.Args()})
-		if err == nil {
-			err = answers[0].err
-		}
+		replies, err := h.roundTrip(ctx, [][]any{cmd.Args()})
 		if err != nil {
-			cmd.SetErr(err)
-			return err
+			replies = []reply{{err: err}}
 		}
-		return set(cmd, answers[0].value)
+		return setReply(cmd, replies[0])
 	}
 }
 
 // ProcessPipelineHook implements redis.Hook.
 func (h hook) ProcessPipelineHook(redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return func(ctx context.Context, cmds []redis.Cmder) error {
+	return func(ctx context.Context, cmds []redis.Cmder) (firstErr error) {
 		all := make([][]any, len(cmds))
 		for i, cmd := range cmds {
 			all[i] = cmd.Args()
 		}
-		answers, err := h.ask(ctx, all)
-		var first error
+		replies, err := h.roundTrip(ctx, all)
 		for i, cmd := range cmds {
-			failed := err
-			if failed == nil {
-				failed = answers[i].err
+			result := reply{err: err}
+			if err == nil {
+				result = replies[i]
 			}
-			if failed == nil {
-				failed = set(cmd, answers[i].value)
-			} else {
-				cmd.SetErr(failed)
-			}
-			if first == nil {
-				first = failed
+			if err := setReply(cmd, result); firstErr == nil {
+				firstErr = err
 			}
 		}
-		return first
+		return firstErr
 	}
 }
 
-// set gives a command its answer.
-func set(cmd redis.Cmder, v any) error {
+// setReply sets a command's value or error, and returns the error.
+func setReply(cmd redis.Cmder, r reply) error {
+	if r.err != nil {
+		cmd.SetErr(r.err)
+		return r.err
+	}
 	switch cmd := cmd.(type) {
 	case *redis.Cmd:
-		cmd.SetVal(v)
+		cmd.SetVal(r.value)
 	case *redis.StringCmd:
-		cmd.SetVal(v.(string))
+		cmd.SetVal(r.value.(string))
 	case *redis.IntCmd:
-		cmd.SetVal(v.(int64))
+		cmd.SetVal(r.value.(int64))
 	case *redis.BoolCmd:
-		cmd.SetVal(v.(bool))
+		cmd.SetVal(r.value.(bool))
 	case *redis.SliceCmd:
-		cmd.SetVal(v.([]any))
+		cmd.SetVal(r.value.([]any))
 	case *redis.StringSliceCmd:
-		cmd.SetVal(v.([]string))
+		cmd.SetVal(r.value.([]string))
 	case *redis.XMessageSliceCmd:
-		cmd.SetVal(v.([]redis.XMessage))
+		cmd.SetVal(r.value.([]redis.XMessage))
 	case *redis.XStreamSliceCmd:
-		messages := v.([]redis.XMessage)
+		messages := r.value.([]redis.XMessage)
 		if len(messages) == 0 {
 			cmd.SetErr(redis.Nil)
 			return redis.Nil

@@ -32,7 +32,7 @@ func TestSentinel(t *testing.T) {
 			first := g.Primary()
 			first.Do("WAIT", 2, 0)
 
-			first.HoldReplicas()
+			first.DetachReplicas()
 			lost := 0
 			for i := range 100 {
 				if err := client.Set(t.Context(), fmt.Sprint("held", i), "value", 0).Err(); err == nil {
@@ -93,7 +93,7 @@ func TestCluster(t *testing.T) {
 	}
 	first.Do("WAIT", 1, 0)
 
-	first.HoldReplicas()
+	first.DetachReplicas()
 	for i := range 100 {
 		if err := client.Set(t.Context(), fmt.Sprint("{log}held", i), "value", 0).Err(); err != nil {
 			t.Error(err)

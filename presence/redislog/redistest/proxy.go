@@ -56,7 +56,7 @@ func (p *Proxy) Throttle(kilobytes int) {
 func (p *Proxy) HalfOpen() { p.change(func(w *weather) { w.halfOpen = true }) }
 
 // Cut resets all connections and refuses new ones.
-func (p *Proxy) Cut() {
+func (p *Proxy) Disconnect() {
 	p.change(func(w *weather) { w.cut = true })
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -152,6 +152,6 @@ func (p *Proxy) close() {
 	p.mu.Lock()
 	p.closed = true
 	p.mu.Unlock()
-	p.Cut()
+	p.Disconnect()
 	p.tasks.Wait()
 }

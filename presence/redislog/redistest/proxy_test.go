@@ -124,14 +124,14 @@ func TestProxyCuts(t *testing.T) {
 	conn := dial(t, p.Addr())
 	say(t, conn, "hello")
 	hear(t, conn, "hello")
-	p.Cut()
+	p.Disconnect()
 	if _, err := conn.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
 		t.Errorf("a cut connection: %v", err)
 	}
 	if _, err := net.Dial("tcp", p.Addr()); !errors.Is(err, syscall.ECONNREFUSED) {
 		t.Errorf("a new connection: %v", err)
 	}
-	p.Cut()
+	p.Disconnect()
 	p.Restore()
 	conn = dial(t, p.Addr())
 	say(t, conn, "again")
@@ -168,7 +168,7 @@ func isTimeout(err error) bool {
 // directions: TestMain sees what stays behind.
 func TestProxyUnderWay(t *testing.T) {
 	for name, fault := range map[string]func(*Proxy){
-		"cut":       (*Proxy).Cut,
+		"cut":       (*Proxy).Disconnect,
 		"half-open": (*Proxy).HalfOpen,
 		"delayed":   func(p *Proxy) { p.Delay(time.Hour, time.Minute) },
 		"throttled": func(p *Proxy) { p.Throttle(1) },

@@ -28,16 +28,16 @@ func (s *Server) linked(want string) error {
 	return err
 }
 
-// HoldReplicas keeps from the replicas whatever is written from now on, though
+// DetachReplicas keeps from the replicas whatever is written from now on, though
 // it is acknowledged: they are thrown out and cannot come back. To lose a tail,
-// write, then Kill this server, and let a failover happen; or ReleaseReplicas.
+// write, then Kill this server, and let a failover happen; or ReattachReplicas.
 // Do not wait long: a replica that has been without a primary for ten seconds
 // is not promoted.
 //
 // A replica that is paused would be no such thing: what was sent to it is in
 // the buffers of the system, and it reads that before it notices that its
 // primary has died.
-func (s *Server) HoldReplicas() {
+func (s *Server) DetachReplicas() {
 	s.t.Helper()
 	s.Do("ACL", "SETUSER", "default", "-psync", "-sync")
 	s.Do("CLIENT", "KILL", "TYPE", "replica")
@@ -49,8 +49,8 @@ func (s *Server) HoldReplicas() {
 	})
 }
 
-// ReleaseReplicas lets replicas follow again: they get what they missed.
-func (s *Server) ReleaseReplicas() {
+// ReattachReplicas lets replicas follow again: they get what they missed.
+func (s *Server) ReattachReplicas() {
 	s.t.Helper()
 	s.Do("ACL", "SETUSER", "default", "+psync", "+sync")
 }

@@ -59,7 +59,7 @@ func start(t testing.TB, args func(port int, dir string) []string) *Server {
 		if s.taken() {
 			continue
 		}
-		s.Await()
+		s.AwaitReady()
 		return s
 	}
 	t.Fatalf("redis-server finds no free port\n%s", s.log.tail(20))
@@ -103,7 +103,7 @@ func (s *Server) taken() bool {
 }
 
 // Await waits until the server, which may be loading, does what it is told.
-func (s *Server) Await() {
+func (s *Server) AwaitReady() {
 	s.t.Helper()
 	await(s.t, "redis-server to answer", func() error {
 		if !s.process.running() {
@@ -182,14 +182,14 @@ func (s *Server) Stop() {
 // are added to those it was started with, for this life.
 func (s *Server) Restart(options ...string) {
 	s.t.Helper()
-	s.Relaunch(options...)
-	s.Await()
+	s.BeginRestart(options...)
+	s.AwaitReady()
 }
 
-// Relaunch is Restart that does not wait: until Await returns, the server
+// BeginRestart is Restart that does not wait: until Await returns, the server
 // refuses connections, then says LOADING, for as long as that takes (see
 // --key-load-delay).
-func (s *Server) Relaunch(options ...string) {
+func (s *Server) BeginRestart(options ...string) {
 	s.t.Helper()
 	s.Stop()
 	s.launch(options...)
@@ -246,7 +246,7 @@ func (s *Server) info(section, field string) (string, error) {
 
 // CPU is what the server has used of a processor in this life, with what its
 // children used that have ended (they write snapshots and rewrite the file).
-func (s *Server) CPU() time.Duration {
+func (s *Server) CPUTime() time.Duration {
 	s.t.Helper()
 	sum := 0.0
 	for _, field := range []string{

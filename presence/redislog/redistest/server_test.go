@@ -84,7 +84,7 @@ func TestLoading(t *testing.T) {
 		s.Do("SET", i, strings.Repeat("x", 1<<10))
 	}
 	s.Do("SAVE")
-	s.Relaunch("--key-load-delay", "100000", "--loading-process-events-interval-bytes", "1024")
+	s.BeginRestart("--key-load-delay", "100000", "--loading-process-events-interval-bytes", "1024")
 	await(t, "LOADING", func() error {
 		err := s.Client().Get(t.Context(), "1").Err()
 		if err != nil && strings.HasPrefix(err.Error(), "LOADING") {
@@ -93,7 +93,7 @@ func TestLoading(t *testing.T) {
 		return errors.Join(errors.New("it does not say so"), err)
 	})
 	s.Do("CONFIG", "SET", "key-load-delay", "0")
-	s.Await()
+	s.AwaitReady()
 	if got := s.Do("DBSIZE"); got != int64(300) {
 		t.Errorf("loaded %v", got)
 	}
@@ -109,9 +109,9 @@ func TestOutOfMemory(t *testing.T) {
 
 func TestCPU(t *testing.T) {
 	s := Start(t)
-	before := s.CPU()
+	before := s.CPUTime()
 	s.Do("EVAL", "local x = 0 for i = 1, 5000000 do x = x + i end return x", 0)
-	if used := s.CPU() - before; used <= 0 || used > 10*time.Second {
+	if used := s.CPUTime() - before; used <= 0 || used > 10*time.Second {
 		t.Errorf("used %v", used)
 	}
 }
@@ -126,12 +126,12 @@ func TestReplica(t *testing.T) {
 	if err := replica.Client().Set(t.Context(), "key", "other", 0).Err(); err == nil || !strings.HasPrefix(err.Error(), "READONLY") {
 		t.Errorf("a write to a replica: %v", err)
 	}
-	primary.HoldReplicas()
+	primary.DetachReplicas()
 	primary.Do("SET", "key", "later")
 	if got := replica.Do("GET", "key"); got != "value" {
 		t.Errorf("a held replica has %v", got)
 	}
-	primary.ReleaseReplicas()
+	primary.ReattachReplicas()
 	await(t, "the released replica to follow", func() error {
 		if got := replica.Do("GET", "key"); got != "later" {
 			return fmt.Errorf("it has %v", got)

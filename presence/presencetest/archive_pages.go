@@ -1,0 +1,162 @@
+package presencetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"sync"
+	"testing"
+
+	"onair/presence"
+)
+
+func testPageOrder(t *testing.T, a Archive) {
+	mustKeep(t, a, testRecording("b", "ann", 2000), testRecording("a", "ann", 2000), testRecording("d", "bob", 1000), testRecording("c", "bob", 3000), testRecording("aa", "ann", 2000))
+	for limit := 1; limit <= 6; limit++ {
+		expectFound(t, a, presence.RecordingQuery{Limit: limit}, "c", "b", "aa", "a", "d")
+	}
+	expectFound(t, a, presence.RecordingQuery{Anchor: "ann", Limit: 1}, "b", "aa", "a")
+}
+
+func testPageFilters(t *testing.T, a Archive) {
+	foreign := testRecording("5", "bob", 5000)
+	foreign.Code = "8888_ann" // bob pushed to ann's code
+	mustKeep(t, a, testRecording("1", "ann", 1000), testRecording("2", "ann", 2000), testRecording("3", "ann", 3000), testRecording("4", "bob", 4000), foreign)
+	for _, c := range []struct {
+		q    presence.RecordingQuery
+		want []string
+	}{
+		{presence.RecordingQuery{Anchor: "ann"}, []string{"3", "2", "1"}},
+		{presence.RecordingQuery{Anchor: "Ann"}, nil},
+		{presence.RecordingQuery{Anchor: "an"}, nil},
+		{presence.RecordingQuery{Code: "8888_ann"}, []string{"5", "3", "2", "1"}},
+		{presence.RecordingQuery{Code: "8888_ann", Anchor: "bob"}, []string{"5"}},
+		{presence.RecordingQuery{Code: "8888_bob", Anchor: "ann"}, nil},
+		{presence.RecordingQuery{From: 2000}, []string{"5", "4", "3", "2"}},
+		{presence.RecordingQuery{From: 2001}, []string{"5", "4", "3"}},
+		{presence.RecordingQuery{To: 3000}, []string{"2", "1"}},
+		{presence.RecordingQuery{To: 3001}, []string{"3", "2", "1"}},
+		{presence.RecordingQuery{From: 2000, To: 4000}, []string{"3", "2"}},
+		{presence.RecordingQuery{From: 3000, To: 3000}, nil},
+		{presence.RecordingQuery{From: 4000, To: 2000}, nil},
+		{presence.RecordingQuery{Anchor: "ann", From: 2000}, []string{"3", "2"}},
+		{presence.RecordingQuery{Code: "8888_ann", From: 2000, To: 5000}, []string{"3", "2"}},
+		{presence.RecordingQuery{Code: "8888_ann", Anchor: "ann", From: 1001, To: 3000}, []string{"2"}},
+		{presence.RecordingQuery{To: 3001, After: presence.Cursor{StartedAt: 4000, ID: "4"}.String()}, []string{"3", "2", "1"}},
+		{presence.RecordingQuery{To: 5001, After: presence.Cursor{StartedAt: 4000, ID: "4"}.String()}, []string{"3", "2", "1"}},
+		{presence.RecordingQuery{From: 4000, After: presence.Cursor{StartedAt: 4000, ID: "4"}.String()}, nil},
+	} {
+		for limit := 1; limit <= 3; limit++ {
+			c.q.Limit = limit
+			expectFound(t, a, c.q, c.want...)
+		}
+	}
+}
+
+func testPageLimits(t *testing.T, a Archive) {
+	const all = presence.MaxRecordingPage + 1
+	var many []presence.Recording
+	for i := range all {
+		rec := testRecording(fmt.Sprintf("%04d", i), "ann", 1000) // all start at the same time
+		if i%2 == 0 {
+			rec.Code = "8888_even"
+		}
+		many = append(many, rec)
+	}
+	mustKeep(t, a, many...)
+	for limit, want := range map[int]int{
+		-1: 1, 0: 1, 1: 1, 7: 7, presence.MaxRecordingPage: presence.MaxRecordingPage, all: presence.MaxRecordingPage, math.MaxInt: presence.MaxRecordingPage,
+	} {
+		page, next, err := a.Recordings(t.Context(), presence.RecordingQuery{Limit: limit})
+		if err != nil || len(page) != want || next == "" {
+			t.Errorf("limit %d: %d recordings, next %q, %v", limit, len(page), next, err)
+		}
+	}
+	last := presence.Cursor{StartedAt: 1000, ID: "0003"}.String()
+	if page, next, err := a.Recordings(t.Context(), presence.RecordingQuery{Limit: 3, After: last}); err != nil || len(page) != 3 || next != "" {
+		t.Errorf("the last three: %v, next %q, %v", recordingIDs(page), next, err)
+	}
+	slices.Reverse(many)
+	if got := readPages(t, a, presence.RecordingQuery{Limit: 100}); !slices.Equal(got, many) {
+		t.Errorf("%d recordings of one time", len(got))
+	}
+	if got := readPages(t, a, presence.RecordingQuery{Anchor: "ann", Code: "8888_even", Limit: 100}); len(got) != all/2+1 {
+		t.Errorf("%d recordings of one time and code", len(got))
+	}
+}
+
+// testPagesDuringWrites: pages have each unchanged recording once, whatever other
+// calls write and delete.
+func testPagesDuringWrites(t *testing.T, a Archive) {
+	const all = 60
+	var unchanged []presence.Recording
+	for i := range all {
+		unchanged = append(unchanged, testRecording(fmt.Sprintf("still%02d", i), "ann", 1_000_000+int64(i/3))) // three of each time
+	}
+	mustKeep(t, a, unchanged...)
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	for n := range 2 {
+		wg.Go(func() {
+			for i := 0; ctx.Err() == nil; i++ {
+				rec := testRecording(fmt.Sprint([]string{"a", "z"}[n], i%17), "ann", 1_000_000+int64(i%(all/3)))
+				rec.EndedAt = 1
+				if err := a.Keep(ctx, []presence.Recording{rec}); err != nil && ctx.Err() == nil {
+					t.Error(err)
+				}
+				if _, err := a.Discard(ctx, 2, 3); err != nil && ctx.Err() == nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	slices.Reverse(unchanged)
+	for i := range 20 {
+		q := presence.RecordingQuery{Limit: 1 + i, Anchor: "ann"}
+		if i%2 == 0 {
+			q.Code = "8888_ann"
+		}
+		var seen []presence.Recording
+		for _, rec := range readPages(t, a, q) {
+			if rec.EndedAt != 1 {
+				seen = append(seen, rec)
+			}
+		}
+		if !slices.Equal(seen, unchanged) {
+			t.Errorf("pages of %d have %v", q.Limit, recordingIDs(seen))
+		}
+	}
+	cancel()
+	wg.Wait()
+}
+
+func testCursorOfDeleted(t *testing.T, a Archive) {
+	mustKeep(t, a, testRecording("1", "ann", 1000), testRecording("2", "ann", 2000), testRecording("3", "ann", 2000), testRecording("4", "ann", 2000), testRecording("5", "ann", 3000))
+	page, next, err := a.Recordings(t.Context(), presence.RecordingQuery{Limit: 3})
+	if err != nil || !slices.Equal(recordingIDs(page), []string{"5", "4", "3"}) {
+		t.Fatalf("%v, %v", recordingIDs(page), err)
+	}
+	deleted := page[2]
+	deleted.EndedAt = 1
+	mustKeep(t, a, deleted, testRecording("35", "ann", 2000), testRecording("25", "ann", 2000))
+	if n, err := a.Discard(t.Context(), 2, 10); n != 1 || err != nil {
+		t.Fatalf("discarded %d, %v", n, err)
+	}
+	expectFound(t, a, presence.RecordingQuery{After: next}, "25", "2", "1")
+}
+
+func testInvalidCursors(t *testing.T, a Archive) {
+	mustKeep(t, a, testRecording("1", "ann", 1000))
+	valid := presence.Cursor{StartedAt: 2000, ID: "1"}.String()
+	expectFound(t, a, presence.RecordingQuery{After: valid}, "1")
+	for _, after := range []string{".", "0", "1000.1", valid[1:], valid[:len(valid)-1], valid + "A", valid + "=", "\n" + valid, "'; --"} {
+		for _, q := range []presence.RecordingQuery{{}, {To: 1}, {Anchor: "ann", Code: "8888_ann"}} {
+			q.After, q.Limit = after, 1
+			if _, _, err := a.Recordings(t.Context(), q); !errors.Is(err, presence.ErrBadCursor) {
+				t.Errorf("%q: %v", after, err)
+			}
+		}
+	}
+}

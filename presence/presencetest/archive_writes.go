@@ -1,0 +1,173 @@
+package presencetest
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"sync"
+	"testing"
+
+	"onair/presence"
+)
+
+func testKeep(t *testing.T, a Archive) {
+	rec := testRecording("1", "ann", 5_000_000_000_000)
+	rec.Session, rec.PeakViewers, rec.Likes, rec.Unlisted, rec.Cover = presence.NewSession(), 7, 9, true, "https://x/y.jpg"
+	for _, title := range []string{"first", "second", "second"} {
+		rec.Title = title
+		mustKeep(t, a, rec, testRecording("2", "bob", 1))
+		if got, ok, err := a.Recording(t.Context(), "1"); err != nil || !ok || got != rec {
+			t.Errorf("by id %+v, %v, %v, want %+v", got, ok, err, rec)
+		}
+		if got := readPages(t, a, presence.RecordingQuery{Limit: 1}); len(got) != 2 || got[0] != rec {
+			t.Errorf("in pages %+v, want %+v", got, rec)
+		}
+	}
+}
+
+func testReplacedRecording(t *testing.T, a Archive) {
+	rec := testRecording("1", "ann", 5000)
+	mustKeep(t, a, rec)
+	rec.Anchor = "bob"
+	mustKeep(t, a, rec)
+	expectFound(t, a, presence.RecordingQuery{Anchor: "ann"})
+	expectFound(t, a, presence.RecordingQuery{Anchor: "bob"}, "1")
+	rec.Code = "8888_bob"
+	mustKeep(t, a, rec)
+	expectFound(t, a, presence.RecordingQuery{Code: "8888_ann"})
+	expectFound(t, a, presence.RecordingQuery{Code: "8888_bob", Anchor: "bob"}, "1")
+	rec.StartedAt = 4000
+	mustKeep(t, a, rec)
+	expectFound(t, a, presence.RecordingQuery{From: 4001})
+	expectFound(t, a, presence.RecordingQuery{Anchor: "bob", From: 4001})
+	expectFound(t, a, presence.RecordingQuery{Code: "8888_bob", To: 4001}, "1")
+	rec.EndedAt = 9000
+	mustKeep(t, a, rec)
+	if n, err := a.Discard(t.Context(), 9000, 10); n != 0 || err != nil {
+		t.Errorf("by its old end %d discarded, %v", n, err)
+	}
+	rec.Anchor, rec.Code = "", ""
+	mustKeep(t, a, rec)
+	expectFound(t, a, presence.RecordingQuery{Anchor: "bob"})
+	expectFound(t, a, presence.RecordingQuery{Code: "8888_bob"})
+	expectFound(t, a, presence.RecordingQuery{}, "1")
+	if n, err := a.Discard(t.Context(), 9001, 10); n != 1 || err != nil {
+		t.Errorf("discarded %d, %v", n, err)
+	}
+	expectFound(t, a, presence.RecordingQuery{})
+}
+
+func testDuplicateIDs(t *testing.T, a Archive) {
+	mustKeep(t, a, testRecording("1", "ann", 1000), testRecording("2", "ann", 2000), testRecording("1", "bob", 3000), testRecording("1", "cid", 4000))
+	expectFound(t, a, presence.RecordingQuery{Anchor: "ann"}, "2")
+	expectFound(t, a, presence.RecordingQuery{Anchor: "bob"})
+	expectFound(t, a, presence.RecordingQuery{}, "1", "2")
+}
+
+func testDiscard(t *testing.T, a Archive) {
+	var all []presence.Recording
+	for i := range 250 {
+		rec := testRecording(fmt.Sprintf("%03d", i), "ann", int64(10_000-i))
+		rec.EndedAt = int64(1000 + i)
+		all = append(all, rec)
+	}
+	mustKeep(t, a, all...)
+	deleted := 0
+	for _, c := range []struct {
+		before      int64
+		limit, want int
+	}{
+		{1000, 10, 0},
+		{1001, 10, 1},
+		{1250, 0, 0},
+		{1250, -1, 0},
+		{1250, 3, 3},
+		{1004, 10, 0},
+		{1205, 1000, 201}, // more than one transaction deletes
+		{math.MaxInt64, 1000, 45},
+		{math.MaxInt64, 1000, 0},
+	} {
+		n, err := a.Discard(t.Context(), c.before, c.limit)
+		if n != c.want || err != nil {
+			t.Errorf("%+v: discarded %d, %v", c, n, err)
+		}
+		deleted += n
+		if got := readPages(t, a, presence.RecordingQuery{Limit: 100}); !slices.Equal(got, all[deleted:]) {
+			t.Errorf("%+v: left %v", c, recordingIDs(got))
+		}
+	}
+	if _, ok, err := a.Recording(t.Context(), "100"); ok || err != nil {
+		t.Errorf("a discarded recording: %v, %v", ok, err)
+	}
+	expectFound(t, a, presence.RecordingQuery{Anchor: "ann"})
+	expectFound(t, a, presence.RecordingQuery{Code: "8888_ann"})
+}
+
+// testConcurrentKeepOfOne: the archive has one whole recording, and queries find it
+// by its values alone.
+func testConcurrentKeepOfOne(t *testing.T, a Archive) {
+	var wg sync.WaitGroup
+	for n := range 8 {
+		wg.Go(func() {
+			for i := range 25 {
+				if err := a.Keep(t.Context(), []presence.Recording{testRecording("1", fmt.Sprint("anchor", n), int64(i%5*1000))}); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	rec, ok, err := a.Recording(t.Context(), "1")
+	if !ok || err != nil || rec != testRecording("1", rec.Anchor, rec.StartedAt) {
+		t.Fatalf("%+v, %v, %v", rec, ok, err)
+	}
+	expectFound(t, a, presence.RecordingQuery{}, "1")
+	for n := range 8 {
+		anchor, want := fmt.Sprint("anchor", n), []string(nil)
+		if anchor == rec.Anchor {
+			want = []string{"1"}
+		}
+		expectFound(t, a, presence.RecordingQuery{Anchor: anchor}, want...)
+		expectFound(t, a, presence.RecordingQuery{Code: "8888_" + anchor}, want...)
+	}
+}
+
+// testConcurrentKeepAndDiscard: each discarded recording is counted once, and the
+// others are still there.
+func testConcurrentKeepAndDiscard(t *testing.T, a Archive) {
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	deleted := 0
+	discard := func() {
+		n, err := a.Discard(t.Context(), 500, 7)
+		if err != nil {
+			t.Error(err)
+		}
+		mu.Lock()
+		deleted += n
+		mu.Unlock()
+	}
+	const each = 40
+	for n := range 4 {
+		wg.Go(func() {
+			for i := range each {
+				expired := testRecording(fmt.Sprint("old", n, "x", i), "ann", int64(i))
+				expired.EndedAt = int64(i)
+				if err := a.Keep(t.Context(), []presence.Recording{expired, testRecording(fmt.Sprint("new", n, "x", i), "ann", int64(i))}); err != nil {
+					t.Error(err)
+				}
+				if i%3 == 0 {
+					discard()
+				}
+			}
+		})
+	}
+	wg.Wait()
+	for before := -1; before != deleted; {
+		before = deleted
+		discard()
+	}
+	if left := len(readPages(t, a, presence.RecordingQuery{Limit: 100})); deleted != 4*each || left != 4*each {
+		t.Errorf("%d discarded, %d left, want %d each", deleted, left, 4*each)
+	}
+}

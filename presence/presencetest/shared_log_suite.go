@@ -1,0 +1,286 @@
+package presencetest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"onair/presence"
+)
+
+// SharedBackend opens a log that many nodes share, and that may lose acknowledged
+// entries. LoseTail(t, 0) begins a new epoch without a loss.
+type SharedBackend struct {
+	Backend
+	// BreakConnections breaks all connections to the log.
+	BreakConnections func(t *testing.T)
+	// LoseTail removes the newest n entries, as a failover does.
+	LoseTail func(t *testing.T, n int)
+	// LoseAll removes everything.
+	LoseAll func(t *testing.T)
+}
+
+// RunSharedLogSuite runs the tests that a shared log passes, in addition to RunLogSuite.
+func RunSharedLogSuite(t *testing.T, newBackend func(t *testing.T) SharedBackend) {
+	for name, test := range map[string]func(*testing.T, SharedBackend){
+		"two handles share one log":                            testTwoHandles,
+		"a batch is appended once by several handles":          testDuplicateBatchOfHandles,
+		"broken connections lose and repeat nothing":           testBrokenConnections,
+		"Tail from a lost entry is ErrForked":                  testForkedIdle,
+		"Tail from a lost entry is ErrForked, with newer ones": testForkedBusy,
+		"Tail from an entry before the loss continues":         testTailBeforeLoss,
+		"a new epoch has a new name":                           testNewEpoch,
+		"an empty log continues with a node's registry":        testEmptyLog,
+		"Append to an empty log fails":                         testAppendEmptyLog,
+		"incarnations increase after everything was lost":      testIncarnationsEmptyLog,
+		"a snapshot equals the replay of all entries":          testSnapshot,
+	} {
+		t.Run(name, func(t *testing.T) { test(t, newBackend(t)) })
+	}
+}
+
+// openAgain opens another handle on a log.
+func openAgain(t *testing.T, backend SharedBackend) presence.Log {
+	t.Helper()
+	log := backend.Reopen(t)
+	t.Cleanup(func() { log.Close() })
+	return log
+}
+
+// appendStarts appends n batches of one start each, numbered from a number on.
+func appendStarts(t *testing.T, log presence.Log, node string, incarnation, from, n uint64) {
+	t.Helper()
+	for no := from; no < from+n; no++ {
+		mustAppend(t, log, sealedBatch(node, incarnation, no, newStart(fmt.Sprint(node, "x", no))))
+	}
+}
+
+// tailError returns the error of Tail after an entry. It fails when an entry comes.
+func tailError(t *testing.T, log presence.Log, after presence.Entry) error {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), timeout)
+	defer cancel()
+	for e, err := range log.Tail(ctx, after) {
+		if err != nil {
+			return err
+		}
+		t.Fatalf("got entry %d of epoch %s after %d of %s", e.Num, e.Repl, after.Num, after.Repl)
+	}
+	t.Fatal("Tail ended without an error")
+	return nil
+}
+
+func expectSameRegistry(t *testing.T, context string, a, b *presence.Registry) {
+	t.Helper()
+	if !bytes.Equal(a.Encode(), b.Encode()) {
+		t.Errorf("%s: the registries differ: %d and %d streams, at %v and %v", context, a.Len(), b.Len(), a.Position(), b.Position())
+	}
+}
+
+func testTwoHandles(t *testing.T, backend SharedBackend) {
+	one := openLog(t, backend.Backend)
+	_, incarnation := loadAndJoin(t, one, "a")
+	two := openAgain(t, backend)
+	r, other := loadAndJoin(t, two, "b")
+	if other <= incarnation {
+		t.Errorf("incarnation %d after %d", other, incarnation)
+	}
+	appendStarts(t, one, "a", incarnation, 1, 3)
+	appendStarts(t, two, "b", other, 1, 3)
+	for i, e := range readEntries(t, two, r.Last(), 6) {
+		if e.Num != r.Num()+uint64(i)+1 {
+			t.Errorf("entry %d at index %d", e.Num, i)
+		}
+	}
+	expectSameRegistry(t, "two handles", loadRegistry(t, one, nil), loadRegistry(t, two, nil))
+}
+
+func testDuplicateBatchOfHandles(t *testing.T, backend SharedBackend) {
+	one := openLog(t, backend.Backend)
+	r, incarnation := loadAndJoin(t, one, "a")
+	two := openAgain(t, backend)
+	b := sealedBatch("a", incarnation, 1, newStart("alice"))
+	mustAppend(t, one, b)
+	mustAppend(t, two, b)
+	mustAppend(t, two, sealedBatch("a", incarnation, 2))
+	entries := readEntries(t, one, r.Last(), 2)
+	if d, err := presence.DecodeBatch(entries[1].Batch); err != nil || d.No != 2 {
+		t.Errorf("the second entry is %+v, %v", d, err)
+	}
+}
+
+func testBrokenConnections(t *testing.T, backend SharedBackend) {
+	log := openLog(t, backend.Backend)
+	r, incarnation := loadAndJoin(t, log, "a")
+	ctx, cancel := context.WithTimeout(t.Context(), timeout)
+	defer cancel()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for no := uint64(1); no <= 40; no++ {
+			b := sealedBatch("a", incarnation, no, newStart(fmt.Sprint("u", no)))
+			for log.Append(ctx, b) != nil && ctx.Err() == nil { // a node retries the same batch
+			}
+			if no%10 == 5 {
+				backend.BreakConnections(t)
+			}
+		}
+	}()
+	next := r.Num()
+	for e, err := range log.Tail(ctx, r.Last()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if next++; e.Num != next {
+			t.Fatalf("got entry %d, want %d", e.Num, next)
+		}
+		if next == r.Num()+40 {
+			break
+		}
+	}
+	<-done
+	if n := loadRegistry(t, log, nil).Len(); n != 40 {
+		t.Errorf("%d streams, want 40", n)
+	}
+}
+
+func testForkedIdle(t *testing.T, backend SharedBackend) {
+	log := openLog(t, backend.Backend)
+	r, incarnation := loadAndJoin(t, log, "a")
+	appendStarts(t, log, "a", incarnation, 1, 8)
+	entries := readEntries(t, log, r.Last(), 8)
+	backend.LoseTail(t, 3)
+	if err := tailError(t, log, entries[7]); !errors.Is(err, presence.ErrForked) {
+		t.Errorf("after a lost entry: %v", err)
+	}
+}
+
+func testForkedBusy(t *testing.T, backend SharedBackend) {
+	log := openLog(t, backend.Backend)
+	r, incarnation := loadAndJoin(t, log, "a")
+	appendStarts(t, log, "a", incarnation, 1, 8)
+	entries := readEntries(t, log, r.Last(), 8)
+	backend.LoseTail(t, 3)
+	appendStarts(t, log, "b", incarnation, 1, 9)
+	for _, at := range entries[5:] {
+		if err := tailError(t, log, at); !errors.Is(err, presence.ErrForked) {
+			t.Errorf("after lost entry %d: %v", at.Num, err)
+		}
+	}
+}
+
+func testTailBeforeLoss(t *testing.T, backend SharedBackend) {
+	log := openLog(t, backend.Backend)
+	r, incarnation := loadAndJoin(t, log, "a")
+	appendStarts(t, log, "a", incarnation, 1, 8)
+	entries := readEntries(t, log, r.Last(), 8)
+	backend.LoseTail(t, 3)
+	appendStarts(t, log, "b", incarnation, 1, 2)
+	rest := readEntries(t, log, entries[3], 3)
+	if rest[0].Num != entries[4].Num || rest[0].Repl != entries[4].Repl {
+		t.Errorf("the first entry is %d of %s", rest[0].Num, rest[0].Repl)
+	}
+	if rest[1].Num != entries[5].Num || rest[1].Repl == entries[5].Repl {
+		t.Errorf("the second entry is %d of %s", rest[1].Num, rest[1].Repl)
+	}
+}
+
+func testNewEpoch(t *testing.T, backend SharedBackend) {
+	log := openLog(t, backend.Backend)
+	r, incarnation := loadAndJoin(t, log, "a")
+	appendStarts(t, log, "a", incarnation, 1, 2)
+	backend.LoseTail(t, 0)
+	appendStarts(t, log, "a", incarnation, 3, 1)
+	entries := readEntries(t, log, r.Last(), 3)
+	if entries[1].Repl != entries[0].Repl || entries[2].Repl == entries[1].Repl {
+		t.Errorf("epochs %s, %s, %s", entries[0].Repl, entries[1].Repl, entries[2].Repl)
+	}
+	backend.LoseAll(t)
+	loadRegistry(t, log, r)
+	appendStarts(t, log, "a", incarnation, 4, 1)
+	if e := readEntries(t, log, r.Last(), 1)[0]; e.Repl == entries[2].Repl {
+		t.Errorf("after everything was lost the epoch is still %s", e.Repl)
+	}
+}
+
+func testEmptyLog(t *testing.T, backend SharedBackend) {
+	log := openLog(t, backend.Backend)
+	_, incarnation := loadAndJoin(t, log, "a")
+	appendStarts(t, log, "a", incarnation, 1, 5)
+	have := loadRegistry(t, log, nil)
+	last := have.Last()
+	backend.LoseAll(t)
+	if err := tailError(t, log, last); !errors.Is(err, presence.ErrForked) {
+		t.Errorf("after an entry of an emptied log: %v", err)
+	}
+	r, head, err := log.Load(t.Context(), have)
+	if err != nil || head != have.Num() {
+		t.Fatalf("entry %d, %v", head, err)
+	}
+	expectSameRegistry(t, "loaded by the node that had it", r, have)
+	expectSameRegistry(t, "loaded by a node without a registry", loadRegistry(t, openAgain(t, backend), nil), have)
+	appendStarts(t, log, "a", incarnation, 6, 2)
+	if rest := readEntries(t, log, last, 2); rest[0].Num != last.Num+1 || rest[0].ID.Compare(last.ID) <= 0 {
+		t.Errorf("after entry %d %v: %d %v", last.Num, last.ID, rest[0].Num, rest[0].ID)
+	}
+}
+
+func testAppendEmptyLog(t *testing.T, backend SharedBackend) {
+	log := openLog(t, backend.Backend)
+	_, incarnation := loadAndJoin(t, log, "a")
+	backend.LoseAll(t)
+	if err := log.Append(t.Context(), sealedBatch("a", incarnation, 1)); !errors.Is(err, presence.ErrNotWritten) {
+		t.Errorf("append to an emptied log: %v", err)
+	}
+}
+
+func testIncarnationsEmptyLog(t *testing.T, backend SharedBackend) {
+	log := openLog(t, backend.Backend)
+	_, first := loadAndJoin(t, log, "a")
+	backend.LoseAll(t)
+	if _, second := loadAndJoin(t, log, "a"); second <= first {
+		t.Errorf("incarnation %d, after everything was lost %d", first, second)
+	}
+	if third, err := log.Join(t.Context(), "a", 1<<52); err != nil || third <= 1<<52 {
+		t.Errorf("incarnation %d, %v", third, err)
+	}
+}
+
+// testSnapshot: the snapshot equals the registry after all entries up to it.
+func testSnapshot(t *testing.T, backend SharedBackend) {
+	log := openLog(t, backend.Backend)
+	r, incarnation := loadAndJoin(t, log, "a")
+	ctx, cancel := context.WithTimeout(t.Context(), timeout)
+	defer cancel()
+	entries := make(chan presence.Entry, 1000) // read now, because Trim deletes them
+	go func() {
+		for e, err := range log.Tail(ctx, r.Last()) {
+			if err != nil {
+				return
+			}
+			entries <- e
+		}
+	}()
+	appendStarts(t, log, "a", incarnation, 1, 300)
+	log = backend.Trim(t, log)
+	got, head, err := log.Load(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Num() < 300 || head < got.Num() {
+		t.Errorf("the snapshot is of entry %d, the head is %d", got.Num(), head)
+	}
+	for r.Num() < got.Num() {
+		select {
+		case e := <-entries:
+			if _, err := r.Apply(e); err != nil {
+				t.Fatal(err)
+			}
+		case <-ctx.Done():
+			t.Fatalf("no entry %d", r.Num()+1)
+		}
+	}
+	expectSameRegistry(t, "from a snapshot", got, r)
+}

@@ -1,0 +1,83 @@
+package redislog
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"onair/presence"
+)
+
+const (
+	// lockTTL is how long the lock lasts without a renewal. All nodes wait while one
+	// writes its list.
+	lockTTL = 10 * time.Second
+	// lockPollInterval is how often the others check for the epoch.
+	lockPollInterval = 100 * time.Millisecond
+)
+
+// foundEpoch founds an epoch with a list; nil means an empty one. It also returns nil
+// when another node has founded one, or has the lock to do so.
+func (l *Log) foundEpoch(ctx context.Context, have *presence.Registry) error {
+	acquired, err := l.acquireLock(ctx)
+	if err != nil {
+		return err
+	}
+	if !acquired {
+		return sleep(ctx, lockPollInterval)
+	}
+	defer l.redis.Del(context.WithoutCancel(ctx), l.keys.lock)
+	start := time.Now()
+	if have == nil {
+		have = presence.NewRegistry()
+	}
+	s, err := l.writeLockedSnapshot(ctx, have)
+	if err != nil {
+		return err
+	}
+	founded, err := l.scripts.foundEpoch.Run(ctx, l.redis,
+		[]string{l.keys.log, l.keys.head, l.keys.snapshots, l.keys.snapshotPrefix + s.name, l.keys.nodes},
+		s.String(), formatID(s.id), s.number, s.time, have.Last().Repl).Bool()
+	if err != nil || !founded {
+		return err
+	}
+	l.metrics.epochsFounded.Inc()
+	l.options.Logger.Warn().Uint64("entry", s.number).Int("streams", have.Len()).Int("bytes", s.bytes).Dur("took_ms", time.Since(start)).
+		Msg("redis was empty, epoch founded with the list of this node")
+	return nil
+}
+
+// writeLockedSnapshot writes a snapshot, and renews the lock meanwhile.
+func (l *Log) writeLockedSnapshot(ctx context.Context, r *presence.Registry) (*snapshot, error) {
+	renewing, stop := context.WithCancel(ctx)
+	var renewer sync.WaitGroup
+	renewer.Go(func() { l.renewLock(renewing) })
+	defer renewer.Wait()
+	defer stop()
+	return l.writeSnapshot(ctx, r)
+}
+
+// acquireLock reports whether this process has the lock. It may have it from an
+// earlier attempt whose reply was lost.
+func (l *Log) acquireLock(ctx context.Context) (acquired bool, err error) {
+	if acquired, err = l.redis.SetNX(ctx, l.keys.lock, l.lockToken, lockTTL).Result(); acquired || err != nil {
+		return acquired, err
+	}
+	owner, err := l.redis.Get(ctx, l.keys.lock).Result()
+	if errors.Is(err, redis.Nil) {
+		return false, nil
+	}
+	return owner == l.lockToken, err
+}
+
+// renewLock renews the lock until ctx ends.
+func (l *Log) renewLock(ctx context.Context) {
+	for sleep(ctx, lockTTL/3) == nil {
+		if err := l.redis.Expire(ctx, l.keys.lock, lockTTL).Err(); err != nil {
+			return // then another node may get the lock; only one epoch is founded
+		}
+	}
+}
