@@ -9,20 +9,20 @@ import (
 	"github.com/coder/websocket"
 )
 
-// Accept upgrades a request. The Conn outlives the handler, which had best
-// return: reading from a goroutine of its own gives back the several KiB that
-// net/http keeps for a request.
+// Accept upgrades a request. The Conn outlives the handler. The handler should
+// return, because net/http keeps several KiB for a request until then.
 //
-// A request that is not upgraded gets a [*UpgradeError], and no answer yet:
+// If Accept does not upgrade the request it writes no answer and returns an
+// [*UpgradeError]:
 //
-//	400  offers other subprotocols only, or is not a handshake as RFC 6455 has it
-//	403  comes from a foreign origin
-//	405  is not a GET
-//	426  is no request for an upgrade
+//	400  the client offers only other subprotocols, or violates RFC 6455
+//	403  the origin is foreign
+//	405  the method is not GET
+//	426  the request does not ask for an upgrade
 //
-// After any other error the connection is lost.
+// After any other error the connection is closed.
 func Accept(w http.ResponseWriter, r *http.Request, options Options) (*Conn, error) {
-	if !offersOurs(r.Header) {
+	if !offersSubprotocol(r.Header) {
 		return nil, &UpgradeError{http.StatusBadRequest, "the only subprotocol here is " + Subprotocol}
 	}
 	options = options.withDefaults()
@@ -30,34 +30,34 @@ func Accept(w http.ResponseWriter, r *http.Request, options Options) (*Conn, err
 	if options.NoCompression {
 		compression = websocket.CompressionDisabled
 	}
-	u := newUpgrade(w, options)
-	c := &Conn{closeTime: options.CloseTimeout, reading: make(chan struct{}, 1)}
+	u := newUpgradeWriter(w, options)
+	c := &Conn{closeTimeout: options.CloseTimeout, readLock: make(chan struct{}, 1)}
 	ws, err := websocket.Accept(u, r, &websocket.AcceptOptions{
 		Subprotocols:    []string{Subprotocol},
 		OriginPatterns:  options.OriginPatterns,
 		CompressionMode: compression,
-		OnPingReceived:  func(context.Context, []byte) bool { return c.wire.in.pinged() },
+		OnPingReceived:  func(context.Context, []byte) bool { return c.transport.inbound.countPing() },
 		OnPongReceived: func(context.Context, []byte) {
-			c.wire.in.controlled()
-			c.ponged()
+			c.transport.inbound.endControlFrame()
+			c.unansweredPings.Store(0)
 		},
 	})
-	if err != nil && !u.switched {
-		return nil, u.refusal()
+	if err != nil && !u.isSwitched {
+		return nil, u.upgradeError()
 	}
 	if err != nil {
-		if u.wire != nil {
-			u.wire.Close()
+		if u.transport != nil {
+			u.transport.Close()
 		}
 		return nil, fmt.Errorf("socket: upgrade: %w", err)
 	}
 	ws.SetReadLimit(int64(options.ReadLimit))
-	c.ws, c.wire, c.deflated = ws, u.wire, u.deflated()
+	c.ws, c.transport, c.isCompressed = ws, u.transport, u.agreedCompression()
 	return c, nil
 }
 
-// offersOurs says whether a client offers our subprotocol, or none.
-func offersOurs(h http.Header) bool {
+// offersSubprotocol reports whether a client offers our subprotocol, or none.
+func offersSubprotocol(h http.Header) bool {
 	offers := h.Values("Sec-WebSocket-Protocol")
 	for _, line := range offers {
 		for offer := range strings.SplitSeq(line, ",") {

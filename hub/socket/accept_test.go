@@ -10,11 +10,11 @@ import (
 	"github.com/coder/websocket"
 )
 
-func TestSubprotocol(t *testing.T) {
+func TestAcceptChecksSubprotocol(t *testing.T) {
 	for _, test := range []struct {
-		offer []string
-		want  int
-		got   string
+		offer      []string
+		wantStatus int
+		want       string
 	}{
 		{nil, 101, ""},
 		{[]string{"onair.v1"}, 101, "onair.v1"},
@@ -22,11 +22,11 @@ func TestSubprotocol(t *testing.T) {
 		{[]string{"graphql-ws"}, 400, ""},
 		{[]string{"onair.v2"}, 400, ""},
 	} {
-		dial(t, Options{}, &websocket.DialOptions{Subprotocols: test.offer}, test.want, test.got)
+		checkHandshake(t, Options{}, &websocket.DialOptions{Subprotocols: test.offer}, test.wantStatus, test.want)
 	}
 }
 
-func TestOrigin(t *testing.T) {
+func TestAcceptChecksOrigin(t *testing.T) {
 	for _, test := range []struct {
 		origin   string
 		patterns []string
@@ -43,29 +43,29 @@ func TestOrigin(t *testing.T) {
 		if test.origin != "" {
 			header.Set("Origin", test.origin)
 		}
-		dial(t, Options{OriginPatterns: test.patterns}, &websocket.DialOptions{HTTPHeader: header}, test.want, "")
+		checkHandshake(t, Options{OriginPatterns: test.patterns}, &websocket.DialOptions{HTTPHeader: header}, test.want, "")
 	}
 }
 
-// dial checks what a handshake is answered with.
-func dial(t *testing.T, o Options, d *websocket.DialOptions, status int, subprotocol string) {
+// checkHandshake checks the answer to a handshake.
+func checkHandshake(t *testing.T, o Options, d *websocket.DialOptions, wantStatus int, wantSubprotocol string) {
 	t.Helper()
-	s := newSite(t, o)
+	s := newTestServer(t, o)
 	d.HTTPClient = s.Client()
 	c, response, err := websocket.Dial(t.Context(), "ws://server/", d)
-	if response == nil || response.StatusCode != status {
-		t.Fatalf("%+v: got %v (%v), want status %d", d, response, err, status)
+	if response == nil || response.StatusCode != wantStatus {
+		t.Fatalf("%+v: got %v (%v), want status %d", d, response, err, wantStatus)
 	}
 	if err == nil {
 		defer c.CloseNow()
-		if c.Subprotocol() != subprotocol {
-			t.Errorf("got subprotocol %q, want %q", c.Subprotocol(), subprotocol)
+		if c.Subprotocol() != wantSubprotocol {
+			t.Errorf("got subprotocol %q, want %q", c.Subprotocol(), wantSubprotocol)
 		}
 	}
 }
 
-func TestNoUpgradeAsked(t *testing.T) {
-	s := newSite(t, Options{})
+func TestAcceptRefusesRequestWithoutUpgrade(t *testing.T) {
+	s := newTestServer(t, Options{})
 	response, err := s.Client().Get("http://server/")
 	if err != nil {
 		t.Fatal(err)
@@ -76,33 +76,33 @@ func TestNoUpgradeAsked(t *testing.T) {
 	}
 }
 
-func TestCompressionIsAgreedOn(t *testing.T) {
+func TestAcceptNegotiatesCompression(t *testing.T) {
 	for _, test := range []struct {
 		options Options
 		client  *websocket.DialOptions
 		want    bool
 	}{
 		{Options{}, nil, false},
-		{Options{}, deflating(), true},
-		{Options{NoCompression: true}, deflating(), false},
+		{Options{}, compressionOptions(), true},
+		{Options{NoCompression: true}, compressionOptions(), false},
 	} {
-		if c, _ := pair(t, test.options, test.client); c.IsCompressed() != test.want {
-			t.Errorf("%+v: deflated %t, want %t", test.client, c.IsCompressed(), test.want)
+		if c, _ := connPair(t, test.options, test.client); c.IsCompressed() != test.want {
+			t.Errorf("%+v: compressed %t, want %t", test.client, c.IsCompressed(), test.want)
 		}
 	}
 }
 
-// TestEarlyBytes sends frames right behind the handshake, cut in two at every
-// place: net/http has read some of them before we have the connection.
-func TestEarlyBytes(t *testing.T) {
-	frames := append(text("first"), text("second")...)
+// TestReadReturnsEarlyBytes sends frames right after the handshake, cut in two at
+// every position. net/http reads the first part before Accept has the connection.
+func TestReadReturnsEarlyBytes(t *testing.T) {
+	frames := append(textFrame("first"), textFrame("second")...)
 	for cut := range len(frames) + 1 {
 		synctest.Test(t, func(t *testing.T) {
-			c, client := rawPair(t, Options{}, frames[:cut])
-			client.start(func() {
+			c, client := rawClientPair(t, Options{}, frames[:cut])
+			client.goUntilClosed(func() {
 				time.Sleep(time.Second)
 				client.send(frames[cut:])
-				client.send(text("third"))
+				client.send(textFrame("third"))
 			})
 			for _, want := range []string{"first", "second", "third"} {
 				got, err := c.Read(context.Background())

@@ -6,8 +6,9 @@ import (
 	"testing"
 )
 
-// drained is a connection over loopback whose other end reads and forgets.
-func drained(b *testing.B) net.Conn {
+// tcpConnToDiscard returns a loopback connection whose other end discards its
+// input.
+func tcpConnToDiscard(b *testing.B) net.Conn {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		b.Fatal(err)
@@ -21,31 +22,31 @@ func drained(b *testing.B) net.Conn {
 	if err != nil {
 		b.Fatal(err)
 	}
-	read := make(chan struct{})
+	done := make(chan struct{})
 	go func() {
-		defer close(read)
+		defer close(done)
 		io.Copy(io.Discard, peer)
 	}()
 	b.Cleanup(func() {
 		conn.Close()
-		<-read
+		<-done
 		peer.Close()
 	})
 	return conn
 }
 
 func BenchmarkBody(b *testing.B) {
-	diff := json(300)
+	diff := repeatedJSON(300)
 	b.Run("plain", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			NewBody(diff).pack(false)
+			NewBody(diff).frameFor(false)
 		}
 	})
 	b.Run("deflated", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			NewBody(diff).pack(true)
+			NewBody(diff).frameFor(true)
 		}
 	})
 }
@@ -53,13 +54,13 @@ func BenchmarkBody(b *testing.B) {
 func BenchmarkWrite(b *testing.B) {
 	head := []byte(`{"type":"snapshot","id":7,`)
 	for name, m := range map[string]Message{
-		"shared": {Body: NewBody(json(300))},
-		"answer": {Head: json(100)},
-		"head":   {head, NewBody(json(300))},
-		"large":  {head, NewBody(json(50_000))},
+		"shared": {Body: NewBody(repeatedJSON(300))},
+		"answer": {Head: repeatedJSON(100)},
+		"head":   {head, NewBody(repeatedJSON(300))},
+		"large":  {head, NewBody(repeatedJSON(50_000))},
 	} {
 		b.Run(name, func(b *testing.B) {
-			c := newBlocking(&Conn{wire: newWire(drained(b), nil, Options{}.withDefaults()), deflated: true})
+			c := newBlockingConn(&Conn{transport: newTransport(tcpConnToDiscard(b), nil, Options{}.withDefaults()), isCompressed: true})
 			b.ReportAllocs()
 			for b.Loop() {
 				if err := c.Write(m); err != nil {

@@ -12,70 +12,69 @@ import (
 	"github.com/coder/websocket"
 )
 
-// Close says why, waits for the peer to answer, and closes. It takes at most
-// CloseTimeout of [Options], and less if the peer is attentive; one that is not
-// has its connection closed all the same, with or without our close frame. A
-// Read that is under way goes on to return the peer's answer. The reason is
-// cut to the 123 bytes that there is room for.
+// Close sends a close frame, waits for the peer's close, and closes the
+// connection. It takes at most CloseTimeout of [Options]; then it closes the
+// connection even if no close frame was sent or received. A concurrent Read
+// returns the peer's answer. The reason is cut to 123 bytes.
 func (c *Conn) Close(code websocket.StatusCode, reason string) error {
-	limit := time.Now().Add(c.closeTime)
-	if c.wire.out.end(closeFrame(code, reason), limit) {
-		c.awaitPeer(limit)
+	deadline := time.Now().Add(c.closeTimeout)
+	if c.transport.outbound.sendCloseFrame(newCloseFrame(code, reason), deadline) {
+		c.waitForPeer(deadline)
 	}
 	return c.CloseNow()
 }
 
-// CloseNow closes the network connection without a word.
+// CloseNow closes the network connection without a close frame.
 func (c *Conn) CloseNow() error {
 	err := c.ws.CloseNow()
-	if errors.Is(err, net.ErrClosed) { // was closed before
+	if errors.Is(err, net.ErrClosed) { // it is already closed
 		return nil
 	}
 	return err
 }
 
-// shut is Close for who holds reading.
-func (c *Conn) shut(code websocket.StatusCode, reason string) {
-	limit := time.Now().Add(c.closeTime)
-	if c.wire.out.end(closeFrame(code, reason), limit) {
-		c.drain(limit)
+// closeLocked is Close for the holder of readLock.
+func (c *Conn) closeLocked(code websocket.StatusCode, reason string) {
+	deadline := time.Now().Add(c.closeTimeout)
+	if c.transport.outbound.sendCloseFrame(newCloseFrame(code, reason), deadline) {
+		c.discardInput(deadline)
 	}
 	c.CloseNow()
 }
 
-// awaitPeer waits until the peer has closed: a Read under way sees that, else
-// we do ourselves.
-func (c *Conn) awaitPeer(limit time.Time) {
-	timer := time.NewTimer(time.Until(limit))
+// waitForPeer waits until the peer closes or the deadline passes. A concurrent
+// Read notices that the peer closes; without one, waitForPeer reads.
+func (c *Conn) waitForPeer(deadline time.Time) {
+	timer := time.NewTimer(time.Until(deadline))
 	defer timer.Stop()
 	select {
-	case c.reading <- struct{}{}:
-		defer func() { <-c.reading }()
-		c.drain(limit)
-	case <-c.wire.done:
+	case c.readLock <- struct{}{}:
+		defer func() { <-c.readLock }()
+		c.discardInput(deadline)
+	case <-c.transport.done:
 	case <-timer.C:
 	}
 }
 
-// drain reads and drops what the peer sends, until it closes. A connection
-// closed with something unread in it is reset, and the peer may then never see
-// the close frame. The caller holds reading. Since a message may be half read
-// the peer's close frame is not looked for: ours is followed by the end of the
-// stream, where there is such a thing, which has it close the connection.
-func (c *Conn) drain(limit time.Time) {
-	if half, ok := c.wire.Conn.(interface{ CloseWrite() error }); ok {
+// discardInput reads until the peer closes. The caller holds readLock.
+//
+// The kernel resets a connection that is closed with unread input, and the peer
+// may then never receive the close frame. Part of a message may be read already,
+// so the peer's close frame cannot be recognized. CloseWrite, if available, makes
+// the peer close the connection.
+func (c *Conn) discardInput(deadline time.Time) {
+	if half, ok := c.transport.Conn.(interface{ CloseWrite() error }); ok {
 		half.CloseWrite()
 	}
-	c.wire.SetReadDeadline(limit)
-	io.Copy(io.Discard, c.wire.Conn)
+	c.transport.SetReadDeadline(deadline)
+	io.Copy(io.Discard, c.transport.Conn)
 }
 
-// closeFrame encodes a close frame. Codes that may not be on the wire are the
-// caller's mistake, and the peer's to complain of.
-func closeFrame(code websocket.StatusCode, reason string) []byte {
-	const room = maxControlPayload - 2
-	if len(reason) > room {
-		cut := room
+// newCloseFrame encodes a close frame. It does not check the code.
+func newCloseFrame(code websocket.StatusCode, reason string) []byte {
+	const maxReason = maxControlPayload - 2
+	if len(reason) > maxReason {
+		cut := maxReason
 		for cut > 0 && !utf8.RuneStart(reason[cut]) {
 			cut--
 		}

@@ -9,38 +9,41 @@ import (
 	"github.com/coder/websocket"
 )
 
-// A Conn is the server's end of one WebSocket. All methods may be called
-// concurrently; Reads, like Writes, then take turns.
+// Conn is the server's end of one WebSocket. All methods are safe for concurrent
+// use; concurrent Reads, and concurrent Writes, run one after another.
 type Conn struct {
 	// Static after construction.
-	ws        *websocket.Conn
-	wire      *wire
-	deflated  bool
-	closeTime time.Duration
+	ws           *websocket.Conn
+	transport    *transport
+	isCompressed bool
+	closeTimeout time.Duration
 
-	pings atomic.Int32 // since the last pong
+	unansweredPings atomic.Int32 // since the last pong
 
-	reading chan struct{} // held (full) by whoever reads
+	readLock chan struct{} // full while a goroutine reads
 
-	// Owned by the holder of reading.
-	message []byte // the last one that Read returned
+	// Owned by the holder of readLock.
+	message []byte // the result of the last Read
 }
 
-// OnWritable has f called whenever what a Write took but could not send at once
-// has gone, or, with an error, will not go. f is called without locks, by a
-// goroutine of the socket's, and may Write. OnWritable comes before the first
-// Write.
-func (c *Conn) OnWritable(f func(error)) { c.wire.out.onReady(f) }
+// OnWritable sets the callback for the end of a full state (see [Conn.Write]):
+// the rest of the message was sent, or, with an error, will not be sent. A
+// goroutine of the socket calls it without locks, and it may call Write.
+// OnWritable must be called before the first Write.
+func (c *Conn) OnWritable(callback func(error)) { c.transport.outbound.setOnWritable(callback) }
 
-// Write sends a message without blocking. When the connection does not take all
-// of it at once, the socket is full: the rest goes as the peer reads, and what
-// was given to OnWritable is called then; meanwhile Write returns [ErrFull], and
-// takes nothing. A peer has StallTimeout and FrameTimeout of [Options] to read; then
-// the socket is closed (1001 is attempted where a frame may begin), and the
-// error is [ErrSlowPeer]. After any error but ErrFull the socket is of no more use,
-// and the message may have gone in part.
+// Write sends a message without blocking. If the kernel does not accept all of
+// it at once, the socket is full and sends the rest as the peer reads. Until the
+// callback of OnWritable is called, Write sends nothing and returns [ErrFull].
+//
+// A peer has StallTimeout and FrameTimeout of [Options] to read. After that the
+// socket is closed and the error is [ErrSlowPeer]. A close frame with 1001 is
+// tried if no frame has been sent in part.
+//
+// After any error except ErrFull the socket is unusable, and part of the message
+// may have been sent.
 func (c *Conn) Write(m Message) (full bool, err error) {
-	full, err = c.wire.out.send(m, c.deflated)
+	full, err = c.transport.outbound.sendMessage(m, c.isCompressed)
 	switch err {
 	case nil, ErrFull, ErrClosed, ErrSlowPeer:
 		return full, err
@@ -48,30 +51,27 @@ func (c *Conn) Write(m Message) (full bool, err error) {
 	return full, fmt.Errorf("socket: write: %w", err)
 }
 
-// Ping sends a ping, and returns how many before it have had no pong since the
-// last that had one.
+// Ping sends a ping. It returns the number of earlier pings since the last pong.
 func (c *Conn) Ping() (unanswered int) {
-	c.wire.out.post([]byte{finalBit | opPing, 0})
-	return int(c.pings.Add(1)) - 1
+	c.transport.outbound.sendControlFrame([]byte{finalBit | opPing, 0})
+	return int(c.unansweredPings.Add(1)) - 1
 }
 
-// ponged notes a pong, whatever it answers.
-func (c *Conn) ponged() { c.pings.Store(0) }
+// IsCompressed reports whether both ends agreed on permessage-deflate.
+func (c *Conn) IsCompressed() bool { return c.isCompressed }
 
-// IsCompressed says whether permessage-deflate was agreed on.
-func (c *Conn) IsCompressed() bool { return c.deflated }
+// RemoteAddr returns the peer's address on the network connection.
+func (c *Conn) RemoteAddr() net.Addr { return c.transport.RemoteAddr() }
 
-// RemoteAddr is the peer's address on the network connection.
-func (c *Conn) RemoteAddr() net.Addr { return c.wire.RemoteAddr() }
-
-// Closed is closed when the network connection has been, by either end.
-func (c *Conn) Closed() <-chan struct{} { return c.wire.done }
+// Closed returns a channel that is closed together with the network connection,
+// by either end.
+func (c *Conn) Closed() <-chan struct{} { return c.transport.done }
 
 // Stats are a socket's counters.
 type Stats struct {
-	Frames int64 // data frames written whole
-	Bytes  int64 // bytes the connection accepted, control frames included, the handshake not
+	Frames int64 // data frames that were written completely
+	Bytes  int64 // bytes that the connection accepted, with control frames, without the handshake
 }
 
-// Stats returns the counters as they are.
-func (c *Conn) Stats() Stats { return c.wire.out.counts() }
+// Stats returns the current counters.
+func (c *Conn) Stats() Stats { return c.transport.outbound.currentStats() }

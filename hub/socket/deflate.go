@@ -8,48 +8,49 @@ import (
 )
 
 const (
-	// minDeflate is the shortest body that is deflated. Below it one saves
-	// less than the packet's own headers take.
-	minDeflate = 256
+	// minDeflateBytes is the shortest body that is deflated. Deflating a shorter
+	// one saves less than the size of the packet's headers.
+	minDeflateBytes = 256
 
-	// syncMarker ends what a flate.Writer has flushed. RFC 7692 §7.2.1 leaves
-	// it out at the end of a message.
+	// syncMarker is the end of a flushed flate.Writer's output. RFC 7692 §7.2.1
+	// omits it at the end of a message.
 	syncMarker = "\x00\x00\xff\xff"
 
-	storedBlock = 5         // bytes before the content of a stored block
-	maxStored   = 1<<16 - 1 // the longest content of one
+	storedBlockHeader = 5         // bytes before the content of a stored block
+	maxStoredBlock    = 1<<16 - 1 // the maximum content of a stored block
 )
 
-// A deflater is a compressor and where it writes to; one is about 800 KB.
+// deflater is a compressor and its output. It takes about 800 KB.
 type deflater struct {
 	writer *flate.Writer
-	buf    bytes.Buffer
+	output bytes.Buffer
 }
 
-// deflaters is a pool because bodies are built by many goroutines, now and then.
-var deflaters = sync.Pool{New: func() any {
+// deflaterPool shares the deflaters, because many goroutines build bodies, each
+// only now and then.
+var deflaterPool = sync.Pool{New: func() any {
 	d := new(deflater)
-	d.writer, _ = flate.NewWriter(&d.buf, 6) // fails for levels that do not exist
+	d.writer, _ = flate.NewWriter(&d.output, 6) // fails only for invalid levels
 	return d
 }}
 
-// deflate appends plain to dst as deflated blocks that refer to nothing before
-// them and end on a byte, fit to end a message.
+// deflate appends plain as deflated blocks that refer to no earlier data, end on
+// a byte, and can end a message.
 func deflate(dst, plain []byte) []byte {
-	d := deflaters.Get().(*deflater)
-	defer deflaters.Put(d)
-	d.buf.Reset()
-	d.writer.Reset(&d.buf)
-	d.writer.Write(plain) // cannot fail into a buffer
+	d := deflaterPool.Get().(*deflater)
+	defer deflaterPool.Put(d)
+	d.output.Reset()
+	d.writer.Reset(&d.output)
+	d.writer.Write(plain) // a write to a buffer cannot fail
 	d.writer.Flush()
-	return append(dst, bytes.TrimSuffix(d.buf.Bytes(), []byte(syncMarker))...)
+	return append(dst, bytes.TrimSuffix(d.output.Bytes(), []byte(syncMarker))...)
 }
 
-// appendStored appends plain as stored blocks (RFC 1951 §3.2.4): not
-// compressed, whole bytes, so that blocks deflated on their own may follow.
+// appendStored appends plain as stored blocks (RFC 1951 §3.2.4). They are not
+// compressed and end on a byte, so independently deflated blocks can follow.
 func appendStored(dst, plain []byte) []byte {
 	for len(plain) > 0 {
-		n := min(len(plain), maxStored)
+		n := min(len(plain), maxStoredBlock)
 		dst = append(dst, 0)
 		dst = binary.LittleEndian.AppendUint16(dst, uint16(n))
 		dst = binary.LittleEndian.AppendUint16(dst, ^uint16(n))
@@ -59,7 +60,7 @@ func appendStored(dst, plain []byte) []byte {
 	return dst
 }
 
-// storedLen is how many bytes appendStored appends for n.
-func storedLen(n int) int {
-	return n + (n+maxStored-1)/maxStored*storedBlock
+// storedSize returns the size of n bytes as stored blocks.
+func storedSize(n int) int {
+	return n + (n+maxStoredBlock-1)/maxStoredBlock*storedBlockHeader
 }

@@ -1,57 +1,57 @@
-// Package socket is onair's server side of a WebSocket: messages are encoded
-// (and deflated) once for all sockets, and written around the WebSocket
-// library through the same connection that it uses.
+// Package socket is the server side of onair's WebSockets. It encodes, and
+// compresses, each message once for all sockets, and writes it without the
+// WebSocket library, on the library's own connection.
 //
 // # Use
 //
-// [Accept] upgrades a request or says, with a [*UpgradeError], what HTTP status
-// to answer. [Conn.Read] must then be called until it fails: it also answers
-// pings and close frames. With a [Poller] it does not block, but says
-// [ErrWouldBlock]; [Conn.NotifyReadable] then has it called again. [Conn.Write] sends a
-// [Message]: a head of its own and a [BodyWriter] that many sockets share. It never
-// blocks: a socket that is full says so, and says when it no longer is.
-// [Conn.Close] or [Conn.CloseNow] ends it.
+// [Accept] upgrades a request, or returns an [*UpgradeError] with an HTTP status.
+// The caller must call [Conn.Read] until it fails; Read also answers pings and
+// close frames. With a [Poller] Read does not block. It returns [ErrWouldBlock],
+// and [Conn.NotifyReadable] has it called again. [Conn.Write] sends a [Message]: a
+// head of its own and a [Body] that many sockets share. It never blocks. It
+// reports that the socket is full, and the callback of [Conn.OnWritable] reports
+// the end of that. [Conn.Close] or [Conn.CloseNow] ends the socket.
 //
-// # Who does what
+// # Structure
 //
-// github.com/coder/websocket does the handshake, reading, control frames and
-// the answer to a close frame. It runs on a wire, our wrapper of the network
-// connection, and never sees a data frame that we send. The wire has two
-// halves that share nothing but the connection:
+// github.com/coder/websocket handles the handshake, reading, control frames and
+// the answer to a close frame. It uses a transport, which wraps the network
+// connection. It never receives a data frame of the server. The transport has two
+// halves that share only the connection:
 //
-//	inbound   what the reading goroutine touches; limits how long and in how
-//	          many bytes a message may come. With a poller, a feed gives the
-//	          library no more than whole messages
-//	outbound  whole frames only, one at a time: data from Conn.Write, control
-//	          frames from the library. What does not go at once is left to a
-//	          drainer, a goroutine that lives until it has gone
+//	inbound   used by the reading goroutine; bounds the time and the size of a
+//	          message. With a poller, a receiver gives the library only whole
+//	          messages
+//	outbound  writes whole frames, one after another: data frames of Conn.Write
+//	          and control frames of the library. A drainer, which is a goroutine,
+//	          writes what the kernel does not accept at once
 //
-// Two things are locks, taken in this order:
+// There are two locks, taken in this order:
 //
-//   - Conn.reading is held through Read, and by Close while it waits for the
-//     peer's half of the closing handshake.
-//   - outbound.mu is held through a write that does not block, and never across
-//     anything that does.
+//   - Conn.readLock is held during Read, and by Close while it waits for the
+//     peer's close frame.
+//   - outbound.mu is held during a non-blocking write, and never during a call
+//     that blocks.
 //
 // # Invariants
 //
-//   - Frames never interleave: what is left of a started frame goes first.
-//   - Nothing follows a close frame: data gets [ErrClosed], control frames are
-//     dropped.
-//   - A control frame never has the reader wait, but for the echo of a close:
-//     what does not go at once is left to the drainer, who sends it at the end of
-//     its frame. So a ping to a slow viewer does not close it (the library's own
-//     limit on a control frame is 5 s).
-//   - A byte that came with the handshake is read once, from the wire; the
-//     library is given an empty buffer.
-//   - The library makes exactly one Write of each control frame, because the
-//     buffer it gets holds the largest one; the wire refuses anything else,
-//     so another version of the library that behaves otherwise fails at once.
-//   - A descriptor is used through the runtime's own poller alone, which keeps it
-//     from being closed meanwhile.
+//   - Frames never interleave: the rest of a started frame is sent first.
+//   - Nothing follows a close frame: data frames get [ErrClosed], control frames
+//     are dropped.
+//   - A control frame never blocks the reader, except the echo of a close frame.
+//     The drainer sends the rest after its current frame. So a ping to a slow
+//     viewer does not close it, although the library allows a control frame 5 s.
+//   - Bytes that arrive with the handshake are read once, from the transport. The
+//     library gets an empty buffer.
+//   - The library writes each control frame with exactly one Write, because its
+//     buffer can hold the largest one. The transport rejects any other Write, so a
+//     version of the library with other behaviour fails at once.
+//   - A descriptor is used only through the runtime's poller, which prevents that
+//     it is closed during the use.
 //
-// # What it does not do
+// # Limits
 //
-// It does not queue, merge or decide who is too slow for what: that is package
-// hub's. It does not limit messages per second, and it parses no JSON.
+// The package does not queue or merge messages, and does not decide which viewers
+// are too slow for a view; package hub does. It does not limit the rate of
+// messages, and parses no JSON.
 package socket

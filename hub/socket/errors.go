@@ -9,24 +9,24 @@ import (
 	"github.com/coder/websocket"
 )
 
-// ErrClosed is returned when the socket was closed on this side, or is being
-// closed: nothing may follow a close frame. It is a net.ErrClosed.
+// ErrClosed is returned when this side has closed the socket or is closing it.
+// It wraps net.ErrClosed.
 var ErrClosed = fmt.Errorf("socket: %w", net.ErrClosed)
 
-// ErrSlowPeer is why a message that was taken has not gone, when the peer took no
-// byte, or not the whole frame, in time. The socket has been closed.
-var ErrSlowPeer = errors.New("socket: peer too slow")
+// ErrSlowPeer is the error of an accepted message when the peer did not read a
+// byte within StallTimeout, or the frame within FrameTimeout. The socket is closed.
+var ErrSlowPeer = errors.New("socket: peer reads too slowly")
 
-// ErrFull is returned by [Conn.Write] while what it took before has not gone.
-var ErrFull = errors.New("socket: full")
+// ErrFull is returned by [Conn.Write] while an earlier message is unsent.
+var ErrFull = errors.New("socket: full: an earlier message is unsent")
 
-// ErrWouldBlock is returned by [Conn.Read] of a socket with a [Poller] when no
-// message is there: call [Conn.NotifyReadable].
-var ErrWouldBlock = errors.New("socket: nothing to read")
+// ErrWouldBlock is returned by [Conn.Read] when the socket has a [Poller] and no
+// message has arrived. The caller continues with [Conn.NotifyReadable].
+var ErrWouldBlock = errors.New("socket: no message to read")
 
-// A UpgradeError is returned by [Accept] for a request that it did not upgrade.
-// Nothing has been written: the caller answers with Status. Headers that the
-// status asks for (Upgrade, Sec-WebSocket-Version) are set already.
+// UpgradeError is returned by [Accept] for a request that it did not upgrade.
+// The caller must answer with Status. Accept has set the headers that belong to
+// the status (Upgrade, Sec-WebSocket-Version) and has written nothing.
 type UpgradeError struct {
 	Status int
 	Reason string // one sentence for a developer
@@ -34,14 +34,14 @@ type UpgradeError struct {
 
 // Error returns the status and the reason.
 func (e *UpgradeError) Error() string {
-	return fmt.Sprintf("socket: refused: %s: %s", http.StatusText(e.Status), e.Reason)
+	return fmt.Sprintf("socket: upgrade: %s: %s", http.StatusText(e.Status), e.Reason)
 }
 
-// A ViolationError is what [Conn.Read] returns after it closed the socket
-// because of what the peer did: one of the variables below.
+// ViolationError is returned by [Conn.Read] after it closed the socket because
+// the peer broke a rule. It is one of the variables below.
 type ViolationError struct {
-	Code   websocket.StatusCode // the close code that was sent
-	Reason string               // as in the close frame
+	Code   websocket.StatusCode // the close code of the close frame
+	Reason string               // the reason of the close frame
 }
 
 // Error returns the code and the reason.
@@ -49,7 +49,7 @@ func (e *ViolationError) Error() string {
 	return fmt.Sprintf("socket: closed with %d: %s", e.Code, e.Reason)
 }
 
-// The ways in which a peer can lose its socket by what it sends.
+// The violations of a peer.
 var (
 	ErrProtocol         = &ViolationError{websocket.StatusProtocolError, "protocol error"}
 	ErrBinaryMessage    = &ViolationError{websocket.StatusUnsupportedData, "binary message"}
@@ -61,5 +61,5 @@ var (
 )
 
 // errNotControl is returned to the WebSocket library when it writes anything
-// but one whole control frame.
+// except one whole control frame.
 var errNotControl = errors.New("socket: not a control frame")

@@ -16,8 +16,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// decode is an independent reading of RFC 6455 §5.2 and RFC 7692 §7.2.2.
-func decode(t interface{ Fatalf(string, ...any) }, frame []byte) []byte {
+// decodeFrame independently implements RFC 6455 §5.2 and RFC 7692 §7.2.2.
+func decodeFrame(t interface{ Fatalf(string, ...any) }, frame []byte) []byte {
 	rest, n := frame[2:], int(frame[1])
 	switch n {
 	case 126:
@@ -43,11 +43,11 @@ func decode(t interface{ Fatalf(string, ...any) }, frame []byte) []byte {
 	return nil
 }
 
-func TestMessageDecodes(t *testing.T) {
+func TestFrameDecodesToMessage(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		head := rapid.SliceOfN(rapid.ByteRange(32, 126), 0, 300).Draw(t, "head")
 		size := rapid.OneOf(rapid.IntRange(0, 600), rapid.IntRange(0, 100_000)).Draw(t, "size")
-		plain := json(size)
+		plain := repeatedJSON(size)
 		if rapid.Bool().Draw(t, "noise") {
 			for i := range plain {
 				plain[i] = byte(32 + i*i%95)
@@ -57,7 +57,7 @@ func TestMessageDecodes(t *testing.T) {
 		body := NewBody(plain)
 		for _, deflated := range []bool{false, true} {
 			frame := Message{head, body}.AppendFrame([]byte("x"), deflated)[1:]
-			if got := decode(t, frame); !bytes.Equal(got, want) {
+			if got := decodeFrame(t, frame); !bytes.Equal(got, want) {
 				t.Fatalf("deflated %t: got %q, want %q", deflated, got, want)
 			}
 			if !deflated && frame[0] != 0x81 {
@@ -67,7 +67,7 @@ func TestMessageDecodes(t *testing.T) {
 	})
 }
 
-func TestBodyIsDeflatedWhenItPays(t *testing.T) {
+func TestBodyIsDeflatedIfShorter(t *testing.T) {
 	noise := make([]byte, 4000)
 	for i, x := 0, uint32(1); i < len(noise); i++ {
 		x = x*1664525 + 1013904223
@@ -79,8 +79,8 @@ func TestBodyIsDeflatedWhenItPays(t *testing.T) {
 		want  byte
 	}{
 		{"empty", nil, 0x81},
-		{"short", json(minDeflate - 1), 0x81},
-		{"long", json(minDeflate), 0xc1},
+		{"short", repeatedJSON(minDeflateBytes - 1), 0x81},
+		{"long", repeatedJSON(minDeflateBytes), 0xc1},
 		{"noise", noise[:300], 0x81},
 	} {
 		body := NewBody(test.plain)
@@ -90,31 +90,31 @@ func TestBodyIsDeflatedWhenItPays(t *testing.T) {
 	}
 }
 
-// A head that needs more than one stored block is not usual, but allowed.
-func TestLongHead(t *testing.T) {
-	head, body := json(200_000), NewBody(json(1000))
-	got := decode(t, Message{head, body}.AppendFrame(nil, true))
-	if want := append(bytes.Clone(head), json(1000)...); !bytes.Equal(got, want) {
-		t.Fatal("a head of 200,000 bytes does not come back")
+// A head that needs more than one stored block is unusual, but allowed.
+func TestLongHeadDecodes(t *testing.T) {
+	head, body := repeatedJSON(200_000), NewBody(repeatedJSON(1000))
+	got := decodeFrame(t, Message{head, body}.AppendFrame(nil, true))
+	if want := append(bytes.Clone(head), repeatedJSON(1000)...); !bytes.Equal(got, want) {
+		t.Fatal("a head of 200,000 bytes does not decode")
 	}
 }
 
-func TestBodyIsSharedByManyReaders(t *testing.T) {
-	body := NewBody(json(5000))
+func TestBodyIsSafeForConcurrentUse(t *testing.T) {
+	body := NewBody(repeatedJSON(5000))
 	var all sync.WaitGroup
 	for range 8 {
-		all.Go(func() { decode(t, Message{Body: body}.AppendFrame(nil, true)) })
+		all.Go(func() { decodeFrame(t, Message{Body: body}.AppendFrame(nil, true)) })
 	}
 	all.Wait()
 }
 
-// script is a transport that answers a handshake and then plays bytes.
-type script struct {
+// scriptedTransport answers a handshake and then sends the given bytes.
+type scriptedTransport struct {
 	extensions string
-	play       []byte
+	bytes      []byte
 }
 
-func (s script) RoundTrip(r *http.Request) (*http.Response, error) {
+func (s scriptedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	sum := sha1.Sum([]byte(r.Header.Get("Sec-WebSocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
 	h := http.Header{}
 	h.Set("Connection", "Upgrade")
@@ -127,29 +127,29 @@ func (s script) RoundTrip(r *http.Request) (*http.Response, error) {
 		io.Reader
 		io.Writer
 		io.Closer
-	}{bytes.NewReader(s.play), io.Discard, io.NopCloser(nil)}
+	}{bytes.NewReader(s.bytes), io.Discard, io.NopCloser(nil)}
 	return &http.Response{StatusCode: http.StatusSwitchingProtocols, Header: h, Body: body, Request: r}, nil
 }
 
-// FuzzFrame has coder's client read what we encode: two messages in a row,
-// since a mistake at the end of the first would show in the second. Long ones
-// are repetitions, which keeps the fuzzer's own inputs small.
+// FuzzFrame checks that the library's client reads our frames. It reads two
+// messages in a row, so that an error at the end of the first shows in the second.
+// Long messages repeat short ones, so that the fuzzer's inputs stay small.
 func FuzzFrame(f *testing.F) {
 	f.Add([]byte(`{"type":"snapshot","id":7,`), uint16(1), []byte(`"streams":[]}`), uint16(1), false)
-	f.Add([]byte(`{"type":"snapshot","id":7,`), uint16(1), json(30), uint16(100), true)
-	f.Add([]byte(nil), uint16(0), json(40), uint16(2000), true)
-	f.Add(json(40), uint16(2000), json(30), uint16(10), true)
+	f.Add([]byte(`{"type":"snapshot","id":7,`), uint16(1), repeatedJSON(30), uint16(100), true)
+	f.Add([]byte(nil), uint16(0), repeatedJSON(40), uint16(2000), true)
+	f.Add(repeatedJSON(40), uint16(2000), repeatedJSON(30), uint16(10), true)
 	f.Fuzz(func(t *testing.T, head []byte, heads uint16, plain []byte, plains uint16, deflated bool) {
 		if len(head)*int(heads)+len(plain)*int(plains) > 200_000 {
-			return // more of the same
+			return // longer input finds nothing new
 		}
 		head, plain = bytes.Repeat(head, int(heads)), bytes.Repeat(plain, int(plains))
 		m := Message{head, NewBody(plain)}
-		s := script{play: m.AppendFrame(m.AppendFrame(nil, deflated), deflated)}
+		s := scriptedTransport{bytes: m.AppendFrame(m.AppendFrame(nil, deflated), deflated)}
 		options := &websocket.DialOptions{}
 		if deflated {
 			s.extensions = "permessage-deflate; client_no_context_takeover; server_no_context_takeover"
-			options = deflating()
+			options = compressionOptions()
 		}
 		options.HTTPClient = &http.Client{Transport: s}
 		c, _, err := websocket.Dial(context.Background(), "ws://server/", options)

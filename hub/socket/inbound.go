@@ -7,119 +7,118 @@ import (
 	"time"
 )
 
-// inbound is the reading half of a wire. It cannot tell messages apart; Conn
-// tells it, from the library's callbacks, when one has begun or ended. In
-// between, time and bytes are limited. Bytes that the library has read ahead,
-// beyond the end of a message, count for nothing until more come: whoever then
-// sends nothing more is as idle as who sent nothing.
+// inbound is the reading half of a transport. It limits the time and the bytes of
+// a message. It does not parse frames. Conn reports the beginning and the end of
+// messages and control frames, as the library returns them.
 //
-// Most messages come in one piece and cost no deadline: it is set only before
-// a second read, and put back only before the next that needs none.
+// The library may read ahead beyond the end of a message. Such bytes count only
+// once more bytes arrive, so a peer that then sends nothing counts as idle.
+//
+// Most messages arrive in one read and cost no deadline. It is set only before a
+// second read, and removed only before the next read that needs none.
 type inbound struct {
 	// Static after construction.
-	conn        net.Conn
-	messageTime time.Duration
-	byteBudget  int
-	pingBudget  int
-	pingWindow  time.Duration
+	conn           net.Conn
+	messageTimeout time.Duration
+	byteLimit      int
+	pingLimit      int
+	pingWindow     time.Duration
 
-	// Owned by the holder of Conn.reading.
-	early    []byte  // came with the handshake
-	feed     *feed   // nil: a goroutine reads the connection
-	open     bool    // a data message has begun
-	due      instant // when what has begun must have ended; 0: nothing has
-	deadline instant // as set on conn
-	bytes    int     // since something began
-	pings    int     // since pingsFrom
-	pingsAt  instant // when the window of pings began
+	// Owned by the holder of Conn.readLock.
+	earlyBytes      []byte    // bytes that arrived with the handshake
+	receiver        *receiver // nil: a goroutine reads the connection
+	inMessage       bool      // a data message has begun
+	deadline        instant   // for the current message or control frame; 0: none has begun
+	connDeadline    instant   // the deadline that is set on conn
+	byteCount       int       // since the message or control frame began
+	pingCount       int       // since pingWindowStart
+	pingWindowStart instant
 
-	// Why reading ends, owned likewise: at most one is set.
-	fault   *ViolationError // the peer's
-	readErr error           // the connection's
+	// The reason why reading ends, owned likewise; at most one is set.
+	violation *ViolationError // by the peer
+	readErr   error           // of the connection
 }
 
 func (in *inbound) read(p []byte) (int, error) {
-	if in.fault != nil {
-		return 0, in.fault
+	if in.violation != nil {
+		return 0, in.violation
 	}
-	n, err := in.take(p)
-	if n > 0 && in.due == 0 {
-		in.due = now() + in.messageTime
+	n, err := in.readBytes(p)
+	if n > 0 && in.deadline == 0 {
+		in.deadline = now() + in.messageTimeout
 	}
-	if in.bytes += n; in.bytes > in.byteBudget {
-		in.fault = ErrTooManyFragments
-		return 0, in.fault
+	if in.byteCount += n; in.byteCount > in.byteLimit {
+		in.violation = ErrTooManyFragments
+		return 0, in.violation
 	}
 	switch {
-	case err == nil, err == errAgain:
-	case errors.Is(err, os.ErrDeadlineExceeded) && in.due != 0:
-		in.fault = ErrMessageTimeout
-		return n, in.fault
+	case err == nil, err == errBufferEmpty:
+	case errors.Is(err, os.ErrDeadlineExceeded) && in.deadline != 0:
+		in.violation = ErrMessageTimeout
+		return n, in.violation
 	default:
 		in.readErr = err
 	}
 	return n, err
 }
 
-// take reads early bytes, then from the connection.
-func (in *inbound) take(p []byte) (int, error) {
-	if in.feed != nil {
-		return in.feed.read(p)
+// readBytes reads from the receiver, or else early bytes, then the connection.
+func (in *inbound) readBytes(p []byte) (int, error) {
+	if in.receiver != nil {
+		return in.receiver.read(p)
 	}
-	if len(in.early) > 0 {
-		n := copy(p, in.early)
-		if in.early = in.early[n:]; len(in.early) == 0 {
-			in.early = nil
+	if len(in.earlyBytes) > 0 {
+		n := copy(p, in.earlyBytes)
+		if in.earlyBytes = in.earlyBytes[n:]; len(in.earlyBytes) == 0 {
+			in.earlyBytes = nil
 		}
 		return n, nil
 	}
-	if in.due != in.deadline {
-		if err := in.conn.SetReadDeadline(timeOf(in.due)); err != nil {
+	if in.deadline != in.connDeadline {
+		if err := in.conn.SetReadDeadline(timeOf(in.deadline)); err != nil {
 			return 0, err
 		}
-		in.deadline = in.due
+		in.connDeadline = in.deadline
 	}
 	return in.conn.Read(p)
 }
 
-// fetch makes a message readable, where that is not waited for.
-func (in *inbound) fetch() error {
-	if in.feed == nil {
+// fetchMessage makes a message readable, if there is a receiver.
+func (in *inbound) fetchMessage() error {
+	if in.receiver == nil {
 		return nil
 	}
-	err := in.feed.fetch()
-	if fault, ok := err.(*ViolationError); ok {
-		in.fault = fault
+	err := in.receiver.fetchMessage()
+	if violation, ok := err.(*ViolationError); ok {
+		in.violation = violation
 	}
 	return err
 }
 
-// begin says that a data message has begun.
-func (in *inbound) begin() { in.open = true }
+func (in *inbound) beginMessage() { in.inMessage = true }
 
-// end says that a data message has ended.
-func (in *inbound) end() {
-	in.open = false
-	in.controlled()
+func (in *inbound) endMessage() {
+	in.inMessage = false
+	in.endControlFrame()
 }
 
-// controlled says that a control frame has been read. Between the frames of a
-// message they count towards it, else they are something that has ended.
-func (in *inbound) controlled() {
-	if !in.open {
-		in.due = 0
-		in.bytes = 0
+// endControlFrame is called after each control frame. A control frame within a
+// message counts towards the message's limits.
+func (in *inbound) endControlFrame() {
+	if !in.inMessage {
+		in.deadline = 0
+		in.byteCount = 0
 	}
 }
 
-// pinged says that a ping has been read, and returns whether to answer it.
-func (in *inbound) pinged() bool {
-	in.controlled()
-	if now := now(); in.pings == 0 || now-in.pingsAt >= in.pingWindow {
-		in.pings, in.pingsAt = 0, now
+// countPing is called after each ping. It reports whether to answer it.
+func (in *inbound) countPing() (mayAnswer bool) {
+	in.endControlFrame()
+	if now := now(); in.pingCount == 0 || now-in.pingWindowStart >= in.pingWindow {
+		in.pingCount, in.pingWindowStart = 0, now
 	}
-	if in.pings++; in.pings > in.pingBudget {
-		in.fault = ErrPingFlood
+	if in.pingCount++; in.pingCount > in.pingLimit {
+		in.violation = ErrPingFlood
 	}
-	return in.fault == nil
+	return in.violation == nil
 }

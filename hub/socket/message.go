@@ -1,26 +1,26 @@
 package socket
 
-// A Message is one text message: a head of its own, such as
-// `{"type":"snapshot","id":7,`, and a body that others share, such as
-// `"streams":[…]}`. Either may be missing. Together they are UTF-8.
+// Message is one text message: its own head, such as
+// `{"type":"snapshot","id":7,`, and a shared body, such as `"streams":[…]}`.
+// Either may be missing. Together they are UTF-8.
 //
-// To a socket that deflates, the head goes as a stored block before the body's
-// deflated ones: a body is compressed once, whatever the number of answers. A
-// message without a body is never deflated; one without a head is the same
-// bytes for every socket, header included, and one write.
+// With compression the head is a stored block before the deflated blocks of the
+// body, so a body is compressed once for any number of heads. A message without a
+// body is never deflated. A message without a head is the same frame for every
+// socket, and one write.
 type Message struct {
-	Head []byte // the caller's again once Write has returned
+	Head []byte // the caller may reuse it after Write
 	Body *Body
 }
 
-// AppendFrame appends the message as one WebSocket frame, deflated where that is
-// allowed and worth it.
-func (m Message) AppendFrame(dst []byte, deflated bool) []byte {
-	start, rest := m.split(dst, deflated)
-	return append(start, rest...)
+// AppendFrame appends the message as one WebSocket frame, deflated if that is
+// allowed and shorter.
+func (m Message) AppendFrame(dst []byte, allowDeflate bool) []byte {
+	own, shared := m.splitFrame(dst, allowDeflate)
+	return append(own, shared...)
 }
 
-// AppendText appends the message's text, for connections that are no
+// AppendText appends the message's text, for connections that are not
 // WebSockets.
 func (m Message) AppendText(dst []byte) []byte {
 	dst = append(dst, m.Head...)
@@ -30,21 +30,21 @@ func (m Message) AppendText(dst []byte) []byte {
 	return dst
 }
 
-// split appends to dst what is this message's own, and returns what it shares
-// with others: together they are the frame.
-func (m Message) split(dst []byte, deflated bool) (own, shared []byte) {
+// splitFrame returns the frame in two parts. It appends the message's own part to
+// dst; the other part is shared with other messages.
+func (m Message) splitFrame(dst []byte, allowDeflate bool) (own, shared []byte) {
 	if m.Body == nil {
 		dst = appendHeader(dst, len(m.Head), false)
 		return append(dst, m.Head...), nil
 	}
-	frame, payload, small := m.Body.pack(deflated)
+	frame, payload, isDeflated := m.Body.frameFor(allowDeflate)
 	if len(m.Head) == 0 {
 		return dst, frame
 	}
-	if !small {
+	if !isDeflated {
 		dst = appendHeader(dst, len(m.Head)+len(payload), false)
 		return append(dst, m.Head...), payload
 	}
-	dst = appendHeader(dst, storedLen(len(m.Head))+len(payload), true)
+	dst = appendHeader(dst, storedSize(len(m.Head))+len(payload), true)
 	return appendStored(dst, m.Head), payload
 }

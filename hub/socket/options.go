@@ -5,61 +5,62 @@ import (
 	"time"
 )
 
-// Subprotocol is the only one there is. A client that offers none speaks it too.
+// Subprotocol is the only subprotocol. A client that offers none uses it too.
 const Subprotocol = "onair.v1"
 
-// Options say what a socket accepts. The zero value of each is its default.
+// Options configure a socket. A zero field means its default, in parentheses.
 type Options struct {
-	// OriginPatterns lists foreign origins that may connect, as in
-	// [websocket.AcceptOptions]. Without an Origin (native apps), and from the
-	// origin of the request itself, everyone may.
+	// OriginPatterns are the foreign origins that may connect, as in
+	// [websocket.AcceptOptions]. Requests without an Origin (native apps), or from
+	// the server's own origin, may always connect.
 	OriginPatterns []string
 
-	// NoCompression refuses permessage-deflate. It saves a little memory for
+	// NoCompression disables permessage-deflate. It saves a little memory for
 	// each socket, and costs two thirds more bytes.
 	NoCompression bool
 
-	// ReadLimit is the largest message, in bytes once inflated (16 KiB). A
-	// socket costs at most this while one comes in. Raw bytes are limited to
-	// twice as many and 4 KiB, or fragments without content would be free.
+	// ReadLimit is the maximum size of a message, in inflated bytes (16 KiB). It
+	// bounds the memory for an incoming message. The limit for raw bytes is twice
+	// this plus 4 KiB, which bounds the number of empty fragments.
 	ReadLimit int
 
-	// MessageTimeout is the time from a message's first byte to its last (30 s).
-	// Shorter loses clients on bad lines, longer keeps half messages waiting.
+	// MessageTimeout is the time from a message's first byte to its last (30 s). A
+	// shorter one disconnects clients on bad networks, a longer one keeps
+	// incomplete messages in memory.
 	MessageTimeout time.Duration
 
-	// Poller has the socket read when there is something to read, if it is a
-	// plain TCP connection: then Read does not block, but returns [ErrWouldBlock].
-	// Nil has whoever calls Read wait.
+	// Poller makes Read non-blocking, if the connection is plain TCP: Read returns
+	// [ErrWouldBlock]. If Poller is nil Read blocks.
 	Poller *Poller
 
-	// PingLimit is how many pings a peer may send per PingWindow (20 per 10 s).
-	// Each costs us a write.
+	// PingLimit is the maximum number of pings from a peer in PingWindow (20 in
+	// 10 s). Each costs the server a write.
 	PingLimit  int
 	PingWindow time.Duration
 
-	// StallTimeout ends a write when no byte was accepted for so long (30 s), at
-	// the latest a thirtieth of it late. It should be shorter than the kernel's
-	// limit, see [EnableKeepAlive].
+	// StallTimeout ends a write when the peer has accepted no byte for this time
+	// (30 s), with an error of at most a thirtieth. It should be shorter than the
+	// kernel's limit; see [EnableKeepAlive].
 	StallTimeout time.Duration
 
-	// FrameTimeout ends a write when a single frame took so long (5 min), however
-	// steadily. Limits what a peer can pin by reading a byte now and then.
+	// FrameTimeout ends the write of one frame after this time (5 min). It bounds
+	// the memory for a peer that reads a byte now and then.
 	FrameTimeout time.Duration
 
 	// CloseTimeout bounds [Conn.Close] (1 s): sending the close frame and waiting
-	// for the peer's. Shorter drains faster, longer tells more peers why.
+	// for the peer's. A shorter one makes draining faster, a longer one delivers
+	// more close frames.
 	CloseTimeout time.Duration
 
 	// SendBufferBytes is the kernel's send buffer for a TCP connection (16 KiB; the
-	// kernel doubles it). Larger needs fewer wake-ups for large snapshots,
-	// smaller pins less memory for peers that have stopped reading: left to
-	// itself the kernel takes megabytes for each.
+	// kernel doubles it). A larger one needs fewer wake-ups for large snapshots. A
+	// smaller one needs less memory for peers that have stopped reading; the
+	// kernel's default is megabytes for each.
 	SendBufferBytes int
 }
 
-// byteBudget is how many raw bytes a message may take.
-func (o *Options) byteBudget() int { return 2*o.ReadLimit + 4096 }
+// rawMessageLimit returns the maximum number of raw bytes of a message.
+func (o *Options) rawMessageLimit() int { return 2*o.ReadLimit + 4096 }
 
 func (o Options) withDefaults() Options {
 	o.ReadLimit = cmp.Or(o.ReadLimit, 16<<10)

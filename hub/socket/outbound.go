@@ -6,210 +6,191 @@ import (
 	"sync"
 	"syscall"
 	"time"
-
-	"github.com/coder/websocket"
 )
 
 const (
-	// controlTime is how long the goroutine that reads waits for its answer to a
-	// close frame to go, before the library closes the connection under it.
-	controlTime = time.Second
+	// closeEchoTimeout is the time for which the reading goroutine waits for its
+	// echo of a close frame, before the library closes the connection.
+	closeEchoTimeout = time.Second
 
-	// maxWaiting bounds the control frames that wait for a writer, in bytes.
-	// Pongs beyond it are dropped; RFC 6455 §5.5.3 allows that.
-	maxWaiting = 1 << 10
+	// maxPendingControlBytes bounds the control frames that wait for the drainer.
+	// Further pongs are dropped, which RFC 6455 §5.5.3 allows.
+	maxPendingControlBytes = 1 << 10
 
-	// maxOwn is the longest message that is put together to be one piece.
-	maxOwn = 1 << 10
-
-	// lastWord is how long a close frame may take that is owed to a peer
-	// which has taken nothing for StallTimeout: one attempt.
-	lastWord = time.Millisecond
+	// maxJoinedFrame is the largest frame whose parts are copied into one.
+	maxJoinedFrame = 1 << 10
 )
 
-// outbound is the writing half of a wire: whole frames, one at a time. A frame
-// is written at once, without blocking, as far as the connection takes it. What
-// is left makes a drainer: a goroutine that lives until all has gone, and that
-// alone writes meanwhile. So a socket whose peer keeps up never has one.
+// outbound is the writing half of a transport. It writes whole frames, one after
+// another. It first writes as much as the connection accepts without blocking. A
+// drainer, which is a goroutine, writes the rest, and it alone writes until then.
+// So a socket with a fast peer has no drainer.
 type outbound struct {
 	// Static after construction.
-	conn  net.Conn
-	raw   syscall.RawConn // of conn, to write without blocking; nil: only a drainer can
-	wire  *wire
-	data  patience
-	whole bool // a write that timed out cannot be resumed (TLS)
+	conn      net.Conn
+	rawConn   syscall.RawConn // of conn, for non-blocking writes; nil: only a drainer can write
+	transport *transport
+	timeouts  writeTimeouts
+	isTLS     bool // a write that timed out cannot be resumed
 
-	mu    sync.Mutex // guards all below; nothing blocks while it is held
-	ended bool       // a close frame was sent or waits: nothing may follow
-	full  bool       // a message was taken and has not gone: ready is owed
-	ready func(error)
-	err   error    // why no more can be written
-	drain *drainer // nil: nothing is left
-	stats Stats
+	mu         sync.Mutex // guards all below; nothing blocks while it is held
+	isClosing  bool       // a close frame was sent or waits; nothing may follow it
+	full       bool       // a message was accepted but not sent; onWritable must be called
+	onWritable func(error)
+	err        error    // the error of all further writes
+	drainer    *drainer // nil: nothing waits
+	stats      Stats
 }
 
-// drainer is what is left to be written, and the goroutine that does.
-type drainer struct {
-	// Guarded by outbound.mu.
-	left    pieces        // of the frame that was begun
-	waiting []byte        // whole control frames, which go next
-	pending pieces        // the message that goes then
-	over    chan struct{} // closed when all has gone, or will not; nil: nobody asked
+// frameParts are the unsent parts of one frame.
+type frameParts [2][]byte
 
-	// Owned by the goroutine.
-	rest    net.Buffers // what is being written
-	begun   bool        // some of that has gone
-	scratch [2][]byte   // what rest is a slice of
-}
+func (p *frameParts) len() int { return len(p[0]) + len(p[1]) }
 
-// pieces are the parts of one frame that has not gone.
-type pieces [2][]byte
-
-func (p *pieces) len() int { return len(p[0]) + len(p[1]) }
-
-// skip takes away n bytes that have gone.
-func (p *pieces) skip(n int) {
+// skip removes n bytes that were sent.
+func (p *frameParts) skip(n int) {
 	first := min(n, len(p[0]))
 	p[0] = p[0][first:]
 	p[1] = p[1][n-first:]
 }
 
-// send writes a message without blocking. It reports that the socket is full
-// when it has taken the message but not all of it has gone.
-func (o *outbound) send(m Message, deflated bool) (full bool, err error) {
+// sendMessage sends a message without blocking. It returns full if it accepted
+// the message but could not send all of it.
+func (o *outbound) sendMessage(m Message, allowDeflate bool) (full bool, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	switch {
-	case o.ended:
+	case o.isClosing:
 		return false, ErrClosed
 	case o.err != nil:
 		return false, o.err
 	case o.full:
 		return true, ErrFull
 	}
-	frame, own := compose(m, deflated)
-	if o.drain != nil {
-		o.drain.pending = frame
+	frame, buffer := composeFrame(m, allowDeflate)
+	if o.drainer != nil {
+		o.drainer.message = frame
 		o.full = true
 		return true, nil
 	}
-	rest, begun, err := o.attempt(frame)
+	rest, isStarted, err := o.sendParts(frame)
 	if err != nil {
 		return false, err
 	}
 	if rest.len() == 0 {
-		if own != nil {
-			owns.Put(own)
+		if buffer != nil {
+			headBufferPool.Put(buffer)
 		}
 		o.stats.Frames++
 		return false, nil
 	}
-	o.start(&drainer{left: rest, begun: begun})
+	o.startDrainer(&drainer{startedFrame: rest, isFrameStarted: isStarted})
 	o.full = true
 	return true, nil
 }
 
-// owns are buffers for what messages do not share. One that has not gone is
-// kept until it has, and not put back.
-var owns = sync.Pool{New: func() any { return new([]byte) }}
+// headBufferPool shares the buffers for the unshared parts of messages. The buffer
+// of an unsent message is not returned to it.
+var headBufferPool = sync.Pool{New: func() any { return new([]byte) }}
 
-// compose returns a message's frame, and the buffer that its own part is in, if
-// that is one of owns.
-func compose(m Message, deflated bool) (frame pieces, own *[]byte) {
+// composeFrame returns a message's frame, and the buffer of headBufferPool that it
+// uses, or nil.
+func composeFrame(m Message, allowDeflate bool) (frame frameParts, buffer *[]byte) {
 	if len(m.Head) == 0 {
-		frame[0], frame[1] = m.split(nil, deflated)
+		frame[0], frame[1] = m.splitFrame(nil, allowDeflate)
 		return frame, nil
 	}
-	own = owns.Get().(*[]byte)
-	if frame[0], frame[1] = m.split((*own)[:0], deflated); frame.len() <= maxOwn {
-		frame = pieces{append(frame[0], frame[1]...)}
+	buffer = headBufferPool.Get().(*[]byte)
+	if frame[0], frame[1] = m.splitFrame((*buffer)[:0], allowDeflate); frame.len() <= maxJoinedFrame {
+		frame = frameParts{append(frame[0], frame[1]...)}
 	}
-	if cap(frame[0]) > 2*maxOwn {
+	if cap(frame[0]) > 2*maxJoinedFrame {
 		return frame, nil
 	}
-	*own = frame[0]
-	return frame, own
+	*buffer = frame[0]
+	return frame, buffer
 }
 
-// attempt writes what goes at once, and returns the rest, and whether that has
-// been begun. The caller holds mu.
-func (o *outbound) attempt(frame pieces) (rest pieces, begun bool, err error) {
-	if o.raw == nil {
+// sendParts writes as much of a frame as the connection accepts at once. It
+// returns the rest and whether a part was sent. The caller holds mu.
+func (o *outbound) sendParts(frame frameParts) (rest frameParts, isStarted bool, err error) {
+	if o.rawConn == nil {
 		return frame, false, nil
 	}
-	n, err := send(o.raw, frame)
+	n, err := sendNow(o.rawConn, frame)
 	o.stats.Bytes += int64(n)
 	if err != nil {
-		o.fail(err)
+		if o.err == nil {
+			o.err = o.writeError(err)
+		}
 		return frame, false, o.err
 	}
 	frame.skip(n)
 	return frame, n > 0, nil
 }
 
-// fail notes that no more can be written: ErrClosed if that is our own doing.
-// The caller holds mu.
-func (o *outbound) fail(err error) {
-	if o.err != nil {
-		return
+// writeError returns the error for a failed write: ErrClosed if this side closed
+// the connection.
+func (o *outbound) writeError(err error) error {
+	if o.transport.isClosed() {
+		return ErrClosed
 	}
-	o.err = o.failed(err)
+	return err
 }
 
-// control takes one control frame from the library. It does not block, but for
-// a close frame, after which the library closes the connection.
-func (o *outbound) control(frame []byte) (int, error) {
-	if !isControl(frame) {
+// writeControlFrame sends one control frame of the library. It blocks only for a
+// close frame, because the library closes the connection after it.
+func (o *outbound) writeControlFrame(frame []byte) (int, error) {
+	if !isControlFrame(frame) {
 		return 0, errNotControl
 	}
-	o.post(frame)
-	if isClose(frame) {
-		o.await(controlTime)
+	o.sendControlFrame(frame)
+	if isCloseFrame(frame) {
+		o.waitDrained(closeEchoTimeout)
 	}
 	return len(frame), nil
 }
 
-// end sends a close frame as the last, after what is being written, and
-// reports whether it has gone by limit.
-func (o *outbound) end(frame []byte, limit time.Time) bool {
-	o.post(frame)
-	return o.await(time.Until(limit))
+// sendCloseFrame sends a close frame after the frame that is being written. It
+// reports whether the close frame was sent by the deadline.
+func (o *outbound) sendCloseFrame(frame []byte, deadline time.Time) (isSent bool) {
+	o.sendControlFrame(frame)
+	return o.waitDrained(time.Until(deadline))
 }
 
-// post sends a control frame, or leaves it to the drainer; it is dropped if
-// nothing may follow what was sent. What keeps it from going is not said: it
-// will keep a message from going, too, or the reader from reading.
-func (o *outbound) post(frame []byte) {
+// sendControlFrame sends a control frame or leaves it to the drainer. It drops the
+// frame after a close frame. It returns no error, because the next message, or the
+// reader, gets the same error.
+func (o *outbound) sendControlFrame(frame []byte) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.ended || o.err != nil {
+	if o.isClosing || o.err != nil {
 		return
 	}
-	o.ended = isClose(frame)
-	if d := o.drain; d != nil {
-		if o.ended {
-			d.pending = pieces{} // it would come behind
+	o.isClosing = isCloseFrame(frame)
+	if d := o.drainer; d != nil {
+		if o.isClosing {
+			d.message = frameParts{} // it would follow the close frame
 		}
-		if o.ended || len(d.waiting)+len(frame) <= maxWaiting {
-			d.waiting = append(d.waiting, frame...)
+		if o.isClosing || len(d.controlFrames)+len(frame) <= maxPendingControlBytes {
+			d.controlFrames = append(d.controlFrames, frame...)
 		}
 		return
 	}
-	rest, begun, err := o.attempt(pieces{frame})
+	rest, isStarted, err := o.sendParts(frameParts{frame})
 	if err == nil && rest.len() > 0 {
-		o.start(&drainer{waiting: bytes.Clone(rest[0]), begun: begun})
+		o.startDrainer(&drainer{controlFrames: bytes.Clone(rest[0]), isFrameStarted: isStarted})
 	}
 }
 
-// await waits until nothing is left, and reports whether all has gone.
-func (o *outbound) await(d time.Duration) bool {
-	over := o.over()
-	if over != nil {
-		timer := time.NewTimer(d)
+// waitDrained waits until nothing is unsent, and reports whether all was sent.
+func (o *outbound) waitDrained(timeout time.Duration) (isSent bool) {
+	if drained := o.drained(); drained != nil {
+		timer := time.NewTimer(timeout)
 		defer timer.Stop()
 		select {
-		case <-over:
-		case <-o.wire.done:
+		case <-drained:
+		case <-o.transport.done:
 			return false
 		case <-timer.C:
 			return false
@@ -220,138 +201,27 @@ func (o *outbound) await(d time.Duration) bool {
 	return o.err == nil
 }
 
-// over is closed when nothing is left; nil: nothing is.
-func (o *outbound) over() <-chan struct{} {
+// drained returns a channel that the drainer closes when it ends, or nil if there
+// is no drainer.
+func (o *outbound) drained() <-chan struct{} {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.drain == nil {
+	if o.drainer == nil {
 		return nil
 	}
-	if o.drain.over == nil {
-		o.drain.over = make(chan struct{})
+	if o.drainer.done == nil {
+		o.drainer.done = make(chan struct{})
 	}
-	return o.drain.over
+	return o.drainer.done
 }
 
-// start starts a drainer. The caller holds mu.
-func (o *outbound) start(d *drainer) {
-	o.drain = d
-	go o.run(d)
-}
-
-// run is the drainer's goroutine.
-func (o *outbound) run(d *drainer) {
-	for {
-		message, more := o.take(d)
-		if !more {
-			return
-		}
-		if err := o.push(d, o.data); err != nil {
-			if err == ErrSlowPeer && !d.begun {
-				o.sayGoingAway(d)
-			}
-			o.lose(err)
-			return
-		}
-		d.begun = false
-		if message {
-			o.sent()
-		}
-	}
-}
-
-// take puts into rest what goes next, and says whether that is a message. The
-// drainer ends when there is nothing.
-func (o *outbound) take(d *drainer) (message, more bool) {
+func (o *outbound) setOnWritable(callback func(error)) {
 	o.mu.Lock()
-	switch {
-	case d.left.len() > 0:
-		d.load(d.left)
-		d.left = pieces{}
-		message, more = true, true
-	case len(d.waiting) > 0:
-		d.load(pieces{d.waiting})
-		d.waiting = nil
-		more = true
-	case d.pending.len() > 0:
-		d.load(d.pending)
-		d.pending = pieces{}
-		message, more = true, true
-	case o.raw != nil:
-		o.conn.SetWriteDeadline(time.Time{}) // it holds for what does not block, too
-	}
-	if more {
-		o.mu.Unlock()
-	} else {
-		o.rested(ErrClosed) // a message that is owed was dropped for a close frame
-	}
-	return message, more
-}
-
-// rested ends the drainer, and tells who waits for it. The caller holds mu,
-// which is let go of.
-func (o *outbound) rested(err error) {
-	owed, ready, over := o.full, o.ready, o.drain.over
-	o.full, o.drain = false, nil
-	o.mu.Unlock()
-	if over != nil {
-		close(over)
-	}
-	if owed {
-		ready(err)
-	}
-}
-
-// sent notes that the message has gone, which makes room for the next.
-func (o *outbound) sent() {
-	o.mu.Lock()
-	o.stats.Frames++
-	o.full = false
-	ready := o.ready
-	o.mu.Unlock()
-	ready(nil)
-}
-
-// lose ends the drainer, and the connection.
-func (o *outbound) lose(err error) {
-	o.wire.Close()
-	o.mu.Lock()
-	if o.err == nil {
-		o.err = err
-	}
-	o.rested(o.err)
-}
-
-// load makes the parts of a frame what is to be written next.
-func (d *drainer) load(frame pieces) {
-	d.rest = d.scratch[:0]
-	for _, p := range frame {
-		if len(p) > 0 {
-			d.rest = append(d.rest, p)
-		}
-	}
-}
-
-// sayGoingAway tries once to send a close frame instead of a frame of which
-// nothing has gone.
-func (o *outbound) sayGoingAway(d *drainer) {
-	o.mu.Lock()
-	ended := o.ended
-	o.ended = true
-	o.mu.Unlock()
-	if !ended {
-		d.load(pieces{closeFrame(websocket.StatusGoingAway, "too slow")})
-		o.push(d, patienceOf(lastWord))
-	}
-}
-
-func (o *outbound) onReady(f func(error)) {
-	o.mu.Lock()
-	o.ready = f
+	o.onWritable = callback
 	o.mu.Unlock()
 }
 
-func (o *outbound) counts() Stats {
+func (o *outbound) currentStats() Stats {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.stats

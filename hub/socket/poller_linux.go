@@ -13,23 +13,22 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Poller tells sockets when there is something to read, so that nobody waits
-// on those that have nothing to say: an idle socket has no goroutine. Give it
-// to [Accept] in [Options].
+// Poller notifies sockets that have input, so that an idle socket has no
+// goroutine. It is passed to [Accept] in [Options]. All methods are safe for
+// concurrent use.
 //
-// It is an epoll of its own, which the runtime's poller watches in turn: no
-// thread sits in a system call. Descriptors stay the runtime's, in whose poller
-// they are too: so none is closed, and used again, while we hold it. All
-// methods may be called concurrently.
+// It is an epoll instance that the runtime's poller watches, so no thread blocks
+// in a system call. The runtime keeps the sockets' descriptors, so none is closed
+// and reused while the poller uses it.
 type Poller struct {
 	// Static after construction.
-	file *os.File // the epoll
+	file *os.File // the epoll instance
 	raw  syscall.RawConn
-	labour
+	workerPool
 
-	mu    sync.Mutex // guards all below
-	last  uint64
-	feeds map[uint64]*feed
+	mu        sync.Mutex // guards all below
+	lastID    uint64
+	receivers map[uint64]*receiver
 }
 
 // NewPoller starts a poller.
@@ -43,29 +42,29 @@ func NewPoller() (*Poller, error) {
 		return nil, fmt.Errorf("socket: epoll: %w", err)
 	}
 	p := &Poller{
-		file: os.NewFile(uintptr(fd), "epoll"), labour: newLabour(), feeds: map[uint64]*feed{},
+		file: os.NewFile(uintptr(fd), "epoll"), workerPool: newWorkerPool(), receivers: map[uint64]*receiver{},
 	}
 	if p.raw, err = p.file.SyscallConn(); err != nil {
 		p.file.Close()
 		return nil, fmt.Errorf("socket: epoll: %w", err)
 	}
-	go p.poll()
-	go p.sweep()
+	go p.notifyReady()
+	go p.closeDeadPeers()
 	return p, nil
 }
 
-// String names the way in which sockets are read.
+// String returns the name of this way of reading sockets.
 func (*Poller) String() string { return "epoll" }
 
-// Close ends the poller, whose sockets must have been closed.
+// Close ends the poller. All its sockets must be closed before.
 func (p *Poller) Close() error {
 	err := p.file.Close()
 	<-p.done
 	return err
 }
 
-// poll wakes the feeds that are ready.
-func (p *Poller) poll() {
+// notifyReady notifies the receivers that have input, until the poller is closed.
+func (p *Poller) notifyReady() {
 	defer close(p.done)
 	var events [256]unix.EpollEvent
 	for {
@@ -81,68 +80,69 @@ func (p *Poller) poll() {
 			return
 		}
 		for _, e := range events[:n] {
-			if f := p.feed(uint64(uint32(e.Fd)) | uint64(e.Pad)<<32); f != nil {
-				f.wake()
+			if r := p.receiver(uint64(uint32(e.Fd)) | uint64(e.Pad)<<32); r != nil {
+				r.notifyReadable()
 			}
 		}
 	}
 }
 
-func (p *Poller) feed(id uint64) *feed {
+func (p *Poller) receiver(id uint64) *receiver {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.feeds[id]
+	return p.receivers[id]
 }
 
-// add has the poller know a feed, which is not armed yet.
-func (p *Poller) add(f *feed) error {
+// register adds a receiver, without watching it yet.
+func (p *Poller) register(r *receiver) error {
 	p.mu.Lock()
-	p.last++
-	f.id = p.last
-	p.feeds[f.id] = f
+	p.lastID++
+	r.pollID = p.lastID
+	p.receivers[r.pollID] = r
 	p.mu.Unlock()
-	err := f.control(p, unix.EPOLL_CTL_ADD, 0)
+	err := r.controlEpoll(unix.EPOLL_CTL_ADD, 0)
 	if err != nil {
-		p.remove(f)
+		p.unregister(r)
 	}
 	return err
 }
 
-// remove has the poller forget a feed. The kernel forgets it when its
+// unregister removes a receiver. The kernel removes its descriptor when the
 // connection is closed.
-func (p *Poller) remove(f *feed) {
+func (p *Poller) unregister(r *receiver) {
 	p.mu.Lock()
-	delete(p.feeds, f.id)
+	delete(p.receivers, r.pollID)
 	p.mu.Unlock()
 }
 
-// arm has the feed woken once. If something is there already that is at once.
-func (f *feed) arm() error {
-	return f.control(f.poller, unix.EPOLL_CTL_MOD, unix.EPOLLIN|unix.EPOLLRDHUP)
+// watchReadable requests one notification, which comes at once if there is input
+// already.
+func (r *receiver) watchReadable() error {
+	return r.controlEpoll(unix.EPOLL_CTL_MOD, unix.EPOLLIN|unix.EPOLLRDHUP)
 }
 
-func (f *feed) control(p *Poller, op int, events uint32) error {
-	var set error
-	err := f.raw.Control(func(fd uintptr) {
-		event := unix.EpollEvent{Events: events | unix.EPOLLONESHOT, Fd: int32(f.id), Pad: int32(f.id >> 32)}
-		set = p.raw.Control(func(epoll uintptr) {
-			set = unix.EpollCtl(int(epoll), op, int(fd), &event)
+func (r *receiver) controlEpoll(op int, events uint32) error {
+	var epollErr error
+	err := r.raw.Control(func(fd uintptr) {
+		event := unix.EpollEvent{Events: events | unix.EPOLLONESHOT, Fd: int32(r.pollID), Pad: int32(r.pollID >> 32)}
+		epollErr = r.poller.raw.Control(func(epoll uintptr) {
+			epollErr = unix.EpollCtl(int(epoll), op, int(fd), &event)
 		})
 	})
 	if err != nil {
 		return err
 	}
-	return set
+	return epollErr
 }
 
-// recv receives without blocking: errAgain says that there is nothing, io.EOF
-// that there never will be.
-func (f *feed) recv(p []byte) (n int, err error) {
-	var got uintptr
+// receiveNow receives without blocking. It returns errBufferEmpty if there is no
+// input, and io.EOF after the last.
+func (r *receiver) receiveNow(p []byte) (n int, err error) {
+	var received uintptr
 	var errno syscall.Errno
-	failed := f.raw.Read(func(fd uintptr) bool {
+	closedErr := r.raw.Read(func(fd uintptr) bool {
 		for {
-			got, _, errno = syscall.RawSyscall6(unix.SYS_RECVFROM, fd,
+			received, _, errno = syscall.RawSyscall6(unix.SYS_RECVFROM, fd,
 				uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), unix.MSG_DONTWAIT, 0, 0)
 			if errno != unix.EINTR {
 				return true
@@ -150,14 +150,14 @@ func (f *feed) recv(p []byte) (n int, err error) {
 		}
 	})
 	switch {
-	case failed != nil:
-		return 0, failed
+	case closedErr != nil:
+		return 0, closedErr
 	case errno == unix.EAGAIN:
-		return 0, errAgain
+		return 0, errBufferEmpty
 	case errno != 0:
 		return 0, os.NewSyscallError("recv", errno)
-	case got == 0:
+	case received == 0:
 		return 0, io.EOF
 	}
-	return int(got), nil
+	return int(received), nil
 }

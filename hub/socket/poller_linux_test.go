@@ -2,9 +2,9 @@
 
 package socket
 
-// count is how many sockets the poller knows.
-func (p *Poller) count() int {
+// receiverCount is how many sockets the poller knows.
+func (p *Poller) receiverCount() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return len(p.feeds)
+	return len(p.receivers)
 }

@@ -9,54 +9,54 @@ import (
 	"syscall"
 )
 
-// A Poller tells sockets when there is something to read, so that nobody who is
-// woken for a message stays: while a socket is idle, a goroutine with the
-// smallest of stacks waits for it. Give it to [Accept] in [Options]. All
-// methods may be called concurrently.
+// Poller notifies sockets that have input. While a socket is idle, a goroutine
+// with a minimal stack waits for its input; other goroutines handle messages. It
+// is passed to [Accept] in [Options]. All methods are safe for concurrent use.
 type Poller struct {
-	labour
-	feeds atomic.Int64
+	workerPool
+	receivers atomic.Int64
 }
 
 // NewPoller starts a poller.
-func NewPoller() (*Poller, error) { return &Poller{labour: newLabour()}, nil }
+func NewPoller() (*Poller, error) { return &Poller{workerPool: newWorkerPool()}, nil }
 
-// String names the way in which sockets are read.
+// String returns the name of this way of reading sockets.
 func (*Poller) String() string { return "portable" }
 
-// Close ends the poller, whose sockets must have been closed.
+// Close ends the poller. All its sockets must be closed before.
 func (p *Poller) Close() error {
 	close(p.done)
 	return nil
 }
 
-func (p *Poller) add(*feed) error {
-	p.feeds.Add(1)
+func (p *Poller) register(*receiver) error {
+	p.receivers.Add(1)
 	return nil
 }
 
-func (p *Poller) remove(*feed) { p.feeds.Add(-1) }
+func (p *Poller) unregister(*receiver) { p.receivers.Add(-1) }
 
-// arm has the feed woken once. If something is there already that is at once.
-func (f *feed) arm() error {
-	go f.watch()
+// watchReadable requests one notification, which comes at once if there is input
+// already.
+func (r *receiver) watchReadable() error {
+	go r.waitReadable()
 	return nil
 }
 
-// watch waits until there is something to read, or the connection is closed.
-func (f *feed) watch() {
-	f.raw.Read(func(fd uintptr) bool {
+// waitReadable waits for input or the end of the connection, and notifies.
+func (r *receiver) waitReadable() {
+	r.raw.Read(func(fd uintptr) bool {
 		var one [1]byte
 		_, _, err := syscall.Recvfrom(int(fd), one[:], syscall.MSG_PEEK)
 		return err != syscall.EAGAIN && err != syscall.EINTR
 	})
-	f.wake()
+	r.notifyReadable()
 }
 
-// recv receives without blocking: errAgain says that there is nothing, io.EOF
-// that there never will be.
-func (f *feed) recv(p []byte) (n int, err error) {
-	failed := f.raw.Read(func(fd uintptr) bool {
+// receiveNow receives without blocking. It returns errBufferEmpty if there is no
+// input, and io.EOF after the last.
+func (r *receiver) receiveNow(p []byte) (n int, err error) {
+	closedErr := r.raw.Read(func(fd uintptr) bool {
 		n, err = syscall.Read(int(fd), p)
 		for err == syscall.EINTR {
 			n, err = syscall.Read(int(fd), p)
@@ -64,10 +64,10 @@ func (f *feed) recv(p []byte) (n int, err error) {
 		return true
 	})
 	switch {
-	case failed != nil:
-		return 0, failed
+	case closedErr != nil:
+		return 0, closedErr
 	case err == syscall.EAGAIN:
-		return 0, errAgain
+		return 0, errBufferEmpty
 	case err != nil:
 		return 0, os.NewSyscallError("recv", err)
 	case n == 0:
@@ -76,27 +76,27 @@ func (f *feed) recv(p []byte) (n int, err error) {
 	return n, nil
 }
 
-// send writes what the kernel takes at once, and returns how many bytes that
-// was. Descriptors of connections do not block.
-func send(raw syscall.RawConn, frame pieces) (n int, err error) {
-	failed := raw.Write(func(fd uintptr) bool {
-		for _, p := range frame {
-			var some int
-			for rest := p; len(rest) > 0; rest = rest[some:] {
-				if some, err = syscall.Write(int(fd), rest); err == syscall.EINTR {
-					some, err = 0, nil
+// sendNow writes the bytes that the kernel accepts at once, and returns their
+// number. Descriptors of connections are non-blocking.
+func sendNow(raw syscall.RawConn, frame frameParts) (n int, err error) {
+	closedErr := raw.Write(func(fd uintptr) bool {
+		for _, part := range frame {
+			var sent int
+			for rest := part; len(rest) > 0; rest = rest[sent:] {
+				if sent, err = syscall.Write(int(fd), rest); err == syscall.EINTR {
+					sent, err = 0, nil
 				}
 				if err != nil {
 					return true
 				}
-				n += some
+				n += sent
 			}
 		}
 		return true
 	})
 	switch {
-	case failed != nil:
-		return n, failed
+	case closedErr != nil:
+		return n, closedErr
 	case err == syscall.EAGAIN:
 		return n, nil
 	}

@@ -2,5 +2,5 @@
 
 package socket
 
-// count is how many sockets the poller knows.
-func (p *Poller) count() int { return int(p.feeds.Load()) }
+// receiverCount is how many sockets the poller knows.
+func (p *Poller) receiverCount() int { return int(p.receivers.Load()) }

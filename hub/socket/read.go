@@ -11,84 +11,84 @@ import (
 )
 
 const (
-	firstMessage = 512  // what a socket's buffer starts with
-	keptMessage  = 1024 // the longest buffer that is kept while nothing comes
+	initialMessageBuffer = 512  // the first size of a socket's buffer
+	maxIdleMessageBuffer = 1024 // the largest buffer that an idle socket keeps
 )
 
-// Read returns the next text message, valid until the next Read. Its buffer is
-// kept only if it is small, so idle sockets hold next to nothing.
+// Read returns the next text message. It is valid until the next Read. Only a
+// small buffer is kept, so idle sockets need little memory.
 //
-// When ctx ends, the socket is closed without a close frame; a ctx that cannot
-// end costs nothing, and [Conn.CloseNow] ends a Read as well. After an error
-// the socket is closed. The error is
+// When ctx ends, Read closes the socket without a close frame. A ctx that cannot
+// end costs nothing; [Conn.CloseNow] ends a Read too. After any error except
+// [ErrWouldBlock] the socket is closed. The error is
 //
-//   - [ErrWouldBlock], after which alone the socket is not closed,
-//   - a [*ViolationError] when the peer broke a rule; it has been told so,
-//   - [ErrClosed] when the socket was closed on this side,
-//   - ctx's,
-//   - one of which [websocket.CloseStatus] says the code, when the peer closed,
-//   - else io.EOF or what the network says, wrapped.
+//   - [ErrWouldBlock] if there is a [Poller] and no message has arrived,
+//   - a [*ViolationError] if the peer broke a rule; its close frame was sent,
+//   - [ErrClosed] if this side closed the socket,
+//   - the error of ctx, wrapped,
+//   - an error with a code in [websocket.CloseStatus] if the peer closed the socket,
+//   - otherwise io.EOF or a network error, wrapped.
 func (c *Conn) Read(ctx context.Context) ([]byte, error) {
 	select {
-	case c.reading <- struct{}{}:
-	case <-c.wire.done:
+	case c.readLock <- struct{}{}:
+	case <-c.transport.done:
 		return nil, ErrClosed
 	}
-	defer func() { <-c.reading }()
-	if c.wire.closed() {
+	defer func() { <-c.readLock }()
+	if c.transport.isClosed() {
 		return nil, ErrClosed
 	}
-	if cap(c.message) > keptMessage {
+	if cap(c.message) > maxIdleMessageBuffer {
 		c.message = nil
 	}
-	err := c.next(ctx)
+	err := c.readMessage(ctx)
 	if err == ErrWouldBlock {
 		return nil, err
 	}
 	if err != nil {
-		return nil, c.lost(ctx, err)
+		return nil, c.closeAfterError(ctx, err)
 	}
 	return c.message, nil
 }
 
-// next reads a message into c.message. The caller holds reading.
-func (c *Conn) next(ctx context.Context) error {
+// readMessage reads a message into c.message. The caller holds readLock.
+func (c *Conn) readMessage(ctx context.Context) error {
 	var kind websocket.MessageType
 	var r io.Reader
 	for {
-		err := c.wire.in.fetch()
+		err := c.transport.inbound.fetchMessage()
 		if err == nil {
 			kind, r, err = c.ws.Reader(ctx)
 		}
 		if err == nil {
 			break
 		}
-		if !errors.Is(err, errAgain) { // else there were control frames alone
+		if !errors.Is(err, errBufferEmpty) { // otherwise there were only control frames
 			return err
 		}
 	}
-	c.wire.in.begin()
+	c.transport.inbound.beginMessage()
 	if kind != websocket.MessageText {
 		return ErrBinaryMessage
 	}
 	var err error
-	if c.message, err = readAll(r, c.message[:0]); err != nil {
+	if c.message, err = appendAll(r, c.message[:0]); err != nil {
 		return err
 	}
-	if err = c.wire.in.readErr; err != nil {
-		return err // the library takes the end of a connection for the end of a deflated message
+	if err = c.transport.inbound.readErr; err != nil {
+		return err // the library confuses it with the end of a deflated message
 	}
-	c.wire.in.end()
+	c.transport.inbound.endMessage()
 	if !utf8.Valid(c.message) {
 		return ErrNotUTF8
 	}
 	return nil
 }
 
-// readAll is io.ReadAll into a buffer that there is.
-func readAll(r io.Reader, dst []byte) ([]byte, error) {
+// appendAll is io.ReadAll into an existing buffer.
+func appendAll(r io.Reader, dst []byte) ([]byte, error) {
 	if cap(dst) == 0 {
-		dst = make([]byte, 0, firstMessage)
+		dst = make([]byte, 0, initialMessageBuffer)
 	}
 	for {
 		n, err := r.Read(dst[len(dst):cap(dst)])
@@ -105,38 +105,38 @@ func readAll(r io.Reader, dst []byte) ([]byte, error) {
 	}
 }
 
-// lost closes the socket after an error of next, and returns what Read says of
-// it. The caller holds reading.
-func (c *Conn) lost(ctx context.Context, err error) error {
-	if v := c.violation(ctx, err); v != nil {
-		c.shut(v.Code, v.Reason)
+// closeAfterError closes the socket after an error of readMessage, and returns the
+// error of Read. The caller holds readLock.
+func (c *Conn) closeAfterError(ctx context.Context, err error) error {
+	if v := c.violationOf(ctx, err); v != nil {
+		c.closeLocked(v.Code, v.Reason)
 		return v
 	}
-	ours := c.wire.closed() && websocket.CloseStatus(err) == -1 && c.wire.in.readErr != io.EOF
+	closedHere := c.transport.isClosed() && websocket.CloseStatus(err) == -1 && c.transport.inbound.readErr != io.EOF
 	c.CloseNow()
 	switch {
 	case ctx.Err() != nil:
 		return fmt.Errorf("socket: read: %w", ctx.Err())
-	case ours:
+	case closedHere:
 		return ErrClosed
 	default:
 		return fmt.Errorf("socket: read: %w", err)
 	}
 }
 
-// violation says what the peer broke to cause err, if it did.
-func (c *Conn) violation(ctx context.Context, err error) *ViolationError {
+// violationOf returns the peer's violation that caused err, or nil.
+func (c *Conn) violationOf(ctx context.Context, err error) *ViolationError {
 	var v *ViolationError
 	switch {
 	case errors.As(err, &v):
 		return v
-	case c.wire.in.fault != nil:
-		return c.wire.in.fault
+	case c.transport.inbound.violation != nil:
+		return c.transport.inbound.violation
 	case errors.Is(err, websocket.ErrMessageTooBig):
 		return ErrTooLarge
-	case websocket.CloseStatus(err) != -1, ctx.Err() != nil, c.wire.closed(), c.wire.in.readErr != nil:
+	case websocket.CloseStatus(err) != -1, ctx.Err() != nil, c.transport.isClosed(), c.transport.inbound.readErr != nil:
 		return nil
 	default:
-		return ErrProtocol // the library found fault with a frame
+		return ErrProtocol // the library rejected a frame
 	}
 }

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/coder/websocket"
 	"go.uber.org/goleak"
@@ -21,45 +20,45 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// A site accepts sockets and hands them to the test.
-type site struct {
+// testServer accepts sockets and passes them to the test.
+type testServer struct {
 	*sockettest.Listener
-	conns chan *blocking
+	conns chan *blockingConn
 }
 
-// blocking is a Conn whose Write waits until the message has gone, or will not.
-type blocking struct {
+// blockingConn is a Conn whose Write waits until the message is sent or failed.
+type blockingConn struct {
 	*Conn
-	turn  chan struct{} // held (full) by whoever writes
-	ready chan error
+	writeLock chan struct{} // full while a goroutine writes
+	written   chan error
 }
 
-func newBlocking(c *Conn) *blocking {
-	b := &blocking{c, make(chan struct{}, 1), make(chan error, 1)}
-	c.OnWritable(func(err error) { b.ready <- err })
+func newBlockingConn(c *Conn) *blockingConn {
+	b := &blockingConn{c, make(chan struct{}, 1), make(chan error, 1)}
+	c.OnWritable(func(err error) { b.written <- err })
 	return b
 }
 
-func (b *blocking) Write(m Message) error {
-	b.turn <- struct{}{}
-	defer func() { <-b.turn }()
+func (b *blockingConn) Write(m Message) error {
+	b.writeLock <- struct{}{}
+	defer func() { <-b.writeLock }()
 	full, err := b.Conn.Write(m)
 	if full && err == nil {
-		err = <-b.ready
+		err = <-b.written
 	}
 	return err
 }
 
-func (b *blocking) WriteText(text []byte) error { return b.Write(Message{Head: text}) }
+func (b *blockingConn) WriteText(text []byte) error { return b.Write(Message{Head: text}) }
 
-// newSite serves until the test ends; a test may also use it as a handler.
-func newSite(tb testing.TB, o Options) *site {
-	s := &site{conns: make(chan *blocking, 1)}
+// newTestServer serves until the test ends.
+func newTestServer(tb testing.TB, o Options) *testServer {
+	s := &testServer{conns: make(chan *blockingConn, 1)}
 	s.Listener = sockettest.Serve(tb, s.handler(tb, o))
 	return s
 }
 
-func (s *site) handler(tb testing.TB, o Options) http.Handler {
+func (s *testServer) handler(tb testing.TB, o Options) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c, err := Accept(w, r, o)
 		if refused, ok := errors.AsType[*UpgradeError](err); ok {
@@ -71,54 +70,54 @@ func (s *site) handler(tb testing.TB, o Options) http.Handler {
 			return
 		}
 		tb.Cleanup(func() { c.CloseNow() })
-		s.conns <- newBlocking(c)
+		s.conns <- newBlockingConn(c)
 	})
 }
 
-// pair returns the two ends of a socket.
-func pair(tb testing.TB, o Options, d *websocket.DialOptions) (*blocking, *websocket.Conn) {
+// connPair returns the two ends of a socket.
+func connPair(tb testing.TB, o Options, d *websocket.DialOptions) (*blockingConn, *websocket.Conn) {
 	tb.Helper()
-	s := newSite(tb, o)
+	s := newTestServer(tb, o)
 	client := s.Dial(tb, "", d)
 	client.SetReadLimit(-1)
 	return <-s.conns, client
 }
 
-// A raw client writes and reads frames byte by byte.
-type raw struct {
+// rawClient is a client that writes and reads the bytes of frames.
+type rawClient struct {
 	net.Conn
-	in    *bufio.Reader
-	tb    testing.TB
-	tasks sync.WaitGroup
+	in         *bufio.Reader
+	tb         testing.TB
+	goroutines sync.WaitGroup
 }
 
-// start runs f; the test ends when it has returned, at the latest because the
-// client's connection is closed.
-func (c *raw) start(f func()) { c.tasks.Go(f) }
+// goUntilClosed runs f in a goroutine. At the end of the test the client's
+// connection is closed, and the test waits for f.
+func (c *rawClient) goUntilClosed(f func()) { c.goroutines.Go(f) }
 
 const handshake = "GET / HTTP/1.1\r\nHost: server\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
 	"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 
-// rawPair returns the two ends of a socket whose client has sent early right
+// rawClientPair returns the two ends of a socket. The client sends earlyBytes right
 // after its handshake.
-func rawPair(tb testing.TB, o Options, early []byte) (*blocking, *raw) {
+func rawClientPair(tb testing.TB, o Options, earlyBytes []byte) (*blockingConn, *rawClient) {
 	tb.Helper()
-	s := newSite(tb, o)
+	s := newTestServer(tb, o)
 	conn, err := s.DialContext(tb.Context(), "", "")
 	if err != nil {
 		tb.Fatal(err)
 	}
-	c := &raw{Conn: conn, in: bufio.NewReaderSize(conn, 16), tb: tb}
+	c := &rawClient{Conn: conn, in: bufio.NewReaderSize(conn, 16), tb: tb}
 	tb.Cleanup(func() {
 		conn.Close()
-		c.tasks.Wait()
+		c.goroutines.Wait()
 	})
-	c.send(append([]byte(handshake), early...))
-	c.finishHandshake()
+	c.send(append([]byte(handshake), earlyBytes...))
+	c.skipHandshakeAnswer()
 	return <-s.conns, c
 }
 
-func (c *raw) finishHandshake() {
+func (c *rawClient) skipHandshakeAnswer() {
 	c.tb.Helper()
 	for line := ""; line != "\r\n"; {
 		var err error
@@ -128,15 +127,15 @@ func (c *raw) finishHandshake() {
 	}
 }
 
-func (c *raw) send(p []byte) {
+func (c *rawClient) send(p []byte) {
 	c.tb.Helper()
 	if _, err := c.Write(p); err != nil {
 		c.tb.Errorf("client: write: %v", err)
 	}
 }
 
-// frame reads one frame and returns its first byte and payload.
-func (c *raw) frame() (first byte, payload []byte, err error) {
+// readFrame reads one frame and returns its first byte and payload.
+func (c *rawClient) readFrame() (first byte, payload []byte, err error) {
 	var head [2]byte
 	if _, err = io.ReadFull(c.in, head[:]); err != nil {
 		return 0, nil, err
@@ -160,30 +159,31 @@ func (c *raw) frame() (first byte, payload []byte, err error) {
 	return head[0], payload, err
 }
 
-// closeCode reads until a close frame and returns its code, or -1.
-func (c *raw) closeCode() websocket.StatusCode {
+// readCloseCode reads until a close frame and returns its code, or -1.
+func (c *rawClient) readCloseCode() websocket.StatusCode {
 	for {
-		first, p, err := c.frame()
+		first, p, err := c.readFrame()
 		if err != nil {
 			return -1
 		}
-		if isClose([]byte{first}) {
+		if isCloseFrame([]byte{first}) {
 			return websocket.StatusCode(binary.BigEndian.Uint16(p))
 		}
 	}
 }
 
-// masked is a client's frame with the mask 0.
-func masked(first byte, payload []byte) []byte {
+// maskedFrame returns a client's frame with the mask 0.
+func maskedFrame(first byte, payload []byte) []byte {
 	f := appendHeader(nil, len(payload), false)
 	f[0], f[1] = first, f[1]|0x80
 	return append(append(f, 0, 0, 0, 0), payload...)
 }
 
-func text(s string) []byte { return masked(finalBit|opText, []byte(s)) }
+func textFrame(s string) []byte { return maskedFrame(finalBit|opText, []byte(s)) }
 
-// read reads in a goroutine of its own, or as a poller wakes it.
-func read(c *blocking) <-chan error {
+// readInBackground reads in a goroutine, or when the poller notifies. The channel
+// receives the error of the last Read.
+func readInBackground(c *blockingConn) <-chan error {
 	failed := make(chan error, 1)
 	var next func()
 	next = func() {
@@ -203,8 +203,8 @@ func read(c *blocking) <-chan error {
 	return failed
 }
 
-// Read waits for a message whatever kind of socket it is.
-func (b *blocking) Read(ctx context.Context) ([]byte, error) {
+// Read waits for a message, with and without a poller.
+func (b *blockingConn) Read(ctx context.Context) ([]byte, error) {
 	for {
 		p, err := b.Conn.Read(ctx)
 		if err != ErrWouldBlock {
@@ -216,8 +216,8 @@ func (b *blocking) Read(ctx context.Context) ([]byte, error) {
 	}
 }
 
-// poller is one for as long as the test lasts.
-func poller(tb testing.TB) *Poller {
+// newTestPoller returns a poller that is closed at the end of the test.
+func newTestPoller(tb testing.TB) *Poller {
 	p, err := NewPoller()
 	if err != nil {
 		tb.Fatal(err)
@@ -226,13 +226,11 @@ func poller(tb testing.TB) *Poller {
 	return p
 }
 
-// json makes n bytes of something that deflates.
-func json(n int) []byte {
+// repeatedJSON returns n bytes that compress well.
+func repeatedJSON(n int) []byte {
 	return []byte(strings.Repeat(`{"code":"8888_alice","viewers":1201},`, n/37+1)[:n])
 }
 
-func deflating() *websocket.DialOptions {
+func compressionOptions() *websocket.DialOptions {
 	return &websocket.DialOptions{CompressionMode: websocket.CompressionNoContextTakeover}
 }
-
-func since(t time.Time) time.Duration { return time.Since(t) }

@@ -11,78 +11,77 @@ import (
 )
 
 const (
-	// The buffers that the library reads and writes through. The one it writes
-	// through must hold the largest control frame, so that each is one Write; the
-	// other saves system calls where a goroutine reads, and does nothing for a
-	// feed.
-	readBuffer  = 128
-	feedBuffer  = 16
-	writeBuffer = maxControlFrame + 1
+	// The sizes of the library's buffers. The write buffer must hold the largest
+	// control frame, so that each is one Write. The read buffer saves system calls
+	// if a goroutine reads; with a receiver it has no use.
+	readBuffer         = 128
+	receiverReadBuffer = 16
+	writeBuffer        = maxControlFrame + 1
 )
 
-// An upgrade is the http.ResponseWriter that the library's Accept gets. It
-// keeps a refusal to itself, so that the caller can answer in its own words,
-// and hands out our wire when the connection is hijacked. It lives as long as
-// the call of Accept, in one goroutine.
-type upgrade struct {
+// upgradeWriter is the http.ResponseWriter for the library's Accept. It records an
+// error answer instead of writing it, so that the caller can write its own. It
+// returns a transport when the connection is hijacked. It is used in one
+// goroutine, during the call of Accept.
+type upgradeWriter struct {
 	w       http.ResponseWriter
 	options Options
 
-	header   http.Header // what the library set; goes to w with the 101 only
-	status   int
-	reason   strings.Builder
-	switched bool  // the 101 has gone to w
-	wire     *wire // once hijacked
+	header     http.Header // set by the library; written to w only with status 101
+	status     int
+	reason     strings.Builder
+	isSwitched bool       // status 101 was written to w
+	transport  *transport // set by Hijack
 }
 
-func newUpgrade(w http.ResponseWriter, o Options) *upgrade {
-	return &upgrade{w: w, options: o, header: make(http.Header)}
+func newUpgradeWriter(w http.ResponseWriter, o Options) *upgradeWriter {
+	return &upgradeWriter{w: w, options: o, header: make(http.Header)}
 }
 
 // Header implements http.ResponseWriter.
-func (u *upgrade) Header() http.Header { return u.header }
+func (u *upgradeWriter) Header() http.Header { return u.header }
 
-// Write implements http.ResponseWriter: the library writes refusals only.
-func (u *upgrade) Write(p []byte) (int, error) { return u.reason.Write(p) }
+// Write implements http.ResponseWriter. The library writes only errors.
+func (u *upgradeWriter) Write(p []byte) (int, error) { return u.reason.Write(p) }
 
 // WriteHeader implements http.ResponseWriter.
-func (u *upgrade) WriteHeader(status int) {
+func (u *upgradeWriter) WriteHeader(status int) {
 	u.status = status
 	if status == http.StatusSwitchingProtocols {
-		u.switched = true
+		u.isSwitched = true
 		maps.Copy(u.w.Header(), u.header)
 		u.w.WriteHeader(status)
 	}
 }
 
-// Hijack implements http.Hijacker. What net/http has read beyond the request
-// goes into the wire, and the buffers returned are new, small and empty.
-func (u *upgrade) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+// Hijack implements http.Hijacker. Bytes that net/http has read beyond the request
+// go to the transport. The returned buffers are new, small and empty.
+func (u *upgradeWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, buffers, err := http.NewResponseController(u.w).Hijack()
 	if err != nil {
 		return nil, nil, err
 	}
-	early, err := buffers.Reader.Peek(buffers.Reader.Buffered())
+	earlyBytes, err := buffers.Reader.Peek(buffers.Reader.Buffered())
 	if err != nil && err != io.EOF {
 		conn.Close()
 		return nil, nil, err
 	}
-	SetSendBuffer(conn, u.options.SendBufferBytes) // if it fails we only use more memory,
-	EnableKeepAlive(conn)                          // or find a dead peer later
-	u.wire = newWire(conn, bytes.Clone(early), u.options)
+	SetSendBuffer(conn, u.options.SendBufferBytes) // an error only costs memory
+	EnableKeepAlive(conn)                          // an error only delays the detection of a dead peer
+	u.transport = newTransport(conn, bytes.Clone(earlyBytes), u.options)
 	size := readBuffer
-	if u.wire.in.feed != nil {
-		size = feedBuffer
+	if u.transport.inbound.receiver != nil {
+		size = receiverReadBuffer
 	}
-	return u.wire, bufio.NewReadWriter(
-		bufio.NewReaderSize(u.wire, size),
-		bufio.NewWriterSize(u.wire, writeBuffer),
+	return u.transport, bufio.NewReadWriter(
+		bufio.NewReaderSize(u.transport, size),
+		bufio.NewWriterSize(u.transport, writeBuffer),
 	), nil
 }
 
-// refusal is the error for a request that the library did not upgrade.
-func (u *upgrade) refusal() *UpgradeError {
-	for _, name := range []string{"Connection", "Upgrade"} { // 426 comes with these
+// upgradeError returns the error for a request that the library did not upgrade.
+func (u *upgradeWriter) upgradeError() *UpgradeError {
+	for _, name := range []string{"Connection", "Upgrade"} { // set for status 426
 		if v := u.header.Get(name); v != "" {
 			u.w.Header().Set(name, v)
 		}
@@ -93,7 +92,7 @@ func (u *upgrade) refusal() *UpgradeError {
 	return &UpgradeError{Status: u.status, Reason: strings.TrimSpace(u.reason.String())}
 }
 
-// deflated says whether permessage-deflate was agreed on.
-func (u *upgrade) deflated() bool {
+// agreedCompression reports whether both ends agreed on permessage-deflate.
+func (u *upgradeWriter) agreedCompression() bool {
 	return strings.HasPrefix(u.header.Get("Sec-WebSocket-Extensions"), "permessage-deflate")
 }

@@ -17,39 +17,39 @@ import (
 	"github.com/coder/websocket"
 )
 
-// TestInterleaving has two writers, and pings both ways, share a socket.
-func TestInterleaving(t *testing.T) {
-	for _, d := range []*websocket.DialOptions{nil, deflating()} {
-		c, client := pair(t, Options{PingLimit: 1 << 20}, d)
-		interleave(t, c, client)
+// Two writers, and pings in both directions, share a socket.
+func TestFramesDoNotInterleave(t *testing.T) {
+	for _, d := range []*websocket.DialOptions{nil, compressionOptions()} {
+		c, client := connPair(t, Options{PingLimit: 1 << 20}, d)
+		checkInterleaving(t, c, client)
 	}
 }
 
-// TestInterleavingTCP is the same where writes are cut short by the kernel.
-func TestInterleavingTCP(t *testing.T) {
-	for _, d := range []*websocket.DialOptions{nil, deflating()} {
-		c, client := tcpPair(t, Options{PingLimit: 1 << 20}, d)
-		interleave(t, c, client)
+// With TCP the kernel accepts only parts of frames.
+func TestFramesDoNotInterleaveTCP(t *testing.T) {
+	for _, d := range []*websocket.DialOptions{nil, compressionOptions()} {
+		c, client := tcpConnPair(t, Options{PingLimit: 1 << 20}, d)
+		checkInterleaving(t, c, client)
 	}
 }
 
-// TestInterleavingTLS is the same where a write cannot be resumed.
-func TestInterleavingTLS(t *testing.T) {
-	c, client := loopback(t, httptest.NewTLSServer, Options{PingLimit: 1 << 20}, deflating())
-	if !c.wire.out.whole || tcpConn(c.wire.Conn) == nil {
-		t.Error("TLS is not seen as such")
+// With TLS a write that timed out cannot be resumed.
+func TestFramesDoNotInterleaveTLS(t *testing.T) {
+	c, client := loopbackPair(t, httptest.NewTLSServer, Options{PingLimit: 1 << 20}, compressionOptions())
+	if !c.transport.outbound.isTLS || tcpConn(c.transport.Conn) == nil {
+		t.Error("the connection is not recognized as TLS")
 	}
-	interleave(t, c, client)
+	checkInterleaving(t, c, client)
 }
 
-// tcpPair is pair over the loopback interface.
-func tcpPair(t *testing.T, o Options, d *websocket.DialOptions) (*blocking, *websocket.Conn) {
-	o.Poller = poller(t)
-	return loopback(t, httptest.NewServer, o, d)
+// tcpConnPair is connPair over the loopback interface.
+func tcpConnPair(t *testing.T, o Options, d *websocket.DialOptions) (*blockingConn, *websocket.Conn) {
+	o.Poller = newTestPoller(t)
+	return loopbackPair(t, httptest.NewServer, o, d)
 }
 
-func loopback(t *testing.T, serve func(http.Handler) *httptest.Server, o Options, d *websocket.DialOptions) (*blocking, *websocket.Conn) {
-	s := &site{conns: make(chan *blocking, 1)}
+func loopbackPair(t *testing.T, serve func(http.Handler) *httptest.Server, o Options, d *websocket.DialOptions) (*blockingConn, *websocket.Conn) {
+	s := &testServer{conns: make(chan *blockingConn, 1)}
 	server := serve(s.handler(t, o))
 	t.Cleanup(server.Close)
 	var options websocket.DialOptions
@@ -66,22 +66,22 @@ func loopback(t *testing.T, serve func(http.Handler) *httptest.Server, o Options
 	return <-s.conns, client
 }
 
-func interleave(t *testing.T, c *blocking, client *websocket.Conn) {
-	const each = 100
-	bodies := []*Body{NewBody(json(100)), NewBody(json(1500)), NewBody(json(90_000))}
+func checkInterleaving(t *testing.T, c *blockingConn, client *websocket.Conn) {
+	const count = 100
+	bodies := []*Body{NewBody(repeatedJSON(100)), NewBody(repeatedJSON(1500)), NewBody(repeatedJSON(90_000))}
 	ctx := t.Context()
-	read(c)
+	readInBackground(c)
 	var all sync.WaitGroup
 	for writer := range 2 {
 		all.Go(func() {
-			for i := range each {
+			for i := range count {
 				if err := c.Write(Message{fmt.Appendf(nil, "%d %d ", writer, i), bodies[i%3]}); err != nil {
 					t.Errorf("write: %v", err)
 				}
 			}
 		})
 	}
-	for range each {
+	for range count {
 		all.Go(func() {
 			c.Ping()
 			if err := client.Ping(ctx); err != nil {
@@ -110,24 +110,24 @@ func interleave(t *testing.T, c *blocking, client *websocket.Conn) {
 	all.Wait()
 	c.Close(1000, "")
 	<-done
-	if next != [2]int{each, each} {
-		t.Errorf("got %v messages, want %d each", next, each)
+	if next != [2]int{count, count} {
+		t.Errorf("got %v messages, want %d each", next, count)
 	}
-	if got := c.Stats(); got.Frames != 2*each {
-		t.Errorf("%d frames counted, want %d", got.Frames, 2*each)
+	if got := c.Stats(); got.Frames != 2*count {
+		t.Errorf("%d frames counted, want %d", got.Frames, 2*count)
 	}
 }
 
-func TestStalledReader(t *testing.T) {
+func TestStalledReaderIsClosedAfterStallTimeout(t *testing.T) {
 	for _, size := range []int{10, 100_000} {
 		synctest.Test(t, func(t *testing.T) {
-			c, _ := rawPair(t, Options{}, nil)
-			failed := read(c)
+			c, _ := rawClientPair(t, Options{}, nil)
+			failed := readInBackground(c)
 			start := time.Now()
-			if err := c.Write(Message{[]byte("head"), NewBody(json(size))}); err != ErrSlowPeer {
-				t.Errorf("got %v, want ErrSlow", err)
+			if err := c.Write(Message{[]byte("head"), NewBody(repeatedJSON(size))}); err != ErrSlowPeer {
+				t.Errorf("got %v, want ErrSlowPeer", err)
 			}
-			if got := since(start); got != 30*time.Second+lastWord {
+			if got := time.Since(start); got != 30*time.Second+goingAwayTimeout {
 				t.Errorf("failed after %v, want 30s", got)
 			}
 			<-c.Closed()
@@ -138,18 +138,17 @@ func TestStalledReader(t *testing.T) {
 	}
 }
 
-// TestSlowReaderTCP is both with the kernel's buffers: a reader that takes
-// something now and then gets it all, one that stops does not. TLS too must
-// not fail the former. (With the default send buffer, smaller than a segment of
-// the loopback interface, each segment would wait for a delayed ACK.)
-func TestSlowReaderTCP(t *testing.T) {
+// A slow reader receives everything, and a reader that stops is closed, over the
+// kernel's buffers. The default send buffer is smaller than a segment of the
+// loopback interface, so each segment would wait for a delayed ACK.
+func TestOnlyStalledReaderIsClosedTCP(t *testing.T) {
 	for name, serve := range map[string]func(http.Handler) *httptest.Server{
 		"TCP": httptest.NewServer, "TLS": httptest.NewTLSServer,
 	} {
-		const stall = 1500 * time.Millisecond // a busy machine may keep the reader from reading for a while
-		c, client := loopback(t, serve, Options{StallTimeout: stall, SendBufferBytes: 256 << 10}, nil)
+		const stall = 1500 * time.Millisecond // on a busy machine the reader may pause for a while
+		c, client := loopbackPair(t, serve, Options{StallTimeout: stall, SendBufferBytes: 256 << 10}, nil)
 		wrote := make(chan error, 1)
-		go func() { wrote <- c.Write(Message{[]byte("head"), NewBody(json(16 << 20))}) }()
+		go func() { wrote <- c.Write(Message{[]byte("head"), NewBody(repeatedJSON(16 << 20))}) }()
 		_, r, err := client.Reader(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -166,31 +165,31 @@ func TestSlowReaderTCP(t *testing.T) {
 		if err := <-wrote; err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-		if err := c.Write(Message{[]byte("head"), NewBody(json(16 << 20))}); err != ErrSlowPeer {
-			t.Errorf("%s: got %v, want ErrSlow", name, err)
+		if err := c.Write(Message{[]byte("head"), NewBody(repeatedJSON(16 << 20))}); err != ErrSlowPeer {
+			t.Errorf("%s: got %v, want ErrSlowPeer", name, err)
 		}
 	}
 }
 
-// TestStalledInAFrame: no close frame may be attempted.
-func TestStalledInAFrame(t *testing.T) {
+// No close frame may be sent within a frame.
+func TestStallWithinFrameSendsNoCloseFrame(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, client := rawPair(t, Options{}, nil)
-		client.start(func() { io.ReadFull(client.Conn, make([]byte, 5)) })
+		c, client := rawClientPair(t, Options{}, nil)
+		client.goUntilClosed(func() { io.ReadFull(client.Conn, make([]byte, 5)) })
 		start := time.Now()
 		if err := c.WriteText([]byte("hello, world")); err != ErrSlowPeer {
-			t.Errorf("got %v, want ErrSlow", err)
+			t.Errorf("got %v, want ErrSlowPeer", err)
 		}
-		// The five bytes are noticed when the first slice ends.
-		if got := since(start); got != 31*time.Second {
+		// The five bytes are detected at the end of the first step.
+		if got := time.Since(start); got != 31*time.Second {
 			t.Errorf("failed after %v, want 31s", got)
 		}
 	})
 }
 
-// TestSlowReader takes a byte every 20 seconds: that is fast enough for a
-// frame of 14 bytes, but not for one of 1,000.
-func TestSlowReader(t *testing.T) {
+// The reader reads a byte every 20 seconds. That is enough for a frame of 14 bytes,
+// but not for one of 1,000.
+func TestSlowFrameIsClosedAfterFrameTimeout(t *testing.T) {
 	for _, test := range []struct {
 		size int
 		want error
@@ -200,8 +199,8 @@ func TestSlowReader(t *testing.T) {
 		{998, ErrSlowPeer, 5 * time.Minute},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			c, client := rawPair(t, Options{}, nil)
-			client.start(func() {
+			c, client := rawClientPair(t, Options{}, nil)
+			client.goUntilClosed(func() {
 				var one [1]byte
 				for {
 					time.Sleep(20 * time.Second)
@@ -211,31 +210,31 @@ func TestSlowReader(t *testing.T) {
 				}
 			})
 			start := time.Now()
-			if err := c.WriteText(json(test.size)); err != test.want {
+			if err := c.WriteText(repeatedJSON(test.size)); err != test.want {
 				t.Errorf("got %v, want %v", err, test.want)
 			}
-			if got := since(start); got != test.time {
+			if got := time.Since(start); got != test.time {
 				t.Errorf("took %v, want %v", got, test.time)
 			}
 		})
 	}
 }
 
-// TestPingToASlowReader: the library gives a pong 5 s, then closes. A pong
-// that waits for a data frame must not run into that.
-func TestPingToASlowReader(t *testing.T) {
+// The library closes a connection if a pong takes 5 s. A pong that waits for a data
+// frame must not cause that.
+func TestPongMayWaitForDataFrame(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, client := rawPair(t, Options{}, nil)
-		read(c)
+		c, client := rawClientPair(t, Options{}, nil)
+		readInBackground(c)
 		wrote := make(chan error, 1)
 		go func() { wrote <- c.WriteText([]byte("slow")) }()
 		synctest.Wait()
 		for range 3 {
-			client.send(masked(finalBit|opPing, []byte("p")))
+			client.send(maskedFrame(finalBit|opPing, []byte("p")))
 		}
 		time.Sleep(25 * time.Second)
 		for _, want := range []string{"\x81slow", "\x8ap", "\x8ap", "\x8ap"} {
-			first, p, err := client.frame()
+			first, p, err := client.readFrame()
 			if got := string(append([]byte{first}, p...)); got != want || err != nil {
 				t.Errorf("got %q, %v, want %q", got, err, want)
 			}
@@ -246,23 +245,23 @@ func TestPingToASlowReader(t *testing.T) {
 	})
 }
 
-// TestPongGoesLater: a pong that is not taken does not keep the reader; it goes
-// before the next frame, whole.
-func TestPongGoesLater(t *testing.T) {
+// A pong that the peer does not accept does not block Read. It is completed before
+// the next frame.
+func TestUnsentPongDoesNotBlockRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, client := rawPair(t, Options{}, nil)
+		c, client := rawClientPair(t, Options{}, nil)
 		start := time.Now()
-		client.start(func() { client.send(append(masked(finalBit|opPing, []byte("ping")), text("hello")...)) })
+		client.goUntilClosed(func() { client.send(append(maskedFrame(finalBit|opPing, []byte("ping")), textFrame("hello")...)) })
 		var half [3]byte
-		client.start(func() { io.ReadFull(client.Conn, half[:]) })
+		client.goUntilClosed(func() { io.ReadFull(client.Conn, half[:]) })
 		if got, err := c.Read(context.Background()); string(got) != "hello" || err != nil {
 			t.Errorf("got %q, %v", got, err)
 		}
-		if got := since(start); got != 0 {
-			t.Errorf("the pong kept the reader for %v", got)
+		if got := time.Since(start); got != 0 {
+			t.Errorf("the pong blocked Read for %v", got)
 		}
 		time.Sleep(20 * time.Second)
-		client.start(func() { c.WriteText([]byte("data")) })
+		client.goUntilClosed(func() { c.WriteText([]byte("data")) })
 		rest := make([]byte, len("\x8a\x04ping\x81\x04data")-len(half))
 		io.ReadFull(client.Conn, rest)
 		if got := string(half[:]) + string(rest); got != "\x8a\x04ping\x81\x04data" {
@@ -271,35 +270,33 @@ func TestPongGoesLater(t *testing.T) {
 	})
 }
 
-// TestWaitingIsBounded: pongs are dropped rather than kept without limit.
-func TestWaitingIsBounded(t *testing.T) {
+func TestPendingPongsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, client := rawPair(t, Options{PingLimit: 1 << 20, StallTimeout: time.Hour, FrameTimeout: time.Hour}, nil)
-		read(c)
-		client.start(func() { c.WriteText([]byte("slow")) })
+		c, client := rawClientPair(t, Options{PingLimit: 1 << 20, StallTimeout: time.Hour, FrameTimeout: time.Hour}, nil)
+		readInBackground(c)
+		client.goUntilClosed(func() { c.WriteText([]byte("slow")) })
 		synctest.Wait()
 		for range 1000 {
-			client.send(masked(finalBit|opPing, []byte("ping")))
+			client.send(maskedFrame(finalBit|opPing, []byte("ping")))
 		}
 		synctest.Wait()
-		o := &c.wire.out
+		o := &c.transport.outbound
 		o.mu.Lock()
 		defer o.mu.Unlock()
-		if len(o.drain.waiting) > maxWaiting {
-			t.Errorf("%d bytes wait", len(o.drain.waiting))
+		if len(o.drainer.controlFrames) > maxPendingControlBytes {
+			t.Errorf("%d bytes are pending", len(o.drainer.controlFrames))
 		}
 	})
 }
 
-// TestOnlyControlFrames pins what we rely on in the library.
-func TestOnlyControlFrames(t *testing.T) {
-	c, _ := pair(t, Options{}, nil)
+func TestTransportAcceptsOnlyControlFrames(t *testing.T) {
+	c, _ := connPair(t, Options{}, nil)
 	for _, data := range []string{"", "\x8a", "\x8a\x01", "\x8a\x00\x00", "\x81\x00", "\x0a\x00", "\xca\x00"} {
-		if _, err := c.wire.Write([]byte(data)); err != errNotControl {
+		if _, err := c.transport.Write([]byte(data)); err != errNotControl {
 			t.Errorf("%q: %v", data, err)
 		}
 	}
-	if err := c.ws.Write(t.Context(), websocket.MessageText, json(1000)); !errors.Is(err, errNotControl) {
+	if err := c.ws.Write(t.Context(), websocket.MessageText, repeatedJSON(1000)); !errors.Is(err, errNotControl) {
 		t.Errorf("the library's own Write: %v", err)
 	}
 }

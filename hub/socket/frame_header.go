@@ -2,8 +2,8 @@ package socket
 
 import "encoding/binary"
 
-// Bits of the two bytes that every frame starts with (RFC 6455 §5.2, RFC 7692
-// §7.2.3.1). Frames from a server are not masked, so they are the same for all.
+// Bits of the first two bytes of a frame (RFC 6455 §5.2, RFC 7692 §7.2.3.1). A
+// server does not mask its frames, so one frame serves all clients.
 const (
 	finalBit       = 0x80
 	deflatedBit    = 0x40
@@ -34,9 +34,9 @@ func appendHeader(dst []byte, length int, deflated bool) []byte {
 	}
 }
 
-// isControl says whether p is one whole control frame of a server.
-func isControl(p []byte) bool {
+// isControlFrame reports whether p is exactly one control frame of a server.
+func isControlFrame(p []byte) bool {
 	return len(p) >= 2 && p[0]&(finalBit|0x70|opClose) == finalBit|opClose && int(p[1]) == len(p)-2
 }
 
-func isClose(p []byte) bool { return p[0]&0x0f == opClose }
+func isCloseFrame(p []byte) bool { return p[0]&0x0f == opClose }

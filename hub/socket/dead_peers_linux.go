@@ -1,0 +1,67 @@
+//go:build linux && !portable
+
+package socket
+
+import (
+	"maps"
+	"slices"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// deadAfter is the time for which a peer may leave sent data unacknowledged.
+	// It must be longer than the time in which a phone changes its network.
+	deadAfter = 50 * time.Second
+	// deadCheckInterval is the time between two checks. One costs about a
+	// microsecond per socket.
+	deadCheckInterval = 10 * time.Second
+)
+
+// closeDeadPeers closes the sockets of dead peers until the poller is closed. A
+// live peer with a closed window answers the kernel's probes, so only
+// StallTimeout applies to it.
+func (p *Poller) closeDeadPeers() {
+	ticker := time.NewTicker(deadCheckInterval)
+	defer ticker.Stop()
+	var info unix.TCPInfo
+	for {
+		select {
+		case <-p.done:
+			return
+		case <-ticker.C:
+		}
+		for _, r := range p.allReceivers() {
+			if readTCPInfo(r.raw, &info) && isDead(&info) {
+				r.transport.Close()
+			}
+		}
+	}
+}
+
+func (p *Poller) allReceivers() []*receiver {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.AppendSeq(make([]*receiver, 0, len(p.receivers)), maps.Values(p.receivers))
+}
+
+// isDead reports whether sent data is unacknowledged and the peer has been silent
+// for too long.
+func isDead(info *unix.TCPInfo) bool {
+	return info.Unacked > 0 && time.Duration(info.Last_ack_recv)*time.Millisecond >= deadAfter
+}
+
+// readTCPInfo reads the kernel's state of a connection into info. It returns
+// false if the connection is closed.
+func readTCPInfo(raw syscall.RawConn, info *unix.TCPInfo) bool {
+	var errno syscall.Errno
+	err := raw.Control(func(fd uintptr) {
+		size := uint32(unsafe.Sizeof(*info))
+		_, _, errno = syscall.RawSyscall6(unix.SYS_GETSOCKOPT, fd, unix.IPPROTO_TCP, unix.TCP_INFO,
+			uintptr(unsafe.Pointer(info)), uintptr(unsafe.Pointer(&size)), 0)
+	})
+	return err == nil && errno == 0
+}

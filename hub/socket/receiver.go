@@ -1,0 +1,216 @@
+package socket
+
+import (
+	"errors"
+	"io"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// receiver reads a connection without blocking, for sockets of a Poller. It
+// buffers the input, and gives the library only whole messages, and whole control
+// frames between messages. The library can continue after an error between two
+// frames, but not after one within a frame; library_test.go tests this.
+type receiver struct {
+	// Static after construction.
+	poller    *Poller
+	pollID    uint64 // identifies the receiver in the poller
+	raw       syscall.RawConn
+	transport *transport
+	limits    receiveLimits
+
+	// Owned by the holder of Conn.readLock.
+	buffer          []byte      // received, but not read by the library
+	readable        int         // the number of bytes of buffer that the library may read
+	isInvalid       bool        // buffer violates the protocol; the library will detect it
+	isDrained       bool        // the connection had no more bytes at the last attempt
+	err             error       // the connection's error, after its last byte
+	incompleteSince instant     // when the first byte of an incomplete message arrived; 0: none
+	messageTimer    *time.Timer // ends an incomplete message
+
+	mu         sync.Mutex
+	onReadable func()
+}
+
+// receiveLimits bound one message.
+type receiveLimits struct {
+	plainBytes    int           // of a message that is not deflated
+	bufferedBytes int           // of an incomplete message
+	timeout       time.Duration // from the first byte to the last
+}
+
+// newReceiver returns nil if a goroutine must read the connection, because it is
+// not a TCP connection or there is no poller.
+func newReceiver(t *transport, raw syscall.RawConn, o Options) *receiver {
+	if raw == nil || o.Poller == nil {
+		return nil
+	}
+	r := &receiver{
+		poller: o.Poller, raw: raw, transport: t,
+		limits: receiveLimits{plainBytes: o.ReadLimit, bufferedBytes: o.rawMessageLimit(), timeout: o.MessageTimeout},
+	}
+	if o.Poller.register(r) != nil {
+		return nil
+	}
+	return r
+}
+
+// errBufferEmpty is the library's read error if no byte is readable.
+var errBufferEmpty = errors.New("socket: nothing more to read yet")
+
+const receiveBufferSize = 16 << 10
+
+// receiveBufferPool shares the buffers for system calls. Received bytes are copied
+// from them, so that a socket keeps only as much memory as it needs.
+var receiveBufferPool = sync.Pool{New: func() any { return new([receiveBufferSize]byte) }}
+
+// fetchMessage makes the next message readable. It returns ErrWouldBlock if none
+// is complete, or the peer's violation.
+func (r *receiver) fetchMessage() error {
+	for r.readable == 0 {
+		complete, violation := r.scanBuffer()
+		switch {
+		case violation != nil:
+			return violation
+		case complete > 0:
+			r.readable = complete
+			r.stopMessageTimer()
+			return nil
+		case r.err != nil:
+			r.readable = len(r.buffer)
+			return nil
+		case len(r.buffer) > r.limits.bufferedBytes:
+			return ErrTooManyFragments
+		case r.isDrained:
+			return r.checkMessageTimeout()
+		}
+		r.receive()
+	}
+	return nil
+}
+
+// checkMessageTimeout returns ErrWouldBlock, or ErrMessageTimeout for an incomplete
+// message that is too late. It starts the message's timer.
+func (r *receiver) checkMessageTimeout() error {
+	if len(r.buffer) == 0 {
+		return ErrWouldBlock
+	}
+	now := now()
+	if r.incompleteSince == 0 {
+		r.incompleteSince = now
+		r.messageTimer = time.AfterFunc(r.limits.timeout, r.notifyReadable)
+	}
+	if now-r.incompleteSince >= r.limits.timeout {
+		return ErrMessageTimeout
+	}
+	return ErrWouldBlock
+}
+
+func (r *receiver) stopMessageTimer() {
+	if r.messageTimer != nil {
+		r.messageTimer.Stop()
+		r.messageTimer = nil
+	}
+	r.incompleteSince = 0
+}
+
+// receive appends available bytes of the connection to the buffer.
+func (r *receiver) receive() {
+	buf := receiveBufferPool.Get().(*[receiveBufferSize]byte)
+	defer receiveBufferPool.Put(buf)
+	n, err := r.receiveNow(buf[:])
+	r.buffer = append(r.buffer, buf[:n]...)
+	r.isDrained = err == errBufferEmpty || n > 0 && n < len(buf)
+	if err != errBufferEmpty {
+		r.err = err
+	}
+}
+
+// read is the library's Read.
+func (r *receiver) read(p []byte) (int, error) {
+	if r.readable == 0 {
+		switch {
+		case r.err != nil:
+			return 0, r.err
+		case r.isInvalid:
+			return 0, io.ErrUnexpectedEOF
+		}
+		return 0, errBufferEmpty
+	}
+	n := copy(p, r.buffer[:r.readable])
+	r.readable -= n
+	if r.buffer = r.buffer[n:]; len(r.buffer) == 0 {
+		r.buffer = nil
+	}
+	return n, nil
+}
+
+// scanBuffer returns the length of complete control frames and of the complete
+// message after them. It returns the whole buffer if the library will detect a
+// violation in it.
+func (r *receiver) scanBuffer() (complete int, violation *ViolationError) {
+	end, inMessage := 0, false
+	limit, size := uint64(0), uint64(0) // of the message
+	for {
+		h, ok := parseClientHeader(r.buffer[end:])
+		switch {
+		case !ok:
+			return complete, nil
+		case h.violatesProtocol(inMessage):
+			r.isInvalid = true
+			return len(r.buffer), nil
+		case h.opcode >= opClose:
+		default:
+			if !inMessage {
+				limit = uint64(r.limits.plainBytes)
+			}
+			if h.isDeflated { // the library checks the inflated size
+				limit = uint64(r.limits.bufferedBytes)
+			}
+			if size += h.payloadSize; size > limit {
+				return 0, ErrTooLarge
+			}
+		}
+		if end += h.headerSize + int(h.payloadSize); end > len(r.buffer) {
+			return complete, nil
+		}
+		switch {
+		case h.opcode >= opClose:
+			if !inMessage {
+				complete = end
+			}
+		case h.isFinal:
+			return end, nil
+		default:
+			inMessage = true
+		}
+	}
+}
+
+// notifyReadable passes the callback of NotifyReadable, if any, to the poller's
+// workers.
+func (r *receiver) notifyReadable() {
+	r.mu.Lock()
+	callback := r.onReadable
+	r.onReadable = nil
+	r.mu.Unlock()
+	if callback != nil {
+		r.poller.run(callback)
+	}
+}
+
+// NotifyReadable has a goroutine of the poller call callback once, when Read may
+// return something else than [ErrWouldBlock]: a message or an error. It must be
+// called only after Read has returned ErrWouldBlock.
+func (c *Conn) NotifyReadable(callback func()) {
+	c.message = nil
+	r := c.transport.inbound.receiver
+	r.isDrained = false
+	r.mu.Lock()
+	r.onReadable = callback
+	r.mu.Unlock()
+	if c.transport.isClosed() || r.watchReadable() != nil {
+		r.notifyReadable()
+	}
+}

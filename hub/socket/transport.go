@@ -1,0 +1,77 @@
+package socket
+
+import (
+	"crypto/tls"
+	"net"
+	"sync"
+)
+
+// transport is the network connection of the WebSocket library. It has two
+// independent halves.
+type transport struct {
+	net.Conn // static; the halves use it
+
+	inbound  inbound
+	outbound outbound
+
+	closeOnce sync.Once
+	done      chan struct{} // closed by Close
+	closeErr  error         // the result of Close; valid once done is closed
+}
+
+// newTransport wraps conn. earlyBytes were already read from conn.
+func newTransport(conn net.Conn, earlyBytes []byte, o Options) *transport {
+	t := &transport{Conn: conn, done: make(chan struct{})}
+	_, isTLS := conn.(*tls.Conn)
+	raw := rawConnOf(conn)
+	t.inbound = inbound{
+		conn:           conn,
+		earlyBytes:     earlyBytes,
+		receiver:       newReceiver(t, raw, o),
+		messageTimeout: o.MessageTimeout,
+		byteLimit:      o.rawMessageLimit(),
+		pingLimit:      o.PingLimit,
+		pingWindow:     o.PingWindow,
+	}
+	if r := t.inbound.receiver; r != nil {
+		r.buffer, t.inbound.earlyBytes = earlyBytes, nil
+	}
+	t.outbound = outbound{
+		conn:      conn,
+		rawConn:   raw,
+		transport: t,
+		isTLS:     isTLS,
+		timeouts:  writeTimeouts{stall: o.StallTimeout, frame: o.FrameTimeout},
+	}
+	return t
+}
+
+// Read implements net.Conn for the library; see inbound.
+func (t *transport) Read(p []byte) (int, error) { return t.inbound.read(p) }
+
+// Write implements net.Conn for the library; see outbound.
+func (t *transport) Write(p []byte) (int, error) { return t.outbound.writeControlFrame(p) }
+
+// Close closes the connection once and wakes its waiters. Every end of a socket
+// calls it, because the library calls it on each of its own errors.
+func (t *transport) Close() error {
+	t.closeOnce.Do(func() {
+		close(t.done)
+		t.closeErr = t.Conn.Close()
+		if r := t.inbound.receiver; r != nil {
+			r.poller.unregister(r)
+			r.notifyReadable()
+		}
+	})
+	return t.closeErr
+}
+
+// isClosed reports whether Close was called.
+func (t *transport) isClosed() bool {
+	select {
+	case <-t.done:
+		return true
+	default:
+		return false
+	}
+}
