@@ -26,7 +26,7 @@ func decodeFrame(t interface{ Fatalf(string, ...any) }, frame []byte) []byte {
 		n, rest = int(binary.BigEndian.Uint64(rest)), rest[8:]
 	}
 	if n != len(rest) {
-		t.Fatalf("header says %d bytes, there are %d", n, len(rest))
+		t.Fatalf("the header has length %d, the payload %d", n, len(rest))
 	}
 	switch frame[0] {
 	case 0x81:

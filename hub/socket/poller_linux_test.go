@@ -2,7 +2,7 @@
 
 package socket
 
-// receiverCount is how many sockets the poller knows.
+// receiverCount returns the number of registered receivers.
 func (p *Poller) receiverCount() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()

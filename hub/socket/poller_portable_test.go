@@ -2,5 +2,5 @@
 
 package socket
 
-// receiverCount is how many sockets the poller knows.
+// receiverCount returns the number of registered receivers.
 func (p *Poller) receiverCount() int { return int(p.receivers.Load()) }

@@ -92,7 +92,7 @@ type Started struct {
 	Session string // the anchor's secret
 	Push    PushURLs
 
-	// Only over HTTP, where no [Welcome] carries them.
+	// Only over HTTP, which has no [Welcome].
 	HeartbeatMS int64
 	MissedLimit int
 }

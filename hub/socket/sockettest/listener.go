@@ -1,8 +1,8 @@
-// Package sockettest runs the real HTTP and WebSocket stack over connections
-// in memory, so that servers can be tested in a testing/synctest bubble.
+// Package sockettest runs the real HTTP and WebSocket stack over in-memory
+// connections, so that tests of servers can use a testing/synctest bubble.
 //
-// The connections are net.Pipe: they buffer nothing, so a peer that does not
-// read is at once a peer that blocks.
+// The connections are of net.Pipe. They have no buffer, so a write to a peer that
+// does not read blocks at once.
 package sockettest
 
 import (
@@ -16,10 +16,11 @@ import (
 	"github.com/coder/websocket"
 )
 
-// A Listener is a net.Listener in memory. Make it in the bubble that uses it.
+// Listener is an in-memory net.Listener. It must be created in the bubble that uses
+// it.
 type Listener struct {
-	// PeerAddress is where connections seem to come from. It may be changed between
-	// two of them.
+	// PeerAddress is the remote address of new connections. It may be changed
+	// between two of them.
 	PeerAddress netip.AddrPort
 
 	conns chan net.Conn
@@ -27,7 +28,7 @@ type Listener struct {
 	once  sync.Once
 }
 
-// Listen returns a listener to serve on and to dial.
+// Listen returns a new listener, on which a server listens and which clients dial.
 func Listen() *Listener {
 	return &Listener{PeerAddress: netip.MustParseAddrPort("127.0.0.1:1"), conns: make(chan net.Conn), done: make(chan struct{})}
 }
@@ -42,7 +43,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 	}
 }
 
-// Close implements net.Listener. Connections stay.
+// Close implements net.Listener. It does not close connections.
 func (l *Listener) Close() error {
 	l.once.Do(func() { close(l.done) })
 	return nil
@@ -51,12 +52,12 @@ func (l *Listener) Close() error {
 // Addr implements net.Listener.
 func (l *Listener) Addr() net.Addr { return &net.TCPAddr{} }
 
-// DialContext connects to the listener, whatever the address; it fits
+// DialContext connects to the listener and ignores the address. It is for
 // http.Transport.
 func (l *Listener) DialContext(ctx context.Context, _, _ string) (net.Conn, error) {
 	client, server := net.Pipe()
 	select {
-	case l.conns <- peerConn{server, net.TCPAddrFromAddrPort(l.PeerAddress)}:
+	case l.conns <- addressedConn{server, net.TCPAddrFromAddrPort(l.PeerAddress)}:
 		return client, nil
 	case <-l.done:
 		return nil, net.ErrClosed
@@ -65,23 +66,23 @@ func (l *Listener) DialContext(ctx context.Context, _, _ string) (net.Conn, erro
 	}
 }
 
-// peerConn is a connection that comes from somewhere.
-type peerConn struct {
+// addressedConn is a connection with a remote address.
+type addressedConn struct {
 	net.Conn
-	peer net.Addr
+	remoteAddr net.Addr
 }
 
 // RemoteAddr implements net.Conn.
-func (c peerConn) RemoteAddr() net.Addr { return c.peer }
+func (c addressedConn) RemoteAddr() net.Addr { return c.remoteAddr }
 
 // Client returns an HTTP client of the listener. It keeps no idle connections,
-// whose goroutines would outlive a test.
+// because their goroutines would outlive a test.
 func (l *Listener) Client() *http.Client {
 	return &http.Client{Transport: &http.Transport{DialContext: l.DialContext, DisableKeepAlives: true}}
 }
 
-// Dial opens a WebSocket to ws://server/ + path; options may be nil. The socket
-// is closed when the test ends.
+// Dial opens a WebSocket to ws://server/ + path, until the test ends. options may be
+// nil.
 func (l *Listener) Dial(tb testing.TB, path string, options *websocket.DialOptions) *websocket.Conn {
 	tb.Helper()
 	var o websocket.DialOptions
@@ -97,7 +98,7 @@ func (l *Listener) Dial(tb testing.TB, path string, options *websocket.DialOptio
 	return c
 }
 
-// Serve serves h on a new listener until the test ends.
+// Serve serves h on a new listener, until the test ends.
 func Serve(tb testing.TB, h http.Handler) *Listener {
 	tb.Helper()
 	l := Listen()
