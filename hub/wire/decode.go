@@ -4,14 +4,16 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"reflect"
+	"slices"
 	"unicode/utf8"
 )
 
 // messageTypes are the messages that one side may send, by type.
 type messageTypes map[string]reflect.Type
 
-// The messages of the protocol.
+// The messages of the protocol. Each must be in at least one of these lists.
 var (
 	anchorRequests = newMessageTypes(
 		&Auth{}, &Start{}, &Resume{}, &Beat{}, &Update{}, &PushRequest{}, &Stop{},
@@ -41,6 +43,17 @@ func (types messageTypes) newMessage(typ string) Message {
 		return reflect.New(t).Interface().(Message)
 	}
 	return nil
+}
+
+// Messages returns an empty message of each type except [Unknown], in no order.
+func Messages() []Message {
+	messages := map[reflect.Type]Message{}
+	for _, types := range []messageTypes{anchorRequests, viewerRequests, serverMessages} {
+		for typ, t := range types {
+			messages[t] = types.newMessage(typ)
+		}
+	}
+	return slices.Collect(maps.Values(messages))
 }
 
 // DecodeAnchorRequest decodes a valid request of an anchor: *Auth, *Start,

@@ -16,14 +16,7 @@ import (
 	"onair/server/api"
 )
 
-// messages are all that hub/wire has; TestEveryMessage fails where one is missing.
-var messages = []wire.Message{
-	&wire.Auth{}, &wire.Welcome{}, &wire.Authenticated{}, &wire.TokenExpiring{}, &wire.Drain{}, &wire.Error{},
-	&wire.Start{}, &wire.Resume{}, &wire.Started{}, &wire.Beat{}, &wire.Ack{}, &wire.Probe{}, &wire.Update{}, &wire.Updated{},
-	&wire.PushRequest{}, &wire.Pushed{}, &wire.Stop{}, &wire.Stopped{}, &wire.Ended{}, &wire.Settings{}, &wire.Notice{},
-	&wire.Subscribe{}, &wire.Snapshot{}, &wire.Diff{}, &wire.Unsubscribe{}, &wire.Unsubscribed{},
-	&wire.Watch{}, &wire.Watching{}, &wire.Unwatch{}, &wire.Unwatched{}, &wire.Like{}, &wire.Liked{}, &wire.Ping{},
-}
+var messages = wire.Messages()
 
 // object is a JSON object.
 type object = map[string]any
@@ -79,7 +72,7 @@ func TestEveryMessage(t *testing.T) {
 	documented := under(t, parse(t, api.AsyncAPI()), "components", "messages")
 	for name := range inCode {
 		if !slices.ContainsFunc(messages, func(m wire.Message) bool { return nameOf(m) == name }) {
-			t.Errorf("%s is not in the table of this test", name)
+			t.Errorf("%s is missing in wire.Messages", name)
 		}
 	}
 	for _, m := range messages {
@@ -88,7 +81,7 @@ func TestEveryMessage(t *testing.T) {
 		d, ok := documented[name].(object)
 		switch {
 		case !inCode[name]:
-			t.Errorf("the table of this test has %s, which is no message", name)
+			t.Errorf("wire.Messages has %s, which has no method Head", name)
 		case !ok:
 			t.Errorf("the document has no %s", name)
 		case d["name"] != typ || lastOf(d["payload"]) != name:
