@@ -113,6 +113,30 @@ func appendCounts(dst []byte, counts []Count) []byte {
 	return dst
 }
 
+// DecodeBatch reads what Seal wrote. It returns ErrMalformed when the bytes
+// are not a batch, and ErrRules when they hold what this version does not know.
+func DecodeBatch(b []byte) (*Batch, error) {
+	r := &reader{b: b}
+	batch := &Batch{}
+	if err := batch.header(r); err != nil {
+		return nil, err
+	}
+	n := r.count()
+	if n > 0 {
+		batch.Beats = make([]Beat, 0, n)
+	}
+	var prev uint32
+	for range n {
+		x := r.beat(prev)
+		prev = x.Index
+		batch.Beats = append(batch.Beats, x)
+	}
+	if err := batch.tail(r); err != nil {
+		return nil, err
+	}
+	return batch, nil
+}
+
 // header reads a batch up to its beats.
 func (b *Batch) header(r *reader) error {
 	if v := r.byte(); v > batchVersion {
@@ -125,6 +149,35 @@ func (b *Batch) header(r *reader) error {
 		return ErrMalformed
 	}
 	return nil
+}
+
+// tail reads what follows the beats.
+func (b *Batch) tail(r *reader) error {
+	b.Viewers, b.Likes = r.counts(), r.counts()
+	if r.bool() {
+		b.Digest = &Digest{At: Position{ID: ID{r.uint(), r.uint()}}}
+		hash := r.uint()
+		if hash > uint64(^uint32(0)) {
+			r.fail()
+		}
+		b.Digest.At.Hash, b.Digest.Sum = uint32(hash), r.uint()
+	}
+	n := r.count()
+	if n > 0 {
+		b.Commands = make([]Command, 0, n)
+	}
+	for range n {
+		c := newCommand(kind(r.byte()))
+		if r.bad {
+			return ErrMalformed
+		}
+		if c == nil {
+			return fmt.Errorf("%w: unknown command", ErrRules)
+		}
+		c.decode(r)
+		b.Commands = append(b.Commands, c)
+	}
+	return r.done()
 }
 
 func (r *reader) lease(prev uint32) Lease {
@@ -169,57 +222,4 @@ func (r *reader) counts() []Count {
 		counts = append(counts, c)
 	}
 	return counts
-}
-
-// tail reads what follows the beats.
-func (b *Batch) tail(r *reader) error {
-	b.Viewers, b.Likes = r.counts(), r.counts()
-	if r.bool() {
-		b.Digest = &Digest{At: Position{ID: ID{r.uint(), r.uint()}}}
-		hash := r.uint()
-		if hash > uint64(^uint32(0)) {
-			r.fail()
-		}
-		b.Digest.At.Hash, b.Digest.Sum = uint32(hash), r.uint()
-	}
-	n := r.count()
-	if n > 0 {
-		b.Commands = make([]Command, 0, n)
-	}
-	for range n {
-		c := newCommand(kind(r.byte()))
-		if r.bad {
-			return ErrMalformed
-		}
-		if c == nil {
-			return fmt.Errorf("%w: unknown command", ErrRules)
-		}
-		c.decode(r)
-		b.Commands = append(b.Commands, c)
-	}
-	return r.done()
-}
-
-// DecodeBatch reads what Seal wrote. It returns ErrMalformed when the bytes
-// are not a batch, and ErrRules when they hold what this version does not know.
-func DecodeBatch(b []byte) (*Batch, error) {
-	r := &reader{b: b}
-	batch := &Batch{}
-	if err := batch.header(r); err != nil {
-		return nil, err
-	}
-	n := r.count()
-	if n > 0 {
-		batch.Beats = make([]Beat, 0, n)
-	}
-	var prev uint32
-	for range n {
-		x := r.beat(prev)
-		prev = x.Index
-		batch.Beats = append(batch.Beats, x)
-	}
-	if err := batch.tail(r); err != nil {
-		return nil, err
-	}
-	return batch, nil
 }

@@ -9,7 +9,8 @@ import (
 var ErrMalformed = errors.New("presence: malformed encoding")
 
 func appendUint(b []byte, v uint64) []byte { return binary.AppendUvarint(b, v) }
-func appendInt(b []byte, v int64) []byte   { return binary.AppendVarint(b, v) }
+
+func appendInt(b []byte, v int64) []byte { return binary.AppendVarint(b, v) }
 
 func appendString(b []byte, s string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
@@ -32,17 +33,6 @@ func appendBool(b []byte, v bool) []byte {
 		return append(b, 1)
 	}
 	return append(b, 0)
-}
-
-func appendSettings(b []byte, s Settings) []byte {
-	for _, v := range [...]int64{
-		s.Revision, s.Interval, s.Missed, s.Grace, s.EndGrace, s.StartWithin, s.CallbackOnly,
-		s.PollEvery, s.OfflineAfter, s.BlindAfter,
-	} {
-		b = appendInt(b, v)
-	}
-	b = append(appendBool(b, s.MediaRequired), byte(s.Effects))
-	return appendBool(appendBool(b, s.RefuseTakeover), s.ShowPublished)
 }
 
 // reader reads what the append functions wrote. After the first fault it
@@ -146,25 +136,6 @@ func (r *reader) strings() []string {
 func (r *reader) session() (s Session) {
 	copy(s[:], r.take(uint64(len(s))))
 	return s
-}
-
-// sources reads a set of known ones.
-func (r *reader) sources() Sources {
-	set := Sources(r.byte())
-	if set>>len(sourceNames) != 0 || set&1 != 0 {
-		r.fail()
-		return 0
-	}
-	return set
-}
-
-func (r *reader) settings() Settings {
-	return Settings{
-		Revision: r.int(), Interval: r.int(), Missed: r.int(), Grace: r.int(),
-		EndGrace: r.int(), StartWithin: r.int(), CallbackOnly: r.int(),
-		PollEvery: r.int(), OfflineAfter: r.int(), BlindAfter: r.int(), MediaRequired: r.bool(), Effects: Effects(r.byte()),
-		RefuseTakeover: r.bool(), ShowPublished: r.bool(),
-	}
 }
 
 // done returns ErrMalformed unless all was read and nothing was amiss.

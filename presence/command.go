@@ -1,5 +1,10 @@
 package presence
 
+import (
+	"slices"
+	"strconv"
+)
+
 // Command is anything that can change who is live. Ids, texts and limits that
 // Apply needs are in the command: Apply reads no clock and draws no lots.
 //
@@ -82,262 +87,203 @@ func AppendCommand(dst []byte, c Command) []byte { return c.encode(append(dst, b
 // applied.
 func IsDurable(c Command) bool { return c.durable() }
 
-// Start begins a session. With a Key that this anchor used for its live
-// session before, it is answered with that session.
-type Start struct {
-	Session Session // made by the node that was asked
-	Anchor  string
-	Code    string
-	List    string
-	Title   string
-	Cover   string
-	Tags    []string
-	Extra   []byte
-	Listed  bool
-	Sources Sources
-	Key     string // the client's own, so that it can repeat a lost start; or empty
-	Holder  string // the connection that asked; empty for apps without sockets
-	Seen    uint64 // as a Resume's
+// Result is what a command came to.
+type Result struct {
+	Refusal Refusal
+	Stream  *Stream // the live session that the command is about
+	Ended   *Ended  // with a Stop, and with SessionGone where the end is still known
+	Lease   Lease
+	Term    int64 // how long the session lives on without a beat, in milliseconds
+	Again   bool  // a Start whose key had begun this session before
 }
 
-// Resume moves a live session to another socket. It counts as a beat.
-type Resume struct {
-	Session Session
-	Anchor  string // must be the session's
-	Holder  string
-	// Seen is the number of the newest entry that the node had applied when it
-	// was asked; Node.Do sets it. To a socket that holds the session by a later one
-	// it may not do any harm: its client asked again elsewhere, since this one
-	// was not answered, and is there. 0: it always moves the session.
-	Seen uint64
-}
+// Refusal says why a command changed nothing.
+type Refusal uint8
 
-// Stop ends a session.
-type Stop struct {
-	Session Session
-	Reason  EndReason // NotEnded is taken for Stopped
-	By      string
-	Holder  string // when set, only the connection that holds the session may
-	Key     string // By's own: repeated under it, the stop is answered again; or empty
-}
-
-// Update replaces each member that it names as a whole; nil leaves it. It
-// counts as a beat.
-type Update struct {
-	Session Session
-	Holder  string // when set, only the connection that holds the session may
-	Key     string // repeated under it, the update changes nothing; or empty
-	Title   *string
-	Cover   *string
-	Tags    *[]string
-	Extra   *[]byte
-}
-
-// Ban ends the anchor's live session and refuses its starts until the time.
-type Ban struct {
-	Anchor string
-	Until  int64 // Unix milliseconds, log time; 0: for ever
-	Reason string
-	By     string
-	Key    string // By's own: repeated under it, the ban changes nothing; or empty
-	// Lost is set by a node that says the ban again, since the log has lost it:
-	// the number of the first entry that was lost. What was said since counts more.
-	Lost uint64
-}
-
-// Unban lets an anchor start again.
-type Unban struct {
-	Anchor string
-	By     string
-	Key    string // as a Ban's
-	Lost   uint64 // as a Ban's
-}
-
-// SetSettings replaces the settings if its revision is higher.
-type SetSettings struct{ Settings Settings }
-
-// RaiseRules makes every node apply later entries by these rules. The keeper
-// appends it once all living nodes know them.
-type RaiseRules struct{ Rules uint64 }
-
-// Observe records what a source said of a session: that a socket is gone, that
-// a beat was heard by other ways than a socket, what became of a push.
-type Observe struct {
-	Session Session
-	Source  Source
-	Sign    Sign
-	Holder  string // Detached: the socket that closed; ignored if another holds the session by now
-	Media   string // Begun, Going, Finished: the media server's name for the push
-	// Since is when the push began by its provider's clock, in Unix milliseconds;
-	// 0: the provider does not say. Of two pushes that say it the later one has
-	// replaced the other.
-	Since int64
-	// Unique: no other push will ever have that name, so that one which has ended
-	// does not begin again.
-	Unique bool
-	Detail string // Pictured: the picture's URL
-}
-
-// Adopt says that the session's client has heard of the present settings and
-// beaten by them: from here on its lease runs by them. It counts as a beat.
-type Adopt struct{ Session Session }
-
-// Leave says that the node goes on purpose: nobody waits for it.
-type Leave struct{}
-
-func (*Start) kind() kind       { return kindStart }
-func (*Resume) kind() kind      { return kindResume }
-func (*Stop) kind() kind        { return kindStop }
-func (*Update) kind() kind      { return kindUpdate }
-func (*Ban) kind() kind         { return kindBan }
-func (*Unban) kind() kind       { return kindUnban }
-func (*SetSettings) kind() kind { return kindSetSettings }
-func (*RaiseRules) kind() kind  { return kindRaiseRules }
-func (*Observe) kind() kind     { return kindObserve }
-func (*Adopt) kind() kind       { return kindAdopt }
-func (*Leave) kind() kind       { return kindLeave }
-
-func (*Start) durable() bool       { return true }
-func (*Resume) durable() bool      { return false }
-func (*Stop) durable() bool        { return true }
-func (*Update) durable() bool      { return true }
-func (*Ban) durable() bool         { return true }
-func (*Unban) durable() bool       { return true }
-func (*SetSettings) durable() bool { return true }
-func (*RaiseRules) durable() bool  { return true }
-func (*Observe) durable() bool     { return false }
-func (*Adopt) durable() bool       { return false }
-func (*Leave) durable() bool       { return false }
-
-func (c *Start) encode(b []byte) []byte {
-	b = append(b, c.Session[:]...)
-	b = appendString(b, c.Anchor)
-	b = appendString(b, c.Code)
-	b = appendString(b, c.List)
-	b = appendString(b, c.Title)
-	b = appendString(b, c.Cover)
-	b = appendStrings(b, c.Tags)
-	b = appendBytes(b, c.Extra)
-	b = append(appendBool(b, c.Listed), byte(c.Sources))
-	b = appendString(b, c.Key)
-	return appendUint(appendString(b, c.Holder), c.Seen)
-}
-
-func (c *Start) decode(r *reader) {
-	c.Session = r.session()
-	c.Anchor, c.Code, c.List = r.string(), r.string(), r.string()
-	c.Title, c.Cover, c.Tags, c.Extra = r.string(), r.string(), r.strings(), r.bytes()
-	c.Listed, c.Sources, c.Key, c.Holder, c.Seen = r.bool(), r.sources(), r.string(), r.string(), r.uint()
-}
-
-func (c *Resume) encode(b []byte) []byte {
-	return appendUint(appendString(appendString(append(b, c.Session[:]...), c.Anchor), c.Holder), c.Seen)
-}
-
-func (c *Resume) decode(r *reader) {
-	c.Session, c.Anchor, c.Holder, c.Seen = r.session(), r.string(), r.string(), r.uint()
-}
-
-func (c *Stop) encode(b []byte) []byte {
-	b = appendString(append(append(b, c.Session[:]...), byte(c.Reason)), c.By)
-	return appendString(appendString(b, c.Holder), c.Key)
-}
-
-func (c *Stop) decode(r *reader) {
-	c.Session, c.Reason, c.By = r.session(), EndReason(r.enum(len(endNames))), r.string()
-	c.Holder, c.Key = r.string(), r.string()
-}
-
-// The bits of an encoded Update say which members it names.
+// The refusals there are, in the words of the wire protocol.
 const (
-	updateTitle = 1 << iota
-	updateCover
-	updateTags
-	updateExtra
+	Granted Refusal = iota
+	AlreadyLive
+	CodeTaken
+	SessionGone
+	AnchorBanned
+	NotYours
+	Overtaken // the session has moved to another socket since this was asked for
 )
 
-func (c *Update) encode(b []byte) []byte {
-	b = appendString(appendString(append(b, c.Session[:]...), c.Holder), c.Key)
-	at := len(b)
-	b = append(b, 0)
-	if c.Title != nil {
-		b[at] |= updateTitle
-		b = appendString(b, *c.Title)
-	}
-	if c.Cover != nil {
-		b[at] |= updateCover
-		b = appendString(b, *c.Cover)
-	}
-	if c.Tags != nil {
-		b[at] |= updateTags
-		b = appendStrings(b, *c.Tags)
-	}
-	if c.Extra != nil {
-		b[at] |= updateExtra
-		b = appendBytes(b, *c.Extra)
-	}
-	return b
+var refusalNames = [...]string{
+	Granted: "", AlreadyLive: "already_live", CodeTaken: "code_taken", SessionGone: "session_gone",
+	AnchorBanned: "banned", NotYours: "forbidden", Overtaken: "unavailable",
 }
 
-func (c *Update) decode(r *reader) {
-	c.Session, c.Holder, c.Key = r.session(), r.string(), r.string()
-	bits := r.byte()
-	if bits >= updateExtra<<1 {
-		r.fail()
+// String gives the wire protocol's error code.
+func (f Refusal) String() string { return refusalNames[f] }
+
+// commands applies a batch's commands in order.
+func (r *Registry) commands(b *Batch, p *peer) []Result {
+	if len(b.Commands) == 0 {
+		return nil
 	}
-	if bits&updateTitle != 0 {
-		c.Title = new(r.string())
+	results := make([]Result, 0, len(b.Commands))
+	for _, c := range b.Commands {
+		results = append(results, r.command(c, p))
 	}
-	if bits&updateCover != 0 {
-		c.Cover = new(r.string())
+	return results
+}
+
+func (r *Registry) command(c Command, p *peer) Result {
+	switch c := c.(type) {
+	case *Start:
+		return r.start(c, p)
+	case *Resume:
+		return r.resume(c, p)
+	case *Stop:
+		return r.stop(c)
+	case *Update:
+		return r.update(c, p)
+	case *Ban:
+		return r.ban(c)
+	case *Unban:
+		r.unban(c)
+	case *Restore:
+		return r.restore(c)
+	case *Bury:
+		return r.bury(c)
+	case *SetSettings:
+		r.set(c.Settings)
+	case *RaiseRules:
+		r.rules = max(r.rules, c.Rules)
+		r.mark(recordMeta, 0)
+	case *Observe:
+		return r.observe(c, p)
+	case *Adopt:
+		return r.adopt(c, p)
+	case *AddRecording:
+		return r.addRecording(c)
+	case *Conclude:
+		r.conclude(c)
+	case *Reopen:
+		r.reopen(c)
+	case *Leave:
+		r.leave(p)
 	}
-	if bits&updateTags != 0 {
-		c.Tags = new(r.strings())
+	return Result{}
+}
+
+// granted is the answer about a live session.
+func (r *Registry) granted(i uint32) Result {
+	st := r.sessions[i].stream
+	a := Result{Stream: st, Lease: st.Lease()}
+	if t := r.leases.terms[r.leases.all[i].terms]; r.sessions[i].sources.Has(FromBeats) {
+		a.Term = t.missed*t.interval + t.grace
 	}
-	if bits&updateExtra != 0 {
-		c.Extra = new(r.bytes())
+	return a
+}
+
+// gone is the answer about a session that is not the live one.
+func (r *Registry) gone(s Session) Result {
+	return Result{Refusal: SessionGone, Ended: r.ended.bySession[s]}
+}
+
+// mine finds the live session that a command may change: an old socket's say
+// about a session that moved on counts no more than one about an ended session.
+func (r *Registry) mine(s Session, holder string) (uint32, bool) {
+	i, ok := r.bySession[s]
+	return i, ok && (holder == "" || r.sessions[i].holder == holder)
+}
+
+// keyKind is what a client's key is for.
+type keyKind byte
+
+// The kinds of keys.
+const (
+	startKey  keyKind = 's'
+	stopKey   keyKind = 'e'
+	updateKey keyKind = 'u'
+	banKey    keyKind = 'b'
+	unbanKey  keyKind = 'f'
+	reopenKey keyKind = 'r' // of an effect that was put back
+)
+
+// keyName is different for every three, whatever they hold.
+func keyName(kind keyKind, user, key string) string {
+	return string(kind) + strconv.Itoa(len(user)) + " " + user + key
+}
+
+// keyed is the session that a client's own key was for.
+type keyed struct {
+	session Session
+	clock   int64
+}
+
+// keys remembers, oldest first, which key was for which session, so that what
+// was asked can be asked again when its answer was lost.
+type keys struct {
+	first  uint64   // the sequence number of names[0]
+	names  []string // see keyName
+	byName map[string]keyed
+}
+
+func (m *keys) len() int { return len(m.names) }
+
+func (m *keys) oldest() int64 { return m.byName[m.names[0]].clock }
+
+// add returns the sequence number that the key was given.
+func (m *keys) add(name string, s Session, clock int64) uint64 {
+	seq := m.first + uint64(len(m.names))
+	m.names = append(m.names, name)
+	m.byName[name] = keyed{session: s, clock: clock}
+	return seq
+}
+
+// change has a key be for another session.
+func (m *keys) change(name string, s Session) {
+	k := m.byName[name]
+	k.session = s
+	m.byName[name] = k
+}
+
+// find returns the sequence number of a key that is known. It looks through all.
+func (m *keys) find(name string) uint64 { return m.first + uint64(slices.Index(m.names, name)) }
+
+// drop forgets the oldest and returns its sequence number.
+func (m *keys) drop() uint64 {
+	delete(m.byName, m.names[0])
+	m.names[0] = ""
+	m.names = m.names[1:]
+	m.first++
+	return m.first - 1
+}
+
+// at returns the name of that sequence number; ok is false when it is forgotten.
+func (m *keys) at(seq uint64) (name string, ok bool) {
+	if seq < m.first || seq-m.first >= uint64(len(m.names)) {
+		return "", false
 	}
+	return m.names[seq-m.first], true
 }
 
-func (c *Ban) encode(b []byte) []byte {
-	b = appendInt(appendString(b, c.Anchor), c.Until)
-	return appendUint(appendString(appendString(appendString(b, c.Reason), c.By), c.Key), c.Lost)
+// learn remembers which session a client's key was for. It reports false when
+// the key was used before.
+func (r *Registry) learn(kind keyKind, user, key string, s Session) bool {
+	if key == "" {
+		return true
+	}
+	if _, known := r.known(kind, user, key); known {
+		return false
+	}
+	r.mark(recordStartKey, r.keys.add(keyName(kind, user, key), s, r.clock))
+	return true
 }
 
-func (c *Ban) decode(r *reader) {
-	c.Anchor, c.Until = r.string(), r.int()
-	c.Reason, c.By, c.Key, c.Lost = r.string(), r.string(), r.string(), r.uint()
+// known finds out whether a client's key was used before, and for what.
+func (r *Registry) known(kind keyKind, user, key string) (k keyed, known bool) {
+	if key != "" {
+		k, known = r.keys.byName[keyName(kind, user, key)]
+	}
+	return k, known
 }
 
-func (c *Unban) encode(b []byte) []byte {
-	return appendUint(appendString(appendString(appendString(b, c.Anchor), c.By), c.Key), c.Lost)
+func appendKeyed(b []byte, name string, k keyed) []byte {
+	return appendInt(append(appendString(b, name), k.session[:]...), k.clock)
 }
-
-func (c *Unban) decode(r *reader) {
-	c.Anchor, c.By, c.Key, c.Lost = r.string(), r.string(), r.string(), r.uint()
-}
-
-func (c *SetSettings) encode(b []byte) []byte { return appendSettings(b, c.Settings) }
-func (c *SetSettings) decode(r *reader)       { c.Settings = r.settings() }
-
-func (c *RaiseRules) encode(b []byte) []byte { return appendUint(b, c.Rules) }
-func (c *RaiseRules) decode(r *reader)       { c.Rules = r.uint() }
-
-func (c *Observe) encode(b []byte) []byte {
-	b = append(append(b, c.Session[:]...), byte(c.Source), byte(c.Sign))
-	b = appendString(appendString(appendString(b, c.Holder), c.Media), c.Detail)
-	return appendBool(appendInt(b, c.Since), c.Unique)
-}
-
-func (c *Observe) decode(r *reader) {
-	c.Session = r.session()
-	c.Source, c.Sign = Source(r.enum(len(sourceNames))), Sign(r.enum(len(signNames)))
-	c.Holder, c.Media, c.Detail = r.string(), r.string(), r.string()
-	c.Since, c.Unique = r.int(), r.bool()
-}
-
-func (c *Adopt) encode(b []byte) []byte { return append(b, c.Session[:]...) }
-func (c *Adopt) decode(r *reader)       { c.Session = r.session() }
-
-func (*Leave) encode(b []byte) []byte { return b }
-func (*Leave) decode(*reader)         {}

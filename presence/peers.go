@@ -25,18 +25,6 @@ type peer struct {
 	viewers map[uint32]int64 // absolute, by index
 }
 
-// liked is how many likes of a stream one process of a node reported.
-type liked struct {
-	by uint64 // names the process, see liker
-	n  int64
-}
-
-// liker names a process of a node, whatever number it joins the log by. After a
-// loss that number is another one, and its likes are not to count twice.
-func (p *peer) liker() uint64 {
-	return xxhash.Sum64(appendUint(appendString(nil, p.name), p.origin))
-}
-
 // departed are the viewer counts of a node that was lost or has left: they
 // stay for a while so that its viewers can return elsewhere, or the node itself.
 type departed struct {
@@ -70,6 +58,30 @@ func (r *Registry) Incarnation(node string) uint64 {
 	return 0
 }
 
+// Leave says that the node goes on purpose: nobody waits for it.
+type Leave struct{}
+
+func (*Leave) kind() kind { return kindLeave }
+
+func (*Leave) durable() bool { return false }
+
+func (*Leave) encode(b []byte) []byte { return b }
+
+func (*Leave) decode(*reader) {}
+
+// leave is a node that goes on purpose: all that it heard is in the log.
+func (r *Registry) leave(p *peer) {
+	if !p.alive {
+		return // said twice
+	}
+	for i := range r.leases.all {
+		if r.leases.all[i].via == p.via {
+			r.leases.all[i].via = 0
+		}
+	}
+	r.retire(p)
+}
+
 // heard is the oldest among the last entries of all living nodes: no lease is
 // judged before every node that may have heard its anchor has spoken.
 func (ps *peers) heard(clock int64) int64 {
@@ -79,16 +91,6 @@ func (ps *peers) heard(clock int64) int64 {
 		}
 	}
 	return clock
-}
-
-// drop forgets the viewers of an index whose session has ended.
-func (ps *peers) drop(i uint32) {
-	for _, p := range ps.list {
-		delete(p.viewers, i)
-	}
-	for _, d := range ps.departed {
-		delete(d.viewers, i)
-	}
 }
 
 // admit finds out who speaks. It returns nil when the batch is to be refused:
@@ -173,19 +175,6 @@ func (ps *peers) pause() {
 	}
 }
 
-// leave is a node that goes on purpose: all that it heard is in the log.
-func (r *Registry) leave(p *peer) {
-	if !p.alive {
-		return // said twice
-	}
-	for i := range r.leases.all {
-		if r.leases.all[i].via == p.via {
-			r.leases.all[i].via = 0
-		}
-	}
-	r.retire(p)
-}
-
 // losePeers loses the silent, lets the counts of the departed go, and forgets
 // nodes that were dead for a day.
 func (r *Registry) losePeers() {
@@ -208,6 +197,18 @@ func (r *Registry) losePeers() {
 			r.addViewers(i, -gone[i])
 		}
 	}
+}
+
+// liked is how many likes of a stream one process of a node reported.
+type liked struct {
+	by uint64 // names the process, see liker
+	n  int64
+}
+
+// liker names a process of a node, whatever number it joins the log by. After a
+// loss that number is another one, and its likes are not to count twice.
+func (p *peer) liker() uint64 {
+	return xxhash.Sum64(appendUint(appendString(nil, p.name), p.origin))
 }
 
 // count takes in what a node reports of its viewers and likes.
@@ -265,19 +266,14 @@ func (r *Registry) addViewers(i uint32, d int64) {
 	}
 }
 
-// Keeper is the longest-living node by the registry; it does what only one
-// node should do. Empty when no node lives.
-func (r *Registry) Keeper() string {
-	var keeper *peer
-	for _, p := range r.peers.list {
-		if p.alive && (keeper == nil || p.joined < keeper.joined) {
-			keeper = p
-		}
+// drop forgets the viewers of an index whose session has ended.
+func (ps *peers) drop(i uint32) {
+	for _, p := range ps.list {
+		delete(p.viewers, i)
 	}
-	if keeper == nil {
-		return ""
+	for _, d := range ps.departed {
+		delete(d.viewers, i)
 	}
-	return keeper.name
 }
 
 // ViewedSessions are the sessions of which a process's viewers are counted, or will be
@@ -297,6 +293,21 @@ func (r *Registry) ViewedSessions(node string, origin uint64) (of []Session) {
 		}
 	}
 	return of
+}
+
+// Keeper is the longest-living node by the registry; it does what only one
+// node should do. Empty when no node lives.
+func (r *Registry) Keeper() string {
+	var keeper *peer
+	for _, p := range r.peers.list {
+		if p.alive && (keeper == nil || p.joined < keeper.joined) {
+			keeper = p
+		}
+	}
+	if keeper == nil {
+		return ""
+	}
+	return keeper.name
 }
 
 // IsRenewedThrough reports whether a lease was last renewed through a node: then its next
@@ -345,4 +356,57 @@ func (r *Registry) KnownRules() uint64 {
 		}
 	}
 	return max(known, r.rules)
+}
+
+func appendPeer(b []byte, p *peer) []byte {
+	for _, v := range [...]uint64{p.boot, p.origin, p.no, p.knows, p.joined, uint64(p.via)} {
+		b = appendUint(b, v)
+	}
+	b = appendBool(appendBool(appendInt(b, p.last), p.alive), p.paused)
+	return appendCountMap(b, p.viewers)
+}
+
+func appendCountMap(b []byte, m map[uint32]int64) []byte {
+	b = appendUint(b, uint64(len(m)))
+	for _, i := range slices.Sorted(maps.Keys(m)) {
+		b = appendUint(appendUint(b, uint64(i)), uint64(m[i]))
+	}
+	return b
+}
+
+func (r *reader) countMap() map[uint32]int64 {
+	n := r.count()
+	m := make(map[uint32]int64, n)
+	for range n {
+		i, v := r.uint(), r.uint()
+		if i > uint64(^uint32(0)) || v > MaxCount {
+			r.fail()
+		}
+		m[uint32(i)] = int64(v)
+	}
+	return m
+}
+
+func appendLikes(b []byte, likes []liked) []byte {
+	b = appendUint(b, uint64(len(likes)))
+	for _, l := range likes {
+		b = appendUint(appendUint(b, l.by), uint64(l.n))
+	}
+	return b
+}
+
+func (r *reader) likes() []liked {
+	n := r.count()
+	if n == 0 {
+		return nil
+	}
+	likes := make([]liked, 0, n)
+	for range n {
+		by, v := r.uint(), r.uint()
+		if v > MaxCount {
+			r.fail()
+		}
+		likes = append(likes, liked{by, int64(v)})
+	}
+	return likes
 }

@@ -1,9 +1,10 @@
 package presence
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
+	"slices"
 )
 
 // Recording is one file of a recorded broadcast.
@@ -36,75 +37,236 @@ func RecordingID(provider, file string) string {
 	return hex.EncodeToString(sum[:10])
 }
 
-// Archive keeps recordings for as long as they are wanted, which may be for
-// ever: other than the registry it is not in memory. Both homes of a Log are one.
-// All methods may be called concurrently. They return ctx's error when it ends,
-// other errors while the archive is away or after it was closed, and ErrRules
-// where they meet a recording that a newer version wrote.
-type Archive interface {
-	// Keep writes recordings, each in the place of the one of its id; of several
-	// of one id the last counts. It returns once they are as durable as the log's
-	// entries are. After an error some may be kept: to keep them again is harmless.
-	Keep(ctx context.Context, recordings []Recording) error
+// recordingVersion is that of what Recording.Encode gives. It rises with every
+// change of what appendRecording writes.
+const recordingVersion = 1
 
-	// Recording returns the one of an id; ok is false when there is none.
-	Recording(ctx context.Context, id string) (rec Recording, ok bool, err error)
-
-	// Recordings returns a page: those that a query asks for, the last to start
-	// first, of the same start by id, the greatest first. next is where the
-	// following page goes on, empty when there is none. It may return
-	// ErrBadCursor.
-	Recordings(ctx context.Context, q RecordingQuery) (page []Recording, next string, err error)
-
-	// Discard removes at most limit recordings that ended before a time, in Unix
-	// milliseconds, those that ended first before others, and returns how many it
-	// removed, also beside an error.
-	Discard(ctx context.Context, before int64, limit int) (int, error)
+// Encode gives what an archive keeps of a recording.
+func (rec *Recording) Encode() []byte {
+	return appendRecording([]byte{recordingVersion}, rec)
 }
 
-// MaxRecordingPage is how many recordings a page has at the most, so that nobody
-// waits long for whoever reads one.
-const MaxRecordingPage = 1000
-
-// RecordingQuery asks for recordings that have all of what it names.
-type RecordingQuery struct {
-	Anchor string
-	Code   string
-	From   int64  // the least StartedAt, Unix milliseconds; 0: any
-	To     int64  // StartedAt is before it; 0: any
-	After  string // what the page before gave as next
-	Limit  int    // of one page, from 1 to MaxRecordingPage: what is beyond is taken for the nearest
+// DecodeRecording reads what Encode gave. It returns ErrRules for what a newer
+// version wrote, and ErrMalformed for anything else.
+func DecodeRecording(b []byte) (Recording, error) {
+	r := &reader{b: b}
+	if v := r.byte(); v > recordingVersion {
+		return Recording{}, fmt.Errorf("%w: a recording of version %d", ErrRules, v)
+	} else if v == 0 {
+		return Recording{}, ErrMalformed
+	}
+	rec := r.recording()
+	if err := r.done(); err != nil {
+		return Recording{}, err
+	}
+	return rec, nil
 }
 
-// Start is the place after which the page begins, nil for the start of all. It
-// returns ErrBadCursor where After is no cursor.
-func (q *RecordingQuery) Start() (*Cursor, error) {
-	var start *Cursor
-	if q.To != 0 {
-		start = &Cursor{StartedAt: q.To}
+func appendRecording(b []byte, rec *Recording) []byte {
+	for _, s := range [...]string{rec.ID, rec.Provider, rec.Code, rec.Anchor, rec.Title, rec.Cover, rec.Format, rec.Location} {
+		b = appendString(b, s)
 	}
-	if q.After == "" {
-		return start, nil
+	b = appendBool(append(b, rec.Session[:]...), rec.Unlisted)
+	for _, v := range [...]int64{rec.StartedAt, rec.EndedAt, rec.Duration, rec.Size, rec.PeakViewers, rec.Likes} {
+		b = appendInt(b, v)
 	}
-	c, err := ParseCursor(q.After)
-	if err != nil {
-		return nil, err
-	}
-	if start == nil || start.Compare(c) < 0 {
-		start = &c
-	}
-	return start, nil
+	return b
 }
 
-// Most is how many recordings the page has at the most.
-func (q *RecordingQuery) Most() int { return min(max(q.Limit, 1), MaxRecordingPage) }
-
-// Page takes from what was found the one beyond the page, where there is one,
-// which shows that there is a next.
-func (q *RecordingQuery) Page(found []Recording) (page []Recording, next string) {
-	most := q.Most()
-	if len(found) <= most {
-		return found, ""
+func (r *reader) recording() Recording {
+	return Recording{
+		ID: r.string(), Provider: r.string(), Code: r.string(), Anchor: r.string(), Title: r.string(), Cover: r.string(),
+		Format: r.string(), Location: r.string(), Session: r.session(), Unlisted: r.bool(),
+		StartedAt: r.int(), EndedAt: r.int(), Duration: r.int(), Size: r.int(), PeakViewers: r.int(), Likes: r.int(),
 	}
-	return found[:most], found[most-1].Cursor().String()
+}
+
+// AddRecording keeps a recording. One that is known already changes nothing.
+type AddRecording struct{ Recording Recording }
+
+func (*AddRecording) kind() kind { return kindAddRecording }
+
+func (*AddRecording) durable() bool { return true }
+
+func (c *AddRecording) encode(b []byte) []byte { return appendRecording(b, &c.Recording) }
+
+func (c *AddRecording) decode(r *reader) { c.Recording = r.recording() }
+
+// addRecording takes a recording in, with what is known of its session.
+func (r *Registry) addRecording(c *AddRecording) Result {
+	if r.recordings.byID[c.Recording.ID] != nil {
+		return Result{Again: true}
+	}
+	t := &taken{Recording: c.Recording, clock: r.clock, num: r.last.Num}
+	r.link(&t.Recording)
+	r.mark(recordTaken, r.recordings.add(t))
+	rec := t.Recording
+	r.tell(r.recordingEffect(RecordingReady, &rec))
+	return Result{}
+}
+
+// link finds the session that a recording shows: the one of its live code, live
+// or ended, with which it shares most time. Of a recording without times it is
+// the last one.
+func (r *Registry) link(rec *Recording) {
+	if rec.Session != (Session{}) { // it was linked before, and is put back
+		if e := r.ended.bySession[rec.Session]; e != nil {
+			rec.conclude(e)
+		}
+		return
+	}
+	best := int64(0)
+	var st *Stream
+	var ended *Ended
+	try := func(s *Stream, e *Ended, until int64) {
+		if shared := min(rec.EndedAt, until) - max(rec.StartedAt, s.StartedAt); st == nil && rec.StartedAt == 0 || rec.StartedAt != 0 && shared > best {
+			best, st, ended = shared, s, e
+		}
+	}
+	if live := r.Stream(rec.Code); live != nil {
+		try(live, nil, max(r.last.Time, rec.EndedAt))
+	}
+	for _, e := range slices.Backward(r.ended.byCode[rec.Code]) {
+		if st != nil && rec.StartedAt == 0 {
+			break
+		}
+		try(e.Stream, e, e.EndedAt)
+	}
+	if st == nil {
+		rec.Unlisted = true // for all that is known
+		return
+	}
+	rec.Session = st.Session
+	rec.describe(st)
+	if rec.StartedAt == 0 {
+		rec.StartedAt = min(st.StartedAt, rec.EndedAt)
+		rec.Duration = rec.EndedAt - rec.StartedAt
+	}
+	if ended != nil {
+		rec.conclude(ended)
+	}
+}
+
+// describe takes over what viewers were shown of a stream.
+func (rec *Recording) describe(st *Stream) {
+	rec.Anchor, rec.Title, rec.Unlisted = st.Anchor, st.Title, !st.Listed
+	if st.Cover != "" {
+		rec.Cover = st.Cover
+	}
+}
+
+// conclude takes over what is known at the end of a session.
+func (rec *Recording) conclude(e *Ended) {
+	rec.describe(e.Stream)
+	rec.PeakViewers, rec.Likes = e.Stream.Peak, e.Stream.Likes
+}
+
+// amend completes the recordings of a session that has ended.
+func (r *Registry) amend(e *Ended) {
+	for _, t := range r.recordings.of[e.Stream.Session] {
+		t.Recording.conclude(e)
+		if r.dirty != nil {
+			r.mark(recordTaken, r.recordings.find(t))
+		}
+		rec := t.Recording
+		r.tell(r.recordingEffect(RecordingAmended, &rec))
+	}
+}
+
+// Recording returns a recording of the last 24 hours.
+func (r *Registry) Recording(id string) (rec Recording, ok bool) {
+	t := r.recordings.byID[id]
+	if t == nil {
+		return rec, false
+	}
+	return t.Recording, true
+}
+
+// taken is a recording that the registry still knows of: to tell whether one
+// comes twice, and to complete it when its session ends. What is older is in the
+// archive alone.
+type taken struct {
+	Recording
+	clock int64  // presence time at which it became known, for forgetting
+	num   uint64 // of the entry that told of it
+}
+
+func appendTaken(b []byte, t *taken) []byte {
+	return appendUint(appendInt(appendRecording(b, &t.Recording), t.clock), t.num)
+}
+
+func (r *reader) taken() *taken {
+	return &taken{Recording: r.recording(), clock: r.int(), num: r.uint()}
+}
+
+// How long recordings are remembered, in milliseconds of presence time, and how
+// many.
+const (
+	keepTaken = 24 * 60 * 60 * 1000
+	maxTaken  = 100_000
+)
+
+// recordings remembers them, oldest first.
+type recordings struct {
+	first uint64 // the number of list[0]
+	list  []*taken
+	byID  map[string]*taken
+	of    map[Session][]*taken // what list has of each session, in its order
+}
+
+func newRecordings() recordings {
+	return recordings{byID: map[string]*taken{}, of: map[Session][]*taken{}}
+}
+
+func (m *recordings) len() int { return len(m.list) }
+
+// add returns the number that t was given.
+func (m *recordings) add(t *taken) uint64 {
+	m.list = append(m.list, t)
+	m.byID[t.ID] = t
+	if t.Session != (Session{}) {
+		m.of[t.Session] = append(m.of[t.Session], t)
+	}
+	return m.first + uint64(len(m.list)) - 1
+}
+
+// at returns the one of that number, nil when it is forgotten.
+func (m *recordings) at(seq uint64) *taken {
+	if seq < m.first || seq-m.first >= uint64(len(m.list)) {
+		return nil
+	}
+	return m.list[seq-m.first]
+}
+
+// find returns the number of one that is remembered. The youngest are looked at
+// first.
+func (m *recordings) find(t *taken) uint64 {
+	for i, x := range slices.Backward(m.list) {
+		if x == t {
+			return m.first + uint64(i)
+		}
+	}
+	return 0
+}
+
+// drop forgets the oldest and returns its number.
+func (m *recordings) drop() uint64 {
+	t := m.list[0]
+	delete(m.byID, t.ID)
+	if rest := slices.DeleteFunc(m.of[t.Session], func(x *taken) bool { return x == t }); len(rest) > 0 {
+		m.of[t.Session] = rest
+	} else {
+		delete(m.of, t.Session)
+	}
+	m.list[0] = nil
+	m.list = m.list[1:]
+	m.first++
+	return m.first - 1
+}
+
+func (r *Registry) forgetRecordings() {
+	m := &r.recordings
+	for m.len() > 0 && (m.list[0].clock+keepTaken < r.clock || m.len() > maxTaken) {
+		r.mark(recordTaken, m.drop())
+	}
 }

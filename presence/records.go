@@ -64,7 +64,8 @@ func (k recordKey) String() string {
 }
 
 func sessionKey(i uint32) string { return fmt.Sprintf("%08x", i) }
-func seqKey(seq uint64) string   { return fmt.Sprintf("%016x", seq) }
+
+func seqKey(seq uint64) string { return fmt.Sprintf("%016x", seq) }
 
 // TrackDirty makes the registry remember from now on which records change.
 func (r *Registry) TrackDirty() { r.dirty = map[recordKey]struct{}{} }
@@ -254,6 +255,20 @@ func (r *Registry) Encode() []byte {
 	b := make([]byte, 0, 4096+320*len(r.bySession)+480*len(r.ended.list))
 	for rec := range r.Records() {
 		b = rec.Append(b)
+	}
+	return b
+}
+
+func (r *Registry) appendMeta(b []byte, version byte) []byte {
+	b = append(b, version)
+	for _, v := range [...]uint64{r.rules, r.hash, r.last.ID.MS, r.last.ID.Seq, r.last.Num, r.keys.first, r.ended.first, r.recordings.first, r.effects.next, r.effects.firstDead} {
+		b = appendUint(b, v)
+	}
+	b = appendInt(appendInt(b, r.clock), r.last.Time)
+	b = appendSettings(appendString(b, r.last.Repl), r.settings)
+	b = appendUint(b, uint64(len(r.epochs)))
+	for _, e := range r.epochs {
+		b = appendInt(appendUint(appendString(b, e.repl), e.num), e.clock)
 	}
 	return b
 }

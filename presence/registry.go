@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"maps"
-	"slices"
 
 	"github.com/tidwall/btree"
 )
@@ -74,54 +72,6 @@ type Registry struct {
 	conflicts ConflictCounts // of the entry being applied
 }
 
-// session is what a live session is beside what the list shows of it.
-type session struct {
-	stream   *Stream
-	holder   string // the connection that holds it, empty for apps without sockets
-	attached bool
-	touched  bool
-	sum      uint64 // its part of the registry's digest
-	sources  Sources
-	evidence []Evidence
-	media    media
-	due      int64   // what appoint found, 0: never
-	likes    []liked // by node and process
-
-	// The numbers of the entries that last changed a part of it, to find out
-	// what a log has lost.
-	born   uint64 // that began it; 0: it was put back after a loss
-	told   uint64 // that updated its title, cover, tags or extra
-	moved  uint64 // that moved it to its socket, or said that the socket is gone
-	filmed uint64 // that told something of its push
-	// back is of those parts that were put back after a loss; nil: none was.
-	back *[parts]repaired
-}
-
-// The parts of a session that change apart from each other.
-const (
-	partTold = iota
-	partMoved
-	partFilmed
-	parts
-)
-
-// repaired is where a part that was put back comes from: a node that had read
-// less of what was lost may have been first.
-type repaired struct {
-	lost uint64 // the first entry that was lost
-	at   uint64 // the entry that put it back
-	was  uint64 // the entry, of those that were lost, that changed it
-}
-
-// banned is a ban, and the number of the entry that holds it.
-type banned struct {
-	Ban
-	num uint64
-}
-
-// over reports whether the ban holds no more at a log time.
-func (b *banned) over(time int64) bool { return b.Until != 0 && b.Until <= time }
-
 // NewRegistry gives the registry of an empty log, with the default settings
 // under revision 0, which any node's own replace.
 func NewRegistry() *Registry {
@@ -170,38 +120,6 @@ type Applied struct {
 	Results  []Result  // one for each command of the batch, unless Refused
 	Changes  []Change  // of streams, in the order in which they happened
 }
-
-// Result is what a command came to.
-type Result struct {
-	Refusal Refusal
-	Stream  *Stream // the live session that the command is about
-	Ended   *Ended  // with a Stop, and with SessionGone where the end is still known
-	Lease   Lease
-	Term    int64 // how long the session lives on without a beat, in milliseconds
-	Again   bool  // a Start whose key had begun this session before
-}
-
-// Refusal says why a command changed nothing.
-type Refusal uint8
-
-// The refusals there are, in the words of the wire protocol.
-const (
-	Granted Refusal = iota
-	AlreadyLive
-	CodeTaken
-	SessionGone
-	AnchorBanned
-	NotYours
-	Overtaken // the session has moved to another socket since this was asked for
-)
-
-var refusalNames = [...]string{
-	Granted: "", AlreadyLive: "already_live", CodeTaken: "code_taken", SessionGone: "session_gone",
-	AnchorBanned: "banned", NotYours: "forbidden", Overtaken: "unavailable",
-}
-
-// String gives the wire protocol's error code.
-func (f Refusal) String() string { return refusalNames[f] }
 
 // Apply is the one way in: clock, then beats and counts, then commands in
 // order, then expiry. It returns ErrRules or ErrMalformed, having changed
@@ -360,57 +278,6 @@ func (r *Registry) expire() {
 	r.losePictures(heard)
 }
 
-// end takes a session off the list and keeps what is known of it.
-func (r *Registry) end(i uint32, why EndReason, by string) *Ended {
-	e := r.finish(i, &Ended{
-		Stream: r.sessions[i].stream, Reason: why, By: by, EndedAt: r.last.Time, Evidence: r.evidence(i),
-	})
-	r.tellEnd(e)
-	return e
-}
-
-// finish takes a session off the list, and keeps e of it.
-func (r *Registry) finish(i uint32, e *Ended) *Ended {
-	s := r.sessions[i]
-	st := s.stream
-	r.changes = append(r.changes, Change{Old: st, Ended: e, Cause: ByEnd, Holder: s.holder})
-	delete(r.bySession, st.Session)
-	delete(r.byCode, st.Code)
-	delete(r.byAnchor, st.Anchor)
-	r.sessions[i] = nil
-	r.leases.all[i].flags &= leaseParked
-	r.free.put(i)
-	if s.due != 0 {
-		r.dues.Delete(due{s.due, i})
-	}
-	r.peers.drop(i)
-	r.sum -= s.sum
-	r.mark(recordSession, uint64(i))
-	r.keep(e)
-	r.amend(e)
-	return e
-}
-
-// keep remembers an end.
-func (r *Registry) keep(e *Ended) {
-	e.clock, e.num = r.clock, r.last.Num
-	r.mark(recordEnded, r.ended.add(e))
-}
-
-// evidence is all that is known of why a session lives, beats included.
-func (r *Registry) evidence(i uint32) []Evidence {
-	s := r.sessions[i]
-	le := &r.leases.all[i]
-	if !s.sources.Has(FromBeats) {
-		return slices.Clone(s.evidence)
-	}
-	heard := Evidence{Source: FromBeats, Sign: Heard, At: r.last.Time - (r.clock - le.lastAt(r.clock))}
-	if le.misses > 0 {
-		heard.Sign = Missed
-	}
-	return append(append(make([]Evidence, 0, len(s.evidence)+1), heard), s.evidence...)
-}
-
 // forget drops what was kept for long enough.
 func (r *Registry) forget() {
 	for r.ended.len() > 0 && (r.ended.oldest().clock+keepEnded < r.clock || r.ended.len() > maxEnded) {
@@ -420,18 +287,6 @@ func (r *Registry) forget() {
 		r.mark(recordStartKey, r.keys.drop())
 	}
 	r.forgetRecordings()
-}
-
-// forgetBans drops the bans that are over, and tells that they are: some clouds
-// that were told of them know no times.
-func (r *Registry) forgetBans() {
-	for _, anchor := range slices.Sorted(maps.Keys(r.bans)) {
-		if b := r.bans[anchor]; b.over(r.last.Time) {
-			delete(r.bans, anchor)
-			r.markName(recordBan, anchor)
-			r.tellBan(BanLifted, &Ban{Anchor: anchor})
-		}
-	}
 }
 
 // Position is where the registry stands in its history.
@@ -486,23 +341,45 @@ func (r *Registry) Session(s Session) *Stream {
 	return nil
 }
 
-// Ended returns what is known of a session that is over, or nil.
-func (r *Registry) Ended(s Session) *Ended { return r.ended.bySession[s] }
-
-// Evidence returns what each source last said of a live session.
-func (r *Registry) Evidence(s Session) []Evidence {
-	if i, ok := r.bySession[s]; ok {
-		return r.evidence(i)
-	}
-	return nil
-}
-
-// Banned returns the anchor's ban, if one holds at the registry's log time.
-func (r *Registry) Banned(anchor string) (Ban, bool) {
-	b, ok := r.bans[anchor]
-	return b.Ban, ok && !b.over(r.last.Time)
-}
-
 // Streams yields every live stream in the order of their indexes. The
 // registry must not change meanwhile.
 func (r *Registry) Streams() iter.Seq[*Stream] { return r.StreamsFrom(0) }
+
+// StreamsFrom yields live streams in the order of their indexes, from one on.
+// The registry must not change meanwhile.
+func (r *Registry) StreamsFrom(index uint32) iter.Seq[*Stream] {
+	return func(yield func(*Stream) bool) {
+		for _, s := range r.sessions[min(int(index), len(r.sessions)):] {
+			if s != nil && !yield(s.stream) {
+				return
+			}
+		}
+	}
+}
+
+// Silence is for how long, in milliseconds of presence time, no beat of a live
+// session was heard.
+func (r *Registry) Silence(s Session) int64 {
+	i, live := r.bySession[s]
+	if !live {
+		return 0
+	}
+	return r.clock - r.leases.all[i].lastAt(r.clock)
+}
+
+// Lease is what a command about the live session would be answered with.
+func (r *Registry) Lease(s Session) (Result, bool) {
+	i, live := r.bySession[s]
+	if !live {
+		return r.gone(s), false
+	}
+	return r.granted(i), true
+}
+
+// Holder is the connection that holds a live session, empty where none does.
+func (r *Registry) Holder(s Session) string {
+	if i, live := r.bySession[s]; live {
+		return r.sessions[i].holder
+	}
+	return ""
+}

@@ -5,6 +5,7 @@ import (
 	"encoding/base32"
 	"encoding/binary"
 	"errors"
+	"math/bits"
 )
 
 // Session names one live broadcast of one anchor: 128 random bits. It is the
@@ -45,3 +46,108 @@ func (s Session) String() string { return sessionText.EncodeToString(s[:]) }
 // tag is the 16 bits of a session that a beat carries beside the lease's
 // index: after a failover the same index may belong to another session.
 func (s Session) tag() uint16 { return binary.LittleEndian.Uint16(s[:2]) }
+
+// session is what a live session is beside what the list shows of it.
+type session struct {
+	stream   *Stream
+	holder   string // the connection that holds it, empty for apps without sockets
+	attached bool
+	touched  bool
+	sum      uint64 // its part of the registry's digest
+	sources  Sources
+	evidence []Evidence
+	media    media
+	due      int64   // what appoint found, 0: never
+	likes    []liked // by node and process
+
+	// The numbers of the entries that last changed a part of it, to find out
+	// what a log has lost.
+	born   uint64 // that began it; 0: it was put back after a loss
+	told   uint64 // that updated its title, cover, tags or extra
+	moved  uint64 // that moved it to its socket, or said that the socket is gone
+	filmed uint64 // that told something of its push
+	// back is of those parts that were put back after a loss; nil: none was.
+	back *[parts]repaired
+}
+
+// appendSession is what the digest covers of a session.
+func appendSession(b []byte, s *session) []byte {
+	b = appendStream(b, s.stream)
+	b = appendBool(appendString(b, s.holder), s.attached)
+	b = append(appendEvidence(b, s.evidence), byte(s.sources))
+	b = s.media.append(b)
+	for _, num := range [...]uint64{s.born, s.told, s.moved, s.filmed} {
+		b = appendUint(b, num)
+	}
+	if b = appendBool(b, s.back != nil); s.back != nil {
+		for _, p := range s.back {
+			b = appendUint(appendUint(appendUint(b, p.lost), p.at), p.was)
+		}
+	}
+	return b
+}
+
+// whole reads what appendSession wrote.
+func (r *reader) whole() *session {
+	s := &session{stream: r.stream(), holder: r.string(), attached: r.bool(), evidence: r.evidence()}
+	s.sources, s.media = r.sources(), r.media()
+	s.born, s.told, s.moved, s.filmed = r.uint(), r.uint(), r.uint(), r.uint()
+	if r.bool() {
+		s.back = &[parts]repaired{}
+		for i := range s.back {
+			s.back[i] = repaired{lost: r.uint(), at: r.uint(), was: r.uint()}
+		}
+	}
+	return s
+}
+
+// appendLeased is a session with its lease. The lease's terms are written as
+// they are: which index they have is no state.
+func (r *Registry) appendLeased(b []byte, i uint32) []byte {
+	s := r.sessions[i]
+	b = appendSession(b, s)
+	le := &r.leases.all[i]
+	t := r.leases.terms[le.terms]
+	for _, v := range [...]int64{le.lastAt(r.clock), t.interval, t.missed, t.grace} {
+		b = appendInt(b, v)
+	}
+	b = append(appendUint(b, uint64(le.via)), le.misses)
+	return appendLikes(b, s.likes)
+}
+
+// indexes hands out the smallest free index. Which one is next is a function
+// of those in use alone, so that a node which started from a snapshot gives
+// out the same ones.
+type indexes struct {
+	used []uint64 // bit set: in use
+	hint int      // no word before this one has a free bit
+}
+
+// get takes the smallest free index.
+func (x *indexes) get() uint32 {
+	for ; x.hint < len(x.used); x.hint++ {
+		if w := x.used[x.hint]; w != ^uint64(0) {
+			i := bits.TrailingZeros64(^w)
+			x.used[x.hint] |= 1 << i
+			return uint32(x.hint*64 + i)
+		}
+	}
+	x.used = append(x.used, 1)
+	return uint32(x.hint * 64)
+}
+
+// take marks an index as used; it reports false when it was already.
+func (x *indexes) take(i uint32) bool {
+	for int(i/64) >= len(x.used) {
+		x.used = append(x.used, 0)
+	}
+	was := x.used[i/64]
+	x.used[i/64] |= 1 << (i % 64)
+	return was != x.used[i/64]
+}
+
+// put gives an index back.
+func (x *indexes) put(i uint32) {
+	x.used[i/64] &^= 1 << (i % 64)
+	x.hint = min(x.hint, int(i/64))
+}

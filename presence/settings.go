@@ -100,3 +100,87 @@ func (s Settings) Tick() int64 { return min(1000, s.Interval/4) }
 type terms struct{ interval, missed, grace int64 }
 
 func (s Settings) terms() terms { return terms{s.Interval, s.Missed, s.Grace} }
+
+func appendSettings(b []byte, s Settings) []byte {
+	for _, v := range [...]int64{
+		s.Revision, s.Interval, s.Missed, s.Grace, s.EndGrace, s.StartWithin, s.CallbackOnly,
+		s.PollEvery, s.OfflineAfter, s.BlindAfter,
+	} {
+		b = appendInt(b, v)
+	}
+	b = append(appendBool(b, s.MediaRequired), byte(s.Effects))
+	return appendBool(appendBool(b, s.RefuseTakeover), s.ShowPublished)
+}
+
+func (r *reader) settings() Settings {
+	return Settings{
+		Revision: r.int(), Interval: r.int(), Missed: r.int(), Grace: r.int(),
+		EndGrace: r.int(), StartWithin: r.int(), CallbackOnly: r.int(),
+		PollEvery: r.int(), OfflineAfter: r.int(), BlindAfter: r.int(), MediaRequired: r.bool(), Effects: Effects(r.byte()),
+		RefuseTakeover: r.bool(), ShowPublished: r.bool(),
+	}
+}
+
+// SetSettings replaces the settings if its revision is higher.
+type SetSettings struct{ Settings Settings }
+
+func (*SetSettings) kind() kind { return kindSetSettings }
+
+func (*SetSettings) durable() bool { return true }
+
+func (c *SetSettings) encode(b []byte) []byte { return appendSettings(b, c.Settings) }
+
+func (c *SetSettings) decode(r *reader) { c.Settings = r.settings() }
+
+// set takes settings of a higher revision. Sessions go on by the terms that
+// their clients know, until each is heard to have adopted these.
+func (r *Registry) set(s Settings) {
+	if s.Revision <= r.settings.Revision || s.Check() != nil || !r.leases.set(s.terms(), s.Tick(), r.peers.heard(r.clock), r.clock) {
+		return
+	}
+	r.settings = s
+	r.appointAll()
+	r.mark(recordMeta, 0)
+}
+
+// Adopt says that the session's client has heard of the present settings and
+// beaten by them: from here on its lease runs by them. It counts as a beat.
+type Adopt struct{ Session Session }
+
+func (*Adopt) kind() kind { return kindAdopt }
+
+func (*Adopt) durable() bool { return false }
+
+func (c *Adopt) encode(b []byte) []byte { return append(b, c.Session[:]...) }
+
+func (c *Adopt) decode(r *reader) { c.Session = r.session() }
+
+func (r *Registry) adopt(c *Adopt, p *peer) Result {
+	i, ok := r.bySession[c.Session]
+	if !ok {
+		return r.gone(c.Session)
+	}
+	r.adoptTerms(i)
+	r.hear(i, p, ByBeat)
+	return r.granted(i)
+}
+
+// adoptTerms lets a lease run by the present settings: its client has heard of
+// them, by a socket's welcome or by a settings message. Whoever calls it renews
+// the lease, too.
+func (r *Registry) adoptTerms(i uint32) {
+	r.leases.all[i].terms = r.leases.now
+	r.touch(i)
+}
+
+// RaiseRules makes every node apply later entries by these rules. The keeper
+// appends it once all living nodes know them.
+type RaiseRules struct{ Rules uint64 }
+
+func (*RaiseRules) kind() kind { return kindRaiseRules }
+
+func (*RaiseRules) durable() bool { return true }
+
+func (c *RaiseRules) encode(b []byte) []byte { return appendUint(b, c.Rules) }
+
+func (c *RaiseRules) decode(r *reader) { c.Rules = r.uint() }

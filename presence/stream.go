@@ -1,57 +1,5 @@
 package presence
 
-// State is what a listed stream is doing.
-type State uint8
-
-// The states of a stream, in the words of the wire protocol.
-const (
-	Starting State = iota // a push URL was issued, nothing was heard yet
-	Live                  // beats come, or the cloud says it is publishing
-	Away                  // a beat was missed, or publishing stopped: the host will be right back
-)
-
-var stateNames = [...]string{Starting: "starting", Live: "live", Away: "away"}
-
-// String gives the word that the wire protocol uses.
-func (s State) String() string { return stateNames[s] }
-
-// AwayCause says why a stream is away.
-type AwayCause uint8
-
-// The causes of being away.
-const (
-	NotAway AwayCause = iota
-	MissedBeat
-	MediaEnded
-)
-
-var awayNames = [...]string{NotAway: "", MissedBeat: "missed_beat", MediaEnded: "media"}
-
-// String gives the word that the wire protocol uses.
-func (a AwayCause) String() string { return awayNames[a] }
-
-// EndReason says why a session ended, in the words of the wire protocol.
-type EndReason uint8
-
-// The reasons for a session's end.
-const (
-	NotEnded    EndReason = iota
-	Stopped               // the anchor, or its back end, said so
-	MissedBeats           // three beats were missed
-	TakenOver             // the same anchor started on another device
-	Kicked                // an operator ended it
-	Banned                // an operator banned the anchor
-	StreamLost            // the cloud says that nothing is published any more
-)
-
-var endNames = [...]string{
-	NotEnded: "", Stopped: "stopped", MissedBeats: "missed_beats", TakenOver: "taken_over",
-	Kicked: "kicked", Banned: "banned", StreamLost: "stream_lost",
-}
-
-// String gives the word that the wire protocol uses.
-func (r EndReason) String() string { return endNames[r] }
-
 // Stream is one live session as the list shows it. A Stream is immutable:
 // what changes a stream makes a new one, so that views, the undo ring and
 // snapshots may hold old ones without a lock or a copy.
@@ -85,19 +33,35 @@ type Lease struct {
 	Tag   uint16
 }
 
-// Ended is what is known of a session that is over.
-type Ended struct {
-	Stream   *Stream // as it was last
-	Reason   EndReason
-	By       string // who ended it: a user id, a node, or empty
-	EndedAt  int64  // Unix milliseconds, log time
-	Evidence []Evidence
-	clock    int64  // presence time of the end, for forgetting
-	num      uint64 // of the entry that ended it
-}
+// State is what a listed stream is doing.
+type State uint8
 
-// DurationMS is how long the session lasted, in milliseconds of log time.
-func (e *Ended) DurationMS() int64 { return max(0, e.EndedAt-e.Stream.StartedAt) }
+// The states of a stream, in the words of the wire protocol.
+const (
+	Starting State = iota // a push URL was issued, nothing was heard yet
+	Live                  // beats come, or the cloud says it is publishing
+	Away                  // a beat was missed, or publishing stopped: the host will be right back
+)
+
+var stateNames = [...]string{Starting: "starting", Live: "live", Away: "away"}
+
+// String gives the word that the wire protocol uses.
+func (s State) String() string { return stateNames[s] }
+
+// AwayCause says why a stream is away.
+type AwayCause uint8
+
+// The causes of being away.
+const (
+	NotAway AwayCause = iota
+	MissedBeat
+	MediaEnded
+)
+
+var awayNames = [...]string{NotAway: "", MissedBeat: "missed_beat", MediaEnded: "media"}
+
+// String gives the word that the wire protocol uses.
+func (a AwayCause) String() string { return awayNames[a] }
 
 // Change is one step of one stream, in the order in which Apply made them.
 type Change struct {
@@ -136,3 +100,37 @@ var causeNames = [...]string{
 
 // String gives one word for logs.
 func (c Cause) String() string { return causeNames[c] }
+
+func appendStream(b []byte, st *Stream) []byte {
+	b = append(b, st.Session[:]...)
+	for _, s := range [...]string{st.Code, st.Anchor, st.List, st.Title, st.Cover} {
+		b = appendString(b, s)
+	}
+	b = appendBytes(appendStrings(b, st.Tags), st.Extra)
+	for _, v := range [...]int64{st.StartedAt, st.Peak, st.Likes} {
+		b = appendInt(b, v)
+	}
+	b = append(appendUint(b, uint64(st.Index)), byte(st.State), byte(st.Away))
+	return appendBool(appendBool(b, st.Listed), st.Shown)
+}
+
+func (r *reader) stream() *Stream {
+	st := &Stream{
+		Session: r.session(), Code: r.string(), Anchor: r.string(), List: r.string(), Title: r.string(),
+		Cover: r.string(), Tags: r.strings(), Extra: r.bytes(),
+		StartedAt: r.int(), Peak: r.int(), Likes: r.int(),
+	}
+	i := r.uint()
+	if i > maxIndex {
+		r.fail()
+		i = 0
+	}
+	st.Index = uint32(i)
+	st.State, st.Away = State(r.enum(len(stateNames))), AwayCause(r.enum(len(awayNames)))
+	st.Listed, st.Shown = r.bool(), r.bool()
+	return st
+}
+
+// maxIndex bounds the index of a decoded session, sixteen million at once, so
+// that a damaged one does not make anybody allocate a table of four billion.
+const maxIndex = 1 << 24

@@ -1,9 +1,6 @@
 package presence
 
-import (
-	"maps"
-	"slices"
-)
+import "slices"
 
 // Restore puts back a session that the log has lost, or the parts of it that
 // changed in what was lost. It never undoes what the log has come to since: it
@@ -21,19 +18,9 @@ type Restore struct {
 // Terms are what a session's lease runs by, in milliseconds but for Missed.
 type Terms struct{ Interval, Missed, Grace int64 }
 
-// Bury ends a session of which the log has lost the end, and has it remembered
-// as it was.
-type Bury struct {
-	Lost uint64 // as a Restore's
-	Keys []string
+func (*Restore) kind() kind { return kindRestore }
 
-	ended *Ended
-}
-
-func (*Restore) kind() kind    { return kindRestore }
-func (*Bury) kind() kind       { return kindBury }
 func (*Restore) durable() bool { return true }
-func (*Bury) durable() bool    { return true }
 
 func (c *Restore) encode(b []byte) []byte {
 	b = appendStrings(appendUint(b, c.Lost), c.Keys)
@@ -51,14 +38,6 @@ func (c *Restore) decode(r *reader) {
 	if (Settings{Interval: c.Terms.Interval, Missed: c.Terms.Missed, Grace: c.Terms.Grace}).Check() != nil {
 		r.fail()
 	}
-}
-
-func (c *Bury) encode(b []byte) []byte {
-	return appendEnded(appendStrings(appendUint(b, c.Lost), c.Keys), c.ended)
-}
-
-func (c *Bury) decode(r *reader) {
-	c.Lost, c.Keys, c.ended = r.uint(), r.strings(), r.ended()
 }
 
 // restore puts back a session, or what of it was lost.
@@ -185,31 +164,6 @@ func (r *Registry) mend(i uint32, c *Restore) {
 	}
 }
 
-// changedAt is the number of the entry that last changed a part.
-func (s *session) changedAt(part int) *uint64 {
-	return [parts]*uint64{&s.told, &s.moved, &s.filmed}[part]
-}
-
-// lags reports whether a part was changed in what was lost, and was neither
-// changed since, nor put back as it was at that entry or a later one.
-func (s *session) lags(was *session, part int, lost uint64) bool {
-	at, then := *s.changedAt(part), *was.changedAt(part)
-	if then < lost || at < lost || s.back == nil {
-		return then >= lost && at < lost
-	}
-	b := s.back[part]
-	return b.lost == lost && b.at == at && then > b.was
-}
-
-// repaired notes that a part was put back as it was at an entry.
-func (r *Registry) repaired(s *session, part int, lost, was uint64) {
-	if s.back == nil {
-		s.back = &[parts]repaired{}
-	}
-	*s.changedAt(part) = r.last.Num
-	s.back[part] = repaired{lost: lost, at: r.last.Num, was: was}
-}
-
 // mendMedia takes over what the cloud said of a push.
 func (r *Registry) mendMedia(i uint32, was *session) {
 	s := r.sessions[i]
@@ -239,6 +193,76 @@ func (s *session) rewitness(was *session, source Source) {
 			s.witness(e)
 		}
 	}
+}
+
+// The parts of a session that change apart from each other.
+const (
+	partTold = iota
+	partMoved
+	partFilmed
+	parts
+)
+
+// repaired is where a part that was put back comes from: a node that had read
+// less of what was lost may have been first.
+type repaired struct {
+	lost uint64 // the first entry that was lost
+	at   uint64 // the entry that put it back
+	was  uint64 // the entry, of those that were lost, that changed it
+}
+
+// changedAt is the number of the entry that last changed a part.
+func (s *session) changedAt(part int) *uint64 {
+	return [parts]*uint64{&s.told, &s.moved, &s.filmed}[part]
+}
+
+// lags reports whether a part was changed in what was lost, and was neither
+// changed since, nor put back as it was at that entry or a later one.
+func (s *session) lags(was *session, part int, lost uint64) bool {
+	at, then := *s.changedAt(part), *was.changedAt(part)
+	if then < lost || at < lost || s.back == nil {
+		return then >= lost && at < lost
+	}
+	b := s.back[part]
+	return b.lost == lost && b.at == at && then > b.was
+}
+
+// changed reports whether something of a session was changed in what was lost.
+func changed(was, is *session, lost uint64) bool {
+	return is.lags(was, partTold, lost) || is.lags(was, partMoved, lost) || is.lags(was, partFilmed, lost) ||
+		was.stream.State != Starting && is.stream.State == Starting ||
+		was.stream.Likes > is.stream.Likes ||
+		was.stream.StartedAt < is.stream.StartedAt
+}
+
+// repaired notes that a part was put back as it was at an entry.
+func (r *Registry) repaired(s *session, part int, lost, was uint64) {
+	if s.back == nil {
+		s.back = &[parts]repaired{}
+	}
+	*s.changedAt(part) = r.last.Num
+	s.back[part] = repaired{lost: lost, at: r.last.Num, was: was}
+}
+
+// Bury ends a session of which the log has lost the end, and has it remembered
+// as it was.
+type Bury struct {
+	Lost uint64 // as a Restore's
+	Keys []string
+
+	ended *Ended
+}
+
+func (*Bury) kind() kind { return kindBury }
+
+func (*Bury) durable() bool { return true }
+
+func (c *Bury) encode(b []byte) []byte {
+	return appendEnded(appendStrings(appendUint(b, c.Lost), c.Keys), c.ended)
+}
+
+func (c *Bury) decode(r *reader) {
+	c.Lost, c.Keys, c.ended = r.uint(), r.strings(), r.ended()
 }
 
 // bury ends a session again. One that was ended by silence stays, when it was
@@ -283,166 +307,6 @@ func (r *Registry) relearn(names []string, s Session) {
 			}
 		default:
 			r.mark(recordStartKey, r.keys.add(name, s, r.clock))
-		}
-	}
-}
-
-// SessionScope selects the sessions that RestoreCommands restores.
-type SessionScope uint8
-
-// The scopes there are.
-const (
-	OwnSessions SessionScope = iota // those whose lease the node renewed last
-	AllSessions
-)
-
-// RestoreCommands returns the commands by which a node restores what the old
-// registry has and the current one lacks, because the log lost all entries after
-// lastShared: ends first, then bans, then the sessions of the scope. Each node
-// starts at another session, so that nodes do not restore the same ones at once.
-func RestoreCommands(old, current *Registry, lastShared uint64, node string, scope SessionScope) []Command {
-	l := &losing{old: old, now: current, lost: lastShared + 1, keys: map[Session][]string{}}
-	if have := old.settings; have.Revision > current.settings.Revision {
-		l.found = append(l.found, &SetSettings{have}) // by which the sessions are then judged
-	}
-	l.ends()
-	l.bans()
-	first := len(l.found)
-	l.sessions(node, scope)
-	before, of := current.peers.rank(node)
-	sessions := l.found[first:]
-	from := len(sessions) * before / of
-	l.found = slices.Concat(l.found[:first], sessions[from:], sessions[:from])
-	l.recordings()
-	l.effects()
-	l.addKeys()
-	return l.found
-}
-
-// CanRestore reports whether a command of RestoreCommands still has something to
-// restore: while it waits, other nodes restore the same.
-func (r *Registry) CanRestore(c Command) bool {
-	switch c := c.(type) {
-	case *Restore:
-		i, live := r.bySession[c.session.stream.Session]
-		if live {
-			return changed(c.session, r.sessions[i], c.Lost)
-		}
-		return r.ended.bySession[c.session.stream.Session] == nil
-	case *Bury:
-		return r.ended.bySession[c.ended.Stream.Session] == nil
-	case *AddRecording:
-		return r.recordings.byID[c.Recording.ID] == nil
-	case *Reopen:
-		_, was := r.known(reopenKey, "", c.effect.ID.String())
-		return !was
-	}
-	return true
-}
-
-// losing gathers losses.
-type losing struct {
-	old, now *Registry
-	lost     uint64
-	found    []Command
-	keys     map[Session][]string // of the sessions that were found
-}
-
-func (l *losing) ends() {
-	for _, e := range l.old.ended.list {
-		if e.num >= l.lost && l.now.ended.bySession[e.Stream.Session] == nil {
-			l.found = append(l.found, &Bury{Lost: l.lost, ended: e})
-			l.keys[e.Stream.Session] = nil
-		}
-	}
-}
-
-func (l *losing) bans() {
-	for _, anchor := range slices.Sorted(maps.Keys(l.old.bans)) {
-		b := l.old.bans[anchor]
-		if b.num >= l.lost && l.now.bans[anchor].num < l.lost && !b.over(l.now.last.Time) {
-			again := b.Ban
-			again.Lost = l.lost
-			l.found = append(l.found, &again)
-		}
-	}
-	for _, anchor := range slices.Sorted(maps.Keys(l.now.bans)) {
-		b := l.now.bans[anchor]
-		if _, still := l.old.bans[anchor]; !still && b.num < l.lost && !b.over(l.now.last.Time) {
-			l.found = append(l.found, &Unban{Anchor: anchor, Lost: l.lost})
-		}
-	}
-}
-
-func (l *losing) sessions(node string, scope SessionScope) {
-	var via uint16
-	if p, _ := l.old.peers.find(node); p != nil {
-		via = p.via
-	}
-	for i, s := range l.old.sessions {
-		if s == nil || l.now.ended.bySession[s.stream.Session] != nil {
-			continue
-		}
-		if at, live := l.now.bySession[s.stream.Session]; live {
-			if x := l.now.sessions[at]; !changed(s, x, l.lost) {
-				continue
-			}
-		} else if scope == OwnSessions && (via == 0 || l.old.leases.all[i].via != via) {
-			continue
-		}
-		t := l.old.leases.terms[l.old.leases.all[i].terms]
-		l.found = append(l.found, &Restore{Lost: l.lost, Terms: Terms{t.interval, t.missed, t.grace}, session: s})
-		l.keys[s.stream.Session] = nil
-	}
-}
-
-func (l *losing) recordings() {
-	for _, t := range l.old.recordings.list {
-		if t.num >= l.lost && l.now.recordings.byID[t.ID] == nil {
-			l.found = append(l.found, &AddRecording{t.Recording})
-		}
-	}
-}
-
-// effects are those that were still to be done. Those of recordings come again
-// with the recordings.
-func (l *losing) effects() {
-	l.old.effects.open.Scan(func(_ uint64, e *Effect) bool {
-		if again := (&Reopen{e}); e.num >= l.lost && e.Recording == nil && l.now.CanRestore(again) {
-			l.found = append(l.found, again)
-		}
-		return true
-	})
-}
-
-// changed reports whether something of a session was changed in what was lost.
-func changed(was, is *session, lost uint64) bool {
-	return is.lags(was, partTold, lost) || is.lags(was, partMoved, lost) || is.lags(was, partFilmed, lost) ||
-		was.stream.State != Starting && is.stream.State == Starting ||
-		was.stream.Likes > is.stream.Likes ||
-		was.stream.StartedAt < is.stream.StartedAt
-}
-
-// addKeys adds the keys that the clients used.
-func (l *losing) addKeys() {
-	if len(l.keys) == 0 {
-		return
-	}
-	for _, name := range l.old.keys.names {
-		s := l.old.keys.byName[name].session
-		if _, found := l.keys[s]; !found {
-			continue
-		}
-		if k, known := l.now.keys.byName[name]; !known || k.session != s {
-			l.keys[s] = append(l.keys[s], name)
-		}
-	}
-	for _, c := range l.found {
-		switch c := c.(type) {
-		case *Restore:
-			c.Keys = l.keys[c.session.stream.Session]
-		case *Bury:
-			c.Keys = l.keys[c.ended.Stream.Session]
 		}
 	}
 }

@@ -131,6 +131,19 @@ func (r *Registry) effectID(kind EffectKind, whose []byte) EffectID {
 	return EffectID(sum[:16])
 }
 
+// recordingEffect names what is told of a recording: that it is ready once, for
+// it may be put back after a loss; that it was amended each time.
+func (r *Registry) recordingEffect(kind EffectKind, rec *Recording) *Effect {
+	e := &Effect{Kind: kind, At: r.last.Time, Recording: rec, num: r.last.Num}
+	if kind == RecordingReady {
+		sum := sha256.Sum256(binary.AppendUvarint([]byte(rec.ID), uint64(kind)))
+		e.ID = EffectID(sum[:16])
+	} else {
+		e.ID = r.effectID(kind, []byte(rec.ID))
+	}
+	return e
+}
+
 // tellStream tells what has happened to a stream, if anybody wants to know.
 func (r *Registry) tellStream(kind EffectKind, st *Stream) {
 	if r.settings.Effects.Has(kind) {
@@ -168,6 +181,27 @@ func (r *Registry) tellBan(kind EffectKind, b *Ban) {
 	}
 }
 
+// drop takes an effect out of the outbox.
+func (r *Registry) drop(seq uint64) *Effect {
+	e, _ := r.effects.open.Delete(seq)
+	delete(r.effects.byID, e.ID)
+	r.mark(recordEffect, seq)
+	return e
+}
+
+// bin gives an effect up.
+func (r *Registry) bin(seq uint64, why string) {
+	x := &r.effects
+	for len(x.dead) >= maxDead {
+		x.dead[0] = nil
+		x.dead = x.dead[1:]
+		r.mark(recordDead, x.firstDead)
+		x.firstDead++
+	}
+	r.mark(recordDead, x.firstDead+uint64(len(x.dead)))
+	x.dead = append(x.dead, &DeadLetter{*r.drop(seq), why})
+}
+
 // Effects yields what is to be done from a number on, with its numbers, the oldest
 // first. The registry must not change meanwhile.
 func (r *Registry) Effects(from uint64) iter.Seq2[uint64, *Effect] {
@@ -190,18 +224,13 @@ type Conclude struct {
 	Why string // empty: it was done
 }
 
-// Reopen puts an effect back of which the log has lost that it is to be done.
-type Reopen struct{ effect *Effect }
+func (*Conclude) kind() kind { return kindConclude }
 
-func (*Conclude) kind() kind    { return kindConclude }
-func (*Reopen) kind() kind      { return kindReopen }
 func (*Conclude) durable() bool { return false }
-func (*Reopen) durable() bool   { return true }
 
 func (c *Conclude) encode(b []byte) []byte { return appendString(append(b, c.ID[:]...), c.Why) }
-func (c *Conclude) decode(r *reader)       { c.ID, c.Why = EffectID(r.session()), r.string() }
-func (c *Reopen) encode(b []byte) []byte   { return appendEffect(b, c.effect) }
-func (c *Reopen) decode(r *reader)         { c.effect = r.effect() }
+
+func (c *Conclude) decode(r *reader) { c.ID, c.Why = EffectID(r.session()), r.string() }
 
 func (r *Registry) conclude(c *Conclude) {
 	seq, open := r.effects.byID[c.ID]
@@ -214,26 +243,16 @@ func (r *Registry) conclude(c *Conclude) {
 	}
 }
 
-// drop takes an effect out of the outbox.
-func (r *Registry) drop(seq uint64) *Effect {
-	e, _ := r.effects.open.Delete(seq)
-	delete(r.effects.byID, e.ID)
-	r.mark(recordEffect, seq)
-	return e
-}
+// Reopen puts an effect back of which the log has lost that it is to be done.
+type Reopen struct{ effect *Effect }
 
-// bin gives an effect up.
-func (r *Registry) bin(seq uint64, why string) {
-	x := &r.effects
-	for len(x.dead) >= maxDead {
-		x.dead[0] = nil
-		x.dead = x.dead[1:]
-		r.mark(recordDead, x.firstDead)
-		x.firstDead++
-	}
-	r.mark(recordDead, x.firstDead+uint64(len(x.dead)))
-	x.dead = append(x.dead, &DeadLetter{*r.drop(seq), why})
-}
+func (*Reopen) kind() kind { return kindReopen }
+
+func (*Reopen) durable() bool { return true }
+
+func (c *Reopen) encode(b []byte) []byte { return appendEffect(b, c.effect) }
+
+func (c *Reopen) decode(r *reader) { c.effect = r.effect() }
 
 // reopen puts an effect back once, whoever else says the same, unless it is not so
 // any more.
@@ -329,16 +348,3 @@ func appendDead(b []byte, d *DeadLetter) []byte {
 }
 
 func (r *reader) deadLetter() *DeadLetter { return &DeadLetter{Effect: *r.effect(), Why: r.string()} }
-
-// recordingEffect names what is told of a recording: that it is ready once, for
-// it may be put back after a loss; that it was amended each time.
-func (r *Registry) recordingEffect(kind EffectKind, rec *Recording) *Effect {
-	e := &Effect{Kind: kind, At: r.last.Time, Recording: rec, num: r.last.Num}
-	if kind == RecordingReady {
-		sum := sha256.Sum256(binary.AppendUvarint([]byte(rec.ID), uint64(kind)))
-		e.ID = EffectID(sum[:16])
-	} else {
-		e.ID = r.effectID(kind, []byte(rec.ID))
-	}
-	return e
-}

@@ -1,0 +1,198 @@
+package presence
+
+import (
+	"cmp"
+	"iter"
+)
+
+// Stop ends a session.
+type Stop struct {
+	Session Session
+	Reason  EndReason // NotEnded is taken for Stopped
+	By      string
+	Holder  string // when set, only the connection that holds the session may
+	Key     string // By's own: repeated under it, the stop is answered again; or empty
+}
+
+func (*Stop) kind() kind { return kindStop }
+
+func (*Stop) durable() bool { return true }
+
+func (c *Stop) encode(b []byte) []byte {
+	b = appendString(append(append(b, c.Session[:]...), byte(c.Reason)), c.By)
+	return appendString(appendString(b, c.Holder), c.Key)
+}
+
+func (c *Stop) decode(r *reader) {
+	c.Session, c.Reason, c.By = r.session(), EndReason(r.enum(len(endNames))), r.string()
+	c.Holder, c.Key = r.string(), r.string()
+}
+
+func (r *Registry) stop(c *Stop) Result {
+	if k, known := r.known(stopKey, c.By, c.Key); known {
+		if e := r.ended.bySession[k.session]; e != nil {
+			return Result{Stream: e.Stream, Ended: e, Again: true}
+		}
+		return r.gone(k.session)
+	}
+	i, ok := r.mine(c.Session, c.Holder)
+	if !ok {
+		return r.gone(c.Session)
+	}
+	r.learn(stopKey, c.By, c.Key, r.sessions[i].stream.Session)
+	a := r.granted(i)
+	a.Ended = r.end(i, cmp.Or(c.Reason, Stopped), c.By)
+	return a
+}
+
+// end takes a session off the list and keeps what is known of it.
+func (r *Registry) end(i uint32, why EndReason, by string) *Ended {
+	e := r.finish(i, &Ended{
+		Stream: r.sessions[i].stream, Reason: why, By: by, EndedAt: r.last.Time, Evidence: r.evidence(i),
+	})
+	r.tellEnd(e)
+	return e
+}
+
+// finish takes a session off the list, and keeps e of it.
+func (r *Registry) finish(i uint32, e *Ended) *Ended {
+	s := r.sessions[i]
+	st := s.stream
+	r.changes = append(r.changes, Change{Old: st, Ended: e, Cause: ByEnd, Holder: s.holder})
+	delete(r.bySession, st.Session)
+	delete(r.byCode, st.Code)
+	delete(r.byAnchor, st.Anchor)
+	r.sessions[i] = nil
+	r.leases.all[i].flags &= leaseParked
+	r.free.put(i)
+	if s.due != 0 {
+		r.dues.Delete(due{s.due, i})
+	}
+	r.peers.drop(i)
+	r.sum -= s.sum
+	r.mark(recordSession, uint64(i))
+	r.keep(e)
+	r.amend(e)
+	return e
+}
+
+// keep remembers an end.
+func (r *Registry) keep(e *Ended) {
+	e.clock, e.num = r.clock, r.last.Num
+	r.mark(recordEnded, r.ended.add(e))
+}
+
+// EndReason says why a session ended, in the words of the wire protocol.
+type EndReason uint8
+
+// The reasons for a session's end.
+const (
+	NotEnded    EndReason = iota
+	Stopped               // the anchor, or its back end, said so
+	MissedBeats           // three beats were missed
+	TakenOver             // the same anchor started on another device
+	Kicked                // an operator ended it
+	Banned                // an operator banned the anchor
+	StreamLost            // the cloud says that nothing is published any more
+)
+
+var endNames = [...]string{
+	NotEnded: "", Stopped: "stopped", MissedBeats: "missed_beats", TakenOver: "taken_over",
+	Kicked: "kicked", Banned: "banned", StreamLost: "stream_lost",
+}
+
+// String gives the word that the wire protocol uses.
+func (r EndReason) String() string { return endNames[r] }
+
+// Ended is what is known of a session that is over.
+type Ended struct {
+	Stream   *Stream // as it was last
+	Reason   EndReason
+	By       string // who ended it: a user id, a node, or empty
+	EndedAt  int64  // Unix milliseconds, log time
+	Evidence []Evidence
+	clock    int64  // presence time of the end, for forgetting
+	num      uint64 // of the entry that ended it
+}
+
+// DurationMS is how long the session lasted, in milliseconds of log time.
+func (e *Ended) DurationMS() int64 { return max(0, e.EndedAt-e.Stream.StartedAt) }
+
+func appendEnded(b []byte, e *Ended) []byte {
+	b = appendString(append(appendStream(b, e.Stream), byte(e.Reason)), e.By)
+	for _, v := range [...]int64{e.Stream.Viewers, e.EndedAt, e.clock} {
+		b = appendInt(b, v)
+	}
+	return appendEvidence(appendUint(b, e.num), e.Evidence)
+}
+
+func (r *reader) ended() *Ended {
+	e := &Ended{Stream: r.stream(), Reason: EndReason(r.enum(len(endNames))), By: r.string()}
+	e.Stream.Viewers, e.EndedAt, e.clock, e.num = r.int(), r.int(), r.int(), r.uint()
+	e.Evidence = r.evidence()
+	return e
+}
+
+// Ended returns what is known of a session that is over, or nil.
+func (r *Registry) Ended(s Session) *Ended { return r.ended.bySession[s] }
+
+// Endings yields the sessions that are over with their numbers, the last to
+// end first, from below a number on; 0 is from the last. The registry must not
+// change meanwhile.
+func (r *Registry) Endings(below uint64) iter.Seq2[uint64, *Ended] {
+	return func(yield func(uint64, *Ended) bool) {
+		end := r.ended.first + uint64(len(r.ended.list))
+		if below != 0 {
+			end = min(end, below)
+		}
+		for seq := end; seq > r.ended.first; seq-- {
+			if !yield(seq-1, r.ended.list[seq-1-r.ended.first]) {
+				return
+			}
+		}
+	}
+}
+
+// endings remembers the sessions that are over, oldest first, so that whoever
+// comes back to one can be told why it is gone.
+type endings struct {
+	first     uint64 // the sequence number of list[0]
+	list      []*Ended
+	bySession map[Session]*Ended
+	byCode    map[string][]*Ended // in the order of list
+}
+
+func (m *endings) len() int { return len(m.list) }
+
+func (m *endings) oldest() *Ended { return m.list[0] }
+
+// add returns the sequence number that e was given.
+func (m *endings) add(e *Ended) uint64 {
+	m.list = append(m.list, e)
+	m.bySession[e.Stream.Session] = e
+	m.byCode[e.Stream.Code] = append(m.byCode[e.Stream.Code], e)
+	return m.first + uint64(len(m.list)) - 1
+}
+
+// drop forgets the oldest and returns its sequence number.
+func (m *endings) drop() uint64 {
+	st := m.list[0].Stream
+	delete(m.bySession, st.Session)
+	if rest := m.byCode[st.Code][1:]; len(rest) > 0 {
+		m.byCode[st.Code] = rest
+	} else {
+		delete(m.byCode, st.Code)
+	}
+	m.list[0] = nil
+	m.list = m.list[1:]
+	m.first++
+	return m.first - 1
+}
+
+// at returns the one of that sequence number, nil when it is forgotten.
+func (m *endings) at(seq uint64) *Ended {
+	if seq < m.first || seq-m.first >= uint64(len(m.list)) {
+		return nil
+	}
+	return m.list[seq-m.first]
+}
