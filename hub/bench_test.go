@@ -135,7 +135,7 @@ func BenchmarkMemory(b *testing.B) {
 	streams, tags := make([]*presence.Stream, n), []string{"game", "music"}
 	for i := range streams {
 		id := fmt.Sprintf("anchor%014d", i)
-		streams[i] = &presence.Stream{Code: "8888_" + id[5:], Anchor: id, List: "live", Viewers: int64(i), Tags: tags, Listed: true, Shown: true}
+		streams[i] = &presence.Stream{Code: "8888_" + id[5:], Anchor: id, List: "live", Viewers: int64(i), Details: presence.Details{Tags: tags}, Listed: true, Shown: true}
 	}
 	for b.Loop() {
 		var before, after runtime.MemStats

@@ -195,7 +195,7 @@ func (f *feed) edit(code string, edit func(*presence.Stream)) *presence.Stream {
 	if edit != nil {
 		next = &presence.Stream{
 			Session: presence.Session{byte(f.n), byte(f.n >> 8), 1}, Code: code, Anchor: "user-" + code, List: "live",
-			Title: "Title of " + code, StartedAt: f.time, State: presence.Live, Listed: true, Shown: true,
+			Details: presence.Details{Title: "Title of " + code}, StartedAt: f.time, State: presence.Live, Listed: true, Shown: true,
 		}
 		if old != nil {
 			*next = *old

@@ -78,8 +78,7 @@ func crowd(tb testing.TB, streams, sockets int) (*feed, *view) {
 	for i := range streams {
 		all = append(all, &presence.Stream{
 			Session: presence.Session{byte(i), byte(i >> 8), byte(i >> 16)}, Code: fmt.Sprintf("8888_%06d", i),
-			Anchor: fmt.Sprint(i), List: "live", Title: "A title of the usual length", Tags: []string{"game", "music"},
-			Cover: "https://covers.example/some/path.jpg", StartedAt: epoch - int64(i), Viewers: int64(i % 1000),
+			Anchor: fmt.Sprint(i), List: "live", Details: presence.Details{Title: "A title of the usual length", Tags: []string{"game", "music"}, Cover: "https://covers.example/some/path.jpg"}, StartedAt: epoch - int64(i), Viewers: int64(i % 1000),
 			State: presence.Live, Listed: true, Shown: true,
 		})
 	}

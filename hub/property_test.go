@@ -229,7 +229,7 @@ func (w *schedule) start(u, code string, now int64) *presence.Stream {
 	st := &presence.Stream{
 		Session: presence.Session{byte(w.began), byte(w.began >> 8)}, Index: uint32(w.began), Code: code, Anchor: u,
 		List:      rapid.SampledFrom([]string{"live", "live", "live", "vip"}).Draw(w.T, "list"),
-		Tags:      rapid.SampledFrom([][]string{nil, {"a"}, {"b", "a"}}).Draw(w.T, "tags"),
+		Details:   presence.Details{Tags: rapid.SampledFrom([][]string{nil, {"a"}, {"b", "a"}}).Draw(w.T, "tags")},
 		StartedAt: now / 10_000 * 10_000, Listed: rapid.IntRange(0, 5).Draw(w.T, "listed") > 0,
 	}
 	st.Shown = st.Listed

@@ -191,9 +191,9 @@ func (l *load) start(rank int) *presence.Stream {
 	st := &presence.Stream{
 		Session: presence.Session{byte(l.started), byte(l.started >> 8), byte(l.started >> 16), 1},
 		Code:    fmt.Sprintf("8888_%08x", uint32(l.started)*2654435761), Anchor: fmt.Sprint("user", l.started),
-		List: "live", Title: fmt.Sprintf("Live from stage %d, come and say hello", l.started),
-		Cover: fmt.Sprintf("https://covers.example/%08x.jpg", l.started), StartedAt: l.time,
-		State: presence.Live, Listed: true, Shown: true,
+		List: "live", Details: presence.Details{Title: fmt.Sprintf("Live from stage %d, come and say hello", l.started), Cover: fmt.Sprintf("https://covers.example/%08x.jpg", l.started)},
+		StartedAt: l.time,
+		State:     presence.Live, Listed: true, Shown: true,
 	}
 	for len(st.Tags) < 2+rank%2 {
 		if tag := tagName(l.tags.draw(l.rand)); !slices.Contains(st.Tags, tag) {

@@ -31,7 +31,7 @@ func (c *Ban) decode(r *reader) {
 	c.Reason, c.By, c.Key, c.Lost = r.string(), r.string(), r.string(), r.uint()
 }
 
-func (r *Registry) ban(c *Ban) Result {
+func (c *Ban) apply(r *Registry, _ *peer) Result {
 	if c.Lost != 0 && r.bans[c.Anchor].num >= c.Lost {
 		return Result{Again: true} // something was said of the anchor since
 	}
@@ -72,9 +72,9 @@ func (c *Unban) decode(r *reader) {
 	c.Anchor, c.By, c.Key, c.Lost = r.string(), r.string(), r.string(), r.uint()
 }
 
-func (r *Registry) unban(c *Unban) {
+func (c *Unban) apply(r *Registry, _ *peer) Result {
 	if c.Lost != 0 && r.bans[c.Anchor].num >= c.Lost {
-		return
+		return Result{}
 	}
 	_, banned := r.bans[c.Anchor]
 	if r.learn(unbanKey, c.By, c.Key, Session{}) {
@@ -84,6 +84,7 @@ func (r *Registry) unban(c *Unban) {
 			r.tellBan(BanLifted, &Ban{Anchor: c.Anchor, By: c.By})
 		}
 	}
+	return Result{}
 }
 
 // banned is a ban, and the number of the entry that holds it.

@@ -167,13 +167,14 @@ func (b *Batch) tail(r *reader) error {
 		b.Commands = make([]Command, 0, n)
 	}
 	for range n {
-		c := newCommand(kind(r.byte()))
+		newCommand := newCommands[kind(r.byte())]
 		if r.bad {
 			return ErrMalformed
 		}
-		if c == nil {
+		if newCommand == nil {
 			return fmt.Errorf("%w: unknown command", ErrRules)
 		}
+		c := newCommand()
 		c.decode(r)
 		b.Commands = append(b.Commands, c)
 	}

@@ -17,6 +17,8 @@ type Command interface {
 	durable() bool
 	encode(dst []byte) []byte
 	decode(r *reader)
+	// apply changes the registry as the command says; by is the node that appended it.
+	apply(r *Registry, by *peer) Result
 }
 
 // kind is a command's first byte in a batch. Numbers are for ever.
@@ -41,43 +43,24 @@ const (
 	kindReopen       kind = 16
 )
 
-// newCommand gives an empty command to decode into, nil for an unknown kind.
-func newCommand(k kind) Command {
-	switch k {
-	case kindStart:
-		return &Start{}
-	case kindResume:
-		return &Resume{}
-	case kindStop:
-		return &Stop{}
-	case kindUpdate:
-		return &Update{}
-	case kindBan:
-		return &Ban{}
-	case kindUnban:
-		return &Unban{}
-	case kindSetSettings:
-		return &SetSettings{}
-	case kindRaiseRules:
-		return &RaiseRules{}
-	case kindObserve:
-		return &Observe{}
-	case kindAdopt:
-		return &Adopt{}
-	case kindLeave:
-		return &Leave{}
-	case kindRestore:
-		return &Restore{}
-	case kindBury:
-		return &Bury{}
-	case kindAddRecording:
-		return &AddRecording{}
-	case kindConclude:
-		return &Conclude{}
-	case kindReopen:
-		return &Reopen{}
-	}
-	return nil
+// newCommands makes an empty command of each kind, to decode into.
+var newCommands = map[kind]func() Command{
+	kindStart:        func() Command { return &Start{} },
+	kindResume:       func() Command { return &Resume{} },
+	kindStop:         func() Command { return &Stop{} },
+	kindUpdate:       func() Command { return &Update{} },
+	kindBan:          func() Command { return &Ban{} },
+	kindUnban:        func() Command { return &Unban{} },
+	kindSetSettings:  func() Command { return &SetSettings{} },
+	kindRaiseRules:   func() Command { return &RaiseRules{} },
+	kindObserve:      func() Command { return &Observe{} },
+	kindAdopt:        func() Command { return &Adopt{} },
+	kindLeave:        func() Command { return &Leave{} },
+	kindRestore:      func() Command { return &Restore{} },
+	kindBury:         func() Command { return &Bury{} },
+	kindAddRecording: func() Command { return &AddRecording{} },
+	kindConclude:     func() Command { return &Conclude{} },
+	kindReopen:       func() Command { return &Reopen{} },
 }
 
 // AppendCommand appends the command's encoding, as a batch holds it.
@@ -119,63 +102,12 @@ var refusalNames = [...]string{
 // String gives the wire protocol's error code.
 func (f Refusal) String() string { return refusalNames[f] }
 
-// commands applies a batch's commands in order.
-func (r *Registry) commands(b *Batch, p *peer) []Result {
-	if len(b.Commands) == 0 {
-		return nil
-	}
-	results := make([]Result, 0, len(b.Commands))
-	for _, c := range b.Commands {
-		results = append(results, r.command(c, p))
-	}
-	return results
-}
-
-func (r *Registry) command(c Command, p *peer) Result {
-	switch c := c.(type) {
-	case *Start:
-		return r.start(c, p)
-	case *Resume:
-		return r.resume(c, p)
-	case *Stop:
-		return r.stop(c)
-	case *Update:
-		return r.update(c, p)
-	case *Ban:
-		return r.ban(c)
-	case *Unban:
-		r.unban(c)
-	case *Restore:
-		return r.restore(c)
-	case *Bury:
-		return r.bury(c)
-	case *SetSettings:
-		r.set(c.Settings)
-	case *RaiseRules:
-		r.rules = max(r.rules, c.Rules)
-		r.mark(recordMeta, 0)
-	case *Observe:
-		return r.observe(c, p)
-	case *Adopt:
-		return r.adopt(c, p)
-	case *AddRecording:
-		return r.addRecording(c)
-	case *Conclude:
-		r.conclude(c)
-	case *Reopen:
-		r.reopen(c)
-	case *Leave:
-		r.leave(p)
-	}
-	return Result{}
-}
-
 // granted is the answer about a live session.
 func (r *Registry) granted(i uint32) Result {
 	st := r.sessions[i].stream
 	a := Result{Stream: st, Lease: st.Lease()}
 	if t := r.leases.terms[r.leases.all[i].terms]; r.sessions[i].sources.Has(FromBeats) {
-		a.Term = t.missed*t.interval + t.grace
+		a.Term = t.length()
 	}
 	return a
 }

@@ -21,13 +21,13 @@ func seedBatch() []byte {
 			&Conclude{EffectID{1}, "why"}, &Conclude{EffectID{2}, ""}, &Reopen{&Effect{ID: EffectID{1}, Kind: StreamAway, At: 5, Stream: &Stream{Code: "c", Viewers: 3}, num: 2}},
 			&Reopen{&Effect{ID: EffectID{2}, Kind: BanSet, At: 5, Ban: &Ban{Anchor: "eve"}, num: 2}},
 			&SetSettings{Settings{1, 500, 3, 50, 700, 800, 900, 600, 3, 15, true, 7, true, true}}, &RaiseRules{1}, &Leave{},
-			seedRestore(), &AddRecording{Recording{ID: "r", Code: "8888_ann", Session: id(4), Size: 7}}, &Bury{3, []string{"k"}, &Ended{Stream: &Stream{Session: id(4), Tags: []string{"t"}}, Reason: Kicked, By: "op", EndedAt: 5, num: 3}},
+			seedRestore(), &AddRecording{Recording{ID: "r", Code: "8888_ann", Session: id(4), Size: 7}}, &Bury{3, []string{"k"}, &Ended{Stream: &Stream{Session: id(4), Details: Details{Tags: []string{"t"}}}, Reason: Kicked, By: "op", EndedAt: 5, num: 3}},
 		},
 	}).Seal().Bytes
 }
 
 func seedRestore() *Restore {
-	return &Restore{2, Terms{500, 3, 50}, []string{"k"}, &session{
+	return &Restore{2, LeaseParams{500, 3, 50}, []string{"k"}, &session{
 		stream: &Stream{Session: id(3), Code: "8888_cid", Anchor: "cid", State: Live, Listed: true}, sources: SourcesOf(FromBeats), told: 3,
 		likes: []liked{{1, 2}},
 	}}

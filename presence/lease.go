@@ -5,6 +5,26 @@ import (
 	"slices"
 )
 
+// LeaseParams are what a session's lease runs by: the part of the settings that
+// a session keeps until its client has acknowledged newer ones. Interval and Grace
+// are in milliseconds.
+type LeaseParams struct{ Interval, Missed, Grace int64 }
+
+func (s Settings) leaseParams() LeaseParams { return LeaseParams{s.Interval, s.Missed, s.Grace} }
+
+func (p LeaseParams) areValid() bool {
+	return Settings{Interval: p.Interval, Missed: p.Missed, Grace: p.Grace}.Check() == nil
+}
+
+// length is the time from the last renewal to the end, in milliseconds.
+func (p LeaseParams) length() int64 { return p.Missed*p.Interval + p.Grace }
+
+func appendLeaseParams(b []byte, p LeaseParams) []byte {
+	return appendInt(appendInt(appendInt(b, p.Interval), p.Missed), p.Grace)
+}
+
+func (r *reader) leaseParams() LeaseParams { return LeaseParams{r.int(), r.int(), r.int()} }
+
 // lease is one session's claim to be live, 16 bytes. Beats move last and
 // nothing else. Times are the low 32 bits of the presence clock: no lease is
 // ever further from it than maxPresence.
@@ -42,8 +62,8 @@ const (
 // bucket at a time and is never moved forward.
 type leases struct {
 	all   []lease
-	terms []terms // those in use by leases, and the present ones
-	now   uint8   // index of the present terms
+	terms []LeaseParams // those in use by leases, and the present ones
+	now   uint8         // index of the present terms
 	wheel [wheelSize]uint32
 	grain int64 // milliseconds a bucket
 	done  int64 // all buckets below this one have been emptied
@@ -59,7 +79,7 @@ const maxTerms = 256
 // set makes t the present terms, and parks every lease anew: a shorter
 // interval bounds how long any may be parked. It reports false, having changed
 // nothing that counts, when sessions hold to too many different terms already.
-func (l *leases) set(t terms, tick, heard, clock int64) bool {
+func (l *leases) set(t LeaseParams, tick, heard, clock int64) bool {
 	now, ok := l.fit(t)
 	if !ok {
 		return false
@@ -85,7 +105,7 @@ func (l *leases) rewind(tick, heard, clock int64) {
 
 // fit is use, and lets go of terms that nobody uses where there is no room: so
 // whether there is does not depend on which there were.
-func (l *leases) fit(t terms) (uint8, bool) {
+func (l *leases) fit(t LeaseParams) (uint8, bool) {
 	if len(l.terms) == maxTerms && !slices.Contains(l.terms, t) {
 		l.compact()
 	}
@@ -106,7 +126,7 @@ func (l *leases) compact() {
 
 // use finds or adds terms and returns their index; it reports false when there
 // is no room.
-func (l *leases) use(t terms) (uint8, bool) {
+func (l *leases) use(t LeaseParams) (uint8, bool) {
 	if i := slices.Index(l.terms, t); i >= 0 {
 		return uint8(i), true
 	}
@@ -117,7 +137,7 @@ func (l *leases) use(t terms) (uint8, bool) {
 	return uint8(len(l.terms) - 1), true
 }
 
-func (l *leases) present() terms { return l.terms[l.now] }
+func (l *leases) present() LeaseParams { return l.terms[l.now] }
 
 // begin gives the session of that index a full lease; a mute one never fires.
 func (l *leases) begin(i uint32, tag, via uint16, clock int64, mute bool) {
@@ -167,7 +187,7 @@ func (le *lease) renew(at, clock int64, via uint16) {
 // miss is when the k-th beat of the lease is missed.
 func (l *leases) miss(le *lease, k, clock int64) int64 {
 	t := l.terms[le.terms]
-	return le.lastAt(clock) + k*t.interval + t.grace
+	return le.lastAt(clock) + k*t.Interval + t.Grace
 }
 
 // park puts a lease into the bucket of its next miss, or of one interval from
@@ -175,7 +195,7 @@ func (l *leases) miss(le *lease, k, clock int64) int64 {
 func (l *leases) park(i uint32, clock int64) {
 	le := &l.all[i]
 	at := l.miss(le, int64(le.misses)+1, clock)
-	at = min(at, clock+l.terms[le.terms].interval, clock+l.present().interval)
+	at = min(at, clock+l.terms[le.terms].Interval, clock+l.present().Interval)
 	b := max(at/l.grain, l.done)
 	head := &l.wheel[b%wheelSize]
 	le.next = *head
@@ -223,7 +243,7 @@ func (l *leases) visit(i uint32, to, clock int64, due []missed) []missed {
 	if le.flags&(leaseUsed|leaseMute) != leaseUsed {
 		return due
 	}
-	limit := l.terms[le.terms].missed
+	limit := l.terms[le.terms].Missed
 	for {
 		k := int64(le.misses) + 1
 		at := l.miss(le, k, clock)

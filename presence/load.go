@@ -23,7 +23,7 @@ type loader struct {
 type loaded struct {
 	s     *session
 	last  int64
-	terms terms
+	terms LeaseParams
 	lease lease
 }
 
@@ -158,9 +158,9 @@ func (l *loader) takePeer(in *reader, name string) {
 
 func (l *loader) takeSession(in *reader) {
 	x := loaded{s: in.whole()}
-	x.last, x.terms = in.int(), terms{interval: in.int(), missed: in.int(), grace: in.int()}
+	x.last, x.terms = in.int(), in.leaseParams()
 	via := in.uint()
-	if via > uint64(^uint16(0)) || (Settings{Interval: x.terms.interval, Missed: x.terms.missed, Grace: x.terms.grace}).Check() != nil {
+	if via > uint64(^uint16(0)) || !x.terms.areValid() {
 		in.fail()
 	}
 	x.lease = lease{via: uint16(via), misses: in.byte(), flags: leaseUsed}
@@ -170,7 +170,7 @@ func (l *loader) takeSession(in *reader) {
 	if x.s.stream.State != Live {
 		x.lease.flags |= leaseQuiet
 	}
-	if int64(x.lease.misses) >= x.terms.missed {
+	if int64(x.lease.misses) >= x.terms.Missed {
 		in.fail()
 	}
 	x.s.likes = in.likes()
@@ -187,7 +187,7 @@ func (l *loader) join() error {
 			return fmt.Errorf("%w: two nodes under one number", ErrMalformed)
 		}
 	}
-	r.leases.terms = []terms{r.settings.terms()}
+	r.leases.terms = []LeaseParams{r.settings.leaseParams()}
 	if err := l.joinSessions(); err != nil {
 		return err
 	}
@@ -252,8 +252,7 @@ func (l *loader) joinSession(x loaded) error {
 	if session || code || anchor || !room || !r.free.take(i) {
 		return fmt.Errorf("%w: two sessions in one place", ErrMalformed)
 	}
-	r.sessions[i] = x.s
-	r.bySession[st.Session], r.byCode[st.Code], r.byAnchor[st.Anchor] = i, i, i
+	r.insert(i, x.s)
 	x.lease.tag = st.Session.tag()
 	x.lease.terms = use
 	x.lease.last = uint32(min(max(x.last, r.clock-maxPresence), r.clock))

@@ -34,7 +34,7 @@ type modelLease struct {
 	st     *Stream
 	last   int64
 	misses int64
-	terms  terms
+	terms  LeaseParams
 	via    string // "": nobody living
 	state  State
 	mute   bool // does not live by beats
@@ -325,18 +325,18 @@ func (m *model) command(c Command, node string, r Result) {
 				}
 			}
 			m.live[s] = &modelLease{
-				st: r.Stream, last: m.clock, terms: m.settings.terms(), via: via, since: m.clock,
+				st: r.Stream, last: m.clock, terms: m.settings.leaseParams(), via: via, since: m.clock,
 				mute: c.Sources != 0 && !c.Sources.Has(FromBeats), callbacks: c.Sources.Has(FromCallback), polls: c.Sources.Has(FromPoll),
 			}
 			return
 		}
-		m.live[s].terms = m.settings.terms()
+		m.live[s].terms = m.settings.leaseParams()
 		m.hear(s, via, m.clock)
 		if m.live[s].state == Away {
 			m.enliven(s)
 		}
 	case *Resume, *Adopt:
-		m.live[s].terms = m.settings.terms()
+		m.live[s].terms = m.settings.leaseParams()
 		m.hear(s, via, m.clock)
 		m.enliven(s)
 	case *Update:
@@ -371,8 +371,8 @@ func (m *model) expire(a Applied) {
 		if l.mute {
 			continue
 		}
-		for k := l.misses + 1; k <= l.terms.missed; k++ {
-			if at := l.last + k*l.terms.interval + l.terms.grace; at/grain < heard/grain {
+		for k := l.misses + 1; k <= l.terms.Missed; k++ {
+			if at := l.last + k*l.terms.Interval + l.terms.Grace; at/grain < heard/grain {
 				all = append(all, due{at, l.st.Index, k, s})
 			}
 		}
@@ -386,7 +386,7 @@ func (m *model) expire(a Applied) {
 		l := m.live[d.s]
 		l.misses = d.nth
 		switch {
-		case d.nth == l.terms.missed:
+		case d.nth == l.terms.Missed:
 			want = append(want, fmt.Sprint("end ", d.index))
 			delete(m.live, d.s)
 		case d.nth == 1:

@@ -37,7 +37,7 @@ func (c *Observe) decode(r *reader) {
 	c.Since, c.Unique = r.int(), r.bool()
 }
 
-func (r *Registry) observe(c *Observe, p *peer) Result {
+func (c *Observe) apply(r *Registry, p *peer) Result {
 	i, ok := r.mine(c.Session, c.Holder)
 	if !ok {
 		return r.gone(c.Session)
@@ -316,7 +316,7 @@ func (r *Registry) endsIn(i uint32) int64 {
 	s, le := r.sessions[i], &r.leases.all[i]
 	left := int64(-1)
 	if s.sources.Has(FromBeats) {
-		left = max(0, r.leases.miss(le, r.leases.terms[le.terms].missed, r.clock)-r.clock)
+		left = max(0, r.leases.miss(le, r.leases.terms[le.terms].Missed, r.clock)-r.clock)
 	}
 	if s.due != 0 && (left < 0 || s.due-r.clock < left) {
 		left = max(0, s.due-r.clock)

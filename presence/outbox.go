@@ -232,7 +232,7 @@ func (c *Conclude) encode(b []byte) []byte { return appendString(append(b, c.ID[
 
 func (c *Conclude) decode(r *reader) { c.ID, c.Why = EffectID(r.session()), r.string() }
 
-func (r *Registry) conclude(c *Conclude) {
+func (c *Conclude) apply(r *Registry, _ *peer) Result {
 	seq, open := r.effects.byID[c.ID]
 	switch {
 	case !open:
@@ -241,6 +241,7 @@ func (r *Registry) conclude(c *Conclude) {
 	default:
 		r.drop(seq)
 	}
+	return Result{}
 }
 
 // Reopen puts an effect back of which the log has lost that it is to be done.
@@ -256,22 +257,23 @@ func (c *Reopen) decode(r *reader) { c.effect = r.effect() }
 
 // reopen puts an effect back once, whoever else says the same, unless it is not so
 // any more.
-func (r *Registry) reopen(c *Reopen) {
+func (c *Reopen) apply(r *Registry, _ *peer) Result {
 	e := *c.effect
 	if e.Ended != nil {
 		if _, lives := r.bySession[e.Stream.Session]; lives {
-			return
+			return Result{}
 		}
 	}
 	if e.Ban != nil {
 		if _, banned := r.Banned(e.Ban.Anchor); banned != (e.Kind == BanSet) {
-			return
+			return Result{}
 		}
 	}
 	if r.learn(reopenKey, "", e.ID.String(), Session{}) {
 		e.num = r.last.Num
 		r.tell(&e)
 	}
+	return Result{}
 }
 
 // What an effect holds, by bits.

@@ -70,9 +70,9 @@ func (*Leave) encode(b []byte) []byte { return b }
 func (*Leave) decode(*reader) {}
 
 // leave is a node that goes on purpose: all that it heard is in the log.
-func (r *Registry) leave(p *peer) {
+func (*Leave) apply(r *Registry, p *peer) Result {
 	if !p.alive {
-		return // said twice
+		return Result{} // said twice
 	}
 	for i := range r.leases.all {
 		if r.leases.all[i].via == p.via {
@@ -80,6 +80,7 @@ func (r *Registry) leave(p *peer) {
 		}
 	}
 	r.retire(p)
+	return Result{}
 }
 
 // heard is the oldest among the last entries of all living nodes: no lease is

@@ -109,7 +109,7 @@ func (l *losing) sessions(node string, scope SessionScope) {
 			continue
 		}
 		t := l.old.leases.terms[l.old.leases.all[i].terms]
-		l.found = append(l.found, &Restore{Lost: l.lost, Terms: Terms{t.interval, t.missed, t.grace}, session: s})
+		l.found = append(l.found, &Restore{Lost: l.lost, Terms: t, session: s})
 		l.keys[s.stream.Session] = nil
 	}
 }

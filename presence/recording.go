@@ -25,7 +25,11 @@ type Recording struct {
 	Location  string // where it lies, as the provider says: a URL, or a path on a media server
 	Unlisted  bool   // its stream was in no view
 
-	// Of its session, once that has ended.
+	SessionTotals // zero until the session has ended
+}
+
+// SessionTotals are what a session came to.
+type SessionTotals struct {
 	PeakViewers int64
 	Likes       int64
 }
@@ -77,7 +81,7 @@ func (r *reader) recording() Recording {
 	return Recording{
 		ID: r.string(), Provider: r.string(), Code: r.string(), Anchor: r.string(), Title: r.string(), Cover: r.string(),
 		Format: r.string(), Location: r.string(), Session: r.session(), Unlisted: r.bool(),
-		StartedAt: r.int(), EndedAt: r.int(), Duration: r.int(), Size: r.int(), PeakViewers: r.int(), Likes: r.int(),
+		StartedAt: r.int(), EndedAt: r.int(), Duration: r.int(), Size: r.int(), SessionTotals: SessionTotals{r.int(), r.int()},
 	}
 }
 
@@ -93,7 +97,7 @@ func (c *AddRecording) encode(b []byte) []byte { return appendRecording(b, &c.Re
 func (c *AddRecording) decode(r *reader) { c.Recording = r.recording() }
 
 // addRecording takes a recording in, with what is known of its session.
-func (r *Registry) addRecording(c *AddRecording) Result {
+func (c *AddRecording) apply(r *Registry, _ *peer) Result {
 	if r.recordings.byID[c.Recording.ID] != nil {
 		return Result{Again: true}
 	}

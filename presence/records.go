@@ -301,6 +301,14 @@ func DecodeRecords(b []byte) iter.Seq2[Record, error] {
 // peer's with; one that lags further behind is not compared.
 const pastDigests = 1024
 
+// digests is the digest of the sessions, and those of the last positions.
+type digests struct {
+	sum     uint64               // of the sessions' digests
+	past    [pastDigests]pastSum // by number of the entry
+	touched []uint32             // sessions that the entry being applied changed
+	scratch []byte
+}
+
 type pastSum struct {
 	at  Position
 	sum uint64

@@ -4,8 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-
-	"github.com/tidwall/btree"
+	"slices"
 )
 
 // Rules is the version of Apply's rules that this build knows. Which one
@@ -36,60 +35,51 @@ const lostAfter = 3
 // applied so far. It does no I/O, reads no clock and draws no lots. It is not
 // safe for concurrent use: Node guards it.
 type Registry struct {
-	// Where it stands in the log.
-	hash uint64
-	last Entry // without its batch
-
-	epochs   []epoch
-	clock    int64 // presence time in milliseconds: the sum of the steps between entries
+	progress
 	rules    uint64
 	settings Settings
 
-	// Live sessions, by the index that their start was given.
-	sessions  []*session
-	free      indexes
-	leases    leases
-	bySession map[Session]uint32
-	byCode    map[string]uint32
-	byAnchor  map[string]uint32
-
-	bans  map[string]banned
-	keys  keys
-	ended endings
-	peers peers
-
+	sessionTable
+	bans       map[string]banned
+	keys       keys
+	ended      endings
+	peers      peers
 	recordings recordings
 	effects    effects
-	dues       *btree.BTreeG[due] // of sessions that end for want of a picture; not state
 
-	// What has changed.
-	sum       uint64               // of the sessions' digests
-	past      [pastDigests]pastSum // digests of the last positions, by number
-	touched   []uint32             // sessions that the present entry changed
-	dirty     map[recordKey]struct{}
-	scratch   []byte
-	changes   []Change       // of the entry being applied
-	conflicts ConflictCounts // of the entry being applied
+	digests
+	dirty map[recordKey]struct{} // the records that changed since TakeDirty; nil: they are not tracked
+	output
+}
+
+// progress is where a registry stands in the log.
+type progress struct {
+	hash   uint64
+	last   Entry // without its batch
+	epochs []epoch
+	clock  int64 // presence time in milliseconds: the sum of the steps between entries
+}
+
+// output is what the entry being applied has done so far.
+type output struct {
+	changes   []Change
+	conflicts ConflictCounts
 }
 
 // NewRegistry gives the registry of an empty log, with the default settings
 // under revision 0, which any node's own replace.
 func NewRegistry() *Registry {
 	r := &Registry{
-		rules:     1,
-		settings:  Settings{Interval: 60_000, Missed: 3, Grace: 5_000, EndGrace: 30_000, StartWithin: 600_000, CallbackOnly: keepEnded, OfflineAfter: 3, BlindAfter: 15},
-		bySession: map[Session]uint32{},
-		byCode:    map[string]uint32{},
-		byAnchor:  map[string]uint32{},
-		bans:      map[string]banned{},
-		keys:      keys{byName: map[string]keyed{}},
-		dues:      newDues(),
-		ended:     endings{bySession: map[Session]*Ended{}, byCode: map[string][]*Ended{}},
-
-		recordings: newRecordings(),
-		effects:    newEffects(),
+		rules:        1,
+		settings:     Settings{Interval: 60_000, Missed: 3, Grace: 5_000, EndGrace: 30_000, StartWithin: 600_000, CallbackOnly: keepEnded, OfflineAfter: 3, BlindAfter: 15},
+		sessionTable: newSessionTable(),
+		bans:         map[string]banned{},
+		keys:         keys{byName: map[string]keyed{}},
+		ended:        endings{bySession: map[Session]*Ended{}, byCode: map[string][]*Ended{}},
+		recordings:   newRecordings(),
+		effects:      newEffects(),
 	}
-	r.leases.set(r.settings.terms(), r.settings.Tick(), 0, 0)
+	r.leases.set(r.settings.leaseParams(), r.settings.Tick(), 0, 0)
 	r.peers.vias.take(0)
 	return r
 }
@@ -143,7 +133,7 @@ func (r *Registry) Apply(e Entry) (Applied, error) {
 		return Applied{}, err
 	}
 
-	r.changes, r.conflicts = nil, ConflictCounts{}
+	r.output = output{}
 	revision, minute := r.settings.Revision, r.clock/sweepEvery
 	a := Applied{Num: e.Num, Time: e.Time, Node: b.Node, Boot: b.Boot, Origin: b.Origin, No: b.No}
 	a.Stalled = r.step(e)
@@ -152,7 +142,10 @@ func (r *Registry) Apply(e Entry) (Applied, error) {
 		a.Strays = r.beats(&beats, p)
 		p.last, p.paused = r.clock, false
 		r.count(&b, p)
-		a.Results = r.commands(&b, p)
+		a.Results = slices.Grow(a.Results, len(b.Commands))
+		for _, c := range b.Commands {
+			a.Results = append(a.Results, c.apply(r, p))
+		}
 		a.Compared = r.compare(&b)
 	}
 	r.expire()

@@ -9,14 +9,11 @@ import "slices"
 type Restore struct {
 	// Lost is the number of the first entry that the log has lost.
 	Lost  uint64
-	Terms Terms
+	Terms LeaseParams
 	Keys  []string // by which its client may ask for it again, see keyName
 
 	session *session
 }
-
-// Terms are what a session's lease runs by, in milliseconds but for Missed.
-type Terms struct{ Interval, Missed, Grace int64 }
 
 func (*Restore) kind() kind { return kindRestore }
 
@@ -24,24 +21,22 @@ func (*Restore) durable() bool { return true }
 
 func (c *Restore) encode(b []byte) []byte {
 	b = appendStrings(appendUint(b, c.Lost), c.Keys)
-	for _, v := range [...]int64{c.Terms.Interval, c.Terms.Missed, c.Terms.Grace} {
-		b = appendInt(b, v)
-	}
+	b = appendLeaseParams(b, c.Terms)
 	return appendLikes(appendSession(b, c.session), c.session.likes)
 }
 
 func (c *Restore) decode(r *reader) {
 	c.Lost, c.Keys = r.uint(), r.strings()
-	c.Terms = Terms{r.int(), r.int(), r.int()}
+	c.Terms = r.leaseParams()
 	c.session = r.whole()
 	c.session.likes = r.likes()
-	if (Settings{Interval: c.Terms.Interval, Missed: c.Terms.Missed, Grace: c.Terms.Grace}).Check() != nil {
+	if !c.Terms.areValid() {
 		r.fail()
 	}
 }
 
 // restore puts back a session, or what of it was lost.
-func (r *Registry) restore(c *Restore) Result {
+func (c *Restore) apply(r *Registry, _ *peer) Result {
 	was := c.session.stream
 	if i, live := r.bySession[was.Session]; live {
 		r.mend(i, c)
@@ -95,10 +90,7 @@ func (s *session) takenUp() bool { return s.stream.State != Starting || s.moved 
 // putBack enters a lost session under an index of its own, with its lease in
 // full: whoever held it may have been beating all the while.
 func (r *Registry) putBack(c *Restore) uint32 {
-	i := r.free.get()
-	for int(i) >= len(r.sessions) {
-		r.sessions = append(r.sessions, nil)
-	}
+	i := r.allocate()
 	s, st := *c.session, *c.session.stream
 	st.Index, st.Viewers = i, 0 // whoever has viewers of it says so again
 	s.stream, s.born = &st, 0
@@ -108,8 +100,7 @@ func (r *Registry) putBack(c *Restore) uint32 {
 	r.repaired(&s, partFilmed, c.Lost, c.session.filmed)
 	s.media.inClock(r.clock)
 	s.likes = slices.Clone(s.likes)
-	r.sessions[i] = &s
-	r.bySession[st.Session], r.byCode[st.Code], r.byAnchor[st.Anchor] = i, i, i
+	r.insert(i, &s)
 	r.leases.begin(i, st.Session.tag(), 0, r.clock, !s.sources.Has(FromBeats))
 	le := &r.leases.all[i]
 	if st.State == Live {
@@ -118,7 +109,7 @@ func (r *Registry) putBack(c *Restore) uint32 {
 	// A shorter interval than the present one would end before the lease is looked
 	// at, which it is by the present terms: then they are what it gets.
 	if c.Terms.Interval >= r.settings.Interval {
-		if use, room := r.leases.fit(terms{c.Terms.Interval, c.Terms.Missed, c.Terms.Grace}); room {
+		if use, room := r.leases.fit(c.Terms); room {
 			le.terms = use
 		}
 	}
@@ -135,7 +126,7 @@ func (r *Registry) mend(i uint32, c *Restore) {
 	if s.lags(was, partTold, c.Lost) {
 		r.repaired(s, partTold, c.Lost, was.told)
 		r.change(i, ByRepair, func(st *Stream) {
-			st.Title, st.Cover, st.Tags, st.Extra = was.stream.Title, was.stream.Cover, was.stream.Tags, was.stream.Extra
+			st.Details = was.stream.Details
 		})
 	}
 	if was.stream.State != Starting && s.stream.State == Starting {
@@ -267,7 +258,7 @@ func (c *Bury) decode(r *reader) {
 
 // bury ends a session again. One that was ended by silence stays, when it was
 // heard of since: it was alive after all.
-func (r *Registry) bury(c *Bury) Result {
+func (c *Bury) apply(r *Registry, _ *peer) Result {
 	e := *c.ended
 	s := e.Stream.Session
 	if known := r.ended.bySession[s]; known != nil {

@@ -6,6 +6,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"math/bits"
+
+	"github.com/tidwall/btree"
 )
 
 // Session names one live broadcast of one anchor: 128 random bits. It is the
@@ -46,6 +48,50 @@ func (s Session) String() string { return sessionText.EncodeToString(s[:]) }
 // tag is the 16 bits of a session that a beat carries beside the lease's
 // index: after a failover the same index may belong to another session.
 func (s Session) tag() uint16 { return binary.LittleEndian.Uint16(s[:2]) }
+
+// sessionTable is all live sessions, by the index that their start was given.
+type sessionTable struct {
+	sessions  []*session
+	free      indexes
+	leases    leases
+	bySession map[Session]uint32
+	byCode    map[string]uint32
+	byAnchor  map[string]uint32
+	dues      *btree.BTreeG[due] // of sessions that end for want of a picture; not state
+}
+
+func newSessionTable() sessionTable {
+	return sessionTable{bySession: map[Session]uint32{}, byCode: map[string]uint32{}, byAnchor: map[string]uint32{}, dues: newDues()}
+}
+
+// allocate gives the smallest free index.
+func (t *sessionTable) allocate() uint32 {
+	i := t.free.get()
+	for int(i) >= len(t.sessions) {
+		t.sessions = append(t.sessions, nil)
+	}
+	return i
+}
+
+// insert enters a session under an index that was allocated.
+func (t *sessionTable) insert(i uint32, s *session) {
+	t.sessions[i] = s
+	t.bySession[s.stream.Session], t.byCode[s.stream.Code], t.byAnchor[s.stream.Anchor] = i, i, i
+}
+
+// remove takes a session out, and frees its index.
+func (t *sessionTable) remove(i uint32) {
+	s := t.sessions[i]
+	delete(t.bySession, s.stream.Session)
+	delete(t.byCode, s.stream.Code)
+	delete(t.byAnchor, s.stream.Anchor)
+	t.sessions[i] = nil
+	t.leases.all[i].flags &= leaseParked
+	t.free.put(i)
+	if s.due != 0 {
+		t.dues.Delete(due{s.due, i})
+	}
+}
 
 // session is what a live session is beside what the list shows of it.
 type session struct {
@@ -108,9 +154,7 @@ func (r *Registry) appendLeased(b []byte, i uint32) []byte {
 	b = appendSession(b, s)
 	le := &r.leases.all[i]
 	t := r.leases.terms[le.terms]
-	for _, v := range [...]int64{le.lastAt(r.clock), t.interval, t.missed, t.grace} {
-		b = appendInt(b, v)
-	}
+	b = appendLeaseParams(appendInt(b, le.lastAt(r.clock)), t)
 	b = append(appendUint(b, uint64(le.via)), le.misses)
 	return appendLikes(b, s.likes)
 }

@@ -95,12 +95,6 @@ func (s Settings) Check() error {
 // while anything is listed.
 func (s Settings) Tick() int64 { return min(1000, s.Interval/4) }
 
-// terms are the part of the settings that a session keeps until its client
-// has heard of newer ones and beaten.
-type terms struct{ interval, missed, grace int64 }
-
-func (s Settings) terms() terms { return terms{s.Interval, s.Missed, s.Grace} }
-
 func appendSettings(b []byte, s Settings) []byte {
 	for _, v := range [...]int64{
 		s.Revision, s.Interval, s.Missed, s.Grace, s.EndGrace, s.StartWithin, s.CallbackOnly,
@@ -134,13 +128,14 @@ func (c *SetSettings) decode(r *reader) { c.Settings = r.settings() }
 
 // set takes settings of a higher revision. Sessions go on by the terms that
 // their clients know, until each is heard to have adopted these.
-func (r *Registry) set(s Settings) {
-	if s.Revision <= r.settings.Revision || s.Check() != nil || !r.leases.set(s.terms(), s.Tick(), r.peers.heard(r.clock), r.clock) {
-		return
+func (c *SetSettings) apply(r *Registry, _ *peer) Result {
+	s := c.Settings
+	if s.Revision > r.settings.Revision && s.Check() == nil && r.leases.set(s.leaseParams(), s.Tick(), r.peers.heard(r.clock), r.clock) {
+		r.settings = s
+		r.appointAll()
+		r.mark(recordMeta, 0)
 	}
-	r.settings = s
-	r.appointAll()
-	r.mark(recordMeta, 0)
+	return Result{}
 }
 
 // Adopt says that the session's client has heard of the present settings and
@@ -155,7 +150,7 @@ func (c *Adopt) encode(b []byte) []byte { return append(b, c.Session[:]...) }
 
 func (c *Adopt) decode(r *reader) { c.Session = r.session() }
 
-func (r *Registry) adopt(c *Adopt, p *peer) Result {
+func (c *Adopt) apply(r *Registry, p *peer) Result {
 	i, ok := r.bySession[c.Session]
 	if !ok {
 		return r.gone(c.Session)
@@ -184,3 +179,9 @@ func (*RaiseRules) durable() bool { return true }
 func (c *RaiseRules) encode(b []byte) []byte { return appendUint(b, c.Rules) }
 
 func (c *RaiseRules) decode(r *reader) { c.Rules = r.uint() }
+
+func (c *RaiseRules) apply(r *Registry, _ *peer) Result {
+	r.rules = max(r.rules, c.Rules)
+	r.mark(recordMeta, 0)
+	return Result{}
+}

@@ -46,7 +46,7 @@ func (c *Start) decode(r *reader) {
 // start begins a session, unless its key has begun one, the anchor is banned
 // or live on an attached socket that may not be taken over, or another anchor
 // has the code.
-func (r *Registry) start(c *Start, p *peer) Result {
+func (c *Start) apply(r *Registry, p *peer) Result {
 	if k, known := r.known(startKey, c.Anchor, c.Key); known {
 		return r.again(k.session, c, p)
 	}
@@ -96,21 +96,18 @@ func (r *Registry) again(s Session, c *Start, p *peer) Result {
 
 // begin enters a new session.
 func (r *Registry) begin(c *Start, p *peer) uint32 {
-	i := r.free.get()
-	for int(i) >= len(r.sessions) {
-		r.sessions = append(r.sessions, nil)
-	}
+	i := r.allocate()
 	st := &Stream{
-		Session: c.Session, Code: c.Code, Anchor: c.Anchor, List: c.List, Title: c.Title, Cover: c.Cover,
-		Tags: c.Tags, Extra: c.Extra, StartedAt: r.last.Time, Index: i, State: Starting,
+		Session: c.Session, Code: c.Code, Anchor: c.Anchor, List: c.List,
+		Details:   Details{Title: c.Title, Cover: c.Cover, Tags: c.Tags, Extra: c.Extra},
+		StartedAt: r.last.Time, Index: i, State: Starting,
 		Listed: c.Listed, Shown: c.Listed && !r.settings.ShowPublished,
 	}
 	s := &session{stream: st, sources: c.Sources, media: media{since: r.clock}, born: r.last.Num}
 	if s.sources == 0 {
 		s.sources = SourcesOf(FromBeats)
 	}
-	r.sessions[i] = s
-	r.bySession[c.Session], r.byCode[c.Code], r.byAnchor[c.Anchor] = i, i, i
+	r.insert(i, s)
 	r.leases.begin(i, c.Session.tag(), p.via, r.clock, !s.sources.Has(FromBeats))
 	r.attach(s, c.Holder)
 	r.appoint(i)
@@ -144,7 +141,7 @@ func (c *Resume) decode(r *reader) {
 	c.Session, c.Anchor, c.Holder, c.Seen = r.session(), r.string(), r.string(), r.uint()
 }
 
-func (r *Registry) resume(c *Resume, p *peer) Result {
+func (c *Resume) apply(r *Registry, p *peer) Result {
 	i, ok := r.bySession[c.Session]
 	if !ok {
 		if e := r.ended.bySession[c.Session]; e != nil && e.Stream.Anchor != c.Anchor {

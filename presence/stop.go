@@ -28,7 +28,7 @@ func (c *Stop) decode(r *reader) {
 	c.Holder, c.Key = r.string(), r.string()
 }
 
-func (r *Registry) stop(c *Stop) Result {
+func (c *Stop) apply(r *Registry, _ *peer) Result {
 	if k, known := r.known(stopKey, c.By, c.Key); known {
 		if e := r.ended.bySession[k.session]; e != nil {
 			return Result{Stream: e.Stream, Ended: e, Again: true}
@@ -57,17 +57,8 @@ func (r *Registry) end(i uint32, why EndReason, by string) *Ended {
 // finish takes a session off the list, and keeps e of it.
 func (r *Registry) finish(i uint32, e *Ended) *Ended {
 	s := r.sessions[i]
-	st := s.stream
-	r.changes = append(r.changes, Change{Old: st, Ended: e, Cause: ByEnd, Holder: s.holder})
-	delete(r.bySession, st.Session)
-	delete(r.byCode, st.Code)
-	delete(r.byAnchor, st.Anchor)
-	r.sessions[i] = nil
-	r.leases.all[i].flags &= leaseParked
-	r.free.put(i)
-	if s.due != 0 {
-		r.dues.Delete(due{s.due, i})
-	}
+	r.changes = append(r.changes, Change{Old: s.stream, Ended: e, Cause: ByEnd, Holder: s.holder})
+	r.remove(i)
 	r.peers.drop(i)
 	r.sum -= s.sum
 	r.mark(recordSession, uint64(i))

@@ -4,15 +4,12 @@ package presence
 // what changes a stream makes a new one, so that views, the undo ring and
 // snapshots may hold old ones without a lock or a copy.
 type Stream struct {
-	Session   Session // the anchor's secret: never shown to viewers
-	Code      string  // live code, 直播码
-	Anchor    string  // user id
-	List      string
-	Title     string
-	Cover     string
-	Tags      []string
-	Extra     []byte // one JSON object, or nil
-	StartedAt int64  // Unix milliseconds, log time
+	Session Session // the anchor's secret: never shown to viewers
+	Code    string  // live code, 直播码
+	Anchor  string  // user id
+	List    string
+	Details
+	StartedAt int64 // Unix milliseconds, log time
 	Viewers   int64
 	Peak      int64 // the most viewers there were at once
 	Likes     int64
@@ -21,6 +18,14 @@ type Stream struct {
 	Away      AwayCause
 	Listed    bool // asked for at start: false is watchable by code, in no view
 	Shown     bool // in views now: Listed, and published where list.show wants that
+}
+
+// Details are what the anchor says of a stream.
+type Details struct {
+	Title string
+	Cover string
+	Tags  []string
+	Extra []byte // one JSON object, or nil
 }
 
 // Lease names the stream's lease in a beat.
@@ -116,8 +121,8 @@ func appendStream(b []byte, st *Stream) []byte {
 
 func (r *reader) stream() *Stream {
 	st := &Stream{
-		Session: r.session(), Code: r.string(), Anchor: r.string(), List: r.string(), Title: r.string(),
-		Cover: r.string(), Tags: r.strings(), Extra: r.bytes(),
+		Session: r.session(), Code: r.string(), Anchor: r.string(), List: r.string(),
+		Details:   Details{Title: r.string(), Cover: r.string(), Tags: r.strings(), Extra: r.bytes()},
 		StartedAt: r.int(), Peak: r.int(), Likes: r.int(),
 	}
 	i := r.uint()

@@ -67,7 +67,7 @@ func (c *Update) decode(r *reader) {
 	}
 }
 
-func (r *Registry) update(c *Update, p *peer) Result {
+func (c *Update) apply(r *Registry, p *peer) Result {
 	i, ok := r.mine(c.Session, c.Holder)
 	if !ok {
 		return r.gone(c.Session)

@@ -53,7 +53,7 @@ func stream(list string, i int) *presence.Stream {
 	name := fmt.Sprintf("anchor%04d", i)
 	return &presence.Stream{
 		Session: presence.Session{byte(i), 1}, Code: "8888_" + name, Anchor: name, List: list,
-		Title: "The title of " + name, StartedAt: epoch, State: presence.Live, Listed: true, Shown: true,
+		Details: presence.Details{Title: "The title of " + name}, StartedAt: epoch, State: presence.Live, Listed: true, Shown: true,
 	}
 }
 

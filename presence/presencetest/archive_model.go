@@ -51,7 +51,8 @@ func (m *archiveModel) keepRandom(t *rapid.T) {
 		return presence.Recording{
 			ID:     rapid.StringMatching("[ab]{1,3}").Draw(t, "id"),
 			Anchor: names("").Draw(t, "anchor"), Code: names("").Draw(t, "code"),
-			StartedAt: times.Draw(t, "started"), EndedAt: times.Draw(t, "ended"), Likes: rapid.Int64().Draw(t, "likes"),
+			StartedAt: times.Draw(t, "started"), EndedAt: times.Draw(t, "ended"),
+			SessionTotals: presence.SessionTotals{Likes: rapid.Int64().Draw(t, "likes")},
 		}
 	}), 0, 8).Draw(t, "recordings")
 	if err := m.archive.Keep(context.Background(), recordings); err != nil {

@@ -20,8 +20,8 @@ func samples(t *testing.T) []Event {
 	}
 	const began = 1763830000123
 	st := presence.Stream{
-		Session: session, Code: "8888_alice", Anchor: "alice", List: "live", Listed: true, Title: "Tea & <talk>",
-		Cover: "https://img.example.com/alice.jpg", Tags: []string{"talk"}, Extra: []byte(`{"level":7}`), StartedAt: began,
+		Session: session, Code: "8888_alice", Anchor: "alice", List: "live", Listed: true, Details: presence.Details{Title: "Tea & <talk>", Cover: "https://img.example.com/alice.jpg", Tags: []string{"talk"}, Extra: []byte(`{"level":7}`)},
+		StartedAt: began,
 	}
 	started, away, resumed, over := st, st, st, st
 	started.State = presence.Starting
@@ -31,7 +31,7 @@ func samples(t *testing.T) []Event {
 	rec := presence.Recording{
 		ID: "5f0c2e9a7d41b6038ce1", Provider: "tencent", Code: "8888_alice", Anchor: "alice", Session: session, Title: st.Title, Cover: st.Cover,
 		StartedAt: began + 2_000, EndedAt: began + 3_600_000, Duration: 3_598_000, Format: "flv", Size: 734003200,
-		Location: "http://1252033264.vod2.myqcloud.com/d7a4cafb/f0.flv?sign=s3cret&t=5c271099", PeakViewers: 1204, Likes: 7002,
+		Location: "http://1252033264.vod2.myqcloud.com/d7a4cafb/f0.flv?sign=s3cret&t=5c271099", SessionTotals: presence.SessionTotals{PeakViewers: 1204, Likes: 7002},
 	}
 	return []Event{
 		{ID: "0b8f2c51d3a94e67a1c05d7e92f4b836", Type: StreamStarted, Time: began, Stream: &started},
@@ -103,7 +103,7 @@ func TestPlaces(t *testing.T) {
 func TestBarestBodies(t *testing.T) {
 	for _, e := range []Event{
 		{ID: "x", Type: RecordingReady, Recording: &presence.Recording{ID: "r", Code: "8888_a", Location: "/a.flv"}},
-		{ID: "x", Type: StreamStarted, Stream: &presence.Stream{Code: "8888_a", Title: "\xff\u2028", Extra: []byte("{")}},
+		{ID: "x", Type: StreamStarted, Stream: &presence.Stream{Code: "8888_a", Details: presence.Details{Title: "\xff\u2028", Extra: []byte("{")}}},
 		{ID: "x", Type: StreamStarted},
 	} {
 		body := e.encode("/onair")
