@@ -2,7 +2,7 @@ import { Emitter } from './emitter.js'
 import { EntryList } from './entrylist.js'
 import type { OnairError } from './errors.js'
 import type { Subscription } from './subscription.js'
-import type { Diff, Entry, Message, Watching } from './wire.js'
+import type { Diff, Entry, Message, Snapshot, Watching } from './wire.js'
 
 export interface WatchEvents {
   /** The entry has changed: its counts, its state, or its play URLs, which the server renews. */
@@ -18,6 +18,8 @@ export class Watch extends Emitter<WatchEvents> implements Subscription {
   ended = false
 
   #list = new EntryList()
+  /** The server's id of the view with this one entry. It names the protocols, unless they are all. */
+  #viewId?: string
   readonly #onClose: () => void
 
   /** Created by `Viewer.watch`. */
@@ -48,13 +50,14 @@ export class Watch extends Emitter<WatchEvents> implements Subscription {
   /** @internal Ignores messages about other streams. */
   applyMessage(m: Message): boolean {
     if (m.type === 'watching' && m.code === this.code) {
-      const { pos, entry } = m as unknown as Watching
+      const { view, pos, entry } = m as unknown as Watching
+      this.#viewId = view
       this.#list.applySnapshot({ pos, total: 1, streams: [entry] })
       this.emit('change', entry)
       return true
     }
-    if (m.view !== `code/${this.code}` || this.ended) return true
-    const change = this.#list.applyDiff(m as unknown as Diff)
+    if (this.#viewId === undefined || m.view !== this.#viewId || this.ended) return true
+    const change = m.type === 'snapshot' ? this.#list.applySnapshot(m as unknown as Snapshot) : this.#list.applyDiff(m as unknown as Diff)
     if (!change) return false
     if (change.del.length) this.end()
     else if (change.put.length) this.emit('change', this.entry!)

@@ -259,6 +259,18 @@ test('a diff can end a watch', async () => {
   expect(watch.ended).toBe(true)
 })
 
+test('a watch applies the messages of its own view, whose id names the protocols', async () => {
+  const { viewer, server } = await freshView()
+  const watch = viewer.watch('8888_a', ['flv'])
+  await server.answer('watch', { type: 'watching', code: '8888_a', view: 'code/8888_a/flv', pos: 'q1', expires_at: 9, entry: entry('8888_a', 1) })
+  await server.deliver({ type: 'diff', view: 'code/8888_a/flv', prev: 'q1', pos: 'q2', set: [{ code: '8888_a', viewers: 2 }] })
+  expect(watch.entry?.viewers).toBe(2)
+  await server.deliver({ type: 'snapshot', view: 'code/8888_a/flv', pos: 'q3', total: 1, streams: [entry('8888_a', 3)] })
+  expect(watch.entry?.viewers).toBe(3)
+  await server.deliver({ type: 'diff', view: 'code/8888_a/flv', prev: 'q3', pos: 'q4', del: ['8888_a'] })
+  expect(watch.ended).toBe(true)
+})
+
 test('likes are sent together, and wait for a connection', async () => {
   const { viewer, server } = await freshView()
   for (let i = 0; i < 130; i++) viewer.like('8888_a')
