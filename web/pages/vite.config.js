@@ -1,18 +1,18 @@
 import { defineConfig } from 'vite'
 import { fileURLToPath } from 'node:url'
 
-const page = name => fileURLToPath(new URL(name, import.meta.url))
+const pagePath = name => fileURLToPath(new URL(name, import.meta.url))
 
 export default defineConfig({
   oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
-  resolve: { alias: { onair: page('../sdk/src/index.ts') } },
+  resolve: { alias: { onair: pagePath('../sdk/src/index.ts') } },
   build: {
     outDir: '../dist',
     emptyOutDir: true,
     modulePreload: { polyfill: false }, // an inline script, which the pages' policy forbids
     assetsInlineLimit: 0,
     chunkSizeWarningLimit: 1000, // hls.js, which is loaded when it is needed
-    rollupOptions: { input: { index: page('index.html'), studio: page('studio.html'), console: page('console.html') } },
+    rollupOptions: { input: { index: pagePath('index.html'), studio: pagePath('studio.html'), console: pagePath('console.html') } },
   },
   server: { proxy: { '/v1': { target: 'http://127.0.0.1:8080', ws: true } } },
 })

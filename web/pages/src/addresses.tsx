@@ -1,24 +1,25 @@
 import { useState } from 'preact/hooks'
-import { Copy } from './copy'
-import { moment, t } from './i18n'
-import type { Addresses as Answer, Operations } from './operations'
-import { partsOf } from './signedurl'
-import { instant, Until } from './until'
+import type { AdminClient, SignedURLs } from './adminclient'
+import { CopyField } from './copyfield'
+import { DateTimeField, toUnixMs } from './datetimefield'
+import { dateTime } from './format'
+import { t } from './i18n'
+import { urlParts } from './signedurl'
 
-/** The address generator: push and play URLs of any live code, and what they are made of. */
-export function Addresses(p: { operations: Operations }) {
+/** The console's section that signs push and play URLs of any live code, and explains their parts. */
+export function Addresses(p: { admin: AdminClient }) {
   const [code, setCode] = useState('')
   const [until, setUntil] = useState('')
-  const [answer, setAnswer] = useState<Answer>()
-  const [failure, setFailure] = useState('')
+  const [signed, setSigned] = useState<SignedURLs>()
+  const [error, setError] = useState('')
   const sign = (event: Event) => {
     event.preventDefault()
-    p.operations.sign({ code: code.trim(), expires_at: instant(until) }).then(a => {
-      setAnswer(a)
-      setFailure('')
+    p.admin.signURLs({ code: code.trim(), expires_at: toUnixMs(until) }).then(urls => {
+      setSigned(urls)
+      setError('')
     }).catch((e: Error) => {
-      setAnswer(undefined)
-      setFailure(e.message)
+      setSigned(undefined)
+      setError(e.message)
     })
   }
   return (
@@ -27,31 +28,31 @@ export function Addresses(p: { operations: Operations }) {
         <label>{t('live code')}
           <input required maxLength={128} pattern="[A-Za-z0-9_\-]+" placeholder="8888_alice" value={code} autocomplete="off" spellcheck={false} onInput={e => setCode(e.currentTarget.value)} />
         </label>
-        <Until label={t('expiry')} never="by default" value={until} change={setUntil} />
+        <DateTimeField label={t('expiry')} emptyLabel="default validity" value={until} onChange={setUntil} />
         <div><button type="submit" class="first">{t('generate')}</button></div>
-        {failure && <p class="error" role="alert">{failure}</p>}
+        {error && <p class="error" role="alert">{error}</p>}
       </form>
-      {answer && <Push push={answer.push} />}
-      {answer && (
+      {signed && <Push push={signed.push} />}
+      {signed && (
         <section class="card stack" aria-label={t('play')}>
           <h2>{t('play')}</h2>
-          <p class="quiet">{t('valid until', { at: moment(answer.play_expires_at) })}</p>
-          {Object.entries(answer.play).map(([protocol, url]) => <Address key={protocol} protocol={protocol} url={url} />)}
+          <p class="quiet">{t('valid until', { time: dateTime(signed.play_expires_at) })}</p>
+          {Object.entries(signed.play).map(([protocol, url]) => <Address key={protocol} protocol={protocol} url={url} />)}
         </section>
       )}
     </div>
   )
 }
 
-function Push(p: { push: Answer['push'] }) {
+function Push(p: { push: SignedURLs['push'] }) {
   const { expires_at, server, key, ...urls } = p.push
   return (
     <section class="card stack" aria-label={t('push')}>
       <h2>{t('push')}</h2>
-      <p class="quiet">{t('valid until', { at: moment(expires_at) })}</p>
+      <p class="quiet">{t('valid until', { time: dateTime(expires_at) })}</p>
       {Object.entries(urls).map(([protocol, url]) => url && <Address key={protocol} protocol={protocol} url={url} />)}
-      {server && <Copy label={`OBS: ${t('server')}`} text={server} />}
-      {key && <Copy label={`OBS: ${t('stream key')}`} text={key} />}
+      {server && <CopyField label={`OBS: ${t('server')}`} text={server} />}
+      {key && <CopyField label={`OBS: ${t('stream key')}`} text={key} />}
     </section>
   )
 }
@@ -60,18 +61,18 @@ function Address(p: { protocol: string, url: string }) {
   const label = p.protocol.toUpperCase()
   return (
     <div class="stack tight">
-      <Copy label={label} text={p.url} />
+      <CopyField label={label} text={p.url} />
       <details>
-        <summary>{t('parts', { of: label })}</summary>
+        <summary>{t('url parts', { protocol: label })}</summary>
         <div class="scroll">
           <table>
             <thead><tr><th scope="col">{t('parameter')}</th><th scope="col">{t('value')}</th><th scope="col">{t('meaning')}</th></tr></thead>
             <tbody>
-              {partsOf(p.url).map(part => (
+              {urlParts(p.url).map(part => (
                 <tr>
-                  <td>{part.place ? <span class="quiet">{t(part.place)}</span> : <span class="mono term">{part.name}</span>}</td>
+                  <td>{part.label ? <span class="quiet">{t(part.label)}</span> : <span class="mono term">{part.name}</span>}</td>
                   <td class="mono">{part.value}</td>
-                  <td>{t(part.meaning)}{part.at !== undefined && <><br /><strong>{moment(part.at)}</strong></>}</td>
+                  <td>{t(part.meaning)}{part.time !== undefined && <><br /><strong>{dateTime(part.time)}</strong></>}</td>
                 </tr>
               ))}
             </tbody>

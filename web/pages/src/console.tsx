@@ -2,45 +2,46 @@ import { render } from 'preact'
 import { useEffect, useMemo, useState } from 'preact/hooks'
 import { Viewer, type ConnectionState } from 'onair'
 import { Addresses } from './addresses'
-import { AskForToken } from './askfortoken'
+import { AdminClient } from './adminclient'
 import { Bans } from './bans'
 import { Charts } from './charts'
 import { DeadLetters } from './deadletters'
-import { number, t } from './i18n'
-import { Operations } from './operations'
+import { compactNumber } from './format'
+import { t } from './i18n'
+import { MetricSampler } from './metricsampler'
+import { PageHeader } from './pageheader'
 import { Recordings } from './recordings'
-import { Samples } from './samples'
-import { Streams } from './streams'
-import { keepToken, tokenOf } from './token'
-import { Top } from './top'
+import { Sessions } from './sessions'
+import { loadToken, storeToken } from './token'
+import { TokenForm } from './tokenform'
 
 const sections = ['streams', 'charts', 'recordings', 'bans', 'addresses', 'dead letters'] as const
 type Section = typeof sections[number]
 
-const anchorOf = (s: Section) => '#' + s.replace(' ', '-')
-const asked = (): Section => sections.find(s => anchorOf(s) === location.hash) ?? 'streams'
+const sectionHash = (s: Section) => '#' + s.replace(' ', '-')
+const currentSection = (): Section => sections.find(s => sectionHash(s) === location.hash) ?? 'streams'
 
 function Console() {
-  const [token, setToken] = useState(tokenOf('admin'))
-  const [refused, setRefused] = useState('')
-  const [phase, setPhase] = useState<ConnectionState>('idle')
-  const forget = (why: string) => {
-    keepToken('admin', undefined)
-    setRefused(why)
+  const [token, setToken] = useState(loadToken('admin'))
+  const [tokenError, setTokenError] = useState('')
+  const [connectionState, setConnectionState] = useState<ConnectionState>('idle')
+  const forgetToken = (error: string) => {
+    storeToken('admin', undefined)
+    setTokenError(error)
     setToken(undefined)
-    setPhase('idle')
+    setConnectionState('idle')
   }
   return (
     <>
-      <Top page="console" phase={phase}>
-        {token && <button type="button" onClick={() => forget('')}>{t('forget token')}</button>}
-      </Top>
+      <PageHeader page="console" connectionState={connectionState}>
+        {token && <button type="button" onClick={() => forgetToken('')}>{t('forget token')}</button>}
+      </PageHeader>
       <main class="stack">
         <h1 class="hidden">{t('console')}</h1>
-        {token ? <Desk key={token} token={token} phase={setPhase} refused={forget} /> : (
+        {token ? <Sections key={token} token={token} onConnectionState={setConnectionState} onTokenRefused={forgetToken} /> : (
           <>
-            <AskForToken role="admin" refused={refused} use={setToken} />
-            <p class="quiet">{t('mint')} <code class="mono">onair token --role admin --sub NAME</code></p>
+            <TokenForm role="admin" error={tokenError} onToken={setToken} />
+            <p class="quiet">{t('token command')} <code class="mono">onair token --role admin --sub NAME</code></p>
           </>
         )}
       </main>
@@ -48,22 +49,21 @@ function Console() {
   )
 }
 
-/** All that one who operates has at hand. */
-function Desk(p: { token: string, phase: (phase: ConnectionState) => void, refused: (why: string) => void }) {
-  const operations = useMemo(() => new Operations(p.token, p.refused), [])
+function Sections(p: { token: string, onConnectionState: (state: ConnectionState) => void, onTokenRefused: (error: string) => void }) {
+  const admin = useMemo(() => new AdminClient(p.token, p.onTokenRefused), [])
   const viewer = useMemo(() => new Viewer({ token: p.token }), [])
-  const samples = useMemo(() => new Samples(operations), [])
-  const [section, setSection] = useState(asked)
+  const sampler = useMemo(() => new MetricSampler(admin), [])
+  const [section, setSection] = useState(currentSection)
   const [total, setTotal] = useState<number>()
 
   useEffect(() => {
-    const turn = () => setSection(asked())
-    addEventListener('hashchange', turn)
-    return () => removeEventListener('hashchange', turn)
+    const updateSection = () => setSection(currentSection())
+    addEventListener('hashchange', updateSection)
+    return () => removeEventListener('hashchange', updateSection)
   }, [])
-  useEffect(() => samples.start(), []) // the charts go on while other sections are shown
+  useEffect(() => sampler.start(), []) // sampling goes on while other sections are open
   useEffect(() => {
-    viewer.on('connectionState', p.phase)
+    viewer.on('connectionState', p.onConnectionState)
     const view = viewer.subscribe({ limit: 1 }) // for its total
     view.on('change', () => setTotal(view.total))
     return () => viewer.close()
@@ -72,16 +72,16 @@ function Desk(p: { token: string, phase: (phase: ConnectionState) => void, refus
   return (
     <>
       <nav class="sections" aria-label={t('console')}>
-        {sections.map(s => <a href={anchorOf(s)} aria-current={s === section ? 'page' : undefined}>{t(`section ${s}`)}</a>)}
-        <span class="quiet push wide">{total !== undefined && t('streams', { n: number(total) })}</span>
+        {sections.map(s => <a href={sectionHash(s)} aria-current={s === section ? 'page' : undefined}>{t(`section ${s}`)}</a>)}
+        <span class="quiet push wide">{total !== undefined && t('streams', { n: compactNumber(total) })}</span>
       </nav>
       <section class="stack" aria-label={t(`section ${section}`)}>
-        {section === 'streams' && <Streams operations={operations} />}
-        {section === 'charts' && <Charts samples={samples} />}
+        {section === 'streams' && <Sessions admin={admin} />}
+        {section === 'charts' && <Charts sampler={sampler} />}
         {section === 'recordings' && <Recordings viewer={viewer} />}
-        {section === 'bans' && <Bans operations={operations} />}
-        {section === 'addresses' && <Addresses operations={operations} />}
-        {section === 'dead letters' && <DeadLetters operations={operations} />}
+        {section === 'bans' && <Bans admin={admin} />}
+        {section === 'addresses' && <Addresses admin={admin} />}
+        {section === 'dead letters' && <DeadLetters admin={admin} />}
       </section>
     </>
   )

@@ -2,47 +2,68 @@ import { useEffect, useState } from 'preact/hooks'
 import type { Anchor } from 'onair'
 import { t } from './i18n'
 
-/** What became of one beat. */
 interface Beat {
   n: number
-  fate: 'sent' | 'heard' | 'held' | 'missed'
-  ms?: number
+  state: 'sent' | 'acknowledged' | 'held' | 'timeout'
+  roundTripMs?: number
 }
 
-const shown = 30
+const maxBeats = 30
 
-/** The heartbeats of a broadcast: each, what became of it, and when the next one is due. */
+/** The last heartbeats of a broadcast, and the time until the next one. */
 export function Heartbeat(p: { anchor: Anchor }) {
-  const [beats, setBeats] = useState<Beat[]>([])
-  const [due, setDue] = useState(0)
+  const beats = useBeats(p.anchor)
+  const [dueAt, setDueAt] = useState(0)
   const [now, setNow] = useState(Date.now())
   useEffect(() => {
-    const fate = (n: number, change: Partial<Beat>) => setBeats(all => all.map(b => b.n === n ? { ...b, ...change } : b))
-    const offs = [
-      p.anchor.on('beat', ({ n }) => setBeats(all => [...all.slice(1 - shown), { n, fate: 'sent' }])),
-      p.anchor.on('ack', a => fate(a.n, { fate: a.held ? 'held' : 'heard', ms: a.roundTripMs })),
-      p.anchor.on('ackTimeout', m => fate(m.n, { fate: 'missed' })),
-      p.anchor.on('nextBeat', setDue),
-    ]
-    const clock = setInterval(() => setNow(Date.now()), 250)
+    const removeListener = p.anchor.on('nextBeat', setDueAt)
+    const timer = setInterval(() => setNow(Date.now()), 250)
     return () => {
-      offs.forEach(off => off())
-      clearInterval(clock)
+      removeListener()
+      clearInterval(timer)
     }
   }, [p.anchor])
   const last = beats.at(-1)
-  const left = Math.max(0, Math.ceil((due - now) / 1000))
-  const says = !last ? '' : last.fate === 'heard' ? t('beat heard', { ms: last.ms! }) : last.fate === 'held' ? t('beat held') : last.fate === 'missed' ? t('beat missed') : ''
+  const isLive = p.anchor.state === 'live'
+  const secondsLeft = Math.max(0, Math.ceil((dueAt - now) / 1000))
+  const status = last && beatStatus(last)
   return (
     <section class="card stack" aria-label={t('heartbeat')}>
       <h2>{t('heartbeat')}</h2>
       <ol class="beats">
-        {beats.map(b => <li key={b.n} class={b.fate} title={`${t('beat sent', { n: b.n })} ${b.ms === undefined ? '' : t('beat heard', { ms: b.ms })}`}><span class="hidden">{b.n} {b.fate}</span></li>)}
+        {beats.map(b => (
+          <li key={b.n} class={b.state} title={`${t('beat sent', { n: b.n })} ${b.roundTripMs === undefined ? '' : t('beat acknowledged', { ms: b.roundTripMs })}`}>
+            <span class="hidden">{b.n} {b.state}</span>
+          </li>
+        ))}
       </ol>
       <p class="quiet">
-        {last && t('beat sent', { n: last.n })} {says && `· ${says}`} {p.anchor.state === 'live' && due > 0 && `· ${t('next beat', { s: left })}`}
+        {last && t('beat sent', { n: last.n })} {status && `· ${status}`} {isLive && dueAt > 0 && `· ${t('next beat', { s: secondsLeft })}`}
       </p>
-      <progress max={p.anchor.intervalMs} value={p.anchor.state === 'live' ? Math.max(0, p.anchor.intervalMs - (due - now)) : 0} aria-label={t('next beat', { s: left })} />
+      <progress max={p.anchor.intervalMs} value={isLive ? Math.max(0, p.anchor.intervalMs - (dueAt - now)) : 0} aria-label={t('next beat', { s: secondsLeft })} />
     </section>
   )
+}
+
+function useBeats(anchor: Anchor): Beat[] {
+  const [beats, setBeats] = useState<Beat[]>([])
+  useEffect(() => {
+    const updateBeat = (n: number, members: Partial<Beat>) => setBeats(all => all.map(b => b.n === n ? { ...b, ...members } : b))
+    const removers = [
+      anchor.on('beat', ({ n }) => setBeats(all => [...all.slice(1 - maxBeats), { n, state: 'sent' }])),
+      anchor.on('ack', ({ n, held, roundTripMs }) => updateBeat(n, { state: held ? 'held' : 'acknowledged', roundTripMs })),
+      anchor.on('ackTimeout', ({ n }) => updateBeat(n, { state: 'timeout' })),
+    ]
+    return () => removers.forEach(remove => remove())
+  }, [anchor])
+  return beats
+}
+
+function beatStatus(b: Beat): string {
+  switch (b.state) {
+    case 'sent': return ''
+    case 'acknowledged': return t('beat acknowledged', { ms: b.roundTripMs! })
+    case 'held': return t('beat held')
+    case 'timeout': return t('beat timeout')
+  }
 }

@@ -1,9 +1,9 @@
 import uPlot from 'uplot'
 import 'uplot/dist/uPlot.min.css'
 import { useEffect, useRef, useState } from 'preact/hooks'
-import { number, clock } from './i18n'
+import { compactNumber, timeOfDay } from './format'
 
-/** A line; its colour is that of its class in the legend. */
+/** One line of a chart. Its color is that of its CSS class in the legend. */
 export interface Line {
   name: string
   tone: 'live' | 'good' | 'warn' | 'link'
@@ -11,66 +11,69 @@ export interface Line {
 }
 
 const height = 180
-const least = 60 // seconds: few samples are not drawn over the whole width
-const dashes = [[], [6, 4], [2, 3]] // not by colour alone
-const steps = [1, 2, 5].flatMap(n => [0, 1, 2, 3, 4, 5, 6].map(e => n * 10 ** e)).sort((a, b) => a - b)
+const minSpan = 60 // seconds: few samples do not fill the width
+const dashes = [[], [6, 4], [2, 3]] // lines differ by more than their color
+const axisSteps = [1, 2, 5].flatMap(n => [0, 1, 2, 3, 4, 5, 6].map(e => n * 10 ** e)).sort((a, b) => a - b)
 
-/** Lines over time, of at least one sample, with the values of the last moment, or of that under the pointer, in its legend. */
-export function LineChart(p: { title: string, at: readonly number[], lines: readonly Line[] }) {
+/** Lines over time, with at least one sample. The legend shows the values under the pointer, or the last ones. */
+export function LineChart(p: { title: string, times: readonly number[], lines: readonly Line[] }) {
   const box = useRef<HTMLDivElement>(null)
   const legend = useRef<HTMLUListElement>(null)
   const plot = useRef<uPlot>(null)
-  const [pointed, setPointed] = useState<number | null>()
-  const data = [p.at.map(ms => ms / 1000), ...p.lines.map(l => l.values)] as uPlot.AlignedData
+  const [pointedIndex, setPointedIndex] = useState<number | null>()
+  const data = [p.times.map(ms => ms / 1000), ...p.lines.map(l => l.values)] as uPlot.AlignedData
 
   useEffect(() => {
-    // A canvas knows no variables of CSS: colours are read where the page shows them.
-    const tone = (i: number) => () => getComputedStyle(legend.current!.children[i]!.firstElementChild!).color
-    const ink = () => getComputedStyle(legend.current!).color
-    const rule = { stroke: () => getComputedStyle(box.current!).borderTopColor, width: 1 }
-    const axis = { stroke: ink, grid: rule, ticks: rule, font: '12px system-ui, sans-serif' }
-    const u = plot.current = new uPlot({
-      width: box.current!.clientWidth, height, legend: { show: false },
-      cursor: { y: false, drag: { x: false, y: false } },
-      scales: { x: { range: span }, y: { range: (_, __, most) => [0, Math.max(5, most * 1.1)] } },
-      axes: [
-        { ...axis, values: (_, at) => at.map(s => clock(s * 1000)), space: 80, size: 32 },
-        { ...axis, values: (_, at) => at.map(number), incrs: steps, size: 56 },
-      ],
-      series: [{}, ...p.lines.map((l, i) => ({ label: l.name, stroke: tone(i), width: 2, dash: dashes[i], points: { size: 5 } }))],
-      hooks: { setCursor: [u => setPointed(u.cursor.idx)] },
-    }, data, box.current!)
-    const sizes = new ResizeObserver(([e]) => u.setSize({ width: e!.contentRect.width, height }))
-    sizes.observe(box.current!)
-    const scheme = matchMedia('(prefers-color-scheme: dark)')
+    const u = plot.current = new uPlot(plotOptions(p.lines, box.current!, legend.current!, setPointedIndex), data, box.current!)
+    const observer = new ResizeObserver(([e]) => u.setSize({ width: e!.contentRect.width, height }))
+    observer.observe(box.current!)
+    const darkScheme = matchMedia('(prefers-color-scheme: dark)')
     const redraw = () => u.redraw()
-    scheme.addEventListener('change', redraw)
+    darkScheme.addEventListener('change', redraw)
     return () => {
-      scheme.removeEventListener('change', redraw)
-      sizes.disconnect()
+      darkScheme.removeEventListener('change', redraw)
+      observer.disconnect()
       u.destroy()
     }
   }, [])
-  useEffect(() => plot.current!.setData(data), [p.at])
+  useEffect(() => plot.current!.setData(data), [p.times])
 
-  const shown = pointed ?? p.at.length - 1
+  const index = pointedIndex ?? p.times.length - 1
   return (
     <figure class="card stack tight chart">
       <figcaption class="row">
         <strong>{p.title}</strong>
-        <span class="quiet">{p.at[shown] !== undefined && clock(p.at[shown])}</span>
+        <span class="quiet">{p.times[index] !== undefined && timeOfDay(p.times[index])}</span>
       </figcaption>
       <ul ref={legend} class="legend">
-        {p.lines.map(l => <li><span class={'swatch ' + l.tone} aria-hidden="true">━</span> {l.name} <strong>{l.values[shown] == null ? '–' : number(l.values[shown])}</strong></li>)}
+        {p.lines.map(l => <li><span class={'swatch ' + l.tone} aria-hidden="true">━</span> {l.name} <strong>{l.values[index] == null ? '–' : compactNumber(l.values[index])}</strong></li>)}
       </ul>
       <div ref={box} class="plot" aria-hidden="true" />
     </figure>
   )
 }
 
-/** From the first sample to the last: what uPlot proposes for one sample is a day. */
-function span(u: uPlot): uPlot.Range.MinMax {
-  const at = u.data[0]
-  const last = at.at(-1)!
-  return [Math.min(at[0]!, last - least), last]
+function plotOptions(lines: readonly Line[], box: HTMLElement, legend: HTMLElement, onPoint: (index?: number | null) => void): uPlot.Options {
+  // A canvas cannot use CSS variables, so colors are read from the elements that use them.
+  const lineColor = (i: number) => () => getComputedStyle(legend.children[i]!.firstElementChild!).color
+  const grid = { stroke: () => getComputedStyle(box).borderTopColor, width: 1 }
+  const axis = { stroke: () => getComputedStyle(legend).color, grid, ticks: grid, font: '12px system-ui, sans-serif' }
+  return {
+    width: box.clientWidth, height, legend: { show: false },
+    cursor: { y: false, drag: { x: false, y: false } },
+    scales: { x: { range: timeRange }, y: { range: (_, __, max) => [0, Math.max(5, max * 1.1)] } },
+    axes: [
+      { ...axis, values: (_, seconds) => seconds.map(s => timeOfDay(s * 1000)), space: 80, size: 32 },
+      { ...axis, values: (_, values) => values.map(compactNumber), incrs: axisSteps, size: 56 },
+    ],
+    series: [{}, ...lines.map((l, i) => ({ label: l.name, stroke: lineColor(i), width: 2, dash: dashes[i], points: { size: 5 } }))],
+    hooks: { setCursor: [u => onPoint(u.cursor.idx)] },
+  }
+}
+
+/** From the first sample to the last. The default of uPlot for one sample is a whole day. */
+function timeRange(u: uPlot): uPlot.Range.MinMax {
+  const times = u.data[0]
+  const last = times.at(-1)!
+  return [Math.min(times[0]!, last - minSpan), last]
 }

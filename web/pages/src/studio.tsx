@@ -1,143 +1,169 @@
 import { render } from 'preact'
 import { useEffect, useRef, useState } from 'preact/hooks'
-import { Anchor, type AnchorState, type OnairError, type ConnectionState, type PushURLs, type StartOptions } from 'onair'
-import { AskForToken } from './askfortoken'
-import { Copy } from './copy'
+import { Anchor, type AnchorState, type ConnectionState, type OnairError, type PushURLs, type StartOptions } from 'onair'
+import { CopyField } from './copyfield'
+import { compactNumber, duration, shortDateTime } from './format'
 import { Heartbeat } from './heartbeat'
-import { duration, number, t, time } from './i18n'
-import { QR } from './qr'
-import { keepToken, tokenOf } from './token'
-import { Top } from './top'
+import { t } from './i18n'
+import { PageHeader } from './pageheader'
+import { QRCode } from './qrcode'
+import { loadToken, storeToken } from './token'
+import { TokenForm } from './tokenform'
 
 function Studio() {
-  const [token, setToken] = useState(tokenOf('anchor'))
-  const [refused, setRefused] = useState('')
-  const [phase, setPhase] = useState<ConnectionState>('idle')
-  const forget = (why: string) => {
-    keepToken('anchor', undefined)
-    setRefused(why)
+  const [token, setToken] = useState(loadToken('anchor'))
+  const [tokenError, setTokenError] = useState('')
+  const [connectionState, setConnectionState] = useState<ConnectionState>('idle')
+  const forgetToken = (error: string) => {
+    storeToken('anchor', undefined)
+    setTokenError(error)
     setToken(undefined)
   }
   return (
     <>
-      <Top page="studio" phase={phase}>
-        {token && <button type="button" onClick={() => forget('')}>{t('forget token')}</button>}
-      </Top>
+      <PageHeader page="studio" connectionState={connectionState}>
+        {token && <button type="button" onClick={() => forgetToken('')}>{t('forget token')}</button>}
+      </PageHeader>
       <main class="stack narrow">
         <h1 class="hidden">{t('studio')}</h1>
-        {token ? <Broadcast key={token} token={token} phase={setPhase} refused={forget} /> : <AskForToken role="anchor" refused={refused} use={setToken} />}
+        {token
+          ? <Broadcast key={token} token={token} onConnectionState={setConnectionState} onTokenRefused={forgetToken} />
+          : <TokenForm role="anchor" error={tokenError} onToken={setToken} />}
       </main>
     </>
   )
 }
 
-function Broadcast(p: { token: string, phase: (phase: ConnectionState) => void, refused: (why: string) => void }) {
-  const [anchor, setAnchor] = useState<Anchor>()
-  const [state, setState] = useState<AnchorState>('idle')
-  const [push, setPush] = useState<PushURLs>()
-  const [failure, setFailure] = useState('')
-  const [notice, setNotice] = useState('')
-  const crashed = useRef(false)
-  const latest = useRef<Anchor | undefined>(undefined) // to let go of with the page
+interface BroadcastProps {
+  token: string
+  onConnectionState: (state: ConnectionState) => void
+  onTokenRefused: (error: string) => void
+}
 
-  const open = () => {
-    const a = new Anchor({ token: p.token })
-    a.on('state', setState)
-    a.on('push', setPush)
-    a.on('connectionState', p.phase)
-    a.on('notice', n => setNotice(n.message))
-    a.on('stopped', why => { if (why.code === 'unauthorized') p.refused(why.message) })
-    latest.current = a
-    setAnchor(a)
-    setPush(undefined)
-    return a
-  }
-  const say = (act: Promise<unknown>) => act.then(() => setFailure(''), (e: OnairError) => {
-    if (e.code !== 'stopped') setFailure(e.message) // else it was us
+function Broadcast(p: BroadcastProps) {
+  const { anchor, state, push, notice, isCrashed, openAnchor, crash } = useAnchor(p)
+  const [error, setError] = useState('')
+  const showError = (request: Promise<unknown>) => void request.then(() => setError(''), (e: OnairError) => {
+    if (e.code !== 'stopped') setError(e.message) // else the page itself closed the anchor
   })
-  useEffect(() => {
-    void say(open().resume()) // what was on air before a reload
-    return () => latest.current!.close()
-  }, [])
-
-  const crash = () => {
-    anchor!.close() // its state is lost with it, the session is kept for the tab
-    crashed.current = true
-    p.phase('stopped')
-    setState('idle')
-  }
-  const comeBack = () => {
-    crashed.current = false
-    void say(open().resume())
-  }
-  const on = state === 'live' || state === 'interrupted'
-  const ending = anchor?.ending
+  useEffect(() => showError(openAnchor().resume()), []) // what was on air before a reload
+  const isOnAir = state === 'live' || state === 'interrupted'
   return (
     <>
       <section class="card stack" aria-live="polite">
-        <p class={'broadcast ' + state}>
-          {crashed.current ? t('crashed') : state === 'ended' ? t('broadcast ended', { why: ending!.reason }) : t(`broadcast ${state}`)}
-          {on && <span class="mono"> {anchor!.stream?.code}</span>}
-        </p>
-        {state === 'ended' && ending?.summary && (
-          <p class="quiet">{t('summary', { time: duration(ending.summary.duration_ms), viewers: number(ending.summary.peak_viewers), likes: number(ending.summary.likes) })}</p>
-        )}
+        <BroadcastState anchor={anchor} state={state} isCrashed={isCrashed} />
         {notice && <p class="quiet">{notice}</p>}
-        {failure && <p class="error" role="alert">{failure}</p>}
-        {crashed.current && <div><button type="button" class="first" onClick={comeBack}>{t('resume')}</button></div>}
-        {on && (
+        {error && <p class="error" role="alert">{error}</p>}
+        {isCrashed && <div><button type="button" class="first" onClick={() => showError(openAnchor().resume())}>{t('resume')}</button></div>}
+        {isOnAir && (
           <div class="row">
-            <button type="button" class="first" onClick={() => void say(anchor!.stop())}>{t('stop')}</button>
-            <button type="button" title={t('crash says')} onClick={crash}>{t('crash')}</button>
+            <button type="button" class="first" onClick={() => showError(anchor!.stop())}>{t('stop')}</button>
+            <button type="button" title={t('crash text')} onClick={crash}>{t('crash')}</button>
           </div>
         )}
       </section>
-      {!crashed.current && (
-        <Details
-          key={anchor?.session} on={on} first={anchor?.stream} busy={state === 'starting' || state === 'interrupted'}
-          send={body => void say(on ? anchor!.update({ ...body, cover: body.cover ?? null, tags: body.tags ?? null }) : anchor!.start(body))}
+      {!isCrashed && (
+        <DetailsForm
+          key={anchor?.session} isOnAir={isOnAir} initial={anchor?.stream} isBusy={state === 'starting' || state === 'interrupted'}
+          onSubmit={body => showError(isOnAir ? anchor!.update({ ...body, cover: body.cover ?? null, tags: body.tags ?? null }) : anchor!.start(body))}
         />
       )}
-      {on && push && <PushTo push={push} refresh={() => void say(anchor!.refreshPush())} />}
-      {anchor && !crashed.current && <Heartbeat anchor={anchor} />}
+      {isOnAir && push && <PushSection push={push} onRefresh={() => showError(anchor!.refreshPush())} />}
+      {anchor && !isCrashed && <Heartbeat anchor={anchor} />}
     </>
   )
 }
 
-/** What viewers are to see. */
-function Details(p: { on: boolean, busy: boolean, first?: { title: string, cover?: string, tags?: string[] }, send: (body: StartOptions) => void }) {
-  const [title, setTitle] = useState(p.first?.title ?? '')
-  const [cover, setCover] = useState(p.first?.cover ?? '')
-  const [tags, setTags] = useState(p.first?.tags?.join(', ') ?? '')
-  const send = (event: Event) => {
+/** An anchor that the page opens again after a crash, and closes with the page. */
+function useAnchor(p: BroadcastProps) {
+  const [anchor, setAnchor] = useState<Anchor>()
+  const [state, setState] = useState<AnchorState>('idle')
+  const [push, setPush] = useState<PushURLs>()
+  const [notice, setNotice] = useState('')
+  const [isCrashed, setIsCrashed] = useState(false)
+  const current = useRef<Anchor | undefined>(undefined)
+  useEffect(() => () => current.current?.close(), [])
+
+  const openAnchor = () => {
+    const opened = new Anchor({ token: p.token })
+    opened.on('state', setState)
+    opened.on('push', setPush)
+    opened.on('connectionState', p.onConnectionState)
+    opened.on('notice', n => setNotice(n.message))
+    opened.on('stopped', e => { if (e.code === 'unauthorized') p.onTokenRefused(e.message) })
+    current.current = opened
+    setAnchor(opened)
+    setPush(undefined)
+    setIsCrashed(false)
+    return opened
+  }
+  /** Closes the anchor without a stop. Its session stays in the tab's storage. */
+  const crash = () => {
+    anchor!.close()
+    setIsCrashed(true)
+    p.onConnectionState('stopped')
+    setState('idle')
+  }
+  return { anchor, state, push, notice, isCrashed, openAnchor, crash }
+}
+
+function BroadcastState({ anchor, state, isCrashed }: { anchor?: Anchor, state: AnchorState, isCrashed: boolean }) {
+  const isOnAir = state === 'live' || state === 'interrupted'
+  const ending = state === 'ended' ? anchor!.ending! : undefined
+  return (
+    <>
+      <p class={'broadcast ' + state}>
+        {isCrashed ? t('broadcast crashed') : state === 'ended' ? t('broadcast ended', { reason: ending!.reason }) : t(`broadcast ${state}`)}
+        {isOnAir && <span class="mono"> {anchor!.stream?.code}</span>}
+      </p>
+      {ending?.summary && (
+        <p class="quiet">{t('summary', { time: duration(ending.summary.duration_ms), viewers: compactNumber(ending.summary.peak_viewers), likes: compactNumber(ending.summary.likes) })}</p>
+      )}
+    </>
+  )
+}
+
+interface DetailsFormProps {
+  isOnAir: boolean
+  isBusy: boolean
+  initial?: { title: string, cover?: string, tags?: string[] }
+  onSubmit: (body: StartOptions) => void
+}
+
+/** The form for the members of a stream that viewers see. */
+function DetailsForm(p: DetailsFormProps) {
+  const [title, setTitle] = useState(p.initial?.title ?? '')
+  const [cover, setCover] = useState(p.initial?.cover ?? '')
+  const [tagText, setTagText] = useState(p.initial?.tags?.join(', ') ?? '')
+  const submit = (event: Event) => {
     event.preventDefault()
-    const all = tags.split(/[,，]/).map(s => s.trim()).filter(Boolean)
-    p.send({ title: title.trim(), cover: cover.trim() || undefined, tags: all.length ? all : undefined })
+    const tags = tagText.split(/[,，]/).map(tag => tag.trim()).filter(Boolean)
+    p.onSubmit({ title: title.trim(), cover: cover.trim() || undefined, tags: tags.length ? tags : undefined })
   }
   return (
-    <form class="card stack" onSubmit={send}>
+    <form class="card stack" onSubmit={submit}>
       <label>{t('title')}<input required maxLength={256} value={title} onInput={e => setTitle(e.currentTarget.value)} /></label>
       <label>{t('cover')}<input type="url" pattern="https://.*" maxLength={1024} value={cover} onInput={e => setCover(e.currentTarget.value)} /></label>
-      <label>{t('tags')}<input value={tags} onInput={e => setTags(e.currentTarget.value)} /></label>
-      <div><button type="submit" class={p.on ? '' : 'first'} disabled={p.busy}>{p.on ? t('update') : t('go live')}</button></div>
+      <label>{t('tags')}<input value={tagText} onInput={e => setTagText(e.currentTarget.value)} /></label>
+      <div><button type="submit" class={p.isOnAir ? '' : 'first'} disabled={p.isBusy}>{p.isOnAir ? t('update') : t('go live')}</button></div>
     </form>
   )
 }
 
-/** Where the encoder is to send the picture. */
-function PushTo(p: { push: PushURLs, refresh: () => void }) {
+/** The push URLs for the encoder. */
+function PushSection(p: { push: PushURLs, onRefresh: () => void }) {
   return (
-    <section class="card stack" aria-label={t('push here')}>
-      <h2>{t('push here')}</h2>
-      <Copy label="RTMP" text={p.push.rtmp} />
-      <Copy label={`OBS: ${t('server')}`} text={p.push.server} />
-      <Copy label={`OBS: ${t('stream key')}`} text={p.push.key} />
-      {p.push.srt && <Copy label="SRT" text={p.push.srt} />}
+    <section class="card stack" aria-label={t('push urls')}>
+      <h2>{t('push urls')}</h2>
+      <CopyField label="RTMP" text={p.push.rtmp} />
+      <CopyField label={`OBS: ${t('server')}`} text={p.push.server} />
+      <CopyField label={`OBS: ${t('stream key')}`} text={p.push.key} />
+      {p.push.srt && <CopyField label="SRT" text={p.push.srt} />}
       <div class="row">
-        <QR text={p.push.rtmp} label={t('qr')} />
+        <QRCode text={p.push.rtmp} label={t('qr code')} />
         <div class="stack">
-          <span class="quiet">{t('valid until', { at: time(p.push.expires_at) })}</span>
-          <div><button type="button" onClick={p.refresh}>{t('fresh url')}</button></div>
+          <span class="quiet">{t('valid until', { time: shortDateTime(p.push.expires_at) })}</span>
+          <div><button type="button" onClick={p.onRefresh}>{t('refresh urls')}</button></div>
         </div>
       </div>
     </section>

@@ -1,10 +1,13 @@
-import { keep, kept } from './kept'
+import { loadItem, storeItem } from './webstorage'
 
-/** A role's token, kept for this tab alone. */
-export function tokenOf(role: string): string | undefined {
-  return kept('sessionStorage', 'onair.token.' + role)
+const tokenKey = (role: string) => 'onair.token.' + role
+
+/** Loads the token of a role. It is stored for this tab alone. */
+export function loadToken(role: string): string | undefined {
+  return loadItem('sessionStorage', tokenKey(role))
 }
 
-export function keepToken(role: string, token: string | undefined): void {
-  keep('sessionStorage', 'onair.token.' + role, token || undefined)
+/** Stores the token of a role, or removes it if it is undefined. */
+export function storeToken(role: string, token: string | undefined): void {
+  storeItem('sessionStorage', tokenKey(role), token || undefined)
 }

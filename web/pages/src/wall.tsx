@@ -1,23 +1,25 @@
 import { render } from 'preact'
 import { useEffect, useMemo, useState } from 'preact/hooks'
-import { Viewer, type Entry, type ConnectionState, type Sort } from 'onair'
-import { Grid } from './grid'
-import { number, t } from './i18n'
+import { Viewer, type ConnectionState, type Entry, type Sort } from 'onair'
+import { compactNumber } from './format'
+import { t } from './i18n'
+import { PageHeader } from './pageheader'
 import { Recordings } from './recordings'
-import { tokenOf } from './token'
-import { Top } from './top'
-import { Watching } from './watching'
+import { StreamGrid } from './streamgrid'
+import { loadToken } from './token'
+import { WatchDialog } from './watchdialog'
 
-/** The server's own bound of a view, by default; where it is less, the page asks for what a view has of itself. */
-const mostEntries = 500
+/** The default of limits.window. If the server's limit is lower, the page uses the view's default limit. */
+const defaultLimit = 500
+const maxTags = 200
 
-const viewer = new Viewer({ token: tokenOf('viewer') })
+const viewer = new Viewer({ token: loadToken('viewer') })
 
-/** The query that the address names: what one sees can be sent to others. */
-const asked = new URLSearchParams(location.search)
+/** The query in the page's address, so that users can share it. */
+const pageQuery = new URLSearchParams(location.search)
 
-/** The code that an address names, if it does. */
-function watchedIn(hash: string): string {
+/** The code of the watched stream in the address; empty if there is none. */
+function watchedCode(hash: string): string {
   try {
     return hash.startsWith('#watch=') ? decodeURIComponent(hash.slice(7)) : ''
   } catch {
@@ -25,49 +27,32 @@ function watchedIn(hash: string): string {
   }
 }
 
+interface ListState {
+  entries: readonly Entry[]
+  total: number
+  isLoaded: boolean
+}
+
+interface Filter {
+  search: string
+  tag: string
+}
+
 function Wall() {
-  const [sort, setSort] = useState<Sort>((asked.get('sort') as Sort | null) ?? 'viewers')
   const [tab, setTab] = useState<'live' | 'recordings'>(location.hash === '#recordings' ? 'recordings' : 'live')
-  const [search, setSearch] = useState('')
-  const [tag, setTag] = useState('')
-  const [phase, setPhase] = useState<ConnectionState>(viewer.connectionState)
-  const [entries, setEntries] = useState<readonly Entry[]>([])
-  const [total, setTotal] = useState(0)
-  const [ready, setReady] = useState(false)
-  const [failure, setFailure] = useState('')
-  const [limit, setLimit] = useState<number | undefined>(Number(asked.get('limit')) || mostEntries)
-  const [watched, setWatched] = useState(watchedIn(location.hash))
-
-  useEffect(() => viewer.on('connectionState', setPhase), [])
-  useEffect(() => {
-    const view = viewer.subscribe({ list: asked.get('list') ?? undefined, sort, limit })
-    let frame = 0
-    const offs = [
-      view.on('change', () => {
-        cancelAnimationFrame(frame)
-        frame = requestAnimationFrame(() => { setEntries(view.entries); setTotal(view.total); setReady(true) })
-      }),
-      view.on('rejected', e => limit === mostEntries && e.code === 'bad_request' ? setLimit(undefined) : setFailure(e.message)),
-    ]
-    return () => {
-      cancelAnimationFrame(frame)
-      offs.forEach(off => off())
-      view.close()
-    }
-  }, [sort, limit])
-
-  const tags = useMemo(() => [...new Set(entries.flatMap(e => e.tags ?? []))].sort().slice(0, 200), [entries])
-  const wanted = search.trim().toLowerCase()
-  const shown = useMemo(() => entries.filter(e => (!tag || e.tags?.includes(tag)) &&
-    (!wanted || `${e.title} ${e.anchor} ${e.code}`.toLowerCase().includes(wanted))), [entries, tag, wanted])
-
+  const [connectionState, setConnectionState] = useState<ConnectionState>(viewer.connectionState)
+  const [code, setCode] = useState(watchedCode(location.hash))
+  const [sort, setSort] = useState<Sort>((pageQuery.get('sort') as Sort | null) ?? 'viewers')
+  const [filter, setFilter] = useState<Filter>({ search: '', tag: '' })
+  const { list, error } = useStreams(sort)
+  useEffect(() => viewer.on('connectionState', setConnectionState), [])
   const watch = (code: string) => {
     history.replaceState(null, '', code ? '#watch=' + encodeURIComponent(code) : location.pathname + location.search)
-    setWatched(code)
+    setCode(code)
   }
   return (
     <>
-      <Top page="wall" phase={phase} />
+      <PageHeader page="wall" connectionState={connectionState} />
       <main class="stack">
         <div class="row" role="group" aria-label={t('wall')}>
           {(['live', 'recordings'] as const).map(name => (
@@ -77,33 +62,79 @@ function Wall() {
           ))}
         </div>
         {tab === 'recordings' ? <Recordings viewer={viewer} /> : (
-          <>
-            <h1 class="hidden">{t('wall')}</h1>
-            <div class="row">
-              <label>{t('search')}<input type="search" value={search} onInput={e => setSearch(e.currentTarget.value)} /></label>
-              <label>{t('sort')}
-                <select value={sort} onChange={e => setSort(e.currentTarget.value as Sort)}>
-                  {(['viewers', 'likes', 'started'] as const).map(s => <option value={s}>{t(`by ${s}`)}</option>)}
-                </select>
-              </label>
-              {tags.length > 0 && (
-                <label>{t('tag')}
-                  <select value={tag} onChange={e => setTag(e.currentTarget.value)}>
-                    <option value="">{t('all tags')}</option>
-                    {tags.map(name => <option value={name}>{name}</option>)}
-                  </select>
-                </label>
-              )}
-              <span class="quiet" aria-live="polite">{ready && t('streams', { n: number(total) })}</span>
-            </div>
-            {failure && <p class="error" role="alert">{failure}</p>}
-            {ready && entries.length === 0 && <p class="quiet">{t('nobody')}</p>}
-            {ready && entries.length > 0 && shown.length === 0 && <p class="quiet">{t('nothing found')}</p>}
-            <Grid entries={shown} open={watch} />
-          </>
+          <LiveStreams list={list} error={error} sort={sort} onSort={setSort} filter={filter} onFilter={setFilter} onWatch={watch} />
         )}
       </main>
-      {watched && <Watching viewer={viewer} code={watched} close={() => watch('')} />}
+      {code && <WatchDialog viewer={viewer} code={code} onClose={() => watch('')} />}
+    </>
+  )
+}
+
+/** Subscribes to the streams of the page's query. The list is updated once per frame at most. */
+function useStreams(sort: Sort): { list: ListState, error: string } {
+  const [list, setList] = useState<ListState>({ entries: [], total: 0, isLoaded: false })
+  const [error, setError] = useState('')
+  const [limit, setLimit] = useState<number | undefined>(Number(pageQuery.get('limit')) || defaultLimit)
+  useEffect(() => {
+    const view = viewer.subscribe({ list: pageQuery.get('list') ?? undefined, sort, limit })
+    let frame = 0
+    const removers = [
+      view.on('change', () => {
+        cancelAnimationFrame(frame)
+        frame = requestAnimationFrame(() => setList({ entries: view.entries, total: view.total, isLoaded: true }))
+      }),
+      view.on('rejected', e => limit === defaultLimit && e.code === 'bad_request' ? setLimit(undefined) : setError(e.message)),
+    ]
+    return () => {
+      cancelAnimationFrame(frame)
+      removers.forEach(remove => remove())
+      view.close()
+    }
+  }, [sort, limit])
+  return { list, error }
+}
+
+interface LiveStreamsProps {
+  list: ListState
+  error: string
+  sort: Sort
+  onSort: (sort: Sort) => void
+  filter: Filter
+  onFilter: (filter: Filter) => void
+  onWatch: (code: string) => void
+}
+
+function LiveStreams(p: LiveStreamsProps) {
+  const { entries, total, isLoaded } = p.list
+  const { search, tag } = p.filter
+  const tags = useMemo(() => [...new Set(entries.flatMap(e => e.tags ?? []))].sort().slice(0, maxTags), [entries])
+  const text = search.trim().toLowerCase()
+  const matches = useMemo(() => entries.filter(e => (!tag || e.tags?.includes(tag)) &&
+    (!text || `${e.title} ${e.anchor} ${e.code}`.toLowerCase().includes(text))), [entries, tag, text])
+  return (
+    <>
+      <h1 class="hidden">{t('wall')}</h1>
+      <div class="row">
+        <label>{t('search')}<input type="search" value={search} onInput={e => p.onFilter({ search: e.currentTarget.value, tag })} /></label>
+        <label>{t('sort')}
+          <select value={p.sort} onChange={e => p.onSort(e.currentTarget.value as Sort)}>
+            {(['viewers', 'likes', 'started'] as const).map(s => <option value={s}>{t(`by ${s}`)}</option>)}
+          </select>
+        </label>
+        {tags.length > 0 && (
+          <label>{t('tag')}
+            <select value={tag} onChange={e => p.onFilter({ search, tag: e.currentTarget.value })}>
+              <option value="">{t('all tags')}</option>
+              {tags.map(name => <option value={name}>{name}</option>)}
+            </select>
+          </label>
+        )}
+        <span class="quiet" aria-live="polite">{isLoaded && t('streams', { n: compactNumber(total) })}</span>
+      </div>
+      {p.error && <p class="error" role="alert">{p.error}</p>}
+      {isLoaded && entries.length === 0 && <p class="quiet">{t('no streams')}</p>}
+      {isLoaded && entries.length > 0 && matches.length === 0 && <p class="quiet">{t('no matches')}</p>}
+      <StreamGrid entries={matches} onOpen={p.onWatch} />
     </>
   )
 }

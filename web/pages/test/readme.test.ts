@@ -1,28 +1,27 @@
-// The README's first example, as a new user would try it: the package as npm packs it,
-// and the page as it is written there.
+// The first example of the SDK's README, with the package as npm packs it.
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { Stage } from './stage.js'
+import { TestEnvironment } from './environment.js'
 
 const sdk = join(import.meta.dirname, '../../sdk')
-let stage: Stage
+let env: TestEnvironment
 let dir: string
 
 beforeAll(async () => {
   dir = mkdtempSync(join(tmpdir(), 'onair-package-'))
-  stage = new Stage()
-  await stage.serve()
+  env = new TestEnvironment()
+  await env.startServer()
 })
 
 afterAll(async () => {
-  await stage.close()
+  await env.close()
   rmSync(dir, { recursive: true })
 })
 
-test('from the package to a rendered list, in at most fifteen lines', async () => {
+test('the example renders a list in at most fifteen lines', async () => {
   const [packed] = JSON.parse(execFileSync('npm', ['pack', '--json', '--pack-destination', dir], { cwd: sdk }).toString()) as [{ filename: string, files: { path: string }[] }]
   const files = packed.files.map(f => f.path)
   for (const path of ['LICENSE', 'README.md', 'package.json', 'dist/index.js', 'dist/index.d.ts']) expect(files).toContain(path)
@@ -31,15 +30,15 @@ test('from the package to a rendered list, in at most fifteen lines', async () =
 
   const example = /```html\n([^]*?)```/.exec(readFileSync(join(sdk, 'README.md'), 'utf8'))![1]!
   expect(example.trim().split('\n').length).toBeLessThanOrEqual(15)
-  const page = await stage.page('/')
+  const page = await env.openPage('/')
   await page.route('**/example', route => route.fulfill({
-    contentType: 'text/html', body: '<!doctype html><script type="importmap">{"imports":{"onair":"/package/index.js"}}</script>' + example.replace('https://live.example.com', stage.url),
+    contentType: 'text/html', body: '<!doctype html><script type="importmap">{"imports":{"onair":"/package/index.js"}}</script>' + example.replace('https://live.example.com', env.url),
   }))
   await page.route('**/package/*', route => route.fulfill({
     contentType: 'text/javascript', body: readFileSync(join(dir, 'package/dist', new URL(route.request().url()).pathname.split('/').at(-1)!), 'utf8'),
   }))
-  await page.goto(stage.url + '/example')
-  await stage.call('POST', '/v1/streams', stage.token('anchor', 'alice'), { title: 'Hello' })
+  await page.goto(env.url + '/example')
+  await env.call('POST', '/v1/streams', env.newToken('anchor', 'alice'), { title: 'Hello' })
   await page.getByText('Hello: 0 watching').waitFor()
   expect(readdirSync(join(dir, 'package'))).toContain('LICENSE')
 })

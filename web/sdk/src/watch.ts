@@ -19,7 +19,7 @@ export class Watch extends Emitter<WatchEvents> implements Subscription {
 
   #list = new EntryList()
   /** The server's id of the view with this one entry. It names the protocols, unless they are all. */
-  #viewId?: string
+  #viewId = ''
   readonly #onClose: () => void
 
   /** Created by `Viewer.watch`. */
@@ -56,7 +56,7 @@ export class Watch extends Emitter<WatchEvents> implements Subscription {
       this.emit('change', entry)
       return true
     }
-    if (this.#viewId === undefined || m.view !== this.#viewId || this.ended) return true
+    if (m.view !== this.#viewId || this.ended) return true
     const change = m.type === 'snapshot' ? this.#list.applySnapshot(m as unknown as Snapshot) : this.#list.applyDiff(m as unknown as Diff)
     if (!change) return false
     if (change.del.length) this.end()
