@@ -14,13 +14,13 @@ import (
 // BenchmarkViewChange: one of 100,000 streams changes in a view of the top 100
 // that nobody has flushed yet: the cost of applying.
 func BenchmarkViewChange(b *testing.B) {
-	f, v := crowd(b, 100_000, 0)
+	f, v := newViewWithSockets(b, 100_000, 0)
 	st := f.streams["8888_000999"]
 	b.ReportAllocs()
 	for n := 1; b.Loop(); n++ {
 		next := *st
 		next.Viewers = int64(n % 1000)
-		f.hub.Apply(position(n), epoch+int64(n), []presence.Change{{Old: st, New: &next}}, time.Time{})
+		f.hub.Apply(position(n), testStart+int64(n), []presence.Change{{Old: st, New: &next}}, time.Time{})
 		st = &next
 	}
 	_ = v
@@ -28,15 +28,15 @@ func BenchmarkViewChange(b *testing.B) {
 
 // BenchmarkFlush: the same, and the view's diff made each time.
 func BenchmarkFlush(b *testing.B) {
-	f, v := crowd(b, 100_000, 1)
+	f, v := newViewWithSockets(b, 100_000, 1)
 	st := f.streams["8888_000999"]
 	now := time.Now()
 	b.ReportAllocs()
 	for n := 1; b.Loop(); n++ {
 		next := *st
 		next.Viewers = int64(5000 + n%1000)
-		f.hub.Apply(position(n), epoch+int64(n), []presence.Change{{Old: st, New: &next}}, time.Time{})
-		f.hub.advance(v, now)
+		f.hub.Apply(position(n), testStart+int64(n), []presence.Change{{Old: st, New: &next}}, time.Time{})
+		f.hub.publishChanges(v, now)
 		st = &next
 	}
 }
@@ -44,34 +44,34 @@ func BenchmarkFlush(b *testing.B) {
 // BenchmarkFanout: what a frame costs for each of 10,000 sockets before it is
 // written.
 func BenchmarkFanout(b *testing.B) {
-	f, v := crowd(b, 100, 10_000)
-	frame := f.hub.bring(v, v.last.pos)
-	frame.prev = v.last.pos
+	f, v := newViewWithSockets(b, 100, 10_000)
+	frame := f.hub.catchUpFrame(v, v.published.pos)
+	frame.prev = v.published.pos
 	b.ReportAllocs()
 	for b.Loop() {
-		fly(f, v, frame)
+		fanOutFrame(f, v, frame)
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/10_000, "ns/viewer")
 }
 
 // BenchmarkDiffEncode: a diff of ten entries, some of each kind.
 func BenchmarkDiffEncode(b *testing.B) {
-	f, v := crowd(b, 1000, 0)
-	from := v.last
+	f, v := newViewWithSockets(b, 1000, 0)
+	from := v.published
 	var changes []presence.Change
-	for i, st := range v.last.window[:10] {
+	for i, st := range v.published.window[:10] {
 		next := *st
 		if next.Viewers += 10; i < 3 {
 			next.Viewers = 0
 		}
 		changes = append(changes, presence.Change{Old: st, New: &next})
 	}
-	f.hub.Apply(position(1), epoch+1, changes, time.Time{})
-	to := f.hub.now(v)
+	f.hub.Apply(position(1), testStart+1, changes, time.Time{})
+	to := f.hub.currentState(v)
 	b.ReportAllocs()
 	for b.Loop() {
-		f.hub.delta.compare(v.order, &from, &to, v.player)
-		f.hub.encoder.diff(v.query.id, diffMessage, &from, &to, &f.hub.delta)
+		f.hub.delta.compare(v.order, &from, &to, v.signer)
+		f.hub.encoder.encodeDiff(v, diffMessage, &from, &to, &f.hub.delta)
 	}
 	b.ReportMetric(float64(len(f.hub.delta.put)+len(f.hub.delta.set)+len(f.hub.delta.del)), "changes")
 }
@@ -81,21 +81,21 @@ func BenchmarkDiffEncode(b *testing.B) {
 func BenchmarkCatchUp(b *testing.B) {
 	for _, changes := range []int{100, 1000, 10_000, 100_000} {
 		b.Run(fmt.Sprint(changes), func(b *testing.B) {
-			f, v := crowd(b, 100_000, 0)
+			f, v := newViewWithSockets(b, 100_000, 0)
 			for n := range changes {
 				code := fmt.Sprintf("8888_%06d", n*7919%100_000)
 				old := f.streams[code]
 				next := *old
 				next.Viewers = int64(n * 31 % 1000)
 				f.streams[code] = &next
-				f.hub.Apply(position(n+1), epoch+int64(n/10), []presence.Change{{Old: old, New: &next}}, time.Time{})
+				f.hub.Apply(position(n+1), testStart+int64(n/10), []presence.Change{{Old: old, New: &next}}, time.Time{})
 			}
-			f.hub.show(v, f.hub.now(v))
-			f.hub.snapshotOf(v)
+			f.hub.resetView(v)
+			f.hub.snapshotFrame(v)
 			b.ReportAllocs()
 			for b.Loop() {
-				clear(v.catchUps)
-				f.hub.bring(v, position(0))
+				clear(v.frames.catchUps)
+				f.hub.catchUpFrame(v, position(0))
 			}
 		})
 	}
@@ -104,7 +104,7 @@ func BenchmarkCatchUp(b *testing.B) {
 // BenchmarkNewOrder: the first view of a filter and sort over 100,000 streams,
 // of which one in ten has a tag, and one in a hundred another.
 func BenchmarkNewOrder(b *testing.B) {
-	l := newLoad(scale{streams: 100_000})
+	l := newWorkload(benchScale{streams: 100_000})
 	hub := New(Options{})
 	hub.Load(func(yield func(*presence.Stream) bool) {
 		for i, st := range l.streams {
@@ -117,12 +117,12 @@ func BenchmarkNewOrder(b *testing.B) {
 			}
 			yield(st)
 		}
-	}, position(0), epoch)
+	}, position(0), testStart)
 	for _, m := range []wire.Subscribe{{}, {Tags: []string{"common"}}, {Tags: []string{"rare"}}, {Tags: []string{"common", "rare"}}} {
-		q, _ := hub.newQuery(&m)
-		b.Run(q.order, func(b *testing.B) {
+		q, _ := hub.normalizeQuery(&m)
+		b.Run(q.orderName, func(b *testing.B) {
 			for b.Loop() {
-				hub.orders.remove(hub.orderOf(q))
+				hub.orders.remove(hub.findOrCreateOrder(q))
 			}
 		})
 	}

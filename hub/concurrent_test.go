@@ -15,30 +15,30 @@ import (
 
 // TestConcurrently: everything at once, for the race detector; in the end all
 // have the newest list, and the hub's books are in order.
-func TestConcurrently(t *testing.T) {
+func TestConcurrentUse(t *testing.T) {
 	reg := prometheus.NewPedanticRegistry()
 	synctest.Test(t, func(t *testing.T) {
-		f := newFeed(t, Options{Signer: fakeSigner{}, Metrics: reg, Limits: Limits{SnapshotsPerSecond: 1000}})
-		f.run(t)
-		f.start("always")
+		f := newFakeLog(t, Options{Signer: fakeSigner{}, Metrics: reg, Limits: Limits{SnapshotsPerSecond: 1000}})
+		f.runHub(t)
+		f.startStream("always")
 		var all sync.WaitGroup
 		for i := range 8 {
-			all.Go(func() { visit(t, f, i) })
+			all.Go(func() { runVisitor(t, f, i) })
 		}
 		all.Go(func() {
 			for n := range 400 {
 				code := fmt.Sprint("c", n%7)
 				switch {
 				case n%5 == 4 && f.streams[code] != nil:
-					f.edit(code, nil)
+					f.editStream(code, nil)
 				default:
-					f.edit(code, func(st *presence.Stream) { st.Viewers, st.Title = int64(n*31%11), fmt.Sprint(n%3) })
+					f.editStream(code, func(st *presence.Stream) { st.Viewers, st.Title = int64(n*31%11), fmt.Sprint(n%3) })
 				}
 				time.Sleep(10 * time.Millisecond)
 			}
 		})
 		all.Wait()
-		if fault := f.hub.fault(); fault != "" {
+		if fault := f.hub.inconsistency(); fault != "" {
 			t.Error(fault)
 		}
 	})
@@ -48,11 +48,11 @@ func TestConcurrently(t *testing.T) {
 	}
 }
 
-// visit comes and goes, resuming what it had.
-func visit(t *testing.T, f *feed, i int) {
+// runVisitor comes and goes, resuming what it had.
+func runVisitor(t *testing.T, f *fakeLog, i int) {
 	var list wire.ClientView
 	read := func(c *fakeConn) {
-		for _, m := range c.take() {
+		for _, m := range c.takeMessages() {
 			if d, ok := m.(*wire.Diff); ok && d.View == "code/always" {
 				continue
 			}
@@ -70,9 +70,9 @@ func visit(t *testing.T, f *feed, i int) {
 		if e := f.hub.Watch(s, &wire.Watch{Code: "always"}); e != nil {
 			t.Error(e)
 		}
-		c.stick(round%3 == 0)
+		c.setStuck(round%3 == 0)
 		time.Sleep(time.Duration(17*(i+1)) * time.Millisecond)
-		c.stick(false)
+		c.setStuck(false)
 		if round%2 == 0 {
 			f.hub.Unwatch(s, &wire.Unwatch{Code: "always"})
 		}

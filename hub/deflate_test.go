@@ -13,10 +13,10 @@ import (
 // TestDeflatedDiff: a diff of eight signed entries deflates to less than half.
 // What does not shrink are codes, user ids, titles, numbers and, most of all,
 // signatures: 32 hex digits are 16 bytes at best.
-func TestDeflatedDiff(t *testing.T) {
+func TestDiffDeflatesToLessThanHalf(t *testing.T) {
 	for _, play := range [][]string{nil, {"flv"}, {"flv", "hls"}} {
 		for _, n := range []int{1, 2, 4, 8} {
-			plain, deflated := diffOfSigned(t, play, n)
+			plain, deflated := signedDiffSizes(t, play, n)
 			ratio := float64(deflated) / float64(plain)
 			t.Logf("%d entries with URLs of %v: %d bytes, deflated %d: %.2f", n, play, plain, deflated, ratio)
 			if n == 8 && ratio > 0.45 {
@@ -26,35 +26,34 @@ func TestDeflatedDiff(t *testing.T) {
 	}
 }
 
-// titles have little in common.
-var titles = []string{
+// sampleTitles have little in common.
+var sampleTitles = []string{
 	"Morning coffee and chords", "Ranked until diamond", "今晚一起唱歌", "Baking sourdough, step two",
 	"新手第一次直播", "Chess with viewers", "Unboxing: what came today", "深夜电台 聊聊天",
 }
 
-// diffOfSigned gives the sizes of a diff by which n streams come into a view.
-func diffOfSigned(t *testing.T, play []string, n int) (plain, deflated int) {
-	l := newLoad(scale{streams: 100})
-	q, e := l.hub.newQuery(&wire.Subscribe{Sort: "started", Play: play})
+// signedDiffSizes gives the sizes of a diff by which n streams come into a view.
+func signedDiffSizes(t *testing.T, play []string, n int) (plain, deflated int) {
+	l := newWorkload(benchScale{streams: 100})
+	q, e := l.hub.normalizeQuery(&wire.Subscribe{Sort: "started", Play: play})
 	if e != nil {
 		t.Fatal(e)
 	}
-	v := l.hub.viewOf(q, time.Now())
+	v := l.hub.findOrCreateView(q, time.Now())
 	var entry []presence.Change
 	for i := range n {
-		st := l.start(i)
-		st.Title = titles[i%len(titles)]
+		st := l.newStream(i)
+		st.Title = sampleTitles[i%len(sampleTitles)]
 		st.Code, st.Anchor = fmt.Sprintf("8888_%d", l.rand.Int32()), fmt.Sprint(l.rand.Int32())
 		st.Cover = fmt.Sprintf("https://covers.example/%016x.jpg", l.rand.Uint64())
-		st.Viewers, st.Likes = l.audience(i), 10*l.audience(i)
+		st.Viewers, st.Likes = l.viewerTarget(i), 10*l.viewerTarget(i)
 		entry = append(entry, presence.Change{New: st})
 	}
-	from := v.last
-	l.apply(entry)
-	m := l.hub.now(v)
-	l.hub.compare(v, &m)
-	l.hub.encoder.player = v.player
-	f := l.hub.encoder.diff(q.id, diffMessage, &from, &m, &l.hub.delta)
+	from := v.published
+	l.applyEntry(entry)
+	m := l.hub.currentState(v)
+	l.hub.compareWithPublished(v, &m)
+	f := l.hub.encoder.encodeDiff(v, diffMessage, &from, &m, &l.hub.delta)
 	if len(l.hub.delta.put) != n {
 		t.Fatalf("%d entries came, want %d", len(l.hub.delta.put), n)
 	}

@@ -1,64 +1,69 @@
-// Package hub shows the live list to viewers: views over it, diffs that are
-// encoded once for everybody, resume from any recent position, and fan-out.
-// What clients see is docs/protocol.md; wire has its messages, socket its
+// Package hub serves the live list to viewers: views, diffs that are encoded
+// once for all viewers, resume from recent positions, and fan-out. docs/protocol.md
+// specifies what clients see. Package wire has its messages, package socket its
 // connections.
 //
 // # Use
 //
-// [New] makes a hub and [Hub.Load] gives it the list. One goroutine calls
-// [Hub.ApplyPatch] for every entry of the log, one runs [Hub.Run]. When the log has
-// lost entries that were applied, the first calls [Hub.Hold], and [Hub.Rebase]
-// once it has the list as it is now. For each socket
-// [Hub.Attach] starts a writer; requests go to [Hub.Subscribe],
-// [Hub.Unsubscribe], [Hub.Watch] and [Hub.Unwatch], other answers to
-// [Socket.Send]; whoever reads the socket calls [Socket.Close] in the end.
+// [New] makes a hub and [Hub.Load] sets its list. One goroutine calls [Hub.Apply]
+// for every log entry; another calls [Hub.Run]. When the log has lost entries that
+// were applied, the first goroutine calls [Hub.Hold], and then [Hub.Rebase] with
+// the new list.
 //
-// # How it works
+// [Hub.Attach] adds a connection. Its reader passes requests to [Hub.Subscribe],
+// [Hub.Unsubscribe], [Hub.Watch] and [Hub.Unwatch], sends other answers with
+// [Socket.Send], and calls [Socket.Close] at the end.
 //
-//	Change ─▶ order ─▶ view ─▶ frame ─▶ cursors that stand at its prev
-//	   └────▶ ring  ─▶ bring: from any position to a view's last frame
+// # Design
 //
-// An order is a filter and a sort: one tree, shared by views that differ in
-// limit or play. It is made with its first view, of the streams of its rarest
-// tag or of the whole list. Two windows are compared along their order: what is
-// the same in both is passed over without being looked at. A view keeps the window that its last frame led to, and no
-// history: that is the list's, in one ring that is written for each entry of
-// the log, never at a view's own ticks. A position from another node, whose
-// ticks fall elsewhere, is therefore as good as one of ours. A viewer is a
-// cursor: a socket, a view and a position. It has no queue. A socket that is
-// busy when a frame goes is left where it is, and brought to its view's last
-// frame, by one diff, when it is free.
+//	Change ─▶ order ─▶ view ─▶ frame ─▶ cursors at the frame's prev
+//	   └────▶ undo ring ─▶ catch-up: from any position to a view's last frame
+//
+// An order is a filter and a sort. It has one tree of the matching streams, which
+// all views that differ in limit or play URLs share. The first view creates it,
+// from the streams of its rarest tag or from the whole list.
+//
+// A view keeps the window of its last frame, and no history. The list has one
+// undo ring, with the changes of each log entry. It does not depend on the ticks
+// of views. So a position of another node, with other ticks, serves as well.
+//
+// A viewer is a cursor: a socket, a view and a position. It has no queue. A frame
+// leaves cursors of busy sockets behind. When the socket can write again, one
+// diff leads such a cursor to its view's last frame.
 //
 // # Goroutines and locks
 //
-// Hub.mu guards the list, orders, views and the ring. A shard's mu guards which
-// of its sockets' cursors stand on which view. Socket.mu guards where a
-// socket's cursors stand and what waits for it; writes, which do not block,
-// happen under it. They are taken in this order, the last two never together:
+// Hub.mu guards the list, orders, views, the undo ring and the schedule. A shard's
+// mu guards which cursors of its sockets are on which view. Socket.mu guards the
+// positions of the socket's cursors and its pending messages. Writes do not
+// block, and happen with Socket.mu held. The lock order is
 //
 //	Hub.mu → shard.mu
 //	Hub.mu → Socket.mu
 //
-// Nothing is written to a connection with Hub.mu held. [Hub.Run]'s goroutine
-// flushes views; those of the shards hand frames out. A socket has none: what
-// waits for it is written by whoever brings it, or finds that there is room
-// (Socket.pump).
+// and no goroutine holds a shard's mu and a Socket.mu together. Nothing is written
+// to a connection with Hub.mu held.
+//
+// The goroutine of [Hub.Run] flushes views. Each shard has a goroutine that writes
+// frames. A socket has none: a goroutine that adds a message, or learns that the
+// connection is no longer full, writes the pending messages.
 //
 // # Invariants
 //
-//   - A view that is not dirty shows what its order's tree has, and stands in the
-//     ring's history.
-//   - Ids of positions are compared within one history only.
-//   - No play URL of a view's window changes before the view's next switch.
-//   - A cursor that is not at its view's last frame has a request under way, or
-//     the frame on its way to it, or its socket is marked behind, or somebody has
-//     the socket's turn and is about to bring it there.
-//   - A cursor moves when a message is written, so what a socket gets next always
-//     begins where the last one ended.
-//   - A frame is encoded once, whatever the number of cursors.
-//   - Requests are answered in their order, but for one whose position this
-//     node has not shown yet.
+//   - A view that is not dirty shows the window of its order's tree, and its epoch
+//     is the ring's.
+//   - Ids of positions are compared within one epoch only.
+//   - No play URL of a view's window changes before nextRenewal.
+//   - A cursor that is not at its view's last frame will get there: it has a
+//     request without an answer, or the frame is on its way, or its socket is
+//     marked behind, or a goroutine in writePending is about to move it.
+//   - A cursor moves when its message is written. So each message continues from
+//     the one before.
+//   - A frame is encoded once, for any number of cursors.
+//   - Requests of a socket are answered in order, except for those whose position
+//     this node has not published yet.
 //
-// It does not authenticate, parse messages or limit their rate, and it reads
-// no clock but for ticks, idleness and rates: all that viewers see has log time.
+// The package does not authenticate clients, parse messages or limit the rate of
+// messages. It reads the clock only for ticks, idle times and rates: all that
+// viewers see depends on log time.
 package hub

@@ -21,19 +21,19 @@ import (
 // fakeConn is a Writer that keeps what it is given. While it is stuck it is full
 // with the first message.
 type fakeConn struct {
-	closed chan struct{}
-	ready  func(error)
+	closed  chan struct{}
+	onReady func(error)
 
-	mu    sync.Mutex
-	stuck bool
-	full  []byte // what it is full with, nil: it is not
-	inbox [][]byte
-	code  websocket.StatusCode // of Close
+	mu      sync.Mutex
+	stuck   bool
+	pending []byte // what it is full with, nil: it is not
+	inbox   [][]byte
+	code    websocket.StatusCode // of Close
 }
 
 func newFakeConn() *fakeConn { return &fakeConn{closed: make(chan struct{})} }
 
-func (c *fakeConn) OnWritable(f func(error)) { c.ready = f }
+func (c *fakeConn) OnWritable(f func(error)) { c.onReady = f }
 
 func (c *fakeConn) Write(m socket.Message) (full bool, err error) {
 	frame := m.AppendFrame(nil, false)
@@ -44,11 +44,11 @@ func (c *fakeConn) Write(m socket.Message) (full bool, err error) {
 		return false, net.ErrClosed
 	default:
 	}
-	if c.full != nil {
+	if c.pending != nil {
 		panic("written to while full")
 	}
 	if c.stuck {
-		c.full = payload(frame)
+		c.pending = payload(frame)
 		return true, nil
 	}
 	c.inbox = append(c.inbox, payload(frame))
@@ -78,8 +78,8 @@ func (c *fakeConn) Close(code websocket.StatusCode, _ string) error {
 
 func (c *fakeConn) CloseNow() error {
 	c.mu.Lock()
-	full := c.full
-	c.full = nil
+	full := c.pending
+	c.pending = nil
 	select {
 	case <-c.closed:
 	default:
@@ -87,29 +87,29 @@ func (c *fakeConn) CloseNow() error {
 	}
 	c.mu.Unlock()
 	if full != nil {
-		c.ready(net.ErrClosed)
+		c.onReady(net.ErrClosed)
 	}
 	return nil
 }
 
-// stick makes the connection take nothing, or something again.
-func (c *fakeConn) stick(on bool) {
+// setStuck makes the connection take nothing, or something again.
+func (c *fakeConn) setStuck(on bool) {
 	c.mu.Lock()
-	full := c.full
+	full := c.pending
 	if c.stuck = on; !on {
 		if full != nil {
 			c.inbox = append(c.inbox, full)
 		}
-		c.full = nil
+		c.pending = nil
 	}
 	c.mu.Unlock()
 	if !on && full != nil {
-		c.ready(nil)
+		c.onReady(nil)
 	}
 }
 
-// take returns the messages that came.
-func (c *fakeConn) take() []wire.Message {
+// takeMessages returns the messages that came.
+func (c *fakeConn) takeMessages() []wire.Message {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var all []wire.Message
@@ -128,19 +128,19 @@ func (c *fakeConn) take() []wire.Message {
 // time.
 type fakeSigner struct{}
 
-const fakeHalf = 7000
+const fakeHalfTTL = 7000
 
 func (fakeSigner) Protocols() []string { return []string{"rtmp", "flv", "hls"} }
 
 func (fakeSigner) NextRenewal(code string, at int64) int64 {
 	f := fnv.New32()
 	f.Write([]byte(code))
-	phase := int64(f.Sum32() % fakeHalf)
-	into := ((at-phase)%fakeHalf + fakeHalf) % fakeHalf
-	return at - into + fakeHalf
+	phase := int64(f.Sum32() % fakeHalfTTL)
+	into := ((at-phase)%fakeHalfTTL + fakeHalfTTL) % fakeHalfTTL
+	return at - into + fakeHalfTTL
 }
 
-func (s fakeSigner) Expiry(code string, at int64) int64 { return s.NextRenewal(code, at) + fakeHalf }
+func (s fakeSigner) Expiry(code string, at int64) int64 { return s.NextRenewal(code, at) + fakeHalfTTL }
 
 func (fakeSigner) AppendURL(dst []byte, proto, code string, expires int64) []byte {
 	dst = append(append(append(dst, proto...), "://play/"...), code...)
@@ -148,34 +148,34 @@ func (fakeSigner) AppendURL(dst []byte, proto, code string, expires int64) []byt
 }
 
 // position is the nth of a history.
-func position(n int) presence.Position { return reissued(n, n) }
+func position(n int) presence.Position { return positionWithHash(n, n) }
 
-// reissued is a position with the nth id, which other histories may have used,
+// positionWithHash is a position with the nth id, which other histories may have used,
 // and a hash that nothing else has.
-func reissued(n, hash int) presence.Position {
+func positionWithHash(n, hash int) presence.Position {
 	return presence.Position{ID: presence.ID{MS: 1763830000000 + uint64(n/3), Seq: uint64(n % 3)}, Hash: uint32(hash) * 2654435761}
 }
 
-// epoch is the log time at which tests begin.
-const epoch = 1763830000000
+// testStart is the log time at which tests begin.
+const testStart = 1763830000000
 
-// feed is a log for one hub in tests that need no random ones.
-type feed struct {
-	hub     *Hub
-	n       int
-	time    int64
-	streams map[string]*presence.Stream
-	hurried bool // the log's time stands still
+// fakeLog is a log for one hub in tests that need no random ones.
+type fakeLog struct {
+	hub         *Hub
+	entries     int
+	time        int64
+	streams     map[string]*presence.Stream
+	timeStopped bool // the log's time stands still
 }
 
-func newFeed(tb testing.TB, o Options) *feed {
-	f := &feed{hub: New(o), time: epoch, streams: map[string]*presence.Stream{}}
-	f.hub.Load(func(func(*presence.Stream) bool) {}, position(0), epoch)
+func newFakeLog(tb testing.TB, o Options) *fakeLog {
+	f := &fakeLog{hub: New(o), time: testStart, streams: map[string]*presence.Stream{}}
+	f.hub.Load(func(func(*presence.Stream) bool) {}, position(0), testStart)
 	return f
 }
 
-// run has the hub flush until the test ends.
-func (f *feed) run(t *testing.T) {
+// runHub has the hub flush until the test ends.
+func (f *fakeLog) runHub(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
@@ -188,13 +188,13 @@ func (f *feed) run(t *testing.T) {
 	})
 }
 
-// edit applies an entry that changes one stream, or makes it; a nil edit ends it.
-func (f *feed) edit(code string, edit func(*presence.Stream)) *presence.Stream {
+// editStream applies an entry that changes one stream, or makes it; a nil edit ends it.
+func (f *fakeLog) editStream(code string, edit func(*presence.Stream)) *presence.Stream {
 	old := f.streams[code]
 	var next *presence.Stream
 	if edit != nil {
 		next = &presence.Stream{
-			Session: presence.Session{byte(f.n), byte(f.n >> 8), 1}, Code: code, Anchor: "user-" + code, List: "live",
+			Session: presence.Session{byte(f.entries), byte(f.entries >> 8), 1}, Code: code, Anchor: "user-" + code, List: "live",
 			Details: presence.Details{Title: "Title of " + code}, StartedAt: f.time, State: presence.Live, Listed: true, Shown: true,
 		}
 		if old != nil {
@@ -205,24 +205,26 @@ func (f *feed) edit(code string, edit func(*presence.Stream)) *presence.Stream {
 	} else {
 		delete(f.streams, code)
 	}
-	f.apply(presence.Change{Old: old, New: next})
+	f.applyEntry(presence.Change{Old: old, New: next})
 	return next
 }
 
-// start makes a stream live.
-func (f *feed) start(code string) *presence.Stream { return f.edit(code, func(*presence.Stream) {}) }
-
-// apply applies an entry.
-func (f *feed) apply(changes ...presence.Change) {
-	f.n++
-	if !f.hurried {
-		f.time += 100
-	}
-	f.hub.Apply(position(f.n), f.time, changes, time.Time{})
+// startStream makes a stream live.
+func (f *fakeLog) startStream(code string) *presence.Stream {
+	return f.editStream(code, func(*presence.Stream) {})
 }
 
-// dial attaches a connection for as long as the test lasts.
-func (f *feed) dial(t *testing.T) (*Socket, *fakeConn) {
+// applyEntry applies an entry.
+func (f *fakeLog) applyEntry(changes ...presence.Change) {
+	f.entries++
+	if !f.timeStopped {
+		f.time += 100
+	}
+	f.hub.Apply(position(f.entries), f.time, changes, time.Time{})
+}
+
+// connect attaches a connection for as long as the test lasts.
+func (f *fakeLog) connect(t *testing.T) (*Socket, *fakeConn) {
 	c := newFakeConn()
 	s := f.hub.Attach(c)
 	t.Cleanup(s.Close)

@@ -11,91 +11,100 @@ import (
 	"onair/presence"
 )
 
-// shard is a part of the sockets, and the goroutine that hands frames to them.
-type shard struct {
-	// Static after construction.
-	number int
-	wake   chan struct{} // of size one: there are flights
-
-	mu      sync.Mutex // guards flights, and this shard's part of all views
-	flights []*flight  // that are to be handed out, the first first
+// fanout is what writes frames to sockets: one shard for each CPU.
+type fanout struct {
+	shards     []*shard      // static
+	attached   atomic.Uint64 // number of sockets so far
+	broadcasts uint64        // number of broadcasts so far; guarded by Hub.mu
+	pacer      pacer
 }
 
-// flight is a frame of a view on its way to those who stand at its prev.
-type flight struct {
+// shard is a part of the sockets, with a goroutine that writes frames to them.
+type shard struct {
+	// Static after construction.
+	index int
+	wake  chan struct{} // capacity 1: there are broadcasts
+
+	mu         sync.Mutex   // guards broadcasts, and this shard's cursors of all views
+	broadcasts []*broadcast // to be written, oldest first
+}
+
+// broadcast is a frame of a view for all cursors at its prev.
+type broadcast struct {
 	// Static after construction.
 	view *view
 	outgoing
 	prev, next presence.Position
-	number     uint64 // of the flush
+	number     uint64 // in the order of broadcasts
 
-	ahead  atomic.Int32 // shards that are not done
-	handed atomic.Int64 // sockets that it was given to
+	pendingShards atomic.Int32
+	receivers     atomic.Int64 // sockets that the frame was written to
 }
 
 func newShards() []*shard {
-	all := make([]*shard, runtime.GOMAXPROCS(0))
-	for i := range all {
-		all[i] = &shard{number: i, wake: make(chan struct{}, 1)}
+	shards := make([]*shard, runtime.GOMAXPROCS(0))
+	for i := range shards {
+		shards[i] = &shard{index: i, wake: make(chan struct{}, 1)}
 	}
-	return all
+	return shards
 }
 
-// anyShard is each in turn.
-func (h *Hub) anyShard() *shard {
-	return h.shards[h.attached.Add(1)%uint64(len(h.shards))]
-}
+// nextShard assigns shards to sockets, each in turn.
+func (f *fanout) nextShard() *shard { return f.shards[f.attached.Add(1)%uint64(len(f.shards))] }
 
-// join adds a cursor to its shard's part of its view. The caller holds Hub.mu.
-func (sh *shard) join(c *cursor) {
-	sh.mu.Lock()
-	part := &c.view.parts[sh.number]
-	c.slot = len(*part)
-	*part = append(*part, c)
-	sh.mu.Unlock()
-	c.view.count++
-}
-
-// part takes a cursor off its view: the last takes its place. The caller holds
+// addCursor adds a cursor to the shard's part of its view. The caller holds
 // Hub.mu.
-func (sh *shard) part(c *cursor) {
+func (sh *shard) addCursor(c *cursor) {
 	sh.mu.Lock()
-	part := c.view.parts[sh.number]
-	end := len(part) - 1
-	part[c.slot], part[end].slot = part[end], c.slot
-	part[end] = nil
-	c.view.parts[sh.number] = part[:end]
-	c.slot = -1
+	cursors := &c.view.cursorsByShard[sh.index]
+	c.shardIndex = len(*cursors)
+	*cursors = append(*cursors, c)
 	sh.mu.Unlock()
-	c.view.count--
+	c.view.cursorCount++
 }
 
-// batch is how many cursors are taken from a shard under one hold of its lock,
-// and how many share one reading of the clock.
-const batch = 64
+// removeCursor removes a cursor from its view: the last one takes its index. The
+// caller holds Hub.mu.
+func (sh *shard) removeCursor(c *cursor) {
+	sh.mu.Lock()
+	cursors := c.view.cursorsByShard[sh.index]
+	last := len(cursors) - 1
+	cursors[c.shardIndex], cursors[last].shardIndex = cursors[last], c.shardIndex
+	cursors[last] = nil
+	c.view.cursorsByShard[sh.index] = cursors[:last]
+	c.shardIndex = -1
+	sh.mu.Unlock()
+	c.view.cursorCount--
+}
 
-// before copies out the cursors before one, as many as fit, and returns where
-// the first of them was. Going backwards meets all who were there: who leaves
-// is replaced by the last, who was met.
-func (sh *shard) before(v *view, at int, into []*cursor) (first, n int) {
+// cursorBatch is the number of cursors that fanOut copies with one lock of the
+// shard, and writes to with one reading of the clock.
+const cursorBatch = 64
+
+// copyCursorsBefore copies the cursors before an index, as many as fit in dst.
+// It returns the index of the first one and their number. Walking backwards
+// reaches all cursors: a removed one is replaced by the last, which was reached.
+func (sh *shard) copyCursorsBefore(v *view, end int, dst []*cursor) (start, n int) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	part := v.parts[sh.number]
-	at = min(at, len(part))
-	n = copy(into, part[max(0, at-len(into)):at])
-	return at - n, n
+	cursors := v.cursorsByShard[sh.index]
+	end = min(end, len(cursors))
+	n = copy(dst, cursors[max(0, end-len(dst)):end])
+	return end - n, n
 }
 
-// send puts a flight on its way to all shards that have somebody on its view.
-// The caller holds Hub.mu.
-func (h *Hub) send(f *flight) {
-	f.view.flying++
-	f.ahead.Store(1)
-	for _, sh := range h.shards {
+// startBroadcast numbers a broadcast, and gives it to all shards with cursors on
+// its view. The caller holds Hub.mu.
+func (h *Hub) startBroadcast(b *broadcast) {
+	h.fanout.broadcasts++
+	b.number = h.fanout.broadcasts
+	b.view.broadcasts++
+	b.pendingShards.Store(1)
+	for _, sh := range h.fanout.shards {
 		sh.mu.Lock()
-		if len(f.view.parts[sh.number]) > 0 {
-			f.ahead.Add(1)
-			sh.flights = append(sh.flights, f)
+		if len(b.view.cursorsByShard[sh.index]) > 0 {
+			b.pendingShards.Add(1)
+			sh.broadcasts = append(sh.broadcasts, b)
 			select {
 			case sh.wake <- struct{}{}:
 			default:
@@ -103,71 +112,72 @@ func (h *Hub) send(f *flight) {
 		}
 		sh.mu.Unlock()
 	}
-	if f.ahead.Add(-1) == 0 {
-		h.landed(f)
+	if b.pendingShards.Add(-1) == 0 {
+		h.finishBroadcast(b)
 	}
 }
 
-// landed notes that a flight has been handed to all. The caller holds Hub.mu.
-func (h *Hub) landed(f *flight) {
-	v := f.view
-	v.flying--
-	h.metrics.fanout.Observe(float64(f.handed.Load()))
-	if h.views[v.query.id] == v {
+// finishBroadcast is called when all shards are done. The caller holds Hub.mu.
+func (h *Hub) finishBroadcast(b *broadcast) {
+	v := b.view
+	v.broadcasts--
+	h.metrics.receivers.Observe(float64(b.receivers.Load()))
+	if h.views[v.query.viewID] == v {
 		h.reschedule(v)
-		h.poke()
+		h.schedule.wakeRun()
 	}
 }
 
-// fan hands out this shard's flights until ctx ends.
-func (h *Hub) fan(ctx context.Context, sh *shard) {
+// runShard writes a shard's broadcasts until ctx ends.
+func (h *Hub) runShard(ctx context.Context, sh *shard) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-sh.wake:
 		}
-		for f := sh.next(); f != nil; f = sh.next() {
-			began := time.Now()
-			h.handOut(sh, f, began)
-			h.spent(time.Since(began))
-			if f.ahead.Add(-1) == 0 {
+		for b := sh.popBroadcast(); b != nil; b = sh.popBroadcast() {
+			start := time.Now()
+			h.fanOut(sh, b, start)
+			h.recordFanOut(time.Since(start))
+			if b.pendingShards.Add(-1) == 0 {
 				h.mu.Lock()
-				h.landed(f)
+				h.finishBroadcast(b)
 				h.mu.Unlock()
 			}
 		}
 	}
 }
 
-func (sh *shard) next() *flight {
+// popBroadcast returns the oldest broadcast, or nil.
+func (sh *shard) popBroadcast() *broadcast {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	if len(sh.flights) == 0 {
+	if len(sh.broadcasts) == 0 {
 		return nil
 	}
-	f := sh.flights[0]
-	sh.flights[0] = nil
-	sh.flights = sh.flights[1:]
-	return f
+	b := sh.broadcasts[0]
+	sh.broadcasts[0] = nil
+	sh.broadcasts = sh.broadcasts[1:]
+	return b
 }
 
-// handOut hands a flight to the shard's part of its view.
-func (h *Hub) handOut(sh *shard, f *flight, now time.Time) {
-	var some [batch]*cursor
-	handed, behind := 0, 0
-	for at := math.MaxInt; at > 0; now = time.Now() {
+// fanOut writes a broadcast to the shard's cursors on its view.
+func (h *Hub) fanOut(sh *shard, b *broadcast, now time.Time) {
+	var cursors [cursorBatch]*cursor
+	written, leftBehind := 0, 0
+	for end := math.MaxInt; end > 0; now = time.Now() {
 		var n int
-		at, n = sh.before(f.view, at, some[:])
-		for _, c := range some[:n] {
-			switch c.socket.hand(c, f, now) {
-			case given:
-				handed++
-			case left:
-				behind++
+		end, n = sh.copyCursorsBefore(b.view, end, cursors[:])
+		for _, c := range cursors[:n] {
+			switch c.socket.writeBroadcast(c, b, now) {
+			case outcomeWritten:
+				written++
+			case outcomeFull:
+				leftBehind++
 			}
 		}
 	}
-	f.handed.Add(int64(handed))
-	h.metrics.behind.Add(float64(behind))
+	b.receivers.Add(int64(written))
+	h.metrics.leftBehind.Add(float64(leftBehind))
 }

@@ -5,56 +5,56 @@ import (
 	"slices"
 )
 
-// fault compares what the hub knows in two places.
-func (h *Hub) fault() string {
+// inconsistency compares what the hub knows in two places.
+func (h *Hub) inconsistency() string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if len(h.agenda) != len(h.views) || len(h.waiting) > 0 {
-		return fmt.Sprintf("%d views, %d due, %d requests wait", len(h.views), len(h.agenda), len(h.waiting))
+	if len(h.schedule.views) != len(h.views) || len(h.schedule.deferred) > 0 {
+		return fmt.Sprintf("%d views, %d due, %d requests wait", len(h.views), len(h.schedule.views), len(h.schedule.deferred))
 	}
-	for _, st := range h.streams {
+	for _, st := range h.list.streams {
 		for _, tag := range st.Tags {
-			if _, ok := h.tagged[orderKey{byTag, st.List, tag}][st.Code]; ok != st.Shown {
+			if _, ok := h.list.codesByTag[filterKey{byTag, st.List, tag}][st.Code]; ok != st.Shown {
 				return fmt.Sprintf("%s with tag %s: %v, want %v", st.Code, tag, ok, st.Shown)
 			}
 		}
 	}
-	for k, codes := range h.tagged {
+	for k, codes := range h.list.codesByTag {
 		for code := range codes {
-			if st := h.streams[code]; st == nil || st.List != k.list || !slices.Contains(st.Tags, k.value) {
+			if st := h.list.streams[code]; st == nil || st.List != k.list || !slices.Contains(st.Tags, k.value) {
 				return fmt.Sprintf("tag %s still has %s", k.value, code)
 			}
 		}
 	}
 	for _, v := range h.views {
 		n := 0
-		for _, st := range h.streams {
-			if v.order.match(st) {
+		for _, st := range h.list.streams {
+			if v.order.matches(st) {
 				n++
-				if got, ok := v.order.tree.Get(v.order.place(st)); !ok || got.st != st {
-					return fmt.Sprintf("%s: tree has not %s", v.query.order, st.Code)
+				if got, ok := v.order.tree.Get(v.order.ranked(st)); !ok || got.stream != st {
+					return fmt.Sprintf("%s: tree has not %s", v.query.orderName, st.Code)
 				}
 			}
 		}
 		if n != v.order.tree.Len() {
-			return fmt.Sprintf("%s: tree has %d, want %d", v.query.order, v.order.tree.Len(), n)
+			return fmt.Sprintf("%s: tree has %d, want %d", v.query.orderName, v.order.tree.Len(), n)
 		}
-		if v.last.history != h.ring.history && v.count > 0 {
-			return v.query.id + " stands in a history that is over"
+		if v.published.epoch != h.ring.epoch && v.cursorCount > 0 {
+			return v.query.viewID + " stands in a history that is over"
 		}
-		if h.agenda[v.slot] != v {
-			return v.query.id + " is not where it is in the agenda"
+		if h.schedule.views[v.heapIndex] != v {
+			return v.query.viewID + " is not where it is in the agenda"
 		}
 		count := 0
-		for _, part := range v.parts {
+		for _, part := range v.cursorsByShard {
 			for i, c := range part {
-				if count++; c.slot != i {
-					return v.query.id + " has lost a cursor"
+				if count++; c.shardIndex != i {
+					return v.query.viewID + " has lost a cursor"
 				}
 			}
 		}
-		if count != v.count || v.flying > 0 {
-			return fmt.Sprintf("%s has %d cursors, and counts %d; %d frames fly", v.query.id, count, v.count, v.flying)
+		if count != v.cursorCount || v.broadcasts > 0 {
+			return fmt.Sprintf("%s has %d cursors, and counts %d; %d frames fly", v.query.viewID, count, v.cursorCount, v.broadcasts)
 		}
 	}
 	return ""

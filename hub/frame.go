@@ -8,66 +8,63 @@ import (
 	"onair/presence"
 )
 
-// kind is what a message is, in metrics.
-type kind uint8
+// messageKind is the kind of a message, for metrics.
+type messageKind uint8
 
-// The kinds of messages.
 const (
-	answerMessage  kind = iota
-	diffMessage         // a view's diff, from its last frame to this
-	idleMessage         // the same without changes
-	catchUpMessage      // a diff for a socket that was behind, or that resumes
+	answerMessage  messageKind = iota
+	diffMessage                // a view's diff from its last frame to the next one
+	idleMessage                // the same without changes
+	catchUpMessage             // a diff for a socket that is behind or resumes
 	snapshotMessage
 	pingMessage
-	kinds
+	messageKinds
 )
 
-var kindNames = [kinds]string{"answer", "diff", "idle", "catchup", "snapshot", "ping"}
+var kindNames = [messageKinds]string{"answer", "diff", "idle", "catchup", "snapshot", "ping"}
 
-// frame is a snapshot or a diff of a view, encoded once for all. It is guarded
-// by Hub.mu; its bodies are immutable.
+// frame is a snapshot or a diff of a view, encoded once for all sockets. Hub.mu
+// guards it; its bodies are immutable.
 type frame struct {
-	kind kind
-	prev presence.Position // of a diff
-	typ  string            // wire.TypeSnapshot or wire.TypeDiff
-	text []byte            // the whole message, without an id
-	body []byte            // text without its head
+	kind     messageKind
+	prev     presence.Position // of a diff
+	wireType string            // wire.TypeSnapshot or wire.TypeDiff
+	text     []byte            // the whole message, without an id
+	tail     []byte            // text after the head of AppendHead
 
-	whole *socket.Body // of text, made when it is first needed
-	rest  *socket.Body // of body, likewise
+	textBody, tailBody *socket.Body // made at first use
 }
 
-// newFrame takes the message's text, whose head is that of AppendHead.
-func newFrame(k kind, typ string, text []byte, head int) *frame {
-	return &frame{kind: k, typ: typ, text: text, body: text[head:]}
+func newFrame(k messageKind, wireType string, text []byte, headLen int) *frame {
+	return &frame{kind: k, wireType: wireType, text: text, tail: text[headLen:]}
 }
 
-// message is the frame as the answer to a request, or unasked with id "".
+// message is the frame as the answer to a request, or unsolicited if id is "".
 func (f *frame) message(id wire.ID) socket.Message {
 	if id == "" {
-		if f.whole == nil {
-			f.whole = socket.NewBody(f.text)
+		if f.textBody == nil {
+			f.textBody = socket.NewBody(f.text)
 		}
-		return socket.Message{Body: f.whole}
+		return socket.Message{Body: f.textBody}
 	}
-	if f.rest == nil {
-		f.rest = socket.NewBody(f.body)
+	if f.tailBody == nil {
+		f.tailBody = socket.NewBody(f.tail)
 	}
-	return socket.Message{Head: wire.AppendHead(nil, f.typ, id), Body: f.rest}
+	return socket.Message{Head: wire.AppendHead(nil, f.wireType, id), Body: f.tailBody}
 }
 
-// encoder puts streams into messages. It keeps its scratch space, so it is
-// guarded by Hub.mu.
+// encoder encodes frames and entries. It reuses its memory, so Hub.mu guards it.
 type encoder struct {
-	player
+	signer  viewSigner // of the view that is encoded
+	encoded int        // number of frames so far
 
-	entries [2]wire.Entry
-	play    [2][]byte
-	buf     []byte // a URL
-	text    []byte // a diff, of which nobody knows the size before
+	entries  [2]wire.Entry
+	playJSON [2][]byte // of entries
+	url      []byte
+	diffText []byte // diffs have no known size, so they are cloned from here
 }
 
-// Entry is a stream as viewers see it, without play URLs.
+// Entry returns a stream as viewers see it, without play URLs.
 func Entry(st *presence.Stream) wire.Entry {
 	return wire.Entry{
 		Code: st.Code, Anchor: st.Anchor, Title: st.Title, State: st.State.String(), Away: st.Away.String(),
@@ -75,61 +72,67 @@ func Entry(st *presence.Stream) wire.Entry {
 	}
 }
 
-// entry is a stream as viewers see it, with its play URLs if it is to have
-// them. It is good until i is used again.
-func (c *encoder) entry(i int, st *presence.Stream, urls bool, time int64) *wire.Entry {
-	e := &c.entries[i]
-	*e = Entry(st)
-	if urls && !c.none() {
-		c.play[i] = c.appendPlay(c.play[i][:0], st.Code, time)
-		e.PlayJSON = c.play[i]
+// wireEntry returns a stream as viewers see it, with or without its play URLs.
+// The result is valid until the next call with the same slot, 0 or 1.
+func (e *encoder) wireEntry(slot int, st *presence.Stream, withURLs bool, logTime int64) *wire.Entry {
+	entry := &e.entries[slot]
+	*entry = Entry(st)
+	if withURLs && e.signer.hasURLs() {
+		e.playJSON[slot] = e.appendPlayJSON(e.playJSON[slot][:0], st.Code, logTime)
+		entry.PlayJSON = e.playJSON[slot]
 	}
-	return e
+	return entry
 }
 
-// appendPlay appends the URLs of a stream as a JSON object.
-func (c *encoder) appendPlay(dst []byte, code string, time int64) []byte {
-	expires := c.signer.Expiry(code, time)
+// appendPlayJSON appends a stream's play URLs as a JSON object by protocol.
+func (e *encoder) appendPlayJSON(dst []byte, code string, logTime int64) []byte {
+	signer := e.signer.signer
+	expires := signer.Expiry(code, logTime)
 	dst = append(dst, '{')
-	for i, p := range c.player.play {
+	for i, protocol := range e.signer.protocols {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = append(wire.AppendJSONString(dst, p), ':')
-		c.buf = c.signer.AppendURL(c.buf[:0], p, code, expires)
-		dst = wire.AppendJSONString(dst, string(c.buf))
+		dst = append(wire.AppendJSONString(dst, protocol), ':')
+		e.url = signer.AppendURL(e.url[:0], protocol, code, expires)
+		dst = wire.AppendJSONString(dst, string(e.url))
 	}
 	return append(dst, '}')
 }
 
-// snapshot encodes all of a moment.
-func (c *encoder) snapshot(view string, m *moment, size int) *frame {
-	dst := wire.AppendHead(make([]byte, 0, size), wire.TypeSnapshot, "")
-	head := len(dst)
-	b := wire.BeginSnapshot(dst, view, m.pos.String(), m.total)
+// encodeSnapshot encodes a view's published state.
+func (e *encoder) encodeSnapshot(v *view) *frame {
+	e.signer = v.signer
+	e.encoded++
+	m := &v.published
+	dst := wire.AppendHead(make([]byte, 0, 256*(1+len(m.window))), wire.TypeSnapshot, "")
+	headLen := len(dst)
+	b := wire.BeginSnapshot(dst, v.query.viewID, m.pos.String(), m.total)
 	for _, st := range m.window {
-		b.AddStream(c.entry(0, st, true, m.time))
+		b.AddStream(e.wireEntry(0, st, true, m.logTime))
 	}
-	return newFrame(snapshotMessage, wire.TypeSnapshot, b.End(), head)
+	return newFrame(snapshotMessage, wire.TypeSnapshot, b.End(), headLen)
 }
 
-// diff encodes what leads from one moment to another.
-func (c *encoder) diff(view string, k kind, from, to *moment, d *delta) *frame {
-	dst := wire.AppendHead(c.text[:0], wire.TypeDiff, "")
-	head := len(dst)
-	b := wire.BeginDiff(dst, view, from.pos.String(), to.pos.String())
+// encodeDiff encodes a delta between two states of a view.
+func (e *encoder) encodeDiff(v *view, k messageKind, from, to *viewState, d *delta) *frame {
+	e.signer = v.signer
+	e.encoded++
+	dst := wire.AppendHead(e.diffText[:0], wire.TypeDiff, "")
+	headLen := len(dst)
+	b := wire.BeginDiff(dst, v.query.viewID, from.pos.String(), to.pos.String())
 	b.AddTotal(to.total)
 	for _, st := range d.put {
-		b.AddPut(c.entry(0, st, true, to.time))
+		b.AddPut(e.wireEntry(0, st, true, to.logTime))
 	}
 	for _, p := range d.set {
-		b.AddSet(c.entry(0, p.old, p.renewed, from.time), c.entry(1, p.new, p.renewed, to.time))
+		b.AddSet(e.wireEntry(0, p.old, p.urlsDiffer, from.logTime), e.wireEntry(1, p.new, p.urlsDiffer, to.logTime))
 	}
 	for _, code := range d.del {
 		b.AddDel(code)
 	}
-	c.text = b.End()
-	f := newFrame(k, wire.TypeDiff, bytes.Clone(c.text), head)
+	e.diffText = b.End()
+	f := newFrame(k, wire.TypeDiff, bytes.Clone(e.diffText), headLen)
 	f.prev = from.pos
 	return f
 }

@@ -13,8 +13,8 @@ import (
 	"onair/presence"
 )
 
-func TestBadQueries(t *testing.T) {
-	f := newFeed(t, Options{Lists: []string{"live", "vip"}, Signer: fakeSigner{}})
+func TestInvalidRequestsAreRefused(t *testing.T) {
+	f := newFakeLog(t, Options{Lists: []string{"live", "vip"}, Signer: fakeSigner{}})
 	s := f.hub.Attach(newFakeConn())
 	defer s.Close()
 	for about, m := range map[string]*wire.Subscribe{
@@ -54,7 +54,7 @@ func TestBadQueries(t *testing.T) {
 
 // TestViewNames: equal queries have one name, different ones have different
 // names, and every name fits.
-func TestViewNames(t *testing.T) {
+func TestViewIDsAreUnique(t *testing.T) {
 	h := New(Options{Lists: []string{"live", "code"}, Signer: fakeSigner{}})
 	many := make([]string, 400)
 	for i := range many {
@@ -79,14 +79,14 @@ func TestViewNames(t *testing.T) {
 	} {
 		name := ""
 		for _, m := range same {
-			q, e := h.newQuery(&m)
+			q, e := h.normalizeQuery(&m)
 			if e != nil {
 				t.Fatal(e)
 			}
-			if name != "" && q.id != name {
-				t.Errorf("%q and %q are equal", name, q.id)
+			if name != "" && q.viewID != name {
+				t.Errorf("%q and %q are equal", name, q.viewID)
 			}
-			name = q.id
+			name = q.viewID
 		}
 		if j, twice := seen[name]; twice || len(name) > wire.MaxViewBytes {
 			t.Errorf("%q is the name of queries %d and %d, or too long", name, i, j)
@@ -98,19 +98,19 @@ func TestViewNames(t *testing.T) {
 		if play != "" {
 			m.Play = strings.Split(play, ",")
 		}
-		if q, e := h.options.newCodeQuery(m); e != nil || q.id != want {
-			t.Errorf("watch with %q: %q, want %q", play, q.id, want)
+		if q, e := h.options.watchQuery(m); e != nil || q.viewID != want {
+			t.Errorf("watch with %q: %q, want %q", play, q.viewID, want)
 		}
 	}
 }
 
-func TestLimits(t *testing.T) {
+func TestLimitsAreEnforced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newFeed(t, Options{Limits: Limits{Views: 4, ViewsPerSocket: 3, WatchesPerSocket: 1}})
-		f.run(t)
-		f.start("a")
-		f.start("b")
-		s, _ := f.dial(t)
+		f := newFakeLog(t, Options{Limits: Limits{Views: 4, ViewsPerSocket: 3, WatchesPerSocket: 1}})
+		f.runHub(t)
+		f.startStream("a")
+		f.startStream("b")
+		s, _ := f.connect(t)
 		for i := range 3 {
 			subscribe(t, f, s, &wire.Subscribe{Limit: i + 1})
 		}
@@ -131,7 +131,7 @@ func TestLimits(t *testing.T) {
 		if e := f.hub.Unsubscribe(s, &wire.Unsubscribe{View: "code/a"}); e == nil || e.Code != wire.CodeBadRequest {
 			t.Errorf("unsubscribe from a watch: %+v", e)
 		}
-		other, _ := f.dial(t)
+		other, _ := f.connect(t)
 		if e := f.hub.Subscribe(other, &wire.Subscribe{Limit: 4}); e == nil || e.Code != wire.CodeLimitExceeded {
 			t.Errorf("too many views: %+v", e)
 		}
@@ -155,9 +155,9 @@ func TestLimits(t *testing.T) {
 func TestAnswersAreBounded(t *testing.T) {
 	for name, size := range map[string]int{"many": 10, "large": 100_000} {
 		synctest.Test(t, func(t *testing.T) {
-			f := newFeed(t, Options{})
-			s, c := f.dial(t)
-			c.stick(true)
+			f := newFakeLog(t, Options{})
+			s, c := f.connect(t)
+			c.setStuck(true)
 			for range 70 {
 				s.Send(make([]byte, size))
 				synctest.Wait()
@@ -170,11 +170,11 @@ func TestAnswersAreBounded(t *testing.T) {
 }
 
 // TestFinish: what was said goes out before the close.
-func TestFinish(t *testing.T) {
+func TestAnswersAreSentBeforeClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newFeed(t, Options{})
-		s, c := f.dial(t)
-		c.stick(true)
+		f := newFakeLog(t, Options{})
+		s, c := f.connect(t)
+		c.setStuck(true)
 		for range 3 {
 			s.Send(wire.Append(nil, &wire.Drain{}))
 		}
@@ -183,55 +183,55 @@ func TestFinish(t *testing.T) {
 		s.Send(wire.Append(nil, &wire.Liked{}))
 		go func() {
 			time.Sleep(time.Second)
-			c.stick(false)
+			c.setStuck(false)
 		}()
 		s.Close()
-		if n := len(c.take()); n != 3 || c.code != wire.CloseDrained {
+		if n := len(c.takeMessages()); n != 3 || c.code != wire.CloseDrained {
 			t.Errorf("%d messages, closed with %d", n, c.code)
 		}
 	})
 }
 
-func TestWatch(t *testing.T) {
+func TestWatchCountsViewers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		counts := map[presence.Session]int{}
-		f := newFeed(t, Options{Signer: fakeSigner{}, Viewers: func(st *presence.Stream, n int) { counts[st.Session] = n }})
-		f.run(t)
-		st := f.edit("a", func(st *presence.Stream) { st.Listed, st.Shown = false, false })
-		s, c := f.dial(t)
+		f := newFakeLog(t, Options{Signer: fakeSigner{}, Viewers: func(st *presence.Stream, n int) { counts[st.Session] = n }})
+		f.runHub(t)
+		st := f.editStream("a", func(st *presence.Stream) { st.Listed, st.Shown = false, false })
+		s, c := f.connect(t)
 		watch := func(s *Socket, play ...string) {
 			if e := f.hub.Watch(s, &wire.Watch{ID: "1", Code: "a", Play: play}); e != nil {
 				t.Fatal(e)
 			}
 		}
 		watch(s)
-		m := expect[*wire.Watching](t, c, 0)
+		m := expectMessage[*wire.Watching](t, c, 0)
 		if m.ID != "1" || m.View != "code/a" || len(m.Entry.Play) != 3 || m.ExpiresAt != (fakeSigner{}).Expiry("a", f.time) {
 			t.Errorf("%+v", m)
 		}
-		other, _ := f.dial(t)
+		other, _ := f.connect(t)
 		watch(other, "flv")
 		watch(other, "flv", "hls")
 		if counts[st.Session] != 2 {
 			t.Errorf("%d viewers, want 2", counts[st.Session])
 		}
-		f.edit("a", nil)
-		if d := expect[*wire.Diff](t, c, 0); len(d.Del) != 1 || d.View != "code/a" {
+		f.editStream("a", nil)
+		if d := expectMessage[*wire.Diff](t, c, 0); len(d.Del) != 1 || d.View != "code/a" {
 			t.Errorf("%+v", d)
 		}
-		again := f.start("a")
+		again := f.startStream("a")
 		if counts[again.Session] != 2 {
 			t.Errorf("%d viewers of the next session, want 2", counts[again.Session])
 		}
-		if d := expect[*wire.Diff](t, c, 250*time.Millisecond); len(d.Put) != 1 {
+		if d := expectMessage[*wire.Diff](t, c, 250*time.Millisecond); len(d.Put) != 1 {
 			t.Errorf("%+v", d)
 		}
 		if e := f.hub.Unwatch(s, &wire.Unwatch{ID: "2", Code: "a"}); e != nil {
 			t.Fatal(e)
 		}
-		expect[*wire.Unwatched](t, c, 0)
-		f.edit("a", title("new"))
-		none(t, c, time.Second)
+		expectMessage[*wire.Unwatched](t, c, 0)
+		f.editStream("a", setTitle("new"))
+		expectSilence(t, c, time.Second)
 		other.Close()
 		if counts[again.Session] != 0 || counts[st.Session] != 2 {
 			t.Errorf("viewers %v", counts)
@@ -240,51 +240,51 @@ func TestWatch(t *testing.T) {
 }
 
 // TestWatchBeforeShown: a session that a view has not shown yet can be watched.
-func TestWatchBeforeShown(t *testing.T) {
+func TestWatchOfUnpublishedSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newFeed(t, Options{})
-		f.run(t)
-		f.start("a")
-		s, c := f.dial(t)
+		f := newFakeLog(t, Options{})
+		f.runHub(t)
+		f.startStream("a")
+		s, c := f.connect(t)
 		f.hub.Watch(s, &wire.Watch{Code: "a"})
-		expect[*wire.Watching](t, c, 0)
-		f.edit("a", nil)
-		expect[*wire.Diff](t, c, 0)
-		f.start("a")
-		other, oc := f.dial(t)
+		expectMessage[*wire.Watching](t, c, 0)
+		f.editStream("a", nil)
+		expectMessage[*wire.Diff](t, c, 0)
+		f.startStream("a")
+		other, oc := f.connect(t)
 		if e := f.hub.Watch(other, &wire.Watch{Code: "a"}); e != nil {
 			t.Fatal(e)
 		}
-		w := expect[*wire.Watching](t, oc, 0)
-		if d := expect[*wire.Diff](t, c, 0); d.Pos != w.Pos || len(d.Put) != 1 {
+		w := expectMessage[*wire.Watching](t, oc, 0)
+		if d := expectMessage[*wire.Diff](t, c, 0); d.Pos != w.Pos || len(d.Put) != 1 {
 			t.Errorf("%+v", d)
 		}
 	})
 }
 
-func TestPage(t *testing.T) {
-	f := newFeed(t, Options{Signer: fakeSigner{}})
-	f.edit("a", viewers(3))
-	f.start("b")
+func TestFirstPageIsCurrent(t *testing.T) {
+	f := newFakeLog(t, Options{Signer: fakeSigner{}})
+	f.editStream("a", setViewers(3))
+	f.startStream("b")
 	page, e := f.hub.Page(&wire.Subscribe{Limit: 1}, "")
 	want := fmt.Sprintf(`{"view":"live/viewers/1","pos":%q,"total":2,"streams":[{"code":"a","anchor":"user-a",`+
-		`"title":"Title of a","state":"live","started_at":%d,"viewers":3,"likes":0}],"cursor":`, position(2), epoch)
+		`"title":"Title of a","state":"live","started_at":%d,"viewers":3,"likes":0}],"cursor":`, position(2), testStart)
 	if e != nil || !strings.HasPrefix(string(page), want) {
 		t.Errorf("got  %s\nwant %s", page, want)
 	}
-	f.edit("b", viewers(4))
+	f.editStream("b", setViewers(4))
 	if page, _ = f.hub.Page(&wire.Subscribe{Limit: 1}, ""); !strings.Contains(string(page), `"code":"b"`) {
 		t.Errorf("an old page: %s", page)
 	}
 }
 
 // TestPages: page by page one reads the whole list, once, in its order.
-func TestPages(t *testing.T) {
-	f := newFeed(t, Options{Signer: fakeSigner{}})
+func TestPagesCoverTheList(t *testing.T) {
+	f := newFakeLog(t, Options{Signer: fakeSigner{}})
 	for i := range 23 {
 		code := fmt.Sprintf("s%02d", i)
-		f.start(code)
-		f.edit(code, viewers(int64(i*7%5)))
+		f.startStream(code)
+		f.editStream(code, setViewers(int64(i*7%5)))
 	}
 	for _, sort := range []string{wire.SortViewers, wire.SortLikes, wire.SortStarted} {
 		q := wire.Subscribe{Sort: sort, Play: []string{"flv"}}
@@ -336,24 +336,24 @@ func TestPages(t *testing.T) {
 }
 
 // TestOtherHistory: a log that starts anew, at lower ids, leaves nobody behind.
-func TestOtherHistory(t *testing.T) {
+func TestLogThatStartsAnew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newFeed(t, Options{})
-		f.run(t)
+		f := newFakeLog(t, Options{})
+		f.runHub(t)
 		for range 10 {
-			f.apply()
+			f.applyEntry()
 		}
-		f.start("a")
-		s, c := f.dial(t)
+		f.startStream("a")
+		s, c := f.connect(t)
 		subscribe(t, f, s, &wire.Subscribe{})
-		old := expect[*wire.Snapshot](t, c, 0)
-		f.n = 3
-		f.start("b")
-		if m := expect[*wire.Diff](t, c, 0); m.Prev != old.Pos || len(m.Put) != 1 {
+		old := expectMessage[*wire.Snapshot](t, c, 0)
+		f.entries = 3
+		f.startStream("b")
+		if m := expectMessage[*wire.Diff](t, c, 0); m.Prev != old.Pos || len(m.Put) != 1 {
 			t.Errorf("%+v", m)
 		}
-		s, c = f.dial(t)
+		s, c = f.connect(t)
 		subscribe(t, f, s, &wire.Subscribe{Pos: position(1).String()})
-		expect[*wire.Snapshot](t, c, 0)
+		expectMessage[*wire.Snapshot](t, c, 0)
 	})
 }

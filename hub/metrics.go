@@ -7,66 +7,67 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promauto"
 )
 
-// metrics are what the hub tells its operators.
+// metrics are the hub's Prometheus metrics.
 type metrics struct {
-	views   prometheus.Gauge
-	cursors prometheus.Gauge
-	diffs   prometheus.Counter
-	bytes   prometheus.Histogram
-	sent    [kinds]prometheus.Counter
-	resumes *prometheus.CounterVec
-	latency prometheus.Histogram
-	fanout  prometheus.Histogram
-	behind  prometheus.Counter
-	busy    prometheus.Histogram
-	tick    prometheus.Gauge
+	views         prometheus.Gauge
+	cursors       prometheus.Gauge
+	diffs         prometheus.Counter
+	diffBytes     prometheus.Histogram
+	sent          [messageKinds]prometheus.Counter
+	resumes       *prometheus.CounterVec
+	latency       prometheus.Histogram
+	receivers     prometheus.Histogram
+	leftBehind    prometheus.Counter
+	fanOutSeconds prometheus.Histogram
+	tick          prometheus.Gauge
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
 	f := promauto.With(reg)
 	m := &metrics{
 		views: f.NewGauge(prometheus.GaugeOpts{
-			Name: "onair_views", Help: "Different queries that are kept up.",
+			Name: "onair_views", Help: "Views (different queries) that the node maintains.",
 		}),
 		cursors: f.NewGauge(prometheus.GaugeOpts{
-			Name: "onair_view_subscriptions", Help: "Views that are open, counted once for each socket.",
+			Name: "onair_view_subscriptions", Help: "Open views of all sockets: a view counts once for each socket that has it.",
 		}),
 		diffs: f.NewCounter(prometheus.CounterOpts{
-			Name: "onair_diffs_total", Help: "Diffs with changes that were made, each once for all sockets of a view.",
+			Name: "onair_diffs_total", Help: "Diffs with changes that were encoded, once for all sockets of a view.",
 		}),
-		bytes: f.NewHistogram(prometheus.HistogramOpts{
+		diffBytes: f.NewHistogram(prometheus.HistogramOpts{
 			Name: "onair_diff_bytes", Help: "Size of a diff with changes, before compression.",
 			Buckets: prometheus.ExponentialBuckets(128, 4, 7),
 		}),
 		resumes: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "onair_resumes_total",
-			Help: "Subscriptions with a position, by what they got; waited: for a position not read or shown yet.",
+			Help: "Subscriptions with a position, by outcome. A subscription counts as waited, too, if the node had not reached its position.",
 		}, []string{"outcome"}),
 		latency: f.NewHistogram(prometheus.HistogramOpts{
-			Name:    "onair_list_latency_seconds",
-			Help:    "From a command being taken here (elsewhere: being applied here) to a socket having its diff; not of counters.",
+			Name: "onair_list_latency_seconds",
+			Help: "Time from the receipt of a command to the write of its diff to a socket, without counters. " +
+				"Commands of other nodes count from their application here.",
 			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 15),
 		}),
-		fanout: f.NewHistogram(prometheus.HistogramOpts{
-			Name: "onair_fanout_sockets", Help: "Sockets that one diff was handed to at once.",
+		receivers: f.NewHistogram(prometheus.HistogramOpts{
+			Name: "onair_fanout_sockets", Help: "Sockets that one diff was written to at once.",
 			Buckets: prometheus.ExponentialBuckets(1, 4, 8),
 		}),
-		behind: f.NewCounter(prometheus.CounterOpts{
-			Name: "onair_slow_viewers_total", Help: "Times that a socket could not take a diff and was left behind, for one merged diff later.",
+		leftBehind: f.NewCounter(prometheus.CounterOpts{
+			Name: "onair_slow_viewers_total", Help: "Times that a full socket was left behind by a diff. It gets one merged diff later.",
+		}),
+		fanOutSeconds: f.NewHistogram(prometheus.HistogramOpts{
+			Name: "onair_fanout_seconds", Help: "Time that one shard took to write one frame to its sockets. There is one shard for each CPU.",
+			Buckets: prometheus.ExponentialBuckets(0.00001, 4, 9),
+		}),
+		tick: f.NewGauge(prometheus.GaugeOpts{
+			Name: "onair_hub_tick_seconds", Help: "Least time between two diffs of a view. It exceeds hub.tick when fan-out takes half of the machine.",
 		}),
 	}
-	m.busy = f.NewHistogram(prometheus.HistogramOpts{
-		Name: "onair_fanout_seconds", Help: "Time that handing out one frame took one of those who do so: there are as many as CPUs.",
-		Buckets: prometheus.ExponentialBuckets(0.00001, 4, 9),
-	})
-	m.tick = f.NewGauge(prometheus.GaugeOpts{
-		Name: "onair_hub_tick_seconds", Help: "Least time between two diffs of a view: longer than configured when fan-out takes half of the machine.",
-	})
 	for _, outcome := range []string{"snapshot", "diff", "waited"} {
 		m.resumes.WithLabelValues(outcome)
 	}
 	sent := f.NewCounterVec(prometheus.CounterOpts{
-		Name: "onair_frames_sent_total", Help: "Messages that connections have taken, by kind.",
+		Name: "onair_frames_sent_total", Help: "Messages that connections have accepted, by kind.",
 	}, []string{"kind"})
 	for k, name := range kindNames {
 		m.sent[k] = sent.WithLabelValues(name)
@@ -74,27 +75,26 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	return m
 }
 
-// flushed notes a frame for all.
-func (m *metrics) flushed(f *frame) {
-	if f.kind != diffMessage {
-		return
-	}
-	m.diffs.Inc()
-	m.bytes.Observe(float64(len(f.text)))
-}
-
-// wrote notes a message that a connection has taken whole.
-func (m *metrics) wrote(o *what, now time.Time) {
-	m.sent[o.kind].Inc()
-	if o.kind == diffMessage && !o.since.IsZero() {
-		m.latency.Observe(now.Sub(o.since).Seconds())
+// observeDiff counts a frame that was published, if it has changes.
+func (m *metrics) observeDiff(f *frame) {
+	if f.kind == diffMessage {
+		m.diffs.Inc()
+		m.diffBytes.Observe(float64(len(f.text)))
 	}
 }
 
-// answered notes what a subscription with a position got.
-func (m *metrics) answered(r *request, f *frame) {
+// observeSent counts a message that a connection has accepted whole.
+func (m *metrics) observeSent(info *messageInfo, now time.Time) {
+	m.sent[info.kind].Inc()
+	if info.kind == diffMessage && !info.changedAt.IsZero() {
+		m.latency.Observe(now.Sub(info.changedAt).Seconds())
+	}
+}
+
+// observeResume counts the answer to a subscription with a position.
+func (m *metrics) observeResume(r *request, f *frame) {
 	switch {
-	case r.from.IsZero():
+	case r.resumeFrom.IsZero():
 	case f.kind == snapshotMessage:
 		m.resumes.WithLabelValues("snapshot").Inc()
 	default:
@@ -102,13 +102,13 @@ func (m *metrics) answered(r *request, f *frame) {
 	}
 }
 
-// late tells of a diff that came late. What a slow peer takes late is not told
-// of: that is its network's doing.
-func (h *Hub) late(o *what, now time.Time) {
-	if h.options.Late == nil || o.kind != diffMessage || o.since.IsZero() {
+// reportLateDiff calls options.Late. Messages for full sockets are not reported:
+// those are late because of the client's network.
+func (h *Hub) reportLateDiff(info *messageInfo, now time.Time) {
+	if h.options.Late == nil || info.kind != diffMessage || info.changedAt.IsZero() {
 		return
 	}
-	if latency := now.Sub(o.since); latency >= h.options.LateAfter {
+	if latency := now.Sub(info.changedAt); latency >= h.options.LateAfter {
 		h.options.Late(latency)
 	}
 }

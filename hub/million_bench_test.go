@@ -20,44 +20,44 @@ import (
 // -benchtime 1x. What making the load costs is left out.
 func BenchmarkMillion(b *testing.B) {
 	const viewers = 1_000_000
-	s := scale{streams: 100_000, views: 2000, rate: 5000}
-	l := newLoad(s)
-	counts := &taken{}
+	s := benchScale{streams: 100_000, views: 2000, rate: 5000}
+	l := newWorkload(s)
+	counts := &countingConn{}
 	ctx, cancel := context.WithCancel(context.Background())
 	var done sync.WaitGroup
 	defer done.Wait()
 	defer cancel()
 	done.Go(func() { l.hub.Run(ctx) })
-	queries := l.queries(s.views)
+	queries := l.makeQueries(s.views)
 	popular, random := newZipf(len(queries)), rand.New(rand.NewPCG(3, 4))
 	for i := range queries { // each is looked at by somebody
-		l.join(b, counts, &queries[i])
+		l.subscribeViewer(b, counts, &queries[i])
 	}
 
 	empty := liveHeap()
-	began := cpu(syscall.RUSAGE_SELF)
+	began := cpuTime(syscall.RUSAGE_SELF)
 	for range viewers - len(queries) {
-		l.join(b, counts, &queries[popular.draw(random)])
+		l.subscribeViewer(b, counts, &queries[popular.draw(random)])
 	}
-	joined := cpu(syscall.RUSAGE_SELF) - began
+	joined := cpuTime(syscall.RUSAGE_SELF) - began
 	perViewer := float64(liveHeap()-empty) / float64(viewers-len(queries))
-	_, touched := l.census(100)
+	_, touched := l.countMatches(100)
 
 	for b.Loop() {
-		entries := l.entries(s.rate * 10)
+		entries := l.makeEntries(s.rate * 10)
 		time.Sleep(3 * time.Second) // what the census has touched goes
 		runtime.LockOSThread()
 		frames := counts.frames.Load()
-		all, own, start := cpu(syscall.RUSAGE_SELF), cpu(rusageThread), time.Now()
+		all, own, start := cpuTime(syscall.RUSAGE_SELF), cpuTime(rusageThread), time.Now()
 		var apply time.Duration
 		for i, changes := range entries {
 			time.Sleep(time.Until(start.Add(time.Duration(i) * 10 * time.Second / time.Duration(len(entries)))))
-			before := cpu(rusageThread)
-			l.apply(changes)
-			apply += cpu(rusageThread) - before
+			before := cpuTime(rusageThread)
+			l.applyEntry(changes)
+			apply += cpuTime(rusageThread) - before
 		}
-		own = cpu(rusageThread) - own
-		all = cpu(syscall.RUSAGE_SELF) - all - (own - apply)
+		own = cpuTime(rusageThread) - own
+		all = cpuTime(syscall.RUSAGE_SELF) - all - (own - apply)
 		frames = counts.frames.Load() - frames
 		runtime.UnlockOSThread()
 		changes := float64(len(entries) * scaleEntry)
@@ -80,8 +80,8 @@ func liveHeap() uint64 {
 	return m.HeapAlloc
 }
 
-// join has somebody look at a view.
-func (l *load) join(b *testing.B, w Writer, q *wire.Subscribe) {
+// subscribeViewer has somebody look at a view.
+func (l *workload) subscribeViewer(b *testing.B, w Writer, q *wire.Subscribe) {
 	if e := l.hub.Subscribe(l.hub.Attach(w), q); e != nil {
 		b.Fatal(e)
 	}

@@ -9,80 +9,67 @@ import (
 	"onair/presence"
 )
 
-// Options say how a hub behaves. The zero value of each is its default.
+// Options configure a hub. A zero field has the default in its comment.
 type Options struct {
-	// Lists are the names of lists that a query may ask for, the first by
-	// default ("live").
+	// Lists are the names of the lists that a query may name. The first one is the
+	// query's default. Default: "live".
 	Lists []string
 
-	// Tick is the least time between two diffs of one view (250 ms). Shorter
-	// shows changes sooner when there are many, longer costs fewer frames.
+	// Tick is the least time between two diffs of one view. A shorter tick shows
+	// changes sooner; a longer one costs fewer frames. Default: 250 ms.
 	Tick time.Duration
-	// Counters is how long changes of viewers and likes wait when nothing else
-	// has changed (2 s). They ride along when a diff goes anyway.
+	// Counters is how long changes of viewers and likes wait if there are no
+	// others. Any diff before that includes them. Default: 2 s.
 	Counters time.Duration
-	// Idle is the silence after which a view sends an empty diff, and a socket
-	// without a view is sent a ping (25 s). Clients give up after 2.5 times it;
-	// many proxies after 60 s.
+	// Idle is the time without a frame after which a view sends an empty diff, and
+	// a socket without views is sent a ping. Clients give up after 2.5 times this;
+	// many proxies do after 60 s. Default: 25 s.
 	Idle time.Duration
 
 	Limits
 
-	// History bounds the changes, and the log entries, that the undo ring keeps
-	// (131,072), about 24 bytes and the old value of a stream each. What is
-	// older than two minutes of log time is dropped anyway. More costs memory
-	// and longer undoing; with less, busy lists resume by snapshot.
+	// History bounds the changes, and the log entries, in the undo ring. A change
+	// costs about 24 bytes and the stream's old value. Entries older than two
+	// minutes of log time are discarded anyway. With a smaller ring, viewers of
+	// busy lists resume by snapshot. Default: 131,072.
 	History int
 
-	// Signer makes the play URLs; without one there are none.
+	// Signer makes the play URLs. Default: there are none.
 	Signer Signer
-	// Metrics registers the hub's metrics; nil registers none.
+	// Metrics registers the hub's metrics. Default: none are registered.
 	Metrics prometheus.Registerer
-	// Late is told of a diff that was handed to a socket, of those that take what
-	// they are given, LateAfter or more after the command that it shows was taken.
-	// It is called concurrently, with locks held: it must not block. Nil: nobody
-	// is told.
+	// Late is called when a diff is written LateAfter or more after the hub
+	// received its first change, unless the socket was full. The calls are
+	// concurrent, with locks held: it must not block. Default: no calls.
 	Late      func(latency time.Duration)
 	LateAfter time.Duration
-	// Viewers is told how many sockets watch a live stream here, whenever that
-	// changes, when a session begins that is watched already, and when one has
-	// another lease. It is called with the hub's lock held, so never
-	// concurrently: it must neither block nor call the hub.
-	Viewers func(st *presence.Stream, n int)
+	// Viewers is called with the number of sockets that watch a live stream here:
+	// when it changes, when a session begins under a watched code, and when the
+	// session has another lease. The calls are not concurrent, with the hub's lock
+	// held: it must not block, nor call the hub. Default: no calls.
+	Viewers func(st *presence.Stream, count int)
 }
 
-// Limits are what clients are held to. The zero value of each is its default.
+// Limits bound what clients may use. A zero field has the default in its
+// comment.
 type Limits struct {
-	// Window is the largest limit of a query (500). A snapshot costs about
-	// 300 bytes for each entry, encoded under the hub's lock.
+	// Window is the largest limit of a query. A snapshot takes about 300 bytes for
+	// each entry, and is encoded with the hub's lock held. Default: 500.
 	Window int
-	// Views bounds the different views there are (20,000); each costs about
-	// 8 bytes for each entry of its window, and its last frame.
+	// Views bounds the number of different views. Each takes about 8 bytes for
+	// each entry of its window, and its last frame. Default: 20,000.
 	Views int
-	// ViewsPerSocket and WatchesPerSocket bound what one socket may have open
-	// (8 each).
+	// ViewsPerSocket and WatchesPerSocket bound what one socket may have open.
+	// Default: 8 each.
 	ViewsPerSocket   int
 	WatchesPerSocket int
-	// SnapshotsPerSecond is how many subscriptions a socket may make (1), after
-	// as many at once as it may have views.
+	// SnapshotsPerSecond is the rate of subscriptions on a socket, after a burst of
+	// ViewsPerSocket. Default: 1.
 	SnapshotsPerSecond float64
 }
 
-// Signer makes play URLs. They depend on code and log time alone, and are
-// therefore the same on every node. All methods must be safe for concurrent use.
-type Signer interface {
-	// Protocols lists those that streams can be played over.
-	Protocols() []string
-	// Expiry returns when URLs that are in force at a log time expire, in Unix
-	// milliseconds.
-	Expiry(code string, at int64) int64
-	// NextRenewal returns the first millisecond after at at which Expiry differs.
-	NextRenewal(code string, at int64) int64
-	// AppendURL appends the URL of a protocol that Protocols lists.
-	AppendURL(dst []byte, proto, code string, expires int64) []byte
-}
-
-const defaultLimit = 100 // of a query that names none
+// defaultLimit is the limit of a query that has none.
+const defaultLimit = 100
 
 func (o Options) withDefaults() Options {
 	if len(o.Lists) == 0 {

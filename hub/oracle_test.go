@@ -12,9 +12,9 @@ import (
 // oracle knows the list as it was after every entry that the log ever had, and
 // what a query gave then: all streams filtered, sorted and cut, the plainest way.
 type oracle struct {
-	states []state
-	at     map[string]int // by position
-	log    []int          // the states of the log as it is
+	states          []state
+	stateByPosition map[string]int // by position
+	log             []int          // the states of the log as it is
 }
 
 // state is the list after an entry.
@@ -29,58 +29,58 @@ type state struct {
 }
 
 func newOracle() *oracle {
-	o := &oracle{at: map[string]int{}, log: []int{0}}
-	o.at[position(0).String()] = 0
-	o.states = []state{{pos: position(0), time: epoch, parent: -1}}
+	o := &oracle{stateByPosition: map[string]int{}, log: []int{0}}
+	o.stateByPosition[position(0).String()] = 0
+	o.states = []state{{pos: position(0), time: testStart, parent: -1}}
 	return o
 }
 
-// add writes an entry to the log.
-func (o *oracle) add(id int, time int64, changes []presence.Change, streams map[string]*presence.Stream) {
+// appendEntry writes an entry to the log.
+func (o *oracle) appendEntry(id int, time int64, changes []presence.Change, streams map[string]*presence.Stream) {
 	n := len(o.states)
-	pos := reissued(id, n)
-	o.at[pos.String()] = n
+	pos := positionWithHash(id, n)
+	o.stateByPosition[pos.String()] = n
 	o.states = append(o.states, state{pos, id, time, len(o.log), o.log[len(o.log)-1], changes, maps.Clone(streams)})
 	o.log = append(o.log, n)
 }
 
-// last is the state at the log's end.
-func (o *oracle) last() state { return o.states[o.log[len(o.log)-1]] }
+// lastState is the state at the log's end.
+func (o *oracle) lastState() state { return o.states[o.log[len(o.log)-1]] }
 
-// lose takes the last n entries off the log.
-func (o *oracle) lose(n int) { o.log = o.log[:len(o.log)-n] }
+// loseEntries takes the last n entries off the log.
+func (o *oracle) loseEntries(n int) { o.log = o.log[:len(o.log)-n] }
 
-// logged tells whether the log still has the nth state.
-func (o *oracle) logged(n int) bool {
+// isInLog tells whether the log still has the nth state.
+func (o *oracle) isInLog(n int) bool {
 	d := o.states[n].depth
 	return d < len(o.log) && o.log[d] == n
 }
 
-// fork is the last state before or at the nth that the log still has.
-func (o *oracle) fork(n int) int {
-	for !o.logged(n) {
+// forkState is the last state before or at the nth that the log still has.
+func (o *oracle) forkState(n int) int {
+	for !o.isInLog(n) {
 		n = o.states[n].parent
 	}
 	return n
 }
 
-// older tells whether state a is one that led to another, b.
-func (o *oracle) older(a, b int) bool { return a != b && o.leads(a, b) }
+// isAncestor tells whether state a is one that led to another, b.
+func (o *oracle) isAncestor(a, b int) bool { return a != b && o.isAncestorOrSame(a, b) }
 
-// leads tells whether state a is b, or one that led to it.
-func (o *oracle) leads(a, b int) bool {
+// isAncestorOrSame tells whether state a is b, or one that led to it.
+func (o *oracle) isAncestorOrSame(a, b int) bool {
 	for o.states[b].depth > o.states[a].depth {
 		b = o.states[b].parent
 	}
 	return a == b
 }
 
-// answer is what a query, or the watching of a code, gives in the nth state.
-func (o *oracle) answer(n int, q *wire.Subscribe, code string) (window []wire.Entry, total int) {
+// expectedAnswer is what a query, or the watching of a code, gives in the nth state.
+func (o *oracle) expectedAnswer(n int, q *wire.Subscribe, code string) (window []wire.Entry, total int) {
 	st := o.states[n]
 	for _, s := range st.streams {
-		if code != "" && s.Code == code || code == "" && wanted(s, q) {
-			window = append(window, plainEntry(s, q.Play, st.time))
+		if code != "" && s.Code == code || code == "" && queryMatches(s, q) {
+			window = append(window, expectedEntry(s, q.Play, st.time))
 		}
 	}
 	total = len(window)
@@ -102,7 +102,7 @@ func (o *oracle) answer(n int, q *wire.Subscribe, code string) (window []wire.En
 	return window, total
 }
 
-func wanted(s *presence.Stream, q *wire.Subscribe) bool {
+func queryMatches(s *presence.Stream, q *wire.Subscribe) bool {
 	if !s.Shown || q.List == "" && s.List != "live" || q.List != "" && s.List != q.List {
 		return false
 	}
@@ -114,8 +114,8 @@ func wanted(s *presence.Stream, q *wire.Subscribe) bool {
 	return q.Anchors == nil || slices.Contains(q.Anchors, s.Anchor)
 }
 
-// plainEntry is a stream as a client decodes it.
-func plainEntry(s *presence.Stream, play []string, time int64) wire.Entry {
+// expectedEntry is a stream as a client decodes it.
+func expectedEntry(s *presence.Stream, play []string, time int64) wire.Entry {
 	e := wire.Entry{
 		Code: s.Code, Anchor: s.Anchor, Title: s.Title, State: s.State.String(), Away: s.Away.String(),
 		StartedAt: s.StartedAt, Viewers: s.Viewers, Likes: s.Likes, Tags: s.Tags, Cover: s.Cover, Extra: s.Extra,

@@ -11,80 +11,108 @@ import (
 	"onair/presence"
 )
 
-// order is one filter and one sort: the streams that match, in a tree that the
-// views of it share. It is guarded by Hub.mu.
+// order is one filter and one sort: the matching streams, in a tree that all
+// views of that filter and sort share. Hub.mu guards it.
 type order struct {
 	// Static after construction.
-	query *query // its filter and sort; limit and play are the views' own
-	by    func(*presence.Stream) int64
+	query   *query // only its filter and sort apply: views have their own limit and protocols
+	sortKey func(*presence.Stream) int64
 
-	tree    *btree.BTreeG[place]
-	views   []*view
-	visited uint64 // the last change that it has seen, see Hub.change
+	tree      *btree.BTreeG[rankedStream]
+	views     []*view
+	lastVisit uint64 // see orderIndex.visits
 }
 
-// place is a stream and what it is sorted by. That stands beside it because
-// streams lie all over memory: a search would wait for each that it looks at.
-type place struct {
-	by int64
-	st *presence.Stream
+// rankedStream is a stream with its sort key. The key is beside the pointer, so
+// that a search of the tree does not have to load each stream from memory. The
+// zero value stands for no stream.
+type rankedStream struct {
+	key    int64
+	stream *presence.Stream
 }
 
-// compare puts places as every sort wants them: descending, newer start first,
-// then code by bytes, ascending.
-func compare(a, b place) int {
+// compareRanked sorts as the protocol specifies: key descending, newer start
+// first, then live code by bytes, ascending.
+func compareRanked(a, b rankedStream) int {
 	switch {
-	case a.by > b.by:
+	case a.key > b.key:
 		return -1
-	case a.by < b.by:
+	case a.key < b.key:
 		return 1
-	case a.st.StartedAt > b.st.StartedAt:
+	case a.stream.StartedAt > b.stream.StartedAt:
 		return -1
-	case a.st.StartedAt < b.st.StartedAt:
+	case a.stream.StartedAt < b.stream.StartedAt:
 		return 1
 	}
-	return strings.Compare(a.st.Code, b.st.Code)
+	return strings.Compare(a.stream.Code, b.stream.Code)
 }
 
-// before is what compare says, inlined where a tree is searched.
-func before(a, b place) bool {
-	if a.by != b.by {
-		return a.by > b.by
+// precedes reports compareRanked(a, b) < 0. The compiler inlines it into tree
+// searches.
+func precedes(a, b rankedStream) bool {
+	if a.key != b.key {
+		return a.key > b.key
 	}
-	if a.st.StartedAt != b.st.StartedAt {
-		return a.st.StartedAt > b.st.StartedAt
+	if a.stream.StartedAt != b.stream.StartedAt {
+		return a.stream.StartedAt > b.stream.StartedAt
 	}
-	return a.st.Code < b.st.Code
+	return a.stream.Code < b.stream.Code
 }
 
 func newOrder(q *query) *order {
-	o := &order{query: q, tree: btree.NewBTreeGOptions(before, btree.Options{NoLocks: true})}
+	o := &order{query: q, tree: btree.NewBTreeGOptions(precedes, btree.Options{NoLocks: true})}
 	switch q.sort {
 	case wire.SortViewers:
-		o.by = func(st *presence.Stream) int64 { return st.Viewers }
+		o.sortKey = func(st *presence.Stream) int64 { return st.Viewers }
 	case wire.SortLikes:
-		o.by = func(st *presence.Stream) int64 { return st.Likes }
+		o.sortKey = func(st *presence.Stream) int64 { return st.Likes }
 	default:
-		o.by = func(st *presence.Stream) int64 { return st.StartedAt }
+		o.sortKey = func(st *presence.Stream) int64 { return st.StartedAt }
 	}
 	return o
 }
 
-// place is where a stream stands, or would.
-func (o *order) place(st *presence.Stream) place { return place{o.by(st), st} }
-
-// places are those of streams, in order.
-func (o *order) places(streams []*presence.Stream) []place {
-	all := make([]place, len(streams))
-	for i, st := range streams {
-		all[i] = o.place(st)
+// findOrCreateOrder returns the order of a query. A new order takes time in
+// proportion to its candidates, with Hub.mu locked.
+func (h *Hub) findOrCreateOrder(q *query) *order {
+	if o := h.orders.byName[q.orderName]; o != nil {
+		return o
 	}
-	slices.SortFunc(all, compare)
-	return all
+	o := newOrder(q)
+	var matching []*presence.Stream
+	for st := range h.list.candidates(q) {
+		if o.matches(st) {
+			matching = append(matching, st)
+		}
+	}
+	for _, r := range o.sortedRanks(matching) { // several times as fast as Set in any order
+		o.tree.Load(r)
+	}
+	h.orders.add(o)
+	return o
 }
 
-// match tells whether a stream, which may be nil, is one of the order's.
-func (o *order) match(st *presence.Stream) bool {
+func (o *order) ranked(st *presence.Stream) rankedStream { return rankedStream{o.sortKey(st), st} }
+
+// rankedIfMatching is ranked, or the zero value if st is nil or does not match.
+func (o *order) rankedIfMatching(st *presence.Stream) rankedStream {
+	if !o.matches(st) {
+		return rankedStream{}
+	}
+	return o.ranked(st)
+}
+
+func (o *order) sortedRanks(streams []*presence.Stream) []rankedStream {
+	ranks := make([]rankedStream, len(streams))
+	for i, st := range streams {
+		ranks[i] = o.ranked(st)
+	}
+	slices.SortFunc(ranks, compareRanked)
+	return ranks
+}
+
+// matches reports whether a stream passes the order's filter; nil does not.
+func (o *order) matches(st *presence.Stream) bool {
 	q := o.query
 	switch {
 	case st == nil:
@@ -99,57 +127,41 @@ func (o *order) match(st *presence.Stream) bool {
 			return false
 		}
 	}
-	if q.follow {
+	if q.byAnchors {
 		_, ok := slices.BinarySearch(q.anchors, st.Anchor)
 		return ok
 	}
 	return true
 }
 
-// load fills the tree. Appending sorted streams is several times as fast as
-// setting them.
-func (o *order) load(streams []*presence.Stream) {
-	for _, p := range o.places(streams) {
-		o.tree.Load(p)
-	}
-}
-
-// replace changes the tree: the streams of old and new match, or are nil.
-func (o *order) replace(old, new place) {
-	if old.st != nil && (new.st == nil || before(old, new) || before(new, old)) {
+// replace updates the tree. Both streams match the filter or are zero.
+func (o *order) replace(old, new rankedStream) {
+	if old.stream != nil && (new.stream == nil || precedes(old, new) || precedes(new, old)) {
 		o.tree.Delete(old)
 	}
-	if new.st != nil {
+	if new.stream != nil {
 		o.tree.Set(new)
 	}
 }
 
-// matching is where a stream, which may be nil, stands; the zero place if it
-// is not one of the order's.
-func (o *order) matching(st *presence.Stream) place {
-	if !o.match(st) {
-		return place{}
-	}
-	return o.place(st)
-}
-
-// window returns the first streams, in the space of dst.
+// window returns the first streams, at most limit. It reuses the memory of dst.
 func (o *order) window(dst []*presence.Stream, limit int) []*presence.Stream {
 	dst = dst[:0]
-	o.tree.Scan(func(p place) bool {
-		dst = append(dst, p.st)
+	o.tree.Scan(func(r rankedStream) bool {
+		dst = append(dst, r.stream)
 		return len(dst) < limit
 	})
 	return dst
 }
 
-// contrast says in what viewers see two states of one session differ.
-func contrast(a, b *presence.Stream) (text, counters bool) {
-	if a == b {
+// visibleChanges reports whether viewers see two states of one session differ:
+// in text, state or other members, and in counters.
+func visibleChanges(old, new *presence.Stream) (text, counters bool) {
+	if old == new {
 		return false, false
 	}
-	text = a.Title != b.Title || a.State != b.State || a.Away != b.Away || a.Cover != b.Cover ||
-		a.StartedAt != b.StartedAt || a.Anchor != b.Anchor ||
-		!slices.Equal(a.Tags, b.Tags) || !bytes.Equal(a.Extra, b.Extra)
-	return text, a.Viewers != b.Viewers || a.Likes != b.Likes
+	text = old.Title != new.Title || old.State != new.State || old.Away != new.Away || old.Cover != new.Cover ||
+		old.StartedAt != new.StartedAt || old.Anchor != new.Anchor ||
+		!slices.Equal(old.Tags, new.Tags) || !bytes.Equal(old.Extra, new.Extra)
+	return text, old.Viewers != new.Viewers || old.Likes != new.Likes
 }

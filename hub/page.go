@@ -9,100 +9,103 @@ import (
 	"onair/presence"
 )
 
-// Page answers a query once. The first page, of an empty cursor, is
-// {"view","pos","total","streams","cursor"?}, as a snapshot of the view would
-// be; one that a cursor asks for has no pos, and is what follows by the view's
-// sort now: streams that have moved meanwhile may be there twice or not at all.
-// There is a cursor as long as there are more streams.
+// Page answers a query once, as JSON. The error is for the client: the query or
+// the cursor is invalid, or there are too many views.
+//
+// The first page, with an empty cursor, is a snapshot of the view:
+// {"view","pos","total","streams","cursor"?}. A later page has no pos. It has the
+// streams after the cursor by the current order: streams that have moved
+// meanwhile may be there twice or not at all. A page has a cursor unless it is
+// the last.
 func (h *Hub) Page(m *wire.Subscribe, cursor string) ([]byte, *wire.Error) {
-	q, e := h.newQuery(m)
+	q, e := h.normalizeQuery(m)
 	if e != nil {
 		return nil, e
 	}
 	var after *presence.Stream
 	if cursor != "" {
-		if after = q.parseCursor(cursor); after == nil {
+		if after = q.parsePageCursor(cursor); after == nil {
 			return nil, &wire.Error{ID: m.ID, Code: wire.CodeBadRequest, Message: "cursor is not one that a page of this query came with"}
 		}
 	}
 	now := time.Now()
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	v := h.viewOf(q, now)
+	v := h.findOrCreateView(q, now)
 	if v == nil {
-		return nil, exceeded(m.ID, "there are %d different views here already", h.options.Views)
+		return nil, limitError(m.ID, "there are %d different views here already", h.options.Views)
 	}
-	v.quiet = now
+	v.times.unusedSince = now
 	h.reschedule(v)
 	if after != nil {
-		return h.laterPage(v, after), nil
+		return h.pageAfter(v, after), nil
 	}
-	body := h.snapshotOf(v).body
+	body := h.snapshotFrame(v).tail
 	page := append(append(make([]byte, 0, 128+len(body)), '{'), body...)
-	if len(v.last.window) < v.last.total {
-		page = appendCursor(page[:len(page)-1], q, v.last.window[len(v.last.window)-1])
+	if window := v.published.window; len(window) < v.published.total {
+		page = appendPageCursor(page[:len(page)-1], q, window[len(window)-1])
 	}
 	return page, nil
 }
 
-// laterPage is what follows a stream in the view's order.
-func (h *Hub) laterPage(v *view, after *presence.Stream) []byte {
-	h.encoder.player = v.player
-	at := h.ring.last().time
-	b := wire.BeginPage(make([]byte, 0, 256*v.query.limit), v.query.id, v.order.tree.Len())
+// pageAfter is the page that begins after a stream in the view's order.
+func (h *Hub) pageAfter(v *view, after *presence.Stream) []byte {
+	h.encoder.signer = v.signer
+	logTime := h.ring.lastEntry().logTime
+	b := wire.BeginPage(make([]byte, 0, 256*v.query.limit), v.query.viewID, v.order.tree.Len())
 	var last *presence.Stream
-	n, more := 0, false
-	from := v.order.place(after)
-	v.order.tree.Ascend(from, func(p place) bool {
+	n, hasMore := 0, false
+	start := v.order.ranked(after)
+	v.order.tree.Ascend(start, func(r rankedStream) bool {
 		switch {
-		case !before(from, p):
-			return true // the one that the last page ended with
+		case !precedes(start, r):
+			return true // the last stream of the page before
 		case n == v.query.limit:
-			more = true
+			hasMore = true
 			return false
 		}
-		b.AddStream(h.encoder.entry(0, p.st, true, at))
+		b.AddStream(h.encoder.wireEntry(0, r.stream, true, logTime))
 		n++
-		last = p.st
+		last = r.stream
 		return true
 	})
 	page := b.End()
-	if more {
-		page = appendCursor(page[:len(page)-1], v.query, last)
+	if hasMore {
+		page = appendPageCursor(page[:len(page)-1], v.query, last)
 	}
 	return page
 }
 
-// pageEnd is where a page ended: what its last stream was sorted by.
-type pageEnd struct {
+// pageCursor is the sort key of a page's last stream.
+type pageCursor struct {
 	Sort      string `json:"s"`
-	By        int64  `json:"b"`
+	Key       int64  `json:"b"`
 	StartedAt int64  `json:"t"`
 	Code      string `json:"c"`
 }
 
-// appendCursor ends a page whose closing brace was taken off.
-func appendCursor(page []byte, q *query, last *presence.Stream) []byte {
-	p := pageEnd{Sort: q.sort, StartedAt: last.StartedAt, Code: last.Code}
+// appendPageCursor appends the cursor and the closing brace of a page.
+func appendPageCursor(page []byte, q *query, last *presence.Stream) []byte {
+	c := pageCursor{Sort: q.sort, StartedAt: last.StartedAt, Code: last.Code}
 	switch q.sort {
 	case wire.SortViewers:
-		p.By = last.Viewers
+		c.Key = last.Viewers
 	case wire.SortLikes:
-		p.By = last.Likes
+		c.Key = last.Likes
 	}
-	text, _ := json.Marshal(p) // numbers and texts always can be
+	text, _ := json.Marshal(c) // never fails for strings and numbers
 	page = append(page, `,"cursor":"`...)
 	page = base64.RawURLEncoding.AppendEncode(page, text)
 	return append(page, `"}`...)
 }
 
-// parseCursor gives a stream that stands where a page of the query ended, or
-// nil.
-func (q *query) parseCursor(cursor string) *presence.Stream {
+// parsePageCursor returns a stream with the sort key of a page's last stream, or
+// nil if the cursor is not one of this query.
+func (q *query) parsePageCursor(cursor string) *presence.Stream {
 	text, err := base64.RawURLEncoding.DecodeString(cursor)
-	var p pageEnd
-	if err != nil || json.Unmarshal(text, &p) != nil || p.Sort != q.sort || p.Code == "" {
+	var c pageCursor
+	if err != nil || json.Unmarshal(text, &c) != nil || c.Sort != q.sort || c.Code == "" {
 		return nil
 	}
-	return &presence.Stream{Code: p.Code, StartedAt: p.StartedAt, Viewers: p.By, Likes: p.By}
+	return &presence.Stream{Code: c.Code, StartedAt: c.StartedAt, Viewers: c.Key, Likes: c.Key}
 }

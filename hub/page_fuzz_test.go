@@ -9,14 +9,14 @@ import (
 )
 
 // FuzzCursor: whatever stands in a cursor gives a page or is refused.
-func FuzzCursor(f *testing.F) {
+func FuzzPageCursor(f *testing.F) {
 	h := New(Options{Signer: fakeSigner{}})
 	var changes []presence.Change
 	for i := range 10 {
-		st := &presence.Stream{Code: string(rune('a' + i)), List: "live", Listed: true, Shown: true, StartedAt: epoch + int64(i), Viewers: int64(i % 3)}
+		st := &presence.Stream{Code: string(rune('a' + i)), List: "live", Listed: true, Shown: true, StartedAt: testStart + int64(i), Viewers: int64(i % 3)}
 		changes = append(changes, presence.Change{New: st})
 	}
-	h.Apply(position(1), epoch, changes, time.Time{})
+	h.Apply(position(1), testStart, changes, time.Time{})
 	q := &wire.Subscribe{Limit: 3}
 	page, _ := h.Page(q, "")
 	f.Add(string(page[len(page)-60 : len(page)-2]))

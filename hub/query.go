@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/base32"
 	"fmt"
@@ -12,36 +13,27 @@ import (
 	"onair/hub/wire"
 )
 
-// query is a normalised query: queries that mean the same are the same.
+// query is a normalised query: equal queries have equal fields.
 type query struct {
-	code    string // a view of this one stream; all else but play is then unset
-	list    string
-	tags    []string // sorted, each once
-	follow  bool     // anchors alone, even if there are none
-	anchors []string // sorted, each once
-	sort    string
-	limit   int
-	play    []string // sorted, each once
+	code      string // the query of one stream; then only limit and protocols are set, too
+	list      string
+	tags      []string // sorted set
+	byAnchors bool     // only anchors, even if there are none
+	anchors   []string // sorted set
+	sort      string
+	limit     int
+	protocols []string // of play URLs, sorted set
 
-	order string // names filter and sort
-	id    string // names the view
+	orderName string // identifies filter and sort
+	viewID    string // identifies the query
 }
 
-// newQuery normalises and checks what a client asks for.
-func (h *Hub) newQuery(m *wire.Subscribe) (*query, *wire.Error) {
-	o, window := &h.options, int(h.window.Load())
+// normalizeQuery checks and normalises the query of a client's request.
+func (h *Hub) normalizeQuery(m *wire.Subscribe) (*query, *wire.Error) {
+	o, maxWindow := &h.options, int(h.maxWindow.Load())
 	q := &query{
-		list: m.List, tags: sortedSet(m.Tags), follow: m.Anchors != nil, anchors: sortedSet(m.Anchors),
-		sort: m.Sort, limit: m.Limit, play: sortedSet(m.Play),
-	}
-	if q.list == "" {
-		q.list = o.Lists[0]
-	}
-	if q.sort == "" {
-		q.sort = wire.SortViewers
-	}
-	if q.limit == 0 {
-		q.limit = min(defaultLimit, window)
+		list: cmp.Or(m.List, o.Lists[0]), tags: sortedSet(m.Tags), byAnchors: m.Anchors != nil, anchors: sortedSet(m.Anchors),
+		sort: cmp.Or(m.Sort, wire.SortViewers), limit: cmp.Or(m.Limit, min(defaultLimit, maxWindow)), protocols: sortedSet(m.Play),
 	}
 	fault := ""
 	switch {
@@ -49,43 +41,44 @@ func (h *Hub) newQuery(m *wire.Subscribe) (*query, *wire.Error) {
 		fault = fmt.Sprintf("list %q is not one of this server's: %s", q.list, strings.Join(o.Lists, ", "))
 	case q.sort != wire.SortViewers && q.sort != wire.SortLikes && q.sort != wire.SortStarted:
 		fault = fmt.Sprintf("sort %q is not viewers, likes or started", q.sort)
-	case q.limit < 1 || q.limit > window:
-		fault = fmt.Sprintf("limit must be from 1 to %d here", window)
+	case q.limit < 1 || q.limit > maxWindow:
+		fault = fmt.Sprintf("limit must be from 1 to %d here", maxWindow)
 	case len(q.anchors) > wire.MaxAnchors:
 		fault = fmt.Sprintf("anchors names more than %d user ids", wire.MaxAnchors)
 	default:
-		fault = o.checkPlay(q.play)
+		fault = o.protocolFault(q.protocols)
 	}
 	if fault != "" {
 		return nil, &wire.Error{ID: m.ID, Code: wire.CodeBadRequest, Message: fault}
 	}
-	q.name()
+	q.setNames()
 	return q, nil
 }
 
-// ViewID names the view that a query is of.
+// ViewID returns the id of a query's view. The error is for the client: the
+// query is invalid.
 func (h *Hub) ViewID(m *wire.Subscribe) (string, *wire.Error) {
-	q, e := h.newQuery(m)
+	q, e := h.normalizeQuery(m)
 	if e != nil {
 		return "", e
 	}
-	return q.id, nil
+	return q.viewID, nil
 }
 
-// newCodeQuery is the query of one stream; nil is all protocols there are.
-func (o *Options) newCodeQuery(m *wire.Watch) (*query, *wire.Error) {
+// watchQuery is the query of one stream, by default with all protocols.
+func (o *Options) watchQuery(m *wire.Watch) (*query, *wire.Error) {
 	all := sortedSet(o.protocols())
-	q := &query{code: m.Code, limit: 1, play: all}
+	q := &query{code: m.Code, limit: 1, protocols: all}
 	if m.Play != nil {
-		q.play = sortedSet(m.Play)
+		q.protocols = sortedSet(m.Play)
 	}
-	if fault := o.checkPlay(q.play); fault != "" {
+	if fault := o.protocolFault(q.protocols); fault != "" {
 		return nil, &wire.Error{ID: m.ID, Code: wire.CodeBadRequest, Message: fault}
 	}
-	q.order = "code/" + q.code
-	q.id = q.order
-	if !slices.Equal(q.play, all) {
-		q.id += "/" + names(q.play)
+	q.orderName = "code/" + q.code
+	q.viewID = q.orderName
+	if !slices.Equal(q.protocols, all) {
+		q.viewID += "/" + joinNames(q.protocols)
 	}
 	return q, nil
 }
@@ -97,12 +90,12 @@ func (o *Options) protocols() []string {
 	return o.Signer.Protocols()
 }
 
-// checkPlay returns what is wrong with a list of protocols, or "".
-func (o *Options) checkPlay(play []string) string {
-	have := o.protocols()
-	for _, p := range play {
-		if !slices.Contains(have, p) {
-			return fmt.Sprintf("play: there are no URLs for %q here, but for: %s", p, strings.Join(have, ", "))
+// protocolFault returns an error text if a protocol has no URLs here, else "".
+func (o *Options) protocolFault(protocols []string) string {
+	available := o.protocols()
+	for _, p := range protocols {
+		if !slices.Contains(available, p) {
+			return fmt.Sprintf("play: there are no URLs for %q here, but for: %s", p, strings.Join(available, ", "))
 		}
 	}
 	return ""
@@ -115,39 +108,39 @@ func sortedSet(list []string) []string {
 	return slices.Compact(slices.Sorted(slices.Values(list)))
 }
 
-// name makes the names of the order and of the view, as in
+// setNames sets orderName and viewID, as in
 //
 //	live/viewers/tags=game+music            live/viewers/100/tags=game+music/play=flv+hls
 //
 // Different queries have different names.
-func (q *query) name() {
+func (q *query) setNames() {
 	list := url.PathEscape(q.list)
 	if list == "code" {
-		list = "list/code" // views of one stream are code/…
+		list = "list/code" // watchQuery uses the prefix code/
 	}
 	filter := ""
 	if len(q.tags) > 0 {
-		filter = "/tags=" + names(q.tags)
+		filter = "/tags=" + joinNames(q.tags)
 	}
-	if q.follow {
-		filter += "/anchors=" + names(q.anchors)
+	if q.byAnchors {
+		filter += "/anchors=" + joinNames(q.anchors)
 	}
-	q.order = list + "/" + q.sort + filter
-	q.id = list + "/" + q.sort + "/" + strconv.Itoa(q.limit) + filter
-	if len(q.play) > 0 {
-		q.id += "/play=" + names(q.play)
+	q.orderName = list + "/" + q.sort + filter
+	q.viewID = list + "/" + q.sort + "/" + strconv.Itoa(q.limit) + filter
+	if len(q.protocols) > 0 {
+		q.viewID += "/play=" + joinNames(q.protocols)
 	}
 }
 
-// maxNames is the longest list of names that is written out in a view's id.
-// Longer ones are hashed, for ids must fit into wire.MaxViewBytes.
-const maxNames = 48
+// maxJoinedNames is the longest text of names in a view's id. A longer one is
+// hashed, so that ids fit into wire.MaxViewBytes.
+const maxJoinedNames = 48
 
-var idEncoding = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
+var hashEncoding = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
 
-// names joins names readably. What no name can contain tells a hash, and one
-// name from the next.
-func names(list []string) string {
+// joinNames joins names with "+", or hashes them. Escaped names contain neither
+// "+" nor "*", so different lists have different results.
+func joinNames(list []string) string {
 	var b strings.Builder
 	for i, s := range list {
 		if i > 0 {
@@ -155,9 +148,9 @@ func names(list []string) string {
 		}
 		b.WriteString(strings.ReplaceAll(url.PathEscape(s), "+", "%2B"))
 	}
-	if b.Len() <= maxNames {
+	if b.Len() <= maxJoinedNames {
 		return b.String()
 	}
 	sum := sha256.Sum256([]byte(b.String()))
-	return strconv.Itoa(len(list)) + "*" + idEncoding.EncodeToString(sum[:15])
+	return strconv.Itoa(len(list)) + "*" + hashEncoding.EncodeToString(sum[:15])
 }

@@ -9,75 +9,71 @@ import (
 	"onair/presence"
 )
 
-// Hold has the list stand still until Rebase: this node has found that the log
-// has lost entries that it had applied, or may have. Apply must not be called
-// meanwhile. What had been applied is still shown, and views, snapshots, idle
-// diffs and resumes from positions that the hub knows go on as ever. A resume
-// from any other position waits, for Rebase or ten seconds: it may be of the
-// history that is to come, and then the list as it stands would take the viewer
-// back in time. To hold twice is harmless.
+// Hold freezes the list until Rebase: the log may have lost entries that this
+// node had applied. Apply must not be called meanwhile. Views, snapshots, idle
+// diffs and resumes from known positions continue. A resume from another
+// position waits for Rebase, for at most ten seconds: the position may be of the
+// next epoch, and the frozen list would take the viewer back in time. Hold may be
+// called again.
 func (h *Hub) Hold() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.held = true
+	h.frozen = true
 }
 
-// Rebase replaces the whole list by these live streams, listed or not, as they
-// are at a position of a history that may be another one, and its log time. It
-// ends a Hold, but needs none. The streams may be anew in memory: what differs
-// in content is changed, and every view moves to pos at its next tick, by one
-// diff from its last frame, which is empty where nothing differs. Other
-// positions before pos are not known any more. As with Apply, the log goes on
-// from there.
+// Rebase replaces the list by these live streams, listed or not, at a position
+// and its log time. It begins an epoch, and ends a Hold if there is one. Streams
+// are compared by content. Every view moves to pos at its next tick, with one
+// diff from its last frame, which may be empty. Other positions before pos become
+// unknown. Apply continues from there.
 //
-// The lists are compared before the hub is locked, so how long viewers wait for
-// it depends on the changes and the views, not on the list.
+// Rebase compares the lists before it locks the hub. So viewers wait in
+// proportion to the changes and the views, not to the list.
 func (h *Hub) Rebase(streams iter.Seq[*presence.Stream], pos presence.Position, logTime int64) {
-	h.rebase(h.against(streams), pos, logTime)
+	h.replaceList(h.changesTo(streams), pos, logTime)
 }
 
-// against returns what differs between the list and another. It is called by
-// who calls Apply, without the lock.
-func (h *Hub) against(streams iter.Seq[*presence.Stream]) (changed []touch) {
-	stay := make(map[string]struct{}, len(h.streams))
+// changesTo returns the difference from the list to another. It reads the list
+// without mu, as only the caller of Apply may do.
+func (h *Hub) changesTo(streams iter.Seq[*presence.Stream]) (changes []streamChange) {
+	stay := make(map[string]struct{}, len(h.list.streams))
 	for st := range streams {
-		old := h.streams[st.Code]
+		old := h.list.streams[st.Code]
 		if old != nil {
 			stay[st.Code] = struct{}{}
 		}
-		if old == nil || !same(old, st) {
-			changed = append(changed, touch{old, st})
+		if old == nil || !equalStreams(old, st) {
+			changes = append(changes, streamChange{old, st})
 		}
 	}
-	if len(stay) == len(h.streams) {
-		return changed
+	if len(stay) == len(h.list.streams) {
+		return changes
 	}
-	for code, old := range h.streams {
+	for code, old := range h.list.streams {
 		if _, ok := stay[code]; !ok {
-			changed = append(changed, touch{old, nil})
+			changes = append(changes, streamChange{old, nil})
 		}
 	}
-	return changed
+	return changes
 }
 
-// rebase takes over what against found, and begins a history.
-func (h *Hub) rebase(changed []touch, pos presence.Position, logTime int64) {
+// replaceList applies the result of changesTo, and begins an epoch.
+func (h *Hub) replaceList(changes []streamChange, pos presence.Position, logTime int64) {
 	now := time.Now()
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.held = false
-	before, history := h.ring.last().time, h.ring.history
-	for _, t := range changed {
-		h.replace(t.old, t.new, now)
+	h.frozen = false
+	oldTime, oldEpoch := h.ring.lastEntry().logTime, h.ring.epoch
+	for _, c := range changes {
+		h.replaceStream(c.old, c.new, now)
 	}
-	h.ring.reset(pos, logTime)
-	h.moved(before, history, now)
+	h.ring.beginEpoch(pos, logTime)
+	h.positionChanged(oldTime, oldEpoch, now)
 }
 
-// same tells whether two streams are the same in all there is of them, also in
-// what viewers do not see: whoever is given a stream beats, counts and likes by
-// its session and index.
-func same(a, b *presence.Stream) bool {
+// equalStreams compares all fields, also those that viewers do not see: beats,
+// counts and likes depend on session and index.
+func equalStreams(a, b *presence.Stream) bool {
 	return a == b || a.Session == b.Session && a.Code == b.Code && a.Anchor == b.Anchor && a.List == b.List &&
 		a.Title == b.Title && a.Cover == b.Cover && slices.Equal(a.Tags, b.Tags) && bytes.Equal(a.Extra, b.Extra) &&
 		a.StartedAt == b.StartedAt && a.Viewers == b.Viewers && a.Peak == b.Peak && a.Likes == b.Likes &&

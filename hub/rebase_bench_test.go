@@ -21,9 +21,9 @@ func BenchmarkRebase(b *testing.B) {
 }
 
 func benchmarkRebase(b *testing.B, every int) {
-	l := newLoad(scale{streams: 100_000})
-	for _, q := range l.queries(2000) {
-		s := l.hub.Attach(&taken{})
+	l := newWorkload(benchScale{streams: 100_000})
+	for _, q := range l.makeQueries(2000) {
+		s := l.hub.Attach(&countingConn{})
 		defer s.Close()
 		if e := l.hub.Subscribe(s, &q); e != nil {
 			b.Fatal(e)
@@ -40,31 +40,31 @@ func benchmarkRebase(b *testing.B, every int) {
 			lists[k] = append(lists[k], &next)
 		}
 	}
-	l.hub.Rebase(slices.Values(lists[0]), position(1), epoch)
-	l.settle()
+	l.hub.Rebase(slices.Values(lists[0]), position(1), testStart)
+	l.resetViews()
 	n := 1
 	var locked time.Duration
 	b.ReportAllocs()
 	for b.Loop() {
 		n++
-		changed := l.hub.against(slices.Values(lists[(n+1)%2]))
+		changed := l.hub.changesTo(slices.Values(lists[(n+1)%2]))
 		began := time.Now()
-		l.hub.rebase(changed, position(n), epoch)
+		l.hub.replaceList(changed, position(n), testStart)
 		locked += time.Since(began)
 		if len(changed) != len(l.streams)/every {
 			b.Fatalf("%d changes", len(changed))
 		}
 		b.StopTimer()
-		l.settle()
+		l.resetViews()
 		b.StartTimer()
 	}
 	b.ReportMetric(locked.Seconds()*1000/float64(b.N), "locked-ms")
 }
 
-// settle has every view moved to the hub's position, as flushing would.
-func (l *load) settle() {
+// resetViews has every view moved to the hub's position, as flushing would.
+func (l *workload) resetViews() {
 	for _, v := range l.hub.views {
-		l.hub.show(v, l.hub.now(v))
+		l.hub.resetView(v)
 		l.hub.reschedule(v)
 	}
 }

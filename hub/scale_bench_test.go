@@ -30,31 +30,31 @@ import (
 // own thread, without the collector's), for each change. "met" and "touched"
 // are views: whose filter a change meets, and whose window it is in.
 func BenchmarkViewsAtScale(b *testing.B) {
-	base := scale{streams: 100_000, views: 2000, viewers: 1, rate: 5000}
+	base := benchScale{streams: 100_000, views: 2000, viewers: 1, rate: 5000}
 	for _, c := range []struct {
 		name string
-		edit func(*scale)
+		edit func(*benchScale)
 	}{
-		{"base", func(*scale) {}},
-		{"idle", func(s *scale) { s.rate = 0 }},
-		{"streams=2x", func(s *scale) { s.streams *= 2 }},
-		{"views=2x", func(s *scale) { s.views *= 2 }},
-		{"viewers=2x", func(s *scale) { s.viewers *= 2 }},
-		{"viewers=8x", func(s *scale) { s.viewers *= 8 }},
-		{"deflate", func(s *scale) { s.deflate = true }},
+		{"base", func(*benchScale) {}},
+		{"idle", func(s *benchScale) { s.rate = 0 }},
+		{"streams=2x", func(s *benchScale) { s.streams *= 2 }},
+		{"views=2x", func(s *benchScale) { s.views *= 2 }},
+		{"viewers=2x", func(s *benchScale) { s.viewers *= 2 }},
+		{"viewers=8x", func(s *benchScale) { s.viewers *= 8 }},
+		{"deflate", func(s *benchScale) { s.deflate = true }},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			s := base
 			c.edit(&s)
 			for b.Loop() {
-				s.run(b)
+				s.measure(b)
 			}
 		})
 	}
 }
 
-// scale is how much there is of everything.
-type scale struct {
+// benchScale is how much there is of everything.
+type benchScale struct {
 	streams, views, viewers int
 	rate                    int // changes a second
 	deflate                 bool
@@ -65,15 +65,15 @@ const (
 	scaleEntry   = 50 // changes in an entry of the log
 )
 
-func (s scale) run(b *testing.B) {
-	l := newLoad(s)
-	counts := &taken{deflate: s.deflate}
+func (s benchScale) measure(b *testing.B) {
+	l := newWorkload(s)
+	counts := &countingConn{deflate: s.deflate}
 	ctx, cancel := context.WithCancel(context.Background())
 	var done sync.WaitGroup
 	defer done.Wait()
 	defer cancel()
 	done.Go(func() { l.hub.Run(ctx) })
-	for _, q := range l.queries(s.views) {
+	for _, q := range l.makeQueries(s.views) {
 		for range s.viewers {
 			socket := l.hub.Attach(counts)
 			defer socket.Close()
@@ -82,8 +82,8 @@ func (s scale) run(b *testing.B) {
 			}
 		}
 	}
-	met, touched := l.census(100)
-	entries := l.entries(s.rate * scaleSeconds)
+	met, touched := l.countMatches(100)
+	entries := l.makeEntries(s.rate * scaleSeconds)
 	time.Sleep(3 * time.Second) // snapshots go, and what the census has touched
 	runtime.GC()
 
@@ -91,23 +91,23 @@ func (s scale) run(b *testing.B) {
 	defer runtime.UnlockOSThread()
 	frames, bytes := counts.frames.Load(), counts.bytes.Load()
 	l.hub.mu.Lock()
-	encoded := l.hub.encoded
+	encoded := l.hub.encoder.encoded
 	l.hub.mu.Unlock()
-	all, own, start := cpu(syscall.RUSAGE_SELF), cpu(rusageThread), time.Now()
+	all, own, start := cpuTime(syscall.RUSAGE_SELF), cpuTime(rusageThread), time.Now()
 	var apply time.Duration
 	for i, changes := range entries {
 		time.Sleep(time.Until(start.Add(time.Duration(i) * time.Second * scaleSeconds / time.Duration(len(entries)))))
-		before := cpu(rusageThread)
-		l.apply(changes)
-		apply += cpu(rusageThread) - before
+		before := cpuTime(rusageThread)
+		l.applyEntry(changes)
+		apply += cpuTime(rusageThread) - before
 	}
 	time.Sleep(time.Until(start.Add(scaleSeconds * time.Second)))
-	own = cpu(rusageThread) - own
-	all = cpu(syscall.RUSAGE_SELF) - all - (own - apply)
+	own = cpuTime(rusageThread) - own
+	all = cpuTime(syscall.RUSAGE_SELF) - all - (own - apply)
 	elapsed := time.Since(start)
 	frames, bytes = counts.frames.Load()-frames, counts.bytes.Load()-bytes
 	l.hub.mu.Lock()
-	encoded = l.hub.encoded - encoded
+	encoded = l.hub.encoder.encoded - encoded
 	l.hub.mu.Unlock()
 
 	n := float64(max(1, len(entries)*scaleEntry))
@@ -127,8 +127,8 @@ func (s scale) run(b *testing.B) {
 
 const rusageThread = 1 // syscall has no name for it
 
-// cpu is the CPU time of the process or of this thread.
-func cpu(who int) time.Duration {
+// cpuTime is the CPU time of the process or of this thread.
+func cpuTime(who int) time.Duration {
 	var r syscall.Rusage
 	if err := syscall.Getrusage(who, &r); err != nil {
 		panic(err)
@@ -136,14 +136,14 @@ func cpu(who int) time.Duration {
 	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
 }
 
-// taken is a Writer that takes everything at once, and counts.
-type taken struct {
-	nobody
+// countingConn is a Writer that takes everything at once, and counts.
+type countingConn struct {
+	discardConn
 	deflate       bool
 	frames, bytes atomic.Int64
 }
 
-func (c *taken) Write(m socket.Message) (full bool, err error) {
+func (c *countingConn) Write(m socket.Message) (full bool, err error) {
 	n := len(m.Head)
 	if m.Body != nil {
 		n += m.Body.Len()
@@ -156,37 +156,37 @@ func (c *taken) Write(m socket.Message) (full bool, err error) {
 	return false, nil
 }
 
-// load makes a list and what happens to it. The streams have ranks: the higher
+// workload makes a list and what happens to it. The streams have ranks: the higher
 // one is, the more viewers it has, and the more often it changes.
-type load struct {
-	hub     *Hub
-	rand    *rand.Rand
-	streams []*presence.Stream // by rank
-	ranks   zipf
-	tags    zipf
-	n       int // entries
-	time    int64
-	started int
-	ended   []int // ranks of streams that have ended
+type workload struct {
+	hub        *Hub
+	rand       *rand.Rand
+	streams    []*presence.Stream // by rank
+	ranks      zipf
+	tags       zipf
+	entryCount int // entries
+	time       int64
+	started    int
+	ended      []int // ranks of streams that have ended
 }
 
-func newLoad(s scale) *load {
-	l := &load{
+func newWorkload(s benchScale) *workload {
+	l := &workload{
 		hub:  New(Options{Signer: newRealSigner(), Limits: Limits{SnapshotsPerSecond: 1000}}),
-		rand: rand.New(rand.NewPCG(1, 2)), ranks: newZipf(s.streams), tags: newZipf(200), time: epoch,
+		rand: rand.New(rand.NewPCG(1, 2)), ranks: newZipf(s.streams), tags: newZipf(200), time: testStart,
 	}
 	for rank := range s.streams {
-		st := l.start(rank)
+		st := l.newStream(rank)
 		st.StartedAt -= l.rand.Int64N(4 * 3600 * 1000)
-		st.Viewers, st.Likes = l.audience(rank), 10*l.audience(rank)
+		st.Viewers, st.Likes = l.viewerTarget(rank), 10*l.viewerTarget(rank)
 		l.streams = append(l.streams, st)
 	}
 	l.hub.Load(slices.Values(l.streams), position(0), l.time)
 	return l
 }
 
-// start makes a stream of two or three tags.
-func (l *load) start(rank int) *presence.Stream {
+// newStream makes a stream of two or three tags.
+func (l *workload) newStream(rank int) *presence.Stream {
 	l.started++
 	st := &presence.Stream{
 		Session: presence.Session{byte(l.started), byte(l.started >> 8), byte(l.started >> 16), 1},
@@ -205,13 +205,13 @@ func (l *load) start(rank int) *presence.Stream {
 
 func tagName(rank int) string { return fmt.Sprintf("tag%03d", rank) }
 
-// audience is about what a rank has.
-func (l *load) audience(rank int) int64 {
+// viewerTarget is about what a rank has.
+func (l *workload) viewerTarget(rank int) int64 {
 	return int64(200_000 / math.Pow(float64(rank+1), 0.9) * (0.8 + 0.4*l.rand.Float64()))
 }
 
-// queries are different ones. There are 3,618 with three limits.
-func (l *load) queries(n int) (all []wire.Subscribe) {
+// makeQueries are different ones. There are 3,618 with three limits.
+func (l *workload) makeQueries(n int) (all []wire.Subscribe) {
 	limits := []int{20, 100, 500, 50, 200, 350}
 	if n <= 2000 {
 		limits = limits[:3]
@@ -237,14 +237,14 @@ func (l *load) queries(n int) (all []wire.Subscribe) {
 	return all
 }
 
-// entries are some changes, of different streams within each entry: in a
+// makeEntries are some changes, of different streams within each entry: in a
 // hundred 90 of counters, 8 of title, state or tags, a start and a stop.
-func (l *load) entries(changes int) (all [][]presence.Change) {
+func (l *workload) makeEntries(changes int) (all [][]presence.Change) {
 	for len(all) < changes/scaleEntry {
 		var entry []presence.Change
 		used := map[int]bool{}
 		for len(entry) < scaleEntry {
-			if c, rank := l.change(used); !used[rank] {
+			if c, rank := l.nextChange(used); !used[rank] {
 				used[rank] = true
 				entry = append(entry, c)
 			}
@@ -254,7 +254,7 @@ func (l *load) entries(changes int) (all [][]presence.Change) {
 	return all
 }
 
-func (l *load) change(used map[int]bool) (c presence.Change, rank int) {
+func (l *workload) nextChange(used map[int]bool) (c presence.Change, rank int) {
 	kind := l.rand.IntN(100)
 	if kind == 98 {
 		rank = l.rand.IntN(len(l.streams))
@@ -268,7 +268,7 @@ func (l *load) change(used map[int]bool) (c presence.Change, rank int) {
 	if last := len(l.ended) - 1; kind == 99 && last >= 0 && !used[l.ended[last]] {
 		rank = l.ended[last]
 		l.ended = l.ended[:last]
-		l.streams[rank] = l.start(rank)
+		l.streams[rank] = l.newStream(rank)
 		c.New = l.streams[rank]
 		return c, rank
 	}
@@ -279,7 +279,7 @@ func (l *load) change(used map[int]bool) (c presence.Change, rank int) {
 	next := *c.Old
 	switch {
 	case kind < 45 || kind >= 98: // towards what its rank has
-		next.Viewers += (l.audience(rank)-next.Viewers)/4 + l.rand.Int64N(3) - 1
+		next.Viewers += (l.viewerTarget(rank)-next.Viewers)/4 + l.rand.Int64N(3) - 1
 		next.Viewers = max(0, next.Viewers)
 	case kind < 90:
 		next.Likes += 1 + l.rand.Int64N(1+next.Viewers/100)
@@ -299,32 +299,32 @@ func (l *load) change(used map[int]bool) (c presence.Change, rank int) {
 	return c, rank
 }
 
-func (l *load) apply(changes []presence.Change) {
-	l.n++
+func (l *workload) applyEntry(changes []presence.Change) {
+	l.entryCount++
 	l.time += 10
-	l.hub.Apply(position(l.n), l.time, changes, time.Time{})
+	l.hub.Apply(position(l.entryCount), l.time, changes, time.Time{})
 }
 
-// census applies some changes and counts the views that each meets, and those
+// countMatches applies some changes and counts the views that each meets, and those
 // whose windows it is in.
-func (l *load) census(entries int) (met, touched float64) {
+func (l *workload) countMatches(entries int) (met, touched float64) {
 	changes := 0
-	for _, e := range l.entries(entries) {
+	for _, e := range l.makeEntries(entries) {
 		l.hub.mu.Lock()
 		for _, c := range e {
 			changes++
 			for _, v := range l.hub.views {
-				old, new := v.order.matching(c.Old), v.order.matching(c.New)
-				if old.st != nil || new.st != nil {
+				old, new := v.order.rankedIfMatching(c.Old), v.order.rankedIfMatching(c.New)
+				if old.stream != nil || new.stream != nil {
 					met++
 				}
-				if v.within(old) || v.within(new) {
+				if v.isInWindow(old) || v.isInWindow(new) {
 					touched++
 				}
 			}
 		}
 		l.hub.mu.Unlock()
-		l.apply(e)
+		l.applyEntry(e)
 	}
 	return met / float64(changes), touched / float64(changes)
 }

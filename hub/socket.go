@@ -5,336 +5,219 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
-	"golang.org/x/time/rate"
 
 	"onair/hub/socket"
 	"onair/hub/wire"
 )
 
-// Writer is a connection as the hub needs it; a [*socket.Conn] is one. Write
-// does not block: full says that the message was taken but has not all gone,
-// and that no other will be taken until the function given to OnWritable is
-// called, which must not happen within Write. Its error is why the message
-// will not go. Close and CloseNow may block.
+// Writer is the part of a connection that the hub uses; [*socket.Conn]
+// implements it.
 type Writer interface {
+	// OnWritable sets the function that is called when the connection takes messages
+	// again after a full Write, or with the error if it never will. The function
+	// must not be called within Write.
 	OnWritable(f func(error))
+	// Write does not block. full means that the message was taken but not all
+	// sent: no other may be written until the function of OnWritable is called. An
+	// error means that the message will not be sent.
 	Write(m socket.Message) (full bool, err error)
+	// Close performs the closing handshake, and may block.
 	Close(code websocket.StatusCode, reason string) error
+	// CloseNow closes without a handshake, and may block.
 	CloseNow() error
 }
 
 var _ Writer = (*socket.Conn)(nil)
 
-// What may wait for a socket that does not read.
+// Bounds of the answers that wait for a socket whose client does not read.
 const (
 	maxAnswers     = 64
 	maxAnswerBytes = 256 << 10
 )
 
-// Socket is one connection and what waits for it: first answers, then each of
-// its views that is behind. There is no queue of diffs, and no goroutine:
-// whoever brings something to be written writes it (see pump), and if the
-// connection is full, whoever finds that it no longer is.
+// Socket is one connection and the messages that wait for it: first answers,
+// then one diff for each view that is behind. There is no queue of diffs, and no
+// goroutine: see writePending. Its methods are safe for concurrent use.
 type Socket struct {
 	// Static after construction.
-	hub   *Hub
-	w     Writer
-	shard *shard
-	pings bool
+	hub        *Hub
+	conn       Writer
+	shard      *shard
+	sendsPings bool
 
-	// Guarded by Hub.mu.
-	watches []*watch
-	closed  bool
-	asked   bool          // a subscription came
-	asking  *rate.Limiter // those after the first; nil: none came yet
+	subscriptions
 
-	// Guarded by Hub.mu and mu: to be read with either.
-	cursors []*cursor
-
-	mu      sync.Mutex // guards all below; held across Write, which does not block
-	answers []answer
-	bytes   int         // of answers
-	turn    bool        // somebody pumps, and will look again before giving up
-	full    bool        // w takes nothing now
-	behind  bool        // a cursor is behind
-	written what        // w is full with it
-	silence *time.Timer // until a ping: set while there are no views
-	parting *parting    // close once the answers are sent
-	dead    bool        // write nothing more
+	mu        sync.Mutex // guards the fields below; held during Write, which does not block
+	answers   answerQueue
+	pumping   bool          // a goroutine is in writePending, and checks again before it returns
+	full      bool          // conn takes no message now
+	behind    bool          // a cursor is behind its view
+	stopped   bool          // nothing more is written
+	inFlight  messageInfo   // message that made conn full
+	pingTimer *time.Timer   // set while the socket has no views
+	closing   *pendingClose // set by Finish
 }
 
-// answer is a message for one socket, or a subscription of which it is yet to
-// be made.
+// answer is a message for one socket, or a request whose answer is made when the
+// socket can take it.
 type answer struct {
-	kind    kind
+	kind    messageKind
 	text    []byte
 	request *request
 }
 
-// what is what a message is, for metrics.
-type what struct {
-	kind  kind
-	since time.Time // of a diff: when what it shows was asked for
+// answerQueue is the first-in-first-out queue of a socket's answers.
+type answerQueue struct {
+	list  []answer
+	bytes int
 }
 
-// outgoing is a message that is to be written.
-type outgoing struct {
-	socket.Message
-	what
+func (q *answerQueue) push(a answer) {
+	q.list = append(q.list, a)
+	q.bytes += len(a.text)
 }
 
-// parting is how a socket is to be closed.
-type parting struct {
-	code   websocket.StatusCode
-	reason string
-	begun  bool
-	done   chan struct{} // closed when the connection is, or could not be closed like this
+func (q *answerQueue) pop() answer {
+	a := q.list[0]
+	q.list[0] = answer{}
+	if q.list = q.list[1:]; len(q.list) == 0 {
+		q.list = nil
+	}
+	q.bytes -= len(a.text)
+	return a
 }
 
-// Attach takes a viewer's connection. The caller reads it, and must call Close
-// when reading has ended.
+// pendingClose is how a socket closes once its answers are sent.
+type pendingClose struct {
+	code    websocket.StatusCode
+	reason  string
+	started bool
+	done    chan struct{} // closed when the connection is, or cannot be closed this way
+}
+
+// Attach adds a viewer's connection. The caller reads from it, and must call
+// Close after the last read.
 func (h *Hub) Attach(w Writer) *Socket { return h.attach(w, true) }
 
-// AttachAnchor is Attach for a socket that has no views and is sent no pings.
+// AttachAnchor is Attach for a socket without views, to which the hub sends no
+// pings.
 func (h *Hub) AttachAnchor(w Writer) *Socket { return h.attach(w, false) }
 
-func (h *Hub) attach(w Writer, pings bool) *Socket {
-	s := &Socket{hub: h, w: w, pings: pings, shard: h.anyShard()}
-	w.OnWritable(s.ready)
+func (h *Hub) attach(w Writer, sendsPings bool) *Socket {
+	s := &Socket{hub: h, conn: w, sendsPings: sendsPings, shard: h.fanout.nextShard()}
+	w.OnWritable(s.handleWritable)
 	s.mu.Lock()
-	s.listen()
+	s.updatePingTimer()
 	s.mu.Unlock()
 	return s
 }
 
-// Send queues an answer, which the socket then owns. It does not block. A
-// socket that does not take its answers is closed with 1008.
+// Send enqueues an answer. The socket owns text from then on. It does not block.
+// A socket with too many unsent answers is closed with code 1008.
 func (s *Socket) Send(text []byte) {
-	s.queue(answer{kind: answerMessage, text: text})
-	s.pump()
+	s.enqueueAnswer(answer{kind: answerMessage, text: text})
+	s.writePending()
 }
 
-// ask queues a subscription to be answered when the socket is next pumped.
-func (s *Socket) ask(r *request) { s.queue(answer{kind: answerMessage, request: r}) }
+// enqueueRequest has writePending make the answer to a request.
+func (s *Socket) enqueueRequest(r *request) {
+	s.enqueueAnswer(answer{kind: answerMessage, request: r})
+}
 
-func (s *Socket) queue(a answer) {
+func (s *Socket) enqueueAnswer(a answer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.dead || s.parting != nil {
+	if s.stopped || s.closing != nil {
 		return
 	}
-	if len(s.answers) >= maxAnswers || s.bytes+len(a.text) > maxAnswerBytes {
-		s.parting = &parting{code: wire.ClosePolicy, reason: "answers are not read", done: make(chan struct{})}
-		s.part()
+	if len(s.answers.list) >= maxAnswers || s.answers.bytes+len(a.text) > maxAnswerBytes {
+		s.closing = &pendingClose{code: wire.ClosePolicy, reason: "answers are not read", done: make(chan struct{})}
+		s.startClose()
 		return
 	}
-	s.answers = append(s.answers, a)
-	s.bytes += len(a.text)
+	s.answers.push(a)
 }
 
-// Finish lets the answers that wait go out, and then closes the socket. It
-// does not block.
+// Finish closes the socket once the answers so far are sent. Later answers are
+// discarded. It does not block.
 func (s *Socket) Finish(code int, reason string) {
 	s.mu.Lock()
-	if s.parting == nil && !s.dead {
-		s.parting = &parting{code: websocket.StatusCode(code), reason: reason, done: make(chan struct{})}
+	if s.closing == nil && !s.stopped {
+		s.closing = &pendingClose{code: websocket.StatusCode(code), reason: reason, done: make(chan struct{})}
 	}
 	s.mu.Unlock()
-	s.pump()
+	s.writePending()
 }
 
-// Close leaves all views and closes the connection; after Finish, when that is
-// done.
+// Close closes all views and watches, and then the connection. After Finish, it
+// waits until that has closed the connection.
 func (s *Socket) Close() {
-	s.hub.release(s)
+	s.hub.closeSubscriptions(s)
 	s.mu.Lock()
-	p := s.parting
-	if p == nil {
-		s.lose()
+	closing := s.closing
+	if closing == nil {
+		s.stopWriting()
 	}
 	s.mu.Unlock()
-	if p != nil {
-		<-p.done
+	if closing != nil {
+		<-closing.done
 	}
-	s.w.CloseNow()
+	s.conn.CloseNow()
 }
 
-// part closes the connection with its last words. The caller holds mu.
-func (s *Socket) part() {
-	p := s.parting
-	p.begun = true
-	s.lose()
+// startClose closes the connection with the code and reason in s.closing. The
+// caller holds mu.
+func (s *Socket) startClose() {
+	closing := s.closing
+	closing.started = true
+	s.stopWriting()
 	go func() {
-		defer close(p.done)
-		s.w.Close(p.code, p.reason)
+		defer close(closing.done)
+		s.conn.Close(closing.code, closing.reason)
 	}()
 }
 
-// lose has nothing more written. The caller holds mu.
-func (s *Socket) lose() {
-	s.dead = true
-	s.answers = nil
-	if s.silence != nil {
-		s.silence.Stop()
-		s.silence = nil
-	}
-	if s.parting != nil && !s.parting.begun {
-		s.parting.begun = true
-		close(s.parting.done)
+// stopWriting discards all answers, present and future. The caller holds mu.
+func (s *Socket) stopWriting() {
+	s.stopped = true
+	s.answers.list = nil
+	s.stopPingTimer()
+	if s.closing != nil && !s.closing.started {
+		s.closing.started = true
+		close(s.closing.done)
 	}
 }
 
-// listen has the socket pinged after a silence, while it has no views: those
-// have their own. The caller holds mu.
-func (s *Socket) listen() {
+// updatePingTimer runs the ping timer while the socket has no views, which send
+// idle diffs. The caller holds mu.
+func (s *Socket) updatePingTimer() {
 	switch {
-	case !s.pings || s.dead:
-	case len(s.cursors) == 0 && s.silence == nil:
-		s.silence = time.AfterFunc(s.hub.options.Idle, s.hush)
-	case len(s.cursors) > 0 && s.silence != nil:
-		s.silence.Stop()
-		s.silence = nil
+	case !s.sendsPings || s.stopped:
+	case len(s.cursors) > 0:
+		s.stopPingTimer()
+	case s.pingTimer == nil:
+		s.pingTimer = time.AfterFunc(s.hub.options.Idle, s.sendPing)
 	}
 }
 
-// hush ends a silence.
-func (s *Socket) hush() {
+func (s *Socket) stopPingTimer() {
+	if s.pingTimer != nil {
+		s.pingTimer.Stop()
+		s.pingTimer = nil
+	}
+}
+
+var pingText = wire.Append(nil, &wire.Ping{})
+
+// sendPing sends a ping unless the connection is full, and restarts the timer.
+func (s *Socket) sendPing() {
 	s.mu.Lock()
-	if s.silence != nil {
-		s.silence.Reset(s.hub.options.Idle)
+	if s.pingTimer != nil {
+		s.pingTimer.Reset(s.hub.options.Idle)
 		if !s.full {
-			s.answers = append(s.answers, answer{kind: pingMessage, text: ping})
+			s.answers.push(answer{kind: pingMessage, text: pingText})
 		}
 	}
 	s.mu.Unlock()
-	s.pump()
-}
-
-// ping is the message that has nothing to say.
-var ping = wire.Append(nil, &wire.Ping{})
-
-// ready is told by the connection that what it was full with has gone.
-func (s *Socket) ready(err error) {
-	s.mu.Lock()
-	s.full = false
-	if err != nil {
-		s.lose()
-	} else {
-		s.hub.metrics.wrote(&s.written, time.Now())
-	}
-	s.written = what{}
-	s.mu.Unlock()
-	s.pump()
-}
-
-// pump writes what waits, in its order, as far as the connection takes it. One
-// at a time has the turn; who finds it taken leaves its work to who has it. The
-// caller must not hold Hub.mu.
-func (s *Socket) pump() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.turn {
-		return
-	}
-	s.turn = true
-	for !s.dead && !s.full {
-		var o outgoing
-		ok := true
-		switch {
-		case len(s.answers) > 0:
-			a := s.pop()
-			o = outgoing{Message: socket.Message{Head: a.text}, what: what{kind: a.kind}}
-			if a.request != nil {
-				o, ok = s.unlocked(func() (outgoing, bool) { return s.hub.answer(a.request) })
-			}
-		case s.parting != nil:
-			s.part()
-			ok = false
-		case s.behind:
-			s.behind = false
-			o, ok = s.unlocked(func() (outgoing, bool) { return s.hub.catchUp(s) })
-		default:
-			s.turn = false
-			return
-		}
-		if ok && !s.dead {
-			s.write(&o, time.Time{})
-		}
-	}
-	s.turn = false
-}
-
-// unlocked calls f without mu. The caller holds mu, and the turn.
-func (s *Socket) unlocked(f func() (outgoing, bool)) (outgoing, bool) {
-	s.mu.Unlock()
-	defer s.mu.Lock()
-	return f()
-}
-
-// pop takes the first answer. The caller holds mu.
-func (s *Socket) pop() answer {
-	a := s.answers[0]
-	s.answers[0] = answer{}
-	if s.answers = s.answers[1:]; len(s.answers) == 0 {
-		s.answers = nil
-	}
-	s.bytes -= len(a.text)
-	return a
-}
-
-// write gives the connection a message. now may be zero. The caller holds mu,
-// and knows that the socket is neither full nor dead.
-func (s *Socket) write(o *outgoing, now time.Time) {
-	full, err := s.w.Write(o.Message)
-	switch {
-	case err != nil:
-		s.lose()
-		if err != socket.ErrClosed { // else somebody is closing it, and may have a last word
-			go s.w.CloseNow()
-		}
-		return
-	case full:
-		s.full = true
-		s.written = o.what
-	default:
-		s.hub.metrics.wrote(&o.what, now)
-		s.hub.late(&o.what, now)
-	}
-	if s.silence != nil {
-		s.silence.Reset(s.hub.options.Idle)
-	}
-}
-
-// fate is what became of a frame that was handed to a cursor.
-type fate uint8
-
-// What hand may return.
-const (
-	passed fate = iota // not for this cursor: it stands elsewhere
-	given
-	left   // the connection was full
-	queued // something else goes first
-)
-
-// hand writes a frame of a view to a socket that stands at its prev, unless
-// something else has to go first: then the cursor is left where it is, and
-// brought to its view's last frame when the socket is free.
-func (s *Socket) hand(c *cursor, f *flight, now time.Time) fate {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch {
-	case c.gone || c.asks > 0 || c.pos != f.prev || s.dead:
-		return passed // an answer brings it to the view's last frame
-	case s.full:
-		c.left = f.number
-		s.behind = true
-		return left
-	case s.turn || len(s.answers) > 0 || s.parting != nil:
-		c.left = f.number
-		s.behind = true
-		return queued
-	}
-	c.pos = f.next
-	s.write(&f.outgoing, now)
-	return given
+	s.writePending()
 }

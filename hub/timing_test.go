@@ -11,13 +11,13 @@ import (
 	"onair/presence"
 )
 
-// await returns the next message and how long it took to come, to a
+// nextMessage returns the next message and how long it took to come, to a
 // millisecond.
-func await(t *testing.T, c *fakeConn) (wire.Message, time.Duration) {
+func nextMessage(t *testing.T, c *fakeConn) (wire.Message, time.Duration) {
 	t.Helper()
 	for began := time.Now(); time.Since(began) < time.Minute; time.Sleep(time.Millisecond) {
 		synctest.Wait()
-		switch all := c.take(); len(all) {
+		switch all := c.takeMessages(); len(all) {
 		case 0:
 		case 1:
 			return all[0], time.Since(began)
@@ -29,10 +29,10 @@ func await(t *testing.T, c *fakeConn) (wire.Message, time.Duration) {
 	return nil, 0
 }
 
-// expect awaits a message of a type.
-func expect[T wire.Message](t *testing.T, c *fakeConn, after time.Duration) T {
+// expectMessage awaits a message of a type.
+func expectMessage[T wire.Message](t *testing.T, c *fakeConn, after time.Duration) T {
 	t.Helper()
-	m, took := await(t, c)
+	m, took := nextMessage(t, c)
 	if took != after {
 		t.Errorf("%T came after %v, want %v", m, took, after)
 	}
@@ -43,97 +43,97 @@ func expect[T wire.Message](t *testing.T, c *fakeConn, after time.Duration) T {
 	return got
 }
 
-// none expects silence.
-func none(t *testing.T, c *fakeConn, d time.Duration) {
+// expectSilence expects silence.
+func expectSilence(t *testing.T, c *fakeConn, d time.Duration) {
 	t.Helper()
 	time.Sleep(d)
 	synctest.Wait()
-	for _, m := range c.take() {
+	for _, m := range c.takeMessages() {
 		t.Errorf("unexpected %T %+v", m, m)
 	}
 }
 
-func subscribe(t *testing.T, f *feed, s *Socket, m *wire.Subscribe) {
+func subscribe(t *testing.T, f *fakeLog, s *Socket, m *wire.Subscribe) {
 	t.Helper()
 	if e := f.hub.Subscribe(s, m); e != nil {
 		t.Fatal(e)
 	}
 }
 
-func viewers(n int64) func(*presence.Stream) {
+func setViewers(n int64) func(*presence.Stream) {
 	return func(st *presence.Stream) { st.Viewers = n }
 }
 
-func title(s string) func(*presence.Stream) {
+func setTitle(s string) func(*presence.Stream) {
 	return func(st *presence.Stream) { st.Title = s }
 }
 
-func TestLeadingEdgeAndTick(t *testing.T) {
+func TestFirstDiffIsImmediate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newFeed(t, Options{})
-		f.run(t)
-		s, c := f.dial(t)
+		f := newFakeLog(t, Options{})
+		f.runHub(t)
+		s, c := f.connect(t)
 		subscribe(t, f, s, &wire.Subscribe{ID: "1"})
-		if m := expect[*wire.Snapshot](t, c, 0); m.ID != "1" || m.View != "live/viewers/100" {
+		if m := expectMessage[*wire.Snapshot](t, c, 0); m.ID != "1" || m.View != "live/viewers/100" {
 			t.Errorf("%+v", m)
 		}
-		f.start("a")
-		first := expect[*wire.Diff](t, c, 0)
-		f.start("b")
-		f.edit("a", title("new"))
-		second := expect[*wire.Diff](t, c, 250*time.Millisecond)
+		f.startStream("a")
+		first := expectMessage[*wire.Diff](t, c, 0)
+		f.startStream("b")
+		f.editStream("a", setTitle("new"))
+		second := expectMessage[*wire.Diff](t, c, 250*time.Millisecond)
 		if second.Prev != first.Pos || len(second.Put) != 1 || len(second.Set) != 1 || second.Total != 2 {
 			t.Errorf("%+v", second)
 		}
-		none(t, c, 10*time.Second)
-		f.edit("b", nil)
-		if m := expect[*wire.Diff](t, c, 0); len(m.Del) != 1 || m.Del[0] != "b" || m.Total != 1 {
+		expectSilence(t, c, 10*time.Second)
+		f.editStream("b", nil)
+		if m := expectMessage[*wire.Diff](t, c, 0); len(m.Del) != 1 || m.Del[0] != "b" || m.Total != 1 {
 			t.Errorf("%+v", m)
 		}
 	})
 }
 
-func TestCountersWaitAndRideAlong(t *testing.T) {
+func TestCountersAreDelayed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newFeed(t, Options{})
-		f.run(t)
-		f.start("a")
-		f.start("b")
-		s, c := f.dial(t)
+		f := newFakeLog(t, Options{})
+		f.runHub(t)
+		f.startStream("a")
+		f.startStream("b")
+		s, c := f.connect(t)
 		subscribe(t, f, s, &wire.Subscribe{})
-		expect[*wire.Snapshot](t, c, 0)
+		expectMessage[*wire.Snapshot](t, c, 0)
 		time.Sleep(time.Second)
-		f.edit("a", viewers(5))
-		if m := expect[*wire.Diff](t, c, 2*time.Second); len(m.Set) != 1 || string(m.Set[0].Members["viewers"]) != "5" {
+		f.editStream("a", setViewers(5))
+		if m := expectMessage[*wire.Diff](t, c, 2*time.Second); len(m.Set) != 1 || string(m.Set[0].Members["viewers"]) != "5" {
 			t.Errorf("%+v", m)
 		}
-		f.edit("a", viewers(6))
+		f.editStream("a", setViewers(6))
 		time.Sleep(time.Second)
-		f.edit("b", title("new"))
-		if m := expect[*wire.Diff](t, c, 0); len(m.Set) != 2 {
+		f.editStream("b", setTitle("new"))
+		if m := expectMessage[*wire.Diff](t, c, 0); len(m.Set) != 2 {
 			t.Errorf("the counter did not ride along: %+v", m)
 		}
-		none(t, c, 5*time.Second)
+		expectSilence(t, c, 5*time.Second)
 	})
 }
 
 // TestNothingToSay: changes that undo each other, or that nobody sees, and
 // totals alone, are no reason for a diff.
-func TestNothingToSay(t *testing.T) {
+func TestNoDiffWithoutVisibleChange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newFeed(t, Options{})
-		f.run(t)
-		f.edit("a", viewers(5))
-		s, c := f.dial(t)
+		f := newFakeLog(t, Options{})
+		f.runHub(t)
+		f.editStream("a", setViewers(5))
+		s, c := f.connect(t)
 		subscribe(t, f, s, &wire.Subscribe{Limit: 1})
-		expect[*wire.Snapshot](t, c, 0)
-		f.edit("a", func(st *presence.Stream) { st.Peak = 7 })
-		f.edit("b", viewers(1))
-		f.edit("a", viewers(8))
-		f.edit("a", viewers(5))
-		none(t, c, 5*time.Second)
-		f.edit("a", title("new"))
-		if m := expect[*wire.Diff](t, c, 0); m.Total != 2 {
+		expectMessage[*wire.Snapshot](t, c, 0)
+		f.editStream("a", func(st *presence.Stream) { st.Peak = 7 })
+		f.editStream("b", setViewers(1))
+		f.editStream("a", setViewers(8))
+		f.editStream("a", setViewers(5))
+		expectSilence(t, c, 5*time.Second)
+		f.editStream("a", setTitle("new"))
+		if m := expectMessage[*wire.Diff](t, c, 0); m.Total != 2 {
 			t.Errorf("%+v", m)
 		}
 	})
@@ -141,103 +141,103 @@ func TestNothingToSay(t *testing.T) {
 
 func TestIdleDiffAndPing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newFeed(t, Options{})
-		f.run(t)
-		s, c := f.dial(t)
-		_, blank := f.dial(t)
+		f := newFakeLog(t, Options{})
+		f.runHub(t)
+		s, c := f.connect(t)
+		_, blank := f.connect(t)
 		quiet := newFakeConn()
 		anchor := f.hub.AttachAnchor(quiet)
 		defer anchor.Close()
 		subscribe(t, f, s, &wire.Subscribe{Limit: 1})
-		snapshot := expect[*wire.Snapshot](t, c, 0)
-		f.apply()
-		f.apply()
-		m := expect[*wire.Diff](t, c, 25*time.Second)
+		snapshot := expectMessage[*wire.Snapshot](t, c, 0)
+		f.applyEntry()
+		f.applyEntry()
+		m := expectMessage[*wire.Diff](t, c, 25*time.Second)
 		if m.Prev != snapshot.Pos || m.Pos != position(2).String() || len(m.Put)+len(m.Set)+len(m.Del) > 0 {
 			t.Errorf("%+v", m)
 		}
-		expect[*wire.Ping](t, blank, 0)
-		none(t, quiet, time.Minute)
-		if got := len(c.take()); got != 2 {
+		expectMessage[*wire.Ping](t, blank, 0)
+		expectSilence(t, quiet, time.Minute)
+		if got := len(c.takeMessages()); got != 2 {
 			t.Errorf("%d idle diffs in a minute, want 2", got)
 		}
 		if e := f.hub.Unsubscribe(s, &wire.Unsubscribe{View: m.View}); e != nil {
 			t.Fatal(e)
 		}
-		expect[*wire.Unsubscribed](t, c, 0)
-		expect[*wire.Ping](t, c, 25*time.Second)
+		expectMessage[*wire.Unsubscribed](t, c, 0)
+		expectMessage[*wire.Ping](t, c, 25*time.Second)
 	})
 }
 
 // TestPlaySwitch: the entry whose time reaches a switch has the URLs renewed.
-func TestPlaySwitch(t *testing.T) {
+func TestPlayURLsAreRenewed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newFeed(t, Options{Signer: fakeSigner{}})
-		f.run(t)
-		f.start("a")
-		f.hurried = true
-		s, c := f.dial(t)
+		f := newFakeLog(t, Options{Signer: fakeSigner{}})
+		f.runHub(t)
+		f.startStream("a")
+		f.timeStopped = true
+		s, c := f.connect(t)
 		subscribe(t, f, s, &wire.Subscribe{Play: []string{"hls", "flv", "hls"}})
-		if m := expect[*wire.Snapshot](t, c, 0); m.View != "live/viewers/100/play=flv+hls" || len(m.Streams[0].Play) != 2 {
+		if m := expectMessage[*wire.Snapshot](t, c, 0); m.View != "live/viewers/100/play=flv+hls" || len(m.Streams[0].Play) != 2 {
 			t.Errorf("%+v", m)
 		}
 		next := fakeSigner{}.NextRenewal("a", f.time)
 		f.time = next - 1
-		f.apply()
-		none(t, c, time.Second)
+		f.applyEntry()
+		expectSilence(t, c, time.Second)
 		f.time = next
-		f.apply()
-		if m := expect[*wire.Diff](t, c, 0); len(m.Set) != 1 || len(m.Set[0].Members) != 1 || m.Set[0].Members["play"] == nil {
+		f.applyEntry()
+		if m := expectMessage[*wire.Diff](t, c, 0); len(m.Set) != 1 || len(m.Set[0].Members) != 1 || m.Set[0].Members["play"] == nil {
 			t.Errorf("%+v", m)
 		}
 	})
 }
 
 // TestPositionAhead: one that this node has not read waits, but not for ever.
-func TestPositionAhead(t *testing.T) {
+func TestResumeFromAheadIsDeferred(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newFeed(t, Options{})
-		f.run(t)
+		f := newFakeLog(t, Options{})
+		f.runHub(t)
 		for i := range 5 { // so that a snapshot is longer than a diff
-			f.start(fmt.Sprint("a", i))
+			f.startStream(fmt.Sprint("a", i))
 		}
-		s, c := f.dial(t)
+		s, c := f.connect(t)
 		subscribe(t, f, s, &wire.Subscribe{ID: "1", Pos: position(6).String()})
 		s.Send(wire.Append(nil, &wire.Liked{ID: "2"}))
-		expect[*wire.Liked](t, c, 0) // does not wait
-		none(t, c, 9*time.Second)
-		f.start("b")
-		if m := expect[*wire.Diff](t, c, 0); m.ID != "1" || m.Prev != position(6).String() || len(m.Put) > 0 {
+		expectMessage[*wire.Liked](t, c, 0) // does not wait
+		expectSilence(t, c, 9*time.Second)
+		f.startStream("b")
+		if m := expectMessage[*wire.Diff](t, c, 0); m.ID != "1" || m.Prev != position(6).String() || len(m.Put) > 0 {
 			t.Errorf("%+v", m)
 		}
-		s, c = f.dial(t)
+		s, c = f.connect(t)
 		subscribe(t, f, s, &wire.Subscribe{ID: "3", Pos: position(9).String()})
-		if m := expect[*wire.Snapshot](t, c, patience); m.ID != "3" || m.Pos != position(6).String() {
+		if m := expectMessage[*wire.Snapshot](t, c, maxResumeWait); m.ID != "3" || m.Pos != position(6).String() {
 			t.Errorf("%+v", m)
 		}
 		// Another history's: when this node has come as far, it is known to be.
-		s, c = f.dial(t)
+		s, c = f.connect(t)
 		other := position(7)
 		other.Hash++
 		subscribe(t, f, s, &wire.Subscribe{ID: "4", Pos: other.String()})
-		none(t, c, time.Second)
-		f.start("c")
-		expect[*wire.Snapshot](t, c, 0)
+		expectSilence(t, c, time.Second)
+		f.startStream("c")
+		expectMessage[*wire.Snapshot](t, c, 0)
 	})
 }
 
 // TestResume: from a position that the view itself was never at; and after two
 // minutes not any more.
-func TestResume(t *testing.T) {
+func TestResumeSendsDiff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newFeed(t, Options{})
+		f := newFakeLog(t, Options{})
 		for i := range 5 {
-			f.start(fmt.Sprint("a", i))
+			f.startStream(fmt.Sprint("a", i))
 		}
 		resume := func(pos int) wire.Message {
-			s, c := f.dial(t)
+			s, c := f.connect(t)
 			subscribe(t, f, s, &wire.Subscribe{ID: "1", Pos: position(pos).String()})
-			m, _ := await(t, c)
+			m, _ := nextMessage(t, c)
 			return m
 		}
 		d, ok := resume(4).(*wire.Diff)
@@ -250,13 +250,13 @@ func TestResume(t *testing.T) {
 		if _, ok := resume(0).(*wire.Snapshot); !ok {
 			t.Error("a diff that is longer than the snapshot")
 		}
-		f.time += keepHistory
-		f.apply()
+		f.time += maxResumeAge
+		f.applyEntry()
 		if _, ok := resume(5).(*wire.Diff); !ok {
 			t.Error("no diff from a position of two minutes ago")
 		}
 		f.time += 1000
-		f.apply()
+		f.applyEntry()
 		if _, ok := resume(3).(*wire.Snapshot); !ok {
 			t.Error("a diff from long ago")
 		}
@@ -264,11 +264,11 @@ func TestResume(t *testing.T) {
 }
 
 // TestViewIsDropped: a minute after the last viewer has left, with its order.
-func TestViewIsDropped(t *testing.T) {
+func TestUnusedViewIsRemoved(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newFeed(t, Options{})
-		f.run(t)
-		s, _ := f.dial(t)
+		f := newFakeLog(t, Options{})
+		f.runHub(t)
+		s, _ := f.connect(t)
 		subscribe(t, f, s, &wire.Subscribe{Tags: []string{"a"}})
 		time.Sleep(time.Hour)
 		s.Close()
@@ -291,25 +291,25 @@ func TestViewIsDropped(t *testing.T) {
 
 // TestSlowSocket: nothing is queued for a socket that takes nothing, answers
 // come first when it does, then one merged diff.
-func TestSlowSocket(t *testing.T) {
+func TestSlowSocketGetsMergedDiff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newFeed(t, Options{})
-		f.run(t)
+		f := newFakeLog(t, Options{})
+		f.runHub(t)
 		for i := range 20 {
-			f.start(fmt.Sprint("a", i))
+			f.startStream(fmt.Sprint("a", i))
 		}
-		s, c := f.dial(t)
+		s, c := f.connect(t)
 		subscribe(t, f, s, &wire.Subscribe{})
-		snapshot := expect[*wire.Snapshot](t, c, 0)
-		c.stick(true)
+		snapshot := expectMessage[*wire.Snapshot](t, c, 0)
+		c.setStuck(true)
 		for i := range 10 {
-			f.edit("a1", title(fmt.Sprint(i)))
+			f.editStream("a1", setTitle(fmt.Sprint(i)))
 			time.Sleep(time.Second)
 		}
 		s.Send(wire.Append(nil, &wire.Liked{Code: "a1"}))
-		c.stick(false)
+		c.setStuck(false)
 		synctest.Wait()
-		all := c.take()
+		all := c.takeMessages()
 		if len(all) != 3 {
 			t.Fatalf("got %d messages, want 3", len(all))
 		}
@@ -322,7 +322,7 @@ func TestSlowSocket(t *testing.T) {
 }
 
 // TestRunEnds: and may have nothing to do.
-func TestRunEnds(t *testing.T) {
+func TestRunEndsWithContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Hour)
 		defer cancel()
@@ -332,30 +332,30 @@ func TestRunEnds(t *testing.T) {
 
 // TestLongestBehindFirst: a socket with several views behind has them brought
 // in the order in which they fell behind, one diff each.
-func TestLongestBehindFirst(t *testing.T) {
+func TestLongestBehindIsServedFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newFeed(t, Options{})
-		f.run(t)
+		f := newFakeLog(t, Options{})
+		f.runHub(t)
 		for _, code := range []string{"a", "b", "c"} {
-			f.edit(code, func(st *presence.Stream) { st.Tags = []string{code} })
+			f.editStream(code, func(st *presence.Stream) { st.Tags = []string{code} })
 		}
-		s, c := f.dial(t)
+		s, c := f.connect(t)
 		for _, tag := range []string{"a", "b", "c"} {
 			subscribe(t, f, s, &wire.Subscribe{Tags: []string{tag}})
 		}
 		synctest.Wait()
-		c.take()
-		c.stick(true)
+		c.takeMessages()
+		c.setStuck(true)
 		s.Send(wire.Append(nil, &wire.Liked{})) // on its way when the rest happens
 		synctest.Wait()
 		for _, code := range []string{"c", "a", "b", "a", "c"} {
-			f.edit(code, title(fmt.Sprint(f.n)))
+			f.editStream(code, setTitle(fmt.Sprint(f.entries)))
 			time.Sleep(time.Second)
 		}
-		c.stick(false)
+		c.setStuck(false)
 		synctest.Wait()
 		var got []string
-		for _, m := range c.take()[1:] {
+		for _, m := range c.takeMessages()[1:] {
 			d := m.(*wire.Diff)
 			got = append(got, d.Set[0].Code)
 		}
@@ -367,35 +367,35 @@ func TestLongestBehindFirst(t *testing.T) {
 
 // TestAnotherSession: one that replaces another under the same code between two
 // diffs is a whole entry.
-func TestAnotherSession(t *testing.T) {
+func TestNewSessionIsWholeEntry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newFeed(t, Options{})
-		f.run(t)
-		f.start("a")
-		s, c := f.dial(t)
+		f := newFakeLog(t, Options{})
+		f.runHub(t)
+		f.startStream("a")
+		s, c := f.connect(t)
 		subscribe(t, f, s, &wire.Subscribe{})
-		expect[*wire.Snapshot](t, c, 0)
+		expectMessage[*wire.Snapshot](t, c, 0)
 		old := f.streams["a"]
 		next := *old
 		next.Session[0]++
-		f.apply(presence.Change{Old: old}, presence.Change{New: &next})
-		if m := expect[*wire.Diff](t, c, 0); len(m.Put) != 1 || len(m.Set) > 0 {
+		f.applyEntry(presence.Change{Old: old}, presence.Change{New: &next})
+		if m := expectMessage[*wire.Diff](t, c, 0); len(m.Put) != 1 || len(m.Set) > 0 {
 			t.Errorf("%+v", m)
 		}
 	})
 }
 
 // TestAskingAgainWhileWaiting: the first request is answered too, at once.
-func TestAskingAgainWhileWaiting(t *testing.T) {
+func TestNewRequestExpeditesDeferred(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newFeed(t, Options{})
-		f.run(t)
-		s, c := f.dial(t)
+		f := newFakeLog(t, Options{})
+		f.runHub(t)
+		s, c := f.connect(t)
 		subscribe(t, f, s, &wire.Subscribe{ID: "1", Pos: position(5).String()})
-		none(t, c, time.Second)
+		expectSilence(t, c, time.Second)
 		subscribe(t, f, s, &wire.Subscribe{ID: "2"})
 		synctest.Wait()
-		all := c.take()
+		all := c.takeMessages()
 		if len(all) != 2 {
 			t.Fatalf("%d answers, want 2", len(all))
 		}
@@ -405,10 +405,10 @@ func TestAskingAgainWhileWaiting(t *testing.T) {
 			}
 		}
 		subscribe(t, f, s, &wire.Subscribe{ID: "3", Pos: position(5).String()})
-		none(t, c, time.Second)
+		expectSilence(t, c, time.Second)
 		f.hub.Unsubscribe(s, &wire.Unsubscribe{ID: "4", View: "live/viewers/100"})
 		synctest.Wait()
-		if all := c.take(); len(all) != 2 {
+		if all := c.takeMessages(); len(all) != 2 {
 			t.Errorf("%d answers, want 2", len(all))
 		}
 	})

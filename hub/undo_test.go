@@ -12,7 +12,7 @@ import (
 
 // TestUndo: undoing changes gives the window that was there, however deep in
 // the list they are.
-func TestUndo(t *testing.T) {
+func TestUndoGivesOldWindow(t *testing.T) {
 	o := Options{}.withDefaults()
 	rapid.Check(t, func(t *rapid.T) {
 		q := &query{list: o.Lists[0], sort: "viewers", limit: rapid.IntRange(1, 3).Draw(t, "limit")}
@@ -21,12 +21,12 @@ func TestUndo(t *testing.T) {
 		for i := range rapid.IntRange(0, 40).Draw(t, "streams") {
 			st := &presence.Stream{Code: fmt.Sprint(i), List: "live", Viewers: int64(i), Shown: i%7 > 0}
 			streams[st.Code] = st
-			if order.match(st) {
-				order.replace(place{}, order.place(st))
+			if order.matches(st) {
+				order.replace(rankedStream{}, order.ranked(st))
 			}
 		}
 		want := order.window(nil, q.limit)
-		var touches []touch
+		var touches []streamChange
 		for range rapid.IntRange(0, 30).Draw(t, "changes") {
 			code := fmt.Sprint(rapid.IntRange(0, 45).Draw(t, "code"))
 			old := streams[code]
@@ -37,8 +37,8 @@ func TestUndo(t *testing.T) {
 					Shown: rapid.IntRange(0, 4).Draw(t, "shown") > 0,
 				}
 			}
-			order.replace(order.matching(old), order.matching(next))
-			touches = append(touches, touch{old, next})
+			order.replace(order.rankedIfMatching(old), order.rankedIfMatching(next))
+			touches = append(touches, streamChange{old, next})
 			if streams[code] = next; next == nil {
 				delete(streams, code)
 				if old == nil {

@@ -1,109 +1,168 @@
 package hub
 
 import (
+	"slices"
 	"time"
 
 	"onair/presence"
 )
 
-// view is one normalised query with its window as of its last frame, and no
-// history. It is guarded by Hub.mu.
+// view is one normalised query and the window of its last frame. It has no
+// history. Hub.mu guards it.
 type view struct {
 	// Static after construction.
 	query  *query
 	order  *order
-	player player
+	signer viewSigner
 
-	last   moment             // what the last frame led to
-	edge   place              // the last one of its window, if that is full
-	spare  []*presence.Stream // for the next window
-	count  int                // of cursors
-	flying int                // frames that are still being handed out
-	parts  [][]*cursor        // by shard, whose lock guards each
+	published   viewState          // after the last frame
+	edge        rankedStream       // last of the published window, if that is full
+	spareWindow []*presence.Stream // memory of the next window
+	pending     pendingChanges
+	nextRenewal int64 // log time before which no play URL of the window changes
+	frames      frameCache
 
-	// What may differ from last, since when; zero: nothing.
-	textSince     time.Time // membership, state, text or play URLs
-	countersSince time.Time // viewers or likes of streams that stay in
+	cursorCount    int
+	cursorsByShard [][]*cursor // each guarded by its shard's lock, too
+	broadcasts     int         // number of frames that shards still write
 
-	nextSwitch int64 // no play URL of the window changes before this log time
-
-	// When things happened, for flushing.
-	diffed time.Time // a diff with changes went; zero: none did
-	spoke  time.Time // any frame went to all, or the view began
-	quiet  time.Time // its last cursor left, or a page was made of it
-
-	due  time.Time // when it is to be looked at next
-	slot int       // in the agenda
-
-	// Frames that lead to last, or are last.
-	snapshot *frame
-	catchUps map[presence.Position]*frame // by prev
+	times     viewTimes
+	due       time.Time // when Run looks at the view next
+	heapIndex int       // in schedule.views
 }
 
-// keepUnused is how long a view without cursors is kept.
-const keepUnused = time.Minute
+// pendingChanges say since when the tree may differ from the published state;
+// zero means no difference.
+type pendingChanges struct {
+	textSince     time.Time // membership, text, state or play URLs
+	countersSince time.Time // viewers or likes of streams that stay in the window
+}
 
-// maxCatchUps bounds the catch-ups that a view keeps for others that come from
-// the same position.
-const maxCatchUps = 1024
+// viewTimes are the times on which the next flush depends.
+type viewTimes struct {
+	lastDiff    time.Time // last diff with changes; zero: none yet
+	lastFrame   time.Time // last frame of any kind, or the first cursor
+	unusedSince time.Time // the last cursor closed, or the last page was made
+}
 
-func (v *view) dirty() bool { return !v.textSince.IsZero() || !v.countersSince.IsZero() }
+// unusedViewTTL is how long a view without cursors stays.
+const unusedViewTTL = time.Minute
 
-// note marks the view dirty if a change may touch its window: old and new are
-// where a stream stood and stands, zero where it does not match. It reports
-// whether that made the view due sooner.
+// findOrCreateView returns the view of a query, or nil when there are
+// options.Views different ones. A view without cursors is at the hub's position.
+func (h *Hub) findOrCreateView(q *query, now time.Time) *view {
+	if v := h.views[q.viewID]; v != nil {
+		if v.isDirty() && v.cursorCount == 0 {
+			h.resetView(v)
+		}
+		return v
+	}
+	if len(h.views) >= h.options.Views {
+		h.removeUnusedViews()
+	}
+	if len(h.views) >= h.options.Views {
+		return nil
+	}
+	o := h.findOrCreateOrder(q)
+	v := &view{
+		query: q, order: o, signer: viewSigner{h.options.Signer, q.protocols},
+		times: viewTimes{lastFrame: now, unusedSince: now}, cursorsByShard: make([][]*cursor, len(h.fanout.shards)),
+	}
+	o.views = append(o.views, v)
+	h.views[q.viewID] = v
+	h.resetView(v)
+	h.schedule.views.add(v, h.dueTime(v))
+	h.schedule.wakeRun()
+	h.metrics.views.Set(float64(len(h.views)))
+	return v
+}
+
+// removeView removes a view, and its order with the last view of it.
+func (h *Hub) removeView(v *view) {
+	h.schedule.views.remove(v)
+	h.schedule.renewals.Delete(v)
+	delete(h.views, v.query.viewID)
+	o := v.order
+	o.views = slices.DeleteFunc(o.views, func(other *view) bool { return other == v })
+	if len(o.views) == 0 {
+		h.orders.remove(o)
+	}
+	h.metrics.views.Set(float64(len(h.views)))
+}
+
+func (h *Hub) removeUnusedViews() {
+	for _, v := range h.views {
+		if v.cursorCount == 0 {
+			h.removeView(v)
+		}
+	}
+}
+
+// isDirty reports whether the tree may differ from the published state.
+func (v *view) isDirty() bool { return v.pending != pendingChanges{} }
+
+// markChange marks the view dirty if a change may affect its window. The old or
+// the new state is zero if it does not match. The result reports whether the
+// view may be due sooner.
 //
-// Streams behind the edge of a full window are not in it. As long as no change
-// has touched it, its edge is that of the tree; and changes that leave a stream
-// before the edge leave it in.
-func (v *view) note(old, new place, now time.Time) bool {
-	was, is := v.within(old), v.within(new)
+// Streams behind the edge of a full window are not in it. The edge is the
+// tree's as long as no change has affected the window. A change that leaves a
+// stream before the edge leaves it in the window.
+func (v *view) markChange(old, new rankedStream, now time.Time) (isDueSooner bool) {
+	wasIn, isIn := v.isInWindow(old), v.isInWindow(new)
 	switch {
-	case !was && !is:
+	case !wasIn && !isIn:
 		return false
-	case was && is && old.st.Session == new.st.Session:
-		text, counters := contrast(old.st, new.st)
+	case wasIn && isIn && old.stream.Session == new.stream.Session:
+		text, counters := visibleChanges(old.stream, new.stream)
 		switch {
 		case text:
-			return v.noteText(now)
-		case counters && v.countersSince.IsZero():
-			v.countersSince = now
+			return v.markText(now)
+		case counters && v.pending.countersSince.IsZero():
+			v.pending.countersSince = now
 			return true
 		}
 		return false
 	}
-	return v.noteText(now)
+	return v.markText(now)
 }
 
-func (v *view) noteText(now time.Time) bool {
-	if !v.textSince.IsZero() {
+// markText marks a change that is due at the next tick.
+func (v *view) markText(now time.Time) (isDueSooner bool) {
+	if !v.pending.textSince.IsZero() {
 		return false
 	}
-	v.textSince = now
+	v.pending.textSince = now
 	return true
 }
 
-// within tells whether a place would be in the last window.
-func (v *view) within(p place) bool {
-	return p.st != nil && (v.edge.st == nil || !before(v.edge, p))
+func (h *Hub) markText(v *view, now time.Time) {
+	if v.markText(now) {
+		h.reschedule(v)
+	}
 }
 
-// due says when a view is to be looked at next: not before its last frame has
-// been handed out, so that there is never a queue of them.
-func (h *Hub) due(v *view) time.Time {
-	if v.count == 0 {
-		return v.quiet.Add(keepUnused)
+// isInWindow reports whether a stream would be in the published window.
+func (v *view) isInWindow(r rankedStream) bool {
+	return r.stream != nil && (v.edge.stream == nil || !precedes(v.edge, r))
+}
+
+// dueTime is when Run must look at a view next. It is not before the shards have
+// written the last frame, so frames never queue.
+func (h *Hub) dueTime(v *view) time.Time {
+	if v.cursorCount == 0 {
+		return v.times.unusedSince.Add(unusedViewTTL)
 	}
-	due := v.spoke.Add(h.options.Idle)
-	if v.flying > 0 {
+	due := v.times.lastFrame.Add(h.options.Idle)
+	if v.broadcasts > 0 {
 		return due.Add(time.Hour)
 	}
-	tick := v.diffed.Add(h.pace.tick)
-	if !v.textSince.IsZero() {
-		due = earlier(due, later(tick, v.textSince))
+	nextTick := v.times.lastDiff.Add(h.fanout.pacer.tick)
+	if !v.pending.textSince.IsZero() {
+		due = earlier(due, later(nextTick, v.pending.textSince))
 	}
-	if !v.countersSince.IsZero() {
-		due = earlier(due, later(tick, v.countersSince.Add(h.options.Counters)))
+	if !v.pending.countersSince.IsZero() {
+		due = earlier(due, later(nextTick, v.pending.countersSince.Add(h.options.Counters)))
 	}
 	return due
 }
@@ -120,116 +179,4 @@ func later(a, b time.Time) time.Time {
 		return b
 	}
 	return a
-}
-
-// now is what the tree has at the hub's position. It uses v.spare.
-func (h *Hub) now(v *view) moment {
-	step := h.ring.last()
-	return moment{
-		pos: step.pos, history: h.ring.history, time: step.time,
-		total: v.order.tree.Len(), window: v.order.window(v.spare, v.query.limit),
-	}
-}
-
-// show makes m the view's last frame.
-func (h *Hub) show(v *view, m moment) {
-	v.become(m)
-	h.watchSwitch(v, v.player.nextSwitch(m.window, m.time))
-}
-
-// become makes m what the last frame led to.
-func (v *view) become(m moment) {
-	v.spare, v.last, v.edge = v.last.window, m, place{}
-	if len(m.window) == v.query.limit {
-		v.edge = v.order.place(m.window[len(m.window)-1])
-	}
-	v.textSince, v.countersSince = time.Time{}, time.Time{}
-	v.snapshot = nil
-	clear(v.catchUps)
-}
-
-// switched tells whether a stream that stays in the window may have another
-// play URL at a log time than in the last frame.
-func (v *view) switched(time int64) bool {
-	return !v.player.none() && (time < v.last.time || time >= v.nextSwitch)
-}
-
-// watchSwitch has the view looked at when the log reaches the next switch of a
-// play URL.
-func (h *Hub) watchSwitch(v *view, next int64) {
-	if v.player.none() {
-		return
-	}
-	h.switches.Delete(v)
-	v.nextSwitch = next
-	h.switches.Set(v)
-}
-
-// sooner orders views by their next switch.
-func sooner(a, b *view) bool {
-	if a.nextSwitch != b.nextSwitch {
-		return a.nextSwitch < b.nextSwitch
-	}
-	return a.query.id < b.query.id
-}
-
-// refresh brings a view that nobody stands on to the hub's position.
-func (h *Hub) refresh(v *view) {
-	if v.dirty() && v.count == 0 {
-		h.show(v, h.now(v))
-	}
-}
-
-// snapshotOf encodes the view as of its last frame, once.
-func (h *Hub) snapshotOf(v *view) *frame {
-	if v.snapshot == nil {
-		h.encoder.player = v.player
-		v.snapshot = h.encoder.snapshot(v.query.id, &v.last, 256*(1+len(v.last.window)))
-		h.encoded++
-	}
-	return v.snapshot
-}
-
-// smallestEntry is less than the bytes of any entry in a snapshot.
-const smallestEntry = 84
-
-// bring returns the frame that leads from a position in the ring to the view's
-// last frame: the ring is undone to there, and the window that there was is
-// compared with the last. It is the snapshot where that is smaller.
-func (h *Hub) bring(v *view, from presence.Position) *frame {
-	if f := v.catchUps[from]; f != nil {
-		return f
-	}
-	then := v.last
-	if from != v.last.pos {
-		n, ok := h.ring.find(from)
-		if !ok {
-			return h.snapshotOf(v)
-		}
-		then = moment{
-			pos: from, time: h.ring.steps.at(n).time,
-			window: v.order.windowBefore(h.ring.since(n), v.query.limit),
-		}
-	}
-	h.delta.compare(v.order, &then, &v.last, v.player)
-	h.encoder.player = v.player
-	f := h.encoder.diff(v.query.id, catchUpMessage, &then, &v.last, &h.delta)
-	h.encoded++
-	if !h.delta.empty() && len(f.text) > smallestEntry*len(v.last.window) {
-		if s := h.snapshotOf(v); len(s.text) < len(f.text) {
-			f = s
-		}
-	}
-	v.keep(from, f)
-	return f
-}
-
-// keep remembers a frame that leads to the last one.
-func (v *view) keep(from presence.Position, f *frame) {
-	if v.catchUps == nil {
-		v.catchUps = map[presence.Position]*frame{}
-	}
-	if len(v.catchUps) < maxCatchUps {
-		v.catchUps[from] = f
-	}
 }

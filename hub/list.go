@@ -1,0 +1,101 @@
+package hub
+
+import (
+	"iter"
+	"maps"
+
+	"onair/presence"
+)
+
+// list is the set of live streams, with the indexes that new orders are made
+// from. Hub.mu guards it. Only the goroutine that calls Apply writes to it, and
+// so may read it without mu.
+type list struct {
+	streams    map[string]*presence.Stream // by live code, unlisted ones included
+	byAnchor   map[string]*presence.Stream
+	codesByTag tagIndex
+}
+
+func newList() list {
+	return list{map[string]*presence.Stream{}, map[string]*presence.Stream{}, tagIndex{}}
+}
+
+// replace replaces a stream; either may be nil.
+func (l *list) replace(old, new *presence.Stream) {
+	if old != nil {
+		delete(l.streams, old.Code)
+		if l.byAnchor[old.Anchor] == old {
+			delete(l.byAnchor, old.Anchor)
+		}
+	}
+	if new != nil {
+		l.streams[new.Code] = new
+		l.byAnchor[new.Anchor] = new
+	}
+	l.codesByTag.replace(old, new)
+}
+
+// candidates yields streams that may match a query, nil among them: all
+// matching streams are included.
+func (l *list) candidates(q *query) iter.Seq[*presence.Stream] {
+	if q.code == "" && !q.byAnchors && len(q.tags) == 0 {
+		return maps.Values(l.streams)
+	}
+	return func(yield func(*presence.Stream) bool) {
+		switch {
+		case q.code != "":
+			yield(l.streams[q.code])
+		case q.byAnchors:
+			for _, anchor := range q.anchors {
+				if !yield(l.byAnchor[anchor]) {
+					return
+				}
+			}
+		default:
+			for code := range l.codesByTag.rarest(q) {
+				if !yield(l.streams[code]) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// tagIndex has the codes of shown streams by list and tag, so that a new view
+// of a tag does not search the whole list. It has codes instead of streams,
+// because streams change often and their tags rarely do.
+type tagIndex map[filterKey]map[string]struct{}
+
+// replace replaces a stream; either may be nil.
+func (t tagIndex) replace(old, new *presence.Stream) {
+	if old != nil && new != nil && sameKeys(old, new) {
+		return
+	}
+	if old != nil && old.Shown {
+		for _, tag := range old.Tags {
+			k := filterKey{byTag, old.List, tag}
+			if delete(t[k], old.Code); len(t[k]) == 0 {
+				delete(t, k)
+			}
+		}
+	}
+	if new != nil && new.Shown {
+		for _, tag := range new.Tags {
+			k := filterKey{byTag, new.List, tag}
+			if t[k] == nil {
+				t[k] = map[string]struct{}{}
+			}
+			t[k][new.Code] = struct{}{}
+		}
+	}
+}
+
+// rarest returns the codes of streams with the rarest of a query's tags.
+func (t tagIndex) rarest(q *query) (codes map[string]struct{}) {
+	for i, tag := range q.tags {
+		if set := t[filterKey{byTag, q.list, tag}]; i == 0 || len(set) < len(codes) {
+			codes = set
+		}
+	}
+	return codes
+}

@@ -1,0 +1,138 @@
+package hub
+
+import (
+	"time"
+
+	"onair/presence"
+)
+
+// frameCache has frames that lead to a view's published state.
+type frameCache struct {
+	snapshot *frame
+	catchUps map[presence.Position]*frame // by prev
+}
+
+// maxCachedCatchUps bounds the catch-ups of one view that wait for other cursors
+// at the same position.
+const maxCachedCatchUps = 1024
+
+func (c *frameCache) addCatchUp(from presence.Position, f *frame) {
+	if c.catchUps == nil {
+		c.catchUps = map[presence.Position]*frame{}
+	}
+	if len(c.catchUps) < maxCachedCatchUps {
+		c.catchUps[from] = f
+	}
+}
+
+// currentState is the state of a view at the hub's position. Its window uses
+// v.spareWindow.
+func (h *Hub) currentState(v *view) viewState {
+	last := h.ring.lastEntry()
+	return viewState{
+		pos: last.pos, epoch: h.ring.epoch, logTime: last.logTime,
+		total: v.order.tree.Len(), window: v.order.window(v.spareWindow, v.query.limit),
+	}
+}
+
+// resetView publishes the current state of a view without cursors. It makes no
+// frame.
+func (h *Hub) resetView(v *view) {
+	v.setPublished(h.currentState(v))
+	h.scheduleRenewal(v, v.signer.nextRenewal(v.published.window, v.published.logTime))
+}
+
+func (v *view) setPublished(s viewState) {
+	v.spareWindow, v.published, v.edge = v.published.window, s, rankedStream{}
+	if len(s.window) == v.query.limit {
+		v.edge = v.order.ranked(s.window[len(s.window)-1])
+	}
+	v.pending = pendingChanges{}
+	v.frames.snapshot = nil
+	clear(v.frames.catchUps)
+}
+
+// publishChanges moves a view to the hub's position, and sends the difference to
+// all cursors at its last frame.
+//
+// Without a difference it sends nothing and the view stays, so cursors stay at
+// its last frame. Two cases send an empty diff. After options.Idle, it keeps
+// connections alive and positions recent. In a new epoch, it leads cursors out
+// of the old one, whose positions other nodes do not know.
+func (h *Hub) publishChanges(v *view, now time.Time) {
+	state := h.currentState(v)
+	nextRenewal := h.compareWithPublished(v, &state)
+	changedAt, kind := v.pending.textSince, diffMessage
+	if h.delta.isEmpty() {
+		if kind = idleMessage; state.epoch == v.published.epoch && now.Before(v.times.lastFrame.Add(h.options.Idle)) {
+			v.spareWindow = state.window
+			v.pending = pendingChanges{}
+			h.scheduleRenewal(v, nextRenewal)
+			return
+		}
+	} else {
+		v.times.lastDiff = now
+	}
+	f := h.encoder.encodeDiff(v, kind, &v.published, &state, &h.delta)
+	v.times.lastFrame = now
+	v.setPublished(state)
+	h.scheduleRenewal(v, nextRenewal)
+	v.frames.addCatchUp(f.prev, f)
+	h.startBroadcast(&broadcast{
+		view: v, outgoing: outgoing{f.message(""), messageInfo{f.kind, changedAt}}, prev: f.prev, next: state.pos,
+	})
+	h.metrics.observeDiff(f)
+}
+
+// compareWithPublished sets h.delta to the difference between a view's published
+// state and another, and returns the log time of the next URL renewal. Unless a
+// renewal has passed, only new streams need their times computed.
+func (h *Hub) compareWithPublished(v *view, s *viewState) (nextRenewal int64) {
+	if v.signer.hasURLs() && (s.logTime < v.published.logTime || s.logTime >= v.nextRenewal) {
+		h.delta.compare(v.order, &v.published, s, v.signer)
+		return v.signer.nextRenewal(s.window, s.logTime)
+	}
+	h.delta.compare(v.order, &v.published, s, viewSigner{})
+	return min(v.nextRenewal, v.signer.nextRenewal(h.delta.put, s.logTime))
+}
+
+// snapshotFrame is the snapshot of a view's published state, encoded once.
+func (h *Hub) snapshotFrame(v *view) *frame {
+	if v.frames.snapshot == nil {
+		v.frames.snapshot = h.encoder.encodeSnapshot(v)
+	}
+	return v.frames.snapshot
+}
+
+// minEntryBytes is less than the size of any entry in a snapshot.
+const minEntryBytes = 84
+
+// catchUpFrame is a frame from a position to a view's published state. It undoes
+// the ring to the position, and compares the window of that time with the
+// published one. It is the snapshot if that is smaller, or if the ring does not
+// have the position.
+func (h *Hub) catchUpFrame(v *view, from presence.Position) *frame {
+	if f := v.frames.catchUps[from]; f != nil {
+		return f
+	}
+	old := v.published
+	if from != v.published.pos {
+		entry, ok := h.ring.entryNumber(from)
+		if !ok {
+			return h.snapshotFrame(v)
+		}
+		old = viewState{
+			pos: from, logTime: h.ring.entries.get(entry).logTime,
+			window: v.order.windowBefore(h.ring.changesSince(entry), v.query.limit),
+		}
+	}
+	h.delta.compare(v.order, &old, &v.published, v.signer)
+	f := h.encoder.encodeDiff(v, catchUpMessage, &old, &v.published, &h.delta)
+	if !h.delta.isEmpty() && len(f.text) > minEntryBytes*len(v.published.window) {
+		if snapshot := h.snapshotFrame(v); len(snapshot.text) < len(f.text) {
+			f = snapshot
+		}
+	}
+	v.frames.addCatchUp(from, f)
+	return f
+}
