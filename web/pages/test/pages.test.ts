@@ -178,7 +178,7 @@ test('pages work in Chinese, in the dark scheme, and on a phone', async () => {
 
 test('the console explains, kicks and bans, and signs addresses', async () => {
   await env.stopServer()
-  await env.startServer('--heartbeat.interval', '30s') // the session without beats stays in the state starting
+  await env.startServer('--heartbeat.interval', '30s', '--settings.revision', '2') // a session without beats stays starting for 30 s
   const studio = await env.openStudio('alice')
   await env.goLive(studio, 'To be kicked')
   const console = await env.openConsole()
