@@ -1,6 +1,6 @@
-// Package web holds the pages that the server shows, embedded: the live wall, the
-// studio and the console, which make web builds of pages/ into dist/. A binary of
-// unbuilt pages shows how to build them.
+// Package web embeds the pages of the server: the live wall, the studio and the console.
+// make pages builds them from pages/ into dist/. If they are not built, a placeholder
+// page explains how to build them.
 package web
 
 import (
@@ -19,127 +19,135 @@ import (
 //go:embed all:dist
 var dist embed.FS
 
-// unbuilt is shown while the pages are not built.
-//
-//go:embed unbuilt.html
-var unbuilt []byte
+//go:embed placeholder.html
+var placeholderHTML []byte
 
-// policy lets pages run and look like what is served beside them, and nothing else.
-// Covers, streams and recordings lie anywhere, and so may the server's own sockets.
-const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' https: data:; " +
+// contentPolicy restricts scripts and styles to the server's own files. Covers, streams
+// and recordings may be on any host, and so may the server's sockets.
+const contentPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' https: data:; " +
 	"media-src 'self' http: https: blob:; connect-src 'self' http: https: ws: wss:; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// page is a file as it is served.
-type page struct {
-	kind, policy, etag string
-	text               []byte
-	gzip, brotli       []byte // nil: there is none
-	forever            bool   // its name changes with its content
+// file is a file with its response headers.
+type file struct {
+	contentType, contentPolicy, etag string
+	body                             []byte
+	gzip, brotli                     []byte // nil if the build has no compressed variant
+	isImmutable                      bool   // its name changes with its content
 }
 
-// pages are the files by their paths.
-type pages map[string]*page
+// fileHandler serves files by their URL path.
+type fileHandler map[string]*file
 
-// load reads the built pages. They are at / and, without their .html, at paths of
-// their names.
-func load(built fs.FS) (pages, error) {
-	all := pages{}
-	err := fs.WalkDir(built, ".", func(name string, d fs.DirEntry, err error) error {
-		ending := path.Ext(name)
-		if err != nil || d.IsDir() || ending == ".gz" || ending == ".br" || strings.HasPrefix(d.Name(), ".") {
-			return err
-		}
-		p := &page{kind: cmp.Or(mime.TypeByExtension(ending), "application/octet-stream"), policy: policy, forever: strings.HasPrefix(name, "assets/")}
-		if p.text, err = fs.ReadFile(built, name); err != nil {
-			return err
-		}
-		for variant, to := range map[string]*[]byte{".gz": &p.gzip, ".br": &p.brotli} {
-			if *to, err = fs.ReadFile(built, name+variant); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return err
-			}
-		}
-		sum := sha256.Sum256(p.text)
-		p.etag = base64.RawURLEncoding.EncodeToString(sum[:12])
-		at := "/" + name
-		if name == "index.html" {
-			at = "/"
-		}
-		all[strings.TrimSuffix(at, ".html")] = p
-		return nil
-	})
-	return all, err
-}
-
-// placeholder is what unbuilt pages are: one, whose style sheet is allowed by its hash.
-func placeholder() *page {
-	_, rest, _ := strings.Cut(string(unbuilt), "<style>")
-	style, _, _ := strings.Cut(rest, "</style>")
-	sum := sha256.Sum256([]byte(style))
-	return &page{
-		kind: "text/html; charset=utf-8", text: unbuilt,
-		policy: "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'; frame-ancestors 'none'; base-uri 'none'",
-	}
-}
-
-// Handler serves the pages. Anything else is not found.
+// Handler serves the embedded pages, and answers 404 to all other requests.
 func Handler() http.Handler {
 	built, err := fs.Sub(dist, "dist")
 	if err != nil {
-		panic(err) // only for a path that is none
+		panic(err) // dist is a valid path
 	}
-	all, err := load(built)
+	files, err := loadFiles(built)
 	if err != nil {
-		panic(err) // what is embedded can be read
+		panic(err) // embedded files are readable
 	}
-	if all["/"] == nil {
-		all["/"] = placeholder()
+	if files["/"] == nil {
+		files["/"] = newPlaceholder()
 	}
-	return all
+	return files
+}
+
+// loadFiles reads the built files. index.html is at /, and other pages are at their
+// names without .html.
+func loadFiles(built fs.FS) (fileHandler, error) {
+	files := fileHandler{}
+	err := fs.WalkDir(built, ".", func(name string, d fs.DirEntry, err error) error {
+		extension := path.Ext(name)
+		if err != nil || d.IsDir() || extension == ".gz" || extension == ".br" || strings.HasPrefix(d.Name(), ".") {
+			return err
+		}
+		urlPath := "/" + name
+		if name == "index.html" {
+			urlPath = "/"
+		}
+		files[strings.TrimSuffix(urlPath, ".html")], err = readFile(built, name)
+		return err
+	})
+	return files, err
+}
+
+// readFile reads a file and its compressed variants.
+func readFile(built fs.FS, name string) (*file, error) {
+	f := &file{
+		contentType:   cmp.Or(mime.TypeByExtension(path.Ext(name)), "application/octet-stream"),
+		contentPolicy: contentPolicy, isImmutable: strings.HasPrefix(name, "assets/"),
+	}
+	var err error
+	if f.body, err = fs.ReadFile(built, name); err != nil {
+		return nil, err
+	}
+	for extension, variant := range map[string]*[]byte{".gz": &f.gzip, ".br": &f.brotli} {
+		if *variant, err = fs.ReadFile(built, name+extension); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+	}
+	sum := sha256.Sum256(f.body)
+	f.etag = base64.RawURLEncoding.EncodeToString(sum[:12])
+	return f, nil
+}
+
+// newPlaceholder returns the page for a server without built pages. Its policy allows
+// its inline style sheet by a hash.
+func newPlaceholder() *file {
+	_, rest, _ := strings.Cut(string(placeholderHTML), "<style>")
+	style, _, _ := strings.Cut(rest, "</style>")
+	sum := sha256.Sum256([]byte(style))
+	return &file{
+		contentType: "text/html; charset=utf-8", body: placeholderHTML,
+		contentPolicy: "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'; frame-ancestors 'none'; base-uri 'none'",
+	}
 }
 
 // ServeHTTP implements [http.Handler].
-func (all pages) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	p := all[r.URL.Path]
-	if p == nil || r.Method != http.MethodGet && r.Method != http.MethodHead {
+func (files fileHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	f := files[r.URL.Path]
+	if f == nil || r.Method != http.MethodGet && r.Method != http.MethodHead {
 		http.NotFound(w, r)
 		return
 	}
 	h := w.Header()
-	h.Set("Content-Type", p.kind)
-	h.Set("Content-Security-Policy", p.policy)
+	h.Set("Content-Type", f.contentType)
+	h.Set("Content-Security-Policy", f.contentPolicy)
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("Cache-Control", "no-cache") // asked after each time, by its tag
-	if p.forever {
+	h.Set("Cache-Control", "no-cache") // browsers revalidate by the ETag
+	if f.isImmutable {
 		h.Set("Cache-Control", "public, max-age=31536000, immutable")
 	}
-	text, tag := p.text, p.etag
-	if p.gzip != nil || p.brotli != nil {
+	body, etag := f.body, f.etag
+	if f.gzip != nil || f.brotli != nil {
 		h.Add("Vary", "Accept-Encoding")
 		switch {
-		case p.brotli != nil && accepts(r, "br"):
-			text, tag = p.brotli, p.etag+"-br"
+		case f.brotli != nil && acceptsEncoding(r, "br"):
+			body, etag = f.brotli, f.etag+"-br"
 			h.Set("Content-Encoding", "br")
-		case p.gzip != nil && accepts(r, "gzip"):
-			text, tag = p.gzip, p.etag+"-gz"
+		case f.gzip != nil && acceptsEncoding(r, "gzip"):
+			body, etag = f.gzip, f.etag+"-gz"
 			h.Set("Content-Encoding", "gzip")
 		}
 	}
-	if p.etag != "" {
-		h.Set("ETag", `"`+tag+`"`)
-		if matches(r, `"`+tag+`"`) {
+	if f.etag != "" {
+		h.Set("ETag", `"`+etag+`"`)
+		if hasETag(r, `"`+etag+`"`) {
 			w.WriteHeader(http.StatusNotModified)
 			return
 		}
 	}
 	if r.Method == http.MethodGet {
-		w.Write(text) // who has gone has gone
+		w.Write(body) // a failure means that the client has disconnected
 	}
 }
 
-// accepts reports whether a client takes an encoding.
-func accepts(r *http.Request, encoding string) bool {
+// acceptsEncoding reports whether the client accepts a content encoding.
+func acceptsEncoding(r *http.Request, encoding string) bool {
 	for part := range strings.SplitSeq(r.Header.Get("Accept-Encoding"), ",") {
 		name, weight, _ := strings.Cut(strings.TrimSpace(part), ";")
 		if name == encoding && strings.ReplaceAll(weight, " ", "") != "q=0" {
@@ -149,10 +157,10 @@ func accepts(r *http.Request, encoding string) bool {
 	return false
 }
 
-// matches reports whether a client has what the tag is of.
-func matches(r *http.Request, tag string) bool {
+// hasETag reports whether the client already has the content with an ETag.
+func hasETag(r *http.Request, etag string) bool {
 	for part := range strings.SplitSeq(r.Header.Get("If-None-Match"), ",") {
-		if part = strings.TrimSpace(part); strings.TrimPrefix(part, "W/") == tag || part == "*" {
+		if part = strings.TrimSpace(part); strings.TrimPrefix(part, "W/") == etag || part == "*" {
 			return true
 		}
 	}

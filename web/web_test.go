@@ -7,8 +7,8 @@ import (
 	"testing/fstest"
 )
 
-// get asks for a path, with headers in pairs.
-func get(h http.Handler, path string, headers ...string) *http.Response {
+// serveGet serves a GET request with headers in pairs.
+func serveGet(h http.Handler, path string, headers ...string) *http.Response {
 	r := httptest.NewRequest("GET", path, nil)
 	for i := 0; i < len(headers); i += 2 {
 		r.Header.Set(headers[i], headers[i+1])
@@ -18,8 +18,9 @@ func get(h http.Handler, path string, headers ...string) *http.Response {
 	return w.Result()
 }
 
-func TestPages(t *testing.T) {
-	all, err := load(fstest.MapFS{
+// TestHandlerServesFiles checks paths, encodings, caching, ETags and policies.
+func TestHandlerServesFiles(t *testing.T) {
+	files, err := loadFiles(fstest.MapFS{
 		"index.html": {Data: []byte("wall")}, "studio.html": {Data: []byte("studio")}, "studio.html.gz": {Data: []byte("zip")},
 		"assets/a-1.js": {Data: []byte("js")}, "assets/a-1.js.br": {Data: []byte("brotli")}, "assets/a-1.js.gz": {Data: []byte("zip")}, ".gitkeep": {},
 	})
@@ -45,39 +46,39 @@ func TestPages(t *testing.T) {
 		{"/.gitkeep", "", 404, "", 19, ""},
 		{"/assets", "", 404, "", 19, ""},
 	} {
-		a := get(all, c.path, "Accept-Encoding", c.accept)
+		response := serveGet(files, c.path, "Accept-Encoding", c.accept)
 		body := make([]byte, 100)
-		n, _ := a.Body.Read(body)
-		if a.StatusCode != c.status || a.Header.Get("Content-Encoding") != c.encoding || int64(n) != c.length || a.Header.Get("Cache-Control") != c.cache {
-			t.Errorf("%s for %q: %d, %q, %d bytes, %q", c.path, c.accept, a.StatusCode, a.Header.Get("Content-Encoding"), n, a.Header.Get("Cache-Control"))
+		n, _ := response.Body.Read(body)
+		if response.StatusCode != c.status || response.Header.Get("Content-Encoding") != c.encoding || int64(n) != c.length || response.Header.Get("Cache-Control") != c.cache {
+			t.Errorf("%s for %q: %d, %q, %d bytes, %q", c.path, c.accept, response.StatusCode, response.Header.Get("Content-Encoding"), n, response.Header.Get("Cache-Control"))
 		}
-		tag := a.Header.Get("ETag")
+		etag := response.Header.Get("ETag")
 		if c.status != 200 {
 			continue
 		}
-		if again := get(all, c.path, "Accept-Encoding", c.accept, "If-None-Match", `"x", W/`+tag); again.StatusCode != 304 {
-			t.Errorf("%s again: %d", c.path, again.StatusCode)
+		if unchanged := serveGet(files, c.path, "Accept-Encoding", c.accept, "If-None-Match", `"x", W/`+etag); unchanged.StatusCode != 304 {
+			t.Errorf("%s with its ETag: %d", c.path, unchanged.StatusCode)
 		}
-		if other := get(all, c.path, "Accept-Encoding", c.accept, "If-None-Match", `"x"`); other.StatusCode != 200 {
-			t.Errorf("%s changed: %d", c.path, other.StatusCode)
+		if changed := serveGet(files, c.path, "Accept-Encoding", c.accept, "If-None-Match", `"x"`); changed.StatusCode != 200 {
+			t.Errorf("%s with another ETag: %d", c.path, changed.StatusCode)
 		}
 	}
-	if a := get(all, "/assets/a-1.js"); a.Header.Get("Content-Type") != "text/javascript; charset=utf-8" || a.Header.Get("Content-Security-Policy") != policy {
-		t.Errorf("%v", a.Header)
+	if response := serveGet(files, "/assets/a-1.js"); response.Header.Get("Content-Type") != "text/javascript; charset=utf-8" || response.Header.Get("Content-Security-Policy") != contentPolicy {
+		t.Errorf("%v", response.Header)
 	}
 	w := httptest.NewRecorder()
-	all.ServeHTTP(w, httptest.NewRequest("POST", "/", nil))
+	files.ServeHTTP(w, httptest.NewRequest("POST", "/", nil))
 	if w.Code != 404 {
 		t.Errorf("POST: %d", w.Code)
 	}
 }
 
-// TestUnbuilt: there is always something to see.
-func TestUnbuilt(t *testing.T) {
-	if a := get(Handler(), "/"); a.StatusCode != 200 || a.Header.Get("Content-Security-Policy") == "" {
-		t.Errorf("%d %v", a.StatusCode, a.Header)
+// TestPlaceholder checks that the root is served with and without built pages.
+func TestPlaceholder(t *testing.T) {
+	if response := serveGet(Handler(), "/"); response.StatusCode != 200 || response.Header.Get("Content-Security-Policy") == "" {
+		t.Errorf("%d %v", response.StatusCode, response.Header)
 	}
-	if a := get(pages{"/": placeholder()}, "/"); a.StatusCode != 200 || a.Header.Get("ETag") != "" {
-		t.Errorf("%d %v", a.StatusCode, a.Header)
+	if response := serveGet(fileHandler{"/": newPlaceholder()}, "/"); response.StatusCode != 200 || response.Header.Get("ETag") != "" {
+		t.Errorf("%d %v", response.StatusCode, response.Header)
 	}
 }

@@ -9,9 +9,9 @@ export default defineConfig({
   build: {
     outDir: '../dist',
     emptyOutDir: true,
-    modulePreload: { polyfill: false }, // an inline script, which the pages' policy forbids
+    modulePreload: { polyfill: false }, // its inline script is forbidden by the pages' policy
     assetsInlineLimit: 0,
-    chunkSizeWarningLimit: 1000, // hls.js, which is loaded when it is needed
+    chunkSizeWarningLimit: 1000, // hls.js, which is loaded on demand
     rollupOptions: { input: { index: pagePath('index.html'), studio: pagePath('studio.html'), console: pagePath('console.html') } },
   },
   server: { proxy: { '/v1': { target: 'http://127.0.0.1:8080', ws: true } } },
