@@ -5,26 +5,26 @@ import (
 	"time"
 )
 
-// patience is how long anything here may take: much longer than it takes on a
-// machine that does other things too.
-const patience = 30 * time.Second
+// timeout bounds every wait. It is long enough for a busy machine.
+const timeout = 30 * time.Second
 
-// await asks again until there is no error, and fails the test with the last.
-func await(t testing.TB, what string, ask func() error) {
+// await retries check until it returns nil. After the timeout it fails the test with
+// the last error.
+func await(t testing.TB, condition string, check func() error) {
 	t.Helper()
-	late := time.NewTimer(patience)
-	defer late.Stop()
-	again := time.NewTicker(10 * time.Millisecond)
-	defer again.Stop()
+	deadline := time.NewTimer(timeout)
+	defer deadline.Stop()
+	retry := time.NewTicker(10 * time.Millisecond)
+	defer retry.Stop()
 	for {
-		err := ask()
+		err := check()
 		if err == nil {
 			return
 		}
 		select {
-		case <-again.C:
-		case <-late.C:
-			t.Fatalf("%s: not within %v: %v", what, patience, err)
+		case <-retry.C:
+		case <-deadline.C:
+			t.Fatalf("%s: not within %v: %v", condition, timeout, err)
 		}
 	}
 }

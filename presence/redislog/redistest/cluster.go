@@ -10,52 +10,52 @@ import (
 	"testing"
 )
 
-// slots is how many a cluster has.
-const slots = 16384
+// slotCount is the number of hash slots in a cluster.
+const slotCount = 16384
 
-// Cluster is a Redis Cluster: primaries that share the keys, and replicas that
-// take over from one that has not answered for a second and a half.
+// Cluster is a Redis Cluster. A replica is promoted when its primary has not replied for
+// 1.5 s.
 type Cluster struct {
 	t        testing.TB
-	servers  servers // the primaries first, as they began
-	replicas int     // of each
+	servers  serverGroup // first the first primaries
+	replicas int         // of each primary
 }
 
-// StartCluster starts a cluster with so many replicas for each primary, and
-// waits until all agree on who has what. For a failover, most of the primaries
-// must be alive: there must be three.
+// StartCluster starts a cluster with a number of replicas for each primary, and waits
+// until all nodes agree on the slots. A failover needs a majority of the primaries, so
+// at least three.
 func StartCluster(t testing.TB, primaries, replicas int, options ...string) *Cluster {
 	t.Helper()
 	c := &Cluster{t: t, replicas: replicas}
-	options = append(options, secret(options)...)
+	options = append(options, replicaAuth(options)...)
 	for range primaries * (1 + replicas) {
-		c.servers = append(c.servers, startNode(t, options))
+		c.servers = append(c.servers, startClusterNode(t, options))
 	}
 	for i, s := range c.servers[:primaries] {
 		s.Do("CLUSTER", "SET-CONFIG-EPOCH", i+1)
-		s.Do("CLUSTER", "ADDSLOTSRANGE", i*slots/primaries, (i+1)*slots/primaries-1)
+		s.Do("CLUSTER", "ADDSLOTSRANGE", i*slotCount/primaries, (i+1)*slotCount/primaries-1)
 	}
 	for _, s := range c.servers[1:] {
 		c.servers[0].Do("CLUSTER", "MEET", "127.0.0.1", s.port, s.busPort())
 	}
 	for _, s := range c.servers {
-		await(t, "nodes to meet", func() error { return c.met(s) })
+		await(t, "nodes to know each other", func() error { return c.checkMembership(s) })
 	}
 	for i, s := range c.servers[primaries:] {
 		s.Do("CLUSTER", "REPLICATE", c.servers[i%primaries].Do("CLUSTER", "MYID"))
 	}
 	for _, s := range c.servers[primaries:] {
-		await(t, "a replica to follow", func() error { return s.linked("up") })
+		await(t, "replica to connect", s.checkReplication)
 	}
 	for _, s := range c.servers {
-		await(t, "nodes to agree", func() error { return c.complete(s, primaries) })
+		await(t, "nodes to agree", func() error { return c.checkSlots(s, primaries) })
 	}
 	return c
 }
 
-// startNode starts a server of a cluster yet to be. A replica that has not heard
-// a word from its primary is told to nobody, hence the pings.
-func startNode(t testing.TB, options []string) *Server {
+// startClusterNode starts a node without slots. It pings its replicas often: a cluster
+// lists no replica that has no data from its primary yet.
+func startClusterNode(t testing.TB, options []string) *Server {
 	t.Helper()
 	return Start(t, append([]string{
 		"--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(freePort(t)),
@@ -63,82 +63,79 @@ func startNode(t testing.TB, options []string) *Server {
 	}, options...)...)
 }
 
-// busPort is where the other nodes of the cluster find it.
-func (s *Server) busPort() string { return option(s.base, "--cluster-port") }
+// busPort returns the port for other nodes of the cluster.
+func (s *Server) busPort() string { return optionValue(s.args, "--cluster-port") }
 
-// met tells, by an error, that a node does not know all others.
-func (c *Cluster) met(s *Server) error {
+// checkMembership returns an error until a node knows all others.
+func (c *Cluster) checkMembership(s *Server) error {
 	info, err := s.Client().ClusterInfo(context.Background()).Result()
 	if err != nil {
 		return err
 	}
 	for _, want := range []string{"cluster_state:ok", fmt.Sprintf("cluster_known_nodes:%d", len(c.servers))} {
 		if !strings.Contains(info, want+"\r\n") {
-			return errors.New("not " + want)
+			return errors.New("no " + want)
 		}
 	}
 	return nil
 }
 
-// complete tells, by an error, that a node does not know all replicas yet.
-func (c *Cluster) complete(s *Server, primaries int) error {
-	if err := c.met(s); err != nil {
+// checkSlots returns an error until a node knows all primaries and replicas.
+func (c *Cluster) checkSlots(s *Server, primaries int) error {
+	if err := c.checkMembership(s); err != nil {
 		return err
 	}
-	seen, err := view(s)
+	ranges, err := slotRanges(s)
 	if err != nil {
 		return err
 	}
-	if len(seen) != primaries {
-		return fmt.Errorf("%d primaries", len(seen))
+	if len(ranges) != primaries {
+		return fmt.Errorf("%d primaries", len(ranges))
 	}
-	for _, r := range seen {
-		if len(r.nodes) != 1+c.replicas {
-			return fmt.Errorf("%d nodes have a slot", len(r.nodes))
+	for _, r := range ranges {
+		if len(r.addrs) != 1+c.replicas {
+			return fmt.Errorf("%d nodes serve a slot", len(r.addrs))
 		}
 	}
 	return nil
 }
 
-// Addrs is where the nodes listen.
+// Addrs returns the nodes' addresses.
 func (c *Cluster) Addrs() []string { return c.servers.addrs() }
 
-// Servers are the nodes, first those that began as primaries.
-func (c *Cluster) Servers() []*Server { return c.servers }
-
-// Primary is the node that has a key, as all nodes that are up see it.
+// Primary waits until all running nodes report the same primary for a key.
 func (c *Cluster) Primary(key string) *Server {
 	c.t.Helper()
 	var primary *Server
 	await(c.t, "nodes to agree", func() (err error) {
-		primary, err = c.primary(key)
+		primary, err = c.agreedPrimary(key)
 		return err
 	})
 	return primary
 }
 
-// primary is Primary, at once.
-func (c *Cluster) primary(key string) (*Server, error) {
-	return c.servers.agreed(c.servers, func(s *Server) (string, error) {
-		nodes, err := nodesOf(s, key)
+// agreedPrimary returns an error while the running nodes do not agree.
+func (c *Cluster) agreedPrimary(key string) (*Server, error) {
+	return c.servers.agreedServer(c.servers, func(s *Server) (string, error) {
+		addrs, err := addrsOfKey(s, key)
 		if err != nil {
 			return "", err
 		}
-		return nodes[0], nil
+		return addrs[0], nil
 	})
 }
 
-// Replicas are the nodes that follow a key's primary, as that sees it.
+// Replicas returns the replicas that a key's primary reports.
 func (c *Cluster) Replicas(key string) []*Server {
 	c.t.Helper()
 	primary := c.Primary(key)
-	nodes, err := nodesOf(primary, key)
+	addrs, err := addrsOfKey(primary, key)
 	if err != nil {
 		c.t.Fatal(err)
 	}
 	var replicas []*Server
-	for _, addr := range nodes[1:] {
-		s, err := c.servers.at(addr)
+	for _, addr := range addrs[1:] {
+		s, err := c.servers.serverAt(addr)
 		if err != nil {
 			c.t.Fatal(err)
 		}
@@ -147,22 +144,21 @@ func (c *Cluster) Replicas(key string) []*Server {
 	return replicas
 }
 
-// AwaitFailover waits until another node has the key, as all nodes that are up
-// see it, and the cluster works. One that was killed before, and is started
-// again, follows that node.
+// AwaitFailover waits until all running nodes report another primary for the key, and
+// the cluster is ok. A killed primary that is restarted is that node's replica.
 func (c *Cluster) AwaitFailover(key string, from *Server) *Server {
 	c.t.Helper()
 	var primary *Server
 	await(c.t, "a failover", func() (err error) {
-		if primary, err = c.primary(key); err != nil {
+		if primary, err = c.agreedPrimary(key); err != nil {
 			return err
 		}
 		if primary == from {
 			return fmt.Errorf("%s is still the primary", from.Addr())
 		}
 		for _, s := range c.servers {
-			if s.up() {
-				err = errors.Join(err, c.met(s))
+			if s.isUp() {
+				err = errors.Join(err, c.checkMembership(s))
 			}
 		}
 		return err
@@ -170,38 +166,36 @@ func (c *Cluster) AwaitFailover(key string, from *Server) *Server {
 	return primary
 }
 
-// nodesOf asks a node for the addresses of those that have a key, the primary
-// first.
-func nodesOf(s *Server, key string) ([]string, error) {
+// addrsOfKey returns the addresses that a node reports for a key, the primary's first.
+func addrsOfKey(s *Server, key string) ([]string, error) {
 	slot, err := s.Client().ClusterKeySlot(context.Background(), key).Result()
 	if err != nil {
 		return nil, err
 	}
-	seen, err := view(s)
+	ranges, err := slotRanges(s)
 	if err != nil {
 		return nil, err
 	}
-	for _, r := range seen {
+	for _, r := range ranges {
 		if r.start <= slot && slot <= r.end {
-			return r.nodes, nil
+			return r.addrs, nil
 		}
 	}
-	return nil, fmt.Errorf("no node has slot %d", slot)
+	return nil, fmt.Errorf("no node serves slot %d", slot)
 }
 
-// slotRange is who has some of the slots, as a node sees it.
+// slotRange is a range of slots and the nodes that serve it.
 type slotRange struct {
 	start, end int64
-	nodes      []string // that are well, the primary first
+	addrs      []string // of healthy nodes, the primary first
 }
 
-// view asks a node who has what.
-func view(s *Server) ([]slotRange, error) {
+// slotRanges returns the ranges with a primary that a node reports.
+func slotRanges(s *Server) (ranges []slotRange, err error) {
 	shards, err := s.Client().ClusterShards(context.Background()).Result()
 	if err != nil {
 		return nil, err
 	}
-	var seen []slotRange
 	for _, shard := range shards {
 		var primaries, replicas []string
 		for _, n := range shard.Nodes {
@@ -217,8 +211,8 @@ func view(s *Server) ([]slotRange, error) {
 			continue
 		}
 		for _, slots := range shard.Slots {
-			seen = append(seen, slotRange{slots.Start, slots.End, append(primaries, replicas...)})
+			ranges = append(ranges, slotRange{slots.Start, slots.End, append(primaries, replicas...)})
 		}
 	}
-	return seen, nil
+	return ranges, nil
 }

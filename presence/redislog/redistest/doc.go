@@ -1,17 +1,16 @@
-// Package redistest gives tests a real Redis on loopback, alone, with replicas,
-// under Sentinel or as a Cluster, and the faults it must be survived with.
+// Package redistest starts real Redis servers on loopback for tests: a single one, with
+// replicas, under Sentinel, or a Cluster. It also causes faults of servers and networks.
 //
-// [Start], [StartReplica], [StartSentinel] and [StartCluster] start processes
-// of redis-server, each in a directory of the test's own, and end each by its
-// own process id when the test ends, fails or panics. A server can be paused,
-// killed, restarted, and kept from telling its replicas what it acknowledges.
-// [NewProxy] stands between a client and a server, and delays, throttles, cuts
-// or half-opens the network between them.
+// [Start], [StartReplica], [StartSentinel] and [StartCluster] start redis-server
+// processes, each in its own directory of the test. Each ends by its process id when
+// the test ends, fails or panics. A server can be paused, killed, restarted, and
+// detached from its replicas. [NewProxy] forwards connections of clients to a server. It
+// can delay, throttle, cut or half-open them.
 //
-// Whatever goes wrong here fails the test: call from its goroutine alone, except
-// for Pause and Resume of [Server] and all of [Proxy] but Restore, which may be
-// called from any. A failed test gets the end of what each server logged.
+// Errors fail the test, so its goroutine must make the calls. Any goroutine may call
+// Pause and Resume of [Server], and all methods of [Proxy] but Restore. A failed test
+// logs the end of each server's output.
 //
-// Everything listens on 127.0.0.1, below the ports that systems give to
-// clients, so that nobody takes a port while its server is down.
+// Everything listens on 127.0.0.1, on ports that systems do not give to clients. So no
+// client takes the port of a server that is down.
 package redistest

@@ -2,7 +2,6 @@ package redistest
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -10,13 +9,13 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// persist writes until it is acknowledged.
-func persist(t *testing.T, client redis.UniversalClient, key, value string) {
+// setUntilAcknowledged retries a write.
+func setUntilAcknowledged(t *testing.T, client redis.UniversalClient, key, value string) {
 	t.Helper()
 	await(t, "a write", func() error { return client.Set(t.Context(), key, value, 0).Err() })
 }
 
-func TestSentinel(t *testing.T) {
+func TestSentinelFailover(t *testing.T) {
 	for _, secret := range []string{"", "secret"} {
 		t.Run("password="+secret, func(t *testing.T) {
 			var options []string
@@ -28,32 +27,32 @@ func TestSentinel(t *testing.T) {
 				Addrs: g.Addrs(), MasterName: MasterName, Password: secret, MaxRetries: -1, ContextTimeoutEnabled: true,
 			})
 			defer client.Close()
-			persist(t, client, "before", "value")
+			setUntilAcknowledged(t, client, "before", "value")
 			first := g.Primary()
 			first.Do("WAIT", 2, 0)
 
 			first.DetachReplicas()
-			lost := 0
+			acknowledged := 0
 			for i := range 100 {
-				if err := client.Set(t.Context(), fmt.Sprint("held", i), "value", 0).Err(); err == nil {
-					lost++
+				if err := client.Set(t.Context(), fmt.Sprint("unreplicated", i), "value", 0).Err(); err == nil {
+					acknowledged++
 				}
 			}
-			if lost != 100 {
-				t.Errorf("%d of 100 acknowledged", lost)
+			if acknowledged != 100 {
+				t.Errorf("%d of 100 acknowledged", acknowledged)
 			}
 			first.Kill()
 			second := g.AwaitFailover(first)
-			persist(t, client, "after", "value")
+			setUntilAcknowledged(t, client, "after", "value")
 			if got := second.Do("GET", "before"); got != "value" {
-				t.Errorf("what was replicated is %v", got)
+				t.Errorf("the replicated key has %v", got)
 			}
 			if got := second.Do("DBSIZE"); got != int64(2) {
-				t.Errorf("%v keys, there should be two", got)
+				t.Errorf("%v keys, want two", got)
 			}
 
 			first.Restart()
-			await(t, "the old primary to follow", func() error { return first.linked("up") })
+			await(t, "the old primary to become a replica", first.checkReplication)
 			if got := first.Do("GET", "after"); got != "value" {
 				t.Errorf("the old primary has %v", got)
 			}
@@ -64,8 +63,8 @@ func TestSentinel(t *testing.T) {
 	}
 }
 
-// TestPausedSentinel shows that a pause is a failure too.
-func TestPausedSentinel(t *testing.T) {
+// TestSentinelFailoverAfterPause: a paused primary causes a failover.
+func TestSentinelFailoverAfterPause(t *testing.T) {
 	g := StartSentinel(t, 1)
 	first := g.Primary()
 	g.Sentinels()[0].Kill()
@@ -75,17 +74,17 @@ func TestPausedSentinel(t *testing.T) {
 		t.Fatal("no failover")
 	}
 	first.Resume()
-	await(t, "the old primary to follow", func() error { return first.linked("up") })
+	await(t, "the old primary to become a replica", first.checkReplication)
 }
 
-func TestCluster(t *testing.T) {
+func TestClusterFailover(t *testing.T) {
 	c := StartCluster(t, 3, 1)
 	client := redis.NewClusterClient(&redis.ClusterOptions{
 		Addrs: c.Addrs(), MaxRetries: -1, MaxRedirects: 3,
 		ContextTimeoutEnabled: true, ClusterStateReloadInterval: time.Second,
 	})
 	defer client.Close()
-	persist(t, client, "{log}before", "value")
+	setUntilAcknowledged(t, client, "{log}before", "value")
 	first := c.Primary("{log}")
 	replicas := c.Replicas("{log}")
 	if len(replicas) != 1 || replicas[0] == first {
@@ -95,34 +94,34 @@ func TestCluster(t *testing.T) {
 
 	first.DetachReplicas()
 	for i := range 100 {
-		if err := client.Set(t.Context(), fmt.Sprint("{log}held", i), "value", 0).Err(); err != nil {
+		if err := client.Set(t.Context(), fmt.Sprint("{log}unreplicated", i), "value", 0).Err(); err != nil {
 			t.Error(err)
 		}
 	}
 	first.Kill()
 	second := c.AwaitFailover("{log}", first)
 	if second != replicas[0] {
-		t.Errorf("%s has taken over, not %s", second.Addr(), replicas[0].Addr())
+		t.Errorf("%s is the primary, want %s", second.Addr(), replicas[0].Addr())
 	}
-	persist(t, client, "{log}after", "value")
+	setUntilAcknowledged(t, client, "{log}after", "value")
 	if got := second.Do("GET", "{log}before"); got != "value" {
-		t.Errorf("what was replicated is %v", got)
+		t.Errorf("the replicated key has %v", got)
 	}
 	if got := second.Do("DBSIZE"); got != int64(2) {
-		t.Errorf("%v keys, there should be two", got)
+		t.Errorf("%v keys, want two", got)
 	}
 
 	first.Restart()
-	await(t, "the old primary to follow", func() error { return first.linked("up") })
-	await(t, "the cluster to see it", func() error {
-		if again := c.Replicas("{log}"); len(again) != 1 || again[0] != first {
-			return errors.New("it does not")
+	await(t, "the old primary to become a replica", first.checkReplication)
+	await(t, "the cluster to list the old primary", func() error {
+		if replicas := c.Replicas("{log}"); len(replicas) != 1 || replicas[0] != first {
+			return fmt.Errorf("the replicas are %v", replicas)
 		}
 		return nil
 	})
 }
 
-func TestSmallCluster(t *testing.T) {
+func TestClusterOfOneNode(t *testing.T) {
 	c := StartCluster(t, 1, 0, "--requirepass", "secret")
 	client := redis.NewClusterClient(&redis.ClusterOptions{Addrs: c.Addrs(), Password: "secret"})
 	defer client.Close()

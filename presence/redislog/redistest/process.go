@@ -8,91 +8,88 @@ import (
 	"time"
 )
 
-// process is one life of a server.
+// process is one process of a server.
 type process struct {
-	cmd  *exec.Cmd
-	log  *logbook
-	done chan struct{} // closed once it has ended
+	cmd   *exec.Cmd
+	ended chan struct{} // closed when it has ended
 }
 
-// spawn starts a program that prints into log.
-func spawn(log *logbook, name string, args ...string) (*process, error) {
-	p := &process{cmd: exec.Command(name, args...), log: log, done: make(chan struct{})}
+// startProcess starts a program whose output goes to log.
+func startProcess(log *logBuffer, program string, args ...string) (*process, error) {
+	p := &process{cmd: exec.Command(program, args...), ended: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = log, log
-	p.cmd.SysProcAttr = ownGroup()
+	p.cmd.SysProcAttr = ownProcessGroup()
 	p.cmd.WaitDelay = time.Second
 	if err := p.cmd.Start(); err != nil {
 		return nil, err
 	}
 	go func() {
-		_ = p.cmd.Wait() // how it ended is in cmd.ProcessState
-		close(p.done)
+		_ = p.cmd.Wait() // cmd.ProcessState has the result
+		close(p.ended)
 	}()
 	return p, nil
 }
 
-// running tells whether the process has not ended.
-func (p *process) running() bool {
+func (p *process) isRunning() bool {
 	select {
-	case <-p.done:
+	case <-p.ended:
 		return false
 	default:
 		return true
 	}
 }
 
-// signal does nothing to a process that has ended.
+// signal does nothing after the process has ended.
 func (p *process) signal(sig syscall.Signal) { _ = p.cmd.Process.Signal(sig) }
 
-// kill ends it as a crash does, also when it is stopped.
+// kill ends the process at once, also a stopped one.
 func (p *process) kill() {
 	p.signal(syscall.SIGKILL)
-	<-p.done
+	<-p.ended
 }
 
-// stop asks it to end in order, and tells whether it did in time.
-func (p *process) stop(within time.Duration) bool {
+// terminate asks the process to end, and waits for that.
+func (p *process) terminate(within time.Duration) (ended bool) {
 	p.signal(syscall.SIGTERM)
-	p.signal(syscall.SIGCONT) // a paused one would not hear the first
-	late := time.NewTimer(within)
-	defer late.Stop()
+	p.signal(syscall.SIGCONT) // a stopped process handles no SIGTERM
+	deadline := time.NewTimer(within)
+	defer deadline.Stop()
 	select {
-	case <-p.done:
+	case <-p.ended:
 		return true
-	case <-late.C:
+	case <-deadline.C:
 		return false
 	}
 }
 
-// maxLog is how much of a server's log is kept.
-const maxLog = 256 << 10
+// maxLogBytes bounds the stored output of one server.
+const maxLogBytes = 256 << 10
 
-// logbook keeps the end of what a server printed, in all its lives.
-type logbook struct {
+// logBuffer stores the end of a server's output.
+type logBuffer struct {
 	mu   sync.Mutex
 	text []byte
 }
 
-// Write keeps what the server prints.
-func (l *logbook) Write(p []byte) (int, error) {
+// Write implements io.Writer.
+func (l *logBuffer) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.text = append(l.text, p...)
-	if over := len(l.text) - maxLog; over > 0 {
-		l.text = append(l.text[:0], l.text[over:]...)
+	if excess := len(l.text) - maxLogBytes; excess > 0 {
+		l.text = append(l.text[:0], l.text[excess:]...)
 	}
 	return len(p), nil
 }
 
-// String is what is kept.
-func (l *logbook) String() string {
+func (l *logBuffer) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return string(l.text)
 }
 
-// tail is the last lines.
-func (l *logbook) tail(lines int) string {
-	all := strings.Split(strings.TrimSpace(l.String()), "\n")
-	return strings.Join(all[max(0, len(all)-lines):], "\n")
+// lastLines returns at most n lines.
+func (l *logBuffer) lastLines(n int) string {
+	lines := strings.Split(strings.TrimSpace(l.String()), "\n")
+	return strings.Join(lines[max(0, len(lines)-n):], "\n")
 }

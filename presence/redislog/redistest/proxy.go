@@ -7,10 +7,9 @@ import (
 	"time"
 )
 
-// Proxy is a network between clients and a server, in weather that the test
-// makes. What it is told holds for the connections there are and those to come,
-// until Restore. It is not made of toxiproxy since that leaves goroutines
-// behind for each connection that ends while something is under way.
+// Proxy is a network between clients and a server. A fault affects existing and new
+// connections until Restore. The package does not use toxiproxy, which leaks goroutines
+// of connections that end with data under way.
 type Proxy struct {
 	t        testing.TB
 	upstream string
@@ -19,15 +18,15 @@ type Proxy struct {
 
 	mu       sync.Mutex // guards all below
 	closed   bool
-	listener net.Listener // nil while cut
-	weather  *weather
-	pairs    map[*pair]struct{}
+	listener net.Listener // nil while disconnected
+	network  *network
+	conns    map[*proxiedConn]struct{}
 }
 
-// NewProxy gives a network to a server in which all is well.
+// NewProxy starts a proxy without faults, and stops it when the test ends.
 func NewProxy(t testing.TB, upstream string) *Proxy {
 	t.Helper()
-	p := &Proxy{t: t, upstream: upstream, pairs: map[*pair]struct{}{}, weather: &weather{over: make(chan struct{})}}
+	p := &Proxy{t: t, upstream: upstream, conns: map[*proxiedConn]struct{}{}, network: &network{replaced: make(chan struct{})}}
 	l := listen(t)
 	p.addr = l.Addr().String()
 	p.serve(l)
@@ -35,48 +34,48 @@ func NewProxy(t testing.TB, upstream string) *Proxy {
 	return p
 }
 
-// Addr is where clients find the server.
+// Addr returns the address for clients.
 func (p *Proxy) Addr() string { return p.addr }
 
-// Delay holds back all that is sent, each way, by latency give or take jitter.
-// The order stays.
+// Delay delays each packet, in both directions, by latency plus or minus up to jitter.
+// Packets stay in order.
 func (p *Proxy) Delay(latency, jitter time.Duration) {
-	p.change(func(w *weather) { w.latency, w.jitter = latency, jitter })
+	p.changeNetwork(func(n *network) { n.latency, n.jitter = latency, jitter })
 }
 
-// Throttle lets so many kilobytes through a second, each way, for all
-// connections together.
-func (p *Proxy) Throttle(kilobytes int) {
-	p.change(func(w *weather) { w.up, w.down = limiter(1000*kilobytes), limiter(1000*kilobytes) })
+// Throttle limits each direction, over all connections together.
+func (p *Proxy) Throttle(kilobytesPerSecond int) {
+	p.changeNetwork(func(n *network) {
+		n.upLimiter, n.downLimiter = newLimiter(1000*kilobytesPerSecond), newLimiter(1000*kilobytesPerSecond)
+	})
 }
 
-// HalfOpen leaves connections open, and takes new ones, but nothing passes,
-// neither that one end has closed. What was sent arrives after Restore, as it
-// does when a network heals before those who use it gave up.
-func (p *Proxy) HalfOpen() { p.change(func(w *weather) { w.halfOpen = true }) }
+// HalfOpen leaves connections open, and accepts new ones, but forwards nothing, not even
+// the end of a stream. Packets arrive after Restore, as after a short partition.
+func (p *Proxy) HalfOpen() { p.changeNetwork(func(n *network) { n.halfOpen = true }) }
 
-// Cut resets all connections and refuses new ones.
+// Disconnect resets all connections, and refuses new ones.
 func (p *Proxy) Disconnect() {
-	p.change(func(w *weather) { w.cut = true })
+	p.changeNetwork(func(n *network) { n.disconnected = true })
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.listener != nil {
 		p.listener.Close()
 		p.listener = nil
 	}
-	for pair := range p.pairs {
-		pair.reset()
+	for c := range p.conns {
+		c.reset()
 	}
 }
 
-// Restore makes all well again.
+// Restore ends all faults.
 func (p *Proxy) Restore() {
 	p.t.Helper()
 	p.mu.Lock()
-	down := p.listener == nil
+	listening := p.listener != nil
 	p.mu.Unlock()
-	p.change(func(w *weather) { *w = weather{} })
-	if !down {
+	p.changeNetwork(func(n *network) { *n = network{} })
+	if listening {
 		return
 	}
 	await(p.t, "the proxy to listen again", func() error {
@@ -88,25 +87,23 @@ func (p *Proxy) Restore() {
 	})
 }
 
-// change makes other weather.
-func (p *Proxy) change(how func(*weather)) {
+func (p *Proxy) changeNetwork(change func(*network)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	next := *p.weather
-	how(&next)
-	next.over = make(chan struct{})
-	close(p.weather.over)
-	p.weather = &next
+	next := *p.network
+	change(&next)
+	next.replaced = make(chan struct{})
+	close(p.network.replaced)
+	p.network = &next
 }
 
-// now is the weather.
-func (p *Proxy) now() *weather {
+func (p *Proxy) currentNetwork() *network {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.weather
+	return p.network
 }
 
-// serve accepts connections until the listener is closed.
+// serve accepts connections in the background until the listener is closed.
 func (p *Proxy) serve(l net.Listener) {
 	p.mu.Lock()
 	p.listener = l
@@ -117,24 +114,24 @@ func (p *Proxy) serve(l net.Listener) {
 			if err != nil {
 				return
 			}
-			p.tasks.Go(func() { p.connect(client.(*net.TCPConn)) })
+			p.tasks.Go(func() { p.serveConn(client.(*net.TCPConn)) })
 		}
 	})
 }
 
-// connect passes what a client and the server say until both have ended.
-func (p *Proxy) connect(client *net.TCPConn) {
+// serveConn connects a client with the server until the connection ends.
+func (p *Proxy) serveConn(client *net.TCPConn) {
 	upstream, err := net.DialTimeout("tcp", p.upstream, time.Second)
 	if err != nil {
 		client.SetLinger(0)
 		client.Close()
 		return
 	}
-	c := newPair(p, client, upstream.(*net.TCPConn))
+	c := newProxiedConn(p, client, upstream.(*net.TCPConn))
 	p.mu.Lock()
-	refused := p.weather.cut || p.closed
+	refused := p.network.disconnected || p.closed
 	if !refused {
-		p.pairs[c] = struct{}{}
+		p.conns[c] = struct{}{}
 	}
 	p.mu.Unlock()
 	if refused {
@@ -143,11 +140,11 @@ func (p *Proxy) connect(client *net.TCPConn) {
 	}
 	c.run()
 	p.mu.Lock()
-	delete(p.pairs, c)
+	delete(p.conns, c)
 	p.mu.Unlock()
 }
 
-// close is the end of the test.
+// close ends all connections, and waits for their goroutines.
 func (p *Proxy) close() {
 	p.mu.Lock()
 	p.closed = true

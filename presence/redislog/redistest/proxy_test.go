@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// echo is a server that says what it is told, until the client has no more.
-func echo(t *testing.T) (addr string) {
+// startEchoServer starts a server that sends back what it receives.
+func startEchoServer(t *testing.T) (addr string) {
 	t.Helper()
 	l := listen(t)
 	done := make(chan struct{})
@@ -34,36 +34,35 @@ func echo(t *testing.T) (addr string) {
 	return l.Addr().String()
 }
 
-// dial connects, and gives up on whatever takes too long.
+// dial connects. Reads and writes have a deadline.
 func dial(t *testing.T, addr string) *net.TCPConn {
 	t.Helper()
 	conn, err := net.Dial("tcp", addr)
 	if err != nil {
 		t.Fatal(err)
 	}
-	conn.SetDeadline(time.Now().Add(patience))
+	conn.SetDeadline(time.Now().Add(timeout))
 	t.Cleanup(func() { conn.Close() })
 	return conn.(*net.TCPConn)
 }
 
-// say sends a text, and hear reads it.
-func say(t *testing.T, conn net.Conn, text string) {
+func send(t *testing.T, conn net.Conn, text string) {
 	t.Helper()
 	if _, err := io.WriteString(conn, text); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func hear(t *testing.T, conn net.Conn, text string) {
+func expectReceive(t *testing.T, conn net.Conn, text string) {
 	t.Helper()
 	got := make([]byte, len(text))
 	if _, err := io.ReadFull(conn, got); err != nil || string(got) != text {
-		t.Fatalf("heard %q: %v", got, err)
+		t.Fatalf("received %q: %v", got, err)
 	}
 }
 
-func TestProxyPasses(t *testing.T) {
-	conn := dial(t, NewProxy(t, echo(t)).Addr())
+func TestProxyForwards(t *testing.T) {
+	conn := dial(t, NewProxy(t, startEchoServer(t)).Addr())
 	text := bytes.Repeat([]byte("0123456789abcdef"), 1<<18)
 	go func() {
 		conn.Write(text)
@@ -76,33 +75,33 @@ func TestProxyPasses(t *testing.T) {
 }
 
 func TestProxyDelays(t *testing.T) {
-	p := NewProxy(t, echo(t))
+	p := NewProxy(t, startEchoServer(t))
 	conn := dial(t, p.Addr())
 	const latency, jitter = 50 * time.Millisecond, 20 * time.Millisecond
 	p.Delay(latency, jitter)
 	start := time.Now()
 	for i := range 100 {
-		say(t, conn, fmt.Sprintf("%4d", i))
+		send(t, conn, fmt.Sprintf("%4d", i))
 	}
-	hear(t, conn, "   0")
+	expectReceive(t, conn, "   0")
 	if took := time.Since(start); took < 2*(latency-jitter) {
-		t.Errorf("there and back in %v", took)
+		t.Errorf("the round trip took %v", took)
 	}
 	for i := 1; i < 100; i++ {
-		hear(t, conn, fmt.Sprintf("%4d", i))
+		expectReceive(t, conn, fmt.Sprintf("%4d", i))
 	}
-	// They are on their way at the same time.
+	// All are under way at the same time.
 	if took := time.Since(start); took > 100*latency {
-		t.Errorf("all in %v", took)
+		t.Errorf("all took %v", took)
 	}
 	p.Delay(time.Hour, 0)
-	say(t, conn, "soon")
+	send(t, conn, "soon")
 	p.Restore()
-	hear(t, conn, "soon")
+	expectReceive(t, conn, "soon")
 }
 
 func TestProxyThrottles(t *testing.T) {
-	p := NewProxy(t, echo(t))
+	p := NewProxy(t, startEchoServer(t))
 	p.Throttle(1000)
 	conn := dial(t, p.Addr())
 	text := make([]byte, 500_000)
@@ -115,18 +114,18 @@ func TestProxyThrottles(t *testing.T) {
 		t.Errorf("%d bytes: %v", n, err)
 	}
 	if took := time.Since(start); took < 400*time.Millisecond {
-		t.Errorf("half a second's worth in %v", took)
+		t.Errorf("the data of half a second took %v", took)
 	}
 }
 
-func TestProxyCuts(t *testing.T) {
-	p := NewProxy(t, echo(t))
+func TestProxyDisconnects(t *testing.T) {
+	p := NewProxy(t, startEchoServer(t))
 	conn := dial(t, p.Addr())
-	say(t, conn, "hello")
-	hear(t, conn, "hello")
+	send(t, conn, "hello")
+	expectReceive(t, conn, "hello")
 	p.Disconnect()
 	if _, err := conn.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
-		t.Errorf("a cut connection: %v", err)
+		t.Errorf("an old connection: %v", err)
 	}
 	if _, err := net.Dial("tcp", p.Addr()); !errors.Is(err, syscall.ECONNREFUSED) {
 		t.Errorf("a new connection: %v", err)
@@ -134,48 +133,48 @@ func TestProxyCuts(t *testing.T) {
 	p.Disconnect()
 	p.Restore()
 	conn = dial(t, p.Addr())
-	say(t, conn, "again")
-	hear(t, conn, "again")
+	send(t, conn, "again")
+	expectReceive(t, conn, "again")
 }
 
 func TestProxyHalfOpens(t *testing.T) {
-	p := NewProxy(t, echo(t))
+	p := NewProxy(t, startEchoServer(t))
 	conn := dial(t, p.Addr())
-	say(t, conn, "hello")
-	hear(t, conn, "hello")
+	send(t, conn, "hello")
+	expectReceive(t, conn, "hello")
 	p.HalfOpen()
-	say(t, conn, "there?")
+	send(t, conn, "there?")
 	late := dial(t, p.Addr())
-	say(t, late, "and I?")
+	send(t, late, "and I?")
 	for _, c := range []net.Conn{conn, late} {
 		c.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
 		if n, err := c.Read(make([]byte, 1)); n != 0 || !errors.Is(err, context.DeadlineExceeded) && !isTimeout(err) {
 			t.Errorf("half-open: %d, %v", n, err)
 		}
-		c.SetReadDeadline(time.Now().Add(patience))
+		c.SetReadDeadline(time.Now().Add(timeout))
 	}
 	p.Restore()
-	hear(t, conn, "there?")
-	hear(t, late, "and I?")
+	expectReceive(t, conn, "there?")
+	expectReceive(t, late, "and I?")
 }
 
 func isTimeout(err error) bool {
-	timeout, ok := errors.AsType[net.Error](err)
-	return ok && timeout.Timeout()
+	netErr, ok := errors.AsType[net.Error](err)
+	return ok && netErr.Timeout()
 }
 
-// TestProxyUnderWay cuts, or is left, while much is under way in both
-// directions: TestMain sees what stays behind.
-func TestProxyUnderWay(t *testing.T) {
+// TestProxyLeaksNothing ends with data under way in both directions. TestMain detects
+// leaked goroutines.
+func TestProxyLeaksNothing(t *testing.T) {
 	for name, fault := range map[string]func(*Proxy){
-		"cut":       (*Proxy).Disconnect,
-		"half-open": (*Proxy).HalfOpen,
-		"delayed":   func(p *Proxy) { p.Delay(time.Hour, time.Minute) },
-		"throttled": func(p *Proxy) { p.Throttle(1) },
-		"well":      func(*Proxy) {},
+		"disconnected": (*Proxy).Disconnect,
+		"half-open":    (*Proxy).HalfOpen,
+		"delayed":      func(p *Proxy) { p.Delay(time.Hour, time.Minute) },
+		"throttled":    func(p *Proxy) { p.Throttle(1) },
+		"no fault":     func(*Proxy) {},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := NewProxy(t, echo(t))
+			p := NewProxy(t, startEchoServer(t))
 			for range 3 {
 				conn := dial(t, p.Addr())
 				go func() {
@@ -192,14 +191,14 @@ func TestProxyUnderWay(t *testing.T) {
 	}
 }
 
-func TestProxyServerDown(t *testing.T) {
-	p := NewProxy(t, onLoopback(freePort(t)))
+func TestProxyWithoutServer(t *testing.T) {
+	p := NewProxy(t, loopbackAddress(freePort(t)))
 	conn, err := net.Dial("tcp", p.Addr())
 	if err == nil {
 		defer conn.Close()
 		_, err = conn.Read(make([]byte, 1))
 	}
 	if !errors.Is(err, syscall.ECONNRESET) {
-		t.Errorf("through to nobody: %v", err)
+		t.Errorf("a connection without a server: %v", err)
 	}
 }

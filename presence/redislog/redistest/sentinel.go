@@ -9,137 +9,132 @@ import (
 	"testing"
 )
 
-// MasterName is what the sentinels call what they watch.
+// MasterName is the sentinels' name for the primary and its replicas.
 const MasterName = "onair"
 
-// sentinels is how many watch; two must agree that the primary is down.
-const sentinels = 3
+// sentinelCount is how many sentinels there are. Two must agree that the primary is down.
+const sentinelCount = 3
 
-// Sentinel is a primary and its replicas, of which one becomes the primary when
-// that has not answered for a second.
+// Sentinel is a primary, its replicas and their sentinels. They promote a replica when
+// the primary has not replied for a second.
 type Sentinel struct {
 	t         testing.TB
-	servers   servers
-	sentinels servers
+	servers   serverGroup
+	sentinels serverGroup
 }
 
-// StartSentinel starts a primary with replicas, each with the options, and
-// three sentinels, and waits until all know each other.
+// StartSentinel starts a primary and replicas with the same options, and three
+// sentinels. It waits until the sentinels know each other.
 func StartSentinel(t testing.TB, replicas int, options ...string) *Sentinel {
 	t.Helper()
 	g := &Sentinel{t: t}
-	options = append(options, secret(options)...)
+	options = append(options, replicaAuth(options)...)
 	primary := Start(t, options...)
-	g.servers = servers{primary}
+	g.servers = serverGroup{primary}
 	for range replicas {
 		g.servers = append(g.servers, StartReplica(t, primary, options...))
 	}
-	for range sentinels {
-		g.sentinels = append(g.sentinels, startWatching(t, primary))
+	for range sentinelCount {
+		g.sentinels = append(g.sentinels, startSentinelServer(t, primary))
 	}
 	for _, s := range g.sentinels {
-		await(t, "sentinels to know each other", func() error { return knows(s, replicas) })
+		await(t, "sentinels to know each other", func() error { return checkDiscovery(s, replicas) })
 	}
 	return g
 }
 
-// startWatching starts a sentinel. It is a redis-server too: there need be no
-// redis-sentinel on the machine.
-func startWatching(t testing.TB, primary *Server) *Server {
+// startSentinelServer starts redis-server as a sentinel, because some machines have no
+// redis-sentinel.
+func startSentinelServer(t testing.TB, primary *Server) *Server {
 	t.Helper()
 	s := start(t, func(port int, dir string) []string {
 		conf := fmt.Sprintf("port %d\nbind 127.0.0.1\ndir %q\n", port, dir) +
 			fmt.Sprintf("sentinel monitor %s 127.0.0.1 %d 2\n", MasterName, primary.port) +
 			fmt.Sprintf("sentinel down-after-milliseconds %s 1000\n", MasterName) +
 			fmt.Sprintf("sentinel failover-timeout %s 3000\n", MasterName)
-		if word := primary.password(); word != "" {
-			conf += fmt.Sprintf("sentinel auth-pass %s %s\n", MasterName, word)
+		if password := primary.password(); password != "" {
+			conf += fmt.Sprintf("sentinel auth-pass %s %s\n", MasterName, password)
 		}
-		// Sentinels write into the file what they find out.
-		path := filepath.Join(dir, "sentinel.conf")
+		path := filepath.Join(dir, "sentinel.conf") // the sentinel writes to it
 		if err := os.WriteFile(path, []byte(conf), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		return []string{path, "--sentinel"}
 	})
-	// They tell each other every few seconds: here, there is no time. They may
-	// ping as rarely as they do: what a replica said counts for five such periods.
+	// By default the sentinels exchange their state every few seconds, which is too slow
+	// for tests. The period of pings stays: a replica's state is valid for five of them.
 	s.Do("SENTINEL", "DEBUG", "INFO-PERIOD", 100, "PUBLISH-PERIOD", 100)
 	return s
 }
 
-// knows tells, by an error, that a sentinel has not found all others.
-func knows(s *Server, replicas int) error {
+// checkDiscovery returns an error until a sentinel knows all replicas and sentinels.
+func checkDiscovery(s *Server, replicas int) error {
 	state, err := s.Client().Do(context.Background(), "SENTINEL", "MASTER", MasterName).Result()
 	if err != nil {
 		return err
 	}
 	fields, ok := state.(map[any]any)
 	if !ok {
-		return fmt.Errorf("a sentinel says %v", state)
+		return fmt.Errorf("unexpected reply of a sentinel: %v", state)
 	}
-	for field, want := range map[string]int{"num-slaves": replicas, "num-other-sentinels": sentinels - 1} {
+	for field, want := range map[string]int{"num-slaves": replicas, "num-other-sentinels": sentinelCount - 1} {
 		if fields[field] != fmt.Sprint(want) {
-			return fmt.Errorf("%s is %v, not %d", field, fields[field], want)
+			return fmt.Errorf("%s is %v, want %d", field, fields[field], want)
 		}
 	}
 	return nil
 }
 
-// Addrs is where the sentinels listen.
+// Addrs returns the sentinels' addresses.
 func (g *Sentinel) Addrs() []string { return g.sentinels.addrs() }
 
-// Sentinels are the three.
+// Sentinels returns the three sentinels.
 func (g *Sentinel) Sentinels() []*Server { return g.sentinels }
 
-// Servers are the primary and its replicas, first the one that began as the
-// primary.
-func (g *Sentinel) Servers() []*Server { return g.servers }
-
-// Primary is which server all sentinels that are up call the primary.
+// Primary waits until all running sentinels report the same primary.
 func (g *Sentinel) Primary() *Server {
 	g.t.Helper()
 	var primary *Server
 	await(g.t, "sentinels to agree", func() (err error) {
-		primary, err = g.servers.agreed(g.sentinels, g.ask)
+		primary, err = g.servers.agreedServer(g.sentinels, primaryAddr)
 		return err
 	})
 	return primary
 }
 
-// AwaitFailover waits until another server is the primary, for all sentinels
-// that are up and for itself. One that was killed before, and is started again,
-// begins as a primary and is made a replica after a few seconds.
+// AwaitFailover waits until another server is the primary, for all running sentinels
+// and for itself. A killed primary that is restarted is a primary at first, and becomes
+// a replica after a few seconds.
 func (g *Sentinel) AwaitFailover(from *Server) *Server {
 	g.t.Helper()
 	var primary *Server
 	await(g.t, "a failover", func() (err error) {
-		primary, err = g.servers.agreed(g.sentinels, g.ask)
+		primary, err = g.servers.agreedServer(g.sentinels, primaryAddr)
 		if err == nil && primary == from {
 			return fmt.Errorf("%s is still the primary", from.Addr())
 		}
 		if err == nil {
-			err = primary.leads()
+			err = primary.checkPrimary()
 		}
 		return err
 	})
 	return primary
 }
 
-// ask asks a sentinel where the primary is.
-func (g *Sentinel) ask(s *Server) (string, error) {
-	addr, err := s.Client().Do(context.Background(), "SENTINEL", "GET-MASTER-ADDR-BY-NAME", MasterName).StringSlice()
-	if err == nil && len(addr) != 2 {
-		err = fmt.Errorf("a sentinel says %q", addr)
+// primaryAddr returns the primary's address by one sentinel.
+func primaryAddr(sentinel *Server) (addr string, err error) {
+	parts, err := sentinel.Client().Do(context.Background(), "SENTINEL", "GET-MASTER-ADDR-BY-NAME", MasterName).StringSlice()
+	if err == nil && len(parts) != 2 {
+		err = fmt.Errorf("unexpected reply of a sentinel: %q", parts)
 	}
 	if err != nil {
 		return "", err
 	}
-	return net.JoinHostPort(addr[0], addr[1]), nil
+	return net.JoinHostPort(parts[0], parts[1]), nil
 }
 
-// leads tells, by an error, that the server is not a primary.
-func (s *Server) leads() error {
+// checkPrimary returns an error when the server's role is not primary.
+func (s *Server) checkPrimary() error {
 	role, err := s.info("replication", "role")
 	if err == nil && role != "master" {
 		err = fmt.Errorf("%s is a %s", s.Addr(), role)

@@ -18,24 +18,23 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Server is a redis-server of a test, in its lives: it may be killed and
-// started again, on the same port and directory.
+// Server is a redis-server of a test. Its process may be killed and started again, with
+// the same port and directory.
 type Server struct {
 	t       testing.TB
 	program string
 	port    int
-	base    []string // what every life is started with
-	log     logbook
+	args    []string // of all processes
+	log     logBuffer
 
-	options []string // of this life beside base
-	process *process
-	paused  atomic.Bool
-	client  *redis.Client
+	process     *process
+	processArgs []string // of this process, in addition to args
+	paused      atomic.Bool
+	client      *redis.Client
 }
 
-// Start starts a redis-server that nobody else uses, and waits until it
-// answers. It keeps nothing on disk, unless the options, which are those of
-// redis-server, say so: Start(t, "--appendonly", "yes").
+// Start starts a redis-server, and waits until it replies. Options are those of
+// redis-server. By default it stores nothing on disk; Start(t, "--appendonly", "yes") does.
 func Start(t testing.TB, options ...string) *Server {
 	t.Helper()
 	return start(t, func(port int, dir string) []string {
@@ -46,28 +45,28 @@ func Start(t testing.TB, options ...string) *Server {
 	})
 }
 
-// start starts a server with the arguments for a port and a directory.
+// start starts a server. args returns the arguments for a port and a directory.
 func start(t testing.TB, args func(port int, dir string) []string) *Server {
 	t.Helper()
-	s := &Server{t: t, program: program(t)}
+	s := &Server{t: t, program: findProgram(t)}
 	dir := t.TempDir()
-	t.Cleanup(s.end) // after the directory's, hence before it
+	t.Cleanup(s.cleanUp) // runs before the cleanup of dir
 	for range 10 {
 		s.port = freePort(t)
-		s.base = args(s.port, dir)
-		s.launch()
-		if s.taken() {
+		s.args = args(s.port, dir)
+		s.startProcess()
+		if s.lostPort() {
 			continue
 		}
 		s.AwaitReady()
 		return s
 	}
-	t.Fatalf("redis-server finds no free port\n%s", s.log.tail(20))
+	t.Fatalf("no free port for redis-server\n%s", s.log.lastLines(20))
 	return nil
 }
 
-// program is where redis-server is.
-func program(t testing.TB) string {
+// findProgram returns the path of redis-server.
+func findProgram(t testing.TB) string {
 	t.Helper()
 	path, err := exec.LookPath("redis-server")
 	if err != nil {
@@ -76,11 +75,10 @@ func program(t testing.TB) string {
 	return path
 }
 
-// launch begins a life.
-func (s *Server) launch(options ...string) {
+func (s *Server) startProcess(options ...string) {
 	s.t.Helper()
-	s.options = options
-	process, err := spawn(&s.log, s.program, slices.Concat(s.base, options)...)
+	s.processArgs = options
+	process, err := startProcess(&s.log, s.program, slices.Concat(s.args, options)...)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -88,37 +86,37 @@ func (s *Server) launch(options ...string) {
 	s.paused.Store(false)
 }
 
-// taken tells whether the server could not have its port, which another test
-// took in between: then it ends at once.
-func (s *Server) taken() bool {
+// lostPort reports whether the server has ended because another test has taken its
+// port. It waits until the server listens or has ended.
+func (s *Server) lostPort() bool {
 	s.t.Helper()
 	await(s.t, "redis-server to listen", func() error {
-		if !s.process.running() {
+		if !s.process.isRunning() {
 			return nil
 		}
 		_, err := s.ping()
 		return err
 	})
-	return !s.process.running() && strings.Contains(s.log.String(), "in use")
+	return !s.process.isRunning() && strings.Contains(s.log.String(), "in use")
 }
 
-// Await waits until the server, which may be loading, does what it is told.
+// AwaitReady waits until the server has loaded its data and replies.
 func (s *Server) AwaitReady() {
 	s.t.Helper()
-	await(s.t, "redis-server to answer", func() error {
-		if !s.process.running() {
-			s.t.Fatalf("redis-server ended: %s\n%s", s.process.cmd.ProcessState, s.log.tail(20))
+	await(s.t, "redis-server to reply", func() error {
+		if !s.process.isRunning() {
+			s.t.Fatalf("redis-server ended: %s\n%s", s.process.cmd.ProcessState, s.log.lastLines(20))
 		}
-		answer, err := s.ping()
-		if err == nil && !strings.HasPrefix(answer, "+PONG") && !strings.HasPrefix(answer, "-NOAUTH") {
-			err = errors.New(answer)
+		reply, err := s.ping()
+		if err == nil && !strings.HasPrefix(reply, "+PONG") && !strings.HasPrefix(reply, "-NOAUTH") {
+			err = errors.New(reply)
 		}
 		return err
 	})
 }
 
-// ping asks without a client, which would need a password.
-func (s *Server) ping() (answer string, err error) {
+// ping sends PING without a client, which would need a password.
+func (s *Server) ping() (reply string, err error) {
 	conn, err := net.DialTimeout("tcp", s.Addr(), time.Second)
 	if err != nil {
 		return "", err
@@ -132,8 +130,8 @@ func (s *Server) ping() (answer string, err error) {
 	return strings.TrimSpace(line), err
 }
 
-// end is the end of the test.
-func (s *Server) end() {
+// cleanUp ends the process, and logs its output after a failure.
+func (s *Server) cleanUp() {
 	if s.client != nil {
 		s.client.Close()
 	}
@@ -141,62 +139,57 @@ func (s *Server) end() {
 		s.process.kill()
 	}
 	if s.t.Failed() {
-		s.t.Logf("the server on %s said:\n%s", s.Addr(), s.log.tail(50))
+		s.t.Logf("output of the server on %s:\n%s", s.Addr(), s.log.lastLines(50))
 	}
 }
 
-// Addr is where it listens.
-func (s *Server) Addr() string { return onLoopback(s.port) }
+// Addr returns the server's address.
+func (s *Server) Addr() string { return loopbackAddress(s.port) }
 
-// Log is what it printed last, in all its lives.
-func (s *Server) Log() string { return s.log.String() }
-
-// Pause stops it where it is: connections stay open, and nothing is answered.
+// Pause stops the process with SIGSTOP: connections stay open, without replies.
 func (s *Server) Pause() {
 	s.paused.Store(true)
 	s.process.signal(syscall.SIGSTOP)
 }
 
-// Resume lets a paused server go on.
+// Resume continues a paused process.
 func (s *Server) Resume() {
 	s.process.signal(syscall.SIGCONT)
 	s.paused.Store(false)
 }
 
-// up tells whether it runs, and is not paused.
-func (s *Server) up() bool { return s.process.running() && !s.paused.Load() }
+// isUp reports whether the process runs, and is not paused.
+func (s *Server) isUp() bool { return s.process.isRunning() && !s.paused.Load() }
 
-// Kill ends it as a crash does.
+// Kill ends the process as a crash does.
 func (s *Server) Kill() { s.process.kill() }
 
-// Stop ends it in order.
+// Stop shuts the server down.
 func (s *Server) Stop() {
 	s.t.Helper()
-	if !s.process.stop(patience) {
-		s.t.Fatalf("redis-server does not end\n%s", s.log.tail(20))
+	if !s.process.terminate(timeout) {
+		s.t.Fatalf("redis-server does not end\n%s", s.log.lastLines(20))
 	}
 }
 
-// Restart ends it, if it runs, in order, and starts it again: with what it has
-// on disk, hence without an append-only file it comes back empty. The options
-// are added to those it was started with, for this life.
+// Restart shuts the server down, if it runs, and starts it again. Without an append-only
+// file it has lost its data. The options hold for the new process alone, in addition to
+// those of Start.
 func (s *Server) Restart(options ...string) {
 	s.t.Helper()
 	s.BeginRestart(options...)
 	s.AwaitReady()
 }
 
-// BeginRestart is Restart that does not wait: until Await returns, the server
-// refuses connections, then says LOADING, for as long as that takes (see
-// --key-load-delay).
+// BeginRestart is Restart without a wait. Until AwaitReady returns, the server refuses
+// connections, and then replies with LOADING (see --key-load-delay).
 func (s *Server) BeginRestart(options ...string) {
 	s.t.Helper()
 	s.Stop()
-	s.launch(options...)
+	s.startProcess(options...)
 }
 
-// Client is a client of this server: it does not try twice, and gives up after
-// a second.
+// Client returns a client of this server, without retries and with timeouts of a second.
 func (s *Server) Client() *redis.Client {
 	if s.client == nil {
 		s.client = redis.NewClient(&redis.Options{
@@ -208,12 +201,13 @@ func (s *Server) Client() *redis.Client {
 	return s.client
 }
 
-// password is what the options ask clients for.
+// password returns the password that clients need, "" for none.
 func (s *Server) password() string {
-	return option(slices.Concat(s.base, s.options), "--requirepass")
+	return optionValue(slices.Concat(s.args, s.processArgs), "--requirepass")
 }
 
-// Do runs a command, which must succeed: Do("CONFIG", "SET", "maxmemory", "2mb").
+// Do runs a command, and fails the test after an error:
+// Do("CONFIG", "SET", "maxmemory", "2mb").
 func (s *Server) Do(args ...any) any {
 	s.t.Helper()
 	reply, err := s.Client().Do(context.Background(), args...).Result()
@@ -223,7 +217,7 @@ func (s *Server) Do(args ...any) any {
 	return reply
 }
 
-// Info is a field of INFO, "" if there is none.
+// Info returns a field of INFO, "" for a missing one.
 func (s *Server) Info(section, field string) string {
 	s.t.Helper()
 	value, err := s.info(section, field)
@@ -233,7 +227,7 @@ func (s *Server) Info(section, field string) string {
 	return value
 }
 
-// info is Info of a server that may be down.
+// info is Info with an error instead of a failed test.
 func (s *Server) info(section, field string) (string, error) {
 	text, err := s.Client().Info(context.Background(), section).Result()
 	for line := range strings.Lines(text) {
@@ -244,8 +238,8 @@ func (s *Server) info(section, field string) (string, error) {
 	return "", err
 }
 
-// CPU is what the server has used of a processor in this life, with what its
-// children used that have ended (they write snapshots and rewrite the file).
+// CPUTime returns the CPU time of this process, and of its children that have ended
+// (they write snapshots and rewrite the append-only file).
 func (s *Server) CPUTime() time.Duration {
 	s.t.Helper()
 	sum := 0.0

@@ -14,12 +14,12 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-func TestServerLives(t *testing.T) {
+func TestRestartKeepsAppendOnlyFile(t *testing.T) {
 	s := Start(t, "--appendonly", "yes", "--appendfsync", "always")
 	s.Do("SET", "key", "value")
 	s.Kill()
 	if err := s.Client().Ping(t.Context()).Err(); err == nil {
-		t.Error("a killed server answers")
+		t.Error("a killed server replies")
 	}
 	s.Restart()
 	if got := s.Do("GET", "key"); got != "value" {
@@ -32,20 +32,20 @@ func TestServerLives(t *testing.T) {
 	}
 	s.Restart()
 	if got := s.Do("GET", "key"); got != "value" {
-		t.Errorf("options of one life outlive it: %v", got)
+		t.Errorf("after a restart with the first options: %v", got)
 	}
 }
 
-func TestEmptyRestart(t *testing.T) {
+func TestRestartWithoutFileIsEmpty(t *testing.T) {
 	s := Start(t)
 	s.Do("SET", "key", "value")
 	id := s.Info("server", "run_id")
 	s.Restart()
 	if got := s.Do("GET", "key"); got != nil {
-		t.Errorf("kept %v", got)
+		t.Errorf("the key has %v", got)
 	}
 	if id == s.Info("server", "run_id") {
-		t.Error("it has not ended")
+		t.Error("the process is the same")
 	}
 }
 
@@ -56,14 +56,14 @@ func TestPause(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	if err := s.Client().Get(ctx, "key").Err(); err == nil {
-		t.Error("a paused server answers")
+		t.Error("a paused server replies")
 	}
 	s.Resume()
 	if got := s.Do("GET", "key"); got != "value" {
 		t.Errorf("after the pause: %v", got)
 	}
 	s.Pause()
-	s.Stop() // does not wait for Resume
+	s.Stop() // works without Resume
 }
 
 func TestPassword(t *testing.T) {
@@ -90,7 +90,7 @@ func TestLoading(t *testing.T) {
 		if err != nil && strings.HasPrefix(err.Error(), "LOADING") {
 			return nil
 		}
-		return errors.Join(errors.New("it does not say so"), err)
+		return errors.Join(errors.New("another reply"), err)
 	})
 	s.Do("CONFIG", "SET", "key-load-delay", "0")
 	s.AwaitReady()
@@ -129,10 +129,10 @@ func TestReplica(t *testing.T) {
 	primary.DetachReplicas()
 	primary.Do("SET", "key", "later")
 	if got := replica.Do("GET", "key"); got != "value" {
-		t.Errorf("a held replica has %v", got)
+		t.Errorf("a detached replica has %v", got)
 	}
 	primary.ReattachReplicas()
-	await(t, "the released replica to follow", func() error {
+	await(t, "the reattached replica to get the write", func() error {
 		if got := replica.Do("GET", "key"); got != "later" {
 			return fmt.Errorf("it has %v", got)
 		}
@@ -140,43 +140,44 @@ func TestReplica(t *testing.T) {
 	})
 }
 
-// asBadTest makes the test binary run the test that ends badly.
-const asBadTest = "ONAIR_TEST_ENDS_BADLY"
+// abnormalEnd is the environment variable that makes TestEndsAbnormally end the process.
+const abnormalEnd = "ONAIR_TEST_ABNORMAL_END"
 
-// TestNothingIsLeft has a test that panics, and one whose process is killed.
-func TestNothingIsLeft(t *testing.T) {
+// TestServersEndWithTheTest: no server outlives a test that panics, or whose process is
+// killed.
+func TestServersEndWithTheTest(t *testing.T) {
 	for _, how := range []string{"panic", "kill"} {
-		cmd := exec.Command(os.Args[0], "-test.run", "^TestEndsBadly$", "-test.v")
-		cmd.Env = append(os.Environ(), asBadTest+"="+how)
+		cmd := exec.Command(os.Args[0], "-test.run", "^TestEndsAbnormally$", "-test.v")
+		cmd.Env = append(os.Environ(), abnormalEnd+"="+how)
 		out, err := cmd.CombinedOutput()
 		if err == nil {
-			t.Fatalf("%s: it ended well:\n%s", how, out)
+			t.Fatalf("%s: the test passed:\n%s", how, out)
 		}
 		_, text, _ := strings.Cut(string(out), "address ")
 		addr, _, _ := strings.Cut(text, "\n")
 		if addr == "" {
-			t.Fatalf("%s: it does not say where:\n%s", how, out)
+			t.Fatalf("%s: the output has no address:\n%s", how, out)
 		}
 		client := redis.NewClient(&redis.Options{Addr: addr, MaxRetries: -1, DialerRetries: 1})
-		await(t, how+": the server to be gone", func() error {
+		await(t, how+": the server to end", func() error {
 			if client.Ping(t.Context()).Err() != nil {
 				return nil
 			}
-			return errors.New("it answers")
+			return errors.New("it replies")
 		})
 		client.Close()
 	}
 }
 
-func TestEndsBadly(t *testing.T) {
-	how := os.Getenv(asBadTest)
+func TestEndsAbnormally(t *testing.T) {
+	how := os.Getenv(abnormalEnd)
 	if how == "" {
-		return // it is TestNothingIsLeft that wants it
+		return // only TestServersEndWithTheTest runs it
 	}
 	s := Start(t)
 	os.Stdout.WriteString("address " + s.Addr() + "\n")
 	if how == "panic" {
-		panic("as wanted")
+		panic("on purpose")
 	}
 	syscall.Kill(os.Getpid(), syscall.SIGKILL)
 	select {}
