@@ -7,7 +7,7 @@
 //
 // [New] makes a hub and [Hub.Load] sets its list. One goroutine calls [Hub.Apply]
 // for every log entry; another calls [Hub.Run]. When the log has lost entries that
-// were applied, the first goroutine calls [Hub.Hold], and then [Hub.Rebase] with
+// were applied, the first goroutine calls [Hub.Freeze], and then [Hub.Rebase] with
 // the new list.
 //
 // [Hub.Attach] adds a connection. Its reader passes requests to [Hub.Subscribe],

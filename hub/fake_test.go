@@ -18,7 +18,7 @@ import (
 	"onair/presence"
 )
 
-// fakeConn is a Writer that keeps what it is given. While it is stuck it is full
+// fakeConn is a Conn that keeps what it is given. While it is stuck it is full
 // with the first message.
 type fakeConn struct {
 	closed  chan struct{}

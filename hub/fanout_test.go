@@ -13,7 +13,7 @@ import (
 	"onair/presence"
 )
 
-// discardConn is a Writer that takes everything and forgets it.
+// discardConn is a Conn that takes everything and forgets it.
 type discardConn struct{}
 
 func (discardConn) OnWritable(func(error))                   {}
@@ -79,7 +79,7 @@ func newViewWithSockets(tb testing.TB, streams, sockets int) (*fakeLog, *view) {
 		all = append(all, &presence.Stream{
 			Session: presence.Session{byte(i), byte(i >> 8), byte(i >> 16)}, Code: fmt.Sprintf("8888_%06d", i),
 			Anchor: fmt.Sprint(i), List: "live",
-			Details: presence.Details{Title: "A title of the usual length", Tags: []string{"game", "music"}, Cover: "https://covers.example/some/path.jpg"},
+			Details:   presence.Details{Title: "A title of the usual length", Tags: []string{"game", "music"}, Cover: "https://covers.example/some/path.jpg"},
 			StartedAt: testStart - int64(i), Viewers: int64(i % 1000),
 			State: presence.Live, Listed: true, Shown: true,
 		})

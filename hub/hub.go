@@ -10,7 +10,7 @@ import (
 )
 
 // Hub serves the live list to viewers. Its methods are safe for concurrent use,
-// except for Run, which is called once, and for Load, Apply, Hold and Rebase,
+// except for Run, which is called once, and for Load, Apply, Freeze and Rebase,
 // which one goroutine calls.
 type Hub struct {
 	options   Options // static, except for Limits, which mu guards
@@ -22,7 +22,7 @@ type Hub struct {
 
 	list     list
 	ring     undoRing
-	frozen   bool // from Hold to Rebase
+	frozen   bool // from Freeze to Rebase
 	orders   orderIndex
 	views    map[string]*view // by id
 	watchers map[string]int   // number of sockets that watch, by live code
@@ -39,7 +39,7 @@ func New(options Options) *Hub {
 		metrics:  newMetrics(o.Metrics),
 		fanout:   fanout{shards: newShards()},
 		list:     newList(),
-		ring:     undoRing{maxLen: o.History},
+		ring:     undoRing{maxLen: o.UndoRingSize},
 		orders:   newOrderIndex(),
 		views:    map[string]*view{},
 		watchers: map[string]int{},
@@ -116,7 +116,7 @@ func (h *Hub) replaceStream(old, new *presence.Stream, now time.Time) {
 	h.list.replace(old, new)
 	h.orders.forEachCandidate(old, new, func(o *order) { h.updateOrder(o, old, new, now) })
 	if new != nil && (old == nil || old.Session != new.Session || old.Index != new.Index) && h.watchers[new.Code] > 0 {
-		h.options.Viewers(new, h.watchers[new.Code])
+		h.options.OnViewersChange(new, h.watchers[new.Code])
 	}
 }
 
@@ -164,8 +164,8 @@ func (h *Hub) markRenewedViews(logTime int64, now time.Time) {
 	}
 }
 
-// Lookup returns the live stream with a live code, or nil.
-func (h *Hub) Lookup(code string) *presence.Stream {
+// StreamByCode returns the live stream with a live code, or nil.
+func (h *Hub) StreamByCode(code string) *presence.Stream {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.list.streams[code]

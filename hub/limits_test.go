@@ -178,8 +178,8 @@ func TestAnswersAreSentBeforeClose(t *testing.T) {
 		for range 3 {
 			s.Send(wire.Append(nil, &wire.Drain{}))
 		}
-		s.Finish(wire.CloseDrained, "")
-		s.Finish(wire.CloseNormal, "")
+		s.CloseAfterAnswers(wire.CloseDrained, "")
+		s.CloseAfterAnswers(wire.CloseNormal, "")
 		s.Send(wire.Append(nil, &wire.Liked{}))
 		go func() {
 			time.Sleep(time.Second)
@@ -195,7 +195,7 @@ func TestAnswersAreSentBeforeClose(t *testing.T) {
 func TestWatchCountsViewers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		counts := map[presence.Session]int{}
-		f := newFakeLog(t, Options{Signer: fakeSigner{}, Viewers: func(st *presence.Stream, n int) { counts[st.Session] = n }})
+		f := newFakeLog(t, Options{Signer: fakeSigner{}, OnViewersChange: func(st *presence.Stream, n int) { counts[st.Session] = n }})
 		f.runHub(t)
 		st := f.editStream("a", func(st *presence.Stream) { st.Listed, st.Shown = false, false })
 		s, c := f.connect(t)

@@ -102,13 +102,13 @@ func (m *metrics) observeResume(r *request, f *frame) {
 	}
 }
 
-// reportLateDiff calls options.Late. Messages for full sockets are not reported:
+// reportLateDiff calls options.OnLateDiff. Messages for full sockets are not reported:
 // those are late because of the client's network.
 func (h *Hub) reportLateDiff(info *messageInfo, now time.Time) {
-	if h.options.Late == nil || info.kind != diffMessage || info.changedAt.IsZero() {
+	if h.options.OnLateDiff == nil || info.kind != diffMessage || info.changedAt.IsZero() {
 		return
 	}
-	if latency := now.Sub(info.changedAt); latency >= h.options.LateAfter {
-		h.options.Late(latency)
+	if latency := now.Sub(info.changedAt); latency >= h.options.LateThreshold {
+		h.options.OnLateDiff(latency)
 	}
 }

@@ -81,7 +81,7 @@ func liveHeap() uint64 {
 }
 
 // subscribeViewer has somebody look at a view.
-func (l *workload) subscribeViewer(b *testing.B, w Writer, q *wire.Subscribe) {
+func (l *workload) subscribeViewer(b *testing.B, w Conn, q *wire.Subscribe) {
 	if e := l.hub.Subscribe(l.hub.Attach(w), q); e != nil {
 		b.Fatal(e)
 	}

@@ -40,7 +40,7 @@ type reportedCount struct {
 func (w *simulation) startNode(at int) *node {
 	d := &node{state: at, visited: map[int]bool{at: true}, reported: map[string]reportedCount{}}
 	o := w.options
-	o.Viewers = func(st *presence.Stream, n int) { d.reported[st.Code] = reportedCount{st.Lease(), n} }
+	o.OnViewersChange = func(st *presence.Stream, n int) { d.reported[st.Code] = reportedCount{st.Lease(), n} }
 	d.hub = New(o)
 	st := &w.oracle.states[at]
 	d.hub.Load(slices.Values(copyStreams(st.streams)), st.pos, st.time)
@@ -102,7 +102,7 @@ func (w *simulation) freezeNode(d *node) {
 	if !d.frozen {
 		d.frozen, d.frozenSince = true, w.nextEvent()
 	}
-	d.hub.Hold()
+	d.hub.Freeze()
 }
 
 // rebaseNode has a node take over the list, from a registry that was loaded anew,

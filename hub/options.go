@@ -18,36 +18,36 @@ type Options struct {
 	// Tick is the least time between two diffs of one view. A shorter tick shows
 	// changes sooner; a longer one costs fewer frames. Default: 250 ms.
 	Tick time.Duration
-	// Counters is how long changes of viewers and likes wait if there are no
+	// CounterDelay is how long changes of viewers and likes wait if there are no
 	// others. Any diff before that includes them. Default: 2 s.
-	Counters time.Duration
-	// Idle is the time without a frame after which a view sends an empty diff, and
+	CounterDelay time.Duration
+	// IdleInterval is the time without a frame after which a view sends an empty diff, and
 	// a socket without views is sent a ping. Clients give up after 2.5 times this;
 	// many proxies do after 60 s. Default: 25 s.
-	Idle time.Duration
+	IdleInterval time.Duration
 
 	Limits
 
-	// History bounds the changes, and the log entries, in the undo ring. A change
+	// UndoRingSize bounds the changes, and the log entries, in the undo ring. A change
 	// costs about 24 bytes and the stream's old value. Entries older than two
 	// minutes of log time are discarded anyway. With a smaller ring, viewers of
 	// busy lists resume by snapshot. Default: 131,072.
-	History int
+	UndoRingSize int
 
 	// Signer makes the play URLs. Default: there are none.
-	Signer Signer
+	Signer PlaySigner
 	// Metrics registers the hub's metrics. Default: none are registered.
 	Metrics prometheus.Registerer
-	// Late is called when a diff is written LateAfter or more after the hub
-	// received its first change, unless the socket was full. The calls are
+	// OnLateDiff is called when a diff is written LateThreshold or more after the
+	// hub received its first change, unless the socket was full. The calls are
 	// concurrent, with locks held: it must not block. Default: no calls.
-	Late      func(latency time.Duration)
-	LateAfter time.Duration
-	// Viewers is called with the number of sockets that watch a live stream here:
-	// when it changes, when a session begins under a watched code, and when the
-	// session has another lease. The calls are not concurrent, with the hub's lock
-	// held: it must not block, nor call the hub. Default: no calls.
-	Viewers func(st *presence.Stream, count int)
+	OnLateDiff    func(latency time.Duration)
+	LateThreshold time.Duration
+	// OnViewersChange is called with the number of sockets that watch a live stream
+	// here: when it changes, when a session begins under a watched code, and when
+	// the session has another lease. The calls are not concurrent, with the hub's
+	// lock held: it must not block, nor call the hub. Default: no calls.
+	OnViewersChange func(st *presence.Stream, count int)
 }
 
 // Limits bound what clients may use. A zero field has the default in its
@@ -76,12 +76,12 @@ func (o Options) withDefaults() Options {
 		o.Lists = []string{"live"}
 	}
 	o.Tick = cmp.Or(o.Tick, 250*time.Millisecond)
-	o.Counters = cmp.Or(o.Counters, 2*time.Second)
-	o.Idle = cmp.Or(o.Idle, 25*time.Second)
+	o.CounterDelay = cmp.Or(o.CounterDelay, 2*time.Second)
+	o.IdleInterval = cmp.Or(o.IdleInterval, 25*time.Second)
 	o.Limits = o.Limits.withDefaults()
-	o.History = cmp.Or(o.History, 1<<17)
-	if o.Viewers == nil {
-		o.Viewers = func(*presence.Stream, int) {}
+	o.UndoRingSize = cmp.Or(o.UndoRingSize, 1<<17)
+	if o.OnViewersChange == nil {
+		o.OnViewersChange = func(*presence.Stream, int) {}
 	}
 	return o
 }

@@ -58,6 +58,6 @@ func (h *Hub) recordFanOut(d time.Duration) {
 	h.metrics.fanOutSeconds.Observe(d.Seconds())
 }
 
-// Overloaded reports whether fan-out takes more than half of the machine with
+// IsOverloaded reports whether fan-out takes more than half of the machine with
 // the longest tick. More viewers would then delay the diffs of all.
-func (h *Hub) Overloaded() bool { return h.fanout.pacer.isOverloaded(time.Now()) }
+func (h *Hub) IsOverloaded() bool { return h.fanout.pacer.isOverloaded(time.Now()) }

@@ -93,7 +93,7 @@ func newSimulation(rt *rapid.T) *simulation {
 		T: rt, oracle: newOracle(), streams: map[string]*presence.Stream{}, lost: map[string]*presence.Stream{},
 		options: Options{
 			Lists: []string{"live", "vip"}, Signer: fakeSigner{}, Limits: Limits{SnapshotsPerSecond: 1000},
-			History: rapid.SampledFrom([]int{1 << 17, 1 << 17, 6}).Draw(rt, "history"),
+			UndoRingSize: rapid.SampledFrom([]int{1 << 17, 1 << 17, 6}).Draw(rt, "history"),
 		},
 	}
 	// With few of them, many stand on the same view.
@@ -292,7 +292,7 @@ func (w *simulation) connectClient(c *client, pos string) {
 func (w *simulation) sendRequest(c *client, pos string) bool {
 	if c.code != "" {
 		if e := c.node.hub.Watch(c.socket, &wire.Watch{ID: "1", Code: c.code, Play: c.query.Play}); e != nil {
-			if e.Code != wire.CodeNotFound || c.node.hub.Lookup(c.code) != nil {
+			if e.Code != wire.CodeNotFound || c.node.hub.StreamByCode(c.code) != nil {
 				w.Fatalf("watch: %v", e)
 			}
 			return false

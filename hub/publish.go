@@ -56,7 +56,7 @@ func (v *view) setPublished(s viewState) {
 // all cursors at its last frame.
 //
 // Without a difference it sends nothing and the view stays, so cursors stay at
-// its last frame. Two cases send an empty diff. After options.Idle, it keeps
+// its last frame. Two cases send an empty diff. After options.IdleInterval, it keeps
 // connections alive and positions recent. In a new epoch, it leads cursors out
 // of the old one, whose positions other nodes do not know.
 func (h *Hub) publishChanges(v *view, now time.Time) {
@@ -64,7 +64,7 @@ func (h *Hub) publishChanges(v *view, now time.Time) {
 	nextRenewal := h.compareWithPublished(v, &state)
 	changedAt, kind := v.pending.textSince, diffMessage
 	if h.delta.isEmpty() {
-		if kind = idleMessage; state.epoch == v.published.epoch && now.Before(v.times.lastFrame.Add(h.options.Idle)) {
+		if kind = idleMessage; state.epoch == v.published.epoch && now.Before(v.times.lastFrame.Add(h.options.IdleInterval)) {
 			v.spareWindow = state.window
 			v.pending = pendingChanges{}
 			h.scheduleRenewal(v, nextRenewal)

@@ -9,21 +9,21 @@ import (
 	"onair/presence"
 )
 
-// Hold freezes the list until Rebase: the log may have lost entries that this
+// Freeze freezes the list until Rebase: the log may have lost entries that this
 // node had applied. Apply must not be called meanwhile. Views, snapshots, idle
 // diffs and resumes from known positions continue. A resume from another
 // position waits for Rebase, for at most ten seconds: the position may be of the
-// next epoch, and the frozen list would take the viewer back in time. Hold may be
-// called again.
-func (h *Hub) Hold() {
+// next epoch, and the frozen list would take the viewer back in time. Another
+// Freeze has no effect.
+func (h *Hub) Freeze() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.frozen = true
 }
 
 // Rebase replaces the list by these live streams, listed or not, at a position
-// and its log time. It begins an epoch, and ends a Hold if there is one. Streams
-// are compared by content. Every view moves to pos at its next tick, with one
+// and its log time. It begins an epoch, and ends a Freeze if there is one. It
+// compares streams by content. Every view moves to pos at its next tick, with one
 // diff from its last frame, which may be empty. Other positions before pos become
 // unknown. Apply continues from there.
 //

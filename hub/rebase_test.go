@@ -69,8 +69,8 @@ func TestFrozenListIsServed(t *testing.T) {
 		s, c := f.connect(t)
 		subscribe(t, f, s, &wire.Subscribe{ID: "1"})
 		expectMessage[*wire.Snapshot](t, c, 0)
-		f.hub.Hold()
-		f.hub.Hold()
+		f.hub.Freeze()
+		f.hub.Freeze()
 		ask := func(m *wire.Subscribe) *fakeConn {
 			s, c := f.connect(t)
 			subscribe(t, f, s, m)
@@ -130,7 +130,7 @@ func checkRebaseSendsOneDiff(t *testing.T, n int, held bool) {
 	subscribe(t, f, same, &wire.Subscribe{Anchors: []string{"user-a3"}})
 	expectMessage[*wire.Snapshot](t, sameConn, 0)
 	if held {
-		f.hub.Hold()
+		f.hub.Freeze()
 	}
 	old := maps.Clone(f.streams)
 	f.editUnapplied("a0", nil)
@@ -148,14 +148,14 @@ func checkRebaseSendsOneDiff(t *testing.T, n int, held bool) {
 	if idle.Prev != m.Prev || idle.Pos != m.Pos || len(idle.Put)+len(idle.Set)+len(idle.Del) > 0 {
 		t.Errorf("%+v", idle)
 	}
-	if f.hub.Lookup("a3") != old["a3"] || f.hub.Lookup("vip") != old["vip"] {
+	if f.hub.StreamByCode("a3") != old["a3"] || f.hub.StreamByCode("vip") != old["vip"] {
 		t.Error("what is the same was replaced")
 	}
-	if f.hub.Lookup("a4").Index != 1 {
+	if f.hub.StreamByCode("a4").Index != 1 {
 		t.Error("what viewers do not see was not replaced")
 	}
 	// The log goes on from there.
-	next := *f.hub.Lookup("a3")
+	next := *f.hub.StreamByCode("a3")
 	next.Title = "next"
 	f.hub.Apply(otherEpochPosition(n+1), f.time+1, []presence.Change{{Old: old["a3"], New: &next}}, time.Time{})
 	if m := expectMessage[*wire.Diff](t, sameConn, 0); m.Prev != idle.Pos || len(m.Set) != 1 {
@@ -185,7 +185,7 @@ func TestRebaseAnswersDeferredRequests(t *testing.T) {
 		expectMessage[*wire.Snapshot](t, c, 0)
 		f.editStream("a0", setTitle("lost"))
 		expectMessage[*wire.Diff](t, c, 0)
-		f.hub.Hold()
+		f.hub.Freeze()
 		conns := map[int]*fakeConn{}
 		for n, pos := range map[int]presence.Position{3: otherEpochPosition(3), 5: otherEpochPosition(5), 6: otherEpochPosition(6)} {
 			s, c := f.connect(t)
@@ -307,7 +307,7 @@ func TestRebaseWithSlowSockets(t *testing.T) {
 func TestRebaseReportsViewers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var told []string
-		f := newFakeLog(t, Options{Viewers: func(st *presence.Stream, n int) {
+		f := newFakeLog(t, Options{OnViewersChange: func(st *presence.Stream, n int) {
 			told = append(told, fmt.Sprint(st.Code, " ", st.Index, " ", n))
 		}})
 		f.runHub(t)

@@ -136,7 +136,7 @@ func cpuTime(who int) time.Duration {
 	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
 }
 
-// countingConn is a Writer that takes everything at once, and counts.
+// countingConn is a Conn that takes everything at once, and counts.
 type countingConn struct {
 	discardConn
 	deflate       bool

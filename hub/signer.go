@@ -6,9 +6,9 @@ import (
 	"onair/presence"
 )
 
-// Signer makes play URLs. They depend on live code and log time alone, so they
+// PlaySigner makes play URLs. They depend on live code and log time alone, so they
 // are the same on every node. All methods must be safe for concurrent use.
-type Signer interface {
+type PlaySigner interface {
 	// Protocols returns the protocols that streams can be played over.
 	Protocols() []string
 	// Expiry returns when the URLs in force at a log time expire. Both times are
@@ -22,7 +22,7 @@ type Signer interface {
 
 // viewSigner makes the play URLs of a view. The zero value makes none.
 type viewSigner struct {
-	signer    Signer
+	signer    PlaySigner
 	protocols []string
 }
 

@@ -10,9 +10,9 @@ import (
 	"onair/hub/wire"
 )
 
-// Writer is the part of a connection that the hub uses; [*socket.Conn]
+// Conn is the part of a connection that the hub uses; [*socket.Conn]
 // implements it.
-type Writer interface {
+type Conn interface {
 	// OnWritable sets the function that is called when the connection takes messages
 	// again after a full Write, or with the error if it never will. The function
 	// must not be called within Write.
@@ -27,7 +27,7 @@ type Writer interface {
 	CloseNow() error
 }
 
-var _ Writer = (*socket.Conn)(nil)
+var _ Conn = (*socket.Conn)(nil)
 
 // Bounds of the answers that wait for a socket whose client does not read.
 const (
@@ -41,7 +41,7 @@ const (
 type Socket struct {
 	// Static after construction.
 	hub        *Hub
-	conn       Writer
+	conn       Conn
 	shard      *shard
 	sendsPings bool
 
@@ -55,7 +55,7 @@ type Socket struct {
 	stopped   bool          // nothing more is written
 	inFlight  messageInfo   // message that made conn full
 	pingTimer *time.Timer   // set while the socket has no views
-	closing   *pendingClose // set by Finish
+	closing   *pendingClose // set by CloseAfterAnswers
 }
 
 // answer is a message for one socket, or a request whose answer is made when the
@@ -97,15 +97,15 @@ type pendingClose struct {
 
 // Attach adds a viewer's connection. The caller reads from it, and must call
 // Close after the last read.
-func (h *Hub) Attach(w Writer) *Socket { return h.attach(w, true) }
+func (h *Hub) Attach(conn Conn) *Socket { return h.attach(conn, true) }
 
 // AttachAnchor is Attach for a socket without views, to which the hub sends no
 // pings.
-func (h *Hub) AttachAnchor(w Writer) *Socket { return h.attach(w, false) }
+func (h *Hub) AttachAnchor(conn Conn) *Socket { return h.attach(conn, false) }
 
-func (h *Hub) attach(w Writer, sendsPings bool) *Socket {
-	s := &Socket{hub: h, conn: w, sendsPings: sendsPings, shard: h.fanout.nextShard()}
-	w.OnWritable(s.handleWritable)
+func (h *Hub) attach(conn Conn, sendsPings bool) *Socket {
+	s := &Socket{hub: h, conn: conn, sendsPings: sendsPings, shard: h.fanout.nextShard()}
+	conn.OnWritable(s.handleWritable)
 	s.mu.Lock()
 	s.updatePingTimer()
 	s.mu.Unlock()
@@ -138,9 +138,9 @@ func (s *Socket) enqueueAnswer(a answer) {
 	s.answers.push(a)
 }
 
-// Finish closes the socket once the answers so far are sent. Later answers are
+// CloseAfterAnswers closes the socket once the answers so far are sent. Later answers are
 // discarded. It does not block.
-func (s *Socket) Finish(code int, reason string) {
+func (s *Socket) CloseAfterAnswers(code int, reason string) {
 	s.mu.Lock()
 	if s.closing == nil && !s.stopped {
 		s.closing = &pendingClose{code: websocket.StatusCode(code), reason: reason, done: make(chan struct{})}
@@ -149,8 +149,8 @@ func (s *Socket) Finish(code int, reason string) {
 	s.writePending()
 }
 
-// Close closes all views and watches, and then the connection. After Finish, it
-// waits until that has closed the connection.
+// Close closes all views and watches, and then the connection. After
+// CloseAfterAnswers, it waits until that has closed the connection.
 func (s *Socket) Close() {
 	s.hub.closeSubscriptions(s)
 	s.mu.Lock()
@@ -196,7 +196,7 @@ func (s *Socket) updatePingTimer() {
 	case len(s.cursors) > 0:
 		s.stopPingTimer()
 	case s.pingTimer == nil:
-		s.pingTimer = time.AfterFunc(s.hub.options.Idle, s.sendPing)
+		s.pingTimer = time.AfterFunc(s.hub.options.IdleInterval, s.sendPing)
 	}
 }
 
@@ -213,7 +213,7 @@ var pingText = wire.Append(nil, &wire.Ping{})
 func (s *Socket) sendPing() {
 	s.mu.Lock()
 	if s.pingTimer != nil {
-		s.pingTimer.Reset(s.hub.options.Idle)
+		s.pingTimer.Reset(s.hub.options.IdleInterval)
 		if !s.full {
 			s.answers.push(answer{kind: pingMessage, text: pingText})
 		}

@@ -83,7 +83,7 @@ func (s *Socket) writeMessage(m *outgoing, now time.Time) {
 		s.hub.reportLateDiff(&m.messageInfo, now)
 	}
 	if s.pingTimer != nil {
-		s.pingTimer.Reset(s.hub.options.Idle)
+		s.pingTimer.Reset(s.hub.options.IdleInterval)
 	}
 }
 

@@ -153,7 +153,7 @@ func (h *Hub) dueTime(v *view) time.Time {
 	if v.cursorCount == 0 {
 		return v.times.unusedSince.Add(unusedViewTTL)
 	}
-	due := v.times.lastFrame.Add(h.options.Idle)
+	due := v.times.lastFrame.Add(h.options.IdleInterval)
 	if v.broadcasts > 0 {
 		return due.Add(time.Hour)
 	}
@@ -162,7 +162,7 @@ func (h *Hub) dueTime(v *view) time.Time {
 		due = earlier(due, later(nextTick, v.pending.textSince))
 	}
 	if !v.pending.countersSince.IsZero() {
-		due = earlier(due, later(nextTick, v.pending.countersSince.Add(h.options.Counters)))
+		due = earlier(due, later(nextTick, v.pending.countersSince.Add(h.options.CounterDelay)))
 	}
 	return due
 }

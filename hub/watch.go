@@ -116,6 +116,6 @@ func (h *Hub) addWatchers(code string, difference int) {
 		delete(h.watchers, code)
 	}
 	if st := h.list.streams[code]; st != nil {
-		h.options.Viewers(st, n)
+		h.options.OnViewersChange(st, n)
 	}
 }

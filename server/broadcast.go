@@ -146,7 +146,7 @@ func (s *server) ownSession(r *http.Request, who auth.Identity, text string) (se
 		if who.Role != auth.Backend {
 			return session, refuse(wire.CodeBadRequest, "session is required: it is in the answer to the start")
 		}
-		st := s.hub.Lookup(code)
+		st := s.hub.StreamByCode(code)
 		if st == nil {
 			return session, notLive()
 		}

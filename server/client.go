@@ -126,7 +126,7 @@ func (s *server) obstacle(kind *endpoint) string {
 	switch anchor := kind.only == auth.Anchor; {
 	case anchor && s.node.Held():
 		return cutOff
-	case !anchor && s.hub.Overloaded():
+	case !anchor && s.hub.IsOverloaded():
 		return overloaded
 	}
 	return ""

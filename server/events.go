@@ -49,7 +49,7 @@ type events struct {
 	begun   bool        // something was written; owned by the handler
 }
 
-var _ hub.Writer = (*events)(nil)
+var _ hub.Conn = (*events)(nil)
 
 // streamEvents answers GET /v1/streams/events: what a viewer socket would be
 // sent of one query, and of the streams that are watched.
@@ -80,7 +80,7 @@ func (s *server) streamEvents(w http.ResponseWriter, r *http.Request, who auth.I
 		return refuse(wire.CodeLimitExceeded, "watch names more streams than one socket may watch")
 	}
 	for _, code := range watched {
-		if s.hub.Lookup(code) == nil {
+		if s.hub.StreamByCode(code) == nil {
 			return notLive()
 		}
 	}
@@ -89,7 +89,7 @@ func (s *server) streamEvents(w http.ResponseWriter, r *http.Request, who auth.I
 		return nil
 	}
 	obstacle := ""
-	if s.hub.Overloaded() {
+	if s.hub.IsOverloaded() {
 		obstacle = overloaded
 	}
 	place, e := s.gate.reserve(obstacle)
@@ -167,7 +167,7 @@ func roleOf(who auth.Identity) string {
 // connKey is under which a request's context has its connection.
 type connKey struct{}
 
-// OnWritable implements hub.Writer.
+// OnWritable implements hub.Conn.
 func (ev *events) OnWritable(f func(error)) { ev.ready = f }
 
 // Write has the handler write a message as one event.

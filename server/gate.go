@@ -86,7 +86,7 @@ const (
 // finish lets what is queued go out, then closes. It does not block.
 func (g *guest) finish(code int, reason string) {
 	g.said.CompareAndSwap(0, int64(code))
-	g.out.Finish(code, reason)
+	g.out.CloseAfterAnswers(code, reason)
 }
 
 // showOut sends a guest to another node, at once.

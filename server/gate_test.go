@@ -17,7 +17,7 @@ import (
 // silent is a connection that takes everything.
 type silent struct{}
 
-var _ hub.Writer = silent{}
+var _ hub.Conn = silent{}
 
 func (silent) OnWritable(func(error))                   {}
 func (silent) Write(socket.Message) (bool, error)       { return false, nil }

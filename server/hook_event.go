@@ -84,13 +84,13 @@ func (s *server) witness(ctx context.Context, p *provider, ev *hooks.Event) (res
 	if result, e = s.verifyPush(p, ev); e != nil {
 		return result, e
 	}
-	st := s.hub.Lookup(ev.Code)
+	st := s.hub.StreamByCode(ev.Code)
 	if st == nil && ev.Kind != hooks.PushEnded && ev.Kind != hooks.SnapshotTaken {
 		// It may have been started through another node a moment ago.
 		if e = s.sync(ctx); e != nil {
 			return callbackFailed, e
 		}
-		st = s.hub.Lookup(ev.Code)
+		st = s.hub.StreamByCode(ev.Code)
 	}
 	if st == nil {
 		return s.notLive(ev.Kind, "no live session has this code: start, then push")

@@ -29,11 +29,11 @@ func (s *server) admitPlayer(ctx context.Context, p *provider, ev *hooks.Event) 
 // plays reports whether a name is that of a live stream, or of its transcoding
 // by one of the templates.
 func (s *server) plays(name string) bool {
-	if s.hub.Lookup(name) != nil {
+	if s.hub.StreamByCode(name) != nil {
 		return true
 	}
 	of := s.transcodedFrom(name)
-	return of != "" && s.hub.Lookup(of) != nil
+	return of != "" && s.hub.StreamByCode(of) != nil
 }
 
 // transcodedFrom is the live code of which a name is a transcoding by one of the

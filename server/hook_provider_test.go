@@ -439,7 +439,7 @@ func TestCloud(t *testing.T) {
 		is("begun", "live")
 		// With the cloud's name for it and its time: so the registry knows it again.
 		begun := presence.Observe{
-			Session: s.s.hub.Lookup("8888_alice").Session, Source: presence.FromCallback, Sign: presence.Begun,
+			Session: s.s.hub.StreamByCode("8888_alice").Session, Source: presence.FromCallback, Sign: presence.Begun,
 			Media: "tencent 1", Since: time.Now().Truncate(time.Second).UnixMilli(), Unique: true,
 		}
 		if !log.holds(&begun) {

@@ -23,12 +23,12 @@ func (l *live) verify(ev *hooks.Event) error {
 // event tells of: one that is known, or that has a signature. That may have
 // expired since the push began, but takes no place of a push that is known.
 func (s *server) verifyPush(p *provider, ev *hooks.Event) (result string, e *wire.Error) {
-	if ev.Kind != hooks.PublishRequest && (!ev.Unverified || s.pushing(s.hub.Lookup(ev.Code), ev.PushID)) {
+	if ev.Kind != hooks.PublishRequest && (!ev.Unverified || s.pushing(s.hub.StreamByCode(ev.Code), ev.PushID)) {
 		return "", nil
 	}
 	err := s.now().verify(ev)
 	s.metrics.verified(err)
-	if ev.Kind != hooks.PublishRequest && errors.Is(err, signing.ErrExpired) && (ev.Kind != hooks.PushContinued || !s.pushed(s.hub.Lookup(ev.Code))) {
+	if ev.Kind != hooks.PublishRequest && errors.Is(err, signing.ErrExpired) && (ev.Kind != hooks.PushContinued || !s.pushed(s.hub.StreamByCode(ev.Code))) {
 		return "", nil
 	}
 	return p.refuseSignature(err)

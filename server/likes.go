@@ -71,7 +71,7 @@ func (s *server) likeStream(w http.ResponseWriter, r *http.Request, who auth.Ide
 	if e != nil {
 		return e
 	}
-	st := s.hub.Lookup(m.Code)
+	st := s.hub.StreamByCode(m.Code)
 	if st == nil {
 		return notLive()
 	}

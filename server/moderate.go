@@ -17,7 +17,7 @@ func (s *server) kickStream(w http.ResponseWriter, r *http.Request, who auth.Ide
 		return e
 	}
 	c := &presence.Stop{Reason: presence.Kicked, By: who.Subject, Key: key}
-	st := s.hub.Lookup(r.PathValue("code"))
+	st := s.hub.StreamByCode(r.PathValue("code"))
 	switch {
 	case st != nil:
 		c.Session = st.Session

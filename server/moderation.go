@@ -35,7 +35,7 @@ func (s *server) moderation(e *presence.Effect) deed {
 			return nil
 		}
 		return func(ctx context.Context) error {
-			if st := s.hub.Lookup(e.Stream.Code); st != nil && st.Session != e.Stream.Session {
+			if st := s.hub.StreamByCode(e.Stream.Code); st != nil && st.Session != e.Stream.Session {
 				return nil // the push under this code is another session's
 			}
 			return s.moderator.CutPush(ctx, e.Stream.Code)

@@ -110,11 +110,11 @@ func newServer(
 		late = s.flight.note
 	}
 	s.hub = hub.New(hub.Options{
-		Late: late, LateAfter: cfg.Flight.Latency,
-		Lists: cfg.Lists, Tick: cfg.Hub.Tick, Counters: cfg.Hub.Counters, Idle: cfg.Idle,
+		OnLateDiff: late, LateThreshold: cfg.Flight.Latency,
+		Lists: cfg.Lists, Tick: cfg.Hub.Tick, CounterDelay: cfg.Hub.Counters, IdleInterval: cfg.Idle,
 		Limits: hubLimits(cfg),
 		Signer: hubSigner{s, s.metrics.signed.WithLabelValues(useView)}, Metrics: reg,
-		Viewers: func(st *presence.Stream, n int) { s.node.Viewers(st.Session, n) },
+		OnViewersChange: func(st *presence.Stream, n int) { s.node.Viewers(st.Session, n) },
 	})
 	if s.code.ambiguous() {
 		log.Warn().Str("code", cfg.Code).Msg("live codes may end in a hexadecimal digit that an anchor chooses: " +
@@ -127,7 +127,7 @@ func newServer(
 func (s *server) join(ctx context.Context) (err error) {
 	s.node, err = node.Join(ctx, s.store, node.Config{
 		Name: s.cfg.Node, Settings: settingsOf(s.cfg), Logger: s.log, Metrics: s.reg, Lists: s.cfg.Lists, Shared: s.shared,
-		OnRebuilt: s.rebuilt, OnFreeze: s.hub.Hold, OnApplied: s.applied, Batch: s.cfg.Limits.Batch,
+		OnRebuilt: s.rebuilt, OnFreeze: s.hub.Freeze, OnApplied: s.applied, Batch: s.cfg.Limits.Batch,
 	})
 	if errors.Is(err, presence.ErrSettings) {
 		return usageError{fmt.Errorf("settings.revision: %w; raise it", err)}

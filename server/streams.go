@@ -92,7 +92,7 @@ func split(values []string) []string {
 
 // oneStream answers GET /v1/streams/{code}.
 func (s *server) oneStream(w http.ResponseWriter, r *http.Request, _ auth.Identity) *wire.Error {
-	st := s.hub.Lookup(r.PathValue("code"))
+	st := s.hub.StreamByCode(r.PathValue("code"))
 	if st == nil {
 		return notLive()
 	}
@@ -103,7 +103,7 @@ func (s *server) oneStream(w http.ResponseWriter, r *http.Request, _ auth.Identi
 
 // playStream answers GET /v1/streams/{code}/play: signed play URLs.
 func (s *server) playStream(w http.ResponseWriter, r *http.Request, _ auth.Identity) *wire.Error {
-	st := s.hub.Lookup(r.PathValue("code"))
+	st := s.hub.StreamByCode(r.PathValue("code"))
 	if st == nil {
 		return notLive()
 	}

@@ -67,7 +67,7 @@ func asError(e *wire.Error) error {
 }
 
 func (v *viewer) like(m *wire.Like) error {
-	st := v.server.hub.Lookup(m.Code)
+	st := v.server.hub.StreamByCode(m.Code)
 	if st == nil {
 		return withID(notLive(), m.ID)
 	}

@@ -58,11 +58,11 @@ func (a *acceptor) request(s *hub.Socket, data []byte) {
 	m, err := wire.DecodeViewerRequest(data)
 	q, ok := m.(*wire.Subscribe)
 	if err != nil || !ok {
-		s.Finish(wire.ClosePolicy, "only subscriptions are expected here")
+		s.CloseAfterAnswers(wire.ClosePolicy, "only subscriptions are expected here")
 		return
 	}
 	if e := a.hub.Subscribe(s, q); e != nil {
-		s.Finish(wire.ClosePolicy, e.Message)
+		s.CloseAfterAnswers(wire.ClosePolicy, e.Message)
 	}
 }
 

@@ -36,7 +36,7 @@ func newList() *list {
 		hub: hub.New(hub.Options{
 			Lists: []string{mainList, fillList},
 			Tick:  time.Millisecond, // each change is a diff
-			Idle:  time.Hour,        // and nothing else is
+			IdleInterval: time.Hour,        // and nothing else is
 		}),
 		title: 100,
 	}
