@@ -6,35 +6,35 @@ import (
 	"onair/presence"
 )
 
-// requireValidEvent fails the test unless an event has what its kind must have, and nothing
-// of a body can spoil a log.
+// requireValidEvent fails the test if an event lacks what its kind needs, or could
+// spoil a log.
 func requireValidEvent(t *testing.T, body []byte, e *Event) {
 	t.Helper()
-	bad := ""
+	fault := ""
 	switch e.Kind {
 	case Ignored:
 		return
 	case PushStarted, PushContinued, PushEnded:
 		if e.PushID == "" {
-			bad = "no media"
+			fault = "no push id"
 		}
 	case PublishRequest, PlayRequest:
 	case FileRecorded:
 		r := &e.Recording
 		if r.Code != e.Code || !isLocation(r.Location) || r.ID == "" || min(r.StartedAt, r.EndedAt, r.Duration, r.Size) < 0 || r.Session != (presence.Session{}) {
-			bad = "a bad recording"
+			fault = "an invalid recording"
 		}
 	case SnapshotTaken:
 		if e.SnapshotURL == "" || len(e.SnapshotURL) > maxSnapshotURL || e.SnapshotURL[:8] != "https://" {
-			bad = "no picture"
+			fault = "no snapshot URL"
 		}
 	default:
-		bad = "no kind"
+		fault = "no kind"
 	}
 	if e.Code == "" || e.Name == "" || len(e.Name) > 30 || len(e.PushID) > 130 || e.StartedAt < 0 {
-		bad = "too little, or too much"
+		fault = "a member is missing or too long"
 	}
-	if bad != "" {
-		t.Fatalf("%s: %q gives %+v", bad, body, e)
+	if fault != "" {
+		t.Fatalf("%s: %q gives %+v", fault, body, e)
 	}
 }

@@ -5,23 +5,23 @@ import (
 	"strings"
 )
 
-// ParseMediaMTX reads what ParseMediaMTX asks, and what its hooks tell; which of them it
-// is, is the event, from the path.
+// ParseMediaMTX parses a request of MediaMTX's HTTP authentication or of its hooks. The
+// event comes from the path.
 //
-// "" and "auth" is HTTP authentication, in JSON:
+// The event "" or "auth" is HTTP authentication, in JSON:
 //
 //	{"user":"","password":"","token":"","ip":"127.0.0.1","action":"publish","path":"live/8888_alice",
 //	 "protocol":"rtmp","id":"…","query":"txSecret=…"}
 //
-// Its id may be another than the one that the hooks have, and where it is
-// answered yes, the push may yet be refused: it begins and ends with "available"
-// and "unavailable". Those, and "record", are commands that post a form:
+// Its id can differ from that of the hooks, and MediaMTX may reject a push that was
+// permitted here. So a push begins and ends with "available" and "unavailable". Those
+// and "record" are commands that post a form:
 //
 //	path=live/8888_alice&source_id=…
 //	path=live/8888_alice&segment_path=/recordings/…mp4&segment_duration=12.5
 //
-// It returns ErrMalformed or ErrUnknownEvent. See https://mediamtx.org/docs for
-// both, under authentication and hooks.
+// It returns ErrMalformed or ErrUnknownEvent. The fields are in https://mediamtx.org/docs,
+// under authentication and hooks.
 func ParseMediaMTX(event string, body []byte) (Event, error) {
 	if event == "" || event == "auth" {
 		return parseMediaMTXAuth(body)
@@ -31,7 +31,6 @@ func ParseMediaMTX(event string, body []byte) (Event, error) {
 		return Event{}, ErrMalformed
 	}
 	e := Event{Name: event}
-	source, file := form.Get("source_id"), form.Get("segment_path")
 	if e.App, e.Code, err = splitStreamPath(form.Get("path")); err != nil {
 		return Event{}, err
 	}
@@ -42,32 +41,29 @@ func ParseMediaMTX(event string, body []byte) (Event, error) {
 		e.Kind = PushEnded
 	case "record":
 		e.Kind = FileRecorded
+		if e.Recording, err = newFileRecording(ProviderMediaMTX, e.Code, form.Get("segment_path")); err != nil {
+			return Event{}, err
+		}
+		e.Recording.Duration = parseSeconds(form.Get("segment_duration"))
+		if e.Recording.Format == "mp4" {
+			e.Recording.Format = "fmp4" // MediaMTX writes no other mp4
+		}
+		return e, nil
 	default:
 		return Event{}, ErrUnknownEvent
 	}
-	if e.Kind != FileRecorded {
-		if e.PushID, e.UniquePushID = source, true; !isID(source) {
-			return Event{}, ErrMalformed
-		}
-		return e, nil
-	}
-	if !isLocation(file) {
+	if e.PushID, e.UniquePushID = form.Get("source_id"), true; !isID(e.PushID) {
 		return Event{}, ErrMalformed
-	}
-	e.Recording = newRecording(ProviderMediaMTX, e.Code, file, file)
-	e.Recording.Duration = parseSeconds(form.Get("segment_duration"))
-	if e.Recording.Format == "mp4" {
-		e.Recording.Format = "fmp4" // the only kind it writes
 	}
 	return e, nil
 }
 
 func parseMediaMTXAuth(body []byte) (Event, error) {
-	m, err := parseJSONObject(body)
+	o, err := parseJSONObject(body)
 	if err != nil {
 		return Event{}, err
 	}
-	e := Event{Name: m.text("action"), Query: m.text("query")}
+	e := Event{Name: o.text("action"), Query: o.text("query")}
 	switch e.Name {
 	case "publish":
 		e.Kind = PublishRequest
@@ -75,14 +71,14 @@ func parseMediaMTXAuth(body []byte) (Event, error) {
 		e.Kind = PlayRequest
 	case "":
 		return Event{}, ErrMalformed
-	default: // the server's own API, which is none of ours
+	default: // access to MediaMTX's own API
 		return Event{}, ErrUnknownEvent
 	}
-	e.App, e.Code, err = splitStreamPath(m.text("path"))
+	e.App, e.Code, err = splitStreamPath(o.text("path"))
 	return e, err
 }
 
-// splitStreamPath splits a path as in rtmp://host/app/code.
+// splitStreamPath splits APP/CODE. The app may contain slashes.
 func splitStreamPath(path string) (app, code string, err error) {
 	slash := strings.LastIndexByte(path, '/')
 	if slash < 1 || slash == len(path)-1 {

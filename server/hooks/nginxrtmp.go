@@ -5,27 +5,26 @@ import (
 	"strings"
 )
 
-// ParseNginxRTMP reads a callback of nginx-rtmp (on_publish, on_publish_done,
-// on_play, on_play_done, on_update, on_record_done), whose body is a form:
+// ParseNginxRTMP parses a callback of nginx-rtmp (on_publish, on_publish_done,
+// on_play, on_play_done, on_update, on_record_done). Its body is a form:
 //
 //	app=live&flashver=…&swfurl=…&tcurl=…&pageurl=…&addr=127.0.0.1&clientid=1&call=publish&name=8888_alice&type=live&txSecret=…
 //
 // It returns ErrMalformed or ErrUnknownEvent.
 //
-// Much of it is the client's own text. The query of the URL is appended raw at
-// the end, so that a second name= is the client's, and the first counts. What
-// comes before the name (flashver, swfurl, tcurl, pageurl) is escaped by the
-// version that Debian has; so that nothing depends on that, whatever the module
-// itself writes must be there once, with what belongs to a call right behind it,
-// and a body in which anything of it comes twice is refused.
+// Clients control a large part of the body. The module appends the query of the URL
+// without escapes, so the first name= counts and a second one belongs to the client.
+// Debian's version escapes the fields before the name (flashver, swfurl, tcurl,
+// pageurl); others may not. So each field of the module must occur once, and the
+// fields of a call must follow it in order.
 //
-// The name is that of the last stream that the connection named: one that
-// publishes, and then asks to play another's stream, has its push reported as
-// the other's, and its recording, too. Its query stays its own, so that who
-// trusts update_publish or record_done must verify the signature in it.
+// The name is that of the last stream which the connection named. A connection that
+// publishes, and then asks to play another stream, has its push and its recording
+// reported under the other name. Its query stays its own: verify the signature in it
+// before you trust update_publish or record_done.
 //
-// The clientid counts from 1 in each worker of nginx and again after each
-// restart, which is why it names a push only together with its server.
+// The clientid counts from 1 in each worker of nginx and after each restart. It
+// identifies a push only together with the server.
 func ParseNginxRTMP(body []byte) (Event, error) {
 	f, err := parseNginxForm(body)
 	if err != nil {
@@ -45,13 +44,12 @@ func ParseNginxRTMP(body []byte) (Event, error) {
 	case "publish_done":
 		e.Kind, e.PushID = PushEnded, f.connection["clientid"]
 		err = f.readCall(&e, "name")
-		e.Query = "" // the end of a push that is not known means nothing
+		e.Query = "" // the end of an unknown push has no effect
 	case "record_done":
 		e.Kind, e.PushID, e.Unverified = FileRecorded, f.connection["clientid"], true
 		err = f.readCall(&e, "recorder", "name", "path")
 	case "update_play", "play_done":
-		// update_play is sent wherever on_update is set, and its players are cut at
-		// a refusal.
+		// update_play comes with on_update too; a refusal would disconnect players.
 		return Event{Kind: Ignored, Name: e.Name}, nil
 	case "":
 		return Event{}, ErrMalformed
@@ -64,29 +62,27 @@ func ParseNginxRTMP(body []byte) (Event, error) {
 	return e, nil
 }
 
-// nginxForm is a callback's form: what the module says of the connection, by
-// name, and the pairs after its call.
+// nginxForm is the form of a callback.
 type nginxForm struct {
-	connection map[string]string
-	callPairs  []string
+	connection map[string]string // the module's fields about the connection
+	callPairs  []string          // the pairs after call=
 }
 
-// parseNginxForm splits a form at its call. It refuses one in which something that
-// the module writes of the connection comes twice.
+// parseNginxForm splits a form at its call. It rejects duplicate fields of the module.
 func parseNginxForm(body []byte) (f nginxForm, err error) {
 	f.connection = map[string]string{}
 	pairs := strings.Split(string(body), "&")
 	for i, pair := range pairs {
-		key, value, _ := strings.Cut(pair, "=")
-		switch key {
+		field, value, _ := strings.Cut(pair, "=")
+		switch field {
 		case "app", "addr", "clientid", "call":
-			if _, twice := f.connection[key]; twice {
+			if _, exists := f.connection[field]; exists {
 				return f, ErrMalformed
 			}
-			if f.connection[key], err = url.QueryUnescape(value); err != nil {
+			if f.connection[field], err = url.QueryUnescape(value); err != nil {
 				return f, ErrMalformed
 			}
-			if key == "call" {
+			if field == "call" {
 				f.callPairs = pairs[i+1:]
 			}
 		}
@@ -94,29 +90,27 @@ func parseNginxForm(body []byte) (f nginxForm, err error) {
 	return f, nil
 }
 
-// readCall reads what must stand behind the call, by name and in order, and takes
-// the client's query from what follows.
-func (f *nginxForm) readCall(e *Event, names ...string) error {
-	if len(f.callPairs) < len(names) {
+// readCall reads the fields of the call, which must have these names in this order, and
+// takes the rest as the client's query.
+func (f *nginxForm) readCall(e *Event, fields ...string) error {
+	if len(f.callPairs) < len(fields) {
 		return ErrMalformed
 	}
-	for i, name := range names {
-		key, value, _ := strings.Cut(f.callPairs[i], "=")
-		// A path may have a plus, which is not escaped everywhere.
-		text, err := url.PathUnescape(value)
-		if key != name || err != nil {
+	for i, want := range fields {
+		field, value, _ := strings.Cut(f.callPairs[i], "=")
+		text, err := url.PathUnescape(value) // a path may contain a plus without an escape
+		if field != want || err != nil {
 			return ErrMalformed
 		}
-		switch name {
+		switch field {
 		case "name":
 			e.Code = text
 		case "path":
-			if !isLocation(text) {
-				return ErrMalformed
+			if e.Recording, err = newFileRecording(ProviderNginxRTMP, e.Code, text); err != nil {
+				return err
 			}
-			e.Recording = newRecording(ProviderNginxRTMP, e.Code, text, text)
 		}
 	}
-	e.Query = strings.Join(f.callPairs[len(names):], "&")
+	e.Query = strings.Join(f.callPairs[len(fields):], "&")
 	return nil
 }

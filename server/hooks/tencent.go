@@ -1,7 +1,7 @@
 package hooks
 
 import (
-	"crypto/md5" // the provider's choice, not ours
+	"crypto/md5" // required by the provider
 	"crypto/subtle"
 	"encoding/hex"
 	"net/url"
@@ -12,43 +12,40 @@ import (
 	"onair/presence"
 )
 
-// ParseTencent reads a callback of Tencent Cloud Live, whose body is JSON: of the
-// begin (event_type 1) and the end (0) of a push, a recorded file (100), a
-// snapshot (200). All others are Nothing. See
-// https://cloud.tencent.com/document/product/267/32744 for what all have,
-// .../47025, .../47026 and .../47028 for the fields of each.
+// ParseTencent parses a callback of Tencent Cloud Live: begin (event_type 1) and end
+// (0) of a push, recording (100), snapshot (200). It ignores all others. The body is
+// JSON; numbers are numbers or strings. The common fields are in
+// https://cloud.tencent.com/document/product/267/32744, those of the events in
+// .../47025, .../47026 and .../47028.
 //
-// Where there is a key, the callback must be signed with it: sign is the MD5 of
-// the key and t, when the signature expires, in Unix seconds. That covers
-// nothing but the time: whoever has seen one callback can make others until
-// then. Numbers come as numbers or as strings.
+// With a key, the callback must be signed with it: sign is the MD5 of the key and t,
+// the expiry in Unix seconds. The signature covers only the time, so a captured
+// callback allows forged ones until t. A repeated callback may arrive after its t.
 //
-// It returns ErrMalformed, ErrSignatureInvalid or ErrSignatureExpired. A repeated callback may come
-// after its t, and is then refused.
+// It returns ErrMalformed, ErrSignatureInvalid or ErrSignatureExpired.
 //
-// The sequence names one push for ever. The time of a begin is that of the
-// message, within a second of the push's. What the cloud calls app is the push
-// domain; appname is the app, which old versions leave out. That they let in was
-// the cloud's to decide: it verifies signatures itself.
+// The sequence is unique to one push. The time of a begin is that of the message,
+// within a second of the push. The field app is the push domain; appname is the app,
+// which old versions omit. The cloud verifies the signatures of pushes itself.
 func ParseTencent(body []byte, key string, now time.Time) (Event, error) {
-	m, err := parseJSONObject(body)
+	o, err := parseJSONObject(body)
 	if err != nil {
 		return Event{}, err
 	}
 	if key != "" {
-		if err := verifyTencentSignature(m, key, now); err != nil {
+		if err := verifyTencentSignature(o, key, now); err != nil {
 			return Event{}, err
 		}
 	}
-	event, ok := m.number("event_type")
+	eventType, ok := o.number("event_type")
 	if !ok {
 		return Event{}, ErrMalformed
 	}
-	e := Event{App: m.text("appname"), Code: m.text("stream_id")}
+	e := Event{App: o.text("appname"), Code: o.text("stream_id")}
 	if e.Code == "" {
-		e.Code = m.text("channel_id") // the same, by its old name
+		e.Code = o.text("channel_id") // the old name
 	}
-	switch event {
+	switch eventType {
 	case 0:
 		e.Kind, e.Name = PushEnded, "push_ended"
 	case 1:
@@ -57,7 +54,7 @@ func ParseTencent(body []byte, key string, now time.Time) (Event, error) {
 		e.Kind, e.Name = FileRecorded, "recorded"
 	case 200:
 		e.Kind, e.Name = SnapshotTaken, "pictured"
-	case 332: // what a recording task does; the file is told by 100
+	case 332: // the state of a recording task; event 100 reports the file
 		return Event{Kind: Ignored, Name: "recording_state"}, nil
 	default:
 		return Event{Kind: Ignored, Name: "other"}, nil
@@ -67,48 +64,47 @@ func ParseTencent(body []byte, key string, now time.Time) (Event, error) {
 	}
 	switch e.Kind {
 	case PushEnded, PushStarted:
-		if e.PushID, e.UniquePushID = m.text("sequence"), true; !isID(e.PushID) {
+		if e.PushID, e.UniquePushID = o.text("sequence"), true; !isID(e.PushID) {
 			return Event{}, ErrMalformed
 		}
-		if at, ok := m.number("event_time"); ok && e.Kind == PushStarted {
-			e.StartedAt = at * 1000
+		if seconds, ok := o.number("event_time"); ok && e.Kind == PushStarted {
+			e.StartedAt = seconds * 1000
 		}
 	case FileRecorded:
-		e.Recording, err = tencentRecording(m, e.Code)
+		e.Recording, err = tencentRecording(o, e.Code)
 	case SnapshotTaken:
-		if e.SnapshotURL = snapshotURL(m.text("pic_full_url")); e.SnapshotURL == "" {
+		if e.SnapshotURL = httpsSnapshotURL(o.text("pic_full_url")); e.SnapshotURL == "" {
 			return Event{Kind: Ignored, Name: e.Name}, nil
 		}
 	}
 	return e, err
 }
 
-// verifyTencentSignature checks sign and t. The digest is over t as it is written.
-func verifyTencentSignature(m jsonObject, key string, now time.Time) error {
-	sum := md5.Sum([]byte(key + m.text("t")))
+// verifyTencentSignature checks sign and t. The digest covers t as it is written.
+func verifyTencentSignature(o jsonObject, key string, now time.Time) error {
+	sum := md5.Sum([]byte(key + o.text("t")))
 	want := hex.EncodeToString(sum[:])
-	if subtle.ConstantTimeCompare([]byte(want), []byte(strings.ToLower(m.text("sign")))) == 0 {
+	if subtle.ConstantTimeCompare([]byte(want), []byte(strings.ToLower(o.text("sign")))) == 0 {
 		return ErrSignatureInvalid
 	}
-	if t, ok := m.number("t"); !ok {
+	if expiry, ok := o.number("t"); !ok {
 		return ErrMalformed
-	} else if now.Unix() >= t {
+	} else if now.Unix() >= expiry {
 		return ErrSignatureExpired
 	}
 	return nil
 }
 
-// tencentRecording reads a recorded file. What it shows ends at end_time and is
-// duration long; start_time is when the recording was asked for.
-func tencentRecording(m jsonObject, code string) (presence.Recording, error) {
-	location := m.text("video_url")
+// tencentRecording reads a recording. Its content ends at end_time and lasts duration;
+// start_time is the time of the request to record.
+func tencentRecording(o jsonObject, code string) (presence.Recording, error) {
+	location := o.text("video_url")
 	u, err := url.Parse(location)
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || !isLocation(location) {
 		return presence.Recording{}, ErrMalformed
 	}
-	// Files that go elsewhere than to VOD have no file_id.
-	name := location
-	for _, id := range []string{m.text("file_id"), m.text("record_file_id")} {
+	name := location // files outside of VOD have no file_id
+	for _, id := range []string{o.text("file_id"), o.text("record_file_id")} {
 		if isID(id) {
 			name = id
 			break
@@ -116,34 +112,34 @@ func tencentRecording(m jsonObject, code string) (presence.Recording, error) {
 	}
 	rec := newRecording(ProviderTencent, code, name, location)
 	rec.Format = formatByExtension(u.Path)
-	if format := strings.ToLower(m.text("file_format")); slices.Contains([]string{"flv", "hls", "mp4", "aac", "m4a", "fmp4"}, format) {
+	if format := strings.ToLower(o.text("file_format")); slices.Contains([]string{"flv", "hls", "mp4", "aac", "m4a", "fmp4"}, format) {
 		rec.Format = format
 	}
-	rec.StartedAt, rec.EndedAt = m.secondsAsMillis("start_time"), m.secondsAsMillis("end_time")
-	rec.Duration = m.secondsAsMillis("duration")
+	rec.StartedAt, rec.EndedAt = o.secondsAsMillis("start_time"), o.secondsAsMillis("end_time")
+	rec.Duration = o.secondsAsMillis("duration")
 	if rec.Duration > 0 && rec.Duration < rec.EndedAt {
 		rec.StartedAt = rec.EndedAt - rec.Duration
 	}
-	rec.Size, _ = m.number("file_size")
+	rec.Size, _ = o.number("file_size")
 	return rec, nil
 }
 
-// maxSnapshotURL is the longest URL of a cover, in bytes.
+// maxSnapshotURL bounds the URL of a cover, in bytes.
 const maxSnapshotURL = 1024
 
-// snapshotURL is the URL of a snapshot as a cover, "" when it can be none: a
-// page that came over https shows no other pictures. The cloud writes http, and
-// its storage serves the same over https.
-func snapshotURL(text string) string {
-	u, err := url.Parse(text)
-	if err != nil || u.Host == "" || u.User != nil || !isLocation(text) {
+// httpsSnapshotURL returns the URL of a snapshot with https, or "" if there is none: a
+// page over https shows no other images. The cloud reports http, and its storage
+// serves the same over https.
+func httpsSnapshotURL(link string) string {
+	u, err := url.Parse(link)
+	if err != nil || u.Host == "" || u.User != nil || !isLocation(link) {
 		return ""
 	}
 	if u.Scheme == "http" && u.Port() == "" && strings.HasSuffix(strings.ToLower(u.Host), ".myqcloud.com") {
 		u.Scheme = "https"
 	}
-	if text = u.String(); u.Scheme != "https" || len(text) > maxSnapshotURL {
+	if link = u.String(); u.Scheme != "https" || len(link) > maxSnapshotURL {
 		return ""
 	}
-	return text
+	return link
 }

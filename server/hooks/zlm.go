@@ -1,36 +1,33 @@
 package hooks
 
-// ParseZLM reads a callback of ZLMediaKit, whose body is JSON. Which it is, is the
-// event, from the path: on_publish, on_play, on_stream_changed, on_record_mp4 or
-// on_stream_none_reader.
+// ParseZLM parses a callback of ZLMediaKit. The event comes from the path: on_publish,
+// on_play, on_stream_changed, on_record_mp4 or on_stream_none_reader. The body is JSON:
 //
 //	{"mediaServerId":"a","hook_index":7,"schema":"rtmp","vhost":"__defaultVhost__","app":"live","stream":"8888_alice",
 //	 "params":"txSecret=…","ip":"10.1.2.3","port":4321,"id":"3-12"}
 //
-// It returns ErrMalformed or ErrUnknownEvent. See
-// https://docs.zlmediakit.com/guide/media_server/web_hook_api.html for the
-// fields.
+// It returns ErrMalformed or ErrUnknownEvent. The fields are in
+// https://docs.zlmediakit.com/guide/media_server/web_hook_api.html.
 //
-// One push is registered under several schemas (rtmp, rtsp, hls, …), each with
-// its own begin and end, of which only the begin says which connection pushes.
-// So each schema of a server is a push of its own here: the first to begin
-// brings the picture, and with the last to end it is gone. A name has one
-// publisher at a time.
+// ZLMediaKit registers one push under several schemas (rtmp, rtsp, hls, …), each with
+// its own begin and end, and only the begin names the connection. So each schema of a
+// server counts as one push: media begins with the first and ends with the last. A
+// stream has one publisher at a time.
 func ParseZLM(event string, body []byte) (Event, error) {
-	m, err := parseJSONObject(body)
+	o, err := parseJSONObject(body)
 	if err != nil {
 		return Event{}, err
 	}
-	e := Event{Name: event, App: m.text("app"), Code: m.text("stream")}
+	e := Event{Name: event, App: o.text("app"), Code: o.text("stream")}
 	switch event {
 	case "on_publish":
-		e.Kind, e.Query = PublishRequest, m.text("params")
+		e.Kind, e.Query = PublishRequest, o.text("params")
 	case "on_play":
-		e.Kind, e.Query = PlayRequest, m.text("params")
+		e.Kind, e.Query = PlayRequest, o.text("params")
 	case "on_stream_changed":
-		err = e.readZLMRegistration(m)
+		err = e.readZLMRegistration(o)
 	case "on_record_mp4":
-		err = e.readZLMRecording(m)
+		err = e.readZLMRecording(o)
 	case "on_stream_none_reader":
 		return Event{Kind: Ignored, Name: event}, nil
 	default:
@@ -42,9 +39,9 @@ func ParseZLM(event string, body []byte) (Event, error) {
 	return e, nil
 }
 
-// readZLMRegistration reads that a stream is registered under a schema, or no more.
-func (e *Event) readZLMRegistration(m jsonObject) error {
-	switch string(m["regist"]) {
+// readZLMRegistration reads whether a stream is registered under a schema.
+func (e *Event) readZLMRegistration(o jsonObject) error {
+	switch string(o["regist"]) {
 	case "true":
 		e.Kind = PushStarted
 	case "false":
@@ -52,24 +49,23 @@ func (e *Event) readZLMRegistration(m jsonObject) error {
 	default:
 		return ErrMalformed
 	}
-	server, schema := m.text("mediaServerId"), m.text("schema")
+	server, schema := o.text("mediaServerId"), o.text("schema")
 	if !isID(schema) || server != "" && !isID(server) {
 		return ErrMalformed
 	}
 	e.PushID = server + "/" + schema
 	e.order.stream = e.PushID + " " + e.App + "/" + e.Code
-	e.order.index, e.order.hasIndex = m.number("hook_index")
-	e.order.createdAt = m.secondsAsMillis("createStamp")
+	e.order.index, e.order.hasIndex = o.number("hook_index")
+	e.order.createdAt = o.secondsAsMillis("createStamp")
 	return nil
 }
 
-func (e *Event) readZLMRecording(m jsonObject) error {
-	file := m.text("file_path")
-	if !isLocation(file) {
-		return ErrMalformed
+func (e *Event) readZLMRecording(o jsonObject) (err error) {
+	e.Kind = FileRecorded
+	if e.Recording, err = newFileRecording(ProviderZLM, e.Code, o.text("file_path")); err != nil {
+		return err
 	}
-	e.Kind, e.Recording = FileRecorded, newRecording(ProviderZLM, e.Code, file, file)
-	e.Recording.StartedAt, e.Recording.Duration = m.secondsAsMillis("start_time"), m.secondsAsMillis("time_len")
-	e.Recording.Size, _ = m.number("file_size")
+	e.Recording.StartedAt, e.Recording.Duration = o.secondsAsMillis("start_time"), o.secondsAsMillis("time_len")
+	e.Recording.Size, _ = o.number("file_size")
 	return nil
 }

@@ -5,12 +5,12 @@ import (
 	"testing"
 )
 
-func TestParse(t *testing.T) {
+func TestParseJSONObject(t *testing.T) {
 	for _, body := range []string{
 		"", "null", "[]", "1", `"x"`, "{", `{"a"}`, `{"a":}`, `{"a":1}x`, `{"a":1}{}`, `{"a":1,"a":2}`, `{"a":1,"\u0061":2}`, `{a:1}`, "{\"a\":1}\x00",
 	} {
 		if m, err := parseJSONObject([]byte(body)); !errors.Is(err, ErrMalformed) {
-			t.Errorf("%s gives %v, %v", body, m, err)
+			t.Errorf("%s: %v, %v", body, m, err)
 		}
 	}
 	m, err := parseJSONObject([]byte(` {"text":"x\u00e9","number":12,"quoted":"34","fraction":1.5,"null":null,"list":[1],"yes":true,"big":1e9,"long":1234567890123456,"minus":-3,"A":1,"a":2} `))
@@ -21,7 +21,7 @@ func TestParse(t *testing.T) {
 		"text": "xé", "number": "12", "quoted": "34", "fraction": "1.5", "null": "", "list": "", "yes": "", "none": "", "A": "1", "a": "2",
 	} {
 		if got := m.text(name); got != want {
-			t.Errorf("%s is the text %q", name, got)
+			t.Errorf("text(%s) = %q", name, got)
 		}
 	}
 	for name, want := range map[string]int64{"number": 12, "quoted": 34, "fraction": -1, "text": -1, "null": -1, "big": -1, "long": -1, "minus": -1} {
@@ -30,22 +30,22 @@ func TestParse(t *testing.T) {
 			got = -1
 		}
 		if got != want {
-			t.Errorf("%s is the number %d", name, got)
+			t.Errorf("number(%s) = %d", name, got)
 		}
 	}
 	for name, want := range map[string]int64{"number": 12_000, "quoted": 34_000, "fraction": 1_500, "text": 0, "minus": 0, "big": 1e12} {
 		if got := m.secondsAsMillis(name); got != want {
-			t.Errorf("%s is %d ms", name, got)
+			t.Errorf("secondsAsMillis(%s) = %d", name, got)
 		}
 	}
 	for _, s := range []string{"NaN", "Inf", "1e300", "", "0x10p1000"} {
 		if got := parseSeconds(s); got != 0 {
-			t.Errorf("%s is %d ms", s, got)
+			t.Errorf("parseSeconds(%s) = %d", s, got)
 		}
 	}
 }
 
-func TestFileNames(t *testing.T) {
+func TestRecordingFileNames(t *testing.T) {
 	for file, want := range map[string]struct {
 		format string
 		start  int64
