@@ -10,58 +10,57 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// Role is what somebody may do.
+// Role determines the permissions of a user.
 type Role string
 
-// The roles there are.
+// The roles.
 const (
-	Anchor  Role = "anchor"  // streams
-	Viewer  Role = "viewer"  // looks on
-	Backend Role = "backend" // the app's own servers
-	Admin   Role = "admin"   // people who operate
+	Anchor  Role = "anchor"  // starts and controls streams
+	Viewer  Role = "viewer"  // reads lists
+	Backend Role = "backend" // the app's servers
+	Admin   Role = "admin"   // operators
 )
 
-// Identity is who a token says somebody is.
+// Identity is the authenticated user of a token.
 type Identity struct {
 	Subject   string // the user id
 	Role      Role
 	ExpiresAt time.Time
 }
 
-// Why a token is refused. None says anything of the token itself.
+// Reasons for the rejection of a token. The messages contain nothing of the token.
 var (
-	ErrTokenMalformed = errors.New("the token is malformed")                          // it is no JWT
-	ErrNoMatchingKey  = errors.New("no key here checks this token")                   // alg or kid fits no key
-	ErrSignature      = errors.New("the token's signature is wrong")                  // another key signed it
-	ErrExpired        = errors.New("the token has expired")                           // exp has passed
-	ErrNotYetValid    = errors.New("the token is not valid yet")                      // nbf or iat lies ahead
-	ErrClaims         = errors.New("the token's claims are not those asked for here") // sub, role, exp, iss or aud
-	ErrHeader         = errors.New("the Authorization header is not of the form Bearer TOKEN")
+	ErrTokenMalformed = errors.New("token: malformed")                               // no JWT
+	ErrNoMatchingKey  = errors.New("token: no key matches its algorithm and key id") // alg or kid
+	ErrSignature      = errors.New("token: invalid signature")                       // signed by another key
+	ErrExpired        = errors.New("token: expired")                                 // exp has passed
+	ErrNotYetValid    = errors.New("token: not valid yet")                           // nbf or iat is in the future
+	ErrClaims         = errors.New("token: invalid claims")                          // sub, role, exp, iss or aud
+	ErrHeader         = errors.New("the Authorization header must have the form Bearer TOKEN")
 )
 
-// Config is which tokens are taken.
+// Config configures the accepted tokens.
 type Config struct {
-	Secret     []byte            // HS256, for tokens without a key id where it is the only HS256 key
+	Secret     []byte            // HS256, for tokens without a key id, if there is no other HS256 key
 	Secrets    map[string][]byte // HS256, by key id
 	PublicKey  string            // PEM of an RSA (RS256), P-256 (ES256) or Ed25519 (EdDSA) key
-	JWKSURL    string            // keys for tokens whose key id is in this set
-	Issuer     string            // "": not checked
-	Audience   string            // "": not checked
-	Logger     zerolog.Logger    // told when the JWKS cannot be read
-	OnJWKSRead func(error)       // called after each read of the JWKS, concurrently; may be nil
+	JWKSURL    string            // a JWK set with keys for tokens that have a key id
+	Issuer     string            // empty: not checked
+	Audience   string            // empty: not checked
+	Logger     zerolog.Logger    // logs failed reads of the JWK set
+	OnJWKSRead func(error)       // called after each read of the JWK set, concurrently; may be nil
 }
 
-// Verifier checks tokens.
+// Verifier verifies tokens.
 type Verifier struct {
 	configuredKeys []verificationKey
-	jwks           *keySet // nil: no JWKS
+	jwks           *keySet // nil: no JWK set
 	issuer         string
 	audience       string
 }
 
-// NewVerifier makes a verifier. It returns an error when a key cannot be used. A JWKS
-// that cannot be read is no error but a line in the log: its tokens are refused
-// until it can be.
+// NewVerifier returns an error if a configured key is invalid. A JWK set that cannot be
+// read is only logged; its tokens are rejected until a later read succeeds.
 func NewVerifier(ctx context.Context, c Config) (*Verifier, error) {
 	v := &Verifier{issuer: c.Issuer, audience: c.Audience}
 	if len(c.Secret) > 0 {
@@ -86,35 +85,35 @@ func NewVerifier(ctx context.Context, c Config) (*Verifier, error) {
 	return v, nil
 }
 
-// algorithms are the algorithms that any key may have.
+// algorithms are the supported signature algorithms.
 var algorithms = []string{"HS256", "RS256", "ES256", "EdDSA"}
 
-// Verify returns who the token says somebody is, or one of the errors above.
+// Verify verifies a token and returns its user, or one of the errors above.
 func (v *Verifier) Verify(ctx context.Context, token string) (Identity, error) {
-	said, chosen := jwt.MapClaims{}, false
+	claims, keyFound := jwt.MapClaims{}, false
 	_, err := jwt.NewParser(
 		jwt.WithValidMethods(algorithms), jwt.WithoutClaimsValidation(),
-	).ParseWithClaims(token, said, func(t *jwt.Token) (any, error) {
+	).ParseWithClaims(token, claims, func(t *jwt.Token) (any, error) {
 		k, err := v.selectKey(ctx, t)
-		chosen = err == nil
+		keyFound = err == nil
 		return k, err
 	})
 	switch {
 	case errors.Is(err, jwt.ErrTokenMalformed):
 		return Identity{}, ErrTokenMalformed
-	case err != nil && !chosen:
+	case err != nil && !keyFound:
 		return Identity{}, ErrNoMatchingKey
 	case err != nil:
 		return Identity{}, ErrSignature
 	}
-	return v.identity(said, time.Now())
+	return v.identity(claims, time.Now())
 }
 
-// SignToken signs a token with an HS256 secret, for the command line and for tests;
-// who.ExpiresAt is not looked at.
-func SignToken(secret []byte, kid string, who Identity, ttl time.Duration, now time.Time) (string, error) {
+// SignToken returns a token signed with an HS256 secret, for the command line and for
+// tests. It ignores user.ExpiresAt.
+func SignToken(secret []byte, kid string, user Identity, ttl time.Duration, now time.Time) (string, error) {
 	t := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{
-		"sub": who.Subject, "role": who.Role, "iat": now.Unix(), "exp": now.Add(ttl).Unix(),
+		"sub": user.Subject, "role": user.Role, "iat": now.Unix(), "exp": now.Add(ttl).Unix(),
 	})
 	if kid != "" {
 		t.Header["kid"] = kid

@@ -38,12 +38,12 @@ func newVerifier(t testing.TB, c Config) *Verifier {
 	return v
 }
 
-// good are claims that nothing is wrong with.
-func good() jwt.MapClaims {
+// validClaims are complete claims of an anchor.
+func validClaims() jwt.MapClaims {
 	return jwt.MapClaims{"sub": "alice", "role": "anchor", "exp": time.Now().Add(time.Hour).Unix()}
 }
 
-func sign(t testing.TB, method jwt.SigningMethod, key any, c jwt.MapClaims, header map[string]any) string {
+func signClaims(t testing.TB, method jwt.SigningMethod, key any, c jwt.MapClaims, header map[string]any) string {
 	t.Helper()
 	token := jwt.NewWithClaims(method, c)
 	maps.Copy(token.Header, header)
@@ -79,21 +79,21 @@ func TestClaims(t *testing.T) {
 		"no audience":        {func(c jwt.MapClaims) { delete(c, "aud") }, ErrClaims},
 		"exp is a text":      {func(c jwt.MapClaims) { c["exp"] = "tomorrow" }, ErrTokenMalformed},
 	} {
-		claims := good()
+		claims := validClaims()
 		claims["iss"], claims["aud"] = "app", "onair"
 		c.change(claims)
-		who, err := v.Verify(t.Context(), sign(t, jwt.SigningMethodHS256, secret, claims, nil))
+		user, err := v.Verify(t.Context(), signClaims(t, jwt.SigningMethodHS256, secret, claims, nil))
 		if !errors.Is(err, c.want) {
 			t.Errorf("%s: %v, want %v", name, err, c.want)
 		}
-		if c.want == nil && (who.Subject != "alice" || who.Role != Anchor || who.ExpiresAt.Unix() != claims["exp"]) {
-			t.Errorf("%s: %+v", name, who)
+		if c.want == nil && (user.Subject != "alice" || user.Role != Anchor || user.ExpiresAt.Unix() != claims["exp"]) {
+			t.Errorf("%s: %+v", name, user)
 		}
 	}
 }
 
-// pemOf writes a public key as PEM.
-func pemOf(t testing.TB, key any) string {
+// publicKeyPEM encodes a public key as PEM.
+func publicKeyPEM(t testing.TB, key any) string {
 	t.Helper()
 	der, err := x509.MarshalPKIXPublicKey(key)
 	if err != nil {
@@ -124,31 +124,31 @@ func TestAlgorithms(t *testing.T) {
 		{jwt.SigningMethodES256, &ecKey.PublicKey, ecKey},
 		{jwt.SigningMethodEdDSA, edPublic, edKey},
 	} {
-		text := pemOf(t, k.public)
+		text := publicKeyPEM(t, k.public)
 		v := newVerifier(t, Config{PublicKey: text})
-		if _, err := v.Verify(t.Context(), sign(t, k.method, k.private, good(), nil)); err != nil {
+		if _, err := v.Verify(t.Context(), signClaims(t, k.method, k.private, validClaims(), nil)); err != nil {
 			t.Errorf("%s: %v", k.method.Alg(), err)
 		}
-		// Key confusion: the public key taken for an HMAC secret.
-		if _, err := v.Verify(t.Context(), sign(t, jwt.SigningMethodHS256, []byte(text), good(), nil)); !errors.Is(err, ErrNoMatchingKey) {
+		// Key confusion: the public key as an HMAC secret.
+		if _, err := v.Verify(t.Context(), signClaims(t, jwt.SigningMethodHS256, []byte(text), validClaims(), nil)); !errors.Is(err, ErrNoMatchingKey) {
 			t.Errorf("%s: HS256 signed with the public key: %v", k.method.Alg(), err)
 		}
-		if _, err := v.Verify(t.Context(), sign(t, jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, good(), nil)); err == nil {
-			t.Errorf("%s: alg none is taken", k.method.Alg())
+		if _, err := v.Verify(t.Context(), signClaims(t, jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, validClaims(), nil)); err == nil {
+			t.Errorf("%s: alg none is accepted", k.method.Alg())
 		}
 	}
 	v := newVerifier(t, Config{Secret: secret})
 	for name, token := range map[string]string{
-		"HS512":         sign(t, jwt.SigningMethodHS512, secret, good(), nil),
-		"RS256":         sign(t, jwt.SigningMethodRS256, rsaKey, good(), nil),
-		"none":          sign(t, jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, good(), nil),
-		"another key":   sign(t, jwt.SigningMethodHS256, append([]byte("x"), secret...), good(), nil),
+		"HS512":         signClaims(t, jwt.SigningMethodHS512, secret, validClaims(), nil),
+		"RS256":         signClaims(t, jwt.SigningMethodRS256, rsaKey, validClaims(), nil),
+		"none":          signClaims(t, jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, validClaims(), nil),
+		"another key":   signClaims(t, jwt.SigningMethodHS256, append([]byte("x"), secret...), validClaims(), nil),
 		"no token":      "",
 		"three dots":    "...",
-		"cut signature": strings.TrimRight(sign(t, jwt.SigningMethodHS256, secret, good(), nil), "abcdefghijklmnopqrstuvwxyz"),
+		"cut signature": strings.TrimRight(signClaims(t, jwt.SigningMethodHS256, secret, validClaims(), nil), "abcdefghijklmnopqrstuvwxyz"),
 	} {
 		if _, err := v.Verify(t.Context(), token); err == nil && name != "cut signature" {
-			t.Errorf("%s is taken", name)
+			t.Errorf("%s is accepted", name)
 		}
 	}
 }
@@ -171,28 +171,28 @@ func TestKeyIDs(t *testing.T) {
 		"not a string": {newer, 7, ErrNoMatchingKey},
 	} {
 		header := map[string]any{"kid": c.kid}
-		if _, err := v.Verify(t.Context(), sign(t, jwt.SigningMethodHS256, c.key, good(), header)); !errors.Is(err, c.want) {
+		if _, err := v.Verify(t.Context(), signClaims(t, jwt.SigningMethodHS256, c.key, validClaims(), header)); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v, want %v", name, err, c.want)
 		}
 	}
 }
 
-// TestHeaderKeysAreIgnored: a token does not bring, or point to, its own key.
+// TestHeaderKeysAreIgnored: a token cannot contain or name its own key.
 func TestHeaderKeysAreIgnored(t *testing.T) {
-	asked := false
-	evil := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked = true }))
-	defer evil.Close()
-	own := []byte(strings.Repeat("m", 32))
+	requested := false
+	attacker := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { requested = true }))
+	defer attacker.Close()
+	ownKey := []byte(strings.Repeat("m", 32))
 	v := newVerifier(t, Config{Secret: secret})
 	header := map[string]any{
-		"jku": evil.URL, "x5u": evil.URL,
-		"jwk": map[string]string{"kty": "oct", "k": base64.RawURLEncoding.EncodeToString(own)},
+		"jku": attacker.URL, "x5u": attacker.URL,
+		"jwk": map[string]string{"kty": "oct", "k": base64.RawURLEncoding.EncodeToString(ownKey)},
 	}
-	if _, err := v.Verify(t.Context(), sign(t, jwt.SigningMethodHS256, own, good(), header)); !errors.Is(err, ErrSignature) {
+	if _, err := v.Verify(t.Context(), signClaims(t, jwt.SigningMethodHS256, ownKey, validClaims(), header)); !errors.Is(err, ErrSignature) {
 		t.Errorf("%v, want %v", err, ErrSignature)
 	}
-	if asked {
-		t.Error("the header's URL was asked for keys")
+	if requested {
+		t.Error("the header's URL was requested")
 	}
 }
 
@@ -219,13 +219,13 @@ func TestJWKS(t *testing.T) {
 		t.Fatal(err)
 	}
 	kid := map[string]any{"kid": "k1"}
-	if _, err := v.Verify(ctx, sign(t, jwt.SigningMethodRS256, key, good(), kid)); err != nil {
+	if _, err := v.Verify(ctx, signClaims(t, jwt.SigningMethodRS256, key, validClaims(), kid)); err != nil {
 		t.Error(err)
 	}
 	for name, token := range map[string]string{
-		"unknown kid": sign(t, jwt.SigningMethodRS256, key, good(), map[string]any{"kid": "k2"}),
-		"no kid":      sign(t, jwt.SigningMethodRS256, key, good(), nil),
-		"HS256":       sign(t, jwt.SigningMethodHS256, []byte(pemOf(t, &key.PublicKey)), good(), kid),
+		"unknown kid": signClaims(t, jwt.SigningMethodRS256, key, validClaims(), map[string]any{"kid": "k2"}),
+		"no kid":      signClaims(t, jwt.SigningMethodRS256, key, validClaims(), nil),
+		"HS256":       signClaims(t, jwt.SigningMethodHS256, []byte(publicKeyPEM(t, &key.PublicKey)), validClaims(), kid),
 	} {
 		if _, err := v.Verify(ctx, token); !errors.Is(err, ErrNoMatchingKey) {
 			t.Errorf("%s: %v, want %v", name, err, ErrNoMatchingKey)
@@ -233,7 +233,7 @@ func TestJWKS(t *testing.T) {
 	}
 }
 
-// TestExpiryIsExact: a token holds until its exp, and no second longer.
+// TestExpiryIsExact: a token is valid until its exp, without leeway.
 func TestExpiryIsExact(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := newVerifier(t, Config{Secret: secret})
@@ -252,7 +252,7 @@ func TestExpiryIsExact(t *testing.T) {
 	})
 }
 
-func TestFromHeader(t *testing.T) {
+func TestBearerToken(t *testing.T) {
 	for line, want := range map[string]struct {
 		token string
 		err   error
@@ -272,31 +272,31 @@ func TestFromHeader(t *testing.T) {
 	}
 }
 
-func TestBadPublicKeys(t *testing.T) {
+func TestInvalidPublicKeys(t *testing.T) {
 	p384, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, text := range map[string]string{"no PEM": "x", "P-384": pemOf(t, &p384.PublicKey)} {
+	for name, text := range map[string]string{"no PEM": "x", "P-384": publicKeyPEM(t, &p384.PublicKey)} {
 		if _, err := NewVerifier(t.Context(), Config{PublicKey: text}); err == nil || !strings.Contains(err.Error(), "auth.public_key") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 }
 
-// FuzzVerify: nothing but a token that was signed here is taken, and no error
-// holds any of what came.
+// FuzzVerify: only signed tokens are accepted, and no error contains a part of the
+// token.
 func FuzzVerify(f *testing.F) {
 	f.Add("a.b.c")
-	f.Add(sign(f, jwt.SigningMethodHS256, []byte("another"), good(), nil))
+	f.Add(signClaims(f, jwt.SigningMethodHS256, []byte("another"), validClaims(), nil))
 	v := newVerifier(f, Config{Secret: secret})
 	f.Fuzz(func(t *testing.T, token string) {
 		_, err := v.Verify(t.Context(), token)
 		if err == nil {
-			t.Fatalf("%q is taken", token)
+			t.Fatalf("%q is accepted", token)
 		}
 		if len(token) > 8 && strings.Contains(err.Error(), token) {
-			t.Fatalf("the error repeats the token: %v", err)
+			t.Fatalf("the error contains the token: %v", err)
 		}
 	})
 }

@@ -9,24 +9,22 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// maxSubject is the longest user id, in bytes.
+// maxSubject bounds a user id, in bytes.
 const maxSubject = 128
 
-// leeway is forgiven between the clocks of who signs and who checks, for nbf
-// and iat. None is for exp: sockets close when a token says so.
+// leeway is the tolerated difference of clocks for nbf and iat.
 const leeway = 30 * time.Second
 
-// claims are what a token says.
+// claims are the claims of a token that are read.
 type claims struct {
 	subject, issuer            string
 	audience                   []string
 	role                       Role
-	expires, notBefore, issued *jwt.NumericDate // nil: not said
+	expires, notBefore, issued *jwt.NumericDate // nil: absent
 }
 
-// readClaims returns ErrTokenMalformed when a claim is of another type than it must
-// be. It takes claims by their exact names, where a struct would also take
-// "Role" for "role".
+// readClaims returns ErrTokenMalformed if a claim has the wrong type. It compares names
+// exactly: a struct would also accept "Role" for "role".
 func readClaims(m jwt.MapClaims) (c claims, err error) {
 	var errs [6]error
 	c.subject, errs[0] = m.GetSubject()
@@ -43,7 +41,7 @@ func readClaims(m jwt.MapClaims) (c claims, err error) {
 	return c, nil
 }
 
-// identity reads the claims of a token whose signature is right.
+// identity validates the claims of a token and returns its user.
 func (v *Verifier) identity(m jwt.MapClaims, now time.Time) (Identity, error) {
 	c, err := readClaims(m)
 	switch {
@@ -54,11 +52,11 @@ func (v *Verifier) identity(m jwt.MapClaims, now time.Time) (Identity, error) {
 	case c.role != Anchor && c.role != Viewer && c.role != Backend && c.role != Admin:
 		return Identity{}, fmt.Errorf("%w: role must be anchor, viewer, backend or admin", ErrClaims)
 	case c.expires == nil:
-		return Identity{}, fmt.Errorf("%w: exp is required", ErrClaims)
+		return Identity{}, fmt.Errorf("%w: exp must be present", ErrClaims)
 	case v.issuer != "" && c.issuer != v.issuer:
-		return Identity{}, fmt.Errorf("%w: iss is another", ErrClaims)
+		return Identity{}, fmt.Errorf("%w: iss must be the configured issuer", ErrClaims)
 	case v.audience != "" && !slices.Contains(c.audience, v.audience):
-		return Identity{}, fmt.Errorf("%w: aud is another", ErrClaims)
+		return Identity{}, fmt.Errorf("%w: aud must contain the configured audience", ErrClaims)
 	case !now.Before(c.expires.Time):
 		return Identity{}, ErrExpired
 	case c.notBefore != nil && now.Add(leeway).Before(c.notBefore.Time),

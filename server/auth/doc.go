@@ -1,14 +1,14 @@
-// Package auth checks who somebody is by a JWT.
+// Package auth authenticates users by JSON Web Tokens (JWT).
 //
-// A token names its user (sub), a role and an expiry (exp), all required; iss
-// and aud are checked where configured. A key belongs to one algorithm and
-// maybe a key id, by configuration: the token's header only picks among them,
-// so that a public key is never taken for an HMAC secret, and what a header
-// says of other places to find keys (jku, x5u, jwk) is never read.
+// A token has the claims sub (user id), role and exp, all required; iss and aud are
+// checked if they are configured. Each configured key has one algorithm and optionally a
+// key id (kid). The header of a token only selects among these keys, so a public key
+// never serves as an HMAC secret. Header members that point to other keys (jku, x5u,
+// jwk) are ignored.
 //
-// The clocks of who signs and who checks may differ by 30 s for nbf and iat.
-// For exp nothing is forgiven: a socket closes when its token says so.
+// nbf and iat have a leeway of 30 s for different clocks. exp has none, because a
+// socket closes at the expiry of its token.
 //
-// All of it may be used concurrently. [NewSender] starts a goroutine only where a
-// JWKS URL is configured; it ends with the context.
+// Everything is safe for concurrent use. [NewVerifier] starts a goroutine only for a JWKS
+// URL; it ends with the context.
 package auth

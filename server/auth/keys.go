@@ -14,40 +14,39 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// verificationKey checks tokens of one algorithm and key id.
+// verificationKey verifies tokens of one algorithm and key id.
 type verificationKey struct {
 	alg string
 	kid string
 	key any
 }
 
-// selectKey finds the key for a token. A token with a key id is checked by the
-// key of that id alone; one without by the only configured key of its
-// algorithm. Nothing else in the header counts, but for what it says must be
-// understood (crit), which is not.
+// selectKey returns the key for a token: with a key id the key of that id, otherwise
+// the only configured key of the algorithm. It ignores all other header members, but
+// rejects critical extensions (crit), which it does not implement.
 func (v *Verifier) selectKey(ctx context.Context, t *jwt.Token) (any, error) {
-	header, named := t.Header["kid"]
+	header, hasKID := t.Header["kid"]
 	kid, _ := header.(string)
-	if _, critical := t.Header["crit"]; critical || named && kid == "" {
+	if _, critical := t.Header["crit"]; critical || hasKID && kid == "" {
 		return nil, ErrNoMatchingKey
 	}
-	var fit []any
+	var matching []any
 	for _, k := range v.configuredKeys {
-		if k.alg == t.Method.Alg() && (!named || k.kid == kid) {
-			fit = append(fit, k.key)
+		if k.alg == t.Method.Alg() && (!hasKID || k.kid == kid) {
+			matching = append(matching, k.key)
 		}
 	}
 	switch {
-	case len(fit) == 1:
-		return fit[0], nil
-	case len(fit) == 0 && named && v.jwks != nil:
+	case len(matching) == 1:
+		return matching[0], nil
+	case len(matching) == 0 && hasKID && v.jwks != nil:
 		return v.jwks.publicKey(ctx, kid, t.Method.Alg())
 	}
 	return nil, ErrNoMatchingKey
 }
 
-// matchesAlgorithm reports whether a key is of the kind that the algorithm needs: a JWK
-// need not say which algorithm it is for.
+// matchesAlgorithm reports whether a key has the type that the algorithm needs. A JWK
+// need not name its algorithm.
 func matchesAlgorithm(alg string, k any) bool {
 	switch k := k.(type) {
 	case *rsa.PublicKey:
@@ -60,20 +59,20 @@ func matchesAlgorithm(alg string, k any) bool {
 	return false
 }
 
-// parsePublicKey reads a PEM key; its kind decides the algorithm.
+// parsePublicKey parses a PEM key. Its type determines the algorithm.
 func parsePublicKey(text string) (verificationKey, error) {
 	block, _ := pem.Decode([]byte(text))
 	if block == nil {
-		return verificationKey{}, errors.New("it is no PEM block")
+		return verificationKey{}, errors.New("must be a PEM block")
 	}
 	k, err := x509.ParsePKIXPublicKey(block.Bytes)
 	if err != nil {
-		return verificationKey{}, fmt.Errorf("it is no public key: %w", err)
+		return verificationKey{}, fmt.Errorf("must be a public key: %w", err)
 	}
 	for _, alg := range []string{"RS256", "ES256", "EdDSA"} {
 		if matchesAlgorithm(alg, k) {
 			return verificationKey{alg: alg, key: k}, nil
 		}
 	}
-	return verificationKey{}, errors.New("it is neither RSA, P-256 nor Ed25519")
+	return verificationKey{}, errors.New("must be an RSA, P-256 or Ed25519 key")
 }

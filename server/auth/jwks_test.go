@@ -22,18 +22,17 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// keyServer serves a JWK set that changes.
+// keyServer serves a JWK set that changes. Without keys it answers 500.
 type keyServer struct {
-	mu   sync.Mutex // guards keys, asked
-	keys []map[string]string
-	// asked is how often it was read. Without keys it answers 500.
-	asked int
+	mu       sync.Mutex // guards keys, requests
+	keys     []map[string]string
+	requests int
 }
 
 func (s *keyServer) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.asked++
+	s.requests++
 	if s.keys == nil {
 		http.Error(w, "down", http.StatusInternalServerError)
 		return
@@ -41,20 +40,21 @@ func (s *keyServer) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	_ = json.NewEncoder(w).Encode(map[string]any{"keys": s.keys})
 }
 
-func (s *keyServer) set(keys ...map[string]string) {
+func (s *keyServer) setKeys(keys ...map[string]string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.keys = keys
 }
 
-func (s *keyServer) reads() int {
+func (s *keyServer) requestCount() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.asked
+	return s.requests
 }
 
-// start serves keys and verifies by them, until the test ends.
-func (s *keyServer) start(t *testing.T, log zerolog.Logger) *Verifier {
+// newVerifier starts the server and returns a verifier for its set, both until the test
+// ends.
+func (s *keyServer) newVerifier(t *testing.T, log zerolog.Logger) *Verifier {
 	t.Helper()
 	server := httptest.NewServer(s)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -70,8 +70,8 @@ func (s *keyServer) start(t *testing.T, log zerolog.Logger) *Verifier {
 	return v
 }
 
-// ecJWK makes a key, and its public half as a JWK with members on top.
-func ecJWK(t *testing.T, members map[string]string) (*ecdsa.PrivateKey, map[string]string) {
+// newECKey returns a private key, and its public key as a JWK with extra members.
+func newECKey(t *testing.T, members map[string]string) (*ecdsa.PrivateKey, map[string]string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -87,46 +87,46 @@ func ecJWK(t *testing.T, members map[string]string) (*ecdsa.PrivateKey, map[stri
 	return key, jwk
 }
 
-// TestSetThatCannotBeRead: the server starts, says so, and takes tokens as soon
-// as the set is there; one made-up key id after another does not have it read.
-func TestSetThatCannotBeRead(t *testing.T) {
+// TestUnreadableKeySet: the verifier logs the failure and accepts tokens as soon as the
+// set is available. Made-up key ids do not cause further reads.
+func TestUnreadableKeySet(t *testing.T) {
 	var log bytes.Buffer
 	var keys keyServer
-	v := keys.start(t, zerolog.New(&log))
-	if !bytes.Contains(log.Bytes(), []byte("could not read the JWKS")) {
+	v := keys.newVerifier(t, zerolog.New(&log))
+	if !bytes.Contains(log.Bytes(), []byte("jwks read failed")) {
 		t.Errorf("logged %q", log.String())
 	}
-	key, jwk := ecJWK(t, map[string]string{"kid": "k"})
-	keys.set(jwk)
+	key, jwk := newECKey(t, map[string]string{"kid": "k"})
+	keys.setKeys(jwk)
 	token := func(kid string) string {
-		return sign(t, jwt.SigningMethodES256, key, good(), map[string]any{"kid": kid})
+		return signClaims(t, jwt.SigningMethodES256, key, validClaims(), map[string]any{"kid": kid})
 	}
 	if _, err := v.Verify(t.Context(), token("k")); err != nil {
 		t.Error(err)
 	}
-	reads := keys.reads()
+	before := keys.requestCount()
 	for range 3 {
 		if _, err := v.Verify(t.Context(), token("made up")); !errors.Is(err, ErrNoMatchingKey) {
 			t.Errorf("%v, want %v", err, ErrNoMatchingKey)
 		}
 	}
-	if n := keys.reads() - reads; n != 0 {
-		t.Errorf("the set was read %d times more for key ids that it has not", n)
+	if n := keys.requestCount() - before; n != 0 {
+		t.Errorf("unknown key ids caused %d reads of the set", n)
 	}
 }
 
-// TestWhatIsNoSet: an answer that is no set of keys takes none away, and is told
-// of; one that was found elsewhere counts once.
-func TestWhatIsNoSet(t *testing.T) {
-	key, jwk := ecJWK(t, map[string]string{"kid": "k"})
+// TestInvalidKeySet: a response that is no JWK set keeps the known keys and is reported
+// as failed; a read with a redirect is reported once.
+func TestInvalidKeySet(t *testing.T) {
+	key, jwk := newECKey(t, map[string]string{"kid": "k"})
 	set, err := json.Marshal(map[string]any{"keys": []any{jwk}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {
-		answer string
-		fails  bool
-		stays  bool // the key that was in the set before
+		response string
+		isError  bool
+		keepsKey bool // the key of the previous set
 	}{
 		{`{"error":"sorry"}`, true, true},
 		{`sorry`, true, true},
@@ -135,44 +135,44 @@ func TestWhatIsNoSet(t *testing.T) {
 		{`{"keys":{}}`, true, true},
 		{`{"keys":[{"kty":"EC","crv":"P-256","kid":"x","x":"!","y":"!"}]}`, true, true},
 		{`{"keys":[{"kty":"new","kid":"x"}]}`, false, false},
-		{`{"keys":[]}`, false, false}, // all were taken out
+		{`{"keys":[]}`, false, false}, // all were removed
 	} {
-		var now atomic.Value // a string
-		now.Store(string(set))
+		var response atomic.Value // a string
+		response.Store(string(set))
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/" {
 				http.Redirect(w, r, "/keys", http.StatusFound)
 				return
 			}
-			io.WriteString(w, now.Load().(string))
+			io.WriteString(w, response.Load().(string))
 		}))
 		ctx, cancel := context.WithCancel(t.Context())
 		var mu sync.Mutex
-		var told []bool // whether each read failed
+		var failed []bool // for each read
 		v, err := NewVerifier(ctx, Config{JWKSURL: server.URL + "/", Logger: zerolog.Nop(), OnJWKSRead: func(err error) {
 			mu.Lock()
 			defer mu.Unlock()
-			told = append(told, err != nil)
+			failed = append(failed, err != nil)
 		}})
 		if err != nil {
 			t.Fatal(err)
 		}
 		token := func(kid string) string {
-			return sign(t, jwt.SigningMethodES256, key, good(), map[string]any{"kid": kid})
+			return signClaims(t, jwt.SigningMethodES256, key, validClaims(), map[string]any{"kid": kid})
 		}
 		if _, err := v.Verify(ctx, token("k")); err != nil {
 			t.Error(err)
 		}
-		now.Store(c.answer)
-		if _, err := v.Verify(ctx, token("another")); !errors.Is(err, ErrNoMatchingKey) { // has the set read
-			t.Errorf("%s: %v, want %v", c.answer, err, ErrNoMatchingKey)
+		response.Store(c.response)
+		if _, err := v.Verify(ctx, token("another")); !errors.Is(err, ErrNoMatchingKey) { // causes a read
+			t.Errorf("%s: %v, want %v", c.response, err, ErrNoMatchingKey)
 		}
-		if _, err := v.Verify(ctx, token("k")); (err == nil) != c.stays {
-			t.Errorf("%s: the key that was there: %v", c.answer, err)
+		if _, err := v.Verify(ctx, token("k")); (err == nil) != c.keepsKey {
+			t.Errorf("%s: the previous key: %v", c.response, err)
 		}
 		mu.Lock()
-		if want := []bool{false, c.fails}; !slices.Equal(told, want) {
-			t.Errorf("%s: failed %v, want %v", c.answer, told, want)
+		if want := []bool{false, c.isError}; !slices.Equal(failed, want) {
+			t.Errorf("%s: failed %v, want %v", c.response, failed, want)
 		}
 		mu.Unlock()
 		cancel()
@@ -181,18 +181,17 @@ func TestWhatIsNoSet(t *testing.T) {
 	}
 }
 
-// TestReadOutlivesItsCaller: a caller that has left leaves the set read for the
-// next, as only so many are made.
-func TestReadOutlivesItsCaller(t *testing.T) {
+// TestReadOutlivesCaller: a read goes on for the next callers when its caller has left.
+func TestReadOutlivesCaller(t *testing.T) {
 	var keys keyServer
-	keys.set(map[string]string{})
-	v := keys.start(t, zerolog.Nop())
-	key, jwk := ecJWK(t, map[string]string{"kid": "k"})
-	keys.set(jwk)
-	gone, leave := context.WithCancel(t.Context())
-	leave()
-	token := sign(t, jwt.SigningMethodES256, key, good(), map[string]any{"kid": "k"})
-	if _, err := v.Verify(gone, token); err != nil {
+	keys.setKeys(map[string]string{})
+	v := keys.newVerifier(t, zerolog.Nop())
+	key, jwk := newECKey(t, map[string]string{"kid": "k"})
+	keys.setKeys(jwk)
+	canceled, cancel := context.WithCancel(t.Context())
+	cancel()
+	token := signClaims(t, jwt.SigningMethodES256, key, validClaims(), map[string]any{"kid": "k"})
+	if _, err := v.Verify(canceled, token); err != nil {
 		t.Error(err)
 	}
 	if _, err := v.Verify(t.Context(), token); err != nil {
@@ -200,15 +199,15 @@ func TestReadOutlivesItsCaller(t *testing.T) {
 	}
 }
 
-// TestKeysOfASet: a key counts for its algorithm and for signatures alone.
-func TestKeysOfASet(t *testing.T) {
+// TestKeyUse: a key serves only its algorithm and signatures.
+func TestKeyUse(t *testing.T) {
 	var keys keyServer
-	plain, plainJWK := ecJWK(t, map[string]string{"kid": "plain"})
-	whole, wholeJWK := ecJWK(t, map[string]string{"kid": "whole", "alg": "ES256", "use": "sig"})
-	enc, encJWK := ecJWK(t, map[string]string{"kid": "enc", "use": "enc"})
+	plain, plainJWK := newECKey(t, map[string]string{"kid": "plain"})
+	whole, wholeJWK := newECKey(t, map[string]string{"kid": "whole", "alg": "ES256", "use": "sig"})
+	enc, encJWK := newECKey(t, map[string]string{"kid": "enc", "use": "enc"})
 	shared := map[string]string{"kid": "shared", "kty": "oct", "k": base64.RawURLEncoding.EncodeToString(secret)}
-	keys.set(plainJWK, wholeJWK, encJWK, shared)
-	v := keys.start(t, zerolog.Nop())
+	keys.setKeys(plainJWK, wholeJWK, encJWK, shared)
+	v := keys.newVerifier(t, zerolog.Nop())
 	for _, c := range []struct {
 		kid    string
 		method jwt.SigningMethod
@@ -222,7 +221,7 @@ func TestKeysOfASet(t *testing.T) {
 		{"shared", jwt.SigningMethodHS256, secret, ErrNoMatchingKey},
 		{"plain", jwt.SigningMethodHS256, secret, ErrNoMatchingKey},
 	} {
-		token := sign(t, c.method, c.key, good(), map[string]any{"kid": c.kid})
+		token := signClaims(t, c.method, c.key, validClaims(), map[string]any{"kid": c.kid})
 		if _, err := v.Verify(t.Context(), token); !errors.Is(err, c.want) {
 			t.Errorf("%s by the key %s: %v, want %v", c.method.Alg(), c.kid, err, c.want)
 		}
