@@ -9,55 +9,55 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Budget is how often a provider is asked: evenly, never in bursts, so that of any
-// stretch of time t at most 1 + t × the rate requests fall into it. Clients of one
-// account share one. All methods may be called concurrently.
+// Budget limits the rate of requests to a provider, without bursts: any period t has at
+// most 1 + t × rate requests. Clients of one account share one. It is safe for concurrent
+// use.
 //
-// When the provider says that it is too much, nobody asks anything for a second, and
-// then at half the rate, which grows back to the whole within half a minute. A
-// provider's limit is one of the account, which others use too.
+// When the provider reports that the rate is too high, the budget pauses for a second.
+// Then it continues at half the rate, which recovers within half a minute. A provider's
+// limit belongs to the account, which others use too.
 type Budget struct {
 	// Static after construction.
 	configuredLimit rate.Limit
 	limiter         *rate.Limiter
-	waiting         chan struct{} // held by the one who waits, so that a new rate holds for the next at once
+	waiting         chan struct{} // locked by the one waiting caller, so that the next waits by the new rate
 
-	mu           sync.Mutex // guards what follows
+	mu           sync.Mutex // guards the fields below
 	requests     uint64
-	reducedLimit rate.Limit // what the rate was lowered to
-	reducedAt    time.Time  // when that was; zero: never
+	reducedLimit rate.Limit
+	reducedAt    time.Time // zero: never
 }
 
 const (
-	// pause is for how long nothing is asked after the provider has said that it is
-	// too much: providers count by the second.
+	// pause is the time without requests after a reduction: providers count by the
+	// second.
 	pause = time.Second
 
-	// recovery is how long it takes to come from nothing to the whole rate.
+	// recovery is the time in which the rate grows from zero to the configured one.
 	recovery = time.Minute
 
-	// minLimitDivisor is the part of the rate that is left whatever the provider says:
-	// less would never find out that it is better.
+	// minLimitDivisor bounds the reduction: a lower rate would detect an improvement too
+	// late.
 	minLimitDivisor = 64
 )
 
-// NewBudget returns a budget of so many requests a second, more than 0.
+// NewBudget returns a budget of perSecond requests per second, which must be positive.
 func NewBudget(perSecond float64) *Budget {
 	return &Budget{configuredLimit: rate.Limit(perSecond), limiter: rate.NewLimiter(rate.Limit(perSecond), 1), waiting: make(chan struct{}, 1)}
 }
 
-// Rate is what NewBudget was given.
+// Rate returns the configured number of requests per second.
 func (b *Budget) Rate() float64 { return float64(b.configuredLimit) }
 
-// Requests is how many requests have had their turn so far.
+// Requests returns the number of requests so far.
 func (b *Budget) Requests() uint64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.requests
 }
 
-// wait returns when it is the caller's turn. It returns ErrBudgetWait when ctx ends
-// before, or is known to.
+// wait returns when the budget permits a request. It returns ErrBudgetWait if ctx ends
+// before, or would.
 func (b *Budget) wait(ctx context.Context) error {
 	select {
 	case b.waiting <- struct{}{}:
@@ -66,12 +66,12 @@ func (b *Budget) wait(ctx context.Context) error {
 		return fmt.Errorf("%w: %w", ErrBudgetWait, context.Cause(ctx))
 	}
 	for {
-		resting := b.pauseLeft()
-		if resting <= 0 {
+		left := b.pauseLeft()
+		if left <= 0 {
 			break
 		}
 		select {
-		case <-time.After(resting):
+		case <-time.After(left):
 		case <-ctx.Done():
 			return fmt.Errorf("%w: %w", ErrBudgetWait, context.Cause(ctx))
 		}
@@ -86,7 +86,7 @@ func (b *Budget) wait(ctx context.Context) error {
 	return nil
 }
 
-// pauseLeft is for how long nothing is to be asked yet.
+// pauseLeft returns the rest of the pause.
 func (b *Budget) pauseLeft() time.Duration {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -96,7 +96,7 @@ func (b *Budget) pauseLeft() time.Duration {
 	return pause - time.Since(b.reducedAt)
 }
 
-// currentLimit is the rate of this moment.
+// currentLimit returns the present rate.
 func (b *Budget) currentLimit() rate.Limit {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -107,12 +107,12 @@ func (b *Budget) currentLimitLocked() rate.Limit {
 	if b.reducedAt.IsZero() {
 		return b.configuredLimit
 	}
-	grown := b.configuredLimit * rate.Limit(time.Since(b.reducedAt).Seconds()/recovery.Seconds())
-	return min(b.configuredLimit, b.reducedLimit+grown)
+	recovered := b.configuredLimit * rate.Limit(time.Since(b.reducedAt).Seconds()/recovery.Seconds())
+	return min(b.configuredLimit, b.reducedLimit+recovered)
 }
 
-// reduce takes the provider's word that it is asked too often. Those who were under
-// way at the same time are told the same, which counts once.
+// reduce halves the rate and starts a pause. During a pause it does nothing: concurrent
+// requests get the same response.
 func (b *Budget) reduce() {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -11,14 +11,13 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestBudgetProperty: whoever asks whenever, and whatever the provider says to it, of
-// any stretch of time no more than its rate falls into it; and nobody waits when there
-// is no need.
+// TestBudgetProperty: no period has more requests than the rate permits, for any callers
+// and reductions.
 func TestBudgetProperty(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		perSecond := float64(rapid.IntRange(1, 100).Draw(r, "rate"))
 		pauses := rapid.SliceOfN(rapid.IntRange(0, 2000), 1, 8).Draw(r, "pauses")
-		refusals := rapid.SliceOfN(rapid.IntRange(0, 50), 0, 3).Draw(r, "refusals")
+		reductions := rapid.SliceOfN(rapid.IntRange(0, 50), 0, 3).Draw(r, "reductions")
 		synctest.Test(t, func(t *testing.T) {
 			b := NewBudget(perSecond)
 			var mu sync.Mutex
@@ -34,8 +33,8 @@ func TestBudgetProperty(t *testing.T) {
 						mu.Lock()
 						sent = append(sent, time.Now())
 						mu.Unlock()
-						for _, at := range refusals {
-							if at == i*20+n {
+						for _, index := range reductions {
+							if index == i*20+n {
 								b.reduce()
 							}
 						}
@@ -47,12 +46,12 @@ func TestBudgetProperty(t *testing.T) {
 			}
 			wg.Wait()
 			if int(b.Requests()) != len(sent) {
-				t.Errorf("%d were sent, and Sent is %d", len(sent), b.Requests())
+				t.Errorf("%d requests, Requests() = %d", len(sent), b.Requests())
 			}
 			for i := range sent {
 				for j := i + 1; j < len(sent); j++ {
 					if most := 1 + sent[j].Sub(sent[i]).Seconds()*perSecond; float64(j-i+1) > most+1e-3 {
-						t.Fatalf("%d requests within %v, at %v a second", j-i+1, sent[j].Sub(sent[i]), perSecond)
+						t.Fatalf("%d requests within %v at %v per second", j-i+1, sent[j].Sub(sent[i]), perSecond)
 					}
 				}
 			}
@@ -60,7 +59,7 @@ func TestBudgetProperty(t *testing.T) {
 	})
 }
 
-func TestBudgetSlowsDown(t *testing.T) {
+func TestBudgetReducesRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := NewBudget(50)
 		perSecond := func(d time.Duration) float64 {
@@ -73,34 +72,34 @@ func TestBudgetSlowsDown(t *testing.T) {
 			return float64(b.Requests()-before) / time.Since(began).Seconds()
 		}
 		if got := perSecond(10 * time.Second); got < 49 || got > 51 {
-			t.Errorf("%.1f a second, not 50", got)
+			t.Errorf("%.1f per second, want 50", got)
 		}
 		began := time.Now()
-		for range 20 { // all that were under way hear of it: once is enough
+		for range 20 { // concurrent rejections reduce the rate once
 			b.reduce()
 		}
 		if err := b.wait(t.Context()); err != nil || time.Since(began) < pause {
-			t.Errorf("asked again after %v, %v", time.Since(began), err)
+			t.Errorf("next request after %v, %v", time.Since(began), err)
 		}
 		if got := perSecond(2 * time.Second); got < 24 || got > 29 {
-			t.Errorf("%.1f a second after it was too much at 50", got)
+			t.Errorf("%.1f per second after a reduction from 50", got)
 		}
 		for range 20 {
 			b.reduce()
 			time.Sleep(pause)
 		}
 		if got := b.currentLimit(); got < b.configuredLimit/minLimitDivisor {
-			t.Errorf("only %.2f a second are left", float64(got))
+			t.Errorf("the limit falls to %.2f per second", float64(got))
 		}
 		time.Sleep(recovery)
 		if got := perSecond(10 * time.Second); got < 49 || got > 51 {
-			t.Errorf("%.1f a second when all is well again, not 50", got)
+			t.Errorf("%.1f per second after the recovery, want 50", got)
 		}
 	})
 }
 
-// TestBudgetWithoutTurn: who cannot wait so long has not asked.
-func TestBudgetWithoutTurn(t *testing.T) {
+// TestBudgetContextEnds: a caller whose context ends first sends no request.
+func TestBudgetContextEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := NewBudget(0.1)
 		if err := b.wait(t.Context()); err != nil {
@@ -112,7 +111,7 @@ func TestBudgetWithoutTurn(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 				defer cancel()
 				if err := b.wait(ctx); !errors.Is(err, ErrBudgetWait) {
-					t.Errorf("no turn: %v", err)
+					t.Errorf("wait: %v", err)
 				}
 			})
 		}
@@ -121,10 +120,10 @@ func TestBudgetWithoutTurn(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), pause/2)
 		defer cancel()
 		if err := b.wait(ctx); !errors.Is(err, ErrBudgetWait) {
-			t.Errorf("no turn after it was too much: %v", err)
+			t.Errorf("wait during a pause: %v", err)
 		}
 		if b.Requests() != 1 {
-			t.Errorf("%d had their turn", b.Requests())
+			t.Errorf("Requests() = %d", b.Requests())
 		}
 	})
 }

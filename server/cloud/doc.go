@@ -1,23 +1,21 @@
-// Package cloud asks clouds and media servers which live codes are pushed, tells
-// them to cut or refuse a push, and lists what they have recorded: one client, and
-// one file or a few, for each.
+// Package cloud has clients of clouds and media servers. A client reads which live codes
+// are pushed, cuts and forbids pushes, and lists recordings.
 //
-//   - [Tencent]: Tencent Cloud's API of today (live and VOD).
-//   - [TencentLegacy]: the API of its live codes from before 2018.
+//   - [Tencent]: Tencent Cloud's current API (live and VOD).
+//   - [TencentLegacy]: the API of Tencent's live codes from before 2018.
 //   - [SRS]: the HTTP API of SRS.
 //   - [NginxRTMP]: the statistics and control pages of nginx-rtmp.
 //
-// Make a [Budget] for each account, and the client with it. All clients are safe
-// for concurrent use. They keep nothing: what an answer means for a stream is for
-// others to say.
+// Clients of one account share a [Budget]. All clients are safe for concurrent use, and
+// store no state of streams.
 //
-// What must always hold:
-//   - A stream is said to be offline only when the provider said so of it, or did
-//     not name it in a list that was read to its end. Everything else is an error:
-//     no answer, half an answer, one that is not understood.
-//   - [ErrRateLimited], [ErrBudgetWait] and [ErrIncomplete] are told apart from other
-//     errors, which are failures of the provider or of the way to it.
-//   - No request goes out but in its turn of the budget; each is bounded in time,
-//     its answer in size, and no redirect is followed.
-//   - No error and no printed value holds a key, a signature or a URL.
+// Invariants:
+//   - A stream is offline only if the provider reports so, or omits it from a list that
+//     was read completely. Everything else is an error: no response, an incomplete or
+//     malformed one.
+//   - [ErrRateLimited], [ErrBudgetWait] and [ErrIncomplete] differ from other errors,
+//     which are failures of the provider or of the network.
+//   - Each request waits for the budget, has a timeout and a maximum response size, and
+//     follows no redirect.
+//   - No error and no printed value contains a key, a signature or a URL.
 package cloud

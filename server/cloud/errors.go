@@ -5,30 +5,29 @@ import (
 	"fmt"
 )
 
-// ErrRateLimited is returned when a provider says that it is asked too often, also
-// after some tries at a lower rate. It says nothing of a stream.
-var ErrRateLimited = errors.New("cloud: the provider is asked too often")
+// ErrRateLimited is returned when a provider rejects requests for their rate, even after
+// a few attempts at a lower rate. It contains no information about a stream.
+var ErrRateLimited = errors.New("cloud: rate limited by the provider")
 
-// ErrBudgetWait is returned when the context ended before it was the request's turn:
-// nobody was asked.
-var ErrBudgetWait = errors.New("cloud: the time was over before its turn came")
+// ErrBudgetWait is returned when the context ended before the budget permitted the
+// request. No request was sent.
+var ErrBudgetWait = errors.New("cloud: context ended before the budget permitted the request")
 
-// ErrIncomplete is returned when a list is not all there is: it changed while it was
-// read, or is longer than the provider shows. What it named is true, and of the rest
-// nothing is known.
-var ErrIncomplete = errors.New("cloud: the list is not complete")
+// ErrIncomplete is returned when a list changed while it was read, or is longer than the
+// provider's limit. The items read are valid; nothing is known about others.
+var ErrIncomplete = errors.New("cloud: incomplete list")
 
-// errMalformed is returned for an answer that is not what the provider documents.
-var errMalformed = errors.New("cloud: the answer is not understood")
+// errMalformed is returned for a response that differs from the provider's documentation.
+var errMalformed = errors.New("cloud: malformed response")
 
-// apiError is what a provider answers instead of doing as it was asked.
+// apiError is an error that a provider's API returned.
 type apiError struct {
 	action string
-	code   string // the provider's word or number for what is wrong
+	code   string // the provider's error code
 }
 
-// Error names the call and the provider's code. What it writes for people besides
-// is left out: it may repeat parts of the request.
-func (r *apiError) Error() string {
-	return fmt.Sprintf("cloud: %s is refused with %.64q", r.action, r.code)
+// Error returns the call and the provider's code. It omits the provider's message, which
+// may contain parts of the request.
+func (e *apiError) Error() string {
+	return fmt.Sprintf("cloud: %s failed: code %.64q", e.action, e.code)
 }

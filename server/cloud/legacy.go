@@ -3,7 +3,7 @@ package cloud
 import (
 	"cmp"
 	"context"
-	"crypto/md5" // the provider's choice, not ours
+	"crypto/md5" // required by the provider
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -14,58 +14,58 @@ import (
 	"time"
 )
 
-// LegacyConfig is the account. It holds a secret: never log it.
+// LegacyConfig configures the account. It contains a secret: never log it.
 type LegacyConfig struct {
 	AppID string
 	Key   string // the API authentication key
 	URL   string // empty: http://fcgi.video.qcloud.com/common_access
 }
 
-// TencentLegacy is a client of the API that Tencent's live codes had before 2018,
-// which older accounts go on using: https://cloud.tencent.com/document/product/267/7997.
-// It asks for one stream at a time; a code is the channel id, with the bizid in front.
+// TencentLegacy is a client of the API of Tencent's live codes from before 2018, which
+// older accounts still use: https://cloud.tencent.com/document/product/267/7997. It has no
+// list of online streams. A live code is the channel id, which includes the bizid.
 //
 //	GET …?appid=…&interface=Live_Channel_GetStatus&Param.s.channel_id=8888_alice&t=…&sign=…
-//	sign = lower-case hex of MD5 (key + t), t = Unix seconds at which it ends
+//	sign = lower-case hex of MD5 (key + t), t = expiry in Unix seconds
 //
-// The provider documents plain HTTP only, and the sign covers none of the parameters:
-// whoever sees a call can make others until t.
+// The provider documents only plain HTTP, and the signature covers no parameters: a
+// captured call allows forged ones until t.
 type TencentLegacy struct {
 	// Static after construction.
 	client *rateLimitedClient
 	appID  string
 	url    string
-	key    func() string // a function: nothing that prints values looks into one
+	key    func() string // a function, so that no formatting prints the key
 }
 
-// NewTencentLegacy returns a client, or an error when something is missing or the URL
-// is none.
+// NewTencentLegacy returns a client, or an error if a required value is missing or the URL
+// is invalid.
 func NewTencentLegacy(c LegacyConfig, o Options) (*TencentLegacy, error) {
 	if c.AppID == "" || c.Key == "" {
-		return nil, errors.New("cloud: tencent legacy: it takes an appid and its key")
+		return nil, errors.New("cloud: tencent legacy: appid and key are required")
 	}
 	link := cmp.Or(c.URL, "http://fcgi.video.qcloud.com/common_access")
 	if u, err := url.Parse(link); err != nil || u.Host == "" || u.RawQuery != "" {
-		return nil, errors.New("cloud: tencent legacy: its URL is none")
+		return nil, errors.New("cloud: tencent legacy: invalid URL")
 	}
 	return &TencentLegacy{newClient(o), c.AppID, link, func() string { return c.Key }}, nil
 }
 
-// signatureTTL is for how long a call may be made: what clocks differ by, and no more.
+// signatureTTL is the validity of a call: the tolerated difference of clocks.
 const signatureTTL = 2 * time.Minute
 
-// What the API answers with, ret.
+// Result codes (ret) of the API.
 const (
 	retOK          = 0
 	retRateLimited = 1202
-	retEmpty       = 10003 // of recordings: there are none
-	retNeverPushed = 20601 // nothing was ever pushed under this code
+	retEmpty       = 10003 // no recordings
+	retNeverPushed = 20601 // there was never a push under this code
 )
 
-// numberOrString is a number or a text: the API writes most numbers as either.
+// numberOrString is a JSON number or string: the API writes most numbers as either.
 type numberOrString string
 
-// UnmarshalJSON takes a number, a text or null.
+// UnmarshalJSON accepts a number, a string or null.
 func (s *numberOrString) UnmarshalJSON(data []byte) error {
 	var text string
 	if json.Unmarshal(data, &text) == nil {
@@ -80,7 +80,7 @@ func (s *numberOrString) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// call makes one call. It returns the answer's ret and its output.
+// call makes one call and returns the result code and output of the response.
 func (t *TencentLegacy) call(ctx context.Context, action string, parameters url.Values) (ret int, output json.RawMessage, err error) {
 	err = t.client.do(ctx, func() error {
 		until := strconv.FormatInt(time.Now().Add(signatureTTL).Unix(), 10)
@@ -89,29 +89,29 @@ func (t *TencentLegacy) call(ctx context.Context, action string, parameters url.
 		maps.Copy(query, parameters)
 		r, err := http.NewRequestWithContext(ctx, http.MethodGet, t.url+"?"+query.Encode(), nil)
 		if err != nil {
-			return errors.New("cloud: tencent legacy: its URL is none")
+			return errors.New("cloud: tencent legacy: invalid URL")
 		}
-		status, answer, err := t.client.send(r)
+		status, response, err := t.client.send(r)
 		if err == nil {
 			err = checkStatus(status)
 		}
 		if err != nil {
 			return err
 		}
-		ret, output, err = decodeLegacyResponse(answer)
+		ret, output, err = decodeLegacyResponse(response)
 		return err
 	})
 	return ret, output, err
 }
 
-// decodeLegacyResponse reads an answer's outer part. It returns ErrRateLimited for the ret that
-// says so.
-func decodeLegacyResponse(answer []byte) (ret int, output json.RawMessage, err error) {
+// decodeLegacyResponse decodes the envelope of a response. It returns ErrRateLimited for
+// retRateLimited.
+func decodeLegacyResponse(response []byte) (ret int, output json.RawMessage, err error) {
 	var reply struct {
 		Ret    *numberOrString
 		Output json.RawMessage
 	}
-	if json.Unmarshal(answer, &reply) != nil || reply.Ret == nil {
+	if json.Unmarshal(response, &reply) != nil || reply.Ret == nil {
 		return 0, nil, errMalformed
 	}
 	if ret, err = strconv.Atoi(string(*reply.Ret)); err != nil {
@@ -123,13 +123,13 @@ func decodeLegacyResponse(answer []byte) (ret int, output json.RawMessage, err e
 	return ret, reply.Output, nil
 }
 
-// legacyError is the error of an answer whose ret says neither yes nor no.
+// legacyError returns the error for an unexpected result code.
 func legacyError(action string, ret int) error { return &apiError{action, strconv.Itoa(ret)} }
 
-// PushState asks for one stream, Live_Channel_GetStatus:
-// https://cloud.tencent.com/document/product/267/9500. The answer has a row for each
-// quality of the stream; none is no word about it, and an error, as is every ret but
-// the one for a code that was never pushed to.
+// PushState returns the state of one stream by Live_Channel_GetStatus:
+// https://cloud.tencent.com/document/product/267/9500. The response has a row for each
+// quality of the stream. No rows, and all result codes except retOK and retNeverPushed,
+// are errors.
 func (t *TencentLegacy) PushState(ctx context.Context, code string) (State, error) {
 	const action = "Live_Channel_GetStatus"
 	ret, output, err := t.call(ctx, action, url.Values{"Param.s.channel_id": {code}})
@@ -164,24 +164,24 @@ func decodeLegacyState(output []byte) (State, error) {
 	return state, nil
 }
 
-// CutPush ends the push of a stream, which may begin again at once.
+// CutPush ends the push of a stream. A new push may begin at once.
 func (t *TencentLegacy) CutPush(ctx context.Context, code string) error {
 	return t.setStatus(ctx, code, 2)
 }
 
-// ForbidPush ends the push of a stream and refuses others until Allow. This call takes
-// neither a time nor a reason: when the time is over, Allow is to be said.
+// ForbidPush ends the push of a stream and forbids new ones until AllowPush. The API has
+// no end time and no reason: call AllowPush at the end.
 func (t *TencentLegacy) ForbidPush(ctx context.Context, code string, _ time.Time, _ string) error {
 	return t.setStatus(ctx, code, 0)
 }
 
-// AllowPush undoes Forbid.
+// AllowPush undoes ForbidPush.
 func (t *TencentLegacy) AllowPush(ctx context.Context, code string) error {
 	return t.setStatus(ctx, code, 1)
 }
 
-// setStatus is Live_Channel_SetStatus. Of a code that was never pushed to there is
-// nothing to cut, and nothing to allow.
+// setStatus calls Live_Channel_SetStatus. For a code without pushes so far, cutting and
+// allowing do nothing.
 func (t *TencentLegacy) setStatus(ctx context.Context, code string, status int) error {
 	const action = "Live_Channel_SetStatus"
 	ret, _, err := t.call(ctx, action, url.Values{"Param.s.channel_id": {code}, "Param.n.status": {strconv.Itoa(status)}})

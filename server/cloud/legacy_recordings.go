@@ -11,10 +11,10 @@ import (
 	"onair/presence"
 )
 
-// chinaTime is what the API's times are in.
+// chinaTime is the time zone of the API.
 var chinaTime = time.FixedZone("UTC+8", 8*60*60)
 
-// legacyFile is a file as the list of recordings has it.
+// legacyFile is a file in the list of recordings.
 type legacyFile struct {
 	FileID       numberOrString `json:"file_id"`
 	RecordFileID numberOrString `json:"record_file_id"`
@@ -24,19 +24,18 @@ type legacyFile struct {
 	URL          string         `json:"record_file_url"`
 }
 
-// ForEachRecording names the recordings of a stream that began from one time to another,
-// Live_Tape_GetFilelist: https://cloud.tencent.com/document/product/267/5960. It asks
-// day by day, as the provider wants it. They have the ids that recordings have of
-// which a callback tells. A file without a URL, which is not ready to play, is left
-// out.
-func (t *TencentLegacy) ForEachRecording(ctx context.Context, code string, from, to time.Time, each func(presence.Recording)) error {
+// ForEachRecording calls yield with each recording of a stream that began between two
+// times, by Live_Tape_GetFilelist: https://cloud.tencent.com/document/product/267/5960. The
+// API needs one query for each day. Their ids are the same as those from callbacks. It
+// skips files without a URL, which are not ready to play.
+func (t *TencentLegacy) ForEachRecording(ctx context.Context, code string, from, to time.Time, yield func(presence.Recording)) error {
 	for from := from.In(chinaTime); from.Before(to); {
 		midnight := time.Date(from.Year(), from.Month(), from.Day()+1, 0, 0, 0, 0, chinaTime)
 		end := midnight.Add(-time.Second)
 		if to.Before(end) {
 			end = to.In(chinaTime)
 		}
-		if err := t.forEachRecordingOfDay(ctx, code, from, end, each); err != nil {
+		if err := t.forEachRecordingOfDay(ctx, code, from, end, yield); err != nil {
 			return err
 		}
 		from = midnight
@@ -44,8 +43,8 @@ func (t *TencentLegacy) ForEachRecording(ctx context.Context, code string, from,
 	return nil
 }
 
-// forEachRecordingOfDay reads the pages of one day.
-func (t *TencentLegacy) forEachRecordingOfDay(ctx context.Context, code string, from, to time.Time, each func(presence.Recording)) error {
+// forEachRecordingOfDay calls yield with the recordings of one day.
+func (t *TencentLegacy) forEachRecordingOfDay(ctx context.Context, code string, from, to time.Time, yield func(presence.Recording)) error {
 	const action = "Live_Tape_GetFilelist"
 	seen := 0
 	for page := 1; ; page++ {
@@ -62,22 +61,22 @@ func (t *TencentLegacy) forEachRecordingOfDay(ctx context.Context, code string, 
 		case ret != retOK:
 			return legacyError(action, ret)
 		}
-		all, recordings, rows, err := decodeLegacyFiles(output, code)
+		total, recordings, rows, err := decodeLegacyFiles(output, code)
 		if err != nil {
 			return err
 		}
 		for _, rec := range recordings {
-			each(rec)
+			yield(rec)
 		}
-		if seen += rows; rows == 0 || seen >= all {
+		if seen += rows; rows == 0 || seen >= total {
 			return nil
 		}
 	}
 }
 
-// decodeLegacyFiles reads a page: how many files there are on all, and those of this page
-// that are ready, of its rows.
-func decodeLegacyFiles(output []byte, code string) (all int, recordings []presence.Recording, rows int, err error) {
+// decodeLegacyFiles decodes a page: the number of files on all pages, the recordings of
+// this page that are ready to play, and the number of its rows.
+func decodeLegacyFiles(output []byte, code string) (total int, recordings []presence.Recording, rows int, err error) {
 	var page struct {
 		AllCount numberOrString `json:"all_count"`
 		FileList []legacyFile   `json:"file_list"`
@@ -85,29 +84,29 @@ func decodeLegacyFiles(output []byte, code string) (all int, recordings []presen
 	if json.Unmarshal(output, &page) != nil {
 		return 0, nil, 0, errMalformed
 	}
-	if all, err = strconv.Atoi(string(page.AllCount)); err != nil {
+	if total, err = strconv.Atoi(string(page.AllCount)); err != nil {
 		return 0, nil, 0, errMalformed
 	}
 	for _, f := range page.FileList {
 		if f.URL == "" {
 			continue
 		}
-		began, err := time.ParseInLocation(time.DateTime, f.StartTime, chinaTime)
+		startedAt, err := time.ParseInLocation(time.DateTime, f.StartTime, chinaTime)
 		if err != nil {
 			return 0, nil, 0, errMalformed
 		}
-		ended, err := time.ParseInLocation(time.DateTime, f.EndTime, chinaTime)
+		endedAt, err := time.ParseInLocation(time.DateTime, f.EndTime, chinaTime)
 		file := cmp.Or(f.FileID, f.RecordFileID)
-		if err != nil || ended.Before(began) || file == "" {
+		if err != nil || endedAt.Before(startedAt) || file == "" {
 			return 0, nil, 0, errMalformed
 		}
 		rec := newTencentRecording(string(file), code, f.URL)
-		rec.StartedAt, rec.EndedAt = began.UnixMilli(), ended.UnixMilli()
+		rec.StartedAt, rec.EndedAt = startedAt.UnixMilli(), endedAt.UnixMilli()
 		rec.Duration = rec.EndedAt - rec.StartedAt
 		if size, err := strconv.ParseInt(string(f.FileSize), 10, 64); err == nil && size > 0 {
 			rec.Size = size
 		}
 		recordings = append(recordings, rec)
 	}
-	return all, recordings, len(page.FileList), nil
+	return total, recordings, len(page.FileList), nil
 }

@@ -19,13 +19,13 @@ import (
 
 const legacyKey = "5d41402abc4b2a76b9719d911017c592"
 
-// legacy answers calls that are signed well.
-type legacy struct {
+// legacyServer is a transport that responds to correctly signed calls.
+type legacyServer struct {
 	answer func(call url.Values) string
 	calls  []url.Values
 }
 
-func (l *legacy) RoundTrip(r *http.Request) (*http.Response, error) {
+func (l *legacyServer) RoundTrip(r *http.Request) (*http.Response, error) {
 	q := r.URL.Query()
 	sum := md5.Sum([]byte(legacyKey + q.Get("t")))
 	until, _ := strconv.ParseInt(q.Get("t"), 10, 64)
@@ -34,19 +34,19 @@ func (l *legacy) RoundTrip(r *http.Request) (*http.Response, error) {
 		l.calls = append(l.calls, q)
 		answer = l.answer(q)
 	}
-	return canned{http.StatusOK, []byte(answer)}.RoundTrip(r)
+	return fixedResponse{http.StatusOK, []byte(answer)}.RoundTrip(r)
 }
 
-func ofLegacy(t *testing.T, transport http.RoundTripper) *TencentLegacy {
+func newLegacyClient(t *testing.T, transport http.RoundTripper) *TencentLegacy {
 	t.Helper()
-	client, err := NewTencentLegacy(LegacyConfig{AppID: "1234", Key: legacyKey}, Options{Budget: plenty(), Transport: transport})
+	client, err := NewTencentLegacy(LegacyConfig{AppID: "1234", Key: legacyKey}, Options{Budget: unlimitedBudget(), Transport: transport})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return client
 }
 
-func TestLegacyState(t *testing.T) {
+func TestLegacyPushState(t *testing.T) {
 	for answer, want := range map[string]State{
 		`{"ret":0,"message":"","output":[{"rate_type":0,"recv_type":1,"status":1}]}`: Online,
 		`{"ret":0,"retcode":0,"errmsg":"ok","output":[{"status":0}]}`:                Offline,
@@ -57,7 +57,7 @@ func TestLegacyState(t *testing.T) {
 		`{"ret":20601,"message":"channel inactive","output":[]}`:                     Offline,
 		`{"ret":"20601"}`: Offline,
 
-		`{"ret":0,"output":[]}`:                0, // nothing was said of it
+		`{"ret":0,"output":[]}`:                0, // no information about the stream
 		`{"ret":0,"output":null}`:              0,
 		`{"ret":0}`:                            0,
 		`{"ret":0,"output":{"status":0}}`:      0,
@@ -75,13 +75,13 @@ func TestLegacyState(t *testing.T) {
 		`<html>`:                               0,
 		``:                                     0,
 	} {
-		sim := &legacy{answer: func(url.Values) string { return answer }}
-		client := ofLegacy(t, sim)
+		sim := &legacyServer{answer: func(url.Values) string { return answer }}
+		client := newLegacyClient(t, sim)
 		got, err := client.PushState(t.Context(), "8888_alice")
 		if got != want || (err == nil) != (want != 0) || errors.Is(err, ErrRateLimited) {
 			t.Errorf("%s: %v, %v; not %v", answer, got, err, want)
 		}
-		keepsSecrets(t, err, client)
+		requireNoSecrets(t, err, client)
 		if c := sim.calls[0]; c.Get("interface") != "Live_Channel_GetStatus" || c.Get("Param.s.channel_id") != "8888_alice" {
 			t.Errorf("it asks for %v", c)
 		}
@@ -90,8 +90,8 @@ func TestLegacyState(t *testing.T) {
 
 func TestLegacyRateLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		sim := &legacy{answer: func(url.Values) string { return `{"ret":1202}` }}
-		if state, err := ofLegacy(t, sim).PushState(t.Context(), "8888_alice"); state != 0 || !errors.Is(err, ErrRateLimited) {
+		sim := &legacyServer{answer: func(url.Values) string { return `{"ret":1202}` }}
+		if state, err := newLegacyClient(t, sim).PushState(t.Context(), "8888_alice"); state != 0 || !errors.Is(err, ErrRateLimited) {
 			t.Errorf("%v, %v", state, err)
 		}
 		if len(sim.calls) != maxAttempts {
@@ -102,8 +102,8 @@ func TestLegacyRateLimit(t *testing.T) {
 
 func TestLegacyControl(t *testing.T) {
 	ret := "0"
-	sim := &legacy{answer: func(url.Values) string { return `{"ret":` + ret + `,"output":[]}` }}
-	client := ofLegacy(t, sim)
+	sim := &legacyServer{answer: func(url.Values) string { return `{"ret":` + ret + `,"output":[]}` }}
+	client := newLegacyClient(t, sim)
 	forbid := func(ctx context.Context, code string) error { return client.ForbidPush(ctx, code, time.Time{}, "") }
 	for i, act := range []func(context.Context, string) error{forbid, client.AllowPush, client.CutPush} {
 		ret = "0"
@@ -114,7 +114,7 @@ func TestLegacyControl(t *testing.T) {
 		if c.Get("interface") != "Live_Channel_SetStatus" || c.Get("Param.n.status") != strconv.Itoa(i) || c.Get("Param.s.channel_id") != "8888_alice" {
 			t.Errorf("it says %v", c)
 		}
-		ret = "20601" // that nobody is there is no failure, unless nobody is forbidden
+		ret = "20601" // a missing stream is an error only for a ban
 		if err := act(t.Context(), "8888_alice"); (err == nil) != (i != 0) {
 			t.Errorf("status %d of nobody: %v", i, err)
 		}
@@ -125,7 +125,7 @@ func TestLegacyControl(t *testing.T) {
 	}
 }
 
-// TestLegacyErrors: a call's URL is signed, and in no error.
+// TestLegacyErrors: no error contains the signed URL.
 func TestLegacyErrors(t *testing.T) {
 	for name, h := range map[string]http.HandlerFunc{
 		"status":  func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "skey", http.StatusForbidden) },
@@ -138,33 +138,33 @@ func TestLegacyErrors(t *testing.T) {
 			http.Redirect(w, r, "http://127.0.0.1:1/", http.StatusFound)
 		},
 	} {
-		link, o := serve(t, h)
+		link, o := startServer(t, h)
 		client, err := NewTencentLegacy(LegacyConfig{AppID: "1234", Key: legacyKey, URL: link}, o)
 		if err != nil {
 			t.Fatal(err)
 		}
-		state, err := client.PushState(soon(t), "8888_alice")
+		state, err := client.PushState(shortContext(t), "8888_alice")
 		if state != 0 || err == nil {
 			t.Errorf("%s: %v, %v", name, state, err)
 		}
-		keepsSecrets(t, err, client)
+		requireNoSecrets(t, err, client)
 	}
 	for _, c := range []LegacyConfig{{Key: legacyKey}, {AppID: "1234"}, {AppID: "1", Key: legacyKey, URL: "x"}, {AppID: "1", Key: legacyKey, URL: "http://x/?a=b"}} {
 		if _, err := NewTencentLegacy(c, Options{}); err == nil {
 			t.Errorf("%q is good", c.URL)
 		} else {
-			keepsSecrets(t, err)
+			requireNoSecrets(t, err)
 		}
 	}
 }
 
-// TestLegacyRecordings: rows as the API really sends them, with numbers as text and
-// times of China.
+// TestLegacyRecordings decodes rows as the API sends them, with numbers as strings and
+// times in UTC+8.
 func TestLegacyRecordings(t *testing.T) {
 	const row = `{"appid":"1257046543","create_time":"2018-11-02 13:48:12","start_time":"2018-11-02 13:47:40","end_time":"2018-11-02 13:48:09","file_format":"3",
 		"file_id":"5285890782777207037","file_size":"4571794","record_file_id":"5285890782777207037","record_type":null,
 		"record_file_url":"http://1257046543.vod2.myqcloud.com/c7/07/f0.mp4","stream_id":"8888_alice","vid":"210130088_45"}`
-	sim := &legacy{answer: func(c url.Values) string {
+	sim := &legacyServer{answer: func(c url.Values) string {
 		switch c.Get("Param.s.start_time") + " " + c.Get("Param.s.end_time") {
 		case "2018-11-01 22:30:00 2018-11-01 23:59:59":
 			return `{"ret":10003,"output":{}}`
@@ -177,7 +177,7 @@ func TestLegacyRecordings(t *testing.T) {
 		t.Errorf("it asks for %v", c)
 		return ""
 	}}
-	got, err := recordings(t.Context(), ofLegacy(t, sim).ForEachRecording, time.Date(2018, 11, 1, 14, 30, 0, 0, time.UTC), time.Date(2018, 11, 2, 22, 0, 0, 0, time.UTC))
+	got, err := collectRecordings(t.Context(), newLegacyClient(t, sim).ForEachRecording, time.Date(2018, 11, 1, 14, 30, 0, 0, time.UTC), time.Date(2018, 11, 2, 22, 0, 0, 0, time.UTC))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -204,7 +204,7 @@ func TestLegacyRecordings(t *testing.T) {
 func TestLegacyRecordingsPages(t *testing.T) {
 	day := time.Date(2018, 11, 2, 0, 0, 0, 0, chinaTime)
 	for _, n := range []int{0, 1, 100, 101, 250} {
-		sim := &legacy{answer: func(c url.Values) string {
+		sim := &legacyServer{answer: func(c url.Values) string {
 			page, _ := strconv.Atoi(c.Get("Param.n.page_no"))
 			size, _ := strconv.Atoi(c.Get("Param.n.page_size"))
 			rows := ""
@@ -216,7 +216,7 @@ func TestLegacyRecordingsPages(t *testing.T) {
 			}
 			return fmt.Sprintf(`{"ret":0,"output":{"all_count":%d,"file_list":[%s]}}`, n, rows)
 		}}
-		got, err := recordings(t.Context(), ofLegacy(t, sim).ForEachRecording, day, day.Add(time.Hour))
+		got, err := collectRecordings(t.Context(), newLegacyClient(t, sim).ForEachRecording, day, day.Add(time.Hour))
 		if len(got) != n || err != nil || len(sim.calls) != max(1, (n+99)/100) {
 			t.Errorf("of %d it names %d in %d calls, %v", n, len(got), len(sim.calls), err)
 		}
@@ -227,14 +227,14 @@ func TestLegacyRecordingsPages(t *testing.T) {
 		`{"ret":0,"output":{"all_count":1,"file_list":[{"file_id":"1","start_time":"2018-11-02 00:00:02","end_time":"2018-11-02 00:00:01","record_file_url":"http://x/1.flv"}]}}`,
 		`{"ret":0,"output":{"all_count":1,"file_list":[{"start_time":"2018-11-02 00:00:00","end_time":"2018-11-02 00:00:01","record_file_url":"http://x/1.flv"}]}}`,
 	} {
-		sim := &legacy{answer: func(url.Values) string { return answer }}
-		if got, err := recordings(t.Context(), ofLegacy(t, sim).ForEachRecording, day, day.Add(time.Hour)); len(got) > 0 || err == nil {
+		sim := &legacyServer{answer: func(url.Values) string { return answer }}
+		if got, err := collectRecordings(t.Context(), newLegacyClient(t, sim).ForEachRecording, day, day.Add(time.Hour)); len(got) > 0 || err == nil {
 			t.Errorf("%s: %v, %v", answer, got, err)
 		}
 	}
 }
 
-func FuzzLegacy(f *testing.F) {
+func FuzzTencentLegacy(f *testing.F) {
 	for _, answer := range []string{
 		`{"ret":0,"message":"","output":[{"rate_type":0,"recv_type":1,"status":1}]}`,
 		`{"ret":"20601","output":[]}`,

@@ -12,28 +12,28 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// plenty is a budget that holds nobody up.
-func plenty() *Budget { return NewBudget(1e6) }
+// unlimitedBudget returns a budget that never delays.
+func unlimitedBudget() *Budget { return NewBudget(1e6) }
 
-// serve has a server answer for as long as the test lasts, and gives its URL and the
-// options of a client of it.
-func serve(t *testing.T, h http.Handler) (link string, o Options) {
+// startServer serves h until the test ends, and returns its URL and the options of a
+// client.
+func startServer(t *testing.T, h http.Handler) (link string, o Options) {
 	t.Helper()
 	s := httptest.NewServer(h)
 	transport := &http.Transport{}
 	t.Cleanup(s.Close)
 	t.Cleanup(transport.CloseIdleConnections)
-	return s.URL, Options{Budget: plenty(), Transport: transport}
+	return s.URL, Options{Budget: unlimitedBudget(), Transport: transport}
 }
 
-// list reads all that an Online names.
-func list(online func(context.Context, func(string)) error, ctx context.Context) (codes []string, err error) {
-	err = online(ctx, func(code string) { codes = append(codes, code) })
+// collectOnline returns the codes that a ForEachOnline yields.
+func collectOnline(forEachOnline func(context.Context, func(string)) error, ctx context.Context) (codes []string, err error) {
+	err = forEachOnline(ctx, func(code string) { codes = append(codes, code) })
 	return codes, err
 }
 
-// soon is a context for what should take no time.
-func soon(t *testing.T) context.Context {
+// shortContext returns a context with a timeout for fast operations.
+func shortContext(t *testing.T) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	t.Cleanup(cancel)
 	return ctx

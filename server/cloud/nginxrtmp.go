@@ -6,29 +6,28 @@ import (
 	"encoding/xml"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
 	"time"
 )
 
-// NginxRTMP is a client of nginx with the RTMP module: of its statistics (rtmp_stat)
-// and its control (rtmp_control):
+// NginxRTMP is a client of nginx with the RTMP module: its statistics (rtmp_stat) and its
+// control (rtmp_control). See
 // https://github.com/arut/nginx-rtmp-module/wiki/Directives#statistics and
 // https://github.com/arut/nginx-rtmp-module/wiki/Control-module.
 //
-// Both pages are those of one worker of nginx, and which one is chance: it must run
-// with worker_processes 1.
+// Both pages belong to one worker of nginx, chosen at random: nginx must run with
+// worker_processes 1.
 type NginxRTMP struct {
 	// Static after construction.
 	client *rateLimitedClient
 	app    string
-	urls   func() (stat, control string) // which may hold passwords: nothing that prints values looks into a function
+	urls   func() (stat, control string) // a function, so that no formatting prints passwords
 }
 
-// NewNginxRTMP returns a client for pushes to an application. The URLs are those of
-// the statistics, such as http://127.0.0.1:8080/stat, and of the control, such as
-// http://127.0.0.1:8080/control; either may be empty, and what needs it then fails.
-// It returns an error when one is no URL.
+// NewNginxRTMP returns a client for pushes to an application. The URLs are those of the
+// statistics, for example http://127.0.0.1:8080/stat, and of the control, for example
+// http://127.0.0.1:8080/control. Either may be empty; methods that need it then fail. An
+// invalid URL is an error.
 func NewNginxRTMP(stat, control, app string, o Options) (*NginxRTMP, error) {
 	for _, link := range []*string{&stat, &control} {
 		if *link == "" {
@@ -43,16 +42,13 @@ func NewNginxRTMP(stat, control, app string, o Options) (*NginxRTMP, error) {
 	return &NginxRTMP{newClient(o), app, func() (string, string) { return stat, control }}, nil
 }
 
-// ForEachOnline names every stream that is pushed.
-func (n *NginxRTMP) ForEachOnline(ctx context.Context, each func(code string)) error {
+// ForEachOnline calls yield with the live code of every push.
+func (n *NginxRTMP) ForEachOnline(ctx context.Context, yield func(code string)) error {
 	stat, _ := n.urls()
 	if stat == "" {
-		return errors.New("cloud: nginx-rtmp: the URL of its statistics is not configured")
+		return errors.New("cloud: nginx-rtmp: no statistics URL configured")
 	}
-	status, page, err := n.client.get(ctx, http.MethodGet, stat)
-	if err == nil {
-		err = checkStatus(status)
-	}
+	page, err := n.client.get(ctx, stat)
 	if err != nil {
 		return err
 	}
@@ -61,14 +57,14 @@ func (n *NginxRTMP) ForEachOnline(ctx context.Context, each func(code string)) e
 		return err
 	}
 	for _, code := range codes {
-		each(code)
+		yield(code)
 	}
 	return nil
 }
 
-// decodePushedStreams reads the names that are pushed to an application. What clients call
-// their streams and themselves is on the page too: the module escapes markup, and puts
-// a blank for each byte that is not printable ASCII.
+// decodePushedStreams returns the streams of an application that have a push. The page
+// contains text of clients; the module escapes markup, and replaces each byte that is not
+// printable ASCII by a space.
 func decodePushedStreams(page []byte, app string) (codes []string, err error) {
 	var rtmp struct {
 		XMLName xml.Name `xml:"rtmp"`
@@ -97,25 +93,22 @@ func decodePushedStreams(page []byte, app string) (codes []string, err error) {
 	return codes, nil
 }
 
-// CutPush ends the push of a stream, which may ask to begin again at once: the server's
-// hook says who may. When there is none, nothing is to be done.
+// CutPush ends the push of a stream, if there is one. The server's hook decides about a
+// new push.
 func (n *NginxRTMP) CutPush(ctx context.Context, code string) error {
 	_, control := n.urls()
 	if control == "" {
-		return errors.New("cloud: nginx-rtmp: the URL of its control is not configured")
+		return errors.New("cloud: nginx-rtmp: no control URL configured")
 	}
 	query := url.Values{"app": {n.app}, "name": {code}}
-	status, _, err := n.client.get(ctx, http.MethodGet, control+"/drop/publisher?"+query.Encode())
-	if err != nil {
-		return err
-	}
-	return checkStatus(status)
+	_, err := n.client.get(ctx, control+"/drop/publisher?"+query.Encode())
+	return err
 }
 
-// ForbidPush is Cut: that no other push begins is for the server's hook to say.
+// ForbidPush is CutPush: the server's hook rejects new pushes.
 func (n *NginxRTMP) ForbidPush(ctx context.Context, code string, _ time.Time, _ string) error {
 	return n.CutPush(ctx, code)
 }
 
-// AllowPush does nothing: the server's hook is asked about each push.
+// AllowPush does nothing: the server's hook permits new pushes.
 func (n *NginxRTMP) AllowPush(context.Context, string) error { return nil }

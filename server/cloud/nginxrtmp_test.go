@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// A page as nginx-rtmp 1.1.4 makes it: one that is pushed and watched, one that is
-// watched alone, another application, another server.
+// statisticsPage is a page of nginx-rtmp 1.1.4: a stream with a push and a player, one
+// with only a player, another application, another server.
 const statisticsPage = `<?xml version="1.0" encoding="utf-8" ?>` + "\r\n" + `<?xml-stylesheet type="text/xsl" href="stat.xsl" ?>
 <rtmp>
 <nginx_version>1.22.1</nginx_version>
@@ -45,9 +45,9 @@ const statisticsPage = `<?xml version="1.0" encoding="utf-8" ?>` + "\r\n" + `<?x
 </rtmp>
 `
 
-func TestStatistics(t *testing.T) {
+func TestDecodePushedStreams(t *testing.T) {
 	want := []string{"8888_alice", "8888_carol"}
-	// What a client calls itself is its own affair.
+	// Clients choose their names freely.
 	for _, flashver := range []string{"LNX", "", "&lt;publishing/&gt;", "]]&gt;&lt;/rtmp&gt;"} {
 		got, err := decodePushedStreams([]byte(strings.Replace(statisticsPage, "%s", flashver, 1)), "live")
 		if err != nil || !slices.Equal(got, want) {
@@ -74,7 +74,7 @@ func TestStatistics(t *testing.T) {
 func TestNginxRTMPControl(t *testing.T) {
 	var asked []string
 	status := http.StatusOK
-	link, o := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	link, o := startServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		asked = append(asked, r.URL.Path+" app="+r.FormValue("app")+" name="+r.FormValue("name"))
 		w.WriteHeader(status)
 		if status == http.StatusOK {
@@ -86,7 +86,7 @@ func TestNginxRTMPControl(t *testing.T) {
 		t.Fatal(err)
 	}
 	for ; status <= http.StatusNoContent; status += 4 {
-		if err := n.CutPush(soon(t), "8888_alice&name=8888_bob"); err != nil {
+		if err := n.CutPush(shortContext(t), "8888_alice&name=8888_bob"); err != nil {
 			t.Error(err)
 		}
 	}
@@ -94,42 +94,42 @@ func TestNginxRTMPControl(t *testing.T) {
 		t.Errorf("it asks for %q, not %q", asked, want)
 	}
 	status = http.StatusNotFound
-	if n.CutPush(soon(t), "8888_alice") == nil {
+	if n.CutPush(shortContext(t), "8888_alice") == nil {
 		t.Error("a control that is not there cuts")
 	}
-	if _, err := list(n.ForEachOnline, soon(t)); err == nil {
+	if _, err := collectOnline(n.ForEachOnline, shortContext(t)); err == nil {
 		t.Error("statistics that are not there say something")
 	}
 }
 
 func TestNewNginxRTMP(t *testing.T) {
-	n, err := NewNginxRTMP("", "", "live", Options{Budget: plenty()})
+	n, err := NewNginxRTMP("", "", "live", Options{Budget: unlimitedBudget()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := list(n.ForEachOnline, t.Context()); err == nil {
+	if _, err := collectOnline(n.ForEachOnline, t.Context()); err == nil {
 		t.Error("there are statistics without a URL")
 	}
 	if n.CutPush(t.Context(), "x") == nil {
 		t.Error("there is control without a URL")
 	}
 	const secret = "http://admin:hunter2@h"
-	if n, err = NewNginxRTMP(secret+"/stat", secret+"/control", "live", Options{Budget: plenty()}); err != nil {
+	if n, err = NewNginxRTMP(secret+"/stat", secret+"/control", "live", Options{Budget: unlimitedBudget()}); err != nil {
 		t.Fatal(err)
 	}
-	keepsSecrets(t, n, *n)
+	requireNoSecrets(t, n, *n)
 	for _, link := range []string{"h/stat", secret + ":port", "file:///stat"} {
 		for _, links := range [][2]string{{link, ""}, {"", link}} {
-			_, err := NewNginxRTMP(links[0], links[1], "live", Options{Budget: plenty()})
+			_, err := NewNginxRTMP(links[0], links[1], "live", Options{Budget: unlimitedBudget()})
 			if err == nil {
 				t.Errorf("%q is a URL", links)
 			}
-			keepsSecrets(t, err)
+			requireNoSecrets(t, err)
 		}
 	}
 }
 
-func FuzzStatistics(f *testing.F) {
+func FuzzDecodePushedStreams(f *testing.F) {
 	f.Add([]byte(statisticsPage))
 	f.Add([]byte("<rtmp><server><application><name>live</name><live><stream><name>a&lt;b</name><publishing/></stream></live></application></server></rtmp>"))
 	f.Fuzz(func(t *testing.T, page []byte) {

@@ -12,20 +12,19 @@ import (
 	"time"
 )
 
-// SRS is a client of the HTTP API of one SRS server, of version 3 or later:
-// https://ossrs.net/lts/en-us/docs/v6/doc/http-api. It knows streams by application and
-// name: those of all virtual hosts are one. There is no query for one stream by its
-// name.
+// SRS is a client of the HTTP API of one SRS server, version 3 or later:
+// https://ossrs.net/lts/en-us/docs/v6/doc/http-api. It identifies streams by application
+// and name, and ignores the virtual host. The API has no query for one stream by name.
 type SRS struct {
 	// Static after construction.
 	client  *rateLimitedClient
 	app     string
-	baseURL func() string // a URL, which may hold a password: nothing that prints values looks into a function
+	baseURL func() string // a function, so that no formatting prints its password
 }
 
-// NewSRS returns a client of the API at a URL, such as http://127.0.0.1:1985, in which
-// a user and password may stand, for pushes to an application. It returns an error
-// when the URL is none.
+// NewSRS returns a client for pushes to an application. The base URL of the API, for
+// example http://127.0.0.1:1985, may contain a user and a password. An invalid URL is an
+// error.
 func NewSRS(link, app string, o Options) (*SRS, error) {
 	base, err := parseBaseURL(link)
 	if err != nil {
@@ -34,16 +33,16 @@ func NewSRS(link, app string, o Options) (*SRS, error) {
 	return &SRS{newClient(o), app, func() string { return base }}, nil
 }
 
-// parseBaseURL checks a URL to whose path more is added.
+// parseBaseURL checks a URL, and returns it without a trailing slash.
 func parseBaseURL(link string) (string, error) {
 	u, err := url.Parse(link)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "" || u.Fragment != "" {
-		return "", errors.New("its URL is none")
+		return "", errors.New("invalid URL")
 	}
 	return strings.TrimSuffix(link, "/"), nil
 }
 
-// srsStream is a stream as the API describes it.
+// srsStream is a stream in a response.
 type srsStream struct {
 	ID      numberOrString
 	Name    string
@@ -54,23 +53,20 @@ type srsStream struct {
 	}
 }
 
-// srsPageSize is how many streams are asked for at once.
+// srsPageSize is the requested number of streams per page.
 const srsPageSize = 1000
 
-// forEachPushedStream gives every stream of the application that is pushed. A page may have less
-// than was asked for, and a server that knows no pages gives the same one again: the
-// list ends with a page that has nothing new.
-func (s *SRS) forEachPushedStream(ctx context.Context, each func(srsStream)) error {
+// forEachPushedStream calls yield with every stream of the application that has a push. A
+// page may be shorter than requested, and a server without paging repeats the same page:
+// the list ends with a page that has no new stream.
+func (s *SRS) forEachPushedStream(ctx context.Context, yield func(srsStream)) error {
 	known := map[numberOrString]bool{}
 	for start := 0; ; {
-		status, answer, err := s.client.get(ctx, http.MethodGet, s.baseURL()+"/api/v1/streams/?start="+strconv.Itoa(start)+"&count="+strconv.Itoa(srsPageSize))
-		if err == nil {
-			err = checkStatus(status)
-		}
+		response, err := s.client.get(ctx, s.baseURL()+"/api/v1/streams/?start="+strconv.Itoa(start)+"&count="+strconv.Itoa(srsPageSize))
 		if err != nil {
 			return err
 		}
-		page, err := decodeSRSStreams(answer)
+		page, err := decodeSRSStreams(response)
 		if err != nil {
 			return err
 		}
@@ -81,7 +77,7 @@ func (s *SRS) forEachPushedStream(ctx context.Context, each func(srsStream)) err
 			}
 			known[st.ID] = true
 			if st.App == s.app && st.Publish.Active {
-				each(st)
+				yield(st)
 			}
 		}
 		if len(known) == before {
@@ -91,14 +87,14 @@ func (s *SRS) forEachPushedStream(ctx context.Context, each func(srsStream)) err
 	}
 }
 
-// decodeSRSStreams reads one page.
-func decodeSRSStreams(answer []byte) ([]srsStream, error) {
+// decodeSRSStreams decodes one page.
+func decodeSRSStreams(response []byte) ([]srsStream, error) {
 	var reply struct {
 		Code    *int
 		Streams []srsStream
 	}
 	switch {
-	case json.Unmarshal(answer, &reply) != nil, reply.Code == nil:
+	case json.Unmarshal(response, &reply) != nil, reply.Code == nil:
 		return nil, errMalformed
 	case *reply.Code != 0:
 		return nil, &apiError{"streams", strconv.Itoa(*reply.Code)}
@@ -111,14 +107,14 @@ func decodeSRSStreams(answer []byte) ([]srsStream, error) {
 	return reply.Streams, nil
 }
 
-// ForEachOnline names every stream that is pushed. After an error, what it has named is
-// online all the same.
-func (s *SRS) ForEachOnline(ctx context.Context, each func(code string)) error {
-	return s.forEachPushedStream(ctx, func(st srsStream) { each(st.Name) })
+// ForEachOnline calls yield with the live code of every push. After an error, the codes
+// yielded are online still.
+func (s *SRS) ForEachOnline(ctx context.Context, yield func(code string)) error {
+	return s.forEachPushedStream(ctx, func(st srsStream) { yield(st.Name) })
 }
 
-// CutPush ends the push of a stream, which may begin again at once: who may push is for
-// the server's hook to say. When there is none, nothing is to be done.
+// CutPush ends the push of a stream, if there is one. The server's hook decides about a
+// new push.
 func (s *SRS) CutPush(ctx context.Context, code string) error {
 	var clients []numberOrString
 	err := s.forEachPushedStream(ctx, func(st srsStream) {
@@ -137,14 +133,14 @@ func (s *SRS) CutPush(ctx context.Context, code string) error {
 	return nil
 }
 
-// srsNoSuchClient is the API's code for a client that there is not, or no longer.
+// srsNoSuchClient is the API's error code for an unknown client.
 const srsNoSuchClient = 2049
 
 func (s *SRS) disconnectClient(ctx context.Context, client string) error {
 	if client == "" {
 		return errMalformed
 	}
-	status, answer, err := s.client.get(ctx, http.MethodDelete, s.baseURL()+"/api/v1/clients/"+url.PathEscape(client))
+	status, response, err := s.client.request(ctx, http.MethodDelete, s.baseURL()+"/api/v1/clients/"+url.PathEscape(client))
 	if err != nil || status == http.StatusNotFound {
 		return err
 	}
@@ -153,7 +149,7 @@ func (s *SRS) disconnectClient(ctx context.Context, client string) error {
 	}
 	var reply struct{ Code *int }
 	switch {
-	case json.Unmarshal(answer, &reply) != nil, reply.Code == nil:
+	case json.Unmarshal(response, &reply) != nil, reply.Code == nil:
 		return errMalformed
 	case *reply.Code != 0 && *reply.Code != srsNoSuchClient:
 		return &apiError{"clients", strconv.Itoa(*reply.Code)}
@@ -161,10 +157,10 @@ func (s *SRS) disconnectClient(ctx context.Context, client string) error {
 	return nil
 }
 
-// ForbidPush is Cut: that no other push begins is for the server's hook to say.
+// ForbidPush is CutPush: the server's hook rejects new pushes.
 func (s *SRS) ForbidPush(ctx context.Context, code string, _ time.Time, _ string) error {
 	return s.CutPush(ctx, code)
 }
 
-// AllowPush does nothing: the server's hook is asked about each push.
+// AllowPush does nothing: the server's hook permits new pushes.
 func (s *SRS) AllowPush(context.Context, string) error { return nil }

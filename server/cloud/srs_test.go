@@ -10,19 +10,19 @@ import (
 	"testing"
 )
 
-// srs plays the HTTP API of SRS, for as many streams as there are rows.
-type srs struct {
-	rows     []string // of JSON
-	longest  int      // page that it gives, whatever it is asked for; 0: as asked
-	pageless bool
-	kick     func(id string) (status int, answer string)
+// srsServer simulates the HTTP API of SRS.
+type srsServer struct {
+	rows         []string // streams in JSON
+	maxPage      int      // bounds the length of a page; 0: unlimited
+	pageless     bool     // each request gets the first page
+	onDisconnect func(id string) (status int, response string)
 
-	mu     sync.Mutex
-	kicked []string
-	pages  int
+	mu           sync.Mutex // guards the fields below
+	disconnected []string
+	pages        int
 }
 
-func (s *srs) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (s *srsServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if user, password, _ := r.BasicAuth(); user != "admin" || password != "hunter2" {
@@ -30,13 +30,13 @@ func (s *srs) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if id, ok := strings.CutPrefix(r.URL.Path, "/api/v1/clients/"); ok && r.Method == http.MethodDelete {
-		s.kicked = append(s.kicked, id)
-		status, answer := http.StatusOK, `{"code":0}`
-		if s.kick != nil {
-			status, answer = s.kick(id)
+		s.disconnected = append(s.disconnected, id)
+		status, response := http.StatusOK, `{"code":0}`
+		if s.onDisconnect != nil {
+			status, response = s.onDisconnect(id)
 		}
 		w.WriteHeader(status)
-		fmt.Fprint(w, answer)
+		fmt.Fprint(w, response)
 		return
 	}
 	if r.URL.Path != "/api/v1/streams/" || r.Method != http.MethodGet {
@@ -46,8 +46,8 @@ func (s *srs) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.pages++
 	start, _ := strconv.Atoi(r.FormValue("start"))
 	count, _ := strconv.Atoi(r.FormValue("count"))
-	if s.longest > 0 {
-		count = min(count, s.longest)
+	if s.maxPage > 0 {
+		count = min(count, s.maxPage)
 	}
 	if s.pageless {
 		start = 0
@@ -61,49 +61,49 @@ func srsRow(i int, name, app string, active bool, client string) string {
 		i, name, app, app, active, client)
 }
 
-func ofSRS(t *testing.T, s *srs) *SRS {
+func newSRSClient(t *testing.T, s *srsServer) *SRS {
 	t.Helper()
-	link, o := serve(t, s)
+	link, o := startServer(t, s)
 	client, err := NewSRS(strings.Replace(link, "://", "://admin:hunter2@", 1)+"/", "live", o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	keepsSecrets(t, client, *client)
+	requireNoSecrets(t, client, *client)
 	return client
 }
 
 func TestSRS(t *testing.T) {
-	s := &srs{rows: []string{
+	s := &srsServer{rows: []string{
 		srsRow(1, "8888_alice", "live", true, `"2hx2r9e1"`),
 		srsRow(2, "8888_bob", "live", false, `""`),
 		srsRow(3, "8888_carol", "other", true, `"x"`),
-		srsRow(4, "8888_dave", "live", true, `105`), // as old versions have it
+		srsRow(4, "8888_dave", "live", true, `105`), // old versions use numbers
 	}}
-	client := ofSRS(t, s)
-	got, err := list(client.ForEachOnline, soon(t))
+	client := newSRSClient(t, s)
+	got, err := collectOnline(client.ForEachOnline, shortContext(t))
 	if want := []string{"8888_alice", "8888_dave"}; err != nil || !slices.Equal(got, want) {
 		t.Errorf("%v, %v; not %v", got, err, want)
 	}
 	for _, code := range []string{"8888_alice", "8888_bob", "8888_carol", "8888_dave", "8888_nobody"} {
-		if err := client.CutPush(soon(t), code); err != nil {
+		if err := client.CutPush(shortContext(t), code); err != nil {
 			t.Error(err)
 		}
 	}
-	if want := []string{"2hx2r9e1", "105"}; !slices.Equal(s.kicked, want) {
-		t.Errorf("%v are cut, not %v", s.kicked, want)
+	if want := []string{"2hx2r9e1", "105"}; !slices.Equal(s.disconnected, want) {
+		t.Errorf("%v are cut, not %v", s.disconnected, want)
 	}
 }
 
 func TestSRSPages(t *testing.T) {
 	for _, x := range []struct {
-		streams, longest int
+		streams, maxPage int
 		pageless         bool
 	}{{0, 0, false}, {1, 0, false}, {1000, 0, false}, {2500, 0, false}, {250, 100, false}, {200, 100, false}, {700, 0, true}} {
-		s := &srs{longest: x.longest, pageless: x.pageless}
-		for i, code := range many(x.streams) {
+		s := &srsServer{maxPage: x.maxPage, pageless: x.pageless}
+		for i, code := range streamCodes(x.streams) {
 			s.rows = append(s.rows, srsRow(i, code, "live", true, `"c"`))
 		}
-		if got, err := list(ofSRS(t, s).ForEachOnline, soon(t)); err != nil || !slices.Equal(got, many(x.streams)) {
+		if got, err := collectOnline(newSRSClient(t, s).ForEachOnline, shortContext(t)); err != nil || !slices.Equal(got, streamCodes(x.streams)) {
 			t.Errorf("%+v: it names %d, %v", x, len(got), err)
 		}
 	}
@@ -114,45 +114,45 @@ func TestSRSFaults(t *testing.T) {
 		``, `{}`, `[]`, `{"streams":[]}`, `{"code":null,"streams":[]}`, `{"code":"0","streams":[]}`, `{"code":1061}`, `{"code":0,"streams":{}}`, `{"code":0,"streams":[{"name":"8888_alice"}]}`,
 		`{"code":0,"streams":[{"id":"1","name":"8888_alice","app":"live","publish":{"active":tr`,
 	} {
-		client, err := NewSRS("http://srs:1985", "live", Options{Budget: plenty(), Transport: canned{http.StatusOK, []byte(answer)}})
+		client, err := NewSRS("http://srs:1985", "live", Options{Budget: unlimitedBudget(), Transport: fixedResponse{http.StatusOK, []byte(answer)}})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, err := list(client.ForEachOnline, t.Context()); err == nil || len(got) > 0 {
+		if got, err := collectOnline(client.ForEachOnline, t.Context()); err == nil || len(got) > 0 {
 			t.Errorf("%s: %v", answer, got)
 		}
 	}
-	s := &srs{rows: []string{srsRow(1, "8888_alice", "live", true, `"c"`)}}
+	s := &srsServer{rows: []string{srsRow(1, "8888_alice", "live", true, `"c"`)}}
 	for want, x := range map[bool][][2]string{
 		true:  {{"200", `{"code":0}`}, {"200", `{"code":2049}`}, {"404", ``}},
 		false: {{"200", `{"code":1061}`}, {"200", ``}, {"500", `{"code":0}`}},
 	} {
 		for _, x := range x {
-			s.kick = func(string) (int, string) { status, _ := strconv.Atoi(x[0]); return status, x[1] }
-			if err := ofSRS(t, s).CutPush(soon(t), "8888_alice"); (err == nil) != want {
+			s.onDisconnect = func(string) (int, string) { status, _ := strconv.Atoi(x[0]); return status, x[1] }
+			if err := newSRSClient(t, s).CutPush(shortContext(t), "8888_alice"); (err == nil) != want {
 				t.Errorf("%v: %v", x, err)
 			}
 		}
 	}
 	for _, link := range []string{"", "srs:1985", "ftp://srs", "http://", "http://srs/?a", "http://srs/#a", "http://admin:hunter2@srs:port"} {
-		if _, err := NewSRS(link, "live", Options{Budget: plenty()}); err == nil {
+		if _, err := NewSRS(link, "live", Options{Budget: unlimitedBudget()}); err == nil {
 			t.Errorf("%q is a URL", link)
 		} else {
-			keepsSecrets(t, err)
+			requireNoSecrets(t, err)
 		}
 	}
-	// A wrong password, and nobody there.
-	link, o := serve(t, s)
+	// A wrong password, and a server that is down.
+	link, o := startServer(t, s)
 	for _, link := range []string{strings.Replace(link, "://", "://hunter2:hunter2@", 1), "http://hunter2:hunter2@127.0.0.1:1"} {
 		client, err := NewSRS(link, "live", o)
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = list(client.ForEachOnline, soon(t))
+		_, err = collectOnline(client.ForEachOnline, shortContext(t))
 		if err == nil {
 			t.Error("no error")
 		}
-		keepsSecrets(t, err)
+		requireNoSecrets(t, err)
 	}
 }
 
@@ -169,12 +169,12 @@ func FuzzSRS(f *testing.F) {
 				t.Fatalf("%+v", st)
 			}
 		}
-		// A server that says this for ever is read to an end.
-		client, err := NewSRS("http://srs", "live", Options{Budget: plenty(), Transport: canned{http.StatusOK, answer}})
+		// A server that repeats this page does not cause an endless loop.
+		client, err := NewSRS("http://srs", "live", Options{Budget: unlimitedBudget(), Transport: fixedResponse{http.StatusOK, answer}})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, err := list(client.ForEachOnline, t.Context()); len(got) > len(page) {
+		if got, err := collectOnline(client.ForEachOnline, t.Context()); len(got) > len(page) {
 			t.Fatalf("%d of %d, %v", len(got), len(page), err)
 		}
 	})

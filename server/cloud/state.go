@@ -1,18 +1,18 @@
 package cloud
 
-// State is what a provider says of a live code.
+// State is the state of the push under a live code.
 type State uint8
 
-// The states there are.
+// The states.
 const (
-	Offline   State = iota + 1 // nobody pushes
-	Online                     // somebody pushes
-	Forbidden                  // nobody pushes, and nobody may
+	Offline   State = iota + 1 // there is no push
+	Online                     // there is a push
+	Forbidden                  // there is no push, and pushes are forbidden
 )
 
 var stateNames = [...]string{Offline: "offline", Online: "online", Forbidden: "forbidden"}
 
-// String gives the state's name.
+// String returns the name of the state.
 func (s State) String() string {
 	if int(s) < len(stateNames) {
 		return stateNames[s]

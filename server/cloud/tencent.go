@@ -14,42 +14,41 @@ import (
 	"time"
 )
 
-// TencentConfig is the account, and which pushes are asked about. It holds a secret:
-// never log it.
+// TencentConfig configures the account and the pushes. It contains a secret: never log
+// it.
 type TencentConfig struct {
 	SecretID  string
 	SecretKey string
-	Domain    string // of pushes
-	App       string // of pushes
+	Domain    string // push domain
+	App       string // application of pushes
 
-	// VODApp is the application of VOD that recordings are in, SubAppId. 0: the
-	// account's own, which accounts of before the end of 2023 may leave out.
+	// VODApp is the VOD application (SubAppId) of recordings. 0: the account's default,
+	// which accounts since the end of 2023 do not have.
 	VODApp int64
 
 	URL    string // of the live API; empty: https://live.tencentcloudapi.com
-	VODURL string // of VOD's; empty: https://vod.tencentcloudapi.com
+	VODURL string // of the VOD API; empty: https://vod.tencentcloudapi.com
 }
 
-// Tencent is a client of Tencent Cloud's API: live of version 2018-08-01, and VOD of
-// version 2018-07-17 for recordings. A code is the stream name, which for a live code
-// has the bizid in front.
+// Tencent is a client of Tencent Cloud's API: live (version 2018-08-01), and VOD (version
+// 2018-07-17) for recordings. A live code is the stream name, which includes the bizid.
 type Tencent struct {
 	// Static after construction.
 	client      *rateLimitedClient
 	domain, app string
 	vodApp      int64
 	live, vod   tencentAPI
-	credentials func() (id, key string) // a function: nothing that prints values looks into one
+	credentials func() (id, key string) // a function, so that no formatting prints the key
 }
 
-// tencentAPI is one of the services.
+// tencentAPI is the endpoint of one service.
 type tencentAPI struct{ service, version, scheme, host string }
 
-// NewTencent returns a client, or an error when something is missing or a URL is
-// none.
+// NewTencent returns a client, or an error if a required value is missing or a URL is
+// invalid.
 func NewTencent(c TencentConfig, o Options) (*Tencent, error) {
 	if c.SecretID == "" || c.SecretKey == "" || c.Domain == "" || c.App == "" {
-		return nil, errors.New("cloud: tencent: it takes a secret id, its key, a push domain and an app")
+		return nil, errors.New("cloud: tencent: secret id, secret key, push domain and app are required")
 	}
 	t := &Tencent{
 		client: newClient(o), domain: c.Domain, app: c.App, vodApp: c.VODApp,
@@ -66,12 +65,12 @@ func NewTencent(c TencentConfig, o Options) (*Tencent, error) {
 func newTencentAPI(service, version, link string) (tencentAPI, error) {
 	u, err := url.Parse(cmp.Or(link, "https://"+service+".tencentcloudapi.com"))
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
-		return tencentAPI{}, fmt.Errorf("cloud: tencent: the URL of the %s API is none", service)
+		return tencentAPI{}, fmt.Errorf("cloud: tencent: invalid URL of the %s API", service)
 	}
 	return tencentAPI{service, version, u.Scheme, u.Host}, nil
 }
 
-// tencentStream is how requests name one.
+// tencentStream identifies a stream in requests.
 type tencentStream struct {
 	DomainName string
 	AppName    string
@@ -80,40 +79,40 @@ type tencentStream struct {
 
 func (t *Tencent) streamName(code string) tencentStream { return tencentStream{t.domain, t.app, code} }
 
-// call makes one call and reads its answer into reply, nil: there is nothing to read.
-func (t *Tencent) call(ctx context.Context, to tencentAPI, action string, request, reply any) error {
+// call makes one call and decodes the response into reply, unless that is nil.
+func (t *Tencent) call(ctx context.Context, api tencentAPI, action string, request, reply any) error {
 	body, err := json.Marshal(request)
 	if err != nil {
 		return fmt.Errorf("cloud: tencent: %s: %w", action, err)
 	}
 	return t.client.do(ctx, func() error {
-		r, err := http.NewRequestWithContext(ctx, http.MethodPost, to.scheme+"://"+to.host+"/", bytes.NewReader(body))
+		r, err := http.NewRequestWithContext(ctx, http.MethodPost, api.scheme+"://"+api.host+"/", bytes.NewReader(body))
 		if err != nil {
-			return fmt.Errorf("cloud: tencent: the URL of the %s API is none", to.service)
+			return fmt.Errorf("cloud: tencent: invalid URL of the %s API", api.service)
 		}
 		id, key := t.credentials()
 		now := time.Now()
 		r.Header.Set("Content-Type", jsonType)
-		r.Header.Set("Authorization", tc3Authorization(id, key, to.service, to.host, now, body))
+		r.Header.Set("Authorization", tc3Authorization(id, key, api.service, api.host, now, body))
 		r.Header.Set("X-TC-Action", action)
-		r.Header.Set("X-TC-Version", to.version)
+		r.Header.Set("X-TC-Version", api.version)
 		r.Header.Set("X-TC-Timestamp", strconv.FormatInt(now.Unix(), 10))
-		status, answer, err := t.client.send(r)
+		status, response, err := t.client.send(r)
 		if err != nil {
 			return err
 		}
-		return decodeTencentResponse(status, answer, action, reply)
+		return decodeTencentResponse(status, response, action, reply)
 	})
 }
 
-// decodeTencentResponse reads an answer. Refusals come with HTTP 200 as well.
-func decodeTencentResponse(status int, answer []byte, action string, reply any) error {
+// decodeTencentResponse decodes a response. API errors may have status 200.
+func decodeTencentResponse(status int, response []byte, action string, reply any) error {
 	var outer struct{ Response json.RawMessage }
 	var inner struct {
 		Error     *struct{ Code string }
 		RequestID *string `json:"RequestId"`
 	}
-	if json.Unmarshal(answer, &outer) != nil || json.Unmarshal(outer.Response, &inner) != nil {
+	if json.Unmarshal(response, &outer) != nil || json.Unmarshal(outer.Response, &inner) != nil {
 		return cmp.Or(checkStatus(status), errMalformed)
 	}
 	switch {
@@ -123,7 +122,7 @@ func decodeTencentResponse(status int, answer []byte, action string, reply any) 
 		return &apiError{action, inner.Error.Code}
 	case status != http.StatusOK:
 		return checkStatus(status)
-	case inner.RequestID == nil: // all answers have one
+	case inner.RequestID == nil: // every response has one
 		return errMalformed
 	case reply == nil:
 		return nil
@@ -134,7 +133,7 @@ func decodeTencentResponse(status int, answer []byte, action string, reply any) 
 	return nil
 }
 
-// PushState asks for one stream, DescribeLiveStreamState:
+// PushState returns the state of one stream by DescribeLiveStreamState:
 // https://www.tencentcloud.com/document/product/267/30796.
 func (t *Tencent) PushState(ctx context.Context, code string) (State, error) {
 	var reply struct{ StreamState string }

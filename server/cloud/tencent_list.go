@@ -6,30 +6,26 @@ import (
 )
 
 const (
-	// onlinePageSize is how many streams a page of the list has: the most there are.
-	onlinePageSize = 100
+	onlinePageSize = 100    // streams, the maximum of the API
+	maxOnlineList  = 20_000 // streams, the longest list that the API returns
 
-	// maxOnlineList is how many streams the list shows at the most.
-	maxOnlineList = 20_000
-
-	// maxConcurrentPages is how many pages are read at the same time. With answers in a
-	// third of a second, from another continent, the longest list takes eight
-	// seconds; more at once would not be less than its turns take.
+	// maxConcurrentPages bounds concurrent requests. With responses in a third of a
+	// second, from another continent, the longest list takes eight seconds. More would
+	// not be faster than the budget.
 	maxConcurrentPages = 8
 )
 
-// readOnlinePage is one page of the list.
+// onlinePage is one page of the list.
 type onlinePage struct {
 	TotalNum   *int
 	OnlineInfo []struct{ StreamName string }
 }
 
-// ForEachOnline names every stream that is pushed, DescribeLiveStreamOnlineList:
-// https://www.tencentcloud.com/document/product/267/30798. The provider answers one
-// page of it after the other, while streams begin and end, so that it returns
-// ErrIncomplete when their number has changed meanwhile. After an error, what it has
-// named is online all the same. each is called by one goroutine at a time.
-func (t *Tencent) ForEachOnline(ctx context.Context, each func(code string)) error {
+// ForEachOnline calls yield with the live code of every push, one at a time, by
+// DescribeLiveStreamOnlineList: https://www.tencentcloud.com/document/product/267/30798.
+// The provider sends pages while pushes begin and end, so ErrIncomplete is returned if
+// their number changed meanwhile. After an error, the codes yielded are online still.
+func (t *Tencent) ForEachOnline(ctx context.Context, yield func(code string)) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	first, err := t.readOnlinePage(ctx, 1)
@@ -37,7 +33,7 @@ func (t *Tencent) ForEachOnline(ctx context.Context, each func(code string)) err
 		return err
 	}
 	for _, s := range first.OnlineInfo {
-		each(s.StreamName)
+		yield(s.StreamName)
 	}
 	var (
 		total = *first.TotalNum
@@ -45,8 +41,8 @@ func (t *Tencent) ForEachOnline(ctx context.Context, each func(code string)) err
 		pages = make(chan int)
 		wg    sync.WaitGroup
 
-		mu      sync.Mutex // guards each and what follows
-		named   = len(first.OnlineInfo)
+		mu      sync.Mutex // guards yield and the variables below
+		listed  = len(first.OnlineInfo)
 		changed bool
 	)
 	for range min(maxConcurrentPages, last-1) {
@@ -58,10 +54,10 @@ func (t *Tencent) ForEachOnline(ctx context.Context, each func(code string)) err
 					return
 				}
 				mu.Lock()
-				named += len(page.OnlineInfo)
+				listed += len(page.OnlineInfo)
 				changed = changed || *page.TotalNum != total
 				for _, s := range page.OnlineInfo {
-					each(s.StreamName)
+					yield(s.StreamName)
 				}
 				mu.Unlock()
 			}
@@ -78,17 +74,17 @@ func (t *Tencent) ForEachOnline(ctx context.Context, each func(code string)) err
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
-	case changed, named != total:
+	case changed, listed != total:
 		return ErrIncomplete
 	}
 	return nil
 }
 
-func (t *Tencent) readOnlinePage(ctx context.Context, n int) (page onlinePage, err error) {
+func (t *Tencent) readOnlinePage(ctx context.Context, number int) (page onlinePage, err error) {
 	err = t.call(ctx, t.live, "DescribeLiveStreamOnlineList", struct {
 		tencentStream
 		PageNum, PageSize int
-	}{t.streamName(""), n, onlinePageSize}, &page)
+	}{t.streamName(""), number, onlinePageSize}, &page)
 	if err == nil && (page.TotalNum == nil || *page.TotalNum < 0) {
 		err = errMalformed
 	}

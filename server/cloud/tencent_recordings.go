@@ -11,10 +11,10 @@ import (
 
 const (
 	recordingsPageSize = 100
-	maxRecordings      = 5000 // how many the provider shows of one query
+	maxRecordings      = 5000 // per query, a limit of the API
 )
 
-// vodFile is a file as VOD describes it.
+// vodFile is a file in a response of VOD.
 type vodFile struct {
 	FileID    string `json:"FileId"`
 	BasicInfo struct {
@@ -28,15 +28,15 @@ type vodFile struct {
 	}
 }
 
-// ForEachRecording names the recordings of a stream whose files were made from one time to
-// another, VOD's SearchMedia: https://cloud.tencent.com/document/api/266/31813. They
-// have the ids that recordings have of which a callback tells.
+// ForEachRecording calls yield with each recording of a stream whose file was created
+// between two times, by VOD's SearchMedia: https://cloud.tencent.com/document/api/266/31813.
+// Their ids are the same as those from callbacks.
 //
-// What a file shows ended when the file was made, as far as VOD knows: a callback
-// knows it better. A file that is not ready to play is left out. It returns
-// ErrIncomplete when there are more than the provider shows: ask for less time.
-func (t *Tencent) ForEachRecording(ctx context.Context, code string, from, to time.Time, each func(presence.Recording)) error {
-	type span struct{ After, Before string }
+// EndedAt is the creation time of the file; callbacks are more precise. It skips files
+// that are not ready to play. It returns ErrIncomplete if there are more recordings than
+// the API returns: use a shorter period.
+func (t *Tencent) ForEachRecording(ctx context.Context, code string, from, to time.Time, yield func(presence.Recording)) error {
+	type period struct{ After, Before string }
 	type sort struct{ Field, Order string }
 	for offset := 0; offset < maxRecordings; {
 		var reply struct {
@@ -47,14 +47,14 @@ func (t *Tencent) ForEachRecording(ctx context.Context, code string, from, to ti
 			SubAppID      int64    `json:"SubAppId,omitempty"`
 			StreamIDs     []string `json:"StreamIds"`
 			SourceTypes   []string
-			CreateTime    span
+			CreateTime    period
 			Sort          sort
 			Offset, Limit int
 		}{
 			t.vodApp,
 			[]string{code},
 			[]string{"Record"},
-			span{from.UTC().Format(time.RFC3339), to.UTC().Format(time.RFC3339)},
+			period{from.UTC().Format(time.RFC3339), to.UTC().Format(time.RFC3339)},
 			sort{"CreateTime", "Asc"},
 			offset, recordingsPageSize,
 		}, &reply)
@@ -70,7 +70,7 @@ func (t *Tencent) ForEachRecording(ctx context.Context, code string, from, to ti
 				return err
 			}
 			if rec.Location != "" {
-				each(rec)
+				yield(rec)
 			}
 		}
 		if offset += len(reply.MediaInfoSet); len(reply.MediaInfoSet) == 0 || offset >= *reply.TotalCount {
@@ -81,12 +81,12 @@ func (t *Tencent) ForEachRecording(ctx context.Context, code string, from, to ti
 }
 
 func (m *vodFile) recording(code string) (presence.Recording, error) {
-	made, err := time.Parse(time.RFC3339, m.BasicInfo.CreateTime)
+	createdAt, err := time.Parse(time.RFC3339, m.BasicInfo.CreateTime)
 	if err != nil || m.FileID == "" {
 		return presence.Recording{}, errMalformed
 	}
 	rec := newTencentRecording(m.FileID, code, m.BasicInfo.MediaURL)
-	rec.EndedAt = made.UnixMilli()
+	rec.EndedAt = createdAt.UnixMilli()
 	if m.BasicInfo.Type != "" {
 		rec.Format = formatByExtension(m.BasicInfo.Type)
 	}
@@ -100,19 +100,19 @@ func (m *vodFile) recording(code string) (presence.Recording, error) {
 	return rec, nil
 }
 
-// newTencentRecording is a recording but for its times.
-func newTencentRecording(file, code, location string) presence.Recording {
+// newTencentRecording returns a recording without times.
+func newTencentRecording(fileID, code, location string) presence.Recording {
 	name, _, _ := strings.Cut(location, "?")
 	return presence.Recording{
-		ID: presence.RecordingID("tencent", file), Provider: "tencent", Code: code, Location: location,
+		ID: presence.RecordingID("tencent", fileID), Provider: "tencent", Code: code, Location: location,
 		Format: formatByExtension(name[strings.LastIndexAny(name, "./")+1:]),
 	}
 }
 
-// formatByExtension is the kind of a file by its ending.
-func formatByExtension(ending string) string {
-	if ending = strings.ToLower(ending); ending == "m3u8" {
+// formatByExtension returns the format of a file.
+func formatByExtension(extension string) string {
+	if extension = strings.ToLower(extension); extension == "m3u8" {
 		return "hls"
 	}
-	return ending
+	return extension
 }

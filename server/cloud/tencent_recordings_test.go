@@ -10,8 +10,8 @@ import (
 	"onair/presence"
 )
 
-// media is a file as VOD tells of it.
-func mediaInfo(id, created, kind, link string, seconds float64, size int64) map[string]any {
+// vodFileInfo returns a file in the format of a VOD response.
+func vodFileInfo(id, created, kind, link string, seconds float64, size int64) map[string]any {
 	return map[string]any{
 		"FileId":    id,
 		"BasicInfo": map[string]any{"CreateTime": created, "Type": kind, "MediaUrl": link, "Name": "x", "SourceInfo": map[string]any{"SourceType": "Record"}},
@@ -19,24 +19,24 @@ func mediaInfo(id, created, kind, link string, seconds float64, size int64) map[
 	}
 }
 
-func recordings(ctx context.Context, of func(context.Context, string, time.Time, time.Time, func(presence.Recording)) error, from, to time.Time) (all []presence.Recording, err error) {
-	err = of(ctx, "8888_alice", from, to, func(r presence.Recording) { all = append(all, r) })
+func collectRecordings(ctx context.Context, newTencentClient func(context.Context, string, time.Time, time.Time, func(presence.Recording)) error, from, to time.Time) (all []presence.Recording, err error) {
+	err = newTencentClient(ctx, "8888_alice", from, to, func(r presence.Recording) { all = append(all, r) })
 	return all, err
 }
 
 func TestTencentRecordings(t *testing.T) {
-	sim := newSim()
+	sim := newSimulatedCloud()
 	const link = "http://1252033264.vod2.myqcloud.com/a/b/f0.flv"
-	sim.Record(mediaInfo("5285890782777207037", "2026-01-02T03:04:05Z", "flv", link, 62.4996, 4571794))
-	sim.Record(mediaInfo("5285890782777207038", "2026-01-02T11:04:05+08:00", "m3u8", link, 0, 0))
-	sim.Record(mediaInfo("5285890782777207039", "2026-01-02T03:04:05Z", "mp4", "", 1, 1)) // is not ready
-	unknown := mediaInfo("5285890782777207040", "2026-01-02T03:04:05Z", "", "http://x.y/f0.MP4?t=a/b.c", 1, 1)
+	sim.AddVODFile(vodFileInfo("5285890782777207037", "2026-01-02T03:04:05Z", "flv", link, 62.4996, 4571794))
+	sim.AddVODFile(vodFileInfo("5285890782777207038", "2026-01-02T11:04:05+08:00", "m3u8", link, 0, 0))
+	sim.AddVODFile(vodFileInfo("5285890782777207039", "2026-01-02T03:04:05Z", "mp4", "", 1, 1)) // not ready to play
+	unknown := vodFileInfo("5285890782777207040", "2026-01-02T03:04:05Z", "", "http://x.y/f0.MP4?t=a/b.c", 1, 1)
 	unknown["MetaData"] = nil
-	sim.Record(unknown)
+	sim.AddVODFile(unknown)
 
 	from, to := time.Date(2026, 1, 2, 0, 0, 0, 0, time.FixedZone("", 8*3600)), time.Date(2026, 1, 3, 0, 0, 0, 0, time.UTC)
-	client := of(t, sim, func(c *TencentConfig) { c.VODApp = 1500004532 })
-	got, err := recordings(t.Context(), client.ForEachRecording, from, to)
+	client := newTencentClient(t, sim, func(c *TencentConfig) { c.VODApp = 1500004532 })
+	got, err := collectRecordings(t.Context(), client.ForEachRecording, from, to)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,11 +59,11 @@ func TestTencentRecordings(t *testing.T) {
 func TestTencentRecordingsPages(t *testing.T) {
 	now := time.Now()
 	for n, incomplete := range map[int]bool{0: false, 1: false, 100: false, 101: false, 1234: false, 5000: false, 5001: true} {
-		sim := newSim()
+		sim := newSimulatedCloud()
 		for i := range n {
-			sim.Record(mediaInfo(fmt.Sprint(i), "2026-01-02T03:04:05Z", "flv", "http://x/f0.flv", 1, 1))
+			sim.AddVODFile(vodFileInfo(fmt.Sprint(i), "2026-01-02T03:04:05Z", "flv", "http://x/f0.flv", 1, 1))
 		}
-		got, err := recordings(t.Context(), of(t, sim, nil).ForEachRecording, now, now)
+		got, err := collectRecordings(t.Context(), newTencentClient(t, sim, nil).ForEachRecording, now, now)
 		if len(got) != min(n, 5000) || errors.Is(err, ErrIncomplete) != incomplete || !incomplete && err != nil {
 			t.Errorf("of %d it names %d, %v", n, len(got), err)
 		}
@@ -73,16 +73,16 @@ func TestTencentRecordingsPages(t *testing.T) {
 func TestTencentRecordingsMalformed(t *testing.T) {
 	const link = "http://x/f0.flv"
 	for name, media := range map[string]map[string]any{
-		"no id":            mediaInfo("", "2026-01-02T03:04:05Z", "flv", link, 1, 1),
-		"no time":          mediaInfo("1", "", "flv", link, 1, 1),
-		"a local time":     mediaInfo("1", "2026-01-02 03:04:05", "flv", link, 1, 1),
-		"negative":         mediaInfo("1", "2026-01-02T03:04:05Z", "flv", link, -1, 1),
-		"longer than life": mediaInfo("1", "2026-01-02T03:04:05Z", "flv", link, 1e30, 1),
-		"less than no":     mediaInfo("1", "2026-01-02T03:04:05Z", "flv", link, 1, -1),
+		"no id":            vodFileInfo("", "2026-01-02T03:04:05Z", "flv", link, 1, 1),
+		"no time":          vodFileInfo("1", "", "flv", link, 1, 1),
+		"a local time":     vodFileInfo("1", "2026-01-02 03:04:05", "flv", link, 1, 1),
+		"negative":         vodFileInfo("1", "2026-01-02T03:04:05Z", "flv", link, -1, 1),
+		"longer than life": vodFileInfo("1", "2026-01-02T03:04:05Z", "flv", link, 1e30, 1),
+		"less than no":     vodFileInfo("1", "2026-01-02T03:04:05Z", "flv", link, 1, -1),
 	} {
-		sim := newSim()
-		sim.Record(media)
-		if got, err := recordings(t.Context(), of(t, sim, nil).ForEachRecording, time.Now(), time.Now()); len(got) > 0 || err == nil {
+		sim := newSimulatedCloud()
+		sim.AddVODFile(media)
+		if got, err := collectRecordings(t.Context(), newTencentClient(t, sim, nil).ForEachRecording, time.Now(), time.Now()); len(got) > 0 || err == nil {
 			t.Errorf("%s: %v, %v", name, got, err)
 		}
 	}

@@ -20,32 +20,32 @@ const (
 	secretKey = "Gu5t9xGARNpq86cd98joQYCN3EXAMPLE"
 )
 
-func newSim() *cloudtest.Tencent {
+func newSimulatedCloud() *cloudtest.Tencent {
 	return &cloudtest.Tencent{ID: secretID, Key: secretKey, Domain: "8888.livepush.myqcloud.com", App: "live"}
 }
 
-// of makes a client of a simulated cloud, without a network.
-func of(t *testing.T, sim *cloudtest.Tencent, change func(*TencentConfig)) *Tencent {
+// newTencentClient returns a client of a simulated cloud, without a network.
+func newTencentClient(t *testing.T, sim *cloudtest.Tencent, change func(*TencentConfig)) *Tencent {
 	t.Helper()
 	c := TencentConfig{SecretID: secretID, SecretKey: secretKey, Domain: sim.Domain, App: sim.App}
 	if change != nil {
 		change(&c)
 	}
-	client, err := NewTencent(c, Options{Budget: plenty(), Transport: sim})
+	client, err := NewTencent(c, Options{Budget: unlimitedBudget(), Transport: sim})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return client
 }
 
-func TestTencentState(t *testing.T) {
-	sim := newSim()
-	link, o := serve(t, sim)
+func TestTencentPushState(t *testing.T) {
+	sim := newSimulatedCloud()
+	link, o := startServer(t, sim)
 	client, err := NewTencent(TencentConfig{SecretID: secretID, SecretKey: secretKey, Domain: sim.Domain, App: sim.App, URL: link, VODURL: link}, o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx := soon(t)
+	ctx := shortContext(t)
 	expect := func(code string, want State) {
 		t.Helper()
 		if got, err := client.PushState(ctx, code); got != want || err != nil {
@@ -58,12 +58,12 @@ func TestTencentState(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	sim.Push("8888_alice", "8888_bob")
+	sim.SetOnline("8888_alice", "8888_bob")
 	expect("8888_alice", Online)
 	expect("8888_nobody", Offline)
 
 	must(client.CutPush(ctx, "8888_alice"))
-	must(client.CutPush(ctx, "8888_alice")) // there is nothing to cut any more
+	must(client.CutPush(ctx, "8888_alice")) // there is no push any more
 	expect("8888_alice", Offline)
 	expect("8888_bob", Online)
 
@@ -76,8 +76,8 @@ func TestTencentState(t *testing.T) {
 
 func TestTencentForbid(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		sim := newSim()
-		client := of(t, sim, nil)
+		sim := newSimulatedCloud()
+		client := newTencentClient(t, sim, nil)
 		now := time.Now()
 		latest := now.Add(maxForbid)
 		for _, x := range []struct{ until, want time.Time }{
@@ -106,14 +106,14 @@ func TestTencentForbid(t *testing.T) {
 	})
 }
 
-func TestTencentOnline(t *testing.T) {
+func TestTencentForEachOnline(t *testing.T) {
 	for _, n := range []int{0, 1, 99, 100, 101, 1000, 2345, 20_000} {
 		synctest.Test(t, func(t *testing.T) {
-			sim := newSim()
+			sim := newSimulatedCloud()
 			sim.Latency = 50 * time.Millisecond
-			codes := many(n)
-			sim.Push(codes...)
-			got, err := list(of(t, sim, nil).ForEachOnline, t.Context())
+			codes := streamCodes(n)
+			sim.SetOnline(codes...)
+			got, err := collectOnline(newTencentClient(t, sim, nil).ForEachOnline, t.Context())
 			if slices.Sort(got); err != nil || !slices.Equal(got, codes) {
 				t.Errorf("of %d it names %d, %v", n, len(got), err)
 			}
@@ -124,16 +124,16 @@ func TestTencentOnline(t *testing.T) {
 	}
 }
 
-func many(n int) (codes []string) {
+func streamCodes(n int) (codes []string) {
 	for i := range n {
 		codes = append(codes, fmt.Sprintf("8888_%06d", i))
 	}
 	return codes
 }
 
-// TestTencentOnlineIncomplete: a list that is cut off, or changes, names no one who is
-// not online, and says that it is not all.
-func TestTencentOnlineIncomplete(t *testing.T) {
+// TestTencentIncompleteList: a list that is truncated or changes meanwhile yields only
+// online streams and returns ErrIncomplete.
+func TestTencentIncompleteList(t *testing.T) {
 	var calls atomic.Int32
 	at := func(n int32, f cloudtest.Fault) func(string, string) cloudtest.Fault {
 		return func(string, string) cloudtest.Fault {
@@ -149,15 +149,17 @@ func TestTencentOnlineIncomplete(t *testing.T) {
 		err     error // nil: any
 		least   int
 	}{
-		"the first page fails": {1000, func(*cloudtest.Tencent) func(string, string) cloudtest.Fault { return at(1, cloudtest.Broken) }, nil, 0},
-		"a page fails":         {3000, func(*cloudtest.Tencent) func(string, string) cloudtest.Fault { return at(20, cloudtest.Internal) }, nil, 100},
-		"a page is cut off":    {1000, func(*cloudtest.Tencent) func(string, string) cloudtest.Fault { return at(5, cloudtest.Truncated) }, nil, 100},
-		"a page does not come": {1000, func(*cloudtest.Tencent) func(string, string) cloudtest.Fault { return at(10, cloudtest.Silent) }, nil, 100},
+		"the first page fails": {1000, func(*cloudtest.Tencent) func(string, string) cloudtest.Fault { return at(1, cloudtest.HTTPError) }, nil, 0},
+		"a page fails":         {3000, func(*cloudtest.Tencent) func(string, string) cloudtest.Fault { return at(20, cloudtest.InternalError) }, nil, 100},
+		"a page is cut off": {1000, func(*cloudtest.Tencent) func(string, string) cloudtest.Fault {
+			return at(5, cloudtest.TruncatedResponse)
+		}, nil, 100},
+		"a page does not come": {1000, func(*cloudtest.Tencent) func(string, string) cloudtest.Fault { return at(10, cloudtest.NoResponse) }, nil, 100},
 		"too many":             {20_001, func(*cloudtest.Tencent) func(string, string) cloudtest.Fault { return nil }, ErrIncomplete, 20_000},
 		"one begins meanwhile": {1000, func(sim *cloudtest.Tencent) func(string, string) cloudtest.Fault {
 			return func(string, string) cloudtest.Fault {
 				if calls.Add(1) == 4 {
-					sim.Push("8888_000000a")
+					sim.SetOnline("8888_000000a")
 				}
 				return 0
 			}
@@ -165,7 +167,7 @@ func TestTencentOnlineIncomplete(t *testing.T) {
 		"one ends meanwhile": {1000, func(sim *cloudtest.Tencent) func(string, string) cloudtest.Fault {
 			return func(string, string) cloudtest.Fault {
 				if calls.Add(1) == 4 {
-					sim.Stop("8888_000000")
+					sim.SetOffline("8888_000000")
 				}
 				return 0
 			}
@@ -173,7 +175,7 @@ func TestTencentOnlineIncomplete(t *testing.T) {
 		"one for another": {1000, func(sim *cloudtest.Tencent) func(string, string) cloudtest.Fault {
 			return func(_, _ string) cloudtest.Fault {
 				if calls.Add(1) == 4 {
-					return cloudtest.Garbled
+					return cloudtest.MalformedResponse
 				}
 				return 0
 			}
@@ -181,11 +183,11 @@ func TestTencentOnlineIncomplete(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			calls.Store(0)
-			sim := newSim()
+			sim := newSimulatedCloud()
 			sim.Latency = 20 * time.Millisecond
-			sim.Push(many(x.streams)...)
+			sim.SetOnline(streamCodes(x.streams)...)
 			sim.Fault = x.fault(sim)
-			got, err := list(of(t, sim, nil).ForEachOnline, t.Context())
+			got, err := collectOnline(newTencentClient(t, sim, nil).ForEachOnline, t.Context())
 			if err == nil || x.err != nil && !errors.Is(err, x.err) {
 				t.Errorf("%s: %v", name, err)
 			}
@@ -201,18 +203,18 @@ func TestTencentOnlineIncomplete(t *testing.T) {
 	}
 }
 
-// TestTencentFaults: whatever goes wrong is an error, and no state; what is refused
-// for the rate alone is told apart; and no error holds a secret.
+// TestTencentFaults: every fault is an error without a state, rejections for the rate are
+// ErrRateLimited, and no error contains a secret.
 func TestTencentFaults(t *testing.T) {
 	for fault, is := range map[cloudtest.Fault]error{
-		cloudtest.Broken: nil, cloudtest.Internal: nil, cloudtest.Truncated: nil, cloudtest.Silent: nil, cloudtest.Garbled: nil,
-		cloudtest.Limited: ErrRateLimited,
+		cloudtest.HTTPError: nil, cloudtest.InternalError: nil, cloudtest.TruncatedResponse: nil, cloudtest.NoResponse: nil, cloudtest.MalformedResponse: nil,
+		cloudtest.RateLimited: ErrRateLimited,
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			sim := newSim()
-			sim.Push("8888_alice")
+			sim := newSimulatedCloud()
+			sim.SetOnline("8888_alice")
 			sim.Fault = func(string, string) cloudtest.Fault { return fault }
-			client := of(t, sim, nil)
+			client := newTencentClient(t, sim, nil)
 			began := time.Now()
 			state, err := client.PushState(t.Context(), "8888_alice")
 			if state != 0 || err == nil || errors.Is(err, ErrRateLimited) != (is == ErrRateLimited) {
@@ -221,49 +223,50 @@ func TestTencentFaults(t *testing.T) {
 			if d := time.Since(began); d > requestTimeout {
 				t.Errorf("fault %d: after %v", fault, d)
 			}
-			keepsSecrets(t, err, client)
+			requireNoSecrets(t, err, client)
 			for _, err := range []error{client.CutPush(t.Context(), "x"), client.AllowPush(t.Context(), "x"), client.ForbidPush(t.Context(), "x", time.Time{}, "")} {
 				if err == nil {
 					t.Errorf("fault %d: no error", fault)
 				}
-				keepsSecrets(t, err, client)
+				requireNoSecrets(t, err, client)
 			}
 		})
 	}
 }
 
-// TestTencentSaysNothing: what has no answer in it is none, also where none but that it
-// is done is expected.
-func TestTencentSaysNothing(t *testing.T) {
+// TestTencentMalformedResponse: a response without the expected members is an error, also
+// for calls without a result.
+func TestTencentMalformedResponse(t *testing.T) {
 	for _, answer := range []string{`{"Response":{}}`, `{"Response":null}`, `{}`, `null`, `{"Response":{"RequestId":null}}`, `{"RequestId":"x"}`} {
 		client, err := NewTencent(TencentConfig{SecretID: secretID, SecretKey: secretKey, Domain: "d", App: "live"},
-			Options{Budget: plenty(), Transport: canned{http.StatusOK, []byte(answer)}})
+			Options{Budget: unlimitedBudget(), Transport: fixedResponse{http.StatusOK, []byte(answer)}})
 		if err != nil {
 			t.Fatal(err)
 		}
 		if client.CutPush(t.Context(), "8888_alice") == nil || client.ForbidPush(t.Context(), "8888_alice", time.Time{}, "") == nil {
 			t.Errorf("%s: it is done", answer)
 		}
-		if got, err := list(client.ForEachOnline, t.Context()); err == nil || len(got) > 0 {
+		if got, err := collectOnline(client.ForEachOnline, t.Context()); err == nil || len(got) > 0 {
 			t.Errorf("%s: a list", answer)
 		}
 	}
 }
 
-// TestTencentAsksAgain: what is refused for the rate is asked again, more slowly.
-func TestTencentAsksAgain(t *testing.T) {
+// TestTencentRetriesRateLimited: a request that is rejected for its rate is repeated at a
+// lower rate.
+func TestTencentRetriesRateLimited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		sim := newSim()
-		sim.Push("8888_alice")
+		sim := newSimulatedCloud()
+		sim.SetOnline("8888_alice")
 		n := 0
 		sim.Fault = func(string, string) cloudtest.Fault {
 			if n++; n < maxAttempts {
-				return cloudtest.Limited
+				return cloudtest.RateLimited
 			}
 			return 0
 		}
 		began := time.Now()
-		if state, err := of(t, sim, nil).PushState(t.Context(), "8888_alice"); state != Online || err != nil {
+		if state, err := newTencentClient(t, sim, nil).PushState(t.Context(), "8888_alice"); state != Online || err != nil {
 			t.Errorf("%v, %v", state, err)
 		}
 		if d := time.Since(began); d < 2*pause {
@@ -272,26 +275,26 @@ func TestTencentAsksAgain(t *testing.T) {
 	})
 }
 
-// TestTencentRefusesForgery: the simulated cloud checks signatures.
-func TestTencentRefusesForgery(t *testing.T) {
-	sim := newSim()
+// TestSimulatedCloudVerifiesSignature checks the test double itself.
+func TestSimulatedCloudVerifiesSignature(t *testing.T) {
+	sim := newSimulatedCloud()
 	for name, change := range map[string]func(*TencentConfig){
 		"another key": func(c *TencentConfig) { c.SecretKey = "another" },
 		"another id":  func(c *TencentConfig) { c.SecretID = "another" },
 	} {
-		client := of(t, sim, change)
+		client := newTencentClient(t, sim, change)
 		_, err := client.PushState(t.Context(), "8888_alice")
 		if err == nil || !strings.Contains(err.Error(), "AuthFailure") {
 			t.Errorf("%s: %v", name, err)
 		}
-		keepsSecrets(t, err, client)
+		requireNoSecrets(t, err, client)
 	}
 }
 
-// TestTencentWaitsBeforeSigning: a signature is good for five minutes.
+// TestTencentWaitsBeforeSigning: a signature expires after five minutes.
 func TestTencentWaitsBeforeSigning(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		sim := newSim()
+		sim := newSimulatedCloud()
 		client, err := NewTencent(TencentConfig{SecretID: secretID, SecretKey: secretKey, Domain: sim.Domain, App: sim.App},
 			Options{Budget: NewBudget(1.0 / 600), Transport: sim})
 		if err != nil {
@@ -319,16 +322,16 @@ func TestNewTencent(t *testing.T) {
 	} {
 		c := good
 		change(&c)
-		_, err := NewTencent(c, Options{Budget: plenty()})
+		_, err := NewTencent(c, Options{Budget: unlimitedBudget()})
 		if err == nil {
 			t.Errorf("%s: no error", name)
 		}
-		keepsSecrets(t, err, nil)
+		requireNoSecrets(t, err, nil)
 	}
 }
 
-// keepsSecrets checks that neither an error nor a client that is printed holds one.
-func keepsSecrets(t *testing.T, values ...any) {
+// requireNoSecrets checks that no formatted error or client contains a secret.
+func requireNoSecrets(t *testing.T, values ...any) {
 	t.Helper()
 	for _, v := range values {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%d"} {
@@ -342,9 +345,9 @@ func keepsSecrets(t *testing.T, values ...any) {
 	}
 }
 
-// TestNoRedirects: what is signed for one host goes to no other.
+// TestNoRedirects: a request that is signed for one host is not sent to another.
 func TestNoRedirects(t *testing.T) {
-	link, o := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	link, o := startServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/else" {
 			t.Error("a redirect was followed")
 		}
@@ -354,7 +357,7 @@ func TestNoRedirects(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := client.PushState(soon(t), "8888_alice"); err == nil {
+	if _, err := client.PushState(shortContext(t), "8888_alice"); err == nil {
 		t.Error("a redirect is an answer")
 	}
 }
@@ -369,11 +372,11 @@ func FuzzTencent(f *testing.F) {
 		f.Add(http.StatusOK, []byte(answer))
 	}
 	f.Fuzz(func(t *testing.T, status int, answer []byte) {
-		client, err := NewTencent(TencentConfig{SecretID: secretID, SecretKey: secretKey, Domain: "d", App: "live"}, Options{Budget: plenty(), Transport: canned{status, answer}})
+		client, err := NewTencent(TencentConfig{SecretID: secretID, SecretKey: secretKey, Domain: "d", App: "live"}, Options{Budget: unlimitedBudget(), Transport: fixedResponse{status, answer}})
 		if err != nil {
 			t.Fatal(err)
 		}
-		// No turn for a second try of what is refused for its rate.
+		// The budget permits no second attempt after a rejection for the rate.
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
 		state, err := client.PushState(ctx, "8888_alice")
@@ -386,13 +389,13 @@ func FuzzTencent(f *testing.F) {
 	})
 }
 
-// canned gives one answer to everything.
-type canned struct {
+// fixedResponse is a transport with one response for all requests.
+type fixedResponse struct {
 	status int
 	answer []byte
 }
 
-func (c canned) RoundTrip(r *http.Request) (*http.Response, error) {
+func (c fixedResponse) RoundTrip(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: c.status, Body: readCloser{strings.NewReader(string(c.answer))}, Request: r}, nil
 }
 

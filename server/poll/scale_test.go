@@ -36,7 +36,7 @@ func withinBudget(t *testing.T, calls []cloudtest.Call, perSecond float64) {
 			if i+length > len(calls) {
 				break
 			}
-			if took := calls[i+length-1].At.Sub(calls[i].At).Seconds(); float64(length) > 1+took*perSecond+1e-3 {
+			if took := calls[i+length-1].ReceivedAt.Sub(calls[i].ReceivedAt).Seconds(); float64(length) > 1+took*perSecond+1e-3 {
 				t.Fatalf("%d calls within %.3f s, at %v a second", length, took, perSecond)
 			}
 		}
@@ -50,7 +50,7 @@ func TestTwentyThousand(t *testing.T) {
 		const n, ended, nRounds = 20_000, 500, 2
 		sim, c := tencent(t)
 		for i := range n - ended {
-			sim.Push(code(i))
+			sim.SetOnline(code(i))
 		}
 		var h heard
 		reg := prometheus.NewRegistry()
@@ -116,12 +116,12 @@ func TestListFails(t *testing.T) {
 		const n = 5000
 		sim, c := tencent(t)
 		for i := range n {
-			sim.Push(code(i))
+			sim.SetOnline(code(i))
 		}
 		began := time.Now()
 		sim.Fault = func(action, _ string) cloudtest.Fault {
 			if action == "DescribeLiveStreamOnlineList" && time.Since(began) > interval/2 {
-				return cloudtest.Broken
+				return cloudtest.HTTPError
 			}
 			return 0
 		}
@@ -148,7 +148,7 @@ func TestLimit(t *testing.T) {
 		sim, c := tencent(t)
 		sim.PerSecond = 20
 		for i := range n {
-			sim.Push(code(i))
+			sim.SetOnline(code(i))
 		}
 		var h heard
 		run(t, newPoller(Provider{PushState: c.PushState, Budget: c.Budget}, n, &h), rounds(5))
@@ -161,7 +161,7 @@ func TestLimit(t *testing.T) {
 			}
 		}
 		calls := len(sim.Calls())
-		if refused := sim.Refused(); refused > calls/5 {
+		if refused := sim.RejectedCalls(); refused > calls/5 {
 			t.Errorf("%d of %d calls were over the limit", refused, calls)
 		}
 	})
@@ -170,12 +170,12 @@ func TestLimit(t *testing.T) {
 // TestFaults: whatever goes wrong with a third of the calls about each stream, nobody is
 // offline who is not, and everybody is heard of.
 func TestFaults(t *testing.T) {
-	for _, fault := range []cloudtest.Fault{cloudtest.Broken, cloudtest.Internal, cloudtest.Truncated, cloudtest.Silent, cloudtest.Limited, cloudtest.Garbled} {
+	for _, fault := range []cloudtest.Fault{cloudtest.HTTPError, cloudtest.InternalError, cloudtest.TruncatedResponse, cloudtest.NoResponse, cloudtest.RateLimited, cloudtest.MalformedResponse} {
 		synctest.Test(t, func(t *testing.T) {
 			const n = 100
 			sim, c := tencent(t)
 			for i := range n / 2 {
-				sim.Push(code(i))
+				sim.SetOnline(code(i))
 			}
 			var mu sync.Mutex
 			calls := map[string]int{}
@@ -204,7 +204,7 @@ func TestFaults(t *testing.T) {
 func TestOnceInARound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sim, c := tencent(t)
-		sim.Push("8888_alice")
+		sim.SetOnline("8888_alice")
 		var h heard
 		p := newPoller(c, 4000, &h) // more than fits
 		ctx, cancel := context.WithCancel(t.Context())

@@ -1,6 +1,5 @@
-// Package cloudtest plays Tencent Cloud for tests: it checks how calls are signed,
-// answers them from what is said to be pushed, keeps to a limit, and fails as it is
-// told to.
+// Package cloudtest simulates Tencent Cloud for tests. It verifies signatures, responds
+// from a list of online streams, enforces a rate limit, and injects faults.
 package cloudtest
 
 import (
@@ -23,47 +22,47 @@ import (
 	"time"
 )
 
-// Fault is how a call goes wrong.
+// Fault is an injected fault of a call. The zero value is none.
 type Fault int
 
-// The faults there are. The zero value is none.
+// The faults.
 const (
-	Broken    Fault = iota + 1 // HTTP 500
-	Internal                   // InternalError, with HTTP 200
-	Truncated                  // half of the answer
-	Silent                     // no answer
-	Limited                    // RequestLimitExceeded
-	Garbled                    // another kind of answer
+	HTTPError         Fault = iota + 1 // HTTP 500
+	InternalError                      // InternalError, with HTTP 200
+	TruncatedResponse                  // half of the response
+	NoResponse                         // no response
+	RateLimited                        // RequestLimitExceeded
+	MalformedResponse                  // JSON of another form
 )
 
-// Tencent is the cloud. Its fields are set before it is used; its methods may be
-// called concurrently.
+// Tencent is a simulated cloud. Set its fields before use. Its methods are safe for
+// concurrent use.
 type Tencent struct {
-	ID, Key     string // of the account
+	ID, Key     string // credentials of the account
 	Domain, App string
-	Latency     time.Duration // of each answer
-	PerSecond   int           // the limit; 0: none
-	// Fault tells how a call about a stream ("" of a list) goes wrong. nil: none does.
+	Latency     time.Duration // of each response
+	PerSecond   int           // rate limit; 0: none
+	// Fault returns the fault of a call; code is empty for a list. nil: no faults.
 	Fault func(action, code string) Fault
 
-	mu        sync.Mutex // guards what follows
-	online    map[string]bool
-	order     []string // sorted names of online, nil: to be made
-	forbidden map[string]string
-	media     []map[string]any
-	calls     []Call
-	refused   int
+	mu           sync.Mutex // guards the fields below
+	online       map[string]bool
+	sortedOnline []string // nil: not sorted yet
+	forbidden    map[string]string
+	vodFiles     []map[string]any
+	calls        []Call
+	rejected     int
 }
 
-// Call is one that has come.
+// Call is a received call.
 type Call struct {
-	At           time.Time
+	ReceivedAt   time.Time
 	Action, Code string
 	Body         map[string]any
 }
 
-// Push has streams pushed.
-func (c *Tencent) Push(codes ...string) {
+// SetOnline starts pushes.
+func (c *Tencent) SetOnline(codes ...string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.online == nil {
@@ -72,38 +71,38 @@ func (c *Tencent) Push(codes ...string) {
 	for _, code := range codes {
 		c.online[code] = true
 	}
-	c.order = nil
+	c.sortedOnline = nil
 }
 
-// Stop ends pushes.
-func (c *Tencent) Stop(codes ...string) {
+// SetOffline ends pushes.
+func (c *Tencent) SetOffline(codes ...string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, code := range codes {
 		delete(c.online, code)
 	}
-	c.order = nil
+	c.sortedOnline = nil
 }
 
-// Record adds a file of VOD, as SearchMedia tells of it.
-func (c *Tencent) Record(media map[string]any) {
+// AddVODFile adds a file to the results of SearchMedia.
+func (c *Tencent) AddVODFile(vodFiles map[string]any) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.media = append(c.media, media)
+	c.vodFiles = append(c.vodFiles, vodFiles)
 }
 
-// Calls are those that have come so far.
+// Calls returns the calls received so far.
 func (c *Tencent) Calls() []Call {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return slices.Clone(c.calls)
 }
 
-// Refused is how many calls were over the limit.
-func (c *Tencent) Refused() int {
+// RejectedCalls returns the number of calls above the rate limit.
+func (c *Tencent) RejectedCalls() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.refused
+	return c.rejected
 }
 
 // RoundTrip implements http.RoundTripper, without a network.
@@ -131,16 +130,16 @@ func (c *Tencent) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// serve answers a call, but for one that gets no answer.
-func (c *Tencent) serve(w http.ResponseWriter, r *http.Request) (answered bool) {
+// serve responds to a call, unless a fault or the end of its context prevents that.
+func (c *Tencent) serve(w http.ResponseWriter, r *http.Request) (responded bool) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		return false
 	}
-	call := Call{At: time.Now(), Action: r.Header.Get("X-TC-Action")}
+	call := Call{ReceivedAt: time.Now(), Action: r.Header.Get("X-TC-Action")}
 	_ = json.Unmarshal(body, &call.Body)
 	call.Code, _ = call.Body["StreamName"].(string)
-	over := c.take(call)
+	overLimit := c.recordCall(call)
 	if c.Latency > 0 {
 		select {
 		case <-time.After(c.Latency):
@@ -153,68 +152,68 @@ func (c *Tencent) serve(w http.ResponseWriter, r *http.Request) (answered bool) 
 		fault = c.Fault(call.Action, call.Code)
 	}
 	switch {
-	case fault == Silent:
+	case fault == NoResponse:
 		return false
-	case fault == Broken:
+	case fault == HTTPError:
 		http.Error(w, "<html>down</html>", http.StatusInternalServerError)
 		return true
-	case fault == Garbled:
+	case fault == MalformedResponse:
 		fmt.Fprint(w, `["Response"]`)
 		return true
 	}
-	answer, err := c.answer(r, call, body)
+	reply, err := c.reply(r, call, body)
 	switch {
-	case over || fault == Limited:
-		answer, err = nil, errors.New("RequestLimitExceeded")
-	case fault == Internal:
-		answer, err = nil, errors.New("InternalError")
+	case overLimit || fault == RateLimited:
+		reply, err = nil, errors.New("RequestLimitExceeded")
+	case fault == InternalError:
+		reply, err = nil, errors.New("InternalError")
 	}
-	if answer == nil {
-		answer = map[string]any{}
+	if reply == nil {
+		reply = map[string]any{}
 	}
-	answer["RequestId"] = "3c140219-cfe9-470e-b241-907877d6fb03"
+	reply["RequestId"] = "3c140219-cfe9-470e-b241-907877d6fb03"
 	if err != nil {
-		answer = map[string]any{"Error": map[string]string{"Code": err.Error(), "Message": "about " + c.ID}, "RequestId": "x"}
+		reply = map[string]any{"Error": map[string]string{"Code": err.Error(), "Message": "about " + c.ID}, "RequestId": "x"}
 	}
-	text, _ := json.Marshal(map[string]any{"Response": answer})
-	if fault == Truncated {
+	text, _ := json.Marshal(map[string]any{"Response": reply})
+	if fault == TruncatedResponse {
 		text = text[:len(text)/2]
 	}
 	_, _ = w.Write(text)
 	return true
 }
 
-// take notes a call, and whether it is over the limit.
-func (c *Tencent) take(call Call) (over bool) {
+// recordCall stores a call, and reports whether it exceeds the rate limit.
+func (c *Tencent) recordCall(call Call) (overLimit bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.calls = append(c.calls, call)
 	if c.PerSecond == 0 {
 		return false
 	}
-	lately := 0
+	inLastSecond := 0
 	for _, earlier := range slices.Backward(c.calls) {
-		if call.At.Sub(earlier.At) >= time.Second {
+		if call.ReceivedAt.Sub(earlier.ReceivedAt) >= time.Second {
 			break
 		}
-		lately++
+		inLastSecond++
 	}
-	if over = lately > c.PerSecond; over {
-		c.refused++
+	if overLimit = inLastSecond > c.PerSecond; overLimit {
+		c.rejected++
 	}
-	return over
+	return overLimit
 }
 
 var credential = regexp.MustCompile(`^TC3-HMAC-SHA256 Credential=([^/]+)/(\d{4}-\d\d-\d\d)/(live|vod)/tc3_request, SignedHeaders=content-type;host, Signature=([0-9a-f]{64})$`)
 
-// authentic checks a call's signature, step by step as the provider's page has it.
-func (c *Tencent) authentic(r *http.Request, body []byte) error {
+// verifySignature verifies a call step by step as the provider documents it.
+func (c *Tencent) verifySignature(r *http.Request, body []byte) error {
 	m := credential.FindStringSubmatch(r.Header.Get("Authorization"))
-	stamp, err := strconv.ParseInt(r.Header.Get("X-TC-Timestamp"), 10, 64)
+	timestamp, err := strconv.ParseInt(r.Header.Get("X-TC-Timestamp"), 10, 64)
 	if m == nil || err != nil || m[1] != c.ID {
 		return errors.New("AuthFailure.SecretIdNotFound")
 	}
-	at := time.Unix(stamp, 0).UTC()
+	at := time.Unix(timestamp, 0).UTC()
 	if d := time.Since(at); d > 5*time.Minute || d < -5*time.Minute || at.Format("2006-01-02") != m[2] {
 		return errors.New("AuthFailure.SignatureExpire")
 	}
@@ -227,7 +226,7 @@ func (c *Tencent) authentic(r *http.Request, body []byte) error {
 	request := r.Method + "\n" + r.URL.Path + "\n" + r.URL.RawQuery + "\ncontent-type:" + r.Header.Get("Content-Type") + "\nhost:" + r.Host +
 		"\n\ncontent-type;host\n" + sum(body)
 	scope := m[2] + "/" + m[3] + "/tc3_request"
-	text := "TC3-HMAC-SHA256\n" + strconv.FormatInt(stamp, 10) + "\n" + scope + "\n" + sum([]byte(request))
+	text := "TC3-HMAC-SHA256\n" + strconv.FormatInt(timestamp, 10) + "\n" + scope + "\n" + sum([]byte(request))
 	want := sign(sign(sign(sign([]byte("TC3"+c.Key), m[2]), m[3]), "tc3_request"), text)
 	if hex.EncodeToString(want) != m[4] {
 		return errors.New("AuthFailure.SignatureFailure")
@@ -235,9 +234,9 @@ func (c *Tencent) authentic(r *http.Request, body []byte) error {
 	return nil
 }
 
-// answer gives the inner part of an answer; an error is the code of a refusal.
-func (c *Tencent) answer(r *http.Request, call Call, body []byte) (map[string]any, error) {
-	if err := c.authentic(r, body); err != nil {
+// reply returns the inner part of a response, or an error whose text is an API error code.
+func (c *Tencent) reply(r *http.Request, call Call, body []byte) (map[string]any, error) {
+	if err := c.verifySignature(r, body); err != nil {
 		return nil, err
 	}
 	c.mu.Lock()
@@ -246,7 +245,7 @@ func (c *Tencent) answer(r *http.Request, call Call, body []byte) (map[string]an
 		if r.Header.Get("X-TC-Version") != "2018-07-17" {
 			return nil, errors.New("NoSuchVersion")
 		}
-		return c.searchLocked(call)
+		return c.searchMediaLocked(call)
 	}
 	if r.Header.Get("X-TC-Version") != "2018-08-01" {
 		return nil, errors.New("NoSuchVersion")
@@ -258,13 +257,13 @@ func (c *Tencent) answer(r *http.Request, call Call, body []byte) (map[string]an
 	case "DescribeLiveStreamState":
 		return map[string]any{"StreamState": c.stateLocked(call.Code)}, nil
 	case "DescribeLiveStreamOnlineList":
-		return c.pageLocked(call)
+		return c.onlinePageLocked(call)
 	case "DropLiveStream":
 		if !c.online[call.Code] {
 			return nil, errors.New("FailedOperation.StreamNotExist")
 		}
 		delete(c.online, call.Code)
-		c.order = nil
+		c.sortedOnline = nil
 		return nil, nil
 	case "ForbidLiveStream":
 		if c.forbidden == nil {
@@ -273,7 +272,7 @@ func (c *Tencent) answer(r *http.Request, call Call, body []byte) (map[string]an
 		until, _ := call.Body["ResumeTime"].(string)
 		c.forbidden[call.Code] = until
 		delete(c.online, call.Code)
-		c.order = nil
+		c.sortedOnline = nil
 		return nil, nil
 	case "ResumeLiveStream":
 		if _, is := c.forbidden[call.Code]; !is {
@@ -295,31 +294,31 @@ func (c *Tencent) stateLocked(code string) string {
 	return "inactive"
 }
 
-func (c *Tencent) pageLocked(call Call) (map[string]any, error) {
+func (c *Tencent) onlinePageLocked(call Call) (map[string]any, error) {
 	n, _ := call.Body["PageNum"].(float64)
 	size, _ := call.Body["PageSize"].(float64)
 	if n < 1 || size < 10 || size > 100 {
 		return nil, errors.New("InvalidParameter")
 	}
-	if c.order == nil {
-		c.order = slices.Sorted(maps.Keys(c.online))
+	if c.sortedOnline == nil {
+		c.sortedOnline = slices.Sorted(maps.Keys(c.online))
 	}
 	rows := []map[string]any{}
-	for i := (int(n) - 1) * int(size); i < min(int(n)*int(size), len(c.order), 20_000); i++ {
+	for i := (int(n) - 1) * int(size); i < min(int(n)*int(size), len(c.sortedOnline), 20_000); i++ {
 		rows = append(rows, map[string]any{
-			"StreamName": c.order[i], "AppName": c.App, "DomainName": c.Domain, "PublishTimeList": []map[string]string{{"PublishTime": "2026-01-01T00:00:00Z"}},
+			"StreamName": c.sortedOnline[i], "AppName": c.App, "DomainName": c.Domain, "PublishTimeList": []map[string]string{{"PublishTime": "2026-01-01T00:00:00Z"}},
 		})
 	}
-	total := len(c.order)
+	total := len(c.sortedOnline)
 	return map[string]any{"TotalNum": total, "TotalPage": (total + int(size) - 1) / int(size), "PageNum": n, "PageSize": size, "OnlineInfo": rows}, nil
 }
 
-func (c *Tencent) searchLocked(call Call) (map[string]any, error) {
+func (c *Tencent) searchMediaLocked(call Call) (map[string]any, error) {
 	offset, _ := call.Body["Offset"].(float64)
 	limit, _ := call.Body["Limit"].(float64)
 	if offset+limit > 5000 || limit < 1 {
 		return nil, errors.New("InvalidParameterValue.Limit")
 	}
-	end := min(len(c.media), int(offset+limit))
-	return map[string]any{"TotalCount": len(c.media), "MediaInfoSet": c.media[min(int(offset), end):end]}, nil
+	end := min(len(c.vodFiles), int(offset+limit))
+	return map[string]any{"TotalCount": len(c.vodFiles), "MediaInfoSet": c.vodFiles[min(int(offset), end):end]}, nil
 }

@@ -47,13 +47,13 @@ http {
 }
 `))
 
-// TestRealNginx: pushes begin, are seen, are cut and are gone. What a client calls
-// itself makes the page unreadable for nobody.
-func TestRealNginx(t *testing.T) {
+// TestNginxServer lists and cuts pushes on a real nginx. The text of clients does not
+// break its page.
+func TestNginxServer(t *testing.T) {
 	rtmp, web := startNginx(t)
 	transport := &http.Transport{}
 	defer transport.CloseIdleConnections()
-	n, err := NewNginxRTMP("http://"+web+"/stat", "http://"+web+"/control", "live", Options{Budget: plenty(), Transport: transport})
+	n, err := NewNginxRTMP("http://"+web+"/stat", "http://"+web+"/control", "live", Options{Budget: unlimitedBudget(), Transport: transport})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +62,7 @@ func TestRealNginx(t *testing.T) {
 	await := func(want ...string) {
 		t.Helper()
 		for {
-			got, err := list(n.ForEachOnline, ctx)
+			got, err := collectOnline(n.ForEachOnline, ctx)
 			slices.Sort(got)
 			if err == nil && slices.Equal(got, want) {
 				return
@@ -75,12 +75,12 @@ func TestRealNginx(t *testing.T) {
 		}
 	}
 	await()
-	alice := push(t, "rtmp://"+rtmp+"/live/8888_alice", "LNX\x01\xff<publishing/>")
-	bob := push(t, "rtmp://"+rtmp+"/live/8888_bob", "")
-	carol := push(t, "rtmp://"+rtmp+"/other/8888_carol", "")
+	alice := startPush(t, "rtmp://"+rtmp+"/live/8888_alice", "LNX\x01\xff<publishing/>")
+	bob := startPush(t, "rtmp://"+rtmp+"/live/8888_bob", "")
+	carol := startPush(t, "rtmp://"+rtmp+"/other/8888_carol", "")
 	await("8888_alice", "8888_bob")
 
-	for _, code := range []string{"8888_nobody", "8888_carol"} { // of this application there is neither
+	for _, code := range []string{"8888_nobody", "8888_carol"} { // this application has neither
 		if err := n.CutPush(ctx, code); err != nil {
 			t.Error(err)
 		}
@@ -103,23 +103,22 @@ func TestRealNginx(t *testing.T) {
 	}
 }
 
-// push has a picture pushed until the test ends; ended is closed when it does not go
-// on.
-func push(t *testing.T, link, flashver string) (ended <-chan struct{}) {
+// startPush pushes a test video until the test ends; ended is closed if it ends before.
+func startPush(t *testing.T, link, flashver string) (ended <-chan struct{}) {
 	t.Helper()
 	args := []string{"-loglevel", "error", "-re", "-f", "lavfi", "-i", "testsrc=size=160x120:rate=10", "-t", "60", "-c:v", "flv1"}
 	if flashver != "" {
 		args = append(args, "-rtmp_flashver", flashver)
 	}
-	return start(t, exec.Command("ffmpeg", append(args, "-f", "flv", link)...), nil)
+	return startProgram(t, exec.Command("ffmpeg", append(args, "-f", "flv", link)...), nil)
 }
 
-// startNginx starts a media server for as long as the test lasts.
+// startNginx runs nginx until the test ends.
 func startNginx(t *testing.T) (rtmp, web string) {
 	t.Helper()
 	bin, err := exec.LookPath("nginx")
 	if err != nil {
-		bin = "/usr/sbin/nginx" // some systems keep it where only root looks
+		bin = "/usr/sbin/nginx" // on some systems it is not in the PATH of users
 	}
 	dir := t.TempDir()
 	rtmp, web = freeAddress(t), freeAddress(t)
@@ -132,13 +131,13 @@ func startNginx(t *testing.T) (rtmp, web string) {
 	if err := os.WriteFile(path, conf.Bytes(), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	log := &said{text: "start worker process ", heard: make(chan struct{})}
-	ended := start(t, exec.Command(bin, "-e", "stderr", "-p", dir, "-c", path), log)
+	log := &outputWaiter{text: "start worker process ", matched: make(chan struct{})}
+	ended := startProgram(t, exec.Command(bin, "-e", "stderr", "-p", dir, "-c", path), log)
 	select {
-	case <-log.heard:
+	case <-log.matched:
 	case <-ended:
 		t.Fatalf("nginx did not start:\n%s", log.all)
-	case <-soon(t).Done():
+	case <-shortContext(t).Done():
 		t.Fatal("nginx does not start")
 	}
 	return rtmp, web
@@ -146,10 +145,10 @@ func startNginx(t *testing.T) (rtmp, web string) {
 
 var modulesPath = regexp.MustCompile(`--modules-path=(\S+)`)
 
-// rtmpModule is the file of the module, "" when nginx was built with it.
+// rtmpModule returns the file of the module, or "" if nginx was built with it.
 func rtmpModule(t *testing.T, nginx string) string {
 	t.Helper()
-	built, err := exec.CommandContext(soon(t), nginx, "-V").CombinedOutput()
+	built, err := exec.CommandContext(shortContext(t), nginx, "-V").CombinedOutput()
 	if err != nil {
 		t.Fatalf("this test needs nginx with the RTMP module, and ffmpeg: %v", err)
 	}
@@ -165,7 +164,7 @@ func rtmpModule(t *testing.T, nginx string) string {
 	return ""
 }
 
-// freeAddress is one where nobody listens now.
+// freeAddress returns an address without a listener.
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -176,8 +175,8 @@ func freeAddress(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// start runs a program until the test ends, or it does by itself.
-func start(t *testing.T, cmd *exec.Cmd, log *said) (ended <-chan struct{}) {
+// startProgram runs a program until it or the test ends.
+func startProgram(t *testing.T, cmd *exec.Cmd, log *outputWaiter) (ended <-chan struct{}) {
 	t.Helper()
 	if log != nil {
 		cmd.Stderr = log
@@ -188,7 +187,7 @@ func start(t *testing.T, cmd *exec.Cmd, log *said) (ended <-chan struct{}) {
 	}
 	done := make(chan struct{})
 	go func() {
-		_ = cmd.Wait() // how it ends is no matter
+		_ = cmd.Wait() // its exit code does not matter
 		close(done)
 	}()
 	t.Cleanup(func() {
@@ -203,19 +202,19 @@ func start(t *testing.T, cmd *exec.Cmd, log *said) (ended <-chan struct{}) {
 	return done
 }
 
-// said notes when a program says something. One goroutine writes.
-type said struct {
-	text  string
-	all   []byte
-	heard chan struct{} // closed when it has
-	done  bool
+// outputWaiter waits for a text in the output of a program. One goroutine writes.
+type outputWaiter struct {
+	text    string
+	all     []byte
+	matched chan struct{} // closed when the text has occurred
+	done    bool
 }
 
-func (s *said) Write(p []byte) (int, error) {
-	s.all = append(s.all, p...)
-	if !s.done && bytes.Contains(s.all, []byte(s.text)) {
-		s.done = true
-		close(s.heard)
+func (w *outputWaiter) Write(p []byte) (int, error) {
+	w.all = append(w.all, p...)
+	if !w.done && bytes.Contains(w.all, []byte(w.text)) {
+		w.done = true
+		close(w.matched)
 	}
 	return len(p), nil
 }

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// TestTC3 is the example on the provider's page.
-func TestTC3(t *testing.T) {
+// TestTC3Authorization checks the example of the provider's documentation.
+func TestTC3Authorization(t *testing.T) {
 	data, err := os.ReadFile("testdata/signing.json")
 	if err != nil {
 		t.Fatal(err)
@@ -37,7 +37,7 @@ func TestTC3(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := "TC3-HMAC-SHA256 Credential=me/" + in.DateUTC + "/" + in.Service + "/tc3_request, SignedHeaders=content-type;host, Signature=" + v.Expected
-		// The date is that of UTC, wherever the clock is.
+		// The date is in UTC for every time zone.
 		for _, zone := range []*time.Location{time.UTC, time.FixedZone("", 14*3600), time.FixedZone("", -12*3600)} {
 			if got := tc3Authorization("me", in.SecretKey, in.Service, in.Host, time.Unix(in.Timestamp, 0).In(zone), []byte(in.Payload)); got != want {
 				t.Errorf("got  %s\nwant %s", got, want)

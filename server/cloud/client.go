@@ -1,0 +1,123 @@
+package cloud
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// Options are common to all clients.
+type Options struct {
+	Budget    *Budget
+	Transport http.RoundTripper // nil: a new one for this client
+}
+
+const (
+	// requestTimeout bounds one request, from the connection to the end of the response.
+	// Providers respond within tenths of a second.
+	requestTimeout = 5 * time.Second
+
+	// maxResponseBytes bounds a response. The largest is the statistics page of an nginx
+	// with about ten thousand streams.
+	maxResponseBytes = 64 << 20
+
+	// maxAttempts bounds the attempts of a request that is rejected for its rate.
+	maxAttempts = 3
+
+	// maxIdleConns is the typical number of concurrent requests.
+	maxIdleConns = 32
+)
+
+// rateLimitedClient sends requests to one provider within a budget.
+type rateLimitedClient struct {
+	budget *Budget
+	client *http.Client
+}
+
+func newClient(o Options) *rateLimitedClient {
+	if o.Transport == nil {
+		transport := http.DefaultTransport.(*http.Transport).Clone()
+		transport.MaxIdleConnsPerHost = maxIdleConns
+		o.Transport = transport
+	}
+	return &rateLimitedClient{o.Budget, &http.Client{
+		Transport: o.Transport,
+		Timeout:   requestTimeout,
+		// A signed request must reach only the host that it was signed for.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
+}
+
+// do calls send, which sends one request, when the budget permits it, and again if the
+// provider rejects it for its rate. send builds the request, since a signature contains
+// the time.
+func (c *rateLimitedClient) do(ctx context.Context, send func() error) (err error) {
+	for range maxAttempts {
+		if err := c.budget.wait(ctx); err != nil {
+			return err
+		}
+		if err = send(); !errors.Is(err, ErrRateLimited) {
+			return err
+		}
+		c.budget.reduce()
+	}
+	return err
+}
+
+// get returns the body of a successful response to a GET request.
+func (c *rateLimitedClient) get(ctx context.Context, link string) ([]byte, error) {
+	status, body, err := c.request(ctx, http.MethodGet, link)
+	if err == nil {
+		err = checkStatus(status)
+	}
+	return body, err
+}
+
+// request sends a request without a body, and returns the response.
+func (c *rateLimitedClient) request(ctx context.Context, method, link string) (status int, body []byte, err error) {
+	err = c.do(ctx, func() error {
+		r, err := http.NewRequestWithContext(ctx, method, link, nil)
+		if err != nil {
+			return errors.New("cloud: invalid URL") // the original error contains it
+		}
+		status, body, err = c.send(r)
+		return err
+	})
+	return status, body, err
+}
+
+// send sends a request, and returns the response with any status except that of a
+// rejected rate, for which it returns ErrRateLimited.
+func (c *rateLimitedClient) send(r *http.Request) (status int, body []byte, err error) {
+	resp, err := c.client.Do(r)
+	if err != nil {
+		if urlErr, ok := errors.AsType[*url.Error](err); ok {
+			err = urlErr.Err // without the URL, which may be signed
+		}
+		return 0, nil, fmt.Errorf("cloud: request failed: %w", err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode == http.StatusTooManyRequests {
+		return 0, nil, ErrRateLimited
+	}
+	body, err = io.ReadAll(io.LimitReader(resp.Body, maxResponseBytes+1))
+	switch {
+	case err != nil:
+		return 0, nil, fmt.Errorf("cloud: reading the response failed: %w", err)
+	case len(body) > maxResponseBytes:
+		return 0, nil, fmt.Errorf("cloud: response exceeds %d bytes", maxResponseBytes)
+	}
+	return resp.StatusCode, body, nil
+}
+
+// checkStatus returns an error for a status other than 2xx.
+func checkStatus(status int) error {
+	if status/100 != 2 {
+		return fmt.Errorf("cloud: response has status %d", status)
+	}
+	return nil
+}
