@@ -1,5 +1,5 @@
 # The two commands of the README are `make run` and `make test`.
-.PHONY: run build pages onair loadtest demo picture test lint bench bench-fanout bench-million bench-redis bench-rolling fuzz release
+.PHONY: run build pages onair loadtest demo local-stack test lint bench bench-fanout bench-million bench-redis bench-rolling fuzz release
 
 # The version is that of the checkout: Go stamps it.
 BUILD = CGO_ENABLED=0 go build -trimpath -ldflags "-s -w"
@@ -28,8 +28,8 @@ web/node_modules/.installed: web/package-lock.json
 demo: build ## a broadcast's life with a real media server, encoder and player: needs nginx with RTMP, and ffmpeg
 	go run ./deploy/demo
 
-picture: build loadtest ## what deploy/compose.yaml starts, of this machine's programs: needs redis-server, haproxy, nginx with RTMP and prometheus
-	go run ./deploy/picture
+local-stack: build loadtest ## deploy/compose.yaml without containers: needs redis-server, haproxy, nginx with RTMP and prometheus
+	go run ./deploy/localstack
 
 test: ## install what the tests need, if it is missing, and run all of them
 	.ci/install

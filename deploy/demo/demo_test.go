@@ -57,7 +57,7 @@ func testSettings(t *testing.T) settings {
 		}
 		*name = path
 	}
-	if _, err := program.RTMPModule(t.Context(), set.Nginx); err != nil {
+	if _, err := program.FindRTMPModule(t.Context(), set.Nginx); err != nil {
 		t.Fatalf("make test installs it: %v", err)
 	}
 	return set

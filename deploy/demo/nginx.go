@@ -82,7 +82,7 @@ http {
 
 // startNginx starts the media server and waits until it listens.
 func (st *stage) startNginx(ctx context.Context) error {
-	module, err := program.RTMPModule(ctx, st.set.Nginx)
+	module, err := program.FindRTMPModule(ctx, st.set.Nginx)
 	if err != nil {
 		return err
 	}
@@ -105,6 +105,6 @@ func (st *stage) startNginx(ctx context.Context) error {
 	if st.nginx, err = st.spawn("nginx", exec.Command(st.set.Nginx, "-e", "stderr", "-p", st.dir, "-c", path)); err != nil {
 		return err
 	}
-	_, err = st.nginx.Says(ctx, "start worker process ")
+	_, err = st.nginx.AwaitLine(ctx, "start worker process ")
 	return err
 }

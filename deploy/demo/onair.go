@@ -49,7 +49,7 @@ func (st *stage) startOnair(ctx context.Context) (err error) {
 	if st.onair, err = st.spawn("onair", cmd); err != nil {
 		return err
 	}
-	line, err := st.onair.Says(ctx, `"serving"`)
+	line, err := st.onair.AwaitLine(ctx, `"serving"`)
 	if err != nil {
 		return err
 	}

@@ -47,7 +47,7 @@ var errGoesOn = errors.New("it should have been cut by now")
 func cut(ctx context.Context, push *program.Program) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, 20*time.Second, errGoesOn)
 	defer cancel()
-	code, err := push.Result(ctx)
+	code, err := push.AwaitExit(ctx)
 	if err == nil && code == 0 {
 		return errors.New("ffmpeg ended as if all was well")
 	}

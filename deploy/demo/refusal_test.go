@@ -235,7 +235,7 @@ func TestSecondPublisher(t *testing.T) {
 		}
 		s.mustStay(from, code, wire.StateLive)
 	}
-	if !push.Running() {
+	if !push.IsRunning() {
 		t.Error("the first push has ended")
 	}
 	from := s.viewer.now()
@@ -328,7 +328,7 @@ func TestInjectedQuery(t *testing.T) {
 		push.Kill()
 		s.mustStay(from, "8888_alice", wire.StateLive)
 	}
-	if !alices.Running() {
+	if !alices.IsRunning() {
 		t.Error("Alice's push has ended")
 	}
 }

@@ -165,7 +165,7 @@ func (st *stage) logs(w io.Writer, lines int) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	for _, c := range st.all {
-		if text := st.mask.apply(c.Tail(lines)); text != "" {
+		if text := st.mask.apply(c.LastLines(lines)); text != "" {
 			fmt.Fprintf(w, "\n--- %s\n%s\n", c.Name, text)
 		}
 	}

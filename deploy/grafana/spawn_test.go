@@ -29,12 +29,12 @@ func spawn(t *testing.T, cmd *exec.Cmd, text string) string {
 	t.Cleanup(func() {
 		p.Kill()
 		if t.Failed() {
-			t.Logf("%s said:\n%s", p.Name, p.Tail(40))
+			t.Logf("%s said:\n%s", p.Name, p.LastLines(40))
 		}
 	})
 	ctx, cancel := context.WithTimeout(t.Context(), soon)
 	defer cancel()
-	line, err := p.Says(ctx, text)
+	line, err := p.AwaitLine(ctx, text)
 	if err != nil {
 		t.Fatal(err)
 	}

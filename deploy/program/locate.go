@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Locate finds a program, and makes its path hold in any directory. Some
-// systems keep nginx where only root looks.
+// Locate returns the absolute path of a program. It also looks where some systems install
+// nginx, which is only in root's PATH.
 func Locate(name string) (string, error) {
 	path, err := exec.LookPath(name)
 	for _, dir := range []string{"/usr/sbin", "/usr/local/sbin"} {

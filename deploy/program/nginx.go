@@ -14,22 +14,22 @@ import (
 
 var modulesPath = regexp.MustCompile(`--modules-path=(\S+)`)
 
-// RTMPModule finds the module's file where this nginx looks for modules. ""
-// is none: it may be built in.
-func RTMPModule(ctx context.Context, nginx string) (string, error) {
+// FindRTMPModule returns the file of nginx's RTMP module, or "" where the module is built
+// in. It returns an error where nginx has none.
+func FindRTMPModule(ctx context.Context, nginx string) (file string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
-	built, err := exec.CommandContext(ctx, nginx, "-V").CombinedOutput()
+	version, err := exec.CommandContext(ctx, nginx, "-V").CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("nginx -V: %w", err)
 	}
-	if m := modulesPath.FindSubmatch(built); m != nil {
-		file := filepath.Join(string(m[1]), "ngx_rtmp_module.so")
+	if m := modulesPath.FindSubmatch(version); m != nil {
+		file = filepath.Join(string(m[1]), "ngx_rtmp_module.so")
 		if _, err := os.Stat(file); err == nil {
 			return file, nil
 		}
 	}
-	if !bytes.Contains(built, []byte("rtmp")) {
+	if !bytes.Contains(version, []byte("rtmp")) {
 		return "", errors.New("nginx has no RTMP module; Debian has it in libnginx-mod-rtmp")
 	}
 	return "", nil

@@ -1,5 +1,5 @@
-// Package program starts other programs, listens to what they print and ends
-// them: the demo and the picture are made of such.
+// Package program starts programs, waits for their output, and stops them. The demo, the
+// local stack and the tests of dashboards use it.
 package program
 
 import (
@@ -13,72 +13,73 @@ import (
 	"time"
 )
 
-// Program is one that was started.
+// Program is a started program. Its methods may be called concurrently.
 type Program struct {
 	Name string
 
-	cmd  *exec.Cmd
-	done chan struct{} // closed once it has ended
+	cmd   *exec.Cmd
+	ended chan struct{} // closed when the process has ended
 
-	mu    sync.Mutex
-	log   []byte
-	grown chan struct{} // closed when the log grows
+	mu         sync.Mutex // guards below
+	log        []byte
+	logChanged chan struct{} // closed and replaced with each output
 }
 
-// maxLog is how much of a program's log is kept.
-const maxLog = 256 << 10
+// maxLogBytes bounds the stored output of one program.
+const maxLogBytes = 256 << 10
 
-// Start starts a program.
+// Start starts a program, and stores its output.
 func Start(name string, cmd *exec.Cmd) (*Program, error) {
-	p := &Program{Name: name, cmd: cmd, done: make(chan struct{}), grown: make(chan struct{})}
+	p := &Program{Name: name, cmd: cmd, ended: make(chan struct{}), logChanged: make(chan struct{})}
 	cmd.Stdout, cmd.Stderr = p, p
-	cmd.SysProcAttr = ownGroup()
+	cmd.SysProcAttr = ownProcessGroup()
 	cmd.WaitDelay = time.Second
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	go func() {
-		_ = cmd.Wait() // how it ended is in cmd.ProcessState
-		close(p.done)
+		_ = cmd.Wait() // cmd.ProcessState has the result
+		close(p.ended)
 	}()
 	return p, nil
 }
 
-// Write keeps what the program prints.
+// Write implements io.Writer for the program's output.
 func (p *Program) Write(text []byte) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.log = append(p.log, text...)
-	if over := len(p.log) - maxLog; over > 0 {
-		p.log = append(p.log[:0], p.log[over:]...)
+	if excess := len(p.log) - maxLogBytes; excess > 0 {
+		p.log = append(p.log[:0], p.log[excess:]...)
 	}
-	close(p.grown)
-	p.grown = make(chan struct{})
+	close(p.logChanged)
+	p.logChanged = make(chan struct{})
 	return len(text), nil
 }
 
-// Says waits until the program prints a line with that text, and returns it.
-func (p *Program) Says(ctx context.Context, text string) (string, error) {
+// AwaitLine waits until the output has a line with that text, and returns the first
+// one. It returns an error when the program ends before.
+func (p *Program) AwaitLine(ctx context.Context, text string) (line string, err error) {
 	for {
 		p.mu.Lock()
-		line, there := find(p.log, text)
-		grown := p.grown
+		line, found := findLine(p.log, text)
+		changed := p.logChanged
 		p.mu.Unlock()
-		if there {
+		if found {
 			return line, nil
 		}
 		select {
-		case <-grown:
-		case <-p.done:
-			return "", fmt.Errorf("%s ended: %s\n%s", p.Name, p.cmd.ProcessState, p.Tail(10))
+		case <-changed:
+		case <-p.ended:
+			return "", fmt.Errorf("%s ended: %s\n%s", p.Name, p.cmd.ProcessState, p.LastLines(10))
 		case <-ctx.Done():
-			return "", fmt.Errorf("%s does not say %q: %w", p.Name, text, context.Cause(ctx))
+			return "", fmt.Errorf("%s printed no line with %q: %w", p.Name, text, context.Cause(ctx))
 		}
 	}
 }
 
-// find returns the first whole line of log with that text.
-func find(log []byte, text string) (line string, there bool) {
+// findLine returns the first complete line with that text.
+func findLine(log []byte, text string) (line string, found bool) {
 	for line := range bytes.Lines(log) {
 		if bytes.HasSuffix(line, []byte("\n")) && bytes.Contains(line, []byte(text)) {
 			return strings.TrimSpace(string(line)), true
@@ -87,69 +88,67 @@ func find(log []byte, text string) (line string, there bool) {
 	return "", false
 }
 
-// Tail is the end of the log.
-func (p *Program) Tail(lines int) string {
+// LastLines returns at most n lines of the output.
+func (p *Program) LastLines(n int) string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	all := strings.Split(strings.TrimSpace(string(p.log)), "\n")
-	return strings.Join(all[max(0, len(all)-lines):], "\n")
+	lines := strings.Split(strings.TrimSpace(string(p.log)), "\n")
+	return strings.Join(lines[max(0, len(lines)-n):], "\n")
 }
 
-// Result waits until the program ends by itself.
-func (p *Program) Result(ctx context.Context) (code int, err error) {
+// AwaitExit waits until the program ends, and returns its exit code.
+func (p *Program) AwaitExit(ctx context.Context) (code int, err error) {
 	select {
-	case <-p.done:
+	case <-p.ended:
 		return p.cmd.ProcessState.ExitCode(), nil
 	case <-ctx.Done():
-		return 0, fmt.Errorf("%s goes on: %w", p.Name, context.Cause(ctx))
+		return 0, fmt.Errorf("%s still runs: %w", p.Name, context.Cause(ctx))
 	}
 }
 
-// WhileRunning is a context that ends, at the latest, with the program: there
-// is no use in waiting for what it should do.
-func (p *Program) WhileRunning(ctx context.Context) (running context.Context, release func()) {
-	running, cancel := context.WithCancelCause(ctx)
+// WhileRunning returns a context that ends with ctx, with the program, or with cancel.
+func (p *Program) WhileRunning(ctx context.Context) (running context.Context, cancel func()) {
+	running, cancelCause := context.WithCancelCause(ctx)
 	go func() {
 		select {
-		case <-p.done:
-			cancel(fmt.Errorf("%s ended: %s", p.Name, p.cmd.ProcessState))
+		case <-p.ended:
+			cancelCause(fmt.Errorf("%s ended: %s", p.Name, p.cmd.ProcessState))
 		case <-running.Done():
 		}
 	}()
-	return running, func() { cancel(nil) }
+	return running, func() { cancelCause(nil) }
 }
 
-// Running tells whether the program has not ended.
-func (p *Program) Running() bool {
+// IsRunning reports whether the program has not ended.
+func (p *Program) IsRunning() bool {
 	select {
-	case <-p.done:
+	case <-p.ended:
 		return false
 	default:
 		return true
 	}
 }
 
-// Kill ends the program as a crash does: at once, and nothing is said.
+// Kill ends the program at once, as a crash does.
 func (p *Program) Kill() {
 	p.Signal(syscall.SIGKILL)
-	<-p.done
+	<-p.ended
 }
 
-// patience is how long a program may take to end in order.
-const patience = 5 * time.Second
+// stopTimeout is how long Stop waits before it kills the program.
+const stopTimeout = 5 * time.Second
 
-// Stop asks the program to end, and kills it when it does not: with all of its
-// group, since nginx has workers.
+// Stop sends SIGTERM. After stopTimeout it kills the process group: nginx has workers.
 func (p *Program) Stop() {
 	p.Signal(syscall.SIGTERM)
-	late := time.AfterFunc(patience, func() {
-		if p.Running() {
+	kill := time.AfterFunc(stopTimeout, func() {
+		if p.IsRunning() {
 			_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL) // it may have ended meanwhile
 		}
 	})
-	defer late.Stop()
-	<-p.done
+	defer kill.Stop()
+	<-p.ended
 }
 
-// Signal does nothing to a program that has ended.
+// Signal does nothing after the program has ended.
 func (p *Program) Signal(sig syscall.Signal) { _ = p.cmd.Process.Signal(sig) }

@@ -8,9 +8,9 @@
 //
 // The archive is a table of the same database; the registry does not contain its
 // recordings. A call that stores recordings is one transaction, on disk when it
-// returns. A database that is moved aside as damaged takes its recordings along.
-// The check at the start reads the whole file, in 0.6 s for a
-// million recordings that are in the system's cache.
+// returns. A database that is moved aside as damaged takes its recordings along. The
+// check at the start reads the whole file, in 0.6 s for a million recordings that are in
+// the system's cache.
 //
 // One goroutine, the writer, orders the entries and owns the connection that
 // writes. Readers of entries use a buffer with a lock of its own. Readers of

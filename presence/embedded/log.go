@@ -110,10 +110,9 @@ func Open(o Options) (*Log, error) {
 
 // Load implements presence.Log. It returns the registry of the rows with all
 // durable entries after them applied.
-func (l *Log) Load(context.Context, *presence.Registry) (*presence.Registry, uint64, error) {
-	reg := presence.NewRegistry()
+func (l *Log) Load(context.Context, *presence.Registry) (reg *presence.Registry, head uint64, err error) {
+	reg = presence.NewRegistry()
 	if l.store != nil {
-		var err error
 		if reg, err = l.store.loadRegistry(); err != nil {
 			return nil, 0, fmt.Errorf("embedded: load: %w", err)
 		}

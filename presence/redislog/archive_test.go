@@ -98,7 +98,7 @@ func TestArchiveWithNetworkFaults(t *testing.T) {
 	})
 }
 
-func openOn(t *testing.T, s *redistest.Server) *Log {
+func openLogOn(t *testing.T, s *redistest.Server) *Log {
 	t.Helper()
 	return openLog(t, Options{Client: NewClient(ClientOptions{Addrs: []string{s.Addr()}})})
 }
@@ -125,7 +125,7 @@ func indexSizes(t *testing.T, s *redistest.Server) map[string]int64 {
 // current values alone, and nothing after its deletion.
 func TestIndexesHaveNoStaleMembers(t *testing.T) {
 	s := redistest.Start(t)
-	l := openOn(t, s)
+	l := openLogOn(t, s)
 	for _, rec := range []presence.Recording{
 		recordingOf("1", "ann", 1000), recordingOf("1", "ann", 2000), recordingOf("1", "bob", 2000), recordingOf("1", "", -7),
 		recordingOf("1", "ann", 1000),
@@ -163,7 +163,7 @@ func TestIndexesHaveNoStaleMembers(t *testing.T) {
 // TestScanContinues: a query with anchor and code gets whole pages, though one script
 // does not examine the whole index.
 func TestScanContinues(t *testing.T) {
-	l := openOn(t, redistest.Start(t))
+	l := openLogOn(t, redistest.Start(t))
 	var all []presence.Recording
 	for i := range 2*maxMembersPerScan + 500 {
 		rec := recordingOf(fmt.Sprintf("%05d", i), "ann", 1000)
@@ -209,7 +209,7 @@ func TestScanContinues(t *testing.T) {
 // TestLateUpdateChangesNothing: an update that arrives after another write is dropped.
 func TestLateUpdateChangesNothing(t *testing.T) {
 	s := redistest.Start(t)
-	l := openOn(t, s)
+	l := openLogOn(t, s)
 	first, second := recordingOf("1", "ann", 1000), recordingOf("1", "bob", 2000)
 	late := &recordingUpdate{log: l}
 	if err := late.replace("", &first); err != nil {
@@ -233,7 +233,7 @@ func TestLateUpdateChangesNothing(t *testing.T) {
 // version.
 func TestNewerRecordingIsAnError(t *testing.T) {
 	s := redistest.Start(t)
-	l := openOn(t, s)
+	l := openLogOn(t, s)
 	rec := recordingOf("1", "ann", 1000)
 	if err := l.Keep(t.Context(), []presence.Recording{rec}); err != nil {
 		t.Fatal(err)
@@ -258,7 +258,7 @@ func TestNewerRecordingIsAnError(t *testing.T) {
 // in part. A recording that another application has deleted is an error.
 func TestArchiveForeignKeys(t *testing.T) {
 	s := redistest.Start(t)
-	l := openOn(t, s)
+	l := openLogOn(t, s)
 	rec := recordingOf("1", "ann", 1000)
 	for _, key := range []string{l.keys.recordings, l.keys.recordingsByStart, l.keys.recordingsByEnd, l.keys.recordingsByCodePrefix + rec.Code} {
 		s.Do("SET", key, "foreign")
@@ -286,7 +286,7 @@ func TestArchiveForeignKeys(t *testing.T) {
 // nothing.
 func TestArchiveUnreachable(t *testing.T) {
 	s := redistest.Start(t, "--appendonly", "yes")
-	l := openOn(t, s)
+	l := openLogOn(t, s)
 	keep := func(id string) error { return l.Keep(t.Context(), []presence.Recording{recordingOf(id, "ann", 1000)}) }
 	if err := keep("1"); err != nil {
 		t.Fatal(err)
@@ -328,7 +328,7 @@ func TestArchiveUnreachable(t *testing.T) {
 // call ends with its context, or with Close.
 func TestArchiveSlots(t *testing.T) {
 	s := redistest.Start(t)
-	l := openOn(t, s)
+	l := openLogOn(t, s)
 	mustLoad(t, l)
 	for range maxArchiveCalls {
 		if err := l.acquireSlot(t.Context()); err != nil {
@@ -377,7 +377,7 @@ func TestArchiveSlots(t *testing.T) {
 // TestArchiveAfterFlush: a flush deletes the recordings, and new ones can be stored.
 func TestArchiveAfterFlush(t *testing.T) {
 	s := redistest.Start(t)
-	l := openOn(t, s)
+	l := openLogOn(t, s)
 	for range 2 {
 		if err := l.Keep(t.Context(), []presence.Recording{recordingOf("1", "ann", 1000)}); err != nil {
 			t.Fatal(err)

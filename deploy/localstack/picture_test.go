@@ -75,7 +75,7 @@ func newScene(t *testing.T) *scene {
 		http.DefaultClient.CloseIdleConnections()
 		for _, c := range p.all {
 			if t.Failed() {
-				t.Logf("--- %s\n%s", c.Name, c.Tail(30))
+				t.Logf("--- %s\n%s", c.Name, c.LastLines(30))
 			}
 		}
 		p.end()
@@ -104,7 +104,7 @@ func (s *scene) startProxy() (address string) {
 	}
 	proxy, err := s.startNginx("proxy", s.path("proxy.conf"))
 	if err == nil {
-		_, err = proxy.Says(s.ctx, "start worker process ")
+		_, err = proxy.AwaitLine(s.ctx, "start worker process ")
 	}
 	if err != nil {
 		s.t.Fatal(err)

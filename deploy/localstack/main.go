@@ -52,7 +52,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 
 // obituary says when a program ends before the picture does.
 func (p *picture) obituary(ctx context.Context, c *program.Program, w io.Writer) {
-	if code, err := c.Result(ctx); err == nil {
-		fmt.Fprintf(w, "  %s has ended, with %d:\n%s\n", c.Name, code, c.Tail(10))
+	if code, err := c.AwaitExit(ctx); err == nil {
+		fmt.Fprintf(w, "  %s has ended, with %d:\n%s\n", c.Name, code, c.LastLines(10))
 	}
 }

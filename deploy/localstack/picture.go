@@ -100,7 +100,7 @@ func (p *picture) startRedis(ctx context.Context) error {
 	args = append(args, "--bind", "127.0.0.1", "--port", port(p.at.redis), "--dir", p.path("redis"))
 	redis, err := p.spawn("redis", args[0], nil, args[1:]...)
 	if err == nil {
-		_, err = redis.Says(ctx, "Ready to accept connections")
+		_, err = redis.AwaitLine(ctx, "Ready to accept connections")
 	}
 	return err
 }
@@ -112,7 +112,7 @@ func (p *picture) startNodes(ctx context.Context) (err error) {
 		}
 	}
 	for _, node := range p.nodes {
-		if _, err := node.Says(ctx, `"serving"`); err != nil {
+		if _, err := node.AwaitLine(ctx, `"serving"`); err != nil {
 			return err
 		}
 	}
@@ -145,7 +145,7 @@ func (p *picture) startBalancer(ctx context.Context) error {
 func (p *picture) startMedia(ctx context.Context) error {
 	media, err := p.startNginx("media", p.path("media.conf"))
 	if err == nil {
-		_, err = media.Says(ctx, "start worker process ")
+		_, err = media.AwaitLine(ctx, "start worker process ")
 	}
 	return err
 }

@@ -125,7 +125,7 @@ func (s *scene) takesAway() {
 		}()
 	}
 	s.nodes[0].Signal(syscall.SIGTERM)
-	if code, err := s.nodes[0].Result(s.ctx); err != nil || code != 0 {
+	if code, err := s.nodes[0].AwaitExit(s.ctx); err != nil || code != 0 {
 		s.t.Fatalf("a node that is stopped ends with %d, %v", code, err)
 	}
 	for name, address := range s.fronts {

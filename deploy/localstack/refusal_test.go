@@ -51,7 +51,7 @@ func TestRefusals(t *testing.T) {
 	defer func() {
 		for _, c := range p.all {
 			if t.Failed() {
-				t.Logf("--- %s\n%s", c.Name, c.Tail(30))
+				t.Logf("--- %s\n%s", c.Name, c.LastLines(30))
 			}
 		}
 		p.end()
@@ -92,7 +92,7 @@ func TestRefusals(t *testing.T) {
 		}
 	}
 	for _, c := range p.all {
-		if strings.Contains(c.Tail(1000), secret) {
+		if strings.Contains(c.LastLines(1000), secret) {
 			t.Errorf("the log of %s has the secret of a callback", c.Name)
 		}
 	}
