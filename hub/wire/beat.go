@@ -28,7 +28,7 @@ func (m *Beat) visitMembers(c *codec) {
 	c.id(&m.ID)
 	c.require("n")
 	c.int64("n", &m.N)
-	if !c.writing || m.Stats != (EncoderStats{}) {
+	if !c.isWriting || m.Stats != (EncoderStats{}) {
 		c.nested("stats", m.Stats.visitMembers)
 	}
 	c.optionalText("session", &m.Session)
@@ -77,7 +77,7 @@ func (m *Ack) visitMembers(c *codec) {
 
 // AppendAck is [Append] without allocations.
 func AppendAck(dst []byte, m *Ack) []byte {
-	c := codec{writing: true, out: AppendHead(dst, TypeAck, "")}
+	c := codec{isWriting: true, out: AppendHead(dst, TypeAck, "")}
 	m.visitMembers(&c)
 	return closeObject(c.out)
 }

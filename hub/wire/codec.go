@@ -6,24 +6,26 @@ import (
 	"strconv"
 )
 
-// A codec writes or reads the members of one message. Each message passes its
-// members to a codec in visitMembers, once for both directions.
+// codec writes or reads the members of one message, which passes each of them to
+// the codec in visitMembers.
 //
-// Writing appends to out. Reading looks members up by name. It keeps the first
-// fault and goes on with zero values.
+// The methods and functions with a name and a pointer visit one member. They write
+// the value, or read the member of that name into it. An absent member leaves the
+// value unchanged. Reading continues after a fault.
 type codec struct {
-	writing bool
+	isWriting bool
 	out     []byte
 
+	// For reading.
 	object    []member
 	requestID ID
 	path      string // "" or "stats.": precedes names in fault
-	fault     string
+	fault     string // the first fault, a sentence
 }
 
 type member struct{ name, value []byte }
 
-func newReader(object []byte) *codec {
+func newObjectReader(object []byte) *codec {
 	c := new(codec)
 	for name, value := range objectMembers(object) {
 		c.object = append(c.object, member{name, value})
@@ -65,14 +67,14 @@ func (c *codec) value(name string) []byte {
 
 // require fails if a member that is read is absent or null.
 func (c *codec) require(name string) {
-	if !c.writing && c.value(name) == nil {
+	if !c.isWriting && c.value(name) == nil {
 		c.fail(name, "is required")
 	}
 }
 
 // id visits the id of the request, which comes first.
 func (c *codec) id(v *ID) {
-	if c.writing {
+	if c.isWriting {
 		c.out = appendID(c.out, *v)
 	} else {
 		*v = c.requestID
@@ -80,7 +82,7 @@ func (c *codec) id(v *ID) {
 }
 
 func (c *codec) text(name string, v *string) {
-	if c.writing {
+	if c.isWriting {
 		c.out = appendText(c.out, name, *v)
 		return
 	}
@@ -94,14 +96,14 @@ func (c *codec) text(name string, v *string) {
 
 // optionalText is text for a member that is left out if it is empty.
 func (c *codec) optionalText(name string, v *string) {
-	if !c.writing || *v != "" {
+	if !c.isWriting || *v != "" {
 		c.text(name, v)
 	}
 }
 
 // texts reads nil for an empty array.
 func (c *codec) texts(name string, v *[]string) {
-	if c.writing {
+	if c.isWriting {
 		c.out = appendTexts(c.out, name, *v)
 		return
 	}
@@ -112,7 +114,7 @@ func (c *codec) texts(name string, v *[]string) {
 
 // optionalTexts is texts for a member that is left out if it is empty.
 func (c *codec) optionalTexts(name string, v *[]string) {
-	if !c.writing || len(*v) > 0 {
+	if !c.isWriting || len(*v) > 0 {
 		c.texts(name, v)
 	}
 }
@@ -120,7 +122,7 @@ func (c *codec) optionalTexts(name string, v *[]string) {
 // textsOrNil visits an array of strings that may be absent, which is nil, or
 // empty.
 func (c *codec) textsOrNil(name string, v *[]string) {
-	if c.writing {
+	if c.isWriting {
 		if *v != nil {
 			c.out = appendTexts(c.out, name, *v)
 		}
@@ -135,7 +137,7 @@ func (c *codec) textsOrNil(name string, v *[]string) {
 }
 
 func (c *codec) int64(name string, v *int64) {
-	if c.writing {
+	if c.isWriting {
 		c.out = appendInt(c.out, name, *v)
 		return
 	}
@@ -149,7 +151,7 @@ func (c *codec) int64(name string, v *int64) {
 
 // optionalInt64 is int64 for a member that is left out if it is 0.
 func (c *codec) optionalInt64(name string, v *int64) {
-	if !c.writing || *v != 0 {
+	if !c.isWriting || *v != 0 {
 		c.int64(name, v)
 	}
 }
@@ -162,13 +164,13 @@ func (c *codec) int(name string, v *int) {
 
 // optionalInt is int for a member that is left out if it is 0.
 func (c *codec) optionalInt(name string, v *int) {
-	if !c.writing || *v != 0 {
+	if !c.isWriting || *v != 0 {
 		c.int(name, v)
 	}
 }
 
 func (c *codec) float64(name string, v *float64) {
-	if c.writing {
+	if c.isWriting {
 		c.out = appendFloat(c.out, name, *v)
 		return
 	}
@@ -182,7 +184,7 @@ func (c *codec) float64(name string, v *float64) {
 
 // flag visits a boolean that is left out if it has the value absent.
 func (c *codec) flag(name string, v *bool, absent bool) {
-	if c.writing {
+	if c.isWriting {
 		if *v != absent {
 			c.out = appendRaw(c.out, name, strconv.FormatBool(*v))
 		}
@@ -202,7 +204,7 @@ func (c *codec) flag(name string, v *bool, absent bool) {
 
 // rawObject visits any JSON object. Reading compacts it.
 func (c *codec) rawObject(name string, v *json.RawMessage) {
-	if c.writing {
+	if c.isWriting {
 		c.out = appendRaw(c.out, name, *v)
 		return
 	}
@@ -223,7 +225,7 @@ func (c *codec) objectValue(name string) []byte {
 
 // nested visits an object by its own members. isPresent is for reading.
 func (c *codec) nested(name string, visitMembers func(*codec)) (isPresent bool) {
-	if c.writing {
+	if c.isWriting {
 		c.out = append(appendName(c.out, name), '{')
 		visitMembers(c)
 		c.out = append(closeObject(c.out), ',')
@@ -233,7 +235,7 @@ func (c *codec) nested(name string, visitMembers func(*codec)) (isPresent bool) 
 	if value == nil {
 		return false
 	}
-	inner := newReader(value)
+	inner := newObjectReader(value)
 	inner.path = c.path + name + "."
 	visitMembers(inner)
 	if c.fault == "" {
@@ -243,7 +245,7 @@ func (c *codec) nested(name string, visitMembers func(*codec)) (isPresent bool) 
 }
 
 func (c *codec) entry(name string, v *Entry) {
-	if c.writing {
+	if c.isWriting {
 		c.out = append(AppendEntry(appendName(c.out, name), v), ',')
 		return
 	}
@@ -260,7 +262,7 @@ func (c *codec) entry(name string, v *Entry) {
 
 // visitArray visits an array by its elements.
 func visitArray[T any](c *codec, name string, v *[]T, appendElement func([]byte, *T) []byte, parse func([]byte) (T, error)) {
-	if c.writing {
+	if c.isWriting {
 		c.out = append(appendName(c.out, name), '[')
 		for i := range *v {
 			c.out = append(appendElement(c.out, &(*v)[i]), ',')
@@ -289,7 +291,7 @@ func visitArray[T any](c *codec, name string, v *[]T, appendElement func([]byte,
 // visitOptional visits a member that may be absent. Null means absent.
 func visitOptional[T any](c *codec, name string, v *Opt[T], visit func(name string, v *T)) {
 	switch {
-	case c.writing && v.Set, !c.writing && c.value(name) != nil:
+	case c.isWriting && v.Set, !c.isWriting && c.value(name) != nil:
 		v.Set = true
 		visit(name, &v.Value)
 	}
@@ -297,7 +299,7 @@ func visitOptional[T any](c *codec, name string, v *Opt[T], visit func(name stri
 
 // visitNullable visits a member that may be absent or null.
 func visitNullable[T any](c *codec, name string, v *Opt[T], visit func(name string, v *T)) {
-	if c.writing && v.Null {
+	if c.isWriting && v.Null {
 		c.out = appendRaw(c.out, name, "null")
 		return
 	}

@@ -114,7 +114,7 @@ func newMessageReader(data []byte) (c *codec, fault string) {
 	if !isObject(data) {
 		return nil, "the message is not a JSON object"
 	}
-	c = newReader(data)
+	c = newObjectReader(data)
 	id := ID(c.value("id"))
 	if c.fault == "" && id != "" && !id.isValid() {
 		c.fail("id", "must be a string or an integer, of at most 64 bytes of JSON")

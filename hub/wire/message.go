@@ -17,7 +17,7 @@ type Message interface {
 // Append appends m to dst as JSON.
 func Append(dst []byte, m Message) []byte {
 	typ, _ := m.Head()
-	c := codec{writing: true, out: AppendHead(dst, typ, "")}
+	c := codec{isWriting: true, out: AppendHead(dst, typ, "")}
 	m.visitMembers(&c)
 	return closeObject(c.out)
 }

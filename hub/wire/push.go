@@ -37,7 +37,7 @@ type PushURLs struct {
 
 // AppendPushURLs appends p as a JSON object.
 func AppendPushURLs(dst []byte, p *PushURLs) []byte {
-	c := codec{writing: true, out: append(dst, '{')}
+	c := codec{isWriting: true, out: append(dst, '{')}
 	p.visitMembers(&c)
 	return closeObject(c.out)
 }

@@ -32,7 +32,7 @@ func (m *Start) visitMembers(c *codec) {
 	c.text("title", &m.Title)
 	c.optionalText("cover", &m.Cover)
 	c.optionalTexts("tags", &m.Tags)
-	if !c.writing || len(m.Extra) > 0 {
+	if !c.isWriting || len(m.Extra) > 0 {
 		c.rawObject("extra", &m.Extra)
 	}
 	listed := !m.Unlisted

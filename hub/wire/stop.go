@@ -55,7 +55,7 @@ func (s *Summary) visitMembers(c *codec) {
 func visitSummary(c *codec, s **Summary) {
 	summary := *s
 	if summary == nil {
-		if c.writing {
+		if c.isWriting {
 			return
 		}
 		summary = new(Summary)

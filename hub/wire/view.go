@@ -46,10 +46,10 @@ func (m *Diff) visitMembers(c *codec) {
 	if m.HasTotal {
 		c.int("total", &m.Total)
 	}
-	if !c.writing || len(m.Put) > 0 {
+	if !c.isWriting || len(m.Put) > 0 {
 		visitArray(c, "put", &m.Put, AppendEntry, parseEntry)
 	}
-	if !c.writing || len(m.Set) > 0 {
+	if !c.isWriting || len(m.Set) > 0 {
 		visitArray(c, "set", &m.Set, appendPatch, parsePatch)
 	}
 	c.optionalTexts("del", &m.Del)
