@@ -14,7 +14,7 @@ import (
 // value unchanged. Reading continues after a fault.
 type codec struct {
 	isWriting bool
-	out     []byte
+	out       []byte
 
 	// For reading.
 	object    []member
