@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// dashboard is what tests look at of Grafana's model.
+// dashboard is the part of Grafana's model that the tests check.
 type dashboard struct {
 	file string
 	text []byte
@@ -35,7 +35,7 @@ type link struct {
 type annotation struct {
 	Name, Expr string
 	BuiltIn    int
-	Datasource source
+	Datasource datasourceRef
 }
 
 type variable struct {
@@ -43,22 +43,22 @@ type variable struct {
 	Definition                               string
 	Query                                    any
 	Multi                                    bool
-	Datasource                               source
+	Datasource                               datasourceRef
 }
 
-type source struct{ Type, UID string }
+type datasourceRef struct{ Type, UID string }
 
 type panel struct {
 	ID                       int
 	Type, Title, Description string
-	Datasource               source
+	Datasource               datasourceRef
 	GridPos                  struct{ X, Y, W, H int }
 	FieldConfig              struct {
 		Defaults  struct{ Unit string }
 		Overrides []override
 	}
 	Options struct {
-		YAxis struct{ Unit string } // of a heatmap, which has its unit there
+		YAxis struct{ Unit string } // the place of a heatmap's unit
 	}
 	Targets         []target
 	Transformations []struct {
@@ -87,8 +87,8 @@ type target struct {
 	Instant                           bool
 }
 
-// dashboards are those of this folder.
-func dashboards(t *testing.T) (all []*dashboard) {
+// loadDashboards returns the dashboards of this folder.
+func loadDashboards(t *testing.T) (all []*dashboard) {
 	t.Helper()
 	files, err := filepath.Glob("*.json")
 	if err != nil || len(files) == 0 {
@@ -107,15 +107,15 @@ func dashboards(t *testing.T) (all []*dashboard) {
 	return all
 }
 
-// query is one expression of a dashboard, as it is written.
+// query is one expression of a dashboard, with its variables.
 type query struct {
-	where  string // the dashboard and what is in it
+	where  string // the dashboard and the panel, annotation or variable
 	expr   string
 	legend string
 }
 
-// queries are all expressions of a dashboard: of panels, of annotations, and what
-// variables list.
+// queries returns all expressions of a dashboard: of panels, annotations and
+// variables.
 func (d *dashboard) queries() (all []query) {
 	for _, p := range d.Panels {
 		for _, t := range p.Targets {
@@ -128,7 +128,7 @@ func (d *dashboard) queries() (all []query) {
 		}
 	}
 	for _, v := range d.Templating.List {
-		if series, label, ok := v.lists(); ok {
+		if series, label, ok := v.labelValuesQuery(); ok {
 			all = append(all, query{d.UID + ", variable: " + v.Name, series, "{{" + label + "}}"})
 		}
 	}

@@ -1,6 +1,5 @@
-// Package grafana tests the dashboards of this folder, as far as that goes without
-// Grafana: that they are whole, that they ask for what real servers tell, and that a
-// real Prometheus answers.
+// Package grafana tests the dashboards of this folder without Grafana. They must be
+// complete, query metrics of real servers, and get answers from a real Prometheus.
 package grafana
 
 import (

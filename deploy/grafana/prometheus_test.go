@@ -15,13 +15,13 @@ import (
 	"testing"
 )
 
-// job is the one that all nodes are scraped in.
+// job is the scrape job of all nodes.
 const job = "onair"
 
-// prometheus is a real one, on loopback.
+// prometheus is a real Prometheus on loopback.
 type prometheus struct{ address string }
 
-// startPrometheus starts one that scrapes nodes once a second.
+// startPrometheus starts a Prometheus that scrapes the nodes once a second.
 func startPrometheus(t *testing.T, nodes []string) *prometheus {
 	t.Helper()
 	targets, err := json.Marshal(nodes)
@@ -36,12 +36,12 @@ func startPrometheus(t *testing.T, nodes []string) *prometheus {
 	}
 	p := &prometheus{freeAddress(t)}
 	cmd := exec.Command("prometheus", "--config.file", file, "--storage.tsdb.path", filepath.Join(dir, "data"), "--web.listen-address", p.address)
-	spawn(t, cmd, "Server is ready to receive web requests")
+	startProgram(t, cmd, "Server is ready to receive web requests")
 	return p
 }
 
-// freeAddress is one that nobody listened at just now: Prometheus does not say which
-// port it got, and must be told.
+// freeAddress returns an address with a free port. Prometheus does not report its
+// port, so the test must choose it.
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -52,9 +52,9 @@ func freeAddress(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// ask evaluates an expression now, and gives how many of its values are numbers.
-func (p *prometheus) ask(ctx context.Context, expr string) (numbers int, err error) {
-	body, err := get(ctx, "http://"+p.address+"/api/v1/query?query="+url.QueryEscape(expr))
+// countNumbers evaluates an expression, and counts the values that are numbers.
+func (p *prometheus) countNumbers(ctx context.Context, expr string) (numbers int, err error) {
+	body, err := httpGet(ctx, "http://"+p.address+"/api/v1/query?query="+url.QueryEscape(expr))
 	if err != nil {
 		return 0, err
 	}

@@ -16,9 +16,9 @@ import (
 	"github.com/grafana/grafana-foundation-sdk/go/timeseries"
 )
 
-// TestSchema: Grafana knows each member of each dashboard, panel and query, and finds
-// those that it must. What it does not know it would leave out without a word.
-func TestSchema(t *testing.T) {
+// Grafana knows each member of each dashboard, panel and query, and all required
+// members are present. Grafana silently drops unknown members.
+func TestDashboardsMatchGrafanaSchema(t *testing.T) {
 	kinds := []variants.PanelcfgConfig{
 		heatmap.VariantConfig(), stat.VariantConfig(), statetimeline.VariantConfig(), table.VariantConfig(), timeseries.VariantConfig(),
 	}
@@ -27,10 +27,10 @@ func TestSchema(t *testing.T) {
 	for _, kind := range kinds {
 		known.RegisterPanelcfgVariant(kind)
 	}
-	for _, d := range dashboards(t) {
+	for _, d := range loadDashboards(t) {
 		//lint:ignore SA1019 the schema after this one is not Grafana 11's
-		know(t, d.file, new(model.Dashboard), d.text)
-		// Of these two the above takes whatever there is.
+		checkStrict(t, d.file, new(model.Dashboard), d.text)
+		// The check above accepts anything in these two.
 		var parts struct {
 			Panels []struct {
 				Type, Title string
@@ -43,20 +43,20 @@ func TestSchema(t *testing.T) {
 		}
 		for _, p := range parts.Panels {
 			if p.Type != "row" && !slices.ContainsFunc(kinds, func(k variants.PanelcfgConfig) bool { return k.Identifier == p.Type }) {
-				t.Errorf("%s: %s is a %s, which this test does not know", d.UID, p.Title, p.Type)
+				t.Errorf("%s: %s is a %s, which this test does not support", d.UID, p.Title, p.Type)
 			}
-			know(t, d.UID+": "+p.Title, new(model.FieldConfigSource), p.FieldConfig)
+			checkStrict(t, d.UID+": "+p.Title, new(model.FieldConfigSource), p.FieldConfig)
 			for _, target := range p.Targets {
-				know(t, d.UID+": "+p.Title, new(queries.Dataquery), target)
+				checkStrict(t, d.UID+": "+p.Title, new(queries.Dataquery), target)
 			}
 		}
 	}
 }
 
-// know wants a part of a dashboard to have what its type has, and nothing else.
-func know(t *testing.T, where string, part interface{ UnmarshalJSONStrict(raw []byte) error }, text json.RawMessage) {
+// checkStrict checks that a part of a dashboard has exactly the members of its type.
+func checkStrict(t *testing.T, where string, part interface{ UnmarshalJSONStrict(raw []byte) error }, text json.RawMessage) {
 	t.Helper()
-	// An error that says nothing is none.
+	// An error with an empty text is no error.
 	if err := part.UnmarshalJSONStrict(text); err != nil && err.Error() != "" {
 		t.Errorf("%s: %v", where, err)
 	}

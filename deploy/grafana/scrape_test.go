@@ -16,19 +16,19 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// scrape is what servers tell: series by name.
+// scrape holds the metrics of servers: series by name.
 type scrape map[string]*series
 
-// series are all of one name.
+// series are all series of one name.
 type series struct {
-	values map[string]set // of each label
-	alike  bool           // all nodes count the same
+	values           map[string]stringSet // of each label
+	isSameOnAllNodes bool                 // all nodes have the same value
 }
 
-// newScrape has what Prometheus makes itself: also the alerts, of its rules.
+// newScrape returns the series of Prometheus itself: up, and the alerts of its rules.
 func newScrape() (scrape, error) {
 	out := scrape{}
-	out.add("up", false, map[string]string{"job": job, "instance": "any"})
+	out.addSeries("up", false, map[string]string{"job": job, "instance": "any"})
 	text, err := os.ReadFile(filepath.Join("..", "prometheus", "rules", "onair.yaml"))
 	if err != nil {
 		return nil, err
@@ -49,28 +49,28 @@ func newScrape() (scrape, error) {
 			if rule.Alert != "" {
 				labels := map[string]string{"job": job, "alertname": rule.Alert, "alertstate": "firing"}
 				maps.Copy(labels, rule.Labels)
-				out.add("ALERTS", false, labels)
+				out.addSeries("ALERTS", false, labels)
 			}
 		}
 	}
 	return out, nil
 }
 
-func (s scrape) add(name string, alike bool, labels map[string]string) {
+func (s scrape) addSeries(name string, isSame bool, labels map[string]string) {
 	if s[name] == nil {
-		s[name] = &series{values: map[string]set{}, alike: alike}
+		s[name] = &series{values: map[string]stringSet{}, isSameOnAllNodes: isSame}
 	}
 	for label, value := range labels {
 		if s[name].values[label] == nil {
-			s[name].values[label] = set{}
+			s[name].values[label] = stringSet{}
 		}
 		s[name].values[label][value] = true
 	}
 }
 
-// take reads the metrics of a node, and gives them the labels of the job.
-func (s scrape) take(ctx context.Context, node string) error {
-	body, err := get(ctx, "http://"+node+"/metrics")
+// addNode adds the metrics of a node, with the labels of the job.
+func (s scrape) addNode(ctx context.Context, node string) error {
+	body, err := httpGet(ctx, "http://"+node+"/metrics")
 	if err != nil {
 		return err
 	}
@@ -80,38 +80,38 @@ func (s scrape) take(ctx context.Context, node string) error {
 		return err
 	}
 	for name, f := range families {
-		alike := strings.HasSuffix(f.GetHelp(), "All nodes count the same.")
+		isSame := strings.HasSuffix(f.GetHelp(), "All nodes count the same.")
 		for _, m := range f.GetMetric() {
 			labels := map[string]string{"job": job, "instance": node}
 			for _, l := range m.GetLabel() {
 				labels[l.GetName()] = l.GetValue()
 			}
-			s.spread(name, alike, m, labels)
+			s.addMetric(name, isSame, m, labels)
 		}
 	}
 	return nil
 }
 
-// spread adds a metric as the series that it is kept as.
-func (s scrape) spread(name string, alike bool, m *dto.Metric, labels map[string]string) {
+// addMetric adds the series of a metric.
+func (s scrape) addMetric(name string, isSame bool, m *dto.Metric, labels map[string]string) {
 	h, q := m.GetHistogram(), m.GetSummary()
 	if h == nil && q == nil {
-		s.add(name, alike, labels)
+		s.addSeries(name, isSame, labels)
 		return
 	}
-	s.add(name+"_sum", alike, labels)
-	s.add(name+"_count", alike, labels)
+	s.addSeries(name+"_sum", isSame, labels)
+	s.addSeries(name+"_count", isSame, labels)
 	for _, b := range h.GetBucket() {
-		s.add(name+"_bucket", alike, labels)
-		s.add(name+"_bucket", alike, map[string]string{"le": fmt.Sprint(b.GetUpperBound())})
+		s.addSeries(name+"_bucket", isSame, labels)
+		s.addSeries(name+"_bucket", isSame, map[string]string{"le": fmt.Sprint(b.GetUpperBound())})
 	}
 	for _, b := range q.GetQuantile() {
-		s.add(name, alike, labels)
-		s.add(name, alike, map[string]string{"quantile": fmt.Sprint(b.GetQuantile())})
+		s.addSeries(name, isSame, labels)
+		s.addSeries(name, isSame, map[string]string{"quantile": fmt.Sprint(b.GetQuantile())})
 	}
 }
 
-func get(ctx context.Context, url string) (body string, err error) {
+func httpGet(ctx context.Context, url string) (body string, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return "", err

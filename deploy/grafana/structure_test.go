@@ -11,19 +11,18 @@ import (
 	"testing"
 )
 
-var format = flag.Bool("format", false, "write dashboards, as Grafana exports them, in the form that is kept")
+var writeFormatted = flag.Bool("format", false, "rewrite dashboards that Grafana has exported in the form of this repository")
 
-// TestForm: dashboards are kept sorted and indented, so that a change in Grafana is
-// a small one here.
-func TestForm(t *testing.T) {
-	for _, d := range dashboards(t) {
+// Dashboards are sorted and indented, so that a change in Grafana is a small diff.
+func TestDashboardsAreFormatted(t *testing.T) {
+	for _, d := range loadDashboards(t) {
 		var all map[string]any
 		numbers := json.NewDecoder(bytes.NewReader(d.text))
 		numbers.UseNumber()
 		if err := numbers.Decode(&all); err != nil {
 			t.Fatal(err)
 		}
-		if *format { // what an export adds, and means nothing elsewhere
+		if *writeFormatted { // an export adds these for its own Grafana
 			delete(all, "id")
 			delete(all, "version")
 		}
@@ -37,16 +36,16 @@ func TestForm(t *testing.T) {
 		if bytes.Equal(want.Bytes(), d.text) {
 			continue
 		}
-		if !*format {
-			t.Errorf("%s is not in the form that is kept: go test ./deploy/grafana -run TestForm -format", d.file)
+		if !*writeFormatted {
+			t.Errorf("%s is not formatted: run go test ./deploy/grafana -run TestDashboardsAreFormatted -format", d.file)
 		} else if err := os.WriteFile(d.file, want.Bytes(), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
 }
 
-// units are Grafana's, as far as they are used. It shows one that it does not know
-// behind each number.
+// units are the Grafana units that the dashboards use. Grafana shows an unknown unit
+// after each number.
 var units = []string{
 	"short", "none", "string", "percentunit", "s", "bytes", "Bps", "bps", "cps", "cpm", "reqps", "dateTimeFromNow",
 }
@@ -55,12 +54,12 @@ func isUnit(unit string) bool {
 	return slices.Contains(units, unit) || strings.HasPrefix(unit, "suffix: ")
 }
 
-// datasource is where everything is asked: what the person chose.
-var datasource = source{"prometheus", "${datasource}"}
+// chosenDatasource is the data source of all queries, which the user selects.
+var chosenDatasource = datasourceRef{"prometheus", "${datasource}"}
 
-func TestDashboards(t *testing.T) {
+func TestDashboardsAreComplete(t *testing.T) {
 	uids, titles := map[string]string{}, map[string]string{}
-	all := dashboards(t)
+	all := loadDashboards(t)
 	for _, d := range all {
 		if other := uids[d.UID]; d.UID == "" || len(d.UID) > 40 || other != "" {
 			t.Errorf("%s: the uid is %q, as in %q", d.file, d.UID, other)
@@ -70,7 +69,7 @@ func TestDashboards(t *testing.T) {
 		}
 		uids[d.UID], titles[d.Title] = d.file, d.file
 		if d.ID != nil || d.Inputs != nil {
-			t.Errorf("%s: it has an id or inputs, which are of one Grafana alone", d.file)
+			t.Errorf("%s: it has an id or inputs, which belong to one Grafana", d.file)
 		}
 		if !d.Editable || d.Refresh == "" || d.SchemaVersion < 39 || !slices.Contains(d.Tags, "onair") {
 			t.Errorf("%s: editable %v, refresh %q, schema %d, tags %v", d.file, d.Editable, d.Refresh, d.SchemaVersion, d.Tags)
@@ -82,21 +81,21 @@ func TestDashboards(t *testing.T) {
 		d.checkLayout(t)
 		for _, p := range d.Panels {
 			if p.Type != "row" {
-				p.check(t, d.UID+": "+p.Title)
+				p.checkPanel(t, d.UID+": "+p.Title)
 			}
 		}
 	}
 }
 
-// another is a link to a dashboard.
-var another = regexp.MustCompile(`"url": "/d/([^?/"]*)`)
+// dashboardLinkPattern matches a link to a dashboard.
+var dashboardLinkPattern = regexp.MustCompile(`"url": "/d/([^?/"]*)`)
 
-// checkLinks: links go to dashboards that are there, wherever they stand.
+// checkLinks checks that all links lead to existing dashboards.
 func (d *dashboard) checkLinks(t *testing.T, uids map[string]string) {
 	t.Helper()
-	for _, uid := range another.FindAllSubmatch(d.text, -1) {
+	for _, uid := range dashboardLinkPattern.FindAllSubmatch(d.text, -1) {
 		if uids[string(uid[1])] == "" {
-			t.Errorf("%s: a link leads to %s, which is not there", d.UID, uid[1])
+			t.Errorf("%s: a link leads to %s, which does not exist", d.UID, uid[1])
 		}
 	}
 	if !slices.ContainsFunc(d.Links, func(l link) bool { return l.Type == "dashboards" && slices.Contains(l.Tags, "onair") }) {
@@ -104,14 +103,14 @@ func (d *dashboard) checkLinks(t *testing.T, uids map[string]string) {
 	}
 }
 
-// named is a variable where one is used: $job, ${job}, ${job:queryparam}.
-var named = regexp.MustCompile(`\$\{?([A-Za-z_]\w*)`)
+// variablePattern matches the use of a variable: $job, ${job}, ${job:queryparam}.
+var variablePattern = regexp.MustCompile(`\$\{?([A-Za-z_]\w*)`)
 
-// checkVariables: what is used is defined, and what is defined is used.
+// checkVariables checks that each used variable is defined, and vice versa.
 func (d *dashboard) checkVariables(t *testing.T) {
 	t.Helper()
 	used, defined := map[string]bool{}, map[string]bool{}
-	for _, name := range named.FindAllSubmatch(d.text, -1) {
+	for _, name := range variablePattern.FindAllSubmatch(d.text, -1) {
 		used[string(name[1])] = true
 	}
 	for _, v := range d.Templating.List {
@@ -119,28 +118,28 @@ func (d *dashboard) checkVariables(t *testing.T) {
 		if !used[v.Name] || v.Label == "" || v.Description == "" {
 			t.Errorf("%s: the variable %s is used: %v, label %q, description %q", d.UID, v.Name, used[v.Name], v.Label, v.Description)
 		}
-		if v.Type == "query" && v.Datasource != datasource {
-			t.Errorf("%s: the variable %s asks %+v", d.UID, v.Name, v.Datasource)
+		if v.Type == "query" && v.Datasource != chosenDatasource {
+			t.Errorf("%s: the variable %s has the data source %+v", d.UID, v.Name, v.Datasource)
 		}
 	}
 	for name := range used {
 		if !defined[name] && !strings.HasPrefix(name, "__") {
-			t.Errorf("%s: $%s is used, and no variable", d.UID, name)
+			t.Errorf("%s: $%s is used, but not defined", d.UID, name)
 		}
 	}
 	for _, name := range []string{"datasource", "job"} {
 		if !defined[name] {
-			t.Errorf("%s: there is no variable %s", d.UID, name)
+			t.Errorf("%s: the variable %s is missing", d.UID, name)
 		}
 	}
 	for _, a := range d.Annotations.List {
-		if a.BuiltIn == 0 && a.Datasource != datasource {
-			t.Errorf("%s: the annotation %s asks %+v", d.UID, a.Name, a.Datasource)
+		if a.BuiltIn == 0 && a.Datasource != chosenDatasource {
+			t.Errorf("%s: the annotation %s has the data source %+v", d.UID, a.Name, a.Datasource)
 		}
 	}
 }
 
-// checkLayout: panels have ids of their own and lie beside one another.
+// checkLayout checks that panels have unique ids and do not overlap.
 func (d *dashboard) checkLayout(t *testing.T) {
 	t.Helper()
 	ids := map[int]bool{}
@@ -152,12 +151,12 @@ func (d *dashboard) checkLayout(t *testing.T) {
 		ids[p.ID] = true
 		g := p.GridPos
 		if g.W < 1 || g.H < 1 || g.X < 0 || g.Y < 0 || g.X+g.W > 24 {
-			t.Errorf("%s: %s lies at %+v", d.UID, p.Title, g)
+			t.Errorf("%s: %s has the position %+v", d.UID, p.Title, g)
 		}
 		for x := g.X; x < g.X+g.W; x++ {
 			for y := g.Y; y < g.Y+g.H; y++ {
 				if other := taken[[2]int{x, y}]; other != "" {
-					t.Errorf("%s: %s lies on %s", d.UID, p.Title, other)
+					t.Errorf("%s: %s overlaps %s", d.UID, p.Title, other)
 					return
 				}
 				taken[[2]int{x, y}] = p.Title
@@ -166,14 +165,14 @@ func (d *dashboard) checkLayout(t *testing.T) {
 	}
 }
 
-// check: a panel says what it shows, in what unit, and what to do.
-func (p *panel) check(t *testing.T, where string) {
+// checkPanel checks that a panel has a description, a unit and valid queries.
+func (p *panel) checkPanel(t *testing.T, where string) {
 	t.Helper()
 	if len(p.Description) < 20 || !strings.HasSuffix(p.Description, ".") {
 		t.Errorf("%s: the description is %q", where, p.Description)
 	}
-	if p.Datasource != datasource || len(p.Targets) == 0 {
-		t.Errorf("%s: it asks %+v, %d times", where, p.Datasource, len(p.Targets))
+	if p.Datasource != chosenDatasource || len(p.Targets) == 0 {
+		t.Errorf("%s: data source %+v, %d queries", where, p.Datasource, len(p.Targets))
 	}
 	if !isUnit(p.FieldConfig.Defaults.Unit) || p.Type == "heatmap" && !isUnit(p.Options.YAxis.Unit) {
 		t.Errorf("%s: the unit is %q", where, p.FieldConfig.Defaults.Unit)
@@ -185,32 +184,32 @@ func (p *panel) check(t *testing.T, where string) {
 		}
 		refs[target.RefID] = true
 		if p.Type == "timeseries" && target.LegendFormat == "" {
-			t.Errorf("%s: a line without a name", where)
+			t.Errorf("%s: a query without a legend", where)
 		}
-		// A stat that is not instant shows what was last there, however long ago.
-		if now := p.Type == "stat" || p.Type == "table"; now != target.Instant {
+		// A stat that is not instant shows its last value, even if it is old.
+		if wantInstant := p.Type == "stat" || p.Type == "table"; wantInstant != target.Instant {
 			t.Errorf("%s: instant is %v", where, target.Instant)
 		}
 	}
 	p.checkOverrides(t, where)
 }
 
-// checkOverrides: in a table each column has a unit of its own, and overrides are
-// of columns that there are.
+// checkOverrides checks that each column of a table has its own unit, and that
+// overrides name existing columns.
 func (p *panel) checkOverrides(t *testing.T, where string) {
 	t.Helper()
-	columns := map[string]bool{}
+	hasUnit := map[string]bool{} // by column
 	for _, change := range p.Transformations {
 		for from, to := range change.Options.RenameByName {
 			if !change.Options.ExcludeByName[from] {
-				columns[to] = false
+				hasUnit[to] = false
 			}
 		}
 	}
 	for _, o := range p.FieldConfig.Overrides {
 		name, _ := o.Matcher.Options.(string)
-		if _, ok := columns[name]; p.Type == "table" && !ok {
-			t.Errorf("%s: there is no column %q", where, name)
+		if _, ok := hasUnit[name]; p.Type == "table" && !ok {
+			t.Errorf("%s: the column %q does not exist", where, name)
 		}
 		for _, property := range o.Properties {
 			if property.ID != "unit" {
@@ -220,13 +219,13 @@ func (p *panel) checkOverrides(t *testing.T, where string) {
 			if err := json.Unmarshal(property.Value, &unit); err != nil || !isUnit(unit) {
 				t.Errorf("%s: the unit of %s is %s", where, name, property.Value)
 			}
-			columns[name] = true
+			hasUnit[name] = true
 		}
 	}
 	if p.Type != "table" {
 		return
 	}
-	for name, has := range columns {
+	for name, has := range hasUnit {
 		if !has {
 			t.Errorf("%s: the column %q has no unit", where, name)
 		}

@@ -1,4 +1,4 @@
-// Package helm holds the chart to what onair's configuration has.
+// Package helm tests that the chart matches onair's configuration.
 package helm
 
 import (
@@ -13,19 +13,18 @@ import (
 	"onair/server/config"
 )
 
-// ofTheChart are keys that values cannot have: the chart gives them itself, or
-// there is no file of theirs in a pod.
-var ofTheChart = []string{"listen", "ops.listen", "data", "node", "drain", "tls.cert", "tls.key", "redis.ca", "flight.dir"}
+// chartKeys are the keys that values cannot set: the chart sets them itself, or a
+// pod has no such file.
+var chartKeys = []string{"listen", "ops.listen", "data", "node", "drain", "tls.cert", "tls.key", "redis.ca", "flight.dir"}
 
-// TestSchema: the schema of values knows each key of onair.yaml, and which of
-// them are secrets.
-func TestSchema(t *testing.T) {
+// The schema of values has each key of onair.yaml, and the secret ones in secrets.
+func TestSchemaMatchesConfiguration(t *testing.T) {
 	var plain, secret []string
 	flags := config.Flags()
 	flags.VisitAll(func(f *pflag.Flag) {
 		name := strings.ReplaceAll(f.Name, "-", "_")
 		switch {
-		case name == "config" || slices.Contains(ofTheChart, name) || strings.HasSuffix(name, "_file"):
+		case name == "config" || slices.Contains(chartKeys, name) || strings.HasSuffix(name, "_file"):
 		case flags.Lookup(f.Name+"-file") != nil:
 			secret = append(secret, name)
 		default:
@@ -46,14 +45,14 @@ func TestSchema(t *testing.T) {
 	if err := json.Unmarshal(text, &schema); err != nil {
 		t.Fatal(err)
 	}
-	for what, pair := range map[string][2][]string{
+	for section, keys := range map[string][2][]string{
 		"config":  {plain, schema.Properties.Config.PropertyNames.Enum},
 		"secrets": {secret, schema.Properties.Secrets.PropertyNames.Enum},
 	} {
-		want, got := slices.Sorted(slices.Values(pair[0])), slices.Sorted(slices.Values(pair[1]))
+		want, got := slices.Sorted(slices.Values(keys[0])), slices.Sorted(slices.Values(keys[1]))
 		if !slices.Equal(want, got) {
-			lists, _ := json.Marshal(want)
-			t.Errorf("%s: the enum of propertyNames should be\n%s", what, lists)
+			enum, _ := json.Marshal(want)
+			t.Errorf("%s: the enum of propertyNames should be\n%s", section, enum)
 		}
 	}
 }

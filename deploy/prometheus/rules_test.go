@@ -1,7 +1,6 @@
-// Package prometheus has the alert rules, and the tests that hold them to the
-// metrics that there are and to the runbooks. That they fire and stay quiet
-// where they should is in tests/, for promtool; a real Prometheus weighs them in
-// loadtest.
+// Package prometheus has the alert rules, and tests that compare them with the
+// metrics and the runbooks. The promtool cases in tests/ show when alerts fire. The
+// tests of loadtest evaluate the rules with a real Prometheus.
 package prometheus
 
 import (
@@ -23,28 +22,28 @@ const (
 	metricsPage = "../../docs/metrics.md"
 )
 
-// rule is one of either kind.
+// rule is a recording rule or an alert.
 type rule struct {
 	Record, Alert, Expr string
 	Labels, Annotations map[string]string
 }
 
-func rules(t *testing.T) (all []rule) {
+func loadRules(t *testing.T) (all []rule) {
 	t.Helper()
 	var file struct{ Groups []struct{ Rules []rule } }
-	load(t, rulesFile, &file)
+	readYAML(t, rulesFile, &file)
 	for _, g := range file.Groups {
 		all = append(all, g.Rules...)
 	}
 	return all
 }
 
-func alerts(t *testing.T) []rule {
+func loadAlerts(t *testing.T) []rule {
 	t.Helper()
-	return slices.DeleteFunc(rules(t), func(r rule) bool { return r.Alert == "" })
+	return slices.DeleteFunc(loadRules(t), func(r rule) bool { return r.Alert == "" })
 }
 
-func load(t *testing.T, path string, into any) {
+func readYAML(t *testing.T, path string, into any) {
 	t.Helper()
 	text, err := os.ReadFile(path)
 	if err == nil {
@@ -55,9 +54,8 @@ func load(t *testing.T, path string, into any) {
 	}
 }
 
-// TestPromtool: rules, cases and configuration are as Prometheus wants them, and
-// each case comes out as it says.
-func TestPromtool(t *testing.T) {
+// Rules, cases and configuration are valid, and each case has its expected result.
+func TestPromtoolAcceptsRulesAndCases(t *testing.T) {
 	for _, args := range [][]string{
 		{"check", "rules", "--lint=all", "--lint-fatal", rulesFile},
 		{"test", "rules", casesFile},
@@ -69,8 +67,7 @@ func TestPromtool(t *testing.T) {
 	}
 }
 
-// TestEachAlertHasCases: one in which it fires, and beside it something that is
-// not to have it fire.
+// Each alert has a case in which it fires for one source, and not for another.
 func TestEachAlertHasCases(t *testing.T) {
 	var cases struct {
 		Tests []struct {
@@ -82,13 +79,13 @@ func TestEachAlertHasCases(t *testing.T) {
 			} `yaml:"promql_expr_test"`
 		}
 	}
-	load(t, casesFile, &cases)
-	fires, quiet := map[string]bool{}, map[string]bool{}
+	readYAML(t, casesFile, &cases)
+	fires, isQuiet := map[string]bool{}, map[string]bool{}
 	for _, c := range cases.Tests {
 		var fired []source
 		for _, e := range c.Exprs {
 			if !strings.Contains(e.Expr, `alertname="`+c.Name+`"`) {
-				t.Errorf("a case of %s asks for something else: %s", c.Name, e.Expr)
+				t.Errorf("a case of %s has an expression for another alert: %s", c.Name, e.Expr)
 			}
 			for _, w := range e.Want {
 				fires[c.Name] = true
@@ -98,18 +95,18 @@ func TestEachAlertHasCases(t *testing.T) {
 		for _, in := range c.Input {
 			from := sourceOf(in.Series)
 			if !slices.ContainsFunc(fired, func(f source) bool { return f.job == from.job && (f.instance == "" || f.instance == from.instance) }) {
-				quiet[c.Name] = true
+				isQuiet[c.Name] = true
 			}
 		}
 	}
-	for _, a := range alerts(t) {
-		if !fires[a.Alert] || !quiet[a.Alert] {
-			t.Errorf("%s: fires in a case: %v, is quiet in one: %v", a.Alert, fires[a.Alert], quiet[a.Alert])
+	for _, a := range loadAlerts(t) {
+		if !fires[a.Alert] || !isQuiet[a.Alert] {
+			t.Errorf("%s: fires in a case: %v, does not fire for a source: %v", a.Alert, fires[a.Alert], isQuiet[a.Alert])
 		}
 	}
 }
 
-// source is what a series is of.
+// source is the job and the instance of a series.
 type source struct{ job, instance string }
 
 func sourceOf(series string) source {
@@ -121,8 +118,7 @@ func sourceOf(series string) source {
 	return source{label("job"), label("instance")}
 }
 
-// TestEachAlertHasRunbook: and each page of a runbook is about an alert; who is
-// called finds it by the alert's name.
+// Each alert has a runbook with the alert's name, and each runbook has an alert.
 func TestEachAlertHasRunbook(t *testing.T) {
 	pages := map[string]bool{}
 	files, err := filepath.Glob(runbooks + "/*.md")
@@ -137,7 +133,7 @@ func TestEachAlertHasRunbook(t *testing.T) {
 		t.Fatal(err)
 	}
 	delete(pages, "README")
-	for _, a := range alerts(t) {
+	for _, a := range loadAlerts(t) {
 		if !pages[a.Alert] {
 			t.Errorf("%s has no runbook", a.Alert)
 		}
@@ -153,12 +149,11 @@ func TestEachAlertHasRunbook(t *testing.T) {
 		}
 	}
 	for p := range pages {
-		t.Errorf("%s.md is about no alert", p)
+		t.Errorf("%s.md belongs to no alert", p)
 	}
 }
 
-// TestMetricsExist: rules and runbooks name metrics that there are.
-func TestMetricsExist(t *testing.T) {
+func TestRulesAndRunbooksNameExistingMetrics(t *testing.T) {
 	page, err := os.ReadFile(metricsPage)
 	if err != nil {
 		t.Fatal(err)
@@ -169,7 +164,7 @@ func TestMetricsExist(t *testing.T) {
 		known[n] = true
 	}
 	texts := map[string]string{}
-	for _, r := range rules(t) {
+	for _, r := range loadRules(t) {
 		if r.Record == "" {
 			texts[r.Alert] = r.Expr
 		} else {
@@ -192,7 +187,7 @@ func TestMetricsExist(t *testing.T) {
 		for _, n := range name.FindAllString(text, -1) {
 			base := strings.TrimSuffix(strings.TrimSuffix(strings.TrimSuffix(n, "_bucket"), "_sum"), "_count")
 			if !known[n] && !known[base] {
-				t.Errorf("%s names %s, which there is not", where, n)
+				t.Errorf("%s names the metric %s, which does not exist", where, n)
 			}
 		}
 	}

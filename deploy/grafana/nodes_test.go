@@ -32,7 +32,7 @@ type node struct {
 	address, ops string
 }
 
-// startNode starts a server that has all there is to be counted: hooks, polls,
+// startNode starts a server with everything that has metrics: hooks, polls,
 // moderation, webhooks, token keys from a URL.
 func startNode(t *testing.T, file, outside string, flags ...string) *node {
 	t.Helper()
@@ -45,14 +45,13 @@ func startNode(t *testing.T, file, outside string, flags ...string) *node {
 	}, flags...)...)
 	cmd.Env = []string{"ONAIR_AUTH_SECRET=" + secret}
 	var serving struct{ Address, Ops string }
-	if err := json.Unmarshal([]byte(spawn(t, cmd, `"serving"`)), &serving); err != nil {
+	if err := json.Unmarshal([]byte(startProgram(t, cmd, `"serving"`)), &serving); err != nil {
 		t.Fatal(err)
 	}
 	return &node{t, file, "http", serving.Address, serving.Ops}
 }
 
-// startFleet starts two nodes on a Redis, and one on the embedded store, which ends
-// TLS.
+// startFleet starts two nodes with Redis, and one with the embedded store and TLS.
 func startFleet(t *testing.T, file string) (shared []*node, alone *node) {
 	t.Helper()
 	mux := http.NewServeMux()
@@ -65,14 +64,14 @@ func startFleet(t *testing.T, file string) (shared []*node, alone *node) {
 	for _, name := range []string{"a", "b"} {
 		shared = append(shared, startNode(t, file, outside.URL, "--redis.addrs", redis.Addr(), "--node", name))
 	}
-	cert, key := certificate(t)
+	cert, key := writeCertificate(t)
 	alone = startNode(t, file, outside.URL, "--data", t.TempDir(), "--tls.cert", cert, "--tls.key", key)
 	alone.scheme = "https"
 	return shared, alone
 }
 
-// certificate writes one that nobody trusts.
-func certificate(t *testing.T) (cert, key string) {
+// writeCertificate writes a self-signed certificate.
+func writeCertificate(t *testing.T) (cert, key string) {
 	t.Helper()
 	s := httptest.NewTLSServer(nil)
 	defer s.Close()
@@ -93,8 +92,8 @@ func certificate(t *testing.T) (cert, key string) {
 	return cert, key
 }
 
-// token has the server mint one.
-func (n *node) token(role, sub string) string {
+// mintToken creates a token with the server's command.
+func (n *node) mintToken(role, sub string) string {
 	n.t.Helper()
 	cmd := exec.Command(n.file, "token", "--role", role, "--sub", sub)
 	cmd.Env = []string{"ONAIR_AUTH_SECRET=" + secret}
@@ -105,8 +104,8 @@ func (n *node) token(role, sub string) string {
 	return strings.TrimSpace(string(out))
 }
 
-// call makes an HTTP call, and wants a status.
-func (n *node) call(method, path, token, body string, status int) []byte {
+// call makes an HTTP call and checks the status.
+func (n *node) call(method, path, token, body string, wantStatus int) []byte {
 	n.t.Helper()
 	req, err := http.NewRequestWithContext(n.t.Context(), method, n.scheme+"://"+n.address+path, strings.NewReader(body))
 	if err != nil {
@@ -115,23 +114,23 @@ func (n *node) call(method, path, token, body string, status int) []byte {
 	if token != "" {
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
-	client := &http.Client{Timeout: soon, Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true}}
+	client := &http.Client{Timeout: waitTimeout, Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true}}
 	res, err := client.Do(req)
 	if err != nil {
 		n.t.Fatal(err)
 	}
 	defer res.Body.Close()
 	text, err := io.ReadAll(res.Body)
-	if err != nil || res.StatusCode != status {
+	if err != nil || res.StatusCode != wantStatus {
 		n.t.Fatalf("%s %s: HTTP %d, %v\n%s", method, path, res.StatusCode, err, text)
 	}
 	return text
 }
 
-// live begins a broadcast, and beats once.
-func (n *node) live(sub string) (push *url.URL) {
+// startBroadcast starts a broadcast and sends a beat.
+func (n *node) startBroadcast(sub string) (push *url.URL) {
 	n.t.Helper()
-	token := n.token("anchor", sub)
+	token := n.mintToken("anchor", sub)
 	var started struct {
 		Session string
 		Push    struct{ RTMP string }
@@ -148,27 +147,27 @@ func (n *node) live(sub string) (push *url.URL) {
 	return push
 }
 
-// publish is nginx's callback for a push.
-func (n *node) publish(sub, query string, status int) {
+// sendPublishCallback sends the callback that nginx sends for a push.
+func (n *node) sendPublishCallback(sub, query string, wantStatus int) {
 	n.t.Helper()
 	n.call("POST", "/v1/hooks/nginx-rtmp/hook", "", "app=live&flashver=&swfurl=&tcurl=&pageurl=&addr=127.0.0.1&clientid=1"+
-		"&call=publish&name=8888_"+sub+"&type=live&"+query, status)
+		"&call=publish&name=8888_"+sub+"&type=live&"+query, wantStatus)
 }
 
-// use does by HTTP a bit of everything that is counted.
-func (n *node) use() {
+// exercise changes most metrics by HTTP calls.
+func (n *node) exercise() {
 	n.t.Helper()
-	push := n.live("pushed")
-	n.publish("pushed", push.RawQuery, http.StatusNoContent)
-	n.publish("pushed", "txSecret=forged&txTime=7fffffff", http.StatusForbidden)
-	n.call("POST", "/v1/streams/8888_pushed/kick", n.token("admin", "operator"), `{}`, http.StatusOK)
-	n.live("silent") // and is expired
+	push := n.startBroadcast("pushed")
+	n.sendPublishCallback("pushed", push.RawQuery, http.StatusNoContent)
+	n.sendPublishCallback("pushed", "txSecret=forged&txTime=7fffffff", http.StatusForbidden)
+	n.call("POST", "/v1/streams/8888_pushed/kick", n.mintToken("admin", "operator"), `{}`, http.StatusOK)
+	n.startBroadcast("silent") // expires
 	n.call("GET", "/v1/streams", "", "", http.StatusOK)
 	n.call("GET", "/v1/streams", "no token", "", http.StatusUnauthorized)
 }
 
-// load runs the load test for some seconds.
-func load(t *testing.T, file string, nodes []*node) {
+// runLoadTest runs the load test for a few seconds.
+func runLoadTest(t *testing.T, file string, nodes []*node) {
 	t.Helper()
 	var urls []string
 	for _, n := range nodes {
@@ -180,8 +179,8 @@ func load(t *testing.T, file string, nodes []*node) {
 		"--anchor-life", "2s", "--crash-share", "0.2", "--rest-for", "500ms", "--max-p99", "30s", "--max-client-lag", "30s")
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
-	began := time.Now()
+	start := time.Now()
 	if err := cmd.Run(); err != nil {
-		t.Errorf("the load test, after %v: %v\n%s", time.Since(began), err, out.String())
+		t.Errorf("load test failed after %v: %v\n%s", time.Since(start), err, out.String())
 	}
 }
