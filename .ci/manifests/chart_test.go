@@ -1,7 +1,7 @@
-// Package manifests checks what is deployed with the code of those who will read
-// it: the chart with Helm and the types of Kubernetes and of the Prometheus
-// operator, compose.yaml with Compose's, Dockerfiles with BuildKit's. It is a
-// module of its own, so that nothing of this is near the server.
+// Package manifests checks the deployment files with the code of the programs that
+// read them: the chart with Helm and the types of Kubernetes and of the Prometheus
+// operator, compose.yaml with Compose, Dockerfiles with BuildKit. It is a separate
+// module, so that the server does not depend on that code.
 package manifests
 
 import (
@@ -35,7 +35,7 @@ import (
 
 const chartDir = "../../deploy/helm/onair"
 
-// everything switches on all that is off by itself.
+// everything enables all optional parts.
 const everything = `
 imagePullSecrets: [{name: pull}]
 config: {limits.streams: 2000000, viewer.anonymous: true, lists: [live, games], hooks.nginx_rtmp.enabled: true}
@@ -55,10 +55,10 @@ tolerations: [{key: a, operator: Exists}]
 affinity: {nodeAffinity: {}}
 `
 
-// values are sets of them that must work.
+// values are valid sets of values.
 var values = map[string]string{"default": "", "everything": everything}
 
-// TestMain quietens Helm, which says at each reading that rules is a link.
+// TestMain disables Helm's log, which reports the link rules each time.
 func TestMain(m *testing.M) {
 	log.SetOutput(io.Discard)
 	m.Run()
@@ -73,18 +73,18 @@ func parse(t *testing.T, text string) map[string]any {
 	return out
 }
 
-func TestLint(t *testing.T) {
+func TestChartPassesLint(t *testing.T) {
 	for name, text := range values {
 		for _, m := range lint.All(chartDir, parse(t, text), "default", true).Messages {
-			if m.Severity > support.InfoSev { // an icon is recommended
+			if m.Severity > support.InfoSev { // the missing icon is only a recommendation
 				t.Errorf("%s: %s", name, m)
 			}
 		}
 	}
 }
 
-// render is what Helm would send to a cluster, or why it would not.
-func render(t *testing.T, text string) (map[string]string, error) {
+// renderChart returns the files that Helm would send to a cluster, or Helm's error.
+func renderChart(t *testing.T, text string) (map[string]string, error) {
 	t.Helper()
 	chart, err := loader.LoadDir(chartDir)
 	if err != nil {
@@ -98,7 +98,7 @@ func render(t *testing.T, text string) (map[string]string, error) {
 	return engine.Engine{Strict: true}.Render(chart, all)
 }
 
-// kinds are what the chart may have, each with its type.
+// kinds are the kinds of manifests that the chart may contain.
 var kinds = map[string]any{
 	"ConfigMap": core.ConfigMap{}, "Service": core.Service{}, "Deployment": apps.Deployment{},
 	"PodDisruptionBudget": policy.PodDisruptionBudget{}, "HorizontalPodAutoscaler": autoscaling.HorizontalPodAutoscaler{},
@@ -106,10 +106,10 @@ var kinds = map[string]any{
 	"ServiceMonitor": monitoring.ServiceMonitor{}, "PrometheusRule": monitoring.PrometheusRule{},
 }
 
-// objects decodes all manifests, strictly, by kind.
-func objects(t *testing.T, text string) map[string][]any {
+// decodeManifests renders the chart and strictly decodes all manifests, by kind.
+func decodeManifests(t *testing.T, text string) map[string][]any {
 	t.Helper()
-	files, err := render(t, text)
+	files, err := renderChart(t, text)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,16 +129,16 @@ func objects(t *testing.T, text string) map[string][]any {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if head, o := decode(t, name, doc[:n]); head != "" {
-				out[head] = append(out[head], o)
+			if kind, o := decodeManifest(t, name, doc[:n]); kind != "" {
+				out[kind] = append(out[kind], o)
 			}
 		}
 	}
 	return out
 }
 
-// decode reads one manifest. It is "" for one of comments alone.
-func decode(t *testing.T, name string, doc []byte) (kind string, object any) {
+// decodeManifest decodes one manifest. The kind is "" if there are only comments.
+func decodeManifest(t *testing.T, name string, doc []byte) (kind string, object any) {
 	t.Helper()
 	var head struct{ Kind string }
 	if err := yaml.Unmarshal(doc, &head); err != nil {
@@ -150,49 +150,49 @@ func decode(t *testing.T, name string, doc []byte) (kind string, object any) {
 		}
 		return "", nil
 	}
-	of, known := kinds[head.Kind]
+	zero, known := kinds[head.Kind]
 	if !known {
 		t.Fatalf("%s: %s is unknown", name, head.Kind)
 	}
-	o := reflect.New(reflect.TypeOf(of)).Interface()
+	o := reflect.New(reflect.TypeOf(zero)).Interface()
 	if err := yaml.UnmarshalStrict(doc, o); err != nil {
 		t.Errorf("%s: %v\n%s", name, err, doc)
 	}
 	return head.Kind, o
 }
 
-// TestManifests: each is one that Kubernetes, or the operator, knows all of; and
-// all are there when all is on.
-func TestManifests(t *testing.T) {
+// Kubernetes, or the operator, knows each member of each manifest. With all parts
+// enabled there is a manifest of each kind.
+func TestManifestsAreValid(t *testing.T) {
 	for name, text := range values {
 		t.Run(name, func(t *testing.T) {
-			all := objects(t, text)
+			all := decodeManifests(t, text)
 			if name == "everything" && len(all) != len(kinds) {
-				t.Errorf("kinds that are there: %v", slices.Sorted(maps.Keys(all)))
+				t.Errorf("got only the kinds %v", slices.Sorted(maps.Keys(all)))
 			}
 			pod := all["Deployment"][0].(*apps.Deployment).Spec.Template.Spec
 			c := pod.Containers[0]
-			leave, drain := c.Lifecycle.PreStop.Sleep.Seconds, drainOf(t, all)
+			leave, drain := c.Lifecycle.PreStop.Sleep.Seconds, drainSeconds(t, all)
 			if grace := *pod.TerminationGracePeriodSeconds; grace < leave+drain+10 {
-				t.Errorf("killed after %d s, of which %d s are waited and %d s drained", grace, leave, drain)
+				t.Errorf("termination grace period of %d s is too short for %d s of waiting and %d s of draining", grace, leave, drain)
 			}
 			if *pod.EnableServiceLinks {
 				t.Error("a service named onair would put ONAIR_… into the environment, which onair refuses")
 			}
 			if !*pod.SecurityContext.RunAsNonRoot || !*c.SecurityContext.ReadOnlyRootFilesystem || len(c.SecurityContext.Capabilities.Drop) != 1 {
-				t.Error("the pod may more than it must")
+				t.Error("the pod has unnecessary privileges")
 			}
 			for _, o := range all["Service"] {
 				if s := o.(*core.Service); s.Name != "onair" && !s.Spec.PublishNotReadyAddresses {
-					t.Errorf("%s: neither callbacks nor Prometheus may lose a pod that is full", s.Name)
+					t.Errorf("%s: callbacks and Prometheus must reach pods that are full", s.Name)
 				}
 			}
 		})
 	}
 }
 
-// drainOf is how long a node drains, by the configuration in the chart.
-func drainOf(t *testing.T, all map[string][]any) (seconds int64) {
+// drainSeconds returns the drain time in the chart's configuration.
+func drainSeconds(t *testing.T, all map[string][]any) (seconds int64) {
 	t.Helper()
 	config := parse(t, all["ConfigMap"][0].(*core.ConfigMap).Data["onair.yaml"])
 	text, ok := strings.CutSuffix(config["drain"].(string), "s")
@@ -205,9 +205,8 @@ func drainOf(t *testing.T, all map[string][]any) (seconds int64) {
 	return seconds
 }
 
-// TestRules: the chart's rules are those of deploy/prometheus, all of them.
-func TestRules(t *testing.T) {
-	rule := objects(t, everything)["PrometheusRule"][0].(*monitoring.PrometheusRule)
+func TestChartHasRulesOfPrometheus(t *testing.T) {
+	rule := decodeManifests(t, everything)["PrometheusRule"][0].(*monitoring.PrometheusRule)
 	files, err := filepath.Glob("../../deploy/prometheus/rules/*.yaml")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no rules: %v", err)
@@ -225,35 +224,34 @@ func TestRules(t *testing.T) {
 		want = append(want, spec.Groups...)
 	}
 	if len(want) == 0 || !reflect.DeepEqual(want, rule.Spec.Groups) {
-		t.Errorf("the chart has %d groups of rules, deploy/prometheus %d, or they differ", len(rule.Spec.Groups), len(want))
+		t.Errorf("the %d groups of rules in the chart differ from the %d in deploy/prometheus", len(rule.Spec.Groups), len(want))
 	}
 }
 
-// TestRefused: values that are wrong are found out before they reach a cluster.
-func TestRefused(t *testing.T) {
+// Wrong values are refused before they reach a cluster.
+func TestSchemaRefusesWrongValues(t *testing.T) {
 	for name, text := range map[string]string{
 		"unknown value":          "replica: 2",
 		"no replicas":            "replicas: 0",
 		"no Redis":               "config: {redis.addrs: null}",
 		"unknown key":            "config: {redis.adrs: [a:1]}",
 		"key of the chart":       "config: {listen: ':80'}",
-		"secret in the open":     "config: {auth.secret: hush}",
-		"secret of none":         "secrets: {lists: {name: a, key: b}}",
+		"secret in config":       "config: {auth.secret: hush}",
+		"unknown secret":         "secrets: {lists: {name: a, key: b}}",
 		"secret without a key":   "secrets: {vod.key: {name: a}}",
 		"fraction":               "config: {heartbeat.missed: 1.5}",
 		"ingress without a host": "ingress: {enabled: true}",
 		"drain as text":          "drainSeconds: 20s",
-		"no time to leave":       "leaveSeconds: 0",
+		"no leave time":          "leaveSeconds: 0",
 		"policy":                 "image: {pullPolicy: Sometimes}",
 	} {
-		if _, err := render(t, text); err == nil || !strings.Contains(err.Error(), "schema") {
+		if _, err := renderChart(t, text); err == nil || !strings.Contains(err.Error(), "schema") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 }
 
-// TestConfiguration: onair takes the configuration that the chart gives.
-func TestConfiguration(t *testing.T) {
+func TestServerAcceptsChartConfiguration(t *testing.T) {
 	dir := t.TempDir()
 	onair := filepath.Join(dir, "onair")
 	build := exec.Command("go", "build", "-trimpath", "-o", onair, "./server")
@@ -267,7 +265,7 @@ func TestConfiguration(t *testing.T) {
 		}
 	}
 	for name, text := range values {
-		config := objects(t, text)["ConfigMap"][0].(*core.ConfigMap).Data["onair.yaml"]
+		config := decodeManifests(t, text)["ConfigMap"][0].(*core.ConfigMap).Data["onair.yaml"]
 		file := filepath.Join(dir, "onair.yaml")
 		if err := os.WriteFile(file, []byte(strings.NewReplacer("/run/secrets/onair", dir, "/flight", dir).Replace(config)), 0o600); err != nil {
 			t.Fatal(err)

@@ -13,9 +13,9 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 )
 
-// TestCompose: Compose understands all of the file, and each file and image that
-// it names is there.
-func TestCompose(t *testing.T) {
+// Compose knows each member of the file, and each file and stage that it names
+// exists.
+func TestComposeFileIsValid(t *testing.T) {
 	options, err := cli.NewProjectOptions([]string{"../../deploy/compose.yaml"}, cli.WithResolvedPaths(true))
 	if err != nil {
 		t.Fatal(err)
@@ -35,16 +35,16 @@ func TestCompose(t *testing.T) {
 		}
 		for _, p := range service.Ports {
 			if p.HostIP != "127.0.0.1" {
-				t.Errorf("%s: port %s is open to others", name, p.Published)
+				t.Errorf("%s: port %s is not limited to 127.0.0.1", name, p.Published)
 			}
 		}
 		if b := service.Build; b != nil {
-			stages := stagesOf(t, filepath.Join(b.Context, b.Dockerfile))
+			stages := stageNames(t, filepath.Join(b.Context, b.Dockerfile))
 			if b.Target != "" && !slices.Contains(stages, b.Target) {
-				t.Errorf("%s: there is no stage %s", name, b.Target)
+				t.Errorf("%s: the stage %s does not exist", name, b.Target)
 			}
 		} else if _, tag, _ := strings.Cut(service.Image, ":"); tag == "" || tag == "latest" {
-			t.Errorf("%s: %s may be another one tomorrow", name, service.Image)
+			t.Errorf("%s: the image %s has no fixed version", name, service.Image)
 		}
 	}
 	if len(project.Services) != 9 {
@@ -52,9 +52,9 @@ func TestCompose(t *testing.T) {
 	}
 }
 
-// stagesOf are the names of a Dockerfile's stages, all of which BuildKit
-// understands.
-func stagesOf(t *testing.T, file string) (names []string) {
+// stageNames returns the names of a Dockerfile's stages, and checks that BuildKit
+// accepts the file.
+func stageNames(t *testing.T, file string) (names []string) {
 	t.Helper()
 	text, err := os.Open(file)
 	if err != nil {
@@ -78,9 +78,9 @@ func stagesOf(t *testing.T, file string) (names []string) {
 	return names
 }
 
-// TestDockerfile: what the image is made with are targets of the Makefile, and
-// what it runs as is nobody.
-func TestDockerfile(t *testing.T) {
+// The Dockerfile uses existing targets of the Makefile, and the image does not run
+// as root.
+func TestDockerfileUsesMakefile(t *testing.T) {
 	text, err := os.ReadFile("../../Dockerfile")
 	if err != nil {
 		t.Fatal(err)
@@ -125,6 +125,6 @@ func TestDockerfile(t *testing.T) {
 		}
 	}
 	if user != "65532:65532" || health != "CMD /onair health" {
-		t.Errorf("it runs as %q and is asked for its health by %q", user, health)
+		t.Errorf("the image has the user %q and the health check %q", user, health)
 	}
 }

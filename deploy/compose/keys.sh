@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes the keys that are missing in a folder: random ones, that nobody has seen.
+# Creates the missing keys in a folder, with random contents.
 set -eu
 umask 077
 for key in auth push play hook vod; do
@@ -8,5 +8,5 @@ for key in auth push play hook vod; do
 	od -An -tx1 -N32 /dev/urandom | tr -d ' \n' >"$file.new"
 	mv "$file.new" "$file"
 done
-# For the servers, which do not run as root.
+# The servers do not run as root.
 [ "$(id -u)" != 0 ] || chown -R "${2:-65532}" "$1"
