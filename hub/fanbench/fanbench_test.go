@@ -10,16 +10,17 @@ import (
 	"time"
 )
 
-// TestMain is main where the test's program is started as a server or client.
+// TestMain runs main's roles when the test's program starts itself.
 func TestMain(m *testing.M) {
 	if role := os.Getenv(roleVar); role != "" {
-		os.Exit(play(role))
+		os.Exit(runRole(role))
 	}
 	os.Exit(m.Run())
 }
 
-// TestAllScenes keeps the benchmark alive. It says nothing of speed.
-func TestAllScenes(t *testing.T) {
+// TestAllScenariosRun runs all scenarios with few viewers, and checks all figures
+// but speed.
+func TestAllScenariosRun(t *testing.T) {
 	var out, errs bytes.Buffer
 	if code := run([]string{"--quick"}, &out, &errs); code != 0 {
 		t.Fatalf("exit code %d: %s", code, &errs)
@@ -43,9 +44,8 @@ func TestAllScenes(t *testing.T) {
 	}
 }
 
-// TestFaultsAreSeen: what is not delivered, is delivered twice or is something
-// else shows in the report.
-func TestFaultsAreSeen(t *testing.T) {
+// TestReportShowsFaults: lost, repeated and different frames show in the report.
+func TestReportShowsFaults(t *testing.T) {
 	const viewers = 20
 	s := &server{role: roleHub}
 	if err := s.listen(); err != nil {
@@ -53,38 +53,38 @@ func TestFaultsAreSeen(t *testing.T) {
 	}
 	t.Cleanup(func() { s.client.stop() })
 	var r report
-	if err := s.open(&order{Core: anyCore, N: viewers, Spared: viewers}, &r); err != nil {
+	if err := s.connectViewers(&command{ClientCore: anyCore, Viewers: viewers, FastViewers: viewers}, &r); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.subscribe(nil, &r); err != nil {
+	if err := s.subscribeViewers(&r); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.size(&r); err != nil {
+	if err := s.calibrateSize(&r); err != nil {
 		t.Fatal(err)
 	}
 	good := r.Frame
 	other := bytes.Clone(good)
 	other[len(other)/2]++
 	for _, test := range []struct {
-		name                  string
-		send                  func()
-		delivered, extra, odd int
+		name                        string
+		send                        func()
+		delivered, extra, different int
 	}{
-		{"none", func() { sendAll(s.sockets, good) }, viewers, 0, 0},
-		{"lost", func() { sendAll(s.sockets[1:], good) }, viewers - 1, 0, 0},
-		{"twice", func() { sendAll(s.sockets[:1], good); sendAll(s.sockets, good) }, viewers, 1, 0},
-		{"other bytes", func() { sendAll(s.sockets[1:], good); sendAll(s.sockets[:1], other) }, viewers, 0, 1},
+		{"none", func() { sendRawToAll(s.sockets, good) }, viewers, 0, 0},
+		{"lost", func() { sendRawToAll(s.sockets[1:], good) }, viewers - 1, 0, 0},
+		{"twice", func() { sendRawToAll(s.sockets[:1], good); sendRawToAll(s.sockets, good) }, viewers, 1, 0},
+		{"other bytes", func() { sendRawToAll(s.sockets[1:], good); sendRawToAll(s.sockets[:1], other) }, viewers, 0, 1},
 	} {
 		r := report{}
-		wait := &order{For: 200 * time.Millisecond}
+		wait := &command{Duration: 200 * time.Millisecond}
 		if test.delivered == viewers {
-			wait.For = 0
+			wait.Duration = 0
 		}
-		if err := s.once(wait, &r, func() error { test.send(); return nil }); err != nil {
+		if err := s.sendFrame(wait, &r, func() error { test.send(); return nil }); err != nil {
 			t.Fatal(err)
 		}
-		if r.Expected != viewers || r.Delivered != test.delivered || r.Extra != test.extra || r.Odd != test.odd {
-			t.Errorf("%s: delivered %d of %d, %d extra, %d odd", test.name, r.Delivered, r.Expected, r.Extra, r.Odd)
+		if r.Expected != viewers || r.Delivered != test.delivered || r.Extra != test.extra || r.Different != test.different {
+			t.Errorf("%s: delivered %d of %d, %d extra, %d different", test.name, r.Delivered, r.Expected, r.Extra, r.Different)
 		}
 	}
 }

@@ -13,71 +13,71 @@ import (
 )
 
 const (
-	mainList = "live" // what all viewers see
-	fillList = "fill" // what fills the buffers of those that do not read
+	mainList = "live" // all viewers see it
+	fillList = "fill" // its diffs fill the buffers of slow viewers
 
-	frameSize = 304       // of a diff: 300 bytes of text, and their header
-	fillSize  = 128 << 10 // of a title that no socket takes at once
-	streams   = 10        // in mainList
-	epoch     = 1763830000000
+	frameSize = 304           // of a diff in bytes: 300 of text, and the frame's header
+	fillSize  = 128 << 10     // of a title in bytes: more than a socket's buffers hold
+	streams   = 10            // in mainList
+	startTime = 1763830000000 // log time in Unix milliseconds
 )
 
-// list is the log of one hub: the title of one stream changes, always to one
-// of the same length, so that diffs are of one size.
-type list struct {
-	hub        *hub.Hub
-	star, fill *presence.Stream
-	n          uint64 // entries
-	title      int    // bytes
+// benchList is the log of one hub. Titles change and keep their length, so all
+// diffs are of one size.
+type benchList struct {
+	hub                     *hub.Hub
+	shortStream, longStream *presence.Stream
+	entries                 uint64 // of the log
+	titleLen                int    // of shortStream, in bytes
 }
 
-func newList() *list {
-	l := &list{
+func newBenchList() *benchList {
+	l := &benchList{
 		hub: hub.New(hub.Options{
-			Lists: []string{mainList, fillList},
-			Tick:  time.Millisecond, // each change is a diff
-			IdleInterval: time.Hour,        // and nothing else is
+			Lists:        []string{mainList, fillList},
+			Tick:         time.Millisecond, // every change makes a diff
+			IdleInterval: time.Hour,        // nothing else does
 		}),
-		title: 100,
+		titleLen: 100,
 	}
 	var all []*presence.Stream
 	for i := range streams {
-		all = append(all, stream(mainList, i))
+		all = append(all, newStream(mainList, i))
 	}
-	l.star, l.fill = all[0], stream(fillList, streams)
-	l.hub.Load(slices.Values(append(all, l.fill)), l.position(), epoch)
+	l.shortStream, l.longStream = all[0], newStream(fillList, streams)
+	l.hub.Load(slices.Values(append(all, l.longStream)), l.position(), startTime)
 	return l
 }
 
-func stream(list string, i int) *presence.Stream {
+func newStream(list string, i int) *presence.Stream {
 	name := fmt.Sprintf("anchor%04d", i)
 	return &presence.Stream{
 		Session: presence.Session{byte(i), 1}, Code: "8888_" + name, Anchor: name, List: list,
-		Details: presence.Details{Title: "The title of " + name}, StartedAt: epoch, State: presence.Live, Listed: true, Shown: true,
+		Details: presence.Details{Title: "The title of " + name}, StartedAt: startTime, State: presence.Live, Listed: true, Shown: true,
 	}
 }
 
-// position is the same number of bytes for all entries there will ever be.
-func (l *list) position() presence.Position {
-	return presence.Position{ID: presence.ID{MS: epoch + l.n}, Hash: uint32(l.n) * 2654435761}
+// position is the position of the last entry. Its text is of the same length for
+// all entries.
+func (l *benchList) position() presence.Position {
+	return presence.Position{ID: presence.ID{MS: startTime + l.entries}, Hash: uint32(l.entries) * 2654435761}
 }
 
-// diff has the hub send a diff to all viewers.
-func (l *list) diff() { l.star = l.retitle(l.star, l.title) }
+// sendDiff has the hub send a diff of mainList.
+func (l *benchList) sendDiff() { l.shortStream = l.setTitle(l.shortStream, l.titleLen) }
 
-// burst has the hub send a diff that is more than a socket's buffers hold, to
-// those that see fillList.
-func (l *list) burst() { l.fill = l.retitle(l.fill, fillSize) }
+// fillBuffers has the hub send a large diff of fillList.
+func (l *benchList) fillBuffers() { l.longStream = l.setTitle(l.longStream, fillSize) }
 
-func (l *list) retitle(st *presence.Stream, size int) *presence.Stream {
-	l.n++
+func (l *benchList) setTitle(st *presence.Stream, length int) *presence.Stream {
+	l.entries++
 	next := *st
-	next.Title = strings.Repeat(string(rune('a'+l.n%26)), size)
-	l.hub.Apply(l.position(), epoch+int64(l.n), []presence.Change{{Old: st, New: &next}}, time.Time{})
+	next.Title = strings.Repeat(string(rune('a'+l.entries%26)), length)
+	l.hub.Apply(l.position(), startTime+int64(l.entries), []presence.Change{{Old: st, New: &next}}, time.Time{})
 	return &next
 }
 
-// subscription is a viewer's request.
-func subscription(list string) []byte {
+// subscribeText is a viewer's subscription to a list.
+func subscribeText(list string) []byte {
 	return fmt.Appendf(nil, `{"type":"subscribe","id":1,"list":%q}`, list)
 }

@@ -13,34 +13,34 @@ import (
 
 func main() {
 	if role := os.Getenv(roleVar); role != "" {
-		os.Exit(play(role))
+		os.Exit(runRole(role))
 	}
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// options are what the flags say.
+// options are the flags.
 type options struct {
-	viewers    int // of each server, pinned
-	wide       int // viewers where nothing is pinned, and for memory
+	viewers    int // of each server in the scenario cost
+	wide       int // viewers in the scenarios memory and wide
 	rounds     int
-	diffs      int // in each measurement of cost
-	only       string
+	diffs      int    // in each measurement of the scenario cost
+	only       string // names of scenarios
 	quick      bool
 	cpuprofile string
 	trace      string
 }
 
-func parse(args []string, stderr io.Writer) (o options, err error) {
+func parseFlags(args []string, stderr io.Writer) (o options, err error) {
 	f := flag.NewFlagSet("fanbench", flag.ContinueOnError)
 	f.SetOutput(stderr)
-	f.IntVar(&o.viewers, "viewers", 10_000, "viewers of each server in the scene cost")
-	f.IntVar(&o.wide, "wide", 19_000, "viewers in the scenes memory and wide")
+	f.IntVar(&o.viewers, "viewers", 10_000, "viewers of each server in the scenario cost")
+	f.IntVar(&o.wide, "wide", 19_000, "viewers in the scenarios memory and wide")
 	f.IntVar(&o.rounds, "rounds", 9, "rounds; figures are their medians")
-	f.IntVar(&o.diffs, "diffs", 10, "diffs in each measurement of the scene cost; a third of them in others")
-	f.StringVar(&o.only, "only", "cost,memory,wide", "scenes to run")
-	f.BoolVar(&o.quick, "quick", false, "200 viewers, 2 rounds and short waits: shows that it works, measures nothing")
-	f.StringVar(&o.cpuprofile, "cpuprofile", "", "write a CPU profile of the hub's server in rounds of their own")
-	f.StringVar(&o.trace, "trace", "", "write an execution trace of the hub's server in a round of its own")
+	f.IntVar(&o.diffs, "diffs", 10, "diffs in each measurement of the scenario cost; the others use a third")
+	f.StringVar(&o.only, "only", "cost,memory,wide", "comma-separated names of the scenarios to run")
+	f.BoolVar(&o.quick, "quick", false, "at most 200 viewers and 2 rounds, with short waits: tests the program, measures nothing")
+	f.StringVar(&o.cpuprofile, "cpuprofile", "", "file for a CPU profile of the hub's server, recorded in separate rounds; empty: none")
+	f.StringVar(&o.trace, "trace", "", "file for an execution trace of the hub's server, recorded in a separate round; empty: none")
 	if err = f.Parse(args); err != nil {
 		return o, err
 	}
@@ -50,31 +50,31 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 	return o, nil
 }
 
-// fewer is how many diffs are in each measurement of the other scenes.
-func (o *options) fewer() int { return max(1, o.diffs/3) }
+// fewerDiffs is the number of diffs in each measurement of the other scenarios.
+func (o *options) fewerDiffs() int { return max(1, o.diffs/3) }
 
-// run runs the scenes that were asked for, and prints the table.
+// run runs the selected scenarios and prints the table. It returns the exit code.
 func run(args []string, stdout, stderr io.Writer) int {
-	o, err := parse(args, stderr)
+	o, err := parseFlags(args, stderr)
 	if err != nil {
 		return 2
 	}
 	t := &table{}
 	for _, s := range []struct {
 		name string
-		play func(options, *table) error
+		run  func(options, *table) error
 	}{
-		{"cost", playCost}, {"memory", playMemory}, {"wide", playWide},
+		{"cost", runCost}, {"memory", runMemory}, {"wide", runWide},
 	} {
 		if !strings.Contains(o.only, s.name) {
 			continue
 		}
-		began := time.Now()
-		if err := s.play(o, t); err != nil {
+		start := time.Now()
+		if err := s.run(o, t); err != nil {
 			fmt.Fprintf(stderr, "fanbench: %s: %v\n", s.name, err)
 			return 1
 		}
-		fmt.Fprintf(stderr, "fanbench: %s took %v\n", s.name, time.Since(began).Round(time.Second))
+		fmt.Fprintf(stderr, "fanbench: %s took %v\n", s.name, time.Since(start).Round(time.Second))
 	}
 	t.print(stdout)
 	return 0

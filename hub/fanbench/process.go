@@ -13,13 +13,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// roleVar names the environment variable that makes this program a server or a
-// client.
+// roleVar is the environment variable with the role of a started process: a server
+// or a client.
 const roleVar = "FANBENCH_ROLE"
 
-// play is what a process does that another one started. It ends when nobody
-// asks it any more, so that none is left behind.
-func play(role string) int {
+// runRole runs a started process until its standard input ends, and returns the
+// exit code. So no process outlives control.
+func runRole(role string) int {
 	var err error
 	switch role {
 	case roleClient:
@@ -34,7 +34,8 @@ func play(role string) int {
 	return 0
 }
 
-// A process is another one of this program: it is told things, and answers.
+// process is another process of this program. It receives requests and sends
+// answers, as JSON.
 type process struct {
 	cmd     *exec.Cmd
 	in      io.WriteCloser
@@ -42,8 +43,8 @@ type process struct {
 	decoder *json.Decoder
 }
 
-// launch starts a process on one core, or on any.
-func launch(role string, core int) (*process, error) {
+// startProcess starts a process on one core, or on any with anyCore.
+func startProcess(role string, core int) (*process, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -59,7 +60,7 @@ func launch(role string, core int) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := onCore(core, cmd.Start); err != nil {
+	if err := startOnCore(core, cmd.Start); err != nil {
 		return nil, err
 	}
 	return &process{cmd, in, json.NewEncoder(in), json.NewDecoder(out)}, nil
@@ -68,28 +69,28 @@ func launch(role string, core int) (*process, error) {
 // anyCore pins nothing.
 const anyCore = -1
 
-// onCore starts a process from a thread that is pinned: it inherits that with
-// its first instruction, and its runtime makes as many Ps as it has cores.
-func onCore(core int, start func() error) error {
+// startOnCore starts a process from a pinned thread. The process inherits the core
+// before its first instruction, so its runtime has one P.
+func startOnCore(core int, start func() error) error {
 	if core == anyCore {
 		return start()
 	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	var was, one unix.CPUSet
-	if err := unix.SchedGetaffinity(0, &was); err != nil {
+	var before, one unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &before); err != nil {
 		return err
 	}
 	one.Set(core)
 	if err := unix.SchedSetaffinity(0, &one); err != nil {
 		return err
 	}
-	defer unix.SchedSetaffinity(0, &was)
+	defer unix.SchedSetaffinity(0, &before)
 	return start()
 }
 
-// cores returns the first and the last core that we may run on.
-func cores() (first, last int, err error) {
+// firstAndLastCore returns the first and the last core that this process may use.
+func firstAndLastCore() (first, last int, err error) {
 	var set unix.CPUSet
 	if err := unix.SchedGetaffinity(0, &set); err != nil {
 		return 0, 0, err
@@ -105,18 +106,17 @@ func cores() (first, last int, err error) {
 	return first, last, nil
 }
 
-func (p *process) tell(question any) error { return p.encoder.Encode(question) }
+func (p *process) receive(answer any) error { return p.decoder.Decode(answer) }
 
-func (p *process) hear(answer any) error { return p.decoder.Decode(answer) }
-
-func (p *process) ask(question, answer any) error {
-	if err := p.tell(question); err != nil {
+// call sends a request and receives its answer.
+func (p *process) call(request, answer any) error {
+	if err := p.encoder.Encode(request); err != nil {
 		return err
 	}
-	return p.hear(answer)
+	return p.receive(answer)
 }
 
-// stop ends the process, which sees that nothing can be asked any more.
+// stop closes the process's standard input and waits for its end.
 func (p *process) stop() error {
 	p.in.Close()
 	return p.cmd.Wait()

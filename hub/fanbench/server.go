@@ -19,79 +19,82 @@ import (
 	"time"
 )
 
-// The two servers.
+// Roles of servers.
 const (
 	roleHub     = "hub"
 	roleLibrary = "library"
 )
 
-// order is what control has a server do. It answers each with a report.
-type order struct {
-	Do string // see server.do
+// command is what control has a server do. The server answers each with a
+// report.
+type command struct {
+	Action string // see server.runCommand
 
-	Core   int // open: the client's, which then need not sleep
-	N      int
-	Spared int
-	Buffer int
+	// connect
+	ClientCore  int // the client's own core, on which it never sleeps, or anyCore
+	Viewers     int
+	FastViewers int
+	SlowBuffer  int
 
-	Way   string // fan: wayRaw …
-	Times int
-	Spare bool // it has arrived when the spared viewers have it
+	// send
+	Method   string // methodRaw, …
+	Frames   int
+	OnlyFast bool // a frame has arrived when the fast viewers have it
 
-	Frame []byte // keep: what wayRaw and wayLibrary send
+	Frame []byte // set-frame: for methodRaw and methodLibrary
 
-	Still int // pace, see task
-	Rate  int
+	// slow, see task
+	SlowViewers int
+	ReadRate    int
 
-	For  time.Duration // rest; fan: the longest wait for one frame
-	File string        // profile, trace
+	Duration time.Duration // quiet, sleep; send: the longest wait for one frame
+	File     string        // profile, trace
 }
 
-// The ways to send a frame to all viewers.
+// Methods to send a frame to all viewers.
 const (
-	wayRaw     = "raw"
-	wayHub     = "hub"
-	wayLibrary = "library"
+	methodRaw     = "raw"
+	methodHub     = "hub"
+	methodLibrary = "library"
 )
 
-// report is what a server says of an order.
+// report is a server's answer to a command.
 type report struct {
 	Error string
 
-	// open, subscribe and fan
-	CPU time.Duration
+	CPU time.Duration // of this process: connect, subscribe and send
 
-	// fan
-	Expected  int
+	// send
+	Expected  int // frames
 	Delivered int
 	Extra     int
-	Odd       int
+	Different int
 	Mallocs   uint64
-	Client    time.Duration   // its process's CPU
-	Frame     []byte          // what was delivered last
-	P99       []time.Duration // of each diff, to all
-	SparedP99 []time.Duration // to those spared
+	ClientCPU time.Duration
+	Frame     []byte          // the last one delivered
+	P99       []time.Duration // to all viewers, for each frame
+	FastP99   []time.Duration // to the fast viewers
 
 	// memory, in bytes
-	Resident int64
-	Sockets  int64 // the kernel's, for this process's ends
-	Peers    int64 // for the ends of viewers that may stop
-	TCP      int64 // for all sockets of the machine
+	Resident      int64 // of this process
+	ServerBuffers int64 // of the kernel, at this process's ends
+	ViewerBuffers int64 // of the kernel, at the slow viewers' ends
+	AllTCPBuffers int64 // of the whole machine
 }
 
 type server struct {
-	role     string
-	http     *http.Server
-	port     int
-	arrived  atomic.Int64
-	list     *list    // roleHub
-	library  *library // roleLibrary
-	client   *process
-	viewers  int
-	spared   int
-	sockets  []int
-	frame    []byte
-	observed func() error // stops a profile
+	role        string
+	http        *http.Server
+	port        int
+	connected   atomic.Int64    // viewers so far
+	list        *benchList      // roleHub
+	library     *libraryHandler // roleLibrary
+	client      *process
+	viewers     int
+	fastViewers int
+	sockets     []int // descriptors of the viewers' connections
+	frame       []byte
+	stopProfile func() error
 }
 
 func runServer(role string, in io.Reader, out io.Writer) error {
@@ -106,14 +109,14 @@ func runServer(role string, in io.Reader, out io.Writer) error {
 	}()
 	decoder, encoder := json.NewDecoder(in), json.NewEncoder(out)
 	for {
-		var o order
-		if err := decoder.Decode(&o); errors.Is(err, io.EOF) {
+		var c command
+		if err := decoder.Decode(&c); errors.Is(err, io.EOF) {
 			return nil
 		} else if err != nil {
 			return err
 		}
 		r := &report{}
-		if err := s.do(&o, r); err != nil {
+		if err := s.runCommand(&c, r); err != nil {
 			r.Error = err.Error()
 		}
 		if err := encoder.Encode(r); err != nil {
@@ -122,231 +125,235 @@ func runServer(role string, in io.Reader, out io.Writer) error {
 	}
 }
 
-// listen starts the server proper.
+// listen starts the WebSocket server.
 func (s *server) listen() error {
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
 	s.port = l.Addr().(*net.TCPAddr).Port
-	arrived := func() { s.arrived.Add(1) }
+	onConnected := func() { s.connected.Add(1) }
 	var handler http.Handler
 	if s.role == roleLibrary {
-		s.library = &library{arrived: arrived}
+		s.library = &libraryHandler{onConnected: onConnected}
 		handler = s.library
 	} else {
 		options, err := socketOptions()
 		if err != nil {
 			return err
 		}
-		s.list = newList()
+		s.list = newBenchList()
 		go s.list.hub.Run(context.Background())
-		handler = &acceptor{hub: s.list.hub, options: options, arrived: arrived}
+		handler = &hubHandler{hub: s.list.hub, options: options, onConnected: onConnected}
 	}
 	s.http = &http.Server{Handler: handler}
-	go s.http.Serve(l) // as long as the process
+	go s.http.Serve(l) // until the process ends
 	return nil
 }
 
-func (s *server) do(o *order, r *report) (err error) {
-	switch o.Do {
-	case "open":
-		return s.open(o, r)
+func (s *server) runCommand(c *command, r *report) (err error) {
+	switch c.Action {
+	case "connect":
+		return s.connectViewers(c, r)
 	case "subscribe":
-		return s.subscribe(o, r)
-	case "fan":
-		return s.fan(o, r)
-	case "keep":
-		s.frame = o.Frame
-	case "size":
-		return s.size(r)
-	case "pace":
-		_, err = s.tell(&task{Do: "pace", Still: o.Still, Rate: o.Rate})
-	case "burst":
-		s.list.burst()
+		return s.subscribeViewers(r)
+	case "send":
+		return s.sendFrames(c, r)
+	case "set-frame":
+		s.frame = c.Frame
+	case "calibrate":
+		return s.calibrateSize(r)
+	case "slow":
+		_, err = s.runTask(&task{Action: "slow", SlowViewers: c.SlowViewers, ReadRate: c.ReadRate})
+	case "fill-buffers":
+		s.list.fillBuffers()
 	case "quiet":
-		_, err = s.tell(&task{Do: "quiet", For: o.For})
-	case "rest":
-		time.Sleep(o.For)
+		_, err = s.runTask(&task{Action: "quiet", Timeout: c.Duration})
+	case "sleep":
+		time.Sleep(c.Duration)
 	case "collect":
 		debug.FreeOSMemory()
 	case "memory":
-		return s.memory(r)
+		return s.measureMemory(r)
 	case "profile", "trace":
-		return s.observe(o)
-	case "stop":
-		return s.observed()
+		return s.startProfile(c)
+	case "stop-profile":
+		return s.stopProfile()
 	default:
-		err = fmt.Errorf("order %q", o.Do)
+		err = fmt.Errorf("unknown action %q", c.Action)
 	}
 	return err
 }
 
-// tell has the client do something.
-func (s *server) tell(t *task) (*count, error) {
-	var c count
-	if err := s.client.ask(t, &c); err != nil {
-		return nil, fmt.Errorf("the client is gone: %w", err)
+// runTask has the client run a task.
+func (s *server) runTask(t *task) (*taskResult, error) {
+	var r taskResult
+	if err := s.client.call(t, &r); err != nil {
+		return nil, fmt.Errorf("client ended: %w", err)
 	}
-	if c.Error != "" {
-		return nil, errors.New(c.Error)
+	if r.Error != "" {
+		return nil, errors.New(r.Error)
 	}
-	return &c, nil
+	return &r, nil
 }
 
-// open starts the client, and lets its viewers in.
-func (s *server) open(o *order, r *report) (err error) {
-	if s.client, err = launch(roleClient, o.Core); err != nil {
+// connectViewers starts the client, and waits for its viewers.
+func (s *server) connectViewers(c *command, r *report) (err error) {
+	if s.client, err = startProcess(roleClient, c.ClientCore); err != nil {
 		return err
 	}
-	s.viewers, s.spared = o.N, o.Spared
-	before := cpuTime()
-	if _, err := s.tell(&task{Do: "open", Port: s.port, N: o.N, Spared: o.Spared, Buffer: o.Buffer, Spin: o.Core != anyCore, For: time.Minute}); err != nil {
+	s.viewers, s.fastViewers = c.Viewers, c.FastViewers
+	cpuBefore := cpuTime()
+	if _, err := s.runTask(&task{
+		Action: "connect", Port: s.port, Viewers: c.Viewers, FastViewers: c.FastViewers, SlowBuffer: c.SlowBuffer,
+		BusyWait: c.ClientCore != anyCore, Timeout: time.Minute,
+	}); err != nil {
 		return err
 	}
-	for end := time.Now().Add(patience); s.arrived.Load() < int64(o.N); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			return fmt.Errorf("%d of %d viewers arrived", s.arrived.Load(), o.N)
+	for deadline := time.Now().Add(taskTimeout); s.connected.Load() < int64(c.Viewers); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			return fmt.Errorf("%d of %d viewers connected", s.connected.Load(), c.Viewers)
 		}
 	}
-	r.CPU = cpuTime() - before
-	s.sockets, err = connected(s.port)
-	if err == nil && len(s.sockets) != o.N {
-		err = fmt.Errorf("found %d sockets of %d", len(s.sockets), o.N)
+	r.CPU = cpuTime() - cpuBefore
+	s.sockets, err = ownConnections(s.port)
+	if err == nil && len(s.sockets) != c.Viewers {
+		err = fmt.Errorf("found %d sockets of %d", len(s.sockets), c.Viewers)
 	}
 	return err
 }
 
-// subscribe has every viewer ask for the list, and those that may be told to
-// stop reading for the one that fills their buffers.
-func (s *server) subscribe(_ *order, r *report) error {
-	before := cpuTime()
-	if err := s.request(mainList, s.viewers); err != nil {
+// subscribeViewers has every viewer subscribe to the main list, and every slow
+// one to the list that fills its buffers, too.
+func (s *server) subscribeViewers(r *report) error {
+	cpuBefore := cpuTime()
+	if err := s.subscribeTo(mainList, s.viewers); err != nil {
 		return err
 	}
-	r.CPU = cpuTime() - before
-	if s.spared == s.viewers {
+	r.CPU = cpuTime() - cpuBefore
+	if s.fastViewers == s.viewers {
 		return nil
 	}
-	return s.request(fillList, s.viewers-s.spared)
+	return s.subscribeTo(fillList, s.viewers-s.fastViewers)
 }
 
-func (s *server) request(list string, viewers int) error {
-	c, err := s.tell(&task{Do: "send", Text: subscription(list), To: viewers, For: time.Minute})
-	if err == nil && c.Frames != viewers {
-		err = fmt.Errorf("%d of %d viewers got the list %s", c.Frames, viewers, list)
+func (s *server) subscribeTo(list string, viewers int) error {
+	r, err := s.runTask(&task{Action: "send", Text: subscribeText(list), FirstViewers: viewers, Timeout: time.Minute})
+	if err == nil && r.Frames != viewers {
+		err = fmt.Errorf("%d of %d viewers received the list %s", r.Frames, viewers, list)
 	}
 	return err
 }
 
-// fan sends frames to all viewers, and each when the one before has arrived.
-func (s *server) fan(o *order, r *report) error {
-	send, err := s.way(o.Way)
+// sendFrames sends frames to all viewers, each when the one before has arrived.
+func (s *server) sendFrames(c *command, r *report) error {
+	send, err := s.senderOf(c.Method)
 	if err != nil {
 		return err
 	}
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	began := cpuTime()
-	for range o.Times {
-		if err := s.once(o, r, send); err != nil {
+	cpuBefore := cpuTime()
+	for range c.Frames {
+		if err := s.sendFrame(c, r, send); err != nil {
 			return err
 		}
 	}
-	r.CPU = cpuTime() - began
+	r.CPU = cpuTime() - cpuBefore
 	runtime.ReadMemStats(&after)
 	r.Mallocs = after.Mallocs - before.Mallocs
 	return nil
 }
 
-// way returns what sends a frame to all.
-func (s *server) way(name string) (func() error, error) {
+// senderOf returns a function that sends a frame to all viewers by a method.
+func (s *server) senderOf(method string) (send func() error, err error) {
 	switch {
-	case name == wayHub && s.list != nil:
-		return func() error { s.list.diff(); return nil }, nil
-	case name == wayRaw:
-		return func() error { return sendAll(s.sockets, s.frame) }, nil
-	case name == wayLibrary && s.library != nil:
+	case method == methodHub && s.list != nil:
+		return func() error { s.list.sendDiff(); return nil }, nil
+	case method == methodRaw:
+		return func() error { return sendRawToAll(s.sockets, s.frame) }, nil
+	case method == methodLibrary && s.library != nil:
 		text := s.frame[frameSize-300:]
-		return func() error { return s.library.writeAll(text) }, nil
+		return func() error { return s.library.writeToAll(text) }, nil
 	}
-	return nil, fmt.Errorf("this server does not send by %q", name)
+	return nil, fmt.Errorf("this server has no method %q", method)
 }
 
-func (s *server) once(o *order, r *report, send func() error) error {
-	if _, err := s.tell(&task{Do: "arm", Spare: o.Spare, For: o.For}); err != nil {
+// sendFrame sends one frame, waits until it has arrived, and adds to the report.
+func (s *server) sendFrame(c *command, r *report, send func() error) error {
+	if _, err := s.runTask(&task{Action: "await", OnlyFast: c.OnlyFast, Timeout: c.Duration}); err != nil {
 		return err
 	}
-	began := newClock()()
+	start := newClock()()
 	if err := send(); err != nil {
 		return err
 	}
-	var c count
-	if err := s.client.hear(&c); err != nil {
+	var t taskResult
+	if err := s.client.receive(&t); err != nil {
 		return err
 	}
-	if c.Error != "" {
-		return errors.New(c.Error)
+	if t.Error != "" {
+		return errors.New(t.Error)
 	}
-	got, want := c.All, s.viewers
-	if o.Spare {
-		got, want = c.Spared, s.spared
+	arrived, expected := t.AllArrivals.Count, s.viewers
+	if c.OnlyFast {
+		arrived, expected = t.FastArrivals.Count, s.fastViewers
 	}
-	r.Expected += want
-	r.Delivered += got.N
-	r.Extra += c.Extra
-	r.Odd += c.Odd
-	r.Client += c.CPU
-	r.Frame = c.Frame
-	r.P99 = append(r.P99, time.Duration(c.All.P99-began))
-	r.SparedP99 = append(r.SparedP99, time.Duration(c.Spared.P99-began))
+	r.Expected += expected
+	r.Delivered += arrived
+	r.Extra += t.Extra
+	r.Different += t.Different
+	r.ClientCPU += t.CPU
+	r.Frame = t.Frame
+	r.P99 = append(r.P99, time.Duration(t.AllArrivals.P99-start))
+	r.FastP99 = append(r.FastP99, time.Duration(t.FastArrivals.P99-start))
 	return nil
 }
 
-// size makes diffs of frameSize.
-func (s *server) size(r *report) error {
+// calibrateSize sets the title's length so that diffs are of frameSize.
+func (s *server) calibrateSize(r *report) error {
 	for range 3 {
 		*r = report{}
-		if err := s.fan(&order{Way: wayHub, Times: 1}, r); err != nil {
+		if err := s.sendFrames(&command{Method: methodHub, Frames: 1}, r); err != nil {
 			return err
 		}
 		if len(r.Frame) == frameSize {
 			return nil
 		}
-		s.list.title += frameSize - len(r.Frame)
+		s.list.titleLen += frameSize - len(r.Frame)
 	}
-	return fmt.Errorf("diffs of %d bytes, not %d", len(r.Frame), frameSize)
+	return fmt.Errorf("diffs of %d bytes instead of %d", len(r.Frame), frameSize)
 }
 
-func (s *server) memory(r *report) (err error) {
-	if r.Resident, err = resident(); err != nil {
+func (s *server) measureMemory(r *report) (err error) {
+	if r.Resident, err = residentMemory(); err != nil {
 		return err
 	}
-	if r.TCP, err = tcpMemory(); err != nil || s.client == nil {
+	if r.AllTCPBuffers, err = tcpMemory(); err != nil || s.client == nil {
 		return err
 	}
 	for _, fd := range s.sockets {
-		r.Sockets += socketMemory(fd)
+		r.ServerBuffers += socketMemory(fd)
 	}
-	c, err := s.tell(&task{Do: "memory"})
+	t, err := s.runTask(&task{Action: "memory"})
 	if err == nil {
-		r.Peers = c.Memory
+		r.ViewerBuffers = t.Memory
 	}
 	return err
 }
 
-// observe starts a profile or a trace, until the order stop.
-func (s *server) observe(o *order) error {
-	f, err := os.Create(o.File)
+// startProfile starts a CPU profile or a trace, until stopProfile.
+func (s *server) startProfile(c *command) error {
+	f, err := os.Create(c.File)
 	if err != nil {
 		return err
 	}
-	s.observed = func() error {
+	s.stopProfile = func() error {
 		pprof.StopCPUProfile()
 		trace.Stop()
 		return f.Close()
 	}
-	if o.Do == "trace" {
+	if c.Action == "trace" {
 		return trace.Start(f)
 	}
 	return pprof.StartCPUProfile(f)

@@ -9,71 +9,70 @@ import (
 	"strconv"
 )
 
-// figure is one line of the table, measured in each round.
+// figure is one line of the table, with a value of each round.
 type figure struct {
-	name   string
-	unit   string
-	format int // digits behind the point
-	bar    float64
-	aim    float64
-	least  bool // bar is the least, not the most
-	values []float64
+	name      string
+	unit      string
+	digits    int     // after the decimal point
+	bar       float64 // the median must not exceed it; noBar: no bar
+	aim       float64 // a better value than bar; noBar: no aim
+	isMinimum bool    // the median must not be below bar
+	values    []float64
 }
 
-// none is the bar of what is only shown.
-const none = -1
+// noBar is the bar of a figure without a verdict.
+const noBar = -1
 
 func (f *figure) add(v float64) { f.values = append(f.values, v) }
 
 func (f *figure) median() float64 {
-	all := slices.Sorted(slices.Values(f.values))
-	if len(all) == 0 {
+	sorted := slices.Sorted(slices.Values(f.values))
+	if len(sorted) == 0 {
 		return 0
 	}
-	return (all[(len(all)-1)/2] + all[len(all)/2]) / 2
+	return (sorted[(len(sorted)-1)/2] + sorted[len(sorted)/2]) / 2
 }
 
-func (f *figure) number(v float64) string { return strconv.FormatFloat(v, 'f', f.format, 64) }
+func (f *figure) formatNumber(v float64) string { return strconv.FormatFloat(v, 'f', f.digits, 64) }
 
 func (f *figure) barText() string {
 	switch {
-	case f.bar == none:
+	case f.bar == noBar:
 		return "–"
-	case f.least:
-		return "≥ " + f.number(f.bar)
-	case f.aim != none:
-		return fmt.Sprintf("≤ %s (aim %s)", f.number(f.bar), f.number(f.aim))
+	case f.isMinimum:
+		return "≥ " + f.formatNumber(f.bar)
+	case f.aim != noBar:
+		return fmt.Sprintf("≤ %s (aim %s)", f.formatNumber(f.bar), f.formatNumber(f.aim))
 	}
-	return "≤ " + f.number(f.bar)
+	return "≤ " + f.formatNumber(f.bar)
 }
 
 func (f *figure) verdict() string {
 	m := f.median()
 	switch {
-	case f.bar == none:
+	case f.bar == noBar:
 		return ""
-	case f.least && m < f.bar, !f.least && m > f.bar:
+	case f.isMinimum && m < f.bar, !f.isMinimum && m > f.bar:
 		return "**missed**"
-	case f.aim != none && m <= f.aim:
+	case f.aim != noBar && m <= f.aim:
 		return "met, aim too"
 	}
 	return "met"
 }
 
-// table has the figures in the order in which they were asked for.
+// table is the figures in the order of addFigure.
 type table struct {
 	figures []*figure
 	notes   []string
 }
 
-// figure adds a line.
-func (t *table) figure(name, unit string, format int, bar, aim float64) *figure {
-	f := &figure{name: name, unit: unit, format: format, bar: bar, aim: aim}
+func (t *table) addFigure(name, unit string, digits int, bar, aim float64) *figure {
+	f := &figure{name: name, unit: unit, digits: digits, bar: bar, aim: aim}
 	t.figures = append(t.figures, f)
 	return f
 }
 
-func (t *table) note(format string, args ...any) {
+func (t *table) addNote(format string, args ...any) {
 	t.notes = append(t.notes, fmt.Sprintf(format, args...))
 }
 
@@ -85,7 +84,7 @@ func (t *table) print(w io.Writer) {
 			continue
 		}
 		fmt.Fprintf(w, "| %s | %s | %s [%s–%s] %s | %s |\n", f.name, f.barText(),
-			f.number(f.median()), f.number(slices.Min(f.values)), f.number(slices.Max(f.values)), f.unit, f.verdict())
+			f.formatNumber(f.median()), f.formatNumber(slices.Min(f.values)), f.formatNumber(slices.Max(f.values)), f.unit, f.verdict())
 	}
 	fmt.Fprintln(w)
 	for _, n := range t.notes {

@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// clock tells the nanoseconds of CLOCK_MONOTONIC, which are the same in all
-// processes, at the price of time.Since.
+// clock returns the nanoseconds of CLOCK_MONOTONIC, which all processes share. It
+// costs as much as time.Since.
 type clock func() int64
 
 func newClock() clock {
@@ -25,17 +25,17 @@ func newClock() clock {
 	return func() int64 { return base + int64(time.Since(start)) }
 }
 
-// cpuTime is what this process has used, of the kernel's time too.
+// cpuTime is the CPU time of this process, in user and kernel mode.
 func cpuTime() time.Duration {
 	var u unix.Rusage
 	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
-		panic(err) // it cannot fail
+		panic(err) // cannot fail with these arguments
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// resident is this process's memory in bytes.
-func resident() (int64, error) {
+// residentMemory is this process's resident memory in bytes.
+func residentMemory() (int64, error) {
 	data, err := os.ReadFile("/proc/self/statm")
 	if err != nil {
 		return 0, err
@@ -47,7 +47,7 @@ func resident() (int64, error) {
 	return rss * int64(os.Getpagesize()), nil
 }
 
-// tcpMemory is what the machine's TCP sockets hold in buffers, of both ends.
+// tcpMemory is the size of all TCP buffers of the machine in bytes.
 func tcpMemory() (int64, error) {
 	f, err := os.Open("/proc/net/sockstat")
 	if err != nil {
@@ -64,7 +64,7 @@ func tcpMemory() (int64, error) {
 	return 0, fmt.Errorf("no TCP memory in %s", f.Name())
 }
 
-// socketMemory is what the kernel holds for a socket, by its own account.
+// socketMemory is the size of a socket's buffers in bytes, by SO_MEMINFO.
 func socketMemory(fd int) int64 {
 	const received, forward, queued = 0, 4, 5 // linux/sock_diag.h, SK_MEMINFO_…
 	var info [9]uint32

@@ -10,41 +10,40 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// viewer is the client's end of one socket. It knows of WebSockets just what it
-// needs to tell whole frames apart.
+// viewer is the client's end of one socket. It parses just enough of WebSocket to
+// find the bounds of frames.
 type viewer struct {
-	fd    int
-	phase phase
-	heard bool // something of the answer to the handshake
-	match int  // of headEnd in it
+	fd             int
+	state          viewerState
+	hasStatus      bool // the answer to the handshake has begun
+	headEndMatched int  // bytes of headEnd at the end of it so far
 
-	head [10]byte // of a frame, as far as it has come
-	have int
-	left uint64 // payload that is to come
+	head        [10]byte // of the current frame
+	headerLen   int      // bytes of head so far
+	payloadLeft uint64   // bytes of payload to come
 
-	epoch int // the last in which a frame came
-	still bool
+	lastRound int  // see frameCounts.round
+	isSlow    bool // does not read, or reads at a rate
 }
 
-type phase uint8
+type viewerState uint8
 
-// What a viewer waits for.
 const (
-	upgrading phase = iota
-	open
-	gone
+	stateUpgrading viewerState = iota // waits for the answer to the handshake
+	stateOpen
+	stateGone
 )
 
 const (
-	upgrade = "GET / HTTP/1.1\r\nHost: fanbench\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
+	upgradeRequest = "GET / HTTP/1.1\r\nHost: fanbench\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
 		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-	switching = "HTTP/1.1 101 "
-	headEnd   = "\r\n\r\n"
+	statusSwitching = "HTTP/1.1 101 "
+	headEnd         = "\r\n\r\n"
 )
 
-// connect opens a connection and asks for a WebSocket. Sources are spread over
-// addresses, because one has some 28,000 ports.
-func connect(i int, to *unix.SockaddrInet4, buffer int) (fd int, err error) {
+// dialViewer opens a connection and requests an upgrade to WebSocket. Connections
+// come from several addresses, because one has some 28,000 ports.
+func dialViewer(i int, address *unix.SockaddrInet4, receiveBuffer int) (fd int, err error) {
 	fd, err = unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return -1, err
@@ -55,26 +54,26 @@ func connect(i int, to *unix.SockaddrInet4, buffer int) (fd int, err error) {
 		}
 	}()
 	unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1)
-	if buffer > 0 {
-		unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, buffer)
+	if receiveBuffer > 0 {
+		unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, receiveBuffer)
 	}
-	// A reset leaves no socket in TIME_WAIT, of which there would be too many.
+	// Reset at close: otherwise too many sockets would be in TIME_WAIT.
 	unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
 	unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
 	if err = unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, byte(1 + i%4)}}); err != nil {
 		return -1, err
 	}
-	if err = unix.Connect(fd, to); err != nil {
+	if err = unix.Connect(fd, address); err != nil {
 		return -1, err
 	}
-	if _, err = unix.Write(fd, []byte(upgrade)); err != nil {
+	if _, err = unix.Write(fd, []byte(upgradeRequest)); err != nil {
 		return -1, err
 	}
 	return fd, unix.SetNonblock(fd, true)
 }
 
-// text masks a client's text frame, by zero.
-func text(payload []byte) []byte {
+// maskedText is a client's text frame, masked with zero.
+func maskedText(payload []byte) []byte {
 	f := []byte{0x81, 0x80 | byte(len(payload)), 0, 0, 0, 0}
 	if len(payload) > 125 {
 		f = append(binary.BigEndian.AppendUint16([]byte{0x81, 0x80 | 126}, uint16(len(payload))), 0, 0, 0, 0)
@@ -82,77 +81,78 @@ func text(payload []byte) []byte {
 	return append(f, payload...)
 }
 
-// upgraded consumes the answer to the handshake, and returns what follows it.
-func (v *viewer) upgraded(p []byte) ([]byte, error) {
-	if n := min(len(p), len(switching)); !v.heard && string(p[:n]) != switching[:n] {
+// consumeHandshake consumes the answer to the handshake, and returns the bytes
+// after it.
+func (v *viewer) consumeHandshake(p []byte) (rest []byte, err error) {
+	if n := min(len(p), len(statusSwitching)); !v.hasStatus && string(p[:n]) != statusSwitching[:n] {
 		return nil, fmt.Errorf("handshake refused: %.80q", p)
 	}
-	v.heard = v.heard || len(p) > 0
+	v.hasStatus = v.hasStatus || len(p) > 0
 	for i, b := range p {
 		switch {
-		case b == headEnd[v.match]:
-			v.match++
+		case b == headEnd[v.headEndMatched]:
+			v.headEndMatched++
 		case b == headEnd[0]:
-			v.match = 1
+			v.headEndMatched = 1
 		default:
-			v.match = 0
+			v.headEndMatched = 0
 		}
-		if v.match == len(headEnd) {
-			v.phase = open
+		if v.headEndMatched == len(headEnd) {
+			v.state = stateOpen
 			return p[i+1:], nil
 		}
 	}
 	return nil, nil
 }
 
-var errFrame = errors.New("a frame that a server does not send")
+var errFrame = errors.New("invalid frame of a server")
 
-// frames calls whole for each text frame that ends in p: with its bytes if all
-// of them are in p, else with nil.
-func (v *viewer) frames(p []byte, whole func(*viewer, []byte)) error {
+// consumeFrames calls onText for each text frame that ends in p: with its bytes if
+// p has all of them, else with nil.
+func (v *viewer) consumeFrames(p []byte, onText func(v *viewer, frame []byte)) error {
 	for i, start := 0, 0; i < len(p); {
-		if v.left == 0 {
-			if v.have == 0 {
+		if v.payloadLeft == 0 {
+			if v.headerLen == 0 {
 				start = i
 			}
-			v.head[v.have] = p[i]
-			v.have++
+			v.head[v.headerLen] = p[i]
+			v.headerLen++
 			i++
-			complete, err := v.header()
+			isComplete, err := v.parseHeader()
 			if err != nil {
 				return err
 			}
-			if !complete {
+			if !isComplete {
 				continue
 			}
 		}
-		n := min(v.left, uint64(len(p)-i))
-		v.left -= n
+		n := min(v.payloadLeft, uint64(len(p)-i))
+		v.payloadLeft -= n
 		i += int(n)
-		if v.left > 0 {
+		if v.payloadLeft > 0 {
 			continue
 		}
-		isText, size := v.head[0] == 0x81, v.have+int(v.length())
-		v.have = 0
+		isText, size := v.head[0] == 0x81, v.headerLen+int(v.payloadLen())
+		v.headerLen = 0
 		switch {
 		case !isText:
 		case i-start == size:
-			whole(v, p[start:i])
+			onText(v, p[start:i])
 		default:
-			whole(v, nil)
+			onText(v, nil)
 		}
 		start = i
 	}
 	return nil
 }
 
-// header looks at what has come of a frame's header. Once that is all, left is
-// the length of the payload.
-func (v *viewer) header() (complete bool, err error) {
+// parseHeader parses the current frame's header. Once it is complete, it sets
+// payloadLeft.
+func (v *viewer) parseHeader() (isComplete bool, err error) {
 	switch {
-	case v.have == 1 && v.head[0] != 0x81 && v.head[0]&0xf8 != 0x88:
+	case v.headerLen == 1 && v.head[0] != 0x81 && v.head[0]&0xf8 != 0x88:
 		return false, fmt.Errorf("%w: %#x", errFrame, v.head[0])
-	case v.have < 2:
+	case v.headerLen < 2:
 		return false, nil
 	case v.head[1]&0x80 != 0:
 		return false, fmt.Errorf("%w: masked", errFrame)
@@ -164,14 +164,14 @@ func (v *viewer) header() (complete bool, err error) {
 	case 127:
 		size = 10
 	}
-	if v.have < size {
+	if v.headerLen < size {
 		return false, nil
 	}
-	v.left = v.length()
+	v.payloadLeft = v.payloadLen()
 	return true, nil
 }
 
-func (v *viewer) length() uint64 {
+func (v *viewer) payloadLen() uint64 {
 	switch v.head[1] {
 	case 126:
 		return uint64(binary.BigEndian.Uint16(v.head[2:]))

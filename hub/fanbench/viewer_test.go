@@ -11,15 +11,15 @@ import (
 	"onair/hub/socket"
 )
 
-// TestFrames cuts what a server sends in two at every place.
-func TestFrames(t *testing.T) {
+// TestConsumeFramesAtEveryCut cuts a server's frames in two at every byte.
+func TestConsumeFramesAtEveryCut(t *testing.T) {
 	var sizes []int
 	var all []byte
 	for _, n := range []int{0, 1, 125, 126, 300, 70_000} {
 		start := len(all)
 		all = socket.Message{Head: []byte(strings.Repeat("x", n))}.AppendFrame(all, false)
 		sizes = append(sizes, len(all)-start)
-		all = append(all, 0x89, 1, 'p') // a ping is none of them
+		all = append(all, 0x89, 1, 'p') // a ping, which is not counted
 	}
 	cuts := []int{len(all)}
 	for i := range 1000 {
@@ -28,9 +28,9 @@ func TestFrames(t *testing.T) {
 	for _, cut := range cuts {
 		v := &viewer{}
 		var got []int
-		whole := func(_ *viewer, p []byte) { got = append(got, len(p)) }
+		onText := func(_ *viewer, p []byte) { got = append(got, len(p)) }
 		for _, p := range [][]byte{all[:cut], all[cut:]} {
-			if err := v.frames(p, whole); err != nil {
+			if err := v.consumeFrames(p, onText); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -48,52 +48,52 @@ func TestFrames(t *testing.T) {
 	}
 }
 
-func TestFramesRefuses(t *testing.T) {
+func TestConsumeFramesRefusesClientFrames(t *testing.T) {
 	for _, frame := range []string{"\x01\x01x", "\xc1\x01x", "\x82\x01x", "\x81\x81abcdx", "\xff"} {
-		if err := (&viewer{}).frames([]byte(frame), func(*viewer, []byte) {}); err == nil {
+		if err := (&viewer{}).consumeFrames([]byte(frame), func(*viewer, []byte) {}); err == nil {
 			t.Errorf("%q is taken for a server's frame", frame)
 		}
 	}
 }
 
-// TestUpgraded cuts the answer to a handshake in two at every place.
-func TestUpgraded(t *testing.T) {
+// TestConsumeHandshakeAtEveryCut cuts the answer to a handshake in two at every byte.
+func TestConsumeHandshakeAtEveryCut(t *testing.T) {
 	const head, rest = "HTTP/1.1 101 Switching Protocols\r\nA: b\r\n\r\n", "\x81\x01x"
 	for cut := range len(head + rest) {
 		v := &viewer{}
 		var got strings.Builder
 		for _, p := range []string{(head + rest)[:cut], (head + rest)[cut:]} {
-			if v.phase == open {
+			if v.state == stateOpen {
 				got.WriteString(p)
 				continue
 			}
-			after, err := v.upgraded([]byte(p))
+			after, err := v.consumeHandshake([]byte(p))
 			if err != nil {
 				t.Fatal(err)
 			}
 			got.WriteString(string(after))
 		}
-		if v.phase != open || got.String() != rest {
-			t.Errorf("cut at %d: phase %d, rest %q", cut, v.phase, got.String())
+		if v.state != stateOpen || got.String() != rest {
+			t.Errorf("cut at %d: phase %d, rest %q", cut, v.state, got.String())
 		}
 	}
-	if _, err := (&viewer{}).upgraded([]byte("HTTP/1.1 403 Forbidden\r\n\r\n")); err == nil {
+	if _, err := (&viewer{}).consumeHandshake([]byte("HTTP/1.1 403 Forbidden\r\n\r\n")); err == nil {
 		t.Error("a refusal is taken for an upgrade")
 	}
 }
 
-func TestFigures(t *testing.T) {
+func TestFigureVerdict(t *testing.T) {
 	for _, test := range []struct {
 		f    figure
 		want string
 	}{
-		{figure{bar: 1.15, aim: 1.05, format: 2, values: []float64{3, 1, 1.02}}, "≤ 1.15 (aim 1.05) 1.02 met, aim too"},
-		{figure{bar: 1.15, aim: 1.05, format: 2, values: []float64{1, 1.2}}, "≤ 1.15 (aim 1.05) 1.10 met"},
-		{figure{bar: 75, aim: none, values: []float64{76}}, "≤ 75 76 **missed**"},
-		{figure{bar: 1, aim: none, least: true, values: []float64{0.9}, format: 1}, "≥ 1.0 0.9 **missed**"},
-		{figure{bar: none, aim: none, values: []float64{5}}, "– 5 "},
+		{figure{bar: 1.15, aim: 1.05, digits: 2, values: []float64{3, 1, 1.02}}, "≤ 1.15 (aim 1.05) 1.02 met, aim too"},
+		{figure{bar: 1.15, aim: 1.05, digits: 2, values: []float64{1, 1.2}}, "≤ 1.15 (aim 1.05) 1.10 met"},
+		{figure{bar: 75, aim: noBar, values: []float64{76}}, "≤ 75 76 **missed**"},
+		{figure{bar: 1, aim: noBar, isMinimum: true, values: []float64{0.9}, digits: 1}, "≥ 1.0 0.9 **missed**"},
+		{figure{bar: noBar, aim: noBar, values: []float64{5}}, "– 5 "},
 	} {
-		if got := fmt.Sprint(test.f.barText(), " ", test.f.number(test.f.median()), " ", test.f.verdict()); got != test.want {
+		if got := fmt.Sprint(test.f.barText(), " ", test.f.formatNumber(test.f.median()), " ", test.f.verdict()); got != test.want {
 			t.Errorf("got %q, want %q", got, test.want)
 		}
 	}

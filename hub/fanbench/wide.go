@@ -9,189 +9,190 @@ import (
 	"time"
 )
 
-// playWide measures how late viewers are where server and client share the
-// cores, and what some that do not read do to the others.
-func playWide(o options, t *table) error {
-	shy := o.wide / 10
-	s, err := build(roleHub, crowd{viewers: o.wide, shy: shy, buffer: shyBuffer}, nil)
+// runWide measures latency where server and client share all cores, and the
+// effect of slow viewers on the others.
+func runWide(o options, t *table) error {
+	slow := o.wide / 10
+	s, err := startTarget(roleHub, audience{viewers: o.wide, slowViewers: slow, slowBuffer: slowBuffer}, nil)
 	if err != nil {
 		return err
 	}
 	defer s.stop()
-	if _, err := s.order(order{Do: "size"}); err != nil {
+	if _, err := s.run(command{Action: "calibrate"}); err != nil {
 		return err
 	}
-	w := &wide{options: o, site: s, shy: shy}
-	w.figures(t)
-	if w.before, err = s.order(order{Do: "memory"}); err != nil {
+	w := &wideScenario{options: o, target: s, slowViewers: slow}
+	w.addFigures(t)
+	if w.memoryBefore, err = s.run(command{Action: "memory"}); err != nil {
 		return err
 	}
 	for i := range o.rounds {
-		if err := w.round(i); err != nil {
+		if err := w.measureRound(i); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// shyBuffer is the receive buffer of viewers that may stop reading. Without a
-// limit the kernel would give each of them megabytes, at the viewer's end.
-const shyBuffer = 16 << 10
+// slowBuffer is the receive buffer of slow viewers in bytes. Without a bound the
+// kernel would give each of them megabytes, at the viewer's end.
+const slowBuffer = 16 << 10
 
-// calm is for how long nothing comes once all have what there is.
-const calm = 100 * time.Millisecond
+// quietTime is how long no frame may come before all viewers count as up to
+// date.
+const quietTime = 100 * time.Millisecond
 
-type wide struct {
-	options options
-	site    *site
-	shy     int
-	before  *report
+type wideScenario struct {
+	options      options
+	target       *target
+	slowViewers  int
+	memoryBefore *report
+	behaviours   []*readBehaviour
 
-	all, spared, noise       *figure
-	delivered, client        *figure
-	whole, ours, theirs, tcp *figure
-	habits                   []*habit
+	allP99, fastP99, noneToNone                                *figure
+	delivered, clientCPU                                       *figure
+	stoppedViewer, serverBuffers, viewerBuffers, allTCPBuffers *figure
 }
 
-// habit is how some of the viewers read.
-type habit struct {
-	still int
-	rate  int     // bytes a second
-	to    *figure // nil: all read what there is
+// readBehaviour is how some of the viewers read.
+type readBehaviour struct {
+	slowViewers int
+	readRate    int     // of the slow viewers, in bytes a second
+	ratio       *figure // of the others' p99; nil: there are no slow viewers
 }
 
-func (w *wide) figures(t *table) {
-	t.note("wide: %d viewers, nothing pinned, %d diffs in each measurement. The client reads and stamps, no more. "+
-		"Those that stop or dawdle are of the same tenth of viewers, whose buffers are first filled with a diff of %d KiB that only they get; "+
-		"the p99 is that of the other nine tenths, divided by the p99 of the same viewers when all read.", w.options.wide, w.options.fewer(), fillSize>>10)
-	t.note("wide: memory of a viewer that has stopped is what has grown since before the first round, when all read: the server's resident memory, and "+
-		"the kernel's buffers by the sockets' own account (SO_MEMINFO). The viewer's end has at most %d KiB of receive buffer here, which a distant server does not pay for. "+
-		"For comparison, the growth of /proc/net/sockstat.", 2*shyBuffer>>10)
-	w.all = t.figure("wide: p99 from Apply to the viewer", "ms", 0, 200, 150)
-	w.delivered = t.figure("wide: delivered of expected", "", 3, 1, none)
-	w.delivered.least = true
-	w.client = t.figure("wide: the client's CPU per frame", "µs", 2, 5, none)
-	w.spared = t.figure("wide: the same of nine tenths of the viewers", "ms", 0, none, none)
-	for _, h := range []struct {
-		name    string
-		percent int
-		rate    int
+func (w *wideScenario) addFigures(t *table) {
+	t.addNote("wide: %d viewers, nothing pinned, %d diffs in each measurement. The client only reads and records times. "+
+		"Slow viewers are in the same tenth of all viewers. A diff of %d KiB that only this tenth gets fills their buffers first. "+
+		"The p99 is that of the other nine tenths, divided by their p99 without slow viewers.", w.options.wide, w.options.fewerDiffs(), fillSize>>10)
+	t.addNote("wide: memory of a stopped viewer is the growth since before the first round: the server's resident memory, and "+
+		"the kernel's buffers by SO_MEMINFO. The viewer's end has at most %d KiB of receive buffer here, which a distant server does not hold. "+
+		"For comparison, the growth of /proc/net/sockstat.", 2*slowBuffer>>10)
+	w.allP99 = t.addFigure("wide: p99 from Apply to the viewer", "ms", 0, 200, 150)
+	w.delivered = t.addFigure("wide: delivered of expected", "", 3, 1, noBar)
+	w.delivered.isMinimum = true
+	w.clientCPU = t.addFigure("wide: the client's CPU per frame", "µs", 2, 5, noBar)
+	w.fastP99 = t.addFigure("wide: p99 of nine tenths of the viewers", "ms", 0, noBar, noBar)
+	for _, b := range []struct {
+		name     string
+		percent  int
+		readRate int
 	}{{}, {"1 % stopped", 1, 0}, {"10 % stopped", 10, 0}, {}, {"1 % at 1 KB/s", 1, 1000}, {"10 % at 1 KB/s", 10, 1000}} {
-		habit := &habit{still: w.options.wide * h.percent / 100, rate: h.rate}
-		if h.name != "" {
-			habit.to = t.figure("wide: p99 of the others with "+h.name+" : with none", "", 2, 1.3, 1.15)
+		behaviour := &readBehaviour{slowViewers: w.options.wide * b.percent / 100, readRate: b.readRate}
+		if b.name != "" {
+			behaviour.ratio = t.addFigure("wide: p99 of the others with "+b.name+" : with none", "", 2, 1.3, 1.15)
 		}
-		w.habits = append(w.habits, habit)
+		w.behaviours = append(w.behaviours, behaviour)
 	}
-	w.noise = t.figure("wide: the same with none : with none", "", 2, none, none)
-	w.whole = t.figure("wide: memory of a viewer that has stopped: server, and buffers of both ends", "KiB", 1, 100, none)
-	w.ours = t.figure("wide: of it, buffers of the server's end", "KiB", 1, none, none)
-	w.theirs = t.figure("wide: of it, buffers of the viewer's end", "KiB", 1, none, none)
-	w.tcp = t.figure("wide: all TCP buffers of the machine, for comparison", "KiB", 1, none, none)
+	w.noneToNone = t.addFigure("wide: p99 with none : with none", "", 2, noBar, noBar)
+	w.stoppedViewer = t.addFigure("wide: memory of a stopped viewer: server, and buffers of both ends", "KiB", 1, 100, noBar)
+	w.serverBuffers = t.addFigure("wide: of it, buffers of the server's end", "KiB", 1, noBar, noBar)
+	w.viewerBuffers = t.addFigure("wide: of it, buffers of the viewer's end", "KiB", 1, noBar, noBar)
+	w.allTCPBuffers = t.addFigure("wide: all TCP buffers of the machine, for comparison", "KiB", 1, noBar, noBar)
 }
 
-// round measures with each habit, and begins with another one each time. With
-// none of the viewers still it measures twice.
-func (w *wide) round(first int) error {
-	p99 := make([]float64, len(w.habits))
-	var none []float64
-	for i := range w.habits {
-		i = (i + first) % len(w.habits)
-		h := w.habits[i]
-		p, err := w.with(h)
+// measureRound measures each behaviour once, without slow viewers twice. Each
+// round begins with another one.
+func (w *wideScenario) measureRound(first int) error {
+	p99 := make([]float64, len(w.behaviours))
+	var p99WithNone []float64
+	for i := range w.behaviours {
+		i = (i + first) % len(w.behaviours)
+		b := w.behaviours[i]
+		p, err := w.measureWith(b)
 		if err != nil {
-			return fmt.Errorf("%d viewers still, %d B/s: %w", h.still, h.rate, err)
+			return fmt.Errorf("%d slow viewers, %d B/s: %w", b.slowViewers, b.readRate, err)
 		}
 		p99[i] = p
-		if h.to == nil {
-			none = append(none, p)
+		if b.ratio == nil {
+			p99WithNone = append(p99WithNone, p)
 		}
 	}
-	base := (none[0] + none[1]) / 2
-	w.spared.add(base)
-	w.noise.add(none[1] / none[0])
-	for i, h := range w.habits {
-		if h.to != nil {
-			h.to.add(p99[i] / base)
+	base := (p99WithNone[0] + p99WithNone[1]) / 2
+	w.fastP99.add(base)
+	w.noneToNone.add(p99WithNone[1] / p99WithNone[0])
+	for i, b := range w.behaviours {
+		if b.ratio != nil {
+			b.ratio.add(p99[i] / base)
 		}
 	}
 	return nil
 }
 
-// with measures while some viewers have a habit. The burst goes to all of that
-// tenth, and the measurement begins when those that read have it: so only the
-// habits differ.
-func (w *wide) with(h *habit) (p99 float64, err error) {
+// measureWith measures the fast viewers' p99 in milliseconds under a behaviour.
+// The large diff goes to the whole slow tenth, and the measurement begins when
+// those that read have it. So only the behaviours differ.
+func (w *wideScenario) measureWith(b *readBehaviour) (p99 float64, err error) {
 	wait := time.Duration(0)
-	if h.rate > 0 && !w.options.quick {
-		wait = time.Second // each has read something
+	if b.readRate > 0 && !w.options.quick {
+		wait = time.Second // each slow viewer has read something
 	}
-	for _, o := range []order{
-		{Do: "pace", Still: h.still, Rate: h.rate},
-		{Do: "burst"},
-		{Do: "quiet", For: calm},
-		{Do: "rest", For: wait},
+	for _, c := range []command{
+		{Action: "slow", SlowViewers: b.slowViewers, ReadRate: b.readRate},
+		{Action: "fill-buffers"},
+		{Action: "quiet", Duration: quietTime},
+		{Action: "sleep", Duration: wait},
 	} {
-		if _, err := w.site.order(o); err != nil {
+		if _, err := w.target.run(c); err != nil {
 			return 0, err
 		}
 	}
-	r, err := w.site.order(order{Do: "fan", Way: wayHub, Times: w.options.fewer(), Spare: true})
+	r, err := w.target.run(command{Action: "send", Method: methodHub, Frames: w.options.fewerDiffs(), OnlyFast: true})
 	if err != nil {
 		return 0, err
 	}
-	w.delivered.add(float64(r.Delivered) / float64(r.Expected))
-	if h.still == w.shy && h.rate == 0 {
-		if err := w.weigh(); err != nil {
+	w.delivered.add(r.deliveredShare())
+	if b.slowViewers == w.slowViewers && b.readRate == 0 {
+		if err := w.measureMemory(); err != nil {
 			return 0, err
 		}
 	}
-	if err := w.recover(); err != nil {
+	if err := w.awaitRecovery(); err != nil {
 		return 0, err
 	}
-	if h.to == nil {
-		return milliseconds(median(r.SparedP99)), w.everyone()
+	if b.ratio == nil {
+		err = w.measureAll()
 	}
-	return milliseconds(median(r.SparedP99)), nil
+	return milliseconds(median(r.FastP99)), err
 }
 
-// everyone measures how late all viewers are.
-func (w *wide) everyone() error {
-	r, err := w.site.fan(wayHub, w.options.fewer())
+// measureAll measures the p99 of all viewers.
+func (w *wideScenario) measureAll() error {
+	r, err := w.target.sendFrames(methodHub, w.options.fewerDiffs())
 	if err != nil {
 		return err
 	}
-	w.delivered.add(float64(r.Delivered) / float64(r.Expected))
-	w.client.add(r.perFrame(r.Client))
-	w.all.add(milliseconds(median(r.P99)))
+	w.delivered.add(r.deliveredShare())
+	w.clientCPU.add(r.perFrame(r.ClientCPU))
+	w.allP99.add(milliseconds(median(r.P99)))
 	return nil
 }
 
-// weigh measures memory while all shy viewers have stopped.
-func (w *wide) weigh() error {
-	m, err := w.site.order(order{Do: "memory"})
+// measureMemory measures memory while all slow viewers have stopped.
+func (w *wideScenario) measureMemory() error {
+	m, err := w.target.run(command{Action: "memory"})
 	if err != nil {
 		return err
 	}
-	each := func(bytes int64) float64 { return float64(bytes) / 1024 / float64(w.shy) }
-	ours, theirs := m.Sockets-w.before.Sockets, m.Peers-w.before.Peers
-	w.ours.add(each(ours))
-	w.theirs.add(each(theirs))
-	w.tcp.add(each(m.TCP - w.before.TCP))
-	w.whole.add(each(m.Resident - w.before.Resident + ours + theirs))
+	perViewer := func(bytes int64) float64 { return float64(bytes) / 1024 / float64(w.slowViewers) }
+	server, viewers := m.ServerBuffers-w.memoryBefore.ServerBuffers, m.ViewerBuffers-w.memoryBefore.ViewerBuffers
+	w.serverBuffers.add(perViewer(server))
+	w.viewerBuffers.add(perViewer(viewers))
+	w.allTCPBuffers.add(perViewer(m.AllTCPBuffers - w.memoryBefore.AllTCPBuffers))
+	w.stoppedViewer.add(perViewer(m.Resident - w.memoryBefore.Resident + server + viewers))
 	return nil
 }
 
-// recover has all viewers read, until each gets each diff.
-func (w *wide) recover() error {
-	if _, err := w.site.order(order{Do: "pace"}); err != nil {
+// awaitRecovery has all viewers read, and waits until each gets each diff.
+func (w *wideScenario) awaitRecovery() error {
+	if _, err := w.target.run(command{Action: "slow"}); err != nil {
 		return err
 	}
 	for range 10 {
-		if _, err := w.site.order(order{Do: "quiet", For: calm}); err != nil {
+		if _, err := w.target.run(command{Action: "quiet", Duration: quietTime}); err != nil {
 			return err
 		}
-		r, err := w.site.fan(wayHub, 1)
+		r, err := w.target.sendFrames(methodHub, 1)
 		if err != nil {
 			return err
 		}
@@ -199,14 +200,14 @@ func (w *wide) recover() error {
 			return nil
 		}
 	}
-	return errors.New("viewers that read again did not recover")
+	return errors.New("slow viewers did not recover when they read again")
 }
 
-func median(all []time.Duration) time.Duration {
-	if len(all) == 0 {
+func median(times []time.Duration) time.Duration {
+	if len(times) == 0 {
 		return 0
 	}
-	return slices.Sorted(slices.Values(all))[len(all)/2]
+	return slices.Sorted(slices.Values(times))[len(times)/2]
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

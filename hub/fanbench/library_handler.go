@@ -11,16 +11,16 @@ import (
 	"github.com/coder/websocket"
 )
 
-// library has sockets written to through the WebSocket library alone, accepted
-// and read as its documentation has it.
-type library struct {
-	arrived func()
+// libraryHandler accepts, reads and writes sockets with the WebSocket library
+// alone, as its documentation recommends.
+type libraryHandler struct {
+	onConnected func()
 
 	mu    sync.Mutex // guards conns
 	conns []*websocket.Conn
 }
 
-func (l *library) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (l *libraryHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c, err := websocket.Accept(w, r, nil)
 	if err != nil {
 		return
@@ -29,7 +29,7 @@ func (l *library) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	l.mu.Lock()
 	l.conns = append(l.conns, c)
 	l.mu.Unlock()
-	l.arrived()
+	l.onConnected()
 	for {
 		if _, _, err := c.Read(context.Background()); err != nil {
 			return
@@ -37,17 +37,17 @@ func (l *library) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// writeAll writes a text to each socket, one after the other.
-func (l *library) writeAll(text []byte) error {
+// writeToAll writes a text message to each socket, one after the other.
+func (l *libraryHandler) writeToAll(text []byte) error {
 	for _, c := range l.conns {
-		if err := l.write(c, text); err != nil {
+		if err := l.writeTo(c, text); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (l *library) write(c *websocket.Conn, text []byte) error {
+func (l *libraryHandler) writeTo(c *websocket.Conn, text []byte) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	return c.Write(ctx, websocket.MessageText, text)

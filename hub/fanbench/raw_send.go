@@ -11,9 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// connected returns this process's connections to its own port, whoever holds
-// them.
-func connected(port int) (fds []int, err error) {
+// ownConnections returns the descriptors of this process's connections to its own
+// port.
+func ownConnections(port int) (fds []int, err error) {
 	dir, err := os.ReadDir("/proc/self/fd")
 	if err != nil {
 		return nil, err
@@ -37,14 +37,14 @@ func connected(port int) (fds []int, err error) {
 	return fds, nil
 }
 
-// sendAll is the limit that others are held against: nothing but one
-// non-blocking send for each socket.
-func sendAll(fds []int, frame []byte) error {
+// sendRawToAll makes one non-blocking send for each socket, and nothing else. It
+// is the limit for the other methods.
+func sendRawToAll(fds []int, frame []byte) error {
 	p, size := uintptr(unsafe.Pointer(unsafe.SliceData(frame))), uintptr(len(frame))
 	for _, fd := range fds {
 		n, _, errno := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), p, size, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, 0, 0)
 		if errno != 0 || n != size {
-			return fmt.Errorf("raw send: %d of %d bytes, %w", n, size, errno)
+			return fmt.Errorf("raw send: %d of %d bytes: %w", n, size, errno)
 		}
 	}
 	return nil

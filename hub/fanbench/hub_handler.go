@@ -13,61 +13,61 @@ import (
 	"onair/hub/wire"
 )
 
-// acceptor has viewers' sockets looked after by a hub, as a server does.
-type acceptor struct {
-	hub     *hub.Hub
-	options socket.Options
-	arrived func() // a viewer is attached
+// hubHandler accepts viewers' sockets for a hub, as a server does.
+type hubHandler struct {
+	hub         *hub.Hub
+	options     socket.Options
+	onConnected func() // called for each attached viewer
 }
 
 // ServeHTTP returns at once, as [socket.Accept] recommends.
-func (a *acceptor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	conn, err := socket.Accept(w, r, a.options)
+func (h *hubHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	conn, err := socket.Accept(w, r, h.options)
 	if refused, ok := errors.AsType[*socket.UpgradeError](err); ok {
 		http.Error(w, refused.Reason, refused.Status)
 	}
 	if err != nil {
 		return
 	}
-	go a.attend(conn)
+	go h.serveViewer(conn)
 }
 
-// attend has a viewer's requests read until it is gone.
-func (a *acceptor) attend(conn *socket.Conn) {
-	s := a.hub.Attach(conn)
-	a.arrived()
-	var listen func()
-	listen = func() {
+// serveViewer handles a viewer's requests until its connection ends.
+func (h *hubHandler) serveViewer(conn *socket.Conn) {
+	s := h.hub.Attach(conn)
+	h.onConnected()
+	var readAll func()
+	readAll = func() {
 		for {
 			data, err := conn.Read(context.Background())
 			switch {
 			case err == socket.ErrWouldBlock:
-				conn.NotifyReadable(listen)
+				conn.NotifyReadable(readAll)
 				return
 			case err != nil:
 				s.Close()
 				return
 			}
-			a.request(s, data)
+			h.handleRequest(s, data)
 		}
 	}
-	listen()
+	readAll()
 }
 
-func (a *acceptor) request(s *hub.Socket, data []byte) {
+func (h *hubHandler) handleRequest(s *hub.Socket, data []byte) {
 	m, err := wire.DecodeViewerRequest(data)
-	q, ok := m.(*wire.Subscribe)
+	subscribe, ok := m.(*wire.Subscribe)
 	if err != nil || !ok {
 		s.CloseAfterAnswers(wire.ClosePolicy, "only subscriptions are expected here")
 		return
 	}
-	if e := a.hub.Subscribe(s, q); e != nil {
+	if e := h.hub.Subscribe(s, subscribe); e != nil {
 		s.CloseAfterAnswers(wire.ClosePolicy, e.Message)
 	}
 }
 
-// socketOptions are what a server gives, but that who stops reading for as long
-// as a scene takes is kept.
+// socketOptions are those of a server, except that viewers may stop reading for as
+// long as a scenario takes.
 func socketOptions() (socket.Options, error) {
 	poller, err := socket.NewPoller()
 	return socket.Options{StallTimeout: time.Hour, FrameTimeout: time.Hour, Poller: poller}, err
