@@ -40,7 +40,7 @@ var sections = []struct {
 		"entries", "append_retries", "rebuilds", "mended", "digest", "nodes", "keeper", "effects", "dead_letters",
 	}},
 	{"The embedded store", "With `data`.", []string{"store_"}},
-	{"Redis", "With `redis.addrs`.", []string{"redis_", "append", "tail_", "snapshot", "histories"}},
+	{"Redis", "With `redis.addrs`.", []string{"redis_", "append", "tail_", "snapshot", "epochs"}},
 	{"The cloud and media servers", "", []string{"signed", "push_verifications", "callbacks", "moderations"}},
 	{"Status polls", "With `poll.provider`.", []string{"poll_"}},
 	{"Webhooks", "With `webhooks.url`.", []string{"webhook"}},

@@ -10,13 +10,13 @@ import (
 	"onair/deploy/program"
 )
 
-// TestBalancerFile: the file is right as it is, without an environment, and
-// HAProxy has nothing to say of it but that it does not know the nodes' names.
-func TestBalancerFile(t *testing.T) {
+// TestHAProxyConfigIsValid: HAProxy accepts the file without an environment. Its only
+// warnings are that it cannot resolve the nodes' names.
+func TestHAProxyConfigIsValid(t *testing.T) {
 	t.Parallel()
 	haproxy, err := program.Locate("haproxy")
 	if err != nil {
-		t.Fatalf("make test installs it: %v", err)
+		t.Fatalf("%v: make test installs it", err)
 	}
 	out, err := exec.Command(haproxy, "-c", "-n", "4000", "-f", "../haproxy.cfg").CombinedOutput()
 	if err != nil {
@@ -29,29 +29,30 @@ func TestBalancerFile(t *testing.T) {
 	}
 }
 
-// TestUnit: systemd understands all of the unit, and leaves little open to it.
-func TestUnit(t *testing.T) {
+// TestSystemdUnit: systemd accepts the unit without a warning, and rates its exposure as
+// low.
+func TestSystemdUnit(t *testing.T) {
 	t.Parallel()
 	analyze, err := exec.LookPath("systemd-analyze")
 	if err != nil {
-		t.Fatalf("make test installs it: %v", err)
+		t.Fatalf("%v: make test installs it", err)
 	}
 	text, err := os.ReadFile("../systemd/onair.service")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if strings.Contains(string(text), "\nExecStartPre=") {
-		t.Error("RestartPreventExitStatus is not for what comes before the server: a wrong configuration would restart for ever")
+		t.Error("RestartPreventExitStatus does not cover ExecStartPre: an invalid configuration would restart forever")
 	}
 	unit := filepath.Join(t.TempDir(), "onair.service")
-	here := strings.ReplaceAll(string(text), "/usr/local/bin/onair", filepath.Join(built, "server"))
-	if err := os.WriteFile(unit, []byte(here), 0o600); err != nil {
+	adapted := strings.ReplaceAll(string(text), "/usr/local/bin/onair", filepath.Join(binaries, "server"))
+	if err := os.WriteFile(unit, []byte(adapted), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if out, err := exec.Command(analyze, "verify", "--man=no", unit).CombinedOutput(); err != nil || len(out) > 0 {
 		t.Errorf("verify: %v\n%s", err, out)
 	}
-	// An exposure of 1.5 of 10 at the most.
+	// The threshold is an exposure of 1.5 on a scale to 10.
 	if out, err := exec.Command(analyze, "security", "--offline=true", "--threshold=15", unit).CombinedOutput(); err != nil {
 		t.Errorf("security: %v\n%s", err, out)
 	}

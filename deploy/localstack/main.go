@@ -1,7 +1,7 @@
-// Command picture starts what deploy/compose.yaml does, of the programs of this
-// machine: two nodes on one Redis behind HAProxy, a media server, Prometheus and
-// a simulator, with the same files and commands. All are on loopback, at ports
-// that are free, and end with it.
+// Command localstack starts the services of deploy/compose.yaml without containers: two
+// nodes on one Redis behind HAProxy, a media server, Prometheus and a simulator. It uses
+// the same files and commands. All services listen on free ports of the loopback
+// address, and end with this process.
 package main
 
 import (
@@ -22,37 +22,37 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// run is the whole command: it returns the exit code.
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	var set settings
-	flags := flag.NewFlagSet("picture", flag.ContinueOnError)
+// run runs the command until ctx ends.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) (exitCode int) {
+	var config settings
+	flags := flag.NewFlagSet("localstack", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	flags.StringVar(&set.Onair, "onair", "bin/onair", "the onair `binary`")
-	flags.StringVar(&set.Loadtest, "loadtest", "bin/loadtest", "the simulator's `binary`")
-	flags.StringVar(&set.Deploy, "deploy", "deploy", "the `folder` with compose.yaml")
+	flags.StringVar(&config.Onair, "onair", "bin/onair", "path of the onair `binary`")
+	flags.StringVar(&config.Loadtest, "loadtest", "bin/loadtest", "path of the simulator's `binary`")
+	flags.StringVar(&config.Deploy, "deploy", "deploy", "`folder` of compose.yaml")
 	if err := flags.Parse(args); err != nil {
 		return 2
 	}
-	p, err := raise(ctx, set)
+	s, err := startStack(ctx, config)
 	if err != nil {
-		fmt.Fprintln(stderr, "picture:", err)
+		fmt.Fprintln(stderr, "localstack:", err)
 		return 1
 	}
-	defer p.end()
-	if err := p.guide(ctx, stdout); err != nil {
-		fmt.Fprintln(stderr, "picture:", err)
+	defer s.stop()
+	if err := s.printSummary(ctx, stdout); err != nil {
+		fmt.Fprintln(stderr, "localstack:", err)
 		return 1
 	}
-	for _, c := range p.all {
-		go p.obituary(ctx, c, stdout)
+	for _, p := range s.programs {
+		go reportExit(ctx, p, stdout)
 	}
 	<-ctx.Done()
 	return 0
 }
 
-// obituary says when a program ends before the picture does.
-func (p *picture) obituary(ctx context.Context, c *program.Program, w io.Writer) {
-	if code, err := c.AwaitExit(ctx); err == nil {
-		fmt.Fprintf(w, "  %s has ended, with %d:\n%s\n", c.Name, code, c.LastLines(10))
+// reportExit reports a program that ends before ctx does.
+func reportExit(ctx context.Context, p *program.Program, w io.Writer) {
+	if code, err := p.AwaitExit(ctx); err == nil {
+		fmt.Fprintf(w, "  %s ended with exit code %d:\n%s\n", p.Name, code, p.LastLines(10))
 	}
 }

@@ -9,13 +9,13 @@ import (
 	"time"
 )
 
-// guide tells where to look.
-func (p *picture) guide(ctx context.Context, w io.Writer) error {
-	anchor, err := p.token(ctx, "anchor", "alice")
+// printSummary prints the addresses of the services, and tokens.
+func (s *stack) printSummary(ctx context.Context, w io.Writer) error {
+	anchorToken, err := s.token(ctx, "anchor", "alice")
 	if err != nil {
 		return err
 	}
-	admin, err := p.token(ctx, "admin", "op")
+	adminToken, err := s.token(ctx, "admin", "op")
 	if err != nil {
 		return err
 	}
@@ -34,18 +34,18 @@ func (p *picture) guide(ctx context.Context, w io.Writer) error {
   admin token (op), for the console
   %[8]s
 
-  A simulator has sixty anchors and five hundred viewers. Ctrl-C ends everything.
+  The simulator has sixty anchors and five hundred viewers. Ctrl-C stops the stack.
 
-`, p.at.balancer, p.at.stats, p.at.prometheus, p.at.nodes[0].api, p.at.nodes[1].api, p.dir, anchor, admin)
+`, s.addrs.balancer, s.addrs.stats, s.addrs.prometheus, s.addrs.nodes[0].api, s.addrs.nodes[1].api, s.dir, anchorToken, adminToken)
 	return err
 }
 
-// token has onair mint a token.
-func (p *picture) token(ctx context.Context, role, sub string) (string, error) {
+// token runs onair's command to mint a token.
+func (s *stack) token(ctx context.Context, role, sub string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, p.set.Onair, "token", "--config", "onair.yaml", "--role", role, "--sub", sub, "--ttl", "24h")
-	cmd.Dir = p.dir
+	cmd := exec.CommandContext(ctx, s.settings.Onair, "token", "--config", "onair.yaml", "--role", role, "--sub", sub, "--ttl", "24h")
+	cmd.Dir = s.dir
 	out, err := cmd.Output()
 	if err != nil {
 		return "", fmt.Errorf("onair token: %w", err)

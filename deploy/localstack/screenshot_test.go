@@ -11,25 +11,23 @@ import (
 	"time"
 )
 
-func escape(text string) string { return url.QueryEscape(text) }
-
-// graphs are what the photograph shows.
+// graphs are the expressions on the screenshot.
 var graphs = []string{
 	"sum by (instance, kind) (onair_connections)",
 	"max by (state) (onair_streams)",
 	"sum by (kind) (rate(onair_frames_sent_total[30s]))",
 }
 
-// photographs takes a picture of Prometheus's graphs, to be looked at: CI keeps
-// it where it keeps those of the pages.
-func (s *scene) photographs() {
+// takeScreenshot writes a screenshot of Prometheus's graphs, beside those of the pages,
+// for people to check.
+func (s *testStack) takeScreenshot() {
 	s.t.Helper()
 	dir := cmp.Or(os.Getenv("SCREENSHOTS"), filepath.Join(os.TempDir(), "onair-pages"))
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		s.t.Fatal(err)
 	}
 	file := filepath.Join(dir, "prometheus.png")
-	_ = os.Remove(file) // that of an earlier run, if there is one
+	_ = os.Remove(file) // of an earlier run
 	query := url.Values{}
 	for i, expr := range graphs {
 		g := "g" + string(rune('0'+i)) + "."
@@ -42,9 +40,9 @@ func (s *scene) photographs() {
 	cmd := exec.CommandContext(ctx, "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
 		"--disable-background-networking", "--disable-component-update", "--disable-sync", "--hide-scrollbars",
 		"--user-data-dir="+s.path("chromium"), "--window-size=1400,2000", "--virtual-time-budget=10000", "--screenshot="+file,
-		"http://"+s.at.prometheus+"/graph?"+query.Encode())
+		"http://"+s.addrs.prometheus+"/graph?"+query.Encode())
 	out, err := cmd.CombinedOutput()
 	if info, statErr := os.Stat(file); err != nil || statErr != nil || info.Size() < 20_000 {
-		s.t.Fatalf("no picture of Prometheus: %v\n%s", err, strings.TrimSpace(string(out)))
+		s.t.Fatalf("no screenshot of Prometheus: %v\n%s", err, strings.TrimSpace(string(out)))
 	}
 }
