@@ -1,6 +1,6 @@
 import { render } from 'preact'
 import { useEffect, useMemo, useState } from 'preact/hooks'
-import { Viewer, type ConnectionState } from 'onair'
+import { Viewer } from 'onair'
 import { Addresses } from './addresses'
 import { AdminClient } from './adminclient'
 import { Bans } from './bans'
@@ -9,11 +9,9 @@ import { DeadLetters } from './deadletters'
 import { compactNumber } from './format'
 import { t } from './i18n'
 import { MetricSampler } from './metricsampler'
-import { PageHeader } from './pageheader'
 import { Recordings } from './recordings'
 import { Sessions } from './sessions'
-import { loadToken, storeToken } from './token'
-import { TokenForm } from './tokenform'
+import { TokenPage, type TokenProps } from './tokenpage'
 
 const sections = ['streams', 'charts', 'recordings', 'bans', 'addresses', 'dead letters'] as const
 type Section = typeof sections[number]
@@ -21,35 +19,7 @@ type Section = typeof sections[number]
 const sectionHash = (s: Section) => '#' + s.replace(' ', '-')
 const currentSection = (): Section => sections.find(s => sectionHash(s) === location.hash) ?? 'streams'
 
-function Console() {
-  const [token, setToken] = useState(loadToken('admin'))
-  const [tokenError, setTokenError] = useState('')
-  const [connectionState, setConnectionState] = useState<ConnectionState>('idle')
-  const forgetToken = (error: string) => {
-    storeToken('admin', undefined)
-    setTokenError(error)
-    setToken(undefined)
-    setConnectionState('idle')
-  }
-  return (
-    <>
-      <PageHeader page="console" connectionState={connectionState}>
-        {token && <button type="button" onClick={() => forgetToken('')}>{t('forget token')}</button>}
-      </PageHeader>
-      <main class="stack">
-        <h1 class="hidden">{t('console')}</h1>
-        {token ? <Sections key={token} token={token} onConnectionState={setConnectionState} onTokenRefused={forgetToken} /> : (
-          <>
-            <TokenForm role="admin" error={tokenError} onToken={setToken} />
-            <p class="quiet">{t('token command')} <code class="mono">onair token --role admin --sub NAME</code></p>
-          </>
-        )}
-      </main>
-    </>
-  )
-}
-
-function Sections(p: { token: string, onConnectionState: (state: ConnectionState) => void, onTokenRefused: (error: string) => void }) {
+function Sections(p: TokenProps) {
   const admin = useMemo(() => new AdminClient(p.token, p.onTokenRefused), [])
   const viewer = useMemo(() => new Viewer({ token: p.token }), [])
   const sampler = useMemo(() => new MetricSampler(admin), [])
@@ -87,4 +57,5 @@ function Sections(p: { token: string, onConnectionState: (state: ConnectionState
   )
 }
 
-render(<Console />, document.getElementById('app')!)
+const hint = <p class="quiet">{t('token command')} <code class="mono">onair token --role admin --sub NAME</code></p>
+render(<TokenPage page="console" role="admin" class="stack" hint={hint} content={Sections} />, document.getElementById('app')!)

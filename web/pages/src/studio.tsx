@@ -1,46 +1,14 @@
 import { render } from 'preact'
 import { useEffect, useRef, useState } from 'preact/hooks'
-import { Anchor, type AnchorState, type ConnectionState, type OnairError, type PushURLs, type StartOptions } from 'onair'
+import { Anchor, type AnchorState, type OnairError, type PushURLs, type StartOptions } from 'onair'
 import { CopyField } from './copyfield'
 import { compactNumber, duration, shortDateTime } from './format'
 import { Heartbeat } from './heartbeat'
 import { t } from './i18n'
-import { PageHeader } from './pageheader'
 import { QRCode } from './qrcode'
-import { loadToken, storeToken } from './token'
-import { TokenForm } from './tokenform'
+import { TokenPage, type TokenProps } from './tokenpage'
 
-function Studio() {
-  const [token, setToken] = useState(loadToken('anchor'))
-  const [tokenError, setTokenError] = useState('')
-  const [connectionState, setConnectionState] = useState<ConnectionState>('idle')
-  const forgetToken = (error: string) => {
-    storeToken('anchor', undefined)
-    setTokenError(error)
-    setToken(undefined)
-  }
-  return (
-    <>
-      <PageHeader page="studio" connectionState={connectionState}>
-        {token && <button type="button" onClick={() => forgetToken('')}>{t('forget token')}</button>}
-      </PageHeader>
-      <main class="stack narrow">
-        <h1 class="hidden">{t('studio')}</h1>
-        {token
-          ? <Broadcast key={token} token={token} onConnectionState={setConnectionState} onTokenRefused={forgetToken} />
-          : <TokenForm role="anchor" error={tokenError} onToken={setToken} />}
-      </main>
-    </>
-  )
-}
-
-interface BroadcastProps {
-  token: string
-  onConnectionState: (state: ConnectionState) => void
-  onTokenRefused: (error: string) => void
-}
-
-function Broadcast(p: BroadcastProps) {
+function Broadcast(p: TokenProps) {
   const { anchor, state, push, notice, isCrashed, openAnchor, crash } = useAnchor(p)
   const [error, setError] = useState('')
   const showError = (request: Promise<unknown>) => void request.then(() => setError(''), (e: OnairError) => {
@@ -75,7 +43,7 @@ function Broadcast(p: BroadcastProps) {
 }
 
 /** An anchor that the page opens again after a crash, and closes with the page. */
-function useAnchor(p: BroadcastProps) {
+function useAnchor(p: TokenProps) {
   const [anchor, setAnchor] = useState<Anchor>()
   const [state, setState] = useState<AnchorState>('idle')
   const [push, setPush] = useState<PushURLs>()
@@ -170,4 +138,4 @@ function PushSection(p: { push: PushURLs, onRefresh: () => void }) {
   )
 }
 
-render(<Studio />, document.getElementById('app')!)
+render(<TokenPage page="studio" role="anchor" class="stack narrow" content={Broadcast} />, document.getElementById('app')!)
