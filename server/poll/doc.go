@@ -1,23 +1,20 @@
-// Package poll finds out, once an interval, which live sessions are pushed: it asks
-// their cloud, and passes on what that says. What it means for a session is for the
-// list to say.
+// Package poll queries a provider once per interval for the push state of live sessions,
+// and reports the results. Their effect on a session is decided elsewhere.
 //
-// Make a [Poller] with [NewSender]; have it Run on one node, the keeper. Once asks for one
-// live code, on any node.
+// [New] returns a [Poller]. Run it on one node, the leader. QueryNow queries one live code
+// immediately, on any node.
 //
-// A round reads the cloud's list of all that is pushed, where it has one, and then
-// asks singly for the sessions that the list does not name and that matter: evenly over
-// what is left of the interval, those longest without an answer first. What does not
-// fit into the interval waits for the next round. A cloud that has only the list is
-// asked for it a second time.
+// A round first reads the provider's list of pushes, if it has one. Then it queries, one
+// by one, the sessions that are missing in the list and matter: evenly over the rest of
+// the interval, those without a result for the longest time first. Sessions that do not
+// fit wait for the next round. A provider that has only a list is read a second time.
 //
-// What must always hold:
-//   - Offline is the cloud's answer to a question about that stream, or, where there
-//     is none such, its absence from two whole lists, of which the second was begun after
-//     the first had been read.
-//   - No answer is no word. Failed is told only of a stream that had none while the
-//     cloud answered others, before and after it. So a cloud that is away says nothing,
-//     of anybody.
-//   - That the cloud was asked too often is no word either.
-//   - Everything is asked within the budget of the cloud's client.
+// Invariants:
+//   - Offline is the provider's response to a query for that stream, or its absence from
+//     two complete lists, the second begun after the end of the first.
+//   - NoAnswer is reported only for a stream without a response while the provider
+//     answered other queries, before and after it. So an outage of the provider reports
+//     nothing.
+//   - Rate limiting reports nothing either.
+//   - All queries stay within the budget of the provider's client.
 package poll

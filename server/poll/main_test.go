@@ -26,7 +26,7 @@ const (
 
 var errDown = errors.New("down")
 
-// target is the session of a number, which matters.
+// target returns the session with a number. It matters.
 func target(n int) Target {
 	var s presence.Session
 	binary.BigEndian.PutUint64(s[:], uint64(n+1))
@@ -42,54 +42,55 @@ func targets(n int) (all []Target) {
 	return all
 }
 
-// fake is a cloud. Its fields are set before it is asked; nil functions say that
-// nothing is out of order.
-type fake struct {
-	online func(code string) bool
-	list   func() error            // how reading the list ends
-	state  func(code string) error // how a single query fails
+// fakeProvider is a provider. Set its functions before use; nil error functions mean no
+// error.
+type fakeProvider struct {
+	online   func(code string) bool
+	listErr  func() error            // ends a read of the list early
+	stateErr func(code string) error // fails a single query
 
-	mu    sync.Mutex
-	asked []asked
+	mu      sync.Mutex // guards queries
+	queries []query
 }
 
-type asked struct {
+type query struct {
 	at   time.Time
-	code string // "" is the list
+	code string // empty: the list
 }
 
-func (f *fake) note(code string) {
+func (f *fakeProvider) recordQuery(code string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.asked = append(f.asked, asked{time.Now(), code})
+	f.queries = append(f.queries, query{time.Now(), code})
 }
 
-// of are the single queries for a code, "" of lists.
-func (f *fake) of(code string) (all []time.Time) {
+// queryTimes returns the times of the single queries for a code, or of the list queries if
+// it is empty.
+func (f *fakeProvider) queryTimes(code string) (times []time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for _, a := range f.asked {
-		if a.code == code {
-			all = append(all, a.at)
+	for _, q := range f.queries {
+		if q.code == code {
+			times = append(times, q.at)
 		}
 	}
-	return all
+	return times
 }
 
-// singly is how many single queries there were.
-func (f *fake) singly() int {
+func (f *fakeProvider) singleQueries() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return len(slices.DeleteFunc(slices.Clone(f.asked), func(a asked) bool { return a.code == "" }))
+	return len(slices.DeleteFunc(slices.Clone(f.queries), func(q query) bool { return q.code == "" }))
 }
 
-func (f *fake) State(ctx context.Context, code string) (cloud.State, error) {
-	f.note(code)
-	if err := pause(ctx, latency); err != nil {
+// PushState implements Provider.PushState.
+func (f *fakeProvider) PushState(ctx context.Context, code string) (cloud.State, error) {
+	f.recordQuery(code)
+	if err := sleep(ctx, latency); err != nil {
 		return 0, err
 	}
-	if f.state != nil {
-		if err := f.state(code); err != nil {
+	if f.stateErr != nil {
+		if err := f.stateErr(code); err != nil {
 			return 0, err
 		}
 	}
@@ -99,35 +100,36 @@ func (f *fake) State(ctx context.Context, code string) (cloud.State, error) {
 	return cloud.Offline, nil
 }
 
-// Online names those of n sessions that are online, as they are when it begins.
-func (f *fake) Online(n int) func(context.Context, func(string)) error {
-	return func(ctx context.Context, each func(string)) error {
-		f.note("")
-		var named []string
+// forEachOnline returns a Provider.ForEachOnline for n sessions, with their state at its
+// call. With an error it yields half of them.
+func (f *fakeProvider) forEachOnline(n int) func(context.Context, func(string)) error {
+	return func(ctx context.Context, yield func(string)) error {
+		f.recordQuery("")
+		var online []string
 		for i := range n {
 			if f.online(code(i)) {
-				named = append(named, code(i))
+				online = append(online, code(i))
 			}
 		}
-		if err := pause(ctx, latency); err != nil {
+		if err := sleep(ctx, latency); err != nil {
 			return err
 		}
 		var err error
-		if f.list != nil {
-			err = f.list()
+		if f.listErr != nil {
+			err = f.listErr()
 		}
 		if err != nil {
-			named = named[:len(named)/2]
+			online = online[:len(online)/2]
 		}
-		for _, code := range named {
-			each(code)
+		for _, code := range online {
+			yield(code)
 		}
 		return err
 	}
 }
 
-// pause takes time, as an answer does.
-func pause(ctx context.Context, d time.Duration) error {
+// sleep waits for d, or returns the error of ctx.
+func sleep(ctx context.Context, d time.Duration) error {
 	select {
 	case <-time.After(d):
 		return nil
@@ -136,55 +138,55 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// heard are the words of a poller.
-type heard struct {
-	mu     sync.Mutex
-	words  []Result
-	times  []time.Time
-	counts map[string][NoAnswer + 1]int // by code and what is said
+// resultRecorder records the results of a poller.
+type resultRecorder struct {
+	mu      sync.Mutex // guards the fields below
+	results []Result
+	times   []time.Time
+	counts  map[string][NoAnswer + 1]int // by code and status
 }
 
-func (h *heard) tell(w Result) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.words = append(h.words, w)
-	h.times = append(h.times, time.Now())
-	if h.counts == nil {
-		h.counts = map[string][NoAnswer + 1]int{}
+func (r *resultRecorder) record(result Result) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.results = append(r.results, result)
+	r.times = append(r.times, time.Now())
+	if r.counts == nil {
+		r.counts = map[string][NoAnswer + 1]int{}
 	}
-	c := h.counts[w.Code]
-	c[w.Status]++
-	h.counts[w.Code] = c
+	c := r.counts[result.Code]
+	c[result.Status]++
+	r.counts[result.Code] = c
 }
 
-// count is how many words of a kind there are of a session.
-func (h *heard) count(n int, what Status) int {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.counts[code(n)][what]
+// count returns the number of results with a status for session n.
+func (r *resultRecorder) count(n int, status Status) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.counts[code(n)][status]
 }
 
-// all is how many words of a kind there are.
-func (h *heard) all(what Status) (all int) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for _, c := range h.counts {
-		all += c[what]
+// total returns the number of results with a status for all sessions.
+func (r *resultRecorder) total(status Status) (total int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, c := range r.counts {
+		total += c[status]
 	}
-	return all
+	return total
 }
 
-// newPoller makes one of a cloud that has n sessions.
-func newPoller(c Provider, n int, h *heard) *Poller {
-	if c.Budget == nil {
-		c.Budget = cloud.NewBudget(50)
+// newPoller returns a poller for n sessions.
+func newPoller(provider Provider, n int, r *resultRecorder) *Poller {
+	if provider.Budget == nil {
+		provider.Budget = cloud.NewBudget(50)
 	}
 	all := targets(n)
-	return New(Options{Provider: c, Interval: interval, Targets: func() []Target { return all }, OnResult: h.tell, Logger: zerolog.Nop()})
+	return New(Options{Provider: provider, Interval: interval, Targets: func() []Target { return all }, OnResult: r.record, Logger: zerolog.Nop()})
 }
 
-// run has a poller run for a time.
-func run(t *testing.T, p *Poller, d time.Duration) {
+// runFor runs a poller for a duration.
+func runFor(t *testing.T, p *Poller, d time.Duration) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -192,5 +194,5 @@ func run(t *testing.T, p *Poller, d time.Duration) {
 	p.Run(ctx)
 }
 
-// rounds is long enough for so many, and too short for the next.
+// rounds returns a duration for n rounds, which is too short for another.
 func rounds(n int) time.Duration { return time.Duration(n)*interval - time.Second }

@@ -23,23 +23,24 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	m := &metrics{
 		queries: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "onair_poll_queries_total",
-			Help: "What the cloud was asked: for its list, with all its pages, or for one stream; by what became of it. Incomplete: the list changed meanwhile.",
+			Help: "Queries to the provider, by kind (list: all pages of the list; one: one stream) and result. Incomplete: the list changed meanwhile.",
 		}, []string{"kind", "result"}),
 		results: f.NewCounterVec(prometheus.CounterOpts{
-			Name: "onair_poll_words_total", Help: "What was found out of sessions. Failed: the cloud gave no answer of one, and did of others.",
-		}, []string{"word"}),
+			Name: "onair_poll_results_total",
+			Help: "Polled results of sessions, by status. Failed: the provider answered queries about other sessions, but not this one.",
+		}, []string{"status"}),
 		roundDuration: f.NewHistogram(prometheus.HistogramOpts{
-			Name: "onair_poll_round_seconds", Help: "How long a round took, at the most poll.interval.",
+			Name: "onair_poll_round_seconds", Help: "Duration of a polling round, at most poll.interval.",
 			Buckets: []float64{0.05, 0.2, 1, 5, 10, 20, 30, 45, 60, 120, 300},
 		}),
 		budgetShare: f.NewGauge(prometheus.GaugeOpts{
-			Name: "onair_poll_budget_ratio", Help: "Share of poll.rate that was used in the last round, for whatever this node asked its clouds.",
+			Name: "onair_poll_budget_ratio", Help: "Share of poll.rate that this node used during the last round, for all requests to its providers.",
 		}),
 		openSessions: f.NewGauge(prometheus.GaugeOpts{
-			Name: "onair_poll_open_sessions", Help: "Sessions of which the last round should have found out something, and did not: the cloud fails, or poll.rate is too low.",
+			Name: "onair_poll_open_sessions", Help: "Sessions that matter and got no result in the last round: the provider fails, or poll.rate is too low.",
 		}),
 		lastCompleteRound: f.NewGauge(prometheus.GaugeOpts{
-			Name: "onair_poll_last_complete_timestamp_seconds", Help: "When a round last found out something of every session that matters; 0: never.",
+			Name: "onair_poll_last_complete_timestamp_seconds", Help: "End of the last round with a result for every session that matters; 0: never.",
 		}),
 	}
 	for _, kind := range []string{"list", "one"} {
@@ -48,13 +49,13 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		}
 	}
 	m.queries.WithLabelValues("list", "incomplete")
-	for _, what := range []Status{Online, Offline, NoAnswer} {
-		m.results.WithLabelValues(what.String())
+	for _, status := range []Status{Online, Offline, NoAnswer} {
+		m.results.WithLabelValues(status.String())
 	}
 	return m
 }
 
-// countQuery counts one by its result.
+// countQuery counts a query by its result.
 func (m *metrics) countQuery(kind string, err error) {
 	result := "failed"
 	switch {

@@ -13,21 +13,21 @@ import (
 	"onair/server/cloud"
 )
 
-// TestRound: those that the list names are online; the others are asked for singly,
-// once a round, if they matter.
+// TestRound: listed sessions are online; the others are queried once per round, if they
+// matter.
 func TestRound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := &fake{online: func(c string) bool { return c < code(7) }}
-		var h heard
+		f := &fakeProvider{online: func(c string) bool { return c < code(7) }}
+		var recorded resultRecorder
 		p := New(Options{
-			Provider: Provider{ForEachOnline: f.Online(5), PushState: f.State, Budget: cloud.NewBudget(50)}, Interval: interval, OnResult: h.tell,
+			Provider: Provider{ForEachOnline: f.forEachOnline(5), PushState: f.PushState, Budget: cloud.NewBudget(50)}, Interval: interval, OnResult: recorded.record,
 			Targets: func() []Target {
 				all := targets(11)
 				all[9].Matters, all[0].Matters = false, false
 				return all
 			},
 		})
-		run(t, p, rounds(4))
+		runFor(t, p, rounds(4))
 		for n := range 11 {
 			online, offline := 4, 0
 			switch {
@@ -36,40 +36,40 @@ func TestRound(t *testing.T) {
 			case n >= 7:
 				online, offline = 0, 4
 			}
-			if h.count(n, Online) != online || h.count(n, Offline) != offline {
-				t.Errorf("session %d is online %d times and offline %d", n, h.count(n, Online), h.count(n, Offline))
+			if recorded.count(n, Online) != online || recorded.count(n, Offline) != offline {
+				t.Errorf("session %d is online %d times and offline %d", n, recorded.count(n, Online), recorded.count(n, Offline))
 			}
-			if singly := len(f.of(code(n))); n < 5 && singly != 0 || n == 9 && singly != 0 || n >= 5 && n != 9 && singly != 4 {
-				t.Errorf("session %d was asked for %d times", n, singly)
+			if queries := len(f.queryTimes(code(n))); n < 5 && queries != 0 || n == 9 && queries != 0 || n >= 5 && n != 9 && queries != 4 {
+				t.Errorf("session %d has %d single queries", n, queries)
 			}
 		}
-		if lists := f.of(""); len(lists) != 4 || h.all(NoAnswer) != 0 {
-			t.Errorf("%d lists, %d failed", len(lists), h.all(NoAnswer))
+		if lists := f.queryTimes(""); len(lists) != 4 || recorded.total(NoAnswer) != 0 {
+			t.Errorf("%d lists, %d failed", len(lists), recorded.total(NoAnswer))
 		}
 	})
 }
 
-// TestForbidden: who may not push does not.
-func TestForbidden(t *testing.T) {
+// TestForbiddenIsOffline: a forbidden stream has no push.
+func TestForbiddenIsOffline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var h heard
-		run(t, newPoller(Provider{PushState: func(context.Context, string) (cloud.State, error) { return cloud.Forbidden, nil }}, 1, &h), rounds(2))
-		if h.count(0, Offline) != 2 || len(h.words) != 2 {
-			t.Errorf("%v", h.words)
+		var recorded resultRecorder
+		runFor(t, newPoller(Provider{PushState: func(context.Context, string) (cloud.State, error) { return cloud.Forbidden, nil }}, 1, &recorded), rounds(2))
+		if recorded.count(0, Offline) != 2 || len(recorded.results) != 2 {
+			t.Errorf("%v", recorded.results)
 		}
 	})
 }
 
-// TestSpread: single queries are spread over the interval.
-func TestSpread(t *testing.T) {
+// TestQueriesAreSpread evenly over the interval.
+func TestQueriesAreSpread(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const n = 600
-		f := &fake{online: func(string) bool { return false }}
-		var h heard
+		f := &fakeProvider{online: func(string) bool { return false }}
+		var recorded resultRecorder
 		began := time.Now()
-		run(t, newPoller(Provider{ForEachOnline: f.Online(n), PushState: f.State}, n, &h), rounds(1))
+		runFor(t, newPoller(Provider{ForEachOnline: f.forEachOnline(n), PushState: f.PushState}, n, &recorded), rounds(1))
 		perSecond := map[int]int{}
-		for _, a := range f.asked {
+		for _, a := range f.queries {
 			if a.code != "" {
 				perSecond[int(a.at.Sub(began).Seconds())]++
 			}
@@ -79,61 +79,61 @@ func TestSpread(t *testing.T) {
 				t.Errorf("%d queries in second %d", got, second)
 			}
 		}
-		if h.all(Offline) != n {
-			t.Errorf("%d words", len(h.words))
+		if recorded.total(Offline) != n {
+			t.Errorf("%d results", len(recorded.results))
 		}
 	})
 }
 
-// TestAway: a cloud that is down for ten minutes, from any moment on and in whatever
-// way, says nothing of anybody.
-func TestAway(t *testing.T) {
-	for name, silence := range map[string]time.Duration{"refuses": 0, "hangs": 5 * time.Second} {
+// TestOutage: an outage of the provider for ten minutes, at any time and in any form,
+// reports nothing.
+func TestOutage(t *testing.T) {
+	for name, responseTime := range map[string]time.Duration{"errors": 0, "timeouts": 5 * time.Second} {
 		for _, from := range []time.Duration{0, 30 * time.Millisecond, 25 * time.Second, 70 * time.Second, 125 * time.Second} {
 			for _, lists := range []bool{true, false} {
 				synctest.Test(t, func(t *testing.T) {
 					const n = 40
 					began := time.Now()
-					away := func() bool { d := time.Since(began); return d >= from && d < from+10*time.Minute }
-					f := &fake{online: func(c string) bool { return c < code(n/2) }}
-					var h heard
-					ask := func(ctx context.Context, then func() error) error {
-						if !away() {
-							return then()
+					isDown := func() bool { d := time.Since(began); return d >= from && d < from+10*time.Minute }
+					f := &fakeProvider{online: func(c string) bool { return c < code(n/2) }}
+					var recorded resultRecorder
+					query := func(ctx context.Context, respond func() error) error {
+						if !isDown() {
+							return respond()
 						}
-						if err := pause(ctx, silence); err != nil {
+						if err := sleep(ctx, responseTime); err != nil {
 							return err
 						}
 						return errDown
 					}
 					c := Provider{PushState: func(ctx context.Context, code string) (state cloud.State, err error) {
-						err = ask(ctx, func() (err error) { state, err = f.State(ctx, code); return err })
+						err = query(ctx, func() (err error) { state, err = f.PushState(ctx, code); return err })
 						return state, err
 					}}
 					if lists {
-						c.ForEachOnline = func(ctx context.Context, each func(string)) error {
-							return ask(ctx, func() error { return f.Online(n)(ctx, each) })
+						c.ForEachOnline = func(ctx context.Context, yield func(string)) error {
+							return query(ctx, func() error { return f.forEachOnline(n)(ctx, yield) })
 						}
 					}
-					run(t, newPoller(c, n, &h), 20*time.Minute)
-					last := 0
-					for i, w := range h.words {
-						since := h.times[i].Sub(began)
-						if w.Status == NoAnswer {
-							t.Fatalf("%s from %v on, lists %v: failed after %v", name, from, lists, since)
+					runFor(t, newPoller(c, n, &recorded), 20*time.Minute)
+					resultsAfter := 0
+					for i, result := range recorded.results {
+						since := recorded.times[i].Sub(began)
+						if result.Status == NoAnswer {
+							t.Fatalf("%s from %v on, lists %v: no answer after %v", name, from, lists, since)
 						}
-						if w.Status == Offline && w.Code < code(n/2) {
-							t.Fatalf("%s is offline", w.Code)
+						if result.Status == Offline && result.Code < code(n/2) {
+							t.Fatalf("%s is offline", result.Code)
 						}
 						if since > from+latency && since < from+10*time.Minute {
-							t.Fatalf("%s from %v on: a word after %v", name, from, since)
+							t.Fatalf("%s from %v on: a result after %v", name, from, since)
 						}
 						if since > from+12*time.Minute {
-							last++
+							resultsAfter++
 						}
 					}
-					if last < 5*n {
-						t.Errorf("%s from %v on: only %d words when it is back", name, from, last)
+					if resultsAfter < 5*n {
+						t.Errorf("%s from %v on: only %d results after the outage", name, from, resultsAfter)
 					}
 				})
 			}
@@ -141,162 +141,165 @@ func TestAway(t *testing.T) {
 	}
 }
 
-// TestFailed: one that the cloud is silent about, while it answers others, is told to
-// have failed once a round: also if the list is all that it answers.
-func TestFailed(t *testing.T) {
-	for name, others := range map[string]int{"the list alone": 0, "others": 20} {
+// TestNoAnswer: a stream without a response, while the provider answers other queries or
+// only the list, is reported once per round.
+func TestNoAnswer(t *testing.T) {
+	for name, others := range map[string]int{"only the list": 0, "others": 20} {
 		synctest.Test(t, func(t *testing.T) {
-			f := &fake{online: func(string) bool { return false }, state: func(c string) error {
+			f := &fakeProvider{online: func(string) bool { return false }, stateErr: func(c string) error {
 				if c == code(0) {
 					return errDown
 				}
 				return nil
 			}}
-			var h heard
-			run(t, newPoller(Provider{ForEachOnline: f.Online(1 + others), PushState: f.State}, 1+others, &h), rounds(10))
-			if got := h.count(0, NoAnswer); got < 9 || got > 10 || h.all(NoAnswer) != got {
-				t.Errorf("%s: it has failed %d times in ten rounds", name, got)
+			var recorded resultRecorder
+			runFor(t, newPoller(Provider{ForEachOnline: f.forEachOnline(1 + others), PushState: f.PushState}, 1+others, &recorded), rounds(10))
+			if got := recorded.count(0, NoAnswer); got < 9 || got > 10 || recorded.total(NoAnswer) != got {
+				t.Errorf("%s: NoAnswer %d times in ten rounds", name, got)
 			}
-			if h.all(Offline) != others*10 {
-				t.Errorf("%s: %d are offline", name, h.all(Offline))
+			if recorded.total(Offline) != others*10 {
+				t.Errorf("%s: %d are offline", name, recorded.total(Offline))
 			}
 		})
 	}
 }
 
-// TestAlone: where nobody else is answered, nobody knows whether it is the cloud.
-func TestAlone(t *testing.T) {
-	for name, c := range map[string]func(f *fake) Provider{
-		"no list":     func(f *fake) Provider { return Provider{PushState: f.State} },
-		"half a list": func(f *fake) Provider { return Provider{PushState: f.State, ForEachOnline: f.Online(1)} },
+// TestNoOtherAnswer: without a response to another query, a missing response may be an
+// outage and is not reported.
+func TestNoOtherAnswer(t *testing.T) {
+	for name, c := range map[string]func(f *fakeProvider) Provider{
+		"no list": func(f *fakeProvider) Provider { return Provider{PushState: f.PushState} },
+		"incomplete list": func(f *fakeProvider) Provider {
+			return Provider{PushState: f.PushState, ForEachOnline: f.forEachOnline(1)}
+		},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			f := &fake{
-				online: func(string) bool { return false }, state: func(string) error { return errDown },
-				list: func() error { return cloud.ErrIncomplete },
+			f := &fakeProvider{
+				online: func(string) bool { return false }, stateErr: func(string) error { return errDown },
+				listErr: func() error { return cloud.ErrIncomplete },
 			}
-			var h heard
-			run(t, newPoller(c(f), 1, &h), rounds(10))
-			if len(h.words) != 0 || f.singly() != 10 {
-				t.Errorf("%s: %d words of %d queries", name, len(h.words), f.singly())
+			var recorded resultRecorder
+			runFor(t, newPoller(c(f), 1, &recorded), rounds(10))
+			if len(recorded.results) != 0 || f.singleQueries() != 10 {
+				t.Errorf("%s: %d results of %d queries", name, len(recorded.results), f.singleQueries())
 			}
 		})
 	}
 }
 
-// TestHalfAList: a list that fails says nothing of those it does not name, and is true
-// of those it does.
-func TestHalfAList(t *testing.T) {
+// TestIncompleteList: a list with an error is valid for the streams in it, and says nothing
+// about others.
+func TestIncompleteList(t *testing.T) {
 	for _, err := range []error{errDown, cloud.ErrIncomplete, cloud.ErrRateLimited, context.DeadlineExceeded} {
 		synctest.Test(t, func(t *testing.T) {
 			const n = 40
-			f := &fake{online: func(string) bool { return true }, list: func() error { return err }}
-			var h heard
-			run(t, newPoller(Provider{ForEachOnline: f.Online(n), PushState: f.State}, n, &h), rounds(3))
-			if h.all(Online) != 3*n || len(h.words) != 3*n || f.singly() != 3*n/2 {
-				t.Errorf("%v: %d words, %d queries", err, len(h.words), f.singly())
+			f := &fakeProvider{online: func(string) bool { return true }, listErr: func() error { return err }}
+			var recorded resultRecorder
+			runFor(t, newPoller(Provider{ForEachOnline: f.forEachOnline(n), PushState: f.PushState}, n, &recorded), rounds(3))
+			if recorded.total(Online) != 3*n || len(recorded.results) != 3*n || f.singleQueries() != 3*n/2 {
+				t.Errorf("%v: %d results, %d queries", err, len(recorded.results), f.singleQueries())
 			}
 		})
 	}
 }
 
-// TestBegunMeanwhile: one that begins while the list is read is not in it, and online.
-func TestBegunMeanwhile(t *testing.T) {
+// TestPushBeginsDuringList: a push that begins while the list is read is online.
+func TestPushBeginsDuringList(t *testing.T) {
 	for name, single := range map[string]bool{"single": true, "second list": false} {
 		synctest.Test(t, func(t *testing.T) {
 			began := time.Now()
-			f := &fake{online: func(c string) bool { return c != code(1) || time.Since(began) >= latency/2 }}
-			c := Provider{ForEachOnline: f.Online(3)}
+			f := &fakeProvider{online: func(c string) bool { return c != code(1) || time.Since(began) >= latency/2 }}
+			c := Provider{ForEachOnline: f.forEachOnline(3)}
 			if single {
-				c.PushState = f.State
+				c.PushState = f.PushState
 			}
-			var h heard
-			run(t, newPoller(c, 3, &h), rounds(2))
-			if h.all(Offline) != 0 || h.count(1, Online) != 2 {
-				t.Errorf("%s: %v", name, h.words)
+			var recorded resultRecorder
+			runFor(t, newPoller(c, 3, &recorded), rounds(2))
+			if recorded.total(Offline) != 0 || recorded.count(1, Online) != 2 {
+				t.Errorf("%s: %v", name, recorded.results)
 			}
 		})
 	}
 }
 
-// TestListAlone: a server that has nothing but a list is asked for it twice where one
-// is missing; and one list says that nobody is offline.
-func TestListAlone(t *testing.T) {
+// TestOnlyList: a provider that has only a list is read twice if a session is missing; one
+// list is not sufficient for Offline.
+func TestOnlyList(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const n = 6
-		f := &fake{online: func(c string) bool { return c < code(4) }}
-		var h heard
-		run(t, newPoller(Provider{ForEachOnline: f.Online(n)}, n, &h), rounds(3))
-		if h.all(Online) != 4*3 || h.all(Offline) != 2*3 || h.all(NoAnswer) != 0 || len(f.of("")) != 6 {
-			t.Errorf("%d words, %d lists", len(h.words), len(f.of("")))
+		f := &fakeProvider{online: func(c string) bool { return c < code(4) }}
+		var recorded resultRecorder
+		runFor(t, newPoller(Provider{ForEachOnline: f.forEachOnline(n)}, n, &recorded), rounds(3))
+		if recorded.total(Online) != 4*3 || recorded.total(Offline) != 2*3 || recorded.total(NoAnswer) != 0 || len(f.queryTimes("")) != 6 {
+			t.Errorf("%d results, %d lists", len(recorded.results), len(f.queryTimes("")))
 		}
 	})
-	for name, fails := range map[string]int{"first": 1, "second": 2, "both": 3} {
+	for name, errorLists := range map[string]int{"first": 1, "second": 2, "both": 3} {
 		for _, err := range []error{errDown, cloud.ErrIncomplete} {
 			synctest.Test(t, func(t *testing.T) {
 				lists := 0
-				f := &fake{online: func(string) bool { return false }, list: func() error {
-					if lists++; fails&(1<<((lists-1)%2)) != 0 {
+				f := &fakeProvider{online: func(string) bool { return false }, listErr: func() error {
+					if lists++; errorLists&(1<<((lists-1)%2)) != 0 {
 						return err
 					}
 					return nil
 				}}
-				var h heard
-				run(t, newPoller(Provider{ForEachOnline: f.Online(2)}, 2, &h), rounds(1))
-				if len(h.words) != 0 {
-					t.Errorf("the %s list fails, %v: %v", name, err, h.words)
+				var recorded resultRecorder
+				runFor(t, newPoller(Provider{ForEachOnline: f.forEachOnline(2)}, 2, &recorded), rounds(1))
+				if len(recorded.results) != 0 {
+					t.Errorf("error in the %s list, %v: %v", name, err, recorded.results)
 				}
 			})
 		}
 	}
 }
 
-// TestRateLimited: that the cloud is asked too often is no word of anybody.
+// TestRateLimited: rate limiting reports nothing.
 func TestRateLimited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := &fake{online: func(string) bool { return false }, state: func(c string) error {
+		f := &fakeProvider{online: func(string) bool { return false }, stateErr: func(c string) error {
 			if c < code(5) {
 				return fmt.Errorf("busy: %w", cloud.ErrRateLimited)
 			}
 			return nil
 		}}
-		var h heard
-		run(t, newPoller(Provider{ForEachOnline: f.Online(10), PushState: f.State}, 10, &h), rounds(5))
+		var recorded resultRecorder
+		runFor(t, newPoller(Provider{ForEachOnline: f.forEachOnline(10), PushState: f.PushState}, 10, &recorded), rounds(5))
 		for n := range 5 {
-			if h.count(n, NoAnswer)+h.count(n, Offline) != 0 {
-				t.Errorf("%v", h.words)
+			if recorded.count(n, NoAnswer)+recorded.count(n, Offline) != 0 {
+				t.Errorf("%v", recorded.results)
 			}
 		}
-		if h.all(Offline) != 25 {
-			t.Errorf("%d words", len(h.words))
+		if recorded.total(Offline) != 25 {
+			t.Errorf("%d results", len(recorded.results))
 		}
 	})
 }
 
-// TestOverload: where more is to be asked than fits into an interval, everybody has a
-// turn before anybody has the next, and who is new comes first.
+// TestOverload: if the interval is too short for all queries, every session is queried
+// before any is queried again, and new sessions come first.
 func TestOverload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const n = 1000
-		f := &fake{online: func(string) bool { return true }}
-		var h heard
+		f := &fakeProvider{online: func(string) bool { return true }}
+		var recorded resultRecorder
 		var mu sync.Mutex
 		live := n
-		turn := make(chan struct{}, 5)
+		slots := make(chan struct{}, 5)
 		p := New(Options{
 			Provider: Provider{Budget: cloud.NewBudget(50), PushState: func(ctx context.Context, code string) (cloud.State, error) {
-				select { // five at once, a second each: 300 a round
-				case turn <- struct{}{}:
-					defer func() { <-turn }()
+				select { // five at a time, a second each: 300 per round
+				case slots <- struct{}{}:
+					defer func() { <-slots }()
 				case <-ctx.Done():
 					return 0, cloud.ErrBudgetWait
 				}
-				if err := pause(ctx, time.Second-latency); err != nil {
+				if err := sleep(ctx, time.Second-latency); err != nil {
 					return 0, err
 				}
-				return f.State(ctx, code)
+				return f.PushState(ctx, code)
 			}},
-			Interval: interval, OnResult: h.tell,
+			Interval: interval, OnResult: recorded.record,
 			Targets: func() []Target {
 				mu.Lock()
 				defer mu.Unlock()
@@ -309,132 +312,131 @@ func TestOverload(t *testing.T) {
 		time.Sleep(rounds(4))
 		counts := map[int]int{}
 		for i := range n {
-			counts[h.count(i, Online)]++
+			counts[recorded.count(i, Online)]++
 		}
 		if counts[0] != 0 || counts[1]+counts[2] != n {
-			t.Errorf("in four rounds, how many were asked how often: %v", counts)
+			t.Errorf("sessions by number of queries in four rounds: %v", counts)
 		}
 		mu.Lock()
 		live++
 		mu.Unlock()
 		time.Sleep(10 * time.Second)
-		if h.count(n, Online) != 1 {
-			t.Error("who is new has to wait")
+		if recorded.count(n, Online) != 1 {
+			t.Error("a new session has to wait")
 		}
 		cancel()
 		<-done
 	})
 }
 
-// TestFailingDoNotCrowd: those about whom the cloud is silent do not take the turns of
+// TestNoAnswerDoesNotDelayOthers: sessions without a response do not use up the queries of
 // others.
-func TestFailingDoNotCrowd(t *testing.T) {
+func TestNoAnswerDoesNotDelayOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const n = 3000
-		f := &fake{online: func(string) bool { return true }, state: func(c string) error {
+		f := &fakeProvider{online: func(string) bool { return true }, stateErr: func(c string) error {
 			if c < code(2500) {
 				return errDown
 			}
 			return nil
 		}}
-		var h heard
+		var recorded resultRecorder
 		slow := func(ctx context.Context, c string) (cloud.State, error) {
-			if c < code(2500) { // 128 at once, 5 s each: 1536 a round
-				if err := pause(ctx, 5*time.Second-latency); err != nil {
+			if c < code(2500) { // 128 at a time, 5 s each: 1536 per round
+				if err := sleep(ctx, 5*time.Second-latency); err != nil {
 					return 0, err
 				}
 			}
-			return f.State(ctx, c)
+			return f.PushState(ctx, c)
 		}
-		run(t, newPoller(Provider{PushState: slow}, n, &h), rounds(4))
+		runFor(t, newPoller(Provider{PushState: slow}, n, &recorded), rounds(4))
 		for i := 2500; i < n; i++ {
-			if h.count(i, Online) == 0 {
-				t.Fatalf("session %d was not asked for in four rounds", i)
+			if recorded.count(i, Online) == 0 {
+				t.Fatalf("session %d was not queried in four rounds", i)
 			}
 		}
 	})
 }
 
-// TestSlowList: a list that does not come to its end leaves half of the interval to
-// the others.
+// TestSlowList: a list without an end leaves half of the interval to single queries.
 func TestSlowList(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := &fake{online: func(string) bool { return true }}
-		var h heard
-		c := Provider{PushState: f.State, ForEachOnline: func(ctx context.Context, _ func(string)) error { <-ctx.Done(); return ctx.Err() }}
-		run(t, newPoller(c, 100, &h), rounds(2))
-		if h.all(Online) != 200 || len(h.words) != 200 {
-			t.Errorf("%d words", len(h.words))
+		f := &fakeProvider{online: func(string) bool { return true }}
+		var recorded resultRecorder
+		c := Provider{PushState: f.PushState, ForEachOnline: func(ctx context.Context, _ func(string)) error { <-ctx.Done(); return ctx.Err() }}
+		runFor(t, newPoller(c, 100, &recorded), rounds(2))
+		if recorded.total(Online) != 200 || len(recorded.results) != 200 {
+			t.Errorf("%d results", len(recorded.results))
 		}
 	})
 }
 
-// TestLeaves: a poller that is not keeper any more ends at once, says no more, and
-// knows nothing when it comes back.
-func TestLeaves(t *testing.T) {
+// TestStop: Run returns at once when its context ends, reports no more results, and forgets
+// earlier ones when it is called again.
+func TestStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := &fake{online: func(string) bool { return false }}
-		var h heard
-		p := newPoller(Provider{ForEachOnline: f.Online(500), PushState: f.State}, 500, &h)
+		f := &fakeProvider{online: func(string) bool { return false }}
+		var recorded resultRecorder
+		p := newPoller(Provider{ForEachOnline: f.forEachOnline(500), PushState: f.PushState}, 500, &recorded)
 		for _, d := range []time.Duration{latency / 2, 10 * time.Second, 59 * time.Second, 61 * time.Second} {
 			began := time.Now()
-			run(t, p, d)
+			runFor(t, p, d)
 			if took := time.Since(began); took != d {
-				t.Errorf("it ends after %v, not %v", took, d)
+				t.Errorf("Run returned after %v, want %v", took, d)
 			}
-			words := len(h.words)
+			before := len(recorded.results)
 			time.Sleep(time.Hour)
-			if len(h.words) != words || h.all(NoAnswer) != 0 {
-				t.Errorf("%d words after its end", len(h.words)-words)
+			if len(recorded.results) != before || recorded.total(NoAnswer) != 0 {
+				t.Errorf("%d results after Run returned", len(recorded.results)-before)
 			}
 		}
 	})
 }
 
-// TestNobody: nothing is asked for nobody.
-func TestNobody(t *testing.T) {
+// TestNoTargets: without sessions there is no query.
+func TestNoTargets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := &fake{online: func(string) bool { return true }}
-		var h heard
-		run(t, newPoller(Provider{ForEachOnline: f.Online(5), PushState: f.State}, 0, &h), rounds(5))
-		if len(f.asked) != 0 {
-			t.Errorf("%d queries", len(f.asked))
+		f := &fakeProvider{online: func(string) bool { return true }}
+		var recorded resultRecorder
+		runFor(t, newPoller(Provider{ForEachOnline: f.forEachOnline(5), PushState: f.PushState}, 0, &recorded), rounds(5))
+		if len(f.queries) != 0 {
+			t.Errorf("%d queries", len(f.queries))
 		}
 	})
 }
 
-func TestOnce(t *testing.T) {
+func TestQueryNow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := &fake{online: func(c string) bool { return c == code(0) }}
-		var h heard
-		for name, c := range map[string]Provider{"single": {ForEachOnline: f.Online(2), PushState: f.State}, "list": {ForEachOnline: f.Online(2)}} {
-			p := newPoller(c, 0, &h)
+		f := &fakeProvider{online: func(c string) bool { return c == code(0) }}
+		var recorded resultRecorder
+		for name, c := range map[string]Provider{"single": {ForEachOnline: f.forEachOnline(2), PushState: f.PushState}, "list": {ForEachOnline: f.forEachOnline(2)}} {
+			p := newPoller(c, 0, &recorded)
 			for n, want := range []cloud.State{cloud.Online, cloud.Offline} {
 				if got, err := p.QueryNow(t.Context(), code(n)); got != want || err != nil {
 					t.Errorf("%s: %s is %v, %v", name, code(n), got, err)
 				}
 			}
 		}
-		f.list, f.state = func() error { return errDown }, func(string) error { return errDown }
+		f.listErr, f.stateErr = func() error { return errDown }, func(string) error { return errDown }
 		f.online = func(string) bool { return true }
-		p := newPoller(Provider{ForEachOnline: f.Online(2)}, 0, &h)
+		p := newPoller(Provider{ForEachOnline: f.forEachOnline(2)}, 0, &recorded)
 		if got, err := p.QueryNow(t.Context(), code(0)); got != cloud.Online || err != nil {
-			t.Errorf("half a list that has it: %v, %v", got, err)
+			t.Errorf("incomplete list with the code: %v, %v", got, err)
 		}
 		if got, err := p.QueryNow(t.Context(), code(1)); got != 0 || !errors.Is(err, errDown) {
-			t.Errorf("half a list that has it not: %v, %v", got, err)
+			t.Errorf("incomplete list without the code: %v, %v", got, err)
 		}
-		if got, err := newPoller(Provider{PushState: f.State}, 0, &h).QueryNow(t.Context(), code(0)); got != 0 || !errors.Is(err, errDown) {
+		if got, err := newPoller(Provider{PushState: f.PushState}, 0, &recorded).QueryNow(t.Context(), code(0)); got != 0 || !errors.Is(err, errDown) {
 			t.Errorf("no answer: %v, %v", got, err)
 		}
-		if len(h.words) != 0 {
-			t.Errorf("%v", h.words)
+		if len(recorded.results) != 0 {
+			t.Errorf("%v", recorded.results)
 		}
 	})
 }
 
-func TestLateFirst(t *testing.T) {
-	p := newPoller(Provider{}, 0, &heard{})
+func TestSortByLastPoll(t *testing.T) {
+	p := newPoller(Provider{}, 0, &resultRecorder{})
 	all := targets(6)
 	p.retainTargets(all)
 	for n, k := range []lastPoll{{2, true}, {1, true}, {}, {2, false}, {1, false}, {3, false}} {

@@ -14,80 +14,80 @@ import (
 	"onair/server/cloud"
 )
 
-// Options are what New needs.
+// Options configure a Poller.
 type Options struct {
 	Provider Provider
 
-	// Interval is from one round to the next. Shorter hears of a lost push sooner, and
-	// has less room for single queries: rate × interval, less a page for each hundred
-	// that are online. Tencent asks for a minute at least between two lists.
+	// Interval is the time from one round to the next. A shorter interval detects a lost
+	// push sooner and leaves room for fewer single queries: rate × interval, minus one
+	// for each hundred streams online. Tencent requires a minute between two lists.
 	Interval time.Duration
 
-	// Targets gives the sessions to ask for, at the start of each round.
+	// Targets returns the sessions to poll, at the start of each round.
 	Targets func() []Target
 
-	// OnResult is told what was found out. It is called by one goroutine at a time, which
-	// asks nothing meanwhile, so that it should not block for long. One session has at
-	// most one word a round of that round's queries; a Failed may come a round later.
+	// OnResult receives the results, one call at a time. It should return soon: no result
+	// is processed meanwhile. A session has at most one result per round, except that a
+	// NoAnswer may come one round later.
 	OnResult func(Result)
 
 	Logger  zerolog.Logger
 	Metrics prometheus.Registerer // nil: none
 }
 
-// Poller asks, as long as it runs.
+// Poller polls the provider while it runs.
 type Poller struct {
 	// Static after construction.
 	options Options
 	metrics *metrics
 
-	mu         sync.Mutex // guards what follows, and Tell
+	mu         sync.Mutex // guards the fields below and OnResult
 	unanswered map[presence.Session]unansweredQuery
-	answeredAt time.Time // when the cloud last answered; zero: not since Run
+	answeredAt time.Time // of the provider's latest response; zero: none since Run
 	lastPolls  map[presence.Session]lastPoll
 }
 
-// unansweredQuery is a query that was not answered.
+// unansweredQuery is a query without a response.
 type unansweredQuery struct {
 	target           Target
-	previousAnswerAt time.Time // when the cloud had last answered, as the query began
+	previousAnswerAt time.Time // of the provider's latest response before the query
 	endedAt          time.Time
 }
 
-// lastPoll is what the poller knows of a session.
+// lastPoll is the latest query for a session.
 type lastPoll struct {
-	round     int  // the round in which it was last asked for; 0: never
-	wasOnline bool // by the last answer
+	round     int  // 0: never
+	wasOnline bool // by the latest response
 }
 
-// New returns a poller. It asks nobody before Run or Once.
+// New returns a poller. It sends no query before Run or QueryNow.
 func New(o Options) *Poller {
 	return &Poller{options: o, metrics: newMetrics(o.Metrics)}
 }
 
-// Run asks, at once and then once an interval, until ctx ends and nothing is under way
-// any more. It may be called again afterwards, by whoever is keeper again, and knows
-// nothing of the time before.
+// Run polls immediately and then once per interval until ctx ends, and returns when no
+// query is in progress. It may be called again, when the node becomes leader again, and
+// starts without earlier results.
 func (p *Poller) Run(ctx context.Context) {
 	p.mu.Lock()
 	p.lastPolls, p.unanswered, p.answeredAt = nil, map[presence.Session]unansweredQuery{}, time.Time{}
 	p.mu.Unlock()
-	tick := time.NewTicker(p.options.Interval)
-	defer tick.Stop()
-	for n := 1; ; n++ {
-		(&round{poller: p, number: n}).run(ctx)
+	ticker := time.NewTicker(p.options.Interval)
+	defer ticker.Stop()
+	for number := 1; ; number++ {
+		(&round{poller: p, number: number}).run(ctx)
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C:
+		case <-ticker.C:
 		}
 	}
 }
 
-// QueryNow asks for one stream, now, within the same budget: whether a push that is said to
-// have ended really has. It returns the errors of the cloud's client. Clouds and media
-// servers say so a moment before their own state does: ask a second later. It may be
-// called concurrently, and while Run runs or does not.
+// QueryNow returns the state of one stream, within the same budget, to confirm the end of
+// a push. It returns the errors of the provider's client. Providers report an end shortly
+// before their own state changes: query a second later. It is safe for concurrent use,
+// also while Run runs.
 func (p *Poller) QueryNow(ctx context.Context, code string) (cloud.State, error) {
 	if p.options.Provider.PushState != nil {
 		state, err := p.options.Provider.PushState(ctx, code)
@@ -95,8 +95,8 @@ func (p *Poller) QueryNow(ctx context.Context, code string) (cloud.State, error)
 		return state, err
 	}
 	state := cloud.Offline
-	err := p.options.Provider.ForEachOnline(ctx, func(named string) {
-		if named == code {
+	err := p.options.Provider.ForEachOnline(ctx, func(onlineCode string) {
+		if onlineCode == code {
 			state = cloud.Online
 		}
 	})
@@ -107,67 +107,66 @@ func (p *Poller) QueryNow(ctx context.Context, code string) (cloud.State, error)
 	return state, nil
 }
 
-// lastAnswerTime is when the cloud last answered anybody.
+// lastAnswerTime returns the time of the provider's latest response.
 func (p *Poller) lastAnswerTime() time.Time {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.answeredAt
 }
 
-// recordAnswer notes that the cloud has answered what it was asked at a time. It tells of
-// those about whom it was silent between two answers, of which one had come before they
-// were asked for and the other was asked for after: unless these are so far apart that
-// it was silent about everybody.
-func (p *Poller) recordAnswer(asked time.Time) {
+// recordAnswer records a response to a query that was sent at queriedAt. It reports
+// NoAnswer for unanswered queries between two responses: one before the query, and one to
+// a query after it. If these are too far apart, the provider answered nobody.
+func (p *Poller) recordAnswer(queriedAt time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.answeredAt = time.Now()
-	for session, s := range p.unanswered {
-		if s.endedAt.After(asked) {
-			continue // what comes next tells
+	for session, q := range p.unanswered {
+		if q.endedAt.After(queriedAt) {
+			continue // a later response decides
 		}
 		delete(p.unanswered, session)
-		if p.answeredAt.Sub(s.previousAnswerAt) <= 2*p.options.Interval {
-			p.reportLocked(s.target, NoAnswer)
+		if p.answeredAt.Sub(q.previousAnswerAt) <= 2*p.options.Interval {
+			p.reportLocked(q.target, NoAnswer)
 		}
 	}
 }
 
-// recordNoAnswer notes that the cloud gave no answer about a session.
-func (p *Poller) recordNoAnswer(t Target, round int, before time.Time) {
+// recordNoAnswer records a query without a response.
+func (p *Poller) recordNoAnswer(t Target, round int, previousAnswerAt time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.unanswered[t.Session] = unansweredQuery{t, before, time.Now()}
+	p.unanswered[t.Session] = unansweredQuery{t, previousAnswerAt, time.Now()}
 	p.lastPolls[t.Session] = lastPoll{round, p.lastPolls[t.Session].wasOnline}
 }
 
-// reportStatus tells what the cloud has answered.
-func (p *Poller) reportStatus(t Target, round int, what Status) {
+// reportStatus records and reports the provider's response about a session.
+func (p *Poller) reportStatus(t Target, round int, status Status) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.unanswered, t.Session)
-	p.lastPolls[t.Session] = lastPoll{round, what == Online}
-	p.reportLocked(t, what)
+	p.lastPolls[t.Session] = lastPoll{round, status == Online}
+	p.reportLocked(t, status)
 }
 
-func (p *Poller) reportLocked(t Target, what Status) {
-	p.metrics.results.WithLabelValues(what.String()).Inc()
-	p.options.OnResult(Result{t.Session, t.Code, what})
+func (p *Poller) reportLocked(t Target, status Status) {
+	p.metrics.results.WithLabelValues(status.String()).Inc()
+	p.options.OnResult(Result{t.Session, t.Code, status})
 }
 
-// retainTargets keeps what is known of the sessions that live, and of no others.
+// retainTargets deletes the latest polls of all sessions except the targets.
 func (p *Poller) retainTargets(targets []Target) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	lives := make(map[presence.Session]lastPoll, len(targets))
+	retained := make(map[presence.Session]lastPoll, len(targets))
 	for _, t := range targets {
-		lives[t.Session] = p.lastPolls[t.Session]
+		retained[t.Session] = p.lastPolls[t.Session]
 	}
-	p.lastPolls = lives
+	p.lastPolls = retained
 }
 
-// sortByLastPoll sorts sessions by how long ago they were asked for: who never was comes
-// first. Of those of one round, those come first that were not online.
+// sortByLastPoll sorts targets by their latest query, never queried ones first. Within one
+// round, those that were not online come first.
 func (p *Poller) sortByLastPoll(targets []Target) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -13,141 +13,141 @@ import (
 	"onair/server/cloud"
 )
 
-// TestWordsAreTrue: whatever the cloud does, at whatever times, it was the cloud that
-// said so: of one told offline the cloud said, within that round, that it is; of one told
-// failed the cloud was silent, between two answers that are not far apart.
-func TestWordsAreTrue(t *testing.T) {
+// TestResultsHaveEvidence: for any behaviour of the provider, Offline follows its response
+// in the same round, and NoAnswer a query without response between two responses that are
+// close together.
+func TestResultsHaveEvidence(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		seed := rapid.Uint64().Draw(r, "seed")
 		n := rapid.IntRange(1, 40).Draw(r, "sessions")
-		trouble := rapid.Float64Range(0, 1).Draw(r, "trouble")
+		faultRate := rapid.Float64Range(0, 1).Draw(r, "trouble")
 		lists, single := rapid.Bool().Draw(r, "lists"), rapid.Bool().Draw(r, "single")
 		if !lists && !single {
 			single = true
 		}
 		synctest.Test(t, func(t *testing.T) {
-			w := &wild{rng: rand.New(rand.NewPCG(seed, 1)), n: n, trouble: trouble, silent: map[string][]time.Time{}, offline: map[string]time.Time{}}
+			provider := &randomProvider{rng: rand.New(rand.NewPCG(seed, 1)), n: n, faultRate: faultRate, unansweredAt: map[string][]time.Time{}, offlineAt: map[string]time.Time{}}
 			c := Provider{Budget: cloud.NewBudget(50)}
 			if lists {
-				c.ForEachOnline = w.Online
+				c.ForEachOnline = provider.forEachOnline
 			}
 			if single {
-				c.PushState = w.State
+				c.PushState = provider.PushState
 			}
-			var words int
-			p := New(Options{Provider: c, Interval: interval, Targets: func() []Target { return targets(n) }, OnResult: func(word Result) {
-				words++
-				w.check(t, word, single)
+			var results int
+			p := New(Options{Provider: c, Interval: interval, Targets: func() []Target { return targets(n) }, OnResult: func(result Result) {
+				results++
+				provider.checkResult(t, result, single)
 			}})
-			run(t, p, rounds(15))
-			if trouble == 0 && words != 15*n {
-				t.Errorf("%d words of %d sessions in 15 rounds without trouble", words, n)
+			runFor(t, p, rounds(15))
+			if faultRate == 0 && results != 15*n {
+				t.Errorf("%d results of %d sessions in 15 rounds without faults", results, n)
 			}
 		})
 	})
 }
 
-// wild is a cloud of which nobody knows what it does next.
-type wild struct {
-	n       int
-	trouble float64
+// randomProvider responds at random.
+type randomProvider struct {
+	n         int
+	faultRate float64
 
-	mu      sync.Mutex
-	rng     *rand.Rand
-	downTo  time.Time
-	silent  map[string][]time.Time // when queries without answer ended
-	offline map[string]time.Time   // when it said so last
-	answers []time.Time
+	mu           sync.Mutex
+	rng          *rand.Rand
+	downUntil    time.Time
+	unansweredAt map[string][]time.Time // end times of queries without a response
+	offlineAt    map[string]time.Time   // time of the latest offline response
+	answeredAt   []time.Time
 }
 
-// decide is whether the cloud fails, and how long that takes.
-func (w *wild) decide() (fails bool, after time.Duration) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	after = time.Duration(w.rng.IntN(2000)) * time.Millisecond
-	if time.Now().Before(w.downTo) {
-		return true, after
+// nextFault returns whether the next query fails, and its response time.
+func (p *randomProvider) nextFault() (isFault bool, delay time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delay = time.Duration(p.rng.IntN(2000)) * time.Millisecond
+	if time.Now().Before(p.downUntil) {
+		return true, delay
 	}
-	if w.rng.Float64() < w.trouble/50 {
-		w.downTo = time.Now().Add(time.Duration(w.rng.IntN(400)) * time.Second)
-		return true, after
+	if p.rng.Float64() < p.faultRate/50 {
+		p.downUntil = time.Now().Add(time.Duration(p.rng.IntN(400)) * time.Second)
+		return true, delay
 	}
-	return w.rng.Float64() < w.trouble/4, after
+	return p.rng.Float64() < p.faultRate/4, delay
 }
 
-func (w *wild) State(ctx context.Context, code string) (cloud.State, error) {
-	fails, after := w.decide()
-	if err := pause(ctx, after); err != nil {
+func (p *randomProvider) PushState(ctx context.Context, code string) (cloud.State, error) {
+	isFault, delay := p.nextFault()
+	if err := sleep(ctx, delay); err != nil {
 		return 0, err
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if fails {
-		w.silent[code] = append(w.silent[code], time.Now())
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if isFault {
+		p.unansweredAt[code] = append(p.unansweredAt[code], time.Now())
 		return 0, errDown
 	}
-	if w.rng.IntN(10) == 0 && w.trouble > 0 {
+	if p.rng.IntN(10) == 0 && p.faultRate > 0 {
 		return 0, cloud.ErrRateLimited
 	}
-	w.answers = append(w.answers, time.Now())
-	if w.rng.IntN(2) == 0 {
+	p.answeredAt = append(p.answeredAt, time.Now())
+	if p.rng.IntN(2) == 0 {
 		return cloud.Online, nil
 	}
-	w.offline[code] = time.Now()
+	p.offlineAt[code] = time.Now()
 	return cloud.Offline, nil
 }
 
-func (w *wild) Online(ctx context.Context, each func(string)) error {
-	fails, after := w.decide()
-	if err := pause(ctx, after); err != nil {
+func (p *randomProvider) forEachOnline(ctx context.Context, yield func(string)) error {
+	isFault, delay := p.nextFault()
+	if err := sleep(ctx, delay); err != nil {
 		return err
 	}
-	named, err := w.list(fails)
-	for _, code := range named {
-		each(code)
+	online, err := p.readList(isFault)
+	for _, code := range online {
+		yield(code)
 	}
 	return err
 }
 
-func (w *wild) list(fails bool) (named []string, err error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for i := range w.n {
-		if w.rng.IntN(2) == 0 {
-			named = append(named, code(i))
-		} else if !fails {
-			w.offline[code(i)] = time.Now()
+func (p *randomProvider) readList(isFault bool) (online []string, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i := range p.n {
+		if p.rng.IntN(2) == 0 {
+			online = append(online, code(i))
+		} else if !isFault {
+			p.offlineAt[code(i)] = time.Now()
 		}
 	}
-	if fails {
-		return named, []error{errDown, cloud.ErrIncomplete, cloud.ErrRateLimited, cloud.ErrBudgetWait}[w.rng.IntN(4)]
+	if isFault {
+		return online, []error{errDown, cloud.ErrIncomplete, cloud.ErrRateLimited, cloud.ErrBudgetWait}[p.rng.IntN(4)]
 	}
-	w.answers = append(w.answers, time.Now())
-	return named, nil
+	p.answeredAt = append(p.answeredAt, time.Now())
+	return online, nil
 }
 
-func (w *wild) check(t *testing.T, word Result, single bool) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+func (p *randomProvider) checkResult(t *testing.T, result Result, single bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	now := time.Now()
-	switch word.Status {
+	switch result.Status {
 	case Offline:
-		if said := w.offline[word.Code]; !said.Equal(now) {
-			t.Errorf("%s is told offline, which was last said %v ago", word.Code, now.Sub(said))
+		if respondedAt := p.offlineAt[result.Code]; !respondedAt.Equal(now) {
+			t.Errorf("%s is Offline, the response came %v ago", result.Code, now.Sub(respondedAt))
 		}
 	case NoAnswer:
 		if !single {
-			t.Error("one of many in a list has failed")
+			t.Error("NoAnswer without single queries")
 		}
-		failed := w.silent[word.Code]
-		before, after := false, false
-		for _, at := range w.answers {
+		unanswered := p.unansweredAt[result.Code]
+		before, delay := false, false
+		for _, at := range p.answeredAt {
 			since := now.Sub(at)
-			before = before || since <= 2*interval && len(failed) > 0 && at.Before(failed[len(failed)-1])
-			after = after || at.Equal(now)
+			before = before || since <= 2*interval && len(unanswered) > 0 && at.Before(unanswered[len(unanswered)-1])
+			delay = delay || at.Equal(now)
 		}
-		if !before || !after {
-			t.Errorf("%s is told failed: answers before %v, after %v", word.Code, before, after)
+		if !before || !delay {
+			t.Errorf("%s is NoAnswer: responses before %v, after %v", result.Code, before, delay)
 		}
 	}
 }

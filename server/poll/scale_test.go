@@ -15,8 +15,8 @@ import (
 	"onair/server/cloud/cloudtest"
 )
 
-// tencent is a simulated cloud and its client, with a budget of 50 a second.
-func tencent(t *testing.T) (*cloudtest.Tencent, Provider) {
+// newTencent returns a simulated cloud and its client, with a budget of 50 per second.
+func newTencent(t *testing.T) (*cloudtest.Tencent, Provider) {
 	t.Helper()
 	sim := &cloudtest.Tencent{ID: "id", Key: "key", Domain: "8888.livepush.myqcloud.com", App: "live", Latency: 300 * time.Millisecond}
 	budget := cloud.NewBudget(50)
@@ -27,66 +27,64 @@ func tencent(t *testing.T) (*cloudtest.Tencent, Provider) {
 	return sim, Provider{ForEachOnline: client.ForEachOnline, PushState: client.PushState, Budget: budget}
 }
 
-// withinBudget checks that of no stretch of time more came to the cloud than the
-// budget has for it.
-func withinBudget(t *testing.T, calls []cloudtest.Call, perSecond float64) {
+// requireWithinBudget checks that no period has more calls than the budget permits.
+func requireWithinBudget(t *testing.T, calls []cloudtest.Call, perSecond float64) {
 	t.Helper()
 	for i := range calls {
 		for _, length := range []int{2, 10, 51, 500, 3000} {
 			if i+length > len(calls) {
 				break
 			}
-			if took := calls[i+length-1].ReceivedAt.Sub(calls[i].ReceivedAt).Seconds(); float64(length) > 1+took*perSecond+1e-3 {
-				t.Fatalf("%d calls within %.3f s, at %v a second", length, took, perSecond)
+			if period := calls[i+length-1].ReceivedAt.Sub(calls[i].ReceivedAt).Seconds(); float64(length) > 1+period*perSecond+1e-3 {
+				t.Fatalf("%d calls within %.3f s at %v per second", length, period, perSecond)
 			}
 		}
 	}
 }
 
-// TestTwentyThousand: of 20,000 streams, every one has its word in every round, and the
-// cloud is asked no more than the budget is.
+// TestTwentyThousand: all of 20,000 streams have a result in every round, within the budget.
 func TestTwentyThousand(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const n, ended, nRounds = 20_000, 500, 2
-		sim, c := tencent(t)
+		sim, c := newTencent(t)
 		for i := range n - ended {
 			sim.SetOnline(code(i))
 		}
-		var h heard
+		var recorded resultRecorder
 		reg := prometheus.NewRegistry()
 		all := targets(n)
-		p := New(Options{Provider: c, Interval: interval, Targets: func() []Target { return all }, OnResult: h.tell, Logger: zerolog.Nop(), Metrics: reg})
-		run(t, p, rounds(nRounds))
+		p := New(Options{Provider: c, Interval: interval, Targets: func() []Target { return all }, OnResult: recorded.record, Logger: zerolog.Nop(), Metrics: reg})
+		runFor(t, p, rounds(nRounds))
 		for i := range n {
-			want, got := [2]int{nRounds, 0}, [2]int{h.count(i, Online), h.count(i, Offline)}
+			want, got := [2]int{nRounds, 0}, [2]int{recorded.count(i, Online), recorded.count(i, Offline)}
 			if i >= n-ended {
 				want = [2]int{0, nRounds}
 			}
 			if got != want {
-				t.Fatalf("session %d is online and offline %v times, not %v", i, got, want)
+				t.Fatalf("session %d is online and offline %v times, want %v", i, got, want)
 			}
 		}
-		withinBudget(t, sim.Calls(), 50)
+		requireWithinBudget(t, sim.Calls(), 50)
 		if calls, want := len(sim.Calls()), nRounds*((n-ended)/100+ended); calls != want {
-			t.Errorf("%d calls, not %d", calls, want)
+			t.Errorf("%d calls, want %d", calls, want)
 		}
 		share := (float64(n-ended)/100 + ended) / (50 * 60)
 		for name, want := range map[string]float64{
 			"onair_poll_queries_total/list/answered": nRounds, "onair_poll_queries_total/one/answered": nRounds * ended, "onair_poll_queries_total/one/failed": 0,
-			"onair_poll_words_total/online": nRounds * (n - ended), "onair_poll_words_total/offline": nRounds * ended, "onair_poll_words_total/failed": 0,
+			"onair_poll_results_total/online": nRounds * (n - ended), "onair_poll_results_total/offline": nRounds * ended, "onair_poll_results_total/failed": 0,
 			"onair_poll_round_seconds": nRounds, "onair_poll_budget_ratio": share, "onair_poll_open_sessions": 0,
 		} {
 			if got := metric(t, reg, name); got != want {
-				t.Errorf("%s is %v, not %v", name, got, want)
+				t.Errorf("%s = %v, want %v", name, got, want)
 			}
 		}
 		if at := metric(t, reg, "onair_poll_last_complete_timestamp_seconds"); time.Since(time.UnixMilli(int64(at*1000))) > interval {
-			t.Errorf("the last complete round was at %v", at)
+			t.Errorf("last complete round at %v", at)
 		}
 	})
 }
 
-// metric is a value, after a slash that of its labels in their order.
+// metric returns the value of a metric; a slash separates its name and label values.
 func metric(t *testing.T, reg *prometheus.Registry, name string) float64 {
 	t.Helper()
 	families, err := reg.Gather()
@@ -105,16 +103,16 @@ func metric(t *testing.T, reg *prometheus.Registry, name string) float64 {
 			}
 		}
 	}
-	t.Fatalf("there is no %s", name)
+	t.Fatalf("no metric %s", name)
 	return 0
 }
 
-// TestListFails: when a long list cannot be read, the cloud is asked for as many
-// singly as the budget has, and for the others in the rounds after.
+// TestListFails: while a long list cannot be read, single queries use the budget, and the
+// rest follows in the next rounds.
 func TestListFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const n = 5000
-		sim, c := tencent(t)
+		sim, c := newTencent(t)
 		for i := range n {
 			sim.SetOnline(code(i))
 		}
@@ -125,55 +123,55 @@ func TestListFails(t *testing.T) {
 			}
 			return 0
 		}
-		var h heard
-		p := newPoller(c, n, &h)
-		run(t, p, rounds(4)) // three without a list, of some 2500 each
-		withinBudget(t, sim.Calls(), 50)
-		if h.all(Offline)+h.all(NoAnswer) != 0 {
-			t.Errorf("%d are offline, %d have failed", h.all(Offline), h.all(NoAnswer))
+		var recorded resultRecorder
+		p := newPoller(c, n, &recorded)
+		runFor(t, p, rounds(4)) // three without a list, with about 2500 queries each
+		requireWithinBudget(t, sim.Calls(), 50)
+		if recorded.total(Offline)+recorded.total(NoAnswer) != 0 {
+			t.Errorf("%d offline, %d without answer", recorded.total(Offline), recorded.total(NoAnswer))
 		}
 		for i := range n {
-			if h.count(i, Online) < 2 {
-				t.Fatalf("session %d has had no turn in three rounds", i)
+			if recorded.count(i, Online) < 2 {
+				t.Fatalf("session %d has no result in three rounds", i)
 			}
 		}
 	})
 }
 
-// TestLimit: a cloud whose limit is below the budget, since others use it too, is asked
-// less, and nobody is failed or offline for it.
-func TestLimit(t *testing.T) {
+// TestProviderLimit: a provider whose limit is below the budget gets fewer requests, and no
+// session is Offline or NoAnswer for that.
+func TestProviderLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const n = 500
-		sim, c := tencent(t)
+		sim, c := newTencent(t)
 		sim.PerSecond = 20
 		for i := range n {
 			sim.SetOnline(code(i))
 		}
-		var h heard
-		run(t, newPoller(Provider{PushState: c.PushState, Budget: c.Budget}, n, &h), rounds(5))
-		if h.all(Offline)+h.all(NoAnswer) != 0 {
-			t.Errorf("%d are offline, %d have failed", h.all(Offline), h.all(NoAnswer))
+		var recorded resultRecorder
+		runFor(t, newPoller(Provider{PushState: c.PushState, Budget: c.Budget}, n, &recorded), rounds(5))
+		if recorded.total(Offline)+recorded.total(NoAnswer) != 0 {
+			t.Errorf("%d offline, %d without answer", recorded.total(Offline), recorded.total(NoAnswer))
 		}
 		for i := range n {
-			if h.count(i, Online) < 3 {
-				t.Fatalf("session %d has had %d answers in five rounds", i, h.count(i, Online))
+			if recorded.count(i, Online) < 3 {
+				t.Fatalf("session %d has %d results in five rounds", i, recorded.count(i, Online))
 			}
 		}
 		calls := len(sim.Calls())
-		if refused := sim.RejectedCalls(); refused > calls/5 {
-			t.Errorf("%d of %d calls were over the limit", refused, calls)
+		if rejected := sim.RejectedCalls(); rejected > calls/5 {
+			t.Errorf("%d of %d calls exceeded the limit", rejected, calls)
 		}
 	})
 }
 
-// TestFaults: whatever goes wrong with a third of the calls about each stream, nobody is
-// offline who is not, and everybody is heard of.
+// TestFaults: with faults in a third of the calls about each stream, no online stream is
+// Offline, and every stream has results.
 func TestFaults(t *testing.T) {
 	for _, fault := range []cloudtest.Fault{cloudtest.HTTPError, cloudtest.InternalError, cloudtest.TruncatedResponse, cloudtest.NoResponse, cloudtest.RateLimited, cloudtest.MalformedResponse} {
 		synctest.Test(t, func(t *testing.T) {
 			const n = 100
-			sim, c := tencent(t)
+			sim, c := newTencent(t)
 			for i := range n / 2 {
 				sim.SetOnline(code(i))
 			}
@@ -187,11 +185,11 @@ func TestFaults(t *testing.T) {
 				}
 				return 0
 			}
-			var h heard
-			run(t, newPoller(c, n, &h), rounds(10))
-			withinBudget(t, sim.Calls(), 50)
+			var recorded resultRecorder
+			runFor(t, newPoller(c, n, &recorded), rounds(10))
+			requireWithinBudget(t, sim.Calls(), 50)
 			for i := range n {
-				online, offline := h.count(i, Online), h.count(i, Offline)
+				online, offline := recorded.count(i, Online), recorded.count(i, Offline)
 				if i < n/2 && (offline > 0 || online < 2) || i >= n/2 && (online > 0 || offline < 2) {
 					t.Fatalf("fault %d: session %d is online %d times and offline %d", fault, i, online, offline)
 				}
@@ -200,13 +198,13 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// TestOnceInARound: an end that is to be confirmed does not wait until a round is over.
-func TestOnceInARound(t *testing.T) {
+// TestQueryNowDuringRound: a query to confirm an end does not wait for the end of a round.
+func TestQueryNowDuringRound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		sim, c := tencent(t)
+		sim, c := newTencent(t)
 		sim.SetOnline("8888_alice")
-		var h heard
-		p := newPoller(c, 4000, &h) // more than fits
+		var recorded resultRecorder
+		p := newPoller(c, 4000, &recorded) // more than fit into an interval
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
 		go func() { p.Run(ctx); close(done) }()
@@ -217,11 +215,11 @@ func TestOnceInARound(t *testing.T) {
 				t.Errorf("%v, %v", state, err)
 			}
 			if took := time.Since(began); took > 4*time.Second {
-				t.Errorf("an answer after %v", took)
+				t.Errorf("a response after %v", took)
 			}
 		}
 		cancel()
 		<-done
-		withinBudget(t, sim.Calls(), 50)
+		requireWithinBudget(t, sim.Calls(), 50)
 	})
 }
