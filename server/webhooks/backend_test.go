@@ -23,31 +23,31 @@ import (
 
 const testSecret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
-// call is one request that a back end got.
-type call struct {
+// request is a received request.
+type request struct {
 	at      time.Time
 	id      string
 	subject string
 }
 
-// reply is what a back end does with a request.
-type reply struct {
+// response is the response of a back end.
+type response struct {
 	after      time.Duration
 	status     int // 0: none
 	retryAfter string
-	err        error // instead of an answer
+	err        error // instead of a response
 }
 
-// backEnd is an http.RoundTripper that plays the app's back end.
+// backEnd is an http.RoundTripper that simulates the app's back end.
 type backEnd struct {
-	mu    sync.Mutex // guards the following fields
-	reply func(call) reply
-	calls []call // in the order in which they came
-	way   int
-	most  int // that were under way at once
+	mu             sync.Mutex // guards the fields below
+	respond        func(request) response
+	requests       []request // in order of arrival
+	inProgress     int
+	peakInProgress int
 }
 
-var up = func(call) reply { return reply{status: 204} }
+var accept = func(request) response { return response{status: 204} }
 
 func (b *backEnd) RoundTrip(r *http.Request) (*http.Response, error) {
 	defer r.Body.Close()
@@ -55,97 +55,96 @@ func (b *backEnd) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err := json.NewDecoder(r.Body).Decode(&e); err != nil {
 		return nil, err
 	}
-	c := call{time.Now(), e.ID, e.Subject}
+	received := request{time.Now(), e.ID, e.Subject}
 	b.mu.Lock()
-	b.calls = append(b.calls, c)
-	b.way++
-	b.most = max(b.most, b.way)
-	a := b.reply(c)
+	b.requests = append(b.requests, received)
+	b.inProgress++
+	b.peakInProgress = max(b.peakInProgress, b.inProgress)
+	resp := b.respond(received)
 	b.mu.Unlock()
 	defer func() {
 		b.mu.Lock()
-		b.way--
+		b.inProgress--
 		b.mu.Unlock()
 	}()
-	if a.after > 0 {
+	if resp.after > 0 {
 		select {
-		case <-time.After(a.after):
+		case <-time.After(resp.after):
 		case <-r.Context().Done():
 			return nil, r.Context().Err()
 		}
 	}
-	if a.err != nil {
-		return nil, a.err
+	if resp.err != nil {
+		return nil, resp.err
 	}
-	resp := &http.Response{StatusCode: a.status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader("thanks")), Request: r}
-	if a.retryAfter != "" {
-		resp.Header.Set("Retry-After", a.retryAfter)
+	httpResp := &http.Response{StatusCode: resp.status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader("thanks")), Request: r}
+	if resp.retryAfter != "" {
+		httpResp.Header.Set("Retry-After", resp.retryAfter)
 	}
-	return resp, nil
+	return httpResp, nil
 }
 
-// will makes the back end answer in another way from now on.
-func (b *backEnd) will(reply func(call) reply) {
+// respondWith changes the responses.
+func (b *backEnd) respondWith(respond func(request) response) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.reply = reply
+	b.respond = respond
 }
 
-// got gives the ids of the requests so far, of one live code or, where that is
-// empty, of all.
-func (b *backEnd) got(code string) (ids []string) {
-	for _, c := range b.log() {
-		if code == "" || c.subject == code {
-			ids = append(ids, c.id)
+// receivedIDs returns the event ids of the requests so far, of one live code, or of all if
+// it is empty.
+func (b *backEnd) receivedIDs(code string) (ids []string) {
+	for _, r := range b.received() {
+		if code == "" || r.subject == code {
+			ids = append(ids, r.id)
 		}
 	}
 	return ids
 }
 
-// log gives the requests so far.
-func (b *backEnd) log() []call {
+// received returns the requests so far.
+func (b *backEnd) received() []request {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return slices.Clone(b.calls)
+	return slices.Clone(b.requests)
 }
 
-// peak gives how many requests were under way at once, at the most, since it was
-// asked last.
-func (b *backEnd) peak() int {
+// maxConcurrent returns the peak of concurrent requests since the last call.
+func (b *backEnd) maxConcurrent() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	most := b.most
-	b.most = b.way
-	return most
+	peak := b.peakInProgress
+	b.peakInProgress = b.inProgress
+	return peak
 }
 
-// stage is a pump that runs, what it sends to, and what it has said.
-type stage struct {
+// pumpTest is a running pump with its back end and its results.
+type pumpTest struct {
 	*backEnd
-	t      testing.TB
-	sender *Sender
-	pump   *Pump
-	reg    *prometheus.Registry
-	logged *lockedLog
-	stop   func() // ends the pump, and waits for it
+	t         testing.TB
+	sender    *Sender
+	pump      *Pump
+	reg       *prometheus.Registry
+	logOutput *logBuffer
+	stop      func() // stops the pump and waits for it
 
-	mu      sync.Mutex // guards settled
-	settled []deliveryResult
+	mu       sync.Mutex // guards recorded
+	recorded []deliveryResult
 }
 
-// lockedLog keeps what is logged.
-type lockedLog struct {
+// logBuffer stores log output.
+type logBuffer struct {
 	mu   sync.Mutex // guards text
 	text strings.Builder
 }
 
-func (l *lockedLog) Write(b []byte) (int, error) {
+func (l *logBuffer) Write(b []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.text.Write(b)
 }
 
-func (l *lockedLog) String() string {
+func (l *logBuffer) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.text.String()
@@ -164,30 +163,30 @@ func newTarget(t interface {
 	return target
 }
 
-// perform runs a pump in a bubble.
-func perform(t *testing.T, reply func(call) reply, f func(s *stage)) {
+// withPump calls f with a running pump in a synctest bubble.
+func withPump(t *testing.T, respond func(request) response, f func(s *pumpTest)) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, reply)
+		s := newPumpTest(t, respond)
 		defer s.stop()
 		f(s)
 	})
 }
 
-func newStage(t testing.TB, reply func(call) reply) *stage {
-	s := &stage{t: t, backEnd: &backEnd{reply: reply}, reg: prometheus.NewRegistry(), logged: &lockedLog{}}
+func newPumpTest(t testing.TB, respond func(request) response) *pumpTest {
+	s := &pumpTest{t: t, backEnd: &backEnd{respond: respond}, reg: prometheus.NewRegistry(), logOutput: &logBuffer{}}
 	target := newTarget(t, "https://app.example.com/hook")
 	s.sender = NewSender(Options{
-		Target: func() *Target { return target }, Transport: s.backEnd, Metrics: s.reg, Logger: zerolog.New(s.logged).Level(zerolog.InfoLevel),
+		Target: func() *Target { return target }, Transport: s.backEnd, Metrics: s.reg, Logger: zerolog.New(s.logOutput).Level(zerolog.InfoLevel),
 	})
-	s.run()
+	s.startPump()
 	return s
 }
 
-// run begins a term.
-func (s *stage) run() {
+// startPump starts a new pump.
+func (s *pumpTest) startPump() {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
-	s.pump = s.sender.NewPump(s.hear)
+	s.pump = s.sender.NewPump(s.recordResult)
 	go func() {
 		defer close(done)
 		s.pump.Run(ctx)
@@ -198,22 +197,22 @@ func (s *stage) run() {
 	}
 }
 
-// hear takes what the pump says.
-func (s *stage) hear(id string, dead bool, why string) {
+// recordResult is the OnResult of the pump.
+func (s *pumpTest) recordResult(id string, isDead bool, reason string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.settled = append(s.settled, deliveryResult{eventID: id, isDead: dead, reason: why})
+	s.recorded = append(s.recorded, deliveryResult{eventID: id, isDead: isDead, reason: reason})
 }
 
-// said gives what the pump has said so far.
-func (s *stage) said() []deliveryResult {
+// results returns the results so far.
+func (s *pumpTest) results() []deliveryResult {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.Clone(s.settled)
+	return slices.Clone(s.recorded)
 }
 
-// metric gives the value of a metric; of a histogram how many it has seen.
-func (s *stage) metric(name string, labels ...string) float64 {
+// metric returns the value of a metric, or the sample count of a histogram.
+func (s *pumpTest) metric(name string, labels ...string) float64 {
 	s.t.Helper()
 	families, err := s.reg.Gather()
 	if err != nil {
@@ -233,11 +232,11 @@ func (s *stage) metric(name string, labels ...string) float64 {
 			return m.GetCounter().GetValue() + m.GetGauge().GetValue() + float64(m.GetHistogram().GetSampleCount())
 		}
 	}
-	s.t.Fatalf("there is no %s%v", name, labels)
+	s.t.Fatalf("no metric %s%v", name, labels)
 	return 0
 }
 
-// event makes the nth event of a live code, which happens now.
+// event returns the nth event of a live code, at the present time.
 func event(code string, n int) Event {
 	return Event{
 		ID: fmt.Sprintf("%s-%d", code, n), Type: StreamAway, Time: time.Now().UnixMilli(),
@@ -245,7 +244,7 @@ func event(code string, n int) Event {
 	}
 }
 
-// events makes the first n events of a live code.
+// events returns the first n events of a live code.
 func events(code string, n int) (all []Event) {
 	for i := range n {
 		all = append(all, event(code, i))
@@ -253,16 +252,16 @@ func events(code string, n int) (all []Event) {
 	return all
 }
 
-var errBroken = errors.New("the line is broken")
+var errConnection = errors.New("connection reset")
 
-// failing answers the first n tries of each event with a status, and then 204.
-func failing(n, status int) func(call) reply {
-	tries := map[string]int{}
-	return func(c call) reply {
-		if tries[c.id]++; tries[c.id] <= n {
-			return reply{status: status}
+// failFirst responds to the first n attempts of each event with a status, then with 204.
+func failFirst(n, status int) func(request) response {
+	attempts := map[string]int{}
+	return func(r request) response {
+		if attempts[r.id]++; attempts[r.id] <= n {
+			return response{status: status}
 		}
-		return reply{status: 204}
+		return response{status: 204}
 	}
 }
 
@@ -270,7 +269,7 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-func newContext() (context.Context, context.CancelFunc) {
+func cancelableContext() (context.Context, context.CancelFunc) {
 	return context.WithCancel(context.Background())
 }
 

@@ -5,24 +5,23 @@ import (
 	"time"
 )
 
-// Bounds of the back-off.
 const (
 	baseBackoff = time.Second
 
-	// maxBackoff is for one live code, maxProbeBackoff for a back end that is down:
-	// that is how long what waits for it goes on waiting once it is back.
+	// maxBackoff bounds the delay of one live code, maxProbeBackoff that of a back end
+	// which is down. The latter delays all events after its recovery.
 	maxBackoff      = 5 * time.Minute
 	maxProbeBackoff = 30 * time.Second
 )
 
-// backoff is exponential with full jitter: after n failures before this one a
-// random time of at most base·2^n, and at most limit. So those who failed
-// together do not come back together. See
+// backoff returns an exponential delay with full jitter: after n previous failures, a
+// random time from 0 to min(base·2^n, limit). So simultaneous failures do not cause
+// simultaneous retries. See
 // https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
 func backoff(n int, limit time.Duration) time.Duration {
-	most := limit
-	if n < 20 { // a million seconds
-		most = min(limit, baseBackoff<<n)
+	maximum := limit
+	if n < 20 { // 2^20 seconds do not overflow
+		maximum = min(limit, baseBackoff<<n)
 	}
-	return rand.N(most + 1)
+	return rand.N(maximum + 1)
 }

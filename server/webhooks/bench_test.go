@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// BenchmarkDeliver: events of many live codes to a back end that answers at once,
-// in memory and over loopback.
+// BenchmarkDeliver delivers events of many live codes to a fast back end, in memory and over
+// loopback.
 func BenchmarkDeliver(b *testing.B) {
 	b.Run("memory", func(b *testing.B) {
 		benchDeliver(b, "https://app.example.com/", roundTripper(func(r *http.Request) (*http.Response, error) {
@@ -33,9 +33,9 @@ func BenchmarkDeliver(b *testing.B) {
 func benchDeliver(b *testing.B, url string, transport http.RoundTripper) {
 	target := newTarget(b, url)
 	sender := NewSender(Options{Target: func() *Target { return target }, Transport: transport})
-	var settled sync.WaitGroup
-	ctx, cancel := newContext()
-	pump := sender.NewPump(func(string, bool, string) { settled.Done() })
+	var open sync.WaitGroup
+	ctx, cancel := cancelableContext()
+	pump := sender.NewPump(func(string, bool, string) { open.Done() })
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -43,35 +43,34 @@ func benchDeliver(b *testing.B, url string, transport http.RoundTripper) {
 	}()
 	b.ReportAllocs()
 	b.ResetTimer()
-	settled.Add(b.N)
+	open.Add(b.N)
 	for i := range b.N {
 		pump.Enqueue(event(fmt.Sprint("8888_", i%10_000), i))
 	}
-	settled.Wait()
+	open.Wait()
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
 	b.StopTimer()
 	cancel()
 	<-done
 }
 
-// BenchmarkMillionOpen: a back end that is down while a million live codes have
-// an event each: what they cost in memory, and in goroutines, beside what the
-// list holds anyway.
+// BenchmarkMillionOpen measures the memory and goroutines of a million live codes with one
+// event each, while the back end is down.
 func BenchmarkMillionOpen(b *testing.B) {
-	const many = 1_000_000
+	const count = 1_000_000
 	target := newTarget(b, "https://app.example.com/")
 	for range b.N {
-		events := make([]Event, many)
+		events := make([]Event, count)
 		for i := range events {
 			events[i] = event(fmt.Sprint("8888_", i), i)
 		}
 		s := NewSender(Options{Target: func() *Target { return target }, Transport: roundTripper(func(*http.Request) (*http.Response, error) {
-			return nil, errBroken
+			return nil, errConnection
 		})})
 		pump := s.NewPump(func(string, bool, string) {})
-		ctx, cancel := newContext()
+		ctx, cancel := cancelableContext()
 		done := make(chan struct{})
-		before := inUse()
+		heapBefore := heapInUse()
 		goroutines := runtime.NumGoroutine()
 		go func() {
 			defer close(done)
@@ -79,11 +78,11 @@ func BenchmarkMillionOpen(b *testing.B) {
 		}()
 		began := time.Now()
 		pump.Enqueue(events...)
-		b.ReportMetric(time.Since(began).Seconds(), "s/offer")
+		b.ReportMetric(time.Since(began).Seconds(), "s/enqueue")
 		began = time.Now()
 		pump.Enqueue(events...)
-		b.ReportMetric(time.Since(began).Seconds(), "s/offer-again")
-		b.ReportMetric(float64(inUse()-before)/many, "B/event")
+		b.ReportMetric(time.Since(began).Seconds(), "s/enqueue-again")
+		b.ReportMetric(float64(heapInUse()-heapBefore)/count, "B/event")
 		b.ReportMetric(float64(runtime.NumGoroutine()-goroutines), "goroutines")
 		cancel()
 		<-done
@@ -91,7 +90,7 @@ func BenchmarkMillionOpen(b *testing.B) {
 	}
 }
 
-func inUse() uint64 {
+func heapInUse() uint64 {
 	runtime.GC()
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)

@@ -2,59 +2,58 @@ package webhooks
 
 import "time"
 
-// downThreshold is how many live codes must have failed in a row, with no success
-// between, until the back end counts as down. They are counted, not their tries:
-// an event that its receiver chokes on holds back its own live code alone.
+// downThreshold is the number of live codes that must fail without a success between them
+// until the back end counts as down. Codes are counted, not attempts: an event that the
+// receiver always rejects delays only its own live code.
 const downThreshold = 5
 
-// circuitBreaker keeps tries from a back end that is down, or that has asked for a
-// pause. While it is open one try at a time goes through, a probe. Its owner
-// guards it.
+// circuitBreaker stops attempts to a back end that is down or has requested a pause. While
+// it is open, it permits one probe at a time. The pump's mutex guards it.
 type circuitBreaker struct {
-	failedCodes  map[string]struct{} // live codes, since the last success; no more than downThreshold
+	failedCodes  map[string]struct{} // since the last success; at most downThreshold
 	isOpen       bool
 	isProbing    bool
-	failedProbes int       // in a row that failed
-	nextProbeAt  time.Time // no probe before
-	lastReason   string    // of the last failure
+	failedProbes int // since the last success
+	nextProbeAt  time.Time
+	lastReason   string // of the latest failure
 }
 
-// isDown reports whether the back end fails whatever it is sent.
+// isDown reports whether the back end fails for all events.
 func (b *circuitBreaker) isDown() bool { return len(b.failedCodes) >= downThreshold }
 
-// canAttempt reports whether a try may begin.
+// canAttempt reports whether an attempt may begin.
 func (b *circuitBreaker) canAttempt(now time.Time) bool {
 	return !b.isOpen || !b.isProbing && !now.Before(b.nextProbeAt)
 }
 
-// beginAttempt takes in a try that is admitted, and says whether it is a probe.
-func (b *circuitBreaker) beginAttempt() (probe bool) {
+// beginAttempt records the begin of an attempt, and reports whether it is a probe.
+func (b *circuitBreaker) beginAttempt() (isProbe bool) {
 	b.isProbing = b.isOpen
 	return b.isOpen
 }
 
-// recordSuccess takes in that a try was answered well. While the breaker is open
-// only a probe's success counts: other tries began before.
-func (b *circuitBreaker) recordSuccess(probe bool) {
-	if !b.isOpen || probe {
+// recordSuccess records an attempt that the back end answered. An open breaker ignores
+// other attempts than probes: they began before.
+func (b *circuitBreaker) recordSuccess(isProbe bool) {
+	if !b.isOpen || isProbe {
 		*b = circuitBreaker{failedCodes: b.failedCodes}
 		clear(b.failedCodes)
 	}
 }
 
-// recordFailure takes in that a try failed, and what the back end asks for.
-func (b *circuitBreaker) recordFailure(code string, probe bool, pause time.Duration, why string, now time.Time) {
-	b.lastReason = why
+// recordFailure records a failed attempt, and the pause that the back end requested.
+func (b *circuitBreaker) recordFailure(code string, isProbe bool, pause time.Duration, reason string, now time.Time) {
+	b.lastReason = reason
 	if !b.isDown() {
 		b.failedCodes[code] = struct{}{}
 	}
 	switch {
-	case probe:
+	case isProbe:
 		b.isProbing = false
 		b.failedProbes++
 	case b.isOpen:
-		if until := now.Add(pause); until.After(b.nextProbeAt) {
-			b.nextProbeAt = until
+		if pauseEnd := now.Add(pause); pauseEnd.After(b.nextProbeAt) {
+			b.nextProbeAt = pauseEnd
 		}
 		return
 	case pause == 0 && !b.isDown():

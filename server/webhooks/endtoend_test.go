@@ -13,17 +13,17 @@ import (
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 )
 
-// receiver is a back end on a real server, that verifies by the scheme's own
-// library.
+// receiver is a back end on a real server. It verifies signatures by the library of the
+// scheme.
 type receiver struct {
 	t       *testing.T
-	secrets []string // each of which must verify
-	all     chan struct{}
+	secrets []string      // all must verify
+	done    chan struct{} // closed when all events have arrived
 
-	mu     sync.Mutex // guards the following fields
-	want   int
-	events []map[string]any
-	users  []string
+	mu      sync.Mutex // guards the fields below
+	missing int
+	events  []map[string]any
+	users   []string
 }
 
 func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
@@ -35,10 +35,10 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		r.t.Errorf("%s %s, %s", req.Method, req.URL, req.Header.Get("Content-Type"))
 	}
 	for _, secret := range r.secrets {
-		one, err := standardwebhooks.NewWebhook(secret)
+		webhook, err := standardwebhooks.NewWebhook(secret)
 		if err != nil {
 			r.t.Error(err)
-		} else if err := one.Verify(body, req.Header); err != nil {
+		} else if err := webhook.Verify(body, req.Header); err != nil {
 			r.t.Error(err)
 		}
 	}
@@ -54,19 +54,19 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	defer r.mu.Unlock()
 	r.events = append(r.events, event)
 	r.users = append(r.users, user+":"+password)
-	if r.want--; r.want == 0 {
-		close(r.all)
+	if r.missing--; r.missing == 0 {
+		close(r.done)
 	}
 	w.WriteHeader(http.StatusOK)
-	_, _ = w.Write([]byte(strings.Repeat("thanks ", 10_000))) // more than is read
+	_, _ = w.Write([]byte(strings.Repeat("thanks ", 10_000))) // more than the sender reads
 }
 
-// TestEndToEnd: over TLS, by HTTP/1.1 and HTTP/2, two secrets, and a password in
+// TestEndToEnd delivers over TLS, by HTTP/1.1 and HTTP/2, with two secrets and a password in
 // the URL.
 func TestEndToEnd(t *testing.T) {
 	for _, http2 := range []bool{false, true} {
 		secrets := []string{testSecret, "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD1rV3gXe0ggk="}
-		r := &receiver{t: t, secrets: secrets, all: make(chan struct{}), want: len(eventTypes)}
+		r := &receiver{t: t, secrets: secrets, done: make(chan struct{}), missing: len(eventTypes)}
 		server := httptest.NewUnstartedServer(r)
 		server.EnableHTTP2 = http2
 		server.StartTLS()
@@ -77,41 +77,41 @@ func TestEndToEnd(t *testing.T) {
 			t.Fatal(err)
 		}
 		sender := NewSender(Options{Target: func() *Target { return target }})
-		own := sender.client.Transport.(*http.Transport)
-		own.TLSClientConfig = &tls.Config{RootCAs: server.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs}
-		ctx, cancel := newContext()
-		var settled sync.WaitGroup
-		settled.Add(len(eventTypes))
-		pump := sender.NewPump(func(id string, dead bool, why string) {
-			if dead {
-				t.Errorf("%s was given up: %s", id, why)
+		transport := sender.client.Transport.(*http.Transport)
+		transport.TLSClientConfig = &tls.Config{RootCAs: server.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs}
+		ctx, cancel := cancelableContext()
+		var open sync.WaitGroup
+		open.Add(len(eventTypes))
+		pump := sender.NewPump(func(id string, isDead bool, reason string) {
+			if isDead {
+				t.Errorf("%s is dead: %s", id, reason)
 			}
-			settled.Done()
+			open.Done()
 		})
-		pump.Enqueue(samples(t)...)
+		pump.Enqueue(sampleEvents(t)...)
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
 			pump.Run(ctx)
 		}()
-		<-r.all
-		settled.Wait()
+		<-r.done
+		open.Wait()
 		cancel()
 		<-done
 		server.Close()
-		for i, e := range samples(t) {
+		for i, e := range sampleEvents(t) {
 			got := r.events[i]
 			if got["id"] != e.ID || got["type"] != string(e.Type) || got["subject"] != "8888_alice" || got["source"] != "/onair/eu" || got["specversion"] != "1.0" {
 				t.Errorf("event %d: %v", i, got)
 			}
 			if r.users[i] != "onair:pass word" {
-				t.Errorf("by %q", r.users[i])
+				t.Errorf("user %q", r.users[i])
 			}
 		}
 	}
 }
 
-// TestRedirects: a signed event goes nowhere else.
+// TestRedirects: redirects are not followed.
 func TestRedirects(t *testing.T) {
 	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
 		t.Error("the redirect was followed")
@@ -121,37 +121,37 @@ func TestRedirects(t *testing.T) {
 		server := httptest.NewServer(http.RedirectHandler(other.URL, status))
 		target := newTarget(t, server.URL)
 		sender := NewSender(Options{Target: func() *Target { return target }})
-		ctx, cancel := newContext()
-		pump := sender.NewPump(func(_ string, dead bool, _ string) {
-			if !dead {
-				t.Errorf("%d is taken for a delivery", status)
+		ctx, cancel := cancelableContext()
+		pump := sender.NewPump(func(_ string, isDead bool, _ string) {
+			if !isDead {
+				t.Errorf("status %d counts as delivered", status)
 			}
 			cancel()
 		})
 		old := event("a", 0)
-		old.Time = 0 // given up after its first try
+		old.Time = 0 // it expires after the first attempt
 		pump.Enqueue(old)
 		pump.Run(ctx)
 		server.Close()
 	}
 }
 
-// TestUntrusted: who cannot prove to be the back end is not told.
-func TestUntrusted(t *testing.T) {
+// TestUntrustedCertificate: a server without a valid certificate receives nothing.
+func TestUntrustedCertificate(t *testing.T) {
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
-		t.Error("it was told")
+		t.Error("the server received the event")
 	}))
 	server.Config.ErrorLog = discardLog()
 	server.StartTLS()
 	defer server.Close()
 	target := newTarget(t, server.URL+"/s3cretpath")
 	sender := NewSender(Options{Target: func() *Target { return target }})
-	ctx, cancel := newContext()
-	pump := sender.NewPump(func(_ string, dead bool, why string) {
-		if !dead || !strings.Contains(why, "certificate") {
-			t.Errorf("dead %v: %s", dead, why)
+	ctx, cancel := cancelableContext()
+	pump := sender.NewPump(func(_ string, isDead bool, reason string) {
+		if !isDead || !strings.Contains(reason, "certificate") {
+			t.Errorf("dead %v: %s", isDead, reason)
 		}
-		noSecret(t, "why", why)
+		requireNoSecret(t, "reason", reason)
 		cancel()
 	})
 	old := event("a", 0)

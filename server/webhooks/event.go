@@ -2,35 +2,34 @@ package webhooks
 
 import "onair/presence"
 
-// EventType is what has happened, in the words of the wire.
+// EventType is the type of an event as sent.
 type EventType string
 
-// The types of events.
+// The event types.
 const (
 	StreamStarted  EventType = "stream.started"  // a session has begun
-	StreamAway     EventType = "stream.away"     // its stream is away: the host will be right back
-	StreamResumed  EventType = "stream.resumed"  // it is live again
-	StreamEnded    EventType = "stream.ended"    // the session is over
-	RecordingReady EventType = "recording.ready" // there is a recording that was not known before
+	StreamAway     EventType = "stream.away"     // its stream is away and may come back
+	StreamResumed  EventType = "stream.resumed"  // its stream is live again
+	StreamEnded    EventType = "stream.ended"    // the session has ended
+	RecordingReady EventType = "recording.ready" // there is a new recording
 )
 
-// eventTypes are all there are.
 var eventTypes = [...]EventType{StreamStarted, StreamAway, StreamResumed, StreamEnded, RecordingReady}
 
-// Event is something that has happened. What it points to must not change any
-// more: it is written out at each try, so that one that waits holds no bytes.
+// Event is an event to deliver. What it points to must not change: each attempt encodes it
+// again, so that an open event holds no encoded bytes.
 type Event struct {
-	ID   string // names it for ever; of A-Z a-z 0-9 _ -
+	ID   string // unique, of A-Z a-z 0-9 _ -
 	Type EventType
-	Time int64 // when it happened, Unix milliseconds
+	Time int64 // Unix milliseconds
 
-	// What it is about, by type one of these.
-	Stream    *presence.Stream    // of StreamStarted, StreamAway and StreamResumed: as it was then
-	Ended     *presence.Ended     // of StreamEnded
-	Recording *presence.Recording // of RecordingReady
+	// One of these, by type.
+	Stream    *presence.Stream    // StreamStarted, StreamAway, StreamResumed: its state at that time
+	Ended     *presence.Ended     // StreamEnded
+	Recording *presence.Recording // RecordingReady
 }
 
-// subject is the live code that the event is about: those of one go in order.
+// subject returns the live code of the event. Events with the same code are sent in order.
 func (e *Event) subject() string {
 	switch {
 	case e.Stream != nil:

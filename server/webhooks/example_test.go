@@ -10,7 +10,7 @@ import (
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 )
 
-// A back end that takes what it is told. It is the example of docs/webhooks.md.
+// A receiver of webhooks, the example of docs/webhooks.md.
 func Example_receiver() {
 	receiver, err := standardwebhooks.NewWebhook(os.Getenv("WEBHOOK_SECRET"))
 	if err != nil {
@@ -23,7 +23,7 @@ func Example_receiver() {
 			return
 		}
 		if err := receiver.Verify(body, r.Header); err != nil {
-			http.Error(w, "not signed by who it should be", http.StatusUnauthorized)
+			http.Error(w, "invalid signature", http.StatusUnauthorized)
 			return
 		}
 		var event struct {
@@ -31,11 +31,11 @@ func Example_receiver() {
 			Data              json.RawMessage
 		}
 		if err := json.Unmarshal(body, &event); err != nil {
-			http.Error(w, "no event", http.StatusBadRequest)
+			http.Error(w, "invalid event", http.StatusBadRequest)
 			return
 		}
-		// One transaction: note event.ID, or stop here if it is noted already; do
-		// what event.EventType means for event.Subject, the live code.
+		// In one transaction: store event.ID, or stop if it is stored already; then process
+		// event.Type for event.Subject, the live code.
 		w.WriteHeader(http.StatusNoContent)
 	})
 	log.Fatal(http.ListenAndServe("127.0.0.1:8090", nil))

@@ -7,7 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promauto"
 )
 
-// Results of events.
+// Values of the label result.
 const (
 	resultDelivered = "delivered"
 	resultDead      = "dead"
@@ -22,7 +22,7 @@ type metrics struct {
 func newMetrics(reg prometheus.Registerer, s *Sender) *metrics {
 	f := promauto.With(reg)
 	f.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "onair_webhook_oldest_seconds", Help: "Age of the oldest event that the back end was not told of yet, on the keeper; 0: there is none.",
+		Name: "onair_webhook_oldest_seconds", Help: "Age of the oldest open event, on the leader; 0: none.",
 	}, func() float64 {
 		if p := s.activePump.Load(); p != nil {
 			return p.oldestEventAge(time.Now()).Seconds()
@@ -31,14 +31,14 @@ func newMetrics(reg prometheus.Registerer, s *Sender) *metrics {
 	})
 	m := &metrics{
 		events: f.NewCounterVec(prometheus.CounterOpts{
-			Name: "onair_webhooks_total", Help: "Events that the back end was told of, or that were given up, by type.",
+			Name: "onair_webhooks_total", Help: "Events by type and result: delivered to the back end, or dead.",
 		}, []string{"type", "result"}),
 		attemptDuration: f.NewHistogram(prometheus.HistogramOpts{
-			Name: "onair_webhook_seconds", Help: "How long the back end took to answer, or we to give up waiting, by try.",
+			Name: "onair_webhook_seconds", Help: "Duration of delivery attempts, until the response or the timeout.",
 			Buckets: []float64{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10},
 		}),
 		retries: f.NewCounter(prometheus.CounterOpts{
-			Name: "onair_webhook_retries_total", Help: "Tries of events beyond the first.",
+			Name: "onair_webhook_retries_total", Help: "Delivery attempts beyond the first of each event.",
 		}),
 	}
 	for _, t := range eventTypes {

@@ -13,66 +13,65 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestWhateverFails: with a back end that fails in every way, keepers that are
-// replaced, also before the one before has noticed, and a log that is slow to
-// hear, each event arrives, and those of one live code arrive first in the order
-// in which they happened. While nothing fails each arrives once.
-func TestWhateverFails(t *testing.T) {
-	vary := time.Duration(time.Now().UnixNano() % 1e9)
+// TestDeliveryUnderFaults: with a back end that fails in all ways, leaders that are replaced
+// before they notice, and a log that applies results late, every event arrives. The first
+// arrivals of each live code are in order. Without faults each event arrives once.
+func TestDeliveryUnderFaults(t *testing.T) {
+	offset := time.Duration(time.Now().UnixNano() % 1e9)
 	synctest.Test(t, func(t *testing.T) {
-		time.Sleep(vary) // rapid makes its seed of the time, which in a bubble is always the same
-		// A bubble's T has no Deadline, which rapid would ask for: so hide it.
+		time.Sleep(offset) // rapid seeds from the clock, which starts equally in each bubble
+		// Hide the Deadline of T, which rapid would call: a bubble has none.
 		rapid.Check(struct{ testing.TB }{t}, func(rt *rapid.T) {
-			w := newWorld(rt)
-			defer w.end()
+			sim := newSimulation(rt)
+			defer sim.end()
 			for range rapid.IntRange(10, 100).Draw(rt, "steps") {
-				w.step()
+				sim.step()
 			}
-			w.clearUp()
-			w.check()
+			sim.finishDeliveries()
+			sim.checkReceived()
 		})
 	})
 }
 
-// world is one random run: the outbox, its keepers and the back end.
-type world struct {
+// simulation is one random run of the outbox, its leaders and the back end.
+type simulation struct {
 	*rapid.T
-	calm   bool // nothing fails
-	seed   uint32
-	happen map[string]int // how many events each live code has had
-	keeper *stage
-	past   sync.WaitGroup // keepers that have not noticed yet
-	late   sync.WaitGroup // requests that the back end has not looked at yet
+	withoutFaults bool // no faults are injected
+	seed          uint32
+	eventCounts   map[string]int // number of events by live code
+	leader        *pumpTest
+	formerLeaders sync.WaitGroup // leaders that have not noticed their replacement
+	lateRequests  sync.WaitGroup // requests that arrive after their timeout
 
-	mu      sync.Mutex // guards the following fields
-	failing bool
-	open    []Event  // in the order in which they happened
-	untold  []string // settled, and the log has not heard
-	arrived []call
-	tries   map[string]int
+	mu        sync.Mutex // guards the fields below
+	hasFaults bool
+	open      []Event  // in order
+	unapplied []string // results that the log has not applied
+	received  []request
+	attempts  map[string]int
 }
 
-func newWorld(t *rapid.T) *world {
-	w := &world{
-		T: t, calm: rapid.Bool().Draw(t, "calm"), seed: rapid.Uint32().Draw(t, "seed"),
-		happen: map[string]int{}, tries: map[string]int{},
+func newSimulation(t *rapid.T) *simulation {
+	sim := &simulation{
+		T: t, withoutFaults: rapid.Bool().Draw(t, "calm"), seed: rapid.Uint32().Draw(t, "seed"),
+		eventCounts: map[string]int{}, attempts: map[string]int{},
 	}
-	w.failing = !w.calm
-	w.elect()
-	return w
+	sim.hasFaults = !sim.withoutFaults
+	sim.electLeader()
+	return sim
 }
 
-// elect makes another node the keeper, which offers what is open.
-func (w *world) elect() {
-	target := newTarget(w, "https://app.example.com/")
-	sender := NewSender(Options{Target: func() *Target { return target }, Transport: &backEnd{reply: w.answer}})
-	pump := sender.NewPump(func(id string, dead bool, why string) {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		if dead {
-			w.Errorf("%s was given up: %s", id, why)
+// electLeader replaces the leader by another, which enqueues all open events.
+func (sim *simulation) electLeader() {
+	target := newTarget(sim, "https://app.example.com/")
+	sender := NewSender(Options{Target: func() *Target { return target }, Transport: &backEnd{respond: sim.respond}})
+	pump := sender.NewPump(func(id string, isDead bool, reason string) {
+		sim.mu.Lock()
+		defer sim.mu.Unlock()
+		if isDead {
+			sim.Errorf("%s is dead: %s", id, reason)
 		}
-		w.untold = append(w.untold, id)
+		sim.unapplied = append(sim.unapplied, id)
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
@@ -80,159 +79,159 @@ func (w *world) elect() {
 		defer close(done)
 		pump.Run(ctx)
 	}()
-	w.keeper = &stage{pump: pump, stop: func() {
+	sim.leader = &pumpTest{pump: pump, stop: func() {
 		cancel()
 		<-done
 	}}
-	w.offer(0)
+	sim.enqueueOpen(0)
 }
 
-// offer has the keeper offer what is open, but for the first few.
-func (w *world) offer(from int) {
-	w.mu.Lock()
-	open := slices.Clone(w.open[from:])
-	w.mu.Unlock()
-	w.keeper.pump.Enqueue(open...)
+// enqueueOpen enqueues the open events, except for the first ones.
+func (sim *simulation) enqueueOpen(from int) {
+	sim.mu.Lock()
+	open := slices.Clone(sim.open[from:])
+	sim.mu.Unlock()
+	sim.leader.pump.Enqueue(open...)
 }
 
-func (w *world) step() {
-	switch rapid.IntRange(0, 9).Draw(w.T, "step") {
+func (sim *simulation) step() {
+	switch rapid.IntRange(0, 9).Draw(sim.T, "step") {
 	case 0, 1, 2, 3:
-		w.mu.Lock()
-		from := len(w.open)
-		w.mu.Unlock()
-		for range rapid.IntRange(1, 5).Draw(w.T, "events") {
-			code := rapid.SampledFrom([]string{"a", "b", "c", "d", "e", "f", "g", "h"}).Draw(w.T, "code")
-			e := event(code, w.happen[code])
-			w.happen[code]++
-			w.mu.Lock()
-			w.open = append(w.open, e)
-			w.mu.Unlock()
+		sim.mu.Lock()
+		from := len(sim.open)
+		sim.mu.Unlock()
+		for range rapid.IntRange(1, 5).Draw(sim.T, "events") {
+			code := rapid.SampledFrom([]string{"a", "b", "c", "d", "e", "f", "g", "h"}).Draw(sim.T, "code")
+			e := event(code, sim.eventCounts[code])
+			sim.eventCounts[code]++
+			sim.mu.Lock()
+			sim.open = append(sim.open, e)
+			sim.mu.Unlock()
 		}
-		w.offer(from)
+		sim.enqueueOpen(from)
 	case 4:
-		w.offer(0)
+		sim.enqueueOpen(0)
 	case 5:
-		w.hear()
+		sim.applyResults()
 	case 6:
-		if !w.calm {
-			before, notices := w.keeper, time.Duration(rapid.IntRange(0, 20_000).Draw(w.T, "notices"))*time.Millisecond
-			w.past.Go(func() {
-				time.Sleep(notices)
-				before.stop()
+		if !sim.withoutFaults {
+			former, noticesAfter := sim.leader, time.Duration(rapid.IntRange(0, 20_000).Draw(sim.T, "notices after"))*time.Millisecond
+			sim.formerLeaders.Go(func() {
+				time.Sleep(noticesAfter)
+				former.stop()
 			})
-			w.elect()
+			sim.electLeader()
 		}
 	default:
-		time.Sleep(time.Duration(rapid.IntRange(1, 30_000).Draw(w.T, "sleep")) * time.Millisecond)
+		time.Sleep(time.Duration(rapid.IntRange(1, 30_000).Draw(sim.T, "sleep")) * time.Millisecond)
 	}
 	synctest.Wait()
 }
 
-// hear has the log hear of all that was settled.
-func (w *world) hear() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.open = slices.DeleteFunc(w.open, func(e Event) bool { return slices.Contains(w.untold, e.ID) })
-	w.untold = nil
+// applyResults applies all results to the outbox.
+func (sim *simulation) applyResults() {
+	sim.mu.Lock()
+	defer sim.mu.Unlock()
+	sim.open = slices.DeleteFunc(sim.open, func(e Event) bool { return slices.Contains(sim.unapplied, e.ID) })
+	sim.unapplied = nil
 }
 
-// answer is the back end's, by a throw of dice that is the same in each run of
-// this seed.
-func (w *world) answer(c call) reply {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.tries[c.id]++
+// respond returns the response of the back end, random but the same in each run with this
+// seed.
+func (sim *simulation) respond(received request) response {
+	sim.mu.Lock()
+	defer sim.mu.Unlock()
+	sim.attempts[received.id]++
 	h := fnv.New32a()
-	fmt.Fprint(h, w.seed, c.id, w.tries[c.id])
-	dice := h.Sum32()
-	if !w.failing {
-		dice = dice>>8<<3 | 7
+	fmt.Fprint(h, sim.seed, received.id, sim.attempts[received.id])
+	random := h.Sum32()
+	if !sim.hasFaults {
+		random = random>>8<<3 | 7
 	}
-	a := reply{after: time.Duration(dice>>8%2000) * time.Millisecond, status: 200}
+	resp := response{after: time.Duration(random>>8%2000) * time.Millisecond, status: 200}
 	arrives := true
-	switch dice % 8 {
+	switch random % 8 {
 	case 0:
-		arrives, a.err = false, errBroken
-	case 1: // it arrives, and the answer is lost
-		a.err = errBroken
+		arrives, resp.err = false, errConnection
+	case 1: // it arrives, and the response is lost
+		resp.err = errConnection
 	case 2:
-		arrives, a.status = false, 500
+		arrives, resp.status = false, 500
 	case 3:
-		arrives, a.status, a.retryAfter = false, 503, "7"
+		arrives, resp.status, resp.retryAfter = false, 503, "7"
 	case 4: // it hangs
-		arrives, a.after = false, time.Hour
-	case 5: // it arrives, and the answer comes too late
-		a.after = time.Hour
-	case 6: // it arrives when nobody waits for the answer any more
-		arrives, a.after = false, time.Hour
-		w.late.Go(func() {
-			time.Sleep(10*time.Second + time.Duration(dice>>8%20)*time.Second)
-			w.arrive(c)
+		arrives, resp.after = false, time.Hour
+	case 5: // it arrives, and the response is too late
+		resp.after = time.Hour
+	case 6: // it arrives after the timeout
+		arrives, resp.after = false, time.Hour
+		sim.lateRequests.Go(func() {
+			time.Sleep(10*time.Second + time.Duration(random>>8%20)*time.Second)
+			sim.receive(received)
 		})
 	}
 	if arrives {
-		w.arrived = append(w.arrived, c)
+		sim.received = append(sim.received, received)
 	}
-	return a
+	return resp
 }
 
-func (w *world) arrive(c call) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.arrived = append(w.arrived, c)
+func (sim *simulation) receive(received request) {
+	sim.mu.Lock()
+	defer sim.mu.Unlock()
+	sim.received = append(sim.received, received)
 }
 
-// clearUp lets all that is open arrive, with a back end that works again.
-func (w *world) clearUp() {
-	w.past.Wait()
-	w.mu.Lock()
-	w.failing = false
-	w.mu.Unlock()
-	// No longer than it takes: rapid ends after a day of the bubble's time.
-	for left := time.Hour; left > 0 && w.waiting(); left -= time.Second {
+// finishDeliveries waits for all open events, without faults.
+func (sim *simulation) finishDeliveries() {
+	sim.formerLeaders.Wait()
+	sim.mu.Lock()
+	sim.hasFaults = false
+	sim.mu.Unlock()
+	// Sleep in short steps: rapid stops after a day of the bubble's time.
+	for left := time.Hour; left > 0 && sim.hasOpenEvents(); left -= time.Second {
 		time.Sleep(time.Second)
 	}
-	w.late.Wait()
+	sim.lateRequests.Wait()
 }
 
-// waiting reports whether anything is open, once the log has heard.
-func (w *world) waiting() bool {
-	w.hear()
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return len(w.open) > 0
+// hasOpenEvents applies all results and reports whether events are open.
+func (sim *simulation) hasOpenEvents() bool {
+	sim.applyResults()
+	sim.mu.Lock()
+	defer sim.mu.Unlock()
+	return len(sim.open) > 0
 }
 
-// check looks at what has arrived.
-func (w *world) check() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if len(w.open) > 0 {
-		w.Fatalf("still open: %v", w.open)
+// checkReceived checks the requests that arrived.
+func (sim *simulation) checkReceived() {
+	sim.mu.Lock()
+	defer sim.mu.Unlock()
+	if len(sim.open) > 0 {
+		sim.Fatalf("still open: %v", sim.open)
 	}
 	first := map[string][]string{}
 	times := map[string]int{}
-	for _, c := range w.arrived {
+	for _, c := range sim.received {
 		if times[c.id]++; times[c.id] == 1 {
 			first[c.subject] = append(first[c.subject], c.id)
-		} else if w.calm {
-			w.Errorf("%s arrived twice", c.id)
+		} else if sim.withoutFaults {
+			sim.Errorf("%s arrived twice", c.id)
 		}
 	}
-	for code, n := range w.happen {
+	for code, n := range sim.eventCounts {
 		var want []string
 		for i := range n {
 			want = append(want, fmt.Sprintf("%s-%d", code, i))
 		}
 		if !slices.Equal(first[code], want) {
-			w.Errorf("of %s arrived %v, want %v", code, first[code], want)
+			sim.Errorf("arrivals of %s: %v, want %v", code, first[code], want)
 		}
 	}
 }
 
-func (w *world) end() {
-	w.past.Wait()
-	w.keeper.stop()
-	w.late.Wait()
+func (sim *simulation) end() {
+	sim.formerLeaders.Wait()
+	sim.leader.stop()
+	sim.lateRequests.Wait()
 }

@@ -11,93 +11,89 @@ import (
 )
 
 const (
-	// stopTimeout is how long tries that are under way may go on when the pump is
-	// to stop.
+	// stopTimeout bounds the attempts in progress after the stop of a pump.
 	stopTimeout = time.Second
 
-	// maxRememberedResults is how many settled events a pump knows: more than the outbox
-	// holds, so that one which is offered again because the log has not heard yet
-	// is not sent again.
+	// maxRememberedResults is larger than the outbox, so that an event which is enqueued
+	// again before the log has its result is not sent again.
 	maxRememberedResults = 1 << 17
 
-	// maxIdleWait is how often a pump looks around when there is no other reason to.
+	// maxIdleWait is the longest time between two iterations of Run.
 	maxIdleWait = time.Minute
 )
 
-// OnResult is told what became of an event: it was delivered, or is dead and why.
-// It is called by several goroutines, with no lock held. While it does not
-// return, the live code's next event waits, and one of the tries that may be
-// under way at once is spent; when the pump's context has ended it must return
+// OnResult receives the result of an event: delivered, or dead with a reason. It is called
+// concurrently, without locks. Until it returns, the next event of the live code waits and
+// one concurrent attempt is occupied. After the end of the pump's context it must return
 // soon.
-type OnResult func(id string, dead bool, why string)
+type OnResult func(id string, isDead bool, reason string)
 
-// Pump sends the events that it is offered, those of one live code in order, as
-// long as one node is the keeper. Its methods may be called concurrently.
+// Pump sends the events that it receives, in order for each live code, while the node is
+// the leader. It is safe for concurrent use.
 type Pump struct {
 	// Static after construction.
 	sender   *Sender
 	onResult OnResult
 	wake     chan struct{} // never closed
 
-	mu            sync.Mutex // guards the following fields
+	mu            sync.Mutex // guards the fields below
 	openEvents    map[string]*list.Element
-	offerOrder    *list.List // of *waiting, as they were offered
-	queues        map[string]*codeQueue
+	enqueueOrder  *list.List            // of *openEvent, in the order of Enqueue
+	queues        map[string]*codeQueue // by live code
 	readyQueues   queueFIFO
-	delayedQueues retryHeap // those that failed
-	attempts      int       // tries under way
+	delayedQueues retryHeap
+	attempts      int // in progress
 	breaker       circuitBreaker
 	results       *simplelru.LRU[string, *deliveryResult]
-	unreported    []*deliveryResult // that Run is to tell
+	unreported    []*deliveryResult // Run reports them
 }
 
-// deliveryResult is what became of an event.
+// deliveryResult is the result of an event.
 type deliveryResult struct {
 	eventID  string
 	isDead   bool
 	reason   string
-	isQueued bool // it is in news
+	isQueued bool // it is in unreported
 }
 
-// NewPump returns a pump for one term of the keeper; settled is told what becomes
-// of what it is offered.
-func (s *Sender) NewPump(settled OnResult) *Pump {
-	past, _ := simplelru.NewLRU[string, *deliveryResult](maxRememberedResults, nil) // its one error is a size of 0
+// NewPump returns a pump for one term of the leader. It calls onResult for each event.
+func (s *Sender) NewPump(onResult OnResult) *Pump {
+	results, _ := simplelru.NewLRU[string, *deliveryResult](maxRememberedResults, nil) // it fails only for a size of 0
 	return &Pump{
-		sender: s, onResult: settled, wake: make(chan struct{}, 1),
-		openEvents: map[string]*list.Element{}, offerOrder: list.New(), queues: map[string]*codeQueue{},
-		breaker: circuitBreaker{failedCodes: map[string]struct{}{}}, results: past,
+		sender: s, onResult: onResult, wake: make(chan struct{}, 1),
+		openEvents: map[string]*list.Element{}, enqueueOrder: list.New(), queues: map[string]*codeQueue{},
+		breaker: circuitBreaker{failedCodes: map[string]struct{}{}}, results: results,
 	}
 }
 
-// Enqueue takes events, in the order in which those of a live code are to be
-// sent. It does not wait. An event that the pump has already changes nothing;
-// of one that was settled the caller is told again, and it is not sent again.
+// Enqueue adds events, in the order of each live code. It does not block. It ignores an
+// event that is open already. For an event that has a result, it reports the result again
+// and sends nothing.
 func (p *Pump) Enqueue(events ...Event) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, e := range events {
-		if _, has := p.openEvents[e.ID]; has {
+		if _, ok := p.openEvents[e.ID]; ok {
 			continue
 		}
-		if s, known := p.results.Get(e.ID); known {
-			p.queueReport(s)
+		if result, ok := p.results.Get(e.ID); ok {
+			p.queueReport(result)
 			continue
 		}
-		w := &openEvent{Event: e}
-		p.openEvents[e.ID] = p.offerOrder.PushBack(w)
-		l := p.queues[e.subject()]
-		if l == nil {
-			l = &codeQueue{code: e.subject()}
-			p.queues[l.code] = l
-			p.readyQueues.push(l)
+		open := &openEvent{Event: e}
+		p.openEvents[e.ID] = p.enqueueOrder.PushBack(open)
+		q := p.queues[e.subject()]
+		if q == nil {
+			q = &codeQueue{code: e.subject()}
+			p.queues[q.code] = q
+			p.readyQueues.push(q)
 		}
-		l.events = append(l.events, w)
+		q.events = append(q.events, open)
 	}
 	p.wakeRun()
 }
 
-// wakeRun makes Run look around.
+// wakeRun starts the next iteration of Run.
 func (p *Pump) wakeRun() {
 	select {
 	case p.wake <- struct{}{}:
@@ -105,45 +101,45 @@ func (p *Pump) wakeRun() {
 	}
 }
 
-// queueReport has Run tell the caller of a settlement. Callers hold mu.
-func (p *Pump) queueReport(s *deliveryResult) {
-	if !s.isQueued {
-		s.isQueued = true
-		p.unreported = append(p.unreported, s)
+// queueReport adds a result for Run to report. Callers hold mu.
+func (p *Pump) queueReport(result *deliveryResult) {
+	if !result.isQueued {
+		result.isQueued = true
+		p.unreported = append(p.unreported, result)
 	}
 }
 
-// Run sends what was and is offered until ctx ends. Then it begins no more tries,
-// gives those under way a second, and returns when none is left. Of what has not
-// been settled by then it is not known whether the back end has it.
+// Run sends events until ctx ends. Then it starts no more attempts, gives those in
+// progress a second, and returns when none is left. Events without a result may or may not
+// have reached the back end.
 //
-// A pump runs once: what it has left belongs to the next keeper's.
+// A pump runs once: the next leader sends the events that are left.
 func (p *Pump) Run(ctx context.Context) {
 	p.sender.activePump.Store(p)
 	defer p.sender.activePump.CompareAndSwap(p, nil)
 	defer p.sender.client.CloseIdleConnections()
-	tries, abandon := context.WithCancel(context.WithoutCancel(ctx))
-	defer abandon()
-	var under sync.WaitGroup
+	attemptCtx, cancelAttempts := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancelAttempts()
+	var running sync.WaitGroup
 	timer := time.NewTimer(maxIdleWait)
 	defer timer.Stop()
 	for ctx.Err() == nil {
 		p.expireEvents(time.Now())
 		p.reportResults()
-		timer.Reset(p.startAttempts(tries, &under))
+		timer.Reset(p.startAttempts(attemptCtx, &running))
 		select {
 		case <-ctx.Done():
 		case <-p.wake:
 		case <-timer.C:
 		}
 	}
-	defer time.AfterFunc(stopTimeout, abandon).Stop()
-	under.Wait()
+	defer time.AfterFunc(stopTimeout, cancelAttempts).Stop()
+	running.Wait()
 }
 
-// startAttempts begins the tries that may begin, and says for how long no other may
-// but for news.
-func (p *Pump) startAttempts(ctx context.Context, under *sync.WaitGroup) time.Duration {
+// startAttempts starts all attempts that may start, and returns the time until the next
+// one may.
+func (p *Pump) startAttempts(ctx context.Context, running *sync.WaitGroup) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := time.Now()
@@ -151,14 +147,14 @@ func (p *Pump) startAttempts(ctx context.Context, under *sync.WaitGroup) time.Du
 		p.readyQueues.push(heap.Pop(&p.delayedQueues).(*codeQueue))
 	}
 	for p.attempts < maxConcurrentAttempts && len(p.readyQueues.queues) > 0 && p.breaker.canAttempt(now) {
-		l := p.readyQueues.pop()
-		if len(l.events) == 0 {
+		q := p.readyQueues.pop()
+		if len(q.events) == 0 {
 			continue
 		}
-		l.inFlight = true
+		q.inFlight = true
 		p.attempts++
-		first, probe := l.events[0], p.breaker.beginAttempt()
-		under.Go(func() { p.attempt(ctx, l, first, probe) })
+		first, isProbe := q.events[0], p.breaker.beginAttempt()
+		running.Go(func() { p.attempt(ctx, q, first, isProbe) })
 	}
 	wait := maxIdleWait
 	if len(p.delayedQueues) > 0 {
@@ -170,61 +166,61 @@ func (p *Pump) startAttempts(ctx context.Context, under *sync.WaitGroup) time.Du
 	return wait
 }
 
-// expireEvents gives up what was open for too long while the back end is down, for
-// which it is not tried: that would fail as the probes do.
+// expireEvents makes events dead after their deadline while the back end is down, without
+// an attempt, which would fail as the probes do.
 func (p *Pump) expireEvents(now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.breaker.isDown() {
 		return
 	}
-	for at := p.offerOrder.Front(); at != nil; {
-		w := at.Value.(*openEvent)
-		if now.Before(p.deadline(&w.Event)) {
+	for element := p.enqueueOrder.Front(); element != nil; {
+		open := element.Value.(*openEvent)
+		if now.Before(p.deadline(&open.Event)) {
 			return
 		}
-		at = at.Next()
-		// What was offered first is the first of its lane.
-		if l := p.queues[w.subject()]; !l.inFlight {
-			p.queueReport(p.recordResult(l, p.expiredResult(&w.Event, p.breaker.lastReason)))
-			p.sender.metrics.countResult(w.Type, true)
+		element = element.Next()
+		// The oldest event is the first of its queue.
+		if q := p.queues[open.subject()]; !q.inFlight {
+			p.queueReport(p.recordResult(q, p.expiredResult(&open.Event, p.breaker.lastReason)))
+			p.sender.metrics.countResult(open.Type, true)
 		}
 	}
 }
 
-// reportResults tells the caller what is to be told by Run.
+// reportResults calls onResult for the queued results.
 func (p *Pump) reportResults() {
 	p.mu.Lock()
-	news := p.unreported
+	results := p.unreported
 	p.unreported = nil
-	for _, s := range news {
-		s.isQueued = false
+	for _, result := range results {
+		result.isQueued = false
 	}
 	p.mu.Unlock()
-	for _, s := range news {
-		p.onResult(s.eventID, s.isDead, s.reason)
+	for _, result := range results {
+		p.onResult(result.eventID, result.isDead, result.reason)
 	}
 }
 
-// recordResult takes the first event out of a lane. Callers hold mu.
-func (p *Pump) recordResult(l *codeQueue, s *deliveryResult) *deliveryResult {
-	p.offerOrder.Remove(p.openEvents[s.eventID])
-	delete(p.openEvents, s.eventID)
-	p.results.Add(s.eventID, s)
-	if l.removeFirst(); len(l.events) == 0 {
-		delete(p.queues, l.code)
+// recordResult removes the first event of a queue and remembers its result. Callers hold mu.
+func (p *Pump) recordResult(q *codeQueue, result *deliveryResult) *deliveryResult {
+	p.enqueueOrder.Remove(p.openEvents[result.eventID])
+	delete(p.openEvents, result.eventID)
+	p.results.Add(result.eventID, result)
+	if q.removeFirst(); len(q.events) == 0 {
+		delete(p.queues, q.code)
 	}
-	return s
+	return result
 }
 
-// deadline is until when an event is tried.
+// deadline returns the time after which an event is not retried.
 func (p *Pump) deadline(e *Event) time.Time { return time.UnixMilli(e.Time).Add(p.sender.retry) }
 
-// oldestEventAge is the age of the oldest event that is open.
+// oldestEventAge returns the age of the oldest open event, or 0.
 func (p *Pump) oldestEventAge(now time.Time) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if first := p.offerOrder.Front(); first != nil {
+	if first := p.enqueueOrder.Front(); first != nil {
 		return max(0, now.Sub(time.UnixMilli(first.Value.(*openEvent).Time)))
 	}
 	return 0

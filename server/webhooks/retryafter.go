@@ -6,15 +6,15 @@ import (
 	"time"
 )
 
-// maxPause bounds what a back end may ask for, in the way of a mistake too.
+// maxPause bounds the pause that a back end can request.
 const maxPause = time.Hour
 
-// parseRetryAfter reads the header Retry-After (RFC 9110 §10.2.3): seconds, or a
-// date. What is anything else, or has passed, is 0; more than an hour is an hour.
+// parseRetryAfter parses the header Retry-After (RFC 9110 §10.2.3): seconds, or a date. It
+// returns a time from 0 to an hour; 0 for the past and for anything else.
 func parseRetryAfter(value string, now time.Time) time.Duration {
 	value = strings.TrimSpace(value)
-	if at, err := http.ParseTime(value); err == nil {
-		return min(max(at.Sub(now), 0), maxPause)
+	if date, err := http.ParseTime(value); err == nil {
+		return min(max(date.Sub(now), 0), maxPause)
 	}
 	if value == "" || strings.Trim(value, "0123456789") != "" {
 		return 0

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-func TestRetryAfter(t *testing.T) {
+func TestParseRetryAfter(t *testing.T) {
 	now := time.Date(2025, 11, 22, 10, 0, 0, 0, time.UTC)
 	for value, want := range map[string]time.Duration{
 		"":                                 0,
@@ -34,7 +34,7 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
-func FuzzRetryAfter(f *testing.F) {
+func FuzzParseRetryAfter(f *testing.F) {
 	for _, value := range []string{"", "0", "120", "99999999999999999999", "-1", "Sat, 22 Nov 2025 10:00:30 GMT", "x"} {
 		f.Add(value, int64(1763805600))
 	}

@@ -18,42 +18,40 @@ import (
 )
 
 const (
-	// attemptTimeout is how long one try may take, with all of its answer. For so long a
-	// receiver that hangs holds back its live code and one of the tries at once;
-	// less of it takes slow receivers for broken ones, and sends twice.
+	// attemptTimeout bounds an attempt with its whole response. A receiver that hangs
+	// delays its live code and occupies one concurrent attempt for so long. A shorter
+	// timeout would send events twice to slow receivers.
 	attemptTimeout = 10 * time.Second
 
-	// maxBodyRead is how much of an answer is read, so that the connection can be
-	// used again. What it says is of no interest.
+	// maxBodyRead is the part of a response that is read and discarded, so that the
+	// connection can be reused.
 	maxBodyRead = 4 << 10
 
-	// maxResponseHeaderBytes bounds the headers of an answer.
 	maxResponseHeaderBytes = 64 << 10
 
-	// maxConcurrentAttempts bounds the tries under way.
+	// maxConcurrentAttempts bounds the attempts in progress.
 	maxConcurrentAttempts = 16
 
-	// defaultRetryPeriod is for how long an event is tried.
 	defaultRetryPeriod = 24 * time.Hour
 )
 
-// Options are what New needs.
+// Options configure a Sender.
 type Options struct {
-	// Target gives who is told. It is asked at each try, concurrently, so that what
-	// is reloaded holds from the next one on.
+	// Target returns the back end. Each attempt calls it, concurrently, so that a reload
+	// applies to the next one.
 	Target func() *Target
 
-	// Retry is for how long after its time an event is tried (0: 24 h). Longer
-	// outlives longer failures of the back end, and fills the outbox more.
+	// Retry is the time after an event in which it is retried (0: 24 h). A longer time
+	// survives longer outages of the back end, and needs more room in the outbox.
 	Retry time.Duration
 
-	Transport http.RoundTripper // nil: one of its own
+	Transport http.RoundTripper // nil: a new one
 	Logger    zerolog.Logger
 	Metrics   prometheus.Registerer // nil: none
 }
 
-// Sender sends events to the app's back end. It lives as long as the process,
-// and may be used concurrently.
+// Sender sends events to the app's back end. It exists once per process and is safe for
+// concurrent use.
 type Sender struct {
 	// Static after construction.
 	target  func() *Target
@@ -62,17 +60,17 @@ type Sender struct {
 	log     zerolog.Logger
 	metrics *metrics
 
-	activePump atomic.Pointer[Pump] // nil: this node is not the keeper
+	activePump atomic.Pointer[Pump] // nil: this node is not the leader
 }
 
-// NewSender returns a sender. It sends nothing by itself, see [Sender.NewPump].
+// NewSender returns a sender. Its pumps send events, see [Sender.NewPump].
 func NewSender(o Options) *Sender {
 	transport := o.Transport
 	if transport == nil {
-		own := http.DefaultTransport.(*http.Transport).Clone()
-		own.MaxIdleConnsPerHost = maxConcurrentAttempts
-		own.MaxResponseHeaderBytes = maxResponseHeaderBytes
-		transport = own
+		defaults := http.DefaultTransport.(*http.Transport).Clone()
+		defaults.MaxIdleConnsPerHost = maxConcurrentAttempts
+		defaults.MaxResponseHeaderBytes = maxResponseHeaderBytes
+		transport = defaults
 	}
 	if o.Retry == 0 {
 		o.Retry = defaultRetryPeriod
@@ -81,7 +79,7 @@ func NewSender(o Options) *Sender {
 		target: o.Target, retry: o.Retry, log: o.Logger,
 		client: &http.Client{
 			Transport: transport,
-			// A signed request is for who it was made for.
+			// A signed request must reach only the host that it was made for.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	}
@@ -89,22 +87,22 @@ func NewSender(o Options) *Sender {
 	return s
 }
 
-// attemptResult is what became of one try.
+// attemptResult is the result of one attempt.
 type attemptResult struct {
 	delivered bool
-	rejected  bool          // the back end does not want it, ever
-	pause     time.Duration // the back end wants to be left alone for so long
-	reason    string        // it was not delivered
+	rejected  bool          // the back end rejects the event permanently
+	pause     time.Duration // requested by the back end; 0: none
+	reason    string        // of a failure
 }
 
-// attemptDelivery makes one try.
+// attemptDelivery sends an event once.
 func (s *Sender) attemptDelivery(ctx context.Context, e *Event) attemptResult {
 	t := s.target()
 	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
 	defer cancel()
-	began := time.Now()
-	resp, err := s.client.Do(newRequest(ctx, t, e, began))
-	s.metrics.attemptDuration.Observe(time.Since(began).Seconds())
+	startedAt := time.Now()
+	resp, err := s.client.Do(newRequest(ctx, t, e, startedAt))
+	s.metrics.attemptDuration.Observe(time.Since(startedAt).Seconds())
 	if err != nil {
 		return attemptResult{reason: reasonOfError(t, err)}
 	}
@@ -113,25 +111,25 @@ func (s *Sender) attemptDelivery(ctx context.Context, e *Event) attemptResult {
 	return resultOfResponse(resp, time.Now())
 }
 
-func newRequest(ctx context.Context, t *Target, e *Event, at time.Time) *http.Request {
+func newRequest(ctx context.Context, t *Target, e *Event, now time.Time) *http.Request {
 	body := e.encode(t.source)
 	r := (&http.Request{
 		Method: http.MethodPost, URL: t.url(), Host: t.url().Host, Header: http.Header{},
 		ContentLength: int64(len(body)), Body: io.NopCloser(bytes.NewReader(body)),
-		// for a connection that turns out to be closed before anything was sent
+		// needed to retry on a new connection when the old one was closed
 		GetBody: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil },
 	}).WithContext(ctx)
 	r.Header.Set("Content-Type", contentType)
 	r.Header.Set("User-Agent", "onair")
 	r.Header.Set(headerID, e.ID)
-	r.Header.Set(headerTimestamp, strconv.FormatInt(at.Unix(), 10))
-	r.Header.Set(headerSignature, signatureHeader(t.keys(), e.ID, at, body))
+	r.Header.Set(headerTimestamp, strconv.FormatInt(now.Unix(), 10))
+	r.Header.Set(headerSignature, signatureHeader(t.keys(), e.ID, now, body))
 	return r
 }
 
-// resultOfResponse says what an answer means.
+// resultOfResponse returns the result of an attempt with a response.
 func resultOfResponse(resp *http.Response, now time.Time) attemptResult {
-	o := attemptResult{reason: fmt.Sprintf("the back end answered %d %s", resp.StatusCode, http.StatusText(resp.StatusCode))}
+	o := attemptResult{reason: fmt.Sprintf("HTTP status %d %s", resp.StatusCode, http.StatusText(resp.StatusCode))}
 	switch code := resp.StatusCode; {
 	case code >= 200 && code <= 299:
 		return attemptResult{delivered: true}
@@ -143,15 +141,15 @@ func resultOfResponse(resp *http.Response, now time.Time) attemptResult {
 	return o
 }
 
-// reasonOfError says why there was no answer, without the URL.
+// reasonOfError returns the reason of an attempt without a response, without the URL.
 func reasonOfError(t *Target, err error) string {
 	if errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Sprintf("no answer within %v", attemptTimeout)
+		return fmt.Sprintf("no response within %v", attemptTimeout)
 	}
 	if wrapped, ok := errors.AsType[*url.Error](err); ok {
-		err = wrapped.Err // the rest of it is the URL
+		err = wrapped.Err // without the URL
 	}
-	const most = 200 // bytes: some hold what the other side has sent
+	const maxLength = 200 // bytes: some errors contain data from the other side
 	text := t.redact(err.Error())
-	return "no answer: " + strings.ToValidUTF8(text[:min(len(text), most)], "")
+	return "no response: " + strings.ToValidUTF8(text[:min(len(text), maxLength)], "")
 }

@@ -18,17 +18,17 @@ const (
 	headerSignature = "webhook-signature"
 )
 
-// secretPrefix begins the text form of a secret; base64 follows.
+// secretPrefix is the prefix of a secret in base64.
 const secretPrefix = "whsec_"
 
-// The least and the most bytes of a secret, by the scheme.
+// Bounds of a secret in bytes, by the scheme.
 const (
 	minSecret = 24
 	maxSecret = 64
 )
 
-// ErrBadSecret is returned when a secret is not whsec_ and the base64 of 24 to
-// 64 bytes. It does not say what the secret is.
+// ErrBadSecret is returned when a secret does not consist of whsec_ and the base64 of 24
+// to 64 bytes. Its text does not contain the secret.
 var ErrBadSecret = errors.New("webhooks: a secret must be whsec_ and the base64 of 24 to 64 bytes")
 
 func parseSecret(text string) ([]byte, error) {
@@ -40,19 +40,19 @@ func parseSecret(text string) ([]byte, error) {
 	return key, nil
 }
 
-// signatureHeader gives the value of webhook-signature: for each key a signature
+// signatureHeader returns the value of webhook-signature: for each key a signature
 //
 //	v1,base64(HMAC-SHA256(key, id.seconds.encode))
 //
-// with spaces between them.
-func signatureHeader(keys [][]byte, id string, at time.Time, body []byte) string {
+// separated by spaces.
+func signatureHeader(keys [][]byte, id string, now time.Time, body []byte) string {
 	var b strings.Builder
 	for i, key := range keys {
 		if i > 0 {
 			b.WriteByte(' ')
 		}
 		mac := hmac.New(sha256.New, key)
-		mac.Write([]byte(id + "." + strconv.FormatInt(at.Unix(), 10) + "."))
+		mac.Write([]byte(id + "." + strconv.FormatInt(now.Unix(), 10) + "."))
 		mac.Write(body)
 		b.WriteString("v1," + base64.StdEncoding.EncodeToString(mac.Sum(nil)))
 	}

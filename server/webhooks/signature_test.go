@@ -13,7 +13,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestSignatureVector is a pinned one. It can be made without any of this code:
+// TestSignatureVector checks a fixed signature. This command computes it independently:
 //
 //	printf '%s' 'msg_p5jXN8AQM9LWM0D4loKWxJek.1614265330.{"test": 2432232314}' |
 //	openssl dgst -sha256 -mac HMAC -macopt hexkey:$(echo MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw | base64 -d | xxd -p) -binary | base64
@@ -29,8 +29,8 @@ func TestSignatureVector(t *testing.T) {
 	}
 }
 
-// TestSignatures: the scheme's own library takes what is signed, by each of the
-// secrets, and not when a byte of it is another.
+// TestSignatures: the library of the scheme accepts each signature, and rejects it for
+// another body.
 func TestSignatures(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		secrets := rapid.SliceOfN(rapid.SliceOfN(rapid.Byte(), minSecret, maxSecret), 1, 3).Draw(t, "secrets")
@@ -58,17 +58,17 @@ func TestSignatures(t *testing.T) {
 				t.Fatalf("by secret %d: %v", i, err)
 			}
 			other := append([]byte{}, body...)
-			other[rapid.IntRange(0, len(body)-1).Draw(t, "at")] ^= 1
+			other[rapid.IntRange(0, len(body)-1).Draw(t, "index")] ^= 1
 			if receiver.Verify(other, h) == nil {
-				t.Fatal("another body is taken")
+				t.Fatal("another body is accepted")
 			}
 		}
 	})
 }
 
-func TestSecrets(t *testing.T) {
+func TestParseSecret(t *testing.T) {
 	encode := func(n int) string { return base64.StdEncoding.EncodeToString(make([]byte, n)) }
-	for secret, good := range map[string]bool{
+	for secret, isValid := range map[string]bool{
 		testSecret:                           true,
 		secretPrefix + encode(24):            true,
 		secretPrefix + encode(64):            true,
@@ -82,7 +82,7 @@ func TestSecrets(t *testing.T) {
 		secretPrefix + strings.TrimRight(encode(32), "="): false,
 		secretPrefix + encode(24) + " ":                   false,
 	} {
-		if _, err := parseSecret(secret); (err == nil) != good || err != nil && !errors.Is(err, ErrBadSecret) {
+		if _, err := parseSecret(secret); (err == nil) != isValid || err != nil && !errors.Is(err, ErrBadSecret) {
 			t.Errorf("%q: %v", secret, err)
 		}
 	}

@@ -9,7 +9,7 @@ import (
 	"onair/presence"
 )
 
-// contentType is that of one event in JSON with all its attributes, see
+// contentType is the content type of one CloudEvent in JSON with all attributes, see
 // https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md
 const contentType = "application/cloudevents+json"
 
@@ -26,15 +26,15 @@ type envelope struct {
 	Data            any       `json:"data"`
 }
 
-// timeFormat is RFC 3339 to the millisecond.
+// timeFormat is RFC 3339 with milliseconds.
 const timeFormat = "2006-01-02T15:04:05.000Z07:00"
 
-// encode writes the event out.
+// encode returns the event as a CloudEvent in JSON.
 func (e *Event) encode(source string) []byte {
 	var b bytes.Buffer
 	w := json.NewEncoder(&b)
 	w.SetEscapeHTML(false)
-	_ = w.Encode(envelope{ // nothing in it has no JSON
+	_ = w.Encode(envelope{ // all members can be encoded
 		SpecVersion: "1.0", ID: e.ID, Source: source, Type: e.Type, Subject: e.subject(),
 		Time: time.UnixMilli(e.Time).UTC().Format(timeFormat), DataContentType: "application/json", Data: e.data(),
 	})
@@ -53,8 +53,8 @@ func (e *Event) data() any {
 	return nil
 }
 
-// streamData is the data of the events of streams. Other than what viewers are shown
-// it holds the session: the back end may need it to end that very broadcast.
+// streamData is the data of stream events. Unlike the view of viewers, it has the session,
+// which the back end needs to end this very session.
 type streamData struct {
 	Session     string          `json:"session"`
 	Code        string          `json:"code"`
@@ -79,13 +79,13 @@ func newStreamData(st *presence.Stream) streamData {
 		Title: st.Title, Cover: st.Cover, Tags: st.Tags, State: st.State.String(), Away: st.Away.String(),
 		StartedAt: st.StartedAt, Viewers: st.Viewers, PeakViewers: st.Peak, Likes: st.Likes,
 	}
-	if json.Valid(st.Extra) { // it is, where there is any; else the whole event would be lost
+	if json.Valid(st.Extra) { // always, if present; invalid JSON would lose the whole event
 		data.Extra = st.Extra
 	}
 	return data
 }
 
-// endedData is the data of the end of a stream.
+// endedData is the data of StreamEnded.
 type endedData struct {
 	streamData
 	EndedAt    int64  `json:"ended_at"`
@@ -100,8 +100,8 @@ func newEndedData(e *presence.Ended) endedData {
 	return data
 }
 
-// recordingData is the data of a recording: what GET /v1/recordings shows of it, and
-// where it lies.
+// recordingData is the data of RecordingReady: the members of GET /v1/recordings and the
+// location.
 type recordingData struct {
 	ID          string `json:"id"`
 	Code        string `json:"code"`
@@ -132,8 +132,8 @@ func newRecordingData(rec *presence.Recording) recordingData {
 	return data
 }
 
-// splitLocation tells URLs from paths on a media server. Of a URL it leaves out what may
-// be a signature or a password: it names the file and opens nothing.
+// splitLocation returns a location as a URL or as a path on a media server. It removes
+// from a URL what may be a signature or a password.
 func splitLocation(location string) (link, path string) {
 	u, err := url.Parse(location)
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {

@@ -11,8 +11,8 @@ import (
 	"onair/presence"
 )
 
-// samples are the events of docs/webhooks.md.
-func samples(t *testing.T) []Event {
+// sampleEvents returns the events of docs/webhooks.md.
+func sampleEvents(t *testing.T) []Event {
 	t.Helper()
 	session, err := presence.ParseSession("mfrggzdfmztwq2lknnwg23tpoa")
 	if err != nil {
@@ -44,14 +44,14 @@ func samples(t *testing.T) []Event {
 	}
 }
 
-// TestDocumentedBodies: what docs/webhooks.md shows is what is sent.
-func TestDocumentedBodies(t *testing.T) {
+// TestDocumentedEvents: the examples in docs/webhooks.md are the encoded events.
+func TestDocumentedEvents(t *testing.T) {
 	text, err := os.ReadFile("../../docs/webhooks.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	blocks := regexp.MustCompile("(?s)```json\n(.*?)```").FindAllSubmatch(text, -1)
-	events := samples(t)
+	events := sampleEvents(t)
 	if len(blocks) != len(events) {
 		t.Fatalf("%d examples, want %d", len(blocks), len(events))
 	}
@@ -61,13 +61,12 @@ func TestDocumentedBodies(t *testing.T) {
 			t.Fatalf("%s: %v", e.Type, err)
 		}
 		if got := e.encode("/onair"); !bytes.Equal(got, want.Bytes()) {
-			t.Errorf("%s is\n%s\nand not\n%s", e.Type, got, want.Bytes())
+			t.Errorf("%s is\n%s\nwant\n%s", e.Type, got, want.Bytes())
 		}
 	}
 }
 
-// TestDocumentedReceiver: the Go of docs/webhooks.md is that of the example here,
-// which is built.
+// TestDocumentedReceiver: the Go code in docs/webhooks.md is that of the example.
 func TestDocumentedReceiver(t *testing.T) {
 	var codes [2]string
 	for i, name := range []string{"../../docs/webhooks.md", "example_test.go"} {
@@ -78,12 +77,12 @@ func TestDocumentedReceiver(t *testing.T) {
 		codes[i] = regexp.MustCompile(`(?s)\treceiver, err := .*?\n}\n`).FindString(string(text))
 	}
 	if codes[0] == "" || codes[0] != codes[1] {
-		t.Errorf("docs/webhooks.md has\n%s\nand not\n%s", codes[0], codes[1])
+		t.Errorf("docs/webhooks.md has\n%s\nwant\n%s", codes[0], codes[1])
 	}
 }
 
-// TestPlaces: a URL loses what may open the file, a path stays what it is.
-func TestPlaces(t *testing.T) {
+// TestSplitLocation: credentials are removed from URLs; paths stay unchanged.
+func TestSplitLocation(t *testing.T) {
 	for location, want := range map[string][2]string{
 		"":                            {"", ""},
 		"/var/rec/8888_alice.flv":     {"", "/var/rec/8888_alice.flv"},
@@ -99,8 +98,8 @@ func TestPlaces(t *testing.T) {
 	}
 }
 
-// TestBarestBodies: what is not known is left out, and nothing spoils the event.
-func TestBarestBodies(t *testing.T) {
+// TestMinimalEvents: unknown members are omitted, and invalid values keep the JSON valid.
+func TestMinimalEvents(t *testing.T) {
 	for _, e := range []Event{
 		{ID: "x", Type: RecordingReady, Recording: &presence.Recording{ID: "r", Code: "8888_a", Location: "/a.flv"}},
 		{ID: "x", Type: StreamStarted, Stream: &presence.Stream{Code: "8888_a", Details: presence.Details{Title: "\xff\u2028", Extra: []byte("{")}}},
@@ -108,7 +107,7 @@ func TestBarestBodies(t *testing.T) {
 	} {
 		body := e.encode("/onair")
 		if !json.Valid(body) {
-			t.Errorf("%q is no JSON", body)
+			t.Errorf("%q is not JSON", body)
 		}
 		for _, member := range []string{"cover", "tags", "extra", "away", "url", "size_bytes"} {
 			if strings.Contains(string(body), `"`+member+`"`) {

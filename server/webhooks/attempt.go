@@ -1,0 +1,97 @@
+package webhooks
+
+import (
+	"container/heap"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// attempt sends the first event of a queue once. An attempt that the stop of the pump
+// cancels has an unknown result.
+func (p *Pump) attempt(ctx context.Context, q *codeQueue, e *openEvent, isProbe bool) {
+	if e.failedAttempts > 0 {
+		p.sender.metrics.retries.Inc()
+	}
+	attempt := p.sender.attemptDelivery(ctx, &e.Event)
+	if !attempt.delivered && ctx.Err() != nil {
+		return
+	}
+	now := time.Now()
+	result := p.resultOf(&e.Event, attempt, now)
+	if result == nil {
+		p.scheduleRetry(q, e, attempt, isProbe, now)
+		return
+	}
+	// The report comes before the next event of the queue, so the results of a live code
+	// are in order.
+	p.onResult(result.eventID, result.isDead, result.reason)
+	p.sender.metrics.countResult(e.Type, result.isDead)
+	p.finishEvent(q, result, attempt, isProbe, now)
+}
+
+// resultOf returns the result of an event after an attempt, or nil for a retry.
+func (p *Pump) resultOf(e *Event, attempt attemptResult, now time.Time) *deliveryResult {
+	switch {
+	case attempt.delivered:
+		return &deliveryResult{eventID: e.ID}
+	case attempt.rejected:
+		return &deliveryResult{eventID: e.ID, isDead: true, reason: attempt.reason}
+	case !now.Before(p.deadline(e)):
+		return p.expiredResult(e, attempt.reason)
+	}
+	return nil
+}
+
+// expiredResult returns the result of an event after its deadline.
+func (p *Pump) expiredResult(e *Event, lastReason string) *deliveryResult {
+	return &deliveryResult{eventID: e.ID, isDead: true, reason: fmt.Sprintf("not delivered within %v: %s", p.sender.retry, lastReason)}
+}
+
+// finishEvent removes an event that has a result, and makes the next one of its queue
+// ready.
+func (p *Pump) finishEvent(q *codeQueue, result *deliveryResult, attempt attemptResult, isProbe bool, now time.Time) {
+	p.finishAttempt(q, attempt, isProbe, now, func() {
+		p.recordResult(q, result)
+		if len(q.events) > 0 {
+			p.readyQueues.push(q)
+		}
+	})
+}
+
+// scheduleRetry delays a queue by the backoff, but not beyond the deadline of its first
+// event. A pause that the back end requested applies to all queues, by the breaker.
+func (p *Pump) scheduleRetry(q *codeQueue, e *openEvent, attempt attemptResult, isProbe bool, now time.Time) {
+	p.sender.log.Debug().Str("event", e.ID).Str("type", string(e.Type)).Int("attempt", e.failedAttempts+1).Str("reason", attempt.reason).
+		Msg("webhook delivery failed, retrying")
+	p.finishAttempt(q, attempt, isProbe, now, func() {
+		q.retryAt = now.Add(min(backoff(e.failedAttempts, maxBackoff), p.deadline(&e.Event).Sub(now)))
+		e.failedAttempts++
+		heap.Push(&p.delayedQueues, q)
+	})
+}
+
+// finishAttempt updates the breaker after an attempt, calls update with the mutex locked,
+// and logs when the back end went down or recovered.
+func (p *Pump) finishAttempt(q *codeQueue, attempt attemptResult, isProbe bool, now time.Time, update func()) {
+	p.mu.Lock()
+	wasDown := p.breaker.isDown()
+	if attempt.delivered || attempt.rejected { // the back end works
+		p.breaker.recordSuccess(isProbe)
+	} else {
+		p.breaker.recordFailure(q.code, isProbe, attempt.pause, attempt.reason, now)
+	}
+	isDown := p.breaker.isDown()
+	q.inFlight = false
+	p.attempts--
+	update()
+	p.mu.Unlock()
+	switch {
+	case isDown && !wasDown:
+		p.sender.log.Warn().Err(errors.New(attempt.reason)).Msg("webhook back end down, probing")
+	case wasDown && !isDown:
+		p.sender.log.Info().Msg("webhook back end recovered")
+	}
+	p.wakeRun()
+}
