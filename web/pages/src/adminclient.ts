@@ -75,12 +75,12 @@ export class AdminClient {
     return this.#callJSON('GET', `/v1/streams/${encodeURIComponent(code)}/why?session=${encodeURIComponent(session)}`, undefined, signal)
   }
 
-  kick(code: string): Promise<Session> {
+  kickStream(code: string): Promise<Session> {
     return this.#callJSON('POST', `/v1/streams/${encodeURIComponent(code)}/kick`, {})
   }
 
   /** Gets the ban of an anchor. It fails with `not_found` if there is none. */
-  ban(anchor: string): Promise<Ban> {
+  getBan(anchor: string): Promise<Ban> {
     return this.#callJSON('GET', `/v1/bans/${encodeURIComponent(anchor)}`)
   }
 

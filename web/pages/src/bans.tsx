@@ -12,7 +12,7 @@ export function Bans(p: { admin: AdminClient }) {
   const [found, setFound] = useState<{ anchor: string, ban?: Ban }>()
   const [error, setError] = useState('')
   const [dialog, setDialog] = useState<'ban' | 'lift'>()
-  const lookUp = (anchor: string) => p.admin.ban(anchor)
+  const lookUp = (anchor: string) => p.admin.getBan(anchor)
     .catch((e: OnairError) => {
       if (e.code === 'not_found') return undefined
       throw e

@@ -45,7 +45,7 @@ export function SessionDialog(p: { admin: AdminClient, chosen: Session, onChange
       </div>
       {confirming === 'kick' && (
         <ConfirmDialog
-          title={t('kick')} text={t('kick text', { title: s.title || s.code, anchor: s.anchor })} action={() => p.admin.kick(code)}
+          title={t('kick')} text={t('kick text', { title: s.title || s.code, anchor: s.anchor })} action={() => p.admin.kickStream(code)}
           onDone={onDone} onClose={closeConfirmation}
         />
       )}

@@ -36,7 +36,7 @@ function Broadcast(p: TokenProps) {
           onSubmit={body => showError(isOnAir ? anchor!.update({ ...body, cover: body.cover ?? null, tags: body.tags ?? null }) : anchor!.start(body))}
         />
       )}
-      {isOnAir && push && <PushSection push={push} onRefresh={() => showError(anchor!.refreshPush())} />}
+      {isOnAir && push && <PushSection push={push} onRefresh={() => showError(anchor!.refreshPushURLs())} />}
       {anchor && !isCrashed && <Heartbeat anchor={anchor} />}
     </>
   )

@@ -54,7 +54,7 @@ export class TestEnvironment {
   }
 
   /** Calls the server with a token, and expects success. */
-  async call(method: string, path: string, token: string, body?: object): Promise<Response> {
+  async callServer(method: string, path: string, token: string, body?: object): Promise<Response> {
     const response = await fetch(this.url + path, { method, headers: { Authorization: `Bearer ${token}` }, body: body && JSON.stringify(body) })
     expect(response.ok, `${method} ${path}: ${response.status}`).toBe(true)
     return response

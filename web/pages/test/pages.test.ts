@@ -17,31 +17,31 @@ afterEach(async () => {
   expect(env.pageErrors).toEqual([])
 })
 
-const tile = (page: Page, sub: string) => page.locator(`.tile[data-code="8888_${sub}"]`)
+const anchorTile = (page: Page, sub: string) => page.locator(`.tile[data-code="8888_${sub}"]`)
 
 test('the wall shows a broadcast of the studio, its viewers and its likes', async () => {
   const wall = await env.openPage('/')
   await wall.getByText('Nobody is on air.').waitFor()
   const studio = await env.openStudio('alice')
   await env.goLive(studio, 'Hello', 'game, 音乐')
-  await tile(wall, 'alice').getByText('live', { exact: true }).waitFor({ timeout: 5_000 })
-  expect(await tile(wall, 'alice').innerText()).toMatch(/Hello\s+alice[^]*game · 音乐/)
+  await anchorTile(wall, 'alice').getByText('live', { exact: true }).waitFor({ timeout: 5_000 })
+  expect(await anchorTile(wall, 'alice').innerText()).toMatch(/Hello\s+alice[^]*game · 音乐/)
   expect(await studio.getByLabel('RTMP').inputValue()).toMatch(/^rtmp:.*\/live\/8888_alice\?txSecret=/)
   await studio.locator('.beats li.acknowledged').nth(1).waitFor()
 
   const watcher = await env.openPage('/')
-  await tile(watcher, 'alice').click()
+  await anchorTile(watcher, 'alice').click()
   await watcher.getByRole('button', { name: 'Like', exact: true }).click()
-  await tile(wall, 'alice').getByText('1 watching').waitFor()
-  await tile(wall, 'alice').getByText('♥ 1').waitFor()
+  await anchorTile(wall, 'alice').getByText('1 watching').waitFor()
+  await anchorTile(wall, 'alice').getByText('♥ 1').waitFor()
   await watcher.getByRole('button', { name: 'Close' }).click()
-  await tile(wall, 'alice').getByText('0 watching').waitFor()
+  await anchorTile(wall, 'alice').getByText('0 watching').waitFor()
   await env.screenshot(wall, 'wall')
   await env.screenshot(studio, 'studio')
 
   await studio.getByLabel('Title').fill('Changed')
   await studio.getByRole('button', { name: 'Update' }).click()
-  await tile(wall, 'alice').getByText('Changed').waitFor()
+  await anchorTile(wall, 'alice').getByText('Changed').waitFor()
   await studio.getByRole('button', { name: 'Stop' }).click()
   await wall.getByText('Nobody is on air.').waitFor()
   await studio.getByText('Ended: stopped').waitFor()
@@ -51,9 +51,9 @@ test('after a crash a broadcast is away, and ends after three missed beats', asy
   const wall = await env.openPage('/')
   const studio = await env.openStudio('alice')
   await env.goLive(studio, 'x')
-  await tile(wall, 'alice').getByText('live', { exact: true }).waitFor()
+  await anchorTile(wall, 'alice').getByText('live', { exact: true }).waitFor()
   await studio.getByRole('button', { name: 'Crash' }).click()
-  await tile(wall, 'alice').getByText('back soon').waitFor()
+  await anchorTile(wall, 'alice').getByText('back soon').waitFor()
   await env.screenshot(wall, 'wall-away')
   await wall.getByText('Nobody is on air.').waitFor()
   await studio.getByRole('button', { name: 'Resume' }).click()
@@ -63,7 +63,7 @@ test('after a crash a broadcast is away, and ends after three missed beats', asy
 test('the studio resumes its broadcast after a reload and after a crash', async () => {
   const studio = await env.openStudio('alice')
   await env.goLive(studio, 'x')
-  const startedAt = async () => (await (await env.call('GET', '/v1/streams/8888_alice', env.newToken('admin', 'op'))).json() as { started_at: number }).started_at
+  const startedAt = async () => (await (await env.callServer('GET', '/v1/streams/8888_alice', env.newToken('admin', 'op'))).json() as { started_at: number }).started_at
   const first = await startedAt()
   await studio.reload()
   await studio.waitForSelector('.broadcast.live')
@@ -72,7 +72,7 @@ test('the studio resumes its broadcast after a reload and after a crash', async 
   await studio.waitForSelector('.broadcast.live')
   expect(await startedAt()).toBe(first)
   const wall = await env.openPage('/')
-  await tile(wall, 'alice').waitFor()
+  await anchorTile(wall, 'alice').waitFor()
   await studio.getByRole('button', { name: 'Forget token' }).click()
   await wall.getByText('Nobody is on air.').waitFor() // no anchor beats in the background
 })
@@ -80,13 +80,13 @@ test('the studio resumes its broadcast after a reload and after a crash', async 
 test('pages work with invalid addresses, without storage, and with low limits', async () => {
   await env.stopServer()
   await env.startServer('--limits.window', '100')
-  await env.call('POST', '/v1/streams', env.newToken('anchor', 'alice'), { title: 'Here' })
+  await env.callServer('POST', '/v1/streams', env.newToken('anchor', 'alice'), { title: 'Here' })
   const wall = await env.openPage('/#watch=100%')
   await wall.addInitScript(() => {
     for (const name of ['localStorage', 'sessionStorage']) Object.defineProperty(window, name, { get() { throw new Error('storage is forbidden') } })
   })
   await wall.reload()
-  await tile(wall, 'alice').waitFor()
+  await anchorTile(wall, 'alice').waitFor()
   await wall.goto(env.url + '/studio')
   await wall.fill('textarea', env.newToken('anchor', 'bob'))
   await wall.getByRole('button', { name: 'Use token' }).click()
@@ -97,7 +97,7 @@ test('pages reconnect after a restart of the server', async () => {
   const wall = await env.openPage('/')
   const studio = await env.openStudio('alice')
   await env.goLive(studio, 'x')
-  await tile(wall, 'alice').waitFor()
+  await anchorTile(wall, 'alice').waitFor()
   await env.stopServer('SIGKILL')
   await wall.getByText('connection lost').waitFor()
   await studio.waitForSelector('.broadcast.interrupted')
@@ -105,28 +105,28 @@ test('pages reconnect after a restart of the server', async () => {
   await env.startServer()
   await wall.getByText('connected', { exact: true }).waitFor()
   await studio.waitForSelector('.broadcast.live')
-  await tile(wall, 'alice').getByText('live', { exact: true }).waitFor()
+  await anchorTile(wall, 'alice').getByText('live', { exact: true }).waitFor()
 })
 
 test('texts of users are not interpreted as HTML', async () => {
   const wall = await env.openPage('/')
   await wall.evaluate(() => Object.assign(globalThis, { executed: 0 }))
   const markup = '<img src=x onerror="executed=1"><script>executed=1</script>"\'`${executed=1}'
-  await env.call('POST', '/v1/streams', env.newToken('anchor', 'eve'), {
+  await env.callServer('POST', '/v1/streams', env.newToken('anchor', 'eve'), {
     title: markup, tags: ['<b onmouseover=executed=1>t</b>'.slice(0, 60)], cover: 'https://127.0.0.1:1/"onerror="executed=1', extra: { html: markup },
   })
-  await tile(wall, 'eve').waitFor()
-  expect(await tile(wall, 'eve').locator('.title').innerText()).toBe(markup)
-  await tile(wall, 'eve').click()
+  await anchorTile(wall, 'eve').waitFor()
+  expect(await anchorTile(wall, 'eve').locator('.title').innerText()).toBe(markup)
+  await anchorTile(wall, 'eve').click()
   await wall.getByRole('heading', { name: markup }).waitFor()
-  await tile(wall, 'eve').hover({ force: true })
+  await anchorTile(wall, 'eve').hover({ force: true })
   expect(await wall.evaluate(() => (globalThis as unknown as { executed: number }).executed)).toBe(0)
   expect(await wall.locator('main script, main b').count()).toBe(0)
 })
 
 test('the wall searches, filters and sorts, and renders the visible tiles alone', async () => {
   for (let i = 0; i < 120; i++) {
-    await env.call('POST', '/v1/streams', env.newToken('backend', 'app'), { anchor: `u${i}`, title: `Stream ${i}`, tags: [i % 2 ? 'odd' : 'even'] })
+    await env.callServer('POST', '/v1/streams', env.newToken('backend', 'app'), { anchor: `u${i}`, title: `Stream ${i}`, tags: [i % 2 ? 'odd' : 'even'] })
   }
   const wall = await env.openPage('/')
   await wall.getByText('120 on air').waitFor()
@@ -139,9 +139,9 @@ test('the wall searches, filters and sorts, and renders the visible tiles alone'
   await wall.getByText('Nothing here matches.').waitFor()
   await wall.getByLabel('Search').fill('')
   await wall.getByLabel('Sort').selectOption('started')
-  await tile(wall, 'u119').waitFor()
+  await anchorTile(wall, 'u119').waitFor()
   await wall.evaluate(() => scrollTo(0, document.body.scrollHeight))
-  await tile(wall, 'u1').waitFor()
+  await anchorTile(wall, 'u1').waitFor()
 })
 
 test('the studio asks for a token again after a refusal', async () => {
@@ -154,7 +154,7 @@ test('the studio asks for a token again after a refusal', async () => {
 })
 
 test('pages work in Chinese, in the dark scheme, and on a phone', async () => {
-  await env.call('POST', '/v1/streams', env.newToken('anchor', 'alice'), { title: '你好' })
+  await env.callServer('POST', '/v1/streams', env.newToken('anchor', 'alice'), { title: '你好' })
   const options = { locale: 'zh-CN', colorScheme: 'dark', viewport: { width: 360, height: 740 } } as const
   const wall = await env.openPage('/', options)
   await wall.getByText('1 路直播').waitFor()
@@ -183,7 +183,7 @@ test('the console explains, kicks and bans, and signs addresses', async () => {
   await env.goLive(studio, 'To be kicked')
   const console = await env.openConsole()
   await console.getByRole('button', { name: 'To be kicked' }).waitFor()
-  await env.call('POST', '/v1/streams', env.newToken('anchor', 'bob'), { title: 'From an app' })
+  await env.callServer('POST', '/v1/streams', env.newToken('anchor', 'bob'), { title: 'From an app' })
   await console.getByLabel('State').selectOption('starting')
   await console.getByRole('button', { name: 'From an app' }).waitFor()
   expect(await console.getByRole('button', { name: 'To be kicked' }).count()).toBe(0)
@@ -231,11 +231,11 @@ test('axe finds no serious accessibility violation', async () => {
     return result.violations.filter(v => v.impact === 'serious' || v.impact === 'critical').map(v => `${v.id}: ${v.nodes.map(n => n.html).join(' ')}`)
   }
   for (const colorScheme of ['light', 'dark'] as const) {
-    await env.call('POST', '/v1/streams', env.newToken('anchor', 'bob'), { title: 'x', tags: ['t'] })
+    await env.callServer('POST', '/v1/streams', env.newToken('anchor', 'bob'), { title: 'x', tags: ['t'] })
     const wall = await env.openPage('/', { colorScheme })
-    await tile(wall, 'bob').waitFor()
+    await anchorTile(wall, 'bob').waitFor()
     expect(await violations(wall)).toEqual([])
-    await tile(wall, 'bob').click()
+    await anchorTile(wall, 'bob').click()
     await wall.locator('dialog[open]').waitFor()
     expect(await violations(wall)).toEqual([])
     const studio = await env.openStudio(`alice-${colorScheme}`, { colorScheme })

@@ -28,7 +28,7 @@ test('measure the frame rate with five thousand entries and two hundred changes 
   const started: { code: string, session: string }[] = []
   for (let i = 0; i < entries; i += 100) {
     await Promise.all(Array.from({ length: 100 }, async (_, j) => {
-      const response = await env.call('POST', '/v1/streams', backend, { anchor: `u${i + j}`, title: `Stream ${i + j}` })
+      const response = await env.callServer('POST', '/v1/streams', backend, { anchor: `u${i + j}`, title: `Stream ${i + j}` })
       const s = await response.json() as { stream: { code: string }, session: string }
       started.push({ code: s.stream.code, session: s.session })
     }))
@@ -49,7 +49,7 @@ test('measure the frame rate with five thousand entries and two hundred changes 
     await Promise.all(Array.from({ length: 20 }, () => {
       const { code, session } = started[(n * 37) % entries]!
       n++
-      return env.call('PATCH', `/v1/streams/${code}`, backend, { session, title: `Changed ${n}` })
+      return env.callServer('PATCH', `/v1/streams/${code}`, backend, { session, title: `Changed ${n}` })
     }))
     await new Promise(resolve => setTimeout(resolve, Math.max(0, startedAt + n / changes * 1000 - Date.now())))
   }

@@ -38,7 +38,7 @@ test('the example renders a list in at most fifteen lines', async () => {
     contentType: 'text/javascript', body: readFileSync(join(dir, 'package/dist', new URL(route.request().url()).pathname.split('/').at(-1)!), 'utf8'),
   }))
   await page.goto(env.url + '/example')
-  await env.call('POST', '/v1/streams', env.newToken('anchor', 'alice'), { title: 'Hello' })
+  await env.callServer('POST', '/v1/streams', env.newToken('anchor', 'alice'), { title: 'Hello' })
   await page.getByText('Hello: 0 watching').waitFor()
   expect(readdirSync(join(dir, 'package'))).toContain('LICENSE')
 })

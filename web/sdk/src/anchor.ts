@@ -143,7 +143,7 @@ export class Anchor extends Emitter<AnchorEvents> {
   }
 
   /** Gets fresh push URLs for the same broadcast. */
-  async refreshPush(): Promise<PushURLs> {
+  async refreshPushURLs(): Promise<PushURLs> {
     const answer = await this.#request({ type: 'push' })
     this.push = answer.push as PushURLs
     this.emit('push', this.push)
@@ -155,12 +155,12 @@ export class Anchor extends Emitter<AnchorEvents> {
     if (this.state === 'idle' || this.state === 'ended') return undefined
     try {
       const { summary } = await this.#request({ type: 'stop' }) as { summary?: SessionSummary }
-      this.#end('stopped', summary)
+      this.#endBroadcast('stopped', summary)
       return summary
     } catch (error) {
       const { code, reason, summary } = error as OnairError
       if (code !== 'session_gone') throw error
-      if (this.session) this.#end(reason ?? 'stopped', summary)
+      if (this.session) this.#endBroadcast(reason ?? 'stopped', summary)
       return summary
     }
   }
@@ -196,7 +196,7 @@ export class Anchor extends Emitter<AnchorEvents> {
     socket.on('welcome', welcome => {
       this.#heartbeat.intervalMs = welcome.heartbeat_ms
       if (socket === this.#socket) void this.#startOrResume()
-      else void this.#switchTo(socket)
+      else void this.#switchSocket(socket)
     })
     socket.on('message', m => { if (socket === this.#socket) this.#handleMessage(m) })
     socket.on('state', state => { if (socket === this.#socket) this.#handleSocketState(state) })
@@ -216,12 +216,12 @@ export class Anchor extends Emitter<AnchorEvents> {
     try {
       answer = await this.#socket.request(start ? { type: 'start', ...start.body, key: start.key } : { type: 'resume', session: this.session })
     } catch (error) {
-      return this.#handleRejection(error as OnairError, start)
+      return this.#handleRequestError(error as OnairError, start)
     }
     this.#handleStarted(answer)
   }
 
-  #handleRejection(error: OnairError, start?: PendingStart): void {
+  #handleRequestError(error: OnairError, start?: PendingStart): void {
     if (this.#socket.state !== 'open') return // the next connection repeats the request
     if (error.isTemporary) {
       if (++this.#failures % maxFailuresPerNode === 0) return this.#socket.reconnect()
@@ -229,10 +229,10 @@ export class Anchor extends Emitter<AnchorEvents> {
     } else if (start) {
       if (this.#pendingStart === start) this.#rejectPendingStart(error)
     } else if (error.code === 'session_gone') {
-      this.#end(error.reason ?? 'missed_beats', error.summary)
+      this.#endBroadcast(error.reason ?? 'missed_beats', error.summary)
     } else { // the session belongs to another user, for example
       this.#storedSession.clear()
-      this.#socket.stop(error, 1000)
+      this.#socket.close(error)
     }
   }
 
@@ -263,7 +263,7 @@ export class Anchor extends Emitter<AnchorEvents> {
     switch (m.type) {
       case 'ack': {
         const n = Number(m.n)
-        const roundTripMs = this.#heartbeat.acknowledge(n)
+        const roundTripMs = this.#heartbeat.recordAck(n)
         if (roundTripMs !== undefined) this.emit('ack', { n, held: m.held === true, deadlineMs: Number(m.deadline_in_ms), roundTripMs })
         break
       }
@@ -275,7 +275,7 @@ export class Anchor extends Emitter<AnchorEvents> {
         this.beat() // the server expects the new interval from the next beat on
         break
       case 'ended':
-        this.#end(m.reason as EndReason, m.summary as SessionSummary | undefined)
+        this.#endBroadcast(m.reason as EndReason, m.summary as SessionSummary | undefined)
         break
       case 'notice':
         this.emit('notice', { code: String(m.code), message: String(m.message) })
@@ -294,7 +294,7 @@ export class Anchor extends Emitter<AnchorEvents> {
     if (state !== 'stopped') return
     const error = this.#socket.error!
     this.#rejectPendingStart(error)
-    if (this.state === 'interrupted' && error.code === 'taken_over') this.#end('taken_over')
+    if (this.state === 'interrupted' && error.code === 'taken_over') this.#endBroadcast('taken_over')
     this.emit('stopped', error)
   }
 
@@ -311,7 +311,7 @@ export class Anchor extends Emitter<AnchorEvents> {
   }
 
   /** Resumes the session on the candidate, and closes the first socket if that succeeds. */
-  async #switchTo(candidate: ReconnectingSocket): Promise<void> {
+  async #switchSocket(candidate: ReconnectingSocket): Promise<void> {
     let answer: Message | undefined
     this.#isSwitching = true
     try {
@@ -356,7 +356,7 @@ export class Anchor extends Emitter<AnchorEvents> {
     }
   }
 
-  #end(reason: EndReason, summary?: SessionSummary): void {
+  #endBroadcast(reason: EndReason, summary?: SessionSummary): void {
     this.#heartbeat.stop()
     this.#storedSession.clear()
     this.session = undefined

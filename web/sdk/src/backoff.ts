@@ -2,6 +2,8 @@ import type { OnairError } from './errors.js'
 
 const baseDelay = 1_000
 const maxDelay = 30_000
+/** A connection that lasted this long resets the backoff. */
+export const stableAfter = 5_000
 
 /** Milliseconds before an attempt, counted from 0. Full jitter: random between 0 and a bound that doubles with each attempt. */
 export function backoffDelay(attempt: number, random: () => number): number {

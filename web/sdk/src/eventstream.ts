@@ -1,7 +1,7 @@
-import { backoffDelay } from './backoff.js'
+import { backoffDelay, stableAfter } from './backoff.js'
 import { OnairError } from './errors.js'
 import { EventParser } from './eventparser.js'
-import { bearerHeader, currentToken, httpURL, queryString, responseError } from './http.js'
+import { bearerHeader, currentToken, httpURL, maxFreshTokens, queryString, responseError } from './http.js'
 import type { ViewerOptions } from './options.js'
 import type { ConnectionState } from './reconnectingsocket.js'
 import type { Subscription } from './subscription.js'
@@ -9,10 +9,6 @@ import type { Message } from './wire.js'
 
 /** The server sends something every 25 s; after 2.5 times that the connection is dead. */
 const silenceTimeout = 62_500
-/** A request that lasted this long resets the backoff. */
-const stableAfter = 5_000
-/** After a refused token, the client tries so many fresh ones. */
-const maxFreshTokens = 2
 
 /** One subscription over Server-Sent Events. It requests the stream again whenever it ends. */
 export class EventStream {
@@ -26,7 +22,7 @@ export class EventStream {
   get #random(): () => number { return this.options.random ?? Math.random }
 
   /** Whether a request is under way, and the server has been silent for too long. */
-  get isDead(): boolean { return !this.#endWait && Date.now() - this.#receivedAt >= silenceTimeout }
+  get hasTimedOut(): boolean { return !this.#endWait && Date.now() - this.#receivedAt >= silenceTimeout }
 
   close(): void {
     this.#abort.abort()

@@ -47,11 +47,11 @@ export class EventStreams extends Emitter<{ state: ConnectionState }> {
     for (const subscription of [...this.#streams.keys()]) this.#restart(subscription)
   }
 
-  /** Restarts dead streams and shortens waits: timers may have been suspended. */
+  /** Restarts streams that have timed out and shortens waits: timers may have been suspended. */
   wake(): void {
     if (this.state === 'stopped') return
     for (const [subscription, stream] of [...this.#streams]) {
-      if (stream.isDead) this.#restart(subscription)
+      if (stream.hasTimedOut) this.#restart(subscription)
       else stream.shortenWait()
     }
   }

@@ -36,7 +36,7 @@ export class Heartbeat {
   }
 
   /** Records the ack of a beat. Returns the round trip in milliseconds, or undefined for a beat that is not pending. */
-  acknowledge(n: number): number | undefined {
+  recordAck(n: number): number | undefined {
     const sentAt = this.#sentAt.get(n)
     if (sentAt === undefined) return undefined
     for (const older of this.#sentAt.keys()) if (older <= n) this.#sentAt.delete(older)

@@ -15,6 +15,9 @@ export function queryString(query: object): string {
     .map(([name, value]) => `${name}=${encodeURIComponent(Array.isArray(value) ? value.join(',') : String(value))}`).join('&')
 }
 
+/** After a refused token a client tries so many fresh ones. */
+export const maxFreshTokens = 2
+
 export async function currentToken(token: Token | undefined): Promise<string | undefined> {
   return typeof token === 'function' ? token() : token
 }

@@ -1,7 +1,7 @@
 type EventTargetLike = Partial<Pick<Window, 'addEventListener' | 'removeEventListener'>>
 
 /** Adds a listener where there is a page, and returns the function that removes it. */
-function listen(target: EventTargetLike, name: string, listener: (event: Event) => void): () => void {
+function addListener(target: EventTargetLike, name: string, listener: (event: Event) => void): () => void {
   target.addEventListener?.(name, listener)
   return () => target.removeEventListener?.(name, listener)
 }
@@ -13,14 +13,14 @@ function listen(target: EventTargetLike, name: string, listener: (event: Event) 
  */
 export function onWake(wake: () => void): () => void {
   const removers = [
-    listen(globalThis.document ?? {}, 'visibilitychange', () => { if (document.visibilityState === 'visible') wake() }),
-    listen(globalThis, 'online', wake),
-    listen(globalThis, 'pageshow', wake),
+    addListener(globalThis.document ?? {}, 'visibilitychange', () => { if (document.visibilityState === 'visible') wake() }),
+    addListener(globalThis, 'online', wake),
+    addListener(globalThis, 'pageshow', wake),
   ]
   return () => removers.forEach(remove => remove())
 }
 
 /** Calls back when the page is closed, and not when it goes into the back/forward cache. Returns the function that stops this. */
 export function onPageClose(close: () => void): () => void {
-  return listen(globalThis, 'pagehide', event => { if (!(event as PageTransitionEvent).persisted) close() })
+  return addListener(globalThis, 'pagehide', event => { if (!(event as PageTransitionEvent).persisted) close() })
 }

@@ -1,8 +1,8 @@
-import { backoffDelay } from './backoff.js'
+import { backoffDelay, stableAfter } from './backoff.js'
 import { fatalCloseError, isDrainCode, tokenRefusedCode, tryAgainLaterCode } from './closecodes.js'
 import { Emitter } from './emitter.js'
 import { OnairError } from './errors.js'
-import { currentToken, httpURL } from './http.js'
+import { currentToken, httpURL, maxFreshTokens } from './http.js'
 import type { ClientOptions } from './options.js'
 import { PendingRequests } from './pendingrequests.js'
 import { SendQueue } from './sendqueue.js'
@@ -43,14 +43,10 @@ interface Connection {
 const welcomeTimeout = 15_000
 /** The server answers within ten seconds, if only with an error. */
 const answerTimeout = 15_000
-/** A connection that lasted this long resets the backoff. */
-const stableAfter = 5_000
 /** The backoff starts with this attempt when the server has no room. */
 const firstAttemptWhenFull = 3
 /** A connection is dead after so many idle intervals without a message. */
 const silenceFactor = 2.5
-/** After a refused token, the client tries so many fresh ones. */
-const maxFreshTokens = 2
 
 /** A WebSocket to one path of the server that reconnects when it is lost. */
 export class ReconnectingSocket extends Emitter<SocketEvents> {
@@ -85,12 +81,12 @@ export class ReconnectingSocket extends Emitter<SocketEvents> {
     this.error = undefined
     this.#setState('connecting')
     const Socket = this.options.WebSocket ?? globalThis.WebSocket
-    if (!Socket) return this.stop(new OnairError('stopped', 'There is no global WebSocket: pass one in the options.'))
+    if (!Socket) return this.close(new OnairError('stopped', 'There is no global WebSocket: pass one in the options.'))
     let socket: WebSocket
     try {
       socket = new Socket(httpURL(this.options.url, this.path).replace(/^http/, 'ws'), 'onair.v1')
     } catch (error) {
-      return this.stop(new OnairError('stopped', String(error)))
+      return this.close(new OnairError('stopped', String(error)))
     }
     const connection: Connection = { socket, sendQueue: new SendQueue(socket), receivedAt: Date.now(), welcomedAt: 0, retryAfterMs: 0 }
     this.#connection = connection
@@ -103,12 +99,8 @@ export class ReconnectingSocket extends Emitter<SocketEvents> {
 
   /** Closes the connection for good. */
   close(error = new OnairError('stopped', 'The client was closed.')): void {
-    this.stop(error, 1000)
-  }
-
-  stop(error: OnairError, code?: number): void {
     this.error = error
-    this.#dropConnection(code)
+    this.#dropConnection()
     this.#setState('stopped')
   }
 
@@ -209,12 +201,12 @@ export class ReconnectingSocket extends Emitter<SocketEvents> {
     if (code === tokenRefusedCode) {
       // The token may have expired on its way to the server.
       if (typeof this.options.token !== 'function' || ++this.#refusedTokens > maxFreshTokens) {
-        return this.stop(new OnairError('unauthorized', 'The token was refused.'))
+        return this.close(new OnairError('unauthorized', 'The token was refused.'))
       }
       return this.#reconnectAfterBackoff()
     }
     const error = fatalCloseError(code)
-    if (error) return this.stop(error)
+    if (error) return this.close(error)
     if (isDrainCode(code)) {
       this.#attempt = 0
       const delay = this.random() * (connection.drainMs ?? 1_000)
@@ -238,14 +230,14 @@ export class ReconnectingSocket extends Emitter<SocketEvents> {
 
   /** Drops the connection and connects after a delay. A wake shortens the delay to `minDelay` at most. */
   #reconnectAfter(delay: number, minDelay = 0): void {
-    this.#dropConnection(1000)
+    this.#dropConnection()
     if (minDelay) this.#notBefore = Date.now() + minDelay
     this.#setState('waiting')
     this.#timer = setTimeout(() => { if (this.state === 'waiting') this.connect() }, delay)
   }
 
   /** Closes the socket without waiting for its peer, and rejects its pending requests. */
-  #dropConnection(code?: number): void {
+  #dropConnection(): void {
     clearTimeout(this.#timer)
     clearTimeout(this.#watchdog)
     const connection = this.#connection
@@ -255,7 +247,7 @@ export class ReconnectingSocket extends Emitter<SocketEvents> {
       sendQueue.close()
       socket.onopen = socket.onmessage = socket.onclose = null
       try {
-        socket.close(code)
+        socket.close(1000)
       } catch { /* it is closed already */ }
     }
     this.#pending.rejectAll(this.error ?? new OnairError('closed', 'The connection was lost before the answer came.'))

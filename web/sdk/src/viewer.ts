@@ -52,7 +52,7 @@ export class Viewer extends Emitter<ViewerEvents> {
   subscribe(query: Query = {}): View {
     const view: View = new View(query, () => this.#unsubscribe(view))
     this.#views.add(view)
-    this.#open(view)
+    this.#openSubscription(view)
     return view
   }
 
@@ -66,7 +66,7 @@ export class Viewer extends Emitter<ViewerEvents> {
     if (existing && !existing.ended) return existing
     const watch: Watch = new Watch(code, protocols, () => this.#unwatch(watch))
     this.#watches.set(code, watch)
-    this.#open(watch)
+    this.#openSubscription(watch)
     return watch
   }
 
@@ -116,21 +116,21 @@ export class Viewer extends Emitter<ViewerEvents> {
 
   get #subscriptions(): Subscription[] { return [...this.#views, ...this.#watches.values()] }
 
-  #open(subscription: Subscription): void {
+  #openSubscription(subscription: Subscription): void {
     if (this.#eventStreams) this.#eventStreams.open(subscription)
-    else if (this.#socket.state === 'open') void this.#request(subscription)
+    else if (this.#socket.state === 'open') void this.#requestSubscription(subscription)
     else if (this.#socket.state === 'idle') this.#socket.connect()
   }
 
   /** Requests a subscription on the socket, unless a request is pending. */
-  async #request(subscription: Subscription): Promise<void> {
+  async #requestSubscription(subscription: Subscription): Promise<void> {
     if (this.#requested.has(subscription) || !subscription.isActive) return
     this.#requested.add(subscription)
     try {
       const answer = await this.#socket.request(subscription.socketRequest())
       if (subscription instanceof View) this.#handleSubscribed(subscription, answer)
     } catch (error) {
-      this.#handleRejection(subscription, error as OnairError)
+      this.#handleRequestError(subscription, error as OnairError)
     } finally {
       this.#requested.delete(subscription)
     }
@@ -142,11 +142,11 @@ export class Viewer extends Emitter<ViewerEvents> {
     else if (answer.view !== view.id) view.applyMessage(answer)
   }
 
-  #handleRejection(subscription: Subscription, error: OnairError): void {
+  #handleRequestError(subscription: Subscription, error: OnairError): void {
     const isWanted = () => this.#socket.state === 'open' && this.#subscriptions.includes(subscription)
     if (!isWanted()) return // the next connection requests it, if anything does
     if (error.isTemporary) {
-      setTimeout(() => { if (isWanted()) void this.#request(subscription) }, retryDelay(error, this.#socket.random))
+      setTimeout(() => { if (isWanted()) void this.#requestSubscription(subscription) }, retryDelay(error, this.#socket.random))
       return
     }
     if (subscription instanceof View) this.#views.delete(subscription)
@@ -162,12 +162,12 @@ export class Viewer extends Emitter<ViewerEvents> {
       eventStreams.closeAll()
       this.emit('connectionState', 'open')
     }
-    for (const subscription of this.#subscriptions) void this.#request(subscription)
+    for (const subscription of this.#subscriptions) void this.#requestSubscription(subscription)
   }
 
   #handleMessage(m: Message): void {
     const receivers = [...[...this.#views].filter(view => view.id === m.view), ...this.#watches.values()]
-    for (const receiver of receivers) if (!receiver.applyMessage(m)) void this.#request(receiver)
+    for (const receiver of receivers) if (!receiver.applyMessage(m)) void this.#requestSubscription(receiver)
   }
 
   #handleSocketState(state: ConnectionState): void {

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { Anchor, type AnchorOptions } from '../src/index.js'
-import { advance, FakeSocket, flushPromises, memoryStorage, options, started } from './fakesocket.js'
+import { advanceTimers, FakeSocket, flushPromises, memoryStorage, options, started } from './fakesocket.js'
 
 beforeEach(() => { vi.useFakeTimers(); FakeSocket.reset() })
 afterEach(() => { vi.useRealTimers() })
@@ -35,9 +35,9 @@ test('the first beat follows the start at once, and the next ones the interval',
   expect(anchor.push?.rtmp).toBe('rtmp://x')
   expect(server.sent[2]).toEqual({ type: 'beat', n: 1, stats: { fps: 30 } })
   await server.deliver(ack(1))
-  await advance(59_999)
+  await advanceTimers(59_999)
   expect(server.sentTypes().filter(t => t === 'beat').length).toBe(1)
-  await advance(1)
+  await advanceTimers(1)
   expect(server.sent.at(-1)).toMatchObject({ type: 'beat', n: 2 })
   expect(states).toEqual(['starting', 'live'])
 })
@@ -48,11 +48,11 @@ test('a start without an answer is repeated with the same key', async () => {
   await FakeSocket.last.welcome()
   const key = FakeSocket.last.sent[0]!.key
   await FakeSocket.last.drop()
-  await advance(1_000)
+  await advanceTimers(1_000)
   await FakeSocket.last.welcome()
   expect(FakeSocket.last.sent[0]).toMatchObject({ type: 'start', key })
   await FakeSocket.last.answer('start', { type: 'error', code: 'unavailable', message: 'elsewhere', retry_after_ms: 700 })
-  await advance(700)
+  await advanceTimers(700)
   expect(FakeSocket.last.sent[1]).toMatchObject({ type: 'start', key })
   await FakeSocket.last.answer('start', started)
   expect((await starting).code).toBe('8888_a')
@@ -88,13 +88,13 @@ test('a stop during the start waits for its answer', async () => {
 test('a connection without answers is replaced', async () => {
   const { anchor, server } = await liveAnchor()
   await server.drop()
-  await advance(1_000)
+  await advanceTimers(1_000)
   await FakeSocket.last.welcome()
   expect(FakeSocket.last.sentTypes()).toEqual(['auth', 'resume'])
   const dead = FakeSocket.last
-  await advance(14_999)
+  await advanceTimers(14_999)
   expect([FakeSocket.all.length, dead.closed]).toEqual([2, undefined])
-  await advance(2_001)
+  await advanceTimers(2_001)
   await FakeSocket.last.welcome()
   expect([FakeSocket.all.length, FakeSocket.last.sentTypes()]).toEqual([3, ['auth', 'resume']])
   await FakeSocket.last.answer('resume', started)
@@ -137,21 +137,21 @@ test('the session of another user is discarded, and not resumed again', async ()
   await FakeSocket.last.welcome()
   await FakeSocket.last.answer('resume', { type: 'error', code: 'forbidden', message: 'not yours' })
   expect(await resuming).toMatchObject({ code: 'forbidden' })
-  await advance(60_000)
+  await advanceTimers(60_000)
   expect([FakeSocket.all.length, storage.items.size, anchor.connectionState]).toEqual([1, 0, 'stopped'])
 })
 
 test('after three temporary failures the anchor connects to another node', async () => {
   const { anchor, server } = await liveAnchor()
   await server.drop()
-  await advance(1_000)
+  await advanceTimers(1_000)
   await FakeSocket.last.welcome()
   for (let i = 0; i < 3; i++) {
     expect([FakeSocket.all.length, FakeSocket.last.sentTypes().filter(t => t === 'resume').length]).toEqual([2, i + 1])
     await FakeSocket.last.answer('resume', { type: 'error', code: 'unavailable', message: 'no log' })
-    await advance(1_250)
+    await advanceTimers(1_250)
   }
-  await advance(1_000)
+  await advanceTimers(1_000)
   await FakeSocket.last.welcome()
   await FakeSocket.last.answer('resume', started)
   expect([FakeSocket.all.length, anchor.state]).toEqual([3, 'live'])
@@ -164,7 +164,7 @@ test('exceptions of the app do not stop the anchor', async () => {
   const fail = () => { throw new Error('full') }
   const { anchor, server } = await liveAnchor({ stats: fail, storage: { getItem: fail, setItem: fail, removeItem: fail } })
   expect([anchor.state, server.sentTypes()]).toEqual(['live', ['auth', 'start', 'beat']])
-  await advance(60_000)
+  await advanceTimers(60_000)
   expect(server.sentTypes().filter(t => t === 'beat').length).toBe(2)
   expect(FakeSocket.all.length).toBe(1)
   vi.useRealTimers()
@@ -175,26 +175,26 @@ test('exceptions of the app do not stop the anchor', async () => {
 
 test('repeated wakes do not hide a dead connection', async () => {
   const { anchor } = await liveAnchor()
-  await advance(60_000)
+  await advanceTimers(60_000)
   for (let i = 0; i < 3; i++) {
-    await advance(3_000)
+    await advanceTimers(3_000)
     anchor.wake()
   }
-  await advance(1_001)
+  await advanceTimers(1_001)
   expect(FakeSocket.all.length).toBe(2)
 })
 
 test('without an ack within ten seconds the session is resumed on another connection', async () => {
   const { anchor, server } = await liveAnchor()
-  await advance(60_000)
+  await advanceTimers(60_000)
   const unacknowledged: number[] = []
   anchor.on('ackTimeout', e => unacknowledged.push(e.n))
-  await advance(9_999)
+  await advanceTimers(9_999)
   expect(FakeSocket.all.length).toBe(1)
-  await advance(1)
+  await advanceTimers(1)
   expect([unacknowledged, anchor.state]).toEqual([[2], 'interrupted'])
   expect(server.closed).toBeDefined()
-  await advance(1)
+  await advanceTimers(1)
   await FakeSocket.last.welcome({ node: 'n2' })
   expect(FakeSocket.last.sentTypes()).toEqual(['auth', 'resume'])
   expect(FakeSocket.last.sent[1]).toMatchObject({ session: 'secret' })
@@ -208,9 +208,9 @@ test('a probe and a new interval are answered with a beat at once', async () => 
   expect(server.sent.at(-1)).toMatchObject({ type: 'beat', n: 2 })
   await server.deliver({ type: 'settings', heartbeat_ms: 5_000 }, ack(3))
   expect([anchor.intervalMs, server.sent.at(-1)]).toMatchObject([5_000, { n: 3 }])
-  await advance(5_000)
+  await advanceTimers(5_000)
   expect(server.sent.at(-1)).toMatchObject({ n: 4 })
-  await advance(1_251) // a quarter of the interval
+  await advanceTimers(1_251) // a quarter of the interval
   expect(FakeSocket.all.length).toBe(2)
 })
 
@@ -219,7 +219,7 @@ test('ack events carry the flag held, the deadline and the round trip', async ()
   const acks: unknown[] = []
   anchor.on('ack', a => acks.push(a))
   anchor.beat()
-  await advance(40)
+  await advanceTimers(40)
   await server.deliver(ack(2, { held: true }), ack(2), ack(77))
   expect(acks).toEqual([{ n: 2, held: true, deadlineMs: 185_000, roundTripMs: 40 }])
 })
@@ -230,7 +230,7 @@ test('after the end nothing is sent', async () => {
   anchor.on('ended', e => ends.push(e))
   await server.deliver({ type: 'ended', reason: 'missed_beats', summary: { duration_ms: 1, peak_viewers: 2, likes: 3 } })
   await server.drop(4208)
-  await advance(600_000)
+  await advanceTimers(600_000)
   expect(ends).toEqual([{ reason: 'missed_beats', summary: { duration_ms: 1, peak_viewers: 2, likes: 3 } }])
   expect([anchor.state, storage.items.size]).toEqual(['ended', 0])
   expect(FakeSocket.all.flatMap(s => s.sentTypes()).filter(t => t === 'resume' || t === 'start').length).toBe(1)
@@ -273,7 +273,7 @@ test('update, push and stop return their answers', async () => {
   expect(server.sent.at(-1)).toMatchObject({ type: 'update', title: 'new', cover: null })
   await server.answer('update', { type: 'updated', stream: { ...started.stream, title: 'new' } })
   expect([(await updating).title, anchor.stream?.title]).toEqual(['new', 'new'])
-  const refreshing = anchor.refreshPush()
+  const refreshing = anchor.refreshPushURLs()
   await flushPromises()
   await server.answer('push', { type: 'push', push: { ...started.push, rtmp: 'rtmp://y' } })
   expect((await refreshing).rtmp).toBe('rtmp://y')
@@ -281,7 +281,7 @@ test('update, push and stop return their answers', async () => {
   await flushPromises()
   await server.answer('stop', { type: 'stopped', summary: { duration_ms: 5, peak_viewers: 1, likes: 0 } })
   expect([(await stopping)?.duration_ms, anchor.state, storage.items.size]).toEqual([5, 'ended', 0])
-  await advance(600_000)
+  await advanceTimers(600_000)
   expect(server.sentTypes().filter(t => t === 'beat').length).toBe(1)
 })
 
@@ -289,7 +289,7 @@ test('a stop without a connection waits for the next one', async () => {
   const { anchor, server } = await liveAnchor()
   await server.drop()
   const stopping = anchor.stop()
-  await advance(1_000)
+  await advanceTimers(1_000)
   await FakeSocket.last.welcome()
   await FakeSocket.last.answer('resume', started)
   await flushPromises()
@@ -329,7 +329,7 @@ test('a request on a lost or replaced connection is repeated', async () => {
   await FakeSocket.last.answer('resume', started)
   expect(FakeSocket.last.sentTypes()).toContain('update')
   await FakeSocket.last.drop()
-  await advance(1_000)
+  await advanceTimers(1_000)
   await FakeSocket.last.welcome()
   await FakeSocket.last.answer('resume', started)
   await FakeSocket.last.answer('update', { type: 'updated', stream: { ...started.stream, title: 'new' } })
@@ -340,6 +340,6 @@ test('degraded: the first socket stays when the second fails', async () => {
   const { anchor, server } = await liveAnchor()
   await server.deliver({ type: 'notice', code: 'degraded', message: 'behind' })
   await FakeSocket.last.drop(1013)
-  await advance(50_000)
+  await advanceTimers(50_000)
   expect([anchor.state, server.closed, FakeSocket.all.length]).toEqual(['live', undefined, 2])
 })

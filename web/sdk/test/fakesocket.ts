@@ -67,7 +67,7 @@ export async function flushPromises(): Promise<void> {
 }
 
 /** Advances the fake timers. */
-export async function advance(ms: number): Promise<void> { await vi.advanceTimersByTimeAsync(ms) }
+export async function advanceTimers(ms: number): Promise<void> { await vi.advanceTimersByTimeAsync(ms) }
 
 /** Client options with fake sockets; `random` returns the middle. */
 export const options = { url: 'https://live.example.com', WebSocket: FakeSocket as unknown as new (url: string, protocol: string) => WebSocket, random: () => 0.5 }

@@ -1,7 +1,7 @@
 // Page events: hidden, visible, offline, online, closed.
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { Anchor, Viewer } from '../src/index.js'
-import { advance, FakeSocket, flushPromises, options, started } from './fakesocket.js'
+import { advanceTimers, FakeSocket, flushPromises, options, started } from './fakesocket.js'
 
 const page = new EventTarget()
 const window = new EventTarget()
@@ -54,13 +54,13 @@ test('a waiting viewer connects soon when its page becomes visible', async () =>
   viewer.subscribe()
   for (let i = 0; i < 8; i++) {
     await FakeSocket.last.drop()
-    await advance(i < 7 ? 16_000 : 0)
+    await advanceTimers(i < 7 ? 16_000 : 0)
   }
   const n = FakeSocket.all.length
   setVisibility('visible')
-  await advance(249)
+  await advanceTimers(249)
   expect(FakeSocket.all.length).toBe(n)
-  await advance(1)
+  await advanceTimers(1)
   expect(FakeSocket.all.length).toBe(n + 1)
   viewer.close()
 })
