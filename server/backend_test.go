@@ -81,7 +81,7 @@ const webhookSecret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 // telling starts a server, in a bubble, that tells a back end.
 func telling(t *testing.T, b *backend, flags ...string) *testServer {
 	t.Helper()
-	l := sockettest.Listen()
+	l := sockettest.NewListener()
 	srv := &http.Server{Handler: b}
 	go srv.Serve(l)
 	t.Cleanup(func() { srv.Close() })

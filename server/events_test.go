@@ -241,7 +241,7 @@ func TestEventsOverHTTP2(t *testing.T) {
 		s := serveTest(t, "--limits.views", "1", "--idle", "10m")
 		var protocols http.Protocols
 		protocols.SetUnencryptedHTTP2(true)
-		l := sockettest.Listen()
+		l := sockettest.NewListener()
 		server := &http.Server{Handler: s.s.routes(), Protocols: &protocols}
 		go server.Serve(l)
 		defer server.Close()

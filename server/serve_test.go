@@ -122,7 +122,7 @@ func serveOn(t *testing.T, home presence.Log, shared bool, flags ...string) *tes
 // serves.
 func servePrepared(t *testing.T, home presence.Log, shared bool, prepare func(*server), flags ...string) *testServer {
 	t.Helper()
-	s := &testServer{t: t, public: sockettest.Listen(), host: "server", secret: processSecret}
+	s := &testServer{t: t, public: sockettest.NewListener(), host: "server", secret: processSecret}
 	args := append([]string{
 		"--auth.secret", processSecret, "--viewer.anonymous=true", "--node", "n1", "--data", "memory",
 	}, flags...)
@@ -135,7 +135,7 @@ func servePrepared(t *testing.T, home presence.Log, shared bool, prepare func(*s
 		t.Fatal(err)
 	}
 	prepare(s.s)
-	ops := sockettest.Listen()
+	ops := sockettest.NewListener()
 	s.client, s.ops = s.public.Client(), ops.Client()
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop

@@ -141,7 +141,7 @@ func (h *host) start() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.booted++
-	n := &simNode{host: h, nth: h.booted, public: sockettest.Listen(), done: make(chan struct{})}
+	n := &simNode{host: h, nth: h.booted, public: sockettest.NewListener(), done: make(chan struct{})}
 	n.public.PeerAddress = netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), uint16(h.booted))
 	n.ctx, n.stop = context.WithCancel(context.Background())
 	n.link = h.w.redis.Dial(h.rng.Uint64(), h.weather)
@@ -170,7 +170,7 @@ func (n *simNode) run() {
 		return
 	}
 	n.s.Store(s)
-	ops := sockettest.Listen()
+	ops := sockettest.NewListener()
 	n.ended(s.serve(n.ctx, n.public, ops))
 	n.public.Close()
 }

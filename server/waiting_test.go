@@ -36,7 +36,7 @@ func TestWaitingForTheLog(t *testing.T) {
 			t.Fatal(err)
 		}
 		ctx, stop := context.WithCancel(t.Context())
-		public, ops := sockettest.Listen(), sockettest.Listen()
+		public, ops := sockettest.NewListener(), sockettest.NewListener()
 		ended := make(chan error, 1)
 		go func() { ended <- s.serve(ctx, public, ops) }()
 		time.Sleep(10 * time.Minute)

@@ -18,8 +18,8 @@ type Body struct {
 
 // NewBody copies plain, which must be UTF-8, into a body.
 func NewBody(plain []byte) *Body {
-	b := &Body{plainFrame: make([]byte, 0, maxHeader+len(plain))}
-	b.plainFrame = appendHeader(b.plainFrame, len(plain), false)
+	b := &Body{plainFrame: make([]byte, 0, maxFrameHeader+len(plain))}
+	b.plainFrame = appendFrameHeader(b.plainFrame, len(plain), false)
 	start := len(b.plainFrame)
 	b.plainFrame = append(b.plainFrame, plain...)
 	b.plain = b.plainFrame[start:]
@@ -45,14 +45,14 @@ func (b *Body) deflate() {
 	if len(b.plain) < minDeflateBytes {
 		return
 	}
-	buf := deflate(make([]byte, maxHeader, maxHeader+len(b.plain)/2), b.plain)
-	payload := buf[maxHeader:]
+	buf := appendDeflated(make([]byte, maxFrameHeader, maxFrameHeader+len(b.plain)/2), b.plain)
+	payload := buf[maxFrameHeader:]
 	if len(payload)+storedBlockHeader >= len(b.plain) {
 		return // with the stored block of a head it would be longer than plain
 	}
-	var space [maxHeader]byte
-	header := appendHeader(space[:0], len(payload), true)
-	b.deflatedFrame = buf[maxHeader-len(header):]
+	var space [maxFrameHeader]byte
+	header := appendFrameHeader(space[:0], len(payload), true)
+	b.deflatedFrame = buf[maxFrameHeader-len(header):]
 	copy(b.deflatedFrame, header)
 	b.deflated = payload
 }

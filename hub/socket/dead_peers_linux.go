@@ -35,7 +35,7 @@ func (p *Poller) closeDeadPeers() {
 		case <-ticker.C:
 		}
 		for _, r := range p.allReceivers() {
-			if readTCPInfo(r.raw, &info) && isDead(&info) {
+			if readTCPInfo(r.raw, &info) && isPeerDead(&info) {
 				r.transport.Close()
 			}
 		}
@@ -48,15 +48,15 @@ func (p *Poller) allReceivers() []*receiver {
 	return slices.AppendSeq(make([]*receiver, 0, len(p.receivers)), maps.Values(p.receivers))
 }
 
-// isDead reports whether sent data is unacknowledged and the peer has been silent
+// isPeerDead reports whether sent data is unacknowledged and the peer has been silent
 // for too long.
-func isDead(info *unix.TCPInfo) bool {
+func isPeerDead(info *unix.TCPInfo) bool {
 	return info.Unacked > 0 && time.Duration(info.Last_ack_recv)*time.Millisecond >= deadAfter
 }
 
 // readTCPInfo reads the kernel's state of a connection into info. It returns
 // false if the connection is closed.
-func readTCPInfo(raw syscall.RawConn, info *unix.TCPInfo) bool {
+func readTCPInfo(raw syscall.RawConn, info *unix.TCPInfo) (isOpen bool) {
 	var errno syscall.Errno
 	err := raw.Control(func(fd uintptr) {
 		size := uint32(unsafe.Sizeof(*info))

@@ -17,7 +17,7 @@ func TestIsDead(t *testing.T) {
 	}{
 		{0, time.Hour, false}, {1, 49 * time.Second, false}, {1, 50 * time.Second, true}, {9, time.Hour, true},
 	} {
-		if got := isDead(&unix.TCPInfo{Unacked: c.unacked, Last_ack_recv: uint32(c.silence.Milliseconds())}); got != c.want {
+		if got := isPeerDead(&unix.TCPInfo{Unacked: c.unacked, Last_ack_recv: uint32(c.silence.Milliseconds())}); got != c.want {
 			t.Errorf("%d segments, silent for %v: dead %t", c.unacked, c.silence, got)
 		}
 	}

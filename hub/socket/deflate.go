@@ -34,9 +34,9 @@ var deflaterPool = sync.Pool{New: func() any {
 	return d
 }}
 
-// deflate appends plain as deflated blocks that refer to no earlier data, end on
+// appendDeflated appends plain as deflated blocks that refer to no earlier data, end on
 // a byte, and can end a message.
-func deflate(dst, plain []byte) []byte {
+func appendDeflated(dst, plain []byte) []byte {
 	d := deflaterPool.Get().(*deflater)
 	defer deflaterPool.Put(d)
 	d.output.Reset()

@@ -55,7 +55,7 @@ func (o *outbound) runDrainer(d *drainer) {
 			if err == ErrSlowPeer && !d.isFrameStarted {
 				o.tryGoingAway(d)
 			}
-			o.abort(err)
+			o.closeWithError(err)
 			return
 		}
 		d.isFrameStarted = false
@@ -116,8 +116,8 @@ func (o *outbound) reportMessageSent() {
 	onWritable(nil)
 }
 
-// abort closes the connection and ends the drainer.
-func (o *outbound) abort(err error) {
+// closeWithError closes the connection and ends the drainer.
+func (o *outbound) closeWithError(err error) {
 	o.transport.Close()
 	o.mu.Lock()
 	if o.err == nil {

@@ -13,24 +13,24 @@ const (
 	opPing         = 0x9
 	opPong         = 0xa
 
-	maxHeader         = 10
+	maxFrameHeader    = 10
 	maxControlPayload = 125
 	maxControlFrame   = 2 + maxControlPayload
 )
 
-// appendHeader appends the header of a text message in one frame.
-func appendHeader(dst []byte, length int, deflated bool) []byte {
+// appendFrameHeader appends the header of a text message in one frame.
+func appendFrameHeader(dst []byte, payloadSize int, isDeflated bool) []byte {
 	first := byte(finalBit | opText)
-	if deflated {
+	if isDeflated {
 		first |= deflatedBit
 	}
 	switch {
-	case length < 126:
-		return append(dst, first, byte(length))
-	case length < 1<<16:
-		return binary.BigEndian.AppendUint16(append(dst, first, 126), uint16(length))
+	case payloadSize < 126:
+		return append(dst, first, byte(payloadSize))
+	case payloadSize < 1<<16:
+		return binary.BigEndian.AppendUint16(append(dst, first, 126), uint16(payloadSize))
 	default:
-		return binary.BigEndian.AppendUint64(append(dst, first, 127), uint64(length))
+		return binary.BigEndian.AppendUint64(append(dst, first, 127), uint64(payloadSize))
 	}
 }
 

@@ -34,7 +34,7 @@ func (m Message) AppendText(dst []byte) []byte {
 // dst; the other part is shared with other messages.
 func (m Message) splitFrame(dst []byte, allowDeflate bool) (own, shared []byte) {
 	if m.Body == nil {
-		dst = appendHeader(dst, len(m.Head), false)
+		dst = appendFrameHeader(dst, len(m.Head), false)
 		return append(dst, m.Head...), nil
 	}
 	frame, payload, isDeflated := m.Body.frameFor(allowDeflate)
@@ -42,9 +42,9 @@ func (m Message) splitFrame(dst []byte, allowDeflate bool) (own, shared []byte) 
 		return dst, frame
 	}
 	if !isDeflated {
-		dst = appendHeader(dst, len(m.Head)+len(payload), false)
+		dst = appendFrameHeader(dst, len(m.Head)+len(payload), false)
 		return append(dst, m.Head...), payload
 	}
-	dst = appendHeader(dst, storedSize(len(m.Head))+len(payload), true)
+	dst = appendFrameHeader(dst, storedSize(len(m.Head))+len(payload), true)
 	return appendStored(dst, m.Head), payload
 }

@@ -67,7 +67,7 @@ func (o *outbound) sendMessage(m Message, allowDeflate bool) (full bool, err err
 	case o.full:
 		return true, ErrFull
 	}
-	frame, buffer := composeFrame(m, allowDeflate)
+	frame, pooledBuffer := composeFrame(m, allowDeflate)
 	if o.drainer != nil {
 		o.drainer.message = frame
 		o.full = true
@@ -78,8 +78,8 @@ func (o *outbound) sendMessage(m Message, allowDeflate bool) (full bool, err err
 		return false, err
 	}
 	if rest.len() == 0 {
-		if buffer != nil {
-			headBufferPool.Put(buffer)
+		if pooledBuffer != nil {
+			headBufferPool.Put(pooledBuffer)
 		}
 		o.stats.Frames++
 		return false, nil
@@ -95,20 +95,20 @@ var headBufferPool = sync.Pool{New: func() any { return new([]byte) }}
 
 // composeFrame returns a message's frame, and the buffer of headBufferPool that it
 // uses, or nil.
-func composeFrame(m Message, allowDeflate bool) (frame frameParts, buffer *[]byte) {
+func composeFrame(m Message, allowDeflate bool) (frame frameParts, pooledBuffer *[]byte) {
 	if len(m.Head) == 0 {
 		frame[0], frame[1] = m.splitFrame(nil, allowDeflate)
 		return frame, nil
 	}
-	buffer = headBufferPool.Get().(*[]byte)
-	if frame[0], frame[1] = m.splitFrame((*buffer)[:0], allowDeflate); frame.len() <= maxJoinedFrame {
+	pooledBuffer = headBufferPool.Get().(*[]byte)
+	if frame[0], frame[1] = m.splitFrame((*pooledBuffer)[:0], allowDeflate); frame.len() <= maxJoinedFrame {
 		frame = frameParts{append(frame[0], frame[1]...)}
 	}
 	if cap(frame[0]) > 2*maxJoinedFrame {
 		return frame, nil
 	}
-	*buffer = frame[0]
-	return frame, buffer
+	*pooledBuffer = frame[0]
+	return frame, pooledBuffer
 }
 
 // sendParts writes as much of a frame as the connection accepts at once. It

@@ -72,7 +72,7 @@ func (c *Conn) readMessage(ctx context.Context) error {
 		return ErrBinaryMessage
 	}
 	var err error
-	if c.message, err = appendAll(r, c.message[:0]); err != nil {
+	if c.message, err = appendAll(c.message[:0], r); err != nil {
 		return err
 	}
 	if err = c.transport.inbound.readErr; err != nil {
@@ -86,7 +86,7 @@ func (c *Conn) readMessage(ctx context.Context) error {
 }
 
 // appendAll is io.ReadAll into an existing buffer.
-func appendAll(r io.Reader, dst []byte) ([]byte, error) {
+func appendAll(dst []byte, r io.Reader) ([]byte, error) {
 	if cap(dst) == 0 {
 		dst = make([]byte, 0, initialMessageBuffer)
 	}

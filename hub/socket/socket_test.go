@@ -54,11 +54,11 @@ func (b *blockingConn) WriteText(text []byte) error { return b.Write(Message{Hea
 // newTestServer serves until the test ends.
 func newTestServer(tb testing.TB, o Options) *testServer {
 	s := &testServer{conns: make(chan *blockingConn, 1)}
-	s.Listener = sockettest.Serve(tb, s.handler(tb, o))
+	s.Listener = sockettest.Serve(tb, s.newHandler(tb, o))
 	return s
 }
 
-func (s *testServer) handler(tb testing.TB, o Options) http.Handler {
+func (s *testServer) newHandler(tb testing.TB, o Options) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c, err := Accept(w, r, o)
 		if refused, ok := errors.AsType[*UpgradeError](err); ok {
@@ -174,7 +174,7 @@ func (c *rawClient) readCloseCode() websocket.StatusCode {
 
 // maskedFrame returns a client's frame with the mask 0.
 func maskedFrame(first byte, payload []byte) []byte {
-	f := appendHeader(nil, len(payload), false)
+	f := appendFrameHeader(nil, len(payload), false)
 	f[0], f[1] = first, f[1]|0x80
 	return append(append(f, 0, 0, 0, 0), payload...)
 }

@@ -50,7 +50,7 @@ func tcpConnPair(t *testing.T, o Options, d *websocket.DialOptions) (*blockingCo
 
 func loopbackPair(t *testing.T, serve func(http.Handler) *httptest.Server, o Options, d *websocket.DialOptions) (*blockingConn, *websocket.Conn) {
 	s := &testServer{conns: make(chan *blockingConn, 1)}
-	server := serve(s.handler(t, o))
+	server := serve(s.newHandler(t, o))
 	t.Cleanup(server.Close)
 	var options websocket.DialOptions
 	if d != nil {

@@ -38,7 +38,7 @@ const (
 // Each check function returns the fault, a sentence that begins with the
 // member's name, or "". cmp.Or returns the first fault of several.
 
-func checkTitle(s string) string {
+func checkTitle(s string) (fault string) {
 	switch {
 	case len(s) > MaxTitleBytes:
 		return fmt.Sprintf("title must be at most %d bytes", MaxTitleBytes)
@@ -50,7 +50,7 @@ func checkTitle(s string) string {
 	return ""
 }
 
-func checkCover(s string) string {
+func checkCover(s string) (fault string) {
 	if len(s) > MaxCoverBytes {
 		return fmt.Sprintf("cover must be at most %d bytes", MaxCoverBytes)
 	}
@@ -61,7 +61,7 @@ func checkCover(s string) string {
 	return ""
 }
 
-func checkExtra(raw json.RawMessage) string {
+func checkExtra(raw json.RawMessage) (fault string) {
 	switch {
 	case len(raw) > MaxExtraBytes:
 		return fmt.Sprintf("extra must be at most %d bytes of JSON", MaxExtraBytes)
@@ -72,7 +72,7 @@ func checkExtra(raw json.RawMessage) string {
 }
 
 // checkTexts checks the number of strings and the length of each.
-func checkTexts(name string, texts []string, maxTexts, maxBytes int) string {
+func checkTexts(name string, texts []string, maxTexts, maxBytes int) (fault string) {
 	if len(texts) > maxTexts {
 		return fmt.Sprintf("%s must have at most %d strings", name, maxTexts)
 	}
@@ -84,9 +84,9 @@ func checkTexts(name string, texts []string, maxTexts, maxBytes int) string {
 	return ""
 }
 
-func checkTags(tags []string) string { return checkTexts("tags", tags, MaxTags, MaxTagBytes) }
+func checkTags(tags []string) (fault string) { return checkTexts("tags", tags, MaxTags, MaxTagBytes) }
 
-func checkPlay(protocols []string) string {
+func checkPlay(protocols []string) (fault string) {
 	if len(protocols) > MaxPlayProtocols {
 		return fmt.Sprintf("play must have at most %d strings", MaxPlayProtocols)
 	}
@@ -99,7 +99,7 @@ func checkPlay(protocols []string) string {
 }
 
 // checkName checks a short text that is used as a key and logged.
-func checkName(name, s string, maxBytes int) string {
+func checkName(name, s string, maxBytes int) (fault string) {
 	switch {
 	case len(s) > maxBytes:
 		return fmt.Sprintf("%s must be at most %d bytes", name, maxBytes)
@@ -109,35 +109,35 @@ func checkName(name, s string, maxBytes int) string {
 	return ""
 }
 
-func checkCode(s string) string {
+func checkCode(s string) (fault string) {
 	if s == "" || len(s) > MaxCodeBytes || strings.ContainsFunc(s, isNotCodeChar) {
 		return fmt.Sprintf("code must be from 1 to %d characters of [A-Za-z0-9_-]", MaxCodeBytes)
 	}
 	return ""
 }
 
-func checkSession(s string) string {
+func checkSession(s string) (fault string) {
 	if len(s) != sessionLen || strings.ContainsFunc(s, isNotBase32Char) {
 		return fmt.Sprintf("session must be %d characters of [a-z2-7]", sessionLen)
 	}
 	return ""
 }
 
-func checkOptionalSession(s string) string {
+func checkOptionalSession(s string) (fault string) {
 	if s == "" {
 		return ""
 	}
 	return checkSession(s)
 }
 
-func checkRange(name string, n, lowest, highest int64) string {
+func checkRange(name string, n, lowest, highest int64) (fault string) {
 	if n < lowest || n > highest {
 		return fmt.Sprintf("%s must be from %d to %d", name, lowest, highest)
 	}
 	return ""
 }
 
-func checkStat(name string, v float64) string {
+func checkStat(name string, v float64) (fault string) {
 	if !(v >= 0 && v <= maxStat) { // NaN fails both
 		return fmt.Sprintf("%s must be from 0 to %d", name, maxStat)
 	}

@@ -33,8 +33,8 @@ func newObjectReader(object []byte) *codec {
 	return c
 }
 
-// fail records the fault of a member. The sentence follows the member's name.
-func (c *codec) fail(name, sentence string) {
+// setFault records the fault of a member. The sentence follows the member's name.
+func (c *codec) setFault(name, sentence string) {
 	if c.fault == "" {
 		c.fault = c.path + name + " " + sentence
 	}
@@ -48,7 +48,7 @@ func (c *codec) lookup(name string) (value []byte) {
 			continue
 		}
 		if value != nil {
-			c.fail(name, "is given twice")
+			c.setFault(name, "is given twice")
 			break
 		}
 		value = m.value
@@ -56,8 +56,8 @@ func (c *codec) lookup(name string) (value []byte) {
 	return value
 }
 
-// value returns the value of a member, or nil if it is absent or null.
-func (c *codec) value(name string) []byte {
+// lookupNonNull returns the value of a member, or nil if it is absent or null.
+func (c *codec) lookupNonNull(name string) []byte {
 	value := c.lookup(name)
 	if value == nil || isNull(value) {
 		return nil
@@ -67,8 +67,8 @@ func (c *codec) value(name string) []byte {
 
 // require fails if a member that is read is absent or null.
 func (c *codec) require(name string) {
-	if !c.isWriting && c.value(name) == nil {
-		c.fail(name, "is required")
+	if !c.isWriting && c.lookupNonNull(name) == nil {
+		c.setFault(name, "is required")
 	}
 }
 
@@ -86,10 +86,10 @@ func (c *codec) text(name string, v *string) {
 		c.out = appendText(c.out, name, *v)
 		return
 	}
-	if value := c.value(name); value != nil {
+	if value := c.lookupNonNull(name); value != nil {
 		var ok bool
 		if *v, ok = parseText(value); !ok {
-			c.fail(name, "must be a string")
+			c.setFault(name, "must be a string")
 		}
 	}
 }
@@ -128,10 +128,10 @@ func (c *codec) textsOrNil(name string, v *[]string) {
 		}
 		return
 	}
-	if value := c.value(name); value != nil {
+	if value := c.lookupNonNull(name); value != nil {
 		var ok bool
 		if *v, ok = parseTexts(value); !ok {
-			c.fail(name, "must be an array of strings")
+			c.setFault(name, "must be an array of strings")
 		}
 	}
 }
@@ -141,10 +141,10 @@ func (c *codec) int64(name string, v *int64) {
 		c.out = appendInt(c.out, name, *v)
 		return
 	}
-	if value := c.value(name); value != nil {
+	if value := c.lookupNonNull(name); value != nil {
 		var err error
 		if *v, err = strconv.ParseInt(string(value), 10, 64); err != nil {
-			c.fail(name, "must be an integer")
+			c.setFault(name, "must be an integer")
 		}
 	}
 }
@@ -174,31 +174,31 @@ func (c *codec) float64(name string, v *float64) {
 		c.out = appendFloat(c.out, name, *v)
 		return
 	}
-	if value := c.value(name); value != nil {
+	if value := c.lookupNonNull(name); value != nil {
 		var err error
 		if *v, err = strconv.ParseFloat(string(value), 64); err != nil {
-			c.fail(name, "must be a number")
+			c.setFault(name, "must be a number")
 		}
 	}
 }
 
-// flag visits a boolean that is left out if it has the value absent.
-func (c *codec) flag(name string, v *bool, absent bool) {
+// flag visits a boolean that is left out if it has the default value.
+func (c *codec) flag(name string, v *bool, defaultValue bool) {
 	if c.isWriting {
-		if *v != absent {
+		if *v != defaultValue {
 			c.out = appendRaw(c.out, name, strconv.FormatBool(*v))
 		}
 		return
 	}
-	*v = absent
-	switch value := c.value(name); string(value) {
+	*v = defaultValue
+	switch value := c.lookupNonNull(name); string(value) {
 	case "":
 	case "true":
 		*v = true
 	case "false":
 		*v = false
 	default:
-		c.fail(name, "must be true or false")
+		c.setFault(name, "must be true or false")
 	}
 }
 
@@ -215,9 +215,9 @@ func (c *codec) rawObject(name string, v *json.RawMessage) {
 
 // objectValue returns the value of a member that must be an object, or nil.
 func (c *codec) objectValue(name string) []byte {
-	value := c.value(name)
+	value := c.lookupNonNull(name)
 	if value != nil && !isObject(value) {
-		c.fail(name, "must be an object")
+		c.setFault(name, "must be an object")
 		return nil
 	}
 	return value
@@ -249,14 +249,14 @@ func (c *codec) entry(name string, v *Entry) {
 		c.out = append(AppendEntry(appendName(c.out, name), v), ',')
 		return
 	}
-	value := c.value(name)
+	value := c.lookupNonNull(name)
 	if value == nil {
-		c.fail(name, "is required")
+		c.setFault(name, "is required")
 		return
 	}
 	var err error
 	if *v, err = parseEntry(value); err != nil {
-		c.fail(name+":", err.Error())
+		c.setFault(name+":", err.Error())
 	}
 }
 
@@ -270,18 +270,18 @@ func visitArray[T any](c *codec, name string, v *[]T, appendElement func([]byte,
 		c.out = append(closeArray(c.out), ',')
 		return
 	}
-	value := c.value(name)
+	value := c.lookupNonNull(name)
 	if value == nil {
 		return
 	}
 	if value[0] != '[' {
-		c.fail(name, "must be an array")
+		c.setFault(name, "must be an array")
 		return
 	}
 	for element := range arrayElements(value) {
 		parsed, err := parse(element)
 		if err != nil {
-			c.fail(fmt.Sprintf("%s[%d]:", name, len(*v)), err.Error())
+			c.setFault(fmt.Sprintf("%s[%d]:", name, len(*v)), err.Error())
 			return
 		}
 		*v = append(*v, parsed)
@@ -291,7 +291,7 @@ func visitArray[T any](c *codec, name string, v *[]T, appendElement func([]byte,
 // visitOptional visits a member that may be absent. Null means absent.
 func visitOptional[T any](c *codec, name string, v *Opt[T], visit func(name string, v *T)) {
 	switch {
-	case c.isWriting && v.Set, !c.isWriting && c.value(name) != nil:
+	case c.isWriting && v.Set, !c.isWriting && c.lookupNonNull(name) != nil:
 		v.Set = true
 		visit(name, &v.Value)
 	}

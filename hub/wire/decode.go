@@ -115,9 +115,9 @@ func newMessageReader(data []byte) (c *codec, fault string) {
 		return nil, "the message is not a JSON object"
 	}
 	c = newObjectReader(data)
-	id := ID(c.value("id"))
+	id := ID(c.lookupNonNull("id"))
 	if c.fault == "" && id != "" && !id.isValid() {
-		c.fail("id", "must be a string or an integer, of at most 64 bytes of JSON")
+		c.setFault("id", "must be a string or an integer, of at most 64 bytes of JSON")
 	}
 	if c.fault == "" {
 		c.requestID = id
@@ -127,7 +127,7 @@ func newMessageReader(data []byte) (c *codec, fault string) {
 
 func (c *codec) readType() (typ string) {
 	if c.text("type", &typ); typ == "" {
-		c.fail("type", "is required")
+		c.setFault("type", "is required")
 	}
 	return typ
 }

@@ -47,7 +47,7 @@ func (m *Error) visitMembers(c *codec) {
 	c.text("message", &m.Message)
 	c.optionalInt64("retry_after_ms", &m.RetryAfterMS)
 	c.optionalText("reason", &m.Reason)
-	visitSummary(c, &m.Summary)
+	visitOptionalSummary(c, &m.Summary)
 }
 
 // badRequest returns the error for a fault, or nil if fault is empty.

@@ -40,7 +40,7 @@ func (m *Start) visitMembers(c *codec) {
 	m.Unlisted = !listed
 	c.textsOrNil("sources", &m.Sources)
 	if m.Sources != nil && len(m.Sources) == 0 {
-		c.fail("sources", "must name at least one source of evidence")
+		c.setFault("sources", "must name at least one source of evidence")
 	}
 	c.optionalText("key", &m.Key)
 	c.optionalText("anchor", &m.Anchor)

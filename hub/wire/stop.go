@@ -35,7 +35,7 @@ func (m *Ended) Head() (string, ID) { return TypeEnded, "" }
 
 func (m *Ended) visitMembers(c *codec) {
 	c.text("reason", &m.Reason)
-	visitSummary(c, &m.Summary)
+	visitOptionalSummary(c, &m.Summary)
 }
 
 // Summary is the result of a session.
@@ -51,8 +51,8 @@ func (s *Summary) visitMembers(c *codec) {
 	c.int64("likes", &s.Likes)
 }
 
-// visitSummary visits a summary that is left out if it is nil.
-func visitSummary(c *codec, s **Summary) {
+// visitOptionalSummary visits a summary that is left out if it is nil.
+func visitOptionalSummary(c *codec, s **Summary) {
 	summary := *s
 	if summary == nil {
 		if c.isWriting {

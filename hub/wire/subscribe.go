@@ -26,8 +26,8 @@ func (m *Subscribe) visitMembers(c *codec) {
 	c.textsOrNil("anchors", &m.Anchors)
 	c.optionalText("sort", &m.Sort)
 	c.optionalInt("limit", &m.Limit)
-	if m.Limit < 1 && c.value("limit") != nil {
-		c.fail("limit", "must be at least 1")
+	if m.Limit < 1 && c.lookupNonNull("limit") != nil {
+		c.setFault("limit", "must be at least 1")
 	}
 	c.optionalTexts("play", &m.Play)
 	c.optionalText("pos", &m.Pos)

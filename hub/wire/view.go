@@ -42,7 +42,7 @@ func (m *Diff) visitMembers(c *codec) {
 	c.text("view", &m.View)
 	c.text("prev", &m.Prev)
 	c.text("pos", &m.Pos)
-	m.HasTotal = m.HasTotal || c.value("total") != nil
+	m.HasTotal = m.HasTotal || c.lookupNonNull("total") != nil
 	if m.HasTotal {
 		c.int("total", &m.Total)
 	}

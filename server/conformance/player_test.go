@@ -67,7 +67,7 @@ func play(t *testing.T, script string, does func(*client)) (out string, passed b
 		if err != nil {
 			t.Fatal(err)
 		}
-		l := sockettest.Listen()
+		l := sockettest.NewListener()
 		go does(&client{t: t, l: l})
 		var text strings.Builder
 		if passed, err = NewPlayer(s, "secret", &text).Play(t.Context(), l); err != nil {
@@ -213,7 +213,7 @@ func TestPlayEnds(t *testing.T) {
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if passed, err := NewPlayer(s, "secret", io.Discard).Play(ctx, sockettest.Listen()); passed || err != context.DeadlineExceeded {
+		if passed, err := NewPlayer(s, "secret", io.Discard).Play(ctx, sockettest.NewListener()); passed || err != context.DeadlineExceeded {
 			t.Errorf("%v, %v", passed, err)
 		}
 	})

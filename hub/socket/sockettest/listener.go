@@ -28,8 +28,8 @@ type Listener struct {
 	once  sync.Once
 }
 
-// Listen returns a new listener, on which a server listens and which clients dial.
-func Listen() *Listener {
+// NewListener returns a listener for a server and its clients.
+func NewListener() *Listener {
 	return &Listener{PeerAddress: netip.MustParseAddrPort("127.0.0.1:1"), conns: make(chan net.Conn), done: make(chan struct{})}
 }
 
@@ -101,7 +101,7 @@ func (l *Listener) Dial(tb testing.TB, path string, options *websocket.DialOptio
 // Serve serves h on a new listener, until the test ends.
 func Serve(tb testing.TB, h http.Handler) *Listener {
 	tb.Helper()
-	l := Listen()
+	l := NewListener()
 	server := &http.Server{Handler: h}
 	done := make(chan struct{})
 	go func() {
