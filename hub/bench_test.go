@@ -11,8 +11,8 @@ import (
 	"onair/presence"
 )
 
-// BenchmarkViewChange: one of 100,000 streams changes in a view of the top 100
-// that nobody has flushed yet: the cost of applying.
+// BenchmarkViewChange measures Apply without a flush: one of 100,000 streams
+// changes in a view of the first 100.
 func BenchmarkViewChange(b *testing.B) {
 	f, v := newViewWithSockets(b, 100_000, 0)
 	st := f.streams["8888_000999"]
@@ -26,7 +26,7 @@ func BenchmarkViewChange(b *testing.B) {
 	_ = v
 }
 
-// BenchmarkFlush: the same, and the view's diff made each time.
+// BenchmarkFlush measures Apply and a flush of the view after each change.
 func BenchmarkFlush(b *testing.B) {
 	f, v := newViewWithSockets(b, 100_000, 1)
 	st := f.streams["8888_000999"]
@@ -41,8 +41,8 @@ func BenchmarkFlush(b *testing.B) {
 	}
 }
 
-// BenchmarkFanout: what a frame costs for each of 10,000 sockets before it is
-// written.
+// BenchmarkFanout measures the hub's cost of a frame for 10,000 sockets, without
+// the cost of their connections.
 func BenchmarkFanout(b *testing.B) {
 	f, v := newViewWithSockets(b, 100, 10_000)
 	frame := f.hub.catchUpFrame(v, v.published.pos)
@@ -54,7 +54,7 @@ func BenchmarkFanout(b *testing.B) {
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/10_000, "ns/viewer")
 }
 
-// BenchmarkDiffEncode: a diff of ten entries, some of each kind.
+// BenchmarkDiffEncode measures a diff with ten changes of all kinds.
 func BenchmarkDiffEncode(b *testing.B) {
 	f, v := newViewWithSockets(b, 1000, 0)
 	from := v.published
@@ -76,8 +76,8 @@ func BenchmarkDiffEncode(b *testing.B) {
 	b.ReportMetric(float64(len(f.hub.delta.put)+len(f.hub.delta.set)+len(f.hub.delta.del)), "changes")
 }
 
-// BenchmarkCatchUp: a viewer is brought from a position so many changes ago, of
-// streams anywhere in a list of 100,000.
+// BenchmarkCatchUp measures a catch-up over a number of changes of random streams
+// in a list of 100,000.
 func BenchmarkCatchUp(b *testing.B) {
 	for _, changes := range []int{100, 1000, 10_000, 100_000} {
 		b.Run(fmt.Sprint(changes), func(b *testing.B) {
@@ -101,8 +101,8 @@ func BenchmarkCatchUp(b *testing.B) {
 	}
 }
 
-// BenchmarkNewOrder: the first view of a filter and sort over 100,000 streams,
-// of which one in ten has a tag, and one in a hundred another.
+// BenchmarkNewOrder measures the first view of a filter and sort over 100,000
+// streams. One in ten has the common tag, one in a hundred the rare one.
 func BenchmarkNewOrder(b *testing.B) {
 	l := newWorkload(benchScale{streams: 100_000})
 	hub := New(Options{})
@@ -128,8 +128,8 @@ func BenchmarkNewOrder(b *testing.B) {
 	}
 }
 
-// BenchmarkMemory tells what a listed stream costs the hub beside the stream
-// itself, which is the registry's: maps, two tags and the tree of one order.
+// BenchmarkMemory measures the heap that a listed stream takes in the hub: maps, two
+// tags and the tree of one order. The stream itself is the registry's.
 func BenchmarkMemory(b *testing.B) {
 	const n = 200_000
 	streams, tags := make([]*presence.Stream, n), []string{"game", "music"}

@@ -13,8 +13,8 @@ import (
 	"onair/presence"
 )
 
-// TestConcurrently: everything at once, for the race detector; in the end all
-// have the newest list, and the hub's books are in order.
+// TestConcurrentUse uses everything at once, for the race detector. In the end all
+// visitors have the newest list, and the hub is consistent.
 func TestConcurrentUse(t *testing.T) {
 	reg := prometheus.NewPedanticRegistry()
 	synctest.Test(t, func(t *testing.T) {
@@ -48,7 +48,7 @@ func TestConcurrentUse(t *testing.T) {
 	}
 }
 
-// runVisitor comes and goes, resuming what it had.
+// runVisitor attaches and closes sockets, and resumes its view on each.
 func runVisitor(t *testing.T, f *fakeLog, i int) {
 	var list wire.ClientView
 	read := func(c *fakeConn) {

@@ -10,9 +10,9 @@ import (
 	"onair/presence"
 )
 
-// TestDeflatedDiff: a diff of eight signed entries deflates to less than half.
-// What does not shrink are codes, user ids, titles, numbers and, most of all,
-// signatures: 32 hex digits are 16 bytes at best.
+// TestDiffDeflatesToLessThanHalf checks a diff of eight entries with signed URLs.
+// Codes, user ids, titles, numbers and signatures do not shrink: 32 hexadecimal
+// digits are at least 16 bytes.
 func TestDiffDeflatesToLessThanHalf(t *testing.T) {
 	for _, play := range [][]string{nil, {"flv"}, {"flv", "hls"}} {
 		for _, n := range []int{1, 2, 4, 8} {
@@ -32,7 +32,7 @@ var sampleTitles = []string{
 	"新手第一次直播", "Chess with viewers", "Unboxing: what came today", "深夜电台 聊聊天",
 }
 
-// signedDiffSizes gives the sizes of a diff by which n streams come into a view.
+// signedDiffSizes returns the sizes of a diff that adds n streams to a view.
 func signedDiffSizes(t *testing.T, play []string, n int) (plain, deflated int) {
 	l := newWorkload(benchScale{streams: 100})
 	q, e := l.hub.normalizeQuery(&wire.Subscribe{Sort: "started", Play: play})

@@ -13,7 +13,7 @@ import (
 	"onair/presence"
 )
 
-// discardConn is a Conn that takes everything and forgets it.
+// discardConn is a Conn that accepts and discards all messages.
 type discardConn struct{}
 
 func (discardConn) OnWritable(func(error))                   {}
@@ -21,8 +21,8 @@ func (discardConn) Write(socket.Message) (bool, error)       { return false, nil
 func (discardConn) Close(websocket.StatusCode, string) error { return nil }
 func (discardConn) CloseNow() error                          { return nil }
 
-// TestOneEncodePerFlush: whatever the number of viewers, their answers' ids and
-// how many of them are behind.
+// TestFrameIsEncodedOnce checks that the number of encodings does not depend on the
+// viewers, the ids of their requests, nor the number of those behind.
 func TestFrameIsEncodedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFakeLog(t, Options{})
@@ -71,7 +71,7 @@ func TestFrameIsEncodedOnce(t *testing.T) {
 	})
 }
 
-// newViewWithSockets is a view on which sockets stand that take everything.
+// newViewWithSockets makes a list and a view, with sockets that discard messages.
 func newViewWithSockets(tb testing.TB, streams, sockets int) (*fakeLog, *view) {
 	f := newFakeLog(tb, Options{})
 	var all []*presence.Stream
@@ -98,7 +98,7 @@ func newViewWithSockets(tb testing.TB, streams, sockets int) (*fakeLog, *view) {
 	return f, v
 }
 
-// fanOutFrame hands a frame out to a crowd, which stands at its prev.
+// fanOutFrame writes a frame to all sockets of newViewWithSockets.
 func fanOutFrame(f *fakeLog, v *view, frame *frame) {
 	flight := &broadcast{view: v, outgoing: outgoing{frame.message(""), messageInfo{kind: frame.kind}}, prev: frame.prev, next: frame.prev}
 	for _, sh := range f.hub.fanout.shards {
@@ -106,7 +106,7 @@ func fanOutFrame(f *fakeLog, v *view, frame *frame) {
 	}
 }
 
-// TestFanOutAllocatesNothing: but one flight for all.
+// TestFanOutDoesNotAllocate allows one broadcast for all viewers.
 func TestFanOutDoesNotAllocate(t *testing.T) {
 	f, v := newViewWithSockets(t, 100, 1000)
 	frame := f.hub.catchUpFrame(v, v.published.pos)

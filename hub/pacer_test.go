@@ -5,18 +5,17 @@ import (
 	"time"
 )
 
-// TestTickStretches: fan-out that would take more than half of the machine has
-// the tick stretched until it does not; where that is not enough the hub says
-// so; and it all goes back.
+// TestTickFollowsFanOutTime checks that the tick grows until fan-out takes half of
+// the machine, that the pacer then reports overload, and that both end.
 func TestTickFollowsFanOutTime(t *testing.T) {
 	const shortest, shards = 250 * time.Millisecond, 2
 	p := pacer{tick: shortest}
 	at := time.Unix(1, 0)
-	// each is what one tick's frames cost; they are handed out once a tick.
-	run := func(each, during time.Duration) {
+	// run runs for a time with a fan-out time for each tick.
+	run := func(perTick, during time.Duration) {
 		for range int(during / adjustInterval) {
 			at = at.Add(adjustInterval)
-			p.busy.Add(int64(float64(each) * float64(adjustInterval) / float64(p.tick)))
+			p.busy.Add(int64(float64(perTick) * float64(adjustInterval) / float64(p.tick)))
 			p.adjustTick(at, shards, shortest)
 		}
 	}

@@ -8,7 +8,7 @@ import (
 	"onair/presence"
 )
 
-// FuzzCursor: whatever stands in a cursor gives a page or is refused.
+// FuzzPageCursor checks that any cursor gives a page or a client error.
 func FuzzPageCursor(f *testing.F) {
 	h := New(Options{Signer: fakeSigner{}})
 	var changes []presence.Change

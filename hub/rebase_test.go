@@ -13,11 +13,10 @@ import (
 	"onair/presence"
 )
 
-// otherEpochPosition is the nth position of another history.
+// otherEpochPosition is the nth position of another epoch.
 func otherEpochPosition(n int) presence.Position { return positionWithHash(n, n+1000) }
 
-// copyStreams is a list as another registry has it: nothing of it is in the same place
-// in memory.
+// copyStreams returns deep copies, as another registry would have them.
 func copyStreams(streams map[string]*presence.Stream) []*presence.Stream {
 	var all []*presence.Stream
 	for _, code := range sortedCodes(streams) {
@@ -28,13 +27,12 @@ func copyStreams(streams map[string]*presence.Stream) []*presence.Stream {
 	return all
 }
 
-// rebase gives the hub the feed's list at the nth position of another history,
-// which the feed goes on from, if at all, with its own.
+// rebase rebases the hub to the log's list, at the nth position of another epoch.
 func (f *fakeLog) rebase(n int) {
-	f.hub.Rebase(slices.Values(copyStreams(f.streams)), otherEpochPosition(n), f.time)
+	f.hub.Rebase(slices.Values(copyStreams(f.streams)), otherEpochPosition(n), f.logTime)
 }
 
-// editUnapplied changes one stream of the list that rebase will give; a nil edit ends it.
+// editUnapplied starts or changes one stream for the next rebase. A nil edit ends it.
 func (f *fakeLog) editUnapplied(code string, edit func(*presence.Stream)) {
 	if edit == nil {
 		delete(f.streams, code)
@@ -42,7 +40,7 @@ func (f *fakeLog) editUnapplied(code string, edit func(*presence.Stream)) {
 	}
 	st := &presence.Stream{
 		Session: presence.Session{byte(len(f.streams)), 2}, Code: code, Anchor: "user-" + code, List: "live",
-		StartedAt: f.time, State: presence.Live, Listed: true, Shown: true,
+		StartedAt: f.logTime, State: presence.Live, Listed: true, Shown: true,
 	}
 	if old := f.streams[code]; old != nil {
 		*st = *old
@@ -51,15 +49,15 @@ func (f *fakeLog) editUnapplied(code string, edit func(*presence.Stream)) {
 	f.streams[code] = st
 }
 
-// startStreams makes so many streams live: a0, a1, …
+// startStreams starts n streams: a0, a1, …
 func (f *fakeLog) startStreams(n int) {
-	for i := range n { // so that a snapshot is longer than a diff
+	for i := range n { // several, so that a snapshot is longer than a diff
 		f.startStream(fmt.Sprint("a", i))
 	}
 }
 
-// TestHold: the list stands still, and is served as ever; but a position that
-// nobody knows waits.
+// TestFrozenListIsServed checks that a frozen list is served, and that resumes from
+// unknown positions wait.
 func TestFrozenListIsServed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFakeLog(t, Options{})
@@ -97,7 +95,7 @@ func TestFrozenListIsServed(t *testing.T) {
 		time.Sleep(time.Millisecond)
 		for _, c := range unknown {
 			if m := expectMessage[*wire.Snapshot](t, c, 0); m.Pos != position(5).String() {
-				t.Errorf("when patience ends: %+v", m)
+				t.Errorf("after maxResumeWait: %+v", m)
 			}
 		}
 		expectSilence(t, c, 14*time.Second)
@@ -107,8 +105,8 @@ func TestFrozenListIsServed(t *testing.T) {
 	})
 }
 
-// TestRebase: whatever the new history's ids are, every view has one diff from
-// its last frame, or an empty one, at once.
+// TestRebaseSendsOneDiff checks that every view sends one diff from its last frame,
+// which may be empty, for lower and higher ids of the new epoch.
 func TestRebaseSendsOneDiff(t *testing.T) {
 	for _, n := range []int{2, 8, 50} {
 		for _, held := range []bool{true, false} {
@@ -157,7 +155,7 @@ func checkRebaseSendsOneDiff(t *testing.T, n int, held bool) {
 	// The log goes on from there.
 	next := *f.hub.StreamByCode("a3")
 	next.Title = "next"
-	f.hub.Apply(otherEpochPosition(n+1), f.time+1, []presence.Change{{Old: old["a3"], New: &next}}, time.Time{})
+	f.hub.Apply(otherEpochPosition(n+1), f.logTime+1, []presence.Change{{Old: old["a3"], New: &next}}, time.Time{})
 	if m := expectMessage[*wire.Diff](t, sameConn, 0); m.Prev != idle.Pos || len(m.Set) != 1 {
 		t.Errorf("%+v", m)
 	}
@@ -171,16 +169,15 @@ func checkRebaseSendsOneDiff(t *testing.T, n int, held bool) {
 	}
 }
 
-// TestRebaseAnswersThoseWhoWait: by a diff where the position is known by then,
-// by a snapshot of the new list where it is not; and who is ahead even of that
-// goes on waiting.
+// TestRebaseAnswersDeferredRequests checks requests from three positions: a known
+// one gets a diff, an unknown one a snapshot, and one ahead continues to wait.
 func TestRebaseAnswersDeferredRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFakeLog(t, Options{})
 		f.runHub(t)
 		f.startStreams(6)
 		time.Sleep(time.Second)
-		s, c := f.connect(t) // keeps the view where it is for a tick
+		s, c := f.connect(t) // a cursor keeps the view in place for a tick
 		subscribe(t, f, s, &wire.Subscribe{})
 		expectMessage[*wire.Snapshot](t, c, 0)
 		f.editStream("a0", setTitle("lost"))
@@ -207,11 +204,11 @@ func TestRebaseAnswersDeferredRequests(t *testing.T) {
 			t.Errorf("from there: %+v", m)
 		}
 		expectSilence(t, conns[6], time.Second)
-		f.hub.Apply(otherEpochPosition(6), f.time+1, nil, time.Time{})
+		f.hub.Apply(otherEpochPosition(6), f.logTime+1, nil, time.Time{})
 		if m := expectMessage[*wire.Diff](t, conns[6], 0); m.Prev != otherEpochPosition(6).String() {
 			t.Errorf("from ahead: %+v", m)
 		}
-		// Who had gone with the last of the old positions is still brought on.
+		// The last position of the old epoch still gets a diff.
 		s, c = f.connect(t)
 		subscribe(t, f, s, &wire.Subscribe{ID: "1", Pos: position(7).String()})
 		if m := expectMessage[*wire.Diff](t, c, 0); len(m.Del) != 1 || len(m.Set) != 1 {
@@ -223,8 +220,8 @@ func TestRebaseAnswersDeferredRequests(t *testing.T) {
 	})
 }
 
-// TestRebaseOutdatesCatchUps: what led from a position to the view's last frame
-// when the list looked as it did then, leads back in time once it does not.
+// TestRebaseInvalidatesCatchUps checks that no catch-up of the old epoch is sent:
+// it could lead back in time.
 func TestRebaseInvalidatesCatchUps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFakeLog(t, Options{})
@@ -236,7 +233,7 @@ func TestRebaseInvalidatesCatchUps(t *testing.T) {
 		f.editStream("a0", setTitle("two"))
 		f.editStream("a0", setTitle("one"))
 		f.hub.mu.Lock()
-		f.hub.publishChanges(f.hub.views[view], time.Now()) // finds nothing to say, and stays
+		f.hub.publishChanges(f.hub.views[view], time.Now()) // finds no difference, and stays
 		f.hub.mu.Unlock()
 		s, c = f.connect(t)
 		subscribe(t, f, s, &wire.Subscribe{ID: "1", Pos: position(7).String()})
@@ -244,7 +241,7 @@ func TestRebaseInvalidatesCatchUps(t *testing.T) {
 			t.Errorf("before: %+v", m)
 		}
 		f.editUnapplied("a0", setTitle("three"))
-		f.hub.Rebase(slices.Values(copyStreams(f.streams)), position(9), f.time)
+		f.hub.Rebase(slices.Values(copyStreams(f.streams)), position(9), f.logTime)
 		s, c = f.connect(t)
 		subscribe(t, f, s, &wire.Subscribe{ID: "2", Pos: position(7).String()})
 		expectSilence(t, c, 0)
@@ -255,8 +252,8 @@ func TestRebaseInvalidatesCatchUps(t *testing.T) {
 	})
 }
 
-// TestRebaseAndTheSlow: who was left behind has a snapshot, but who stood at the
-// last frame has the diff from there, however late.
+// TestRebaseWithSlowSockets checks that a cursor that was behind gets a snapshot,
+// and a full one at the last frame gets the diff later.
 func TestRebaseWithSlowSockets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFakeLog(t, Options{})
@@ -302,13 +299,13 @@ func TestRebaseWithSlowSockets(t *testing.T) {
 	})
 }
 
-// TestRebaseTellsCounts: of those streams whose lease is another one, and of no
-// others.
+// TestRebaseReportsViewers checks that viewers are reported for streams with another
+// lease, and for no others.
 func TestRebaseReportsViewers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var told []string
+		var reports []string
 		f := newFakeLog(t, Options{OnViewersChange: func(st *presence.Stream, n int) {
-			told = append(told, fmt.Sprint(st.Code, " ", st.Index, " ", n))
+			reports = append(reports, fmt.Sprint(st.Code, " ", st.Index, " ", n))
 		}})
 		f.runHub(t)
 		f.startStreams(5)
@@ -318,28 +315,28 @@ func TestRebaseReportsViewers(t *testing.T) {
 				t.Fatal(e)
 			}
 		}
-		told = nil
+		reports = nil
 		f.editUnapplied("a0", func(st *presence.Stream) { st.Index = 7 })
 		f.editUnapplied("a1", func(st *presence.Stream) { st.Session[0]++ })
 		f.editUnapplied("a2", setTitle("new"))
 		f.editUnapplied("a3", nil)
 		f.editUnapplied("a4", func(st *presence.Stream) { st.Index = 8 })
 		f.rebase(3)
-		slices.Sort(told)
-		if fmt.Sprint(told) != "[a0 7 1 a1 0 1]" {
-			t.Errorf("told %q", told)
+		slices.Sort(reports)
+		if fmt.Sprint(reports) != "[a0 7 1 a1 0 1]" {
+			t.Errorf("reported %q", reports)
 		}
-		told = nil
+		reports = nil
 		f.editUnapplied("a3", func(st *presence.Stream) { st.Index = 9 })
 		f.rebase(4)
-		if fmt.Sprint(told) != "[a3 9 1]" {
-			t.Errorf("told %q when it is back", told)
+		if fmt.Sprint(reports) != "[a3 9 1]" {
+			t.Errorf("reported %q after its return", reports)
 		}
 	})
 }
 
-// TestRebaseGoesBackInTime: the log time of the new history is earlier, so that
-// play URLs are those of before, and change again when it passes their switch.
+// TestRebaseToEarlierLogTime checks that play URLs follow log time backwards, and
+// are renewed again later.
 func TestRebaseToEarlierLogTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFakeLog(t, Options{Signer: fakeSigner{}})
@@ -349,8 +346,8 @@ func TestRebaseToEarlierLogTime(t *testing.T) {
 		subscribe(t, f, s, &wire.Subscribe{Play: []string{"flv"}})
 		var list wire.ClientView
 		list.Apply(expectMessage[*wire.Snapshot](t, c, 0))
-		until := fakeSigner{}.NextRenewal("a", f.time)
-		shows := func(what string, at int64) {
+		until := fakeSigner{}.NextRenewal("a", f.logTime)
+		expectEntry := func(what string, at int64) {
 			t.Helper()
 			time.Sleep(time.Second)
 			synctest.Wait()
@@ -364,22 +361,22 @@ func TestRebaseToEarlierLogTime(t *testing.T) {
 				t.Errorf("%s: has %v, want %v", what, got, want)
 			}
 		}
-		f.time = until + 3*fakeHalfTTL
+		f.logTime = until + 3*fakeHalfTTL
 		f.applyEntry()
-		shows("on", f.time)
-		f.time = until - 1
+		expectEntry("on", f.logTime)
+		f.logTime = until - 1
 		f.rebase(1)
-		shows("back", until-1)
+		expectEntry("back", until-1)
 		f.hub.Apply(otherEpochPosition(2), until, nil, time.Time{})
-		shows("at the switch", until)
-		f.time = until + fakeHalfTTL
+		expectEntry("at the renewal", until)
+		f.logTime = until + fakeHalfTTL
 		f.rebase(9)
-		shows("forward", f.time)
+		expectEntry("forward", f.logTime)
 	})
 }
 
-// TestAnotherHistoryUnsaid: an entry whose id is not higher begins another
-// history, too, which all views move to.
+// TestLowerIDBeginsEpoch checks that Apply with an id that is not higher begins an
+// epoch, and moves all views there.
 func TestLowerIDBeginsEpoch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFakeLog(t, Options{})
@@ -388,24 +385,24 @@ func TestLowerIDBeginsEpoch(t *testing.T) {
 		s, c := f.connect(t)
 		subscribe(t, f, s, &wire.Subscribe{})
 		expectMessage[*wire.Snapshot](t, c, 0)
-		f.hub.Apply(otherEpochPosition(2), f.time, nil, time.Time{})
+		f.hub.Apply(otherEpochPosition(2), f.logTime, nil, time.Time{})
 		if m := expectMessage[*wire.Diff](t, c, 0); m.Prev != position(3).String() || m.Pos != otherEpochPosition(2).String() {
 			t.Errorf("%+v", m)
 		}
 	})
 }
 
-// TestResumeAfterLoad: a node that starts from a snapshot, and applies what came
-// since, knows all positions since; before anybody has asked for the view, too.
+// TestResumeAfterLoad checks resumes on a node that was loaded from a snapshot and
+// has applied later entries: from all positions since, also in a new view.
 func TestResumeAfterLoad(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFakeLog(t, Options{})
 		f.startStreams(8)
-		from, at, loaded := f.entries, f.time, copyStreams(f.streams)
-		again := &fakeLog{hub: New(Options{}), entries: from, time: at, streams: f.streams}
+		from, at, loaded := f.entries, f.logTime, copyStreams(f.streams)
+		again := &fakeLog{hub: New(Options{}), entries: from, logTime: at, streams: f.streams}
 		again.hub.Load(slices.Values(loaded), position(from), at)
 		for i := range 60 { // a minute and a half
-			again.time += 1400
+			again.logTime += 1400
 			again.editStream(fmt.Sprint("a", i%3), setTitle(fmt.Sprint(i)))
 		}
 		again.runHub(t)
@@ -418,11 +415,11 @@ func TestResumeAfterLoad(t *testing.T) {
 		}
 		s, c := again.connect(t)
 		subscribe(t, again, s, &wire.Subscribe{ID: "1", Pos: position(from - 1).String()})
-		expectMessage[*wire.Snapshot](t, c, 0) // from before the snapshot
+		expectMessage[*wire.Snapshot](t, c, 0) // from before the load
 	})
 }
 
-// TestSame: no member of a stream is forgotten.
+// TestEqualStreamsComparesAllFields changes one field at a time.
 func TestEqualStreamsComparesAllFields(t *testing.T) {
 	plain := func() *presence.Stream {
 		return &presence.Stream{Details: presence.Details{Tags: []string{"a"}, Extra: []byte("{}")}}

@@ -6,7 +6,7 @@ import (
 	"onair/signing"
 )
 
-// realSigner signs as a server does, for what is measured.
+// realSigner signs as a server does, for benchmarks.
 type realSigner struct{ *signing.PlaySigner }
 
 func newRealSigner() realSigner {

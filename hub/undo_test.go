@@ -10,8 +10,7 @@ import (
 	"onair/presence"
 )
 
-// TestUndo: undoing changes gives the window that was there, however deep in
-// the list they are.
+// TestUndoGivesOldWindow checks windowBefore for changes at all depths of the list.
 func TestUndoGivesOldWindow(t *testing.T) {
 	o := Options{}.withDefaults()
 	rapid.Check(t, func(t *rapid.T) {

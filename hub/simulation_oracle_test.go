@@ -9,54 +9,54 @@ import (
 	"onair/presence"
 )
 
-// oracle knows the list as it was after every entry that the log ever had, and
-// what a query gave then: all streams filtered, sorted and cut, the plainest way.
+// oracle has the list after every entry of the log, lost ones included. It answers
+// queries for each in the simplest way: filter, sort and cut all streams.
 type oracle struct {
-	states          []state
-	stateByPosition map[string]int // by position
-	log             []int          // the states of the log as it is
+	states          []listState
+	stateByPosition map[string]int
+	logStates       []int // states of the current log
 }
 
-// state is the list after an entry.
-type state struct {
+// listState is the list after an entry.
+type listState struct {
 	pos     presence.Position
 	id      int // of pos
-	time    int64
-	depth   int // entries before
-	parent  int // the state before
+	logTime int64
+	depth   int // number of entries before
+	parent  int // state before the entry
 	changes []presence.Change
 	streams map[string]*presence.Stream
 }
 
 func newOracle() *oracle {
-	o := &oracle{stateByPosition: map[string]int{}, log: []int{0}}
+	o := &oracle{stateByPosition: map[string]int{}, logStates: []int{0}}
 	o.stateByPosition[position(0).String()] = 0
-	o.states = []state{{pos: position(0), time: testStart, parent: -1}}
+	o.states = []listState{{pos: position(0), logTime: testStart, parent: -1}}
 	return o
 }
 
-// appendEntry writes an entry to the log.
+// appendEntry appends an entry to the log.
 func (o *oracle) appendEntry(id int, time int64, changes []presence.Change, streams map[string]*presence.Stream) {
 	n := len(o.states)
 	pos := positionWithHash(id, n)
 	o.stateByPosition[pos.String()] = n
-	o.states = append(o.states, state{pos, id, time, len(o.log), o.log[len(o.log)-1], changes, maps.Clone(streams)})
-	o.log = append(o.log, n)
+	o.states = append(o.states, listState{pos, id, time, len(o.logStates), o.logStates[len(o.logStates)-1], changes, maps.Clone(streams)})
+	o.logStates = append(o.logStates, n)
 }
 
 // lastState is the state at the log's end.
-func (o *oracle) lastState() state { return o.states[o.log[len(o.log)-1]] }
+func (o *oracle) lastState() listState { return o.states[o.logStates[len(o.logStates)-1]] }
 
-// loseEntries takes the last n entries off the log.
-func (o *oracle) loseEntries(n int) { o.log = o.log[:len(o.log)-n] }
+// loseEntries removes the last n entries of the log.
+func (o *oracle) loseEntries(n int) { o.logStates = o.logStates[:len(o.logStates)-n] }
 
-// isInLog tells whether the log still has the nth state.
+// isInLog reports whether the current log has the nth state.
 func (o *oracle) isInLog(n int) bool {
 	d := o.states[n].depth
-	return d < len(o.log) && o.log[d] == n
+	return d < len(o.logStates) && o.logStates[d] == n
 }
 
-// forkState is the last state before or at the nth that the log still has.
+// forkState is the last state up to the nth that the current log has.
 func (o *oracle) forkState(n int) int {
 	for !o.isInLog(n) {
 		n = o.states[n].parent
@@ -64,10 +64,10 @@ func (o *oracle) forkState(n int) int {
 	return n
 }
 
-// isAncestor tells whether state a is one that led to another, b.
+// isAncestor reports whether state a came before state b in its epoch.
 func (o *oracle) isAncestor(a, b int) bool { return a != b && o.isAncestorOrSame(a, b) }
 
-// isAncestorOrSame tells whether state a is b, or one that led to it.
+// isAncestorOrSame reports whether state a is b, or an ancestor of it.
 func (o *oracle) isAncestorOrSame(a, b int) bool {
 	for o.states[b].depth > o.states[a].depth {
 		b = o.states[b].parent
@@ -75,12 +75,12 @@ func (o *oracle) isAncestorOrSame(a, b int) bool {
 	return a == b
 }
 
-// expectedAnswer is what a query, or the watching of a code, gives in the nth state.
+// expectedAnswer is the answer to a query, or to a watch of a code, in the nth state.
 func (o *oracle) expectedAnswer(n int, q *wire.Subscribe, code string) (window []wire.Entry, total int) {
 	st := o.states[n]
 	for _, s := range st.streams {
 		if code != "" && s.Code == code || code == "" && queryMatches(s, q) {
-			window = append(window, expectedEntry(s, q.Play, st.time))
+			window = append(window, expectedEntry(s, q.Play, st.logTime))
 		}
 	}
 	total = len(window)
@@ -114,7 +114,7 @@ func queryMatches(s *presence.Stream, q *wire.Subscribe) bool {
 	return q.Anchors == nil || slices.Contains(q.Anchors, s.Anchor)
 }
 
-// expectedEntry is a stream as a client decodes it.
+// expectedEntry is the entry that a client decodes for a stream.
 func expectedEntry(s *presence.Stream, play []string, time int64) wire.Entry {
 	e := wire.Entry{
 		Code: s.Code, Anchor: s.Anchor, Title: s.Title, State: s.State.String(), Away: s.Away.String(),

@@ -18,25 +18,24 @@ import (
 	"onair/presence"
 )
 
-// BenchmarkViewsAtScale keeps many views of a long list, as a busy node does:
-// 2,000 of them over 200 tags, three sorts and three limits, half with play
-// URLs, and 5,000 changes a second in entries of 50. One operation is twenty
-// seconds of real time, in which Apply and Run do what they do in a server and
-// each view has viewers whose connections take everything; so give it
-// -benchtime 1x. The other cases have more of one thing, or deflate.
+// BenchmarkViewsAtScale measures many views of a long list, as on a busy node: 2,000
+// views over 200 tags, three sorts and three limits, half of them with play URLs,
+// and 5,000 changes a second in entries of 50. Apply and Run work as in a server.
+// Viewers' connections accept all messages. One operation takes twenty seconds of
+// real time: use -benchtime 1x. The other cases have more of one kind, or deflate.
 //
-// What is reported is CPU time of the process, the garbage collector's
-// included and that of making the load left out: in all and in Apply (on its
-// own thread, without the collector's), for each change. "met" and "touched"
-// are views: whose filter a change meets, and whose window it is in.
+// It reports CPU time for each change: of the process, with the garbage collector
+// and without the workload, and of Apply, on its own thread without the collector.
+// "met" and "touched" count the views for each change: those whose filter it
+// matches, and those whose window it changes.
 func BenchmarkViewsAtScale(b *testing.B) {
-	base := benchScale{streams: 100_000, views: 2000, viewers: 1, rate: 5000}
+	base := benchScale{streams: 100_000, views: 2000, viewers: 1, changesPerSecond: 5000}
 	for _, c := range []struct {
 		name string
 		edit func(*benchScale)
 	}{
 		{"base", func(*benchScale) {}},
-		{"idle", func(s *benchScale) { s.rate = 0 }},
+		{"idle", func(s *benchScale) { s.changesPerSecond = 0 }},
 		{"streams=2x", func(s *benchScale) { s.streams *= 2 }},
 		{"views=2x", func(s *benchScale) { s.views *= 2 }},
 		{"viewers=2x", func(s *benchScale) { s.viewers *= 2 }},
@@ -53,16 +52,16 @@ func BenchmarkViewsAtScale(b *testing.B) {
 	}
 }
 
-// benchScale is how much there is of everything.
+// benchScale is the size of a workload.
 type benchScale struct {
 	streams, views, viewers int
-	rate                    int // changes a second
+	changesPerSecond        int
 	deflate                 bool
 }
 
 const (
 	scaleSeconds = 20
-	scaleEntry   = 50 // changes in an entry of the log
+	scaleEntry   = 50 // changes of one log entry
 )
 
 func (s benchScale) measure(b *testing.B) {
@@ -83,8 +82,8 @@ func (s benchScale) measure(b *testing.B) {
 		}
 	}
 	met, touched := l.countMatches(100)
-	entries := l.makeEntries(s.rate * scaleSeconds)
-	time.Sleep(3 * time.Second) // snapshots go, and what the census has touched
+	entries := l.makeEntries(s.changesPerSecond * scaleSeconds)
+	time.Sleep(3 * time.Second) // flush snapshots and the changes of countMatches
 	runtime.GC()
 
 	runtime.LockOSThread()
@@ -113,7 +112,7 @@ func (s benchScale) measure(b *testing.B) {
 	n := float64(max(1, len(entries)*scaleEntry))
 	b.ReportMetric(100*all.Seconds()/elapsed.Seconds(), "%core")
 	b.ReportMetric(0, "ns/op")
-	if s.rate == 0 {
+	if s.changesPerSecond == 0 {
 		return
 	}
 	b.ReportMetric(float64(all.Microseconds())/n, "cpu-µs/change")
@@ -125,7 +124,7 @@ func (s benchScale) measure(b *testing.B) {
 	b.ReportMetric(float64(bytes)/max(1, float64(frames)), "B/write")
 }
 
-const rusageThread = 1 // syscall has no name for it
+const rusageThread = 1 // RUSAGE_THREAD, which package syscall lacks
 
 // cpuTime is the CPU time of the process or of this thread.
 func cpuTime(who int) time.Duration {
@@ -136,7 +135,7 @@ func cpuTime(who int) time.Duration {
 	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
 }
 
-// countingConn is a Conn that takes everything at once, and counts.
+// countingConn is a Conn that accepts and counts all messages.
 type countingConn struct {
 	discardConn
 	deflate       bool
@@ -156,24 +155,24 @@ func (c *countingConn) Write(m socket.Message) (full bool, err error) {
 	return false, nil
 }
 
-// workload makes a list and what happens to it. The streams have ranks: the higher
-// one is, the more viewers it has, and the more often it changes.
+// workload makes a list and its changes. A stream of a higher rank has more viewers
+// and changes more often.
 type workload struct {
 	hub        *Hub
 	rand       *rand.Rand
 	streams    []*presence.Stream // by rank
 	ranks      zipf
 	tags       zipf
-	entryCount int // entries
-	time       int64
-	started    int
+	entryCount int
+	logTime    int64
+	sessions   int
 	ended      []int // ranks of streams that have ended
 }
 
 func newWorkload(s benchScale) *workload {
 	l := &workload{
 		hub:  New(Options{Signer: newRealSigner(), Limits: Limits{SnapshotsPerSecond: 1000}}),
-		rand: rand.New(rand.NewPCG(1, 2)), ranks: newZipf(s.streams), tags: newZipf(200), time: testStart,
+		rand: rand.New(rand.NewPCG(1, 2)), ranks: newZipf(s.streams), tags: newZipf(200), logTime: testStart,
 	}
 	for rank := range s.streams {
 		st := l.newStream(rank)
@@ -181,22 +180,22 @@ func newWorkload(s benchScale) *workload {
 		st.Viewers, st.Likes = l.viewerTarget(rank), 10*l.viewerTarget(rank)
 		l.streams = append(l.streams, st)
 	}
-	l.hub.Load(slices.Values(l.streams), position(0), l.time)
+	l.hub.Load(slices.Values(l.streams), position(0), l.logTime)
 	return l
 }
 
-// newStream makes a stream of two or three tags.
+// newStream makes a stream with two or three tags.
 func (l *workload) newStream(rank int) *presence.Stream {
-	l.started++
+	l.sessions++
 	st := &presence.Stream{
-		Session: presence.Session{byte(l.started), byte(l.started >> 8), byte(l.started >> 16), 1},
-		Code:    fmt.Sprintf("8888_%08x", uint32(l.started)*2654435761), Anchor: fmt.Sprint("user", l.started),
-		List: "live", Details: presence.Details{Title: fmt.Sprintf("Live from stage %d, come and say hello", l.started), Cover: fmt.Sprintf("https://covers.example/%08x.jpg", l.started)},
-		StartedAt: l.time,
+		Session: presence.Session{byte(l.sessions), byte(l.sessions >> 8), byte(l.sessions >> 16), 1},
+		Code:    fmt.Sprintf("8888_%08x", uint32(l.sessions)*2654435761), Anchor: fmt.Sprint("user", l.sessions),
+		List: "live", Details: presence.Details{Title: fmt.Sprintf("Live from stage %d, come and say hello", l.sessions), Cover: fmt.Sprintf("https://covers.example/%08x.jpg", l.sessions)},
+		StartedAt: l.logTime,
 		State:     presence.Live, Listed: true, Shown: true,
 	}
 	for len(st.Tags) < 2+rank%2 {
-		if tag := tagName(l.tags.draw(l.rand)); !slices.Contains(st.Tags, tag) {
+		if tag := tagName(l.tags.randomRank(l.rand)); !slices.Contains(st.Tags, tag) {
 			st.Tags = append(st.Tags, tag)
 		}
 	}
@@ -205,12 +204,12 @@ func (l *workload) newStream(rank int) *presence.Stream {
 
 func tagName(rank int) string { return fmt.Sprintf("tag%03d", rank) }
 
-// viewerTarget is about what a rank has.
+// viewerTarget is the usual number of viewers at a rank, with noise.
 func (l *workload) viewerTarget(rank int) int64 {
 	return int64(200_000 / math.Pow(float64(rank+1), 0.9) * (0.8 + 0.4*l.rand.Float64()))
 }
 
-// makeQueries are different ones. There are 3,618 with three limits.
+// makeQueries makes n different queries. With three limits there are 3,618.
 func (l *workload) makeQueries(n int) (all []wire.Subscribe) {
 	limits := []int{20, 100, 500, 50, 200, 350}
 	if n <= 2000 {
@@ -219,7 +218,7 @@ func (l *workload) makeQueries(n int) (all []wire.Subscribe) {
 	seen := map[string]bool{}
 	for len(all) < n {
 		q := wire.Subscribe{
-			ID: "1", Tags: []string{tagName(l.tags.draw(l.rand))},
+			ID: "1", Tags: []string{tagName(l.tags.randomRank(l.rand))},
 			Sort:  []string{wire.SortViewers, wire.SortLikes, wire.SortStarted}[l.rand.IntN(3)],
 			Limit: limits[l.rand.IntN(len(limits))],
 		}
@@ -237,8 +236,8 @@ func (l *workload) makeQueries(n int) (all []wire.Subscribe) {
 	return all
 }
 
-// makeEntries are some changes, of different streams within each entry: in a
-// hundred 90 of counters, 8 of title, state or tags, a start and a stop.
+// makeEntries makes entries of changes; streams differ within an entry. Of a hundred
+// changes, 90 are of counters, 8 of title, state or tags, one starts and one ends.
 func (l *workload) makeEntries(changes int) (all [][]presence.Change) {
 	for len(all) < changes/scaleEntry {
 		var entry []presence.Change
@@ -273,12 +272,12 @@ func (l *workload) nextChange(used map[int]bool) (c presence.Change, rank int) {
 		return c, rank
 	}
 	for c.Old == nil || used[rank] {
-		rank = l.ranks.draw(l.rand)
+		rank = l.ranks.randomRank(l.rand)
 		c.Old = l.streams[rank]
 	}
 	next := *c.Old
 	switch {
-	case kind < 45 || kind >= 98: // towards what its rank has
+	case kind < 45 || kind >= 98: // towards its rank's usual number
 		next.Viewers += (l.viewerTarget(rank)-next.Viewers)/4 + l.rand.Int64N(3) - 1
 		next.Viewers = max(0, next.Viewers)
 	case kind < 90:
@@ -291,7 +290,7 @@ func (l *workload) nextChange(used map[int]bool) (c presence.Change, rank int) {
 	case kind < 97:
 		next.Title = fmt.Sprintf("Song %d, by request", l.rand.IntN(1000))
 	case kind < 98:
-		next.Tags = append(slices.Clone(next.Tags[:1]), tagName(l.tags.draw(l.rand)))
+		next.Tags = append(slices.Clone(next.Tags[:1]), tagName(l.tags.randomRank(l.rand)))
 		next.Tags = slices.Compact(next.Tags)
 	}
 	l.streams[rank] = &next
@@ -301,12 +300,12 @@ func (l *workload) nextChange(used map[int]bool) (c presence.Change, rank int) {
 
 func (l *workload) applyEntry(changes []presence.Change) {
 	l.entryCount++
-	l.time += 10
-	l.hub.Apply(position(l.entryCount), l.time, changes, time.Time{})
+	l.logTime += 10
+	l.hub.Apply(position(l.entryCount), l.logTime, changes, time.Time{})
 }
 
-// countMatches applies some changes and counts the views that each meets, and those
-// whose windows it is in.
+// countMatches applies some entries. It counts the views that match each change, and
+// those whose window it changes, on average.
 func (l *workload) countMatches(entries int) (met, touched float64) {
 	changes := 0
 	for _, e := range l.makeEntries(entries) {
@@ -329,7 +328,7 @@ func (l *workload) countMatches(entries int) (met, touched float64) {
 	return met / float64(changes), touched / float64(changes)
 }
 
-// zipf draws ranks: each as often as its number, from one, has it.
+// zipf has the cumulative weights of ranks by Zipf's law.
 type zipf []float64
 
 func newZipf(n int) zipf {
@@ -341,7 +340,7 @@ func newZipf(n int) zipf {
 	return z
 }
 
-func (z zipf) draw(r *rand.Rand) int {
+func (z zipf) randomRank(r *rand.Rand) int {
 	i, _ := slices.BinarySearch(z, r.Float64()*z[len(z)-1])
 	return min(i, len(z)-1)
 }
