@@ -70,7 +70,7 @@ func BenchmarkDiffEncode(b *testing.B) {
 	to := f.hub.currentState(v)
 	b.ReportAllocs()
 	for b.Loop() {
-		f.hub.delta.compare(v.order, &from, &to, v.signer)
+		f.hub.delta.compareStates(v.order, &from, &to, v.signer)
 		f.hub.encoder.encodeDiff(v, diffMessage, &from, &to, &f.hub.delta)
 	}
 	b.ReportMetric(float64(len(f.hub.delta.put)+len(f.hub.delta.set)+len(f.hub.delta.del)), "changes")
@@ -90,7 +90,7 @@ func BenchmarkCatchUp(b *testing.B) {
 				f.streams[code] = &next
 				f.hub.Apply(position(n+1), testStart+int64(n/10), []presence.Change{{Old: old, New: &next}}, time.Time{})
 			}
-			f.hub.resetView(v)
+			f.hub.publishWithoutFrame(v)
 			f.hub.snapshotFrame(v)
 			b.ReportAllocs()
 			for b.Loop() {
@@ -122,7 +122,7 @@ func BenchmarkNewOrder(b *testing.B) {
 		q, _ := hub.normalizeQuery(&m)
 		b.Run(q.orderName, func(b *testing.B) {
 			for b.Loop() {
-				hub.orders.remove(hub.findOrCreateOrder(q))
+				hub.orders.removeOrder(hub.findOrCreateOrder(q))
 			}
 		})
 	}

@@ -59,10 +59,10 @@ func (h *Hub) closeCursor(c *cursor) {
 	h.metrics.cursors.Dec()
 }
 
-// catchUpNext moves the cursor of a socket that is behind for longest to its
+// catchUpLongestBehind moves the cursor of a socket that is behind for longest to its
 // view's last frame. ok is false if none is behind. The caller has set
 // Socket.pumping.
-func (h *Hub) catchUpNext(s *Socket) (m outgoing, ok bool) {
+func (h *Hub) catchUpLongestBehind(s *Socket) (m outgoing, ok bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	c := s.longestBehind()

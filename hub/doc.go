@@ -56,7 +56,7 @@
 //   - No play URL of a view's window changes before nextRenewal.
 //   - A cursor that is not at its view's last frame will get there: it has a
 //     request without an answer, or the frame is on its way, or its socket is
-//     marked behind, or a goroutine in writePending is about to move it.
+//     marked behind, or a goroutine in writePendingMessages is about to move it.
 //   - A cursor moves when its message is written. So each message continues from
 //     the one before.
 //   - A frame is encoded once, for any number of cursors.

@@ -11,7 +11,7 @@ import (
 	"onair/presence"
 )
 
-// fanout is what writes frames to sockets: one shard for each CPU.
+// fanout writes frames to sockets, with one shard for each CPU.
 type fanout struct {
 	shards     []*shard      // static
 	attached   atomic.Uint64 // number of sockets so far
@@ -139,7 +139,7 @@ func (h *Hub) runShard(ctx context.Context, sh *shard) {
 		for b := sh.popBroadcast(); b != nil; b = sh.popBroadcast() {
 			start := time.Now()
 			h.fanOut(sh, b, start)
-			h.recordFanOut(time.Since(start))
+			h.recordFanOutTime(time.Since(start))
 			if b.pendingShards.Add(-1) == 0 {
 				h.mu.Lock()
 				h.finishBroadcast(b)

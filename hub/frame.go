@@ -18,10 +18,10 @@ const (
 	catchUpMessage             // a diff for a socket that is behind or resumes
 	snapshotMessage
 	pingMessage
-	messageKinds
+	messageKindCount
 )
 
-var kindNames = [messageKinds]string{"answer", "diff", "idle", "catchup", "snapshot", "ping"}
+var kindNames = [messageKindCount]string{"answer", "diff", "idle", "catchup", "snapshot", "ping"}
 
 // frame is a snapshot or a diff of a view, encoded once for all sockets. Hub.mu
 // guards it; its bodies are immutable.
@@ -35,8 +35,8 @@ type frame struct {
 	textBody, tailBody *socket.Body // made at first use
 }
 
-func newFrame(k messageKind, wireType string, text []byte, headLen int) *frame {
-	return &frame{kind: k, wireType: wireType, text: text, tail: text[headLen:]}
+func newFrame(kind messageKind, wireType string, text []byte, headLen int) *frame {
+	return &frame{kind: kind, wireType: wireType, text: text, tail: text[headLen:]}
 }
 
 // message is the frame as the answer to a request, or unsolicited if id is "".
@@ -115,7 +115,7 @@ func (e *encoder) encodeSnapshot(v *view) *frame {
 }
 
 // encodeDiff encodes a delta between two states of a view.
-func (e *encoder) encodeDiff(v *view, k messageKind, from, to *viewState, d *delta) *frame {
+func (e *encoder) encodeDiff(v *view, kind messageKind, from, to *viewState, d *delta) *frame {
 	e.signer = v.signer
 	e.encoded++
 	dst := wire.AppendHead(e.diffText[:0], wire.TypeDiff, "")
@@ -132,7 +132,7 @@ func (e *encoder) encodeDiff(v *view, k messageKind, from, to *viewState, d *del
 		b.AddDel(code)
 	}
 	e.diffText = b.End()
-	f := newFrame(k, wire.TypeDiff, bytes.Clone(e.diffText), headLen)
+	f := newFrame(kind, wire.TypeDiff, bytes.Clone(e.diffText), headLen)
 	f.prev = from.pos
 	return f
 }

@@ -67,7 +67,7 @@ func (h *Hub) Load(streams iter.Seq[*presence.Stream], pos presence.Position, lo
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for st := range streams {
-		h.list.replace(nil, st)
+		h.list.replaceStream(nil, st)
 	}
 	h.ring.beginEpoch(pos, logTime)
 }
@@ -88,8 +88,8 @@ func (h *Hub) Apply(pos presence.Position, logTime int64, changes []presence.Cha
 	for i := range changes {
 		h.applyChange(&changes[i], receivedAt)
 	}
-	h.ring.discardOld()
-	h.positionChanged(oldTime, oldEpoch, now)
+	h.ring.discardOldEntries()
+	h.scheduleAfterMove(oldTime, oldEpoch, now)
 }
 
 // applyChange applies one change of one stream and adds it to the ring.
@@ -113,7 +113,7 @@ func (h *Hub) applyChange(c *presence.Change, now time.Time) {
 // replaceStream updates the list, the orders and the views. Either stream may
 // be nil.
 func (h *Hub) replaceStream(old, new *presence.Stream, now time.Time) {
-	h.list.replace(old, new)
+	h.list.replaceStream(old, new)
 	h.orders.forEachCandidate(old, new, func(o *order) { h.updateOrder(o, old, new, now) })
 	if new != nil && (old == nil || old.Session != new.Session || old.Index != new.Index) && h.watchers[new.Code] > 0 {
 		h.options.OnViewersChange(new, h.watchers[new.Code])
@@ -126,7 +126,7 @@ func (h *Hub) updateOrder(o *order, oldStream, newStream *presence.Stream, now t
 	if old.stream == nil && new.stream == nil {
 		return
 	}
-	o.replace(old, new)
+	o.replaceRanked(old, new)
 	for _, v := range o.views {
 		if v.markChange(old, new, now) {
 			h.reschedule(v)
@@ -134,14 +134,14 @@ func (h *Hub) updateOrder(o *order, oldStream, newStream *presence.Stream, now t
 	}
 }
 
-// positionChanged schedules what depends on the position alone: play URLs,
+// scheduleAfterMove schedules what depends on the position alone: play URLs,
 // deferred requests and, in a new epoch, all views.
-func (h *Hub) positionChanged(oldTime int64, oldEpoch uint64, now time.Time) {
+func (h *Hub) scheduleAfterMove(oldTime int64, oldEpoch uint64, now time.Time) {
 	newTime, isNewEpoch := h.ring.lastEntry().logTime, h.ring.epoch != oldEpoch
 	if isNewEpoch || newTime < oldTime {
 		for _, v := range h.views {
 			if isNewEpoch || v.signer.hasURLs() {
-				h.markText(v, now)
+				h.markTextChange(v, now)
 			}
 		}
 	} else {
@@ -160,7 +160,7 @@ func (h *Hub) markRenewedViews(logTime int64, now time.Time) {
 			return
 		}
 		h.schedule.renewals.Delete(v) // until it is flushed
-		h.markText(v, now)
+		h.markTextChange(v, now)
 	}
 }
 

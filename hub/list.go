@@ -20,8 +20,8 @@ func newList() list {
 	return list{map[string]*presence.Stream{}, map[string]*presence.Stream{}, tagIndex{}}
 }
 
-// replace replaces a stream; either may be nil.
-func (l *list) replace(old, new *presence.Stream) {
+// replaceStream replaces a stream; either may be nil.
+func (l *list) replaceStream(old, new *presence.Stream) {
 	if old != nil {
 		delete(l.streams, old.Code)
 		if l.byAnchor[old.Anchor] == old {
@@ -32,12 +32,12 @@ func (l *list) replace(old, new *presence.Stream) {
 		l.streams[new.Code] = new
 		l.byAnchor[new.Anchor] = new
 	}
-	l.codesByTag.replace(old, new)
+	l.codesByTag.replaceStream(old, new)
 }
 
-// candidates yields streams that may match a query, nil among them: all
+// candidateStreams yields streams that may match a query, nil among them: all
 // matching streams are included.
-func (l *list) candidates(q *query) iter.Seq[*presence.Stream] {
+func (l *list) candidateStreams(q *query) iter.Seq[*presence.Stream] {
 	if q.code == "" && !q.byAnchors && len(q.tags) == 0 {
 		return maps.Values(l.streams)
 	}
@@ -52,7 +52,7 @@ func (l *list) candidates(q *query) iter.Seq[*presence.Stream] {
 				}
 			}
 		default:
-			for code := range l.codesByTag.rarest(q) {
+			for code := range l.codesByTag.codesOfRarestTag(q) {
 				if !yield(l.streams[code]) {
 					return
 				}
@@ -66,9 +66,9 @@ func (l *list) candidates(q *query) iter.Seq[*presence.Stream] {
 // because streams change often and their tags rarely do.
 type tagIndex map[filterKey]map[string]struct{}
 
-// replace replaces a stream; either may be nil.
-func (t tagIndex) replace(old, new *presence.Stream) {
-	if old != nil && new != nil && sameKeys(old, new) {
+// replaceStream replaces a stream; either may be nil.
+func (t tagIndex) replaceStream(old, new *presence.Stream) {
+	if old != nil && new != nil && haveSameKeys(old, new) {
 		return
 	}
 	if old != nil && old.Shown {
@@ -90,8 +90,8 @@ func (t tagIndex) replace(old, new *presence.Stream) {
 	}
 }
 
-// rarest returns the codes of streams with the rarest of a query's tags.
-func (t tagIndex) rarest(q *query) (codes map[string]struct{}) {
+// codesOfRarestTag returns the codes of streams with the rarest of a query's tags.
+func (t tagIndex) codesOfRarestTag(q *query) (codes map[string]struct{}) {
 	for i, tag := range q.tags {
 		if set := t[filterKey{byTag, q.list, tag}]; i == 0 || len(set) < len(codes) {
 			codes = set

@@ -13,7 +13,7 @@ type metrics struct {
 	cursors       prometheus.Gauge
 	diffs         prometheus.Counter
 	diffBytes     prometheus.Histogram
-	sent          [messageKinds]prometheus.Counter
+	sent          [messageKindCount]prometheus.Counter
 	resumes       *prometheus.CounterVec
 	latency       prometheus.Histogram
 	receivers     prometheus.Histogram

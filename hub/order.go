@@ -80,7 +80,7 @@ func (h *Hub) findOrCreateOrder(q *query) *order {
 	}
 	o := newOrder(q)
 	var matching []*presence.Stream
-	for st := range h.list.candidates(q) {
+	for st := range h.list.candidateStreams(q) {
 		if o.matches(st) {
 			matching = append(matching, st)
 		}
@@ -88,7 +88,7 @@ func (h *Hub) findOrCreateOrder(q *query) *order {
 	for _, r := range o.sortedRanks(matching) { // several times as fast as Set in any order
 		o.tree.Load(r)
 	}
-	h.orders.add(o)
+	h.orders.addOrder(o)
 	return o
 }
 
@@ -134,8 +134,8 @@ func (o *order) matches(st *presence.Stream) bool {
 	return true
 }
 
-// replace updates the tree. Both streams match the filter or are zero.
-func (o *order) replace(old, new rankedStream) {
+// replaceRanked updates the tree. Both streams match the filter or are zero.
+func (o *order) replaceRanked(old, new rankedStream) {
 	if old.stream != nil && (new.stream == nil || precedes(old, new) || precedes(new, old)) {
 		o.tree.Delete(old)
 	}

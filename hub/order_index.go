@@ -52,14 +52,14 @@ func (o *order) filterKeys() []filterKey {
 	return []filterKey{{byList, q.list, ""}}
 }
 
-func (x *orderIndex) add(o *order) {
+func (x *orderIndex) addOrder(o *order) {
 	x.byName[o.query.orderName] = o
 	for _, k := range o.filterKeys() {
 		x.byKey[k] = append(x.byKey[k], o)
 	}
 }
 
-func (x *orderIndex) remove(o *order) {
+func (x *orderIndex) removeOrder(o *order) {
 	delete(x.byName, o.query.orderName)
 	for _, k := range o.filterKeys() {
 		rest := slices.DeleteFunc(x.byKey[k], func(other *order) bool { return other == o })
@@ -73,7 +73,7 @@ func (x *orderIndex) remove(o *order) {
 // a stream may match. Either state may be nil.
 func (x *orderIndex) forEachCandidate(old, new *presence.Stream, f func(*order)) {
 	x.visits++
-	if !sameKeys(old, new) {
+	if !haveSameKeys(old, new) {
 		x.visitCandidates(old, f)
 	}
 	x.visitCandidates(new, f)
@@ -83,19 +83,19 @@ func (x *orderIndex) visitCandidates(st *presence.Stream, f func(*order)) {
 	if st == nil {
 		return
 	}
-	x.visitKey(filterKey{byCode, "", st.Code}, f)
+	x.visitOrdersOf(filterKey{byCode, "", st.Code}, f)
 	if !st.Shown {
 		return
 	}
-	x.visitKey(filterKey{byList, st.List, ""}, f)
-	x.visitKey(filterKey{byAnchor, st.List, st.Anchor}, f)
+	x.visitOrdersOf(filterKey{byList, st.List, ""}, f)
+	x.visitOrdersOf(filterKey{byAnchor, st.List, st.Anchor}, f)
 	for _, tag := range st.Tags {
-		x.visitKey(filterKey{byTag, st.List, tag}, f)
+		x.visitOrdersOf(filterKey{byTag, st.List, tag}, f)
 	}
 }
 
-// visitKey calls f for the orders of a key that this visit has not reached yet.
-func (x *orderIndex) visitKey(k filterKey, f func(*order)) {
+// visitOrdersOf calls f for the orders of a key that this visit has not reached yet.
+func (x *orderIndex) visitOrdersOf(k filterKey, f func(*order)) {
 	for _, o := range x.byKey[k] {
 		if o.lastVisit != x.visits {
 			o.lastVisit = x.visits
@@ -104,9 +104,9 @@ func (x *orderIndex) visitKey(k filterKey, f func(*order)) {
 	}
 }
 
-// sameKeys reports that two states of a stream have the same candidates, which
+// haveSameKeys reports that two states of a stream have the same candidates, which
 // holds for nearly every change.
-func sameKeys(old, new *presence.Stream) bool {
+func haveSameKeys(old, new *presence.Stream) bool {
 	return old == nil || new != nil && old.Shown == new.Shown && old.List == new.List &&
 		old.Anchor == new.Anchor && slices.Equal(old.Tags, new.Tags)
 }

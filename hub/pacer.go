@@ -52,8 +52,8 @@ func (p *pacer) adjustTick(now time.Time, shards int, minTick time.Duration) {
 // isOverloaded reports whether even the longest tick is too short.
 func (p *pacer) isOverloaded(now time.Time) bool { return now.UnixNano() < p.overloadedUntil.Load() }
 
-// recordFanOut adds time that one shard has spent on a broadcast.
-func (h *Hub) recordFanOut(d time.Duration) {
+// recordFanOutTime adds time that one shard has spent on a broadcast.
+func (h *Hub) recordFanOutTime(d time.Duration) {
 	h.fanout.pacer.busy.Add(int64(d))
 	h.metrics.fanOutSeconds.Observe(d.Seconds())
 }

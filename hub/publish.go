@@ -35,9 +35,9 @@ func (h *Hub) currentState(v *view) viewState {
 	}
 }
 
-// resetView publishes the current state of a view without cursors. It makes no
+// publishWithoutFrame publishes the current state of a view without cursors. It makes no
 // frame.
-func (h *Hub) resetView(v *view) {
+func (h *Hub) publishWithoutFrame(v *view) {
 	v.setPublished(h.currentState(v))
 	h.scheduleRenewal(v, v.signer.nextRenewal(v.published.window, v.published.logTime))
 }
@@ -89,10 +89,10 @@ func (h *Hub) publishChanges(v *view, now time.Time) {
 // renewal has passed, only new streams need their times computed.
 func (h *Hub) compareWithPublished(v *view, s *viewState) (nextRenewal int64) {
 	if v.signer.hasURLs() && (s.logTime < v.published.logTime || s.logTime >= v.nextRenewal) {
-		h.delta.compare(v.order, &v.published, s, v.signer)
+		h.delta.compareStates(v.order, &v.published, s, v.signer)
 		return v.signer.nextRenewal(s.window, s.logTime)
 	}
-	h.delta.compare(v.order, &v.published, s, viewSigner{})
+	h.delta.compareStates(v.order, &v.published, s, viewSigner{})
 	return min(v.nextRenewal, v.signer.nextRenewal(h.delta.put, s.logTime))
 }
 
@@ -122,11 +122,11 @@ func (h *Hub) catchUpFrame(v *view, from presence.Position) *frame {
 			return h.snapshotFrame(v)
 		}
 		old = viewState{
-			pos: from, logTime: h.ring.entries.get(entry).logTime,
+			pos: from, logTime: h.ring.entries.item(entry).logTime,
 			window: v.order.windowBefore(h.ring.changesSince(entry), v.query.limit),
 		}
 	}
-	h.delta.compare(v.order, &old, &v.published, v.signer)
+	h.delta.compareStates(v.order, &old, &v.published, v.signer)
 	f := h.encoder.encodeDiff(v, catchUpMessage, &old, &v.published, &h.delta)
 	if !h.delta.isEmpty() && len(f.text) > minEntryBytes*len(v.published.window) {
 		if snapshot := h.snapshotFrame(v); len(snapshot.text) < len(f.text) {

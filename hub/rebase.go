@@ -68,7 +68,7 @@ func (h *Hub) replaceList(changes []streamChange, pos presence.Position, logTime
 		h.replaceStream(c.old, c.new, now)
 	}
 	h.ring.beginEpoch(pos, logTime)
-	h.positionChanged(oldTime, oldEpoch, now)
+	h.scheduleAfterMove(oldTime, oldEpoch, now)
 }
 
 // equalStreams compares all fields, also those that viewers do not see: beats,

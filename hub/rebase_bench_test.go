@@ -64,7 +64,7 @@ func benchmarkRebase(b *testing.B, every int) {
 // resetViews moves every view to the hub's position.
 func (l *workload) resetViews() {
 	for _, v := range l.hub.views {
-		l.hub.resetView(v)
+		l.hub.publishWithoutFrame(v)
 		l.hub.reschedule(v)
 	}
 }

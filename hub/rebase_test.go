@@ -152,7 +152,7 @@ func checkRebaseSendsOneDiff(t *testing.T, n int, held bool) {
 	if f.hub.StreamByCode("a4").Index != 1 {
 		t.Error("what viewers do not see was not replaced")
 	}
-	// The log goes on from there.
+	// The log continues from there.
 	next := *f.hub.StreamByCode("a3")
 	next.Title = "next"
 	f.hub.Apply(otherEpochPosition(n+1), f.logTime+1, []presence.Change{{Old: old["a3"], New: &next}}, time.Time{})

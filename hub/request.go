@@ -9,8 +9,8 @@ import (
 )
 
 // request is a subscription without an answer. The hub makes the answer when the
-// socket can take it. So it leads to the view's last frame, and slow sockets
-// hold no memory. Hub.mu guards it.
+// socket can accept it. So it leads to the view's last frame, and no frame waits
+// for a slow socket. Hub.mu guards it.
 type request struct {
 	cursor     *cursor
 	id         wire.ID
@@ -95,12 +95,12 @@ func (h *Hub) deferRequest(r *request) (deferred bool) {
 // changed.
 func (h *Hub) flushSoon(v *view, now time.Time) {
 	if v.isDirty() {
-		h.markText(v, now)
+		h.markTextChange(v, now)
 	}
 }
 
 // retryDeferred enqueues the deferred requests that need not wait longer. The
-// caller calls writePending of their sockets after it has unlocked Hub.mu.
+// caller must call writePendingMessages of their sockets, without Hub.mu.
 func (h *Hub) retryDeferred(now time.Time) (answerable []*Socket) {
 	h.schedule.recheckDeferred = false
 	h.schedule.deferred = slices.DeleteFunc(h.schedule.deferred, func(r *request) bool {

@@ -60,7 +60,7 @@ func (s *schedule) wakeRun() {
 // reschedule computes a view's due time anew.
 func (h *Hub) reschedule(v *view) {
 	if due := h.dueTime(v); !due.Equal(v.due) {
-		h.schedule.views.move(v, due)
+		h.schedule.views.updateDue(v, due)
 	}
 }
 
@@ -101,7 +101,7 @@ func (h *Hub) flushDueViews() (untilNext time.Duration) {
 		var answerable []*Socket
 		answerable, untilNext = h.flushNextView(time.Now())
 		for _, s := range answerable {
-			s.writePending()
+			s.writePendingMessages()
 		}
 	}
 	return untilNext
@@ -134,8 +134,8 @@ func (h *Hub) flushNextView(now time.Time) (answerable []*Socket, untilNext time
 	return h.retryDeferred(now), 0
 }
 
-// viewHeap is a heap of views by due time. add, move and remove keep its order;
-// the exported methods implement heap.Interface.
+// viewHeap is a heap of views by due time. The exported methods implement
+// heap.Interface.
 type viewHeap []*view
 
 func (q viewHeap) Len() int           { return len(q) }
@@ -161,14 +161,14 @@ func (q *viewHeap) Pop() any {
 	return v
 }
 
-func (q *viewHeap) add(v *view, due time.Time) {
+func (q *viewHeap) addView(v *view, due time.Time) {
 	v.due = due
 	heap.Push(q, v)
 }
 
-func (q *viewHeap) move(v *view, due time.Time) {
+func (q *viewHeap) updateDue(v *view, due time.Time) {
 	v.due = due
 	heap.Fix(q, v.heapIndex)
 }
 
-func (q *viewHeap) remove(v *view) { heap.Remove(q, v.heapIndex) }
+func (q *viewHeap) removeView(v *view) { heap.Remove(q, v.heapIndex) }

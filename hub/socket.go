@@ -13,12 +13,12 @@ import (
 // Conn is the part of a connection that the hub uses; [*socket.Conn]
 // implements it.
 type Conn interface {
-	// OnWritable sets the function that is called when the connection takes messages
-	// again after a full Write, or with the error if it never will. The function
+	// OnWritable sets the function that is called when the connection accepts
+	// messages again after a full Write, or with the error if it never will. The function
 	// must not be called within Write.
 	OnWritable(f func(error))
-	// Write does not block. full means that the message was taken but not all
-	// sent: no other may be written until the function of OnWritable is called. An
+	// Write does not block. full means that the message was accepted but not
+	// all sent: no other may be written until the function of OnWritable is called. An
 	// error means that the message will not be sent.
 	Write(m socket.Message) (full bool, err error)
 	// Close performs the closing handshake, and may block.
@@ -37,7 +37,7 @@ const (
 
 // Socket is one connection and the messages that wait for it: first answers,
 // then one diff for each view that is behind. There is no queue of diffs, and no
-// goroutine: see writePending. Its methods are safe for concurrent use.
+// goroutine of its own: see writePendingMessages. Its methods are safe for concurrent use.
 type Socket struct {
 	// Static after construction.
 	hub        *Hub
@@ -49,8 +49,8 @@ type Socket struct {
 
 	mu        sync.Mutex // guards the fields below; held during Write, which does not block
 	answers   answerQueue
-	pumping   bool          // a goroutine is in writePending, and checks again before it returns
-	full      bool          // conn takes no message now
+	pumping   bool          // a goroutine is in writePendingMessages, and checks again at its end
+	full      bool          // conn accepts no message now
 	behind    bool          // a cursor is behind its view
 	stopped   bool          // nothing more is written
 	inFlight  messageInfo   // message that made conn full
@@ -59,7 +59,7 @@ type Socket struct {
 }
 
 // answer is a message for one socket, or a request whose answer is made when the
-// socket can take it.
+// socket can accept it.
 type answer struct {
 	kind    messageKind
 	text    []byte
@@ -116,10 +116,10 @@ func (h *Hub) attach(conn Conn, sendsPings bool) *Socket {
 // A socket with too many unsent answers is closed with code 1008.
 func (s *Socket) Send(text []byte) {
 	s.enqueueAnswer(answer{kind: answerMessage, text: text})
-	s.writePending()
+	s.writePendingMessages()
 }
 
-// enqueueRequest has writePending make the answer to a request.
+// enqueueRequest enqueues a request: writePendingMessages makes its answer.
 func (s *Socket) enqueueRequest(r *request) {
 	s.enqueueAnswer(answer{kind: answerMessage, request: r})
 }
@@ -146,7 +146,7 @@ func (s *Socket) CloseAfterAnswers(code int, reason string) {
 		s.closing = &pendingClose{code: websocket.StatusCode(code), reason: reason, done: make(chan struct{})}
 	}
 	s.mu.Unlock()
-	s.writePending()
+	s.writePendingMessages()
 }
 
 // Close closes all views and watches, and then the connection. After
@@ -219,5 +219,5 @@ func (s *Socket) sendPing() {
 		}
 	}
 	s.mu.Unlock()
-	s.writePending()
+	s.writePendingMessages()
 }

@@ -18,17 +18,17 @@ type outgoing struct {
 	messageInfo
 }
 
-// writePending writes the pending messages, in order, until the connection is
-// full. One goroutine at a time does so; another that calls it meanwhile returns
-// at once, and the first writes its messages. The caller must not hold Hub.mu.
-func (s *Socket) writePending() {
+// writePendingMessages writes the pending messages, in order, until the connection
+// is full. Only one goroutine at a time does so. A concurrent call returns at once,
+// and the first goroutine writes its messages. The caller must not hold Hub.mu.
+func (s *Socket) writePendingMessages() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.pumping {
 		return
 	}
 	s.pumping = true
-	for !s.stopped && !s.full && s.hasPending() {
+	for !s.stopped && !s.full && s.hasPendingMessages() {
 		if m, ok := s.nextMessage(); ok && !s.stopped {
 			s.writeMessage(&m, time.Time{})
 		}
@@ -36,9 +36,11 @@ func (s *Socket) writePending() {
 	s.pumping = false
 }
 
-// hasPending reports whether anything is to be written before the next
+// hasPendingMessages reports whether anything is to be written before the next
 // broadcast. The caller holds mu.
-func (s *Socket) hasPending() bool { return len(s.answers.list) > 0 || s.closing != nil || s.behind }
+func (s *Socket) hasPendingMessages() bool {
+	return len(s.answers.list) > 0 || s.closing != nil || s.behind
+}
 
 // nextMessage returns the next pending message: an answer, or a diff for a
 // cursor that is behind. It may unlock mu meanwhile. ok is false if there is
@@ -60,7 +62,7 @@ func (s *Socket) nextMessage() (m outgoing, ok bool) {
 		s.behind = false
 		s.mu.Unlock()
 		defer s.mu.Lock()
-		return s.hub.catchUpNext(s)
+		return s.hub.catchUpLongestBehind(s)
 	}
 }
 
@@ -99,7 +101,7 @@ func (s *Socket) handleWritable(err error) {
 	}
 	s.inFlight = messageInfo{}
 	s.mu.Unlock()
-	s.writePending()
+	s.writePendingMessages()
 }
 
 // writeOutcome is the outcome of writeBroadcast.
@@ -113,7 +115,7 @@ const (
 )
 
 // writeBroadcast writes a frame for a cursor at its prev. If another message has
-// to go first, it leaves the cursor behind for writePending.
+// to go first, it leaves the cursor behind for writePendingMessages.
 func (s *Socket) writeBroadcast(c *cursor, b *broadcast, now time.Time) writeOutcome {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -10,7 +10,7 @@ import (
 	"onair/presence"
 )
 
-// subscriptions are what one socket looks at. Hub.mu guards them.
+// subscriptions are the open views and watches of one socket. Hub.mu guards them.
 type subscriptions struct {
 	cursors       []*cursor // guarded by Socket.mu, too: read with either, written with both
 	watches       []*socketWatch
@@ -54,7 +54,7 @@ func (h *Hub) Subscribe(s *Socket, m *wire.Subscribe) *wire.Error {
 		r.resumeFrom, r.canResume = from, err == nil
 	}
 	e = h.enqueueSubscription(s, q, r)
-	s.writePending()
+	s.writePendingMessages()
 	return e
 }
 
@@ -62,7 +62,7 @@ func (h *Hub) enqueueSubscription(s *Socket, q *query, r *request) *wire.Error {
 	now := time.Now()
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if e := h.checkSubscribe(s, r.id, now); e != nil {
+	if e := h.checkSubscribeAllowed(s, r.id, now); e != nil {
 		return e
 	}
 	c := s.cursorOf(q.viewID)
@@ -86,9 +86,9 @@ func (h *Hub) enqueueSubscription(s *Socket, q *query, r *request) *wire.Error {
 	return nil
 }
 
-// checkSubscribe refuses a subscription on a closed socket, or beyond the rate
+// checkSubscribeAllowed refuses a subscription on a closed socket, or beyond the rate
 // limit.
-func (h *Hub) checkSubscribe(s *Socket, id wire.ID, now time.Time) *wire.Error {
+func (h *Hub) checkSubscribeAllowed(s *Socket, id wire.ID, now time.Time) *wire.Error {
 	switch {
 	case s.closed:
 		return &wire.Error{ID: id, Code: wire.CodeUnavailable, Message: "the socket is closed"}
@@ -113,7 +113,7 @@ func (h *Hub) checkSubscribe(s *Socket, id wire.ID, now time.Time) *wire.Error {
 // the client: the socket has no such view, or a watch opened it.
 func (h *Hub) Unsubscribe(s *Socket, m *wire.Unsubscribe) *wire.Error {
 	e := h.closeSubscription(s, m)
-	s.writePending()
+	s.writePendingMessages()
 	return e
 }
 

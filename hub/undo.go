@@ -10,8 +10,8 @@ import (
 // milliseconds of log time.
 const maxResumeAge = 2 * 60 * 1000
 
-// undoRing has what it takes to undo recent log entries: for each its position,
-// its log time, and the streams before and after its changes. Hub.mu guards it.
+// undoRing stores recent log entries, so that their changes can be undone: for each
+// its position, log time, and changed streams, old and new. Hub.mu guards it.
 type undoRing struct {
 	maxLen  int    // of entries, and of changes
 	epoch   uint64 // number of the epoch: positions of different epochs have no order
@@ -39,9 +39,9 @@ func (c streamChange) code() string {
 // beginEpoch discards all entries but a first one.
 func (r *undoRing) beginEpoch(pos presence.Position, logTime int64) {
 	r.epoch++
-	end := r.changes.end()
+	end := r.changes.endNumber()
 	r.changes.discardBefore(end)
-	r.entries.discardBefore(r.entries.end())
+	r.entries.discardBefore(r.entries.endNumber())
 	r.entries.push(undoEntry{pos, logTime, end})
 }
 
@@ -52,71 +52,73 @@ func (r *undoRing) appendEntry(pos presence.Position, logTime int64) {
 		r.beginEpoch(pos, logTime)
 		return
 	}
-	r.entries.push(undoEntry{pos, logTime, r.changes.end()})
+	r.entries.push(undoEntry{pos, logTime, r.changes.endNumber()})
 }
 
 // appendChange adds a change to the last entry.
 func (r *undoRing) appendChange(old, new *presence.Stream) {
 	r.changes.push(streamChange{old, new})
-	r.lastEntry().changesEnd = r.changes.end()
+	r.lastEntry().changesEnd = r.changes.endNumber()
 }
 
-// discardOld discards entries beyond maxResumeAge and maxLen. The age of a
+// discardOldEntries discards entries beyond maxResumeAge and maxLen. The age of a
 // position counts from the entry after it.
-func (r *undoRing) discardOld() {
+func (r *undoRing) discardOldEntries() {
 	oldest := r.lastEntry().logTime - maxResumeAge
 	for r.entries.len() > 1 {
-		second := *r.entries.get(r.entries.first + 1)
+		second := *r.entries.item(r.entries.firstNumber + 1)
 		if second.logTime >= oldest && r.entries.len() <= r.maxLen && r.changes.len() <= r.maxLen {
 			return
 		}
-		r.entries.discardBefore(r.entries.first + 1)
+		r.entries.discardBefore(r.entries.firstNumber + 1)
 		r.changes.discardBefore(second.changesEnd)
 	}
 }
 
 // lastEntry is the newest entry. There is always one after beginEpoch.
-func (r *undoRing) lastEntry() *undoEntry { return r.entries.get(r.entries.end() - 1) }
+func (r *undoRing) lastEntry() *undoEntry { return r.entries.item(r.entries.endNumber() - 1) }
 
 // entryNumber finds the entry at a position. ok is false if the position is of
 // another epoch, or discarded.
 func (r *undoRing) entryNumber(pos presence.Position) (number uint64, ok bool) {
 	i := sort.Search(r.entries.len(), func(i int) bool {
-		return r.entries.get(r.entries.first+uint64(i)).pos.ID.Compare(pos.ID) >= 0
+		return r.entries.item(r.entries.firstNumber+uint64(i)).pos.ID.Compare(pos.ID) >= 0
 	})
-	number = r.entries.first + uint64(i)
-	return number, i < r.entries.len() && r.entries.get(number).pos == pos
+	number = r.entries.firstNumber + uint64(i)
+	return number, i < r.entries.len() && r.entries.item(number).pos == pos
 }
 
 // changesSince are the changes after an entry, oldest first.
 func (r *undoRing) changesSince(entry uint64) []streamChange {
-	return r.changes.from(r.entries.get(entry).changesEnd)
+	return r.changes.itemsFrom(r.entries.item(entry).changesEnd)
 }
 
 // numberedQueue is a first-in-first-out queue whose elements have consecutive
 // numbers.
 type numberedQueue[T any] struct {
-	buf   []T
-	head  int
-	first uint64 // number of buf[head]
+	buf         []T
+	head        int
+	firstNumber uint64 // number of buf[head]
 }
 
-func (q *numberedQueue[T]) len() int               { return len(q.buf) - q.head }
-func (q *numberedQueue[T]) end() uint64            { return q.first + uint64(q.len()) }
-func (q *numberedQueue[T]) get(number uint64) *T   { return &q.buf[q.head+int(number-q.first)] }
-func (q *numberedQueue[T]) push(v T)               { q.buf = append(q.buf, v) }
-func (q *numberedQueue[T]) from(number uint64) []T { return q.buf[q.head+int(number-q.first):] }
+func (q *numberedQueue[T]) len() int              { return len(q.buf) - q.head }
+func (q *numberedQueue[T]) endNumber() uint64     { return q.firstNumber + uint64(q.len()) }
+func (q *numberedQueue[T]) item(number uint64) *T { return &q.buf[q.head+int(number-q.firstNumber)] }
+func (q *numberedQueue[T]) push(v T)              { q.buf = append(q.buf, v) }
+func (q *numberedQueue[T]) itemsFrom(number uint64) []T {
+	return q.buf[q.head+int(number-q.firstNumber):]
+}
 
 // discardBefore discards the elements before a number. It moves fewer elements
 // than were discarded since the last move.
 func (q *numberedQueue[T]) discardBefore(number uint64) {
-	if number <= q.first {
+	if number <= q.firstNumber {
 		return
 	}
-	n := int(number - q.first)
+	n := int(number - q.firstNumber)
 	clear(q.buf[q.head : q.head+n])
 	q.head += n
-	q.first = number
+	q.firstNumber = number
 	if q.head > len(q.buf)/2 {
 		rest := copy(q.buf, q.buf[q.head:])
 		clear(q.buf[rest:])
@@ -124,8 +126,7 @@ func (q *numberedQueue[T]) discardBefore(number uint64) {
 	}
 }
 
-// undoDepth is the number of windows within which windowBefore looks at changes
-// at first.
+// undoDepth is the depth in windows to which windowBefore undoes changes at first.
 const undoDepth = 4
 
 // windowBefore returns the window that was there before some changes.

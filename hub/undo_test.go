@@ -21,7 +21,7 @@ func TestUndoGivesOldWindow(t *testing.T) {
 			st := &presence.Stream{Code: fmt.Sprint(i), List: "live", Viewers: int64(i), Shown: i%7 > 0}
 			streams[st.Code] = st
 			if order.matches(st) {
-				order.replace(rankedStream{}, order.ranked(st))
+				order.replaceRanked(rankedStream{}, order.ranked(st))
 			}
 		}
 		want := order.window(nil, q.limit)
@@ -36,7 +36,7 @@ func TestUndoGivesOldWindow(t *testing.T) {
 					Shown: rapid.IntRange(0, 4).Draw(t, "shown") > 0,
 				}
 			}
-			order.replace(order.rankedIfMatching(old), order.rankedIfMatching(next))
+			order.replaceRanked(order.rankedIfMatching(old), order.rankedIfMatching(next))
 			touches = append(touches, streamChange{old, next})
 			if streams[code] = next; next == nil {
 				delete(streams, code)

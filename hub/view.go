@@ -27,12 +27,12 @@ type view struct {
 	broadcasts     int         // number of frames that shards still write
 
 	times     viewTimes
-	due       time.Time // when Run looks at the view next
+	due       time.Time // when Run flushes or removes the view
 	heapIndex int       // in schedule.views
 }
 
-// pendingChanges say since when the tree may differ from the published state;
-// zero means no difference.
+// pendingChanges are the times since which the tree may differ from the published
+// state. Zero means no difference.
 type pendingChanges struct {
 	textSince     time.Time // membership, text, state or play URLs
 	countersSince time.Time // viewers or likes of streams that stay in the window
@@ -53,7 +53,7 @@ const unusedViewTTL = time.Minute
 func (h *Hub) findOrCreateView(q *query, now time.Time) *view {
 	if v := h.views[q.viewID]; v != nil {
 		if v.isDirty() && v.cursorCount == 0 {
-			h.resetView(v)
+			h.publishWithoutFrame(v)
 		}
 		return v
 	}
@@ -70,8 +70,8 @@ func (h *Hub) findOrCreateView(q *query, now time.Time) *view {
 	}
 	o.views = append(o.views, v)
 	h.views[q.viewID] = v
-	h.resetView(v)
-	h.schedule.views.add(v, h.dueTime(v))
+	h.publishWithoutFrame(v)
+	h.schedule.views.addView(v, h.dueTime(v))
 	h.schedule.wakeRun()
 	h.metrics.views.Set(float64(len(h.views)))
 	return v
@@ -79,13 +79,13 @@ func (h *Hub) findOrCreateView(q *query, now time.Time) *view {
 
 // removeView removes a view, and its order with the last view of it.
 func (h *Hub) removeView(v *view) {
-	h.schedule.views.remove(v)
+	h.schedule.views.removeView(v)
 	h.schedule.renewals.Delete(v)
 	delete(h.views, v.query.viewID)
 	o := v.order
 	o.views = slices.DeleteFunc(o.views, func(other *view) bool { return other == v })
 	if len(o.views) == 0 {
-		h.orders.remove(o)
+		h.orders.removeOrder(o)
 	}
 	h.metrics.views.Set(float64(len(h.views)))
 }
@@ -117,18 +117,18 @@ func (v *view) markChange(old, new rankedStream, now time.Time) (isDueSooner boo
 		text, counters := visibleChanges(old.stream, new.stream)
 		switch {
 		case text:
-			return v.markText(now)
+			return v.markTextChange(now)
 		case counters && v.pending.countersSince.IsZero():
 			v.pending.countersSince = now
 			return true
 		}
 		return false
 	}
-	return v.markText(now)
+	return v.markTextChange(now)
 }
 
-// markText marks a change that is due at the next tick.
-func (v *view) markText(now time.Time) (isDueSooner bool) {
+// markTextChange marks a change that is due at the next tick.
+func (v *view) markTextChange(now time.Time) (isDueSooner bool) {
 	if !v.pending.textSince.IsZero() {
 		return false
 	}
@@ -136,8 +136,8 @@ func (v *view) markText(now time.Time) (isDueSooner bool) {
 	return true
 }
 
-func (h *Hub) markText(v *view, now time.Time) {
-	if v.markText(now) {
+func (h *Hub) markTextChange(v *view, now time.Time) {
+	if v.markTextChange(now) {
 		h.reschedule(v)
 	}
 }
@@ -147,8 +147,8 @@ func (v *view) isInWindow(r rankedStream) bool {
 	return r.stream != nil && (v.edge.stream == nil || !precedes(v.edge, r))
 }
 
-// dueTime is when Run must look at a view next. It is not before the shards have
-// written the last frame, so frames never queue.
+// dueTime is when Run must flush or remove a view. While shards still write its
+// last frame, that is far in the future, so frames never queue.
 func (h *Hub) dueTime(v *view) time.Time {
 	if v.cursorCount == 0 {
 		return v.times.unusedSince.Add(unusedViewTTL)

@@ -24,7 +24,7 @@ func (h *Hub) Watch(s *Socket, m *wire.Watch) *wire.Error {
 		return e
 	}
 	e = h.openWatch(s, m, q)
-	s.writePending()
+	s.writePendingMessages()
 	return e
 }
 
