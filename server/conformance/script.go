@@ -12,64 +12,92 @@ import (
 //go:embed anchor.jsonl viewer.jsonl
 var embeddedScripts embed.FS
 
-// A Script is what a [Player] plays.
+// Script is a parsed script for a [Player].
 type Script struct {
-	path    string // of the socket that it is about
+	path    string // of the socket
 	actions []action
 }
 
-// action is one line of a script: one of the verbs, and how it is meant.
+// action is one line of a script: exactly one verb, and its modifiers.
 type action struct {
+	scriptVerbs
+	clientVerbs
+	serverVerbs
+	modifiers
+	timing
+}
+
+// scriptVerbs set the state of the player or address the tester.
+type scriptVerbs struct {
 	Welcome map[string]any `json:"welcome"`
 	Step    string         `json:"step"`
 	Do      string         `json:"do"`
 	Show    []string       `json:"show"`
+	Acks    string         `json:"acks"`
+}
+
+// clientVerbs state what the client must or must not do.
+type clientVerbs struct {
 	Connect bool           `json:"connect"`
 	Expect  map[string]any `json:"expect"`
 	Beats   int            `json:"beats"`
-	Send    map[string]any `json:"send"`
-	Answer  map[string]any `json:"answer"`
-	Acks    string         `json:"acks"`
-	Close   int            `json:"close"`
-	Drop    bool           `json:"drop"`
 	QuietMS int            `json:"quiet_ms"`
 	Never   []string       `json:"never"`
+}
 
+// serverVerbs are actions of the server.
+type serverVerbs struct {
+	Send   map[string]any `json:"send"`
+	Answer map[string]any `json:"answer"`
+	Close  int            `json:"close"`
+	Drop   bool           `json:"drop"`
+}
+
+type modifiers struct {
 	How      string         `json:"how"`
 	Unlike   map[string]any `json:"unlike"`
 	As       string         `json:"as"`
 	On       string         `json:"on"`
 	Connects bool           `json:"connects"`
-	EveryMS  int            `json:"every_ms"`
-	AfterMS  int            `json:"after_ms"`
-	WithinMS int            `json:"within_ms"`
-	ForMS    int            `json:"for_ms"`
 }
 
-// EmbeddedScript returns a script that comes with this package: "anchor" or
-// "viewer", named after the socket that it is about.
-func EmbeddedScript(name string) (Script, error) {
-	text, err := embeddedScripts.ReadFile(name + ".jsonl")
+type timing struct {
+	EveryMS  int `json:"every_ms"`
+	AfterMS  int `json:"after_ms"`
+	WithinMS int `json:"within_ms"`
+	ForMS    int `json:"for_ms"`
+}
+
+// Values of acks.
+const (
+	acksYes  = "yes"
+	acksHeld = "held"
+	acksNo   = "no"
+)
+
+// EmbeddedScript returns the script of this package for the socket "anchor" or "viewer".
+func EmbeddedScript(socket string) (Script, error) {
+	text, err := embeddedScripts.ReadFile(socket + ".jsonl")
 	if err != nil {
-		return Script{}, fmt.Errorf("there is no script %q", name)
+		return Script{}, fmt.Errorf("no script for the socket %q: must be anchor or viewer", socket)
 	}
-	return ParseScript(name, text)
+	return ParseScript(socket, text)
 }
 
-// ParseScript reads a script about the socket of that name, "anchor" or "viewer". Its
-// error names the line that is no action.
-func ParseScript(name string, text []byte) (Script, error) {
-	if name != "anchor" && name != "viewer" {
-		return Script{}, fmt.Errorf("there is no socket %q", name)
+// ParseScript parses a script for the socket "anchor" or "viewer". Its error names the
+// invalid line.
+func ParseScript(socket string, text []byte) (Script, error) {
+	if socket != "anchor" && socket != "viewer" {
+		return Script{}, fmt.Errorf("no socket %q: must be anchor or viewer", socket)
 	}
-	s := Script{path: "/v1/" + name}
+	s := Script{path: "/v1/" + socket}
 	for i, line := range strings.Split(string(text), "\n") {
 		if line = strings.TrimSpace(line); line == "" || line[0] == '#' {
 			continue
 		}
 		d := json.NewDecoder(bytes.NewReader([]byte(line)))
 		d.DisallowUnknownFields()
-		d.UseNumber() // ids come back digit for digit
+		d.UseNumber() // ids keep all their digits
 		var a action
 		if err := d.Decode(&a); err != nil {
 			return Script{}, fmt.Errorf("line %d: %w", i+1, err)
@@ -78,7 +106,7 @@ func ParseScript(name string, text []byte) (Script, error) {
 			return Script{}, fmt.Errorf("line %d: %w", i+1, err)
 		}
 		if len(s.actions) == 0 && a.Welcome == nil {
-			return Script{}, fmt.Errorf("line %d: a script begins with its welcome", i+1)
+			return Script{}, fmt.Errorf("line %d: the first action must be welcome", i+1)
 		}
 		s.actions = append(s.actions, a)
 	}
@@ -88,33 +116,25 @@ func ParseScript(name string, text []byte) (Script, error) {
 	return s, nil
 }
 
-// validate says what is wrong with an action.
 func (a *action) validate() error {
 	verbs := 0
-	for _, has := range []bool{
+	for _, isSet := range []bool{
 		a.Welcome != nil, a.Step != "", a.Do != "", a.Show != nil, a.Connect, a.Expect != nil, a.Beats > 0, a.Send != nil, a.Answer != nil,
 		a.Acks != "", a.Close != 0, a.Drop, a.QuietMS > 0, a.Never != nil,
 	} {
-		if has {
+		if isSet {
 			verbs++
 		}
 	}
 	switch {
 	case verbs != 1:
-		return fmt.Errorf("an action has one verb, not %d", verbs)
+		return fmt.Errorf("an action must have one verb, has %d", verbs)
 	case a.Beats > 0 && a.EveryMS <= 0:
-		return errors.New("beats: every_ms is missing")
+		return errors.New("beats: every_ms is required")
 	case a.Never != nil && a.ForMS <= 0:
-		return errors.New("never: for_ms is missing")
+		return errors.New("never: for_ms is required")
 	case a.Acks != "" && a.Acks != acksYes && a.Acks != acksHeld && a.Acks != acksNo:
-		return fmt.Errorf("acks: %q is none of yes, held, no", a.Acks)
+		return fmt.Errorf("acks: invalid value %q: must be yes, held or no", a.Acks)
 	}
 	return nil
 }
-
-// What becomes of beats.
-const (
-	acksYes  = "yes"
-	acksHeld = "held"
-	acksNo   = "no"
-)

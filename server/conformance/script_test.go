@@ -8,8 +8,8 @@ import (
 	"onair/hub/wire"
 )
 
-// TestRecorded: what the scripts say is what a server may say.
-func TestRecorded(t *testing.T) {
+// TestEmbeddedScripts: all messages and close codes of the scripts are valid.
+func TestEmbeddedScripts(t *testing.T) {
 	for _, name := range []string{"anchor", "viewer"} {
 		s, err := EmbeddedScript(name)
 		if err != nil {
@@ -29,23 +29,23 @@ func TestRecorded(t *testing.T) {
 				}
 			}
 			if a.Close != 0 && !wire.IsCloseCode(a.Close) {
-				t.Errorf("%s: no server closes with %d", name, a.Close)
+				t.Errorf("%s: invalid close code %d", name, a.Close)
 			}
 		}
 	}
 	if _, err := EmbeddedScript("nobody"); err == nil {
-		t.Error("there is a script for nobody")
+		t.Error("a script for an unknown socket")
 	}
 }
 
-// TestParse: what is no script is named.
-func TestParse(t *testing.T) {
+// TestInvalidScripts: the error names the line and the problem.
+func TestInvalidScripts(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                                    "empty",
-		"# a\n\n" + `{"step":"a"}`:            "line 3: a script begins",
+		"# a\n\n" + `{"step":"a"}`:            "line 3: the first action must be welcome",
 		`{"welcome":{}}` + "\n" + `{"hop":1}`: "line 2: json: unknown field",
-		`{"welcome":{}}` + "\n" + `{"drop":true,"close":4200}`: "line 2: an action has one verb, not 2",
-		`{"welcome":{}}` + "\n" + `{"on":"a"}`:                 "one verb, not 0",
+		`{"welcome":{}}` + "\n" + `{"drop":true,"close":4200}`: "line 2: an action must have one verb, has 2",
+		`{"welcome":{}}` + "\n" + `{"on":"a"}`:                 "one verb, has 0",
 		`{"welcome":{}}` + "\n" + `{"beats":2}`:                "every_ms",
 		`{"welcome":{}}` + "\n" + `{"never":["beat"]}`:         "for_ms",
 		`{"welcome":{}}` + "\n" + `{"acks":"perhaps"}`:         "perhaps",
@@ -55,6 +55,6 @@ func TestParse(t *testing.T) {
 		}
 	}
 	if _, err := ParseScript("events", nil); err == nil {
-		t.Error("there are scripts about another socket")
+		t.Error("a script for an unknown socket")
 	}
 }

@@ -1,0 +1,114 @@
+package conformance
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"reflect"
+	"strings"
+	"time"
+)
+
+// placeholders are the values of the $names of a script.
+type placeholders map[string]any
+
+// matches reports whether a message has the wanted members. If all match, placeholders
+// without a value get the value at their place.
+func (p placeholders) matches(want, got map[string]any) bool {
+	assigned := placeholders{}
+	if !p.match(want, got, assigned) {
+		return false
+	}
+	maps.Copy(p, assigned)
+	return true
+}
+
+func (p placeholders) match(want, got any, assigned placeholders) bool {
+	switch want := want.(type) {
+	case map[string]any:
+		members, ok := got.(map[string]any)
+		if !ok {
+			return false
+		}
+		for name, value := range want {
+			if !p.match(value, members[name], assigned) {
+				return false
+			}
+		}
+		return true
+	case nil:
+		return isAbsent(got)
+	case string:
+		if want == "*" {
+			return !isAbsent(got)
+		}
+		name, ok := strings.CutPrefix(want, "$")
+		if !ok {
+			return got == want
+		}
+		value, ok := p[name]
+		if !ok {
+			value, ok = assigned[name]
+		}
+		if ok {
+			return reflect.DeepEqual(value, got)
+		}
+		assigned[name] = got
+		return !isAbsent(got)
+	default:
+		return reflect.DeepEqual(want, got)
+	}
+}
+
+// isAbsent reports whether the value of a member means that it is absent.
+func isAbsent(value any) bool { return value == nil || value == "" }
+
+// expand returns a copy of a message with the values of its placeholders.
+func (p placeholders) expand(message any) (any, error) {
+	switch m := message.(type) {
+	case map[string]any:
+		expanded := make(map[string]any, len(m))
+		for name, value := range m {
+			value, err := p.expand(value)
+			if err != nil {
+				return nil, err
+			}
+			expanded[name] = value
+		}
+		return expanded, nil
+	case []any:
+		expanded := make([]any, len(m))
+		for i, value := range m {
+			value, err := p.expand(value)
+			if err != nil {
+				return nil, err
+			}
+			expanded[i] = value
+		}
+		return expanded, nil
+	case string:
+		name, ok := strings.CutPrefix(m, "$")
+		if !ok {
+			return m, nil
+		}
+		if name == "now" {
+			return time.Now().UnixMilli(), nil
+		}
+		value, ok := p[name]
+		if !ok {
+			return nil, fmt.Errorf("placeholder %s has no value yet", m)
+		}
+		return value, nil
+	default:
+		return m, nil
+	}
+}
+
+// messageText returns a message as JSON for the report.
+func messageText(message any) string {
+	data, err := json.Marshal(message)
+	if err != nil {
+		return fmt.Sprint(message)
+	}
+	return string(data)
+}
