@@ -69,7 +69,7 @@ func TestNoDiffWithoutVisibleChange(t *testing.T) {
 		s, c := f.connect(t)
 		subscribe(t, f, s, &wire.Subscribe{Limit: 1})
 		expectMessage[*wire.Snapshot](t, c, 0)
-		f.editStream("a", func(st *presence.Stream) { st.Peak = 7 })
+		f.editStream("a", func(st *presence.Stream) { st.PeakViewers = 7 })
 		f.editStream("b", setViewers(1))
 		f.editStream("a", setViewers(8))
 		f.editStream("a", setViewers(5))

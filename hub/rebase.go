@@ -76,6 +76,6 @@ func (h *Hub) replaceList(changes []streamChange, pos presence.Position, logTime
 func equalStreams(a, b *presence.Stream) bool {
 	return a == b || a.Session == b.Session && a.Code == b.Code && a.Anchor == b.Anchor && a.List == b.List &&
 		a.Title == b.Title && a.Cover == b.Cover && slices.Equal(a.Tags, b.Tags) && bytes.Equal(a.Extra, b.Extra) &&
-		a.StartedAt == b.StartedAt && a.Viewers == b.Viewers && a.Peak == b.Peak && a.Likes == b.Likes &&
+		a.StartedAt == b.StartedAt && a.Viewers == b.Viewers && a.PeakViewers == b.PeakViewers && a.Likes == b.Likes &&
 		a.Index == b.Index && a.State == b.State && a.Away == b.Away && a.Listed == b.Listed && a.Shown == b.Shown
 }

@@ -202,7 +202,7 @@ func (sim *simulation) changeRandomStream(now int64) []presence.Change {
 	switch small := rapid.Int64Range(0, 4); kind {
 	case 2, 3, 4:
 		next.Viewers = small.Draw(sim.T, "viewers")
-		next.Peak = max(next.Peak, next.Viewers)
+		next.PeakViewers = max(next.PeakViewers, next.Viewers)
 	case 5:
 		next.Likes += small.Draw(sim.T, "likes")
 	case 6:

@@ -13,13 +13,13 @@ import (
 // Archive keeps recordings for as long as they are wanted, which may be for
 // ever: other than the registry it is not in memory. Both homes of a Log are one.
 // All methods may be called concurrently. They return ctx's error when it ends,
-// other errors while the archive is away or after it was closed, and ErrRules
+// other errors while the archive is away or after it was closed, and ErrNewerVersion
 // where they meet a recording that a newer version wrote.
 type Archive interface {
-	// Keep writes recordings, each in the place of the one of its id; of several
+	// Store writes recordings, each in the place of the one of its id; of several
 	// of one id the last counts. It returns once they are as durable as the log's
 	// entries are. After an error some may be kept: to keep them again is harmless.
-	Keep(ctx context.Context, recordings []Recording) error
+	Store(ctx context.Context, recordings []Recording) error
 
 	// Recording returns the one of an id; ok is false when there is none.
 	Recording(ctx context.Context, id string) (rec Recording, ok bool, err error)
@@ -30,15 +30,15 @@ type Archive interface {
 	// ErrBadCursor.
 	Recordings(ctx context.Context, q RecordingQuery) (page []Recording, next string, err error)
 
-	// Discard removes at most limit recordings that ended before a time, in Unix
+	// DeleteRecordings removes at most limit recordings that ended before a time, in Unix
 	// milliseconds, those that ended first before others, and returns how many it
 	// removed, also beside an error.
-	Discard(ctx context.Context, before int64, limit int) (int, error)
+	DeleteRecordings(ctx context.Context, before int64, limit int) (int, error)
 }
 
-// MaxRecordingPage is how many recordings a page has at the most, so that nobody
+// MaxRecordingPageSize is how many recordings a page has at the most, so that nobody
 // waits long for whoever reads one.
-const MaxRecordingPage = 1000
+const MaxRecordingPageSize = 1000
 
 // RecordingQuery asks for recordings that have all of what it names.
 type RecordingQuery struct {
@@ -47,20 +47,20 @@ type RecordingQuery struct {
 	From   int64  // the least StartedAt, Unix milliseconds; 0: any
 	To     int64  // StartedAt is before it; 0: any
 	After  string // what the page before gave as next
-	Limit  int    // of one page, from 1 to MaxRecordingPage: what is beyond is taken for the nearest
+	Limit  int    // of one page, from 1 to MaxRecordingPageSize: what is beyond is taken for the nearest
 }
 
-// Start is the place after which the page begins, nil for the start of all. It
+// StartCursor is the place after which the page begins, nil for the start of all. It
 // returns ErrBadCursor where After is no cursor.
-func (q *RecordingQuery) Start() (*Cursor, error) {
-	var start *Cursor
+func (q *RecordingQuery) StartCursor() (*RecordingCursor, error) {
+	var start *RecordingCursor
 	if q.To != 0 {
-		start = &Cursor{StartedAt: q.To}
+		start = &RecordingCursor{StartedAt: q.To}
 	}
 	if q.After == "" {
 		return start, nil
 	}
-	c, err := ParseCursor(q.After)
+	c, err := ParseRecordingCursor(q.After)
 	if err != nil {
 		return nil, err
 	}
@@ -70,32 +70,32 @@ func (q *RecordingQuery) Start() (*Cursor, error) {
 	return start, nil
 }
 
-// Most is how many recordings the page has at the most.
-func (q *RecordingQuery) Most() int { return min(max(q.Limit, 1), MaxRecordingPage) }
+// PageSize is how many recordings the page has at the most.
+func (q *RecordingQuery) PageSize() int { return min(max(q.Limit, 1), MaxRecordingPageSize) }
 
-// Page takes from what was found the one beyond the page, where there is one,
+// CutPage takes from what was found the one beyond the page, where there is one,
 // which shows that there is a next.
-func (q *RecordingQuery) Page(found []Recording) (page []Recording, next string) {
-	most := q.Most()
+func (q *RecordingQuery) CutPage(found []Recording) (page []Recording, next string) {
+	most := q.PageSize()
 	if len(found) <= most {
 		return found, ""
 	}
 	return found[:most], found[most-1].Cursor().String()
 }
 
-// Cursor is the place of a recording among all: a page goes on after it, whether
+// RecordingCursor is the place of a recording among all: a page goes on after it, whether
 // that recording is still there or not.
-type Cursor struct {
+type RecordingCursor struct {
 	StartedAt int64
 	ID        string
 }
 
 // Cursor is where the recording stands.
-func (rec *Recording) Cursor() Cursor { return Cursor{rec.StartedAt, rec.ID} }
+func (rec *Recording) Cursor() RecordingCursor { return RecordingCursor{rec.StartedAt, rec.ID} }
 
 // Compare orders places as pages do: the last to start first, then the greatest
 // id.
-func (c Cursor) Compare(d Cursor) int {
+func (c RecordingCursor) Compare(d RecordingCursor) int {
 	return cmp.Or(cmp.Compare(d.StartedAt, c.StartedAt), cmp.Compare(d.ID, c.ID))
 }
 
@@ -104,7 +104,7 @@ var cursorText = base64.RawURLEncoding.Strict()
 
 // String gives the opaque form that clients see: start, id and a sum, so that one
 // that was cut short is not taken for another.
-func (c Cursor) String() string {
+func (c RecordingCursor) String() string {
 	b := binary.BigEndian.AppendUint64(make([]byte, 0, 12+len(c.ID)), uint64(c.StartedAt))
 	b = append(b, c.ID...)
 	return cursorText.EncodeToString(binary.BigEndian.AppendUint32(b, uint32(xxhash.Sum64(b))))
@@ -113,15 +113,15 @@ func (c Cursor) String() string {
 // ErrBadCursor is returned when RecordingQuery.After is not what a page gave.
 var ErrBadCursor = errors.New("presence: not a cursor of recordings")
 
-// ParseCursor reads what String gives. It returns ErrBadCursor for anything else.
-func ParseCursor(text string) (Cursor, error) {
+// ParseRecordingCursor reads what String gives. It returns ErrBadCursor for anything else.
+func ParseRecordingCursor(text string) (RecordingCursor, error) {
 	b, err := cursorText.DecodeString(text)
 	if err != nil || len(b) < 12 {
-		return Cursor{}, ErrBadCursor
+		return RecordingCursor{}, ErrBadCursor
 	}
-	c := Cursor{int64(binary.BigEndian.Uint64(b)), string(b[8 : len(b)-4])}
+	c := RecordingCursor{int64(binary.BigEndian.Uint64(b)), string(b[8 : len(b)-4])}
 	if c.String() != text { // also where text has line breaks, which decoding ignores
-		return Cursor{}, ErrBadCursor
+		return RecordingCursor{}, ErrBadCursor
 	}
 	return c, nil
 }

@@ -9,14 +9,14 @@ import (
 // Batch is what one node has to say at once: every beat that waits there, the
 // counts that moved, and commands.
 type Batch struct {
-	Node string
-	Boot uint64 // rises each time that the node starts, or joins again
-	// Origin is the first boot of the node's process: what it reports of its
+	Node        string
+	Incarnation uint64 // rises each time that the node starts, or joins again
+	// Process is the first boot of the node's process: what it reports of its
 	// viewers and likes goes on under a later boot of the same process.
-	Origin uint64
-	No     uint64 // rises by one from batch to batch of a boot, from 1
-	// Knows is the highest version of Apply's rules that the node has.
-	Knows    uint64
+	Process uint64
+	Seq     uint64 // rises by one from batch to batch of a boot, from 1
+	// MaxRules is the highest version of Apply's rules that the node has.
+	MaxRules uint64
 	Beats    []Beat
 	Viewers  []Count
 	Likes    []Count
@@ -41,39 +41,39 @@ type Count struct {
 // Digest is the node's digest of its registry at a position, so that nodes
 // notice when they differ.
 type Digest struct {
-	At  Position
-	Sum uint64
+	Position Position
+	Sum      uint64
 }
 
-// Sealed is a batch made ready for the log: its bytes do not change any more,
+// SealedBatch is a batch made ready for the log: its bytes do not change any more,
 // whatever becomes of the first try to append them.
-type Sealed struct {
-	Node    string
-	Boot    uint64
-	No      uint64
-	Durable bool // holds a command that must be on disk before it is applied
-	Bytes   []byte
+type SealedBatch struct {
+	Node        string
+	Incarnation uint64
+	Seq         uint64
+	Durable     bool // holds a command that must be on disk before it is applied
+	Bytes       []byte
 }
 
 // batchVersion is the first byte of an encoded batch.
 const batchVersion = 7
 
 // Seal encodes the batch. It sorts b.Beats by lease.
-func (b *Batch) Seal() Sealed {
-	s := Sealed{Node: b.Node, Boot: b.Boot, No: b.No}
+func (b *Batch) Seal() SealedBatch {
+	s := SealedBatch{Node: b.Node, Incarnation: b.Incarnation, Seq: b.Seq}
 	dst := make([]byte, 0, 64+6*len(b.Beats)+8*(len(b.Viewers)+len(b.Likes))+128*len(b.Commands))
 	dst = append(dst, batchVersion)
 	dst = appendString(dst, b.Node)
-	dst = appendUint(dst, b.Boot)
-	dst = appendUint(dst, b.Origin)
-	dst = appendUint(dst, b.No)
-	dst = appendUint(dst, b.Knows)
+	dst = appendUint(dst, b.Incarnation)
+	dst = appendUint(dst, b.Process)
+	dst = appendUint(dst, b.Seq)
+	dst = appendUint(dst, b.MaxRules)
 	dst = appendBeats(dst, b.Beats)
 	dst = appendCounts(dst, b.Viewers)
 	dst = appendCounts(dst, b.Likes)
 	dst = appendBool(dst, b.Digest != nil)
 	if b.Digest != nil {
-		dst = appendPosition(dst, b.Digest.At)
+		dst = appendPosition(dst, b.Digest.Position)
 		dst = appendUint(dst, b.Digest.Sum)
 	}
 	dst = appendUint(dst, uint64(len(b.Commands)))
@@ -114,14 +114,14 @@ func appendCounts(dst []byte, counts []Count) []byte {
 }
 
 // DecodeBatch reads what Seal wrote. It returns ErrMalformed when the bytes
-// are not a batch, and ErrRules when they hold what this version does not know.
+// are not a batch, and ErrNewerVersion when they hold what this version does not know.
 func DecodeBatch(b []byte) (*Batch, error) {
-	r := &reader{b: b}
+	r := &reader{data: b}
 	batch := &Batch{}
-	if err := batch.header(r); err != nil {
+	if err := batch.decodeHeader(r); err != nil {
 		return nil, err
 	}
-	n := r.count()
+	n := r.length()
 	if n > 0 {
 		batch.Beats = make([]Beat, 0, n)
 	}
@@ -131,54 +131,54 @@ func DecodeBatch(b []byte) (*Batch, error) {
 		prev = x.Index
 		batch.Beats = append(batch.Beats, x)
 	}
-	if err := batch.tail(r); err != nil {
+	if err := batch.decodeRest(r); err != nil {
 		return nil, err
 	}
 	return batch, nil
 }
 
-// header reads a batch up to its beats.
-func (b *Batch) header(r *reader) error {
+// decodeHeader reads a batch up to its beats.
+func (b *Batch) decodeHeader(r *reader) error {
 	if v := r.byte(); v > batchVersion {
-		return fmt.Errorf("%w: batch version %d", ErrRules, v)
+		return fmt.Errorf("%w: batch version %d", ErrNewerVersion, v)
 	} else if v < batchVersion {
 		return ErrMalformed // of before the first release
 	}
-	b.Node, b.Boot, b.Origin, b.No, b.Knows = r.string(), r.uint(), r.uint(), r.uint(), r.uint()
-	if r.bad || b.Node == "" || b.Boot == 0 || b.No == 0 {
+	b.Node, b.Incarnation, b.Process, b.Seq, b.MaxRules = r.string(), r.uint(), r.uint(), r.uint(), r.uint()
+	if r.failed || b.Node == "" || b.Incarnation == 0 || b.Seq == 0 {
 		return ErrMalformed
 	}
 	return nil
 }
 
-// tail reads what follows the beats.
-func (b *Batch) tail(r *reader) error {
+// decodeRest reads what follows the beats.
+func (b *Batch) decodeRest(r *reader) error {
 	b.Viewers, b.Likes = r.counts(), r.counts()
 	if r.bool() {
-		b.Digest = &Digest{At: Position{ID: ID{r.uint(), r.uint()}}}
+		b.Digest = &Digest{Position: Position{ID: ID{r.uint(), r.uint()}}}
 		hash := r.uint()
 		if hash > uint64(^uint32(0)) {
 			r.fail()
 		}
-		b.Digest.At.Hash, b.Digest.Sum = uint32(hash), r.uint()
+		b.Digest.Position.Hash, b.Digest.Sum = uint32(hash), r.uint()
 	}
-	n := r.count()
+	n := r.length()
 	if n > 0 {
 		b.Commands = make([]Command, 0, n)
 	}
 	for range n {
-		newCommand := newCommands[kind(r.byte())]
-		if r.bad {
+		newCommand := newCommands[commandKind(r.byte())]
+		if r.failed {
 			return ErrMalformed
 		}
 		if newCommand == nil {
-			return fmt.Errorf("%w: unknown command", ErrRules)
+			return fmt.Errorf("%w: unknown command", ErrNewerVersion)
 		}
 		c := newCommand()
 		c.decode(r)
 		b.Commands = append(b.Commands, c)
 	}
-	return r.done()
+	return r.finalError()
 }
 
 func (r *reader) lease(prev uint32) Lease {
@@ -186,7 +186,7 @@ func (r *reader) lease(prev uint32) Lease {
 	if gap > uint64(^uint32(0)-prev) {
 		r.fail()
 	}
-	t := r.take(2)
+	t := r.bytesOf(2)
 	if t == nil {
 		return Lease{}
 	}
@@ -208,7 +208,7 @@ func (r *reader) beat(prev uint32) Beat {
 const MaxCount = 1 << 48
 
 func (r *reader) counts() []Count {
-	n := r.count()
+	n := r.length()
 	if n == 0 {
 		return nil
 	}

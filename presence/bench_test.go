@@ -6,22 +6,22 @@ import (
 	"testing"
 )
 
-// crowd is a registry with n listed streams, each with one lease, through one node.
-func crowd(t testing.TB, n int, c func(i int) *Start) *tape {
-	x := newTape(t)
+// newCrowd is a registry with n listed streams, each with one lease, through one node.
+func newCrowd(t testing.TB, n int, c func(i int) *Start) *testLog {
+	x := newTestLog(t)
 	for i := 0; i < n; i += 1_000 {
 		var b Batch
 		for j := i; j < min(i+1_000, n); j++ {
 			b.Commands = append(b.Commands, c(j))
 		}
-		x.say("a", b)
+		x.applyBatch("a", b)
 	}
 	x.entries = nil
 	return x
 }
 
-func small(i int) *Start {
-	return &Start{Session: id(i), Anchor: fmt.Sprint(i), Code: fmt.Sprint("8888_", i), List: "live", Listed: true}
+func smallStart(i int) *Start {
+	return &Start{Session: sessionID(i), Anchor: fmt.Sprint(i), Code: fmt.Sprint("8888_", i), List: "live", Listed: true}
 }
 
 // BenchmarkBeats: a million leases, of which a sixtieth beats at each tick, the
@@ -30,15 +30,15 @@ func BenchmarkBeats(b *testing.B) {
 	const leases, ticks = 1_000_000, 60
 	for _, order := range []string{"spread", "adjoining"} {
 		b.Run(order, func(b *testing.B) {
-			x := crowd(b, leases, small)
+			x := newCrowd(b, leases, smallStart)
 			// One entry a tick, all alike but for number and time.
 			batches := make([][]byte, ticks)
 			perTick := 0
 			for t := range batches {
-				batch := Batch{Node: "a", Boot: 2, No: 1}
+				batch := Batch{Node: "a", Incarnation: 2, Seq: 1}
 				for i := range leases {
 					if order == "spread" && i%ticks == t || order == "adjoining" && i*ticks/leases == t {
-						batch.Beats = append(batch.Beats, Beat{Lease{uint32(i), id(i).tag()}, uint32(i % 1000)})
+						batch.Beats = append(batch.Beats, Beat{Lease{uint32(i), sessionID(i).leaseTag()}, uint32(i % 1000)})
 					}
 				}
 				perTick = len(batch.Beats)
@@ -47,14 +47,14 @@ func BenchmarkBeats(b *testing.B) {
 			turn := func(n int) {
 				x.time += 1_000
 				x.num++
-				p, _ := x.r.peers.find("a")
-				p.no = 0 // the same bytes again
-				a, err := x.r.Apply(Entry{ID: ID{x.num, 0}, Num: x.num, Time: x.time, Repl: "r1", Batch: batches[n%ticks]})
-				if err != nil || a.Refused || a.Strays != 0 {
-					b.Fatal(err, a.Refused, a.Strays)
+				p, _ := x.reg.peers.find("a")
+				p.lastSeq = 0 // the same bytes again
+				a, err := x.reg.Apply(Entry{ID: ID{x.num, 0}, Num: x.num, Time: x.time, Epoch: "r1", Batch: batches[n%ticks]})
+				if err != nil || a.Refused || a.StrayBeats != 0 {
+					b.Fatal(err, a.Refused, a.StrayBeats)
 				}
 			}
-			x.say("a", Batch{Boot: 2})
+			x.applyBatch("a", Batch{Incarnation: 2})
 			for n := range 2 * ticks {
 				turn(n) // until the wheel is as in the long run
 			}
@@ -79,22 +79,22 @@ func BenchmarkBeats(b *testing.B) {
 func BenchmarkExpiry(b *testing.B) {
 	for b.Loop() {
 		b.StopTimer()
-		x := crowd(b, 10_000, small)
-		x.pass(185_000)
+		x := newCrowd(b, 10_000, smallStart)
+		x.advance(185_000)
 		x.time += 500
-		e := x.entry("a", Batch{})
+		e := x.sealEntry("a", Batch{})
 		b.StartTimer()
-		if a := x.apply(e); len(a.Changes) != 10_000 {
+		if a := x.applyEntry(e); len(a.Changes) != 10_000 {
 			b.Fatal(len(a.Changes))
 		}
 	}
 }
 
-func rich(i int) *Start {
+func richStart(i int) *Start {
 	return &Start{
-		Session: id(i), Anchor: fmt.Sprintf("anchor-%013d", i), Code: fmt.Sprintf("8888_%015d", i), List: "live",
+		Session: sessionID(i), Anchor: fmt.Sprintf("anchor-%013d", i), Code: fmt.Sprintf("8888_%015d", i), List: "live",
 		Title: fmt.Sprintf("%040d", i), Cover: fmt.Sprintf("https://img.example.com/%032d.jpg", i), Tags: []string{"game", "chat"}, Listed: true,
-		Holder: fmt.Sprintf("c%010d", i),
+		Socket: fmt.Sprintf("c%010d", i),
 	}
 }
 
@@ -120,16 +120,16 @@ func heapPerStream(t testing.TB, n int) float64 {
 	var before, after runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
-	x := crowd(t, n, rich)
+	x := newCrowd(t, n, richStart)
 	for i := 0; i < n; i += 1_000 {
 		var b Batch
 		for j := i; j < min(i+1_000, n); j++ {
-			b.Commands = append(b.Commands, &Observe{Session: id(j), Source: FromCallback, Sign: Heard, Detail: fmt.Sprintf("seq %016d", j)})
-			b.Beats = append(b.Beats, Beat{Lease: x.r.Session(id(j)).Lease()})
+			b.Commands = append(b.Commands, &Observe{Session: sessionID(j), Source: FromCallback, Signal: BeatReceived, Detail: fmt.Sprintf("seq %016d", j)})
+			b.Beats = append(b.Beats, Beat{Lease: x.reg.StreamBySession(sessionID(j)).Lease()})
 		}
-		x.say("a", b)
+		x.applyBatch("a", b)
 	}
-	x.entries, x.speaks = nil, nil
+	x.entries, x.lastBatches = nil, nil
 	runtime.GC()
 	runtime.GC()
 	runtime.ReadMemStats(&after)
@@ -139,34 +139,34 @@ func heapPerStream(t testing.TB, n int) float64 {
 }
 
 func BenchmarkStart(b *testing.B) {
-	x := crowd(b, 100_000, rich)
+	x := newCrowd(b, 100_000, richStart)
 	var entries []Entry
 	for i := 0; i < b.N; i += 100 {
 		var batch Batch
 		for j := i; j < i+100; j++ {
-			c := rich(200_000 + j)
+			c := richStart(200_000 + j)
 			batch.Commands = append(batch.Commands, c, &Stop{Session: c.Session, Reason: Stopped})
 		}
-		entries = append(entries, x.entry("a", batch))
+		entries = append(entries, x.sealEntry("a", batch))
 	}
 	x.entries = nil
 	b.ReportAllocs()
 	b.ResetTimer()
 	for _, e := range entries {
-		x.apply(e)
+		x.applyEntry(e)
 	}
 }
 
 func BenchmarkEncode(b *testing.B) {
-	x := crowd(b, 100_000, rich)
+	x := newCrowd(b, 100_000, richStart)
 	b.ReportAllocs()
 	for b.Loop() {
-		b.SetBytes(int64(len(x.r.Encode())))
+		b.SetBytes(int64(len(x.reg.Encode())))
 	}
 }
 
 func BenchmarkDecode(b *testing.B) {
-	image := crowd(b, 100_000, rich).r.Encode()
+	image := newCrowd(b, 100_000, richStart).reg.Encode()
 	b.SetBytes(int64(len(image)))
 	b.ReportAllocs()
 	for b.Loop() {
@@ -177,22 +177,22 @@ func BenchmarkDecode(b *testing.B) {
 }
 
 func BenchmarkDigest(b *testing.B) {
-	x := crowd(b, 100_000, small)
+	x := newCrowd(b, 100_000, smallStart)
 	b.ReportAllocs()
 	for b.Loop() {
-		x.r.Digest()
+		x.reg.Digest()
 	}
 }
 
 func BenchmarkRearm(b *testing.B) {
-	x := crowd(b, 1_000_000, small)
+	x := newCrowd(b, 1_000_000, smallStart)
 	for b.Loop() {
-		x.r.leases.rearm(x.r.clock, func(*lease) bool { return true })
+		x.reg.leases.restart(x.reg.clock, func(*lease) bool { return true })
 	}
 }
 
 func BenchmarkSeal(b *testing.B) {
-	batch := Batch{Node: "a", Boot: 1, No: 1}
+	batch := Batch{Node: "a", Incarnation: 1, Seq: 1}
 	for i := range uint32(16_667) {
 		batch.Beats = append(batch.Beats, Beat{Lease{i * 60, uint16(i)}, i % 1000})
 	}

@@ -7,8 +7,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// waiting is a beat that a node has acknowledged, and not said yet.
-type waiting struct {
+// pendingBeat is a beat that a node has acknowledged, and not said yet.
+type pendingBeat struct {
 	session Session
 	lease   Lease
 	at      int64 // log time
@@ -19,23 +19,23 @@ type waiting struct {
 // than two ticks past missed × interval + grace.
 func TestBounds(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		x := &tape{t: rt, r: NewRegistry(), time: dawn, repl: "r", speaks: map[string]*Batch{}}
+		x := &testLog{t: rt, reg: NewRegistry(), time: dawn, epoch: "r", lastBatches: map[string]*Batch{}}
 		s := Settings{Interval: intervals.Draw(rt, "interval"), Missed: rapid.Int64Range(1, 3).Draw(rt, "missed")}
 		s.Grace = s.Interval / 10
 		if s.Interval == 60_000 {
 			s.Interval, s.Grace = 8_000, 0
 		}
-		x.set(s)
+		x.applySettings(s)
 		calm := rapid.Bool().Draw(rt, "calm")
 		tick, boots := s.Tick(), map[string]uint64{}
-		queued := map[string][]waiting{}
+		queued := map[string][]pendingBeat{}
 		said := map[string]int64{} // when each node spoke last
 		heardAt := map[Session]map[string]int64{}
 		latest := map[Session]int64{}
 		var sessions []Session
 		for n := range 3 {
-			x.doOn(nodeNames[n], started(n, nodeNames[n]))
-			sessions, heardAt[id(n)] = append(sessions, id(n)), map[string]int64{nodeNames[n]: 0}
+			x.applyCommandOn(nodeNames[n], startOf(n, nodeNames[n]))
+			sessions, heardAt[sessionID(n)] = append(sessions, sessionID(n)), map[string]int64{nodeNames[n]: 0}
 			said[nodeNames[n]] = x.time
 		}
 		silent := ""
@@ -51,11 +51,11 @@ func TestBounds(t *testing.T) {
 					silent = ""
 				}
 			}
-			from, clock := x.time, x.r.Clock()
+			from, clock := x.time, x.reg.Clock()
 			// Beats arrive before the next entry.
 			for range rapid.IntRange(0, 1).Draw(rt, "beats") {
-				b := waiting{session: rapid.SampledFrom(sessions).Draw(rt, "session"), at: from + rapid.Int64Range(0, step).Draw(rt, "at")}
-				if st := x.r.Session(b.session); st != nil {
+				b := pendingBeat{session: rapid.SampledFrom(sessions).Draw(rt, "session"), at: from + rapid.Int64Range(0, step).Draw(rt, "at")}
+				if st := x.reg.StreamBySession(b.session); st != nil {
 					b.lease = st.Lease()
 					node := rapid.SampledFrom(nodeNames).Draw(rt, "node")
 					queued[node] = append(queued[node], b)
@@ -67,7 +67,7 @@ func TestBounds(t *testing.T) {
 					// log, and not yet judged, may be too late: acknowledged all
 					// the same. What another node has heard and not said may be
 					// lost with it.
-					last := x.r.leases.all[b.lease.Index].lastAt(clock)
+					last := x.reg.leases.all[b.lease.Index].lastRenewal(clock)
 					if at < last+s.Missed*s.Interval+s.Grace {
 						heardAt[b.session][node] = at
 					}
@@ -80,10 +80,10 @@ func TestBounds(t *testing.T) {
 				if node != always && (node == silent || calm && x.time-said[node] < tick/2 || !calm && rapid.IntRange(0, 2).Draw(rt, "quiet") == 0) {
 					continue
 				}
-				b := Batch{Boot: max(1, boots[node])}
-				if p, _ := x.r.peers.find(node); p != nil && !p.alive {
-					b.Boot = p.boot + 1 // and what it acknowledged died with it
-					boots[node], queued[node] = b.Boot, nil
+				b := Batch{Incarnation: max(1, boots[node])}
+				if p, _ := x.reg.peers.find(node); p != nil && !p.isAlive {
+					b.Incarnation = p.incarnation + 1 // and what it acknowledged died with it
+					boots[node], queued[node] = b.Incarnation, nil
 					for s := range heardAt {
 						delete(heardAt[s], node)
 					}
@@ -92,14 +92,14 @@ func TestBounds(t *testing.T) {
 					b.Beats = append(b.Beats, Beat{q.lease, uint32(x.time - q.at)})
 				}
 				queued[node], said[node] = nil, x.time
-				a := x.say(node, b)
+				a := x.applyBatch(node, b)
 				for _, c := range a.Changes {
 					if c.Ended == nil {
 						continue
 					}
 					for via, at := range heardAt[c.Old.Session] {
-						if p, _ := x.r.peers.find(via); p != nil && p.alive && x.r.Clock() < at+s.Missed*s.Interval {
-							rt.Fatalf("ended %d ms after a beat that %s acknowledged", x.r.Clock()-at, via)
+						if p, _ := x.reg.peers.find(via); p != nil && p.isAlive && x.reg.Clock() < at+s.Missed*s.Interval {
+							rt.Fatalf("ended %d ms after a beat that %s acknowledged", x.reg.Clock()-at, via)
 						}
 					}
 				}
@@ -108,7 +108,7 @@ func TestBounds(t *testing.T) {
 				continue
 			}
 			for _, session := range sessions {
-				if late := x.r.Clock() - latest[session] - s.Missed*s.Interval - s.Grace; x.r.Session(session) != nil && late > 2*tick {
+				if late := x.reg.Clock() - latest[session] - s.Missed*s.Interval - s.Grace; x.reg.StreamBySession(session) != nil && late > 2*tick {
 					rt.Fatalf("still listed %d ms too late", late)
 				}
 			}

@@ -38,47 +38,47 @@ func appendBool(b []byte, v bool) []byte {
 // reader reads what the append functions wrote. After the first fault it
 // yields zeros, and bad is set: callers look once, at the end.
 type reader struct {
-	b   []byte
-	bad bool
+	data   []byte
+	failed bool
 }
 
-func (r *reader) fail() { r.bad, r.b = true, nil }
+func (r *reader) fail() { r.failed, r.data = true, nil }
 
-func (r *reader) take(n uint64) []byte {
-	if n > uint64(len(r.b)) {
+func (r *reader) bytesOf(n uint64) []byte {
+	if n > uint64(len(r.data)) {
 		r.fail()
 		return nil
 	}
-	v := r.b[:n:n]
-	r.b = r.b[n:]
+	v := r.data[:n:n]
+	r.data = r.data[n:]
 	return v
 }
 
 func (r *reader) uint() uint64 {
-	v, n := binary.Uvarint(r.b)
+	v, n := binary.Uvarint(r.data)
 	if n <= 0 {
 		r.fail()
 		return 0
 	}
-	r.b = r.b[n:]
+	r.data = r.data[n:]
 	return v
 }
 
 func (r *reader) int() int64 {
-	v, n := binary.Varint(r.b)
+	v, n := binary.Varint(r.data)
 	if n <= 0 {
 		r.fail()
 		return 0
 	}
-	r.b = r.b[n:]
+	r.data = r.data[n:]
 	return v
 }
 
-// count reads the length of a list whose elements take at least one byte each,
+// length reads the length of a list whose elements take at least one byte each,
 // so that a forged length cannot make anybody allocate.
-func (r *reader) count() int {
+func (r *reader) length() int {
 	n := r.uint()
-	if n > uint64(len(r.b)) {
+	if n > uint64(len(r.data)) {
 		r.fail()
 		return 0
 	}
@@ -86,7 +86,7 @@ func (r *reader) count() int {
 }
 
 func (r *reader) byte() byte {
-	if v := r.take(1); v != nil {
+	if v := r.bytesOf(1); v != nil {
 		return v[0]
 	}
 	return 0
@@ -110,11 +110,11 @@ func (r *reader) enum(n int) byte {
 	return v
 }
 
-func (r *reader) string() string { return string(r.take(r.uint())) }
+func (r *reader) string() string { return string(r.bytesOf(r.uint())) }
 
 // bytes copies: what is decoded outlives the entry.
 func (r *reader) bytes() []byte {
-	v := r.take(r.uint())
+	v := r.bytesOf(r.uint())
 	if len(v) == 0 {
 		return nil
 	}
@@ -122,7 +122,7 @@ func (r *reader) bytes() []byte {
 }
 
 func (r *reader) strings() []string {
-	n := r.count()
+	n := r.length()
 	if n == 0 {
 		return nil
 	}
@@ -133,14 +133,14 @@ func (r *reader) strings() []string {
 	return v
 }
 
-func (r *reader) session() (s Session) {
-	copy(s[:], r.take(uint64(len(s))))
+func (r *reader) sessionID() (s Session) {
+	copy(s[:], r.bytesOf(uint64(len(s))))
 	return s
 }
 
-// done returns ErrMalformed unless all was read and nothing was amiss.
-func (r *reader) done() error {
-	if r.bad || len(r.b) != 0 {
+// finalError returns ErrMalformed unless all was read and nothing was amiss.
+func (r *reader) finalError() error {
+	if r.failed || len(r.data) != 0 {
 		return ErrMalformed
 	}
 	return nil

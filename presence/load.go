@@ -10,33 +10,33 @@ import (
 // loader gathers records, in whatever order their kinds come, before they are
 // put together.
 type loader struct {
-	r        *Registry
-	meta     bool
-	rows     bool // the records are of TakeDirty
-	sessions []loaded
-	keys     []loadedSeq[string]
-	ended    []loadedSeq[*Ended]
-	taken    []loadedSeq[*taken]
-	dead     []loadedSeq[*DeadLetter]
+	r           *Registry
+	hasMeta     bool
+	isRows      bool // the records are of TakeChangedRecords
+	sessions    []loadedSession
+	keys        []numbered[string]
+	ended       []numbered[*Ended]
+	recordings  []numbered[*knownRecording]
+	deadLetters []numbered[*DeadLetter]
 }
 
-type loaded struct {
-	s     *session
-	last  int64
-	terms LeaseParams
-	lease lease
+type loadedSession struct {
+	s      *liveSession
+	last   int64
+	params LeaseParams
+	lease  lease
 }
 
-type loadedSeq[T any] struct {
-	seq uint64
-	v   T
+type numbered[T any] struct {
+	num   uint64
+	value T
 }
 
-// DecodeRegistry reads what Encode wrote. It returns ErrMalformed or ErrRules.
+// DecodeRegistry reads what Encode wrote. It returns ErrMalformed or ErrNewerVersion.
 func DecodeRegistry(b []byte) (*Registry, error) { return LoadRegistry(DecodeRecords(b)) }
 
 // LoadRegistry puts a registry together from its records. It returns
-// ErrMalformed when they are not such, ErrRules when a newer version wrote
+// ErrMalformed when they are not such, ErrNewerVersion when a newer version wrote
 // them, and whatever error the records yield. No records give a new registry.
 // It keeps nothing of a record's Value.
 func LoadRegistry(records iter.Seq2[Record, error]) (*Registry, error) {
@@ -47,59 +47,59 @@ func LoadRegistry(records iter.Seq2[Record, error]) (*Registry, error) {
 			return nil, err
 		}
 		any = true
-		if err := l.take(rec); err != nil {
+		if err := l.readRecord(rec); err != nil {
 			return nil, fmt.Errorf("record %q %q: %w", rec.Kind, rec.Key, err)
 		}
 	}
 	if !any {
 		return l.r, nil
 	}
-	if !l.meta {
+	if !l.hasMeta {
 		return nil, fmt.Errorf("%w: no meta record", ErrMalformed)
 	}
-	if err := l.join(); err != nil {
+	if err := l.assemble(); err != nil {
 		return nil, err
 	}
 	return l.r, nil
 }
 
-func (l *loader) take(rec Record) error {
-	in := &reader{b: rec.Value}
+func (l *loader) readRecord(rec Record) error {
+	in := &reader{data: rec.Value}
 	switch rec.Kind {
 	case recordMeta:
-		return l.takeMeta(in)
-	case recordPeer:
-		l.takePeer(in, rec.Key)
+		return l.readMeta(in)
+	case recordNode:
+		l.readNode(in, rec.Key)
 	case recordDeparted:
 		l.r.peers.departed = append(l.r.peers.departed,
-			departed{name: in.string(), origin: in.uint(), until: in.int(), viewers: in.countMap()})
+			departedNode{name: in.string(), process: in.uint(), until: in.int(), viewers: in.countMap()})
 	case recordSession:
-		l.takeSession(in)
+		l.readSession(in)
 	case recordBan:
-		var b banned
+		var b banRecord
 		b.decode(in)
 		b.num = in.uint()
 		l.r.bans[b.Anchor] = b
-	case recordStartKey:
-		name, k := in.string(), keyed{session: in.session(), clock: in.int()}
+	case recordClientKey:
+		name, k := in.string(), keyUse{session: in.sessionID(), usedAt: in.int()}
 		l.r.keys.byName[name] = k
-		l.keys = append(l.keys, loadedSeq[string]{parseSeq(in, rec.Key), name})
+		l.keys = append(l.keys, numbered[string]{parseSeq(in, rec.Key), name})
 	case recordEnded:
 		e := in.ended()
-		l.ended = append(l.ended, loadedSeq[*Ended]{parseSeq(in, rec.Key), e})
-	case recordTaken:
-		t := in.taken()
-		l.taken = append(l.taken, loadedSeq[*taken]{parseSeq(in, rec.Key), t})
-	case recordEffect:
-		e := in.effect()
-		l.r.effects.set(parseSeq(in, rec.Key), e)
-	case recordDead:
+		l.ended = append(l.ended, numbered[*Ended]{parseSeq(in, rec.Key), e})
+	case recordRecording:
+		t := in.knownRecording()
+		l.recordings = append(l.recordings, numbered[*knownRecording]{parseSeq(in, rec.Key), t})
+	case recordEvent:
+		e := in.event()
+		l.r.outbox.set(parseSeq(in, rec.Key), e)
+	case recordDeadLetter:
 		d := in.deadLetter()
-		l.dead = append(l.dead, loadedSeq[*DeadLetter]{parseSeq(in, rec.Key), d})
+		l.deadLetters = append(l.deadLetters, numbered[*DeadLetter]{parseSeq(in, rec.Key), d})
 	default:
-		return fmt.Errorf("%w: unknown kind of record", ErrRules)
+		return fmt.Errorf("%w: unknown kind of record", ErrNewerVersion)
 	}
-	return in.done()
+	return in.finalError()
 }
 
 func parseSeq(in *reader, key string) (seq uint64) {
@@ -109,193 +109,193 @@ func parseSeq(in *reader, key string) (seq uint64) {
 	return seq
 }
 
-func (l *loader) takeMeta(in *reader) error {
+func (l *loader) readMeta(in *reader) error {
 	switch v := in.byte(); {
 	case v == rowsVersion:
-		l.rows = true
-	case v < wholeVersion:
+		l.isRows = true
+	case v < snapshotVersion:
 		return fmt.Errorf("%w: records of version %d, of before the first release", ErrMalformed, v)
-	case v != wholeVersion:
-		return fmt.Errorf("%w: records of version %d", ErrRules, v)
+	case v != snapshotVersion:
+		return fmt.Errorf("%w: records of version %d", ErrNewerVersion, v)
 	}
 	r := l.r
-	for _, p := range [...]*uint64{&r.rules, &r.hash, &r.last.ID.MS, &r.last.ID.Seq, &r.last.Num, &r.keys.first, &r.ended.first, &r.recordings.first, &r.effects.next, &r.effects.firstDead} {
+	for _, p := range [...]*uint64{&r.rules, &r.hash, &r.last.ID.MS, &r.last.ID.Seq, &r.last.Num, &r.keys.first, &r.ended.first, &r.recordings.first, &r.outbox.next, &r.outbox.firstDeadLetter} {
 		*p = in.uint()
 	}
-	r.clock, r.last.Time, r.last.Repl, r.settings = in.int(), in.int(), in.string(), in.settings()
-	for range in.count() {
-		r.epochs = append(r.epochs, epoch{repl: in.string(), num: in.uint(), clock: in.int()})
+	r.clock, r.last.Time, r.last.Epoch, r.settings = in.int(), in.int(), in.string(), in.settings()
+	for range in.length() {
+		r.epochs = append(r.epochs, epoch{id: in.string(), firstNum: in.uint(), startedAt: in.int()})
 	}
-	l.meta = true
-	if err := in.done(); err != nil {
+	l.hasMeta = true
+	if err := in.finalError(); err != nil {
 		return err
 	}
 	if r.settings.Check() != nil || r.clock < 0 {
 		return ErrMalformed
 	}
-	if r.rules > Rules {
-		return fmt.Errorf("%w: rules %d", ErrRules, r.rules)
+	if r.rules > LatestRules {
+		return fmt.Errorf("%w: rules %d", ErrNewerVersion, r.rules)
 	}
 	return nil
 }
 
-func (l *loader) takePeer(in *reader, name string) {
-	p := &peer{name: name, boot: in.uint(), origin: in.uint(), no: in.uint(), knows: in.uint(), joined: in.uint()}
+func (l *loader) readNode(in *reader, name string) {
+	p := &nodeState{name: name, incarnation: in.uint(), process: in.uint(), lastSeq: in.uint(), maxRules: in.uint(), joinedNum: in.uint()}
 	via := in.uint()
 	if via > uint64(^uint16(0)) {
 		in.fail()
 	}
-	p.via, p.last, p.alive, p.paused = uint16(via), in.int(), in.bool(), in.bool()
+	p.renewer, p.lastEntryAt, p.isAlive, p.isClockPaused = uint16(via), in.int(), in.bool(), in.bool()
 	p.viewers = in.countMap()
-	if !p.alive {
+	if !p.isAlive {
 		p.viewers = nil
 	}
-	if p.alive != (p.via != 0) || p.paused && !p.alive {
+	if p.isAlive != (p.renewer != 0) || p.isClockPaused && !p.isAlive {
 		in.fail()
 	}
 	l.r.peers.list = append(l.r.peers.list, p)
 }
 
-func (l *loader) takeSession(in *reader) {
-	x := loaded{s: in.whole()}
-	x.last, x.terms = in.int(), in.leaseParams()
+func (l *loader) readSession(in *reader) {
+	x := loadedSession{s: in.liveSession()}
+	x.last, x.params = in.int(), in.leaseParams()
 	via := in.uint()
-	if via > uint64(^uint16(0)) || !x.terms.areValid() {
+	if via > uint64(^uint16(0)) || !x.params.areValid() {
 		in.fail()
 	}
-	x.lease = lease{via: uint16(via), misses: in.byte(), flags: leaseUsed}
+	x.lease = lease{renewer: uint16(via), misses: in.byte(), flags: leaseUsed}
 	if !x.s.sources.Has(FromBeats) {
-		x.lease.flags |= leaseMute
+		x.lease.flags |= leaseUntimed
 	}
 	if x.s.stream.State != Live {
-		x.lease.flags |= leaseQuiet
+		x.lease.flags |= leaseNotLive
 	}
-	if int64(x.lease.misses) >= x.terms.Missed {
+	if int64(x.lease.misses) >= x.params.Missed {
 		in.fail()
 	}
 	x.s.likes = in.likes()
 	l.sessions = append(l.sessions, x)
 }
 
-// join puts together what was taken.
-func (l *loader) join() error {
+// assemble puts together what was taken.
+func (l *loader) assemble() error {
 	r := l.r
-	slices.SortFunc(r.peers.list, func(a, b *peer) int { return cmp.Compare(a.name, b.name) })
+	slices.SortFunc(r.peers.list, func(a, b *nodeState) int { return cmp.Compare(a.name, b.name) })
 	for i, p := range r.peers.list {
-		p.last = min(p.last, r.clock)
-		if i > 0 && p.name == r.peers.list[i-1].name || p.alive && !r.peers.vias.take(uint32(p.via)) {
+		p.lastEntryAt = min(p.lastEntryAt, r.clock)
+		if i > 0 && p.name == r.peers.list[i-1].name || p.isAlive && !r.peers.renewers.reserve(uint32(p.renewer)) {
 			return fmt.Errorf("%w: two nodes under one number", ErrMalformed)
 		}
 	}
-	r.leases.terms = []LeaseParams{r.settings.leaseParams()}
-	if err := l.joinSessions(); err != nil {
+	r.leases.params = []LeaseParams{r.settings.leaseParams()}
+	if err := l.insertSessions(); err != nil {
 		return err
 	}
-	if err := l.joinMemory(); err != nil {
+	if err := l.assembleMemory(); err != nil {
 		return err
 	}
-	if l.rows {
-		l.freshen()
+	if l.isRows {
+		l.resetVolatile()
 	}
 	for _, p := range r.peers.list {
-		l.addCounts(p.viewers)
+		l.addViewers(p.viewers)
 	}
 	for _, d := range r.peers.departed {
-		l.addCounts(d.viewers)
+		l.addViewers(d.viewers)
 	}
-	r.appointAll()
-	if l.rows {
-		r.excuse()
+	r.rescheduleMediaDeadlines()
+	if l.isRows {
+		r.restartDueMediaDeadlines()
 	}
-	r.leases.rewind(r.settings.Tick(), r.peers.heard(r.clock), r.clock)
-	r.settle()
+	r.leases.rebuildWheel(r.settings.Tick(), r.peers.watermark(r.clock), r.clock)
+	r.updateDigest()
 	return nil
 }
 
-// freshen replaces what rows are behind in. Their registry was away, and that
+// resetVolatile replaces what rows are behind in. Their registry was away, and that
 // ends nobody's session.
-func (l *loader) freshen() {
+func (l *loader) resetVolatile() {
 	r := l.r
 	for _, p := range r.peers.list {
-		p.last = r.clock
+		p.lastEntryAt = r.clock
 		clear(p.viewers)
 	}
 	r.peers.departed = nil
-	r.leases.rearm(r.clock, func(le *lease) bool {
-		le.via = 0
+	r.leases.restart(r.clock, func(le *lease) bool {
+		le.renewer = 0
 		return true
 	})
 }
 
-// joinSessions enters the sessions, under their own indexes.
-func (l *loader) joinSessions() error {
+// insertSessions enters the sessions, under their own indexes.
+func (l *loader) insertSessions() error {
 	var size uint32
 	for _, x := range l.sessions {
 		size = max(size, x.s.stream.Index+1)
 	}
-	l.r.sessions, l.r.leases.all = make([]*session, size), make([]lease, size)
+	l.r.sessions, l.r.leases.all = make([]*liveSession, size), make([]lease, size)
 	for _, x := range l.sessions {
-		if err := l.joinSession(x); err != nil {
+		if err := l.insertSession(x); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (l *loader) joinSession(x loaded) error {
+func (l *loader) insertSession(x loadedSession) error {
 	r, st := l.r, x.s.stream
 	i := st.Index
 	_, session := r.bySession[st.Session]
 	_, code := r.byCode[st.Code]
 	_, anchor := r.byAnchor[st.Anchor]
-	use, room := r.leases.use(x.terms)
-	if session || code || anchor || !room || !r.free.take(i) {
+	use, room := r.leases.addParams(x.params)
+	if session || code || anchor || !room || !r.free.reserve(i) {
 		return fmt.Errorf("%w: two sessions in one place", ErrMalformed)
 	}
 	r.insert(i, x.s)
-	x.lease.tag = st.Session.tag()
-	x.lease.terms = use
-	x.lease.last = uint32(min(max(x.last, r.clock-maxPresence), r.clock))
+	x.lease.tag = st.Session.leaseTag()
+	x.lease.params = use
+	x.lease.last = uint32(min(max(x.last, r.clock-maxLeaseLength), r.clock))
 	r.leases.all[i] = x.lease
-	r.touch(i)
+	r.markSessionChanged(i)
 	return nil
 }
 
-// joinMemory puts keys and ended sessions back in order.
-func (l *loader) joinMemory() error {
+// assembleMemory puts keys and ended sessions back in order.
+func (l *loader) assembleMemory() error {
 	r := l.r
-	slices.SortFunc(l.keys, func(a, b loadedSeq[string]) int { return cmp.Compare(a.seq, b.seq) })
+	slices.SortFunc(l.keys, func(a, b numbered[string]) int { return cmp.Compare(a.num, b.num) })
 	for n, k := range l.keys {
-		if k.seq != r.keys.first+uint64(n) {
+		if k.num != r.keys.first+uint64(n) {
 			return fmt.Errorf("%w: a key is missing", ErrMalformed)
 		}
-		r.keys.names = append(r.keys.names, k.v)
+		r.keys.names = append(r.keys.names, k.value)
 	}
-	slices.SortFunc(l.ended, func(a, b loadedSeq[*Ended]) int { return cmp.Compare(a.seq, b.seq) })
+	slices.SortFunc(l.ended, func(a, b numbered[*Ended]) int { return cmp.Compare(a.num, b.num) })
 	for n, e := range l.ended {
-		if e.seq != r.ended.first+uint64(n) {
+		if e.num != r.ended.first+uint64(n) {
 			return fmt.Errorf("%w: an ended session is missing", ErrMalformed)
 		}
-		r.ended.add(e.v)
+		r.ended.append(e.value)
 	}
-	slices.SortFunc(l.taken, func(a, b loadedSeq[*taken]) int { return cmp.Compare(a.seq, b.seq) })
-	for n, t := range l.taken {
-		if t.seq != r.recordings.first+uint64(n) {
+	slices.SortFunc(l.recordings, func(a, b numbered[*knownRecording]) int { return cmp.Compare(a.num, b.num) })
+	for n, t := range l.recordings {
+		if t.num != r.recordings.first+uint64(n) {
 			return fmt.Errorf("%w: a recording is missing", ErrMalformed)
 		}
-		r.recordings.add(t.v)
+		r.recordings.append(t.value)
 	}
-	slices.SortFunc(l.dead, func(a, b loadedSeq[*DeadLetter]) int { return cmp.Compare(a.seq, b.seq) })
-	for n, d := range l.dead {
-		if d.seq != r.effects.firstDead+uint64(n) {
+	slices.SortFunc(l.deadLetters, func(a, b numbered[*DeadLetter]) int { return cmp.Compare(a.num, b.num) })
+	for n, d := range l.deadLetters {
+		if d.num != r.outbox.firstDeadLetter+uint64(n) {
 			return fmt.Errorf("%w: a dead letter is missing", ErrMalformed)
 		}
-		r.effects.dead = append(r.effects.dead, d.v)
+		r.outbox.deadLetters = append(r.outbox.deadLetters, d.value)
 	}
-	if last, _, any := r.effects.open.Max(); any && last >= r.effects.next {
+	if last, _, any := r.outbox.events.Max(); any && last >= r.outbox.next {
 		return fmt.Errorf("%w: an effect of later", ErrMalformed)
 	}
-	if len(r.recordings.byID) != len(r.recordings.list) || len(r.effects.byID) != r.effects.open.Len() {
+	if len(r.recordings.byID) != len(r.recordings.list) || len(r.outbox.byID) != r.outbox.events.Len() {
 		return fmt.Errorf("%w: a recording or an effect is there twice", ErrMalformed)
 	}
 	if len(r.keys.byName) != len(r.keys.names) || len(r.ended.bySession) != len(r.ended.list) {
@@ -304,8 +304,8 @@ func (l *loader) joinMemory() error {
 	return nil
 }
 
-// addCounts adds what nodes counted to the streams that there are.
-func (l *loader) addCounts(m map[uint32]int64) {
+// addViewers adds what nodes counted to the streams that there are.
+func (l *loader) addViewers(m map[uint32]int64) {
 	for i, n := range m {
 		if int(i) < len(l.r.sessions) && l.r.sessions[i] != nil {
 			l.r.sessions[i].stream.Viewers += n

@@ -37,7 +37,7 @@ type Log interface {
 	// other error the batch may yet appear, and the caller must append the
 	// same bytes under the same number until it sees them applied or refused.
 	// A node has one Append under way at a time.
-	Append(ctx context.Context, b Sealed) error
+	Append(ctx context.Context, b SealedBatch) error
 
 	// Tail yields every entry after one, this node's own included, exactly
 	// once and in order, until ctx ends or it yields an error; of the one that
@@ -49,10 +49,10 @@ type Log interface {
 	// reader stops.
 	Tail(ctx context.Context, after Entry) iter.Seq2[Entry, error]
 
-	// Applied tells the log that the node's registry now includes e, so that
+	// ConfirmApplied tells the log that the node's registry now includes e, so that
 	// the log may take what its image needs. It is called by the one goroutine
 	// that applies, right after Apply, and does not block.
-	Applied(r *Registry, e Entry)
+	ConfirmApplied(r *Registry, e Entry)
 
 	// Close writes what the image still lacks and lets go of the log. Appends
 	// after it return ErrNotWritten.
@@ -73,24 +73,24 @@ var ErrForked = errors.New("presence: the log has lost entries that were read")
 // Entry is one batch in the order that the log gave it, stamped with the one
 // clock that all nodes share.
 type Entry struct {
-	ID   ID
-	Num  uint64 // rises by one from entry to entry of one history
-	Time int64  // log time, Unix milliseconds
-	Repl string // the replication id that it was written under: a new one is a new history
+	ID    ID
+	Num   uint64 // rises by one from entry to entry of one history
+	Time  int64  // log time, Unix milliseconds
+	Epoch string // the replication id that it was written under: a new one is a new history
 	// Batch is the encoded batch. Whoever has an Entry must not change it.
 	Batch []byte
 }
 
-// chain is the running hash after e. It covers all that Apply reads: two
+// runningHash is the running hash after e. It covers all that Apply reads: two
 // histories that reuse an id, a number or a batch still get other positions.
-func (e Entry) chain(prev uint64) uint64 {
+func (e Entry) runningHash(prev uint64) uint64 {
 	var b [56]byte
 	binary.LittleEndian.PutUint64(b[0:], prev)
 	binary.LittleEndian.PutUint64(b[8:], e.ID.MS)
 	binary.LittleEndian.PutUint64(b[16:], e.ID.Seq)
 	binary.LittleEndian.PutUint64(b[24:], e.Num)
 	binary.LittleEndian.PutUint64(b[32:], uint64(e.Time))
-	binary.LittleEndian.PutUint64(b[40:], xxhash.Sum64String(e.Repl))
+	binary.LittleEndian.PutUint64(b[40:], xxhash.Sum64String(e.Epoch))
 	binary.LittleEndian.PutUint64(b[48:], xxhash.Sum64(e.Batch))
 	return xxhash.Sum64(b[:])
 }

@@ -122,62 +122,62 @@ func (m *model) observe(c *Observe, via string) {
 	shut := func(name string) {
 		if !slices.Contains(l.closed, name) {
 			l.closed = append(l.closed, name)
-			l.closed = l.closed[max(0, len(l.closed)-maxClosed):]
+			l.closed = l.closed[max(0, len(l.closed)-maxClosedPushes):]
 		}
 	}
-	has := func(p push) bool { return p.name == c.Media }
-	switch c.Sign {
-	case Heard:
+	has := func(p push) bool { return p.name == c.Push }
+	switch c.Signal {
+	case BeatReceived:
 		m.hear(c.Session, via, m.clock)
 		m.enliven(c.Session)
-	case Begun:
-		if c.Since != 0 && c.Since+clockSkew < l.st.StartedAt || c.Since > m.time+maxAhead {
+	case PushStarted:
+		if c.PushStartedAt != 0 && c.PushStartedAt+maxClockLag < l.st.StartedAt || c.PushStartedAt > m.time+maxClockLead {
 			return
 		}
-		if c.Unique && slices.Contains(l.closed, c.Media) {
-			if c.Since != 0 && !l.seen {
+		if c.IsUnique && slices.Contains(l.closed, c.Push) {
+			if c.PushStartedAt != 0 && !l.seen {
 				lose()
 			}
 			return
 		}
-		if c.Since != 0 && c.Since < l.newest {
-			shut(c.Media)
+		if c.PushStartedAt != 0 && c.PushStartedAt < l.newest {
+			shut(c.Push)
 			return
 		}
-		l.newest = max(l.newest, c.Since)
+		l.newest = max(l.newest, c.PushStartedAt)
 		if !slices.ContainsFunc(l.open, has) {
 			for _, o := range l.open {
-				if c.Since != 0 && o.since != 0 && o.since < c.Since {
+				if c.PushStartedAt != 0 && o.startedAt != 0 && o.startedAt < c.PushStartedAt {
 					shut(o.name)
 				}
 			}
-			l.open = slices.DeleteFunc(l.open, func(o push) bool { return c.Since != 0 && o.since != 0 && o.since < c.Since })
-			l.open = append(l.open, push{c.Media, c.Since})
-			l.open = l.open[max(0, len(l.open)-maxOpen):]
+			l.open = slices.DeleteFunc(l.open, func(o push) bool { return c.PushStartedAt != 0 && o.startedAt != 0 && o.startedAt < c.PushStartedAt })
+			l.open = append(l.open, push{c.Push, c.PushStartedAt})
+			l.open = l.open[max(0, len(l.open)-maxOpenPushes):]
 		}
 		m.hear(c.Session, via, m.clock)
 		picture()
 		l.state = Live
-	case Going:
-		if len(l.open) == 1 && has(l.open[0]) && m.clock < l.since+goingEvery {
+	case PushOngoing:
+		if len(l.open) == 1 && has(l.open[0]) && m.clock < l.since+ongoingInterval {
 			return
 		}
-		l.open = []push{{c.Media, c.Since}}
+		l.open = []push{{c.Push, c.PushStartedAt}}
 		picture()
 		if l.state == Starting {
 			l.state = Live
 		}
-	case Finished:
-		if c.Unique {
-			shut(c.Media)
+	case PushEnded:
+		if c.IsUnique {
+			shut(c.Push)
 		}
 		had := len(l.open)
 		l.open = slices.DeleteFunc(l.open, has)
 		if had > 0 && len(l.open) == 0 {
 			lose()
 		}
-	case Online:
-		if l.lost && m.clock < l.since+afterLoss {
+	case PollOnline:
+		if l.lost && m.clock < l.since+onlineIgnoredAfterLoss {
 			return
 		}
 		picture()
@@ -187,12 +187,12 @@ func (m *model) observe(c *Observe, via string) {
 		if l.mute || l.state == Starting {
 			m.enliven(c.Session)
 		}
-	case Offline, Unknown:
+	case PollOffline, PollFailed:
 		l.counts = l.offline+l.blind == 0 || 2*(m.clock-l.polled) >= m.settings.PollEvery
 		switch {
 		case !l.counts:
 			return
-		case c.Sign == Unknown:
+		case c.Signal == PollFailed:
 			l.blind++
 		default:
 			if l.offline == 0 {
@@ -205,13 +205,13 @@ func (m *model) observe(c *Observe, via string) {
 }
 
 // over reports whether polls end a session.
-func (m *model) over(l *modelLease, sign Sign) bool {
+func (m *model) over(l *modelLease, sign Signal) bool {
 	switch {
-	case (sign == Unknown || sign == Offline) && !l.counts:
+	case (sign == PollFailed || sign == PollOffline) && !l.counts:
 		return false
-	case sign == Unknown:
+	case sign == PollFailed:
 		return l.mute && !l.callbacks && l.polls && m.settings.BlindAfter > 0 && l.blind >= m.settings.BlindAfter
-	case sign != Offline || l.offline < max(1, m.settings.OfflineAfter):
+	case sign != PollOffline || l.offline < max(1, m.settings.OfflineAfter):
 		return false
 	case m.settings.MediaRequired:
 		return true
@@ -231,7 +231,7 @@ func (m *model) apply(e Entry, b *Batch, a Applied) {
 		} else {
 			m.clock += d
 		}
-		if e.Repl != m.repl {
+		if e.Epoch != m.repl {
 			m.rearm(func(*modelLease) bool { return true })
 			for _, l := range m.live {
 				if l.ends(m.settings) != 0 {
@@ -240,9 +240,9 @@ func (m *model) apply(e Entry, b *Batch, a Applied) {
 			}
 		}
 	}
-	m.num, m.time, m.repl = e.Num, e.Time, e.Repl
+	m.num, m.time, m.repl = e.Num, e.Time, e.Epoch
 	p := m.peers[b.Node]
-	refused := p != nil && (b.Boot < p.boot || b.Boot == p.boot && (!p.alive || b.No <= p.no))
+	refused := p != nil && (b.Incarnation < p.boot || b.Incarnation == p.boot && (!p.alive || b.Seq <= p.no))
 	if refused != a.Refused {
 		m.t.Fatalf("refused %v, model says %v", a.Refused, refused)
 	}
@@ -250,9 +250,9 @@ func (m *model) apply(e Entry, b *Batch, a Applied) {
 		m.speak(p, b, a)
 	}
 	for _, name := range slices.Sorted(maps.Keys(m.peers)) {
-		if p := m.peers[name]; p.alive && p.last+lostAfter*m.settings.Tick() < m.clock {
+		if p := m.peers[name]; p.alive && p.last+lostAfterTicks*m.settings.Tick() < m.clock {
 			m.lose(name)
-		} else if !p.alive && p.last+keepPeers < m.clock {
+		} else if !p.alive && p.last+nodeRetention < m.clock {
 			delete(m.peers, name)
 		}
 	}
@@ -260,14 +260,14 @@ func (m *model) apply(e Entry, b *Batch, a Applied) {
 }
 
 func (m *model) speak(p *modelPeer, b *Batch, a Applied) {
-	if p == nil || p.boot != b.Boot {
+	if p == nil || p.boot != b.Incarnation {
 		if p != nil && p.alive {
 			m.lose(b.Node)
 		}
-		p = &modelPeer{boot: b.Boot, alive: true, last: m.clock}
+		p = &modelPeer{boot: b.Incarnation, alive: true, last: m.clock}
 		m.peers[b.Node] = p
 	}
-	p.no = b.No
+	p.no = b.Seq
 	oldest := p.last
 	if p.paused {
 		oldest = m.clock
@@ -303,10 +303,10 @@ func (m *model) command(c Command, node string, r Result) {
 			delete(m.live, r.Ended.Stream.Session)
 		}
 	}
-	if c, ok := c.(*Observe); ok && r.Refusal == SessionGone && m.live[c.Session] != nil && c.Holder == "" {
+	if c, ok := c.(*Observe); ok && r.Refusal == SessionGone && m.live[c.Session] != nil && c.Socket == "" {
 		l := m.live[c.Session]
-		if m.observe(c, via); !m.over(l, c.Sign) {
-			m.t.Fatalf("%v ended a session, which the model says goes on: %+v", c.Sign, *l)
+		if m.observe(c, via); !m.over(l, c.Signal) {
+			m.t.Fatalf("%v ended a session, which the model says goes on: %+v", c.Signal, *l)
 		}
 		m.polled = append(m.polled, fmt.Sprint("lost ", l.st.Index))
 		delete(m.live, c.Session)
@@ -318,7 +318,7 @@ func (m *model) command(c Command, node string, r Result) {
 	s := r.Stream.Session
 	switch c := c.(type) {
 	case *Start:
-		if !r.Again {
+		if !r.Repeated {
 			for was, l := range m.live {
 				if l.st.Anchor == r.Stream.Anchor {
 					delete(m.live, was)
@@ -335,18 +335,18 @@ func (m *model) command(c Command, node string, r Result) {
 		if m.live[s].state == Away {
 			m.enliven(s)
 		}
-	case *Resume, *Adopt:
+	case *Resume, *AdoptSettings:
 		m.live[s].terms = m.settings.leaseParams()
 		m.hear(s, via, m.clock)
 		m.enliven(s)
 	case *Update:
-		if !r.Again {
+		if !r.Repeated {
 			m.hear(s, via, m.clock)
 			m.enliven(s)
 		}
 	case *Observe:
-		if m.observe(c, via); m.over(m.live[s], c.Sign) {
-			m.t.Fatalf("%v ended no session, which the model says is over: %+v", c.Sign, *m.live[s])
+		if m.observe(c, via); m.over(m.live[s], c.Signal) {
+			m.t.Fatalf("%v ended no session, which the model says is over: %+v", c.Signal, *m.live[s])
 		}
 	}
 }
@@ -431,21 +431,21 @@ func (m *model) agree(r *Registry) {
 			m.t.Fatalf("session %v is gone", l.st.Index)
 		}
 		le := &r.leases.all[i]
-		if le.lastAt(r.clock) != l.last || int64(le.misses) != l.misses || r.leases.terms[le.terms] != l.terms ||
-			r.sessions[i].stream.State != l.state || (le.flags&leaseQuiet != 0) != (l.state != Live) || (le.via != 0) != (l.via != "") {
+		if le.lastRenewal(r.clock) != l.last || int64(le.misses) != l.misses || r.leases.params[le.params] != l.terms ||
+			r.sessions[i].stream.State != l.state || (le.flags&leaseNotLive != 0) != (l.state != Live) || (le.renewer != 0) != (l.via != "") {
 			m.t.Fatalf("lease %d is %+v %v, model says %+v", i, *le, r.sessions[i].stream.State, *l)
 		}
 		if l.via != "" {
-			if p, _ := r.peers.find(l.via); p == nil || p.via != le.via {
-				m.t.Fatalf("lease %d has via %d, model says %s", i, le.via, l.via)
+			if p, _ := r.peers.find(l.via); p == nil || p.renewer != le.renewer {
+				m.t.Fatalf("lease %d has via %d, model says %s", i, le.renewer, l.via)
 			}
 		}
 	}
-	parkedOnce(m.t, r)
+	requireScheduledOnce(m.t, r)
 }
 
-// parkedOnce fails unless every live lease stands in exactly one bucket.
-func parkedOnce(t interface{ Fatalf(string, ...any) }, r *Registry) {
+// requireScheduledOnce fails unless every live lease stands in exactly one bucket.
+func requireScheduledOnce(t interface{ Fatalf(string, ...any) }, r *Registry) {
 	stands := make([]int, len(r.leases.all))
 	for _, head := range r.leases.wheel {
 		for i := head; i != 0; i = r.leases.all[i-1].next {
@@ -455,7 +455,7 @@ func parkedOnce(t interface{ Fatalf(string, ...any) }, r *Registry) {
 		}
 	}
 	for i, le := range r.leases.all {
-		if parked := le.flags&leaseParked != 0; parked != (stands[i] == 1) || le.flags&(leaseUsed|leaseMute) == leaseUsed && !parked {
+		if parked := le.flags&leaseScheduled != 0; parked != (stands[i] == 1) || le.flags&(leaseUsed|leaseUntimed) == leaseUsed && !parked {
 			t.Fatalf("lease %d: flags %b, stands %d times", i, le.flags, stands[i])
 		}
 	}
@@ -463,7 +463,7 @@ func parkedOnce(t interface{ Fatalf(string, ...any) }, r *Registry) {
 
 // schedule draws what the nodes of a deployment might say.
 type schedule struct {
-	*tape
+	*testLog
 	rt       *rapid.T
 	sessions []Session // ever begun
 	leases   []Lease
@@ -479,7 +479,7 @@ var (
 
 func (g *schedule) session() Session {
 	if len(g.sessions) == 0 {
-		return id(0)
+		return sessionID(0)
 	}
 	return rapid.SampledFrom(g.sessions).Draw(g.rt, "session")
 }
@@ -496,68 +496,68 @@ func (g *schedule) command() Command {
 	switch what {
 	case "start":
 		g.next++
-		c := started(g.next, anchor)
+		c := startOf(g.next, anchor)
 		if rapid.IntRange(0, 2).Draw(g.rt, "mute") == 0 {
 			c.Sources = rapid.SampledFrom([]Sources{
 				SourcesOf(FromCallback), SourcesOf(FromPoll), SourcesOf(FromCallback, FromPoll), SourcesOf(FromBeats, FromPoll),
 			}).Draw(g.rt, "sources")
 		}
-		c.Holder, c.Key = holder, rapid.SampledFrom([]string{"", "", "k1", "k2"}).Draw(g.rt, "key")
+		c.Socket, c.Key = holder, rapid.SampledFrom([]string{"", "", "k1", "k2"}).Draw(g.rt, "key")
 		if rapid.IntRange(0, 9).Draw(g.rt, "suffix") == 0 {
 			c.Code = "8888_ann"
 		}
 		return c
 	case "resume":
 		s := g.session()
-		if st := g.r.Session(s); st != nil {
+		if st := g.reg.StreamBySession(s); st != nil {
 			anchor = st.Anchor
 		}
-		return &Resume{Session: s, Anchor: anchor, Holder: holder}
+		return &Resume{Session: s, Anchor: anchor, Socket: holder}
 	case "stop":
-		return &Stop{Session: g.session(), Holder: holder, Reason: Stopped, By: "op", Key: g.key()}
+		return &Stop{Session: g.session(), Socket: holder, Reason: Stopped, By: "op", Key: g.key()}
 	case "update":
-		return &Update{Session: g.session(), Holder: holder, Key: g.key(), Title: new("new"), Tags: &[]string{"a", "b"}}
+		return &Update{Session: g.session(), Socket: holder, Key: g.key(), Title: new("new"), Tags: &[]string{"a", "b"}}
 	case "ban":
 		return &Ban{Anchor: anchor, Until: g.time + rapid.Int64Range(-10, 3_000).Draw(g.rt, "until"), By: "op", Key: g.key()}
 	case "unban":
 		return &Unban{Anchor: anchor, By: "op", Key: g.key()}
 	case "set":
 		s := Settings{
-			Revision: g.r.settings.Revision + rapid.Int64Range(0, 1).Draw(g.rt, "revision"), Interval: intervals.Draw(g.rt, "interval"),
+			Revision: g.reg.settings.Revision + rapid.Int64Range(0, 1).Draw(g.rt, "revision"), Interval: intervals.Draw(g.rt, "interval"),
 			Missed: rapid.Int64Range(1, 4).Draw(g.rt, "missed"), RefuseTakeover: rapid.Bool().Draw(g.rt, "refuse"), ShowPublished: rapid.Bool().Draw(g.rt, "show"),
 		}
 		s.EndGrace, s.StartWithin, s.CallbackOnly = spans.Draw(g.rt, "end"), spans.Draw(g.rt, "start"), spans.Draw(g.rt, "callback")
 		s.OfflineAfter, s.BlindAfter = rapid.Int64Range(0, 3).Draw(g.rt, "offline after"), rapid.Int64Range(0, 3).Draw(g.rt, "blind after")
 		s.PollEvery = spans.Draw(g.rt, "poll every")
 		s.MediaRequired = rapid.Bool().Draw(g.rt, "required")
-		s.Effects = Effects(rapid.Byte().Draw(g.rt, "effects"))
+		s.EventKinds = EventKinds(rapid.Byte().Draw(g.rt, "effects"))
 		s.Grace = rapid.SampledFrom([]int64{0, s.Interval / 10, s.Interval}).Draw(g.rt, "grace")
 		return &SetSettings{s}
 	case "observe":
-		return &Observe{Session: g.session(), Source: FromSocket, Sign: Detached, Holder: holder}
+		return &Observe{Session: g.session(), Source: FromSocket, Signal: Detached, Socket: holder}
 	case "begun", "finished", "going":
-		sign := map[string]Sign{"begun": Begun, "finished": Finished, "going": Going}
+		sign := map[string]Signal{"begun": PushStarted, "finished": PushEnded, "going": PushOngoing}
 		c := &Observe{
-			Session: g.session(), Source: FromCallback, Sign: sign[what],
-			Media: rapid.SampledFrom([]string{"1", "2", "3", "4", "5", "6"}).Draw(g.rt, "media"),
+			Session: g.session(), Source: FromCallback, Signal: sign[what],
+			Push: rapid.SampledFrom([]string{"1", "2", "3", "4", "5", "6"}).Draw(g.rt, "media"),
 		}
-		if c.Unique = rapid.Bool().Draw(g.rt, "unique"); c.Unique && what != "finished" {
-			c.Since = rapid.SampledFrom([]int64{0, dawn - 50_000, g.time - 3_000, g.time, g.time + 3_000, g.time + 2*maxAhead}).Draw(g.rt, "since")
+		if c.IsUnique = rapid.Bool().Draw(g.rt, "unique"); c.IsUnique && what != "finished" {
+			c.PushStartedAt = rapid.SampledFrom([]int64{0, dawn - 50_000, g.time - 3_000, g.time, g.time + 3_000, g.time + 2*maxClockLead}).Draw(g.rt, "since")
 		}
 		return c
 	case "online", "offline", "unknown":
-		sign := map[string]Sign{"online": Online, "offline": Offline, "unknown": Unknown}
-		return &Observe{Session: g.session(), Source: FromPoll, Sign: sign[what]}
+		sign := map[string]Signal{"online": PollOnline, "offline": PollOffline, "unknown": PollFailed}
+		return &Observe{Session: g.session(), Source: FromPoll, Signal: sign[what]}
 	case "pictured":
-		return &Observe{Session: g.session(), Source: FromCallback, Sign: Pictured, Detail: "https://x/y.jpg"}
+		return &Observe{Session: g.session(), Source: FromCallback, Signal: ScreenshotTaken, Detail: "https://x/y.jpg"}
 	case "recording":
 		start := rapid.SampledFrom([]int64{0, g.time - 100_000, g.time - 500}).Draw(g.rt, "recorded from")
 		return &AddRecording{Recording{
 			ID: rapid.StringMatching("[ab]{1,3}").Draw(g.rt, "recording"), Code: "8888_" + anchor, StartedAt: start, EndedAt: g.time,
 		}}
 	case "conclude":
-		c := &Conclude{Why: rapid.SampledFrom([]string{"", "refused"}).Draw(g.rt, "why")}
-		for _, e := range g.r.Effects(0) {
+		c := &CompleteEvent{Failure: rapid.SampledFrom([]string{"", "refused"}).Draw(g.rt, "why")}
+		for _, e := range g.reg.OutboxEvents(0) {
 			c.ID = e.ID
 			if rapid.Bool().Draw(g.rt, "this one") {
 				break
@@ -565,9 +565,9 @@ func (g *schedule) command() Command {
 		}
 		return c
 	case "heard":
-		return &Observe{Session: g.session(), Source: FromBeats, Sign: Heard}
+		return &Observe{Session: g.session(), Source: FromBeats, Signal: BeatReceived}
 	case "adopt":
-		return &Adopt{g.session()}
+		return &AdoptSettings{g.session()}
 	}
 	return &Leave{}
 }
@@ -596,20 +596,20 @@ func (g *schedule) batch() Batch {
 func (g *schedule) draw() (Entry, *Batch) {
 	g.time += steps.Draw(g.rt, "step")
 	if rapid.IntRange(0, 60).Draw(g.rt, "failover") == 0 {
-		g.repl += "'"
+		g.epoch += "'"
 	}
 	node := rapid.SampledFrom(nodeNames).Draw(g.rt, "node")
 	b := g.batch()
-	if was := g.speaks[node]; was != nil {
-		p, _ := g.r.peers.find(node)
+	if was := g.lastBatches[node]; was != nil {
+		p, _ := g.reg.peers.find(node)
 		switch k := rapid.IntRange(0, 50).Draw(g.rt, "boot"); {
-		case k == 0, k < 40 && p != nil && !p.alive:
-			b.Boot = was.Boot + 1
+		case k == 0, k < 40 && p != nil && !p.isAlive:
+			b.Incarnation = was.Incarnation + 1
 		case k == 50:
-			b.No = was.No // comes twice
+			b.Seq = was.Seq // comes twice
 		}
 	}
-	e := g.entry(node, b)
+	e := g.sealEntry(node, b)
 	decoded, err := DecodeBatch(e.Batch)
 	if err != nil {
 		g.t.Fatalf("%v", err)
@@ -632,8 +632,8 @@ func (g *schedule) took(a Applied) {
 
 func TestAnyHistory(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		g := &schedule{rt: rt, tape: &tape{t: rt, r: NewRegistry(), time: dawn, repl: "r", speaks: map[string]*Batch{}}}
-		g.r.TrackDirty()
+		g := &schedule{rt: rt, testLog: &testLog{t: rt, reg: NewRegistry(), time: dawn, epoch: "r", lastBatches: map[string]*Batch{}}}
+		g.reg.TrackChanges()
 		m := newModel(rt)
 		rows := map[[2]string]Record{}
 		shown := map[Session]*Stream{}
@@ -645,39 +645,39 @@ func TestAnyHistory(t *testing.T) {
 					rt.Fatalf("copy: %v", err)
 				}
 			}
-			stale := onlyStale(g.r, b)
-			before := slices.Collect(g.r.Streams())
-			a := g.apply(e)
+			stale := isOnlyStale(g.reg, b)
+			before := slices.Collect(g.reg.Streams())
+			a := g.applyEntry(e)
 			g.took(a)
-			if stale && !slices.Equal(before, slices.Collect(g.r.Streams())) && !fired(a) {
+			if stale && !slices.Equal(before, slices.Collect(g.reg.Streams())) && !hasFired(a) {
 				rt.Fatalf("a stale session changed something: %+v", a.Changes)
 			}
 			m.apply(e, b, a)
-			m.agree(g.r)
+			m.agree(g.reg)
 			applyChanges(rt, shown, a.Changes)
-			if !slices.Equal(slices.Collect(g.r.Streams()), slices.SortedFunc(maps.Values(shown), func(a, b *Stream) int { return cmp.Compare(a.Index, b.Index) })) {
+			if !slices.Equal(slices.Collect(g.reg.Streams()), slices.SortedFunc(maps.Values(shown), func(a, b *Stream) int { return cmp.Compare(a.Index, b.Index) })) {
 				rt.Fatalf("the changes do not make the list")
 			}
 			for _, c := range copies {
-				if c.Position() != g.r.Position() || c.Digest() != g.r.Digest() {
+				if c.Position() != g.reg.Position() || c.Digest() != g.reg.Digest() {
 					rt.Fatalf("a copy went astray at %v", e.Num)
 				}
 			}
-			digestAnew(rt, g.r)
+			requireDigest(rt, g.reg)
 			if rapid.IntRange(0, 20).Draw(rt, "take") == 0 {
-				takeRows(rt, g.r, rows)
+				takeRows(rt, g.reg, rows)
 			}
 			if len(copies) < 3 && rapid.IntRange(0, 20).Draw(rt, "snapshot") == 0 {
-				c, err := DecodeRegistry(g.r.Encode())
+				c, err := DecodeRegistry(g.reg.Encode())
 				if err != nil {
 					rt.Fatalf("decode: %v", err)
 				}
-				equal(rt, "decoded", c, g.r)
+				requireEqual(rt, "decoded", c, g.reg)
 				copies = append(copies, c)
 			}
 		}
 		for _, c := range copies {
-			equal(rt, "a node that started from a snapshot", c, g.r)
+			requireEqual(rt, "a node that started from a snapshot", c, g.reg)
 		}
 		again := NewRegistry()
 		for _, e := range g.entries {
@@ -685,15 +685,15 @@ func TestAnyHistory(t *testing.T) {
 				rt.Fatalf("%v", err)
 			}
 		}
-		equal(rt, "replay", again, g.r)
-		takeRows(rt, g.r, rows)
-		sameList(rt, load(rt, maps.Values(rows)), g.r)
+		requireEqual(rt, "replay", again, g.reg)
+		takeRows(rt, g.reg, rows)
+		requireSameList(rt, loadRecords(rt, maps.Values(rows)), g.reg)
 	})
 }
 
-// onlyStale reports whether all that a batch says is about sessions that are
+// isOnlyStale reports whether all that a batch says is about sessions that are
 // not live, or leases that are nobody's.
-func onlyStale(r *Registry, b *Batch) bool {
+func isOnlyStale(r *Registry, b *Batch) bool {
 	for _, x := range b.Beats {
 		if r.leases.find(x.Lease) != nil {
 			return false
@@ -715,20 +715,20 @@ func onlyStale(r *Registry, b *Batch) bool {
 			s = c.Session
 		case *Observe:
 			s = c.Session
-		case *Adopt:
+		case *AdoptSettings:
 			s = c.Session
 		default:
 			return false
 		}
-		if r.Session(s) != nil {
+		if r.StreamBySession(s) != nil {
 			return false
 		}
 	}
 	return true
 }
 
-// fired reports whether time alone changed something.
-func fired(a Applied) bool {
+// hasFired reports whether time alone changed something.
+func hasFired(a Applied) bool {
 	return slices.ContainsFunc(a.Changes, func(c Change) bool {
 		return c.Cause == BySilence || c.Cause == ByEnd && (c.Ended.Reason == MissedBeats || c.Ended.Reason == StreamLost) || c.Cause == ByCounts
 	})
@@ -750,7 +750,7 @@ func applyChanges(t *rapid.T, shown map[Session]*Stream, changes []Change) {
 	}
 }
 
-func digestAnew(t *rapid.T, r *Registry) {
+func requireDigest(t *rapid.T, r *Registry) {
 	c, err := DecodeRegistry(r.Encode())
 	if err != nil {
 		t.Fatalf("decode: %v", err)
@@ -759,14 +759,14 @@ func digestAnew(t *rapid.T, r *Registry) {
 		t.Fatalf("digest %x, from scratch %x", r.Digest(), c.Digest())
 	}
 	for st := range r.Streams() {
-		if o := c.Session(st.Session); o.Viewers != st.Viewers || o.Viewers < 0 {
+		if o := c.StreamBySession(st.Session); o.Viewers != st.Viewers || o.Viewers < 0 {
 			t.Fatalf("viewers %d, decoded %d", st.Viewers, o.Viewers)
 		}
 	}
 }
 
 func takeRows(t *rapid.T, r *Registry, rows map[[2]string]Record) {
-	for _, rec := range r.TakeDirty() {
+	for _, rec := range r.TakeChangedRecords() {
 		if k := [2]string{string(rec.Kind), rec.Key}; rec.Value == nil {
 			delete(rows, k)
 		} else {
@@ -775,7 +775,7 @@ func takeRows(t *rapid.T, r *Registry, rows map[[2]string]Record) {
 	}
 }
 
-func load(t *rapid.T, records func(func(Record) bool)) *Registry {
+func loadRecords(t *rapid.T, records func(func(Record) bool)) *Registry {
 	r, err := LoadRegistry(func(yield func(Record, error) bool) {
 		for rec := range records {
 			if !yield(rec, nil) {
@@ -789,19 +789,19 @@ func load(t *rapid.T, records func(func(Record) bool)) *Registry {
 	return r
 }
 
-// sameList compares what rows keep: all but leases, counts and times of nodes.
-func sameList(t *rapid.T, got, want *Registry) {
+// requireSameList compares what rows keep: all but leases, counts and times of nodes.
+func requireSameList(t *rapid.T, got, want *Registry) {
 	if got.Settings() != want.Settings() || got.rules != want.rules || got.Len() != want.Len() || !maps.Equal(got.bans, want.bans) || got.ended.first != want.ended.first || !slices.Equal(got.keys.names, want.keys.names) {
 		t.Fatalf("rows lost settings, sessions, bans or keys")
 	}
 	for st := range want.Streams() {
 		o := *st
 		o.Viewers = 0
-		if g := got.Session(st.Session); fmt.Sprint(*g) != fmt.Sprint(o) {
+		if g := got.StreamBySession(st.Session); fmt.Sprint(*g) != fmt.Sprint(o) {
 			t.Fatalf("rows have %+v, want %+v", *g, o)
 		}
 		le := got.leases.all[st.Index]
-		if le.lastAt(got.clock) != got.clock || le.misses != 0 {
+		if le.lastRenewal(got.clock) != got.clock || le.misses != 0 {
 			t.Fatalf("a lease that is not full: %+v", le)
 		}
 	}
@@ -810,5 +810,5 @@ func sameList(t *rapid.T, got, want *Registry) {
 			t.Fatalf("rows have the end %+v, want %+v", g, e)
 		}
 	}
-	parkedOnce(t, got)
+	requireScheduledOnce(t, got)
 }

@@ -7,68 +7,68 @@ import "slices"
 type Observe struct {
 	Session Session
 	Source  Source
-	Sign    Sign
-	Holder  string // Detached: the socket that closed; ignored if another holds the session by now
-	Media   string // Begun, Going, Finished: the media server's name for the push
-	// Since is when the push began by its provider's clock, in Unix milliseconds;
+	Signal  Signal
+	Socket  string // Detached: the socket that closed; ignored if another holds the session by now
+	Push    string // Begun, Going, Finished: the media server's name for the push
+	// PushStartedAt is when the push began by its provider's clock, in Unix milliseconds;
 	// 0: the provider does not say. Of two pushes that say it the later one has
 	// replaced the other.
-	Since int64
-	// Unique: no other push will ever have that name, so that one which has ended
+	PushStartedAt int64
+	// IsUnique: no other push will ever have that name, so that one which has ended
 	// does not begin again.
-	Unique bool
-	Detail string // Pictured: the picture's URL
+	IsUnique bool
+	Detail   string // Pictured: the picture's URL
 }
 
-func (*Observe) kind() kind { return kindObserve }
+func (*Observe) kind() commandKind { return kindObserve }
 
 func (*Observe) durable() bool { return false }
 
 func (c *Observe) encode(b []byte) []byte {
-	b = append(append(b, c.Session[:]...), byte(c.Source), byte(c.Sign))
-	b = appendString(appendString(appendString(b, c.Holder), c.Media), c.Detail)
-	return appendBool(appendInt(b, c.Since), c.Unique)
+	b = append(append(b, c.Session[:]...), byte(c.Source), byte(c.Signal))
+	b = appendString(appendString(appendString(b, c.Socket), c.Push), c.Detail)
+	return appendBool(appendInt(b, c.PushStartedAt), c.IsUnique)
 }
 
 func (c *Observe) decode(r *reader) {
-	c.Session = r.session()
-	c.Source, c.Sign = Source(r.enum(len(sourceNames))), Sign(r.enum(len(signNames)))
-	c.Holder, c.Media, c.Detail = r.string(), r.string(), r.string()
-	c.Since, c.Unique = r.int(), r.bool()
+	c.Session = r.sessionID()
+	c.Source, c.Signal = Source(r.enum(len(sourceNames))), Signal(r.enum(len(signalNames)))
+	c.Socket, c.Push, c.Detail = r.string(), r.string(), r.string()
+	c.PushStartedAt, c.IsUnique = r.int(), r.bool()
 }
 
-func (c *Observe) apply(r *Registry, p *peer) Result {
-	i, ok := r.mine(c.Session, c.Holder)
+func (c *Observe) apply(r *Registry, p *nodeState) Result {
+	i, ok := r.controlledSession(c.Session, c.Socket)
 	if !ok {
-		return r.gone(c.Session)
+		return r.goneResult(c.Session)
 	}
-	switch c.Sign {
-	case Heard:
-		r.hear(i, p, ByBeat)
-	case Begun:
-		r.begun(i, c, p)
-	case Going:
-		r.going(i, c)
-	case Finished:
-		r.finished(i, c)
-	case Pictured:
-		r.pictured(i, c)
-	case Online:
-		r.online(i, c, p)
-	case Offline:
-		r.offline(i, c)
-	case Unknown:
-		r.unknown(i, c)
+	switch c.Signal {
+	case BeatReceived:
+		r.renewLease(i, p, ByBeat)
+	case PushStarted:
+		r.applyPushStarted(i, c, p)
+	case PushOngoing:
+		r.applyPushOngoing(i, c)
+	case PushEnded:
+		r.applyPushEnded(i, c)
+	case ScreenshotTaken:
+		r.applyScreenshot(i, c)
+	case PollOnline:
+		r.applyPollOnline(i, c, p)
+	case PollOffline:
+		r.applyPollOffline(i, c)
+	case PollFailed:
+		r.applyPollFailed(i, c)
 	case Detached:
 		s := r.sessions[i]
-		s.attached, s.moved = false, r.last.Num
-		s.witness(Evidence{Source: c.Source, Sign: c.Sign, At: r.last.Time, Detail: c.Detail})
-		r.touch(i)
+		s.attached, s.socketNum = false, r.last.Num
+		s.setEvidence(Evidence{Source: c.Source, Signal: c.Signal, At: r.last.Time, Detail: c.Detail})
+		r.markSessionChanged(i)
 	}
 	if _, live := r.bySession[c.Session]; !live {
-		return r.gone(c.Session) // this was its end
+		return r.goneResult(c.Session) // this was its end
 	}
-	return r.granted(i)
+	return r.liveResult(i)
 }
 
 // Source says where a piece of evidence comes from.
@@ -115,8 +115,8 @@ func SourcesOf(list ...Source) (set Sources) {
 // Has reports whether the session lives by the source.
 func (set Sources) Has(s Source) bool { return set&(1<<s) != 0 }
 
-// List gives the words of those in the set.
-func (set Sources) List() (words []string) {
+// Names gives the words of those in the set.
+func (set Sources) Names() (words []string) {
 	for s := range sourceNames {
 		if set.Has(Source(s)) {
 			words = append(words, sourceNames[s])
@@ -135,34 +135,34 @@ func (r *reader) sources() Sources {
 	return set
 }
 
-// Sign is what a source said.
-type Sign uint8
+// Signal is what a source said.
+type Signal uint8
 
 // The signs there are.
 const (
-	Attached Sign = iota + 1 // a socket holds the session
-	Detached                 // the socket closed; by itself this changes nothing
-	Heard                    // a beat came
-	Missed                   // a beat was missed
-	Begun                    // a push has begun
-	Going                    // a push goes on
-	Finished                 // a push has ended
-	Pictured                 // the cloud has made a picture of the video
-	Online                   // asked, the cloud says that something is pushed
-	Offline                  // asked, the cloud says that nothing is pushed
-	Unknown                  // asked, the cloud gave no answer
+	Attached        Signal = iota + 1 // a socket holds the session
+	Detached                          // the socket closed; by itself this changes nothing
+	BeatReceived                      // a beat came
+	BeatMissed                        // a beat was missed
+	PushStarted                       // a push has begun
+	PushOngoing                       // a push goes on
+	PushEnded                         // a push has ended
+	ScreenshotTaken                   // the cloud has made a picture of the video
+	PollOnline                        // asked, the cloud says that something is pushed
+	PollOffline                       // asked, the cloud says that nothing is pushed
+	PollFailed                        // asked, the cloud gave no answer
 )
 
-var signNames = [...]string{
-	Attached: "attached", Detached: "detached", Heard: "heard", Missed: "missed",
-	Begun: "publish_begun", Going: "publishing", Finished: "publish_ended", Pictured: "pictured",
-	Online: "online", Offline: "offline", Unknown: "unknown",
+var signalNames = [...]string{
+	Attached: "attached", Detached: "detached", BeatReceived: "heard", BeatMissed: "missed",
+	PushStarted: "publish_begun", PushOngoing: "publishing", PushEnded: "publish_ended", ScreenshotTaken: "pictured",
+	PollOnline: "online", PollOffline: "offline", PollFailed: "unknown",
 }
 
 // String gives the word that `why` shows.
-func (s Sign) String() string {
-	if int(s) < len(signNames) {
-		return signNames[s]
+func (s Signal) String() string {
+	if int(s) < len(signalNames) {
+		return signalNames[s]
 	}
 	return ""
 }
@@ -172,7 +172,7 @@ func (s Sign) String() string {
 // them.
 type Evidence struct {
 	Source Source
-	Sign   Sign
+	Signal Signal
 	At     int64  // Unix milliseconds, log time
 	Detail string // for people: a connection, a media session, a node
 }
@@ -180,27 +180,27 @@ type Evidence struct {
 func appendEvidence(b []byte, ev []Evidence) []byte {
 	b = appendUint(b, uint64(len(ev)))
 	for _, e := range ev {
-		b = appendString(appendInt(append(b, byte(e.Source), byte(e.Sign)), e.At), e.Detail)
+		b = appendString(appendInt(append(b, byte(e.Source), byte(e.Signal)), e.At), e.Detail)
 	}
 	return b
 }
 
 func (r *reader) evidence() []Evidence {
-	n := r.count()
+	n := r.length()
 	if n == 0 {
 		return nil
 	}
 	ev := make([]Evidence, 0, n)
 	for range n {
 		ev = append(ev, Evidence{
-			Source: Source(r.enum(len(sourceNames))), Sign: Sign(r.enum(len(signNames))), At: r.int(), Detail: r.string(),
+			Source: Source(r.enum(len(sourceNames))), Signal: Signal(r.enum(len(signalNames))), At: r.int(), Detail: r.string(),
 		})
 	}
 	return ev
 }
 
-// witness keeps the last thing that each source said.
-func (s *session) witness(e Evidence) {
+// setEvidence keeps the last thing that each source said.
+func (s *liveSession) setEvidence(e Evidence) {
 	for i := range s.evidence {
 		if s.evidence[i].Source == e.Source {
 			s.evidence[i] = e
@@ -213,21 +213,21 @@ func (s *session) witness(e Evidence) {
 // Evidence returns what each source last said of a live session.
 func (r *Registry) Evidence(s Session) []Evidence {
 	if i, ok := r.bySession[s]; ok {
-		return r.evidence(i)
+		return r.evidenceOf(i)
 	}
 	return nil
 }
 
-// evidence is all that is known of why a session lives, beats included.
-func (r *Registry) evidence(i uint32) []Evidence {
+// evidenceOf is all that is known of why a session lives, beats included.
+func (r *Registry) evidenceOf(i uint32) []Evidence {
 	s := r.sessions[i]
 	le := &r.leases.all[i]
 	if !s.sources.Has(FromBeats) {
 		return slices.Clone(s.evidence)
 	}
-	heard := Evidence{Source: FromBeats, Sign: Heard, At: r.last.Time - (r.clock - le.lastAt(r.clock))}
+	heard := Evidence{Source: FromBeats, Signal: BeatReceived, At: r.last.Time - (r.clock - le.lastRenewal(r.clock))}
 	if le.misses > 0 {
-		heard.Sign = Missed
+		heard.Signal = BeatMissed
 	}
 	return append(append(make([]Evidence, 0, len(s.evidence)+1), heard), s.evidence...)
 }
@@ -236,15 +236,15 @@ func (r *Registry) evidence(i uint32) []Evidence {
 // decide; that they had to is counted, for who looks after the sources.
 type Conflict uint8
 
-// The conflicts there are.
+// The numConflicts there are.
 const (
 	SilenceAgainstMedia  Conflict = iota // a beat was missed while a push is under way
 	MediaEndAgainstBeats                 // the last push has ended while its anchor beats
 	PollAgainstCallback                  // asked, the cloud says other than its callbacks
-	conflicts
+	numConflicts
 )
 
-var conflictNames = [conflicts]string{
+var conflictNames = [numConflicts]string{
 	SilenceAgainstMedia: "silence_against_media", MediaEndAgainstBeats: "media_end_against_beats", PollAgainstCallback: "poll_against_callback",
 }
 
@@ -252,10 +252,10 @@ var conflictNames = [conflicts]string{
 func (c Conflict) String() string { return conflictNames[c] }
 
 // ConflictCounts counts conflicts, indexed by Conflict.
-type ConflictCounts [conflicts]int
+type ConflictCounts [numConflicts]int
 
-// Account is all that is known of why a session is in the state that it is in.
-type Account struct {
+// Explanation is all that is known of why a session is in the state that it is in.
+type Explanation struct {
 	Stream   *Stream
 	Ended    *Ended // nil: it is live
 	Evidence []Evidence
@@ -272,54 +272,54 @@ type Rule string
 
 // The rules there are; of a session that has ended it is its EndReason.
 const (
-	RuleNothingHeard Rule = "nothing_heard" // starting: no beat and no push was heard yet
-	RuleHeard        Rule = "heard"         // live: a beat or a push was heard, and nothing speaks against it
-	RuleMissedBeat   Rule = "missed_beat"   // away: a beat is overdue
-	RuleMediaEnded   Rule = "media_ended"   // away: the last push has ended
+	RuleNoSignal   Rule = "nothing_heard" // starting: no beat and no push was heard yet
+	RuleSignal     Rule = "heard"         // live: a beat or a push was heard, and nothing speaks against it
+	RuleMissedBeat Rule = "missed_beat"   // away: a beat is overdue
+	RuleMediaEnded Rule = "media_ended"   // away: the last push has ended
 )
 
-// Why gives an account of a session; ok is false when none of that id is known.
-func (r *Registry) Why(s Session) (a Account, ok bool) {
+// Explain gives an account of a session; ok is false when none of that id is known.
+func (r *Registry) Explain(s Session) (a Explanation, ok bool) {
 	i, live := r.bySession[s]
 	if !live {
 		e := r.ended.bySession[s]
 		if e == nil {
 			return a, false
 		}
-		return r.WhyEnded(e), true
+		return r.ExplainEnded(e), true
 	}
 	x := r.sessions[i]
-	a = Account{Stream: x.stream, Evidence: r.evidence(i), Sources: x.sources, At: r.last.Time, EndsIn: r.endsIn(i)}
+	a = Explanation{Stream: x.stream, Evidence: r.evidenceOf(i), Sources: x.sources, At: r.last.Time, EndsIn: r.timeToEnd(i)}
 	switch {
-	case x.media.lost:
+	case x.media.isLost:
 		a.Rule = RuleMediaEnded
 	case x.stream.State == Starting:
-		a.Rule = RuleNothingHeard
+		a.Rule = RuleNoSignal
 	case x.stream.State == Away:
 		a.Rule = RuleMissedBeat
 	default:
-		a.Rule = RuleHeard
+		a.Rule = RuleSignal
 	}
 	return a, true
 }
 
-// WhyEnded gives an account of a session that is over.
-func (r *Registry) WhyEnded(e *Ended) Account {
-	return Account{
+// ExplainEnded gives an account of a session that is over.
+func (r *Registry) ExplainEnded(e *Ended) Explanation {
+	return Explanation{
 		Stream: e.Stream, Ended: e, Evidence: e.Evidence, Rule: Rule(e.Reason.String()), At: r.last.Time, EndsIn: -1,
 	}
 }
 
-// endsIn is the presence time until the session ends by silence of whatever
+// timeToEnd is the presence time until the session ends by silence of whatever
 // kind, -1 if none ends it.
-func (r *Registry) endsIn(i uint32) int64 {
+func (r *Registry) timeToEnd(i uint32) int64 {
 	s, le := r.sessions[i], &r.leases.all[i]
 	left := int64(-1)
 	if s.sources.Has(FromBeats) {
-		left = max(0, r.leases.miss(le, r.leases.terms[le.terms].Missed, r.clock)-r.clock)
+		left = max(0, r.leases.missTime(le, r.leases.params[le.params].Missed, r.clock)-r.clock)
 	}
-	if s.due != 0 && (left < 0 || s.due-r.clock < left) {
-		left = max(0, s.due-r.clock)
+	if s.mediaDeadline != 0 && (left < 0 || s.mediaDeadline-r.clock < left) {
+		left = max(0, s.mediaDeadline-r.clock)
 	}
 	return left
 }

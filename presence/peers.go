@@ -8,42 +8,42 @@ import (
 	"github.com/cespare/xxhash/v2"
 )
 
-// peer is one node as the log knows it. A node is leased just as an anchor is:
+// nodeState is one node as the log knows it. A node is leased just as an anchor is:
 // it beats by appending.
-type peer struct {
-	name   string
-	boot   uint64
-	origin uint64 // the first boot of its process
-	no     uint64 // of its last batch
-	knows  uint64 // the highest rules that it can apply
-	joined uint64 // the entry with which this boot joined
-	last   int64  // presence time of its last entry
-	alive  bool
-	paused bool   // the clock stood still since its last entry
-	via    uint16 // what leases renewed through it carry; 0 when not alive
+type nodeState struct {
+	name          string
+	incarnation   uint64
+	process       uint64 // the first boot of its process
+	lastSeq       uint64 // of its last batch
+	maxRules      uint64 // the highest rules that it can apply
+	joinedNum     uint64 // the entry with which this boot joined
+	lastEntryAt   int64  // presence time of its last entry
+	isAlive       bool
+	isClockPaused bool   // the clock stood still since its last entry
+	renewer       uint16 // what leases renewed through it carry; 0 when not alive
 
 	viewers map[uint32]int64 // absolute, by index
 }
 
-// departed are the viewer counts of a node that was lost or has left: they
+// departedNode are the viewer counts of a node that was lost or has left: they
 // stay for a while so that its viewers can return elsewhere, or the node itself.
-type departed struct {
+type departedNode struct {
 	name    string
-	origin  uint64
+	process uint64
 	until   int64
 	viewers map[uint32]int64
 }
 
-// peers are all nodes by name, and the counts of those that are gone.
-type peers struct {
-	list     []*peer // sorted by name
-	vias     indexes // in use; via 0 is nobody's
-	departed []departed
+// nodeTable are all nodes by name, and the counts of those that are gone.
+type nodeTable struct {
+	list     []*nodeState // sorted by name
+	renewers indexSet     // in use; via 0 is nobody's
+	departed []departedNode
 }
 
 // find returns the peer of that name, and where it is or would be.
-func (ps *peers) find(name string) (*peer, int) {
-	at, ok := slices.BinarySearchFunc(ps.list, name, func(p *peer, n string) int { return strings.Compare(p.name, n) })
+func (ps *nodeTable) find(name string) (*nodeState, int) {
+	at, ok := slices.BinarySearchFunc(ps.list, name, func(p *nodeState, n string) int { return strings.Compare(p.name, n) })
 	if ok {
 		return ps.list[at], at
 	}
@@ -53,7 +53,7 @@ func (ps *peers) find(name string) (*peer, int) {
 // Incarnation is the last boot of a node that the registry knows of, 0 for none.
 func (r *Registry) Incarnation(node string) uint64 {
 	if p, _ := r.peers.find(node); p != nil {
-		return p.boot
+		return p.incarnation
 	}
 	return 0
 }
@@ -61,7 +61,7 @@ func (r *Registry) Incarnation(node string) uint64 {
 // Leave says that the node goes on purpose: nobody waits for it.
 type Leave struct{}
 
-func (*Leave) kind() kind { return kindLeave }
+func (*Leave) kind() commandKind { return kindLeave }
 
 func (*Leave) durable() bool { return false }
 
@@ -70,67 +70,67 @@ func (*Leave) encode(b []byte) []byte { return b }
 func (*Leave) decode(*reader) {}
 
 // leave is a node that goes on purpose: all that it heard is in the log.
-func (*Leave) apply(r *Registry, p *peer) Result {
-	if !p.alive {
+func (*Leave) apply(r *Registry, p *nodeState) Result {
+	if !p.isAlive {
 		return Result{} // said twice
 	}
 	for i := range r.leases.all {
-		if r.leases.all[i].via == p.via {
-			r.leases.all[i].via = 0
+		if r.leases.all[i].renewer == p.renewer {
+			r.leases.all[i].renewer = 0
 		}
 	}
-	r.retire(p)
+	r.retireNode(p)
 	return Result{}
 }
 
-// heard is the oldest among the last entries of all living nodes: no lease is
+// watermark is the oldest among the last entries of all living nodes: no lease is
 // judged before every node that may have heard its anchor has spoken.
-func (ps *peers) heard(clock int64) int64 {
+func (ps *nodeTable) watermark(clock int64) int64 {
 	for _, p := range ps.list {
-		if p.alive {
-			clock = min(clock, p.last)
+		if p.isAlive {
+			clock = min(clock, p.lastEntryAt)
 		}
 	}
 	return clock
 }
 
-// admit finds out who speaks. It returns nil when the batch is to be refused:
+// admitBatch finds out who speaks. It returns nil when the batch is to be refused:
 // it was applied before, or comes from a boot that is over.
-func (r *Registry) admit(b *Batch) *peer {
+func (r *Registry) admitBatch(b *Batch) *nodeState {
 	p, at := r.peers.find(b.Node)
 	switch {
 	case p == nil:
-		p = &peer{name: b.Node}
+		p = &nodeState{name: b.Node}
 		r.peers.list = slices.Insert(r.peers.list, at, p)
-	case b.Boot < p.boot, b.Boot == p.boot && (!p.alive || b.No <= p.no):
+	case b.Incarnation < p.incarnation, b.Incarnation == p.incarnation && (!p.isAlive || b.Seq <= p.lastSeq):
 		return nil
-	case b.Boot == p.boot:
-		p.no = b.No
-		r.knows(p, b.Knows)
+	case b.Incarnation == p.incarnation:
+		p.lastSeq = b.Seq
+		r.setMaxRules(p, b.MaxRules)
 		return p
 	}
-	viewers := r.peers.returning(p, b.Origin)
-	if p.alive {
-		r.lose(p)
+	viewers := r.peers.returningViewers(p, b.Process)
+	if p.isAlive {
+		r.loseNode(p)
 	}
-	p.boot, p.origin, p.no, p.alive, p.joined = b.Boot, b.Origin, b.No, true, r.last.Num
-	p.last = r.clock
+	p.incarnation, p.process, p.lastSeq, p.isAlive, p.joinedNum = b.Incarnation, b.Process, b.Seq, true, r.last.Num
+	p.lastEntryAt = r.clock
 	p.viewers = viewers
-	p.via = uint16(r.peers.vias.get())
-	r.knows(p, b.Knows)
-	r.markName(recordPeer, p.name)
+	p.renewer = uint16(r.peers.renewers.allocate())
+	r.setMaxRules(p, b.MaxRules)
+	r.markNamedRecord(recordNode, p.name)
 	return p
 }
 
-// returning hands out the viewer counts of a process that joins again, so that
+// returningViewers hands out the viewer counts of a process that joins again, so that
 // its viewers are counted all the while, and once.
-func (ps *peers) returning(p *peer, origin uint64) (viewers map[uint32]int64) {
-	if p.alive && p.origin == origin {
+func (ps *nodeTable) returningViewers(p *nodeState, origin uint64) (viewers map[uint32]int64) {
+	if p.isAlive && p.process == origin {
 		viewers, p.viewers = p.viewers, nil
 		return viewers
 	}
 	for i, d := range ps.departed {
-		if d.name == p.name && d.origin == origin {
+		if d.name == p.name && d.process == origin {
 			ps.departed = slices.Delete(ps.departed, i, i+1)
 			return d.viewers
 		}
@@ -138,56 +138,56 @@ func (ps *peers) returning(p *peer, origin uint64) (viewers map[uint32]int64) {
 	return map[uint32]int64{}
 }
 
-func (r *Registry) knows(p *peer, rules uint64) {
-	if p.knows != rules {
-		p.knows = rules
-		r.markName(recordPeer, p.name)
+func (r *Registry) setMaxRules(p *nodeState, rules uint64) {
+	if p.maxRules != rules {
+		p.maxRules = rules
+		r.markNamedRecord(recordNode, p.name)
 	}
 }
 
-// lose takes a node for lost: the leases last renewed through it start anew,
+// loseNode takes a node for lost: the leases last renewed through it start anew,
 // once, since its anchors may have been beating into a dead socket.
-func (r *Registry) lose(p *peer) {
-	r.leases.rearm(r.clock, func(le *lease) bool {
-		mine := le.via == p.via
+func (r *Registry) loseNode(p *nodeState) {
+	r.leases.restart(r.clock, func(le *lease) bool {
+		mine := le.renewer == p.renewer
 		if mine {
-			le.via = 0
+			le.renewer = 0
 		}
 		return mine
 	})
-	r.retire(p)
+	r.retireNode(p)
 }
 
-// retire takes a node out of the living.
-func (r *Registry) retire(p *peer) {
+// retireNode takes a node out of the living.
+func (r *Registry) retireNode(p *nodeState) {
 	if len(p.viewers) > 0 {
-		r.peers.departed = append(r.peers.departed, departed{p.name, p.origin, r.clock + keepDeparted, p.viewers})
+		r.peers.departed = append(r.peers.departed, departedNode{p.name, p.process, r.clock + departedRetention, p.viewers})
 	}
-	r.peers.vias.put(uint32(p.via))
-	p.alive, p.paused, p.via, p.viewers = false, false, 0, nil
-	r.markName(recordPeer, p.name)
+	r.peers.renewers.release(uint32(p.renewer))
+	p.isAlive, p.isClockPaused, p.renewer, p.viewers = false, false, 0, nil
+	r.markNamedRecord(recordNode, p.name)
 }
 
-// pause notes that the clock stands still for a step. Whatever the living have
+// pauseClocks notes that the clock stands still for a step. Whatever the living have
 // heard since their last entries is younger than its age says.
-func (ps *peers) pause() {
+func (ps *nodeTable) pauseClocks() {
 	for _, p := range ps.list {
-		p.paused = p.alive
+		p.isClockPaused = p.isAlive
 	}
 }
 
-// losePeers loses the silent, lets the counts of the departed go, and forgets
+// loseSilentNodes loses the silent, lets the counts of the departed go, and forgets
 // nodes that were dead for a day.
-func (r *Registry) losePeers() {
-	silent := lostAfter * r.settings.Tick()
+func (r *Registry) loseSilentNodes() {
+	silent := lostAfterTicks * r.settings.Tick()
 	for i := 0; i < len(r.peers.list); i++ {
 		p := r.peers.list[i]
 		switch {
-		case p.alive && p.last+silent < r.clock:
-			r.lose(p)
-		case !p.alive && p.last+keepPeers < r.clock:
+		case p.isAlive && p.lastEntryAt+silent < r.clock:
+			r.loseNode(p)
+		case !p.isAlive && p.lastEntryAt+nodeRetention < r.clock:
 			r.peers.list = slices.Delete(r.peers.list, i, i+1)
-			r.markName(recordPeer, p.name)
+			r.markNamedRecord(recordNode, p.name)
 			i--
 		}
 	}
@@ -200,20 +200,20 @@ func (r *Registry) losePeers() {
 	}
 }
 
-// liked is how many likes of a stream one process of a node reported.
-type liked struct {
-	by uint64 // names the process, see liker
-	n  int64
+// likeCount is how many likes of a stream one process of a node reported.
+type likeCount struct {
+	process uint64 // names the process, see liker
+	n       int64
 }
 
-// liker names a process of a node, whatever number it joins the log by. After a
+// processHash names a process of a node, whatever number it joins the log by. After a
 // loss that number is another one, and its likes are not to count twice.
-func (p *peer) liker() uint64 {
-	return xxhash.Sum64(appendUint(appendString(nil, p.name), p.origin))
+func (p *nodeState) processHash() uint64 {
+	return xxhash.Sum64(appendUint(appendString(nil, p.name), p.process))
 }
 
-// count takes in what a node reports of its viewers and likes.
-func (r *Registry) count(b *Batch, p *peer) {
+// applyCounts takes in what a node reports of its viewers and likes.
+func (r *Registry) applyCounts(b *Batch, p *nodeState) {
 	for _, c := range b.Viewers {
 		if r.leases.find(c.Lease) == nil {
 			continue
@@ -228,24 +228,24 @@ func (r *Registry) count(b *Batch, p *peer) {
 	}
 	var by uint64
 	if len(b.Likes) > 0 {
-		by = p.liker()
+		by = p.processHash()
 	}
 	for _, c := range b.Likes {
 		if r.leases.find(c.Lease) == nil {
 			continue
 		}
-		if d := r.sessions[c.Index].like(by, c.N); d > 0 {
-			r.change(c.Index, ByCounts, func(st *Stream) { st.Likes += d })
+		if d := r.sessions[c.Index].addLikes(by, c.N); d > 0 {
+			r.changeStream(c.Index, ByCounts, func(st *Stream) { st.Likes += d })
 		}
 	}
 }
 
-// like takes in what a node reports in all, and returns by how much it rose.
-func (s *session) like(by uint64, n int64) int64 {
-	i := slices.IndexFunc(s.likes, func(l liked) bool { return l.by == by })
+// addLikes takes in what a node reports in all, and returns by how much it rose.
+func (s *liveSession) addLikes(by uint64, n int64) int64 {
+	i := slices.IndexFunc(s.likes, func(l likeCount) bool { return l.process == by })
 	if i < 0 {
 		i = len(s.likes)
-		s.likes = append(s.likes, liked{by: by})
+		s.likes = append(s.likes, likeCount{process: by})
 	}
 	d := n - s.likes[i].n
 	s.likes[i].n = max(n, s.likes[i].n)
@@ -259,16 +259,16 @@ func (r *Registry) addViewers(i uint32, d int64) {
 	s := r.sessions[i]
 	st := *s.stream
 	st.Viewers += d
-	r.changes = append(r.changes, Change{Old: s.stream, New: &st, Cause: ByCounts, Holder: s.holder})
+	r.changes = append(r.changes, Change{Old: s.stream, New: &st, Cause: ByCounts, Socket: s.socket})
 	s.stream = &st
-	if st.Viewers > st.Peak {
-		st.Peak = st.Viewers
-		r.touch(i) // the peak is for ever, the present count is the nodes'
+	if st.Viewers > st.PeakViewers {
+		st.PeakViewers = st.Viewers
+		r.markSessionChanged(i) // the peak is for ever, the present count is the nodes'
 	}
 }
 
-// drop forgets the viewers of an index whose session has ended.
-func (ps *peers) drop(i uint32) {
+// dropViewers forgets the viewers of an index whose session has ended.
+func (ps *nodeTable) dropViewers(i uint32) {
 	for _, p := range ps.list {
 		delete(p.viewers, i)
 	}
@@ -289,19 +289,19 @@ func (r *Registry) ViewedSessions(node string, origin uint64) (of []Session) {
 		add(p.viewers)
 	}
 	for _, d := range r.peers.departed {
-		if d.name == node && d.origin == origin {
+		if d.name == node && d.process == origin {
 			add(d.viewers)
 		}
 	}
 	return of
 }
 
-// Keeper is the longest-living node by the registry; it does what only one
+// Leader is the longest-living node by the registry; it does what only one
 // node should do. Empty when no node lives.
-func (r *Registry) Keeper() string {
-	var keeper *peer
+func (r *Registry) Leader() string {
+	var keeper *nodeState
 	for _, p := range r.peers.list {
-		if p.alive && (keeper == nil || p.joined < keeper.joined) {
+		if p.isAlive && (keeper == nil || p.joinedNum < keeper.joinedNum) {
 			keeper = p
 		}
 	}
@@ -316,19 +316,19 @@ func (r *Registry) Keeper() string {
 func (r *Registry) IsRenewedThrough(l Lease, node string) bool {
 	le := r.leases.find(l)
 	p, _ := r.peers.find(node)
-	return le != nil && p != nil && p.alive && le.via == p.via
+	return le != nil && p != nil && p.isAlive && le.renewer == p.renewer
 }
 
 // IsAlive reports whether a node lives, as the log has it.
 func (r *Registry) IsAlive(node string) bool {
 	p, _ := r.peers.find(node)
-	return p != nil && p.alive
+	return p != nil && p.isAlive
 }
 
-// Peers is how many nodes live.
-func (r *Registry) Peers() (n int) {
+// LivingNodes is how many nodes live.
+func (r *Registry) LivingNodes() (n int) {
 	for _, p := range r.peers.list {
-		if p.alive {
+		if p.isAlive {
 			n++
 		}
 	}
@@ -336,9 +336,9 @@ func (r *Registry) Peers() (n int) {
 }
 
 // rank is how many of the living come before a node, and how many there are.
-func (ps *peers) rank(node string) (before, of int) {
+func (ps *nodeTable) rank(node string) (before, of int) {
 	for _, p := range ps.list {
-		if p.alive {
+		if p.isAlive {
 			of++
 			if p.name < node {
 				before++
@@ -348,22 +348,22 @@ func (ps *peers) rank(node string) (before, of int) {
 	return before, max(1, of)
 }
 
-// KnownRules is the highest version of the rules that every living node can apply.
-func (r *Registry) KnownRules() uint64 {
+// CommonRules is the highest version of the rules that every living node can apply.
+func (r *Registry) CommonRules() uint64 {
 	known := uint64(0)
 	for _, p := range r.peers.list {
-		if p.alive && (known == 0 || p.knows < known) {
-			known = p.knows
+		if p.isAlive && (known == 0 || p.maxRules < known) {
+			known = p.maxRules
 		}
 	}
 	return max(known, r.rules)
 }
 
-func appendPeer(b []byte, p *peer) []byte {
-	for _, v := range [...]uint64{p.boot, p.origin, p.no, p.knows, p.joined, uint64(p.via)} {
+func appendNode(b []byte, p *nodeState) []byte {
+	for _, v := range [...]uint64{p.incarnation, p.process, p.lastSeq, p.maxRules, p.joinedNum, uint64(p.renewer)} {
 		b = appendUint(b, v)
 	}
-	b = appendBool(appendBool(appendInt(b, p.last), p.alive), p.paused)
+	b = appendBool(appendBool(appendInt(b, p.lastEntryAt), p.isAlive), p.isClockPaused)
 	return appendCountMap(b, p.viewers)
 }
 
@@ -376,7 +376,7 @@ func appendCountMap(b []byte, m map[uint32]int64) []byte {
 }
 
 func (r *reader) countMap() map[uint32]int64 {
-	n := r.count()
+	n := r.length()
 	m := make(map[uint32]int64, n)
 	for range n {
 		i, v := r.uint(), r.uint()
@@ -388,26 +388,26 @@ func (r *reader) countMap() map[uint32]int64 {
 	return m
 }
 
-func appendLikes(b []byte, likes []liked) []byte {
+func appendLikes(b []byte, likes []likeCount) []byte {
 	b = appendUint(b, uint64(len(likes)))
 	for _, l := range likes {
-		b = appendUint(appendUint(b, l.by), uint64(l.n))
+		b = appendUint(appendUint(b, l.process), uint64(l.n))
 	}
 	return b
 }
 
-func (r *reader) likes() []liked {
-	n := r.count()
+func (r *reader) likes() []likeCount {
+	n := r.length()
 	if n == 0 {
 		return nil
 	}
-	likes := make([]liked, 0, n)
+	likes := make([]likeCount, 0, n)
 	for range n {
 		by, v := r.uint(), r.uint()
 		if v > MaxCount {
 			r.fail()
 		}
-		likes = append(likes, liked{by, int64(v)})
+		likes = append(likes, likeCount{by, int64(v)})
 	}
 	return likes
 }

@@ -2,138 +2,138 @@ package presence
 
 import "slices"
 
-// afterLoss is for how long after a push has ended the cloud's word that it goes
+// onlineIgnoredAfterLoss is for how long after a push has ended the cloud's word that it goes
 // on is not believed, in milliseconds of presence time: the answer may be older.
-const afterLoss = 10_000
+const onlineIgnoredAfterLoss = 10_000
 
-// pollEvery is how often the cloud's word that a push goes on is worth an entry
+// pollEvidenceInterval is how often the cloud's word that a push goes on is worth an entry
 // where it changes nothing, in milliseconds of log time: so much older than it is
 // may `why` show it.
-const pollEvery = 5 * 60_000
+const pollEvidenceInterval = 5 * 60_000
 
-// online takes the cloud's word that something is pushed. It is a beat of a
+// applyPollOnline takes the cloud's word that something is pushed. It is a beat of a
 // session that does not live by beats.
-func (r *Registry) online(i uint32, c *Observe, p *peer) {
+func (r *Registry) applyPollOnline(i uint32, c *Observe, p *nodeState) {
 	s := r.sessions[i]
-	if s.media.lost && r.clock-s.media.since < afterLoss {
+	if s.media.isLost && r.clock-s.media.updatedAt < onlineIgnoredAfterLoss {
 		return
 	}
-	if s.media.lost {
+	if s.media.isLost {
 		r.conflicts[PollAgainstCallback]++
 	}
-	r.published(i, c)
+	r.markPublished(i, c)
 	switch {
 	case !s.sources.Has(FromBeats):
-		r.hear(i, p, ByEvidence)
+		r.renewLease(i, p, ByEvidence)
 	case s.stream.State == Starting:
-		r.enliven(i, ByEvidence)
+		r.markLive(i, ByEvidence)
 	}
 }
 
-// offline takes the cloud's word that nothing is pushed. Said so often in a row,
+// applyPollOffline takes the cloud's word that nothing is pushed. Said so often in a row,
 // it ends a session of which there was a picture once and no beat since.
-func (r *Registry) offline(i uint32, c *Observe) {
+func (r *Registry) applyPollOffline(i uint32, c *Observe) {
 	s := r.sessions[i]
 	m := &s.media
-	if !r.isRound(m) {
+	if !r.startsPollRound(m) {
 		return
 	}
-	if m.offline == 0 {
-		m.quiet = r.clock
-		if len(m.open) > 0 {
+	if m.offlinePolls == 0 {
+		m.offlineSince = r.clock
+		if len(m.openPushes) > 0 {
 			r.conflicts[PollAgainstCallback]++
 		}
 	}
-	m.offline, m.blind = min(m.offline+1, maxPolls), 0
-	r.noted(i, c)
-	if int64(m.offline) < max(1, r.settings.OfflineAfter) {
+	m.offlinePolls, m.failedPolls = min(m.offlinePolls+1, maxPolls), 0
+	r.recordEvidence(i, c)
+	if int64(m.offlinePolls) < max(1, r.settings.OfflineAfter) {
 		return
 	}
 	beats := s.sources.Has(FromBeats)
 	switch {
 	case r.settings.MediaRequired:
-	case !m.seen && (beats || r.clock-m.since < r.settings.StartWithin):
+	case !m.wasPublished && (beats || r.clock-m.updatedAt < r.settings.StartWithin):
 		return
-	case beats && r.leases.all[i].lastAt(r.clock) >= m.quiet:
+	case beats && r.leases.all[i].lastRenewal(r.clock) >= m.offlineSince:
 		return
 	}
-	r.end(i, StreamLost, "")
+	r.endSession(i, StreamLost, "")
 }
 
-// isRound reports whether a word that counts is of another round of polls than the
+// startsPollRound reports whether a word that counts is of another round of polls than the
 // last one: two pollers for a moment, or one after the other, make no two rounds.
-func (r *Registry) isRound(m *media) bool {
-	if m.offline+m.blind > 0 && r.clock-m.polled < r.settings.PollEvery/2 {
+func (r *Registry) startsPollRound(m *mediaState) bool {
+	if m.offlinePolls+m.failedPolls > 0 && r.clock-m.lastPoll < r.settings.PollEvery/2 {
 		return false
 	}
-	m.polled = r.clock
+	m.lastPoll = r.clock
 	return true
 }
 
-// unknown notes that the cloud was asked and gave no answer, while it answered
+// applyPollFailed notes that the cloud was asked and gave no answer, while it answered
 // others. It is no word about the push, but a session that lives by nothing else
 // cannot go on for ever.
-func (r *Registry) unknown(i uint32, c *Observe) {
+func (r *Registry) applyPollFailed(i uint32, c *Observe) {
 	s := r.sessions[i]
-	if !r.isRound(&s.media) {
+	if !r.startsPollRound(&s.media) {
 		return
 	}
-	s.media.blind = min(s.media.blind+1, maxPolls)
-	r.noted(i, c)
-	if s.sources == SourcesOf(FromPoll) && r.settings.BlindAfter > 0 && int64(s.media.blind) >= r.settings.BlindAfter {
-		r.end(i, StreamLost, "")
+	s.media.failedPolls = min(s.media.failedPolls+1, maxPolls)
+	r.recordEvidence(i, c)
+	if s.sources == SourcesOf(FromPoll) && r.settings.BlindAfter > 0 && int64(s.media.failedPolls) >= r.settings.BlindAfter {
+		r.endSession(i, StreamLost, "")
 	}
 }
 
-// noted keeps a word about a session's push that changes nothing in the list.
-func (r *Registry) noted(i uint32, c *Observe) {
+// recordEvidence keeps a word about a session's push that changes nothing in the list.
+func (r *Registry) recordEvidence(i uint32, c *Observe) {
 	s := r.sessions[i]
-	s.filmed = r.last.Num
-	s.witness(Evidence{Source: c.Source, Sign: c.Sign, At: r.last.Time, Detail: c.Detail})
-	r.touch(i)
+	s.mediaNum = r.last.Num
+	s.setEvidence(Evidence{Source: c.Source, Signal: c.Signal, At: r.last.Time, Detail: c.Detail})
+	r.markSessionChanged(i)
 }
 
-// pictured gives a stream a cover that has none.
-func (r *Registry) pictured(i uint32, c *Observe) {
+// applyScreenshot gives a stream a cover that has none.
+func (r *Registry) applyScreenshot(i uint32, c *Observe) {
 	if s := r.sessions[i]; s.stream.Cover == "" && c.Detail != "" {
-		s.told = r.last.Num
-		r.change(i, ByEvidence, func(st *Stream) { st.Cover = c.Detail })
+		s.detailsNum = r.last.Num
+		r.changeStream(i, ByEvidence, func(st *Stream) { st.Cover = c.Detail })
 	}
 }
 
-// Polled is a session that the status poller is to ask for.
-type Polled struct {
+// PollTarget is a session that the status poller is to ask for.
+type PollTarget struct {
 	Session Session
 	Code    string
-	// Matters: that nothing is pushed would count. Of one who beats it would not,
+	// OfflineCounts: that nothing is pushed would count. Of one who beats it would not,
 	// and need not be asked for if it is in no list.
-	Matters bool
+	OfflineCounts bool
 }
 
-// ToPoll are the sessions that live by polls, among others or alone, in the
+// PollTargets are the sessions that live by polls, among others or alone, in the
 // order of their indexes.
-func (r *Registry) ToPoll() (all []Polled) {
+func (r *Registry) PollTargets() (all []PollTarget) {
 	for i, s := range r.sessions {
 		if s != nil && s.sources.Has(FromPoll) {
 			matters := !s.sources.Has(FromBeats) || r.leases.all[i].misses > 0 || s.stream.State != Live || r.settings.MediaRequired
-			all = append(all, Polled{s.stream.Session, s.stream.Code, matters})
+			all = append(all, PollTarget{s.stream.Session, s.stream.Code, matters})
 		}
 	}
 	return all
 }
 
-// IsNews reports whether a poller's word about a session would change anything,
+// IsNewSignal reports whether a poller's word about a session would change anything,
 // or is to be noted all the same since the last is old.
-func (r *Registry) IsNews(s Session, sign Sign) bool {
+func (r *Registry) IsNewSignal(s Session, sign Signal) bool {
 	i, live := r.bySession[s]
 	if !live {
 		return false
 	}
 	x := r.sessions[i]
 	m := &x.media
-	if sign != Online || !x.sources.Has(FromBeats) || !m.seen || m.lost || m.offline > 0 || m.blind > 0 || x.stream.State == Starting {
+	if sign != PollOnline || !x.sources.Has(FromBeats) || !m.wasPublished || m.isLost || m.offlinePolls > 0 || m.failedPolls > 0 || x.stream.State == Starting {
 		return true
 	}
 	at := slices.IndexFunc(x.evidence, func(e Evidence) bool { return e.Source == FromPoll })
-	return at < 0 || x.evidence[at].At+pollEvery < r.last.Time
+	return at < 0 || x.evidence[at].At+pollEvidenceInterval < r.last.Time
 }

@@ -50,17 +50,17 @@ func (rec *Recording) Encode() []byte {
 	return appendRecording([]byte{recordingVersion}, rec)
 }
 
-// DecodeRecording reads what Encode gave. It returns ErrRules for what a newer
+// DecodeRecording reads what Encode gave. It returns ErrNewerVersion for what a newer
 // version wrote, and ErrMalformed for anything else.
 func DecodeRecording(b []byte) (Recording, error) {
-	r := &reader{b: b}
+	r := &reader{data: b}
 	if v := r.byte(); v > recordingVersion {
-		return Recording{}, fmt.Errorf("%w: a recording of version %d", ErrRules, v)
+		return Recording{}, fmt.Errorf("%w: a recording of version %d", ErrNewerVersion, v)
 	} else if v == 0 {
 		return Recording{}, ErrMalformed
 	}
 	rec := r.recording()
-	if err := r.done(); err != nil {
+	if err := r.finalError(); err != nil {
 		return Recording{}, err
 	}
 	return rec, nil
@@ -80,7 +80,7 @@ func appendRecording(b []byte, rec *Recording) []byte {
 func (r *reader) recording() Recording {
 	return Recording{
 		ID: r.string(), Provider: r.string(), Code: r.string(), Anchor: r.string(), Title: r.string(), Cover: r.string(),
-		Format: r.string(), Location: r.string(), Session: r.session(), Unlisted: r.bool(),
+		Format: r.string(), Location: r.string(), Session: r.sessionID(), Unlisted: r.bool(),
 		StartedAt: r.int(), EndedAt: r.int(), Duration: r.int(), Size: r.int(), SessionTotals: SessionTotals{r.int(), r.int()},
 	}
 }
@@ -88,7 +88,7 @@ func (r *reader) recording() Recording {
 // AddRecording keeps a recording. One that is known already changes nothing.
 type AddRecording struct{ Recording Recording }
 
-func (*AddRecording) kind() kind { return kindAddRecording }
+func (*AddRecording) kind() commandKind { return kindAddRecording }
 
 func (*AddRecording) durable() bool { return true }
 
@@ -97,25 +97,25 @@ func (c *AddRecording) encode(b []byte) []byte { return appendRecording(b, &c.Re
 func (c *AddRecording) decode(r *reader) { c.Recording = r.recording() }
 
 // addRecording takes a recording in, with what is known of its session.
-func (c *AddRecording) apply(r *Registry, _ *peer) Result {
+func (c *AddRecording) apply(r *Registry, _ *nodeState) Result {
 	if r.recordings.byID[c.Recording.ID] != nil {
-		return Result{Again: true}
+		return Result{Repeated: true}
 	}
-	t := &taken{Recording: c.Recording, clock: r.clock, num: r.last.Num}
-	r.link(&t.Recording)
-	r.mark(recordTaken, r.recordings.add(t))
+	t := &knownRecording{Recording: c.Recording, learnedAt: r.clock, entryNum: r.last.Num}
+	r.linkSession(&t.Recording)
+	r.markRecord(recordRecording, r.recordings.append(t))
 	rec := t.Recording
-	r.tell(r.recordingEffect(RecordingReady, &rec))
+	r.addEvent(r.recordingEvent(RecordingReady, &rec))
 	return Result{}
 }
 
-// link finds the session that a recording shows: the one of its live code, live
+// linkSession finds the session that a recording shows: the one of its live code, live
 // or ended, with which it shares most time. Of a recording without times it is
 // the last one.
-func (r *Registry) link(rec *Recording) {
+func (r *Registry) linkSession(rec *Recording) {
 	if rec.Session != (Session{}) { // it was linked before, and is put back
 		if e := r.ended.bySession[rec.Session]; e != nil {
-			rec.conclude(e)
+			rec.completeFrom(e)
 		}
 		return
 	}
@@ -127,7 +127,7 @@ func (r *Registry) link(rec *Recording) {
 			best, st, ended = shared, s, e
 		}
 	}
-	if live := r.Stream(rec.Code); live != nil {
+	if live := r.StreamByCode(rec.Code); live != nil {
 		try(live, nil, max(r.last.Time, rec.EndedAt))
 	}
 	for _, e := range slices.Backward(r.ended.byCode[rec.Code]) {
@@ -141,39 +141,39 @@ func (r *Registry) link(rec *Recording) {
 		return
 	}
 	rec.Session = st.Session
-	rec.describe(st)
+	rec.copyStream(st)
 	if rec.StartedAt == 0 {
 		rec.StartedAt = min(st.StartedAt, rec.EndedAt)
 		rec.Duration = rec.EndedAt - rec.StartedAt
 	}
 	if ended != nil {
-		rec.conclude(ended)
+		rec.completeFrom(ended)
 	}
 }
 
-// describe takes over what viewers were shown of a stream.
-func (rec *Recording) describe(st *Stream) {
+// copyStream takes over what viewers were shown of a stream.
+func (rec *Recording) copyStream(st *Stream) {
 	rec.Anchor, rec.Title, rec.Unlisted = st.Anchor, st.Title, !st.Listed
 	if st.Cover != "" {
 		rec.Cover = st.Cover
 	}
 }
 
-// conclude takes over what is known at the end of a session.
-func (rec *Recording) conclude(e *Ended) {
-	rec.describe(e.Stream)
-	rec.PeakViewers, rec.Likes = e.Stream.Peak, e.Stream.Likes
+// completeFrom takes over what is known at the end of a session.
+func (rec *Recording) completeFrom(e *Ended) {
+	rec.copyStream(e.Stream)
+	rec.PeakViewers, rec.Likes = e.Stream.PeakViewers, e.Stream.Likes
 }
 
-// amend completes the recordings of a session that has ended.
-func (r *Registry) amend(e *Ended) {
-	for _, t := range r.recordings.of[e.Stream.Session] {
-		t.Recording.conclude(e)
-		if r.dirty != nil {
-			r.mark(recordTaken, r.recordings.find(t))
+// completeRecordings completes the recordings of a session that has ended.
+func (r *Registry) completeRecordings(e *Ended) {
+	for _, t := range r.recordings.bySession[e.Stream.Session] {
+		t.Recording.completeFrom(e)
+		if r.changedRecords != nil {
+			r.markRecord(recordRecording, r.recordings.numberOf(t))
 		}
 		rec := t.Recording
-		r.tell(r.recordingEffect(RecordingAmended, &rec))
+		r.addEvent(r.recordingEvent(RecordingAmended, &rec))
 	}
 }
 
@@ -186,65 +186,65 @@ func (r *Registry) Recording(id string) (rec Recording, ok bool) {
 	return t.Recording, true
 }
 
-// taken is a recording that the registry still knows of: to tell whether one
+// knownRecording is a recording that the registry still knows of: to tell whether one
 // comes twice, and to complete it when its session ends. What is older is in the
 // archive alone.
-type taken struct {
+type knownRecording struct {
 	Recording
-	clock int64  // presence time at which it became known, for forgetting
-	num   uint64 // of the entry that told of it
+	learnedAt int64  // presence time at which it became known, for forgetting
+	entryNum  uint64 // of the entry that told of it
 }
 
-func appendTaken(b []byte, t *taken) []byte {
-	return appendUint(appendInt(appendRecording(b, &t.Recording), t.clock), t.num)
+func appendKnownRecording(b []byte, t *knownRecording) []byte {
+	return appendUint(appendInt(appendRecording(b, &t.Recording), t.learnedAt), t.entryNum)
 }
 
-func (r *reader) taken() *taken {
-	return &taken{Recording: r.recording(), clock: r.int(), num: r.uint()}
+func (r *reader) knownRecording() *knownRecording {
+	return &knownRecording{Recording: r.recording(), learnedAt: r.int(), entryNum: r.uint()}
 }
 
 // How long recordings are remembered, in milliseconds of presence time, and how
 // many.
 const (
-	keepTaken = 24 * 60 * 60 * 1000
-	maxTaken  = 100_000
+	recordingRetention = 24 * 60 * 60 * 1000
+	maxRecordings      = 100_000
 )
 
-// recordings remembers them, oldest first.
-type recordings struct {
-	first uint64 // the number of list[0]
-	list  []*taken
-	byID  map[string]*taken
-	of    map[Session][]*taken // what list has of each session, in its order
+// knownRecordings remembers them, oldest first.
+type knownRecordings struct {
+	first     uint64 // the number of list[0]
+	list      []*knownRecording
+	byID      map[string]*knownRecording
+	bySession map[Session][]*knownRecording // what list has of each session, in its order
 }
 
-func newRecordings() recordings {
-	return recordings{byID: map[string]*taken{}, of: map[Session][]*taken{}}
+func newKnownRecordings() knownRecordings {
+	return knownRecordings{byID: map[string]*knownRecording{}, bySession: map[Session][]*knownRecording{}}
 }
 
-func (m *recordings) len() int { return len(m.list) }
+func (m *knownRecordings) len() int { return len(m.list) }
 
-// add returns the number that t was given.
-func (m *recordings) add(t *taken) uint64 {
+// append returns the number that t was given.
+func (m *knownRecordings) append(t *knownRecording) uint64 {
 	m.list = append(m.list, t)
 	m.byID[t.ID] = t
 	if t.Session != (Session{}) {
-		m.of[t.Session] = append(m.of[t.Session], t)
+		m.bySession[t.Session] = append(m.bySession[t.Session], t)
 	}
 	return m.first + uint64(len(m.list)) - 1
 }
 
-// at returns the one of that number, nil when it is forgotten.
-func (m *recordings) at(seq uint64) *taken {
+// byNumber returns the one of that number, nil when it is forgotten.
+func (m *knownRecordings) byNumber(seq uint64) *knownRecording {
 	if seq < m.first || seq-m.first >= uint64(len(m.list)) {
 		return nil
 	}
 	return m.list[seq-m.first]
 }
 
-// find returns the number of one that is remembered. The youngest are looked at
+// numberOf returns the number of one that is remembered. The youngest are looked at
 // first.
-func (m *recordings) find(t *taken) uint64 {
+func (m *knownRecordings) numberOf(t *knownRecording) uint64 {
 	for i, x := range slices.Backward(m.list) {
 		if x == t {
 			return m.first + uint64(i)
@@ -253,14 +253,14 @@ func (m *recordings) find(t *taken) uint64 {
 	return 0
 }
 
-// drop forgets the oldest and returns its number.
-func (m *recordings) drop() uint64 {
+// dropOldest forgets the oldest and returns its number.
+func (m *knownRecordings) dropOldest() uint64 {
 	t := m.list[0]
 	delete(m.byID, t.ID)
-	if rest := slices.DeleteFunc(m.of[t.Session], func(x *taken) bool { return x == t }); len(rest) > 0 {
-		m.of[t.Session] = rest
+	if rest := slices.DeleteFunc(m.bySession[t.Session], func(x *knownRecording) bool { return x == t }); len(rest) > 0 {
+		m.bySession[t.Session] = rest
 	} else {
-		delete(m.of, t.Session)
+		delete(m.bySession, t.Session)
 	}
 	m.list[0] = nil
 	m.list = m.list[1:]
@@ -268,9 +268,9 @@ func (m *recordings) drop() uint64 {
 	return m.first - 1
 }
 
-func (r *Registry) forgetRecordings() {
+func (r *Registry) dropOldRecordings() {
 	m := &r.recordings
-	for m.len() > 0 && (m.list[0].clock+keepTaken < r.clock || m.len() > maxTaken) {
-		r.mark(recordTaken, m.drop())
+	for m.len() > 0 && (m.list[0].learnedAt+recordingRetention < r.clock || m.len() > maxRecordings) {
+		r.markRecord(recordRecording, m.dropOldest())
 	}
 }

@@ -10,7 +10,7 @@ import (
 
 func fullRecording() Recording {
 	return Recording{
-		ID: "r", Provider: "srs", Code: "8888_ann", Anchor: "ann", Session: id(4), Title: "\xff", Cover: "c",
+		ID: "r", Provider: "srs", Code: "8888_ann", Anchor: "ann", Session: sessionID(4), Title: "\xff", Cover: "c",
 		StartedAt: -5, EndedAt: 1_763_830_000_000, Duration: 7, Format: "flv", Size: 1 << 40, Location: "/x.flv", Unlisted: true,
 		SessionTotals: SessionTotals{PeakViewers: 3, Likes: 9},
 	}
@@ -33,7 +33,7 @@ func TestNewerRecordingIsRefused(t *testing.T) {
 	rec := fullRecording()
 	b := rec.Encode()
 	b[0] = recordingVersion + 1
-	if _, err := DecodeRecording(b); !errors.Is(err, ErrRules) {
+	if _, err := DecodeRecording(b); !errors.Is(err, ErrNewerVersion) {
 		t.Errorf("a newer version: %v", err)
 	}
 	for n := range len(b) {
@@ -51,7 +51,7 @@ func FuzzDecodeRecording(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		rec, err := DecodeRecording(b)
 		if err != nil {
-			if !errors.Is(err, ErrMalformed) && !errors.Is(err, ErrRules) {
+			if !errors.Is(err, ErrMalformed) && !errors.Is(err, ErrNewerVersion) {
 				t.Fatal(err)
 			}
 			return
@@ -63,9 +63,9 @@ func FuzzDecodeRecording(f *testing.F) {
 }
 
 func TestCursor(t *testing.T) {
-	c := Cursor{1_763_830_000_123, "0f3a"}
+	c := RecordingCursor{1_763_830_000_123, "0f3a"}
 	text := c.String()
-	if got, err := ParseCursor(text); err != nil || got != c {
+	if got, err := ParseRecordingCursor(text); err != nil || got != c {
 		t.Errorf("%+v became %+v, %v", c, got, err)
 	}
 	bad := []string{"", ".", "AAAA", text + "A", text + "=", "\n" + text, text + "\n", strings.ToUpper(text), strings.Repeat("A", 40)}
@@ -78,18 +78,18 @@ func TestCursor(t *testing.T) {
 		}
 	}
 	for _, text := range bad {
-		if c, err := ParseCursor(text); !errors.Is(err, ErrBadCursor) {
+		if c, err := ParseRecordingCursor(text); !errors.Is(err, ErrBadCursor) {
 			t.Errorf("%q: %+v, %v", text, c, err)
 		}
 	}
 }
 
 func FuzzParseCursor(f *testing.F) {
-	f.Add(Cursor{1_763_830_000_123, "0f3a"}.String())
-	f.Add(Cursor{-1, ""}.String())
+	f.Add(RecordingCursor{1_763_830_000_123, "0f3a"}.String())
+	f.Add(RecordingCursor{-1, ""}.String())
 	f.Add("AAAAAAAAAAAAAAAA")
 	f.Fuzz(func(t *testing.T, text string) {
-		c, err := ParseCursor(text)
+		c, err := ParseRecordingCursor(text)
 		if err == nil && c.String() != text {
 			t.Fatalf("%q became %q", text, c)
 		}
@@ -101,11 +101,11 @@ func FuzzParseCursor(f *testing.F) {
 
 // TestQueryStart: of a cursor and an end, that counts which is later in the order.
 func TestQueryStart(t *testing.T) {
-	at := func(started int64, id string) *Cursor { return &Cursor{started, id} }
+	at := func(started int64, id string) *RecordingCursor { return &RecordingCursor{started, id} }
 	for _, c := range []struct {
 		to    int64
-		after *Cursor
-		want  *Cursor
+		after *RecordingCursor
+		want  *RecordingCursor
 	}{
 		{0, nil, nil},
 		{7, nil, at(7, "")},
@@ -118,11 +118,11 @@ func TestQueryStart(t *testing.T) {
 		if c.after != nil {
 			q.After = c.after.String()
 		}
-		if got, err := q.Start(); err != nil || !reflect.DeepEqual(got, c.want) {
+		if got, err := q.StartCursor(); err != nil || !reflect.DeepEqual(got, c.want) {
 			t.Errorf("to %d, after %+v: %+v, %v, want %+v", c.to, c.after, got, err, c.want)
 		}
 	}
-	if _, err := (&RecordingQuery{After: "x", To: 5}).Start(); !errors.Is(err, ErrBadCursor) {
+	if _, err := (&RecordingQuery{After: "x", To: 5}).StartCursor(); !errors.Is(err, ErrBadCursor) {
 		t.Errorf("a bad cursor: %v", err)
 	}
 }
@@ -134,7 +134,7 @@ func TestQueryPage(t *testing.T) {
 	}
 	for limit, want := range map[int]int{-1: 1, 0: 1, 1: 1, 2: 2, 3: 3, 4: 3, 1 << 40: 3} {
 		q := RecordingQuery{Limit: limit}
-		page, next := q.Page(slices.Clone(all))
+		page, next := q.CutPage(slices.Clone(all))
 		if len(page) != want || (next != "") != (want < len(all)) {
 			t.Errorf("limit %d: %d recordings, next %q", limit, len(page), next)
 		}

@@ -2,302 +2,304 @@ package presence
 
 import "slices"
 
-// Restore puts back a session that the log has lost, or the parts of it that
+// RestoreSession puts back a session that the log has lost, or the parts of it that
 // changed in what was lost. It never undoes what the log has come to since: it
 // is refused when the session has ended, when its anchor is banned, when
 // another anchor has its code, and when its anchor has started since.
-type Restore struct {
-	// Lost is the number of the first entry that the log has lost.
-	Lost  uint64
-	Terms LeaseParams
-	Keys  []string // by which its client may ask for it again, see keyName
+type RestoreSession struct {
+	// FirstLost is the number of the first entry that the log has lost.
+	FirstLost uint64
+	Params    LeaseParams
+	Keys      []string // by which its client may ask for it again, see keyName
 
-	session *session
+	session *liveSession
 }
 
-func (*Restore) kind() kind { return kindRestore }
+func (*RestoreSession) kind() commandKind { return kindRestoreSession }
 
-func (*Restore) durable() bool { return true }
+func (*RestoreSession) durable() bool { return true }
 
-func (c *Restore) encode(b []byte) []byte {
-	b = appendStrings(appendUint(b, c.Lost), c.Keys)
-	b = appendLeaseParams(b, c.Terms)
-	return appendLikes(appendSession(b, c.session), c.session.likes)
+func (c *RestoreSession) encode(b []byte) []byte {
+	b = appendStrings(appendUint(b, c.FirstLost), c.Keys)
+	b = appendLeaseParams(b, c.Params)
+	return appendLikes(appendLiveSession(b, c.session), c.session.likes)
 }
 
-func (c *Restore) decode(r *reader) {
-	c.Lost, c.Keys = r.uint(), r.strings()
-	c.Terms = r.leaseParams()
-	c.session = r.whole()
+func (c *RestoreSession) decode(r *reader) {
+	c.FirstLost, c.Keys = r.uint(), r.strings()
+	c.Params = r.leaseParams()
+	c.session = r.liveSession()
 	c.session.likes = r.likes()
-	if !c.Terms.areValid() {
+	if !c.Params.areValid() {
 		r.fail()
 	}
 }
 
 // restore puts back a session, or what of it was lost.
-func (c *Restore) apply(r *Registry, _ *peer) Result {
+func (c *RestoreSession) apply(r *Registry, _ *nodeState) Result {
 	was := c.session.stream
 	if i, live := r.bySession[was.Session]; live {
-		r.mend(i, c)
-		return r.granted(i)
+		r.restoreParts(i, c)
+		return r.liveResult(i)
 	}
 	if r.ended.bySession[was.Session] != nil {
-		return r.gone(was.Session)
+		return r.goneResult(was.Session)
 	}
-	if _, banned := r.Banned(was.Anchor); banned {
+	if _, banned := r.ActiveBan(was.Anchor); banned {
 		return Result{Refusal: AnchorBanned}
 	}
 	if i, taken := r.byCode[was.Code]; taken && r.sessions[i].stream.Anchor != was.Anchor {
 		return Result{Refusal: CodeTaken}
 	}
 	if i, live := r.byAnchor[was.Anchor]; live {
-		if !r.twin(i, c) && r.newer(i, c) {
+		if !r.isDuplicateStart(i, c) && r.isNewerStart(i, c) {
 			return Result{Refusal: AlreadyLive, Stream: r.sessions[i].stream}
 		}
-		r.end(i, TakenOver, "")
+		r.endSession(i, TakenOver, "")
 	}
-	i := r.putBack(c)
-	r.relearn(c.Keys, was.Session)
-	return r.granted(i)
+	i := r.insertRestored(c)
+	r.restoreKeys(c.Keys, was.Session)
+	return r.liveResult(i)
 }
 
-// newer reports whether a live session is to stay rather than to give way to
+// isNewerStart reports whether a live session is to stay rather than to give way to
 // an older node's one of the same anchor. One that was put back as well, and is
 // heard again, is where its anchor is, whatever the clock said at their starts.
-func (r *Registry) newer(i uint32, c *Restore) bool {
+func (r *Registry) isNewerStart(i uint32, c *RestoreSession) bool {
 	live := r.sessions[i]
-	if live.born != 0 {
-		return live.born >= c.Lost
+	if live.startNum != 0 {
+		return live.startNum >= c.FirstLost
 	}
-	return r.leases.all[i].via != 0 || live.stream.StartedAt >= c.session.stream.StartedAt
+	return r.leases.all[i].renewer != 0 || live.stream.StartedAt >= c.session.stream.StartedAt
 }
 
-// twin reports whether a live session was begun by the same start as one that is
+// isDuplicateStart reports whether a live session was begun by the same start as one that is
 // put back, which was tried twice, and only of the latter there is a sign that its
 // client was told of it.
-func (r *Registry) twin(i uint32, c *Restore) bool {
+func (r *Registry) isDuplicateStart(i uint32, c *RestoreSession) bool {
 	s := r.sessions[i]
-	return !s.takenUp() && c.session.takenUp() && slices.ContainsFunc(c.Keys, func(name string) bool {
+	return !s.isAcknowledged() && c.session.isAcknowledged() && slices.ContainsFunc(c.Keys, func(name string) bool {
 		k, known := r.keys.byName[name]
 		return known && k.session == s.stream.Session
 	})
 }
 
-// takenUp reports whether a client has beaten for a session, or asked for it again.
-func (s *session) takenUp() bool { return s.stream.State != Starting || s.moved != s.born }
+// isAcknowledged reports whether a client has beaten for a session, or asked for it again.
+func (s *liveSession) isAcknowledged() bool {
+	return s.stream.State != Starting || s.socketNum != s.startNum
+}
 
-// putBack enters a lost session under an index of its own, with its lease in
+// queueRestores enters a lost session under an index of its own, with its lease in
 // full: whoever held it may have been beating all the while.
-func (r *Registry) putBack(c *Restore) uint32 {
+func (r *Registry) insertRestored(c *RestoreSession) uint32 {
 	i := r.allocate()
 	s, st := *c.session, *c.session.stream
 	st.Index, st.Viewers = i, 0 // whoever has viewers of it says so again
-	s.stream, s.born = &st, 0
-	s.back = nil
-	r.repaired(&s, partTold, c.Lost, c.session.told)
-	r.repaired(&s, partMoved, c.Lost, c.session.moved)
-	r.repaired(&s, partFilmed, c.Lost, c.session.filmed)
-	s.media.inClock(r.clock)
+	s.stream, s.startNum = &st, 0
+	s.restored = nil
+	r.markRestored(&s, partDetails, c.FirstLost, c.session.detailsNum)
+	r.markRestored(&s, partSocket, c.FirstLost, c.session.socketNum)
+	r.markRestored(&s, partMedia, c.FirstLost, c.session.mediaNum)
+	s.media.clampTimes(r.clock)
 	s.likes = slices.Clone(s.likes)
 	r.insert(i, &s)
-	r.leases.begin(i, st.Session.tag(), 0, r.clock, !s.sources.Has(FromBeats))
+	r.leases.start(i, st.Session.leaseTag(), 0, r.clock, !s.sources.Has(FromBeats))
 	le := &r.leases.all[i]
 	if st.State == Live {
-		le.flags &^= leaseQuiet
+		le.flags &^= leaseNotLive
 	}
 	// A shorter interval than the present one would end before the lease is looked
 	// at, which it is by the present terms: then they are what it gets.
-	if c.Terms.Interval >= r.settings.Interval {
-		if use, room := r.leases.fit(c.Terms); room {
-			le.terms = use
+	if c.Params.Interval >= r.settings.Interval {
+		if use, room := r.leases.makeRoomAndAddParams(c.Params); room {
+			le.params = use
 		}
 	}
-	r.appoint(i)
-	r.touch(i)
-	r.changes = append(r.changes, Change{New: &st, Cause: ByRepair, Holder: s.holder})
+	r.scheduleMediaDeadline(i)
+	r.markSessionChanged(i)
+	r.changes = append(r.changes, Change{New: &st, Cause: ByRestore, Socket: s.socket})
 	return i
 }
 
-// mend takes over the parts of a live session that changed in what was lost,
+// restoreParts takes over the parts of a live session that changed in what was lost,
 // unless they have changed again since.
-func (r *Registry) mend(i uint32, c *Restore) {
+func (r *Registry) restoreParts(i uint32, c *RestoreSession) {
 	s, was := r.sessions[i], c.session
-	if s.lags(was, partTold, c.Lost) {
-		r.repaired(s, partTold, c.Lost, was.told)
-		r.change(i, ByRepair, func(st *Stream) {
+	if s.isStale(was, partDetails, c.FirstLost) {
+		r.markRestored(s, partDetails, c.FirstLost, was.detailsNum)
+		r.changeStream(i, ByRestore, func(st *Stream) {
 			st.Details = was.stream.Details
 		})
 	}
 	if was.stream.State != Starting && s.stream.State == Starting {
-		r.enliven(i, ByRepair) // it was heard, and its lease is full
+		r.markLive(i, ByRestore) // it was heard, and its lease is full
 	}
-	if s.lags(was, partMoved, c.Lost) {
-		r.repaired(s, partMoved, c.Lost, was.moved)
-		s.holder, s.attached = was.holder, was.attached
-		s.rewitness(was, FromSocket)
-		r.touch(i)
-		r.changes = append(r.changes, Change{Old: s.stream, New: s.stream, Cause: ByRepair, Holder: s.holder})
+	if s.isStale(was, partSocket, c.FirstLost) {
+		r.markRestored(s, partSocket, c.FirstLost, was.socketNum)
+		s.socket, s.attached = was.socket, was.attached
+		s.copyEvidence(was, FromSocket)
+		r.markSessionChanged(i)
+		r.changes = append(r.changes, Change{Old: s.stream, New: s.stream, Cause: ByRestore, Socket: s.socket})
 	}
-	if s.lags(was, partFilmed, c.Lost) {
-		r.repaired(s, partFilmed, c.Lost, was.filmed)
-		r.mendMedia(i, was)
+	if s.isStale(was, partMedia, c.FirstLost) {
+		r.markRestored(s, partMedia, c.FirstLost, was.mediaNum)
+		r.restoreMedia(i, was)
 	}
 	if first := was.stream.StartedAt; first < s.stream.StartedAt { // its start came again
-		r.change(i, ByRepair, func(st *Stream) { st.StartedAt = first })
+		r.changeStream(i, ByRestore, func(st *Stream) { st.StartedAt = first })
 	}
 	liked := int64(0)
 	for _, l := range was.likes {
-		liked += max(0, s.like(l.by, l.n))
+		liked += max(0, s.addLikes(l.process, l.n))
 	}
 	if liked > 0 {
-		r.change(i, ByCounts, func(st *Stream) { st.Likes += liked })
+		r.changeStream(i, ByCounts, func(st *Stream) { st.Likes += liked })
 	}
 }
 
-// mendMedia takes over what the cloud said of a push.
-func (r *Registry) mendMedia(i uint32, was *session) {
+// restoreMedia takes over what the cloud said of a push.
+func (r *Registry) restoreMedia(i uint32, was *liveSession) {
 	s := r.sessions[i]
 	s.media = was.media
-	s.media.inClock(r.clock)
-	s.rewitness(was, FromCallback)
-	s.rewitness(was, FromPoll)
-	r.appoint(i)
-	r.touch(i)
+	s.media.clampTimes(r.clock)
+	s.copyEvidence(was, FromCallback)
+	s.copyEvidence(was, FromPoll)
+	r.scheduleMediaDeadline(i)
+	r.markSessionChanged(i)
 	st := s.stream
-	if st.State == was.stream.State && st.Away == was.stream.Away || s.media.lost != (was.stream.Away == MediaEnded) {
+	if st.State == was.stream.State && st.Away == was.stream.Away || s.media.isLost != (was.stream.Away == MediaEnded) {
 		return
 	}
 	le := &r.leases.all[i]
-	if le.flags &^= leaseQuiet; was.stream.State != Live {
-		le.flags |= leaseQuiet
+	if le.flags &^= leaseNotLive; was.stream.State != Live {
+		le.flags |= leaseNotLive
 	}
-	r.change(i, ByRepair, func(st *Stream) {
+	r.changeStream(i, ByRestore, func(st *Stream) {
 		st.State, st.Away, st.Shown = was.stream.State, was.stream.Away, was.stream.Shown
 	})
 }
 
-// rewitness takes over what another registry knows from a source.
-func (s *session) rewitness(was *session, source Source) {
+// copyEvidence takes over what another registry knows from a source.
+func (s *liveSession) copyEvidence(was *liveSession, source Source) {
 	for _, e := range was.evidence {
 		if e.Source == source {
-			s.witness(e)
+			s.setEvidence(e)
 		}
 	}
 }
 
-// The parts of a session that change apart from each other.
+// The numParts of a session that change apart from each other.
 const (
-	partTold = iota
-	partMoved
-	partFilmed
-	parts
+	partDetails = iota
+	partSocket
+	partMedia
+	numParts
 )
 
-// repaired is where a part that was put back comes from: a node that had read
+// restoredPart is where a part that was put back comes from: a node that had read
 // less of what was lost may have been first.
-type repaired struct {
-	lost uint64 // the first entry that was lost
-	at   uint64 // the entry that put it back
-	was  uint64 // the entry, of those that were lost, that changed it
+type restoredPart struct {
+	firstLost   uint64 // the first entry that was lost
+	restoredNum uint64 // the entry that put it back
+	originalNum uint64 // the entry, of those that were lost, that changed it
 }
 
-// changedAt is the number of the entry that last changed a part.
-func (s *session) changedAt(part int) *uint64 {
-	return [parts]*uint64{&s.told, &s.moved, &s.filmed}[part]
+// changedNum is the number of the entry that last changed a part.
+func (s *liveSession) changedNum(part int) *uint64 {
+	return [numParts]*uint64{&s.detailsNum, &s.socketNum, &s.mediaNum}[part]
 }
 
-// lags reports whether a part was changed in what was lost, and was neither
+// isStale reports whether a part was changed in what was lost, and was neither
 // changed since, nor put back as it was at that entry or a later one.
-func (s *session) lags(was *session, part int, lost uint64) bool {
-	at, then := *s.changedAt(part), *was.changedAt(part)
-	if then < lost || at < lost || s.back == nil {
+func (s *liveSession) isStale(was *liveSession, part int, lost uint64) bool {
+	at, then := *s.changedNum(part), *was.changedNum(part)
+	if then < lost || at < lost || s.restored == nil {
 		return then >= lost && at < lost
 	}
-	b := s.back[part]
-	return b.lost == lost && b.at == at && then > b.was
+	b := s.restored[part]
+	return b.firstLost == lost && b.restoredNum == at && then > b.originalNum
 }
 
-// changed reports whether something of a session was changed in what was lost.
-func changed(was, is *session, lost uint64) bool {
-	return is.lags(was, partTold, lost) || is.lags(was, partMoved, lost) || is.lags(was, partFilmed, lost) ||
+// hasLostChanges reports whether something of a session was changed in what was lost.
+func hasLostChanges(was, is *liveSession, lost uint64) bool {
+	return is.isStale(was, partDetails, lost) || is.isStale(was, partSocket, lost) || is.isStale(was, partMedia, lost) ||
 		was.stream.State != Starting && is.stream.State == Starting ||
 		was.stream.Likes > is.stream.Likes ||
 		was.stream.StartedAt < is.stream.StartedAt
 }
 
-// repaired notes that a part was put back as it was at an entry.
-func (r *Registry) repaired(s *session, part int, lost, was uint64) {
-	if s.back == nil {
-		s.back = &[parts]repaired{}
+// markRestored notes that a part was put back as it was at an entry.
+func (r *Registry) markRestored(s *liveSession, part int, lost, was uint64) {
+	if s.restored == nil {
+		s.restored = &[numParts]restoredPart{}
 	}
-	*s.changedAt(part) = r.last.Num
-	s.back[part] = repaired{lost: lost, at: r.last.Num, was: was}
+	*s.changedNum(part) = r.last.Num
+	s.restored[part] = restoredPart{firstLost: lost, restoredNum: r.last.Num, originalNum: was}
 }
 
-// Bury ends a session of which the log has lost the end, and has it remembered
+// RestoreEnd ends a session of which the log has lost the end, and has it remembered
 // as it was.
-type Bury struct {
-	Lost uint64 // as a Restore's
-	Keys []string
+type RestoreEnd struct {
+	FirstLost uint64 // as a Restore's
+	Keys      []string
 
 	ended *Ended
 }
 
-func (*Bury) kind() kind { return kindBury }
+func (*RestoreEnd) kind() commandKind { return kindRestoreEnd }
 
-func (*Bury) durable() bool { return true }
+func (*RestoreEnd) durable() bool { return true }
 
-func (c *Bury) encode(b []byte) []byte {
-	return appendEnded(appendStrings(appendUint(b, c.Lost), c.Keys), c.ended)
+func (c *RestoreEnd) encode(b []byte) []byte {
+	return appendEnded(appendStrings(appendUint(b, c.FirstLost), c.Keys), c.ended)
 }
 
-func (c *Bury) decode(r *reader) {
-	c.Lost, c.Keys, c.ended = r.uint(), r.strings(), r.ended()
+func (c *RestoreEnd) decode(r *reader) {
+	c.FirstLost, c.Keys, c.ended = r.uint(), r.strings(), r.ended()
 }
 
 // bury ends a session again. One that was ended by silence stays, when it was
 // heard of since: it was alive after all.
-func (c *Bury) apply(r *Registry, _ *peer) Result {
+func (c *RestoreEnd) apply(r *Registry, _ *nodeState) Result {
 	e := *c.ended
 	s := e.Stream.Session
 	if known := r.ended.bySession[s]; known != nil {
-		return Result{Stream: known.Stream, Ended: known, Again: true}
+		return Result{Stream: known.Stream, Ended: known, Repeated: true}
 	}
 	i, live := r.bySession[s]
-	if live && (e.Reason == MissedBeats || e.Reason == StreamLost) && r.heardSince(i, c.Lost) {
-		return r.granted(i)
+	if live && (e.Reason == MissedBeats || e.Reason == StreamLost) && r.isRenewedSince(i, c.FirstLost) {
+		return r.liveResult(i)
 	}
 	if live {
-		r.finish(i, &e)
+		r.removeSession(i, &e)
 	} else {
-		r.keep(&e)
+		r.rememberEnded(&e)
 	}
-	r.relearn(c.Keys, s)
+	r.restoreKeys(c.Keys, s)
 	return Result{Stream: e.Stream, Ended: &e}
 }
 
-// heardSince reports whether a lease was renewed after the log lost the entry of
+// isRenewedSince reports whether a lease was renewed after the log lost the entry of
 // that number and all that followed.
-func (r *Registry) heardSince(i uint32, lost uint64) bool {
-	return r.clock-r.leases.all[i].lastAt(r.clock) < r.TimeSinceLoss(lost-1)
+func (r *Registry) isRenewedSince(i uint32, lost uint64) bool {
+	return r.clock-r.leases.all[i].lastRenewal(r.clock) < r.TimeSinceLoss(lost-1)
 }
 
-// relearn remembers keys again. One that was for another session goes over when
+// restoreKeys remembers keys again. One that was for another session goes over when
 // that one is not live.
-func (r *Registry) relearn(names []string, s Session) {
+func (r *Registry) restoreKeys(names []string, s Session) {
 	for _, name := range names {
 		k, known := r.keys.byName[name]
 		_, live := r.bySession[k.session]
 		switch {
 		case name == "" || live || known && k.session == s:
 		case known:
-			r.keys.change(name, s)
-			if r.dirty != nil {
-				r.mark(recordStartKey, r.keys.find(name))
+			r.keys.reassign(name, s)
+			if r.changedRecords != nil {
+				r.markRecord(recordClientKey, r.keys.numberOf(name))
 			}
 		default:
-			r.mark(recordStartKey, r.keys.add(name, s, r.clock))
+			r.markRecord(recordClientKey, r.keys.append(name, s, r.clock))
 		}
 	}
 }

@@ -45,28 +45,28 @@ func ParseSession(text string) (Session, error) {
 // String gives the text form: 26 characters of a-z and 2-7.
 func (s Session) String() string { return sessionText.EncodeToString(s[:]) }
 
-// tag is the 16 bits of a session that a beat carries beside the lease's
+// leaseTag is the 16 bits of a session that a beat carries beside the lease's
 // index: after a failover the same index may belong to another session.
-func (s Session) tag() uint16 { return binary.LittleEndian.Uint16(s[:2]) }
+func (s Session) leaseTag() uint16 { return binary.LittleEndian.Uint16(s[:2]) }
 
 // sessionTable is all live sessions, by the index that their start was given.
 type sessionTable struct {
-	sessions  []*session
-	free      indexes
-	leases    leases
-	bySession map[Session]uint32
-	byCode    map[string]uint32
-	byAnchor  map[string]uint32
-	dues      *btree.BTreeG[due] // of sessions that end for want of a picture; not state
+	sessions       []*liveSession
+	free           indexSet
+	leases         leases
+	bySession      map[Session]uint32
+	byCode         map[string]uint32
+	byAnchor       map[string]uint32
+	mediaDeadlines *btree.BTreeG[mediaDeadline] // of sessions that end for want of a picture; not state
 }
 
 func newSessionTable() sessionTable {
-	return sessionTable{bySession: map[Session]uint32{}, byCode: map[string]uint32{}, byAnchor: map[string]uint32{}, dues: newDues()}
+	return sessionTable{bySession: map[Session]uint32{}, byCode: map[string]uint32{}, byAnchor: map[string]uint32{}, mediaDeadlines: newMediaDeadlines()}
 }
 
 // allocate gives the smallest free index.
 func (t *sessionTable) allocate() uint32 {
-	i := t.free.get()
+	i := t.free.allocate()
 	for int(i) >= len(t.sessions) {
 		t.sessions = append(t.sessions, nil)
 	}
@@ -74,7 +74,7 @@ func (t *sessionTable) allocate() uint32 {
 }
 
 // insert enters a session under an index that was allocated.
-func (t *sessionTable) insert(i uint32, s *session) {
+func (t *sessionTable) insert(i uint32, s *liveSession) {
 	t.sessions[i] = s
 	t.bySession[s.stream.Session], t.byCode[s.stream.Code], t.byAnchor[s.stream.Anchor] = i, i, i
 }
@@ -86,89 +86,89 @@ func (t *sessionTable) remove(i uint32) {
 	delete(t.byCode, s.stream.Code)
 	delete(t.byAnchor, s.stream.Anchor)
 	t.sessions[i] = nil
-	t.leases.all[i].flags &= leaseParked
-	t.free.put(i)
-	if s.due != 0 {
-		t.dues.Delete(due{s.due, i})
+	t.leases.all[i].flags &= leaseScheduled
+	t.free.release(i)
+	if s.mediaDeadline != 0 {
+		t.mediaDeadlines.Delete(mediaDeadline{s.mediaDeadline, i})
 	}
 }
 
-// session is what a live session is beside what the list shows of it.
-type session struct {
-	stream   *Stream
-	holder   string // the connection that holds it, empty for apps without sockets
-	attached bool
-	touched  bool
-	sum      uint64 // its part of the registry's digest
-	sources  Sources
-	evidence []Evidence
-	media    media
-	due      int64   // what appoint found, 0: never
-	likes    []liked // by node and process
+// liveSession is what a live session is beside what the list shows of it.
+type liveSession struct {
+	stream        *Stream
+	socket        string // the connection that holds it, empty for apps without sockets
+	attached      bool
+	isTouched     bool
+	digest        uint64 // its part of the registry's digest
+	sources       Sources
+	evidence      []Evidence
+	media         mediaState
+	mediaDeadline int64       // what appoint found, 0: never
+	likes         []likeCount // by node and process
 
 	// The numbers of the entries that last changed a part of it, to find out
 	// what a log has lost.
-	born   uint64 // that began it; 0: it was put back after a loss
-	told   uint64 // that updated its title, cover, tags or extra
-	moved  uint64 // that moved it to its socket, or said that the socket is gone
-	filmed uint64 // that told something of its push
-	// back is of those parts that were put back after a loss; nil: none was.
-	back *[parts]repaired
+	startNum   uint64 // that began it; 0: it was put back after a loss
+	detailsNum uint64 // that updated its title, cover, tags or extra
+	socketNum  uint64 // that moved it to its socket, or said that the socket is gone
+	mediaNum   uint64 // that told something of its push
+	// restored is of those parts that were put back after a loss; nil: none was.
+	restored *[numParts]restoredPart
 }
 
-// appendSession is what the digest covers of a session.
-func appendSession(b []byte, s *session) []byte {
+// appendLiveSession is what the digest covers of a session.
+func appendLiveSession(b []byte, s *liveSession) []byte {
 	b = appendStream(b, s.stream)
-	b = appendBool(appendString(b, s.holder), s.attached)
+	b = appendBool(appendString(b, s.socket), s.attached)
 	b = append(appendEvidence(b, s.evidence), byte(s.sources))
 	b = s.media.append(b)
-	for _, num := range [...]uint64{s.born, s.told, s.moved, s.filmed} {
+	for _, num := range [...]uint64{s.startNum, s.detailsNum, s.socketNum, s.mediaNum} {
 		b = appendUint(b, num)
 	}
-	if b = appendBool(b, s.back != nil); s.back != nil {
-		for _, p := range s.back {
-			b = appendUint(appendUint(appendUint(b, p.lost), p.at), p.was)
+	if b = appendBool(b, s.restored != nil); s.restored != nil {
+		for _, p := range s.restored {
+			b = appendUint(appendUint(appendUint(b, p.firstLost), p.restoredNum), p.originalNum)
 		}
 	}
 	return b
 }
 
-// whole reads what appendSession wrote.
-func (r *reader) whole() *session {
-	s := &session{stream: r.stream(), holder: r.string(), attached: r.bool(), evidence: r.evidence()}
-	s.sources, s.media = r.sources(), r.media()
-	s.born, s.told, s.moved, s.filmed = r.uint(), r.uint(), r.uint(), r.uint()
+// liveSession reads what appendLiveSession wrote.
+func (r *reader) liveSession() *liveSession {
+	s := &liveSession{stream: r.stream(), socket: r.string(), attached: r.bool(), evidence: r.evidence()}
+	s.sources, s.media = r.sources(), r.mediaState()
+	s.startNum, s.detailsNum, s.socketNum, s.mediaNum = r.uint(), r.uint(), r.uint(), r.uint()
 	if r.bool() {
-		s.back = &[parts]repaired{}
-		for i := range s.back {
-			s.back[i] = repaired{lost: r.uint(), at: r.uint(), was: r.uint()}
+		s.restored = &[numParts]restoredPart{}
+		for i := range s.restored {
+			s.restored[i] = restoredPart{firstLost: r.uint(), restoredNum: r.uint(), originalNum: r.uint()}
 		}
 	}
 	return s
 }
 
-// appendLeased is a session with its lease. The lease's terms are written as
+// appendSessionRecord is a session with its lease. The lease's terms are written as
 // they are: which index they have is no state.
-func (r *Registry) appendLeased(b []byte, i uint32) []byte {
+func (r *Registry) appendSessionRecord(b []byte, i uint32) []byte {
 	s := r.sessions[i]
-	b = appendSession(b, s)
+	b = appendLiveSession(b, s)
 	le := &r.leases.all[i]
-	t := r.leases.terms[le.terms]
-	b = appendLeaseParams(appendInt(b, le.lastAt(r.clock)), t)
-	b = append(appendUint(b, uint64(le.via)), le.misses)
+	t := r.leases.params[le.params]
+	b = appendLeaseParams(appendInt(b, le.lastRenewal(r.clock)), t)
+	b = append(appendUint(b, uint64(le.renewer)), le.misses)
 	return appendLikes(b, s.likes)
 }
 
-// indexes hands out the smallest free index. Which one is next is a function
+// indexSet hands out the smallest free index. Which one is next is a function
 // of those in use alone, so that a node which started from a snapshot gives
 // out the same ones.
-type indexes struct {
+type indexSet struct {
 	used []uint64 // bit set: in use
 	hint int      // no word before this one has a free bit
 }
 
-// get takes the smallest free index.
-func (x *indexes) get() uint32 {
+// allocate takes the smallest free index.
+func (x *indexSet) allocate() uint32 {
 	for ; x.hint < len(x.used); x.hint++ {
 		if w := x.used[x.hint]; w != ^uint64(0) {
 			i := bits.TrailingZeros64(^w)
@@ -180,8 +180,8 @@ func (x *indexes) get() uint32 {
 	return uint32(x.hint * 64)
 }
 
-// take marks an index as used; it reports false when it was already.
-func (x *indexes) take(i uint32) bool {
+// reserve marks an index as used; it reports false when it was already.
+func (x *indexSet) reserve(i uint32) bool {
 	for int(i/64) >= len(x.used) {
 		x.used = append(x.used, 0)
 	}
@@ -190,8 +190,8 @@ func (x *indexes) take(i uint32) bool {
 	return was != x.used[i/64]
 }
 
-// put gives an index back.
-func (x *indexes) put(i uint32) {
+// release gives an index back.
+func (x *indexSet) release(i uint32) {
 	x.used[i/64] &^= 1 << (i % 64)
 	x.hint = min(x.hint, int(i/64))
 }

@@ -41,8 +41,8 @@ type Settings struct {
 	// MediaRequired: polls that say offline end a session also while beats come,
 	// and before anything was pushed.
 	MediaRequired bool
-	// Effects are the kinds of what happens that the keeper is told of.
-	Effects Effects
+	// EventKinds are the kinds of what happens that the keeper is told of.
+	EventKinds EventKinds
 	// RefuseTakeover: a second start of an anchor whose socket is attached is
 	// refused instead of ending the first.
 	RefuseTakeover bool
@@ -50,20 +50,20 @@ type Settings struct {
 	ShowPublished bool
 }
 
-// ErrSettings is returned when a node's settings differ from the registry's
+// ErrSettingsConflict is returned when a node's settings differ from the registry's
 // under the same revision: one of the two is wrong, and only a person knows which.
-var ErrSettings = errors.New("presence: other nodes run other settings under the same settings.revision")
+var ErrSettingsConflict = errors.New("presence: other nodes run other settings under the same settings.revision")
 
-// ErrBadSettings is returned when settings cannot be worked with.
-var ErrBadSettings = errors.New("presence: impossible settings")
+// ErrInvalidSettings is returned when settings cannot be worked with.
+var ErrInvalidSettings = errors.New("presence: impossible settings")
 
 // MinInterval is the shortest interval between beats, in milliseconds. Below
 // it the network's own jitter is larger than the interval.
 const MinInterval = 100
 
-// maxPresence bounds interval × missed + grace, in milliseconds (12 days), so
+// maxLeaseLength bounds interval × missed + grace, in milliseconds (12 days), so
 // that 32 bits of the presence clock order every lease.
-const maxPresence = 1 << 30
+const maxLeaseLength = 1 << 30
 
 // maxPolls bounds how many polls in a row are counted.
 const maxPolls = 1 << 20
@@ -71,21 +71,21 @@ const maxPolls = 1 << 20
 // maxMisses bounds Missed, which a lease counts in eight bits.
 const maxMisses = 250
 
-// Check returns ErrBadSettings when a value is out of its bounds.
+// Check returns ErrInvalidSettings when a value is out of its bounds.
 func (s Settings) Check() error {
 	switch {
 	case s.Interval < MinInterval:
-		return fmt.Errorf("%w: interval of %d ms is under %d ms", ErrBadSettings, s.Interval, MinInterval)
+		return fmt.Errorf("%w: interval of %d ms is under %d ms", ErrInvalidSettings, s.Interval, MinInterval)
 	case s.Missed < 1 || s.Missed > maxMisses:
-		return fmt.Errorf("%w: %d missed beats is not within 1 to %d", ErrBadSettings, s.Missed, maxMisses)
+		return fmt.Errorf("%w: %d missed beats is not within 1 to %d", ErrInvalidSettings, s.Missed, maxMisses)
 	case s.Grace < 0 || s.Grace > s.Interval:
-		return fmt.Errorf("%w: grace of %d ms is not within 0 to the interval", ErrBadSettings, s.Grace)
+		return fmt.Errorf("%w: grace of %d ms is not within 0 to the interval", ErrInvalidSettings, s.Grace)
 	case min(s.OfflineAfter, s.BlindAfter) < 0 || max(s.OfflineAfter, s.BlindAfter) > maxPolls:
-		return fmt.Errorf("%w: a number of polls is not within 0 to %d", ErrBadSettings, maxPolls)
-	case min(s.EndGrace, s.StartWithin, s.CallbackOnly, s.PollEvery) < 0 || max(s.EndGrace, s.StartWithin, s.CallbackOnly, s.PollEvery) > maxPresence:
-		return fmt.Errorf("%w: a time of liveness is not within 0 to 12 days", ErrBadSettings)
-	case s.Interval > maxPresence || s.Interval*s.Missed+s.Grace > maxPresence:
-		return fmt.Errorf("%w: missed × interval is over 12 days", ErrBadSettings)
+		return fmt.Errorf("%w: a number of polls is not within 0 to %d", ErrInvalidSettings, maxPolls)
+	case min(s.EndGrace, s.StartWithin, s.CallbackOnly, s.PollEvery) < 0 || max(s.EndGrace, s.StartWithin, s.CallbackOnly, s.PollEvery) > maxLeaseLength:
+		return fmt.Errorf("%w: a time of liveness is not within 0 to 12 days", ErrInvalidSettings)
+	case s.Interval > maxLeaseLength || s.Interval*s.Missed+s.Grace > maxLeaseLength:
+		return fmt.Errorf("%w: missed × interval is over 12 days", ErrInvalidSettings)
 	}
 	return nil
 }
@@ -102,7 +102,7 @@ func appendSettings(b []byte, s Settings) []byte {
 	} {
 		b = appendInt(b, v)
 	}
-	b = append(appendBool(b, s.MediaRequired), byte(s.Effects))
+	b = append(appendBool(b, s.MediaRequired), byte(s.EventKinds))
 	return appendBool(appendBool(b, s.RefuseTakeover), s.ShowPublished)
 }
 
@@ -110,7 +110,7 @@ func (r *reader) settings() Settings {
 	return Settings{
 		Revision: r.int(), Interval: r.int(), Missed: r.int(), Grace: r.int(),
 		EndGrace: r.int(), StartWithin: r.int(), CallbackOnly: r.int(),
-		PollEvery: r.int(), OfflineAfter: r.int(), BlindAfter: r.int(), MediaRequired: r.bool(), Effects: Effects(r.byte()),
+		PollEvery: r.int(), OfflineAfter: r.int(), BlindAfter: r.int(), MediaRequired: r.bool(), EventKinds: EventKinds(r.byte()),
 		RefuseTakeover: r.bool(), ShowPublished: r.bool(),
 	}
 }
@@ -118,7 +118,7 @@ func (r *reader) settings() Settings {
 // SetSettings replaces the settings if its revision is higher.
 type SetSettings struct{ Settings Settings }
 
-func (*SetSettings) kind() kind { return kindSetSettings }
+func (*SetSettings) kind() commandKind { return kindSetSettings }
 
 func (*SetSettings) durable() bool { return true }
 
@@ -128,51 +128,51 @@ func (c *SetSettings) decode(r *reader) { c.Settings = r.settings() }
 
 // set takes settings of a higher revision. Sessions go on by the terms that
 // their clients know, until each is heard to have adopted these.
-func (c *SetSettings) apply(r *Registry, _ *peer) Result {
+func (c *SetSettings) apply(r *Registry, _ *nodeState) Result {
 	s := c.Settings
-	if s.Revision > r.settings.Revision && s.Check() == nil && r.leases.set(s.leaseParams(), s.Tick(), r.peers.heard(r.clock), r.clock) {
+	if s.Revision > r.settings.Revision && s.Check() == nil && r.leases.setParams(s.leaseParams(), s.Tick(), r.peers.watermark(r.clock), r.clock) {
 		r.settings = s
-		r.appointAll()
-		r.mark(recordMeta, 0)
+		r.rescheduleMediaDeadlines()
+		r.markRecord(recordMeta, 0)
 	}
 	return Result{}
 }
 
-// Adopt says that the session's client has heard of the present settings and
+// AdoptSettings says that the session's client has heard of the present settings and
 // beaten by them: from here on its lease runs by them. It counts as a beat.
-type Adopt struct{ Session Session }
+type AdoptSettings struct{ Session Session }
 
-func (*Adopt) kind() kind { return kindAdopt }
+func (*AdoptSettings) kind() commandKind { return kindAdoptSettings }
 
-func (*Adopt) durable() bool { return false }
+func (*AdoptSettings) durable() bool { return false }
 
-func (c *Adopt) encode(b []byte) []byte { return append(b, c.Session[:]...) }
+func (c *AdoptSettings) encode(b []byte) []byte { return append(b, c.Session[:]...) }
 
-func (c *Adopt) decode(r *reader) { c.Session = r.session() }
+func (c *AdoptSettings) decode(r *reader) { c.Session = r.sessionID() }
 
-func (c *Adopt) apply(r *Registry, p *peer) Result {
+func (c *AdoptSettings) apply(r *Registry, p *nodeState) Result {
 	i, ok := r.bySession[c.Session]
 	if !ok {
-		return r.gone(c.Session)
+		return r.goneResult(c.Session)
 	}
-	r.adoptTerms(i)
-	r.hear(i, p, ByBeat)
-	return r.granted(i)
+	r.adoptSettings(i)
+	r.renewLease(i, p, ByBeat)
+	return r.liveResult(i)
 }
 
-// adoptTerms lets a lease run by the present settings: its client has heard of
+// adoptSettings lets a lease run by the present settings: its client has heard of
 // them, by a socket's welcome or by a settings message. Whoever calls it renews
 // the lease, too.
-func (r *Registry) adoptTerms(i uint32) {
-	r.leases.all[i].terms = r.leases.now
-	r.touch(i)
+func (r *Registry) adoptSettings(i uint32) {
+	r.leases.all[i].params = r.leases.currentIndex
+	r.markSessionChanged(i)
 }
 
 // RaiseRules makes every node apply later entries by these rules. The keeper
 // appends it once all living nodes know them.
 type RaiseRules struct{ Rules uint64 }
 
-func (*RaiseRules) kind() kind { return kindRaiseRules }
+func (*RaiseRules) kind() commandKind { return kindRaiseRules }
 
 func (*RaiseRules) durable() bool { return true }
 
@@ -180,8 +180,8 @@ func (c *RaiseRules) encode(b []byte) []byte { return appendUint(b, c.Rules) }
 
 func (c *RaiseRules) decode(r *reader) { c.Rules = r.uint() }
 
-func (c *RaiseRules) apply(r *Registry, _ *peer) Result {
+func (c *RaiseRules) apply(r *Registry, _ *nodeState) Result {
 	r.rules = max(r.rules, c.Rules)
-	r.mark(recordMeta, 0)
+	r.markRecord(recordMeta, 0)
 	return Result{}
 }

@@ -10,67 +10,67 @@ type Stop struct {
 	Session Session
 	Reason  EndReason // NotEnded is taken for Stopped
 	By      string
-	Holder  string // when set, only the connection that holds the session may
+	Socket  string // when set, only the connection that holds the session may
 	Key     string // By's own: repeated under it, the stop is answered again; or empty
 }
 
-func (*Stop) kind() kind { return kindStop }
+func (*Stop) kind() commandKind { return kindStop }
 
 func (*Stop) durable() bool { return true }
 
 func (c *Stop) encode(b []byte) []byte {
 	b = appendString(append(append(b, c.Session[:]...), byte(c.Reason)), c.By)
-	return appendString(appendString(b, c.Holder), c.Key)
+	return appendString(appendString(b, c.Socket), c.Key)
 }
 
 func (c *Stop) decode(r *reader) {
-	c.Session, c.Reason, c.By = r.session(), EndReason(r.enum(len(endNames))), r.string()
-	c.Holder, c.Key = r.string(), r.string()
+	c.Session, c.Reason, c.By = r.sessionID(), EndReason(r.enum(len(endNames))), r.string()
+	c.Socket, c.Key = r.string(), r.string()
 }
 
-func (c *Stop) apply(r *Registry, _ *peer) Result {
-	if k, known := r.known(stopKey, c.By, c.Key); known {
+func (c *Stop) apply(r *Registry, _ *nodeState) Result {
+	if k, known := r.findKey(stopKey, c.By, c.Key); known {
 		if e := r.ended.bySession[k.session]; e != nil {
-			return Result{Stream: e.Stream, Ended: e, Again: true}
+			return Result{Stream: e.Stream, Ended: e, Repeated: true}
 		}
-		return r.gone(k.session)
+		return r.goneResult(k.session)
 	}
-	i, ok := r.mine(c.Session, c.Holder)
+	i, ok := r.controlledSession(c.Session, c.Socket)
 	if !ok {
-		return r.gone(c.Session)
+		return r.goneResult(c.Session)
 	}
-	r.learn(stopKey, c.By, c.Key, r.sessions[i].stream.Session)
-	a := r.granted(i)
-	a.Ended = r.end(i, cmp.Or(c.Reason, Stopped), c.By)
+	r.rememberKey(stopKey, c.By, c.Key, r.sessions[i].stream.Session)
+	a := r.liveResult(i)
+	a.Ended = r.endSession(i, cmp.Or(c.Reason, Stopped), c.By)
 	return a
 }
 
-// end takes a session off the list and keeps what is known of it.
-func (r *Registry) end(i uint32, why EndReason, by string) *Ended {
-	e := r.finish(i, &Ended{
-		Stream: r.sessions[i].stream, Reason: why, By: by, EndedAt: r.last.Time, Evidence: r.evidence(i),
+// endSession takes a session off the list and keeps what is known of it.
+func (r *Registry) endSession(i uint32, why EndReason, by string) *Ended {
+	e := r.removeSession(i, &Ended{
+		Stream: r.sessions[i].stream, Reason: why, By: by, EndedAt: r.last.Time, Evidence: r.evidenceOf(i),
 	})
-	r.tellEnd(e)
+	r.addEndEvent(e)
 	return e
 }
 
-// finish takes a session off the list, and keeps e of it.
-func (r *Registry) finish(i uint32, e *Ended) *Ended {
+// removeSession takes a session off the list, and keeps e of it.
+func (r *Registry) removeSession(i uint32, e *Ended) *Ended {
 	s := r.sessions[i]
-	r.changes = append(r.changes, Change{Old: s.stream, Ended: e, Cause: ByEnd, Holder: s.holder})
+	r.changes = append(r.changes, Change{Old: s.stream, Ended: e, Cause: ByEnd, Socket: s.socket})
 	r.remove(i)
-	r.peers.drop(i)
-	r.sum -= s.sum
-	r.mark(recordSession, uint64(i))
-	r.keep(e)
-	r.amend(e)
+	r.peers.dropViewers(i)
+	r.sum -= s.digest
+	r.markRecord(recordSession, uint64(i))
+	r.rememberEnded(e)
+	r.completeRecordings(e)
 	return e
 }
 
-// keep remembers an end.
-func (r *Registry) keep(e *Ended) {
-	e.clock, e.num = r.clock, r.last.Num
-	r.mark(recordEnded, r.ended.add(e))
+// rememberEnded remembers an end.
+func (r *Registry) rememberEnded(e *Ended) {
+	e.endedClock, e.entryNum = r.clock, r.last.Num
+	r.markRecord(recordEnded, r.ended.append(e))
 }
 
 // EndReason says why a session ended, in the words of the wire protocol.
@@ -97,13 +97,13 @@ func (r EndReason) String() string { return endNames[r] }
 
 // Ended is what is known of a session that is over.
 type Ended struct {
-	Stream   *Stream // as it was last
-	Reason   EndReason
-	By       string // who ended it: a user id, a node, or empty
-	EndedAt  int64  // Unix milliseconds, log time
-	Evidence []Evidence
-	clock    int64  // presence time of the end, for forgetting
-	num      uint64 // of the entry that ended it
+	Stream     *Stream // as it was last
+	Reason     EndReason
+	By         string // who ended it: a user id, a node, or empty
+	EndedAt    int64  // Unix milliseconds, log time
+	Evidence   []Evidence
+	endedClock int64  // presence time of the end, for forgetting
+	entryNum   uint64 // of the entry that ended it
 }
 
 // DurationMS is how long the session lasted, in milliseconds of log time.
@@ -111,26 +111,26 @@ func (e *Ended) DurationMS() int64 { return max(0, e.EndedAt-e.Stream.StartedAt)
 
 func appendEnded(b []byte, e *Ended) []byte {
 	b = appendString(append(appendStream(b, e.Stream), byte(e.Reason)), e.By)
-	for _, v := range [...]int64{e.Stream.Viewers, e.EndedAt, e.clock} {
+	for _, v := range [...]int64{e.Stream.Viewers, e.EndedAt, e.endedClock} {
 		b = appendInt(b, v)
 	}
-	return appendEvidence(appendUint(b, e.num), e.Evidence)
+	return appendEvidence(appendUint(b, e.entryNum), e.Evidence)
 }
 
 func (r *reader) ended() *Ended {
 	e := &Ended{Stream: r.stream(), Reason: EndReason(r.enum(len(endNames))), By: r.string()}
-	e.Stream.Viewers, e.EndedAt, e.clock, e.num = r.int(), r.int(), r.int(), r.uint()
+	e.Stream.Viewers, e.EndedAt, e.endedClock, e.entryNum = r.int(), r.int(), r.int(), r.uint()
 	e.Evidence = r.evidence()
 	return e
 }
 
-// Ended returns what is known of a session that is over, or nil.
-func (r *Registry) Ended(s Session) *Ended { return r.ended.bySession[s] }
+// EndedSession returns what is known of a session that is over, or nil.
+func (r *Registry) EndedSession(s Session) *Ended { return r.ended.bySession[s] }
 
-// Endings yields the sessions that are over with their numbers, the last to
+// EndedSessions yields the sessions that are over with their numbers, the last to
 // end first, from below a number on; 0 is from the last. The registry must not
 // change meanwhile.
-func (r *Registry) Endings(below uint64) iter.Seq2[uint64, *Ended] {
+func (r *Registry) EndedSessions(below uint64) iter.Seq2[uint64, *Ended] {
 	return func(yield func(uint64, *Ended) bool) {
 		end := r.ended.first + uint64(len(r.ended.list))
 		if below != 0 {
@@ -144,29 +144,29 @@ func (r *Registry) Endings(below uint64) iter.Seq2[uint64, *Ended] {
 	}
 }
 
-// endings remembers the sessions that are over, oldest first, so that whoever
+// endedSessions remembers the sessions that are over, oldest first, so that whoever
 // comes back to one can be told why it is gone.
-type endings struct {
+type endedSessions struct {
 	first     uint64 // the sequence number of list[0]
 	list      []*Ended
 	bySession map[Session]*Ended
 	byCode    map[string][]*Ended // in the order of list
 }
 
-func (m *endings) len() int { return len(m.list) }
+func (m *endedSessions) len() int { return len(m.list) }
 
-func (m *endings) oldest() *Ended { return m.list[0] }
+func (m *endedSessions) oldest() *Ended { return m.list[0] }
 
-// add returns the sequence number that e was given.
-func (m *endings) add(e *Ended) uint64 {
+// append returns the sequence number that e was given.
+func (m *endedSessions) append(e *Ended) uint64 {
 	m.list = append(m.list, e)
 	m.bySession[e.Stream.Session] = e
 	m.byCode[e.Stream.Code] = append(m.byCode[e.Stream.Code], e)
 	return m.first + uint64(len(m.list)) - 1
 }
 
-// drop forgets the oldest and returns its sequence number.
-func (m *endings) drop() uint64 {
+// dropOldest forgets the oldest and returns its sequence number.
+func (m *endedSessions) dropOldest() uint64 {
 	st := m.list[0].Stream
 	delete(m.bySession, st.Session)
 	if rest := m.byCode[st.Code][1:]; len(rest) > 0 {
@@ -180,8 +180,8 @@ func (m *endings) drop() uint64 {
 	return m.first - 1
 }
 
-// at returns the one of that sequence number, nil when it is forgotten.
-func (m *endings) at(seq uint64) *Ended {
+// byNumber returns the one of that sequence number, nil when it is forgotten.
+func (m *endedSessions) byNumber(seq uint64) *Ended {
 	if seq < m.first || seq-m.first >= uint64(len(m.list)) {
 		return nil
 	}

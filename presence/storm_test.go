@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// orders yields every order of n things.
-func orders(n int) (all [][]int) {
+// permutations yields every order of n things.
+func permutations(n int) (all [][]int) {
 	var grow func(rest, done []int)
 	grow = func(rest, done []int) {
 		if len(rest) == 0 {
@@ -32,24 +32,24 @@ func orders(n int) (all [][]int) {
 // is a push taken for one that goes on after its end was heard.
 func TestOrderStorm(t *testing.T) {
 	words := []*Observe{
-		{Session: id(1), Source: FromCallback, Sign: Begun, Media: "1", Since: dawn + 1_000, Unique: true},
-		{Session: id(1), Source: FromCallback, Sign: Finished, Media: "1", Unique: true},
-		{Session: id(1), Source: FromCallback, Sign: Begun, Media: "2", Since: dawn + 5_000, Unique: true},
-		{Session: id(1), Source: FromCallback, Sign: Finished, Media: "2", Unique: true},
+		{Session: sessionID(1), Source: FromCallback, Signal: PushStarted, Push: "1", PushStartedAt: dawn + 1_000, IsUnique: true},
+		{Session: sessionID(1), Source: FromCallback, Signal: PushEnded, Push: "1", IsUnique: true},
+		{Session: sessionID(1), Source: FromCallback, Signal: PushStarted, Push: "2", PushStartedAt: dawn + 5_000, IsUnique: true},
+		{Session: sessionID(1), Source: FromCallback, Signal: PushEnded, Push: "2", IsUnique: true},
 	}
-	for _, order := range orders(len(words)) {
+	for _, order := range permutations(len(words)) {
 		for twice := range 1 << len(words) {
-			x := newTape(t)
-			x.do(started(1, "ann"))
+			x := newTestLog(t)
+			x.applyCommand(startOf(1, "ann"))
 			ended := map[string]bool{}
 			say := func(i int) {
 				x.time += 100
-				x.do(words[i])
-				if words[i].Sign == Finished {
-					ended[words[i].Media] = true
+				x.applyCommand(words[i])
+				if words[i].Signal == PushEnded {
+					ended[words[i].Push] = true
 				}
 				for name := range ended {
-					if x.r.Pushing(id(1), name) {
+					if x.reg.HasPush(sessionID(1), name) {
 						t.Fatalf("order %v, twice %b: %s goes on after its end", order, twice, name)
 					}
 				}
@@ -62,7 +62,7 @@ func TestOrderStorm(t *testing.T) {
 					say(i)
 				}
 			}
-			if got := away(x, 1); got != "media" {
+			if got := awayCause(x, 1); got != "media" {
 				t.Errorf("order %v, twice %04b: away for %q", order, twice, got)
 			}
 		}
@@ -74,24 +74,24 @@ func TestOrderStorm(t *testing.T) {
 // the stream has a picture as long as one of them publishes.
 func TestOrderOfAServer(t *testing.T) {
 	for _, unique := range []bool{true, false} {
-		for _, order := range orders(4) { // 0, 1: begin and end of 1; 2, 3: of 2
+		for _, order := range permutations(4) { // 0, 1: begin and end of 1; 2, 3: of 2
 			if slices.Index(order, 0) > slices.Index(order, 1) || slices.Index(order, 2) > slices.Index(order, 3) {
 				continue
 			}
-			x := newTape(t)
-			x.do(started(1, "ann"))
+			x := newTestLog(t)
+			x.applyCommand(startOf(1, "ann"))
 			open := map[string]bool{}
 			for _, i := range order {
-				c := &Observe{Session: id(1), Source: FromCallback, Sign: Begun, Media: fmt.Sprint(i / 2), Unique: unique}
-				if open[c.Media] = i%2 == 0; i%2 == 1 {
-					c.Sign = Finished
+				c := &Observe{Session: sessionID(1), Source: FromCallback, Signal: PushStarted, Push: fmt.Sprint(i / 2), IsUnique: unique}
+				if open[c.Push] = i%2 == 0; i%2 == 1 {
+					c.Signal = PushEnded
 				}
-				x.do(c)
+				x.applyCommand(c)
 				want := ""
 				if !open["0"] && !open["1"] {
 					want = "media"
 				}
-				if got := away(x, 1); got != want {
+				if got := awayCause(x, 1); got != want {
 					t.Errorf("order %v, unique %v, after %d: away for %q, want %q", order, unique, i, got, want)
 				}
 			}
@@ -102,25 +102,25 @@ func TestOrderOfAServer(t *testing.T) {
 // TestPushOfTheFuture: a begin that says to be of later than it can be keeps out
 // none that come after it.
 func TestPushOfTheFuture(t *testing.T) {
-	x := newTape(t)
-	x.do(started(1, "ann"))
-	x.do(&Observe{Session: id(1), Source: FromCallback, Sign: Begun, Media: "made up", Since: x.time + 2*maxAhead, Unique: true})
-	check(t, "it is not believed", x.state(id(1)), "starting")
-	x.do(&Observe{Session: id(1), Source: FromCallback, Sign: Begun, Media: "1", Since: x.time, Unique: true})
-	x.do(&Observe{Session: id(1), Source: FromCallback, Sign: Finished, Media: "1", Unique: true})
-	check(t, "the true one", away(x, 1), "media")
+	x := newTestLog(t)
+	x.applyCommand(startOf(1, "ann"))
+	x.applyCommand(&Observe{Session: sessionID(1), Source: FromCallback, Signal: PushStarted, Push: "made up", PushStartedAt: x.time + 2*maxClockLead, IsUnique: true})
+	check(t, "it is not believed", x.sessionState(sessionID(1)), "starting")
+	x.applyCommand(&Observe{Session: sessionID(1), Source: FromCallback, Signal: PushStarted, Push: "1", PushStartedAt: x.time, IsUnique: true})
+	x.applyCommand(&Observe{Session: sessionID(1), Source: FromCallback, Signal: PushEnded, Push: "1", IsUnique: true})
+	check(t, "the true one", awayCause(x, 1), "media")
 }
 
 // TestLateWordsOfTheSessionBefore: what is said late of a push of the session
 // before is nothing to the next.
 func TestLateWordsOfTheSessionBefore(t *testing.T) {
-	x := newTape(t)
-	x.do(started(1, "ann"))
+	x := newTestLog(t)
+	x.applyCommand(startOf(1, "ann"))
 	since := x.time
-	x.whileBeating(1, 60_000)
-	x.do(started(2, "ann"))
-	for _, sign := range []Sign{Finished, Begun, Finished, Begun} {
-		x.do(&Observe{Session: id(2), Source: FromCallback, Sign: sign, Media: "1", Since: since, Unique: true})
-		check(t, "the next session", x.state(id(2)), "starting")
+	x.advanceWithBeats(1, 60_000)
+	x.applyCommand(startOf(2, "ann"))
+	for _, sign := range []Signal{PushEnded, PushStarted, PushEnded, PushStarted} {
+		x.applyCommand(&Observe{Session: sessionID(2), Source: FromCallback, Signal: sign, Push: "1", PushStartedAt: since, IsUnique: true})
+		check(t, "the next session", x.sessionState(sessionID(2)), "starting")
 	}
 }

@@ -9,15 +9,15 @@ type Stream struct {
 	Anchor  string  // user id
 	List    string
 	Details
-	StartedAt int64 // Unix milliseconds, log time
-	Viewers   int64
-	Peak      int64 // the most viewers there were at once
-	Likes     int64
-	Index     uint32 // the small integer that the session's start was given
-	State     State
-	Away      AwayCause
-	Listed    bool // asked for at start: false is watchable by code, in no view
-	Shown     bool // in views now: Listed, and published where list.show wants that
+	StartedAt   int64 // Unix milliseconds, log time
+	Viewers     int64
+	PeakViewers int64 // the most viewers there were at once
+	Likes       int64
+	Index       uint32 // the small integer that the session's start was given
+	State       State
+	Away        AwayCause
+	Listed      bool // asked for at start: false is watchable by code, in no view
+	Shown       bool // in views now: Listed, and published where list.showList wants that
 }
 
 // Details are what the anchor says of a stream.
@@ -29,7 +29,7 @@ type Details struct {
 }
 
 // Lease names the stream's lease in a beat.
-func (s *Stream) Lease() Lease { return Lease{Index: s.Index, Tag: s.Session.tag()} }
+func (s *Stream) Lease() Lease { return Lease{Index: s.Index, Tag: s.Session.leaseTag()} }
 
 // Lease names a session's lease by the small integer that its start was given
 // and 16 bits of the session, so that a beat looks up no string.
@@ -74,12 +74,12 @@ type Change struct {
 	New   *Stream // nil: the session ended
 	Ended *Ended  // set when New is nil
 	Cause Cause
-	// Holder is the connection that holds the session after this change; a
+	// Socket is the connection that holds the session after this change; a
 	// node closes any older socket of the session that it has.
-	Holder string
-	// Lag is how much presence time after its deadline a silence ended the
+	Socket string
+	// ExpiryLag is how much presence time after its deadline a silence ended the
 	// session, in milliseconds.
-	Lag int64
+	ExpiryLag int64
 }
 
 // Cause says what made a change, for the one log line that each gets.
@@ -95,12 +95,12 @@ const (
 	ByEnd            // Ended says why
 	ByCounts         // viewers or likes moved
 	ByEvidence       // the cloud or a media server said something
-	ByRepair         // the log had lost it, and a node that knew of it has put it back
+	ByRestore        // the log had lost it, and a node that knew of it has put it back
 )
 
 var causeNames = [...]string{
 	ByStart: "start", ByResume: "resume", ByBeat: "beat", BySilence: "silence", ByUpdate: "update",
-	ByEnd: "end", ByCounts: "counts", ByEvidence: "evidence", ByRepair: "repair",
+	ByEnd: "end", ByCounts: "counts", ByEvidence: "evidence", ByRestore: "repair",
 }
 
 // String gives one word for logs.
@@ -112,7 +112,7 @@ func appendStream(b []byte, st *Stream) []byte {
 		b = appendString(b, s)
 	}
 	b = appendBytes(appendStrings(b, st.Tags), st.Extra)
-	for _, v := range [...]int64{st.StartedAt, st.Peak, st.Likes} {
+	for _, v := range [...]int64{st.StartedAt, st.PeakViewers, st.Likes} {
 		b = appendInt(b, v)
 	}
 	b = append(appendUint(b, uint64(st.Index)), byte(st.State), byte(st.Away))
@@ -121,9 +121,9 @@ func appendStream(b []byte, st *Stream) []byte {
 
 func (r *reader) stream() *Stream {
 	st := &Stream{
-		Session: r.session(), Code: r.string(), Anchor: r.string(), List: r.string(),
+		Session: r.sessionID(), Code: r.string(), Anchor: r.string(), List: r.string(),
 		Details:   Details{Title: r.string(), Cover: r.string(), Tags: r.strings(), Extra: r.bytes()},
-		StartedAt: r.int(), Peak: r.int(), Likes: r.int(),
+		StartedAt: r.int(), PeakViewers: r.int(), Likes: r.int(),
 	}
 	i := r.uint()
 	if i > maxIndex {

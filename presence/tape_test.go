@@ -8,150 +8,150 @@ import (
 	"testing"
 )
 
-// tape writes entries as a log would, and feeds them to a registry.
-type tape struct {
+// testLog writes entries as a log would, and feeds them to a registry.
+type testLog struct {
 	t interface {
 		Helper()
 		Fatalf(string, ...any)
 	}
-	r       *Registry
-	num     uint64
-	time    int64
-	repl    string
-	speaks  map[string]*Batch // the last batch of each node
-	entries []Entry
-	clashes [conflicts]int // so far
+	reg         *Registry
+	num         uint64
+	time        int64
+	epoch       string
+	lastBatches map[string]*Batch // the last batch of each node
+	entries     []Entry
+	conflicts   [numConflicts]int // so far
 }
 
 var fast = Settings{Revision: 1, Interval: 4_000, Missed: 3, Grace: 400}
 
 const dawn = 1_763_830_000_000
 
-func newTape(t testing.TB) *tape {
-	return &tape{t: t, r: NewRegistry(), time: dawn, repl: "r1", speaks: map[string]*Batch{}}
+func newTestLog(t testing.TB) *testLog {
+	return &testLog{t: t, reg: NewRegistry(), time: dawn, epoch: "r1", lastBatches: map[string]*Batch{}}
 }
 
-// entry seals a batch as the next one of its node.
-func (x *tape) entry(node string, b Batch) Entry {
-	was := x.speaks[node]
+// sealEntry seals a batch as the next one of its node.
+func (x *testLog) sealEntry(node string, b Batch) Entry {
+	was := x.lastBatches[node]
 	if was == nil {
-		was = &Batch{Boot: 1}
-		x.speaks[node] = was
+		was = &Batch{Incarnation: 1}
+		x.lastBatches[node] = was
 	}
-	b.Node, b.Knows = node, Rules
-	if b.Boot == 0 {
-		b.Boot = was.Boot
+	b.Node, b.MaxRules = node, LatestRules
+	if b.Incarnation == 0 {
+		b.Incarnation = was.Incarnation
 	}
-	if b.No == 0 {
-		b.No = was.No + 1
-		if b.Boot != was.Boot {
-			b.No = 1
+	if b.Seq == 0 {
+		b.Seq = was.Seq + 1
+		if b.Incarnation != was.Incarnation {
+			b.Seq = 1
 		}
 	}
-	if b.Origin == 0 {
-		b.Origin = b.Boot
+	if b.Process == 0 {
+		b.Process = b.Incarnation
 	}
-	was.Boot, was.No = b.Boot, b.No
-	return x.stamp(b.Seal().Bytes)
+	was.Incarnation, was.Seq = b.Incarnation, b.Seq
+	return x.newEntry(b.Seal().Bytes)
 }
 
-func (x *tape) stamp(batch []byte) Entry {
+func (x *testLog) newEntry(batch []byte) Entry {
 	x.num++
-	e := Entry{ID: ID{uint64(dawn) + x.num, 0}, Num: x.num, Time: x.time, Repl: x.repl, Batch: batch}
+	e := Entry{ID: ID{uint64(dawn) + x.num, 0}, Num: x.num, Time: x.time, Epoch: x.epoch, Batch: batch}
 	x.entries = append(x.entries, e)
 	return e
 }
 
-func (x *tape) apply(e Entry) Applied {
+func (x *testLog) applyEntry(e Entry) Applied {
 	x.t.Helper()
-	a, err := x.r.Apply(e)
+	a, err := x.reg.Apply(e)
 	if err != nil {
 		x.t.Fatalf("apply: %v", err)
 	}
 	return a
 }
 
-func (x *tape) say(node string, b Batch) Applied {
+func (x *testLog) applyBatch(node string, b Batch) Applied {
 	x.t.Helper()
-	a := x.apply(x.entry(node, b))
+	a := x.applyEntry(x.sealEntry(node, b))
 	for c, n := range a.Conflicts {
-		x.clashes[c] += n
+		x.conflicts[c] += n
 	}
 	return a
 }
 
-// do applies one command through node a and returns its result.
-func (x *tape) do(c Command) Result {
+// applyCommand applies one command through node a and returns its result.
+func (x *testLog) applyCommand(c Command) Result {
 	x.t.Helper()
-	return x.doOn("a", c)
+	return x.applyCommandOn("a", c)
 }
 
-func (x *tape) doOn(node string, c Command) Result {
+func (x *testLog) applyCommandOn(node string, c Command) Result {
 	x.t.Helper()
-	a := x.say(node, Batch{Commands: []Command{c}})
+	a := x.applyBatch(node, Batch{Commands: []Command{c}})
 	if a.Refused {
 		x.t.Fatalf("batch refused")
 	}
 	return a.Results[0]
 }
 
-// pass lets time go by in steps of a tick, at each of which the nodes speak,
+// advance lets time go by in steps of a tick, at each of which the nodes speak,
 // and returns all changes.
-func (x *tape) pass(ms int64, nodes ...string) (changes []Change) {
+func (x *testLog) advance(ms int64, nodes ...string) (changes []Change) {
 	x.t.Helper()
 	if len(nodes) == 0 {
 		nodes = []string{"a"}
 	}
-	tick := x.r.Settings().Tick()
+	tick := x.reg.Settings().Tick()
 	for end := x.time + ms; x.time < end; {
 		x.time = min(x.time+tick, end)
 		for _, n := range nodes {
-			changes = append(changes, x.say(n, Batch{}).Changes...)
+			changes = append(changes, x.applyBatch(n, Batch{}).Changes...)
 		}
 	}
 	return changes
 }
 
-func (x *tape) beat(node string, ls ...Lease) Applied {
+func (x *testLog) applyBeats(node string, ls ...Lease) Applied {
 	x.t.Helper()
 	var b Batch
 	for _, l := range ls {
 		b.Beats = append(b.Beats, Beat{Lease: l})
 	}
-	return x.say(node, b)
+	return x.applyBatch(node, b)
 }
 
-func (x *tape) set(s Settings) {
+func (x *testLog) applySettings(s Settings) {
 	x.t.Helper()
-	s.Revision = x.r.Settings().Revision + 1
-	x.do(&SetSettings{s})
-	if x.r.Settings() != s {
+	s.Revision = x.reg.Settings().Revision + 1
+	x.applyCommand(&SetSettings{s})
+	if x.reg.Settings() != s {
 		x.t.Fatalf("settings not taken: %+v", s)
 	}
 }
 
-func (x *tape) state(s Session) string {
-	if st := x.r.Session(s); st != nil {
+func (x *testLog) sessionState(s Session) string {
+	if st := x.reg.StreamBySession(s); st != nil {
 		return st.State.String()
 	}
-	if e := x.r.Ended(s); e != nil {
+	if e := x.reg.EndedSession(s); e != nil {
 		return e.Reason.String()
 	}
 	return ""
 }
 
-func id(n int) (s Session) {
+func sessionID(n int) (s Session) {
 	binary.BigEndian.PutUint64(s[8:], uint64(n))
 	binary.LittleEndian.PutUint16(s[:2], uint16(n*7919))
 	return s
 }
 
-// started is a start of session n by an anchor of that name.
-func started(n int, anchor string) *Start {
-	return &Start{Session: id(n), Anchor: anchor, Code: "8888_" + anchor, List: "live", Title: fmt.Sprint("title ", n), Listed: true, Holder: fmt.Sprint("conn", n)}
+// startOf is a start of session n by an anchor of that name.
+func startOf(n int, anchor string) *Start {
+	return &Start{Session: sessionID(n), Anchor: anchor, Code: "8888_" + anchor, List: "live", Title: fmt.Sprint("title ", n), Listed: true, Socket: fmt.Sprint("conn", n)}
 }
 
-func equal(t interface{ Fatalf(string, ...any) }, what string, got, want *Registry) {
+func requireEqual(t interface{ Fatalf(string, ...any) }, what string, got, want *Registry) {
 	g, w := got.Encode(), want.Encode()
 	if bytes.Equal(g, w) {
 		return

@@ -4,7 +4,7 @@ package presence
 // counts as a beat.
 type Update struct {
 	Session Session
-	Holder  string // when set, only the connection that holds the session may
+	Socket  string // when set, only the connection that holds the session may
 	Key     string // repeated under it, the update changes nothing; or empty
 	Title   *string
 	Cover   *string
@@ -12,7 +12,7 @@ type Update struct {
 	Extra   *[]byte
 }
 
-func (*Update) kind() kind { return kindUpdate }
+func (*Update) kind() commandKind { return kindUpdate }
 
 func (*Update) durable() bool { return true }
 
@@ -25,7 +25,7 @@ const (
 )
 
 func (c *Update) encode(b []byte) []byte {
-	b = appendString(appendString(append(b, c.Session[:]...), c.Holder), c.Key)
+	b = appendString(appendString(append(b, c.Session[:]...), c.Socket), c.Key)
 	at := len(b)
 	b = append(b, 0)
 	if c.Title != nil {
@@ -48,7 +48,7 @@ func (c *Update) encode(b []byte) []byte {
 }
 
 func (c *Update) decode(r *reader) {
-	c.Session, c.Holder, c.Key = r.session(), r.string(), r.string()
+	c.Session, c.Socket, c.Key = r.sessionID(), r.string(), r.string()
 	bits := r.byte()
 	if bits >= updateExtra<<1 {
 		r.fail()
@@ -67,18 +67,18 @@ func (c *Update) decode(r *reader) {
 	}
 }
 
-func (c *Update) apply(r *Registry, p *peer) Result {
-	i, ok := r.mine(c.Session, c.Holder)
+func (c *Update) apply(r *Registry, p *nodeState) Result {
+	i, ok := r.controlledSession(c.Session, c.Socket)
 	if !ok {
-		return r.gone(c.Session)
+		return r.goneResult(c.Session)
 	}
-	if !r.learn(updateKey, r.sessions[i].stream.Anchor, c.Key, c.Session) {
-		a := r.granted(i)
-		a.Again = true
+	if !r.rememberKey(updateKey, r.sessions[i].stream.Anchor, c.Key, c.Session) {
+		a := r.liveResult(i)
+		a.Repeated = true
 		return a
 	}
-	r.sessions[i].told = r.last.Num
-	r.change(i, ByUpdate, func(st *Stream) {
+	r.sessions[i].detailsNum = r.last.Num
+	r.changeStream(i, ByUpdate, func(st *Stream) {
 		if c.Title != nil {
 			st.Title = *c.Title
 		}
@@ -92,6 +92,6 @@ func (c *Update) apply(r *Registry, p *peer) Result {
 			st.Extra = *c.Extra
 		}
 	})
-	r.hear(i, p, ByBeat)
-	return r.granted(i)
+	r.renewLease(i, p, ByBeat)
+	return r.liveResult(i)
 }

@@ -66,8 +66,8 @@ func (a *anchor) identify(was, is auth.Identity) *wire.Error {
 func (a *anchor) left() {
 	a.server.holders.remove(a)
 	if h := a.holding(); h != nil {
-		a.server.node.Tell(&presence.Observe{
-			Session: h.session, Source: presence.FromSocket, Sign: presence.Detached, Holder: a.id, Detail: a.id,
+		a.server.node.Enqueue(&presence.Observe{
+			Session: h.session, Source: presence.FromSocket, Signal: presence.Detached, Socket: a.id, Detail: a.id,
 		})
 	}
 }
@@ -181,7 +181,7 @@ func (a *anchor) reheard(ctx context.Context, h *held) (now *held, late bool) {
 		return h, true
 	}
 	next := *h
-	next.lease, next.term = result.Lease, result.Term
+	next.lease, next.term = result.Lease, result.TTL
 	a.hold.Lock()
 	defer a.hold.Unlock()
 	if a.held == h {
@@ -222,7 +222,7 @@ func (a *anchor) adopt(h *held) {
 		a.held = &next
 	}
 	a.hold.Unlock()
-	a.server.node.Tell(&presence.Adopt{Session: h.session})
+	a.server.node.Enqueue(&presence.AdoptSettings{Session: h.session})
 }
 
 func (a *anchor) start(ctx context.Context, m *wire.Start, h *held) error {
@@ -247,7 +247,7 @@ func (a *anchor) resume(ctx context.Context, m *wire.Resume, h *held) (err error
 	if h != nil && h.session != session {
 		return &wire.Error{ID: m.ID, Code: wire.CodeAlreadyLive, Message: "this socket holds another live session; stop it first"}
 	}
-	return a.begin(ctx, m.ID, &presence.Resume{Session: session, Anchor: a.identity().Subject, Holder: a.id})
+	return a.begin(ctx, m.ID, &presence.Resume{Session: session, Anchor: a.identity().Subject, Socket: a.id})
 }
 
 // begin starts or resumes, and answers with what to push to.
@@ -258,7 +258,7 @@ func (a *anchor) begin(ctx context.Context, id wire.ID, c presence.Command) erro
 	}
 	st := result.Stream
 	a.keep(&held{
-		session: st.Session, code: st.Code, lease: result.Lease, term: result.Term, settings: a.server.settings(),
+		session: st.Session, code: st.Code, lease: result.Lease, term: result.TTL, settings: a.server.settings(),
 	})
 	a.heard = time.Now()
 	mine, others := a.server.holders.claim(a, st.Session, a.server.node)
@@ -279,7 +279,7 @@ func (a *anchor) update(ctx context.Context, m *wire.Update, h *held) error {
 		return gone(m.ID)
 	}
 	c := updateCommand(m, h.session)
-	c.Holder = a.id
+	c.Socket = a.id
 	result, e := a.server.do(ctx, c)
 	if e != nil {
 		return withID(e, m.ID)
@@ -322,7 +322,7 @@ func (a *anchor) stop(ctx context.Context, m *wire.Stop, h *held) error {
 	a.hold.Lock()
 	a.stopping = true
 	a.hold.Unlock()
-	result, e := a.server.do(ctx, &presence.Stop{Session: h.session, Reason: presence.Stopped, By: who, Holder: a.id})
+	result, e := a.server.do(ctx, &presence.Stop{Session: h.session, Reason: presence.Stopped, By: who, Socket: a.id})
 	if e == nil {
 		a.server.holders.drop(a, h.session)
 	}
@@ -344,7 +344,7 @@ func withID(e *wire.Error, id wire.ID) *wire.Error {
 }
 
 func summaryOf(e *presence.Ended) *wire.Summary {
-	return &wire.Summary{DurationMS: e.DurationMS(), PeakViewers: e.Stream.Peak, Likes: e.Stream.Likes}
+	return &wire.Summary{DurationMS: e.DurationMS(), PeakViewers: e.Stream.PeakViewers, Likes: e.Stream.Likes}
 }
 
 // do appends a command and waits for what the log says of it, in the
@@ -360,7 +360,7 @@ func (s *server) do(ctx context.Context, c presence.Command) (presence.Result, *
 func (s *server) hear(ctx context.Context, session presence.Session) (presence.Result, bool, *wire.Error) {
 	ctx, cancel := context.WithTimeout(ctx, answerWithin)
 	defer cancel()
-	result, held, err := s.node.Hear(ctx, session)
+	result, held, err := s.node.BeatSession(ctx, session)
 	result, e := s.answered(result, err)
 	return result, held, e
 }
@@ -394,8 +394,8 @@ var refusals = map[presence.Refusal]string{
 	presence.CodeTaken:    "another live session has this live code",
 	presence.SessionGone:  "the session is not the live one",
 	presence.AnchorBanned: "this anchor is banned",
-	presence.NotYours:     "the session belongs to another anchor",
-	presence.Overtaken:    "the session has moved to another socket meanwhile; if it is to move here, ask again",
+	presence.NotOwner:     "the session belongs to another anchor",
+	presence.Superseded:   "the session has moved to another socket meanwhile; if it is to move here, ask again",
 }
 
 func refusal(result *presence.Result) *wire.Error {
@@ -428,13 +428,15 @@ func (s *server) startCommand(m *wire.Start, anchor, holder string) (*presence.S
 		return nil, refuse(wire.CodeBadRequest, "the live code "+code+" is that of "+of+" transcoded, by play.templates: its URLs would be the same")
 	}
 	full := false
-	s.node.Read(func(r *presence.Registry) { full = r.Len() >= s.now().cfg.Limits.Streams && r.Live(anchor) == nil })
+	s.node.Read(func(r *presence.Registry) {
+		full = r.Len() >= s.now().cfg.Limits.Streams && r.StreamByAnchor(anchor) == nil
+	})
 	if full {
 		return nil, refuse(wire.CodeLimitExceeded, "as many streams are live as limits.streams allows")
 	}
 	return &presence.Start{
 		Session: session, Anchor: anchor, Code: code, List: list, Title: m.Title, Cover: m.Cover, Tags: m.Tags,
-		Extra: json.RawMessage(m.Extra), Listed: !m.Unlisted, Sources: sources, Key: m.Key, Holder: holder,
+		Extra: json.RawMessage(m.Extra), Listed: !m.Unlisted, Sources: sources, Key: m.Key, Socket: holder,
 	}, nil
 }
 
@@ -456,7 +458,7 @@ func (s *server) sourcesOf(names []string) (presence.Sources, *wire.Error) {
 	for _, name := range names {
 		source, known := presence.ParseSource(name)
 		if !known || !have.Has(source) {
-			return 0, refuse(wire.CodeBadRequest, "sources may name what is configured here: "+strings.Join(have.List(), ", "))
+			return 0, refuse(wire.CodeBadRequest, "sources may name what is configured here: "+strings.Join(have.Names(), ", "))
 		}
 		set |= presence.SourcesOf(source)
 	}

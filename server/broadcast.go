@@ -42,7 +42,7 @@ func (s *server) startStream(w http.ResponseWriter, r *http.Request, who auth.Id
 		return e
 	}
 	status := http.StatusCreated
-	if result.Again {
+	if result.Repeated {
 		status = http.StatusOK
 	}
 	st := result.Stream
@@ -69,21 +69,21 @@ func (s *server) beatStream(w http.ResponseWriter, r *http.Request, who auth.Ide
 	}
 	settings := s.settings()
 	var silence int64
-	s.node.Read(func(reg *presence.Registry) { silence = reg.Silence(session) })
+	s.node.Read(func(reg *presence.Registry) { silence = reg.TimeSinceBeat(session) })
 	result, held, e := s.hear(r.Context(), session)
 	if e != nil {
 		return e
 	}
 	term := settings.Missed*settings.Interval + settings.Grace
-	if m.HeartbeatMS == settings.Interval && result.Term != 0 && result.Term != term {
-		if result, e = s.do(r.Context(), &presence.Adopt{Session: session}); e != nil {
+	if m.HeartbeatMS == settings.Interval && result.TTL != 0 && result.TTL != term {
+		if result, e = s.do(r.Context(), &presence.AdoptSettings{Session: session}); e != nil {
 			return e
 		}
 	}
 	s.metrics.beat(time.Duration(silence)*time.Millisecond, &settings)
 	s.metrics.stats(&m.Stats)
 	writeMessage(w, http.StatusOK, &wire.Ack{
-		N: m.N, ServerTime: time.Now().UnixMilli(), DeadlineInMS: result.Term, Pending: held, HeartbeatMS: settings.Interval,
+		N: m.N, ServerTime: time.Now().UnixMilli(), DeadlineInMS: result.TTL, Pending: held, HeartbeatMS: settings.Interval,
 	})
 	return nil
 }
@@ -169,7 +169,7 @@ func (s *server) ownSession(r *http.Request, who auth.Identity, text string) (se
 	case st.Code != code:
 		return session, refuse(wire.CodeNotFound, "the session is not of this live code")
 	case who.Role == auth.Anchor && st.Anchor != who.Subject:
-		return session, refusal(&presence.Result{Refusal: presence.NotYours})
+		return session, refusal(&presence.Result{Refusal: presence.NotOwner})
 	case ended != nil:
 		s.regret(ended)
 		return named, refusal(&presence.Result{Refusal: presence.SessionGone, Ended: ended})
@@ -180,8 +180,8 @@ func (s *server) ownSession(r *http.Request, who auth.Identity, text string) (se
 // find looks a session up, be it live or over.
 func (s *server) find(session presence.Session) (st *presence.Stream, ended *presence.Ended) {
 	s.node.Read(func(reg *presence.Registry) {
-		if st = reg.Session(session); st == nil {
-			if ended = reg.Ended(session); ended != nil {
+		if st = reg.StreamBySession(session); st == nil {
+			if ended = reg.EndedSession(session); ended != nil {
 				st = ended.Stream
 			}
 		}

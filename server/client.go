@@ -124,7 +124,7 @@ func (s *server) serveSocket(kind *endpoint) http.HandlerFunc {
 // are few, and would be missed on the list; viewers find another node.
 func (s *server) obstacle(kind *endpoint) string {
 	switch anchor := kind.only == auth.Anchor; {
-	case anchor && s.node.Held():
+	case anchor && s.node.IsIsolated():
 		return cutOff
 	case !anchor && s.hub.IsOverloaded():
 		return overloaded

@@ -87,7 +87,7 @@ func (s *server) engage(reg prometheus.Registerer) error {
 // toPoll are the sessions that the poller asks for.
 func (s *server) toPoll() (all []poll.Target) {
 	s.node.Read(func(r *presence.Registry) {
-		for _, p := range r.ToPoll() {
+		for _, p := range r.PollTargets() {
 			all = append(all, poll.Target(p))
 		}
 	})
@@ -95,14 +95,14 @@ func (s *server) toPoll() (all []poll.Target) {
 }
 
 // signs are what the poller's words are for the list.
-var signs = [...]presence.Sign{poll.Online: presence.Online, poll.Offline: presence.Offline, poll.NoAnswer: presence.Unknown}
+var signs = [...]presence.Signal{poll.Online: presence.PollOnline, poll.Offline: presence.PollOffline, poll.NoAnswer: presence.PollFailed}
 
 // polled passes on what the poller has found out, if it is news.
 func (s *server) polled(w poll.Result) {
 	sign, news := signs[w.Status], false
-	s.node.Read(func(r *presence.Registry) { news = r.IsNews(w.Session, sign) })
+	s.node.Read(func(r *presence.Registry) { news = r.IsNewSignal(w.Session, sign) })
 	if news {
-		s.node.Tell(&presence.Observe{Session: w.Session, Source: presence.FromPoll, Sign: sign, Detail: s.cfg.Poll.Provider})
+		s.node.Enqueue(&presence.Observe{Session: w.Session, Source: presence.FromPoll, Signal: sign, Detail: s.cfg.Poll.Provider})
 	}
 }
 
@@ -148,8 +148,8 @@ func (s *server) compareRecordings(ctx context.Context) {
 // endedSince are the sessions that ended in so much time, the last first.
 func (s *server) endedSince(d time.Duration) (all []*presence.Ended) {
 	s.node.Read(func(r *presence.Registry) {
-		for _, e := range r.Endings(0) {
-			if e.EndedAt < r.Time()-d.Milliseconds() {
+		for _, e := range r.EndedSessions(0) {
+			if e.EndedAt < r.LogTime()-d.Milliseconds() {
 				return
 			}
 			all = append(all, e)

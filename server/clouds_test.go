@@ -280,14 +280,14 @@ func TestOldKeeper(t *testing.T) {
 		s := serveTest(t)
 		later := s.s.settings()
 		later.Revision++
-		later.Effects = presence.EffectsOf(presence.StreamStarted)
+		later.EventKinds = presence.EventKindsOf(presence.StreamStarted)
 		if _, err := s.s.node.Do(t.Context(), &presence.SetSettings{Settings: later}); err != nil {
 			t.Fatal(err)
 		}
 		s.begin(s.day(auth.Anchor, "alice"), `{"title":"x"}`)
 		time.Sleep(3 * time.Second)
 		s.s.node.Read(func(r *presence.Registry) {
-			if n := r.Waiting(); n != 1 {
+			if n := r.OutboxSize(); n != 1 {
 				t.Errorf("%d effects wait", n)
 			}
 		})

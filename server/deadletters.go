@@ -18,7 +18,7 @@ type deadLetter struct {
 }
 
 // effectNames are the kinds of effects in words: those of webhooks, and bans.
-var effectNames = map[presence.EffectKind]string{
+var effectNames = map[presence.EventKind]string{
 	presence.StreamStarted: "stream.started", presence.StreamAway: "stream.away", presence.StreamResumed: "stream.resumed",
 	presence.StreamEnded: "stream.ended", presence.RecordingReady: "recording.ready", presence.RecordingAmended: "recording.amended",
 	presence.BanSet: "anchor.banned", presence.BanLifted: "anchor.unbanned",
@@ -33,7 +33,7 @@ func (s *server) listDeadLetters(w http.ResponseWriter, _ *http.Request, _ auth.
 	page.DeadLetters = []deadLetter{}
 	s.node.Read(func(r *presence.Registry) {
 		for _, d := range r.DeadLetters() {
-			l := deadLetter{ID: d.ID.String(), Event: effectNames[d.Kind], At: d.At, Why: d.Why}
+			l := deadLetter{ID: d.ID.String(), Event: effectNames[d.Kind], At: d.At, Why: d.Reason}
 			switch {
 			case d.Stream != nil:
 				l.Subject = d.Stream.Code

@@ -25,25 +25,25 @@ type errands struct {
 	// Owned by run.
 	from  uint64 // the number of the first effect that was not looked at
 	since uint64 // s.rebuilds at that time
-	open  map[presence.EffectID]*errand
+	open  map[presence.EventID]*errand
 	file  []*errand // for the archive
 	rest  time.Time // the archive failed: not again before
 }
 
 // errand is an effect on its way.
 type errand struct {
-	*presence.Effect
+	*presence.OutboxEvent
 	parts int    // that are still to be done
 	why   string // one was given up
 }
 
 // tells reports whether the back end is told of a kind of effects.
-func (s *server) tells(kind presence.EffectKind) bool {
+func (s *server) tells(kind presence.EventKind) bool {
 	return slices.Contains(s.cfg.Webhooks.Events, effectNames[kind])
 }
 
 // webhookOf is what the back end is told of an effect.
-func webhookOf(e *presence.Effect) webhooks.Event {
+func webhookOf(e *presence.OutboxEvent) webhooks.Event {
 	w := webhooks.Event{ID: e.ID.String(), Type: webhooks.EventType(effectNames[e.Kind]), Time: e.At, Recording: e.Recording}
 	if e.Ended != nil {
 		w.Ended = e.Ended
@@ -55,18 +55,18 @@ func webhookOf(e *presence.Effect) webhooks.Event {
 
 // settlement is what became of a part of an errand.
 type settlement struct {
-	id  presence.EffectID
+	id  presence.EventID
 	why string // it was given up; empty: it was done
 }
 
 // runErrands empties the outbox until ctx ends.
 func (s *server) runErrands(ctx context.Context) {
-	x := &errands{server: s, settled: make(chan settlement, 64), open: map[presence.EffectID]*errand{}}
+	x := &errands{server: s, settled: make(chan settlement, 64), open: map[presence.EventID]*errand{}}
 	var helpers sync.WaitGroup
 	defer helpers.Wait()
 	if s.webhooks != nil {
 		x.pump = s.webhooks.NewPump(func(id string, dead bool, why string) {
-			if e, ok := presence.ParseEffectID(id); ok {
+			if e, ok := presence.ParseEventID(id); ok {
 				x.report(ctx, settlement{e, why})
 			}
 		})
@@ -99,9 +99,9 @@ func (x *errands) gather() (fresh []*errand) {
 	if now := x.server.rebuilds.Load(); now != x.since {
 		x.from, x.since = 0, now
 	}
-	var found []*presence.Effect
+	var found []*presence.OutboxEvent
 	x.server.node.Read(func(r *presence.Registry) {
-		for seq, e := range r.Effects(x.from) {
+		for seq, e := range r.OutboxEvents(x.from) {
 			if found = append(found, e); len(found) == manyErrands {
 				x.from = seq + 1
 				return
@@ -111,7 +111,7 @@ func (x *errands) gather() (fresh []*errand) {
 	})
 	for _, e := range found {
 		if x.open[e.ID] == nil {
-			x.open[e.ID] = &errand{Effect: e}
+			x.open[e.ID] = &errand{OutboxEvent: e}
 			fresh = append(fresh, x.open[e.ID])
 		}
 	}
@@ -126,12 +126,12 @@ func (x *errands) begin(ctx context.Context, helpers *sync.WaitGroup, e *errand)
 	}
 	if x.pump != nil && x.server.tells(e.Kind) {
 		e.parts++
-		x.pump.Enqueue(webhookOf(e.Effect))
+		x.pump.Enqueue(webhookOf(e.OutboxEvent))
 	}
-	if do := x.server.moderation(e.Effect); do != nil {
+	if do := x.server.moderation(e.OutboxEvent); do != nil {
 		e.parts++
 		helpers.Go(func() {
-			if why := x.server.insist(ctx, e.Effect, do); ctx.Err() == nil {
+			if why := x.server.insist(ctx, e.OutboxEvent, do); ctx.Err() == nil {
 				x.report(ctx, settlement{e.ID, why})
 			}
 		})
@@ -145,7 +145,7 @@ func (x *errands) begin(ctx context.Context, helpers *sync.WaitGroup, e *errand)
 // does not know whom an effect is for: a later keeper will.
 func (x *errands) outdated(e *errand) bool {
 	own := settingsOf(x.server.cfg)
-	return !own.Effects.Has(e.Kind) && x.server.settings().Revision > own.Revision
+	return !own.EventKinds.Has(e.Kind) && x.server.settings().Revision > own.Revision
 }
 
 // report hands in what became of a part.
@@ -175,7 +175,7 @@ func (x *errands) conclude(e *errand) {
 	if e.why != "" {
 		x.server.log.Error().Str("effect", e.ID.String()).Str("why", e.why).Msg("given up")
 	}
-	x.server.node.Tell(&presence.Conclude{ID: e.ID, Why: e.why})
+	x.server.node.Enqueue(&presence.CompleteEvent{ID: e.ID, Failure: e.why})
 }
 
 // Limits of what the archive is given at once, and how long it is waited for.
@@ -232,5 +232,5 @@ func (x *errands) keep(ctx context.Context, some []*errand) error {
 	if len(list) == 0 {
 		return nil
 	}
-	return x.server.store.Keep(ctx, list)
+	return x.server.store.Store(ctx, list)
 }

@@ -55,8 +55,8 @@ func (h *holders) claim(a *anchor, s presence.Session, node *node.Node) (mine, o
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	node.Read(func(r *presence.Registry) {
-		mine = r.Holder(s) == a.id
-		others = !mine && r.Session(s) != nil
+		mine = r.AttachedSocket(s) == a.id
+		others = !mine && r.StreamBySession(s) != nil
 	})
 	if mine {
 		if was := h.bySession[s]; was != nil && was != a {
@@ -98,8 +98,8 @@ func (h *holders) tell(c *presence.Change) {
 			delete(h.bySession, s)
 			a.ended(c.Ended)
 		}
-	case c.Cause == presence.ByStart || c.Cause == presence.ByResume || c.Cause == presence.ByRepair:
-		h.move(c.New.Session, c.Holder)
+	case c.Cause == presence.ByStart || c.Cause == presence.ByResume || c.Cause == presence.ByRestore:
+		h.move(c.New.Session, c.Socket)
 	case c.Cause == presence.BySilence:
 		if a := h.bySession[c.New.Session]; a != nil {
 			a.send(&wire.Probe{})
@@ -114,9 +114,9 @@ func (h *holders) reconcile(r *presence.Registry) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for s, a := range h.bySession {
-		switch ended := r.Ended(s); {
-		case r.Session(s) != nil && r.Holder(s) == a.id:
-		case r.Session(s) != nil:
+		switch ended := r.EndedSession(s); {
+		case r.StreamBySession(s) != nil && r.AttachedSocket(s) == a.id:
+		case r.StreamBySession(s) != nil:
 			delete(h.bySession, s)
 			a.replaced()
 		case ended != nil:

@@ -61,16 +61,16 @@ func (l liveCode) ours(code string) bool {
 }
 
 // signOf is what a kind of events means as evidence.
-func signOf(k hooks.Kind) presence.Sign {
+func signOf(k hooks.Kind) presence.Signal {
 	switch k {
 	case hooks.PublishRequest, hooks.PushStarted:
-		return presence.Begun
+		return presence.PushStarted
 	case hooks.PushContinued:
-		return presence.Going
+		return presence.PushOngoing
 	case hooks.PushEnded:
-		return presence.Finished
+		return presence.PushEnded
 	}
-	return presence.Pictured
+	return presence.ScreenshotTaken
 }
 
 // witness takes an event for what it says of the live session of its code. A
@@ -106,8 +106,8 @@ func (s *server) witness(ctx context.Context, p *provider, ev *hooks.Event) (res
 		}
 	}
 	_, e = s.do(ctx, &presence.Observe{
-		Session: st.Session, Source: presence.FromCallback, Sign: signOf(ev.Kind), Media: ev.PushID,
-		Since: notAfterNow(ev.StartedAt), Unique: ev.UniquePushID, Detail: ev.SnapshotURL,
+		Session: st.Session, Source: presence.FromCallback, Signal: signOf(ev.Kind), Push: ev.PushID,
+		PushStartedAt: notAfterNow(ev.StartedAt), IsUnique: ev.UniquePushID, Detail: ev.SnapshotURL,
 	})
 	switch {
 	case e == nil:

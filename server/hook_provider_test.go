@@ -153,7 +153,7 @@ type witnessed struct {
 }
 
 // Append implements presence.Log.
-func (l *witnessed) Append(ctx context.Context, b presence.Sealed) error {
+func (l *witnessed) Append(ctx context.Context, b presence.SealedBatch) error {
 	l.mu.Lock()
 	l.said.Write(b.Bytes)
 	l.mu.Unlock()
@@ -439,8 +439,8 @@ func TestCloud(t *testing.T) {
 		is("begun", "live")
 		// With the cloud's name for it and its time: so the registry knows it again.
 		begun := presence.Observe{
-			Session: s.s.hub.StreamByCode("8888_alice").Session, Source: presence.FromCallback, Sign: presence.Begun,
-			Media: "tencent 1", Since: time.Now().Truncate(time.Second).UnixMilli(), Unique: true,
+			Session: s.s.hub.StreamByCode("8888_alice").Session, Source: presence.FromCallback, Signal: presence.PushStarted,
+			Push: "tencent 1", PushStartedAt: time.Now().Truncate(time.Second).UnixMilli(), IsUnique: true,
 		}
 		if !log.holds(&begun) {
 			t.Error("the log does not hold what the cloud said")

@@ -49,7 +49,7 @@ func (p *provider) refuseSignature(err error) (result string, e *wire.Error) {
 // of a stream, which may be nil.
 func (s *server) pushing(st *presence.Stream, media string) (known bool) {
 	if st != nil {
-		s.node.Read(func(r *presence.Registry) { known = r.Pushing(st.Session, media) })
+		s.node.Read(func(r *presence.Registry) { known = r.HasPush(st.Session, media) })
 	}
 	return known
 }
@@ -58,7 +58,7 @@ func (s *server) pushing(st *presence.Stream, media string) (known bool) {
 // be nil.
 func (s *server) pushed(st *presence.Stream) (known bool) {
 	if st != nil {
-		s.node.Read(func(r *presence.Registry) { known = r.Pushed(st.Session) })
+		s.node.Read(func(r *presence.Registry) { known = r.HasAnyPush(st.Session) })
 	}
 	return known
 }

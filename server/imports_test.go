@@ -46,7 +46,7 @@ var allowed = map[string]struct {
 	"onair/web":                    {nil, "pages are files"},
 	"onair/deploy/program":         {nil, "it starts programs, whatever they are"},
 	"onair/deploy/demo":            {[]string{"onair/deploy/program", "onair/hub/wire"}, "a client, which starts the built server"},
-	"onair/deploy/localstack":         {[]string{"onair/deploy/program"}, "it starts the built server among others"},
+	"onair/deploy/localstack":      {[]string{"onair/deploy/program"}, "it starts the built server among others"},
 	"onair/deploy/grafana":         {nil, "dashboards are files"},
 	"onair/deploy/helm":            {nil, "a chart, and its test"},
 	"onair/deploy/prometheus":      {nil, "rules are files"},

@@ -39,10 +39,10 @@ func (s *server) keep(ctx context.Context) {
 // isKeeper reports whether this node is the keeper as far as it knows, which it
 // does not while it is cut off, or while the log's losses are made good.
 func (s *server) isKeeper() (is bool) {
-	if s.node.Held() || s.node.Holding() {
+	if s.node.IsIsolated() || s.node.IsFrozen() {
 		return false
 	}
-	s.node.Read(func(r *presence.Registry) { is = r.Keeper() == s.cfg.Node })
+	s.node.Read(func(r *presence.Registry) { is = r.Leader() == s.cfg.Node })
 	return is
 }
 

@@ -85,7 +85,7 @@ func (s *server) likeStream(w http.ResponseWriter, r *http.Request, who auth.Ide
 			return likeLimit(m.N)
 		}
 		s.likers.used(user, key, now)
-		s.node.Like(st.Session, m.N)
+		s.node.AddLikes(st.Session, m.N)
 	}
 	writeMessage(w, http.StatusOK, &wire.Liked{Code: m.Code})
 	return nil

@@ -126,8 +126,8 @@ func happen(s *testServer, log *presencetest.FaultyLog) {
 	s.callback("update_publish", "7", "8888_alice", query).is(204)
 	s.callback("publish_done", "7", "8888_alice", "").is(204)
 	time.Sleep(33 * time.Second)
-	other := presence.Batch{Node: "other", Boot: 1, Origin: 1, No: 1, Knows: presence.Rules, Beats: []presence.Beat{{Lease: presence.Lease{Index: 99}}}}
-	s.s.node.Read(func(r *presence.Registry) { other.Digest = &presence.Digest{At: r.Position(), Sum: 1} })
+	other := presence.Batch{Node: "other", Incarnation: 1, Process: 1, Seq: 1, MaxRules: presence.LatestRules, Beats: []presence.Beat{{Lease: presence.Lease{Index: 99}}}}
+	s.s.node.Read(func(r *presence.Registry) { other.Digest = &presence.Digest{Position: r.Position(), Sum: 1} })
 	if err := log.Append(s.t.Context(), other.Seal()); err != nil {
 		s.t.Fatal(err)
 	}

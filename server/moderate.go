@@ -56,7 +56,7 @@ func anchorOf(r *http.Request) (string, *wire.Error) {
 func (s *server) getBan(w http.ResponseWriter, r *http.Request, _ auth.Identity) *wire.Error {
 	var ban presence.Ban
 	banned := false
-	s.node.Read(func(reg *presence.Registry) { ban, banned = reg.Banned(r.PathValue("anchor")) })
+	s.node.Read(func(reg *presence.Registry) { ban, banned = reg.ActiveBan(r.PathValue("anchor")) })
 	if !banned {
 		return refuse(wire.CodeNotFound, "this anchor is not banned")
 	}

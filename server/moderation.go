@@ -26,7 +26,7 @@ type deed func(ctx context.Context) error
 
 // moderation is what the moderator is to do for an effect, nil: nothing. Tries may
 // come late, and those for one anchor in any order: each looks at how it is now.
-func (s *server) moderation(e *presence.Effect) deed {
+func (s *server) moderation(e *presence.OutboxEvent) deed {
 	switch {
 	case s.moderator == nil:
 		return nil
@@ -53,7 +53,7 @@ func (s *server) moderation(e *presence.Effect) deed {
 		defer turn.Unlock()
 		var ban presence.Ban
 		banned := false
-		s.node.Read(func(r *presence.Registry) { ban, banned = r.Banned(e.Ban.Anchor) })
+		s.node.Read(func(r *presence.Registry) { ban, banned = r.ActiveBan(e.Ban.Anchor) })
 		switch {
 		case banned != (e.Kind == presence.BanSet):
 			return nil // what has changed since is an effect of its own
@@ -86,7 +86,7 @@ const (
 )
 
 // insist does something until it succeeds. It returns why it was given up.
-func (s *server) insist(ctx context.Context, e *presence.Effect, do deed) (why string) {
+func (s *server) insist(ctx context.Context, e *presence.OutboxEvent, do deed) (why string) {
 	for rest := time.Second; ; rest = min(2*rest, actRest) {
 		within, cancel := context.WithTimeout(ctx, actWithin)
 		err := do(within)

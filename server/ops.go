@@ -69,7 +69,7 @@ func (s *server) readyz(w http.ResponseWriter, _ *http.Request) {
 		}
 	}
 	note("log", s.heldSince.Load())
-	if since := s.node.Unwritable(); !since.IsZero() {
+	if since := s.node.UnwritableSince(); !since.IsZero() {
 		note("store", since.UnixMilli())
 	}
 	writeValue(w, state)

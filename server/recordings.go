@@ -167,7 +167,7 @@ func (s *server) discardOld(ctx context.Context) {
 	defer tick.Stop()
 	for {
 		before := time.Now().Add(-s.cfg.Recordings.Keep).UnixMilli()
-		n, err := s.store.Discard(ctx, before, discardMost)
+		n, err := s.store.DeleteRecordings(ctx, before, discardMost)
 		if err != nil && ctx.Err() == nil {
 			s.log.Warn().Err(err).Msg("old recordings could not be removed, trying again")
 		}

@@ -22,7 +22,7 @@ func (s *server) regret(e *presence.Ended) {
 		return
 	}
 	var now, interval int64
-	s.node.Read(func(r *presence.Registry) { now, interval = r.Time(), r.Settings().Interval })
+	s.node.Read(func(r *presence.Registry) { now, interval = r.LogTime(), r.Settings().Interval })
 	if now-e.EndedAt > interval {
 		return
 	}

@@ -114,7 +114,7 @@ func newServer(
 		Lists: cfg.Lists, Tick: cfg.Hub.Tick, CounterDelay: cfg.Hub.Counters, IdleInterval: cfg.Idle,
 		Limits: hubLimits(cfg),
 		Signer: hubSigner{s, s.metrics.signed.WithLabelValues(useView)}, Metrics: reg,
-		OnViewersChange: func(st *presence.Stream, n int) { s.node.Viewers(st.Session, n) },
+		OnViewersChange: func(st *presence.Stream, n int) { s.node.SetViewers(st.Session, n) },
 	})
 	if s.code.ambiguous() {
 		log.Warn().Str("code", cfg.Code).Msg("live codes may end in a hexadecimal digit that an anchor chooses: " +
@@ -127,9 +127,9 @@ func newServer(
 func (s *server) join(ctx context.Context) (err error) {
 	s.node, err = node.Join(ctx, s.store, node.Config{
 		Name: s.cfg.Node, Settings: settingsOf(s.cfg), Logger: s.log, Metrics: s.reg, Lists: s.cfg.Lists, Shared: s.shared,
-		OnRebuilt: s.rebuilt, OnFreeze: s.hub.Freeze, OnApplied: s.applied, Batch: s.cfg.Limits.Batch,
+		OnRebuilt: s.rebuilt, OnFreeze: s.hub.Freeze, OnApplied: s.applied, BatchBytes: s.cfg.Limits.Batch,
 	})
-	if errors.Is(err, presence.ErrSettings) {
+	if errors.Is(err, presence.ErrSettingsConflict) {
 		return usageError{fmt.Errorf("settings.revision: %w; raise it", err)}
 	}
 	return err
@@ -147,22 +147,22 @@ func settingsOf(cfg *config.Config) presence.Settings {
 		OfflineAfter:   cfg.Poll.OfflineAfter,
 		BlindAfter:     int64((cfg.Liveness.PollBlind + cfg.Poll.Interval - 1) / cfg.Poll.Interval),
 		MediaRequired:  cfg.Liveness.Media == "required",
-		Effects:        effectsOf(cfg),
+		EventKinds:     effectsOf(cfg),
 		RefuseTakeover: cfg.Takeover == "refuse", ShowPublished: cfg.List.Show == "publish",
 	}
 }
 
 // effectsOf are the kinds of what happens of which somebody outside is told.
-func effectsOf(cfg *config.Config) (set presence.Effects) {
+func effectsOf(cfg *config.Config) (set presence.EventKinds) {
 	if cfg.Webhooks.URL != "" {
 		for kind, name := range effectNames {
 			if slices.Contains(cfg.Webhooks.Events, name) {
-				set |= presence.EffectsOf(kind)
+				set |= presence.EventKindsOf(kind)
 			}
 		}
 	}
 	if cfg.Moderation.Provider != "" {
-		set |= presence.EffectsOf(presence.StreamEnded, presence.BanSet, presence.BanLifted)
+		set |= presence.EventKindsOf(presence.StreamEnded, presence.BanSet, presence.BanLifted)
 	}
 	return set
 }
@@ -205,9 +205,9 @@ func (s *server) applied(a node.Applied) {
 // and when it went on without entries that had been shown.
 func (s *server) rebuilt(r *presence.Registry) {
 	if s.loaded {
-		s.hub.Rebase(r.Streams(), r.Position(), r.Time())
+		s.hub.Rebase(r.Streams(), r.Position(), r.LogTime())
 	} else {
-		s.hub.Load(r.Streams(), r.Position(), r.Time())
+		s.hub.Load(r.Streams(), r.Position(), r.LogTime())
 		s.loaded = true
 	}
 	s.rebuilds.Add(1)
@@ -245,7 +245,7 @@ func (s *server) logChange(c *presence.Change) {
 	line := s.log.Info().Str("stream", st.Code).Str("anchor", st.Anchor).Str("from", from).Str("to", to).Str("why", why)
 	if c.Ended != nil {
 		line = line.Str("by", c.Ended.By).Int64("duration_ms", c.Ended.DurationMS()).
-			Int64("peak_viewers", st.Peak).Int64("likes", st.Likes)
+			Int64("peak_viewers", st.PeakViewers).Int64("likes", st.Likes)
 	}
 	line.Msg("stream")
 }
@@ -390,7 +390,7 @@ func (s *server) watchHeld(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		if was := held; s.node.Held() != was {
+		if was := held; s.node.IsIsolated() != was {
 			held = !was
 			if s.heldSince.Store(0); held {
 				s.heldSince.Store(time.Now().UnixMilli())

@@ -142,7 +142,7 @@ func wirePush(p signing.PushURLs) wire.PushURLs {
 // expire, in Unix milliseconds.
 func (s *server) playURLs(code string) ([]byte, int64) {
 	var now int64
-	s.node.Read(func(r *presence.Registry) { now = r.Time() })
+	s.node.Read(func(r *presence.Registry) { now = r.LogTime() })
 	s.metrics.signed.WithLabelValues(usePlay).Inc()
 	player := s.now().player
 	expires := player.Expiry(code, now)

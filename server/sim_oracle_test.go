@@ -157,7 +157,7 @@ func (o *oracle) applied(n *simNode, r *presence.Registry, e presence.Entry) {
 		o.look(n, r, s, st)
 	}
 	for anchor, b := range o.bans {
-		if st.after(b.acked) && b.lifted.IsZero() && o.calm(n, st) && r.Live(anchor) != nil {
+		if st.after(b.acked) && b.lifted.IsZero() && o.calm(n, st) && r.StreamByAnchor(anchor) != nil {
 			o.fault("stop-back", "%v has %s live at %d, who is banned", n, anchor, st.name.num)
 			b.lifted = time.Now()
 		}
@@ -167,10 +167,10 @@ func (o *oracle) applied(n *simNode, r *presence.Registry, e presence.Entry) {
 // state notes what a node has at a position, or compares it with what others had.
 func (o *oracle) state(n *simNode, r *presence.Registry) *simState {
 	pos, digest := r.Position(), r.Digest()
-	last := r.Last()
+	last := r.LastEntry()
 	st := o.states[pos]
 	if st == nil {
-		name := entryName{last.Num, last.Repl}
+		name := entryName{last.Num, last.Epoch}
 		st = &simState{name: name, written: o.written[name], digest: digest, streams: slices.Collect(r.Streams()), by: n}
 		o.states[pos] = st
 		return st
@@ -194,12 +194,12 @@ const healWithin = 5 * time.Second
 // the node whose it is does not say otherwise.
 func (o *oracle) calm(n *simNode, st *simState) bool {
 	s := n.server()
-	return s != nil && !s.node.Holding() && st.written.Sub(o.lost) > healWithin
+	return s != nil && !s.node.IsFrozen() && st.written.Sub(o.lost) > healWithin
 }
 
 // look checks one session in what a node has.
 func (o *oracle) look(n *simNode, r *presence.Registry, s *simSession, st *simState) {
-	live, ended := r.Session(s.Session) != nil, r.Ended(s.Session)
+	live, ended := r.StreamBySession(s.Session) != nil, r.EndedSession(s.Session)
 	if live {
 		s.known[n] = true
 	} else if ended != nil {

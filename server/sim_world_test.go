@@ -118,10 +118,10 @@ func (n *simNode) server() *server {
 	return nil
 }
 
-// cutOff tells whether the node does not know that it is heard, or has yet to join.
+// isIsolatedAt tells whether the node does not know that it is heard, or has yet to join.
 func (n *simNode) cutOff() bool {
 	s := n.server()
-	return s == nil || s.node.Held()
+	return s == nil || s.node.IsIsolated()
 }
 
 func (n *simNode) String() string { return fmt.Sprintf("%s.%d", n.host.name, n.nth) }
@@ -344,8 +344,8 @@ func (l *watched) Load(ctx context.Context, have *presence.Registry) (*presence.
 	return r, head, err
 }
 
-func (l *watched) Applied(r *presence.Registry, e presence.Entry) {
-	l.store.Applied(r, e)
+func (l *watched) ConfirmApplied(r *presence.Registry, e presence.Entry) {
+	l.store.ConfirmApplied(r, e)
 	l.node.host.w.oracle.applied(l.node, r, e)
 }
 

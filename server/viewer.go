@@ -77,7 +77,7 @@ func (v *viewer) like(m *wire.Like) error {
 	if now := time.Now(); !v.likes.AllowN(now, m.N) {
 		return withID(likeLimit(m.N), m.ID)
 	}
-	v.server.node.Like(st.Session, m.N)
+	v.server.node.AddLikes(st.Session, m.N)
 	v.send(&wire.Liked{ID: m.ID, Code: m.Code})
 	return nil
 }

@@ -36,7 +36,7 @@ func viewOf(st *presence.Stream, e *presence.Ended) sessionView {
 	v := sessionView{
 		Session: st.Session.String(), Code: st.Code, Anchor: st.Anchor, List: st.List, Title: st.Title,
 		State: st.State.String(), Away: st.Away.String(), Listed: st.Shown, StartedAt: st.StartedAt,
-		Viewers: st.Viewers, PeakViewers: st.Peak, Likes: st.Likes,
+		Viewers: st.Viewers, PeakViewers: st.PeakViewers, Likes: st.Likes,
 	}
 	if e != nil {
 		v.State, v.Away, v.Listed, v.Viewers = "ended", "", false, 0
@@ -68,30 +68,30 @@ type pieceOfReason struct {
 
 // explanations are the rules in a sentence each.
 var explanations = map[presence.Rule]string{
-	presence.RuleNothingHeard: "a push URL was issued; no beat and no push was heard yet",
-	presence.RuleHeard:        "a beat or a push was heard, and nothing speaks against it",
-	presence.RuleMissedBeat:   "a beat is overdue",
-	presence.RuleMediaEnded:   "the media server says that the push has ended, and none has begun since",
-	"stopped":                 "the anchor, or its back end, stopped it",
-	"missed_beats":            "as many beats were missed as end a session",
-	"taken_over":              "the same anchor started again",
-	"kicked":                  "an operator ended it",
-	"banned":                  "an operator banned the anchor",
-	"stream_lost":             "nothing was published for too long",
+	presence.RuleNoSignal:   "a push URL was issued; no beat and no push was heard yet",
+	presence.RuleSignal:     "a beat or a push was heard, and nothing speaks against it",
+	presence.RuleMissedBeat: "a beat is overdue",
+	presence.RuleMediaEnded: "the media server says that the push has ended, and none has begun since",
+	"stopped":               "the anchor, or its back end, stopped it",
+	"missed_beats":          "as many beats were missed as end a session",
+	"taken_over":            "the same anchor started again",
+	"kicked":                "an operator ended it",
+	"banned":                "an operator banned the anchor",
+	"stream_lost":           "nothing was published for too long",
 }
 
 // whyStream answers GET /v1/streams/{code}/why?session=: of the live session,
 // else of the last one that had the code, or of the one that is named.
 func (s *server) whyStream(w http.ResponseWriter, r *http.Request, _ auth.Identity) *wire.Error {
 	code, text := r.PathValue("code"), r.URL.Query().Get("session")
-	var a presence.Account
+	var a presence.Explanation
 	known := false
 	if text != "" {
 		session, err := presence.ParseSession(text)
 		if err != nil {
 			return refuse(wire.CodeBadRequest, "session is not a session id")
 		}
-		s.node.Read(func(reg *presence.Registry) { a, known = reg.Why(session) })
+		s.node.Read(func(reg *presence.Registry) { a, known = reg.Explain(session) })
 	} else {
 		s.node.Read(func(reg *presence.Registry) { a, known = whyCode(reg, code) })
 	}
@@ -100,14 +100,14 @@ func (s *server) whyStream(w http.ResponseWriter, r *http.Request, _ auth.Identi
 	}
 	out := account{
 		sessionView: viewOf(a.Stream, a.Ended), Rule: string(a.Rule), Explanation: explanations[a.Rule],
-		Sources: a.Sources.List(), Evidence: []pieceOfReason{},
+		Sources: a.Sources.Names(), Evidence: []pieceOfReason{},
 	}
 	if a.EndsIn >= 0 {
 		out.EndsInMS = &a.EndsIn
 	}
 	for _, e := range a.Evidence {
 		out.Evidence = append(out.Evidence, pieceOfReason{
-			Source: e.Source.String(), Sign: e.Sign.String(), At: e.At, AgeMS: max(0, a.At-e.At), Detail: e.Detail,
+			Source: e.Source.String(), Sign: e.Signal.String(), At: e.At, AgeMS: max(0, a.At-e.At), Detail: e.Detail,
 		})
 	}
 	writeValue(w, out)
@@ -115,16 +115,16 @@ func (s *server) whyStream(w http.ResponseWriter, r *http.Request, _ auth.Identi
 }
 
 // whyCode gives an account of the session that has a code, or had it last.
-func whyCode(reg *presence.Registry, code string) (presence.Account, bool) {
-	if st := reg.Stream(code); st != nil {
-		return reg.Why(st.Session)
+func whyCode(reg *presence.Registry, code string) (presence.Explanation, bool) {
+	if st := reg.StreamByCode(code); st != nil {
+		return reg.Explain(st.Session)
 	}
-	for _, e := range reg.Endings(0) {
+	for _, e := range reg.EndedSessions(0) {
 		if e.Stream.Code == code {
-			return reg.WhyEnded(e), true
+			return reg.ExplainEnded(e), true
 		}
 	}
-	return presence.Account{}, false
+	return presence.Explanation{}, false
 }
 
 // sessionsOnPage is how many sessions one page has.
@@ -174,7 +174,7 @@ func number(text string) (n int64, bad bool) {
 func livePage(reg *presence.Registry, anchor string, from, cursor int64) (page []sessionView, next string) {
 	page = []sessionView{}
 	if anchor != "" {
-		if st := reg.Live(anchor); st != nil && st.StartedAt >= from {
+		if st := reg.StreamByAnchor(anchor); st != nil && st.StartedAt >= from {
 			page = append(page, viewOf(st, nil))
 		}
 		return page, ""
@@ -193,7 +193,7 @@ func livePage(reg *presence.Registry, anchor string, from, cursor int64) (page [
 
 func endedPage(reg *presence.Registry, anchor string, from int64, cursor uint64) (page []sessionView, next string) {
 	page = []sessionView{}
-	for seq, e := range reg.Endings(cursor) {
+	for seq, e := range reg.EndedSessions(cursor) {
 		if e.EndedAt < from {
 			return page, "" // the rest ended before
 		}

@@ -1,6 +1,6 @@
 package wire
 
-// PushRequest requests a fresh push URL for the same session. Answer: [Pushed].
+// PushRequest requests a fresh push URL for the same session. Answer: [HasAnyPush].
 type PushRequest struct {
 	ID ID
 }

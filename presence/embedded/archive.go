@@ -24,9 +24,9 @@ type transactionRequest struct {
 
 var _ presence.Archive = (*Log)(nil)
 
-// Keep implements presence.Archive, in one transaction. Commits of entries wait
+// Store implements presence.Archive, in one transaction. Commits of entries wait
 // for it, so callers should split many recordings over several calls.
-func (l *Log) Keep(ctx context.Context, recordings []presence.Recording) error {
+func (l *Log) Store(ctx context.Context, recordings []presence.Recording) error {
 	if err := l.checkOpen(ctx); err != nil || len(recordings) == 0 {
 		return err
 	}
@@ -60,7 +60,7 @@ func (l *Log) Recordings(ctx context.Context, q presence.RecordingQuery) (page [
 	if err := l.checkOpen(ctx); err != nil {
 		return nil, "", err
 	}
-	after, err := q.Start()
+	after, err := q.StartCursor()
 	if err != nil {
 		return nil, "", err
 	}
@@ -70,12 +70,12 @@ func (l *Log) Recordings(ctx context.Context, q presence.RecordingQuery) (page [
 	} else if found, err = l.store.queryRecordings(ctx, &q, after); err != nil {
 		return nil, "", l.archiveError(ctx, err)
 	}
-	page, next = q.Page(found)
+	page, next = q.CutPage(found)
 	return page, next, nil
 }
 
-// Discard implements presence.Archive, in several short transactions.
-func (l *Log) Discard(ctx context.Context, before int64, limit int) (deleted int, err error) {
+// DeleteRecordings implements presence.Archive, in several short transactions.
+func (l *Log) DeleteRecordings(ctx context.Context, before int64, limit int) (deleted int, err error) {
 	if err := l.checkOpen(ctx); err != nil {
 		return 0, err
 	}

@@ -35,7 +35,7 @@ func BenchmarkArchive(b *testing.B) {
 					return
 				default:
 				}
-				if _, _, err := l.Recordings(b.Context(), presence.RecordingQuery{Limit: presence.MaxRecordingPage}); err != nil {
+				if _, _, err := l.Recordings(b.Context(), presence.RecordingQuery{Limit: presence.MaxRecordingPageSize}); err != nil {
 					b.Error(err)
 					return
 				}

@@ -47,7 +47,7 @@ func allRecordings(t *testing.T, l *Log) []presence.Recording {
 func TestArchiveDiskFull(t *testing.T) {
 	l := openDir(t, t.TempDir())
 	defer l.Close()
-	keep := func(recordings ...presence.Recording) error { return l.Keep(t.Context(), recordings) }
+	keep := func(recordings ...presence.Recording) error { return l.Store(t.Context(), recordings) }
 	if err := keep(recordingOf("1", "before")); err != nil {
 		t.Fatal(err)
 	}
@@ -106,10 +106,10 @@ func TestSchema1IsUpgraded(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if l.store.damagedPath != "" || reg.Stream("8888_alice") == nil {
+		if l.store.damagedPath != "" || reg.StreamByCode("8888_alice") == nil {
 			t.Fatalf("moved aside %q, %d streams", l.store.damagedPath, reg.Len())
 		}
-		if err := l.Keep(t.Context(), []presence.Recording{recordingOf("1", "")}); err != nil {
+		if err := l.Store(t.Context(), []presence.Recording{recordingOf("1", "")}); err != nil {
 			t.Fatal(err)
 		}
 		if got := allRecordings(t, l); len(got) != 1 {
@@ -144,7 +144,7 @@ func TestFailedUpgradeMovesNothingAside(t *testing.T) {
 	}
 	l := openDir(t, dir)
 	defer l.Close()
-	if reg, _, err := join(t, l); err != nil || reg.Stream("8888_alice") == nil {
+	if reg, _, err := join(t, l); err != nil || reg.StreamByCode("8888_alice") == nil {
 		t.Errorf("after the upgrade the stream is missing, %v", err)
 	}
 }
@@ -177,19 +177,19 @@ func TestFailedUpgradeChangesNothing(t *testing.T) {
 func TestNewerRecordingIsAnError(t *testing.T) {
 	l := openDir(t, t.TempDir())
 	defer l.Close()
-	if err := l.Keep(t.Context(), []presence.Recording{recordingOf("1", ""), recordingOf("2", ""), recordingOf("3", "")}); err != nil {
+	if err := l.Store(t.Context(), []presence.Recording{recordingOf("1", ""), recordingOf("2", ""), recordingOf("3", "")}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := l.store.db.Exec("UPDATE recordings SET value = x'ff' || substr(value, 2) WHERE id = '1'"); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := l.Recording(t.Context(), "1"); !errors.Is(err, presence.ErrRules) {
+	if _, _, err := l.Recording(t.Context(), "1"); !errors.Is(err, presence.ErrNewerVersion) {
 		t.Errorf("by id: %v", err)
 	}
 	if _, _, err := l.Recordings(t.Context(), presence.RecordingQuery{Limit: 1}); err != nil {
 		t.Errorf("a page before it: %v", err)
 	}
-	if _, _, err := l.Recordings(t.Context(), presence.RecordingQuery{Limit: 3}); !errors.Is(err, presence.ErrRules) {
+	if _, _, err := l.Recordings(t.Context(), presence.RecordingQuery{Limit: 3}); !errors.Is(err, presence.ErrNewerVersion) {
 		t.Errorf("a page with it: %v", err)
 	}
 }
@@ -198,7 +198,7 @@ func TestNewerRecordingIsAnError(t *testing.T) {
 func TestPagesUseAnIndex(t *testing.T) {
 	l := openDir(t, t.TempDir())
 	defer l.Close()
-	after := &presence.Cursor{StartedAt: 5, ID: "x"}
+	after := &presence.RecordingCursor{StartedAt: 5, ID: "x"}
 	for _, c := range []struct {
 		presence.RecordingQuery
 		index string
@@ -209,7 +209,7 @@ func TestPagesUseAnIndex(t *testing.T) {
 		{presence.RecordingQuery{Anchor: "ann"}, "recordings_anchor"},
 		{presence.RecordingQuery{Code: "8888_ann", From: 1}, "recordings_code"},
 	} {
-		for _, start := range []*presence.Cursor{nil, after} {
+		for _, start := range []*presence.RecordingCursor{nil, after} {
 			query, args := recordingSQL(&c.RecordingQuery, start)
 			plan := queryPlan(t, l, query, args)
 			if !strings.Contains(plan, c.index) || strings.Contains(plan, "B-TREE") ||
@@ -243,7 +243,7 @@ func queryPlan(t *testing.T, l *Log, query string, args []any) (plan string) {
 func TestReadersBlockNoCommit(t *testing.T) {
 	l := openDir(t, t.TempDir())
 	defer l.Close()
-	if err := l.Keep(t.Context(), []presence.Recording{recordingOf("1", ""), recordingOf("2", "")}); err != nil {
+	if err := l.Store(t.Context(), []presence.Recording{recordingOf("1", ""), recordingOf("2", "")}); err != nil {
 		t.Fatal(err)
 	}
 	for range readConnections {
@@ -263,7 +263,7 @@ func TestReadersBlockNoCommit(t *testing.T) {
 	if err := l.Append(t.Context(), sealedBatch(incarnation, 1, newStart("alice"))); err != nil {
 		t.Error(err)
 	}
-	if err := l.Keep(t.Context(), []presence.Recording{recordingOf("3", "")}); err != nil {
+	if err := l.Store(t.Context(), []presence.Recording{recordingOf("3", "")}); err != nil {
 		t.Error(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())

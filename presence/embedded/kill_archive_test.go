@@ -40,9 +40,9 @@ func keepAndDiscard(dir string) error {
 		}
 		fmt.Println("sent", i, stored)
 		if stored == 0 {
-			_, err = l.Discard(context.Background(), 1, 2)
+			_, err = l.DeleteRecordings(context.Background(), 1, 2)
 		} else {
-			err = l.Keep(context.Background(), recordingPair(i, round))
+			err = l.Store(context.Background(), recordingPair(i, round))
 		}
 		if err != nil {
 			return err

@@ -131,7 +131,7 @@ func storedBans(t *testing.T, dir string) map[string]string {
 	reasons := map[string]string{}
 	for i := range 7 {
 		anchor := fmt.Sprint("anchor", i)
-		b, _ := reg.Banned(anchor)
+		b, _ := reg.ActiveBan(anchor)
 		reasons[anchor] = b.Reason
 	}
 	return reasons

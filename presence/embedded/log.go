@@ -67,11 +67,13 @@ type nodeIncarnation struct {
 	incarnation uint64
 }
 
-func incarnationOf(b *presence.Sealed) nodeIncarnation { return nodeIncarnation{b.Node, b.Boot} }
+func incarnationOf(b *presence.SealedBatch) nodeIncarnation {
+	return nodeIncarnation{b.Node, b.Incarnation}
+}
 
 // appendRequest asks the writer to append a batch.
 type appendRequest struct {
-	presence.Sealed
+	presence.SealedBatch
 	result chan error
 }
 
@@ -117,14 +119,14 @@ func (l *Log) Load(context.Context, *presence.Registry) (reg *presence.Registry,
 			return nil, 0, fmt.Errorf("embedded: load: %w", err)
 		}
 	} else {
-		reg.TrackDirty()
+		reg.TrackChanges()
 	}
-	reg.Reseed(newSeed())
-	if position := reg.Position(); reg.Num() > l.writer.lastEntry.Num { // before the first append
-		l.writer.lastEntry = presence.Entry{ID: position.ID, Num: reg.Num(), Time: reg.Time()}
+	reg.ReseedPositions(newSeed())
+	if position := reg.Position(); reg.LastNum() > l.writer.lastEntry.Num { // before the first append
+		l.writer.lastEntry = presence.Entry{ID: position.ID, Num: reg.LastNum(), Time: reg.LogTime()}
 		l.buffer.startAfter(position.ID)
 	}
-	return reg, reg.Num(), nil
+	return reg, reg.LastNum(), nil
 }
 
 // Join implements presence.Log.
@@ -139,7 +141,7 @@ func (l *Log) Join(_ context.Context, _ string, above uint64) (incarnation uint6
 }
 
 // Append implements presence.Log.
-func (l *Log) Append(ctx context.Context, b presence.Sealed) error {
+func (l *Log) Append(ctx context.Context, b presence.SealedBatch) error {
 	request := &appendRequest{b, make(chan error, 1)}
 	select {
 	case l.requests.appends <- request:
@@ -151,9 +153,9 @@ func (l *Log) Append(ctx context.Context, b presence.Sealed) error {
 	return <-request.result // soon, also after ctx has ended
 }
 
-// Applied implements presence.Log.
-func (l *Log) Applied(r *presence.Registry, e presence.Entry) {
-	changed := r.TakeDirty()
+// ConfirmApplied implements presence.Log.
+func (l *Log) ConfirmApplied(r *presence.Registry, e presence.Entry) {
+	changed := r.TakeChangedRecords()
 	if l.store != nil {
 		l.pending.addRecords(changed, e.Num)
 	}

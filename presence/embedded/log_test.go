@@ -45,8 +45,8 @@ func newStart(anchor string) *presence.Start {
 	return &presence.Start{Session: presence.NewSession(), Anchor: anchor, Code: "8888_" + anchor, Listed: true}
 }
 
-func sealedBatch(incarnation, no uint64, commands ...presence.Command) presence.Sealed {
-	b := presence.Batch{Node: "a", Boot: incarnation, Origin: incarnation, No: no, Knows: presence.Rules, Commands: commands}
+func sealedBatch(incarnation, no uint64, commands ...presence.Command) presence.SealedBatch {
+	b := presence.Batch{Node: "a", Incarnation: incarnation, Process: incarnation, Seq: no, MaxRules: presence.LatestRules, Commands: commands}
 	return b.Seal()
 }
 
@@ -97,7 +97,7 @@ func TestDiskFull(t *testing.T) {
 		t.Fatalf("a start with free space again: %v", err)
 	}
 	n := 0
-	for e, err := range l.Tail(t.Context(), reg.Last()) {
+	for e, err := range l.Tail(t.Context(), reg.LastEntry()) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -108,7 +108,7 @@ func TestDiskFull(t *testing.T) {
 			break
 		}
 	}
-	if reg.Stream("8888_before") == nil || reg.Stream("8888_full") != nil || reg.Stream("8888_after") == nil {
+	if reg.StreamByCode("8888_before") == nil || reg.StreamByCode("8888_full") != nil || reg.StreamByCode("8888_after") == nil {
 		t.Error("the streams are not those that were acknowledged")
 	}
 	if err := l.Close(); err != nil {
@@ -119,7 +119,7 @@ func TestDiskFull(t *testing.T) {
 	if reg, _, err = join(t, l); err != nil {
 		t.Fatal(err)
 	}
-	if reg.Stream("8888_before") == nil || reg.Stream("8888_full") != nil || reg.Stream("8888_after") == nil {
+	if reg.StreamByCode("8888_before") == nil || reg.StreamByCode("8888_full") != nil || reg.StreamByCode("8888_after") == nil {
 		t.Error("after a restart the streams are not those that were acknowledged")
 	}
 }
@@ -144,11 +144,11 @@ func TestDamagedStoreIsMovedAside(t *testing.T) {
 				}
 			}
 			n := 0
-			for e := range l.Tail(t.Context(), reg.Last()) {
+			for e := range l.Tail(t.Context(), reg.LastEntry()) {
 				if _, err := reg.Apply(e); err != nil {
 					t.Fatal(err)
 				}
-				l.Applied(reg, e)
+				l.ConfirmApplied(reg, e)
 				if n++; n == 50 {
 					break
 				}
@@ -202,7 +202,7 @@ func TestNewerSchemaIsRefused(t *testing.T) {
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(Options{Dir: dir}); !errors.Is(err, presence.ErrRules) {
+	if _, err := Open(Options{Dir: dir}); !errors.Is(err, presence.ErrNewerVersion) {
 		t.Errorf("open: %v", err)
 	}
 	if files, _ := filepath.Glob(filepath.Join(dir, "*damaged*")); len(files) != 0 {

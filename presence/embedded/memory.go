@@ -14,12 +14,12 @@ import (
 type memoryStore struct {
 	mu              sync.Mutex // guards all below
 	recordings      map[string]presence.Recording
-	cursors         *btree.BTreeG[presence.Cursor] // of all recordings
+	cursors         *btree.BTreeG[presence.RecordingCursor] // of all recordings
 	lastIncarnation uint64
 }
 
 func newMemoryStore() memoryStore {
-	less := func(a, b presence.Cursor) bool { return a.Compare(b) < 0 }
+	less := func(a, b presence.RecordingCursor) bool { return a.Compare(b) < 0 }
 	return memoryStore{
 		recordings: map[string]presence.Recording{},
 		cursors:    btree.NewBTreeGOptions(less, btree.Options{NoLocks: true}),
@@ -60,10 +60,10 @@ func (m *memoryStore) recording(id string) (rec presence.Recording, ok bool) {
 
 // queryRecordings returns the recordings that match after a cursor, at most one
 // more than a page has. It checks each recording: a process has few in memory.
-func (m *memoryStore) queryRecordings(q *presence.RecordingQuery, after *presence.Cursor) (found []presence.Recording) {
+func (m *memoryStore) queryRecordings(q *presence.RecordingQuery, after *presence.RecordingCursor) (found []presence.Recording) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	visit := func(c presence.Cursor) (goOn bool) {
+	visit := func(c presence.RecordingCursor) (goOn bool) {
 		if q.From != 0 && c.StartedAt < q.From {
 			return false
 		}
@@ -71,7 +71,7 @@ func (m *memoryStore) queryRecordings(q *presence.RecordingQuery, after *presenc
 		if (after == nil || after.Compare(c) < 0) && (q.Anchor == "" || q.Anchor == rec.Anchor) && (q.Code == "" || q.Code == rec.Code) {
 			found = append(found, rec)
 		}
-		return len(found) <= q.Most()
+		return len(found) <= q.PageSize()
 	}
 	if after == nil {
 		m.cursors.Scan(visit)

@@ -57,7 +57,7 @@ func (s *store) recording(ctx context.Context, id string) (rec presence.Recordin
 
 // queryRecordings returns the recordings that match after a cursor, at most one
 // more than a page has.
-func (s *store) queryRecordings(ctx context.Context, q *presence.RecordingQuery, after *presence.Cursor) (found []presence.Recording, err error) {
+func (s *store) queryRecordings(ctx context.Context, q *presence.RecordingQuery, after *presence.RecordingCursor) (found []presence.Recording, err error) {
 	query, args := recordingSQL(q, after)
 	rows, err := s.readers.QueryContext(ctx, query, args...)
 	if err != nil {
@@ -80,7 +80,7 @@ func (s *store) queryRecordings(ctx context.Context, q *presence.RecordingQuery,
 
 // recordingSQL returns a query and its arguments. SQLite reads one index from the
 // cursor on.
-func recordingSQL(q *presence.RecordingQuery, after *presence.Cursor) (query string, args []any) {
+func recordingSQL(q *presence.RecordingQuery, after *presence.RecordingCursor) (query string, args []any) {
 	var conditions []string
 	require := func(condition string, values ...any) {
 		conditions, args = append(conditions, condition), append(args, values...)
@@ -101,5 +101,5 @@ func recordingSQL(q *presence.RecordingQuery, after *presence.Cursor) (query str
 	if len(conditions) > 0 {
 		query += " WHERE " + strings.Join(conditions, " AND ")
 	}
-	return query + " ORDER BY started DESC, id DESC LIMIT ?", append(args, q.Most()+1)
+	return query + " ORDER BY started DESC, id DESC LIMIT ?", append(args, q.PageSize()+1)
 }

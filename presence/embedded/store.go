@@ -46,7 +46,7 @@ func openStore(dir string, logger zerolog.Logger, m *metrics) (*store, error) {
 	s := &store{lock: lock, metrics: m}
 	path := filepath.Join(dir, "onair.db")
 	err := s.open(path)
-	if err != nil && !errors.Is(err, presence.ErrRules) && !errors.Is(err, errMigration) {
+	if err != nil && !errors.Is(err, presence.ErrNewerVersion) && !errors.Is(err, errMigration) {
 		logger.Error().Err(err).Str("file", path).Msg("store damaged")
 		if s.damagedPath, err = moveAside(path); err == nil {
 			logger.Error().Str("moved_to", s.damagedPath).Msg("damaged store moved aside, starting empty")
@@ -83,14 +83,14 @@ func (s *store) open(path string) error {
 }
 
 // verify checks and upgrades the database, and reads its registry. It returns
-// ErrRules for a database of a newer version.
+// ErrNewerVersion for a database of a newer version.
 func (s *store) verify() error {
 	var version int
 	if err := s.db.QueryRow("PRAGMA user_version").Scan(&version); err != nil {
 		return err
 	}
 	if version > schemaVersion {
-		return fmt.Errorf("%w: the store has schema %d", presence.ErrRules, version)
+		return fmt.Errorf("%w: the store has schema %d", presence.ErrNewerVersion, version)
 	}
 	var verdict string
 	if err := s.db.QueryRow("PRAGMA quick_check(1)").Scan(&verdict); err != nil {
@@ -133,8 +133,8 @@ func (s *store) readRegistry() (*presence.Registry, error) {
 	if err != nil {
 		return nil, err
 	}
-	reg.TrackDirty() // the rows lack what the entries change
-	for e, err := range s.entriesAfter(reg.Num()) {
+	reg.TrackChanges() // the rows lack what the entries change
+	for e, err := range s.entriesAfter(reg.LastNum()) {
 		if err != nil {
 			return nil, err
 		}
@@ -159,7 +159,7 @@ func (s *store) rows() iter.Seq2[presence.Record, error] {
 
 func (s *store) entriesAfter(number uint64) iter.Seq2[presence.Entry, error] {
 	return queryAll(s.db, func(rows *sql.Rows, e *presence.Entry) error {
-		return rows.Scan(&e.Num, &e.ID.MS, &e.ID.Seq, &e.Time, &e.Repl, &e.Batch)
+		return rows.Scan(&e.Num, &e.ID.MS, &e.ID.Seq, &e.Time, &e.Epoch, &e.Batch)
 	}, "SELECT num, id_ms, id_seq, time, repl, batch FROM entries WHERE num > ? ORDER BY num", number)
 }
 
@@ -222,7 +222,7 @@ func (s *store) hasEntry(number uint64) (found bool) {
 func insertEntries(tx *sql.Tx, entries []presence.Entry) error {
 	for _, e := range entries {
 		if _, err := tx.Exec("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?)",
-			e.Num, e.ID.MS, e.ID.Seq, e.Time, e.Repl, e.Batch); err != nil {
+			e.Num, e.ID.MS, e.ID.Seq, e.Time, e.Epoch, e.Batch); err != nil {
 			return err
 		}
 	}

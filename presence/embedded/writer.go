@@ -58,10 +58,10 @@ func (l *Log) commitAppends(group []*appendRequest) {
 	durable := false
 	ordered := map[nodeIncarnation]uint64{}
 	for _, a := range group {
-		if l.isDuplicate(&a.Sealed) || a.No <= ordered[incarnationOf(&a.Sealed)] {
+		if l.isDuplicate(&a.SealedBatch) || a.Seq <= ordered[incarnationOf(&a.SealedBatch)] {
 			continue
 		}
-		ordered[incarnationOf(&a.Sealed)] = a.No
+		ordered[incarnationOf(&a.SealedBatch)] = a.Seq
 		last = l.newEntry(last, a.Bytes)
 		entries = append(entries, last)
 		durable = durable || a.Durable
@@ -86,7 +86,7 @@ func (l *Log) commitAppends(group []*appendRequest) {
 func (l *Log) refuseDurable(group []*appendRequest, err error) {
 	var rest []*appendRequest
 	for _, a := range group {
-		if a.Durable && !l.isDuplicate(&a.Sealed) {
+		if a.Durable && !l.isDuplicate(&a.SealedBatch) {
 			a.result <- fmt.Errorf("%w: %w", presence.ErrNotWritten, err)
 		} else {
 			rest = append(rest, a)
@@ -98,8 +98,8 @@ func (l *Log) refuseDurable(group []*appendRequest, err error) {
 }
 
 // isDuplicate reports whether the log has this batch already.
-func (l *Log) isDuplicate(b *presence.Sealed) bool {
-	return b.No <= l.writer.batchNumbers[incarnationOf(b)]
+func (l *Log) isDuplicate(b *presence.SealedBatch) bool {
+	return b.Seq <= l.writer.batchNumbers[incarnationOf(b)]
 }
 
 // newEntry returns the entry after last. Its time may go back, when the wall
@@ -110,7 +110,7 @@ func (l *Log) newEntry(last presence.Entry, batch []byte) presence.Entry {
 	if id.MS == last.ID.MS {
 		id.Seq = last.ID.Seq + 1
 	}
-	return presence.Entry{ID: id, Num: last.Num + 1, Time: now, Repl: l.repl, Batch: batch}
+	return presence.Entry{ID: id, Num: last.Num + 1, Time: now, Epoch: l.repl, Batch: batch}
 }
 
 // saveEntries commits the entries of a group with a durable one, and the pending

@@ -7,10 +7,10 @@ import (
 )
 
 func BenchmarkNodeBeat(b *testing.B) {
-	o := newOutbox()
+	o := newCommandQueue()
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
-		o.beat(presence.Lease{Index: uint32(i)}, 1)
+		o.addBeat(presence.Lease{Index: uint32(i)}, 1)
 		if i%16_667 == 0 {
 			o.beats = o.beats[:0]
 		}

@@ -9,29 +9,29 @@ import (
 	"onair/presence"
 )
 
-func id(n int) (s presence.Session) {
+func sessionID(n int) (s presence.Session) {
 	binary.BigEndian.PutUint64(s[8:], uint64(n))
 	binary.LittleEndian.PutUint16(s[:2], uint16(n*7919))
 	return s
 }
 
-// started is a start of session n by an anchor of that name.
-func started(n int, anchor string) *presence.Start {
-	return &presence.Start{Session: id(n), Anchor: anchor, Code: "8888_" + anchor, List: "live", Title: fmt.Sprint("title ", n), Listed: true, Holder: fmt.Sprint("conn", n)}
+// startOf is a start of session n by an anchor of that name.
+func startOf(n int, anchor string) *presence.Start {
+	return &presence.Start{Session: sessionID(n), Anchor: anchor, Code: "8888_" + anchor, List: "live", Title: fmt.Sprint("title ", n), Listed: true, Socket: fmt.Sprint("conn", n)}
 }
 
-// listOf is a registry to which one batch of commands was applied.
-func listOf(t *testing.T, commands ...presence.Command) *presence.Registry {
+// registryOf is a registry to which one batch of commands was applied.
+func registryOf(t *testing.T, commands ...presence.Command) *presence.Registry {
 	t.Helper()
-	b := presence.Batch{Node: "a", Boot: 1, Origin: 1, No: 1, Knows: presence.Rules, Commands: commands}
+	b := presence.Batch{Node: "a", Incarnation: 1, Process: 1, Seq: 1, MaxRules: presence.LatestRules, Commands: commands}
 	r := presence.NewRegistry()
-	if _, err := r.Apply(presence.Entry{ID: presence.ID{MS: 1}, Num: 1, Time: 1, Repl: "r1", Batch: b.Seal().Bytes}); err != nil {
+	if _, err := r.Apply(presence.Entry{ID: presence.ID{MS: 1}, Num: 1, Time: 1, Epoch: "r1", Batch: b.Seal().Bytes}); err != nil {
 		t.Fatal(err)
 	}
 	return r
 }
 
-func equal(t *testing.T, what string, got, want *presence.Registry) {
+func requireEqual(t *testing.T, what string, got, want *presence.Registry) {
 	t.Helper()
 	if !bytes.Equal(got.Encode(), want.Encode()) {
 		t.Fatalf("%s: the registries differ", what)

@@ -11,33 +11,33 @@ import (
 	"onair/presence"
 )
 
-// memLog is a log in memory, with faults to order.
-type memLog struct {
-	mu       sync.Mutex // guards all below
-	entries  []presence.Entry
-	appended []presence.Sealed
-	last     map[speaker]uint64 // the number of its last batch
-	boots    uint64
-	behind   bool // Load knows of no entry after the image
-	losses   int  // that there were: each begins another history
-	more     chan struct{}
-	reg      *presence.Registry          // that the next node starts from
-	fail     func(presence.Sealed) error // nil: no fault; an error says what became of the batch
-	order    func(presence.Sealed) bool  // nil: always
-	takes    time.Duration               // an append
+// memoryLog is a log in memory, with faults to order.
+type memoryLog struct {
+	mu              sync.Mutex // guards all below
+	entries         []presence.Entry
+	appended        []presence.SealedBatch
+	lastSeqs        map[nodeIncarnation]uint64 // the number of its last batch
+	lastIncarnation uint64
+	loadsNoTail     bool // Load knows of no entry after the image
+	losses          int  // that there were: each begins another history
+	more            chan struct{}
+	reg             *presence.Registry               // that the next node starts from
+	fail            func(presence.SealedBatch) error // nil: no fault; an error says what became of the batch
+	order           func(presence.SealedBatch) bool  // nil: always
+	appendDuration  time.Duration                    // an append
 }
 
-// speaker is one boot of one node.
-type speaker struct {
-	node string
-	boot uint64
+// nodeIncarnation is one boot of one node.
+type nodeIncarnation struct {
+	node        string
+	incarnation uint64
 }
 
-func newMemLog() *memLog {
-	return &memLog{last: map[speaker]uint64{}, more: make(chan struct{}), reg: presence.NewRegistry()}
+func newMemoryLog() *memoryLog {
+	return &memoryLog{lastSeqs: map[nodeIncarnation]uint64{}, more: make(chan struct{}), reg: presence.NewRegistry()}
 }
 
-func (l *memLog) Load(_ context.Context, have *presence.Registry) (*presence.Registry, uint64, error) {
+func (l *memoryLog) Load(_ context.Context, have *presence.Registry) (*presence.Registry, uint64, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.reg == nil { // it was emptied
@@ -45,57 +45,57 @@ func (l *memLog) Load(_ context.Context, have *presence.Registry) (*presence.Reg
 		if have == nil {
 			l.reg = presence.NewRegistry()
 		}
-		l.entries = make([]presence.Entry, l.reg.Num()) // what is before it is never looked at
+		l.entries = make([]presence.Entry, l.reg.LastNum()) // what is before it is never looked at
 		if n := len(l.entries); n > 0 {
-			l.entries[n-1] = l.reg.Last()
+			l.entries[n-1] = l.reg.LastEntry()
 		}
 	}
 	r, err := presence.DecodeRegistry(l.reg.Encode())
-	if l.behind {
-		return r, r.Num(), err
+	if l.loadsNoTail {
+		return r, r.LastNum(), err
 	}
 	return r, uint64(len(l.entries)), err
 }
 
-// lose has the log lose its newest n entries, and go on without.
-func (l *memLog) lose(n int) {
+// loseTail has the log lose its newest n entries, and go on without.
+func (l *memoryLog) loseTail(n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.entries = slices.Clone(l.entries[:len(l.entries)-n])
-	l.forget()
+	l.startEpoch()
 	for _, e := range l.entries {
 		if b, err := presence.DecodeBatch(e.Batch); err == nil {
-			l.last[speaker{b.Node, b.Boot}] = b.No
+			l.lastSeqs[nodeIncarnation{b.Node, b.Incarnation}] = b.Seq
 		}
 	}
 }
 
-// empty has it lose everything.
-func (l *memLog) empty() {
+// loseAll has it lose everything.
+func (l *memoryLog) loseAll() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.entries, l.reg = nil, nil
-	l.forget()
+	l.startEpoch()
 }
 
-// forget begins another history, and wakes the readers. The caller holds mu.
-func (l *memLog) forget() {
+// startEpoch begins another history, and wakes the readers. The caller holds mu.
+func (l *memoryLog) startEpoch() {
 	l.losses++
-	clear(l.last)
+	clear(l.lastSeqs)
 	close(l.more)
 	l.more = make(chan struct{})
 }
 
-func (l *memLog) Join(_ context.Context, _ string, above uint64) (uint64, error) {
+func (l *memoryLog) Join(_ context.Context, _ string, above uint64) (uint64, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.boots = max(l.boots, above) + 1
-	return l.boots, nil
+	l.lastIncarnation = max(l.lastIncarnation, above) + 1
+	return l.lastIncarnation, nil
 }
 
-func (l *memLog) Append(_ context.Context, b presence.Sealed) error {
+func (l *memoryLog) Append(_ context.Context, b presence.SealedBatch) error {
 	l.mu.Lock()
-	takes := l.takes
+	takes := l.appendDuration
 	l.mu.Unlock()
 	time.Sleep(takes)
 	l.mu.Lock()
@@ -108,27 +108,27 @@ func (l *memLog) Append(_ context.Context, b presence.Sealed) error {
 	if l.fail != nil {
 		err = l.fail(b)
 	}
-	if (l.order == nil || l.order(b)) && err == nil && b.No > l.last[speaker{b.Node, b.Boot}] {
-		l.put(b)
+	if (l.order == nil || l.order(b)) && err == nil && b.Seq > l.lastSeqs[nodeIncarnation{b.Node, b.Incarnation}] {
+		l.appendEntry(b)
 	}
 	return err
 }
 
-// put orders a batch; the caller holds mu.
-func (l *memLog) put(b presence.Sealed) {
-	l.last[speaker{b.Node, b.Boot}] = b.No
+// appendEntry orders a batch; the caller holds mu.
+func (l *memoryLog) appendEntry(b presence.SealedBatch) {
+	l.lastSeqs[nodeIncarnation{b.Node, b.Incarnation}] = b.Seq
 	n := uint64(len(l.entries)) + 1
-	l.entries = append(l.entries, presence.Entry{ID: presence.ID{MS: n}, Num: n, Time: time.Now().UnixMilli(), Repl: fmt.Sprint("r", l.losses), Batch: b.Bytes})
+	l.entries = append(l.entries, presence.Entry{ID: presence.ID{MS: n}, Num: n, Time: time.Now().UnixMilli(), Epoch: fmt.Sprint("r", l.losses), Batch: b.Bytes})
 	close(l.more)
 	l.more = make(chan struct{})
 }
 
-func (l *memLog) Tail(ctx context.Context, after presence.Entry) iter.Seq2[presence.Entry, error] {
+func (l *memoryLog) Tail(ctx context.Context, after presence.Entry) iter.Seq2[presence.Entry, error] {
 	return func(yield func(presence.Entry, error) bool) {
 		for last := after; ; {
 			l.mu.Lock()
 			at := int(last.Num)
-			forked := l.reg == nil || at > len(l.entries) || at > 0 && l.entries[at-1].Repl != last.Repl
+			forked := l.reg == nil || at > len(l.entries) || at > 0 && l.entries[at-1].Epoch != last.Epoch
 			var entries []presence.Entry
 			if !forked {
 				entries = l.entries[at:]
@@ -158,11 +158,11 @@ func (l *memLog) Tail(ctx context.Context, after presence.Entry) iter.Seq2[prese
 	}
 }
 
-func (l *memLog) Applied(*presence.Registry, presence.Entry) {}
+func (l *memoryLog) ConfirmApplied(*presence.Registry, presence.Entry) {}
 
-func (l *memLog) Close() error { return nil }
+func (l *memoryLog) Close() error { return nil }
 
-func (l *memLog) batches() (all []*presence.Batch) {
+func (l *memoryLog) batches() (all []*presence.Batch) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, e := range l.entries {
@@ -175,7 +175,7 @@ func (l *memLog) batches() (all []*presence.Batch) {
 	return all
 }
 
-func (l *memLog) set(fail func(presence.Sealed) error, order func(presence.Sealed) bool) {
+func (l *memoryLog) setFaults(fail func(presence.SealedBatch) error, order func(presence.SealedBatch) bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.fail, l.order = fail, order

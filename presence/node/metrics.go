@@ -15,31 +15,31 @@ import (
 type metrics struct {
 	lists []string // those that are there from the start
 
-	streams   *prometheus.GaugeVec
-	starts    *prometheus.CounterVec
-	ends      *prometheus.CounterVec
-	missed    *prometheus.CounterVec
-	conflicts [len(presence.ConflictCounts{})]prometheus.Counter
-	strays    prometheus.Counter
-	lag       prometheus.Histogram
-	stalls    prometheus.Counter
-	entries   prometheus.Counter
-	nodes     prometheus.Gauge
-	effects   prometheus.Gauge
-	dead      *atomic.Int64
+	streams      *prometheus.GaugeVec
+	starts       *prometheus.CounterVec
+	ends         *prometheus.CounterVec
+	missedBeats  *prometheus.CounterVec
+	conflicts    [len(presence.ConflictCounts{})]prometheus.Counter
+	strayBeats   prometheus.Counter
+	expiryLag    prometheus.Histogram
+	stalls       prometheus.Counter
+	entries      prometheus.Counter
+	nodes        prometheus.Gauge
+	outboxEvents prometheus.Gauge
+	deadLetters  *atomic.Int64
 
 	beats      prometheus.Counter
 	retries    prometheus.Counter
 	rebuilds   *prometheus.CounterVec
 	mismatches prometheus.Counter
-	mended     prometheus.Counter
+	restores   prometheus.Counter
 }
 
-// alike ends the help of what all nodes count alike.
-const alike = " All nodes count the same."
+// sameOnAllNodes ends the help of what all nodes count alike.
+const sameOnAllNodes = " All nodes count the same."
 
 func newMetrics(reg prometheus.Registerer, lists []string) *metrics {
-	m := &metrics{lists: lists, dead: new(atomic.Int64)}
+	m := &metrics{lists: lists, deadLetters: new(atomic.Int64)}
 	f := promauto.With(reg)
 	counter := func(name, help string) prometheus.Counter {
 		return f.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
@@ -47,47 +47,47 @@ func newMetrics(reg prometheus.Registerer, lists []string) *metrics {
 	counters := func(name, help string, labels ...string) *prometheus.CounterVec {
 		return f.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
 	}
-	m.streams = f.NewGaugeVec(prometheus.GaugeOpts{Name: "onair_streams", Help: "Live sessions, by list and state." + alike}, []string{"list", "state"})
-	m.starts = counters("onair_starts_total", "Sessions begun, by list."+alike, "list")
-	m.ends = counters("onair_ends_total", "Sessions ended, by list and reason."+alike, "list", "reason")
-	m.missed = counters("onair_missed_beats_total", "First beats that were missed, each by one stream: it went away, and its anchor was probed."+alike, "list")
-	disputed := counters("onair_evidence_conflicts_total", "Times that what is known of one stream contradicted itself, by what did; the rules decided."+alike, "conflict")
+	m.streams = f.NewGaugeVec(prometheus.GaugeOpts{Name: "onair_streams", Help: "Live sessions, by list and state." + sameOnAllNodes}, []string{"list", "state"})
+	m.starts = counters("onair_starts_total", "Sessions begun, by list."+sameOnAllNodes, "list")
+	m.ends = counters("onair_ends_total", "Sessions ended, by list and reason."+sameOnAllNodes, "list", "reason")
+	m.missedBeats = counters("onair_missed_beats_total", "First beats that were missed, each by one stream: it went away, and its anchor was probed."+sameOnAllNodes, "list")
+	disputed := counters("onair_evidence_conflicts_total", "Times that what is known of one stream contradicted itself, by what did; the rules decided."+sameOnAllNodes, "conflict")
 	for c := range m.conflicts {
 		m.conflicts[c] = disputed.WithLabelValues(presence.Conflict(c).String())
 	}
-	m.strays = counter("onair_stray_beats_total", "Heartbeats in the log that named a session which is no longer live."+alike)
-	m.lag = f.NewHistogram(prometheus.HistogramOpts{
-		Name: "onair_expiry_lag_seconds", Help: "How long after its deadline, by the presence clock, a silence ended a session." + alike,
+	m.strayBeats = counter("onair_stray_beats_total", "Heartbeats in the log that named a session which is no longer live."+sameOnAllNodes)
+	m.expiryLag = f.NewHistogram(prometheus.HistogramOpts{
+		Name: "onair_expiry_lag_seconds", Help: "How long after its deadline, by the presence clock, a silence ended a session." + sameOnAllNodes,
 		Buckets: []float64{0.05, 0.1, 0.25, 0.5, 1, 1.5, 2, 3, 5, 10, 30},
 	})
-	m.stalls = counter("onair_clock_stalls_total", "Steps of log time that were backwards or too long and counted for nothing."+alike)
-	m.entries = counter("onair_entries_total", "Entries of the log applied."+alike)
-	m.nodes = f.NewGauge(prometheus.GaugeOpts{Name: "onair_nodes", Help: "Nodes that live, as the log has it." + alike})
-	m.effects = f.NewGauge(prometheus.GaugeOpts{
-		Name: "onair_effects_waiting", Help: "What has happened and of which the archive, the cloud or the app's back end are still to be told." + alike,
+	m.stalls = counter("onair_clock_stalls_total", "Steps of log time that were backwards or too long and counted for nothing."+sameOnAllNodes)
+	m.entries = counter("onair_entries_total", "Entries of the log applied."+sameOnAllNodes)
+	m.nodes = f.NewGauge(prometheus.GaugeOpts{Name: "onair_nodes", Help: "Nodes that live, as the log has it." + sameOnAllNodes})
+	m.outboxEvents = f.NewGauge(prometheus.GaugeOpts{
+		Name: "onair_effects_waiting", Help: "What has happened and of which the archive, the cloud or the app's back end are still to be told." + sameOnAllNodes,
 	})
 	f.NewCounterFunc(prometheus.CounterOpts{
-		Name: "onair_dead_letters_total", Help: "What has happened and of which nobody could be told, ever; the last thousand are remembered." + alike,
-	}, func() float64 { return float64(m.dead.Load()) })
+		Name: "onair_dead_letters_total", Help: "What has happened and of which nobody could be told, ever; the last thousand are remembered." + sameOnAllNodes,
+	}, func() float64 { return float64(m.deadLetters.Load()) })
 
 	m.beats = counter("onair_beats_total", "Heartbeats heard by this node.")
 	m.retries = counter("onair_append_retries_total", "Appends that failed and were tried again.")
 	m.rebuilds = counters("onair_rebuilds_total", "Times that the registry was built from the log anew, by cause.", "cause")
 	m.mismatches = counter("onair_digest_mismatches_total", "Digests of other nodes that differed from this one's of the same position.")
-	m.mended = counter("onair_mended_total", "Commands by which this node put back what the log had lost.")
-	m.fill()
+	m.restores = counter("onair_mended_total", "Commands by which this node put back what the log had lost.")
+	m.initLabels()
 	return m
 }
 
-// fill has all there is to count be there, with zero: or the first end is no
+// initLabels has all there is to count be there, with zero: or the first end is no
 // rise.
-func (m *metrics) fill() {
+func (m *metrics) initLabels() {
 	for _, cause := range []string{"forked", "trimmed", "diverged"} {
 		m.rebuilds.WithLabelValues(cause)
 	}
 	for _, list := range m.lists {
 		m.starts.WithLabelValues(list)
-		m.missed.WithLabelValues(list)
+		m.missedBeats.WithLabelValues(list)
 		for state := presence.Starting; state <= presence.Away; state++ {
 			m.streams.WithLabelValues(list, state.String())
 		}
@@ -97,10 +97,10 @@ func (m *metrics) fill() {
 	}
 }
 
-// applied counts what one entry did.
-func (m *metrics) applied(a *presence.Applied) {
+// countApplied counts what one entry did.
+func (m *metrics) countApplied(a *presence.Applied) {
 	m.entries.Inc()
-	m.strays.Add(float64(a.Strays))
+	m.strayBeats.Add(float64(a.StrayBeats))
 	if a.Stalled {
 		m.stalls.Inc()
 	}
@@ -109,7 +109,7 @@ func (m *metrics) applied(a *presence.Applied) {
 	}
 	for _, c := range a.Changes {
 		if c.Cause == presence.BySilence {
-			m.missed.WithLabelValues(c.New.List).Inc()
+			m.missedBeats.WithLabelValues(c.New.List).Inc()
 		}
 		if c.Old != nil && c.New != nil && c.Old.State == c.New.State {
 			continue
@@ -126,29 +126,29 @@ func (m *metrics) applied(a *presence.Applied) {
 		case c.Ended != nil:
 			m.ends.WithLabelValues(c.Ended.Stream.List, c.Ended.Reason.String()).Inc()
 			if c.Ended.Reason == presence.MissedBeats || c.Ended.Reason == presence.StreamLost {
-				m.lag.Observe(float64(c.Lag) / 1000)
+				m.expiryLag.Observe(float64(c.ExpiryLag) / 1000)
 			}
 		}
 	}
 }
 
-// standing notes how many nodes there are, and what is still to be done.
-func (m *metrics) standing(r *presence.Registry) {
-	m.nodes.Set(float64(r.Peers()))
-	m.effects.Set(float64(r.Waiting()))
-	m.dead.Store(int64(r.GivenUp()))
+// setGauges notes how many nodes there are, and what is still to be done.
+func (m *metrics) setGauges(r *presence.Registry) {
+	m.nodes.Set(float64(r.LivingNodes()))
+	m.outboxEvents.Set(float64(r.OutboxSize()))
+	m.deadLetters.Store(int64(r.DeadLetterCount()))
 }
 
-// recount sets what is counted by what there is.
-func (m *metrics) recount(r *presence.Registry) {
+// resetStreams sets what is counted by what there is.
+func (m *metrics) resetStreams(r *presence.Registry) {
 	m.streams.Reset()
-	m.fill()
+	m.initLabels()
 	for st := range r.Streams() {
 		m.streams.WithLabelValues(st.List, st.State.String()).Inc()
 	}
 }
 
-func (m *metrics) rebuilt(cause string, r *presence.Registry) {
+func (m *metrics) countRebuild(cause string, r *presence.Registry) {
 	m.rebuilds.WithLabelValues(cause).Inc()
-	m.recount(r)
+	m.resetStreams(r)
 }

@@ -22,9 +22,9 @@ var ErrUnavailable = errors.New("node: the log takes nothing at present")
 // it may yet take effect, and is to be repeated under the same key.
 var ErrUnknown = errors.New("node: the command may yet take effect")
 
-// ErrSupplanted is returned when another process has joined the log under this
+// ErrSuperseded is returned when another process has joined the log under this
 // node's name: one of the two is there by mistake, and the newer one stays.
-var ErrSupplanted = errors.New("node: another process has joined the log under this node's name")
+var ErrSuperseded = errors.New("node: another process has joined the log under this node's name")
 
 // Config is what a node needs besides its log.
 type Config struct {
@@ -47,11 +47,11 @@ type Config struct {
 	// applies, before any command of the entry is answered. It must not block and
 	// must not call the node. May be nil.
 	OnApplied func(Applied)
-	// Batch is about how many bytes are appended at once (256 KiB). Less delays
+	// BatchBytes is about how many bytes are appended at once (256 KiB). Less delays
 	// storms of commands, more delays what comes after one.
-	Batch int
+	BatchBytes int
 
-	knows uint64 // the rules that the node knows, in tests; 0: Rules
+	maxRules uint64 // the rules that the node knows, in tests; 0: Rules
 }
 
 // Applied is what one entry did, and what that means to this node.
@@ -69,40 +69,40 @@ type Applied struct {
 // called concurrently.
 type Node struct {
 	// Static after Join.
-	cfg     Config
-	log     presence.Log
-	origin  uint64 // the first boot
-	began   time.Time
-	metrics *metrics
-	newer   bool // its settings are newer than the log's
+	cfg              Config
+	log              presence.Log
+	process          uint64 // the first boot
+	startedAt        time.Time
+	metrics          *metrics
+	hasNewerSettings bool // its settings are newer than the log's
 
-	ready      chan struct{} // closed once the list may be shown
-	wake       chan struct{} // of size one: something waits that a person waits for
-	over       atomic.Uint64 // boots up to this one are over: the node is to join again
-	holding    atomic.Bool   // views stand still
-	failing    atomic.Int64  // since when appends fail, in milliseconds since began; 0: they do not
-	lastOwn    atomic.Int64  // milliseconds since began when an own batch was last seen applied
-	patience   atomic.Int64  // how many may pass until the next one before beats are held
-	unwritable atomic.Int64  // since when the log takes no durable command, Unix milliseconds; 0: it does
+	ready            chan struct{} // closed once the list may be shown
+	wake             chan struct{} // of size one: something waits that a person waits for
+	deadIncarnation  atomic.Uint64 // boots up to this one are over: the node is to join again
+	frozen           atomic.Bool   // views stand still
+	failingSince     atomic.Int64  // since when appends fail, in milliseconds since began; 0: they do not
+	lastOwnApplied   atomic.Int64  // milliseconds since began when an own batch was last seen applied
+	isolationTimeout atomic.Int64  // how many may pass until the next one before beats are held
+	unwritableSince  atomic.Int64  // since when the log takes no durable command, Unix milliseconds; 0: it does
 
 	// Owned by append, and by leave after it.
-	boot   uint64
-	unsaid *presence.Sealed // a batch of which it is not known that the log has it, when the node stops
+	incarnation uint64
+	undecided   *presence.SealedBatch // a batch of which it is not known that the log has it, when the node stops
 
 	// Owned by apply, and by Join before.
-	seen     said            // the last own batch applied
-	healing  []*healing      // losses that are being made good
-	verdicts map[string]bool // by node: whether its last digest was like ours
+	lastOwnBatch    batchID           // the last own batch applied
+	reconciliations []*reconciliation // losses that are being made good
+	digestMatches   map[string]bool   // by node: whether its last digest was like ours
 
 	mu  sync.RWMutex // guards reg; held for writing by the applying goroutine only
 	reg *presence.Registry
 
-	out outbox
+	queue commandQueue
 }
 
 // Join opens the log and gives the node, which has the list at once but
-// hears and says nothing before Run. It returns ErrSettings when the log holds
-// other settings under the same revision, and ErrBadSettings when the settings
+// hears and says nothing before Run. It returns ErrSettingsConflict when the log holds
+// other settings under the same revision, and ErrInvalidSettings when the settings
 // cannot be worked with.
 func Join(ctx context.Context, log presence.Log, cfg Config) (*Node, error) {
 	if cfg.Name == "" {
@@ -120,38 +120,38 @@ func Join(ctx context.Context, log presence.Log, cfg Config) (*Node, error) {
 	if cfg.OnFreeze == nil {
 		cfg.OnFreeze = func() {}
 	}
-	cfg.Batch, cfg.knows = cmp.Or(cfg.Batch, 256<<10), cmp.Or(cfg.knows, presence.Rules)
+	cfg.BatchBytes, cfg.maxRules = cmp.Or(cfg.BatchBytes, 256<<10), cmp.Or(cfg.maxRules, presence.LatestRules)
 	n := &Node{
-		cfg: cfg, log: log, began: time.Now(), metrics: newMetrics(cfg.Metrics, cfg.Lists),
-		ready: make(chan struct{}), wake: make(chan struct{}, 1), out: newOutbox(), verdicts: map[string]bool{},
+		cfg: cfg, log: log, startedAt: time.Now(), metrics: newMetrics(cfg.Metrics, cfg.Lists),
+		ready: make(chan struct{}), wake: make(chan struct{}, 1), queue: newCommandQueue(), digestMatches: map[string]bool{},
 	}
-	if err := n.load(ctx); err != nil {
+	if err := n.loadRegistry(ctx); err != nil {
 		return nil, err
 	}
-	if err := n.agree(); err != nil {
+	if err := n.checkSettings(); err != nil {
 		return nil, err
 	}
 	boot, err := log.Join(ctx, cfg.Name, n.reg.Incarnation(cfg.Name))
 	if err != nil {
 		return nil, err
 	}
-	n.boot, n.origin = boot, boot
-	n.out.join(boot)
-	n.out.joined(boot)
+	n.incarnation, n.process = boot, boot
+	n.queue.startIncarnation(boot)
+	n.queue.confirmIncarnation(boot)
 	return n, nil
 }
 
-// agree compares the node's settings with the log's.
-func (n *Node) agree() error {
+// checkSettings compares the node's settings with the log's.
+func (n *Node) checkSettings() error {
 	have, own := n.reg.Settings(), n.cfg.Settings
 	switch {
 	case own.Revision < have.Revision:
 		n.cfg.Logger.Warn().Int64("revision", have.Revision).Int64("configured", own.Revision).
 			Msg("the log holds settings of a higher revision: they apply")
 	case own.Revision == have.Revision && own != have:
-		return presence.ErrSettings
+		return presence.ErrSettingsConflict
 	}
-	n.newer = own.Revision > have.Revision
+	n.hasNewerSettings = own.Revision > have.Revision
 	return nil
 }
 
@@ -163,7 +163,7 @@ func (n *Node) Read(f func(*presence.Registry)) {
 }
 
 // now is milliseconds since the node began, by the monotonic clock.
-func (n *Node) now() int64 { return time.Since(n.began).Milliseconds() }
+func (n *Node) now() int64 { return time.Since(n.startedAt).Milliseconds() }
 
 // Run takes part until ctx ends; then it leaves, and returns nil. It returns an
 // error when the node cannot go on: the log is gone, an entry needs a newer
@@ -179,29 +179,29 @@ func (n *Node) Run(ctx context.Context) error {
 		stop()
 	}
 	var wg sync.WaitGroup
-	wg.Go(func() { end(n.apply(ctx)) })
+	wg.Go(func() { end(n.runApplier(ctx)) })
 	wg.Go(func() {
-		if err := n.append(ctx); err != nil {
+		if err := n.runAppender(ctx); err != nil {
 			end(err)
 		}
 	})
-	if n.newer {
+	if n.hasNewerSettings {
 		wg.Go(func() {
-			if err := n.settle(ctx); err != nil {
+			if err := n.appendSettings(ctx); err != nil {
 				end(err)
 			}
 		})
 	}
 	wg.Wait()
-	n.out.close()
-	if !errors.Is(failed, ErrSupplanted) {
+	n.queue.close()
+	if !errors.Is(failed, ErrSuperseded) {
 		n.leave()
 	}
 	return failed
 }
 
-// settle appends the node's settings, as often as it takes.
-func (n *Node) settle(ctx context.Context) error {
+// appendSettings appends the node's settings, as often as it takes.
+func (n *Node) appendSettings(ctx context.Context) error {
 	for {
 		if _, err := n.Do(ctx, &presence.SetSettings{Settings: n.cfg.Settings}); err == nil {
 			break
@@ -215,7 +215,7 @@ func (n *Node) settle(ctx context.Context) error {
 	var have presence.Settings
 	n.Read(func(r *presence.Registry) { have = r.Settings() })
 	if have.Revision == n.cfg.Settings.Revision && have != n.cfg.Settings {
-		return presence.ErrSettings // another node was first
+		return presence.ErrSettingsConflict // another node was first
 	}
 	return nil
 }
@@ -224,21 +224,21 @@ func (n *Node) settle(ctx context.Context) error {
 func (n *Node) leave() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	if n.over.Load() >= n.boot && n.rejoin(ctx) != nil {
+	if n.deadIncarnation.Load() >= n.incarnation && n.rejoin(ctx) != nil {
 		return // nobody would listen
 	}
-	if n.unsaid != nil {
+	if n.undecided != nil {
 		// Who leaves has said all that it heard. Who cannot is found lost, and the
 		// leases that it heard start anew.
-		if err := n.log.Append(ctx, *n.unsaid); err != nil {
+		if err := n.log.Append(ctx, *n.undecided); err != nil {
 			n.cfg.Logger.Warn().Err(err).Msg("could not say the last that this node heard, and so not that it leaves")
 			return
 		}
 	}
-	n.handOver()
+	n.queueAllRestores()
 	for more := true; more; {
-		b := n.batch(true)
-		if more = !n.out.spent(); !more {
+		b := n.newBatch(true)
+		if more = !n.queue.isDrained(); !more {
 			b.Commands = append(b.Commands, &presence.Leave{})
 		}
 		if err := n.log.Append(ctx, b.Seal()); err != nil {
@@ -248,32 +248,32 @@ func (n *Node) leave() {
 	}
 }
 
-// failFast is for how long appends must have failed, in milliseconds, before
+// refuseAfter is for how long appends must have failed, in milliseconds, before
 // commands are refused rather than queued.
-const failFast = 1000
+const refuseAfter = 1000
 
 // Do appends a command and returns what Apply said of it. It returns
 // ErrUnavailable when nothing was written, also for a session that is not in
 // the log while the nodes put back what the log has lost; and ErrUnknown when
 // ctx ended first.
 func (n *Node) Do(ctx context.Context, c presence.Command) (presence.Result, error) {
-	if since := n.failing.Load(); since != 0 && n.now()-since >= failFast {
+	if since := n.failingSince.Load(); since != 0 && n.now()-since >= refuseAfter {
 		return presence.Result{}, ErrUnavailable
 	}
 	switch c := c.(type) {
 	case *presence.Start:
-		c.Seen = n.num()
+		c.AppliedNum = n.lastNum()
 	case *presence.Resume:
-		c.Seen = n.num()
+		c.AppliedNum = n.lastNum()
 	}
-	call := n.out.ask(c)
-	n.poke()
+	call := n.queue.addAwaited(c)
+	n.wakeAppender()
 	select {
 	case a := <-call.answer:
 		return a.Result, a.err
 	case <-ctx.Done():
 	}
-	if n.out.withdraw(call) {
+	if n.queue.withdraw(call) {
 		return presence.Result{}, ErrUnavailable
 	}
 	select {
@@ -284,24 +284,24 @@ func (n *Node) Do(ctx context.Context, c presence.Command) (presence.Result, err
 	}
 }
 
-// num is the number of the newest entry applied.
-func (n *Node) num() (num uint64) {
-	n.Read(func(r *presence.Registry) { num = r.Num() })
+// lastNum is the number of the newest entry applied.
+func (n *Node) lastNum() (num uint64) {
+	n.Read(func(r *presence.Registry) { num = r.LastNum() })
 	return num
 }
 
 // Sync returns once this node has applied all that was in the log when it was
 // called. It returns the errors of Do.
 func (n *Node) Sync(ctx context.Context) error {
-	_, err := n.Do(ctx, &presence.Adopt{}) // nobody has that session: it changes nothing
-	if n.holding.Load() {
+	_, err := n.Do(ctx, &presence.AdoptSettings{}) // nobody has that session: it changes nothing
+	if n.frozen.Load() {
 		return ErrUnavailable
 	}
 	return err
 }
 
-// Tell sends a command along with the next tick, for things nobody waits for.
-func (n *Node) Tell(c presence.Command) { n.out.tell(c) }
+// Enqueue sends a command along with the next tick, for things nobody waits for.
+func (n *Node) Enqueue(c presence.Command) { n.queue.addUnawaited(c) }
 
 // Beat notes a heartbeat. It goes out with the next tick, stamped with the
 // time at which Beat was called. It allocates nothing. When known is false
@@ -316,57 +316,57 @@ func (n *Node) Beat(l presence.Lease) (held, known bool) {
 		return false, false
 	}
 	now := n.now()
-	n.out.beat(l, now)
+	n.queue.addBeat(l, now)
 	n.metrics.beats.Inc()
-	return n.cutOff(now) || n.holding.Load(), true
+	return n.isIsolatedAt(now) || n.frozen.Load(), true
 }
 
-// Held reports whether this node cannot know that it is heard: it has not seen
+// IsIsolated reports whether this node cannot know that it is heard: it has not seen
 // a batch of its own applied for half an interval, at most ten seconds. Beats
 // are then answered as held, and new anchors are sent elsewhere.
-func (n *Node) Held() bool { return n.cutOff(n.now()) }
+func (n *Node) IsIsolated() bool { return n.isIsolatedAt(n.now()) }
 
-// Holding reports whether views stand still, since the nodes put back what the
+// IsFrozen reports whether views stand still, since the nodes put back what the
 // log has lost: a session that is not there may be in a moment.
-func (n *Node) Holding() bool { return n.holding.Load() }
+func (n *Node) IsFrozen() bool { return n.frozen.Load() }
 
 // Ready is closed once the node has the list as it is, is heard itself, and
 // may show the list.
 func (n *Node) Ready() <-chan struct{} { return n.ready }
 
-// Hear notes a heartbeat of a session that is named, as apps without sockets
+// BeatSession notes a heartbeat of a session that is named, as apps without sockets
 // do. The first through this node is answered once it is in the log, later ones
 // at once, as Beat does it. It returns the errors of Do.
-func (n *Node) Hear(ctx context.Context, s presence.Session) (a presence.Result, held bool, err error) {
+func (n *Node) BeatSession(ctx context.Context, s presence.Session) (a presence.Result, held bool, err error) {
 	live := false
-	n.Read(func(r *presence.Registry) { a, live = r.Lease(s) })
+	n.Read(func(r *presence.Registry) { a, live = r.SessionResult(s) })
 	if live {
 		if held, known := n.Beat(a.Lease); known {
 			return a, held, nil
 		}
 	}
-	a, err = n.Do(ctx, &presence.Observe{Session: s, Source: presence.FromBeats, Sign: presence.Heard})
+	a, err = n.Do(ctx, &presence.Observe{Session: s, Source: presence.FromBeats, Signal: presence.BeatReceived})
 	n.metrics.beats.Inc()
-	return a, n.holding.Load(), err
+	return a, n.frozen.Load(), err
 }
 
-// Unwritable is since when the log has taken no durable command, although asked to;
+// UnwritableSince is since when the log has taken no durable command, although asked to;
 // zero when it does.
-func (n *Node) Unwritable() time.Time {
-	if since := n.unwritable.Load(); since != 0 {
+func (n *Node) UnwritableSince() time.Time {
+	if since := n.unwritableSince.Load(); since != 0 {
 		return time.UnixMilli(since)
 	}
 	return time.Time{}
 }
 
-func (n *Node) cutOff(now int64) bool {
-	return now-n.lastOwn.Load() > n.patience.Load()
+func (n *Node) isIsolatedAt(now int64) bool {
+	return now-n.lastOwnApplied.Load() > n.isolationTimeout.Load()
 }
 
-func patience(s presence.Settings) int64 { return min(s.Interval/2, 10_000) }
+func isolationTimeoutOf(s presence.Settings) int64 { return min(s.Interval/2, 10_000) }
 
-// Viewers says how many viewers a session has on this node now.
-func (n *Node) Viewers(s presence.Session, count int) { n.out.viewers.set(s, int64(count)) }
+// SetViewers says how many viewers a session has on this node now.
+func (n *Node) SetViewers(s presence.Session, count int) { n.queue.viewers.setCount(s, int64(count)) }
 
-// Like adds to a session's likes.
-func (n *Node) Like(s presence.Session, count int) { n.out.likes.add(s, int64(count)) }
+// AddLikes adds to a session's likes.
+func (n *Node) AddLikes(s presence.Session, count int) { n.queue.likes.addToCount(s, int64(count)) }

@@ -17,8 +17,8 @@ import (
 
 var fast = presence.Settings{Revision: 1, Interval: 4_000, Missed: 3, Grace: 400}
 
-// run starts a node in a bubble; what it returns stops it, and gives Run's error.
-func run(t *testing.T, l *memLog, cfg Config) (*Node, func() error) {
+// runNode starts a node in a bubble; what it returns stops it, and gives Run's error.
+func runNode(t *testing.T, l *memoryLog, cfg Config) (*Node, func() error) {
 	t.Helper()
 	if cfg.Name == "" {
 		cfg.Name = "a"
@@ -47,31 +47,31 @@ func run(t *testing.T, l *memLog, cfg Config) (*Node, func() error) {
 	return n, stop
 }
 
-func bubble(t *testing.T, f func(t *testing.T, l *memLog)) {
-	synctest.Test(t, func(t *testing.T) { f(t, newMemLog()) })
+func inBubble(t *testing.T, f func(t *testing.T, l *memoryLog)) {
+	synctest.Test(t, func(t *testing.T) { f(t, newMemoryLog()) })
 }
 
 func TestNodeAnswers(t *testing.T) {
-	bubble(t, func(t *testing.T, l *memLog) {
+	inBubble(t, func(t *testing.T, l *memoryLog) {
 		var seen []Applied
-		n, stop := run(t, l, Config{OnApplied: func(a Applied) { seen = append(seen, a) }})
+		n, stop := runNode(t, l, Config{OnApplied: func(a Applied) { seen = append(seen, a) }})
 		n.Read(func(r *presence.Registry) { check(t, "settings", r.Settings(), fast) })
 		began := time.Now()
-		r, err := n.Do(t.Context(), started(1, "ann"))
-		if err != nil || r.Stream.Session != id(1) {
+		r, err := n.Do(t.Context(), startOf(1, "ann"))
+		if err != nil || r.Stream.Session != sessionID(1) {
 			t.Fatalf("%+v %v", r, err)
 		}
 		check(t, "at once", time.Since(began), 0)
 		synctest.Wait()
 		check(t, "applied first", seen[len(seen)-1].Changes[0].New, r.Stream)
-		r, err = n.Do(t.Context(), &presence.Stop{Session: id(2)})
+		r, err = n.Do(t.Context(), &presence.Stop{Session: sessionID(2)})
 		if err != nil || r.Refusal != presence.SessionGone {
 			t.Errorf("%+v %v", r, err)
 		}
-		n.Tell(&presence.Observe{Session: id(1), Source: presence.FromSocket, Sign: presence.Detached})
+		n.Enqueue(&presence.Observe{Session: sessionID(1), Source: presence.FromSocket, Signal: presence.Detached})
 		time.Sleep(1_001 * time.Millisecond)
 		synctest.Wait()
-		n.Read(func(r *presence.Registry) { check(t, "told", r.Evidence(id(1))[1].Sign, presence.Detached) })
+		n.Read(func(r *presence.Registry) { check(t, "told", r.Evidence(sessionID(1))[1].Signal, presence.Detached) })
 		if err := stop(); err != nil {
 			t.Errorf("run: %v", err)
 		}
@@ -80,16 +80,16 @@ func TestNodeAnswers(t *testing.T) {
 		if _, ok := last.Commands[0].(*presence.Leave); !ok {
 			t.Errorf("the last batch is %+v", last)
 		}
-		if _, err = n.Do(t.Context(), started(3, "bob")); !errors.Is(err, ErrUnavailable) {
+		if _, err = n.Do(t.Context(), startOf(3, "bob")); !errors.Is(err, ErrUnavailable) {
 			t.Errorf("after the end: %v", err)
 		}
 	})
 }
 
 func TestNodeBeats(t *testing.T) {
-	bubble(t, func(t *testing.T, l *memLog) {
-		n, stop := run(t, l, Config{})
-		r, _ := n.Do(t.Context(), started(1, "ann"))
+	inBubble(t, func(t *testing.T, l *memoryLog) {
+		n, stop := runNode(t, l, Config{})
+		r, _ := n.Do(t.Context(), startOf(1, "ann"))
 		time.Sleep(300 * time.Millisecond)
 		held, known := n.Beat(r.Lease)
 		check(t, "held", held, false)
@@ -98,17 +98,19 @@ func TestNodeBeats(t *testing.T) {
 		check(t, "another's", known, false)
 		n.Beat(r.Lease)
 		time.Sleep(500 * time.Millisecond)
-		n.Read(func(r *presence.Registry) { check(t, "not before the tick", r.Session(id(1)).State, presence.Starting) })
+		n.Read(func(r *presence.Registry) {
+			check(t, "not before the tick", r.StreamBySession(sessionID(1)).State, presence.Starting)
+		})
 		time.Sleep(201 * time.Millisecond)
 		all := l.batches()
 		want := []presence.Beat{{Lease: r.Lease, Age: 700}}
 		if got := all[len(all)-1].Beats; !slices.Equal(got, want) {
 			t.Errorf("beats %v, want %v", got, want)
 		}
-		n.Read(func(r *presence.Registry) { check(t, "heard", r.Session(id(1)).State, presence.Live) })
+		n.Read(func(r *presence.Registry) { check(t, "heard", r.StreamBySession(sessionID(1)).State, presence.Live) })
 		time.Sleep(100 * time.Millisecond)
 		n.Beat(r.Lease)
-		n.Like(id(1), 3)
+		n.AddLikes(sessionID(1), 3)
 		stop()
 		all = l.batches()
 		if last := all[len(all)-1]; len(last.Beats) != 1 || len(last.Likes) != 1 {
@@ -118,39 +120,39 @@ func TestNodeBeats(t *testing.T) {
 }
 
 func TestNodeHeld(t *testing.T) {
-	bubble(t, func(t *testing.T, l *memLog) {
-		n, stop := run(t, l, Config{})
-		r, _ := n.Do(t.Context(), started(1, "ann"))
-		l.set(nil, func(presence.Sealed) bool { return false }) // accepted, never seen
+	inBubble(t, func(t *testing.T, l *memoryLog) {
+		n, stop := runNode(t, l, Config{})
+		r, _ := n.Do(t.Context(), startOf(1, "ann"))
+		l.setFaults(nil, func(presence.SealedBatch) bool { return false }) // accepted, never seen
 		time.Sleep(1_999 * time.Millisecond)
-		check(t, "within half an interval", n.Held(), false)
+		check(t, "within half an interval", n.IsIsolated(), false)
 		time.Sleep(1_002 * time.Millisecond)
 		held, _ := n.Beat(r.Lease)
 		check(t, "after it", held, true)
-		check(t, "after it", n.Held(), true)
-		l.set(nil, nil)
+		check(t, "after it", n.IsIsolated(), true)
+		l.setFaults(nil, nil)
 		time.Sleep(1_001 * time.Millisecond)
-		check(t, "heard again", n.Held(), false)
+		check(t, "heard again", n.IsIsolated(), false)
 		if _, err := n.Do(t.Context(), &presence.SetSettings{Settings: presence.Settings{Revision: 2, Interval: 30_000, Missed: 3}}); err != nil {
 			t.Fatal(err)
 		}
-		l.set(nil, func(presence.Sealed) bool { return false })
+		l.setFaults(nil, func(presence.SealedBatch) bool { return false })
 		time.Sleep(9 * time.Second)
-		check(t, "by the log's own settings", n.Held(), false)
+		check(t, "by the log's own settings", n.IsIsolated(), false)
 		time.Sleep(2 * time.Second)
-		check(t, "ten seconds at most", n.Held(), true)
+		check(t, "ten seconds at most", n.IsIsolated(), true)
 		stop()
 	})
 }
 
 func TestNodeUnavailable(t *testing.T) {
-	bubble(t, func(t *testing.T, l *memLog) {
-		n, stop := run(t, l, Config{})
-		r, err := n.Do(t.Context(), started(1, "ann"))
+	inBubble(t, func(t *testing.T, l *memoryLog) {
+		n, stop := runNode(t, l, Config{})
+		r, err := n.Do(t.Context(), startOf(1, "ann"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		l.set(func(b presence.Sealed) error { // a full disk
+		l.setFaults(func(b presence.SealedBatch) error { // a full disk
 			if b.Durable {
 				return presence.ErrNotWritten
 			}
@@ -158,14 +160,14 @@ func TestNodeUnavailable(t *testing.T) {
 		}, nil)
 		resumed := make(chan error, 1)
 		go func() {
-			_, err := n.Do(t.Context(), &presence.Resume{Session: id(1), Anchor: "ann", Holder: "c"})
+			_, err := n.Do(t.Context(), &presence.Resume{Session: sessionID(1), Anchor: "ann", Socket: "c"})
 			resumed <- err
 		}()
 		n.Beat(r.Lease)
-		n.Viewers(id(1), 2)
-		n.Like(id(1), 1)
+		n.SetViewers(sessionID(1), 2)
+		n.AddLikes(sessionID(1), 1)
 		for range 5 {
-			if _, err := n.Do(t.Context(), started(2, "bob")); !errors.Is(err, ErrUnavailable) {
+			if _, err := n.Do(t.Context(), startOf(2, "bob")); !errors.Is(err, ErrUnavailable) {
 				t.Errorf("durable: %v", err)
 			}
 			time.Sleep(500 * time.Millisecond)
@@ -174,21 +176,21 @@ func TestNodeUnavailable(t *testing.T) {
 			t.Errorf("resume: %v", err)
 		}
 		n.Read(func(r *presence.Registry) {
-			st := r.Session(id(1))
+			st := r.StreamBySession(sessionID(1))
 			check(t, "goes on", fmt.Sprint(st.State, st.Viewers, st.Likes), "live 2 1")
-			check(t, "not applied", r.Session(id(2)) == nil, true)
+			check(t, "not applied", r.StreamBySession(sessionID(2)) == nil, true)
 		})
-		l.set(nil, nil)
-		if _, err := n.Do(t.Context(), started(2, "bob")); err != nil {
+		l.setFaults(nil, nil)
+		if _, err := n.Do(t.Context(), startOf(2, "bob")); err != nil {
 			t.Errorf("after: %v", err)
 		}
 		for i, b := range l.batches() {
-			check(t, "number", b.No, uint64(i+1))
+			check(t, "number", b.Seq, uint64(i+1))
 		}
-		l.set(func(presence.Sealed) error { return presence.ErrNotWritten }, nil) // the log is away
+		l.setFaults(func(presence.SealedBatch) error { return presence.ErrNotWritten }, nil) // the log is away
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()
-		if _, err := n.Do(ctx, &presence.Resume{Session: id(1), Anchor: "ann", Holder: "c"}); !errors.Is(err, ErrUnavailable) {
+		if _, err := n.Do(ctx, &presence.Resume{Session: sessionID(1), Anchor: "ann", Socket: "c"}); !errors.Is(err, ErrUnavailable) {
 			t.Errorf("withdrawn: %v", err)
 		}
 		stop()
@@ -196,18 +198,18 @@ func TestNodeUnavailable(t *testing.T) {
 }
 
 func TestNodeUnknown(t *testing.T) {
-	bubble(t, func(t *testing.T, l *memLog) {
-		n, stop := run(t, l, Config{})
+	inBubble(t, func(t *testing.T, l *memoryLog) {
+		n, stop := runNode(t, l, Config{})
 		before := len(l.appended)
-		l.set(func(presence.Sealed) error { return errors.New("timed out") }, nil)
+		l.setFaults(func(presence.SealedBatch) error { return errors.New("timed out") }, nil)
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 		defer cancel()
-		if _, err := n.Do(ctx, started(1, "ann")); !errors.Is(err, ErrUnknown) {
+		if _, err := n.Do(ctx, startOf(1, "ann")); !errors.Is(err, ErrUnknown) {
 			t.Errorf("on its way: %v", err)
 		}
 		queued, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if _, err := n.Do(queued, started(2, "bob")); !errors.Is(err, ErrUnavailable) {
+		if _, err := n.Do(queued, startOf(2, "bob")); !errors.Is(err, ErrUnavailable) {
 			t.Errorf("not on its way: %v", err)
 		}
 		l.mu.Lock()
@@ -217,17 +219,17 @@ func TestNodeUnknown(t *testing.T) {
 			t.Fatalf("%d tries", len(tries))
 		}
 		for _, s := range tries {
-			if s.No != tries[0].No || !bytes.Equal(s.Bytes, tries[0].Bytes) {
-				t.Errorf("other bytes or number: %d, first %d", s.No, tries[0].No)
+			if s.Seq != tries[0].Seq || !bytes.Equal(s.Bytes, tries[0].Bytes) {
+				t.Errorf("other bytes or number: %d, first %d", s.Seq, tries[0].Seq)
 			}
 		}
-		l.set(nil, nil)
+		l.setFaults(nil, nil)
 		time.Sleep(1_100 * time.Millisecond)
-		n.Read(func(r *presence.Registry) { check(t, "took effect", r.Session(id(1)) != nil, true) })
-		l.set(nil, func(presence.Sealed) bool { return false })
+		n.Read(func(r *presence.Registry) { check(t, "took effect", r.StreamBySession(sessionID(1)) != nil, true) })
+		l.setFaults(nil, func(presence.SealedBatch) bool { return false })
 		last := make(chan error, 1)
 		go func() {
-			_, err := n.Do(context.Background(), started(3, "cid"))
+			_, err := n.Do(context.Background(), startOf(3, "cid"))
 			last <- err
 		}()
 		synctest.Wait()
@@ -241,41 +243,41 @@ func TestNodeUnknown(t *testing.T) {
 // A node that the others declared lost joins again, and no command is lost or
 // done twice.
 func TestNodeDeclaredLost(t *testing.T) {
-	bubble(t, func(t *testing.T, l *memLog) {
-		n, stop := run(t, l, Config{})
-		_, _ = n.Do(t.Context(), started(1, "ann"))
-		_, _ = n.Do(t.Context(), started(3, "cat"))
-		n.Viewers(id(1), 3)
-		n.Viewers(id(3), 4)
-		n.Like(id(1), 2)
+	inBubble(t, func(t *testing.T, l *memoryLog) {
+		n, stop := runNode(t, l, Config{})
+		_, _ = n.Do(t.Context(), startOf(1, "ann"))
+		_, _ = n.Do(t.Context(), startOf(3, "cat"))
+		n.SetViewers(sessionID(1), 3)
+		n.SetViewers(sessionID(3), 4)
+		n.AddLikes(sessionID(1), 2)
 		l.mu.Lock() // a batch of its own comes twice
-		l.put(presence.Sealed{Node: "a", Boot: 1, No: l.last[speaker{"a", 1}], Bytes: l.entries[len(l.entries)-1].Batch})
+		l.appendEntry(presence.SealedBatch{Node: "a", Incarnation: 1, Seq: l.lastSeqs[nodeIncarnation{"a", 1}], Bytes: l.entries[len(l.entries)-1].Batch})
 		l.mu.Unlock()
 		time.Sleep(1_100 * time.Millisecond)
-		check(t, "still heard", n.Held(), false)
+		check(t, "still heard", n.IsIsolated(), false)
 		n.Read(func(r *presence.Registry) { check(t, "boot", r.Incarnation("a"), 1) })
-		b, stopB := run(t, l, Config{Name: "b"})
-		l.set(nil, func(s presence.Sealed) bool { return s.Node != "a" })
-		n.Viewers(id(3), 0) // is lost with the batch that says so
+		b, stopB := runNode(t, l, Config{Name: "b"})
+		l.setFaults(nil, func(s presence.SealedBatch) bool { return s.Node != "a" })
+		n.SetViewers(sessionID(3), 0) // is lost with the batch that says so
 		time.Sleep(5 * time.Second)
-		b.Read(func(r *presence.Registry) { check(t, "lost", r.Peers(), 1) })
-		l.set(nil, nil)
+		b.Read(func(r *presence.Registry) { check(t, "lost", r.LivingNodes(), 1) })
+		l.setFaults(nil, nil)
 		answered := make(chan presence.Result, 1)
 		go func() {
-			r, err := n.Do(t.Context(), started(2, "bob"))
+			r, err := n.Do(t.Context(), startOf(2, "bob"))
 			if err != nil {
 				t.Error(err)
 			}
 			answered <- r
 		}()
 		time.Sleep(3 * time.Second)
-		check(t, "answered", (<-answered).Stream.Session, id(2))
+		check(t, "answered", (<-answered).Stream.Session, sessionID(2))
 		n.Read(func(r *presence.Registry) {
-			check(t, "back", r.Peers(), 2)
+			check(t, "back", r.LivingNodes(), 2)
 			check(t, "another boot", r.Incarnation("a") > 1, true)
-			check(t, "viewers", r.Session(id(1)).Viewers, 3)
-			check(t, "viewers that went meanwhile", r.Session(id(3)).Viewers, 0)
-			check(t, "likes", r.Session(id(1)).Likes, 2)
+			check(t, "viewers", r.StreamBySession(sessionID(1)).Viewers, 3)
+			check(t, "viewers that went meanwhile", r.StreamBySession(sessionID(3)).Viewers, 0)
+			check(t, "likes", r.StreamBySession(sessionID(1)).Likes, 2)
 		})
 		if err := stop(); err != nil {
 			t.Error(err)
@@ -287,18 +289,18 @@ func TestNodeDeclaredLost(t *testing.T) {
 // What the log took and lost before this node had read it is said again, as soon
 // as the log shows a later batch: commands, in order, and counts.
 func TestNodeSaysAgainWhatWasLost(t *testing.T) {
-	bubble(t, func(t *testing.T, l *memLog) {
-		n, stop := run(t, l, Config{})
-		_, _ = n.Do(t.Context(), started(1, "ann"))
+	inBubble(t, func(t *testing.T, l *memoryLog) {
+		n, stop := runNode(t, l, Config{})
+		_, _ = n.Do(t.Context(), startOf(1, "ann"))
 		time.Sleep(1_500 * time.Millisecond)
-		l.set(nil, func(presence.Sealed) bool { return false }) // taken, and lost
-		n.Viewers(id(1), 3)
-		n.Like(id(1), 2)
-		n.Tell(&presence.Observe{Session: id(1), Source: presence.FromSocket, Sign: presence.Detached})
+		l.setFaults(nil, func(presence.SealedBatch) bool { return false }) // taken, and lost
+		n.SetViewers(sessionID(1), 3)
+		n.AddLikes(sessionID(1), 2)
+		n.Enqueue(&presence.Observe{Session: sessionID(1), Source: presence.FromSocket, Signal: presence.Detached})
 		answers := make(chan presence.Result, 2)
 		for i := range 2 {
 			go func() {
-				r, err := n.Do(t.Context(), started(2+i, fmt.Sprint("anchor", i)))
+				r, err := n.Do(t.Context(), startOf(2+i, fmt.Sprint("anchor", i)))
 				if err != nil {
 					t.Error(err)
 				}
@@ -307,21 +309,21 @@ func TestNodeSaysAgainWhatWasLost(t *testing.T) {
 		}
 		time.Sleep(time.Second)
 		n.Read(func(r *presence.Registry) {
-			check(t, "lost", r.Session(id(1)).Viewers+r.Session(id(1)).Likes, 0)
-			check(t, "lost", r.Session(id(2)) == nil, true)
+			check(t, "lost", r.StreamBySession(sessionID(1)).Viewers+r.StreamBySession(sessionID(1)).Likes, 0)
+			check(t, "lost", r.StreamBySession(sessionID(2)) == nil, true)
 		})
-		l.set(nil, nil)
+		l.setFaults(nil, nil)
 		time.Sleep(1_100 * time.Millisecond)
 		check(t, "answered", len(answers), 2)
 		time.Sleep(time.Second)
 		n.Read(func(r *presence.Registry) {
-			check(t, "viewers", r.Session(id(1)).Viewers, 3)
-			check(t, "likes", r.Session(id(1)).Likes, 2)
-			check(t, "told", r.Evidence(id(1))[1].Sign, presence.Detached)
-			check(t, "both", r.Session(id(2)) != nil && r.Session(id(3)) != nil, true)
+			check(t, "viewers", r.StreamBySession(sessionID(1)).Viewers, 3)
+			check(t, "likes", r.StreamBySession(sessionID(1)).Likes, 2)
+			check(t, "told", r.Evidence(sessionID(1))[1].Signal, presence.Detached)
+			check(t, "both", r.StreamBySession(sessionID(2)) != nil && r.StreamBySession(sessionID(3)) != nil, true)
 		})
-		b, _ := n.Do(t.Context(), started(2, "anchor0"))
-		check(t, "once", b.Again, true)
+		b, _ := n.Do(t.Context(), startOf(2, "anchor0"))
+		check(t, "once", b.Repeated, true)
 		if err := stop(); err != nil {
 			t.Error(err)
 		}
@@ -331,10 +333,10 @@ func TestNodeSaysAgainWhatWasLost(t *testing.T) {
 // An append that may have happened is not said to have failed because a later
 // try certainly did.
 func TestNodeInDoubt(t *testing.T) {
-	bubble(t, func(t *testing.T, l *memLog) {
-		n, stop := run(t, l, Config{})
+	inBubble(t, func(t *testing.T, l *memoryLog) {
+		n, stop := runNode(t, l, Config{})
 		tries := 0
-		l.set(func(b presence.Sealed) error {
+		l.setFaults(func(b presence.SealedBatch) error {
 			if !b.Durable {
 				return nil
 			}
@@ -345,7 +347,7 @@ func TestNodeInDoubt(t *testing.T) {
 		}, nil)
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
-		if _, err := n.Do(ctx, started(1, "ann")); !errors.Is(err, ErrUnknown) {
+		if _, err := n.Do(ctx, startOf(1, "ann")); !errors.Is(err, ErrUnknown) {
 			t.Errorf("got %v", err)
 		}
 		stop()
@@ -355,11 +357,11 @@ func TestNodeInDoubt(t *testing.T) {
 // A resume of which no answer came, and that takes effect only after its client
 // has gone to another node, leaves it there.
 func TestNodeLateResume(t *testing.T) {
-	bubble(t, func(t *testing.T, l *memLog) {
-		a, stopA := run(t, l, Config{})
-		b, stopB := run(t, l, Config{Name: "b"})
-		_, _ = a.Do(t.Context(), started(1, "ann"))
-		l.set(func(s presence.Sealed) error {
+	inBubble(t, func(t *testing.T, l *memoryLog) {
+		a, stopA := runNode(t, l, Config{})
+		b, stopB := runNode(t, l, Config{Name: "b"})
+		_, _ = a.Do(t.Context(), startOf(1, "ann"))
+		l.setFaults(func(s presence.SealedBatch) error {
 			if s.Node == "a" {
 				return errors.New("no answer")
 			}
@@ -367,16 +369,16 @@ func TestNodeLateResume(t *testing.T) {
 		}, nil)
 		late := make(chan presence.Result, 1)
 		go func() {
-			r, _ := a.Do(context.Background(), &presence.Resume{Session: id(1), Anchor: "ann", Holder: "at a"})
+			r, _ := a.Do(context.Background(), &presence.Resume{Session: sessionID(1), Anchor: "ann", Socket: "at a"})
 			late <- r
 		}()
 		time.Sleep(500 * time.Millisecond)
-		if r, err := b.Do(t.Context(), &presence.Resume{Session: id(1), Anchor: "ann", Holder: "at b"}); err != nil || r.Refusal != presence.Granted {
+		if r, err := b.Do(t.Context(), &presence.Resume{Session: sessionID(1), Anchor: "ann", Socket: "at b"}); err != nil || r.Refusal != presence.Granted {
 			t.Fatalf("%+v %v", r, err)
 		}
-		l.set(nil, nil)
-		check(t, "the late one", (<-late).Refusal, presence.Overtaken)
-		b.Read(func(r *presence.Registry) { check(t, "holder", r.Holder(id(1)), "at b") })
+		l.setFaults(nil, nil)
+		check(t, "the late one", (<-late).Refusal, presence.Superseded)
+		b.Read(func(r *presence.Registry) { check(t, "holder", r.AttachedSocket(sessionID(1)), "at b") })
 		stopA()
 		stopB()
 	})
@@ -385,11 +387,11 @@ func TestNodeLateResume(t *testing.T) {
 // A node that leaves first says all that it has heard, however many batches that
 // takes.
 func TestNodeLeavesWithManyBeats(t *testing.T) {
-	bubble(t, func(t *testing.T, l *memLog) {
-		n, stop := run(t, l, Config{Batch: 60 * longBeat})
+	inBubble(t, func(t *testing.T, l *memoryLog) {
+		n, stop := runNode(t, l, Config{BatchBytes: 60 * maxBeatBytes})
 		var leases []presence.Lease
 		for i := range 200 {
-			r, err := n.Do(t.Context(), started(i, fmt.Sprint("anchor", i)))
+			r, err := n.Do(t.Context(), startOf(i, fmt.Sprint("anchor", i)))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -416,11 +418,11 @@ func TestNodeLeavesWithManyBeats(t *testing.T) {
 
 // Another process of the same name ends the older one.
 func TestNodeSupplanted(t *testing.T) {
-	bubble(t, func(t *testing.T, l *memLog) {
-		_, stop := run(t, l, Config{})
-		_, stop2 := run(t, l, Config{})
+	inBubble(t, func(t *testing.T, l *memoryLog) {
+		_, stop := runNode(t, l, Config{})
+		_, stop2 := runNode(t, l, Config{})
 		time.Sleep(2 * time.Second)
-		if err := stop(); !errors.Is(err, ErrSupplanted) {
+		if err := stop(); !errors.Is(err, ErrSuperseded) {
 			t.Errorf("the older one ends with %v", err)
 		}
 		if err := stop2(); err != nil {
@@ -430,10 +432,10 @@ func TestNodeSupplanted(t *testing.T) {
 }
 
 func TestNodeSettings(t *testing.T) {
-	bubble(t, func(t *testing.T, l *memLog) {
-		n, stop := run(t, l, Config{})
+	inBubble(t, func(t *testing.T, l *memoryLog) {
+		n, stop := runNode(t, l, Config{})
 		n.Read(func(r *presence.Registry) { l.reg, _ = presence.DecodeRegistry(r.Encode()) })
-		l.behind = true
+		l.loadsNoTail = true
 		other, newer := fast, fast
 		other.Missed = 2
 		newer.Missed, newer.Revision = 5, 2
@@ -441,8 +443,8 @@ func TestNodeSettings(t *testing.T) {
 			cfg  Config
 			want error
 		}{
-			{Config{Name: "b", Settings: other}, presence.ErrSettings},
-			{Config{Name: "b", Settings: presence.Settings{}}, presence.ErrBadSettings},
+			{Config{Name: "b", Settings: other}, presence.ErrSettingsConflict},
+			{Config{Name: "b", Settings: presence.Settings{}}, presence.ErrInvalidSettings},
 		} {
 			if _, err := Join(t.Context(), l, c.cfg); !errors.Is(err, c.want) {
 				t.Errorf("got %v, want %v", err, c.want)
@@ -451,13 +453,13 @@ func TestNodeSettings(t *testing.T) {
 		if _, err := Join(t.Context(), l, Config{Settings: fast}); err == nil {
 			t.Error("a node without a name")
 		}
-		_, stop2 := run(t, l, Config{Name: "b", Settings: newer})
+		_, stop2 := runNode(t, l, Config{Name: "b", Settings: newer})
 		n.Read(func(r *presence.Registry) { check(t, "newer", r.Settings(), newer) })
 		// A third read the log before; the same revision, other values.
 		newer.Missed = 6
-		_, stop3 := run(t, l, Config{Name: "c", Settings: newer})
+		_, stop3 := runNode(t, l, Config{Name: "c", Settings: newer})
 		time.Sleep(time.Second)
-		if err := stop3(); !errors.Is(err, presence.ErrSettings) {
+		if err := stop3(); !errors.Is(err, presence.ErrSettingsConflict) {
 			t.Errorf("a race of two: %v", err)
 		}
 		stop2()
@@ -467,20 +469,20 @@ func TestNodeSettings(t *testing.T) {
 
 // A log that ends, or that this build cannot read, ends the node.
 func TestNodeCannotGoOn(t *testing.T) {
-	bubble(t, func(t *testing.T, l *memLog) {
-		_, stop := run(t, l, Config{})
+	inBubble(t, func(t *testing.T, l *memoryLog) {
+		_, stop := runNode(t, l, Config{})
 		l.mu.Lock()
-		l.put(presence.Sealed{Node: "z", No: 1, Bytes: []byte{99}})
+		l.appendEntry(presence.SealedBatch{Node: "z", Seq: 1, Bytes: []byte{99}})
 		l.mu.Unlock()
 		time.Sleep(time.Second)
-		if err := stop(); !errors.Is(err, presence.ErrRules) {
+		if err := stop(); !errors.Is(err, presence.ErrNewerVersion) {
 			t.Errorf("got %v", err)
 		}
 	})
 }
 
 func TestNodeDeadline(t *testing.T) {
-	bubble(t, func(t *testing.T, l *memLog) {
+	inBubble(t, func(t *testing.T, l *memoryLog) {
 		n, err := Join(t.Context(), l, Config{Name: "a", Settings: fast})
 		if err != nil {
 			t.Fatal(err)
@@ -494,14 +496,14 @@ func TestNodeDeadline(t *testing.T) {
 }
 
 func TestTwoNodes(t *testing.T) {
-	bubble(t, func(t *testing.T, l *memLog) {
-		a, stopA := run(t, l, Config{})
-		b, stopB := run(t, l, Config{Name: "b"})
-		_, _ = a.Do(t.Context(), started(1, "ann"))
-		b.Viewers(id(1), 4)
-		a.Viewers(id(1), 1)
+	inBubble(t, func(t *testing.T, l *memoryLog) {
+		a, stopA := runNode(t, l, Config{})
+		b, stopB := runNode(t, l, Config{Name: "b"})
+		_, _ = a.Do(t.Context(), startOf(1, "ann"))
+		b.SetViewers(sessionID(1), 4)
+		a.SetViewers(sessionID(1), 1)
 		for range 30 {
-			if _, _, err := b.Hear(t.Context(), id(1)); err != nil {
+			if _, _, err := b.BeatSession(t.Context(), sessionID(1)); err != nil {
 				t.Fatal(err)
 			}
 			time.Sleep(3 * time.Second)
@@ -510,83 +512,83 @@ func TestTwoNodes(t *testing.T) {
 		synctest.Wait()
 		a.Read(func(x *presence.Registry) {
 			b.Read(func(y *presence.Registry) {
-				equal(t, "two nodes", x, y)
-				check(t, "viewers", x.Session(id(1)).Viewers, 5)
+				requireEqual(t, "two nodes", x, y)
+				check(t, "viewers", x.StreamBySession(sessionID(1)).Viewers, 5)
 			})
 		})
-		_, _ = a.Do(t.Context(), &presence.Stop{Session: id(1)})
+		_, _ = a.Do(t.Context(), &presence.Stop{Session: sessionID(1)})
 		synctest.Wait()
-		check(t, "forgotten by the other", len(b.out.viewers.counts), 0)
+		check(t, "forgotten by the other", len(b.queue.viewers.counts), 0)
 		stopB()
 		stopA()
 	})
 }
 
 func TestTally(t *testing.T) {
-	starts := make([]presence.Command, 3*maxTally)
+	starts := make([]presence.Command, 3*maxCountsPerTick)
 	for i := range starts {
-		starts[i] = started(i, fmt.Sprint("anchor", i))
+		starts[i] = startOf(i, fmt.Sprint("anchor", i))
 	}
-	reg := listOf(t, starts...)
-	o := newOutbox()
+	reg := registryOf(t, starts...)
+	o := newCommandQueue()
 	ta := &o.viewers
-	take := func() []presence.Count { counts, _ := ta.take(reg); return counts }
-	lease := func(i int) presence.Lease { return reg.Session(id(i)).Lease() }
-	for i := range 3 * maxTally {
-		ta.set(id(i), int64(i))
+	take := func() []presence.Count { counts, _ := ta.takeChanged(reg); return counts }
+	lease := func(i int) presence.Lease { return reg.StreamBySession(sessionID(i)).Lease() }
+	for i := range 3 * maxCountsPerTick {
+		ta.setCount(sessionID(i), int64(i))
 	}
-	first, of := ta.take(reg)
-	check(t, "a tick's worth", len(first), maxTally)
-	check(t, "most changed first", first[0], presence.Count{Lease: lease(3*maxTally - 1), N: 3*maxTally - 1})
-	b := presence.Batch{Node: "a", Boot: 1, No: 1, Viewers: first}
+	first, of := ta.takeChanged(reg)
+	check(t, "a tick's worth", len(first), maxCountsPerTick)
+	check(t, "most changed first", first[0], presence.Count{Lease: lease(3*maxCountsPerTick - 1), N: 3*maxCountsPerTick - 1})
+	b := presence.Batch{Node: "a", Incarnation: 1, Seq: 1, Viewers: first}
 	check(t, "bytes", len(b.Seal().Bytes) <= 4200, true)
-	ta.untake(of)
-	check(t, "again", len(take()), maxTally)
+	ta.requeue(of)
+	check(t, "again", len(take()), maxCountsPerTick)
 	take()
-	check(t, "rest", len(take()), maxTally-1)
+	check(t, "rest", len(take()), maxCountsPerTick-1)
 	check(t, "nothing", len(take()), 0)
 
-	s := id(1)
-	ta = &tally{counts: map[presence.Session]tallied{}}
-	ta.set(s, 0)
+	s := sessionID(1)
+	ta = &tally{counts: map[presence.Session]sessionCount{}}
+	ta.setCount(s, 0)
 	check(t, "nothing to say", len(ta.counts)+len(take()), 0)
-	ta.set(s, -3)
+	ta.setCount(s, -3)
 	check(t, "nothing to say", len(ta.counts)+len(take()), 0)
-	ta.set(s, 2)
-	ta.set(s, 0)
+	ta.setCount(s, 2)
+	ta.setCount(s, 0)
 	check(t, "changed back", len(take())+len(ta.counts), 0)
-	ta.set(s, 2)
+	ta.setCount(s, 2)
 	take()
-	ta.set(s, 0)
-	zero, of := ta.take(reg)
+	ta.setCount(s, 0)
+	zero, of := ta.takeChanged(reg)
 	check(t, "gone", slices.Equal(zero, []presence.Count{{Lease: lease(1)}}) && len(ta.counts) == 0, true)
-	ta.untake(of)
+	ta.requeue(of)
 	check(t, "gone again", slices.Equal(take(), zero), true)
-	ta.add(s, 3)
-	ta.add(s, 4)
+	ta.addToCount(s, 3)
+	ta.addToCount(s, 4)
 	check(t, "added", take()[0].N, 7)
-	ta.resend([]presence.Session{id(2)})
+	ta.resendAll([]presence.Session{sessionID(2)})
 	check(t, "all again, and what only the log knows", len(take()), 2)
-	ta.set(presence.Session{9}, 5)
+	ta.setCount(presence.Session{9}, 5)
 	check(t, "not known yet", len(take()), 0)
-	ta.keep(reg)
+	ta.dropNotLive(reg)
 	check(t, "not live", len(ta.counts), 1)
-	ta.forget(s)
+	ta.dropSession(s)
 	check(t, "forgotten", len(ta.counts)+len(ta.queue), 0)
 }
 
 func TestBeatsWhileTheLogIsAway(t *testing.T) {
-	o := newOutbox()
+	o := newCommandQueue()
 	for round := range int64(100) {
 		for i := range uint32(5_000) {
-			o.beat(presence.Lease{Index: i, Tag: 1}, round)
+			o.addBeat(presence.Lease{Index: i, Tag: 1}, round)
 		}
 	}
 	if n := cap(o.beats); n > 4*5_000 {
 		t.Errorf("room for %d beats of 5000 leases", n)
 	}
 	b := &presence.Batch{}
-	o.take(b, 100, 1<<20, nil)
+	o.fillBatch(b, 100, 1<<20, nil)
 	check(t, "beats", len(b.Beats), 5_000)
 	for _, x := range b.Beats {
 		if x.Age != 1 {
@@ -596,11 +598,11 @@ func TestBeatsWhileTheLogIsAway(t *testing.T) {
 }
 
 func TestBeatAllocatesNothing(t *testing.T) {
-	n, err := Join(t.Context(), newMemLog(), Config{Name: "a", Settings: fast})
+	n, err := Join(t.Context(), newMemoryLog(), Config{Name: "a", Settings: fast})
 	if err != nil {
 		t.Fatal(err)
 	}
-	n.out.beats = make([]arrival, 0, 4_000)
+	n.queue.beats = make([]waitingBeat, 0, 4_000)
 	if got := testing.AllocsPerRun(1_000, func() { n.Beat(presence.Lease{Index: 1, Tag: 1}) }); got != 0 {
 		t.Errorf("%v allocations a beat", got)
 	}
@@ -609,21 +611,21 @@ func TestBeatAllocatesNothing(t *testing.T) {
 // TestBatchesAreBounded: what is more than one batch takes goes with the next,
 // in order, and nothing is lost.
 func TestBatchesAreBounded(t *testing.T) {
-	o := newOutbox()
+	o := newCommandQueue()
 	const many, size = 100, 4_000
 	for i := range many {
-		o.beat(presence.Lease{Index: uint32(i), Tag: 1}, 0)
-		o.tell(started(i, fmt.Sprint("anchor", i)))
+		o.addBeat(presence.Lease{Index: uint32(i), Tag: 1}, 0)
+		o.addUnawaited(startOf(i, fmt.Sprint("anchor", i)))
 	}
 	beats, commands, batches := 0, 0, 0
-	for o.waits(size) || beats < many {
+	for o.hasMore(size) || beats < many {
 		b := &presence.Batch{Node: "a"}
-		o.take(b, 0, size, nil)
+		o.fillBatch(b, 0, size, nil)
 		if n := len(b.Seal().Bytes); n > size+200 {
 			t.Errorf("a batch of %d bytes", n)
 		}
 		for _, c := range b.Commands {
-			check(t, "order", c.(*presence.Start).Session, id(commands))
+			check(t, "order", c.(*presence.Start).Session, sessionID(commands))
 			commands++
 		}
 		beats += len(b.Beats)
@@ -634,9 +636,9 @@ func TestBatchesAreBounded(t *testing.T) {
 	check(t, "beats", beats, many)
 	check(t, "commands", commands, many)
 	check(t, "more than one batch", batches > 1, true)
-	o.tell(&presence.Update{Session: id(1), Title: new(strings.Repeat("x", 2*size))})
+	o.addUnawaited(&presence.Update{Session: sessionID(1), Title: new(strings.Repeat("x", 2*size))})
 	b := &presence.Batch{}
-	o.take(b, 0, size, nil)
+	o.fillBatch(b, 0, size, nil)
 	check(t, "one that is too long goes alone", len(b.Commands), 1)
 }
 
@@ -644,13 +646,13 @@ func TestBatchesAreBounded(t *testing.T) {
 // before it leaves: what it has acknowledged is in the log, or it does not leave.
 func TestLeaveInDoubt(t *testing.T) {
 	for _, reached := range []bool{true, false} {
-		bubble(t, func(t *testing.T, l *memLog) {
-			n, stop := run(t, l, Config{})
-			a, _ := n.Do(t.Context(), started(1, "ann"))
+		inBubble(t, func(t *testing.T, l *memoryLog) {
+			n, stop := runNode(t, l, Config{})
+			a, _ := n.Do(t.Context(), startOf(1, "ann"))
 			time.Sleep(1500 * time.Millisecond)
 			var away atomic.Bool
 			away.Store(true)
-			l.set(func(presence.Sealed) error {
+			l.setFaults(func(presence.SealedBatch) error {
 				if away.Load() {
 					return errors.New("no answer")
 				}

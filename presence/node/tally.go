@@ -14,81 +14,86 @@ import (
 // of the log's tail a session may stand under another lease.
 type tally struct {
 	mu     sync.Mutex
-	counts map[presence.Session]tallied
+	counts map[presence.Session]sessionCount
 	queue  []presence.Session // those that changed since they were sent
 }
 
-type tallied struct {
-	now, sent int64
-	queued    bool
+type sessionCount struct {
+	current, sent int64
+	queued        bool
 }
 
-// nobodys is sent for a number that goes again, whatever it is by then.
-const nobodys = -1
+// unknownSent is sent for a number that goes again, whatever it is by then.
+const unknownSent = -1
 
-// maxTally is how many counts go out in one tick, the most changed first: about
+// maxCountsPerTick is how many counts go out in one tick, the most changed first: about
 // four kilobytes.
-const maxTally = 512
+const maxCountsPerTick = 512
 
-func (t *tally) set(s presence.Session, n int64) { t.edit(s, func(int64) int64 { return n }) }
-func (t *tally) add(s presence.Session, n int64) { t.edit(s, func(was int64) int64 { return was + n }) }
+func (t *tally) setCount(s presence.Session, n int64) {
+	t.updateCount(s, func(int64) int64 { return n })
+}
 
-func (t *tally) edit(s presence.Session, f func(int64) int64) {
+func (t *tally) addToCount(s presence.Session, n int64) {
+	t.updateCount(s, func(was int64) int64 { return was + n })
+}
+
+func (t *tally) updateCount(s presence.Session, f func(int64) int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	x := t.counts[s]
-	x.now = min(max(0, f(x.now)), presence.MaxCount)
-	t.put(s, x)
+	x.current = min(max(0, f(x.current)), presence.MaxCount)
+	t.storeCount(s, x)
 }
 
-// put keeps what is not nothing, and queues what is to be sent.
-func (t *tally) put(s presence.Session, x tallied) {
-	if x == (tallied{}) {
+// storeCount keeps what is not nothing, and queues what is to be sent.
+func (t *tally) storeCount(s presence.Session, x sessionCount) {
+	if x == (sessionCount{}) {
 		delete(t.counts, s)
 		return
 	}
-	if !x.queued && x.now != x.sent {
+	if !x.queued && x.current != x.sent {
 		x.queued = true
 		t.queue = append(t.queue, s)
 	}
 	t.counts[s] = x
 }
 
-// take returns what is to be sent now, and of which sessions. Those that the
+// takeChanged returns what is to be sent now, and of which sessions. Those that the
 // registry does not know of wait: the log may have lost them for a while.
-func (t *tally) take(r *presence.Registry) (out []presence.Count, of []presence.Session) {
+func (t *tally) takeChanged(r *presence.Registry) (out []presence.Count, of []presence.Session) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if len(t.queue) > maxTally {
-		t.sort()
+	if len(t.queue) > maxCountsPerTick {
+		t.sortByChange()
 	}
 	var rest []presence.Session
 	for i, s := range t.queue {
-		if len(out) == maxTally {
+		if len(out) == maxCountsPerTick {
 			rest = append(rest, t.queue[i:]...)
 			break
 		}
 		x := t.counts[s]
-		st := r.Session(s)
+		st := r.StreamBySession(s)
 		switch {
-		case st == nil && r.Ended(s) != nil:
+		case st == nil && r.EndedSession(s) != nil:
 			delete(t.counts, s)
 			continue
 		case st == nil:
 			rest = append(rest, s)
 			continue
-		case x.now != x.sent:
-			out, of = append(out, presence.Count{Lease: st.Lease(), N: x.now}), append(of, s)
+		case x.current != x.sent:
+			out, of = append(out, presence.Count{Lease: st.Lease(), N: x.current}), append(of, s)
 		}
-		x.sent, x.queued = x.now, false
-		t.put(s, x)
+		x.sent, x.queued = x.current, false
+		t.storeCount(s, x)
 	}
 	t.queue = append(t.queue[:0], rest...)
 	return out, of
 }
 
-// sort puts those first that changed most.
-func (t *tally) sort() {
+// sortByChange puts those first that changed most.
+func (t *tally) sortByChange() {
 	type moved struct {
 		presence.Session
 		by int64
@@ -96,7 +101,7 @@ func (t *tally) sort() {
 	all := make([]moved, len(t.queue))
 	for i, s := range t.queue {
 		x := t.counts[s]
-		all[i] = moved{s, max(x.now-x.sent, x.sent-x.now)}
+		all[i] = moved{s, max(x.current-x.sent, x.sent-x.current)}
 	}
 	slices.SortFunc(all, func(a, b moved) int {
 		return cmp.Or(cmp.Compare(b.by, a.by), bytes.Compare(a.Session[:], b.Session[:]))
@@ -106,35 +111,35 @@ func (t *tally) sort() {
 	}
 }
 
-// untake puts back what was taken of these sessions and not written.
-func (t *tally) untake(of []presence.Session) {
+// requeue puts back what was taken of these sessions and not written.
+func (t *tally) requeue(of []presence.Session) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, s := range of {
 		x := t.counts[s]
-		x.sent = nobodys
-		t.put(s, x)
+		x.sent = unknownSent
+		t.storeCount(s, x)
 	}
 }
 
-// resend has all numbers go again, and no viewers for the sessions of which the
+// resendAll has all numbers go again, and no viewers for the sessions of which the
 // log has numbers that are not known here.
-func (t *tally) resend(known []presence.Session) {
+func (t *tally) resendAll(known []presence.Session) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for s, x := range t.counts {
-		x.sent = nobodys
-		t.put(s, x)
+		x.sent = unknownSent
+		t.storeCount(s, x)
 	}
 	for _, s := range known {
 		x := t.counts[s]
-		x.sent = nobodys
-		t.put(s, x)
+		x.sent = unknownSent
+		t.storeCount(s, x)
 	}
 }
 
-// forget lets go of a session that has ended.
-func (t *tally) forget(s presence.Session) {
+// dropSession lets go of a session that has ended.
+func (t *tally) dropSession(s presence.Session) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if x, ok := t.counts[s]; ok {
@@ -145,12 +150,12 @@ func (t *tally) forget(s presence.Session) {
 	}
 }
 
-// keep lets go of all sessions but those that are live.
-func (t *tally) keep(r *presence.Registry) {
+// dropNotLive lets go of all sessions but those that are live.
+func (t *tally) dropNotLive(r *presence.Registry) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for s := range t.counts {
-		if r.Session(s) == nil {
+		if r.StreamBySession(s) == nil {
 			delete(t.counts, s)
 		}
 	}

@@ -64,7 +64,7 @@ func BenchArchive(b *testing.B, a presence.Archive, onFilled func(recordings int
 	})
 	benchPages(a, run)
 	run("discard=100", func(b *testing.B) {
-		if n, err := a.Discard(context.Background(), benchFirstStart+benchRecordings*1000, 100); n != 100 || err != nil {
+		if n, err := a.DeleteRecordings(context.Background(), benchFirstStart+benchRecordings*1000, 100); n != 100 || err != nil {
 			b.Fatal(n, err)
 		}
 	})
@@ -81,14 +81,14 @@ func benchPages(a presence.Archive, run func(name string, call func(*testing.B))
 		{"anchor", presence.RecordingQuery{Anchor: "anchor000123"}, benchPageSize},
 		{"anchor+code", presence.RecordingQuery{Anchor: "anchor000123", Code: "8888_anchor000123"}, benchPageSize},
 		{"none", presence.RecordingQuery{Anchor: "anchor000123", Code: "8888_anchor000124"}, 0},
-		{"all,most", presence.RecordingQuery{Limit: presence.MaxRecordingPage}, presence.MaxRecordingPage},
+		{"all,most", presence.RecordingQuery{Limit: presence.MaxRecordingPageSize}, presence.MaxRecordingPageSize},
 	} {
 		c.Limit = max(c.Limit, benchPageSize)
 		for _, from := range []string{"first", "deep"} {
 			run("page/"+c.name+"/"+from, func(b *testing.B) {
 				if from == "deep" {
 					second := int64(benchPageSize*benchAnchors + rand.IntN(benchRecordings/2))
-					c.After = presence.Cursor{StartedAt: benchFirstStart + second*1000, ID: "x"}.String()
+					c.After = presence.RecordingCursor{StartedAt: benchFirstStart + second*1000, ID: "x"}.String()
 				}
 				page, _, err := a.Recordings(context.Background(), c.RecordingQuery)
 				if err != nil || len(page) != c.want {

@@ -19,7 +19,7 @@ func CheckArchiveAgainstModel(t *testing.T, a presence.Archive) {
 	// The interface hides Deadline from rapid: in a bubble nothing may call it.
 	rapid.Check(struct{ rapid.TB }{t}, func(t *rapid.T) {
 		for {
-			n, err := a.Discard(context.Background(), math.MaxInt64, 1000)
+			n, err := a.DeleteRecordings(context.Background(), math.MaxInt64, 1000)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -55,7 +55,7 @@ func (m *archiveModel) keepRandom(t *rapid.T) {
 			SessionTotals: presence.SessionTotals{Likes: rapid.Int64().Draw(t, "likes")},
 		}
 	}), 0, 8).Draw(t, "recordings")
-	if err := m.archive.Keep(context.Background(), recordings); err != nil {
+	if err := m.archive.Store(context.Background(), recordings); err != nil {
 		t.Fatal(err)
 	}
 	for _, rec := range recordings {
@@ -75,7 +75,7 @@ func (m *archiveModel) discardRandom(t *rapid.T) {
 	}
 	slices.Sort(expectedEnds)
 	expectedEnds = expectedEnds[:min(len(expectedEnds), max(limit, 0))]
-	n, err := m.archive.Discard(context.Background(), before, limit)
+	n, err := m.archive.DeleteRecordings(context.Background(), before, limit)
 	if err != nil || n != len(expectedEnds) {
 		t.Fatalf("discarded %d, want %d, %v", n, len(expectedEnds), err)
 	}
@@ -100,7 +100,7 @@ func (m *archiveModel) queryRandom(t *rapid.T) {
 		From: times.Draw(t, "from"), To: times.Draw(t, "to"), Limit: rapid.IntRange(0, 4).Draw(t, "limit"),
 	}
 	if rapid.Bool().Draw(t, "after") {
-		q.After = presence.Cursor{StartedAt: times.Draw(t, "at"), ID: rapid.StringMatching("[ab]{0,3}").Draw(t, "id")}.String()
+		q.After = presence.RecordingCursor{StartedAt: times.Draw(t, "at"), ID: rapid.StringMatching("[ab]{0,3}").Draw(t, "id")}.String()
 	}
 	m.compareQuery(t, q)
 }
@@ -113,7 +113,7 @@ func (m *archiveModel) compareQuery(t *rapid.T, q presence.RecordingQuery) {
 		matches := (q.Anchor == "" || rec.Anchor == q.Anchor) && (q.Code == "" || rec.Code == q.Code) &&
 			(q.From == 0 || rec.StartedAt >= q.From) && (q.To == 0 || rec.StartedAt < q.To)
 		if q.After != "" && matches {
-			c, err := presence.ParseCursor(q.After)
+			c, err := presence.ParseRecordingCursor(q.After)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -44,9 +44,9 @@ func testPageFilters(t *testing.T, a Archive) {
 		{presence.RecordingQuery{Anchor: "ann", From: 2000}, []string{"3", "2"}},
 		{presence.RecordingQuery{Code: "8888_ann", From: 2000, To: 5000}, []string{"3", "2"}},
 		{presence.RecordingQuery{Code: "8888_ann", Anchor: "ann", From: 1001, To: 3000}, []string{"2"}},
-		{presence.RecordingQuery{To: 3001, After: presence.Cursor{StartedAt: 4000, ID: "4"}.String()}, []string{"3", "2", "1"}},
-		{presence.RecordingQuery{To: 5001, After: presence.Cursor{StartedAt: 4000, ID: "4"}.String()}, []string{"3", "2", "1"}},
-		{presence.RecordingQuery{From: 4000, After: presence.Cursor{StartedAt: 4000, ID: "4"}.String()}, nil},
+		{presence.RecordingQuery{To: 3001, After: presence.RecordingCursor{StartedAt: 4000, ID: "4"}.String()}, []string{"3", "2", "1"}},
+		{presence.RecordingQuery{To: 5001, After: presence.RecordingCursor{StartedAt: 4000, ID: "4"}.String()}, []string{"3", "2", "1"}},
+		{presence.RecordingQuery{From: 4000, After: presence.RecordingCursor{StartedAt: 4000, ID: "4"}.String()}, nil},
 	} {
 		for limit := 1; limit <= 3; limit++ {
 			c.q.Limit = limit
@@ -56,7 +56,7 @@ func testPageFilters(t *testing.T, a Archive) {
 }
 
 func testPageLimits(t *testing.T, a Archive) {
-	const all = presence.MaxRecordingPage + 1
+	const all = presence.MaxRecordingPageSize + 1
 	var many []presence.Recording
 	for i := range all {
 		rec := testRecording(fmt.Sprintf("%04d", i), "ann", 1000) // all start at the same time
@@ -67,14 +67,14 @@ func testPageLimits(t *testing.T, a Archive) {
 	}
 	mustKeep(t, a, many...)
 	for limit, want := range map[int]int{
-		-1: 1, 0: 1, 1: 1, 7: 7, presence.MaxRecordingPage: presence.MaxRecordingPage, all: presence.MaxRecordingPage, math.MaxInt: presence.MaxRecordingPage,
+		-1: 1, 0: 1, 1: 1, 7: 7, presence.MaxRecordingPageSize: presence.MaxRecordingPageSize, all: presence.MaxRecordingPageSize, math.MaxInt: presence.MaxRecordingPageSize,
 	} {
 		page, next, err := a.Recordings(t.Context(), presence.RecordingQuery{Limit: limit})
 		if err != nil || len(page) != want || next == "" {
 			t.Errorf("limit %d: %d recordings, next %q, %v", limit, len(page), next, err)
 		}
 	}
-	last := presence.Cursor{StartedAt: 1000, ID: "0003"}.String()
+	last := presence.RecordingCursor{StartedAt: 1000, ID: "0003"}.String()
 	if page, next, err := a.Recordings(t.Context(), presence.RecordingQuery{Limit: 3, After: last}); err != nil || len(page) != 3 || next != "" {
 		t.Errorf("the last three: %v, next %q, %v", recordingIDs(page), next, err)
 	}
@@ -103,10 +103,10 @@ func testPagesDuringWrites(t *testing.T, a Archive) {
 			for i := 0; ctx.Err() == nil; i++ {
 				rec := testRecording(fmt.Sprint([]string{"a", "z"}[n], i%17), "ann", 1_000_000+int64(i%(all/3)))
 				rec.EndedAt = 1
-				if err := a.Keep(ctx, []presence.Recording{rec}); err != nil && ctx.Err() == nil {
+				if err := a.Store(ctx, []presence.Recording{rec}); err != nil && ctx.Err() == nil {
 					t.Error(err)
 				}
-				if _, err := a.Discard(ctx, 2, 3); err != nil && ctx.Err() == nil {
+				if _, err := a.DeleteRecordings(ctx, 2, 3); err != nil && ctx.Err() == nil {
 					t.Error(err)
 				}
 			}
@@ -141,7 +141,7 @@ func testCursorOfDeleted(t *testing.T, a Archive) {
 	deleted := page[2]
 	deleted.EndedAt = 1
 	mustKeep(t, a, deleted, testRecording("35", "ann", 2000), testRecording("25", "ann", 2000))
-	if n, err := a.Discard(t.Context(), 2, 10); n != 1 || err != nil {
+	if n, err := a.DeleteRecordings(t.Context(), 2, 10); n != 1 || err != nil {
 		t.Fatalf("discarded %d, %v", n, err)
 	}
 	expectFound(t, a, presence.RecordingQuery{After: next}, "25", "2", "1")
@@ -149,7 +149,7 @@ func testCursorOfDeleted(t *testing.T, a Archive) {
 
 func testInvalidCursors(t *testing.T, a Archive) {
 	mustKeep(t, a, testRecording("1", "ann", 1000))
-	valid := presence.Cursor{StartedAt: 2000, ID: "1"}.String()
+	valid := presence.RecordingCursor{StartedAt: 2000, ID: "1"}.String()
 	expectFound(t, a, presence.RecordingQuery{After: valid}, "1")
 	for _, after := range []string{".", "0", "1000.1", valid[1:], valid[:len(valid)-1], valid + "A", valid + "=", "\n" + valid, "'; --"} {
 		for _, q := range []presence.RecordingQuery{{}, {To: 1}, {Anchor: "ann", Code: "8888_ann"}} {

@@ -74,7 +74,7 @@ type failer interface {
 
 func mustKeep(t failer, a presence.Archive, recordings ...presence.Recording) {
 	t.Helper()
-	if err := a.Keep(context.Background(), recordings); err != nil {
+	if err := a.Store(context.Background(), recordings); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -90,10 +90,10 @@ func readPages(t failer, a presence.Archive, q presence.RecordingQuery) (all []p
 		if all = append(all, page...); next == "" {
 			return all
 		}
-		if len(page) != q.Most() {
-			t.Fatalf("a page of %d recordings is not the last, want %d", len(page), q.Most())
+		if len(page) != q.PageSize() {
+			t.Fatalf("a page of %d recordings is not the last, want %d", len(page), q.PageSize())
 		}
-		if q.After = next; len(all) > 10*presence.MaxRecordingPage {
+		if q.After = next; len(all) > 10*presence.MaxRecordingPageSize {
 			t.Fatal("too many pages")
 		}
 	}
@@ -119,11 +119,11 @@ func expectFound(t *testing.T, a presence.Archive, q presence.RecordingQuery, wa
 
 func testEmptyArchive(t *testing.T, a Archive) {
 	expectFound(t, a, presence.RecordingQuery{})
-	expectFound(t, a, presence.RecordingQuery{Anchor: "ann", Code: "8888_ann", From: 1, To: 2, After: presence.Cursor{}.String()})
+	expectFound(t, a, presence.RecordingQuery{Anchor: "ann", Code: "8888_ann", From: 1, To: 2, After: presence.RecordingCursor{}.String()})
 	if _, ok, err := a.Recording(t.Context(), "1"); ok || err != nil {
 		t.Errorf("a missing recording: %v, %v", ok, err)
 	}
-	if n, err := a.Discard(t.Context(), math.MaxInt64, 10); n != 0 || err != nil {
+	if n, err := a.DeleteRecordings(t.Context(), math.MaxInt64, 10); n != 0 || err != nil {
 		t.Errorf("discarded %d, %v", n, err)
 	}
 	mustKeep(t, a)
@@ -135,8 +135,8 @@ func testArchiveCancel(t *testing.T, a Archive) {
 	cancel()
 	_, _, err := a.Recordings(ctx, presence.RecordingQuery{Limit: 1})
 	_, _, err2 := a.Recording(ctx, "1")
-	n, err3 := a.Discard(ctx, math.MaxInt64, 1)
-	for i, err := range []error{a.Keep(ctx, []presence.Recording{testRecording("2", "ann", 1)}), err, err2, err3} {
+	n, err3 := a.DeleteRecordings(ctx, math.MaxInt64, 1)
+	for i, err := range []error{a.Store(ctx, []presence.Recording{testRecording("2", "ann", 1)}), err, err2, err3} {
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("call %d, cancelled: %v", i, err)
 		}
@@ -154,8 +154,8 @@ func testArchiveClose(t *testing.T, a Archive) {
 	}
 	_, _, err := a.Recordings(t.Context(), presence.RecordingQuery{Limit: 1})
 	_, _, err2 := a.Recording(t.Context(), "1")
-	_, err3 := a.Discard(t.Context(), math.MaxInt64, 1)
-	for i, err := range []error{a.Keep(t.Context(), []presence.Recording{testRecording("2", "ann", 1)}), err, err2, err3} {
+	_, err3 := a.DeleteRecordings(t.Context(), math.MaxInt64, 1)
+	for i, err := range []error{a.Store(t.Context(), []presence.Recording{testRecording("2", "ann", 1)}), err, err2, err3} {
 		if err == nil {
 			t.Errorf("call %d succeeds after Close", i)
 		}
@@ -183,7 +183,7 @@ func testUnusualValues(t *testing.T, a Archive) {
 		}
 	}
 	expectFound(t, a, presence.RecordingQuery{Anchor: "a", From: 1<<53 + 1}, fmt.Sprint("a", math.MaxInt64), fmt.Sprint("a", 1<<53+1))
-	if n, err := a.Discard(t.Context(), 1<<53+1, 100); n != 5*7 || err != nil {
+	if n, err := a.DeleteRecordings(t.Context(), 1<<53+1, 100); n != 5*7 || err != nil {
 		t.Errorf("discarded %d, %v", n, err)
 	}
 }
@@ -191,7 +191,7 @@ func testUnusualValues(t *testing.T, a Archive) {
 func testArchiveReopen(t *testing.T, a Archive, reopen func(t *testing.T) Archive) {
 	mustKeep(t, a, testRecording("1", "ann", 1000), testRecording("2", "ann", 2000), testRecording("3", "bob", 3000))
 	mustKeep(t, a, testRecording("1", "cid", 4000))
-	if n, err := a.Discard(t.Context(), 3001, 10); n != 1 || err != nil {
+	if n, err := a.DeleteRecordings(t.Context(), 3001, 10); n != 1 || err != nil {
 		t.Fatalf("discarded %d, %v", n, err)
 	}
 	if err := a.Close(); err != nil {

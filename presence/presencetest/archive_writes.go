@@ -43,7 +43,7 @@ func testReplacedRecording(t *testing.T, a Archive) {
 	expectFound(t, a, presence.RecordingQuery{Code: "8888_bob", To: 4001}, "1")
 	rec.EndedAt = 9000
 	mustKeep(t, a, rec)
-	if n, err := a.Discard(t.Context(), 9000, 10); n != 0 || err != nil {
+	if n, err := a.DeleteRecordings(t.Context(), 9000, 10); n != 0 || err != nil {
 		t.Errorf("by its old end %d discarded, %v", n, err)
 	}
 	rec.Anchor, rec.Code = "", ""
@@ -51,7 +51,7 @@ func testReplacedRecording(t *testing.T, a Archive) {
 	expectFound(t, a, presence.RecordingQuery{Anchor: "bob"})
 	expectFound(t, a, presence.RecordingQuery{Code: "8888_bob"})
 	expectFound(t, a, presence.RecordingQuery{}, "1")
-	if n, err := a.Discard(t.Context(), 9001, 10); n != 1 || err != nil {
+	if n, err := a.DeleteRecordings(t.Context(), 9001, 10); n != 1 || err != nil {
 		t.Errorf("discarded %d, %v", n, err)
 	}
 	expectFound(t, a, presence.RecordingQuery{})
@@ -87,7 +87,7 @@ func testDiscard(t *testing.T, a Archive) {
 		{math.MaxInt64, 1000, 45},
 		{math.MaxInt64, 1000, 0},
 	} {
-		n, err := a.Discard(t.Context(), c.before, c.limit)
+		n, err := a.DeleteRecordings(t.Context(), c.before, c.limit)
 		if n != c.want || err != nil {
 			t.Errorf("%+v: discarded %d, %v", c, n, err)
 		}
@@ -110,7 +110,7 @@ func testConcurrentKeepOfOne(t *testing.T, a Archive) {
 	for n := range 8 {
 		wg.Go(func() {
 			for i := range 25 {
-				if err := a.Keep(t.Context(), []presence.Recording{testRecording("1", fmt.Sprint("anchor", n), int64(i%5*1000))}); err != nil {
+				if err := a.Store(t.Context(), []presence.Recording{testRecording("1", fmt.Sprint("anchor", n), int64(i%5*1000))}); err != nil {
 					t.Error(err)
 				}
 			}
@@ -139,7 +139,7 @@ func testConcurrentKeepAndDiscard(t *testing.T, a Archive) {
 	var mu sync.Mutex
 	deleted := 0
 	discard := func() {
-		n, err := a.Discard(t.Context(), 500, 7)
+		n, err := a.DeleteRecordings(t.Context(), 500, 7)
 		if err != nil {
 			t.Error(err)
 		}
@@ -153,7 +153,7 @@ func testConcurrentKeepAndDiscard(t *testing.T, a Archive) {
 			for i := range each {
 				expired := testRecording(fmt.Sprint("old", n, "x", i), "ann", int64(i))
 				expired.EndedAt = int64(i)
-				if err := a.Keep(t.Context(), []presence.Recording{expired, testRecording(fmt.Sprint("new", n, "x", i), "ann", int64(i))}); err != nil {
+				if err := a.Store(t.Context(), []presence.Recording{expired, testRecording(fmt.Sprint("new", n, "x", i), "ann", int64(i))}); err != nil {
 					t.Error(err)
 				}
 				if i%3 == 0 {

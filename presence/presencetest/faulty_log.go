@@ -48,7 +48,7 @@ func (f *FaultyLog) SetTailBlocked(blocked bool) {
 var errDiskFull = errors.New("no space left on device")
 
 // Append implements presence.Log.
-func (f *FaultyLog) Append(ctx context.Context, b presence.Sealed) error {
+func (f *FaultyLog) Append(ctx context.Context, b presence.SealedBatch) error {
 	f.mu.Lock()
 	diskFull := f.diskFull
 	f.mu.Unlock()

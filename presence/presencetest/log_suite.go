@@ -58,12 +58,12 @@ func newStart(anchor string) *presence.Start {
 	}
 }
 
-func sealedBatch(node string, incarnation, number uint64, commands ...presence.Command) presence.Sealed {
-	b := presence.Batch{Node: node, Boot: incarnation, Origin: incarnation, No: number, Knows: presence.Rules, Commands: commands}
+func sealedBatch(node string, incarnation, number uint64, commands ...presence.Command) presence.SealedBatch {
+	b := presence.Batch{Node: node, Incarnation: incarnation, Process: incarnation, Seq: number, MaxRules: presence.LatestRules, Commands: commands}
 	return b.Seal()
 }
 
-func mustAppend(t *testing.T, log presence.Log, b presence.Sealed) {
+func mustAppend(t *testing.T, log presence.Log, b presence.SealedBatch) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), timeout)
 	defer cancel()
@@ -108,8 +108,8 @@ func loadRegistry(t *testing.T, log presence.Log, have *presence.Registry) *pres
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Num() < head {
-		for _, e := range readEntries(t, log, r.Last(), int(head-r.Num())) {
+	if r.LastNum() < head {
+		for _, e := range readEntries(t, log, r.LastEntry(), int(head-r.LastNum())) {
 			if _, err := r.Apply(e); err != nil {
 				t.Fatal(err)
 			}
@@ -132,23 +132,23 @@ func testEntryOrder(t *testing.T, backend Backend) {
 		})
 	}
 	wg.Wait()
-	entries := readEntries(t, log, r.Last(), 200)
+	entries := readEntries(t, log, r.LastEntry(), 200)
 	numbers := map[string]uint64{}
 	for i, e := range entries {
 		if i > 0 && (e.Num != entries[i-1].Num+1 || e.ID.Compare(entries[i-1].ID) <= 0) {
 			t.Fatalf("entry %d %v comes after %d %v", e.Num, e.ID, entries[i-1].Num, entries[i-1].ID)
 		}
-		if e.Time == 0 || e.Repl == "" {
-			t.Fatalf("entry %d has time %d, replication id %q", e.Num, e.Time, e.Repl)
+		if e.Time == 0 || e.Epoch == "" {
+			t.Fatalf("entry %d has time %d, replication id %q", e.Num, e.Time, e.Epoch)
 		}
 		b, err := presence.DecodeBatch(e.Batch)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if b.No != numbers[b.Node]+1 {
-			t.Fatalf("batch %d of %s comes after %d", b.No, b.Node, numbers[b.Node])
+		if b.Seq != numbers[b.Node]+1 {
+			t.Fatalf("batch %d of %s comes after %d", b.Seq, b.Node, numbers[b.Node])
 		}
-		numbers[b.Node] = b.No
+		numbers[b.Node] = b.Seq
 	}
 }
 
@@ -160,12 +160,12 @@ func testDuplicateBatch(t *testing.T, backend Backend) {
 	}
 	mustAppend(t, log, sealedBatch("b", incarnation, 1))
 	var got []string
-	for _, e := range readEntries(t, log, r.Last(), 4) {
+	for _, e := range readEntries(t, log, r.LastEntry(), 4) {
 		b, err := presence.DecodeBatch(e.Batch)
 		if err != nil {
 			t.Fatal(err)
 		}
-		got = append(got, fmt.Sprint(b.Node, b.No))
+		got = append(got, fmt.Sprint(b.Node, b.Seq))
 	}
 	if want := []string{"a1", "a2", "a3", "b1"}; !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
@@ -179,8 +179,8 @@ func testTailReaders(t *testing.T, backend Backend) {
 	const all = 60
 	for range 3 {
 		wg.Go(func() {
-			for i, e := range readEntries(t, log, r.Last(), all) {
-				if e.Num != r.Num()+uint64(i)+1 {
+			for i, e := range readEntries(t, log, r.LastEntry(), all) {
+				if e.Num != r.LastNum()+uint64(i)+1 {
 					t.Errorf("entry %d at index %d", e.Num, i)
 				}
 			}
@@ -191,7 +191,7 @@ func testTailReaders(t *testing.T, backend Backend) {
 	}
 	wg.Wait()
 	// From an entry in the middle, only the later ones.
-	entries := readEntries(t, log, r.Last(), all)
+	entries := readEntries(t, log, r.LastEntry(), all)
 	rest := readEntries(t, log, entries[40], all-41)
 	if rest[0].Num != entries[41].Num {
 		t.Errorf("after entry %d came %d", entries[40].Num, rest[0].Num)
@@ -205,7 +205,7 @@ func testTailCancel(t *testing.T, backend Backend) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	n := 0
-	for _, err := range log.Tail(ctx, r.Last()) {
+	for _, err := range log.Tail(ctx, r.LastEntry()) {
 		if err != nil && !errors.Is(err, context.Canceled) {
 			t.Fatal(err)
 		}
@@ -270,13 +270,13 @@ func testDurableReopen(t *testing.T, backend Backend) {
 	log = backend.Reopen(t)
 	defer log.Close()
 	r, _ := loadAndJoin(t, log, "a")
-	if st := r.Stream("8888_alice"); st == nil || st.Title != "changed" || st.Session != alice.Session {
+	if st := r.StreamByCode("8888_alice"); st == nil || st.Title != "changed" || st.Session != alice.Session {
 		t.Errorf("alice is %+v", st)
 	}
-	if e := r.Ended(bob.Session); r.Stream("8888_bob") != nil || e == nil || e.Reason != presence.Stopped {
+	if e := r.EndedSession(bob.Session); r.StreamByCode("8888_bob") != nil || e == nil || e.Reason != presence.Stopped {
 		t.Errorf("bob has ended with %+v", e)
 	}
-	if _, banned := r.Banned("mallory"); !banned {
+	if _, banned := r.ActiveBan("mallory"); !banned {
 		t.Error("mallory is not banned")
 	}
 }
@@ -351,7 +351,7 @@ func registrySummary(n *node.Node) (lines []string) {
 				ended++
 			}
 		}
-		_, banned := r.Banned("anchor1")
+		_, banned := r.ActiveBan("anchor1")
 		lines = append(lines, fmt.Sprint(ended, " ended"), fmt.Sprint(r.Settings(), banned))
 	})
 	return lines
@@ -364,7 +364,7 @@ func testTrimmed(t *testing.T, backend Backend) {
 	}
 	log := openLog(t, backend)
 	r, incarnation := loadAndJoin(t, log, "a")
-	before := r.Last()
+	before := r.LastEntry()
 	mustAppend(t, log, sealedBatch("a", incarnation, 1, newStart("alice")))
 	log = backend.Trim(t, log)
 	defer log.Close()

@@ -66,7 +66,7 @@ func tailError(t *testing.T, log presence.Log, after presence.Entry) error {
 		if err != nil {
 			return err
 		}
-		t.Fatalf("got entry %d of epoch %s after %d of %s", e.Num, e.Repl, after.Num, after.Repl)
+		t.Fatalf("got entry %d of epoch %s after %d of %s", e.Num, e.Epoch, after.Num, after.Epoch)
 	}
 	t.Fatal("Tail ended without an error")
 	return nil
@@ -89,8 +89,8 @@ func testTwoHandles(t *testing.T, backend SharedBackend) {
 	}
 	appendStarts(t, one, "a", incarnation, 1, 3)
 	appendStarts(t, two, "b", other, 1, 3)
-	for i, e := range readEntries(t, two, r.Last(), 6) {
-		if e.Num != r.Num()+uint64(i)+1 {
+	for i, e := range readEntries(t, two, r.LastEntry(), 6) {
+		if e.Num != r.LastNum()+uint64(i)+1 {
 			t.Errorf("entry %d at index %d", e.Num, i)
 		}
 	}
@@ -105,8 +105,8 @@ func testDuplicateBatchOfHandles(t *testing.T, backend SharedBackend) {
 	mustAppend(t, one, b)
 	mustAppend(t, two, b)
 	mustAppend(t, two, sealedBatch("a", incarnation, 2))
-	entries := readEntries(t, one, r.Last(), 2)
-	if d, err := presence.DecodeBatch(entries[1].Batch); err != nil || d.No != 2 {
+	entries := readEntries(t, one, r.LastEntry(), 2)
+	if d, err := presence.DecodeBatch(entries[1].Batch); err != nil || d.Seq != 2 {
 		t.Errorf("the second entry is %+v, %v", d, err)
 	}
 }
@@ -128,15 +128,15 @@ func testBrokenConnections(t *testing.T, backend SharedBackend) {
 			}
 		}
 	}()
-	next := r.Num()
-	for e, err := range log.Tail(ctx, r.Last()) {
+	next := r.LastNum()
+	for e, err := range log.Tail(ctx, r.LastEntry()) {
 		if err != nil {
 			t.Fatal(err)
 		}
 		if next++; e.Num != next {
 			t.Fatalf("got entry %d, want %d", e.Num, next)
 		}
-		if next == r.Num()+40 {
+		if next == r.LastNum()+40 {
 			break
 		}
 	}
@@ -150,7 +150,7 @@ func testForkedIdle(t *testing.T, backend SharedBackend) {
 	log := openLog(t, backend.Backend)
 	r, incarnation := loadAndJoin(t, log, "a")
 	appendStarts(t, log, "a", incarnation, 1, 8)
-	entries := readEntries(t, log, r.Last(), 8)
+	entries := readEntries(t, log, r.LastEntry(), 8)
 	backend.LoseTail(t, 3)
 	if err := tailError(t, log, entries[7]); !errors.Is(err, presence.ErrForked) {
 		t.Errorf("after a lost entry: %v", err)
@@ -161,7 +161,7 @@ func testForkedBusy(t *testing.T, backend SharedBackend) {
 	log := openLog(t, backend.Backend)
 	r, incarnation := loadAndJoin(t, log, "a")
 	appendStarts(t, log, "a", incarnation, 1, 8)
-	entries := readEntries(t, log, r.Last(), 8)
+	entries := readEntries(t, log, r.LastEntry(), 8)
 	backend.LoseTail(t, 3)
 	appendStarts(t, log, "b", incarnation, 1, 9)
 	for _, at := range entries[5:] {
@@ -175,15 +175,15 @@ func testTailBeforeLoss(t *testing.T, backend SharedBackend) {
 	log := openLog(t, backend.Backend)
 	r, incarnation := loadAndJoin(t, log, "a")
 	appendStarts(t, log, "a", incarnation, 1, 8)
-	entries := readEntries(t, log, r.Last(), 8)
+	entries := readEntries(t, log, r.LastEntry(), 8)
 	backend.LoseTail(t, 3)
 	appendStarts(t, log, "b", incarnation, 1, 2)
 	rest := readEntries(t, log, entries[3], 3)
-	if rest[0].Num != entries[4].Num || rest[0].Repl != entries[4].Repl {
-		t.Errorf("the first entry is %d of %s", rest[0].Num, rest[0].Repl)
+	if rest[0].Num != entries[4].Num || rest[0].Epoch != entries[4].Epoch {
+		t.Errorf("the first entry is %d of %s", rest[0].Num, rest[0].Epoch)
 	}
-	if rest[1].Num != entries[5].Num || rest[1].Repl == entries[5].Repl {
-		t.Errorf("the second entry is %d of %s", rest[1].Num, rest[1].Repl)
+	if rest[1].Num != entries[5].Num || rest[1].Epoch == entries[5].Epoch {
+		t.Errorf("the second entry is %d of %s", rest[1].Num, rest[1].Epoch)
 	}
 }
 
@@ -193,15 +193,15 @@ func testNewEpoch(t *testing.T, backend SharedBackend) {
 	appendStarts(t, log, "a", incarnation, 1, 2)
 	backend.LoseTail(t, 0)
 	appendStarts(t, log, "a", incarnation, 3, 1)
-	entries := readEntries(t, log, r.Last(), 3)
-	if entries[1].Repl != entries[0].Repl || entries[2].Repl == entries[1].Repl {
-		t.Errorf("epochs %s, %s, %s", entries[0].Repl, entries[1].Repl, entries[2].Repl)
+	entries := readEntries(t, log, r.LastEntry(), 3)
+	if entries[1].Epoch != entries[0].Epoch || entries[2].Epoch == entries[1].Epoch {
+		t.Errorf("epochs %s, %s, %s", entries[0].Epoch, entries[1].Epoch, entries[2].Epoch)
 	}
 	backend.LoseAll(t)
 	loadRegistry(t, log, r)
 	appendStarts(t, log, "a", incarnation, 4, 1)
-	if e := readEntries(t, log, r.Last(), 1)[0]; e.Repl == entries[2].Repl {
-		t.Errorf("after everything was lost the epoch is still %s", e.Repl)
+	if e := readEntries(t, log, r.LastEntry(), 1)[0]; e.Epoch == entries[2].Epoch {
+		t.Errorf("after everything was lost the epoch is still %s", e.Epoch)
 	}
 }
 
@@ -210,13 +210,13 @@ func testEmptyLog(t *testing.T, backend SharedBackend) {
 	_, incarnation := loadAndJoin(t, log, "a")
 	appendStarts(t, log, "a", incarnation, 1, 5)
 	have := loadRegistry(t, log, nil)
-	last := have.Last()
+	last := have.LastEntry()
 	backend.LoseAll(t)
 	if err := tailError(t, log, last); !errors.Is(err, presence.ErrForked) {
 		t.Errorf("after an entry of an emptied log: %v", err)
 	}
 	r, head, err := log.Load(t.Context(), have)
-	if err != nil || head != have.Num() {
+	if err != nil || head != have.LastNum() {
 		t.Fatalf("entry %d, %v", head, err)
 	}
 	expectSameRegistry(t, "loaded by the node that had it", r, have)
@@ -256,7 +256,7 @@ func testSnapshot(t *testing.T, backend SharedBackend) {
 	defer cancel()
 	entries := make(chan presence.Entry, 1000) // read now, because Trim deletes them
 	go func() {
-		for e, err := range log.Tail(ctx, r.Last()) {
+		for e, err := range log.Tail(ctx, r.LastEntry()) {
 			if err != nil {
 				return
 			}
@@ -269,17 +269,17 @@ func testSnapshot(t *testing.T, backend SharedBackend) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.Num() < 300 || head < got.Num() {
-		t.Errorf("the snapshot is of entry %d, the head is %d", got.Num(), head)
+	if got.LastNum() < 300 || head < got.LastNum() {
+		t.Errorf("the snapshot is of entry %d, the head is %d", got.LastNum(), head)
 	}
-	for r.Num() < got.Num() {
+	for r.LastNum() < got.LastNum() {
 		select {
 		case e := <-entries:
 			if _, err := r.Apply(e); err != nil {
 				t.Fatal(err)
 			}
 		case <-ctx.Done():
-			t.Fatalf("no entry %d", r.Num()+1)
+			t.Fatalf("no entry %d", r.LastNum()+1)
 		}
 	}
 	expectSameRegistry(t, "from a snapshot", got, r)

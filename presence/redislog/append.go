@@ -14,14 +14,14 @@ import (
 var errNoEpoch = errors.New("redis has no epoch of the log yet")
 
 // Append implements presence.Log.
-func (l *Log) Append(ctx context.Context, b presence.Sealed) error {
+func (l *Log) Append(ctx context.Context, b presence.SealedBatch) error {
 	if l.shutdown.ctx.Err() != nil {
 		return fmt.Errorf("%w: the log is closed", presence.ErrNotWritten)
 	}
 	start := time.Now()
 	ctx, mayBeWritten := watchAttempts(ctx)
 	number, err := l.scripts.appendBatch.Run(ctx, l.redis,
-		[]string{l.keys.log, l.keys.head, l.keys.nodes, l.keys.snapshots}, b.Node, b.Boot, b.No, b.Bytes).Int64()
+		[]string{l.keys.log, l.keys.head, l.keys.nodes, l.keys.snapshots}, b.Node, b.Incarnation, b.Seq, b.Bytes).Int64()
 	result := "ok"
 	switch {
 	case err != nil && isNotWritten(err) && !mayBeWritten.Load():

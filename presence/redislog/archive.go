@@ -34,13 +34,13 @@ var (
 
 var _ presence.Archive = (*Log)(nil)
 
-// Keep implements presence.Archive. One script writes up to a hundred recordings with
+// Store implements presence.Archive. One script writes up to a hundred recordings with
 // their indexes. After an error some of more recordings may be stored.
 //
 // A recording takes about 100 bytes of Redis's memory in the hash and 120 in each of
 // four indexes, in addition to the bytes of Encode: 900 in all for a recording of 280. In
 // the index of an anchor or a code with up to 128 recordings it takes 36.
-func (l *Log) Keep(ctx context.Context, recordings []presence.Recording) error {
+func (l *Log) Store(ctx context.Context, recordings []presence.Recording) error {
 	if err := l.acquireSlot(ctx); err != nil {
 		return err
 	}
@@ -128,7 +128,7 @@ func (l *Log) Recording(ctx context.Context, id string) (rec presence.Recording,
 // Recordings implements presence.Archive. A query with both anchor and code reads the
 // recordings of the one with fewer.
 func (l *Log) Recordings(ctx context.Context, q presence.RecordingQuery) (page []presence.Recording, next string, err error) {
-	after, err := q.Start()
+	after, err := q.StartCursor()
 	if err != nil {
 		return nil, "", err
 	}
@@ -147,14 +147,14 @@ func (l *Log) Recordings(ctx context.Context, q presence.RecordingQuery) (page [
 	if err != nil {
 		return nil, "", l.archiveError(ctx, err)
 	}
-	page, next = q.Page(found)
+	page, next = q.CutPage(found)
 	return page, next, nil
 }
 
 // queryRecordings returns the recordings between two bounds of members, at most one
 // more than a page has.
 func (l *Log) queryRecordings(ctx context.Context, q *presence.RecordingQuery, upper, lower string) (found []presence.Recording, err error) {
-	limit, indexes := q.Most()+1, l.indexKeys(q)
+	limit, indexes := q.PageSize()+1, l.indexKeys(q)
 	maxMembers := limit
 	if len(indexes) > 1 {
 		maxMembers = maxMembersPerScan
@@ -210,8 +210,8 @@ func (l *Log) indexKeys(q *presence.RecordingQuery) (indexes []string) {
 	return indexes
 }
 
-// Discard implements presence.Archive.
-func (l *Log) Discard(ctx context.Context, before int64, limit int) (deleted int, err error) {
+// DeleteRecordings implements presence.Archive.
+func (l *Log) DeleteRecordings(ctx context.Context, before int64, limit int) (deleted int, err error) {
 	if err := l.acquireSlot(ctx); err != nil {
 		return 0, err
 	}

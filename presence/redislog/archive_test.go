@@ -64,7 +64,7 @@ func TestArchiveWithNetworkFaults(t *testing.T) {
 			wg.Go(func() {
 				for i := range rounds {
 					rec := recordingOf(fmt.Sprint("r", n), fmt.Sprint("anchor", n, i%2), int64(i))
-					for l.Keep(t.Context(), []presence.Recording{rec, recordingOf("shared", rec.Anchor, int64(i))}) != nil {
+					for l.Store(t.Context(), []presence.Recording{rec, recordingOf("shared", rec.Anchor, int64(i))}) != nil {
 					}
 				}
 			})
@@ -134,7 +134,7 @@ func TestIndexesHaveNoStaleMembers(t *testing.T) {
 			rec.Code = ""
 		}
 		for range 2 {
-			if err := l.Keep(t.Context(), []presence.Recording{rec}); err != nil {
+			if err := l.Store(t.Context(), []presence.Recording{rec}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -152,7 +152,7 @@ func TestIndexesHaveNoStaleMembers(t *testing.T) {
 			t.Errorf("%+v: the index sizes are %v, want %v", rec, got, want)
 		}
 	}
-	if n, err := l.Discard(t.Context(), math.MaxInt64, 10); n != 1 || err != nil {
+	if n, err := l.DeleteRecordings(t.Context(), math.MaxInt64, 10); n != 1 || err != nil {
 		t.Fatalf("discarded %d, %v", n, err)
 	}
 	if n := s.Do("DBSIZE"); n != int64(0) {
@@ -173,7 +173,7 @@ func TestScanContinues(t *testing.T) {
 		all = append(all, rec, recordingOf(fmt.Sprintf("b%05d", i), "bob", 1000))
 		all[len(all)-1].Code = "8888_ann" // both indexes are long
 	}
-	if err := l.Keep(t.Context(), all); err != nil {
+	if err := l.Store(t.Context(), all); err != nil {
 		t.Fatal(err)
 	}
 	q := presence.RecordingQuery{Anchor: "ann", Code: "8888_ann", Limit: 2}
@@ -188,7 +188,7 @@ func TestScanContinues(t *testing.T) {
 	q.Code, q.After = "8888_other", ""
 	seen := map[string]bool{}
 	for n, q := 0, q; n == 0 || q.After != ""; n++ {
-		q.Limit = presence.MaxRecordingPage
+		q.Limit = presence.MaxRecordingPageSize
 		page, next, err := l.Recordings(t.Context(), q)
 		if err != nil {
 			t.Fatal(err)
@@ -215,7 +215,7 @@ func TestLateUpdateChangesNothing(t *testing.T) {
 	if err := late.replace("", &first); err != nil {
 		t.Fatal(err)
 	}
-	if err := l.Keep(t.Context(), []presence.Recording{second}); err != nil {
+	if err := l.Store(t.Context(), []presence.Recording{second}); err != nil {
 		t.Fatal(err)
 	}
 	if done, err := late.execute(t.Context()); done || err != nil {
@@ -235,7 +235,7 @@ func TestNewerRecordingIsAnError(t *testing.T) {
 	s := redistest.Start(t)
 	l := openLogOn(t, s)
 	rec := recordingOf("1", "ann", 1000)
-	if err := l.Keep(t.Context(), []presence.Recording{rec}); err != nil {
+	if err := l.Store(t.Context(), []presence.Recording{rec}); err != nil {
 		t.Fatal(err)
 	}
 	newer := rec.Encode()
@@ -243,9 +243,9 @@ func TestNewerRecordingIsAnError(t *testing.T) {
 	s.Do("HSET", l.keys.recordings, "1", newer)
 	_, _, err := l.Recordings(t.Context(), presence.RecordingQuery{Limit: 1})
 	_, _, err2 := l.Recording(t.Context(), "1")
-	_, err3 := l.Discard(t.Context(), math.MaxInt64, 1)
-	for i, err := range []error{l.Keep(t.Context(), []presence.Recording{rec}), err, err2, err3} {
-		if !errors.Is(err, presence.ErrRules) {
+	_, err3 := l.DeleteRecordings(t.Context(), math.MaxInt64, 1)
+	for i, err := range []error{l.Store(t.Context(), []presence.Recording{rec}), err, err2, err3} {
+		if !errors.Is(err, presence.ErrNewerVersion) {
 			t.Errorf("call %d: %v", i, err)
 		}
 	}
@@ -262,7 +262,7 @@ func TestArchiveForeignKeys(t *testing.T) {
 	rec := recordingOf("1", "ann", 1000)
 	for _, key := range []string{l.keys.recordings, l.keys.recordingsByStart, l.keys.recordingsByEnd, l.keys.recordingsByCodePrefix + rec.Code} {
 		s.Do("SET", key, "foreign")
-		if err := l.Keep(t.Context(), []presence.Recording{rec}); err == nil || !strings.Contains(err.Error(), wrongType) {
+		if err := l.Store(t.Context(), []presence.Recording{rec}); err == nil || !strings.Contains(err.Error(), wrongType) {
 			t.Errorf("%s: %v", key, err)
 		}
 		if n := s.Do("DBSIZE"); n != int64(1) || s.Do("GET", key) != "foreign" {
@@ -270,14 +270,14 @@ func TestArchiveForeignKeys(t *testing.T) {
 		}
 		s.Do("DEL", key)
 	}
-	if err := l.Keep(t.Context(), []presence.Recording{rec}); err != nil {
+	if err := l.Store(t.Context(), []presence.Recording{rec}); err != nil {
 		t.Fatal(err)
 	}
 	s.Do("HDEL", l.keys.recordings, "1")
 	if _, _, err := l.Recordings(t.Context(), presence.RecordingQuery{Limit: 1}); !errors.Is(err, errMissingRecording) {
 		t.Errorf("a page: %v", err)
 	}
-	if _, err := l.Discard(t.Context(), math.MaxInt64, 1); !errors.Is(err, errMissingRecording) {
+	if _, err := l.DeleteRecordings(t.Context(), math.MaxInt64, 1); !errors.Is(err, errMissingRecording) {
 		t.Errorf("discard: %v", err)
 	}
 }
@@ -287,7 +287,7 @@ func TestArchiveForeignKeys(t *testing.T) {
 func TestArchiveUnreachable(t *testing.T) {
 	s := redistest.Start(t, "--appendonly", "yes")
 	l := openLogOn(t, s)
-	keep := func(id string) error { return l.Keep(t.Context(), []presence.Recording{recordingOf(id, "ann", 1000)}) }
+	keep := func(id string) error { return l.Store(t.Context(), []presence.Recording{recordingOf(id, "ann", 1000)}) }
 	if err := keep("1"); err != nil {
 		t.Fatal(err)
 	}
@@ -309,7 +309,7 @@ func TestArchiveUnreachable(t *testing.T) {
 	s.Stop()
 	_, _, err := l.Recordings(t.Context(), presence.RecordingQuery{Limit: 1})
 	_, _, err2 := l.Recording(t.Context(), "1")
-	n, err3 := l.Discard(t.Context(), math.MaxInt64, 1)
+	n, err3 := l.DeleteRecordings(t.Context(), math.MaxInt64, 1)
 	for i, err := range []error{keep("2"), err, err2, err3} {
 		if err == nil || errors.Is(err, context.Canceled) {
 			t.Errorf("call %d while Redis is down: %v", i, err)
@@ -351,10 +351,10 @@ func TestArchiveSlots(t *testing.T) {
 		if _, _, err := l.Recordings(t.Context(), presence.RecordingQuery{After: "x"}); !errors.Is(err, presence.ErrBadCursor) {
 			t.Error(err)
 		}
-		if _, err := l.Discard(t.Context(), 1, 1); err != nil {
+		if _, err := l.DeleteRecordings(t.Context(), 1, 1); err != nil {
 			t.Error(err)
 		}
-		if err := l.Keep(t.Context(), nil); err != nil {
+		if err := l.Store(t.Context(), nil); err != nil {
 			t.Error(err)
 		}
 	}
@@ -363,7 +363,7 @@ func TestArchiveSlots(t *testing.T) {
 	}
 	result := make(chan error)
 	go func() {
-		_, err := l.Discard(t.Context(), 1, 1)
+		_, err := l.DeleteRecordings(t.Context(), 1, 1)
 		result <- err
 	}()
 	if err := l.Close(); err != nil {
@@ -379,7 +379,7 @@ func TestArchiveAfterFlush(t *testing.T) {
 	s := redistest.Start(t)
 	l := openLogOn(t, s)
 	for range 2 {
-		if err := l.Keep(t.Context(), []presence.Recording{recordingOf("1", "ann", 1000)}); err != nil {
+		if err := l.Store(t.Context(), []presence.Recording{recordingOf("1", "ann", 1000)}); err != nil {
 			t.Fatal(err)
 		}
 		if page, _, err := l.Recordings(t.Context(), presence.RecordingQuery{Limit: 9}); err != nil || len(page) != 1 {

@@ -26,7 +26,7 @@ func parseEntry(m redis.XMessage) (e presence.Entry, err error) {
 	if err != nil {
 		return e, fmt.Errorf("redislog: invalid entry %s: %w", m.ID, err)
 	}
-	e.Repl, e.Batch = field("r"), []byte(field("b"))
+	e.Epoch, e.Batch = field("r"), []byte(field("b"))
 	return e, nil
 }
 
@@ -45,5 +45,5 @@ func formatID(id presence.ID) string {
 
 // isSameEntry compares all but the batches. Within an epoch an id is used once.
 func isSameEntry(a, b presence.Entry) bool {
-	return a.ID == b.ID && a.Num == b.Num && a.Time == b.Time && a.Repl == b.Repl
+	return a.ID == b.ID && a.Num == b.Num && a.Time == b.Time && a.Epoch == b.Epoch
 }

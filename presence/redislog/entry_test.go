@@ -20,7 +20,7 @@ func FuzzEntry(f *testing.F) {
 		if err != nil {
 			return
 		}
-		again, err := parseEntry(redis.XMessage{ID: formatID(e.ID), Values: map[string]any{"n": n, "t": at, "r": e.Repl, "b": string(e.Batch)}})
+		again, err := parseEntry(redis.XMessage{ID: formatID(e.ID), Values: map[string]any{"n": n, "t": at, "r": e.Epoch, "b": string(e.Batch)}})
 		if err != nil || !isSameEntry(e, again) || string(again.Batch) != batch {
 			t.Errorf("%+v, then %+v, %v", e, again, err)
 		}

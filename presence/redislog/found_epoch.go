@@ -40,7 +40,7 @@ func (l *Log) foundEpoch(ctx context.Context, have *presence.Registry) error {
 	}
 	founded, err := l.scripts.foundEpoch.Run(ctx, l.redis,
 		[]string{l.keys.log, l.keys.head, l.keys.snapshots, l.keys.snapshotPrefix + s.name, l.keys.nodes},
-		s.String(), formatID(s.id), s.number, s.time, have.Last().Repl).Bool()
+		s.String(), formatID(s.id), s.number, s.time, have.LastEntry().Epoch).Bool()
 	if err != nil || !founded {
 		return err
 	}

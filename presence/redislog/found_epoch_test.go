@@ -18,7 +18,7 @@ func TestFoundingEntryIsTrimmed(t *testing.T) {
 		redis := redismodel.New(redismodel.Options{})
 		l := openLog(t, Options{Client: redis.Dial(1, redismodel.Faults{}).Client()})
 		r := mustLoad(t, l)
-		next, stop := iter.Pull2(l.Tail(t.Context(), r.Last()))
+		next, stop := iter.Pull2(l.Tail(t.Context(), r.LastEntry()))
 		defer stop()
 		mustAppend(t, l, emptyBatch(1))
 		if _, err, _ := next(); err != nil {

@@ -155,9 +155,9 @@ func retryUntilReply[T any](ctx context.Context, l *Log, f func() (T, error)) (T
 // costs Redis about 20 µs. Without a bound, Redis pays that for each pair of nodes.
 const maxReadsPerSecond = 10_000
 
-// Applied implements presence.Log.
-func (l *Log) Applied(r *presence.Registry, e presence.Entry) {
-	l.readPause.Store(int64(r.Peers()) * int64(time.Second) / maxReadsPerSecond)
+// ConfirmApplied implements presence.Log.
+func (l *Log) ConfirmApplied(r *presence.Registry, e presence.Entry) {
+	l.readPause.Store(int64(r.LivingNodes()) * int64(time.Second) / maxReadsPerSecond)
 	l.own.mu.Lock()
 	node := l.own.node
 	if l.own.unapplied != 0 && e.Num >= l.own.unapplied {
@@ -165,7 +165,7 @@ func (l *Log) Applied(r *presence.Registry, e presence.Entry) {
 		l.own.unapplied = 0
 	}
 	l.own.mu.Unlock()
-	l.applied.Store(&appliedState{number: e.Num, time: e.Time, isLeader: node != "" && r.Keeper() == node})
+	l.applied.Store(&appliedState{number: e.Num, time: e.Time, isLeader: node != "" && r.Leader() == node})
 }
 
 // recordAppend remembers an own entry until it is applied.

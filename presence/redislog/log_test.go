@@ -15,12 +15,12 @@ import (
 )
 
 // emptyBatch returns a batch without commands.
-func emptyBatch(number uint64) presence.Sealed {
-	b := presence.Batch{Node: "a", Boot: 1, Origin: 1, No: number, Knows: presence.Rules}
+func emptyBatch(number uint64) presence.SealedBatch {
+	b := presence.Batch{Node: "a", Incarnation: 1, Process: 1, Seq: number, MaxRules: presence.LatestRules}
 	return b.Seal()
 }
 
-func mustAppend(t *testing.T, l *Log, b presence.Sealed) {
+func mustAppend(t *testing.T, l *Log, b presence.SealedBatch) {
 	t.Helper()
 	if err := l.Append(t.Context(), b); err != nil {
 		t.Fatal(err)
@@ -89,7 +89,7 @@ func (b *testBackend) trim(t *testing.T, log presence.Log) presence.Log {
 		for before := time.Now().UnixMilli(); time.Now().UnixMilli() == before; {
 			continue // the next entry needs another time
 		}
-		batch := presence.Batch{Node: "trim", Boot: 1, Origin: 1, No: number + 1, Knows: presence.Rules}
+		batch := presence.Batch{Node: "trim", Incarnation: 1, Process: 1, Seq: number + 1, MaxRules: presence.LatestRules}
 		mustAppend(t, l, batch.Seal())
 	}
 	if err := l.writeDueSnapshot(t.Context()); err != nil {
@@ -207,14 +207,14 @@ func TestDamagedSnapshotIsSkipped(t *testing.T) {
 	b.do(t, "DEL", l.keys.snapshotPrefix+l.newest.Load().name)
 	time.Sleep(2 * time.Millisecond) // until the next one is due
 	mustAppend(t, l, emptyBatch(2))
-	if r, head, err := l.Load(t.Context(), nil); err != nil || head != 2 || r.Num() != 0 {
-		t.Fatalf("a node starts from entry %d of %d, error %v", r.Num(), head, err)
+	if r, head, err := l.Load(t.Context(), nil); err != nil || head != 2 || r.LastNum() != 0 {
+		t.Fatalf("a node starts from entry %d of %d, error %v", r.LastNum(), head, err)
 	}
 	if err := l.writeDueSnapshot(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if r, err := l.readSnapshot(t.Context(), l.newest.Load()); err != nil || r.Num() != 2 {
-		t.Fatalf("the next snapshot is of entry %d, error %v", r.Num(), err)
+	if r, err := l.readSnapshot(t.Context(), l.newest.Load()); err != nil || r.LastNum() != 2 {
+		t.Fatalf("the next snapshot is of entry %d, error %v", r.LastNum(), err)
 	}
 }
 

@@ -47,9 +47,9 @@ func populatedRegistry(b *testing.B, sessions int) *presence.Registry {
 	const startsPerBatch = 1000
 	for first := 0; first < sessions; first += startsPerBatch {
 		number := uint64(first/startsPerBatch + 1)
-		batch := presence.Batch{Node: "seed", Boot: 1, Origin: 1, No: number, Knows: presence.Rules}
+		batch := presence.Batch{Node: "seed", Incarnation: 1, Process: 1, Seq: number, MaxRules: presence.LatestRules}
 		if first == 0 {
-			batch.Commands = append(batch.Commands, &presence.SetSettings{Settings: benchSettings}, &presence.RaiseRules{Rules: presence.Rules})
+			batch.Commands = append(batch.Commands, &presence.SetSettings{Settings: benchSettings}, &presence.RaiseRules{Rules: presence.LatestRules})
 		}
 		for i := first; i < min(sessions, first+startsPerBatch); i++ {
 			anchor := "anchor" + strconv.Itoa(i)
@@ -57,7 +57,7 @@ func populatedRegistry(b *testing.B, sessions int) *presence.Registry {
 				Session: sessionID(i), Anchor: anchor, Code: "8888_" + anchor, List: "live", Title: "The title of " + anchor, Listed: true,
 			})
 		}
-		e := presence.Entry{ID: presence.ID{MS: number}, Num: number, Time: time.Now().UnixMilli(), Repl: "seed", Batch: batch.Seal().Bytes}
+		e := presence.Entry{ID: presence.ID{MS: number}, Num: number, Time: time.Now().UnixMilli(), Epoch: "seed", Batch: batch.Seal().Bytes}
 		if _, err := r.Apply(e); err != nil {
 			b.Fatal(err)
 		}
@@ -146,7 +146,7 @@ func (b *redisBench) runNodes(count int) {
 	for i, n := range nodes { // a node gets an anchor's first beat with the session's id
 		<-n.Ready()
 		for s := i; s < benchAnchors; s += count {
-			n.Tell(&presence.Observe{Session: sessionID(s), Source: presence.FromBeats, Sign: presence.Heard})
+			n.Enqueue(&presence.Observe{Session: sessionID(s), Source: presence.FromBeats, Signal: presence.BeatReceived})
 		}
 		if err := n.Sync(ctx); err != nil {
 			b.Fatal(err)
@@ -191,7 +191,7 @@ func sendBeats(ctx context.Context, n *node.Node, first, nodes int) {
 	leases := make([]presence.Lease, 0, benchAnchors/nodes+1)
 	n.Read(func(r *presence.Registry) {
 		for s := first; s < benchAnchors; s += nodes {
-			leases = append(leases, r.Session(sessionID(s)).Lease())
+			leases = append(leases, r.StreamBySession(sessionID(s)).Lease())
 		}
 	})
 	tick := time.NewTicker(10 * time.Millisecond)
@@ -209,7 +209,7 @@ func sendBeats(ctx context.Context, n *node.Node, first, nodes int) {
 		if s := int(time.Since(start).Seconds()); s > second {
 			second = s
 			for range countsPerTick {
-				n.Viewers(sessionID(rand.IntN(benchAnchors)), 1+rand.IntN(1000))
+				n.SetViewers(sessionID(rand.IntN(benchAnchors)), 1+rand.IntN(1000))
 			}
 		}
 	}
@@ -273,9 +273,9 @@ func (b *redisBench) appendEverySecond(ctx context.Context, l *Log, i, nodes int
 	randomLease := func() presence.Lease {
 		return presence.Lease{Index: rand.Uint32N(benchAnchors), Tag: uint16(rand.Uint32())}
 	}
-	batch := presence.Batch{Node: fmt.Sprint("n", i), Boot: 1, Origin: 1, Knows: presence.Rules}
+	batch := presence.Batch{Node: fmt.Sprint("n", i), Incarnation: 1, Process: 1, MaxRules: presence.LatestRules}
 	for {
-		batch.No++
+		batch.Seq++
 		batch.Beats, batch.Viewers = batch.Beats[:0], batch.Viewers[:0]
 		for range benchAnchors / int(beatInterval.Seconds()) / nodes {
 			batch.Beats = append(batch.Beats, presence.Beat{Lease: randomLease(), Age: rand.Uint32N(1000)})

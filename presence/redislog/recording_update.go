@@ -42,7 +42,7 @@ type recordingUpdate struct {
 }
 
 // replace adds a change from an encoded recording, or "", to another recording, or nil.
-// It returns ErrRules for a recording of a newer version.
+// It returns ErrNewerVersion for a recording of a newer version.
 func (u *recordingUpdate) replace(expected string, rec *presence.Recording) error {
 	var id string
 	var oldEntries, newEntries []indexEntry

@@ -60,7 +60,7 @@ const (
 // writeSnapshot stores a registry's records in chunks, with a new name. The snapshot
 // is invisible until it is committed. The registry must not change meanwhile.
 func (l *Log) writeSnapshot(ctx context.Context, r *presence.Registry) (*snapshot, error) {
-	last := r.Last()
+	last := r.LastEntry()
 	s := &snapshot{name: rand.Text(), id: last.ID, number: last.Num, time: last.Time}
 	checksum, key := xxhash.New(), l.keys.snapshotPrefix+s.name
 	var chunk []byte
@@ -101,8 +101,8 @@ func (l *Log) readSnapshot(ctx context.Context, s *snapshot) (*presence.Registry
 		return nil, errors.Join(errDamaged, err)
 	case err != nil:
 		return nil, err
-	case r.Num() != s.number:
-		return nil, fmt.Errorf("%w: it has entry %d, want %d", errDamaged, r.Num(), s.number)
+	case r.LastNum() != s.number:
+		return nil, fmt.Errorf("%w: it has entry %d, want %d", errDamaged, r.LastNum(), s.number)
 	}
 	return r, nil
 }

@@ -74,7 +74,7 @@ func (l *Log) writeDueSnapshot(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := l.commitSnapshot(ctx, s, r.Last().Repl); err != nil {
+	if err := l.commitSnapshot(ctx, s, r.LastEntry().Epoch); err != nil {
 		return err
 	}
 	l.newest.Store(s)
@@ -87,14 +87,14 @@ func (l *Log) writeDueSnapshot(ctx context.Context) error {
 
 // applyEntries applies the entries after the registry's last one, up to a number.
 func (l *Log) applyEntries(ctx context.Context, r *presence.Registry, upTo uint64) error {
-	for e, err := range l.Tail(ctx, r.Last()) {
+	for e, err := range l.Tail(ctx, r.LastEntry()) {
 		if err != nil {
 			return err
 		}
 		if _, err = r.Apply(e); err != nil {
 			return err
 		}
-		if r.Num() >= upTo {
+		if r.LastNum() >= upTo {
 			return nil
 		}
 	}

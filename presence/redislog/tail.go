@@ -77,7 +77,7 @@ func (r *tailReader) readNext(ctx context.Context) ([]presence.Entry, error) {
 	}
 	// The entries of one reply are in one log. So only the first one must be checked
 	// against the last one that was yielded.
-	r.mustVerify = r.mustVerify || len(entries) == 0 || entries[0].Num != r.last.Num+1 || entries[0].Repl != r.last.Repl
+	r.mustVerify = r.mustVerify || len(entries) == 0 || entries[0].Num != r.last.Num+1 || entries[0].Epoch != r.last.Epoch
 	if r.mustVerify {
 		if err := r.verifyLast(ctx); err != nil {
 			return nil, err

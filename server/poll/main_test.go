@@ -30,7 +30,7 @@ var errDown = errors.New("down")
 func target(n int) Target {
 	var s presence.Session
 	binary.BigEndian.PutUint64(s[:], uint64(n+1))
-	return Target{Session: s, Code: code(n), Matters: true}
+	return Target{Session: s, Code: code(n), OfflineCounts: true}
 }
 
 func code(n int) string { return fmt.Sprintf("8888_%06d", n) }

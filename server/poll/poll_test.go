@@ -23,7 +23,7 @@ func TestRound(t *testing.T) {
 			Provider: Provider{ForEachOnline: f.forEachOnline(5), PushState: f.PushState, Budget: cloud.NewBudget(50)}, Interval: interval, OnResult: recorded.record,
 			Targets: func() []Target {
 				all := targets(11)
-				all[9].Matters, all[0].Matters = false, false
+				all[9].OfflineCounts, all[0].OfflineCounts = false, false
 				return all
 			},
 		})

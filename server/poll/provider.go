@@ -23,9 +23,9 @@ type Provider struct {
 
 // Target is a session to poll.
 type Target struct {
-	Session presence.Session
-	Code    string
-	Matters bool // Offline would have an effect; otherwise only the list is used
+	Session       presence.Session
+	Code          string
+	OfflineCounts bool // Offline would have an effect; otherwise only the list is used
 }
 
 // Status is the result of polling a session.

@@ -73,7 +73,7 @@ func (r *round) run(parent context.Context) {
 // relevantTargets returns the targets that matter.
 func relevantTargets(targets []Target) (relevant []Target) {
 	for _, t := range targets {
-		if t.Matters {
+		if t.OfflineCounts {
 			relevant = append(relevant, t)
 		}
 	}
@@ -93,7 +93,7 @@ func (r *round) recordQuery(kind string, err error) {
 }
 
 func (r *round) reportStatus(t Target, status Status) {
-	if t.Matters {
+	if t.OfflineCounts {
 		r.answered.Add(1)
 	}
 	r.poller.reportStatus(t, r.number, status)

@@ -77,7 +77,7 @@ func newStreamData(st *presence.Stream) streamData {
 	data := streamData{
 		Session: st.Session.String(), Code: st.Code, Anchor: st.Anchor, List: st.List, Listed: st.Listed,
 		Title: st.Title, Cover: st.Cover, Tags: st.Tags, State: st.State.String(), Away: st.Away.String(),
-		StartedAt: st.StartedAt, Viewers: st.Viewers, PeakViewers: st.Peak, Likes: st.Likes,
+		StartedAt: st.StartedAt, Viewers: st.Viewers, PeakViewers: st.PeakViewers, Likes: st.Likes,
 	}
 	if json.Valid(st.Extra) { // always, if present; invalid JSON would lose the whole event
 		data.Extra = st.Extra

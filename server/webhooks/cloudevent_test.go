@@ -25,9 +25,9 @@ func sampleEvents(t *testing.T) []Event {
 	}
 	started, away, resumed, over := st, st, st, st
 	started.State = presence.Starting
-	away.State, away.Away, away.Viewers, away.Peak, away.Likes = presence.Away, presence.MissedBeat, 1180, 1204, 5310
-	resumed.State, resumed.Viewers, resumed.Peak, resumed.Likes = presence.Live, 1022, 1204, 5310
-	over.State, over.Away, over.Viewers, over.Peak, over.Likes = presence.Away, presence.MediaEnded, 12, 1204, 7002
+	away.State, away.Away, away.Viewers, away.PeakViewers, away.Likes = presence.Away, presence.MissedBeat, 1180, 1204, 5310
+	resumed.State, resumed.Viewers, resumed.PeakViewers, resumed.Likes = presence.Live, 1022, 1204, 5310
+	over.State, over.Away, over.Viewers, over.PeakViewers, over.Likes = presence.Away, presence.MediaEnded, 12, 1204, 7002
 	rec := presence.Recording{
 		ID: "5f0c2e9a7d41b6038ce1", Provider: "tencent", Code: "8888_alice", Anchor: "alice", Session: session, Title: st.Title, Cover: st.Cover,
 		StartedAt: began + 2_000, EndedAt: began + 3_600_000, Duration: 3_598_000, Format: "flv", Size: 734003200,
