@@ -12,7 +12,7 @@ import (
 )
 
 // live is the part of a server that a reload replaces as a whole: keys and
-// limits. It does not change; server.current gives the present one.
+// limits. It does not change; server.now gives the present one.
 type live struct {
 	cfg      *config.Config
 	tokens   *auth.Verifier

@@ -67,7 +67,7 @@ func (c *crew) founded() error {
 	return c.logs("redis was empty, epoch founded with the list of this node", `"streams":`)
 }
 
-// queueRestores sees that nodes say what they put back.
+// putBack sees that nodes say what they put back.
 func (c *crew) putBack() {
 	c.t.Helper()
 	if n := c.sum("onair_mended_total"); n == 0 {

@@ -118,7 +118,7 @@ func (n *simNode) server() *server {
 	return nil
 }
 
-// isIsolatedAt tells whether the node does not know that it is heard, or has yet to join.
+// cutOff tells whether the node does not know that it is heard, or has yet to join.
 func (n *simNode) cutOff() bool {
 	s := n.server()
 	return s == nil || s.node.IsIsolated()

@@ -11,7 +11,7 @@ package signing
 // it depends on nothing but the code and the time.
 type urlPeriods struct{ seconds int64 }
 
-// lastNumOf returns the end of a code's period: the first time after now at which its
+// endOf returns the end of a code's period: the first time after now at which its
 // next period begins. Both are Unix milliseconds, the end a whole second.
 func (p urlPeriods) endOf(code string, nowMillis int64) int64 {
 	length := p.seconds * 1000

@@ -3,7 +3,7 @@ package socket
 import "time"
 
 // instant is the time since the start of the process. It has a third of the size
-// of a time.LogTime, and each socket keeps several.
+// of a time.Time, and each socket keeps several.
 type instant = time.Duration
 
 var processStart = time.Now()

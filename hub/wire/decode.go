@@ -45,7 +45,7 @@ func (types messageTypes) newMessage(typ string) Message {
 	return nil
 }
 
-// Messages returns an empty message of each type except [PollFailed], in no order.
+// Messages returns an empty message of each type except [Unknown], in no order.
 func Messages() []Message {
 	messages := map[reflect.Type]Message{}
 	for _, types := range []messageTypes{anchorRequests, viewerRequests, serverMessages} {

@@ -1,6 +1,6 @@
 package wire
 
-// PushRequest requests a fresh push URL for the same session. Answer: [HasAnyPush].
+// PushRequest requests a fresh push URL for the same session. Answer: [Pushed].
 type PushRequest struct {
 	ID ID
 }

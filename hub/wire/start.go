@@ -85,7 +85,7 @@ func (m *Resume) visitMembers(c *codec) {
 // Validate checks the form of the session. Its error is an [*Error].
 func (m *Resume) Validate() error { return badRequest(m.ID, checkSession(m.Session)) }
 
-// Started answers [StartCursor] and [Resume].
+// Started answers [Start] and [Resume].
 type Started struct {
 	ID      ID
 	Stream  Entry

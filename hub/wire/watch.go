@@ -99,7 +99,7 @@ func (m *Like) Validate() error {
 	return badRequest(m.ID, cmp.Or(checkCode(m.Code), checkRange("n", int64(m.N), 1, MaxLikes)))
 }
 
-// Liked answers [AddLikes].
+// Liked answers [Like].
 type Liked struct {
 	ID   ID
 	Code string

@@ -168,7 +168,7 @@ func keyByName(name string) (k key, ok bool) {
 	return key{}, false
 }
 
-// flagName returns the flag of a key: a.b_c is a.data-c.
+// flagName returns the flag of a key: a.b_c is a.b-c.
 func flagName(key string) string { return strings.ReplaceAll(key, "_", "-") }
 
 // keyName returns the key of a flag. No key has a dash.

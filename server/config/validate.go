@@ -14,9 +14,9 @@ const (
 	minAuthSecret = 32       // bytes, of an HS256 key: the size of its digest
 	maxWindow     = 10_000   // streams, bounds limits.window: no viewer uses a longer frame
 	maxCode       = 128      // bytes, of a live code
-	minBatch      = 16 << 10 // bytes, bounds limits.newBatch: more than any one command takes
+	minBatch      = 16 << 10 // bytes, bounds limits.batch: more than any one command takes
 
-	maxMissed   = 250                 // bounds heartbeat.missedBeats, as in package presence
+	maxMissed   = 250                 // bounds heartbeat.missed, as in package presence
 	maxPresence = 12 * 24 * time.Hour // bounds interval × missed + grace, as in package presence
 )
 

@@ -38,7 +38,7 @@ type yamlParser struct {
 	errs   []error
 }
 
-// parseYAML flattens a file into keys: a.data is the same as b nested in a. It takes
+// parseYAML flattens a file into keys: a.b is the same as b nested in a. It takes
 // scalars as they are written: 0123 stays 0123.
 func parseYAML(path string, data []byte) (layer, []error) {
 	p := &yamlParser{path: path, values: layer{}}

@@ -1,7 +1,7 @@
 // Package redistest starts real Redis servers on loopback for tests: a single one, with
 // replicas, under Sentinel, or a Cluster. It also causes faults of servers and networks.
 //
-// [StartCursor], [StartReplica], [StartSentinel] and [StartCluster] start redis-server
+// [Start], [StartReplica], [StartSentinel] and [StartCluster] start redis-server
 // processes, each in its own directory of the test. Each ends by its process id when
 // the test ends, fails or panics. A server can be paused, killed, restarted, and
 // detached from its replicas. [NewProxy] forwards connections of clients to a server. It
