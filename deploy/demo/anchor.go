@@ -10,37 +10,37 @@ import (
 	"onair/hub/wire"
 )
 
-// anchor is somebody who goes live: a socket that beats.
+// anchor is an anchor's socket with its heartbeat.
 type anchor struct {
-	*line
-	name string
-	say  func(format string, args ...any)
+	*socket
+	name   string
+	printf func(format string, args ...any)
 
-	answers   chan wire.Message // to start; the reader must not wait for it
-	interval  chan time.Duration
-	probed    chan struct{}
-	ended     chan *wire.Ended
-	heartbeat chan struct{} // closed with the first ack
+	startReplies chan wire.Message // buffered, so that the reader never waits
+	intervals    chan time.Duration
+	probes       chan struct{}
+	sessionEnds  chan *wire.Ended
+	firstAck     chan struct{} // closed with the first ack
 
-	mu    sync.Mutex
-	beats int64     // how many were sent
-	acked time.Time // when the last ack came
-	sent  map[int64]time.Time
+	mu            sync.Mutex // guards below
+	lastBeat      int64
+	lastAckAt     time.Time
+	unackedSentAt map[int64]time.Time
 }
 
-// goLive opens an anchor socket, starts a session and beats until the session
-// or the socket ends.
-func (st *stage) goLive(ctx context.Context, name, title string) (*anchor, *wire.Started, error) {
-	token, err := st.token(ctx, "anchor", name)
+// startAnchor opens an anchor's socket, starts a session, and sends beats until the
+// socket ends.
+func (env *environment) startAnchor(ctx context.Context, name, title string) (*anchor, *wire.Started, error) {
+	token, err := env.mintToken(ctx, "anchor", name)
 	if err != nil {
 		return nil, nil, err
 	}
 	a := &anchor{
-		name: name, say: st.say, answers: make(chan wire.Message, 8), interval: make(chan time.Duration, 8),
-		probed: make(chan struct{}, 1), ended: make(chan *wire.Ended, 8), sent: map[int64]time.Time{},
-		heartbeat: make(chan struct{}),
+		name: name, printf: env.printf, startReplies: make(chan wire.Message, 8), intervals: make(chan time.Duration, 8),
+		probes: make(chan struct{}, 1), sessionEnds: make(chan *wire.Ended, 8), firstAck: make(chan struct{}),
+		unackedSentAt: map[int64]time.Time{},
 	}
-	if a.line, err = st.dial(ctx, "/v1/anchor", token, a.hear); err != nil {
+	if a.socket, err = env.dialSocket(ctx, "/v1/anchor", token, a.handleMessage); err != nil {
 		return nil, nil, err
 	}
 	if err := a.send(&wire.Start{ID: wire.IntID(1), Title: title}); err != nil {
@@ -49,82 +49,82 @@ func (st *stage) goLive(ctx context.Context, name, title string) (*anchor, *wire
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
 	select {
-	case m := <-a.answers:
+	case m := <-a.startReplies:
 		started, ok := m.(*wire.Started)
 		if !ok {
 			return nil, nil, fmt.Errorf("start: %w", m.(*wire.Error))
 		}
-		st.mask.hide(started.Session)
-		go a.beat()
+		env.redactor.addSecrets(started.Session)
+		go a.runHeartbeat()
 		return a, started, nil
-	case <-a.done:
+	case <-a.ended:
 		return nil, nil, a.err
 	case <-ctx.Done():
-		return nil, nil, errors.New("no answer to start")
+		return nil, nil, errors.New("start: no reply")
 	}
 }
 
-func (a *anchor) hear(m wire.Message) {
+func (a *anchor) handleMessage(m wire.Message) {
 	switch m := m.(type) {
 	case *wire.Welcome:
-		a.interval <- time.Duration(m.HeartbeatMS) * time.Millisecond
+		a.intervals <- time.Duration(m.HeartbeatMS) * time.Millisecond
 	case *wire.Settings:
-		a.interval <- time.Duration(m.HeartbeatMS) * time.Millisecond
+		a.intervals <- time.Duration(m.HeartbeatMS) * time.Millisecond
 	case *wire.Started:
-		a.answers <- m
+		a.startReplies <- m
 	case *wire.Error:
 		if m.ID != "" {
-			a.answers <- m
+			a.startReplies <- m
 		}
 	case *wire.Probe:
 		select {
-		case a.probed <- struct{}{}:
-		default: // one beat answers both
+		case a.probes <- struct{}{}:
+		default: // one beat answers several probes
 		}
 	case *wire.Ack:
-		a.heard(m)
+		a.handleAck(m)
 	case *wire.Ended:
-		a.say("%-9s is told that the broadcast has ended: %s", a.name, m.Reason)
-		a.ended <- m
+		a.printf("%-9s receives the end of the session: %s", a.name, m.Reason)
+		a.sessionEnds <- m
 	}
 }
 
-// fewAcks is of how many acks one is printed.
-const fewAcks = 5
+// ackPrintInterval is how many acks one printed line stands for.
+const ackPrintInterval = 5
 
-func (a *anchor) heard(m *wire.Ack) {
+func (a *anchor) handleAck(m *wire.Ack) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.acked.IsZero() {
-		close(a.heartbeat)
-	}
 	if !m.Pending {
-		a.acked = time.Now()
+		if a.lastAckAt.IsZero() {
+			close(a.firstAck)
+		}
+		a.lastAckAt = time.Now()
 	}
-	if m.N%fewAcks == 1 {
-		a.say("%-9s beat %d is acknowledged after %d ms", a.name, m.N, time.Since(a.sent[m.N]).Milliseconds())
+	if m.N%ackPrintInterval == 1 {
+		a.printf("%-9s gets the ack of beat %d after %d ms", a.name, m.N, time.Since(a.unackedSentAt[m.N]).Milliseconds())
 	}
-	delete(a.sent, m.N)
+	delete(a.unackedSentAt, m.N)
 }
 
-// beat is the heartbeat: at every interval, and at once when the server asks.
-func (a *anchor) beat() {
-	ticks := time.NewTicker(<-a.interval)
-	defer ticks.Stop()
+// runHeartbeat sends a beat at each interval, and at once after a probe.
+func (a *anchor) runHeartbeat() {
+	tick := time.NewTicker(<-a.intervals)
+	defer tick.Stop()
 	for {
 		select {
-		case every := <-a.interval:
-			ticks.Reset(every)
+		case interval := <-a.intervals:
+			tick.Reset(interval)
 			continue
-		case <-ticks.C:
-		case <-a.probed:
-		case <-a.done:
+		case <-tick.C:
+		case <-a.probes:
+		case <-a.ended:
 			return
 		}
 		a.mu.Lock()
-		a.beats++
-		n := a.beats
-		a.sent[n] = time.Now()
+		a.lastBeat++
+		n := a.lastBeat
+		a.unackedSentAt[n] = time.Now()
 		a.mu.Unlock()
 		if a.send(&wire.Beat{N: n}) != nil {
 			return
@@ -132,29 +132,28 @@ func (a *anchor) beat() {
 	}
 }
 
-// isHeard waits until a beat was acknowledged.
-func (a *anchor) isHeard(ctx context.Context) error {
+// awaitFirstAck waits for the first ack of a beat.
+func (a *anchor) awaitFirstAck(ctx context.Context) error {
 	select {
-	case <-a.heartbeat:
+	case <-a.firstAck:
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("no beat of %s is acknowledged: %w", a.name, context.Cause(ctx))
+		return fmt.Errorf("%s got no ack: %w", a.name, context.Cause(ctx))
 	}
 }
 
-// lastAck is when the last beat was acknowledged.
-func (a *anchor) lastAck() time.Time {
+func (a *anchor) lastAckTime() time.Time {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.acked
+	return a.lastAckAt
 }
 
-// isTold waits until the anchor is told that its session has ended.
-func (a *anchor) isTold(ctx context.Context) (reason string, err error) {
+// awaitEnded waits for the message that the session has ended.
+func (a *anchor) awaitEnded(ctx context.Context) (reason string, err error) {
 	select {
-	case m := <-a.ended:
+	case m := <-a.sessionEnds:
 		return m.Reason, nil
 	case <-ctx.Done():
-		return "", fmt.Errorf("%s is not told that the broadcast has ended: %w", a.name, context.Cause(ctx))
+		return "", fmt.Errorf("%s did not receive the end of the session: %w", a.name, context.Cause(ctx))
 	}
 }

@@ -13,29 +13,28 @@ import (
 	"testing"
 )
 
-// callback is what nginx told onair, and what onair answered.
+// callback is a callback of nginx, with the status of onair's response.
 type callback struct {
-	body   string // as it came
+	body   string
 	form   url.Values
 	status int
 }
 
-// is compares a member's first value: what comes after it is the pusher's.
-func (c callback) is(key, value string) bool { return c.form.Get(key) == value }
+// hasValue compares a field's first value. The pusher may add later ones.
+func (c callback) hasValue(key, value string) bool { return c.form.Get(key) == value }
 
-// callbacks stands between nginx and onair and listens, so that a test can
-// wait until onair has answered.
-type callbacks struct {
-	mu    sync.Mutex
-	all   []callback
-	grown chan struct{}
+// callbackRecorder forwards callbacks from nginx to onair, and records them.
+type callbackRecorder struct {
+	mu        sync.Mutex // guards below
+	callbacks []callback
+	changed   chan struct{} // closed and replaced with each callback
 }
 
-// listen makes callbacks of a stage pass by.
-func listen(t *testing.T, set *settings) *callbacks {
+// recordCallbacks makes an environment send its callbacks through a recorder.
+func recordCallbacks(t *testing.T, set *settings) *callbackRecorder {
 	t.Helper()
-	c := &callbacks{grown: make(chan struct{})}
-	set.Detour = func(onair string) string {
+	c := &callbackRecorder{changed: make(chan struct{})}
+	set.CallbackAddr = func(onair string) string {
 		client := &http.Client{Transport: &http.Transport{}}
 		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			body, err := io.ReadAll(r.Body)
@@ -50,7 +49,7 @@ func listen(t *testing.T, set *settings) *callbacks {
 			}
 			res.Body.Close()
 			w.WriteHeader(res.StatusCode)
-			c.note(string(body), res.StatusCode)
+			c.record(string(body), res.StatusCode)
 		}))
 		t.Cleanup(func() {
 			srv.Close()
@@ -64,51 +63,51 @@ func listen(t *testing.T, set *settings) *callbacks {
 	return c
 }
 
-func (c *callbacks) note(body string, status int) {
-	form, _ := url.ParseQuery(body) // what can be read of it
+func (c *callbackRecorder) record(body string, status int) {
+	form, _ := url.ParseQuery(body) // without its invalid parts
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.all = append(c.all, callback{body, form, status})
-	close(c.grown)
-	c.grown = make(chan struct{})
+	c.callbacks = append(c.callbacks, callback{body, form, status})
+	close(c.changed)
+	c.changed = make(chan struct{})
 }
 
-func (c *callbacks) now() int {
+func (c *callbackRecorder) position() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return len(c.all)
+	return len(c.callbacks)
 }
 
-// answered waits for a callback of a push or a player of that name, after a
-// moment. client is nginx's number of its connection, "" for any.
-func (c *callbacks) answered(ctx context.Context, from int, call, name, client string) (callback, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, longestStep, errUnseen)
+// awaitCallback waits for a callback with those fields after a position. client is nginx's
+// number of the connection, "" for any.
+func (c *callbackRecorder) awaitCallback(ctx context.Context, position int, call, name, client string) (callback, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, stepTimeout, errStepTimeout)
 	defer cancel()
 	for {
 		c.mu.Lock()
-		grown := c.grown
-		for _, one := range c.all[from:] {
-			if one.is("call", call) && one.is("name", name) && (client == "" || one.is("clientid", client)) {
+		changed := c.changed
+		for _, cb := range c.callbacks[position:] {
+			if cb.hasValue("call", call) && cb.hasValue("name", name) && (client == "" || cb.hasValue("clientid", client)) {
 				c.mu.Unlock()
-				return one, nil
+				return cb, nil
 			}
 		}
 		c.mu.Unlock()
 		select {
-		case <-grown:
+		case <-changed:
 		case <-ctx.Done():
-			return callback{}, fmt.Errorf("no callback %s of %s: %w", call, name, context.Cause(ctx))
+			return callback{}, fmt.Errorf("no callback %s for %s: %w", call, name, context.Cause(ctx))
 		}
 	}
 }
 
-// String shows what came, for a test that failed.
-func (c *callbacks) String() string {
+// String formats the callbacks for the log of a failed test.
+func (c *callbackRecorder) String() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var b strings.Builder
-	for _, one := range c.all {
-		fmt.Fprintln(&b, one.status, patterns.ReplaceAllString(one.body, "$1$2$3$4…"))
+	for _, cb := range c.callbacks {
+		fmt.Fprintln(&b, cb.status, redactPatterns(cb.body))
 	}
 	return b.String()
 }

@@ -17,8 +17,8 @@ import (
 	"onair/deploy/program"
 )
 
-// built is the onair that all tests use.
-var built string
+// onairBinary is the path of the built server.
+var onairBinary string
 
 func TestMain(m *testing.M) {
 	dir, err := os.MkdirTemp("", "onair-demo-test-")
@@ -26,8 +26,8 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	built = filepath.Join(dir, "onair")
-	build := exec.Command("go", "build", "-trimpath", "-o", built, "./server")
+	onairBinary = filepath.Join(dir, "onair")
+	build := exec.Command("go", "build", "-trimpath", "-o", onairBinary, "./server")
 	build.Dir = filepath.Join("..", "..")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
@@ -40,32 +40,32 @@ func TestMain(m *testing.M) {
 	}))
 }
 
-// longestTest bounds a test, whatever hangs in it.
-const longestTest = 3 * time.Minute
+// testTimeout bounds one test.
+const testTimeout = 3 * time.Minute
 
-// testSettings are the demo's, slower: machines that run tests are loaded.
+// testSettings has longer times than the demo, because machines that run tests are busy.
 func testSettings(t *testing.T) settings {
 	t.Helper()
-	uncached(t)
-	set := defaults()
-	set.Onair, set.Out = built, t.Output()
+	dependOnSources(t)
+	set := defaultSettings()
+	set.Onair, set.Out = onairBinary, t.Output()
 	set.Heartbeat, set.EndGrace, set.Grace = 3*time.Second, 6*time.Second, time.Second
 	for _, name := range []*string{&set.Nginx, &set.FFmpeg, &set.FFprobe} {
 		path, err := program.Locate(*name)
 		if err != nil {
-			t.Fatalf("make test installs it: %v", err)
+			t.Fatalf("%v: make test installs it", err)
 		}
 		*name = path
 	}
 	if _, err := program.FindRTMPModule(t.Context(), set.Nginx); err != nil {
-		t.Fatalf("make test installs it: %v", err)
+		t.Fatalf("%v: make test installs it", err)
 	}
 	return set
 }
 
-// uncached has the go command run the tests again when the server has changed,
-// of which it knows only that the tests look at its files.
-func uncached(t *testing.T) {
+// dependOnSources stats the server's files, so that the go command does not use cached
+// results after they change.
+func dependOnSources(t *testing.T) {
 	t.Helper()
 	root := filepath.Join("..", "..")
 	err := filepath.WalkDir(root, func(path string, d os.DirEntry, err error) error {
@@ -84,46 +84,46 @@ func uncached(t *testing.T) {
 	}
 }
 
-// newStage raises a stage that ends with the test. A test that failed shows
-// what the programs said.
-func newStage(t *testing.T, set settings) (*stage, context.Context) {
+// newEnvironment starts an environment, and stops it when the test ends. A failed test
+// logs the programs' output.
+func newEnvironment(t *testing.T, set settings) (*environment, context.Context) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), longestTest)
+	ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
 	t.Cleanup(cancel)
-	st, err := raise(ctx, set)
+	env, err := startEnvironment(ctx, set)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		if t.Failed() {
-			st.logs(t.Output(), 1000)
+			env.printLogs(t.Output(), 1000)
 		}
-		st.end()
+		env.stop()
 	})
-	return st, ctx
+	return env, ctx
 }
 
-func TestStory(t *testing.T) {
+func TestScenario(t *testing.T) {
 	t.Parallel()
-	st, ctx := newStage(t, testSettings(t))
-	if !tell(ctx, st) {
-		t.Error("the story was not seen as it was told")
+	env, ctx := newEnvironment(t, testSettings(t))
+	if !runScenario(ctx, env) {
+		t.Error("a step failed")
 	}
 }
 
-// An interrupt in the middle of everything leaves no process and no file.
-func TestInterrupted(t *testing.T) {
+// TestInterruptLeavesNothing: after an interrupt no process and no file is left.
+func TestInterruptLeavesNothing(t *testing.T) {
 	set := testSettings(t)
 	temp := t.TempDir()
 	t.Setenv("TMPDIR", temp)
-	ctx, interrupt := context.WithTimeout(t.Context(), longestTest)
+	ctx, interrupt := context.WithTimeout(t.Context(), testTimeout)
 	defer interrupt()
 	var errs bytes.Buffer
-	out := &trigger{on: "is live", do: interrupt}
+	out := &triggerWriter{text: "is live", action: interrupt}
 	if code := run(ctx, []string{"--onair", set.Onair}, io.MultiWriter(out, t.Output()), &errs); code != 1 {
 		t.Errorf("exit code %d", code)
 	}
-	if out.do != nil {
+	if out.action != nil {
 		t.Fatalf("it ended before the stream was live:\n%s", errs.String())
 	}
 	left, err := os.ReadDir(temp)
@@ -131,27 +131,27 @@ func TestInterrupted(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, file := range left {
-		t.Errorf("left behind: %s", file.Name())
+		t.Errorf("not removed: %s", file.Name())
 	}
 }
 
-// trigger does something once when a text is written to it.
-type trigger struct {
-	on string
-	do func()
+// triggerWriter runs an action once, when a text is written to it.
+type triggerWriter struct {
+	text   string
+	action func()
 }
 
-func (w *trigger) Write(p []byte) (int, error) {
-	if w.do != nil && strings.Contains(string(p), w.on) {
-		w.do()
-		w.do = nil
+func (w *triggerWriter) Write(p []byte) (int, error) {
+	if w.action != nil && strings.Contains(string(p), w.text) {
+		w.action()
+		w.action = nil
 	}
 	return len(p), nil
 }
 
-func TestMask(t *testing.T) {
-	var m mask
-	m.hide("a-key")
+func TestRedactor(t *testing.T) {
+	var r redactor
+	r.addSecrets("a-key")
 	for text, want := range map[string]string{
 		"rtmp://h/live/8888_a?txSecret=0123abcd&txTime=6B059B20": "rtmp://h/live/8888_a?txSecret=…&txTime=6B059B20",
 		`"GET /live/a.m3u8?txSecret=0123" 404`:                   `"GET /live/a.m3u8?txSecret=…" 404`,
@@ -159,10 +159,10 @@ func TestMask(t *testing.T) {
 		"Authorization: Bearer x.y.z":                            "Authorization: Bearer …",
 		"a token eyJhbGciOiJI.eyJzdWIiOiJhIn0.c2ln it is":        "a token … it is",
 		"the key is a-key.":                                      "the key is ….",
-		"nothing here":                                           "nothing here",
+		"no secret":                                              "no secret",
 	} {
-		if got := m.apply(text); got != want {
-			t.Errorf("%q is shown as %q, want %q", text, got, want)
+		if got := r.redact(text); got != want {
+			t.Errorf("%q is redacted to %q, want %q", text, got, want)
 		}
 	}
 }

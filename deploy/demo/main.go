@@ -1,7 +1,6 @@
-// Command demo shows onair at work with a real media server: an anchor that
-// pushes with ffmpeg to nginx-rtmp, a viewer that sees the list, and what goes
-// wrong in a broadcast's life. It ends by itself in about a minute, and leaves
-// nothing behind.
+// Command demo shows onair with a real media server: an anchor that pushes with ffmpeg to
+// nginx-rtmp, a viewer of the list, and the faults in a broadcast's life. It takes about a
+// minute, and leaves no process or file behind.
 package main
 
 import (
@@ -15,8 +14,8 @@ import (
 	"time"
 )
 
-// longest bounds the whole demo, should anything hang.
-const longest = 4 * time.Minute
+// totalTimeout bounds the demo.
+const totalTimeout = 4 * time.Minute
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
@@ -24,39 +23,39 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// run is the whole command: it returns the exit code.
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	set := defaults()
+// run runs the demo.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) (exitCode int) {
+	config := defaultSettings()
 	flags := flag.NewFlagSet("demo", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	flags.StringVar(&set.Onair, "onair", set.Onair, "the onair `binary`")
-	flags.StringVar(&set.Nginx, "nginx", set.Nginx, "nginx with the RTMP module")
-	flags.StringVar(&set.FFmpeg, "ffmpeg", set.FFmpeg, "the encoder")
-	flags.StringVar(&set.FFprobe, "ffprobe", set.FFprobe, "the player")
+	flags.StringVar(&config.Onair, "onair", config.Onair, "path of the onair `binary`")
+	flags.StringVar(&config.Nginx, "nginx", config.Nginx, "nginx with the RTMP module, the media server")
+	flags.StringVar(&config.FFmpeg, "ffmpeg", config.FFmpeg, "ffmpeg, the encoder")
+	flags.StringVar(&config.FFprobe, "ffprobe", config.FFprobe, "ffprobe, the player")
 	if err := flags.Parse(args); err != nil {
 		return 2
 	}
-	ctx, cancel := context.WithTimeout(ctx, longest)
+	ctx, cancel := context.WithTimeout(ctx, totalTimeout)
 	defer cancel()
 
-	set.Out = stdout
-	st, err := raise(ctx, set)
+	config.Out = stdout
+	env, err := startEnvironment(ctx, config)
 	if err != nil {
 		fmt.Fprintln(stderr, "demo:", err)
 		return 1
 	}
-	defer st.end()
-	all := tell(ctx, st)
-	st.say("")
+	defer env.stop()
+	passed := runScenario(ctx, env)
+	env.printf("")
 	switch {
-	case all:
-		st.say("All of it was seen.")
+	case passed:
+		env.printf("All steps passed.")
 		return 0
 	case ctx.Err() != nil:
-		st.say("Interrupted.")
+		env.printf("Interrupted.")
 		return 1
 	}
-	st.say("Not all of it was seen. What the programs said at the end:")
-	st.logs(stderr, 30)
+	env.printf("A step failed. The programs' last output:")
+	env.printLogs(stderr, 30)
 	return 1
 }

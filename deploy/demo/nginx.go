@@ -12,17 +12,16 @@ import (
 	"onair/deploy/program"
 )
 
-// app is the application of the media server, and so the path of push and
-// play URLs.
+// app is the application in nginx-rtmp, and the path of push and play URLs.
 const app = "live"
 
-// nginxConf is a media server that asks onair who may push. One URL takes all
-// callbacks: their body tells which it is.
+// nginxConf configures nginx-rtmp as the media server. One URL receives all callbacks,
+// whose body has the event.
 var nginxConf = template.Must(template.New("nginx.conf").Parse(`
 {{with .Module}}load_module {{.}};{{end}}
 {{if .Root}}user root;{{end}}
 daemon off;
-worker_processes 1; # streams are a worker's own
+worker_processes 1; # workers do not share streams
 pid {{.Dir}}/nginx.pid;
 error_log stderr notice;
 events { worker_connections 256; }
@@ -31,16 +30,16 @@ rtmp {
 	server {
 		listen {{.RTMP}};
 		ping 10s;
-		ping_timeout 5s; # a pusher whose line is dead is noticed
+		ping_timeout 5s; # detects pushers with a dead connection
 		notify_update_timeout 2s;
 		application {{.App}} {
 			live on;
 			drop_idle_publisher 10s;
 			on_publish {{.Hook}};
 			on_publish_done {{.Hook}};
-			{{if not .Open}}on_play {{.Hook}};
+			{{if not .UnsignedPlay}}on_play {{.Hook}};
 			on_play_done {{.Hook}};{{end}}
-			on_update {{.Hook}}; # refused: the push is cut
+			on_update {{.Hook}}; # a refusal cuts the push
 			record all;
 			record_path {{.Dir}}/rec;
 			record_unique on;
@@ -63,13 +62,13 @@ http {
 		listen {{.Web}};
 		location /{{.App}}/ {
 			types { application/vnd.apple.mpegurl m3u8; video/mp2t ts; }
-			log_not_found off; # players ask before the first segment is there
+			log_not_found off; # players request it before the first segment exists
 			alias {{.Dir}}/hls/;
 			add_header Cache-Control no-cache;
 		}
 		location /stat { rtmp_stat all; }
 		location /control { rtmp_control all; }
-		location /rec/ { # under a signature of onair's alone
+		location /rec/ { # only with a signature of onair
 			secure_link $arg_md5,$arg_expires;
 			secure_link_md5 "$secure_link_expires$uri {{.VOD}}";
 			if ($secure_link = "") { return 403; }
@@ -80,31 +79,31 @@ http {
 }
 `))
 
-// startNginx starts the media server and waits until it listens.
-func (st *stage) startNginx(ctx context.Context) error {
-	module, err := program.FindRTMPModule(ctx, st.set.Nginx)
+// startNginx starts the media server, and waits until it listens.
+func (env *environment) startNginx(ctx context.Context) error {
+	module, err := program.FindRTMPModule(ctx, env.settings.Nginx)
 	if err != nil {
 		return err
 	}
 	var conf bytes.Buffer
 	err = nginxConf.Execute(&conf, map[string]any{
-		"Module": module, "Root": os.Geteuid() == 0, "Dir": st.dir, "RTMP": st.rtmp, "Web": st.web, "App": app,
-		"VOD": st.keys.vod, "Open": st.set.Open,
-		"Hook": fmt.Sprintf("http://%s/v1/hooks/nginx-rtmp/%s", st.set.Detour(st.api), st.keys.hook),
+		"Module": module, "Root": os.Geteuid() == 0, "Dir": env.dir, "RTMP": env.addrs.rtmp, "Web": env.addrs.web, "App": app,
+		"VOD": env.keys.vod, "UnsignedPlay": env.settings.UnsignedPlay,
+		"Hook": fmt.Sprintf("http://%s/v1/hooks/nginx-rtmp/%s", env.settings.CallbackAddr(env.addrs.api), env.keys.hook),
 	})
 	if err != nil {
 		return err
 	}
-	if err := os.Mkdir(filepath.Join(st.dir, "rec"), 0o700); err != nil {
+	if err := os.Mkdir(filepath.Join(env.dir, "rec"), 0o700); err != nil {
 		return err
 	}
-	path := filepath.Join(st.dir, "nginx.conf")
+	path := filepath.Join(env.dir, "nginx.conf")
 	if err := os.WriteFile(path, conf.Bytes(), 0o600); err != nil {
 		return err
 	}
-	if st.nginx, err = st.spawn("nginx", exec.Command(st.set.Nginx, "-e", "stderr", "-p", st.dir, "-c", path)); err != nil {
+	if env.nginx, err = env.startProgram("nginx", exec.Command(env.settings.Nginx, "-e", "stderr", "-p", env.dir, "-c", path)); err != nil {
 		return err
 	}
-	_, err = st.nginx.AwaitLine(ctx, "start worker process ")
+	_, err = env.nginx.AwaitLine(ctx, "start worker process ")
 	return err
 }

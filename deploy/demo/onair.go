@@ -10,64 +10,64 @@ import (
 	"time"
 )
 
-// keys are the secrets of one run. They go to onair in its environment: a
-// command line can be read by everybody on the machine.
+// keys are the random secrets of one run. onair gets them in its environment, because all
+// users of the machine can read command lines.
 type keys struct{ auth, push, play, hook, vod string }
 
-func (k keys) environ() []string {
+func (k keys) environment() []string {
 	return []string{
 		"ONAIR_AUTH_SECRET=" + k.auth, "ONAIR_PUSH_KEY=" + k.push, "ONAIR_PLAY_KEY=" + k.play,
 		"ONAIR_HOOKS_NGINX_RTMP_SECRET=" + k.hook, "ONAIR_VOD_KEY=" + k.vod,
 	}
 }
 
-// startOnair starts the server and waits until it serves.
-func (st *stage) startOnair(ctx context.Context) (err error) {
-	rtmp, http := port(st.rtmp), port(st.web)
+// startOnair starts onair, and waits until it serves.
+func (env *environment) startOnair(ctx context.Context) (err error) {
+	rtmp, http := portOf(env.addrs.rtmp), portOf(env.addrs.web)
 	cmd := exec.Command(
-		st.set.Onair,
+		env.settings.Onair,
 		"--listen", "127.0.0.1:0", "--ops.listen", "127.0.0.1:0",
-		"--data", filepath.Join(st.dir, "data"), "--node", "demo", "--log.format", "json", "--drain", "1s",
-		"--heartbeat.interval", st.set.Heartbeat.String(), "--liveness.end-grace", st.set.EndGrace.String(),
-		"--push.domain", st.rtmp, "--push.app", app,
+		"--data", filepath.Join(env.dir, "data"), "--node", "demo", "--log.format", "json", "--drain", "1s",
+		"--heartbeat.interval", env.settings.Heartbeat.String(), "--liveness.end-grace", env.settings.EndGrace.String(),
+		"--push.domain", env.addrs.rtmp, "--push.app", app,
 		"--play.domain", "127.0.0.1", "--play.app", app, "--play.scheme", "http",
 		"--play.ports", "rtmp="+rtmp+",hls="+http, "--play.protocols", "rtmp,hls",
 		"--hooks.nginx-rtmp.enabled", "true", "--viewer.anonymous", "true",
-		"--vod.provider", "secure_link", "--vod.domain", "http://"+st.web+"/rec", "--vod.root", filepath.Join(st.dir, "rec"),
+		"--vod.provider", "secure_link", "--vod.domain", "http://"+env.addrs.web+"/rec", "--vod.root", filepath.Join(env.dir, "rec"),
 	)
-	if st.set.Grace != 0 {
-		cmd.Args = append(cmd.Args, "--heartbeat.grace", st.set.Grace.String())
+	if env.settings.Grace != 0 {
+		cmd.Args = append(cmd.Args, "--heartbeat.grace", env.settings.Grace.String())
 	}
-	if st.set.Asked {
+	if env.settings.PollAndControl {
 		cmd.Args = append(
-			cmd.Args, "--poll.provider", "nginx_rtmp", "--poll.interval", "1s", "--cloud.url", "http://"+st.web+"/stat",
-			"--moderation.provider", "nginx_rtmp", "--cloud.control-url", "http://"+st.web+"/control",
+			cmd.Args, "--poll.provider", "nginx_rtmp", "--poll.interval", "1s", "--cloud.url", "http://"+env.addrs.web+"/stat",
+			"--moderation.provider", "nginx_rtmp", "--cloud.control-url", "http://"+env.addrs.web+"/control",
 		)
 	}
-	cmd.Env = st.keys.environ()
-	cmd.Dir = st.dir
-	if st.onair, err = st.spawn("onair", cmd); err != nil {
+	cmd.Env = env.keys.environment()
+	cmd.Dir = env.dir
+	if env.onair, err = env.startProgram("onair", cmd); err != nil {
 		return err
 	}
-	line, err := st.onair.AwaitLine(ctx, `"serving"`)
+	line, err := env.onair.AwaitLine(ctx, `"serving"`)
 	if err != nil {
 		return err
 	}
 	var serving struct{ Address, Ops string }
 	if err := json.Unmarshal([]byte(line), &serving); err != nil || serving.Address == "" {
-		return fmt.Errorf("onair does not say where it serves: %s", line)
+		return fmt.Errorf("onair logged no address: %s", line)
 	}
-	st.api, st.ops = serving.Address, serving.Ops
+	env.addrs.api, env.addrs.ops = serving.Address, serving.Ops
 	return nil
 }
 
-// token has onair mint a token.
-func (st *stage) token(ctx context.Context, role, sub string) (string, error) {
+// mintToken runs onair's command to mint a token.
+func (env *environment) mintToken(ctx context.Context, role, sub string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, st.set.Onair, "token", "--role", role, "--sub", sub)
-	cmd.Env = st.keys.environ()
-	cmd.Dir = st.dir
+	cmd := exec.CommandContext(ctx, env.settings.Onair, "token", "--role", role, "--sub", sub)
+	cmd.Env = env.keys.environment()
+	cmd.Dir = env.dir
 	out, err := cmd.Output()
 	if err != nil {
 		return "", fmt.Errorf("onair token: %w", err)

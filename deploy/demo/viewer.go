@@ -9,47 +9,47 @@ import (
 	"onair/hub/wire"
 )
 
-// sight is one change that a viewer saw: a stream's new state, or its end.
-type sight struct {
+// listChange is one change of a stream in a viewer's list.
+type listChange struct {
 	at    time.Time
 	code  string
-	state string     // "starting", "live", "away: media" …; "gone" once it left the list
-	entry wire.Entry // as it is after the change
+	state string // "starting", "live", "away: media" …, or removed
 }
 
-const gone = "gone"
+// removed is the state of a stream that is not in the list.
+const removed = "removed"
 
-// viewer is somebody who looks at the list, and remembers what changed.
+// viewer is a viewer's socket, with its list and all changes.
 type viewer struct {
-	*line
-	say func(format string, args ...any)
+	*socket
+	printf func(format string, args ...any)
 
-	mu    sync.Mutex
-	list  wire.ClientView
-	seen  []sight
-	grown chan struct{} // closed when something changes
+	mu      sync.Mutex // guards all below
+	list    wire.ClientView
+	changes []listChange
+	changed chan struct{} // closed and replaced with each change
 }
 
-// look opens a viewer socket without a token and subscribes to the list.
-func (st *stage) look(ctx context.Context) (v *viewer, err error) {
-	v = &viewer{say: st.say, grown: make(chan struct{})}
-	if v.line, err = st.dial(ctx, "/v1/viewer", "", v.hear); err != nil {
+// startViewer opens a viewer's socket without a token, and subscribes to the list.
+func (env *environment) startViewer(ctx context.Context) (v *viewer, err error) {
+	v = &viewer{printf: env.printf, changed: make(chan struct{})}
+	if v.socket, err = env.dialSocket(ctx, "/v1/viewer", "", v.handleMessage); err != nil {
 		return nil, err
 	}
 	return v, v.send(&wire.Subscribe{ID: wire.IntID(1), Play: []string{"rtmp", "hls"}})
 }
 
-// hear applies a message to the list and notes what it changed.
-func (v *viewer) hear(m wire.Message) {
+// handleMessage applies a message to the list, and records the changes of states.
+func (v *viewer) handleMessage(m wire.Message) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	switch m := m.(type) {
 	case *wire.Error:
-		v.say("viewer    the server says %s", m)
+		v.printf("viewer    gets the error %s", m)
 	case *wire.Snapshot:
 		v.list.Apply(m)
 		for _, e := range m.Streams {
-			v.note(e.Code)
+			v.recordChange(e.Code)
 		}
 	case *wire.Diff:
 		before := map[string]wire.Entry{}
@@ -57,98 +57,95 @@ func (v *viewer) hear(m wire.Message) {
 			before[e.Code] = e
 		}
 		if v.list.Apply(m) {
-			v.say("viewer    lost its place in the list")
+			v.printf("viewer    cannot apply a diff")
 		}
 		for _, e := range m.Put {
-			v.note(e.Code)
+			v.recordChange(e.Code)
 		}
 		for _, p := range m.Set {
-			if now, _ := v.list.Entry(p.Code); mood(now) != mood(before[p.Code]) {
-				v.note(p.Code)
+			if after, _ := v.list.Entry(p.Code); displayedState(after) != displayedState(before[p.Code]) {
+				v.recordChange(p.Code)
 			}
 		}
 		for _, code := range m.Del {
-			v.note(code)
+			v.recordChange(code)
 		}
 	}
 }
 
-// note remembers how the list shows a stream now, and prints it.
-func (v *viewer) note(code string) {
-	e, there := v.list.Entry(code)
-	s := sight{at: time.Now(), code: code, state: gone, entry: e}
-	if there {
-		s.state = mood(e)
-		v.say("viewer    %s by %s %q is %s", code, e.Anchor, e.Title, s.state)
+// recordChange records and prints a stream's state. The caller holds mu.
+func (v *viewer) recordChange(code string) {
+	c := listChange{at: time.Now(), code: code, state: removed}
+	if e, listed := v.list.Entry(code); listed {
+		c.state = displayedState(e)
+		v.printf("viewer    %s by %s %q is %s", code, e.Anchor, e.Title, c.state)
 	} else {
-		v.say("viewer    %s has left the list", code)
+		v.printf("viewer    %s has left the list", code)
 	}
-	v.seen = append(v.seen, s)
-	close(v.grown)
-	v.grown = make(chan struct{})
+	v.changes = append(v.changes, c)
+	close(v.changed)
+	v.changed = make(chan struct{})
 }
 
-// mood is an entry's state with its reason.
-func mood(e wire.Entry) string {
+// displayedState returns an entry's state with its reason.
+func displayedState(e wire.Entry) string {
 	if e.Away != "" {
 		return e.State + ": " + e.Away
 	}
 	return e.State
 }
 
-// mark is a moment in what a viewer saw.
-type mark int
-
-func (v *viewer) now() mark {
+// position is the number of changes so far.
+func (v *viewer) position() int {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return mark(len(v.seen))
+	return len(v.changes)
 }
 
-// since is what the viewer saw of one stream after a moment.
-func (v *viewer) since(m mark, code string) (out []sight) {
+// changesSince returns a stream's changes after a position.
+func (v *viewer) changesSince(position int, code string) (changes []listChange) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	for _, s := range v.seen[m:] {
-		if s.code == code {
-			out = append(out, s)
+	for _, c := range v.changes[position:] {
+		if c.code == code {
+			changes = append(changes, c)
 		}
 	}
-	return out
+	return changes
 }
 
-// entry is how the list shows a stream now.
-func (v *viewer) entry(code string) (wire.Entry, bool) {
+// entry returns a stream's current entry.
+func (v *viewer) entry(code string) (e wire.Entry, listed bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return v.list.Entry(code)
 }
 
-// sees waits until, after a moment, a stream has come to a state.
-func (v *viewer) sees(ctx context.Context, from mark, code, state string) (sight, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, longestStep, errUnseen)
+// awaitState waits until a stream has changed to a state after a position.
+func (v *viewer) awaitState(ctx context.Context, position int, code, state string) (listChange, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, stepTimeout, errStepTimeout)
 	defer cancel()
 	for {
 		v.mu.Lock()
-		grown := v.grown
-		for _, s := range v.seen[from:] {
-			if s.code == code && s.state == state {
+		changed := v.changed
+		for _, c := range v.changes[position:] {
+			if c.code == code && c.state == state {
 				v.mu.Unlock()
-				return s, nil
+				return c, nil
 			}
 		}
 		v.mu.Unlock()
 		select {
-		case <-grown:
-		case <-v.done:
-			return sight{}, fmt.Errorf("the viewer's socket ended: %w", v.err)
+		case <-changed:
+		case <-v.ended:
+			return listChange{}, fmt.Errorf("the viewer's socket ended: %w", v.err)
 		case <-ctx.Done():
-			return sight{}, fmt.Errorf("%s is not %q: %w", code, state, context.Cause(ctx))
+			return listChange{}, fmt.Errorf("%s is not %q: %w", code, state, context.Cause(ctx))
 		}
 	}
 }
 
-// playURL is where the list says that a stream plays.
+// playURL returns an entry's play URL, "" for none.
 func playURL(e wire.Entry, protocol string) string {
 	for _, u := range e.Play {
 		if u.Protocol == protocol {
