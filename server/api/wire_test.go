@@ -29,29 +29,29 @@ func parse(t *testing.T, text []byte) (doc object) {
 	return doc
 }
 
-// under is what a path leads to, which must be an object.
-func under(t *testing.T, doc object, path ...string) object {
+// objectAt returns the object at a path of member names.
+func objectAt(t *testing.T, doc object, path ...string) object {
 	t.Helper()
 	for _, step := range path {
 		next, ok := doc[step].(object)
 		if !ok {
-			t.Fatalf("there is no %s in %s", step, strings.Join(path, "/"))
+			t.Fatalf("no %s in %s", step, strings.Join(path, "/"))
 		}
 		doc = next
 	}
 	return doc
 }
 
-func nameOf(m wire.Message) string { return reflect.TypeOf(m).Elem().Name() }
+func messageName(m wire.Message) string { return reflect.TypeOf(m).Elem().Name() }
 
-// lastOf is the last part of the reference that an object is.
-func lastOf(v any) string {
+// refName returns the last part of a reference.
+func refName(v any) string {
 	ref, _ := v.(object)["$ref"].(string)
 	return ref[strings.LastIndexByte(ref, '/')+1:]
 }
 
-// The document has the messages of the codec, all of them and no others.
-func TestEveryMessage(t *testing.T) {
+// TestMessagesAreDocumented: the document has exactly the messages of the codec.
+func TestMessagesAreDocumented(t *testing.T) {
 	inCode := map[string]bool{}
 	files, err := filepath.Glob("../../hub/wire/*.go")
 	if err != nil || len(files) == 0 {
@@ -68,15 +68,15 @@ func TestEveryMessage(t *testing.T) {
 			}
 		}
 	}
-	delete(inCode, "Unknown") // what a newer server might send
-	documented := under(t, parse(t, api.AsyncAPI()), "components", "messages")
+	delete(inCode, "Unknown") // a message of a newer server
+	documented := objectAt(t, parse(t, api.AsyncAPI()), "components", "messages")
 	for name := range inCode {
-		if !slices.ContainsFunc(messages, func(m wire.Message) bool { return nameOf(m) == name }) {
+		if !slices.ContainsFunc(messages, func(m wire.Message) bool { return messageName(m) == name }) {
 			t.Errorf("%s is missing in wire.Messages", name)
 		}
 	}
 	for _, m := range messages {
-		name := nameOf(m)
+		name := messageName(m)
 		typ, _ := m.Head()
 		d, ok := documented[name].(object)
 		switch {
@@ -84,37 +84,37 @@ func TestEveryMessage(t *testing.T) {
 			t.Errorf("wire.Messages has %s, which has no method Head", name)
 		case !ok:
 			t.Errorf("the document has no %s", name)
-		case d["name"] != typ || lastOf(d["payload"]) != name:
-			t.Errorf("%s is documented as %v, want name %s and its own schema", name, d, typ)
+		case d["name"] != typ || refName(d["payload"]) != name:
+			t.Errorf("%s is documented as %v, want the name %s and its own schema", name, d, typ)
 		}
 	}
 	for name := range documented {
 		if !inCode[name] {
-			t.Errorf("the document has %s, which is no message", name)
+			t.Errorf("the document has an unknown message %s", name)
 		}
 	}
 }
 
-// Each message, and what it is made of, has the members that the codec writes;
-// those are required that it writes even when they are empty.
-func TestMembersOfMessages(t *testing.T) {
-	schemas := under(t, parse(t, api.AsyncAPI()), "components", "schemas")
+// TestMessageMembers: the members of each message, and of objects in it, are those that the
+// codec writes. Required are those that it always writes.
+func TestMessageMembers(t *testing.T) {
+	schemas := objectAt(t, parse(t, api.AsyncAPI()), "components", "schemas")
 	for _, m := range messages {
-		name := nameOf(m)
+		name := messageName(m)
 		empty := reflect.New(reflect.TypeOf(m).Elem())
 		full := reflect.New(reflect.TypeOf(m).Elem())
-		fill(full.Elem())
-		compare(t, schemas, name, under(t, schemas, name),
+		setAllFields(full.Elem())
+		requireSameMembers(t, schemas, name, objectAt(t, schemas, name),
 			parse(t, wire.Append(nil, full.Interface().(wire.Message))), parse(t, wire.Append(nil, empty.Interface().(wire.Message))))
 	}
-	entry, patch := shapeOf(t, schemas, under(t, schemas, "Entry")), shapeOf(t, schemas, under(t, schemas, "Patch"))
+	entry, patch := membersOf(t, schemas, objectAt(t, schemas, "Entry")), membersOf(t, schemas, objectAt(t, schemas, "Patch"))
 	if got, want := sorted(patch.properties), sorted(entry.properties); !slices.Equal(got, want) {
 		t.Errorf("a patch has %v, an entry %v", got, want)
 	}
 	if !slices.Equal(sorted(patch.required), []string{"code"}) {
-		t.Errorf("a patch requires %v, want code alone", sorted(patch.required))
+		t.Errorf("a patch requires %v, want only code", sorted(patch.required))
 	}
-	for name, value := range patch.properties { // what an entry may lack a patch may remove
+	for name, value := range patch.properties { // a patch may remove the optional members
 		_, removable := value.(object)["oneOf"]
 		if removable == entry.required[name] {
 			t.Errorf("%s is required in an entry: %v, but removable by a patch: %v", name, entry.required[name], removable)
@@ -122,8 +122,8 @@ func TestMembersOfMessages(t *testing.T) {
 	}
 }
 
-// fill gives every field a value that the codec writes.
-func fill(v reflect.Value) {
+// setAllFields sets every field to a value that the codec writes.
+func setAllFields(v reflect.Value) {
 	switch v.Interface().(type) {
 	case wire.ID:
 		v.SetString("1")
@@ -149,17 +149,17 @@ func fill(v reflect.Value) {
 		v.SetFloat(1)
 	case reflect.Pointer:
 		v.Set(reflect.New(v.Type().Elem()))
-		fill(v.Elem())
+		setAllFields(v.Elem())
 	case reflect.Slice:
 		if v.Type().Elem().Kind() == reflect.Uint8 {
-			return // another form of a member that is written already
+			return // an encoded form of another member
 		}
 		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
-		fill(v.Index(0))
+		setAllFields(v.Index(0))
 	case reflect.Struct:
 		for i := range v.NumField() {
 			if v.Type().Field(i).Name != "Null" {
-				fill(v.Field(i))
+				setAllFields(v.Field(i))
 			}
 		}
 	default:
@@ -167,20 +167,20 @@ func fill(v reflect.Value) {
 	}
 }
 
-// shape is what an object may and must have.
-type shape struct {
+// memberSet holds the possible and required members of an object.
+type memberSet struct {
 	properties object
 	required   map[string]bool
 }
 
-func shapeOf(t *testing.T, schemas, schema object) shape {
+func membersOf(t *testing.T, schemas, schema object) memberSet {
 	t.Helper()
-	s := shape{properties: object{}, required: map[string]bool{}}
+	s := memberSet{properties: object{}, required: map[string]bool{}}
 	parts, _ := schema["allOf"].([]any)
 	for _, part := range append(parts, schema) {
 		p := part.(object)
 		if p["$ref"] != nil {
-			p = under(t, schemas, lastOf(p))
+			p = objectAt(t, schemas, refName(p))
 		}
 		properties, _ := p["properties"].(object)
 		maps.Copy(s.properties, properties)
@@ -194,15 +194,15 @@ func shapeOf(t *testing.T, schemas, schema object) shape {
 
 func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
-// compare holds a schema to what the codec wrote of a full and of an empty value.
-func compare(t *testing.T, schemas object, where string, schema, full, empty object) {
+// requireSameMembers compares a schema with the encoding of a full and of an empty value.
+func requireSameMembers(t *testing.T, schemas object, path string, schema, full, empty object) {
 	t.Helper()
-	s := shapeOf(t, schemas, schema)
+	s := membersOf(t, schemas, schema)
 	if got, want := sorted(s.properties), sorted(full); !slices.Equal(got, want) {
-		t.Errorf("%s is documented with %v, and written with %v", where, got, want)
+		t.Errorf("%s is documented with %v, encoded with %v", path, got, want)
 	}
 	if got, want := sorted(s.required), sorted(empty); empty != nil && !slices.Equal(got, want) {
-		t.Errorf("%s is documented to require %v, and always written with %v", where, got, want)
+		t.Errorf("%s is documented to require %v, always encoded with %v", path, got, want)
 	}
 	for name, value := range full {
 		if list, ok := value.([]any); ok {
@@ -216,74 +216,74 @@ func compare(t *testing.T, schemas object, where string, schema, full, empty obj
 		if items := property["items"]; items != nil {
 			property = items.(object)
 		}
-		if property["$ref"] != nil && lastOf(property) != "Patch" {
-			property = under(t, schemas, lastOf(property))
+		if property["$ref"] != nil && refName(property) != "Patch" {
+			property = objectAt(t, schemas, refName(property))
 		}
 		if property["properties"] != nil {
-			none, _ := empty[name].(object)
-			compare(t, schemas, where+"."+name, property, inner, none)
+			emptyInner, _ := empty[name].(object)
+			requireSameMembers(t, schemas, path+"."+name, property, inner, emptyInner)
 		}
 	}
 }
 
-// A request is received on the sockets that take it, and no other; what the
-// server sends is one of its messages.
+// TestDirections: requests are documented for the sockets that decode them, and sent messages
+// are those that clients decode.
 func TestDirections(t *testing.T) {
 	doc := parse(t, api.AsyncAPI())
-	schemas := under(t, doc, "components", "schemas")
+	schemas := objectAt(t, doc, "components", "schemas")
 	decode := map[string]func([]byte) (wire.Message, error){"anchor": wire.DecodeAnchorRequest, "viewer": wire.DecodeViewerRequest}
 	received, sent := map[string]bool{}, map[string]bool{}
-	for name, v := range under(t, doc, "operations") {
+	for name, v := range objectAt(t, doc, "operations") {
 		op := v.(object)
 		list := op["messages"].([]any)
 		reply, _ := op["reply"].(object)
-		to := sent
+		set := sent
 		if op["action"] == "receive" {
-			to = received
-			for _, answer := range reply["messages"].([]any) {
-				sent[lastOf(op["channel"])+" "+lastOf(answer)] = true
+			set = received
+			for _, replyRef := range reply["messages"].([]any) {
+				sent[refName(op["channel"])+" "+refName(replyRef)] = true
 			}
 		}
 		for _, m := range list {
-			to[lastOf(op["channel"])+" "+lastOf(m)] = true
+			set[refName(op["channel"])+" "+refName(m)] = true
 		}
 		if len(list) != 1 {
-			t.Errorf("%s is about %d messages", name, len(list))
+			t.Errorf("%s has %d messages", name, len(list))
 		}
 	}
-	for channel, c := range under(t, doc, "channels") {
+	for channel, c := range objectAt(t, doc, "channels") {
 		for _, m := range messages {
-			name := nameOf(m)
-			at := channel + " " + name
-			_, there := c.(object)["messages"].(object)[name]
-			if there != (received[at] || sent[at]) {
-				t.Errorf("%s: among the channel's messages: %v, of an operation: %v", at, there, !there)
+			name := messageName(m)
+			key := channel + " " + name
+			_, isListed := c.(object)["messages"].(object)[name]
+			if isListed != (received[key] || sent[key]) {
+				t.Errorf("%s: a message of the channel: %v, of an operation: %v", key, isListed, !isListed)
 			}
 			example := exampleOf(t, schemas, name)
-			asked, err := decode[channel](example)
-			if takes := err == nil && nameOf(asked) == name; takes != received[at] {
-				t.Errorf("%s is documented as received: %v, and taken: %v (%v)", at, received[at], takes, err)
+			request, err := decode[channel](example)
+			if isDecoded := err == nil && messageName(request) == name; isDecoded != received[key] {
+				t.Errorf("%s is documented as received: %v, decoded: %v (%v)", key, received[key], isDecoded, err)
 			}
-			if !sent[at] {
+			if !sent[key] {
 				continue
 			}
-			told, err := wire.DecodeServerMessage(example)
-			if err != nil || nameOf(told) != name {
-				t.Errorf("%s is documented as sent, but a client reads it as %T, %v", at, told, err)
+			sentMessage, err := wire.DecodeServerMessage(example)
+			if err != nil || messageName(sentMessage) != name {
+				t.Errorf("%s is documented as sent, but decoded as %T, %v", key, sentMessage, err)
 			}
 		}
 	}
 }
 
-// Examples are as the codec would write them.
-func TestExamplesAreWritten(t *testing.T) {
-	schemas := under(t, parse(t, api.AsyncAPI()), "components", "schemas")
+// TestExamplesAreEncodings: the codec encodes the examples in the same way.
+func TestExamplesAreEncodings(t *testing.T) {
+	schemas := objectAt(t, parse(t, api.AsyncAPI()), "components", "schemas")
 	for _, m := range messages {
-		example := exampleOf(t, schemas, nameOf(m))
+		example := exampleOf(t, schemas, messageName(m))
 		for _, decode := range []func([]byte) (wire.Message, error){wire.DecodeAnchorRequest, wire.DecodeViewerRequest, wire.DecodeServerMessage} {
-			if read, err := decode(example); err == nil && nameOf(read) == nameOf(m) {
-				if got := parse(t, wire.Append(nil, read)); !reflect.DeepEqual(got, parse(t, example)) {
-					t.Errorf("the example %s is written as %v", example, got)
+			if decoded, err := decode(example); err == nil && messageName(decoded) == messageName(m) {
+				if got := parse(t, wire.Append(nil, decoded)); !reflect.DeepEqual(got, parse(t, example)) {
+					t.Errorf("the example %s is encoded as %v", example, got)
 				}
 			}
 		}
@@ -292,7 +292,7 @@ func TestExamplesAreWritten(t *testing.T) {
 
 func exampleOf(t *testing.T, schemas object, name string) []byte {
 	t.Helper()
-	all, _ := under(t, schemas, name)["examples"].([]any)
+	all, _ := objectAt(t, schemas, name)["examples"].([]any)
 	if len(all) == 0 {
 		t.Fatalf("%s has no example", name)
 	}
