@@ -8,9 +8,9 @@ import (
 	"net/url"
 )
 
-// target is an address of a server, looked up once: what was judged to be
+// resolveURL is an address of a server, looked up once: what was judged to be
 // loopback is what is then connected to.
-func target(ctx context.Context, raw string, schemes ...string) (host string, addr netip.AddrPort, err error) {
+func resolveURL(ctx context.Context, raw string, schemes ...string) (host string, addr netip.AddrPort, err error) {
 	u, err := url.Parse(raw)
 	if err != nil {
 		return "", addr, err
@@ -44,8 +44,8 @@ func target(ctx context.Context, raw string, schemes ...string) (host string, ad
 	return u.Host, netip.AddrPortFrom(best.WithZone(""), uint16(n)), nil
 }
 
-// mayLoad refuses what is not on this machine, unless somebody vouches for it.
-func mayLoad(addr netip.AddrPort, owned bool) error {
+// checkLoopback refuses what is not on this machine, unless somebody vouches for it.
+func checkLoopback(addr netip.AddrPort, owned bool) error {
 	if !owned && !addr.Addr().IsLoopback() {
 		return fmt.Errorf("%s is not loopback: a load test can take a host down; say --i-own-this-host if it is yours", addr.Addr())
 	}

@@ -105,17 +105,17 @@ func theEntry() wire.Entry { return entry("8888_a", 1) }
 
 // perform has one anchor broadcast, first at node 0 of those, until the nodes
 // have heard what is wanted, in that order, among other things.
-func perform(t *testing.T, nodes int, how script, want ...string) (*anchors, *theatre) {
+func perform(t *testing.T, nodes int, how script, want ...string) (*anchorPool, *theatre) {
 	t.Helper()
 	return performFor(t, 0, nodes, how, want...)
 }
 
 // performFor is perform with broadcasts that last so long.
-func performFor(t *testing.T, life time.Duration, nodes int, how script, want ...string) (*anchors, *theatre) {
+func performFor(t *testing.T, life time.Duration, nodes int, how script, want ...string) (*anchorPool, *theatre) {
 	t.Helper()
 	t.Parallel() // it waits for timers, mostly
-	h, f := &theatre{script: how}, &faults{}
-	o := &options{profile: profile{Anchors: 1, Views: 1, AnchorLife: life}, Seed: 1, RestFor: 10 * time.Millisecond, secret: []byte("x")}
+	h, f := &theatre{script: how}, &faultLog{}
+	o := &options{profile: profile{Anchors: 1, Views: 1, AnchorLife: life}, Seed: 1, RestTime: 10 * time.Millisecond, secret: []byte("x")}
 	for i := range nodes {
 		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h.serve(i, w, r) }))
 		defer s.Close()
@@ -124,30 +124,30 @@ func performFor(t *testing.T, life time.Duration, nodes int, how script, want ..
 	}
 	began := time.Now()
 	clock := func() time.Duration { return time.Since(began) }
-	a := newAnchors(o, clock, newLedger("run"), make(chan struct{}), func(kind fault, what string) { f.add(kind, "%s", what) })
+	a := newAnchorPool(o, clock, newLedger("run"), make(chan struct{}), func(kind faultKind, what string) { f.record(kind, "%s", what) })
 	ctx, cancel := context.WithTimeout(t.Context(), soon)
 	defer cancel()
 	over := make(chan struct{})
 	go func() {
 		defer close(over)
-		a.anchor(0).career(ctx)
+		a.newAnchor(0).runBroadcasts(ctx)
 	}()
-	for !h.has(want...) && pause(ctx, 5*time.Millisecond) {
+	for !h.has(want...) && sleep(ctx, 5*time.Millisecond) {
 	}
 	cancel()
 	<-over
 	if !h.has(want...) {
 		t.Errorf("heard %q, want %q", h.heard, want)
 	}
-	if counts, examples := f.read(); counts != [faultKinds]int{} {
+	if counts, examples := f.snapshot(); counts != [faultKindCount]int{} {
 		t.Errorf("a fault is told of proper nodes: %q", examples)
 	}
 	return a, h
 }
 
 // tally is what an anchor counts of its ways.
-func (a *anchors) tally() [6]int64 {
-	return [6]int64{a.starts.Load(), a.resumes.Load(), a.disconnects.Load() + a.errors.Load(), a.drained.Load(), a.refusals.Load(), a.moves.Load()}
+func (a *anchorPool) tally() [6]int64 {
+	return [6]int64{a.starts.Load(), a.resumes.Load(), a.disconnects.Load() + a.errors.Load(), a.drained.Load(), a.refusals.Load(), a.failovers.Load()}
 }
 
 // once does something the first time.
@@ -282,7 +282,7 @@ func TestAnchorHasSecondSocket(t *testing.T) {
 		t.Errorf("got %d, want %d", got, want)
 	}
 	for _, s := range a.ledger.sessions {
-		if s.heard == 0 {
+		if s.acknowledgedAt == 0 {
 			t.Error("the resume is no promise")
 		}
 	}

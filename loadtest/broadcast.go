@@ -23,285 +23,285 @@ const (
 // has been answered.
 type broadcast struct {
 	*anchor
-	*line
-	readers  sync.WaitGroup // of all its sockets
-	degraded bool           // the node says that it does not know whether it is heard
-	found    chan *second   // a second socket that is being tried, or nil
+	*anchorSocket
+	readers       sync.WaitGroup // of all its sockets
+	isDegraded    bool           // the node says that it does not know whether it is heard
+	standbyResult chan *standby  // a second socket that is being tried, or nil
 
-	number      int64               // of the newest beat or update
-	sent        map[wire.ID]request // what is not answered yet
-	beats       *time.Ticker
-	noAck       *time.Timer // runs while a beat is not answered, if there is another node
-	waiting     bool        // it does
-	update      *time.Timer // the next
-	updateAt    time.Duration
-	updateEvery time.Duration
-	end         *time.Timer // by choice
-	drain       *time.Timer // by the node's
+	lastRequest    int64               // of the newest beat or update
+	unanswered     map[wire.ID]request // what is not answered yet
+	beatTicker     *time.Ticker
+	ackTimer       *time.Timer // runs while a beat is not answered, if there is another node
+	isAwaitingAck  bool        // it does
+	updateTimer    *time.Timer // the next
+	nextUpdateAt   time.Duration
+	updateInterval time.Duration
+	endTimer       *time.Timer // by choice
+	drainTimer     *time.Timer // by the node's
 }
 
 // request is a beat, or an update with what it is to show.
 type request struct {
-	at    time.Duration
-	extra json.RawMessage
+	sentAt time.Duration
+	extra  json.RawMessage
 }
 
-// broadcast connects to the next node, starts or resumes, and broadcasts until
+// runBroadcast connects to the next node, starts or resumes, and broadcasts until
 // the socket ends, or the anchor wants to stop or crash.
-func (a *anchor) broadcast(ctx context.Context) error {
-	b := &broadcast{anchor: a, sent: map[wire.ID]request{}}
+func (a *anchor) runBroadcast(ctx context.Context) error {
+	b := &broadcast{anchor: a, unanswered: map[wire.ID]request{}}
 	defer b.readers.Wait()
-	a.node = a.o.after(a.node, a.step)
-	to, err := b.call(a.node)
+	a.node = a.options.nextNode(a.node, a.step)
+	to, err := b.dialTarget(a.node)
 	if err != nil {
 		return err
 	}
-	if b.line, err = a.open(ctx, to); err != nil {
+	if b.anchorSocket, err = a.dial(ctx, to); err != nil {
 		return &retryError{err}
 	}
-	defer func() { b.line.hangUp() }()
-	if err := b.begin(ctx); err != nil {
-		if b.sentOn.Load() {
+	defer func() { b.anchorSocket.closeAndWait() }()
+	if err := b.startOrResume(ctx); err != nil {
+		if b.isDrained.Load() {
 			err = &retryError{err}
 		}
 		return err
 	}
 	a.live.Add(1)
 	defer a.live.Add(-1)
-	b.schedule()
-	defer b.unschedule()
-	err = b.goOn(ctx)
-	b.doubt()
-	if b.sentOn.Load() && !chosen(err) && !errors.Is(err, errOver) {
+	b.startTimers()
+	defer b.stopTimers()
+	err = b.serveSockets(ctx)
+	b.recordUnanswered()
+	if b.isDrained.Load() && !isIntended(err) && !errors.Is(err, errSessionEnded) {
 		err = errDrained
 	}
 	return err
 }
 
-// schedule begins the open loops of beats and updates.
-func (b *broadcast) schedule() {
-	every := b.interval
-	if b.o.BeatEvery > 0 {
-		every = b.o.BeatEvery
+// startTimers begins the open loops of beats and updates.
+func (b *broadcast) startTimers() {
+	every := b.beatInterval
+	if b.options.BeatInterval > 0 {
+		every = b.options.BeatInterval
 	}
-	b.beats = time.NewTicker(every)
-	for _, t := range []**time.Timer{&b.update, &b.end, &b.noAck, &b.drain} {
+	b.beatTicker = time.NewTicker(every)
+	for _, t := range []**time.Timer{&b.updateTimer, &b.endTimer, &b.ackTimer, &b.drainTimer} {
 		*t = time.NewTimer(time.Hour)
 		(*t).Stop()
 	}
-	if b.o.Updates > 0 {
-		b.updateEvery = time.Duration(float64(b.o.Anchors) / b.o.Updates * float64(time.Second))
-		b.updateAt = b.clock() + time.Duration(b.rand.Int64N(int64(b.updateEvery)+1))
-		b.update.Reset(b.updateAt - b.clock())
+	if b.options.Updates > 0 {
+		b.updateInterval = time.Duration(float64(b.options.Anchors) / b.options.Updates * float64(time.Second))
+		b.nextUpdateAt = b.clock() + time.Duration(b.rand.Int64N(int64(b.updateInterval)+1))
+		b.updateTimer.Reset(b.nextUpdateAt - b.clock())
 	}
-	if b.o.AnchorLife > 0 {
-		b.end.Reset(b.about(b.o.AnchorLife))
+	if b.options.AnchorLife > 0 {
+		b.endTimer.Reset(b.randomAround(b.options.AnchorLife))
 	}
 }
 
-func (b *broadcast) unschedule() {
-	b.beats.Stop()
-	b.update.Stop()
-	b.end.Stop()
-	b.noAck.Stop()
-	b.drain.Stop()
+func (b *broadcast) stopTimers() {
+	b.beatTicker.Stop()
+	b.updateTimer.Stop()
+	b.endTimer.Stop()
+	b.ackTimer.Stop()
+	b.drainTimer.Stop()
 }
 
-// goOn broadcasts until no socket has the session.
-func (b *broadcast) goOn(ctx context.Context) error {
+// continueFrom broadcasts until no socket has the session.
+func (b *broadcast) serveSockets(ctx context.Context) error {
 	for {
-		err := b.onAir(ctx)
-		if !b.rejoin() || chosen(err) {
+		err := b.serveSocket(ctx)
+		if !b.awaitStandby() || isIntended(err) {
 			return err
 		}
 	}
 }
 
-// onAir broadcasts until the socket ends.
-func (b *broadcast) onAir(ctx context.Context) error {
-	if b.stopping {
-		return b.stop() // again
+// serveSocket broadcasts until the socket ends.
+func (b *broadcast) serveSocket(ctx context.Context) error {
+	if b.isStopping {
+		return b.stopSession() // again
 	}
-	steady := b.steady
-	err := b.beat() // at once, as who pushes does
+	steady := b.updatesDone
+	err := b.sendBeat() // at once, as who pushes does
 	for err == nil {
 		select {
 		case m, ok := <-b.inbox:
 			if !ok {
-				return b.line.err
+				return b.anchorSocket.readErr
 			}
-			err = b.hear(m)
-		case <-b.beats.C:
-			err = b.beat()
-		case <-b.noAck.C:
+			err = b.handleMessage(m)
+		case <-b.beatTicker.C:
+			err = b.sendBeat()
+		case <-b.ackTimer.C:
 			return errNoAck
-		case <-b.update.C:
-			err = b.sendUpdates()
-		case <-b.end.C:
-			return b.leave()
-		case <-b.drain.C:
+		case <-b.updateTimer.C:
+			err = b.sendDueUpdates()
+		case <-b.endTimer.C:
+			return b.stopOrCrash()
+		case <-b.drainTimer.C:
 			return errDrained
-		case s := <-b.found:
-			b.goOver(s)
-			err = b.beat()
+		case s := <-b.standbyResult:
+			b.switchToStandby(s)
+			err = b.sendBeat()
 		case <-steady:
 			steady = nil // nothing but beats from now on
-			b.update.Stop()
-			b.end.Stop()
+			b.updateTimer.Stop()
+			b.endTimer.Stop()
 		case <-ctx.Done():
-			return b.stop()
+			return b.stopSession()
 		}
 	}
 	return err
 }
 
-// next is the id of the next beat or update.
-func (b *broadcast) next() wire.ID {
-	b.number++
-	return wire.IntID(b.number)
+// nextRequestID is the id of the next beat or update.
+func (b *broadcast) nextRequestID() wire.ID {
+	b.lastRequest++
+	return wire.IntID(b.lastRequest)
 }
 
-func (b *broadcast) beat() error {
-	id := b.next()
-	b.sent[id] = request{at: b.clock()}
-	b.anchors.beats.Add(1)
-	if b.o.many() && !b.waiting {
-		b.waiting = true
-		b.noAck.Reset(b.patience())
+func (b *broadcast) sendBeat() error {
+	id := b.nextRequestID()
+	b.unanswered[id] = request{sentAt: b.clock()}
+	b.anchorPool.beats.Add(1)
+	if b.options.hasManyNodes() && !b.isAwaitingAck {
+		b.isAwaitingAck = true
+		b.ackTimer.Reset(b.answerTimeout())
 	}
-	return b.tell(&wire.Beat{ID: id, N: b.number})
+	return b.send(&wire.Beat{ID: id, N: b.lastRequest})
 }
 
-// sendUpdates sends the updates that are due, each with the time when it was.
-func (b *broadcast) sendUpdates() error {
-	for ; b.updateAt <= b.clock(); b.updateAt += b.updateEvery {
-		id := b.next()
-		extra := stamp{Load: b.ledger.run, At: b.updateAt.Microseconds(), Node: b.node}.extra()
-		b.sent[id] = request{b.clock(), extra}
-		b.ledger.change(b.record, func(s *session) { s.unsure++ })
-		b.anchors.updates.Add(1)
-		if err := b.tell(&wire.Update{ID: id, Extra: wire.Some(extra)}); err != nil {
+// sendDueUpdates sends the updates that are due, each with the time when it was.
+func (b *broadcast) sendDueUpdates() error {
+	for ; b.nextUpdateAt <= b.clock(); b.nextUpdateAt += b.updateInterval {
+		id := b.nextRequestID()
+		extra := commandStamp{RunID: b.ledger.runID, SentAt: b.nextUpdateAt.Microseconds(), Node: b.node}.asExtra()
+		b.unanswered[id] = request{b.clock(), extra}
+		b.ledger.updateSession(b.session, func(s *session) { s.openUpdates++ })
+		b.anchorPool.updates.Add(1)
+		if err := b.send(&wire.Update{ID: id, Extra: wire.Some(extra)}); err != nil {
 			return err
 		}
 	}
-	b.update.Reset(b.updateAt - b.clock())
+	b.updateTimer.Reset(b.nextUpdateAt - b.clock())
 	return nil
 }
 
-// hear takes what the server says.
-func (b *broadcast) hear(m wire.Message) error {
+// handleMessage takes what the server says.
+func (b *broadcast) handleMessage(m wire.Message) error {
 	_, id := m.Head()
-	sent, asked := b.sent[id]
-	delete(b.sent, id)
+	sent, asked := b.unanswered[id]
+	delete(b.unanswered, id)
 	switch m := m.(type) {
 	case *wire.Ack:
-		b.acked(asked, sent.at, m.Pending)
+		b.handleAck(asked, sent.sentAt, m.Pending)
 	case *wire.Updated:
 		if !asked {
 			break
 		}
-		b.updated.Add(1)
-		b.heardOf(sent.at)
-		b.ledger.change(b.record, func(s *session) { s.entry, s.doubts = m.Stream, nil; s.unsure-- })
+		b.updatesAcknowledged.Add(1)
+		b.recordAcknowledged(sent.sentAt)
+		b.ledger.updateSession(b.session, func(s *session) { s.entry, s.uncertainExtras = m.Stream, nil; s.openUpdates-- })
 	case *wire.Probe:
-		return b.beat()
+		return b.sendBeat()
 	case *wire.Settings:
-		b.interval = time.Duration(m.HeartbeatMS) * time.Millisecond
-		if b.o.BeatEvery == 0 {
-			b.beats.Reset(b.interval)
+		b.beatInterval = time.Duration(m.HeartbeatMS) * time.Millisecond
+		if b.options.BeatInterval == 0 {
+			b.beatTicker.Reset(b.beatInterval)
 		}
 	case *wire.Notice:
-		if b.degraded = m.Code == wire.NoticeDegraded; b.degraded {
-			b.look()
+		if b.isDegraded = m.Code == wire.NoticeDegraded; b.isDegraded {
+			b.searchStandby()
 		}
 	case *wire.Drain:
-		b.drain.Reset(time.Duration(m.ReconnectInMS) * time.Millisecond)
+		b.drainTimer.Reset(time.Duration(m.ReconnectInMS) * time.Millisecond)
 	case *wire.Ended:
-		b.because(fmt.Errorf("the server ended a session: %s", m.Reason))
-		return b.over(m.Reason)
+		b.countReason(fmt.Errorf("the server ended a session: %s", m.Reason))
+		return b.handleSessionEnd(m.Reason)
 	case *wire.Error:
-		return b.refused(m, sent)
+		return b.handleError(m, sent)
 	}
 	return nil
 }
 
-// acked takes an ack: one that is held promises nothing.
-func (b *broadcast) acked(asked bool, sent time.Duration, held bool) {
-	b.noAck.Stop()
-	b.waiting = false
+// handleAck takes an ack: one that is held promises nothing.
+func (b *broadcast) handleAck(asked bool, sent time.Duration, held bool) {
+	b.ackTimer.Stop()
+	b.isAwaitingAck = false
 	switch {
 	case !held && asked:
-		b.degraded = false
-		b.heardOf(sent)
-	case held && b.degraded:
-		b.look() // again
+		b.isDegraded = false
+		b.recordAcknowledged(sent)
+	case held && b.isDegraded:
+		b.searchStandby() // again
 	}
 }
 
-// refused takes the refusal of a beat or an update.
-func (b *broadcast) refused(m *wire.Error, r request) error {
-	if m.Code == wire.CodeSessionGone && b.found != nil {
-		return errTaken // by the second socket, as it seems
+// handleError takes the refusal of a beat or an update.
+func (b *broadcast) handleError(m *wire.Error, r request) error {
+	if m.Code == wire.CodeSessionGone && b.standbyResult != nil {
+		return errSessionMoved // by the second socket, as it seems
 	}
-	b.anchors.errors.Add(1)
-	b.because(m)
+	b.anchorPool.errors.Add(1)
+	b.countReason(m)
 	if r.extra != nil {
-		b.ledger.change(b.record, func(s *session) {
-			s.unsure--
+		b.ledger.updateSession(b.session, func(s *session) {
+			s.openUpdates--
 			if m.Code == wire.CodeUnknown {
-				s.doubts = append(s.doubts, r.extra)
+				s.uncertainExtras = append(s.uncertainExtras, r.extra)
 			}
 		})
 	}
 	if m.Code == wire.CodeSessionGone {
-		return b.over(m.Reason)
+		return b.handleSessionEnd(m.Reason)
 	}
 	return nil
 }
 
-// heardOf notes that the server has acknowledged what was sent at a time.
-func (b *broadcast) heardOf(sent time.Duration) {
-	b.ledger.change(b.record, func(s *session) { s.heard = max(s.heard, sent) })
+// recordAcknowledged notes that the server has acknowledged what was sent at a time.
+func (b *broadcast) recordAcknowledged(sent time.Duration) {
+	b.ledger.updateSession(b.session, func(s *session) { s.acknowledgedAt = max(s.acknowledgedAt, sent) })
 }
 
-// leave stops, or crashes: then the socket is cut, and nobody is told.
-func (b *broadcast) leave() error {
-	if b.rand.Float64() < b.o.CrashShare {
-		b.rejoin() // or its second socket would keep the session
+// stopOrCrash stops, or crashes: then the socket is cut, and nobody is told.
+func (b *broadcast) stopOrCrash() error {
+	if b.rand.Float64() < b.options.CrashShare {
+		b.awaitStandby() // or its second socket would keep the session
 		b.crashes.Add(1)
-		b.ledger.change(b.record, func(s *session) { s.crashed = true })
+		b.ledger.updateSession(b.session, func(s *session) { s.hasCrashed = true })
 		return errCrashed
 	}
-	return b.stop()
+	return b.stopSession()
 }
 
-// stop stops the session and waits for the answer.
-func (b *broadcast) stop() error {
-	b.rejoin() // a stop on a socket that has lost the session would do nothing
-	b.ledger.mayEnd(b.record, b.clock())
-	b.stopping = true
-	if err := b.tell(&wire.Stop{ID: stopID}); err != nil {
+// stopSession stops the session and waits for the answer.
+func (b *broadcast) stopSession() error {
+	b.awaitStandby() // a stop on a socket that has lost the session would do nothing
+	b.ledger.permitEnd(b.session, b.clock())
+	b.isStopping = true
+	if err := b.send(&wire.Stop{ID: stopID}); err != nil {
 		return err
 	}
-	answer, err := b.wait(context.Background(), stopID, b.o.patience())
+	answer, err := b.awaitAnswer(context.Background(), stopID, b.options.answerTimeout())
 	if err != nil {
-		return mayTryAgain(err)
+		return asRetryable(err)
 	}
 	switch m := answer.(type) {
 	case *wire.Stopped:
-		return b.stopped()
+		return b.recordStop()
 	case *wire.Error:
-		err := mayTryAgain(m)
+		err := asRetryable(m)
 		if err == error(m) {
-			b.anchors.errors.Add(1)
+			b.anchorPool.errors.Add(1)
 		}
 		return err
 	}
 	return fmt.Errorf("%T in answer to a stop", answer)
 }
 
-func (b *broadcast) stopped() error {
-	b.anchors.stops.Add(1)
-	b.ledger.change(b.record, func(s *session) { s.over = true })
+func (b *broadcast) recordStop() error {
+	b.anchorPool.stops.Add(1)
+	b.ledger.updateSession(b.session, func(s *session) { s.isEnded = true })
 	return errStopped
 }

@@ -8,14 +8,14 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// conclude prints the verdict and writes the reports.
-func (t *test) conclude(stdout io.Writer) error {
+// reportOutcome prints the verdict and writes the reports.
+func (t *loadTest) reportOutcome(stdout io.Writer) error {
 	r := t.outcome()
-	if err := r.print(stdout); err != nil {
+	if err := r.writeText(stdout); err != nil {
 		return err
 	}
-	if t.o.Report != "" {
-		if err := r.writeReports(t.o.Report, time.Now()); err != nil {
+	if t.options.Report != "" {
+		if err := r.writeReports(t.options.Report, time.Now()); err != nil {
 			return err
 		}
 	}
@@ -26,125 +26,127 @@ func (t *test) conclude(stdout io.Writer) error {
 }
 
 // outcome is what the run came to. Nothing runs any more.
-func (t *test) outcome() *outcome {
-	counts, examples := t.faults.read()
+func (t *loadTest) outcome() *outcome {
+	counts, examples := t.faults.snapshot()
 	r := &outcome{
-		Profile: t.o.Profile, Options: t.o.profile, Seed: t.o.Seed, Examples: examples, Compared: t.compared,
-		Latency: latenciesOf(t.crowd.counts.measured), Client: t.client(), Server: t.server(), Nodes: t.nodes(),
-		Viewers: t.viewers(), Anchors: t.broadcasters(),
-		Reasons: t.reasons(), Series: t.seconds(),
+		Profile: t.options.Profile, Options: t.options.profile, Seed: t.options.Seed, Examples: examples, Compared: t.comparison,
+		Latency: newLatencies(t.viewerLoop.latencies.measured), Client: t.clientFigures(), Server: t.serverFigures(), Nodes: t.nodeFigures(),
+		Viewers: t.viewerFigures(), Anchors: t.anchorFigures(),
+		Reasons: t.reasons(), Series: t.secondFigures(),
 	}
-	t.split(r)
-	r.judge(t.o, counts, t.interrupted)
+	t.addNodeLatencies(r)
+	r.judge(t.options, counts, t.wasInterrupted)
 	return r
 }
 
-// split fills in latencies by nodes, and those of starts.
-func (t *test) split(r *outcome) {
+// addNodeLatencies fills in latencies by nodes, and those of starts.
+func (t *loadTest) addNodeLatencies(r *outcome) {
 	some := func(h *hdrhistogram.Histogram) *latencies {
 		if h.TotalCount() == 0 {
 			return nil
 		}
-		return new(latenciesOf(h))
+		return new(newLatencies(h))
 	}
-	c := &t.crowd.counts
-	if t.o.many() {
-		r.SameNode, r.OtherNode = some(c.commands.same), some(c.commands.other)
+	c := &t.viewerLoop.latencies
+	if t.options.hasManyNodes() {
+		r.SameNode, r.OtherNode = some(c.all.same), some(c.all.other)
 	}
-	r.Starts = startFigures{some(c.quiet.same), some(c.quiet.other), some(c.busy.same), some(c.busy.other)}
+	r.Starts = startFigures{some(c.quietStarts.same), some(c.quietStarts.other), some(c.busyStarts.same), some(c.busyStarts.other)}
 }
 
-// each is n over the diffs that were delivered while measuring, in microseconds.
-func (t *test) each(n time.Duration) float64 {
-	return float64(n.Microseconds()) / float64(max(1, t.after.crowd.diffs-t.before.crowd.diffs))
+// perDiff is n over the diffs that were delivered while measuring, in microseconds.
+func (t *loadTest) perDiff(n time.Duration) float64 {
+	return float64(n.Microseconds()) / float64(max(1, t.atEnd.viewers.diffs-t.atStart.viewers.diffs))
 }
 
-func (t *test) measured() time.Duration { return max(time.Millisecond, t.after.at-t.before.at) }
+func (t *loadTest) measuredTime() time.Duration {
+	return max(time.Millisecond, t.atEnd.at-t.atStart.at)
+}
 
-func (t *test) client() clientFigures {
-	a, b := &t.after.crowd, &t.before.crowd
+func (t *loadTest) clientFigures() clientFigures {
+	a, b := &t.atEnd.viewers, &t.atStart.viewers
 	return clientFigures{
-		CPUPerDiff: t.each(a.process - b.process), LoopPerDiff: t.each(a.thread - b.thread),
-		CPUCores: partOf(a.process-b.process, t.measured()), Busy: partOf(a.busy-b.busy, t.measured()),
-		LagP99: ms(micros(t.crowd.counts.lag.ValueAtQuantile(99))),
+		CPUPerDiff: t.perDiff(a.processCPU - b.processCPU), LoopPerDiff: t.perDiff(a.loopCPU - b.loopCPU),
+		CPUCores: roundedRatio(a.processCPU-b.processCPU, t.measuredTime()), Busy: roundedRatio(a.busyTime-b.busyTime, t.measuredTime()),
+		LagP99: milliseconds(microseconds(t.viewerLoop.latencies.lag.ValueAtQuantile(99))),
 	}
 }
 
-// partOf is a part of a time, to two digits.
-func partOf(part, whole time.Duration) float64 {
+// roundedRatio is a part of a time, to two digits.
+func roundedRatio(part, whole time.Duration) float64 {
 	return float64(int(100*part.Seconds()/whole.Seconds()+0.5)) / 100
 }
 
-func (t *test) server() *serverFigures {
-	a, b := together(t.after.nodes), together(t.before.nodes)
-	if !a.Known || !b.Known {
+func (t *loadTest) serverFigures() *serverFigures {
+	a, b := sumSamples(t.atEnd.nodes), sumSamples(t.atStart.nodes)
+	if !a.IsKnown || !b.IsKnown {
 		return nil
 	}
-	out := &serverFigures{CPUCores: partOf(a.CPU-b.CPU, t.measured()), CPUPerDiff: t.each(a.CPU - b.CPU), Slow: a.Slow - b.Slow}
+	out := &serverFigures{CPUCores: roundedRatio(a.CPU-b.CPU, t.measuredTime()), CPUPerDiff: t.perDiff(a.CPU - b.CPU), Slow: a.SlowViewers - b.SlowViewers}
 	for _, s := range t.series.all() {
 		out.Memory = max(out.Memory, s.Server.Memory)
 	}
 	return out
 }
 
-// nodes are the figures of each server whose metrics are known.
-func (t *test) nodes() (out []nodeFigures) {
-	for i, n := range t.o.metrics {
-		a, b := t.after.nodes[i], t.before.nodes[i]
-		if a.Known && b.Known {
-			out = append(out, nodeFigures{n.url, partOf(a.CPU-b.CPU, t.measured()), a.Peak, a.Slow - b.Slow, a.Restarts - b.Restarts})
+// nodeFigures are the figures of each server whose metrics are known.
+func (t *loadTest) nodeFigures() (out []nodeFigures) {
+	for i, n := range t.options.metrics {
+		a, b := t.atEnd.nodes[i], t.atStart.nodes[i]
+		if a.IsKnown && b.IsKnown {
+			out = append(out, nodeFigures{n.url, roundedRatio(a.CPU-b.CPU, t.measuredTime()), a.PeakMemory, a.SlowViewers - b.SlowViewers, a.Restarts - b.Restarts})
 		}
 	}
 	return out
 }
 
-func (t *test) viewers() viewerFigures {
-	all, diffs := t.crowd.tally, t.after.crowd.diffs-t.before.crowd.diffs
+func (t *loadTest) viewerFigures() viewerFigures {
+	all, diffs := t.viewerLoop.counters, t.atEnd.viewers.diffs-t.atStart.viewers.diffs
 	out := viewerFigures{
-		Diffs: diffs, DiffsPerSec: float64(diffs) / t.measured().Seconds(), Bytes: t.after.crowd.bytes - t.before.crowd.bytes,
-		Snapshots: all.snapshots, Resumes: all.resumes, Strolls: all.strolls, Likes: all.likesSent, Liked: all.liked,
+		Diffs: diffs, DiffsPerSec: float64(diffs) / t.measuredTime().Seconds(), Bytes: t.atEnd.viewers.bytes - t.atStart.viewers.bytes,
+		Snapshots: all.snapshots, Resumes: all.resumes, Absences: all.absences, Likes: all.likesSent, LikesAcknowledged: all.likesAcknowledged,
 		Disconnects: all.disconnects, Refusals: all.refusals, Errors: all.errors, Drained: all.drained,
-		Returns: all.returns.all, Returned: all.returns.resumed, Young: all.returns.young, YoungReturned: all.returns.youngResumed,
+		Reconnects: all.reconnects.all, ReconnectsResumed: all.reconnects.resumed, ReconnectsToRestarted: all.reconnects.recent, ReconnectsToRestartedResumed: all.reconnects.recentResumed,
 	}
 	for _, s := range t.series.all() {
-		out.Most = max(out.Most, s.Viewers)
+		out.Peak = max(out.Peak, s.Viewers)
 	}
 	return out
 }
 
-func (t *test) broadcasters() anchorFigures {
-	a := t.anchors
+func (t *loadTest) anchorFigures() anchorFigures {
+	a := t.anchorPool
 	out := anchorFigures{
 		Starts: a.starts.Load(), Stops: a.stops.Load(), Crashes: a.crashes.Load(), Resumes: a.resumes.Load(),
-		Beats: a.beats.Load(), Updates: a.updates.Load(), Updated: a.updated.Load(),
-		Disconnects: a.disconnects.Load(), Errors: a.errors.Load(), Unjudged: t.ledger.unjudged,
-		Drained: a.drained.Load(), Refusals: a.refusals.Load(), Moves: a.moves.Load(), Expired: a.expired.Load(),
+		Beats: a.beats.Load(), Updates: a.updates.Load(), UpdatesAcknowledged: a.updatesAcknowledged.Load(),
+		Disconnects: a.disconnects.Load(), Errors: a.errors.Load(), Unjudged: t.ledger.unjudgedDepartures,
+		Drained: a.drained.Load(), Refusals: a.refusals.Load(), Failovers: a.failovers.Load(), Expired: a.expired.Load(),
 	}
 	for _, s := range t.series.all() {
-		out.Most = max(out.Most, s.Anchors)
+		out.Peak = max(out.Peak, s.Anchors)
 	}
 	return out
 }
 
-func (t *test) reasons() map[string]int {
-	out := maps.Clone(t.anchors.reasons)
-	for why, n := range t.crowd.tally.reasons {
+func (t *loadTest) reasons() map[string]int {
+	out := maps.Clone(t.anchorPool.reasons)
+	for why, n := range t.viewerLoop.counters.reasons {
 		out[why] += n
 	}
 	return out
 }
 
-// seconds are the samples, in figures for people and machines.
-func (t *test) seconds() (out []secondFigures) {
+// secondFigures are the samples, in figures for people and machines.
+func (t *loadTest) secondFigures() (out []secondFigures) {
 	var before sample
 	for _, s := range t.series.all() {
 		cpu := 0.0
-		if before.Server.Known && s.Server.Known {
-			cpu = partOf(s.Server.CPU-before.Server.CPU, s.At-before.At)
+		if before.Server.IsKnown && s.Server.IsKnown {
+			cpu = roundedRatio(s.Server.CPU-before.Server.CPU, s.At-before.At)
 		}
 		out = append(out, secondFigures{
 			At: s.At.Seconds(), Viewers: s.Viewers, Anchors: s.Anchors, Diffs: s.Diffs, Bytes: s.Bytes,
-			P50: ms(s.P50), P99: ms(s.P99), ClientCPU: partOf(s.ClientCPU, s.At-before.At), Busy: partOf(s.Busy, s.At-before.At),
+			P50: milliseconds(s.P50), P99: milliseconds(s.P99), ClientCPU: roundedRatio(s.ClientCPU, s.At-before.At), Busy: roundedRatio(s.Busy, s.At-before.At),
 			ServerCPU: cpu, ServerBytes: s.Server.Memory, Connections: s.Server.Connections,
 		})
 		before = s

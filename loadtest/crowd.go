@@ -10,130 +10,130 @@ import (
 	"onair/hub/wire"
 )
 
-// crowd is all viewers. One goroutine, in run, owns everything below; others
+// viewerLoop is all viewers. One goroutine, in run, owns everything below; others
 // ask it through do.
-type crowd struct {
+type viewerLoop struct {
 	// Static after construction.
-	o      *options
-	hello  []*handshake         // by node
-	clock  func() time.Duration // of the run
-	ledger *ledger
-	faults *faults
-	report func(sample) // called once a second
-	calls  chan func()
+	options    *options
+	handshakes []*handshake         // by node
+	clock      func() time.Duration // of the run
+	ledger     *ledger
+	faults     *faultLog
+	onSample   func(sample) // called once a second
+	calls      chan func()
 
-	poll    *poller
-	rand    *rand.Rand
-	viewers []*viewer
-	views   []*view          // of lists
-	codes   map[string]*view // of watches
-	timers  timers
-	scratch []byte
-	text    []byte // of the message that is being sent
-	frame   []byte
+	poller        *poller
+	rand          *rand.Rand
+	viewers       []*viewer
+	views         []*view          // of lists
+	watchViews    map[string]*view // of watches
+	timers        timerHeap
+	readBuffer    []byte
+	messageBuffer []byte // of the message that is being sent
+	frameBuffer   []byte
 
-	now   time.Duration // about
-	idle  time.Duration // as the server has it
-	calm  bool          // nobody goes away any more, or reads slowly
-	likes time.Duration // when the next one is due
-	doing []doing       // by node
+	now          time.Duration // about
+	idleInterval time.Duration // as the server has it
+	isSettling   bool          // nobody goes away any more, or reads slowly
+	nextLikeAt   time.Duration // when the next one is due
+	nodes        []nodeState   // by node
 
-	tally  tally
-	before tally // a second ago
-	counts counts
-	lag    lagMeter
+	counters     viewerCounters
+	lastCounters viewerCounters // a second ago
+	latencies    latencyHistograms
+	lag          lagMeter
 }
 
-// tally counts since the beginning of the run.
-type tally struct {
-	messages, diffs, bytes           int
-	resumes, snapshots               int // answers to subscribes
-	disconnects, refusals, errors    int
-	drained                          int // sockets that a node had go elsewhere
-	returns                          returns
-	strolls, herds, likesSent, liked int
-	following                        int           // viewers, now
-	busy                             time.Duration // in the loop, not waiting
-	process, thread                  time.Duration // CPU
-	reasons                          map[string]int
+// viewerCounters counts since the beginning of the run.
+type viewerCounters struct {
+	messages, diffs, bytes                        int
+	resumes, snapshots                            int // answers to subscribes
+	disconnects, refusals, errors                 int
+	drained                                       int // sockets that a node had go elsewhere
+	reconnects                                    reconnectCounters
+	absences, herds, likesSent, likesAcknowledged int
+	following                                     int           // viewers, now
+	busyTime                                      time.Duration // in the loop, not waiting
+	processCPU, loopCPU                           time.Duration // CPU
+	reasons                                       map[string]int
 }
 
-func newCrowd(o *options, clock func() time.Duration, l *ledger, f *faults, report func(sample)) (*crowd, error) {
+func newViewerLoop(o *options, clock func() time.Duration, l *ledger, f *faultLog, report func(sample)) (*viewerLoop, error) {
 	poll, err := newPoller()
 	if err != nil {
 		return nil, err
 	}
-	c := &crowd{
-		o: o, doing: make([]doing, len(o.nodes)),
-		clock: clock, ledger: l, faults: f, report: report, calls: make(chan func(), 16),
-		poll: poll, rand: rand.New(rand.NewPCG(o.Seed, 1)), codes: map[string]*view{},
-		scratch: make([]byte, 256<<10),
-		tally:   tally{reasons: map[string]int{}},
-		counts:  newCounts(),
+	c := &viewerLoop{
+		options: o, nodes: make([]nodeState, len(o.nodes)),
+		clock: clock, ledger: l, faults: f, onSample: report, calls: make(chan func(), 16),
+		poller: poll, rand: rand.New(rand.NewPCG(o.Seed, 1)), watchViews: map[string]*view{},
+		readBuffer: make([]byte, 256<<10),
+		counters:   viewerCounters{reasons: map[string]int{}},
+		latencies:  newLatencyHistograms(),
 	}
 	for _, n := range o.nodes {
-		c.hello = append(c.hello, newHandshake(n.host, "/v1/viewer", o.ViewerToken, o.Deflate))
+		c.handshakes = append(c.handshakes, newHandshake(n.host, "/v1/viewer", o.ViewerToken, o.Deflate))
 	}
 	remember := max(16, 16384/o.Views)
 	for i := range o.Views {
 		v := newView(remember)
 		v.limit = o.Limit
-		v.query = wire.Subscribe{Tags: []string{tagOf(l.run, i)}, Sort: sorts[i%len(sorts)], Limit: o.Limit, Play: o.Play}
+		v.query = wire.Subscribe{Tags: []string{viewTag(l.runID, i)}, Sort: sortOrders[i%len(sortOrders)], Limit: o.Limit, Play: o.Play}
 		c.views = append(c.views, v)
 	}
 	for i := range o.Viewers {
-		c.enlist(i)
+		c.addViewer(i)
 	}
 	return c, nil
 }
 
-var sorts = []string{wire.SortViewers, wire.SortStarted, wire.SortLikes}
+var sortOrders = []string{wire.SortViewers, wire.SortStarted, wire.SortLikes}
 
-// tagOf is what the streams of a view have in common.
-func tagOf(run string, view int) string { return run + "-" + itoa(view) }
+// viewTag is what the streams of a view have in common.
+func viewTag(run string, view int) string { return run + "-" + itoa(view) }
 
-// enlist adds the i-th viewer. Who is slow, roams or looks on is spread evenly
+// addViewer adds the i-th viewer. Who is slow, roams or looks on is spread evenly
 // over the views, and the viewers of each view over the nodes.
-func (c *crowd) enlist(i int) {
-	round := i / c.o.Views
+func (c *viewerLoop) addViewer(i int) {
+	round := i / c.options.Views
 	v := &viewer{
-		index: int32(len(c.viewers)), view: c.views[i%c.o.Views],
-		slow: share(round, c.o.SlowShare), looks: share(round, c.o.WatchShare), fd: -1,
+		index: int32(len(c.viewers)), view: c.views[i%c.options.Views],
+		isSlow: isInShare(round, c.options.SlowShare), isWatcher: isInShare(round, c.options.WatchShare), fd: -1,
 	}
-	v.roams = !v.slow && share(round+round/7, c.o.AwayShare)
-	v.at = v.view.start
-	v.node, v.step = c.o.way(i)
+	v.isRoaming = !v.isSlow && isInShare(round+round/7, c.options.AwayShare)
+	v.list = v.view.emptyList
+	v.node, v.step = c.options.firstNode(i)
 	c.viewers = append(c.viewers, v)
 }
 
-// share says whether the i-th of many is among a share of them.
-func share(i int, of float64) bool { return int(float64(i+1)*of) > int(float64(i)*of) }
+// isInShare says whether the i-th of many is among a share of them.
+func isInShare(i int, of float64) bool { return int(float64(i+1)*of) > int(float64(i)*of) }
 
 // socketsPerSource is below the server's default of sockets from one address.
 const socketsPerSource = 900
 
-// sourceOf spreads viewers over the loopback addresses: a server lets in so
+// sourceAddress spreads viewers over the loopback addresses: a server lets in so
 // many from one, and one has 28,000 ports.
-func sourceOf(to netip.Addr, i int) netip.Addr {
+func sourceAddress(to netip.Addr, i int) netip.Addr {
 	if !to.Is4() || !to.IsLoopback() {
 		return netip.Addr{}
 	}
 	return netip.AddrFrom4([4]byte{127, 0, 1, byte(1 + i/socketsPerSource)})
 }
 
-// viewOf is the view of a watch.
-func (c *crowd) viewOf(code string) *view {
-	v := c.codes[code]
+// watchView is the view of a watch.
+func (c *viewerLoop) watchView(code string) *view {
+	v := c.watchViews[code]
 	if v == nil {
 		v = newView(64)
-		v.code = code
-		c.codes[code] = v
+		v.watchedCode = code
+		c.watchViews[code] = v
 	}
 	return v
 }
 
-// do has a function called by the goroutine that owns everything, and waits.
-func (c *crowd) do(ctx context.Context, f func()) {
+// callInLoop has a function called by the goroutine that owns everything, and waits.
+func (c *viewerLoop) callInLoop(ctx context.Context, f func()) {
 	done := make(chan struct{})
 	select {
 	case c.calls <- func() { f(); close(done) }:
@@ -146,45 +146,45 @@ func (c *crowd) do(ctx context.Context, f func()) {
 	}
 }
 
-// after has something done later by a viewer, if it still has the socket it has.
-func (c *crowd) after(d time.Duration, v *viewer, do func(*crowd, *viewer)) {
-	t := timer{at: c.now + d, do: do, v: v}
+// schedule has something done later by a viewer, if it still has the socket it has.
+func (c *viewerLoop) schedule(d time.Duration, v *viewer, do func(*viewerLoop, *viewer)) {
+	t := timer{dueAt: c.now + d, action: do, viewer: v}
 	if v != nil {
-		t.life = v.life
+		t.generation = v.generation
 	}
-	c.timers.add(t)
+	c.timers.schedule(t)
 }
 
-// about is a random time around d.
-func (c *crowd) about(d time.Duration) time.Duration {
+// randomAround is a random time around d.
+func (c *viewerLoop) randomAround(d time.Duration) time.Duration {
 	return d/2 + time.Duration(c.rand.Int64N(int64(d)+1))
 }
 
-// patience is how long the loop waits for events, at the most: as long as
+// maxPollWait is how long the loop waits for events, at the most: as long as
 // others may wait for it.
-const patience = 20 * time.Millisecond
+const maxPollWait = 20 * time.Millisecond
 
 // run is the life of all viewers, until ctx ends.
-func (c *crowd) run(ctx context.Context) error {
+func (c *viewerLoop) run(ctx context.Context) error {
 	runtime.LockOSThread() // so that its CPU time can be told
 	defer runtime.UnlockOSThread()
-	defer c.poll.close()
+	defer c.poller.close()
 	c.now = c.clock()
-	c.after(time.Second, nil, (*crowd).everySecond)
+	c.schedule(time.Second, nil, (*viewerLoop).takeSample)
 	for ctx.Err() == nil {
-		c.later()
-		if err := c.round(); err != nil {
+		c.runDueTimers()
+		if err := c.serveReadySockets(); err != nil {
 			return err
 		}
 	}
 	for _, v := range c.viewers {
-		c.leave(v)
+		c.disconnect(v)
 	}
 	return nil
 }
 
-// later does what is due.
-func (c *crowd) later() {
+// runDueTimers does what is due.
+func (c *viewerLoop) runDueTimers() {
 	c.now = c.clock()
 	for {
 		select {
@@ -193,51 +193,51 @@ func (c *crowd) later() {
 			continue
 		default:
 		}
-		t, ok := c.timers.due(c.now)
+		t, ok := c.timers.popDue(c.now)
 		if !ok {
 			return
 		}
-		if t.v == nil || t.v.life == t.life {
-			t.do(c, t.v)
+		if t.viewer == nil || t.viewer.generation == t.generation {
+			t.action(c, t.viewer)
 		}
 	}
 }
 
-// round serves the sockets that wait.
-func (c *crowd) round() error {
-	wait := patience
+// serveReadySockets serves the sockets that wait.
+func (c *viewerLoop) serveReadySockets() error {
+	wait := maxPollWait
 	if len(c.timers) > 0 {
-		wait = max(0, min(wait, c.timers[0].at-c.clock()))
+		wait = max(0, min(wait, c.timers[0].dueAt-c.clock()))
 	}
-	n, full, err := c.poll.wait(0)
+	n, full, err := c.poller.wait(0)
 	idle := n == 0 // so that whoever comes now has not waited
 	if idle && err == nil {
-		n, full, err = c.poll.wait(wait)
+		n, full, err = c.poller.wait(wait)
 	}
 	if err != nil {
 		return err
 	}
 	began := c.clock()
 	c.now = began
-	c.lag.fetched(began, idle, full)
+	c.lag.recordPoll(began, idle, full)
 	for i := range n {
-		index, life, output := c.poll.event(i)
+		index, life, output := c.poller.event(i)
 		v := c.viewers[index]
-		if v.stage == stageAway || v.life != life {
+		if v.stage == stageClosed || v.generation != life {
 			continue
 		}
 		if output {
-			c.writable(v)
+			c.handleWritable(v)
 		}
-		if v.stage != stageAway && v.life == life && v.stage != stageDialing {
-			c.readable(v)
+		if v.stage != stageClosed && v.generation == life && v.stage != stageDialing {
+			c.handleReadable(v)
 		}
 	}
 	if n > 0 {
 		end := c.clock()
-		c.tally.busy += end - began
-		if !c.calm {
-			record(c.counts.lag, c.lag.lag(end), int64(n))
+		c.counters.busyTime += end - began
+		if !c.isSettling {
+			recordDuration(c.latencies.lag, c.lag.lagAt(end), int64(n))
 		}
 	}
 	return nil
@@ -246,21 +246,21 @@ func (c *crowd) round() error {
 // lagMeter tells how long the sockets that a round serves may have waited for
 // it: since the loop last knew that no other was ready.
 type lagMeter struct {
-	since    time.Duration
-	previous time.Duration // when the round before fetched
-	full     bool          // and left some behind
+	idleUntil  time.Duration
+	lastPollAt time.Duration // when the round before fetched
+	wasFull    bool          // and left some behind
 }
 
-// fetched notes that sockets were fetched; idle says that none was ready just
+// recordPoll notes that sockets were fetched; idle says that none was ready just
 // before, full that some may have been left behind.
-func (l *lagMeter) fetched(now time.Duration, idle, full bool) {
+func (l *lagMeter) recordPoll(now time.Duration, idle, full bool) {
 	switch {
 	case idle:
-		l.since = now
-	case !l.full:
-		l.since = l.previous
+		l.idleUntil = now
+	case !l.wasFull:
+		l.idleUntil = l.lastPollAt
 	}
-	l.previous, l.full = now, full
+	l.lastPollAt, l.wasFull = now, full
 }
 
-func (l *lagMeter) lag(now time.Duration) time.Duration { return now - l.since }
+func (l *lagMeter) lagAt(now time.Duration) time.Duration { return now - l.idleUntil }

@@ -135,7 +135,7 @@ func TestClosedDoors(t *testing.T) {
 	b.reopen(t)
 	got := <-done
 	v, an := got.r.Viewers, got.r.Anchors
-	if got.code != 0 || v.Returns < 80 || v.Returned != v.Returns || v.Disconnects < 80 {
+	if got.code != 0 || v.Reconnects < 80 || v.ReconnectsResumed != v.Reconnects || v.Disconnects < 80 {
 		t.Errorf("exit %d, viewers %+v\n%s", got.code, v, got.out)
 	}
 	if an.Disconnects < 25 || an.Resumes < 25 || an.Expired != 0 {
@@ -151,7 +151,7 @@ func TestStarts(t *testing.T) {
 	code, r, out := s.load(t, a.address+",ws://"+b.address, "--profile", "starts", "--anchors", "40", "--viewers", "60",
 		"--views", "30", "--duration", "6s", "--anchor-life", "2s", "--rest-for", "1s")
 	x := r.Starts
-	if code != 0 || x.QuietSame == nil || x.QuietOther == nil || x.QuietOther.Samples < 5 || x.QuietOther.P99 <= 0 {
+	if code != 0 || x.QuietSameNode == nil || x.QuietOtherNode == nil || x.QuietOtherNode.Samples < 5 || x.QuietOtherNode.P99 <= 0 {
 		t.Errorf("exit %d, starts %+v\n%s", code, x, out)
 	}
 	if r.SameNode == nil || r.OtherNode == nil || r.SameNode.Samples+r.OtherNode.Samples != r.Latency.Samples {

@@ -8,13 +8,13 @@ import (
 
 // outcome is all that a run came to. Its JSON is for machines.
 type outcome struct {
-	Result     string   `json:"result"`
-	Overloaded bool     `json:"client_overloaded"` // so that latencies are too high
-	Profile    string   `json:"profile"`
-	Options    profile  `json:"options"`
-	Seed       uint64   `json:"seed"`
-	Rows       []row    `json:"rows"`
-	Examples   []string `json:"examples,omitempty"`
+	Result           string   `json:"result"`
+	ClientOverloaded bool     `json:"client_overloaded"` // so that latencies are too high
+	Profile          string   `json:"profile"`
+	Options          profile  `json:"options"`
+	Seed             uint64   `json:"seed"`
+	Rows             []row    `json:"rows"`
+	Examples         []string `json:"examples,omitempty"`
 
 	Latency   latencies    `json:"latency"`
 	SameNode  *latencies   `json:"latency_same_node,omitempty"` // the anchor was at the viewer's node
@@ -33,13 +33,13 @@ type outcome struct {
 }
 
 type latencies struct {
-	Samples int64   `json:"samples"`
-	P50     float64 `json:"p50_ms"`
-	P90     float64 `json:"p90_ms"`
-	P99     float64 `json:"p99_ms"`
-	P999    float64 `json:"p999_ms"`
-	Max     float64 `json:"max_ms"`
-	ladder  []rung
+	Samples     int64   `json:"samples"`
+	P50         float64 `json:"p50_ms"`
+	P90         float64 `json:"p90_ms"`
+	P99         float64 `json:"p99_ms"`
+	P999        float64 `json:"p999_ms"`
+	Max         float64 `json:"max_ms"`
+	percentiles []percentile
 }
 
 func (l *latencies) String() string {
@@ -51,10 +51,10 @@ func (l *latencies) String() string {
 // read the diff with it, by whether the view had been still for a second, and
 // by whether the stream was started at the viewer's node.
 type startFigures struct {
-	QuietSame  *latencies `json:"quiet_same_node,omitempty"`
-	QuietOther *latencies `json:"quiet_other_node,omitempty"`
-	BusySame   *latencies `json:"busy_same_node,omitempty"`
-	BusyOther  *latencies `json:"busy_other_node,omitempty"`
+	QuietSameNode  *latencies `json:"quiet_same_node,omitempty"`
+	QuietOtherNode *latencies `json:"quiet_other_node,omitempty"`
+	BusySameNode   *latencies `json:"busy_same_node,omitempty"`
+	BusyOtherNode  *latencies `json:"busy_other_node,omitempty"`
 }
 
 type clientFigures struct {
@@ -81,42 +81,42 @@ type nodeFigures struct {
 }
 
 type viewerFigures struct {
-	Most        int     `json:"most"` // that had a list at once
-	Diffs       int     `json:"diffs"`
-	DiffsPerSec float64 `json:"diffs_per_second"`
-	Bytes       int     `json:"bytes"`
-	Snapshots   int     `json:"snapshots"`
-	Resumes     int     `json:"resumes"`
-	Strolls     int     `json:"strolls"`
-	Likes       int     `json:"likes"`
-	Liked       int     `json:"likes_acknowledged"`
-	Disconnects int     `json:"disconnects"`
-	Refusals    int     `json:"refusals"`
-	Errors      int     `json:"errors"`
-	Drained     int     `json:"drained"` // sockets that a node sent on
+	Peak              int     `json:"most"` // that had a list at once
+	Diffs             int     `json:"diffs"`
+	DiffsPerSec       float64 `json:"diffs_per_second"`
+	Bytes             int     `json:"bytes"`
+	Snapshots         int     `json:"snapshots"`
+	Resumes           int     `json:"resumes"`
+	Absences          int     `json:"strolls"`
+	Likes             int     `json:"likes"`
+	LikesAcknowledged int     `json:"likes_acknowledged"`
+	Disconnects       int     `json:"disconnects"`
+	Refusals          int     `json:"refusals"`
+	Errors            int     `json:"errors"`
+	Drained           int     `json:"drained"` // sockets that a node sent on
 
-	Returns       int `json:"reconnects"` // with a position
-	Returned      int `json:"reconnects_resumed"`
-	Young         int `json:"reconnects_to_restarted"` // in the last minute
-	YoungReturned int `json:"reconnects_to_restarted_resumed"`
+	Reconnects                   int `json:"reconnects"` // with a position
+	ReconnectsResumed            int `json:"reconnects_resumed"`
+	ReconnectsToRestarted        int `json:"reconnects_to_restarted"` // in the last minute
+	ReconnectsToRestartedResumed int `json:"reconnects_to_restarted_resumed"`
 }
 
 type anchorFigures struct {
-	Most        int   `json:"most"` // on air at once
-	Starts      int64 `json:"starts"`
-	Stops       int64 `json:"stops"`
-	Crashes     int64 `json:"crashes"`
-	Resumes     int64 `json:"resumes"`
-	Beats       int64 `json:"beats"`
-	Updates     int64 `json:"updates"`
-	Updated     int64 `json:"updates_acknowledged"`
-	Disconnects int64 `json:"disconnects"`
-	Errors      int64 `json:"errors"`
-	Drained     int64 `json:"drained"`             // sockets that a node sent on
-	Refusals    int64 `json:"refusals"`            // not let in, or told to try again
-	Moves       int64 `json:"moves"`               // for want of an ack, or because of a notice
-	Expired     int64 `json:"expired"`             // sessions, for missed beats
-	Unjudged    int   `json:"departures_unjudged"` // of streams that are not this run's
+	Peak                int   `json:"most"` // on air at once
+	Starts              int64 `json:"starts"`
+	Stops               int64 `json:"stops"`
+	Crashes             int64 `json:"crashes"`
+	Resumes             int64 `json:"resumes"`
+	Beats               int64 `json:"beats"`
+	Updates             int64 `json:"updates"`
+	UpdatesAcknowledged int64 `json:"updates_acknowledged"`
+	Disconnects         int64 `json:"disconnects"`
+	Errors              int64 `json:"errors"`
+	Drained             int64 `json:"drained"`             // sockets that a node sent on
+	Refusals            int64 `json:"refusals"`            // not let in, or told to try again
+	Failovers           int64 `json:"moves"`               // for want of an ack, or because of a notice
+	Expired             int64 `json:"expired"`             // sessions, for missed beats
+	Unjudged            int   `json:"departures_unjudged"` // of streams that are not this run's
 }
 
 type secondFigures struct {

@@ -14,13 +14,13 @@ import (
 	"onair/hub/wire"
 )
 
-// maxHandshake is the longest answer to a handshake that is taken.
-const maxHandshake = 16 << 10
+// maxResponse is the longest answer to a handshake that is taken.
+const maxResponse = 16 << 10
 
 // handshake is what all viewers ask a server with; only the key differs.
 type handshake struct {
-	before, after string // the key
-	deflate       bool
+	beforeKey, afterKey string // the key
+	deflate             bool
 }
 
 func newHandshake(host, path, token string, deflate bool) *handshake {
@@ -34,20 +34,20 @@ func newHandshake(host, path, token string, deflate bool) *handshake {
 		fmt.Fprintf(&b, "Authorization: Bearer %s\r\n", token)
 	}
 	b.WriteString("Sec-WebSocket-Key: ")
-	return &handshake{before: b.String(), after: "\r\n\r\n", deflate: deflate}
+	return &handshake{beforeKey: b.String(), afterKey: "\r\n\r\n", deflate: deflate}
 }
 
-// ask appends the request, with a key made of nonce.
-func (h *handshake) ask(dst []byte, nonce uint64) []byte {
-	return append(append(append(dst, h.before...), keyOf(nonce)...), h.after...)
+// appendRequest appends the request, with a key made of nonce.
+func (h *handshake) appendRequest(dst []byte, nonce uint64) []byte {
+	return append(append(append(dst, h.beforeKey...), handshakeKey(nonce)...), h.afterKey...)
 }
 
-func keyOf(nonce uint64) string {
+func handshakeKey(nonce uint64) string {
 	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint64(make([]byte, 8, 16), nonce))
 }
 
-func acceptOf(nonce uint64) string {
-	sum := sha1.Sum([]byte(keyOf(nonce) + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
+func acceptKey(nonce uint64) string {
+	sum := sha1.Sum([]byte(handshakeKey(nonce) + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
 	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
@@ -56,12 +56,12 @@ type refusedError struct{ status int }
 
 func (e *refusedError) Error() string { return fmt.Sprintf("refused with HTTP %d", e.status) }
 
-// answered reads the server's answer and tells how many bytes it took: 0 while
+// parseResponse reads the server's answer and tells how many bytes it took: 0 while
 // some are missing.
-func (h *handshake) answered(data []byte, nonce uint64) (n int, err error) {
+func (h *handshake) parseResponse(data []byte, nonce uint64) (n int, err error) {
 	end := bytes.Index(data, []byte("\r\n\r\n"))
 	if end < 0 {
-		if len(data) > maxHandshake {
+		if len(data) > maxResponse {
 			return 0, errors.New("an endless answer to the handshake")
 		}
 		return 0, nil
@@ -76,7 +76,7 @@ func (h *handshake) answered(data []byte, nonce uint64) (n int, err error) {
 	switch {
 	case res.StatusCode != http.StatusSwitchingProtocols:
 		return 0, &refusedError{res.StatusCode}
-	case res.Header.Get("Sec-WebSocket-Accept") != acceptOf(nonce):
+	case res.Header.Get("Sec-WebSocket-Accept") != acceptKey(nonce):
 		return 0, errors.New("a handshake that was answered with another key")
 	case res.Header.Get("Sec-WebSocket-Protocol") != wire.Subprotocol:
 		return 0, errors.New("a handshake without the subprotocol")

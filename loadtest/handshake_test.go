@@ -11,12 +11,12 @@ import (
 
 func TestHandshakeAsks(t *testing.T) {
 	h := newHandshake("example.com:80", "/v1/viewer", "token", true)
-	req, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(h.ask(nil, 7))))
+	req, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(h.appendRequest(nil, 7))))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]string{
-		"Connection": "Upgrade", "Upgrade": "websocket", "Sec-Websocket-Version": "13", "Sec-Websocket-Key": keyOf(7),
+		"Connection": "Upgrade", "Upgrade": "websocket", "Sec-Websocket-Version": "13", "Sec-Websocket-Key": handshakeKey(7),
 		"Sec-Websocket-Protocol": "onair.v1", "Authorization": "Bearer token",
 	} {
 		if got := req.Header.Get(name); got != want {
@@ -35,27 +35,27 @@ func TestHandshakeAnswers(t *testing.T) {
 	}
 	const yes = "101 Switching Protocols"
 	h := newHandshake("h", "/", "", false)
-	good := answer(yes, acceptOf(7), "onair.v1", "")
-	if n, err := h.answered([]byte(good+"frame"), 7); n != len(good) || err != nil {
+	good := answer(yes, acceptKey(7), "onair.v1", "")
+	if n, err := h.parseResponse([]byte(good+"frame"), 7); n != len(good) || err != nil {
 		t.Errorf("a good answer: took %d of %d bytes, %v", n, len(good), err)
 	}
 	for cut := range good {
-		if n, err := h.answered([]byte(good[:cut]), 7); n != 0 || err != nil {
+		if n, err := h.parseResponse([]byte(good[:cut]), 7); n != 0 || err != nil {
 			t.Fatalf("cut at %d: took %d, %v", cut, n, err)
 		}
 	}
 	for name, bad := range map[string]string{
-		"another key":     answer(yes, acceptOf(8), "onair.v1", ""),
-		"no subprotocol":  answer(yes, acceptOf(7), "", ""),
-		"unasked deflate": answer(yes, acceptOf(7), "onair.v1", "Sec-WebSocket-Extensions: permessage-deflate\r\n"),
+		"another key":     answer(yes, acceptKey(8), "onair.v1", ""),
+		"no subprotocol":  answer(yes, acceptKey(7), "", ""),
+		"unasked deflate": answer(yes, acceptKey(7), "onair.v1", "Sec-WebSocket-Extensions: permessage-deflate\r\n"),
 		"no HTTP":         "hello\r\n\r\n",
-		"endless":         string(make([]byte, maxHandshake+1)),
+		"endless":         string(make([]byte, maxResponse+1)),
 	} {
-		if _, err := h.answered([]byte(bad), 7); err == nil {
+		if _, err := h.parseResponse([]byte(bad), 7); err == nil {
 			t.Errorf("%s is taken", name)
 		}
 	}
-	_, err := h.answered([]byte("HTTP/1.1 503 Service Unavailable\r\n\r\n"), 7)
+	_, err := h.parseResponse([]byte("HTTP/1.1 503 Service Unavailable\r\n\r\n"), 7)
 	if refused, ok := errors.AsType[*refusedError](err); !ok || refused.status != 503 {
 		t.Errorf("503 gives %v", err)
 	}

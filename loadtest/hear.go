@@ -13,18 +13,18 @@ import (
 	"onair/hub/wire"
 )
 
-// readable reads what a socket has, once: if there is more, it is soon told of
+// handleReadable reads what a socket has, once: if there is more, it is soon told of
 // again.
-func (c *crowd) readable(v *viewer) {
+func (c *viewerLoop) handleReadable(v *viewer) {
 	if v.stage == stageDialing {
 		return // a failed connect is writable, too
 	}
-	buf := c.scratch
-	if v.slow && !c.calm && v.stage == stageFollowing {
-		buf = buf[:c.o.SlowRate/slowSips+1]
-		c.await(v, interestOf(v))
-		c.after(time.Second/slowSips, v, (*crowd).sip)
-		if v.stage == stageAway {
+	buf := c.readBuffer
+	if v.isSlow && !c.isSettling && v.stage == stageOpen {
+		buf = buf[:c.options.SlowRate/slowReadsPerSecond+1]
+		c.setInterest(v, writeInterest(v))
+		c.schedule(time.Second/slowReadsPerSecond, v, (*viewerLoop).resumeSlowReads)
+		if v.stage == stageClosed {
 			return
 		}
 	}
@@ -33,65 +33,65 @@ func (c *crowd) readable(v *viewer) {
 	case errors.Is(err, errAgain):
 		return
 	case err != nil:
-		c.lost(v, "read: "+err.Error())
+		c.handleSocketEnd(v, "read: "+err.Error())
 		return
 	case n == 0:
-		c.lost(v, "closed without a word")
+		c.handleSocketEnd(v, "closed without a word")
 		return
 	}
 	c.now = c.clock()
-	c.tally.bytes += n
-	v.heard = c.now
-	if err := c.hear(v, buf[:n]); err != nil {
-		c.faults.add(faultProtocol, "%v", err)
-		c.lost(v, "broken")
+	c.counters.bytes += n
+	v.receivedAt = c.now
+	if err := c.handleBytes(v, buf[:n]); err != nil {
+		c.faults.record(faultProtocol, "%v", err)
+		c.handleSocketEnd(v, "broken")
 	}
 }
 
 // A slow viewer takes so many sips a second, and has so small a buffer that the
 // server feels it.
 const (
-	slowSips   = 4
-	slowBuffer = 4 << 10
+	slowReadsPerSecond = 4
+	slowReceiveBuffer  = 4 << 10
 )
 
-// sip has a slow viewer read again.
-func (c *crowd) sip(v *viewer) {
-	if v.stage != stageAway {
-		c.await(v, forInput|interestOf(v))
+// resumeSlowReads has a slow viewer read again.
+func (c *viewerLoop) resumeSlowReads(v *viewer) {
+	if v.stage != stageClosed {
+		c.setInterest(v, interestInput|writeInterest(v))
 	}
 }
 
-// interestOf is what a viewer waits for besides input.
-func interestOf(v *viewer) interest {
-	if len(v.out) > 0 {
-		return forOutput
+// writeInterest is what a viewer waits for besides input.
+func writeInterest(v *viewer) interest {
+	if len(v.unsent) > 0 {
+		return interestOutput
 	}
-	return forNothing
+	return interestNone
 }
 
-// hear takes bytes of a viewer's socket. An error is the server's fault.
-func (c *crowd) hear(v *viewer, data []byte) error {
-	if len(v.rest) > 0 {
-		v.rest = append(v.rest, data...)
-		data = v.rest
+// handleBytes takes bytes of a viewer's socket. An error is the server's fault.
+func (c *viewerLoop) handleBytes(v *viewer, data []byte) error {
+	if len(v.unparsed) > 0 {
+		v.unparsed = append(v.unparsed, data...)
+		data = v.unparsed
 	}
-	if v.stage == stageShaking {
-		n, err := c.hello[v.node].answered(data, v.nonce)
+	if v.stage == stageHandshaking {
+		n, err := c.handshakes[v.node].parseResponse(data, v.nonce)
 		if refused, ok := errors.AsType[*refusedError](err); ok {
-			c.lost(v, refused.Error())
+			c.handleSocketEnd(v, refused.Error())
 			return nil
 		}
 		if err != nil {
 			return err
 		}
 		if n > 0 {
-			v.stage = stageGreeting
+			v.stage = stageAwaitingWelcome
 		}
 		data = data[n:]
 	}
-	life := v.life
-	for v.stage >= stageGreeting {
+	life := v.generation
+	for v.stage >= stageAwaitingWelcome {
 		f, n, err := parseFrame(data)
 		if err != nil {
 			return err
@@ -100,27 +100,27 @@ func (c *crowd) hear(v *viewer, data []byte) error {
 			break
 		}
 		data = data[n:]
-		if err := c.take(v, f); err != nil {
+		if err := c.handleFrame(v, f); err != nil {
 			return err
 		}
-		if v.life != life {
+		if v.generation != life {
 			return nil
 		}
 	}
-	if v.stage == stageAway {
+	if v.stage == stageClosed {
 		return nil
 	}
-	if v.rest = append(v.rest[:0], data...); len(v.rest) == 0 {
-		v.rest = nil // thousands of idle viewers are to hold nothing
+	if v.unparsed = append(v.unparsed[:0], data...); len(v.unparsed) == 0 {
+		v.unparsed = nil // thousands of idle viewers are to hold nothing
 	}
 	return nil
 }
 
-// take takes one frame.
-func (c *crowd) take(v *viewer, f frame) error {
+// handleFrame takes one frame.
+func (c *viewerLoop) handleFrame(v *viewer, f frame) error {
 	switch f.op {
 	case opPing:
-		c.write(v, opPong, f.payload)
+		c.sendFrame(v, opPong, f.payload)
 		return nil
 	case opPong:
 		return nil
@@ -129,57 +129,57 @@ func (c *crowd) take(v *viewer, f frame) error {
 		if len(f.payload) >= 2 {
 			code := binary.BigEndian.Uint16(f.payload)
 			why = fmt.Sprintf("closed with %d %s", code, f.payload[2:])
-			v.drained = v.drained || code == wire.CloseDrained
+			v.isDrained = v.isDrained || code == wire.CloseDrained
 		}
-		c.lost(v, why)
+		c.handleSocketEnd(v, why)
 		return nil
 	case opBinary:
 		return errors.New("a binary message")
 	case opText:
-		if v.parts != nil {
+		if v.fragments != nil {
 			return errors.New("a message within another")
 		}
 		if f.final {
-			return c.message(v, f.payload, f.deflated)
+			return c.handleMessage(v, f.payload, f.deflated)
 		}
-		v.parts, v.flate = append([]byte{}, f.payload...), f.deflated
+		v.fragments, v.isDeflated = append([]byte{}, f.payload...), f.deflated
 		return nil
 	}
-	if v.parts == nil || f.deflated {
+	if v.fragments == nil || f.deflated {
 		return errors.New("a continuation of nothing")
 	}
-	v.parts = append(v.parts, f.payload...)
-	if len(v.parts) > maxFrame {
+	v.fragments = append(v.fragments, f.payload...)
+	if len(v.fragments) > maxFrame {
 		return errors.New("an endless message")
 	}
 	if !f.final {
 		return nil
 	}
-	whole := v.parts
-	v.parts = nil
-	return c.message(v, whole, v.flate)
+	whole := v.fragments
+	v.fragments = nil
+	return c.handleMessage(v, whole, v.isDeflated)
 }
 
-// message takes one message: at once where it is known to lead on from a list
+// handleMessage takes one message: at once where it is known to lead on from a list
 // of the viewer.
-func (c *crowd) message(v *viewer, payload []byte, deflated bool) error {
-	c.tally.messages++
-	if s := v.at.find(payload, deflated); s != nil {
-		if s.answer && !v.asked {
+func (c *viewerLoop) handleMessage(v *viewer, payload []byte, deflated bool) error {
+	c.counters.messages++
+	if s := v.list.findStep(payload, deflated); s != nil {
+		if s.isAnswer && !v.isSubscribing {
 			return errors.New("an answer that nobody asked for")
 		}
-		c.follow(v, &v.at, s)
+		c.takeStep(v, &v.list, s)
 		return nil
 	}
-	if v.watch != nil {
-		if s := v.watch.find(payload, deflated); s != nil {
-			c.follow(v, &v.watch, s)
+	if v.watchedList != nil {
+		if s := v.watchedList.findStep(payload, deflated); s != nil {
+			c.takeStep(v, &v.watchedList, s)
 			return nil
 		}
 	}
 	text := payload
 	if deflated {
-		if !c.o.Deflate {
+		if !c.options.Deflate {
 			return errors.New("a deflated message that was not agreed on")
 		}
 		var err error
@@ -191,7 +191,7 @@ func (c *crowd) message(v *viewer, payload []byte, deflated bool) error {
 	if err != nil {
 		return fmt.Errorf("%w: %.200s", err, text)
 	}
-	return c.understand(v, m, payload, deflated)
+	return c.handleDecoded(v, m, payload, deflated)
 }
 
 // inflate undoes what a server without context takeover did.
@@ -204,49 +204,49 @@ func inflate(payload []byte) ([]byte, error) {
 	return text, nil
 }
 
-// understand takes a message that leads on from no list that the viewer has, or
+// handleDecoded takes a message that leads on from no list that the viewer has, or
 // that is the first of its kind to do so.
-func (c *crowd) understand(v *viewer, m wire.Message, payload []byte, deflated bool) error {
+func (c *viewerLoop) handleDecoded(v *viewer, m wire.Message, payload []byte, deflated bool) error {
 	switch m := m.(type) {
 	case *wire.Welcome:
-		if v.stage != stageGreeting {
+		if v.stage != stageAwaitingWelcome {
 			return errors.New("a second welcome")
 		}
-		v.stage = stageFollowing
-		c.welcomed(v)
-		c.idle = time.Duration(m.IdleMS) * time.Millisecond
-		c.ledger.rules(time.Duration(m.HeartbeatMS)*time.Millisecond, m.MissedLimit)
-		c.subscribe(v)
+		v.stage = stageOpen
+		c.recordNodeUp(v)
+		c.idleInterval = time.Duration(m.IdleMS) * time.Millisecond
+		c.ledger.setLeaseParams(time.Duration(m.HeartbeatMS)*time.Millisecond, m.MissedLimit)
+		c.sendSubscribe(v)
 	case *wire.Snapshot:
-		if m.ID != answersSubscribe || !v.asked {
+		if m.ID != subscribeID || !v.isSubscribing {
 			return errors.New("a snapshot that nobody asked for")
 		}
-		return c.learn(v, &v.at, m.View, step{frame: payload, deflated: deflated, answer: true}, m)
+		return c.applyMessage(v, &v.list, m.View, step{frame: payload, deflated: deflated, isAnswer: true}, m)
 	case *wire.Watching:
-		if m.ID != answersWatch || m.Code != v.wanted || m.Entry.Code != m.Code {
+		if m.ID != watchID || m.Code != v.watchedCode || m.Entry.Code != m.Code {
 			return errors.New("a stream that nobody asked to watch")
 		}
-		v.watch = c.viewOf(m.Code).start
-		return c.learn(v, &v.watch, m.View, step{frame: payload, deflated: deflated, answer: true}, m)
+		v.watchedList = c.watchView(m.Code).emptyList
+		return c.applyMessage(v, &v.watchedList, m.View, step{frame: payload, deflated: deflated, isAnswer: true}, m)
 	case *wire.Diff:
-		s := step{frame: payload, deflated: deflated, diff: true, answer: m.ID != ""}
+		s := step{frame: payload, deflated: deflated, isDiff: true, isAnswer: m.ID != ""}
 		switch {
-		case m.View == v.at.view.id:
-			return c.learn(v, &v.at, m.View, s, m)
-		case v.watch != nil && m.View == v.watch.view.id && !s.answer:
-			return c.learn(v, &v.watch, m.View, s, m)
+		case m.View == v.list.view.id:
+			return c.applyMessage(v, &v.list, m.View, s, m)
+		case v.watchedList != nil && m.View == v.watchedList.view.id && !s.isAnswer:
+			return c.applyMessage(v, &v.watchedList, m.View, s, m)
 		}
 		return fmt.Errorf("a diff of %s, which the viewer does not have", m.View)
 	case *wire.Unwatched:
-		v.watch = nil
-		c.another(v)
-		c.after(c.about(time.Second), v, (*crowd).lookOn)
+		v.watchedList = nil
+		c.forgetWatchedCode(v)
+		c.schedule(c.randomAround(time.Second), v, (*viewerLoop).sendWatch)
 	case *wire.Liked:
-		c.tally.liked++
+		c.counters.likesAcknowledged++
 	case *wire.Error:
-		c.refused(v, m)
+		c.handleError(v, m)
 	case *wire.Drain:
-		c.drain(v, time.Duration(m.ReconnectInMS)*time.Millisecond)
+		c.handleDrain(v, time.Duration(m.ReconnectInMS)*time.Millisecond)
 	case *wire.Ping, *wire.TokenExpiring, *wire.Authenticated, *wire.Unknown:
 	default:
 		typ, _ := m.Head()
@@ -255,31 +255,31 @@ func (c *crowd) understand(v *viewer, m wire.Message, payload []byte, deflated b
 	return nil
 }
 
-// refused takes the answer to a request that the server did not fulfil.
-func (c *crowd) refused(v *viewer, m *wire.Error) {
+// handleError takes the answer to a request that the server did not fulfil.
+func (c *viewerLoop) handleError(v *viewer, m *wire.Error) {
 	switch {
-	case m.ID == answersWatch && m.Code == wire.CodeNotFound:
-		c.another(v) // it ended meanwhile
-		c.after(c.about(time.Second), v, (*crowd).lookOn)
+	case m.ID == watchID && m.Code == wire.CodeNotFound:
+		c.forgetWatchedCode(v) // it ended meanwhile
+		c.schedule(c.randomAround(time.Second), v, (*viewerLoop).sendWatch)
 		return
-	case m.ID == answersLike && (m.Code == wire.CodeNotFound || m.Code == wire.CodeRateLimited):
+	case m.ID == likeID && (m.Code == wire.CodeNotFound || m.Code == wire.CodeRateLimited):
 		return
-	case m.ID == answersUnwatch:
+	case m.ID == unwatchID:
 		return
 	}
-	c.tally.reasons["refused: "+m.Error()]++
-	c.tally.errors++
-	if m.ID == answersSubscribe {
-		c.after(time.Second+backoff(c.rand, v.tries), v, (*crowd).subscribe)
-		v.tries++
+	c.counters.reasons["refused: "+m.Error()]++
+	c.counters.errors++
+	if m.ID == subscribeID {
+		c.schedule(time.Second+backoffDelay(c.rand, v.attempts), v, (*viewerLoop).sendSubscribe)
+		v.attempts++
 	}
 }
 
-// learn applies a message to a viewer's list, and remembers that it did.
-func (c *crowd) learn(v *viewer, at **list, name string, s step, m wire.Message) error {
+// applyMessage applies a message to a viewer's list, and remembers that it did.
+func (c *viewerLoop) applyMessage(v *viewer, at **list, name string, s step, m wire.Message) error {
 	from := *at
-	if known := from.find(s.frame, s.deflated); known != nil {
-		c.follow(v, at, known)
+	if known := from.findStep(s.frame, s.deflated); known != nil {
+		c.takeStep(v, at, known)
 		return nil
 	}
 	switch known := from.view.id; {
@@ -292,86 +292,86 @@ func (c *crowd) learn(v *viewer, at **list, name string, s step, m wire.Message)
 	}
 	to, err := from.apply(m)
 	if broken, ok := errors.AsType[*chainError](err); ok {
-		if v.asked && !s.answer {
+		if v.isSubscribing && !s.isAnswer {
 			return nil // overtaken by the answer that is on its way
 		}
-		c.faults.add(faultChain, "%v", broken)
-		c.subscribe(v)
+		c.faults.record(faultBrokenChain, "%v", broken)
+		c.sendSubscribe(v)
 		return nil
 	}
 	if to == nil {
 		return err
 	}
 	if err != nil {
-		c.faults.add(faultProtocol, "%v", err)
+		c.faults.record(faultProtocol, "%v", err)
 	}
-	to, err = from.view.settle(to)
+	to, err = from.view.canonicalList(to)
 	if err != nil {
-		c.faults.add(faultDiverge, "%v", err)
+		c.faults.record(faultDivergentLists, "%v", err)
 	}
-	from.departed(to, func(code string, startedAt int64) {
-		if wrong := c.ledger.left(code, startedAt, c.now); wrong != "" {
-			c.faults.add(faultLeft, "%s (%s)", wrong, name)
+	from.eachDeparture(to, func(code string, startedAt int64) {
+		if wrong := c.ledger.judgeDeparture(code, startedAt, c.now); wrong != "" {
+			c.faults.record(faultEarlyDeparture, "%s (%s)", wrong, name)
 		}
 	})
-	if d, ok := m.(*wire.Diff); ok && !s.answer {
-		s.marks = from.marks(to, d, c.ledger.run)
+	if d, ok := m.(*wire.Diff); ok && !s.isAnswer {
+		s.commands = from.commandsIn(to, d, c.ledger.runID)
 	}
 	s.to, s.frame = to, bytes.Clone(s.frame)
-	c.follow(v, at, from.keep(s))
+	c.takeStep(v, at, from.addStep(s))
 	return nil
 }
 
-// follow takes a step.
-func (c *crowd) follow(v *viewer, at **list, s *step) {
+// takeStep takes a step.
+func (c *viewerLoop) takeStep(v *viewer, at **list, s *step) {
 	*at = s.to
-	before := v.framed
-	if at == &v.at {
-		v.framed = c.now
+	before := v.listChangedAt
+	if at == &v.list {
+		v.listChangedAt = c.now
 	}
-	if s.diff {
-		c.tally.diffs++
+	if s.isDiff {
+		c.counters.diffs++
 	}
-	if s.answer {
-		c.answered(v, s)
-	} else if !v.slow {
-		for _, m := range s.marks {
-			if m.at >= v.since {
-				c.latency(v, m, before)
+	if s.isAnswer {
+		c.handleSubscribed(v, s)
+	} else if !v.isSlow {
+		for _, m := range s.commands {
+			if m.dueAt >= v.subscribedAt {
+				c.recordLatency(v, m, before)
 			}
 		}
 	}
-	if v.reference {
-		v.seen[s.to.view.id+" "+s.to.pos] = s.to
+	if v.isReference {
+		v.shownLists[s.to.view.id+" "+s.to.pos] = s.to
 	}
-	if at == &v.watch && len(s.to.entries) == 0 {
-		c.after(c.about(time.Second), v, (*crowd).lookAway)
+	if at == &v.watchedList && len(s.to.entries) == 0 {
+		c.schedule(c.randomAround(time.Second), v, (*viewerLoop).sendUnwatch)
 	}
 }
 
-// answered takes the answer to a subscribe or a watch.
-func (c *crowd) answered(v *viewer, s *step) {
-	if s.to.view.code != "" {
+// handleSubscribed takes the answer to a subscribe or a watch.
+func (c *viewerLoop) handleSubscribed(v *viewer, s *step) {
+	if s.to.view.watchedCode != "" {
 		return
 	}
-	if s.diff {
-		c.tally.resumes++
+	if s.isDiff {
+		c.counters.resumes++
 	} else {
-		c.tally.snapshots++
+		c.counters.snapshots++
 	}
-	v.asked, v.since, v.tries = false, c.now, 0
-	if v.followed {
+	v.isSubscribing, v.subscribedAt, v.attempts = false, c.now, 0
+	if v.hasList {
 		return // a resync, on the same socket
 	}
-	if v.returns {
-		c.came(v, s.diff)
+	if v.hasPosition {
+		c.countReconnect(v, s.isDiff)
 	}
-	v.followed = true
-	v.watch = nil
-	if v.looks {
-		c.lookOn(v)
+	v.hasList = true
+	v.watchedList = nil
+	if v.isWatcher {
+		c.sendWatch(v)
 	}
-	if v.roams {
-		c.after(c.about(c.o.StayFor), v, (*crowd).stroll)
+	if v.isRoaming {
+		c.schedule(c.randomAround(c.options.StayTime), v, (*viewerLoop).goAway)
 	}
 }

@@ -13,17 +13,17 @@ import (
 )
 
 // lone is a crowd of one, without a socket: what it says is lost.
-func lone(t testing.TB) (*crowd, *viewer) {
+func lone(t testing.TB) (*viewerLoop, *viewer) {
 	t.Helper()
 	o := &options{profile: profile{Viewers: 1, Views: 1}, Limit: 100, Seed: 1, nodes: make([]node, 2)}
-	c, err := newCrowd(o, func() time.Duration { return time.Second }, newLedger("run"), &faults{}, nil)
+	c, err := newViewerLoop(o, func() time.Duration { return time.Second }, newLedger("run"), &faultLog{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(c.poll.close)
+	t.Cleanup(c.poller.close)
 	c.now = time.Second
 	v := c.viewers[0]
-	v.stage = stageGreeting
+	v.stage = stageAwaitingWelcome
 	return c, v
 }
 
@@ -51,14 +51,14 @@ func TestHearInPieces(t *testing.T) {
 	for cut := range len(stream) + 1 {
 		c, v := lone(t)
 		for _, piece := range [][]byte{stream[:cut], stream[cut:]} {
-			if err := c.hear(v, piece); err != nil {
+			if err := c.handleBytes(v, piece); err != nil {
 				t.Fatalf("cut at %d: %v", cut, err)
 			}
 		}
-		if v.at.pos != "3" || v.at.entries["a"].Likes != 5 || v.rest != nil || c.tally.diffs != 2 {
-			t.Fatalf("cut at %d: at %q after %d diffs", cut, v.at.pos, c.tally.diffs)
+		if v.list.pos != "3" || v.list.entries["a"].Likes != 5 || v.unparsed != nil || c.counters.diffs != 2 {
+			t.Fatalf("cut at %d: at %q after %d diffs", cut, v.list.pos, c.counters.diffs)
 		}
-		c.poll.close()
+		c.poller.close()
 	}
 }
 
@@ -75,13 +75,13 @@ func TestHearBrokenServers(t *testing.T) {
 		"binary":                  serverFrame(opBinary, "x"),
 		"a continuation":          serverFrame(opContinue, "x"),
 		"deflate":                 append([]byte{finalBit | deflatedBit | opText, 1}, 'x'),
-		"a watch that is unasked": text(&wire.Watching{ID: answersWatch, Code: "a", View: "code/a", Pos: "1", Entry: entry("a", 1)}),
+		"a watch that is unasked": text(&wire.Watching{ID: watchID, Code: "a", View: "code/a", Pos: "1", Entry: entry("a", 1)}),
 	} {
 		c, v := lone(t)
-		if err := c.hear(v, begin); err != nil {
+		if err := c.handleBytes(v, begin); err != nil {
 			t.Fatal(err)
 		}
-		if err := c.hear(v, bad); err == nil {
+		if err := c.handleBytes(v, bad); err == nil {
 			t.Errorf("%s is not told", name)
 		}
 	}
@@ -92,23 +92,23 @@ func TestHearLies(t *testing.T) {
 	begin := append(welcome(), text(snapshot("1", entry("a", 1)))...)
 	for name, test := range map[string]struct {
 		frame []byte
-		want  fault
+		want  faultKind
 	}{
-		"a hole in the chain": {text(diff("2", "3")), faultChain},
+		"a hole in the chain": {text(diff("2", "3")), faultBrokenChain},
 		"a wrong count":       {text(&wire.Diff{View: "v", Prev: "1", Pos: "2", HasTotal: true, Total: 7}), faultProtocol},
-		"another list":        {text(&wire.Diff{View: "v", Prev: "1", Pos: "1", Set: []wire.Patch{patch("a", "likes", "9")}}), faultDiverge},
-		"a live anchor left":  {text(&wire.Diff{View: "v", Prev: "1", Pos: "2", HasTotal: true, Del: []string{"a"}}), faultLeft},
+		"another list":        {text(&wire.Diff{View: "v", Prev: "1", Pos: "1", Set: []wire.Patch{patch("a", "likes", "9")}}), faultDivergentLists},
+		"a live anchor left":  {text(&wire.Diff{View: "v", Prev: "1", Pos: "2", HasTotal: true, Del: []string{"a"}}), faultEarlyDeparture},
 	} {
 		c, v := lone(t)
-		c.ledger.rules(time.Second, 3)
-		c.ledger.began(entry("a", 1), "run-0", 0)
-		if err := c.hear(v, begin); err != nil {
+		c.ledger.setLeaseParams(time.Second, 3)
+		c.ledger.addSession(entry("a", 1), "run-0", 0)
+		if err := c.handleBytes(v, begin); err != nil {
 			t.Fatal(err)
 		}
-		if err := c.hear(v, test.frame); err != nil {
+		if err := c.handleBytes(v, test.frame); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-		counts, examples := c.faults.read()
+		counts, examples := c.faults.snapshot()
 		if counts[test.want] != 1 || len(examples) != 1 {
 			t.Errorf("%s: got %v, want one of %q", name, examples, test.want)
 		}
@@ -118,22 +118,22 @@ func TestHearLies(t *testing.T) {
 // TestHearSharesWork: who gets what another has got decodes nothing.
 func TestHearSharesWork(t *testing.T) {
 	c, v := lone(t)
-	c.enlist(1)
+	c.addViewer(1)
 	other := c.viewers[1]
-	other.stage = stageGreeting
+	other.stage = stageAwaitingWelcome
 	for _, f := range [][]byte{welcome(), text(snapshot("1", entry("a", 1))), text(diff("1", "2", patch("a", "likes", "5")))} {
 		for _, who := range []*viewer{v, other} {
-			if err := c.hear(who, f); err != nil {
+			if err := c.handleBytes(who, f); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
-	if v.at != other.at || v.at.pos != "2" {
-		t.Errorf("at %p and %p", v.at, other.at)
+	if v.list != other.list || v.list.pos != "2" {
+		t.Errorf("at %p and %p", v.list, other.list)
 	}
 	next := text(diff("2", "2"))
-	c.hear(v, next)
-	if n := testing.AllocsPerRun(100, func() { c.hear(other, next) }); n != 0 {
+	c.handleBytes(v, next)
+	if n := testing.AllocsPerRun(100, func() { c.handleBytes(other, next) }); n != 0 {
 		t.Errorf("a known frame costs %v allocations", n)
 	}
 }
@@ -158,25 +158,25 @@ func FuzzHear(f *testing.F) {
 	list := append(welcome(), text(snapshot("1", entry("a", 1)))...)
 	f.Add(append(list, text(diff("1", "2", patch("a", "likes", "5")))...), 20)
 	f.Add(append(list, text(diff("7", "8"))...), 40)
-	f.Add(append(list, text(&wire.Unwatched{ID: answersUnwatch, Code: "a"})...), 3)
+	f.Add(append(list, text(&wire.Unwatched{ID: unwatchID, Code: "a"})...), 3)
 	f.Add(append(list, serverFrame(opClose, "\x03\xe9")...), 3)
-	f.Add(append(list, text(&wire.Error{ID: answersSubscribe, Code: wire.CodeUnavailable})...), 3)
+	f.Add(append(list, text(&wire.Error{ID: subscribeID, Code: wire.CodeUnavailable})...), 3)
 	f.Fuzz(func(t *testing.T, data []byte, cut int) {
 		whole, v := lone(t)
-		err := whole.hear(v, data)
+		err := whole.handleBytes(v, data)
 		if cut < 0 || cut > len(data) {
 			return
 		}
 		pieces, w := lone(t)
-		again := pieces.hear(w, data[:cut])
-		if again == nil && w.stage != stageAway {
-			again = pieces.hear(w, data[cut:])
+		again := pieces.handleBytes(w, data[:cut])
+		if again == nil && w.stage != stageClosed {
+			again = pieces.handleBytes(w, data[cut:])
 		}
-		if (err == nil) != (again == nil) || v.at.pos != w.at.pos || whole.tally.diffs != pieces.tally.diffs {
-			t.Fatalf("cut at %d: at %q, %v; whole: at %q, %v", cut, w.at.pos, again, v.at.pos, err)
+		if (err == nil) != (again == nil) || v.list.pos != w.list.pos || whole.counters.diffs != pieces.counters.diffs {
+			t.Fatalf("cut at %d: at %q, %v; whole: at %q, %v", cut, w.list.pos, again, v.list.pos, err)
 		}
-		whole.poll.close()
-		pieces.poll.close()
+		whole.poller.close()
+		pieces.poller.close()
 	})
 }
 
@@ -194,8 +194,8 @@ func TestLagMeter(t *testing.T) {
 		{18 * msec, false, true, 20 * msec, 9 * msec}, // left behind by the round before
 		{30 * msec, true, false, 31 * msec, 1 * msec}, // just as many as one round serves
 	} {
-		l.fetched(step.now, step.idle, step.full)
-		if got := l.lag(step.end); got != step.want {
+		l.recordPoll(step.now, step.idle, step.full)
+		if got := l.lagAt(step.end); got != step.want {
 			t.Errorf("round %d: lag %v, want %v", i, got, step.want)
 		}
 	}
@@ -207,12 +207,12 @@ func BenchmarkHear(b *testing.B) {
 	c, v := lone(b)
 	e := entry("a", 1)
 	e.Title = strings.Repeat("x", 200)
-	c.hear(v, append(welcome(), text(snapshot("1", e, entry("b", 1)))...))
+	c.handleBytes(v, append(welcome(), text(snapshot("1", e, entry("b", 1)))...))
 	next := text(diff("1", "1", patch("a", "title", `"`+e.Title+`"`))) // leads to where it came from
-	c.hear(v, next)
+	c.handleBytes(v, next)
 	b.SetBytes(int64(len(next)))
 	b.ReportAllocs()
 	for b.Loop() {
-		c.hear(v, next)
+		c.handleBytes(v, next)
 	}
 }

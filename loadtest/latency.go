@@ -6,44 +6,44 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// mark is what a diff tells of a command that an anchor gave: when it was to be
+// command is what a diff tells of a command that an anchor gave: when it was to be
 // sent, and where.
-type mark struct {
-	at    time.Duration // of the run
-	node  int
-	start bool // of a stream, and not an update
+type command struct {
+	dueAt   time.Duration // of the run
+	node    int
+	isStart bool // of a stream, and not an update
 }
 
-// counts are of the measured phase, and of this second.
-type counts struct {
-	measured, second *hdrhistogram.Histogram // latencies in microseconds
-	lag              *hdrhistogram.Histogram // of the loop
+// latencyHistograms are of the measured phase, and of this second.
+type latencyHistograms struct {
+	measured, lastSecond *hdrhistogram.Histogram // latencies in microseconds
+	lag                  *hdrhistogram.Histogram // of the loop
 
-	commands    split // all that is measured
-	quiet, busy split // starts
+	all                     nodeHistograms // all that is measured
+	quietStarts, busyStarts nodeHistograms // starts
 }
 
-func newCounts() counts {
-	return counts{newHistogram(), newHistogram(), newHistogram(), newSplit(), newSplit(), newSplit()}
+func newLatencyHistograms() latencyHistograms {
+	return latencyHistograms{newHistogram(), newHistogram(), newHistogram(), newNodeHistograms(), newNodeHistograms(), newNodeHistograms()}
 }
 
 // reset begins the measured phase.
-func (c *counts) reset() {
+func (c *latencyHistograms) reset() {
 	c.measured.Reset()
 	c.lag.Reset()
-	for _, s := range []split{c.commands, c.quiet, c.busy} {
+	for _, s := range []nodeHistograms{c.all, c.quietStarts, c.busyStarts} {
 		s.same.Reset()
 		s.other.Reset()
 	}
 }
 
-// split is latencies by where the anchor was: at its viewer's node, or at
+// nodeHistograms is latencies by where the anchor was: at its viewer's node, or at
 // another.
-type split struct{ same, other *hdrhistogram.Histogram }
+type nodeHistograms struct{ same, other *hdrhistogram.Histogram }
 
-func newSplit() split { return split{newHistogram(), newHistogram()} }
+func newNodeHistograms() nodeHistograms { return nodeHistograms{newHistogram(), newHistogram()} }
 
-func (s split) of(same bool) *hdrhistogram.Histogram {
+func (s nodeHistograms) histogram(same bool) *hdrhistogram.Histogram {
 	if same {
 		return s.same
 	}
@@ -53,37 +53,37 @@ func (s split) of(same bool) *hdrhistogram.Histogram {
 // newHistogram holds from a microsecond to ten minutes, to three digits.
 func newHistogram() *hdrhistogram.Histogram { return hdrhistogram.New(1, 600_000_000, 3) }
 
-func record(h *hdrhistogram.Histogram, d time.Duration, n int64) {
+func recordDuration(h *hdrhistogram.Histogram, d time.Duration, n int64) {
 	// Out of range is an error, and so is told as the range's end.
 	_ = h.RecordValues(min(max(1, d.Microseconds()), h.HighestTrackableValue()), n)
 }
 
-// quietFor is how long a view must have been still before a start for the
+// quietThreshold is how long a view must have been still before a start for the
 // server to owe its diff at once: as long as a busy server's ticks may be.
-const quietFor = time.Second
+const quietThreshold = time.Second
 
-// latency records that a viewer, whose view had changed before that at a time,
+// recordLatency records that a viewer, whose view had changed before that at a time,
 // has now seen what an anchor did.
-func (c *crowd) latency(v *viewer, m mark, before time.Duration) {
-	if c.calm {
+func (c *viewerLoop) recordLatency(v *viewer, m command, before time.Duration) {
+	if c.isSettling {
 		return
 	}
-	d, same := c.now-m.at, m.node == v.node
-	record(c.counts.measured, d, 1)
-	record(c.counts.second, d, 1)
-	record(c.counts.commands.of(same), d, 1)
+	d, same := c.now-m.dueAt, m.node == v.node
+	recordDuration(c.latencies.measured, d, 1)
+	recordDuration(c.latencies.lastSecond, d, 1)
+	recordDuration(c.latencies.all.histogram(same), d, 1)
 	switch {
-	case !m.start:
-	case before <= m.at-quietFor:
-		record(c.counts.quiet.of(same), d, 1)
+	case !m.isStart:
+	case before <= m.dueAt-quietThreshold:
+		recordDuration(c.latencies.quietStarts.histogram(same), d, 1)
 	default:
-		record(c.counts.busy.of(same), d, 1)
+		recordDuration(c.latencies.busyStarts.histogram(same), d, 1)
 	}
 }
 
-func micros(n int64) time.Duration { return time.Duration(n) * time.Microsecond }
+func microseconds(n int64) time.Duration { return time.Duration(n) * time.Microsecond }
 
-func latenciesOf(h *hdrhistogram.Histogram) latencies {
-	at := func(p float64) float64 { return ms(micros(h.ValueAtQuantile(p))) }
-	return latencies{h.TotalCount(), at(50), at(90), at(99), at(99.9), ms(micros(h.Max())), ladderOf(h)}
+func newLatencies(h *hdrhistogram.Histogram) latencies {
+	at := func(p float64) float64 { return milliseconds(microseconds(h.ValueAtQuantile(p))) }
+	return latencies{h.TotalCount(), at(50), at(90), at(99), at(99.9), milliseconds(microseconds(h.Max())), newPercentiles(h)}
 }

@@ -12,10 +12,10 @@ import (
 // newBook has one session, heard at one second, with beats every two.
 func newBook() (*ledger, *session) {
 	l := newLedger("run")
-	l.rules(2*time.Second, 3)
+	l.setLeaseParams(2*time.Second, 3)
 	e := entry("a", 1)
 	e.Anchor = "run-1"
-	return l, l.began(e, "run-0", time.Second)
+	return l, l.addSession(e, "run-0", time.Second)
 }
 
 func TestLeft(t *testing.T) {
@@ -27,21 +27,21 @@ func TestLeft(t *testing.T) {
 	}{
 		{"it beat", nil, 6999 * time.Millisecond, false},
 		{"three intervals have passed", nil, 7 * time.Second, true},
-		{"it beat again", func(_ *ledger, s *session) { s.heard = 2 * time.Second }, 7 * time.Second, false},
-		{"it crashed", func(_ *ledger, s *session) { s.crashed = true }, 6 * time.Second, false},
-		{"it crashed long ago", func(_ *ledger, s *session) { s.crashed = true }, 8 * time.Second, true},
-		{"it was stopped", func(_ *ledger, s *session) { s.mayGo = 3 * time.Second }, 3 * time.Second, true},
-		{"before it was stopped", func(_ *ledger, s *session) { s.mayGo = 3 * time.Second }, 2 * time.Second, false},
-		{"a session had shorter beats", func(l *ledger, _ *session) { l.rules(time.Second, 3) }, 4 * time.Second, true},
+		{"it beat again", func(_ *ledger, s *session) { s.acknowledgedAt = 2 * time.Second }, 7 * time.Second, false},
+		{"it crashed", func(_ *ledger, s *session) { s.hasCrashed = true }, 6 * time.Second, false},
+		{"it crashed long ago", func(_ *ledger, s *session) { s.hasCrashed = true }, 8 * time.Second, true},
+		{"it was stopped", func(_ *ledger, s *session) { s.endPermittedAt = 3 * time.Second }, 3 * time.Second, true},
+		{"before it was stopped", func(_ *ledger, s *session) { s.endPermittedAt = 3 * time.Second }, 2 * time.Second, false},
+		{"a session had shorter beats", func(l *ledger, _ *session) { l.setLeaseParams(time.Second, 3) }, 4 * time.Second, true},
 	} {
 		l, s := newBook()
 		if test.do != nil {
 			test.do(l, s)
 		}
-		if wrong := l.left("a", 1, test.at); wrong == "" != test.ok {
+		if wrong := l.judgeDeparture("a", 1, test.at); wrong == "" != test.ok {
 			t.Errorf("%s, seen to leave at %v: %q", test.name, test.at, wrong)
 		}
-		if wrong := l.left("a", 2, test.at); wrong != "" || l.unjudged != 1 {
+		if wrong := l.judgeDeparture("a", 2, test.at); wrong != "" || l.unjudgedDepartures != 1 {
 			t.Errorf("a session that is not ours is judged: %q", wrong)
 		}
 	}
@@ -69,22 +69,22 @@ func TestAudit(t *testing.T) {
 		"another title":      {fresh: ours(func(e *wire.Entry) { e.Title = "x" }), want: "was told"},
 		"an unknown session": {fresh: ours(func(e *wire.Entry) { e.StartedAt = 9 }), total: 5, want: "no anchor"},
 		"somebody else's":    {fresh: append(ours(nil), entry("b", 3))},
-		"an answer was lost": {do: func(s *session) { s.doubts = doubts("x", "y") }, fresh: ours(func(e *wire.Entry) { e.Extra = doubts("y")[0] })},
-		"another than lost":  {do: func(s *session) { s.doubts = doubts("x") }, fresh: ours(func(e *wire.Entry) { e.Extra = doubts("y")[0] }), want: "was told"},
-		"stopped":            {do: func(s *session) { s.mayGo, s.over = 1, true }},
-		"stopped and listed": {do: func(s *session) { s.mayGo, s.over = 1, true }, fresh: ours(nil), want: "stop was acknowledged"},
-		"crashed":            {do: func(s *session) { s.crashed = true }},
+		"an answer was lost": {do: func(s *session) { s.uncertainExtras = doubts("x", "y") }, fresh: ours(func(e *wire.Entry) { e.Extra = doubts("y")[0] })},
+		"another than lost":  {do: func(s *session) { s.uncertainExtras = doubts("x") }, fresh: ours(func(e *wire.Entry) { e.Extra = doubts("y")[0] }), want: "was told"},
+		"stopped":            {do: func(s *session) { s.endPermittedAt, s.isEnded = 1, true }},
+		"stopped and listed": {do: func(s *session) { s.endPermittedAt, s.isEnded = 1, true }, fresh: ours(nil), want: "stop was acknowledged"},
+		"crashed":            {do: func(s *session) { s.hasCrashed = true }},
 	} {
 		l, s := newBook()
-		l.change(s, func(s *session) {
+		l.updateSession(s, func(s *session) {
 			if test.do != nil {
 				test.do(s)
 			}
 		})
-		fresh := must(t, newView(1).start, snapshot("1", test.fresh...))
+		fresh := must(t, newView(1).emptyList, snapshot("1", test.fresh...))
 		fresh.total += test.total
 		var got []string
-		l.audit(fresh, "run-0", func(what string) { got = append(got, what) })
+		l.auditList(fresh, "run-0", func(what string) { got = append(got, what) })
 		if all := strings.Join(got, "; "); (test.want == "") != (all == "") || !strings.Contains(all, test.want) {
 			t.Errorf("%s: got %q, want %q", name, all, test.want)
 		}
@@ -103,21 +103,21 @@ func doubts(text ...string) (out []json.RawMessage) {
 // the next one.
 func TestMayEndOnce(t *testing.T) {
 	l, s := newBook()
-	l.mayEnd(s, 2*time.Second)
-	l.mayEnd(s, 4*time.Second)
-	if wrong := l.left("a", 1, 3*time.Second); wrong != "" {
+	l.permitEnd(s, 2*time.Second)
+	l.permitEnd(s, 4*time.Second)
+	if wrong := l.judgeDeparture("a", 1, 3*time.Second); wrong != "" {
 		t.Error(wrong)
 	}
-	l.mayEnd(nil, 0) // of an anchor's first start
+	l.permitEnd(nil, 0) // of an anchor's first start
 }
 
 func TestSettled(t *testing.T) {
 	l, s := newBook()
-	s.unsure = 1
-	if l.settled() {
+	s.openUpdates = 1
+	if l.isSettled() {
 		t.Error("settled with an update that is not answered")
 	}
-	if s.mayGo = 1; !l.settled() {
+	if s.endPermittedAt = 1; !l.isSettled() {
 		t.Error("a session that was stopped is waited for")
 	}
 }

@@ -129,7 +129,7 @@ func TestLiesAreFound(t *testing.T) {
 	s := startServer(t)
 	for name, test := range map[string]struct {
 		lie  func() lie
-		want []fault // any of them
+		want []faultKind // any of them
 	}{
 		"a diff is dropped": {func() lie {
 			var once sync.Once // those that follow show it
@@ -140,7 +140,7 @@ func TestLiesAreFound(t *testing.T) {
 				}
 				return sent
 			}
-		}, []fault{faultChain}},
+		}, []faultKind{faultBrokenChain}},
 		"one viewer sees another title": {func() lie {
 			return func(n int, d *wire.Diff) *wire.Diff {
 				if n == 3 && len(d.Set) > 0 {
@@ -148,7 +148,7 @@ func TestLiesAreFound(t *testing.T) {
 				}
 				return d
 			}
-		}, []fault{faultDiverge}},
+		}, []faultKind{faultDivergentLists}},
 		"a live anchor leaves": {func() lie {
 			return func(_ int, d *wire.Diff) *wire.Diff {
 				if len(d.Set) > 0 && d.HasTotal && d.Total > 0 {
@@ -159,7 +159,7 @@ func TestLiesAreFound(t *testing.T) {
 				}
 				return d
 			}
-		}, []fault{faultLeft}},
+		}, []faultKind{faultEarlyDeparture}},
 		"nobody sees a change": {func() lie {
 			var mu sync.Mutex
 			hidden := ""
@@ -176,7 +176,7 @@ func TestLiesAreFound(t *testing.T) {
 				}
 				return d
 			}
-		}, []fault{faultDiverge, faultFresh}},
+		}, []faultKind{faultDivergentLists, faultStaleList}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -32,17 +32,17 @@ type step struct {
 	frame    []byte
 	deflated bool
 	to       *list
-	marks    []mark // of the starts and updates in it
-	diff     bool   // and not a snapshot
-	answer   bool   // to a request
+	commands []command // of the starts and updates in it
+	isDiff   bool      // and not a snapshot
+	isAnswer bool      // to a request
 }
 
 // maxSteps is how many different frames a list remembers: those to slow viewers
 // differ, but thousands get the same few.
 const maxSteps = 8
 
-// find returns the step that a frame takes, or nil if it is new here.
-func (l *list) find(frame []byte, deflated bool) *step {
+// findStep returns the step that a frame takes, or nil if it is new here.
+func (l *list) findStep(frame []byte, deflated bool) *step {
 	for i := range l.steps {
 		if s := &l.steps[i]; s.deflated == deflated && bytes.Equal(s.frame, frame) {
 			return s
@@ -51,8 +51,8 @@ func (l *list) find(frame []byte, deflated bool) *step {
 	return nil
 }
 
-// keep remembers a step.
-func (l *list) keep(s step) *step {
+// addStep remembers a step.
+func (l *list) addStep(s step) *step {
 	if len(l.steps) == maxSteps {
 		copy(l.steps, l.steps[1:])
 		l.steps = l.steps[:maxSteps-1]
@@ -61,67 +61,67 @@ func (l *list) keep(s step) *step {
 	return &l.steps[len(l.steps)-1]
 }
 
-// cut reports that more entries match the view than it may show, so that one
+// isTruncated reports that more entries match the view than it may show, so that one
 // may leave it though it is still live.
-func (l *list) cut() bool { return l.view.code == "" && l.total > len(l.entries) }
+func (l *list) isTruncated() bool { return l.view.watchedCode == "" && l.total > len(l.entries) }
 
 // view is one query, with the lists at the positions that viewers were at last.
 type view struct {
-	query wire.Subscribe
-	code  string // of the stream, where this is the view of a watch
-	limit int    // 0: none
-	id    string // the server's name for it, "" before the first answer
+	query       wire.Subscribe
+	watchedCode string // of the stream, where this is the view of a watch
+	limit       int    // 0: none
+	id          string // the server's name for it, "" before the first answer
 
-	start  *list            // at no position
-	lists  map[string]*list // by position
-	recent []*list          // in the order of their coming, from oldest on
-	oldest int
+	emptyList       *list            // at no position
+	listsByPosition map[string]*list // by position
+	recent          []*list          // in the order of their coming, from oldest on
+	oldestIndex     int
 }
 
 // newView remembers the lists of so many positions.
 func newView(remember int) *view {
-	v := &view{lists: map[string]*list{}, recent: make([]*list, remember)}
-	v.start = &list{view: v}
+	v := &view{listsByPosition: map[string]*list{}, recent: make([]*list, remember)}
+	v.emptyList = &list{view: v}
 	return v
 }
 
-// differsError is a list that another viewer at the same position has otherwise.
-type differsError struct{ what string }
+// divergenceError is a list that another viewer at the same position has otherwise.
+type divergenceError struct{ difference string }
 
-func (e *differsError) Error() string { return e.what }
+func (e *divergenceError) Error() string { return e.difference }
 
-// settle returns the list that stands for all equal lists at one position. One
+// canonicalList returns the list that stands for all equal lists at one position. One
 // that is not equal is an error, and stands for itself.
-func (v *view) settle(l *list) (*list, error) {
-	if was := v.lists[l.pos]; was != nil {
-		if d := was.difference(l); d != "" {
-			return l, &differsError{fmt.Sprintf("%s at %s: %s", v.id, l.pos, d)}
+func (v *view) canonicalList(l *list) (*list, error) {
+	if was := v.listsByPosition[l.pos]; was != nil {
+		if d := was.differenceTo(l); d != "" {
+			return l, &divergenceError{fmt.Sprintf("%s at %s: %s", v.id, l.pos, d)}
 		}
 		return was, nil
 	}
-	if old := v.recent[v.oldest]; old != nil {
+	if old := v.recent[v.oldestIndex]; old != nil {
 		old.steps = nil // lists must not hold all that followed them
-		delete(v.lists, old.pos)
+		delete(v.listsByPosition, old.pos)
 	}
-	v.recent[v.oldest] = l
-	v.oldest = (v.oldest + 1) % len(v.recent)
-	v.lists[l.pos] = l
+	v.recent[v.oldestIndex] = l
+	v.oldestIndex = (v.oldestIndex + 1) % len(v.recent)
+	v.listsByPosition[l.pos] = l
 	return l, nil
 }
 
-// difference says how two lists differ, "" if they do not.
-func (l *list) difference(other *list) string {
+// differenceTo says how two lists differ, "" if they do not.
+func (l *list) differenceTo(other *list) string {
 	if l == other {
 		return ""
 	}
 	if l.total != other.total {
 		return fmt.Sprintf("totals %d and %d", l.total, other.total)
 	}
-	return l.distance(other)
+	return l.entryDifferenceTo(other)
 }
 
-// distance says how the entries of two lists differ, wherever they are.
-func (l *list) distance(other *list) string {
+// entryDifferenceTo says how the entries of two lists differ, wherever they are.
+func (l *list) entryDifferenceTo(other *list) string {
 	for code, e := range l.entries {
 		o := other.entries[code]
 		if o == nil {
@@ -167,15 +167,15 @@ func (l *list) apply(m wire.Message) (*list, error) {
 			return nil, &chainError{m.View, m.Prev, l.pos}
 		}
 		to.pos, to.total, to.entries = m.Pos, l.total, l.entries
-		if err := to.change(m); err != nil {
+		if err := to.applyDiff(m); err != nil {
 			return nil, err
 		}
 	}
-	return to, to.count()
+	return to, to.checkTotal()
 }
 
-// change applies a diff to a list whose entries are still those of another.
-func (l *list) change(m *wire.Diff) error {
+// applyDiff applies a diff to a list whose entries are still those of another.
+func (l *list) applyDiff(m *wire.Diff) error {
 	if len(m.Put)+len(m.Set)+len(m.Del) > 0 {
 		l.entries = maps.Clone(l.entries)
 		if l.entries == nil {
@@ -201,55 +201,55 @@ func (l *list) change(m *wire.Diff) error {
 	}
 	if m.HasTotal {
 		l.total = m.Total
-	} else if l.view.code != "" {
+	} else if l.view.watchedCode != "" {
 		l.total = len(l.entries)
 	}
 	return nil
 }
 
-// count checks the number of entries against the total.
-func (l *list) count() error {
+// checkTotal checks the number of entries against the total.
+func (l *list) checkTotal() error {
 	want := l.total
 	if l.view.limit > 0 {
 		want = min(want, l.view.limit)
 	}
-	if l.view.code == "" && len(l.entries) != want {
+	if l.view.watchedCode == "" && len(l.entries) != want {
 		return fmt.Errorf("%s at %s: %d entries of %d, with a limit of %d", l.view.id, l.pos, len(l.entries), l.total, l.view.limit)
 	}
 	return nil
 }
 
-// stamp is what a simulated anchor writes into the extra of its stream.
-type stamp struct {
-	Load  string `json:"load"`           // the run
-	At    int64  `json:"at"`             // when it was to be sent, in microseconds of the run
-	Node  int    `json:"node,omitempty"` // where to
-	Start bool   `json:"start,omitempty"`
+// commandStamp is what a simulated anchor writes into the extra of its stream.
+type commandStamp struct {
+	RunID   string `json:"load"`           // the run
+	SentAt  int64  `json:"at"`             // when it was to be sent, in microseconds of the run
+	Node    int    `json:"node,omitempty"` // where to
+	IsStart bool   `json:"start,omitempty"`
 }
 
-func (s stamp) extra() json.RawMessage {
+func (s commandStamp) asExtra() json.RawMessage {
 	data, _ := json.Marshal(s) // two plain members
 	return data
 }
 
-func markOf(e *wire.Entry, run string) (m mark, ok bool) {
+func commandOf(e *wire.Entry, run string) (m command, ok bool) {
 	if e == nil || !strings.Contains(string(e.Extra), run) {
 		return m, false
 	}
-	var s stamp
-	if json.Unmarshal(e.Extra, &s) != nil || s.Load != run {
+	var s commandStamp
+	if json.Unmarshal(e.Extra, &s) != nil || s.RunID != run {
 		return m, false
 	}
-	return mark{time.Duration(s.At) * time.Microsecond, s.Node, s.Start}, true
+	return command{time.Duration(s.SentAt) * time.Microsecond, s.Node, s.IsStart}, true
 }
 
-// marks are those of the starts and updates that a diff brought to a list. A whole entry
+// commandsIn are those of the starts and updates that a diff brought to a list. A whole entry
 // counts only where every match is shown: else it may be old, and have come
 // into the window just now.
-func (l *list) marks(to *list, m *wire.Diff, run string) (out []mark) {
+func (l *list) commandsIn(to *list, m *wire.Diff, run string) (out []command) {
 	note := func(code string) {
-		now, ok := markOf(to.entries[code], run)
-		if before, had := markOf(l.entries[code], run); ok && (!had || before.at < now.at) {
+		now, ok := commandOf(to.entries[code], run)
+		if before, had := commandOf(l.entries[code], run); ok && (!had || before.dueAt < now.dueAt) {
 			out = append(out, now)
 		}
 	}
@@ -259,16 +259,16 @@ func (l *list) marks(to *list, m *wire.Diff, run string) (out []mark) {
 		}
 	}
 	for i := range m.Put {
-		if !to.cut() {
+		if !to.isTruncated() {
 			note(m.Put[i].Code)
 		}
 	}
 	return out
 }
 
-// departed calls back for each session that a list has and the next has not.
-func (l *list) departed(to *list, gone func(code string, startedAt int64)) {
-	if to.cut() || l.cut() {
+// eachDeparture calls back for each session that a list has and the next has not.
+func (l *list) eachDeparture(to *list, gone func(code string, startedAt int64)) {
+	if to.isTruncated() || l.isTruncated() {
 		return // it may just have left the window
 	}
 	for code, e := range l.entries {

@@ -19,7 +19,7 @@ func entry(code string, startedAt int64) wire.Entry {
 }
 
 func snapshot(pos string, list ...wire.Entry) *wire.Snapshot {
-	return &wire.Snapshot{ID: answersSubscribe, View: "v", Pos: pos, Total: len(list), Streams: list}
+	return &wire.Snapshot{ID: subscribeID, View: "v", Pos: pos, Total: len(list), Streams: list}
 }
 
 // patch is a set of one member.
@@ -43,7 +43,7 @@ func TestListIsTheProtocols(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var model wire.ClientView
 		model.Apply(snapshot("0", entry("a", 1)))
-		now, err := newView(4).start.apply(snapshot("0", entry("a", 1)))
+		now, err := newView(4).emptyList.apply(snapshot("0", entry("a", 1)))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -90,8 +90,8 @@ func (l *list) sorted() string {
 
 func TestChain(t *testing.T) {
 	v := newView(4)
-	at := must(t, v.start, snapshot("1", entry("a", 1)))
-	for name, from := range map[string]*list{"start": v.start, "another position": at} {
+	at := must(t, v.emptyList, snapshot("1", entry("a", 1)))
+	for name, from := range map[string]*list{"start": v.emptyList, "another position": at} {
 		_, err := from.apply(&wire.Diff{View: "v", Prev: "0", Pos: "2"})
 		if _, ok := errors.AsType[*chainError](err); !ok {
 			t.Errorf("a diff at %s gives %v", name, err)
@@ -103,8 +103,8 @@ func TestChain(t *testing.T) {
 func TestCount(t *testing.T) {
 	v := newView(4)
 	v.limit = 2
-	at := must(t, v.start, &wire.Snapshot{View: "v", Pos: "1", Total: 3, Streams: []wire.Entry{entry("a", 1), entry("b", 1)}})
-	if !at.cut() {
+	at := must(t, v.emptyList, &wire.Snapshot{View: "v", Pos: "1", Total: 3, Streams: []wire.Entry{entry("a", 1), entry("b", 1)}})
+	if !at.isTruncated() {
 		t.Error("two of three are not said to be cut")
 	}
 	for name, d := range map[string]*wire.Diff{
@@ -122,11 +122,11 @@ func TestCount(t *testing.T) {
 // TestOnePosition: equal lists at a position are one, others are told.
 func TestOnePosition(t *testing.T) {
 	v := newView(4)
-	first, err := v.settle(must(t, v.start, snapshot("1", entry("a", 1), entry("b", 1))))
+	first, err := v.canonicalList(must(t, v.emptyList, snapshot("1", entry("a", 1), entry("b", 1))))
 	if err != nil {
 		t.Fatal(err)
 	}
-	same, err := v.settle(must(t, v.start, snapshot("1", entry("b", 1), entry("a", 1))))
+	same, err := v.canonicalList(must(t, v.emptyList, snapshot("1", entry("b", 1), entry("a", 1))))
 	if err != nil || same != first {
 		t.Errorf("an equal list is another: %v", err)
 	}
@@ -137,8 +137,8 @@ func TestOnePosition(t *testing.T) {
 		"fewer":   snapshot("1", entry("a", 1)),
 		"another": snapshot("1", entry("a", 1), entry("c", 1)),
 	} {
-		l, err := v.settle(must(t, v.start, s))
-		if _, ok := errors.AsType[*differsError](err); !ok || l == first {
+		l, err := v.canonicalList(must(t, v.emptyList, s))
+		if _, ok := errors.AsType[*divergenceError](err); !ok || l == first {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -147,19 +147,19 @@ func TestOnePosition(t *testing.T) {
 // TestSteps: a frame is known at the list that it led on from, and nowhere else.
 func TestSteps(t *testing.T) {
 	v := newView(4)
-	a := must(t, v.start, snapshot("1", entry("a", 1)))
+	a := must(t, v.emptyList, snapshot("1", entry("a", 1)))
 	b := must(t, a, &wire.Diff{Prev: "1", Pos: "2"})
-	a.keep(step{frame: []byte("frame"), to: b})
-	if s := a.find([]byte("frame"), false); s == nil || s.to != b {
+	a.addStep(step{frame: []byte("frame"), to: b})
+	if s := a.findStep([]byte("frame"), false); s == nil || s.to != b {
 		t.Error("a known frame is not found")
 	}
-	if a.find([]byte("frame"), true) != nil || a.find([]byte("Frame"), false) != nil || b.find([]byte("frame"), false) != nil {
+	if a.findStep([]byte("frame"), true) != nil || a.findStep([]byte("Frame"), false) != nil || b.findStep([]byte("frame"), false) != nil {
 		t.Error("an unknown frame is found")
 	}
 	for i := range maxSteps {
-		a.keep(step{frame: []byte{byte(i)}})
+		a.addStep(step{frame: []byte{byte(i)}})
 	}
-	if a.find([]byte("frame"), false) != nil || len(a.steps) != maxSteps {
+	if a.findStep([]byte("frame"), false) != nil || len(a.steps) != maxSteps {
 		t.Errorf("%d steps are remembered", len(a.steps))
 	}
 }
@@ -167,12 +167,12 @@ func TestSteps(t *testing.T) {
 // TestListsAreForgotten: an old list lets go of what followed it.
 func TestListsAreForgotten(t *testing.T) {
 	v := newView(2)
-	first, _ := v.settle(must(t, v.start, snapshot("0")))
-	first.keep(step{frame: []byte("frame")})
+	first, _ := v.canonicalList(must(t, v.emptyList, snapshot("0")))
+	first.addStep(step{frame: []byte("frame")})
 	for i := range 5 {
-		v.settle(must(t, v.start, snapshot(fmt.Sprint(i+1))))
+		v.canonicalList(must(t, v.emptyList, snapshot(fmt.Sprint(i+1))))
 	}
-	if got := slices.Sorted(maps.Keys(v.lists)); !slices.Equal(got, []string{"4", "5"}) {
+	if got := slices.Sorted(maps.Keys(v.listsByPosition)); !slices.Equal(got, []string{"4", "5"}) {
 		t.Errorf("remembers %v", got)
 	}
 	if first.steps != nil {
@@ -183,48 +183,50 @@ func TestListsAreForgotten(t *testing.T) {
 // TestMarks: an update counts once, when it came, and not with an entry that
 // may be old.
 func TestMarks(t *testing.T) {
-	at := func(ms int64) json.RawMessage { return stamp{Load: "run", At: ms * 1000, Node: 2}.extra() }
+	at := func(ms int64) json.RawMessage {
+		return commandStamp{RunID: "run", SentAt: ms * 1000, Node: 2}.asExtra()
+	}
 	stamped := func(code string, ms int64) wire.Entry {
 		e := entry(code, 1)
 		e.Extra = at(ms)
 		return e
 	}
 	v := newView(4)
-	from := must(t, v.start, snapshot("1", stamped("a", 10), stamped("b", 10), entry("c", 1)))
+	from := must(t, v.emptyList, snapshot("1", stamped("a", 10), stamped("b", 10), entry("c", 1)))
 	foreign := entry("e", 1)
-	foreign.Extra = stamp{Load: "another", At: 1}.extra()
+	foreign.Extra = commandStamp{RunID: "another", SentAt: 1}.asExtra()
 	d := &wire.Diff{
 		Prev: "1", Pos: "2", HasTotal: true, Total: 5,
 		Set: []wire.Patch{patch("a", "extra", string(at(30))), patch("b", "likes", "1"), patch("c", "extra", `{"x":1}`)},
 		Put: []wire.Entry{stamped("d", 20), foreign},
 	}
 	to := must(t, from, d)
-	want := []mark{{30 * time.Millisecond, 2, false}, {20 * time.Millisecond, 2, false}}
-	if got := from.marks(to, d, "run"); !slices.Equal(got, want) {
+	want := []command{{30 * time.Millisecond, 2, false}, {20 * time.Millisecond, 2, false}}
+	if got := from.commandsIn(to, d, "run"); !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 	to.total = 9
-	if got := from.marks(to, d, "run"); !slices.Equal(got, want[:1]) {
+	if got := from.commandsIn(to, d, "run"); !slices.Equal(got, want[:1]) {
 		t.Errorf("of a list that is cut: got %v, want %v", got, want[:1])
 	}
 }
 
 func TestDeparted(t *testing.T) {
 	v := newView(4)
-	from := must(t, v.start, snapshot("1", entry("a", 1), entry("b", 1), entry("c", 1)))
+	from := must(t, v.emptyList, snapshot("1", entry("a", 1), entry("b", 1), entry("c", 1)))
 	to := must(t, from, &wire.Diff{
 		Prev: "1", Pos: "2", HasTotal: true, Total: 2, Put: []wire.Entry{entry("b", 2)}, Del: []string{"a"},
 		Set: []wire.Patch{patch("c", "likes", "1")},
 	})
 	got := map[string]int64{}
 	note := func(code string, startedAt int64) { got[code] = startedAt }
-	from.departed(to, note)
+	from.eachDeparture(to, note)
 	if want := map[string]int64{"a": 1, "b": 1}; !maps.Equal(got, want) {
 		t.Errorf("got %v, want %v: one left, one started anew", got, want)
 	}
 	clear(got)
 	to.total = 9
-	if from.departed(to, note); len(got) != 0 {
+	if from.eachDeparture(to, note); len(got) != 0 {
 		t.Errorf("%v are judged though the list is cut", got)
 	}
 }

@@ -15,14 +15,14 @@ type node struct {
 	address netip.AddrPort // looked up once
 }
 
-// findNodes looks servers up, and refuses other people's.
-func (o *options) findNodes(ctx context.Context, urls []string, scheme string) (out []node, err error) {
+// resolveNodes looks servers up, and refuses other people's.
+func (o *options) resolveNodes(ctx context.Context, urls []string, scheme string) (out []node, err error) {
 	for _, url := range urls {
 		n := node{url: url}
-		if n.host, n.address, err = target(ctx, url, scheme); err != nil {
+		if n.host, n.address, err = resolveURL(ctx, url, scheme); err != nil {
 			return nil, err
 		}
-		if err = mayLoad(n.address, o.OwnsHost); err != nil {
+		if err = checkLoopback(n.address, o.AllowsRemote); err != nil {
 			return nil, err
 		}
 		out = append(out, n)
@@ -30,12 +30,12 @@ func (o *options) findNodes(ctx context.Context, urls []string, scheme string) (
 	return out, nil
 }
 
-// findServers looks the servers and their metrics up.
-func (o *options) findServers(ctx context.Context) (err error) {
-	if o.nodes, err = o.findNodes(ctx, o.URL, "ws"); err != nil {
+// resolveServers looks the servers and their metrics up.
+func (o *options) resolveServers(ctx context.Context) (err error) {
+	if o.nodes, err = o.resolveNodes(ctx, o.URLs, "ws"); err != nil {
 		return fmt.Errorf("--url: %w", err)
 	}
-	if o.metrics, err = o.findNodes(ctx, o.Metrics, "http"); err != nil {
+	if o.metrics, err = o.resolveNodes(ctx, o.MetricsURLs, "http"); err != nil {
 		return fmt.Errorf("--metrics: %w", err)
 	}
 	switch len(o.metrics) {
@@ -45,37 +45,37 @@ func (o *options) findServers(ctx context.Context) (err error) {
 	return fmt.Errorf("--metrics: there are %d, give one, or one for each of the %d servers", len(o.metrics), len(o.nodes))
 }
 
-// leastOnAir is how many anchors must at least be on air together: half of those
+// minAnchorsAtOnce is how many anchors must at least be on air together: half of those
 // who would be, between broadcasts, or all.
-func (o *options) leastOnAir() int {
+func (o *options) minAnchorsAtOnce() int {
 	if o.AnchorLife == 0 {
 		return o.Anchors
 	}
-	return int(float64(o.Anchors) / 2 * float64(o.AnchorLife) / float64(o.AnchorLife+o.RestFor))
+	return int(float64(o.Anchors) / 2 * float64(o.AnchorLife) / float64(o.AnchorLife+o.RestTime))
 }
 
-// many reports that there is another node to go to.
-func (o *options) many() bool { return len(o.nodes) > 1 }
+// hasManyNodes reports that there is another node to go to.
+func (o *options) hasManyNodes() bool { return len(o.nodes) > 1 }
 
-// patience is how long a client waits to be let in, or for an answer: not so
+// answerTimeout is how long a client waits to be let in, or for an answer: not so
 // long where there is another node to ask.
-func (o *options) patience() time.Duration {
-	if o.many() {
+func (o *options) answerTimeout() time.Duration {
+	if o.hasManyNodes() {
 		return 10 * time.Second
 	}
 	return 30 * time.Second
 }
 
-// way is how the i-th client goes about the nodes: up or down, so that not all
+// firstNode is how the i-th client goes about the nodes: up or down, so that not all
 // of one node meet at the next, and from before which it begins with. The clients
 // of a view begin at all.
-func (o *options) way(i int) (node, step int) {
+func (o *options) firstNode(i int) (node, step int) {
 	round := i / o.Views
 	step = 1 - round%2*2
-	return o.after(round+i%o.Views, -step), step
+	return o.nextNode(round+i%o.Views, -step), step
 }
 
-// after is the node that a client goes to next.
-func (o *options) after(node, step int) int {
+// nextNode is the node that a client goes to next.
+func (o *options) nextNode(node, step int) int {
 	return (node + step + len(o.nodes)) % len(o.nodes)
 }

@@ -11,13 +11,13 @@ func TestWay(t *testing.T) {
 			for view := range views {
 				first := map[int]bool{}
 				for i := view; i < views*nodes; i += views {
-					at, step := o.way(i)
-					at = o.after(at, step)
+					at, step := o.firstNode(i)
+					at = o.nextNode(at, step)
 					first[at] = true
 					been := map[int]bool{}
 					for range nodes {
 						been[at] = true
-						at = o.after(at, step)
+						at = o.nextNode(at, step)
 					}
 					if len(been) != nodes {
 						t.Errorf("%d nodes, %d views: client %d comes to %v", nodes, views, i, been)

@@ -16,25 +16,25 @@ import (
 type options struct {
 	profile
 
-	URL, Metrics       []string
+	URLs, MetricsURLs  []string
 	Profile            string
 	Secret, SecretFile string
 	ViewerToken        string
-	OwnsHost           bool
+	AllowsRemote       bool
 
-	Ramp, Settle     time.Duration
-	Limit            int
-	Play             []string
-	BeatEvery        time.Duration
-	SlowRate         int
-	AwayFor, StayFor time.Duration
-	HerdIn, RestFor  time.Duration
-	Deflate          bool
-	Seed             uint64
+	Ramp, SettleTimeout  time.Duration
+	Limit                int
+	Play                 []string
+	BeatInterval         time.Duration
+	SlowRate             int
+	AwayTime, StayTime   time.Duration
+	HerdWindow, RestTime time.Duration
+	Deflate              bool
+	Seed                 uint64
 
-	MaxP99, MaxLag time.Duration
-	MaxDisconnects int
-	Report         string
+	MaxP99, MaxClientLag time.Duration
+	MaxDisconnects       int
+	Report               string
 
 	// Made of the others.
 	nodes   []node
@@ -42,17 +42,17 @@ type options struct {
 	secret  []byte
 }
 
-// register adds a flag for each option, but for the defaults of profiles.
-func (o *options) register(cmd *cobra.Command) {
+// registerFlags adds a flag for each option, but for the defaults of profiles.
+func (o *options) registerFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.SortFlags = false
-	f.StringSliceVar(&o.URL, "url", []string{"ws://127.0.0.1:8080"}, "the server, or several, separated by commas, that serve one list")
-	f.StringSliceVar(&o.Metrics, "metrics", []string{"http://127.0.0.1:9090/metrics"},
+	f.StringSliceVar(&o.URLs, "url", []string{"ws://127.0.0.1:8080"}, "the server, or several, separated by commas, that serve one list")
+	f.StringSliceVar(&o.MetricsURLs, "metrics", []string{"http://127.0.0.1:9090/metrics"},
 		"its metrics, or those of each; empty: do without CPU and memory of servers")
 	f.StringVar(&o.Secret, "secret", "", "the server's auth.secret, which signs the anchors' tokens (default $ONAIR_AUTH_SECRET)")
 	f.StringVar(&o.SecretFile, "secret-file", "", "file that holds it")
 	f.StringVar(&o.ViewerToken, "viewer-token", "", "token of all viewers; empty: they are anonymous")
-	f.BoolVar(&o.OwnsHost, "i-own-this-host", false, "load a server that is not on loopback")
+	f.BoolVar(&o.AllowsRemote, "i-own-this-host", false, "load a server that is not on loopback")
 
 	f.StringVar(&o.Profile, "profile", defaultProfile, profileNames()+"; the flags of the next group override it")
 	f.IntVar(&o.Anchors, "anchors", 0, "who broadcast")
@@ -70,21 +70,21 @@ func (o *options) register(cmd *cobra.Command) {
 	f.Float64Var(&o.MinResumed, "min-resumed", 0, "least share of viewers' reconnects that are resumed with a diff; 0: it is not judged")
 
 	f.DurationVar(&o.Ramp, "ramp", 0, "time in which all connect (default: a second for each 1,000 viewers, at least two)")
-	f.DurationVar(&o.Settle, "settle", 30*time.Second, "time in which, at the end, all must come to the list of a fresh snapshot")
+	f.DurationVar(&o.SettleTimeout, "settle", 30*time.Second, "time in which, at the end, all must come to the list of a fresh snapshot")
 	f.IntVar(&o.Limit, "limit", 100, "limit of each query; where more streams match, leaving the list cannot be judged")
 	f.StringSliceVar(&o.Play, "play", nil, "protocols whose signed URLs the lists carry")
-	f.DurationVar(&o.BeatEvery, "beat-every", 0, "time between two beats; 0: as the server asks")
+	f.DurationVar(&o.BeatInterval, "beat-every", 0, "time between two beats; 0: as the server asks")
 	f.IntVar(&o.SlowRate, "slow-rate", 1024, "bytes a second that a slow viewer reads")
-	f.DurationVar(&o.StayFor, "stay-for", 10*time.Second, "how long a viewer stays that goes away now and then, about")
-	f.DurationVar(&o.AwayFor, "away-for", 3*time.Second, "how long it is away, about")
-	f.DurationVar(&o.HerdIn, "herd-in", 2*time.Second, "time in which a herd comes back")
-	f.DurationVar(&o.RestFor, "rest-for", 2*time.Second, "time between two broadcasts of an anchor, about")
+	f.DurationVar(&o.StayTime, "stay-for", 10*time.Second, "how long a viewer stays that goes away now and then, about")
+	f.DurationVar(&o.AwayTime, "away-for", 3*time.Second, "how long it is away, about")
+	f.DurationVar(&o.HerdWindow, "herd-in", 2*time.Second, "time in which a herd comes back")
+	f.DurationVar(&o.RestTime, "rest-for", 2*time.Second, "time between two broadcasts of an anchor, about")
 	f.BoolVar(&o.Deflate, "deflate", false, "have messages compressed")
 	f.Uint64Var(&o.Seed, "seed", 0, "of what is random; 0: another one each time")
 
 	f.DurationVar(&o.MaxP99, "max-p99", time.Second, "most latency, from an update being due to its viewer, at the 99th percentile")
 	f.IntVar(&o.MaxDisconnects, "max-disconnects", 0, "sockets that may end unasked")
-	f.DurationVar(&o.MaxLag, "max-client-lag", 100*time.Millisecond, "99th percentile of the time that messages wait for this program, beyond which it is called overloaded")
+	f.DurationVar(&o.MaxClientLag, "max-client-lag", 100*time.Millisecond, "99th percentile of the time that messages wait for this program, beyond which it is called overloaded")
 	f.StringVar(&o.Report, "report", "loadtest", "write this file, .html and .json; empty: none")
 }
 
@@ -94,42 +94,42 @@ func (o *options) complete(ctx context.Context, cmd *cobra.Command, getenv func(
 	if !ok {
 		return fmt.Errorf("--profile: %q is none of %s", o.Profile, profileNames())
 	}
-	o.adopt(p, func(flag string) bool { return cmd.Flags().Changed(flag) })
+	o.applyProfile(p, func(flag string) bool { return cmd.Flags().Changed(flag) })
 	if o.Ramp == 0 {
 		o.Ramp = max(2*time.Second, time.Duration(o.Viewers)*time.Millisecond)
 	}
 	if o.Seed == 0 {
 		o.Seed = uint64(time.Now().UnixNano())
 	}
-	if err := o.findServers(ctx); err != nil {
+	if err := o.resolveServers(ctx); err != nil {
 		return err
 	}
 	if err := o.readSecret(getenv); err != nil {
 		return err
 	}
-	return o.check()
+	return o.validate()
 }
 
-// adopt takes from a profile whatever no flag said.
-func (o *options) adopt(p profile, said func(flag string) bool) {
+// applyProfile takes from a profile whatever no flag said.
+func (o *options) applyProfile(p profile, said func(flag string) bool) {
 	was := o.profile
 	o.profile = p
-	keep(said("anchors"), &o.Anchors, was.Anchors)
-	keep(said("viewers"), &o.Viewers, was.Viewers)
-	keep(said("views"), &o.Views, was.Views)
-	keep(said("duration"), &o.Duration, was.Duration)
-	keep(said("updates-per-second"), &o.Updates, was.Updates)
-	keep(said("likes-per-second"), &o.Likes, was.Likes)
-	keep(said("watch-share"), &o.WatchShare, was.WatchShare)
-	keep(said("slow-share"), &o.SlowShare, was.SlowShare)
-	keep(said("away-share"), &o.AwayShare, was.AwayShare)
-	keep(said("herds"), &o.Herds, was.Herds)
-	keep(said("anchor-life"), &o.AnchorLife, was.AnchorLife)
-	keep(said("crash-share"), &o.CrashShare, was.CrashShare)
-	keep(said("min-resumed"), &o.MinResumed, was.MinResumed)
+	overrideIf(said("anchors"), &o.Anchors, was.Anchors)
+	overrideIf(said("viewers"), &o.Viewers, was.Viewers)
+	overrideIf(said("views"), &o.Views, was.Views)
+	overrideIf(said("duration"), &o.Duration, was.Duration)
+	overrideIf(said("updates-per-second"), &o.Updates, was.Updates)
+	overrideIf(said("likes-per-second"), &o.Likes, was.Likes)
+	overrideIf(said("watch-share"), &o.WatchShare, was.WatchShare)
+	overrideIf(said("slow-share"), &o.SlowShare, was.SlowShare)
+	overrideIf(said("away-share"), &o.AwayShare, was.AwayShare)
+	overrideIf(said("herds"), &o.Herds, was.Herds)
+	overrideIf(said("anchor-life"), &o.AnchorLife, was.AnchorLife)
+	overrideIf(said("crash-share"), &o.CrashShare, was.CrashShare)
+	overrideIf(said("min-resumed"), &o.MinResumed, was.MinResumed)
 }
 
-func keep[T any](said bool, to *T, v T) {
+func overrideIf[T any](said bool, to *T, v T) {
 	if said {
 		*to = v
 	}
@@ -163,7 +163,7 @@ const (
 	otherFiles       = 100
 )
 
-func (o *options) check() error {
+func (o *options) validate() error {
 	files := openFiles()
 	// A fresh socket for each view and stream at each node, at the end, and some for the rest.
 	needed := o.Anchors + o.Viewers + o.Views*len(o.nodes) + otherFiles
@@ -176,15 +176,15 @@ func (o *options) check() error {
 	}{
 		{len(o.nodes) == 0, "--url: nobody is there to load"},
 		{o.Anchors < 0 || o.Viewers < 1 || o.Views < 1, "--anchors, --viewers, --views: there must be viewers and views"},
-		{o.Duration < time.Second || o.Ramp < 0 || o.Settle <= 0, "--duration, --ramp, --settle: a run takes a second at least"},
+		{o.Duration < time.Second || o.Ramp < 0 || o.SettleTimeout <= 0, "--duration, --ramp, --settle: a run takes a second at least"},
 		{o.Updates < 0 || o.Likes < 0 || o.Herds < 0, "--updates-per-second, --likes-per-second, --herds: less than none"},
 		{o.Updates > 0 && o.Anchors == 0, "--updates-per-second: nobody is there to update"},
 		{o.Updates > updatesPerAnchor*float64(o.Anchors), fmt.Sprintf(
 			"--updates-per-second: a server lets %d a second of each anchor through, not %.0f: have more anchors",
 			updatesPerAnchor, o.Updates/float64(max(1, o.Anchors)))},
 		{!isShare(o.WatchShare) || !isShare(o.SlowShare) || !isShare(o.AwayShare) || !isShare(o.CrashShare) || !isShare(o.MinResumed), "a share is from 0 to 1"},
-		{o.Limit < 1 || o.SlowRate < slowSips, "--limit, --slow-rate: too little"},
-		{o.StayFor <= 0 || o.AwayFor <= 0 || o.HerdIn < 0 || o.RestFor <= 0 || o.AnchorLife < 0 || o.BeatEvery < 0, "a time is less than nothing"},
+		{o.Limit < 1 || o.SlowRate < slowReadsPerSecond, "--limit, --slow-rate: too little"},
+		{o.StayTime <= 0 || o.AwayTime <= 0 || o.HerdWindow < 0 || o.RestTime <= 0 || o.AnchorLife < 0 || o.BeatInterval < 0, "a time is less than nothing"},
 		{files > 0 && needed > files, fmt.Sprintf("this run needs %d open files, and the process may have %d: have fewer viewers", needed, files)},
 	} {
 		if rule.broken {

@@ -27,10 +27,10 @@ func TestMayLoad(t *testing.T) {
 		"0.0.0.0:1": false, "10.0.0.1:1": false, "192.0.2.1:1": false, "[2001:db8::1]:1": false, "[::]:1": false,
 	} {
 		addr := netip.MustParseAddrPort(text)
-		if got := mayLoad(addr, false) == nil; got != want {
+		if got := checkLoopback(addr, false) == nil; got != want {
 			t.Errorf("%s: may be loaded: %t, want %t", text, got, want)
 		}
-		if mayLoad(addr, true) != nil {
+		if checkLoopback(addr, true) != nil {
 			t.Errorf("%s: refused though it is owned", text)
 		}
 	}
@@ -116,7 +116,7 @@ func parse(t *testing.T, args ...string) *options {
 	t.Helper()
 	o := &options{}
 	cmd := &cobra.Command{}
-	o.register(cmd)
+	o.registerFlags(cmd)
 	if err := cmd.ParseFlags(args); err != nil {
 		t.Fatal(err)
 	}

@@ -124,10 +124,10 @@ func TestRealServer(t *testing.T) {
 				t.Errorf("exit %d\n%s", code, out)
 			}
 			v, a := r.Viewers, r.Anchors
-			if v.Diffs == 0 || v.Bytes == 0 || v.Resumes == 0 || v.Strolls == 0 || v.Liked == 0 || r.Compared.Equal != 200 {
+			if v.Diffs == 0 || v.Bytes == 0 || v.Resumes == 0 || v.Absences == 0 || v.LikesAcknowledged == 0 || r.Compared.Equal != 200 {
 				t.Errorf("viewers %+v", v)
 			}
-			if a.Starts <= 50 || a.Stops == 0 || a.Crashes == 0 || a.Beats == 0 || a.Updated == 0 {
+			if a.Starts <= 50 || a.Stops == 0 || a.Crashes == 0 || a.Beats == 0 || a.UpdatesAcknowledged == 0 {
 				t.Errorf("anchors %+v", a)
 			}
 			if r.Latency.Samples == 0 || r.Client.CPUPerDiff <= 0 || r.Server == nil || r.Server.Memory == 0 || len(r.Series) < 5 {

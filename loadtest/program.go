@@ -8,153 +8,153 @@ import (
 	"onair/hub/wire"
 )
 
-// arrive has all viewers connect, spread over a time.
-func (c *crowd) arrive(over time.Duration) {
+// scheduleArrivals has all viewers connect, spread over a time.
+func (c *viewerLoop) scheduleArrivals(over time.Duration) {
 	for i, v := range c.viewers {
-		c.after(over*time.Duration(i)/time.Duration(len(c.viewers)), v, (*crowd).connect)
+		c.schedule(over*time.Duration(i)/time.Duration(len(c.viewers)), v, (*viewerLoop).connect)
 	}
 }
 
-// measure begins the phase whose figures count.
-func (c *crowd) measure() {
-	c.counts.reset()
-	c.likes = c.now
-	if c.o.Likes > 0 {
-		c.like(nil)
+// startMeasuring begins the phase whose figures count.
+func (c *viewerLoop) startMeasuring() {
+	c.latencies.reset()
+	c.nextLikeAt = c.now
+	if c.options.Likes > 0 {
+		c.sendDueLikes(nil)
 	}
-	for i := range c.o.Herds {
-		c.after(c.o.Duration*time.Duration(i+1)/time.Duration(c.o.Herds+1), nil, (*crowd).herd)
+	for i := range c.options.Herds {
+		c.schedule(c.options.Duration*time.Duration(i+1)/time.Duration(c.options.Herds+1), nil, (*viewerLoop).disconnectAll)
 	}
 }
 
-// like sends the likes that are due, each by somebody.
-func (c *crowd) like(*viewer) {
-	if c.calm {
+// sendDueLikes sends the likes that are due, each by somebody.
+func (c *viewerLoop) sendDueLikes(*viewer) {
+	if c.isSettling {
 		return
 	}
-	every := time.Duration(float64(time.Second) / c.o.Likes)
-	for ; c.likes <= c.now; c.likes += every {
+	every := time.Duration(float64(time.Second) / c.options.Likes)
+	for ; c.nextLikeAt <= c.now; c.nextLikeAt += every {
 		v := c.viewers[c.rand.IntN(len(c.viewers))]
-		code := v.wanted
+		code := v.watchedCode
 		if code == "" {
-			for code = range v.at.entries {
+			for code = range v.list.entries {
 				break
 			}
 		}
-		if v.stage == stageFollowing && !v.asked && code != "" {
-			c.say(v, &wire.Like{ID: answersLike, Code: code, N: 1 + c.rand.IntN(3)})
-			c.tally.likesSent++
+		if v.stage == stageOpen && !v.isSubscribing && code != "" {
+			c.sendMessage(v, &wire.Like{ID: likeID, Code: code, N: 1 + c.rand.IntN(3)})
+			c.counters.likesSent++
 		}
 	}
-	c.timers.add(timer{at: c.likes, do: (*crowd).like})
+	c.timers.schedule(timer{dueAt: c.nextLikeAt, action: (*viewerLoop).sendDueLikes})
 }
 
-// herd has everybody lose the connection at once, and come back within herdIn.
-func (c *crowd) herd(*viewer) {
-	if c.calm {
+// disconnectAll has everybody lose the connection at once, and come back within herdIn.
+func (c *viewerLoop) disconnectAll(*viewer) {
+	if c.isSettling {
 		return
 	}
-	c.tally.herds++
+	c.counters.herds++
 	for _, v := range c.viewers {
-		if v.stage == stageAway {
+		if v.stage == stageClosed {
 			continue // comes back anyway
 		}
-		c.hangUp(v)
-		c.after(time.Duration(c.rand.Int64N(int64(c.o.HerdIn)+1)), v, (*crowd).connect)
+		c.closeViewer(v)
+		c.schedule(time.Duration(c.rand.Int64N(int64(c.options.HerdWindow)+1)), v, (*viewerLoop).connect)
 	}
 }
 
-// everySecond takes a sample, and finds those to whom nothing is said.
-func (c *crowd) everySecond(*viewer) {
-	c.timers.add(timer{at: c.now + time.Second, do: (*crowd).everySecond})
+// takeSample takes a sample, and finds those to whom nothing is said.
+func (c *viewerLoop) takeSample(*viewer) {
+	c.timers.schedule(timer{dueAt: c.now + time.Second, action: (*viewerLoop).takeSample})
 	following := 0
 	for _, v := range c.viewers {
-		silent := c.now - v.heard
+		silent := c.now - v.receivedAt
 		switch {
-		case v.stage == stageAway:
-		case v.stage == stageFollowing && v.followed:
-			if !v.reference {
+		case v.stage == stageClosed:
+		case v.stage == stageOpen && v.hasList:
+			if !v.isReference {
 				following++
 			}
-			if c.idle > 0 && silent > c.idle*5/2 && !v.slow {
-				c.lost(v, "heard nothing for 2.5 idle times")
+			if c.idleInterval > 0 && silent > c.idleInterval*5/2 && !v.isSlow {
+				c.handleSocketEnd(v, "heard nothing for 2.5 idle times")
 			}
-		case silent > c.o.patience():
-			c.lost(v, "not let in for "+c.o.patience().String())
+		case silent > c.options.answerTimeout():
+			c.handleSocketEnd(v, "not let in for "+c.options.answerTimeout().String())
 		}
 	}
-	c.tally.following = following
-	c.tally.process, c.tally.thread = cpuTime()
+	c.counters.following = following
+	c.counters.processCPU, c.counters.loopCPU = cpuTime()
 	s := sample{
 		At: c.now, Viewers: following,
-		Diffs: c.tally.diffs - c.before.diffs, Bytes: c.tally.bytes - c.before.bytes,
-		P50: micros(c.counts.second.ValueAtQuantile(50)), P99: micros(c.counts.second.ValueAtQuantile(99)),
-		Samples: c.counts.second.TotalCount(), ClientCPU: c.tally.process - c.before.process, Busy: c.tally.busy - c.before.busy,
+		Diffs: c.counters.diffs - c.lastCounters.diffs, Bytes: c.counters.bytes - c.lastCounters.bytes,
+		P50: microseconds(c.latencies.lastSecond.ValueAtQuantile(50)), P99: microseconds(c.latencies.lastSecond.ValueAtQuantile(99)),
+		Samples: c.latencies.lastSecond.TotalCount(), ClientCPU: c.counters.processCPU - c.lastCounters.processCPU, Busy: c.counters.busyTime - c.lastCounters.busyTime,
 	}
-	c.counts.second.Reset()
-	c.before = c.tally
-	c.report(s)
+	c.latencies.lastSecond.Reset()
+	c.lastCounters = c.counters
+	c.onSample(s)
 }
 
-// totals are the figures so far, fit to be kept.
-func (c *crowd) totals() tally {
-	t := c.tally
-	t.process, t.thread = cpuTime()
+// currentCounters are the figures so far, fit to be kept.
+func (c *viewerLoop) currentCounters() viewerCounters {
+	t := c.counters
+	t.processCPU, t.loopCPU = cpuTime()
 	t.reasons = maps.Clone(t.reasons)
 	return t
 }
 
-// settle has everybody come back, read at full speed and stay.
-func (c *crowd) settle() {
-	c.calm = true
+// startSettling has everybody come back, read at full speed and stay.
+func (c *viewerLoop) startSettling() {
+	c.isSettling = true
 	for _, v := range c.viewers {
-		v.tries = 0
+		v.attempts = 0
 		switch {
-		case v.stage == stageAway:
-			v.life++ // whatever it was about to do
-			c.after(time.Duration(c.rand.Int64N(int64(time.Second))), v, (*crowd).connect)
-		case v.slow:
-			c.sip(v)
+		case v.stage == stageClosed:
+			v.generation++ // whatever it was about to do
+			c.schedule(time.Duration(c.rand.Int64N(int64(time.Second))), v, (*viewerLoop).connect)
+		case v.isSlow:
+			c.resumeSlowReads(v)
 		}
 	}
 }
 
-// missing is how many viewers have no list on a socket.
-func (c *crowd) missing() (n int) {
+// viewersWithoutList is how many viewers have no list on a socket.
+func (c *viewerLoop) viewersWithoutList() (n int) {
 	for _, v := range c.viewers {
-		if v.stage != stageFollowing || !v.followed || v.asked {
+		if v.stage != stageOpen || !v.hasList || v.isSubscribing {
 			n++
 		}
 	}
 	return n
 }
 
-// refer opens fresh sockets that all others are compared with: one for each
+// openReferences opens fresh sockets that all others are compared with: one for each
 // view, and one for each stream that is watched, at each node.
-func (c *crowd) refer() {
+func (c *viewerLoop) openReferences() {
 	watched := map[string]bool{}
 	for _, v := range c.viewers {
-		if v.wanted != "" {
-			watched[v.wanted] = true
+		if v.watchedCode != "" {
+			watched[v.watchedCode] = true
 		}
 	}
-	for node := range c.o.nodes {
+	for node := range c.options.nodes {
 		for _, view := range c.views {
-			c.reference(node, view, "")
+			c.openReference(node, view, "")
 		}
 		i := 0
 		for code := range watched {
-			c.reference(node, c.views[i%len(c.views)], code)
+			c.openReference(node, c.views[i%len(c.views)], code)
 			i++
 		}
 	}
 }
 
-func (c *crowd) reference(node int, view *view, code string) {
+func (c *viewerLoop) openReference(node int, view *view, code string) {
 	n := len(c.viewers)
 	v := &viewer{
-		index: int32(n), view: view, node: node, fd: -1, at: view.start,
-		reference: true, looks: code != "", wanted: code, seen: map[string]*list{},
+		index: int32(n), view: view, node: node, fd: -1, list: view.emptyList,
+		isReference: true, isWatcher: code != "", watchedCode: code, shownLists: map[string]*list{},
 	}
 	c.viewers = append(c.viewers, v)
 	c.connect(v)
@@ -170,31 +170,31 @@ type comparison struct {
 	fresh    [][]*list // by view, then node; nil where there is none
 }
 
-// compare compares everybody's list, and who watches the watched stream, with
+// compareWithReferences compares everybody's list, and who watches the watched stream, with
 // what a reference showed at the same position.
-func (c *crowd) compare() comparison {
+func (c *viewerLoop) compareWithReferences() comparison {
 	seen := map[string]*list{}
 	out := comparison{fresh: make([][]*list, len(c.views))}
 	for i := range out.fresh {
-		out.fresh[i] = make([]*list, len(c.o.nodes))
+		out.fresh[i] = make([]*list, len(c.options.nodes))
 	}
 	for _, v := range c.viewers {
-		if !v.reference {
+		if !v.isReference {
 			continue
 		}
-		maps.Copy(seen, v.seen)
+		maps.Copy(seen, v.shownLists)
 		for i, view := range c.views {
-			if v.view == view && v.followed {
-				out.fresh[i][v.node] = v.at
+			if v.view == view && v.hasList {
+				out.fresh[i][v.node] = v.list
 			}
 		}
 	}
-	out.examples = apart(out.fresh)
+	out.examples = nodeDifferences(out.fresh)
 	for _, v := range c.viewers {
-		if v.reference {
+		if v.isReference {
 			continue
 		}
-		switch same, d := isSeen(seen, v); {
+		switch same, d := matchesReference(seen, v); {
 		case d != "":
 			out.Differ++
 			out.examples = append(out.examples, d)
@@ -207,13 +207,13 @@ func (c *crowd) compare() comparison {
 	return out
 }
 
-// apart tells where the nodes differ. Each view goes forward at its own time on
+// nodeDifferences tells where the nodes differ. Each view goes forward at its own time on
 // each node, so it is the entries that must be the same, not the positions.
-func apart(fresh [][]*list) (out []string) {
+func nodeDifferences(fresh [][]*list) (out []string) {
 	for _, lists := range fresh {
 		for i, l := range lists[1:] {
 			if first := lists[0]; first != nil && l != nil {
-				if how := first.distance(l); how != "" {
+				if how := first.entryDifferenceTo(l); how != "" {
 					out = append(out, fmt.Sprintf("%s at nodes 1 and %d: %s", l.view.id, i+2, how))
 				}
 			}
@@ -222,21 +222,21 @@ func apart(fresh [][]*list) (out []string) {
 	return out
 }
 
-// isSeen tells whether all that a viewer has was shown to references; d says
+// matchesReference tells whether all that a viewer has was shown to references; d says
 // how it differs.
-func isSeen(seen map[string]*list, v *viewer) (same bool, d string) {
-	if v.stage != stageFollowing || !v.followed || v.asked {
+func matchesReference(seen map[string]*list, v *viewer) (same bool, d string) {
+	if v.stage != stageOpen || !v.hasList || v.isSubscribing {
 		return false, ""
 	}
 	same = true
-	for _, has := range []*list{v.at, v.watch} {
-		if has == nil || has.view.code != "" && len(has.entries) == 0 {
+	for _, has := range []*list{v.list, v.watchedList} {
+		if has == nil || has.view.watchedCode != "" && len(has.entries) == 0 {
 			continue // of a stream that has ended there is no fresh view
 		}
 		fresh := seen[has.view.id+" "+has.pos]
 		if fresh == nil {
 			same = false
-		} else if how := fresh.difference(has); how != "" {
+		} else if how := fresh.differenceTo(has); how != "" {
 			return false, has.view.id + " at " + has.pos + ": " + how
 		}
 	}

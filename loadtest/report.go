@@ -23,20 +23,20 @@ type chart struct {
 	SVG   template.HTML
 }
 
-// rung is a step of the ladder of latencies: so many percent are no later.
-type rung struct {
-	percent float64
-	ms      float64
+// percentile is a step of the ladder of latencies: so many percent are no later.
+type percentile struct {
+	percent      float64
+	milliseconds float64
 }
 
-// ladderOf goes to as many nines as there are samples for.
-func ladderOf(h *hdrhistogram.Histogram) (out []rung) {
+// newPercentiles goes to as many nines as there are samples for.
+func newPercentiles(h *hdrhistogram.Histogram) (out []percentile) {
 	rest := 1.0
 	for _, p := range []float64{0, 10, 25, 50, 75, 90, 95, 99, 99.5, 99.9, 99.95, 99.99, 99.999, 100} {
 		if rest = (100 - p) / 100 * float64(h.TotalCount()); p < 100 && rest < 1 {
 			continue
 		}
-		out = append(out, rung{p, ms(micros(h.ValueAtQuantile(p)))})
+		out = append(out, percentile{p, milliseconds(microseconds(h.ValueAtQuantile(p)))})
 	}
 	return out
 }
@@ -86,7 +86,7 @@ func (r *outcome) writeHTML(w io.Writer, now time.Time) error {
 		At     string
 		Lines  [][2]string
 		Charts []chart
-	}{r, now.UTC().Format("2006-01-02 15:04 UTC"), r.lines(), drawn})
+	}{r, now.UTC().Format("2006-01-02 15:04 UTC"), r.figureLines(), drawn})
 }
 
 // plot is a chart before it is drawn: lines over the same labels.
@@ -112,9 +112,9 @@ func (r *outcome) charts() (out []chart, err error) {
 
 func (r *outcome) plots() []plot {
 	ladder := plot{title: "Latency from command to viewer, by percentile", unit: "ms", over: "percentile", names: []string{"latency"}, values: [][]float64{nil}}
-	for _, x := range r.Latency.ladder {
+	for _, x := range r.Latency.percentiles {
 		ladder.labels = append(ladder.labels, fmt.Sprintf("%g", x.percent))
-		ladder.values[0] = append(ladder.values[0], x.ms)
+		ladder.values[0] = append(ladder.values[0], x.milliseconds)
 	}
 	over := func(title, unit string, names []string, value ...func(secondFigures) float64) plot {
 		p := plot{title: title, unit: unit, over: "seconds", names: names, values: make([][]float64, len(value))}

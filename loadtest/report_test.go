@@ -13,14 +13,14 @@ import (
 
 // anOutcome is that of a run of a few seconds.
 func anOutcome() (*outcome, *options) {
-	o := &options{profile: profiles[defaultProfile], MaxP99: time.Second, MaxLag: 100 * time.Millisecond}
+	o := &options{profile: profiles[defaultProfile], MaxP99: time.Second, MaxClientLag: 100 * time.Millisecond}
 	r := &outcome{Profile: defaultProfile, Options: o.profile, Compared: comparison{Equal: o.Viewers}}
-	r.Viewers.Most, r.Anchors.Most = o.Viewers, o.Anchors
+	r.Viewers.Peak, r.Anchors.Peak = o.Viewers, o.Anchors
 	h := newHistogram()
 	for i := range 2000 {
-		record(h, time.Duration(i+1)*time.Millisecond/10, 1)
+		recordDuration(h, time.Duration(i+1)*time.Millisecond/10, 1)
 	}
-	r.Latency = latencies{Samples: h.TotalCount(), P99: ms(micros(h.ValueAtQuantile(99))), ladder: ladderOf(h)}
+	r.Latency = latencies{Samples: h.TotalCount(), P99: milliseconds(microseconds(h.ValueAtQuantile(99))), percentiles: newPercentiles(h)}
 	r.Server = &serverFigures{CPUCores: 0.5}
 	for i := range 5 {
 		r.Series = append(r.Series, secondFigures{At: float64(i), Viewers: i * 100, P50: 1, P99: float64(i), Bytes: 1 << 20})
@@ -30,35 +30,35 @@ func anOutcome() (*outcome, *options) {
 
 func TestVerdict(t *testing.T) {
 	for name, test := range map[string]struct {
-		change func(*outcome, *[faultKinds]int)
+		change func(*outcome, *[faultKindCount]int)
 		want   string
 		row    string
 	}{
-		"all well":        {func(*outcome, *[faultKinds]int) {}, passed, ""},
-		"a lie":           {func(_ *outcome, f *[faultKinds]int) { f[faultLeft] = 1 }, failed, faultLeft.String()},
-		"one differs":     {func(r *outcome, _ *[faultKinds]int) { r.Compared.Equal-- }, failed, "equals a fresh snapshot"},
-		"late":            {func(r *outcome, _ *[faultKinds]int) { r.Latency.P99 = 1000.1 }, failed, "99th percentile"},
-		"nothing seen":    {func(r *outcome, _ *[faultKinds]int) { r.Latency.Samples = 0 }, failed, "updates that viewers saw"},
-		"disconnected":    {func(r *outcome, _ *[faultKinds]int) { r.Viewers.Disconnects = 1 }, failed, "disconnects"},
-		"anchor lost":     {func(r *outcome, _ *[faultKinds]int) { r.Anchors.Disconnects = 1 }, failed, "disconnects"},
-		"anchor expired":  {func(r *outcome, _ *[faultKinds]int) { r.Anchors.Expired = 1 }, failed, "missed beats"},
-		"few anchors":     {func(r *outcome, _ *[faultKinds]int) { r.Anchors.Most-- }, failed, "anchors at once"},
-		"anchors tried":   {func(r *outcome, _ *[faultKinds]int) { r.Anchors.Refusals = 1 }, passed, "handshakes"},
-		"all sent on":     {func(r *outcome, _ *[faultKinds]int) { r.Anchors.Drained, r.Viewers.Drained = 9, 9 }, passed, ""},
-		"refused":         {func(r *outcome, _ *[faultKinds]int) { r.Anchors.Errors = 1 }, failed, "refused"},
-		"few viewers":     {func(r *outcome, _ *[faultKinds]int) { r.Viewers.Most = 10 }, failed, "viewers at once"},
-		"busy client":     {func(r *outcome, _ *[faultKinds]int) { r.Client.LagP99 = 101 }, passed, "client overloaded"},
-		"came back later": {func(r *outcome, _ *[faultKinds]int) { r.Viewers.Refusals = 1 }, passed, "handshakes"},
+		"all well":        {func(*outcome, *[faultKindCount]int) {}, passed, ""},
+		"a lie":           {func(_ *outcome, f *[faultKindCount]int) { f[faultEarlyDeparture] = 1 }, failed, faultEarlyDeparture.String()},
+		"one differs":     {func(r *outcome, _ *[faultKindCount]int) { r.Compared.Equal-- }, failed, "equals a fresh snapshot"},
+		"late":            {func(r *outcome, _ *[faultKindCount]int) { r.Latency.P99 = 1000.1 }, failed, "99th percentile"},
+		"nothing seen":    {func(r *outcome, _ *[faultKindCount]int) { r.Latency.Samples = 0 }, failed, "updates that viewers saw"},
+		"disconnected":    {func(r *outcome, _ *[faultKindCount]int) { r.Viewers.Disconnects = 1 }, failed, "disconnects"},
+		"anchor lost":     {func(r *outcome, _ *[faultKindCount]int) { r.Anchors.Disconnects = 1 }, failed, "disconnects"},
+		"anchor expired":  {func(r *outcome, _ *[faultKindCount]int) { r.Anchors.Expired = 1 }, failed, "missed beats"},
+		"few anchors":     {func(r *outcome, _ *[faultKindCount]int) { r.Anchors.Peak-- }, failed, "anchors at once"},
+		"anchors tried":   {func(r *outcome, _ *[faultKindCount]int) { r.Anchors.Refusals = 1 }, passed, "handshakes"},
+		"all sent on":     {func(r *outcome, _ *[faultKindCount]int) { r.Anchors.Drained, r.Viewers.Drained = 9, 9 }, passed, ""},
+		"refused":         {func(r *outcome, _ *[faultKindCount]int) { r.Anchors.Errors = 1 }, failed, "refused"},
+		"few viewers":     {func(r *outcome, _ *[faultKindCount]int) { r.Viewers.Peak = 10 }, failed, "viewers at once"},
+		"busy client":     {func(r *outcome, _ *[faultKindCount]int) { r.Client.LagP99 = 101 }, passed, "client overloaded"},
+		"came back later": {func(r *outcome, _ *[faultKindCount]int) { r.Viewers.Refusals = 1 }, passed, "handshakes"},
 	} {
 		r, o := anOutcome()
-		var counts [faultKinds]int
+		var counts [faultKindCount]int
 		test.change(r, &counts)
 		r.judge(o, counts, false)
 		if r.Result != test.want {
 			t.Errorf("%s: %s, want %s", name, r.Result, test.want)
 		}
 		for _, x := range r.Rows {
-			told := test.row != "" && strings.Contains(x.What, test.row)
+			told := test.row != "" && strings.Contains(x.Check, test.row)
 			if bad := x.Result != passed; bad != told {
 				t.Errorf("%s: %+v", name, x)
 			}
@@ -74,17 +74,17 @@ func TestVerdictOnReturns(t *testing.T) {
 		of    viewerFigures
 		want  string
 	}{
-		"enough":                {0.9, viewerFigures{Returns: 10, Returned: 9}, passed},
-		"too few":               {0.9, viewerFigures{Returns: 10, Returned: 8}, failed},
+		"enough":                {0.9, viewerFigures{Reconnects: 10, ReconnectsResumed: 9}, passed},
+		"too few":               {0.9, viewerFigures{Reconnects: 10, ReconnectsResumed: 8}, failed},
 		"none came back":        {0.9, viewerFigures{}, failed},
-		"none wanted":           {0, viewerFigures{Returns: 10}, passed},
-		"restarted ones enough": {0.9, viewerFigures{Returns: 100, Returned: 99, Young: 10, YoungReturned: 9}, passed},
-		"restarted ones worse":  {0.9, viewerFigures{Returns: 100, Returned: 98, Young: 10, YoungReturned: 8}, failed},
+		"none wanted":           {0, viewerFigures{Reconnects: 10}, passed},
+		"restarted ones enough": {0.9, viewerFigures{Reconnects: 100, ReconnectsResumed: 99, ReconnectsToRestarted: 10, ReconnectsToRestartedResumed: 9}, passed},
+		"restarted ones worse":  {0.9, viewerFigures{Reconnects: 100, ReconnectsResumed: 98, ReconnectsToRestarted: 10, ReconnectsToRestartedResumed: 8}, failed},
 	} {
 		r, o := anOutcome()
-		test.of.Most = r.Viewers.Most
+		test.of.Peak = r.Viewers.Peak
 		o.MinResumed, r.Viewers = test.least, test.of
-		if r.judge(o, [faultKinds]int{}, false); r.Result != test.want {
+		if r.judge(o, [faultKindCount]int{}, false); r.Result != test.want {
 			t.Errorf("%s: %s, want %s: %+v", name, r.Result, test.want, r.Rows)
 		}
 	}
@@ -96,7 +96,7 @@ var elsewhere = regexp.MustCompile(`(?i)(src|href)\s*=|url\(|@import|<script|<li
 func TestReports(t *testing.T) {
 	r, o := anOutcome()
 	r.Examples = []string{"an example with <b>markup</b>"}
-	r.judge(o, [faultKinds]int{faultChain: 2}, false)
+	r.judge(o, [faultKindCount]int{faultBrokenChain: 2}, false)
 	base := filepath.Join(t.TempDir(), "new", "report")
 	if err := r.writeReports(base, time.Unix(0, 0)); err != nil {
 		t.Fatal(err)
@@ -124,19 +124,19 @@ func TestReports(t *testing.T) {
 	if err := json.Unmarshal(data, &got); err != nil {
 		t.Fatal(err)
 	}
-	if got.Result != failed || got.Faults[faultChain.String()] != 2 || len(got.Series) != 5 || got.Latency.P99 != r.Latency.P99 {
+	if got.Result != failed || got.Faults[faultBrokenChain.String()] != 2 || len(got.Series) != 5 || got.Latency.P99 != r.Latency.P99 {
 		t.Errorf("got %+v", got)
 	}
 }
 
 // TestReportOfNothing: a run that came to nothing has a report, too.
 func TestReportOfNothing(t *testing.T) {
-	r := &outcome{Starts: startFigures{QuietOther: &latencies{}}, Nodes: make([]nodeFigures, 2), Latency: latencies{ladder: ladderOf(newHistogram())}}
+	r := &outcome{Starts: startFigures{QuietOtherNode: &latencies{}}, Nodes: make([]nodeFigures, 2), Latency: latencies{percentiles: newPercentiles(newHistogram())}}
 	var page bytes.Buffer
 	if err := r.writeHTML(&page, time.Unix(0, 0)); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.print(&page); err != nil {
+	if err := r.writeText(&page); err != nil {
 		t.Fatal(err)
 	}
 }

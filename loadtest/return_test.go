@@ -26,19 +26,19 @@ func TestViewerIsSentOn(t *testing.T) {
 		"not yet":         {drain, false, 0, 0},
 	} {
 		c, v := lone(t)
-		if err := c.hear(v, append(append(welcome(), text(snapshot("1", entry("a", 1)))...), test.frames...)); err != nil {
+		if err := c.handleBytes(v, append(append(welcome(), text(snapshot("1", entry("a", 1)))...), test.frames...)); err != nil {
 			t.Fatal(err)
 		}
 		if test.later {
-			if due, ok := c.timers.due(c.now + in); ok {
-				due.do(c, due.v)
+			if due, ok := c.timers.popDue(c.now + in); ok {
+				due.action(c, due.viewer)
 			}
 		}
-		if c.tally.drained != test.drained || c.tally.disconnects != test.disconnects || c.tally.refusals != 0 {
-			t.Errorf("%s: %d drained, %d disconnects, want %d and %d", name, c.tally.drained, c.tally.disconnects, test.drained, test.disconnects)
+		if c.counters.drained != test.drained || c.counters.disconnects != test.disconnects || c.counters.refusals != 0 {
+			t.Errorf("%s: %d drained, %d disconnects, want %d and %d", name, c.counters.drained, c.counters.disconnects, test.drained, test.disconnects)
 		}
-		_, ok := c.timers.due(c.now)
-		if atOnce := ok && v.stage == stageAway; atOnce != (test.drained > 0) {
+		_, ok := c.timers.popDue(c.now)
+		if atOnce := ok && v.stage == stageClosed; atOnce != (test.drained > 0) {
 			t.Errorf("%s: comes back at once: %t", name, atOnce)
 		}
 	}
@@ -50,35 +50,35 @@ func TestReturns(t *testing.T) {
 	c, v := lone(t)
 	again := func(answer []byte) {
 		t.Helper()
-		c.hangUp(v)
-		v.stage, v.followed, v.drained = stageGreeting, false, false
-		if err := c.hear(v, append(welcome(), answer...)); err != nil {
+		c.closeViewer(v)
+		v.stage, v.hasList, v.isDrained = stageAwaitingWelcome, false, false
+		if err := c.handleBytes(v, append(welcome(), answer...)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	led := func(prev, pos string) []byte {
 		d := diff(prev, pos)
-		d.ID = answersSubscribe
+		d.ID = subscribeID
 		return text(d)
 	}
-	expect := func(want returns) {
+	expect := func(want reconnectCounters) {
 		t.Helper()
-		if c.tally.returns != want {
-			t.Errorf("got %+v, want %+v", c.tally.returns, want)
+		if c.counters.reconnects != want {
+			t.Errorf("got %+v, want %+v", c.counters.reconnects, want)
 		}
 	}
 	again(text(snapshot("1", entry("a", 1))))
-	expect(returns{})
+	expect(reconnectCounters{})
 	again(led("1", "2"))
-	expect(returns{all: 1, resumed: 1})
-	c.doing[v.node].away = true
+	expect(reconnectCounters{all: 1, resumed: 1})
+	c.nodes[v.node].isDown = true
 	again(led("2", "3"))
-	expect(returns{all: 2, resumed: 2, young: 1, youngResumed: 1})
+	expect(reconnectCounters{all: 2, resumed: 2, recent: 1, recentResumed: 1})
 	again(text(snapshot("4", entry("a", 1))))
-	expect(returns{all: 3, resumed: 2, young: 2, youngResumed: 1})
-	c.now += youth
+	expect(reconnectCounters{all: 3, resumed: 2, recent: 2, recentResumed: 1})
+	c.now += restartedRecently
 	again(led("4", "5"))
-	expect(returns{all: 4, resumed: 3, young: 2, youngResumed: 1})
+	expect(reconnectCounters{all: 4, resumed: 3, recent: 2, recentResumed: 1})
 }
 
 // TestLatencyIsSplit: by node, and that of starts by whether the view was quiet.
@@ -86,15 +86,15 @@ func TestLatencyIsSplit(t *testing.T) {
 	c, v := lone(t)
 	c.now = 10 * time.Second
 	const sent = 9 * time.Second
-	c.latency(v, mark{sent, v.node, false}, 0)
-	c.latency(v, mark{sent, v.node + 1, true}, sent-quietFor)
-	c.latency(v, mark{sent, v.node, true}, sent-quietFor+1)
-	c.calm = true
-	c.latency(v, mark{sent, v.node, true}, 0) // what is no longer measured
-	n := &c.counts
+	c.recordLatency(v, command{sent, v.node, false}, 0)
+	c.recordLatency(v, command{sent, v.node + 1, true}, sent-quietThreshold)
+	c.recordLatency(v, command{sent, v.node, true}, sent-quietThreshold+1)
+	c.isSettling = true
+	c.recordLatency(v, command{sent, v.node, true}, 0) // what is no longer measured
+	n := &c.latencies
 	got := [...]int64{
-		n.measured.TotalCount(), n.commands.same.TotalCount(), n.commands.other.TotalCount(),
-		n.quiet.same.TotalCount(), n.quiet.other.TotalCount(), n.busy.same.TotalCount(), n.busy.other.TotalCount(),
+		n.measured.TotalCount(), n.all.same.TotalCount(), n.all.other.TotalCount(),
+		n.quietStarts.same.TotalCount(), n.quietStarts.other.TotalCount(), n.busyStarts.same.TotalCount(), n.busyStarts.other.TotalCount(),
 	}
 	if want := [...]int64{3, 2, 1, 0, 1, 1, 0}; got != want {
 		t.Errorf("got %d, want %d", got, want)

@@ -106,8 +106,8 @@ func TestRollingRestart(t *testing.T) {
 	w := watchOver(t, 20, f.nodes...)
 	r, out := f.load(2*time.Second, func() { f.roll(2 * time.Second) },
 		"--profile", "rolling", "--anchors", "60", "--viewers", "240", "--views", "6", "--duration", "20s", "--max-p99", "30s")
-	if r.Viewers.Returns < 240 || r.Anchors.Resumes < 60 {
-		t.Errorf("%d viewers and %d anchors came back: was anything restarted?\n%s", r.Viewers.Returns, r.Anchors.Resumes, out)
+	if r.Viewers.Reconnects < 240 || r.Anchors.Resumes < 60 {
+		t.Errorf("%d viewers and %d anchors came back: was anything restarted?\n%s", r.Viewers.Reconnects, r.Anchors.Resumes, out)
 	}
 	if f := w.firing("ever"); f != nil {
 		t.Errorf("who is on call was woken: %v", f)
@@ -124,7 +124,7 @@ func BenchmarkRollingRestart(b *testing.B) {
 		f := startFleet(b, "--heartbeat.interval", "10s")
 		r, out := f.load(10*time.Second, func() { f.roll(8 * time.Second) }, "--profile", "rolling", "--duration", "80s")
 		b.Log(out)
-		b.ReportMetric(100*float64(r.Viewers.Returned)/float64(max(1, r.Viewers.Returns)), "%resumed")
+		b.ReportMetric(100*float64(r.Viewers.ReconnectsResumed)/float64(max(1, r.Viewers.Reconnects)), "%resumed")
 		b.ReportMetric(r.Latency.P99, "p99-ms")
 	}
 }

@@ -50,16 +50,16 @@ Profiles:
 func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
 	o := &options{}
 	cmd := &cobra.Command{
-		Use: "loadtest", Short: "load an onair server, and watch that it does not lie", Long: longHelp + aboutProfiles(),
+		Use: "loadtest", Short: "load an onair server, and watch that it does not lie", Long: longHelp + profileHelp(),
 		SilenceUsage: true, SilenceErrors: true, Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := o.complete(cmd.Context(), cmd, getenv); err != nil {
 				return usageError{err}
 			}
-			return (&test{o: o}).run(cmd.Context(), stdout, stderr)
+			return (&loadTest{options: o}).run(cmd.Context(), stdout, stderr)
 		},
 	}
-	o.register(cmd)
+	o.registerFlags(cmd)
 	cmd.CompletionOptions.DisableDefaultCmd = true
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	cmd.SetArgs(args)
@@ -78,7 +78,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	return exitFailed
 }
 
-func aboutProfiles() string {
+func profileHelp() string {
 	var b strings.Builder
 	for name := range strings.SplitSeq(profileNames(), ", ") {
 		p := profiles[name]
@@ -87,35 +87,35 @@ func aboutProfiles() string {
 	return b.String()
 }
 
-// test is one run.
-type test struct {
-	o       *options
-	began   time.Time
-	ledger  *ledger
-	faults  faults
-	series  series
-	scrapes scrapers
-	crowd   *crowd
-	anchors *anchors
+// loadTest is one run.
+type loadTest struct {
+	options    *options
+	startedAt  time.Time
+	ledger     *ledger
+	faults     faultLog
+	series     series
+	scrapers   scrapers
+	viewerLoop *viewerLoop
+	anchorPool *anchorPool
 
-	steady      chan struct{} // closed when the measured phase is over
-	before      figures
-	after       figures
-	compared    comparison
-	interrupted bool
+	updatesDone    chan struct{} // closed when the measured phase is over
+	atStart        measurement
+	atEnd          measurement
+	comparison     comparison
+	wasInterrupted bool
 }
 
-// figures are taken at the beginning and at the end of the measured phase.
-type figures struct {
-	at    time.Duration
-	crowd tally
-	nodes []serverSample
+// measurement are taken at the beginning and at the end of the measured phase.
+type measurement struct {
+	at      time.Duration
+	viewers viewerCounters
+	nodes   []serverSample
 }
 
-func (t *test) clock() time.Duration { return time.Since(t.began) }
+func (t *loadTest) clock() time.Duration { return time.Since(t.startedAt) }
 
 // run is ramp, measured phase, settling and verdict.
-func (t *test) run(ctx context.Context, stdout, stderr io.Writer) error {
+func (t *loadTest) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if err := t.prepare(); err != nil {
 		return err
 	}
@@ -128,17 +128,17 @@ func (t *test) run(ctx context.Context, stdout, stderr io.Writer) error {
 	var crowdErr error
 	parts.Go(func() {
 		defer endCrowd()
-		crowdErr = t.crowd.run(crowdCtx)
+		crowdErr = t.viewerLoop.run(crowdCtx)
 	})
-	for _, s := range t.scrapes {
+	for _, s := range t.scrapers {
 		parts.Go(func() { s.run(crowdCtx) })
 	}
-	broadcasters.Go(func() { t.anchors.run(anchorCtx, t.o.Ramp/2) })
-	bar := newProgress(stderr, t.o.Ramp+t.o.Duration+t.o.Settle)
+	broadcasters.Go(func() { t.anchorPool.run(anchorCtx, t.options.Ramp/2) })
+	bar := newProgress(stderr, t.options.Ramp+t.options.Duration+t.options.SettleTimeout)
 	shown := make(chan struct{})
-	parts.Go(func() { t.show(bar, shown) })
+	parts.Go(func() { t.showProgress(bar, shown) })
 
-	t.phases(ctx, crowdCtx, bar)
+	t.runPhases(ctx, crowdCtx, bar)
 	endAnchors()
 	broadcasters.Wait()
 	endCrowd()
@@ -148,89 +148,89 @@ func (t *test) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if crowdErr != nil {
 		return crowdErr
 	}
-	return t.conclude(stdout)
+	return t.reportOutcome(stdout)
 }
 
-func (t *test) prepare() error {
+func (t *loadTest) prepare() error {
 	var id [3]byte
-	r := rand.New(rand.NewPCG(t.o.Seed, 0))
+	r := rand.New(rand.NewPCG(t.options.Seed, 0))
 	for i := range id {
 		id[i] = byte(r.Uint32())
 	}
-	t.began = time.Now()
+	t.startedAt = time.Now()
 	t.ledger = newLedger("load" + hex.EncodeToString(id[:]))
-	t.steady = make(chan struct{})
-	for _, n := range t.o.metrics {
-		t.scrapes = append(t.scrapes, newScraper(n.url, n.address))
+	t.updatesDone = make(chan struct{})
+	for _, n := range t.options.metrics {
+		t.scrapers = append(t.scrapers, newScraper(n.url, n.address))
 	}
-	t.anchors = newAnchors(t.o, t.clock, t.ledger, t.steady, func(kind fault, what string) { t.faults.add(kind, "%s", what) })
+	t.anchorPool = newAnchorPool(t.options, t.clock, t.ledger, t.updatesDone, func(kind faultKind, what string) { t.faults.record(kind, "%s", what) })
 	var err error
-	t.crowd, err = newCrowd(t.o, t.clock, t.ledger, &t.faults, func(s sample) {
-		s.Anchors, s.Server = int(t.anchors.live.Load()), t.scrapes.last()
+	t.viewerLoop, err = newViewerLoop(t.options, t.clock, t.ledger, &t.faults, func(s sample) {
+		s.Anchors, s.Server = int(t.anchorPool.live.Load()), t.scrapers.sum()
 		t.series.add(s)
 	})
 	return err
 }
 
-// show moves the bar until it is told to stop.
-func (t *test) show(bar *progress, stop <-chan struct{}) {
+// showProgress moves the bar until it is told to stop.
+func (t *loadTest) showProgress(bar *progress, stop <-chan struct{}) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
 		select {
 		case <-tick.C:
 			phase := "settle"
-			if at := t.clock(); at < t.o.Ramp {
+			if at := t.clock(); at < t.options.Ramp {
 				phase = "ramp"
-			} else if at < t.o.Ramp+t.o.Duration {
+			} else if at < t.options.Ramp+t.options.Duration {
 				phase = "measure"
 			}
-			bar.show(phase, t.clock(), t.series.last())
+			bar.update(phase, t.clock(), t.series.last())
 		case <-stop:
 			return
 		}
 	}
 }
 
-// phases goes through the run. All that it waits for is bounded.
-func (t *test) phases(ctx, crowdCtx context.Context, bar *progress) {
-	t.crowd.do(crowdCtx, func() { t.crowd.arrive(t.o.Ramp) })
-	pause(ctx, t.o.Ramp)
+// runPhases goes through the run. All that it waits for is bounded.
+func (t *loadTest) runPhases(ctx, crowdCtx context.Context, bar *progress) {
+	t.viewerLoop.callInLoop(crowdCtx, func() { t.viewerLoop.scheduleArrivals(t.options.Ramp) })
+	sleep(ctx, t.options.Ramp)
 	// Whoever is not in yet may still come, for as long as settling may take.
-	t.until(ctx, crowdCtx, func() bool {
-		return t.crowd.missing() <= roaming(t.o) && int(t.anchors.live.Load()) >= t.o.leastOnAir()
+	t.waitUntil(ctx, crowdCtx, func() bool {
+		return t.viewerLoop.viewersWithoutList() <= maxAwayViewers(t.options) && int(t.anchorPool.live.Load()) >= t.options.minAnchorsAtOnce()
 	})
 	in := 0
-	t.crowd.do(crowdCtx, func() {
-		t.crowd.measure()
-		in = t.o.Viewers - t.crowd.missing()
+	t.viewerLoop.callInLoop(crowdCtx, func() {
+		t.viewerLoop.startMeasuring()
+		in = t.options.Viewers - t.viewerLoop.viewersWithoutList()
 	})
-	t.before = t.figures(crowdCtx)
-	bar.say(fmt.Sprintf("measuring for %v, with %d viewers and %d anchors", t.o.Duration, in, t.anchors.live.Load()))
-	pause(ctx, t.o.Duration)
-	t.interrupted = ctx.Err() != nil
-	t.after = t.figures(crowdCtx)
-	close(t.steady)
+	t.atStart = t.measure(crowdCtx)
+	bar.announce(fmt.Sprintf("measuring for %v, with %d viewers and %d anchors", t.options.Duration, in, t.anchorPool.live.Load()))
+	sleep(ctx, t.options.Duration)
+	t.wasInterrupted = ctx.Err() != nil
+	t.atEnd = t.measure(crowdCtx)
+	close(t.updatesDone)
 	t.settle(crowdCtx)
 }
 
-func (t *test) figures(crowdCtx context.Context) (f figures) {
-	t.crowd.do(crowdCtx, func() { f.at, f.crowd = t.clock(), t.crowd.totals() })
-	f.nodes = t.scrapes.look(crowdCtx)
+func (t *loadTest) measure(crowdCtx context.Context) (f measurement) {
+	t.viewerLoop.callInLoop(crowdCtx, func() { f.at, f.viewers = t.clock(), t.viewerLoop.currentCounters() })
+	f.nodes = t.scrapers.sample(crowdCtx)
 	return f
 }
 
-// until waits for something of the crowd's, for as long as settling may take.
-func (t *test) until(ctx, crowdCtx context.Context, ok func() bool) bool {
-	late, cancel := context.WithTimeout(ctx, t.o.Settle)
+// waitUntil waits for something of the crowd's, for as long as settling may take.
+func (t *loadTest) waitUntil(ctx, crowdCtx context.Context, ok func() bool) bool {
+	late, cancel := context.WithTimeout(ctx, t.options.SettleTimeout)
 	defer cancel()
 	for {
 		done := false
-		t.crowd.do(crowdCtx, func() { done = ok() })
+		t.viewerLoop.callInLoop(crowdCtx, func() { done = ok() })
 		if done {
 			return true
 		}
-		if !pause(late, 50*time.Millisecond) {
+		if !sleep(late, 50*time.Millisecond) {
 			return false
 		}
 	}
@@ -238,33 +238,33 @@ func (t *test) until(ctx, crowdCtx context.Context, ok func() bool) bool {
 
 // settle has all come to rest, and compares what they have with fresh
 // snapshots, and those with what anchors were told.
-func (t *test) settle(crowdCtx context.Context) {
-	t.crowd.do(crowdCtx, t.crowd.settle)
-	t.until(crowdCtx, crowdCtx, func() bool { return t.crowd.missing() == 0 && t.ledger.settled() })
-	t.crowd.do(crowdCtx, t.crowd.refer)
+func (t *loadTest) settle(crowdCtx context.Context) {
+	t.viewerLoop.callInLoop(crowdCtx, t.viewerLoop.startSettling)
+	t.waitUntil(crowdCtx, crowdCtx, func() bool { return t.viewerLoop.viewersWithoutList() == 0 && t.ledger.isSettled() })
+	t.viewerLoop.callInLoop(crowdCtx, t.viewerLoop.openReferences)
 	var wrong []string
-	t.until(crowdCtx, crowdCtx, func() bool {
-		t.compared = t.crowd.compare()
-		wrong = t.audit()
-		return t.compared.Equal == t.o.Viewers && len(t.compared.examples)+len(wrong) == 0
+	t.waitUntil(crowdCtx, crowdCtx, func() bool {
+		t.comparison = t.viewerLoop.compareWithReferences()
+		wrong = t.auditPromises()
+		return t.comparison.Equal == t.options.Viewers && len(t.comparison.examples)+len(wrong) == 0
 	})
-	for _, d := range t.compared.examples {
-		t.faults.add(faultFresh, "%s", d)
+	for _, d := range t.comparison.examples {
+		t.faults.record(faultStaleList, "%s", d)
 	}
 	for _, d := range wrong {
-		t.faults.add(faultPromise, "%s", d)
+		t.faults.record(faultBrokenPromise, "%s", d)
 	}
 }
 
-// audit compares fresh snapshots with what anchors were told.
-func (t *test) audit() (wrong []string) {
-	for i, lists := range t.compared.fresh {
+// auditPromises compares fresh snapshots with what anchors were told.
+func (t *loadTest) auditPromises() (wrong []string) {
+	for i, lists := range t.comparison.fresh {
 		for n, fresh := range lists {
 			if fresh == nil {
 				wrong = append(wrong, fmt.Sprintf("no fresh snapshot of view %d at node %d", i, n+1))
 				continue
 			}
-			t.ledger.audit(fresh, tagOf(t.ledger.run, i), func(what string) { wrong = append(wrong, what) })
+			t.ledger.auditList(fresh, viewTag(t.ledger.runID, i), func(what string) { wrong = append(wrong, what) })
 		}
 	}
 	return wrong

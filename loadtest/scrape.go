@@ -17,29 +17,29 @@ import (
 // serverSample is what servers say of themselves in their metrics. CPU, frames
 // and slow viewers are counted through restarts.
 type serverSample struct {
-	Known       bool
+	IsKnown     bool
 	CPU         time.Duration
 	Memory      int // resident, in bytes
 	Goroutines  int
 	Connections int
 	Frames      int
-	Slow        int // times that a viewer was left behind
+	SlowViewers int // times that a viewer was left behind
 	Restarts    int
-	Peak        int // of memory
+	PeakMemory  int // of memory
 
 	started float64 // when the process did, by its own word
 }
 
-// goOn makes a sample of a process the continuation of those before it.
-func (s serverSample) goOn(before, process serverSample) serverSample {
-	s.Restarts, s.Peak = before.Restarts, max(before.Peak, s.Memory)
-	if before.Known && process.started != s.started {
+// continueFrom makes a sample of a process the continuation of those before it.
+func (s serverSample) continueFrom(before, process serverSample) serverSample {
+	s.Restarts, s.PeakMemory = before.Restarts, max(before.PeakMemory, s.Memory)
+	if before.IsKnown && process.started != s.started {
 		process = serverSample{}
 		s.Restarts++
 	}
 	s.CPU += before.CPU - process.CPU
 	s.Frames += before.Frames - process.Frames
-	s.Slow += before.Slow - process.Slow
+	s.SlowViewers += before.SlowViewers - process.SlowViewers
 	return s
 }
 
@@ -48,9 +48,9 @@ type scraper struct {
 	url    string
 	client *http.Client
 
-	mu      sync.Mutex // guards both
-	newest  serverSample
-	process serverSample // the same as the process itself said it
+	mu            sync.Mutex // guards both
+	latest        serverSample
+	processSample serverSample // the same as the process itself said it
 }
 
 // newScraper connects to addr, whatever the URL's name means by now.
@@ -66,7 +66,7 @@ func (s *scraper) run(ctx context.Context) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
-		s.look(ctx)
+		s.sample(ctx)
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
@@ -75,24 +75,24 @@ func (s *scraper) run(ctx context.Context) {
 	}
 }
 
-// look takes a sample now. A server that does not answer has nothing; what it
+// sample takes a sample now. A server that does not answer has nothing; what it
 // had counted stays.
-func (s *scraper) look(ctx context.Context) serverSample {
+func (s *scraper) sample(ctx context.Context) serverSample {
 	got, err := s.scrape(ctx)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err != nil {
-		s.newest.Memory, s.newest.Goroutines, s.newest.Connections = 0, 0, 0
-		return s.newest
+		s.latest.Memory, s.latest.Goroutines, s.latest.Connections = 0, 0, 0
+		return s.latest
 	}
-	s.newest, s.process = got.goOn(s.newest, s.process), got
-	return s.newest
+	s.latest, s.processSample = got.continueFrom(s.latest, s.processSample), got
+	return s.latest
 }
 
-func (s *scraper) last() serverSample {
+func (s *scraper) current() serverSample {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.newest
+	return s.latest
 }
 
 func (s *scraper) scrape(ctx context.Context) (out serverSample, err error) {
@@ -113,17 +113,17 @@ func (s *scraper) scrape(ctx context.Context) (out serverSample, err error) {
 	if err != nil {
 		return out, err
 	}
-	sum := func(name string) float64 { return sumOf(families[name]) }
+	sum := func(name string) float64 { return familySum(families[name]) }
 	return serverSample{
-		Known: true, CPU: time.Duration(sum("process_cpu_seconds_total") * float64(time.Second)),
+		IsKnown: true, CPU: time.Duration(sum("process_cpu_seconds_total") * float64(time.Second)),
 		Memory: int(sum("process_resident_memory_bytes")), Goroutines: int(sum("go_goroutines")),
 		Connections: int(sum("onair_connections")), Frames: int(sum("onair_frames_sent_total")),
-		Slow: int(sum("onair_slow_viewers_total")), started: sum("process_start_time_seconds"),
+		SlowViewers: int(sum("onair_slow_viewers_total")), started: sum("process_start_time_seconds"),
 	}, nil
 }
 
-// sumOf adds up the gauges or counters of a family; of none, it is 0.
-func sumOf(f *dto.MetricFamily) (sum float64) {
+// familySum adds up the gauges or counters of a family; of none, it is 0.
+func familySum(f *dto.MetricFamily) (sum float64) {
 	for _, m := range f.GetMetric() {
 		sum += m.GetGauge().GetValue() + m.GetCounter().GetValue() + m.GetUntyped().GetValue()
 	}
@@ -133,34 +133,34 @@ func sumOf(f *dto.MetricFamily) (sum float64) {
 // scrapers are those of all servers.
 type scrapers []*scraper
 
-// last is the sum of the newest samples.
-func (s scrapers) last() serverSample {
+// sum is the sum of the newest samples.
+func (s scrapers) sum() serverSample {
 	var out []serverSample
 	for _, x := range s {
-		out = append(out, x.last())
+		out = append(out, x.current())
 	}
-	return together(out)
+	return sumSamples(out)
 }
 
-// look takes a sample of each.
-func (s scrapers) look(ctx context.Context) (out []serverSample) {
+// sample takes a sample of each.
+func (s scrapers) sample(ctx context.Context) (out []serverSample) {
 	for _, x := range s {
-		out = append(out, x.look(ctx))
+		out = append(out, x.sample(ctx))
 	}
 	return out
 }
 
-// together adds samples up. The sum is known when each has been at least once.
-func together(samples []serverSample) (out serverSample) {
-	out.Known = len(samples) > 0
+// sumSamples adds samples up. The sum is known when each has been at least once.
+func sumSamples(samples []serverSample) (out serverSample) {
+	out.IsKnown = len(samples) > 0
 	for _, s := range samples {
-		out.Known = out.Known && s.Known
+		out.IsKnown = out.IsKnown && s.IsKnown
 		out.CPU += s.CPU
 		out.Memory += s.Memory
 		out.Goroutines += s.Goroutines
 		out.Connections += s.Connections
 		out.Frames += s.Frames
-		out.Slow += s.Slow
+		out.SlowViewers += s.SlowViewers
 		out.Restarts += s.Restarts
 	}
 	return out

@@ -15,16 +15,16 @@ func TestScrapesThroughRestarts(t *testing.T) {
 		started float64
 		want    serverSample
 	}{
-		{5, 1, 100, serverSample{CPU: 5, Slow: 1}},
-		{7, 1, 100, serverSample{CPU: 7, Slow: 1}},
-		{1, 0, 200, serverSample{CPU: 8, Slow: 1, Restarts: 1}},
-		{9, 4, 200, serverSample{CPU: 16, Slow: 5, Restarts: 1}},
-		{20, 2, 300, serverSample{CPU: 36, Slow: 7, Restarts: 2}}, // more than the one before had
+		{5, 1, 100, serverSample{CPU: 5, SlowViewers: 1}},
+		{7, 1, 100, serverSample{CPU: 7, SlowViewers: 1}},
+		{1, 0, 200, serverSample{CPU: 8, SlowViewers: 1, Restarts: 1}},
+		{9, 4, 200, serverSample{CPU: 16, SlowViewers: 5, Restarts: 1}},
+		{20, 2, 300, serverSample{CPU: 36, SlowViewers: 7, Restarts: 2}}, // more than the one before had
 	} {
-		got := serverSample{Known: true, CPU: step.cpu, Slow: step.slow, Memory: 10 - i, started: step.started}
-		newest, process = got.goOn(newest, process), got
+		got := serverSample{IsKnown: true, CPU: step.cpu, SlowViewers: step.slow, Memory: 10 - i, started: step.started}
+		newest, process = got.continueFrom(newest, process), got
 		want := step.want
-		want.Known, want.Memory, want.Peak, want.started = true, 10-i, 10, step.started
+		want.IsKnown, want.Memory, want.PeakMemory, want.started = true, 10-i, 10, step.started
 		if newest != want {
 			t.Errorf("step %d: %+v, want %+v", i, newest, want)
 		}
@@ -32,11 +32,11 @@ func TestScrapesThroughRestarts(t *testing.T) {
 }
 
 func TestTogether(t *testing.T) {
-	a, b := serverSample{Known: true, CPU: 1, Memory: 2, Connections: 3}, serverSample{Known: true, CPU: 10, Memory: 20, Restarts: 1}
-	if got, want := together([]serverSample{a, b}), (serverSample{Known: true, CPU: 11, Memory: 22, Connections: 3, Restarts: 1}); got != want {
+	a, b := serverSample{IsKnown: true, CPU: 1, Memory: 2, Connections: 3}, serverSample{IsKnown: true, CPU: 10, Memory: 20, Restarts: 1}
+	if got, want := sumSamples([]serverSample{a, b}), (serverSample{IsKnown: true, CPU: 11, Memory: 22, Connections: 3, Restarts: 1}); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
-	if together([]serverSample{a, {}}).Known || together(nil).Known {
+	if sumSamples([]serverSample{a, {}}).IsKnown || sumSamples(nil).IsKnown {
 		t.Error("what one server does not tell is known")
 	}
 }

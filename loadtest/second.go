@@ -7,37 +7,37 @@ import (
 	"onair/hub/wire"
 )
 
-// second is a socket at another node, on which a session was resumed while the
+// standby is a socket at another node, on which a session was resumed while the
 // first one was still open. The server then closes the first.
-type second struct {
-	line     *line
-	node     int
-	started  *wire.Started
-	sent     time.Duration // the resume
-	interval time.Duration
+type standby struct {
+	socket       *anchorSocket
+	node         int
+	started      *wire.Started
+	resumeSentAt time.Duration // the resume
+	beatInterval time.Duration
 }
 
-// look has the other nodes tried, after a while: all anchors of a degraded node
+// searchStandby has the other nodes tried, after a while: all anchors of a degraded node
 // are told at once. Until one of them has the session, it stays where it is.
-func (b *broadcast) look() {
-	if !b.o.many() || b.found != nil {
+func (b *broadcast) searchStandby() {
+	if !b.options.hasManyNodes() || b.standbyResult != nil {
 		return
 	}
-	found := make(chan *second, 1)
-	wait, session, first, step := backoff(b.rand, 0), b.session, b.node, b.step
-	to, err := b.call(first)
+	found := make(chan *standby, 1)
+	wait, session, first, step := backoffDelay(b.rand, 0), b.sessionID, b.node, b.step
+	to, err := b.dialTarget(first)
 	if err != nil {
 		return
 	}
-	b.found = found
-	a := b.anchors
+	b.standbyResult = found
+	a := b.anchorPool
 	b.readers.Go(func() {
 		defer close(found)
 		// All that follows is bounded, and whoever looks waits for it.
 		ctx := context.Background()
-		pause(ctx, wait)
-		for to.node = a.o.after(first, step); to.node != first; to.node = a.o.after(to.node, step) {
-			if s := a.resumeAt(ctx, to, session); s != nil {
+		sleep(ctx, wait)
+		for to.node = a.options.nextNode(first, step); to.node != first; to.node = a.options.nextNode(to.node, step) {
+			if s := a.openStandby(ctx, to, session); s != nil {
 				found <- s
 				return
 			}
@@ -45,53 +45,53 @@ func (b *broadcast) look() {
 	})
 }
 
-// resumeAt tries one node. It returns nil when it does not let the anchor in, or
+// openStandby tries one node. It returns nil when it does not let the anchor in, or
 // have the session.
-func (a *anchors) resumeAt(ctx context.Context, to call, session string) *second {
-	l, err := a.open(ctx, to)
+func (a *anchorPool) openStandby(ctx context.Context, to dialTarget, session string) *standby {
+	l, err := a.dial(ctx, to)
 	if err != nil {
 		return nil
 	}
-	s := &second{line: l, node: to.node}
-	if s.interval, err = a.greeted(ctx, l, to.patience); err == nil {
-		s.sent = a.clock()
-		err = l.tell(&wire.Resume{ID: resumeID, Session: session})
+	s := &standby{socket: l, node: to.node}
+	if s.beatInterval, err = a.awaitWelcome(ctx, l, to.timeout); err == nil {
+		s.resumeSentAt = a.clock()
+		err = l.send(&wire.Resume{ID: resumeID, Session: session})
 	}
 	if err == nil {
 		var m wire.Message
-		if m, err = l.wait(ctx, resumeID, to.patience); err == nil {
+		if m, err = l.awaitAnswer(ctx, resumeID, to.timeout); err == nil {
 			s.started, _ = m.(*wire.Started)
 		}
 	}
 	if s.started == nil {
-		l.hangUp()
+		l.closeAndWait()
 		return nil
 	}
 	return s
 }
 
-// rejoin waits for the second socket that is being tried, if one is, and goes
+// awaitStandby waits for the second socket that is being tried, if one is, and goes
 // over to it if it has the session.
-func (b *broadcast) rejoin() bool {
-	if b.found == nil {
+func (b *broadcast) awaitStandby() bool {
+	if b.standbyResult == nil {
 		return false
 	}
-	return b.goOver(<-b.found)
+	return b.switchToStandby(<-b.standbyResult)
 }
 
-// goOver goes over to a second socket; nil: there is none, all others refused.
-func (b *broadcast) goOver(s *second) bool {
-	b.found = nil
+// switchToStandby goes over to a second socket; nil: there is none, all others refused.
+func (b *broadcast) switchToStandby(s *standby) bool {
+	b.standbyResult = nil
 	if s == nil {
 		return false
 	}
-	b.line.hangUp()
-	b.doubt()
-	b.noAck.Stop()
-	b.drain.Stop()
-	b.waiting, b.degraded = false, false
-	b.line, b.node, b.interval = s.line, s.node, s.interval
-	b.moves.Add(1)
-	b.begun(s.started, s.sent)
+	b.anchorSocket.closeAndWait()
+	b.recordUnanswered()
+	b.ackTimer.Stop()
+	b.drainTimer.Stop()
+	b.isAwaitingAck, b.isDegraded = false, false
+	b.anchorSocket, b.node, b.beatInterval = s.socket, s.node, s.beatInterval
+	b.failovers.Add(1)
+	b.recordStarted(s.started, s.resumeSentAt)
 	return true
 }

@@ -36,9 +36,9 @@ func (p *poller) close() {
 type interest uint32
 
 const (
-	forNothing interest = 0
-	forInput   interest = unix.EPOLLIN
-	forOutput  interest = unix.EPOLLOUT
+	interestNone   interest = 0
+	interestInput  interest = unix.EPOLLIN
+	interestOutput interest = unix.EPOLLOUT
 )
 
 func (p *poller) add(fd int, index, life int32, in interest) error {
@@ -108,8 +108,8 @@ func sockaddr(a netip.AddrPort) unix.Sockaddr {
 	return &unix.SockaddrInet4{Port: int(a.Port()), Addr: a.Addr().As4()}
 }
 
-// connected tells what became of a dial.
-func connected(fd int) error {
+// dialResult tells what became of a dial.
+func dialResult(fd int) error {
 	code, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR)
 	if err == nil && code != 0 {
 		err = unix.Errno(code)
@@ -119,14 +119,14 @@ func connected(fd int) error {
 
 // receive reads what is there; 0 bytes are the end.
 func receive(fd int, buf []byte) (int, error) {
-	return retried(func() (int, error) { return unix.Read(fd, buf) })
+	return retryInterrupted(func() (int, error) { return unix.Read(fd, buf) })
 }
 
 func send(fd int, data []byte) (int, error) {
-	return retried(func() (int, error) { return unix.SendmsgN(fd, data, nil, nil, unix.MSG_NOSIGNAL) })
+	return retryInterrupted(func() (int, error) { return unix.SendmsgN(fd, data, nil, nil, unix.MSG_NOSIGNAL) })
 }
 
-func retried(call func() (int, error)) (int, error) {
+func retryInterrupted(call func() (int, error)) (int, error) {
 	for {
 		n, err := call()
 		if err != unix.EINTR {

@@ -25,9 +25,9 @@ func (p *poller) close() {}
 type interest uint32
 
 const (
-	forNothing interest = iota
-	forInput
-	forOutput
+	interestNone interest = iota
+	interestInput
+	interestOutput
 )
 
 func (p *poller) add(int, int32, int32, interest) error { return errNotLinux }
@@ -40,7 +40,7 @@ func (p *poller) event(int) (index, life int32, output bool) { return 0, 0, fals
 
 func dial(netip.AddrPort, netip.Addr, int) (int, error) { return -1, errNotLinux }
 
-func connected(int) error { return errNotLinux }
+func dialResult(int) error { return errNotLinux }
 
 func receive(int, []byte) (int, error) { return 0, errNotLinux }
 

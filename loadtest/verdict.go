@@ -20,16 +20,16 @@ const (
 
 // row is one line of the verdict.
 type row struct {
-	What   string `json:"what"`
+	Check  string `json:"what"`
 	Got    string `json:"got"`
 	Want   string `json:"want"`
 	Result string `json:"result"`
 }
 
-func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 // judge fills in the rows, and the result.
-func (r *outcome) judge(o *options, faults [faultKinds]int, interrupted bool) {
+func (r *outcome) judge(o *options, faults [faultKindCount]int, interrupted bool) {
 	add := func(ok bool, what, want, got string) {
 		x := row{what, got, want, passed}
 		if !ok {
@@ -40,23 +40,23 @@ func (r *outcome) judge(o *options, faults [faultKinds]int, interrupted bool) {
 	none := func(what string, n int) { add(n == 0, what, "0", humanize.Comma(int64(n))) }
 	r.Faults = map[string]int{}
 	for kind, n := range faults {
-		none(fault(kind).String(), n)
-		r.Faults[fault(kind).String()] = n
+		none(faultKind(kind).String(), n)
+		r.Faults[faultKind(kind).String()] = n
 	}
 	add(r.Compared.Equal == o.Viewers, "viewers whose list equals a fresh snapshot",
 		humanize.Comma(int64(o.Viewers)), humanize.Comma(int64(r.Compared.Equal)))
-	add(r.Viewers.Most >= o.Viewers-roaming(o), "viewers at once", atLeast(o.Viewers-roaming(o)), humanize.Comma(int64(r.Viewers.Most)))
-	add(r.Anchors.Most >= o.leastOnAir(), "anchors at once", atLeast(o.leastOnAir()), humanize.Comma(int64(r.Anchors.Most)))
+	add(r.Viewers.Peak >= o.Viewers-maxAwayViewers(o), "viewers at once", atLeast(o.Viewers-maxAwayViewers(o)), humanize.Comma(int64(r.Viewers.Peak)))
+	add(r.Anchors.Peak >= o.minAnchorsAtOnce(), "anchors at once", atLeast(o.minAnchorsAtOnce()), humanize.Comma(int64(r.Anchors.Peak)))
 	lost := r.Viewers.Disconnects + int(r.Anchors.Disconnects)
 	add(lost <= o.MaxDisconnects, "disconnects that nobody asked for", atMost(o.MaxDisconnects), humanize.Comma(int64(lost)))
 	none("sessions that ended for missed beats though their anchor was there", int(r.Anchors.Expired))
 	none("requests that were refused", r.Viewers.Errors+int(r.Anchors.Errors))
-	r.judgeReturns(o.MinResumed, add)
+	r.judgeReconnects(o.MinResumed, add)
 	if o.Updates > 0 || o.AnchorLife > 0 {
 		add(r.Latency.Samples > 0, "starts and updates that viewers saw", "> 0", humanize.Comma(r.Latency.Samples))
-		add(r.Latency.P99 <= ms(o.MaxP99), "latency, 99th percentile", "≤ "+o.MaxP99.String(), fmt.Sprintf("%.1fms", r.Latency.P99))
+		add(r.Latency.P99 <= milliseconds(o.MaxP99), "latency, 99th percentile", "≤ "+o.MaxP99.String(), fmt.Sprintf("%.1fms", r.Latency.P99))
 	}
-	r.warn(o, interrupted)
+	r.addWarnings(o, interrupted)
 	r.Result = passed
 	for _, x := range r.Rows {
 		if x.Result == failed {
@@ -65,9 +65,9 @@ func (r *outcome) judge(o *options, faults [faultKinds]int, interrupted bool) {
 	}
 }
 
-// judgeReturns judges how many viewers that came back were led on from where
+// judgeReconnects judges how many viewers that came back were led on from where
 // they had been, on all nodes and on those that had just been restarted.
-func (r *outcome) judgeReturns(least float64, add func(ok bool, what, want, got string)) {
+func (r *outcome) judgeReconnects(least float64, add func(ok bool, what, want, got string)) {
 	if least == 0 {
 		return
 	}
@@ -75,17 +75,17 @@ func (r *outcome) judgeReturns(least float64, add func(ok bool, what, want, got 
 		add(all > 0 && float64(resumed) >= least*float64(all), what,
 			fmt.Sprintf("≥ %g%%", 100*least), fmt.Sprintf("%s of %s", humanize.Comma(int64(resumed)), humanize.Comma(int64(all))))
 	}
-	judge("viewers' reconnects that were resumed with a diff", r.Viewers.Returned, r.Viewers.Returns)
-	if r.Viewers.Young > 0 {
-		judge("of those to nodes restarted in the last minute", r.Viewers.YoungReturned, r.Viewers.Young)
+	judge("viewers' reconnects that were resumed with a diff", r.Viewers.ReconnectsResumed, r.Viewers.Reconnects)
+	if r.Viewers.ReconnectsToRestarted > 0 {
+		judge("of those to nodes restarted in the last minute", r.Viewers.ReconnectsToRestartedResumed, r.Viewers.ReconnectsToRestarted)
 	}
 }
 
-// warn says what puts the figures in doubt.
-func (r *outcome) warn(o *options, interrupted bool) {
-	if r.Overloaded = r.Client.LagP99 > ms(o.MaxLag); r.Overloaded {
+// addWarnings says what puts the figures in doubt.
+func (r *outcome) addWarnings(o *options, interrupted bool) {
+	if r.ClientOverloaded = r.Client.LagP99 > milliseconds(o.MaxClientLag); r.ClientOverloaded {
 		r.Rows = append(r.Rows, row{
-			"client overloaded: latencies include its own delay", fmt.Sprintf("%.1fms", r.Client.LagP99), "≤ " + o.MaxLag.String(), warned,
+			"client overloaded: latencies include its own delay", fmt.Sprintf("%.1fms", r.Client.LagP99), "≤ " + o.MaxClientLag.String(), warned,
 		})
 	}
 	if interrupted {
@@ -96,9 +96,9 @@ func (r *outcome) warn(o *options, interrupted bool) {
 	}
 }
 
-// roaming is how many viewers may be away at any time. Slow ones may take the
+// maxAwayViewers is how many viewers may be away at any time. Slow ones may take the
 // whole run for their first list.
-func roaming(o *options) int {
+func maxAwayViewers(o *options) int {
 	return int(float64(o.Viewers)*min(1, o.AwayShare+o.SlowShare)) + o.Views
 }
 
@@ -106,11 +106,11 @@ func atLeast(n int) string { return "≥ " + humanize.Comma(int64(n)) }
 
 func atMost(n int) string { return "≤ " + humanize.Comma(int64(n)) }
 
-// print writes the verdict for people.
-func (r *outcome) print(w io.Writer) error {
+// writeText writes the verdict for people.
+func (r *outcome) writeText(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, x := range r.Rows {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", x.Result, x.What, x.Got, x.Want)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", x.Result, x.Check, x.Got, x.Want)
 	}
 	if err := t.Flush(); err != nil {
 		return err
@@ -118,7 +118,7 @@ func (r *outcome) print(w io.Writer) error {
 	for _, e := range r.Examples {
 		fmt.Fprintf(w, "  %s\n", e)
 	}
-	for _, line := range r.lines() {
+	for _, line := range r.figureLines() {
 		fmt.Fprintf(w, "%-9s %s\n", line[0], line[1])
 	}
 	_, err := fmt.Fprintf(w, "\n%s\n", r.Result)
@@ -134,10 +134,10 @@ func (r *outcome) latencyLines() [][2]string {
 	}{
 		{"told at the viewer's node", r.SameNode},
 		{"told at another", r.OtherNode},
-		{"start, on a quiet view, at the viewer's node", r.Starts.QuietSame},
-		{"start, on a quiet view, at another", r.Starts.QuietOther},
-		{"start, on a busy view, at the viewer's node", r.Starts.BusySame},
-		{"start, on a busy view, at another", r.Starts.BusyOther},
+		{"start, on a quiet view, at the viewer's node", r.Starts.QuietSameNode},
+		{"start, on a quiet view, at another", r.Starts.QuietOtherNode},
+		{"start, on a busy view, at the viewer's node", r.Starts.BusySameNode},
+		{"start, on a busy view, at another", r.Starts.BusyOtherNode},
 	} {
 		if x.of != nil {
 			out = append(out, [2]string{"", x.what + ": " + x.of.String()})
@@ -146,18 +146,18 @@ func (r *outcome) latencyLines() [][2]string {
 	return out
 }
 
-// lines are the figures, in words.
-func (r *outcome) lines() [][2]string {
+// figureLines are the figures, in words.
+func (r *outcome) figureLines() [][2]string {
 	out := append(r.latencyLines(), [][2]string{
 		{"viewers", fmt.Sprintf("%s at once, %s diffs checked (%.0f/s), %s received, %d snapshots, %d resumes",
-			humanize.Comma(int64(r.Viewers.Most)), humanize.Comma(int64(r.Viewers.Diffs)), r.Viewers.DiffsPerSec,
+			humanize.Comma(int64(r.Viewers.Peak)), humanize.Comma(int64(r.Viewers.Diffs)), r.Viewers.DiffsPerSec,
 			humanize.IBytes(uint64(r.Viewers.Bytes)), r.Viewers.Snapshots, r.Viewers.Resumes)},
 		{"returns", fmt.Sprintf("%d viewers came back with a position, %d were resumed with a diff; to nodes restarted in the last minute: %d and %d",
-			r.Viewers.Returns, r.Viewers.Returned, r.Viewers.Young, r.Viewers.YoungReturned)},
+			r.Viewers.Reconnects, r.Viewers.ReconnectsResumed, r.Viewers.ReconnectsToRestarted, r.Viewers.ReconnectsToRestartedResumed)},
 		{"anchors", fmt.Sprintf("%d starts, %d stops, %d crashes, %d resumes, %d beats, %d updates",
 			r.Anchors.Starts, r.Anchors.Stops, r.Anchors.Crashes, r.Anchors.Resumes, r.Anchors.Beats, r.Anchors.Updates)},
 		{"moves", fmt.Sprintf("%d viewers and %d anchors were sent on by a drain, %d anchors went for want of an ack or because of a notice",
-			r.Viewers.Drained, r.Anchors.Drained, r.Anchors.Moves)},
+			r.Viewers.Drained, r.Anchors.Drained, r.Anchors.Failovers)},
 		{"client", fmt.Sprintf("%.2f cores, %.1f µs a diff (the viewers' loop %.1f µs), its lag at the 99th percentile %.1f ms",
 			r.Client.CPUCores, r.Client.CPUPerDiff, r.Client.LoopPerDiff, r.Client.LagP99)},
 	}...)

@@ -9,51 +9,51 @@ import (
 	"onair/hub/wire"
 )
 
-// stage is how far a viewer's socket has come.
-type stage uint8
+// socketStage is how far a viewer's socket has come.
+type socketStage uint8
 
 const (
-	stageAway      stage = iota // has none
-	stageDialing                // TCP
-	stageShaking                // HTTP
-	stageGreeting               // waits for its welcome
-	stageFollowing              // has subscribed, or is about to
+	stageClosed          socketStage = iota // has none
+	stageDialing                            // TCP
+	stageHandshaking                        // HTTP
+	stageAwaitingWelcome                    // waits for its welcome
+	stageOpen                               // has subscribed, or is about to
 )
 
 // viewer is one simulated viewer. All of it is owned by the crowd's goroutine.
 type viewer struct {
 	// Static after construction.
-	index     int32
-	view      *view
-	slow      bool // reads slowly
-	roams     bool // goes away now and then
-	looks     bool // watches a stream
-	reference bool // is one that others are compared with
+	index       int32
+	view        *view
+	isSlow      bool // reads slowly
+	isRoaming   bool // goes away now and then
+	isWatcher   bool // watches a stream
+	isReference bool // is one that others are compared with
 
-	node  int // which its newest socket leads to
-	step  int // from there to the next
-	fd    int
-	life  int32 // which of its sockets this is
-	stage stage
-	nonce uint64
-	rest  []byte // of a frame that is not whole yet
-	parts []byte // of a message that is not whole yet
-	flate bool   // and that is deflated
-	out   []byte // could not be sent yet
+	node       int // which its newest socket leads to
+	step       int // from there to the next
+	fd         int
+	generation int32 // which of its sockets this is
+	stage      socketStage
+	nonce      uint64
+	unparsed   []byte // of a frame that is not whole yet
+	fragments  []byte // of a message that is not whole yet
+	isDeflated bool   // and that is deflated
+	unsent     []byte // could not be sent yet
 
-	at       *list // what it shows
-	asked    bool  // waits for the answer to a subscribe
-	returns  bool  // and has brought a position
-	followed bool  // has had a list on this socket
-	drained  bool  // has been told to go elsewhere
-	watch    *list // of the one stream that it watches, or nil
-	wanted   string
-	since    time.Duration // when its newest list began
-	framed   time.Duration // when it last changed
-	heard    time.Duration
-	tries    int
+	list          *list // what it shows
+	isSubscribing bool  // waits for the answer to a subscribe
+	hasPosition   bool  // and has brought a position
+	hasList       bool  // has had a list on this socket
+	isDrained     bool  // has been told to go elsewhere
+	watchedList   *list // of the one stream that it watches, or nil
+	watchedCode   string
+	subscribedAt  time.Duration // when its newest list began
+	listChangedAt time.Duration // when it last changed
+	receivedAt    time.Duration
+	attempts      int
 
-	seen map[string]*list // of a reference: all that it showed, by view and position
+	shownLists map[string]*list // of a reference: all that it showed, by view and position
 }
 
 // The ids of requests. They are the same for all viewers, so that the answers
@@ -66,10 +66,10 @@ const (
 )
 
 var (
-	answersSubscribe = wire.IntID(idSubscribe)
-	answersWatch     = wire.IntID(idWatch)
-	answersUnwatch   = wire.IntID(idUnwatch)
-	answersLike      = wire.IntID(idLike)
+	subscribeID = wire.IntID(idSubscribe)
+	watchID     = wire.IntID(idWatch)
+	unwatchID   = wire.IntID(idUnwatch)
+	likeID      = wire.IntID(idLike)
 )
 
 // Reconnecting clients use full jitter.
@@ -78,162 +78,162 @@ const (
 	backoffCap  = 30 * time.Second
 )
 
-func backoff(r *rand.Rand, tries int) time.Duration {
+func backoffDelay(r *rand.Rand, tries int) time.Duration {
 	most := min(backoffCap, backoffBase<<min(tries, 10))
 	return time.Duration(r.Int64N(int64(most) + 1))
 }
 
 // connect begins a new socket: at the next node, whyever the one before ended.
-func (c *crowd) connect(v *viewer) {
-	if v.stage != stageAway {
+func (c *viewerLoop) connect(v *viewer) {
+	if v.stage != stageClosed {
 		return
 	}
 	buffer := 0
-	if v.slow {
-		buffer = slowBuffer
+	if v.isSlow {
+		buffer = slowReceiveBuffer
 	}
-	if !v.reference {
-		v.node = c.o.after(v.node, v.step)
+	if !v.isReference {
+		v.node = c.options.nextNode(v.node, v.step)
 	}
-	v.drained = false
-	to := c.o.nodes[v.node].address
-	fd, err := dial(to, sourceOf(to.Addr(), int(v.index)), buffer)
+	v.isDrained = false
+	to := c.options.nodes[v.node].address
+	fd, err := dial(to, sourceAddress(to.Addr(), int(v.index)), buffer)
 	if err != nil {
-		c.refusedToConnect(v, err)
+		c.handleDialError(v, err)
 		return
 	}
-	v.life++
-	v.fd, v.stage, v.heard = fd, stageDialing, c.now
-	v.rest, v.parts, v.out, v.asked, v.followed = nil, nil, nil, false, false
-	if err := c.poll.add(fd, v.index, v.life, forOutput); err != nil {
-		c.lost(v, "epoll: "+err.Error())
+	v.generation++
+	v.fd, v.stage, v.receivedAt = fd, stageDialing, c.now
+	v.unparsed, v.fragments, v.unsent, v.isSubscribing, v.hasList = nil, nil, nil, false, false
+	if err := c.poller.add(fd, v.index, v.generation, interestOutput); err != nil {
+		c.handleSocketEnd(v, "epoll: "+err.Error())
 	}
 }
 
-// hangUp closes a viewer's socket.
-func (c *crowd) hangUp(v *viewer) {
-	if v.stage == stageAway {
+// closeViewer closes a viewer's socket.
+func (c *viewerLoop) closeViewer(v *viewer) {
+	if v.stage == stageClosed {
 		return
 	}
 	closeSocket(v.fd)
-	v.stage, v.fd = stageAway, -1
-	v.rest, v.parts, v.out = nil, nil, nil
+	v.stage, v.fd = stageClosed, -1
+	v.unparsed, v.fragments, v.unsent = nil, nil, nil
 }
 
-// leave is hangUp with a word of farewell.
-func (c *crowd) leave(v *viewer) {
-	c.farewell(v)
-	c.hangUp(v)
+// disconnect is closeViewer with a word of farewell.
+func (c *viewerLoop) disconnect(v *viewer) {
+	c.sendClose(v)
+	c.closeViewer(v)
 }
 
-func (c *crowd) farewell(v *viewer) {
-	if v.stage == stageFollowing && len(v.out) == 0 {
-		c.write(v, opClose, binary.BigEndian.AppendUint16(nil, wire.CloseNormal))
+func (c *viewerLoop) sendClose(v *viewer) {
+	if v.stage == stageOpen && len(v.unsent) == 0 {
+		c.sendFrame(v, opClose, binary.BigEndian.AppendUint16(nil, wire.CloseNormal))
 	}
 }
 
-// writable goes on with what could not be written before.
-func (c *crowd) writable(v *viewer) {
+// handleWritable goes on with what could not be written before.
+func (c *viewerLoop) handleWritable(v *viewer) {
 	if v.stage == stageDialing {
-		if err := connected(v.fd); err != nil {
-			c.refusedToConnect(v, err)
+		if err := dialResult(v.fd); err != nil {
+			c.handleDialError(v, err)
 			return
 		}
-		v.stage, v.nonce = stageShaking, c.rand.Uint64()
-		v.out = c.hello[v.node].ask(nil, v.nonce)
+		v.stage, v.nonce = stageHandshaking, c.rand.Uint64()
+		v.unsent = c.handshakes[v.node].appendRequest(nil, v.nonce)
 	}
-	n, err := send(v.fd, v.out)
+	n, err := send(v.fd, v.unsent)
 	if err != nil && !errors.Is(err, errAgain) {
-		c.lost(v, "write: "+err.Error())
+		c.handleSocketEnd(v, "write: "+err.Error())
 		return
 	}
-	if v.out = v.out[n:]; len(v.out) == 0 {
-		v.out = nil
-		c.await(v, forInput)
+	if v.unsent = v.unsent[n:]; len(v.unsent) == 0 {
+		v.unsent = nil
+		c.setInterest(v, interestInput)
 	}
 }
 
-func (c *crowd) await(v *viewer, in interest) {
-	if err := c.poll.change(v.fd, v.index, v.life, in); err != nil {
-		c.lost(v, "epoll: "+err.Error())
+func (c *viewerLoop) setInterest(v *viewer, in interest) {
+	if err := c.poller.change(v.fd, v.index, v.generation, in); err != nil {
+		c.handleSocketEnd(v, "epoll: "+err.Error())
 	}
 }
 
-// say sends a request.
-func (c *crowd) say(v *viewer, m wire.Message) {
-	c.text = wire.Append(c.text[:0], m)
-	c.write(v, opText, c.text)
+// sendMessage sends a request.
+func (c *viewerLoop) sendMessage(v *viewer, m wire.Message) {
+	c.messageBuffer = wire.Append(c.messageBuffer[:0], m)
+	c.sendFrame(v, opText, c.messageBuffer)
 }
 
-func (c *crowd) write(v *viewer, op byte, payload []byte) {
-	if len(v.out) > 0 {
-		v.out = appendFrame(v.out, op, payload, c.rand.Uint32())
+func (c *viewerLoop) sendFrame(v *viewer, op byte, payload []byte) {
+	if len(v.unsent) > 0 {
+		v.unsent = appendFrame(v.unsent, op, payload, c.rand.Uint32())
 		return
 	}
-	c.frame = appendFrame(c.frame[:0], op, payload, c.rand.Uint32())
-	n, err := send(v.fd, c.frame)
+	c.frameBuffer = appendFrame(c.frameBuffer[:0], op, payload, c.rand.Uint32())
+	n, err := send(v.fd, c.frameBuffer)
 	if err != nil && !errors.Is(err, errAgain) {
 		return // reading tells
 	}
-	if n < len(c.frame) {
-		v.out = append(v.out, c.frame[n:]...)
-		c.await(v, forInput|forOutput)
+	if n < len(c.frameBuffer) {
+		v.unsent = append(v.unsent, c.frameBuffer[n:]...)
+		c.setInterest(v, interestInput|interestOutput)
 	}
 }
 
-// subscribe asks for the view, from where the viewer is.
-func (c *crowd) subscribe(v *viewer) {
-	if v.stage != stageFollowing {
+// sendSubscribe asks for the view, from where the viewer is.
+func (c *viewerLoop) sendSubscribe(v *viewer) {
+	if v.stage != stageOpen {
 		return
 	}
 	m := v.view.query
-	m.ID, m.Pos = answersSubscribe, v.at.pos
+	m.ID, m.Pos = subscribeID, v.list.pos
 	if m.Pos != "" {
 		m.View = v.view.id
 	}
-	v.asked, v.returns = true, m.Pos != ""
-	c.say(v, &m)
+	v.isSubscribing, v.hasPosition = true, m.Pos != ""
+	c.sendMessage(v, &m)
 }
 
-// lookOn has the viewer watch a stream of its list, unless it does.
-func (c *crowd) lookOn(v *viewer) {
-	if v.stage != stageFollowing || v.asked || v.watch != nil {
+// sendWatch has the viewer watch a stream of its list, unless it does.
+func (c *viewerLoop) sendWatch(v *viewer) {
+	if v.stage != stageOpen || v.isSubscribing || v.watchedList != nil {
 		return
 	}
-	if v.wanted == "" && !c.calm {
-		for code := range v.at.entries { // any: where a map begins is random
-			v.wanted = code
+	if v.watchedCode == "" && !c.isSettling {
+		for code := range v.list.entries { // any: where a map begins is random
+			v.watchedCode = code
 			break
 		}
 	}
-	if v.wanted != "" {
-		c.say(v, &wire.Watch{ID: answersWatch, Code: v.wanted})
+	if v.watchedCode != "" {
+		c.sendMessage(v, &wire.Watch{ID: watchID, Code: v.watchedCode})
 	} else {
-		c.after(time.Second, v, (*crowd).lookOn)
+		c.schedule(time.Second, v, (*viewerLoop).sendWatch)
 	}
 }
 
-// another has a viewer watch another stream from now on; a reference goes on to
+// forgetWatchedCode has a viewer watch another stream from now on; a reference goes on to
 // look for the one that it is there for.
-func (c *crowd) another(v *viewer) {
-	if !v.reference {
-		v.wanted = ""
+func (c *viewerLoop) forgetWatchedCode(v *viewer) {
+	if !v.isReference {
+		v.watchedCode = ""
 	}
 }
 
-// lookAway ends a watch whose stream has ended.
-func (c *crowd) lookAway(v *viewer) {
-	if v.stage == stageFollowing && v.watch != nil && len(v.watch.entries) == 0 {
-		c.say(v, &wire.Unwatch{ID: answersUnwatch, Code: v.watch.view.code})
+// sendUnwatch ends a watch whose stream has ended.
+func (c *viewerLoop) sendUnwatch(v *viewer) {
+	if v.stage == stageOpen && v.watchedList != nil && len(v.watchedList.entries) == 0 {
+		c.sendMessage(v, &wire.Unwatch{ID: unwatchID, Code: v.watchedList.view.watchedCode})
 	}
 }
 
-// stroll has a viewer that roams go away, and come back with its position.
-func (c *crowd) stroll(v *viewer) {
-	if c.calm || v.stage == stageAway {
+// goAway has a viewer that roams go away, and come back with its position.
+func (c *viewerLoop) goAway(v *viewer) {
+	if c.isSettling || v.stage == stageClosed {
 		return
 	}
-	c.leave(v)
-	c.tally.strolls++
-	c.after(c.about(c.o.AwayFor), v, (*crowd).connect)
+	c.disconnect(v)
+	c.counters.absences++
+	c.schedule(c.randomAround(c.options.AwayTime), v, (*viewerLoop).connect)
 }
