@@ -115,7 +115,7 @@ func performFor(t *testing.T, life time.Duration, nodes int, how script, want ..
 	t.Helper()
 	t.Parallel() // it waits for timers, mostly
 	h, f := &theatre{script: how}, &faultLog{}
-	o := &options{profile: profile{Anchors: 1, Views: 1, AnchorLife: life}, Seed: 1, RestTime: 10 * time.Millisecond, secret: []byte("x")}
+	o := &options{Profile: Profile{Anchors: 1, Views: 1, AnchorLife: life}, Seed: 1, RestTime: 10 * time.Millisecond, secret: []byte("x")}
 	for i := range nodes {
 		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h.serve(i, w, r) }))
 		defer s.Close()

@@ -11,26 +11,26 @@ import (
 // reportOutcome prints the verdict and writes the reports.
 func (t *loadTest) reportOutcome(stdout io.Writer) error {
 	r := t.outcome()
-	if err := r.writeText(stdout); err != nil {
+	if err := r.WriteText(stdout); err != nil {
 		return err
 	}
 	if t.options.Report != "" {
-		if err := r.writeReports(t.options.Report, time.Now()); err != nil {
+		if err := r.WriteFiles(t.options.Report, time.Now()); err != nil {
 			return err
 		}
 	}
-	if r.Result != passed {
+	if r.Result != Passed {
 		return errVerdict
 	}
 	return nil
 }
 
 // outcome is what the run came to. Nothing runs any more.
-func (t *loadTest) outcome() *outcome {
+func (t *loadTest) outcome() *Report {
 	counts, examples := t.faults.snapshot()
-	r := &outcome{
-		Profile: t.options.Profile, Options: t.options.profile, Seed: t.options.Seed, Examples: examples, Compared: t.comparison,
-		Latency: newLatencies(t.viewerLoop.latencies.measured), Client: t.clientFigures(), Server: t.serverFigures(), Nodes: t.nodeFigures(),
+	r := &Report{
+		Profile: t.options.ProfileName, Options: t.options.Profile, Seed: t.options.Seed, Examples: examples, Compared: t.comparison,
+		Latency: NewLatencies(t.viewerLoop.latencies.measured), Client: t.clientFigures(), Server: t.serverFigures(), Nodes: t.nodeFigures(),
 		Viewers: t.viewerFigures(), Anchors: t.anchorFigures(),
 		Reasons: t.reasons(), Series: t.secondFigures(),
 	}
@@ -40,18 +40,18 @@ func (t *loadTest) outcome() *outcome {
 }
 
 // addNodeLatencies fills in latencies by nodes, and those of starts.
-func (t *loadTest) addNodeLatencies(r *outcome) {
-	some := func(h *hdrhistogram.Histogram) *latencies {
+func (t *loadTest) addNodeLatencies(r *Report) {
+	some := func(h *hdrhistogram.Histogram) *Latencies {
 		if h.TotalCount() == 0 {
 			return nil
 		}
-		return new(newLatencies(h))
+		return new(NewLatencies(h))
 	}
 	c := &t.viewerLoop.latencies
 	if t.options.hasManyNodes() {
 		r.SameNode, r.OtherNode = some(c.all.same), some(c.all.other)
 	}
-	r.Starts = startFigures{some(c.quietStarts.same), some(c.quietStarts.other), some(c.busyStarts.same), some(c.busyStarts.other)}
+	r.Starts = StartLatencies{some(c.quietStarts.same), some(c.quietStarts.other), some(c.busyStarts.same), some(c.busyStarts.other)}
 }
 
 // perDiff is n over the diffs that were delivered while measuring, in microseconds.
@@ -63,12 +63,12 @@ func (t *loadTest) measuredTime() time.Duration {
 	return max(time.Millisecond, t.atEnd.at-t.atStart.at)
 }
 
-func (t *loadTest) clientFigures() clientFigures {
+func (t *loadTest) clientFigures() ClientFigures {
 	a, b := &t.atEnd.viewers, &t.atStart.viewers
-	return clientFigures{
+	return ClientFigures{
 		CPUPerDiff: t.perDiff(a.processCPU - b.processCPU), LoopPerDiff: t.perDiff(a.loopCPU - b.loopCPU),
 		CPUCores: roundedRatio(a.processCPU-b.processCPU, t.measuredTime()), Busy: roundedRatio(a.busyTime-b.busyTime, t.measuredTime()),
-		LagP99: milliseconds(microseconds(t.viewerLoop.latencies.lag.ValueAtQuantile(99))),
+		LagP99: Milliseconds(microseconds(t.viewerLoop.latencies.lag.ValueAtQuantile(99))),
 	}
 }
 
@@ -77,32 +77,32 @@ func roundedRatio(part, whole time.Duration) float64 {
 	return float64(int(100*part.Seconds()/whole.Seconds()+0.5)) / 100
 }
 
-func (t *loadTest) serverFigures() *serverFigures {
-	a, b := sumSamples(t.atEnd.nodes), sumSamples(t.atStart.nodes)
+func (t *loadTest) serverFigures() *ServerFigures {
+	a, b := SumSamples(t.atEnd.nodes), SumSamples(t.atStart.nodes)
 	if !a.IsKnown || !b.IsKnown {
 		return nil
 	}
-	out := &serverFigures{CPUCores: roundedRatio(a.CPU-b.CPU, t.measuredTime()), CPUPerDiff: t.perDiff(a.CPU - b.CPU), Slow: a.SlowViewers - b.SlowViewers}
+	out := &ServerFigures{CPUCores: roundedRatio(a.CPU-b.CPU, t.measuredTime()), CPUPerDiff: t.perDiff(a.CPU - b.CPU), Slow: a.SlowViewers - b.SlowViewers}
 	for _, s := range t.series.all() {
 		out.Memory = max(out.Memory, s.Server.Memory)
 	}
 	return out
 }
 
-// nodeFigures are the figures of each server whose metrics are known.
-func (t *loadTest) nodeFigures() (out []nodeFigures) {
+// NodeFigures are the figures of each server whose metrics are known.
+func (t *loadTest) nodeFigures() (out []NodeFigures) {
 	for i, n := range t.options.metrics {
 		a, b := t.atEnd.nodes[i], t.atStart.nodes[i]
 		if a.IsKnown && b.IsKnown {
-			out = append(out, nodeFigures{n.url, roundedRatio(a.CPU-b.CPU, t.measuredTime()), a.PeakMemory, a.SlowViewers - b.SlowViewers, a.Restarts - b.Restarts})
+			out = append(out, NodeFigures{n.url, roundedRatio(a.CPU-b.CPU, t.measuredTime()), a.PeakMemory, a.SlowViewers - b.SlowViewers, a.Restarts - b.Restarts})
 		}
 	}
 	return out
 }
 
-func (t *loadTest) viewerFigures() viewerFigures {
+func (t *loadTest) viewerFigures() ViewerFigures {
 	all, diffs := t.viewerLoop.counters, t.atEnd.viewers.diffs-t.atStart.viewers.diffs
-	out := viewerFigures{
+	out := ViewerFigures{
 		Diffs: diffs, DiffsPerSec: float64(diffs) / t.measuredTime().Seconds(), Bytes: t.atEnd.viewers.bytes - t.atStart.viewers.bytes,
 		Snapshots: all.snapshots, Resumes: all.resumes, Absences: all.absences, Likes: all.likesSent, LikesAcknowledged: all.likesAcknowledged,
 		Disconnects: all.disconnects, Refusals: all.refusals, Errors: all.errors, Drained: all.drained,
@@ -114,9 +114,9 @@ func (t *loadTest) viewerFigures() viewerFigures {
 	return out
 }
 
-func (t *loadTest) anchorFigures() anchorFigures {
+func (t *loadTest) anchorFigures() AnchorFigures {
 	a := t.anchorPool
-	out := anchorFigures{
+	out := AnchorFigures{
 		Starts: a.starts.Load(), Stops: a.stops.Load(), Crashes: a.crashes.Load(), Resumes: a.resumes.Load(),
 		Beats: a.beats.Load(), Updates: a.updates.Load(), UpdatesAcknowledged: a.updatesAcknowledged.Load(),
 		Disconnects: a.disconnects.Load(), Errors: a.errors.Load(), Unjudged: t.ledger.unjudgedDepartures,
@@ -136,17 +136,17 @@ func (t *loadTest) reasons() map[string]int {
 	return out
 }
 
-// secondFigures are the samples, in figures for people and machines.
-func (t *loadTest) secondFigures() (out []secondFigures) {
+// SecondFigures are the samples, in figures for people and machines.
+func (t *loadTest) secondFigures() (out []SecondFigures) {
 	var before sample
 	for _, s := range t.series.all() {
 		cpu := 0.0
 		if before.Server.IsKnown && s.Server.IsKnown {
 			cpu = roundedRatio(s.Server.CPU-before.Server.CPU, s.At-before.At)
 		}
-		out = append(out, secondFigures{
+		out = append(out, SecondFigures{
 			At: s.At.Seconds(), Viewers: s.Viewers, Anchors: s.Anchors, Diffs: s.Diffs, Bytes: s.Bytes,
-			P50: milliseconds(s.P50), P99: milliseconds(s.P99), ClientCPU: roundedRatio(s.ClientCPU, s.At-before.At), Busy: roundedRatio(s.Busy, s.At-before.At),
+			P50: Milliseconds(s.P50), P99: Milliseconds(s.P99), ClientCPU: roundedRatio(s.ClientCPU, s.At-before.At), Busy: roundedRatio(s.Busy, s.At-before.At),
 			ServerCPU: cpu, ServerBytes: s.Server.Memory, Connections: s.Server.Connections,
 		})
 		before = s

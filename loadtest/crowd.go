@@ -22,7 +22,7 @@ type viewerLoop struct {
 	onSample   func(sample) // called once a second
 	calls      chan func()
 
-	poller        *poller
+	poller        *Poller
 	rand          *rand.Rand
 	viewers       []*viewer
 	views         []*view          // of lists
@@ -59,7 +59,7 @@ type viewerCounters struct {
 }
 
 func newViewerLoop(o *options, clock func() time.Duration, l *ledger, f *faultLog, report func(sample)) (*viewerLoop, error) {
-	poll, err := newPoller()
+	poll, err := NewPoller()
 	if err != nil {
 		return nil, err
 	}
@@ -168,7 +168,7 @@ const maxPollWait = 20 * time.Millisecond
 func (c *viewerLoop) run(ctx context.Context) error {
 	runtime.LockOSThread() // so that its CPU time can be told
 	defer runtime.UnlockOSThread()
-	defer c.poller.close()
+	defer c.poller.Close()
 	c.now = c.clock()
 	c.schedule(time.Second, nil, (*viewerLoop).takeSample)
 	for ctx.Err() == nil {
@@ -209,10 +209,10 @@ func (c *viewerLoop) serveReadySockets() error {
 	if len(c.timers) > 0 {
 		wait = max(0, min(wait, c.timers[0].dueAt-c.clock()))
 	}
-	n, full, err := c.poller.wait(0)
+	n, full, err := c.poller.Wait(0)
 	idle := n == 0 // so that whoever comes now has not waited
 	if idle && err == nil {
-		n, full, err = c.poller.wait(wait)
+		n, full, err = c.poller.Wait(wait)
 	}
 	if err != nil {
 		return err
@@ -221,7 +221,7 @@ func (c *viewerLoop) serveReadySockets() error {
 	c.now = began
 	c.lag.recordPoll(began, idle, full)
 	for i := range n {
-		index, life, output := c.poller.event(i)
+		index, life, output := c.poller.Event(i)
 		v := c.viewers[index]
 		if v.stage == stageClosed || v.generation != life {
 			continue

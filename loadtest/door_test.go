@@ -108,7 +108,7 @@ func TestClosedDoors(t *testing.T) {
 	a, b := openDoor(t, s.address), openDoor(t, s.address)
 	type result struct {
 		code int
-		r    outcome
+		r    Report
 		out  string
 	}
 	done := make(chan result, 1)

@@ -6,33 +6,33 @@ import (
 	"github.com/dustin/go-humanize"
 )
 
-// outcome is all that a run came to. Its JSON is for machines.
-type outcome struct {
+// Report is all that a run came to. Its JSON is for machines.
+type Report struct {
 	Result           string   `json:"result"`
 	ClientOverloaded bool     `json:"client_overloaded"` // so that latencies are too high
 	Profile          string   `json:"profile"`
-	Options          profile  `json:"options"`
+	Options          Profile  `json:"options"`
 	Seed             uint64   `json:"seed"`
-	Rows             []row    `json:"rows"`
+	Rows             []Row    `json:"rows"`
 	Examples         []string `json:"examples,omitempty"`
 
-	Latency   latencies    `json:"latency"`
-	SameNode  *latencies   `json:"latency_same_node,omitempty"` // the anchor was at the viewer's node
-	OtherNode *latencies   `json:"latency_other_node,omitempty"`
-	Starts    startFigures `json:"starts"`
+	Latency   Latencies      `json:"latency"`
+	SameNode  *Latencies     `json:"latency_same_node,omitempty"` // the anchor was at the viewer's node
+	OtherNode *Latencies     `json:"latency_other_node,omitempty"`
+	Starts    StartLatencies `json:"starts"`
 
-	Client   clientFigures   `json:"client"`
-	Server   *serverFigures  `json:"server,omitempty"` // all nodes together
-	Nodes    []nodeFigures   `json:"nodes,omitempty"`
-	Viewers  viewerFigures   `json:"viewers"`
-	Anchors  anchorFigures   `json:"anchors"`
+	Client   ClientFigures   `json:"client"`
+	Server   *ServerFigures  `json:"server,omitempty"` // all nodes together
+	Nodes    []NodeFigures   `json:"nodes,omitempty"`
+	Viewers  ViewerFigures   `json:"viewers"`
+	Anchors  AnchorFigures   `json:"anchors"`
 	Compared comparison      `json:"compared"`
 	Faults   map[string]int  `json:"faults"`
 	Reasons  map[string]int  `json:"reasons,omitempty"` // why sockets ended and requests were refused
-	Series   []secondFigures `json:"series"`
+	Series   []SecondFigures `json:"series"`
 }
 
-type latencies struct {
+type Latencies struct {
 	Samples     int64   `json:"samples"`
 	P50         float64 `json:"p50_ms"`
 	P90         float64 `json:"p90_ms"`
@@ -42,22 +42,22 @@ type latencies struct {
 	percentiles []percentile
 }
 
-func (l *latencies) String() string {
+func (l *Latencies) String() string {
 	return fmt.Sprintf("p50 %.1f ms, p90 %.1f, p99 %.1f, p99.9 %.1f, max %.1f (%s samples)",
 		l.P50, l.P90, l.P99, l.P999, l.Max, humanize.Comma(l.Samples))
 }
 
-// startFigures are latencies from the start of a stream to a viewer that has
+// StartLatencies are latencies from the start of a stream to a viewer that has
 // read the diff with it, by whether the view had been still for a second, and
 // by whether the stream was started at the viewer's node.
-type startFigures struct {
-	QuietSameNode  *latencies `json:"quiet_same_node,omitempty"`
-	QuietOtherNode *latencies `json:"quiet_other_node,omitempty"`
-	BusySameNode   *latencies `json:"busy_same_node,omitempty"`
-	BusyOtherNode  *latencies `json:"busy_other_node,omitempty"`
+type StartLatencies struct {
+	QuietSameNode  *Latencies `json:"quiet_same_node,omitempty"`
+	QuietOtherNode *Latencies `json:"quiet_other_node,omitempty"`
+	BusySameNode   *Latencies `json:"busy_same_node,omitempty"`
+	BusyOtherNode  *Latencies `json:"busy_other_node,omitempty"`
 }
 
-type clientFigures struct {
+type ClientFigures struct {
 	CPUPerDiff  float64 `json:"cpu_us_per_diff"`      // of the whole program
 	LoopPerDiff float64 `json:"loop_cpu_us_per_diff"` // of the viewers' loop alone
 	CPUCores    float64 `json:"cpu_cores"`
@@ -65,14 +65,14 @@ type clientFigures struct {
 	Busy        float64 `json:"loop_busy"` // share of the time
 }
 
-type serverFigures struct {
+type ServerFigures struct {
 	CPUCores   float64 `json:"cpu_cores"`
 	CPUPerDiff float64 `json:"cpu_us_per_diff"`
 	Memory     int     `json:"memory_peak_bytes"`
 	Slow       int     `json:"slow_viewers"` // times that one was left behind
 }
 
-type nodeFigures struct {
+type NodeFigures struct {
 	URL      string  `json:"url"` // of its metrics
 	CPUCores float64 `json:"cpu_cores"`
 	Memory   int     `json:"memory_peak_bytes"`
@@ -80,7 +80,7 @@ type nodeFigures struct {
 	Restarts int     `json:"restarts"` // while measuring
 }
 
-type viewerFigures struct {
+type ViewerFigures struct {
 	Peak              int     `json:"most"` // that had a list at once
 	Diffs             int     `json:"diffs"`
 	DiffsPerSec       float64 `json:"diffs_per_second"`
@@ -101,7 +101,7 @@ type viewerFigures struct {
 	ReconnectsToRestartedResumed int `json:"reconnects_to_restarted_resumed"`
 }
 
-type anchorFigures struct {
+type AnchorFigures struct {
 	Peak                int   `json:"most"` // on air at once
 	Starts              int64 `json:"starts"`
 	Stops               int64 `json:"stops"`
@@ -119,7 +119,7 @@ type anchorFigures struct {
 	Unjudged            int   `json:"departures_unjudged"` // of streams that are not this run's
 }
 
-type secondFigures struct {
+type SecondFigures struct {
 	At          float64 `json:"t"` // seconds of the run
 	Viewers     int     `json:"viewers"`
 	Anchors     int     `json:"anchors"`

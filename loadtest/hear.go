@@ -28,9 +28,9 @@ func (c *viewerLoop) handleReadable(v *viewer) {
 			return
 		}
 	}
-	n, err := receive(v.fd, buf)
+	n, err := Receive(v.fd, buf)
 	switch {
-	case errors.Is(err, errAgain):
+	case errors.Is(err, ErrWouldBlock):
 		return
 	case err != nil:
 		c.handleSocketEnd(v, "read: "+err.Error())
@@ -58,16 +58,16 @@ const (
 // resumeSlowReads has a slow viewer read again.
 func (c *viewerLoop) resumeSlowReads(v *viewer) {
 	if v.stage != stageClosed {
-		c.setInterest(v, interestInput|writeInterest(v))
+		c.setInterest(v, InterestInput|writeInterest(v))
 	}
 }
 
 // writeInterest is what a viewer waits for besides input.
-func writeInterest(v *viewer) interest {
+func writeInterest(v *viewer) Interest {
 	if len(v.unsent) > 0 {
-		return interestOutput
+		return InterestOutput
 	}
-	return interestNone
+	return InterestNone
 }
 
 // handleBytes takes bytes of a viewer's socket. An error is the server's fault.

@@ -15,12 +15,12 @@ import (
 // lone is a crowd of one, without a socket: what it says is lost.
 func lone(t testing.TB) (*viewerLoop, *viewer) {
 	t.Helper()
-	o := &options{profile: profile{Viewers: 1, Views: 1}, Limit: 100, Seed: 1, nodes: make([]node, 2)}
+	o := &options{Profile: Profile{Viewers: 1, Views: 1}, Limit: 100, Seed: 1, nodes: make([]node, 2)}
 	c, err := newViewerLoop(o, func() time.Duration { return time.Second }, newLedger("run"), &faultLog{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(c.poller.close)
+	t.Cleanup(c.poller.Close)
 	c.now = time.Second
 	v := c.viewers[0]
 	v.stage = stageAwaitingWelcome
@@ -58,7 +58,7 @@ func TestHearInPieces(t *testing.T) {
 		if v.list.pos != "3" || v.list.entries["a"].Likes != 5 || v.unparsed != nil || c.counters.diffs != 2 {
 			t.Fatalf("cut at %d: at %q after %d diffs", cut, v.list.pos, c.counters.diffs)
 		}
-		c.poller.close()
+		c.poller.Close()
 	}
 }
 
@@ -175,8 +175,8 @@ func FuzzHear(f *testing.F) {
 		if (err == nil) != (again == nil) || v.list.pos != w.list.pos || whole.counters.diffs != pieces.counters.diffs {
 			t.Fatalf("cut at %d: at %q, %v; whole: at %q, %v", cut, w.list.pos, again, v.list.pos, err)
 		}
-		whole.poller.close()
-		pieces.poller.close()
+		whole.poller.Close()
+		pieces.poller.Close()
 	})
 }
 

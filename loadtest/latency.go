@@ -83,7 +83,7 @@ func (c *viewerLoop) recordLatency(v *viewer, m command, before time.Duration) {
 
 func microseconds(n int64) time.Duration { return time.Duration(n) * time.Microsecond }
 
-func newLatencies(h *hdrhistogram.Histogram) latencies {
-	at := func(p float64) float64 { return milliseconds(microseconds(h.ValueAtQuantile(p))) }
-	return latencies{h.TotalCount(), at(50), at(90), at(99), at(99.9), milliseconds(microseconds(h.Max())), newPercentiles(h)}
+func NewLatencies(h *hdrhistogram.Histogram) Latencies {
+	at := func(p float64) float64 { return Milliseconds(microseconds(h.ValueAtQuantile(p))) }
+	return Latencies{h.TotalCount(), at(50), at(90), at(99), at(99.9), Milliseconds(microseconds(h.Max())), newPercentiles(h)}
 }

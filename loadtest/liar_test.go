@@ -188,7 +188,7 @@ func TestLiesAreFound(t *testing.T) {
 				found += r.Faults[kind.String()]
 			}
 			t.Log(r.Examples)
-			if code != exitFailed || r.Result != failed || found == 0 {
+			if code != exitFailed || r.Result != Failed || found == 0 {
 				t.Errorf("exit %d, want %v\n%s", code, test.want, out)
 			}
 		})

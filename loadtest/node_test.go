@@ -7,7 +7,7 @@ import "testing"
 func TestWay(t *testing.T) {
 	for nodes := 1; nodes <= 5; nodes++ {
 		for views := 1; views <= 7; views++ {
-			o := &options{profile: profile{Views: views}, nodes: make([]node, nodes)}
+			o := &options{Profile: Profile{Views: views}, nodes: make([]node, nodes)}
 			for view := range views {
 				first := map[int]bool{}
 				for i := view; i < views*nodes; i += views {

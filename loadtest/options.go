@@ -14,10 +14,10 @@ import (
 
 // options are all flags.
 type options struct {
-	profile
+	Profile
 
 	URLs, MetricsURLs  []string
-	Profile            string
+	ProfileName        string
 	Secret, SecretFile string
 	ViewerToken        string
 	AllowsRemote       bool
@@ -54,7 +54,7 @@ func (o *options) registerFlags(cmd *cobra.Command) {
 	f.StringVar(&o.ViewerToken, "viewer-token", "", "token of all viewers; empty: they are anonymous")
 	f.BoolVar(&o.AllowsRemote, "i-own-this-host", false, "load a server that is not on loopback")
 
-	f.StringVar(&o.Profile, "profile", defaultProfile, profileNames()+"; the flags of the next group override it")
+	f.StringVar(&o.ProfileName, "profile", Default, Names()+"; the flags of the next group override it")
 	f.IntVar(&o.Anchors, "anchors", 0, "who broadcast")
 	f.IntVar(&o.Viewers, "viewers", 0, "who look on")
 	f.IntVar(&o.Views, "views", 0, "different queries, over which both are spread")
@@ -90,9 +90,9 @@ func (o *options) registerFlags(cmd *cobra.Command) {
 
 // complete fills in what was not said, and checks what was.
 func (o *options) complete(ctx context.Context, cmd *cobra.Command, getenv func(string) string) error {
-	p, ok := profiles[o.Profile]
+	p, ok := All[o.ProfileName]
 	if !ok {
-		return fmt.Errorf("--profile: %q is none of %s", o.Profile, profileNames())
+		return fmt.Errorf("--profile: %q is none of %s", o.ProfileName, Names())
 	}
 	o.applyProfile(p, func(flag string) bool { return cmd.Flags().Changed(flag) })
 	if o.Ramp == 0 {
@@ -111,9 +111,9 @@ func (o *options) complete(ctx context.Context, cmd *cobra.Command, getenv func(
 }
 
 // applyProfile takes from a profile whatever no flag said.
-func (o *options) applyProfile(p profile, said func(flag string) bool) {
-	was := o.profile
-	o.profile = p
+func (o *options) applyProfile(p Profile, said func(flag string) bool) {
+	was := o.Profile
+	o.Profile = p
 	overrideIf(said("anchors"), &o.Anchors, was.Anchors)
 	overrideIf(said("viewers"), &o.Viewers, was.Viewers)
 	overrideIf(said("views"), &o.Views, was.Views)
@@ -164,7 +164,7 @@ const (
 )
 
 func (o *options) validate() error {
-	files := openFiles()
+	files := OpenFileLimit()
 	// A fresh socket for each view and stream at each node, at the end, and some for the rest.
 	needed := o.Anchors + o.Viewers + o.Views*len(o.nodes) + otherFiles
 	if o.WatchShare > 0 {

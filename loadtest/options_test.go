@@ -73,7 +73,7 @@ func TestWrongUsage(t *testing.T) {
 
 func TestHelp(t *testing.T) {
 	code, out, _ := called(t, "--help")
-	for name := range profiles {
+	for name := range All {
 		if !strings.Contains(out, "  "+name+" ") {
 			t.Errorf("profile %s is not in the help", name)
 		}
@@ -85,18 +85,18 @@ func TestHelp(t *testing.T) {
 
 // TestProfiles: each is valid, and flags override it.
 func TestProfiles(t *testing.T) {
-	for name, p := range profiles {
+	for name, p := range All {
 		o := parse(t, "--profile", name, "--viewers", "10") // as many as anybody may have files for
 		if o.Anchors != p.Anchors || o.Duration != p.Duration || o.CrashShare != p.CrashShare {
-			t.Errorf("%s: got %+v", name, o.profile)
+			t.Errorf("%s: got %+v", name, o.Profile)
 		}
 	}
 	o := parse(t, "--profile", "rolling", "--viewers", "7", "--anchors", "2", "--updates-per-second", "1",
 		"--anchor-life", "5s", "--crash-share", "0.5", "--min-resumed", "0")
-	want := profiles["rolling"]
+	want := All["rolling"]
 	want.Viewers, want.Anchors, want.Updates, want.AnchorLife, want.CrashShare, want.MinResumed = 7, 2, 1, 5*time.Second, 0.5, 0
-	if o.profile != want {
-		t.Errorf("got %+v, want %+v", o.profile, want)
+	if o.Profile != want {
+		t.Errorf("got %+v, want %+v", o.Profile, want)
 	}
 }
 

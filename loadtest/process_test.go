@@ -88,7 +88,7 @@ func start(t testing.TB, file string, flags ...string) *onair {
 }
 
 // load runs a load test against an address, and returns what it came to.
-func (s *onair) load(t *testing.T, address string, args ...string) (code int, r outcome, printed string) {
+func (s *onair) load(t *testing.T, address string, args ...string) (code int, r Report, printed string) {
 	t.Helper()
 	base := filepath.Join(t.TempDir(), "report")
 	code, out, errs := called(t, append([]string{
@@ -120,7 +120,7 @@ func TestRealServer(t *testing.T) {
 				"--away-for", "500ms", "--herds", "1", "--herd-in", "500ms", "--anchor-life", "3s", "--crash-share", "0.3",
 				"--rest-for", "500ms",
 			}, more...)...)
-			if code != 0 || r.Result != passed || !strings.Contains(out, "\n"+passed+"\n") {
+			if code != 0 || r.Result != Passed || !strings.Contains(out, "\n"+Passed+"\n") {
 				t.Errorf("exit %d\n%s", code, out)
 			}
 			v, a := r.Viewers, r.Anchors
@@ -144,7 +144,7 @@ func TestKilledServer(t *testing.T) {
 	s := startServer(t, "--data", data)
 	type result struct {
 		code int
-		r    outcome
+		r    Report
 		out  string
 	}
 	done := make(chan result, 1)
@@ -155,10 +155,10 @@ func TestKilledServer(t *testing.T) {
 			"--rest-for", "500ms", "--max-disconnects", "1000")
 		done <- got
 	}()
-	scrapes := newScraper("http://"+s.ops+"/metrics", netip.MustParseAddrPort(s.ops))
-	defer scrapes.client.CloseIdleConnections()
+	scrapes := New("http://"+s.ops+"/metrics", netip.MustParseAddrPort(s.ops))
+	defer scrapes.Client.CloseIdleConnections()
 	for late := time.Now().Add(soon); ; time.Sleep(50 * time.Millisecond) {
-		got, err := scrapes.scrape(t.Context())
+		got, err := scrapes.Scrape(t.Context())
 		if err == nil && got.Connections >= 100 && got.Frames > 1000 {
 			break
 		}
@@ -179,7 +179,7 @@ func TestDeadServer(t *testing.T) {
 	s := startServer(t)
 	code, r, out := s.load(t, "127.0.0.1:1", "--anchors", "1", "--viewers", "2", "--views", "1", "--updates-per-second", "1",
 		"--duration", "1s", "--settle", "1s")
-	if code != exitFailed || r.Result != failed || r.Viewers.Refusals == 0 {
+	if code != exitFailed || r.Result != Failed || r.Viewers.Refusals == 0 {
 		t.Errorf("exit %d\n%s", code, out)
 	}
 }

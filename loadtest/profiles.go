@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// profile is what a run does, all of which flags can change.
-type profile struct {
-	about string
+// Profile is what a run does, all of which flags can change.
+type Profile struct {
+	Description string
 
 	Anchors    int           `json:"anchors"`
 	Viewers    int           `json:"viewers"`
@@ -26,46 +26,46 @@ type profile struct {
 	MinResumed float64       `json:"min_resumed"` // share of reconnects; 0: it is not judged
 }
 
-const defaultProfile = "steady"
+const Default = "steady"
 
-// profiles are the ready-made ones, by name.
-var profiles = map[string]profile{
+// All are the ready-made ones, by name.
+var All = map[string]Profile{
 	"steady": {
-		about:   "anchors update, viewers look on; nobody comes or goes",
-		Anchors: 100, Viewers: 1000, Views: 10, Duration: 30 * time.Second, Updates: 20, Likes: 10, WatchShare: 0.2,
+		Description: "anchors update, viewers look on; nobody comes or goes",
+		Anchors:     100, Viewers: 1000, Views: 10, Duration: 30 * time.Second, Updates: 20, Likes: 10, WatchShare: 0.2,
 	},
 	"evening": {
-		about:   "a bit of everything, as on a busy evening",
-		Anchors: 300, Viewers: 5000, Views: 30, Duration: time.Minute, Updates: 60, Likes: 100, WatchShare: 0.5,
+		Description: "a bit of everything, as on a busy evening",
+		Anchors:     300, Viewers: 5000, Views: 30, Duration: time.Minute, Updates: 60, Likes: 100, WatchShare: 0.5,
 		SlowShare: 0.02, AwayShare: 0.1, AnchorLife: time.Minute, CrashShare: 0.1,
 	},
 	"herd": {
-		about:   "every viewer loses the connection at once, twice, and comes back with its position",
-		Anchors: 100, Viewers: 5000, Views: 10, Duration: time.Minute, Updates: 20, WatchShare: 0.2, Herds: 2,
+		Description: "every viewer loses the connection at once, twice, and comes back with its position",
+		Anchors:     100, Viewers: 5000, Views: 10, Duration: time.Minute, Updates: 20, WatchShare: 0.2, Herds: 2,
 	},
 	"churn": {
-		about:   "anchors start, stop and crash all the time",
-		Anchors: 300, Viewers: 1000, Views: 10, Duration: time.Minute, Updates: 30, WatchShare: 0.3,
+		Description: "anchors start, stop and crash all the time",
+		Anchors:     300, Viewers: 1000, Views: 10, Duration: time.Minute, Updates: 30, WatchShare: 0.3,
 		AnchorLife: 10 * time.Second, CrashShare: 0.3,
 	},
 	"slow": {
-		about:   "every fifth viewer reads slower than the list changes",
-		Anchors: 100, Viewers: 1000, Views: 5, Duration: time.Minute, Updates: 200, SlowShare: 0.2,
+		Description: "every fifth viewer reads slower than the list changes",
+		Anchors:     100, Viewers: 1000, Views: 5, Duration: time.Minute, Updates: 200, SlowShare: 0.2,
 	},
 	"crowd": {
-		about:   "one view, changed once a second, and as many viewers as one process may have sockets for",
-		Anchors: 10, Viewers: 15000, Views: 1, Duration: 30 * time.Second, Updates: 1,
+		Description: "one view, changed once a second, and as many viewers as one process may have sockets for",
+		Anchors:     10, Viewers: 15000, Views: 1, Duration: 30 * time.Second, Updates: 1,
 	},
 	"starts": {
-		about:   "a hundred starts a second, spread over so many views that most are quiet, each seen at three nodes",
-		Anchors: 1000, Viewers: 1500, Views: 500, Duration: time.Minute, AnchorLife: 8 * time.Second,
+		Description: "a hundred starts a second, spread over so many views that most are quiet, each seen at three nodes",
+		Anchors:     1000, Viewers: 1500, Views: 500, Duration: time.Minute, AnchorLife: 8 * time.Second,
 	},
 	"rolling": {
-		about:   "of several nodes, which somebody else restarts one after the other meanwhile",
-		Anchors: 3000, Viewers: 6000, Views: 60, Duration: 3 * time.Minute, Updates: 30, MinResumed: 0.99,
+		Description: "of several nodes, which somebody else restarts one after the other meanwhile",
+		Anchors:     3000, Viewers: 6000, Views: 60, Duration: 3 * time.Minute, Updates: 30, MinResumed: 0.99,
 	},
 }
 
-func profileNames() string {
-	return strings.Join(slices.Sorted(maps.Keys(profiles)), ", ")
+func Names() string {
+	return strings.Join(slices.Sorted(maps.Keys(All)), ", ")
 }

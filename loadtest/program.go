@@ -84,7 +84,7 @@ func (c *viewerLoop) takeSample(*viewer) {
 		}
 	}
 	c.counters.following = following
-	c.counters.processCPU, c.counters.loopCPU = cpuTime()
+	c.counters.processCPU, c.counters.loopCPU = CPUTime()
 	s := sample{
 		At: c.now, Viewers: following,
 		Diffs: c.counters.diffs - c.lastCounters.diffs, Bytes: c.counters.bytes - c.lastCounters.bytes,
@@ -99,7 +99,7 @@ func (c *viewerLoop) takeSample(*viewer) {
 // currentCounters are the figures so far, fit to be kept.
 func (c *viewerLoop) currentCounters() viewerCounters {
 	t := c.counters
-	t.processCPU, t.loopCPU = cpuTime()
+	t.processCPU, t.loopCPU = CPUTime()
 	t.reasons = maps.Clone(t.reasons)
 	return t
 }

@@ -31,7 +31,7 @@ func newProgress(w io.Writer, whole time.Duration) *progress {
 
 // update is called once a second. A bar that cannot be drawn is no reason to end.
 func (p *progress) update(phase string, at time.Duration, s sample) {
-	p.bar.Describe(fmt.Sprintf("%-7s %6d viewers %5d anchors %7d diffs/s  p99 %4.0f ms", phase, s.Viewers, s.Anchors, s.Diffs, milliseconds(s.P99)))
+	p.bar.Describe(fmt.Sprintf("%-7s %6d viewers %5d anchors %7d diffs/s  p99 %4.0f ms", phase, s.Viewers, s.Anchors, s.Diffs, Milliseconds(s.P99)))
 	_ = p.bar.Set64(min(int64(at/time.Second), p.bar.GetMax64()-1))
 }
 

@@ -221,7 +221,7 @@ func TestRotationUnderLoad(t *testing.T) {
 	code, result, out := r.server.load(t, r.endTLS(), "--anchors", "100", "--viewers", "400", "--views", "5", "--duration", "8s",
 		"--updates-per-second", "50", "--watch-share", "0", "--max-disconnects", "0")
 	<-done
-	if code != 0 || result.Result != passed {
+	if code != 0 || result.Result != Passed {
 		t.Errorf("exit %d\n%s", code, out)
 	}
 	for line := range strings.Lines(r.metrics()) {

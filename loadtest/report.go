@@ -36,13 +36,13 @@ func newPercentiles(h *hdrhistogram.Histogram) (out []percentile) {
 		if rest = (100 - p) / 100 * float64(h.TotalCount()); p < 100 && rest < 1 {
 			continue
 		}
-		out = append(out, percentile{p, milliseconds(microseconds(h.ValueAtQuantile(p)))})
+		out = append(out, percentile{p, Milliseconds(microseconds(h.ValueAtQuantile(p)))})
 	}
 	return out
 }
 
-// writeReports writes base.html and base.json.
-func (r *outcome) writeReports(base string, now time.Time) error {
+// WriteFiles writes base.html and base.json.
+func (r *Report) WriteFiles(base string, now time.Time) error {
 	if err := os.MkdirAll(filepath.Dir(base), 0o777); err != nil {
 		return err
 	}
@@ -65,14 +65,14 @@ func (r *outcome) writeReports(base string, now time.Time) error {
 	return nil
 }
 
-func (r *outcome) writeJSON(w io.Writer) error {
+func (r *Report) writeJSON(w io.Writer) error {
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
 	return e.Encode(r)
 }
 
 // writeHTML writes a page that loads nothing from elsewhere.
-func (r *outcome) writeHTML(w io.Writer, now time.Time) error {
+func (r *Report) writeHTML(w io.Writer, now time.Time) error {
 	drawn, err := r.charts()
 	if err != nil {
 		return err
@@ -82,7 +82,7 @@ func (r *outcome) writeHTML(w io.Writer, now time.Time) error {
 		return err
 	}
 	return t.Execute(w, struct {
-		*outcome
+		*Report
 		At     string
 		Lines  [][2]string
 		Charts []chart
@@ -99,7 +99,7 @@ type plot struct {
 	values [][]float64
 }
 
-func (r *outcome) charts() (out []chart, err error) {
+func (r *Report) charts() (out []chart, err error) {
 	for _, p := range r.plots() {
 		svg, err := p.draw()
 		if err != nil {
@@ -110,13 +110,13 @@ func (r *outcome) charts() (out []chart, err error) {
 	return out, nil
 }
 
-func (r *outcome) plots() []plot {
+func (r *Report) plots() []plot {
 	ladder := plot{title: "Latency from command to viewer, by percentile", unit: "ms", over: "percentile", names: []string{"latency"}, values: [][]float64{nil}}
 	for _, x := range r.Latency.percentiles {
 		ladder.labels = append(ladder.labels, fmt.Sprintf("%g", x.percent))
 		ladder.values[0] = append(ladder.values[0], x.milliseconds)
 	}
-	over := func(title, unit string, names []string, value ...func(secondFigures) float64) plot {
+	over := func(title, unit string, names []string, value ...func(SecondFigures) float64) plot {
 		p := plot{title: title, unit: unit, over: "seconds", names: names, values: make([][]float64, len(value))}
 		for _, s := range r.Series {
 			p.labels = append(p.labels, fmt.Sprintf("%.0f", s.At))
@@ -130,16 +130,16 @@ func (r *outcome) plots() []plot {
 	return []plot{
 		ladder,
 		over("Latency over time", "ms", []string{"p50", "p99"},
-			func(s secondFigures) float64 { return s.P50 }, func(s secondFigures) float64 { return s.P99 }),
+			func(s SecondFigures) float64 { return s.P50 }, func(s SecondFigures) float64 { return s.P99 }),
 		over("Connections", "sockets", []string{"viewers with a list", "anchors live", "sockets, says the server"},
-			func(s secondFigures) float64 { return float64(s.Viewers) },
-			func(s secondFigures) float64 { return float64(s.Anchors) },
-			func(s secondFigures) float64 { return float64(s.Connections) }),
+			func(s SecondFigures) float64 { return float64(s.Viewers) },
+			func(s SecondFigures) float64 { return float64(s.Anchors) },
+			func(s SecondFigures) float64 { return float64(s.Connections) }),
 		over("CPU", "cores", []string{"server", "client"},
-			func(s secondFigures) float64 { return s.ServerCPU }, func(s secondFigures) float64 { return s.ClientCPU }),
-		over("Memory of the server", "MiB", []string{"resident"}, func(s secondFigures) float64 { return float64(s.ServerBytes) / mib }),
-		over("Bytes to viewers", "MiB/s", []string{"received"}, func(s secondFigures) float64 { return float64(s.Bytes) / mib }),
-		over("Diffs to viewers", "a second", []string{"delivered and checked"}, func(s secondFigures) float64 { return float64(s.Diffs) }),
+			func(s SecondFigures) float64 { return s.ServerCPU }, func(s SecondFigures) float64 { return s.ClientCPU }),
+		over("Memory of the server", "MiB", []string{"resident"}, func(s SecondFigures) float64 { return float64(s.ServerBytes) / mib }),
+		over("Bytes to viewers", "MiB/s", []string{"received"}, func(s SecondFigures) float64 { return float64(s.Bytes) / mib }),
+		over("Diffs to viewers", "a second", []string{"delivered and checked"}, func(s SecondFigures) float64 { return float64(s.Diffs) }),
 	}
 }
 

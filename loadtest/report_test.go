@@ -12,43 +12,43 @@ import (
 )
 
 // anOutcome is that of a run of a few seconds.
-func anOutcome() (*outcome, *options) {
-	o := &options{profile: profiles[defaultProfile], MaxP99: time.Second, MaxClientLag: 100 * time.Millisecond}
-	r := &outcome{Profile: defaultProfile, Options: o.profile, Compared: comparison{Equal: o.Viewers}}
+func anOutcome() (*Report, *options) {
+	o := &options{Profile: All[Default], MaxP99: time.Second, MaxClientLag: 100 * time.Millisecond}
+	r := &Report{Profile: Default, Options: o.Profile, Compared: comparison{Equal: o.Viewers}}
 	r.Viewers.Peak, r.Anchors.Peak = o.Viewers, o.Anchors
 	h := newHistogram()
 	for i := range 2000 {
 		recordDuration(h, time.Duration(i+1)*time.Millisecond/10, 1)
 	}
-	r.Latency = latencies{Samples: h.TotalCount(), P99: milliseconds(microseconds(h.ValueAtQuantile(99))), percentiles: newPercentiles(h)}
-	r.Server = &serverFigures{CPUCores: 0.5}
+	r.Latency = Latencies{Samples: h.TotalCount(), P99: Milliseconds(microseconds(h.ValueAtQuantile(99))), percentiles: newPercentiles(h)}
+	r.Server = &ServerFigures{CPUCores: 0.5}
 	for i := range 5 {
-		r.Series = append(r.Series, secondFigures{At: float64(i), Viewers: i * 100, P50: 1, P99: float64(i), Bytes: 1 << 20})
+		r.Series = append(r.Series, SecondFigures{At: float64(i), Viewers: i * 100, P50: 1, P99: float64(i), Bytes: 1 << 20})
 	}
 	return r, o
 }
 
 func TestVerdict(t *testing.T) {
 	for name, test := range map[string]struct {
-		change func(*outcome, *[faultKindCount]int)
+		change func(*Report, *[faultKindCount]int)
 		want   string
 		row    string
 	}{
-		"all well":        {func(*outcome, *[faultKindCount]int) {}, passed, ""},
-		"a lie":           {func(_ *outcome, f *[faultKindCount]int) { f[faultEarlyDeparture] = 1 }, failed, faultEarlyDeparture.String()},
-		"one differs":     {func(r *outcome, _ *[faultKindCount]int) { r.Compared.Equal-- }, failed, "equals a fresh snapshot"},
-		"late":            {func(r *outcome, _ *[faultKindCount]int) { r.Latency.P99 = 1000.1 }, failed, "99th percentile"},
-		"nothing seen":    {func(r *outcome, _ *[faultKindCount]int) { r.Latency.Samples = 0 }, failed, "updates that viewers saw"},
-		"disconnected":    {func(r *outcome, _ *[faultKindCount]int) { r.Viewers.Disconnects = 1 }, failed, "disconnects"},
-		"anchor lost":     {func(r *outcome, _ *[faultKindCount]int) { r.Anchors.Disconnects = 1 }, failed, "disconnects"},
-		"anchor expired":  {func(r *outcome, _ *[faultKindCount]int) { r.Anchors.Expired = 1 }, failed, "missed beats"},
-		"few anchors":     {func(r *outcome, _ *[faultKindCount]int) { r.Anchors.Peak-- }, failed, "anchors at once"},
-		"anchors tried":   {func(r *outcome, _ *[faultKindCount]int) { r.Anchors.Refusals = 1 }, passed, "handshakes"},
-		"all sent on":     {func(r *outcome, _ *[faultKindCount]int) { r.Anchors.Drained, r.Viewers.Drained = 9, 9 }, passed, ""},
-		"refused":         {func(r *outcome, _ *[faultKindCount]int) { r.Anchors.Errors = 1 }, failed, "refused"},
-		"few viewers":     {func(r *outcome, _ *[faultKindCount]int) { r.Viewers.Peak = 10 }, failed, "viewers at once"},
-		"busy client":     {func(r *outcome, _ *[faultKindCount]int) { r.Client.LagP99 = 101 }, passed, "client overloaded"},
-		"came back later": {func(r *outcome, _ *[faultKindCount]int) { r.Viewers.Refusals = 1 }, passed, "handshakes"},
+		"all well":        {func(*Report, *[faultKindCount]int) {}, Passed, ""},
+		"a lie":           {func(_ *Report, f *[faultKindCount]int) { f[faultEarlyDeparture] = 1 }, Failed, faultEarlyDeparture.String()},
+		"one differs":     {func(r *Report, _ *[faultKindCount]int) { r.Compared.Equal-- }, Failed, "equals a fresh snapshot"},
+		"late":            {func(r *Report, _ *[faultKindCount]int) { r.Latency.P99 = 1000.1 }, Failed, "99th percentile"},
+		"nothing seen":    {func(r *Report, _ *[faultKindCount]int) { r.Latency.Samples = 0 }, Failed, "updates that viewers saw"},
+		"disconnected":    {func(r *Report, _ *[faultKindCount]int) { r.Viewers.Disconnects = 1 }, Failed, "disconnects"},
+		"anchor lost":     {func(r *Report, _ *[faultKindCount]int) { r.Anchors.Disconnects = 1 }, Failed, "disconnects"},
+		"anchor expired":  {func(r *Report, _ *[faultKindCount]int) { r.Anchors.Expired = 1 }, Failed, "missed beats"},
+		"few anchors":     {func(r *Report, _ *[faultKindCount]int) { r.Anchors.Peak-- }, Failed, "anchors at once"},
+		"anchors tried":   {func(r *Report, _ *[faultKindCount]int) { r.Anchors.Refusals = 1 }, Passed, "handshakes"},
+		"all sent on":     {func(r *Report, _ *[faultKindCount]int) { r.Anchors.Drained, r.Viewers.Drained = 9, 9 }, Passed, ""},
+		"refused":         {func(r *Report, _ *[faultKindCount]int) { r.Anchors.Errors = 1 }, Failed, "refused"},
+		"few viewers":     {func(r *Report, _ *[faultKindCount]int) { r.Viewers.Peak = 10 }, Failed, "viewers at once"},
+		"busy client":     {func(r *Report, _ *[faultKindCount]int) { r.Client.LagP99 = 101 }, Passed, "client overloaded"},
+		"came back later": {func(r *Report, _ *[faultKindCount]int) { r.Viewers.Refusals = 1 }, Passed, "handshakes"},
 	} {
 		r, o := anOutcome()
 		var counts [faultKindCount]int
@@ -59,7 +59,7 @@ func TestVerdict(t *testing.T) {
 		}
 		for _, x := range r.Rows {
 			told := test.row != "" && strings.Contains(x.Check, test.row)
-			if bad := x.Result != passed; bad != told {
+			if bad := x.Result != Passed; bad != told {
 				t.Errorf("%s: %+v", name, x)
 			}
 		}
@@ -71,15 +71,15 @@ func TestVerdict(t *testing.T) {
 func TestVerdictOnReturns(t *testing.T) {
 	for name, test := range map[string]struct {
 		least float64
-		of    viewerFigures
+		of    ViewerFigures
 		want  string
 	}{
-		"enough":                {0.9, viewerFigures{Reconnects: 10, ReconnectsResumed: 9}, passed},
-		"too few":               {0.9, viewerFigures{Reconnects: 10, ReconnectsResumed: 8}, failed},
-		"none came back":        {0.9, viewerFigures{}, failed},
-		"none wanted":           {0, viewerFigures{Reconnects: 10}, passed},
-		"restarted ones enough": {0.9, viewerFigures{Reconnects: 100, ReconnectsResumed: 99, ReconnectsToRestarted: 10, ReconnectsToRestartedResumed: 9}, passed},
-		"restarted ones worse":  {0.9, viewerFigures{Reconnects: 100, ReconnectsResumed: 98, ReconnectsToRestarted: 10, ReconnectsToRestartedResumed: 8}, failed},
+		"enough":                {0.9, ViewerFigures{Reconnects: 10, ReconnectsResumed: 9}, Passed},
+		"too few":               {0.9, ViewerFigures{Reconnects: 10, ReconnectsResumed: 8}, Failed},
+		"none came back":        {0.9, ViewerFigures{}, Failed},
+		"none wanted":           {0, ViewerFigures{Reconnects: 10}, Passed},
+		"restarted ones enough": {0.9, ViewerFigures{Reconnects: 100, ReconnectsResumed: 99, ReconnectsToRestarted: 10, ReconnectsToRestartedResumed: 9}, Passed},
+		"restarted ones worse":  {0.9, ViewerFigures{Reconnects: 100, ReconnectsResumed: 98, ReconnectsToRestarted: 10, ReconnectsToRestartedResumed: 8}, Failed},
 	} {
 		r, o := anOutcome()
 		test.of.Peak = r.Viewers.Peak
@@ -98,7 +98,7 @@ func TestReports(t *testing.T) {
 	r.Examples = []string{"an example with <b>markup</b>"}
 	r.judge(o, [faultKindCount]int{faultBrokenChain: 2}, false)
 	base := filepath.Join(t.TempDir(), "new", "report")
-	if err := r.writeReports(base, time.Unix(0, 0)); err != nil {
+	if err := r.WriteFiles(base, time.Unix(0, 0)); err != nil {
 		t.Fatal(err)
 	}
 	page, err := os.ReadFile(base + ".html")
@@ -111,7 +111,7 @@ func TestReports(t *testing.T) {
 	if found := elsewhere.Find(page); found != nil {
 		t.Errorf("the page loads something: %s", found)
 	}
-	for _, want := range []string{failed, "broken chains of positions", "&lt;b&gt;markup", "Memory of the server"} {
+	for _, want := range []string{Failed, "broken chains of positions", "&lt;b&gt;markup", "Memory of the server"} {
 		if !strings.Contains(string(page), want) {
 			t.Errorf("the page lacks %q", want)
 		}
@@ -120,23 +120,23 @@ func TestReports(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var got outcome
+	var got Report
 	if err := json.Unmarshal(data, &got); err != nil {
 		t.Fatal(err)
 	}
-	if got.Result != failed || got.Faults[faultBrokenChain.String()] != 2 || len(got.Series) != 5 || got.Latency.P99 != r.Latency.P99 {
+	if got.Result != Failed || got.Faults[faultBrokenChain.String()] != 2 || len(got.Series) != 5 || got.Latency.P99 != r.Latency.P99 {
 		t.Errorf("got %+v", got)
 	}
 }
 
 // TestReportOfNothing: a run that came to nothing has a report, too.
 func TestReportOfNothing(t *testing.T) {
-	r := &outcome{Starts: startFigures{QuietOtherNode: &latencies{}}, Nodes: make([]nodeFigures, 2), Latency: latencies{percentiles: newPercentiles(newHistogram())}}
+	r := &Report{Starts: StartLatencies{QuietOtherNode: &Latencies{}}, Nodes: make([]NodeFigures, 2), Latency: Latencies{percentiles: newPercentiles(newHistogram())}}
 	var page bytes.Buffer
 	if err := r.writeHTML(&page, time.Unix(0, 0)); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.writeText(&page); err != nil {
+	if err := r.WriteText(&page); err != nil {
 		t.Fatal(err)
 	}
 }

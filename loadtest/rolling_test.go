@@ -69,7 +69,7 @@ func (f *fleet) ready(n *onair) {
 
 // load runs a load test against all nodes, and gives what it came to; meanwhile
 // runs when the ramp is over.
-func (f *fleet) load(ramp time.Duration, meanwhile func(), args ...string) (r outcome, printed string) {
+func (f *fleet) load(ramp time.Duration, meanwhile func(), args ...string) (r Report, printed string) {
 	f.Helper()
 	var urls, metrics []string
 	for _, n := range f.nodes {

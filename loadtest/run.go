@@ -80,9 +80,9 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 
 func profileHelp() string {
 	var b strings.Builder
-	for name := range strings.SplitSeq(profileNames(), ", ") {
-		p := profiles[name]
-		fmt.Fprintf(&b, "  %-8s %d anchors, %d viewers, %d views: %s\n", name, p.Anchors, p.Viewers, p.Views, p.about)
+	for name := range strings.SplitSeq(Names(), ", ") {
+		p := All[name]
+		fmt.Fprintf(&b, "  %-8s %d anchors, %d viewers, %d views: %s\n", name, p.Anchors, p.Viewers, p.Views, p.Description)
 	}
 	return b.String()
 }
@@ -94,7 +94,7 @@ type loadTest struct {
 	ledger     *ledger
 	faults     faultLog
 	series     series
-	scrapers   scrapers
+	scrapers   Scrapers
 	viewerLoop *viewerLoop
 	anchorPool *anchorPool
 
@@ -109,7 +109,7 @@ type loadTest struct {
 type measurement struct {
 	at      time.Duration
 	viewers viewerCounters
-	nodes   []serverSample
+	nodes   []Sample
 }
 
 func (t *loadTest) clock() time.Duration { return time.Since(t.startedAt) }
@@ -131,7 +131,7 @@ func (t *loadTest) run(ctx context.Context, stdout, stderr io.Writer) error {
 		crowdErr = t.viewerLoop.run(crowdCtx)
 	})
 	for _, s := range t.scrapers {
-		parts.Go(func() { s.run(crowdCtx) })
+		parts.Go(func() { s.Run(crowdCtx) })
 	}
 	broadcasters.Go(func() { t.anchorPool.run(anchorCtx, t.options.Ramp/2) })
 	bar := newProgress(stderr, t.options.Ramp+t.options.Duration+t.options.SettleTimeout)
@@ -161,12 +161,12 @@ func (t *loadTest) prepare() error {
 	t.ledger = newLedger("load" + hex.EncodeToString(id[:]))
 	t.updatesDone = make(chan struct{})
 	for _, n := range t.options.metrics {
-		t.scrapers = append(t.scrapers, newScraper(n.url, n.address))
+		t.scrapers = append(t.scrapers, New(n.url, n.address))
 	}
 	t.anchorPool = newAnchorPool(t.options, t.clock, t.ledger, t.updatesDone, func(kind faultKind, what string) { t.faults.record(kind, "%s", what) })
 	var err error
 	t.viewerLoop, err = newViewerLoop(t.options, t.clock, t.ledger, &t.faults, func(s sample) {
-		s.Anchors, s.Server = int(t.anchorPool.live.Load()), t.scrapers.sum()
+		s.Anchors, s.Server = int(t.anchorPool.live.Load()), t.scrapers.Sum()
 		t.series.add(s)
 	})
 	return err
@@ -216,7 +216,7 @@ func (t *loadTest) runPhases(ctx, crowdCtx context.Context, bar *progress) {
 
 func (t *loadTest) measure(crowdCtx context.Context) (f measurement) {
 	t.viewerLoop.callInLoop(crowdCtx, func() { f.at, f.viewers = t.clock(), t.viewerLoop.currentCounters() })
-	f.nodes = t.scrapers.sample(crowdCtx)
+	f.nodes = t.scrapers.Sample(crowdCtx)
 	return f
 }
 

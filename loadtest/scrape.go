@@ -14,9 +14,9 @@ import (
 	"github.com/prometheus/common/model"
 )
 
-// serverSample is what servers say of themselves in their metrics. CPU, frames
+// Sample is what servers say of themselves in their metrics. CPU, frames
 // and slow viewers are counted through restarts.
-type serverSample struct {
+type Sample struct {
 	IsKnown     bool
 	CPU         time.Duration
 	Memory      int // resident, in bytes
@@ -31,10 +31,10 @@ type serverSample struct {
 }
 
 // continueFrom makes a sample of a process the continuation of those before it.
-func (s serverSample) continueFrom(before, process serverSample) serverSample {
+func (s Sample) continueFrom(before, process Sample) Sample {
 	s.Restarts, s.PeakMemory = before.Restarts, max(before.PeakMemory, s.Memory)
 	if before.IsKnown && process.started != s.started {
-		process = serverSample{}
+		process = Sample{}
 		s.Restarts++
 	}
 	s.CPU += before.CPU - process.CPU
@@ -43,30 +43,30 @@ func (s serverSample) continueFrom(before, process serverSample) serverSample {
 	return s
 }
 
-// scraper reads one server's metrics once a second. It may be used concurrently.
-type scraper struct {
+// Scraper reads one server's metrics once a second. It may be used concurrently.
+type Scraper struct {
 	url    string
-	client *http.Client
+	Client *http.Client
 
 	mu            sync.Mutex // guards both
-	latest        serverSample
-	processSample serverSample // the same as the process itself said it
+	latest        Sample
+	processSample Sample // the same as the process itself said it
 }
 
-// newScraper connects to addr, whatever the URL's name means by now.
-func newScraper(url string, addr netip.AddrPort) *scraper {
+// New connects to addr, whatever the URL's name means by now.
+func New(url string, addr netip.AddrPort) *Scraper {
 	transport := &http.Transport{DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, network, addr.String())
 	}}
-	return &scraper{url: url, client: &http.Client{Timeout: 5 * time.Second, Transport: transport}}
+	return &Scraper{url: url, Client: &http.Client{Timeout: 5 * time.Second, Transport: transport}}
 }
 
-func (s *scraper) run(ctx context.Context) {
-	defer s.client.CloseIdleConnections()
+func (s *Scraper) Run(ctx context.Context) {
+	defer s.Client.CloseIdleConnections()
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
-		s.sample(ctx)
+		s.Sample(ctx)
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
@@ -75,10 +75,10 @@ func (s *scraper) run(ctx context.Context) {
 	}
 }
 
-// sample takes a sample now. A server that does not answer has nothing; what it
+// Sample takes a sample now. A server that does not answer has nothing; what it
 // had counted stays.
-func (s *scraper) sample(ctx context.Context) serverSample {
-	got, err := s.scrape(ctx)
+func (s *Scraper) Sample(ctx context.Context) Sample {
+	got, err := s.Scrape(ctx)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err != nil {
@@ -89,18 +89,18 @@ func (s *scraper) sample(ctx context.Context) serverSample {
 	return s.latest
 }
 
-func (s *scraper) current() serverSample {
+func (s *Scraper) Current() Sample {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.latest
 }
 
-func (s *scraper) scrape(ctx context.Context) (out serverSample, err error) {
+func (s *Scraper) Scrape(ctx context.Context) (out Sample, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url, nil)
 	if err != nil {
 		return out, err
 	}
-	res, err := s.client.Do(req)
+	res, err := s.Client.Do(req)
 	if err != nil {
 		return out, err
 	}
@@ -114,7 +114,7 @@ func (s *scraper) scrape(ctx context.Context) (out serverSample, err error) {
 		return out, err
 	}
 	sum := func(name string) float64 { return familySum(families[name]) }
-	return serverSample{
+	return Sample{
 		IsKnown: true, CPU: time.Duration(sum("process_cpu_seconds_total") * float64(time.Second)),
 		Memory: int(sum("process_resident_memory_bytes")), Goroutines: int(sum("go_goroutines")),
 		Connections: int(sum("onair_connections")), Frames: int(sum("onair_frames_sent_total")),
@@ -130,28 +130,28 @@ func familySum(f *dto.MetricFamily) (sum float64) {
 	return sum
 }
 
-// scrapers are those of all servers.
-type scrapers []*scraper
+// Scrapers are those of all servers.
+type Scrapers []*Scraper
 
-// sum is the sum of the newest samples.
-func (s scrapers) sum() serverSample {
-	var out []serverSample
+// Sum is the sum of the newest samples.
+func (s Scrapers) Sum() Sample {
+	var out []Sample
 	for _, x := range s {
-		out = append(out, x.current())
+		out = append(out, x.Current())
 	}
-	return sumSamples(out)
+	return SumSamples(out)
 }
 
-// sample takes a sample of each.
-func (s scrapers) sample(ctx context.Context) (out []serverSample) {
+// Sample takes a sample of each.
+func (s Scrapers) Sample(ctx context.Context) (out []Sample) {
 	for _, x := range s {
-		out = append(out, x.sample(ctx))
+		out = append(out, x.Sample(ctx))
 	}
 	return out
 }
 
-// sumSamples adds samples up. The sum is known when each has been at least once.
-func sumSamples(samples []serverSample) (out serverSample) {
+// SumSamples adds samples up. The sum is known when each has been at least once.
+func SumSamples(samples []Sample) (out Sample) {
 	out.IsKnown = len(samples) > 0
 	for _, s := range samples {
 		out.IsKnown = out.IsKnown && s.IsKnown

@@ -17,7 +17,7 @@ type sample struct {
 	P50, P99  time.Duration // latency; 0 where there are no samples
 	ClientCPU time.Duration // of this process
 	Busy      time.Duration // of the viewers' loop
-	Server    serverSample
+	Server    Sample
 }
 
 // series is all samples. It may be used concurrently.

@@ -8,13 +8,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// errAgain is a socket that has nothing to read, or no room to write, just now.
-var errAgain error = unix.EAGAIN
+// ErrWouldBlock is a socket that has nothing to read, or no room to write, just now.
+var ErrWouldBlock error = unix.EAGAIN
 
-// poller waits for many sockets at once. A socket is named by an index and by
+// Poller waits for many sockets at once. A socket is named by an index and by
 // which of the sockets at that index it is, so that what is said of one that
 // was closed is not taken for its successor's.
-type poller struct {
+type Poller struct {
 	fd     int
 	events []unix.EpollEvent
 }
@@ -22,37 +22,37 @@ type poller struct {
 // maxEvents is how many sockets are served between two looks at the clock.
 const maxEvents = 256
 
-func newPoller() (*poller, error) {
+func NewPoller() (*Poller, error) {
 	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
-	return &poller{fd, make([]unix.EpollEvent, maxEvents)}, err
+	return &Poller{fd, make([]unix.EpollEvent, maxEvents)}, err
 }
 
-func (p *poller) close() {
+func (p *Poller) Close() {
 	unix.Close(p.fd)
 	p.fd = -1 // which a second close cannot take for another's
 }
 
-// interest is what to wait for.
-type interest uint32
+// Interest is what to wait for.
+type Interest uint32
 
 const (
-	interestNone   interest = 0
-	interestInput  interest = unix.EPOLLIN
-	interestOutput interest = unix.EPOLLOUT
+	InterestNone   Interest = 0
+	InterestInput  Interest = unix.EPOLLIN
+	InterestOutput Interest = unix.EPOLLOUT
 )
 
-func (p *poller) add(fd int, index, life int32, in interest) error {
+func (p *Poller) Add(fd int, index, life int32, in Interest) error {
 	return unix.EpollCtl(p.fd, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: uint32(in), Fd: index, Pad: life})
 }
 
-func (p *poller) change(fd int, index, life int32, in interest) error {
+func (p *Poller) SetInterest(fd int, index, life int32, in Interest) error {
 	return unix.EpollCtl(p.fd, unix.EPOLL_CTL_MOD, fd, &unix.EpollEvent{Events: uint32(in), Fd: index, Pad: life})
 }
 
-// wait waits for events and returns how many there are; full says that there
+// Wait waits for events and returns how many there are; full says that there
 // may be more. It waits whole milliseconds, rounded up: down, it would come
 // back at once, again and again, until the time has come.
-func (p *poller) wait(most time.Duration) (n int, full bool, err error) {
+func (p *Poller) Wait(most time.Duration) (n int, full bool, err error) {
 	n, err = unix.EpollWait(p.fd, p.events, int((most + time.Millisecond - 1).Milliseconds()))
 	if errors.Is(err, unix.EINTR) {
 		return 0, false, nil
@@ -60,16 +60,16 @@ func (p *poller) wait(most time.Duration) (n int, full bool, err error) {
 	return n, n == len(p.events), err
 }
 
-// event is the i-th that wait found. A socket that failed has input: reading
+// Event is the i-th that wait found. A socket that failed has input: reading
 // tells what happened.
-func (p *poller) event(i int) (index, life int32, output bool) {
+func (p *Poller) Event(i int) (index, life int32, output bool) {
 	e := &p.events[i]
 	return e.Fd, e.Pad, e.Events&unix.EPOLLOUT != 0
 }
 
-// dial begins to connect. A source that is not valid is the kernel's choice; a
+// Dial begins to connect. A source that is not valid is the kernel's choice; a
 // receive buffer of 0 is its default.
-func dial(to netip.AddrPort, source netip.Addr, receive int) (fd int, err error) {
+func Dial(to netip.AddrPort, source netip.Addr, receive int) (fd int, err error) {
 	family := unix.AF_INET
 	if to.Addr().Is6() {
 		family = unix.AF_INET6
@@ -108,8 +108,8 @@ func sockaddr(a netip.AddrPort) unix.Sockaddr {
 	return &unix.SockaddrInet4{Port: int(a.Port()), Addr: a.Addr().As4()}
 }
 
-// dialResult tells what became of a dial.
-func dialResult(fd int) error {
+// DialResult tells what became of a dial.
+func DialResult(fd int) error {
 	code, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR)
 	if err == nil && code != 0 {
 		err = unix.Errno(code)
@@ -117,12 +117,12 @@ func dialResult(fd int) error {
 	return err
 }
 
-// receive reads what is there; 0 bytes are the end.
-func receive(fd int, buf []byte) (int, error) {
+// Receive reads what is there; 0 bytes are the end.
+func Receive(fd int, buf []byte) (int, error) {
 	return retryInterrupted(func() (int, error) { return unix.Read(fd, buf) })
 }
 
-func send(fd int, data []byte) (int, error) {
+func Send(fd int, data []byte) (int, error) {
 	return retryInterrupted(func() (int, error) { return unix.SendmsgN(fd, data, nil, nil, unix.MSG_NOSIGNAL) })
 }
 
@@ -135,10 +135,10 @@ func retryInterrupted(call func() (int, error)) (int, error) {
 	}
 }
 
-func closeSocket(fd int) { unix.Close(fd) }
+func Close(fd int) { unix.Close(fd) }
 
-// cpuTime is what this process has used, and what the calling thread has.
-func cpuTime() (process, thread time.Duration) {
+// CPUTime is what this process has used, and what the calling thread has.
+func CPUTime() (process, thread time.Duration) {
 	return usage(unix.RUSAGE_SELF), usage(unix.RUSAGE_THREAD)
 }
 
@@ -150,8 +150,8 @@ func usage(who int) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// openFiles is how many files the process may have open.
-func openFiles() int {
+// OpenFileLimit is how many files the process may have open.
+func OpenFileLimit() int {
 	var r unix.Rlimit
 	if unix.Getrlimit(unix.RLIMIT_NOFILE, &r) != nil {
 		return 0

@@ -11,43 +11,43 @@ import (
 // Viewers in numbers need epoll.
 var (
 	errNotLinux = errors.New("viewers run on Linux only")
-	errAgain    = errors.New("not now")
+	ErrWouldBlock    = errors.New("not now")
 )
 
-type poller struct{}
+type Poller struct{}
 
 const maxEvents = 0
 
-func newPoller() (*poller, error) { return nil, errNotLinux }
+func NewPoller() (*Poller, error) { return nil, errNotLinux }
 
-func (p *poller) close() {}
+func (p *Poller) Close() {}
 
-type interest uint32
+type Interest uint32
 
 const (
-	interestNone interest = iota
-	interestInput
-	interestOutput
+	InterestNone Interest = iota
+	InterestInput
+	InterestOutput
 )
 
-func (p *poller) add(int, int32, int32, interest) error { return errNotLinux }
+func (p *Poller) Add(int, int32, int32, Interest) error { return errNotLinux }
 
-func (p *poller) change(int, int32, int32, interest) error { return errNotLinux }
+func (p *Poller) SetInterest(int, int32, int32, Interest) error { return errNotLinux }
 
-func (p *poller) wait(time.Duration) (int, bool, error) { return 0, false, errNotLinux }
+func (p *Poller) Wait(time.Duration) (int, bool, error) { return 0, false, errNotLinux }
 
-func (p *poller) event(int) (index, life int32, output bool) { return 0, 0, false }
+func (p *Poller) Event(int) (index, life int32, output bool) { return 0, 0, false }
 
-func dial(netip.AddrPort, netip.Addr, int) (int, error) { return -1, errNotLinux }
+func Dial(netip.AddrPort, netip.Addr, int) (int, error) { return -1, errNotLinux }
 
-func dialResult(int) error { return errNotLinux }
+func DialResult(int) error { return errNotLinux }
 
-func receive(int, []byte) (int, error) { return 0, errNotLinux }
+func Receive(int, []byte) (int, error) { return 0, errNotLinux }
 
-func send(int, []byte) (int, error) { return 0, errNotLinux }
+func Send(int, []byte) (int, error) { return 0, errNotLinux }
 
-func closeSocket(int) {}
+func Close(int) {}
 
-func cpuTime() (process, thread time.Duration) { return 0, 0 }
+func CPUTime() (process, thread time.Duration) { return 0, 0 }
 
-func openFiles() int { return 0 }
+func OpenFileLimit() int { return 0 }

@@ -13,27 +13,27 @@ import (
 
 // How a row of the verdict came out.
 const (
-	passed = "PASS"
-	failed = "FAIL"
-	warned = "WARN" // is said, and fails nothing
+	Passed = "PASS"
+	Failed = "FAIL"
+	Warned = "WARN" // is said, and fails nothing
 )
 
-// row is one line of the verdict.
-type row struct {
+// Row is one line of the verdict.
+type Row struct {
 	Check  string `json:"what"`
 	Got    string `json:"got"`
 	Want   string `json:"want"`
 	Result string `json:"result"`
 }
 
-func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+func Milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 // judge fills in the rows, and the result.
-func (r *outcome) judge(o *options, faults [faultKindCount]int, interrupted bool) {
+func (r *Report) judge(o *options, faults [faultKindCount]int, interrupted bool) {
 	add := func(ok bool, what, want, got string) {
-		x := row{what, got, want, passed}
+		x := Row{what, got, want, Passed}
 		if !ok {
-			x.Result = failed
+			x.Result = Failed
 		}
 		r.Rows = append(r.Rows, x)
 	}
@@ -54,20 +54,20 @@ func (r *outcome) judge(o *options, faults [faultKindCount]int, interrupted bool
 	r.judgeReconnects(o.MinResumed, add)
 	if o.Updates > 0 || o.AnchorLife > 0 {
 		add(r.Latency.Samples > 0, "starts and updates that viewers saw", "> 0", humanize.Comma(r.Latency.Samples))
-		add(r.Latency.P99 <= milliseconds(o.MaxP99), "latency, 99th percentile", "≤ "+o.MaxP99.String(), fmt.Sprintf("%.1fms", r.Latency.P99))
+		add(r.Latency.P99 <= Milliseconds(o.MaxP99), "latency, 99th percentile", "≤ "+o.MaxP99.String(), fmt.Sprintf("%.1fms", r.Latency.P99))
 	}
 	r.addWarnings(o, interrupted)
-	r.Result = passed
+	r.Result = Passed
 	for _, x := range r.Rows {
-		if x.Result == failed {
-			r.Result = failed
+		if x.Result == Failed {
+			r.Result = Failed
 		}
 	}
 }
 
 // judgeReconnects judges how many viewers that came back were led on from where
 // they had been, on all nodes and on those that had just been restarted.
-func (r *outcome) judgeReconnects(least float64, add func(ok bool, what, want, got string)) {
+func (r *Report) judgeReconnects(least float64, add func(ok bool, what, want, got string)) {
 	if least == 0 {
 		return
 	}
@@ -82,17 +82,17 @@ func (r *outcome) judgeReconnects(least float64, add func(ok bool, what, want, g
 }
 
 // addWarnings says what puts the figures in doubt.
-func (r *outcome) addWarnings(o *options, interrupted bool) {
-	if r.ClientOverloaded = r.Client.LagP99 > milliseconds(o.MaxClientLag); r.ClientOverloaded {
-		r.Rows = append(r.Rows, row{
-			"client overloaded: latencies include its own delay", fmt.Sprintf("%.1fms", r.Client.LagP99), "≤ " + o.MaxClientLag.String(), warned,
+func (r *Report) addWarnings(o *options, interrupted bool) {
+	if r.ClientOverloaded = r.Client.LagP99 > Milliseconds(o.MaxClientLag); r.ClientOverloaded {
+		r.Rows = append(r.Rows, Row{
+			"client overloaded: latencies include its own delay", fmt.Sprintf("%.1fms", r.Client.LagP99), "≤ " + o.MaxClientLag.String(), Warned,
 		})
 	}
 	if interrupted {
-		r.Rows = append(r.Rows, row{"interrupted", "yes", "no", warned})
+		r.Rows = append(r.Rows, Row{"interrupted", "yes", "no", Warned})
 	}
 	if n := r.Viewers.Refusals + int(r.Anchors.Refusals); n > 0 {
-		r.Rows = append(r.Rows, row{"handshakes and starts that did not succeed at once", humanize.Comma(int64(n)), "0", warned})
+		r.Rows = append(r.Rows, Row{"handshakes and starts that did not succeed at once", humanize.Comma(int64(n)), "0", Warned})
 	}
 }
 
@@ -106,8 +106,8 @@ func atLeast(n int) string { return "≥ " + humanize.Comma(int64(n)) }
 
 func atMost(n int) string { return "≤ " + humanize.Comma(int64(n)) }
 
-// writeText writes the verdict for people.
-func (r *outcome) writeText(w io.Writer) error {
+// WriteText writes the verdict for people.
+func (r *Report) WriteText(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, x := range r.Rows {
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", x.Result, x.Check, x.Got, x.Want)
@@ -126,11 +126,11 @@ func (r *outcome) writeText(w io.Writer) error {
 }
 
 // latencyLines are those of all, and what is known of parts.
-func (r *outcome) latencyLines() [][2]string {
+func (r *Report) latencyLines() [][2]string {
 	out := [][2]string{{"latency", r.Latency.String()}}
 	for _, x := range []struct {
 		what string
-		of   *latencies
+		of   *Latencies
 	}{
 		{"told at the viewer's node", r.SameNode},
 		{"told at another", r.OtherNode},
@@ -147,7 +147,7 @@ func (r *outcome) latencyLines() [][2]string {
 }
 
 // figureLines are the figures, in words.
-func (r *outcome) figureLines() [][2]string {
+func (r *Report) figureLines() [][2]string {
 	out := append(r.latencyLines(), [][2]string{
 		{"viewers", fmt.Sprintf("%s at once, %s diffs checked (%.0f/s), %s received, %d snapshots, %d resumes",
 			humanize.Comma(int64(r.Viewers.Peak)), humanize.Comma(int64(r.Viewers.Diffs)), r.Viewers.DiffsPerSec,

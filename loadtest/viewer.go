@@ -97,7 +97,7 @@ func (c *viewerLoop) connect(v *viewer) {
 	}
 	v.isDrained = false
 	to := c.options.nodes[v.node].address
-	fd, err := dial(to, sourceAddress(to.Addr(), int(v.index)), buffer)
+	fd, err := Dial(to, sourceAddress(to.Addr(), int(v.index)), buffer)
 	if err != nil {
 		c.handleDialError(v, err)
 		return
@@ -105,7 +105,7 @@ func (c *viewerLoop) connect(v *viewer) {
 	v.generation++
 	v.fd, v.stage, v.receivedAt = fd, stageDialing, c.now
 	v.unparsed, v.fragments, v.unsent, v.isSubscribing, v.hasList = nil, nil, nil, false, false
-	if err := c.poller.add(fd, v.index, v.generation, interestOutput); err != nil {
+	if err := c.poller.Add(fd, v.index, v.generation, InterestOutput); err != nil {
 		c.handleSocketEnd(v, "epoll: "+err.Error())
 	}
 }
@@ -115,7 +115,7 @@ func (c *viewerLoop) closeViewer(v *viewer) {
 	if v.stage == stageClosed {
 		return
 	}
-	closeSocket(v.fd)
+	Close(v.fd)
 	v.stage, v.fd = stageClosed, -1
 	v.unparsed, v.fragments, v.unsent = nil, nil, nil
 }
@@ -135,26 +135,26 @@ func (c *viewerLoop) sendClose(v *viewer) {
 // handleWritable goes on with what could not be written before.
 func (c *viewerLoop) handleWritable(v *viewer) {
 	if v.stage == stageDialing {
-		if err := dialResult(v.fd); err != nil {
+		if err := DialResult(v.fd); err != nil {
 			c.handleDialError(v, err)
 			return
 		}
 		v.stage, v.nonce = stageHandshaking, c.rand.Uint64()
 		v.unsent = c.handshakes[v.node].appendRequest(nil, v.nonce)
 	}
-	n, err := send(v.fd, v.unsent)
-	if err != nil && !errors.Is(err, errAgain) {
+	n, err := Send(v.fd, v.unsent)
+	if err != nil && !errors.Is(err, ErrWouldBlock) {
 		c.handleSocketEnd(v, "write: "+err.Error())
 		return
 	}
 	if v.unsent = v.unsent[n:]; len(v.unsent) == 0 {
 		v.unsent = nil
-		c.setInterest(v, interestInput)
+		c.setInterest(v, InterestInput)
 	}
 }
 
-func (c *viewerLoop) setInterest(v *viewer, in interest) {
-	if err := c.poller.change(v.fd, v.index, v.generation, in); err != nil {
+func (c *viewerLoop) setInterest(v *viewer, in Interest) {
+	if err := c.poller.SetInterest(v.fd, v.index, v.generation, in); err != nil {
 		c.handleSocketEnd(v, "epoll: "+err.Error())
 	}
 }
@@ -171,13 +171,13 @@ func (c *viewerLoop) sendFrame(v *viewer, op byte, payload []byte) {
 		return
 	}
 	c.frameBuffer = appendFrame(c.frameBuffer[:0], op, payload, c.rand.Uint32())
-	n, err := send(v.fd, c.frameBuffer)
-	if err != nil && !errors.Is(err, errAgain) {
+	n, err := Send(v.fd, c.frameBuffer)
+	if err != nil && !errors.Is(err, ErrWouldBlock) {
 		return // reading tells
 	}
 	if n < len(c.frameBuffer) {
 		v.unsent = append(v.unsent, c.frameBuffer[n:]...)
-		c.setInterest(v, interestInput|interestOutput)
+		c.setInterest(v, InterestInput|InterestOutput)
 	}
 }
 
