@@ -11,73 +11,76 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/golang-jwt/jwt/v5"
+
 	"onair/hub/wire"
 )
 
-// anchorPool is everybody who broadcasts: a goroutine each.
+// anchorPool runs all anchors, each in a goroutine.
 type anchorPool struct {
 	// Static after construction.
-	options     *options
-	clock       func() time.Duration
-	ledger      *ledger
+	runState
 	clients     []*http.Client  // by node
-	updatesDone <-chan struct{} // closed when nothing but beats is to be sent any more
-	recordFault func(kind faultKind, what string)
+	updatesDone <-chan struct{} // closed when anchors send only beats from now on
 
-	live                                                          atomic.Int64
-	starts, stops, crashes, resumes, updates, updatesAcknowledged atomic.Int64
-	disconnects, errors, beats                                    atomic.Int64
-	drained, refusals, failovers, expired                         atomic.Int64
+	counters anchorCounters
 
 	mu      sync.Mutex
-	reasons map[string]int
+	reasons map[string]int // of socket ends and errors
 }
 
-func newAnchorPool(o *options, clock func() time.Duration, l *ledger, steady <-chan struct{}, fault func(faultKind, string)) *anchorPool {
-	a := &anchorPool{options: o, clock: clock, ledger: l, updatesDone: steady, recordFault: fault, reasons: map[string]int{}}
-	var dialed atomic.Int64
-	for _, n := range o.nodes {
+// anchorCounters count since the beginning of the run. live is a gauge.
+type anchorCounters struct {
+	live                                                       atomic.Int64
+	starts, stops, crashes, resumes                            atomic.Int64
+	beats, updates, updatesAcknowledged                        atomic.Int64
+	disconnects, errors, drained, refusals, failovers, expired atomic.Int64
+}
+
+func newAnchorPool(shared runState, updatesDone <-chan struct{}) *anchorPool {
+	p := &anchorPool{runState: shared, updatesDone: updatesDone, reasons: map[string]int{}}
+	var dials atomic.Int64
+	for _, n := range p.options.nodes {
 		transport := &http.Transport{DisableKeepAlives: true}
 		transport.DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
 			var d net.Dialer
-			if n.address.Addr().Is4() && n.address.Addr().IsLoopback() { // as with viewers
-				d.LocalAddr = &net.TCPAddr{IP: net.IPv4(127, 0, 2, byte(1+dialed.Add(1)/socketsPerSource%250))}
+			if n.address.Addr().Is4() && n.address.Addr().IsLoopback() { // see sourceAddress
+				d.LocalAddr = &net.TCPAddr{IP: net.IPv4(127, 0, 2, byte(1+dials.Add(1)/socketsPerSource%250))}
 			}
 			return d.DialContext(ctx, network, n.address.String())
 		}
-		a.clients = append(a.clients, &http.Client{Transport: transport})
+		p.clients = append(p.clients, &http.Client{Transport: transport})
 	}
-	return a
+	return p
 }
 
-// countReason counts why something went wrong, without the ports, of which each is
-// another.
-func (a *anchorPool) countReason(err error) {
-	why := err.Error()
-	if broke, ok := errors.AsType[*net.OpError](err); ok {
-		why = broke.Op + ": " + broke.Err.Error()
+// countReason counts an error, without the addresses in it.
+func (p *anchorPool) countReason(err error) {
+	reason := err.Error()
+	if opErr, ok := errors.AsType[*net.OpError](err); ok {
+		reason = opErr.Op + ": " + opErr.Err.Error()
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.reasons[why]++
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.reasons[reason]++
 }
 
-// run has all anchors come, spread over the ramp, and stay until ctx ends. Then
-// each stops.
-func (a *anchorPool) run(ctx context.Context, over time.Duration) {
-	var all sync.WaitGroup
-	for i := range a.options.Anchors {
-		all.Go(func() {
-			if sleep(ctx, over*time.Duration(i)/time.Duration(a.options.Anchors)) {
-				a.newAnchor(i).runBroadcasts(ctx)
+// run runs all anchors, whose first connects are spread over the ramp. When ctx is
+// done, each stops its session.
+func (p *anchorPool) run(ctx context.Context, ramp time.Duration) {
+	var anchors sync.WaitGroup
+	for i := range p.options.Anchors {
+		anchors.Go(func() {
+			if sleep(ctx, ramp*time.Duration(i)/time.Duration(p.options.Anchors)) {
+				p.newAnchor(i).runBroadcasts(ctx)
 			}
 		})
 	}
-	all.Wait()
+	anchors.Wait()
 }
 
-// sleep waits; false: ctx has ended.
-func sleep(ctx context.Context, d time.Duration) bool {
+// sleep waits for d. It returns false as soon as ctx is done.
+func sleep(ctx context.Context, d time.Duration) (ok bool) {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
@@ -88,100 +91,99 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// anchor is one of them. All is owned by its goroutine.
+// anchor is one simulated anchor. Its goroutine owns it.
 type anchor struct {
 	*anchorPool
 	index int
 	rand  *rand.Rand
 	tag   string
 
-	node         int           // which its newest socket leads to
-	step         int           // from there to the next
-	beatInterval time.Duration // of beats, 0 before the first welcome
+	route
+	beatInterval time.Duration // 0 before the first welcome
 	sessionID    string        // to resume, or ""
-	pendingStart *wire.Start   // is not answered yet, and so repeated as it was
-	isStopping   bool          // the session's end has been asked for
+	pendingStart *wire.Start   // has no answer yet, and is repeated unchanged
+	isStopping   bool          // a stop of the session was sent
 	session      *session
 	startCount   int
 }
 
-// newAnchor is the i-th.
-func (a *anchorPool) newAnchor(i int) *anchor {
-	x := &anchor{anchorPool: a, index: i, rand: rand.New(rand.NewPCG(a.options.Seed, uint64(i)+2)), tag: viewTag(a.ledger.runID, i%a.options.Views)}
-	x.node, x.step = a.options.firstNode(i)
-	return x
+func (p *anchorPool) newAnchor(i int) *anchor {
+	return &anchor{
+		anchorPool: p, index: i, rand: rand.New(rand.NewPCG(p.options.Seed, uint64(i)+2)),
+		tag: viewTag(p.ledger.runID, i%p.options.Views), route: p.options.route(i),
+	}
 }
 
-// How a broadcast's socket ended.
+// Reasons for the end of a broadcast's socket.
 var (
 	errStopped      = errors.New("stopped")
 	errCrashed      = errors.New("crashed")
-	errSessionEnded = errors.New("the session is over")
-	errDrained      = errors.New("moved on, as the node asked")
+	errSessionEnded = errors.New("the session has ended")
+	errDrained      = errors.New("left a draining node")
 	errNoAck        = errors.New("no ack in time")
-	errSessionMoved = errors.New("the session is no longer this socket's")
+	errSessionMoved = errors.New("the session has moved to another socket")
 )
 
-// retryError is a node that did not let an anchor in, or had it try again.
+// retryError is returned when a node does not admit an anchor, or asks for a retry.
 type retryError struct{ error }
 
 func (e *retryError) Unwrap() error { return e.error }
 
-// isIntended says whether an anchor wanted that end.
+// isIntended reports whether the anchor ended its broadcast itself.
 func isIntended(err error) bool { return errors.Is(err, errStopped) || errors.Is(err, errCrashed) }
 
-// runBroadcasts is broadcast after broadcast.
+// runBroadcasts broadcasts again and again, until ctx is done.
 func (a *anchor) runBroadcasts(ctx context.Context) {
-	tries := 0
+	attempts := 0
 	for {
-		began := a.clock()
+		startedAt := a.clock()
 		err := a.runBroadcast(ctx)
-		if a.clock()-began > backoffCap {
-			tries = 0
+		if a.clock()-startedAt > backoffCap {
+			attempts = 0
 		}
 		if ctx.Err() != nil {
 			return
 		}
-		rest := backoffDelay(a.rand, tries)
-		tries++
+		delay := backoffDelay(a.rand, attempts)
+		attempts++
 		switch {
 		case isIntended(err):
 			a.sessionID, a.isStopping = "", false
-			rest, tries = a.randomAround(a.options.RestTime), 0
+			delay, attempts = a.randomAround(a.options.RestTime), 0
 		case errors.Is(err, errDrained):
 			a.countSocketEnd(err)
-			rest, tries = 0, 0 // the node has spread those who come
+			delay, attempts = 0, 0 // the node has spread the reconnects
 		default:
 			a.countSocketEnd(err)
 		}
-		if !sleep(ctx, rest) {
+		if !sleep(ctx, delay) {
 			return
 		}
 	}
 }
 
-// countSocketEnd notes a socket that ended otherwise than the anchor wanted.
+// countSocketEnd counts a socket that ended against the anchor's will.
 func (a *anchor) countSocketEnd(err error) {
 	a.countReason(err)
-	_, again := errors.AsType[*retryError](err)
+	_, isRetryable := errors.AsType[*retryError](err)
 	switch {
-	case again:
-		a.refusals.Add(1)
+	case isRetryable:
+		a.counters.refusals.Add(1)
 	case errors.Is(err, errDrained):
-		a.drained.Add(1)
+		a.counters.drained.Add(1)
 	case errors.Is(err, errNoAck):
-		a.failovers.Add(1)
+		a.counters.failovers.Add(1)
 	default:
-		a.disconnects.Add(1)
+		a.counters.disconnects.Add(1)
 	}
 	if errors.Is(err, errSessionEnded) {
 		a.sessionID = ""
 	}
 }
 
-// answerTimeout is how long an answer may take before the anchor asks another node,
-// if there is one: a quarter of the interval, at most 10 s. A second is the
-// least that a busy machine needs.
+// answerTimeout is how long the anchor waits for an answer. Where there is another
+// node, it is a quarter of the beat interval, at most 10 s, and at least the second
+// that a busy machine needs.
 func (a *anchor) answerTimeout() time.Duration {
 	if !a.options.hasManyNodes() || a.beatInterval == 0 {
 		return a.options.answerTimeout()
@@ -193,7 +195,10 @@ func (a *anchor) randomAround(d time.Duration) time.Duration {
 	return d/2 + time.Duration(a.rand.Int64N(int64(d)+1))
 }
 
-// token is that of the anchor's own user.
-func (a *anchor) token() (string, error) {
-	return signToken(a.options.secret, fmt.Sprintf("%s-%d", a.ledger.runID, a.index), time.Now())
+// signToken returns a token of the anchor's own user. It outlasts every run.
+func (a *anchor) signToken() (string, error) {
+	now := time.Now()
+	return jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{
+		"sub": fmt.Sprintf("%s-%d", a.ledger.runID, a.index), "role": "anchor", "iat": now.Unix(), "exp": now.Add(24 * time.Hour).Unix(),
+	}).SignedString(a.options.secret)
 }

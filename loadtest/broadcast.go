@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,47 +12,46 @@ import (
 	"onair/hub/wire"
 )
 
-// The ids of an anchor's requests; those of beats and updates are numbers.
+// Ids of an anchor's requests. Those of beats and updates are numbers.
 const (
 	startID  wire.ID = `"start"`
 	resumeID wire.ID = `"resume"`
 	stopID   wire.ID = `"stop"`
 )
 
-// broadcast is one session on one socket, or on two if a node was degraded. What
-// is to be sent at a time is sent then, whether or not what was sent before it
-// has been answered.
+// broadcast is a session on one socket, or on several if a node was degraded. Beats
+// and updates keep their schedule, whether or not the server answers.
 type broadcast struct {
 	*anchor
 	*anchorSocket
 	readers       sync.WaitGroup // of all its sockets
-	isDegraded    bool           // the node says that it does not know whether it is heard
-	standbyResult chan *standby  // a second socket that is being tried, or nil
+	isDegraded    bool           // the node is isolated from the log
+	standbyResult chan *standby  // of a search, or nil
 
-	lastRequest    int64               // of the newest beat or update
-	unanswered     map[wire.ID]request // what is not answered yet
+	lastRequest    int64               // the id of the latest beat or update
+	unanswered     map[wire.ID]request // beats and updates
 	beatTicker     *time.Ticker
-	ackTimer       *time.Timer // runs while a beat is not answered, if there is another node
-	isAwaitingAck  bool        // it does
-	updateTimer    *time.Timer // the next
+	ackTimer       *time.Timer // runs while isAwaitingAck
+	isAwaitingAck  bool        // for a beat; only where there is another node
+	updateTimer    *time.Timer
 	nextUpdateAt   time.Duration
 	updateInterval time.Duration
-	endTimer       *time.Timer // by choice
-	drainTimer     *time.Timer // by the node's
+	endTimer       *time.Timer // of the broadcast
+	drainTimer     *time.Timer // until the node wants the socket closed
 }
 
-// request is a beat, or an update with what it is to show.
+// request is an unanswered beat or update.
 type request struct {
 	sentAt time.Duration
-	extra  json.RawMessage
+	extra  json.RawMessage // of an update
 }
 
-// runBroadcast connects to the next node, starts or resumes, and broadcasts until
-// the socket ends, or the anchor wants to stop or crash.
+// runBroadcast connects to the next node, starts or resumes, and broadcasts until the
+// socket ends. It returns why.
 func (a *anchor) runBroadcast(ctx context.Context) error {
 	b := &broadcast{anchor: a, unanswered: map[wire.ID]request{}}
 	defer b.readers.Wait()
-	a.node = a.options.nextNode(a.node, a.step)
+	a.node = a.options.nextNode(a.route)
 	to, err := b.dialTarget(a.node)
 	if err != nil {
 		return err
@@ -66,8 +66,8 @@ func (a *anchor) runBroadcast(ctx context.Context) error {
 		}
 		return err
 	}
-	a.live.Add(1)
-	defer a.live.Add(-1)
+	a.counters.live.Add(1)
+	defer a.counters.live.Add(-1)
 	b.startTimers()
 	defer b.stopTimers()
 	err = b.serveSockets(ctx)
@@ -78,13 +78,9 @@ func (a *anchor) runBroadcast(ctx context.Context) error {
 	return err
 }
 
-// startTimers begins the open loops of beats and updates.
+// startTimers starts the schedules of beats and updates.
 func (b *broadcast) startTimers() {
-	every := b.beatInterval
-	if b.options.BeatInterval > 0 {
-		every = b.options.BeatInterval
-	}
-	b.beatTicker = time.NewTicker(every)
+	b.beatTicker = time.NewTicker(cmp.Or(b.options.BeatInterval, b.beatInterval))
 	for _, t := range []**time.Timer{&b.updateTimer, &b.endTimer, &b.ackTimer, &b.drainTimer} {
 		*t = time.NewTimer(time.Hour)
 		(*t).Stop()
@@ -107,7 +103,7 @@ func (b *broadcast) stopTimers() {
 	b.drainTimer.Stop()
 }
 
-// continueFrom broadcasts until no socket has the session.
+// serveSockets broadcasts until no socket has the session.
 func (b *broadcast) serveSockets(ctx context.Context) error {
 	for {
 		err := b.serveSocket(ctx)
@@ -120,10 +116,10 @@ func (b *broadcast) serveSockets(ctx context.Context) error {
 // serveSocket broadcasts until the socket ends.
 func (b *broadcast) serveSocket(ctx context.Context) error {
 	if b.isStopping {
-		return b.stopSession() // again
+		return b.stopSession() // the answer to the first stop was lost
 	}
-	steady := b.updatesDone
-	err := b.sendBeat() // at once, as who pushes does
+	updatesDone := b.updatesDone
+	err := b.sendBeat()
 	for err == nil {
 		select {
 		case m, ok := <-b.inbox:
@@ -144,8 +140,8 @@ func (b *broadcast) serveSocket(ctx context.Context) error {
 		case s := <-b.standbyResult:
 			b.switchToStandby(s)
 			err = b.sendBeat()
-		case <-steady:
-			steady = nil // nothing but beats from now on
+		case <-updatesDone:
+			updatesDone = nil // only beats from now on
 			b.updateTimer.Stop()
 			b.endTimer.Stop()
 		case <-ctx.Done():
@@ -155,7 +151,7 @@ func (b *broadcast) serveSocket(ctx context.Context) error {
 	return err
 }
 
-// nextRequestID is the id of the next beat or update.
+// nextRequestID returns the id of the next beat or update.
 func (b *broadcast) nextRequestID() wire.ID {
 	b.lastRequest++
 	return wire.IntID(b.lastRequest)
@@ -164,7 +160,7 @@ func (b *broadcast) nextRequestID() wire.ID {
 func (b *broadcast) sendBeat() error {
 	id := b.nextRequestID()
 	b.unanswered[id] = request{sentAt: b.clock()}
-	b.anchorPool.beats.Add(1)
+	b.counters.beats.Add(1)
 	if b.options.hasManyNodes() && !b.isAwaitingAck {
 		b.isAwaitingAck = true
 		b.ackTimer.Reset(b.answerTimeout())
@@ -172,14 +168,14 @@ func (b *broadcast) sendBeat() error {
 	return b.send(&wire.Beat{ID: id, N: b.lastRequest})
 }
 
-// sendDueUpdates sends the updates that are due, each with the time when it was.
+// sendDueUpdates sends the updates that are due, each stamped with its due time.
 func (b *broadcast) sendDueUpdates() error {
 	for ; b.nextUpdateAt <= b.clock(); b.nextUpdateAt += b.updateInterval {
 		id := b.nextRequestID()
 		extra := commandStamp{RunID: b.ledger.runID, SentAt: b.nextUpdateAt.Microseconds(), Node: b.node}.asExtra()
 		b.unanswered[id] = request{b.clock(), extra}
 		b.ledger.updateSession(b.session, func(s *session) { s.openUpdates++ })
-		b.anchorPool.updates.Add(1)
+		b.counters.updates.Add(1)
 		if err := b.send(&wire.Update{ID: id, Extra: wire.Some(extra)}); err != nil {
 			return err
 		}
@@ -188,20 +184,19 @@ func (b *broadcast) sendDueUpdates() error {
 	return nil
 }
 
-// handleMessage takes what the server says.
 func (b *broadcast) handleMessage(m wire.Message) error {
 	_, id := m.Head()
-	sent, asked := b.unanswered[id]
+	request, isAnswer := b.unanswered[id]
 	delete(b.unanswered, id)
 	switch m := m.(type) {
 	case *wire.Ack:
-		b.handleAck(asked, sent.sentAt, m.Pending)
+		b.handleAck(isAnswer, request.sentAt, m.Pending)
 	case *wire.Updated:
-		if !asked {
+		if !isAnswer {
 			break
 		}
-		b.updatesAcknowledged.Add(1)
-		b.recordAcknowledged(sent.sentAt)
+		b.counters.updatesAcknowledged.Add(1)
+		b.recordAcknowledged(request.sentAt)
 		b.ledger.updateSession(b.session, func(s *session) { s.entry, s.uncertainExtras = m.Stream, nil; s.openUpdates-- })
 	case *wire.Probe:
 		return b.sendBeat()
@@ -220,30 +215,30 @@ func (b *broadcast) handleMessage(m wire.Message) error {
 		b.countReason(fmt.Errorf("the server ended a session: %s", m.Reason))
 		return b.handleSessionEnd(m.Reason)
 	case *wire.Error:
-		return b.handleError(m, sent)
+		return b.handleError(m, request)
 	}
 	return nil
 }
 
-// handleAck takes an ack: one that is held promises nothing.
-func (b *broadcast) handleAck(asked bool, sent time.Duration, held bool) {
+// handleAck records an acknowledged beat. A pending ack promises nothing.
+func (b *broadcast) handleAck(isAnswer bool, beatSentAt time.Duration, isPending bool) {
 	b.ackTimer.Stop()
 	b.isAwaitingAck = false
 	switch {
-	case !held && asked:
+	case !isPending && isAnswer:
 		b.isDegraded = false
-		b.recordAcknowledged(sent)
-	case held && b.isDegraded:
-		b.searchStandby() // again
+		b.recordAcknowledged(beatSentAt)
+	case isPending && b.isDegraded:
+		b.searchStandby()
 	}
 }
 
-// handleError takes the refusal of a beat or an update.
+// handleError handles the refusal of a beat or an update.
 func (b *broadcast) handleError(m *wire.Error, r request) error {
 	if m.Code == wire.CodeSessionGone && b.standbyResult != nil {
-		return errSessionMoved // by the second socket, as it seems
+		return errSessionMoved // probably to the standby
 	}
-	b.anchorPool.errors.Add(1)
+	b.counters.errors.Add(1)
 	b.countReason(m)
 	if r.extra != nil {
 		b.ledger.updateSession(b.session, func(s *session) {
@@ -259,16 +254,16 @@ func (b *broadcast) handleError(m *wire.Error, r request) error {
 	return nil
 }
 
-// recordAcknowledged notes that the server has acknowledged what was sent at a time.
-func (b *broadcast) recordAcknowledged(sent time.Duration) {
-	b.ledger.updateSession(b.session, func(s *session) { s.acknowledgedAt = max(s.acknowledgedAt, sent) })
+// recordAcknowledged records that the server has acknowledged a message.
+func (b *broadcast) recordAcknowledged(sentAt time.Duration) {
+	b.ledger.updateSession(b.session, func(s *session) { s.acknowledgedAt = max(s.acknowledgedAt, sentAt) })
 }
 
-// stopOrCrash stops, or crashes: then the socket is cut, and nobody is told.
+// stopOrCrash stops the session, or cuts the socket without a stop.
 func (b *broadcast) stopOrCrash() error {
 	if b.rand.Float64() < b.options.CrashShare {
-		b.awaitStandby() // or its second socket would keep the session
-		b.crashes.Add(1)
+		b.awaitStandby() // a standby would keep the session
+		b.counters.crashes.Add(1)
 		b.ledger.updateSession(b.session, func(s *session) { s.hasCrashed = true })
 		return errCrashed
 	}
@@ -277,7 +272,7 @@ func (b *broadcast) stopOrCrash() error {
 
 // stopSession stops the session and waits for the answer.
 func (b *broadcast) stopSession() error {
-	b.awaitStandby() // a stop on a socket that has lost the session would do nothing
+	b.awaitStandby() // a stop on a socket without the session does nothing
 	b.ledger.permitEnd(b.session, b.clock())
 	b.isStopping = true
 	if err := b.send(&wire.Stop{ID: stopID}); err != nil {
@@ -293,7 +288,7 @@ func (b *broadcast) stopSession() error {
 	case *wire.Error:
 		err := asRetryable(m)
 		if err == error(m) {
-			b.anchorPool.errors.Add(1)
+			b.counters.errors.Add(1)
 		}
 		return err
 	}
@@ -301,7 +296,7 @@ func (b *broadcast) stopSession() error {
 }
 
 func (b *broadcast) recordStop() error {
-	b.anchorPool.stops.Add(1)
+	b.counters.stops.Add(1)
 	b.ledger.updateSession(b.session, func(s *session) { s.isEnded = true })
 	return errStopped
 }

@@ -1,135 +1,169 @@
 package main
 
 import (
-	"fmt"
+	"io"
+	"maps"
+	"time"
 
-	"github.com/dustin/go-humanize"
+	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"onair/loadtest/report"
+	"onair/loadtest/scrape"
 )
 
-// Report is all that a run came to. Its JSON is for machines.
-type Report struct {
-	Result           string   `json:"result"`
-	ClientOverloaded bool     `json:"client_overloaded"` // so that latencies are too high
-	Profile          string   `json:"profile"`
-	Options          Profile  `json:"options"`
-	Seed             uint64   `json:"seed"`
-	Rows             []Row    `json:"rows"`
-	Examples         []string `json:"examples,omitempty"`
-
-	Latency   Latencies      `json:"latency"`
-	SameNode  *Latencies     `json:"latency_same_node,omitempty"` // the anchor was at the viewer's node
-	OtherNode *Latencies     `json:"latency_other_node,omitempty"`
-	Starts    StartLatencies `json:"starts"`
-
-	Client   ClientFigures   `json:"client"`
-	Server   *ServerFigures  `json:"server,omitempty"` // all nodes together
-	Nodes    []NodeFigures   `json:"nodes,omitempty"`
-	Viewers  ViewerFigures   `json:"viewers"`
-	Anchors  AnchorFigures   `json:"anchors"`
-	Compared comparison      `json:"compared"`
-	Faults   map[string]int  `json:"faults"`
-	Reasons  map[string]int  `json:"reasons,omitempty"` // why sockets ended and requests were refused
-	Series   []SecondFigures `json:"series"`
+// writeReport writes the verdict and the report files. It returns errVerdict when the
+// verdict is FAIL.
+func (t *loadTest) writeReport(stdout io.Writer) error {
+	r := t.report()
+	if err := r.WriteText(stdout); err != nil {
+		return err
+	}
+	if t.options.Report != "" {
+		if err := r.WriteFiles(t.options.Report, time.Now()); err != nil {
+			return err
+		}
+	}
+	if r.Result != report.Passed {
+		return errVerdict
+	}
+	return nil
 }
 
-type Latencies struct {
-	Samples     int64   `json:"samples"`
-	P50         float64 `json:"p50_ms"`
-	P90         float64 `json:"p90_ms"`
-	P99         float64 `json:"p99_ms"`
-	P999        float64 `json:"p999_ms"`
-	Max         float64 `json:"max_ms"`
-	percentiles []percentile
+// report returns the result of a run that has ended.
+func (t *loadTest) report() *report.Report {
+	counts, examples := t.faults.snapshot()
+	r := &report.Report{
+		Verdict:          report.Verdict{Examples: examples},
+		Setup:            report.Setup{Profile: t.options.ProfileName, Options: t.options.Profile, Seed: t.options.Seed},
+		CommandLatencies: t.commandLatencies(),
+		Client:           t.clientFigures(), Server: t.serverFigures(), Nodes: t.nodeFigures(),
+		Viewers: t.viewerFigures(), Anchors: t.anchorFigures(), Compared: t.comparison.Comparison,
+		Reasons: t.reasons(), Series: t.secondFigures(),
+	}
+	judge(r, t.options, counts, t.wasInterrupted)
+	return r
 }
 
-func (l *Latencies) String() string {
-	return fmt.Sprintf("p50 %.1f ms, p90 %.1f, p99 %.1f, p99.9 %.1f, max %.1f (%s samples)",
-		l.P50, l.P90, l.P99, l.P999, l.Max, humanize.Comma(l.Samples))
+func (t *loadTest) commandLatencies() report.CommandLatencies {
+	ifAny := func(h *hdrhistogram.Histogram) *report.Latencies {
+		if h.TotalCount() == 0 {
+			return nil
+		}
+		return new(report.NewLatencies(h))
+	}
+	h := &t.viewerLoop.latencies
+	out := report.CommandLatencies{Latency: report.NewLatencies(h.measured), Starts: report.StartLatencies{
+		QuietSameNode: ifAny(h.quietStarts.same), QuietOtherNode: ifAny(h.quietStarts.other),
+		BusySameNode: ifAny(h.busyStarts.same), BusyOtherNode: ifAny(h.busyStarts.other),
+	}}
+	if t.options.hasManyNodes() {
+		out.SameNode, out.OtherNode = ifAny(h.all.same), ifAny(h.all.other)
+	}
+	return out
 }
 
-// StartLatencies are latencies from the start of a stream to a viewer that has
-// read the diff with it, by whether the view had been still for a second, and
-// by whether the stream was started at the viewer's node.
-type StartLatencies struct {
-	QuietSameNode  *Latencies `json:"quiet_same_node,omitempty"`
-	QuietOtherNode *Latencies `json:"quiet_other_node,omitempty"`
-	BusySameNode   *Latencies `json:"busy_same_node,omitempty"`
-	BusyOtherNode  *Latencies `json:"busy_other_node,omitempty"`
+// perDiff is d over the diffs of the measured phase, in microseconds.
+func (t *loadTest) perDiff(d time.Duration) float64 {
+	return float64(d.Microseconds()) / float64(max(1, t.atEnd.viewers.diffs-t.atStart.viewers.diffs))
 }
 
-type ClientFigures struct {
-	CPUPerDiff  float64 `json:"cpu_us_per_diff"`      // of the whole program
-	LoopPerDiff float64 `json:"loop_cpu_us_per_diff"` // of the viewers' loop alone
-	CPUCores    float64 `json:"cpu_cores"`
-	LagP99      float64 `json:"lag_p99_ms"`
-	Busy        float64 `json:"loop_busy"` // share of the time
+func (t *loadTest) measuredTime() time.Duration {
+	return max(time.Millisecond, t.atEnd.at-t.atStart.at)
 }
 
-type ServerFigures struct {
-	CPUCores   float64 `json:"cpu_cores"`
-	CPUPerDiff float64 `json:"cpu_us_per_diff"`
-	Memory     int     `json:"memory_peak_bytes"`
-	Slow       int     `json:"slow_viewers"` // times that one was left behind
+func (t *loadTest) clientFigures() report.ClientFigures {
+	end, start := &t.atEnd.viewers.cpu, &t.atStart.viewers.cpu
+	return report.ClientFigures{
+		CPUPerDiff: t.perDiff(end.process - start.process), LoopPerDiff: t.perDiff(end.loop - start.loop),
+		CPUCores: roundedRatio(end.process-start.process, t.measuredTime()), Busy: roundedRatio(end.busy-start.busy, t.measuredTime()),
+		LagP99: float64(t.viewerLoop.lagHistogram.ValueAtQuantile(99)) / 1000,
+	}
 }
 
-type NodeFigures struct {
-	URL      string  `json:"url"` // of its metrics
-	CPUCores float64 `json:"cpu_cores"`
-	Memory   int     `json:"memory_peak_bytes"`
-	Slow     int     `json:"slow_viewers"`
-	Restarts int     `json:"restarts"` // while measuring
+// roundedRatio is part/whole with two decimals.
+func roundedRatio(part, whole time.Duration) float64 {
+	return float64(int(100*part.Seconds()/whole.Seconds()+0.5)) / 100
 }
 
-type ViewerFigures struct {
-	Peak              int     `json:"most"` // that had a list at once
-	Diffs             int     `json:"diffs"`
-	DiffsPerSec       float64 `json:"diffs_per_second"`
-	Bytes             int     `json:"bytes"`
-	Snapshots         int     `json:"snapshots"`
-	Resumes           int     `json:"resumes"`
-	Absences          int     `json:"strolls"`
-	Likes             int     `json:"likes"`
-	LikesAcknowledged int     `json:"likes_acknowledged"`
-	Disconnects       int     `json:"disconnects"`
-	Refusals          int     `json:"refusals"`
-	Errors            int     `json:"errors"`
-	Drained           int     `json:"drained"` // sockets that a node sent on
-
-	Reconnects                   int `json:"reconnects"` // with a position
-	ReconnectsResumed            int `json:"reconnects_resumed"`
-	ReconnectsToRestarted        int `json:"reconnects_to_restarted"` // in the last minute
-	ReconnectsToRestartedResumed int `json:"reconnects_to_restarted_resumed"`
+// serverFigures are nil where the metrics of a server are unknown.
+func (t *loadTest) serverFigures() *report.ServerFigures {
+	end, start := scrape.Sum(t.atEnd.nodes), scrape.Sum(t.atStart.nodes)
+	if !end.IsKnown || !start.IsKnown {
+		return nil
+	}
+	out := &report.ServerFigures{
+		CPUCores: roundedRatio(end.CPU-start.CPU, t.measuredTime()), CPUPerDiff: t.perDiff(end.CPU - start.CPU),
+		SlowViewers: end.SlowViewers - start.SlowViewers,
+	}
+	for _, s := range t.samples.all() {
+		out.PeakMemory = max(out.PeakMemory, s.server.Memory)
+	}
+	return out
 }
 
-type AnchorFigures struct {
-	Peak                int   `json:"most"` // on air at once
-	Starts              int64 `json:"starts"`
-	Stops               int64 `json:"stops"`
-	Crashes             int64 `json:"crashes"`
-	Resumes             int64 `json:"resumes"`
-	Beats               int64 `json:"beats"`
-	Updates             int64 `json:"updates"`
-	UpdatesAcknowledged int64 `json:"updates_acknowledged"`
-	Disconnects         int64 `json:"disconnects"`
-	Errors              int64 `json:"errors"`
-	Drained             int64 `json:"drained"`             // sockets that a node sent on
-	Refusals            int64 `json:"refusals"`            // not let in, or told to try again
-	Failovers           int64 `json:"moves"`               // for want of an ack, or because of a notice
-	Expired             int64 `json:"expired"`             // sessions, for missed beats
-	Unjudged            int   `json:"departures_unjudged"` // of streams that are not this run's
+// nodeFigures are those of each server whose metrics are known.
+func (t *loadTest) nodeFigures() (out []report.NodeFigures) {
+	for i, n := range t.options.metrics {
+		end, start := t.atEnd.nodes[i], t.atStart.nodes[i]
+		if end.IsKnown && start.IsKnown {
+			out = append(out, report.NodeFigures{
+				MetricsURL: n.url, CPUCores: roundedRatio(end.CPU-start.CPU, t.measuredTime()), PeakMemory: end.PeakMemory,
+				SlowViewers: end.SlowViewers - start.SlowViewers, Restarts: end.Restarts - start.Restarts,
+			})
+		}
+	}
+	return out
 }
 
-type SecondFigures struct {
-	At          float64 `json:"t"` // seconds of the run
-	Viewers     int     `json:"viewers"`
-	Anchors     int     `json:"anchors"`
-	Diffs       int     `json:"diffs"`
-	Bytes       int     `json:"bytes"`
-	P50         float64 `json:"p50_ms"`
-	P99         float64 `json:"p99_ms"`
-	ClientCPU   float64 `json:"client_cores"`
-	Busy        float64 `json:"loop_busy"`
-	ServerCPU   float64 `json:"server_cores"`
-	ServerBytes int     `json:"server_memory_bytes"`
-	Connections int     `json:"server_connections"`
+func (t *loadTest) viewerFigures() report.ViewerFigures {
+	c, diffs := &t.viewerLoop.counters, t.atEnd.viewers.diffs-t.atStart.viewers.diffs
+	out := report.ViewerFigures{
+		Diffs: diffs, DiffsPerSecond: float64(diffs) / t.measuredTime().Seconds(), Bytes: t.atEnd.viewers.bytes - t.atStart.viewers.bytes,
+		Snapshots: c.snapshots, Resumes: c.resumes, Absences: c.absences, Likes: c.likesSent, LikesAcknowledged: c.likesAcknowledged,
+		Disconnects: c.disconnects, Refusals: c.refusals, Errors: c.errors, Drained: c.drained, Reconnects: c.reconnects,
+	}
+	for _, s := range t.samples.all() {
+		out.Peak = max(out.Peak, s.viewers)
+	}
+	return out
+}
+
+func (t *loadTest) anchorFigures() report.AnchorFigures {
+	c := &t.anchorPool.counters
+	out := report.AnchorFigures{
+		Starts: c.starts.Load(), Stops: c.stops.Load(), Crashes: c.crashes.Load(), Resumes: c.resumes.Load(),
+		Beats: c.beats.Load(), Updates: c.updates.Load(), UpdatesAcknowledged: c.updatesAcknowledged.Load(),
+		Disconnects: c.disconnects.Load(), Errors: c.errors.Load(), Unjudged: t.ledger.unjudgedDepartures,
+		Drained: c.drained.Load(), Refusals: c.refusals.Load(), Failovers: c.failovers.Load(), Expired: c.expired.Load(),
+	}
+	for _, s := range t.samples.all() {
+		out.Peak = max(out.Peak, s.anchors)
+	}
+	return out
+}
+
+func (t *loadTest) reasons() map[string]int {
+	out := maps.Clone(t.anchorPool.reasons)
+	for reason, n := range t.viewerLoop.counters.reasons {
+		out[reason] += n
+	}
+	return out
+}
+
+func (t *loadTest) secondFigures() (out []report.SecondFigures) {
+	var before sample
+	for _, s := range t.samples.all() {
+		serverCPU := 0.0
+		if before.server.IsKnown && s.server.IsKnown {
+			serverCPU = roundedRatio(s.server.CPU-before.server.CPU, s.at-before.at)
+		}
+		out = append(out, report.SecondFigures{
+			At: s.at.Seconds(), Viewers: s.viewers, Anchors: s.anchors, Diffs: s.diffs, Bytes: s.bytes,
+			P50: report.Milliseconds(s.p50), P99: report.Milliseconds(s.p99),
+			ClientCPU: roundedRatio(s.clientCPU, s.at-before.at), Busy: roundedRatio(s.loopBusy, s.at-before.at),
+			ServerCPU: serverCPU, ServerMemory: s.server.Memory, Connections: s.server.Connections,
+		})
+		before = s
+	}
+	return out
 }

@@ -23,25 +23,24 @@ const (
 	maxControl = 125
 )
 
-// maxFrame is the longest payload that is taken: a snapshot of 10,000 entries
-// stays far below.
+// maxFrame is the longest accepted payload. A snapshot of 10,000 entries is far smaller.
 const maxFrame = 64 << 20
 
-// frame is one frame as a server sends it.
+// frame is one frame of a server.
 type frame struct {
-	op       byte
-	final    bool
-	deflated bool
-	payload  []byte // shares memory with what it was parsed from
+	op         byte
+	isFinal    bool
+	isDeflated bool
+	payload    []byte // shares memory with the parsed data
 }
 
-// parseFrame reads the first frame of data and tells how many bytes it took: 0
-// while some are missing.
+// parseFrame parses the first frame of data. n is its size in bytes; 0 while some are
+// missing.
 func parseFrame(data []byte) (f frame, n int, err error) {
 	if len(data) < 2 {
 		return f, 0, nil
 	}
-	f.op, f.final, f.deflated = data[0]&0xF, data[0]&finalBit != 0, data[0]&deflatedBit != 0
+	f.op, f.isFinal, f.isDeflated = data[0]&0xF, data[0]&finalBit != 0, data[0]&deflatedBit != 0
 	size, head := uint64(data[1]&^maskBit), 2
 	switch {
 	case data[1]&maskBit != 0:
@@ -50,8 +49,8 @@ func parseFrame(data []byte) (f frame, n int, err error) {
 		return f, 0, errors.New("a frame with reserved bits")
 	case f.op > opBinary && f.op < opClose || f.op > opPong:
 		return f, 0, fmt.Errorf("a frame with opcode %d", f.op)
-	case f.op >= opClose && (!f.final || f.deflated || size > maxControl):
-		return f, 0, errors.New("a control frame that is long, deflated or in parts")
+	case f.op >= opClose && (!f.isFinal || f.isDeflated || size > maxControl):
+		return f, 0, errors.New("a control frame that is long, deflated or fragmented")
 	}
 	switch size {
 	case 126:
@@ -76,7 +75,7 @@ func parseFrame(data []byte) (f frame, n int, err error) {
 	return f, n, nil
 }
 
-// appendFrame appends a whole masked frame, as clients send them.
+// appendFrame appends a masked frame, as clients must send it.
 func appendFrame(dst []byte, op byte, payload []byte, mask uint32) []byte {
 	dst = append(dst, finalBit|op)
 	switch n := len(payload); {

@@ -6,9 +6,9 @@ import (
 	"testing"
 )
 
-// serverFrame is a frame as servers send it.
+// serverFrame is an unmasked frame, as servers send it.
 func serverFrame(op byte, payload string) []byte {
-	f := appendFrame(nil, op, []byte(payload), 0) // a mask of nothing but zeros
+	f := appendFrame(nil, op, []byte(payload), 0) // with a zero mask the payload stays
 	head := len(f) - len(payload) - 4
 	f[1] &^= maskBit
 	return append(f[:head:head], f[head+4:]...)
@@ -23,29 +23,29 @@ func TestParseFrame(t *testing.T) {
 				continue
 			}
 			if _, n, err := parseFrame(whole[:len(whole)-missing]); n != 0 || err != nil {
-				t.Errorf("%d bytes, %d missing: took %d, %v", size, missing, n, err)
+				t.Errorf("%d bytes, %d missing: parsed %d, %v", size, missing, n, err)
 			}
 		}
 		f, n, err := parseFrame(append(whole, "next"...))
-		if err != nil || n != len(whole) || f.op != opText || !f.final || f.deflated || string(f.payload) != payload {
+		if err != nil || n != len(whole) || f.op != opText || !f.isFinal || f.isDeflated || string(f.payload) != payload {
 			t.Errorf("%d bytes: got %d bytes, opcode %d, %v", size, n, f.op, err)
 		}
 	}
 }
 
-func TestParseFrameRefuses(t *testing.T) {
+func TestParseFrameRejectsInvalidFrames(t *testing.T) {
 	for name, data := range map[string][]byte{
 		"masked":             appendFrame(nil, opText, []byte("x"), 1),
 		"reserved bit":       {finalBit | 0x20 | opText, 0},
 		"opcode 3":           {finalBit | 3, 0},
 		"opcode 11":          {finalBit | 11, 0},
 		"long ping":          {finalBit | opPing, 126, 0, 126},
-		"ping in parts":      {opPing, 0},
+		"fragmented ping":    {opPing, 0},
 		"deflated close":     {finalBit | deflatedBit | opClose, 0},
 		"longer than memory": {finalBit | opText, 127, 0xFF, 0, 0, 0, 0, 0, 0, 0},
 	} {
 		if _, n, err := parseFrame(data); err == nil || n != 0 {
-			t.Errorf("%s: took %d bytes, want an error", name, n)
+			t.Errorf("%s: parsed %d bytes, want an error", name, n)
 		}
 	}
 }
@@ -59,8 +59,8 @@ func TestAppendFrameMasks(t *testing.T) {
 	}
 }
 
-// FuzzParseFrame: whatever comes is taken within its bounds, or refused, and
-// what is taken is what an encoder makes of it again.
+// FuzzParseFrame: any data is parsed within its bounds, or refused. A parsed frame is
+// the same after encoding and parsing.
 func FuzzParseFrame(f *testing.F) {
 	f.Add(serverFrame(opText, "hello"))
 	f.Add(serverFrame(opText, strings.Repeat("x", 200)))
@@ -69,17 +69,17 @@ func FuzzParseFrame(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		frame, n, err := parseFrame(data)
 		if n < 0 || n > len(data) || err != nil && n != 0 {
-			t.Fatalf("took %d of %d bytes, %v", n, len(data), err)
+			t.Fatalf("parsed %d of %d bytes, %v", n, len(data), err)
 		}
 		if n == 0 {
 			return
 		}
 		if short, m, _ := parseFrame(data[:n-1]); m != 0 {
-			t.Fatalf("took %d bytes (%+v) without the last one", m, short)
+			t.Fatalf("parsed %d bytes (%+v) without the last one", m, short)
 		}
 		again, _, err := parseFrame(serverFrame(frame.op, string(frame.payload)))
 		if err != nil || again.op != frame.op || !bytes.Equal(again.payload, frame.payload) {
-			t.Fatalf("%+v is then %+v, %v", frame, again, err)
+			t.Fatalf("%+v becomes %+v, %v", frame, again, err)
 		}
 	})
 }

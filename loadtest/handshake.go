@@ -14,30 +14,30 @@ import (
 	"onair/hub/wire"
 )
 
-// maxResponse is the longest answer to a handshake that is taken.
+// maxResponse is the longest accepted response, in bytes.
 const maxResponse = 16 << 10
 
-// handshake is what all viewers ask a server with; only the key differs.
+// handshake is the request of all viewers to a node. Only the key differs.
 type handshake struct {
-	beforeKey, afterKey string // the key
-	deflate             bool
+	beforeKey, afterKey string // parts of the request
+	asksForDeflate      bool
 }
 
-func newHandshake(host, path, token string, deflate bool) *handshake {
+func newHandshake(host, path, token string, asksForDeflate bool) *handshake {
 	var b strings.Builder
 	fmt.Fprintf(&b, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n", path, host)
 	fmt.Fprintf(&b, "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: %s\r\n", wire.Subprotocol)
-	if deflate {
+	if asksForDeflate {
 		b.WriteString("Sec-WebSocket-Extensions: permessage-deflate; client_no_context_takeover; server_no_context_takeover\r\n")
 	}
 	if token != "" {
 		fmt.Fprintf(&b, "Authorization: Bearer %s\r\n", token)
 	}
 	b.WriteString("Sec-WebSocket-Key: ")
-	return &handshake{beforeKey: b.String(), afterKey: "\r\n\r\n", deflate: deflate}
+	return &handshake{beforeKey: b.String(), afterKey: "\r\n\r\n", asksForDeflate: asksForDeflate}
 }
 
-// appendRequest appends the request, with a key made of nonce.
+// appendRequest appends the request with the key of nonce.
 func (h *handshake) appendRequest(dst []byte, nonce uint64) []byte {
 	return append(append(append(dst, h.beforeKey...), handshakeKey(nonce)...), h.afterKey...)
 }
@@ -51,18 +51,18 @@ func acceptKey(nonce uint64) string {
 	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
-// refusedError is a server that answered something else than a socket.
+// refusedError is returned when a server answers a handshake with another status.
 type refusedError struct{ status int }
 
 func (e *refusedError) Error() string { return fmt.Sprintf("refused with HTTP %d", e.status) }
 
-// parseResponse reads the server's answer and tells how many bytes it took: 0 while
-// some are missing.
+// parseResponse parses the response to the request with nonce. n is its size in bytes; 0
+// while some are missing. It returns a refusedError for any status but 101.
 func (h *handshake) parseResponse(data []byte, nonce uint64) (n int, err error) {
 	end := bytes.Index(data, []byte("\r\n\r\n"))
 	if end < 0 {
 		if len(data) > maxResponse {
-			return 0, errors.New("an endless answer to the handshake")
+			return 0, fmt.Errorf("a handshake response of more than %d bytes", maxResponse)
 		}
 		return 0, nil
 	}
@@ -72,16 +72,16 @@ func (h *handshake) parseResponse(data []byte, nonce uint64) (n int, err error) 
 		return 0, err
 	}
 	res.Body.Close()
-	deflated := res.Header.Get("Sec-WebSocket-Extensions") != ""
+	isDeflate := res.Header.Get("Sec-WebSocket-Extensions") != ""
 	switch {
 	case res.StatusCode != http.StatusSwitchingProtocols:
 		return 0, &refusedError{res.StatusCode}
 	case res.Header.Get("Sec-WebSocket-Accept") != acceptKey(nonce):
-		return 0, errors.New("a handshake that was answered with another key")
+		return 0, errors.New("a handshake response to another key")
 	case res.Header.Get("Sec-WebSocket-Protocol") != wire.Subprotocol:
-		return 0, errors.New("a handshake without the subprotocol")
-	case deflated != h.deflate:
-		return 0, errors.New("a handshake with other extensions than were asked for")
+		return 0, errors.New("a handshake response without the subprotocol")
+	case isDeflate != h.asksForDeflate:
+		return 0, errors.New("a handshake response with other extensions than the request")
 	}
 	return n, nil
 }

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-func TestHandshakeAsks(t *testing.T) {
+func TestHandshakeRequest(t *testing.T) {
 	h := newHandshake("example.com:80", "/v1/viewer", "token", true)
 	req, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(h.appendRequest(nil, 7))))
 	if err != nil {
@@ -24,35 +24,35 @@ func TestHandshakeAsks(t *testing.T) {
 		}
 	}
 	if req.Host != "example.com:80" || req.URL.Path != "/v1/viewer" {
-		t.Errorf("asks %s for %s", req.Host, req.URL)
+		t.Errorf("requests %s of %s", req.URL, req.Host)
 	}
 }
 
-func TestHandshakeAnswers(t *testing.T) {
-	answer := func(status, accept, protocol, more string) string {
+func TestHandshakeResponse(t *testing.T) {
+	response := func(status, accept, protocol, more string) string {
 		return fmt.Sprintf("HTTP/1.1 %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: %s\r\nSec-WebSocket-Protocol: %s\r\n%s\r\n",
 			status, accept, protocol, more)
 	}
-	const yes = "101 Switching Protocols"
+	const switching = "101 Switching Protocols"
 	h := newHandshake("h", "/", "", false)
-	good := answer(yes, acceptKey(7), "onair.v1", "")
+	good := response(switching, acceptKey(7), "onair.v1", "")
 	if n, err := h.parseResponse([]byte(good+"frame"), 7); n != len(good) || err != nil {
-		t.Errorf("a good answer: took %d of %d bytes, %v", n, len(good), err)
+		t.Errorf("a good response: parsed %d of %d bytes, %v", n, len(good), err)
 	}
 	for cut := range good {
 		if n, err := h.parseResponse([]byte(good[:cut]), 7); n != 0 || err != nil {
-			t.Fatalf("cut at %d: took %d, %v", cut, n, err)
+			t.Fatalf("cut at %d: parsed %d, %v", cut, n, err)
 		}
 	}
 	for name, bad := range map[string]string{
-		"another key":     answer(yes, acceptKey(8), "onair.v1", ""),
-		"no subprotocol":  answer(yes, acceptKey(7), "", ""),
-		"unasked deflate": answer(yes, acceptKey(7), "onair.v1", "Sec-WebSocket-Extensions: permessage-deflate\r\n"),
+		"another key":     response(switching, acceptKey(8), "onair.v1", ""),
+		"no subprotocol":  response(switching, acceptKey(7), "", ""),
+		"unasked deflate": response(switching, acceptKey(7), "onair.v1", "Sec-WebSocket-Extensions: permessage-deflate\r\n"),
 		"no HTTP":         "hello\r\n\r\n",
-		"endless":         string(make([]byte, maxResponse+1)),
+		"too long":        string(make([]byte, maxResponse+1)),
 	} {
 		if _, err := h.parseResponse([]byte(bad), 7); err == nil {
-			t.Errorf("%s is taken", name)
+			t.Errorf("%s is accepted", name)
 		}
 	}
 	_, err := h.parseResponse([]byte("HTTP/1.1 503 Service Unavailable\r\n\r\n"), 7)

@@ -6,84 +6,101 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// command is what a diff tells of a command that an anchor gave: when it was to be
-// sent, and where.
+// command is what a diff shows of an anchor's start or update.
 type command struct {
-	dueAt   time.Duration // of the run
-	node    int
-	isStart bool // of a stream, and not an update
+	dueAt   time.Duration // when it was to be sent, of the run
+	node    int           // where to
+	isStart bool
 }
 
-// latencyHistograms are of the measured phase, and of this second.
+// latencyHistograms are in microseconds. All but lastSecond cover the measured phase.
 type latencyHistograms struct {
-	measured, lastSecond *hdrhistogram.Histogram // latencies in microseconds
-	lag                  *hdrhistogram.Histogram // of the loop
+	measured, lastSecond *hdrhistogram.Histogram
 
-	all                     nodeHistograms // all that is measured
-	quietStarts, busyStarts nodeHistograms // starts
+	all                     nodeHistograms
+	quietStarts, busyStarts nodeHistograms // by whether the view was quiet before
 }
 
 func newLatencyHistograms() latencyHistograms {
-	return latencyHistograms{newHistogram(), newHistogram(), newHistogram(), newNodeHistograms(), newNodeHistograms(), newNodeHistograms()}
+	return latencyHistograms{newHistogram(), newHistogram(), newNodeHistograms(), newNodeHistograms(), newNodeHistograms()}
 }
 
 // reset begins the measured phase.
-func (c *latencyHistograms) reset() {
-	c.measured.Reset()
-	c.lag.Reset()
-	for _, s := range []nodeHistograms{c.all, c.quietStarts, c.busyStarts} {
-		s.same.Reset()
-		s.other.Reset()
+func (h *latencyHistograms) reset() {
+	h.measured.Reset()
+	for _, n := range []nodeHistograms{h.all, h.quietStarts, h.busyStarts} {
+		n.same.Reset()
+		n.other.Reset()
 	}
 }
 
-// nodeHistograms is latencies by where the anchor was: at its viewer's node, or at
-// another.
+// nodeHistograms are latencies by the anchor's node: the viewer's, or another.
 type nodeHistograms struct{ same, other *hdrhistogram.Histogram }
 
 func newNodeHistograms() nodeHistograms { return nodeHistograms{newHistogram(), newHistogram()} }
 
-func (s nodeHistograms) histogram(same bool) *hdrhistogram.Histogram {
-	if same {
-		return s.same
+func (h nodeHistograms) record(isSameNode bool, d time.Duration) {
+	if isSameNode {
+		recordDuration(h.same, d, 1)
+	} else {
+		recordDuration(h.other, d, 1)
 	}
-	return s.other
 }
 
-// newHistogram holds from a microsecond to ten minutes, to three digits.
+// newHistogram has three digits, from a microsecond to ten minutes.
 func newHistogram() *hdrhistogram.Histogram { return hdrhistogram.New(1, 600_000_000, 3) }
 
+// recordDuration records d n times. What is out of range counts as the range's end.
 func recordDuration(h *hdrhistogram.Histogram, d time.Duration, n int64) {
-	// Out of range is an error, and so is told as the range's end.
 	_ = h.RecordValues(min(max(1, d.Microseconds()), h.HighestTrackableValue()), n)
 }
 
-// quietThreshold is how long a view must have been still before a start for the
-// server to owe its diff at once: as long as a busy server's ticks may be.
+// quietThreshold is how long a view must be quiet before a start for the server to
+// send its diff at once: as long as the ticks of a busy server may be.
 const quietThreshold = time.Second
 
-// recordLatency records that a viewer, whose view had changed before that at a time,
-// has now seen what an anchor did.
-func (c *viewerLoop) recordLatency(v *viewer, m command, before time.Duration) {
-	if c.isSettling {
+// recordLatency records that a viewer has received an anchor's command. Its list had
+// last changed at lastChange.
+func (l *viewerLoop) recordLatency(v *viewer, c command, lastChange time.Duration) {
+	if l.isSettling {
 		return
 	}
-	d, same := c.now-m.dueAt, m.node == v.node
-	recordDuration(c.latencies.measured, d, 1)
-	recordDuration(c.latencies.lastSecond, d, 1)
-	recordDuration(c.latencies.all.histogram(same), d, 1)
+	d, isSameNode := l.now-c.dueAt, c.node == v.node
+	recordDuration(l.latencies.measured, d, 1)
+	recordDuration(l.latencies.lastSecond, d, 1)
+	l.latencies.all.record(isSameNode, d)
 	switch {
-	case !m.isStart:
-	case before <= m.dueAt-quietThreshold:
-		recordDuration(c.latencies.quietStarts.histogram(same), d, 1)
+	case !c.isStart:
+	case lastChange <= c.dueAt-quietThreshold:
+		l.latencies.quietStarts.record(isSameNode, d)
 	default:
-		recordDuration(c.latencies.busyStarts.histogram(same), d, 1)
+		l.latencies.busyStarts.record(isSameNode, d)
 	}
 }
 
-func microseconds(n int64) time.Duration { return time.Duration(n) * time.Microsecond }
+// lagMeter measures how long ready sockets may have waited for the viewer loop: since
+// the loop last found no other socket ready.
+type lagMeter struct {
+	since    time.Duration
+	lastPoll time.Duration
+	wasFull  bool // the last poll left ready sockets behind
+}
 
-func NewLatencies(h *hdrhistogram.Histogram) Latencies {
-	at := func(p float64) float64 { return Milliseconds(microseconds(h.ValueAtQuantile(p))) }
-	return Latencies{h.TotalCount(), at(50), at(90), at(99), at(99.9), Milliseconds(microseconds(h.Max())), newPercentiles(h)}
+// recordPoll notes a poll that returned sockets. With wasIdle none was ready just
+// before; with isFull more may be ready.
+func (m *lagMeter) recordPoll(now time.Duration, wasIdle, isFull bool) {
+	switch {
+	case wasIdle:
+		m.since = now
+	case !m.wasFull:
+		m.since = m.lastPoll
+	}
+	m.lastPoll, m.wasFull = now, isFull
+}
+
+func (m *lagMeter) lag(now time.Duration) time.Duration { return now - m.since }
+
+// quantile returns a quantile of a histogram of microseconds.
+func quantile(h *hdrhistogram.Histogram, percent float64) time.Duration {
+	return time.Duration(h.ValueAtQuantile(percent)) * time.Microsecond
 }

@@ -11,55 +11,55 @@ import (
 	"onair/hub/wire"
 )
 
-// ledger is what the server has promised the anchors: who is live until when,
-// and as what. Anchors write it, viewers are judged by it. Times are those of
-// the run.
+// ledger records what the server has promised to anchors: until when each session
+// stays listed, and with which entry. Anchors write it, viewers are judged by it. Its
+// times are those of the run. It is safe for concurrent use.
 type ledger struct {
-	runID string // which users' names begin with
+	runID string // the beginning of all user ids of the run
 
 	mu                 sync.Mutex // guards all below
 	beatInterval       time.Duration
 	missedLimit        int
 	sessions           map[sessionKey]*session
-	sessionsByTag      map[string]map[sessionKey]*session // the same by tag
+	sessionsByTag      map[string]map[sessionKey]*session
 	unjudgedDepartures int
 }
 
-// sessionKey names a session as viewers can see it.
+// sessionKey identifies a session by what viewers see of it.
 type sessionKey struct {
 	code      string
 	startedAt int64
 }
 
 type session struct {
-	acknowledgedAt  time.Duration // when the newest message was sent that the server has answered
-	endPermittedAt  time.Duration // from when on the session may be over, 0: it may not
+	acknowledgedAt  time.Duration // when the latest acknowledged message was sent
+	endPermittedAt  time.Duration // from when on the session may be over; 0: never
 	isEnded         bool          // its end was acknowledged
 	hasCrashed      bool
-	entry           wire.Entry        // as the server last told the anchor
-	openUpdates     int               // updates that are not answered yet
-	uncertainExtras []json.RawMessage // extras of updates, since, that no answer will tell of
+	entry           wire.Entry        // as the anchor was told last
+	openUpdates     int               // updates without an answer yet
+	uncertainExtras []json.RawMessage // of later updates whose answer is lost
 }
 
-func newLedger(run string) *ledger {
-	return &ledger{runID: run, sessions: map[sessionKey]*session{}, sessionsByTag: map[string]map[sessionKey]*session{}}
+func newLedger(runID string) *ledger {
+	return &ledger{runID: runID, sessions: map[sessionKey]*session{}, sessionsByTag: map[string]map[sessionKey]*session{}}
 }
 
-// setLeaseParams notes how often beats are due, and how many may be missed.
-func (l *ledger) setLeaseParams(interval time.Duration, missed int) {
+// setLeaseParams keeps the shortest interval: a session may have begun under any.
+func (l *ledger) setLeaseParams(beatInterval time.Duration, missedLimit int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.beatInterval == 0 || interval < l.beatInterval {
-		l.beatInterval = interval // a session may have begun under either: the shorter one promises less
+	if l.beatInterval == 0 || beatInterval < l.beatInterval {
+		l.beatInterval = beatInterval
 	}
-	l.missedLimit = missed
+	l.missedLimit = missedLimit
 }
 
-// addSession notes a session whose start was sent at a time.
-func (l *ledger) addSession(e wire.Entry, tag string, sent time.Duration) *session {
+// addSession adds a session whose start was sent at sentAt.
+func (l *ledger) addSession(e wire.Entry, tag string, sentAt time.Duration) *session {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	s := &session{acknowledgedAt: sent, entry: e}
+	s := &session{acknowledgedAt: sentAt, entry: e}
 	key := sessionKey{e.Code, e.StartedAt}
 	l.sessions[key] = s
 	if l.sessionsByTag[tag] == nil {
@@ -69,36 +69,36 @@ func (l *ledger) addSession(e wire.Entry, tag string, sent time.Duration) *sessi
 	return s
 }
 
-// updateSession changes a session. A nil one is none.
-func (l *ledger) updateSession(s *session, how func(*session)) {
+// updateSession calls update under the lock, unless s is nil.
+func (l *ledger) updateSession(s *session, update func(*session)) {
 	if s == nil {
 		return
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	how(s)
+	update(s)
 }
 
-// judgeDeparture judges that a viewer saw a session leave. It returns what is wrong with
-// that, or "".
-func (l *ledger) judgeDeparture(code string, startedAt int64, now time.Duration) string {
+// judgeDeparture judges that a session left a list at now. It returns "" if it was
+// permitted to.
+func (l *ledger) judgeDeparture(code string, startedAt int64, now time.Duration) (violation string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s := l.sessions[sessionKey{code, startedAt}]
 	switch {
 	case s == nil:
-		l.unjudgedDepartures++ // somebody else's, or its start is not answered yet
+		l.unjudgedDepartures++ // not of this run, or its start is not answered yet
 		return ""
 	case s.endPermittedAt != 0 && s.endPermittedAt <= now:
 		return ""
 	case now-s.acknowledgedAt >= time.Duration(l.missedLimit)*l.beatInterval:
 		return ""
 	}
-	return fmt.Sprintf("%s was seen to leave %v after a beat that was acknowledged", code, (now - s.acknowledgedAt).Round(time.Millisecond))
+	return fmt.Sprintf("%s left %v after an acknowledged beat", code, (now - s.acknowledgedAt).Round(time.Millisecond))
 }
 
-// permitEnd notes that a session may be over from now on, if it was not so before:
-// who judges a departure may have seen it earlier than this.
+// permitEnd permits a session to be over from now on. An earlier permission stays: a
+// departure may have been seen before now.
 func (l *ledger) permitEnd(s *session, now time.Duration) {
 	l.updateSession(s, func(s *session) {
 		if s.endPermittedAt == 0 {
@@ -107,7 +107,7 @@ func (l *ledger) permitEnd(s *session, now time.Duration) {
 	})
 }
 
-// isSettled reports whether every update has been answered.
+// isSettled reports whether every update of a live session has been answered.
 func (l *ledger) isSettled() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -119,45 +119,52 @@ func (l *ledger) isSettled() bool {
 	return true
 }
 
-// auditList compares a fresh list of one tag with what was promised, and calls back
-// with whatever differs.
-func (l *ledger) auditList(fresh *list, tag string, differs func(what string)) {
+// auditList compares a fresh list of one tag with what was promised.
+func (l *ledger) auditList(fresh *list, tag string) (brokenPromises []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	add := func(format string, args ...any) {
+		brokenPromises = append(brokenPromises, fmt.Sprintf(format, args...))
+	}
 	for code, e := range fresh.entries {
 		s := l.sessions[sessionKey{code, e.StartedAt}]
 		switch {
 		case s == nil && strings.Contains(e.Anchor, l.runID):
-			differs(fmt.Sprintf("%s is listed with a session that no anchor was told of", code))
+			add("%s is listed with a session that no anchor started", code)
 		case s != nil && s.isEnded:
-			differs(code + " is listed though its stop was acknowledged")
+			add("%s is listed although its stop was acknowledged", code)
 		case s != nil && s.endPermittedAt == 0 && !s.isPromised(e):
-			differs(fmt.Sprintf("%s is listed as %s, its anchor was told %s", code, wire.AppendEntry(nil, e), wire.AppendEntry(nil, &s.entry)))
+			add("%s is listed as %s, its anchor was promised %s", code, wire.AppendEntry(nil, e), wire.AppendEntry(nil, &s.entry))
 		}
 	}
 	if fresh.isTruncated() {
-		return
+		return brokenPromises
 	}
 	for key, s := range l.sessionsByTag[tag] {
 		if s.endPermittedAt == 0 && !s.hasCrashed && fresh.entries[key.code] == nil {
-			differs(key.code + " is live and not listed")
+			add("%s is live and not listed", key.code)
 		}
 	}
+	return brokenPromises
 }
 
-// isPromised says whether an entry is what its anchor was told, or what an update
-// may have made of that whose answer was lost.
+// isPromised reports whether an entry is as its anchor was told, or as an update with
+// a lost answer may have left it.
 func (s *session) isPromised(e *wire.Entry) bool {
-	ok := isSameMetadata(&s.entry, e)
-	for _, extra := range s.uncertainExtras {
-		maybe := s.entry
-		maybe.Extra = extra
-		ok = ok || isSameMetadata(&maybe, e)
+	if isSameMetadata(&s.entry, e) {
+		return true
 	}
-	return ok
+	for _, extra := range s.uncertainExtras {
+		possible := s.entry
+		possible.Extra = extra
+		if isSameMetadata(&possible, e) {
+			return true
+		}
+	}
+	return false
 }
 
-// isSameMetadata compares what an anchor decides of an entry.
+// isSameMetadata compares the members of entries that anchors set.
 func isSameMetadata(a, b *wire.Entry) bool {
 	return a.Anchor == b.Anchor && a.Title == b.Title && a.Cover == b.Cover &&
 		strings.Join(a.Tags, "\n") == strings.Join(b.Tags, "\n") && bytes.Equal(a.Extra, b.Extra)

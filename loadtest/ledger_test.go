@@ -9,21 +9,22 @@ import (
 	"onair/hub/wire"
 )
 
-// newBook has one session, heard at one second, with beats every two.
-func newBook() (*ledger, *session) {
+// newTestLedger has one session, whose start was sent after one second, with a beat
+// interval of two.
+func newTestLedger() (*ledger, *session) {
 	l := newLedger("run")
 	l.setLeaseParams(2*time.Second, 3)
-	e := entry("a", 1)
+	e := newEntry("a", 1)
 	e.Anchor = "run-1"
 	return l, l.addSession(e, "run-0", time.Second)
 }
 
-func TestLeft(t *testing.T) {
+func TestJudgeDeparture(t *testing.T) {
 	for _, test := range []struct {
-		name string
-		do   func(*ledger, *session)
-		at   time.Duration
-		ok   bool
+		name        string
+		change      func(*ledger, *session)
+		at          time.Duration
+		isPermitted bool
 	}{
 		{"it beat", nil, 6999 * time.Millisecond, false},
 		{"three intervals have passed", nil, 7 * time.Second, true},
@@ -34,22 +35,22 @@ func TestLeft(t *testing.T) {
 		{"before it was stopped", func(_ *ledger, s *session) { s.endPermittedAt = 3 * time.Second }, 2 * time.Second, false},
 		{"a session had shorter beats", func(l *ledger, _ *session) { l.setLeaseParams(time.Second, 3) }, 4 * time.Second, true},
 	} {
-		l, s := newBook()
-		if test.do != nil {
-			test.do(l, s)
+		l, s := newTestLedger()
+		if test.change != nil {
+			test.change(l, s)
 		}
-		if wrong := l.judgeDeparture("a", 1, test.at); wrong == "" != test.ok {
-			t.Errorf("%s, seen to leave at %v: %q", test.name, test.at, wrong)
+		if violation := l.judgeDeparture("a", 1, test.at); violation == "" != test.isPermitted {
+			t.Errorf("%s, left at %v: %q", test.name, test.at, violation)
 		}
-		if wrong := l.judgeDeparture("a", 2, test.at); wrong != "" || l.unjudgedDepartures != 1 {
-			t.Errorf("a session that is not ours is judged: %q", wrong)
+		if violation := l.judgeDeparture("a", 2, test.at); violation != "" || l.unjudgedDepartures != 1 {
+			t.Errorf("a session of another run is judged: %q", violation)
 		}
 	}
 }
 
-func TestAudit(t *testing.T) {
+func TestAuditList(t *testing.T) {
 	ours := func(change func(*wire.Entry)) []wire.Entry {
-		e := entry("a", 1)
+		e := newEntry("a", 1)
 		e.Anchor = "run-1"
 		if change != nil {
 			change(&e)
@@ -57,67 +58,65 @@ func TestAudit(t *testing.T) {
 		return []wire.Entry{e}
 	}
 	for name, test := range map[string]struct {
-		do    func(*session)
-		fresh []wire.Entry
-		total int // beyond those
-		want  string
+		change func(*session)
+		fresh  []wire.Entry
+		total  int // more matches than entries
+		want   string
 	}{
-		"as told":            {fresh: ours(nil)},
+		"as promised":        {fresh: ours(nil)},
 		"with new counters":  {fresh: ours(func(e *wire.Entry) { e.Viewers, e.Likes, e.State = 3, 4, wire.StateAway })},
 		"not listed":         {want: "not listed"},
 		"not in the window":  {total: 5},
-		"another title":      {fresh: ours(func(e *wire.Entry) { e.Title = "x" }), want: "was told"},
+		"another title":      {fresh: ours(func(e *wire.Entry) { e.Title = "x" }), want: "was promised"},
 		"an unknown session": {fresh: ours(func(e *wire.Entry) { e.StartedAt = 9 }), total: 5, want: "no anchor"},
-		"somebody else's":    {fresh: append(ours(nil), entry("b", 3))},
-		"an answer was lost": {do: func(s *session) { s.uncertainExtras = doubts("x", "y") }, fresh: ours(func(e *wire.Entry) { e.Extra = doubts("y")[0] })},
-		"another than lost":  {do: func(s *session) { s.uncertainExtras = doubts("x") }, fresh: ours(func(e *wire.Entry) { e.Extra = doubts("y")[0] }), want: "was told"},
-		"stopped":            {do: func(s *session) { s.endPermittedAt, s.isEnded = 1, true }},
-		"stopped and listed": {do: func(s *session) { s.endPermittedAt, s.isEnded = 1, true }, fresh: ours(nil), want: "stop was acknowledged"},
-		"crashed":            {do: func(s *session) { s.hasCrashed = true }},
+		"somebody else's":    {fresh: append(ours(nil), newEntry("b", 3))},
+		"an answer was lost": {change: func(s *session) { s.uncertainExtras = extras("x", "y") }, fresh: ours(func(e *wire.Entry) { e.Extra = extras("y")[0] })},
+		"another than lost":  {change: func(s *session) { s.uncertainExtras = extras("x") }, fresh: ours(func(e *wire.Entry) { e.Extra = extras("y")[0] }), want: "was promised"},
+		"stopped":            {change: func(s *session) { s.endPermittedAt, s.isEnded = 1, true }},
+		"stopped and listed": {change: func(s *session) { s.endPermittedAt, s.isEnded = 1, true }, fresh: ours(nil), want: "stop was acknowledged"},
+		"crashed":            {change: func(s *session) { s.hasCrashed = true }},
 	} {
-		l, s := newBook()
+		l, s := newTestLedger()
 		l.updateSession(s, func(s *session) {
-			if test.do != nil {
-				test.do(s)
+			if test.change != nil {
+				test.change(s)
 			}
 		})
-		fresh := must(t, newView(1).emptyList, snapshot("1", test.fresh...))
+		fresh := mustApply(t, newView(1).emptyList, newSnapshot("1", test.fresh...))
 		fresh.total += test.total
-		var got []string
-		l.auditList(fresh, "run-0", func(what string) { got = append(got, what) })
-		if all := strings.Join(got, "; "); (test.want == "") != (all == "") || !strings.Contains(all, test.want) {
+		if all := strings.Join(l.auditList(fresh, "run-0"), "; "); (test.want == "") != (all == "") || !strings.Contains(all, test.want) {
 			t.Errorf("%s: got %q, want %q", name, all, test.want)
 		}
 	}
 }
 
-// doubts are extras.
-func doubts(text ...string) (out []json.RawMessage) {
+// extras are extras with those values.
+func extras(text ...string) (out []json.RawMessage) {
 	for _, s := range text {
 		out = append(out, json.RawMessage(`{"x":"`+s+`"}`))
 	}
 	return out
 }
 
-// TestMayEndOnce: a session that was stopped is not taken back by the start of
-// the next one.
-func TestMayEndOnce(t *testing.T) {
-	l, s := newBook()
+// TestEarliestPermissionToEndHolds: the start of the next session does not withdraw the
+// permission of a stop.
+func TestEarliestPermissionToEndHolds(t *testing.T) {
+	l, s := newTestLedger()
 	l.permitEnd(s, 2*time.Second)
 	l.permitEnd(s, 4*time.Second)
-	if wrong := l.judgeDeparture("a", 1, 3*time.Second); wrong != "" {
-		t.Error(wrong)
+	if violation := l.judgeDeparture("a", 1, 3*time.Second); violation != "" {
+		t.Error(violation)
 	}
-	l.permitEnd(nil, 0) // of an anchor's first start
+	l.permitEnd(nil, 0) // before an anchor's first session
 }
 
-func TestSettled(t *testing.T) {
-	l, s := newBook()
+func TestLedgerIsSettledWithoutOpenUpdates(t *testing.T) {
+	l, s := newTestLedger()
 	s.openUpdates = 1
 	if l.isSettled() {
-		t.Error("settled with an update that is not answered")
+		t.Error("settled with an open update")
 	}
 	if s.endPermittedAt = 1; !l.isSettled() {
-		t.Error("a session that was stopped is waited for")
+		t.Error("a stopped session is not settled")
 	}
 }

@@ -11,47 +11,45 @@ import (
 	"onair/hub/wire"
 )
 
-// list is one view at one position. It is immutable but for what it remembers
-// of the frames that led on from it.
+// list is one view at one position. It is immutable but for its cache of steps.
 //
-// That memory is what makes viewers cheap, and it gives nothing away: a step is
-// taken only by a viewer whose own list is this one, position included, and
-// whose frame is the same to the byte as one that was decoded, checked against
-// this position and applied to these entries. So each viewer's chain of
-// positions and each viewer's list are checked, with every frame.
+// The cache makes viewers cheap without weakening any check: a viewer takes a step
+// only from this list, position included, and with a frame equal to the byte to one
+// that was decoded, checked against this position and applied to these entries. So
+// each frame is checked against the position and the list of each viewer.
 type list struct {
 	view    *view
-	pos     string // "": before the first answer
+	pos     string // empty before the first answer
 	total   int
 	entries map[string]*wire.Entry
 	steps   []step
 }
 
-// step is a frame that was applied to a list.
+// step is a frame and the list that it led to.
 type step struct {
-	frame    []byte
-	deflated bool
-	to       *list
-	commands []command // of the starts and updates in it
-	isDiff   bool      // and not a snapshot
-	isAnswer bool      // to a request
+	frame      []byte
+	isDeflated bool
+	to         *list
+	commands   []command // starts and updates in the diff
+	isDiff     bool      // not a snapshot
+	isAnswer   bool      // to a request
 }
 
-// maxSteps is how many different frames a list remembers: those to slow viewers
-// differ, but thousands get the same few.
+// maxSteps is how many different frames a list caches: thousands of viewers receive the
+// same few, only those to slow viewers differ.
 const maxSteps = 8
 
-// findStep returns the step that a frame takes, or nil if it is new here.
-func (l *list) findStep(frame []byte, deflated bool) *step {
+// findStep returns the cached step of a frame, or nil.
+func (l *list) findStep(frame []byte, isDeflated bool) *step {
 	for i := range l.steps {
-		if s := &l.steps[i]; s.deflated == deflated && bytes.Equal(s.frame, frame) {
+		if s := &l.steps[i]; s.isDeflated == isDeflated && bytes.Equal(s.frame, frame) {
 			return s
 		}
 	}
 	return nil
 }
 
-// addStep remembers a step.
+// addStep caches a step instead of the oldest one.
 func (l *list) addStep(s step) *step {
 	if len(l.steps) == maxSteps {
 		copy(l.steps, l.steps[1:])
@@ -61,46 +59,46 @@ func (l *list) addStep(s step) *step {
 	return &l.steps[len(l.steps)-1]
 }
 
-// isTruncated reports that more entries match the view than it may show, so that one
-// may leave it though it is still live.
+// isTruncated reports whether more entries match the view than it may show. Then an
+// entry may leave it although it is live.
 func (l *list) isTruncated() bool { return l.view.watchedCode == "" && l.total > len(l.entries) }
 
-// view is one query, with the lists at the positions that viewers were at last.
+// view is one query, with the latest lists of its viewers.
 type view struct {
 	query       wire.Subscribe
 	watchedCode string // of the stream, where this is the view of a watch
 	limit       int    // 0: none
-	id          string // the server's name for it, "" before the first answer
+	id          string // as the server names it; empty before the first answer
 
-	emptyList       *list            // at no position
+	emptyList       *list            // without a position
 	listsByPosition map[string]*list // by position
-	recent          []*list          // in the order of their coming, from oldest on
+	recent          []*list          // a ring of the lists in listsByPosition
 	oldestIndex     int
 }
 
-// newView remembers the lists of so many positions.
-func newView(remember int) *view {
-	v := &view{listsByPosition: map[string]*list{}, recent: make([]*list, remember)}
+// newView returns a view that keeps the lists of the latest maxLists positions.
+func newView(maxLists int) *view {
+	v := &view{listsByPosition: map[string]*list{}, recent: make([]*list, maxLists)}
 	v.emptyList = &list{view: v}
 	return v
 }
 
-// divergenceError is a list that another viewer at the same position has otherwise.
+// divergenceError is returned when two viewers have different lists at one position.
 type divergenceError struct{ difference string }
 
 func (e *divergenceError) Error() string { return e.difference }
 
-// canonicalList returns the list that stands for all equal lists at one position. One
-// that is not equal is an error, and stands for itself.
+// canonicalList returns the list that all viewers at its position share. It returns l
+// and a divergenceError when l differs from that.
 func (v *view) canonicalList(l *list) (*list, error) {
-	if was := v.listsByPosition[l.pos]; was != nil {
-		if d := was.differenceTo(l); d != "" {
-			return l, &divergenceError{fmt.Sprintf("%s at %s: %s", v.id, l.pos, d)}
+	if shared := v.listsByPosition[l.pos]; shared != nil {
+		if difference := shared.difference(l); difference != "" {
+			return l, &divergenceError{fmt.Sprintf("%s at %s: %s", v.id, l.pos, difference)}
 		}
-		return was, nil
+		return shared, nil
 	}
 	if old := v.recent[v.oldestIndex]; old != nil {
-		old.steps = nil // lists must not hold all that followed them
+		old.steps = nil // a viewer that is far behind must not hold all later lists
 		delete(v.listsByPosition, old.pos)
 	}
 	v.recent[v.oldestIndex] = l
@@ -109,23 +107,23 @@ func (v *view) canonicalList(l *list) (*list, error) {
 	return l, nil
 }
 
-// differenceTo says how two lists differ, "" if they do not.
-func (l *list) differenceTo(other *list) string {
+// difference describes how two lists differ; "" if they do not.
+func (l *list) difference(other *list) string {
 	if l == other {
 		return ""
 	}
 	if l.total != other.total {
 		return fmt.Sprintf("totals %d and %d", l.total, other.total)
 	}
-	return l.entryDifferenceTo(other)
+	return l.entryDifference(other)
 }
 
-// entryDifferenceTo says how the entries of two lists differ, wherever they are.
-func (l *list) entryDifferenceTo(other *list) string {
+// entryDifference describes how the entries of two lists differ, at any positions.
+func (l *list) entryDifference(other *list) string {
 	for code, e := range l.entries {
 		o := other.entries[code]
 		if o == nil {
-			return code + " is in one list alone"
+			return code + " is in one of two lists"
 		}
 		if e != o {
 			if a, b := wire.AppendEntry(nil, e), wire.AppendEntry(nil, o); !bytes.Equal(a, b) {
@@ -139,14 +137,15 @@ func (l *list) entryDifferenceTo(other *list) string {
 	return ""
 }
 
-// chainError is a diff that does not continue where its viewer is.
-type chainError struct{ view, prev, at string }
+// chainError is returned when a diff does not continue at its viewer's position.
+type chainError struct{ view, prev, pos string }
 
 func (e *chainError) Error() string {
-	return fmt.Sprintf("%s: a diff from %s to a viewer at %q", e.view, e.prev, e.at)
+	return fmt.Sprintf("%s: a diff from %s to a viewer at %q", e.view, e.prev, e.pos)
 }
 
-// apply makes the list that a message leads to. It does not remember it.
+// apply returns the list that a message leads to. With an error the list may be nil:
+// then the message cannot be applied, and else its total is wrong.
 func (l *list) apply(m wire.Message) (*list, error) {
 	to := &list{view: l.view}
 	switch m := m.(type) {
@@ -157,7 +156,7 @@ func (l *list) apply(m wire.Message) (*list, error) {
 			to.entries[m.Streams[i].Code] = &m.Streams[i]
 		}
 		if len(to.entries) != len(m.Streams) {
-			return nil, fmt.Errorf("%s: a code is in the snapshot twice", m.View)
+			return nil, fmt.Errorf("%s: a snapshot has a code twice", m.View)
 		}
 	case *wire.Watching:
 		to.pos, to.total = m.Pos, 1
@@ -174,7 +173,7 @@ func (l *list) apply(m wire.Message) (*list, error) {
 	return to, to.checkTotal()
 }
 
-// applyDiff applies a diff to a list whose entries are still those of another.
+// applyDiff applies a diff to a list that still shares the entries of another.
 func (l *list) applyDiff(m *wire.Diff) error {
 	if len(m.Put)+len(m.Set)+len(m.Del) > 0 {
 		l.entries = maps.Clone(l.entries)
@@ -186,11 +185,11 @@ func (l *list) applyDiff(m *wire.Diff) error {
 		l.entries[m.Put[i].Code] = &m.Put[i]
 	}
 	for _, p := range m.Set {
-		was := l.entries[p.Code]
-		if was == nil {
-			continue // the protocol calls it harmless
+		old := l.entries[p.Code]
+		if old == nil {
+			continue // the protocol permits it
 		}
-		e := *was
+		e := *old
 		if err := e.ApplyPatch(p); err != nil {
 			return err
 		}
@@ -207,7 +206,7 @@ func (l *list) applyDiff(m *wire.Diff) error {
 	return nil
 }
 
-// checkTotal checks the number of entries against the total.
+// checkTotal compares the number of entries with the total.
 func (l *list) checkTotal() error {
 	want := l.total
 	if l.view.limit > 0 {
@@ -219,61 +218,62 @@ func (l *list) checkTotal() error {
 	return nil
 }
 
-// commandStamp is what a simulated anchor writes into the extra of its stream.
+// commandStamp is the extra of a simulated anchor's stream.
 type commandStamp struct {
-	RunID   string `json:"load"`           // the run
-	SentAt  int64  `json:"at"`             // when it was to be sent, in microseconds of the run
-	Node    int    `json:"node,omitempty"` // where to
+	RunID   string `json:"load"`
+	SentAt  int64  `json:"at"`             // the due time, in microseconds of the run
+	Node    int    `json:"node,omitempty"` // the anchor's
 	IsStart bool   `json:"start,omitempty"`
 }
 
 func (s commandStamp) asExtra() json.RawMessage {
-	data, _ := json.Marshal(s) // two plain members
+	data, _ := json.Marshal(s) // cannot fail
 	return data
 }
 
-func commandOf(e *wire.Entry, run string) (m command, ok bool) {
-	if e == nil || !strings.Contains(string(e.Extra), run) {
-		return m, false
+// commandOf returns the command that an entry shows, if it is of this run.
+func commandOf(e *wire.Entry, runID string) (c command, ok bool) {
+	if e == nil || !strings.Contains(string(e.Extra), runID) {
+		return c, false
 	}
 	var s commandStamp
-	if json.Unmarshal(e.Extra, &s) != nil || s.RunID != run {
-		return m, false
+	if json.Unmarshal(e.Extra, &s) != nil || s.RunID != runID {
+		return c, false
 	}
 	return command{time.Duration(s.SentAt) * time.Microsecond, s.Node, s.IsStart}, true
 }
 
-// commandsIn are those of the starts and updates that a diff brought to a list. A whole entry
-// counts only where every match is shown: else it may be old, and have come
-// into the window just now.
-func (l *list) commandsIn(to *list, m *wire.Diff, run string) (out []command) {
-	note := func(code string) {
-		now, ok := commandOf(to.entries[code], run)
-		if before, had := commandOf(l.entries[code], run); ok && (!had || before.dueAt < now.dueAt) {
-			out = append(out, now)
+// commandsIn returns the starts and updates that a diff, which led to another list, has
+// shown. A whole entry counts only where the list is not truncated: else it may be an
+// old one that has entered the window.
+func (l *list) commandsIn(to *list, m *wire.Diff, runID string) (commands []command) {
+	add := func(code string) {
+		c, ok := commandOf(to.entries[code], runID)
+		if before, had := commandOf(l.entries[code], runID); ok && (!had || before.dueAt < c.dueAt) {
+			commands = append(commands, c)
 		}
 	}
 	for _, p := range m.Set {
 		if _, changed := p.Members["extra"]; changed {
-			note(p.Code)
+			add(p.Code)
 		}
 	}
 	for i := range m.Put {
 		if !to.isTruncated() {
-			note(m.Put[i].Code)
+			add(m.Put[i].Code)
 		}
 	}
-	return out
+	return commands
 }
 
-// eachDeparture calls back for each session that a list has and the next has not.
-func (l *list) eachDeparture(to *list, gone func(code string, startedAt int64)) {
+// eachDeparture calls onDeparture for each session that the next list lacks.
+func (l *list) eachDeparture(to *list, onDeparture func(code string, startedAt int64)) {
 	if to.isTruncated() || l.isTruncated() {
-		return // it may just have left the window
+		return // it may have left the window only
 	}
 	for code, e := range l.entries {
 		if now := to.entries[code]; now != e && (now == nil || now.StartedAt != e.StartedAt) {
-			gone(code, e.StartedAt)
+			onDeparture(code, e.StartedAt)
 		}
 	}
 }

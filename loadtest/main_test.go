@@ -7,8 +7,8 @@ import (
 	"go.uber.org/goleak"
 )
 
-// soon is how long tests wait for what must come: only one that fails takes so
+// testTimeout is how long tests wait for an event. Only a test that fails waits that
 // long.
-const soon = 60 * time.Second
+const testTimeout = 60 * time.Second
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -10,38 +10,40 @@ import (
 	"testing"
 	"time"
 
+	"onair/loadtest/profile"
+
 	"github.com/spf13/cobra"
 )
 
-// called runs the command with nothing in its environment.
-func called(t testing.TB, args ...string) (code int, out, errs string) {
+// callCommand runs the command with an empty environment.
+func callCommand(t testing.TB, args ...string) (exitCode int, out, errs string) {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
-	code = run(t.Context(), args, func(string) string { return "" }, &stdout, &stderr)
-	return code, stdout.String(), stderr.String()
+	exitCode = runCommand(t.Context(), args, func(string) string { return "" }, &stdout, &stderr)
+	return exitCode, stdout.String(), stderr.String()
 }
 
-func TestMayLoad(t *testing.T) {
+func TestOnlyLoopbackIsLoaded(t *testing.T) {
 	for text, want := range map[string]bool{
 		"127.0.0.1:1": true, "127.9.9.9:1": true, "[::1]:1": true,
 		"0.0.0.0:1": false, "10.0.0.1:1": false, "192.0.2.1:1": false, "[2001:db8::1]:1": false, "[::]:1": false,
 	} {
 		addr := netip.MustParseAddrPort(text)
 		if got := checkLoopback(addr, false) == nil; got != want {
-			t.Errorf("%s: may be loaded: %t, want %t", text, got, want)
+			t.Errorf("%s is allowed: %t, want %t", text, got, want)
 		}
 		if checkLoopback(addr, true) != nil {
-			t.Errorf("%s: refused though it is owned", text)
+			t.Errorf("%s is refused although remote hosts are allowed", text)
 		}
 	}
 }
 
-func TestWrongUsage(t *testing.T) {
+func TestInvalidOptionsAreRefused(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "none")
 	for _, test := range []struct{ args, want string }{
 		{"--url ws://192.0.2.1:80", "not loopback"},
 		{"--url ws://127.0.0.1:1 --metrics http://192.0.2.1:80/metrics", "not loopback"},
-		{"--url wss://127.0.0.1:1", "begins with ws://"},
+		{"--url wss://127.0.0.1:1", "begin with ws://"},
 		{"--url 127.0.0.1:1", "--url"},
 		{"--url ws://127.0.0.1:1,ws://192.0.2.1:80", "not loopback"},
 		{"--url ws://127.0.0.1:1,ws://127.0.0.1:2,ws://127.0.0.1:3 --metrics http://127.0.0.1:4,http://127.0.0.1:5", "--metrics: there are 2"},
@@ -50,8 +52,8 @@ func TestWrongUsage(t *testing.T) {
 		{"--viewers 0", "there must be viewers"},
 		{"--viewers 1000000000", "open files"},
 		{"--slow-share 2", "share"},
-		{"--updates-per-second 1000 --anchors 2", "have more anchors"},
-		{"--updates-per-second 1 --anchors 0", "nobody is there"},
+		{"--updates-per-second 1000 --anchors 2", "give more --anchors"},
+		{"--updates-per-second 1 --anchors 0", "there is no anchor"},
 		{"--duration 1ms", "--duration"},
 		{"--secret-file " + file, "--secret-file"},
 		{"--secret-file " + file + " --secret x", "one of the two"},
@@ -61,19 +63,19 @@ func TestWrongUsage(t *testing.T) {
 		if !strings.Contains(test.args, "--secret") {
 			args = append(args, "--secret", "x")
 		}
-		code, _, errs := called(t, args...)
+		code, _, errs := callCommand(t, args...)
 		if code != exitUsage || !strings.Contains(errs, test.want) {
 			t.Errorf("%s: exit %d, %q, want %d and %q", test.args, code, errs, exitUsage, test.want)
 		}
 	}
-	if code, _, errs := called(t); code != exitUsage || !strings.Contains(errs, "--secret") {
+	if code, _, errs := callCommand(t); code != exitUsage || !strings.Contains(errs, "--secret") {
 		t.Errorf("without a secret: exit %d, %q", code, errs)
 	}
 }
 
-func TestHelp(t *testing.T) {
-	code, out, _ := called(t, "--help")
-	for name := range All {
+func TestHelpListsProfiles(t *testing.T) {
+	code, out, _ := callCommand(t, "--help")
+	for name := range profile.All {
 		if !strings.Contains(out, "  "+name+" ") {
 			t.Errorf("profile %s is not in the help", name)
 		}
@@ -83,36 +85,37 @@ func TestHelp(t *testing.T) {
 	}
 }
 
-// TestProfiles: each is valid, and flags override it.
-func TestProfiles(t *testing.T) {
-	for name, p := range All {
-		o := parse(t, "--profile", name, "--viewers", "10") // as many as anybody may have files for
+// TestFlagsOverrideProfiles: each profile is valid, and flags override it.
+func TestFlagsOverrideProfiles(t *testing.T) {
+	for name, p := range profile.All {
+		o := parseOptions(t, "--profile", name, "--viewers", "10") // few enough for any limit of open files
 		if o.Anchors != p.Anchors || o.Duration != p.Duration || o.CrashShare != p.CrashShare {
 			t.Errorf("%s: got %+v", name, o.Profile)
 		}
 	}
-	o := parse(t, "--profile", "rolling", "--viewers", "7", "--anchors", "2", "--updates-per-second", "1",
+	o := parseOptions(t, "--profile", "rolling", "--viewers", "7", "--anchors", "2", "--updates-per-second", "1",
 		"--anchor-life", "5s", "--crash-share", "0.5", "--min-resumed", "0")
-	want := All["rolling"]
+	want := profile.All["rolling"]
 	want.Viewers, want.Anchors, want.Updates, want.AnchorLife, want.CrashShare, want.MinResumed = 7, 2, 1, 5*time.Second, 0.5, 0
 	if o.Profile != want {
 		t.Errorf("got %+v, want %+v", o.Profile, want)
 	}
 }
 
-// TestSeveralServers: each has metrics, or one, or none.
-func TestSeveralServers(t *testing.T) {
+// TestMetricsOfSeveralServers: each has metrics, or one, or none.
+func TestMetricsOfSeveralServers(t *testing.T) {
 	for args, want := range map[string]int{
 		"": 1, "--metrics=": 0, "--metrics=http://127.0.0.1:1": 1, "--metrics=http://127.0.0.1:1/metrics,http://127.0.0.1:2/metrics": 2,
 	} {
-		o := parse(t, append(strings.Fields(args), "--url", "ws://127.0.0.1:1,ws://127.0.0.2:2")...)
+		o := parseOptions(t, append(strings.Fields(args), "--url", "ws://127.0.0.1:1,ws://127.0.0.2:2")...)
 		if len(o.nodes) != 2 || o.nodes[1].host != "127.0.0.2:2" || o.nodes[1].address.Port() != 2 || len(o.metrics) != want {
 			t.Errorf("%q: nodes %+v, metrics %+v", args, o.nodes, o.metrics)
 		}
 	}
 }
 
-func parse(t *testing.T, args ...string) *options {
+// parseOptions parses and completes options.
+func parseOptions(t *testing.T, args ...string) *options {
 	t.Helper()
 	o := &options{}
 	cmd := &cobra.Command{}

@@ -4,34 +4,40 @@ package main
 
 import (
 	"bufio"
+	"bytes"
+	"context"
 	"encoding/json"
 	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"onair/loadtest/report"
+	"onair/loadtest/scrape"
 )
 
 const testSecret = "a secret of thirty-two bytes or more for tests"
 
-// onair is a real server in a process of its own.
-type onair struct {
-	address, ops string
-	kill         func() // and wait until it is gone
-	stop         func() // as an operator does, likewise
-	hangUp       func() // have it read its configuration again
+// serverProcess is a real server in a process of its own.
+type serverProcess struct {
+	address, opsAddress string
+	kill                func() // and wait for its end
+	terminate           func() // by SIGTERM, and wait for its end
+	sendHangUp          func() // makes it reload its configuration
 }
 
-// startServer builds and starts one.
-func startServer(t *testing.T, flags ...string) *onair {
+// startServer builds and starts the server.
+func startServer(t *testing.T, flags ...string) *serverProcess {
 	t.Helper()
-	return start(t, buildServer(t), flags...)
+	return startBinary(t, buildServer(t), flags...)
 }
 
-// buildServer gives the file of the server as it is in the tree.
+// buildServer returns the file of the built server.
 func buildServer(t testing.TB) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "onair")
@@ -41,9 +47,9 @@ func buildServer(t testing.TB) string {
 	return file
 }
 
-// start starts a server, which is killed when the test ends. Its beats are slow
-// enough for a busy machine.
-func start(t testing.TB, file string, flags ...string) *onair {
+// startBinary starts a server, which is killed at the end of the test. Its heartbeat
+// interval is long enough for a busy machine.
+func startBinary(t testing.TB, file string, flags ...string) *serverProcess {
 	t.Helper()
 	cmd := exec.Command(file, append([]string{
 		"--listen", "127.0.0.1:0", "--ops.listen", "127.0.0.1:0", "--data", "memory", "--log.format", "json",
@@ -57,71 +63,116 @@ func start(t testing.TB, file string, flags ...string) *onair {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	serving, over := make(chan *onair, 1), make(chan struct{})
+	serving, ended := make(chan *serverProcess, 1), make(chan struct{})
 	go func() {
-		defer close(over)
+		defer close(ended)
 		for lines := bufio.NewScanner(log); lines.Scan(); {
 			var line struct{ Message, Address, Ops string }
 			if json.Unmarshal(lines.Bytes(), &line); line.Message == "serving" {
-				serving <- &onair{address: line.Address, ops: line.Ops}
+				serving <- &serverProcess{address: line.Address, opsAddress: line.Ops}
 			}
 		}
 		cmd.Wait()
 	}()
 	end := func(sig os.Signal) {
-		_ = cmd.Process.Signal(sig) // it may be gone
-		<-over
+		_ = cmd.Process.Signal(sig) // it may have ended
+		<-ended
 	}
 	kill := func() { end(os.Kill) }
 	t.Cleanup(kill)
 	select {
 	case s := <-serving:
-		s.kill, s.stop = kill, func() { end(syscall.SIGTERM) }
-		s.hangUp = func() { _ = cmd.Process.Signal(syscall.SIGHUP) }
+		s.kill, s.terminate = kill, func() { end(syscall.SIGTERM) }
+		s.sendHangUp = func() { _ = cmd.Process.Signal(syscall.SIGHUP) }
 		return s
-	case <-over:
+	case <-ended:
 		t.Fatal("the server ended at once")
-	case <-time.After(soon):
+	case <-time.After(testTimeout):
 		t.Fatal("the server does not serve")
 	}
 	return nil
 }
 
-// load runs a load test against an address, and returns what it came to.
-func (s *onair) load(t *testing.T, address string, args ...string) (code int, r Report, printed string) {
+func (s *serverProcess) metricsURL() string { return "http://" + s.opsAddress + "/metrics" }
+
+// loadResult is the result of a run of the command.
+type loadResult struct {
+	exitCode int
+	report   report.Report
+	output   string
+}
+
+// runLoadTest loads an address, whose metrics are those of s.
+func (s *serverProcess) runLoadTest(t *testing.T, address string, args ...string) loadResult {
 	t.Helper()
-	base := filepath.Join(t.TempDir(), "report")
-	code, out, errs := called(t, append([]string{
-		"--url", "ws://" + address, "--metrics", "http://" + s.ops + "/metrics", "--secret", testSecret, "--report", base,
-		"--ramp", "500ms", "--max-p99", "30s", // the machine may be busy with other tests
+	return runLoadTestWith(t, nil, append([]string{
+		"--url", "ws://" + address, "--metrics", s.metricsURL(), "--ramp", "500ms", "--max-p99", "30s", // other tests may keep the machine busy
 	}, args...)...)
+}
+
+// runLoadTestWith runs the command. When its measured phase begins, it calls
+// onMeasuring, unless that is nil, in another goroutine. cancel ends that phase. It
+// returns after both have ended.
+func runLoadTestWith(t testing.TB, onMeasuring func(cancel func()), args ...string) (r loadResult) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var stdout bytes.Buffer
+	var measuring sync.WaitGroup
+	stderr := &announcements{onMeasuring: func() {
+		if onMeasuring != nil {
+			measuring.Go(func() { onMeasuring(cancel) })
+		}
+	}}
+	base := filepath.Join(t.TempDir(), "report")
+	r.exitCode = runCommand(ctx, append([]string{
+		"--secret", testSecret, "--report", base,
+	}, args...), func(string) string { return "" }, &stdout, stderr)
+	measuring.Wait()
+	r.output = stdout.String()
 	data, err := os.ReadFile(base + ".json")
 	if err == nil {
-		err = json.Unmarshal(data, &r)
+		err = json.Unmarshal(data, &r.report)
 	}
 	if err != nil {
-		t.Errorf("exit %d, %s%s: %v", code, out, errs, err) // it may not be the test's own goroutine
+		t.Errorf("exit %d, %s%s: %v", r.exitCode, r.output, stderr.String(), err) // not Fatal: this may be another goroutine
 	}
 	if page, err := os.ReadFile(base + ".html"); err != nil || !strings.Contains(string(page), "<svg") {
 		t.Errorf("the page: %v", err)
 	}
-	return code, r, out
+	return r
 }
 
-// TestRealServer: a bit of everything against a real server, and it passes.
+// announcements is the standard error of a command. It calls onMeasuring when the
+// measured phase begins.
+type announcements struct {
+	bytes.Buffer
+	onMeasuring func()
+}
+
+// Write implements [io.Writer].
+func (a *announcements) Write(p []byte) (int, error) {
+	if bytes.Contains(p, []byte("measuring for")) {
+		a.onMeasuring()
+	}
+	return a.Buffer.Write(p)
+}
+
+// TestRealServer: a mix of everything against a real server passes.
 func TestRealServer(t *testing.T) {
 	s := startServer(t)
 	for name, more := range map[string][]string{"plain": nil, "deflated": {"--deflate", "--play", "flv,hls", "--limit", "5"}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			code, r, out := s.load(t, s.address, append([]string{
+			got := s.runLoadTest(t, s.address, append([]string{
 				"--anchors", "50", "--viewers", "200", "--views", "5", "--duration", "5s", "--updates-per-second", "40",
 				"--likes-per-second", "20", "--watch-share", "0.3", "--slow-share", "0.1", "--away-share", "0.2", "--stay-for", "2s",
 				"--away-for", "500ms", "--herds", "1", "--herd-in", "500ms", "--anchor-life", "3s", "--crash-share", "0.3",
 				"--rest-for", "500ms",
 			}, more...)...)
-			if code != 0 || r.Result != Passed || !strings.Contains(out, "\n"+Passed+"\n") {
-				t.Errorf("exit %d\n%s", code, out)
+			r := got.report
+			if got.exitCode != 0 || r.Result != report.Passed || !strings.Contains(got.output, "\n"+report.Passed+"\n") {
+				t.Errorf("exit %d\n%s", got.exitCode, got.output)
 			}
 			v, a := r.Viewers, r.Anchors
 			if v.Diffs == 0 || v.Bytes == 0 || v.Resumes == 0 || v.Absences == 0 || v.LikesAcknowledged == 0 || r.Compared.Equal != 200 {
@@ -130,56 +181,49 @@ func TestRealServer(t *testing.T) {
 			if a.Starts <= 50 || a.Stops == 0 || a.Crashes == 0 || a.Beats == 0 || a.UpdatesAcknowledged == 0 {
 				t.Errorf("anchors %+v", a)
 			}
-			if r.Latency.Samples == 0 || r.Client.CPUPerDiff <= 0 || r.Server == nil || r.Server.Memory == 0 || len(r.Series) < 5 {
+			if r.Latency.Samples == 0 || r.Client.CPUPerDiff <= 0 || r.Server == nil || r.Server.PeakMemory == 0 || len(r.Series) < 5 {
 				t.Errorf("figures %+v, %+v, %+v, %d seconds", r.Latency, r.Client, r.Server, len(r.Series))
 			}
 		})
 	}
 }
 
-// TestKilledServer: a server that is killed and started again on its data has
-// lied to nobody.
+// TestKilledServer: a server that is killed, and started again on its data, breaks no
+// promise.
 func TestKilledServer(t *testing.T) {
 	data := t.TempDir()
 	s := startServer(t, "--data", data)
-	type result struct {
-		code int
-		r    Report
-		out  string
-	}
-	done := make(chan result, 1)
+	done := make(chan loadResult, 1)
 	go func() {
-		var got result
-		got.code, got.r, got.out = s.load(t, s.address, "--anchors", "30", "--viewers", "100", "--views", "3", "--duration", "6s",
+		done <- s.runLoadTest(t, s.address, "--anchors", "30", "--viewers", "100", "--views", "3", "--duration", "6s",
 			"--updates-per-second", "30", "--watch-share", "0.3", "--anchor-life", "2s", "--crash-share", "0.2",
 			"--rest-for", "500ms", "--max-disconnects", "1000")
-		done <- got
 	}()
-	scrapes := New("http://"+s.ops+"/metrics", netip.MustParseAddrPort(s.ops))
-	defer scrapes.Client.CloseIdleConnections()
-	for late := time.Now().Add(soon); ; time.Sleep(50 * time.Millisecond) {
-		got, err := scrapes.Scrape(t.Context())
+	scraper := scrape.New(s.metricsURL(), netip.MustParseAddrPort(s.opsAddress))
+	defer scraper.Client.CloseIdleConnections()
+	for deadline := time.Now().Add(testTimeout); ; time.Sleep(50 * time.Millisecond) {
+		got, err := scraper.Scrape(t.Context())
 		if err == nil && got.Connections >= 100 && got.Frames > 1000 {
 			break
 		}
-		if time.Now().After(late) {
-			t.Fatalf("nobody comes: %+v, %v", got, err)
+		if time.Now().After(deadline) {
+			t.Fatalf("no client connects: %+v, %v", got, err)
 		}
 	}
 	s.kill()
-	startServer(t, "--data", data, "--listen", s.address, "--ops.listen", s.ops)
+	startServer(t, "--data", data, "--listen", s.address, "--ops.listen", s.opsAddress)
 	got := <-done
-	if got.code != 0 || got.r.Viewers.Disconnects < 100 || got.r.Anchors.Resumes == 0 {
-		t.Errorf("exit %d, %+v, %+v\n%s", got.code, got.r.Viewers, got.r.Anchors, got.out)
+	if got.exitCode != 0 || got.report.Viewers.Disconnects < 100 || got.report.Anchors.Resumes == 0 {
+		t.Errorf("exit %d, %+v, %+v\n%s", got.exitCode, got.report.Viewers, got.report.Anchors, got.output)
 	}
 }
 
-// TestDeadServer: a server that is gone fails the run, and does not hang it.
-func TestDeadServer(t *testing.T) {
+// TestMissingServer: a run without a server fails, and does not hang.
+func TestMissingServer(t *testing.T) {
 	s := startServer(t)
-	code, r, out := s.load(t, "127.0.0.1:1", "--anchors", "1", "--viewers", "2", "--views", "1", "--updates-per-second", "1",
+	got := s.runLoadTest(t, "127.0.0.1:1", "--anchors", "1", "--viewers", "2", "--views", "1", "--updates-per-second", "1",
 		"--duration", "1s", "--settle", "1s")
-	if code != exitFailed || r.Result != Failed || r.Viewers.Refusals == 0 {
-		t.Errorf("exit %d\n%s", code, out)
+	if got.exitCode != exitFailed || got.report.Result != report.Failed || got.report.Viewers.Refusals == 0 {
+		t.Errorf("exit %d\n%s", got.exitCode, got.output)
 	}
 }

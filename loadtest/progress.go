@@ -7,39 +7,39 @@ import (
 	"time"
 
 	"github.com/schollz/progressbar/v3"
+
+	"onair/loadtest/report"
 )
 
-// progress shows how far the run is, on a terminal; elsewhere nothing.
+// progress shows a progress bar on a terminal. Elsewhere it writes announcements only.
 type progress struct {
-	bar     *progressbar.ProgressBar
-	isShown bool
-	w       io.Writer
+	bar        *progressbar.ProgressBar
+	isTerminal bool
+	w          io.Writer
 }
 
-// newProgress is for a run that takes about so long.
-func newProgress(w io.Writer, whole time.Duration) *progress {
-	shown := false
+func newProgress(w io.Writer, expected time.Duration) *progress {
+	isTerminal := false
 	if f, ok := w.(*os.File); ok {
 		info, err := f.Stat()
-		shown = err == nil && info.Mode()&os.ModeCharDevice != 0
+		isTerminal = err == nil && info.Mode()&os.ModeCharDevice != 0
 	}
-	return &progress{bar: progressbar.NewOptions64(int64(whole/time.Second),
-		progressbar.OptionSetWriter(w), progressbar.OptionSetVisibility(shown), progressbar.OptionSetPredictTime(false),
+	return &progress{bar: progressbar.NewOptions64(int64(expected/time.Second),
+		progressbar.OptionSetWriter(w), progressbar.OptionSetVisibility(isTerminal), progressbar.OptionSetPredictTime(false),
 		progressbar.OptionShowDescriptionAtLineEnd(), progressbar.OptionSetWidth(30), progressbar.OptionClearOnFinish(),
-	), isShown: shown, w: w}
+	), isTerminal: isTerminal, w: w}
 }
 
-// update is called once a second. A bar that cannot be drawn is no reason to end.
+// update redraws the bar, and ignores that it cannot be drawn.
 func (p *progress) update(phase string, at time.Duration, s sample) {
-	p.bar.Describe(fmt.Sprintf("%-7s %6d viewers %5d anchors %7d diffs/s  p99 %4.0f ms", phase, s.Viewers, s.Anchors, s.Diffs, Milliseconds(s.P99)))
+	p.bar.Describe(fmt.Sprintf("%-7s %6d viewers %5d anchors %7d diffs/s  p99 %4.0f ms", phase, s.viewers, s.anchors, s.diffs, report.Milliseconds(s.p99)))
 	_ = p.bar.Set64(min(int64(at/time.Second), p.bar.GetMax64()-1))
 }
 
-// announce tells what the bar would show, where there is none: whoever restarts
-// servers meanwhile waits for it.
-func (p *progress) announce(what string) {
-	if !p.isShown {
-		fmt.Fprintln(p.w, "loadtest:", what)
+// announce writes an event for scripts, which may wait for it.
+func (p *progress) announce(event string) {
+	if !p.isTerminal {
+		fmt.Fprintln(p.w, "loadtest:", event)
 	}
 }
 

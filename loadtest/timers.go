@@ -5,15 +5,15 @@ import (
 	"time"
 )
 
-// timer is something that a viewer, or with none the crowd, does later.
+// timer calls action at a time of the run, with a viewer or with nil.
 type timer struct {
-	dueAt      time.Duration // of the run
+	dueAt      time.Duration
 	action     func(*viewerLoop, *viewer)
 	viewer     *viewer
-	generation int32 // of the viewer's socket that it is about; 0: of any
+	generation int32 // of the viewer's socket
 }
 
-// timerHeap is a heap of them.
+// timerHeap is a heap of timers by dueAt.
 type timerHeap []timer
 
 // Len implements [heap.Interface], as do the next four.
@@ -37,7 +37,7 @@ func (t *timerHeap) Pop() any {
 	return x
 }
 
-// popDue takes the next timer whose time has come.
+// popDue removes and returns the first timer, if it is due.
 func (t *timerHeap) popDue(now time.Duration) (timer, bool) {
 	if len(*t) == 0 || (*t)[0].dueAt > now {
 		return timer{}, false

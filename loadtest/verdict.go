@@ -2,176 +2,90 @@ package main
 
 import (
 	"fmt"
-	"io"
-	"maps"
-	"slices"
-	"text/tabwriter"
-	"time"
 
 	"github.com/dustin/go-humanize"
+
+	"onair/loadtest/report"
 )
 
-// How a row of the verdict came out.
-const (
-	Passed = "PASS"
-	Failed = "FAIL"
-	Warned = "WARN" // is said, and fails nothing
-)
+// verdict adds the result of each check to a report.
+type verdict struct{ *report.Report }
 
-// Row is one line of the verdict.
-type Row struct {
-	Check  string `json:"what"`
-	Got    string `json:"got"`
-	Want   string `json:"want"`
-	Result string `json:"result"`
+func (v verdict) addRow(ok bool, check, got, want string) {
+	result := report.Passed
+	if !ok {
+		result = report.Failed
+	}
+	v.Rows = append(v.Rows, report.Row{Check: check, Got: got, Want: want, Result: result})
 }
 
-func Milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+func (v verdict) expectNone(check string, n int) { v.addRow(n == 0, check, comma(n), "0") }
 
-// judge fills in the rows, and the result.
-func (r *Report) judge(o *options, faults [faultKindCount]int, interrupted bool) {
-	add := func(ok bool, what, want, got string) {
-		x := Row{what, got, want, Passed}
-		if !ok {
-			x.Result = Failed
-		}
-		r.Rows = append(r.Rows, x)
-	}
-	none := func(what string, n int) { add(n == 0, what, "0", humanize.Comma(int64(n))) }
+func (v verdict) expectAtLeast(check string, n, limit int) {
+	v.addRow(n >= limit, check, comma(n), "≥ "+comma(limit))
+}
+
+func comma(n int) string { return humanize.Comma(int64(n)) }
+
+// judge fills in the rows, the faults and the result.
+func judge(r *report.Report, o *options, faults [faultKindCount]int, wasInterrupted bool) {
+	v := verdict{r}
 	r.Faults = map[string]int{}
 	for kind, n := range faults {
-		none(faultKind(kind).String(), n)
+		v.expectNone(faultKind(kind).String(), n)
 		r.Faults[faultKind(kind).String()] = n
 	}
-	add(r.Compared.Equal == o.Viewers, "viewers whose list equals a fresh snapshot",
-		humanize.Comma(int64(o.Viewers)), humanize.Comma(int64(r.Compared.Equal)))
-	add(r.Viewers.Peak >= o.Viewers-maxAwayViewers(o), "viewers at once", atLeast(o.Viewers-maxAwayViewers(o)), humanize.Comma(int64(r.Viewers.Peak)))
-	add(r.Anchors.Peak >= o.minAnchorsAtOnce(), "anchors at once", atLeast(o.minAnchorsAtOnce()), humanize.Comma(int64(r.Anchors.Peak)))
-	lost := r.Viewers.Disconnects + int(r.Anchors.Disconnects)
-	add(lost <= o.MaxDisconnects, "disconnects that nobody asked for", atMost(o.MaxDisconnects), humanize.Comma(int64(lost)))
-	none("sessions that ended for missed beats though their anchor was there", int(r.Anchors.Expired))
-	none("requests that were refused", r.Viewers.Errors+int(r.Anchors.Errors))
-	r.judgeReconnects(o.MinResumed, add)
+	v.addRow(r.Compared.Equal == o.Viewers, "viewers whose list equals a fresh snapshot", comma(r.Compared.Equal), comma(o.Viewers))
+	v.expectAtLeast("viewers at once", r.Viewers.Peak, o.Viewers-o.maxAwayViewers())
+	v.expectAtLeast("anchors at once", r.Anchors.Peak, o.minAnchorsAtOnce())
+	disconnects := r.Viewers.Disconnects + int(r.Anchors.Disconnects)
+	v.addRow(disconnects <= o.MaxDisconnects, "unexpected disconnects", comma(disconnects), "≤ "+comma(o.MaxDisconnects))
+	v.expectNone("sessions that expired for missed beats although their anchor still beat", int(r.Anchors.Expired))
+	v.expectNone("refused requests", r.Viewers.Errors+int(r.Anchors.Errors))
+	v.judgeReconnects(o.MinResumed)
 	if o.Updates > 0 || o.AnchorLife > 0 {
-		add(r.Latency.Samples > 0, "starts and updates that viewers saw", "> 0", humanize.Comma(r.Latency.Samples))
-		add(r.Latency.P99 <= Milliseconds(o.MaxP99), "latency, 99th percentile", "≤ "+o.MaxP99.String(), fmt.Sprintf("%.1fms", r.Latency.P99))
+		v.addRow(r.Latency.Samples > 0, "starts and updates that viewers received", humanize.Comma(r.Latency.Samples), "> 0")
+		v.addRow(r.Latency.P99 <= report.Milliseconds(o.MaxP99), "latency, 99th percentile", fmt.Sprintf("%.1fms", r.Latency.P99), "≤ "+o.MaxP99.String())
 	}
-	r.addWarnings(o, interrupted)
-	r.Result = Passed
-	for _, x := range r.Rows {
-		if x.Result == Failed {
-			r.Result = Failed
+	v.addWarnings(o, wasInterrupted)
+	r.Result = report.Passed
+	for _, row := range r.Rows {
+		if row.Result == report.Failed {
+			r.Result = report.Failed
 		}
 	}
 }
 
-// judgeReconnects judges how many viewers that came back were led on from where
-// they had been, on all nodes and on those that had just been restarted.
-func (r *Report) judgeReconnects(least float64, add func(ok bool, what, want, got string)) {
-	if least == 0 {
+// judgeReconnects checks the share of reconnects that were resumed with a diff, of
+// all nodes and of those that had just restarted.
+func (v verdict) judgeReconnects(minShare float64) {
+	if minShare == 0 {
 		return
 	}
-	judge := func(what string, resumed, all int) {
-		add(all > 0 && float64(resumed) >= least*float64(all), what,
-			fmt.Sprintf("≥ %g%%", 100*least), fmt.Sprintf("%s of %s", humanize.Comma(int64(resumed)), humanize.Comma(int64(all))))
+	judge := func(check string, resumed, all int) {
+		v.addRow(all > 0 && float64(resumed) >= minShare*float64(all), check,
+			comma(resumed)+" of "+comma(all), fmt.Sprintf("≥ %g%%", 100*minShare))
 	}
-	judge("viewers' reconnects that were resumed with a diff", r.Viewers.ReconnectsResumed, r.Viewers.Reconnects)
-	if r.Viewers.ReconnectsToRestarted > 0 {
-		judge("of those to nodes restarted in the last minute", r.Viewers.ReconnectsToRestartedResumed, r.Viewers.ReconnectsToRestarted)
-	}
-}
-
-// addWarnings says what puts the figures in doubt.
-func (r *Report) addWarnings(o *options, interrupted bool) {
-	if r.ClientOverloaded = r.Client.LagP99 > Milliseconds(o.MaxClientLag); r.ClientOverloaded {
-		r.Rows = append(r.Rows, Row{
-			"client overloaded: latencies include its own delay", fmt.Sprintf("%.1fms", r.Client.LagP99), "≤ " + o.MaxClientLag.String(), Warned,
-		})
-	}
-	if interrupted {
-		r.Rows = append(r.Rows, Row{"interrupted", "yes", "no", Warned})
-	}
-	if n := r.Viewers.Refusals + int(r.Anchors.Refusals); n > 0 {
-		r.Rows = append(r.Rows, Row{"handshakes and starts that did not succeed at once", humanize.Comma(int64(n)), "0", Warned})
+	r := &v.Viewers.Reconnects
+	judge("reconnects of viewers that were resumed with a diff", r.Resumed, r.All)
+	if r.Restarted > 0 {
+		judge("of those to nodes restarted in the last minute", r.RestartedResumed, r.Restarted)
 	}
 }
 
-// maxAwayViewers is how many viewers may be away at any time. Slow ones may take the
-// whole run for their first list.
-func maxAwayViewers(o *options) int {
-	return int(float64(o.Viewers)*min(1, o.AwayShare+o.SlowShare)) + o.Views
+// addWarnings adds what puts the figures in doubt.
+func (v verdict) addWarnings(o *options, wasInterrupted bool) {
+	if v.ClientOverloaded = v.Client.LagP99 > report.Milliseconds(o.MaxClientLag); v.ClientOverloaded {
+		v.addWarning("client overloaded: latencies include its own delay", fmt.Sprintf("%.1fms", v.Client.LagP99), "≤ "+o.MaxClientLag.String())
+	}
+	if wasInterrupted {
+		v.addWarning("interrupted", "yes", "no")
+	}
+	if n := v.Viewers.Refusals + int(v.Anchors.Refusals); n > 0 {
+		v.addWarning("handshakes and starts that needed a retry", comma(n), "0")
+	}
 }
 
-func atLeast(n int) string { return "≥ " + humanize.Comma(int64(n)) }
-
-func atMost(n int) string { return "≤ " + humanize.Comma(int64(n)) }
-
-// WriteText writes the verdict for people.
-func (r *Report) WriteText(w io.Writer) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, x := range r.Rows {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", x.Result, x.Check, x.Got, x.Want)
-	}
-	if err := t.Flush(); err != nil {
-		return err
-	}
-	for _, e := range r.Examples {
-		fmt.Fprintf(w, "  %s\n", e)
-	}
-	for _, line := range r.figureLines() {
-		fmt.Fprintf(w, "%-9s %s\n", line[0], line[1])
-	}
-	_, err := fmt.Fprintf(w, "\n%s\n", r.Result)
-	return err
-}
-
-// latencyLines are those of all, and what is known of parts.
-func (r *Report) latencyLines() [][2]string {
-	out := [][2]string{{"latency", r.Latency.String()}}
-	for _, x := range []struct {
-		what string
-		of   *Latencies
-	}{
-		{"told at the viewer's node", r.SameNode},
-		{"told at another", r.OtherNode},
-		{"start, on a quiet view, at the viewer's node", r.Starts.QuietSameNode},
-		{"start, on a quiet view, at another", r.Starts.QuietOtherNode},
-		{"start, on a busy view, at the viewer's node", r.Starts.BusySameNode},
-		{"start, on a busy view, at another", r.Starts.BusyOtherNode},
-	} {
-		if x.of != nil {
-			out = append(out, [2]string{"", x.what + ": " + x.of.String()})
-		}
-	}
-	return out
-}
-
-// figureLines are the figures, in words.
-func (r *Report) figureLines() [][2]string {
-	out := append(r.latencyLines(), [][2]string{
-		{"viewers", fmt.Sprintf("%s at once, %s diffs checked (%.0f/s), %s received, %d snapshots, %d resumes",
-			humanize.Comma(int64(r.Viewers.Peak)), humanize.Comma(int64(r.Viewers.Diffs)), r.Viewers.DiffsPerSec,
-			humanize.IBytes(uint64(r.Viewers.Bytes)), r.Viewers.Snapshots, r.Viewers.Resumes)},
-		{"returns", fmt.Sprintf("%d viewers came back with a position, %d were resumed with a diff; to nodes restarted in the last minute: %d and %d",
-			r.Viewers.Reconnects, r.Viewers.ReconnectsResumed, r.Viewers.ReconnectsToRestarted, r.Viewers.ReconnectsToRestartedResumed)},
-		{"anchors", fmt.Sprintf("%d starts, %d stops, %d crashes, %d resumes, %d beats, %d updates",
-			r.Anchors.Starts, r.Anchors.Stops, r.Anchors.Crashes, r.Anchors.Resumes, r.Anchors.Beats, r.Anchors.Updates)},
-		{"moves", fmt.Sprintf("%d viewers and %d anchors were sent on by a drain, %d anchors went for want of an ack or because of a notice",
-			r.Viewers.Drained, r.Anchors.Drained, r.Anchors.Failovers)},
-		{"client", fmt.Sprintf("%.2f cores, %.1f µs a diff (the viewers' loop %.1f µs), its lag at the 99th percentile %.1f ms",
-			r.Client.CPUCores, r.Client.CPUPerDiff, r.Client.LoopPerDiff, r.Client.LagP99)},
-	}...)
-	if s := r.Server; s != nil {
-		out = append(out, [2]string{"server", fmt.Sprintf("%.2f cores, %.1f µs a diff, %s at most, %d times a viewer was left behind",
-			s.CPUCores, s.CPUPerDiff, humanize.IBytes(uint64(s.Memory)), s.Slow)})
-	}
-	for _, n := range r.Nodes {
-		if len(r.Nodes) > 1 {
-			out = append(out, [2]string{"node", fmt.Sprintf("%s: %.2f cores, %s at most, %d restarts", n.URL, n.CPUCores, humanize.IBytes(uint64(n.Memory)), n.Restarts)})
-		}
-	}
-	for _, why := range slices.Sorted(maps.Keys(r.Reasons)) {
-		out = append(out, [2]string{"why", fmt.Sprintf("%d × %s", r.Reasons[why], why)})
-	}
-	return out
+func (v verdict) addWarning(check, got, want string) {
+	v.Rows = append(v.Rows, report.Row{Check: check, Got: got, Want: want, Result: report.Warned})
 }

@@ -7,182 +7,187 @@ import (
 	"time"
 
 	"onair/hub/wire"
+	"onair/loadtest/platform"
 )
 
-// socketStage is how far a viewer's socket has come.
+// socketStage is the progress of a viewer's socket.
 type socketStage uint8
 
 const (
-	stageClosed          socketStage = iota // has none
-	stageDialing                            // TCP
-	stageHandshaking                        // HTTP
-	stageAwaitingWelcome                    // waits for its welcome
-	stageOpen                               // has subscribed, or is about to
+	stageClosed          socketStage = iota
+	stageDialing                     // waits for TCP
+	stageHandshaking                 // waits for the HTTP response
+	stageAwaitingWelcome             // waits for the first message
+	stageOpen
 )
 
-// viewer is one simulated viewer. All of it is owned by the crowd's goroutine.
+// viewer is one simulated viewer. The goroutine of the viewer loop owns it.
 type viewer struct {
 	// Static after construction.
-	index       int32
-	view        *view
-	isSlow      bool // reads slowly
-	isRoaming   bool // goes away now and then
-	isWatcher   bool // watches a stream
-	isReference bool // is one that others are compared with
+	index int32
+	view  *view
+	viewerTraits
 
-	node       int // which its newest socket leads to
-	step       int // from there to the next
-	fd         int
-	generation int32 // which of its sockets this is
-	stage      socketStage
-	nonce      uint64
-	unparsed   []byte // of a frame that is not whole yet
-	fragments  []byte // of a message that is not whole yet
-	isDeflated bool   // and that is deflated
-	unsent     []byte // could not be sent yet
+	route
+	viewerSocket
 
-	list          *list // what it shows
-	isSubscribing bool  // waits for the answer to a subscribe
-	hasPosition   bool  // and has brought a position
-	hasList       bool  // has had a list on this socket
-	isDrained     bool  // has been told to go elsewhere
-	watchedList   *list // of the one stream that it watches, or nil
-	watchedCode   string
-	subscribedAt  time.Duration // when its newest list began
-	listChangedAt time.Duration // when it last changed
-	receivedAt    time.Duration
-	attempts      int
+	list          *list
+	watchedList   *list  // of the one stream that it watches, or nil
+	watchedCode   string // the stream that it watches or is about to
+	isSubscribing bool   // waits for the answer to a subscribe
+	hasPosition   bool   // the subscribe had a position
+	hasList       bool   // has received a list on this socket
+	subscribedAt  time.Duration
+	listChangedAt time.Duration
+	attempts      int // of connects and subscribes that failed in a row
 
-	shownLists map[string]*list // of a reference: all that it showed, by view and position
+	shownLists map[string]*list // of a reference: all its lists, by view and position
 }
 
-// The ids of requests. They are the same for all viewers, so that the answers
-// are the same to the byte.
-const (
-	idSubscribe = 1
-	idWatch     = 2
-	idUnwatch   = 3
-	idLike      = 4
-)
+// viewerTraits are what a viewer does besides following its view.
+type viewerTraits struct {
+	isSlow      bool // reads slowly
+	isRoaming   bool // disconnects now and then
+	isWatcher   bool // watches a stream
+	isReference bool // others are compared with it
+}
 
+// viewerSocket is the state of a viewer's latest socket.
+type viewerSocket struct {
+	fd         int
+	generation int32 // the number of the socket
+	stage      socketStage
+	nonce      uint64 // of the handshake
+	unparsed   []byte // of an incomplete frame
+	fragments  []byte // of an incomplete message
+	isDeflated bool   // the incomplete message is deflated
+	unsent     []byte
+	receivedAt time.Duration
+	isDrained  bool // the node sends it to another
+}
+
+// isUpToDate reports whether the viewer has a list on its socket.
+func (v *viewer) isUpToDate() bool { return v.stage == stageOpen && v.hasList && !v.isSubscribing }
+
+// The ids of requests are the same for all viewers, so that the answers are the same
+// to the byte.
 var (
-	subscribeID = wire.IntID(idSubscribe)
-	watchID     = wire.IntID(idWatch)
-	unwatchID   = wire.IntID(idUnwatch)
-	likeID      = wire.IntID(idLike)
+	subscribeID = wire.IntID(1)
+	watchID     = wire.IntID(2)
+	unwatchID   = wire.IntID(3)
+	likeID      = wire.IntID(4)
 )
 
-// Reconnecting clients use full jitter.
+// Reconnecting clients use full jitter between zero and the backoff.
 const (
 	backoffBase = time.Second
 	backoffCap  = 30 * time.Second
 )
 
-func backoffDelay(r *rand.Rand, tries int) time.Duration {
-	most := min(backoffCap, backoffBase<<min(tries, 10))
-	return time.Duration(r.Int64N(int64(most) + 1))
+func backoffDelay(r *rand.Rand, attempts int) time.Duration {
+	backoff := min(backoffCap, backoffBase<<min(attempts, 10))
+	return time.Duration(r.Int64N(int64(backoff) + 1))
 }
 
-// connect begins a new socket: at the next node, whyever the one before ended.
-func (c *viewerLoop) connect(v *viewer) {
+// connect opens a new socket to the next node.
+func (l *viewerLoop) connect(v *viewer) {
 	if v.stage != stageClosed {
 		return
 	}
-	buffer := 0
+	receiveBuffer := 0
 	if v.isSlow {
-		buffer = slowReceiveBuffer
+		receiveBuffer = slowReceiveBuffer
 	}
 	if !v.isReference {
-		v.node = c.options.nextNode(v.node, v.step)
+		v.node = l.options.nextNode(v.route)
 	}
 	v.isDrained = false
-	to := c.options.nodes[v.node].address
-	fd, err := Dial(to, sourceAddress(to.Addr(), int(v.index)), buffer)
+	to := l.options.nodes[v.node].address
+	fd, err := platform.Dial(to, sourceAddress(to.Addr(), int(v.index)), receiveBuffer)
 	if err != nil {
-		c.handleDialError(v, err)
+		l.handleDialError(v, err)
 		return
 	}
-	v.generation++
-	v.fd, v.stage, v.receivedAt = fd, stageDialing, c.now
-	v.unparsed, v.fragments, v.unsent, v.isSubscribing, v.hasList = nil, nil, nil, false, false
-	if err := c.poller.Add(fd, v.index, v.generation, InterestOutput); err != nil {
-		c.handleSocketEnd(v, "epoll: "+err.Error())
+	v.viewerSocket = viewerSocket{fd: fd, generation: v.generation + 1, stage: stageDialing, receivedAt: l.now}
+	v.isSubscribing, v.hasList = false, false
+	if err := l.poller.Add(fd, v.index, v.generation, platform.InterestOutput); err != nil {
+		l.handleSocketEnd(v, "epoll: "+err.Error())
 	}
 }
 
-// closeViewer closes a viewer's socket.
-func (c *viewerLoop) closeViewer(v *viewer) {
+// closeViewer closes a viewer's socket without a close frame.
+func (l *viewerLoop) closeViewer(v *viewer) {
 	if v.stage == stageClosed {
 		return
 	}
-	Close(v.fd)
+	platform.Close(v.fd)
 	v.stage, v.fd = stageClosed, -1
 	v.unparsed, v.fragments, v.unsent = nil, nil, nil
 }
 
-// disconnect is closeViewer with a word of farewell.
-func (c *viewerLoop) disconnect(v *viewer) {
-	c.sendClose(v)
-	c.closeViewer(v)
+// disconnect sends a close frame and closes a viewer's socket.
+func (l *viewerLoop) disconnect(v *viewer) {
+	l.sendClose(v)
+	l.closeViewer(v)
 }
 
-func (c *viewerLoop) sendClose(v *viewer) {
+func (l *viewerLoop) sendClose(v *viewer) {
 	if v.stage == stageOpen && len(v.unsent) == 0 {
-		c.sendFrame(v, opClose, binary.BigEndian.AppendUint16(nil, wire.CloseNormal))
+		l.sendFrame(v, opClose, binary.BigEndian.AppendUint16(nil, wire.CloseNormal))
 	}
 }
 
-// handleWritable goes on with what could not be written before.
-func (c *viewerLoop) handleWritable(v *viewer) {
+// handleWritable sends the handshake, or the rest of what could not be sent before.
+func (l *viewerLoop) handleWritable(v *viewer) {
 	if v.stage == stageDialing {
-		if err := DialResult(v.fd); err != nil {
-			c.handleDialError(v, err)
+		if err := platform.DialResult(v.fd); err != nil {
+			l.handleDialError(v, err)
 			return
 		}
-		v.stage, v.nonce = stageHandshaking, c.rand.Uint64()
-		v.unsent = c.handshakes[v.node].appendRequest(nil, v.nonce)
+		v.stage, v.nonce = stageHandshaking, l.rand.Uint64()
+		v.unsent = l.handshakes[v.node].appendRequest(nil, v.nonce)
 	}
-	n, err := Send(v.fd, v.unsent)
-	if err != nil && !errors.Is(err, ErrWouldBlock) {
-		c.handleSocketEnd(v, "write: "+err.Error())
+	n, err := platform.Send(v.fd, v.unsent)
+	if err != nil && !errors.Is(err, platform.ErrWouldBlock) {
+		l.handleSocketEnd(v, "write: "+err.Error())
 		return
 	}
 	if v.unsent = v.unsent[n:]; len(v.unsent) == 0 {
 		v.unsent = nil
-		c.setInterest(v, InterestInput)
+		l.setInterest(v, platform.InterestInput)
 	}
 }
 
-func (c *viewerLoop) setInterest(v *viewer, in Interest) {
-	if err := c.poller.SetInterest(v.fd, v.index, v.generation, in); err != nil {
-		c.handleSocketEnd(v, "epoll: "+err.Error())
+func (l *viewerLoop) setInterest(v *viewer, interest platform.Interest) {
+	if err := l.poller.SetInterest(v.fd, v.index, v.generation, interest); err != nil {
+		l.handleSocketEnd(v, "epoll: "+err.Error())
 	}
 }
 
-// sendMessage sends a request.
-func (c *viewerLoop) sendMessage(v *viewer, m wire.Message) {
-	c.messageBuffer = wire.Append(c.messageBuffer[:0], m)
-	c.sendFrame(v, opText, c.messageBuffer)
+func (l *viewerLoop) sendMessage(v *viewer, m wire.Message) {
+	l.buffers.message = wire.Append(l.buffers.message[:0], m)
+	l.sendFrame(v, opText, l.buffers.message)
 }
 
-func (c *viewerLoop) sendFrame(v *viewer, op byte, payload []byte) {
+// sendFrame ignores errors: the next read returns them.
+func (l *viewerLoop) sendFrame(v *viewer, op byte, payload []byte) {
 	if len(v.unsent) > 0 {
-		v.unsent = appendFrame(v.unsent, op, payload, c.rand.Uint32())
+		v.unsent = appendFrame(v.unsent, op, payload, l.rand.Uint32())
 		return
 	}
-	c.frameBuffer = appendFrame(c.frameBuffer[:0], op, payload, c.rand.Uint32())
-	n, err := Send(v.fd, c.frameBuffer)
-	if err != nil && !errors.Is(err, ErrWouldBlock) {
-		return // reading tells
+	l.buffers.frame = appendFrame(l.buffers.frame[:0], op, payload, l.rand.Uint32())
+	n, err := platform.Send(v.fd, l.buffers.frame)
+	if err != nil && !errors.Is(err, platform.ErrWouldBlock) {
+		return
 	}
-	if n < len(c.frameBuffer) {
-		v.unsent = append(v.unsent, c.frameBuffer[n:]...)
-		c.setInterest(v, InterestInput|InterestOutput)
+	if n < len(l.buffers.frame) {
+		v.unsent = append(v.unsent, l.buffers.frame[n:]...)
+		l.setInterest(v, platform.InterestInput|platform.InterestOutput)
 	}
 }
 
-// sendSubscribe asks for the view, from where the viewer is.
-func (c *viewerLoop) sendSubscribe(v *viewer) {
+// sendSubscribe subscribes to the view, from the viewer's position.
+func (l *viewerLoop) sendSubscribe(v *viewer) {
 	if v.stage != stageOpen {
 		return
 	}
@@ -192,48 +197,48 @@ func (c *viewerLoop) sendSubscribe(v *viewer) {
 		m.View = v.view.id
 	}
 	v.isSubscribing, v.hasPosition = true, m.Pos != ""
-	c.sendMessage(v, &m)
+	l.sendMessage(v, &m)
 }
 
-// sendWatch has the viewer watch a stream of its list, unless it does.
-func (c *viewerLoop) sendWatch(v *viewer) {
+// sendWatch watches a stream of the viewer's list, unless it watches one already.
+func (l *viewerLoop) sendWatch(v *viewer) {
 	if v.stage != stageOpen || v.isSubscribing || v.watchedList != nil {
 		return
 	}
-	if v.watchedCode == "" && !c.isSettling {
-		for code := range v.list.entries { // any: where a map begins is random
+	if v.watchedCode == "" && !l.isSettling {
+		for code := range v.list.entries { // a random one
 			v.watchedCode = code
 			break
 		}
 	}
 	if v.watchedCode != "" {
-		c.sendMessage(v, &wire.Watch{ID: watchID, Code: v.watchedCode})
+		l.sendMessage(v, &wire.Watch{ID: watchID, Code: v.watchedCode})
 	} else {
-		c.schedule(time.Second, v, (*viewerLoop).sendWatch)
+		l.schedule(time.Second, v, (*viewerLoop).sendWatch)
 	}
 }
 
-// forgetWatchedCode has a viewer watch another stream from now on; a reference goes on to
-// look for the one that it is there for.
-func (c *viewerLoop) forgetWatchedCode(v *viewer) {
+// watchAnother schedules the watch of another stream. A reference keeps its stream.
+func (l *viewerLoop) watchAnother(v *viewer) {
 	if !v.isReference {
 		v.watchedCode = ""
 	}
+	l.schedule(l.randomAround(time.Second), v, (*viewerLoop).sendWatch)
 }
 
-// sendUnwatch ends a watch whose stream has ended.
-func (c *viewerLoop) sendUnwatch(v *viewer) {
+// sendUnwatch ends the watch of a stream that has ended.
+func (l *viewerLoop) sendUnwatch(v *viewer) {
 	if v.stage == stageOpen && v.watchedList != nil && len(v.watchedList.entries) == 0 {
-		c.sendMessage(v, &wire.Unwatch{ID: unwatchID, Code: v.watchedList.view.watchedCode})
+		l.sendMessage(v, &wire.Unwatch{ID: unwatchID, Code: v.watchedList.view.watchedCode})
 	}
 }
 
-// goAway has a viewer that roams go away, and come back with its position.
-func (c *viewerLoop) goAway(v *viewer) {
-	if c.isSettling || v.stage == stageClosed {
+// goAway disconnects a roaming viewer, which comes back with its position.
+func (l *viewerLoop) goAway(v *viewer) {
+	if l.isSettling || v.stage == stageClosed {
 		return
 	}
-	c.disconnect(v)
-	c.counters.absences++
-	c.schedule(c.randomAround(c.options.AwayTime), v, (*viewerLoop).connect)
+	l.disconnect(v)
+	l.counters.absences++
+	l.schedule(l.randomAround(l.options.AwayTime), v, (*viewerLoop).connect)
 }

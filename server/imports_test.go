@@ -50,7 +50,14 @@ var allowed = map[string]struct {
 	"onair/deploy/grafana":         {nil, "dashboards are files"},
 	"onair/deploy/helm":            {nil, "a chart, and its test"},
 	"onair/deploy/prometheus":      {nil, "rules are files"},
-	"onair/loadtest":               {[]string{"onair/hub/wire"}, "what shares code with the server shares its mistakes"},
+	"onair/loadtest": {
+		[]string{"onair/hub/wire", "onair/loadtest/platform", "onair/loadtest/profile", "onair/loadtest/report", "onair/loadtest/scrape"},
+		"what shares code with the server shares its mistakes",
+	},
+	"onair/loadtest/platform": {nil, "sockets of the operating system"},
+	"onair/loadtest/profile":  {nil, "profiles are constants"},
+	"onair/loadtest/report":   {[]string{"onair/loadtest/profile"}, "a report is made of figures, whoever measured them"},
+	"onair/loadtest/scrape":   {nil, "metrics are text"},
 	"onair/server": {[]string{
 		"onair/presence", "onair/presence/node", "onair/presence/embedded", "onair/presence/redislog", "onair/signing", "onair/hub", "onair/hub/wire", "onair/hub/socket",
 		"onair/server/config", "onair/server/auth", "onair/server/api", "onair/server/conformance", "onair/server/hooks", "onair/server/webhooks", "onair/server/cloud", "onair/server/poll", "onair/web",

@@ -1,0 +1,104 @@
+//go:build linux
+
+package main
+
+import (
+	"testing"
+	"time"
+
+	"onair/hub/wire"
+	"onair/loadtest/report"
+)
+
+// TestViewerLeavesDrainingNode: a viewer obeys a drain at once, and it is no failure. A
+// socket that ends otherwise is one, and the viewer waits.
+func TestViewerLeavesDrainingNode(t *testing.T) {
+	const reconnectIn = 300 * time.Millisecond
+	drain := messageFrame(&wire.Drain{ReconnectInMS: reconnectIn.Milliseconds()})
+	for name, test := range map[string]struct {
+		frames               []byte
+		waitsForDrain        bool
+		drained, disconnects int
+	}{
+		"by message":        {drain, true, 1, 0},
+		"by close":          {append(drain, serverFrame(opClose, "\x10\x68")...), false, 1, 0},
+		"without a message": {serverFrame(opClose, "\x10\x68"), false, 1, 0},
+		"disconnected":      {serverFrame(opClose, "\x03\xe9"), false, 0, 1},
+		"not due yet":       {drain, false, 0, 0},
+	} {
+		c, v := newLoneViewer(t)
+		if err := c.handleBytes(v, append(append(welcomeFrame(), messageFrame(newSnapshot("1", newEntry("a", 1)))...), test.frames...)); err != nil {
+			t.Fatal(err)
+		}
+		if test.waitsForDrain {
+			if due, ok := c.timers.popDue(c.now + reconnectIn); ok {
+				due.action(c, due.viewer)
+			}
+		}
+		if c.counters.drained != test.drained || c.counters.disconnects != test.disconnects || c.counters.refusals != 0 {
+			t.Errorf("%s: %d drained, %d disconnects, want %d and %d", name, c.counters.drained, c.counters.disconnects, test.drained, test.disconnects)
+		}
+		_, ok := c.timers.popDue(c.now)
+		if reconnects := ok && v.stage == stageClosed; reconnects != (test.drained > 0) {
+			t.Errorf("%s: reconnects at once: %t", name, reconnects)
+		}
+	}
+}
+
+// TestReconnectsAreCounted: reconnects with a position are counted by the kind of the
+// answer, and by whether the node has just restarted.
+func TestReconnectsAreCounted(t *testing.T) {
+	c, v := newLoneViewer(t)
+	reconnect := func(answer []byte) {
+		t.Helper()
+		c.closeViewer(v)
+		v.stage, v.hasList, v.isDrained = stageAwaitingWelcome, false, false
+		if err := c.handleBytes(v, append(welcomeFrame(), answer...)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	resume := func(prev, pos string) []byte {
+		d := newDiff(prev, pos)
+		d.ID = subscribeID
+		return messageFrame(d)
+	}
+	expect := func(want report.Reconnects) {
+		t.Helper()
+		if c.counters.reconnects != want {
+			t.Errorf("got %+v, want %+v", c.counters.reconnects, want)
+		}
+	}
+	reconnect(messageFrame(newSnapshot("1", newEntry("a", 1))))
+	expect(report.Reconnects{})
+	reconnect(resume("1", "2"))
+	expect(report.Reconnects{All: 1, Resumed: 1})
+	c.nodes[v.node].isDown = true
+	reconnect(resume("2", "3"))
+	expect(report.Reconnects{All: 2, Resumed: 2, Restarted: 1, RestartedResumed: 1})
+	reconnect(messageFrame(newSnapshot("4", newEntry("a", 1))))
+	expect(report.Reconnects{All: 3, Resumed: 2, Restarted: 2, RestartedResumed: 1})
+	c.now += recentRestart
+	reconnect(resume("4", "5"))
+	expect(report.Reconnects{All: 4, Resumed: 3, Restarted: 2, RestartedResumed: 1})
+}
+
+// TestLatencyIsRecordedByKind: latency is recorded by node, and that of starts by
+// whether the view was quiet.
+func TestLatencyIsRecordedByKind(t *testing.T) {
+	c, v := newLoneViewer(t)
+	c.now = 10 * time.Second
+	const sent = 9 * time.Second
+	c.recordLatency(v, command{sent, v.node, false}, 0)
+	c.recordLatency(v, command{sent, v.node + 1, true}, sent-quietThreshold)
+	c.recordLatency(v, command{sent, v.node, true}, sent-quietThreshold+1)
+	c.isSettling = true
+	c.recordLatency(v, command{sent, v.node, true}, 0) // after the measured phase
+	h := &c.latencies
+	got := [...]int64{
+		h.measured.TotalCount(), h.all.same.TotalCount(), h.all.other.TotalCount(),
+		h.quietStarts.same.TotalCount(), h.quietStarts.other.TotalCount(), h.busyStarts.same.TotalCount(), h.busyStarts.other.TotalCount(),
+	}
+	if want := [...]int64{3, 2, 1, 0, 1, 1, 0}; got != want {
+		t.Errorf("got %d, want %d", got, want)
+	}
+}

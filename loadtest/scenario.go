@@ -1,0 +1,242 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"time"
+
+	"onair/hub/wire"
+	"onair/loadtest/platform"
+	"onair/loadtest/report"
+)
+
+// scheduleArrivals connects all viewers, spread over the ramp.
+func (l *viewerLoop) scheduleArrivals(ramp time.Duration) {
+	for i, v := range l.viewers {
+		l.schedule(ramp*time.Duration(i)/time.Duration(len(l.viewers)), v, (*viewerLoop).connect)
+	}
+}
+
+// startMeasuring begins the measured phase.
+func (l *viewerLoop) startMeasuring() {
+	l.latencies.reset()
+	l.lagHistogram.Reset()
+	l.nextLikeAt = l.now
+	if l.options.Likes > 0 {
+		l.sendDueLikes(nil)
+	}
+	for i := range l.options.Herds {
+		l.schedule(l.options.Duration*time.Duration(i+1)/time.Duration(l.options.Herds+1), nil, (*viewerLoop).disconnectAll)
+	}
+}
+
+// sendDueLikes sends the likes that are due, each from a random viewer.
+func (l *viewerLoop) sendDueLikes(*viewer) {
+	if l.isSettling {
+		return
+	}
+	interval := time.Duration(float64(time.Second) / l.options.Likes)
+	for ; l.nextLikeAt <= l.now; l.nextLikeAt += interval {
+		v := l.viewers[l.rand.IntN(len(l.viewers))]
+		code := v.watchedCode
+		if code == "" {
+			for code = range v.list.entries {
+				break
+			}
+		}
+		if v.stage == stageOpen && !v.isSubscribing && code != "" {
+			l.sendMessage(v, &wire.Like{ID: likeID, Code: code, N: 1 + l.rand.IntN(3)})
+			l.counters.likesSent++
+		}
+	}
+	l.timers.schedule(timer{dueAt: l.nextLikeAt, action: (*viewerLoop).sendDueLikes})
+}
+
+// disconnectAll cuts the connections of all viewers, which reconnect within HerdWindow.
+func (l *viewerLoop) disconnectAll(*viewer) {
+	if l.isSettling {
+		return
+	}
+	for _, v := range l.viewers {
+		if v.stage == stageClosed {
+			continue // its reconnect is scheduled
+		}
+		l.closeViewer(v)
+		l.schedule(time.Duration(l.rand.Int64N(int64(l.options.HerdWindow)+1)), v, (*viewerLoop).connect)
+	}
+}
+
+// takeSample takes the sample of a second, and disconnects viewers whose server is
+// silent.
+func (l *viewerLoop) takeSample(*viewer) {
+	l.timers.schedule(timer{dueAt: l.now + time.Second, action: (*viewerLoop).takeSample})
+	viewersWithList := 0
+	for _, v := range l.viewers {
+		silence := l.now - v.receivedAt
+		switch {
+		case v.stage == stageClosed:
+		case v.stage == stageOpen && v.hasList:
+			if !v.isReference {
+				viewersWithList++
+			}
+			if l.idleInterval > 0 && silence > l.idleInterval*5/2 && !v.isSlow {
+				l.handleSocketEnd(v, "nothing received for 2.5 idle intervals")
+			}
+		case silence > l.options.answerTimeout():
+			l.handleSocketEnd(v, "not admitted for "+l.options.answerTimeout().String())
+		}
+	}
+	c, last, second := &l.counters, &l.lastCounters, l.latencies.lastSecond
+	c.cpu.process, c.cpu.loop = platform.CPUTime()
+	s := sample{
+		at: l.now, viewers: viewersWithList, diffs: c.diffs - last.diffs, bytes: c.bytes - last.bytes,
+		p50: quantile(second, 50), p99: quantile(second, 99),
+		clientCPU: c.cpu.process - last.cpu.process, loopBusy: c.cpu.busy - last.cpu.busy,
+	}
+	second.Reset()
+	l.lastCounters = *c
+	l.onSample(s)
+}
+
+// currentCounters are a copy, with the CPU times of now.
+func (l *viewerLoop) currentCounters() viewerCounters {
+	c := l.counters
+	c.cpu.process, c.cpu.loop = platform.CPUTime()
+	c.reasons = maps.Clone(c.reasons)
+	return c
+}
+
+// startSettling reconnects all viewers, which read at full speed and stay from now on.
+func (l *viewerLoop) startSettling() {
+	l.isSettling = true
+	for _, v := range l.viewers {
+		v.attempts = 0
+		switch {
+		case v.stage == stageClosed:
+			v.generation++ // drops its timers
+			l.schedule(time.Duration(l.rand.Int64N(int64(time.Second))), v, (*viewerLoop).connect)
+		case v.isSlow:
+			l.resumeSlowReads(v)
+		}
+	}
+}
+
+// viewersWithoutList is the number of viewers that have no list on their socket.
+func (l *viewerLoop) viewersWithoutList() (n int) {
+	for _, v := range l.viewers {
+		if !v.isUpToDate() {
+			n++
+		}
+	}
+	return n
+}
+
+// openReferences opens the sockets whose fresh snapshots all lists are compared with:
+// at each node one for each view, and one for each stream that is watched.
+func (l *viewerLoop) openReferences() {
+	watchedCodes := map[string]bool{}
+	for _, v := range l.viewers {
+		if v.watchedCode != "" {
+			watchedCodes[v.watchedCode] = true
+		}
+	}
+	for node := range l.options.nodes {
+		for _, view := range l.views {
+			l.openReference(node, view, "")
+		}
+		i := 0
+		for code := range watchedCodes {
+			l.openReference(node, l.views[i%len(l.views)], code)
+			i++
+		}
+	}
+}
+
+func (l *viewerLoop) openReference(node int, view *view, watchedCode string) {
+	v := &viewer{
+		index: int32(len(l.viewers)), view: view, route: route{node: node}, viewerSocket: viewerSocket{fd: -1}, list: view.emptyList,
+		viewerTraits: viewerTraits{isReference: true, isWatcher: watchedCode != ""}, watchedCode: watchedCode, shownLists: map[string]*list{},
+	}
+	l.viewers = append(l.viewers, v)
+	l.connect(v)
+}
+
+// comparison is the result of comparing viewers with references.
+type comparison struct {
+	report.Comparison
+	differences []string
+	freshLists  [][]*list // by view, then node; nil where there is none
+}
+
+// compareWithReferences compares all lists with those that a reference had at the same
+// position.
+func (l *viewerLoop) compareWithReferences() comparison {
+	references := map[string]*list{}
+	out := comparison{freshLists: make([][]*list, len(l.views))}
+	for i := range out.freshLists {
+		out.freshLists[i] = make([]*list, len(l.options.nodes))
+	}
+	for _, v := range l.viewers {
+		if !v.isReference {
+			continue
+		}
+		maps.Copy(references, v.shownLists)
+		for i, view := range l.views {
+			if v.view == view && v.hasList {
+				out.freshLists[i][v.node] = v.list
+			}
+		}
+	}
+	out.differences = nodeDifferences(out.freshLists)
+	for _, v := range l.viewers {
+		if v.isReference {
+			continue
+		}
+		switch isEqual, difference := v.compareWith(references); {
+		case difference != "":
+			out.Differ++
+			out.differences = append(out.differences, difference)
+		case isEqual:
+			out.Equal++
+		default:
+			out.Waiting++
+		}
+	}
+	return out
+}
+
+// nodeDifferences are the differences between the fresh lists of nodes. Each node
+// advances a view at its own times, so the entries are compared, not the positions.
+func nodeDifferences(freshLists [][]*list) (differences []string) {
+	for _, lists := range freshLists {
+		for i, other := range lists[1:] {
+			if first := lists[0]; first != nil && other != nil {
+				if difference := first.entryDifference(other); difference != "" {
+					differences = append(differences, fmt.Sprintf("%s at nodes 1 and %d: %s", other.view.id, i+2, difference))
+				}
+			}
+		}
+	}
+	return differences
+}
+
+// compareWith reports whether the lists of a viewer equal those of references, by view
+// and position. Without a difference isEqual is false where there is no such reference.
+func (v *viewer) compareWith(references map[string]*list) (isEqual bool, difference string) {
+	if !v.isUpToDate() {
+		return false, ""
+	}
+	isEqual = true
+	for _, shown := range []*list{v.list, v.watchedList} {
+		if shown == nil || shown.view.watchedCode != "" && len(shown.entries) == 0 {
+			continue // a stream that has ended has no fresh view
+		}
+		fresh := references[shown.view.id+" "+shown.pos]
+		if fresh == nil {
+			isEqual = false
+		} else if difference := fresh.difference(shown); difference != "" {
+			return false, shown.view.id + " at " + shown.pos + ": " + difference
+		}
+	}
+	return isEqual, ""
+}

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"onair/hub/wire"
+)
+
+// standby is a second socket, at another node, that has resumed the session while the
+// first socket was still open. The server then closes the first.
+type standby struct {
+	socket       *anchorSocket
+	node         int
+	started      *wire.Started
+	resumeSentAt time.Duration
+	beatInterval time.Duration
+}
+
+// searchStandby tries the other nodes in turn, in another goroutine. It waits a random
+// time first: all anchors of a degraded node search at once. The session stays here
+// until another node has resumed it.
+func (b *broadcast) searchStandby() {
+	if !b.options.hasManyNodes() || b.standbyResult != nil {
+		return
+	}
+	result := make(chan *standby, 1)
+	delay, sessionID, start, pool := backoffDelay(b.rand, 0), b.sessionID, b.route, b.anchorPool
+	to, err := b.dialTarget(start.node)
+	if err != nil {
+		return
+	}
+	b.standbyResult = result
+	b.readers.Go(func() {
+		defer close(result)
+		ctx := context.Background() // each step has a timeout, and stopSession waits for the result
+		sleep(ctx, delay)
+		for to.node = pool.options.nextNode(start); to.node != start.node; to.node = pool.options.nextNode(route{to.node, start.step}) {
+			if s := pool.openStandby(ctx, to, sessionID); s != nil {
+				result <- s
+				return
+			}
+		}
+	})
+}
+
+// openStandby resumes a session at a node. It returns nil when the node does not admit
+// the anchor, or refuses the resume.
+func (p *anchorPool) openStandby(ctx context.Context, to dialTarget, sessionID string) *standby {
+	socket, err := p.dial(ctx, to)
+	if err != nil {
+		return nil
+	}
+	s := &standby{socket: socket, node: to.node}
+	if s.beatInterval, err = p.awaitWelcome(ctx, socket, to.timeout); err == nil {
+		s.resumeSentAt = p.clock()
+		err = socket.send(&wire.Resume{ID: resumeID, Session: sessionID})
+	}
+	if err == nil {
+		var m wire.Message
+		if m, err = socket.awaitAnswer(ctx, resumeID, to.timeout); err == nil {
+			s.started, _ = m.(*wire.Started)
+		}
+	}
+	if s.started == nil {
+		socket.closeAndWait()
+		return nil
+	}
+	return s
+}
+
+// awaitStandby waits for the result of a search, if there is one, and switches to its
+// standby.
+func (b *broadcast) awaitStandby() (hasSwitched bool) {
+	if b.standbyResult == nil {
+		return false
+	}
+	return b.switchToStandby(<-b.standbyResult)
+}
+
+// switchToStandby makes a standby the socket of the broadcast. It does nothing with
+// nil: all other nodes have refused.
+func (b *broadcast) switchToStandby(s *standby) (hasSwitched bool) {
+	b.standbyResult = nil
+	if s == nil {
+		return false
+	}
+	b.anchorSocket.closeAndWait()
+	b.recordUnanswered()
+	b.ackTimer.Stop()
+	b.drainTimer.Stop()
+	b.isAwaitingAck, b.isDegraded = false, false
+	b.anchorSocket, b.node, b.beatInterval = s.socket, s.node, s.beatInterval
+	b.counters.failovers.Add(1)
+	b.recordStarted(s.started, s.resumeSentAt)
+	return true
+}

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"onair/hub/wire"
+)
+
+func (b *broadcast) dialTarget(node int) (dialTarget, error) {
+	token, err := b.signToken()
+	return dialTarget{node, token, b.answerTimeout(), &b.readers}, err
+}
+
+// startOrResume waits for the welcome, starts or resumes the session, and waits for
+// the answer.
+func (b *broadcast) startOrResume(ctx context.Context) (err error) {
+	if b.beatInterval, err = b.awaitWelcome(ctx, b.anchorSocket, b.answerTimeout()); err != nil {
+		return asRetryable(err)
+	}
+	sentAt := b.clock()
+	id, request := resumeID, wire.Message(&wire.Resume{ID: resumeID, Session: b.sessionID})
+	if b.sessionID == "" {
+		id, request = startID, b.startRequest(sentAt)
+	}
+	if err := b.send(request); err != nil {
+		return err
+	}
+	answer, err := b.awaitAnswer(ctx, id, b.answerTimeout())
+	if err != nil {
+		return asRetryable(err)
+	}
+	switch m := answer.(type) {
+	case *wire.Started:
+		b.recordStarted(m, sentAt)
+		return nil
+	case *wire.Error:
+		return b.handleStartError(m)
+	}
+	return fmt.Errorf("%T in answer to a start", answer)
+}
+
+// startRequest returns the start that has no answer yet, or a new one.
+func (b *broadcast) startRequest(now time.Duration) *wire.Start {
+	if b.pendingStart == nil {
+		// If the session before is still live, the start takes it over.
+		b.ledger.permitEnd(b.session, now)
+		b.anchor.startCount++
+		b.pendingStart = &wire.Start{
+			ID: startID, Title: fmt.Sprintf("Load %d, take %d", b.index, b.anchor.startCount), Tags: []string{b.tag},
+			Extra: commandStamp{b.ledger.runID, now.Microseconds(), b.node, true}.asExtra(),
+			Key:   fmt.Sprintf("%s-%d-%d", b.ledger.runID, b.index, b.anchor.startCount),
+		}
+	}
+	return b.pendingStart
+}
+
+// asRetryable makes temporary failures of a node a retryError, and returns all other
+// errors as they are.
+func asRetryable(err error) error {
+	m, isRefusal := errors.AsType[*wire.Error](err)
+	if errors.Is(err, context.DeadlineExceeded) || isRefusal && (m.Code == wire.CodeUnavailable || m.Code == wire.CodeUnknown) {
+		return &retryError{err}
+	}
+	return err
+}
+
+// handleStartError handles the refusal of a start or resume.
+func (b *broadcast) handleStartError(m *wire.Error) error {
+	err := asRetryable(m)
+	switch {
+	case err != error(m): // the request is repeated at another node
+	case m.Code != wire.CodeSessionGone:
+		b.counters.errors.Add(1)
+	case b.sessionID == "": // the answer to its start was lost, and it has ended
+		b.pendingStart = nil
+		return errSessionEnded
+	case b.isStopping: // the answer to its stop was lost
+		return b.recordStop()
+	default:
+		return b.handleSessionEnd(m.Reason)
+	}
+	return err
+}
+
+// recordStarted records the answer to a start or resume.
+func (b *broadcast) recordStarted(m *wire.Started, sentAt time.Duration) {
+	b.pendingStart = nil
+	if b.sessionID == m.Session {
+		b.counters.resumes.Add(1)
+		b.ledger.updateSession(b.session, func(s *session) {
+			s.acknowledgedAt, s.entry, s.openUpdates = max(s.acknowledgedAt, sentAt), m.Stream, 0
+		})
+		return
+	}
+	b.sessionID = m.Session
+	b.counters.starts.Add(1)
+	b.session = b.ledger.addSession(m.Stream, b.tag, sentAt)
+}
+
+// handleSessionEnd handles that the server has ended the session. It may do so only
+// after missed beats.
+func (b *broadcast) handleSessionEnd(reason string) error {
+	if violation := b.ledger.judgeDeparture(b.session.entry.Code, b.session.entry.StartedAt, b.clock()); violation != "" {
+		b.faults.record(faultEarlyDeparture, "%s (its anchor received the end)", violation)
+	}
+	if reason == wire.EndMissedBeats {
+		b.counters.expired.Add(1)
+	}
+	b.ledger.permitEnd(b.session, b.clock())
+	return errSessionEnded
+}
+
+// recordUnanswered records, when a socket has ended, that its unanswered updates may
+// have taken effect or not.
+func (b *broadcast) recordUnanswered() {
+	b.ledger.updateSession(b.session, func(s *session) {
+		for _, r := range b.unanswered {
+			if r.extra != nil {
+				s.uncertainExtras = append(s.uncertainExtras, r.extra)
+			}
+		}
+	})
+	clear(b.unanswered)
+}
