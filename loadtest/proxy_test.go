@@ -133,6 +133,7 @@ func TestClientsMoveToOtherNode(t *testing.T) {
 		b.close()
 		awaitAllClients(a)
 		b.open(t)
+		<-time.After(2 * time.Second) // for a sample with all clients
 	}, "--url", "ws://"+a.address+",ws://"+b.address, "--metrics", s.metricsURL(), "--anchors", "20", "--viewers", "60", "--views", "3",
 		"--ramp", "500ms", "--duration", testTimeout.String(), "--updates-per-second", "20", "--watch-share", "0.3", "--likes-per-second", "0",
 		"--min-resumed", "0.99", "--max-disconnects", "400", "--max-p99", "30s")
