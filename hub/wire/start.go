@@ -27,8 +27,8 @@ func (m *Start) Head() (string, ID) { return TypeStart, m.ID }
 
 func (m *Start) visitMembers(c *codec) {
 	c.id(&m.ID)
-	c.optionalText("list", &m.List)
 	c.require("title")
+	c.optionalText("list", &m.List)
 	c.text("title", &m.Title)
 	c.optionalText("cover", &m.Cover)
 	c.optionalTexts("tags", &m.Tags)
