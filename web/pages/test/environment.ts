@@ -1,61 +1,32 @@
-import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core'
 import { expect } from 'vitest'
-
-const binary = process.env.ONAIR ?? join(import.meta.dirname, '../../../bin/onair')
-const variables = { ...process.env, ONAIR_AUTH_SECRET: 'for-the-tests-of-the-pages-alone-1' }
+import { TestServer } from '../../sdk/test/testserver.js'
 
 /** The folder of screenshots. In CI they are an artifact. */
 const screenshots = process.env.SCREENSHOTS ?? join(tmpdir(), 'onair-pages')
 
-/** The server's binary, a browser, and pages in it. */
+/** A server, a browser, and pages in it. */
 export class TestEnvironment {
-  dir = mkdtempSync(join(tmpdir(), 'onair-'))
-  url = ''
+  readonly server = new TestServer()
   /** Errors that pages have logged or thrown. */
   pageErrors: string[] = []
 
-  #server?: ChildProcess
   #browser?: Browser
 
-  /** Starts the server, and again on the same port. */
-  async startServer(...flags: string[]): Promise<void> {
-    const port = this.url ? new URL(this.url).port : '0'
-    this.#server = spawn(binary, [
-      '--listen', `127.0.0.1:${port}`, '--ops.listen', '127.0.0.1:0', '--data', join(this.dir, 'data'), '--log.format', 'json',
-      '--heartbeat.interval', '2s', '--drain', '1s', '--viewer.anonymous', 'true',
-      '--push.domain', '127.0.0.1', '--play.domain', '127.0.0.1', '--play.scheme', 'http', '--play.ports', 'rtmp=10101,flv=10101,hls=10101', // unused ports
+  startServer(...flags: string[]): Promise<void> {
+    return this.server.start(
+      '--heartbeat.interval', '2s', '--push.domain', '127.0.0.1',
+      '--play.domain', '127.0.0.1', '--play.scheme', 'http', '--play.ports', 'rtmp=10101,flv=10101,hls=10101', // unused ports
       ...flags,
-    ], { cwd: this.dir, env: variables, stdio: ['ignore', 'ignore', 'pipe'] })
-    for await (const line of createInterface(this.#server.stderr!)) {
-      const entry = line.startsWith('{') ? JSON.parse(line) as { message?: string, address?: string } : {}
-      if (entry.message === 'serving') {
-        this.url = `http://${entry.address}`
-        return void this.#server.stderr!.resume()
-      }
-    }
-    throw new Error('the server exited before it served')
-  }
-
-  async stopServer(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
-    const server = this.#server
-    if (!server || server.exitCode !== null || server.signalCode !== null) return
-    const exited = new Promise(resolve => server.once('exit', resolve))
-    server.kill(signal)
-    await exited
-  }
-
-  newToken(role: string, sub: string): string {
-    return execFileSync(binary, ['token', '--role', role, '--sub', sub], { cwd: this.dir, env: variables }).toString().trim()
+    )
   }
 
   /** Calls the server with a token, and expects success. */
   async callServer(method: string, path: string, token: string, body?: object): Promise<Response> {
-    const response = await fetch(this.url + path, { method, headers: { Authorization: `Bearer ${token}` }, body: body && JSON.stringify(body) })
+    const response = await fetch(this.server.url + path, { method, headers: { Authorization: `Bearer ${token}` }, body: body && JSON.stringify(body) })
     expect(response.ok, `${method} ${path}: ${response.status}`).toBe(true)
     return response
   }
@@ -73,7 +44,7 @@ export class TestEnvironment {
     const page = await context.newPage()
     page.on('console', m => { if (m.type() === 'error' && !/net::ERR_|WebSocket connection|status of 404/.test(m.text())) this.pageErrors.push(m.text()) })
     page.on('pageerror', e => this.pageErrors.push(e.message))
-    await page.goto(this.url + path)
+    await page.goto(this.server.url + path)
     return page
   }
 
@@ -89,7 +60,7 @@ export class TestEnvironment {
 
   async #openWithToken(role: string, sub: string, path: string, options: BrowserContextOptions): Promise<Page> {
     const page = await this.openPage(path, options)
-    await page.fill('textarea', this.newToken(role, sub))
+    await page.fill('textarea', this.server.newToken(role, sub))
     await page.getByRole('button', { name: 'Use token' }).click()
     return page
   }
@@ -109,7 +80,6 @@ export class TestEnvironment {
 
   async close(): Promise<void> {
     await this.#browser?.close()
-    await this.stopServer('SIGKILL')
-    rmSync(this.dir, { recursive: true, force: true })
+    await this.server.close()
   }
 }

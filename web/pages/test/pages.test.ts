@@ -63,7 +63,7 @@ test('after a crash a broadcast is away, and ends after three missed beats', asy
 test('the studio resumes its broadcast after a reload and after a crash', async () => {
   const studio = await env.openStudio('alice')
   await env.goLive(studio, 'x')
-  const startedAt = async () => (await (await env.callServer('GET', '/v1/streams/8888_alice', env.newToken('admin', 'op'))).json() as { started_at: number }).started_at
+  const startedAt = async () => (await (await env.callServer('GET', '/v1/streams/8888_alice', env.server.newToken('admin', 'op'))).json() as { started_at: number }).started_at
   const first = await startedAt()
   await studio.reload()
   await studio.waitForSelector('.broadcast.live')
@@ -78,17 +78,17 @@ test('the studio resumes its broadcast after a reload and after a crash', async 
 })
 
 test('pages work with invalid addresses, without storage, and with low limits', async () => {
-  await env.stopServer()
+  await env.server.stop()
   await env.startServer('--limits.window', '100')
-  await env.callServer('POST', '/v1/streams', env.newToken('anchor', 'alice'), { title: 'Here' })
+  await env.callServer('POST', '/v1/streams', env.server.newToken('anchor', 'alice'), { title: 'Here' })
   const wall = await env.openPage('/#watch=100%')
   await wall.addInitScript(() => {
     for (const name of ['localStorage', 'sessionStorage']) Object.defineProperty(window, name, { get() { throw new Error('storage is forbidden') } })
   })
   await wall.reload()
   await anchorTile(wall, 'alice').waitFor()
-  await wall.goto(env.url + '/studio')
-  await wall.fill('textarea', env.newToken('anchor', 'bob'))
+  await wall.goto(env.server.url + '/studio')
+  await wall.fill('textarea', env.server.newToken('anchor', 'bob'))
   await wall.getByRole('button', { name: 'Use token' }).click()
   await env.goLive(wall, 'Not stored')
 })
@@ -98,7 +98,7 @@ test('pages reconnect after a restart of the server', async () => {
   const studio = await env.openStudio('alice')
   await env.goLive(studio, 'x')
   await anchorTile(wall, 'alice').waitFor()
-  await env.stopServer('SIGKILL')
+  await env.server.stop('SIGKILL')
   await wall.getByText('connection lost').waitFor()
   await studio.waitForSelector('.broadcast.interrupted')
   await env.screenshot(studio, 'studio-interrupted')
@@ -112,7 +112,7 @@ test('texts of users are not interpreted as HTML', async () => {
   const wall = await env.openPage('/')
   await wall.evaluate(() => Object.assign(globalThis, { executed: 0 }))
   const markup = '<img src=x onerror="executed=1"><script>executed=1</script>"\'`${executed=1}'
-  await env.callServer('POST', '/v1/streams', env.newToken('anchor', 'eve'), {
+  await env.callServer('POST', '/v1/streams', env.server.newToken('anchor', 'eve'), {
     title: markup, tags: ['<b onmouseover=executed=1>t</b>'.slice(0, 60)], cover: 'https://127.0.0.1:1/"onerror="executed=1', extra: { html: markup },
   })
   await anchorTile(wall, 'eve').waitFor()
@@ -126,7 +126,7 @@ test('texts of users are not interpreted as HTML', async () => {
 
 test('the wall searches, filters and sorts, and renders the visible tiles alone', async () => {
   for (let i = 0; i < 120; i++) {
-    await env.callServer('POST', '/v1/streams', env.newToken('backend', 'app'), { anchor: `u${i}`, title: `Stream ${i}`, tags: [i % 2 ? 'odd' : 'even'] })
+    await env.callServer('POST', '/v1/streams', env.server.newToken('backend', 'app'), { anchor: `u${i}`, title: `Stream ${i}`, tags: [i % 2 ? 'odd' : 'even'] })
   }
   const wall = await env.openPage('/')
   await wall.getByText('120 on air').waitFor()
@@ -154,7 +154,7 @@ test('the studio asks for a token again after a refusal', async () => {
 })
 
 test('pages work in Chinese, in the dark scheme, and on a phone', async () => {
-  await env.callServer('POST', '/v1/streams', env.newToken('anchor', 'alice'), { title: '你好' })
+  await env.callServer('POST', '/v1/streams', env.server.newToken('anchor', 'alice'), { title: '你好' })
   const options = { locale: 'zh-CN', colorScheme: 'dark', viewport: { width: 360, height: 740 } } as const
   const wall = await env.openPage('/', options)
   await wall.getByText('1 路直播').waitFor()
@@ -177,13 +177,13 @@ test('pages work in Chinese, in the dark scheme, and on a phone', async () => {
 })
 
 test('the console explains, kicks and bans, and signs addresses', async () => {
-  await env.stopServer()
+  await env.server.stop()
   await env.startServer('--heartbeat.interval', '30s', '--settings.revision', '2') // a session without beats stays starting for 30 s
   const studio = await env.openStudio('alice')
   await env.goLive(studio, 'To be kicked')
   const console = await env.openConsole()
   await console.getByRole('button', { name: 'To be kicked' }).waitFor()
-  await env.callServer('POST', '/v1/streams', env.newToken('anchor', 'bob'), { title: 'From an app' })
+  await env.callServer('POST', '/v1/streams', env.server.newToken('anchor', 'bob'), { title: 'From an app' })
   await console.getByLabel('State').selectOption('starting')
   await console.getByRole('button', { name: 'From an app' }).waitFor()
   expect(await console.getByRole('button', { name: 'To be kicked' }).count()).toBe(0)
@@ -206,7 +206,7 @@ test('the console explains, kicks and bans, and signs addresses', async () => {
   await console.getByRole('button', { name: 'Ban', exact: true }).click()
   await console.locator('dialog').getByRole('button', { name: 'Ban', exact: true }).click()
   await console.getByRole('button', { name: 'Lift ban' }).waitFor()
-  expect((await fetch(env.url + '/v1/streams', { method: 'POST', headers: { Authorization: 'Bearer ' + env.newToken('anchor', 'alice') }, body: '{"title":"x"}' })).status).toBe(403)
+  expect((await fetch(env.server.url + '/v1/streams', { method: 'POST', headers: { Authorization: 'Bearer ' + env.server.newToken('anchor', 'alice') }, body: '{"title":"x"}' })).status).toBe(403)
 
   await console.getByRole('link', { name: 'Addresses' }).click()
   await console.getByLabel('Live code').fill('8888_carol')
@@ -231,7 +231,7 @@ test('axe finds no serious accessibility violation', async () => {
     return result.violations.filter(v => v.impact === 'serious' || v.impact === 'critical').map(v => `${v.id}: ${v.nodes.map(n => n.html).join(' ')}`)
   }
   for (const colorScheme of ['light', 'dark'] as const) {
-    await env.callServer('POST', '/v1/streams', env.newToken('anchor', 'bob'), { title: 'x', tags: ['t'] })
+    await env.callServer('POST', '/v1/streams', env.server.newToken('anchor', 'bob'), { title: 'x', tags: ['t'] })
     const wall = await env.openPage('/', { colorScheme })
     await anchorTile(wall, 'bob').waitFor()
     expect(await violations(wall)).toEqual([])

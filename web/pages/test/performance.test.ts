@@ -24,7 +24,7 @@ test('measure the frame rate with five thousand entries and two hundred changes 
   const changes = 200
   const seconds = 5
   await env.startServer('--limits.window', '10000', '--heartbeat.interval', '60s')
-  const backend = env.newToken('backend', 'app')
+  const backend = env.server.newToken('backend', 'app')
   const started: { code: string, session: string }[] = []
   for (let i = 0; i < entries; i += 100) {
     await Promise.all(Array.from({ length: 100 }, async (_, j) => {

@@ -41,26 +41,26 @@ test('the wall plays the video of an encoder', async () => {
     '--hooks.nginx-rtmp.enabled', 'true', '--hooks.nginx-rtmp.secret', 'hook',
   )
   const modules = /--modules-path=(\S+)/.exec(execFileSync('sh', ['-c', 'nginx -V 2>&1'], { env: { PATH: `${process.env.PATH}:/usr/sbin` } }).toString())?.[1] ?? '/usr/lib/nginx/modules'
-  mkdirSync(join(env.dir, 'hls'), { mode: 0o777 })
-  const hook = `${env.url}/v1/hooks/nginx-rtmp/hook`
-  writeFileSync(join(env.dir, 'nginx.conf'), `
+  mkdirSync(join(env.server.dir, 'hls'), { mode: 0o777 })
+  const hook = `${env.server.url}/v1/hooks/nginx-rtmp/hook`
+  writeFileSync(join(env.server.dir, 'nginx.conf'), `
 load_module ${modules}/ngx_rtmp_module.so;
 ${process.getuid?.() === 0 ? 'user root;' : ''}
-worker_processes 1; daemon off; pid ${env.dir}/nginx.pid; error_log ${env.dir}/nginx.log;
+worker_processes 1; daemon off; pid ${env.server.dir}/nginx.pid; error_log ${env.server.dir}/nginx.log;
 events { }
 rtmp { access_log off; server { listen 127.0.0.1:${rtmp}; application live {
   live on; on_publish ${hook}; on_publish_done ${hook}; on_update ${hook};
-  hls on; hls_path ${env.dir}/hls; hls_fragment 1s; hls_playlist_length 6s;
+  hls on; hls_path ${env.server.dir}/hls; hls_fragment 1s; hls_playlist_length 6s;
 } } }
 http {
-  access_log off; client_body_temp_path ${env.dir}; proxy_temp_path ${env.dir}; fastcgi_temp_path ${env.dir}; uwsgi_temp_path ${env.dir}; scgi_temp_path ${env.dir};
+  access_log off; client_body_temp_path ${env.server.dir}; proxy_temp_path ${env.server.dir}; fastcgi_temp_path ${env.server.dir}; uwsgi_temp_path ${env.server.dir}; scgi_temp_path ${env.server.dir};
   server { listen 127.0.0.1:${web}; location /live/ {
     types { application/vnd.apple.mpegurl m3u8; video/mp2t ts; }
-    alias ${env.dir}/hls/; add_header Access-Control-Allow-Origin *; add_header Cache-Control no-cache;
+    alias ${env.server.dir}/hls/; add_header Access-Control-Allow-Origin *; add_header Cache-Control no-cache;
   } }
 }`)
   process.env.PATH = `${process.env.PATH}:/usr/sbin`
-  startProcess('nginx', ['-e', join(env.dir, 'nginx.log'), '-p', env.dir, '-c', join(env.dir, 'nginx.conf')])
+  startProcess('nginx', ['-e', join(env.server.dir, 'nginx.log'), '-p', env.server.dir, '-c', join(env.server.dir, 'nginx.conf')])
 
   const studio = await env.openStudio('alice')
   await env.goLive(studio, 'A test video')

@@ -32,13 +32,13 @@ test('the example renders a list in at most fifteen lines', async () => {
   expect(example.trim().split('\n').length).toBeLessThanOrEqual(15)
   const page = await env.openPage('/')
   await page.route('**/example', route => route.fulfill({
-    contentType: 'text/html', body: '<!doctype html><script type="importmap">{"imports":{"onair":"/package/index.js"}}</script>' + example.replace('https://live.example.com', env.url),
+    contentType: 'text/html', body: '<!doctype html><script type="importmap">{"imports":{"onair":"/package/index.js"}}</script>' + example.replace('https://live.example.com', env.server.url),
   }))
   await page.route('**/package/*', route => route.fulfill({
     contentType: 'text/javascript', body: readFileSync(join(dir, 'package/dist', new URL(route.request().url()).pathname.split('/').at(-1)!), 'utf8'),
   }))
-  await page.goto(env.url + '/example')
-  await env.callServer('POST', '/v1/streams', env.newToken('anchor', 'alice'), { title: 'Hello' })
+  await page.goto(env.server.url + '/example')
+  await env.callServer('POST', '/v1/streams', env.server.newToken('anchor', 'alice'), { title: 'Hello' })
   await page.getByText('Hello: 0 watching').waitFor()
   expect(readdirSync(join(dir, 'package'))).toContain('LICENSE')
 })

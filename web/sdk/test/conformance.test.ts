@@ -5,8 +5,8 @@ import { afterAll, expect, test, vi } from 'vitest'
 import { WebSocket as NodeSocket } from 'ws'
 import type { Message } from '../src/wire.js'
 import { Anchor, Viewer, type View, type ViewerOptions } from '../src/index.js'
-import { binary } from './binary.js'
 import { memoryStorage } from './fakesocket.js'
+import { binary } from './testserver.js'
 
 const processes: ChildProcess[] = []
 afterAll(() => { for (const process of processes) process.kill('SIGKILL') })

@@ -1,57 +1,25 @@
 // The clients against the server's binary, with real sockets in real time.
-import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { createInterface } from 'node:readline'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { WebSocket as NodeSocket } from 'ws'
 import { Anchor, Viewer, type ViewerOptions } from '../src/index.js'
-import { binary } from './binary.js'
 import { memoryStorage } from './fakesocket.js'
+import { TestServer } from './testserver.js'
 
-const secret = 'for-the-tests-of-the-clients-alone'
 const WebSocket = NodeSocket as unknown as ViewerOptions['WebSocket']
 
-let server: ChildProcess
-let dir: string
-let url: string
+let server: TestServer
 let clients: { close(): void }[] = []
 
-/** Starts the server. Port 0 is a free one. */
-async function startServer(port = '0'): Promise<void> {
-  server = spawn(binary, [
-    '--listen', `127.0.0.1:${port}`, '--ops.listen', '127.0.0.1:0', '--data', join(dir, 'data'), '--log.format', 'json',
-    '--heartbeat.interval', '1s', '--drain', '1s', '--viewer.anonymous', 'true',
-  ], { cwd: dir, env: { ...process.env, ONAIR_AUTH_SECRET: secret }, stdio: ['ignore', 'ignore', 'pipe'] })
-  for await (const line of createInterface(server.stderr!)) {
-    const entry = line.startsWith('{') ? JSON.parse(line) as { message?: string, address?: string } : {}
-    if (entry.message === 'serving') {
-      url = `http://${entry.address}`
-      return void server.stderr!.resume()
-    }
-  }
-  throw new Error('the server exited before it served')
-}
-
-async function stopServer(signal: NodeJS.Signals): Promise<void> {
-  const exited = new Promise(resolve => server.once('exit', resolve))
-  server.kill(signal)
-  await exited
-}
-
-function newToken(role: string, sub: string): string {
-  return execFileSync(binary, ['token', '--role', role, '--sub', sub], { cwd: dir, env: { ...process.env, ONAIR_AUTH_SECRET: secret } }).toString().trim()
-}
+const startServer = () => server.start('--heartbeat.interval', '1s')
 
 function newAnchor(sub: string): Anchor {
-  const a = new Anchor({ url, token: newToken('anchor', sub), WebSocket, storage: null })
+  const a = new Anchor({ url: server.url, token: server.newToken('anchor', sub), WebSocket, storage: null })
   clients.push(a)
   return a
 }
 
 function newViewer(options: ViewerOptions = {}): Viewer {
-  const v = new Viewer({ url, WebSocket, ...options })
+  const v = new Viewer({ url: server.url, WebSocket, ...options })
   clients.push(v)
   return v
 }
@@ -59,15 +27,14 @@ function newViewer(options: ViewerOptions = {}): Viewer {
 const eventually = (assertion: () => void) => vi.waitFor(assertion, { timeout: 20_000, interval: 20 })
 
 beforeEach(async () => {
-  dir = mkdtempSync(join(tmpdir(), 'onair-'))
+  server = new TestServer()
   await startServer()
 })
 
 afterEach(async () => {
   for (const client of clients) client.close()
   clients = []
-  if (server.exitCode === null) await stopServer('SIGKILL')
-  rmSync(dir, { recursive: true })
+  await server.close()
 })
 
 for (const transport of ['socket', 'events'] as const) {
@@ -112,10 +79,10 @@ test('clients survive a graceful and a hard restart of the server', async () => 
   await eventually(() => expect(view.entries[0]?.state).toBe('live'))
   const session = alice.session
   for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
-    await stopServer(signal)
+    await server.stop(signal)
     await eventually(() => expect([alice.state, view.stale]).toEqual(['interrupted', true]))
     expect(view.entries.length).toBe(1)
-    await startServer(new URL(url).port)
+    await startServer()
     await eventually(() => expect([alice.state, view.stale, view.entries[0]?.state]).toEqual(['live', false, 'live']))
   }
   expect([alice.session, ends]).toEqual([session, []])
@@ -132,18 +99,18 @@ test('a second device takes over', async () => {
 
 test('a reload of the app resumes the broadcast', async () => {
   const storage = memoryStorage()
-  const before = new Anchor({ url, token: newToken('anchor', 'alice'), WebSocket, storage })
+  const before = new Anchor({ url: server.url, token: server.newToken('anchor', 'alice'), WebSocket, storage })
   await before.start({ title: 'x' })
   const session = before.session
   before.close()
-  const after = new Anchor({ url, token: newToken('anchor', 'alice'), WebSocket, storage })
+  const after = new Anchor({ url: server.url, token: server.newToken('anchor', 'alice'), WebSocket, storage })
   clients.push(after)
   expect(await after.resume()).toBe(true)
   expect(after.session).toBe(session)
 })
 
 test('the server rejects bad tokens and bad requests', async () => {
-  const alice = new Anchor({ url, token: 'no token', WebSocket, storage: null })
+  const alice = new Anchor({ url: server.url, token: 'no token', WebSocket, storage: null })
   clients.push(alice)
   await expect(alice.start({ title: 'x' })).rejects.toMatchObject({ code: 'unauthorized' })
   const view = newViewer().subscribe({ list: 'nowhere' })
