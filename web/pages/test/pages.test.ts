@@ -7,6 +7,9 @@ import { TestEnvironment } from './environment.js'
 
 let env: TestEnvironment
 
+/** Flags with which a session without beats stays in its state during a test. */
+const longInterval = ['--heartbeat.interval', '30s', '--settings.revision', '2']
+
 beforeEach(async () => {
   env = new TestEnvironment()
   await env.startServer()
@@ -79,7 +82,7 @@ test('the studio resumes its broadcast after a reload and after a crash', async 
 
 test('pages work with invalid addresses, without storage, and with low limits', async () => {
   await env.server.stop()
-  await env.startServer('--limits.window', '100')
+  await env.startServer('--limits.window', '100', ...longInterval)
   await env.callServer('POST', '/v1/streams', env.server.newToken('anchor', 'alice'), { title: 'Here' })
   const wall = await env.openPage('/#watch=100%')
   await wall.addInitScript(() => {
@@ -178,7 +181,7 @@ test('pages work in Chinese, in the dark scheme, and on a phone', async () => {
 
 test('the console explains, kicks and bans, and signs addresses', async () => {
   await env.server.stop()
-  await env.startServer('--heartbeat.interval', '30s', '--settings.revision', '2') // a session without beats stays starting for 30 s
+  await env.startServer(...longInterval)
   const studio = await env.openStudio('alice')
   await env.goLive(studio, 'To be kicked')
   const console = await env.openConsole()
