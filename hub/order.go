@@ -3,7 +3,6 @@ package hub
 import (
 	"bytes"
 	"slices"
-	"strings"
 
 	"github.com/tidwall/btree"
 
@@ -31,24 +30,9 @@ type rankedStream struct {
 	stream *presence.Stream
 }
 
-// compareRanked sorts as the protocol specifies: key descending, newer start
-// first, then live code by bytes, ascending.
-func compareRanked(a, b rankedStream) int {
-	switch {
-	case a.key > b.key:
-		return -1
-	case a.key < b.key:
-		return 1
-	case a.stream.StartedAt > b.stream.StartedAt:
-		return -1
-	case a.stream.StartedAt < b.stream.StartedAt:
-		return 1
-	}
-	return strings.Compare(a.stream.Code, b.stream.Code)
-}
-
-// precedes reports compareRanked(a, b) < 0. The compiler inlines it into tree
-// searches.
+// precedes reports whether a comes before b in the order that the protocol
+// specifies: key descending, newer start first, then live code by bytes, ascending.
+// The compiler inlines it into tree searches.
 func precedes(a, b rankedStream) bool {
 	if a.key != b.key {
 		return a.key > b.key
@@ -57,6 +41,16 @@ func precedes(a, b rankedStream) bool {
 		return a.stream.StartedAt > b.stream.StartedAt
 	}
 	return a.stream.Code < b.stream.Code
+}
+
+func compareRanked(a, b rankedStream) int {
+	switch {
+	case precedes(a, b):
+		return -1
+	case precedes(b, a):
+		return 1
+	}
+	return 0
 }
 
 func newOrder(q *query) *order {
