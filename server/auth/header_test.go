@@ -20,19 +20,19 @@ func TestTokenHeader(t *testing.T) {
 		header map[string]any
 		want   error
 	}{
-		"nothing":                          {withoutID, nil, nil},
-		"nothing, and the key has an id":   {withID, nil, nil},
-		"the key's id":                     {withID, map[string]any{"kid": "k"}, nil},
-		"an id, and the key has none":      {withoutID, map[string]any{"kid": "k"}, ErrNoMatchingKey},
-		"an empty id":                      {withoutID, map[string]any{"kid": ""}, ErrNoMatchingKey},
-		"a number for an id":               {withoutID, map[string]any{"kid": 7}, ErrNoMatchingKey},
-		"null for an id":                   {withID, map[string]any{"kid": nil}, ErrNoMatchingKey},
-		"a list of ids":                    {withID, map[string]any{"kid": []string{"k"}}, ErrNoMatchingKey},
-		"another algorithm":                {withID, map[string]any{"kid": "k", "alg": "RS256"}, ErrNoMatchingKey},
-		"no algorithm":                     {withID, map[string]any{"kid": "k", "alg": "none"}, ErrNoMatchingKey},
-		"an unknown algorithm":             {withID, map[string]any{"kid": "k", "alg": "HS1024"}, ErrNoMatchingKey},
-		"a critical extension":             {withoutID, map[string]any{"crit": []string{"b64"}, "b64": false}, ErrNoMatchingKey},
-		"a key, and where to find another": {withoutID, map[string]any{"jwk": map[string]string{"kty": "oct"}, "jku": "http://x", "x5u": "http://x"}, nil},
+		"nothing":                        {withoutID, nil, nil},
+		"nothing, and the key has an id": {withID, nil, nil},
+		"the key's id":                   {withID, map[string]any{"kid": "k"}, nil},
+		"an id, and the key has none":    {withoutID, map[string]any{"kid": "k"}, ErrNoMatchingKey},
+		"an empty id":                    {withoutID, map[string]any{"kid": ""}, ErrNoMatchingKey},
+		"a number for an id":             {withoutID, map[string]any{"kid": 7}, ErrNoMatchingKey},
+		"null for an id":                 {withID, map[string]any{"kid": nil}, ErrNoMatchingKey},
+		"a list of ids":                  {withID, map[string]any{"kid": []string{"k"}}, ErrNoMatchingKey},
+		"another algorithm":              {withID, map[string]any{"kid": "k", "alg": "RS256"}, ErrNoMatchingKey},
+		"no algorithm":                   {withID, map[string]any{"kid": "k", "alg": "none"}, ErrNoMatchingKey},
+		"an unknown algorithm":           {withID, map[string]any{"kid": "k", "alg": "HS1024"}, ErrNoMatchingKey},
+		"a critical extension":           {withoutID, map[string]any{"crit": []string{"b64"}, "b64": false}, ErrNoMatchingKey},
+		"a key, and URLs of others":      {withoutID, map[string]any{"jwk": map[string]string{"kty": "oct"}, "jku": "http://x", "x5u": "http://x"}, nil},
 	} {
 		if _, err := c.v.Verify(t.Context(), signClaims(t, jwt.SigningMethodHS256, secret, validClaims(), c.header)); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v, want %v", name, err, c.want)

@@ -21,20 +21,20 @@ const legacyKey = "5d41402abc4b2a76b9719d911017c592"
 
 // legacyServer is a transport that responds to correctly signed calls.
 type legacyServer struct {
-	answer func(call url.Values) string
-	calls  []url.Values
+	respond func(call url.Values) string
+	calls   []url.Values
 }
 
 func (l *legacyServer) RoundTrip(r *http.Request) (*http.Response, error) {
 	q := r.URL.Query()
 	sum := md5.Sum([]byte(legacyKey + q.Get("t")))
 	until, _ := strconv.ParseInt(q.Get("t"), 10, 64)
-	answer := `{"ret":1001,"message":"sign invalid"}`
+	response := `{"ret":1001,"message":"sign invalid"}`
 	if valid := time.Until(time.Unix(until, 0)); q.Get("sign") == hex.EncodeToString(sum[:]) && q.Get("appid") == "1234" && valid > time.Minute && valid < time.Hour {
 		l.calls = append(l.calls, q)
-		answer = l.answer(q)
+		response = l.respond(q)
 	}
-	return fixedResponse{http.StatusOK, []byte(answer)}.RoundTrip(r)
+	return fixedResponse{http.StatusOK, []byte(response)}.RoundTrip(r)
 }
 
 func newLegacyClient(t *testing.T, transport http.RoundTripper) *TencentLegacy {
@@ -47,7 +47,7 @@ func newLegacyClient(t *testing.T, transport http.RoundTripper) *TencentLegacy {
 }
 
 func TestLegacyPushState(t *testing.T) {
-	for answer, want := range map[string]State{
+	for response, want := range map[string]State{
 		`{"ret":0,"message":"","output":[{"rate_type":0,"recv_type":1,"status":1}]}`: Online,
 		`{"ret":0,"retcode":0,"errmsg":"ok","output":[{"status":0}]}`:                Offline,
 		`{"ret":0,"output":[{"status":3}]}`:                                          Forbidden,
@@ -75,52 +75,52 @@ func TestLegacyPushState(t *testing.T) {
 		`<html>`:                               0,
 		``:                                     0,
 	} {
-		sim := &legacyServer{answer: func(url.Values) string { return answer }}
+		sim := &legacyServer{respond: func(url.Values) string { return response }}
 		client := newLegacyClient(t, sim)
 		got, err := client.PushState(t.Context(), "8888_alice")
 		if got != want || (err == nil) != (want != 0) || errors.Is(err, ErrRateLimited) {
-			t.Errorf("%s: %v, %v; not %v", answer, got, err, want)
+			t.Errorf("%s: %v, %v; want %v", response, got, err, want)
 		}
 		requireNoSecrets(t, err, client)
 		if c := sim.calls[0]; c.Get("interface") != "Live_Channel_GetStatus" || c.Get("Param.s.channel_id") != "8888_alice" {
-			t.Errorf("it asks for %v", c)
+			t.Errorf("request: %v", c)
 		}
 	}
 }
 
 func TestLegacyRateLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		sim := &legacyServer{answer: func(url.Values) string { return `{"ret":1202}` }}
+		sim := &legacyServer{respond: func(url.Values) string { return `{"ret":1202}` }}
 		if state, err := newLegacyClient(t, sim).PushState(t.Context(), "8888_alice"); state != 0 || !errors.Is(err, ErrRateLimited) {
 			t.Errorf("%v, %v", state, err)
 		}
 		if len(sim.calls) != maxAttempts {
-			t.Errorf("it was asked %d times", len(sim.calls))
+			t.Errorf("%d requests", len(sim.calls))
 		}
 	})
 }
 
 func TestLegacyControl(t *testing.T) {
 	ret := "0"
-	sim := &legacyServer{answer: func(url.Values) string { return `{"ret":` + ret + `,"output":[]}` }}
+	sim := &legacyServer{respond: func(url.Values) string { return `{"ret":` + ret + `,"output":[]}` }}
 	client := newLegacyClient(t, sim)
 	forbid := func(ctx context.Context, code string) error { return client.ForbidPush(ctx, code, time.Time{}, "") }
-	for i, act := range []func(context.Context, string) error{forbid, client.AllowPush, client.CutPush} {
+	for i, control := range []func(context.Context, string) error{forbid, client.AllowPush, client.CutPush} {
 		ret = "0"
-		if err := act(t.Context(), "8888_alice"); err != nil {
+		if err := control(t.Context(), "8888_alice"); err != nil {
 			t.Error(err)
 		}
 		c := sim.calls[len(sim.calls)-1]
 		if c.Get("interface") != "Live_Channel_SetStatus" || c.Get("Param.n.status") != strconv.Itoa(i) || c.Get("Param.s.channel_id") != "8888_alice" {
-			t.Errorf("it says %v", c)
+			t.Errorf("request: %v", c)
 		}
 		ret = "20601" // a missing stream is an error only for a ban
-		if err := act(t.Context(), "8888_alice"); (err == nil) != (i != 0) {
-			t.Errorf("status %d of nobody: %v", i, err)
+		if err := control(t.Context(), "8888_alice"); (err == nil) != (i != 0) {
+			t.Errorf("status %d without a stream: %v", i, err)
 		}
 		ret = "1204"
-		if err := act(t.Context(), "8888_alice"); err == nil {
-			t.Errorf("status %d refused: no error", i)
+		if err := control(t.Context(), "8888_alice"); err == nil {
+			t.Errorf("status %d rejected: no error", i)
 		}
 	}
 }
@@ -128,13 +128,13 @@ func TestLegacyControl(t *testing.T) {
 // TestLegacyErrors: no error contains the signed URL.
 func TestLegacyErrors(t *testing.T) {
 	for name, h := range map[string]http.HandlerFunc{
-		"status":  func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "skey", http.StatusForbidden) },
-		"hang up": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
-		"cut off": func(w http.ResponseWriter, _ *http.Request) {
+		"status":            func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "skey", http.StatusForbidden) },
+		"connection closed": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+		"truncated": func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "99")
 			fmt.Fprint(w, `{"ret":0`)
 		},
-		"elsewhere": func(w http.ResponseWriter, r *http.Request) {
+		"redirect": func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "http://127.0.0.1:1/", http.StatusFound)
 		},
 	} {
@@ -151,7 +151,7 @@ func TestLegacyErrors(t *testing.T) {
 	}
 	for _, c := range []LegacyConfig{{Key: legacyKey}, {AppID: "1234"}, {AppID: "1", Key: legacyKey, URL: "x"}, {AppID: "1", Key: legacyKey, URL: "http://x/?a=b"}} {
 		if _, err := NewTencentLegacy(c, Options{}); err == nil {
-			t.Errorf("%q is good", c.URL)
+			t.Errorf("no error for %q", c.URL)
 		} else {
 			requireNoSecrets(t, err)
 		}
@@ -164,7 +164,7 @@ func TestLegacyRecordings(t *testing.T) {
 	const row = `{"appid":"1257046543","create_time":"2018-11-02 13:48:12","start_time":"2018-11-02 13:47:40","end_time":"2018-11-02 13:48:09","file_format":"3",
 		"file_id":"5285890782777207037","file_size":"4571794","record_file_id":"5285890782777207037","record_type":null,
 		"record_file_url":"http://1257046543.vod2.myqcloud.com/c7/07/f0.mp4","stream_id":"8888_alice","vid":"210130088_45"}`
-	sim := &legacyServer{answer: func(c url.Values) string {
+	sim := &legacyServer{respond: func(c url.Values) string {
 		switch c.Get("Param.s.start_time") + " " + c.Get("Param.s.end_time") {
 		case "2018-11-01 22:30:00 2018-11-01 23:59:59":
 			return `{"ret":10003,"output":{}}`
@@ -174,18 +174,18 @@ func TestLegacyRecordings(t *testing.T) {
 			return `{"ret":0,"output":{"all_count":"2","file_list":[{"file_id":7,"start_time":"2018-11-03 01:00:00","end_time":"2018-11-03 01:00:01","record_file_url":""},
 				{"record_file_id":"8","start_time":"2018-11-03 01:00:00","end_time":"2018-11-03 01:00:01","record_file_url":"http://x/y.m3u8"}]}}`
 		}
-		t.Errorf("it asks for %v", c)
+		t.Errorf("request: %v", c)
 		return ""
 	}}
 	got, err := collectRecordings(t.Context(), newLegacyClient(t, sim).ForEachRecording, time.Date(2018, 11, 1, 14, 30, 0, 0, time.UTC), time.Date(2018, 11, 2, 22, 0, 0, 0, time.UTC))
 	if err != nil {
 		t.Fatal(err)
 	}
-	began := time.Date(2018, 11, 2, 5, 47, 40, 0, time.UTC).UnixMilli()
+	startedAt := time.Date(2018, 11, 2, 5, 47, 40, 0, time.UTC).UnixMilli()
 	later := time.Date(2018, 11, 2, 17, 0, 0, 0, time.UTC).UnixMilli()
 	want := []presence.Recording{
 		{
-			ID: presence.RecordingID("tencent", "5285890782777207037"), Provider: "tencent", Code: "8888_alice", StartedAt: began, EndedAt: began + 29_000,
+			ID: presence.RecordingID("tencent", "5285890782777207037"), Provider: "tencent", Code: "8888_alice", StartedAt: startedAt, EndedAt: startedAt + 29_000,
 			Duration: 29_000, Format: "mp4", Size: 4571794, Location: "http://1257046543.vod2.myqcloud.com/c7/07/f0.mp4",
 		},
 		{
@@ -204,7 +204,7 @@ func TestLegacyRecordings(t *testing.T) {
 func TestLegacyRecordingsPages(t *testing.T) {
 	day := time.Date(2018, 11, 2, 0, 0, 0, 0, chinaTime)
 	for _, n := range []int{0, 1, 100, 101, 250} {
-		sim := &legacyServer{answer: func(c url.Values) string {
+		sim := &legacyServer{respond: func(c url.Values) string {
 			page, _ := strconv.Atoi(c.Get("Param.n.page_no"))
 			size, _ := strconv.Atoi(c.Get("Param.n.page_size"))
 			rows := ""
@@ -218,33 +218,33 @@ func TestLegacyRecordingsPages(t *testing.T) {
 		}}
 		got, err := collectRecordings(t.Context(), newLegacyClient(t, sim).ForEachRecording, day, day.Add(time.Hour))
 		if len(got) != n || err != nil || len(sim.calls) != max(1, (n+99)/100) {
-			t.Errorf("of %d it names %d in %d calls, %v", n, len(got), len(sim.calls), err)
+			t.Errorf("%d: %d recordings in %d calls, %v", n, len(got), len(sim.calls), err)
 		}
 	}
-	for _, answer := range []string{
+	for _, response := range []string{
 		`{"ret":1204}`, `{"ret":0}`, `{"ret":0,"output":[]}`, `{"ret":0,"output":{"all_count":"x"}}`,
 		`{"ret":0,"output":{"all_count":1,"file_list":[{"file_id":"1","start_time":"2018-11-02T00:00:00Z","end_time":"2018-11-02 00:00:01","record_file_url":"http://x/1.flv"}]}}`,
 		`{"ret":0,"output":{"all_count":1,"file_list":[{"file_id":"1","start_time":"2018-11-02 00:00:02","end_time":"2018-11-02 00:00:01","record_file_url":"http://x/1.flv"}]}}`,
 		`{"ret":0,"output":{"all_count":1,"file_list":[{"start_time":"2018-11-02 00:00:00","end_time":"2018-11-02 00:00:01","record_file_url":"http://x/1.flv"}]}}`,
 	} {
-		sim := &legacyServer{answer: func(url.Values) string { return answer }}
+		sim := &legacyServer{respond: func(url.Values) string { return response }}
 		if got, err := collectRecordings(t.Context(), newLegacyClient(t, sim).ForEachRecording, day, day.Add(time.Hour)); len(got) > 0 || err == nil {
-			t.Errorf("%s: %v, %v", answer, got, err)
+			t.Errorf("%s: %v, %v", response, got, err)
 		}
 	}
 }
 
 func FuzzTencentLegacy(f *testing.F) {
-	for _, answer := range []string{
+	for _, response := range []string{
 		`{"ret":0,"message":"","output":[{"rate_type":0,"recv_type":1,"status":1}]}`,
 		`{"ret":"20601","output":[]}`,
 		`{"ret":0,"output":{"all_count":"1","file_list":[{"file_id":"1","start_time":"2018-11-02 00:00:00","end_time":"2018-11-02 00:00:01","file_size":"7","record_file_url":"http://x/1.flv"}]}}`,
 		`{"ret":0,"output":{"all_count":"1","file_list":[{"file_id":"1","start_time":"1718-11-02 00:00:00","end_time":"2418-11-02 00:00:01","record_file_url":"http://x/1.flv"}]}}`,
 	} {
-		f.Add([]byte(answer))
+		f.Add([]byte(response))
 	}
-	f.Fuzz(func(t *testing.T, answer []byte) {
-		ret, output, err := decodeLegacyResponse(answer)
+	f.Fuzz(func(t *testing.T, response []byte) {
+		ret, output, err := decodeLegacyResponse(response)
 		if err != nil {
 			return
 		}
@@ -252,11 +252,11 @@ func FuzzTencentLegacy(f *testing.F) {
 		if (err == nil) != (state >= Offline && state <= Forbidden) || ret == retRateLimited {
 			t.Fatalf("%v, %v", state, err)
 		}
-		_, all, rows, err := decodeLegacyFiles(output, "8888_alice")
-		if len(all) > rows || err != nil && len(all) > 0 {
-			t.Fatalf("%d of %d, %v", len(all), rows, err)
+		_, recordings, rows, err := decodeLegacyFiles(output, "8888_alice")
+		if len(recordings) > rows || err != nil && len(recordings) > 0 {
+			t.Fatalf("%d of %d, %v", len(recordings), rows, err)
 		}
-		for _, rec := range all {
+		for _, rec := range recordings {
 			if rec.ID == "" || rec.Location == "" || rec.EndedAt < rec.StartedAt || rec.Duration != rec.EndedAt-rec.StartedAt || rec.Size < 0 {
 				t.Fatalf("%+v", rec)
 			}

@@ -59,7 +59,7 @@ func TestNginxServer(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	await := func(want ...string) {
+	waitForOnline := func(want ...string) {
 		t.Helper()
 		for {
 			got, err := collectOnline(n.ForEachOnline, ctx)
@@ -70,15 +70,15 @@ func TestNginxServer(t *testing.T) {
 			select {
 			case <-time.After(50 * time.Millisecond):
 			case <-ctx.Done():
-				t.Fatalf("%q are online, %v; not %q", got, err, want)
+				t.Fatalf("online %q, %v; want %q", got, err, want)
 			}
 		}
 	}
-	await()
+	waitForOnline()
 	alice := startPush(t, "rtmp://"+rtmp+"/live/8888_alice", "LNX\x01\xff<publishing/>")
 	bob := startPush(t, "rtmp://"+rtmp+"/live/8888_bob", "")
 	carol := startPush(t, "rtmp://"+rtmp+"/other/8888_carol", "")
-	await("8888_alice", "8888_bob")
+	waitForOnline("8888_alice", "8888_bob")
 
 	for _, code := range []string{"8888_nobody", "8888_carol"} { // this application has neither
 		if err := n.CutPush(ctx, code); err != nil {
@@ -91,13 +91,13 @@ func TestNginxServer(t *testing.T) {
 	select {
 	case <-bob:
 	case <-ctx.Done():
-		t.Fatal("a push that was cut goes on")
+		t.Fatal("the push goes on after CutPush")
 	}
-	await("8888_alice")
+	waitForOnline("8888_alice")
 	for name, ended := range map[string]<-chan struct{}{"alice": alice, "carol": carol} {
 		select {
 		case <-ended:
-			t.Errorf("the push of %s has ended too", name)
+			t.Errorf("CutPush ended the push of %s", name)
 		default:
 		}
 	}

@@ -51,16 +51,16 @@ func TestDecodePushedStreams(t *testing.T) {
 	for _, flashver := range []string{"LNX", "", "&lt;publishing/&gt;", "]]&gt;&lt;/rtmp&gt;"} {
 		got, err := decodePushedStreams([]byte(strings.Replace(statisticsPage, "%s", flashver, 1)), "live")
 		if err != nil || !slices.Equal(got, want) {
-			t.Errorf("%q: %v, %v; not %v", flashver, got, err, want)
+			t.Errorf("%q: %v, %v; want %v", flashver, got, err, want)
 		}
 	}
 	for name, page := range map[string]string{
 		"nothing":      "",
 		"another page": "<html><body>502</body></html>",
-		"half":         statisticsPage[:len(statisticsPage)/2],
+		"truncated":    statisticsPage[:len(statisticsPage)/2],
 		"no end":       strings.TrimSuffix(statisticsPage, "</rtmp>\n"),
 		"JSON":         `{"rtmp":{}}`,
-		"no XML":       strings.Replace(statisticsPage, "%s", "\x00", 1),
+		"invalid XML":  strings.Replace(statisticsPage, "%s", "\x00", 1),
 	} {
 		if got, err := decodePushedStreams([]byte(page), "live"); err == nil || len(got) > 0 {
 			t.Errorf("%s: %v, %v", name, got, err)
@@ -72,10 +72,10 @@ func TestDecodePushedStreams(t *testing.T) {
 }
 
 func TestNginxRTMPControl(t *testing.T) {
-	var asked []string
+	var requested []string
 	status := http.StatusOK
 	link, o := startServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		asked = append(asked, r.URL.Path+" app="+r.FormValue("app")+" name="+r.FormValue("name"))
+		requested = append(requested, r.URL.Path+" app="+r.FormValue("app")+" name="+r.FormValue("name"))
 		w.WriteHeader(status)
 		if status == http.StatusOK {
 			fmt.Fprint(w, "1")
@@ -90,15 +90,15 @@ func TestNginxRTMPControl(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if want := "/control/drop/publisher app=live name=8888_alice&name=8888_bob"; len(asked) != 2 || asked[0] != want {
-		t.Errorf("it asks for %q, not %q", asked, want)
+	if want := "/control/drop/publisher app=live name=8888_alice&name=8888_bob"; len(requested) != 2 || requested[0] != want {
+		t.Errorf("requested %q, want %q", requested, want)
 	}
 	status = http.StatusNotFound
 	if n.CutPush(shortContext(t), "8888_alice") == nil {
-		t.Error("a control that is not there cuts")
+		t.Error("no error from a missing control page")
 	}
 	if _, err := collectOnline(n.ForEachOnline, shortContext(t)); err == nil {
-		t.Error("statistics that are not there say something")
+		t.Error("no error from a missing statistics page")
 	}
 }
 
@@ -108,10 +108,10 @@ func TestNewNginxRTMP(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := collectOnline(n.ForEachOnline, t.Context()); err == nil {
-		t.Error("there are statistics without a URL")
+		t.Error("no error without a statistics URL")
 	}
 	if n.CutPush(t.Context(), "x") == nil {
-		t.Error("there is control without a URL")
+		t.Error("no error without a control URL")
 	}
 	const secret = "http://admin:hunter2@h"
 	if n, err = NewNginxRTMP(secret+"/stat", secret+"/control", "live", Options{Budget: unlimitedBudget()}); err != nil {
@@ -122,7 +122,7 @@ func TestNewNginxRTMP(t *testing.T) {
 		for _, links := range [][2]string{{link, ""}, {"", link}} {
 			_, err := NewNginxRTMP(links[0], links[1], "live", Options{Budget: unlimitedBudget()})
 			if err == nil {
-				t.Errorf("%q is a URL", links)
+				t.Errorf("no error for %q", links)
 			}
 			requireNoSecrets(t, err)
 		}
@@ -135,7 +135,7 @@ func FuzzDecodePushedStreams(f *testing.F) {
 	f.Fuzz(func(t *testing.T, page []byte) {
 		got, err := decodePushedStreams(page, "live")
 		if err != nil && len(got) > 0 {
-			t.Fatalf("%q, and %v", got, err)
+			t.Fatalf("%q with error %v", got, err)
 		}
 		for _, code := range got {
 			if code == "" {

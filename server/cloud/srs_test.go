@@ -82,7 +82,7 @@ func TestSRS(t *testing.T) {
 	client := newSRSClient(t, s)
 	got, err := collectOnline(client.ForEachOnline, shortContext(t))
 	if want := []string{"8888_alice", "8888_dave"}; err != nil || !slices.Equal(got, want) {
-		t.Errorf("%v, %v; not %v", got, err, want)
+		t.Errorf("%v, %v; want %v", got, err, want)
 	}
 	for _, code := range []string{"8888_alice", "8888_bob", "8888_carol", "8888_dave", "8888_nobody"} {
 		if err := client.CutPush(shortContext(t), code); err != nil {
@@ -90,53 +90,53 @@ func TestSRS(t *testing.T) {
 		}
 	}
 	if want := []string{"2hx2r9e1", "105"}; !slices.Equal(s.disconnected, want) {
-		t.Errorf("%v are cut, not %v", s.disconnected, want)
+		t.Errorf("disconnected %v, want %v", s.disconnected, want)
 	}
 }
 
 func TestSRSPages(t *testing.T) {
-	for _, x := range []struct {
+	for _, c := range []struct {
 		streams, maxPage int
 		pageless         bool
 	}{{0, 0, false}, {1, 0, false}, {1000, 0, false}, {2500, 0, false}, {250, 100, false}, {200, 100, false}, {700, 0, true}} {
-		s := &srsServer{maxPage: x.maxPage, pageless: x.pageless}
-		for i, code := range streamCodes(x.streams) {
+		s := &srsServer{maxPage: c.maxPage, pageless: c.pageless}
+		for i, code := range streamCodes(c.streams) {
 			s.rows = append(s.rows, srsRow(i, code, "live", true, `"c"`))
 		}
-		if got, err := collectOnline(newSRSClient(t, s).ForEachOnline, shortContext(t)); err != nil || !slices.Equal(got, streamCodes(x.streams)) {
-			t.Errorf("%+v: it names %d, %v", x, len(got), err)
+		if got, err := collectOnline(newSRSClient(t, s).ForEachOnline, shortContext(t)); err != nil || !slices.Equal(got, streamCodes(c.streams)) {
+			t.Errorf("%+v: %d codes, %v", c, len(got), err)
 		}
 	}
 }
 
 func TestSRSFaults(t *testing.T) {
-	for _, answer := range []string{
+	for _, response := range []string{
 		``, `{}`, `[]`, `{"streams":[]}`, `{"code":null,"streams":[]}`, `{"code":"0","streams":[]}`, `{"code":1061}`, `{"code":0,"streams":{}}`, `{"code":0,"streams":[{"name":"8888_alice"}]}`,
 		`{"code":0,"streams":[{"id":"1","name":"8888_alice","app":"live","publish":{"active":tr`,
 	} {
-		client, err := NewSRS("http://srs:1985", "live", Options{Budget: unlimitedBudget(), Transport: fixedResponse{http.StatusOK, []byte(answer)}})
+		client, err := NewSRS("http://srs:1985", "live", Options{Budget: unlimitedBudget(), Transport: fixedResponse{http.StatusOK, []byte(response)}})
 		if err != nil {
 			t.Fatal(err)
 		}
 		if got, err := collectOnline(client.ForEachOnline, t.Context()); err == nil || len(got) > 0 {
-			t.Errorf("%s: %v", answer, got)
+			t.Errorf("%s: %v", response, got)
 		}
 	}
 	s := &srsServer{rows: []string{srsRow(1, "8888_alice", "live", true, `"c"`)}}
-	for want, x := range map[bool][][2]string{
+	for want, c := range map[bool][][2]string{
 		true:  {{"200", `{"code":0}`}, {"200", `{"code":2049}`}, {"404", ``}},
 		false: {{"200", `{"code":1061}`}, {"200", ``}, {"500", `{"code":0}`}},
 	} {
-		for _, x := range x {
-			s.onDisconnect = func(string) (int, string) { status, _ := strconv.Atoi(x[0]); return status, x[1] }
+		for _, c := range c {
+			s.onDisconnect = func(string) (int, string) { status, _ := strconv.Atoi(c[0]); return status, c[1] }
 			if err := newSRSClient(t, s).CutPush(shortContext(t), "8888_alice"); (err == nil) != want {
-				t.Errorf("%v: %v", x, err)
+				t.Errorf("%v: %v", c, err)
 			}
 		}
 	}
 	for _, link := range []string{"", "srs:1985", "ftp://srs", "http://", "http://srs/?a", "http://srs/#a", "http://admin:hunter2@srs:port"} {
 		if _, err := NewSRS(link, "live", Options{Budget: unlimitedBudget()}); err == nil {
-			t.Errorf("%q is a URL", link)
+			t.Errorf("no error for %q", link)
 		} else {
 			requireNoSecrets(t, err)
 		}
@@ -159,10 +159,10 @@ func TestSRSFaults(t *testing.T) {
 func FuzzSRS(f *testing.F) {
 	f.Add([]byte(`{"code":0,"streams":[` + srsRow(1, "8888_alice", "live", true, `"c"`) + `,` + srsRow(2, "8888_bob", "live", false, `105`) + `]}`))
 	f.Add([]byte(`{"code":0,"streams":null}`))
-	f.Fuzz(func(t *testing.T, answer []byte) {
-		page, err := decodeSRSStreams(answer)
+	f.Fuzz(func(t *testing.T, response []byte) {
+		page, err := decodeSRSStreams(response)
 		if err != nil && len(page) > 0 {
-			t.Fatalf("%d streams, and %v", len(page), err)
+			t.Fatalf("%d streams with error %v", len(page), err)
 		}
 		for _, st := range page {
 			if st.ID == "" || st.Name == "" {
@@ -170,7 +170,7 @@ func FuzzSRS(f *testing.F) {
 			}
 		}
 		// A server that repeats this page does not cause an endless loop.
-		client, err := NewSRS("http://srs", "live", Options{Budget: unlimitedBudget(), Transport: fixedResponse{http.StatusOK, answer}})
+		client, err := NewSRS("http://srs", "live", Options{Budget: unlimitedBudget(), Transport: fixedResponse{http.StatusOK, response}})
 		if err != nil {
 			t.Fatal(err)
 		}

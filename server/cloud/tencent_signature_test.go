@@ -44,7 +44,7 @@ func TestTC3Authorization(t *testing.T) {
 			}
 		}
 		if strings.Contains(want, in.SecretKey) {
-			t.Error("the header holds the key")
+			t.Error("the header contains the key")
 		}
 		return
 	}

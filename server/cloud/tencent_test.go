@@ -46,32 +46,32 @@ func TestTencentPushState(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx := shortContext(t)
-	expect := func(code string, want State) {
+	requireState := func(code string, want State) {
 		t.Helper()
 		if got, err := client.PushState(ctx, code); got != want || err != nil {
-			t.Errorf("%s is %v, %v; not %v", code, got, err, want)
+			t.Errorf("%s is %v, %v; want %v", code, got, err, want)
 		}
 	}
-	must := func(err error) {
+	requireNoError := func(err error) {
 		t.Helper()
 		if err != nil {
 			t.Error(err)
 		}
 	}
 	sim.SetOnline("8888_alice", "8888_bob")
-	expect("8888_alice", Online)
-	expect("8888_nobody", Offline)
+	requireState("8888_alice", Online)
+	requireState("8888_nobody", Offline)
 
-	must(client.CutPush(ctx, "8888_alice"))
-	must(client.CutPush(ctx, "8888_alice")) // there is no push any more
-	expect("8888_alice", Offline)
-	expect("8888_bob", Online)
+	requireNoError(client.CutPush(ctx, "8888_alice"))
+	requireNoError(client.CutPush(ctx, "8888_alice")) // there is no push any more
+	requireState("8888_alice", Offline)
+	requireState("8888_bob", Online)
 
-	must(client.ForbidPush(ctx, "8888_bob", time.Now().Add(time.Hour), "spam"))
-	expect("8888_bob", Forbidden)
-	must(client.AllowPush(ctx, "8888_bob"))
-	must(client.AllowPush(ctx, "8888_bob"))
-	expect("8888_bob", Offline)
+	requireNoError(client.ForbidPush(ctx, "8888_bob", time.Now().Add(time.Hour), "spam"))
+	requireState("8888_bob", Forbidden)
+	requireNoError(client.AllowPush(ctx, "8888_bob"))
+	requireNoError(client.AllowPush(ctx, "8888_bob"))
+	requireState("8888_bob", Offline)
 }
 
 func TestTencentForbid(t *testing.T) {
@@ -80,23 +80,23 @@ func TestTencentForbid(t *testing.T) {
 		client := newTencentClient(t, sim, nil)
 		now := time.Now()
 		latest := now.Add(maxForbid)
-		for _, x := range []struct{ until, want time.Time }{
+		for _, c := range []struct{ until, want time.Time }{
 			{now.Add(time.Minute), now.Add(time.Minute)},
 			{now.Add(80 * 24 * time.Hour).In(time.FixedZone("", 3600)), now.Add(80 * 24 * time.Hour)},
 			{now.Add(90 * 24 * time.Hour), latest},
 			{now.Add(1000 * 24 * time.Hour), latest},
 			{time.Time{}, latest},
 		} {
-			if err := client.ForbidPush(t.Context(), "8888_bob", x.until, strings.Repeat("é", maxForbidReason)); err != nil {
+			if err := client.ForbidPush(t.Context(), "8888_bob", c.until, strings.Repeat("é", maxForbidReason)); err != nil {
 				t.Fatal(err)
 			}
 			calls := sim.Calls()
 			body := calls[len(calls)-1].Body
-			if got := body["ResumeTime"]; got != x.want.UTC().Format("2006-01-02T15:04:05Z") {
-				t.Errorf("until %v: %v, not %v", x.until, got, x.want)
+			if got := body["ResumeTime"]; got != c.want.UTC().Format("2006-01-02T15:04:05Z") {
+				t.Errorf("until %v: %v, want %v", c.until, got, c.want)
 			}
 			if reason, _ := body["Reason"].(string); len(reason) > maxForbidReason || strings.Contains(reason, "\uFFFD") {
-				t.Errorf("the reason is %d bytes: %q", len(reason), reason)
+				t.Errorf("reason of %d bytes: %q", len(reason), reason)
 			}
 		}
 		sent := len(sim.Calls())
@@ -115,10 +115,10 @@ func TestTencentForEachOnline(t *testing.T) {
 			sim.SetOnline(codes...)
 			got, err := collectOnline(newTencentClient(t, sim, nil).ForEachOnline, t.Context())
 			if slices.Sort(got); err != nil || !slices.Equal(got, codes) {
-				t.Errorf("of %d it names %d, %v", n, len(got), err)
+				t.Errorf("%d of %d codes, %v", len(got), n, err)
 			}
 			if calls, want := len(sim.Calls()), max(1, (n+99)/100); calls != want {
-				t.Errorf("%d calls for %d streams, not %d", calls, n, want)
+				t.Errorf("%d calls for %d streams, want %d", calls, n, want)
 			}
 		})
 	}
@@ -135,7 +135,7 @@ func streamCodes(n int) (codes []string) {
 // online streams and returns ErrIncomplete.
 func TestTencentIncompleteList(t *testing.T) {
 	var calls atomic.Int32
-	at := func(n int32, f cloudtest.Fault) func(string, string) cloudtest.Fault {
+	faultAt := func(n int32, f cloudtest.Fault) func(string, string) cloudtest.Fault {
 		return func(string, string) cloudtest.Fault {
 			if calls.Add(1) == n {
 				return f
@@ -143,20 +143,24 @@ func TestTencentIncompleteList(t *testing.T) {
 			return 0
 		}
 	}
-	for name, x := range map[string]struct {
-		streams int
-		fault   func(sim *cloudtest.Tencent) func(string, string) cloudtest.Fault
-		err     error // nil: any
-		least   int
+	for name, c := range map[string]struct {
+		streams  int
+		fault    func(sim *cloudtest.Tencent) func(string, string) cloudtest.Fault
+		err      error // nil: any
+		minCodes int
 	}{
-		"the first page fails": {1000, func(*cloudtest.Tencent) func(string, string) cloudtest.Fault { return at(1, cloudtest.HTTPError) }, nil, 0},
-		"a page fails":         {3000, func(*cloudtest.Tencent) func(string, string) cloudtest.Fault { return at(20, cloudtest.InternalError) }, nil, 100},
-		"a page is cut off": {1000, func(*cloudtest.Tencent) func(string, string) cloudtest.Fault {
-			return at(5, cloudtest.TruncatedResponse)
+		"the first page fails": {1000, func(*cloudtest.Tencent) func(string, string) cloudtest.Fault { return faultAt(1, cloudtest.HTTPError) }, nil, 0},
+		"a page fails": {3000, func(*cloudtest.Tencent) func(string, string) cloudtest.Fault {
+			return faultAt(20, cloudtest.InternalError)
 		}, nil, 100},
-		"a page does not come": {1000, func(*cloudtest.Tencent) func(string, string) cloudtest.Fault { return at(10, cloudtest.NoResponse) }, nil, 100},
-		"too many":             {20_001, func(*cloudtest.Tencent) func(string, string) cloudtest.Fault { return nil }, ErrIncomplete, 20_000},
-		"one begins meanwhile": {1000, func(sim *cloudtest.Tencent) func(string, string) cloudtest.Fault {
+		"a truncated page": {1000, func(*cloudtest.Tencent) func(string, string) cloudtest.Fault {
+			return faultAt(5, cloudtest.TruncatedResponse)
+		}, nil, 100},
+		"a page without response": {1000, func(*cloudtest.Tencent) func(string, string) cloudtest.Fault {
+			return faultAt(10, cloudtest.NoResponse)
+		}, nil, 100},
+		"too many": {20_001, func(*cloudtest.Tencent) func(string, string) cloudtest.Fault { return nil }, ErrIncomplete, 20_000},
+		"a push begins meanwhile": {1000, func(sim *cloudtest.Tencent) func(string, string) cloudtest.Fault {
 			return func(string, string) cloudtest.Fault {
 				if calls.Add(1) == 4 {
 					sim.SetOnline("8888_000000a")
@@ -164,7 +168,7 @@ func TestTencentIncompleteList(t *testing.T) {
 				return 0
 			}
 		}, ErrIncomplete, 900},
-		"one ends meanwhile": {1000, func(sim *cloudtest.Tencent) func(string, string) cloudtest.Fault {
+		"a push ends meanwhile": {1000, func(sim *cloudtest.Tencent) func(string, string) cloudtest.Fault {
 			return func(string, string) cloudtest.Fault {
 				if calls.Add(1) == 4 {
 					sim.SetOffline("8888_000000")
@@ -172,7 +176,7 @@ func TestTencentIncompleteList(t *testing.T) {
 				return 0
 			}
 		}, ErrIncomplete, 900},
-		"one for another": {1000, func(sim *cloudtest.Tencent) func(string, string) cloudtest.Fault {
+		"a malformed page": {1000, func(sim *cloudtest.Tencent) func(string, string) cloudtest.Fault {
 			return func(_, _ string) cloudtest.Fault {
 				if calls.Add(1) == 4 {
 					return cloudtest.MalformedResponse
@@ -185,18 +189,18 @@ func TestTencentIncompleteList(t *testing.T) {
 			calls.Store(0)
 			sim := newSimulatedCloud()
 			sim.Latency = 20 * time.Millisecond
-			sim.SetOnline(streamCodes(x.streams)...)
-			sim.Fault = x.fault(sim)
+			sim.SetOnline(streamCodes(c.streams)...)
+			sim.Fault = c.fault(sim)
 			got, err := collectOnline(newTencentClient(t, sim, nil).ForEachOnline, t.Context())
-			if err == nil || x.err != nil && !errors.Is(err, x.err) {
+			if err == nil || c.err != nil && !errors.Is(err, c.err) {
 				t.Errorf("%s: %v", name, err)
 			}
-			if len(got) < x.least {
-				t.Errorf("%s: it names only %d", name, len(got))
+			if len(got) < c.minCodes {
+				t.Errorf("%s: only %d codes", name, len(got))
 			}
 			for _, code := range got {
 				if !strings.HasPrefix(code, "8888_") {
-					t.Errorf("%s: it names %q", name, code)
+					t.Errorf("%s: invalid code %q", name, code)
 				}
 			}
 		})
@@ -206,7 +210,7 @@ func TestTencentIncompleteList(t *testing.T) {
 // TestTencentFaults: every fault is an error without a state, rejections for the rate are
 // ErrRateLimited, and no error contains a secret.
 func TestTencentFaults(t *testing.T) {
-	for fault, is := range map[cloudtest.Fault]error{
+	for fault, want := range map[cloudtest.Fault]error{
 		cloudtest.HTTPError: nil, cloudtest.InternalError: nil, cloudtest.TruncatedResponse: nil, cloudtest.NoResponse: nil, cloudtest.MalformedResponse: nil,
 		cloudtest.RateLimited: ErrRateLimited,
 	} {
@@ -215,12 +219,12 @@ func TestTencentFaults(t *testing.T) {
 			sim.SetOnline("8888_alice")
 			sim.Fault = func(string, string) cloudtest.Fault { return fault }
 			client := newTencentClient(t, sim, nil)
-			began := time.Now()
+			startedAt := time.Now()
 			state, err := client.PushState(t.Context(), "8888_alice")
-			if state != 0 || err == nil || errors.Is(err, ErrRateLimited) != (is == ErrRateLimited) {
+			if state != 0 || err == nil || errors.Is(err, ErrRateLimited) != (want == ErrRateLimited) {
 				t.Errorf("fault %d: %v, %v", fault, state, err)
 			}
-			if d := time.Since(began); d > requestTimeout {
+			if d := time.Since(startedAt); d > requestTimeout {
 				t.Errorf("fault %d: after %v", fault, d)
 			}
 			requireNoSecrets(t, err, client)
@@ -237,17 +241,17 @@ func TestTencentFaults(t *testing.T) {
 // TestTencentMalformedResponse: a response without the expected members is an error, also
 // for calls without a result.
 func TestTencentMalformedResponse(t *testing.T) {
-	for _, answer := range []string{`{"Response":{}}`, `{"Response":null}`, `{}`, `null`, `{"Response":{"RequestId":null}}`, `{"RequestId":"x"}`} {
+	for _, response := range []string{`{"Response":{}}`, `{"Response":null}`, `{}`, `null`, `{"Response":{"RequestId":null}}`, `{"RequestId":"x"}`} {
 		client, err := NewTencent(TencentConfig{SecretID: secretID, SecretKey: secretKey, Domain: "d", App: "live"},
-			Options{Budget: unlimitedBudget(), Transport: fixedResponse{http.StatusOK, []byte(answer)}})
+			Options{Budget: unlimitedBudget(), Transport: fixedResponse{http.StatusOK, []byte(response)}})
 		if err != nil {
 			t.Fatal(err)
 		}
 		if client.CutPush(t.Context(), "8888_alice") == nil || client.ForbidPush(t.Context(), "8888_alice", time.Time{}, "") == nil {
-			t.Errorf("%s: it is done", answer)
+			t.Errorf("%s: no error", response)
 		}
 		if got, err := collectOnline(client.ForEachOnline, t.Context()); err == nil || len(got) > 0 {
-			t.Errorf("%s: a list", answer)
+			t.Errorf("%s: a list is returned", response)
 		}
 	}
 }
@@ -265,12 +269,12 @@ func TestTencentRetriesRateLimited(t *testing.T) {
 			}
 			return 0
 		}
-		began := time.Now()
+		startedAt := time.Now()
 		if state, err := newTencentClient(t, sim, nil).PushState(t.Context(), "8888_alice"); state != Online || err != nil {
 			t.Errorf("%v, %v", state, err)
 		}
-		if d := time.Since(began); d < 2*pause {
-			t.Errorf("asked again after %v", d)
+		if d := time.Since(startedAt); d < 2*pause {
+			t.Errorf("next request after %v", d)
 		}
 	})
 }
@@ -309,18 +313,18 @@ func TestTencentWaitsBeforeSigning(t *testing.T) {
 }
 
 func TestNewTencent(t *testing.T) {
-	good := TencentConfig{SecretID: secretID, SecretKey: secretKey, Domain: "d", App: "live"}
+	validConfig := TencentConfig{SecretID: secretID, SecretKey: secretKey, Domain: "d", App: "live"}
 	for name, change := range map[string]func(*TencentConfig){
-		"no id":               func(c *TencentConfig) { c.SecretID = "" },
-		"no key":              func(c *TencentConfig) { c.SecretKey = "" },
-		"no domain":           func(c *TencentConfig) { c.Domain = "" },
-		"no app":              func(c *TencentConfig) { c.App = "" },
-		"a URL without host":  func(c *TencentConfig) { c.URL = "live.tencentcloudapi.com" },
-		"a URL of FTP":        func(c *TencentConfig) { c.VODURL = "ftp://x" },
-		"a URL that is none":  func(c *TencentConfig) { c.URL = "http://%zz" + secretKey },
-		"a VOD URL, and none": func(c *TencentConfig) { c.VODURL = ":" },
+		"no id":              func(c *TencentConfig) { c.SecretID = "" },
+		"no key":             func(c *TencentConfig) { c.SecretKey = "" },
+		"no domain":          func(c *TencentConfig) { c.Domain = "" },
+		"no app":             func(c *TencentConfig) { c.App = "" },
+		"a URL without host": func(c *TencentConfig) { c.URL = "live.tencentcloudapi.com" },
+		"an FTP URL":         func(c *TencentConfig) { c.VODURL = "ftp://x" },
+		"an invalid URL":     func(c *TencentConfig) { c.URL = "http://%zz" + secretKey },
+		"an invalid VOD URL": func(c *TencentConfig) { c.VODURL = ":" },
 	} {
-		c := good
+		c := validConfig
 		change(&c)
 		_, err := NewTencent(c, Options{Budget: unlimitedBudget()})
 		if err == nil {
@@ -338,7 +342,7 @@ func requireNoSecrets(t *testing.T, values ...any) {
 			text := fmt.Sprintf(verb, v)
 			for _, secret := range []string{secretID, secretKey, legacyKey, "sign=", "Signature=", "hunter2"} {
 				if strings.Contains(text, secret) {
-					t.Errorf("%q is in %s", secret, text)
+					t.Errorf("%q occurs in %s", secret, text)
 				}
 			}
 		}
@@ -358,21 +362,21 @@ func TestNoRedirects(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := client.PushState(shortContext(t), "8888_alice"); err == nil {
-		t.Error("a redirect is an answer")
+		t.Error("a redirect is no error")
 	}
 }
 
 func FuzzTencent(f *testing.F) {
-	for _, answer := range []string{
+	for _, response := range []string{
 		`{"Response":{"StreamState":"active","RequestId":"x"}}`,
 		`{"Response":{"Error":{"Code":"RequestLimitExceeded.Uin","Message":"m"},"RequestId":"x"}}`,
 		`{"Response":{"TotalNum":2,"TotalPage":1,"OnlineInfo":[{"StreamName":"8888_a"},{"StreamName":"8888_b"}],"RequestId":"x"}}`,
 		`{"Response":null}`, `{}`, `[]`, ``,
 	} {
-		f.Add(http.StatusOK, []byte(answer))
+		f.Add(http.StatusOK, []byte(response))
 	}
-	f.Fuzz(func(t *testing.T, status int, answer []byte) {
-		client, err := NewTencent(TencentConfig{SecretID: secretID, SecretKey: secretKey, Domain: "d", App: "live"}, Options{Budget: unlimitedBudget(), Transport: fixedResponse{status, answer}})
+	f.Fuzz(func(t *testing.T, status int, response []byte) {
+		client, err := NewTencent(TencentConfig{SecretID: secretID, SecretKey: secretKey, Domain: "d", App: "live"}, Options{Budget: unlimitedBudget(), Transport: fixedResponse{status, response}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -384,7 +388,7 @@ func FuzzTencent(f *testing.F) {
 			t.Fatalf("%v, %v", state, err)
 		}
 		if state != 0 && status != http.StatusOK {
-			t.Fatalf("%v of HTTP %d", state, status)
+			t.Fatalf("%v with status %d", state, status)
 		}
 	})
 }
@@ -392,11 +396,11 @@ func FuzzTencent(f *testing.F) {
 // fixedResponse is a transport with one response for all requests.
 type fixedResponse struct {
 	status int
-	answer []byte
+	body   []byte
 }
 
 func (c fixedResponse) RoundTrip(r *http.Request) (*http.Response, error) {
-	return &http.Response{StatusCode: c.status, Body: readCloser{strings.NewReader(string(c.answer))}, Request: r}, nil
+	return &http.Response{StatusCode: c.status, Body: readCloser{strings.NewReader(string(c.body))}, Request: r}, nil
 }
 
 type readCloser struct{ *strings.Reader }

@@ -89,8 +89,8 @@ func (v *validation) validateSigners() {
 	v.validatePlayback()
 }
 
-// validatePlayHooks checks play domains against media servers that ask onair about
-// pushes and players: a play URL must not permit a push or other domains.
+// validatePlayHooks checks play domains against media servers that request permission
+// for pushes and players: a play URL must not permit a push or other domains.
 func (v *validation) validatePlayHooks(push SignerConfig) {
 	if !v.Hooks.mediaServerEnabled() {
 		return

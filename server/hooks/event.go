@@ -25,11 +25,11 @@ type Kind uint8
 
 // The kinds of events.
 const (
-	PublishRequest Kind = iota + 1 // the server asks whether a push may begin; with a PushID, it begins if permitted
+	PublishRequest Kind = iota + 1 // permission for a push is requested; with a PushID, the push begins if permitted
 	PushStarted                    // a push has begun
-	PushContinued                  // a push goes on, and the server asks whether it may
+	PushContinued                  // a push goes on, and permission to continue is requested
 	PushEnded                      // a push has ended
-	PlayRequest                    // the server asks whether a player may play
+	PlayRequest                    // permission for a player is requested
 	FileRecorded                   // a recording is complete
 	SnapshotTaken                  // an image of the video is available
 	Ignored                        // an event without effect

@@ -15,7 +15,7 @@ import (
 // https://ossrs.io/lts/en-us/docs/v6/doc/http-callback.
 //
 // A client_id is unique, except in old versions, which have no server_id and count
-// clients. SRS asks before it checks whether the stream has a publisher. So a second
+// clients. SRS calls on_publish before it checks for another publisher. So a second
 // publisher is permitted here and rejected there, which SRS reports as the end of its
 // push.
 func ParseSRS(body []byte) (Event, error) {

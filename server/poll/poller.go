@@ -116,7 +116,7 @@ func (p *Poller) lastAnswerTime() time.Time {
 
 // recordAnswer records a response to a query that was sent at queriedAt. It reports
 // NoAnswer for unanswered queries between two responses: one before the query, and one to
-// a query after it. If these are too far apart, the provider answered nobody.
+// a query after it. If these are too far apart, it was an outage of the provider.
 func (p *Poller) recordAnswer(queriedAt time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

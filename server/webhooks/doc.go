@@ -12,7 +12,7 @@
 //     dead. Events of different live codes are sent concurrently, up to a limit.
 //   - Without faults, an event is sent once. After a fault, or by the next leader, it may
 //     be sent again with the same id.
-//   - A stopped pump reports no result that it does not know.
+//   - A stopped pump reports no result of an interrupted attempt.
 //   - An open event needs memory, but no goroutine and no timer.
 //   - A back end that is down receives one probe at a time.
 //   - No error, log line or metric contains the secrets, nor the URL, which may contain a
