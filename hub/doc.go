@@ -54,9 +54,9 @@
 //     is the ring's.
 //   - Ids of positions are compared within one epoch only.
 //   - No play URL of a view's window changes before nextRenewal.
-//   - A cursor that is not at its view's last frame will get there: it has a
-//     request without an answer, or the frame is on its way, or its socket is
-//     marked behind, or a goroutine in writePendingMessages is about to move it.
+//   - A cursor that is not at its view's last frame will get there. It has a request
+//     without an answer, or the frame is on its way, or its socket is marked
+//     behind, or a goroutine in writePendingMessages will move it.
 //   - A cursor moves when its message is written. So each message continues from
 //     the one before.
 //   - A frame is encoded once, for any number of cursors.

@@ -64,7 +64,7 @@ func (o *oracle) forkState(n int) int {
 	return n
 }
 
-// isAncestor reports whether state a came before state b in its epoch.
+// isAncestor reports whether state b was made from state a by one or more entries.
 func (o *oracle) isAncestor(a, b int) bool { return a != b && o.isAncestorOrSame(a, b) }
 
 // isAncestorOrSame reports whether state a is b, or an ancestor of it.

@@ -397,7 +397,7 @@ func (sim *simulation) checkMessage(c *client, m wire.Message) {
 	}
 	n, ok := sim.oracle.stateByPosition[c.list.Pos()]
 	if !ok {
-		sim.Fatalf("%+v is at a position that never was", m)
+		sim.Fatalf("%+v is at a position that was never in the log", m)
 	}
 	want, total := sim.oracle.expectedAnswer(n, &c.query, c.code)
 	got := c.list.Sorted(c.query.Sort)
@@ -437,8 +437,8 @@ func (sim *simulation) checkNotBackInTime(c *client, from, to int, got string) {
 }
 
 // checkNotInLostEpoch checks that a frozen node answers no resume from an unknown
-// position, and that a rebased node leads nobody into the epoch that it has left.
-// A client there may stay until the view has moved.
+// position. It also checks that a rebased node leads no client into the epoch that
+// it has left. A client there may stay until the view has moved.
 func (sim *simulation) checkNotInLostEpoch(c *client, from, to int) {
 	o, d := sim.oracle, c.node
 	if d.frozen && d.frozenSince < c.resumeEvent && !d.visitedStates[from] {
