@@ -3,6 +3,7 @@ package hub
 import (
 	"iter"
 	"maps"
+	"slices"
 
 	"onair/presence"
 )
@@ -35,29 +36,24 @@ func (l *list) replaceStream(old, new *presence.Stream) {
 	l.codesByTag.replaceStream(old, new)
 }
 
-// candidateStreams yields streams that may match a query, nil among them: all
-// matching streams are included.
+// candidateStreams yields all streams that match a query, and maybe others. It may
+// yield nil.
 func (l *list) candidateStreams(q *query) iter.Seq[*presence.Stream] {
-	if q.code == "" && !q.byAnchors && len(q.tags) == 0 {
-		return maps.Values(l.streams)
+	switch {
+	case q.code != "":
+		return valuesOf(l.streams, slices.Values([]string{q.code}))
+	case q.byAnchors:
+		return valuesOf(l.byAnchor, slices.Values(q.anchors))
+	case len(q.tags) > 0:
+		return valuesOf(l.streams, maps.Keys(l.codesByTag.codesOfRarestTag(q)))
 	}
+	return maps.Values(l.streams)
+}
+
+// valuesOf yields the value of each key, nil for a key without one.
+func valuesOf(streams map[string]*presence.Stream, keys iter.Seq[string]) iter.Seq[*presence.Stream] {
 	return func(yield func(*presence.Stream) bool) {
-		switch {
-		case q.code != "":
-			yield(l.streams[q.code])
-		case q.byAnchors:
-			for _, anchor := range q.anchors {
-				if !yield(l.byAnchor[anchor]) {
-					return
-				}
-			}
-		default:
-			for code := range l.codesByTag.codesOfRarestTag(q) {
-				if !yield(l.streams[code]) {
-					return
-				}
-			}
-		}
+		keys(func(key string) bool { return yield(streams[key]) })
 	}
 }
 

@@ -44,7 +44,8 @@ func TestAllScenariosRun(t *testing.T) {
 	}
 }
 
-// TestReportShowsFaults: lost, repeated and different frames show in the report.
+// TestReportShowsFaults checks that lost, repeated and different frames show in the
+// report.
 func TestReportShowsFaults(t *testing.T) {
 	const viewers = 20
 	s := &server{role: roleHub}
