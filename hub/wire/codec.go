@@ -26,7 +26,7 @@ type codec struct {
 type member struct{ name, value []byte }
 
 func newObjectReader(object []byte) *codec {
-	c := new(codec)
+	c := &codec{object: make([]member, 0, 8)}
 	for name, value := range objectMembers(object) {
 		c.object = append(c.object, member{name, value})
 	}
@@ -72,6 +72,16 @@ func (c *codec) require(name string) {
 	}
 }
 
+// readMember parses the value of a member, unless it is absent or null.
+func readMember[T any](c *codec, name string, v *T, parse func(value []byte) (T, bool), fault string) {
+	if value := c.lookupNonNull(name); value != nil {
+		var ok bool
+		if *v, ok = parse(value); !ok {
+			c.setFault(name, fault)
+		}
+	}
+}
+
 // id visits the id of the request, which comes first.
 func (c *codec) id(v *ID) {
 	if c.isWriting {
@@ -86,12 +96,7 @@ func (c *codec) text(name string, v *string) {
 		c.out = appendText(c.out, name, *v)
 		return
 	}
-	if value := c.lookupNonNull(name); value != nil {
-		var ok bool
-		if *v, ok = parseText(value); !ok {
-			c.setFault(name, "must be a string")
-		}
-	}
+	readMember(c, name, v, parseText, "must be a string")
 }
 
 // optionalText is text for a member that is left out if it is empty.
@@ -128,12 +133,7 @@ func (c *codec) textsOrNil(name string, v *[]string) {
 		}
 		return
 	}
-	if value := c.lookupNonNull(name); value != nil {
-		var ok bool
-		if *v, ok = parseTexts(value); !ok {
-			c.setFault(name, "must be an array of strings")
-		}
-	}
+	readMember(c, name, v, parseTexts, "must be an array of strings")
 }
 
 func (c *codec) int64(name string, v *int64) {
@@ -141,12 +141,7 @@ func (c *codec) int64(name string, v *int64) {
 		c.out = appendInt(c.out, name, *v)
 		return
 	}
-	if value := c.lookupNonNull(name); value != nil {
-		var err error
-		if *v, err = strconv.ParseInt(string(value), 10, 64); err != nil {
-			c.setFault(name, "must be an integer")
-		}
-	}
+	readMember(c, name, v, parseInteger, "must be an integer")
 }
 
 // optionalInt64 is int64 for a member that is left out if it is 0.
@@ -174,12 +169,7 @@ func (c *codec) float64(name string, v *float64) {
 		c.out = appendFloat(c.out, name, *v)
 		return
 	}
-	if value := c.lookupNonNull(name); value != nil {
-		var err error
-		if *v, err = strconv.ParseFloat(string(value), 64); err != nil {
-			c.setFault(name, "must be a number")
-		}
-	}
+	readMember(c, name, v, parseNumber, "must be a number")
 }
 
 // flag visits a boolean that is left out if it has the default value.
@@ -191,15 +181,7 @@ func (c *codec) flag(name string, v *bool, defaultValue bool) {
 		return
 	}
 	*v = defaultValue
-	switch value := c.lookupNonNull(name); string(value) {
-	case "":
-	case "true":
-		*v = true
-	case "false":
-		*v = false
-	default:
-		c.setFault(name, "must be true or false")
-	}
+	readMember(c, name, v, parseBool, "must be true or false")
 }
 
 // rawObject visits any JSON object. Reading compacts it.

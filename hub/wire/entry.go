@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
 )
 
 // Entry is one stream as viewers see it.
@@ -151,8 +150,8 @@ func parseIntegerOrNull(name string, value []byte) (int64, error) {
 	if isNull(value) {
 		return 0, nil
 	}
-	n, err := strconv.ParseInt(string(value), 10, 64)
-	if err != nil {
+	n, ok := parseInteger(value)
+	if !ok {
 		return 0, fmt.Errorf("%s must be an integer", name)
 	}
 	return n, nil

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"iter"
+	"strconv"
 	"unicode/utf8"
 )
 
@@ -133,6 +134,21 @@ func parseText(raw []byte) (s string, ok bool) {
 		return "", false
 	}
 	return string(unquote(raw)), true
+}
+
+func parseInteger(raw []byte) (n int64, ok bool) {
+	n, err := strconv.ParseInt(string(raw), 10, 64)
+	return n, err == nil
+}
+
+func parseNumber(raw []byte) (n float64, ok bool) {
+	n, err := strconv.ParseFloat(string(raw), 64)
+	return n, err == nil
+}
+
+func parseBool(raw []byte) (value, ok bool) {
+	value = raw[0] == 't'
+	return value, value || raw[0] == 'f'
 }
 
 // parseTexts reads a JSON array of strings. The result is never nil.
