@@ -64,7 +64,7 @@ func (s *server) engage(reg prometheus.Registerer) error {
 		of            func(cloudClient)
 	}{
 		{"poll.provider", s.cfg.Poll.Provider, func(c cloudClient) {
-			s.polls = poll.New(poll.Options{
+			s.polls = poll.NewPoller(poll.Options{
 				Provider: c.polled, Interval: s.cfg.Poll.Interval, Targets: s.toPoll, OnResult: s.polled, Logger: s.log, Metrics: reg,
 			})
 			s.confirm = s.polls.QueryNow

@@ -85,7 +85,7 @@ func (h *heaven) list(_ context.Context, code string, _, _ time.Time, each func(
 func under(t *testing.T, h *heaven, flags ...string) *testServer {
 	t.Helper()
 	return servePrepared(t, openMemory(t), false, func(s *server) {
-		s.polls = poll.New(poll.Options{
+		s.polls = poll.NewPoller(poll.Options{
 			Provider: poll.Provider{PushState: h.State, Budget: cloud.NewBudget(s.cfg.Poll.Rate)}, Interval: s.cfg.Poll.Interval, Targets: s.toPoll, OnResult: s.polled, Logger: zerolog.Nop(),
 		})
 		s.moderator, s.tapes = h, h.list

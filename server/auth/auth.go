@@ -106,7 +106,7 @@ func (v *Verifier) Verify(ctx context.Context, token string) (Identity, error) {
 	case err != nil:
 		return Identity{}, ErrSignature
 	}
-	return v.identity(claims, time.Now())
+	return v.identityOfClaims(claims, time.Now())
 }
 
 // SignToken returns a token signed with an HS256 secret, for the command line and for

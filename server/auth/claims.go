@@ -41,8 +41,8 @@ func readClaims(m jwt.MapClaims) (c claims, err error) {
 	return c, nil
 }
 
-// identity validates the claims of a token and returns its user.
-func (v *Verifier) identity(m jwt.MapClaims, now time.Time) (Identity, error) {
+// identityOfClaims validates the claims of a token and returns its user.
+func (v *Verifier) identityOfClaims(m jwt.MapClaims, now time.Time) (Identity, error) {
 	c, err := readClaims(m)
 	switch {
 	case err != nil:

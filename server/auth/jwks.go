@@ -64,7 +64,7 @@ const maxJWKSetBytes = 1 << 20
 func (w jwksTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	resp, err := http.DefaultTransport.RoundTrip(r)
 	if err != nil {
-		w.notify(err)
+		w.reportRead(err)
 		return nil, err
 	}
 	defer resp.Body.Close()
@@ -78,7 +78,7 @@ func (w jwksTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	case err == nil:
 		err = validateJWKSet(body)
 	}
-	w.notify(err)
+	w.reportRead(err)
 	if err != nil {
 		return nil, err
 	}
@@ -104,7 +104,7 @@ func validateJWKSet(text []byte) error {
 	return nil
 }
 
-func (w jwksTransport) notify(err error) {
+func (w jwksTransport) reportRead(err error) {
 	if w.onRead != nil {
 		w.onRead(err)
 	}
@@ -119,7 +119,7 @@ func (s *keySet) publicKey(ctx context.Context, kid, alg string) (any, error) {
 		return nil, ErrNoMatchingKey
 	}
 	meta := jwk.Marshal()
-	if meta.ALG != "" && meta.ALG.String() != alg || meta.USE != "" && meta.USE != "sig" || !matchesAlgorithm(alg, jwk.Key()) {
+	if meta.ALG != "" && meta.ALG.String() != alg || meta.USE != "" && meta.USE != "sig" || !keyMatchesAlgorithm(alg, jwk.Key()) {
 		return nil, ErrNoMatchingKey
 	}
 	return jwk.Key(), nil

@@ -45,9 +45,9 @@ func (v *Verifier) selectKey(ctx context.Context, t *jwt.Token) (any, error) {
 	return nil, ErrNoMatchingKey
 }
 
-// matchesAlgorithm reports whether a key has the type that the algorithm needs. A JWK
+// keyMatchesAlgorithm reports whether a key has the type that the algorithm needs. A JWK
 // need not name its algorithm.
-func matchesAlgorithm(alg string, k any) bool {
+func keyMatchesAlgorithm(alg string, k any) bool {
 	switch k := k.(type) {
 	case *rsa.PublicKey:
 		return alg == "RS256"
@@ -70,7 +70,7 @@ func parsePublicKey(text string) (verificationKey, error) {
 		return verificationKey{}, fmt.Errorf("must be a public key: %w", err)
 	}
 	for _, alg := range []string{"RS256", "ES256", "EdDSA"} {
-		if matchesAlgorithm(alg, k) {
+		if keyMatchesAlgorithm(alg, k) {
 			return verificationKey{alg: alg, key: k}, nil
 		}
 	}

@@ -47,18 +47,18 @@ func NewBudget(perSecond float64) *Budget {
 }
 
 // Rate returns the configured number of requests per second.
-func (b *Budget) Rate() float64 { return float64(b.configuredLimit) }
+func (b *Budget) Rate() (perSecond float64) { return float64(b.configuredLimit) }
 
-// Requests returns the number of requests so far.
-func (b *Budget) Requests() uint64 {
+// RequestCount returns the number of requests so far.
+func (b *Budget) RequestCount() uint64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.requests
 }
 
-// wait returns when the budget permits a request. It returns ErrBudgetWait if ctx ends
+// waitForRequest returns when the budget permits a request. It returns ErrBudgetWait if ctx ends
 // before, or would.
-func (b *Budget) wait(ctx context.Context) error {
+func (b *Budget) waitForRequest(ctx context.Context) error {
 	select {
 	case b.waiting <- struct{}{}:
 		defer func() { <-b.waiting }()
@@ -111,9 +111,9 @@ func (b *Budget) currentLimitLocked() rate.Limit {
 	return min(b.configuredLimit, b.reducedLimit+recovered)
 }
 
-// reduce halves the rate and starts a pause. During a pause it does nothing: concurrent
+// reduceRate halves the rate and starts a pause. During a pause it does nothing: concurrent
 // requests get the same response.
-func (b *Budget) reduce() {
+func (b *Budget) reduceRate() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !b.reducedAt.IsZero() && time.Since(b.reducedAt) < pause {

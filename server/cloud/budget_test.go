@@ -26,7 +26,7 @@ func TestBudgetProperty(t *testing.T) {
 			for i, pause := range pauses {
 				wg.Go(func() {
 					for n := range 20 {
-						if err := b.wait(t.Context()); err != nil {
+						if err := b.waitForRequest(t.Context()); err != nil {
 							t.Error(err)
 							return
 						}
@@ -35,7 +35,7 @@ func TestBudgetProperty(t *testing.T) {
 						mu.Unlock()
 						for _, index := range reductions {
 							if index == i*20+n {
-								b.reduce()
+								b.reduceRate()
 							}
 						}
 						if n%5 == 0 {
@@ -45,8 +45,8 @@ func TestBudgetProperty(t *testing.T) {
 				})
 			}
 			wg.Wait()
-			if int(b.Requests()) != len(sent) {
-				t.Errorf("%d requests, Requests() = %d", len(sent), b.Requests())
+			if int(b.RequestCount()) != len(sent) {
+				t.Errorf("%d requests, RequestCount() = %d", len(sent), b.RequestCount())
 			}
 			for i := range sent {
 				for j := i + 1; j < len(sent); j++ {
@@ -63,29 +63,29 @@ func TestBudgetReducesRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := NewBudget(50)
 		perSecond := func(d time.Duration) float64 {
-			before, began := b.Requests(), time.Now()
+			before, began := b.RequestCount(), time.Now()
 			for time.Since(began) < d {
-				if err := b.wait(t.Context()); err != nil {
+				if err := b.waitForRequest(t.Context()); err != nil {
 					t.Fatal(err)
 				}
 			}
-			return float64(b.Requests()-before) / time.Since(began).Seconds()
+			return float64(b.RequestCount()-before) / time.Since(began).Seconds()
 		}
 		if got := perSecond(10 * time.Second); got < 49 || got > 51 {
 			t.Errorf("%.1f per second, want 50", got)
 		}
 		began := time.Now()
 		for range 20 { // concurrent rejections reduce the rate once
-			b.reduce()
+			b.reduceRate()
 		}
-		if err := b.wait(t.Context()); err != nil || time.Since(began) < pause {
+		if err := b.waitForRequest(t.Context()); err != nil || time.Since(began) < pause {
 			t.Errorf("next request after %v, %v", time.Since(began), err)
 		}
 		if got := perSecond(2 * time.Second); got < 24 || got > 29 {
 			t.Errorf("%.1f per second after a reduction from 50", got)
 		}
 		for range 20 {
-			b.reduce()
+			b.reduceRate()
 			time.Sleep(pause)
 		}
 		if got := b.currentLimit(); got < b.configuredLimit/minLimitDivisor {
@@ -102,7 +102,7 @@ func TestBudgetReducesRate(t *testing.T) {
 func TestBudgetContextEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := NewBudget(0.1)
-		if err := b.wait(t.Context()); err != nil {
+		if err := b.waitForRequest(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		var wg sync.WaitGroup
@@ -110,20 +110,20 @@ func TestBudgetContextEnds(t *testing.T) {
 			wg.Go(func() {
 				ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 				defer cancel()
-				if err := b.wait(ctx); !errors.Is(err, ErrBudgetWait) {
+				if err := b.waitForRequest(ctx); !errors.Is(err, ErrBudgetWait) {
 					t.Errorf("wait: %v", err)
 				}
 			})
 		}
 		wg.Wait()
-		b.reduce()
+		b.reduceRate()
 		ctx, cancel := context.WithTimeout(t.Context(), pause/2)
 		defer cancel()
-		if err := b.wait(ctx); !errors.Is(err, ErrBudgetWait) {
+		if err := b.waitForRequest(ctx); !errors.Is(err, ErrBudgetWait) {
 			t.Errorf("wait during a pause: %v", err)
 		}
-		if b.Requests() != 1 {
-			t.Errorf("Requests() = %d", b.Requests())
+		if b.RequestCount() != 1 {
+			t.Errorf("RequestCount() = %d", b.RequestCount())
 		}
 	})
 }

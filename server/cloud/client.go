@@ -38,7 +38,7 @@ type rateLimitedClient struct {
 	client *http.Client
 }
 
-func newClient(o Options) *rateLimitedClient {
+func newRateLimitedClient(o Options) *rateLimitedClient {
 	if o.Transport == nil {
 		transport := http.DefaultTransport.(*http.Transport).Clone()
 		transport.MaxIdleConnsPerHost = maxIdleConns
@@ -52,18 +52,18 @@ func newClient(o Options) *rateLimitedClient {
 	}}
 }
 
-// do calls send, which sends one request, when the budget permits it, and again if the
+// sendWithinBudget calls send, which sends one request, when the budget permits it, and again if the
 // provider rejects it for its rate. send builds the request, since a signature contains
 // the time.
-func (c *rateLimitedClient) do(ctx context.Context, send func() error) (err error) {
+func (c *rateLimitedClient) sendWithinBudget(ctx context.Context, send func() error) (err error) {
 	for range maxAttempts {
-		if err := c.budget.wait(ctx); err != nil {
+		if err := c.budget.waitForRequest(ctx); err != nil {
 			return err
 		}
 		if err = send(); !errors.Is(err, ErrRateLimited) {
 			return err
 		}
-		c.budget.reduce()
+		c.budget.reduceRate()
 	}
 	return err
 }
@@ -72,14 +72,14 @@ func (c *rateLimitedClient) do(ctx context.Context, send func() error) (err erro
 func (c *rateLimitedClient) get(ctx context.Context, link string) ([]byte, error) {
 	status, body, err := c.request(ctx, http.MethodGet, link)
 	if err == nil {
-		err = checkStatus(status)
+		err = checkHTTPStatus(status)
 	}
 	return body, err
 }
 
 // request sends a request without a body, and returns the response.
 func (c *rateLimitedClient) request(ctx context.Context, method, link string) (status int, body []byte, err error) {
-	err = c.do(ctx, func() error {
+	err = c.sendWithinBudget(ctx, func() error {
 		r, err := http.NewRequestWithContext(ctx, method, link, nil)
 		if err != nil {
 			return errors.New("cloud: invalid URL") // the original error contains it
@@ -114,8 +114,8 @@ func (c *rateLimitedClient) send(r *http.Request) (status int, body []byte, err 
 	return resp.StatusCode, body, nil
 }
 
-// checkStatus returns an error for a status other than 2xx.
-func checkStatus(status int) error {
+// checkHTTPStatus returns an error for a status other than 2xx.
+func checkHTTPStatus(status int) error {
 	if status/100 != 2 {
 		return fmt.Errorf("cloud: response has status %d", status)
 	}

@@ -48,7 +48,7 @@ func NewTencentLegacy(c LegacyConfig, o Options) (*TencentLegacy, error) {
 	if u, err := url.Parse(link); err != nil || u.Host == "" || u.RawQuery != "" {
 		return nil, errors.New("cloud: tencent legacy: invalid URL")
 	}
-	return &TencentLegacy{newClient(o), c.AppID, link, func() string { return c.Key }}, nil
+	return &TencentLegacy{newRateLimitedClient(o), c.AppID, link, func() string { return c.Key }}, nil
 }
 
 // signatureTTL is the validity of a call: the tolerated difference of clocks.
@@ -80,9 +80,9 @@ func (s *numberOrString) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// call makes one call and returns the result code and output of the response.
-func (t *TencentLegacy) call(ctx context.Context, action string, parameters url.Values) (ret int, output json.RawMessage, err error) {
-	err = t.client.do(ctx, func() error {
+// callAPI makes one call and returns the result code and output of the response.
+func (t *TencentLegacy) callAPI(ctx context.Context, action string, parameters url.Values) (ret int, output json.RawMessage, err error) {
+	err = t.client.sendWithinBudget(ctx, func() error {
 		until := strconv.FormatInt(time.Now().Add(signatureTTL).Unix(), 10)
 		sum := md5.Sum([]byte(t.key() + until))
 		query := url.Values{"appid": {t.appID}, "interface": {action}, "t": {until}, "sign": {hex.EncodeToString(sum[:])}}
@@ -93,7 +93,7 @@ func (t *TencentLegacy) call(ctx context.Context, action string, parameters url.
 		}
 		status, response, err := t.client.send(r)
 		if err == nil {
-			err = checkStatus(status)
+			err = checkHTTPStatus(status)
 		}
 		if err != nil {
 			return err
@@ -132,7 +132,7 @@ func legacyError(action string, ret int) error { return &apiError{action, strcon
 // are errors.
 func (t *TencentLegacy) PushState(ctx context.Context, code string) (State, error) {
 	const action = "Live_Channel_GetStatus"
-	ret, output, err := t.call(ctx, action, url.Values{"Param.s.channel_id": {code}})
+	ret, output, err := t.callAPI(ctx, action, url.Values{"Param.s.channel_id": {code}})
 	switch {
 	case err != nil:
 		return 0, err
@@ -166,25 +166,25 @@ func decodeLegacyState(output []byte) (State, error) {
 
 // CutPush ends the push of a stream. A new push may begin at once.
 func (t *TencentLegacy) CutPush(ctx context.Context, code string) error {
-	return t.setStatus(ctx, code, 2)
+	return t.setPushStatus(ctx, code, 2)
 }
 
 // ForbidPush ends the push of a stream and forbids new ones until AllowPush. The API has
 // no end time and no reason: call AllowPush at the end.
 func (t *TencentLegacy) ForbidPush(ctx context.Context, code string, _ time.Time, _ string) error {
-	return t.setStatus(ctx, code, 0)
+	return t.setPushStatus(ctx, code, 0)
 }
 
 // AllowPush undoes ForbidPush.
 func (t *TencentLegacy) AllowPush(ctx context.Context, code string) error {
-	return t.setStatus(ctx, code, 1)
+	return t.setPushStatus(ctx, code, 1)
 }
 
-// setStatus calls Live_Channel_SetStatus. For a code without pushes so far, cutting and
+// setPushStatus calls Live_Channel_SetStatus. For a code without pushes so far, cutting and
 // allowing do nothing.
-func (t *TencentLegacy) setStatus(ctx context.Context, code string, status int) error {
+func (t *TencentLegacy) setPushStatus(ctx context.Context, code string, status int) error {
 	const action = "Live_Channel_SetStatus"
-	ret, _, err := t.call(ctx, action, url.Values{"Param.s.channel_id": {code}, "Param.n.status": {strconv.Itoa(status)}})
+	ret, _, err := t.callAPI(ctx, action, url.Values{"Param.s.channel_id": {code}, "Param.n.status": {strconv.Itoa(status)}})
 	if err != nil || ret == retOK || ret == retNeverPushed && status != 0 {
 		return err
 	}

@@ -48,7 +48,7 @@ func (t *TencentLegacy) forEachRecordingOfDay(ctx context.Context, code string, 
 	const action = "Live_Tape_GetFilelist"
 	seen := 0
 	for page := 1; ; page++ {
-		ret, output, err := t.call(ctx, action, url.Values{
+		ret, output, err := t.callAPI(ctx, action, url.Values{
 			"Param.s.channel_id": {code}, "Param.s.sort_type": {"asc"},
 			"Param.n.page_no": {strconv.Itoa(page)}, "Param.n.page_size": {strconv.Itoa(recordingsPageSize)},
 			"Param.s.start_time": {from.Format(time.DateTime)}, "Param.s.end_time": {to.Format(time.DateTime)},

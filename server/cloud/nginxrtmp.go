@@ -39,7 +39,7 @@ func NewNginxRTMP(stat, control, app string, o Options) (*NginxRTMP, error) {
 		}
 		*link = base
 	}
-	return &NginxRTMP{newClient(o), app, func() (string, string) { return stat, control }}, nil
+	return &NginxRTMP{newRateLimitedClient(o), app, func() (string, string) { return stat, control }}, nil
 }
 
 // ForEachOnline calls yield with the live code of every push.

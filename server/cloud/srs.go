@@ -30,7 +30,7 @@ func NewSRS(link, app string, o Options) (*SRS, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cloud: srs: %w", err)
 	}
-	return &SRS{newClient(o), app, func() string { return base }}, nil
+	return &SRS{newRateLimitedClient(o), app, func() string { return base }}, nil
 }
 
 // parseBaseURL checks a URL, and returns it without a trailing slash.
@@ -144,7 +144,7 @@ func (s *SRS) disconnectClient(ctx context.Context, client string) error {
 	if err != nil || status == http.StatusNotFound {
 		return err
 	}
-	if err := checkStatus(status); err != nil {
+	if err := checkHTTPStatus(status); err != nil {
 		return err
 	}
 	var reply struct{ Code *int }

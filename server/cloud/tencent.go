@@ -51,7 +51,7 @@ func NewTencent(c TencentConfig, o Options) (*Tencent, error) {
 		return nil, errors.New("cloud: tencent: secret id, secret key, push domain and app are required")
 	}
 	t := &Tencent{
-		client: newClient(o), domain: c.Domain, app: c.App, vodApp: c.VODApp,
+		client: newRateLimitedClient(o), domain: c.Domain, app: c.App, vodApp: c.VODApp,
 		credentials: func() (id, key string) { return c.SecretID, c.SecretKey },
 	}
 	var err error
@@ -79,13 +79,13 @@ type tencentStream struct {
 
 func (t *Tencent) streamName(code string) tencentStream { return tencentStream{t.domain, t.app, code} }
 
-// call makes one call and decodes the response into reply, unless that is nil.
-func (t *Tencent) call(ctx context.Context, api tencentAPI, action string, request, reply any) error {
+// callAPI makes one call and decodes the response into reply, unless that is nil.
+func (t *Tencent) callAPI(ctx context.Context, api tencentAPI, action string, request, reply any) error {
 	body, err := json.Marshal(request)
 	if err != nil {
 		return fmt.Errorf("cloud: tencent: %s: %w", action, err)
 	}
-	return t.client.do(ctx, func() error {
+	return t.client.sendWithinBudget(ctx, func() error {
 		r, err := http.NewRequestWithContext(ctx, http.MethodPost, api.scheme+"://"+api.host+"/", bytes.NewReader(body))
 		if err != nil {
 			return fmt.Errorf("cloud: tencent: invalid URL of the %s API", api.service)
@@ -113,7 +113,7 @@ func decodeTencentResponse(status int, response []byte, action string, reply any
 		RequestID *string `json:"RequestId"`
 	}
 	if json.Unmarshal(response, &outer) != nil || json.Unmarshal(outer.Response, &inner) != nil {
-		return cmp.Or(checkStatus(status), errMalformed)
+		return cmp.Or(checkHTTPStatus(status), errMalformed)
 	}
 	switch {
 	case inner.Error != nil && strings.HasPrefix(inner.Error.Code, "RequestLimitExceeded"):
@@ -121,7 +121,7 @@ func decodeTencentResponse(status int, response []byte, action string, reply any
 	case inner.Error != nil:
 		return &apiError{action, inner.Error.Code}
 	case status != http.StatusOK:
-		return checkStatus(status)
+		return checkHTTPStatus(status)
 	case inner.RequestID == nil: // every response has one
 		return errMalformed
 	case reply == nil:
@@ -137,7 +137,7 @@ func decodeTencentResponse(status int, response []byte, action string, reply any
 // https://www.tencentcloud.com/document/product/267/30796.
 func (t *Tencent) PushState(ctx context.Context, code string) (State, error) {
 	var reply struct{ StreamState string }
-	if err := t.call(ctx, t.live, "DescribeLiveStreamState", t.streamName(code), &reply); err != nil {
+	if err := t.callAPI(ctx, t.live, "DescribeLiveStreamState", t.streamName(code), &reply); err != nil {
 		return 0, err
 	}
 	switch reply.StreamState {

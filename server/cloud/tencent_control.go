@@ -16,7 +16,7 @@ const maxForbidReason = 512
 // CutPush ends the push of a stream by DropLiveStream, if there is one:
 // https://www.tencentcloud.com/document/product/267/30794. A new push may begin at once.
 func (t *Tencent) CutPush(ctx context.Context, code string) error {
-	return ignoreNotFound(t.call(ctx, t.live, "DropLiveStream", t.streamName(code), nil))
+	return ignoreNotFound(t.callAPI(ctx, t.live, "DropLiveStream", t.streamName(code), nil))
 }
 
 // ForbidPush ends the push of a stream and forbids new ones until a time, by
@@ -36,7 +36,7 @@ func (t *Tencent) ForbidPush(ctx context.Context, code string, until time.Time, 
 	if len(reason) > maxForbidReason {
 		reason = strings.ToValidUTF8(reason[:maxForbidReason], "")
 	}
-	return t.call(ctx, t.live, "ForbidLiveStream", struct {
+	return t.callAPI(ctx, t.live, "ForbidLiveStream", struct {
 		tencentStream
 		ResumeTime string
 		Reason     string `json:",omitempty"`
@@ -46,7 +46,7 @@ func (t *Tencent) ForbidPush(ctx context.Context, code string, until time.Time, 
 // AllowPush undoes ForbidPush by ResumeLiveStream. It does nothing if pushes are not
 // forbidden.
 func (t *Tencent) AllowPush(ctx context.Context, code string) error {
-	return ignoreNotFound(t.call(ctx, t.live, "ResumeLiveStream", t.streamName(code), nil))
+	return ignoreNotFound(t.callAPI(ctx, t.live, "ResumeLiveStream", t.streamName(code), nil))
 }
 
 // ignoreNotFound returns nil for API errors about a missing stream or ban, otherwise err.

@@ -81,7 +81,7 @@ func (t *Tencent) ForEachOnline(ctx context.Context, yield func(code string)) er
 }
 
 func (t *Tencent) readOnlinePage(ctx context.Context, number int) (page onlinePage, err error) {
-	err = t.call(ctx, t.live, "DescribeLiveStreamOnlineList", struct {
+	err = t.callAPI(ctx, t.live, "DescribeLiveStreamOnlineList", struct {
 		tencentStream
 		PageNum, PageSize int
 	}{t.streamName(""), number, onlinePageSize}, &page)

@@ -43,7 +43,7 @@ func (t *Tencent) ForEachRecording(ctx context.Context, code string, from, to ti
 			TotalCount   *int
 			MediaInfoSet []vodFile
 		}
-		err := t.call(ctx, t.vod, "SearchMedia", struct {
+		err := t.callAPI(ctx, t.vod, "SearchMedia", struct {
 			SubAppID      int64    `json:"SubAppId,omitempty"`
 			StreamIDs     []string `json:"StreamIds"`
 			SourceTypes   []string

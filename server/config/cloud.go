@@ -82,10 +82,10 @@ func (v *validation) validateCloud() {
 		durationBound{"webhooks.retry", v.Webhooks.Retry, time.Second},
 	)
 	if v.Poll.OfflineAfter > maxOfflinePolls {
-		v.reject("poll.offline_after", "must be at most %d", maxOfflinePolls)
+		v.rejectValue("poll.offline_after", "must be at most %d", maxOfflinePolls)
 	}
 	if v.Liveness.Media == "required" && v.Poll.Provider == "" {
-		v.reject("liveness.media", "requires poll.provider")
+		v.rejectValue("liveness.media", "requires poll.provider")
 	}
 	if v.Webhooks.URL != "" && len(v.Webhooks.Secrets) == 0 {
 		v.addError("webhooks.secret", "required by webhooks.url: the receiver must be able to verify events")
@@ -95,8 +95,8 @@ func (v *validation) validateCloud() {
 // maxOfflinePolls bounds polls in a row, as in package presence.
 const maxOfflinePolls = 1 << 20
 
-// missingKeys returns the keys that a provider requires and lacks, or "".
-func (c *Cloud) missingKeys(provider string, forModeration bool) string {
+// missingKeys describes the keys that a provider requires and lacks, or returns "".
+func (c *Cloud) missingKeys(provider string, forModeration bool) (description string) {
 	switch {
 	case provider == Tencent && (c.SecretID == "" || c.SecretKey == ""):
 		return "cloud.secret_id and cloud.secret_key"

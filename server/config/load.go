@@ -70,7 +70,7 @@ func mergedLayers(flags *pflag.FlagSet, environ []string) (values layer, errs []
 	errs = append(errs, environmentErrs...)
 	values = layer{}
 	for _, l := range []layer{file, environment, flagLayer(flags)} {
-		errs = append(errs, l.overrideIn(values)...)
+		errs = append(errs, l.mergeInto(values)...)
 	}
 	return values, errs
 }
@@ -86,7 +86,7 @@ func newConfig(values layer, errs []error) (*Config, error) {
 		if err != nil {
 			v.addError(k.name, "%w", err)
 		} else if err = k.parse(v.Config, text); err != nil {
-			v.reject(k.name, "%w", err)
+			v.rejectValue(k.name, "%w", err)
 		}
 		if err != nil {
 			_ = k.parse(v.Config, k.defaultText) // a test parses every default
@@ -100,9 +100,9 @@ func newConfig(values layer, errs []error) (*Config, error) {
 	return v.Config, nil
 }
 
-// overrideIn writes the values of l into merged, over either form of each key. It
+// mergeInto writes the values of l into merged, over either form of each key. It
 // returns an error for each key that l sets in both forms.
-func (l layer) overrideIn(merged layer) (errs []error) {
+func (l layer) mergeInto(merged layer) (errs []error) {
 	for _, name := range slices.Sorted(maps.Keys(l)) {
 		base, isFile := strings.CutSuffix(name, "_file")
 		if isFile {

@@ -59,8 +59,8 @@ func choiceField(field func(*Config) *string, choices ...string) parser {
 	}
 }
 
-// optional skips an empty text, for a value that is derived later.
-func optional(parse parser) parser {
+// optionalField skips an empty text, for a value that is derived later.
+func optionalField(parse parser) parser {
 	return func(c *Config, text string) error {
 		if text == "" {
 			return nil
@@ -237,7 +237,7 @@ func parseRedisDB(c *Config, text string) (err error) {
 
 func parseVODAppID(c *Config, text string) error {
 	c.Cloud.VODAppID = 0
-	return optional(countField(func(c *Config) *int64 { return &c.Cloud.VODAppID }))(c, text)
+	return optionalField(countField(func(c *Config) *int64 { return &c.Cloud.VODAppID }))(c, text)
 }
 
 func parseWebhookSecrets(c *Config, text string) error {
@@ -249,24 +249,24 @@ func parseWebhookSecrets(c *Config, text string) error {
 }
 
 func parseTemplateSuffix(name, suffix string) (string, error) {
-	if !isWord(name) || strings.ToLower(name) != name {
+	if !isURLSafe(name) || strings.ToLower(name) != name {
 		return "", fmt.Errorf("the name %q must consist of a-z 0-9 _ -", name)
 	}
-	if !isWord(suffix) {
+	if !isURLSafe(suffix) {
 		return "", fmt.Errorf("the suffix %q of %s must consist of A-Z a-z 0-9 _ -", suffix, name)
 	}
 	return suffix, nil
 }
 
-func parseProtocolPort(protocol, text string) (int, error) {
+func parseProtocolPort(protocol, text string) (port int, err error) {
 	if !slices.Contains(playProtocols, protocol) {
 		return 0, fmt.Errorf("%q must be one of %s", protocol, strings.Join(playProtocols, ", "))
 	}
-	port, err := strconv.ParseUint(text, 10, 16)
-	if err != nil || port == 0 {
+	n, err := strconv.ParseUint(text, 10, 16)
+	if err != nil || n == 0 {
 		return 0, fmt.Errorf("the port %q of %s must be from 1 to 65535", text, protocol)
 	}
-	return int(port), nil
+	return int(n), nil
 }
 
 func parseDomainProvider(domain, provider string) (string, error) {
@@ -276,12 +276,11 @@ func parseDomainProvider(domain, provider string) (string, error) {
 	return provider, nil
 }
 
-func parseDomainDelta(domain, text string) (time.Duration, error) {
-	d, err := parseDuration(text)
-	if err != nil {
+func parseDomainDelta(domain, text string) (delta time.Duration, err error) {
+	if delta, err = parseDuration(text); err != nil {
 		err = fmt.Errorf("%q of %s %w", text, domain, err)
 	}
-	return d, err
+	return delta, err
 }
 
 // maxDomainWeight is the largest weight of a play domain, signing.MaxDomainWeight.
@@ -335,9 +334,9 @@ func splitPairs(text string) (map[string]string, error) {
 	return pairs, nil
 }
 
-// isWord reports whether s needs no escape in a live code and in a URL.
-func isWord(s string) bool { return s != "" && !strings.ContainsFunc(s, isNotWordRune) }
+// isURLSafe reports whether s needs no escape in a live code and in a URL.
+func isURLSafe(s string) bool { return s != "" && !strings.ContainsFunc(s, isNotURLSafeRune) }
 
-func isNotWordRune(r rune) bool {
+func isNotURLSafeRune(r rune) bool {
 	return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '_' || r == '-')
 }

@@ -26,7 +26,7 @@ type SignerConfig struct {
 
 // SignerConfig returns the signer of the push domain.
 func (p *Push) SignerConfig() SignerConfig {
-	return SignerConfig{p.Provider, p.Template, p.Key, p.BackupKey, p.Delta, p.Algorithm}.withoutUnused()
+	return SignerConfig{p.Provider, p.Template, p.Key, p.BackupKey, p.Delta, p.Algorithm}.withoutUnusedFields()
 }
 
 // SignerConfig returns the signer of a play domain. A domain with a key of its own does
@@ -39,11 +39,11 @@ func (p *Play) SignerConfig(domain string) SignerConfig {
 	if delta, ok := p.Deltas[domain]; ok {
 		s.Delta = delta
 	}
-	return s.withoutUnused()
+	return s.withoutUnusedFields()
 }
 
-// withoutUnused returns s without the fields that its provider does not use.
-func (s SignerConfig) withoutUnused() SignerConfig {
+// withoutUnusedFields returns s without the fields that its provider does not use.
+func (s SignerConfig) withoutUnusedFields() SignerConfig {
 	if s.Provider != "template" {
 		s.Template = ""
 	}
@@ -71,13 +71,13 @@ const minMinutesTTL = 4 * time.Minute
 func (v *validation) validateSigners() {
 	push := v.Push.SignerConfig()
 	if push.signsPath() {
-		v.reject("push.provider", "it signs the path of HTTP URLs, but encoders do not push over HTTP")
+		v.rejectValue("push.provider", "it signs the path of HTTP URLs, but encoders do not push over HTTP")
 	}
 	if (v.Push.Template != "") != (push.Provider == "template") {
 		v.addError("push.template", "must be set together with the provider template")
 	}
 	if v.Push.Algorithm == "sha256" && push.Provider != "tencent" {
-		v.reject("push.algorithm", "%s has only md5", push.Provider)
+		v.rejectValue("push.algorithm", "%s has only md5", push.Provider)
 	}
 	v.validateDelta("push.delta", v.Push.Delta, "push.ttl", v.Push.TTL)
 	v.validatePlaySigners()
@@ -105,7 +105,7 @@ func (v *validation) validatePlayHooks(push SignerConfig) {
 			v.addError("play.providers", "%s must not be none: a media server with hooks would then permit unsigned playback for all domains", d.Name)
 		case s.Provider == "none" || push.Provider == "none":
 		case s.sharesKey(push):
-			v.reject("push.key", "must differ from the key of %s: a play URL would permit a push", d.Name)
+			v.rejectValue("push.key", "must differ from the key of %s: a play URL would permit a push", d.Name)
 		}
 	}
 }
@@ -123,11 +123,11 @@ func (v *validation) validatePlaySigners() {
 		hasTemplate, hasAlgorithm = hasTemplate || s.Provider == "template", hasAlgorithm || s.Provider == "tencent"
 		for _, protocol := range v.Play.Protocols {
 			if protocol == "rtmp" && s.signsPath() || protocol == "webrtc" && s.Provider != "tencent" {
-				v.reject("play.protocols", "%s (domain %s) has no %s URLs", s.Provider, d.Name, protocol)
+				v.rejectValue("play.protocols", "%s (domain %s) has no %s URLs", s.Provider, d.Name, protocol)
 			}
 		}
 		if s.hasMinuteTimes() && v.Play.TTL < minMinutesTTL {
-			v.reject("play.ttl", "must be at least %v: the times of %s (domain %s) are whole minutes", minMinutesTTL, s.Provider, d.Name)
+			v.rejectValue("play.ttl", "must be at least %v: the times of %s (domain %s) are whole minutes", minMinutesTTL, s.Provider, d.Name)
 		}
 		name := "play.delta"
 		if _, ok := v.Play.Deltas[d.Name]; ok {
@@ -139,7 +139,7 @@ func (v *validation) validatePlaySigners() {
 		v.addError("play.template", "must be set together with the provider template")
 	}
 	if v.Play.Algorithm == "sha256" && !hasAlgorithm {
-		v.reject("play.algorithm", "no play provider has sha256")
+		v.rejectValue("play.algorithm", "no play provider has sha256")
 	}
 }
 
@@ -147,9 +147,9 @@ func (v *validation) validatePlaySigners() {
 func (v *validation) validateDelta(name string, delta time.Duration, ttlName string, ttl time.Duration) {
 	switch {
 	case delta%time.Second != 0:
-		v.reject(name, "must be a whole number of seconds")
-	case v.areValid(ttlName) && delta >= ttl:
-		v.reject(name, "must be shorter than %s (%v)", ttlName, ttl)
+		v.rejectValue(name, "must be a whole number of seconds")
+	case v.keysAreValid(ttlName) && delta >= ttl:
+		v.rejectValue(name, "must be shorter than %s (%v)", ttlName, ttl)
 	}
 }
 
@@ -157,7 +157,7 @@ func (v *validation) validateDelta(name string, delta time.Duration, ttlName str
 func validatePlayDomains[V any](v *validation, name string, byDomain map[string]V) {
 	for _, domain := range slices.Sorted(maps.Keys(byDomain)) {
 		if !slices.ContainsFunc(v.Play.Domains, func(d WeightedDomain) bool { return d.Name == domain }) {
-			v.reject(name, "%q must be one of play.domain", domain)
+			v.rejectValue(name, "%q must be one of play.domain", domain)
 		}
 	}
 }
@@ -168,7 +168,7 @@ func (v *validation) validatePlayback() {
 	case vod.Key == "" && vod.Provider != "none" && vod.Provider != "plain":
 		v.addError("vod.provider", "%s requires vod.key", vod.Provider)
 	case vod.Root != "" && !strings.HasPrefix(vod.Root, "/"):
-		v.reject("vod.root", "must begin with /")
+		v.rejectValue("vod.root", "must begin with /")
 	case vod.Root != "" && vod.Domain == "":
 		v.addError("vod.root", "requires vod.domain")
 	}

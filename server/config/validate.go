@@ -33,15 +33,15 @@ type validation struct {
 // addError adds an error about a key. It skips a key that has one already: the second
 // often follows from the first.
 func (v *validation) addError(name, format string, args ...any) {
-	if v.areValid(name) {
+	if v.keysAreValid(name) {
 		v.invalid[name] = true
 		v.errs = append(v.errs, v.values.keyError(name, fmt.Errorf(format, args...)))
 	}
 }
 
-// reject adds an error about the value of a key, and shows the value unless it is a
+// rejectValue adds an error about the value of a key, and shows the value unless it is a
 // secret or may contain a password.
-func (v *validation) reject(name, format string, args ...any) {
+func (v *validation) rejectValue(name, format string, args ...any) {
 	value := fmt.Sprintf("invalid value %q", v.effective[name].text)
 	if k, _ := keyByName(name); k.form&(secret|credential) != 0 {
 		value = "invalid value"
@@ -49,8 +49,8 @@ func (v *validation) reject(name, format string, args ...any) {
 	v.addError(name, "%s: %w", value, fmt.Errorf(format, args...))
 }
 
-// areValid reports whether none of the keys has an error so far.
-func (v *validation) areValid(names ...string) bool {
+// keysAreValid reports whether none of the keys has an error so far.
+func (v *validation) keysAreValid(names ...string) bool {
 	return !slices.ContainsFunc(names, func(name string) bool { return v.invalid[name] })
 }
 
@@ -70,10 +70,10 @@ func (v *validation) validate() {
 		v.addError("tls.cert", "must be set together with tls.key")
 	}
 	if v.Limits.Batch < minBatch {
-		v.reject("limits.batch", "must be at least %d bytes: no start would fit", minBatch)
+		v.rejectValue("limits.batch", "must be at least %d bytes: no start would fit", minBatch)
 	}
 	if v.Limits.Window > maxWindow {
-		v.reject("limits.window", "must be at most %d", maxWindow)
+		v.rejectValue("limits.window", "must be at most %d", maxWindow)
 	}
 	if len(v.Lists) == 0 {
 		v.addError("lists", "must have at least one list")
@@ -86,15 +86,15 @@ func (v *validation) validate() {
 // validateAuth checks the lengths of keys, and sets the default of viewer.anonymous.
 func (v *validation) validateAuth() {
 	if n := len(v.Auth.Secret); n > 0 && n < minAuthSecret {
-		v.reject("auth.secret", "must have at least %d bytes, has %d", minAuthSecret, n)
+		v.rejectValue("auth.secret", "must have at least %d bytes, has %d", minAuthSecret, n)
 	}
 	for _, kid := range slices.Sorted(maps.Keys(v.Auth.Secrets)) {
 		if n := len(v.Auth.Secrets[kid]); n < minAuthSecret {
-			v.reject("auth.secrets", "the secret of kid %s must have at least %d bytes, has %d", kid, minAuthSecret, n)
+			v.rejectValue("auth.secrets", "the secret of kid %s must have at least %d bytes, has %d", kid, minAuthSecret, n)
 		}
 	}
 	if u := v.Auth.JWKSURL; u != "" && !isHTTPURL(u) {
-		v.reject("auth.jwks_url", "%w", errNoHTTPURL)
+		v.rejectValue("auth.jwks_url", "%w", errNoHTTPURL)
 	}
 	if v.values["viewer.anonymous"].text == "" {
 		v.Viewer.Anonymous = slices.Contains(v.GeneratedSecrets, "auth.secret")
@@ -110,11 +110,11 @@ func (v *validation) validateListeners() {
 			_, err = strconv.ParseUint(port, 10, 16)
 		}
 		if err != nil {
-			v.reject(l.name, "must be host:port")
+			v.rejectValue(l.name, "must be host:port")
 		}
 	}
 	if v.hasGeneratedSecrets() && !isLoopback(v.Listen) {
-		v.reject("listen", "must be a loopback address while development secrets are in use: set %s first",
+		v.rejectValue("listen", "must be a loopback address while development secrets are in use: set %s first",
 			strings.Join(v.GeneratedSecrets, ", "))
 	}
 }
@@ -122,7 +122,7 @@ func (v *validation) validateListeners() {
 // hasGeneratedSecrets reports whether secrets were generated, and not only because the
 // given ones are invalid.
 func (v *validation) hasGeneratedSecrets() bool {
-	return len(v.GeneratedSecrets) > 0 && v.areValid(v.GeneratedSecrets...)
+	return len(v.GeneratedSecrets) > 0 && v.keysAreValid(v.GeneratedSecrets...)
 }
 
 // isLoopback reports whether only this machine can reach an address.
@@ -138,8 +138,8 @@ func isLoopback(address string) bool {
 // validateCodeTemplate checks that the template yields valid live codes, a different
 // one for each anchor or session.
 func (v *validation) validateCodeTemplate() {
-	if !isWord(v.BizID) {
-		v.reject("bizid", wordRule)
+	if !isURLSafe(v.BizID) {
+		v.rejectValue("bizid", wordRule)
 		return
 	}
 	// Each variable is replaced by the shortest text that it can have.
@@ -149,33 +149,33 @@ func (v *validation) validateCodeTemplate() {
 	).Replace(code)
 	switch {
 	case shortest == code:
-		v.reject("code", "must contain {anchor}, {anchor_hash} or {session}: all anchors would have the same live code")
-	case !isWord(shortest):
-		v.reject("code", "%s and {bizid}, {anchor}, {anchor_hash}, {session}", wordRule)
+		v.rejectValue("code", "must contain {anchor}, {anchor_hash} or {session}: all anchors would have the same live code")
+	case !isURLSafe(shortest):
+		v.rejectValue("code", "%s and {bizid}, {anchor}, {anchor_hash}, {session}", wordRule)
 	case !strings.HasPrefix(code, v.BizID+"_"):
-		v.reject("code", "must start with {bizid}_")
+		v.rejectValue("code", "must start with {bizid}_")
 	case len(shortest) > maxCode:
-		v.reject("code", "must yield live codes of at most %d bytes: the shortest has %d", maxCode, len(shortest))
+		v.rejectValue("code", "must yield live codes of at most %d bytes: the shortest has %d", maxCode, len(shortest))
 	}
 }
 
 // validateURLParts checks the domains and paths of push and play URLs.
 func (v *validation) validateURLParts() {
-	isNotDomainRune := func(r rune) bool { return isNotWordRune(r) && !strings.ContainsRune(".:[]", r) }
+	isNotDomainRune := func(r rune) bool { return isNotURLSafeRune(r) && !strings.ContainsRune(".:[]", r) }
 	validateDomain := func(name, domain string) {
-		if v.areValid("bizid") && (domain == "" || strings.ContainsFunc(domain, isNotDomainRune)) {
-			v.reject(name, "%q must be a domain", domain)
+		if v.keysAreValid("bizid") && (domain == "" || strings.ContainsFunc(domain, isNotDomainRune)) {
+			v.rejectValue(name, "%q must be a domain", domain)
 		}
 	}
 	validateDomain("push.domain", v.Push.Domain)
 	for _, d := range v.Play.Domains {
 		validateDomain("play.domain", d.Name)
 	}
-	if !isWord(v.Push.App) {
-		v.reject("push.app", wordRule)
+	if !isURLSafe(v.Push.App) {
+		v.rejectValue("push.app", wordRule)
 	}
-	if !isWord(v.Play.App) {
-		v.reject("play.app", wordRule)
+	if !isURLSafe(v.Play.App) {
+		v.rejectValue("play.app", wordRule)
 	}
 	if len(v.Play.Protocols) == 0 {
 		v.addError("play.protocols", "must have at least one protocol")
@@ -187,18 +187,18 @@ func (v *validation) validateHeartbeat() {
 	h := v.Heartbeat
 	switch {
 	case h.Interval < 100*time.Millisecond:
-		v.reject("heartbeat.interval", "must be at least 100ms")
+		v.rejectValue("heartbeat.interval", "must be at least 100ms")
 	case h.Interval%time.Millisecond != 0:
-		v.reject("heartbeat.interval", "must be a whole number of milliseconds")
+		v.rejectValue("heartbeat.interval", "must be a whole number of milliseconds")
 	}
 	if h.Missed > maxMissed {
-		v.reject("heartbeat.missed", "must be at most %d", maxMissed)
+		v.rejectValue("heartbeat.missed", "must be at most %d", maxMissed)
 	}
-	if v.areValid("heartbeat.interval") && h.Grace > h.Interval {
-		v.reject("heartbeat.grace", "must be at most heartbeat.interval (%v)", h.Interval)
+	if v.keysAreValid("heartbeat.interval") && h.Grace > h.Interval {
+		v.rejectValue("heartbeat.grace", "must be at most heartbeat.interval (%v)", h.Interval)
 	}
-	if v.areValid("heartbeat.missed", "heartbeat.grace") && h.Interval > (maxPresence-h.Grace)/time.Duration(h.Missed) {
-		v.reject("heartbeat.interval", "heartbeat.interval × heartbeat.missed (%d) + heartbeat.grace must be at most 12 days", h.Missed)
+	if v.keysAreValid("heartbeat.missed", "heartbeat.grace") && h.Interval > (maxPresence-h.Grace)/time.Duration(h.Missed) {
+		v.rejectValue("heartbeat.interval", "heartbeat.interval × heartbeat.missed (%d) + heartbeat.grace must be at most 12 days", h.Missed)
 	}
 }
 
@@ -211,7 +211,7 @@ type durationBound struct {
 func (v *validation) validateMinimums(bounds ...durationBound) {
 	for _, b := range bounds {
 		if b.value < b.minimum {
-			v.reject(b.name, "must be at least %v", b.minimum)
+			v.rejectValue(b.name, "must be at least %v", b.minimum)
 		}
 	}
 }
@@ -227,8 +227,8 @@ func (v *validation) validateDurations() {
 		durationBound{"liveness.start_within", v.Liveness.StartWithin, time.Second},
 		durationBound{"liveness.callback_only", v.Liveness.CallbackOnly, time.Second},
 	)
-	if v.areValid("hub.tick") && v.Hub.Counters < v.Hub.Tick {
-		v.reject("hub.counters", "must be at least hub.tick (%v)", v.Hub.Tick)
+	if v.keysAreValid("hub.tick") && v.Hub.Counters < v.Hub.Tick {
+		v.rejectValue("hub.counters", "must be at least hub.tick (%v)", v.Hub.Tick)
 	}
 }
 
@@ -239,17 +239,17 @@ var hookEvents = []string{
 }
 
 // validateHooks checks that the public cannot call hooks, which end sessions and
-// reject pushes.
+// rejectValue pushes.
 func (v *validation) validateHooks() {
 	for name, h := range map[string]Hook{
 		"tencent": v.Hooks.Tencent, "srs": v.Hooks.SRS, "nginx_rtmp": v.Hooks.NginxRTMP, "mediamtx": v.Hooks.MediaMTX, "zlm": v.Hooks.ZLM,
 	} {
 		key := "hooks." + name
-		if h.Secret != "" && !isWord(h.Secret.Reveal()) {
-			v.reject(key+".secret", "%s, to be a path segment", wordRule)
+		if h.Secret != "" && !isURLSafe(h.Secret.Reveal()) {
+			v.rejectValue(key+".secret", "%s, to be a path segment", wordRule)
 		}
 		if slices.Contains(hookEvents, h.Secret.Reveal()) {
-			v.reject(key+".secret", "must not be the name of an event")
+			v.rejectValue(key+".secret", "must not be the name of an event")
 		}
 		if h.Enabled && len(h.Allow) == 0 && name != "tencent" {
 			v.addError(key+".allow", "must have at least one network: no callback could arrive")
@@ -263,7 +263,7 @@ func (v *validation) validateHooks() {
 		"liveness.callback_only": v.Liveness.CallbackOnly,
 	} {
 		if d > maxPresence {
-			v.reject(name, "must be at most 12 days")
+			v.rejectValue(name, "must be at most 12 days")
 		}
 	}
 }
@@ -281,14 +281,14 @@ func (v *validation) validateRedis() {
 	}
 	for _, addr := range r.Addrs {
 		if _, _, err := net.SplitHostPort(addr); err != nil {
-			v.reject("redis.addrs", "%q must be host:port", addr)
+			v.rejectValue("redis.addrs", "%q must be host:port", addr)
 		}
 	}
-	if !isWord(r.Prefix) {
-		v.reject("redis.prefix", wordRule)
+	if !isURLSafe(r.Prefix) {
+		v.rejectValue("redis.prefix", wordRule)
 	}
 	if r.DB != 0 && len(r.Addrs) > 1 && r.MasterName == "" {
-		v.reject("redis.db", "must be 0: several addresses without redis.master_name are a Redis Cluster")
+		v.rejectValue("redis.db", "must be 0: several addresses without redis.master_name are a Redis Cluster")
 	}
 	if r.CA != "" && !r.TLS {
 		v.addError("redis.ca", "requires redis.tls")

@@ -186,9 +186,9 @@ func (p *Player) awaitSilence(ctx context.Context, a *action) error {
 	}
 }
 
-// awaitWithout returns an error if the client sends a forbidden type of message in the
+// awaitAbsence returns an error if the client sends a forbidden type of message in the
 // time.
-func (p *Player) awaitWithout(ctx context.Context, a *action) error {
+func (p *Player) awaitAbsence(ctx context.Context, a *action) error {
 	for until := p.lastActionAt.Add(milliseconds(a.ForMS)); ; {
 		e, message, err := p.nextEvent(ctx, until)
 		switch {

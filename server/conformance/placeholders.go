@@ -16,14 +16,14 @@ type placeholders map[string]any
 // without a value get the value at their place.
 func (p placeholders) matches(want, got map[string]any) bool {
 	assigned := placeholders{}
-	if !p.match(want, got, assigned) {
+	if !p.matchValue(want, got, assigned) {
 		return false
 	}
 	maps.Copy(p, assigned)
 	return true
 }
 
-func (p placeholders) match(want, got any, assigned placeholders) bool {
+func (p placeholders) matchValue(want, got any, assigned placeholders) bool {
 	switch want := want.(type) {
 	case map[string]any:
 		members, ok := got.(map[string]any)
@@ -31,7 +31,7 @@ func (p placeholders) match(want, got any, assigned placeholders) bool {
 			return false
 		}
 		for name, value := range want {
-			if !p.match(value, members[name], assigned) {
+			if !p.matchValue(value, members[name], assigned) {
 				return false
 			}
 		}
@@ -63,13 +63,13 @@ func (p placeholders) match(want, got any, assigned placeholders) bool {
 // isAbsent reports whether the value of a member means that it is absent.
 func isAbsent(value any) bool { return value == nil || value == "" }
 
-// expand returns a copy of a message with the values of its placeholders.
-func (p placeholders) expand(message any) (any, error) {
+// expandAll returns a copy of a message with the values of its placeholders.
+func (p placeholders) expandAll(message any) (any, error) {
 	switch m := message.(type) {
 	case map[string]any:
 		expanded := make(map[string]any, len(m))
 		for name, value := range m {
-			value, err := p.expand(value)
+			value, err := p.expandAll(value)
 			if err != nil {
 				return nil, err
 			}
@@ -79,7 +79,7 @@ func (p placeholders) expand(message any) (any, error) {
 	case []any:
 		expanded := make([]any, len(m))
 		for i, value := range m {
-			value, err := p.expand(value)
+			value, err := p.expandAll(value)
 			if err != nil {
 				return nil, err
 			}

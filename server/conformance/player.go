@@ -145,7 +145,7 @@ func (p *Player) performAction(ctx context.Context, a *action) error {
 	case a.QuietMS > 0:
 		return p.awaitSilence(ctx, a)
 	case a.Never != nil:
-		return p.awaitWithout(ctx, a)
+		return p.awaitAbsence(ctx, a)
 	}
 	socket, err := p.socketNamed(a.On)
 	if err != nil {
@@ -187,7 +187,7 @@ func (p *Player) socketNamed(name string) (*clientSocket, error) {
 
 // sendMessage sends a message, with the values of its placeholders.
 func (p *Player) sendMessage(ctx context.Context, socket *clientSocket, message any) error {
-	message, err := p.placeholders.expand(message)
+	message, err := p.placeholders.expandAll(message)
 	if err != nil {
 		return err
 	}
@@ -209,7 +209,7 @@ func (p *Player) acknowledgeBeat(ctx context.Context, socket *clientSocket, beat
 	if p.acks == acksNo || !socket.isWelcomed {
 		return nil
 	}
-	interval, limit := integer(p.welcome["heartbeat_ms"]), integer(p.welcome["missed_limit"])
+	interval, limit := integerValue(p.welcome["heartbeat_ms"]), integerValue(p.welcome["missed_limit"])
 	ack := map[string]any{
 		"type": wire.TypeAck, "n": beat["n"], "server_time": "$now",
 		"deadline_in_ms": limit*interval + interval/10, // with the default grace of the server
@@ -228,8 +228,8 @@ func (p *Player) acknowledgeBeat(ctx context.Context, socket *clientSocket, beat
 	return nil
 }
 
-// integer returns a whole number of a message, or 0.
-func integer(value any) int64 {
+// integerValue returns a whole number of a message, or 0.
+func integerValue(value any) int64 {
 	number, _ := value.(json.Number)
 	i, _ := number.Int64() // 0 for other numbers
 	return i

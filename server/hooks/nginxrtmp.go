@@ -34,20 +34,20 @@ func ParseNginxRTMP(body []byte) (Event, error) {
 	switch e.Name {
 	case "publish":
 		e.Kind, e.PushID = PublishRequest, f.connection["clientid"]
-		err = f.readCall(&e, "name", "type")
+		err = f.readCallFields(&e, "name", "type")
 	case "play":
 		e.Kind = PlayRequest
-		err = f.readCall(&e, "name", "start", "duration", "reset")
+		err = f.readCallFields(&e, "name", "start", "duration", "reset")
 	case "update_publish":
 		e.Kind, e.PushID, e.Unverified = PushContinued, f.connection["clientid"], true
-		err = f.readCall(&e, "time", "timestamp", "name")
+		err = f.readCallFields(&e, "time", "timestamp", "name")
 	case "publish_done":
 		e.Kind, e.PushID = PushEnded, f.connection["clientid"]
-		err = f.readCall(&e, "name")
+		err = f.readCallFields(&e, "name")
 		e.Query = "" // the end of an unknown push has no effect
 	case "record_done":
 		e.Kind, e.PushID, e.Unverified = FileRecorded, f.connection["clientid"], true
-		err = f.readCall(&e, "recorder", "name", "path")
+		err = f.readCallFields(&e, "recorder", "name", "path")
 	case "update_play", "play_done":
 		// update_play comes with on_update too; a refusal would disconnect players.
 		return Event{Kind: Ignored, Name: e.Name}, nil
@@ -90,9 +90,9 @@ func parseNginxForm(body []byte) (f nginxForm, err error) {
 	return f, nil
 }
 
-// readCall reads the fields of the call, which must have these names in this order, and
+// readCallFields reads the fields of the call, which must have these names in this order, and
 // takes the rest as the client's query.
-func (f *nginxForm) readCall(e *Event, fields ...string) error {
+func (f *nginxForm) readCallFields(e *Event, fields ...string) error {
 	if len(f.callPairs) < len(fields) {
 		return ErrMalformed
 	}

@@ -38,7 +38,7 @@ func formatByExtension(file string) string {
 
 // startTimeFromName returns the start of a recording in Unix milliseconds if its file
 // has the default name of nginx-rtmp (CODE-SECONDS) or SRS (CODE.MILLISECONDS), or 0.
-func startTimeFromName(file, code string) int64 {
+func startTimeFromName(file, code string) (unixMillis int64) {
 	name := path.Base(file)
 	suffix, ok := strings.CutPrefix(strings.TrimSuffix(name, path.Ext(name)), code)
 	if !ok || suffix == "" || !isDigits(suffix[1:]) {

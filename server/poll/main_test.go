@@ -182,7 +182,7 @@ func newPoller(provider Provider, n int, r *resultRecorder) *Poller {
 		provider.Budget = cloud.NewBudget(50)
 	}
 	all := targets(n)
-	return New(Options{Provider: provider, Interval: interval, Targets: func() []Target { return all }, OnResult: r.record, Logger: zerolog.Nop()})
+	return NewPoller(Options{Provider: provider, Interval: interval, Targets: func() []Target { return all }, OnResult: r.record, Logger: zerolog.Nop()})
 }
 
 // runFor runs a poller for a duration.

@@ -74,7 +74,7 @@ func TestRunAgain(t *testing.T) {
 		f := &fakeProvider{online: func(string) bool { return false }, stateErr: func(string) error { return errDown }}
 		var recorded resultRecorder
 		var log bytes.Buffer
-		p := New(Options{
+		p := NewPoller(Options{
 			Provider: Provider{ForEachOnline: f.forEachOnline(3), PushState: f.PushState, Budget: cloud.NewBudget(50)}, Interval: interval,
 			Targets: func() []Target { return targets(3) }, OnResult: recorded.record, Logger: zerolog.New(&log),
 		})

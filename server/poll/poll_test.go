@@ -19,7 +19,7 @@ func TestRound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fakeProvider{online: func(c string) bool { return c < code(7) }}
 		var recorded resultRecorder
-		p := New(Options{
+		p := NewPoller(Options{
 			Provider: Provider{ForEachOnline: f.forEachOnline(5), PushState: f.PushState, Budget: cloud.NewBudget(50)}, Interval: interval, OnResult: recorded.record,
 			Targets: func() []Target {
 				all := targets(11)
@@ -286,7 +286,7 @@ func TestOverload(t *testing.T) {
 		var mu sync.Mutex
 		live := n
 		slots := make(chan struct{}, 5)
-		p := New(Options{
+		p := NewPoller(Options{
 			Provider: Provider{Budget: cloud.NewBudget(50), PushState: func(ctx context.Context, code string) (cloud.State, error) {
 				select { // five at a time, a second each: 300 per round
 				case slots <- struct{}{}:

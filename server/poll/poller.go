@@ -60,8 +60,8 @@ type lastPoll struct {
 	wasOnline bool // by the latest response
 }
 
-// New returns a poller. It sends no query before Run or QueryNow.
-func New(o Options) *Poller {
+// NewPoller returns a poller. It sends no query before Run or QueryNow.
+func NewPoller(o Options) *Poller {
 	return &Poller{options: o, metrics: newMetrics(o.Metrics)}
 }
 

@@ -35,7 +35,7 @@ func TestResultsHaveEvidence(t *testing.T) {
 				c.PushState = provider.PushState
 			}
 			var results int
-			p := New(Options{Provider: c, Interval: interval, Targets: func() []Target { return targets(n) }, OnResult: func(result Result) {
+			p := NewPoller(Options{Provider: c, Interval: interval, Targets: func() []Target { return targets(n) }, OnResult: func(result Result) {
 				results++
 				provider.checkResult(t, result, single)
 			}})

@@ -34,7 +34,7 @@ type round struct {
 
 func (r *round) run(parent context.Context) {
 	p := r.poller
-	startedAt, requestsBefore := time.Now(), p.options.Provider.Budget.Requests()
+	startedAt, requestsBefore := time.Now(), p.options.Provider.Budget.RequestCount()
 	ctx, cancel := context.WithDeadline(parent, startedAt.Add(p.options.Interval))
 	defer cancel()
 
@@ -59,7 +59,7 @@ func (r *round) run(parent context.Context) {
 	open := len(relevantTargets(targets)) - int(r.answered.Load())
 	m := p.metrics
 	m.roundDuration.Observe(time.Since(startedAt).Seconds())
-	m.budgetShare.Set(float64(p.options.Provider.Budget.Requests()-requestsBefore) / (p.options.Provider.Budget.Rate() * p.options.Interval.Seconds()))
+	m.budgetShare.Set(float64(p.options.Provider.Budget.RequestCount()-requestsBefore) / (p.options.Provider.Budget.Rate() * p.options.Interval.Seconds()))
 	m.openSessions.Set(float64(open))
 	if open == 0 {
 		m.lastCompleteRound.SetToCurrentTime()

@@ -53,7 +53,7 @@ func TestTwentyThousand(t *testing.T) {
 		var recorded resultRecorder
 		reg := prometheus.NewRegistry()
 		all := targets(n)
-		p := New(Options{Provider: c, Interval: interval, Targets: func() []Target { return all }, OnResult: recorded.record, Logger: zerolog.Nop(), Metrics: reg})
+		p := NewPoller(Options{Provider: c, Interval: interval, Targets: func() []Target { return all }, OnResult: recorded.record, Logger: zerolog.Nop(), Metrics: reg})
 		runFor(t, p, rounds(nRounds))
 		for i := range n {
 			want, got := [2]int{nRounds, 0}, [2]int{recorded.count(i, Online), recorded.count(i, Offline)}

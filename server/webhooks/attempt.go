@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// attempt sends the first event of a queue once. An attempt that the stop of the pump
+// attemptEvent sends the first event of a queue once. An attempt that the stop of the pump
 // cancels has an unknown result.
-func (p *Pump) attempt(ctx context.Context, q *codeQueue, e *openEvent, isProbe bool) {
+func (p *Pump) attemptEvent(ctx context.Context, q *codeQueue, e *openEvent, isProbe bool) {
 	if e.failedAttempts > 0 {
 		p.sender.metrics.retries.Inc()
 	}
@@ -19,7 +19,7 @@ func (p *Pump) attempt(ctx context.Context, q *codeQueue, e *openEvent, isProbe 
 		return
 	}
 	now := time.Now()
-	result := p.resultOf(&e.Event, attempt, now)
+	result := p.eventResult(&e.Event, attempt, now)
 	if result == nil {
 		p.scheduleRetry(q, e, attempt, isProbe, now)
 		return
@@ -31,8 +31,8 @@ func (p *Pump) attempt(ctx context.Context, q *codeQueue, e *openEvent, isProbe 
 	p.finishEvent(q, result, attempt, isProbe, now)
 }
 
-// resultOf returns the result of an event after an attempt, or nil for a retry.
-func (p *Pump) resultOf(e *Event, attempt attemptResult, now time.Time) *deliveryResult {
+// eventResult returns the result of an event after an attempt, or nil for a retry.
+func (p *Pump) eventResult(e *Event, attempt attemptResult, now time.Time) *deliveryResult {
 	switch {
 	case attempt.delivered:
 		return &deliveryResult{eventID: e.ID}

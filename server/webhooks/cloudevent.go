@@ -36,12 +36,12 @@ func (e *Event) encode(source string) []byte {
 	w.SetEscapeHTML(false)
 	_ = w.Encode(envelope{ // all members can be encoded
 		SpecVersion: "1.0", ID: e.ID, Source: source, Type: e.Type, Subject: e.subject(),
-		Time: time.UnixMilli(e.Time).UTC().Format(timeFormat), DataContentType: "application/json", Data: e.data(),
+		Time: time.UnixMilli(e.Time).UTC().Format(timeFormat), DataContentType: "application/json", Data: e.eventData(),
 	})
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }
 
-func (e *Event) data() any {
+func (e *Event) eventData() any {
 	switch {
 	case e.Stream != nil:
 		return newStreamData(e.Stream)

@@ -154,7 +154,7 @@ func (p *Pump) startAttempts(ctx context.Context, running *sync.WaitGroup) time.
 		q.inFlight = true
 		p.attempts++
 		first, isProbe := q.events[0], p.breaker.beginAttempt()
-		running.Go(func() { p.attempt(ctx, q, first, isProbe) })
+		running.Go(func() { p.attemptEvent(ctx, q, first, isProbe) })
 	}
 	wait := maxIdleWait
 	if len(p.delayedQueues) > 0 {

@@ -31,9 +31,9 @@ const (
 // to 64 bytes. Its text does not contain the secret.
 var ErrBadSecret = errors.New("webhooks: a secret must be whsec_ and the base64 of 24 to 64 bytes")
 
-func parseSecret(text string) ([]byte, error) {
+func parseSecret(text string) (key []byte, err error) {
 	encoded, ok := strings.CutPrefix(text, secretPrefix)
-	key, err := base64.StdEncoding.Strict().DecodeString(encoded)
+	key, err = base64.StdEncoding.Strict().DecodeString(encoded)
 	if !ok || err != nil || len(key) < minSecret || len(key) > maxSecret {
 		return nil, ErrBadSecret
 	}

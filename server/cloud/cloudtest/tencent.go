@@ -85,10 +85,10 @@ func (c *Tencent) SetOffline(codes ...string) {
 }
 
 // AddVODFile adds a file to the results of SearchMedia.
-func (c *Tencent) AddVODFile(vodFiles map[string]any) {
+func (c *Tencent) AddVODFile(file map[string]any) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.vodFiles = append(c.vodFiles, vodFiles)
+	c.vodFiles = append(c.vodFiles, file)
 }
 
 // Calls returns the calls received so far.
@@ -139,7 +139,7 @@ func (c *Tencent) serve(w http.ResponseWriter, r *http.Request) (responded bool)
 	call := Call{ReceivedAt: time.Now(), Action: r.Header.Get("X-TC-Action")}
 	_ = json.Unmarshal(body, &call.Body)
 	call.Code, _ = call.Body["StreamName"].(string)
-	overLimit := c.recordCall(call)
+	exceedsLimit := c.recordCall(call)
 	if c.Latency > 0 {
 		select {
 		case <-time.After(c.Latency):
@@ -161,9 +161,9 @@ func (c *Tencent) serve(w http.ResponseWriter, r *http.Request) (responded bool)
 		fmt.Fprint(w, `["Response"]`)
 		return true
 	}
-	reply, err := c.reply(r, call, body)
+	reply, err := c.buildReply(r, call, body)
 	switch {
-	case overLimit || fault == RateLimited:
+	case exceedsLimit || fault == RateLimited:
 		reply, err = nil, errors.New("RequestLimitExceeded")
 	case fault == InternalError:
 		reply, err = nil, errors.New("InternalError")
@@ -184,7 +184,7 @@ func (c *Tencent) serve(w http.ResponseWriter, r *http.Request) (responded bool)
 }
 
 // recordCall stores a call, and reports whether it exceeds the rate limit.
-func (c *Tencent) recordCall(call Call) (overLimit bool) {
+func (c *Tencent) recordCall(call Call) (exceedsLimit bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.calls = append(c.calls, call)
@@ -198,10 +198,10 @@ func (c *Tencent) recordCall(call Call) (overLimit bool) {
 		}
 		inLastSecond++
 	}
-	if overLimit = inLastSecond > c.PerSecond; overLimit {
+	if exceedsLimit = inLastSecond > c.PerSecond; exceedsLimit {
 		c.rejected++
 	}
-	return overLimit
+	return exceedsLimit
 }
 
 var credential = regexp.MustCompile(`^TC3-HMAC-SHA256 Credential=([^/]+)/(\d{4}-\d\d-\d\d)/(live|vod)/tc3_request, SignedHeaders=content-type;host, Signature=([0-9a-f]{64})$`)
@@ -234,8 +234,8 @@ func (c *Tencent) verifySignature(r *http.Request, body []byte) error {
 	return nil
 }
 
-// reply returns the inner part of a response, or an error whose text is an API error code.
-func (c *Tencent) reply(r *http.Request, call Call, body []byte) (map[string]any, error) {
+// buildReply returns the inner part of a response, or an error whose text is an API error code.
+func (c *Tencent) buildReply(r *http.Request, call Call, body []byte) (map[string]any, error) {
 	if err := c.verifySignature(r, body); err != nil {
 		return nil, err
 	}
@@ -255,7 +255,7 @@ func (c *Tencent) reply(r *http.Request, call Call, body []byte) (map[string]any
 	}
 	switch call.Action {
 	case "DescribeLiveStreamState":
-		return map[string]any{"StreamState": c.stateLocked(call.Code)}, nil
+		return map[string]any{"StreamState": c.pushStateLocked(call.Code)}, nil
 	case "DescribeLiveStreamOnlineList":
 		return c.onlinePageLocked(call)
 	case "DropLiveStream":
@@ -284,7 +284,7 @@ func (c *Tencent) reply(r *http.Request, call Call, body []byte) (map[string]any
 	return nil, errors.New("InvalidAction")
 }
 
-func (c *Tencent) stateLocked(code string) string {
+func (c *Tencent) pushStateLocked(code string) string {
 	if _, is := c.forbidden[code]; is {
 		return "forbid"
 	}
