@@ -194,7 +194,7 @@ func TestNewerRecordingIsAnError(t *testing.T) {
 	}
 }
 
-// TestPagesUseAnIndex: a page reads only its own rows, whatever the table's size.
+// TestPagesUseAnIndex: a page reads only its own rows, for any size of the table.
 func TestPagesUseAnIndex(t *testing.T) {
 	l := openDir(t, t.TempDir())
 	defer l.Close()

@@ -30,7 +30,7 @@ type Log struct {
 	store  *store // nil: in memory
 	logger zerolog.Logger
 	clock  clock
-	repl   string // the same for all entries of this process
+	epoch  string // of this process
 
 	memory   memoryStore // used where store is nil
 	buffer   entryBuffer
@@ -93,7 +93,7 @@ var ErrLocked = errors.New("embedded: another process uses this directory")
 // Close. It returns ErrLocked when another process has the lock.
 func Open(o Options) (*Log, error) {
 	l := &Log{
-		logger: o.Logger, clock: clock{time.Now()}, repl: newRepl(),
+		logger: o.Logger, clock: clock{time.Now()}, epoch: newEpochName(),
 		memory: newMemoryStore(), buffer: newEntryBuffer(), pending: newPendingRows(),
 		requests: requests{make(chan *appendRequest), make(chan *transactionRequest)},
 		shutdown: shutdown{started: make(chan struct{}), writerDone: make(chan struct{})},

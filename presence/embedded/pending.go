@@ -60,8 +60,8 @@ func (p *pendingRows) returnRows(rows map[rowKey]presence.Record, asOf uint64) {
 	}
 }
 
-// newRepl returns the random name of the epoch that this process begins.
-func newRepl() string {
+// newEpochName returns a random name: each start of the process begins an epoch.
+func newEpochName() string {
 	var b [10]byte
 	rand.Read(b[:])
 	return hex.EncodeToString(b[:])

@@ -110,7 +110,7 @@ func (l *Log) newEntry(last presence.Entry, batch []byte) presence.Entry {
 	if id.MS == last.ID.MS {
 		id.Seq = last.ID.Seq + 1
 	}
-	return presence.Entry{ID: id, Num: last.Num + 1, Time: now, Epoch: l.repl, Batch: batch}
+	return presence.Entry{ID: id, Num: last.Num + 1, Time: now, Epoch: l.epoch, Batch: batch}
 }
 
 // saveEntries commits the entries of a group with a durable one, and the pending

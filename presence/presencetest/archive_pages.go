@@ -87,8 +87,8 @@ func testPageLimits(t *testing.T, a Archive) {
 	}
 }
 
-// testPagesDuringWrites: pages have each unchanged recording once, whatever other
-// calls write and delete.
+// testPagesDuringWrites: pages have each unchanged recording once, while other calls
+// write and delete recordings.
 func testPagesDuringWrites(t *testing.T, a Archive) {
 	const all = 60
 	var unchanged []presence.Recording

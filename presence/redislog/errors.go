@@ -53,7 +53,7 @@ func withHint(err error) error {
 }
 
 // temporaryIf turns a permanent error into a temporary one for a node that already
-// serves a list: it waits for Redis whatever the reply is.
+// serves a list: such a node waits until Redis accepts it again.
 func temporaryIf(servesList bool, err error) error {
 	if err != nil && servesList && isPermanent(err) {
 		return errors.New(withHint(err).Error()) // without the wrapped error, which isPermanent detects
