@@ -47,7 +47,7 @@ func BenchmarkBeats(b *testing.B) {
 			turn := func(n int) {
 				x.time += 1_000
 				x.num++
-				p, _ := x.reg.peers.find("a")
+				p, _ := x.reg.nodes.find("a")
 				p.lastSeq = 0 // the same bytes again
 				a, err := x.reg.Apply(Entry{ID: ID{x.num, 0}, Num: x.num, Time: x.time, Epoch: "r1", Batch: batches[n%ticks]})
 				if err != nil || a.Refused || a.StrayBeats != 0 {

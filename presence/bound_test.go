@@ -81,7 +81,7 @@ func TestBounds(t *testing.T) {
 					continue
 				}
 				b := Batch{Incarnation: max(1, boots[node])}
-				if p, _ := x.reg.peers.find(node); p != nil && !p.isAlive {
+				if p, _ := x.reg.nodes.find(node); p != nil && !p.isAlive {
 					b.Incarnation = p.incarnation + 1 // and what it acknowledged died with it
 					boots[node], queued[node] = b.Incarnation, nil
 					for s := range heardAt {
@@ -98,7 +98,7 @@ func TestBounds(t *testing.T) {
 						continue
 					}
 					for via, at := range heardAt[c.Old.Session] {
-						if p, _ := x.reg.peers.find(via); p != nil && p.isAlive && x.reg.Clock() < at+s.Missed*s.Interval {
+						if p, _ := x.reg.nodes.find(via); p != nil && p.isAlive && x.reg.Clock() < at+s.Missed*s.Interval {
 							rt.Fatalf("ended %d ms after a beat that %s acknowledged", x.reg.Clock()-at, via)
 						}
 					}

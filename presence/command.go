@@ -119,9 +119,9 @@ func (r *Registry) goneResult(s Session) Result {
 
 // controlledSession finds the live session that a command may change: an old socket's say
 // about a session that moved on counts no more than one about an ended session.
-func (r *Registry) controlledSession(s Session, holder string) (uint32, bool) {
+func (r *Registry) controlledSession(s Session, socket string) (uint32, bool) {
 	i, ok := r.bySession[s]
-	return i, ok && (holder == "" || r.sessions[i].socket == holder)
+	return i, ok && (socket == "" || r.sessions[i].socket == socket)
 }
 
 // keyKind is what a client's key is for.

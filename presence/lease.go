@@ -5,9 +5,9 @@ import (
 	"slices"
 )
 
-// LeaseParams are what a session's lease runs by: the part of the settings that
-// a session keeps until its client has acknowledged newer ones. Interval and Grace
-// are in milliseconds.
+// LeaseParams are the times of a session's lease. A session keeps them until its
+// client has acknowledged newer settings. Interval and Grace are in
+// milliseconds.
 type LeaseParams struct{ Interval, Missed, Grace int64 }
 
 func (s Settings) leaseParams() LeaseParams { return LeaseParams{s.Interval, s.Missed, s.Grace} }
@@ -25,75 +25,77 @@ func appendLeaseParams(b []byte, p LeaseParams) []byte {
 
 func (r *reader) leaseParams() LeaseParams { return LeaseParams{r.int(), r.int(), r.int()} }
 
-// lease is one session's claim to be live, 16 bytes. Beats move last and
-// nothing else. Times are the low 32 bits of the presence clock: no lease is
-// ever further from it than maxLeaseLength.
+// lease is one session's right to stay listed, in 16 bytes. A beat changes last,
+// renewer and misses only. Times are the low 32 bits of the presence clock,
+// because no lease is longer than maxLeaseLength.
 type lease struct {
-	last    uint32 // when the last beat, start or resume was heard
-	next    uint32 // the next lease in the same bucket of the wheel, plus one
-	tag     uint16 // 16 bits of the session: a beat that carries others is a stray
-	renewer uint16 // the node through which it was last renewed, 0: none living
+	last    uint32 // time of the last renewal
+	next    uint32 // next lease in the same bucket of the wheel, plus one; 0: none
+	tag     uint16 // 16 bits of the session id: a beat with other bits is a stray
+	renewer uint16 // number of the node that renewed it last, 0: no living one
 	params  uint8  // index into leases.params
-	misses  uint8  // beats missed since last, as far as they have fired
+	misses  uint8  // misses since the last renewal that were applied
 	flags   uint8
 }
 
 const (
 	leaseUsed      = 1 << iota
 	leaseNotLive   // the stream is not Live: a beat changes its state
-	leaseUntimed   // its session does not live by beats: no silence ends it, and it stands in no bucket
-	leaseScheduled // it stands in the wheel, maybe from a session that has ended
+	leaseUntimed   // the session needs no beats: no miss ends it, and it is in no bucket
+	leaseScheduled // it is in the wheel, perhaps since an ended session had this index
 )
 
-// leases are all leases by the session's index, and a lazy timing wheel over
-// them. A beat does not move a lease in the wheel: when its bucket comes up,
-// its deadline is computed again, and it fires or is parked anew. So firing
-// depends on deadlines only, never on how the wheel came to be, and a node that
-// started from a snapshot fires as the others do.
+// leases holds the leases of all sessions by index, and a lazy timing wheel. A
+// beat does not move a lease in the wheel. When a lease's bucket comes up its
+// deadline is computed again; the lease then misses or is scheduled anew. So
+// misses depend on deadlines alone, not on how the wheel was built, and a node
+// that loaded a snapshot agrees with the others.
 //
-// A miss fires once the bucket of its deadline has passed: up to a quarter tick
-// after the deadline itself.
+// A miss applies when the bucket of its deadline has passed, at most a quarter
+// tick after the deadline.
 //
-// A lease is parked no later than its next miss and no later than one interval
-// from now, both by its own terms and by the present ones. Nothing can make it
-// due before that: a beat is younger than the heard time of the last miss that
-// fired, since its node had not spoken since, and gives an interval from there;
-// whatever gives a lease other terms renews it as well. So a lease stands in one
-// bucket at a time and is never moved forward.
+// A lease is scheduled no later than its next miss, and no later than one
+// interval from now by its own params and by the current ones. Nothing can make
+// it due earlier. A beat is younger than the watermark of the last miss, because
+// its node had not appended since, and it extends the lease by an interval.
+// Whatever changes a lease's params renews it as well. So a lease is in one
+// bucket at a time and never moves to an earlier one.
 type leases struct {
 	all          []lease
-	params       []LeaseParams // those in use by leases, and the present ones
-	currentIndex uint8         // index of the present terms
+	params       []LeaseParams // those that leases use, and the current ones
+	currentIndex uint8         // index of the params of the current settings
 	wheel        [wheelSize]uint32
-	bucketMS     int64 // milliseconds a bucket
-	nextBucket   int64 // all buckets below this one have been emptied
+	bucketMS     int64 // width of a bucket, in milliseconds
+	nextBucket   int64 // all buckets below this one are empty
 }
 
-// wheelSize buckets of a quarter tick make 17 minutes at a one-second tick; a
-// longer lease is looked at once a turn, which costs nanoseconds.
+// wheelSize is the number of buckets. With a quarter tick each they span 17
+// minutes at a tick of one second. A longer lease is visited once a turn, which
+// costs nanoseconds.
 const wheelSize = 4096
 
-// maxLeaseParams is how many settings may be in use by sessions at once.
+// maxLeaseParams is how many different params sessions can use at once.
 const maxLeaseParams = 256
 
-// setParams makes t the present terms, and parks every lease anew: a shorter
-// interval bounds how long any may be parked. It reports false, having changed
-// nothing that counts, when sessions hold to too many different terms already.
-func (l *leases) setParams(t LeaseParams, tick, heard, clock int64) bool {
-	now, ok := l.makeRoomAndAddParams(t)
+// setParams makes p the current params and schedules every lease anew, because a
+// shorter interval bounds how late any may be scheduled. It reports false, with
+// no effect on any lease, when sessions use too many different params.
+func (l *leases) setParams(p LeaseParams, tick, watermark, clock int64) bool {
+	index, ok := l.addParams(p)
 	if !ok {
 		return false
 	}
-	l.currentIndex = now
-	l.rebuildWheel(tick, heard, clock)
+	l.currentIndex = index
+	l.rebuildWheel(tick, watermark, clock)
 	return true
 }
 
-// rebuildWheel builds the wheel from the leases alone. What is due by now, since the
-// buckets have become finer, stands in the last bucket before the heard time.
-func (l *leases) rebuildWheel(tick, heard, clock int64) {
+// rebuildWheel builds the wheel from the leases alone. Leases that are due
+// already, because buckets are narrower now, go into the last bucket before the
+// watermark.
+func (l *leases) rebuildWheel(tick, watermark, clock int64) {
 	l.bucketMS = max(1, tick/4)
-	l.nextBucket = max(0, heard/l.bucketMS-1)
+	l.nextBucket = max(0, watermark/l.bucketMS-1)
 	l.wheel = [wheelSize]uint32{}
 	for i := range l.all {
 		l.all[i].flags &^= leaseScheduled
@@ -103,64 +105,66 @@ func (l *leases) rebuildWheel(tick, heard, clock int64) {
 	}
 }
 
-// makeRoomAndAddParams is use, and lets go of terms that nobody uses where there is no room: so
-// whether there is does not depend on which there were.
-func (l *leases) makeRoomAndAddParams(t LeaseParams) (uint8, bool) {
-	if len(l.params) == maxLeaseParams && !slices.Contains(l.params, t) {
+// addParams finds or adds params and returns their index. It reports false when
+// all are in use. It drops unused params only when there is no room, so that the
+// result does not depend on which unused ones there are.
+func (l *leases) addParams(p LeaseParams) (uint8, bool) {
+	if len(l.params) == maxLeaseParams && !slices.Contains(l.params, p) {
 		l.dropUnusedParams()
 	}
-	return l.addParams(t)
+	return l.findOrAppendParams(p)
 }
 
-// dropUnusedParams keeps the terms that leases use, and the present ones.
+// dropUnusedParams keeps the params that leases use, and the current ones.
 func (l *leases) dropUnusedParams() {
 	old := l.params
 	l.params = nil
-	l.currentIndex, _ = l.addParams(old[l.currentIndex])
+	l.currentIndex, _ = l.findOrAppendParams(old[l.currentIndex])
 	for i := range l.all {
 		if le := &l.all[i]; le.flags&leaseUsed != 0 {
-			le.params, _ = l.addParams(old[le.params])
+			le.params, _ = l.findOrAppendParams(old[le.params])
 		}
 	}
 }
 
-// addParams finds or adds terms and returns their index; it reports false when there
-// is no room.
-func (l *leases) addParams(t LeaseParams) (uint8, bool) {
-	if i := slices.Index(l.params, t); i >= 0 {
+// findOrAppendParams returns the index of params; it reports false when there is
+// no room.
+func (l *leases) findOrAppendParams(p LeaseParams) (uint8, bool) {
+	if i := slices.Index(l.params, p); i >= 0 {
 		return uint8(i), true
 	}
 	if len(l.params) == maxLeaseParams {
 		return 0, false
 	}
-	l.params = append(l.params, t)
+	l.params = append(l.params, p)
 	return uint8(len(l.params) - 1), true
 }
 
 func (l *leases) currentParams() LeaseParams { return l.params[l.currentIndex] }
 
-// start gives the session of that index a full lease; a mute one never fires.
-func (l *leases) start(i uint32, tag, via uint16, clock int64, mute bool) {
+// start gives the session of an index a full lease. An untimed lease never
+// misses.
+func (l *leases) start(i uint32, tag, renewer uint16, clock int64, isUntimed bool) {
 	for int(i) >= len(l.all) {
 		l.all = append(l.all, lease{})
 	}
 	le := &l.all[i]
-	// An ended session's lease may still be in its bucket: that is no later
-	// than this one needs.
-	parked := le.flags & leaseScheduled
+	// An ended session's lease may still be in the wheel, no later than this one
+	// must be.
+	scheduled := le.flags & leaseScheduled
 	*le = lease{
-		last: uint32(clock), next: le.next, tag: tag, renewer: via, params: l.currentIndex,
-		flags: leaseUsed | leaseNotLive | parked,
+		last: uint32(clock), next: le.next, tag: tag, renewer: renewer, params: l.currentIndex,
+		flags: leaseUsed | leaseNotLive | scheduled,
 	}
 	switch {
-	case mute:
-		le.flags |= leaseUntimed // if it is parked, visit lets go of it
-	case parked == 0:
+	case isUntimed:
+		le.flags |= leaseUntimed // if it is scheduled, visit lets go of it
+	case scheduled == 0:
 		l.schedule(i, clock)
 	}
 }
 
-// find returns the lease that a beat names, or nil for a stray.
+// find returns the lease that a beat names, or nil for a stray beat.
 func (l *leases) find(x Lease) *lease {
 	if int(x.Index) >= len(l.all) {
 		return nil
@@ -172,26 +176,25 @@ func (l *leases) find(x Lease) *lease {
 	return le
 }
 
-// lastRenewal is the presence time at which the lease was last renewed.
+// lastRenewal is the presence time of the last renewal.
 func (le *lease) lastRenewal(clock int64) int64 { return clock - int64(uint32(clock)-le.last) }
 
-// renew notes that a beat was heard at a presence time. It never moves a lease
-// back.
-func (le *lease) renew(at, clock int64, via uint16) {
+// renew records a beat at a presence time. It never moves the last renewal back.
+func (le *lease) renew(at, clock int64, renewer uint16) {
 	if at > le.lastRenewal(clock) {
 		le.last = uint32(at)
 	}
-	le.renewer, le.misses = via, 0
+	le.renewer, le.misses = renewer, 0
 }
 
-// missTime is when the k-th beat of the lease is missed.
+// missTime is the presence time at which the lease's k-th beat is missed.
 func (l *leases) missTime(le *lease, k, clock int64) int64 {
 	t := l.params[le.params]
 	return le.lastRenewal(clock) + k*t.Interval + t.Grace
 }
 
-// schedule puts a lease into the bucket of its next miss, or of one interval from
-// now where that is sooner.
+// schedule puts a lease into the bucket of its next miss, or of one interval
+// from now where that is earlier.
 func (l *leases) schedule(i uint32, clock int64) {
 	le := &l.all[i]
 	at := l.missTime(le, int64(le.misses)+1, clock)
@@ -207,14 +210,14 @@ func (l *leases) schedule(i uint32, clock int64) {
 type missedBeat struct {
 	dueAt       int64
 	index       uint32
-	nth         int64
-	endsSession bool // it ends the session
+	nth         int64 // the first miss since the last renewal is 1
+	endsSession bool
 }
 
-// collectMisses collects every miss whose bucket lies before that of heard, in the
-// order of (deadline, index), and parks the leases that are not over.
-func (l *leases) collectMisses(heard, clock int64) []missedBeat {
-	to := heard / l.bucketMS
+// collectMisses returns every miss whose bucket lies before the watermark, in
+// the order of deadline and index, and schedules the leases that go on.
+func (l *leases) collectMisses(watermark, clock int64) []missedBeat {
+	to := watermark / l.bucketMS
 	if to <= l.nextBucket {
 		return nil
 	}
@@ -237,7 +240,8 @@ func (l *leases) collectMisses(heard, clock int64) []missedBeat {
 	return due
 }
 
-// visit looks at one lease whose bucket has come up.
+// visit appends the misses of a lease whose bucket has come up, or schedules it
+// anew.
 func (l *leases) visit(i uint32, to, clock int64, due []missedBeat) []missedBeat {
 	le := &l.all[i]
 	if le.flags&(leaseUsed|leaseUntimed) != leaseUsed {
@@ -259,10 +263,10 @@ func (l *leases) visit(i uint32, to, clock int64, due []missedBeat) []missedBeat
 	}
 }
 
-// restart starts the count anew for every lease that pick names.
-func (l *leases) restart(clock int64, pick func(*lease) bool) {
+// restart gives every lease that matches its full time again.
+func (l *leases) restart(clock int64, matches func(*lease) bool) {
 	for i := range l.all {
-		if le := &l.all[i]; le.flags&leaseUsed != 0 && pick(le) {
+		if le := &l.all[i]; le.flags&leaseUsed != 0 && matches(le) {
 			le.last, le.misses = uint32(clock), 0
 		}
 	}

@@ -71,7 +71,7 @@ func (l *loader) readRecord(rec Record) error {
 	case recordNode:
 		l.readNode(in, rec.Key)
 	case recordDeparted:
-		l.r.peers.departed = append(l.r.peers.departed,
+		l.r.nodes.departed = append(l.r.nodes.departed,
 			departedNode{name: in.string(), process: in.uint(), until: in.int(), viewers: in.countMap()})
 	case recordSession:
 		l.readSession(in)
@@ -92,7 +92,7 @@ func (l *loader) readRecord(rec Record) error {
 		l.recordings = append(l.recordings, numbered[*knownRecording]{parseSeq(in, rec.Key), t})
 	case recordEvent:
 		e := in.event()
-		l.r.outbox.set(parseSeq(in, rec.Key), e)
+		l.r.outbox.insert(parseSeq(in, rec.Key), e)
 	case recordDeadLetter:
 		d := in.deadLetter()
 		l.deadLetters = append(l.deadLetters, numbered[*DeadLetter]{parseSeq(in, rec.Key), d})
@@ -153,7 +153,7 @@ func (l *loader) readNode(in *reader, name string) {
 	if p.isAlive != (p.renewer != 0) || p.isClockPaused && !p.isAlive {
 		in.fail()
 	}
-	l.r.peers.list = append(l.r.peers.list, p)
+	l.r.nodes.list = append(l.r.nodes.list, p)
 }
 
 func (l *loader) readSession(in *reader) {
@@ -180,10 +180,10 @@ func (l *loader) readSession(in *reader) {
 // assemble puts together what was taken.
 func (l *loader) assemble() error {
 	r := l.r
-	slices.SortFunc(r.peers.list, func(a, b *nodeState) int { return cmp.Compare(a.name, b.name) })
-	for i, p := range r.peers.list {
+	slices.SortFunc(r.nodes.list, func(a, b *nodeState) int { return cmp.Compare(a.name, b.name) })
+	for i, p := range r.nodes.list {
 		p.lastEntryAt = min(p.lastEntryAt, r.clock)
-		if i > 0 && p.name == r.peers.list[i-1].name || p.isAlive && !r.peers.renewers.reserve(uint32(p.renewer)) {
+		if i > 0 && p.name == r.nodes.list[i-1].name || p.isAlive && !r.nodes.renewers.reserve(uint32(p.renewer)) {
 			return fmt.Errorf("%w: two nodes under one number", ErrMalformed)
 		}
 	}
@@ -197,17 +197,17 @@ func (l *loader) assemble() error {
 	if l.isRows {
 		l.resetVolatile()
 	}
-	for _, p := range r.peers.list {
+	for _, p := range r.nodes.list {
 		l.addViewers(p.viewers)
 	}
-	for _, d := range r.peers.departed {
+	for _, d := range r.nodes.departed {
 		l.addViewers(d.viewers)
 	}
 	r.rescheduleMediaDeadlines()
 	if l.isRows {
-		r.restartDueMediaDeadlines()
+		r.restartMediaDeadlines()
 	}
-	r.leases.rebuildWheel(r.settings.Tick(), r.peers.watermark(r.clock), r.clock)
+	r.leases.rebuildWheel(r.settings.Tick(), r.nodes.watermark(r.clock), r.clock)
 	r.updateDigest()
 	return nil
 }
@@ -216,11 +216,11 @@ func (l *loader) assemble() error {
 // ends nobody's session.
 func (l *loader) resetVolatile() {
 	r := l.r
-	for _, p := range r.peers.list {
+	for _, p := range r.nodes.list {
 		p.lastEntryAt = r.clock
 		clear(p.viewers)
 	}
-	r.peers.departed = nil
+	r.nodes.departed = nil
 	r.leases.restart(r.clock, func(le *lease) bool {
 		le.renewer = 0
 		return true
@@ -248,7 +248,7 @@ func (l *loader) insertSession(x loadedSession) error {
 	_, session := r.bySession[st.Session]
 	_, code := r.byCode[st.Code]
 	_, anchor := r.byAnchor[st.Anchor]
-	use, room := r.leases.addParams(x.params)
+	use, room := r.leases.findOrAppendParams(x.params)
 	if session || code || anchor || !room || !r.free.reserve(i) {
 		return fmt.Errorf("%w: two sessions in one place", ErrMalformed)
 	}

@@ -7,59 +7,58 @@ import (
 	"github.com/tidwall/btree"
 )
 
-// mediaState is what the cloud or a media server said of a session's video. Its
-// zero value: nothing.
+// mediaState is what is known of a session's pushes. The zero value is nothing.
 type mediaState struct {
-	// openPushes are the pushes that are under way, in the order in which they became
-	// known. There is one, but for a second publisher that its media server is
-	// about to refuse.
+	// openPushes are the ongoing pushes, in the order in which they became
+	// known. There can be a second one for a moment, until its media server
+	// refuses it.
 	openPushes []push
-	// closedPushes are the last pushes that have ended, of those whose names never come
-	// again: what is said of them late changes nothing.
+	// closedPushes are the last unique pushes that ended. Late signals about
+	// them change nothing.
 	closedPushes []string
-	newestStart  int64 // Since of the last of all
-	wasPublished bool  // something was published once
-	isLost       bool  // something was published, and nothing is any more
-	// updatedAt is the presence time of the session's start; then of the last word
-	// from the cloud, as far as it counts; while lost, of the loss.
+	newestStart  int64 // latest Observe.PushStartedAt
+	wasPublished bool  // there was a push
+	isLost       bool  // there was a push, and all have ended
+	// updatedAt is a presence time: of the session's start, then of the last
+	// signal that changed the state; while isLost, of the loss.
 	updatedAt int64
 
-	lastPoll     int64 // the presence time of the last poll that counted
-	offlineSince int64 // the presence time of the first poll of these:
-	offlinePolls int32 // how many polls in a row said that nothing is published
-	failedPolls  int32 // how many polls in a row brought no answer
+	lastPoll     int64 // presence time of the last poll that counted
+	offlineSince int64 // presence time of the first of offlinePolls
+	offlinePolls int32 // consecutive polls that found no push
+	failedPolls  int32 // consecutive polls without an answer
 }
 
 // push is one connection that publishes.
 type push struct {
 	name      string
-	startedAt int64 // as Observe.PushStartedAt
+	startedAt int64 // Observe.PushStartedAt
 }
 
-// Bounds of what is known of a session's pushes: the last ones are.
+// Limits of a session's pushes; the last ones are remembered.
 const (
 	maxOpenPushes   = 4
 	maxClosedPushes = 8
 )
 
-// ongoingInterval is how often a media server's word that a push goes on is noted
-// when it tells nothing new, in milliseconds of presence time.
+// ongoingInterval is how often PushOngoing is recorded when it changes nothing,
+// in milliseconds of presence time.
 const ongoingInterval = 60_000
 
-// maxClockLag is by how much a cloud's clock may be behind the log's, in
-// milliseconds; its times are whole seconds.
+// maxClockLag is how far a cloud's clock may be behind log time, in
+// milliseconds. Its times are whole seconds.
 const maxClockLag = 10_000
 
-// maxClockLead is by how much it may be ahead, at the most. A push that says to begin
-// later than that is made up: no other could ever be newer.
+// maxClockLead is how far a cloud's clock may be ahead of log time, in
+// milliseconds. A later start is ignored: no push could ever be newer.
 const maxClockLead = 5 * 60_000
 
-// pushIndex is where a push stands among the open ones, -1: it does not.
+// pushIndex is the index of an open push, -1 when there is none of that name.
 func (m *mediaState) pushIndex(name string) int {
 	return slices.IndexFunc(m.openPushes, func(p push) bool { return p.name == name })
 }
 
-// closePush notes that a push has ended.
+// closePush adds a push to the closed ones.
 func (m *mediaState) closePush(name string) {
 	if slices.Contains(m.closedPushes, name) {
 		return
@@ -70,18 +69,18 @@ func (m *mediaState) closePush(name string) {
 	m.closedPushes = append(slices.Clip(m.closedPushes), name)
 }
 
-// applyPushStarted binds a push to a session. It counts as a beat, and brings the picture
-// back. Nothing is changed by one that has begun already, that is older than the
-// session or than another one, or whose end came before.
-func (r *Registry) applyPushStarted(i uint32, c *Observe, p *nodeState) {
+// applyPushStarted adds a push to a session. It counts as a beat, and makes the
+// stream live again when its media was lost. It ignores a push that is open
+// already, is older than the session or another push, or has ended.
+func (r *Registry) applyPushStarted(i uint32, c *Observe, node *nodeState) {
 	s := r.sessions[i]
 	m := &s.media
 	switch {
 	case c.PushStartedAt != 0 && c.PushStartedAt+maxClockLag < s.stream.StartedAt, c.PushStartedAt > r.last.Time+maxClockLead:
-		return // its session was another one, or will be
+		return // it belongs to another session
 	case c.IsUnique && slices.Contains(m.closedPushes, c.Push):
 		if c.PushStartedAt != 0 && len(m.openPushes) == 0 && !m.wasPublished {
-			r.markMediaLost(i, c) // there was a picture, after all
+			r.markMediaLost(i, c) // there was a push after all
 		}
 		return
 	case c.PushStartedAt != 0 && c.PushStartedAt < m.newestStart:
@@ -90,15 +89,14 @@ func (r *Registry) applyPushStarted(i uint32, c *Observe, p *nodeState) {
 		return
 	}
 	m.newestStart = max(m.newestStart, c.PushStartedAt)
-	r.renewLease(i, p, ByEvidence)
+	r.renewLease(i, node, ByEvidence)
 	if m.pushIndex(c.Push) < 0 {
 		m.openPush(c)
 	}
 	r.markPublished(i, c)
 }
 
-// openPush adds a push to those that are open, in the place of those that the
-// cloud has ended for it.
+// openPush adds a push to the open ones, and closes those that it replaces.
 func (m *mediaState) openPush(c *Observe) {
 	var open []push
 	for _, o := range m.openPushes {
@@ -111,9 +109,8 @@ func (m *mediaState) openPush(c *Observe) {
 	m.openPushes = append(open[max(0, len(open)-maxOpenPushes+1):], push{c.Push, c.PushStartedAt})
 }
 
-// applyPushOngoing takes a media server's word that this one publishes, and so no other: a
-// server lets one publish under a name. It is no beat, but for a session that
-// was not heard before.
+// applyPushOngoing makes a push the only open one: a media server accepts one
+// publisher under a name. It is no beat, but makes a starting stream live.
 func (r *Registry) applyPushOngoing(i uint32, c *Observe) {
 	s := r.sessions[i]
 	m := &s.media
@@ -127,8 +124,8 @@ func (r *Registry) applyPushOngoing(i uint32, c *Observe) {
 	}
 }
 
-// markPublished notes that there is a picture, and brings back a stream whose
-// picture was lost.
+// markPublished records that there is a push, and makes the stream live again
+// when its media was lost.
 func (r *Registry) markPublished(i uint32, c *Observe) {
 	s := r.sessions[i]
 	lost := s.media.isLost
@@ -147,15 +144,15 @@ func (r *Registry) markPublished(i uint32, c *Observe) {
 	}
 }
 
-// applyPushEnded takes the end of a push. Only the end of the last one that is known
-// to publish means anything: an old push's, a refused second publisher's, a
-// repeated or late one changes nothing.
+// applyPushEnded closes a push. Only the end of the last open push changes the
+// stream. Ends of older pushes, of refused second publishers, and repeated ends
+// do not.
 func (r *Registry) applyPushEnded(i uint32, c *Observe) {
 	s := r.sessions[i]
 	m := &s.media
 	at := m.pushIndex(c.Push)
 	if c.IsUnique && !slices.Contains(m.closedPushes, c.Push) {
-		m.closePush(c.Push) // its begin may be on its way yet
+		m.closePush(c.Push) // its start may come later
 		s.mediaNum = r.last.Num
 		r.markSessionChanged(i)
 	}
@@ -170,7 +167,7 @@ func (r *Registry) applyPushEnded(i uint32, c *Observe) {
 	}
 }
 
-// markMediaLost makes a stream away whose last push has ended.
+// markMediaLost makes a stream away because its last push has ended.
 func (r *Registry) markMediaLost(i uint32, c *Observe) {
 	s := r.sessions[i]
 	m := &s.media
@@ -185,18 +182,19 @@ func (r *Registry) markMediaLost(i uint32, c *Observe) {
 	r.changeStream(i, ByEvidence, func(st *Stream) { st.State, st.Away = Away, MediaEnded })
 }
 
-// clampTimes keeps times of a history that was lost out of this one's future.
+// clampTimes moves times from a lost part of the log that lie in the future to
+// the present.
 func (m *mediaState) clampTimes(clock int64) {
 	m.updatedAt, m.lastPoll, m.offlineSince = min(m.updatedAt, clock), min(m.lastPoll, clock), min(m.offlineSince, clock)
 }
 
-// HasPush reports whether a push is known to be under way for a session.
-func (r *Registry) HasPush(s Session, media string) bool {
+// HasPush reports whether a session has an open push of that name.
+func (r *Registry) HasPush(s Session, name string) bool {
 	i, live := r.bySession[s]
-	return live && r.sessions[i].media.pushIndex(media) >= 0
+	return live && r.sessions[i].media.pushIndex(name) >= 0
 }
 
-// HasAnyPush reports whether any push is known to be under way for a session.
+// HasAnyPush reports whether a session has an open push.
 func (r *Registry) HasAnyPush(s Session) bool {
 	i, live := r.bySession[s]
 	return live && len(r.sessions[i].media.openPushes) > 0
@@ -220,17 +218,18 @@ func (r *reader) mediaState() (m mediaState) {
 	}
 	m.closedPushes, m.wasPublished, m.isLost = r.strings(), r.bool(), r.bool()
 	m.newestStart, m.updatedAt, m.lastPoll, m.offlineSince = r.int(), r.int(), r.int(), r.int()
-	offline, blind := r.int(), r.int()
-	m.offlinePolls, m.failedPolls = int32(offline), int32(blind)
+	offline, failed := r.int(), r.int()
+	m.offlinePolls, m.failedPolls = int32(offline), int32(failed)
 	switch {
 	case len(m.openPushes) > maxOpenPushes, len(m.closedPushes) > maxClosedPushes, m.isLost && (!m.wasPublished || len(m.openPushes) > 0), len(m.openPushes) > 0 && !m.wasPublished,
-		min(m.updatedAt, m.lastPoll, m.offlineSince, offline, blind) < 0, max(offline, blind) > maxPolls:
+		min(m.updatedAt, m.lastPoll, m.offlineSince, offline, failed) < 0, max(offline, failed) > maxPolls:
 		r.fail()
 	}
 	return m
 }
 
-// mediaDeadline is when a session ends for want of a picture, in presence time.
+// mediaDeadline is the presence time at which a session ends without further
+// media signals.
 type mediaDeadline struct {
 	at    int64
 	index uint32
@@ -242,24 +241,23 @@ func newMediaDeadlines() *btree.BTreeG[mediaDeadline] {
 	}, btree.Options{NoLocks: true})
 }
 
-// nextMediaDeadline is when the session ends unless the cloud says something, 0: never.
-// It is a function of what was said and of the settings, so that it is no
-// state.
-func (s *liveSession) nextMediaDeadline(by *Settings) int64 {
+// nextMediaDeadline computes the session's media deadline, 0: none. It depends
+// on media state, sources and settings alone, and so is not part of the state.
+func (s *liveSession) nextMediaDeadline(settings *Settings) int64 {
 	switch {
 	case s.media.isLost:
-		return max(1, s.media.updatedAt+by.EndGrace)
+		return max(1, s.media.updatedAt+settings.EndGrace)
 	case s.sources.Has(FromBeats):
 		return 0
 	case s.sources.Has(FromPoll) && (s.media.wasPublished || !s.sources.Has(FromCallback)):
-		return 0 // the poller ends it, when it knows
+		return 0 // polls end it
 	case !s.media.wasPublished:
-		return max(1, s.media.updatedAt+by.StartWithin)
+		return max(1, s.media.updatedAt+settings.StartWithin)
 	}
-	return max(1, s.media.updatedAt+by.CallbackOnly)
+	return max(1, s.media.updatedAt+settings.CallbackOnly)
 }
 
-// scheduleMediaDeadline finds out anew when a session ends for want of a picture.
+// scheduleMediaDeadline computes a session's media deadline anew.
 func (r *Registry) scheduleMediaDeadline(i uint32) {
 	s := r.sessions[i]
 	at := s.nextMediaDeadline(&r.settings)
@@ -274,7 +272,8 @@ func (r *Registry) scheduleMediaDeadline(i uint32) {
 	}
 }
 
-// rescheduleMediaDeadlines is appoint for every session, after a change of the settings.
+// rescheduleMediaDeadlines computes all media deadlines anew, after a change of
+// the settings.
 func (r *Registry) rescheduleMediaDeadlines() {
 	for i, s := range r.sessions {
 		if s != nil {
@@ -283,9 +282,9 @@ func (r *Registry) rescheduleMediaDeadlines() {
 	}
 }
 
-// restartDueMediaDeadlines gives every session whose end is due its whole time again: what the
-// cloud said meanwhile may be lost.
-func (r *Registry) restartDueMediaDeadlines() {
+// restartMediaDeadlines gives every session that has a media deadline its full
+// time again, because signals may have been lost.
+func (r *Registry) restartMediaDeadlines() {
 	var all []mediaDeadline
 	r.mediaDeadlines.Scan(func(d mediaDeadline) bool {
 		all = append(all, d)
@@ -298,12 +297,12 @@ func (r *Registry) restartDueMediaDeadlines() {
 	}
 }
 
-// expireMedia ends the sessions that were without a picture for too long, in the
-// order of their deadlines, once every living node has spoken since.
-func (r *Registry) expireMedia(heard int64) {
+// expireMedia ends the sessions whose media deadline lies before the watermark,
+// in the order of deadlines.
+func (r *Registry) expireMedia(watermark int64) {
 	for {
 		d, ok := r.mediaDeadlines.Min()
-		if !ok || d.at >= heard {
+		if !ok || d.at >= watermark {
 			return
 		}
 		r.endSession(d.index, StreamLost, "")

@@ -30,7 +30,7 @@ func (x *testLog) applyRandom(rt *rapid.T, next *int) {
 	var c Command
 	st := x.reg.StreamByAnchor(anchor)
 	x.time += rapid.Int64Range(1, 900).Draw(rt, "step")
-	if p, _ := x.reg.peers.find(node); p != nil && p.lastEntryAt+lostAfterTicks*x.reg.settings.Tick() < x.reg.clock+900 {
+	if p, _ := x.reg.nodes.find(node); p != nil && p.lastEntryAt+lostAfterTicks*x.reg.settings.Tick() < x.reg.clock+900 {
 		x.lastBatches[node] = &Batch{Incarnation: p.incarnation + 1} // it is lost, or about to be: it joins again
 	}
 	kind := rapid.IntRange(0, 10).Draw(rt, "kind")

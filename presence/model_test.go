@@ -436,7 +436,7 @@ func (m *model) agree(r *Registry) {
 			m.t.Fatalf("lease %d is %+v %v, model says %+v", i, *le, r.sessions[i].stream.State, *l)
 		}
 		if l.via != "" {
-			if p, _ := r.peers.find(l.via); p == nil || p.renewer != le.renewer {
+			if p, _ := r.nodes.find(l.via); p == nil || p.renewer != le.renewer {
 				m.t.Fatalf("lease %d has via %d, model says %s", i, le.renewer, l.via)
 			}
 		}
@@ -601,7 +601,7 @@ func (g *schedule) draw() (Entry, *Batch) {
 	node := rapid.SampledFrom(nodeNames).Draw(g.rt, "node")
 	b := g.batch()
 	if was := g.lastBatches[node]; was != nil {
-		p, _ := g.reg.peers.find(node)
+		p, _ := g.reg.nodes.find(node)
 		switch k := rapid.IntRange(0, 50).Draw(g.rt, "boot"); {
 		case k == 0, k < 40 && p != nil && !p.isAlive:
 			b.Incarnation = was.Incarnation + 1

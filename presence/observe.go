@@ -2,22 +2,21 @@ package presence
 
 import "slices"
 
-// Observe records what a source said of a session: that a socket is gone, that
-// a beat was heard by other ways than a socket, what became of a push.
+// Observe records a signal from a source about a session.
 type Observe struct {
 	Session Session
 	Source  Source
 	Signal  Signal
-	Socket  string // Detached: the socket that closed; ignored if another holds the session by now
-	Push    string // Begun, Going, Finished: the media server's name for the push
-	// PushStartedAt is when the push began by its provider's clock, in Unix milliseconds;
-	// 0: the provider does not say. Of two pushes that say it the later one has
-	// replaced the other.
+	Socket  string // Detached: the socket that closed; ignored when another one is attached
+	Push    string // PushStarted, PushOngoing, PushEnded: the media server's name for the push
+	// PushStartedAt is when the push started by its provider's clock, in Unix
+	// milliseconds; 0: the provider does not report it. Of two pushes that have
+	// it, the later one has replaced the other.
 	PushStartedAt int64
-	// IsUnique: no other push will ever have that name, so that one which has ended
-	// does not begin again.
+	// IsUnique: the name is never used for another push, so an ended one does
+	// not start again.
 	IsUnique bool
-	Detail   string // Pictured: the picture's URL
+	Detail   string // ScreenshotTaken: the URL of the image
 }
 
 func (*Observe) kind() commandKind { return kindObserve }
@@ -37,16 +36,16 @@ func (c *Observe) decode(r *reader) {
 	c.PushStartedAt, c.IsUnique = r.int(), r.bool()
 }
 
-func (c *Observe) apply(r *Registry, p *nodeState) Result {
+func (c *Observe) apply(r *Registry, node *nodeState) Result {
 	i, ok := r.controlledSession(c.Session, c.Socket)
 	if !ok {
 		return r.goneResult(c.Session)
 	}
 	switch c.Signal {
 	case BeatReceived:
-		r.renewLease(i, p, ByBeat)
+		r.renewLease(i, node, ByBeat)
 	case PushStarted:
-		r.applyPushStarted(i, c, p)
+		r.applyPushStarted(i, c, node)
 	case PushOngoing:
 		r.applyPushOngoing(i, c)
 	case PushEnded:
@@ -54,7 +53,7 @@ func (c *Observe) apply(r *Registry, p *nodeState) Result {
 	case ScreenshotTaken:
 		r.applyScreenshot(i, c)
 	case PollOnline:
-		r.applyPollOnline(i, c, p)
+		r.applyPollOnline(i, c, node)
 	case PollOffline:
 		r.applyPollOffline(i, c)
 	case PollFailed:
@@ -66,26 +65,26 @@ func (c *Observe) apply(r *Registry, p *nodeState) Result {
 		r.markSessionChanged(i)
 	}
 	if _, live := r.bySession[c.Session]; !live {
-		return r.goneResult(c.Session) // this was its end
+		return r.goneResult(c.Session) // the signal ended it
 	}
 	return r.liveResult(i)
 }
 
-// Source says where a piece of evidence comes from.
+// Source is where evidence comes from.
 type Source uint8
 
-// The sources of evidence. A stream's state is a function of what they said,
-// each with its time; nobody has to remember to clear a flag.
+// The sources of evidence. A stream's state depends on the last signal of each
+// source and its time, so there is no flag to reset.
 const (
-	FromSocket   Source = iota + 1 // the anchor's socket: attached, detached
+	FromSocket   Source = iota + 1 // the anchor's socket
 	FromBeats                      // heartbeats
-	FromCallback                   // the cloud's or the media server's callbacks
+	FromCallback                   // callbacks of a cloud or media server
 	FromPoll                       // the status poller
 )
 
 var sourceNames = [...]string{FromSocket: "socket", FromBeats: "heartbeat", FromCallback: "callback", FromPoll: "poll"}
 
-// String gives the word that `why` shows.
+// String is the source's name in explanations.
 func (s Source) String() string {
 	if int(s) < len(sourceNames) {
 		return sourceNames[s]
@@ -93,18 +92,18 @@ func (s Source) String() string {
 	return ""
 }
 
-// ParseSource reads the word that String gives.
-func ParseSource(word string) (s Source, ok bool) {
-	i := slices.Index(sourceNames[:], word)
+// ParseSource reads a name that String returns.
+func ParseSource(name string) (s Source, ok bool) {
+	i := slices.Index(sourceNames[:], name)
 	return Source(max(i, 0)), i > 0
 }
 
-// Sources are those that a session lives by: heartbeats, callbacks, polls. A
-// session that does not live by heartbeats is not ended by their silence. None
-// stands for heartbeats alone.
+// Sources is the set of sources that keep a session live: beats, callbacks,
+// polls. Missing beats do not end a session whose set lacks beats. The empty set
+// of a Start stands for beats alone.
 type Sources uint8
 
-// SourcesOf gives a set.
+// SourcesOf returns the set of the given sources.
 func SourcesOf(list ...Source) (set Sources) {
 	for _, s := range list {
 		set |= 1 << s
@@ -112,20 +111,20 @@ func SourcesOf(list ...Source) (set Sources) {
 	return set
 }
 
-// Has reports whether the session lives by the source.
+// Has reports whether a source is in the set.
 func (set Sources) Has(s Source) bool { return set&(1<<s) != 0 }
 
-// Names gives the words of those in the set.
-func (set Sources) Names() (words []string) {
+// Names returns the names of the sources in the set.
+func (set Sources) Names() (names []string) {
 	for s := range sourceNames {
 		if set.Has(Source(s)) {
-			words = append(words, sourceNames[s])
+			names = append(names, sourceNames[s])
 		}
 	}
-	return words
+	return names
 }
 
-// sources reads a set of known ones.
+// sources reads a set; it fails on an unknown source.
 func (r *reader) sources() Sources {
 	set := Sources(r.byte())
 	if set>>len(sourceNames) != 0 || set&1 != 0 {
@@ -135,22 +134,22 @@ func (r *reader) sources() Sources {
 	return set
 }
 
-// Signal is what a source said.
+// Signal is what a source reported.
 type Signal uint8
 
-// The signs there are.
+// The signals there are.
 const (
-	Attached        Signal = iota + 1 // a socket holds the session
-	Detached                          // the socket closed; by itself this changes nothing
-	BeatReceived                      // a beat came
-	BeatMissed                        // a beat was missed
-	PushStarted                       // a push has begun
-	PushOngoing                       // a push goes on
-	PushEnded                         // a push has ended
-	ScreenshotTaken                   // the cloud has made a picture of the video
-	PollOnline                        // asked, the cloud says that something is pushed
-	PollOffline                       // asked, the cloud says that nothing is pushed
-	PollFailed                        // asked, the cloud gave no answer
+	Attached Signal = iota + 1 // a socket was attached
+	Detached                   // the attached socket closed; this alone does not change the stream
+	BeatReceived
+	BeatMissed
+	PushStarted
+	PushOngoing
+	PushEnded
+	ScreenshotTaken // the cloud has taken a screenshot of the video
+	PollOnline      // the cloud answered that a push is ongoing
+	PollOffline     // the cloud answered that there is no push
+	PollFailed      // the cloud gave no answer
 )
 
 var signalNames = [...]string{
@@ -159,7 +158,7 @@ var signalNames = [...]string{
 	PollOnline: "online", PollOffline: "offline", PollFailed: "unknown",
 }
 
-// String gives the word that `why` shows.
+// String is the signal's name in explanations.
 func (s Signal) String() string {
 	if int(s) < len(signalNames) {
 		return signalNames[s]
@@ -167,14 +166,13 @@ func (s Signal) String() string {
 	return ""
 }
 
-// Evidence is the last thing that one source said of a session. A session
-// keeps one piece from each source, is archived with them, and `why` shows
-// them.
+// Evidence is the last signal of one source about a session. A session has one
+// for each source; they stay with it after its end.
 type Evidence struct {
 	Source Source
 	Signal Signal
 	At     int64  // Unix milliseconds, log time
-	Detail string // for people: a connection, a media session, a node
+	Detail string // for people: a socket, a push, a node
 }
 
 func appendEvidence(b []byte, ev []Evidence) []byte {
@@ -199,7 +197,7 @@ func (r *reader) evidence() []Evidence {
 	return ev
 }
 
-// setEvidence keeps the last thing that each source said.
+// setEvidence replaces the evidence of a source.
 func (s *liveSession) setEvidence(e Evidence) {
 	for i := range s.evidence {
 		if s.evidence[i].Source == e.Source {
@@ -210,7 +208,7 @@ func (s *liveSession) setEvidence(e Evidence) {
 	s.evidence = append(s.evidence, e)
 }
 
-// Evidence returns what each source last said of a live session.
+// Evidence returns the evidence about a live session, or nil.
 func (r *Registry) Evidence(s Session) []Evidence {
 	if i, ok := r.bySession[s]; ok {
 		return r.evidenceOf(i)
@@ -218,29 +216,29 @@ func (r *Registry) Evidence(s Session) []Evidence {
 	return nil
 }
 
-// evidenceOf is all that is known of why a session lives, beats included.
+// evidenceOf returns all evidence about a live session, including beats.
 func (r *Registry) evidenceOf(i uint32) []Evidence {
 	s := r.sessions[i]
 	le := &r.leases.all[i]
 	if !s.sources.Has(FromBeats) {
 		return slices.Clone(s.evidence)
 	}
-	heard := Evidence{Source: FromBeats, Signal: BeatReceived, At: r.last.Time - (r.clock - le.lastRenewal(r.clock))}
+	beats := Evidence{Source: FromBeats, Signal: BeatReceived, At: r.last.Time - (r.clock - le.lastRenewal(r.clock))}
 	if le.misses > 0 {
-		heard.Signal = BeatMissed
+		beats.Signal = BeatMissed
 	}
-	return append(append(make([]Evidence, 0, len(s.evidence)+1), heard), s.evidence...)
+	return append(append(make([]Evidence, 0, len(s.evidence)+1), beats), s.evidence...)
 }
 
-// Conflict is how two sources contradict each other about one session. The rules
-// decide; that they had to is counted, for who looks after the sources.
+// Conflict is a contradiction between two sources about one session. Fixed rules
+// decide it; metrics count it, so that operators can look for its cause.
 type Conflict uint8
 
-// The numConflicts there are.
+// The conflicts there are.
 const (
-	SilenceAgainstMedia  Conflict = iota // a beat was missed while a push is under way
-	MediaEndAgainstBeats                 // the last push has ended while its anchor beats
-	PollAgainstCallback                  // asked, the cloud says other than its callbacks
+	SilenceAgainstMedia  Conflict = iota // a beat was missed while a push was ongoing
+	MediaEndAgainstBeats                 // the last push ended while beats came
+	PollAgainstCallback                  // a poll contradicted the callbacks
 	numConflicts
 )
 
@@ -248,78 +246,79 @@ var conflictNames = [numConflicts]string{
 	SilenceAgainstMedia: "silence_against_media", MediaEndAgainstBeats: "media_end_against_beats", PollAgainstCallback: "poll_against_callback",
 }
 
-// String gives the label by which metrics count the conflict.
+// String is the conflict's label in metrics.
 func (c Conflict) String() string { return conflictNames[c] }
 
 // ConflictCounts counts conflicts, indexed by Conflict.
 type ConflictCounts [numConflicts]int
 
-// Explanation is all that is known of why a session is in the state that it is in.
+// Explanation is why a session is in its state.
 type Explanation struct {
 	Stream   *Stream
 	Ended    *Ended // nil: it is live
 	Evidence []Evidence
 	Rule     Rule
-	Sources  Sources // what the session lives by; none is said of one that has ended
+	Sources  Sources // sources that keep it live; empty when it has ended
 	At       int64   // log time, Unix milliseconds
-	// EndsIn is the presence time, in milliseconds, until the session ends if
-	// nothing more is heard of it; -1 is never.
+	// EndsIn is the presence time, in milliseconds, until the session ends
+	// without further signals; -1: never.
 	EndsIn int64
 }
 
-// Rule is what decided a stream's state.
+// Rule is the rule that decided a stream's state.
 type Rule string
 
-// The rules there are; of a session that has ended it is its EndReason.
+// The rules there are. For an ended session the rule is its EndReason.
 const (
-	RuleNoSignal   Rule = "nothing_heard" // starting: no beat and no push was heard yet
-	RuleSignal     Rule = "heard"         // live: a beat or a push was heard, and nothing speaks against it
+	RuleNoSignal   Rule = "nothing_heard" // starting: no beat and no push yet
+	RuleSignal     Rule = "heard"         // live: a beat or a push came, and nothing contradicts it
 	RuleMissedBeat Rule = "missed_beat"   // away: a beat is overdue
 	RuleMediaEnded Rule = "media_ended"   // away: the last push has ended
 )
 
-// Explain gives an account of a session; ok is false when none of that id is known.
-func (r *Registry) Explain(s Session) (a Explanation, ok bool) {
+// Explain explains the state of a session. ok is false when the session is
+// unknown.
+func (r *Registry) Explain(s Session) (x Explanation, ok bool) {
 	i, live := r.bySession[s]
 	if !live {
 		e := r.ended.bySession[s]
 		if e == nil {
-			return a, false
+			return x, false
 		}
 		return r.ExplainEnded(e), true
 	}
-	x := r.sessions[i]
-	a = Explanation{Stream: x.stream, Evidence: r.evidenceOf(i), Sources: x.sources, At: r.last.Time, EndsIn: r.timeToEnd(i)}
+	session := r.sessions[i]
+	x = Explanation{Stream: session.stream, Evidence: r.evidenceOf(i), Sources: session.sources, At: r.last.Time, EndsIn: r.timeToEnd(i)}
 	switch {
-	case x.media.isLost:
-		a.Rule = RuleMediaEnded
-	case x.stream.State == Starting:
-		a.Rule = RuleNoSignal
-	case x.stream.State == Away:
-		a.Rule = RuleMissedBeat
+	case session.media.isLost:
+		x.Rule = RuleMediaEnded
+	case session.stream.State == Starting:
+		x.Rule = RuleNoSignal
+	case session.stream.State == Away:
+		x.Rule = RuleMissedBeat
 	default:
-		a.Rule = RuleSignal
+		x.Rule = RuleSignal
 	}
-	return a, true
+	return x, true
 }
 
-// ExplainEnded gives an account of a session that is over.
+// ExplainEnded explains why a session ended.
 func (r *Registry) ExplainEnded(e *Ended) Explanation {
 	return Explanation{
 		Stream: e.Stream, Ended: e, Evidence: e.Evidence, Rule: Rule(e.Reason.String()), At: r.last.Time, EndsIn: -1,
 	}
 }
 
-// timeToEnd is the presence time until the session ends by silence of whatever
-// kind, -1 if none ends it.
-func (r *Registry) timeToEnd(i uint32) int64 {
+// timeToEnd is the presence time until the session ends without further signals,
+// -1: never.
+func (r *Registry) timeToEnd(i uint32) (ms int64) {
 	s, le := r.sessions[i], &r.leases.all[i]
-	left := int64(-1)
+	ms = -1
 	if s.sources.Has(FromBeats) {
-		left = max(0, r.leases.missTime(le, r.leases.params[le.params].Missed, r.clock)-r.clock)
+		ms = max(0, r.leases.missTime(le, r.leases.params[le.params].Missed, r.clock)-r.clock)
 	}
-	if s.mediaDeadline != 0 && (left < 0 || s.mediaDeadline-r.clock < left) {
-		left = max(0, s.mediaDeadline-r.clock)
+	if s.mediaDeadline != 0 && (ms < 0 || s.mediaDeadline-r.clock < ms) {
+		ms = max(0, s.mediaDeadline-r.clock)
 	}
-	return left
+	return ms
 }

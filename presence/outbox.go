@@ -10,30 +10,30 @@ import (
 	"github.com/tidwall/btree"
 )
 
-// OutboxEvent is something that has happened and of which the world outside is to be
-// told, or that is to be done there. The keeper does it and says so in the log;
-// until then it stays in the registry's outbox, so that another keeper does what
-// one has left: at least once, under the same id.
+// OutboxEvent is something that has happened, of which a system outside must be
+// told. The leader delivers it and appends CompleteEvent. Until then it stays in
+// the registry's outbox, so that another leader can go on: delivery is at least
+// once, under the same id.
 type OutboxEvent struct {
 	ID   EventID
 	Kind EventKind
 	At   int64 // log time, Unix milliseconds
 
-	Stream    *Stream    // of the kinds that are about one: as it was then, Viewers included
-	Ended     *Ended     // of StreamEnded, without its evidence
+	Stream    *Stream    // of events about a stream: its state then, Viewers included
+	Ended     *Ended     // of StreamEnded; without evidence
 	Recording *Recording // of RecordingReady and RecordingAmended
 	Ban       *Ban       // of BanSet and BanLifted
 
-	entryNum uint64 // of the entry in which it happened
+	entryNum uint64 // number of the entry that it happened in
 }
 
-// EventID names an effect for ever.
+// EventID identifies an event for ever.
 type EventID [16]byte
 
-// String gives 32 hexadecimal digits.
+// String is 32 hexadecimal digits.
 func (id EventID) String() string { return hex.EncodeToString(id[:]) }
 
-// ParseEventID reads what String gives.
+// ParseEventID reads the text that String returns.
 func ParseEventID(text string) (id EventID, ok bool) {
 	n, err := hex.Decode(id[:], []byte(text[:min(len(text), 2*len(id))]))
 	return id, err == nil && n == len(id) && id.String() == text
@@ -42,23 +42,23 @@ func ParseEventID(text string) (id EventID, ok bool) {
 // EventKind is what has happened.
 type EventKind uint8
 
-// The kinds of effects.
+// The kinds of events.
 const (
-	StreamStarted    EventKind = iota + 1 // a session has begun
-	StreamAway                            // its stream is away
-	StreamResumed                         // it is live again
-	StreamEnded                           // the session is over
-	BanSet                                // an anchor may not start
-	BanLifted                             // an anchor may start again
-	RecordingReady                        // there is a recording that was not known before
-	RecordingAmended                      // the session of a recording has ended, and has told more of it
+	StreamStarted    EventKind = iota + 1 // a session has started
+	StreamAway                            // a stream is away
+	StreamResumed                         // a stream is live again
+	StreamEnded                           // a session has ended
+	BanSet                                // an anchor was banned
+	BanLifted                             // a ban was lifted, or expired
+	RecordingReady                        // a recording became known
+	RecordingAmended                      // the session of a recording has ended and completed it
 )
 
-// EventKinds are kinds of effects. Those of recordings are told in any case: the
-// archive needs them.
+// EventKinds is a set of kinds. Events of recordings are always in the outbox,
+// because the archive needs them.
 type EventKinds uint8
 
-// EventKindsOf gives a set.
+// EventKindsOf returns the set of the given kinds.
 func EventKindsOf(kinds ...EventKind) (set EventKinds) {
 	for _, k := range kinds {
 		set |= 1 << (k - 1)
@@ -69,27 +69,28 @@ func EventKindsOf(kinds ...EventKind) (set EventKinds) {
 // Has reports whether a kind is in the set.
 func (set EventKinds) Has(k EventKind) bool { return set&(1<<(k-1)) != 0 }
 
-// Limits of what waits to be done, and of what is remembered of that which never
-// was. A full outbox has nobody who empties it: the ends of a million streams at
-// once have room. Recordings find room always, since the archive is made of them.
+// Limits of the outbox and of remembered dead letters. The ends of a million
+// streams at once fit into the outbox; an outbox that fills up has no leader
+// that empties it. Events of recordings are always accepted, because the archive
+// is made from them.
 const (
 	maxOutboxEvents = 1 << 20
 	maxDeadLetters  = 1_000
 )
 
-// DeadLetter is an effect that was given up.
+// DeadLetter is an event whose delivery was given up.
 type DeadLetter struct {
 	OutboxEvent
 	Reason string
 }
 
-// outbox is the registry's outbox.
+// outbox holds the events that are to be delivered, and the last dead letters.
 type outbox struct {
-	next   uint64 // the number of the next effect
-	events *btree.Map[uint64, *OutboxEvent]
+	next   uint64                           // number of the next event
+	events *btree.Map[uint64, *OutboxEvent] // by number
 	byID   map[EventID]uint64
 
-	firstDeadLetter uint64 // the number of dead[0]
+	firstDeadLetter uint64 // number of deadLetters[0]
 	deadLetters     []*DeadLetter
 }
 
@@ -97,11 +98,13 @@ func newOutbox() outbox {
 	return outbox{events: &btree.Map[uint64, *OutboxEvent]{}, byID: map[EventID]uint64{}}
 }
 
-func (x *outbox) set(seq uint64, e *OutboxEvent) {
+// insert adds an event under a number.
+func (x *outbox) insert(seq uint64, e *OutboxEvent) {
 	x.events.Set(seq, e)
 	x.byID[e.ID] = seq
 }
 
+// deadLetter returns the dead letter of a number, nil when it was dropped.
 func (x *outbox) deadLetter(seq uint64) *DeadLetter {
 	if seq < x.firstDeadLetter || seq-x.firstDeadLetter >= uint64(len(x.deadLetters)) {
 		return nil
@@ -109,30 +112,30 @@ func (x *outbox) deadLetter(seq uint64) *DeadLetter {
 	return x.deadLetters[seq-x.firstDeadLetter]
 }
 
-// addEvent puts an effect into the outbox. One that is open stays where it is.
+// addEvent adds an event to the outbox, unless it is there already.
 func (r *Registry) addEvent(e *OutboxEvent) {
 	if _, open := r.outbox.byID[e.ID]; open {
 		return
 	}
 	seq, full := r.outbox.next, r.outbox.events.Len() >= maxOutboxEvents
 	r.outbox.next++
-	r.outbox.set(seq, e)
+	r.outbox.insert(seq, e)
 	r.markRecord(recordEvent, seq)
 	if full && e.Recording == nil {
 		r.moveToDeadLetters(seq, "the outbox was full")
 	}
 }
 
-// newEventID names the next thing that happens to somebody in the present entry.
-func (r *Registry) newEventID(kind EventKind, whose []byte) EventID {
-	b := appendString(append([]byte{byte(kind)}, whose...), r.last.Epoch)
+// newEventID makes the id of an event of the current entry about a subject.
+func (r *Registry) newEventID(kind EventKind, subject []byte) EventID {
+	b := appendString(append([]byte{byte(kind)}, subject...), r.last.Epoch)
 	b = appendUint(appendInt(appendUint(b, r.last.Num), r.last.Time), r.outbox.next)
 	sum := sha256.Sum256(b)
 	return EventID(sum[:16])
 }
 
-// recordingEvent names what is told of a recording: that it is ready once, for
-// it may be put back after a loss; that it was amended each time.
+// recordingEvent makes an event about a recording. RecordingReady has the same
+// id whenever the recording is restored.
 func (r *Registry) recordingEvent(kind EventKind, rec *Recording) *OutboxEvent {
 	e := &OutboxEvent{Kind: kind, At: r.last.Time, Recording: rec, entryNum: r.last.Num}
 	if kind == RecordingReady {
@@ -144,25 +147,26 @@ func (r *Registry) recordingEvent(kind EventKind, rec *Recording) *OutboxEvent {
 	return e
 }
 
-// addStreamEvent tells what has happened to a stream, if anybody wants to know.
+// addStreamEvent adds an event about a stream, if the settings ask for its kind.
 func (r *Registry) addStreamEvent(kind EventKind, st *Stream) {
 	if r.settings.EventKinds.Has(kind) {
 		r.addEvent(&OutboxEvent{ID: r.newEventID(kind, st.Session[:]), Kind: kind, At: r.last.Time, Stream: st, entryNum: r.last.Num})
 	}
 }
 
-// addStateEvent tells what a change of a stream's state means. What puts back what
-// was lost is no news.
-func (r *Registry) addStateEvent(was, is *Stream, cause Cause) {
+// addStateEvent adds the event of a change of a stream's state. Restoring a
+// state is no event.
+func (r *Registry) addStateEvent(old, current *Stream, cause Cause) {
 	switch {
-	case was.State == is.State || cause == ByRestore:
-	case is.State == Away:
-		r.addStreamEvent(StreamAway, is)
-	case is.State == Live && was.State == Away:
-		r.addStreamEvent(StreamResumed, is)
+	case old.State == current.State || cause == ByRestore:
+	case current.State == Away:
+		r.addStreamEvent(StreamAway, current)
+	case current.State == Live && old.State == Away:
+		r.addStreamEvent(StreamResumed, current)
 	}
 }
 
+// addEndEvent adds the event of an end.
 func (r *Registry) addEndEvent(e *Ended) {
 	if r.settings.EventKinds.Has(StreamEnded) {
 		ended := *e
@@ -174,14 +178,14 @@ func (r *Registry) addEndEvent(e *Ended) {
 	}
 }
 
-// addBanEvent tells of a ban, or of its end, but not of one that is said again.
+// addBanEvent adds the event of a ban or its end.
 func (r *Registry) addBanEvent(kind EventKind, b *Ban) {
 	if r.settings.EventKinds.Has(kind) {
 		r.addEvent(&OutboxEvent{ID: r.newEventID(kind, []byte(b.Anchor)), Kind: kind, At: r.last.Time, Ban: b, entryNum: r.last.Num})
 	}
 }
 
-// removeEvent takes an effect out of the outbox.
+// removeEvent removes an event from the outbox.
 func (r *Registry) removeEvent(seq uint64) *OutboxEvent {
 	e, _ := r.outbox.events.Delete(seq)
 	delete(r.outbox.byID, e.ID)
@@ -189,8 +193,8 @@ func (r *Registry) removeEvent(seq uint64) *OutboxEvent {
 	return e
 }
 
-// moveToDeadLetters gives an effect up.
-func (r *Registry) moveToDeadLetters(seq uint64, why string) {
+// moveToDeadLetters gives up an event.
+func (r *Registry) moveToDeadLetters(seq uint64, reason string) {
 	x := &r.outbox
 	for len(x.deadLetters) >= maxDeadLetters {
 		x.deadLetters[0] = nil
@@ -199,31 +203,31 @@ func (r *Registry) moveToDeadLetters(seq uint64, why string) {
 		x.firstDeadLetter++
 	}
 	r.markRecord(recordDeadLetter, x.firstDeadLetter+uint64(len(x.deadLetters)))
-	x.deadLetters = append(x.deadLetters, &DeadLetter{*r.removeEvent(seq), why})
+	x.deadLetters = append(x.deadLetters, &DeadLetter{*r.removeEvent(seq), reason})
 }
 
-// OutboxEvents yields what is to be done from a number on, with its numbers, the oldest
-// first. The registry must not change meanwhile.
+// OutboxEvents yields the events of the outbox with their numbers, starting at a
+// number, the oldest first. The registry must not change meanwhile.
 func (r *Registry) OutboxEvents(from uint64) iter.Seq2[uint64, *OutboxEvent] {
 	return func(yield func(uint64, *OutboxEvent) bool) { r.outbox.events.Ascend(from, yield) }
 }
 
-// OutboxSize is how many effects are to be done.
+// OutboxSize is the number of events in the outbox.
 func (r *Registry) OutboxSize() int { return r.outbox.events.Len() }
 
-// DeadLetterCount is how many effects were ever given up.
+// DeadLetterCount is how many events were ever given up.
 func (r *Registry) DeadLetterCount() uint64 {
 	return r.outbox.firstDeadLetter + uint64(len(r.outbox.deadLetters))
 }
 
-// DeadLetters are the last effects that were given up, the oldest first.
+// DeadLetters returns the last events that were given up, the oldest first.
 func (r *Registry) DeadLetters() []*DeadLetter { return r.outbox.deadLetters }
 
-// CompleteEvent says of an effect that it was done, or, with a reason, that it was
+// CompleteEvent removes an event from the outbox, because it was delivered or
 // given up.
 type CompleteEvent struct {
 	ID      EventID
-	Failure string // empty: it was done
+	Failure string // why it was given up; empty: it was delivered
 }
 
 func (*CompleteEvent) kind() commandKind { return kindCompleteEvent }
@@ -248,7 +252,7 @@ func (c *CompleteEvent) apply(r *Registry, _ *nodeState) Result {
 	return Result{}
 }
 
-// RestoreEvent puts an effect back of which the log has lost that it is to be done.
+// RestoreEvent restores an event of the outbox that the log has lost.
 type RestoreEvent struct{ event *OutboxEvent }
 
 func (*RestoreEvent) kind() commandKind { return kindRestoreEvent }
@@ -259,12 +263,12 @@ func (c *RestoreEvent) encode(b []byte) []byte { return appendEvent(b, c.event) 
 
 func (c *RestoreEvent) decode(r *reader) { c.event = r.event() }
 
-// reopen puts an effect back once, whoever else says the same, unless it is not so
-// any more.
+// apply adds the event once, however many nodes restore it, unless the session
+// lives again or the ban has changed.
 func (c *RestoreEvent) apply(r *Registry, _ *nodeState) Result {
 	e := *c.event
 	if e.Ended != nil {
-		if _, lives := r.bySession[e.Stream.Session]; lives {
+		if _, live := r.bySession[e.Stream.Session]; live {
 			return Result{}
 		}
 	}
@@ -280,7 +284,7 @@ func (c *RestoreEvent) apply(r *Registry, _ *nodeState) Result {
 	return Result{}
 }
 
-// What an effect holds, by bits.
+// The bits of an encoded event say which parts it has.
 const (
 	eventHasStream = 1 << iota
 	eventHasEnded
@@ -340,7 +344,7 @@ func (r *reader) event() *OutboxEvent {
 	return e
 }
 
-// isComplete reports whether an effect holds what its kind needs, and nothing else.
+// isComplete reports whether an event has exactly the parts that its kind needs.
 func (e *OutboxEvent) isComplete() bool {
 	of := func(kinds ...EventKind) bool { return slices.Contains(kinds, e.Kind) }
 	return (e.Stream != nil) == of(StreamStarted, StreamAway, StreamResumed, StreamEnded) &&

@@ -2,18 +2,19 @@ package presence
 
 import "slices"
 
-// onlineIgnoredAfterLoss is for how long after a push has ended the cloud's word that it goes
-// on is not believed, in milliseconds of presence time: the answer may be older.
+// onlineIgnoredAfterLoss is how long after the last push ended PollOnline is
+// ignored, in milliseconds of presence time: the answer may be older than the
+// end.
 const onlineIgnoredAfterLoss = 10_000
 
-// pollEvidenceInterval is how often the cloud's word that a push goes on is worth an entry
-// where it changes nothing, in milliseconds of log time: so much older than it is
-// may `why` show it.
+// pollEvidenceInterval is how often PollOnline is recorded when it changes
+// nothing, in milliseconds of log time. An explanation may show evidence of that
+// age.
 const pollEvidenceInterval = 5 * 60_000
 
-// applyPollOnline takes the cloud's word that something is pushed. It is a beat of a
-// session that does not live by beats.
-func (r *Registry) applyPollOnline(i uint32, c *Observe, p *nodeState) {
+// applyPollOnline applies an answer that a push is ongoing. It renews the lease
+// of a session that needs no beats.
+func (r *Registry) applyPollOnline(i uint32, c *Observe, node *nodeState) {
 	s := r.sessions[i]
 	if s.media.isLost && r.clock-s.media.updatedAt < onlineIgnoredAfterLoss {
 		return
@@ -24,14 +25,15 @@ func (r *Registry) applyPollOnline(i uint32, c *Observe, p *nodeState) {
 	r.markPublished(i, c)
 	switch {
 	case !s.sources.Has(FromBeats):
-		r.renewLease(i, p, ByEvidence)
+		r.renewLease(i, node, ByEvidence)
 	case s.stream.State == Starting:
 		r.markLive(i, ByEvidence)
 	}
 }
 
-// applyPollOffline takes the cloud's word that nothing is pushed. Said so often in a row,
-// it ends a session of which there was a picture once and no beat since.
+// applyPollOffline applies an answer that there is no push. After
+// Settings.OfflineAfter of them in a row it ends a session that had a push and
+// has had no beat since the first of them.
 func (r *Registry) applyPollOffline(i uint32, c *Observe) {
 	s := r.sessions[i]
 	m := &s.media
@@ -60,8 +62,9 @@ func (r *Registry) applyPollOffline(i uint32, c *Observe) {
 	r.endSession(i, StreamLost, "")
 }
 
-// startsPollRound reports whether a word that counts is of another round of polls than the
-// last one: two pollers for a moment, or one after the other, make no two rounds.
+// startsPollRound reports whether a poll's result belongs to another round of
+// polls than the last one, and remembers its time if so. Two pollers in one
+// round count once.
 func (r *Registry) startsPollRound(m *mediaState) bool {
 	if m.offlinePolls+m.failedPolls > 0 && r.clock-m.lastPoll < r.settings.PollEvery/2 {
 		return false
@@ -70,9 +73,9 @@ func (r *Registry) startsPollRound(m *mediaState) bool {
 	return true
 }
 
-// applyPollFailed notes that the cloud was asked and gave no answer, while it answered
-// others. It is no word about the push, but a session that lives by nothing else
-// cannot go on for ever.
+// applyPollFailed records that the cloud gave no answer about this session, but
+// answered about others. It is no evidence about the push, but ends a session
+// that lives by polls alone after Settings.BlindAfter of them in a row.
 func (r *Registry) applyPollFailed(i uint32, c *Observe) {
 	s := r.sessions[i]
 	if !r.startsPollRound(&s.media) {
@@ -85,7 +88,8 @@ func (r *Registry) applyPollFailed(i uint32, c *Observe) {
 	}
 }
 
-// recordEvidence keeps a word about a session's push that changes nothing in the list.
+// recordEvidence records a signal about a session's push that does not change
+// the stream.
 func (r *Registry) recordEvidence(i uint32, c *Observe) {
 	s := r.sessions[i]
 	s.mediaNum = r.last.Num
@@ -93,7 +97,7 @@ func (r *Registry) recordEvidence(i uint32, c *Observe) {
 	r.markSessionChanged(i)
 }
 
-// applyScreenshot gives a stream a cover that has none.
+// applyScreenshot sets a stream's cover to a screenshot, if it has no cover.
 func (r *Registry) applyScreenshot(i uint32, c *Observe) {
 	if s := r.sessions[i]; s.stream.Cover == "" && c.Detail != "" {
 		s.detailsNum = r.last.Num
@@ -101,17 +105,17 @@ func (r *Registry) applyScreenshot(i uint32, c *Observe) {
 	}
 }
 
-// PollTarget is a session that the status poller is to ask for.
+// PollTarget is a session that the status poller polls.
 type PollTarget struct {
 	Session Session
 	Code    string
-	// OfflineCounts: that nothing is pushed would count. Of one who beats it would not,
-	// and need not be asked for if it is in no list.
+	// OfflineCounts: PollOffline would count. It does not count while beats
+	// come; the poller may then skip a session that the cloud's list lacks.
 	OfflineCounts bool
 }
 
-// PollTargets are the sessions that live by polls, among others or alone, in the
-// order of their indexes.
+// PollTargets returns the live sessions whose sources have polls, in the order
+// of indexes.
 func (r *Registry) PollTargets() (all []PollTarget) {
 	for i, s := range r.sessions {
 		if s != nil && s.sources.Has(FromPoll) {
@@ -122,8 +126,8 @@ func (r *Registry) PollTargets() (all []PollTarget) {
 	return all
 }
 
-// IsNewSignal reports whether a poller's word about a session would change anything,
-// or is to be noted all the same since the last is old.
+// IsNewSignal reports whether a poll's signal would change a session, or must be
+// recorded because the last evidence is old.
 func (r *Registry) IsNewSignal(s Session, sign Signal) bool {
 	i, live := r.bySession[s]
 	if !live {

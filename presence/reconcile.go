@@ -21,15 +21,15 @@ const (
 func RestoreCommands(old, current *Registry, lastShared uint64, node string, scope SessionScope) []Command {
 	l := &lossCollector{old: old, current: current, firstLost: lastShared + 1, keys: map[Session][]string{}}
 	if have := old.settings; have.Revision > current.settings.Revision {
-		l.commands = append(l.commands, &SetSettings{have}) // by which the sessions are then judged
+		l.commands = append(l.commands, &SetSettings{have}) // the sessions are judged by them
 	}
 	l.addEnds()
 	l.addBans()
 	first := len(l.commands)
 	l.addSessions(node, scope)
-	before, of := current.peers.rank(node)
+	before, living := current.nodes.rank(node)
 	sessions := l.commands[first:]
-	from := len(sessions) * before / of
+	from := len(sessions) * before / living
 	l.commands = slices.Concat(l.commands[:first], sessions[from:], sessions[:from])
 	l.addRecordings()
 	l.addEvents()
@@ -37,8 +37,8 @@ func RestoreCommands(old, current *Registry, lastShared uint64, node string, sco
 	return l.commands
 }
 
-// CanRestore reports whether a command of RestoreCommands still has something to
-// restore: while it waits, other nodes restore the same.
+// CanRestore reports whether a command of RestoreCommands would still restore
+// something: while it waits, other nodes may restore the same.
 func (r *Registry) CanRestore(c Command) bool {
 	switch c := c.(type) {
 	case *RestoreSession:
@@ -52,18 +52,18 @@ func (r *Registry) CanRestore(c Command) bool {
 	case *AddRecording:
 		return r.recordings.byID[c.Recording.ID] == nil
 	case *RestoreEvent:
-		_, was := r.findKey(restoreEventKey, "", c.event.ID.String())
-		return !was
+		_, isRestored := r.findKey(restoreEventKey, "", c.event.ID.String())
+		return !isRestored
 	}
 	return true
 }
 
-// lossCollector gathers losses.
+// lossCollector collects the commands that restore what was lost.
 type lossCollector struct {
 	old, current *Registry
 	firstLost    uint64
 	commands     []Command
-	keys         map[Session][]string // of the sessions that were found
+	keys         map[Session][]string // of the sessions that commands restore
 }
 
 func (l *lossCollector) addEnds() {
@@ -79,23 +79,23 @@ func (l *lossCollector) addBans() {
 	for _, anchor := range slices.Sorted(maps.Keys(l.old.bans)) {
 		b := l.old.bans[anchor]
 		if b.num >= l.firstLost && l.current.bans[anchor].num < l.firstLost && !b.hasExpired(l.current.last.Time) {
-			again := b.Ban
-			again.FirstLost = l.firstLost
-			l.commands = append(l.commands, &again)
+			ban := b.Ban
+			ban.FirstLost = l.firstLost
+			l.commands = append(l.commands, &ban)
 		}
 	}
 	for _, anchor := range slices.Sorted(maps.Keys(l.current.bans)) {
 		b := l.current.bans[anchor]
-		if _, still := l.old.bans[anchor]; !still && b.num < l.firstLost && !b.hasExpired(l.current.last.Time) {
+		if _, isBanned := l.old.bans[anchor]; !isBanned && b.num < l.firstLost && !b.hasExpired(l.current.last.Time) {
 			l.commands = append(l.commands, &Unban{Anchor: anchor, FirstLost: l.firstLost})
 		}
 	}
 }
 
 func (l *lossCollector) addSessions(node string, scope SessionScope) {
-	var via uint16
-	if p, _ := l.old.peers.find(node); p != nil {
-		via = p.renewer
+	var renewer uint16
+	if p, _ := l.old.nodes.find(node); p != nil {
+		renewer = p.renewer
 	}
 	for i, s := range l.old.sessions {
 		if s == nil || l.current.ended.bySession[s.stream.Session] != nil {
@@ -105,7 +105,7 @@ func (l *lossCollector) addSessions(node string, scope SessionScope) {
 			if x := l.current.sessions[at]; !hasLostChanges(s, x, l.firstLost) {
 				continue
 			}
-		} else if scope == OwnSessions && (via == 0 || l.old.leases.all[i].renewer != via) {
+		} else if scope == OwnSessions && (renewer == 0 || l.old.leases.all[i].renewer != renewer) {
 			continue
 		}
 		t := l.old.leases.params[l.old.leases.all[i].params]
@@ -122,18 +122,18 @@ func (l *lossCollector) addRecordings() {
 	}
 }
 
-// addEvents are those that were still to be done. Those of recordings come again
-// with the recordings.
+// addEvents adds the events that were in the outbox, except those of recordings,
+// which recordings bring back.
 func (l *lossCollector) addEvents() {
 	l.old.outbox.events.Scan(func(_ uint64, e *OutboxEvent) bool {
-		if again := (&RestoreEvent{e}); e.entryNum >= l.firstLost && e.Recording == nil && l.current.CanRestore(again) {
-			l.commands = append(l.commands, again)
+		if restore := (&RestoreEvent{e}); e.entryNum >= l.firstLost && e.Recording == nil && l.current.CanRestore(restore) {
+			l.commands = append(l.commands, restore)
 		}
 		return true
 	})
 }
 
-// addKeys adds the keys that the clients used.
+// addKeys adds the client keys to the commands.
 func (l *lossCollector) addKeys() {
 	if len(l.keys) == 0 {
 		return
@@ -157,25 +157,25 @@ func (l *lossCollector) addKeys() {
 	}
 }
 
-// epoch is a stretch of the log that was written under one replication id.
-// Within one nothing is lost; what lies before it may have lost its tail.
+// epoch is one unbroken history of the log. An epoch loses no entries; those
+// before it may have been lost.
 type epoch struct {
 	id        string
-	firstNum  uint64 // of its first entry
+	firstNum  uint64 // number of its first entry
 	startedAt int64  // presence time of its first entry
 }
 
-// maxEpochs is how many are remembered: more than a log goes through while a
-// node is away and may still want to know what it shares with the log.
+// maxEpochs is how many epochs are remembered: more than a log has while a node
+// is away and must still find the last shared entry.
 const maxEpochs = 64
 
-// ReconcileTicks is for how many node ticks after a loss the nodes put back what
-// they know, and nobody is shown what is missing. Half of it is for what each
-// heard itself, the rest for the sessions of nodes that are gone.
+// ReconcileTicks is how many node ticks after a loss the nodes restore what they
+// know while views are frozen. In the first half each restores its own sessions,
+// then those of nodes that are gone.
 const ReconcileTicks = 3
 
-// startEpoch notes that e is the first entry under its replication id. The
-// clock stands at e already.
+// startEpoch records that e is the first entry of its epoch. The presence clock
+// already includes e.
 func (r *Registry) startEpoch(e Entry) {
 	if len(r.epochs) == maxEpochs {
 		r.epochs = append(r.epochs[:0], r.epochs[1:]...)
@@ -184,14 +184,14 @@ func (r *Registry) startEpoch(e Entry) {
 	r.markRecord(recordMeta, 0)
 }
 
-// IsReconciling reports whether the log's replication id is so new that what was lost
-// before it may not be put back yet.
+// IsReconciling reports whether the epoch is so new that lost entries may not be
+// restored yet.
 func (r *Registry) IsReconciling() bool {
 	n := len(r.epochs)
 	return n > 0 && r.clock-r.epochs[n-1].startedAt < ReconcileTicks*r.settings.Tick()
 }
 
-// end is the number of the last entry of an epoch, as far as it was applied.
+// lastNumOf is the number of the last applied entry of an epoch.
 func (r *Registry) lastNumOf(epoch int) uint64 {
 	if epoch+1 < len(r.epochs) {
 		return r.epochs[epoch+1].firstNum - 1
@@ -199,9 +199,9 @@ func (r *Registry) lastNumOf(epoch int) uint64 {
 	return r.last.Num
 }
 
-// LastSharedEntry is the number of the last entry that two registries have both
-// applied, 0 where that is none: later entries of the one may have the same
-// numbers as those of the other, but are not the same.
+// LastSharedEntry is the number of the last entry that both registries have
+// applied, 0 where there is none. Later entries of the two may have equal
+// numbers but differ.
 func LastSharedEntry(a, b *Registry) uint64 {
 	for i := len(a.epochs) - 1; i >= 0; i-- {
 		for j := len(b.epochs) - 1; j >= 0; j-- {
@@ -213,11 +213,11 @@ func LastSharedEntry(a, b *Registry) uint64 {
 	return 0
 }
 
-// TimeSinceLoss is how much presence time has passed since the first entry with a
-// higher number under a replication id of its own; 0 where there is none yet.
-func (r *Registry) TimeSinceLoss(num uint64) int64 {
+// TimeSinceLoss is the presence time since an epoch began after the entry of
+// that number, 0 where none has.
+func (r *Registry) TimeSinceLoss(lastShared uint64) (ms int64) {
 	for _, e := range r.epochs {
-		if e.firstNum > num {
+		if e.firstNum > lastShared {
 			return r.clock - e.startedAt
 		}
 	}

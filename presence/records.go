@@ -135,7 +135,7 @@ func (r *Registry) TakeChangedRecords() []Record {
 func (r *Registry) encodeRecord(k recordKey) []byte {
 	switch k.kind {
 	case recordNode:
-		if p, _ := r.peers.find(k.name); p != nil {
+		if p, _ := r.nodes.find(k.name); p != nil {
 			return appendNode(nil, p)
 		}
 	case recordBan:
@@ -180,12 +180,12 @@ func (r *Registry) Records() iter.Seq[Record] {
 }
 
 func (r *Registry) yieldNodes(yield func(Record) bool) bool {
-	for _, p := range r.peers.list {
+	for _, p := range r.nodes.list {
 		if !yield(Record{recordNode, p.name, appendNode(nil, p)}) {
 			return false
 		}
 	}
-	for i, d := range r.peers.departed {
+	for i, d := range r.nodes.departed {
 		v := appendCountMap(appendInt(appendUint(appendString(nil, d.name), d.process), d.until), d.viewers)
 		if !yield(Record{recordDeparted, seqKey(uint64(i)), v}) {
 			return false

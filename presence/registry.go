@@ -7,33 +7,35 @@ import (
 	"slices"
 )
 
-// LatestRules is the version of Apply's rules that this build knows. Which one
-// applies is registry state, raised by an entry once every living node knows it.
-// The second version knows Restore and Bury.
+// LatestRules is the highest version of Apply's rules that this build has. The
+// version in use is registry state; the leader raises it when every living node
+// has a higher one. Version 2 added RestoreSession and RestoreEnd.
 const LatestRules = 2
 
-// ErrNewerVersion is returned when an entry or an image needs rules that this build
-// does not know. A node that meets one must stop: to skip it would be to lie.
+// ErrNewerVersion is returned when an entry, a snapshot or a recording needs a
+// newer build. A node must then stop: if it skipped an entry its registry would
+// be wrong.
 var ErrNewerVersion = errors.New("presence: this needs a newer version of onair")
 
-// How long things are remembered, in milliseconds of presence time and in
-// number. More of it answers later questions and costs memory on every node.
+// Limits of what the registry remembers: presence time in milliseconds, and
+// numbers. Higher limits answer later questions and cost memory on every node.
 const (
 	keyRetention      = 24 * 60 * 60 * 1000
 	maxKeys           = 1_000_000
 	endedRetention    = 24 * 60 * 60 * 1000
 	maxEnded          = 100_000
 	nodeRetention     = 24 * 60 * 60 * 1000
-	banSweepInterval  = 60_000 // for bans that are over
-	departedRetention = 15_000 // a lost node's viewer counts, so that its viewers can return
+	banSweepInterval  = 60_000 // how often expired bans are lifted
+	departedRetention = 15_000 // viewer counts of a lost node, so that its viewers can reconnect
 )
 
-// lostAfterTicks is how many node ticks of silence lose a node.
+// lostAfterTicks is the number of node ticks without an entry after which a node
+// is lost.
 const lostAfterTicks = 3
 
 // Registry is the state of the list: a deterministic function of the entries
-// applied so far. It does no I/O, reads no clock and draws no lots. It is not
-// safe for concurrent use: Node guards it.
+// applied so far. It has no I/O, clock or random source. It is not safe for
+// concurrent use; package node guards it by a lock.
 type Registry struct {
 	progress
 	rules    uint64
@@ -43,31 +45,31 @@ type Registry struct {
 	bans       map[string]banRecord
 	keys       clientKeys
 	ended      endedSessions
-	peers      nodeTable
+	nodes      nodeTable
 	recordings knownRecordings
 	outbox     outbox
 
 	digests
-	changedRecords map[recordKey]struct{} // the records that changed since TakeChangedRecords; nil: they are not tracked
+	changedRecords map[recordKey]struct{} // keys of records changed since TakeChangedRecords; nil: not tracked
 	output
 }
 
-// progress is where a registry stands in the log.
+// progress is the registry's place in the log.
 type progress struct {
 	hash   uint64
-	last   Entry // without its batch
+	last   Entry // its Batch is nil
 	epochs []epoch
-	clock  int64 // presence time in milliseconds: the sum of the steps between entries
+	clock  int64 // presence clock, in milliseconds
 }
 
-// output is what the entry being applied has done so far.
+// output is what the current entry has changed so far.
 type output struct {
 	changes   []Change
 	conflicts ConflictCounts
 }
 
-// NewRegistry gives the registry of an empty log, with the default settings
-// under revision 0, which any node's own replace.
+// NewRegistry returns the registry of an empty log. Its default settings have
+// revision 0, so any node's own settings replace them.
 func NewRegistry() *Registry {
 	r := &Registry{
 		rules:        1,
@@ -80,40 +82,37 @@ func NewRegistry() *Registry {
 		outbox:       newOutbox(),
 	}
 	r.leases.setParams(r.settings.leaseParams(), r.settings.Tick(), 0, 0)
-	r.peers.renewers.reserve(0)
+	r.nodes.renewers.reserve(0)
 	return r
 }
 
 // Applied is what one entry did.
 type Applied struct {
 	Position    Position
-	Num         uint64
-	Time        int64 // log time, Unix milliseconds
+	Num         uint64 // the entry's number
+	Time        int64  // log time, Unix milliseconds
 	Node        string
 	Incarnation uint64
-	Process     uint64 // the first boot of the node's process
-	Seq         uint64
-	// Refused: the batch came from a boot that the log has declared dead, or
-	// was there already; nothing of it was applied.
+	Process     uint64 // first incarnation of the node's process
+	Seq         uint64 // the batch's number
+	// Refused: the batch came from an incarnation that has ended, or was applied
+	// before. None of it was applied.
 	Refused bool
-	// Stalled: the step since the last entry was backwards or too long, and
-	// counted for nothing.
-	Stalled bool
-	// StrayBeats is how many beats named a session that is no longer live.
-	StrayBeats int
-	// Conflicts are how often sources have contradicted each other, by what did.
-	Conflicts ConflictCounts
-	// Comparison is what came of the digest in the batch, nil where there was
-	// none, or none of the same position.
-	Comparison *DigestComparison
-	Settings   *Settings // set when the entry replaced them
-	Results    []Result  // one for each command of the batch, unless Refused
-	Changes    []Change  // of streams, in the order in which they happened
+	// Stalled: the step of log time since the last entry was backwards or too
+	// long, and did not move the presence clock.
+	Stalled    bool
+	StrayBeats int               // beats that named a session which is not live
+	Conflicts  ConflictCounts    // contradictions between sources
+	Comparison *DigestComparison // nil unless the batch had a digest of a position that is remembered
+	Settings   *Settings         // set when the entry replaced them
+	Results    []Result          // one for each command of the batch; nil when it was refused
+	Changes    []Change          // of streams, in the order of their effects
 }
 
-// Apply is the one way in: clock, then beats and counts, then commands in
-// order, then expiry. It returns ErrNewerVersion or ErrMalformed, having changed
-// nothing, when the entry cannot be applied; the node must then stop.
+// Apply applies one entry: first the clocks, then beats and counts, then
+// commands in order, then expiry. It returns ErrNewerVersion or ErrMalformed
+// when the entry cannot be applied; the registry is then unchanged and the node
+// must stop.
 func (r *Registry) Apply(e Entry) (Applied, error) {
 	in := &reader{data: e.Batch}
 	var b Batch
@@ -121,7 +120,7 @@ func (r *Registry) Apply(e Entry) (Applied, error) {
 		return Applied{}, err
 	}
 	if r.rules > LatestRules {
-		return Applied{}, fmt.Errorf("%w: rules %d, this build knows %d", ErrNewerVersion, r.rules, LatestRules)
+		return Applied{}, fmt.Errorf("%w: rules %d, this build has %d", ErrNewerVersion, r.rules, LatestRules)
 	}
 	beats := *in
 	n := in.length()
@@ -137,14 +136,14 @@ func (r *Registry) Apply(e Entry) (Applied, error) {
 	revision, minute := r.settings.Revision, r.clock/banSweepInterval
 	a := Applied{Num: e.Num, Time: e.Time, Node: b.Node, Incarnation: b.Incarnation, Process: b.Process, Seq: b.Seq}
 	a.Stalled = r.advanceClocks(e)
-	p := r.admitBatch(&b)
-	if a.Refused = p == nil; !a.Refused {
-		a.StrayBeats = r.applyBeats(&beats, p)
-		p.lastEntryAt, p.isClockPaused = r.clock, false
-		r.applyCounts(&b, p)
+	node := r.admitBatch(&b)
+	if a.Refused = node == nil; !a.Refused {
+		a.StrayBeats = r.applyBeats(&beats, node)
+		node.lastEntryAt, node.isClockPaused = r.clock, false
+		r.applyCounts(&b, node)
 		a.Results = slices.Grow(a.Results, len(b.Commands))
 		for _, c := range b.Commands {
-			a.Results = append(a.Results, c.apply(r, p))
+			a.Results = append(a.Results, c.apply(r, node))
 		}
 		a.Comparison = r.compareDigest(&b)
 	}
@@ -161,22 +160,22 @@ func (r *Registry) Apply(e Entry) (Applied, error) {
 	return a, nil
 }
 
-// advanceClocks moves the clocks and the hash on to e. A step of log time backwards or
-// of more than two node ticks counts for nothing: the servers, or their
-// clocks, were away. Counted as two ticks, a few clock steps within one lease
-// would eat its grace.
+// advanceClocks moves log time, presence clock and hash to entry e. A step
+// backwards or of more than two node ticks leaves the presence clock unchanged,
+// because servers or clocks were stopped. Counting it as two ticks would let a
+// few clock steps use up a lease's grace.
 func (r *Registry) advanceClocks(e Entry) (stalled bool) {
 	if r.last.Num != 0 {
-		d := e.Time - r.last.Time
-		if stalled = d < 0 || d > 2*r.settings.Tick(); stalled {
-			r.peers.pauseClocks()
+		step := e.Time - r.last.Time
+		if stalled = step < 0 || step > 2*r.settings.Tick(); stalled {
+			r.nodes.pauseClocks()
 		} else {
-			r.clock += d
+			r.clock += step
 		}
 		if e.Epoch != r.last.Epoch {
-			// Beats that were acknowledged may have been in a tail that is lost.
+			// Acknowledged beats may have been in entries that the log lost.
 			r.leases.restart(r.clock, func(*lease) bool { return true })
-			r.restartDueMediaDeadlines()
+			r.restartMediaDeadlines()
 		}
 	}
 	if e.Epoch != r.last.Epoch || len(r.epochs) == 0 {
@@ -187,12 +186,13 @@ func (r *Registry) advanceClocks(e Entry) (stalled bool) {
 	return stalled
 }
 
-// applyBeats applies the batch's beats. A beat's age is clamped to the presence
-// time since the node's previous entry; where the clock has stood still since,
-// ages are no presence time, and beats count from now.
-func (r *Registry) applyBeats(in *reader, p *nodeState) (strays int) {
-	oldest := p.lastEntryAt
-	if p.isClockPaused {
+// applyBeats renews the leases that the batch's beats name. A beat's age is
+// limited to the presence time since the node's previous entry. If the presence
+// clock stood still since then, ages are no presence time, and beats count from
+// now.
+func (r *Registry) applyBeats(in *reader, node *nodeState) (strayBeats int) {
+	oldest := node.lastEntryAt
+	if node.isClockPaused {
 		oldest = r.clock
 	}
 	n := in.length()
@@ -202,28 +202,28 @@ func (r *Registry) applyBeats(in *reader, p *nodeState) (strays int) {
 		prev = x.Index
 		le := r.leases.find(x.Lease)
 		if le == nil {
-			strays++
+			strayBeats++
 			continue
 		}
-		le.renew(max(oldest, r.clock-int64(x.Age)), r.clock, p.renewer)
+		le.renew(max(oldest, r.clock-int64(x.Age)), r.clock, node.renewer)
 		if le.flags&leaseNotLive != 0 {
 			r.markLive(x.Index, ByBeat)
 		}
 	}
-	return strays
+	return strayBeats
 }
 
-// renewLease counts as a beat of a session, by a command that names it.
-func (r *Registry) renewLease(i uint32, p *nodeState, cause Cause) {
+// renewLease renews a session's lease because a command named the session.
+func (r *Registry) renewLease(i uint32, node *nodeState, cause Cause) {
 	le := &r.leases.all[i]
-	le.renew(r.clock, r.clock, p.renewer)
+	le.renew(r.clock, r.clock, node.renewer)
 	if le.flags&leaseNotLive != 0 {
 		r.markLive(i, cause)
 	}
 }
 
-// markLive makes a stream live that was starting or away, unless it is without a
-// picture: no beat brings that back.
+// markLive makes a starting or away stream live, unless its media was lost: no
+// beat brings that back.
 func (r *Registry) markLive(i uint32, cause Cause) {
 	if r.sessions[i].media.isLost {
 		return
@@ -234,7 +234,7 @@ func (r *Registry) markLive(i uint32, cause Cause) {
 	})
 }
 
-// changeStream replaces a stream by a changed copy.
+// changeStream replaces a stream by an edited copy.
 func (r *Registry) changeStream(i uint32, cause Cause, edit func(*Stream)) {
 	s := r.sessions[i]
 	st := *s.stream
@@ -245,12 +245,12 @@ func (r *Registry) changeStream(i uint32, cause Cause, edit func(*Stream)) {
 	r.markSessionChanged(i)
 }
 
-// expireSilent loses silent nodes, and fires the misses that every living node has
-// had its say about.
+// expireSilent loses silent nodes, and applies all misses and media deadlines
+// that lie before the watermark.
 func (r *Registry) expireSilent() {
 	r.loseSilentNodes()
-	heard := r.peers.watermark(r.clock)
-	for _, m := range r.leases.collectMisses(heard, r.clock) {
+	watermark := r.nodes.watermark(r.clock)
+	for _, m := range r.leases.collectMisses(watermark, r.clock) {
 		s := r.sessions[m.index]
 		switch {
 		case s == nil:
@@ -258,7 +258,7 @@ func (r *Registry) expireSilent() {
 			r.endSession(m.index, MissedBeats, "")
 			r.changes[len(r.changes)-1].ExpiryLag = r.clock - m.dueAt
 		case m.nth > 1:
-		case s.stream.State == Away: // without a picture; the anchor is asked for a beat all the same
+		case s.stream.State == Away: // its media was lost; the anchor is asked for a beat all the same
 			r.changes = append(r.changes, Change{Old: s.stream, New: s.stream, Cause: BySilence, Socket: s.socket})
 		default:
 			if len(s.media.openPushes) > 0 {
@@ -268,10 +268,10 @@ func (r *Registry) expireSilent() {
 			r.changeStream(m.index, BySilence, func(st *Stream) { st.State, st.Away = Away, MissedBeat })
 		}
 	}
-	r.expireMedia(heard)
+	r.expireMedia(watermark)
 }
 
-// applyRetention drops what was kept for long enough.
+// applyRetention drops what has been remembered for long enough.
 func (r *Registry) applyRetention() {
 	for r.ended.len() > 0 && (r.ended.oldest().endedClock+endedRetention < r.clock || r.ended.len() > maxEnded) {
 		r.markRecord(recordEnded, r.ended.dropOldest())
@@ -282,13 +282,13 @@ func (r *Registry) applyRetention() {
 	r.dropOldRecordings()
 }
 
-// Position is where the registry stands in its history.
+// Position is the registry's place in the log.
 func (r *Registry) Position() Position { return Position{ID: r.last.ID, Hash: uint32(r.hash)} }
 
-// LastEntry is the last entry applied, without its batch.
+// LastEntry is the last entry applied, with a nil Batch.
 func (r *Registry) LastEntry() Entry { return r.last }
 
-// LastNum is the number of the last entry applied, 0 for none.
+// LastNum is the number of the last entry applied, 0 before the first.
 func (r *Registry) LastNum() uint64 { return r.last.Num }
 
 // LogTime is the log time of the last entry applied, in Unix milliseconds.
@@ -300,17 +300,17 @@ func (r *Registry) Clock() int64 { return r.clock }
 // Rules is the version of the rules by which Apply treats the next entry.
 func (r *Registry) Rules() uint64 { return r.rules }
 
-// Settings are those that the log holds.
+// Settings are the settings in the log.
 func (r *Registry) Settings() Settings { return r.settings }
 
-// Len is how many sessions are live.
+// Len is the number of live sessions.
 func (r *Registry) Len() int { return len(r.bySession) }
 
-// ReseedPositions makes the positions of this boot unlike any that there were before. A
-// log that does not keep every entry calls it before it hands a registry out.
+// ReseedPositions makes later positions differ from all earlier ones. A log that
+// does not keep every entry calls it before it returns a loaded registry.
 func (r *Registry) ReseedPositions(seed uint64) { r.hash = seed }
 
-// StreamByCode returns the live stream of a code, or nil.
+// StreamByCode returns the live stream of a live code, or nil.
 func (r *Registry) StreamByCode(code string) *Stream {
 	if i, ok := r.byCode[code]; ok {
 		return r.sessions[i].stream
@@ -334,11 +334,11 @@ func (r *Registry) StreamBySession(s Session) *Stream {
 	return nil
 }
 
-// Streams yields every live stream in the order of their indexes. The
-// registry must not change meanwhile.
+// Streams yields every live stream in the order of indexes. The registry must
+// not change meanwhile.
 func (r *Registry) Streams() iter.Seq[*Stream] { return r.StreamsFrom(0) }
 
-// StreamsFrom yields live streams in the order of their indexes, from one on.
+// StreamsFrom yields the live streams from an index on, in the order of indexes.
 // The registry must not change meanwhile.
 func (r *Registry) StreamsFrom(index uint32) iter.Seq[*Stream] {
 	return func(yield func(*Stream) bool) {
@@ -350,8 +350,8 @@ func (r *Registry) StreamsFrom(index uint32) iter.Seq[*Stream] {
 	}
 }
 
-// TimeSinceBeat is for how long, in milliseconds of presence time, no beat of a live
-// session was heard.
+// TimeSinceBeat is the presence time, in milliseconds, since a live session's
+// lease was renewed, and 0 for other sessions.
 func (r *Registry) TimeSinceBeat(s Session) int64 {
 	i, live := r.bySession[s]
 	if !live {
@@ -360,8 +360,9 @@ func (r *Registry) TimeSinceBeat(s Session) int64 {
 	return r.clock - r.leases.all[i].lastRenewal(r.clock)
 }
 
-// SessionResult is what a command about the live session would be answered with.
-func (r *Registry) SessionResult(s Session) (Result, bool) {
+// SessionResult is the result of a command that names the session and changes
+// nothing. isLive is false when the session is not live.
+func (r *Registry) SessionResult(s Session) (result Result, isLive bool) {
 	i, live := r.bySession[s]
 	if !live {
 		return r.goneResult(s), false
@@ -369,7 +370,7 @@ func (r *Registry) SessionResult(s Session) (Result, bool) {
 	return r.liveResult(i), true
 }
 
-// AttachedSocket is the connection that holds a live session, empty where none does.
+// AttachedSocket is the id of the socket that controls a live session, or empty.
 func (r *Registry) AttachedSocket(s Session) string {
 	if i, live := r.bySession[s]; live {
 		return r.sessions[i].socket

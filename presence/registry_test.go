@@ -356,7 +356,7 @@ func TestLeave(t *testing.T) {
 	x.advance(2_000)
 	check(t, "not re-armed", x.sessionState(sessionID(1)), "missed_beats")
 	x.applyBatch("c", Batch{})
-	p, _ := x.reg.peers.find("c")
+	p, _ := x.reg.nodes.find("c")
 	check(t, "number", p.renewer, 2)
 	check(t, "comes back", x.applyBatch("b", Batch{Incarnation: 2}).Refused, false)
 }
@@ -546,7 +546,7 @@ func TestKeeperAndRules(t *testing.T) {
 		x.time += 2_000
 		x.applyBatch("a", Batch{})
 	}
-	check(t, "forgotten", len(x.reg.peers.list), 1)
+	check(t, "forgotten", len(x.reg.nodes.list), 1)
 }
 
 func TestWords(t *testing.T) {

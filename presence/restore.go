@@ -2,15 +2,14 @@ package presence
 
 import "slices"
 
-// RestoreSession puts back a session that the log has lost, or the parts of it that
-// changed in what was lost. It never undoes what the log has come to since: it
-// is refused when the session has ended, when its anchor is banned, when
-// another anchor has its code, and when its anchor has started since.
+// RestoreSession restores a session that the log has lost, or the parts of it
+// that changed in lost entries. It never undoes later entries. It is refused
+// when the session has ended, its anchor is banned or has started anew, or
+// another anchor has its code.
 type RestoreSession struct {
-	// FirstLost is the number of the first entry that the log has lost.
-	FirstLost uint64
+	FirstLost uint64 // number of the first lost entry
 	Params    LeaseParams
-	Keys      []string // by which its client may ask for it again, see keyName
+	Keys      []string // client keys that named the session, see keyName
 
 	session *liveSession
 }
@@ -35,7 +34,6 @@ func (c *RestoreSession) decode(r *reader) {
 	}
 }
 
-// restore puts back a session, or what of it was lost.
 func (c *RestoreSession) apply(r *Registry, _ *nodeState) Result {
 	was := c.session.stream
 	if i, live := r.bySession[was.Session]; live {
@@ -62,9 +60,9 @@ func (c *RestoreSession) apply(r *Registry, _ *nodeState) Result {
 	return r.liveResult(i)
 }
 
-// isNewerStart reports whether a live session is to stay rather than to give way to
-// an older node's one of the same anchor. One that was put back as well, and is
-// heard again, is where its anchor is, whatever the clock said at their starts.
+// isNewerStart reports whether a live session stays, rather than giving way to a
+// restored one of the same anchor. A live session that was restored and renewed
+// since is the one in use, whatever the times of their starts.
 func (r *Registry) isNewerStart(i uint32, c *RestoreSession) bool {
 	live := r.sessions[i]
 	if live.startNum != 0 {
@@ -73,9 +71,9 @@ func (r *Registry) isNewerStart(i uint32, c *RestoreSession) bool {
 	return r.leases.all[i].renewer != 0 || live.stream.StartedAt >= c.session.stream.StartedAt
 }
 
-// isDuplicateStart reports whether a live session was begun by the same start as one that is
-// put back, which was tried twice, and only of the latter there is a sign that its
-// client was told of it.
+// isDuplicateStart reports whether the live session and the restored one come
+// from one start that was tried twice, and only the restored one was
+// acknowledged by its client.
 func (r *Registry) isDuplicateStart(i uint32, c *RestoreSession) bool {
 	s := r.sessions[i]
 	return !s.isAcknowledged() && c.session.isAcknowledged() && slices.ContainsFunc(c.Keys, func(name string) bool {
@@ -84,17 +82,18 @@ func (r *Registry) isDuplicateStart(i uint32, c *RestoreSession) bool {
 	})
 }
 
-// isAcknowledged reports whether a client has beaten for a session, or asked for it again.
+// isAcknowledged reports whether the client has sent a beat or another request
+// for the session.
 func (s *liveSession) isAcknowledged() bool {
 	return s.stream.State != Starting || s.socketNum != s.startNum
 }
 
-// queueRestores enters a lost session under an index of its own, with its lease in
-// full: whoever held it may have been beating all the while.
+// insertRestored enters a lost session under a new index, with a full lease,
+// because its anchor may have sent beats all the time.
 func (r *Registry) insertRestored(c *RestoreSession) uint32 {
 	i := r.allocate()
 	s, st := *c.session, *c.session.stream
-	st.Index, st.Viewers = i, 0 // whoever has viewers of it says so again
+	st.Index, st.Viewers = i, 0 // nodes report its viewers again
 	s.stream, s.startNum = &st, 0
 	s.restored = nil
 	r.markRestored(&s, partDetails, c.FirstLost, c.session.detailsNum)
@@ -111,7 +110,7 @@ func (r *Registry) insertRestored(c *RestoreSession) uint32 {
 	// A shorter interval than the present one would end before the lease is looked
 	// at, which it is by the present terms: then they are what it gets.
 	if c.Params.Interval >= r.settings.Interval {
-		if use, room := r.leases.makeRoomAndAddParams(c.Params); room {
+		if use, room := r.leases.addParams(c.Params); room {
 			le.params = use
 		}
 	}
@@ -121,8 +120,8 @@ func (r *Registry) insertRestored(c *RestoreSession) uint32 {
 	return i
 }
 
-// restoreParts takes over the parts of a live session that changed in what was lost,
-// unless they have changed again since.
+// restoreParts restores the parts of a live session that changed in lost
+// entries, unless they have changed again.
 func (r *Registry) restoreParts(i uint32, c *RestoreSession) {
 	s, was := r.sessions[i], c.session
 	if s.isStale(was, partDetails, c.FirstLost) {
@@ -145,50 +144,51 @@ func (r *Registry) restoreParts(i uint32, c *RestoreSession) {
 		r.markRestored(s, partMedia, c.FirstLost, was.mediaNum)
 		r.restoreMedia(i, was)
 	}
-	if first := was.stream.StartedAt; first < s.stream.StartedAt { // its start came again
+	if first := was.stream.StartedAt; first < s.stream.StartedAt { // its start was repeated
 		r.changeStream(i, ByRestore, func(st *Stream) { st.StartedAt = first })
 	}
-	liked := int64(0)
+	likes := int64(0)
 	for _, l := range was.likes {
-		liked += max(0, s.addLikes(l.process, l.n))
+		likes += max(0, s.addLikes(l.process, l.n))
 	}
-	if liked > 0 {
-		r.changeStream(i, ByCounts, func(st *Stream) { st.Likes += liked })
+	if likes > 0 {
+		r.changeStream(i, ByCounts, func(st *Stream) { st.Likes += likes })
 	}
 }
 
-// restoreMedia takes over what the cloud said of a push.
-func (r *Registry) restoreMedia(i uint32, was *liveSession) {
+// restoreMedia restores the media state of a session.
+func (r *Registry) restoreMedia(i uint32, old *liveSession) {
 	s := r.sessions[i]
-	s.media = was.media
+	s.media = old.media
 	s.media.clampTimes(r.clock)
-	s.copyEvidence(was, FromCallback)
-	s.copyEvidence(was, FromPoll)
+	s.copyEvidence(old, FromCallback)
+	s.copyEvidence(old, FromPoll)
 	r.scheduleMediaDeadline(i)
 	r.markSessionChanged(i)
 	st := s.stream
-	if st.State == was.stream.State && st.Away == was.stream.Away || s.media.isLost != (was.stream.Away == MediaEnded) {
+	if st.State == old.stream.State && st.Away == old.stream.Away || s.media.isLost != (old.stream.Away == MediaEnded) {
 		return
 	}
 	le := &r.leases.all[i]
-	if le.flags &^= leaseNotLive; was.stream.State != Live {
+	if le.flags &^= leaseNotLive; old.stream.State != Live {
 		le.flags |= leaseNotLive
 	}
 	r.changeStream(i, ByRestore, func(st *Stream) {
-		st.State, st.Away, st.Shown = was.stream.State, was.stream.Away, was.stream.Shown
+		st.State, st.Away, st.Shown = old.stream.State, old.stream.Away, old.stream.Shown
 	})
 }
 
-// copyEvidence takes over what another registry knows from a source.
-func (s *liveSession) copyEvidence(was *liveSession, source Source) {
-	for _, e := range was.evidence {
+// copyEvidence takes over the evidence of a source from another registry's
+// session.
+func (s *liveSession) copyEvidence(old *liveSession, source Source) {
+	for _, e := range old.evidence {
 		if e.Source == source {
 			s.setEvidence(e)
 		}
 	}
 }
 
-// The numParts of a session that change apart from each other.
+// The parts of a session that are restored separately.
 const (
 	partDetails = iota
 	partSocket
@@ -196,52 +196,52 @@ const (
 	numParts
 )
 
-// restoredPart is where a part that was put back comes from: a node that had read
-// less of what was lost may have been first.
+// restoredPart is the origin of a restored part. A node that had read more of
+// the lost entries restores the part again.
 type restoredPart struct {
-	firstLost   uint64 // the first entry that was lost
-	restoredNum uint64 // the entry that put it back
-	originalNum uint64 // the entry, of those that were lost, that changed it
+	firstLost   uint64 // number of the first lost entry
+	restoredNum uint64 // number of the entry that restored it
+	originalNum uint64 // number of the lost entry that had changed it
 }
 
-// changedNum is the number of the entry that last changed a part.
+// changedNum is the number of the entry that changed a part last.
 func (s *liveSession) changedNum(part int) *uint64 {
 	return [numParts]*uint64{&s.detailsNum, &s.socketNum, &s.mediaNum}[part]
 }
 
-// isStale reports whether a part was changed in what was lost, and was neither
-// changed since, nor put back as it was at that entry or a later one.
-func (s *liveSession) isStale(was *liveSession, part int, lost uint64) bool {
-	at, then := *s.changedNum(part), *was.changedNum(part)
-	if then < lost || at < lost || s.restored == nil {
-		return then >= lost && at < lost
+// isStale reports whether lost entries changed a part, and it was neither
+// changed since nor restored from the same entry or a later one.
+func (s *liveSession) isStale(old *liveSession, part int, firstLost uint64) bool {
+	at, then := *s.changedNum(part), *old.changedNum(part)
+	if then < firstLost || at < firstLost || s.restored == nil {
+		return then >= firstLost && at < firstLost
 	}
 	b := s.restored[part]
-	return b.firstLost == lost && b.restoredNum == at && then > b.originalNum
+	return b.firstLost == firstLost && b.restoredNum == at && then > b.originalNum
 }
 
-// hasLostChanges reports whether something of a session was changed in what was lost.
-func hasLostChanges(was, is *liveSession, lost uint64) bool {
-	return is.isStale(was, partDetails, lost) || is.isStale(was, partSocket, lost) || is.isStale(was, partMedia, lost) ||
-		was.stream.State != Starting && is.stream.State == Starting ||
-		was.stream.Likes > is.stream.Likes ||
-		was.stream.StartedAt < is.stream.StartedAt
+// hasLostChanges reports whether lost entries changed a session in a way that is
+// not restored.
+func hasLostChanges(old, current *liveSession, firstLost uint64) bool {
+	return current.isStale(old, partDetails, firstLost) || current.isStale(old, partSocket, firstLost) || current.isStale(old, partMedia, firstLost) ||
+		old.stream.State != Starting && current.stream.State == Starting ||
+		old.stream.Likes > current.stream.Likes ||
+		old.stream.StartedAt < current.stream.StartedAt
 }
 
-// markRestored notes that a part was put back as it was at an entry.
-func (r *Registry) markRestored(s *liveSession, part int, lost, was uint64) {
+// markRestored records that a part was restored as of a lost entry.
+func (r *Registry) markRestored(s *liveSession, part int, firstLost, originalNum uint64) {
 	if s.restored == nil {
 		s.restored = &[numParts]restoredPart{}
 	}
 	*s.changedNum(part) = r.last.Num
-	s.restored[part] = restoredPart{firstLost: lost, restoredNum: r.last.Num, originalNum: was}
+	s.restored[part] = restoredPart{firstLost: firstLost, restoredNum: r.last.Num, originalNum: originalNum}
 }
 
-// RestoreEnd ends a session of which the log has lost the end, and has it remembered
-// as it was.
+// RestoreEnd restores the end of a session that the log has lost.
 type RestoreEnd struct {
-	FirstLost uint64 // as a Restore's
-	Keys      []string
+	FirstLost uint64   // number of the first lost entry
+	Keys      []string // client keys that named the session
 
 	ended *Ended
 }
@@ -258,8 +258,8 @@ func (c *RestoreEnd) decode(r *reader) {
 	c.FirstLost, c.Keys, c.ended = r.uint(), r.strings(), r.ended()
 }
 
-// bury ends a session again. One that was ended by silence stays, when it was
-// heard of since: it was alive after all.
+// apply ends the session again. If silence had ended it and a beat came since,
+// the session goes on.
 func (c *RestoreEnd) apply(r *Registry, _ *nodeState) Result {
 	e := *c.ended
 	s := e.Stream.Session
@@ -279,14 +279,14 @@ func (c *RestoreEnd) apply(r *Registry, _ *nodeState) Result {
 	return Result{Stream: e.Stream, Ended: &e}
 }
 
-// isRenewedSince reports whether a lease was renewed after the log lost the entry of
-// that number and all that followed.
-func (r *Registry) isRenewedSince(i uint32, lost uint64) bool {
-	return r.clock-r.leases.all[i].lastRenewal(r.clock) < r.TimeSinceLoss(lost-1)
+// isRenewedSince reports whether a lease was renewed after the log lost its
+// entries.
+func (r *Registry) isRenewedSince(i uint32, firstLost uint64) bool {
+	return r.clock-r.leases.all[i].lastRenewal(r.clock) < r.TimeSinceLoss(firstLost-1)
 }
 
-// restoreKeys remembers keys again. One that was for another session goes over when
-// that one is not live.
+// restoreKeys restores client keys. A key of another session changes over when
+// that session is not live.
 func (r *Registry) restoreKeys(names []string, s Session) {
 	for _, name := range names {
 		k, known := r.keys.byName[name]

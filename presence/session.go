@@ -10,13 +10,13 @@ import (
 	"github.com/tidwall/btree"
 )
 
-// Session names one live broadcast of one anchor: 128 random bits. It is the
-// anchor's secret; viewers never see it. Whoever names an older session of the
-// same anchor changes nothing.
+// Session is the id of one live broadcast of one anchor: 128 random bits. It is
+// the anchor's secret and is never shown to viewers. A command that names an
+// older session of the same anchor changes nothing.
 type Session [16]byte
 
-// sessionText is lower-case base32 without padding, so that a session is safe
-// in URLs, file names and logs of the anchor's own app.
+// sessionText is lower-case base32 without padding, so that a session id is safe
+// in URLs, file names and logs of the anchor's app.
 var sessionText = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
 
 // ErrBadSession is returned when a text is not a session id.
@@ -29,8 +29,8 @@ func NewSession() Session {
 	return s
 }
 
-// ParseSession reads the text form that String gives. It returns
-// ErrBadSession when the text is anything else.
+// ParseSession reads the text that String returns. It returns ErrBadSession for
+// any other text.
 func ParseSession(text string) (Session, error) {
 	var s Session
 	if len(text) != sessionText.EncodedLen(len(s)) {
@@ -42,14 +42,14 @@ func ParseSession(text string) (Session, error) {
 	return s, nil
 }
 
-// String gives the text form: 26 characters of a-z and 2-7.
+// String is the text form: 26 characters of a-z and 2-7.
 func (s Session) String() string { return sessionText.EncodeToString(s[:]) }
 
-// leaseTag is the 16 bits of a session that a beat carries beside the lease's
-// index: after a failover the same index may belong to another session.
+// leaseTag is the 16 bits of a session id that a beat carries beside the lease's
+// index. After a loss of the log the same index may belong to another session.
 func (s Session) leaseTag() uint16 { return binary.LittleEndian.Uint16(s[:2]) }
 
-// sessionTable is all live sessions, by the index that their start was given.
+// sessionTable holds all live sessions, by the index that each got at its start.
 type sessionTable struct {
 	sessions       []*liveSession
 	free           indexSet
@@ -57,14 +57,14 @@ type sessionTable struct {
 	bySession      map[Session]uint32
 	byCode         map[string]uint32
 	byAnchor       map[string]uint32
-	mediaDeadlines *btree.BTreeG[mediaDeadline] // of sessions that end for want of a picture; not state
+	mediaDeadlines *btree.BTreeG[mediaDeadline] // computed from the sessions, and so not part of snapshots
 }
 
 func newSessionTable() sessionTable {
 	return sessionTable{bySession: map[Session]uint32{}, byCode: map[string]uint32{}, byAnchor: map[string]uint32{}, mediaDeadlines: newMediaDeadlines()}
 }
 
-// allocate gives the smallest free index.
+// allocate returns the smallest free index.
 func (t *sessionTable) allocate() uint32 {
 	i := t.free.allocate()
 	for int(i) >= len(t.sessions) {
@@ -73,13 +73,13 @@ func (t *sessionTable) allocate() uint32 {
 	return i
 }
 
-// insert enters a session under an index that was allocated.
+// insert enters a session under an allocated index.
 func (t *sessionTable) insert(i uint32, s *liveSession) {
 	t.sessions[i] = s
 	t.bySession[s.stream.Session], t.byCode[s.stream.Code], t.byAnchor[s.stream.Anchor] = i, i, i
 }
 
-// remove takes a session out, and frees its index.
+// remove deletes a session and frees its index.
 func (t *sessionTable) remove(i uint32) {
 	s := t.sessions[i]
 	delete(t.bySession, s.stream.Session)
@@ -93,30 +93,29 @@ func (t *sessionTable) remove(i uint32) {
 	}
 }
 
-// liveSession is what a live session is beside what the list shows of it.
+// liveSession is a live session: its stream, and what the list does not show.
 type liveSession struct {
 	stream        *Stream
-	socket        string // the connection that holds it, empty for apps without sockets
-	attached      bool
-	isTouched     bool
+	socket        string // the socket that controls it; empty for apps without sockets
+	attached      bool   // that socket is open
+	isTouched     bool   // the current entry changed it
 	digest        uint64 // its part of the registry's digest
 	sources       Sources
 	evidence      []Evidence
 	media         mediaState
-	mediaDeadline int64       // what appoint found, 0: never
-	likes         []likeCount // by node and process
+	mediaDeadline int64       // in presence time, 0: none
+	likes         []likeCount // by process of a node
 
-	// The numbers of the entries that last changed a part of it, to find out
-	// what a log has lost.
-	startNum   uint64 // that began it; 0: it was put back after a loss
-	detailsNum uint64 // that updated its title, cover, tags or extra
-	socketNum  uint64 // that moved it to its socket, or said that the socket is gone
-	mediaNum   uint64 // that told something of its push
-	// restored is of those parts that were put back after a loss; nil: none was.
-	restored *[numParts]restoredPart
+	// The numbers of the entries that changed a part last. They show what a log
+	// has lost. 0: the session was restored.
+	startNum   uint64
+	detailsNum uint64                  // of title, cover, tags and extra
+	socketNum  uint64                  // of the attached socket
+	mediaNum   uint64                  // of the pushes
+	restored   *[numParts]restoredPart // parts that were restored after a loss; nil: none
 }
 
-// appendLiveSession is what the digest covers of a session.
+// appendLiveSession appends what the digest covers of a session.
 func appendLiveSession(b []byte, s *liveSession) []byte {
 	b = appendStream(b, s.stream)
 	b = appendBool(appendString(b, s.socket), s.attached)
@@ -147,8 +146,8 @@ func (r *reader) liveSession() *liveSession {
 	return s
 }
 
-// appendSessionRecord is a session with its lease. The lease's terms are written as
-// they are: which index they have is no state.
+// appendSessionRecord appends a session with its lease. It writes the params
+// themselves, because their index is not part of the state.
 func (r *Registry) appendSessionRecord(b []byte, i uint32) []byte {
 	s := r.sessions[i]
 	b = appendLiveSession(b, s)
@@ -159,15 +158,14 @@ func (r *Registry) appendSessionRecord(b []byte, i uint32) []byte {
 	return appendLikes(b, s.likes)
 }
 
-// indexSet hands out the smallest free index. Which one is next is a function
-// of those in use alone, so that a node which started from a snapshot gives
-// out the same ones.
+// indexSet allocates the smallest free index. The next one depends on those in
+// use alone, so that a node which loaded a snapshot allocates the same.
 type indexSet struct {
 	used []uint64 // bit set: in use
 	hint int      // no word before this one has a free bit
 }
 
-// allocate takes the smallest free index.
+// allocate returns the smallest free index.
 func (x *indexSet) allocate() uint32 {
 	for ; x.hint < len(x.used); x.hint++ {
 		if w := x.used[x.hint]; w != ^uint64(0) {
@@ -180,7 +178,7 @@ func (x *indexSet) allocate() uint32 {
 	return uint32(x.hint * 64)
 }
 
-// reserve marks an index as used; it reports false when it was already.
+// reserve marks an index as used; it reports false when it was in use.
 func (x *indexSet) reserve(i uint32) bool {
 	for int(i/64) >= len(x.used) {
 		x.used = append(x.used, 0)
@@ -190,7 +188,7 @@ func (x *indexSet) reserve(i uint32) bool {
 	return was != x.used[i/64]
 }
 
-// release gives an index back.
+// release frees an index.
 func (x *indexSet) release(i uint32) {
 	x.used[i/64] &^= 1 << (i % 64)
 	x.hint = min(x.hint, int(i/64))

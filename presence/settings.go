@@ -126,11 +126,9 @@ func (c *SetSettings) encode(b []byte) []byte { return appendSettings(b, c.Setti
 
 func (c *SetSettings) decode(r *reader) { c.Settings = r.settings() }
 
-// set takes settings of a higher revision. Sessions go on by the terms that
-// their clients know, until each is heard to have adopted these.
 func (c *SetSettings) apply(r *Registry, _ *nodeState) Result {
 	s := c.Settings
-	if s.Revision > r.settings.Revision && s.Check() == nil && r.leases.setParams(s.leaseParams(), s.Tick(), r.peers.watermark(r.clock), r.clock) {
+	if s.Revision > r.settings.Revision && s.Check() == nil && r.leases.setParams(s.leaseParams(), s.Tick(), r.nodes.watermark(r.clock), r.clock) {
 		r.settings = s
 		r.rescheduleMediaDeadlines()
 		r.markRecord(recordMeta, 0)
@@ -150,13 +148,13 @@ func (c *AdoptSettings) encode(b []byte) []byte { return append(b, c.Session[:].
 
 func (c *AdoptSettings) decode(r *reader) { c.Session = r.sessionID() }
 
-func (c *AdoptSettings) apply(r *Registry, p *nodeState) Result {
+func (c *AdoptSettings) apply(r *Registry, node *nodeState) Result {
 	i, ok := r.bySession[c.Session]
 	if !ok {
 		return r.goneResult(c.Session)
 	}
 	r.adoptSettings(i)
-	r.renewLease(i, p, ByBeat)
+	r.renewLease(i, node, ByBeat)
 	return r.liveResult(i)
 }
 

@@ -1,9 +1,11 @@
 package presence
 
-// Start begins a session. With a Key that this anchor used for its live
-// session before, it is answered with that session.
+// Start begins a session. A repeated start, with a Key or Session that was used
+// before, gets the result of the first one. It is refused when the anchor is
+// banned, when another anchor has the code, or when the anchor is live on an
+// attached socket and takeover is off.
 type Start struct {
-	Session    Session // made by the node that was asked
+	Session    Session // made by the node that appends it
 	Anchor     string
 	Code       string
 	List       string
@@ -12,10 +14,10 @@ type Start struct {
 	Tags       []string
 	Extra      []byte
 	Listed     bool
-	Sources    Sources
-	Key        string // the client's own, so that it can repeat a lost start; or empty
-	Socket     string // the connection that asked; empty for apps without sockets
-	AppliedNum uint64 // as a Resume's
+	Sources    Sources // none stands for beats alone
+	Key        string  // chosen by the client, so that it can repeat a start; may be empty
+	Socket     string  // socket that asked; empty for apps without sockets
+	AppliedNum uint64  // as in Resume
 }
 
 func (*Start) kind() commandKind { return kindStart }
@@ -43,15 +45,12 @@ func (c *Start) decode(r *reader) {
 	c.Listed, c.Sources, c.Key, c.Socket, c.AppliedNum = r.bool(), r.sources(), r.string(), r.string(), r.uint()
 }
 
-// start begins a session, unless its key has begun one, the anchor is banned
-// or live on an attached socket that may not be taken over, or another anchor
-// has the code.
-func (c *Start) apply(r *Registry, p *nodeState) Result {
+func (c *Start) apply(r *Registry, node *nodeState) Result {
 	if k, known := r.findKey(startKey, c.Anchor, c.Key); known {
-		return r.repeatedStart(k.session, c, p)
+		return r.repeatedStart(k.session, c, node)
 	}
 	if _, ok := r.bySession[c.Session]; ok || r.ended.bySession[c.Session] != nil {
-		return r.repeatedStart(c.Session, c, p)
+		return r.repeatedStart(c.Session, c, node)
 	}
 	if _, banned := r.ActiveBan(c.Anchor); banned {
 		return Result{Refusal: AnchorBanned}
@@ -65,14 +64,14 @@ func (c *Start) apply(r *Registry, p *nodeState) Result {
 		}
 		r.endSession(i, TakenOver, "")
 	}
-	i := r.beginSession(c, p)
+	i := r.beginSession(c, node)
 	r.rememberKey(startKey, c.Anchor, c.Key, c.Session)
 	return r.liveResult(i)
 }
 
-// repeatedStart answers a start that is a repeat. It brings back a stream that is away,
-// but is no beat of one that nothing was heard from.
-func (r *Registry) repeatedStart(s Session, c *Start, p *nodeState) Result {
+// repeatedStart answers a start that was applied before. It makes an away stream
+// live, but leaves a starting one as it is.
+func (r *Registry) repeatedStart(s Session, c *Start, node *nodeState) Result {
 	i, ok := r.bySession[s]
 	if !ok {
 		return r.goneResult(s)
@@ -81,21 +80,21 @@ func (r *Registry) repeatedStart(s Session, c *Start, p *nodeState) Result {
 		return Result{Refusal: Superseded}
 	}
 	r.moveToSocket(i, c.Socket)
-	r.sessions[i].socketNum = r.last.Num // its client is told of it
+	r.sessions[i].socketNum = r.last.Num // the result tells its client
 	r.markSessionChanged(i)
 	r.adoptSettings(i)
 	if r.sessions[i].stream.State == Starting {
-		r.leases.all[i].renew(r.clock, r.clock, p.renewer)
+		r.leases.all[i].renew(r.clock, r.clock, node.renewer)
 	} else {
-		r.renewLease(i, p, ByResume)
+		r.renewLease(i, node, ByResume)
 	}
 	a := r.liveResult(i)
 	a.Repeated = true
 	return a
 }
 
-// beginSession enters a new session.
-func (r *Registry) beginSession(c *Start, p *nodeState) uint32 {
+// beginSession enters a new session and returns its index.
+func (r *Registry) beginSession(c *Start, node *nodeState) uint32 {
 	i := r.allocate()
 	st := &Stream{
 		Session: c.Session, Code: c.Code, Anchor: c.Anchor, List: c.List,
@@ -108,7 +107,7 @@ func (r *Registry) beginSession(c *Start, p *nodeState) uint32 {
 		s.sources = SourcesOf(FromBeats)
 	}
 	r.insert(i, s)
-	r.leases.start(i, c.Session.leaseTag(), p.renewer, r.clock, !s.sources.Has(FromBeats))
+	r.leases.start(i, c.Session.leaseTag(), node.renewer, r.clock, !s.sources.Has(FromBeats))
 	r.setSocket(s, c.Socket)
 	r.scheduleMediaDeadline(i)
 	r.markSessionChanged(i)
@@ -117,15 +116,15 @@ func (r *Registry) beginSession(c *Start, p *nodeState) uint32 {
 	return i
 }
 
-// Resume moves a live session to another socket. It counts as a beat.
+// Resume attaches a live session to another socket. It counts as a beat.
 type Resume struct {
 	Session Session
-	Anchor  string // must be the session's
+	Anchor  string // must be the session's anchor
 	Socket  string
-	// AppliedNum is the number of the newest entry that the node had applied when it
-	// was asked; Node.Do sets it. To a socket that holds the session by a later one
-	// it may not do any harm: its client asked again elsewhere, since this one
-	// was not answered, and is there. 0: it always moves the session.
+	// AppliedNum is the number of the last entry that the node had applied when
+	// the client asked; Node.Do sets it. A resume is superseded when the session
+	// was attached to another socket by a later entry: its client got no answer,
+	// and asked again elsewhere. 0 is never superseded.
 	AppliedNum uint64
 }
 
@@ -141,7 +140,7 @@ func (c *Resume) decode(r *reader) {
 	c.Session, c.Anchor, c.Socket, c.AppliedNum = r.sessionID(), r.string(), r.string(), r.uint()
 }
 
-func (c *Resume) apply(r *Registry, p *nodeState) Result {
+func (c *Resume) apply(r *Registry, node *nodeState) Result {
 	i, ok := r.bySession[c.Session]
 	if !ok {
 		if e := r.ended.bySession[c.Session]; e != nil && e.Stream.Anchor != c.Anchor {
@@ -157,38 +156,38 @@ func (c *Resume) apply(r *Registry, p *nodeState) Result {
 	}
 	r.moveToSocket(i, c.Socket)
 	r.adoptSettings(i)
-	r.renewLease(i, p, ByResume)
+	r.renewLease(i, node, ByResume)
 	return r.liveResult(i)
 }
 
-// isSuperseded reports whether a session has moved to another socket, which holds it
-// still, since its client asked for it to move to this one.
-func (r *Registry) isSuperseded(i uint32, holder string, seen uint64) bool {
+// isSuperseded reports whether the session was attached to another socket, which
+// is still open, after the client asked for this one.
+func (r *Registry) isSuperseded(i uint32, socket string, appliedNum uint64) bool {
 	s := r.sessions[i]
-	return seen != 0 && r.isAttached(i) && s.socket != holder && s.socketNum > seen
+	return appliedNum != 0 && r.isAttached(i) && s.socket != socket && s.socketNum > appliedNum
 }
 
-// isAttached reports whether a socket holds the session, as far as is known: one
-// on a node that was lost since does not.
+// isAttached reports whether the session has an open socket. A socket on a lost
+// node does not count.
 func (r *Registry) isAttached(i uint32) bool {
 	return r.sessions[i].attached && r.leases.all[i].renewer != 0
 }
 
-// setSocket notes that a socket holds the session.
-func (r *Registry) setSocket(s *liveSession, holder string) {
-	s.socket, s.attached, s.socketNum = holder, holder != "", r.last.Num
+// setSocket attaches a socket to the session.
+func (r *Registry) setSocket(s *liveSession, socket string) {
+	s.socket, s.attached, s.socketNum = socket, socket != "", r.last.Num
 	if s.attached {
-		s.setEvidence(Evidence{Source: FromSocket, Signal: Attached, At: r.last.Time, Detail: holder})
+		s.setEvidence(Evidence{Source: FromSocket, Signal: Attached, At: r.last.Time, Detail: socket})
 	}
 }
 
-// moveToSocket moves a session to another socket, and says so.
-func (r *Registry) moveToSocket(i uint32, holder string) {
+// moveToSocket attaches another socket, and puts out a change.
+func (r *Registry) moveToSocket(i uint32, socket string) {
 	s := r.sessions[i]
-	if s.socket == holder && s.attached == (holder != "") {
+	if s.socket == socket && s.attached == (socket != "") {
 		return
 	}
-	r.setSocket(s, holder)
+	r.setSocket(s, socket)
 	r.markSessionChanged(i)
-	r.changes = append(r.changes, Change{Old: s.stream, New: s.stream, Cause: ByResume, Socket: holder})
+	r.changes = append(r.changes, Change{Old: s.stream, New: s.stream, Cause: ByResume, Socket: socket})
 }

@@ -8,10 +8,10 @@ import (
 // Stop ends a session.
 type Stop struct {
 	Session Session
-	Reason  EndReason // NotEnded is taken for Stopped
-	By      string
-	Socket  string // when set, only the connection that holds the session may
-	Key     string // By's own: repeated under it, the stop is answered again; or empty
+	Reason  EndReason // NotEnded stands for Stopped
+	By      string    // user id or name of the client that stops it
+	Socket  string    // if set, it must be the attached socket
+	Key     string    // chosen by By, may be empty: a repeated stop gets the same result
 }
 
 func (*Stop) kind() commandKind { return kindStop }
@@ -45,21 +45,21 @@ func (c *Stop) apply(r *Registry, _ *nodeState) Result {
 	return a
 }
 
-// endSession takes a session off the list and keeps what is known of it.
-func (r *Registry) endSession(i uint32, why EndReason, by string) *Ended {
+// endSession removes a live session and remembers its end.
+func (r *Registry) endSession(i uint32, reason EndReason, by string) *Ended {
 	e := r.removeSession(i, &Ended{
-		Stream: r.sessions[i].stream, Reason: why, By: by, EndedAt: r.last.Time, Evidence: r.evidenceOf(i),
+		Stream: r.sessions[i].stream, Reason: reason, By: by, EndedAt: r.last.Time, Evidence: r.evidenceOf(i),
 	})
 	r.addEndEvent(e)
 	return e
 }
 
-// removeSession takes a session off the list, and keeps e of it.
+// removeSession removes a live session and remembers e as its end.
 func (r *Registry) removeSession(i uint32, e *Ended) *Ended {
 	s := r.sessions[i]
 	r.changes = append(r.changes, Change{Old: s.stream, Ended: e, Cause: ByEnd, Socket: s.socket})
 	r.remove(i)
-	r.peers.dropViewers(i)
+	r.nodes.dropViewers(i)
 	r.sum -= s.digest
 	r.markRecord(recordSession, uint64(i))
 	r.rememberEnded(e)
@@ -73,18 +73,18 @@ func (r *Registry) rememberEnded(e *Ended) {
 	r.markRecord(recordEnded, r.ended.append(e))
 }
 
-// EndReason says why a session ended, in the words of the wire protocol.
+// EndReason says why a session ended.
 type EndReason uint8
 
 // The reasons for a session's end.
 const (
 	NotEnded    EndReason = iota
-	Stopped               // the anchor, or its back end, said so
-	MissedBeats           // three beats were missed
-	TakenOver             // the same anchor started on another device
+	Stopped               // the anchor or the app's back end stopped it
+	MissedBeats           // as many beats were missed as the settings allow
+	TakenOver             // the same anchor started another session
 	Kicked                // an operator ended it
 	Banned                // an operator banned the anchor
-	StreamLost            // the cloud says that nothing is published any more
+	StreamLost            // nothing is pushed any more
 )
 
 var endNames = [...]string{
@@ -92,21 +92,21 @@ var endNames = [...]string{
 	Kicked: "kicked", Banned: "banned", StreamLost: "stream_lost",
 }
 
-// String gives the word that the wire protocol uses.
+// String is the reason's name in the wire protocol.
 func (r EndReason) String() string { return endNames[r] }
 
-// Ended is what is known of a session that is over.
+// Ended is a session that is over.
 type Ended struct {
-	Stream     *Stream // as it was last
+	Stream     *Stream // its last state
 	Reason     EndReason
-	By         string // who ended it: a user id, a node, or empty
+	By         string // user id or node that ended it, or empty
 	EndedAt    int64  // Unix milliseconds, log time
 	Evidence   []Evidence
-	endedClock int64  // presence time of the end, for forgetting
-	entryNum   uint64 // of the entry that ended it
+	endedClock int64  // presence time of the end
+	entryNum   uint64 // number of the entry that ended it
 }
 
-// DurationMS is how long the session lasted, in milliseconds of log time.
+// DurationMS is the length of the session, in milliseconds of log time.
 func (e *Ended) DurationMS() int64 { return max(0, e.EndedAt-e.Stream.StartedAt) }
 
 func appendEnded(b []byte, e *Ended) []byte {
@@ -124,12 +124,12 @@ func (r *reader) ended() *Ended {
 	return e
 }
 
-// EndedSession returns what is known of a session that is over, or nil.
+// EndedSession returns a session that is over, or nil when it is not remembered.
 func (r *Registry) EndedSession(s Session) *Ended { return r.ended.bySession[s] }
 
-// EndedSessions yields the sessions that are over with their numbers, the last to
-// end first, from below a number on; 0 is from the last. The registry must not
-// change meanwhile.
+// EndedSessions yields remembered ended sessions with their numbers, the last to
+// end first, starting below a number; 0 starts at the last. The registry must
+// not change meanwhile.
 func (r *Registry) EndedSessions(below uint64) iter.Seq2[uint64, *Ended] {
 	return func(yield func(uint64, *Ended) bool) {
 		end := r.ended.first + uint64(len(r.ended.list))
@@ -144,10 +144,10 @@ func (r *Registry) EndedSessions(below uint64) iter.Seq2[uint64, *Ended] {
 	}
 }
 
-// endedSessions remembers the sessions that are over, oldest first, so that whoever
-// comes back to one can be told why it is gone.
+// endedSessions remembers the sessions that are over, oldest first, so that a
+// client can learn why its session is gone.
 type endedSessions struct {
-	first     uint64 // the sequence number of list[0]
+	first     uint64 // number of list[0]
 	list      []*Ended
 	bySession map[Session]*Ended
 	byCode    map[string][]*Ended // in the order of list
@@ -157,7 +157,7 @@ func (m *endedSessions) len() int { return len(m.list) }
 
 func (m *endedSessions) oldest() *Ended { return m.list[0] }
 
-// append returns the sequence number that e was given.
+// append returns the number that e got.
 func (m *endedSessions) append(e *Ended) uint64 {
 	m.list = append(m.list, e)
 	m.bySession[e.Stream.Session] = e
@@ -165,7 +165,7 @@ func (m *endedSessions) append(e *Ended) uint64 {
 	return m.first + uint64(len(m.list)) - 1
 }
 
-// dropOldest forgets the oldest and returns its sequence number.
+// dropOldest drops the oldest and returns its number.
 func (m *endedSessions) dropOldest() uint64 {
 	st := m.list[0].Stream
 	delete(m.bySession, st.Session)
@@ -180,7 +180,7 @@ func (m *endedSessions) dropOldest() uint64 {
 	return m.first - 1
 }
 
-// byNumber returns the one of that sequence number, nil when it is forgotten.
+// byNumber returns the session of a number, nil when it was dropped.
 func (m *endedSessions) byNumber(seq uint64) *Ended {
 	if seq < m.first || seq-m.first >= uint64(len(m.list)) {
 		return nil

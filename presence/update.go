@@ -67,7 +67,7 @@ func (c *Update) decode(r *reader) {
 	}
 }
 
-func (c *Update) apply(r *Registry, p *nodeState) Result {
+func (c *Update) apply(r *Registry, node *nodeState) Result {
 	i, ok := r.controlledSession(c.Session, c.Socket)
 	if !ok {
 		return r.goneResult(c.Session)
@@ -92,6 +92,6 @@ func (c *Update) apply(r *Registry, p *nodeState) Result {
 			st.Extra = *c.Extra
 		}
 	})
-	r.renewLease(i, p, ByBeat)
+	r.renewLease(i, node, ByBeat)
 	return r.liveResult(i)
 }

@@ -1,0 +1,419 @@
+package presence
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/cespare/xxhash/v2"
+)
+
+// nodeState is one node as the log has it. A node has a lease as a session has:
+// it renews it by each entry.
+type nodeState struct {
+	name          string
+	incarnation   uint64
+	process       uint64 // first incarnation of its process
+	lastSeq       uint64 // number of its last batch
+	maxRules      uint64 // highest version of the rules that it has
+	joinedNum     uint64 // number of the first entry of this incarnation
+	lastEntryAt   int64  // presence time of its last entry
+	isAlive       bool
+	isClockPaused bool   // the presence clock stood still since its last entry
+	renewer       uint16 // number in the leases that it renewed; 0 when it is not alive
+
+	viewers map[uint32]int64 // viewers on the node, by session index
+}
+
+// departedNode holds the viewer counts of a node that was lost or has left. They
+// stay for a while, so that its viewers can reconnect.
+type departedNode struct {
+	name    string
+	process uint64
+	until   int64 // presence time
+	viewers map[uint32]int64
+}
+
+// nodeTable holds all nodes, and the viewer counts of departed ones.
+type nodeTable struct {
+	list     []*nodeState   // sorted by name
+	renewers indexSet       // numbers of living nodes; 0 is reserved
+	departed []departedNode // in the order of until
+}
+
+// find returns the node of that name or nil, and its place in the list.
+func (t *nodeTable) find(name string) (node *nodeState, place int) {
+	at, ok := slices.BinarySearchFunc(t.list, name, func(p *nodeState, n string) int { return strings.Compare(p.name, n) })
+	if ok {
+		return t.list[at], at
+	}
+	return nil, at
+}
+
+// Incarnation is the last incarnation of a node that the registry has, 0 for
+// none.
+func (r *Registry) Incarnation(node string) uint64 {
+	if p, _ := r.nodes.find(node); p != nil {
+		return p.incarnation
+	}
+	return 0
+}
+
+// Leave removes the node that appends it: its leases stay as they are, since all
+// its beats are in the log.
+type Leave struct{}
+
+func (*Leave) kind() commandKind { return kindLeave }
+
+func (*Leave) durable() bool { return false }
+
+func (*Leave) encode(b []byte) []byte { return b }
+
+func (*Leave) decode(*reader) {}
+
+func (*Leave) apply(r *Registry, node *nodeState) Result {
+	if !node.isAlive {
+		return Result{} // it left before
+	}
+	for i := range r.leases.all {
+		if r.leases.all[i].renewer == node.renewer {
+			r.leases.all[i].renewer = 0
+		}
+	}
+	r.retireNode(node)
+	return Result{}
+}
+
+// watermark is the oldest last-entry time among living nodes, or the clock where
+// none lives. Deadlines after it are not judged, because a node may yet append
+// an earlier beat.
+func (t *nodeTable) watermark(clock int64) int64 {
+	for _, p := range t.list {
+		if p.isAlive {
+			clock = min(clock, p.lastEntryAt)
+		}
+	}
+	return clock
+}
+
+// admitBatch returns the node that appended a batch. It returns nil when the
+// batch must be refused: it was applied before, or its incarnation has ended.
+func (r *Registry) admitBatch(b *Batch) *nodeState {
+	node, at := r.nodes.find(b.Node)
+	switch {
+	case node == nil:
+		node = &nodeState{name: b.Node}
+		r.nodes.list = slices.Insert(r.nodes.list, at, node)
+	case b.Incarnation < node.incarnation, b.Incarnation == node.incarnation && (!node.isAlive || b.Seq <= node.lastSeq):
+		return nil
+	case b.Incarnation == node.incarnation:
+		node.lastSeq = b.Seq
+		r.setMaxRules(node, b.MaxRules)
+		return node
+	}
+	viewers := r.nodes.returningViewers(node, b.Process)
+	if node.isAlive {
+		r.loseNode(node)
+	}
+	node.incarnation, node.process, node.lastSeq, node.isAlive, node.joinedNum = b.Incarnation, b.Process, b.Seq, true, r.last.Num
+	node.lastEntryAt = r.clock
+	node.viewers = viewers
+	node.renewer = uint16(r.nodes.renewers.allocate())
+	r.setMaxRules(node, b.MaxRules)
+	r.markNamedRecord(recordNode, node.name)
+	return node
+}
+
+// returningViewers returns the viewer counts of a process that joins again, so
+// that its viewers are counted without a gap and once.
+func (t *nodeTable) returningViewers(node *nodeState, process uint64) (viewers map[uint32]int64) {
+	if node.isAlive && node.process == process {
+		viewers, node.viewers = node.viewers, nil
+		return viewers
+	}
+	for i, d := range t.departed {
+		if d.name == node.name && d.process == process {
+			t.departed = slices.Delete(t.departed, i, i+1)
+			return d.viewers
+		}
+	}
+	return map[uint32]int64{}
+}
+
+func (r *Registry) setMaxRules(node *nodeState, rules uint64) {
+	if node.maxRules != rules {
+		node.maxRules = rules
+		r.markNamedRecord(recordNode, node.name)
+	}
+}
+
+// loseNode declares a node lost. The leases that it renewed last get their full
+// time again, once, since their anchors may have sent beats to it.
+func (r *Registry) loseNode(node *nodeState) {
+	r.leases.restart(r.clock, func(le *lease) bool {
+		isRenewer := le.renewer == node.renewer
+		if isRenewer {
+			le.renewer = 0
+		}
+		return isRenewer
+	})
+	r.retireNode(node)
+}
+
+// retireNode removes a node from the living ones.
+func (r *Registry) retireNode(node *nodeState) {
+	if len(node.viewers) > 0 {
+		r.nodes.departed = append(r.nodes.departed, departedNode{node.name, node.process, r.clock + departedRetention, node.viewers})
+	}
+	r.nodes.renewers.release(uint32(node.renewer))
+	node.isAlive, node.isClockPaused, node.renewer, node.viewers = false, false, 0, nil
+	r.markNamedRecord(recordNode, node.name)
+}
+
+// pauseClocks records that the presence clock stands still for a step. Beats
+// that living nodes received since their last entries are then younger than
+// their ages.
+func (t *nodeTable) pauseClocks() {
+	for _, p := range t.list {
+		p.isClockPaused = p.isAlive
+	}
+}
+
+// loseSilentNodes loses the silent nodes, drops the viewer counts of departed
+// ones, and forgets nodes that were lost for a day.
+func (r *Registry) loseSilentNodes() {
+	silent := lostAfterTicks * r.settings.Tick()
+	for i := 0; i < len(r.nodes.list); i++ {
+		p := r.nodes.list[i]
+		switch {
+		case p.isAlive && p.lastEntryAt+silent < r.clock:
+			r.loseNode(p)
+		case !p.isAlive && p.lastEntryAt+nodeRetention < r.clock:
+			r.nodes.list = slices.Delete(r.nodes.list, i, i+1)
+			r.markNamedRecord(recordNode, p.name)
+			i--
+		}
+	}
+	for len(r.nodes.departed) > 0 && r.nodes.departed[0].until < r.clock {
+		gone := r.nodes.departed[0].viewers
+		r.nodes.departed = r.nodes.departed[1:]
+		for _, i := range slices.Sorted(maps.Keys(gone)) {
+			r.addViewers(i, -gone[i])
+		}
+	}
+}
+
+// likeCount is how many likes of a stream one process of a node has reported.
+type likeCount struct {
+	process uint64 // nodeState.processHash
+	n       int64
+}
+
+// processHash identifies a process of a node over all its incarnations. After a
+// loss of the log the process joins again, and its likes must not count twice.
+func (node *nodeState) processHash() uint64 {
+	return xxhash.Sum64(appendUint(appendString(nil, node.name), node.process))
+}
+
+// applyCounts takes over the viewers and likes that a node reports.
+func (r *Registry) applyCounts(b *Batch, node *nodeState) {
+	for _, c := range b.Viewers {
+		if r.leases.find(c.Lease) == nil {
+			continue
+		}
+		d := c.N - node.viewers[c.Index]
+		if c.N == 0 {
+			delete(node.viewers, c.Index)
+		} else {
+			node.viewers[c.Index] = c.N
+		}
+		r.addViewers(c.Index, d)
+	}
+	var process uint64
+	if len(b.Likes) > 0 {
+		process = node.processHash()
+	}
+	for _, c := range b.Likes {
+		if r.leases.find(c.Lease) == nil {
+			continue
+		}
+		if d := r.sessions[c.Index].addLikes(process, c.N); d > 0 {
+			r.changeStream(c.Index, ByCounts, func(st *Stream) { st.Likes += d })
+		}
+	}
+}
+
+// addLikes takes over the total that a process reports, and returns the
+// increase, which may be negative.
+func (s *liveSession) addLikes(process uint64, total int64) (increase int64) {
+	i := slices.IndexFunc(s.likes, func(l likeCount) bool { return l.process == process })
+	if i < 0 {
+		i = len(s.likes)
+		s.likes = append(s.likes, likeCount{process: process})
+	}
+	increase = total - s.likes[i].n
+	s.likes[i].n = max(total, s.likes[i].n)
+	return increase
+}
+
+// addViewers adds to a stream's viewers.
+func (r *Registry) addViewers(i uint32, delta int64) {
+	if delta == 0 {
+		return
+	}
+	s := r.sessions[i]
+	st := *s.stream
+	st.Viewers += delta
+	r.changes = append(r.changes, Change{Old: s.stream, New: &st, Cause: ByCounts, Socket: s.socket})
+	s.stream = &st
+	if st.Viewers > st.PeakViewers {
+		st.PeakViewers = st.Viewers
+		r.markSessionChanged(i) // unlike the present count, the peak is state
+	}
+}
+
+// dropViewers drops the viewer counts of an index whose session has ended.
+func (t *nodeTable) dropViewers(i uint32) {
+	for _, p := range t.list {
+		delete(p.viewers, i)
+	}
+	for _, d := range t.departed {
+		delete(d.viewers, i)
+	}
+}
+
+// ViewedSessions returns the sessions that have viewers counted for a process,
+// or will have when it joins again.
+func (r *Registry) ViewedSessions(node string, process uint64) (sessions []Session) {
+	add := func(viewers map[uint32]int64) {
+		for i := range viewers {
+			sessions = append(sessions, r.sessions[i].stream.Session)
+		}
+	}
+	if p, _ := r.nodes.find(node); p != nil {
+		add(p.viewers)
+	}
+	for _, d := range r.nodes.departed {
+		if d.name == node && d.process == process {
+			add(d.viewers)
+		}
+	}
+	return sessions
+}
+
+// Leader is the name of the node that lives longest by the registry. It does
+// what one node does for all. Empty when no node lives.
+func (r *Registry) Leader() string {
+	var leader *nodeState
+	for _, p := range r.nodes.list {
+		if p.isAlive && (leader == nil || p.joinedNum < leader.joinedNum) {
+			leader = p
+		}
+	}
+	if leader == nil {
+		return ""
+	}
+	return leader.name
+}
+
+// IsRenewedThrough reports whether a living node renewed the lease last. If so,
+// the node can take the next beat without an entry of its own.
+func (r *Registry) IsRenewedThrough(l Lease, node string) bool {
+	le := r.leases.find(l)
+	p, _ := r.nodes.find(node)
+	return le != nil && p != nil && p.isAlive && le.renewer == p.renewer
+}
+
+// IsAlive reports whether a node lives, by the registry.
+func (r *Registry) IsAlive(node string) bool {
+	p, _ := r.nodes.find(node)
+	return p != nil && p.isAlive
+}
+
+// LivingNodes is the number of living nodes.
+func (r *Registry) LivingNodes() (n int) {
+	for _, p := range r.nodes.list {
+		if p.isAlive {
+			n++
+		}
+	}
+	return n
+}
+
+// rank returns how many living nodes come before a node by name, and how many
+// live, at least 1.
+func (t *nodeTable) rank(node string) (before, living int) {
+	for _, p := range t.list {
+		if p.isAlive {
+			living++
+			if p.name < node {
+				before++
+			}
+		}
+	}
+	return before, max(1, living)
+}
+
+// CommonRules is the highest version of the rules that every living node has.
+func (r *Registry) CommonRules() uint64 {
+	common := uint64(0)
+	for _, p := range r.nodes.list {
+		if p.isAlive && (common == 0 || p.maxRules < common) {
+			common = p.maxRules
+		}
+	}
+	return max(common, r.rules)
+}
+
+func appendNode(b []byte, node *nodeState) []byte {
+	for _, v := range [...]uint64{node.incarnation, node.process, node.lastSeq, node.maxRules, node.joinedNum, uint64(node.renewer)} {
+		b = appendUint(b, v)
+	}
+	b = appendBool(appendBool(appendInt(b, node.lastEntryAt), node.isAlive), node.isClockPaused)
+	return appendCountMap(b, node.viewers)
+}
+
+func appendCountMap(b []byte, m map[uint32]int64) []byte {
+	b = appendUint(b, uint64(len(m)))
+	for _, i := range slices.Sorted(maps.Keys(m)) {
+		b = appendUint(appendUint(b, uint64(i)), uint64(m[i]))
+	}
+	return b
+}
+
+func (r *reader) countMap() map[uint32]int64 {
+	n := r.length()
+	m := make(map[uint32]int64, n)
+	for range n {
+		i, v := r.uint(), r.uint()
+		if i > uint64(^uint32(0)) || v > MaxCount {
+			r.fail()
+		}
+		m[uint32(i)] = int64(v)
+	}
+	return m
+}
+
+func appendLikes(b []byte, likes []likeCount) []byte {
+	b = appendUint(b, uint64(len(likes)))
+	for _, l := range likes {
+		b = appendUint(appendUint(b, l.process), uint64(l.n))
+	}
+	return b
+}
+
+func (r *reader) likes() []likeCount {
+	n := r.length()
+	if n == 0 {
+		return nil
+	}
+	likes := make([]likeCount, 0, n)
+	for range n {
+		by, v := r.uint(), r.uint()
+		if v > MaxCount {
+			r.fail()
+		}
+		likes = append(likes, likeCount{by, int64(v)})
+	}
+	return likes
+}
