@@ -10,48 +10,48 @@ import (
 	"github.com/cespare/xxhash/v2"
 )
 
-// Archive keeps recordings for as long as they are wanted, which may be for
-// ever: other than the registry it is not in memory. Both homes of a Log are one.
-// All methods may be called concurrently. They return ctx's error when it ends,
-// other errors while the archive is away or after it was closed, and ErrNewerVersion
-// where they meet a recording that a newer version wrote.
+// Archive stores recordings for a configured time or for ever. Unlike the
+// registry it is not in memory. Both logs are archives. All methods may be
+// called concurrently. They return ctx's error when it ends, other errors while
+// the archive is unreachable or after it was closed, and ErrNewerVersion for a
+// recording that a newer build wrote.
 type Archive interface {
-	// Store writes recordings, each in the place of the one of its id; of several
-	// of one id the last counts. It returns once they are as durable as the log's
-	// entries are. After an error some may be kept: to keep them again is harmless.
+	// Store writes recordings and replaces those of the same id; the last of one
+	// id counts. It returns when they are as durable as the log's entries. After
+	// an error some may be stored; storing them again is harmless.
 	Store(ctx context.Context, recordings []Recording) error
 
-	// Recording returns the one of an id; ok is false when there is none.
+	// Recording returns the recording of an id; ok is false when there is none.
 	Recording(ctx context.Context, id string) (rec Recording, ok bool, err error)
 
-	// Recordings returns a page: those that a query asks for, the last to start
-	// first, of the same start by id, the greatest first. next is where the
-	// following page goes on, empty when there is none. It may return
+	// Recordings returns a page of the recordings that match a query: the last
+	// to start first, and of equal start the greatest id first. next continues
+	// after the page, and is empty when there are no more. It may return
 	// ErrBadCursor.
 	Recordings(ctx context.Context, q RecordingQuery) (page []Recording, next string, err error)
 
-	// DeleteRecordings removes at most limit recordings that ended before a time, in Unix
-	// milliseconds, those that ended first before others, and returns how many it
-	// removed, also beside an error.
+	// DeleteRecordings deletes at most limit recordings that ended before a time
+	// in Unix milliseconds, the first to end first. It returns how many it
+	// deleted, also with an error.
 	DeleteRecordings(ctx context.Context, before int64, limit int) (int, error)
 }
 
-// MaxRecordingPageSize is how many recordings a page has at the most, so that nobody
-// waits long for whoever reads one.
+// MaxRecordingPageSize is the most recordings of a page. It bounds how long
+// reading a page delays other work.
 const MaxRecordingPageSize = 1000
 
-// RecordingQuery asks for recordings that have all of what it names.
+// RecordingQuery selects the recordings that match all members that are set.
 type RecordingQuery struct {
 	Anchor string
 	Code   string
-	From   int64  // the least StartedAt, Unix milliseconds; 0: any
-	To     int64  // StartedAt is before it; 0: any
-	After  string // what the page before gave as next
-	Limit  int    // of one page, from 1 to MaxRecordingPageSize: what is beyond is taken for the nearest
+	From   int64  // lowest StartedAt, Unix milliseconds; 0: any
+	To     int64  // StartedAt is below it; 0: any
+	After  string // next of the page before
+	Limit  int    // size of a page; values outside 1 to MaxRecordingPageSize become the nearest
 }
 
-// StartCursor is the place after which the page begins, nil for the start of all. It
-// returns ErrBadCursor where After is no cursor.
+// StartCursor is the cursor after which the page begins, nil for the first of
+// all. It returns ErrBadCursor when After is not a cursor.
 func (q *RecordingQuery) StartCursor() (*RecordingCursor, error) {
 	var start *RecordingCursor
 	if q.To != 0 {
@@ -70,11 +70,11 @@ func (q *RecordingQuery) StartCursor() (*RecordingCursor, error) {
 	return start, nil
 }
 
-// PageSize is how many recordings the page has at the most.
+// PageSize is the most recordings of the page.
 func (q *RecordingQuery) PageSize() int { return min(max(q.Limit, 1), MaxRecordingPageSize) }
 
-// CutPage takes from what was found the one beyond the page, where there is one,
-// which shows that there is a next.
+// CutPage makes a page of the recordings found. One more than a page holds shows
+// that there is a next page.
 func (q *RecordingQuery) CutPage(found []Recording) (page []Recording, next string) {
 	most := q.PageSize()
 	if len(found) <= most {
@@ -83,37 +83,38 @@ func (q *RecordingQuery) CutPage(found []Recording) (page []Recording, next stri
 	return found[:most], found[most-1].Cursor().String()
 }
 
-// RecordingCursor is the place of a recording among all: a page goes on after it, whether
-// that recording is still there or not.
+// RecordingCursor is the place of a recording in the order of pages. A page
+// continues after it, even if the recording is deleted.
 type RecordingCursor struct {
 	StartedAt int64
 	ID        string
 }
 
-// Cursor is where the recording stands.
+// Cursor is the recording's place in the order of pages.
 func (rec *Recording) Cursor() RecordingCursor { return RecordingCursor{rec.StartedAt, rec.ID} }
 
-// Compare orders places as pages do: the last to start first, then the greatest
+// Compare orders cursors as pages do: the last to start first, then the greatest
 // id.
 func (c RecordingCursor) Compare(d RecordingCursor) int {
 	return cmp.Or(cmp.Compare(d.StartedAt, c.StartedAt), cmp.Compare(d.ID, c.ID))
 }
 
-// cursorText is safe in a URL, and has one spelling.
+// cursorText is safe in URLs, and has one spelling of each value.
 var cursorText = base64.RawURLEncoding.Strict()
 
-// String gives the opaque form that clients see: start, id and a sum, so that one
-// that was cut short is not taken for another.
+// String is the opaque form that clients see: start, id and a checksum that
+// detects a truncated cursor.
 func (c RecordingCursor) String() string {
 	b := binary.BigEndian.AppendUint64(make([]byte, 0, 12+len(c.ID)), uint64(c.StartedAt))
 	b = append(b, c.ID...)
 	return cursorText.EncodeToString(binary.BigEndian.AppendUint32(b, uint32(xxhash.Sum64(b))))
 }
 
-// ErrBadCursor is returned when RecordingQuery.After is not what a page gave.
+// ErrBadCursor is returned when RecordingQuery.After is not a cursor.
 var ErrBadCursor = errors.New("presence: not a cursor of recordings")
 
-// ParseRecordingCursor reads what String gives. It returns ErrBadCursor for anything else.
+// ParseRecordingCursor reads the text that String returns. It returns
+// ErrBadCursor for any other text.
 func ParseRecordingCursor(text string) (RecordingCursor, error) {
 	b, err := cursorText.DecodeString(text)
 	if err != nil || len(b) < 12 {

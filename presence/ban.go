@@ -5,15 +5,15 @@ import (
 	"slices"
 )
 
-// Ban ends the anchor's live session and refuses its starts until the time.
+// Ban ends the anchor's live session and refuses its starts until a time.
 type Ban struct {
 	Anchor string
 	Until  int64 // Unix milliseconds, log time; 0: for ever
 	Reason string
-	By     string
-	Key    string // By's own: repeated under it, the ban changes nothing; or empty
-	// FirstLost is set by a node that says the ban again, since the log has lost it:
-	// the number of the first entry that was lost. What was said since counts more.
+	By     string // user id or name of the client that bans
+	Key    string // chosen by By, may be empty: a repeated ban changes nothing
+	// FirstLost is set by a node that restores a ban that the log has lost: the
+	// number of the first lost entry. A later ban or unban takes precedence.
 	FirstLost uint64
 }
 
@@ -33,13 +33,13 @@ func (c *Ban) decode(r *reader) {
 
 func (c *Ban) apply(r *Registry, _ *nodeState) Result {
 	if c.FirstLost != 0 && r.bans[c.Anchor].num >= c.FirstLost {
-		return Result{Repeated: true} // something was said of the anchor since
+		return Result{Repeated: true} // a later entry banned or unbanned the anchor
 	}
 	if !r.rememberKey(banKey, c.By, c.Key, Session{}) {
 		return Result{Repeated: true}
 	}
 	b := banRecord{*c, r.last.Num}
-	b.Key, b.FirstLost = "", 0 // they are remembered elsewhere, for as long as they count
+	b.Key, b.FirstLost = "", 0 // keys are remembered apart
 	r.bans[c.Anchor] = b
 	r.markNamedRecord(recordBan, c.Anchor)
 	r.addBanEvent(BanSet, &b.Ban)
@@ -55,9 +55,9 @@ func (c *Ban) apply(r *Registry, _ *nodeState) Result {
 // Unban lets an anchor start again.
 type Unban struct {
 	Anchor    string
-	By        string
-	Key       string // as a Ban's
-	FirstLost uint64 // as a Ban's
+	By        string // as in Ban
+	Key       string // as in Ban
+	FirstLost uint64 // as in Ban
 }
 
 func (*Unban) kind() commandKind { return kindUnban }
@@ -80,26 +80,26 @@ func (c *Unban) apply(r *Registry, _ *nodeState) Result {
 	if r.rememberKey(unbanKey, c.By, c.Key, Session{}) {
 		delete(r.bans, c.Anchor)
 		r.markNamedRecord(recordBan, c.Anchor)
-		if banned || c.FirstLost == 0 { // who lifts a ban that is none wants the cloud to hear it
+		if banned || c.FirstLost == 0 { // an operator may lift a ban that only the cloud has
 			r.addBanEvent(BanLifted, &Ban{Anchor: c.Anchor, By: c.By})
 		}
 	}
 	return Result{}
 }
 
-// banRecord is a ban, and the number of the entry that holds it.
+// banRecord is a ban, and the number of its entry.
 type banRecord struct {
 	Ban
 	num uint64
 }
 
-// hasExpired reports whether the ban holds no more at a log time.
+// hasExpired reports whether the ban has expired at a log time.
 func (b *banRecord) hasExpired(time int64) bool { return b.Until != 0 && b.Until <= time }
 
 func appendBanRecord(b []byte, x banRecord) []byte { return appendUint(x.encode(b), x.num) }
 
-// liftExpiredBans drops the bans that are over, and tells that they are: some clouds
-// that were told of them know no times.
+// liftExpiredBans removes expired bans and adds their events, because some
+// clouds cannot limit the time of a ban.
 func (r *Registry) liftExpiredBans() {
 	for _, anchor := range slices.Sorted(maps.Keys(r.bans)) {
 		if b := r.bans[anchor]; b.hasExpired(r.last.Time) {
@@ -110,7 +110,7 @@ func (r *Registry) liftExpiredBans() {
 	}
 }
 
-// ActiveBan returns the anchor's ban, if one holds at the registry's log time.
+// ActiveBan returns the anchor's ban, if it has not expired.
 func (r *Registry) ActiveBan(anchor string) (Ban, bool) {
 	b, ok := r.bans[anchor]
 	return b.Ban, ok && !b.hasExpired(r.last.Time)

@@ -6,59 +6,57 @@ import (
 	"slices"
 )
 
-// Batch is what one node has to say at once: every beat that waits there, the
-// counts that moved, and commands.
+// Batch is what a node appends at once: beats, changed counts and commands.
 type Batch struct {
 	Node        string
-	Incarnation uint64 // rises each time that the node starts, or joins again
-	// Process is the first boot of the node's process: what it reports of its
-	// viewers and likes goes on under a later boot of the same process.
-	Process uint64
-	Seq     uint64 // rises by one from batch to batch of a boot, from 1
-	// MaxRules is the highest version of Apply's rules that the node has.
-	MaxRules uint64
+	Incarnation uint64 // one life of the node; higher after each start or rejoin
+	// Process is the first incarnation of the node's process. Viewers and likes
+	// that it reports are totals of the process over its incarnations.
+	Process  uint64
+	Seq      uint64 // number of the batch in the incarnation, from 1
+	MaxRules uint64 // highest version of Apply's rules that the node has
 	Beats    []Beat
 	Viewers  []Count
 	Likes    []Count
-	Digest   *Digest // once a minute
+	Digest   *Digest // once a minute, else nil
 	Commands []Command
 }
 
-// Beat is one heartbeat: whose, and how long before the batch was made it
-// arrived, in milliseconds.
+// Beat is one heartbeat. Age is the time from its arrival until the batch was
+// made, in milliseconds.
 type Beat struct {
 	Lease
 	Age uint32
 }
 
-// Count is an absolute number that a node reports of a stream: its viewers on
-// this node, or the likes that it took in since it booted.
+// Count is a number that a node reports of a stream: its viewers on the node
+// now, or all likes that its process received.
 type Count struct {
 	Lease
 	N int64
 }
 
-// Digest is the node's digest of its registry at a position, so that nodes
-// notice when they differ.
+// Digest is a node's digest of its registry at a position. Nodes compare them to
+// detect that they differ.
 type Digest struct {
 	Position Position
 	Sum      uint64
 }
 
-// SealedBatch is a batch made ready for the log: its bytes do not change any more,
-// whatever becomes of the first try to append them.
+// SealedBatch is an encoded batch. Its bytes stay the same in every attempt to
+// append it.
 type SealedBatch struct {
 	Node        string
 	Incarnation uint64
 	Seq         uint64
-	Durable     bool // holds a command that must be on disk before it is applied
+	Durable     bool // it has a durable command
 	Bytes       []byte
 }
 
 // batchVersion is the first byte of an encoded batch.
 const batchVersion = 7
 
-// Seal encodes the batch. It sorts b.Beats by lease.
+// Seal encodes the batch. It sorts Beats by index.
 func (b *Batch) Seal() SealedBatch {
 	s := SealedBatch{Node: b.Node, Incarnation: b.Incarnation, Seq: b.Seq}
 	dst := make([]byte, 0, 64+6*len(b.Beats)+8*(len(b.Viewers)+len(b.Likes))+128*len(b.Commands))
@@ -89,7 +87,7 @@ func appendPosition(dst []byte, p Position) []byte {
 	return appendUint(appendUint(appendUint(dst, p.ID.MS), p.ID.Seq), uint64(p.Hash))
 }
 
-// appendBeats writes the gaps between indexes: about five bytes a beat.
+// appendBeats encodes the differences of indexes: about five bytes a beat.
 func appendBeats(dst []byte, beats []Beat) []byte {
 	slices.SortFunc(beats, func(a, b Beat) int { return cmp.Compare(a.Index, b.Index) })
 	dst = appendUint(dst, uint64(len(beats)))
@@ -113,8 +111,8 @@ func appendCounts(dst []byte, counts []Count) []byte {
 	return dst
 }
 
-// DecodeBatch reads what Seal wrote. It returns ErrMalformed when the bytes
-// are not a batch, and ErrNewerVersion when they hold what this version does not know.
+// DecodeBatch reads the bytes that Seal returns. It returns ErrMalformed for
+// other bytes, and ErrNewerVersion when they need a newer build.
 func DecodeBatch(b []byte) (*Batch, error) {
 	r := &reader{data: b}
 	batch := &Batch{}
@@ -137,12 +135,12 @@ func DecodeBatch(b []byte) (*Batch, error) {
 	return batch, nil
 }
 
-// decodeHeader reads a batch up to its beats.
+// decodeHeader reads what precedes the beats.
 func (b *Batch) decodeHeader(r *reader) error {
 	if v := r.byte(); v > batchVersion {
 		return fmt.Errorf("%w: batch version %d", ErrNewerVersion, v)
 	} else if v < batchVersion {
-		return ErrMalformed // of before the first release
+		return ErrMalformed // older than the first release
 	}
 	b.Node, b.Incarnation, b.Process, b.Seq, b.MaxRules = r.string(), r.uint(), r.uint(), r.uint(), r.uint()
 	if r.failed || b.Node == "" || b.Incarnation == 0 || b.Seq == 0 {
@@ -186,14 +184,14 @@ func (r *reader) lease(prev uint32) Lease {
 	if gap > uint64(^uint32(0)-prev) {
 		r.fail()
 	}
-	t := r.bytesOf(2)
+	t := r.readBytes(2)
 	if t == nil {
 		return Lease{}
 	}
 	return Lease{Index: prev + uint32(gap), Tag: uint16(t[0]) | uint16(t[1])<<8}
 }
 
-// beat reads one beat; prev is the index of the one before it.
+// beat reads a beat; prev is the index of the one before.
 func (r *reader) beat(prev uint32) Beat {
 	b := Beat{Lease: r.lease(prev)}
 	age := r.uint()
@@ -204,7 +202,7 @@ func (r *reader) beat(prev uint32) Beat {
 	return b
 }
 
-// MaxCount bounds what a node may report of one stream.
+// MaxCount is the highest number that a node may report of a stream.
 const MaxCount = 1 << 48
 
 func (r *reader) counts() []Count {

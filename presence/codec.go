@@ -5,7 +5,7 @@ import (
 	"errors"
 )
 
-// ErrMalformed is returned when bytes are not what this package encodes.
+// ErrMalformed is returned when bytes are not an encoding of this package.
 var ErrMalformed = errors.New("presence: malformed encoding")
 
 func appendUint(b []byte, v uint64) []byte { return binary.AppendUvarint(b, v) }
@@ -35,8 +35,8 @@ func appendBool(b []byte, v bool) []byte {
 	return append(b, 0)
 }
 
-// reader reads what the append functions wrote. After the first fault it
-// yields zeros, and bad is set: callers look once, at the end.
+// reader reads what the append functions wrote. After the first error it returns
+// zeros and failed is set, so that callers check once, at the end.
 type reader struct {
 	data   []byte
 	failed bool
@@ -44,7 +44,7 @@ type reader struct {
 
 func (r *reader) fail() { r.failed, r.data = true, nil }
 
-func (r *reader) bytesOf(n uint64) []byte {
+func (r *reader) readBytes(n uint64) []byte {
 	if n > uint64(len(r.data)) {
 		r.fail()
 		return nil
@@ -74,8 +74,8 @@ func (r *reader) int() int64 {
 	return v
 }
 
-// length reads the length of a list whose elements take at least one byte each,
-// so that a forged length cannot make anybody allocate.
+// length reads the length of a list. Each item takes at least one byte, so a
+// false length cannot cause a large allocation.
 func (r *reader) length() int {
 	n := r.uint()
 	if n > uint64(len(r.data)) {
@@ -86,7 +86,7 @@ func (r *reader) length() int {
 }
 
 func (r *reader) byte() byte {
-	if v := r.bytesOf(1); v != nil {
+	if v := r.readBytes(1); v != nil {
 		return v[0]
 	}
 	return 0
@@ -110,11 +110,11 @@ func (r *reader) enum(n int) byte {
 	return v
 }
 
-func (r *reader) string() string { return string(r.bytesOf(r.uint())) }
+func (r *reader) string() string { return string(r.readBytes(r.uint())) }
 
-// bytes copies: what is decoded outlives the entry.
+// bytes returns a copy, because decoded values outlive the entry.
 func (r *reader) bytes() []byte {
-	v := r.bytesOf(r.uint())
+	v := r.readBytes(r.uint())
 	if len(v) == 0 {
 		return nil
 	}
@@ -134,11 +134,11 @@ func (r *reader) strings() []string {
 }
 
 func (r *reader) sessionID() (s Session) {
-	copy(s[:], r.bytesOf(uint64(len(s))))
+	copy(s[:], r.readBytes(uint64(len(s))))
 	return s
 }
 
-// finalError returns ErrMalformed unless all was read and nothing was amiss.
+// finalError returns ErrMalformed if reading failed or bytes are left.
 func (r *reader) finalError() error {
 	if r.failed || len(r.data) != 0 {
 		return ErrMalformed

@@ -5,23 +5,24 @@ import (
 	"strconv"
 )
 
-// Command is anything that can change who is live. Ids, texts and limits that
-// Apply needs are in the command: Apply reads no clock and draws no lots.
+// Command is anything that can change who is live. All that Apply needs is in
+// the command, because Apply has no clock and no random source.
 //
-// Start, Resume, Stop, Update, Ban, Unban, SetSettings, RaiseRules, Observe,
-// Adopt, Leave, Restore, Bury, AddRecording, Conclude and Reopen are the commands there
-// are.
+// The commands are Start, Resume, Stop, Update, Ban, Unban, SetSettings,
+// RaiseRules, Observe, AdoptSettings, Leave, RestoreSession, RestoreEnd,
+// AddRecording, CompleteEvent and RestoreEvent.
 type Command interface {
 	kind() commandKind
-	// durable: an embedded log has it on disk before it is applied.
+	// durable reports whether an embedded log has it on disk before it is
+	// applied.
 	durable() bool
 	encode(dst []byte) []byte
 	decode(r *reader)
-	// apply changes the registry as the command says; by is the node that appended it.
+	// apply changes the registry; node is the one that appended the command.
 	apply(r *Registry, by *nodeState) Result
 }
 
-// commandKind is a command's first byte in a batch. Numbers are for ever.
+// commandKind is the first byte of an encoded command. Numbers never change.
 type commandKind byte
 
 const (
@@ -63,27 +64,27 @@ var newCommands = map[commandKind]func() Command{
 	kindRestoreEvent:   func() Command { return &RestoreEvent{} },
 }
 
-// AppendCommand appends the command's encoding, as a batch holds it.
+// AppendCommand appends the command's encoding in a batch.
 func AppendCommand(dst []byte, c Command) []byte { return c.encode(append(dst, byte(c.kind()))) }
 
-// IsDurable reports whether an embedded log has the command on disk before it is
-// applied.
+// IsDurable reports whether an embedded log must have the command on disk before
+// it is applied.
 func IsDurable(c Command) bool { return c.durable() }
 
 // Result is what a command came to.
 type Result struct {
 	Refusal  Refusal
-	Stream   *Stream // the live session that the command is about
-	Ended    *Ended  // with a Stop, and with SessionGone where the end is still known
+	Stream   *Stream // the live session that the command named
+	Ended    *Ended  // of a Stop or a Ban; with SessionGone while the end is remembered
 	Lease    Lease
-	TTL      int64 // how long the session lives on without a beat, in milliseconds
-	Repeated bool  // a Start whose key had begun this session before
+	TTL      int64 // time to the end without a beat, in milliseconds; 0: the session needs no beats
+	Repeated bool  // the command was applied before
 }
 
-// Refusal says why a command changed nothing.
+// Refusal is why a command changed nothing.
 type Refusal uint8
 
-// The refusals there are, in the words of the wire protocol.
+// The refusals there are.
 const (
 	Granted Refusal = iota
 	AlreadyLive
@@ -91,7 +92,7 @@ const (
 	SessionGone
 	AnchorBanned
 	NotOwner
-	Superseded // the session has moved to another socket since this was asked for
+	Superseded // the session was attached to another socket since
 )
 
 var refusalNames = [...]string{
@@ -99,10 +100,10 @@ var refusalNames = [...]string{
 	AnchorBanned: "banned", NotOwner: "forbidden", Superseded: "unavailable",
 }
 
-// String gives the wire protocol's error code.
+// String is the error code of the wire protocol.
 func (f Refusal) String() string { return refusalNames[f] }
 
-// liveResult is the answer about a live session.
+// liveResult is the result of a command about a live session.
 func (r *Registry) liveResult(i uint32) Result {
 	st := r.sessions[i].stream
 	a := Result{Stream: st, Lease: st.Lease()}
@@ -112,19 +113,20 @@ func (r *Registry) liveResult(i uint32) Result {
 	return a
 }
 
-// goneResult is the answer about a session that is not the live one.
+// goneResult is the result of a command about a session that is not live.
 func (r *Registry) goneResult(s Session) Result {
 	return Result{Refusal: SessionGone, Ended: r.ended.bySession[s]}
 }
 
-// controlledSession finds the live session that a command may change: an old socket's say
-// about a session that moved on counts no more than one about an ended session.
+// controlledSession finds the live session that a command names. A command with
+// a socket must come from the attached one; that of another socket counts as
+// little as one about an ended session.
 func (r *Registry) controlledSession(s Session, socket string) (uint32, bool) {
 	i, ok := r.bySession[s]
 	return i, ok && (socket == "" || r.sessions[i].socket == socket)
 }
 
-// keyKind is what a client's key is for.
+// keyKind is the kind of command that a client key belongs to.
 type keyKind byte
 
 // The kinds of keys.
@@ -134,71 +136,56 @@ const (
 	updateKey       keyKind = 'u'
 	banKey          keyKind = 'b'
 	unbanKey        keyKind = 'f'
-	restoreEventKey keyKind = 'r' // of an effect that was put back
+	restoreEventKey keyKind = 'r' // the id of a restored event
 )
 
-// keyName is different for every three, whatever they hold.
+// keyName is unique for kind, user and key.
 func keyName(kind keyKind, user, key string) string {
 	return string(kind) + strconv.Itoa(len(user)) + " " + user + key
 }
 
-// keyUse is the session that a client's own key was for.
+// keyUse is the session that a client key was used for.
 type keyUse struct {
 	session Session
-	usedAt  int64
+	usedAt  int64 // presence time
 }
 
-// clientKeys remembers, oldest first, which key was for which session, so that what
-// was asked can be asked again when its answer was lost.
+// clientKeys remembers, oldest first, which session each client key was used for,
+// so that a client can repeat a command whose answer it did not get.
 type clientKeys struct {
-	first  uint64   // the sequence number of names[0]
-	names  []string // see keyName
-	byName map[string]keyUse
+	numberedList[string] // of keyName
+	byName               map[string]keyUse
 }
 
-func (m *clientKeys) len() int { return len(m.names) }
+func (m *clientKeys) oldestTime() int64 { return m.byName[m.list[0]].usedAt }
 
-func (m *clientKeys) oldestTime() int64 { return m.byName[m.names[0]].usedAt }
-
-// append returns the sequence number that the key was given.
-func (m *clientKeys) append(name string, s Session, clock int64) uint64 {
-	seq := m.first + uint64(len(m.names))
-	m.names = append(m.names, name)
+// append returns the number that the key got.
+func (m *clientKeys) append(name string, s Session, clock int64) (num uint64) {
 	m.byName[name] = keyUse{session: s, usedAt: clock}
-	return seq
+	return m.push(name)
 }
 
-// reassign has a key be for another session.
+// reassign changes the session of a key.
 func (m *clientKeys) reassign(name string, s Session) {
 	k := m.byName[name]
 	k.session = s
 	m.byName[name] = k
 }
 
-// numberOf returns the sequence number of a key that is known. It looks through all.
-func (m *clientKeys) numberOf(name string) uint64 {
-	return m.first + uint64(slices.Index(m.names, name))
+// numberOf returns the number of a known key. It searches all of them.
+func (m *clientKeys) numberOf(name string) (num uint64) {
+	return m.first + uint64(slices.Index(m.list, name))
 }
 
-// dropOldest forgets the oldest and returns its sequence number.
-func (m *clientKeys) dropOldest() uint64 {
-	delete(m.byName, m.names[0])
-	m.names[0] = ""
-	m.names = m.names[1:]
-	m.first++
-	return m.first - 1
+// dropOldest drops the oldest key and returns its number.
+func (m *clientKeys) dropOldest() (num uint64) {
+	name, num := m.pop()
+	delete(m.byName, name)
+	return num
 }
 
-// nameAt returns the name of that sequence number; ok is false when it is forgotten.
-func (m *clientKeys) nameAt(seq uint64) (name string, ok bool) {
-	if seq < m.first || seq-m.first >= uint64(len(m.names)) {
-		return "", false
-	}
-	return m.names[seq-m.first], true
-}
-
-// rememberKey remembers which session a client's key was for. It reports false when
-// the key was used before.
+// rememberKey remembers the session that a client key is used for. It reports
+// whether the key is new; the empty key always is.
 func (r *Registry) rememberKey(kind keyKind, user, key string, s Session) bool {
 	if key == "" {
 		return true
@@ -210,7 +197,7 @@ func (r *Registry) rememberKey(kind keyKind, user, key string, s Session) bool {
 	return true
 }
 
-// findKey finds out whether a client's key was used before, and for what.
+// findKey finds the session that a client key was used for.
 func (r *Registry) findKey(kind keyKind, user, key string) (k keyUse, known bool) {
 	if key != "" {
 		k, known = r.keys.byName[keyName(kind, user, key)]

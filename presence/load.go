@@ -7,12 +7,11 @@ import (
 	"slices"
 )
 
-// loader gathers records, in whatever order their kinds come, before they are
-// put together.
+// loader collects records of any order, and then assembles the registry.
 type loader struct {
 	r           *Registry
 	hasMeta     bool
-	isRows      bool // the records are of TakeChangedRecords
+	isRows      bool // the records come from TakeChangedRecords
 	sessions    []loadedSession
 	keys        []numbered[string]
 	ended       []numbered[*Ended]
@@ -20,6 +19,7 @@ type loader struct {
 	deadLetters []numbered[*DeadLetter]
 }
 
+// loadedSession is a session with its lease, before both are inserted.
 type loadedSession struct {
 	s      *liveSession
 	last   int64
@@ -27,18 +27,20 @@ type loadedSession struct {
 	lease  lease
 }
 
+// numbered is an item with its number.
 type numbered[T any] struct {
 	num   uint64
 	value T
 }
 
-// DecodeRegistry reads what Encode wrote. It returns ErrMalformed or ErrNewerVersion.
+// DecodeRegistry reads what Encode returns. It returns ErrMalformed or
+// ErrNewerVersion.
 func DecodeRegistry(b []byte) (*Registry, error) { return LoadRegistry(DecodeRecords(b)) }
 
-// LoadRegistry puts a registry together from its records. It returns
-// ErrMalformed when they are not such, ErrNewerVersion when a newer version wrote
-// them, and whatever error the records yield. No records give a new registry.
-// It keeps nothing of a record's Value.
+// LoadRegistry makes a registry from its records. It returns ErrMalformed when
+// records are invalid or missing, ErrNewerVersion when a newer build wrote them,
+// and any error that records yields. No records make a new registry. It retains
+// no record's Value.
 func LoadRegistry(records iter.Seq2[Record, error]) (*Registry, error) {
 	l := &loader{r: NewRegistry()}
 	any := false
@@ -55,7 +57,7 @@ func LoadRegistry(records iter.Seq2[Record, error]) (*Registry, error) {
 		return l.r, nil
 	}
 	if !l.hasMeta {
-		return nil, fmt.Errorf("%w: no meta record", ErrMalformed)
+		return nil, fmt.Errorf("%w: meta record is missing", ErrMalformed)
 	}
 	if err := l.assemble(); err != nil {
 		return nil, err
@@ -63,6 +65,7 @@ func LoadRegistry(records iter.Seq2[Record, error]) (*Registry, error) {
 	return l.r, nil
 }
 
+// readRecord decodes one record.
 func (l *loader) readRecord(rec Record) error {
 	in := &reader{data: rec.Value}
 	switch rec.Kind {
@@ -102,6 +105,7 @@ func (l *loader) readRecord(rec Record) error {
 	return in.finalError()
 }
 
+// parseSeq reads the number that is a record's key.
 func parseSeq(in *reader, key string) (seq uint64) {
 	if _, err := fmt.Sscanf(key, "%016x", &seq); err != nil || seqKey(seq) != key {
 		in.fail()
@@ -114,12 +118,12 @@ func (l *loader) readMeta(in *reader) error {
 	case v == rowsVersion:
 		l.isRows = true
 	case v < snapshotVersion:
-		return fmt.Errorf("%w: records of version %d, of before the first release", ErrMalformed, v)
+		return fmt.Errorf("%w: records of version %d, older than the first release", ErrMalformed, v)
 	case v != snapshotVersion:
 		return fmt.Errorf("%w: records of version %d", ErrNewerVersion, v)
 	}
 	r := l.r
-	for _, p := range [...]*uint64{&r.rules, &r.hash, &r.last.ID.MS, &r.last.ID.Seq, &r.last.Num, &r.keys.first, &r.ended.first, &r.recordings.first, &r.outbox.next, &r.outbox.firstDeadLetter} {
+	for _, p := range [...]*uint64{&r.rules, &r.hash, &r.last.ID.MS, &r.last.ID.Seq, &r.last.Num, &r.keys.first, &r.ended.first, &r.recordings.first, &r.outbox.next, &r.outbox.deadLetters.first} {
 		*p = in.uint()
 	}
 	r.clock, r.last.Time, r.last.Epoch, r.settings = in.int(), in.int(), in.string(), in.settings()
@@ -177,14 +181,14 @@ func (l *loader) readSession(in *reader) {
 	l.sessions = append(l.sessions, x)
 }
 
-// assemble puts together what was taken.
+// assemble makes the registry from the decoded records.
 func (l *loader) assemble() error {
 	r := l.r
 	slices.SortFunc(r.nodes.list, func(a, b *nodeState) int { return cmp.Compare(a.name, b.name) })
 	for i, p := range r.nodes.list {
 		p.lastEntryAt = min(p.lastEntryAt, r.clock)
 		if i > 0 && p.name == r.nodes.list[i-1].name || p.isAlive && !r.nodes.renewers.reserve(uint32(p.renewer)) {
-			return fmt.Errorf("%w: two nodes under one number", ErrMalformed)
+			return fmt.Errorf("%w: duplicate node or number of a node", ErrMalformed)
 		}
 	}
 	r.leases.params = []LeaseParams{r.settings.leaseParams()}
@@ -212,8 +216,8 @@ func (l *loader) assemble() error {
 	return nil
 }
 
-// resetVolatile replaces what rows are behind in. Their registry was away, and that
-// ends nobody's session.
+// resetVolatile resets what rows lag behind in. The time in which their registry
+// did not run must end no session.
 func (l *loader) resetVolatile() {
 	r := l.r
 	for _, p := range r.nodes.list {
@@ -227,7 +231,7 @@ func (l *loader) resetVolatile() {
 	})
 }
 
-// insertSessions enters the sessions, under their own indexes.
+// insertSessions inserts the sessions under their indexes.
 func (l *loader) insertSessions() error {
 	var size uint32
 	for _, x := range l.sessions {
@@ -250,7 +254,7 @@ func (l *loader) insertSession(x loadedSession) error {
 	_, anchor := r.byAnchor[st.Anchor]
 	use, room := r.leases.findOrAppendParams(x.params)
 	if session || code || anchor || !room || !r.free.reserve(i) {
-		return fmt.Errorf("%w: two sessions in one place", ErrMalformed)
+		return fmt.Errorf("%w: duplicate session", ErrMalformed)
 	}
 	r.insert(i, x.s)
 	x.lease.tag = st.Session.leaseTag()
@@ -261,50 +265,43 @@ func (l *loader) insertSession(x loadedSession) error {
 	return nil
 }
 
-// assembleMemory puts keys and ended sessions back in order.
+// assembleMemory inserts what has numbers, in their order.
 func (l *loader) assembleMemory() error {
 	r := l.r
-	slices.SortFunc(l.keys, func(a, b numbered[string]) int { return cmp.Compare(a.num, b.num) })
-	for n, k := range l.keys {
-		if k.num != r.keys.first+uint64(n) {
-			return fmt.Errorf("%w: a key is missing", ErrMalformed)
-		}
-		r.keys.names = append(r.keys.names, k.value)
-	}
-	slices.SortFunc(l.ended, func(a, b numbered[*Ended]) int { return cmp.Compare(a.num, b.num) })
-	for n, e := range l.ended {
-		if e.num != r.ended.first+uint64(n) {
-			return fmt.Errorf("%w: an ended session is missing", ErrMalformed)
-		}
-		r.ended.append(e.value)
-	}
-	slices.SortFunc(l.recordings, func(a, b numbered[*knownRecording]) int { return cmp.Compare(a.num, b.num) })
-	for n, t := range l.recordings {
-		if t.num != r.recordings.first+uint64(n) {
-			return fmt.Errorf("%w: a recording is missing", ErrMalformed)
-		}
-		r.recordings.append(t.value)
-	}
-	slices.SortFunc(l.deadLetters, func(a, b numbered[*DeadLetter]) int { return cmp.Compare(a.num, b.num) })
-	for n, d := range l.deadLetters {
-		if d.num != r.outbox.firstDeadLetter+uint64(n) {
-			return fmt.Errorf("%w: a dead letter is missing", ErrMalformed)
-		}
-		r.outbox.deadLetters = append(r.outbox.deadLetters, d.value)
+	if err := cmp.Or(
+		insertAll(l.keys, r.keys.first, "key", r.keys.push),
+		insertAll(l.ended, r.ended.first, "ended session", r.ended.append),
+		insertAll(l.recordings, r.recordings.first, "recording", r.recordings.append),
+		insertAll(l.deadLetters, r.outbox.deadLetters.first, "dead letter", r.outbox.deadLetters.push),
+	); err != nil {
+		return err
 	}
 	if last, _, any := r.outbox.events.Max(); any && last >= r.outbox.next {
-		return fmt.Errorf("%w: an effect of later", ErrMalformed)
+		return fmt.Errorf("%w: an event has a later number than the outbox", ErrMalformed)
 	}
 	if len(r.recordings.byID) != len(r.recordings.list) || len(r.outbox.byID) != r.outbox.events.Len() {
-		return fmt.Errorf("%w: a recording or an effect is there twice", ErrMalformed)
+		return fmt.Errorf("%w: duplicate recording or event", ErrMalformed)
 	}
-	if len(r.keys.byName) != len(r.keys.names) || len(r.ended.bySession) != len(r.ended.list) {
-		return fmt.Errorf("%w: a key or an ended session is there twice", ErrMalformed)
+	if len(r.keys.byName) != len(r.keys.list) || len(r.ended.bySession) != len(r.ended.list) {
+		return fmt.Errorf("%w: duplicate key or ended session", ErrMalformed)
 	}
 	return nil
 }
 
-// addViewers adds what nodes counted to the streams that there are.
+// insertAll inserts items in the order of their numbers, of which none may be
+// missing.
+func insertAll[T any](items []numbered[T], first uint64, what string, insert func(T) uint64) error {
+	slices.SortFunc(items, func(a, b numbered[T]) int { return cmp.Compare(a.num, b.num) })
+	for i, item := range items {
+		if item.num != first+uint64(i) {
+			return fmt.Errorf("%w: %s %d is missing", ErrMalformed, what, first+uint64(i))
+		}
+		insert(item.value)
+	}
+	return nil
+}
+
+// addViewers adds the viewers that a node counted to the streams.
 func (l *loader) addViewers(m map[uint32]int64) {
 	for i, n := range m {
 		if int(i) < len(l.r.sessions) && l.r.sessions[i] != nil {

@@ -791,7 +791,7 @@ func loadRecords(t *rapid.T, records func(func(Record) bool)) *Registry {
 
 // requireSameList compares what rows keep: all but leases, counts and times of nodes.
 func requireSameList(t *rapid.T, got, want *Registry) {
-	if got.Settings() != want.Settings() || got.rules != want.rules || got.Len() != want.Len() || !maps.Equal(got.bans, want.bans) || got.ended.first != want.ended.first || !slices.Equal(got.keys.names, want.keys.names) {
+	if got.Settings() != want.Settings() || got.rules != want.rules || got.Len() != want.Len() || !maps.Equal(got.bans, want.bans) || got.ended.first != want.ended.first || !slices.Equal(got.keys.list, want.keys.list) {
 		t.Fatalf("rows lost settings, sessions, bans or keys")
 	}
 	for st := range want.Streams() {

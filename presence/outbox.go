@@ -90,8 +90,7 @@ type outbox struct {
 	events *btree.Map[uint64, *OutboxEvent] // by number
 	byID   map[EventID]uint64
 
-	firstDeadLetter uint64 // number of deadLetters[0]
-	deadLetters     []*DeadLetter
+	deadLetters numberedList[*DeadLetter]
 }
 
 func newOutbox() outbox {
@@ -99,17 +98,9 @@ func newOutbox() outbox {
 }
 
 // insert adds an event under a number.
-func (x *outbox) insert(seq uint64, e *OutboxEvent) {
-	x.events.Set(seq, e)
-	x.byID[e.ID] = seq
-}
-
-// deadLetter returns the dead letter of a number, nil when it was dropped.
-func (x *outbox) deadLetter(seq uint64) *DeadLetter {
-	if seq < x.firstDeadLetter || seq-x.firstDeadLetter >= uint64(len(x.deadLetters)) {
-		return nil
-	}
-	return x.deadLetters[seq-x.firstDeadLetter]
+func (x *outbox) insert(num uint64, e *OutboxEvent) {
+	x.events.Set(num, e)
+	x.byID[e.ID] = num
 }
 
 // addEvent adds an event to the outbox, unless it is there already.
@@ -117,12 +108,12 @@ func (r *Registry) addEvent(e *OutboxEvent) {
 	if _, open := r.outbox.byID[e.ID]; open {
 		return
 	}
-	seq, full := r.outbox.next, r.outbox.events.Len() >= maxOutboxEvents
+	num, full := r.outbox.next, r.outbox.events.Len() >= maxOutboxEvents
 	r.outbox.next++
-	r.outbox.insert(seq, e)
-	r.markRecord(recordEvent, seq)
+	r.outbox.insert(num, e)
+	r.markRecord(recordEvent, num)
 	if full && e.Recording == nil {
-		r.moveToDeadLetters(seq, "the outbox was full")
+		r.moveToDeadLetters(num, "the outbox was full")
 	}
 }
 
@@ -186,24 +177,21 @@ func (r *Registry) addBanEvent(kind EventKind, b *Ban) {
 }
 
 // removeEvent removes an event from the outbox.
-func (r *Registry) removeEvent(seq uint64) *OutboxEvent {
-	e, _ := r.outbox.events.Delete(seq)
+func (r *Registry) removeEvent(num uint64) *OutboxEvent {
+	e, _ := r.outbox.events.Delete(num)
 	delete(r.outbox.byID, e.ID)
-	r.markRecord(recordEvent, seq)
+	r.markRecord(recordEvent, num)
 	return e
 }
 
 // moveToDeadLetters gives up an event.
-func (r *Registry) moveToDeadLetters(seq uint64, reason string) {
+func (r *Registry) moveToDeadLetters(num uint64, reason string) {
 	x := &r.outbox
-	for len(x.deadLetters) >= maxDeadLetters {
-		x.deadLetters[0] = nil
-		x.deadLetters = x.deadLetters[1:]
-		r.markRecord(recordDeadLetter, x.firstDeadLetter)
-		x.firstDeadLetter++
+	for x.deadLetters.len() >= maxDeadLetters {
+		_, num := x.deadLetters.pop()
+		r.markRecord(recordDeadLetter, num)
 	}
-	r.markRecord(recordDeadLetter, x.firstDeadLetter+uint64(len(x.deadLetters)))
-	x.deadLetters = append(x.deadLetters, &DeadLetter{*r.removeEvent(seq), reason})
+	r.markRecord(recordDeadLetter, x.deadLetters.push(&DeadLetter{*r.removeEvent(num), reason}))
 }
 
 // OutboxEvents yields the events of the outbox with their numbers, starting at a
@@ -216,12 +204,10 @@ func (r *Registry) OutboxEvents(from uint64) iter.Seq2[uint64, *OutboxEvent] {
 func (r *Registry) OutboxSize() int { return r.outbox.events.Len() }
 
 // DeadLetterCount is how many events were ever given up.
-func (r *Registry) DeadLetterCount() uint64 {
-	return r.outbox.firstDeadLetter + uint64(len(r.outbox.deadLetters))
-}
+func (r *Registry) DeadLetterCount() uint64 { return r.outbox.deadLetters.next() }
 
 // DeadLetters returns the last events that were given up, the oldest first.
-func (r *Registry) DeadLetters() []*DeadLetter { return r.outbox.deadLetters }
+func (r *Registry) DeadLetters() []*DeadLetter { return r.outbox.deadLetters.list }
 
 // CompleteEvent removes an event from the outbox, because it was delivered or
 // given up.
@@ -241,13 +227,13 @@ func (c *CompleteEvent) encode(b []byte) []byte {
 func (c *CompleteEvent) decode(r *reader) { c.ID, c.Failure = EventID(r.sessionID()), r.string() }
 
 func (c *CompleteEvent) apply(r *Registry, _ *nodeState) Result {
-	seq, open := r.outbox.byID[c.ID]
+	num, open := r.outbox.byID[c.ID]
 	switch {
 	case !open:
 	case c.Failure != "":
-		r.moveToDeadLetters(seq, c.Failure)
+		r.moveToDeadLetters(num, c.Failure)
 	default:
-		r.removeEvent(seq)
+		r.removeEvent(num)
 	}
 	return Result{}
 }

@@ -138,7 +138,7 @@ func (l *lossCollector) addKeys() {
 	if len(l.keys) == 0 {
 		return
 	}
-	for _, name := range l.old.keys.names {
+	for _, name := range l.old.keys.list {
 		s := l.old.keys.byName[name].session
 		if _, found := l.keys[s]; !found {
 			continue

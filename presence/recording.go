@@ -9,49 +9,49 @@ import (
 
 // Recording is one file of a recorded broadcast.
 type Recording struct {
-	ID       string // names it for ever, see RecordingID
-	Provider string // whose word it is: tencent, srs, nginx-rtmp, mediamtx, zlm
-	Code     string // the live code that was pushed to
-	Anchor   string // user id; empty while no session is known
+	ID       string // see RecordingID
+	Provider string // tencent, srs, nginx-rtmp, mediamtx or zlm
+	Code     string // live code of the push
+	Anchor   string // user id; empty while the session is unknown
 	Session  Session
 	Title    string
 	Cover    string
 
-	StartedAt int64 // of what it shows, Unix milliseconds
+	StartedAt int64 // of the content, Unix milliseconds
 	EndedAt   int64
 	Duration  int64  // milliseconds
-	Format    string // the file's kind: flv, mp4, hls, m4a, aac, fmp4
-	Size      int64  // bytes, 0: not known
-	Location  string // where it lies, as the provider says: a URL, or a path on a media server
-	Unlisted  bool   // its stream was in no view
+	Format    string // flv, mp4, hls, m4a, aac or fmp4
+	Size      int64  // bytes, 0: unknown
+	Location  string // as the provider reports it: a URL, or a path on a media server
+	Unlisted  bool   // the stream was in no view
 
 	SessionTotals // zero until the session has ended
 }
 
-// SessionTotals are what a session came to.
+// SessionTotals are the final numbers of a session.
 type SessionTotals struct {
 	PeakViewers int64
 	Likes       int64
 }
 
-// RecordingID names a recording by what its provider calls the file, so that
-// the same one told twice, or found by other ways too, is one.
+// RecordingID makes a recording's id from the provider's name of the file, so
+// that a file which is reported twice is one recording.
 func RecordingID(provider, file string) string {
 	sum := sha256.Sum256([]byte(provider + "\x00" + file))
 	return hex.EncodeToString(sum[:10])
 }
 
-// recordingVersion is that of what Recording.Encode gives. It rises with every
-// change of what appendRecording writes.
+// recordingVersion is the version of Recording.Encode. It rises when
+// appendRecording changes.
 const recordingVersion = 1
 
-// Encode gives what an archive keeps of a recording.
+// Encode returns what an archive stores of a recording.
 func (rec *Recording) Encode() []byte {
 	return appendRecording([]byte{recordingVersion}, rec)
 }
 
-// DecodeRecording reads what Encode gave. It returns ErrNewerVersion for what a newer
-// version wrote, and ErrMalformed for anything else.
+// DecodeRecording reads what Encode returns. It returns ErrNewerVersion for the
+// encoding of a newer build, and ErrMalformed for other bytes.
 func DecodeRecording(b []byte) (Recording, error) {
 	r := &reader{data: b}
 	if v := r.byte(); v > recordingVersion {
@@ -85,7 +85,7 @@ func (r *reader) recording() Recording {
 	}
 }
 
-// AddRecording keeps a recording. One that is known already changes nothing.
+// AddRecording adds a recording. One that is known already changes nothing.
 type AddRecording struct{ Recording Recording }
 
 func (*AddRecording) kind() commandKind { return kindAddRecording }
@@ -96,24 +96,22 @@ func (c *AddRecording) encode(b []byte) []byte { return appendRecording(b, &c.Re
 
 func (c *AddRecording) decode(r *reader) { c.Recording = r.recording() }
 
-// addRecording takes a recording in, with what is known of its session.
 func (c *AddRecording) apply(r *Registry, _ *nodeState) Result {
 	if r.recordings.byID[c.Recording.ID] != nil {
 		return Result{Repeated: true}
 	}
-	t := &knownRecording{Recording: c.Recording, learnedAt: r.clock, entryNum: r.last.Num}
-	r.linkSession(&t.Recording)
-	r.markRecord(recordRecording, r.recordings.append(t))
-	rec := t.Recording
+	known := &knownRecording{Recording: c.Recording, learnedAt: r.clock, entryNum: r.last.Num}
+	r.linkSession(&known.Recording)
+	r.markRecord(recordRecording, r.recordings.append(known))
+	rec := known.Recording
 	r.addEvent(r.recordingEvent(RecordingReady, &rec))
 	return Result{}
 }
 
-// linkSession finds the session that a recording shows: the one of its live code, live
-// or ended, with which it shares most time. Of a recording without times it is
-// the last one.
+// linkSession finds the session of a recording: the live or ended one of its
+// code that overlaps most, or the last one when the recording has no start time.
 func (r *Registry) linkSession(rec *Recording) {
-	if rec.Session != (Session{}) { // it was linked before, and is put back
+	if rec.Session != (Session{}) { // it was linked before the log lost it
 		if e := r.ended.bySession[rec.Session]; e != nil {
 			rec.completeFrom(e)
 		}
@@ -137,7 +135,7 @@ func (r *Registry) linkSession(rec *Recording) {
 		try(e.Stream, e, e.EndedAt)
 	}
 	if st == nil {
-		rec.Unlisted = true // for all that is known
+		rec.Unlisted = true // nothing shows that it was listed
 		return
 	}
 	rec.Session = st.Session
@@ -151,7 +149,7 @@ func (r *Registry) linkSession(rec *Recording) {
 	}
 }
 
-// copyStream takes over what viewers were shown of a stream.
+// copyStream takes over what viewers saw of a stream.
 func (rec *Recording) copyStream(st *Stream) {
 	rec.Anchor, rec.Title, rec.Unlisted = st.Anchor, st.Title, !st.Listed
 	if st.Cover != "" {
@@ -159,7 +157,7 @@ func (rec *Recording) copyStream(st *Stream) {
 	}
 }
 
-// completeFrom takes over what is known at the end of a session.
+// completeFrom takes over the final state of a session.
 func (rec *Recording) completeFrom(e *Ended) {
 	rec.copyStream(e.Stream)
 	rec.PeakViewers, rec.Likes = e.Stream.PeakViewers, e.Stream.Likes
@@ -167,107 +165,92 @@ func (rec *Recording) completeFrom(e *Ended) {
 
 // completeRecordings completes the recordings of a session that has ended.
 func (r *Registry) completeRecordings(e *Ended) {
-	for _, t := range r.recordings.bySession[e.Stream.Session] {
-		t.Recording.completeFrom(e)
+	for _, known := range r.recordings.bySession[e.Stream.Session] {
+		known.Recording.completeFrom(e)
 		if r.changedRecords != nil {
-			r.markRecord(recordRecording, r.recordings.numberOf(t))
+			r.markRecord(recordRecording, r.recordings.numberOf(known))
 		}
-		rec := t.Recording
+		rec := known.Recording
 		r.addEvent(r.recordingEvent(RecordingAmended, &rec))
 	}
 }
 
 // Recording returns a recording of the last 24 hours.
 func (r *Registry) Recording(id string) (rec Recording, ok bool) {
-	t := r.recordings.byID[id]
-	if t == nil {
+	known := r.recordings.byID[id]
+	if known == nil {
 		return rec, false
 	}
-	return t.Recording, true
+	return known.Recording, true
 }
 
-// knownRecording is a recording that the registry still knows of: to tell whether one
-// comes twice, and to complete it when its session ends. What is older is in the
+// knownRecording is a recording that the registry remembers, to detect repeated
+// reports and to complete it when its session ends. Older ones are in the
 // archive alone.
 type knownRecording struct {
 	Recording
-	learnedAt int64  // presence time at which it became known, for forgetting
-	entryNum  uint64 // of the entry that told of it
+	learnedAt int64  // presence time at which it became known
+	entryNum  uint64 // number of the entry that added it
 }
 
-func appendKnownRecording(b []byte, t *knownRecording) []byte {
-	return appendUint(appendInt(appendRecording(b, &t.Recording), t.learnedAt), t.entryNum)
+func appendKnownRecording(b []byte, known *knownRecording) []byte {
+	return appendUint(appendInt(appendRecording(b, &known.Recording), known.learnedAt), known.entryNum)
 }
 
 func (r *reader) knownRecording() *knownRecording {
 	return &knownRecording{Recording: r.recording(), learnedAt: r.int(), entryNum: r.uint()}
 }
 
-// How long recordings are remembered, in milliseconds of presence time, and how
-// many.
+// Limits of remembered recordings: presence time in milliseconds, and number.
 const (
 	recordingRetention = 24 * 60 * 60 * 1000
 	maxRecordings      = 100_000
 )
 
-// knownRecordings remembers them, oldest first.
+// knownRecordings remembers recordings, oldest first.
 type knownRecordings struct {
-	first     uint64 // the number of list[0]
-	list      []*knownRecording
+	numberedList[*knownRecording]
 	byID      map[string]*knownRecording
-	bySession map[Session][]*knownRecording // what list has of each session, in its order
+	bySession map[Session][]*knownRecording // in the order of list
 }
 
 func newKnownRecordings() knownRecordings {
 	return knownRecordings{byID: map[string]*knownRecording{}, bySession: map[Session][]*knownRecording{}}
 }
 
-func (m *knownRecordings) len() int { return len(m.list) }
-
-// append returns the number that t was given.
-func (m *knownRecordings) append(t *knownRecording) uint64 {
-	m.list = append(m.list, t)
-	m.byID[t.ID] = t
-	if t.Session != (Session{}) {
-		m.bySession[t.Session] = append(m.bySession[t.Session], t)
+// append returns the number that the recording got.
+func (m *knownRecordings) append(k *knownRecording) (num uint64) {
+	m.byID[k.ID] = k
+	if k.Session != (Session{}) {
+		m.bySession[k.Session] = append(m.bySession[k.Session], k)
 	}
-	return m.first + uint64(len(m.list)) - 1
+	return m.push(k)
 }
 
-// byNumber returns the one of that number, nil when it is forgotten.
-func (m *knownRecordings) byNumber(seq uint64) *knownRecording {
-	if seq < m.first || seq-m.first >= uint64(len(m.list)) {
-		return nil
-	}
-	return m.list[seq-m.first]
-}
-
-// numberOf returns the number of one that is remembered. The youngest are looked at
+// numberOf returns the number of a remembered recording. It searches the youngest
 // first.
-func (m *knownRecordings) numberOf(t *knownRecording) uint64 {
+func (m *knownRecordings) numberOf(k *knownRecording) (num uint64) {
 	for i, x := range slices.Backward(m.list) {
-		if x == t {
+		if x == k {
 			return m.first + uint64(i)
 		}
 	}
 	return 0
 }
 
-// dropOldest forgets the oldest and returns its number.
-func (m *knownRecordings) dropOldest() uint64 {
-	t := m.list[0]
-	delete(m.byID, t.ID)
-	if rest := slices.DeleteFunc(m.bySession[t.Session], func(x *knownRecording) bool { return x == t }); len(rest) > 0 {
-		m.bySession[t.Session] = rest
+// dropOldest drops the oldest and returns its number.
+func (m *knownRecordings) dropOldest() (num uint64) {
+	k, num := m.pop()
+	delete(m.byID, k.ID)
+	if rest := slices.DeleteFunc(m.bySession[k.Session], func(x *knownRecording) bool { return x == k }); len(rest) > 0 {
+		m.bySession[k.Session] = rest
 	} else {
-		delete(m.bySession, t.Session)
+		delete(m.bySession, k.Session)
 	}
-	m.list[0] = nil
-	m.list = m.list[1:]
-	m.first++
-	return m.first - 1
+	return num
 }
 
+// dropOldRecordings drops the recordings that have been remembered for long enough.
 func (r *Registry) dropOldRecordings() {
 	m := &r.recordings
 	for m.len() > 0 && (m.list[0].learnedAt+recordingRetention < r.clock || m.len() > maxRecordings) {

@@ -12,15 +12,15 @@ import (
 	"github.com/cespare/xxhash/v2"
 )
 
-// Record is one piece of a registry: a snapshot is all of them in order, and
-// an embedded log's rows are those that changed.
+// Record is one part of a registry. A snapshot is all records in order; the rows
+// of an embedded log are those that changed.
 type Record struct {
 	Kind  byte
 	Key   string
-	Value []byte // nil: there is no such record any more
+	Value []byte // nil: the record was removed
 }
 
-// The kinds of records, in the order in which a snapshot holds them.
+// The kinds of records, in the order of a snapshot.
 const (
 	recordMeta       = 'a'
 	recordNode       = 'b'
@@ -34,17 +34,16 @@ const (
 	recordDeadLetter = 'j'
 )
 
-// The first byte of the meta record is the version of all records, and whether
-// they are a whole registry at one position, or rows: those of TakeChangedRecords, each
-// as it was when it was last marked. Beats, counts and the times of nodes mark
-// nothing, so rows are behind in them.
+// The first byte of the meta record is the version of all records and their use.
+// A snapshot is a whole registry at one position. Rows are those of
+// TakeChangedRecords, each as of its last change. Beats, counts and times of
+// nodes change no record, so rows lag behind in them.
 const (
 	snapshotVersion = 11
 	rowsVersion     = 12
 )
 
-// recordKey is a record's key before it is written out, which is for those only
-// who want records: a name, or a number.
+// recordKey is the key of a record before it is formatted: a name or a number.
 type recordKey struct {
 	kind byte
 	num  uint64
@@ -67,24 +66,24 @@ func sessionKey(i uint32) string { return fmt.Sprintf("%08x", i) }
 
 func seqKey(seq uint64) string { return fmt.Sprintf("%016x", seq) }
 
-// TrackChanges makes the registry remember from now on which records change.
+// TrackChanges makes the registry track which records change from now on.
 func (r *Registry) TrackChanges() { r.changedRecords = map[recordKey]struct{}{} }
 
-// markRecord notes that a record has changed that goes by a number.
+// markRecord marks a record with a number as changed.
 func (r *Registry) markRecord(kind byte, n uint64) {
 	if r.changedRecords != nil {
 		r.changedRecords[recordKey{kind: kind, num: n}] = struct{}{}
 	}
 }
 
-// markNamedRecord notes that a record has changed that goes by a name.
+// markNamedRecord marks a record with a name as changed.
 func (r *Registry) markNamedRecord(kind byte, name string) {
 	if r.changedRecords != nil {
 		r.changedRecords[recordKey{kind: kind, name: name}] = struct{}{}
 	}
 }
 
-// markSessionChanged notes that a session has changed, more than by a beat.
+// markSessionChanged marks a session as changed by more than a beat.
 func (r *Registry) markSessionChanged(i uint32) {
 	if s := r.sessions[i]; !s.isTouched {
 		s.isTouched = true
@@ -92,7 +91,7 @@ func (r *Registry) markSessionChanged(i uint32) {
 	}
 }
 
-// updateDigest brings the digest up to date with what the entry touched.
+// updateDigest updates the digest by the sessions that the entry changed.
 func (r *Registry) updateDigest() {
 	for _, i := range r.touchedSessions {
 		s := r.sessions[i]
@@ -110,10 +109,10 @@ func (r *Registry) updateDigest() {
 	r.past[r.last.Num%numPastDigests] = pastDigest{r.Position(), r.Digest()}
 }
 
-// TakeChangedRecords returns the records that changed since the last take, as they are
-// now, with the meta record first; nothing when no more than clocks, beats and
-// viewer counts did. A registry that is loaded from such rows gives every lease
-// anew, in full, and knows no viewers.
+// TakeChangedRecords returns the current records that changed since the last
+// call, with the meta record first. It returns nil when only clocks, beats and
+// viewer counts changed. A registry that is loaded from such rows has full
+// leases and no viewers.
 func (r *Registry) TakeChangedRecords() []Record {
 	if len(r.changedRecords) == 0 {
 		return nil
@@ -131,7 +130,7 @@ func (r *Registry) TakeChangedRecords() []Record {
 	return out
 }
 
-// encodeRecord encodes the record of that key, nil when it is gone.
+// encodeRecord encodes the record of a key, nil when it was removed.
 func (r *Registry) encodeRecord(k recordKey) []byte {
 	switch k.kind {
 	case recordNode:
@@ -147,15 +146,15 @@ func (r *Registry) encodeRecord(k recordKey) []byte {
 			return r.appendSessionRecord(nil, uint32(k.num))
 		}
 	case recordClientKey:
-		if name, ok := r.keys.nameAt(k.num); ok {
+		if name, ok := r.keys.byNumber(k.num); ok {
 			return appendKeyUse(nil, name, r.keys.byName[name])
 		}
 	case recordEnded:
-		if e := r.ended.byNumber(k.num); e != nil {
+		if e, ok := r.ended.byNumber(k.num); ok {
 			return appendEnded(nil, e)
 		}
 	case recordRecording:
-		if t := r.recordings.byNumber(k.num); t != nil {
+		if t, ok := r.recordings.byNumber(k.num); ok {
 			return appendKnownRecording(nil, t)
 		}
 	case recordEvent:
@@ -163,15 +162,15 @@ func (r *Registry) encodeRecord(k recordKey) []byte {
 			return appendEvent(nil, e)
 		}
 	case recordDeadLetter:
-		if d := r.outbox.deadLetter(k.num); d != nil {
+		if d, ok := r.outbox.deadLetters.byNumber(k.num); ok {
 			return appendDeadLetter(nil, d)
 		}
 	}
 	return nil
 }
 
-// Records yields the whole registry, in an order that is the same on all
-// nodes. The registry must not change meanwhile.
+// Records yields the records of the whole registry, in an order that is the same
+// on all nodes. The registry must not change meanwhile.
 func (r *Registry) Records() iter.Seq[Record] {
 	return func(yield func(Record) bool) {
 		_ = yield(Record{Kind: recordMeta, Value: r.appendMeta(nil, snapshotVersion)}) &&
@@ -213,7 +212,7 @@ func (r *Registry) yieldBans(yield func(Record) bool) bool {
 }
 
 func (r *Registry) yieldKeysAndEnded(yield func(Record) bool) bool {
-	for i, name := range r.keys.names {
+	for i, name := range r.keys.list {
 		if !yield(Record{recordClientKey, seqKey(r.keys.first + uint64(i)), appendKeyUse(nil, name, r.keys.byName[name])}) {
 			return false
 		}
@@ -241,15 +240,15 @@ func (r *Registry) yieldOutbox(yield func(Record) bool) (more bool) {
 		more = yield(Record{recordEvent, seqKey(seq), appendEvent(nil, e)})
 		return more
 	})
-	for i, d := range r.outbox.deadLetters {
-		if more = more && yield(Record{recordDeadLetter, seqKey(r.outbox.firstDeadLetter + uint64(i)), appendDeadLetter(nil, d)}); !more {
+	for i, d := range r.outbox.deadLetters.list {
+		if more = more && yield(Record{recordDeadLetter, seqKey(r.outbox.deadLetters.first + uint64(i)), appendDeadLetter(nil, d)}); !more {
 			return false
 		}
 	}
 	return more
 }
 
-// Encode gives the registry's snapshot: two registries are equal when their
+// Encode returns the registry's snapshot. Two registries are equal when their
 // snapshots are, byte for byte.
 func (r *Registry) Encode() []byte {
 	b := make([]byte, 0, 4096+320*len(r.bySession)+480*len(r.ended.list))
@@ -261,7 +260,7 @@ func (r *Registry) Encode() []byte {
 
 func (r *Registry) appendMeta(b []byte, version byte) []byte {
 	b = append(b, version)
-	for _, v := range [...]uint64{r.rules, r.hash, r.last.ID.MS, r.last.ID.Seq, r.last.Num, r.keys.first, r.ended.first, r.recordings.first, r.outbox.next, r.outbox.firstDeadLetter} {
+	for _, v := range [...]uint64{r.rules, r.hash, r.last.ID.MS, r.last.ID.Seq, r.last.Num, r.keys.first, r.ended.first, r.recordings.first, r.outbox.next, r.outbox.deadLetters.first} {
 		b = appendUint(b, v)
 	}
 	b = appendInt(appendInt(b, r.clock), r.last.Time)
@@ -273,19 +272,19 @@ func (r *Registry) appendMeta(b []byte, version byte) []byte {
 	return b
 }
 
-// Append appends the record's encoding to b. Those of several may follow each
-// other.
+// Append appends the record's encoding. Encodings of several records may follow
+// each other.
 func (rec Record) Append(b []byte) []byte {
 	return appendBytes(appendString(append(b, rec.Kind), rec.Key), rec.Value)
 }
 
-// DecodeRecords yields the records that Append wrote to b, and ErrMalformed
-// where they are none.
+// DecodeRecords yields the records that Append wrote, and ErrMalformed for other
+// bytes.
 func DecodeRecords(b []byte) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		in := &reader{data: b}
 		for len(in.data) > 0 {
-			rec := Record{Kind: in.byte(), Key: in.string(), Value: in.bytesOf(in.uint())}
+			rec := Record{Kind: in.byte(), Key: in.string(), Value: in.readBytes(in.uint())}
 			if in.failed {
 				yield(Record{}, ErrMalformed)
 				return
@@ -297,15 +296,51 @@ func DecodeRecords(b []byte) iter.Seq2[Record, error] {
 	}
 }
 
-// numPastDigests is how many digests of past positions a registry can compare a
-// peer's with; one that lags further behind is not compared.
+// numberedList is a queue whose items have consecutive numbers. An item keeps its
+// number when older ones are dropped.
+type numberedList[T any] struct {
+	first uint64 // number of list[0]
+	list  []T
+}
+
+func (l *numberedList[T]) len() int { return len(l.list) }
+
+// next is the number of the next item.
+func (l *numberedList[T]) next() uint64 { return l.first + uint64(len(l.list)) }
+
+// push appends an item and returns its number.
+func (l *numberedList[T]) push(item T) (num uint64) {
+	l.list = append(l.list, item)
+	return l.next() - 1
+}
+
+// pop drops the oldest item.
+func (l *numberedList[T]) pop() (item T, num uint64) {
+	var none T
+	item, l.list[0] = l.list[0], none
+	l.list = l.list[1:]
+	l.first++
+	return item, l.first - 1
+}
+
+// byNumber returns the item of a number; ok is false when there is none.
+func (l *numberedList[T]) byNumber(num uint64) (item T, ok bool) {
+	if num < l.first || num >= l.next() {
+		return item, false
+	}
+	return l.list[num-l.first], true
+}
+
+// numPastDigests is how many digests of past positions a registry remembers. A
+// peer that lags further behind is not compared.
 const numPastDigests = 1024
 
-// digests is the digest of the sessions, and those of the last positions.
+// digests holds the digest of the sessions, and the registry's digests at past
+// positions.
 type digests struct {
-	sum             uint64                     // of the sessions' digests
-	past            [numPastDigests]pastDigest // by number of the entry
-	touchedSessions []uint32                   // sessions that the entry being applied changed
+	sum             uint64                     // sum of the sessions' digests
+	past            [numPastDigests]pastDigest // by entry number
+	touchedSessions []uint32                   // changed by the current entry
 	scratch         []byte
 }
 
@@ -314,29 +349,30 @@ type pastDigest struct {
 	sum      uint64
 }
 
-// Digest is a short form of the registry at its position, without the times
-// of leases and the present viewer counts: nodes that differ in it have
-// diverged. It costs the same whatever the list's length.
+// Digest is a hash of the registry at its position, except times of leases and
+// viewer counts. Nodes with different digests have diverged. Its cost does not
+// depend on the length of the list.
 func (r *Registry) Digest() uint64 {
 	var b [88]byte
 	for i, v := range [...]uint64{
 		r.sum, uint64(r.clock), r.rules, uint64(r.settings.Revision),
-		uint64(len(r.bySession)), uint64(len(r.bans)), r.ended.first + uint64(r.ended.len()), r.keys.first + uint64(r.keys.len()),
-		r.recordings.first + uint64(r.recordings.len()), r.outbox.next, uint64(r.outbox.events.Len()),
+		uint64(len(r.bySession)), uint64(len(r.bans)), r.ended.next(), r.keys.next(),
+		r.recordings.next(), r.outbox.next, uint64(r.outbox.events.Len()),
 	} {
 		binary.LittleEndian.PutUint64(b[i*8:], v)
 	}
 	return xxhash.Sum64(b[:])
 }
 
-// DigestComparison are two nodes' digests of one position.
+// DigestComparison is two nodes' digests of one position.
 type DigestComparison struct {
-	Node            string // whose digest came with the entry
+	Node            string // node that sent its digest
 	Position        Position
 	PeerSum, OwnSum uint64
 }
 
-// compareDigest checks a peer's digest of a position that this registry passed.
+// compareDigest compares a node's digest with the one that this registry had at
+// that position.
 func (r *Registry) compareDigest(b *Batch) *DigestComparison {
 	if b.Digest == nil {
 		return nil

@@ -15,7 +15,7 @@ const LatestRules = 2
 // ErrNewerVersion is returned when an entry, a snapshot or a recording needs a
 // newer build. A node must then stop: if it skipped an entry its registry would
 // be wrong.
-var ErrNewerVersion = errors.New("presence: this needs a newer version of onair")
+var ErrNewerVersion = errors.New("presence: a newer version of onair is required")
 
 // Limits of what the registry remembers: presence time in milliseconds, and
 // numbers. Higher limits answer later questions and cost memory on every node.
@@ -258,7 +258,7 @@ func (r *Registry) expireSilent() {
 			r.endSession(m.index, MissedBeats, "")
 			r.changes[len(r.changes)-1].ExpiryLag = r.clock - m.dueAt
 		case m.nth > 1:
-		case s.stream.State == Away: // its media was lost; the anchor is asked for a beat all the same
+		case s.stream.State == Away: // its media was lost; the change makes its node ask for a beat
 			r.changes = append(r.changes, Change{Old: s.stream, New: s.stream, Cause: BySilence, Socket: s.socket})
 		default:
 			if len(s.media.openPushes) > 0 {

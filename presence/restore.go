@@ -107,11 +107,11 @@ func (r *Registry) insertRestored(c *RestoreSession) uint32 {
 	if st.State == Live {
 		le.flags &^= leaseNotLive
 	}
-	// A shorter interval than the present one would end before the lease is looked
-	// at, which it is by the present terms: then they are what it gets.
+	// A lease is visited by the current params at the latest, so it cannot run by a
+	// shorter interval than theirs.
 	if c.Params.Interval >= r.settings.Interval {
-		if use, room := r.leases.addParams(c.Params); room {
-			le.params = use
+		if index, ok := r.leases.addParams(c.Params); ok {
+			le.params = index
 		}
 	}
 	r.scheduleMediaDeadline(i)
@@ -131,7 +131,7 @@ func (r *Registry) restoreParts(i uint32, c *RestoreSession) {
 		})
 	}
 	if was.stream.State != Starting && s.stream.State == Starting {
-		r.markLive(i, ByRestore) // it was heard, and its lease is full
+		r.markLive(i, ByRestore) // a beat came, and its lease is full
 	}
 	if s.isStale(was, partSocket, c.FirstLost) {
 		r.markRestored(s, partSocket, c.FirstLost, was.socketNum)

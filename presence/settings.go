@@ -5,94 +5,92 @@ import (
 	"fmt"
 )
 
-// Settings are what all nodes must agree on, because Apply depends on it.
-// They are an entry of the log: a node appends its own only when their
-// Revision is higher than the registry's.
+// Settings are what Apply depends on, and so must be equal on all nodes. They
+// are in the log: a node appends its own when their Revision is higher.
 type Settings struct {
 	Revision int64
 	// Interval is the time between two beats, in milliseconds. A longer one
-	// costs less and notices a dead anchor later: after Missed × Interval +
+	// costs less, but a dead anchor stays listed for longer: Missed × Interval +
 	// Grace.
 	Interval int64
 	// Missed is how many missed beats end a session.
 	Missed int64
-	// Grace is added for the network, in milliseconds; more of it forgives
-	// slower phones and shows ghosts for longer.
+	// Grace is added for network delays, in milliseconds. More of it tolerates
+	// slower phones and keeps dead streams listed for longer.
 	Grace int64
-	// EndGrace is the time, in milliseconds, from the end of a push to the end
-	// of its session, unless a push begins again; more forgives encoders that
-	// take their time to reconnect.
+	// EndGrace is the time from the end of the last push to the end of its
+	// session, in milliseconds. More of it tolerates encoders that reconnect
+	// slowly.
 	EndGrace int64
-	// StartWithin is the time in which a session that does not live by
-	// heartbeats must be pushed, in milliseconds.
+	// StartWithin is the time in which a session that needs no beats must be
+	// pushed, in milliseconds.
 	StartWithin int64
-	// CallbackOnly is the silence, in milliseconds, that ends a session which
-	// lives by callbacks alone.
+	// CallbackOnly is the time without callbacks that ends a session whose only
+	// source are callbacks, in milliseconds.
 	CallbackOnly int64
 	// PollEvery is the time between two rounds of status polls, in milliseconds.
-	// Words of less than half of it after another count as one.
+	// Results less than half of it apart count as one.
 	PollEvery int64
-	// OfflineAfter is how many status polls in a row must say that nothing is
-	// pushed before they count; more forgives a cloud that is behind.
+	// OfflineAfter is how many consecutive polls must find no push before they
+	// count. More of them tolerates a cloud that reports late.
 	OfflineAfter int64
-	// BlindAfter is how many polls of a session that lives by them alone may fail
-	// in a row, while others succeed.
+	// BlindAfter is how many consecutive polls of a session that lives by polls
+	// alone may fail while others succeed.
 	BlindAfter int64
-	// MediaRequired: polls that say offline end a session also while beats come,
-	// and before anything was pushed.
+	// MediaRequired: polls that find no push end a session even while beats
+	// come, and before its first push.
 	MediaRequired bool
-	// EventKinds are the kinds of what happens that the keeper is told of.
+	// EventKinds are the kinds of events that go into the outbox.
 	EventKinds EventKinds
-	// RefuseTakeover: a second start of an anchor whose socket is attached is
-	// refused instead of ending the first.
+	// RefuseTakeover: a start is refused, instead of ending the anchor's live
+	// session, while that has an attached socket.
 	RefuseTakeover bool
-	// ShowPublished lists a stream only once it was heard, not at its start.
+	// ShowPublished lists a stream only after its first beat or push.
 	ShowPublished bool
 }
 
-// ErrSettingsConflict is returned when a node's settings differ from the registry's
-// under the same revision: one of the two is wrong, and only a person knows which.
-var ErrSettingsConflict = errors.New("presence: other nodes run other settings under the same settings.revision")
+// ErrSettingsConflict is returned when a node's settings differ from the log's
+// under the same revision. An operator must decide which are right.
+var ErrSettingsConflict = errors.New("presence: settings differ from the log's under the same settings.revision")
 
-// ErrInvalidSettings is returned when settings cannot be worked with.
-var ErrInvalidSettings = errors.New("presence: impossible settings")
+// ErrInvalidSettings is returned when a value of Settings is out of range.
+var ErrInvalidSettings = errors.New("presence: invalid settings")
 
-// MinInterval is the shortest interval between beats, in milliseconds. Below
-// it the network's own jitter is larger than the interval.
+// MinInterval is the shortest interval between beats, in milliseconds. Network
+// delays vary by more than a shorter one.
 const MinInterval = 100
 
-// maxLeaseLength bounds interval × missed + grace, in milliseconds (12 days), so
-// that 32 bits of the presence clock order every lease.
+// maxLeaseLength is the longest missed × interval + grace, in milliseconds (12
+// days). It lets 32 bits of the presence clock order all leases.
 const maxLeaseLength = 1 << 30
 
-// maxPolls bounds how many polls in a row are counted.
+// maxPolls is the highest number of consecutive polls that is counted.
 const maxPolls = 1 << 20
 
-// maxMisses bounds Missed, which a lease counts in eight bits.
+// maxMisses is the highest Missed. A lease counts misses in eight bits.
 const maxMisses = 250
 
-// Check returns ErrInvalidSettings when a value is out of its bounds.
+// Check returns ErrInvalidSettings when a value is out of range.
 func (s Settings) Check() error {
 	switch {
 	case s.Interval < MinInterval:
-		return fmt.Errorf("%w: interval of %d ms is under %d ms", ErrInvalidSettings, s.Interval, MinInterval)
+		return fmt.Errorf("%w: interval %d ms: must be at least %d ms", ErrInvalidSettings, s.Interval, MinInterval)
 	case s.Missed < 1 || s.Missed > maxMisses:
-		return fmt.Errorf("%w: %d missed beats is not within 1 to %d", ErrInvalidSettings, s.Missed, maxMisses)
+		return fmt.Errorf("%w: missed %d: must be 1 to %d", ErrInvalidSettings, s.Missed, maxMisses)
 	case s.Grace < 0 || s.Grace > s.Interval:
-		return fmt.Errorf("%w: grace of %d ms is not within 0 to the interval", ErrInvalidSettings, s.Grace)
+		return fmt.Errorf("%w: grace %d ms: must be 0 to the interval", ErrInvalidSettings, s.Grace)
 	case min(s.OfflineAfter, s.BlindAfter) < 0 || max(s.OfflineAfter, s.BlindAfter) > maxPolls:
-		return fmt.Errorf("%w: a number of polls is not within 0 to %d", ErrInvalidSettings, maxPolls)
+		return fmt.Errorf("%w: number of polls: must be 0 to %d", ErrInvalidSettings, maxPolls)
 	case min(s.EndGrace, s.StartWithin, s.CallbackOnly, s.PollEvery) < 0 || max(s.EndGrace, s.StartWithin, s.CallbackOnly, s.PollEvery) > maxLeaseLength:
-		return fmt.Errorf("%w: a time of liveness is not within 0 to 12 days", ErrInvalidSettings)
+		return fmt.Errorf("%w: liveness time: must be 0 to 12 days", ErrInvalidSettings)
 	case s.Interval > maxLeaseLength || s.Interval*s.Missed+s.Grace > maxLeaseLength:
-		return fmt.Errorf("%w: missed × interval is over 12 days", ErrInvalidSettings)
+		return fmt.Errorf("%w: missed × interval + grace: must be at most 12 days", ErrInvalidSettings)
 	}
 	return nil
 }
 
-// Tick is the node tick in milliseconds: one second, or a quarter of the
-// interval where that is shorter. Every node appends at least once a tick
-// while anything is listed.
+// Tick is the node tick in milliseconds: one second, or a quarter of a shorter
+// interval. Every node appends at least once a tick.
 func (s Settings) Tick() int64 { return min(1000, s.Interval/4) }
 
 func appendSettings(b []byte, s Settings) []byte {
@@ -115,7 +113,8 @@ func (r *reader) settings() Settings {
 	}
 }
 
-// SetSettings replaces the settings if its revision is higher.
+// SetSettings replaces the settings by those of a higher revision. A session
+// keeps its lease params until its client has acknowledged the new ones.
 type SetSettings struct{ Settings Settings }
 
 func (*SetSettings) kind() commandKind { return kindSetSettings }
@@ -136,8 +135,8 @@ func (c *SetSettings) apply(r *Registry, _ *nodeState) Result {
 	return Result{}
 }
 
-// AdoptSettings says that the session's client has heard of the present settings and
-// beaten by them: from here on its lease runs by them. It counts as a beat.
+// AdoptSettings makes the session's lease run by the current settings, because
+// its client has acknowledged them. It counts as a beat.
 type AdoptSettings struct{ Session Session }
 
 func (*AdoptSettings) kind() commandKind { return kindAdoptSettings }
@@ -158,16 +157,15 @@ func (c *AdoptSettings) apply(r *Registry, node *nodeState) Result {
 	return r.liveResult(i)
 }
 
-// adoptSettings lets a lease run by the present settings: its client has heard of
-// them, by a socket's welcome or by a settings message. Whoever calls it renews
-// the lease, too.
+// adoptSettings makes a lease run by the current settings. The caller renews the
+// lease as well.
 func (r *Registry) adoptSettings(i uint32) {
 	r.leases.all[i].params = r.leases.currentIndex
 	r.markSessionChanged(i)
 }
 
-// RaiseRules makes every node apply later entries by these rules. The keeper
-// appends it once all living nodes know them.
+// RaiseRules makes Apply treat later entries by these rules. The leader appends
+// it when all living nodes have them.
 type RaiseRules struct{ Rules uint64 }
 
 func (*RaiseRules) kind() commandKind { return kindRaiseRules }

@@ -132,12 +132,12 @@ func (r *Registry) EndedSession(s Session) *Ended { return r.ended.bySession[s] 
 // not change meanwhile.
 func (r *Registry) EndedSessions(below uint64) iter.Seq2[uint64, *Ended] {
 	return func(yield func(uint64, *Ended) bool) {
-		end := r.ended.first + uint64(len(r.ended.list))
+		end := r.ended.next()
 		if below != 0 {
 			end = min(end, below)
 		}
-		for seq := end; seq > r.ended.first; seq-- {
-			if !yield(seq-1, r.ended.list[seq-1-r.ended.first]) {
+		for num := end; num > r.ended.first; num-- {
+			if !yield(num-1, r.ended.list[num-1-r.ended.first]) {
 				return
 			}
 		}
@@ -147,43 +147,28 @@ func (r *Registry) EndedSessions(below uint64) iter.Seq2[uint64, *Ended] {
 // endedSessions remembers the sessions that are over, oldest first, so that a
 // client can learn why its session is gone.
 type endedSessions struct {
-	first     uint64 // number of list[0]
-	list      []*Ended
+	numberedList[*Ended]
 	bySession map[Session]*Ended
 	byCode    map[string][]*Ended // in the order of list
 }
 
-func (m *endedSessions) len() int { return len(m.list) }
-
 func (m *endedSessions) oldest() *Ended { return m.list[0] }
 
 // append returns the number that e got.
-func (m *endedSessions) append(e *Ended) uint64 {
-	m.list = append(m.list, e)
+func (m *endedSessions) append(e *Ended) (num uint64) {
 	m.bySession[e.Stream.Session] = e
 	m.byCode[e.Stream.Code] = append(m.byCode[e.Stream.Code], e)
-	return m.first + uint64(len(m.list)) - 1
+	return m.push(e)
 }
 
 // dropOldest drops the oldest and returns its number.
-func (m *endedSessions) dropOldest() uint64 {
-	st := m.list[0].Stream
-	delete(m.bySession, st.Session)
-	if rest := m.byCode[st.Code][1:]; len(rest) > 0 {
-		m.byCode[st.Code] = rest
+func (m *endedSessions) dropOldest() (num uint64) {
+	e, num := m.pop()
+	delete(m.bySession, e.Stream.Session)
+	if rest := m.byCode[e.Stream.Code][1:]; len(rest) > 0 {
+		m.byCode[e.Stream.Code] = rest
 	} else {
-		delete(m.byCode, st.Code)
+		delete(m.byCode, e.Stream.Code)
 	}
-	m.list[0] = nil
-	m.list = m.list[1:]
-	m.first++
-	return m.first - 1
-}
-
-// byNumber returns the session of a number, nil when it was dropped.
-func (m *endedSessions) byNumber(seq uint64) *Ended {
-	if seq < m.first || seq-m.first >= uint64(len(m.list)) {
-		return nil
-	}
-	return m.list[seq-m.first]
+	return num
 }

@@ -1,8 +1,8 @@
 package presence
 
-// Stream is one live session as the list shows it. A Stream is immutable:
-// what changes a stream makes a new one, so that views, the undo ring and
-// snapshots may hold old ones without a lock or a copy.
+// Stream is one live session as the list shows it. It is immutable: a change
+// makes a new Stream. So views, undo rings and snapshots may retain old ones
+// without a lock or a copy.
 type Stream struct {
 	Session Session // the anchor's secret: never shown to viewers
 	Code    string  // live code, 直播码
@@ -11,16 +11,16 @@ type Stream struct {
 	Details
 	StartedAt   int64 // Unix milliseconds, log time
 	Viewers     int64
-	PeakViewers int64 // the most viewers there were at once
+	PeakViewers int64 // most viewers at once
 	Likes       int64
-	Index       uint32 // the small integer that the session's start was given
+	Index       uint32 // index in the registry, reused after the end
 	State       State
 	Away        AwayCause
-	Listed      bool // asked for at start: false is watchable by code, in no view
-	Shown       bool // in views now: Listed, and published where list.showList wants that
+	Listed      bool // set at start; false: watchable by code, but in no view
+	Shown       bool // in views now: Listed, and published if list.show is "publish"
 }
 
-// Details are what the anchor says of a stream.
+// Details are what the anchor sets about a stream.
 type Details struct {
 	Title string
 	Cover string
@@ -28,32 +28,32 @@ type Details struct {
 	Extra []byte // one JSON object, or nil
 }
 
-// Lease names the stream's lease in a beat.
+// Lease is the lease that a beat for the stream names.
 func (s *Stream) Lease() Lease { return Lease{Index: s.Index, Tag: s.Session.leaseTag()} }
 
-// Lease names a session's lease by the small integer that its start was given
-// and 16 bits of the session, so that a beat looks up no string.
+// Lease names a session in a beat by its index and 16 bits of its id, so that
+// applying a beat needs no map.
 type Lease struct {
 	Index uint32
 	Tag   uint16
 }
 
-// State is what a listed stream is doing.
+// State is the state of a stream.
 type State uint8
 
-// The states of a stream, in the words of the wire protocol.
+// The states of a stream.
 const (
-	Starting State = iota // a push URL was issued, nothing was heard yet
-	Live                  // beats come, or the cloud says it is publishing
-	Away                  // a beat was missed, or publishing stopped: the host will be right back
+	Starting State = iota // a push URL was issued; no beat or push yet
+	Live                  // beats come, or something is pushed
+	Away                  // a beat was missed, or the push ended: it may come back
 )
 
 var stateNames = [...]string{Starting: "starting", Live: "live", Away: "away"}
 
-// String gives the word that the wire protocol uses.
+// String is the state's name in the wire protocol.
 func (s State) String() string { return stateNames[s] }
 
-// AwayCause says why a stream is away.
+// AwayCause is why a stream is away.
 type AwayCause uint8
 
 // The causes of being away.
@@ -65,37 +65,37 @@ const (
 
 var awayNames = [...]string{NotAway: "", MissedBeat: "missed_beat", MediaEnded: "media"}
 
-// String gives the word that the wire protocol uses.
+// String is the cause's name in the wire protocol.
 func (a AwayCause) String() string { return awayNames[a] }
 
 // Change is one step of one stream, in the order in which Apply made them.
 type Change struct {
-	Old   *Stream // nil: the session began
+	Old   *Stream // nil: the session started
 	New   *Stream // nil: the session ended
 	Ended *Ended  // set when New is nil
 	Cause Cause
-	// Socket is the connection that holds the session after this change; a
-	// node closes any older socket of the session that it has.
+	// Socket is the attached socket after this change. A node closes older
+	// sockets of the session.
 	Socket string
-	// ExpiryLag is how much presence time after its deadline a silence ended the
-	// session, in milliseconds.
+	// ExpiryLag is how long after its deadline the session expired, in
+	// milliseconds of presence time.
 	ExpiryLag int64
 }
 
-// Cause says what made a change, for the one log line that each gets.
+// Cause is what made a change.
 type Cause uint8
 
 // The causes of a change.
 const (
-	ByStart    Cause = iota + 1
-	ByResume         // the session moved to another socket, maybe on another node
-	ByBeat           // a beat was heard
-	BySilence        // a beat was missed
-	ByUpdate         // the anchor changed title, cover, tags or extra
-	ByEnd            // Ended says why
-	ByCounts         // viewers or likes moved
-	ByEvidence       // the cloud or a media server said something
-	ByRestore        // the log had lost it, and a node that knew of it has put it back
+	ByStart  Cause = iota + 1
+	ByResume       // another socket was attached
+	ByBeat
+	BySilence  // a beat was missed
+	ByUpdate   // the anchor changed its details
+	ByEnd      // Ended has the reason
+	ByCounts   // viewers or likes changed
+	ByEvidence // a cloud or media server sent a signal
+	ByRestore  // a node restored what the log had lost
 )
 
 var causeNames = [...]string{
@@ -103,7 +103,7 @@ var causeNames = [...]string{
 	ByEnd: "end", ByCounts: "counts", ByEvidence: "evidence", ByRestore: "repair",
 }
 
-// String gives one word for logs.
+// String is the cause's name in logs.
 func (c Cause) String() string { return causeNames[c] }
 
 func appendStream(b []byte, st *Stream) []byte {
@@ -136,6 +136,6 @@ func (r *reader) stream() *Stream {
 	return st
 }
 
-// maxIndex bounds the index of a decoded session, sixteen million at once, so
-// that a damaged one does not make anybody allocate a table of four billion.
+// maxIndex is the highest index of a decoded session. It keeps a damaged record
+// from causing a large allocation.
 const maxIndex = 1 << 24

@@ -1,11 +1,11 @@
 package presence
 
-// Update replaces each member that it names as a whole; nil leaves it. It
-// counts as a beat.
+// Update replaces the members that it has; nil leaves one as it is. It counts as
+// a beat.
 type Update struct {
 	Session Session
-	Socket  string // when set, only the connection that holds the session may
-	Key     string // repeated under it, the update changes nothing; or empty
+	Socket  string // if set, it must be the attached socket
+	Key     string // chosen by the client, may be empty: a repeated update changes nothing
 	Title   *string
 	Cover   *string
 	Tags    *[]string
@@ -16,7 +16,7 @@ func (*Update) kind() commandKind { return kindUpdate }
 
 func (*Update) durable() bool { return true }
 
-// The bits of an encoded Update say which members it names.
+// The bits of an encoded Update say which members it has.
 const (
 	updateTitle = 1 << iota
 	updateCover

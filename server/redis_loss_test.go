@@ -53,7 +53,7 @@ func (c *crew) forked() error {
 			return errors.New(n.name + " has not built its list anew")
 		}
 		return errors.Join(
-			n.logs("the list was rebuilt from the log", "has lost entries that were read", `"lost":`),
+			n.logs("the list was rebuilt from the log", "log lost entries that were read", `"lost":`),
 			n.logs("this node joins the log again"),
 		)
 	})
