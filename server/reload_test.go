@@ -168,7 +168,7 @@ func TestReloadMovesBetweenCDNs(t *testing.T) {
 			t.Errorf("after the reload: %s", got)
 		}
 		s.s.reload(t.Context(), given(t, append(one, "--play.provider", "template", "--play.template", "a={md5 path time}&b={time}")...))
-		if got := flv(); !strings.HasPrefix(got, "https://b.example.com/") || !strings.Contains(s.logged(), "does not cover the key") {
+		if got := flv(); !strings.HasPrefix(got, "https://b.example.com/") || !strings.Contains(s.logged(), "must cover the key") {
 			t.Errorf("after a bad one: %s", got)
 		}
 		s.s.reload(t.Context(), given(t, one...))

@@ -37,7 +37,7 @@ type Player struct {
 //
 //	do      start: start a broadcast with the title "conformance"
 //	show    8888_b 8888_a: the newest first
-//	ok      the first beat comes at once
+//	ok      the first beat comes immediately
 //	failed  three beats: …
 //	skipped the rest
 func NewPlayer(script Script, token string, out io.Writer) *Player {
