@@ -12,7 +12,7 @@ export function Charts(p: { sampler: MetricSampler }) {
   const node = samplesByNode.has(chosenNode) ? chosenNode : nodes[0]
   const samples = (node !== undefined && samplesByNode.get(node)) || []
   const times = samples.map(s => s.at)
-  const line = (name: string, tone: Line['tone'], member: keyof Sample): Line => ({ name, tone, values: samples.map(s => s[member]) })
+  const line = (name: string, tone: Line['tone'], member: keyof Sample): Line => ({ name, tone, values: samples.map(s => s[member] ?? null) })
   return (
     <div class="stack">
       <p class="quiet">{t('charts text')}</p>

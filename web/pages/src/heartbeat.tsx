@@ -26,7 +26,9 @@ export function Heartbeat(p: { anchor: Anchor }) {
   const last = beats.at(-1)
   const isLive = p.anchor.state === 'live'
   const secondsLeft = Math.max(0, Math.ceil((dueAt - now) / 1000))
-  const status = last && beatStatus(last)
+  const status = last && {
+    sent: '', acknowledged: t('beat acknowledged', { ms: last.roundTripMs ?? 0 }), held: t('beat held'), timeout: t('beat timeout'),
+  }[last.state]
   return (
     <section class="card stack" aria-label={t('heartbeat')}>
       <h2>{t('heartbeat')}</h2>
@@ -57,13 +59,4 @@ function useBeats(anchor: Anchor): Beat[] {
     return () => removers.forEach(remove => remove())
   }, [anchor])
   return beats
-}
-
-function beatStatus(b: Beat): string {
-  switch (b.state) {
-    case 'sent': return ''
-    case 'acknowledged': return t('beat acknowledged', { ms: b.roundTripMs! })
-    case 'held': return t('beat held')
-    case 'timeout': return t('beat timeout')
-  }
 }

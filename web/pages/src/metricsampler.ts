@@ -1,33 +1,29 @@
 import type { AdminClient } from './adminclient'
 import type { NodeMetrics } from './nodemetrics'
 
-/** The metrics of one node at one time. Unknown values are null. */
+/** The metrics of one node at one time. Unknown values are null or missing. */
 export interface Sample {
   /** Unix milliseconds. */
   at: number
-  live: number | null
-  starting: number | null
-  away: number | null
-  anchorSockets: number | null
-  viewerSockets: number | null
-  eventStreams: number | null
-  beatsPerSecond: number | null
-  framesPerSecond: number | null
+  live?: number | null
+  starting?: number | null
+  away?: number | null
+  anchorSockets?: number | null
+  viewerSockets?: number | null
+  eventStreams?: number | null
+  beatsPerSecond?: number | null
+  framesPerSecond?: number | null
   /** Milliseconds from a command to the sockets, 99th percentile. */
-  listLatencyMs: number | null
+  listLatencyMs?: number | null
   /** Milliseconds that the request for these metrics took. */
-  responseTimeMs: number | null
+  responseTimeMs?: number | null
   /** Percent of one core. */
-  cpuPercent: number | null
-  memoryMiB: number | null
+  cpuPercent?: number | null
+  memoryMiB?: number | null
 }
 
 const intervalMs = 5_000
 const maxSamples = 720 // one hour
-const unknownSample: Omit<Sample, 'at'> = {
-  live: null, starting: null, away: null, anchorSockets: null, viewerSockets: null, eventStreams: null, beatsPerSecond: null, framesPerSecond: null,
-  listLatencyMs: null, responseTimeMs: null, cpuPercent: null, memoryMiB: null,
-}
 
 /**
  * Samples metrics while the console is open. Behind a load balancer each response may
@@ -69,7 +65,7 @@ export class MetricSampler {
       const { node, metrics } = await this.admin.nodeMetrics(signal)
       this.#addSample(node, this.#newSample(node, metrics, performance.now() - startedAt))
     } catch {
-      for (const node of this.samplesByNode.keys()) this.#addSample(node, { at: Date.now(), ...unknownSample })
+      for (const node of this.samplesByNode.keys()) this.#addSample(node, { at: Date.now() })
     }
   }
 
