@@ -7,8 +7,11 @@ import { TestEnvironment } from './environment.js'
 
 let env: TestEnvironment
 
-/** Flags with which a session without beats stays in its state during a test. */
-const longInterval = ['--heartbeat.interval', '30s', '--settings.revision', '2']
+/** Restarts the server with an interval that is longer than a test, so that sessions stay on air without beats. */
+async function useLongInterval(...flags: string[]): Promise<void> {
+  await env.server.stop()
+  await env.startServer('--heartbeat.interval', '60s', '--settings.revision', '2', ...flags)
+}
 
 beforeEach(async () => {
   env = new TestEnvironment()
@@ -81,8 +84,7 @@ test('the studio resumes its broadcast after a reload and after a crash', async 
 })
 
 test('pages work with invalid addresses, without storage, and with low limits', async () => {
-  await env.server.stop()
-  await env.startServer('--limits.window', '100', ...longInterval)
+  await useLongInterval('--limits.window', '100')
   await env.callServer('POST', '/v1/streams', env.server.newToken('anchor', 'alice'), { title: 'Here' })
   const wall = await env.openPage('/#watch=100%')
   await wall.addInitScript(() => {
@@ -112,6 +114,7 @@ test('pages reconnect after a restart of the server', async () => {
 })
 
 test('texts of users are not interpreted as HTML', async () => {
+  await useLongInterval()
   const wall = await env.openPage('/')
   await wall.evaluate(() => Object.assign(globalThis, { executed: 0 }))
   const markup = '<img src=x onerror="executed=1"><script>executed=1</script>"\'`${executed=1}'
@@ -128,6 +131,7 @@ test('texts of users are not interpreted as HTML', async () => {
 })
 
 test('the wall searches, filters and sorts, and renders the visible tiles alone', async () => {
+  await useLongInterval()
   for (let i = 0; i < 120; i++) {
     await env.callServer('POST', '/v1/streams', env.server.newToken('backend', 'app'), { anchor: `u${i}`, title: `Stream ${i}`, tags: [i % 2 ? 'odd' : 'even'] })
   }
@@ -157,6 +161,7 @@ test('the studio asks for a token again after a refusal', async () => {
 })
 
 test('pages work in Chinese, in the dark scheme, and on a phone', async () => {
+  await useLongInterval()
   await env.callServer('POST', '/v1/streams', env.server.newToken('anchor', 'alice'), { title: '你好' })
   const options = { locale: 'zh-CN', colorScheme: 'dark', viewport: { width: 360, height: 740 } } as const
   const wall = await env.openPage('/', options)
@@ -180,8 +185,7 @@ test('pages work in Chinese, in the dark scheme, and on a phone', async () => {
 })
 
 test('the console explains, kicks and bans, and signs addresses', async () => {
-  await env.server.stop()
-  await env.startServer(...longInterval)
+  await useLongInterval()
   const studio = await env.openStudio('alice')
   await env.goLive(studio, 'To be kicked')
   const console = await env.openConsole()
@@ -227,6 +231,7 @@ test('the console explains, kicks and bans, and signs addresses', async () => {
 })
 
 test('axe finds no serious accessibility violation', async () => {
+  await useLongInterval()
   const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
   const violations = async (page: Page) => {
     await page.evaluate(axe)

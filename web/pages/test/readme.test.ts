@@ -13,7 +13,7 @@ let dir: string
 beforeAll(async () => {
   dir = mkdtempSync(join(tmpdir(), 'onair-package-'))
   env = new TestEnvironment()
-  await env.startServer()
+  await env.startServer('--heartbeat.interval', '60s') // the session of the test has no beats
 })
 
 afterAll(async () => {
