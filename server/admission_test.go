@@ -87,7 +87,7 @@ func TestBanned(t *testing.T) {
 		s := serveTest(t)
 		alice := s.anchor("alice")
 		answerTo[*wire.Started](alice, &wire.Start{ID: alice.id(), Title: "Hello"})
-		if _, err := s.s.node.Do(t.Context(), &presence.Ban{Anchor: "alice", By: "admin"}); err != nil {
+		if _, err := s.s.Presence.Do(t.Context(), &presence.Ban{Anchor: "alice", By: "admin"}); err != nil {
 			t.Fatal(err)
 		}
 		if ended, _ := expect[*wire.Ended](alice); ended.Reason != wire.EndBanned {
@@ -100,7 +100,7 @@ func TestBanned(t *testing.T) {
 		if e := answerTo[*wire.Error](alice, &wire.Start{ID: alice.id(), Title: "Hello"}); e.Code != wire.CodeBanned {
 			t.Errorf("start was answered with %+v", e)
 		}
-		if _, err := s.s.node.Do(t.Context(), &presence.Unban{Anchor: "alice"}); err != nil {
+		if _, err := s.s.Presence.Do(t.Context(), &presence.Unban{Anchor: "alice"}); err != nil {
 			t.Fatal(err)
 		}
 		answerTo[*wire.Started](alice, &wire.Start{ID: alice.id(), Title: "Hello"})

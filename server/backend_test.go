@@ -18,7 +18,8 @@ import (
 	"onair/hub/socket/sockettest"
 	"onair/hub/wire"
 	"onair/server/auth"
-	"onair/server/webhooks"
+	"onair/server/node"
+	"onair/server/rest"
 )
 
 // told is one event as the app's back end gets it.
@@ -85,11 +86,7 @@ func telling(t *testing.T, b *backend, flags ...string) *testServer {
 	srv := &http.Server{Handler: b}
 	go srv.Serve(l)
 	t.Cleanup(func() { srv.Close() })
-	return servePrepared(t, openMemory(t), false, func(s *server) {
-		s.webhooks = webhooks.NewSender(webhooks.Options{
-			Target: func() *webhooks.Target { return s.now().target }, Transport: l.Client().Transport, Logger: s.log,
-		})
-	}, append([]string{"--webhooks.url", "http://backend/hook", "--webhooks.secret", webhookSecret}, flags...)...)
+	return servePrepared(t, openMemory(t), false, func(o *node.Options) { o.WebhookTransport = l.Client().Transport }, append([]string{"--webhooks.url", "http://backend/hook", "--webhooks.secret", webhookSecret}, flags...)...)
 }
 
 func TestBackEndIsTold(t *testing.T) {
@@ -151,7 +148,7 @@ func TestBackEndIsDown(t *testing.T) {
 		s.begin(s.day(auth.Anchor, "carol"), `{"title":"x"}`)
 		time.Sleep(time.Minute)
 		var page struct {
-			DeadLetters []deadLetter `json:"dead_letters"`
+			DeadLetters []rest.DeadLetter `json:"dead_letters"`
 		}
 		s.call("GET", "/v1/dead-letters", s.day(auth.Admin, "op"), "").is(200).into(&page)
 		if len(page.DeadLetters) != 1 || page.DeadLetters[0].Subject != "8888_carol" || !strings.Contains(page.DeadLetters[0].Why, "410") {
@@ -223,7 +220,7 @@ func TestRecordingSurvivesKill(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer res.Body.Close()
-		var page struct{ Recordings []recordingView }
+		var page struct{ Recordings []rest.RecordingView }
 		if err := json.NewDecoder(res.Body).Decode(&page); err != nil {
 			t.Fatal(err)
 		}

@@ -10,13 +10,14 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/rs/zerolog"
-
 	"onair/hub/wire"
 	"onair/presence"
 	"onair/server/auth"
 	"onair/server/cloud"
+	"onair/server/leader"
+	"onair/server/node"
 	"onair/server/poll"
+	"onair/server/rest"
 )
 
 // heaven is a cloud that is asked and told, in a bubble.
@@ -84,11 +85,11 @@ func (h *heaven) list(_ context.Context, code string, _, _ time.Time, each func(
 // under starts a server that asks and tells a heaven.
 func under(t *testing.T, h *heaven, flags ...string) *testServer {
 	t.Helper()
-	return servePrepared(t, openMemory(t), false, func(s *server) {
-		s.polls = poll.NewPoller(poll.Options{
-			Provider: poll.Provider{PushState: h.State, Budget: cloud.NewBudget(s.cfg.Poll.Rate)}, Interval: s.cfg.Poll.Interval, Targets: s.toPoll, OnResult: s.polled, Logger: zerolog.Nop(),
-		})
-		s.moderator, s.tapes = h, h.list
+	return servePrepared(t, openMemory(t), false, func(o *node.Options) {
+		o.Providers = &leader.Providers{
+			Poll:      &poll.Provider{PushState: h.State, Budget: cloud.NewBudget(o.Config.Poll.Rate)},
+			Moderator: h, Recordings: h.list,
+		}
 	}, append([]string{
 		"--poll.provider", "tencent", "--moderation.provider", "tencent", "--cloud.secret-id", "id", "--cloud.secret-key", "key",
 		"--recordings.provider", "tencent",
@@ -119,7 +120,7 @@ func TestPollsDecide(t *testing.T) {
 		want("two offline", "live")
 		time.Sleep(61 * time.Second)
 		want("three", "gone")
-		var why account
+		var why rest.Account
 		s.call("GET", "/v1/streams/8888_alice/why", s.day(auth.Admin, "op"), "").is(200).into(&why)
 		if why.Rule != "stream_lost" || len(why.Evidence) == 0 || why.Evidence[0].Source != "poll" || why.Evidence[0].Sign != "offline" {
 			t.Errorf("why %+v", why)
@@ -172,7 +173,7 @@ func TestModerationReachesTheCloud(t *testing.T) {
 		s.call("DELETE", "/v1/bans/alice", op, "").is(204)
 		time.Sleep(2 * time.Hour)
 		var page struct {
-			DeadLetters []deadLetter `json:"dead_letters"`
+			DeadLetters []rest.DeadLetter `json:"dead_letters"`
 		}
 		s.call("GET", "/v1/dead-letters", op, "").is(200).into(&page)
 		if len(page.DeadLetters) != 1 || page.DeadLetters[0].Event != "anchor.unbanned" || page.DeadLetters[0].Subject != "alice" {
@@ -248,7 +249,7 @@ func TestLateModeration(t *testing.T) {
 	for name, fails := range map[string]int{"a ban": 1, "a kick": 5} {
 		synctest.Test(t, func(t *testing.T) {
 			u := &unwilling{fails: fails}
-			s := servePrepared(t, openMemory(t), false, func(s *server) { s.moderator = u },
+			s := servePrepared(t, openMemory(t), false, func(o *node.Options) { o.Providers = &leader.Providers{Moderator: u} },
 				"--moderation.provider", "tencent", "--cloud.secret-id", "id", "--cloud.secret-key", "key")
 			op := s.day(auth.Admin, "op")
 			want := []string{"allow 8888_alice"}
@@ -278,15 +279,15 @@ func TestLateModeration(t *testing.T) {
 func TestOldKeeper(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serveTest(t)
-		later := s.s.settings()
+		later := s.s.Broadcasts.Settings()
 		later.Revision++
 		later.EventKinds = presence.EventKindsOf(presence.StreamStarted)
-		if _, err := s.s.node.Do(t.Context(), &presence.SetSettings{Settings: later}); err != nil {
+		if _, err := s.s.Presence.Do(t.Context(), &presence.SetSettings{Settings: later}); err != nil {
 			t.Fatal(err)
 		}
 		s.begin(s.day(auth.Anchor, "alice"), `{"title":"x"}`)
 		time.Sleep(3 * time.Second)
-		s.s.node.Read(func(r *presence.Registry) {
+		s.s.Presence.Read(func(r *presence.Registry) {
 			if n := r.OutboxSize(); n != 1 {
 				t.Errorf("%d effects wait", n)
 			}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,11 +9,14 @@ import (
 	"slices"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
+	"onair/server/certificate"
 	"onair/server/config"
+	"onair/server/livecode"
+	"onair/server/runtimeconfig"
+	"onair/signing"
 )
 
 // signCommand is the address generator of the command line.
@@ -25,8 +29,8 @@ func signCommand(load func() (*config.Config, error), stdout io.Writer) *cobra.C
 			switch {
 			case len(args) != 2 || args[0] != "push" && args[0] != "play":
 				return usageError{errors.New("sign: say push or play, and a live code")}
-			case !isCode(args[1]):
-				return usageError{fmt.Errorf("sign: %q is no live code: at most %d of A-Z a-z 0-9 _ -", args[1], maxCode)}
+			case !livecode.IsValid(args[1]):
+				return usageError{fmt.Errorf("sign: %q is no live code: at most %d of A-Z a-z 0-9 _ -", args[1], livecode.MaxLength)}
 			}
 			return nil
 		},
@@ -38,28 +42,25 @@ func signCommand(load func() (*config.Config, error), stdout io.Writer) *cobra.C
 			if key := args[0] + ".key"; slices.Contains(cfg.GeneratedSecrets, key) {
 				return usageError{fmt.Errorf("%s: nobody knows a key that is made up now; give the one that your domain has", key)}
 			}
-			l := &live{cfg: cfg}
-			if err := l.sign(cfg); err != nil {
+			signers, err := runtimeconfig.NewSigners(cfg)
+			if err != nil {
 				return usageError{err}
 			}
 			if ttl < 0 {
 				return usageError{errors.New("--expires: it must be longer than nothing")}
 			}
 			if args[0] == "push" {
-				return printPush(stdout, l, args[1], ttl)
+				return printPush(stdout, signers.PushSigner, args[1], cmp.Or(ttl, cfg.Push.TTL))
 			}
-			return printPlay(stdout, l, args[1], ttl)
+			return printPlay(stdout, signers.PlaySigner, args[1], cmp.Or(ttl, cfg.Play.TTL))
 		},
 	}
 	cmd.Flags().DurationVar(&ttl, "expires", 0, "how long the URLs hold (default push.ttl, or play.ttl)")
 	return cmd
 }
 
-func printPush(w io.Writer, l *live, code string, ttl time.Duration) error {
-	if ttl == 0 {
-		ttl = l.cfg.Push.TTL
-	}
-	p := l.pusher.URLsExpiringAt(code, time.Now().Add(ttl).Unix())
+func printPush(w io.Writer, signer *signing.PushSigner, code string, ttl time.Duration) error {
+	p := signer.URLsExpiringAt(code, time.Now().Add(ttl).Unix())
 	_, err := fmt.Fprintf(w, "rtmp    %s\nserver  %s\nkey     %s\n", p.RTMP, p.Server, p.Key)
 	for _, other := range []struct{ name, url string }{{"srt", p.SRT}, {"webrtc", p.WebRTC}} {
 		if other.url != "" && err == nil {
@@ -72,13 +73,10 @@ func printPush(w io.Writer, l *live, code string, ttl time.Duration) error {
 	return err
 }
 
-func printPlay(w io.Writer, l *live, code string, ttl time.Duration) error {
-	if ttl == 0 {
-		ttl = l.cfg.Play.TTL
-	}
+func printPlay(w io.Writer, signer *signing.PlaySigner, code string, ttl time.Duration) error {
 	expires := time.Now().Add(ttl).Truncate(time.Second)
-	for _, protocol := range l.player.Protocols() {
-		url := l.player.AppendURL(nil, protocol, code, expires.UnixMilli())
+	for _, protocol := range signer.Protocols() {
+		url := signer.AppendURL(nil, protocol, code, expires.UnixMilli())
 		if _, err := fmt.Fprintf(w, "%-7s %s\n", protocol, url); err != nil {
 			return err
 		}
@@ -102,7 +100,7 @@ func configCommand(load func() (*config.Config, error), stdout io.Writer) *cobra
 			if err != nil {
 				return err
 			}
-			if err := tryOut(c.Context(), cfg); err != nil {
+			if err := checkConfig(c.Context(), cfg); err != nil {
 				return err
 			}
 			_, err = fmt.Fprintln(stdout, "the configuration is all right")
@@ -122,20 +120,12 @@ func configCommand(load func() (*config.Config, error), stdout io.Writer) *cobra
 	return cmd
 }
 
-// tryOut makes what a start would make of keys and certificates, and throws it
-// away. No JWKS is fetched: a check must not depend on the network.
-func tryOut(ctx context.Context, cfg *config.Config) error {
-	offline := *cfg
-	offline.Auth.JWKSURL = ""
-	l, err := newLive(ctx, &server{log: zerolog.Nop()}, &offline, nil)
-	if err != nil {
-		return err
+// checkConfig makes what a start would make of keys and certificates, and gives it up.
+func checkConfig(ctx context.Context, cfg *config.Config) error {
+	if err := runtimeconfig.Check(ctx, cfg); err != nil {
+		return usageError{err}
 	}
-	l.forget()
-	if cfg.TLS.Cert == "" {
-		return nil
-	}
-	if _, err := newCertificate(cfg.TLS.Cert, cfg.TLS.Key, newMetrics(prometheus.NewRegistry()), zerolog.Nop()); err != nil {
+	if _, err := certificate.New(&cfg.TLS, nil, zerolog.Nop()); err != nil {
 		return usageError{err}
 	}
 	return nil

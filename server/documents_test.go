@@ -20,6 +20,9 @@ import (
 
 	"onair/hub/wire"
 	"onair/server/api"
+	"onair/server/callbacks"
+	"onair/server/response"
+	"onair/server/rest"
 )
 
 // contract is what the documents of the interface say that a server may send. All
@@ -199,10 +202,15 @@ type route struct {
 	open    bool     // also without a token
 }
 
-// routesOfCode reads the calls of version 1, and whom they let in, from routes.go.
-func routesOfCode(t *testing.T) (all []route) {
+// routesOfCode reads the calls of version 1, and whom they let in, from the code.
+func routesOfCode(t *testing.T) []route {
 	t.Helper()
-	file, err := parser.ParseFile(gotoken.NewFileSet(), "routes.go", nil, parser.SkipObjectResolution)
+	return append(routesOfFile(t, "node/routes.go"), routesOfFile(t, "rest/api.go")...)
+}
+
+func routesOfFile(t *testing.T, name string) (all []route) {
+	t.Helper()
+	file, err := parser.ParseFile(gotoken.NewFileSet(), name, nil, parser.SkipObjectResolution)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -222,12 +230,11 @@ func routesOfCode(t *testing.T) (all []route) {
 		}
 		r := route{pattern: text}
 		switch by := handler.Fun.(*ast.SelectorExpr).Sel.Name; by {
-		case "asViewer", "serveSocket": // sockets may bring their token later
+		case "allowViewers", "Viewers":
 			r.open = true
-			if text == "GET /v1/anchor" {
-				r.roles = []string{"anchor"}
-			}
-		case "by":
+		case "Anchors": // sockets may bring their token later
+			r.open, r.roles = true, []string{"anchor"}
+		case "allowRoles":
 			for _, role := range handler.Args[1:] {
 				r.roles = append(r.roles, strings.ToLower(role.(*ast.SelectorExpr).Sel.Name))
 			}
@@ -295,14 +302,15 @@ func TestOpenAPIHasEveryRoute(t *testing.T) {
 		t.Fatal(err)
 	}
 	var names []any
-	mux := serveTest(t).s.routes()
-	for _, p := range providers() {
-		names = append(names, p.name)
+	node := serveTest(t).s
+	mux := node.Handler()
+	for name := range node.Callbacks.Handlers() {
+		names = append(names, name)
 		for _, path := range hookPaths {
-			routes.URL.Path = "/v1/hooks/" + p.name + strings.NewReplacer("{first}", "a", "{second}", "b").Replace(path)
+			routes.URL.Path = "/v1/hooks/" + name + strings.NewReplacer("{first}", "a", "{second}", "b").Replace(path)
 			seen := routes.Clone(t.Context())
 			mux.ServeHTTP(&answerless{header: http.Header{}}, seen)
-			if want := "POST /v1/hooks/" + p.name + path; seen.Pattern != want {
+			if want := "POST /v1/hooks/" + name + path; seen.Pattern != want {
 				t.Errorf("%s is served as %q, want %q", routes.URL.Path, seen.Pattern, want)
 			}
 		}
@@ -322,8 +330,8 @@ func (a *answerless) Write(p []byte) (int, error) { return len(p), nil }
 // What HTTP alone answers with has the members of the code's structs.
 func TestOpenAPIHasTheMembersOfAnswers(t *testing.T) {
 	for name, value := range map[string]any{
-		"Problem": problem{}, "Session": sessionView{}, "Account": account{}, "Evidence": pieceOfReason{}, "Ban": banView{},
-		"Recording": recordingView{}, "DeadLetter": deadLetter{}, "Addresses": addresses{}, "CodeAnswer": codeAnswer{}, "Summary": wire.Summary{},
+		"Problem": response.Problem{}, "Session": rest.SessionView{}, "Account": rest.Account{}, "Evidence": rest.Evidence{}, "Ban": rest.BanView{},
+		"Recording": rest.RecordingView{}, "DeadLetter": rest.DeadLetter{}, "Addresses": rest.Addresses{}, "CodeAnswer": callbacks.CodeAnswer{}, "Summary": wire.Summary{},
 	} {
 		schema := walk(documented().doc, "components", "schemas", name)
 		properties := schema["properties"].(map[string]any)
@@ -353,8 +361,8 @@ func TestOpenAPIHasTheMembersOfAnswers(t *testing.T) {
 	for _, c := range walk(documented().doc, "components", "schemas", "ErrorCode")["enum"].([]any) {
 		codes = append(codes, c.(string))
 	}
-	for code := range statuses {
-		if !slices.Contains(codes, string(code)) || len(codes) != len(statuses) {
+	for code := range response.Statuses {
+		if !slices.Contains(codes, string(code)) || len(codes) != len(response.Statuses) {
 			t.Errorf("the document has the codes %v, the code has %s", codes, code)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"onair/hub/socket/sockettest"
 	"onair/hub/wire"
 	"onair/server/auth"
+	"onair/server/rest"
 )
 
 // event is one server-sent event.
@@ -20,8 +21,8 @@ type event struct {
 	typ, id, data string
 }
 
-// reader reads events.
-type reader struct {
+// eventReader reads events.
+type eventReader struct {
 	t      *testing.T
 	events chan event
 	list   wire.ClientView
@@ -29,7 +30,7 @@ type reader struct {
 }
 
 // events opens an event stream.
-func (s *testServer) events(query, token string, headers ...string) *reader {
+func (s *testServer) events(query, token string, headers ...string) *eventReader {
 	s.t.Helper()
 	r := s.request("GET", "/v1/streams/events?"+query, token, "", headers...)
 	res, err := s.client.Do(r)
@@ -39,7 +40,7 @@ func (s *testServer) events(query, token string, headers ...string) *reader {
 	if res.StatusCode != 200 || res.Header.Get("Content-Type") != "text/event-stream" {
 		s.t.Fatalf("status %d, %s", res.StatusCode, res.Header.Get("Content-Type"))
 	}
-	out := &reader{t: s.t, events: make(chan event, 1000), stop: func() { res.Body.Close() }}
+	out := &eventReader{t: s.t, events: make(chan event, 1000), stop: func() { res.Body.Close() }}
 	go func() {
 		defer close(out.events)
 		var e event
@@ -72,7 +73,7 @@ func (s *testServer) events(query, token string, headers ...string) *reader {
 }
 
 // next waits for the next event; ok is false at the end.
-func (r *reader) next() (e event, ok bool) {
+func (r *eventReader) next() (e event, ok bool) {
 	r.t.Helper()
 	select {
 	case e, ok = <-r.events:
@@ -95,7 +96,7 @@ func (r *reader) next() (e event, ok bool) {
 }
 
 // of passes over events until one of that type comes.
-func (r *reader) of(typ string) event {
+func (r *eventReader) of(typ string) event {
 	r.t.Helper()
 	for {
 		e, ok := r.next()
@@ -242,7 +243,7 @@ func TestEventsOverHTTP2(t *testing.T) {
 		var protocols http.Protocols
 		protocols.SetUnencryptedHTTP2(true)
 		l := sockettest.NewListener()
-		server := &http.Server{Handler: s.s.routes(), Protocols: &protocols}
+		server := &http.Server{Handler: s.s.Handler(), Protocols: &protocols}
 		go server.Serve(l)
 		defer server.Close()
 		transport := &http.Transport{DialContext: l.DialContext, Protocols: &protocols}
@@ -250,7 +251,7 @@ func TestEventsOverHTTP2(t *testing.T) {
 		s.client = &http.Client{Transport: transport}
 		r := s.events("", "")
 		r.of("snapshot")
-		time.Sleep(3 * eventStall)
+		time.Sleep(3 * rest.EventStall)
 		s.begin(s.day(auth.Anchor, "alice"), `{"title":""}`)
 		r.of("diff")
 		s.call("GET", "/v1/streams/events?sort=likes", "", "").refused(429, wire.CodeLimitExceeded)
@@ -262,7 +263,7 @@ func TestEventsOverHTTP2(t *testing.T) {
 func TestEventsEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serveTest(t)
-		ends := func(r *reader, code int) {
+		ends := func(r *eventReader, code int) {
 			t.Helper()
 			e := r.of("close")
 			var said struct{ Code int }
@@ -303,7 +304,7 @@ func TestSlowEvents(t *testing.T) {
 			t.Fatalf("%s, %v", buf, err)
 		}
 		s.begin(back, `{"title":"","anchor":"alice"}`)
-		time.Sleep(eventStall + time.Second)
+		time.Sleep(rest.EventStall + time.Second)
 		synctest.Wait()
 		if n := s.metric(`onair_connections{kind="events",role="anonymous"}`); n != "0" {
 			t.Errorf("%s open", n)

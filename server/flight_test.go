@@ -11,12 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/rs/zerolog"
-
 	"onair/hub/wire"
 	"onair/server/auth"
-	"onair/server/config"
 )
 
 // isTrace reports whether bytes are an execution trace with something in it.
@@ -71,17 +67,6 @@ func TestFlightRecorder(t *testing.T) {
 		})
 	}
 	asking.Wait()
-}
-
-// TestFlightNowhere: a directory that is not to be written to is said at start.
-func TestFlightNowhere(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "file")
-	if err := os.WriteFile(file, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := newFlight(&config.Flight{Dir: file}, prometheus.NewRegistry(), zerolog.Nop()); err == nil || !strings.Contains(err.Error(), "flight.dir") {
-		t.Errorf("%v", err)
-	}
 }
 
 // TestFlightIsOff: without a directory there is nothing to ask for.

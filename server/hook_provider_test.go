@@ -18,7 +18,6 @@ import (
 	"onair/presence/presencetest"
 	"onair/server/auth"
 	"onair/server/cloud"
-	"onair/server/config"
 )
 
 // post is one callback: the event in its path, if any, and its body.
@@ -303,29 +302,6 @@ func TestRecordingIsDurable(t *testing.T) {
 	}
 }
 
-func TestDateRecording(t *testing.T) {
-	const now = 1_000_000
-	for _, c := range []struct{ from, until, duration, wantFrom, wantUntil, wantDuration int64 }{
-		{0, 0, 0, 0, now, 0},
-		{990_000, 0, 0, 990_000, now, 10_000},
-		{0, 0, 10_000, 990_000, now, 10_000},
-		{900_000, 0, 50_000, 900_000, 950_000, 50_000},
-		{0, 950_000, 50_000, 900_000, 950_000, 50_000},
-		{1, 950_000, 50_000, 900_000, 950_000, 50_000},
-		{900_000, 950_000, 0, 900_000, 950_000, 50_000},
-		{2_000_000, 0, 0, 0, now, 0},
-		{0, 2_000_000, 10_000, 990_000, now, 10_000},
-		{0, 950_000, 2_000_000, 0, 950_000, 0},
-		{960_000, 950_000, 0, 0, 950_000, 0},
-	} {
-		rec := presence.Recording{StartedAt: c.from, EndedAt: c.until, Duration: c.duration}
-		dateRecording(&rec, now)
-		if want := (presence.Recording{StartedAt: c.wantFrom, EndedAt: c.wantUntil, Duration: c.wantDuration}); rec != want {
-			t.Errorf("%+v: %+v", c, rec)
-		}
-	}
-}
-
 // TestSchemas: of one push ZLMediaKit tells for each schema. The picture comes
 // with the first, and is gone with the last.
 func TestSchemas(t *testing.T) {
@@ -439,7 +415,7 @@ func TestCloud(t *testing.T) {
 		is("begun", "live")
 		// With the cloud's name for it and its time: so the registry knows it again.
 		begun := presence.Observe{
-			Session: s.s.hub.StreamByCode("8888_alice").Session, Source: presence.FromCallback, Signal: presence.PushStarted,
+			Session: s.s.Hub.StreamByCode("8888_alice").Session, Source: presence.FromCallback, Signal: presence.PushStarted,
 			Push: "tencent 1", PushStartedAt: time.Now().Truncate(time.Second).UnixMilli(), IsUnique: true,
 		}
 		if !log.holds(&begun) {
@@ -564,7 +540,7 @@ func TestConfirmedEnd(t *testing.T) {
 		answerTo[*wire.Started](alice, &wire.Start{ID: alice.id(), Title: ""})
 		var asked []string
 		states, failure := []cloud.State{cloud.Online, cloud.Online}, error(nil)
-		s.s.confirm = func(_ context.Context, code string) (state cloud.State, err error) {
+		s.s.Callbacks.PushState = func(_ context.Context, code string) (state cloud.State, err error) {
 			asked = append(asked, code)
 			if failure == nil {
 				state, states = states[0], states[1:]
@@ -600,22 +576,6 @@ func TestConfirmedEnd(t *testing.T) {
 	})
 }
 
-// TestTimesAhead: a begin that says to be of the future does not make later ones
-// look old.
-func TestTimesAhead(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		now := time.Now()
-		if got := notAfterNow(now.Add(time.Hour).UnixMilli()); got != now.Add(10*time.Second).UnixMilli() {
-			t.Errorf("an hour ahead is %v", time.UnixMilli(got).Sub(now))
-		}
-		for _, at := range []int64{0, now.Add(-time.Hour).UnixMilli(), now.Add(5 * time.Second).UnixMilli()} {
-			if got := notAfterNow(at); got != at {
-				t.Errorf("%d is %d", at, got)
-			}
-		}
-	})
-}
-
 // TestAskedForCredentials: MediaMTX asks an RTSP client for what it has not shown
 // when it is told so.
 func TestAskedForCredentials(t *testing.T) {
@@ -637,9 +597,9 @@ func TestAskedForCredentials(t *testing.T) {
 func TestHooksAreOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serveTest(t, "--hooks.srs.enabled", "true")
-		for _, p := range providers() {
-			if p.name != "srs" {
-				s.call("POST", "/v1/hooks/"+p.name, "", `{}`).refused(404, wire.CodeNotFound)
+		for provider := range s.s.Callbacks.Handlers() {
+			if provider != "srs" {
+				s.call("POST", "/v1/hooks/"+provider, "", `{}`).refused(404, wire.CodeNotFound)
 			}
 		}
 		s.call("POST", "/v1/hooks/srs/on_publish", "", `{}`).is(400)
@@ -648,16 +608,4 @@ func TestHooksAreOff(t *testing.T) {
 		off := serveTest(t)
 		off.call("POST", "/v1/streams", off.day(auth.Anchor, "alice"), `{"title":"","sources":["callback"]}`).refused(400, wire.CodeBadRequest)
 	})
-}
-
-// TestEventsAreNoSecrets: a secret that is the name of an event would be none.
-func TestEventsAreNoSecrets(t *testing.T) {
-	for _, p := range providers() {
-		for _, event := range p.events {
-			key := "--hooks." + p.name + ".secret"
-			if _, err := config.Load([]string{key, event}, nil); err == nil {
-				t.Errorf("%s may be %s", key, event)
-			}
-		}
-	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"onair/hub/wire"
 	"onair/server/auth"
+	"onair/server/rest"
 )
 
 // hooked starts a server that listens to nginx-rtmp.
@@ -218,7 +219,7 @@ func TestLivesByCallbacks(t *testing.T) {
 		if got := s.state("8888_alice") + ", " + s.state("8888_bob"); got != "live, gone" {
 			t.Errorf("%s", got)
 		}
-		var a account
+		var a rest.Account
 		s.call("GET", "/v1/streams/8888_alice/why", back, "").is(200).into(&a)
 		if len(a.Sources) != 1 || a.Sources[0] != "callback" || len(a.Evidence) != 1 || a.Evidence[0].Sign != "publish_begun" {
 			t.Errorf("%+v", a)
@@ -256,6 +257,6 @@ func hookRequest(t *testing.T, s *testServer, call, code, query string) *answer 
 	r := httptest.NewRequest("POST", "/v1/hooks/nginx-rtmp/s3cret", strings.NewReader(body))
 	r.RemoteAddr = "127.0.0.1:1"
 	w := httptest.NewRecorder()
-	s.s.routes().ServeHTTP(w, r)
+	s.s.Handler().ServeHTTP(w, r)
 	return &answer{t, w.Code, w.Header(), w.Body.Bytes()}
 }

@@ -12,6 +12,8 @@ import (
 	"onair/hub/wire"
 	"onair/presence"
 	"onair/server/auth"
+	"onair/server/response"
+	"onair/server/rest"
 )
 
 // answer is what an HTTP call came to.
@@ -41,9 +43,9 @@ func (a *answer) is(status int) *answer {
 }
 
 // refused fails the test unless the answer is a problem of that status and code.
-func (a *answer) refused(status int, code wire.ErrorCode) problem {
+func (a *answer) refused(status int, code wire.ErrorCode) response.Problem {
 	a.t.Helper()
-	var p problem
+	var p response.Problem
 	a.is(status).into(&p)
 	if p.Code != code || p.Status != status || p.Detail == "" || a.header.Get("Content-Type") != "application/problem+json" {
 		a.t.Fatalf("%s problem %+v, want %s", a.header.Get("Content-Type"), p, code)
@@ -239,7 +241,7 @@ func TestBackendStarts(t *testing.T) {
 		s.call("POST", "/v1/streams", alice, `{"title":1}`).refused(400, wire.CodeBadRequest)
 		s.call("POST", "/v1/streams", alice, `title=x`, "Content-Type: text/plain").refused(400, wire.CodeBadRequest)
 		// A byte too many, all of which is read: what is not read may fail to be sent.
-		s.call("POST", "/v1/streams", alice, `{"title":"`+strings.Repeat("x", longBody-11)+`"}`).refused(400, wire.CodeBadRequest)
+		s.call("POST", "/v1/streams", alice, `{"title":"`+strings.Repeat("x", rest.MaxBody-11)+`"}`).refused(400, wire.CodeBadRequest)
 		s.call("POST", "/v1/streams", alice, `{"title":"","sources":["poll"]}`).refused(400, wire.CodeBadRequest)
 		if n := s.metric(`onair_streams{list="live",state="starting"}`); n != "1" {
 			t.Errorf("%s streams: a refused start began one", n)
@@ -377,9 +379,9 @@ func TestBansOverHTTP(t *testing.T) {
 		alice, back, admin := s.day(auth.Anchor, "alice"), s.day(auth.Backend, "app"), s.day(auth.Admin, "ops")
 		s.begin(alice, `{"title":""}`)
 		until := time.Now().Add(time.Hour).UnixMilli()
-		var ban banView
+		var ban rest.BanView
 		s.call("PUT", "/v1/bans/alice", admin, `{"reason":"spam","until":`+jsonOf(until)+`}`).is(200)
-		if s.call("GET", "/v1/bans/alice", back, "").is(200).into(&ban); ban != (banView{"alice", until, "spam", "ops"}) {
+		if s.call("GET", "/v1/bans/alice", back, "").is(200).into(&ban); ban != (rest.BanView{Anchor: "alice", Until: until, Reason: "spam", By: "ops"}) {
 			t.Errorf("%+v", ban)
 		}
 		s.call("GET", "/v1/streams/8888_alice", "", "").refused(404, wire.CodeNotFound)
@@ -414,7 +416,7 @@ func TestWhyOverHTTP(t *testing.T) {
 		back := s.day(auth.Backend, "app")
 		alice := s.anchor("alice")
 		b := answerTo[*wire.Started](alice, &wire.Start{ID: alice.id(), Title: "Hello"})
-		why := func(query string) (a account) {
+		why := func(query string) (a rest.Account) {
 			t.Helper()
 			s.call("GET", "/v1/streams/8888_alice/why"+query, back, "").is(200).into(&a)
 			return a
@@ -457,12 +459,12 @@ func TestSessions(t *testing.T) {
 		for i := range many {
 			s.begin(back, `{"title":"","anchor":"a`+jsonOf(i)+`"}`)
 		}
-		read := func(query string) map[string]sessionView {
+		read := func(query string) map[string]rest.SessionView {
 			t.Helper()
-			all := map[string]sessionView{}
+			all := map[string]rest.SessionView{}
 			for cursor := ""; ; {
 				var page struct {
-					Sessions []sessionView
+					Sessions []rest.SessionView
 					Cursor   string
 				}
 				s.call("GET", "/v1/sessions?"+query+"&cursor="+cursor, back, "").is(200).into(&page)
@@ -472,7 +474,7 @@ func TestSessions(t *testing.T) {
 					}
 					all[v.Session] = v
 				}
-				if len(page.Sessions) > sessionsOnPage {
+				if len(page.Sessions) > rest.SessionsPerPage {
 					t.Errorf("a page of %d", len(page.Sessions))
 				}
 				if cursor = page.Cursor; cursor == "" {
@@ -527,7 +529,7 @@ func TestSignOverHTTP(t *testing.T) {
 			t.Errorf("%+v", a)
 		}
 		_, query, _ := strings.Cut(a.Push.RTMP, "?")
-		if err := s.s.now().pusher.Verify("anything-7", query, time.Now().Unix()); err != nil {
+		if err := s.s.Runtime.Current().PushSigner.Verify("anything-7", query, time.Now().Unix()); err != nil {
 			t.Errorf("%s: %v", a.Push.RTMP, err)
 		}
 		s.call("POST", "/v1/sign", back, `{"code":"8888_a"}`).is(200)

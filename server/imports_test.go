@@ -58,10 +58,56 @@ var allowed = map[string]struct {
 	"onair/loadtest/profile":  {nil, "profiles are constants"},
 	"onair/loadtest/report":   {[]string{"onair/loadtest/profile"}, "a report is made of figures, whoever measured them"},
 	"onair/loadtest/scrape":   {nil, "metrics are text"},
-	"onair/server": {[]string{
-		"onair/presence", "onair/presence/node", "onair/presence/embedded", "onair/presence/redislog", "onair/signing", "onair/hub", "onair/hub/wire", "onair/hub/socket",
-		"onair/server/config", "onair/server/auth", "onair/server/api", "onair/server/conformance", "onair/server/hooks", "onair/server/webhooks", "onair/server/cloud", "onair/server/poll", "onair/web",
+	"onair/server/admission":  {[]string{"onair/hub", "onair/hub/wire", "onair/server/config"}, "who may come in does not depend on what is served"},
+	"onair/server/tokens":     {[]string{"onair/hub/wire", "onair/server/auth", "onair/server/runtimeconfig"}, "it verifies, by the configuration in force"},
+	"onair/server/runtimeconfig": {[]string{
+		"onair/signing", "onair/server/auth", "onair/server/config", "onair/server/webhooks",
+	}, "it is made of a configuration, and knows no node"},
+	"onair/server/certificate": {[]string{"onair/server/config"}, "a certificate is files"},
+	"onair/server/flight":      {[]string{"onair/hub/wire", "onair/server/config", "onair/server/response"}, "a recorder traces the process, whatever that does"},
+	"onair/server/logging":     {[]string{"onair/server/config"}, "a logger is configuration and a writer"},
+	"onair/server/buildinfo":   {nil, "a version is of the binary"},
+	"onair/server/recovery":    {nil, "a panic is that of any handler"},
+	"onair/server/response":    {[]string{"onair/hub/wire"}, "an answer over HTTP has the words of the protocol"},
+	"onair/server/livecode":    {[]string{"onair/presence", "onair/signing", "onair/server/config"}, "a live code is a function of the configuration and the session"},
+	"onair/server/settings":    {[]string{"onair/presence", "onair/server/config"}, "shared settings are a function of the configuration"},
+	"onair/server/urls":        {[]string{"onair/hub/wire", "onair/signing", "onair/server/runtimeconfig"}, "it signs, by the configuration in force"},
+	"onair/server/broadcast": {[]string{
+		"onair/hub/wire", "onair/presence", "onair/presence/node", "onair/server/livecode", "onair/server/runtimeconfig",
+	}, "what anchors do is the same for sockets and calls"},
+	"onair/server/recordings": {[]string{
+		"onair/hub/wire", "onair/presence", "onair/presence/node", "onair/server/broadcast",
+	}, "callbacks, calls and the leader share it"},
+	"onair/server/sockets": {[]string{
+		"onair/hub", "onair/hub/socket", "onair/hub/wire", "onair/presence", "onair/presence/node", "onair/server/admission", "onair/server/auth",
+		"onair/server/broadcast", "onair/server/buildinfo", "onair/server/recovery", "onair/server/response", "onair/server/runtimeconfig",
+		"onair/server/tokens", "onair/server/urls",
+	}, "sockets and calls do not know each other"},
+	"onair/server/rest": {[]string{
+		"onair/hub", "onair/hub/socket", "onair/hub/wire", "onair/presence", "onair/presence/node", "onair/server/admission", "onair/server/auth",
+		"onair/server/broadcast", "onair/server/recordings", "onair/server/response", "onair/server/runtimeconfig", "onair/server/settings",
+		"onair/server/tokens", "onair/server/urls",
+	}, "sockets and calls do not know each other"},
+	"onair/server/callbacks": {[]string{
+		"onair/hub", "onair/hub/wire", "onair/presence", "onair/presence/node", "onair/server/admission", "onair/server/broadcast", "onair/server/cloud",
+		"onair/server/config", "onair/server/hooks", "onair/server/livecode", "onair/server/recordings", "onair/server/response", "onair/server/runtimeconfig",
+		"onair/signing",
+	}, "callbacks are judged; what is read in them is for hooks"},
+	"onair/server/leader": {[]string{
+		"onair/hub", "onair/presence", "onair/presence/node", "onair/server/cloud", "onair/server/config", "onair/server/livecode", "onair/server/poll",
+		"onair/server/recordings", "onair/server/settings", "onair/server/webhooks",
+	}, "what one node does for all needs no clients"},
+	"onair/server/node": {[]string{
+		"onair/hub", "onair/hub/socket", "onair/hub/wire", "onair/presence", "onair/presence/embedded", "onair/presence/node", "onair/presence/redislog",
+		"onair/server/admission", "onair/server/api", "onair/server/broadcast", "onair/server/buildinfo", "onair/server/callbacks", "onair/server/certificate",
+		"onair/server/config", "onair/server/flight", "onair/server/leader", "onair/server/livecode", "onair/server/logging", "onair/server/recordings",
+		"onair/server/recovery", "onair/server/response", "onair/server/rest", "onair/server/runtimeconfig", "onair/server/settings", "onair/server/sockets",
+		"onair/server/tokens", "onair/server/urls", "onair/server/webhooks", "onair/web",
 	}, "everything is wired here"},
+	"onair/server": {[]string{
+		"onair/server/admission", "onair/server/auth", "onair/server/buildinfo", "onair/server/certificate", "onair/server/config", "onair/server/conformance",
+		"onair/server/livecode", "onair/server/logging", "onair/server/node", "onair/server/runtimeconfig", "onair/signing",
+	}, "the command starts a node, and does what needs none"},
 }
 
 func TestImports(t *testing.T) {

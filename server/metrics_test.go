@@ -18,6 +18,7 @@ import (
 	"onair/presence"
 	"onair/presence/presencetest"
 	"onair/server/auth"
+	"onair/server/rest"
 )
 
 // TestEveryMetric: each metric of ours moves when what it counts happens, is
@@ -30,7 +31,7 @@ func TestEveryMetric(t *testing.T) {
 		happen(s, log)
 		step.Store(int64(time.Hour))
 		time.Sleep(5 * time.Second)
-		families, err := s.s.reg.Gather()
+		families, err := s.s.Metrics.Gather()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -61,7 +62,7 @@ func TestEveryMetric(t *testing.T) {
 			`onair_false_expirations_total 1`, `onair_tokens_refused_total 1`, `onair_panics_total 1`,
 			`onair_push_verifications_total{result="good"} 2`, `onair_push_verifications_total{result="mismatch"} 1`,
 			`onair_callbacks_total{event="publish",provider="nginx-rtmp",result="signature"} 1`,
-			`onair_turned_away_total{reason="draining"} 1`, `onair_config_reloads_total{result="failed"} 1`,
+			`onair_config_reloads_total{result="failed"} 1`,
 			`onair_anchor_resumes_total{outcome="session_gone"} 1`, `onair_evidence_conflicts_total{conflict="media_end_against_beats"} 1`,
 			`onair_ready 1`, `onair_opens_total{kind="anchor"} 2`,
 			`onair_resumes_total{outcome="diff"} 1`, `onair_resumes_total{outcome="snapshot"} 1`,
@@ -127,7 +128,7 @@ func happen(s *testServer, log *presencetest.FaultyLog) {
 	s.callback("publish_done", "7", "8888_alice", "").is(204)
 	time.Sleep(33 * time.Second)
 	other := presence.Batch{Node: "other", Incarnation: 1, Process: 1, Seq: 1, MaxRules: presence.LatestRules, Beats: []presence.Beat{{Lease: presence.Lease{Index: 99}}}}
-	s.s.node.Read(func(r *presence.Registry) { other.Digest = &presence.Digest{Position: r.Position(), Sum: 1} })
+	s.s.Presence.Read(func(r *presence.Registry) { other.Digest = &presence.Digest{Position: r.Position(), Sum: 1} })
 	if err := log.Append(s.t.Context(), other.Seal()); err != nil {
 		s.t.Fatal(err)
 	}
@@ -142,19 +143,18 @@ func happen(s *testServer, log *presencetest.FaultyLog) {
 	time.Sleep(5 * time.Second)
 	s.call("GET", "/v1/streams", "nonsense", "").is(401)
 	s.panicOnce()
-	s.s.reload(t.Context(), badConfig)
+	s.s.Reload(t.Context(), badConfig)
 	answerTo[*wire.Started](again, &wire.Start{ID: again.id(), Title: ""})
 	again.conn.CloseNow()
 	time.Sleep(10 * time.Second)
-	s.s.gate.mu.Lock()
-	s.s.gate.draining = true
-	s.s.gate.mu.Unlock()
+	limits := s.s.Runtime.Current().Limits
+	none := limits
+	none.Sockets = 0
+	s.s.Admission.SetLimits(&none)
 	if status := s.status("/v1/viewer", ""); status != http.StatusServiceUnavailable {
-		t.Errorf("a draining node answers %d", status)
+		t.Errorf("a full node answers %d", status)
 	}
-	s.s.gate.mu.Lock()
-	s.s.gate.draining = false
-	s.s.gate.mu.Unlock()
+	s.s.Admission.SetLimits(&limits)
 }
 
 // TestNodeMetrics: who operates reads a node's metrics with a token, too; nobody
@@ -163,7 +163,7 @@ func TestNodeMetrics(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serveTest(t)
 		a := s.call("GET", "/v1/metrics", s.day(auth.Admin, "op"), "").is(200)
-		if node := a.header.Get(nodeHeader); node != s.s.cfg.Node || !strings.Contains(string(a.body), "\nonair_ready 1\n") {
+		if node := a.header.Get(rest.NodeHeader); node != s.s.Config.Node || !strings.Contains(string(a.body), "\nonair_ready 1\n") {
 			t.Errorf("of node %q: %s", node, a.body)
 		}
 		s.call("GET", "/v1/metrics", s.day(auth.Backend, "app"), "").refused(403, wire.CodeForbidden)
@@ -200,7 +200,7 @@ func (s *testServer) metricOf(families []*dto.MetricFamily, name string) string 
 // panicOnce has a handler panic.
 func (s *testServer) panicOnce() {
 	s.t.Helper()
-	h := s.s.recovered(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("on purpose") }))
+	h := s.s.Recovery.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("on purpose") }))
 	defer func() { recover() }()
 	h.ServeHTTP(nil, &http.Request{})
 }

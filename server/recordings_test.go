@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/md5"
 	"encoding/hex"
 	"encoding/json"
@@ -15,6 +16,7 @@ import (
 	"onair/hub/wire"
 	"onair/presence"
 	"onair/server/auth"
+	"onair/server/rest"
 )
 
 // tells does what Tencent Cloud does at an event; the members are laid over those
@@ -86,7 +88,7 @@ func (s *testServer) serverHook(path, body string) *answer {
 
 // recordings are those of a page.
 func (s *testServer) recordings(query, token string) (page struct {
-	Recordings []recordingView
+	Recordings []rest.RecordingView
 	Cursor     string
 },
 ) {
@@ -189,7 +191,7 @@ func TestNewestIsFiled(t *testing.T) {
 			ID: presence.RecordingID("tencent", "1"), Provider: "tencent", Code: "8888_alice", Format: "mp4",
 			StartedAt: now - 30_000, EndedAt: now, Duration: 30_000, Location: "http://x/f.mp4",
 		}
-		if e := s.s.record(t.Context(), &rec); e != nil {
+		if e := s.s.Recordings.Add(t.Context(), &rec); e != nil {
 			t.Fatal(e)
 		}
 		time.Sleep(time.Second)
@@ -197,13 +199,13 @@ func TestNewestIsFiled(t *testing.T) {
 		s.call("DELETE", "/v1/streams/8888_alice?session="+session, s.day(auth.Anchor, "alice"), "").is(200)
 		time.Sleep(5 * time.Second)
 		for range 2 {
-			got, _, err := s.s.store.Recording(t.Context(), rec.ID)
+			got, _, err := s.s.Store.Recording(t.Context(), rec.ID)
 			if got.Title != "last" || err != nil {
 				t.Errorf("filed with title %q, %v", got.Title, err)
 			}
-			leave := s.s.takeOffice(t.Context())
-			time.Sleep(5 * time.Second)
-			leave()
+			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+			s.s.Leader.Run(ctx)
+			cancel()
 		}
 	})
 }

@@ -13,6 +13,8 @@ import (
 
 	"onair/hub/wire"
 	"onair/server/auth"
+	"onair/server/response"
+	"onair/server/sockets"
 )
 
 // TestBadMessages: each fault gets its own error, with the request's id, and
@@ -128,7 +130,7 @@ func TestTokensRefused(t *testing.T) {
 		if status != wire.CloseNoAuth {
 			t.Errorf("silence: closed with %d", status)
 		}
-		within(t, "silence closed", at.Sub(began), authWithin, authWithin+time.Second)
+		within(t, "silence closed", at.Sub(began), sockets.AuthTimeout, sockets.AuthTimeout+time.Second)
 		// And one that is right.
 		c = s.unwelcomed("/v1/viewer", "")
 		c.tell(&wire.Auth{Token: s.token(auth.Viewer, "bob", time.Hour)})
@@ -269,7 +271,7 @@ func TestProblems(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			var p problem
+			var p response.Problem
 			err = json.NewDecoder(res.Body).Decode(&p)
 			res.Body.Close()
 			if err != nil || string(p.Code) != want || p.Status != res.StatusCode || p.Detail == "" {

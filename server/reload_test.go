@@ -26,10 +26,14 @@ import (
 
 	"github.com/coder/websocket"
 	"github.com/golang-jwt/jwt/v5"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
 
 	"onair/hub/wire"
 	"onair/server/auth"
+	"onair/server/certificate"
 	"onair/server/config"
+	"onair/server/runtimeconfig"
 )
 
 func badConfig() (*config.Config, error) { return nil, errors.New("a bad configuration") }
@@ -52,14 +56,14 @@ func TestReload(t *testing.T) {
 		old := pushQuery(answerTo[*wire.Started](alice, &wire.Start{ID: alice.id(), Title: ""}).Push.RTMP)
 		now := time.Now().Unix()
 
-		s.s.reload(t.Context(), badConfig)
-		s.s.reload(t.Context(), given(t, "--auth.public-key", "nonsense"))
-		if err := s.s.now().pusher.Verify("8888_alice", old, now); err != nil {
+		s.s.Reload(t.Context(), badConfig)
+		s.s.Reload(t.Context(), given(t, "--auth.public-key", "nonsense"))
+		if err := s.s.Runtime.Current().PushSigner.Verify("8888_alice", old, now); err != nil {
 			t.Errorf("a bad configuration changed the key: %v", err)
 		}
 
 		other := "another secret of thirty-two bytes or more"
-		s.s.reload(t.Context(), func() (*config.Config, error) {
+		s.s.Reload(t.Context(), func() (*config.Config, error) {
 			return config.Load([]string{
 				"--auth.secrets", "a=" + other + ",b=" + processSecret, "--viewer.anonymous=false",
 				"--push.key", "two", "--push.backup-key", "one", "--limits.window", "7", "--limits.sockets-per-address", "3",
@@ -72,7 +76,7 @@ func TestReload(t *testing.T) {
 		}
 		fresh := pushQuery(answerTo[*wire.Pushed](alice, &wire.PushRequest{ID: alice.id()}).Push.RTMP)
 		for _, query := range []string{old, fresh} {
-			if err := s.s.now().pusher.Verify("8888_alice", query, now); err != nil {
+			if err := s.s.Runtime.Current().PushSigner.Verify("8888_alice", query, now); err != nil {
 				t.Errorf("a push URL of before or after: %v", err)
 			}
 		}
@@ -108,9 +112,9 @@ func TestReloadKeepsMadeUpSecrets(t *testing.T) {
 		s := serveTest(t)
 		alice := s.anchor("alice")
 		old := answerTo[*wire.Started](alice, &wire.Start{ID: alice.id(), Title: ""}).Push.RTMP
-		s.s.reload(t.Context(), func() (*config.Config, error) { return config.Load(nil, nil) })
+		s.s.Reload(t.Context(), func() (*config.Config, error) { return config.Load(nil, nil) })
 		s.call("GET", "/v1/streams", s.day(auth.Viewer, "bob"), "").is(200)
-		if err := s.s.now().pusher.Verify("8888_alice", pushQuery(old), time.Now().Unix()); err != nil {
+		if err := s.s.Runtime.Current().PushSigner.Verify("8888_alice", pushQuery(old), time.Now().Unix()); err != nil {
 			t.Error(err)
 		}
 	})
@@ -121,13 +125,13 @@ func TestReloadKeepsMadeUpSecrets(t *testing.T) {
 func TestReloadTakesOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serveTest(t, "--push.key", "one")
-		s.s.reload(t.Context(), given(t))
+		s.s.Reload(t.Context(), given(t))
 		if log := s.logged(); !strings.Contains(log, "push.key: it was given") {
 			t.Errorf("a key that is gone: %s", log)
 		}
-		s.s.reload(t.Context(), given(t, "--push.key", "one", "--push.backup-key", "zero", "--play.backup-key", "two",
+		s.s.Reload(t.Context(), given(t, "--push.key", "one", "--push.backup-key", "zero", "--play.backup-key", "two",
 			"--hooks.nginx-rtmp.enabled", "true"))
-		if cfg := s.s.now().cfg; cfg.Push.BackupKey.Reveal() != "zero" || cfg.Play.BackupKey.Reveal() != "two" {
+		if cfg := s.s.Runtime.Current(); cfg.Push.BackupKey.Reveal() != "zero" || cfg.Play.BackupKey.Reveal() != "two" {
 			t.Error("the backup keys are as they were")
 		}
 		s.call("POST", "/v1/streams", s.day(auth.Anchor, "alice"), `{"title":"","sources":["heartbeat","callback"]}`).is(201)
@@ -140,7 +144,7 @@ func TestReloadTakesOver(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if next, err := merge(made, is); err != nil || next.Auth.Issuer != "me" || next.Auth.Secret != made.Auth.Secret {
+	if next, err := runtimeconfig.Merge(made, is); err != nil || next.Auth.Issuer != "me" || next.Auth.Secret != made.Auth.Secret {
 		t.Errorf("issuer %q, %v", next.Auth.Issuer, err)
 	}
 }
@@ -162,16 +166,16 @@ func TestReloadMovesBetweenCDNs(t *testing.T) {
 		if got := flv(); !strings.HasPrefix(got, "https://a.example.com/live/8888_alice.flv?txSecret=") {
 			t.Errorf("%s", got)
 		}
-		s.s.reload(t.Context(), given(t, "--play.key", "one key", "--push.key", "push key",
+		s.s.Reload(t.Context(), given(t, "--play.key", "one key", "--push.key", "push key",
 			"--play.domain", "a.example.com=1,b.example.com=1000", "--play.providers", "b.example.com=aliyun_a", "--play.keys", "b.example.com=another"))
 		if got := flv(); !strings.HasPrefix(got, "https://b.example.com/live/8888_alice.flv?auth_key=") {
 			t.Errorf("after the reload: %s", got)
 		}
-		s.s.reload(t.Context(), given(t, append(one, "--play.provider", "template", "--play.template", "a={md5 path time}&b={time}")...))
+		s.s.Reload(t.Context(), given(t, append(one, "--play.provider", "template", "--play.template", "a={md5 path time}&b={time}")...))
 		if got := flv(); !strings.HasPrefix(got, "https://b.example.com/") || !strings.Contains(s.logged(), "must cover the key") {
 			t.Errorf("after a bad one: %s", got)
 		}
-		s.s.reload(t.Context(), given(t, one...))
+		s.s.Reload(t.Context(), given(t, one...))
 		if got := flv(); !strings.HasPrefix(got, "https://a.example.com/live/8888_alice.flv?txSecret=") {
 			t.Errorf("and back: %s", got)
 		}
@@ -219,7 +223,7 @@ func TestReloadWithoutJWKS(t *testing.T) {
 		t.Error("nothing says when the keys were read")
 	}
 	down.Store(true)
-	s.s.reload(t.Context(), given(t, "--auth.jwks-url", issuer.URL, "--limits.window", "7"))
+	s.s.Reload(t.Context(), given(t, "--auth.jwks-url", issuer.URL, "--limits.window", "7"))
 	s.call("GET", "/v1/streams?limit=8", token, "").refused(400, wire.CodeBadRequest)
 	s.call("GET", "/v1/sessions", token, "").is(200)
 	unsigned.Header["kid"] = "b" // has the keys read anew
@@ -228,7 +232,7 @@ func TestReloadWithoutJWKS(t *testing.T) {
 	}
 	s.call("GET", "/v1/sessions", token, "").is(401)
 	fetched("1", "1")
-	s.s.reload(t.Context(), given(t))
+	s.s.Reload(t.Context(), given(t))
 	if at := s.metric("onair_jwks_last_fetch_timestamp_seconds"); at != "0" {
 		t.Errorf("without a URL its keys were read at %s", at)
 	}
@@ -274,7 +278,7 @@ func TestHangup(t *testing.T) {
 	if n := window(); n != 6 {
 		t.Errorf("limits.window is %d after a bad file", n)
 	}
-	if log := p.logged(); !strings.Contains(log, file+": limits.window") {
+	if log := p.logged(); !strings.Contains(log, `"limits.window: `) || !strings.Contains(log, "(file "+file+")") {
 		t.Errorf("the log does not name file and key: %s", log)
 	}
 	if _, err := viewer.ask(&wire.Subscribe{ID: "1"}); err != nil {
@@ -386,35 +390,45 @@ func TestTLS(t *testing.T) {
 	}
 }
 
+// served is the certificate that a client gets.
+func served(t *testing.T, c *certificate.Watcher) *tls.Certificate {
+	t.Helper()
+	pair, err := c.TLSConfig().GetCertificate(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pair
+}
+
 // TestCertificateFollowsItsFiles: without a signal, too, and an expired one is
 // replaced while the server runs.
 func TestCertificateFollowsItsFiles(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := t.TempDir()
-		s := serveTest(t)
+		reg := prometheus.NewRegistry()
 		cert, key := writeCertificate(t, dir, 1, time.Now().Add(time.Second))
-		c, err := newCertificate(cert, key, s.s.metrics, s.s.log)
+		c, err := certificate.New(&config.TLS{Cert: cert, Key: key}, reg, zerolog.Nop())
 		if err != nil {
 			t.Fatal(err)
 		}
 		writeCertificate(t, dir, 2, time.Now().Add(time.Hour))
 		time.Sleep(time.Second) // the first has expired
-		if n := c.current(time.Now()).Leaf.SerialNumber.Int64(); n != 1 {
+		if n := served(t, c).Leaf.SerialNumber.Int64(); n != 1 {
 			t.Errorf("%d: the files are looked at with every client", n)
 		}
-		time.Sleep(lookEvery)
-		if n := c.current(time.Now()).Leaf.SerialNumber.Int64(); n != 2 {
+		time.Sleep(certificate.CheckInterval)
+		if n := served(t, c).Leaf.SerialNumber.Int64(); n != 2 {
 			t.Errorf("certificate %d", n)
 		}
 		if err := os.Remove(key); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(lookEvery)
-		if n := c.current(time.Now()).Leaf.SerialNumber.Int64(); n != 2 {
+		time.Sleep(certificate.CheckInterval)
+		if n := served(t, c).Leaf.SerialNumber.Int64(); n != 2 {
 			t.Errorf("certificate %d without a key", n)
 		}
-		if s.metric("onair_tls_certificate_expiry_timestamp_seconds") == "0" {
-			t.Error("its end is not told")
+		if families, err := reg.Gather(); err != nil || families[0].GetMetric()[0].GetGauge().GetValue() == 0 {
+			t.Errorf("its end is not told: %v", err)
 		}
 	})
 }

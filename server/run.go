@@ -15,12 +15,14 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
-	"onair/presence"
+	"onair/server/admission"
 	"onair/server/auth"
+	"onair/server/buildinfo"
 	"onair/server/config"
+	"onair/server/logging"
+	"onair/server/node"
 )
 
 // Exit codes.
@@ -43,7 +45,9 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		return 0
 	}
 	fmt.Fprintf(stderr, "onair: %s\n", strings.ReplaceAll(err.Error(), "\n", "\nonair: "))
-	if _, usage := errors.AsType[usageError](err); usage {
+	_, isUsage := errors.AsType[usageError](err)
+	_, isConfig := errors.AsType[node.ConfigError](err)
+	if isUsage || isConfig {
 		return exitUsage
 	}
 	return exitFailure
@@ -84,7 +88,7 @@ func command(environ []string, stdout, stderr io.Writer) *cobra.Command {
 		healthCommand(func() (string, error) { return config.OpsListen(flags, environ) }, stdout),
 		&cobra.Command{
 			Use: "version", Short: "print the version", Args: noArgs,
-			RunE: func(*cobra.Command, []string) error { _, err := fmt.Fprintln(stdout, version()); return err },
+			RunE: func(*cobra.Command, []string) error { _, err := fmt.Fprintln(stdout, buildinfo.Version()); return err },
 		},
 	)
 	return root
@@ -154,14 +158,17 @@ func serveUntil(ctx context.Context, cfg *config.Config, load func() (*config.Co
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)
-	log, level := newLogger(cfg, stderr)
-	fitSockets(cfg, log)
+	log, level := logging.New(cfg, stderr)
+	admission.FitSockets(cfg, log)
 	reg := prometheus.NewRegistry()
-	store, shared, err := openStore(cfg, reg, log)
+	store, isShared, err := node.OpenStore(cfg, reg, log)
 	if err != nil {
 		return err
 	}
-	s, err := newServer(ctx, cfg, store, shared, reg, log, level)
+	n, err := node.New(ctx, node.Options{
+		Config: cfg, Store: store, IsShared: isShared, Metrics: reg, Log: log, Level: level,
+		Hangups: hangups, Load: load, TuneHeap: true,
+	})
 	if err != nil {
 		return errors.Join(err, store.Close())
 	}
@@ -175,40 +182,9 @@ func serveUntil(ctx context.Context, cfg *config.Config, load func() (*config.Co
 		return errors.Join(fmt.Errorf("ops.listen: %w", err), store.Close())
 	}
 	if len(cfg.GeneratedSecrets) > 0 {
-		if err := greet(stdout, cfg, public.Addr().String(), ops.Addr().String()); err != nil {
+		if err := printBanner(stdout, cfg, public.Addr().String(), ops.Addr().String()); err != nil {
 			log.Warn().Err(err).Msg("could not print the greeting")
 		}
 	}
-	go s.reloadOn(ctx, hangups, load)
-	go s.tendHeap(ctx)
-	return s.serve(ctx, public, ops)
-}
-
-// streams is how many sessions are live.
-func (s *server) streams() (n int) {
-	s.node.Read(func(r *presence.Registry) { n = r.Len() })
-	return n
-}
-
-// reservedFiles are open files that are not sockets: the store, listeners,
-// HTTP connections, and some to refuse further sockets with.
-const reservedFiles = 200
-
-// fitSockets lowers limits.sockets to what the process's open files allow.
-func fitSockets(cfg *config.Config, log zerolog.Logger) {
-	files := openFiles()
-	if room := files - reservedFiles; files != 0 && room < cfg.Limits.Sockets {
-		log.Warn().Int("limits.sockets", cfg.Limits.Sockets).Int("open_files", files).Int("sockets", max(1, room)).
-			Msg("fewer sockets than configured: the process may open too few files")
-		cfg.Limits.Sockets = max(1, room)
-	}
-}
-
-// openFiles is how many files the process may have open, 0 if that is not known.
-func openFiles() int {
-	var files syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err != nil {
-		return 0
-	}
-	return int(min(files.Cur, 1<<30))
+	return n.Serve(ctx, public, ops)
 }

@@ -22,6 +22,8 @@ import (
 	"onair/presence/presencetest"
 	"onair/server/auth"
 	"onair/server/config"
+	"onair/server/logging"
+	"onair/server/node"
 )
 
 func TestMain(m *testing.M) {
@@ -43,7 +45,7 @@ func (t tidy) Run() int {
 // testServer is the whole server on listeners in memory, inside a bubble.
 type testServer struct {
 	t      *testing.T
-	s      *server
+	s      *node.Node
 	public *sockettest.Listener
 	client *http.Client // of the public listener
 	ops    *http.Client // of the other one
@@ -81,7 +83,7 @@ func serveStepped(t *testing.T, step func() time.Duration) *testServer {
 	return serveLog(t, presencetest.WithClockSteps(openMemory(t), step))
 }
 
-func openMemory(t *testing.T) store {
+func openMemory(t *testing.T) node.Store {
 	t.Helper()
 	log, err := embedded.Open(embedded.Options{Dir: "memory"})
 	if err != nil {
@@ -102,9 +104,9 @@ type shelved struct {
 }
 
 // asStore gives a log that has none an archive in memory.
-func asStore(t *testing.T, log presence.Log) store {
+func asStore(t *testing.T, log presence.Log) node.Store {
 	t.Helper()
-	if s, ok := log.(store); ok {
+	if s, ok := log.(node.Store); ok {
 		return s
 	}
 	shelf := openMemory(t)
@@ -115,12 +117,12 @@ func asStore(t *testing.T, log presence.Log) store {
 // serveOn starts a server on a log that is shared, or not.
 func serveOn(t *testing.T, home presence.Log, shared bool, flags ...string) *testServer {
 	t.Helper()
-	return servePrepared(t, home, shared, func(*server) {}, flags...)
+	return servePrepared(t, home, shared, func(*node.Options) {}, flags...)
 }
 
 // servePrepared is serveOn for a server of which something is changed before it
 // serves.
-func servePrepared(t *testing.T, home presence.Log, shared bool, prepare func(*server), flags ...string) *testServer {
+func servePrepared(t *testing.T, home presence.Log, shared bool, prepare func(*node.Options), flags ...string) *testServer {
 	t.Helper()
 	s := &testServer{t: t, public: sockettest.NewListener(), host: "server", secret: processSecret}
 	args := append([]string{
@@ -130,18 +132,21 @@ func servePrepared(t *testing.T, home presence.Log, shared bool, prepare func(*s
 	if err != nil {
 		t.Fatal(err)
 	}
-	logger, level := newLogger(cfg, s)
-	if s.s, err = newServer(t.Context(), cfg, asStore(t, home), shared, prometheus.NewRegistry(), logger, level); err != nil {
+	logger, level := logging.New(cfg, s)
+	o := node.Options{
+		Config: cfg, Store: asStore(t, home), IsShared: shared, Metrics: prometheus.NewRegistry(), Log: logger, Level: level,
+	}
+	prepare(&o)
+	if s.s, err = node.New(t.Context(), o); err != nil {
 		t.Fatal(err)
 	}
-	prepare(s.s)
 	ops := sockettest.NewListener()
 	s.client, s.ops = s.public.Client(), ops.Client()
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
 	var once sync.Once
 	result := make(chan error, 1)
-	go func() { result <- s.s.serve(ctx, s.public, ops) }()
+	go func() { result <- s.s.Serve(ctx, s.public, ops) }()
 	var failure error
 	s.ended = func() error {
 		once.Do(func() { failure = <-result })
@@ -156,7 +161,7 @@ func servePrepared(t *testing.T, home presence.Log, shared bool, prepare func(*s
 			t.Logf("log of the server:\n%s", s.logged())
 		}
 	})
-	for wait := time.Microsecond; !s.s.opened.Load() && len(result) == 0; wait = min(2*wait, time.Second) {
+	for wait := time.Microsecond; !s.s.IsServing() && len(result) == 0; wait = min(2*wait, time.Second) {
 		<-time.After(wait)
 	}
 	return s
@@ -248,10 +253,10 @@ func (c gatedConn) Read(p []byte) (int, error) {
 // higher revision does.
 func (s *testServer) setInterval(interval time.Duration) {
 	s.t.Helper()
-	next := s.s.settings()
+	next := s.s.Broadcasts.Settings()
 	next.Revision++
 	next.Interval, next.Grace = interval.Milliseconds(), interval.Milliseconds()/10
-	if _, err := s.s.node.Do(s.t.Context(), &presence.SetSettings{Settings: next}); err != nil {
+	if _, err := s.s.Presence.Do(s.t.Context(), &presence.SetSettings{Settings: next}); err != nil {
 		s.t.Fatal(err)
 	}
 }

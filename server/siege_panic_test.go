@@ -1,25 +1,30 @@
 package main
 
 import (
-	"context"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+
 	"onair/hub/socket/sockettest"
 	"onair/hub/wire"
 	"onair/server/auth"
+	"onair/server/tokens"
 )
 
-// clumsy is a speaker that panics at what it hears.
-type clumsy struct{ speaker }
+// clumsy is a hook of a logger that panics at what is logged.
+type clumsy struct{}
 
-func (clumsy) hear(context.Context, []byte) error { panic("clumsy") }
+// Run implements zerolog.Hook.
+func (clumsy) Run(*zerolog.Event, zerolog.Level, string) { panic("clumsy") }
 
 // serveClumsy serves, beside the real server and with its parts, handlers that
-// panic.
+// panic; those of messages do at a token that is refused.
 func (s *testServer) serveClumsy() *sockettest.Listener {
 	s.t.Helper()
 	mux := http.NewServeMux()
@@ -28,15 +33,11 @@ func (s *testServer) serveClumsy() *sockettest.Listener {
 		w.Write([]byte("half"))
 		panic("clumsy")
 	})
-	mux.HandleFunc("GET /v1/viewer", s.s.serveSocket(&endpoint{
-		name: "viewer", limit: func() int { return 1 << 10 }, anonymous: func() bool { return true },
-		attend: func(c *client) speaker { return clumsy{s.s.attendViewer(c)} },
-	}))
-	mux.HandleFunc("GET /v1/anchor", s.s.serveSocket(&endpoint{
-		name: "anchor", limit: func() int { return 1 << 10 }, anonymous: func() bool { return false }, only: auth.Anchor,
-		attend: func(c *client) speaker { return clumsy{s.s.attendAnchor(c)} },
-	}))
-	return sockettest.Serve(s.t, s.s.recovered(mux))
+	sockets := *s.s.Sockets
+	sockets.Tokens = tokens.New(s.s.Runtime, prometheus.NewRegistry(), zerolog.New(io.Discard).Hook(clumsy{}))
+	mux.HandleFunc("GET /v1/viewer", sockets.Viewers())
+	mux.HandleFunc("GET /v1/anchor", sockets.Anchors())
+	return sockettest.Serve(s.t, s.s.Recovery.Handler(mux))
 }
 
 // TestPanicInAHandler: a request whose handler panics gets no answer that looks

@@ -13,6 +13,7 @@ import (
 	"github.com/coder/websocket"
 
 	"onair/hub/wire"
+	"onair/server/sockets"
 )
 
 func (s *testServer) count(name string) float64 {
@@ -369,8 +370,8 @@ func TestWatcherThatNeverPongs(t *testing.T) {
 			}
 		}()
 		at := viewer.shows("none", viewers(0))
-		within(t, "it counts no longer", at.Sub(watched), 2*pingEvery, 4*pingEvery)
-		within(t, "it is closed", (<-gone).Sub(watched), 2*pingEvery, 4*pingEvery)
+		within(t, "it counts no longer", at.Sub(watched), 2*sockets.PingInterval, 4*sockets.PingInterval)
+		within(t, "it is closed", (<-gone).Sub(watched), 2*sockets.PingInterval, 4*sockets.PingInterval)
 		stop()
 		<-beating
 	})

@@ -11,6 +11,7 @@ import (
 
 	"onair/hub/wire"
 	"onair/server/config"
+	"onair/server/runtimeconfig"
 	"onair/signing"
 )
 
@@ -53,7 +54,7 @@ func agree(t *testing.T, what, key string, set func(*config.Config), flags ...st
 		t.Fatal(err)
 	}
 	set(cfg)
-	made := (&live{cfg: cfg}).sign(cfg)
+	_, made := runtimeconfig.NewSigners(cfg)
 	_, refused := config.Load(flags, nil)
 	if (made == nil) != (refused == nil) || refused != nil && !strings.Contains(refused.Error(), "--"+key) {
 		t.Errorf("%s: signing says %v, config %v", what, made, refused)
@@ -65,8 +66,8 @@ func agree(t *testing.T, what, key string, set func(*config.Config), flags ...st
 func TestBadTemplate(t *testing.T) {
 	for _, use := range []string{"push", "play"} {
 		got := exitCode(t, "config", "check", "--"+use+".provider", "template", "--"+use+".template", "a={md5 key time}&b={time}")
-		if want := "--" + use + ".template: " + use + ".template: signing: invalid template: the digest must cover the stream"; got.code != exitUsage ||
-			!strings.Contains(got.err, want) {
+		if want := use + ".template: signing: invalid template: the digest must cover the stream"; got.code != exitUsage ||
+			!strings.Contains(got.err, want) || !strings.Contains(got.err, "(flag --"+use+".template)") {
 			t.Errorf("exit code %d, said %q, want %q", got.code, got.err, want)
 		}
 	}
@@ -164,11 +165,11 @@ func TestReloadMovesPlay(t *testing.T) {
 			"--play.keys", "new.example.com=two", "--play.deltas", "new.example.com=30m", "--node", "n1", "--data", "memory", "--play.ttl", "2h", "--idle", "1h",
 		}
 		// What cannot be is refused, and all stays as it was.
-		s.s.reload(t.Context(), given(t, append(slices.Clone(move), "--play.providers", "new.example.com=aliyun_b", "--play.protocols", "flv")...))
-		if log := s.logged(); !strings.Contains(log, "the configuration stays as it was") || len(s.s.now().cfg.Play.Domains) != 1 {
+		s.s.Reload(t.Context(), given(t, append(slices.Clone(move), "--play.providers", "new.example.com=aliyun_b", "--play.protocols", "flv")...))
+		if log := s.logged(); !strings.Contains(log, "the configuration stays as it was") || len(s.s.Runtime.Current().Play.Domains) != 1 {
 			t.Errorf("a provider without RTMP was taken beside protocols that stay: %s", log)
 		}
-		s.s.reload(t.Context(), given(t, move...))
+		s.s.Reload(t.Context(), given(t, move...))
 		if log := s.logged(); strings.Contains(log, "need a restart") {
 			t.Errorf("the log says %s", log)
 		}
@@ -182,7 +183,7 @@ func TestReloadMovesPlay(t *testing.T) {
 			t.Errorf("alice has moved to %s", got)
 		}
 		// Its time is half an hour early, which the new cloud adds.
-		expires := s.s.now().player.Expiry("8888_bob", time.Now().UnixMilli())/1000 - 1800
+		expires := s.s.Runtime.Current().PlaySigner.Expiry("8888_bob", time.Now().UnixMilli())/1000 - 1800
 		if want := fmt.Sprintf("?auth_key=%010d-", expires); !strings.Contains(after, want) {
 			t.Errorf("bob plays from %s, want %s", after, want)
 		}
@@ -190,10 +191,10 @@ func TestReloadMovesPlay(t *testing.T) {
 		for _, url := range []string{before, after} {
 			name, query, _ := strings.Cut(url[strings.LastIndexByte(url, '/')+1:], ".flv?")
 			res := signing.Resource{App: "live", Stream: name, Protocol: signing.FLV}
-			if err := s.s.now().player.Verify(res, query, time.Now().Unix()+3600); err != nil {
+			if err := s.s.Runtime.Current().PlaySigner.Verify(res, query, time.Now().Unix()+3600); err != nil {
 				t.Errorf("%s: %v", url, err)
 			}
-			if err := s.s.now().player.Verify(res, query, time.Now().Unix()+7201); !errors.Is(err, signing.ErrExpired) {
+			if err := s.s.Runtime.Current().PlaySigner.Verify(res, query, time.Now().Unix()+7201); !errors.Is(err, signing.ErrExpired) {
 				t.Errorf("%s after two hours: %v", url, err)
 			}
 		}

@@ -194,7 +194,7 @@ const healWithin = 5 * time.Second
 // the node whose it is does not say otherwise.
 func (o *oracle) calm(n *simNode, st *simState) bool {
 	s := n.server()
-	return s != nil && !s.node.IsFrozen() && st.written.Sub(o.lost) > healWithin
+	return s != nil && !s.Presence.IsFrozen() && st.written.Sub(o.lost) > healWithin
 }
 
 // look checks one session in what a node has.

@@ -113,7 +113,7 @@ func (w *world) verdict() {
 	var newest *simState
 	for _, h := range w.hosts {
 		n := h.running()
-		if n == nil || n.server() == nil || n.server().node.IsIsolated() || n.server().node.IsFrozen() {
+		if n == nil || n.server() == nil || n.server().Presence.IsIsolated() || n.server().Presence.IsFrozen() {
 			o.fault("not-well", "%s is not well at the end", h.name)
 			continue
 		}

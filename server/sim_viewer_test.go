@@ -318,7 +318,7 @@ func (v *simViewer) like(n int) {
 // under the code.
 func (v *simViewer) liked(m *wire.Liked) {
 	o, n := v.w.oracle, v.line.node
-	st := n.server().hub.StreamByCode(m.Code)
+	st := n.server().Hub.StreamByCode(m.Code)
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if st == nil {

@@ -23,6 +23,8 @@ import (
 	"onair/presence/redislog/redismodel"
 	"onair/server/auth"
 	"onair/server/config"
+	"onair/server/logging"
+	"onair/server/node"
 )
 
 // The simulator runs whole nodes, as they are, over a model of Redis, with
@@ -104,15 +106,15 @@ type simNode struct {
 	ctx    context.Context
 	stop   context.CancelFunc
 	done   chan struct{}
-	s      atomic.Pointer[server] // nil until it has joined
+	s      atomic.Pointer[node.Node] // nil until it has joined
 
 	crashed time.Time // guarded by oracle.mu
 	stopped bool      // it was asked to stop; guarded by oracle.mu
 }
 
 // server is the node's, nil until it serves.
-func (n *simNode) server() *server {
-	if s := n.s.Load(); s != nil && s.opened.Load() {
+func (n *simNode) server() *node.Node {
+	if s := n.s.Load(); s != nil && s.IsServing() {
 		return s
 	}
 	return nil
@@ -121,7 +123,7 @@ func (n *simNode) server() *server {
 // cutOff tells whether the node does not know that it is heard, or has yet to join.
 func (n *simNode) cutOff() bool {
 	s := n.server()
-	return s == nil || s.node.IsIsolated()
+	return s == nil || s.Presence.IsIsolated()
 }
 
 func (n *simNode) String() string { return fmt.Sprintf("%s.%d", n.host.name, n.nth) }
@@ -162,8 +164,10 @@ func (n *simNode) run() {
 	logger := zerolog.New(nodeLog{w, n}).Level(zerolog.InfoLevel)
 	o := w.snapshots
 	o.Client, o.Logger = n.link.Client(), logger
-	log := &watched{store: redislog.Open(o), node: n}
-	s, err := newServer(n.ctx, &cfg, log, true, prometheus.NewRegistry(), logger, new(logLevel))
+	log := &watched{nodeStore: redislog.Open(o), node: n}
+	s, err := node.New(n.ctx, node.Options{
+		Config: &cfg, Store: log, IsShared: true, Metrics: prometheus.NewRegistry(), Log: logger, Level: new(logging.Level),
+	})
 	if err != nil {
 		log.Close()
 		n.ended(err)
@@ -171,7 +175,7 @@ func (n *simNode) run() {
 	}
 	n.s.Store(s)
 	ops := sockettest.NewListener()
-	n.ended(s.serve(n.ctx, n.public, ops))
+	n.ended(s.Serve(n.ctx, n.public, ops))
 	n.public.Close()
 }
 
@@ -330,22 +334,25 @@ func (c *hostConn) Close() error {
 	return c.Conn.Close()
 }
 
+// nodeStore is the store of a node.
+type nodeStore = node.Store
+
 // watched tells the oracle of every entry that a node applies.
 type watched struct {
-	store
+	nodeStore
 	node *simNode
 }
 
 func (l *watched) Load(ctx context.Context, have *presence.Registry) (*presence.Registry, uint64, error) {
-	r, head, err := l.store.Load(ctx, have)
+	r, head, err := l.nodeStore.Load(ctx, have)
 	if err == nil {
 		l.node.host.w.oracle.loaded(l.node, r)
 	}
 	return r, head, err
 }
 
-func (l *watched) ConfirmApplied(r *presence.Registry, e presence.Entry) {
-	l.store.ConfirmApplied(r, e)
+func (l *watched) Applied(r *presence.Registry, e presence.Entry) {
+	l.nodeStore.ConfirmApplied(r, e)
 	l.node.host.w.oracle.applied(l.node, r, e)
 }
 

@@ -13,10 +13,12 @@ import (
 	"onair/hub/socket/sockettest"
 	"onair/presence"
 	"onair/server/config"
+	"onair/server/logging"
+	"onair/server/node"
 )
 
 // awayLog is a log that does not answer.
-type awayLog struct{ store }
+type awayLog struct{ nodeStore }
 
 func (awayLog) Load(ctx context.Context, _ *presence.Registry) (*presence.Registry, uint64, error) {
 	<-ctx.Done()
@@ -31,14 +33,16 @@ func TestWaitingForTheLog(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s, err := newServer(t.Context(), cfg, awayLog{openMemory(t)}, true, prometheus.NewRegistry(), zerolog.Nop(), new(logLevel))
+		s, err := node.New(t.Context(), node.Options{
+			Config: cfg, Store: awayLog{openMemory(t)}, IsShared: true, Metrics: prometheus.NewRegistry(), Log: zerolog.Nop(), Level: new(logging.Level),
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
 		ctx, stop := context.WithCancel(t.Context())
 		public, ops := sockettest.NewListener(), sockettest.NewListener()
 		ended := make(chan error, 1)
-		go func() { ended <- s.serve(ctx, public, ops) }()
+		go func() { ended <- s.Serve(ctx, public, ops) }()
 		time.Sleep(10 * time.Minute)
 		client := ops.Client()
 		defer client.CloseIdleConnections()

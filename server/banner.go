@@ -1,0 +1,65 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"onair/server/auth"
+	"onair/server/buildinfo"
+	"onair/server/config"
+)
+
+// developmentTTL is how long the tokens that a development start prints hold.
+const developmentTTL = 24 * time.Hour
+
+// printBanner prints where to look and what to try, for a start with development
+// secrets.
+func printBanner(w io.Writer, cfg *config.Config, public, ops string) error {
+	now := time.Now()
+	anchor, err := mint(cfg, auth.Anchor, "alice", developmentTTL, now)
+	if err != nil {
+		return err
+	}
+	viewer, err := mint(cfg, auth.Viewer, "bob", developmentTTL, now)
+	if err != nil {
+		return err
+	}
+	admin, err := mint(cfg, auth.Admin, "op", developmentTTL, now)
+	if err != nil {
+		return err
+	}
+	web, socket := "http", "ws"
+	if cfg.TLS.Cert != "" {
+		web, socket = "https", "wss"
+	}
+	_, err = fmt.Fprintf(w, `
+  onair %[1]s
+
+  wall       %[2]s://%[4]s/
+  studio     %[2]s://%[4]s/studio
+  console    %[2]s://%[4]s/console
+  interface  %[2]s://%[4]s/docs
+  metrics    http://%[5]s/metrics
+  data       %[6]s
+
+  Secrets were made up for this start (%[7]s): for development only, on this machine only.
+
+  anchor token (alice, 24 h), for the studio
+  %[8]s
+  viewer token (bob, 24 h)
+  %[9]s
+  admin token (op, 24 h), for the console
+  %[10]s
+
+  Try:
+    curl -s %[2]s://%[4]s/v1/streams
+    curl -N %[2]s://%[4]s/v1/streams/events
+    npx wscat -s onair.v1 -c %[3]s://%[4]s/v1/viewer            and type  {"type":"subscribe"}
+    npx wscat -s onair.v1 -c %[3]s://%[4]s/v1/anchor -H "Authorization: Bearer %[8]s"
+                                                          and type  {"type":"start","title":"Hello"}  then  {"type":"beat","n":1}
+
+`, buildinfo.Version(), web, socket, public, ops, cfg.Data, strings.Join(cfg.GeneratedSecrets, ", "), anchor, viewer, admin)
+	return err
+}

@@ -1,0 +1,49 @@
+package callbacks
+
+import (
+	"errors"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+
+	"onair/signing"
+)
+
+// metrics count callbacks. No label names a stream.
+type metrics struct {
+	callbacks     *prometheus.CounterVec
+	verifications *prometheus.CounterVec
+}
+
+func newMetrics(reg prometheus.Registerer) *metrics {
+	f := promauto.With(reg)
+	m := &metrics{
+		callbacks: f.NewCounterVec(prometheus.CounterOpts{
+			Name: "onair_callbacks_total", Help: "Callbacks of clouds and media servers, by event and by what became of them.",
+		}, []string{"provider", "event", "result"}),
+		verifications: f.NewCounterVec(prometheus.CounterOpts{
+			Name: "onair_push_verifications_total", Help: "Signatures of pushes that were checked, by result.",
+		}, []string{"result"}),
+	}
+	// The first of its kind is a rise only if there was a zero before it.
+	for _, result := range []string{"good", "missing", "mismatch", "expired", "malformed"} {
+		m.verifications.WithLabelValues(result)
+	}
+	return m
+}
+
+// countVerification counts what a signature of a push was found to be.
+func (m *metrics) countVerification(err error) {
+	result := "malformed"
+	switch {
+	case err == nil:
+		result = "good"
+	case errors.Is(err, signing.ErrMissing):
+		result = "missing"
+	case errors.Is(err, signing.ErrMismatch):
+		result = "mismatch"
+	case errors.Is(err, signing.ErrExpired):
+		result = "expired"
+	}
+	m.verifications.WithLabelValues(result).Inc()
+}

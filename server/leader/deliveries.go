@@ -1,0 +1,240 @@
+package leader
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"onair/presence"
+	"onair/server/settings"
+	"onair/server/webhooks"
+)
+
+// outboxInterval is how often the leader looks into the outbox.
+const outboxInterval = 100 * time.Millisecond
+
+// deliveries deliver the events of the registry's outbox to the archive, the cloud
+// and the app's back end. Once all parts of an event have been done, or were given
+// up, the log gets its conclusion.
+type deliveries struct {
+	// Static after construction.
+	leader  *Leader
+	results chan deliveryResult
+	pump    *webhooks.Pump // nil: there are no webhooks
+
+	// Owned by runDeliveries.
+	next         uint64 // the number of the first event that was not looked at
+	rebuilds     uint64 // of the list, at that time
+	open         map[presence.EventID]*delivery
+	unarchived   []*delivery
+	archiveAfter time.Time // the archive failed: not again before
+}
+
+// delivery is an outbox event on its way.
+type delivery struct {
+	*presence.OutboxEvent
+	openParts int
+	failure   string // why a part was given up
+}
+
+// hasWebhook reports whether a kind of events goes to the back end.
+func (l *Leader) hasWebhook(kind presence.EventKind) bool {
+	return slices.Contains(l.Config.Webhooks.Events, settings.EventNames[kind])
+}
+
+// webhookEvent is what the back end gets of an outbox event.
+func webhookEvent(e *presence.OutboxEvent) webhooks.Event {
+	w := webhooks.Event{ID: e.ID.String(), Type: webhooks.EventType(settings.EventNames[e.Kind]), Time: e.At, Recording: e.Recording}
+	if e.Ended != nil {
+		w.Ended = e.Ended
+	} else {
+		w.Stream = e.Stream
+	}
+	return w
+}
+
+// deliveryResult is the result of a part of a delivery.
+type deliveryResult struct {
+	id      presence.EventID
+	failure string // why it was given up; empty: it was done
+}
+
+// runDeliveries delivers what is in the outbox, until ctx ends.
+func (l *Leader) runDeliveries(ctx context.Context) {
+	d := &deliveries{leader: l, results: make(chan deliveryResult, 64), open: map[presence.EventID]*delivery{}}
+	var helpers sync.WaitGroup
+	defer helpers.Wait()
+	if l.Webhooks != nil {
+		d.pump = l.Webhooks.NewPump(func(id string, dead bool, why string) {
+			if e, ok := presence.ParseEventID(id); ok {
+				d.sendResult(ctx, deliveryResult{e, why})
+			}
+		})
+		helpers.Go(func() { d.pump.Run(ctx) })
+	}
+	tick := time.NewTicker(outboxInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case r := <-d.results:
+			d.handleResult(r)
+			continue
+		case <-tick.C:
+		}
+		for _, e := range d.gather() {
+			d.start(ctx, &helpers, e)
+		}
+		d.archive(ctx)
+	}
+}
+
+// maxGathered bounds how many events are gathered at once.
+const maxGathered = 1000
+
+// gather returns the new events in the outbox. After the list was rebuilt it looks
+// at all again: events may have other numbers now, or be there again.
+func (d *deliveries) gather() (fresh []*delivery) {
+	if now := d.leader.Rebuilds(); now != d.rebuilds {
+		d.next, d.rebuilds = 0, now
+	}
+	var found []*presence.OutboxEvent
+	d.leader.Node.Read(func(r *presence.Registry) {
+		for seq, e := range r.OutboxEvents(d.next) {
+			if found = append(found, e); len(found) == maxGathered {
+				d.next = seq + 1
+				return
+			}
+			d.next = seq + 1
+		}
+	})
+	for _, e := range found {
+		if d.open[e.ID] == nil {
+			d.open[e.ID] = &delivery{OutboxEvent: e}
+			fresh = append(fresh, d.open[e.ID])
+		}
+	}
+	return fresh
+}
+
+// start starts all parts of a delivery.
+func (d *deliveries) start(ctx context.Context, helpers *sync.WaitGroup, e *delivery) {
+	if e.Recording != nil {
+		e.openParts++
+		d.unarchived = append(d.unarchived, e)
+	}
+	if d.pump != nil && d.leader.hasWebhook(e.Kind) {
+		e.openParts++
+		d.pump.Enqueue(webhookEvent(e.OutboxEvent))
+	}
+	if do := d.leader.moderationOf(e.OutboxEvent); do != nil {
+		e.openParts++
+		helpers.Go(func() {
+			if why := d.leader.retryModeration(ctx, e.OutboxEvent, do); ctx.Err() == nil {
+				d.sendResult(ctx, deliveryResult{e.ID, why})
+			}
+		})
+	}
+	if e.openParts == 0 && !d.isOutdated(e) {
+		d.conclude(e)
+	}
+}
+
+// isOutdated reports whether other nodes run later settings than this one, which
+// does not know what an event is for: a later leader will.
+func (d *deliveries) isOutdated(e *delivery) (isOutdated bool) {
+	own := settings.SettingsOf(d.leader.Config)
+	d.leader.Node.Read(func(r *presence.Registry) {
+		isOutdated = !own.EventKinds.Has(e.Kind) && r.Settings().Revision > own.Revision
+	})
+	return isOutdated
+}
+
+// sendResult hands in the result of a part.
+func (d *deliveries) sendResult(ctx context.Context, r deliveryResult) {
+	select {
+	case d.results <- r:
+	case <-ctx.Done(): // the next leader does it again
+	}
+}
+
+// handleResult concludes a delivery with its last part.
+func (d *deliveries) handleResult(r deliveryResult) {
+	e := d.open[r.id]
+	if e == nil {
+		return
+	}
+	if r.failure != "" {
+		e.failure = r.failure
+	}
+	if e.openParts--; e.openParts == 0 {
+		d.conclude(e)
+	}
+}
+
+func (d *deliveries) conclude(e *delivery) {
+	delete(d.open, e.ID)
+	if e.failure != "" {
+		d.leader.Log.Error().Str("effect", e.ID.String()).Str("why", e.failure).Msg("given up")
+	}
+	d.leader.Node.Enqueue(&presence.CompleteEvent{ID: e.ID, Failure: e.failure})
+}
+
+// Limits of what the archive is given at once, and how long it is waited for.
+const (
+	archiveBatch   = 200
+	archiveTimeout = 10 * time.Second
+	archiveBackoff = time.Second // after it failed
+)
+
+// archive files the recordings that wait, each as it is now: what an effect has of
+// one may be older than what was filed since.
+func (d *deliveries) archive(ctx context.Context) {
+	for len(d.unarchived) > 0 && time.Now().After(d.archiveAfter) {
+		some := d.unarchived[:min(len(d.unarchived), archiveBatch)]
+		within, cancel := context.WithTimeout(ctx, archiveTimeout)
+		err := d.addToArchive(within, some)
+		cancel()
+		if err != nil {
+			if ctx.Err() == nil {
+				d.leader.Log.Warn().Err(err).Int("recordings", len(d.unarchived)).Msg("the archive takes no recordings, trying again")
+			}
+			d.archiveAfter = time.Now().Add(archiveBackoff)
+			return
+		}
+		d.unarchived = d.unarchived[len(some):]
+		for _, e := range some {
+			d.handleResult(deliveryResult{id: e.ID})
+		}
+	}
+}
+
+// addToArchive archives some recordings. One that the registry has forgotten, as it
+// does after a day, is taken from its event, unless the archive has one.
+func (d *deliveries) addToArchive(ctx context.Context, some []*delivery) error {
+	var list []presence.Recording
+	for _, e := range some {
+		rec, known := *e.Recording, false
+		d.leader.Node.Read(func(r *presence.Registry) {
+			if now, is := r.Recording(rec.ID); is {
+				rec, known = now, true
+			}
+		})
+		if !known {
+			_, has, err := d.leader.Archive.Recording(ctx, rec.ID)
+			if err != nil {
+				return err
+			}
+			if has {
+				continue
+			}
+		}
+		list = append(list, rec)
+	}
+	if len(list) == 0 {
+		return nil
+	}
+	return d.leader.Archive.Store(ctx, list)
+}

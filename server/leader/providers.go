@@ -1,0 +1,85 @@
+package leader
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"onair/presence"
+	"onair/server/cloud"
+	"onair/server/config"
+	"onair/server/poll"
+)
+
+// Providers are the clouds and media servers of a deployment, by what they are for.
+type Providers struct {
+	Poll       *poll.Provider  // nil: there are no status polls
+	Moderator  Moderator       // nil: kicks and bans are not passed on
+	Recordings RecordingLister // nil: recordings are not compared
+}
+
+// client is the client of a provider, with all that it can do.
+type client struct {
+	poll       poll.Provider
+	moderator  Moderator
+	recordings RecordingLister // nil: it has no list of recordings
+}
+
+// RecordingLister lists the recordings of a live code that a provider has of a time.
+type RecordingLister func(ctx context.Context, code string, from, to time.Time, each func(presence.Recording)) error
+
+// newClient makes the client of a provider.
+func newClient(provider string, cfg *config.Config, budget *cloud.Budget) (client, error) {
+	c, o := &cfg.Cloud, cloud.Options{Budget: budget}
+	switch provider {
+	case config.Tencent:
+		t, err := cloud.NewTencent(cloud.TencentConfig{
+			SecretID: c.SecretID, SecretKey: c.SecretKey.Reveal(), Domain: cfg.Push.Domain, App: cfg.Push.App, URL: c.URL, VODURL: c.VODURL, VODApp: c.VODAppID,
+		}, o)
+		if err != nil {
+			return client{}, err
+		}
+		return client{poll.Provider{ForEachOnline: t.ForEachOnline, PushState: t.PushState, Budget: budget}, t, t.ForEachRecording}, nil
+	case config.TencentLegacy:
+		t, err := cloud.NewTencentLegacy(cloud.LegacyConfig{AppID: c.AppID, Key: c.APIKey.Reveal(), URL: c.URL}, o)
+		if err != nil {
+			return client{}, err
+		}
+		return client{poll.Provider{PushState: t.PushState, Budget: budget}, t, t.ForEachRecording}, nil
+	case config.SRS:
+		srs, err := cloud.NewSRS(c.URL, cfg.Push.App, o)
+		if err != nil {
+			return client{}, err
+		}
+		return client{poll.Provider{ForEachOnline: srs.ForEachOnline, Budget: budget}, srs, nil}, nil
+	}
+	nginx, err := cloud.NewNginxRTMP(c.URL, c.ControlURL, cfg.Push.App, o)
+	if err != nil {
+		return client{}, err
+	}
+	return client{poll.Provider{ForEachOnline: nginx.ForEachOnline, Budget: budget}, nginx, nil}, nil
+}
+
+// NewProviders makes the clients of the providers that are configured, all within
+// one budget. The error names the key of the provider that cannot be called.
+func NewProviders(cfg *config.Config) (p Providers, err error) {
+	budget := cloud.NewBudget(cfg.Poll.Rate)
+	for _, use := range []struct {
+		key, provider string
+		take          func(client)
+	}{
+		{"poll.provider", cfg.Poll.Provider, func(c client) { p.Poll = &c.poll }},
+		{"moderation.provider", cfg.Moderation.Provider, func(c client) { p.Moderator = c.moderator }},
+		{"recordings.provider", cfg.Recordings.Provider, func(c client) { p.Recordings = c.recordings }},
+	} {
+		if use.provider == "" {
+			continue
+		}
+		c, err := newClient(use.provider, cfg, budget)
+		if err != nil {
+			return p, fmt.Errorf("%s: %w", use.key, err)
+		}
+		use.take(c)
+	}
+	return p, nil
+}

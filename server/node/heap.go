@@ -1,0 +1,55 @@
+package node
+
+import (
+	"context"
+	"os"
+	"runtime/debug"
+	"time"
+)
+
+// How far the heap may grow beyond what is live, in percent. A rush of
+// newcomers makes garbage, and what it leaves is live: collecting seldom is
+// cheap then. Afterwards next to nothing is allocated: what the rush has left is
+// given back, and room to grow would be memory for nothing.
+const (
+	rushGrowth = 60
+	calmGrowth = 25
+
+	rushRate  = 100             // who come in a second
+	calmAfter = 3 * time.Second // without a rush
+)
+
+// tuneHeap fits the garbage collector to what the node is doing, until ctx
+// ends. An operator's own GOGC is left alone.
+func (n *Node) tuneHeap(ctx context.Context) error {
+	if os.Getenv("GOGC") != "" {
+		return nil
+	}
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	growth, rush := 0, time.Now()
+	before := n.Admission.Admitted()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		admitted := n.Admission.Admitted()
+		if admitted-before >= rushRate {
+			rush = time.Now()
+		}
+		before = admitted
+		wanted := rushGrowth
+		if time.Since(rush) >= calmAfter {
+			wanted = calmGrowth
+		}
+		if wanted != growth {
+			growth = wanted
+			debug.SetGCPercent(growth)
+			if growth == calmGrowth {
+				debug.FreeOSMemory() // what the rush has left
+			}
+		}
+	}
+}

@@ -1,0 +1,189 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/rs/zerolog"
+
+	"onair/hub"
+	"onair/presence"
+	presencenode "onair/presence/node"
+	"onair/server/admission"
+	"onair/server/broadcast"
+	"onair/server/callbacks"
+	"onair/server/certificate"
+	"onair/server/config"
+	"onair/server/flight"
+	"onair/server/leader"
+	"onair/server/livecode"
+	"onair/server/logging"
+	"onair/server/recordings"
+	"onair/server/recovery"
+	"onair/server/rest"
+	"onair/server/runtimeconfig"
+	"onair/server/settings"
+	"onair/server/sockets"
+	"onair/server/tokens"
+	"onair/server/urls"
+	"onair/server/webhooks"
+)
+
+// ConfigError is returned when what the configuration asks for cannot be had.
+type ConfigError struct{ error }
+
+// Options are what a node is made of.
+type Options struct {
+	Config   *config.Config
+	Store    Store // the node closes it
+	IsShared bool  // the log has other nodes, and may lose its tail
+	Metrics  *prometheus.Registry
+	Log      zerolog.Logger
+	Level    *logging.Level // of Log
+
+	Hangups  <-chan os.Signal               // each one reloads the configuration; nil: none
+	Load     func() (*config.Config, error) // what a hangup reloads
+	TuneHeap bool                           // fit the garbage collector of the process to the node's work
+
+	Providers        *leader.Providers // nil: those of Config
+	WebhookTransport http.RoundTripper // nil: the default one
+}
+
+// Parts are those that others may use. The second half is there once the node has
+// joined the log.
+type Parts struct {
+	Runtime   *runtimeconfig.Store
+	Admission *admission.Admission
+	Tokens    *tokens.Verifier
+	URLs      *urls.Signer
+	Recovery  *recovery.Recovery
+	Hub       *hub.Hub
+
+	Presence   *presencenode.Node
+	Broadcasts *broadcast.Service
+	Recordings *recordings.Service
+	Leader     *leader.Leader
+	Callbacks  *callbacks.Callbacks
+	Sockets    *sockets.Endpoints
+	API        *rest.API
+}
+
+// Node is one node with all its parts. Make it with New, and let it Serve, once.
+type Node struct {
+	Options
+	Parts
+
+	// Static after New.
+	metrics     *metrics
+	certificate *certificate.Watcher // nil: TLS does not end here
+	flight      *flight.Recorder     // nil: the flight recorder is off
+	list        *follower
+	webhooks    *webhooks.Sender // nil: there are no webhooks
+	providers   leader.Providers
+
+	status nodeStatus
+}
+
+// New puts the parts together that need no log. It takes the store over unless it
+// returns an error; Serve closes it.
+func New(ctx context.Context, o Options) (n *Node, err error) {
+	cfg := o.Config
+	n = &Node{Options: o, status: nodeStatus{loadedConfig: cfg}}
+	o.Metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	n.metrics = newMetrics(o.Metrics, n)
+	n.Admission = admission.New(&cfg.Limits, o.Metrics)
+	n.Recovery = recovery.New(o.Metrics, o.Log)
+	if n.Runtime, err = runtimeconfig.New(ctx, cfg, o.Metrics, o.Log); err != nil {
+		return nil, ConfigError{err}
+	}
+	n.Tokens = tokens.New(n.Runtime, o.Metrics, o.Log)
+	n.URLs = urls.New(n.Runtime, o.Metrics)
+	if n.certificate, err = certificate.New(&cfg.TLS, o.Metrics, o.Log); err != nil {
+		return nil, ConfigError{err}
+	}
+	if cfg.Webhooks.URL != "" {
+		n.webhooks = webhooks.NewSender(webhooks.Options{
+			Target: func() *webhooks.Target { return n.Runtime.Current().WebhookTarget }, Transport: o.WebhookTransport, Retry: cfg.Webhooks.Retry, Logger: o.Log, Metrics: o.Metrics,
+		})
+	}
+	if o.Providers != nil {
+		n.providers = *o.Providers
+	} else if n.providers, err = leader.NewProviders(cfg); err != nil {
+		return nil, ConfigError{err}
+	}
+	if n.flight, err = flight.New(&cfg.Flight, o.Metrics, o.Log); err != nil {
+		return nil, ConfigError{err}
+	}
+	n.Hub = n.newHub()
+	n.list = newFollower(n.Hub, cfg.Settings.Revision, o.Log)
+	if codes := livecode.NewTemplate(cfg); codes.IsAmbiguous() {
+		o.Log.Warn().Str("code", cfg.Code).Msg("live codes may end in a hexadecimal digit that an anchor chooses: " +
+			"where anchors choose their own ids, end the template in another letter, as in {bizid}_{anchor}_x")
+	}
+	return n, nil
+}
+
+func (n *Node) newHub() *hub.Hub {
+	cfg := n.Config
+	var onLate func(time.Duration)
+	if n.flight != nil {
+		onLate = n.flight.Record
+	}
+	return hub.New(hub.Options{
+		OnLateDiff: onLate, LateThreshold: cfg.Flight.Latency,
+		Lists: cfg.Lists, Tick: cfg.Hub.Tick, CounterDelay: cfg.Hub.Counters, IdleInterval: cfg.Idle,
+		Limits: hubLimits(cfg), Signer: n.URLs.ForViews(), Metrics: n.Metrics,
+		OnViewersChange: func(st *presence.Stream, count int) { n.Presence.SetViewers(st.Session, count) },
+	})
+}
+
+// hubLimits are the limits of viewers.
+func hubLimits(cfg *config.Config) hub.Limits {
+	return hub.Limits{
+		Window: cfg.Limits.Window, Views: cfg.Limits.Views, ViewsPerSocket: cfg.Limits.ViewsPerSocket,
+		WatchesPerSocket: cfg.Limits.WatchesPerSocket, SnapshotsPerSecond: cfg.Limits.SnapshotsPerSocket,
+	}
+}
+
+// join waits for the log, takes the list from it, and makes the other parts.
+func (n *Node) join(ctx context.Context) error {
+	cfg := n.Config
+	node, err := presencenode.Join(ctx, n.Store, presencenode.Config{
+		Name: cfg.Node, Settings: settings.SettingsOf(cfg), Logger: n.Log, Metrics: n.Metrics, Lists: cfg.Lists, Shared: n.IsShared,
+		OnRebuilt: n.list.rebuild, OnFreeze: n.Hub.Freeze, OnApplied: n.list.apply, BatchBytes: cfg.Limits.Batch,
+	})
+	if errors.Is(err, presence.ErrSettingsConflict) {
+		return ConfigError{fmt.Errorf("settings.revision: %w; raise it", err)}
+	}
+	if err != nil {
+		return err
+	}
+	codes := livecode.NewTemplate(cfg)
+	p := &n.Parts
+	p.Presence = node
+	p.Broadcasts = broadcast.New(n.Runtime, node, codes, n.Metrics, n.Log)
+	p.Recordings = recordings.New(node, n.Store, p.Broadcasts, cfg.Recordings.Min)
+	p.Leader = leader.New(leader.Options{
+		Config: cfg, Node: node, Hub: n.Hub, Archive: n.Store, Recordings: p.Recordings, Codes: codes,
+		Providers: n.providers, Webhooks: n.webhooks, Rebuilds: n.list.rebuilds.Load, Log: n.Log,
+	}, n.Metrics)
+	p.Callbacks = callbacks.New(callbacks.Options{
+		Node: node, Hub: n.Hub, Broadcasts: p.Broadcasts, Recordings: p.Recordings, Codes: codes,
+		Runtime: n.Runtime, PushState: p.Leader.PushState(), Log: n.Log,
+	}, n.Metrics)
+	p.Sockets = &sockets.Endpoints{
+		Node: node, Hub: n.Hub, Attachments: n.list.attachments, Broadcasts: p.Broadcasts,
+		Runtime: n.Runtime, Admission: n.Admission, Tokens: n.Tokens, URLs: n.URLs, Recovery: n.Recovery, Log: n.Log,
+	}
+	p.API = rest.New(rest.Options{
+		Node: node, Hub: n.Hub, Broadcasts: p.Broadcasts, Recordings: p.Recordings,
+		Runtime: n.Runtime, Admission: n.Admission, Tokens: n.Tokens, URLs: n.URLs, Metrics: n.Metrics, Log: n.Log,
+	})
+	return nil
+}

@@ -1,0 +1,47 @@
+package node
+
+import (
+	"net/http"
+
+	"github.com/rs/cors"
+
+	"onair/hub/wire"
+	"onair/server/admission"
+	"onair/server/api"
+	"onair/server/response"
+	"onair/web"
+)
+
+// Handler serves the whole public surface of a node that has joined the log.
+func (n *Node) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /v1/anchor", n.Sockets.Anchors())
+	mux.HandleFunc("GET /v1/viewer", n.Sockets.Viewers())
+	n.API.Register(mux)
+	for provider, handler := range n.Callbacks.Handlers() {
+		for _, path := range []string{"", "/{first}", "/{first}/{second}"} {
+			pattern := "POST /v1/hooks/" + provider + path
+			mux.Handle(pattern, n.API.Timed(pattern, handler))
+		}
+	}
+	mux.HandleFunc("/v1/", func(w http.ResponseWriter, r *http.Request) {
+		response.WriteProblem(w, &wire.Error{Code: wire.CodeNotFound, Message: "there is nothing at " + r.Method + " of this path"})
+	})
+	documents := api.Handler()
+	for _, path := range []string{"/openapi.json", "/asyncapi.json", "/docs", "/docs/sockets"} {
+		mux.Handle("GET "+path, documents)
+	}
+	mux.Handle("/", web.Handler())
+	return n.Recovery.Handler(n.allowOrigins(mux))
+}
+
+// allowOrigins answers what browsers ask before pages of other origins may call.
+func (n *Node) allowOrigins(next http.Handler) http.Handler {
+	return cors.New(cors.Options{
+		AllowOriginFunc: func(origin string) bool { return admission.OriginAllowed(origin, n.Runtime.Current().CORS) },
+		AllowedMethods:  []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete},
+		AllowedHeaders:  []string{"Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "Last-Event-ID"},
+		ExposedHeaders:  []string{"ETag", "Location", "Retry-After"},
+		MaxAge:          600,
+	}).Handler(next)
+}

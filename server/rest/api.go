@@ -1,0 +1,148 @@
+package rest
+
+import (
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/rs/zerolog"
+
+	"onair/hub"
+	"onair/hub/wire"
+	"onair/presence"
+	presencenode "onair/presence/node"
+	"onair/server/admission"
+	"onair/server/auth"
+	"onair/server/broadcast"
+	"onair/server/recordings"
+	"onair/server/runtimeconfig"
+	"onair/server/tokens"
+	"onair/server/urls"
+)
+
+// Options are what calls are answered with.
+type Options struct {
+	Node       *presencenode.Node
+	Hub        *hub.Hub
+	Broadcasts *broadcast.Service
+	Recordings *recordings.Service
+
+	Runtime   *runtimeconfig.Store
+	Admission *admission.Admission
+	Tokens    *tokens.Verifier
+	URLs      *urls.Signer
+	Metrics   *prometheus.Registry
+	Log       zerolog.Logger
+}
+
+// API answers the calls of version 1 over HTTP.
+type API struct {
+	Options
+
+	durations   *prometheus.HistogramVec
+	callLimits  admission.UserLimits // of anchors
+	likeLimiter *likeLimiter
+}
+
+// New makes the API of a node that has joined the log.
+func New(o Options) *API {
+	return &API{
+		Options: o, callLimits: admission.NewUserLimits(), likeLimiter: newLikeLimiter(),
+		durations: promauto.With(o.Metrics).NewHistogramVec(prometheus.HistogramOpts{
+			Name: "onair_http_request_duration_seconds", Help: "How long HTTP calls took, by call and status; sockets and event streams are not among them.",
+			Buckets: []float64{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10},
+		}, []string{"call", "status"}),
+	}
+}
+
+// Register adds all calls to a mux.
+func (a *API) Register(mux *http.ServeMux) {
+	mux.HandleFunc("GET /v1/streams/events", a.allowViewers(a.streamEvents))
+
+	call := func(pattern string, h http.HandlerFunc) { mux.Handle(pattern, a.Timed(pattern, h)) }
+	call("GET /v1/streams", a.allowViewers(a.listStreams))
+	call("GET /v1/streams/{code}", a.allowViewers(a.oneStream))
+	call("GET /v1/streams/{code}/play", a.allowViewers(a.playStream))
+	call("POST /v1/streams/{code}/likes", a.allowViewers(a.likeStream))
+
+	call("POST /v1/streams", a.allowRoles(a.startStream, auth.Anchor, auth.Backend))
+	call("POST /v1/streams/{code}/beat", a.allowRoles(a.beatStream, auth.Anchor, auth.Backend))
+	call("PATCH /v1/streams/{code}", a.allowRoles(a.updateStream, auth.Anchor, auth.Backend))
+	call("DELETE /v1/streams/{code}", a.allowRoles(a.stopStream, auth.Anchor, auth.Backend))
+
+	call("GET /v1/recordings", a.allowViewers(a.listRecordings))
+	call("GET /v1/recordings/{id}/play", a.allowViewers(a.playRecording))
+
+	call("POST /v1/sign", a.allowRoles(a.signCode, auth.Backend, auth.Admin))
+	call("GET /v1/streams/{code}/why", a.allowRoles(a.whyStream, auth.Backend, auth.Admin))
+	call("GET /v1/sessions", a.allowRoles(a.listSessions, auth.Backend, auth.Admin))
+	call("POST /v1/streams/{code}/kick", a.allowRoles(a.kickStream, auth.Backend, auth.Admin))
+	call("GET /v1/bans/{anchor}", a.allowRoles(a.getBan, auth.Backend, auth.Admin))
+	call("PUT /v1/bans/{anchor}", a.allowRoles(a.putBan, auth.Backend, auth.Admin))
+	call("DELETE /v1/bans/{anchor}", a.allowRoles(a.deleteBan, auth.Backend, auth.Admin))
+	call("GET /v1/dead-letters", a.allowRoles(a.listDeadLetters, auth.Backend, auth.Admin))
+	call("GET /v1/metrics", a.allowRoles(a.nodeMetrics, auth.Admin))
+}
+
+// Timed measures the calls of a pattern.
+func (a *API) Timed(pattern string, next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		began := time.Now()
+		recorder := &statusRecorder{ResponseWriter: w, status: http.StatusOK}
+		next(recorder, r)
+		a.durations.WithLabelValues(pattern, strconv.Itoa(recorder.status)).Observe(time.Since(began).Seconds())
+	}
+}
+
+// statusRecorder records the status of a response.
+type statusRecorder struct {
+	http.ResponseWriter
+	status int
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (w *statusRecorder) WriteHeader(status int) {
+	w.status = status
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap is for http.ResponseController and for limits on bodies.
+func (w *statusRecorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// NodeHeader names the node that a call came to, where that matters.
+const NodeHeader = "Onair-Node"
+
+// nodeMetrics answers GET /v1/metrics: the metrics of the node that the call came to,
+// for people who cannot reach the ops listener.
+func (a *API) nodeMetrics(w http.ResponseWriter, r *http.Request, _ auth.Identity) error {
+	w.Header().Set(NodeHeader, a.Runtime.Current().Node)
+	w.Header().Set("Cache-Control", "no-store")
+	promhttp.HandlerFor(a.Metrics, promhttp.HandlerOpts{}).ServeHTTP(w, r)
+	return nil
+}
+
+// checkOrigin refuses what a page of another origin has a browser do in its visitors'
+// name: viewers without a token could else be made to like and to watch.
+func (a *API) checkOrigin(r *http.Request) error {
+	origin := r.Header.Get("Origin")
+	u, err := url.Parse(origin)
+	if origin == "" || err == nil && strings.EqualFold(u.Host, r.Host) || admission.OriginAllowed(origin, a.Runtime.Current().CORS) {
+		return nil
+	}
+	return &wire.Error{Code: wire.CodeForbidden, Message: "pages of this origin may not do this: see cors"}
+}
+
+func (a *API) clientAddress(r *http.Request) string {
+	return admission.ClientAddress(r, a.Runtime.Current().Proxies).String()
+}
+
+// logTime is the time of the last entry that was applied.
+func (a *API) logTime() (now int64) {
+	a.Node.Read(func(r *presence.Registry) { now = r.LogTime() })
+	return now
+}

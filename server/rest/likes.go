@@ -1,0 +1,92 @@
+package rest
+
+import (
+	"net/http"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"onair/hub/wire"
+	"onair/server/admission"
+	"onair/server/auth"
+	"onair/server/broadcast"
+	"onair/server/response"
+)
+
+// likeLimiter limits likes over HTTP, where no socket has state. It may be used
+// concurrently.
+type likeLimiter struct {
+	limits admission.UserLimits          // by user, else by address
+	keys   *lru.Cache[string, time.Time] // when a key was used
+}
+
+// What is remembered of their keys.
+const (
+	maxLikeKeys = 100_000
+	likeKeyTTL  = 10 * time.Minute
+)
+
+func newLikeLimiter() *likeLimiter {
+	keys, _ := lru.New[string, time.Time](maxLikeKeys) // its one error is a size of 0
+	return &likeLimiter{admission.NewUserLimits(), keys}
+}
+
+// isRepeated reports whether a user's key was used before.
+func (l *likeLimiter) isRepeated(user, key string, now time.Time) bool {
+	at, known := l.keys.Get(user + "\n" + key)
+	return key != "" && known && now.Sub(at) < likeKeyTTL
+}
+
+// addKey remembers a user's key.
+func (l *likeLimiter) addKey(user, key string, now time.Time) {
+	if key != "" {
+		l.keys.Add(user+"\n"+key, now)
+	}
+}
+
+// likeStream answers POST /v1/streams/{code}/likes. Likes are counted on the
+// node that heard them, so a key is known to that node alone.
+func (a *API) likeStream(w http.ResponseWriter, r *http.Request, who auth.Identity) error {
+	if err := a.checkOrigin(r); err != nil {
+		return err
+	}
+	m, err := readLike(w, r)
+	if err != nil {
+		return err
+	}
+	key, err := idempotencyKey(r, "")
+	if err != nil {
+		return err
+	}
+	st := a.Hub.StreamByCode(m.Code)
+	if st == nil {
+		return broadcast.NotLiveError()
+	}
+	user := "user " + who.Subject
+	if who.Subject == "" {
+		user = "address " + a.clientAddress(r)
+	}
+	now := time.Now()
+	if !a.likeLimiter.isRepeated(user, key, now) {
+		if !a.likeLimiter.limits.Allow(user, m.N, broadcast.LikesPerSecond, broadcast.LikesBurst, now) {
+			return broadcast.LikesLimitError(m.N)
+		}
+		a.likeLimiter.addKey(user, key, now)
+		a.Node.AddLikes(st.Session, m.N)
+	}
+	response.WriteMessage(w, http.StatusOK, &wire.Liked{Code: m.Code})
+	return nil
+}
+
+// readLike reads a like whose code is in the path.
+func readLike(w http.ResponseWriter, r *http.Request) (*wire.Like, error) {
+	body, err := readBody(w, r)
+	if err != nil {
+		return nil, err
+	}
+	m, err := wire.DecodeLikeBody(r.PathValue("code"), body)
+	if err != nil {
+		return nil, err
+	}
+	return m, nil
+}

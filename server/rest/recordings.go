@@ -1,0 +1,101 @@
+package rest
+
+import (
+	"cmp"
+	"net/http"
+	"time"
+
+	"onair/hub/wire"
+	"onair/presence"
+	"onair/server/auth"
+	"onair/server/response"
+)
+
+// RecordingView is a recording as viewers see it.
+type RecordingView struct {
+	ID          string `json:"id"`
+	Code        string `json:"code"`
+	Anchor      string `json:"anchor"`
+	Session     string `json:"session,omitempty"` // for back ends alone
+	Title       string `json:"title,omitempty"`
+	Cover       string `json:"cover,omitempty"`
+	StartedAt   int64  `json:"started_at"`
+	EndedAt     int64  `json:"ended_at"`
+	DurationMS  int64  `json:"duration_ms"`
+	Format      string `json:"format"`
+	SizeBytes   int64  `json:"size_bytes,omitempty"`
+	PeakViewers int64  `json:"peak_viewers,omitempty"`
+	Likes       int64  `json:"likes,omitempty"`
+}
+
+func newRecordingView(rec *presence.Recording, who auth.Identity) RecordingView {
+	v := RecordingView{
+		ID: rec.ID, Code: rec.Code, Anchor: rec.Anchor, Title: rec.Title, Cover: rec.Cover, StartedAt: rec.StartedAt, EndedAt: rec.EndedAt,
+		DurationMS: rec.Duration, Format: rec.Format, SizeBytes: rec.Size, PeakViewers: rec.PeakViewers, Likes: rec.Likes,
+	}
+	if operates(who) && rec.Session != (presence.Session{}) {
+		v.Session = rec.Session.String()
+	}
+	return v
+}
+
+// operates reports whether somebody may see what viewers may not.
+func operates(who auth.Identity) bool { return who.Role == auth.Backend || who.Role == auth.Admin }
+
+// recordingsPerPage is how many recordings one page has.
+const recordingsPerPage = 100
+
+// listRecordings answers GET /v1/recordings?anchor=&code=&from=&to=&cursor=: the
+// last to start first. Those of streams that were in no view are shown to who
+// names the live code.
+func (a *API) listRecordings(w http.ResponseWriter, r *http.Request, who auth.Identity) error {
+	in := r.URL.Query()
+	q := presence.RecordingQuery{Anchor: in.Get("anchor"), Code: in.Get("code"), After: in.Get("cursor"), Limit: recordingsPerPage}
+	var bad [2]bool
+	q.From, bad[0] = number(in.Get("from"))
+	q.To, bad[1] = number(in.Get("to"))
+	if bad[0] || bad[1] {
+		return &wire.Error{Code: wire.CodeBadRequest, Message: "from and to must be Unix milliseconds"}
+	}
+	found, next, err := a.Recordings.Page(r.Context(), q)
+	if err != nil {
+		return err
+	}
+	var page struct {
+		Recordings []RecordingView `json:"recordings"`
+		Cursor     string          `json:"cursor,omitempty"`
+	}
+	page.Recordings, page.Cursor = []RecordingView{}, next
+	for i := range found {
+		if !found[i].Unlisted || q.Code != "" || operates(who) {
+			page.Recordings = append(page.Recordings, newRecordingView(&found[i], who))
+		}
+	}
+	response.WriteValue(w, page)
+	return nil
+}
+
+// playRecording answers GET /v1/recordings/{id}/play with signed URLs.
+func (a *API) playRecording(w http.ResponseWriter, r *http.Request, _ auth.Identity) error {
+	rec, err := a.Recordings.Find(r.Context(), r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	runtime := a.Runtime.Current()
+	if runtime.PlaybackSigner == nil {
+		return &wire.Error{Code: wire.CodeNotFound, Message: "recordings are not played from here: vod.provider is none"}
+	}
+	expires := time.Now().Add(runtime.VOD.TTL).Unix()
+	url, err := a.URLs.Playback(rec.Location, expires)
+	if err != nil {
+		a.Log.Warn().Err(err).Str("recording", rec.ID).Msg("no URL can be made of where this recording lies")
+		return &wire.Error{Code: wire.CodeNotFound, Message: "this recording cannot be played from where it lies"}
+	}
+	var answer struct {
+		URLs      map[string]string `json:"urls"`
+		ExpiresAt int64             `json:"expires_at"`
+	}
+	answer.URLs, answer.ExpiresAt = map[string]string{cmp.Or(rec.Format, "file"): url}, expires*1000
+	response.WriteValue(w, answer)
+	return nil
+}

@@ -1,0 +1,45 @@
+package rest
+
+import (
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"onair/hub/wire"
+	"onair/server/auth"
+	"onair/server/response"
+)
+
+// Addresses are all that the address generator has to say of one live code.
+type Addresses struct {
+	Code string          `json:"code"`
+	Push json.RawMessage `json:"push"`
+	Play json.RawMessage `json:"play"`
+	// PlayExpiresAt is when the play URLs end, in Unix milliseconds; push says
+	// its own.
+	PlayExpiresAt int64 `json:"play_expires_at"`
+}
+
+// signCode answers POST /v1/sign: push and play URLs for any live code, whether
+// anybody has it or not.
+func (a *API) signCode(w http.ResponseWriter, r *http.Request, _ auth.Identity) error {
+	body, err := readBody(w, r)
+	if err != nil {
+		return err
+	}
+	m, err := wire.DecodeSignRequest(body)
+	if err != nil {
+		return err
+	}
+	if m.ExpiresAt != 0 && m.ExpiresAt <= time.Now().UnixMilli() {
+		return &wire.Error{Code: wire.CodeBadRequest, Message: "expires_at lies in the past"}
+	}
+	push := a.URLs.Push(m.Code)
+	play, expires := a.URLs.Play(m.Code, a.logTime())
+	if m.ExpiresAt != 0 {
+		push = a.URLs.PushUntil(m.Code, m.ExpiresAt)
+		play, expires = a.URLs.PlayUntil(m.Code, m.ExpiresAt), m.ExpiresAt/1000*1000
+	}
+	response.WriteValue(w, Addresses{m.Code, wire.AppendPushURLs(nil, &push), play, expires})
+	return nil
+}

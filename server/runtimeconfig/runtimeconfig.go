@@ -1,0 +1,158 @@
+package runtimeconfig
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+	"github.com/rs/zerolog"
+
+	"onair/server/auth"
+	"onair/server/config"
+	"onair/server/webhooks"
+)
+
+// Config is the part of a node that a reload replaces as a whole: the
+// configuration, and what was made of it. It does not change.
+type Config struct {
+	*config.Config
+	Signers
+
+	Tokens        *auth.Verifier
+	WebhookTarget *webhooks.Target // nil: there are no webhooks
+
+	stopKeyRefresh context.CancelFunc
+}
+
+// Store holds the configuration in force. It may be used concurrently.
+type Store struct {
+	current atomic.Pointer[Config]
+	log     zerolog.Logger
+	metrics *metrics
+}
+
+// New makes a store with a first configuration. An error is returned
+// when what is asked for cannot be had; it names the key. Token keys are refreshed
+// until ctx ends.
+func New(ctx context.Context, cfg *config.Config, reg prometheus.Registerer, log zerolog.Logger) (*Store, error) {
+	s := &Store{log: log, metrics: newMetrics(reg)}
+	first, err := s.Build(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	s.current.Store(first)
+	return s, nil
+}
+
+// Current is the configuration in force.
+func (s *Store) Current() *Config { return s.current.Load() }
+
+// Build makes what a configuration asks for, and does not put it in force. Where
+// nothing about tokens has changed it shares the keys in force: those that were
+// fetched hold, even if they cannot be fetched now. The caller gives it to Replace
+// or Discard.
+func (s *Store) Build(ctx context.Context, cfg *config.Config) (*Config, error) {
+	next := &Config{Config: cfg}
+	var err error
+	if next.Signers, err = NewSigners(cfg); err != nil {
+		return nil, err
+	}
+	if cfg.Webhooks.URL != "" {
+		c := webhooks.TargetConfig{URL: cfg.Webhooks.URL}
+		for _, secret := range cfg.Webhooks.Secrets {
+			c.Secrets = append(c.Secrets, secret.Reveal())
+		}
+		if next.WebhookTarget, err = webhooks.NewTarget(c); err != nil {
+			return nil, fmt.Errorf("webhooks.secret: %w", err)
+		}
+	}
+	previous := s.Current()
+	if previous != nil && reflect.DeepEqual(previous.Auth, cfg.Auth) {
+		next.Tokens, next.stopKeyRefresh = previous.Tokens, previous.stopKeyRefresh
+		return next, nil
+	}
+	if previous != nil {
+		s.metrics.keysReadAt.Set(0) // what was read was for other settings
+	}
+	ctx, next.stopKeyRefresh = context.WithCancel(ctx)
+	if next.Tokens, err = newVerifier(ctx, cfg, s.log, s.metrics.recordKeyFetch); err != nil {
+		next.stopKeyRefresh()
+		return nil, err
+	}
+	return next, nil
+}
+
+// Replace puts a configuration in force that Build made.
+func (s *Store) Replace(next *Config) {
+	if previous := s.current.Swap(next); previous.Tokens != next.Tokens {
+		previous.stopKeyRefresh()
+	}
+}
+
+// Discard gives up a configuration that Build made.
+func (s *Store) Discard(next *Config) {
+	if s.Current().Tokens != next.Tokens {
+		next.stopKeyRefresh()
+	}
+}
+
+// Check makes what a configuration asks for, and gives it up. It does not fetch
+// the keys of tokens: a check must not depend on the network.
+func Check(ctx context.Context, cfg *config.Config) error {
+	offline := *cfg
+	offline.Auth.JWKSURL = ""
+	s := &Store{log: zerolog.Nop(), metrics: newMetrics(nil)}
+	made, err := s.Build(ctx, &offline)
+	if err != nil {
+		return err
+	}
+	made.stopKeyRefresh()
+	return nil
+}
+
+// newVerifier checks tokens as configured.
+func newVerifier(ctx context.Context, cfg *config.Config, log zerolog.Logger, onFetch func(error)) (*auth.Verifier, error) {
+	secrets := map[string][]byte{}
+	for kid, secret := range cfg.Auth.Secrets {
+		secrets[kid] = []byte(secret.Reveal())
+	}
+	return auth.NewVerifier(ctx, auth.Config{
+		Secret: []byte(cfg.Auth.Secret.Reveal()), Secrets: secrets, PublicKey: cfg.Auth.PublicKey,
+		JWKSURL: cfg.Auth.JWKSURL, Issuer: cfg.Auth.Issuer, Audience: cfg.Auth.Audience, Logger: log, OnJWKSRead: onFetch,
+	})
+}
+
+type metrics struct {
+	keyFetches *prometheus.CounterVec
+	keysReadAt prometheus.Gauge
+}
+
+func newMetrics(reg prometheus.Registerer) *metrics {
+	f := promauto.With(reg)
+	m := &metrics{
+		keyFetches: f.NewCounterVec(prometheus.CounterOpts{
+			Name: "onair_jwks_fetches_total", Help: "Reads of the token keys behind auth.jwks_url, by result.",
+		}, []string{"result"}),
+		keysReadAt: f.NewGauge(prometheus.GaugeOpts{
+			Name: "onair_jwks_last_fetch_timestamp_seconds",
+			Help: "When the token keys behind auth.jwks_url were last read; 0: never, or there is no such URL.",
+		}),
+	}
+	for _, result := range []string{"ok", "failed"} {
+		m.keyFetches.WithLabelValues(result)
+	}
+	return m
+}
+
+// recordKeyFetch counts a read of the token keys, which may have failed.
+func (m *metrics) recordKeyFetch(err error) {
+	if err != nil {
+		m.keyFetches.WithLabelValues("failed").Inc()
+		return
+	}
+	m.keyFetches.WithLabelValues("ok").Inc()
+	m.keysReadAt.SetToCurrentTime()
+}
