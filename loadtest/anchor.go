@@ -110,7 +110,7 @@ type anchor struct {
 func (p *anchorPool) newAnchor(i int) *anchor {
 	return &anchor{
 		anchorPool: p, index: i, rand: rand.New(rand.NewPCG(p.options.Seed, uint64(i)+2)),
-		tag: viewTag(p.ledger.runID, i%p.options.Views), route: p.options.route(i),
+		tag: viewTag(p.ledger.runID, i%p.options.Views), route: p.options.clientRoute(i),
 	}
 }
 
@@ -129,8 +129,8 @@ type retryError struct{ error }
 
 func (e *retryError) Unwrap() error { return e.error }
 
-// isIntended reports whether the anchor ended its broadcast itself.
-func isIntended(err error) bool { return errors.Is(err, errStopped) || errors.Is(err, errCrashed) }
+// isIntendedEnd reports whether the anchor ended its broadcast itself.
+func isIntendedEnd(err error) bool { return errors.Is(err, errStopped) || errors.Is(err, errCrashed) }
 
 // runBroadcasts broadcasts again and again, until ctx is done.
 func (a *anchor) runBroadcasts(ctx context.Context) {
@@ -147,7 +147,7 @@ func (a *anchor) runBroadcasts(ctx context.Context) {
 		delay := backoffDelay(a.rand, attempts)
 		attempts++
 		switch {
-		case isIntended(err):
+		case isIntendedEnd(err):
 			a.sessionID, a.isStopping = "", false
 			delay, attempts = a.randomAround(a.options.RestTime), 0
 		case errors.Is(err, errDrained):

@@ -72,7 +72,7 @@ func (a *anchor) runBroadcast(ctx context.Context) error {
 	defer b.stopTimers()
 	err = b.serveSockets(ctx)
 	b.recordUnanswered()
-	if b.isDrained.Load() && !isIntended(err) && !errors.Is(err, errSessionEnded) {
+	if b.isDrained.Load() && !isIntendedEnd(err) && !errors.Is(err, errSessionEnded) {
 		err = errDrained
 	}
 	return err
@@ -107,7 +107,7 @@ func (b *broadcast) stopTimers() {
 func (b *broadcast) serveSockets(ctx context.Context) error {
 	for {
 		err := b.serveSocket(ctx)
-		if !b.awaitStandby() || isIntended(err) {
+		if !b.awaitStandby() || isIntendedEnd(err) {
 			return err
 		}
 	}

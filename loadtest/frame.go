@@ -15,16 +15,16 @@ const (
 	opPing     = 0x9
 	opPong     = 0xA
 
-	finalBit    = 0x80
-	deflatedBit = 0x40 // RSV1
-	otherBits   = 0x30
-	maskBit     = 0x80
+	finalBit     = 0x80
+	deflatedBit  = 0x40 // RSV1
+	reservedBits = 0x30
+	maskBit      = 0x80
 
-	maxControl = 125
+	maxControlPayload = 125
 )
 
-// maxFrame is the longest accepted payload. A snapshot of 10,000 entries is far smaller.
-const maxFrame = 64 << 20
+// maxFramePayload is the longest accepted payload. A snapshot of 10,000 entries is far smaller.
+const maxFramePayload = 64 << 20
 
 // frame is one frame of a server.
 type frame struct {
@@ -45,11 +45,11 @@ func parseFrame(data []byte) (f frame, n int, err error) {
 	switch {
 	case data[1]&maskBit != 0:
 		return f, 0, errors.New("a masked frame")
-	case data[0]&otherBits != 0:
+	case data[0]&reservedBits != 0:
 		return f, 0, errors.New("a frame with reserved bits")
 	case f.op > opBinary && f.op < opClose || f.op > opPong:
 		return f, 0, fmt.Errorf("a frame with opcode %d", f.op)
-	case f.op >= opClose && (!f.isFinal || f.isDeflated || size > maxControl):
+	case f.op >= opClose && (!f.isFinal || f.isDeflated || size > maxControlPayload):
 		return f, 0, errors.New("a control frame that is long, deflated or fragmented")
 	}
 	switch size {
@@ -64,7 +64,7 @@ func parseFrame(data []byte) (f frame, n int, err error) {
 		}
 		size, head = binary.BigEndian.Uint64(data[2:]), 10
 	}
-	if size > maxFrame {
+	if size > maxFramePayload {
 		return f, 0, fmt.Errorf("a frame of %d bytes", size)
 	}
 	if uint64(len(data)-head) < size {

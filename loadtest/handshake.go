@@ -14,8 +14,8 @@ import (
 	"onair/hub/wire"
 )
 
-// maxResponse is the longest accepted response, in bytes.
-const maxResponse = 16 << 10
+// maxHandshakeResponse is the longest accepted response, in bytes.
+const maxHandshakeResponse = 16 << 10
 
 // handshake is the request of all viewers to a node. Only the key differs.
 type handshake struct {
@@ -61,8 +61,8 @@ func (e *refusedError) Error() string { return fmt.Sprintf("refused with HTTP %d
 func (h *handshake) parseResponse(data []byte, nonce uint64) (n int, err error) {
 	end := bytes.Index(data, []byte("\r\n\r\n"))
 	if end < 0 {
-		if len(data) > maxResponse {
-			return 0, fmt.Errorf("a handshake response of more than %d bytes", maxResponse)
+		if len(data) > maxHandshakeResponse {
+			return 0, fmt.Errorf("a handshake response of more than %d bytes", maxHandshakeResponse)
 		}
 		return 0, nil
 	}

@@ -49,7 +49,7 @@ func TestHandshakeResponse(t *testing.T) {
 		"no subprotocol":  response(switching, acceptKey(7), "", ""),
 		"unasked deflate": response(switching, acceptKey(7), "onair.v1", "Sec-WebSocket-Extensions: permessage-deflate\r\n"),
 		"no HTTP":         "hello\r\n\r\n",
-		"too long":        string(make([]byte, maxResponse+1)),
+		"too long":        string(make([]byte, maxHandshakeResponse+1)),
 	} {
 		if _, err := h.parseResponse([]byte(bad), 7); err == nil {
 			t.Errorf("%s is accepted", name)

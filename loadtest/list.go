@@ -170,7 +170,7 @@ func (l *list) apply(m wire.Message) (*list, error) {
 			return nil, err
 		}
 	}
-	return to, to.checkTotal()
+	return to, to.validateTotal()
 }
 
 // applyDiff applies a diff to a list that still shares the entries of another.
@@ -206,8 +206,8 @@ func (l *list) applyDiff(m *wire.Diff) error {
 	return nil
 }
 
-// checkTotal compares the number of entries with the total.
-func (l *list) checkTotal() error {
+// validateTotal compares the number of entries with the total.
+func (l *list) validateTotal() error {
 	want := l.total
 	if l.view.limit > 0 {
 		want = min(want, l.view.limit)

@@ -115,10 +115,10 @@ func (o *options) answerTimeout() time.Duration {
 // to the next.
 type route struct{ node, step int }
 
-// route returns the route of the i-th client, one step before its first node. Half of
+// clientRoute returns the route of the i-th client, one step before its first node. Half of
 // the clients go up, half down, so that those of one node do not all meet at the next.
 // The clients of each view begin at all nodes.
-func (o *options) route(i int) route {
+func (o *options) clientRoute(i int) route {
 	round := i / o.Views
 	step := 1 - round%2*2
 	return route{node: o.nextNode(route{round + i%o.Views, -step}), step: step}

@@ -15,7 +15,7 @@ func TestRoutesReachAllNodes(t *testing.T) {
 			for view := range views {
 				first := map[int]bool{}
 				for i := view; i < views*nodes; i += views {
-					r := o.route(i)
+					r := o.clientRoute(i)
 					r.node = o.nextNode(r)
 					first[r.node] = true
 					visited := map[int]bool{}

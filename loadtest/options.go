@@ -123,7 +123,7 @@ func (o *options) complete(ctx context.Context, cmd *cobra.Command, getenv func(
 	if err := o.readSecret(getenv); err != nil {
 		return err
 	}
-	return o.validate()
+	return o.validateOptions()
 }
 
 // applyProfile sets the members of the profile, and then once more the flags that were
@@ -174,7 +174,7 @@ const (
 	otherFiles       = 100 // that the process has open
 )
 
-func (o *options) validate() error {
+func (o *options) validateOptions() error {
 	fileLimit := platform.OpenFileLimit()
 	// At the end each view and each watched stream has a fresh socket at each node.
 	neededFiles := o.Anchors + o.Viewers + o.Views*len(o.nodes) + otherFiles

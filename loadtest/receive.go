@@ -150,8 +150,8 @@ func (l *viewerLoop) handleFrame(v *viewer, f frame) error {
 		return errors.New("a continuation without a message")
 	}
 	v.fragments = append(v.fragments, f.payload...)
-	if len(v.fragments) > maxFrame {
-		return fmt.Errorf("a message of more than %d bytes", maxFrame)
+	if len(v.fragments) > maxFramePayload {
+		return fmt.Errorf("a message of more than %d bytes", maxFramePayload)
 	}
 	if !f.isFinal {
 		return nil
@@ -168,12 +168,12 @@ func (l *viewerLoop) handleMessage(v *viewer, payload []byte, isDeflated bool) e
 		if s.isAnswer && !v.isSubscribing {
 			return errors.New("an answer without a request")
 		}
-		l.advance(v, &v.list, s)
+		l.advanceList(v, &v.list, s)
 		return nil
 	}
 	if v.watchedList != nil {
 		if s := v.watchedList.findStep(payload, isDeflated); s != nil {
-			l.advance(v, &v.watchedList, s)
+			l.advanceList(v, &v.watchedList, s)
 			return nil
 		}
 	}
@@ -197,7 +197,7 @@ func (l *viewerLoop) handleMessage(v *viewer, payload []byte, isDeflated bool) e
 // inflate inflates a message of a server without context takeover.
 func inflate(payload []byte) ([]byte, error) {
 	r := flate.NewReader(io.MultiReader(bytes.NewReader(payload), strings.NewReader("\x00\x00\xff\xff\x01\x00\x00\xff\xff")))
-	text, err := io.ReadAll(io.LimitReader(r, maxFrame))
+	text, err := io.ReadAll(io.LimitReader(r, maxFramePayload))
 	if err != nil {
 		return nil, fmt.Errorf("inflate a message: %w", err)
 	}
@@ -277,7 +277,7 @@ func (l *viewerLoop) handleError(v *viewer, m *wire.Error) {
 func (l *viewerLoop) applyMessage(v *viewer, current **list, viewID string, s step, m wire.Message) error {
 	from := *current
 	if known := from.findStep(s.frame, s.isDeflated); known != nil {
-		l.advance(v, current, known)
+		l.advanceList(v, current, known)
 		return nil
 	}
 	switch known := from.view.id; {
@@ -316,12 +316,12 @@ func (l *viewerLoop) applyMessage(v *viewer, current **list, viewID string, s st
 		s.commands = from.commandsIn(to, d, l.ledger.runID)
 	}
 	s.to, s.frame = to, bytes.Clone(s.frame)
-	l.advance(v, current, from.addStep(s))
+	l.advanceList(v, current, from.addStep(s))
 	return nil
 }
 
-// advance moves one of a viewer's lists, current, by a step.
-func (l *viewerLoop) advance(v *viewer, current **list, s *step) {
+// advanceList moves one of a viewer's lists, current, by a step.
+func (l *viewerLoop) advanceList(v *viewer, current **list, s *step) {
 	*current = s.to
 	lastChange := v.listChangedAt
 	if current == &v.list {
@@ -371,6 +371,6 @@ func (l *viewerLoop) handleSubscribed(v *viewer, s *step) {
 		l.sendWatch(v)
 	}
 	if v.isRoaming {
-		l.schedule(l.randomAround(l.options.StayTime), v, (*viewerLoop).goAway)
+		l.schedule(l.randomAround(l.options.StayTime), v, (*viewerLoop).disconnectRoaming)
 	}
 }

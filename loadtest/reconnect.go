@@ -72,7 +72,7 @@ func (l *viewerLoop) handleSocketEnd(v *viewer, reason string) {
 	}
 	l.counters.reasons[reason]++
 	l.closeViewer(v)
-	l.schedule(delay, v, (*viewerLoop).connect)
+	l.schedule(delay, v, (*viewerLoop).connectViewer)
 	v.attempts++
 }
 

@@ -44,7 +44,7 @@ type measurement struct {
 // run runs the ramp, the measured phase and the settling, and writes the report. It
 // returns errVerdict when the verdict is FAIL.
 func (t *loadTest) run(ctx context.Context, stdout, stderr io.Writer) error {
-	if err := t.prepare(); err != nil {
+	if err := t.prepareRun(); err != nil {
 		return err
 	}
 	// The parts outlive ctx: an interrupted run still has a verdict.
@@ -77,7 +77,7 @@ func (t *loadTest) run(ctx context.Context, stdout, stderr io.Writer) error {
 	return t.writeReport(stdout)
 }
 
-func (t *loadTest) prepare() (err error) {
+func (t *loadTest) prepareRun() (err error) {
 	var id [3]byte
 	r := rand.New(rand.NewPCG(t.options.Seed, 0))
 	for i := range id {
@@ -125,16 +125,16 @@ func (t *loadTest) runPhases(ctx, loopCtx context.Context, progress *progress) {
 		t.viewerLoop.startMeasuring()
 		viewers = t.options.Viewers - t.viewerLoop.viewersWithoutList()
 	})
-	t.atStart = t.measure(loopCtx)
+	t.atStart = t.takeMeasurement(loopCtx)
 	progress.announce(fmt.Sprintf("measuring for %v, with %d viewers and %d anchors", t.options.Duration, viewers, t.anchorPool.counters.live.Load()))
 	sleep(ctx, t.options.Duration)
 	t.wasInterrupted = ctx.Err() != nil
-	t.atEnd = t.measure(loopCtx)
+	t.atEnd = t.takeMeasurement(loopCtx)
 	close(t.updatesDone)
-	t.settle(loopCtx)
+	t.settleAndCompare(loopCtx)
 }
 
-func (t *loadTest) measure(loopCtx context.Context) (m measurement) {
+func (t *loadTest) takeMeasurement(loopCtx context.Context) (m measurement) {
 	t.viewerLoop.callInLoop(loopCtx, func() { m.at, m.viewers = t.clock(), t.viewerLoop.currentCounters() })
 	m.nodes = t.scrapers.TakeSamples(loopCtx)
 	return m
@@ -153,9 +153,9 @@ func (t *loadTest) waitUntil(ctx, loopCtx context.Context, isDone func() bool) {
 	}
 }
 
-// settle waits until nothing changes, and compares all lists with fresh snapshots, and
+// settleAndCompare waits until nothing changes, and compares all lists with fresh snapshots, and
 // those with what anchors were promised.
-func (t *loadTest) settle(loopCtx context.Context) {
+func (t *loadTest) settleAndCompare(loopCtx context.Context) {
 	t.viewerLoop.callInLoop(loopCtx, t.viewerLoop.startSettling)
 	t.waitUntil(loopCtx, loopCtx, func() bool { return t.viewerLoop.viewersWithoutList() == 0 && t.ledger.isSettled() })
 	t.viewerLoop.callInLoop(loopCtx, t.viewerLoop.openReferences)

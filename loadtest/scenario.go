@@ -13,7 +13,7 @@ import (
 // scheduleArrivals connects all viewers, spread over the ramp.
 func (l *viewerLoop) scheduleArrivals(ramp time.Duration) {
 	for i, v := range l.viewers {
-		l.schedule(ramp*time.Duration(i)/time.Duration(len(l.viewers)), v, (*viewerLoop).connect)
+		l.schedule(ramp*time.Duration(i)/time.Duration(len(l.viewers)), v, (*viewerLoop).connectViewer)
 	}
 }
 
@@ -62,7 +62,7 @@ func (l *viewerLoop) disconnectAll(*viewer) {
 			continue // its reconnect is scheduled
 		}
 		l.closeViewer(v)
-		l.schedule(time.Duration(l.rand.Int64N(int64(l.options.HerdWindow)+1)), v, (*viewerLoop).connect)
+		l.schedule(time.Duration(l.rand.Int64N(int64(l.options.HerdWindow)+1)), v, (*viewerLoop).connectViewer)
 	}
 }
 
@@ -114,7 +114,7 @@ func (l *viewerLoop) startSettling() {
 		switch {
 		case v.stage == stageClosed:
 			v.generation++ // drops its timers
-			l.schedule(time.Duration(l.rand.Int64N(int64(time.Second))), v, (*viewerLoop).connect)
+			l.schedule(time.Duration(l.rand.Int64N(int64(time.Second))), v, (*viewerLoop).connectViewer)
 		case v.isSlow:
 			l.resumeSlowReads(v)
 		}
@@ -158,7 +158,7 @@ func (l *viewerLoop) openReference(node int, view *view, watchedCode string) {
 		viewerTraits: viewerTraits{isReference: true, isWatcher: watchedCode != ""}, watchedCode: watchedCode, shownLists: map[string]*list{},
 	}
 	l.viewers = append(l.viewers, v)
-	l.connect(v)
+	l.connectViewer(v)
 }
 
 // comparison is the result of comparing viewers with references.

@@ -19,29 +19,29 @@ func (v verdict) addRow(ok bool, check, got, want string) {
 	v.Rows = append(v.Rows, report.Row{Check: check, Got: got, Want: want, Result: result})
 }
 
-func (v verdict) expectNone(check string, n int) { v.addRow(n == 0, check, comma(n), "0") }
+func (v verdict) addNoneRow(check string, n int) { v.addRow(n == 0, check, withCommas(n), "0") }
 
-func (v verdict) expectAtLeast(check string, n, limit int) {
-	v.addRow(n >= limit, check, comma(n), "≥ "+comma(limit))
+func (v verdict) addAtLeastRow(check string, n, limit int) {
+	v.addRow(n >= limit, check, withCommas(n), "≥ "+withCommas(limit))
 }
 
-func comma(n int) string { return humanize.Comma(int64(n)) }
+func withCommas(n int) string { return humanize.Comma(int64(n)) }
 
 // judge fills in the rows, the faults and the result.
 func judge(r *report.Report, o *options, faults [faultKindCount]int, wasInterrupted bool) {
 	v := verdict{r}
 	r.Faults = map[string]int{}
 	for kind, n := range faults {
-		v.expectNone(faultKind(kind).String(), n)
+		v.addNoneRow(faultKind(kind).String(), n)
 		r.Faults[faultKind(kind).String()] = n
 	}
-	v.addRow(r.Compared.Equal == o.Viewers, "viewers whose list equals a fresh snapshot", comma(r.Compared.Equal), comma(o.Viewers))
-	v.expectAtLeast("viewers at once", r.Viewers.Peak, o.Viewers-o.maxAwayViewers())
-	v.expectAtLeast("anchors at once", r.Anchors.Peak, o.minAnchorsAtOnce())
+	v.addRow(r.Compared.Equal == o.Viewers, "viewers whose list equals a fresh snapshot", withCommas(r.Compared.Equal), withCommas(o.Viewers))
+	v.addAtLeastRow("viewers at once", r.Viewers.Peak, o.Viewers-o.maxAwayViewers())
+	v.addAtLeastRow("anchors at once", r.Anchors.Peak, o.minAnchorsAtOnce())
 	disconnects := r.Viewers.Disconnects + int(r.Anchors.Disconnects)
-	v.addRow(disconnects <= o.MaxDisconnects, "unexpected disconnects", comma(disconnects), "≤ "+comma(o.MaxDisconnects))
-	v.expectNone("sessions that expired for missed beats although their anchor still beat", int(r.Anchors.Expired))
-	v.expectNone("refused requests", r.Viewers.Errors+int(r.Anchors.Errors))
+	v.addRow(disconnects <= o.MaxDisconnects, "unexpected disconnects", withCommas(disconnects), "≤ "+withCommas(o.MaxDisconnects))
+	v.addNoneRow("sessions that expired for missed beats although their anchor still beat", int(r.Anchors.Expired))
+	v.addNoneRow("refused requests", r.Viewers.Errors+int(r.Anchors.Errors))
 	v.judgeReconnects(o.MinResumed)
 	if o.Updates > 0 || o.AnchorLife > 0 {
 		v.addRow(r.Latency.Samples > 0, "starts and updates that viewers received", humanize.Comma(r.Latency.Samples), "> 0")
@@ -64,7 +64,7 @@ func (v verdict) judgeReconnects(minShare float64) {
 	}
 	judge := func(check string, resumed, all int) {
 		v.addRow(all > 0 && float64(resumed) >= minShare*float64(all), check,
-			comma(resumed)+" of "+comma(all), fmt.Sprintf("≥ %g%%", 100*minShare))
+			withCommas(resumed)+" of "+withCommas(all), fmt.Sprintf("≥ %g%%", 100*minShare))
 	}
 	r := &v.Viewers.Reconnects
 	judge("reconnects of viewers that were resumed with a diff", r.Resumed, r.All)
@@ -82,7 +82,7 @@ func (v verdict) addWarnings(o *options, wasInterrupted bool) {
 		v.addWarning("interrupted", "yes", "no")
 	}
 	if n := v.Viewers.Refusals + int(v.Anchors.Refusals); n > 0 {
-		v.addWarning("handshakes and starts that needed a retry", comma(n), "0")
+		v.addWarning("handshakes and starts that needed a retry", withCommas(n), "0")
 	}
 }
 

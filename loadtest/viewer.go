@@ -89,8 +89,8 @@ func backoffDelay(r *rand.Rand, attempts int) time.Duration {
 	return time.Duration(r.Int64N(int64(backoff) + 1))
 }
 
-// connect opens a new socket to the next node.
-func (l *viewerLoop) connect(v *viewer) {
+// connectViewer opens a new socket to the next node.
+func (l *viewerLoop) connectViewer(v *viewer) {
 	if v.stage != stageClosed {
 		return
 	}
@@ -125,8 +125,8 @@ func (l *viewerLoop) closeViewer(v *viewer) {
 	v.unparsed, v.fragments, v.unsent = nil, nil, nil
 }
 
-// disconnect sends a close frame and closes a viewer's socket.
-func (l *viewerLoop) disconnect(v *viewer) {
+// disconnectViewer sends a close frame and closes a viewer's socket.
+func (l *viewerLoop) disconnectViewer(v *viewer) {
 	l.sendClose(v)
 	l.closeViewer(v)
 }
@@ -233,12 +233,12 @@ func (l *viewerLoop) sendUnwatch(v *viewer) {
 	}
 }
 
-// goAway disconnects a roaming viewer, which comes back with its position.
-func (l *viewerLoop) goAway(v *viewer) {
+// disconnectRoaming disconnects a roaming viewer, which comes back with its position.
+func (l *viewerLoop) disconnectRoaming(v *viewer) {
 	if l.isSettling || v.stage == stageClosed {
 		return
 	}
-	l.disconnect(v)
+	l.disconnectViewer(v)
 	l.counters.absences++
-	l.schedule(l.randomAround(l.options.AwayTime), v, (*viewerLoop).connect)
+	l.schedule(l.randomAround(l.options.AwayTime), v, (*viewerLoop).connectViewer)
 }

@@ -118,7 +118,7 @@ func viewTag(runID string, view int) string { return runID + "-" + strconv.Itoa(
 func (l *viewerLoop) addViewer(i int) {
 	round := i / l.options.Views
 	v := &viewer{
-		index: int32(len(l.viewers)), view: l.views[i%l.options.Views], route: l.options.route(i), viewerSocket: viewerSocket{fd: -1},
+		index: int32(len(l.viewers)), view: l.views[i%l.options.Views], route: l.options.clientRoute(i), viewerSocket: viewerSocket{fd: -1},
 		viewerTraits: viewerTraits{isSlow: isInShare(round, l.options.SlowShare), isWatcher: isInShare(round, l.options.WatchShare)},
 	}
 	v.isRoaming = !v.isSlow && isInShare(round+round/7, l.options.AwayShare)
@@ -201,7 +201,7 @@ func (l *viewerLoop) run(ctx context.Context) error {
 		}
 	}
 	for _, v := range l.viewers {
-		l.disconnect(v)
+		l.disconnectViewer(v)
 	}
 	return nil
 }
