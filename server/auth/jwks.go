@@ -25,8 +25,8 @@ const (
 	// bounds the reads that made-up key ids cause, and delays a new key.
 	unknownKeyInterval = 30 * time.Second
 
-	// fetchTimeout bounds a read, and the time that a token with an unknown key id waits
-	// for one: as long as a socket waits for its token.
+	// fetchTimeout bounds a read. A token with an unknown key id waits for it, no longer
+	// than a socket waits for its token.
 	fetchTimeout = 5 * time.Second
 )
 
@@ -53,8 +53,8 @@ func newKeySet(ctx context.Context, url string, onRead func(error), log zerolog.
 	return &keySet{set}, nil
 }
 
-// jwksTransport reports each read of the set, and turns a response that is no JWK set
-// into an error: the library would accept it as an empty set.
+// jwksTransport reports each read of the set. It turns a response that is no JWK set into
+// an error, because the library would accept it as an empty set.
 type jwksTransport struct{ onRead func(error) }
 
 // maxJWKSetBytes bounds the set: a hundred keys have about 50 KB.

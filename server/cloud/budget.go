@@ -56,8 +56,8 @@ func (b *Budget) RequestCount() uint64 {
 	return b.requests
 }
 
-// waitForRequest returns when the budget permits a request. It returns ErrBudgetWait if ctx ends
-// before, or would.
+// waitForRequest returns when the budget permits a request. It returns ErrBudgetWait if
+// ctx ends before, or would.
 func (b *Budget) waitForRequest(ctx context.Context) error {
 	select {
 	case b.waiting <- struct{}{}:
@@ -111,8 +111,8 @@ func (b *Budget) currentLimitLocked() rate.Limit {
 	return min(b.configuredLimit, b.reducedLimit+recovered)
 }
 
-// reduceRate halves the rate and starts a pause. During a pause it does nothing: concurrent
-// requests get the same response.
+// reduceRate halves the rate and starts a pause. During a pause it does nothing:
+// concurrent requests get the same response.
 func (b *Budget) reduceRate() {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -52,9 +52,9 @@ func newRateLimitedClient(o Options) *rateLimitedClient {
 	}}
 }
 
-// sendWithinBudget calls send, which sends one request, when the budget permits it, and again if the
-// provider rejects it for its rate. send builds the request, since a signature contains
-// the time.
+// sendWithinBudget calls send, which sends one request, when the budget permits it. It
+// repeats that if the provider rejects the request for its rate. send builds the request,
+// since a signature contains the time.
 func (c *rateLimitedClient) sendWithinBudget(ctx context.Context, send func() error) (err error) {
 	for range maxAttempts {
 		if err := c.budget.waitForRequest(ctx); err != nil {

@@ -74,8 +74,8 @@ func (t *TencentLegacy) forEachRecordingOfDay(ctx context.Context, code string, 
 	}
 }
 
-// decodeLegacyFiles decodes a page: the number of files on all pages, the recordings of
-// this page that are ready to play, and the number of its rows.
+// decodeLegacyFiles decodes a page. It returns the number of files on all pages, the
+// recordings of this page that are ready to play, and the number of its rows.
 func decodeLegacyFiles(output []byte, code string) (total int, recordings []presence.Recording, rows int, err error) {
 	var page struct {
 		AllCount numberOrString `json:"all_count"`

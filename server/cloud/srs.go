@@ -57,8 +57,8 @@ type srsStream struct {
 const srsPageSize = 1000
 
 // forEachPushedStream calls yield with every stream of the application that has a push. A
-// page may be shorter than requested, and a server without paging repeats the same page:
-// the list ends with a page that has no new stream.
+// page may be shorter than requested, and a server without paging repeats the same page.
+// So the list ends with a page that has no new stream.
 func (s *SRS) forEachPushedStream(ctx context.Context, yield func(srsStream)) error {
 	known := map[numberOrString]bool{}
 	for start := 0; ; {

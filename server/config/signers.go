@@ -63,7 +63,7 @@ func (s SignerConfig) hasMinuteTimes() bool {
 	return s.Provider == "aliyun_b" || s.Provider == "tencent_cdn_b"
 }
 
-// minMinutesTTL is the least play.ttl for times in whole minutes: a URL is valid for at
+// minMinutesTTL is the least play.ttl for times in whole minutes. A URL is valid for at
 // least half of play.ttl, and expires up to a minute early.
 const minMinutesTTL = 4 * time.Minute
 

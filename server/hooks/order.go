@@ -53,8 +53,8 @@ func NewOrderTracker() *OrderTracker {
 	return &OrderTracker{last: last}
 }
 
-// Observe records a begin or an end, and reports whether it is late: an end after the
-// begin of a later push, or a begin after its own end. It does not record late events.
+// Observe records a begin or an end, and reports whether it is late. Late are an end after
+// the begin of a later push, and a begin after its own end. Late events are not recorded.
 //
 // A restarted server counts from the start again. So a begin with a low index is late
 // only if it was created before the end arrived, and an end only soon after the begin.

@@ -5,13 +5,14 @@
 // immediately, on any node.
 //
 // A round first reads the provider's list of pushes, if it has one. Then it queries, one
-// by one, the sessions that are missing in the list and matter: evenly over the rest of
-// the interval, those without a result for the longest time first. Sessions that do not
-// fit wait for the next round. A provider that has only a list is read a second time.
+// by one, the sessions that matter and are missing in the list. It spreads these queries
+// over the rest of the interval, and starts with the sessions that have waited longest for
+// a result. Sessions that do not fit wait for the next round. A provider that has only a
+// list is read a second time.
 //
 // Invariants:
 //   - Offline is the provider's response to a query for that stream, or its absence from
-//     two complete lists, the second begun after the end of the first.
+//     two complete lists. The second list begins after the end of the first.
 //   - NoAnswer is reported only for a stream without a response while the provider
 //     answered other queries, before and after it. So an outage of the provider reports
 //     nothing.

@@ -13,9 +13,8 @@ import (
 	"onair/server/cloud"
 )
 
-// TestResultsHaveEvidence: for any behaviour of the provider, Offline follows its response
-// in the same round, and NoAnswer a query without response between two responses that are
-// close together.
+// TestResultsHaveEvidence: Offline follows the provider's response in the same round.
+// NoAnswer follows a query without response between two responses that are close together.
 func TestResultsHaveEvidence(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		seed := rapid.Uint64().Draw(r, "seed")

@@ -99,10 +99,10 @@ func (r *round) reportStatus(t Target, status Status) {
 	r.poller.reportStatus(t, r.number, status)
 }
 
-// queryList reads the list and reports the targets in it as online, page by page, because
-// the begin of a long list is old at its end. It returns the other targets, and whether the
-// list was complete. It takes at most half of the interval, to leave time for single
-// queries.
+// queryList reads the list and reports the targets in it as online. It does so page by
+// page, because the begin of a long list is old at its end. It returns the other targets,
+// and whether the list was complete. It takes at most half of the interval, to leave time
+// for single queries.
 func (r *round) queryList(ctx context.Context, targets []Target) (missing []Target, isComplete bool) {
 	listCtx, cancel := context.WithTimeout(ctx, r.poller.options.Interval/2)
 	defer cancel()

@@ -81,7 +81,7 @@ func TestPauseAndLateResponses(t *testing.T) {
 }
 
 // TestDown: a back end that is down receives one probe at a time, at least every thirty
-// seconds; the log has one line; and all events are sent after the recovery.
+// seconds, and causes one log line. After the recovery all events are sent.
 func TestDown(t *testing.T) {
 	withPump(t, func(request) response { return response{after: time.Millisecond, err: errConnection} }, func(s *pumpTest) {
 		for i := range 1000 {

@@ -13,9 +13,9 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestDeliveryUnderFaults: with a back end that fails in all ways, leaders that are replaced
-// before they notice, and a log that applies results late, every event arrives. The first
-// arrivals of each live code are in order. Without faults each event arrives once.
+// TestDeliveryUnderFaults: the back end fails in all ways, leaders are replaced before they
+// notice, and the log applies results late. Every event arrives, and the first arrivals of
+// each live code are in order. Without faults each event arrives once.
 func TestDeliveryUnderFaults(t *testing.T) {
 	offset := time.Duration(time.Now().UnixNano() % 1e9)
 	synctest.Test(t, func(t *testing.T) {
