@@ -49,7 +49,7 @@ for (const transport of ['socket', 'events'] as const) {
     await eventually(() => expect(view.get(stream.code)).toMatchObject({ title: 'New', state: 'live' }))
     expect(view.get(stream.code)!.tags).toBeUndefined()
     const watcher = newViewer({ transport })
-    const watch = watcher.watch(stream.code)
+    const watch = watcher.watch(stream.code, ['flv'])
     await eventually(() => expect(watch.entry?.play?.flv).toContain('txSecret='))
     watcher.like(stream.code, 3)
     await eventually(() => expect(view.get(stream.code)).toMatchObject({ viewers: 1, likes: 3 }))
