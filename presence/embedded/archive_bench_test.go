@@ -41,10 +41,10 @@ func BenchmarkArchive(b *testing.B) {
 				}
 			}
 		}()
-		incarnation, no := uint64(time.Now().UnixNano()), uint64(0)
+		incarnation, seq := uint64(time.Now().UnixNano()), uint64(0)
 		for b.Loop() {
-			no++
-			if err := l.Append(b.Context(), sealedBatch(incarnation, no, &presence.Unban{Anchor: "x"})); err != nil {
+			seq++
+			if err := l.Append(b.Context(), sealedBatch(incarnation, seq, &presence.Unban{Anchor: "x"})); err != nil {
 				b.Fatal(err)
 			}
 		}

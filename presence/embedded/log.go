@@ -56,9 +56,9 @@ type shutdown struct {
 
 // writerState belongs to the writer, and to Load before the first append.
 type writerState struct {
-	lastEntry    presence.Entry // without its batch
-	batchNumbers map[nodeIncarnation]uint64
-	unsaved      []presence.Entry // entries that are in neither table, nor in the pending rows
+	lastEntry presence.Entry             // without its batch
+	lastSeqs  map[nodeIncarnation]uint64 // of ordered batches
+	unsaved   []presence.Entry           // entries that are in neither table, nor in the pending rows
 }
 
 // nodeIncarnation is one life of one node.
@@ -97,7 +97,7 @@ func Open(o Options) (*Log, error) {
 		memory: newMemoryStore(), buffer: newEntryBuffer(), pending: newPendingRows(),
 		requests: requests{make(chan *appendRequest), make(chan *transactionRequest)},
 		shutdown: shutdown{started: make(chan struct{}), writerDone: make(chan struct{})},
-		writer:   writerState{batchNumbers: map[nodeIncarnation]uint64{}},
+		writer:   writerState{lastSeqs: map[nodeIncarnation]uint64{}},
 	}
 	metrics := newMetrics(o.Metrics)
 	if o.Dir != InMemory {

@@ -45,8 +45,8 @@ func newStart(anchor string) *presence.Start {
 	return &presence.Start{Session: presence.NewSession(), Anchor: anchor, Code: "8888_" + anchor, Listed: true}
 }
 
-func sealedBatch(incarnation, no uint64, commands ...presence.Command) presence.SealedBatch {
-	b := presence.Batch{Node: "a", Incarnation: incarnation, Process: incarnation, Seq: no, MaxRules: presence.LatestRules, Commands: commands}
+func sealedBatch(incarnation, seq uint64, commands ...presence.Command) presence.SealedBatch {
+	b := presence.Batch{Node: "a", Incarnation: incarnation, Process: incarnation, Seq: seq, MaxRules: presence.LatestRules, Commands: commands}
 	return b.Seal()
 }
 
@@ -138,8 +138,8 @@ func TestDamagedStoreIsMovedAside(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for no := range uint64(50) {
-				if err := l.Append(t.Context(), sealedBatch(incarnation, no+1, newStart(strings.Repeat("b", int(no))+"alice"))); err != nil {
+			for seq := range uint64(50) {
+				if err := l.Append(t.Context(), sealedBatch(incarnation, seq+1, newStart(strings.Repeat("b", int(seq))+"alice"))); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -226,10 +226,10 @@ func BenchmarkAppendDurable(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer l.Close()
-	no := uint64(0)
+	seq := uint64(0)
 	for b.Loop() {
-		no++
-		if err := l.Append(b.Context(), sealedBatch(1, no, &presence.Unban{Anchor: "x"})); err != nil {
+		seq++
+		if err := l.Append(b.Context(), sealedBatch(1, seq, &presence.Unban{Anchor: "x"})); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -241,10 +241,10 @@ func BenchmarkAppendBeats(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer l.Close()
-	no := uint64(0)
+	seq := uint64(0)
 	for b.Loop() {
-		no++
-		if err := l.Append(b.Context(), sealedBatch(1, no)); err != nil {
+		seq++
+		if err := l.Append(b.Context(), sealedBatch(1, seq)); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -70,7 +70,7 @@ func (l *Log) commitAppends(group []*appendRequest) {
 		l.refuseDurable(group, err)
 		return
 	}
-	maps.Copy(l.writer.batchNumbers, ordered)
+	maps.Copy(l.writer.lastSeqs, ordered)
 	if len(entries) > 0 {
 		l.writer.lastEntry = last
 		l.writer.lastEntry.Batch = nil
@@ -99,7 +99,7 @@ func (l *Log) refuseDurable(group []*appendRequest, err error) {
 
 // isDuplicate reports whether the log has this batch already.
 func (l *Log) isDuplicate(b *presence.SealedBatch) bool {
-	return b.Seq <= l.writer.batchNumbers[incarnationOf(b)]
+	return b.Seq <= l.writer.lastSeqs[incarnationOf(b)]
 }
 
 // newEntry returns the entry after last. Its time may go back, when the wall

@@ -58,8 +58,8 @@ func newStart(anchor string) *presence.Start {
 	}
 }
 
-func sealedBatch(node string, incarnation, number uint64, commands ...presence.Command) presence.SealedBatch {
-	b := presence.Batch{Node: node, Incarnation: incarnation, Process: incarnation, Seq: number, MaxRules: presence.LatestRules, Commands: commands}
+func sealedBatch(node string, incarnation, seq uint64, commands ...presence.Command) presence.SealedBatch {
+	b := presence.Batch{Node: node, Incarnation: incarnation, Process: incarnation, Seq: seq, MaxRules: presence.LatestRules, Commands: commands}
 	return b.Seal()
 }
 
@@ -124,8 +124,8 @@ func testEntryOrder(t *testing.T, backend Backend) {
 	var wg sync.WaitGroup
 	for n := range 8 {
 		wg.Go(func() {
-			for no := range uint64(25) {
-				if err := log.Append(t.Context(), sealedBatch(fmt.Sprint("node", n), incarnation, no+1, newStart(fmt.Sprint("u", n, "x", no)))); err != nil {
+			for seq := range uint64(25) {
+				if err := log.Append(t.Context(), sealedBatch(fmt.Sprint("node", n), incarnation, seq+1, newStart(fmt.Sprint("u", n, "x", seq)))); err != nil {
 					t.Error(err)
 				}
 			}
@@ -133,30 +133,30 @@ func testEntryOrder(t *testing.T, backend Backend) {
 	}
 	wg.Wait()
 	entries := readEntries(t, log, r.LastEntry(), 200)
-	numbers := map[string]uint64{}
+	lastSeq := map[string]uint64{}
 	for i, e := range entries {
 		if i > 0 && (e.Num != entries[i-1].Num+1 || e.ID.Compare(entries[i-1].ID) <= 0) {
 			t.Fatalf("entry %d %v comes after %d %v", e.Num, e.ID, entries[i-1].Num, entries[i-1].ID)
 		}
 		if e.Time == 0 || e.Epoch == "" {
-			t.Fatalf("entry %d has time %d, replication id %q", e.Num, e.Time, e.Epoch)
+			t.Fatalf("entry %d has time %d, epoch %q", e.Num, e.Time, e.Epoch)
 		}
 		b, err := presence.DecodeBatch(e.Batch)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if b.Seq != numbers[b.Node]+1 {
-			t.Fatalf("batch %d of %s comes after %d", b.Seq, b.Node, numbers[b.Node])
+		if b.Seq != lastSeq[b.Node]+1 {
+			t.Fatalf("batch %d of %s comes after %d", b.Seq, b.Node, lastSeq[b.Node])
 		}
-		numbers[b.Node] = b.Seq
+		lastSeq[b.Node] = b.Seq
 	}
 }
 
 func testDuplicateBatch(t *testing.T, backend Backend) {
 	log := openLog(t, backend)
 	r, incarnation := loadAndJoin(t, log, "a")
-	for _, no := range []uint64{1, 1, 2, 1, 2, 3, 3} {
-		mustAppend(t, log, sealedBatch("a", incarnation, no, newStart(fmt.Sprint("u", no))))
+	for _, seq := range []uint64{1, 1, 2, 1, 2, 3, 3} {
+		mustAppend(t, log, sealedBatch("a", incarnation, seq, newStart(fmt.Sprint("u", seq))))
 	}
 	mustAppend(t, log, sealedBatch("b", incarnation, 1))
 	var got []string
@@ -186,8 +186,8 @@ func testTailReaders(t *testing.T, backend Backend) {
 			}
 		})
 	}
-	for no := range uint64(all) {
-		mustAppend(t, log, sealedBatch("a", incarnation, no+1))
+	for seq := range uint64(all) {
+		mustAppend(t, log, sealedBatch("a", incarnation, seq+1))
 	}
 	wg.Wait()
 	// From an entry in the middle, only the later ones.

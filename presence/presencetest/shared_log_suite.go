@@ -49,11 +49,11 @@ func openAgain(t *testing.T, backend SharedBackend) presence.Log {
 	return log
 }
 
-// appendStarts appends n batches of one start each, numbered from a number on.
+// appendStarts appends n batches with one start each. Their numbers begin at from.
 func appendStarts(t *testing.T, log presence.Log, node string, incarnation, from, n uint64) {
 	t.Helper()
-	for no := from; no < from+n; no++ {
-		mustAppend(t, log, sealedBatch(node, incarnation, no, newStart(fmt.Sprint(node, "x", no))))
+	for seq := from; seq < from+n; seq++ {
+		mustAppend(t, log, sealedBatch(node, incarnation, seq, newStart(fmt.Sprint(node, "x", seq))))
 	}
 }
 
@@ -119,11 +119,11 @@ func testBrokenConnections(t *testing.T, backend SharedBackend) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		for no := uint64(1); no <= 40; no++ {
-			b := sealedBatch("a", incarnation, no, newStart(fmt.Sprint("u", no)))
+		for seq := uint64(1); seq <= 40; seq++ {
+			b := sealedBatch("a", incarnation, seq, newStart(fmt.Sprint("u", seq)))
 			for log.Append(ctx, b) != nil && ctx.Err() == nil { // a node retries the same batch
 			}
-			if no%10 == 5 {
+			if seq%10 == 5 {
 				backend.BreakConnections(t)
 			}
 		}
@@ -164,9 +164,9 @@ func testForkedBusy(t *testing.T, backend SharedBackend) {
 	entries := readEntries(t, log, r.LastEntry(), 8)
 	backend.LoseTail(t, 3)
 	appendStarts(t, log, "b", incarnation, 1, 9)
-	for _, at := range entries[5:] {
-		if err := tailError(t, log, at); !errors.Is(err, presence.ErrForked) {
-			t.Errorf("after lost entry %d: %v", at.Num, err)
+	for _, lost := range entries[5:] {
+		if err := tailError(t, log, lost); !errors.Is(err, presence.ErrForked) {
+			t.Errorf("after lost entry %d: %v", lost.Num, err)
 		}
 	}
 }

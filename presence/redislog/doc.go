@@ -10,7 +10,7 @@
 //	{prefix}:log         stream: the entries, with n number, t time, r epoch, b batch
 //	{prefix}:head        hash: n and t of the newest entry, g the founding time of the epoch,
 //	                     boot the newest incarnation
-//	{prefix}:nodes       hash: by node incarnation, number and time of its newest batch
+//	{prefix}:nodes       hash: by node incarnation, seq and time of its newest batch
 //	{prefix}:snapshots   list: descriptions of the snapshots, newest first
 //	{prefix}:snapshot:…  hash: the chunks of one snapshot
 //	{prefix}:lock        string: the process that founds an epoch
@@ -31,8 +31,7 @@
 //     is no sign.
 //   - Ids are no clock: they stop when the clock steps back. The script that appends
 //     stores Redis's time.
-//   - An append without a reply may have happened, or happen later. A batch has a
-//     number, and the script appends it once. A recording is replaced only if the
+//   - An append without a reply may have happened, or happen later. //     number, and the script appends it once. A recording is replaced only if the
 //     stored value is the expected one.
 //   - Recordings are as durable as the log. No node has a copy of them to restore.
 //

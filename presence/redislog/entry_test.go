@@ -15,12 +15,12 @@ func FuzzEntry(f *testing.F) {
 	f.Add("0-1", "18446744073709551615", "-1", "", "")
 	f.Add("1-", "1", "1", "r", "b")
 	f.Add("-", "0x1", "1e3", "r", "b")
-	f.Fuzz(func(t *testing.T, id, n, at, repl, batch string) {
-		e, err := parseEntry(redis.XMessage{ID: id, Values: map[string]any{"n": n, "t": at, "r": repl, "b": batch}})
+	f.Fuzz(func(t *testing.T, id, number, time, epoch, batch string) {
+		e, err := parseEntry(redis.XMessage{ID: id, Values: map[string]any{"n": number, "t": time, "r": epoch, "b": batch}})
 		if err != nil {
 			return
 		}
-		again, err := parseEntry(redis.XMessage{ID: formatID(e.ID), Values: map[string]any{"n": n, "t": at, "r": e.Epoch, "b": string(e.Batch)}})
+		again, err := parseEntry(redis.XMessage{ID: formatID(e.ID), Values: map[string]any{"n": number, "t": time, "r": e.Epoch, "b": string(e.Batch)}})
 		if err != nil || !isSameEntry(e, again) || string(again.Batch) != batch {
 			t.Errorf("%+v, then %+v, %v", e, again, err)
 		}

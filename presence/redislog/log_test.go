@@ -15,8 +15,8 @@ import (
 )
 
 // emptyBatch returns a batch without commands.
-func emptyBatch(number uint64) presence.SealedBatch {
-	b := presence.Batch{Node: "a", Incarnation: 1, Process: 1, Seq: number, MaxRules: presence.LatestRules}
+func emptyBatch(seq uint64) presence.SealedBatch {
+	b := presence.Batch{Node: "a", Incarnation: 1, Process: 1, Seq: seq, MaxRules: presence.LatestRules}
 	return b.Seal()
 }
 
@@ -82,14 +82,14 @@ func (b *testBackend) do(t *testing.T, args ...any) any {
 func (b *testBackend) trim(t *testing.T, log presence.Log) presence.Log {
 	t.Helper()
 	l := log.(*Log)
-	for number := range uint64(2) {
+	for seq := range uint64(2) {
 		if err := l.writeDueSnapshot(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		for before := time.Now().UnixMilli(); time.Now().UnixMilli() == before; {
 			continue // the next entry needs another time
 		}
-		batch := presence.Batch{Node: "trim", Incarnation: 1, Process: 1, Seq: number + 1, MaxRules: presence.LatestRules}
+		batch := presence.Batch{Node: "trim", Incarnation: 1, Process: 1, Seq: seq + 1, MaxRules: presence.LatestRules}
 		mustAppend(t, l, batch.Seal())
 	}
 	if err := l.writeDueSnapshot(t.Context()); err != nil {
@@ -161,11 +161,11 @@ func TestNotWritten(t *testing.T) {
 	b := newTestBackend(t, s)
 	l := b.openLog(t)
 	mustLoad(t, l)
-	number := uint64(0)
+	seq := uint64(0)
 	expect := func(situation string, written bool) {
 		t.Helper()
-		number++
-		switch err := l.Append(t.Context(), emptyBatch(number)); {
+		seq++
+		switch err := l.Append(t.Context(), emptyBatch(seq)); {
 		case err == nil && !written:
 			t.Errorf("%s: it was written", situation)
 		case written && err != nil || !written && !errors.Is(err, presence.ErrNotWritten):
@@ -188,7 +188,7 @@ func TestNotWritten(t *testing.T) {
 	expect("connection refused", false)
 	s.Restart()
 	s.Pause()
-	if err := l.Append(t.Context(), emptyBatch(number+1)); err == nil || errors.Is(err, presence.ErrNotWritten) {
+	if err := l.Append(t.Context(), emptyBatch(seq+1)); err == nil || errors.Is(err, presence.ErrNotWritten) {
 		t.Errorf("without a reply: %v", err)
 	}
 	s.Resume()

@@ -19,7 +19,7 @@ func BenchmarkSnapshot(b *testing.B) {
 				b.Fatal(err)
 			}
 			var loading, writing, redisCPU time.Duration
-			number := uint64(0)
+			seq := uint64(0)
 			b.ResetTimer()
 			for range b.N {
 				start := time.Now()
@@ -30,8 +30,8 @@ func BenchmarkSnapshot(b *testing.B) {
 				for before := time.Now().UnixMilli(); time.Now().UnixMilli() < before+5; {
 					continue
 				}
-				number++
-				if err := l.Append(b.Context(), emptyBatch(number)); err != nil {
+				seq++
+				if err := l.Append(b.Context(), emptyBatch(seq)); err != nil {
 					b.Fatal(err)
 				}
 				cpuBefore := bench.redis.CPUTime()

@@ -14,9 +14,9 @@ import (
 // snapshotCheckInterval is how often a node checks whether a snapshot is due.
 const snapshotCheckInterval = time.Second
 
-// batchNumberRetention is how long Redis stores the number of a node's newest batch.
+// lastSeqRetention is how long Redis stores the Seq of a node's newest batch.
 // No node retries an append after that.
-const batchNumberRetention = 24 * time.Hour
+const lastSeqRetention = 24 * time.Hour
 
 // runSnapshotWriter writes due snapshots while this node is the leader.
 func (l *Log) runSnapshotWriter() {
@@ -109,7 +109,7 @@ var errSuperseded = errors.New("redislog: the log has lost the snapshot's entry,
 func (l *Log) commitSnapshot(ctx context.Context, s *snapshot, epoch string) error {
 	dropped, err := l.scripts.commitSnapshot.Run(ctx, l.redis,
 		[]string{l.keys.log, l.keys.snapshots, l.keys.snapshotPrefix + s.name, l.keys.nodes},
-		s.String(), formatID(s.id), s.number, s.time, epoch, l.options.SnapshotAge.Milliseconds(), batchNumberRetention.Milliseconds()).StringSlice()
+		s.String(), formatID(s.id), s.number, s.time, epoch, l.options.SnapshotAge.Milliseconds(), lastSeqRetention.Milliseconds()).StringSlice()
 	if errors.Is(err, redis.Nil) {
 		return errSuperseded
 	}

@@ -1,12 +1,12 @@
 -- onair append batch
 -- Appends one batch, unless the log has it already.
--- KEYS: log, head, nodes, snapshots. ARGV: node, incarnation, number of the batch, batch.
+-- KEYS: log, head, nodes, snapshots. ARGV: node, incarnation, seq of the batch, batch.
 -- Returns the number of the entry; 0 for a duplicate; -1 where no epoch has been founded.
 if redis.call('EXISTS', KEYS[4]) == 0 then
   return -1
 end
-local incarnation, number = string.match(redis.call('HGET', KEYS[3], ARGV[1]) or '', '^(%d+) (%d+) ')
-if incarnation == ARGV[2] and tonumber(number) >= tonumber(ARGV[3]) then
+local incarnation, seq = string.match(redis.call('HGET', KEYS[3], ARGV[1]) or '', '^(%d+) (%d+) ')
+if incarnation == ARGV[2] and tonumber(seq) >= tonumber(ARGV[3]) then
   return 0
 end
 local replid = string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)')

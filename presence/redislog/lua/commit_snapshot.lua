@@ -3,7 +3,7 @@
 -- older. Then trims the log up to the newest snapshot that is old enough to start from.
 -- KEYS: log, snapshots, the snapshot's chunks, nodes. ARGV: the snapshot's description; id, number,
 -- time and epoch of its entry; the least age of a snapshot to start from, in milliseconds; the time
--- since its last batch after which a node's batch number is deleted, in milliseconds.
+-- since its last batch after which a node's last seq is deleted, in milliseconds.
 -- Returns the descriptions of the dropped snapshots, or false where nothing was committed.
 local entry = redis.call('XRANGE', KEYS[1], ARGV[2], ARGV[2])[1]
 local newest = redis.call('LINDEX', KEYS[2], 0)

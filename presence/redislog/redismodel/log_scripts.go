@@ -13,15 +13,15 @@ import (
 // appendBatch runs lua/append_batch.lua.
 func (r *Redis) appendBatch(keys, argv []string) (number int64) {
 	log, head, nodes, snapshots := keys[0], keys[1], keys[2], keys[3]
-	node, incarnation, batchNumber, batch := argv[0], parseInt(argv[1]), parseInt(argv[2]), argv[3]
+	node, incarnation, seq, batch := argv[0], parseInt(argv[1]), parseInt(argv[2]), argv[3]
 	if r.keys.get(snapshots) == nil {
 		return -1
 	}
-	var lastIncarnation, lastNumber, lastTime int64
+	var lastIncarnation, lastSeq, lastTime int64
 	lastAppend, known := r.keys.field(nodes, node)
 	if known {
-		fmt.Sscan(lastAppend, &lastIncarnation, &lastNumber, &lastTime)
-		if lastIncarnation == incarnation && lastNumber >= batchNumber {
+		fmt.Sscan(lastAppend, &lastIncarnation, &lastSeq, &lastTime)
+		if lastIncarnation == incarnation && lastSeq >= seq {
 			return 0
 		}
 	}
@@ -33,7 +33,7 @@ func (r *Redis) appendBatch(keys, argv []string) (number int64) {
 	r.keys.addEntry(log, r.keys.nextEntryID(log, uint64(now)), "n", numberText, "t", timeText, "r", epoch, "b", batch)
 	r.keys.setFields(head, "n", numberText, "t", timeText)
 	if !known || lastIncarnation <= incarnation {
-		r.keys.setFields(nodes, node, fmt.Sprintf("%d %d %d", incarnation, batchNumber, now))
+		r.keys.setFields(nodes, node, fmt.Sprintf("%d %d %d", incarnation, seq, now))
 	}
 	r.options.OnAppended(uint64(number), epoch)
 	return number
