@@ -19,9 +19,9 @@ const outboxInterval = 100 * time.Millisecond
 // up, the log gets its conclusion.
 type deliveries struct {
 	// Static after construction.
-	leader  *Leader
-	results chan deliveryResult
-	pump    *webhooks.Pump // nil: there are no webhooks
+	leader     *Leader
+	results    chan deliveryResult
+	dispatcher *webhooks.Dispatcher // nil: there are no webhooks
 
 	// Owned by runDeliveries.
 	next         uint64 // the number of the first event that was not looked at
@@ -66,12 +66,12 @@ func (l *Leader) runDeliveries(ctx context.Context) {
 	var helpers sync.WaitGroup
 	defer helpers.Wait()
 	if l.Webhooks != nil {
-		d.pump = l.Webhooks.NewPump(func(id string, dead bool, why string) {
+		d.dispatcher = l.Webhooks.NewDispatcher(func(id string, dead bool, why string) {
 			if e, ok := presence.ParseEventID(id); ok {
 				d.sendResult(ctx, deliveryResult{e, why})
 			}
 		})
-		helpers.Go(func() { d.pump.Run(ctx) })
+		helpers.Go(func() { d.dispatcher.Run(ctx) })
 	}
 	tick := time.NewTicker(outboxInterval)
 	defer tick.Stop()
@@ -125,9 +125,9 @@ func (d *deliveries) start(ctx context.Context, helpers *sync.WaitGroup, e *deli
 		e.openParts++
 		d.unarchived = append(d.unarchived, e)
 	}
-	if d.pump != nil && d.leader.hasWebhook(e.Kind) {
+	if d.dispatcher != nil && d.leader.hasWebhook(e.Kind) {
 		e.openParts++
-		d.pump.Enqueue(webhookEvent(e.OutboxEvent))
+		d.dispatcher.Enqueue(webhookEvent(e.OutboxEvent))
 	}
 	if do := d.leader.moderationOf(e.OutboxEvent); do != nil {
 		e.openParts++

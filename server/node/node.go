@@ -109,7 +109,7 @@ func New(ctx context.Context, o Options) (n *Node, err error) {
 	}
 	if cfg.Webhooks.URL != "" {
 		n.webhooks = webhooks.NewSender(webhooks.Options{
-			Target: func() *webhooks.Target { return n.Runtime.Current().WebhookTarget }, Transport: o.WebhookTransport, Retry: cfg.Webhooks.Retry, Logger: o.Log, Metrics: o.Metrics,
+			Endpoint: func() *webhooks.Endpoint { return n.Runtime.Current().WebhookTarget }, Transport: o.WebhookTransport, Retry: cfg.Webhooks.Retry, Logger: o.Log, Metrics: o.Metrics,
 		})
 	}
 	if o.Providers != nil {

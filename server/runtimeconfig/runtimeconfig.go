@@ -22,7 +22,7 @@ type Config struct {
 	Signers
 
 	Tokens        *auth.Verifier
-	WebhookTarget *webhooks.Target // nil: there are no webhooks
+	WebhookTarget *webhooks.Endpoint // nil: there are no webhooks
 
 	stopKeyRefresh context.CancelFunc
 }
@@ -61,11 +61,11 @@ func (s *Store) Build(ctx context.Context, cfg *config.Config) (*Config, error) 
 		return nil, err
 	}
 	if cfg.Webhooks.URL != "" {
-		c := webhooks.TargetConfig{URL: cfg.Webhooks.URL}
+		c := webhooks.EndpointConfig{URL: cfg.Webhooks.URL}
 		for _, secret := range cfg.Webhooks.Secrets {
 			c.Secrets = append(c.Secrets, secret.Reveal())
 		}
-		if next.WebhookTarget, err = webhooks.NewTarget(c); err != nil {
+		if next.WebhookTarget, err = webhooks.NewEndpoint(c); err != nil {
 			return nil, fmt.Errorf("webhooks.secret: %w", err)
 		}
 	}

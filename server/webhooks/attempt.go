@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// attemptEvent sends the first event of a queue once. An attempt that the stop of the pump
-// cancels has an unknown result.
-func (p *Pump) attemptEvent(ctx context.Context, q *codeQueue, e *openEvent, isProbe bool) {
+// attemptEvent sends the first event of a queue once. An attempt that the stop of the
+// dispatcher cancels has an unknown result.
+func (p *Dispatcher) attemptEvent(ctx context.Context, q *codeQueue, e *openEvent, isProbe bool) {
 	if e.failedAttempts > 0 {
 		p.sender.metrics.retries.Inc()
 	}
@@ -32,7 +32,7 @@ func (p *Pump) attemptEvent(ctx context.Context, q *codeQueue, e *openEvent, isP
 }
 
 // eventResult returns the result of an event after an attempt, or nil for a retry.
-func (p *Pump) eventResult(e *Event, attempt attemptResult, now time.Time) *deliveryResult {
+func (p *Dispatcher) eventResult(e *Event, attempt attemptResult, now time.Time) *deliveryResult {
 	switch {
 	case attempt.delivered:
 		return &deliveryResult{eventID: e.ID}
@@ -45,13 +45,13 @@ func (p *Pump) eventResult(e *Event, attempt attemptResult, now time.Time) *deli
 }
 
 // expiredResult returns the result of an event after its deadline.
-func (p *Pump) expiredResult(e *Event, lastReason string) *deliveryResult {
+func (p *Dispatcher) expiredResult(e *Event, lastReason string) *deliveryResult {
 	return &deliveryResult{eventID: e.ID, isDead: true, reason: fmt.Sprintf("not delivered within %v: %s", p.sender.retry, lastReason)}
 }
 
 // finishEvent removes an event that has a result, and makes the next one of its queue
 // ready.
-func (p *Pump) finishEvent(q *codeQueue, result *deliveryResult, attempt attemptResult, isProbe bool, now time.Time) {
+func (p *Dispatcher) finishEvent(q *codeQueue, result *deliveryResult, attempt attemptResult, isProbe bool, now time.Time) {
 	p.finishAttempt(q, attempt, isProbe, now, func() {
 		p.recordResult(q, result)
 		if len(q.events) > 0 {
@@ -62,7 +62,7 @@ func (p *Pump) finishEvent(q *codeQueue, result *deliveryResult, attempt attempt
 
 // scheduleRetry delays a queue by the backoff, but not beyond the deadline of its first
 // event. A pause that the back end requested applies to all queues, by the breaker.
-func (p *Pump) scheduleRetry(q *codeQueue, e *openEvent, attempt attemptResult, isProbe bool, now time.Time) {
+func (p *Dispatcher) scheduleRetry(q *codeQueue, e *openEvent, attempt attemptResult, isProbe bool, now time.Time) {
 	p.sender.log.Debug().Str("event", e.ID).Str("type", string(e.Type)).Int("attempt", e.failedAttempts+1).Str("reason", attempt.reason).
 		Msg("webhook delivery failed, retrying")
 	p.finishAttempt(q, attempt, isProbe, now, func() {
@@ -74,7 +74,7 @@ func (p *Pump) scheduleRetry(q *codeQueue, e *openEvent, attempt attemptResult, 
 
 // finishAttempt updates the breaker after an attempt, calls update with the mutex locked,
 // and logs when the back end went down or recovered.
-func (p *Pump) finishAttempt(q *codeQueue, attempt attemptResult, isProbe bool, now time.Time, update func()) {
+func (p *Dispatcher) finishAttempt(q *codeQueue, attempt attemptResult, isProbe bool, now time.Time, update func()) {
 	p.mu.Lock()
 	wasDown := p.breaker.isDown()
 	if attempt.delivered || attempt.rejected { // the back end works

@@ -118,15 +118,15 @@ func (b *backEnd) maxConcurrent() int {
 	return peak
 }
 
-// pumpTest is a running pump with its back end and its results.
-type pumpTest struct {
+// dispatcherTest is a running dispatcher with its back end and its results.
+type dispatcherTest struct {
 	*backEnd
-	t         testing.TB
-	sender    *Sender
-	pump      *Pump
-	reg       *prometheus.Registry
-	logOutput *logBuffer
-	stop      func() // stops the pump and waits for it
+	t          testing.TB
+	sender     *Sender
+	dispatcher *Dispatcher
+	reg        *prometheus.Registry
+	logOutput  *logBuffer
+	stop       func() // stops the dispatcher and waits for it
 
 	mu       sync.Mutex // guards recorded
 	recorded []deliveryResult
@@ -150,46 +150,46 @@ func (l *logBuffer) String() string {
 	return l.text.String()
 }
 
-func newTarget(t interface {
+func newEndpoint(t interface {
 	Helper()
 	Fatal(...any)
 }, url string,
-) *Target {
+) *Endpoint {
 	t.Helper()
-	target, err := NewTarget(TargetConfig{URL: url, Secrets: []string{testSecret}})
+	endpoint, err := NewEndpoint(EndpointConfig{URL: url, Secrets: []string{testSecret}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return target
+	return endpoint
 }
 
-// withPump calls f with a running pump in a synctest bubble.
-func withPump(t *testing.T, respond func(request) response, f func(s *pumpTest)) {
+// withDispatcher calls f with a running dispatcher in a synctest bubble.
+func withDispatcher(t *testing.T, respond func(request) response, f func(s *dispatcherTest)) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newPumpTest(t, respond)
+		s := newDispatcherTest(t, respond)
 		defer s.stop()
 		f(s)
 	})
 }
 
-func newPumpTest(t testing.TB, respond func(request) response) *pumpTest {
-	s := &pumpTest{t: t, backEnd: &backEnd{respond: respond}, reg: prometheus.NewRegistry(), logOutput: &logBuffer{}}
-	target := newTarget(t, "https://app.example.com/hook")
+func newDispatcherTest(t testing.TB, respond func(request) response) *dispatcherTest {
+	s := &dispatcherTest{t: t, backEnd: &backEnd{respond: respond}, reg: prometheus.NewRegistry(), logOutput: &logBuffer{}}
+	endpoint := newEndpoint(t, "https://app.example.com/hook")
 	s.sender = NewSender(Options{
-		Target: func() *Target { return target }, Transport: s.backEnd, Metrics: s.reg, Logger: zerolog.New(s.logOutput).Level(zerolog.InfoLevel),
+		Endpoint: func() *Endpoint { return endpoint }, Transport: s.backEnd, Metrics: s.reg, Logger: zerolog.New(s.logOutput).Level(zerolog.InfoLevel),
 	})
-	s.startPump()
+	s.startDispatcher()
 	return s
 }
 
-// startPump starts a new pump.
-func (s *pumpTest) startPump() {
+// startDispatcher starts a new dispatcher.
+func (s *dispatcherTest) startDispatcher() {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
-	s.pump = s.sender.NewPump(s.recordResult)
+	s.dispatcher = s.sender.NewDispatcher(s.recordResult)
 	go func() {
 		defer close(done)
-		s.pump.Run(ctx)
+		s.dispatcher.Run(ctx)
 	}()
 	s.stop = func() {
 		cancel()
@@ -197,22 +197,22 @@ func (s *pumpTest) startPump() {
 	}
 }
 
-// recordResult is the OnResult of the pump.
-func (s *pumpTest) recordResult(id string, isDead bool, reason string) {
+// recordResult is the OnResult of the dispatcher.
+func (s *dispatcherTest) recordResult(id string, isDead bool, reason string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.recorded = append(s.recorded, deliveryResult{eventID: id, isDead: isDead, reason: reason})
 }
 
 // results returns the results so far.
-func (s *pumpTest) results() []deliveryResult {
+func (s *dispatcherTest) results() []deliveryResult {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.recorded)
 }
 
 // metric returns the value of a metric, or the sample count of a histogram.
-func (s *pumpTest) metric(name string, labels ...string) float64 {
+func (s *dispatcherTest) metric(name string, labels ...string) float64 {
 	s.t.Helper()
 	families, err := s.reg.Gather()
 	if err != nil {

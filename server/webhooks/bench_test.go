@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// BenchmarkDeliver delivers events of many live codes to a fast back end, in memory and over
-// loopback.
+// BenchmarkDeliver delivers events of many live codes to a fast back end, in memory and
+// over loopback.
 func BenchmarkDeliver(b *testing.B) {
 	b.Run("memory", func(b *testing.B) {
 		benchDeliver(b, "https://app.example.com/", roundTripper(func(r *http.Request) (*http.Response, error) {
@@ -31,21 +31,21 @@ func BenchmarkDeliver(b *testing.B) {
 }
 
 func benchDeliver(b *testing.B, url string, transport http.RoundTripper) {
-	target := newTarget(b, url)
-	sender := NewSender(Options{Target: func() *Target { return target }, Transport: transport})
+	endpoint := newEndpoint(b, url)
+	sender := NewSender(Options{Endpoint: func() *Endpoint { return endpoint }, Transport: transport})
 	var open sync.WaitGroup
 	ctx, cancel := cancelableContext()
-	pump := sender.NewPump(func(string, bool, string) { open.Done() })
+	dispatcher := sender.NewDispatcher(func(string, bool, string) { open.Done() })
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		pump.Run(ctx)
+		dispatcher.Run(ctx)
 	}()
 	b.ReportAllocs()
 	b.ResetTimer()
 	open.Add(b.N)
 	for i := range b.N {
-		pump.Enqueue(event(fmt.Sprint("8888_", i%10_000), i))
+		dispatcher.Enqueue(event(fmt.Sprint("8888_", i%10_000), i))
 	}
 	open.Wait()
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
@@ -58,29 +58,29 @@ func benchDeliver(b *testing.B, url string, transport http.RoundTripper) {
 // event each, while the back end is down.
 func BenchmarkMillionOpen(b *testing.B) {
 	const count = 1_000_000
-	target := newTarget(b, "https://app.example.com/")
+	endpoint := newEndpoint(b, "https://app.example.com/")
 	for range b.N {
 		events := make([]Event, count)
 		for i := range events {
 			events[i] = event(fmt.Sprint("8888_", i), i)
 		}
-		s := NewSender(Options{Target: func() *Target { return target }, Transport: roundTripper(func(*http.Request) (*http.Response, error) {
+		s := NewSender(Options{Endpoint: func() *Endpoint { return endpoint }, Transport: roundTripper(func(*http.Request) (*http.Response, error) {
 			return nil, errConnection
 		})})
-		pump := s.NewPump(func(string, bool, string) {})
+		dispatcher := s.NewDispatcher(func(string, bool, string) {})
 		ctx, cancel := cancelableContext()
 		done := make(chan struct{})
 		heapBefore := heapInUse()
 		goroutines := runtime.NumGoroutine()
 		go func() {
 			defer close(done)
-			pump.Run(ctx)
+			dispatcher.Run(ctx)
 		}()
 		began := time.Now()
-		pump.Enqueue(events...)
+		dispatcher.Enqueue(events...)
 		b.ReportMetric(time.Since(began).Seconds(), "s/enqueue")
 		began = time.Now()
-		pump.Enqueue(events...)
+		dispatcher.Enqueue(events...)
 		b.ReportMetric(time.Since(began).Seconds(), "s/enqueue-again")
 		b.ReportMetric(float64(heapInUse()-heapBefore)/count, "B/event")
 		b.ReportMetric(float64(runtime.NumGoroutine()-goroutines), "goroutines")

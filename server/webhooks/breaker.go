@@ -8,7 +8,7 @@ import "time"
 const downThreshold = 5
 
 // circuitBreaker stops attempts to a back end that is down or has requested a pause. While
-// it is open, it permits one probe at a time. The pump's mutex guards it.
+// it is open, it permits one probe at a time. The dispatcher's mutex guards it.
 type circuitBreaker struct {
 	failedCodes  map[string]struct{} // since the last success; at most downThreshold
 	isOpen       bool

@@ -14,18 +14,18 @@ import (
 func TestRetryAfterPauses(t *testing.T) {
 	for _, status := range []int{429, 503} {
 		first := true
-		withPump(t, func(request) response {
+		withDispatcher(t, func(request) response {
 			if first {
 				first = false
 				return response{status: status, retryAfter: "120"}
 			}
 			return response{after: time.Second, status: 200}
-		}, func(s *pumpTest) {
+		}, func(s *dispatcherTest) {
 			began := time.Now()
-			s.pump.Enqueue(event("a", 0))
+			s.dispatcher.Enqueue(event("a", 0))
 			synctest.Wait()
 			for i := range 20 {
-				s.pump.Enqueue(event(fmt.Sprint("k", i), 0))
+				s.dispatcher.Enqueue(event(fmt.Sprint("k", i), 0))
 			}
 			time.Sleep(119 * time.Second)
 			if got := s.receivedIDs(""); len(got) != 1 {
@@ -60,14 +60,14 @@ func TestPauseAndLateResponses(t *testing.T) {
 		"a fast response": {response{status: 200}, 120 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
-			withPump(t, func(r request) response {
+			withDispatcher(t, func(r request) response {
 				if r.subject == "late" {
 					return test.late
 				}
 				return response{status: 503, retryAfter: "120"}
-			}, func(s *pumpTest) {
+			}, func(s *dispatcherTest) {
 				began := time.Now()
-				s.pump.Enqueue(event("late", 0), event("a", 0), event("b", 0))
+				s.dispatcher.Enqueue(event("late", 0), event("a", 0), event("b", 0))
 				time.Sleep(10 * time.Second)
 				if got := s.receivedIDs(""); len(got) != 3 {
 					t.Fatalf("received %v", got)
@@ -83,9 +83,9 @@ func TestPauseAndLateResponses(t *testing.T) {
 // TestDown: a back end that is down receives one probe at a time, at least every thirty
 // seconds, and causes one log line. After the recovery all events are sent.
 func TestDown(t *testing.T) {
-	withPump(t, func(request) response { return response{after: time.Millisecond, err: errConnection} }, func(s *pumpTest) {
+	withDispatcher(t, func(request) response { return response{after: time.Millisecond, err: errConnection} }, func(s *dispatcherTest) {
 		for i := range 1000 {
-			s.pump.Enqueue(event(fmt.Sprint("k", i), 0))
+			s.dispatcher.Enqueue(event(fmt.Sprint("k", i), 0))
 		}
 		time.Sleep(time.Minute)
 		if n := len(s.receivedIDs("")); n < maxConcurrentAttempts || n > maxConcurrentAttempts+60 {
@@ -134,12 +134,12 @@ func TestDown(t *testing.T) {
 // TestExpiryWhileDown: events expire while the back end is down, also without an attempt,
 // within about a minute, and in order for each live code.
 func TestExpiryWhileDown(t *testing.T) {
-	withPump(t, func(request) response { return response{err: errConnection} }, func(s *pumpTest) {
+	withDispatcher(t, func(request) response { return response{err: errConnection} }, func(s *dispatcherTest) {
 		for i := range 1000 {
-			s.pump.Enqueue(events(fmt.Sprint("k", i), 2)...)
+			s.dispatcher.Enqueue(events(fmt.Sprint("k", i), 2)...)
 		}
 		time.Sleep(23 * time.Hour)
-		s.pump.Enqueue(event("k0", 2))
+		s.dispatcher.Enqueue(event("k0", 2))
 		if n := len(s.results()); n != 0 {
 			t.Fatalf("%d dead too early", n)
 		}
@@ -163,7 +163,7 @@ func TestExpiryWhileDown(t *testing.T) {
 			t.Errorf("%d results, the last %+v", len(got), got[len(got)-1])
 		}
 		s.stop()
-		p := s.pump
+		p := s.dispatcher
 		if len(p.openEvents)+len(p.queues)+p.enqueueOrder.Len()+p.attempts > 0 || len(p.delayedQueues) > 0 {
 			t.Errorf("left over: %d open, %d queues, %d in order, %d in progress, %d delayed", len(p.openEvents), len(p.queues), p.enqueueOrder.Len(), p.attempts, len(p.delayedQueues))
 		}
@@ -172,9 +172,9 @@ func TestExpiryWhileDown(t *testing.T) {
 
 // TestGoneEndsOutage: status 410 to a probe shows that the back end works.
 func TestGoneEndsOutage(t *testing.T) {
-	withPump(t, func(request) response { return response{err: errConnection} }, func(s *pumpTest) {
+	withDispatcher(t, func(request) response { return response{err: errConnection} }, func(s *dispatcherTest) {
 		for i := range 1000 {
-			s.pump.Enqueue(event(fmt.Sprint("k", i), 0))
+			s.dispatcher.Enqueue(event(fmt.Sprint("k", i), 0))
 		}
 		time.Sleep(time.Minute)
 		s.respondWith(func(request) response { return response{status: http.StatusGone} })
@@ -187,10 +187,10 @@ func TestGoneEndsOutage(t *testing.T) {
 
 // TestExpiryDuringAttempt: the attempt in progress decides the result of an expired event.
 func TestExpiryDuringAttempt(t *testing.T) {
-	withPump(t, accept, func(s *pumpTest) {
+	withDispatcher(t, accept, func(s *dispatcherTest) {
 		s.stop()
 		s.respondWith(func(request) response { return response{after: time.Second, status: 200} })
-		p := s.sender.NewPump(s.recordResult)
+		p := s.sender.NewDispatcher(s.recordResult)
 		p.Enqueue(events("a", 2)...)
 		for i := range downThreshold {
 			p.breaker.failedCodes[fmt.Sprint(i)] = struct{}{}

@@ -61,8 +61,8 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	_, _ = w.Write([]byte(strings.Repeat("thanks ", 10_000))) // more than the sender reads
 }
 
-// TestEndToEnd delivers over TLS, by HTTP/1.1 and HTTP/2, with two secrets and a password in
-// the URL.
+// TestEndToEnd delivers over TLS, by HTTP/1.1 and HTTP/2, with two secrets and a
+// password in the URL.
 func TestEndToEnd(t *testing.T) {
 	for _, http2 := range []bool{false, true} {
 		secrets := []string{testSecret, "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD1rV3gXe0ggk="}
@@ -70,29 +70,29 @@ func TestEndToEnd(t *testing.T) {
 		server := httptest.NewUnstartedServer(r)
 		server.EnableHTTP2 = http2
 		server.StartTLS()
-		target, err := NewTarget(TargetConfig{
+		endpoint, err := NewEndpoint(EndpointConfig{
 			URL: strings.Replace(server.URL, "https://", "https://onair:pass%20word@", 1) + "/hook?k=v", Secrets: secrets, Source: "/onair/eu",
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		sender := NewSender(Options{Target: func() *Target { return target }})
+		sender := NewSender(Options{Endpoint: func() *Endpoint { return endpoint }})
 		transport := sender.client.Transport.(*http.Transport)
 		transport.TLSClientConfig = &tls.Config{RootCAs: server.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs}
 		ctx, cancel := cancelableContext()
 		var open sync.WaitGroup
 		open.Add(len(eventTypes))
-		pump := sender.NewPump(func(id string, isDead bool, reason string) {
+		dispatcher := sender.NewDispatcher(func(id string, isDead bool, reason string) {
 			if isDead {
 				t.Errorf("%s is dead: %s", id, reason)
 			}
 			open.Done()
 		})
-		pump.Enqueue(sampleEvents(t)...)
+		dispatcher.Enqueue(sampleEvents(t)...)
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			pump.Run(ctx)
+			dispatcher.Run(ctx)
 		}()
 		<-r.done
 		open.Wait()
@@ -119,10 +119,10 @@ func TestRedirects(t *testing.T) {
 	defer other.Close()
 	for _, status := range []int{301, 302, 303, 307, 308} {
 		server := httptest.NewServer(http.RedirectHandler(other.URL, status))
-		target := newTarget(t, server.URL)
-		sender := NewSender(Options{Target: func() *Target { return target }})
+		endpoint := newEndpoint(t, server.URL)
+		sender := NewSender(Options{Endpoint: func() *Endpoint { return endpoint }})
 		ctx, cancel := cancelableContext()
-		pump := sender.NewPump(func(_ string, isDead bool, _ string) {
+		dispatcher := sender.NewDispatcher(func(_ string, isDead bool, _ string) {
 			if !isDead {
 				t.Errorf("status %d counts as delivered", status)
 			}
@@ -130,8 +130,8 @@ func TestRedirects(t *testing.T) {
 		})
 		old := event("a", 0)
 		old.Time = 0 // it expires after the first attempt
-		pump.Enqueue(old)
-		pump.Run(ctx)
+		dispatcher.Enqueue(old)
+		dispatcher.Run(ctx)
 		server.Close()
 	}
 }
@@ -144,10 +144,10 @@ func TestUntrustedCertificate(t *testing.T) {
 	server.Config.ErrorLog = discardLog()
 	server.StartTLS()
 	defer server.Close()
-	target := newTarget(t, server.URL+"/s3cretpath")
-	sender := NewSender(Options{Target: func() *Target { return target }})
+	endpoint := newEndpoint(t, server.URL+"/s3cretpath")
+	sender := NewSender(Options{Endpoint: func() *Endpoint { return endpoint }})
 	ctx, cancel := cancelableContext()
-	pump := sender.NewPump(func(_ string, isDead bool, reason string) {
+	dispatcher := sender.NewDispatcher(func(_ string, isDead bool, reason string) {
 		if !isDead || !strings.Contains(reason, "certificate") {
 			t.Errorf("dead %v: %s", isDead, reason)
 		}
@@ -156,6 +156,6 @@ func TestUntrustedCertificate(t *testing.T) {
 	})
 	old := event("a", 0)
 	old.Time = 0
-	pump.Enqueue(old)
-	pump.Run(ctx)
+	dispatcher.Enqueue(old)
+	dispatcher.Run(ctx)
 }

@@ -24,7 +24,7 @@ func newMetrics(reg prometheus.Registerer, s *Sender) *metrics {
 	f.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "onair_webhook_oldest_seconds", Help: "Age of the oldest open event, on the leader; 0: none.",
 	}, func() float64 {
-		if p := s.activePump.Load(); p != nil {
+		if p := s.activeDispatcher.Load(); p != nil {
 			return p.oldestEventAge(time.Now()).Seconds()
 		}
 		return 0

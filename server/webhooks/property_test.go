@@ -39,7 +39,7 @@ type simulation struct {
 	withoutFaults bool // no faults are injected
 	seed          uint32
 	eventCounts   map[string]int // number of events by live code
-	leader        *pumpTest
+	leader        *dispatcherTest
 	formerLeaders sync.WaitGroup // leaders that have not noticed their replacement
 	lateRequests  sync.WaitGroup // requests that arrive after their timeout
 
@@ -63,9 +63,9 @@ func newSimulation(t *rapid.T) *simulation {
 
 // electLeader replaces the leader by another, which enqueues all open events.
 func (sim *simulation) electLeader() {
-	target := newTarget(sim, "https://app.example.com/")
-	sender := NewSender(Options{Target: func() *Target { return target }, Transport: &backEnd{respond: sim.respond}})
-	pump := sender.NewPump(func(id string, isDead bool, reason string) {
+	endpoint := newEndpoint(sim, "https://app.example.com/")
+	sender := NewSender(Options{Endpoint: func() *Endpoint { return endpoint }, Transport: &backEnd{respond: sim.respond}})
+	dispatcher := sender.NewDispatcher(func(id string, isDead bool, reason string) {
 		sim.mu.Lock()
 		defer sim.mu.Unlock()
 		if isDead {
@@ -77,9 +77,9 @@ func (sim *simulation) electLeader() {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		pump.Run(ctx)
+		dispatcher.Run(ctx)
 	}()
-	sim.leader = &pumpTest{pump: pump, stop: func() {
+	sim.leader = &dispatcherTest{dispatcher: dispatcher, stop: func() {
 		cancel()
 		<-done
 	}}
@@ -91,7 +91,7 @@ func (sim *simulation) enqueueOpen(from int) {
 	sim.mu.Lock()
 	open := slices.Clone(sim.open[from:])
 	sim.mu.Unlock()
-	sim.leader.pump.Enqueue(open...)
+	sim.leader.dispatcher.Enqueue(open...)
 }
 
 func (sim *simulation) step() {

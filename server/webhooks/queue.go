@@ -8,9 +8,9 @@ type openEvent struct {
 	failedAttempts int
 }
 
-// codeQueue holds the open events of one live code, in order. A queue is in flight or in
-// readyQueues or delayedQueues. An empty queue is not in the pump's queues any more, and
-// is discarded at its turn. The pump's mutex guards it.
+// codeQueue holds the open events of one live code, in order. A queue is in flight or
+// in readyQueues or delayedQueues. An empty queue is not in the dispatcher's queues any
+// more, and is discarded at its turn. The dispatcher's mutex guards it.
 type codeQueue struct {
 	code     string
 	events   []*openEvent

@@ -37,9 +37,9 @@ const (
 
 // Options configure a Sender.
 type Options struct {
-	// Target returns the back end. Each attempt calls it, concurrently, so that a reload
+	// Endpoint returns the endpoint. Each attempt calls it, concurrently, so that a reload
 	// applies to the next one.
-	Target func() *Target
+	Endpoint func() *Endpoint
 
 	// Retry is the time after an event in which it is retried (0: 24 h). A longer time
 	// survives longer outages of the back end, and needs more room in the outbox.
@@ -54,16 +54,16 @@ type Options struct {
 // concurrent use.
 type Sender struct {
 	// Static after construction.
-	target  func() *Target
-	retry   time.Duration
-	client  *http.Client
-	log     zerolog.Logger
-	metrics *metrics
+	endpoint func() *Endpoint
+	retry    time.Duration
+	client   *http.Client
+	log      zerolog.Logger
+	metrics  *metrics
 
-	activePump atomic.Pointer[Pump] // nil: this node is not the leader
+	activeDispatcher atomic.Pointer[Dispatcher] // nil: this node is not the leader
 }
 
-// NewSender returns a sender. Its pumps send events, see [Sender.NewPump].
+// NewSender returns a sender. Its dispatchers send events, see [Sender.NewDispatcher].
 func NewSender(o Options) *Sender {
 	transport := o.Transport
 	if transport == nil {
@@ -76,7 +76,7 @@ func NewSender(o Options) *Sender {
 		o.Retry = defaultRetryPeriod
 	}
 	s := &Sender{
-		target: o.Target, retry: o.Retry, log: o.Logger,
+		endpoint: o.Endpoint, retry: o.Retry, log: o.Logger,
 		client: &http.Client{
 			Transport: transport,
 			// A signed request must reach only the host that it was made for.
@@ -97,7 +97,7 @@ type attemptResult struct {
 
 // attemptDelivery sends an event once.
 func (s *Sender) attemptDelivery(ctx context.Context, e *Event) attemptResult {
-	t := s.target()
+	t := s.endpoint()
 	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
 	defer cancel()
 	startedAt := time.Now()
@@ -111,7 +111,7 @@ func (s *Sender) attemptDelivery(ctx context.Context, e *Event) attemptResult {
 	return resultOfResponse(resp, time.Now())
 }
 
-func newRequest(ctx context.Context, t *Target, e *Event, now time.Time) *http.Request {
+func newRequest(ctx context.Context, t *Endpoint, e *Event, now time.Time) *http.Request {
 	body := e.encode(t.source)
 	r := (&http.Request{
 		Method: http.MethodPost, URL: t.url(), Host: t.url().Host, Header: http.Header{},
@@ -142,7 +142,7 @@ func resultOfResponse(resp *http.Response, now time.Time) attemptResult {
 }
 
 // reasonOfError returns the reason of an attempt without a response, without the URL.
-func reasonOfError(t *Target, err error) string {
+func reasonOfError(t *Endpoint, err error) string {
 	if errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Sprintf("no response within %v", attemptTimeout)
 	}

@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	// stopTimeout bounds the attempts in progress after the stop of a pump.
+	// stopTimeout bounds the attempts in progress after the stop of a dispatcher.
 	stopTimeout = time.Second
 
 	// maxRememberedResults is larger than the outbox, so that an event which is enqueued
@@ -22,15 +22,15 @@ const (
 	maxIdleWait = time.Minute
 )
 
-// OnResult receives the result of an event: delivered, or dead with a reason. It is called
-// concurrently, without locks. Until it returns, the next event of the live code waits and
-// one concurrent attempt is occupied. After the end of the pump's context it must return
-// soon.
+// OnResult receives the result of an event: delivered, or dead with a reason. It is
+// called concurrently, without locks. Until it returns, the next event of the live code
+// waits and one concurrent attempt is occupied. After the end of the dispatcher's
+// context it must return soon.
 type OnResult func(id string, isDead bool, reason string)
 
-// Pump sends the events that it receives, in order for each live code, while the node is
-// the leader. It is safe for concurrent use.
-type Pump struct {
+// Dispatcher sends the events that it receives, in order for each live code, while the
+// node is the leader. It is safe for concurrent use.
+type Dispatcher struct {
 	// Static after construction.
 	sender   *Sender
 	onResult OnResult
@@ -56,10 +56,11 @@ type deliveryResult struct {
 	isQueued bool // it is in unreported
 }
 
-// NewPump returns a pump for one term of the leader. It calls onResult for each event.
-func (s *Sender) NewPump(onResult OnResult) *Pump {
+// NewDispatcher returns a dispatcher for one term of the leader. It calls onResult for
+// each event.
+func (s *Sender) NewDispatcher(onResult OnResult) *Dispatcher {
 	results, _ := simplelru.NewLRU[string, *deliveryResult](maxRememberedResults, nil) // it fails only for a size of 0
-	return &Pump{
+	return &Dispatcher{
 		sender: s, onResult: onResult, wake: make(chan struct{}, 1),
 		openEvents: map[string]*list.Element{}, enqueueOrder: list.New(), queues: map[string]*codeQueue{},
 		breaker: circuitBreaker{failedCodes: map[string]struct{}{}}, results: results,
@@ -69,7 +70,7 @@ func (s *Sender) NewPump(onResult OnResult) *Pump {
 // Enqueue adds events, in the order of each live code. It does not block. It ignores an
 // event that is open already. For an event that has a result, it reports the result again
 // and sends nothing.
-func (p *Pump) Enqueue(events ...Event) {
+func (p *Dispatcher) Enqueue(events ...Event) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, e := range events {
@@ -94,7 +95,7 @@ func (p *Pump) Enqueue(events ...Event) {
 }
 
 // wakeRun starts the next iteration of Run.
-func (p *Pump) wakeRun() {
+func (p *Dispatcher) wakeRun() {
 	select {
 	case p.wake <- struct{}{}:
 	default:
@@ -102,7 +103,7 @@ func (p *Pump) wakeRun() {
 }
 
 // queueReport adds a result for Run to report. Callers hold mu.
-func (p *Pump) queueReport(result *deliveryResult) {
+func (p *Dispatcher) queueReport(result *deliveryResult) {
 	if !result.isQueued {
 		result.isQueued = true
 		p.unreported = append(p.unreported, result)
@@ -113,10 +114,10 @@ func (p *Pump) queueReport(result *deliveryResult) {
 // progress a second, and returns when none is left. Events without a result may or may not
 // have reached the back end.
 //
-// A pump runs once: the next leader sends the events that are left.
-func (p *Pump) Run(ctx context.Context) {
-	p.sender.activePump.Store(p)
-	defer p.sender.activePump.CompareAndSwap(p, nil)
+// A dispatcher runs once: the next leader sends the events that are left.
+func (p *Dispatcher) Run(ctx context.Context) {
+	p.sender.activeDispatcher.Store(p)
+	defer p.sender.activeDispatcher.CompareAndSwap(p, nil)
 	defer p.sender.client.CloseIdleConnections()
 	attemptCtx, cancelAttempts := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancelAttempts()
@@ -139,7 +140,7 @@ func (p *Pump) Run(ctx context.Context) {
 
 // startAttempts starts all attempts that may start, and returns the time until the next
 // one may.
-func (p *Pump) startAttempts(ctx context.Context, running *sync.WaitGroup) time.Duration {
+func (p *Dispatcher) startAttempts(ctx context.Context, running *sync.WaitGroup) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := time.Now()
@@ -168,7 +169,7 @@ func (p *Pump) startAttempts(ctx context.Context, running *sync.WaitGroup) time.
 
 // expireEvents makes events dead after their deadline while the back end is down, without
 // an attempt, which would fail as the probes do.
-func (p *Pump) expireEvents(now time.Time) {
+func (p *Dispatcher) expireEvents(now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.breaker.isDown() {
@@ -189,7 +190,7 @@ func (p *Pump) expireEvents(now time.Time) {
 }
 
 // reportResults calls onResult for the queued results.
-func (p *Pump) reportResults() {
+func (p *Dispatcher) reportResults() {
 	p.mu.Lock()
 	results := p.unreported
 	p.unreported = nil
@@ -202,8 +203,9 @@ func (p *Pump) reportResults() {
 	}
 }
 
-// recordResult removes the first event of a queue and remembers its result. Callers hold mu.
-func (p *Pump) recordResult(q *codeQueue, result *deliveryResult) *deliveryResult {
+// recordResult removes the first event of a queue and remembers its result. Callers
+// hold mu.
+func (p *Dispatcher) recordResult(q *codeQueue, result *deliveryResult) *deliveryResult {
 	p.enqueueOrder.Remove(p.openEvents[result.eventID])
 	delete(p.openEvents, result.eventID)
 	p.results.Add(result.eventID, result)
@@ -214,10 +216,10 @@ func (p *Pump) recordResult(q *codeQueue, result *deliveryResult) *deliveryResul
 }
 
 // deadline returns the time after which an event is not retried.
-func (p *Pump) deadline(e *Event) time.Time { return time.UnixMilli(e.Time).Add(p.sender.retry) }
+func (p *Dispatcher) deadline(e *Event) time.Time { return time.UnixMilli(e.Time).Add(p.sender.retry) }
 
 // oldestEventAge returns the age of the oldest open event, or 0.
-func (p *Pump) oldestEventAge(now time.Time) time.Duration {
+func (p *Dispatcher) oldestEventAge(now time.Time) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if first := p.enqueueOrder.Front(); first != nil {

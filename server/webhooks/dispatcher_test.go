@@ -18,7 +18,7 @@ func requireBetween(t testing.TB, name string, got, minimum, maximum time.Durati
 }
 
 // requireDelivered fails the test unless exactly these events were delivered, in any order.
-func (s *pumpTest) requireDelivered(ids ...string) {
+func (s *dispatcherTest) requireDelivered(ids ...string) {
 	s.t.Helper()
 	var got []string
 	for _, d := range s.results() {
@@ -36,8 +36,8 @@ func (s *pumpTest) requireDelivered(ids ...string) {
 
 // TestDelivery: an enqueued event is sent, reported and counted once.
 func TestDelivery(t *testing.T) {
-	withPump(t, accept, func(s *pumpTest) {
-		s.pump.Enqueue(event("a", 0), event("b", 0))
+	withDispatcher(t, accept, func(s *dispatcherTest) {
+		s.dispatcher.Enqueue(event("a", 0), event("b", 0))
 		synctest.Wait()
 		s.requireDelivered("a-0", "b-0")
 		if got := s.receivedIDs(""); len(got) != 2 {
@@ -55,9 +55,9 @@ func TestDelivery(t *testing.T) {
 // TestOrder: the next event of a live code is sent after the delivery of the previous one,
 // whatever fails; other live codes do not wait.
 func TestOrder(t *testing.T) {
-	withPump(t, failFirst(4, 500), func(s *pumpTest) {
-		s.pump.Enqueue(events("a", 5)...)
-		s.pump.Enqueue(events("b", 5)...)
+	withDispatcher(t, failFirst(4, 500), func(s *dispatcherTest) {
+		s.dispatcher.Enqueue(events("a", 5)...)
+		s.dispatcher.Enqueue(events("b", 5)...)
 		time.Sleep(time.Hour)
 		var want []string
 		for i := range 5 {
@@ -75,8 +75,8 @@ func TestOrder(t *testing.T) {
 	})
 }
 
-// TestFailingCodeDelaysOnlyItself: an event that always fails delays only its own live code,
-// even without other traffic.
+// TestFailingCodeDelaysOnlyItself: an event that always fails delays only its own live
+// code, even without other traffic.
 func TestFailingCodeDelaysOnlyItself(t *testing.T) {
 	failBad := func(r request) response {
 		if r.subject == "bad" {
@@ -84,11 +84,11 @@ func TestFailingCodeDelaysOnlyItself(t *testing.T) {
 		}
 		return response{status: 200}
 	}
-	withPump(t, failBad, func(s *pumpTest) {
-		s.pump.Enqueue(event("bad", 0), event("bad", 1))
+	withDispatcher(t, failBad, func(s *dispatcherTest) {
+		s.dispatcher.Enqueue(event("bad", 0), event("bad", 1))
 		time.Sleep(time.Hour)
 		began := time.Now()
-		s.pump.Enqueue(events("good", 3)...)
+		s.dispatcher.Enqueue(events("good", 3)...)
 		synctest.Wait()
 		s.requireDelivered("good-0", "good-1", "good-2")
 		requireBetween(t, "delay of the others", time.Since(began), 0, 0)
@@ -100,8 +100,8 @@ func TestFailingCodeDelaysOnlyItself(t *testing.T) {
 
 // TestBackoff: the nth delay is random, up to 2ⁿ seconds and up to five minutes.
 func TestBackoff(t *testing.T) {
-	withPump(t, func(request) response { return response{status: 500} }, func(s *pumpTest) {
-		s.pump.Enqueue(event("a", 0))
+	withDispatcher(t, func(request) response { return response{status: 500} }, func(s *dispatcherTest) {
+		s.dispatcher.Enqueue(event("a", 0))
 		time.Sleep(20 * time.Hour)
 		requests := s.received()
 		var sum time.Duration
@@ -123,10 +123,10 @@ func TestBackoff(t *testing.T) {
 // most.
 func TestConcurrentAttempts(t *testing.T) {
 	slow := func(request) response { return response{after: time.Second, status: 200} }
-	withPump(t, slow, func(s *pumpTest) {
+	withDispatcher(t, slow, func(s *dispatcherTest) {
 		began := time.Now()
 		for i := range 160 {
-			s.pump.Enqueue(event(fmt.Sprint("k", i), 0))
+			s.dispatcher.Enqueue(event(fmt.Sprint("k", i), 0))
 		}
 		for len(s.results()) < 160 {
 			time.Sleep(100 * time.Millisecond)
@@ -166,8 +166,8 @@ func TestResponses(t *testing.T) {
 				}
 				return response{status: 200}
 			}
-			withPump(t, respond, func(s *pumpTest) {
-				s.pump.Enqueue(event("a", 0))
+			withDispatcher(t, respond, func(s *dispatcherTest) {
+				s.dispatcher.Enqueue(event("a", 0))
 				time.Sleep(time.Hour)
 				results := s.results()
 				if len(results) != 1 || results[0].isDead == test.delivered {
@@ -184,14 +184,14 @@ func TestResponses(t *testing.T) {
 // TestAttemptTimeout: an attempt takes ten seconds at most.
 func TestAttemptTimeout(t *testing.T) {
 	first := true
-	withPump(t, func(request) response {
+	withDispatcher(t, func(request) response {
 		if first {
 			first = false
 			return response{after: time.Hour}
 		}
 		return response{status: 200}
-	}, func(s *pumpTest) {
-		s.pump.Enqueue(event("a", 0))
+	}, func(s *dispatcherTest) {
+		s.dispatcher.Enqueue(event("a", 0))
 		time.Sleep(time.Minute)
 		requests := s.received()
 		requireBetween(t, "second attempt", requests[1].at.Sub(requests[0].at), 10*time.Second, 11*time.Second)
@@ -200,13 +200,13 @@ func TestAttemptTimeout(t *testing.T) {
 
 // TestGone: an event is dead after status 410, and the next one is sent.
 func TestGone(t *testing.T) {
-	withPump(t, func(r request) response {
+	withDispatcher(t, func(r request) response {
 		if r.id == "a-0" {
 			return response{status: http.StatusGone}
 		}
 		return response{status: 200}
-	}, func(s *pumpTest) {
-		s.pump.Enqueue(events("a", 2)...)
+	}, func(s *dispatcherTest) {
+		s.dispatcher.Enqueue(events("a", 2)...)
 		synctest.Wait()
 		want := []deliveryResult{{eventID: "a-0", isDead: true, reason: "HTTP status 410 Gone"}, {eventID: "a-1"}}
 		if got := s.results(); !slices.Equal(got, want) {
@@ -218,14 +218,14 @@ func TestGone(t *testing.T) {
 	})
 }
 
-// TestDeadLetters: an event is dead 24 hours after its time, not before, with a last attempt
-// then; each event has its own 24 hours.
+// TestDeadLetters: an event is dead 24 hours after its time, not before, with a last
+// attempt then; each event has its own 24 hours.
 func TestDeadLetters(t *testing.T) {
-	withPump(t, func(request) response { return response{status: 500} }, func(s *pumpTest) {
+	withDispatcher(t, func(request) response { return response{status: 500} }, func(s *dispatcherTest) {
 		began := time.Now()
-		s.pump.Enqueue(event("a", 0))
+		s.dispatcher.Enqueue(event("a", 0))
 		time.Sleep(time.Hour)
-		s.pump.Enqueue(event("a", 1))
+		s.dispatcher.Enqueue(event("a", 1))
 		time.Sleep(23*time.Hour - time.Second)
 		if got := s.results(); len(got) != 0 {
 			t.Fatalf("dead too early: %+v", got)
@@ -249,10 +249,10 @@ func TestDeadLetters(t *testing.T) {
 // TestOldEvent: an event that is too old when it is enqueued gets one attempt.
 func TestOldEvent(t *testing.T) {
 	for _, status := range []int{200, 500} {
-		withPump(t, func(request) response { return response{status: status} }, func(s *pumpTest) {
+		withDispatcher(t, func(request) response { return response{status: status} }, func(s *dispatcherTest) {
 			old := event("a", 0)
 			old.Time -= (25 * time.Hour).Milliseconds()
-			s.pump.Enqueue(old)
+			s.dispatcher.Enqueue(old)
 			synctest.Wait()
 			if got := s.results(); len(got) != 1 || got[0].isDead != (status == 500) || len(s.receivedIDs("")) != 1 {
 				t.Errorf("%d: results %+v", status, got)
@@ -264,15 +264,15 @@ func TestOldEvent(t *testing.T) {
 // TestEnqueueAgain: an open event may be enqueued repeatedly; one with a result is not sent
 // again, and its result is reported again.
 func TestEnqueueAgain(t *testing.T) {
-	withPump(t, func(r request) response {
+	withDispatcher(t, func(r request) response {
 		if r.id == "b-0" {
 			return response{after: time.Second, status: 410}
 		}
 		return response{after: time.Second, status: 200}
-	}, func(s *pumpTest) {
+	}, func(s *dispatcherTest) {
 		all := append(events("a", 3), event("b", 0))
 		for range 100 {
-			s.pump.Enqueue(all...)
+			s.dispatcher.Enqueue(all...)
 			time.Sleep(10 * time.Millisecond)
 		}
 		time.Sleep(10 * time.Second)
@@ -282,7 +282,7 @@ func TestEnqueueAgain(t *testing.T) {
 		s.mu.Lock()
 		s.recorded = nil
 		s.mu.Unlock()
-		s.pump.Enqueue(all[1], all[3], all[1], all[3])
+		s.dispatcher.Enqueue(all[1], all[3], all[1], all[3])
 		synctest.Wait()
 		want := []deliveryResult{{eventID: "a-1"}, {eventID: "b-0", isDead: true, reason: "HTTP status 410 Gone"}}
 		if got := s.results(); !slices.Equal(got, want) {
@@ -301,22 +301,22 @@ func TestEnqueueAgain(t *testing.T) {
 // previous one returns.
 func TestReportBeforeNextEvent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newPumpTest(t, accept)
+		s := newDispatcherTest(t, accept)
 		s.stop()
 		release := make(chan struct{})
-		s.pump = s.sender.NewPump(func(string, bool, string) { <-release })
+		s.dispatcher = s.sender.NewDispatcher(func(string, bool, string) { <-release })
 		done := make(chan struct{})
 		ctx, cancel := cancelableContext()
 		go func() {
 			defer close(done)
-			s.pump.Run(ctx)
+			s.dispatcher.Run(ctx)
 		}()
-		s.pump.Enqueue(events("a", 2)...)
+		s.dispatcher.Enqueue(events("a", 2)...)
 		time.Sleep(time.Hour)
 		if got := s.receivedIDs(""); len(got) != 1 {
 			t.Errorf("received %v", got)
 		}
-		s.pump.Enqueue(event("b", 0)) // does not wait
+		s.dispatcher.Enqueue(event("b", 0)) // does not wait
 		synctest.Wait()
 		if got := s.receivedIDs("b"); len(got) != 1 {
 			t.Errorf("received %v of b", got)
@@ -331,10 +331,10 @@ func TestReportBeforeNextEvent(t *testing.T) {
 	})
 }
 
-// TestStop: a stopped pump starts no attempts, gives those in progress a second, and reports
-// no unknown results.
+// TestStop: a stopped dispatcher starts no attempts, gives those in progress a second,
+// and reports no unknown results.
 func TestStop(t *testing.T) {
-	withPump(t, func(r request) response {
+	withDispatcher(t, func(r request) response {
 		switch r.subject {
 		case "quick":
 			return response{after: 600 * time.Millisecond, status: 200}
@@ -342,9 +342,9 @@ func TestStop(t *testing.T) {
 			return response{after: 5 * time.Second, status: 200}
 		}
 		return response{status: 500}
-	}, func(s *pumpTest) {
-		s.pump.Enqueue(events("quick", 2)...)
-		s.pump.Enqueue(event("slow", 0), event("bad", 0))
+	}, func(s *dispatcherTest) {
+		s.dispatcher.Enqueue(events("quick", 2)...)
+		s.dispatcher.Enqueue(event("slow", 0), event("bad", 0))
 		time.Sleep(100 * time.Millisecond)
 		began := time.Now()
 		s.stop()
@@ -352,7 +352,7 @@ func TestStop(t *testing.T) {
 		s.requireDelivered("quick-0")
 		before := len(s.received())
 		time.Sleep(time.Hour)
-		s.pump.Enqueue(event("late", 0))
+		s.dispatcher.Enqueue(event("late", 0))
 		synctest.Wait()
 		if n := len(s.received()); n != before {
 			t.Errorf("%d attempts after the stop", n-before)
@@ -365,8 +365,8 @@ func TestStop(t *testing.T) {
 
 // TestStopIdle: without attempts in progress, a stop takes no time.
 func TestStopIdle(t *testing.T) {
-	withPump(t, accept, func(s *pumpTest) {
-		s.pump.Enqueue(event("a", 0))
+	withDispatcher(t, accept, func(s *dispatcherTest) {
+		s.dispatcher.Enqueue(event("a", 0))
 		time.Sleep(time.Second)
 		began := time.Now()
 		s.stop()
@@ -374,25 +374,25 @@ func TestStopIdle(t *testing.T) {
 	})
 }
 
-// TestReloadedTarget: a reload applies from the next attempt on.
-func TestReloadedTarget(t *testing.T) {
+// TestReloadedEndpoint: a reload applies from the next attempt on.
+func TestReloadedEndpoint(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var hosts []string
-		target := newTarget(t, "https://old.example.com/")
+		endpoint := newEndpoint(t, "https://old.example.com/")
 		first := true
-		sender := NewSender(Options{Target: func() *Target { return target }, Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+		sender := NewSender(Options{Endpoint: func() *Endpoint { return endpoint }, Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
 			hosts = append(hosts, r.URL.Host)
 			if first {
 				first = false
-				target = newTarget(t, "https://new.example.com/")
+				endpoint = newEndpoint(t, "https://new.example.com/")
 				return nil, errConnection
 			}
 			return &http.Response{StatusCode: 200, Body: http.NoBody}, nil
 		})})
 		ctx, cancel := cancelableContext()
-		pump := sender.NewPump(func(string, bool, string) { cancel() })
-		pump.Enqueue(event("a", 0)) // before Run
-		pump.Run(ctx)
+		dispatcher := sender.NewDispatcher(func(string, bool, string) { cancel() })
+		dispatcher.Enqueue(event("a", 0)) // before Run
+		dispatcher.Run(ctx)
 		if !slices.Equal(hosts, []string{"old.example.com", "new.example.com"}) {
 			t.Errorf("sent to %v", hosts)
 		}

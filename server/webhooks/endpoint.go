@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// TargetConfig configures a Target. It contains secrets: never log it.
-type TargetConfig struct {
+// EndpointConfig configures an Endpoint. It contains secrets: never log it.
+type EndpointConfig struct {
 	// URL is the endpoint, http or https. A user and a password in it are sent as Basic
 	// authentication.
 	URL string
@@ -24,9 +24,9 @@ type TargetConfig struct {
 	Source string
 }
 
-// Target is the back end: its endpoint and the secrets. It is immutable and safe for
+// Endpoint is the URL of the back end and the secrets for it. It is immutable and safe for
 // concurrent use.
-type Target struct {
+type Endpoint struct {
 	// Static after construction.
 	url            func() *url.URL // functions, so that no formatting prints secrets
 	keys           func() [][]byte
@@ -34,9 +34,9 @@ type Target struct {
 	source         string
 }
 
-// NewTarget returns ErrBadSecret, wrapped, or another error for an invalid configuration. No
-// error contains the URL or a secret.
-func NewTarget(c TargetConfig) (*Target, error) {
+// NewEndpoint returns ErrBadSecret, wrapped, or another error for an invalid
+// configuration. No error contains the URL or a secret.
+func NewEndpoint(c EndpointConfig) (*Endpoint, error) {
 	u, err := url.Parse(c.URL)
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
 		return nil, errors.New("webhooks: the URL must be http or https")
@@ -57,7 +57,7 @@ func NewTarget(c TargetConfig) (*Target, error) {
 		return nil, fmt.Errorf("webhooks: the source %q must be a URI reference", source)
 	}
 	hidden := sensitiveURLParts(u)
-	return &Target{
+	return &Endpoint{
 		url: func() *url.URL { return u }, keys: func() [][]byte { return keys }, sensitiveParts: func() []string { return hidden },
 		source: source,
 	}, nil
@@ -79,7 +79,7 @@ func sensitiveURLParts(u *url.URL) (parts []string) {
 }
 
 // redact replaces the sensitive parts of the URL in a text.
-func (t *Target) redact(text string) string {
+func (t *Endpoint) redact(text string) string {
 	for _, part := range t.sensitiveParts() {
 		text = strings.ReplaceAll(text, part, "…")
 	}

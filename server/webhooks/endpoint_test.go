@@ -15,10 +15,10 @@ import (
 
 const secretURL = "https://s3cretuser:s3cretpass@app.example.com/s3cretpath/x?token=s3crettoken"
 
-// TestInvalidTargets: errors do not contain the URL or a secret.
-func TestInvalidTargets(t *testing.T) {
+// TestInvalidEndpoints: errors do not contain the URL or a secret.
+func TestInvalidEndpoints(t *testing.T) {
 	valid := []string{testSecret}
-	for name, c := range map[string]TargetConfig{
+	for name, c := range map[string]EndpointConfig{
 		"no URL":         {Secrets: valid},
 		"no host":        {URL: "https:///s3cret", Secrets: valid},
 		"another scheme": {URL: "ftp://app.example.com/s3cret", Secrets: valid},
@@ -27,30 +27,30 @@ func TestInvalidTargets(t *testing.T) {
 		"a bad secret":   {URL: secretURL, Secrets: []string{testSecret, "whsec_s3cret"}},
 		"a bad source":   {URL: secretURL, Secrets: valid, Source: ":\x00"},
 	} {
-		_, err := NewTarget(c)
+		_, err := NewEndpoint(c)
 		if err == nil {
 			t.Errorf("%s is accepted", name)
 		} else if strings.Contains(err.Error(), "s3cret") || strings.Contains(err.Error(), testSecret[6:]) {
 			t.Errorf("%s: the error contains a secret: %v", name, err)
 		}
 	}
-	_, err := NewTarget(TargetConfig{URL: secretURL, Secrets: []string{testSecret, "x"}})
+	_, err := NewEndpoint(EndpointConfig{URL: secretURL, Secrets: []string{testSecret, "x"}})
 	if !errors.Is(err, ErrBadSecret) || !strings.Contains(err.Error(), "secret 2") {
 		t.Errorf("a bad secret: %v", err)
 	}
 }
 
-// TestTargetRedactsItself: no format of a target, or of a value that contains it, shows the
-// URL or secrets.
-func TestTargetRedactsItself(t *testing.T) {
-	target := newTarget(t, secretURL)
-	sender := NewSender(Options{Target: func() *Target { return target }})
-	for _, v := range []any{target, *target, sender, sender.NewPump(nil)} {
+// TestEndpointRedactsItself: no format of an endpoint, or of a value that contains it,
+// shows the URL or secrets.
+func TestEndpointRedactsItself(t *testing.T) {
+	endpoint := newEndpoint(t, secretURL)
+	sender := NewSender(Options{Endpoint: func() *Endpoint { return endpoint }})
+	for _, v := range []any{endpoint, *endpoint, sender, sender.NewDispatcher(nil)} {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x", "%q", "%d"} {
 			requireNoSecret(t, verb, fmt.Sprintf(verb, v))
 		}
 	}
-	text, _ := json.Marshal([]any{target})
+	text, _ := json.Marshal([]any{endpoint})
 	requireNoSecret(t, "JSON", string(text))
 }
 
@@ -67,7 +67,7 @@ func requireNoSecret(t *testing.T, name, text string) {
 // TestReasonRedactsURL: the reason of a failure names the host and the error, and no other
 // part of the URL.
 func TestReasonRedactsURL(t *testing.T) {
-	target := newTarget(t, secretURL)
+	endpoint := newEndpoint(t, secretURL)
 	u, _ := url.Parse(secretURL)
 	for _, test := range []struct {
 		err  error
@@ -82,11 +82,11 @@ func TestReasonRedactsURL(t *testing.T) {
 	} {
 		var log strings.Builder
 		s := NewSender(Options{
-			Target: func() *Target { return target }, Logger: zerolog.New(&log),
+			Endpoint: func() *Endpoint { return endpoint }, Logger: zerolog.New(&log),
 			Transport: roundTripper(func(*http.Request) (*http.Response, error) { return nil, test.err }),
 		})
 		ctx, cancel := cancelableContext()
-		pump := s.NewPump(func(_ string, isDead bool, reason string) {
+		dispatcher := s.NewDispatcher(func(_ string, isDead bool, reason string) {
 			if !strings.HasSuffix(reason, test.want) || !isDead {
 				t.Errorf("reason %q, want the suffix %q", reason, test.want)
 			}
@@ -95,8 +95,8 @@ func TestReasonRedactsURL(t *testing.T) {
 		})
 		e := event("a", 0)
 		e.Time = 0
-		pump.Enqueue(e)
-		pump.Run(ctx)
+		dispatcher.Enqueue(e)
+		dispatcher.Run(ctx)
 		requireNoSecret(t, "log", log.String())
 	}
 }
