@@ -31,8 +31,9 @@
 //     is no sign.
 //   - Ids are no clock: they stop when the clock steps back. The script that appends
 //     stores Redis's time.
-//   - An append without a reply may have happened, or happen later. //     number, and the script appends it once. A recording is replaced only if the
-//     stored value is the expected one.
+//   - An append without a reply may have happened, or happen later. The script appends
+//     each Seq of an incarnation once. A script replaces a recording only if the stored
+//     value is the expected one.
 //   - Recordings are as durable as the log. No node has a copy of them to restore.
 //
 // Concurrency: atomics and mutexes guard everything that Log has in memory. Its only
