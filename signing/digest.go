@@ -33,8 +33,15 @@ func (a Algorithm) appendDigest(dst, input []byte) []byte {
 }
 
 // hmacPool computes HMACs under one key without allocating, in states that it
-// reuses: list entries are signed by the thousand.
-type hmacPool struct{ states sync.Pool }
+// reuses: list entries are signed by the thousand. It has at most as many states as
+// goroutines have used it at once.
+type hmacPool struct {
+	newHash func() hash.Hash
+	key     func() string // a function: no fmt verb prints its result
+
+	mu   sync.Mutex
+	idle []*hmacState
+}
 
 // hmacState includes the input and the result: they would escape to the heap
 // through the interface of the hash.
@@ -44,16 +51,31 @@ type hmacState struct {
 }
 
 func newHMACPool(newHash func() hash.Hash, key string) *hmacPool {
-	return &hmacPool{sync.Pool{New: func() any { return &hmacState{mac: hmac.New(newHash, []byte(key))} }}}
+	return &hmacPool{newHash: newHash, key: func() string { return key }}
 }
 
 // appendHMAC appends the binary HMAC of input.
 func (p *hmacPool) appendHMAC(dst, input []byte) []byte {
-	s := p.states.Get().(*hmacState)
-	defer p.states.Put(s)
+	s := p.takeState()
 	s.mac.Reset()
 	s.input = append(s.input[:0], input...)
 	s.mac.Write(s.input)
 	s.digest = s.mac.Sum(s.digest[:0])
-	return append(dst, s.digest...)
+	dst = append(dst, s.digest...)
+	p.mu.Lock()
+	p.idle = append(p.idle, s)
+	p.mu.Unlock()
+	return dst
+}
+
+func (p *hmacPool) takeState() *hmacState {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	last := len(p.idle) - 1
+	if last < 0 {
+		return &hmacState{mac: hmac.New(p.newHash, []byte(p.key()))}
+	}
+	s := p.idle[last]
+	p.idle = p.idle[:last]
+	return s
 }
