@@ -8,14 +8,13 @@ import (
 	"onair/presence"
 )
 
-// runAppender gathers and appends, one batch at a time: at each tick, and in between
-// whatever somebody waits for. It returns an error when the node cannot join
-// the log again.
+// runAppender appends one batch at a time: at each tick, and between ticks when
+// a command waits. It returns an error when the node cannot rejoin the log.
 func (n *Node) runAppender(ctx context.Context) error {
 	tick := time.NewTimer(0)
 	defer tick.Stop()
-	var digested, asked, raised int64
-	var counts bool // are due
+	var lastDigest, lastProbe, lastRaise int64
+	var withCounts bool
 	for {
 		var ticked bool
 		select {
@@ -25,7 +24,7 @@ func (n *Node) runAppender(ctx context.Context) error {
 		case <-tick.C:
 			ticked = true
 		}
-		if n.deadIncarnation.Load() >= n.incarnation {
+		if n.deadIncarnation.Load() >= n.appender.incarnation {
 			if err := n.rejoin(ctx); err != nil {
 				if ctx.Err() != nil {
 					return nil
@@ -33,42 +32,42 @@ func (n *Node) runAppender(ctx context.Context) error {
 				return err
 			}
 		}
-		counts = counts || ticked
-		b := n.newBatch(counts)
+		withCounts = withCounts || ticked
+		b := n.newBatch(withCounts)
 		if ticked {
 			now := n.now()
-			digest, raise := now-digested >= digestInterval, raised == 0 || now-raised >= retryInterval
-			if digest {
-				digested = now
+			withDigest, mayRaise := now-lastDigest >= digestInterval, lastRaise == 0 || now-lastRaise >= retryInterval
+			if withDigest {
+				lastDigest = now
 			}
-			next, raises := n.addTickParts(b, digest, raise)
-			if raises {
-				raised = now
+			nextTick, raisesRules := n.addTickParts(b, withDigest, mayRaise)
+			if raisesRules {
+				lastRaise = now
 			}
-			tick.Reset(next)
-			if n.unwritableSince.Load() != 0 && now-asked >= retryInterval {
-				asked = now
-				n.queue.addUnawaited(&presence.SetSettings{Settings: n.cfg.Settings}) // durable, and changes nothing
+			tick.Reset(nextTick)
+			if n.connection.unwritableSince.Load() != 0 && now-lastProbe >= retryInterval {
+				lastProbe = now
+				n.queue.addUnawaited(&presence.SetSettings{Settings: n.cfg.Settings}) // durable, and without effect
 			}
 		}
 		if !n.appendBatch(ctx, b) {
 			continue
 		}
-		counts = false
+		withCounts = false
 		if n.queue.hasMore(n.cfg.BatchBytes) {
-			n.wakeAppender() // more than one batch takes
+			n.wakeAppender() // more than fits into one batch
 		}
 	}
 }
 
-// retryInterval is how often what the log did not take is tried again, in
-// milliseconds.
+// retryInterval is how often a refused durable append or raise of the rules is
+// tried again, in milliseconds.
 const retryInterval = 5_000
 
-// digestInterval is how often a node says its digest, in milliseconds.
+// digestInterval is how often a node appends its digest, in milliseconds.
 const digestInterval = 60_000
 
-// newBatch makes a batch of what waits.
+// newBatch makes a batch of what is queued.
 func (n *Node) newBatch(counts bool) *presence.Batch {
 	b := &presence.Batch{Node: n.cfg.Name, Process: n.process, MaxRules: n.cfg.maxRules}
 	if counts {
@@ -78,99 +77,100 @@ func (n *Node) newBatch(counts bool) *presence.Batch {
 	return b
 }
 
-// canRestore reports whether what a command would put back is missing still.
+// canRestore reports whether a command would still restore something.
 func (n *Node) canRestore(c presence.Command) (lacks bool) {
 	n.Read(func(r *presence.Registry) { lacks = r.CanRestore(c) })
 	return lacks
 }
 
-// rejoin begins another boot, under which all that this node has counted is
-// said again.
+// rejoin starts another incarnation, and queues all counts again.
 func (n *Node) rejoin(ctx context.Context) error {
 	var known uint64
 	n.Read(func(r *presence.Registry) { known = r.Incarnation(n.cfg.Name) })
-	if n.failingSince.CompareAndSwap(0, max(1, n.now())) { // the log may be away: who asks is not to wait for it
-		defer n.failingSince.Store(0)
+	if n.connection.failingSince.CompareAndSwap(0, max(1, n.now())) { // the log may be unreachable: Do must not wait for it
+		defer n.connection.failingSince.Store(0)
 	}
-	boot, err := n.log.Join(ctx, n.cfg.Name, max(n.incarnation, known))
+	incarnation, err := n.log.Join(ctx, n.cfg.Name, max(n.appender.incarnation, known))
 	if err != nil {
 		return err
 	}
-	n.incarnation, n.undecided = boot, nil
-	n.queue.startIncarnation(boot)
+	n.appender.incarnation, n.appender.undecided = incarnation, nil
+	n.queue.startIncarnation(incarnation)
 	n.resendCounts()
-	n.cfg.Logger.Info().Uint64("boot", boot).Msg("this node joins the log again")
+	n.cfg.Logger.Info().Uint64("incarnation", incarnation).Msg("node rejoined log")
 	return nil
 }
 
-// addTickParts returns how long it is to the next one. Once in a while it adds to the
-// batch what the nodes need to know of each other: a raise of the rules is
-// durable, and a disk that takes nothing must not keep back every tick's beats.
-func (n *Node) addTickParts(b *presence.Batch, digest, raise bool) (next time.Duration, raises bool) {
+// addTickParts adds the digest and a raise of the rules to the batch of a tick,
+// and returns the time to the next tick. The raise is durable, so it is tried
+// rarely: while the disk is full a durable batch would keep back each tick's
+// beats.
+func (n *Node) addTickParts(b *presence.Batch, withDigest, mayRaise bool) (nextTick time.Duration, raisesRules bool) {
 	n.Read(func(r *presence.Registry) {
-		next = time.Duration(r.Settings().Tick()) * time.Millisecond
-		if digest {
+		nextTick = time.Duration(r.Settings().Tick()) * time.Millisecond
+		if withDigest {
 			b.Digest = &presence.Digest{Position: r.Position(), Sum: r.Digest()}
 		}
-		known := min(r.CommonRules(), n.cfg.maxRules)
-		if raises = raise && known > r.Rules() && r.Leader() == n.cfg.Name; raises {
-			b.Commands = append(b.Commands, &presence.RaiseRules{Rules: known})
+		rules := min(r.CommonRules(), n.cfg.maxRules)
+		if raisesRules = mayRaise && rules > r.Rules() && r.Leader() == n.cfg.Name; raisesRules {
+			b.Commands = append(b.Commands, &presence.RaiseRules{Rules: rules})
 		}
 	})
-	return next, raises
+	return nextTick, raisesRules
 }
 
-// appendBatch appends one batch until its fate is known; it reports whether the
-// batch is in the log. It gives up when the node is to join again.
+// appendBatch appends a batch and retries until its fate is known. It reports
+// whether the batch is in the log. It stops when the node must rejoin.
 func (n *Node) appendBatch(ctx context.Context, b *presence.Batch) bool {
 	sealed := b.Seal()
-	doubt := false // an earlier try may have been ordered, and be lost since
+	mayBeOrdered := false // by an earlier attempt; the log may have lost it since
 	for wait := 10 * time.Millisecond; ; wait = min(2*wait, time.Second) {
 		err := n.log.Append(ctx, sealed)
 		switch {
 		case err == nil:
-			if since := n.failingSince.Swap(0); since != 0 {
-				n.cfg.Logger.Info().Int64("after_ms", n.now()-since).Msg("the log takes batches again")
+			if since := n.connection.failingSince.Swap(0); since != 0 {
+				n.cfg.Logger.Info().Int64("after_ms", n.now()-since).Msg("log appends recovered")
 			}
 			if sealed.Durable {
-				n.unwritableSince.Store(0)
+				n.connection.unwritableSince.Store(0)
 			}
 			return true
 		case ctx.Err() != nil:
-			n.undecided = &sealed
+			n.appender.undecided = &sealed
 			return false
 		}
-		first := n.failingSince.CompareAndSwap(0, max(1, n.now()))
-		if errors.Is(err, presence.ErrNotWritten) && !doubt {
+		isFirst := n.connection.failingSince.CompareAndSwap(0, max(1, n.now()))
+		if errors.Is(err, presence.ErrNotWritten) && !mayBeOrdered {
 			if sealed.Durable {
-				n.unwritableSince.CompareAndSwap(0, time.Now().UnixMilli())
+				n.connection.unwritableSince.CompareAndSwap(0, time.Now().UnixMilli())
 			}
-			if first {
-				n.cfg.Logger.Error().Err(err).Int("commands", len(b.Commands)).Msg("nothing was written to the log")
+			if isFirst {
+				n.cfg.Logger.Error().Err(err).Int("commands", len(b.Commands)).Msg("batch not written to log")
 			}
 			if n.queue.requeueUnwritten(b, n.now()) {
-				n.wakeAppender() // the rest needs no disk
+				n.wakeAppender() // the other commands need no disk
 			}
 			return false
 		}
-		doubt = true
+		mayBeOrdered = true
 		n.metrics.retries.Inc()
-		if first {
-			n.cfg.Logger.Warn().Err(err).Msg("append failed, trying again until it is known what became of it")
+		if isFirst {
+			n.cfg.Logger.Warn().Err(err).Msg("append failed, retrying")
 		}
 		select {
 		case <-ctx.Done():
-			n.undecided = &sealed
+			n.appender.undecided = &sealed
 			return false
 		case <-time.After(wait):
 		}
-		if n.deadIncarnation.Load() >= n.incarnation {
+		if n.deadIncarnation.Load() >= n.appender.incarnation {
 			n.wakeAppender()
 			return false
 		}
 	}
 }
 
+// wakeAppender makes runAppender append before the next tick.
 func (n *Node) wakeAppender() {
 	select {
 	case n.wake <- struct{}{}:

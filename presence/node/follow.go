@@ -8,7 +8,7 @@ import (
 	"onair/presence"
 )
 
-// runApplier is the one goroutine that changes the registry.
+// runApplier is the goroutine that changes the registry.
 func (n *Node) runApplier(ctx context.Context) error {
 	for {
 		err := n.followLog(ctx)
@@ -27,11 +27,12 @@ func (n *Node) runApplier(ctx context.Context) error {
 	}
 }
 
-// errDiverged is why a node rebuilds whose registry differs from the others'.
-var errDiverged = errors.New("node: this registry differs from the other nodes'")
+// errDiverged is returned when this node's registry differs from those of the
+// other nodes.
+var errDiverged = errors.New("node: registry differs from those of the other nodes")
 
-// rebuildCause gives one word for an error after which the registry is to be
-// built anew, and none for others.
+// rebuildCause is the metric label of an error after which the registry must be
+// rebuilt, and empty for other errors.
 func rebuildCause(err error) string {
 	switch {
 	case errors.Is(err, presence.ErrForked):
@@ -51,7 +52,7 @@ func (n *Node) followLog(ctx context.Context) error {
 			return err
 		}
 		if rules := n.reg.Rules(); rules > n.cfg.maxRules {
-			return fmt.Errorf("%w: rules %d, this build knows %d", presence.ErrNewerVersion, rules, n.cfg.maxRules)
+			return fmt.Errorf("%w: rules %d, this build has %d", presence.ErrNewerVersion, rules, n.cfg.maxRules)
 		}
 		n.mu.Lock()
 		a, err := n.reg.Apply(e)
@@ -69,48 +70,48 @@ func (n *Node) followLog(ctx context.Context) error {
 	return nil
 }
 
-// handleApplied passes on what an entry did, and answers those who waited for it.
+// handleApplied passes on what an entry did, and answers its commands.
 func (n *Node) handleApplied(a *presence.Applied) error {
 	n.metrics.countApplied(a)
 	n.metrics.setGauges(n.reg)
 	if a.Settings != nil {
-		n.isolationTimeout.Store(isolationTimeoutOf(*a.Settings))
+		n.connection.isolationTimeout.Store(isolationTimeoutOf(*a.Settings))
 	}
 	n.reconcile()
-	held := n.frozen.Load()
-	hold := n.cfg.Shared && (len(n.reconciliations) > 0 || n.reg.IsReconciling())
-	if hold && !held {
+	wasFrozen := n.frozen.Load()
+	isFrozen := n.cfg.Shared && (len(n.applier.reconciliations) > 0 || n.reg.IsReconciling())
+	if isFrozen && !wasFrozen {
 		n.frozen.Store(true)
 		n.cfg.OnFreeze()
 	}
-	own := a.Node == n.cfg.Name && a.Process == n.process
-	done := Applied{Applied: *a, Frozen: held || hold}
-	if own && !a.Refused {
-		done.ReceivedAt = n.queue.firstReceivedAt(batchID{a.Incarnation, a.Seq})
+	isOwn := a.Node == n.cfg.Name && a.Process == n.process
+	applied := Applied{Applied: *a, Frozen: wasFrozen || isFrozen}
+	if isOwn && !a.Refused {
+		applied.ReceivedAt = n.queue.firstReceivedAt(batchID{a.Incarnation, a.Seq})
 	}
-	n.cfg.OnApplied(done)
+	n.cfg.OnApplied(applied)
 	n.queue.dropEnded(a.Changes)
-	if held && !hold {
+	if wasFrozen && !isFrozen {
 		n.unfreeze()
 	}
-	if own {
-		n.handleOwnBatch(a, done.Frozen)
+	if isOwn {
+		n.handleOwnBatch(a, applied.Frozen)
 	} else if a.Node == n.cfg.Name && a.Incarnation > n.queue.currentIncarnation() {
 		return ErrSuperseded
 	}
 	return n.compareDigests(a.Comparison)
 }
 
-// handleOwnBatch takes an own batch that has come back.
+// handleOwnBatch handles an own batch that the log has returned.
 func (n *Node) handleOwnBatch(a *presence.Applied, frozen bool) {
 	b := batchID{a.Incarnation, a.Seq}
 	switch {
 	case !a.Refused:
-		if b.incarnation == n.lastOwnBatch.incarnation && b.seq != n.lastOwnBatch.seq+1 || b.incarnation != n.lastOwnBatch.incarnation && b.seq != 1 {
+		if last := n.applier.lastOwnBatch; b.incarnation == last.incarnation && b.seq != last.seq+1 || b.incarnation != last.incarnation && b.seq != 1 {
 			n.requeueLost(b)
 		}
-		n.lastOwnBatch = b
-		n.lastOwnApplied.Store(n.now())
+		n.applier.lastOwnBatch = b
+		n.connection.lastOwnApplied.Store(n.now())
 		n.queue.completeBatch(a, frozen)
 		if n.queue.confirmIncarnation(b.incarnation) {
 			n.wakeAppender()
@@ -122,63 +123,63 @@ func (n *Node) handleOwnBatch(a *presence.Applied, frozen bool) {
 				close(n.ready)
 			}
 		}
-	case b.incarnation > n.deadIncarnation.Load() && b.incarnation == n.queue.currentIncarnation() && (b.incarnation > n.lastOwnBatch.incarnation || b.seq > n.lastOwnBatch.seq): // not just a batch that came twice
-		n.cfg.Logger.Warn().Msg("the other nodes have declared this one lost")
+	case b.incarnation > n.deadIncarnation.Load() && b.incarnation == n.queue.currentIncarnation() && b.isAfter(n.applier.lastOwnBatch): // not a repeated batch
+		n.cfg.Logger.Warn().Msg("node was declared lost, rejoining")
 		n.requestRejoin()
 	}
 }
 
-// requeueLost says again what was in the own batches before b that are not in the log,
-// though it had taken them: it has lost them, before this node read them.
+// requeueLost queues the commands of earlier own batches again, because the log
+// accepted them and then lost them.
 func (n *Node) requeueLost(b batchID) {
-	n.cfg.Logger.Warn().Uint64("boot", b.incarnation).Uint64("batch", b.seq).Msg("the log has lost batches of this node, which says it all again")
+	n.cfg.Logger.Warn().Uint64("incarnation", b.incarnation).Uint64("seq", b.seq).Msg("log lost batches of this node, requeueing")
 	n.queue.requeueBefore(b)
 	n.resendCounts()
 	n.wakeAppender()
 }
 
-// resendCounts has all that this node counts go to the log again.
+// resendCounts queues all viewer counts and likes again.
 func (n *Node) resendCounts() {
 	n.queue.likes.resendAll(nil)
 	n.Read(func(r *presence.Registry) { n.queue.viewers.resendAll(r.ViewedSessions(n.cfg.Name, n.process)) })
 }
 
-// requestRejoin has the node join under another boot.
+// requestRejoin makes the appender rejoin under another incarnation.
 func (n *Node) requestRejoin() {
 	n.deadIncarnation.Store(n.queue.currentIncarnation())
-	for _, h := range n.reconciliations {
-		h.ownQueued, h.allQueued, h.rulesQueued = false, false, false // what was on its way may be refused
+	for _, h := range n.applier.reconciliations {
+		h.ownQueued, h.allQueued, h.rulesQueued = false, false, false // commands in flight may be refused
 	}
 	n.wakeAppender()
 }
 
-// compareDigests compares a peer's digest with this registry's. Of nodes that differ the
-// majority is right; of as many on either side, those with the keeper.
+// compareDigests evaluates a peer's digest. Where registries differ the majority
+// of nodes is right, and in a tie those that agree with the leader.
 func (n *Node) compareDigests(c *presence.DigestComparison) error {
 	if c == nil || c.Node == n.cfg.Name {
 		return nil
 	}
-	n.digestMatches[c.Node] = c.PeerSum == c.OwnSum
+	n.applier.digestMatches[c.Node] = c.PeerSum == c.OwnSum
 	if c.PeerSum == c.OwnSum {
 		return nil
 	}
 	n.metrics.mismatches.Inc()
 	n.cfg.Logger.Error().Str("node", c.Node).Stringer("position", c.Position).
-		Str("its_digest", fmt.Sprintf("%016x", c.PeerSum)).Str("own_digest", fmt.Sprintf("%016x", c.OwnSum)).
-		Msg("the registries of two nodes differ")
-	with, against := 1, 0
-	for node, same := range n.digestMatches {
+		Str("peer_digest", fmt.Sprintf("%016x", c.PeerSum)).Str("own_digest", fmt.Sprintf("%016x", c.OwnSum)).
+		Msg("registry digests differ")
+	agreeing, differing := 1, 0
+	for node, isEqual := range n.applier.digestMatches {
 		switch {
 		case !n.reg.IsAlive(node):
-			delete(n.digestMatches, node)
-		case same:
-			with++
+			delete(n.applier.digestMatches, node)
+		case isEqual:
+			agreeing++
 		default:
-			against++
+			differing++
 		}
 	}
-	same, said := n.digestMatches[n.reg.Leader()]
-	if n.cfg.Shared && (against > with || against == with && said && !same) {
+	isEqual, isKnown := n.applier.digestMatches[n.reg.Leader()]
+	if n.cfg.Shared && (differing > agreeing || differing == agreeing && isKnown && !isEqual) {
 		return errDiverged
 	}
 	return nil

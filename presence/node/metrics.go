@@ -9,11 +9,11 @@ import (
 	"onair/presence"
 )
 
-// metrics are what a node counts. No label names an anchor or a stream. What
-// every node counts of the whole list, since all apply the same log, says so in
-// its help: it is not to be added up.
+// metrics are the node's metrics. No label names an anchor or a stream. The help
+// of a metric that is equal on all nodes says so, because its values must not be
+// added up.
 type metrics struct {
-	lists []string // those that are there from the start
+	lists []string // whose labels exist from the start
 
 	streams      *prometheus.GaugeVec
 	starts       *prometheus.CounterVec
@@ -35,7 +35,7 @@ type metrics struct {
 	restores   prometheus.Counter
 }
 
-// sameOnAllNodes ends the help of what all nodes count alike.
+// sameOnAllNodes ends the help of metrics that all nodes count alike.
 const sameOnAllNodes = " All nodes count the same."
 
 func newMetrics(reg prometheus.Registerer, lists []string) *metrics {
@@ -79,8 +79,8 @@ func newMetrics(reg prometheus.Registerer, lists []string) *metrics {
 	return m
 }
 
-// initLabels has all there is to count be there, with zero: or the first end is no
-// rise.
+// initLabels creates all label values with zero, so that a first event shows as
+// an increase.
 func (m *metrics) initLabels() {
 	for _, cause := range []string{"forked", "trimmed", "diverged"} {
 		m.rebuilds.WithLabelValues(cause)
@@ -132,14 +132,14 @@ func (m *metrics) countApplied(a *presence.Applied) {
 	}
 }
 
-// setGauges notes how many nodes there are, and what is still to be done.
+// setGauges sets the gauges that depend on the registry alone.
 func (m *metrics) setGauges(r *presence.Registry) {
 	m.nodes.Set(float64(r.LivingNodes()))
 	m.outboxEvents.Set(float64(r.OutboxSize()))
 	m.deadLetters.Store(int64(r.DeadLetterCount()))
 }
 
-// resetStreams sets what is counted by what there is.
+// resetStreams counts the streams of a loaded registry.
 func (m *metrics) resetStreams(r *presence.Registry) {
 	m.streams.Reset()
 	m.initLabels()
@@ -148,6 +148,7 @@ func (m *metrics) resetStreams(r *presence.Registry) {
 	}
 }
 
+// countRebuild counts a rebuild.
 func (m *metrics) countRebuild(cause string, r *presence.Registry) {
 	m.rebuilds.WithLabelValues(cause).Inc()
 	m.resetStreams(r)

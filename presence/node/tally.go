@@ -9,13 +9,13 @@ import (
 	"onair/presence"
 )
 
-// tally is a node's absolute numbers by session, of which those that changed go
-// out with each tick. It knows sessions rather than leases, since after a loss
-// of the log's tail a session may stand under another lease.
+// tally is a node's absolute counts by session. Those that changed are appended
+// with each tick. It uses session ids because a session can have another lease
+// after a loss.
 type tally struct {
 	mu     sync.Mutex
 	counts map[presence.Session]sessionCount
-	queue  []presence.Session // those that changed since they were sent
+	queue  []presence.Session // sessions whose count changed since it was sent
 }
 
 type sessionCount struct {
@@ -23,11 +23,11 @@ type sessionCount struct {
 	queued        bool
 }
 
-// unknownSent is sent for a number that goes again, whatever it is by then.
+// unknownSent as the sent count makes a count go again, whatever it is.
 const unknownSent = -1
 
-// maxCountsPerTick is how many counts go out in one tick, the most changed first: about
-// four kilobytes.
+// maxCountsPerTick is how many counts are appended in one tick, the most changed
+// first: about four kilobytes.
 const maxCountsPerTick = 512
 
 func (t *tally) setCount(s presence.Session, n int64) {
@@ -35,18 +35,18 @@ func (t *tally) setCount(s presence.Session, n int64) {
 }
 
 func (t *tally) addToCount(s presence.Session, n int64) {
-	t.updateCount(s, func(was int64) int64 { return was + n })
+	t.updateCount(s, func(current int64) int64 { return current + n })
 }
 
-func (t *tally) updateCount(s presence.Session, f func(int64) int64) {
+func (t *tally) updateCount(s presence.Session, newCount func(int64) int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	x := t.counts[s]
-	x.current = min(max(0, f(x.current)), presence.MaxCount)
+	x.current = min(max(0, newCount(x.current)), presence.MaxCount)
 	t.storeCount(s, x)
 }
 
-// storeCount keeps what is not nothing, and queues what is to be sent.
+// storeCount stores a count that is not zero, and queues it if it must be sent.
 func (t *tally) storeCount(s presence.Session, x sessionCount) {
 	if x == (sessionCount{}) {
 		delete(t.counts, s)
@@ -59,9 +59,9 @@ func (t *tally) storeCount(s presence.Session, x sessionCount) {
 	t.counts[s] = x
 }
 
-// takeChanged returns what is to be sent now, and of which sessions. Those that the
-// registry does not know of wait: the log may have lost them for a while.
-func (t *tally) takeChanged(r *presence.Registry) (out []presence.Count, of []presence.Session) {
+// takeChanged returns the counts to send, and their sessions. Sessions that the
+// registry lacks stay queued, because the log may have lost them for a while.
+func (t *tally) takeChanged(r *presence.Registry) (counts []presence.Count, sessions []presence.Session) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if len(t.queue) > maxCountsPerTick {
@@ -69,7 +69,7 @@ func (t *tally) takeChanged(r *presence.Registry) (out []presence.Count, of []pr
 	}
 	var rest []presence.Session
 	for i, s := range t.queue {
-		if len(out) == maxCountsPerTick {
+		if len(counts) == maxCountsPerTick {
 			rest = append(rest, t.queue[i:]...)
 			break
 		}
@@ -83,27 +83,27 @@ func (t *tally) takeChanged(r *presence.Registry) (out []presence.Count, of []pr
 			rest = append(rest, s)
 			continue
 		case x.current != x.sent:
-			out, of = append(out, presence.Count{Lease: st.Lease(), N: x.current}), append(of, s)
+			counts, sessions = append(counts, presence.Count{Lease: st.Lease(), N: x.current}), append(sessions, s)
 		}
 		x.sent, x.queued = x.current, false
 		t.storeCount(s, x)
 	}
 	t.queue = append(t.queue[:0], rest...)
-	return out, of
+	return counts, sessions
 }
 
-// sortByChange puts those first that changed most.
+// sortByChange sorts the queue by how much counts changed.
 func (t *tally) sortByChange() {
-	type moved struct {
+	type change struct {
 		presence.Session
 		by int64
 	}
-	all := make([]moved, len(t.queue))
+	all := make([]change, len(t.queue))
 	for i, s := range t.queue {
 		x := t.counts[s]
-		all[i] = moved{s, max(x.current-x.sent, x.sent-x.current)}
+		all[i] = change{s, max(x.current-x.sent, x.sent-x.current)}
 	}
-	slices.SortFunc(all, func(a, b moved) int {
+	slices.SortFunc(all, func(a, b change) int {
 		return cmp.Or(cmp.Compare(b.by, a.by), bytes.Compare(a.Session[:], b.Session[:]))
 	})
 	for i, m := range all {
@@ -111,34 +111,34 @@ func (t *tally) sortByChange() {
 	}
 }
 
-// requeue puts back what was taken of these sessions and not written.
-func (t *tally) requeue(of []presence.Session) {
+// requeue queues counts that were taken but not written.
+func (t *tally) requeue(sessions []presence.Session) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for _, s := range of {
+	for _, s := range sessions {
 		x := t.counts[s]
 		x.sent = unknownSent
 		t.storeCount(s, x)
 	}
 }
 
-// resendAll has all numbers go again, and no viewers for the sessions of which the
-// log has numbers that are not known here.
-func (t *tally) resendAll(known []presence.Session) {
+// resendAll queues all counts, and zero for sessions that only the log has
+// counts of.
+func (t *tally) resendAll(logged []presence.Session) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for s, x := range t.counts {
 		x.sent = unknownSent
 		t.storeCount(s, x)
 	}
-	for _, s := range known {
+	for _, s := range logged {
 		x := t.counts[s]
 		x.sent = unknownSent
 		t.storeCount(s, x)
 	}
 }
 
-// dropSession lets go of a session that has ended.
+// dropSession drops the count of a session that has ended.
 func (t *tally) dropSession(s presence.Session) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -150,7 +150,7 @@ func (t *tally) dropSession(s presence.Session) {
 	}
 }
 
-// dropNotLive lets go of all sessions but those that are live.
+// dropNotLive drops the counts of sessions that are not live.
 func (t *tally) dropNotLive(r *presence.Registry) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -159,5 +159,5 @@ func (t *tally) dropNotLive(r *presence.Registry) {
 			delete(t.counts, s)
 		}
 	}
-	t.queue = slices.DeleteFunc(t.queue, func(s presence.Session) bool { _, there := t.counts[s]; return !there })
+	t.queue = slices.DeleteFunc(t.queue, func(s presence.Session) bool { _, ok := t.counts[s]; return !ok })
 }
