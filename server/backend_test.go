@@ -111,7 +111,7 @@ func TestBackEndIsTold(t *testing.T) {
 			}
 			ids[e.ID] = true
 		}
-		if n := s.metric("onair_effects_waiting"); n != "0" {
+		if n := s.metric("onair_outbox_events"); n != "0" {
 			t.Errorf("%s effects wait", n)
 		}
 	})
@@ -128,7 +128,7 @@ func TestBackEndIsDown(t *testing.T) {
 			s.call("DELETE", "/v1/streams/8888_"+name+"?session="+session, s.day(auth.Anchor, name), "").is(200)
 		}
 		time.Sleep(10 * time.Minute)
-		if n := s.metric("onair_effects_waiting"); n != "8" {
+		if n := s.metric("onair_outbox_events"); n != "8" {
 			t.Errorf("%s effects wait", n)
 		}
 		b.answer(200)

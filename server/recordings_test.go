@@ -148,7 +148,7 @@ func TestRecordings(t *testing.T) {
 		s.call("GET", "/v1/recordings/none/play", "", "").refused(404, wire.CodeNotFound)
 		s.call("GET", "/v1/recordings?cursor=x", "", "").refused(400, wire.CodeBadRequest)
 		s.call("GET", "/v1/recordings?from=x", "", "").refused(400, wire.CodeBadRequest)
-		if n := s.metric("onair_effects_waiting"); n != "0" {
+		if n := s.metric("onair_outbox_events"); n != "0" {
 			t.Errorf("%s effects wait", n)
 		}
 	})

@@ -84,7 +84,7 @@ func TestRedisRestarts(t *testing.T) {
 	c := launch(t, 3, "--redis.addrs", r.Addr()).board(10, 6)
 	before := c.sum(`onair_rebuilds_total{cause="forked"}`)
 	c.away(r.Stop, func() { r.Restart() })
-	if lost := c.sum(`onair_mended_total`); lost != 0 {
+	if lost := c.sum(`onair_restores_total`); lost != 0 {
 		t.Errorf("%v commands put back what was not lost", lost)
 	}
 	if after := c.sum(`onair_rebuilds_total{cause="forked"}`); after != before {

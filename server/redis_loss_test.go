@@ -53,8 +53,8 @@ func (c *crew) forked() error {
 			return errors.New(n.name + " has not built its list anew")
 		}
 		return errors.Join(
-			n.logs("the list was rebuilt from the log", "log lost entries that were read", `"lost":`),
-			n.logs("this node joins the log again"),
+			n.logs("list rebuilt from log", "log lost entries that were read", `"lost":`),
+			n.logs("node rejoined log"),
 		)
 	})
 }
@@ -70,10 +70,10 @@ func (c *crew) founded() error {
 // putBack sees that nodes say what they put back.
 func (c *crew) putBack() {
 	c.t.Helper()
-	if n := c.sum("onair_mended_total"); n == 0 {
+	if n := c.sum("onair_restores_total"); n == 0 {
 		c.t.Error("nothing was put back")
 	}
-	if err := c.each(func(n *fleetNode) error { return n.logs("what the log had lost was put back") }); err != nil {
+	if err := c.each(func(n *fleetNode) error { return n.logs("lost entries restored") }); err != nil {
 		c.t.Error(err)
 	}
 }
@@ -141,7 +141,7 @@ func TestClusterMoves(t *testing.T) {
 		replica.Do("CLUSTER", "FAILOVER")
 	}
 	c.loses(func() { k.AwaitFailover("{onair}", first) }, func() error { return nil })
-	if n := c.sum("onair_mended_total"); n != 0 {
+	if n := c.sum("onair_restores_total"); n != 0 {
 		t.Errorf("%v commands put back what was not lost", n)
 	}
 }

@@ -46,7 +46,7 @@ func TestKeeperKilled(t *testing.T) {
 	keeper := func() (k *fleetNode) {
 		f.await("a keeper", soon, func() error {
 			for _, n := range f.all() {
-				if k = n; n.is("onair_keeper", 1) == nil {
+				if k = n; n.is("onair_leader", 1) == nil {
 					return nil
 				}
 			}
@@ -115,8 +115,8 @@ func TestNodePaused(t *testing.T) {
 	})
 	victim.cmd.Process.Signal(syscall.SIGCONT)
 	c.await("it to join again", soon, func() error {
-		return errors.Join(victim.logs("declared this one lost"),
-			victim.logs("joins the log again"),
+		return errors.Join(victim.logs("node was declared lost"),
+			victim.logs("node rejoined log"),
 			c.each(func(n *fleetNode) error { return n.is("onair_nodes", 3) }))
 	})
 	c.pass(lease)

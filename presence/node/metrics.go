@@ -36,7 +36,7 @@ type metrics struct {
 }
 
 // sameOnAllNodes ends the help of metrics that all nodes count alike.
-const sameOnAllNodes = " All nodes count the same."
+const sameOnAllNodes = " Equal on all nodes."
 
 func newMetrics(reg prometheus.Registerer, lists []string) *metrics {
 	m := &metrics{lists: lists, deadLetters: new(atomic.Int64)}
@@ -48,33 +48,33 @@ func newMetrics(reg prometheus.Registerer, lists []string) *metrics {
 		return f.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
 	}
 	m.streams = f.NewGaugeVec(prometheus.GaugeOpts{Name: "onair_streams", Help: "Live sessions, by list and state." + sameOnAllNodes}, []string{"list", "state"})
-	m.starts = counters("onair_starts_total", "Sessions begun, by list."+sameOnAllNodes, "list")
+	m.starts = counters("onair_starts_total", "Sessions started, by list."+sameOnAllNodes, "list")
 	m.ends = counters("onair_ends_total", "Sessions ended, by list and reason."+sameOnAllNodes, "list", "reason")
-	m.missedBeats = counters("onair_missed_beats_total", "First beats that were missed, each by one stream: it went away, and its anchor was probed."+sameOnAllNodes, "list")
-	disputed := counters("onair_evidence_conflicts_total", "Times that what is known of one stream contradicted itself, by what did; the rules decided."+sameOnAllNodes, "conflict")
+	m.missedBeats = counters("onair_missed_beats_total", "Streams that went away because a beat was missed, by list."+sameOnAllNodes, "list")
+	conflicts := counters("onair_evidence_conflicts_total", "Contradictions between two sources about one stream, by kind."+sameOnAllNodes, "conflict")
 	for c := range m.conflicts {
-		m.conflicts[c] = disputed.WithLabelValues(presence.Conflict(c).String())
+		m.conflicts[c] = conflicts.WithLabelValues(presence.Conflict(c).String())
 	}
-	m.strayBeats = counter("onair_stray_beats_total", "Heartbeats in the log that named a session which is no longer live."+sameOnAllNodes)
+	m.strayBeats = counter("onair_stray_beats_total", "Heartbeats in the log whose session is not live."+sameOnAllNodes)
 	m.expiryLag = f.NewHistogram(prometheus.HistogramOpts{
-		Name: "onair_expiry_lag_seconds", Help: "How long after its deadline, by the presence clock, a silence ended a session." + sameOnAllNodes,
+		Name: "onair_expiry_lag_seconds", Help: "Time from a session's deadline to its expiry, by the presence clock." + sameOnAllNodes,
 		Buckets: []float64{0.05, 0.1, 0.25, 0.5, 1, 1.5, 2, 3, 5, 10, 30},
 	})
-	m.stalls = counter("onair_clock_stalls_total", "Steps of log time that were backwards or too long and counted for nothing."+sameOnAllNodes)
-	m.entries = counter("onair_entries_total", "Entries of the log applied."+sameOnAllNodes)
-	m.nodes = f.NewGauge(prometheus.GaugeOpts{Name: "onair_nodes", Help: "Nodes that live, as the log has it." + sameOnAllNodes})
+	m.stalls = counter("onair_clock_stalls_total", "Steps of log time that were backwards or too long and did not move the presence clock."+sameOnAllNodes)
+	m.entries = counter("onair_entries_total", "Log entries applied."+sameOnAllNodes)
+	m.nodes = f.NewGauge(prometheus.GaugeOpts{Name: "onair_nodes", Help: "Living nodes, by the registry." + sameOnAllNodes})
 	m.outboxEvents = f.NewGauge(prometheus.GaugeOpts{
-		Name: "onair_effects_waiting", Help: "What has happened and of which the archive, the cloud or the app's back end are still to be told." + sameOnAllNodes,
+		Name: "onair_outbox_events", Help: "Events in the outbox: not yet delivered to the archive, the cloud or the app's back end." + sameOnAllNodes,
 	})
 	f.NewCounterFunc(prometheus.CounterOpts{
-		Name: "onair_dead_letters_total", Help: "What has happened and of which nobody could be told, ever; the last thousand are remembered." + sameOnAllNodes,
+		Name: "onair_dead_letters_total", Help: "Outbox events whose delivery was given up, ever; the last thousand are remembered." + sameOnAllNodes,
 	}, func() float64 { return float64(m.deadLetters.Load()) })
 
-	m.beats = counter("onair_beats_total", "Heartbeats heard by this node.")
-	m.retries = counter("onair_append_retries_total", "Appends that failed and were tried again.")
-	m.rebuilds = counters("onair_rebuilds_total", "Times that the registry was built from the log anew, by cause.", "cause")
-	m.mismatches = counter("onair_digest_mismatches_total", "Digests of other nodes that differed from this one's of the same position.")
-	m.restores = counter("onair_mended_total", "Commands by which this node put back what the log had lost.")
+	m.beats = counter("onair_beats_total", "Heartbeats received by this node.")
+	m.retries = counter("onair_append_retries_total", "Appends that failed and were retried.")
+	m.rebuilds = counters("onair_rebuilds_total", "Rebuilds of the registry from the log, by cause.", "cause")
+	m.mismatches = counter("onair_digest_mismatches_total", "Digests of other nodes that differed from this node's at the same position.")
+	m.restores = counter("onair_restores_total", "Commands by which this node restored what the log had lost.")
 	m.initLabels()
 	return m
 }

@@ -31,7 +31,7 @@ func newMetrics(reg prometheus.Registerer, n *Node) *metrics {
 		})
 	}
 	gauge("onair_ready", "1 while /readyz answers 200: this node takes new sockets.", func() bool { return n.unreadyReason() == "" })
-	gauge("onair_keeper", "1 where this node is the keeper, which does what one node does for all; 0 where it cannot know, since it is cut off.", func() bool {
+	gauge("onair_leader", "1 on the leader, the node that does what one node does for all; 0 on other nodes and while isolated.", func() bool {
 		return n.IsServing() && n.Leader.IsLeader()
 	})
 	gauge("onair_draining", "1 while this node shows its sockets out, before it stops.", func() bool { return n.Admission.IsDraining() })

@@ -41,7 +41,7 @@ var sections = []struct {
 	{"Connections and calls", "", []string{"connections", "opens", "closes", "turned_away", "tokens_refused", "jwks", "http_", "panics", "tls_"}},
 	{"The node", "", []string{"ready", "draining", "build_info", "config_reloads", "flight"}},
 	{"The log and the nodes", "", []string{
-		"entries", "append_retries", "rebuilds", "mended", "digest", "nodes", "keeper", "effects", "dead_letters",
+		"entries", "append_retries", "rebuilds", "restores", "digest", "nodes", "leader", "outbox", "dead_letters",
 	}},
 	{"The embedded store", "With `data`.", []string{"store_"}},
 	{"Redis", "With `redis.addrs`.", []string{"redis_", "append", "tail_", "snapshot", "epochs"}},
