@@ -10,9 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"onair/loadtest/profile"
-
 	"github.com/spf13/cobra"
+
+	"onair/loadtest/profile"
 )
 
 // callCommand runs the command with an empty environment.

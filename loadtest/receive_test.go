@@ -18,15 +18,15 @@ import (
 func newLoneViewer(t testing.TB) (*viewerLoop, *viewer) {
 	t.Helper()
 	o := &options{Profile: profile.Profile{Viewers: 1, Views: 1}, clientOptions: clientOptions{Limit: 100}, Seed: 1, nodes: make([]node, 2)}
-	c, err := newViewerLoop(runState{o, func() time.Duration { return time.Second }, newLedger("run"), &faultLog{}}, nil)
+	loop, err := newViewerLoop(runState{o, func() time.Duration { return time.Second }, newLedger("run"), &faultLog{}}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(c.poller.Close)
-	c.now = time.Second
-	v := c.viewers[0]
+	t.Cleanup(loop.poller.Close)
+	loop.now = time.Second
+	v := loop.viewers[0]
 	v.stage = stageAwaitingWelcome
-	return c, v
+	return loop, v
 }
 
 // messageFrame is the frame of a server's message.
@@ -52,16 +52,16 @@ func TestReceiveInPieces(t *testing.T) {
 		messageFrame(newDiff("1", "2", newPatch("a", "likes", "5"))), fragments,
 	}, nil)
 	for cut := range len(stream) + 1 {
-		c, v := newLoneViewer(t)
+		loop, v := newLoneViewer(t)
 		for _, piece := range [][]byte{stream[:cut], stream[cut:]} {
-			if err := c.handleBytes(v, piece); err != nil {
+			if err := loop.handleBytes(v, piece); err != nil {
 				t.Fatalf("cut at %d: %v", cut, err)
 			}
 		}
-		if v.list.pos != "3" || v.list.entries["a"].Likes != 5 || v.unparsed != nil || c.counters.diffs != 2 {
-			t.Fatalf("cut at %d: at %q after %d diffs", cut, v.list.pos, c.counters.diffs)
+		if v.list.pos != "3" || v.list.entries["a"].Likes != 5 || v.unparsed != nil || loop.counters.diffs != 2 {
+			t.Fatalf("cut at %d: at %q after %d diffs", cut, v.list.pos, loop.counters.diffs)
 		}
-		c.poller.Close()
+		loop.poller.Close()
 	}
 }
 
@@ -80,11 +80,11 @@ func TestReceiveRejectsProtocolViolations(t *testing.T) {
 		"deflate":                 append([]byte{finalBit | deflatedBit | opText, 1}, 'x'),
 		"a watch that is unasked": messageFrame(&wire.Watching{ID: watchID, Code: "a", View: "code/a", Pos: "1", Entry: newEntry("a", 1)}),
 	} {
-		c, v := newLoneViewer(t)
-		if err := c.handleBytes(v, begin); err != nil {
+		loop, v := newLoneViewer(t)
+		if err := loop.handleBytes(v, begin); err != nil {
 			t.Fatal(err)
 		}
-		if err := c.handleBytes(v, bad); err == nil {
+		if err := loop.handleBytes(v, bad); err == nil {
 			t.Errorf("%s is no error", name)
 		}
 	}
@@ -102,16 +102,16 @@ func TestReceiveCountsFaults(t *testing.T) {
 		"a different list":    {messageFrame(&wire.Diff{View: "v", Prev: "1", Pos: "1", Set: []wire.Patch{newPatch("a", "likes", "9")}}), faultDivergentLists},
 		"a live anchor left":  {messageFrame(&wire.Diff{View: "v", Prev: "1", Pos: "2", HasTotal: true, Del: []string{"a"}}), faultEarlyDeparture},
 	} {
-		c, v := newLoneViewer(t)
-		c.ledger.setLeaseParams(time.Second, 3)
-		c.ledger.addSession(newEntry("a", 1), "run-0", 0)
-		if err := c.handleBytes(v, begin); err != nil {
+		loop, v := newLoneViewer(t)
+		loop.ledger.setLeaseParams(time.Second, 3)
+		loop.ledger.addSession(newEntry("a", 1), "run-0", 0)
+		if err := loop.handleBytes(v, begin); err != nil {
 			t.Fatal(err)
 		}
-		if err := c.handleBytes(v, test.frame); err != nil {
+		if err := loop.handleBytes(v, test.frame); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-		counts, examples := c.faults.snapshot()
+		counts, examples := loop.faults.snapshot()
 		if counts[test.want] != 1 || len(examples) != 1 {
 			t.Errorf("%s: got %v, want one of %q", name, examples, test.want)
 		}
@@ -120,13 +120,13 @@ func TestReceiveCountsFaults(t *testing.T) {
 
 // TestReceiveSharesWork: a frame that another viewer has received is not decoded again.
 func TestReceiveSharesWork(t *testing.T) {
-	c, v := newLoneViewer(t)
-	c.addViewer(1)
-	other := c.viewers[1]
+	loop, v := newLoneViewer(t)
+	loop.addViewer(1)
+	other := loop.viewers[1]
 	other.stage = stageAwaitingWelcome
 	for _, f := range [][]byte{welcomeFrame(), messageFrame(newSnapshot("1", newEntry("a", 1))), messageFrame(newDiff("1", "2", newPatch("a", "likes", "5")))} {
 		for _, viewer := range []*viewer{v, other} {
-			if err := c.handleBytes(viewer, f); err != nil {
+			if err := loop.handleBytes(viewer, f); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -135,8 +135,8 @@ func TestReceiveSharesWork(t *testing.T) {
 		t.Errorf("at %p and %p", v.list, other.list)
 	}
 	next := messageFrame(newDiff("2", "2"))
-	c.handleBytes(v, next)
-	if n := testing.AllocsPerRun(100, func() { c.handleBytes(other, next) }); n != 0 {
+	loop.handleBytes(v, next)
+	if n := testing.AllocsPerRun(100, func() { loop.handleBytes(other, next) }); n != 0 {
 		t.Errorf("a known frame costs %v allocations", n)
 	}
 }
@@ -208,15 +208,15 @@ func TestLagMeter(t *testing.T) {
 // BenchmarkReceive is the cost of a frame that another viewer has received, without
 // the kernel.
 func BenchmarkReceive(b *testing.B) {
-	c, v := newLoneViewer(b)
+	loop, v := newLoneViewer(b)
 	e := newEntry("a", 1)
 	e.Title = strings.Repeat("x", 200)
-	c.handleBytes(v, append(welcomeFrame(), messageFrame(newSnapshot("1", e, newEntry("b", 1)))...))
+	loop.handleBytes(v, append(welcomeFrame(), messageFrame(newSnapshot("1", e, newEntry("b", 1)))...))
 	next := messageFrame(newDiff("1", "1", newPatch("a", "title", `"`+e.Title+`"`))) // leads to its own position
-	c.handleBytes(v, next)
+	loop.handleBytes(v, next)
 	b.SetBytes(int64(len(next)))
 	b.ReportAllocs()
 	for b.Loop() {
-		c.handleBytes(v, next)
+		loop.handleBytes(v, next)
 	}
 }

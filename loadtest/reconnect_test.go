@@ -26,19 +26,19 @@ func TestViewerLeavesDrainingNode(t *testing.T) {
 		"disconnected":      {serverFrame(opClose, "\x03\xe9"), false, 0, 1},
 		"not due yet":       {drain, false, 0, 0},
 	} {
-		c, v := newLoneViewer(t)
-		if err := c.handleBytes(v, append(append(welcomeFrame(), messageFrame(newSnapshot("1", newEntry("a", 1)))...), test.frames...)); err != nil {
+		loop, v := newLoneViewer(t)
+		if err := loop.handleBytes(v, append(append(welcomeFrame(), messageFrame(newSnapshot("1", newEntry("a", 1)))...), test.frames...)); err != nil {
 			t.Fatal(err)
 		}
 		if test.waitsForDrain {
-			if due, ok := c.timers.popDue(c.now + reconnectIn); ok {
-				due.action(c, due.viewer)
+			if due, ok := loop.timers.popDue(loop.now + reconnectIn); ok {
+				due.action(loop, due.viewer)
 			}
 		}
-		if c.counters.drained != test.drained || c.counters.disconnects != test.disconnects || c.counters.refusals != 0 {
-			t.Errorf("%s: %d drained, %d disconnects, want %d and %d", name, c.counters.drained, c.counters.disconnects, test.drained, test.disconnects)
+		if loop.counters.drained != test.drained || loop.counters.disconnects != test.disconnects || loop.counters.refusals != 0 {
+			t.Errorf("%s: %d drained, %d disconnects, want %d and %d", name, loop.counters.drained, loop.counters.disconnects, test.drained, test.disconnects)
 		}
-		_, ok := c.timers.popDue(c.now)
+		_, ok := loop.timers.popDue(loop.now)
 		if reconnects := ok && v.stage == stageClosed; reconnects != (test.drained > 0) {
 			t.Errorf("%s: reconnects at once: %t", name, reconnects)
 		}
@@ -48,12 +48,12 @@ func TestViewerLeavesDrainingNode(t *testing.T) {
 // TestReconnectsAreCounted: reconnects with a position are counted by the kind of the
 // answer, and by whether the node has just restarted.
 func TestReconnectsAreCounted(t *testing.T) {
-	c, v := newLoneViewer(t)
+	loop, v := newLoneViewer(t)
 	reconnect := func(answer []byte) {
 		t.Helper()
-		c.closeViewer(v)
+		loop.closeViewer(v)
 		v.stage, v.hasList, v.isDrained = stageAwaitingWelcome, false, false
-		if err := c.handleBytes(v, append(welcomeFrame(), answer...)); err != nil {
+		if err := loop.handleBytes(v, append(welcomeFrame(), answer...)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -64,20 +64,20 @@ func TestReconnectsAreCounted(t *testing.T) {
 	}
 	expect := func(want report.Reconnects) {
 		t.Helper()
-		if c.counters.reconnects != want {
-			t.Errorf("got %+v, want %+v", c.counters.reconnects, want)
+		if loop.counters.reconnects != want {
+			t.Errorf("got %+v, want %+v", loop.counters.reconnects, want)
 		}
 	}
 	reconnect(messageFrame(newSnapshot("1", newEntry("a", 1))))
 	expect(report.Reconnects{})
 	reconnect(resume("1", "2"))
 	expect(report.Reconnects{All: 1, Resumed: 1})
-	c.nodes[v.node].isDown = true
+	loop.nodes[v.node].isDown = true
 	reconnect(resume("2", "3"))
 	expect(report.Reconnects{All: 2, Resumed: 2, Restarted: 1, RestartedResumed: 1})
 	reconnect(messageFrame(newSnapshot("4", newEntry("a", 1))))
 	expect(report.Reconnects{All: 3, Resumed: 2, Restarted: 2, RestartedResumed: 1})
-	c.now += recentRestart
+	loop.now += recentRestart
 	reconnect(resume("4", "5"))
 	expect(report.Reconnects{All: 4, Resumed: 3, Restarted: 2, RestartedResumed: 1})
 }
@@ -85,15 +85,15 @@ func TestReconnectsAreCounted(t *testing.T) {
 // TestLatencyIsRecordedByKind: latency is recorded by node, and that of starts by
 // whether the view was quiet.
 func TestLatencyIsRecordedByKind(t *testing.T) {
-	c, v := newLoneViewer(t)
-	c.now = 10 * time.Second
+	loop, v := newLoneViewer(t)
+	loop.now = 10 * time.Second
 	const sent = 9 * time.Second
-	c.recordLatency(v, command{sent, v.node, false}, 0)
-	c.recordLatency(v, command{sent, v.node + 1, true}, sent-quietThreshold)
-	c.recordLatency(v, command{sent, v.node, true}, sent-quietThreshold+1)
-	c.isSettling = true
-	c.recordLatency(v, command{sent, v.node, true}, 0) // after the measured phase
-	h := &c.latencies
+	loop.recordLatency(v, command{sent, v.node, false}, 0)
+	loop.recordLatency(v, command{sent, v.node + 1, true}, sent-quietThreshold)
+	loop.recordLatency(v, command{sent, v.node, true}, sent-quietThreshold+1)
+	loop.isSettling = true
+	loop.recordLatency(v, command{sent, v.node, true}, 0) // after the measured phase
+	h := &loop.latencies
 	got := [...]int64{
 		h.measured.TotalCount(), h.all.same.TotalCount(), h.all.other.TotalCount(),
 		h.quietStarts.same.TotalCount(), h.quietStarts.other.TotalCount(), h.busyStarts.same.TotalCount(), h.busyStarts.other.TotalCount(),
