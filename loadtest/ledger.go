@@ -36,7 +36,7 @@ type session struct {
 	endPermittedAt  time.Duration // from when on the session may be over; 0: never
 	isEnded         bool          // its end was acknowledged
 	hasCrashed      bool
-	entry           wire.Entry        // as the anchor was told last
+	entry           wire.Entry        // as the server last sent it to the anchor
 	openUpdates     int               // updates without an answer yet
 	uncertainExtras []json.RawMessage // of later updates whose answer is lost
 }
@@ -148,7 +148,7 @@ func (l *ledger) auditList(fresh *list, tag string) (brokenPromises []string) {
 	return brokenPromises
 }
 
-// isPromised reports whether an entry is as its anchor was told, or as an update with
+// isPromised reports whether an entry is as promised to its anchor, or as an update with
 // a lost answer may have left it.
 func (s *session) isPromised(e *wire.Entry) bool {
 	if isSameMetadata(&s.entry, e) {

@@ -69,7 +69,7 @@ func TestAuditList(t *testing.T) {
 		"not in the window":  {total: 5},
 		"another title":      {fresh: ours(func(e *wire.Entry) { e.Title = "x" }), want: "was promised"},
 		"an unknown session": {fresh: ours(func(e *wire.Entry) { e.StartedAt = 9 }), total: 5, want: "no anchor"},
-		"somebody else's":    {fresh: append(ours(nil), newEntry("b", 3))},
+		"of another user":    {fresh: append(ours(nil), newEntry("b", 3))},
 		"an answer was lost": {change: func(s *session) { s.uncertainExtras = extras("x", "y") }, fresh: ours(func(e *wire.Entry) { e.Extra = extras("y")[0] })},
 		"another than lost":  {change: func(s *session) { s.uncertainExtras = extras("x") }, fresh: ours(func(e *wire.Entry) { e.Extra = extras("y")[0] }), want: "was promised"},
 		"stopped":            {change: func(s *session) { s.endPermittedAt, s.isEnded = 1, true }},

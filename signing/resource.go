@@ -21,7 +21,7 @@ type Resource struct {
 	Stream string // the live code (直播码)
 
 	// TemplateSuffix is the suffix of a transcoding template, without its
-	// underscore, or empty. The cloud knows the transcoded stream as
+	// underscore, or empty. The cloud names the transcoded stream
 	// Stream_TemplateSuffix, and that name is signed.
 	TemplateSuffix string
 
@@ -31,7 +31,7 @@ type Resource struct {
 	Port     string // follows the domain; empty: the protocol's own, or the domain's
 }
 
-// appendStreamName appends the name by which the cloud knows the stream.
+// appendStreamName appends the name of the stream in the cloud.
 func (r *Resource) appendStreamName(dst []byte) []byte {
 	dst = append(dst, r.Stream...)
 	if r.TemplateSuffix == "" {

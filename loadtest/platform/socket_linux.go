@@ -26,7 +26,7 @@ func Dial(to netip.AddrPort, source netip.Addr, receiveBuffer int) (fd int, err 
 		err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, receiveBuffer)
 	}
 	if err == nil && source.IsValid() {
-		// Without this option the kernel chooses the port before it knows the
+		// Without this option the kernel chooses the port before it has the
 		// destination, and uses each port only once.
 		err = errors.Join(
 			unix.SetsockoptInt(fd, unix.SOL_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1),
