@@ -126,10 +126,10 @@ func (l *Leader) startTasks(ctx context.Context) (stop func()) {
 	if l.Providers.Recordings != nil {
 		tasks.Go(func() { l.compareRecordings(ctx) })
 	}
-	l.Log.Info().Msg("this node is the keeper")
+	l.Log.Info().Msg("became leader")
 	return func() {
 		cancel()
 		tasks.Wait()
-		l.Log.Info().Msg("this node is no longer the keeper")
+		l.Log.Info().Msg("stepped down as leader")
 	}
 }
