@@ -30,7 +30,7 @@ func awayCause(x *testLog, n int) string {
 	return ""
 }
 
-func TestPushBeginsAndEnds(t *testing.T) {
+func TestPushStartsAndEnds(t *testing.T) {
 	x := newTestLog(t)
 	x.applyCommand(startOf(1, "ann"))
 	check(t, "before", x.sessionState(sessionID(1)), "starting")
@@ -48,7 +48,7 @@ func TestPushBeginsAndEnds(t *testing.T) {
 	check(t, "nothing is due any more", x.reg.mediaDeadlines.Len(), 0)
 }
 
-func TestPushAgainWithinGrace(t *testing.T) {
+func TestNewPushWithinEndGrace(t *testing.T) {
 	x := newTestLog(t)
 	x.applyCommand(startOf(1, "ann"))
 	x.applyCommand(pushSignal(1, PushStarted, "m1"))
@@ -62,9 +62,9 @@ func TestPushAgainWithinGrace(t *testing.T) {
 	check(t, "goes on", x.sessionState(sessionID(1)), "live")
 }
 
-// TestSecondPublisher: a media server asks whether a second one may push, and
+// TestSecondPublisherIsIgnored: a media server asks whether a second one may push, and
 // then refuses it for its name; both calls change nothing.
-func TestSecondPublisher(t *testing.T) {
+func TestSecondPublisherIsIgnored(t *testing.T) {
 	x := newTestLog(t)
 	x.applyCommand(startOf(1, "ann"))
 	x.applyCommand(pushSignal(1, PushStarted, "m1"))
@@ -77,9 +77,9 @@ func TestSecondPublisher(t *testing.T) {
 	check(t, "its own end", awayCause(x, 1), "media")
 }
 
-// TestLostEnd: the end of the first push never came. The word that the second
+// TestOngoingPushReplacesOthers: the end of the first push never came. The word that the second
 // goes on tells that the first does not.
-func TestLostEnd(t *testing.T) {
+func TestOngoingPushReplacesOthers(t *testing.T) {
 	x := newTestLog(t)
 	x.applyCommand(startOf(1, "ann"))
 	x.applyCommand(pushSignal(1, PushStarted, "m1"))
@@ -91,7 +91,7 @@ func TestLostEnd(t *testing.T) {
 	check(t, "one that goes on", x.sessionState(sessionID(1)), "live")
 }
 
-func TestStrangeEndsChangeNothing(t *testing.T) {
+func TestUnknownPushEndsChangeNothing(t *testing.T) {
 	x := newTestLog(t)
 	x.applyCommand(startOf(1, "ann"))
 	x.applyCommand(pushSignal(1, PushEnded, "m1"))
@@ -102,9 +102,9 @@ func TestStrangeEndsChangeNothing(t *testing.T) {
 	check(t, "the new session", x.sessionState(sessionID(2)), "starting")
 }
 
-// TestSilenceWithoutPicture: the anchor is probed for a missed beat even while
+// TestMissesWhileMediaIsLost: the anchor is probed for a missed beat even while
 // its stream is away for want of a picture, and ends by what comes first.
-func TestSilenceWithoutPicture(t *testing.T) {
+func TestMissesWhileMediaIsLost(t *testing.T) {
 	x := newTestLog(t)
 	s := Settings{Interval: 1_000, Missed: 3, Grace: 100, EndGrace: 60_000}
 	x.applySettings(s)
@@ -128,7 +128,7 @@ func startWithoutBeats(n int, anchor string) *Start {
 	return c
 }
 
-func TestWithoutHeartbeats(t *testing.T) {
+func TestSessionsWithoutHeartbeats(t *testing.T) {
 	x := newTestLog(t)
 	x.applySettings(Settings{Interval: 1_000, Missed: 3, Grace: 100, EndGrace: 2_000, StartWithin: 5_000, CallbackOnly: 90_000})
 	x.applyCommand(startWithoutBeats(1, "ann"))
@@ -147,9 +147,9 @@ func TestWithoutHeartbeats(t *testing.T) {
 	check(t, "silent for too long", x.sessionState(sessionID(1)), "stream_lost")
 }
 
-// TestDowntimeIsForgiven: time in which nobody could hear the media server
+// TestDowntimeEndsNoSession: time in which nobody could hear the media server
 // counts against nobody, and after a restart it counts anew.
-func TestDowntimeIsForgiven(t *testing.T) {
+func TestDowntimeEndsNoSession(t *testing.T) {
 	x := newTestLog(t)
 	x.applySettings(Settings{Interval: 1_000, Missed: 3, Grace: 100, EndGrace: 2_000, StartWithin: 5_000, CallbackOnly: 90_000})
 	x.applyCommand(startWithoutBeats(1, "ann"))
@@ -164,7 +164,7 @@ func TestDowntimeIsForgiven(t *testing.T) {
 	check(t, "after it", x.sessionState(sessionID(1)), "stream_lost")
 }
 
-func TestWhy(t *testing.T) {
+func TestExplain(t *testing.T) {
 	x := newTestLog(t)
 	x.applyCommand(startOf(1, "ann"))
 	rule := func() Rule {
@@ -191,8 +191,8 @@ func TestWhy(t *testing.T) {
 	}
 }
 
-// TestRepeatedUnderKeys: what is repeated under its key is answered again and not done again.
-func TestRepeatedUnderKeys(t *testing.T) {
+// TestRepeatedCommandsHaveNoEffect: what is repeated under its key is answered again and not done again.
+func TestRepeatedCommandsHaveNoEffect(t *testing.T) {
 	x := newTestLog(t)
 	x.applyCommand(startOf(1, "ann"))
 	first, second := "first", "second"
@@ -215,7 +215,7 @@ func TestRepeatedUnderKeys(t *testing.T) {
 	check(t, "a repeated ban", banned, false)
 }
 
-func TestBansAreForgotten(t *testing.T) {
+func TestExpiredBansAreLifted(t *testing.T) {
 	x := newTestLog(t)
 	x.applyCommand(startOf(1, "ann"))
 	x.applyCommand(&Ban{Anchor: "bob", Until: x.time + 1_000})

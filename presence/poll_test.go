@@ -88,9 +88,9 @@ func TestNotPushedInTime(t *testing.T) {
 	check(t, "within its time", x.sessionState(sessionID(2)), "starting")
 }
 
-// TestBlindPolls: a session that lives by polls alone ends when they fail for
+// TestFailedPolls: a session that lives by polls alone ends when they fail for
 // long, one that others vouch for does not.
-func TestBlindPolls(t *testing.T) {
+func TestFailedPolls(t *testing.T) {
 	x := newTestLog(t)
 	x.startWithSources(1, FromPoll)
 	x.applyCommand(pollSignal(1, PollOnline))
@@ -106,9 +106,9 @@ func TestBlindPolls(t *testing.T) {
 	check(t, "with callbacks", x.sessionState(sessionID(2)), "live")
 }
 
-// TestOnlineBringsBack: the cloud's word brings the picture back, unless its
+// TestPollOnlineBringsBack: the cloud's word brings the picture back, unless its
 // answer may be older than the end.
-func TestOnlineBringsBack(t *testing.T) {
+func TestPollOnlineBringsBack(t *testing.T) {
 	x := newTestLog(t)
 	x.startWithSources(1, FromBeats, FromCallback, FromPoll)
 	x.applyCommand(pushSignal(1, PushStarted, "m"))
@@ -120,7 +120,7 @@ func TestOnlineBringsBack(t *testing.T) {
 	check(t, "later", x.sessionState(sessionID(1)), "live")
 }
 
-func TestNewsOfPolls(t *testing.T) {
+func TestIsNewSignal(t *testing.T) {
 	x := newTestLog(t)
 	news := func(sign Signal) bool { return x.reg.IsNewSignal(sessionID(1), sign) }
 	check(t, "of nobody", news(PollOnline), false)
@@ -147,7 +147,7 @@ func TestNewsOfPolls(t *testing.T) {
 	}
 }
 
-func TestPictured(t *testing.T) {
+func TestScreenshotBecomesCover(t *testing.T) {
 	x := newTestLog(t)
 	x.startWithSources(1, FromBeats)
 	x.applyCommand(&Observe{Session: sessionID(1), Source: FromCallback, Signal: ScreenshotTaken, Detail: "https://x/1.jpg"})
@@ -157,9 +157,9 @@ func TestPictured(t *testing.T) {
 	check(t, "it has one", x.reg.StreamBySession(sessionID(1)).Cover, "https://x/1.jpg")
 }
 
-// TestRoundsOfPolls: what two pollers say at one time, or one that begins anew, is
+// TestPollRounds: what two pollers say at one time, or one that begins anew, is
 // one word.
-func TestRoundsOfPolls(t *testing.T) {
+func TestPollRounds(t *testing.T) {
 	for _, sign := range []Signal{PollOffline, PollFailed} {
 		x := newTestLog(t)
 		s := x.reg.Settings()

@@ -120,7 +120,7 @@ func TestFencing(t *testing.T) {
 
 // A resume, or a repeated start, that comes late does not take the session from a
 // socket that its client has gone to since.
-func TestOvertaken(t *testing.T) {
+func TestSupersededResume(t *testing.T) {
 	x := newTestLog(t)
 	first := startOf(1, "ann")
 	first.Key = "k"
@@ -254,7 +254,7 @@ func TestSettingsChange(t *testing.T) {
 
 // Which terms fit is the same for a registry that was there all the time and
 // for one that started from a snapshot.
-func TestManyTerms(t *testing.T) {
+func TestManyLeaseParams(t *testing.T) {
 	x := newTestLog(t)
 	var kept int
 	for n := range 2 * maxLeaseParams {
@@ -329,7 +329,7 @@ func TestNodeLost(t *testing.T) {
 }
 
 // A node that is silent, but not lost, holds expiry back.
-func TestHeardTime(t *testing.T) {
+func TestWatermark(t *testing.T) {
 	x := newTestLog(t)
 	x.applyCommandOn("b", startOf(1, "ann"))
 	x.advance(183_000, "a", "b")
@@ -361,7 +361,7 @@ func TestLeave(t *testing.T) {
 	check(t, "comes back", x.applyBatch("b", Batch{Incarnation: 2}).Refused, false)
 }
 
-func TestReplicationID(t *testing.T) {
+func TestNewEpochRestartsLeases(t *testing.T) {
 	x := newTestLog(t)
 	x.applyCommand(startOf(1, "ann"))
 	x.advance(184_000)
@@ -467,7 +467,7 @@ func TestDivergence(t *testing.T) {
 	check(t, "of another history", x.applyBatch("b", Batch{Digest: &Digest{Position{d.Position.ID, 1}, y.reg.Digest()}}).Comparison == nil, true)
 }
 
-func TestEndedMemory(t *testing.T) {
+func TestEndedSessionsAreBounded(t *testing.T) {
 	x := newTestLog(t)
 	for n := 0; n < maxEnded+10; n += 1000 {
 		var b Batch
@@ -485,7 +485,7 @@ func TestEndedMemory(t *testing.T) {
 
 // Rows are what an embedded log keeps: after a crash every lease is full, though
 // no beat was ever written, and likes are not counted twice.
-func TestRows(t *testing.T) {
+func TestLoadFromRows(t *testing.T) {
 	x := newTestLog(t)
 	x.reg.TrackChanges()
 	rows := map[string]Record{}
@@ -530,7 +530,7 @@ func TestRows(t *testing.T) {
 	check(t, "a full lease", x.sessionState(sessionID(1)), "away")
 }
 
-func TestKeeperAndRules(t *testing.T) {
+func TestLeaderAndRules(t *testing.T) {
 	x := newTestLog(t)
 	check(t, "nobody", x.reg.Leader(), "")
 	x.applyBatch("z", Batch{})
@@ -549,7 +549,7 @@ func TestKeeperAndRules(t *testing.T) {
 	check(t, "forgotten", len(x.reg.nodes.list), 1)
 }
 
-func TestWords(t *testing.T) {
+func TestNames(t *testing.T) {
 	var all []string
 	for s := Starting; s <= Away; s++ {
 		all = append(all, s.String())

@@ -1,9 +1,8 @@
 package node
 
 import (
-	"testing"
-
 	"onair/presence"
+	"testing"
 )
 
 func BenchmarkNodeBeat(b *testing.B) {

@@ -4,9 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
-	"testing"
-
 	"onair/presence"
+	"testing"
 )
 
 func sessionID(n int) (s presence.Session) {

@@ -5,14 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"onair/presence"
 	"slices"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"onair/presence"
 )
 
 var fast = presence.Settings{Revision: 1, Interval: 4_000, Missed: 3, Grace: 400}
@@ -119,7 +117,7 @@ func TestNodeBeats(t *testing.T) {
 	})
 }
 
-func TestNodeHeld(t *testing.T) {
+func TestNodeIsolated(t *testing.T) {
 	inBubble(t, func(t *testing.T, l *memoryLog) {
 		n, stop := runNode(t, l, Config{})
 		r, _ := n.Do(t.Context(), startOf(1, "ann"))
@@ -288,7 +286,7 @@ func TestNodeDeclaredLost(t *testing.T) {
 
 // What the log took and lost before this node had read it is said again, as soon
 // as the log shows a later batch: commands, in order, and counts.
-func TestNodeSaysAgainWhatWasLost(t *testing.T) {
+func TestNodeRequeuesLostBatches(t *testing.T) {
 	inBubble(t, func(t *testing.T, l *memoryLog) {
 		n, stop := runNode(t, l, Config{})
 		_, _ = n.Do(t.Context(), startOf(1, "ann"))
@@ -332,7 +330,7 @@ func TestNodeSaysAgainWhatWasLost(t *testing.T) {
 
 // An append that may have happened is not said to have failed because a later
 // try certainly did.
-func TestNodeInDoubt(t *testing.T) {
+func TestUndecidedAppendIsNotRefused(t *testing.T) {
 	inBubble(t, func(t *testing.T, l *memoryLog) {
 		n, stop := runNode(t, l, Config{})
 		tries := 0
@@ -417,7 +415,7 @@ func TestNodeLeavesWithManyBeats(t *testing.T) {
 }
 
 // Another process of the same name ends the older one.
-func TestNodeSupplanted(t *testing.T) {
+func TestNodeSuperseded(t *testing.T) {
 	inBubble(t, func(t *testing.T, l *memoryLog) {
 		_, stop := runNode(t, l, Config{})
 		_, stop2 := runNode(t, l, Config{})
@@ -468,7 +466,7 @@ func TestNodeSettings(t *testing.T) {
 }
 
 // A log that ends, or that this build cannot read, ends the node.
-func TestNodeCannotGoOn(t *testing.T) {
+func TestNodeStopsWhenLogFails(t *testing.T) {
 	inBubble(t, func(t *testing.T, l *memoryLog) {
 		_, stop := runNode(t, l, Config{})
 		l.mu.Lock()
@@ -524,127 +522,9 @@ func TestTwoNodes(t *testing.T) {
 	})
 }
 
-func TestTally(t *testing.T) {
-	starts := make([]presence.Command, 3*maxCountsPerTick)
-	for i := range starts {
-		starts[i] = startOf(i, fmt.Sprint("anchor", i))
-	}
-	reg := registryOf(t, starts...)
-	o := newCommandQueue()
-	ta := &o.viewers
-	take := func() []presence.Count { counts, _ := ta.takeChanged(reg); return counts }
-	lease := func(i int) presence.Lease { return reg.StreamBySession(sessionID(i)).Lease() }
-	for i := range 3 * maxCountsPerTick {
-		ta.setCount(sessionID(i), int64(i))
-	}
-	first, of := ta.takeChanged(reg)
-	check(t, "a tick's worth", len(first), maxCountsPerTick)
-	check(t, "most changed first", first[0], presence.Count{Lease: lease(3*maxCountsPerTick - 1), N: 3*maxCountsPerTick - 1})
-	b := presence.Batch{Node: "a", Incarnation: 1, Seq: 1, Viewers: first}
-	check(t, "bytes", len(b.Seal().Bytes) <= 4200, true)
-	ta.requeue(of)
-	check(t, "again", len(take()), maxCountsPerTick)
-	take()
-	check(t, "rest", len(take()), maxCountsPerTick-1)
-	check(t, "nothing", len(take()), 0)
-
-	s := sessionID(1)
-	ta = &tally{counts: map[presence.Session]sessionCount{}}
-	ta.setCount(s, 0)
-	check(t, "nothing to say", len(ta.counts)+len(take()), 0)
-	ta.setCount(s, -3)
-	check(t, "nothing to say", len(ta.counts)+len(take()), 0)
-	ta.setCount(s, 2)
-	ta.setCount(s, 0)
-	check(t, "changed back", len(take())+len(ta.counts), 0)
-	ta.setCount(s, 2)
-	take()
-	ta.setCount(s, 0)
-	zero, of := ta.takeChanged(reg)
-	check(t, "gone", slices.Equal(zero, []presence.Count{{Lease: lease(1)}}) && len(ta.counts) == 0, true)
-	ta.requeue(of)
-	check(t, "gone again", slices.Equal(take(), zero), true)
-	ta.addToCount(s, 3)
-	ta.addToCount(s, 4)
-	check(t, "added", take()[0].N, 7)
-	ta.resendAll([]presence.Session{sessionID(2)})
-	check(t, "all again, and what only the log knows", len(take()), 2)
-	ta.setCount(presence.Session{9}, 5)
-	check(t, "not known yet", len(take()), 0)
-	ta.dropNotLive(reg)
-	check(t, "not live", len(ta.counts), 1)
-	ta.dropSession(s)
-	check(t, "forgotten", len(ta.counts)+len(ta.queue), 0)
-}
-
-func TestBeatsWhileTheLogIsAway(t *testing.T) {
-	o := newCommandQueue()
-	for round := range int64(100) {
-		for i := range uint32(5_000) {
-			o.addBeat(presence.Lease{Index: i, Tag: 1}, round)
-		}
-	}
-	if n := cap(o.beats); n > 4*5_000 {
-		t.Errorf("room for %d beats of 5000 leases", n)
-	}
-	b := &presence.Batch{}
-	o.fillBatch(b, 100, 1<<20, nil)
-	check(t, "beats", len(b.Beats), 5_000)
-	for _, x := range b.Beats {
-		if x.Age != 1 {
-			t.Fatalf("not the last beat: %+v", x)
-		}
-	}
-}
-
-func TestBeatAllocatesNothing(t *testing.T) {
-	n, err := Join(t.Context(), newMemoryLog(), Config{Name: "a", Settings: fast})
-	if err != nil {
-		t.Fatal(err)
-	}
-	n.queue.beats = make([]waitingBeat, 0, 4_000)
-	if got := testing.AllocsPerRun(1_000, func() { n.Beat(presence.Lease{Index: 1, Tag: 1}) }); got != 0 {
-		t.Errorf("%v allocations a beat", got)
-	}
-}
-
-// TestBatchesAreBounded: what is more than one batch takes goes with the next,
-// in order, and nothing is lost.
-func TestBatchesAreBounded(t *testing.T) {
-	o := newCommandQueue()
-	const many, size = 100, 4_000
-	for i := range many {
-		o.addBeat(presence.Lease{Index: uint32(i), Tag: 1}, 0)
-		o.addUnawaited(startOf(i, fmt.Sprint("anchor", i)))
-	}
-	beats, commands, batches := 0, 0, 0
-	for o.hasMore(size) || beats < many {
-		b := &presence.Batch{Node: "a"}
-		o.fillBatch(b, 0, size, nil)
-		if n := len(b.Seal().Bytes); n > size+200 {
-			t.Errorf("a batch of %d bytes", n)
-		}
-		for _, c := range b.Commands {
-			check(t, "order", c.(*presence.Start).Session, sessionID(commands))
-			commands++
-		}
-		beats += len(b.Beats)
-		if batches++; batches > many {
-			t.Fatal("it does not end")
-		}
-	}
-	check(t, "beats", beats, many)
-	check(t, "commands", commands, many)
-	check(t, "more than one batch", batches > 1, true)
-	o.addUnawaited(&presence.Update{Session: sessionID(1), Title: new(strings.Repeat("x", 2*size))})
-	b := &presence.Batch{}
-	o.fillBatch(b, 0, size, nil)
-	check(t, "one that is too long goes alone", len(b.Commands), 1)
-}
-
 // A node that stops while it is not known what became of a batch says it again
 // before it leaves: what it has acknowledged is in the log, or it does not leave.
-func TestLeaveInDoubt(t *testing.T) {
+func TestLeaveAfterUndecidedAppend(t *testing.T) {
 	for _, reached := range []bool{true, false} {
 		inBubble(t, func(t *testing.T, l *memoryLog) {
 			n, stop := runNode(t, l, Config{})

@@ -26,11 +26,11 @@ func permutations(n int) (all [][]int) {
 	return all
 }
 
-// TestOrderStorm: begin and end of two pushes come in every order, each once or
+// TestSignalsInAnyOrder: begin and end of two pushes come in every order, each once or
 // twice. Where names never come again and begins say when they were, the stream
 // is without a picture when both have ended, whatever the order; and at no time
 // is a push taken for one that goes on after its end was heard.
-func TestOrderStorm(t *testing.T) {
+func TestSignalsInAnyOrder(t *testing.T) {
 	words := []*Observe{
 		{Session: sessionID(1), Source: FromCallback, Signal: PushStarted, Push: "1", PushStartedAt: dawn + 1_000, IsUnique: true},
 		{Session: sessionID(1), Source: FromCallback, Signal: PushEnded, Push: "1", IsUnique: true},
@@ -69,10 +69,10 @@ func TestOrderStorm(t *testing.T) {
 	}
 }
 
-// TestOrderOfAServer: a media server that calls in the order of each connection,
+// TestSignalsOfMediaServerInAnyOrder: a media server that calls in the order of each connection,
 // whose names come again. Whatever the two connections of one name interleave to,
 // the stream has a picture as long as one of them publishes.
-func TestOrderOfAServer(t *testing.T) {
+func TestSignalsOfMediaServerInAnyOrder(t *testing.T) {
 	for _, unique := range []bool{true, false} {
 		for _, order := range permutations(4) { // 0, 1: begin and end of 1; 2, 3: of 2
 			if slices.Index(order, 0) > slices.Index(order, 1) || slices.Index(order, 2) > slices.Index(order, 3) {
@@ -99,9 +99,9 @@ func TestOrderOfAServer(t *testing.T) {
 	}
 }
 
-// TestPushOfTheFuture: a begin that says to be of later than it can be keeps out
+// TestPushFromFutureIsIgnored: a begin that says to be of later than it can be keeps out
 // none that come after it.
-func TestPushOfTheFuture(t *testing.T) {
+func TestPushFromFutureIsIgnored(t *testing.T) {
 	x := newTestLog(t)
 	x.applyCommand(startOf(1, "ann"))
 	x.applyCommand(&Observe{Session: sessionID(1), Source: FromCallback, Signal: PushStarted, Push: "made up", PushStartedAt: x.time + 2*maxClockLead, IsUnique: true})
@@ -111,9 +111,9 @@ func TestPushOfTheFuture(t *testing.T) {
 	check(t, "the true one", awayCause(x, 1), "media")
 }
 
-// TestLateWordsOfTheSessionBefore: what is said late of a push of the session
+// TestLateSignalsOfPreviousSession: what is said late of a push of the session
 // before is nothing to the next.
-func TestLateWordsOfTheSessionBefore(t *testing.T) {
+func TestLateSignalsOfPreviousSession(t *testing.T) {
 	x := newTestLog(t)
 	x.applyCommand(startOf(1, "ann"))
 	since := x.time

@@ -42,7 +42,7 @@ func requireEvents(t *testing.T, got []string, want ...string) {
 	}
 }
 
-func TestWhatIsTold(t *testing.T) {
+func TestOutboxEvents(t *testing.T) {
 	x := newTestLogWithEvents(t)
 	x.applyCommand(startOf(1, "ann"))
 	l, _ := x.reg.SessionResult(sessionID(1))
@@ -67,14 +67,14 @@ func TestWhatIsTold(t *testing.T) {
 	}
 }
 
-func TestNothingIsToldToNobody(t *testing.T) {
+func TestDisabledKindsMakeNoEvents(t *testing.T) {
 	x := newTestLog(t)
 	x.applyCommand(startOf(1, "ann"))
 	x.applyCommand(&Ban{Anchor: "ann"})
 	requireEvents(t, x.eventWords())
 }
 
-func TestConclude(t *testing.T) {
+func TestCompleteEvent(t *testing.T) {
 	x := newTestLogWithEvents(t)
 	x.applyCommand(startOf(1, "ann"))
 	x.applyCommand(&Stop{Session: sessionID(1)})
@@ -116,9 +116,9 @@ func TestFullOutbox(t *testing.T) {
 	check(t, "with a recording", x.reg.OutboxSize(), maxOutboxEvents+1)
 }
 
-// TestLostEffects: what was to be done, and was lost with the log's tail, is to be
+// TestLostEventsAreRestored: what was to be done, and was lost with the log's tail, is to be
 // done still, under its id; what was done before is not.
-func TestLostEffects(t *testing.T) {
+func TestLostEventsAreRestored(t *testing.T) {
 	x := newTestLogWithEvents(t)
 	x.applyCommand(startOf(1, "ann"))
 	y := &testLog{t: t, reg: mustDecode(t, x.reg), num: x.num, time: x.time, epoch: "r2", lastBatches: map[string]*Batch{"a": {Incarnation: 1, Seq: x.lastBatches["a"].Seq}}}
@@ -157,8 +157,8 @@ func mustDecode(t testing.TB, r *Registry) *Registry {
 	return c
 }
 
-// TestToldInOneEntry: all that happens in one entry is told, also what happens twice.
-func TestToldInOneEntry(t *testing.T) {
+// TestEventsOfOneEntryHaveTheirOwnIDs: all that happens in one entry is told, also what happens twice.
+func TestEventsOfOneEntryHaveTheirOwnIDs(t *testing.T) {
 	x := newTestLogWithEvents(t)
 	x.applyBatch("a", Batch{Commands: []Command{&Ban{Anchor: "ann"}, &Unban{Anchor: "ann"}, &Ban{Anchor: "ann"}}})
 	requireEvents(t, x.eventWords(), "ban ann", "unban ann", "ban ann")
@@ -174,9 +174,9 @@ func TestToldInOneEntry(t *testing.T) {
 	requireEvents(t, y.eventWords(), "started", "away", "resumed", "away")
 }
 
-// TestReopenedOnce: what was lost is to be done once, whoever says so and however
+// TestEventsAreRestoredOnce: what was lost is to be done once, whoever says so and however
 // often, and not at all if it is not so any more.
-func TestReopenedOnce(t *testing.T) {
+func TestEventsAreRestoredOnce(t *testing.T) {
 	x := newTestLogWithEvents(t)
 	x.applyCommand(startOf(1, "ann"))
 	l, _ := x.reg.SessionResult(sessionID(1))
@@ -225,8 +225,8 @@ func TestReopenedOnce(t *testing.T) {
 	}
 }
 
-// TestMassEnd: the ends of very many streams at once are all told.
-func TestMassEnd(t *testing.T) {
+// TestOutboxHoldsMassEnd: the ends of very many streams at once are all told.
+func TestOutboxHoldsMassEnd(t *testing.T) {
 	x := newTestLog(t)
 	s := x.reg.Settings()
 	s.EventKinds = EventKindsOf(StreamEnded)

@@ -14,8 +14,8 @@ func (x *testLog) findRecording(name string) Recording {
 	return rec
 }
 
-// TestRecordingBeforeTheEnd: it learns of its session's end when that comes.
-func TestRecordingBeforeTheEnd(t *testing.T) {
+// TestRecordingBeforeSessionEnd: it learns of its session's end when that comes.
+func TestRecordingBeforeSessionEnd(t *testing.T) {
 	x := newTestLog(t)
 	c := startOf(1, "ann")
 	c.Title, c.Cover = "first", "https://x/1.jpg"
@@ -37,9 +37,9 @@ func TestRecordingBeforeTheEnd(t *testing.T) {
 	requireEvents(t, x.eventWords(), "recording "+got.ID, "amended "+got.ID)
 }
 
-// TestRecordingAfterTheEnd: of several sessions it is of the one with which it
+// TestRecordingAfterSessionEnd: of several sessions it is of the one with which it
 // shares most time.
-func TestRecordingAfterTheEnd(t *testing.T) {
+func TestRecordingAfterSessionEnd(t *testing.T) {
 	x := newTestLog(t)
 	var starts, ends []int64
 	for n := 1; n <= 3; n++ {
@@ -66,7 +66,7 @@ func TestRecordingAfterTheEnd(t *testing.T) {
 	check(t, "without times, of the last one", x.findRecording("e").Session, sessionID(4))
 }
 
-func TestRecordingTwice(t *testing.T) {
+func TestRepeatedRecordingChangesNothing(t *testing.T) {
 	x := newTestLog(t)
 	x.applyCommand(startOf(1, "ann"))
 	check(t, "first", x.applyCommand(addRecordingOf("a", x.time, x.time+1)).Repeated, false)
@@ -77,7 +77,7 @@ func TestRecordingTwice(t *testing.T) {
 	check(t, "told once", x.reg.OutboxSize(), 1)
 }
 
-func TestRecordingsAreForgotten(t *testing.T) {
+func TestOldRecordingsAreDropped(t *testing.T) {
 	x := newTestLog(t)
 	x.reg.TrackChanges()
 	rows := map[[2]string]Record{}
@@ -104,9 +104,9 @@ func TestRecordingsAreForgotten(t *testing.T) {
 	requireEqual(t, "decoded", mustDecode(t, x.reg), x.reg)
 }
 
-// TestRecordingPutBackFirst: a recording that is put back before its session is
+// TestRecordingRestoredBeforeSession: a recording that is put back before its session is
 // amended all the same, and by nodes that were loaded meanwhile alike.
-func TestRecordingPutBackFirst(t *testing.T) {
+func TestRecordingRestoredBeforeSession(t *testing.T) {
 	x := newTestLog(t)
 	y := &testLog{t: t, reg: mustDecode(t, x.reg), num: x.num, time: x.time, epoch: "r2", lastBatches: map[string]*Batch{}}
 	shared := x.num
@@ -126,8 +126,8 @@ func TestRecordingPutBackFirst(t *testing.T) {
 	requireEvents(t, y.eventWords(), "recording "+x.findRecording("a").ID, "amended "+x.findRecording("a").ID)
 }
 
-// TestLinkedBesideBuried: an end that was put back late hides none before it.
-func TestLinkedBesideBuried(t *testing.T) {
+// TestRecordingLinksBesideRestoredEnd: an end that was put back late hides none before it.
+func TestRecordingLinksBesideRestoredEnd(t *testing.T) {
 	x := newTestLog(t)
 	x.applyCommand(startOf(1, "ann"))
 	x.advance(5_000)

@@ -65,7 +65,7 @@ func (x *testLog) applyRandom(rt *rapid.T, next *int) {
 // What a log has lost is put back into the history that goes on without it,
 // unless that has come to something else since; and to say it twice, or by two
 // nodes, changes nothing more.
-func TestLossesAreMadeGood(t *testing.T) {
+func TestLossesAreRestored(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		x := &testLog{t: rt, reg: NewRegistry(), time: dawn, epoch: "r1", lastBatches: map[string]*Batch{}}
 		x.applySettings(fast)
@@ -212,7 +212,7 @@ func TestStartUnderTwoSessions(t *testing.T) {
 
 // What is put back under terms that are shorter than the present ones is ended at
 // the same time by a node that has read it from a snapshot since.
-func TestPutBackUnderOlderTerms(t *testing.T) {
+func TestRestoreUnderOlderParams(t *testing.T) {
 	x := newTestLog(t)
 	x.applySettings(Settings{Interval: 2_000, Missed: 3})
 	x.applyCommand(startOf(1, "ann"))
@@ -240,7 +240,7 @@ func TestPutBackUnderOlderTerms(t *testing.T) {
 
 // Of what was lost the newest counts, whichever node puts it back first: one that
 // had read less of it, or one that had read all. What was changed since stays.
-func TestWhoHadReadLess(t *testing.T) {
+func TestRestoreByNodeThatReadLess(t *testing.T) {
 	for _, lostStart := range []bool{true, false} {
 		for _, lessFirst := range []bool{true, false} {
 			x := newTestLog(t)
@@ -292,7 +292,7 @@ func TestWhoHadReadLess(t *testing.T) {
 
 // A session that was put back, and whose anchor beats again, does not give way to
 // another one of the same anchor which a node puts back that was away.
-func TestPutBackAndHeard(t *testing.T) {
+func TestRestoredAndRenewedSessionStays(t *testing.T) {
 	for _, heard := range []bool{true, false} {
 		x := newTestLog(t)
 		x.applySettings(fast)
@@ -316,7 +316,7 @@ func TestPutBackAndHeard(t *testing.T) {
 
 // An empty history knows the default settings alone: sessions that are put back
 // into it run by their own all the same.
-func TestPutBackIntoAnEmptyHistory(t *testing.T) {
+func TestRestoreIntoEmptyEpoch(t *testing.T) {
 	x := newTestLog(t)
 	x.applySettings(fast)
 	x.applyCommand(startOf(1, "ann"))

@@ -4,11 +4,10 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"onair/presence"
 	"slices"
 	"sync"
 	"time"
-
-	"onair/presence"
 )
 
 // memoryLog is a log in memory, with faults to order.
