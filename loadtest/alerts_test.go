@@ -34,19 +34,19 @@ func TestMassExpiryFires(t *testing.T) {
 		}
 	}
 	t.Cleanup(kill)
-	alerts.await("a thousand streams are live", func() bool { return alerts.query(`sum(onair_streams{state="live"})`) == 1000 })
+	alerts.awaitCondition("a thousand streams are live", func() bool { return alerts.query(`sum(onair_streams{state="live"})`) == 1000 })
 	<-time.After(3 * time.Second) // for some scrapes
 	if fired := alerts.haveFired(); fired != nil {
 		t.Errorf("in normal operation %v fired", fired)
 	}
 	kill()
-	alerts.await("the alert fires", func() bool { return alerts.areFiring() != nil })
+	alerts.awaitCondition("the alert fires", func() bool { return alerts.areFiring() != nil })
 	for _, fired := range alerts.haveFired() {
 		if !strings.Contains(fired, "alertname:OnairMassExpiry ") || !strings.Contains(fired, "severity:page") {
 			t.Errorf("%s fired", fired)
 		}
 	}
-	alerts.await("all streams have left", func() bool { return alerts.query("max(job:onair_expired:increase5m)") > 900 })
+	alerts.awaitCondition("all streams have left", func() bool { return alerts.query("max(job:onair_expired:increase5m)") > 900 })
 }
 
 // TestDivideDurations: all durations of rules are found, and none in texts.

@@ -70,8 +70,8 @@ func startAlertWatcher(t testing.TB, speedup int, nodes ...*serverProcess) *aler
 		_ = cmd.Wait()
 	})
 	w := &alertWatcher{TB: t, url: "http://" + address, client: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}}
-	w.await("Prometheus scrapes", func() bool { return w.query("count(up == 1)") == float64(len(nodes)) })
-	w.await("no alert fires", func() bool { return w.areFiring() == nil })
+	w.awaitCondition("Prometheus scrapes", func() bool { return w.query("count(up == 1)") == float64(len(nodes)) })
+	w.awaitCondition("no alert fires", func() bool { return w.areFiring() == nil })
 	w.startedAt = time.Now()
 	return w
 }
@@ -89,8 +89,8 @@ func divideDurations(rules string, divisor int) string {
 	})
 }
 
-// await waits until isMet reports true.
-func (w *alertWatcher) await(condition string, isMet func() bool) {
+// awaitCondition waits until isMet reports true.
+func (w *alertWatcher) awaitCondition(condition string, isMet func() bool) {
 	w.Helper()
 	for deadline := time.Now().Add(testTimeout); !isMet(); <-time.After(200 * time.Millisecond) {
 		if time.Now().After(deadline) {

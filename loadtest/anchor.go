@@ -65,9 +65,9 @@ func (p *anchorPool) countReason(err error) {
 	p.reasons[reason]++
 }
 
-// run runs all anchors, whose first connects are spread over the ramp. When ctx is
+// runAnchors runs all anchors, whose first connects are spread over the ramp. When ctx is
 // done, each stops its session.
-func (p *anchorPool) run(ctx context.Context, ramp time.Duration) {
+func (p *anchorPool) runAnchors(ctx context.Context, ramp time.Duration) {
 	var anchors sync.WaitGroup
 	for i := range p.options.Anchors {
 		anchors.Go(func() {

@@ -29,9 +29,9 @@ type dialTarget struct {
 	readers *sync.WaitGroup // gets the goroutine that reads
 }
 
-// dial connects to a node, and reads until the socket ends. It returns a refusedError
+// dialNode connects to a node, and reads until the socket ends. It returns a refusedError
 // when the node answers the handshake with another status.
-func (p *anchorPool) dial(ctx context.Context, to dialTarget) (*anchorSocket, error) {
+func (p *anchorPool) dialNode(ctx context.Context, to dialTarget) (*anchorSocket, error) {
 	ctx, cancel := context.WithTimeout(ctx, to.timeout)
 	defer cancel()
 	conn, res, err := websocket.Dial(ctx, "ws://"+p.options.nodes[to.node].host+"/v1/anchor", &websocket.DialOptions{
@@ -65,7 +65,7 @@ func (s *anchorSocket) readMessages(faults *faultLog) {
 		m, err := wire.DecodeServerMessage(data)
 		if err != nil {
 			s.readErr = err
-			faults.record(faultProtocol, "%v", err)
+			faults.recordFault(faultProtocol, "%v", err)
 			return
 		}
 		if _, ok := m.(*wire.Drain); ok {

@@ -56,7 +56,7 @@ func (a *anchor) runBroadcast(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if b.anchorSocket, err = a.dial(ctx, to); err != nil {
+	if b.anchorSocket, err = a.dialNode(ctx, to); err != nil {
 		return &retryError{err}
 	}
 	defer func() { b.anchorSocket.closeAndWait() }()
@@ -295,7 +295,7 @@ func (b *broadcast) stopSession() error {
 	return fmt.Errorf("%T in answer to a stop", answer)
 }
 
-func (b *broadcast) recordStop() error {
+func (b *broadcast) recordStop() (end error) {
 	b.counters.stops.Add(1)
 	b.ledger.updateSession(b.session, func(s *session) { s.isEnded = true })
 	return errStopped

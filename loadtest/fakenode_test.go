@@ -44,7 +44,7 @@ type fakeNodes struct {
 	messages []wire.Message
 }
 
-func (f *fakeNodes) record(s *nodeSocket, m wire.Message) {
+func (f *fakeNodes) recordMessage(s *nodeSocket, m wire.Message) {
 	typ, _ := m.Head()
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -66,8 +66,8 @@ func (f *fakeNodes) hasReceived(want ...string) bool {
 	return true
 }
 
-// serve is one node: it sends the welcome, and then follows the script.
-func (f *fakeNodes) serve(node int, w http.ResponseWriter, r *http.Request) {
+// serveNode is one node: it sends the welcome, and then follows the script.
+func (f *fakeNodes) serveNode(node int, w http.ResponseWriter, r *http.Request) {
 	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: []string{wire.Subprotocol}})
 	if err != nil {
 		return
@@ -84,15 +84,15 @@ func (f *fakeNodes) serve(node int, w http.ResponseWriter, r *http.Request) {
 		if err != nil {
 			return
 		}
-		f.record(s, m)
+		f.recordMessage(s, m)
 		if !f.script(s, m) {
-			s.answer(m)
+			s.answerMessage(m)
 		}
 	}
 }
 
-// answer answers as a proper node.
-func (s *nodeSocket) answer(m wire.Message) {
+// answerMessage answers as a proper node.
+func (s *nodeSocket) answerMessage(m wire.Message) {
 	const sessionID = "abcdefghijklmnopqrstuvwxyz"
 	_, id := m.Head()
 	switch m := m.(type) {
@@ -124,7 +124,7 @@ func runAnchorFor(t *testing.T, anchorLife time.Duration, nodes int, script node
 		Seed: 1, secret: []byte("x"),
 	}
 	for i := range nodes {
-		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fake.serve(i, w, r) }))
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fake.serveNode(i, w, r) }))
 		defer s.Close()
 		host := strings.TrimPrefix(s.URL, "http://")
 		o.nodes = append(o.nodes, node{host: host, address: netip.MustParseAddrPort(host)})
@@ -145,7 +145,7 @@ func runAnchorFor(t *testing.T, anchorLife time.Duration, nodes int, script node
 	if !fake.hasReceived(want...) {
 		t.Errorf("received %q, want %q", fake.received, want)
 	}
-	if counts, examples := shared.faults.snapshot(); counts != [faultKindCount]int{} {
+	if counts, examples := shared.faults.faultCounts(); counts != [faultKindCount]int{} {
 		t.Errorf("faults of proper nodes: %q", examples)
 	}
 	return pool, fake

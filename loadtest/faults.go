@@ -40,7 +40,7 @@ type faultLog struct {
 	examples []string
 }
 
-func (l *faultLog) record(kind faultKind, format string, args ...any) {
+func (l *faultLog) recordFault(kind faultKind, format string, args ...any) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.counts[kind]++
@@ -49,7 +49,7 @@ func (l *faultLog) record(kind faultKind, format string, args ...any) {
 	}
 }
 
-func (l *faultLog) snapshot() (counts [faultKindCount]int, examples []string) {
+func (l *faultLog) faultCounts() (counts [faultKindCount]int, examples []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.counts, slices.Clone(l.examples)

@@ -31,7 +31,7 @@ func (t *loadTest) writeReport(stdout io.Writer) error {
 
 // report returns the result of a run that has ended.
 func (t *loadTest) report() *report.Report {
-	counts, examples := t.faults.snapshot()
+	counts, examples := t.faults.faultCounts()
 	r := &report.Report{
 		Verdict:          report.Verdict{Examples: examples},
 		Setup:            report.Setup{Profile: t.options.ProfileName, Options: t.options.Profile, Seed: t.options.Seed},
@@ -95,7 +95,7 @@ func (t *loadTest) serverFigures() *report.ServerFigures {
 		CPUCores: roundedRatio(end.CPU-start.CPU, t.measuredTime()), CPUPerDiff: t.perDiff(end.CPU - start.CPU),
 		SlowViewers: end.SlowViewers - start.SlowViewers,
 	}
-	for _, s := range t.samples.all() {
+	for _, s := range t.samples.allSamples() {
 		out.PeakMemory = max(out.PeakMemory, s.server.Memory)
 	}
 	return out
@@ -122,7 +122,7 @@ func (t *loadTest) viewerFigures() report.ViewerFigures {
 		Snapshots: c.snapshots, Resumes: c.resumes, Absences: c.absences, Likes: c.likesSent, LikesAcknowledged: c.likesAcknowledged,
 		Disconnects: c.disconnects, Refusals: c.refusals, Errors: c.errors, Drained: c.drained, Reconnects: c.reconnects,
 	}
-	for _, s := range t.samples.all() {
+	for _, s := range t.samples.allSamples() {
 		out.Peak = max(out.Peak, s.viewers)
 	}
 	return out
@@ -136,7 +136,7 @@ func (t *loadTest) anchorFigures() report.AnchorFigures {
 		Disconnects: c.disconnects.Load(), Errors: c.errors.Load(), Unjudged: t.ledger.unjudgedDepartures,
 		Drained: c.drained.Load(), Refusals: c.refusals.Load(), Failovers: c.failovers.Load(), Expired: c.expired.Load(),
 	}
-	for _, s := range t.samples.all() {
+	for _, s := range t.samples.allSamples() {
 		out.Peak = max(out.Peak, s.anchors)
 	}
 	return out
@@ -152,7 +152,7 @@ func (t *loadTest) reasons() map[string]int {
 
 func (t *loadTest) secondFigures() (out []report.SecondFigures) {
 	var before sample
-	for _, s := range t.samples.all() {
+	for _, s := range t.samples.allSamples() {
 		serverCPU := 0.0
 		if before.server.IsKnown && s.server.IsKnown {
 			serverCPU = roundedRatio(s.server.CPU-before.server.CPU, s.at-before.at)

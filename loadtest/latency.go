@@ -25,8 +25,8 @@ func newLatencyHistograms() latencyHistograms {
 	return latencyHistograms{newHistogram(), newHistogram(), newNodeHistograms(), newNodeHistograms(), newNodeHistograms()}
 }
 
-// reset begins the measured phase.
-func (h *latencyHistograms) reset() {
+// resetMeasured begins the measured phase.
+func (h *latencyHistograms) resetMeasured() {
 	h.measured.Reset()
 	for _, n := range []nodeHistograms{h.all, h.quietStarts, h.busyStarts} {
 		n.same.Reset()
@@ -39,7 +39,7 @@ type nodeHistograms struct{ same, other *hdrhistogram.Histogram }
 
 func newNodeHistograms() nodeHistograms { return nodeHistograms{newHistogram(), newHistogram()} }
 
-func (h nodeHistograms) record(isSameNode bool, d time.Duration) {
+func (h nodeHistograms) recordDuration(isSameNode bool, d time.Duration) {
 	if isSameNode {
 		recordDuration(h.same, d, 1)
 	} else {
@@ -68,13 +68,13 @@ func (l *viewerLoop) recordLatency(v *viewer, c command, lastChange time.Duratio
 	d, isSameNode := l.now-c.dueAt, c.node == v.node
 	recordDuration(l.latencies.measured, d, 1)
 	recordDuration(l.latencies.lastSecond, d, 1)
-	l.latencies.all.record(isSameNode, d)
+	l.latencies.all.recordDuration(isSameNode, d)
 	switch {
 	case !c.isStart:
 	case lastChange <= c.dueAt-quietThreshold:
-		l.latencies.quietStarts.record(isSameNode, d)
+		l.latencies.quietStarts.recordDuration(isSameNode, d)
 	default:
-		l.latencies.busyStarts.record(isSameNode, d)
+		l.latencies.busyStarts.recordDuration(isSameNode, d)
 	}
 }
 

@@ -90,7 +90,7 @@ func (e *divergenceError) Error() string { return e.difference }
 
 // canonicalList returns the list that all viewers at its position share. It returns l
 // and a divergenceError when l differs from that.
-func (v *view) canonicalList(l *list) (*list, error) {
+func (v *view) canonicalList(l *list) (canonical *list, err error) {
 	if shared := v.listsByPosition[l.pos]; shared != nil {
 		if difference := shared.difference(l); difference != "" {
 			return l, &divergenceError{fmt.Sprintf("%s at %s: %s", v.id, l.pos, difference)}
@@ -108,7 +108,7 @@ func (v *view) canonicalList(l *list) (*list, error) {
 }
 
 // difference describes how two lists differ; "" if they do not.
-func (l *list) difference(other *list) string {
+func (l *list) difference(other *list) (difference string) {
 	if l == other {
 		return ""
 	}
@@ -119,7 +119,7 @@ func (l *list) difference(other *list) string {
 }
 
 // entryDifference describes how the entries of two lists differ, at any positions.
-func (l *list) entryDifference(other *list) string {
+func (l *list) entryDifference(other *list) (difference string) {
 	for code, e := range l.entries {
 		o := other.entries[code]
 		if o == nil {
@@ -144,9 +144,9 @@ func (e *chainError) Error() string {
 	return fmt.Sprintf("%s: a diff from %s to a viewer at %q", e.view, e.prev, e.pos)
 }
 
-// apply returns the list that a message leads to. With an error the list may be nil:
+// applyMessage returns the list that a message leads to. With an error the list may be nil:
 // then the message cannot be applied, and else its total is wrong.
-func (l *list) apply(m wire.Message) (*list, error) {
+func (l *list) applyMessage(m wire.Message) (next *list, err error) {
 	to := &list{view: l.view}
 	switch m := m.(type) {
 	case *wire.Snapshot:

@@ -30,7 +30,7 @@ func newPatch(code, name, value string) wire.Patch {
 // mustApply applies a message, which must fit.
 func mustApply(t *testing.T, from *list, m wire.Message) *list {
 	t.Helper()
-	to, err := from.apply(m)
+	to, err := from.applyMessage(m)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +43,7 @@ func TestListEqualsClientView(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var model wire.ClientView
 		model.Apply(newSnapshot("0", newEntry("a", 1)))
-		now, err := newView(4).emptyList.apply(newSnapshot("0", newEntry("a", 1)))
+		now, err := newView(4).emptyList.applyMessage(newSnapshot("0", newEntry("a", 1)))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -64,22 +64,22 @@ func TestListEqualsClientView(t *testing.T) {
 			next.Apply(d)
 			d.Total = next.Len()
 			model.Apply(d)
-			before := now.sorted()
+			before := now.sortedEntries()
 			previous := now
-			if now, err = now.apply(d); err != nil {
+			if now, err = now.applyMessage(d); err != nil {
 				t.Fatal(err)
 			}
-			if got, want := now.sorted(), fmt.Sprint(model.Sorted("")); got != want || now.pos != model.Pos() || now.total != model.Total() {
+			if got, want := now.sortedEntries(), fmt.Sprint(model.Sorted("")); got != want || now.pos != model.Pos() || now.total != model.Total() {
 				t.Fatalf("%+v leads to\n%s, want\n%s", d, got, want)
 			}
-			if previous.sorted() != before {
+			if previous.sortedEntries() != before {
 				t.Fatalf("%+v changed the list before it", d)
 			}
 		}
 	})
 }
 
-func (l *list) sorted() string {
+func (l *list) sortedEntries() string {
 	var out []wire.Entry
 	for _, e := range l.entries {
 		out = append(out, *e)
@@ -93,7 +93,7 @@ func TestDiffMustContinueAtPosition(t *testing.T) {
 	v := newView(4)
 	at := mustApply(t, v.emptyList, newSnapshot("1", newEntry("a", 1)))
 	for name, from := range map[string]*list{"start": v.emptyList, "another position": at} {
-		_, err := from.apply(&wire.Diff{View: "v", Prev: "0", Pos: "2"})
+		_, err := from.applyMessage(&wire.Diff{View: "v", Prev: "0", Pos: "2"})
 		if _, ok := errors.AsType[*chainError](err); !ok {
 			t.Errorf("a diff at %s gives %v", name, err)
 		}
@@ -113,7 +113,7 @@ func TestListMustHaveTotalEntries(t *testing.T) {
 		"one too many":        {Prev: "1", Pos: "2", Put: []wire.Entry{newEntry("c", 1)}},
 		"fewer than it shows": {Prev: "1", Pos: "2", HasTotal: true, Total: 1},
 	} {
-		if _, err := at.apply(d); err == nil {
+		if _, err := at.applyMessage(d); err == nil {
 			t.Errorf("%s is no error", name)
 		}
 	}

@@ -30,17 +30,17 @@ func newProgress(w io.Writer, expected time.Duration) *progress {
 	), isTerminal: isTerminal, w: w}
 }
 
-// update redraws the bar, and ignores that it cannot be drawn.
-func (p *progress) update(phase string, at time.Duration, s sample) {
+// updateBar redraws the bar, and ignores that it cannot be drawn.
+func (p *progress) updateBar(phase string, at time.Duration, s sample) {
 	p.bar.Describe(fmt.Sprintf("%-7s %6d viewers %5d anchors %7d diffs/s  p99 %4.0f ms", phase, s.viewers, s.anchors, s.diffs, report.Milliseconds(s.p99)))
 	_ = p.bar.Set64(min(int64(at/time.Second), p.bar.GetMax64()-1))
 }
 
-// announce writes an event for scripts, which may wait for it.
-func (p *progress) announce(event string) {
+// announceEvent writes an event for scripts, which may wait for it.
+func (p *progress) announceEvent(event string) {
 	if !p.isTerminal {
 		fmt.Fprintln(p.w, "loadtest:", event)
 	}
 }
 
-func (p *progress) finish() { _ = p.bar.Finish() }
+func (p *progress) finishBar() { _ = p.bar.Finish() }

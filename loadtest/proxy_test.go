@@ -53,16 +53,16 @@ func (p *nodeProxy) open(t *testing.T) {
 			if err != nil {
 				return
 			}
-			if server, err := net.Dial("tcp", p.serverAddress); err != nil || !p.forward(listener, client, server) {
+			if server, err := net.Dial("tcp", p.serverAddress); err != nil || !p.forwardConnection(listener, client, server) {
 				client.Close()
 			}
 		}
 	})
 }
 
-// forward copies in both directions until either end or the proxy closes. It returns
+// forwardConnection copies in both directions until either end or the proxy closes. It returns
 // false if the proxy has closed that listener.
-func (p *nodeProxy) forward(from net.Listener, client, server net.Conn) bool {
+func (p *nodeProxy) forwardConnection(from net.Listener, client, server net.Conn) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.listener != from {

@@ -43,7 +43,7 @@ func (l *viewerLoop) handleReadable(v *viewer) {
 	l.counters.bytes += n
 	v.receivedAt = l.now
 	if err := l.handleBytes(v, buf[:n]); err != nil {
-		l.faults.record(faultProtocol, "%v", err)
+		l.faults.recordFault(faultProtocol, "%v", err)
 		l.handleSocketEnd(v, "protocol violation")
 	}
 }
@@ -220,20 +220,20 @@ func (l *viewerLoop) handleDecoded(v *viewer, m wire.Message, payload []byte, is
 		if m.ID != subscribeID || !v.isSubscribing {
 			return errors.New("a snapshot without a request")
 		}
-		return l.applyMessage(v, &v.list, m.View, step{frame: payload, isDeflated: isDeflated, isAnswer: true}, m)
+		return l.applyToList(v, &v.list, m.View, step{frame: payload, isDeflated: isDeflated, isAnswer: true}, m)
 	case *wire.Watching:
 		if m.ID != watchID || m.Code != v.watchedCode || m.Entry.Code != m.Code {
 			return errors.New("a watched stream without a request")
 		}
 		v.watchedList = l.watchView(m.Code).emptyList
-		return l.applyMessage(v, &v.watchedList, m.View, step{frame: payload, isDeflated: isDeflated, isAnswer: true}, m)
+		return l.applyToList(v, &v.watchedList, m.View, step{frame: payload, isDeflated: isDeflated, isAnswer: true}, m)
 	case *wire.Diff:
 		s := step{frame: payload, isDeflated: isDeflated, isDiff: true, isAnswer: m.ID != ""}
 		switch {
 		case m.View == v.list.view.id:
-			return l.applyMessage(v, &v.list, m.View, s, m)
+			return l.applyToList(v, &v.list, m.View, s, m)
 		case v.watchedList != nil && m.View == v.watchedList.view.id && !s.isAnswer:
-			return l.applyMessage(v, &v.watchedList, m.View, s, m)
+			return l.applyToList(v, &v.watchedList, m.View, s, m)
 		}
 		return fmt.Errorf("a diff of view %s, which the viewer does not have", m.View)
 	case *wire.Unwatched:
@@ -272,9 +272,9 @@ func (l *viewerLoop) handleError(v *viewer, m *wire.Error) {
 	}
 }
 
-// applyMessage applies a message to one of a viewer's lists, current, and adds the step
+// applyToList applies a message to one of a viewer's lists, current, and adds the step
 // for other viewers.
-func (l *viewerLoop) applyMessage(v *viewer, current **list, viewID string, s step, m wire.Message) error {
+func (l *viewerLoop) applyToList(v *viewer, current **list, viewID string, s step, m wire.Message) error {
 	from := *current
 	if known := from.findStep(s.frame, s.isDeflated); known != nil {
 		l.advanceList(v, current, known)
@@ -288,12 +288,12 @@ func (l *viewerLoop) applyMessage(v *viewer, current **list, viewID string, s st
 	case known != viewID:
 		return fmt.Errorf("view %s has become %s", known, viewID)
 	}
-	to, err := from.apply(m)
+	to, err := from.applyMessage(m)
 	if broken, ok := errors.AsType[*chainError](err); ok {
 		if v.isSubscribing && !s.isAnswer {
 			return nil // superseded by the answer to the subscribe
 		}
-		l.faults.record(faultBrokenChain, "%v", broken)
+		l.faults.recordFault(faultBrokenChain, "%v", broken)
 		l.sendSubscribe(v)
 		return nil
 	}
@@ -301,15 +301,15 @@ func (l *viewerLoop) applyMessage(v *viewer, current **list, viewID string, s st
 		return err
 	}
 	if err != nil {
-		l.faults.record(faultProtocol, "%v", err)
+		l.faults.recordFault(faultProtocol, "%v", err)
 	}
 	to, err = from.view.canonicalList(to)
 	if err != nil {
-		l.faults.record(faultDivergentLists, "%v", err)
+		l.faults.recordFault(faultDivergentLists, "%v", err)
 	}
 	from.eachDeparture(to, func(code string, startedAt int64) {
 		if violation := l.ledger.judgeDeparture(code, startedAt, l.now); violation != "" {
-			l.faults.record(faultEarlyDeparture, "%s (%s)", violation, viewID)
+			l.faults.recordFault(faultEarlyDeparture, "%s (%s)", violation, viewID)
 		}
 	})
 	if d, ok := m.(*wire.Diff); ok && !s.isAnswer {

@@ -111,7 +111,7 @@ func TestReceiveCountsFaults(t *testing.T) {
 		if err := loop.handleBytes(v, test.frame); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-		counts, examples := loop.faults.snapshot()
+		counts, examples := loop.faults.faultCounts()
 		if counts[test.want] != 1 || len(examples) != 1 {
 			t.Errorf("%s: got %v, want one of %q", name, examples, test.want)
 		}

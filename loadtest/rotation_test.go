@@ -158,13 +158,13 @@ func (r *rotation) startTLSProxy() (address string) {
 			if err != nil {
 				return
 			}
-			go r.forward(in)
+			go r.forwardOverTLS(in)
 		}
 	}()
 	return l.Addr().String()
 }
 
-func (r *rotation) forward(in net.Conn) {
+func (r *rotation) forwardOverTLS(in net.Conn) {
 	defer in.Close()
 	out, err := tls.Dial("tcp", r.server.address, r.tlsConfig())
 	if err != nil {

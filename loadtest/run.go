@@ -61,7 +61,7 @@ func (t *loadTest) run(ctx context.Context, stdout, stderr io.Writer) error {
 	for _, s := range t.scrapers {
 		parts.Go(func() { s.Run(loopCtx) })
 	}
-	anchors.Go(func() { t.anchorPool.run(anchorCtx, t.options.Ramp/2) })
+	anchors.Go(func() { t.anchorPool.runAnchors(anchorCtx, t.options.Ramp/2) })
 	progress := newProgress(stderr, t.options.Ramp+t.options.Duration+t.options.SettleTimeout)
 	parts.Go(func() { t.showProgress(loopCtx, progress) })
 
@@ -70,7 +70,7 @@ func (t *loadTest) run(ctx context.Context, stdout, stderr io.Writer) error {
 	anchors.Wait()
 	endLoop()
 	parts.Wait()
-	progress.finish()
+	progress.finishBar()
 	if loopErr != nil {
 		return loopErr
 	}
@@ -95,7 +95,7 @@ func (t *loadTest) prepareRun() (err error) {
 	t.anchorPool = newAnchorPool(t.runState, t.updatesDone)
 	t.viewerLoop, err = newViewerLoop(t.runState, func(s sample) {
 		s.anchors, s.server = int(t.anchorPool.counters.live.Load()), t.scrapers.Latest()
-		t.samples.add(s)
+		t.samples.addSample(s)
 	})
 	return err
 }
@@ -109,7 +109,7 @@ func (t *loadTest) showProgress(ctx context.Context, progress *progress) {
 		} else if at < t.options.Ramp+t.options.Duration {
 			phase = "measure"
 		}
-		progress.update(phase, t.clock(), t.samples.latest())
+		progress.updateBar(phase, t.clock(), t.samples.latestSample())
 	}
 }
 
@@ -126,7 +126,7 @@ func (t *loadTest) runPhases(ctx, loopCtx context.Context, progress *progress) {
 		viewers = t.options.Viewers - t.viewerLoop.viewersWithoutList()
 	})
 	t.atStart = t.takeMeasurement(loopCtx)
-	progress.announce(fmt.Sprintf("measuring for %v, with %d viewers and %d anchors", t.options.Duration, viewers, t.anchorPool.counters.live.Load()))
+	progress.announceEvent(fmt.Sprintf("measuring for %v, with %d viewers and %d anchors", t.options.Duration, viewers, t.anchorPool.counters.live.Load()))
 	sleep(ctx, t.options.Duration)
 	t.wasInterrupted = ctx.Err() != nil
 	t.atEnd = t.takeMeasurement(loopCtx)
@@ -166,10 +166,10 @@ func (t *loadTest) settleAndCompare(loopCtx context.Context) {
 		return t.comparison.Equal == t.options.Viewers && len(t.comparison.differences)+len(brokenPromises) == 0
 	})
 	for _, d := range t.comparison.differences {
-		t.faults.record(faultStaleList, "%s", d)
+		t.faults.recordFault(faultStaleList, "%s", d)
 	}
 	for _, p := range brokenPromises {
-		t.faults.record(faultBrokenPromise, "%s", p)
+		t.faults.recordFault(faultBrokenPromise, "%s", p)
 	}
 }
 

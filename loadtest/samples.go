@@ -27,20 +27,20 @@ type sampleLog struct {
 	samples []sample
 }
 
-func (l *sampleLog) add(s sample) {
+func (l *sampleLog) addSample(s sample) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.samples = append(l.samples, s)
 }
 
-func (l *sampleLog) all() []sample {
+func (l *sampleLog) allSamples() []sample {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return slices.Clone(l.samples)
 }
 
-// latest returns the latest sample, or an empty one.
-func (l *sampleLog) latest() sample {
+// latestSample returns the latest sample, or an empty one.
+func (l *sampleLog) latestSample() sample {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.samples) == 0 {

@@ -19,7 +19,7 @@ func (l *viewerLoop) scheduleArrivals(ramp time.Duration) {
 
 // startMeasuring begins the measured phase.
 func (l *viewerLoop) startMeasuring() {
-	l.latencies.reset()
+	l.latencies.resetMeasured()
 	l.lagHistogram.Reset()
 	l.nextLikeAt = l.now
 	if l.options.Likes > 0 {
@@ -49,7 +49,7 @@ func (l *viewerLoop) sendDueLikes(*viewer) {
 			l.counters.likesSent++
 		}
 	}
-	l.timers.schedule(timer{dueAt: l.nextLikeAt, action: (*viewerLoop).sendDueLikes})
+	l.timers.scheduleTimer(timer{dueAt: l.nextLikeAt, action: (*viewerLoop).sendDueLikes})
 }
 
 // disconnectAll cuts the connections of all viewers, which reconnect within HerdWindow.
@@ -69,7 +69,7 @@ func (l *viewerLoop) disconnectAll(*viewer) {
 // takeSample takes the sample of a second, and disconnects viewers whose server is
 // silent.
 func (l *viewerLoop) takeSample(*viewer) {
-	l.timers.schedule(timer{dueAt: l.now + time.Second, action: (*viewerLoop).takeSample})
+	l.timers.scheduleTimer(timer{dueAt: l.now + time.Second, action: (*viewerLoop).takeSample})
 	viewersWithList := 0
 	for _, v := range l.viewers {
 		silence := l.now - v.receivedAt

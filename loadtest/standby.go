@@ -47,7 +47,7 @@ func (b *broadcast) searchStandby() {
 // openStandby resumes a session at a node. It returns nil when the node does not admit
 // the anchor, or refuses the resume.
 func (p *anchorPool) openStandby(ctx context.Context, to dialTarget, sessionID string) *standby {
-	socket, err := p.dial(ctx, to)
+	socket, err := p.dialNode(ctx, to)
 	if err != nil {
 		return nil
 	}

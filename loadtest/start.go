@@ -102,9 +102,9 @@ func (b *broadcast) recordStarted(m *wire.Started, sentAt time.Duration) {
 
 // handleSessionEnd handles that the server has ended the session. It may do so only
 // after missed beats.
-func (b *broadcast) handleSessionEnd(reason string) error {
+func (b *broadcast) handleSessionEnd(reason string) (end error) {
 	if violation := b.ledger.judgeDeparture(b.session.entry.Code, b.session.entry.StartedAt, b.clock()); violation != "" {
-		b.faults.record(faultEarlyDeparture, "%s (its anchor received the end)", violation)
+		b.faults.recordFault(faultEarlyDeparture, "%s (its anchor received the end)", violation)
 	}
 	if reason == wire.EndMissedBeats {
 		b.counters.expired.Add(1)

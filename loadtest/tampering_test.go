@@ -43,7 +43,7 @@ func startTamperingProxy(t *testing.T, serverAddress string, tamper tamperFunc) 
 			if err != nil {
 				return
 			}
-			p.copies.Go(func() { p.forward(ctx, conn) })
+			p.copies.Go(func() { p.forwardConnection(ctx, conn) })
 		}
 	})
 	t.Cleanup(func() {
@@ -54,8 +54,8 @@ func startTamperingProxy(t *testing.T, serverAddress string, tamper tamperFunc) 
 	return p
 }
 
-// forward copies between a client and the server until either closes.
-func (p *tamperingProxy) forward(ctx context.Context, client net.Conn) {
+// forwardConnection copies between a client and the server until either closes.
+func (p *tamperingProxy) forwardConnection(ctx context.Context, client net.Conn) {
 	defer client.Close()
 	server, err := net.Dial("tcp", p.serverAddress)
 	if err != nil {

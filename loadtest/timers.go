@@ -45,4 +45,4 @@ func (t *timerHeap) popDue(now time.Duration) (timer, bool) {
 	return heap.Pop(t).(timer), true
 }
 
-func (t *timerHeap) schedule(x timer) { heap.Push(t, x) }
+func (t *timerHeap) scheduleTimer(x timer) { heap.Push(t, x) }

@@ -103,7 +103,7 @@ func (l *viewerLoop) connectViewer(v *viewer) {
 	}
 	v.isDrained = false
 	to := l.options.nodes[v.node].address
-	fd, err := platform.Dial(to, sourceAddress(to.Addr(), int(v.index)), receiveBuffer)
+	fd, err := platform.DialTCP(to, sourceAddress(to.Addr(), int(v.index)), receiveBuffer)
 	if err != nil {
 		l.handleDialError(v, err)
 		return
@@ -120,7 +120,7 @@ func (l *viewerLoop) closeViewer(v *viewer) {
 	if v.stage == stageClosed {
 		return
 	}
-	platform.Close(v.fd)
+	platform.CloseSocket(v.fd)
 	v.stage, v.fd = stageClosed, -1
 	v.unparsed, v.fragments, v.unsent = nil, nil, nil
 }

@@ -176,7 +176,7 @@ func (l *viewerLoop) schedule(delay time.Duration, v *viewer, action func(*viewe
 	if v != nil {
 		t.generation = v.generation
 	}
-	l.timers.schedule(t)
+	l.timers.scheduleTimer(t)
 }
 
 // randomAround is a random time between half of d and one and a half.

@@ -11,9 +11,9 @@ package signing
 // it depends on nothing but the code and the time.
 type urlPeriods struct{ seconds int64 }
 
-// endOf returns the end of a code's period: the first time after now at which its
+// periodEnd returns the end of a code's period: the first time after now at which its
 // next period begins. Both are Unix milliseconds, the end a whole second.
-func (p urlPeriods) endOf(code string, nowMillis int64) int64 {
+func (p urlPeriods) periodEnd(code string, nowMillis int64) (endMillis int64) {
 	length := p.seconds * 1000
 	phase := int64(mixBits(fnv1a(code))%uint64(p.seconds)) * 1000
 	elapsed := (nowMillis - phase) % length
@@ -28,11 +28,11 @@ func (p urlPeriods) endOf(code string, nowMillis int64) int64 {
 // nowMillis, and at most all of it. It is a function of code and time, the same on
 // all nodes that have one ttl.
 func (s *PlaySigner) Expiry(code string, nowMillis int64) (expiresMillis int64) {
-	return s.periods.endOf(code, nowMillis) + s.periods.seconds*1000
+	return s.periods.periodEnd(code, nowMillis) + s.periods.seconds*1000
 }
 
 // NextRenewal returns the first Unix millisecond after nowMillis at which the Expiry
 // of code changes.
 func (s *PlaySigner) NextRenewal(code string, nowMillis int64) (renewalMillis int64) {
-	return s.periods.endOf(code, nowMillis)
+	return s.periods.periodEnd(code, nowMillis)
 }

@@ -82,5 +82,5 @@ func (s *pathSigner) Verify(res Resource, urlPath string, nowUnix int64) error {
 	if parts[2] != string(path[1:]) {
 		return ErrMismatch
 	}
-	return s.verify(digest, func(dst []byte, key string) []byte { return s.appendDigest(dst, key, path, []byte(timeText)) }, urlTime, nowUnix)
+	return s.verifyDigest(digest, func(dst []byte, key string) []byte { return s.appendDigest(dst, key, path, []byte(timeText)) }, urlTime, nowUnix)
 }

@@ -259,7 +259,7 @@ func (s *TemplateSigner) Verify(res Resource, rawQuery string, nowUnix int64) er
 		return ErrMalformed
 	}
 	path := res.path()
-	return s.verify(digest, func(dst []byte, key string) []byte {
+	return s.verifyDigest(digest, func(dst []byte, key string) []byte {
 		return s.appendDigest(dst, key, &res, path, []byte(timeText))
 	}, urlTime, nowUnix)
 }

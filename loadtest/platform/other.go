@@ -44,20 +44,20 @@ func (p *Poller) Wait(time.Duration) (n int, isFull bool, err error) { return 0,
 // Event returns nothing.
 func (p *Poller) Event(int) (index, generation int32, isWritable bool) { return 0, 0, false }
 
-// Dial returns an error.
-func Dial(netip.AddrPort, netip.Addr, int) (int, error) { return -1, errNotLinux }
+// DialTCP returns an error.
+func DialTCP(netip.AddrPort, netip.Addr, int) (fd int, err error) { return -1, errNotLinux }
 
 // DialResult returns an error.
 func DialResult(int) error { return errNotLinux }
 
 // Receive returns an error.
-func Receive(int, []byte) (int, error) { return 0, errNotLinux }
+func Receive(int, []byte) (n int, err error) { return 0, errNotLinux }
 
 // Send returns an error.
-func Send(int, []byte) (int, error) { return 0, errNotLinux }
+func Send(int, []byte) (n int, err error) { return 0, errNotLinux }
 
-// Close does nothing.
-func Close(int) {}
+// CloseSocket does nothing.
+func CloseSocket(int) {}
 
 // CPUTime returns nothing.
 func CPUTime() (process, thread time.Duration) { return 0, 0 }

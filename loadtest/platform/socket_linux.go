@@ -10,10 +10,10 @@ import (
 // ErrWouldBlock is returned when a socket has nothing to read or no room to write.
 var ErrWouldBlock error = unix.EAGAIN
 
-// Dial begins to connect a non-blocking TCP socket, which is writable once DialResult
+// DialTCP begins to connect a non-blocking TCP socket, which is writable once DialResult
 // is known. The kernel chooses the source where it is invalid, and the size of the
 // receive buffer where that is 0.
-func Dial(to netip.AddrPort, source netip.Addr, receiveBuffer int) (fd int, err error) {
+func DialTCP(to netip.AddrPort, source netip.Addr, receiveBuffer int) (fd int, err error) {
 	family := unix.AF_INET
 	if to.Addr().Is6() {
 		family = unix.AF_INET6
@@ -52,7 +52,7 @@ func socketAddress(a netip.AddrPort) unix.Sockaddr {
 	return &unix.SockaddrInet4{Port: int(a.Port()), Addr: a.Addr().As4()}
 }
 
-// DialResult returns the error of a finished Dial.
+// DialResult returns the error of a finished DialTCP.
 func DialResult(fd int) error {
 	code, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR)
 	if err == nil && code != 0 {
@@ -63,13 +63,13 @@ func DialResult(fd int) error {
 
 // Receive reads into buf. It returns 0 bytes at the end of the stream, and
 // ErrWouldBlock when there is nothing to read.
-func Receive(fd int, buf []byte) (int, error) {
+func Receive(fd int, buf []byte) (n int, err error) {
 	return retryInterrupted(func() (int, error) { return unix.Read(fd, buf) })
 }
 
 // Send writes as much of data as there is room for. It returns ErrWouldBlock when
 // there is none.
-func Send(fd int, data []byte) (int, error) {
+func Send(fd int, data []byte) (n int, err error) {
 	return retryInterrupted(func() (int, error) { return unix.SendmsgN(fd, data, nil, nil, unix.MSG_NOSIGNAL) })
 }
 
@@ -82,5 +82,5 @@ func retryInterrupted(call func() (int, error)) (int, error) {
 	}
 }
 
-// Close closes a socket.
-func Close(fd int) { unix.Close(fd) }
+// CloseSocket closes a socket.
+func CloseSocket(fd int) { unix.Close(fd) }

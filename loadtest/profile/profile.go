@@ -69,7 +69,7 @@ var All = map[string]Profile{
 	},
 }
 
-// Names returns the sorted names, separated by commas.
-func Names() string {
+// NameList returns the sorted names, separated by commas.
+func NameList() string {
 	return strings.Join(slices.Sorted(maps.Keys(All)), ", ")
 }

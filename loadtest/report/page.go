@@ -56,7 +56,7 @@ type chart struct {
 func (r *Report) writeHTML(w io.Writer, now time.Time) error {
 	var drawn []chart
 	for _, p := range r.plots() {
-		svg, err := p.draw()
+		svg, err := p.drawSVG()
 		if err != nil {
 			return fmt.Errorf("draw %s: %w", p.title, err)
 		}
@@ -71,7 +71,7 @@ func (r *Report) writeHTML(w io.Writer, now time.Time) error {
 		At     string
 		Lines  [][2]string
 		Charts []chart
-	}{r, now.UTC().Format("2006-01-02 15:04 UTC"), r.lines(), drawn})
+	}{r, now.UTC().Format("2006-01-02 15:04 UTC"), r.figureLines(), drawn})
 }
 
 // plot is a chart before it is drawn: series over the same labels.
@@ -117,7 +117,7 @@ func (r *Report) plots() []plot {
 	}
 }
 
-func (p *plot) draw() ([]byte, error) {
+func (p *plot) drawSVG() ([]byte, error) {
 	if len(p.labels) < 2 { // the library needs two points
 		return []byte("<p>Too short for a plot.</p>"), nil
 	}

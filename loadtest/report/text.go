@@ -22,15 +22,15 @@ func (r *Report) WriteText(w io.Writer) error {
 	for _, example := range r.Examples {
 		fmt.Fprintf(w, "  %s\n", example)
 	}
-	for _, line := range r.lines() {
+	for _, line := range r.figureLines() {
 		fmt.Fprintf(w, "%-10s %s\n", line[0], line[1])
 	}
 	_, err := fmt.Fprintf(w, "\n%s\n", r.Result)
 	return err
 }
 
-// lines are the figures as pairs of a label and a text.
-func (r *Report) lines() [][2]string {
+// figureLines are the figures as pairs of a label and a text.
+func (r *Report) figureLines() [][2]string {
 	v, a, c := &r.Viewers, &r.Anchors, &r.Client
 	out := append(r.latencyLines(), [][2]string{
 		{"viewers", fmt.Sprintf("%s at once, %s diffs checked (%.0f/s), %s received, %d snapshots, %d resumes",
