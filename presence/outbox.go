@@ -54,6 +54,14 @@ const (
 	RecordingAmended                      // the session of a recording has ended and completed it
 )
 
+var eventNames = [...]string{
+	StreamStarted: "stream.started", StreamAway: "stream.away", StreamResumed: "stream.resumed", StreamEnded: "stream.ended",
+	BanSet: "anchor.banned", BanLifted: "anchor.unbanned", RecordingReady: "recording.ready", RecordingAmended: "recording.amended",
+}
+
+// String is the name of a kind, as webhooks, metrics and the HTTP API have it.
+func (k EventKind) String() string { return eventNames[k] }
+
 // EventKinds is a set of kinds. Events of recordings are always in the outbox,
 // because the archive needs them.
 type EventKinds uint8

@@ -70,7 +70,6 @@ var allowed = map[string]struct {
 	"onair/server/recovery":    {nil, "a panic is that of any handler"},
 	"onair/server/response":    {[]string{"onair/hub/wire"}, "an answer over HTTP has the words of the protocol"},
 	"onair/server/livecode":    {[]string{"onair/presence", "onair/signing", "onair/server/config"}, "a live code is a function of the configuration and the session"},
-	"onair/server/settings":    {[]string{"onair/presence", "onair/server/config"}, "shared settings are a function of the configuration"},
 	"onair/server/urls":        {[]string{"onair/hub/wire", "onair/signing", "onair/server/runtimeconfig"}, "it signs, by the configuration in force"},
 	"onair/server/broadcast": {[]string{
 		"onair/hub/wire", "onair/presence", "onair/presence/node", "onair/server/livecode", "onair/server/runtimeconfig",
@@ -85,7 +84,7 @@ var allowed = map[string]struct {
 	}, "sockets and calls do not know each other"},
 	"onair/server/rest": {[]string{
 		"onair/hub", "onair/hub/socket", "onair/hub/wire", "onair/presence", "onair/presence/node", "onair/server/admission", "onair/server/auth",
-		"onair/server/broadcast", "onair/server/recordings", "onair/server/response", "onair/server/runtimeconfig", "onair/server/settings",
+		"onair/server/broadcast", "onair/server/recordings", "onair/server/response", "onair/server/runtimeconfig",
 		"onair/server/tokens", "onair/server/urls",
 	}, "sockets and calls do not know each other"},
 	"onair/server/callbacks": {[]string{
@@ -95,13 +94,13 @@ var allowed = map[string]struct {
 	}, "callbacks are judged; what is read in them is for hooks"},
 	"onair/server/leader": {[]string{
 		"onair/hub", "onair/presence", "onair/presence/node", "onair/server/cloud", "onair/server/config", "onair/server/livecode", "onair/server/poll",
-		"onair/server/recordings", "onair/server/settings", "onair/server/webhooks",
+		"onair/server/recordings", "onair/server/webhooks",
 	}, "what one node does for all needs no clients"},
 	"onair/server/node": {[]string{
 		"onair/hub", "onair/hub/socket", "onair/hub/wire", "onair/presence", "onair/presence/embedded", "onair/presence/node", "onair/presence/redislog",
 		"onair/server/admission", "onair/server/api", "onair/server/broadcast", "onair/server/buildinfo", "onair/server/callbacks", "onair/server/certificate",
 		"onair/server/config", "onair/server/flight", "onair/server/leader", "onair/server/livecode", "onair/server/logging", "onair/server/recordings",
-		"onair/server/recovery", "onair/server/response", "onair/server/rest", "onair/server/runtimeconfig", "onair/server/settings", "onair/server/sockets",
+		"onair/server/recovery", "onair/server/response", "onair/server/rest", "onair/server/runtimeconfig", "onair/server/sockets",
 		"onair/server/tokens", "onair/server/urls", "onair/server/webhooks", "onair/web",
 	}, "everything is wired here"},
 	"onair/server": {[]string{

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"onair/presence"
-	"onair/server/settings"
 	"onair/server/webhooks"
 )
 
@@ -40,12 +39,12 @@ type delivery struct {
 
 // hasWebhook reports whether a kind of events goes to the back end.
 func (l *Leader) hasWebhook(kind presence.EventKind) bool {
-	return slices.Contains(l.Config.Webhooks.Events, settings.EventNames[kind])
+	return slices.Contains(l.Config.Webhooks.Events, kind.String())
 }
 
 // webhookEvent is what the back end gets of an outbox event.
 func webhookEvent(e *presence.OutboxEvent) webhooks.Event {
-	w := webhooks.Event{ID: e.ID.String(), Type: webhooks.EventType(settings.EventNames[e.Kind]), Time: e.At, Recording: e.Recording}
+	w := webhooks.Event{ID: e.ID.String(), Type: webhooks.EventType(e.Kind.String()), Time: e.At, Recording: e.Recording}
 	if e.Ended != nil {
 		w.Ended = e.Ended
 	} else {
@@ -145,7 +144,7 @@ func (d *deliveries) start(ctx context.Context, helpers *sync.WaitGroup, e *deli
 // isOutdated reports whether other nodes run later settings than this one, which
 // does not know what an event is for: a later leader will.
 func (d *deliveries) isOutdated(e *delivery) (isOutdated bool) {
-	own := settings.SettingsOf(d.leader.Config)
+	own := d.leader.Settings
 	d.leader.Node.Read(func(r *presence.Registry) {
 		isOutdated = !own.EventKinds.Has(e.Kind) && r.Settings().Revision > own.Revision
 	})

@@ -18,7 +18,6 @@ import (
 	"onair/server/livecode"
 	"onair/server/poll"
 	"onair/server/recordings"
-	"onair/server/settings"
 	"onair/server/webhooks"
 )
 
@@ -28,6 +27,7 @@ const electionInterval = 500 * time.Millisecond
 // Options are what a leader works with.
 type Options struct {
 	Config     *config.Config
+	Settings   presence.Settings // those of this node, which the log may have newer ones of
 	Node       *presencenode.Node
 	Hub        *hub.Hub
 	Archive    presence.Archive
@@ -57,8 +57,8 @@ func New(o Options, reg prometheus.Registerer) *Leader {
 	if l.Providers.Moderator != nil {
 		// The first of its kind is a rise only if there was a zero before it.
 		for _, kind := range []presence.EventKind{presence.StreamEnded, presence.BanSet, presence.BanLifted} {
-			l.moderations.WithLabelValues(settings.EventNames[kind], "done")
-			l.moderations.WithLabelValues(settings.EventNames[kind], "failed")
+			l.moderations.WithLabelValues(kind.String(), "done")
+			l.moderations.WithLabelValues(kind.String(), "failed")
 		}
 	}
 	if l.Providers.Poll != nil {

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"onair/presence"
-	"onair/server/settings"
 )
 
 // Moderator is a cloud, or a media server, that ends and forbids pushes.
@@ -97,14 +96,14 @@ func (l *Leader) retryModeration(ctx context.Context, e *presence.OutboxEvent, d
 		if err != nil {
 			result = "failed"
 		}
-		l.moderations.WithLabelValues(settings.EventNames[e.Kind], result).Inc()
+		l.moderations.WithLabelValues(e.Kind.String(), result).Inc()
 		switch {
 		case err == nil:
 			return ""
 		case time.Since(time.UnixMilli(e.At)) > moderateFor:
 			return "the provider: " + err.Error()
 		}
-		l.Log.Warn().Err(err).Str("event", settings.EventNames[e.Kind]).Msg("the provider did not do what it was told, trying again")
+		l.Log.Warn().Err(err).Str("event", e.Kind.String()).Msg("the provider did not do what it was told, trying again")
 		select {
 		case <-ctx.Done():
 			return ""

@@ -28,7 +28,6 @@ import (
 	"onair/server/recovery"
 	"onair/server/rest"
 	"onair/server/runtimeconfig"
-	"onair/server/settings"
 	"onair/server/sockets"
 	"onair/server/tokens"
 	"onair/server/urls"
@@ -153,9 +152,9 @@ func hubLimits(cfg *config.Config) hub.Limits {
 
 // join waits for the log, takes the list from it, and makes the other parts.
 func (n *Node) join(ctx context.Context) error {
-	cfg := n.Config
+	cfg, settings := n.Config, sharedSettings(n.Config)
 	node, err := presencenode.Join(ctx, n.Store, presencenode.Config{
-		Name: cfg.Node, Settings: settings.SettingsOf(cfg), Logger: n.Log, Metrics: n.Metrics, Lists: cfg.Lists, Shared: n.IsShared,
+		Name: cfg.Node, Settings: settings, Logger: n.Log, Metrics: n.Metrics, Lists: cfg.Lists, Shared: n.IsShared,
 		OnRebuilt: n.list.rebuild, OnFreeze: n.Hub.Freeze, OnApplied: n.list.apply, BatchBytes: cfg.Limits.Batch,
 	})
 	if errors.Is(err, presence.ErrSettingsConflict) {
@@ -170,7 +169,7 @@ func (n *Node) join(ctx context.Context) error {
 	p.Broadcasts = broadcast.New(n.Runtime, node, codes, n.Metrics, n.Log)
 	p.Recordings = recordings.New(node, n.Store, p.Broadcasts, cfg.Recordings.Min)
 	p.Leader = leader.New(leader.Options{
-		Config: cfg, Node: node, Hub: n.Hub, Archive: n.Store, Recordings: p.Recordings, Codes: codes,
+		Config: cfg, Settings: settings, Node: node, Hub: n.Hub, Archive: n.Store, Recordings: p.Recordings, Codes: codes,
 		Providers: n.providers, Webhooks: n.webhooks, Rebuilds: n.list.rebuilds.Load, Log: n.Log,
 	}, n.Metrics)
 	p.Callbacks = callbacks.New(callbacks.Options{

@@ -6,7 +6,6 @@ import (
 	"onair/presence"
 	"onair/server/auth"
 	"onair/server/response"
-	"onair/server/settings"
 )
 
 // DeadLetter is something that was to be told, or done, and was given up.
@@ -27,7 +26,7 @@ func (a *API) listDeadLetters(w http.ResponseWriter, _ *http.Request, _ auth.Ide
 	page.DeadLetters = []DeadLetter{}
 	a.Node.Read(func(r *presence.Registry) {
 		for _, d := range r.DeadLetters() {
-			l := DeadLetter{ID: d.ID.String(), Event: settings.EventNames[d.Kind], At: d.At, Why: d.Reason}
+			l := DeadLetter{ID: d.ID.String(), Event: d.Kind.String(), At: d.At, Why: d.Reason}
 			switch {
 			case d.Stream != nil:
 				l.Subject = d.Stream.Code
