@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// newCrowd is a registry with n listed streams, each with one lease, through one node.
+// newCrowd makes a registry with n listed streams, each with one lease, through
+// one node.
 func newCrowd(t testing.TB, n int, c func(i int) *Start) *testLog {
 	x := newTestLog(t)
 	for i := 0; i < n; i += 1_000 {
@@ -24,8 +25,8 @@ func smallStart(i int) *Start {
 	return &Start{Session: sessionID(i), Anchor: fmt.Sprint(i), Code: fmt.Sprint("8888_", i), List: "live", Listed: true}
 }
 
-// BenchmarkBeats: a million leases, of which a sixtieth beats at each tick, the
-// wheel included. ns/op is of one beat.
+// BenchmarkBeats applies beats of a million leases, a sixtieth of them at each
+// tick, including the wheel. ns/op is for one beat.
 func BenchmarkBeats(b *testing.B) {
 	const leases, ticks = 1_000_000, 60
 	for _, order := range []string{"spread", "adjoining"} {
@@ -98,7 +99,7 @@ func richStart(i int) *Start {
 	}
 }
 
-// TestMemory: 900 bytes of heap for each listed stream, all told.
+// TestMemory: each listed stream takes at most 900 bytes of heap.
 func TestMemory(t *testing.T) {
 	if testing.Short() {
 		t.Skip("50,000 streams")

@@ -7,16 +7,16 @@ import (
 	"pgregory.net/rapid"
 )
 
-// pendingBeat is a beat that a node has acknowledged, and not said yet.
+// pendingBeat is a beat that a node has acknowledged and not yet appended.
 type pendingBeat struct {
 	session Session
 	lease   Lease
 	at      int64 // log time
 }
 
-// No session ends within missed × interval of a beat that a living node has
-// acknowledged, and that came before its last miss was due; and where all nodes speak at every tick, none stays for longer
-// than two ticks past missed × interval + grace.
+// TestBounds: no session ends within missed × interval of a beat that a living
+// node acknowledged before the last miss was due. While all nodes append at
+// every tick, none stays for more than two ticks past missed × interval + grace.
 func TestBounds(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		x := &testLog{t: rt, reg: NewRegistry(), time: dawn, epoch: "r", lastBatches: map[string]*Batch{}}
@@ -29,14 +29,14 @@ func TestBounds(t *testing.T) {
 		calm := rapid.Bool().Draw(rt, "calm")
 		tick, boots := s.Tick(), map[string]uint64{}
 		queued := map[string][]pendingBeat{}
-		said := map[string]int64{} // when each node spoke last
-		heardAt := map[Session]map[string]int64{}
+		lastEntries := map[string]int64{} // by node, log time
+		beatAt := map[Session]map[string]int64{}
 		latest := map[Session]int64{}
 		var sessions []Session
 		for n := range 3 {
 			x.applyCommandOn(nodeNames[n], startOf(n, nodeNames[n]))
-			sessions, heardAt[sessionID(n)] = append(sessions, sessionID(n)), map[string]int64{nodeNames[n]: 0}
-			said[nodeNames[n]] = x.time
+			sessions, beatAt[sessionID(n)] = append(sessions, sessionID(n)), map[string]int64{nodeNames[n]: 0}
+			lastEntries[nodeNames[n]] = x.time
 		}
 		silent := ""
 		for range rapid.IntRange(20, 200).Draw(rt, "steps") {
@@ -63,41 +63,40 @@ func TestBounds(t *testing.T) {
 					if step <= 2*tick {
 						at += b.at - from
 					}
-					// One that comes when the last miss is due by what is in the
-					// log, and not yet judged, may be too late: acknowledged all
-					// the same. What another node has heard and not said may be
-					// lost with it.
+					// A beat that comes after the last miss is due, but before it
+					// is judged, is acknowledged and may be too late. Beats that a
+					// lost node has not appended are lost with it.
 					last := x.reg.leases.all[b.lease.Index].lastRenewal(clock)
 					if at < last+s.Missed*s.Interval+s.Grace {
-						heardAt[b.session][node] = at
+						beatAt[b.session][node] = at
 					}
 					latest[b.session] = at
 				}
 			}
 			x.time += step
-			always := rapid.SampledFrom(slices.DeleteFunc(slices.Clone(nodeNames), func(n string) bool { return n == silent })).Draw(rt, "speaker") // no step without an entry
+			always := rapid.SampledFrom(slices.DeleteFunc(slices.Clone(nodeNames), func(n string) bool { return n == silent })).Draw(rt, "speaker") // every step has an entry
 			for _, node := range nodeNames {
-				if node != always && (node == silent || calm && x.time-said[node] < tick/2 || !calm && rapid.IntRange(0, 2).Draw(rt, "quiet") == 0) {
+				if node != always && (node == silent || calm && x.time-lastEntries[node] < tick/2 || !calm && rapid.IntRange(0, 2).Draw(rt, "quiet") == 0) {
 					continue
 				}
 				b := Batch{Incarnation: max(1, boots[node])}
 				if p, _ := x.reg.nodes.find(node); p != nil && !p.isAlive {
 					b.Incarnation = p.incarnation + 1 // and what it acknowledged died with it
 					boots[node], queued[node] = b.Incarnation, nil
-					for s := range heardAt {
-						delete(heardAt[s], node)
+					for s := range beatAt {
+						delete(beatAt[s], node)
 					}
 				}
 				for _, q := range queued[node] {
 					b.Beats = append(b.Beats, Beat{q.lease, uint32(x.time - q.at)})
 				}
-				queued[node], said[node] = nil, x.time
+				queued[node], lastEntries[node] = nil, x.time
 				a := x.applyBatch(node, b)
 				for _, c := range a.Changes {
 					if c.Ended == nil {
 						continue
 					}
-					for via, at := range heardAt[c.Old.Session] {
+					for via, at := range beatAt[c.Old.Session] {
 						if p, _ := x.reg.nodes.find(via); p != nil && p.isAlive && x.reg.Clock() < at+s.Missed*s.Interval {
 							rt.Fatalf("ended %d ms after a beat that %s acknowledged", x.reg.Clock()-at, via)
 						}

@@ -71,11 +71,11 @@ func TestRandomHistoriesMatchModel(t *testing.T) {
 	})
 }
 
-// schedule draws what the nodes of a deployment might say.
+// schedule draws what the nodes of a deployment may append.
 type schedule struct {
 	*testLog
 	rt       *rapid.T
-	sessions []Session // ever begun
+	sessions []Session // all that were started
 	leases   []Lease
 	next     int
 }
@@ -94,15 +94,15 @@ func (g *schedule) session() Session {
 	return rapid.SampledFrom(g.sessions).Draw(g.rt, "session")
 }
 
-// key is what a client may repeat itself under.
+// key draws a client key, often one that was used.
 func (g *schedule) key() string {
 	return rapid.SampledFrom([]string{"", "", "k1", "k2"}).Draw(g.rt, "key")
 }
 
 func (g *schedule) command() Command {
-	holder := rapid.SampledFrom([]string{"", "c1", "c2"}).Draw(g.rt, "holder")
+	socket := rapid.SampledFrom([]string{"", "c1", "c2"}).Draw(g.rt, "socket")
 	anchor := rapid.SampledFrom([]string{"ann", "bob", "cid", "dan"}).Draw(g.rt, "anchor")
-	what := rapid.SampledFrom([]string{"start", "start", "start", "resume", "stop", "update", "ban", "unban", "set", "observe", "begun", "begun", "finished", "finished", "going", "heard", "online", "offline", "offline", "unknown", "pictured", "recording", "conclude", "adopt", "leave"}).Draw(g.rt, "command")
+	what := rapid.SampledFrom([]string{"start", "start", "start", "resume", "stop", "update", "ban", "unban", "set", "observe", "push started", "push started", "push ended", "push ended", "push ongoing", "beat", "poll online", "poll offline", "poll offline", "poll failed", "screenshot", "recording", "complete", "adopt", "leave"}).Draw(g.rt, "command")
 	switch what {
 	case "start":
 		g.next++
@@ -112,7 +112,7 @@ func (g *schedule) command() Command {
 				SourcesOf(FromCallback), SourcesOf(FromPoll), SourcesOf(FromCallback, FromPoll), SourcesOf(FromBeats, FromPoll),
 			}).Draw(g.rt, "sources")
 		}
-		c.Socket, c.Key = holder, rapid.SampledFrom([]string{"", "", "k1", "k2"}).Draw(g.rt, "key")
+		c.Socket, c.Key = socket, rapid.SampledFrom([]string{"", "", "k1", "k2"}).Draw(g.rt, "key")
 		if rapid.IntRange(0, 9).Draw(g.rt, "suffix") == 0 {
 			c.Code = "8888_ann"
 		}
@@ -122,11 +122,11 @@ func (g *schedule) command() Command {
 		if st := g.reg.StreamBySession(s); st != nil {
 			anchor = st.Anchor
 		}
-		return &Resume{Session: s, Anchor: anchor, Socket: holder}
+		return &Resume{Session: s, Anchor: anchor, Socket: socket}
 	case "stop":
-		return &Stop{Session: g.session(), Socket: holder, Reason: Stopped, By: "op", Key: g.key()}
+		return &Stop{Session: g.session(), Socket: socket, Reason: Stopped, By: "op", Key: g.key()}
 	case "update":
-		return &Update{Session: g.session(), Socket: holder, Key: g.key(), Title: new("new"), Tags: &[]string{"a", "b"}}
+		return &Update{Session: g.session(), Socket: socket, Key: g.key(), Title: new("new"), Tags: &[]string{"a", "b"}}
 	case "ban":
 		return &Ban{Anchor: anchor, Until: g.time + rapid.Int64Range(-10, 3_000).Draw(g.rt, "until"), By: "op", Key: g.key()}
 	case "unban":
@@ -144,28 +144,28 @@ func (g *schedule) command() Command {
 		s.Grace = rapid.SampledFrom([]int64{0, s.Interval / 10, s.Interval}).Draw(g.rt, "grace")
 		return &SetSettings{s}
 	case "observe":
-		return &Observe{Session: g.session(), Source: FromSocket, Signal: Detached, Socket: holder}
-	case "begun", "finished", "going":
-		sign := map[string]Signal{"begun": PushStarted, "finished": PushEnded, "going": PushOngoing}
+		return &Observe{Session: g.session(), Source: FromSocket, Signal: Detached, Socket: socket}
+	case "push started", "push ended", "push ongoing":
+		signals := map[string]Signal{"push started": PushStarted, "push ended": PushEnded, "push ongoing": PushOngoing}
 		c := &Observe{
-			Session: g.session(), Source: FromCallback, Signal: sign[what],
+			Session: g.session(), Source: FromCallback, Signal: signals[what],
 			Push: rapid.SampledFrom([]string{"1", "2", "3", "4", "5", "6"}).Draw(g.rt, "media"),
 		}
-		if c.IsUnique = rapid.Bool().Draw(g.rt, "unique"); c.IsUnique && what != "finished" {
+		if c.IsUnique = rapid.Bool().Draw(g.rt, "unique"); c.IsUnique && what != "push ended" {
 			c.PushStartedAt = rapid.SampledFrom([]int64{0, dawn - 50_000, g.time - 3_000, g.time, g.time + 3_000, g.time + 2*maxClockLead}).Draw(g.rt, "since")
 		}
 		return c
-	case "online", "offline", "unknown":
-		sign := map[string]Signal{"online": PollOnline, "offline": PollOffline, "unknown": PollFailed}
-		return &Observe{Session: g.session(), Source: FromPoll, Signal: sign[what]}
-	case "pictured":
+	case "poll online", "poll offline", "poll failed":
+		signals := map[string]Signal{"poll online": PollOnline, "poll offline": PollOffline, "poll failed": PollFailed}
+		return &Observe{Session: g.session(), Source: FromPoll, Signal: signals[what]}
+	case "screenshot":
 		return &Observe{Session: g.session(), Source: FromCallback, Signal: ScreenshotTaken, Detail: "https://x/y.jpg"}
 	case "recording":
 		start := rapid.SampledFrom([]int64{0, g.time - 100_000, g.time - 500}).Draw(g.rt, "recorded from")
 		return &AddRecording{Recording{
 			ID: rapid.StringMatching("[ab]{1,3}").Draw(g.rt, "recording"), Code: "8888_" + anchor, StartedAt: start, EndedAt: g.time,
 		}}
-	case "conclude":
+	case "complete":
 		c := &CompleteEvent{Failure: rapid.SampledFrom([]string{"", "refused"}).Draw(g.rt, "why")}
 		for _, e := range g.reg.OutboxEvents(0) {
 			c.ID = e.ID
@@ -174,7 +174,7 @@ func (g *schedule) command() Command {
 			}
 		}
 		return c
-	case "heard":
+	case "beat":
 		return &Observe{Session: g.session(), Source: FromBeats, Signal: BeatReceived}
 	case "adopt":
 		return &AdoptSettings{g.session()}
@@ -202,7 +202,7 @@ func (g *schedule) batch() Batch {
 	return b
 }
 
-// next draws one entry.
+// draw draws one entry.
 func (g *schedule) draw() (Entry, *Batch) {
 	g.time += steps.Draw(g.rt, "step")
 	if rapid.IntRange(0, 60).Draw(g.rt, "failover") == 0 {
@@ -216,7 +216,7 @@ func (g *schedule) draw() (Entry, *Batch) {
 		case k == 0, k < 40 && p != nil && !p.isAlive:
 			b.Incarnation = was.Incarnation + 1
 		case k == 50:
-			b.Seq = was.Seq // comes twice
+			b.Seq = was.Seq // a repeated batch
 		}
 	}
 	e := g.sealEntry(node, b)
@@ -227,7 +227,7 @@ func (g *schedule) draw() (Entry, *Batch) {
 	return e, decoded
 }
 
-// took notes the sessions that an entry began.
+// took records the sessions that an entry started.
 func (g *schedule) took(a Applied) {
 	for _, c := range a.Changes {
 		if c.Cause == ByStart {
@@ -240,8 +240,8 @@ func (g *schedule) took(a Applied) {
 	}
 }
 
-// isOnlyStale reports whether all that a batch says is about sessions that are
-// not live, or leases that are nobody's.
+// isOnlyStale reports whether all of a batch is about sessions or leases that
+// are not live.
 func isOnlyStale(r *Registry, b *Batch) bool {
 	for _, x := range b.Beats {
 		if r.leases.find(x.Lease) != nil {
@@ -338,7 +338,8 @@ func loadRecords(t *rapid.T, records func(func(Record) bool)) *Registry {
 	return r
 }
 
-// requireSameList compares what rows keep: all but leases, counts and times of nodes.
+// requireSameList compares what rows contain: all except leases, counts and
+// times of nodes.
 func requireSameList(t *rapid.T, got, want *Registry) {
 	if got.Settings() != want.Settings() || got.rules != want.rules || got.Len() != want.Len() || !maps.Equal(got.bans, want.bans) || got.ended.first != want.ended.first || !slices.Equal(got.keys.list, want.keys.list) {
 		t.Fatalf("rows lost settings, sessions, bans or keys")

@@ -5,12 +5,12 @@ import (
 	"testing"
 )
 
-// pushSignal is what a media server says of a push of session n.
+// pushSignal is a media server's signal about a push of session n.
 func pushSignal(n int, sign Signal, media string) *Observe {
 	return &Observe{Session: sessionID(n), Source: FromCallback, Signal: sign, Push: media}
 }
 
-// advanceWithBeats lets time pass with a beat of session n at each tick.
+// advanceWithBeats advances time with a beat of session n at each tick.
 func (x *testLog) advanceWithBeats(n int, ms int64) (changes []Change) {
 	for end := x.time + ms; x.time < end; {
 		x.time = min(x.time+x.reg.Settings().Tick(), end)
@@ -40,11 +40,11 @@ func TestPushStartsAndEnds(t *testing.T) {
 	check(t, "ended", x.sessionState(sessionID(1))+" "+awayCause(x, 1), "away media")
 	grace := x.reg.Settings().EndGrace
 	x.advanceWithBeats(1, grace)
-	check(t, "beats bring no picture", x.sessionState(sessionID(1))+" "+awayCause(x, 1), "away media")
+	check(t, "beats do not restore media", x.sessionState(sessionID(1))+" "+awayCause(x, 1), "away media")
 	gone := x.advanceWithBeats(1, 2*x.reg.Settings().Tick())
 	check(t, "after the grace", x.sessionState(sessionID(1)), "stream_lost")
 	at := slices.IndexFunc(gone, func(c Change) bool { return c.Ended != nil })
-	check(t, "its lag is told", at >= 0 && gone[at].ExpiryLag > 0 && gone[at].ExpiryLag <= 2*x.reg.Settings().Tick(), true)
+	check(t, "its expiry lag", at >= 0 && gone[at].ExpiryLag > 0 && gone[at].ExpiryLag <= 2*x.reg.Settings().Tick(), true)
 	check(t, "nothing is due any more", x.reg.mediaDeadlines.Len(), 0)
 }
 
@@ -62,8 +62,8 @@ func TestNewPushWithinEndGrace(t *testing.T) {
 	check(t, "goes on", x.sessionState(sessionID(1)), "live")
 }
 
-// TestSecondPublisherIsIgnored: a media server asks whether a second one may push, and
-// then refuses it for its name; both calls change nothing.
+// TestSecondPublisherIsIgnored: a media server asks whether a second publisher
+// may push, and then refuses it. Neither call changes anything.
 func TestSecondPublisherIsIgnored(t *testing.T) {
 	x := newTestLog(t)
 	x.applyCommand(startOf(1, "ann"))
@@ -77,8 +77,8 @@ func TestSecondPublisherIsIgnored(t *testing.T) {
 	check(t, "its own end", awayCause(x, 1), "media")
 }
 
-// TestOngoingPushReplacesOthers: the end of the first push never came. The word that the second
-// goes on tells that the first does not.
+// TestOngoingPushReplacesOthers: when the end of the first push was never
+// reported, PushOngoing of the second closes it.
 func TestOngoingPushReplacesOthers(t *testing.T) {
 	x := newTestLog(t)
 	x.applyCommand(startOf(1, "ann"))
@@ -102,8 +102,8 @@ func TestUnknownPushEndsChangeNothing(t *testing.T) {
 	check(t, "the new session", x.sessionState(sessionID(2)), "starting")
 }
 
-// TestMissesWhileMediaIsLost: the anchor is probed for a missed beat even while
-// its stream is away for want of a picture, and ends by what comes first.
+// TestMissesWhileMediaIsLost: a missed beat still asks the anchor for a beat
+// while its media is lost. The session ends by whichever deadline is first.
 func TestMissesWhileMediaIsLost(t *testing.T) {
 	x := newTestLog(t)
 	s := Settings{Interval: 1_000, Missed: 3, Grace: 100, EndGrace: 60_000}
@@ -114,9 +114,9 @@ func TestMissesWhileMediaIsLost(t *testing.T) {
 	changes := x.advance(2_000)
 	probed := slices.ContainsFunc(changes, func(c Change) bool { return c.Cause == BySilence })
 	check(t, "probed", probed, true)
-	check(t, "still for the picture", awayCause(x, 1), "media")
+	check(t, "still for lost media", awayCause(x, 1), "media")
 	x.applyCommand(pushSignal(1, PushOngoing, "m2"))
-	check(t, "a picture, and no beat", awayCause(x, 1), "missed_beat")
+	check(t, "media, and no beat", awayCause(x, 1), "missed_beat")
 	x.advance(3_000)
 	check(t, "three missed beats", x.sessionState(sessionID(1)), "missed_beats")
 }
@@ -142,13 +142,13 @@ func TestSessionsWithoutHeartbeats(t *testing.T) {
 	check(t, "no beats, but a push", x.sessionState(sessionID(1)), "live")
 	x.applyCommand(pushSignal(1, PushOngoing, "m1"))
 	x.advance(80_000)
-	check(t, "its server spoke since", x.sessionState(sessionID(1)), "live")
+	check(t, "its server has sent a callback since", x.sessionState(sessionID(1)), "live")
 	x.advance(11_000)
 	check(t, "silent for too long", x.sessionState(sessionID(1)), "stream_lost")
 }
 
-// TestDowntimeEndsNoSession: time in which nobody could hear the media server
-// counts against nobody, and after a restart it counts anew.
+// TestDowntimeEndsNoSession: time in which no node could receive callbacks does
+// not count, and media deadlines start anew after a restart.
 func TestDowntimeEndsNoSession(t *testing.T) {
 	x := newTestLog(t)
 	x.applySettings(Settings{Interval: 1_000, Missed: 3, Grace: 100, EndGrace: 2_000, StartWithin: 5_000, CallbackOnly: 90_000})
@@ -180,7 +180,7 @@ func TestExplain(t *testing.T) {
 	x.advance(70_000)
 	check(t, "silent", rule(), RuleMissedBeat)
 	x.applyCommand(pushSignal(1, PushEnded, "m1"))
-	check(t, "without a picture", rule(), RuleMediaEnded)
+	check(t, "media is lost", rule(), RuleMediaEnded)
 	a, _ := x.reg.Explain(sessionID(1))
 	check(t, "ends with the grace", a.EndsIn, x.reg.Settings().EndGrace)
 	check(t, "pieces of evidence", len(a.Evidence), 3)
@@ -191,7 +191,8 @@ func TestExplain(t *testing.T) {
 	}
 }
 
-// TestRepeatedCommandsHaveNoEffect: what is repeated under its key is answered again and not done again.
+// TestRepeatedCommandsHaveNoEffect: a command repeated with its key gets the
+// same result and has no further effect.
 func TestRepeatedCommandsHaveNoEffect(t *testing.T) {
 	x := newTestLog(t)
 	x.applyCommand(startOf(1, "ann"))

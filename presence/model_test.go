@@ -9,7 +9,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// model is leases as the page has them: no wheel, every deadline looked at.
+// model holds leases by the documented rules: without a wheel, it checks every
+// deadline.
 type model struct {
 	t        *rapid.T
 	settings Settings
@@ -19,7 +20,7 @@ type model struct {
 	num      uint64
 	peers    map[string]*modelPeer
 	live     map[Session]*modelLease
-	polled   []string // what polls have ended in the present entry
+	polled   []string // sessions that polls ended in the current entry
 }
 
 type modelPeer struct {
@@ -34,11 +35,11 @@ type modelLease struct {
 	last   int64
 	misses int64
 	terms  LeaseParams
-	via    string // "": nobody living
+	via    string // "": no living node
 	state  State
-	mute   bool // does not live by beats
+	mute   bool // needs no beats
 
-	// What callbacks and polls said.
+	// What callbacks and polls reported.
 	open                  []push
 	closed                []string
 	newest                int64
@@ -50,7 +51,7 @@ type modelLease struct {
 	callbacks, polls      bool // are among its sources
 }
 
-// ends is when a session ends for want of a picture, 0: never.
+// ends is the session's media deadline, 0: none.
 func (l *modelLease) ends(s Settings) int64 {
 	switch {
 	case l.lost:
@@ -96,14 +97,14 @@ func (m *model) hear(s Session, via string, at int64) {
 	l.last, l.misses, l.via = max(l.last, at), 0, via
 }
 
-// enliven is what a beat does to a stream's state.
+// enliven applies a beat to a stream's state.
 func (m *model) enliven(s Session) {
 	if l := m.live[s]; !l.lost {
 		l.state = Live
 	}
 }
 
-// observe is what the page says of callbacks.
+// observe applies the documented rules of callbacks.
 func (m *model) observe(c *Observe, via string) {
 	l := m.live[c.Session]
 	picture := func() {
@@ -243,7 +244,7 @@ func (m *model) apply(e Entry, b *Batch, a Applied) {
 	p := m.peers[b.Node]
 	refused := p != nil && (b.Incarnation < p.boot || b.Incarnation == p.boot && (!p.alive || b.Seq <= p.no))
 	if refused != a.Refused {
-		m.t.Fatalf("refused %v, model says %v", a.Refused, refused)
+		m.t.Fatalf("refused %v, the model has %v", a.Refused, refused)
 	}
 	if !refused {
 		m.speak(p, b, a)
@@ -305,7 +306,7 @@ func (m *model) command(c Command, node string, r Result) {
 	if c, ok := c.(*Observe); ok && r.Refusal == SessionGone && m.live[c.Session] != nil && c.Socket == "" {
 		l := m.live[c.Session]
 		if m.observe(c, via); !m.over(l, c.Signal) {
-			m.t.Fatalf("%v ended a session, which the model says goes on: %+v", c.Signal, *l)
+			m.t.Fatalf("%v ended a session that the model keeps live: %+v", c.Signal, *l)
 		}
 		m.polled = append(m.polled, fmt.Sprint("lost ", l.st.Index))
 		delete(m.live, c.Session)
@@ -345,12 +346,12 @@ func (m *model) command(c Command, node string, r Result) {
 		}
 	case *Observe:
 		if m.observe(c, via); m.over(m.live[s], c.Signal) {
-			m.t.Fatalf("%v ended no session, which the model says is over: %+v", c.Signal, *m.live[s])
+			m.t.Fatalf("%v ended no session, but the model ends it: %+v", c.Signal, *m.live[s])
 		}
 	}
 }
 
-// expire looks at every deadline, in order.
+// expire checks every deadline, in order.
 func (m *model) expire(a Applied) {
 	heard := m.clock
 	for _, p := range m.peers {
@@ -415,14 +416,14 @@ func (m *model) expire(a Applied) {
 		}
 	}
 	if !slices.Equal(got, want) {
-		m.t.Fatalf("clock %d heard %d: fired %v, model says %v", m.clock, heard, got, want)
+		m.t.Fatalf("clock %d watermark %d: fired %v, the model has %v", m.clock, heard, got, want)
 	}
 }
 
 // agree compares every lease.
 func (m *model) agree(r *Registry) {
 	if r.clock != m.clock || r.Len() != len(m.live) || r.settings != m.settings {
-		m.t.Fatalf("clock %d, %d sessions; model says %d, %d", r.clock, r.Len(), m.clock, len(m.live))
+		m.t.Fatalf("clock %d, %d sessions; the model has %d, %d", r.clock, r.Len(), m.clock, len(m.live))
 	}
 	for s, l := range m.live {
 		i, ok := r.bySession[s]
@@ -432,18 +433,18 @@ func (m *model) agree(r *Registry) {
 		le := &r.leases.all[i]
 		if le.lastRenewal(r.clock) != l.last || int64(le.misses) != l.misses || r.leases.params[le.params] != l.terms ||
 			r.sessions[i].stream.State != l.state || (le.flags&leaseNotLive != 0) != (l.state != Live) || (le.renewer != 0) != (l.via != "") {
-			m.t.Fatalf("lease %d is %+v %v, model says %+v", i, *le, r.sessions[i].stream.State, *l)
+			m.t.Fatalf("lease %d is %+v %v, the model has %+v", i, *le, r.sessions[i].stream.State, *l)
 		}
 		if l.via != "" {
 			if p, _ := r.nodes.find(l.via); p == nil || p.renewer != le.renewer {
-				m.t.Fatalf("lease %d has via %d, model says %s", i, le.renewer, l.via)
+				m.t.Fatalf("lease %d has renewer %d, the model has %s", i, le.renewer, l.via)
 			}
 		}
 	}
 	requireScheduledOnce(m.t, r)
 }
 
-// requireScheduledOnce fails unless every live lease stands in exactly one bucket.
+// requireScheduledOnce fails unless every live lease is in exactly one bucket.
 func requireScheduledOnce(t interface{ Fatalf(string, ...any) }, r *Registry) {
 	stands := make([]int, len(r.leases.all))
 	for _, head := range r.leases.wheel {

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// eventWords is what waits in the outbox, a word each.
+// eventWords describes the events in the outbox, a word each.
 func (x *testLog) eventWords() (all []string) {
 	for _, e := range x.reg.OutboxEvents(0) {
 		word := map[EventKind]string{
@@ -26,7 +26,7 @@ func (x *testLog) eventWords() (all []string) {
 	return all
 }
 
-// newTestLogWithEvents is a tape of which everything is told.
+// newTestLogWithEvents is a test log whose settings enable all kinds of events.
 func newTestLogWithEvents(t testing.TB) *testLog {
 	x := newTestLog(t)
 	s := x.reg.Settings()
@@ -38,7 +38,7 @@ func newTestLogWithEvents(t testing.TB) *testLog {
 func requireEvents(t *testing.T, got []string, want ...string) {
 	t.Helper()
 	if !slices.Equal(got, want) {
-		t.Errorf("told %q, want %q", got, want)
+		t.Errorf("events %q, want %q", got, want)
 	}
 }
 
@@ -100,8 +100,8 @@ func TestCompleteEvent(t *testing.T) {
 	check(t, "dead letters", len(again.DeadLetters()), 1)
 }
 
-// TestFullOutbox: what nobody takes does not grow for ever, and what had to give
-// way is seen.
+// TestFullOutbox: an outbox that nothing empties stays bounded, and dropped
+// events become dead letters.
 func TestFullOutbox(t *testing.T) {
 	x := newTestLogWithEvents(t)
 	for n := range maxOutboxEvents + maxDeadLetters + 2 {
@@ -116,8 +116,8 @@ func TestFullOutbox(t *testing.T) {
 	check(t, "with a recording", x.reg.OutboxSize(), maxOutboxEvents+1)
 }
 
-// TestLostEventsAreRestored: what was to be done, and was lost with the log's tail, is to be
-// done still, under its id; what was done before is not.
+// TestLostEventsAreRestored: events that were open and lost with the log's tail
+// are open again, under their ids. Completed ones are not.
 func TestLostEventsAreRestored(t *testing.T) {
 	x := newTestLogWithEvents(t)
 	x.applyCommand(startOf(1, "ann"))
@@ -157,7 +157,8 @@ func mustDecode(t testing.TB, r *Registry) *Registry {
 	return c
 }
 
-// TestEventsOfOneEntryHaveTheirOwnIDs: all that happens in one entry is told, also what happens twice.
+// TestEventsOfOneEntryHaveTheirOwnIDs: each event of an entry is added, also two
+// of one kind.
 func TestEventsOfOneEntryHaveTheirOwnIDs(t *testing.T) {
 	x := newTestLogWithEvents(t)
 	x.applyBatch("a", Batch{Commands: []Command{&Ban{Anchor: "ann"}, &Unban{Anchor: "ann"}, &Ban{Anchor: "ann"}}})
@@ -174,8 +175,8 @@ func TestEventsOfOneEntryHaveTheirOwnIDs(t *testing.T) {
 	requireEvents(t, y.eventWords(), "started", "away", "resumed", "away")
 }
 
-// TestEventsAreRestoredOnce: what was lost is to be done once, whoever says so and however
-// often, and not at all if it is not so any more.
+// TestEventsAreRestoredOnce: a lost event is restored once, however many nodes
+// do so, and not when it no longer holds.
 func TestEventsAreRestoredOnce(t *testing.T) {
 	x := newTestLogWithEvents(t)
 	x.applyCommand(startOf(1, "ann"))
@@ -191,7 +192,7 @@ func TestEventsAreRestoredOnce(t *testing.T) {
 	x.applyCommand(&Ban{Anchor: "cat"})
 	x.applyCommand(&Ban{Anchor: "dan"})
 	x.applyCommand(&Unban{Anchor: "bob"})
-	x.advance(400_000) // ann is not heard of any more
+	x.advance(400_000) // ann sends no beats
 	y.applyBatch("a", Batch{})
 	y.applyCommand(&Unban{Anchor: "dan"})
 	y.advance(1000)
@@ -210,7 +211,7 @@ func TestEventsAreRestoredOnce(t *testing.T) {
 	check(t, "ann", y.sessionState(sessionID(1)), "live")
 	for _, word := range y.eventWords() {
 		if word == "ended missed_beats" {
-			t.Error("told of the end of a session that lives")
+			t.Error("event of the end of a live session")
 		}
 	}
 	done()
@@ -219,13 +220,14 @@ func TestEventsAreRestoredOnce(t *testing.T) {
 	}
 	y.applyBatch("a", Batch{Commands: RestoreCommands(x.reg, y.reg, shared, "a", AllSessions)})
 	for _, word := range y.eventWords() {
-		if word != "ban cat" && word != "ban dan" { // these are said again by whoever has them
+		if word != "ban cat" && word != "ban dan" { // bans are restored with the bans
 			t.Errorf("%s is to be done again", word)
 		}
 	}
 }
 
-// TestOutboxHoldsMassEnd: the ends of very many streams at once are all told.
+// TestOutboxHoldsMassEnd: the outbox has room for the ends of very many streams
+// at once.
 func TestOutboxHoldsMassEnd(t *testing.T) {
 	x := newTestLog(t)
 	s := x.reg.Settings()

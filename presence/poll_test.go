@@ -2,19 +2,19 @@ package presence
 
 import "testing"
 
-// pollSignal is what the cloud says of session n.
+// pollSignal is a poll's signal about session n.
 func pollSignal(n int, sign Signal) *Observe {
 	return &Observe{Session: sessionID(n), Source: FromPoll, Signal: sign}
 }
 
-// startWithSources starts a session of ann's that lives by some sources.
+// startWithSources starts a session of ann's with some sources.
 func (x *testLog) startWithSources(n int, by ...Source) {
 	c := startOf(n, "ann")
 	c.Sources = SourcesOf(by...)
 	x.applyCommand(c)
 }
 
-// applyPolls lets a minute pass before each of so many polls.
+// applyPolls applies some polls, with a minute before each.
 func (x *testLog) applyPolls(n, polls int, sign Signal) {
 	for range polls {
 		x.advance(60_000)
@@ -36,8 +36,8 @@ func TestThreeOfflinePolls(t *testing.T) {
 	check(t, "three in a row", x.sessionState(sessionID(1)), "stream_lost")
 }
 
-// TestOfflineAndBeats: an anchor who beats is live, whatever the cloud says; one
-// who has stopped beating is not waited for once the cloud agrees.
+// TestOfflineAndBeats: a session whose anchor sends beats is live, whatever
+// polls find. When beats stop and polls agree it ends at once.
 func TestOfflineAndBeats(t *testing.T) {
 	x := newTestLog(t)
 	x.startWithSources(1, FromBeats, FromPoll)
@@ -74,8 +74,8 @@ func TestMediaRequired(t *testing.T) {
 	check(t, "two, with beats and without a push", x.sessionState(sessionID(1)), "stream_lost")
 }
 
-// TestNotPushedInTime: a session that lives by polls alone is ended by them when
-// it was not pushed in time, and not by time alone: the cloud may be away.
+// TestNotPushedInTime: a session that lives by polls alone and is not pushed in
+// time is ended by a poll, not by time, because the cloud may be unreachable.
 func TestNotPushedInTime(t *testing.T) {
 	x := newTestLog(t)
 	x.startWithSources(1, FromPoll)
@@ -89,7 +89,7 @@ func TestNotPushedInTime(t *testing.T) {
 }
 
 // TestFailedPolls: a session that lives by polls alone ends when they fail for
-// long, one that others vouch for does not.
+// long; one with another source does not.
 func TestFailedPolls(t *testing.T) {
 	x := newTestLog(t)
 	x.startWithSources(1, FromPoll)
@@ -106,8 +106,8 @@ func TestFailedPolls(t *testing.T) {
 	check(t, "with callbacks", x.sessionState(sessionID(2)), "live")
 }
 
-// TestPollOnlineBringsBack: the cloud's word brings the picture back, unless its
-// answer may be older than the end.
+// TestPollOnlineBringsBack: PollOnline makes a stream live again, unless the
+// answer may be older than the end of its push.
 func TestPollOnlineBringsBack(t *testing.T) {
 	x := newTestLog(t)
 	x.startWithSources(1, FromBeats, FromCallback, FromPoll)
@@ -157,8 +157,8 @@ func TestScreenshotBecomesCover(t *testing.T) {
 	check(t, "it has one", x.reg.StreamBySession(sessionID(1)).Cover, "https://x/1.jpg")
 }
 
-// TestPollRounds: what two pollers say at one time, or one that begins anew, is
-// one word.
+// TestPollRounds: results of two pollers at one time, or of a poller that starts
+// anew, count as one.
 func TestPollRounds(t *testing.T) {
 	for _, sign := range []Signal{PollOffline, PollFailed} {
 		x := newTestLog(t)
@@ -184,8 +184,8 @@ func TestPollRounds(t *testing.T) {
 	}
 }
 
-// TestConflicts: sources that contradict each other are counted, each time once;
-// those that agree are not.
+// TestConflicts: contradictions between sources are counted, each once;
+// agreement is not.
 func TestConflicts(t *testing.T) {
 	x := newTestLog(t)
 	x.startWithSources(1, FromBeats, FromCallback, FromPoll)

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// permutations yields every order of n things.
+// permutations returns every order of n items.
 func permutations(n int) (all [][]int) {
 	var grow func(rest, done []int)
 	grow = func(rest, done []int) {
@@ -26,10 +26,9 @@ func permutations(n int) (all [][]int) {
 	return all
 }
 
-// TestSignalsInAnyOrder: begin and end of two pushes come in every order, each once or
-// twice. Where names never come again and begins say when they were, the stream
-// is without a picture when both have ended, whatever the order; and at no time
-// is a push taken for one that goes on after its end was heard.
+// TestSignalsInAnyOrder: start and end of two pushes come in every order, each
+// once or twice. With unique names and start times, the stream's media is lost
+// when both have ended. At no time does an ended push count as ongoing.
 func TestSignalsInAnyOrder(t *testing.T) {
 	words := []*Observe{
 		{Session: sessionID(1), Source: FromCallback, Signal: PushStarted, Push: "1", PushStartedAt: dawn + 1_000, IsUnique: true},
@@ -69,9 +68,9 @@ func TestSignalsInAnyOrder(t *testing.T) {
 	}
 }
 
-// TestSignalsOfMediaServerInAnyOrder: a media server that calls in the order of each connection,
-// whose names come again. Whatever the two connections of one name interleave to,
-// the stream has a picture as long as one of them publishes.
+// TestSignalsOfMediaServerInAnyOrder: a media server reuses names and calls in
+// the order of each connection. However two connections interleave, the stream
+// has media while one of them pushes.
 func TestSignalsOfMediaServerInAnyOrder(t *testing.T) {
 	for _, unique := range []bool{true, false} {
 		for _, order := range permutations(4) { // 0, 1: begin and end of 1; 2, 3: of 2
@@ -99,8 +98,8 @@ func TestSignalsOfMediaServerInAnyOrder(t *testing.T) {
 	}
 }
 
-// TestPushFromFutureIsIgnored: a begin that says to be of later than it can be keeps out
-// none that come after it.
+// TestPushFromFutureIsIgnored: a push that claims to start later than is
+// possible does not block later ones.
 func TestPushFromFutureIsIgnored(t *testing.T) {
 	x := newTestLog(t)
 	x.applyCommand(startOf(1, "ann"))
@@ -111,8 +110,8 @@ func TestPushFromFutureIsIgnored(t *testing.T) {
 	check(t, "the true one", awayCause(x, 1), "media")
 }
 
-// TestLateSignalsOfPreviousSession: what is said late of a push of the session
-// before is nothing to the next.
+// TestLateSignalsOfPreviousSession: late signals about a push of the previous
+// session do not affect the next one.
 func TestLateSignalsOfPreviousSession(t *testing.T) {
 	x := newTestLog(t)
 	x.applyCommand(startOf(1, "ann"))

@@ -16,7 +16,7 @@ func fullRecording() Recording {
 	}
 }
 
-// TestRecordingIsEncodedWhole: a field that somebody adds must be kept too.
+// TestRecordingIsEncodedWhole: Encode covers every field.
 func TestRecordingIsEncodedWhole(t *testing.T) {
 	rec := fullRecording()
 	for _, field := range reflect.VisibleFields(reflect.TypeFor[Recording]()) {
@@ -99,7 +99,8 @@ func FuzzParseCursor(f *testing.F) {
 	})
 }
 
-// TestQueryStart: of a cursor and an end, that counts which is later in the order.
+// TestQueryStart: of a cursor and an end time, the one that is later in the
+// order counts.
 func TestQueryStart(t *testing.T) {
 	at := func(started int64, id string) *RecordingCursor { return &RecordingCursor{started, id} }
 	for _, c := range []struct {

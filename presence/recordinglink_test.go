@@ -2,7 +2,7 @@ package presence
 
 import "testing"
 
-// addRecordingOf is a recording of ann's.
+// addRecordingOf adds a recording of ann's.
 func addRecordingOf(name string, from, to int64) *AddRecording {
 	return &AddRecording{Recording{
 		ID: RecordingID("test", name), Provider: "test", Code: "8888_ann", StartedAt: from, EndedAt: to, Duration: to - from, Format: "flv",
@@ -14,7 +14,7 @@ func (x *testLog) findRecording(name string) Recording {
 	return rec
 }
 
-// TestRecordingBeforeSessionEnd: it learns of its session's end when that comes.
+// TestRecordingBeforeSessionEnd: the end of the session completes its recording.
 func TestRecordingBeforeSessionEnd(t *testing.T) {
 	x := newTestLog(t)
 	c := startOf(1, "ann")
@@ -37,8 +37,8 @@ func TestRecordingBeforeSessionEnd(t *testing.T) {
 	requireEvents(t, x.eventWords(), "recording "+got.ID, "amended "+got.ID)
 }
 
-// TestRecordingAfterSessionEnd: of several sessions it is of the one with which it
-// shares most time.
+// TestRecordingAfterSessionEnd: a recording belongs to the session that it
+// overlaps most.
 func TestRecordingAfterSessionEnd(t *testing.T) {
 	x := newTestLog(t)
 	var starts, ends []int64
@@ -74,7 +74,7 @@ func TestRepeatedRecordingChangesNothing(t *testing.T) {
 	again.Recording.Size = 99
 	check(t, "again", x.applyCommand(again).Repeated, true)
 	check(t, "unchanged", x.findRecording("a").Size, 0)
-	check(t, "told once", x.reg.OutboxSize(), 1)
+	check(t, "one event", x.reg.OutboxSize(), 1)
 }
 
 func TestOldRecordingsAreDropped(t *testing.T) {
@@ -104,8 +104,8 @@ func TestOldRecordingsAreDropped(t *testing.T) {
 	requireEqual(t, "decoded", mustDecode(t, x.reg), x.reg)
 }
 
-// TestRecordingRestoredBeforeSession: a recording that is put back before its session is
-// amended all the same, and by nodes that were loaded meanwhile alike.
+// TestRecordingRestoredBeforeSession: a recording that is restored before its
+// session is completed all the same, also on nodes that loaded meanwhile.
 func TestRecordingRestoredBeforeSession(t *testing.T) {
 	x := newTestLog(t)
 	y := &testLog{t: t, reg: mustDecode(t, x.reg), num: x.num, time: x.time, epoch: "r2", lastBatches: map[string]*Batch{}}
@@ -126,7 +126,8 @@ func TestRecordingRestoredBeforeSession(t *testing.T) {
 	requireEvents(t, y.eventWords(), "recording "+x.findRecording("a").ID, "amended "+x.findRecording("a").ID)
 }
 
-// TestRecordingLinksBesideRestoredEnd: an end that was put back late hides none before it.
+// TestRecordingLinksBesideRestoredEnd: an end that was restored late does not
+// hide earlier ones.
 func TestRecordingLinksBesideRestoredEnd(t *testing.T) {
 	x := newTestLog(t)
 	x.applyCommand(startOf(1, "ann"))

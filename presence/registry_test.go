@@ -15,7 +15,8 @@ func TestLeaseSize(t *testing.T) {
 	}
 }
 
-// A miss fires within one tick and a quarter of its deadline, never before.
+// TestThreeMissedBeats: a miss applies within one tick and a quarter of its
+// deadline, never before.
 func TestThreeMissedBeats(t *testing.T) {
 	for _, s := range []Settings{
 		{Interval: 1_000, Missed: 3, Grace: 100},
@@ -86,7 +87,7 @@ func TestShowPublished(t *testing.T) {
 	x.advance(1_500)
 	check(t, "shown when away", x.reg.StreamBySession(sessionID(1)).Shown, false)
 	x.applyBeats("a", r.Lease)
-	check(t, "shown when heard", x.reg.StreamBySession(sessionID(1)).Shown, true)
+	check(t, "shown after a beat", x.reg.StreamBySession(sessionID(1)).Shown, true)
 	hidden := startOf(2, "bob")
 	hidden.Listed = false
 	r = x.applyCommand(hidden)
@@ -118,8 +119,8 @@ func TestFencing(t *testing.T) {
 	check(t, "no reason", x.applyCommand(&Stop{Session: sessionID(2)}).Ended.Reason, Stopped)
 }
 
-// A resume, or a repeated start, that comes late does not take the session from a
-// socket that its client has gone to since.
+// TestSupersededResume: a late resume, or a late repeated start, does not take
+// the session from a socket that its client has attached since.
 func TestSupersededResume(t *testing.T) {
 	x := newTestLog(t)
 	first := startOf(1, "ann")
@@ -232,10 +233,10 @@ func TestSettingsChange(t *testing.T) {
 	x.applyCommand(startOf(1, "ann"))
 	x.applyCommand(startOf(2, "bob"))
 	x.applySettings(Settings{Interval: 10_000, Missed: 2})
-	check(t, "term of a session that has not heard", x.applyCommand(&Update{Session: sessionID(1)}).TTL, 3_000)
+	check(t, "TTL of a session without the new settings", x.applyCommand(&Update{Session: sessionID(1)}).TTL, 3_000)
 	check(t, "resumed", x.applyCommand(&Resume{Session: sessionID(2), Anchor: "bob", Socket: "c"}).TTL, 20_000)
 	x.advance(5_000)
-	check(t, "by the old terms", x.sessionState(sessionID(1)), "missed_beats")
+	check(t, "by the old params", x.sessionState(sessionID(1)), "missed_beats")
 	check(t, "by the new ones", x.sessionState(sessionID(2)), "live")
 	x.applySettings(Settings{Interval: 100, Missed: 2})
 	x.advance(5_000)
@@ -252,8 +253,8 @@ func TestSettingsChange(t *testing.T) {
 	}
 }
 
-// Which terms fit is the same for a registry that was there all the time and
-// for one that started from a snapshot.
+// TestManyLeaseParams: whether params fit is the same for a registry that ran
+// all the time and for one that loaded a snapshot.
 func TestManyLeaseParams(t *testing.T) {
 	x := newTestLog(t)
 	var kept int
@@ -298,7 +299,7 @@ func TestCounts(t *testing.T) {
 	x.advance(15_000)
 	check(t, "departed go", x.reg.StreamByCode("8888_ann").Viewers, 1)
 	x.applyBatch("b", Batch{Incarnation: 2, Likes: []Count{{l, 1}}})
-	check(t, "a new boot's likes", x.reg.StreamByCode("8888_ann").Likes, 10)
+	check(t, "likes of a new incarnation", x.reg.StreamByCode("8888_ann").Likes, 10)
 	view("b", 4)
 	x.applyCommand(&Stop{Session: sessionID(1)})
 	m := x.applyCommand(startOf(2, "bob")) // takes the same index
@@ -317,10 +318,10 @@ func TestNodeLost(t *testing.T) {
 	x.applyCommand(startOf(2, "bob"))
 	x.advance(28_000, "a", "b")
 	x.advance(4_000, "a")
-	check(t, "keeper", x.reg.Leader(), "a")
+	check(t, "leader", x.reg.Leader(), "a")
 	check(t, "peers", x.reg.LivingNodes(), 1)
-	check(t, "heard by the living", x.sessionState(sessionID(2)), "missed_beats")
-	check(t, "heard by the lost", x.sessionState(sessionID(1)), "away")
+	check(t, "renewed through the living node", x.sessionState(sessionID(2)), "missed_beats")
+	check(t, "renewed through the lost node", x.sessionState(sessionID(1)), "away")
 	check(t, "refused", x.applyBatch("b", Batch{}).Refused, true)
 	x.advance(29_000)
 	check(t, "re-armed", x.sessionState(sessionID(1)), "away")
@@ -328,16 +329,16 @@ func TestNodeLost(t *testing.T) {
 	check(t, "once", x.sessionState(sessionID(1)), "missed_beats")
 }
 
-// A node that is silent, but not lost, holds expiry back.
+// TestWatermark: a node that is silent but not lost delays expiry.
 func TestWatermark(t *testing.T) {
 	x := newTestLog(t)
 	x.applyCommandOn("b", startOf(1, "ann"))
 	x.advance(183_000, "a", "b")
-	x.advance(2_900, "a") // past the deadline, b has not spoken
+	x.advance(2_900, "a") // past the deadline, without an entry of b
 	check(t, "judged", x.sessionState(sessionID(1)), "away")
 	l := x.reg.StreamBySession(sessionID(1)).Lease()
 	x.applyBatch("b", Batch{Beats: []Beat{{l, 2_500}}})
-	check(t, "heard in time", x.sessionState(sessionID(1)), "live")
+	check(t, "renewed in time", x.sessionState(sessionID(1)), "live")
 	le := x.reg.leases.find(l)
 	check(t, "age", x.reg.clock-le.lastRenewal(x.reg.clock), 2_500)
 	x.advance(1_000)
@@ -409,11 +410,11 @@ func TestRefusedBatches(t *testing.T) {
 		x.time += 100
 		a := x.applyBatch("a", b)
 		if !a.Refused || a.Results != nil || x.reg.Len() != 0 || x.reg.Clock() != clock+100 {
-			t.Errorf("boot %d no %d: %+v", b.Incarnation, b.Seq, a)
+			t.Errorf("incarnation %d seq %d: %+v", b.Incarnation, b.Seq, a)
 		}
 	}
 	check(t, "gap in numbers", x.applyBatch("a", Batch{Incarnation: 3, Seq: 9}).Refused, false)
-	check(t, "new boot", x.applyBatch("a", Batch{Incarnation: 4}).Refused, false)
+	check(t, "new incarnation", x.applyBatch("a", Batch{Incarnation: 4}).Refused, false)
 }
 
 func TestNewRules(t *testing.T) {
@@ -464,7 +465,7 @@ func TestDivergence(t *testing.T) {
 	y.reg.markSessionChanged(0)
 	y.reg.updateDigest()
 	check(t, "differing", *x.applyBatch("b", Batch{Digest: &Digest{d.Position, y.reg.Digest()}}).Comparison, DigestComparison{"b", d.Position, y.reg.Digest(), d.Sum})
-	check(t, "of another history", x.applyBatch("b", Batch{Digest: &Digest{Position{d.Position.ID, 1}, y.reg.Digest()}}).Comparison == nil, true)
+	check(t, "of another epoch", x.applyBatch("b", Batch{Digest: &Digest{Position{d.Position.ID, 1}, y.reg.Digest()}}).Comparison == nil, true)
 }
 
 func TestEndedSessionsAreBounded(t *testing.T) {
@@ -483,8 +484,8 @@ func TestEndedSessionsAreBounded(t *testing.T) {
 	}
 }
 
-// Rows are what an embedded log keeps: after a crash every lease is full, though
-// no beat was ever written, and likes are not counted twice.
+// TestLoadFromRows: after a crash of an embedded log every lease is full,
+// although no beat was written, and likes are not counted twice.
 func TestLoadFromRows(t *testing.T) {
 	x := newTestLog(t)
 	x.reg.TrackChanges()
@@ -535,9 +536,9 @@ func TestLeaderAndRules(t *testing.T) {
 	check(t, "nobody", x.reg.Leader(), "")
 	x.applyBatch("z", Batch{})
 	x.applyBatch("a", Batch{})
-	check(t, "keeper", x.reg.Leader(), "z")
+	check(t, "leader", x.reg.Leader(), "z")
 	x.applyBatch("z", Batch{Incarnation: 2})
-	check(t, "keeper", x.reg.Leader(), "a")
+	check(t, "leader", x.reg.Leader(), "a")
 	check(t, "rules", x.reg.CommonRules(), LatestRules)
 	x.advance(3_001, "a")
 	x.advance(1, "a")

@@ -8,8 +8,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// fork goes on with another history after the last entry of a tape, which has
-// lost what comes after.
+// fork continues with another epoch after the last entry of a test log, which
+// has lost what follows.
 func (x *testLog) fork(rt *rapid.T, repl string) *testLog {
 	r, err := DecodeRegistry(x.reg.Encode())
 	if err != nil {
@@ -22,8 +22,8 @@ func (x *testLog) fork(rt *rapid.T, repl string) *testLog {
 	return y
 }
 
-// applyRandom says something at random, about few anchors. Sessions from base on
-// are begun.
+// applyRandom applies a random command about few anchors. Sessions from base on
+// are started.
 func (x *testLog) applyRandom(rt *rapid.T, next *int) {
 	node := rapid.SampledFrom(nodeNames).Draw(rt, "node")
 	anchor := fmt.Sprint("anchor", rapid.IntRange(0, 4).Draw(rt, "anchor"))
@@ -62,9 +62,9 @@ func (x *testLog) applyRandom(rt *rapid.T, next *int) {
 	x.applyCommandOn(node, c)
 }
 
-// What a log has lost is put back into the history that goes on without it,
-// unless that has come to something else since; and to say it twice, or by two
-// nodes, changes nothing more.
+// TestLossesAreRestored: what a log has lost is restored in the next epoch,
+// unless that has other changes since. Restoring it twice, or by two nodes,
+// changes nothing more.
 func TestLossesAreRestored(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		x := &testLog{t: rt, reg: NewRegistry(), time: dawn, epoch: "r1", lastBatches: map[string]*Batch{}}
@@ -95,7 +95,7 @@ func TestLossesAreRestored(t *testing.T) {
 		if again := RestoreCommands(x.reg, y.reg, shared, "a", AllSessions); len(again) > 0 {
 			for _, c := range again {
 				if refused := y.applyCommandOn("z", c).Refusal != Granted; !refused {
-					rt.Fatalf("there is more to put back: %T %+v", c, c)
+					rt.Fatalf("there is more to restore: %T %+v", c, c)
 				}
 			}
 		}
@@ -107,8 +107,8 @@ func TestLossesAreRestored(t *testing.T) {
 	})
 }
 
-// requireRestored checks what a history has become, now, that was before, by mending what
-// old knew; sessions after that of a number began in it.
+// requireRestored checks the state now, which was before, after restoring what
+// old has. Sessions from a number on started in the new epoch.
 func requireRestored(rt *rapid.T, old, before, now *Registry, shared uint64, since int) {
 	if _, err := DecodeRegistry(now.Encode()); err != nil {
 		rt.Fatalf("it cannot be read: %v", err)
@@ -156,8 +156,8 @@ func requireRestored(rt *rapid.T, old, before, now *Registry, shared uint64, sin
 	}
 }
 
-// A session whose start came again in the new history, since the batch was tried
-// again, has begun when its client was told.
+// TestFirstStartCounts: a session whose start was repeated in the new epoch
+// keeps the time of the first start.
 func TestFirstStartCounts(t *testing.T) {
 	x := newTestLog(t)
 	x.applyCommand(&SetSettings{Settings{Revision: 1, Interval: 10_000, Missed: 3, Grace: 1_000}})
@@ -173,13 +173,13 @@ func TestFirstStartCounts(t *testing.T) {
 	for _, c := range RestoreCommands(x.reg, y.reg, lost-1, "a", AllSessions) {
 		y.applyCommandOn("b", c)
 	}
-	check(t, "put back", y.reg.StreamBySession(sessionID(1)).StartedAt, first)
+	check(t, "restored", y.reg.StreamBySession(sessionID(1)).StartedAt, first)
 	check(t, "and once", len(RestoreCommands(x.reg, y.reg, lost-1, "a", AllSessions)), 0)
 }
 
-// A start whose answer did not come was tried through another node, and then the
-// log lost which of the two sessions came first: that counts of which there is a
-// sign that its client was told, else the one that is there.
+// TestStartUnderTwoSessions: a start without an answer was tried on another
+// node, and the log lost which session came first. The one that its client
+// acknowledged counts, else the live one.
 func TestStartUnderTwoSessions(t *testing.T) {
 	for _, test := range []struct{ lost, now string }{{"beaten", ""}, {"asked for", ""}, {"", ""}, {"beaten", "beaten"}, {"beaten", "asked for"}} {
 		told, late := startOf(1, "ann"), startOf(2, "ann")
@@ -210,8 +210,8 @@ func TestStartUnderTwoSessions(t *testing.T) {
 	}
 }
 
-// What is put back under terms that are shorter than the present ones is ended at
-// the same time by a node that has read it from a snapshot since.
+// TestRestoreUnderOlderParams: a session restored with shorter lease params ends
+// at the same time on a node that loaded it from a snapshot.
 func TestRestoreUnderOlderParams(t *testing.T) {
 	x := newTestLog(t)
 	x.applySettings(Settings{Interval: 2_000, Missed: 3})
@@ -238,8 +238,8 @@ func TestRestoreUnderOlderParams(t *testing.T) {
 	}
 }
 
-// Of what was lost the newest counts, whichever node puts it back first: one that
-// had read less of it, or one that had read all. What was changed since stays.
+// TestRestoreByNodeThatReadLess: the newest lost state is restored, whether a
+// node that read all of it or one that read less is first. Later changes stay.
 func TestRestoreByNodeThatReadLess(t *testing.T) {
 	for _, lostStart := range []bool{true, false} {
 		for _, lessFirst := range []bool{true, false} {
@@ -280,7 +280,7 @@ func TestRestoreByNodeThatReadLess(t *testing.T) {
 			check(t, "title", st.Title, "second")
 			check(t, "holder", y.reg.AttachedSocket(sessionID(1)), "second")
 			check(t, "changed since", y.reg.StreamBySession(sessionID(2)).Title, "since")
-			check(t, "all is said", len(RestoreCommands(x.reg, y.reg, shared, "x", AllSessions))+len(RestoreCommands(less, y.reg, shared, "x", AllSessions)), 0)
+			check(t, "nothing is missing", len(RestoreCommands(x.reg, y.reg, shared, "x", AllSessions))+len(RestoreCommands(less, y.reg, shared, "x", AllSessions)), 0)
 			again, err := DecodeRegistry(y.reg.Encode())
 			if err != nil {
 				t.Fatal(err)
@@ -290,8 +290,9 @@ func TestRestoreByNodeThatReadLess(t *testing.T) {
 	}
 }
 
-// A session that was put back, and whose anchor beats again, does not give way to
-// another one of the same anchor which a node puts back that was away.
+// TestRestoredAndRenewedSessionStays: a restored session whose anchor sends
+// beats again does not give way to another one of the anchor, which a node
+// restores later.
 func TestRestoredAndRenewedSessionStays(t *testing.T) {
 	for _, heard := range []bool{true, false} {
 		x := newTestLog(t)
@@ -314,8 +315,8 @@ func TestRestoredAndRenewedSessionStays(t *testing.T) {
 	}
 }
 
-// An empty history knows the default settings alone: sessions that are put back
-// into it run by their own all the same.
+// TestRestoreIntoEmptyEpoch: an empty epoch has the default settings, but
+// restored sessions run by their own lease params.
 func TestRestoreIntoEmptyEpoch(t *testing.T) {
 	x := newTestLog(t)
 	x.applySettings(fast)
@@ -324,7 +325,7 @@ func TestRestoreIntoEmptyEpoch(t *testing.T) {
 	y.epoch = "r2"
 	y.applyBatch("a", Batch{})
 	y.applyBatch("a", Batch{Commands: RestoreCommands(x.reg, y.reg, 0, "a", AllSessions)})
-	check(t, "put back", y.sessionState(sessionID(1)), "starting")
+	check(t, "restored", y.sessionState(sessionID(1)), "starting")
 	y.advance(fast.Missed*fast.Interval + fast.Grace + 2*fast.Tick())
 	check(t, "silent", y.sessionState(sessionID(1)), "missed_beats")
 }

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// testLog writes entries as a log would, and feeds them to a registry.
+// testLog makes entries as a log does, and applies them to a registry.
 type testLog struct {
 	t interface {
 		Helper()
@@ -18,9 +18,9 @@ type testLog struct {
 	num         uint64
 	time        int64
 	epoch       string
-	lastBatches map[string]*Batch // the last batch of each node
+	lastBatches map[string]*Batch // by node
 	entries     []Entry
-	conflicts   [numConflicts]int // so far
+	conflicts   [numConflicts]int // all so far
 }
 
 var fast = Settings{Revision: 1, Interval: 4_000, Missed: 3, Grace: 400}
@@ -31,7 +31,7 @@ func newTestLog(t testing.TB) *testLog {
 	return &testLog{t: t, reg: NewRegistry(), time: dawn, epoch: "r1", lastBatches: map[string]*Batch{}}
 }
 
-// sealEntry seals a batch as the next one of its node.
+// sealEntry makes an entry of the node's next batch.
 func (x *testLog) sealEntry(node string, b Batch) Entry {
 	was := x.lastBatches[node]
 	if was == nil {
@@ -95,7 +95,7 @@ func (x *testLog) applyCommandOn(node string, c Command) Result {
 	return a.Results[0]
 }
 
-// advance lets time go by in steps of a tick, at each of which the nodes speak,
+// advance advances time in steps of a tick, with an entry of each node at each,
 // and returns all changes.
 func (x *testLog) advance(ms int64, nodes ...string) (changes []Change) {
 	x.t.Helper()

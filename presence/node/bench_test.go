@@ -1,8 +1,9 @@
 package node
 
 import (
-	"onair/presence"
 	"testing"
+
+	"onair/presence"
 )
 
 func BenchmarkNodeBeat(b *testing.B) {

@@ -1,15 +1,16 @@
 package node
 
 import (
-	"onair/presence"
 	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"onair/presence"
 )
 
-// fleet is three nodes on one log, and what their views were told.
+// fleet is three nodes on one log, and what their views show.
 type fleet struct {
 	t     *testing.T
 	log   *memoryLog
@@ -17,9 +18,9 @@ type fleet struct {
 	stops map[string]func() error
 
 	mu     sync.Mutex      // guards all below
-	frozen map[string]bool // by node: between Hold and Rebuilt
-	shown  map[string]bool // by node and code: what views show
-	gone   []string        // what they saw leave
+	frozen map[string]bool // by node: between OnFreeze and OnRebuilt
+	shown  map[string]bool // by node and code
+	gone   []string        // codes that views removed
 }
 
 var crew = []string{"a", "b", "c"}
@@ -33,7 +34,7 @@ func newFleet(t *testing.T, l *memoryLog, knows uint64) *fleet {
 	return f
 }
 
-// runNode starts a node that knows rules up to a version.
+// runNode starts a node that has rules up to a version.
 func (f *fleet) runNode(name string, knows uint64) {
 	f.t.Helper()
 	f.nodes[name], f.stops[name] = runNode(f.t, f.log, Config{
@@ -53,7 +54,7 @@ func (f *fleet) runNode(name string, knows uint64) {
 			f.mu.Lock()
 			defer f.mu.Unlock()
 			if a.Frozen != f.frozen[name] {
-				f.t.Errorf("%s: hold is %v, an entry says %v", name, f.frozen[name], a.Frozen)
+				f.t.Errorf("%s: frozen is %v, an entry has %v", name, f.frozen[name], a.Frozen)
 			}
 			for _, c := range a.Changes {
 				if f.frozen[name] {
@@ -76,7 +77,7 @@ func (f *fleet) isFrozen(name string) bool {
 	return f.frozen[name]
 }
 
-// goneSince are the codes that views saw leave, since so many had.
+// goneSince returns the codes that views removed, without the first ones.
 func (f *fleet) goneSince(since int) []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -89,7 +90,7 @@ func (f *fleet) isShown(name, code string) bool {
 	return f.shown[name+code]
 }
 
-// showList has the views of a node show a whole list.
+// showList makes the views of a node show a whole list.
 func (f *fleet) showList(name string, r *presence.Registry) {
 	for key := range f.shown {
 		if key[:1] == name && r.StreamByCode(key[1:]) == nil {
@@ -117,14 +118,14 @@ func (f *fleet) mustDo(name string, c presence.Command) presence.Result {
 	return r
 }
 
-// numEntries is how many the log holds.
+// numEntries is the number of entries in the log.
 func (f *fleet) numEntries() int {
 	f.log.mu.Lock()
 	defer f.log.mu.Unlock()
 	return len(f.log.entries)
 }
 
-// requireAgreement sees that all nodes have come to the same list, and gives it.
+// requireAgreement fails unless all nodes have the same list, and returns it.
 func (f *fleet) requireAgreement(names ...string) (r *presence.Registry) {
 	f.t.Helper()
 	for _, name := range names {

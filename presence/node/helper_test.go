@@ -4,8 +4,9 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
-	"onair/presence"
 	"testing"
+
+	"onair/presence"
 )
 
 func sessionID(n int) (s presence.Session) {

@@ -4,29 +4,30 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"onair/presence"
 	"slices"
 	"sync"
 	"time"
+
+	"onair/presence"
 )
 
-// memoryLog is a log in memory, with faults to order.
+// memoryLog is a log in memory whose faults a test sets.
 type memoryLog struct {
 	mu              sync.Mutex // guards all below
 	entries         []presence.Entry
 	appended        []presence.SealedBatch
-	lastSeqs        map[nodeIncarnation]uint64 // the number of its last batch
+	lastSeqs        map[nodeIncarnation]uint64 // of their last batches
 	lastIncarnation uint64
-	loadsNoTail     bool // Load knows of no entry after the image
-	losses          int  // that there were: each begins another history
+	loadsNoTail     bool // Load returns no entry after the snapshot
+	losses          int  // each started another epoch
 	more            chan struct{}
-	reg             *presence.Registry               // that the next node starts from
-	fail            func(presence.SealedBatch) error // nil: no fault; an error says what became of the batch
-	order           func(presence.SealedBatch) bool  // nil: always
-	appendDuration  time.Duration                    // an append
+	reg             *presence.Registry               // the snapshot that Load returns
+	fail            func(presence.SealedBatch) error // nil: no fault; the error of an append
+	order           func(presence.SealedBatch) bool  // whether a batch is ordered; nil: always
+	appendDuration  time.Duration
 }
 
-// nodeIncarnation is one boot of one node.
+// nodeIncarnation is one incarnation of one node.
 type nodeIncarnation struct {
 	node        string
 	incarnation uint64
@@ -56,7 +57,7 @@ func (l *memoryLog) Load(_ context.Context, have *presence.Registry) (*presence.
 	return r, uint64(len(l.entries)), err
 }
 
-// loseTail has the log lose its newest n entries, and go on without.
+// loseTail loses the newest n entries.
 func (l *memoryLog) loseTail(n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -69,7 +70,7 @@ func (l *memoryLog) loseTail(n int) {
 	}
 }
 
-// loseAll has it lose everything.
+// loseAll loses everything.
 func (l *memoryLog) loseAll() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -77,7 +78,7 @@ func (l *memoryLog) loseAll() {
 	l.startEpoch()
 }
 
-// startEpoch begins another history, and wakes the readers. The caller holds mu.
+// startEpoch starts another epoch and wakes the readers. The caller holds mu.
 func (l *memoryLog) startEpoch() {
 	l.losses++
 	clear(l.lastSeqs)
@@ -113,7 +114,7 @@ func (l *memoryLog) Append(_ context.Context, b presence.SealedBatch) error {
 	return err
 }
 
-// appendEntry orders a batch; the caller holds mu.
+// appendEntry orders a batch. The caller holds mu.
 func (l *memoryLog) appendEntry(b presence.SealedBatch) {
 	l.lastSeqs[nodeIncarnation{b.Node, b.Incarnation}] = b.Seq
 	n := uint64(len(l.entries)) + 1

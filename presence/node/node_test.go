@@ -5,17 +5,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"onair/presence"
 	"slices"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"onair/presence"
 )
 
 var fast = presence.Settings{Revision: 1, Interval: 4_000, Missed: 3, Grace: 400}
 
-// runNode starts a node in a bubble; what it returns stops it, and gives Run's error.
+// runNode starts a node in a bubble. The returned function stops it and returns
+// Run's error.
 func runNode(t *testing.T, l *memoryLog, cfg Config) (*Node, func() error) {
 	t.Helper()
 	if cfg.Name == "" {
@@ -69,7 +71,9 @@ func TestNodeAnswers(t *testing.T) {
 		n.Enqueue(&presence.Observe{Session: sessionID(1), Source: presence.FromSocket, Signal: presence.Detached})
 		time.Sleep(1_001 * time.Millisecond)
 		synctest.Wait()
-		n.Read(func(r *presence.Registry) { check(t, "told", r.Evidence(sessionID(1))[1].Signal, presence.Detached) })
+		n.Read(func(r *presence.Registry) {
+			check(t, "detached", r.Evidence(sessionID(1))[1].Signal, presence.Detached)
+		})
 		if err := stop(); err != nil {
 			t.Errorf("run: %v", err)
 		}
@@ -105,14 +109,14 @@ func TestNodeBeats(t *testing.T) {
 		if got := all[len(all)-1].Beats; !slices.Equal(got, want) {
 			t.Errorf("beats %v, want %v", got, want)
 		}
-		n.Read(func(r *presence.Registry) { check(t, "heard", r.StreamBySession(sessionID(1)).State, presence.Live) })
+		n.Read(func(r *presence.Registry) { check(t, "renewed", r.StreamBySession(sessionID(1)).State, presence.Live) })
 		time.Sleep(100 * time.Millisecond)
 		n.Beat(r.Lease)
 		n.AddLikes(sessionID(1), 3)
 		stop()
 		all = l.batches()
 		if last := all[len(all)-1]; len(last.Beats) != 1 || len(last.Likes) != 1 {
-			t.Errorf("what waited is not said at the end: %+v", last)
+			t.Errorf("what waited is not appended at the end: %+v", last)
 		}
 	})
 }
@@ -130,7 +134,7 @@ func TestNodeIsolated(t *testing.T) {
 		check(t, "after it", n.IsIsolated(), true)
 		l.setFaults(nil, nil)
 		time.Sleep(1_001 * time.Millisecond)
-		check(t, "heard again", n.IsIsolated(), false)
+		check(t, "no longer isolated", n.IsIsolated(), false)
 		if _, err := n.Do(t.Context(), &presence.SetSettings{Settings: presence.Settings{Revision: 2, Interval: 30_000, Missed: 3}}); err != nil {
 			t.Fatal(err)
 		}
@@ -185,7 +189,7 @@ func TestNodeUnavailable(t *testing.T) {
 		for i, b := range l.batches() {
 			check(t, "number", b.Seq, uint64(i+1))
 		}
-		l.setFaults(func(presence.SealedBatch) error { return presence.ErrNotWritten }, nil) // the log is away
+		l.setFaults(func(presence.SealedBatch) error { return presence.ErrNotWritten }, nil) // the log is unreachable
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()
 		if _, err := n.Do(ctx, &presence.Resume{Session: sessionID(1), Anchor: "ann", Socket: "c"}); !errors.Is(err, ErrUnavailable) {
@@ -238,8 +242,8 @@ func TestNodeUnknown(t *testing.T) {
 	})
 }
 
-// A node that the others declared lost joins again, and no command is lost or
-// done twice.
+// TestNodeDeclaredLost: a node that was declared lost rejoins; no command is
+// lost or applied twice.
 func TestNodeDeclaredLost(t *testing.T) {
 	inBubble(t, func(t *testing.T, l *memoryLog) {
 		n, stop := runNode(t, l, Config{})
@@ -252,11 +256,11 @@ func TestNodeDeclaredLost(t *testing.T) {
 		l.appendEntry(presence.SealedBatch{Node: "a", Incarnation: 1, Seq: l.lastSeqs[nodeIncarnation{"a", 1}], Bytes: l.entries[len(l.entries)-1].Batch})
 		l.mu.Unlock()
 		time.Sleep(1_100 * time.Millisecond)
-		check(t, "still heard", n.IsIsolated(), false)
-		n.Read(func(r *presence.Registry) { check(t, "boot", r.Incarnation("a"), 1) })
+		check(t, "not isolated", n.IsIsolated(), false)
+		n.Read(func(r *presence.Registry) { check(t, "incarnation", r.Incarnation("a"), 1) })
 		b, stopB := runNode(t, l, Config{Name: "b"})
 		l.setFaults(nil, func(s presence.SealedBatch) bool { return s.Node != "a" })
-		n.SetViewers(sessionID(3), 0) // is lost with the batch that says so
+		n.SetViewers(sessionID(3), 0) // is lost with its batch
 		time.Sleep(5 * time.Second)
 		b.Read(func(r *presence.Registry) { check(t, "lost", r.LivingNodes(), 1) })
 		l.setFaults(nil, nil)
@@ -272,7 +276,7 @@ func TestNodeDeclaredLost(t *testing.T) {
 		check(t, "answered", (<-answered).Stream.Session, sessionID(2))
 		n.Read(func(r *presence.Registry) {
 			check(t, "back", r.LivingNodes(), 2)
-			check(t, "another boot", r.Incarnation("a") > 1, true)
+			check(t, "another incarnation", r.Incarnation("a") > 1, true)
 			check(t, "viewers", r.StreamBySession(sessionID(1)).Viewers, 3)
 			check(t, "viewers that went meanwhile", r.StreamBySession(sessionID(3)).Viewers, 0)
 			check(t, "likes", r.StreamBySession(sessionID(1)).Likes, 2)
@@ -284,8 +288,9 @@ func TestNodeDeclaredLost(t *testing.T) {
 	})
 }
 
-// What the log took and lost before this node had read it is said again, as soon
-// as the log shows a later batch: commands, in order, and counts.
+// TestNodeRequeuesLostBatches: what the log accepted and lost before the node
+// read it is appended again when the log shows a later batch: commands, in
+// order, and counts.
 func TestNodeRequeuesLostBatches(t *testing.T) {
 	inBubble(t, func(t *testing.T, l *memoryLog) {
 		n, stop := runNode(t, l, Config{})
@@ -317,7 +322,7 @@ func TestNodeRequeuesLostBatches(t *testing.T) {
 		n.Read(func(r *presence.Registry) {
 			check(t, "viewers", r.StreamBySession(sessionID(1)).Viewers, 3)
 			check(t, "likes", r.StreamBySession(sessionID(1)).Likes, 2)
-			check(t, "told", r.Evidence(sessionID(1))[1].Signal, presence.Detached)
+			check(t, "detached", r.Evidence(sessionID(1))[1].Signal, presence.Detached)
 			check(t, "both", r.StreamBySession(sessionID(2)) != nil && r.StreamBySession(sessionID(3)) != nil, true)
 		})
 		b, _ := n.Do(t.Context(), startOf(2, "anchor0"))
@@ -328,8 +333,8 @@ func TestNodeRequeuesLostBatches(t *testing.T) {
 	})
 }
 
-// An append that may have happened is not said to have failed because a later
-// try certainly did.
+// TestUndecidedAppendIsNotRefused: an append that may have been ordered is not
+// refused because a later attempt certainly was not.
 func TestUndecidedAppendIsNotRefused(t *testing.T) {
 	inBubble(t, func(t *testing.T, l *memoryLog) {
 		n, stop := runNode(t, l, Config{})
@@ -352,8 +357,8 @@ func TestUndecidedAppendIsNotRefused(t *testing.T) {
 	})
 }
 
-// A resume of which no answer came, and that takes effect only after its client
-// has gone to another node, leaves it there.
+// TestNodeLateResume: a resume without an answer, which is applied after its
+// client has used another node, leaves the session there.
 func TestNodeLateResume(t *testing.T) {
 	inBubble(t, func(t *testing.T, l *memoryLog) {
 		a, stopA := runNode(t, l, Config{})
@@ -382,8 +387,8 @@ func TestNodeLateResume(t *testing.T) {
 	})
 }
 
-// A node that leaves first says all that it has heard, however many batches that
-// takes.
+// TestNodeLeavesWithManyBeats: a leaving node first appends all its beats,
+// however many batches that takes.
 func TestNodeLeavesWithManyBeats(t *testing.T) {
 	inBubble(t, func(t *testing.T, l *memoryLog) {
 		n, stop := runNode(t, l, Config{BatchBytes: 60 * maxBeatBytes})
@@ -414,7 +419,7 @@ func TestNodeLeavesWithManyBeats(t *testing.T) {
 	})
 }
 
-// Another process of the same name ends the older one.
+// TestNodeSuperseded: another process of the same name ends the older one.
 func TestNodeSuperseded(t *testing.T) {
 	inBubble(t, func(t *testing.T, l *memoryLog) {
 		_, stop := runNode(t, l, Config{})
@@ -465,7 +470,8 @@ func TestNodeSettings(t *testing.T) {
 	})
 }
 
-// A log that ends, or that this build cannot read, ends the node.
+// TestNodeStopsWhenLogFails: a log that ends, or that this build cannot read,
+// ends the node.
 func TestNodeStopsWhenLogFails(t *testing.T) {
 	inBubble(t, func(t *testing.T, l *memoryLog) {
 		_, stop := runNode(t, l, Config{})
@@ -522,8 +528,9 @@ func TestTwoNodes(t *testing.T) {
 	})
 }
 
-// A node that stops while it is not known what became of a batch says it again
-// before it leaves: what it has acknowledged is in the log, or it does not leave.
+// TestLeaveAfterUndecidedAppend: a node that stops with an undecided batch
+// appends it again before it leaves. Either its acknowledged beats are in the
+// log, or it does not leave.
 func TestLeaveAfterUndecidedAppend(t *testing.T) {
 	for _, reached := range []bool{true, false} {
 		inBubble(t, func(t *testing.T, l *memoryLog) {

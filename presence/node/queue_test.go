@@ -2,10 +2,11 @@ package node
 
 import (
 	"fmt"
-	"onair/presence"
 	"slices"
 	"strings"
 	"testing"
+
+	"onair/presence"
 )
 
 func TestTally(t *testing.T) {
@@ -35,9 +36,9 @@ func TestTally(t *testing.T) {
 	s := sessionID(1)
 	ta = &tally{counts: map[presence.Session]sessionCount{}}
 	ta.setCount(s, 0)
-	check(t, "nothing to say", len(ta.counts)+len(take()), 0)
+	check(t, "nothing to send", len(ta.counts)+len(take()), 0)
 	ta.setCount(s, -3)
-	check(t, "nothing to say", len(ta.counts)+len(take()), 0)
+	check(t, "nothing to send", len(ta.counts)+len(take()), 0)
 	ta.setCount(s, 2)
 	ta.setCount(s, 0)
 	check(t, "changed back", len(take())+len(ta.counts), 0)
@@ -52,7 +53,7 @@ func TestTally(t *testing.T) {
 	ta.addToCount(s, 4)
 	check(t, "added", take()[0].N, 7)
 	ta.resendAll([]presence.Session{sessionID(2)})
-	check(t, "all again, and what only the log knows", len(take()), 2)
+	check(t, "all again, and those that only the log has", len(take()), 2)
 	ta.setCount(presence.Session{9}, 5)
 	check(t, "not known yet", len(take()), 0)
 	ta.dropNotLive(reg)
@@ -92,8 +93,8 @@ func TestBeatAllocatesNothing(t *testing.T) {
 	}
 }
 
-// TestBatchesAreBounded: what is more than one batch takes goes with the next,
-// in order, and nothing is lost.
+// TestBatchesAreBounded: what does not fit into one batch goes into the next, in
+// order, and nothing is lost.
 func TestBatchesAreBounded(t *testing.T) {
 	o := newCommandQueue()
 	const many, size = 100, 4_000

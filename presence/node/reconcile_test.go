@@ -6,14 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"onair/presence"
 	"slices"
 	"testing"
 	"time"
+
+	"onair/presence"
 )
 
-// What was done in the tail that a log loses holds again a few ticks later, on
-// every node, and no view has seen it undone.
+// TestLostTailIsRestored: changes in entries that a log loses are restored a few
+// ticks later on every node, and no view shows them undone.
 func TestLostTailIsRestored(t *testing.T) {
 	inBubble(t, func(t *testing.T, l *memoryLog) {
 		f := newFleet(t, l, 0)
@@ -67,36 +68,38 @@ func TestLostTailIsRestored(t *testing.T) {
 	})
 }
 
-// What only a node heard that is gone as well is put back by the others.
+// TestLostTailOfALostNode: sessions of a node that is lost as well are restored
+// by the others.
 func TestLostTailOfALostNode(t *testing.T) {
 	inBubble(t, func(t *testing.T, l *memoryLog) {
 		f := newFleet(t, l, 0)
 		before := f.numEntries()
 		f.mustDo("c", startOf(1, "ann"))
-		l.setFaults(nil, func(s presence.SealedBatch) bool { return s.Node != "c" }) // it is heard no more
+		l.setFaults(nil, func(s presence.SealedBatch) bool { return s.Node != "c" }) // its appends are lost
 		l.loseTail(f.numEntries() - before)
 		f.sleep(1000)
 		f.nodes["a"].Read(func(r *presence.Registry) {
-			check(t, "at first nobody puts it back", r.StreamBySession(sessionID(1)) == nil, true)
+			check(t, "at first no node restores it", r.StreamBySession(sessionID(1)) == nil, true)
 		})
 		f.sleep(4000)
 		r := f.requireAgreement("a", "b")
-		check(t, "put back", r.StreamBySession(sessionID(1)) != nil, true)
+		check(t, "restored", r.StreamBySession(sessionID(1)) != nil, true)
 		check(t, "nobody saw it leave", len(f.goneSince(0)), 0)
 	})
 }
 
-// A node that leaves while it puts back what was lost does so at once.
+// TestLostTailOfALeavingNode: a node that leaves while it reconciles restores
+// everything at once.
 func TestLostTailOfALeavingNode(t *testing.T) {
 	inBubble(t, func(t *testing.T, l *memoryLog) {
 		f := newFleet(t, l, 0)
 		before := f.numEntries()
 		f.mustDo("c", startOf(1, "ann"))
-		l.setFaults(nil, func(s presence.SealedBatch) bool { return s.Node == "a" }) // the others are heard no more
+		l.setFaults(nil, func(s presence.SealedBatch) bool { return s.Node == "a" }) // the others' appends are lost
 		l.loseTail(f.numEntries() - before)
 		f.sleep(600)
 		f.nodes["a"].Read(func(r *presence.Registry) {
-			check(t, "at first nobody puts it back", r.StreamBySession(sessionID(1)) == nil, true)
+			check(t, "at first no node restores it", r.StreamBySession(sessionID(1)) == nil, true)
 		})
 		if err := f.stops["a"](); err != nil {
 			t.Error(err)
@@ -107,11 +110,12 @@ func TestLostTailOfALeavingNode(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		check(t, "put back", r.StreamBySession(sessionID(1)) != nil, true)
+		check(t, "restored", r.StreamBySession(sessionID(1)) != nil, true)
 	})
 }
 
-// A loss that comes upon another one, and takes more, is made good with it.
+// TestLossDuringReconciliation: a second, larger loss during a reconciliation is
+// restored as well.
 func TestLossDuringReconciliation(t *testing.T) {
 	inBubble(t, func(t *testing.T, l *memoryLog) {
 		f := newFleet(t, l, 0)
@@ -132,8 +136,8 @@ func TestLossDuringReconciliation(t *testing.T) {
 	})
 }
 
-// The rules are raised again when the log has lost that they were: only then can
-// the nodes read what is put back.
+// TestLostRaiseIsRestored: a lost raise of the rules is restored first, because
+// nodes need it to apply the rest.
 func TestLostRaiseIsRestored(t *testing.T) {
 	inBubble(t, func(t *testing.T, l *memoryLog) {
 		f := newFleet(t, l, 0)
@@ -148,8 +152,8 @@ func TestLostRaiseIsRestored(t *testing.T) {
 	})
 }
 
-// A log that has lost everything goes on with the list of the first node that
-// looks, and the others add what that one lacks.
+// TestEmptiedLog: a log that lost everything continues with the list of the
+// first node that loads it, and the others add what that one lacks.
 func TestEmptiedLog(t *testing.T) {
 	inBubble(t, func(t *testing.T, l *memoryLog) {
 		f := newFleet(t, l, 0)
@@ -171,8 +175,8 @@ func TestEmptiedLog(t *testing.T) {
 	})
 }
 
-// While what was lost may yet be put back nobody is told that a session is
-// gone; a start in the new history counts more than what was lost.
+// TestCommandsWhileFrozen: while lost sessions may be restored no client learns
+// that one is gone. A start in the new epoch takes precedence over a lost one.
 func TestCommandsWhileFrozen(t *testing.T) {
 	inBubble(t, func(t *testing.T, l *memoryLog) {
 		f := newFleet(t, l, 0)
@@ -190,7 +194,7 @@ func TestCommandsWhileFrozen(t *testing.T) {
 		}
 		f.sleep(5000)
 		r := f.requireAgreement("a", "b")
-		check(t, "put back", r.StreamBySession(sessionID(1)) != nil, true)
+		check(t, "restored", r.StreamBySession(sessionID(1)) != nil, true)
 		check(t, "newer", r.StreamByAnchor("bob").Session, sessionID(3))
 		if a := f.mustDo("a", &presence.Resume{Session: sessionID(9), Anchor: "ann"}); a.Refusal != presence.SessionGone {
 			t.Errorf("afterwards: %+v", a)
@@ -198,9 +202,9 @@ func TestCommandsWhileFrozen(t *testing.T) {
 	})
 }
 
-// Nodes of two versions share a log. While one of the older lives, nobody writes
-// what it cannot read; once there is none the keeper raises the rules, and an
-// older one does not go on. Until then the way back is free.
+// TestRollingUpgrade: nodes of two versions share a log. While an older one
+// lives, no node writes what it cannot apply. When there is none the leader
+// raises the rules, and an older node stops. Until then a downgrade is possible.
 func TestRollingUpgrade(t *testing.T) {
 	inBubble(t, func(t *testing.T, l *memoryLog) {
 		const older, newer = presence.LatestRules - 1, presence.LatestRules
@@ -214,7 +218,7 @@ func TestRollingUpgrade(t *testing.T) {
 			f.sleep(6000)
 			f.requireAgreement(crew...)
 		}
-		// The changed rule: what a loss takes is put back by the newer rules alone.
+		// The changed rule: only the newer rules restore what a loss takes.
 		lose := func(n int) bool {
 			t.Helper()
 			before := f.numEntries()
@@ -252,7 +256,8 @@ func TestRollingUpgrade(t *testing.T) {
 	})
 }
 
-// A node whose registry differs from the others' builds it anew.
+// TestDivergedNodeRebuilds: a node whose registry differs from the others'
+// rebuilds it.
 func TestDivergedNodeRebuilds(t *testing.T) {
 	inBubble(t, func(t *testing.T, l *memoryLog) {
 		f := newFleet(t, l, 0)
@@ -276,8 +281,8 @@ func TestDivergedNodeRebuilds(t *testing.T) {
 	})
 }
 
-// However long it takes to put many sessions back, each is put back once, or
-// little more: also those that no node heard itself.
+// TestManySessionsAreRestoredOnce: however long it takes to restore many
+// sessions, few are restored twice, including those of other nodes.
 func TestManySessionsAreRestoredOnce(t *testing.T) {
 	inBubble(t, func(t *testing.T, l *memoryLog) {
 		const own, orphans = 4000, 1500
@@ -317,7 +322,7 @@ func TestManySessionsAreRestoredOnce(t *testing.T) {
 			}
 		}
 		if most := (own + orphans) * 11 / 10; restores > most {
-			t.Errorf("%d sessions were put back %d times", own+orphans, restores)
+			t.Errorf("%d sessions were restored %d times", own+orphans, restores)
 		}
 	})
 }
@@ -325,7 +330,7 @@ func TestManySessionsAreRestoredOnce(t *testing.T) {
 // stallingLog is a log whose entries do not reach one node for a while.
 type stallingLog struct {
 	*memoryLog
-	stalled chan struct{} // nil: they do; closed when they do again
+	stalled chan struct{} // nil: they do; closed: they do again
 }
 
 func (l *stallingLog) Tail(ctx context.Context, after presence.Entry) iter.Seq2[presence.Entry, error] {
@@ -348,9 +353,9 @@ func (l *stallingLog) Tail(ctx context.Context, after presence.Entry) iter.Seq2[
 	}
 }
 
-// A command about a session that was missing when the log took it is not
-// answered with session_gone by a node that reads of it only when the session has
-// been put back.
+// TestCommandAboutMissingSession: a command about a session that was missing for
+// a while is not answered with session_gone by a node that reads of it after the
+// session is restored.
 func TestCommandAboutMissingSession(t *testing.T) {
 	inBubble(t, func(t *testing.T, l *memoryLog) {
 		runNode(t, l, Config{Name: "a", Shared: true})
@@ -390,7 +395,7 @@ func TestCommandAboutMissingSession(t *testing.T) {
 			t.Errorf("the update: %v", err)
 		}
 		time.Sleep(time.Second)
-		c.Read(func(r *presence.Registry) { check(t, "put back", r.StreamBySession(sessionID(1)) != nil, true) })
+		c.Read(func(r *presence.Registry) { check(t, "restored", r.StreamBySession(sessionID(1)) != nil, true) })
 		stop()
 		if err := <-ended; err != nil {
 			t.Error(err)
