@@ -351,7 +351,7 @@ func (l *watched) Load(ctx context.Context, have *presence.Registry) (*presence.
 	return r, head, err
 }
 
-func (l *watched) Applied(r *presence.Registry, e presence.Entry) {
+func (l *watched) ConfirmApplied(r *presence.Registry, e presence.Entry) {
 	l.nodeStore.ConfirmApplied(r, e)
 	l.node.host.w.oracle.applied(l.node, r, e)
 }
