@@ -18,8 +18,7 @@ type Ban struct {
 }
 
 func (*Ban) kind() commandKind { return kindBan }
-
-func (*Ban) durable() bool { return true }
+func (*Ban) isDurable() bool   { return true }
 
 func (c *Ban) encode(b []byte) []byte {
 	b = appendInt(appendString(b, c.Anchor), c.Until)
@@ -61,8 +60,7 @@ type Unban struct {
 }
 
 func (*Unban) kind() commandKind { return kindUnban }
-
-func (*Unban) durable() bool { return true }
+func (*Unban) isDurable() bool   { return true }
 
 func (c *Unban) encode(b []byte) []byte {
 	return appendUint(appendString(appendString(appendString(b, c.Anchor), c.By), c.Key), c.FirstLost)
@@ -94,8 +92,7 @@ type banRecord struct {
 }
 
 // hasExpired reports whether the ban has expired at a log time.
-func (b *banRecord) hasExpired(time int64) bool { return b.Until != 0 && b.Until <= time }
-
+func (b *banRecord) hasExpired(time int64) bool    { return b.Until != 0 && b.Until <= time }
 func appendBanRecord(b []byte, x banRecord) []byte { return appendUint(x.encode(b), x.num) }
 
 // liftExpiredBans removes expired bans and adds their events, because some
@@ -111,7 +108,7 @@ func (r *Registry) liftExpiredBans() {
 }
 
 // ActiveBan returns the anchor's ban, if it has not expired.
-func (r *Registry) ActiveBan(anchor string) (Ban, bool) {
+func (r *Registry) ActiveBan(anchor string) (ban Ban, isBanned bool) {
 	b, ok := r.bans[anchor]
 	return b.Ban, ok && !b.hasExpired(r.last.Time)
 }

@@ -77,7 +77,7 @@ func (b *Batch) Seal() SealedBatch {
 	dst = appendUint(dst, uint64(len(b.Commands)))
 	for _, c := range b.Commands {
 		dst = AppendCommand(dst, c)
-		s.Durable = s.Durable || c.durable()
+		s.Durable = s.Durable || c.isDurable()
 	}
 	s.Bytes = dst
 	return s

@@ -9,8 +9,7 @@ import (
 var ErrMalformed = errors.New("presence: malformed encoding")
 
 func appendUint(b []byte, v uint64) []byte { return binary.AppendUvarint(b, v) }
-
-func appendInt(b []byte, v int64) []byte { return binary.AppendVarint(b, v) }
+func appendInt(b []byte, v int64) []byte   { return binary.AppendVarint(b, v) }
 
 func appendString(b []byte, s string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)

@@ -13,13 +13,13 @@ import (
 // AddRecording, CompleteEvent and RestoreEvent.
 type Command interface {
 	kind() commandKind
-	// durable reports whether an embedded log has it on disk before it is
+	// isDurable reports whether an embedded log has it on disk before it is
 	// applied.
-	durable() bool
+	isDurable() bool
 	encode(dst []byte) []byte
 	decode(r *reader)
 	// apply changes the registry; node is the one that appended the command.
-	apply(r *Registry, by *nodeState) Result
+	apply(r *Registry, node *nodeState) Result
 }
 
 // commandKind is the first byte of an encoded command. Numbers never change.
@@ -69,7 +69,7 @@ func AppendCommand(dst []byte, c Command) []byte { return c.encode(append(dst, b
 
 // IsDurable reports whether an embedded log must have the command on disk before
 // it is applied.
-func IsDurable(c Command) bool { return c.durable() }
+func IsDurable(c Command) bool { return c.isDurable() }
 
 // Result is what a command came to.
 type Result struct {
@@ -121,7 +121,7 @@ func (r *Registry) goneResult(s Session) Result {
 // controlledSession finds the live session that a command names. A command with
 // a socket must come from the attached one; that of another socket counts as
 // little as one about an ended session.
-func (r *Registry) controlledSession(s Session, socket string) (uint32, bool) {
+func (r *Registry) controlledSession(s Session, socket string) (index uint32, isControlled bool) {
 	i, ok := r.bySession[s]
 	return i, ok && (socket == "" || r.sessions[i].socket == socket)
 }
@@ -184,9 +184,14 @@ func (m *clientKeys) dropOldest() (num uint64) {
 	return num
 }
 
+func (m *clientKeys) appendKey(b []byte, name string) []byte {
+	k := m.byName[name]
+	return appendInt(append(appendString(b, name), k.session[:]...), k.usedAt)
+}
+
 // rememberKey remembers the session that a client key is used for. It reports
 // whether the key is new; the empty key always is.
-func (r *Registry) rememberKey(kind keyKind, user, key string, s Session) bool {
+func (r *Registry) rememberKey(kind keyKind, user, key string, s Session) (isNew bool) {
 	if key == "" {
 		return true
 	}
@@ -198,13 +203,9 @@ func (r *Registry) rememberKey(kind keyKind, user, key string, s Session) bool {
 }
 
 // findKey finds the session that a client key was used for.
-func (r *Registry) findKey(kind keyKind, user, key string) (k keyUse, known bool) {
+func (r *Registry) findKey(kind keyKind, user, key string) (use keyUse, isKnown bool) {
 	if key != "" {
-		k, known = r.keys.byName[keyName(kind, user, key)]
+		use, isKnown = r.keys.byName[keyName(kind, user, key)]
 	}
-	return k, known
-}
-
-func appendKeyUse(b []byte, name string, k keyUse) []byte {
-	return appendInt(append(appendString(b, name), k.session[:]...), k.usedAt)
+	return use, isKnown
 }

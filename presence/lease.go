@@ -17,7 +17,7 @@ func (p LeaseParams) areValid() bool {
 }
 
 // ttl is the time from the last renewal to the end, in milliseconds.
-func (p LeaseParams) ttl() int64 { return p.Missed*p.Interval + p.Grace }
+func (p LeaseParams) ttl() (ms int64) { return p.Missed*p.Interval + p.Grace }
 
 func appendLeaseParams(b []byte, p LeaseParams) []byte {
 	return appendInt(appendInt(appendInt(b, p.Interval), p.Missed), p.Grace)
@@ -80,7 +80,7 @@ const maxLeaseParams = 256
 // setParams makes p the current params and schedules every lease anew, because a
 // shorter interval bounds how late any may be scheduled. It reports false, with
 // no effect on any lease, when sessions use too many different params.
-func (l *leases) setParams(p LeaseParams, tick, watermark, clock int64) bool {
+func (l *leases) setParams(p LeaseParams, tick, watermark, clock int64) (hasRoom bool) {
 	index, ok := l.addParams(p)
 	if !ok {
 		return false
@@ -108,7 +108,7 @@ func (l *leases) rebuildWheel(tick, watermark, clock int64) {
 // addParams finds or adds params and returns their index. It reports false when
 // all are in use. It drops unused params only when there is no room, so that the
 // result does not depend on which unused ones there are.
-func (l *leases) addParams(p LeaseParams) (uint8, bool) {
+func (l *leases) addParams(p LeaseParams) (index uint8, hasRoom bool) {
 	if len(l.params) == maxLeaseParams && !slices.Contains(l.params, p) {
 		l.dropUnusedParams()
 	}
@@ -129,7 +129,7 @@ func (l *leases) dropUnusedParams() {
 
 // findOrAppendParams returns the index of params; it reports false when there is
 // no room.
-func (l *leases) findOrAppendParams(p LeaseParams) (uint8, bool) {
+func (l *leases) findOrAppendParams(p LeaseParams) (index uint8, hasRoom bool) {
 	if i := slices.Index(l.params, p); i >= 0 {
 		return uint8(i), true
 	}
@@ -177,7 +177,9 @@ func (l *leases) find(x Lease) *lease {
 }
 
 // lastRenewal is the presence time of the last renewal.
-func (le *lease) lastRenewal(clock int64) int64 { return clock - int64(uint32(clock)-le.last) }
+func (le *lease) lastRenewal(clock int64) (presenceTime int64) {
+	return clock - int64(uint32(clock)-le.last)
+}
 
 // renew records a beat at a presence time. It never moves the last renewal back.
 func (le *lease) renew(at, clock int64, renewer uint16) {
@@ -188,7 +190,7 @@ func (le *lease) renew(at, clock int64, renewer uint16) {
 }
 
 // missTime is the presence time at which the lease's k-th beat is missed.
-func (l *leases) missTime(le *lease, k, clock int64) int64 {
+func (l *leases) missTime(le *lease, k, clock int64) (presenceTime int64) {
 	t := l.params[le.params]
 	return le.lastRenewal(clock) + k*t.Interval + t.Grace
 }

@@ -86,31 +86,31 @@ func (l *loader) readRecord(rec Record) error {
 	case recordClientKey:
 		name, k := in.string(), keyUse{session: in.sessionID(), usedAt: in.int()}
 		l.r.keys.byName[name] = k
-		l.keys = append(l.keys, numbered[string]{parseSeq(in, rec.Key), name})
+		l.keys = append(l.keys, numbered[string]{parseNumber(in, rec.Key), name})
 	case recordEnded:
 		e := in.ended()
-		l.ended = append(l.ended, numbered[*Ended]{parseSeq(in, rec.Key), e})
+		l.ended = append(l.ended, numbered[*Ended]{parseNumber(in, rec.Key), e})
 	case recordRecording:
 		t := in.knownRecording()
-		l.recordings = append(l.recordings, numbered[*knownRecording]{parseSeq(in, rec.Key), t})
+		l.recordings = append(l.recordings, numbered[*knownRecording]{parseNumber(in, rec.Key), t})
 	case recordEvent:
 		e := in.event()
-		l.r.outbox.insert(parseSeq(in, rec.Key), e)
+		l.r.outbox.insert(parseNumber(in, rec.Key), e)
 	case recordDeadLetter:
 		d := in.deadLetter()
-		l.deadLetters = append(l.deadLetters, numbered[*DeadLetter]{parseSeq(in, rec.Key), d})
+		l.deadLetters = append(l.deadLetters, numbered[*DeadLetter]{parseNumber(in, rec.Key), d})
 	default:
 		return fmt.Errorf("%w: unknown kind of record", ErrNewerVersion)
 	}
 	return in.finalError()
 }
 
-// parseSeq reads the number that is a record's key.
-func parseSeq(in *reader, key string) (seq uint64) {
-	if _, err := fmt.Sscanf(key, "%016x", &seq); err != nil || seqKey(seq) != key {
+// parseNumber reads the number that is a record's key.
+func parseNumber(in *reader, key string) (num uint64) {
+	if _, err := fmt.Sscanf(key, "%016x", &num); err != nil || numberKey(num) != key {
 		in.fail()
 	}
-	return seq
+	return num
 }
 
 func (l *loader) readMeta(in *reader) error {

@@ -63,13 +63,10 @@ func (r *Registry) Incarnation(node string) uint64 {
 // its beats are in the log.
 type Leave struct{}
 
-func (*Leave) kind() commandKind { return kindLeave }
-
-func (*Leave) durable() bool { return false }
-
+func (*Leave) kind() commandKind      { return kindLeave }
+func (*Leave) isDurable() bool        { return false }
 func (*Leave) encode(b []byte) []byte { return b }
-
-func (*Leave) decode(*reader) {}
+func (*Leave) decode(*reader)         {}
 
 func (*Leave) apply(r *Registry, node *nodeState) Result {
 	if !node.isAlive {

@@ -20,8 +20,7 @@ type Observe struct {
 }
 
 func (*Observe) kind() commandKind { return kindObserve }
-
-func (*Observe) durable() bool { return false }
+func (*Observe) isDurable() bool   { return false }
 
 func (c *Observe) encode(b []byte) []byte {
 	b = append(append(b, c.Session[:]...), byte(c.Source), byte(c.Signal))

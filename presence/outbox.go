@@ -225,8 +225,7 @@ type CompleteEvent struct {
 }
 
 func (*CompleteEvent) kind() commandKind { return kindCompleteEvent }
-
-func (*CompleteEvent) durable() bool { return false }
+func (*CompleteEvent) isDurable() bool   { return false }
 
 func (c *CompleteEvent) encode(b []byte) []byte {
 	return appendString(append(b, c.ID[:]...), c.Failure)
@@ -249,13 +248,10 @@ func (c *CompleteEvent) apply(r *Registry, _ *nodeState) Result {
 // RestoreEvent restores an event of the outbox that the log has lost.
 type RestoreEvent struct{ event *OutboxEvent }
 
-func (*RestoreEvent) kind() commandKind { return kindRestoreEvent }
-
-func (*RestoreEvent) durable() bool { return true }
-
+func (*RestoreEvent) kind() commandKind        { return kindRestoreEvent }
+func (*RestoreEvent) isDurable() bool          { return true }
 func (c *RestoreEvent) encode(b []byte) []byte { return appendEvent(b, c.event) }
-
-func (c *RestoreEvent) decode(r *reader) { c.event = r.event() }
+func (c *RestoreEvent) decode(r *reader)       { c.event = r.event() }
 
 // apply adds the event once, however many nodes restore it, unless the session
 // lives again or the ban has changed.

@@ -65,7 +65,7 @@ func (r *Registry) applyPollOffline(i uint32, c *Observe) {
 // startsPollRound reports whether a poll's result belongs to another round of
 // polls than the last one, and remembers its time if so. Two pollers in one
 // round count once.
-func (r *Registry) startsPollRound(m *mediaState) bool {
+func (r *Registry) startsPollRound(m *mediaState) (isNewRound bool) {
 	if m.offlinePolls+m.failedPolls > 0 && r.clock-m.lastPoll < r.settings.PollEvery/2 {
 		return false
 	}

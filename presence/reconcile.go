@@ -192,7 +192,7 @@ func (r *Registry) IsReconciling() bool {
 }
 
 // lastNumOf is the number of the last applied entry of an epoch.
-func (r *Registry) lastNumOf(epoch int) uint64 {
+func (r *Registry) lastNumOf(epoch int) (num uint64) {
 	if epoch+1 < len(r.epochs) {
 		return r.epochs[epoch+1].firstNum - 1
 	}
@@ -202,7 +202,7 @@ func (r *Registry) lastNumOf(epoch int) uint64 {
 // LastSharedEntry is the number of the last entry that both registries have
 // applied, 0 where there is none. Later entries of the two may have equal
 // numbers but differ.
-func LastSharedEntry(a, b *Registry) uint64 {
+func LastSharedEntry(a, b *Registry) (num uint64) {
 	for i := len(a.epochs) - 1; i >= 0; i-- {
 		for j := len(b.epochs) - 1; j >= 0; j-- {
 			if x, y := a.epochs[i], b.epochs[j]; x.id == y.id && x.firstNum == y.firstNum {

@@ -88,13 +88,10 @@ func (r *reader) recording() Recording {
 // AddRecording adds a recording. One that is known already changes nothing.
 type AddRecording struct{ Recording Recording }
 
-func (*AddRecording) kind() commandKind { return kindAddRecording }
-
-func (*AddRecording) durable() bool { return true }
-
+func (*AddRecording) kind() commandKind        { return kindAddRecording }
+func (*AddRecording) isDurable() bool          { return true }
 func (c *AddRecording) encode(b []byte) []byte { return appendRecording(b, &c.Recording) }
-
-func (c *AddRecording) decode(r *reader) { c.Recording = r.recording() }
+func (c *AddRecording) decode(r *reader)       { c.Recording = r.recording() }
 
 func (c *AddRecording) apply(r *Registry, _ *nodeState) Result {
 	if r.recordings.byID[c.Recording.ID] != nil {

@@ -57,14 +57,13 @@ func (k recordKey) String() string {
 	case recordSession:
 		return sessionKey(uint32(k.num))
 	case recordClientKey, recordEnded, recordRecording, recordEvent, recordDeadLetter:
-		return seqKey(k.num)
+		return numberKey(k.num)
 	}
 	return ""
 }
 
-func sessionKey(i uint32) string { return fmt.Sprintf("%08x", i) }
-
-func seqKey(seq uint64) string { return fmt.Sprintf("%016x", seq) }
+func sessionKey(i uint32) string  { return fmt.Sprintf("%08x", i) }
+func numberKey(num uint64) string { return fmt.Sprintf("%016x", num) }
 
 // TrackChanges makes the registry track which records change from now on.
 func (r *Registry) TrackChanges() { r.changedRecords = map[recordKey]struct{}{} }
@@ -147,7 +146,7 @@ func (r *Registry) encodeRecord(k recordKey) []byte {
 		}
 	case recordClientKey:
 		if name, ok := r.keys.byNumber(k.num); ok {
-			return appendKeyUse(nil, name, r.keys.byName[name])
+			return r.keys.appendKey(nil, name)
 		}
 	case recordEnded:
 		if e, ok := r.ended.byNumber(k.num); ok {
@@ -174,11 +173,16 @@ func (r *Registry) encodeRecord(k recordKey) []byte {
 func (r *Registry) Records() iter.Seq[Record] {
 	return func(yield func(Record) bool) {
 		_ = yield(Record{Kind: recordMeta, Value: r.appendMeta(nil, snapshotVersion)}) &&
-			r.yieldNodes(yield) && r.yieldSessions(yield) && r.yieldBans(yield) && r.yieldKeysAndEnded(yield) && r.yieldRecordings(yield) && r.yieldOutbox(yield)
+			r.yieldNodes(yield) && r.yieldSessions(yield) && r.yieldBans(yield) &&
+			yieldNumbered(recordClientKey, &r.keys.numberedList, r.keys.appendKey, yield) &&
+			yieldNumbered(recordEnded, &r.ended.numberedList, appendEnded, yield) &&
+			yieldNumbered(recordRecording, &r.recordings.numberedList, appendKnownRecording, yield) &&
+			r.yieldEvents(yield) &&
+			yieldNumbered(recordDeadLetter, &r.outbox.deadLetters, appendDeadLetter, yield)
 	}
 }
 
-func (r *Registry) yieldNodes(yield func(Record) bool) bool {
+func (r *Registry) yieldNodes(yield func(Record) bool) (isWanted bool) {
 	for _, p := range r.nodes.list {
 		if !yield(Record{recordNode, p.name, appendNode(nil, p)}) {
 			return false
@@ -186,14 +190,14 @@ func (r *Registry) yieldNodes(yield func(Record) bool) bool {
 	}
 	for i, d := range r.nodes.departed {
 		v := appendCountMap(appendInt(appendUint(appendString(nil, d.name), d.process), d.until), d.viewers)
-		if !yield(Record{recordDeparted, seqKey(uint64(i)), v}) {
+		if !yield(Record{recordDeparted, numberKey(uint64(i)), v}) {
 			return false
 		}
 	}
 	return true
 }
 
-func (r *Registry) yieldSessions(yield func(Record) bool) bool {
+func (r *Registry) yieldSessions(yield func(Record) bool) (isWanted bool) {
 	for i, s := range r.sessions {
 		if s != nil && !yield(Record{recordSession, sessionKey(uint32(i)), r.appendSessionRecord(make([]byte, 0, 320), uint32(i))}) {
 			return false
@@ -202,7 +206,7 @@ func (r *Registry) yieldSessions(yield func(Record) bool) bool {
 	return true
 }
 
-func (r *Registry) yieldBans(yield func(Record) bool) bool {
+func (r *Registry) yieldBans(yield func(Record) bool) (isWanted bool) {
 	for _, anchor := range slices.Sorted(maps.Keys(r.bans)) {
 		if !yield(Record{recordBan, anchor, appendBanRecord(nil, r.bans[anchor])}) {
 			return false
@@ -211,41 +215,22 @@ func (r *Registry) yieldBans(yield func(Record) bool) bool {
 	return true
 }
 
-func (r *Registry) yieldKeysAndEnded(yield func(Record) bool) bool {
-	for i, name := range r.keys.list {
-		if !yield(Record{recordClientKey, seqKey(r.keys.first + uint64(i)), appendKeyUse(nil, name, r.keys.byName[name])}) {
-			return false
-		}
-	}
-	for i, e := range r.ended.list {
-		if !yield(Record{recordEnded, seqKey(r.ended.first + uint64(i)), appendEnded(nil, e)}) {
-			return false
-		}
-	}
-	return true
-}
-
-func (r *Registry) yieldRecordings(yield func(Record) bool) bool {
-	for i, t := range r.recordings.list {
-		if !yield(Record{recordRecording, seqKey(r.recordings.first + uint64(i)), appendKnownRecording(nil, t)}) {
-			return false
-		}
-	}
-	return true
-}
-
-func (r *Registry) yieldOutbox(yield func(Record) bool) (more bool) {
-	more = true
-	r.outbox.events.Scan(func(seq uint64, e *OutboxEvent) bool {
-		more = yield(Record{recordEvent, seqKey(seq), appendEvent(nil, e)})
-		return more
+func (r *Registry) yieldEvents(yield func(Record) bool) (isWanted bool) {
+	isWanted = true
+	r.outbox.events.Scan(func(num uint64, e *OutboxEvent) bool {
+		isWanted = yield(Record{recordEvent, numberKey(num), appendEvent(nil, e)})
+		return isWanted
 	})
-	for i, d := range r.outbox.deadLetters.list {
-		if more = more && yield(Record{recordDeadLetter, seqKey(r.outbox.deadLetters.first + uint64(i)), appendDeadLetter(nil, d)}); !more {
+	return isWanted
+}
+
+func yieldNumbered[T any](kind byte, l *numberedList[T], encode func(b []byte, item T) []byte, yield func(Record) bool) (isWanted bool) {
+	for i, item := range l.list {
+		if !yield(Record{kind, numberKey(l.first + uint64(i)), encode(nil, item)}) {
 			return false
 		}
 	}
-	return more
+	return true
 }
 
 // Encode returns the registry's snapshot. Two registries are equal when their

@@ -292,10 +292,10 @@ func (r *Registry) LastEntry() Entry { return r.last }
 func (r *Registry) LastNum() uint64 { return r.last.Num }
 
 // LogTime is the log time of the last entry applied, in Unix milliseconds.
-func (r *Registry) LogTime() int64 { return r.last.Time }
+func (r *Registry) LogTime() (unixMS int64) { return r.last.Time }
 
 // Clock is the presence clock, in milliseconds since the log began.
-func (r *Registry) Clock() int64 { return r.clock }
+func (r *Registry) Clock() (ms int64) { return r.clock }
 
 // Rules is the version of the rules by which Apply treats the next entry.
 func (r *Registry) Rules() uint64 { return r.rules }
@@ -352,7 +352,7 @@ func (r *Registry) StreamsFrom(index uint32) iter.Seq[*Stream] {
 
 // TimeSinceBeat is the presence time, in milliseconds, since a live session's
 // lease was renewed, and 0 for other sessions.
-func (r *Registry) TimeSinceBeat(s Session) int64 {
+func (r *Registry) TimeSinceBeat(s Session) (ms int64) {
 	i, live := r.bySession[s]
 	if !live {
 		return 0

@@ -15,8 +15,7 @@ type RestoreSession struct {
 }
 
 func (*RestoreSession) kind() commandKind { return kindRestoreSession }
-
-func (*RestoreSession) durable() bool { return true }
+func (*RestoreSession) isDurable() bool   { return true }
 
 func (c *RestoreSession) encode(b []byte) []byte {
 	b = appendStrings(appendUint(b, c.FirstLost), c.Keys)
@@ -90,7 +89,7 @@ func (s *liveSession) isAcknowledged() bool {
 
 // insertRestored enters a lost session under a new index, with a full lease,
 // because its anchor may have sent beats all the time.
-func (r *Registry) insertRestored(c *RestoreSession) uint32 {
+func (r *Registry) insertRestored(c *RestoreSession) (index uint32) {
 	i := r.allocate()
 	s, st := *c.session, *c.session.stream
 	st.Index, st.Viewers = i, 0 // nodes report its viewers again
@@ -247,8 +246,7 @@ type RestoreEnd struct {
 }
 
 func (*RestoreEnd) kind() commandKind { return kindRestoreEnd }
-
-func (*RestoreEnd) durable() bool { return true }
+func (*RestoreEnd) isDurable() bool   { return true }
 
 func (c *RestoreEnd) encode(b []byte) []byte {
 	return appendEnded(appendStrings(appendUint(b, c.FirstLost), c.Keys), c.ended)

@@ -65,7 +65,7 @@ func newSessionTable() sessionTable {
 }
 
 // allocate returns the smallest free index.
-func (t *sessionTable) allocate() uint32 {
+func (t *sessionTable) allocate() (index uint32) {
 	i := t.free.allocate()
 	for int(i) >= len(t.sessions) {
 		t.sessions = append(t.sessions, nil)
@@ -166,7 +166,7 @@ type indexSet struct {
 }
 
 // allocate returns the smallest free index.
-func (x *indexSet) allocate() uint32 {
+func (x *indexSet) allocate() (index uint32) {
 	for ; x.hint < len(x.used); x.hint++ {
 		if w := x.used[x.hint]; w != ^uint64(0) {
 			i := bits.TrailingZeros64(^w)
@@ -179,7 +179,7 @@ func (x *indexSet) allocate() uint32 {
 }
 
 // reserve marks an index as used; it reports false when it was in use.
-func (x *indexSet) reserve(i uint32) bool {
+func (x *indexSet) reserve(i uint32) (wasFree bool) {
 	for int(i/64) >= len(x.used) {
 		x.used = append(x.used, 0)
 	}

@@ -91,7 +91,7 @@ func (s Settings) Check() error {
 
 // Tick is the node tick in milliseconds: one second, or a quarter of a shorter
 // interval. Every node appends at least once a tick.
-func (s Settings) Tick() int64 { return min(1000, s.Interval/4) }
+func (s Settings) Tick() (ms int64) { return min(1000, s.Interval/4) }
 
 func appendSettings(b []byte, s Settings) []byte {
 	for _, v := range [...]int64{
@@ -117,13 +117,10 @@ func (r *reader) settings() Settings {
 // keeps its lease params until its client has acknowledged the new ones.
 type SetSettings struct{ Settings Settings }
 
-func (*SetSettings) kind() commandKind { return kindSetSettings }
-
-func (*SetSettings) durable() bool { return true }
-
+func (*SetSettings) kind() commandKind        { return kindSetSettings }
+func (*SetSettings) isDurable() bool          { return true }
 func (c *SetSettings) encode(b []byte) []byte { return appendSettings(b, c.Settings) }
-
-func (c *SetSettings) decode(r *reader) { c.Settings = r.settings() }
+func (c *SetSettings) decode(r *reader)       { c.Settings = r.settings() }
 
 func (c *SetSettings) apply(r *Registry, _ *nodeState) Result {
 	s := c.Settings
@@ -139,13 +136,10 @@ func (c *SetSettings) apply(r *Registry, _ *nodeState) Result {
 // its client has acknowledged them. It counts as a beat.
 type AdoptSettings struct{ Session Session }
 
-func (*AdoptSettings) kind() commandKind { return kindAdoptSettings }
-
-func (*AdoptSettings) durable() bool { return false }
-
+func (*AdoptSettings) kind() commandKind        { return kindAdoptSettings }
+func (*AdoptSettings) isDurable() bool          { return false }
 func (c *AdoptSettings) encode(b []byte) []byte { return append(b, c.Session[:]...) }
-
-func (c *AdoptSettings) decode(r *reader) { c.Session = r.sessionID() }
+func (c *AdoptSettings) decode(r *reader)       { c.Session = r.sessionID() }
 
 func (c *AdoptSettings) apply(r *Registry, node *nodeState) Result {
 	i, ok := r.bySession[c.Session]
@@ -168,13 +162,10 @@ func (r *Registry) adoptSettings(i uint32) {
 // it when all living nodes have them.
 type RaiseRules struct{ Rules uint64 }
 
-func (*RaiseRules) kind() commandKind { return kindRaiseRules }
-
-func (*RaiseRules) durable() bool { return true }
-
+func (*RaiseRules) kind() commandKind        { return kindRaiseRules }
+func (*RaiseRules) isDurable() bool          { return true }
 func (c *RaiseRules) encode(b []byte) []byte { return appendUint(b, c.Rules) }
-
-func (c *RaiseRules) decode(r *reader) { c.Rules = r.uint() }
+func (c *RaiseRules) decode(r *reader)       { c.Rules = r.uint() }
 
 func (c *RaiseRules) apply(r *Registry, _ *nodeState) Result {
 	r.rules = max(r.rules, c.Rules)

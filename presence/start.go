@@ -21,8 +21,7 @@ type Start struct {
 }
 
 func (*Start) kind() commandKind { return kindStart }
-
-func (*Start) durable() bool { return true }
+func (*Start) isDurable() bool   { return true }
 
 func (c *Start) encode(b []byte) []byte {
 	b = append(b, c.Session[:]...)
@@ -94,7 +93,7 @@ func (r *Registry) repeatedStart(s Session, c *Start, node *nodeState) Result {
 }
 
 // beginSession enters a new session and returns its index.
-func (r *Registry) beginSession(c *Start, node *nodeState) uint32 {
+func (r *Registry) beginSession(c *Start, node *nodeState) (index uint32) {
 	i := r.allocate()
 	st := &Stream{
 		Session: c.Session, Code: c.Code, Anchor: c.Anchor, List: c.List,
@@ -129,8 +128,7 @@ type Resume struct {
 }
 
 func (*Resume) kind() commandKind { return kindResume }
-
-func (*Resume) durable() bool { return false }
+func (*Resume) isDurable() bool   { return false }
 
 func (c *Resume) encode(b []byte) []byte {
 	return appendUint(appendString(appendString(append(b, c.Session[:]...), c.Anchor), c.Socket), c.AppliedNum)

@@ -15,8 +15,7 @@ type Stop struct {
 }
 
 func (*Stop) kind() commandKind { return kindStop }
-
-func (*Stop) durable() bool { return true }
+func (*Stop) isDurable() bool   { return true }
 
 func (c *Stop) encode(b []byte) []byte {
 	b = appendString(append(append(b, c.Session[:]...), byte(c.Reason)), c.By)

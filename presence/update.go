@@ -13,8 +13,7 @@ type Update struct {
 }
 
 func (*Update) kind() commandKind { return kindUpdate }
-
-func (*Update) durable() bool { return true }
+func (*Update) isDurable() bool   { return true }
 
 // The bits of an encoded Update say which members it has.
 const (

@@ -33,7 +33,7 @@ var errDiverged = errors.New("node: registry differs from those of the other nod
 
 // rebuildCause is the metric label of an error after which the registry must be
 // rebuilt, and empty for other errors.
-func rebuildCause(err error) string {
+func rebuildCause(err error) (label string) {
 	switch {
 	case errors.Is(err, presence.ErrForked):
 		return "forked"

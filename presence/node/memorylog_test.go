@@ -159,8 +159,7 @@ func (l *memoryLog) Tail(ctx context.Context, after presence.Entry) iter.Seq2[pr
 }
 
 func (l *memoryLog) ConfirmApplied(*presence.Registry, presence.Entry) {}
-
-func (l *memoryLog) Close() error { return nil }
+func (l *memoryLog) Close() error                                      { return nil }
 
 func (l *memoryLog) batches() (all []*presence.Batch) {
 	l.mu.Lock()

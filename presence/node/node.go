@@ -67,12 +67,11 @@ type Applied struct {
 
 // Node is one server's part in the list. All methods may be called concurrently.
 type Node struct {
-	cfg              Config
-	log              presence.Log
-	process          uint64 // first incarnation of this process
-	startedAt        time.Time
-	metrics          *metrics
-	hasNewerSettings bool // than the log had at Join
+	cfg       Config
+	log       presence.Log
+	process   uint64 // first incarnation of this process
+	startedAt time.Time
+	metrics   *metrics
 
 	ready           chan struct{} // closed when the list may be shown
 	wake            chan struct{} // has room for one: a command waits that must not wait for the tick
@@ -162,7 +161,6 @@ func (n *Node) checkSettings() error {
 	case own.Revision == logged.Revision && own != logged:
 		return presence.ErrSettingsConflict
 	}
-	n.hasNewerSettings = own.Revision > logged.Revision
 	return nil
 }
 
@@ -175,7 +173,7 @@ func (n *Node) Read(f func(*presence.Registry)) {
 
 // now is the time since the node's start in milliseconds, by the monotonic
 // clock.
-func (n *Node) now() int64 { return time.Since(n.startedAt).Milliseconds() }
+func (n *Node) now() (ms int64) { return time.Since(n.startedAt).Milliseconds() }
 
 // Run appends and applies until ctx ends, then leaves the log and returns nil.
 // It returns an error when the node cannot continue: the log failed, an entry
@@ -184,7 +182,8 @@ func (n *Node) now() int64 { return time.Since(n.startedAt).Milliseconds() }
 func (n *Node) Run(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	var failed error // the first of the two that end by themselves
+	hasNewerSettings := n.cfg.Settings.Revision > n.reg.Settings().Revision
+	var failed error // the first one
 	var once sync.Once
 	end := func(err error) {
 		once.Do(func() { failed = err })
@@ -197,7 +196,7 @@ func (n *Node) Run(ctx context.Context) error {
 			end(err)
 		}
 	})
-	if n.hasNewerSettings {
+	if hasNewerSettings {
 		wg.Go(func() {
 			if err := n.appendSettings(ctx); err != nil {
 				end(err)
@@ -378,7 +377,7 @@ func (n *Node) isIsolatedAt(now int64) bool {
 
 // isolationTimeoutOf is the time without an own batch after which a node is
 // isolated, in milliseconds.
-func isolationTimeoutOf(s presence.Settings) int64 { return min(s.Interval/2, 10_000) }
+func isolationTimeoutOf(s presence.Settings) (ms int64) { return min(s.Interval/2, 10_000) }
 
 // SetViewers sets how many viewers a session has on this node.
 func (n *Node) SetViewers(s presence.Session, count int) { n.queue.viewers.setCount(s, int64(count)) }

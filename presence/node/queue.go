@@ -153,7 +153,7 @@ func (q *commandQueue) currentIncarnation() uint64 {
 // confirmIncarnation queues unanswered commands of earlier incarnations again:
 // since the log has returned a batch of this incarnation, it refuses theirs. It
 // reports whether this was the first batch of the incarnation.
-func (q *commandQueue) confirmIncarnation(incarnation uint64) bool {
+func (q *commandQueue) confirmIncarnation(incarnation uint64) (isFirst bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if !q.isUnconfirmed || incarnation != q.lastBatch.incarnation {
@@ -199,7 +199,7 @@ func (q *commandQueue) takeInFlight(matches func(batchID) bool) (commands, resto
 
 // withdraw removes a command from the queue; it reports false when the command
 // is in flight.
-func (q *commandQueue) withdraw(c *waitingCommand) bool {
+func (q *commandQueue) withdraw(c *waitingCommand) (isWithdrawn bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	i := slices.Index(q.commands, c)

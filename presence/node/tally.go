@@ -38,7 +38,7 @@ func (t *tally) addToCount(s presence.Session, n int64) {
 	t.updateCount(s, func(current int64) int64 { return current + n })
 }
 
-func (t *tally) updateCount(s presence.Session, newCount func(int64) int64) {
+func (t *tally) updateCount(s presence.Session, newCount func(current int64) int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	x := t.counts[s]
