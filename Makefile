@@ -1,11 +1,18 @@
 # The two commands of the README are `make run` and `make test`.
-.PHONY: run build pages onair loadtest demo local-stack test lint bench bench-fanout bench-million bench-redis bench-rolling fuzz release
+.PHONY: run help generate build pages onair loadtest demo local-stack test lint bench bench-fanout bench-million bench-redis bench-rolling fuzz release
 
 # The version is that of the checkout: Go stamps it.
 BUILD = CGO_ENABLED=0 go build -trimpath -ldflags "-s -w"
 
 run: build ## build everything and start the server on its embedded default
 	./bin/onair
+
+help: ## this list
+	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' Makefile
+
+generate: ## the files that are generated: docs/metrics.md, deploy/onair.yaml
+	go test ./server/config -run TestSampleFile -update
+	go test ./server/node -run TestMetricsPage -update
 
 build: pages onair ## the server with its pages: needs Node.js and npm beside Go
 
