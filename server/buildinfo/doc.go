@@ -1,0 +1,2 @@
+// Package buildinfo has the version of the binary.
+package buildinfo

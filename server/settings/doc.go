@@ -1,0 +1,3 @@
+// Package settings makes the settings that all nodes share of the configuration, and
+// names the kinds of outbox events.
+package settings
