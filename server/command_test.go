@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"onair/server/auth"
+	"onair/server/nodetest"
 )
 
 // TestCommands: what the command line answers, and with which exit code.
@@ -27,8 +28,8 @@ func TestCommands(t *testing.T) {
 		"bad start":         {[]string{"serve", "--listen", "0.0.0.0:0"}, 2, "development secrets"},
 		"missing file":      {[]string{"--config", missing}, 2, missing},
 		"token, no secret":  {[]string{"token", "--sub", "alice"}, 2, "auth.secret"},
-		"token, no sub":     {[]string{"token", "--auth.secret", processSecret}, 2, "--sub"},
-		"token, bad role":   {[]string{"token", "--auth.secret", processSecret, "--sub", "a", "--role", "king"}, 2, "king"},
+		"token, no sub":     {[]string{"token", "--auth.secret", nodetest.TokenSecret}, 2, "--sub"},
+		"token, bad role":   {[]string{"token", "--auth.secret", nodetest.TokenSecret, "--sub", "a", "--role", "king"}, 2, "king"},
 		"conformance, of":   {[]string{"conformance", "dance"}, 2, "anchor or viewer"},
 		"conformance, busy": {[]string{"conformance", "anchor", "--listen", "256.0.0.1:1"}, 1, "listen"},
 		"health, nobody":    {[]string{"health", "--ops.listen", "127.0.0.1:1"}, 1, "127.0.0.1:1"},
@@ -45,14 +46,14 @@ func TestCommands(t *testing.T) {
 
 // TestTokenCommand: a minted token is one that the server takes.
 func TestTokenCommand(t *testing.T) {
-	for _, secret := range []string{"--auth.secret=" + processSecret, "--auth.secrets=a=" + processSecret + ",b=x" + processSecret} {
+	for _, secret := range []string{"--auth.secret=" + nodetest.TokenSecret, "--auth.secrets=a=" + nodetest.TokenSecret + ",b=x" + nodetest.TokenSecret} {
 		got := exitCode(t, "token", secret, "--role", "anchor", "--sub", "alice")
 		if got.code != 0 {
 			t.Fatalf("exit code %d: %s", got.code, got.err)
 		}
-		c := auth.Config{Secret: []byte(processSecret)}
+		c := auth.Config{Secret: []byte(nodetest.TokenSecret)}
 		if strings.Contains(secret, "secrets") {
-			c = auth.Config{Secrets: map[string][]byte{"a": []byte(processSecret), "b": []byte("x" + processSecret)}}
+			c = auth.Config{Secrets: map[string][]byte{"a": []byte(nodetest.TokenSecret), "b": []byte("x" + nodetest.TokenSecret)}}
 		}
 		v, err := auth.NewVerifier(t.Context(), c)
 		if err != nil {

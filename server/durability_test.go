@@ -13,6 +13,7 @@ import (
 
 	"onair/hub/wire"
 	"onair/server/auth"
+	"onair/server/nodetest"
 )
 
 // shown is what the list shows of one anchor.
@@ -32,9 +33,9 @@ type worker struct {
 
 // ask sends a request that leads to a state, and reports whether it was
 // acknowledged.
-func (w *worker) ask(p *process, c *caller, m wire.Message, to shown) bool {
+func (w *worker) ask(p *process, c *nodetest.Client, m wire.Message, to shown) bool {
 	w.next = &to
-	answer, err := c.ask(m)
+	answer, err := c.Request(m)
 	if err != nil {
 		return false
 	}
@@ -61,7 +62,7 @@ func (w *worker) work(p *process, tok string) {
 		}
 		if rand.IntN(3) == 0 {
 			// The next start of the same anchor, on a new socket, takes over.
-			c.conn.CloseNow()
+			c.Conn.CloseNow()
 			c, err = p.tryDial("/v1/anchor", tok)
 		} else if !w.ask(p, c, &wire.Stop{ID: wire.IntID(n + 2)}, shown{}) {
 			return
@@ -88,7 +89,7 @@ func TestKillUnderLoadLosesNothingAcknowledged(t *testing.T) {
 	var tokens [workers]string
 	for i := range crew {
 		crew[i].sub = fmt.Sprintf("worker%d", i)
-		tokens[i] = token(t, auth.Anchor, crew[i].sub)
+		tokens[i] = nodetest.SignToken(t, auth.Anchor, crew[i].sub)
 	}
 	for round := range rounds {
 		p := startProcess(t, data, "--heartbeat.interval", "60s")
@@ -124,21 +125,21 @@ func TestRestartKeepsTheList(t *testing.T) {
 		t.Run(sig.String(), func(t *testing.T) {
 			data := t.TempDir()
 			p := startProcess(t, data)
-			alice := p.dial("/v1/anchor", token(t, auth.Anchor, "alice"))
-			answer, err := alice.ask(&wire.Start{ID: "1", Title: "Hello"})
+			alice := p.dial("/v1/anchor", nodetest.SignToken(t, auth.Anchor, "alice"))
+			answer, err := alice.Request(&wire.Start{ID: "1", Title: "Hello"})
 			if err != nil {
 				t.Fatal(err)
 			}
 			session := answer.(*wire.Started).Session
-			p.dial("/v1/anchor", token(t, auth.Anchor, "carol")).ask(&wire.Start{ID: "1", Title: "Bye"})
+			p.dial("/v1/anchor", nodetest.SignToken(t, auth.Anchor, "carol")).Request(&wire.Start{ID: "1", Title: "Bye"})
 			p.end(sig)
 
 			p = startProcess(t, data)
 			if e := p.codes()["8888_alice"]; e.Title != "Hello" {
 				t.Fatalf("after the restart alice is listed as %+v", e)
 			}
-			alice = p.dial("/v1/anchor", token(t, auth.Anchor, "alice"))
-			answer, err = alice.ask(&wire.Resume{ID: "2", Session: session})
+			alice = p.dial("/v1/anchor", nodetest.SignToken(t, auth.Anchor, "alice"))
+			answer, err = alice.Request(&wire.Resume{ID: "2", Session: session})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -151,7 +152,7 @@ func TestRestartKeepsTheList(t *testing.T) {
 				if time.Now().After(stop) {
 					t.Fatal("carol does not leave")
 				}
-				if _, err := alice.ask(&wire.Beat{ID: wire.IntID(n), N: n}); err != nil {
+				if _, err := alice.Request(&wire.Beat{ID: wire.IntID(n), N: n}); err != nil {
 					t.Fatal(err)
 				}
 				<-time.After(200 * time.Millisecond)
@@ -167,8 +168,8 @@ func TestRestartKeepsTheList(t *testing.T) {
 // every lease ends nobody's broadcast for it.
 func TestPausedServerExpiresNobody(t *testing.T) {
 	p := startProcess(t, t.TempDir())
-	alice := p.dial("/v1/anchor", token(t, auth.Anchor, "alice"))
-	if _, err := alice.ask(&wire.Start{ID: "1", Title: "Hello"}); err != nil {
+	alice := p.dial("/v1/anchor", nodetest.SignToken(t, auth.Anchor, "alice"))
+	if _, err := alice.Request(&wire.Start{ID: "1", Title: "Hello"}); err != nil {
 		t.Fatal(err)
 	}
 	stalls := p.metric("onair_clock_stalls_total")
@@ -176,7 +177,7 @@ func TestPausedServerExpiresNobody(t *testing.T) {
 	<-time.After(6 * time.Second) // the lease is 3.1 s
 	p.cmd.Process.Signal(syscall.SIGCONT)
 	for n := range int64(5) {
-		answer, err := alice.ask(&wire.Beat{ID: wire.IntID(n), N: n})
+		answer, err := alice.Request(&wire.Beat{ID: wire.IntID(n), N: n})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -13,6 +13,7 @@ import (
 
 	"onair/hub/wire"
 	"onair/server/auth"
+	"onair/server/nodetest"
 )
 
 // isTrace reports whether bytes are an execution trace with something in it.
@@ -26,17 +27,17 @@ func TestFlightRecorder(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "flight")
 	p := startProcess(t, "memory", "--flight.dir", dir, "--flight.latency", "50ms", "--hub.tick", "500ms", "--viewer.anonymous", "true")
 	viewer := p.dial("/v1/viewer", "")
-	answerTo[*wire.Snapshot](viewer, &wire.Subscribe{ID: viewer.id()})
+	nodetest.RequestReply[*wire.Snapshot](viewer, &wire.Subscribe{ID: viewer.NextID()})
 	for _, who := range []string{"alice", "bob"} {
-		var a *caller
-		eventually(t, "an anchor is let in", func() (in bool) { // a node that the machine has kept from speaking takes none
+		var a *nodetest.Client
+		nodetest.Eventually(t, "an anchor is let in", func() (in bool) { // a node that the machine has kept from speaking takes none
 			var err error
-			a, err = p.tryDial("/v1/anchor", token(t, auth.Anchor, who))
+			a, err = p.tryDial("/v1/anchor", nodetest.SignToken(t, auth.Anchor, who))
 			return err == nil
 		})
-		answerTo[*wire.Started](a, &wire.Start{ID: a.id(), Title: "Hello"})
+		nodetest.RequestReply[*wire.Started](a, &wire.Start{ID: a.NextID(), Title: "Hello"})
 	}
-	for late := time.Now().Add(soon); p.metric("onair_flight_recordings_total") != "1"; time.Sleep(20 * time.Millisecond) {
+	for late := time.Now().Add(nodetest.ProcessTimeout); p.metric("onair_flight_recordings_total") != "1"; time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(late) {
 			t.Fatalf("nothing was recorded; the log: %s", p.logged())
 		}

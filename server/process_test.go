@@ -19,14 +19,11 @@ import (
 	"github.com/coder/websocket"
 
 	"onair/hub/wire"
-	"onair/server/auth"
+	"onair/server/nodetest"
 )
 
 // asServer makes the test binary be the server, so that tests can kill it.
 const asServer = "ONAIR_TEST_AS_SERVER"
-
-// processSecret signs the tokens of tests against real processes.
-const processSecret = "a secret of thirty-two bytes or more for tests"
 
 // process is a server in a process of its own.
 type process struct {
@@ -82,18 +79,8 @@ func (p *process) end(sig syscall.Signal) {
 	}
 }
 
-// token mints a token that the processes of tests accept.
-func token(t *testing.T, role auth.Role, sub string) string {
-	t.Helper()
-	text, err := auth.SignToken([]byte(processSecret), "", auth.Identity{Subject: sub, Role: role}, time.Hour, time.Now())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return text
-}
-
 // dial opens a socket and reads its welcome.
-func (p *process) dial(path, token string) *caller {
+func (p *process) dial(path, token string) *nodetest.Client {
 	p.t.Helper()
 	c, err := p.tryDial(path, token)
 	if err != nil {
@@ -103,15 +90,15 @@ func (p *process) dial(path, token string) *caller {
 }
 
 // tryDial is dial for a server that may die meanwhile.
-func (p *process) tryDial(path, token string) (*caller, error) {
+func (p *process) tryDial(path, token string) (*nodetest.Client, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	conn, _, err := websocket.Dial(ctx, "ws://"+p.address+path, dialOptions(token))
+	conn, _, err := websocket.Dial(ctx, "ws://"+p.address+path, nodetest.DialOptions(token))
 	if err != nil {
 		return nil, err
 	}
-	c := newCaller(p.t, conn, 10*time.Second)
-	r := c.try()
+	c := nodetest.NewClient(p.t, conn, 10*time.Second)
+	r := c.TryReceive()
 	if _, ok := r.Message.(*wire.Welcome); !ok {
 		return nil, fmt.Errorf("no welcome but %+v", r)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"onair/presence/redislog/redistest"
 	"onair/server/auth"
+	"onair/server/nodetest"
 )
 
 // away has Redis be away for longer than every lease, as all nodes see it: the
@@ -41,7 +42,7 @@ func (c *crew) away(gone, back func()) {
 func (c *crew) refusesStarts(n *fleetNode) {
 	c.t.Helper()
 	url := "http://" + n.address + "/v1/streams"
-	status, body, err := c.call("POST", url, token(c.t, auth.Anchor, "newcomer"), `{"title":"Hello"}`)
+	status, body, err := c.call("POST", url, nodetest.SignToken(c.t, auth.Anchor, "newcomer"), `{"title":"Hello"}`)
 	if err == nil && status != 503 && status != 504 {
 		c.t.Errorf("a start is answered with %d: %s", status, body)
 	}
@@ -128,9 +129,9 @@ func TestNetworkIsBad(t *testing.T) {
 		} else {
 			n.proxy.HalfOpen()
 		}
-		c.await("it to say so", soon, func() error { return c.says(n, "log") })
+		c.await("it to say so", nodetest.ProcessTimeout, func() error { return c.says(n, "log") })
 		n.proxy.Restore()
-		c.await("it to be well", soon, func() error { return c.says(n, "") })
+		c.await("it to be well", nodetest.ProcessTimeout, func() error { return c.says(n, "") })
 	}
 	nodes[2].proxy.Restore()
 	c.heals(time.Now())
@@ -161,7 +162,7 @@ func TestRedisReadOnly(t *testing.T) {
 	c := launch(t, 2, "--redis.addrs", r.Addr()).board(8, 4)
 	port := other.Addr()[len("127.0.0.1:"):]
 	other.Do("REPLICAOF", "127.0.0.1", r.Addr()[len("127.0.0.1:"):])
-	c.await("the other one to follow", soon, func() error {
+	c.await("the other one to follow", nodetest.ProcessTimeout, func() error {
 		if got := other.Info("replication", "master_link_status"); got != "up" {
 			return errors.New(got)
 		}

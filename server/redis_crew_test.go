@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"onair/hub/wire"
+	"onair/server/nodetest"
 )
 
 // crew is who uses a fleet while it fails: performers who are live on all nodes,
@@ -78,7 +79,7 @@ func (c *crew) perform(name string, n int, restless bool) []*performer {
 func (c *crew) live(who []*performer) {
 	c.t.Helper()
 	for _, p := range who {
-		c.await(p.sub+" to be live", soon, func() error {
+		c.await(p.sub+" to be live", nodetest.ProcessTimeout, func() error {
 			if p.begun.Load() == 0 {
 				return errors.New("it is not")
 			}
@@ -106,7 +107,7 @@ func (c *crew) fault(format string, args ...any) {
 func (c *crew) rest() {
 	c.t.Helper()
 	c.resting.Store(true)
-	c.await("all requests to be answered", soon, func() error {
+	c.await("all requests to be answered", nodetest.ProcessTimeout, func() error {
 		for _, p := range c.performers() {
 			if p.standing().next != nil {
 				return fmt.Errorf("%s waits for an answer", p.sub)
@@ -120,7 +121,7 @@ func (c *crew) rest() {
 func (c *crew) ban(p *performer) {
 	c.t.Helper()
 	p.unwanted.Store(true)
-	c.await(p.sub+" to be banned", soon, func() error { return c.fleet.ban(c.another(nil), p.sub) })
+	c.await(p.sub+" to be banned", nodetest.ProcessTimeout, func() error { return c.fleet.ban(c.another(nil), p.sub) })
 	p.dismiss()
 }
 
@@ -168,7 +169,7 @@ func (c *crew) heals(since time.Time) {
 	c.t.Helper()
 	c.resting.Store(true)
 	defer c.resting.Store(false)
-	c.await("all that was acknowledged to hold", soon, func() error { return c.each(c.holds) })
+	c.await("all that was acknowledged to hold", nodetest.ProcessTimeout, func() error { return c.each(c.holds) })
 	took := time.Since(since)
 	c.t.Logf("all that was acknowledged holds %v after the fault was over", took.Round(time.Millisecond))
 	if took > healing+slack {
@@ -181,7 +182,7 @@ func (c *crew) heals(since time.Time) {
 func (c *crew) settles() {
 	c.t.Helper()
 	c.rest()
-	c.await("all lists to be the same", soon, func() error {
+	c.await("all lists to be the same", nodetest.ProcessTimeout, func() error {
 		if err := c.each(c.holds); err != nil {
 			return err
 		}

@@ -20,6 +20,7 @@ import (
 	"onair/hub/wire"
 	"onair/presence/redislog/redistest"
 	"onair/server/auth"
+	"onair/server/nodetest"
 )
 
 // beatEvery is the heartbeat interval of a fleet: a lease is 3.1 s.
@@ -146,18 +147,18 @@ func (f *fleet) another(not *fleetNode) *fleetNode {
 }
 
 // dial opens a socket, as one does who has other nodes to go to.
-func (f *fleet) dial(n *fleetNode, path, token string) (*caller, *wire.Welcome, error) {
+func (f *fleet) dial(n *fleetNode, path, token string) (*nodetest.Client, *wire.Welcome, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
-	conn, res, err := websocket.Dial(ctx, "ws://"+n.address+path, dialOptions(token))
+	conn, res, err := websocket.Dial(ctx, "ws://"+n.address+path, nodetest.DialOptions(token))
 	if err != nil {
 		if res != nil && res.StatusCode == http.StatusServiceUnavailable {
 			err = errTurnedAway
 		}
 		return nil, nil, err
 	}
-	c := newCaller(f.t, conn, 2*time.Second)
-	r := c.try()
+	c := nodetest.NewClient(f.t, conn, 2*time.Second)
+	r := c.TryReceive()
 	welcome, ok := r.Message.(*wire.Welcome)
 	if !ok {
 		conn.CloseNow()
@@ -208,7 +209,7 @@ func (f *fleet) page(n *fleetNode) (map[string]wire.Entry, error) {
 
 // ban has a node ban an anchor.
 func (f *fleet) ban(n *fleetNode, anchor string) error {
-	status, body, err := f.call("PUT", "http://"+n.address+"/v1/bans/"+anchor, token(f.t, auth.Backend, "shop"), "")
+	status, body, err := f.call("PUT", "http://"+n.address+"/v1/bans/"+anchor, nodetest.SignToken(f.t, auth.Backend, "shop"), "")
 	if err == nil && status != http.StatusOK {
 		err = fmt.Errorf("%d: %s", status, body)
 	}
@@ -217,7 +218,7 @@ func (f *fleet) ban(n *fleetNode, anchor string) error {
 
 // banned tells, by an error, that a node does not know of a ban.
 func (f *fleet) banned(n *fleetNode, anchor string) error {
-	status, _, err := f.call("GET", "http://"+n.address+"/v1/bans/"+anchor, token(f.t, auth.Backend, "shop"), "")
+	status, _, err := f.call("GET", "http://"+n.address+"/v1/bans/"+anchor, nodetest.SignToken(f.t, auth.Backend, "shop"), "")
 	if err == nil && status != http.StatusOK {
 		err = fmt.Errorf("%s does not know that %s is banned: %d", n.name, anchor, status)
 	}
@@ -246,7 +247,7 @@ func (f *fleet) says(n *fleetNode, want string) error {
 // allSay waits until /readyz says so of all nodes.
 func (f *fleet) allSay(want string) {
 	f.t.Helper()
-	f.await("all /readyz to say "+want, soon, func() error {
+	f.await("all /readyz to say "+want, nodetest.ProcessTimeout, func() error {
 		return f.each(func(n *fleetNode) error { return f.says(n, want) })
 	})
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"onair/presence/redislog/redistest"
+	"onair/server/nodetest"
 )
 
 // tailOfTheLog has much acknowledged by all nodes that Redis is about to lose:
@@ -32,7 +33,7 @@ func (c *crew) loses(fault func(), noticed func() error) {
 	c.resting.Store(false)
 	fault()
 	since := time.Now()
-	c.await("the loss to be noticed", soon, noticed)
+	c.await("the loss to be noticed", nodetest.ProcessTimeout, noticed)
 	c.heals(since)
 	c.pass(lease) // whoever was to expire would have by now
 	c.settles()

@@ -13,6 +13,7 @@ import (
 	"onair/hub/wire"
 	"onair/presence/redislog/redistest"
 	"onair/server/auth"
+	"onair/server/nodetest"
 )
 
 // TestNodeKilled: the anchors of a node that dies resume on the others, its
@@ -27,7 +28,7 @@ func TestNodeKilled(t *testing.T) {
 	c.heals(time.Now())
 	c.pass(2 * lease)
 	c.settles()
-	c.await("the others to know", soon, func() error {
+	c.await("the others to know", nodetest.ProcessTimeout, func() error {
 		return c.each(func(n *fleetNode) error { return n.is("onair_nodes", 2) })
 	})
 	c.wasLedOn()
@@ -38,13 +39,13 @@ func TestNodeKilled(t *testing.T) {
 // next one does, under the same ids.
 func TestKeeperKilled(t *testing.T) {
 	t.Parallel()
-	b := &backend{status: 503}
+	b := &nodetest.Backend{Status: 503}
 	srv := httptest.NewServer(b)
 	defer srv.Close()
-	f := launch(t, 3, "--redis.addrs", redistest.Start(t).Addr(), "--webhooks.url", srv.URL, "--webhooks.secret", webhookSecret,
+	f := launch(t, 3, "--redis.addrs", redistest.Start(t).Addr(), "--webhooks.url", srv.URL, "--webhooks.secret", nodetest.WebhookSecret,
 		"--hooks.srs.enabled", "true", "--heartbeat.interval", "5s", "--heartbeat.grace", "500ms")
 	keeper := func() (k *fleetNode) {
-		f.await("a keeper", soon, func() error {
+		f.await("a keeper", nodetest.ProcessTimeout, func() error {
 			for _, n := range f.all() {
 				if k = n; n.is("onair_leader", 1) == nil {
 					return nil
@@ -55,7 +56,7 @@ func TestKeeperKilled(t *testing.T) {
 		return k
 	}
 	first := keeper()
-	status, body, err := f.call("POST", "http://"+f.another(first).address+"/v1/streams", token(t, auth.Anchor, "alice"), `{"title":"Hello"}`)
+	status, body, err := f.call("POST", "http://"+f.another(first).address+"/v1/streams", nodetest.SignToken(t, auth.Anchor, "alice"), `{"title":"Hello"}`)
 	if err != nil || status != 201 {
 		t.Fatalf("%d %s %v", status, body, err)
 	}
@@ -66,21 +67,21 @@ func TestKeeperKilled(t *testing.T) {
 			t.Fatalf("%d %s %v", status, body, err)
 		}
 	}
-	f.await("a try", soon, func() error {
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		if b.tries == 0 {
+	f.await("a try", nodetest.ProcessTimeout, func() error {
+		b.Mutex.Lock()
+		defer b.Mutex.Unlock()
+		if b.Attempts == 0 {
 			return errors.New("none yet")
 		}
 		return nil
 	})
 	f.kill(first)
-	b.answer(200)
-	f.await("the back end to be told", soon, func() error {
-		b.mu.Lock()
-		defer b.mu.Unlock()
+	b.SetStatus(200)
+	f.await("the back end to be told", nodetest.ProcessTimeout, func() error {
+		b.Mutex.Lock()
+		defer b.Mutex.Unlock()
 		told := map[string]int{}
-		for _, e := range b.all {
+		for _, e := range b.Events {
 			told[e.Type+" "+e.Data.Location]++
 		}
 		if want := map[string]int{"stream.started ": 1, "recording.ready /rec/a.mp4": 1, "recording.ready /rec/b.mp4": 1}; !maps.Equal(told, want) {
@@ -88,7 +89,7 @@ func TestKeeperKilled(t *testing.T) {
 		}
 		return nil
 	})
-	f.await("the recordings to be listed everywhere", soon, func() error {
+	f.await("the recordings to be listed everywhere", nodetest.ProcessTimeout, func() error {
 		return f.each(func(n *fleetNode) error {
 			status, body, err := f.call("GET", "http://"+n.address+"/v1/recordings?code=8888_alice", "", "")
 			if err != nil || status != 200 || strings.Count(string(body), `"title":"Hello"`) != 2 {
@@ -110,11 +111,11 @@ func TestNodePaused(t *testing.T) {
 	victim.cmd.Process.Signal(syscall.SIGSTOP)
 	c.pass(2 * lease)
 	others := f.all()[1:]
-	c.await("the others to declare it lost", soon, func() error {
+	c.await("the others to declare it lost", nodetest.ProcessTimeout, func() error {
 		return errors.Join(others[0].is("onair_nodes", 2), others[1].is("onair_nodes", 2))
 	})
 	victim.cmd.Process.Signal(syscall.SIGCONT)
-	c.await("it to join again", soon, func() error {
+	c.await("it to join again", nodetest.ProcessTimeout, func() error {
 		return errors.Join(victim.logs("node was declared lost"),
 			victim.logs("node rejoined log"),
 			c.each(func(n *fleetNode) error { return n.is("onair_nodes", 3) }))
@@ -135,8 +136,8 @@ func TestNodeCutOff(t *testing.T) {
 	victim := f.all()[2]
 	before := c.notices()
 	victim.proxy.Disconnect()
-	c.await("it to say so", soon, func() error { return f.says(victim, "log") })
-	c.await("its anchors to go", soon, func() error {
+	c.await("it to say so", nodetest.ProcessTimeout, func() error { return f.says(victim, "log") })
+	c.await("its anchors to go", nodetest.ProcessTimeout, func() error {
 		for _, p := range c.performers() {
 			if p.whereabouts() == victim {
 				return fmt.Errorf("%s is still there", p.sub)
@@ -145,7 +146,7 @@ func TestNodeCutOff(t *testing.T) {
 		return nil
 	})
 	c.pass(5 * beatEvery)
-	if _, _, err := f.dial(victim, "/v1/anchor", token(t, auth.Anchor, "newcomer")); !errors.Is(err, errTurnedAway) {
+	if _, _, err := f.dial(victim, "/v1/anchor", nodetest.SignToken(t, auth.Anchor, "newcomer")); !errors.Is(err, errTurnedAway) {
 		t.Errorf("an anchor who comes to it is told %v, want to be turned away", err)
 	}
 	page, err := f.page(victim)
@@ -167,27 +168,27 @@ func TestNodeCutOff(t *testing.T) {
 func TestTakeoverAcrossNodes(t *testing.T) {
 	t.Parallel()
 	f := launch(t, 2, "--redis.addrs", redistest.Start(t).Addr())
-	n, tok := f.all(), token(t, auth.Anchor, "alice")
+	n, tok := f.all(), nodetest.SignToken(t, auth.Anchor, "alice")
 	first, second, third := n[0].dial("/v1/anchor", tok), n[1].dial("/v1/anchor", tok), n[0].dial("/v1/anchor", tok)
-	one := answerTo[*wire.Started](first, &wire.Start{ID: first.id(), Title: "one"})
-	two := answerTo[*wire.Started](second, &wire.Start{ID: second.id(), Title: "two"})
-	if ended, _ := expect[*wire.Ended](first); ended.Reason != wire.EndTakenOver {
+	one := nodetest.RequestReply[*wire.Started](first, &wire.Start{ID: first.NextID(), Title: "one"})
+	two := nodetest.RequestReply[*wire.Started](second, &wire.Start{ID: second.NextID(), Title: "two"})
+	if ended, _ := nodetest.AwaitMessage[*wire.Ended](first); ended.Reason != wire.EndTakenOver {
 		t.Errorf("the older socket was told %+v", ended)
 	}
-	if code, _ := first.closes(); code != wire.CloseTakenOver {
+	if code, _ := first.AwaitClose(); code != wire.CloseTakenOver {
 		t.Errorf("the older socket was closed with %d", code)
 	}
-	e := answerTo[*wire.Error](third, &wire.Resume{ID: third.id(), Session: one.Session})
+	e := nodetest.RequestReply[*wire.Error](third, &wire.Resume{ID: third.NextID(), Session: one.Session})
 	if e.Code != wire.CodeSessionGone || e.Reason != wire.EndTakenOver {
 		t.Errorf("the older session is resumed with %+v", e)
 	}
-	answerTo[*wire.Started](third, &wire.Resume{ID: third.id(), Session: two.Session})
-	if code, _ := second.closes(); code != wire.CloseTakenOver {
+	nodetest.RequestReply[*wire.Started](third, &wire.Resume{ID: third.NextID(), Session: two.Session})
+	if code, _ := second.AwaitClose(); code != wire.CloseTakenOver {
 		t.Errorf("the socket from which the session was resumed was closed with %d", code)
 	}
-	answerTo[*wire.Ack](third, &wire.Beat{ID: third.id(), N: 1})
+	nodetest.RequestReply[*wire.Ack](third, &wire.Beat{ID: third.NextID(), N: 1})
 	for _, n := range n {
-		f.await("both nodes to list it", soon, func() error {
+		f.await("both nodes to list it", nodetest.ProcessTimeout, func() error {
 			page, err := f.page(n)
 			if e := page["8888_alice"]; err == nil && (len(page) != 1 || e.Title != "two" || e.StartedAt != two.Stream.StartedAt) {
 				err = fmt.Errorf("%s lists %+v", n.name, page)

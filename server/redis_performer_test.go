@@ -13,6 +13,7 @@ import (
 
 	"onair/hub/wire"
 	"onair/server/auth"
+	"onair/server/nodetest"
 )
 
 // performer is an anchor that does all that docs/protocol.md asks of one: it
@@ -59,7 +60,7 @@ type performer struct {
 
 // berth is a socket of a node. One that was not to be had has an error.
 type berth struct {
-	*caller
+	*nodetest.Client
 	at    *fleetNode
 	err   error
 	doubt bool // the session may be on it nevertheless
@@ -83,7 +84,7 @@ type act struct {
 
 func newPerformer(c *crew, sub string, restless bool) *performer {
 	return &performer{
-		crew: c, sub: sub, token: token(c.t, auth.Anchor, sub), restless: restless, arrivals: make(chan *berth, 1),
+		crew: c, sub: sub, token: nodetest.SignToken(c.t, auth.Anchor, sub), restless: restless, arrivals: make(chan *berth, 1),
 	}
 }
 
@@ -126,9 +127,9 @@ func (p *performer) run() {
 		}
 		select {
 		case <-p.ctx.Done():
-		case r, open := <-p.at.inbox:
+		case r, open := <-p.at.Inbox:
 			if !open {
-				r.err = errors.New("closed")
+				r.Err = errors.New("closed")
 			}
 			p.hear(r)
 		case b := <-p.arrivals:
@@ -140,7 +141,7 @@ func (p *performer) run() {
 		}
 	}
 	if p.at != nil {
-		p.at.conn.CloseNow()
+		p.at.Conn.CloseNow()
 	}
 }
 
@@ -162,7 +163,7 @@ func (p *performer) connect() {
 		jitter(p.ctx, beatEvery/4)
 		return
 	}
-	p.sit(&berth{caller: c, at: n})
+	p.sit(&berth{Client: c, at: n})
 	p.holds = false
 }
 
@@ -181,7 +182,7 @@ func (p *performer) sit(b *berth) {
 // leave gives the socket up.
 func (p *performer) leave(why string) {
 	p.note("left %s: %s", p.at.at.name, why)
-	p.at.conn.CloseNow()
+	p.at.Conn.CloseNow()
 	p.at, p.holds = nil, false
 	p.place(nil)
 }
@@ -199,7 +200,7 @@ func (p *performer) whereabouts() *fleetNode {
 }
 
 func (p *performer) tell(m wire.Message) {
-	if err := p.at.tell(m); err != nil {
+	if err := p.at.Send(m); err != nil {
 		p.note("%T was not sent: %v", m, err) // the socket's end is read, too
 	}
 }
@@ -213,7 +214,7 @@ func (p *performer) beat() {
 	if p.beaten.IsZero() {
 		p.beaten = time.Now()
 	}
-	p.tell(&wire.Beat{ID: p.at.id(), N: p.n})
+	p.tell(&wire.Beat{ID: p.at.NextID(), N: p.n})
 }
 
 // look does what is due.
@@ -221,7 +222,7 @@ func (p *performer) look(now time.Time) {
 	switch {
 	case p.session != "" && !p.holds:
 		if now.After(p.resumeAt) {
-			p.resumed, p.resumeAt = p.at.id(), now.Add(12*time.Second) // an answer is due after ten
+			p.resumed, p.resumeAt = p.at.NextID(), now.Add(12*time.Second) // an answer is due after ten
 			p.tell(&wire.Resume{ID: p.resumed, Session: p.session})
 		}
 		return
@@ -231,7 +232,7 @@ func (p *performer) look(now time.Time) {
 		p.conceive() // at rest or not, it is to be live
 	}
 	if p.pending != nil && now.After(p.pending.at) {
-		p.pending.id, p.pending.at = p.at.id(), now.Add(12*time.Second)
+		p.pending.id, p.pending.at = p.at.NextID(), now.Add(12*time.Second)
 		p.tell(p.pending.message(p.pending.id))
 	}
 	if !p.beaten.IsZero() && now.Sub(p.beaten) > beatEvery/4 {
@@ -272,9 +273,9 @@ func (p *performer) done() {
 }
 
 // hear takes what the server says.
-func (p *performer) hear(r received) {
-	if r.err != nil {
-		p.closed(r.err)
+func (p *performer) hear(r nodetest.Received) {
+	if r.Err != nil {
+		p.closed(r.Err)
 		return
 	}
 	_, id := r.Head()
@@ -425,14 +426,14 @@ func (p *performer) try(n *fleetNode, session string) *berth {
 	if err != nil {
 		return &berth{at: n, err: err}
 	}
-	answer, err := c.ask(&wire.Resume{ID: c.id(), Session: session})
-	b := &berth{caller: c, at: n, err: err, doubt: err != nil}
+	answer, err := c.Request(&wire.Resume{ID: c.NextID(), Session: session})
+	b := &berth{Client: c, at: n, err: err, doubt: err != nil}
 	if _, ok := answer.(*wire.Started); !ok && err == nil {
 		e, _ := answer.(*wire.Error)
 		b.err, b.doubt = fmt.Errorf("%T %v", answer, e), e != nil && e.Code == wire.CodeUnknown
 	}
 	if b.err != nil {
-		c.conn.CloseNow()
+		c.Conn.CloseNow()
 	}
 	return b
 }
@@ -446,12 +447,12 @@ func (p *performer) arrive(b *berth) {
 		return
 	}
 	if p.session == "" { // stopped meanwhile
-		b.conn.CloseNow()
+		b.Conn.CloseNow()
 		return
 	}
 	p.moved.Add(1)
 	if p.at != nil {
-		p.at.conn.CloseNow()
+		p.at.Conn.CloseNow()
 	}
 	p.holds, p.doubt = true, false
 	p.sit(b)

@@ -5,13 +5,14 @@ import (
 	"testing"
 
 	"onair/presence/redislog/redistest"
+	"onair/server/nodetest"
 )
 
 // endsAtStart runs a node on a Redis that will not do, and returns what it says.
 func endsAtStart(t *testing.T, flags ...string) exited {
 	t.Helper()
 	end := exitCode(t, append([]string{
-		"--listen", "127.0.0.1:0", "--ops.listen", "127.0.0.1:0", "--auth.secret", processSecret,
+		"--listen", "127.0.0.1:0", "--ops.listen", "127.0.0.1:0", "--auth.secret", nodetest.TokenSecret,
 		"--push.key", "a key of pushes", "--play.key", "a key of plays",
 	}, flags...)...)
 	if end.code != exitFailure && end.code != exitUsage {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"onair/hub/wire"
+	"onair/server/nodetest"
 )
 
 // everybody is the query of spectators.
@@ -54,7 +55,7 @@ func (s *spectator) run() {
 			s.at = n.name
 			s.mu.Unlock()
 			s.watch(c, time.Duration(welcome.IdleMS)*time.Millisecond*5/2)
-			c.conn.CloseNow()
+			c.Conn.CloseNow()
 		}
 		jitter(s.ctx, beatEvery/4)
 		if n = s.another(n); err == nil && !s.wanders {
@@ -65,14 +66,14 @@ func (s *spectator) run() {
 
 // watch keeps the list until the socket ends, is silent for too long, or it is
 // time to go.
-func (s *spectator) watch(c *caller, silence time.Duration) {
+func (s *spectator) watch(c *nodetest.Client, silence time.Duration) {
 	var asked wire.ID
 	subscribe := func() {
-		asked = c.id()
+		asked = c.NextID()
 		s.mu.Lock()
 		pos := s.list.Pos()
 		s.mu.Unlock()
-		if err := c.tell(&wire.Subscribe{ID: asked, Limit: everybody, Pos: pos}); err != nil {
+		if err := c.Send(&wire.Subscribe{ID: asked, Limit: everybody, Pos: pos}); err != nil {
 			asked = "" // the socket's end is read, too
 		}
 	}
@@ -91,8 +92,8 @@ func (s *spectator) watch(c *caller, silence time.Duration) {
 			return
 		case <-leave:
 			return
-		case r, open := <-c.inbox:
-			if !open || r.err != nil {
+		case r, open := <-c.Inbox:
+			if !open || r.Err != nil {
 				return
 			}
 			dead.Reset(silence)

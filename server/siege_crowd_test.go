@@ -15,6 +15,7 @@ import (
 
 	"onair/hub/wire"
 	"onair/server/auth"
+	"onair/server/nodetest"
 )
 
 // TestSiege is for crowds, and for what a socket costs: its servers are built
@@ -48,7 +49,7 @@ func testNobodyAuthenticates(t *testing.T, binary []string) {
 	p := besiege(t, binary, nil, "--viewer.anonymous=false", "--limits.handshakes", "100000/s")
 	b := p.invite()
 	goroutines := p.gauge("go_goroutines")
-	crowd := make([]*rawSocket, n)
+	crowd := make([]*nodetest.RawSocket, n)
 	defer func() {
 		for _, c := range crowd {
 			if c != nil {
@@ -64,18 +65,18 @@ func testNobodyAuthenticates(t *testing.T, binary []string) {
 			c, err := p.dialRaw(fmt.Sprintf("127.0.0.%d", 2+i%addresses))
 			if err == nil {
 				crowd[i] = c
-				err = c.ask([]string{"/v1/viewer", "/v1/anchor"}[i%2])
+				err = c.SendRequest([]string{"/v1/viewer", "/v1/anchor"}[i%2])
 			}
 			if err != nil {
 				first.CompareAndSwap(nil, &err)
 			}
 		})
 		peak = p.gauge(`onair_connections{kind="viewer",`) + p.gauge(`onair_connections{kind="anchor",`)
-		late := time.Now().Add(soon)
+		late := time.Now().Add(nodetest.ProcessTimeout)
 		each(n, func(i int) {
 			if c := crowd[i]; c != nil {
 				c.SetReadDeadline(late)
-				if err := c.dismissed(); err != nil {
+				if err := dismissed(c); err != nil {
 					first.CompareAndSwap(nil, &err)
 					return
 				}
@@ -94,24 +95,24 @@ func testNobodyAuthenticates(t *testing.T, binary []string) {
 	p.settles(`onair_connections{kind="anchor",`, 1)
 	p.settles("go_goroutines", goroutines+20)
 	b.served()
-	if e, _ := b.guest.list.Entry(b.code); e.Viewers != 1 {
+	if e, _ := b.guest.View.Entry(b.code); e.Viewers != 1 {
 		t.Errorf("%d viewers, want the one who watches", e.Viewers)
 	}
-	if stopped := answerTo[*wire.Stopped](b.anchor, &wire.Stop{ID: b.anchor.id()}); stopped.Summary.PeakViewers != 1 {
+	if stopped := nodetest.RequestReply[*wire.Stopped](b.anchor, &wire.Stop{ID: b.anchor.NextID()}); stopped.Summary.PeakViewers != 1 {
 		t.Errorf("at most %d viewers, want the one who watches", stopped.Summary.PeakViewers)
 	}
 }
 
 // dismissed waits for the answer to the handshake, and for the end of a socket
 // that is closed for its silence.
-func (c *rawSocket) dismissed() error {
-	if status, err := c.answer(); status != 101 {
+func dismissed(c *nodetest.RawSocket) error {
+	if status, err := c.ReadStatus(); status != 101 {
 		return fmt.Errorf("HTTP %d, %w", status, err)
 	}
-	if code, err := c.closes(); code != wire.CloseNoAuth {
+	if code, err := c.AwaitClose(); code != wire.CloseNoAuth {
 		return fmt.Errorf("closed with %d, %w", code, err)
 	}
-	if _, err := c.in.ReadByte(); err != io.EOF {
+	if _, err := c.Reader.ReadByte(); err != io.EOF {
 		return fmt.Errorf("after the close frame: %w", err)
 	}
 	return nil
@@ -123,7 +124,7 @@ func testComeAndGo(t *testing.T, binary []string) {
 	p := besiege(t, binary, nil, "--limits.sockets-per-address", "5000", "--limits.handshakes", "100000/s")
 	b := p.invite()
 	goroutines, files, views := p.gauge("go_goroutines"), p.gauge("process_open_fds"), p.gauge("onair_view_subscriptions")
-	anchor := "Authorization: Bearer " + token(t, auth.Anchor, "siege")
+	anchor := "Authorization: Bearer " + nodetest.SignToken(t, auth.Anchor, "siege")
 	b.whilst(func() {
 		each(4000, func(i int) {
 			c, err := p.dialRaw("")
@@ -132,28 +133,28 @@ func testComeAndGo(t *testing.T, binary []string) {
 				return
 			}
 			defer c.Close()
-			c.SetDeadline(time.Now().Add(soon))
+			c.SetDeadline(time.Now().Add(nodetest.ProcessTimeout))
 			path := []string{"/v1/viewer", "/v1/anchor"}[i%2]
-			if err := c.upgrade(path, anchor); err != nil {
+			if err := c.Upgrade(path, anchor); err != nil {
 				t.Errorf("%s: %v", path, err)
 				return
 			}
 			if path == "/v1/viewer" {
-				c.Write(masked(final|opText, `{"type":"subscribe"}`))
-				c.Write(masked(final|opText, `{"type":"watch","code":"`+b.code+`"}`))
+				c.Write(nodetest.MaskedFrame(nodetest.FinalFrame|nodetest.OpText, `{"type":"subscribe"}`))
+				c.Write(nodetest.MaskedFrame(nodetest.FinalFrame|nodetest.OpText, `{"type":"watch","code":"`+b.code+`"}`))
 			}
 			switch i / 2 % 4 {
 			case 0: // as is proper
-				c.Write(masked(final|opClose, "\x03\xe8"))
-				if _, err := io.Copy(io.Discard, c.in); err != nil {
+				c.Write(nodetest.MaskedFrame(nodetest.FinalFrame|nodetest.OpClose, "\x03\xe8"))
+				if _, err := io.Copy(io.Discard, c.Reader); err != nil {
 					t.Errorf("a close of ours ended in %v", err)
 				}
 			case 1: // the welcome has not been read
-				c.reset()
+				c.Reset()
 			case 2:
-				c.frame()
+				c.ReadFrame()
 			case 3:
-				c.Write([]byte{final | opText, 0xff}) // half a frame
+				c.Write([]byte{nodetest.FinalFrame | nodetest.OpText, 0xff}) // half a frame
 			}
 		})
 	})
@@ -162,7 +163,7 @@ func testComeAndGo(t *testing.T, binary []string) {
 	p.settles("onair_view_subscriptions", views)
 	p.settles("go_goroutines", goroutines+20)
 	p.settles("process_open_fds", files+10)
-	b.guest.shows("one viewer again", func(l *wire.ClientView) bool { e, _ := l.Entry(b.code); return e.Viewers == 1 })
+	b.guest.AwaitView("one viewer again", func(l *wire.ClientView) bool { e, _ := l.Entry(b.code); return e.Viewers == 1 })
 	b.served()
 }
 
@@ -173,10 +174,10 @@ func testNobodyReads(t *testing.T, binary []string) {
 	p := besiege(t, binary, []string{"GOMEMLIMIT=64MiB"}, "--limits.sockets-per-address", "5000", "--limits.burst", "10000",
 		"--hub.tick", "20ms", "--hub.counters", "20ms")
 	b := p.invite()
-	var live []*caller
+	var live []*nodetest.Client
 	for i := range anchors {
-		a := p.dial("/v1/anchor", token(t, auth.Anchor, fmt.Sprint("anchor", i)))
-		answerTo[*wire.Started](a, &wire.Start{ID: a.id(), Title: "0"})
+		a := p.dial("/v1/anchor", nodetest.SignToken(t, auth.Anchor, fmt.Sprint("anchor", i)))
+		nodetest.RequestReply[*wire.Started](a, &wire.Start{ID: a.NextID(), Title: "0"})
 		live = append(live, a)
 	}
 	each(readers, func(int) {
@@ -186,11 +187,11 @@ func testNobodyReads(t *testing.T, binary []string) {
 			return
 		}
 		t.Cleanup(func() { c.Close() })
-		if err := c.upgrade("/v1/viewer"); err != nil {
+		if err := c.Upgrade("/v1/viewer"); err != nil {
 			t.Error(err)
 			return
 		}
-		c.Write(masked(final|opText, `{"type":"subscribe"}`))
+		c.Write(nodetest.MaskedFrame(nodetest.FinalFrame|nodetest.OpText, `{"type":"subscribe"}`))
 	})
 	if t.Failed() {
 		t.FailNow()
@@ -201,7 +202,7 @@ func testNobodyReads(t *testing.T, binary []string) {
 	for range rounds {
 		for _, a := range live {
 			text := fmt.Sprintf(`{"pad":"%0900d"}`, time.Now().UnixNano())
-			answerTo[*wire.Updated](a, &wire.Update{ID: a.id(), Extra: wire.Some(json.RawMessage(text))})
+			nodetest.RequestReply[*wire.Updated](a, &wire.Update{ID: a.NextID(), Extra: wire.Some(json.RawMessage(text))})
 		}
 		b.served()
 	}
@@ -229,14 +230,14 @@ func TestOpenFiles(t *testing.T) {
 	// 260 files leave room for 60 sockets, see reservedFiles.
 	p := besiege(t, []string{"sh", "-c", `ulimit -n 260 && exec "$0" "$@"`, os.Args[0]}, nil)
 	b := p.invite()
-	var inside []*rawSocket
+	var inside []*nodetest.RawSocket
 	for full := false; !full; {
 		c := p.rawSockets(1)[0]
-		if err := c.ask("/v1/viewer"); err != nil {
+		if err := c.SendRequest("/v1/viewer"); err != nil {
 			t.Fatal(err)
 		}
-		c.SetReadDeadline(time.Now().Add(soon))
-		switch status, err := c.answer(); {
+		c.SetReadDeadline(time.Now().Add(nodetest.ProcessTimeout))
+		switch status, err := c.ReadStatus(); {
 		case status == 101:
 			inside = append(inside, c)
 		case status == 503:
@@ -254,8 +255,8 @@ func TestOpenFiles(t *testing.T) {
 	idle := p.rawSockets(250)
 	b.whilst(func() {
 		for i, c := range idle {
-			c.SetReadDeadline(time.Now().Add(soon))
-			if _, err := c.in.ReadByte(); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+			c.SetReadDeadline(time.Now().Add(nodetest.ProcessTimeout))
+			if _, err := c.Reader.ReadByte(); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
 				t.Errorf("connection %d is still open: %v", i, err)
 				return
 			}

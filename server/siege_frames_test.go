@@ -12,6 +12,7 @@ import (
 
 	"onair/hub/wire"
 	"onair/server/auth"
+	"onair/server/nodetest"
 )
 
 // bomb is a message of n zero bytes, deflated.
@@ -38,39 +39,39 @@ func TestBadFrames(t *testing.T) {
 	p := besiege(t, thisBinary(), nil)
 	b := p.invite()
 	const deflate = "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; client_no_context_takeover"
-	anchor := "Authorization: Bearer " + token(t, auth.Anchor, "siege")
+	anchor := "Authorization: Bearer " + nodetest.SignToken(t, auth.Anchor, "siege")
 	for _, test := range []struct {
 		name string
 		send []byte
 		want websocket.StatusCode
 	}{
-		{"ping flood", bytes.Repeat(masked(final|opPing, "x"), 10_000), wire.ClosePolicy},
-		{"fragment flood", append(masked(opText, ""), bytes.Repeat(masked(0, ""), 100_000)...), wire.ClosePolicy},
-		{"too large", masked(final|opText, strings.Repeat("x", 64<<10+1)), wire.CloseTooLarge},
-		{"too large in fragments", append(masked(opText, "x"), bytes.Repeat(masked(0, strings.Repeat("x", 1000)), 70)...), wire.CloseTooLarge},
-		{"compression bomb", masked(final|0x40|opText, bomb(t, 10<<20)), wire.CloseTooLarge},
-		{"a length of 2^62", append([]byte{final | opText, 0xff, 0x40, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, make([]byte, 64<<10+1)...), wire.CloseTooLarge},
-		{"negative length", []byte{final | opText, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0}, websocket.StatusProtocolError},
-		{"reserved bit", masked(final|0x20|opText, "x"), websocket.StatusProtocolError},
-		{"unknown opcode", masked(final|0x3, "x"), websocket.StatusProtocolError},
-		{"unmasked", []byte{final | opText, 1, 'x'}, websocket.StatusProtocolError},
-		{"fragmented ping", masked(opPing, "x"), websocket.StatusProtocolError},
-		{"long ping", masked(final|opPing, strings.Repeat("x", 126)), websocket.StatusProtocolError},
-		{"continuation of nothing", masked(final, "x"), websocket.StatusProtocolError},
-		{"binary", masked(final|0x2, "x"), wire.CloseBinary},
-		{"not UTF-8", masked(final|opText, "\xff\xfe"), wire.CloseInvalidUTF8},
-		{"message flood", bytes.Repeat(masked(final|opText, `{"type":"unwatch","code":"x"}`), 1000), wire.CloseRateLimited},
-		{"nonsense flood", bytes.Repeat(masked(final|opText, "x"), 1000), wire.CloseRateLimited},
+		{"ping flood", bytes.Repeat(nodetest.MaskedFrame(nodetest.FinalFrame|nodetest.OpPing, "x"), 10_000), wire.ClosePolicy},
+		{"fragment flood", append(nodetest.MaskedFrame(nodetest.OpText, ""), bytes.Repeat(nodetest.MaskedFrame(0, ""), 100_000)...), wire.ClosePolicy},
+		{"too large", nodetest.MaskedFrame(nodetest.FinalFrame|nodetest.OpText, strings.Repeat("x", 64<<10+1)), wire.CloseTooLarge},
+		{"too large in fragments", append(nodetest.MaskedFrame(nodetest.OpText, "x"), bytes.Repeat(nodetest.MaskedFrame(0, strings.Repeat("x", 1000)), 70)...), wire.CloseTooLarge},
+		{"compression bomb", nodetest.MaskedFrame(nodetest.FinalFrame|0x40|nodetest.OpText, bomb(t, 10<<20)), wire.CloseTooLarge},
+		{"a length of 2^62", append([]byte{nodetest.FinalFrame | nodetest.OpText, 0xff, 0x40, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, make([]byte, 64<<10+1)...), wire.CloseTooLarge},
+		{"negative length", []byte{nodetest.FinalFrame | nodetest.OpText, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0}, websocket.StatusProtocolError},
+		{"reserved bit", nodetest.MaskedFrame(nodetest.FinalFrame|0x20|nodetest.OpText, "x"), websocket.StatusProtocolError},
+		{"unknown opcode", nodetest.MaskedFrame(nodetest.FinalFrame|0x3, "x"), websocket.StatusProtocolError},
+		{"unmasked", []byte{nodetest.FinalFrame | nodetest.OpText, 1, 'x'}, websocket.StatusProtocolError},
+		{"fragmented ping", nodetest.MaskedFrame(nodetest.OpPing, "x"), websocket.StatusProtocolError},
+		{"long ping", nodetest.MaskedFrame(nodetest.FinalFrame|nodetest.OpPing, strings.Repeat("x", 126)), websocket.StatusProtocolError},
+		{"continuation of nothing", nodetest.MaskedFrame(nodetest.FinalFrame, "x"), websocket.StatusProtocolError},
+		{"binary", nodetest.MaskedFrame(nodetest.FinalFrame|0x2, "x"), wire.CloseBinary},
+		{"not UTF-8", nodetest.MaskedFrame(nodetest.FinalFrame|nodetest.OpText, "\xff\xfe"), wire.CloseInvalidUTF8},
+		{"message flood", bytes.Repeat(nodetest.MaskedFrame(nodetest.FinalFrame|nodetest.OpText, `{"type":"unwatch","code":"x"}`), 1000), wire.CloseRateLimited},
+		{"nonsense flood", bytes.Repeat(nodetest.MaskedFrame(nodetest.FinalFrame|nodetest.OpText, "x"), 1000), wire.CloseRateLimited},
 	} {
 		for _, path := range []string{"/v1/viewer", "/v1/anchor"} {
 			c := p.rawSockets(1)[0]
-			if err := c.upgrade(path, anchor, deflate); err != nil {
+			if err := c.Upgrade(path, anchor, deflate); err != nil {
 				t.Fatal(err)
 			}
 			wrote := make(chan struct{})
 			go func() { defer close(wrote); c.Write(test.send) }() // the server need not take it all
-			c.SetReadDeadline(time.Now().Add(soon))
-			if got, err := c.closes(); got != test.want {
+			c.SetReadDeadline(time.Now().Add(nodetest.ProcessTimeout))
+			if got, err := c.AwaitClose(); got != test.want {
 				t.Errorf("%s: %s: closed with %d (%v), want %d", path, test.name, got, err, test.want)
 			}
 			c.Close()
@@ -85,27 +86,16 @@ func TestBadFrames(t *testing.T) {
 	}
 }
 
-// dialPipe connects to the server in the bubble, below its WebSockets.
-func (s *testServer) dialPipe() *rawSocket {
-	s.t.Helper()
-	conn, err := s.public.DialContext(s.t.Context(), "", "")
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	s.t.Cleanup(func() { conn.Close() })
-	return newRaw(conn)
-}
-
 // TestTrickledFrame: one byte now and then is no way to keep a socket busy.
 func TestTrickledFrame(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := serveTest(t)
-		c := s.dialPipe()
-		if err := c.upgrade("/v1/viewer"); err != nil {
+		s := nodetest.Serve(t)
+		c := nodetest.DialRaw(s)
+		if err := c.Upgrade("/v1/viewer"); err != nil {
 			t.Fatal(err)
 		}
 		began := time.Now()
-		frame := masked(final|opText, strings.Repeat("x", 10_000))
+		frame := nodetest.MaskedFrame(nodetest.FinalFrame|nodetest.OpText, strings.Repeat("x", 10_000))
 		wrote := make(chan struct{})
 		go func() {
 			defer close(wrote)
@@ -116,11 +106,11 @@ func TestTrickledFrame(t *testing.T) {
 				time.Sleep(time.Second)
 			}
 		}()
-		got, err := c.closes()
+		got, err := c.AwaitClose()
 		if got != wire.ClosePolicy {
 			t.Errorf("closed with %d, %v", got, err)
 		}
-		within(t, "closed", time.Since(began), 29*time.Second, 31*time.Second)
+		nodetest.RequireWithin(t, "closed", time.Since(began), 29*time.Second, 31*time.Second)
 		c.Close()
 		<-wrote
 	})
@@ -132,17 +122,17 @@ func TestResetInAMessage(t *testing.T) {
 	t.Parallel()
 	p := besiege(t, thisBinary(), nil)
 	b := p.invite()
-	tok := token(t, auth.Anchor, "alice")
+	tok := nodetest.SignToken(t, auth.Anchor, "alice")
 	c := p.rawSockets(1)[0]
-	if err := c.upgrade("/v1/anchor", "Authorization: Bearer "+tok); err != nil {
+	if err := c.Upgrade("/v1/anchor", "Authorization: Bearer "+tok); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.Write(masked(final|opText, `{"type":"start","id":1,"title":"Hello"}`)); err != nil {
+	if _, err := c.Write(nodetest.MaskedFrame(nodetest.FinalFrame|nodetest.OpText, `{"type":"start","id":1,"title":"Hello"}`)); err != nil {
 		t.Fatal(err)
 	}
 	var started *wire.Started
 	for started == nil {
-		_, text, err := c.frame()
+		_, text, err := c.ReadFrame()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -152,11 +142,11 @@ func TestResetInAMessage(t *testing.T) {
 		}
 		started, _ = m.(*wire.Started)
 	}
-	half := masked(final|opText, `{"type":"update","id":2,"title":"Half"}`)
+	half := nodetest.MaskedFrame(nodetest.FinalFrame|nodetest.OpText, `{"type":"update","id":2,"title":"Half"}`)
 	if _, err := c.Write(half[:20]); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.reset(); err != nil {
+	if err := c.Reset(); err != nil {
 		t.Fatal(err)
 	}
 	p.settles(`onair_connections{kind="anchor",`, 1)
@@ -164,7 +154,7 @@ func TestResetInAMessage(t *testing.T) {
 		t.Errorf("after the reset alice is listed as %+v", e)
 	}
 	alice := p.dial("/v1/anchor", tok)
-	again := answerTo[*wire.Started](alice, &wire.Resume{ID: alice.id(), Session: started.Session})
+	again := nodetest.RequestReply[*wire.Started](alice, &wire.Resume{ID: alice.NextID(), Session: started.Session})
 	if again.Session != started.Session {
 		t.Error("another session")
 	}

@@ -8,6 +8,7 @@ import (
 
 	"onair/hub/wire"
 	"onair/server/auth"
+	"onair/server/nodetest"
 )
 
 // TestSecondSignal: a second signal ends a drain at once, and what was
@@ -16,17 +17,17 @@ func TestSecondSignal(t *testing.T) {
 	t.Parallel()
 	data := t.TempDir()
 	p := besiege(t, thisBinary(), nil, "--data", data, "--drain", "1h")
-	alice := p.dial("/v1/anchor", token(t, auth.Anchor, "alice"))
-	answerTo[*wire.Started](alice, &wire.Start{ID: alice.id(), Title: "Hello"})
+	alice := p.dial("/v1/anchor", nodetest.SignToken(t, auth.Anchor, "alice"))
+	nodetest.RequestReply[*wire.Started](alice, &wire.Start{ID: alice.NextID(), Title: "Hello"})
 	// A drain takes ten milliseconds for each socket, see perSocket: with these
 	// it lasts for longer than the test waits between the signals.
 	for _, c := range p.rawSockets(900) {
-		if err := c.upgrade("/v1/viewer"); err != nil {
+		if err := c.Upgrade("/v1/viewer"); err != nil {
 			t.Fatal(err)
 		}
 	}
 	p.cmd.Process.Signal(syscall.SIGTERM)
-	for late := time.Now().Add(soon); !strings.Contains(p.logged(), `"stopping"`); time.Sleep(10 * time.Millisecond) {
+	for late := time.Now().Add(nodetest.ProcessTimeout); !strings.Contains(p.logged(), `"stopping"`); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(late) {
 			t.Fatal("the log does not say that it stops")
 		}

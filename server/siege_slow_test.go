@@ -11,12 +11,13 @@ import (
 	"time"
 
 	"onair/server/auth"
+	"onair/server/nodetest"
 )
 
 // cutAfter trickles a request, and returns how long the server looks on.
-func (s *testServer) cutAfter(request string, every time.Duration) time.Duration {
-	s.t.Helper()
-	c := s.dialPipe()
+func cutAfter(s *nodetest.Server, request string, every time.Duration) time.Duration {
+	s.T.Helper()
+	c := nodetest.DialRaw(s)
 	began := time.Now()
 	var writing sync.WaitGroup
 	writing.Go(func() {
@@ -36,10 +37,10 @@ func (s *testServer) cutAfter(request string, every time.Duration) time.Duration
 // TestSlowHeader: a header must be there within five seconds.
 func TestSlowHeader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := serveTest(t)
+		s := nodetest.Serve(t)
 		for name, every := range map[string]time.Duration{"a byte a second": time.Second, "nothing more": time.Hour} {
-			took := s.cutAfter("GET /v1/viewer HTTP/1.1\r\nHost: server\r\nX-Slow: ", every)
-			within(t, name+": cut", took, 5*time.Second, 6*time.Second)
+			took := cutAfter(s, "GET /v1/viewer HTTP/1.1\r\nHost: server\r\nX-Slow: ", every)
+			nodetest.RequireWithin(t, name+": cut", took, 5*time.Second, 6*time.Second)
 		}
 	})
 }
@@ -48,20 +49,20 @@ func TestSlowHeader(t *testing.T) {
 // most, whether or not anybody wants it.
 func TestSlowBody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := serveTest(t)
+		s := nodetest.Serve(t)
 		for _, path := range []string{"/v1/streams", "/v1/nothing", "/"} {
-			for name, token := range map[string]string{"": "", " with a token": s.token(auth.Anchor, "alice", time.Hour)} {
+			for name, token := range map[string]string{"": "", " with a token": s.Token(auth.Anchor, "alice", time.Hour)} {
 				head := "POST " + path + " HTTP/1.1\r\nHost: server\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n"
 				if token != "" {
 					head += "Authorization: Bearer " + token + "\r\n"
 				}
-				within(t, path+name+": cut", s.cutAfter(head+"\r\n{", time.Second), 0, 11*time.Second)
+				nodetest.RequireWithin(t, path+name+": cut", cutAfter(s, head+"\r\n{", time.Second), 0, 11*time.Second)
 			}
 		}
-		if n := s.count(`onair_starts_total{list="live"}`); n != 0 {
+		if n := s.SumOfMetric(`onair_starts_total{list="live"}`); n != 0 {
 			t.Errorf("%v streams were started", n)
 		}
-		if status := s.status("/v1/streams", ""); status != http.StatusOK {
+		if status := s.StatusOf("/v1/streams", ""); status != http.StatusOK {
 			t.Errorf("then the list: HTTP %d", status)
 		}
 	})
@@ -102,7 +103,7 @@ func TestSlowloris(t *testing.T) {
 			}
 		})
 		for i, c := range conns {
-			c.SetReadDeadline(time.Now().Add(soon))
+			c.SetReadDeadline(time.Now().Add(nodetest.ProcessTimeout))
 			if _, err := io.Copy(io.Discard, c); errors.Is(err, os.ErrDeadlineExceeded) {
 				t.Errorf("connection %d is still open: %v", i, err)
 				break

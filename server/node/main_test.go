@@ -1,0 +1,9 @@
+package node_test
+
+import (
+	"testing"
+
+	"onair/server/nodetest"
+)
+
+func TestMain(m *testing.M) { nodetest.VerifyNoLeaks(m) }

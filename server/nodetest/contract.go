@@ -1,0 +1,186 @@
+package nodetest
+
+import (
+	"bytes"
+	"fmt"
+	"mime"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"onair/hub/wire"
+	"onair/server/api"
+)
+
+// Contract is what the documents of the interface say that a server may send. All
+// clients of tests hold it to that.
+type Contract struct {
+	Document map[string]any // OpenAPI
+	calls    *http.ServeMux // only to find the path of a call in the document
+	schemas  map[string]*jsonschema.Schema
+	messages map[string]string // types of what the server sends, to names of schemas
+}
+
+// LoadContract is the contract. It is made once, by whoever asks first.
+var LoadContract = sync.OnceValue(func() *Contract {
+	c := &Contract{
+		Document: parsed(api.OpenAPI()), calls: http.NewServeMux(),
+		schemas: map[string]*jsonschema.Schema{}, messages: map[string]string{},
+	}
+	async := parsed(api.AsyncAPI())
+	for _, doc := range []map[string]any{c.Document, async} {
+		compiler := jsonschema.NewCompiler()
+		schemas := MemberAt(doc, "components", "schemas")
+		for name, schema := range schemas {
+			// Who reads ignores members that it does not know, but a server does not
+			// send what is not documented. Of schemas with parts it sends none.
+			if schema := schema.(map[string]any); schema["allOf"] == nil && !strings.HasSuffix(name, "Body") {
+				closeObjects(schema)
+			}
+		}
+		if err := compiler.AddResource("onair:doc", doc); err != nil {
+			panic(err)
+		}
+		for name := range schemas {
+			c.schemas[name] = compiler.MustCompile("onair:doc#/components/schemas/" + name)
+		}
+	}
+	for path := range MemberAt(c.Document, "paths") {
+		c.calls.Handle(path, http.NotFoundHandler())
+	}
+	for _, op := range MemberAt(async, "operations") {
+		op := op.(map[string]any)
+		refs := op["messages"].([]any)
+		if op["action"] == "receive" {
+			refs = MemberAt(op, "reply")["messages"].([]any)
+		}
+		for _, ref := range refs {
+			name := lastOf(ref)
+			c.messages[MemberAt(async, "components", "messages", name)["name"].(string)] = name
+		}
+	}
+	return c
+})
+
+func parsed(text []byte) map[string]any {
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+	if err != nil {
+		panic(err)
+	}
+	return doc.(map[string]any)
+}
+
+// MemberAt is what a path leads to, nil where it leads nowhere.
+func MemberAt(doc map[string]any, path ...string) map[string]any {
+	for _, step := range path {
+		doc, _ = doc[step].(map[string]any)
+	}
+	return doc
+}
+
+// lastOf is the last part of the reference that an object is.
+func lastOf(v any) string {
+	ref, _ := v.(map[string]any)["$ref"].(string)
+	return ref[strings.LastIndexByte(ref, '/')+1:]
+}
+
+// closeObjects has a schema refuse members that it does not name.
+func closeObjects(v any) {
+	switch v := v.(type) {
+	case map[string]any:
+		if v["type"] == "object" && v["properties"] != nil {
+			v["additionalProperties"] = false
+		}
+		for _, inner := range v {
+			closeObjects(inner)
+		}
+	case []any:
+		for _, inner := range v {
+			closeObjects(inner)
+		}
+	}
+}
+
+func (c *Contract) validate(name string, text []byte) error {
+	schema := c.schemas[name]
+	if schema == nil {
+		return fmt.Errorf("there is no schema %q", name)
+	}
+	v, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+	if err != nil {
+		return fmt.Errorf("%s: %w", text, err)
+	}
+	if err := schema.Validate(v); err != nil {
+		return fmt.Errorf("%s: %w", text, err)
+	}
+	return nil
+}
+
+// CheckMessage checks what a socket was sent.
+func (c *Contract) CheckMessage(text []byte) error {
+	typ, _, _ := wire.PeekHeader(text)
+	name := c.messages[typ]
+	if name == "" {
+		return fmt.Errorf("%s: the server sends no such message by the document", text)
+	}
+	return c.validate(name, text)
+}
+
+// CheckEvent checks what came as an event.
+func (c *Contract) CheckEvent(name, data string) error {
+	typ, _, _ := wire.PeekHeader([]byte(data))
+	if typ != name {
+		return fmt.Errorf("the event %s is the message %s", name, data)
+	}
+	content := MemberAt(c.Document, "paths", "/v1/streams/events", "get", "responses", "200", "content", "text/event-stream", "schema")
+	for _, ref := range content["oneOf"].([]any) {
+		if schema := lastOf(ref); strings.EqualFold(schema, typ) {
+			return c.validate(schema, []byte(data))
+		}
+	}
+	return fmt.Errorf("%s: no such event is documented", data)
+}
+
+// CheckResponse checks the answer to a call of version 1.
+func (c *Contract) CheckResponse(r *http.Request, status int, header http.Header, body []byte) error {
+	if r.Method == http.MethodHead || r.Method == http.MethodOptions {
+		return nil // as GET, without the body; what a browser asks before it calls
+	}
+	_, path := c.calls.Handler(r)
+	op := MemberAt(c.Document, "paths", path, strings.ToLower(r.Method))
+	if op == nil {
+		if strings.HasPrefix(r.URL.Path, "/v1/") && status != http.StatusNotFound {
+			return fmt.Errorf("%s %s is not documented, but answered with %d", r.Method, r.URL.Path, status)
+		}
+		return nil
+	}
+	what := fmt.Sprintf("%s %s: %d", r.Method, path, status)
+	as := MemberAt(op, "responses", strconv.Itoa(status))
+	if as == nil {
+		return fmt.Errorf("%s is not documented: %s", what, body)
+	}
+	if as["$ref"] != nil {
+		as = MemberAt(c.Document, "components", "responses", lastOf(as))
+	}
+	if MemberAt(as, "content") == nil {
+		if len(body) > 0 {
+			return fmt.Errorf("%s is documented to have no body, and has %s", what, body)
+		}
+		return nil
+	}
+	kind, _, _ := mime.ParseMediaType(header.Get("Content-Type"))
+	content := MemberAt(as, "content", kind)
+	if content == nil {
+		return fmt.Errorf("%s is not documented as %q", what, kind)
+	}
+	if kind == "text/plain" {
+		return nil // of what form it is, no schema says
+	}
+	if err := c.validate(lastOf(content["schema"]), body); err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	return nil
+}

@@ -1,0 +1,289 @@
+package nodetest
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"onair/hub/socket/sockettest"
+	"onair/presence"
+	"onair/presence/embedded"
+	"onair/presence/presencetest"
+	"onair/server/auth"
+	"onair/server/config"
+	"onair/server/logging"
+	"onair/server/node"
+)
+
+// Server is the whole server on listeners in memory, inside a bubble.
+type Server struct {
+	T      *testing.T
+	Node   *node.Node
+	Public *sockettest.Listener
+	HTTP   *http.Client // of the public listener
+	Ops    *http.Client // of the other one
+	Host   string
+	Secret string
+	Stop   func()       // as a first signal does
+	ended  func() error // waits for serve
+
+	mu      sync.Mutex
+	logText bytes.Buffer
+}
+
+// Write takes the server's log.
+func (s *Server) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.logText.Write(p)
+}
+
+func (s *Server) Log() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.logText.String()
+}
+
+// Serve starts a server with the given flags on a log in memory.
+func Serve(t *testing.T, flags ...string) *Server {
+	t.Helper()
+	return ServeLog(t, OpenMemory(t), flags...)
+}
+
+// ServeWithClockSteps starts a server whose log's clock is shifted by what step says.
+func ServeWithClockSteps(t *testing.T, step func() time.Duration) *Server {
+	t.Helper()
+	return ServeLog(t, presencetest.WithClockSteps(OpenMemory(t), step))
+}
+
+func OpenMemory(t *testing.T) node.Store {
+	t.Helper()
+	log, err := embedded.Open(embedded.Options{Dir: "memory"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return log
+}
+
+func ServeLog(t *testing.T, home presence.Log, flags ...string) *Server {
+	t.Helper()
+	return ServeStore(t, home, false, flags...)
+}
+
+// shelved is a log with an archive of its own.
+type shelved struct {
+	presence.Log
+	presence.Archive
+}
+
+// asStore gives a log that has none an archive in memory.
+func asStore(t *testing.T, log presence.Log) node.Store {
+	t.Helper()
+	if s, ok := log.(node.Store); ok {
+		return s
+	}
+	shelf := OpenMemory(t)
+	t.Cleanup(func() { shelf.Close() })
+	return shelved{log, shelf}
+}
+
+// ServeStore starts a server on a log that is shared, or not.
+func ServeStore(t *testing.T, home presence.Log, shared bool, flags ...string) *Server {
+	t.Helper()
+	return ServeOptions(t, home, shared, func(*node.Options) {}, flags...)
+}
+
+// ServeOptions is ServeStore for a server of which something is changed before it
+// serves.
+func ServeOptions(t *testing.T, home presence.Log, shared bool, prepare func(*node.Options), flags ...string) *Server {
+	t.Helper()
+	s := &Server{T: t, Public: sockettest.NewListener(), Host: "server", Secret: TokenSecret}
+	args := append([]string{
+		"--auth.secret", TokenSecret, "--viewer.anonymous=true", "--node", "n1", "--data", "memory",
+	}, flags...)
+	cfg, err := config.Load(args, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	logger, level := logging.New(cfg, s)
+	o := node.Options{
+		Config: cfg, Store: asStore(t, home), IsShared: shared, Metrics: prometheus.NewRegistry(), Log: logger, Level: level,
+	}
+	prepare(&o)
+	if s.Node, err = node.New(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	ops := sockettest.NewListener()
+	s.HTTP, s.Ops = s.Public.Client(), ops.Client()
+	ctx, stop := context.WithCancel(context.Background())
+	s.Stop = stop
+	var once sync.Once
+	result := make(chan error, 1)
+	go func() { result <- s.Node.Serve(ctx, s.Public, ops) }()
+	var failure error
+	s.ended = func() error {
+		once.Do(func() { failure = <-result })
+		return failure
+	}
+	t.Cleanup(func() {
+		stop()
+		if err := s.ended(); err != nil {
+			t.Error(err)
+		}
+		if t.Failed() {
+			t.Logf("log of the server:\n%s", s.Log())
+		}
+	})
+	for wait := time.Microsecond; !s.Node.IsServing() && len(result) == 0; wait = min(2*wait, time.Second) {
+		<-time.After(wait)
+	}
+	return s
+}
+
+func (s *Server) Wait() error { return s.ended() }
+
+func (s *Server) Token(role auth.Role, sub string, ttl time.Duration) string {
+	s.T.Helper()
+	text, err := auth.SignToken([]byte(s.Secret), "", auth.Identity{Subject: sub, Role: role}, ttl, time.Now())
+	if err != nil {
+		s.T.Fatal(err)
+	}
+	return text
+}
+
+// LongTimeout is longer than anything that a test in a bubble waits for.
+const LongTimeout = time.Hour
+
+// Dial opens a socket and reads nothing from it yet.
+func (s *Server) Dial(path, token string) *Client {
+	s.T.Helper()
+	return NewClient(s.T, s.Public.Dial(s.T, path[1:], DialOptions(token)), LongTimeout)
+}
+
+// DialWelcomed opens a socket and reads its welcome.
+func (s *Server) DialWelcomed(path, token string) *Client {
+	s.T.Helper()
+	c := s.Dial(path, token)
+	c.ReceiveWelcome()
+	return c
+}
+
+func (s *Server) DialAnchor(sub string) *Client {
+	s.T.Helper()
+	return s.DialWelcomed("/v1/anchor", s.Token(auth.Anchor, sub, 24*time.Hour))
+}
+
+func (s *Server) DialViewer(token string) *Client {
+	s.T.Helper()
+	return s.DialWelcomed("/v1/viewer", token)
+}
+
+// DialSlowViewer opens a viewer socket whose network stands still while the gate
+// is locked.
+func (s *Server) DialSlowViewer() (*Client, *NetworkGate) {
+	s.T.Helper()
+	g := &NetworkGate{make(chan struct{}, 1)}
+	options := DialOptions("")
+	options.HTTPClient = &http.Client{Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			conn, err := s.Public.DialContext(ctx, network, address)
+			return gatedConn{conn, g}, err
+		},
+	}}
+	conn, _, err := websocket.Dial(s.T.Context(), "ws://server/v1/viewer", options)
+	if err != nil {
+		s.T.Fatal(err)
+	}
+	c := NewClient(s.T, conn, LongTimeout)
+	c.ReceiveWelcome()
+	return c, g
+}
+
+// NetworkGate is a lock that a bubble can see through.
+type NetworkGate struct{ held chan struct{} }
+
+func (g *NetworkGate) Lock()   { g.held <- struct{}{} }
+func (g *NetworkGate) Unlock() { <-g.held }
+
+// pass waits until nobody holds the lock.
+func (g *NetworkGate) pass() {
+	g.Lock()
+	defer g.Unlock()
+}
+
+type gatedConn struct {
+	net.Conn
+	gate *NetworkGate
+}
+
+func (c gatedConn) Read(p []byte) (int, error) {
+	c.gate.pass()
+	return c.Conn.Read(p)
+}
+
+// SetInterval puts a new heartbeat interval into the log, as a node of a
+// higher revision does.
+func (s *Server) SetInterval(interval time.Duration) {
+	s.T.Helper()
+	next := s.Node.Broadcasts.Settings()
+	next.Revision++
+	next.Interval, next.Grace = interval.Milliseconds(), interval.Milliseconds()/10
+	if _, err := s.Node.Presence.Do(s.T.Context(), &presence.SetSettings{Settings: next}); err != nil {
+		s.T.Fatal(err)
+	}
+}
+
+// StatusOf asks for a path, as for a socket, and returns the HTTP status.
+func (s *Server) StatusOf(path, token string) int {
+	s.T.Helper()
+	r, err := http.NewRequest(http.MethodGet, "http://"+s.Host+path, nil)
+	if err != nil {
+		s.T.Fatal(err)
+	}
+	if token != "" {
+		r.Header.Set("Authorization", "Bearer "+token)
+	}
+	res, err := s.HTTP.Do(r)
+	if err != nil {
+		s.T.Fatal(err)
+	}
+	res.Body.Close()
+	return res.StatusCode
+}
+
+func (s *Server) Get(client *http.Client, path string) string {
+	s.T.Helper()
+	res, err := client.Get("http://" + s.Host + path)
+	if err != nil {
+		s.T.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		s.T.Fatal(err)
+	}
+	return string(body)
+}
+
+func (s *Server) Metric(name string) string {
+	s.T.Helper()
+	for line := range strings.Lines(s.Get(s.Ops, "/metrics")) {
+		if value, ok := strings.CutPrefix(line, name+" "); ok {
+			return strings.TrimSpace(value)
+		}
+	}
+	return ""
+}
+
+// TokenSecret signs the tokens of tests against real processes.
+const TokenSecret = "a secret of thirty-two bytes or more for tests"

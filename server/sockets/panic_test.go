@@ -1,0 +1,103 @@
+package sockets_test
+
+import (
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+
+	"onair/hub/socket/sockettest"
+	"onair/hub/wire"
+	"onair/server/auth"
+	"onair/server/nodetest"
+	"onair/server/tokens"
+)
+
+// clumsy is a hook of a logger that panics at what is logged.
+type clumsy struct{}
+
+// Run implements zerolog.Hook.
+func (clumsy) Run(*zerolog.Event, zerolog.Level, string) { panic("clumsy") }
+
+// serveClumsy serves, beside the real server and with its parts, handlers that
+// panic; those of messages do at a token that is refused.
+func serveClumsy(s *nodetest.Server) *sockettest.Listener {
+	s.T.Helper()
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /page", func(http.ResponseWriter, *http.Request) { panic("clumsy") })
+	mux.HandleFunc("GET /half", func(w http.ResponseWriter, _ *http.Request) {
+		w.Write([]byte("half"))
+		panic("clumsy")
+	})
+	sockets := *s.Node.Sockets
+	sockets.Tokens = tokens.New(s.Node.Runtime, prometheus.NewRegistry(), zerolog.New(io.Discard).Hook(clumsy{}))
+	mux.HandleFunc("GET /v1/viewer", sockets.Viewers())
+	mux.HandleFunc("GET /v1/anchor", sockets.Anchors())
+	return sockettest.Serve(s.T, s.Node.Recovery.Handler(mux))
+}
+
+// TestPanicInAHandler: a request whose handler panics gets no answer that looks
+// like one, and is all that ends.
+func TestPanicInAHandler(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := nodetest.Serve(t)
+		alice := s.DialAnchor("alice")
+		nodetest.RequestReply[*wire.Started](alice, &wire.Start{ID: alice.NextID(), Title: "Hello"})
+		broken := serveClumsy(s)
+		for _, path := range []string{"/page", "/half"} {
+			if res, err := broken.Client().Get("http://server" + path); err == nil {
+				var some [100]byte
+				n, err := res.Body.Read(some[:])
+				res.Body.Close()
+				if err == nil || err.Error() == "EOF" {
+					t.Errorf("%s: HTTP %d, %q, %v", path, res.StatusCode, some[:n], err)
+				}
+			}
+		}
+		if n := s.Metric("onair_panics_total"); n != "2" {
+			t.Errorf("%s panics were counted, want 2", n)
+		}
+		if said := s.Log(); strings.Count(said, `"panic":"clumsy"`) != 2 || !strings.Contains(said, "panic_test.go") {
+			t.Error("the log does not say of each panic what it was and where")
+		}
+		nodetest.RequestReply[*wire.Ack](alice, &wire.Beat{ID: alice.NextID(), N: 1})
+	})
+}
+
+// TestPanicAtAMessage: a socket whose message cannot be handled for a panic is
+// told that the server failed, counts no longer, and is all that ends.
+func TestPanicAtAMessage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := nodetest.Serve(t)
+		alice := s.DialAnchor("alice")
+		nodetest.RequestReply[*wire.Started](alice, &wire.Start{ID: alice.NextID(), Title: "Hello"})
+		broken := serveClumsy(s)
+		tok := s.Token(auth.Anchor, "mallory", time.Hour)
+		for _, path := range []string{"v1/viewer", "v1/anchor"} {
+			c := nodetest.NewClient(t, broken.Dial(t, path, nodetest.DialOptions(tok)), nodetest.LongTimeout)
+			c.ReceiveWelcome()
+			c.SendText(`{"type":"auth","token":"x"}`)
+			if code, _ := c.AwaitClose(); code != wire.CloseInternal {
+				t.Errorf("%s: closed with %d", path, code)
+			}
+		}
+		synctest.Wait()
+		if n := s.Metric("onair_panics_total"); n != "2" {
+			t.Errorf("%s panics were counted, want 2", n)
+		}
+		if !strings.Contains(s.Log(), "panic_test.go") {
+			t.Error("the log does not say where the panics came from")
+		}
+		for _, kind := range []string{"viewer", "anchor"} {
+			if n, want := s.SumOfMetric(`onair_connections{kind="`+kind+`",`), map[string]float64{"viewer": 0, "anchor": 1}[kind]; n != want {
+				t.Errorf("%v %s sockets are open, want %v", n, kind, want)
+			}
+		}
+		nodetest.RequestReply[*wire.Ack](alice, &wire.Beat{ID: alice.NextID(), N: 1})
+	})
+}
