@@ -80,7 +80,7 @@ func (s scrape) addNode(ctx context.Context, node string) error {
 		return err
 	}
 	for name, f := range families {
-		isSame := strings.HasSuffix(f.GetHelp(), "All nodes count the same.")
+		isSame := strings.HasSuffix(f.GetHelp(), "Equal on all nodes.")
 		for _, m := range f.GetMetric() {
 			labels := map[string]string{"job": job, "instance": node}
 			for _, l := range m.GetLabel() {

@@ -208,7 +208,7 @@ func row(f *dto.MetricFamily) string {
 		}
 		kind += fmt.Sprintf(", %d buckets from %g to %g", len(b), b[0].GetUpperBound(), last.GetUpperBound())
 	}
-	help, alike := strings.CutSuffix(f.GetHelp(), " All nodes count the same.")
+	help, alike := strings.CutSuffix(f.GetHelp(), " Equal on all nodes.")
 	of := "node"
 	if alike {
 		of = "list"
