@@ -1,3 +1,0 @@
-// Package settings makes the settings that all nodes share of the configuration, and
-// names the kinds of outbox events.
-package settings
