@@ -1,3 +1,5 @@
+//go:build !race
+
 package simulator
 
 import (
@@ -16,6 +18,13 @@ import (
 	"onair/presence/redislog/redismodel"
 	"onair/server/config"
 	"onair/server/nodetest"
+)
+
+// The seeds of each class that a test run takes: the same ones each time, and
+// new ones.
+const (
+	simFixed = 30
+	simFresh = 30
 )
 
 var (
