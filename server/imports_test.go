@@ -34,7 +34,7 @@ var allowed = map[string]struct {
 		[]string{"onair/presence", "onair/hub", "onair/hub/wire", "onair/hub/socket"},
 		"it measures the hub without the server",
 	},
-	"onair/server/config":          {nil, "configuration is data"},
+	"onair/server/config":          {[]string{"onair/signing"}, "configuration is data; which providers there are, the signers know"},
 	"onair/server/hooks":           {[]string{"onair/presence"}, "an adapter reads bodies, and recordings out of them, and nothing more"},
 	"onair/server/cloud":           {[]string{"onair/presence"}, "clients of providers; a recording is what the list has of one"},
 	"onair/server/cloud/cloudtest": {nil, "a cloud for tests"},

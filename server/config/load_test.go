@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"onair/signing"
 )
 
 // minimumKey is an HS256 key of the minimum length.
@@ -72,13 +74,13 @@ func TestInvalidValues(t *testing.T) {
 		`limits.message: invalid value "2GiB": must be a size up to 1GiB, for example 16KiB (flag --limits.message)`: withFlags("--limits.message", "2GiB"),
 		`limits.snapshots_per_socket: invalid value "1": must be a rate, for example 1/s (flag --limits.snapshots-per-socket)`: withFlags(
 			"--limits.snapshots-per-socket", "1"),
-		`viewer.anonymous: invalid value "yes": must be true or false (flag --viewer.anonymous)`:                                  withFlags("--viewer.anonymous", "yes"),
-		`log.level: invalid value "loud": must be one of debug, info, warn, error (flag --log.level)`:                             withFlags("--log.level", "loud"),
-		`log.format: invalid value "xml": must be one of console, json (flag --log.format)`:                                       withFlags("--log.format", "xml"),
-		`list.show: invalid value "later": must be one of start, publish (flag --list.show)`:                                      withFlags("--list.show", "later"),
-		`push.provider: invalid value "mine": must be one of ` + strings.Join(SigningProviders, ", ") + ` (flag --push.provider)`: withFlags("--push.provider", "mine"),
-		`origins: invalid value "[": "[" must be a pattern, for example *.example.com (flag --origins)`:                           withFlags("--origins", "["),
-		`lists: invalid value "a,b,a": "a" occurs twice (flag --lists)`:                                                           withFlags("--lists", "a,b,a"),
+		`viewer.anonymous: invalid value "yes": must be true or false (flag --viewer.anonymous)`:                                     withFlags("--viewer.anonymous", "yes"),
+		`log.level: invalid value "loud": must be one of debug, info, warn, error (flag --log.level)`:                                withFlags("--log.level", "loud"),
+		`log.format: invalid value "xml": must be one of console, json (flag --log.format)`:                                          withFlags("--log.format", "xml"),
+		`list.show: invalid value "later": must be one of start, publish (flag --list.show)`:                                         withFlags("--list.show", "later"),
+		`push.provider: invalid value "mine": must be one of ` + strings.Join(signing.Providers(), ", ") + ` (flag --push.provider)`: withFlags("--push.provider", "mine"),
+		`origins: invalid value "[": "[" must be a pattern, for example *.example.com (flag --origins)`:                              withFlags("--origins", "["),
+		`lists: invalid value "a,b,a": "a" occurs twice (flag --lists)`:                                                              withFlags("--lists", "a,b,a"),
 		`play.protocols: invalid value "hls,dash": "dash" must be one of rtmp, flv, hls, webrtc (flag --play.protocols)`: withFlags(
 			"--play.protocols", "hls,dash"),
 		`play.domain: invalid value "a=2000": the weight of a must be from 1 to 1000 (flag --play.domain)`:        withFlags("--play.domain", "a=2000"),

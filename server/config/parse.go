@@ -14,6 +14,8 @@ import (
 	"strings"
 	"time"
 
+	"onair/signing"
+
 	"github.com/dustin/go-humanize"
 	"github.com/rs/zerolog"
 )
@@ -270,8 +272,8 @@ func parseProtocolPort(protocol, text string) (port int, err error) {
 }
 
 func parseDomainProvider(domain, provider string) (string, error) {
-	if !slices.Contains(SigningProviders, provider) {
-		return "", fmt.Errorf("the provider %q of %s must be one of %s", provider, domain, strings.Join(SigningProviders, ", "))
+	if !slices.Contains(signing.Providers(), provider) {
+		return "", fmt.Errorf("the provider %q of %s must be one of %s", provider, domain, strings.Join(signing.Providers(), ", "))
 	}
 	return provider, nil
 }

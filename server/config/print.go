@@ -60,6 +60,13 @@ func (c *Config) derivedText(name string) string {
 // any source set it.
 func (c *Config) KeyError(name string, err error) error { return c.effective.keyError(name, err) }
 
+// IsReloadable reports whether a reload applies a new value of a key, or the key needs a
+// restart.
+func IsReloadable(name string) bool {
+	k, _ := keyByName(name)
+	return k.form&reloadable != 0
+}
+
 // ChangedKeys lists the keys whose text differs. Values that are generated at each
 // start do not count.
 func ChangedKeys(before, after *Config) (names []string) {

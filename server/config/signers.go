@@ -8,16 +8,9 @@ import (
 	"time"
 )
 
-// SigningProviders are the providers that push and play URLs can be signed for, as in
-// package signing.
-var SigningProviders = []string{
-	"tencent", "tencent_cdn_a", "tencent_cdn_b", "tencent_cdn_c", "tencent_cdn_d", "aliyun_a", "aliyun_b", "aliyun_c",
-	"huawei_a", "huawei_b", "huawei_d", "volcengine", "qiniu", "qiniu_pili", "kingsoft", "secure_link", "template", "none",
-}
-
 // SignerConfig configures the signer of one domain.
 type SignerConfig struct {
-	Provider       string // one of SigningProviders
+	Provider       string // one of signing.Providers
 	Template       string // for the provider template only
 	Key, BackupKey Secret
 	Delta          time.Duration

@@ -25,7 +25,7 @@ func (n *Node) Reload(ctx context.Context, load func() (*config.Config, error)) 
 	n.metrics.reloads.WithLabelValues(resultOK).Inc()
 	changed := config.ChangedKeys(n.status.loadedConfig, loaded)
 	n.status.loadedConfig = loaded
-	needRestart := slices.DeleteFunc(slices.Clone(changed), runtimeconfig.IsReloaded)
+	needRestart := slices.DeleteFunc(slices.Clone(changed), config.IsReloadable)
 	n.Log.Info().Strs("changed", changed).Msg("configuration read again")
 	next := n.Runtime.Current()
 	if (n.certificate == nil) != (next.TLS.Cert == "") {

@@ -3,21 +3,12 @@ package runtimeconfig
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"onair/server/config"
 )
 
-// reloaded are the keys, and the beginnings of keys, that a reload takes over.
-// All others need a restart.
-var reloaded = []string{
-	"auth.", "viewer.anonymous", "push.key", "push.backup_key", "play.key", "play.backup_key", "play.keys", "play.backup_keys",
-	"play.domain", "play.provider", "play.providers", "play.template", "play.delta", "play.deltas", "play.algorithm", "vod.", "hooks.", "webhooks.secret",
-	"tls.", "proxies", "origins", "cors", "log.level", "limits.",
-}
-
-// Merge returns the configuration that is in force after a reload: was, with what
-// a reload takes over from is. Secrets that were made up stay; it is an error
+// Merge returns the configuration that is in force after a reload: was, with the values
+// of the reloadable keys of is. Secrets that were made up stay; it is an error
 // when one that was given would have to be made up.
 func Merge(was, is *config.Config) (*config.Config, error) {
 	for _, key := range is.GeneratedSecrets {
@@ -48,11 +39,4 @@ func Merge(was, is *config.Config) (*config.Config, error) {
 		}
 	}
 	return &next, nil
-}
-
-// IsReloaded reports whether a reload takes over a key, or it needs a restart.
-func IsReloaded(key string) bool {
-	return key != "limits.batch" && slices.ContainsFunc(reloaded, func(r string) bool {
-		return key == r || strings.HasSuffix(r, ".") && strings.HasPrefix(key, r)
-	})
 }
