@@ -41,6 +41,7 @@ func (b *Backend) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	b.Events = append(b.Events, e)
 }
 
+// SetStatus sets the HTTP status that the back end answers with; 200: it takes events.
 func (b *Backend) SetStatus(status int) {
 	b.Mutex.Lock()
 	defer b.Mutex.Unlock()
@@ -64,4 +65,5 @@ func (b *Backend) ReceivedEvents() []WebhookEvent {
 	return slices.Clone(b.Events)
 }
 
+// WebhookSecret signs the webhooks of tests.
 const WebhookSecret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"

@@ -96,6 +96,7 @@ type StartResult struct {
 	MissedLimit int   `json:"missed_limit"`
 }
 
+// StartStream starts a session over HTTP, and fails the test unless that works.
 func (s *Server) StartStream(token, body string, headers ...string) StartResult {
 	s.T.Helper()
 	var out StartResult
@@ -103,11 +104,13 @@ func (s *Server) StartStream(token, body string, headers ...string) StartResult 
 	return out
 }
 
+// DayToken returns a token that is valid for a day.
 func (s *Server) DayToken(role auth.Role, sub string) string {
 	s.T.Helper()
 	return s.Token(role, sub, 24*time.Hour)
 }
 
+// SumOfMetric returns the sum of all series of the node whose line begins with name.
 func (s *Server) SumOfMetric(name string) float64 {
 	s.T.Helper()
 	return SumOfMetric(s.T, s.Get(s.Ops, "/metrics"), name)
@@ -123,6 +126,7 @@ func SignToken(t *testing.T, role auth.Role, sub string) string {
 	return text
 }
 
+// SumOfMetric returns the sum of all series whose line begins with name.
 func SumOfMetric(t *testing.T, metrics, name string) (sum float64) {
 	t.Helper()
 	for line := range strings.Lines(metrics) {
@@ -139,6 +143,7 @@ func SumOfMetric(t *testing.T, metrics, name string) (sum float64) {
 	return sum
 }
 
+// ReadyStatus returns the HTTP status of /readyz.
 func ReadyStatus(s *Server) int {
 	s.T.Helper()
 	res, err := s.Ops.Get("http://" + s.Host + "/readyz")
@@ -149,6 +154,7 @@ func ReadyStatus(s *Server) int {
 	return res.StatusCode
 }
 
+// JSON encodes a value that is known to encode.
 func JSON(v any) string {
 	text, _ := json.Marshal(v)
 	return string(text)

@@ -24,12 +24,14 @@ type Client struct {
 	lastID  int64
 }
 
+// Received is a message and when it came, or the error that ended the socket.
 type Received struct {
 	wire.Message
 	At  time.Time
 	Err error
 }
 
+// DialOptions are those of a client with a token; "": none.
 func DialOptions(token string) *websocket.DialOptions {
 	h := http.Header{}
 	if token != "" {
@@ -38,6 +40,8 @@ func DialOptions(token string) *websocket.DialOptions {
 	return &websocket.DialOptions{HTTPHeader: h, Subprotocols: []string{wire.Subprotocol}}
 }
 
+// NewClient reads from a connection until the test ends. timeout is how long it waits
+// for a message.
 func NewClient(t *testing.T, conn *websocket.Conn, patience time.Duration) *Client {
 	conn.SetReadLimit(-1)
 	c := &Client{T: t, Conn: conn, Timeout: patience, Inbox: make(chan Received, 4096)}
@@ -85,6 +89,7 @@ func (c *Client) TryReceive() Received {
 	}
 }
 
+// Receive returns the next message, and fails the test when the socket ends.
 func (c *Client) Receive() Received {
 	c.T.Helper()
 	r := c.TryReceive()
@@ -94,6 +99,7 @@ func (c *Client) Receive() Received {
 	return r
 }
 
+// ReceiveWelcome returns the first message.
 func (c *Client) ReceiveWelcome() *wire.Welcome {
 	c.T.Helper()
 	w, ok := c.Receive().Message.(*wire.Welcome)
@@ -106,6 +112,7 @@ func (c *Client) ReceiveWelcome() *wire.Welcome {
 // Send sends a message and waits for nothing.
 func (c *Client) Send(m wire.Message) error { return c.SendText(string(wire.Append(nil, m))) }
 
+// SendText sends a text that need not be a message.
 func (c *Client) SendText(text string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), c.Timeout)
 	defer cancel()

@@ -26,6 +26,7 @@ func ConfigLoader(t *testing.T, flags ...string) func() (*config.Config, error) 
 	}
 }
 
+// BadConfig is a configuration that cannot be loaded.
 func BadConfig() (*config.Config, error) { return nil, errors.New("a bad configuration") }
 
 // WriteCertificate makes a certificate that ends at a time.

@@ -52,6 +52,7 @@ func (s *Server) DialPublishingAnchor(sub string) (c *Client, query string) {
 	return c, query
 }
 
+// StreamState is the state in which the list shows a live code, "gone" for not at all.
 func (s *Server) StreamState(code string) string {
 	s.T.Helper()
 	var e wire.Entry

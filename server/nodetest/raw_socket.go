@@ -18,6 +18,7 @@ type RawSocket struct {
 	Reader *bufio.Reader
 }
 
+// NewRawSocket reads from and writes to a connection.
 func NewRawSocket(conn net.Conn) *RawSocket { return &RawSocket{conn, bufio.NewReaderSize(conn, 256)} }
 
 // SendRequest sends the request for a socket.

@@ -47,6 +47,7 @@ func (s *Server) Write(p []byte) (int, error) {
 	return s.logText.Write(p)
 }
 
+// Log is what the server has logged.
 func (s *Server) Log() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -65,6 +66,7 @@ func ServeWithClockSteps(t *testing.T, step func() time.Duration) *Server {
 	return ServeLog(t, presencetest.WithClockSteps(OpenMemory(t), step))
 }
 
+// OpenMemory opens a store in memory.
 func OpenMemory(t *testing.T) node.Store {
 	t.Helper()
 	log, err := embedded.Open(embedded.Options{Dir: "memory"})
@@ -74,6 +76,7 @@ func OpenMemory(t *testing.T) node.Store {
 	return log
 }
 
+// ServeLog starts a server on a log of its own.
 func ServeLog(t *testing.T, home presence.Log, flags ...string) *Server {
 	t.Helper()
 	return ServeStore(t, home, false, flags...)
@@ -149,8 +152,10 @@ func ServeOptions(t *testing.T, home presence.Log, shared bool, prepare func(*no
 	return s
 }
 
+// Wait waits until the server has stopped, and returns its error.
 func (s *Server) Wait() error { return s.ended() }
 
+// Token returns a token that is valid for ttl.
 func (s *Server) Token(role auth.Role, sub string, ttl time.Duration) string {
 	s.T.Helper()
 	text, err := auth.SignToken([]byte(s.Secret), "", auth.Identity{Subject: sub, Role: role}, ttl, time.Now())
@@ -177,11 +182,13 @@ func (s *Server) DialWelcomed(path, token string) *Client {
 	return c
 }
 
+// DialAnchor opens a socket of an anchor, and reads its welcome.
 func (s *Server) DialAnchor(sub string) *Client {
 	s.T.Helper()
 	return s.DialWelcomed("/v1/anchor", s.Token(auth.Anchor, sub, 24*time.Hour))
 }
 
+// DialViewer opens a socket of a viewer, and reads its welcome.
 func (s *Server) DialViewer(token string) *Client {
 	s.T.Helper()
 	return s.DialWelcomed("/v1/viewer", token)
@@ -212,7 +219,10 @@ func (s *Server) DialSlowViewer() (*Client, *NetworkGate) {
 // NetworkGate is a lock that a bubble can see through.
 type NetworkGate struct{ held chan struct{} }
 
-func (g *NetworkGate) Lock()   { g.held <- struct{}{} }
+// Lock stops the network.
+func (g *NetworkGate) Lock() { g.held <- struct{}{} }
+
+// Unlock lets it go on.
 func (g *NetworkGate) Unlock() { <-g.held }
 
 // pass waits until nobody holds the lock.
@@ -261,6 +271,7 @@ func (s *Server) StatusOf(path, token string) int {
 	return res.StatusCode
 }
 
+// Get returns the body of a page.
 func (s *Server) Get(client *http.Client, path string) string {
 	s.T.Helper()
 	res, err := client.Get("http://" + s.Host + path)
@@ -275,6 +286,7 @@ func (s *Server) Get(client *http.Client, path string) string {
 	return string(body)
 }
 
+// Metric is the value of a series of the node, "" for none.
 func (s *Server) Metric(name string) string {
 	s.T.Helper()
 	for line := range strings.Lines(s.Get(s.Ops, "/metrics")) {

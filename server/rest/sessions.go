@@ -25,8 +25,11 @@ type SessionView struct {
 	Viewers     int64  `json:"viewers"`
 	PeakViewers int64  `json:"peak_viewers"`
 	Likes       int64  `json:"likes"`
+	EndView
+}
 
-	// Of one that has ended.
+// EndView is the end of a session that has ended.
+type EndView struct {
 	EndedAt    int64  `json:"ended_at,omitempty"`
 	DurationMS int64  `json:"duration_ms,omitempty"`
 	Reason     string `json:"reason,omitempty"`
@@ -41,7 +44,7 @@ func newSessionView(st *presence.Stream, e *presence.Ended) SessionView {
 	}
 	if e != nil {
 		v.State, v.Away, v.Listed, v.Viewers = "ended", "", false, 0
-		v.EndedAt, v.DurationMS, v.Reason, v.By = e.EndedAt, e.DurationMS(), e.Reason.String(), e.By
+		v.EndView = EndView{e.EndedAt, e.DurationMS(), e.Reason.String(), e.By}
 	}
 	return v
 }
