@@ -159,7 +159,7 @@ func serveUntil(ctx context.Context, cfg *config.Config, load func() (*config.Co
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)
 	log, level := logging.New(cfg, stderr)
-	admission.FitSockets(cfg, log)
+	admission.LowerSocketLimit(cfg, log)
 	reg := prometheus.NewRegistry()
 	store, isShared, err := node.OpenStore(cfg, reg, log)
 	if err != nil {

@@ -148,7 +148,7 @@ func (b *bystanders) whilst(task func()) {
 		select {
 		case <-done:
 			open = false
-		case <-time.After(200 * time.Millisecond): // well below limits.rate
+		case <-time.After(200 * time.Millisecond): // well below limits.rateLimiter
 		}
 		b.served()
 	}

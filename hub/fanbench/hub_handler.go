@@ -32,7 +32,7 @@ func (h *hubHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	go h.serveViewer(conn)
 }
 
-// serveViewer handles a viewer's requests until its connection ends.
+// newViewer handles a viewer's requests until its connection ends.
 func (h *hubHandler) serveViewer(conn *socket.Conn) {
 	s := h.hub.Attach(conn)
 	h.onConnected()

@@ -20,7 +20,7 @@ func ClientAddress(r *http.Request, proxies []netip.Prefix) netip.Addr {
 	at := peer.Addr().Unmap()
 	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 	for _, hop := range slices.Backward(hops) {
-		if !InNetworks(at, proxies) {
+		if !IsInNetworks(at, proxies) {
 			break
 		}
 		next, ok := parseHop(hop)
@@ -42,14 +42,14 @@ func parseHop(hop string) (netip.Addr, bool) {
 	return at.Addr().Unmap().WithZone(""), err == nil
 }
 
-// InNetworks reports whether an address is in one of the networks.
-func InNetworks(at netip.Addr, networks []netip.Prefix) bool {
+// IsInNetworks reports whether an address is in one of the networks.
+func IsInNetworks(at netip.Addr, networks []netip.Prefix) bool {
 	return slices.ContainsFunc(networks, func(n netip.Prefix) bool { return n.Contains(at) })
 }
 
-// OriginAllowed reports whether the host of an origin is as one of the
+// IsAllowedOrigin reports whether the host of an origin is as one of the
 // patterns. The same origin needs no leave.
-func OriginAllowed(origin string, patterns []string) bool {
+func IsAllowedOrigin(origin string, patterns []string) bool {
 	u, err := url.Parse(origin)
 	return err == nil && slices.ContainsFunc(patterns, func(p string) bool {
 		name := u.Host

@@ -19,24 +19,24 @@ type Admission struct {
 	metrics    *metrics
 	handshakes *rate.Limiter
 
-	mu         sync.Mutex // guards all below
-	maxSockets int
-	perAddress int
-	draining   bool
-	reserved   int // were let in, and are not inside yet
-	admitted   int // reservations, ever
-	inside     map[*Conn]struct{}
-	byAddress  map[string]int
-	events     int           // event streams among those inside
-	empty      chan struct{} // closed, once, when draining and nobody is left
-	emptied    sync.Once
+	mu               sync.Mutex // guards all below
+	maxSockets       int
+	maxPerAddress    int
+	isDraining       bool
+	reservedCount    int // were let in, and are not inside yet
+	admittedTotal    int // reservations, ever
+	conns            map[*Conn]struct{}
+	countByAddress   map[string]int
+	eventStreamCount int           // event streams among those inside
+	drained          chan struct{} // closed, once, when draining and nobody is left
+	drainedOnce      sync.Once
 }
 
 // New admits nobody beyond the limits.
 func New(l *config.Limits, reg prometheus.Registerer) *Admission {
 	a := &Admission{
 		metrics: newMetrics(reg), handshakes: rate.NewLimiter(rate.Limit(l.Handshakes), handshakeBurst(l)),
-		inside: map[*Conn]struct{}{}, byAddress: map[string]int{}, empty: make(chan struct{}),
+		conns: map[*Conn]struct{}{}, countByAddress: map[string]int{}, drained: make(chan struct{}),
 	}
 	a.SetLimits(l)
 	return a
@@ -46,7 +46,7 @@ func New(l *config.Limits, reg prometheus.Registerer) *Admission {
 func (a *Admission) SetLimits(l *config.Limits) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.maxSockets, a.perAddress = l.Sockets, l.SocketsPerAddress
+	a.maxSockets, a.maxPerAddress = l.Sockets, l.SocketsPerAddress
 	a.handshakes.SetLimit(rate.Limit(l.Handshakes))
 	a.handshakes.SetBurst(handshakeBurst(l))
 }
@@ -62,27 +62,27 @@ func (a *Admission) Reserve(rejection string) (*Reservation, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	switch {
-	case a.draining:
-		rejection = draining
-	case len(a.inside)+a.reserved >= a.maxSockets:
-		rejection = full
+	case a.isDraining:
+		rejection = rejectionDraining
+	case len(a.conns)+a.reservedCount >= a.maxSockets:
+		rejection = rejectionFull
 	case rejection != "":
 	case !a.handshakes.Allow():
-		rejection = tooFast
+		rejection = rejectionHandshakeRate
 	default:
-		a.reserved++
-		a.admitted++
+		a.reservedCount++
+		a.admittedTotal++
 		return &Reservation{admission: a}, nil
 	}
 	a.metrics.rejected.WithLabelValues(rejection).Inc()
-	return nil, &wire.Error{Code: wire.CodeUnavailable, Message: rejections[rejection], RetryAfterMS: 1000 + rand.Int64N(9000)}
+	return nil, &wire.Error{Code: wire.CodeUnavailable, Message: rejectionMessages[rejection], RetryAfterMS: 1000 + rand.Int64N(9000)}
 }
 
-// Admitted is how many were let in, ever.
-func (a *Admission) Admitted() int {
+// AdmittedTotal is how many were let in, ever.
+func (a *Admission) AdmittedTotal() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.admitted
+	return a.admittedTotal
 }
 
 // socketCount is how many are inside whose connection the HTTP server no longer
@@ -90,18 +90,18 @@ func (a *Admission) Admitted() int {
 func (a *Admission) socketCount() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return len(a.inside) - a.events
+	return len(a.conns) - a.eventStreamCount
 }
 
-// ClosedReason is why nobody may come in until that changes by itself, or "".
-func (a *Admission) ClosedReason() string {
+// UnreadyReason is why nobody may come in until that changes by itself, or "".
+func (a *Admission) UnreadyReason() string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	switch {
-	case a.draining:
-		return rejections[draining]
-	case len(a.inside)+a.reserved >= a.maxSockets:
-		return rejections[full]
+	case a.isDraining:
+		return rejectionMessages[rejectionDraining]
+	case len(a.conns)+a.reservedCount >= a.maxSockets:
+		return rejectionMessages[rejectionFull]
 	}
 	return ""
 }
@@ -110,29 +110,29 @@ func (a *Admission) ClosedReason() string {
 func (a *Admission) IsDraining() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.draining
+	return a.isDraining
 }
 
-// Enter admits a connection to its reserved place. It reports false, and releases
+// Admit admits a connection to its reserved place. It reports false, and releases
 // the place, when too many connections have the same address.
-func (a *Admission) Enter(r *Reservation, c *Conn, role string) bool {
+func (a *Admission) Admit(r *Reservation, c *Conn, role string) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	r.use()
-	if a.byAddress[c.Address] >= a.perAddress {
-		a.metrics.rejected.WithLabelValues(addressLimit).Inc()
-		a.signalEmpty()
+	r.releaseLocked()
+	if a.countByAddress[c.Address] >= a.maxPerAddress {
+		a.metrics.rejected.WithLabelValues(rejectionAddressLimit).Inc()
+		a.signalDrained()
 		return false
 	}
-	a.byAddress[c.Address]++
-	a.inside[c] = struct{}{}
+	a.countByAddress[c.Address]++
+	a.conns[c] = struct{}{}
 	if c.Kind == KindEvents {
-		a.events++
+		a.eventStreamCount++
 	}
 	c.role = role
 	a.metrics.connections.WithLabelValues(c.Kind, role).Inc()
 	a.metrics.opens.WithLabelValues(c.Kind).Inc()
-	if a.draining { // since its place was reserved
+	if a.isDraining { // since its place was reserved
 		c.drain()
 	}
 	return true
@@ -142,31 +142,31 @@ func (a *Admission) Enter(r *Reservation, c *Conn, role string) bool {
 func (a *Admission) SetRole(c *Conn, role string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if _, in := a.inside[c]; in && c.role != role {
+	if _, in := a.conns[c]; in && c.role != role {
 		a.metrics.connections.WithLabelValues(c.Kind, c.role).Dec()
 		a.metrics.connections.WithLabelValues(c.Kind, role).Inc()
 		c.role = role
 	}
 }
 
-// Leave ends what Enter began.
-func (a *Admission) Leave(c *Conn) {
+// Remove ends what Enter began.
+func (a *Admission) Remove(c *Conn) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	delete(a.inside, c)
+	delete(a.conns, c)
 	if c.Kind == KindEvents {
-		a.events--
+		a.eventStreamCount--
 	}
-	if a.byAddress[c.Address]--; a.byAddress[c.Address] == 0 {
-		delete(a.byAddress, c.Address)
+	if a.countByAddress[c.Address]--; a.countByAddress[c.Address] == 0 {
+		delete(a.countByAddress, c.Address)
 	}
 	a.metrics.connections.WithLabelValues(c.Kind, c.role).Dec()
-	a.signalEmpty()
+	a.signalDrained()
 }
 
-// signalEmpty ends the wait of a drain when nobody is left. The caller holds mu.
-func (a *Admission) signalEmpty() {
-	if a.draining && len(a.inside)+a.reserved == 0 {
-		a.emptied.Do(func() { close(a.empty) })
+// signalDrained ends the wait of a drain when nobody is left. The caller holds mu.
+func (a *Admission) signalDrained() {
+	if a.isDraining && len(a.conns)+a.reservedCount == 0 {
+		a.drainedOnce.Do(func() { close(a.drained) })
 	}
 }

@@ -36,28 +36,28 @@ func TestTurnedAway(t *testing.T) {
 	refused := func(obstacle, why string) {
 		t.Helper()
 		_, err := g.Reserve(obstacle)
-		e := response.ErrorOf(err)
-		if e == nil || e.Code != wire.CodeUnavailable || e.Message != rejections[why] || e.RetryAfterMS < 1000 || e.RetryAfterMS >= 10_000 {
+		e := response.WireError(err)
+		if e == nil || e.Code != wire.CodeUnavailable || e.Message != rejectionMessages[why] || e.RetryAfterMS < 1000 || e.RetryAfterMS >= 10_000 {
 			t.Errorf("%q: %+v", why, e)
 		}
 	}
-	refused(Overloaded, Overloaded)
-	refused(Isolated, Isolated)
+	refused(RejectionOverloaded, RejectionOverloaded)
+	refused(RejectionIsolated, RejectionIsolated)
 	p, e := g.Reserve("")
 	if e != nil {
 		t.Fatal(e)
 	}
-	refused(Overloaded, full)
+	refused(RejectionOverloaded, rejectionFull)
 	p.Release()
-	refused("", tooFast)
+	refused("", rejectionHandshakeRate)
 	g.Drain(time.Second)
-	refused("", draining)
+	refused("", rejectionDraining)
 	var count dto.Metric
-	if err := g.metrics.rejected.WithLabelValues(draining).Write(&count); err != nil || count.GetCounter().GetValue() != 1 {
+	if err := g.metrics.rejected.WithLabelValues(rejectionDraining).Write(&count); err != nil || count.GetCounter().GetValue() != 1 {
 		t.Errorf("turned away by the drain: %v, %v", &count, err)
 	}
-	if g.Admitted() != 1 {
-		t.Errorf("%d were let in", g.Admitted())
+	if g.AdmittedTotal() != 1 {
+		t.Errorf("%d were let in", g.AdmittedTotal())
 	}
 }
 
@@ -92,12 +92,12 @@ func TestDrainMeetsArrivals(t *testing.T) {
 				return true
 			}
 		}
-		out := &Conn{Kind: "viewer", Address: "x", Out: hub.New(hub.Options{Lists: cfg.Lists, Tick: cfg.Hub.Tick, Metrics: prometheus.NewRegistry()}).Attach(silent{})}
-		defer out.Out.Close()
-		if !waits() || !g.Enter(coming[0], out, RoleUnknown) || out.CloseCode() != wire.CloseDrained {
+		out := &Conn{Kind: "viewer", Address: "x", Socket: hub.New(hub.Options{Lists: cfg.Lists, Tick: cfg.Hub.Tick, Metrics: prometheus.NewRegistry()}).Attach(silent{})}
+		defer out.Socket.Close()
+		if !waits() || !g.Admit(coming[0], out, RoleUnknown) || out.CloseCode() != wire.CloseDrained {
 			t.Errorf("let in while draining, and closed with %d", out.CloseCode())
 		}
-		g.Leave(out)
+		g.Remove(out)
 		if !waits() {
 			t.Error("the drain does not wait for who is coming")
 		}

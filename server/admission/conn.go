@@ -10,7 +10,7 @@ import (
 // Conn is one connection that stays: a socket, or a response of events.
 type Conn struct {
 	// Static after construction.
-	Out     *hub.Socket
+	Socket  *hub.Socket
 	Kind    string
 	Address string
 
@@ -31,16 +31,16 @@ const (
 	RoleUnknown   = "unknown"
 )
 
-// Finish lets what is queued go out, then closes. It does not block.
-func (c *Conn) Finish(code int, reason string) {
+// Close lets what is queued go out, then closes. It does not block.
+func (c *Conn) Close(code int, reason string) {
 	c.SetCloseCode(int64(code))
-	c.Out.CloseAfterAnswers(code, reason)
+	c.Socket.CloseAfterAnswers(code, reason)
 }
 
 // drain sends the client to another node, at once.
 func (c *Conn) drain() {
 	c.Send(&wire.Drain{})
-	c.Finish(wire.CloseDrained, "this node is stopping")
+	c.Close(wire.CloseDrained, "this node is stopping")
 }
 
 // SetCloseCode records what the connection was closed with, unless that is known.
@@ -50,4 +50,4 @@ func (c *Conn) SetCloseCode(code int64) { c.closeCode.CompareAndSwap(0, code) }
 func (c *Conn) CloseCode() int64 { return c.closeCode.Load() }
 
 // Send queues a message; it does not block.
-func (c *Conn) Send(m wire.Message) { c.Out.Send(wire.Append(nil, m)) }
+func (c *Conn) Send(m wire.Message) { c.Socket.Send(wire.Append(nil, m)) }

@@ -11,7 +11,7 @@ import (
 type ConnectionLimit struct {
 	// Static after construction.
 	admission *Admission
-	max       int // public connections in all, sockets among them; 0: no bound is known
+	maxConns  int // public connections in all, sockets among them; 0: no bound is known
 
 	mu    sync.Mutex // guards count
 	count int        // connections that the HTTP server has
@@ -26,18 +26,18 @@ const ownFiles = 50
 func NewConnectionLimit(openFiles int, a *Admission) *ConnectionLimit {
 	l := &ConnectionLimit{admission: a}
 	if openFiles != 0 {
-		l.max = max(1, openFiles-ownFiles)
+		l.maxConns = max(1, openFiles-ownFiles)
 	}
 	return l
 }
 
-// Track is the ConnState of an HTTP server. A connection that is too many is
+// TrackState is the ConnState of an HTTP server. A connection that is too many is
 // closed at once: there is no file to answer it with.
-func (l *ConnectionLimit) Track(c net.Conn, state http.ConnState) {
+func (l *ConnectionLimit) TrackState(c net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateNew:
-		if n := l.add(1); l.max != 0 && n+l.admission.socketCount() > l.max {
-			l.admission.metrics.rejected.WithLabelValues(fileLimit).Inc()
+		if n := l.add(1); l.maxConns != 0 && n+l.admission.socketCount() > l.maxConns {
+			l.admission.metrics.rejected.WithLabelValues(rejectionFileLimit).Inc()
 			c.Close()
 		}
 	case http.StateHijacked, http.StateClosed:

@@ -38,7 +38,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	for _, kind := range []string{KindAnchor, KindViewer, KindEvents} {
 		m.opens.WithLabelValues(kind)
 	}
-	for _, reason := range []string{draining, full, tooFast, Isolated, Overloaded, addressLimit, fileLimit} {
+	for _, reason := range []string{rejectionDraining, rejectionFull, rejectionHandshakeRate, RejectionIsolated, RejectionOverloaded, rejectionAddressLimit, rejectionFileLimit} {
 		m.rejected.WithLabelValues(reason)
 	}
 	return m

@@ -2,43 +2,43 @@ package admission
 
 // Reservation is the place of a connection that is about to enter.
 type Reservation struct {
-	admission *Admission
-	isUsed    bool // guarded by Admission.mu
+	admission  *Admission
+	isReleased bool // guarded by Admission.mu
 }
 
-// use ends the reservation, once. The caller holds Admission.mu.
-func (r *Reservation) use() {
-	if !r.isUsed {
-		r.isUsed = true
-		r.admission.reserved--
+// releaseLocked ends the reservation, once. The caller holds Admission.mu.
+func (r *Reservation) releaseLocked() {
+	if !r.isReleased {
+		r.isReleased = true
+		r.admission.reservedCount--
 	}
 }
 
 // Release gives the place back, unless Enter has used it.
 func (r *Reservation) Release() {
 	r.admission.mu.Lock()
-	r.use()
-	r.admission.signalEmpty()
+	r.releaseLocked()
+	r.admission.signalDrained()
 	r.admission.mu.Unlock()
 }
 
 // Reasons why nobody, or nobody of some kind, may come in, as metrics name them.
 const (
-	draining   = "draining"
-	full       = "full"
-	tooFast    = "handshakes"
-	Isolated   = "cut_off"
-	Overloaded = "overloaded"
+	rejectionDraining      = "draining"
+	rejectionFull          = "full"
+	rejectionHandshakeRate = "handshakes"
+	RejectionIsolated      = "cut_off"
+	RejectionOverloaded    = "overloaded"
 
-	addressLimit = "address" // sent as a close code, since it is seen late
-	fileLimit    = "files"   // sent to nobody: the connection is closed at once
+	rejectionAddressLimit = "address" // sent as a close code, since it is seen late
+	rejectionFileLimit    = "files"   // sent to nobody: the connection is closed at once
 )
 
-// rejections are the sentences that clients get.
-var rejections = map[string]string{
-	draining:   "this node is stopping",
-	full:       "this node has as many sockets as it takes",
-	tooFast:    "more sockets come at once than this node takes",
-	Isolated:   "this node does not hear the others",
-	Overloaded: "this node has as much to do as it can",
+// rejectionMessages are the sentences that clients get.
+var rejectionMessages = map[string]string{
+	rejectionDraining:      "this node is stopping",
+	rejectionFull:          "this node has as many sockets as it takes",
+	rejectionHandshakeRate: "more sockets come at once than this node takes",
+	RejectionIsolated:      "this node does not hear the others",
+	RejectionOverloaded:    "this node has as much to do as it can",
 }

@@ -10,22 +10,22 @@ import (
 	presencenode "onair/presence/node"
 )
 
-// answerWithin is how long a command may take before its answer is "unknown".
-const answerWithin = 10 * time.Second
+// commandTimeout is how long a command may take before its answer is "unknown".
+const commandTimeout = 10 * time.Second
 
 // Do appends a command and waits for its result in the log. The error is one of
 // the protocol.
 func (s *Service) Do(ctx context.Context, c presence.Command) (presence.Result, error) {
-	ctx, cancel := context.WithTimeout(ctx, answerWithin)
+	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
 	result, err := s.node.Do(ctx, c)
 	return s.checkResult(result, err)
 }
 
-// Renew renews the lease of a session by its id, as a beat does. isPending is true when
+// RenewLease renews the lease of a session by its id, as a beat does. isPending is true when
 // the beat is not in the log yet.
-func (s *Service) Renew(ctx context.Context, session presence.Session) (result presence.Result, isPending bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, answerWithin)
+func (s *Service) RenewLease(ctx context.Context, session presence.Session) (result presence.Result, isPending bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
 	result, isPending, err = s.node.BeatSession(ctx, session)
 	result, err = s.checkResult(result, err)
@@ -34,7 +34,7 @@ func (s *Service) Renew(ctx context.Context, session presence.Session) (result p
 
 // Sync waits until this node has applied all that is in the log by now.
 func (s *Service) Sync(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, answerWithin)
+	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
 	_, err := s.checkResult(presence.Result{}, s.node.Sync(ctx))
 	return err
@@ -50,15 +50,15 @@ func (s *Service) checkResult(result presence.Result, err error) (presence.Resul
 		return result, &wire.Error{Code: wire.CodeUnknown, Message: "no answer came in time; it may yet take effect, repeat with the same key"}
 	case result.Refusal != presence.Granted:
 		if result.Refusal == presence.SessionGone && result.Ended != nil {
-			s.DetectFalseExpiry(result.Ended)
+			s.CountFalseExpiry(result.Ended)
 		}
 		return result, RefusalError(&result)
 	}
 	return result, nil
 }
 
-// refusals are the sentences for what the registry refuses.
-var refusals = map[presence.Refusal]string{
+// refusalMessages are the sentences for what the registry refuses.
+var refusalMessages = map[presence.Refusal]string{
 	presence.AlreadyLive:  "this anchor is live on another device",
 	presence.CodeTaken:    "another live session has this live code",
 	presence.SessionGone:  "the session is not the live one",
@@ -69,15 +69,15 @@ var refusals = map[presence.Refusal]string{
 
 // RefusalError is what a client gets for a command that the registry refused.
 func RefusalError(result *presence.Result) error {
-	e := &wire.Error{Code: wire.ErrorCode(result.Refusal.String()), Message: refusals[result.Refusal]}
+	e := &wire.Error{Code: wire.ErrorCode(result.Refusal.String()), Message: refusalMessages[result.Refusal]}
 	if result.Refusal == presence.SessionGone && result.Ended != nil {
 		e.Reason, e.Summary = result.Ended.Reason.String(), Summary(result.Ended)
 	}
 	return e
 }
 
-// CodeOf returns the code of an error of the protocol, "" for any other.
-func CodeOf(err error) wire.ErrorCode {
+// ErrorCode returns the code of an error of the protocol, "" for any other.
+func ErrorCode(err error) wire.ErrorCode {
 	if e, ok := errors.AsType[*wire.Error](err); ok {
 		return e.Code
 	}

@@ -12,11 +12,11 @@ type falseExpiries struct {
 	endedAt map[presence.Session]int64
 }
 
-// DetectFalseExpiry takes a session that has ended, and for which somebody beat or
+// CountFalseExpiry takes a session that has ended, and for which somebody beat or
 // which somebody resumed. If it ended by missed beats, and no longer ago than an interval, the
 // anchor was alive: three missed beats were too few for its network, or we were
 // wrong.
-func (s *Service) DetectFalseExpiry(e *presence.Ended) {
+func (s *Service) CountFalseExpiry(e *presence.Ended) {
 	if e.Reason != presence.MissedBeats {
 		return
 	}
@@ -25,16 +25,16 @@ func (s *Service) DetectFalseExpiry(e *presence.Ended) {
 	if now-e.EndedAt > interval {
 		return
 	}
-	if s.falseExpiries.add(e, now-interval) {
+	if s.falseExpiries.addNew(e, now-interval) {
 		s.metrics.falseExpiries.Inc()
 		s.log.Warn().Str("stream", e.Stream.Code).Str("anchor", e.Stream.Anchor).Int64("after_ms", now-e.EndedAt).
 			Msg("an anchor came back right after it was taken off the list")
 	}
 }
 
-// add reports whether a session is new here, and forgets those that ended before a
+// addNew reports whether a session is new here, and forgets those that ended before a
 // log time.
-func (f *falseExpiries) add(e *presence.Ended, before int64) (isNew bool) {
+func (f *falseExpiries) addNew(e *presence.Ended, before int64) (isNew bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for session, endedAt := range f.endedAt {

@@ -12,11 +12,11 @@ const (
 	LikesBurst     = 200
 )
 
-// NewLikesLimiter bounds the likes of one socket.
-func NewLikesLimiter() *rate.Limiter { return rate.NewLimiter(LikesPerSecond, LikesBurst) }
+// NewLikeLimiter bounds the likes of one socket.
+func NewLikeLimiter() *rate.Limiter { return rate.NewLimiter(LikesPerSecond, LikesBurst) }
 
-// LikesLimitError is what a client gets whose n likes are too many.
-func LikesLimitError(n int) error {
+// LikeLimitError is what a client gets whose n likes are too many.
+func LikeLimitError(n int) error {
 	return &wire.Error{
 		Code: wire.CodeRateLimited, Message: "too many likes", RetryAfterMS: int64(n) * 1000 / LikesPerSecond,
 	}

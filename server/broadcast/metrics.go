@@ -20,7 +20,7 @@ type metrics struct {
 	frameRate     prometheus.Histogram
 }
 
-const resumed = "resumed" // an outcome, beside the codes of errors
+const outcomeResumed = "resumed" // an outcome, beside the codes of errors
 
 func newMetrics(reg prometheus.Registerer) *metrics {
 	f := promauto.With(reg)
@@ -47,7 +47,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Buckets: []float64{1, 5, 10, 15, 20, 24, 25, 30, 50, 60, 120},
 		}),
 	}
-	for _, outcome := range []string{resumed, string(wire.CodeSessionGone), string(wire.CodeUnavailable), string(wire.CodeUnknown)} {
+	for _, outcome := range []string{outcomeResumed, string(wire.CodeSessionGone), string(wire.CodeUnavailable), string(wire.CodeUnknown)} {
 		m.resumes.WithLabelValues(outcome)
 	}
 	return m
@@ -55,8 +55,8 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 
 // CountResume counts what an anchor got that asked to resume; nil: its session.
 func (s *Service) CountResume(err error) {
-	outcome := resumed
-	if code := CodeOf(err); code != "" {
+	outcome := outcomeResumed
+	if code := ErrorCode(err); code != "" {
 		outcome = string(code)
 	}
 	s.metrics.resumes.WithLabelValues(outcome).Inc()
@@ -70,8 +70,8 @@ func (s *Service) CountBeat(gap time.Duration, settings *presence.Settings) {
 	}
 }
 
-// CountStats counts what an encoder reports of itself.
-func (s *Service) CountStats(stats *wire.EncoderStats) {
+// CountEncoderStats counts what an encoder reports of itself.
+func (s *Service) CountEncoderStats(stats *wire.EncoderStats) {
 	if stats.BitrateKbps.Set && !stats.BitrateKbps.Null {
 		s.metrics.bitrate.Observe(stats.BitrateKbps.Value * 1000 / 8)
 	}

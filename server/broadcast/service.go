@@ -39,10 +39,10 @@ func (s *Service) Settings() (settings presence.Settings) {
 	return settings
 }
 
-// TranscodedFrom returns the live code of which a name is a transcoding by one of
+// OriginalCode returns the live code of which a name is a transcoding by one of
 // the configured templates, or "".
-func (s *Service) TranscodedFrom(name string) string {
-	return s.codes.TranscodedFrom(name, s.runtime.Current().Play.Templates)
+func (s *Service) OriginalCode(name string) string {
+	return s.codes.OriginalCode(name, s.runtime.Current().Play.Templates)
 }
 
 // NotLiveError is what a client gets about a live code that nobody has.

@@ -19,16 +19,16 @@ func (s *Service) NewStart(m *wire.Start, anchor, socket string) (*presence.Star
 	if !slices.Contains(s.lists, list) {
 		return nil, &wire.Error{Code: wire.CodeBadRequest, Message: "list is not one of the configured lists"}
 	}
-	sources, err := s.sources(m.Sources)
+	sources, err := s.sessionSources(m.Sources)
 	if err != nil {
 		return nil, err
 	}
 	session := presence.NewSession()
-	code, err := s.codes.Make(anchor, m.Suffix, session)
+	code, err := s.codes.Code(anchor, m.Suffix, session)
 	if err != nil {
 		return nil, &wire.Error{Code: wire.CodeBadRequest, Message: err.Error()}
 	}
-	if of := s.TranscodedFrom(code); of != "" {
+	if of := s.OriginalCode(code); of != "" {
 		return nil, &wire.Error{Code: wire.CodeBadRequest, Message: "the live code " + code + " is that of " + of + " transcoded, by play.templates: its URLs would be the same"}
 	}
 	full := false
@@ -44,9 +44,9 @@ func (s *Service) NewStart(m *wire.Start, anchor, socket string) (*presence.Star
 	}, nil
 }
 
-// sources returns what a session lives by: what its start names of the sources
+// sessionSources returns what a session lives by: what its start names of the sources
 // that are configured, or all of them.
-func (s *Service) sources(names []string) (presence.Sources, error) {
+func (s *Service) sessionSources(names []string) (presence.Sources, error) {
 	have := presence.SourcesOf(presence.FromBeats)
 	cfg := s.runtime.Current()
 	if cfg.Hooks.AnyEnabled() {

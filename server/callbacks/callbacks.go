@@ -28,15 +28,15 @@ import (
 
 // What became of a callback, in metrics.
 const (
-	callbackAccepted     = "accepted"
-	callbackDenied       = "denied"       // from an address, or under a path, that is not allowed
-	callbackMalformed    = "malformed"    // not understood
-	callbackSignature    = "signature"    // it, or the URL that it is about, is not signed as it must be, or has expired
-	callbackForeign      = "foreign"      // about a stream that is none of ours; nothing was asked
-	callbackNotLive      = "not_live"     // no live session has the code: never begun, ended, banned
-	callbackLate         = "late"         // overtaken by what came after it
-	callbackContradicted = "contradicted" // an end of a push, of which the cloud says that it goes on
-	callbackFailed       = "unavailable"  // could not be decided
+	resultAccepted     = "accepted"
+	resultDenied       = "denied"       // from an address, or under a path, that is not allowed
+	resultMalformed    = "malformed"    // not understood
+	resultBadSignature = "signature"    // it, or the URL that it is about, is not signed as it must be, or has expired
+	resultForeign      = "foreign"      // about a stream that is none of ours; nothing was asked
+	resultNotLive      = "not_live"     // no live session has the code: never begun, ended, banned
+	resultSuperseded   = "late"         // overtaken by what came after it
+	resultContradicted = "contradicted" // an end of a push, of which the cloud says that it goes on
+	resultUnavailable  = "unavailable"  // could not be decided
 )
 
 // Callbacks judge the callbacks of clouds and media servers.
@@ -78,10 +78,10 @@ func (s *Callbacks) Handlers() iter.Seq2[string, http.HandlerFunc] {
 
 func (s *Callbacks) handler(p *provider) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		event, result, err := s.judge(w, r, p)
+		event, result, err := s.handleRequest(w, r, p)
 		s.metrics.callbacks.WithLabelValues(p.name, event.Name, result).Inc()
-		e := response.ErrorOf(err)
-		if e != nil && (result != callbackDenied || p.config(&s.Runtime.Current().Hooks).Enabled) {
+		e := response.WireError(err)
+		if e != nil && (result != resultDenied || p.hookConfig(&s.Runtime.Current().Hooks).Enabled) {
 			s.Log.Warn().Str("provider", p.name).Str("event", event.Name).Str("stream", event.Code).
 				Str("result", result).Str("why", e.Message).Msg("callback refused")
 		}
@@ -89,38 +89,38 @@ func (s *Callbacks) handler(p *provider) http.HandlerFunc {
 			response.WriteProblem(w, e)
 			return
 		}
-		p.answer(w, &event, e)
+		p.writeAnswer(w, &event, e)
 	}
 }
 
-// forwardedBy are headers of which proxies add one or the other.
-var forwardedBy = []string{"X-Forwarded-For", "Forwarded", "Via", "X-Real-Ip"}
+// proxyHeaders are headers of which proxies add one or the other.
+var proxyHeaders = []string{"X-Forwarded-For", "Forwarded", "Via", "X-Real-Ip"}
 
-// judge reads one callback, if it may come, and handles it. The event that it
+// handleRequest reads one callback, if it may come, and handles it. The event that it
 // returns is for metrics and the log: it has a code only where that is one.
-func (s *Callbacks) judge(w http.ResponseWriter, r *http.Request, p *provider) (ev hooks.Event, result string, err error) {
+func (s *Callbacks) handleRequest(w http.ResponseWriter, r *http.Request, p *provider) (ev hooks.Event, result string, err error) {
 	cfg := s.Runtime.Current()
-	hook := p.config(&cfg.Hooks)
+	hook := p.hookConfig(&cfg.Hooks)
 	peer := admission.ClientAddress(r, cfg.Proxies)
 	// A proxy on this machine that is not among ours would make everybody local.
-	forwarded := peer == admission.ClientAddress(r, nil) && slices.ContainsFunc(forwardedBy, func(name string) bool { return len(r.Header.Values(name)) > 0 })
-	allowed := len(hook.Allow) == 0 || !forwarded && admission.InNetworks(peer, hook.Allow)
-	event, known := p.eventOf(r, hook.Secret.Reveal())
+	forwarded := peer == admission.ClientAddress(r, nil) && slices.ContainsFunc(proxyHeaders, func(name string) bool { return len(r.Header.Values(name)) > 0 })
+	allowed := len(hook.Allow) == 0 || !forwarded && admission.IsInNetworks(peer, hook.Allow)
+	event, known := p.eventName(r, hook.Secret.Reveal())
 	if !hook.Enabled || !allowed || !known {
-		return ev, callbackDenied, &wire.Error{Code: wire.CodeNotFound, Message: "there is nothing here"}
+		return ev, resultDenied, &wire.Error{Code: wire.CodeNotFound, Message: "there is nothing here"}
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, p.maxBody))
 	if err != nil {
-		return ev, callbackMalformed, &wire.Error{Code: wire.CodeBadRequest, Message: "the body is too long, or did not come whole in time"}
+		return ev, resultMalformed, &wire.Error{Code: wire.CodeBadRequest, Message: "the body is too long, or did not come whole in time"}
 	}
-	read, err := p.read(&cfg.Hooks, event, body)
+	read, err := p.parse(&cfg.Hooks, event, body)
 	switch {
 	case errors.Is(err, hooks.ErrSignatureExpired):
-		return ev, callbackSignature, &wire.Error{Code: wire.CodeUnauthorized, Message: err.Error()}
+		return ev, resultBadSignature, &wire.Error{Code: wire.CodeUnauthorized, Message: err.Error()}
 	case errors.Is(err, hooks.ErrSignatureInvalid):
-		return ev, callbackSignature, &wire.Error{Code: wire.CodeForbidden, Message: err.Error()}
+		return ev, resultBadSignature, &wire.Error{Code: wire.CodeForbidden, Message: err.Error()}
 	case err != nil:
-		return ev, callbackMalformed, &wire.Error{Code: wire.CodeBadRequest, Message: err.Error()}
+		return ev, resultMalformed, &wire.Error{Code: wire.CodeBadRequest, Message: err.Error()}
 	}
 	result, err = s.handleEvent(r.Context(), p, &read, peer)
 	if !livecode.IsValid(read.Code) {
@@ -129,9 +129,9 @@ func (s *Callbacks) judge(w http.ResponseWriter, r *http.Request, p *provider) (
 	return read, result, err
 }
 
-// eventOf reads the path: the secret, where there is one, and after it at most
+// eventName reads the path: the secret, where there is one, and after it at most
 // the name of an event.
-func (p *provider) eventOf(r *http.Request, secret string) (event string, known bool) {
+func (p *provider) eventName(r *http.Request, secret string) (event string, known bool) {
 	first, second := r.PathValue("first"), r.PathValue("second")
 	if secret != "" {
 		if subtle.ConstantTimeCompare([]byte(first), []byte(secret)) == 0 {

@@ -14,25 +14,25 @@ import (
 // provider is one of those whose callbacks are listened to: what of theirs
 // differs from the others'.
 type provider struct {
-	name    string
-	maxBody int64    // in bytes
-	events  []string // that a path may end in
-	config  func(*config.Hooks) config.Hook
-	read    func(h *config.Hooks, event string, body []byte) (hooks.Event, error)
-	answer  func(w http.ResponseWriter, ev *hooks.Event, e *wire.Error)
-	// isLate reports an event that was overtaken by a later one; nil: the events of
+	name        string
+	maxBody     int64    // in bytes
+	events      []string // that a path may end in
+	hookConfig  func(*config.Hooks) config.Hook
+	parse       func(h *config.Hooks, event string, body []byte) (hooks.Event, error)
+	writeAnswer func(w http.ResponseWriter, ev *hooks.Event, e *wire.Error)
+	// isSuperseded reports an event that was overtaken by a later one; nil: the events of
 	// this provider say themselves what they are about.
-	isLate func(ev *hooks.Event, now time.Time) bool
-	// unsignedCode answers a push or a player without a signature.
-	unsignedCode wire.ErrorCode
-	// canConfirm: an end is asked after where there is a cloud to ask.
-	canConfirm bool
+	isSuperseded func(ev *hooks.Event, now time.Time) bool
+	// unsignedErrorCode answers a push or a player without a signature.
+	unsignedErrorCode wire.ErrorCode
+	// confirmsEnds: an end is asked after where there is a cloud to ask.
+	confirmsEnds bool
 }
 
 // Bounds of bodies, in bytes.
 const (
-	maxMediaBody = 16 << 10 // of a media server
-	maxCloudBody = 64 << 10
+	maxMediaServerBody = 16 << 10 // of a media server
+	maxCloudBody       = 64 << 10
 )
 
 // providers are all there are. Where the body says which event it is, the path
@@ -42,50 +42,50 @@ func providers() []provider {
 	return []provider{
 		{
 			name: hooks.ProviderTencent, maxBody: maxCloudBody,
-			config: func(h *config.Hooks) config.Hook { return h.Tencent },
-			read: func(h *config.Hooks, _ string, body []byte) (hooks.Event, error) {
+			hookConfig: func(h *config.Hooks) config.Hook { return h.Tencent },
+			parse: func(h *config.Hooks, _ string, body []byte) (hooks.Event, error) {
 				return hooks.ParseTencent(body, h.TencentKey.Reveal(), time.Now())
 			},
-			answer: answerCode, canConfirm: true,
+			writeAnswer: writeCodeAnswer, confirmsEnds: true,
 		},
 		{
-			name: hooks.ProviderSRS, maxBody: maxMediaBody,
-			events: []string{"on_publish", "on_unpublish", "on_play", "on_stop", "on_dvr"},
-			config: func(h *config.Hooks) config.Hook { return h.SRS },
-			read:   func(_ *config.Hooks, _ string, body []byte) (hooks.Event, error) { return hooks.ParseSRS(body) },
-			answer: answerCode, unsignedCode: wire.CodeForbidden,
+			name: hooks.ProviderSRS, maxBody: maxMediaServerBody,
+			events:      []string{"on_publish", "on_unpublish", "on_play", "on_stop", "on_dvr"},
+			hookConfig:  func(h *config.Hooks) config.Hook { return h.SRS },
+			parse:       func(_ *config.Hooks, _ string, body []byte) (hooks.Event, error) { return hooks.ParseSRS(body) },
+			writeAnswer: writeCodeAnswer, unsignedErrorCode: wire.CodeForbidden,
 		},
 		{
-			name: hooks.ProviderNginxRTMP, maxBody: maxMediaBody,
-			events: []string{"publish", "publish_done", "play", "play_done", "update", "record_done"},
-			config: func(h *config.Hooks) config.Hook { return h.NginxRTMP },
-			read:   func(_ *config.Hooks, _ string, body []byte) (hooks.Event, error) { return hooks.ParseNginxRTMP(body) },
-			answer: answerEmpty, unsignedCode: wire.CodeForbidden,
+			name: hooks.ProviderNginxRTMP, maxBody: maxMediaServerBody,
+			events:      []string{"publish", "publish_done", "play", "play_done", "update", "record_done"},
+			hookConfig:  func(h *config.Hooks) config.Hook { return h.NginxRTMP },
+			parse:       func(_ *config.Hooks, _ string, body []byte) (hooks.Event, error) { return hooks.ParseNginxRTMP(body) },
+			writeAnswer: writeEmptyAnswer, unsignedErrorCode: wire.CodeForbidden,
 		},
 		{
-			name: hooks.ProviderMediaMTX, maxBody: maxMediaBody,
-			events: []string{"auth", "available", "unavailable", "record"},
-			config: func(h *config.Hooks) config.Hook { return h.MediaMTX },
-			read: func(_ *config.Hooks, event string, body []byte) (hooks.Event, error) {
+			name: hooks.ProviderMediaMTX, maxBody: maxMediaServerBody,
+			events:     []string{"auth", "available", "unavailable", "record"},
+			hookConfig: func(h *config.Hooks) config.Hook { return h.MediaMTX },
+			parse: func(_ *config.Hooks, event string, body []byte) (hooks.Event, error) {
 				return hooks.ParseMediaMTX(event, body)
 			},
 			// RTSP clients come without anything at first, and have to be asked.
-			answer: answerEmpty, unsignedCode: wire.CodeUnauthorized,
+			writeAnswer: writeEmptyAnswer, unsignedErrorCode: wire.CodeUnauthorized,
 		},
 		{
-			name: hooks.ProviderZLM, maxBody: maxMediaBody,
-			events: []string{"on_publish", "on_play", "on_stream_changed", "on_record_mp4", "on_stream_none_reader"},
-			config: func(h *config.Hooks) config.Hook { return h.ZLM },
-			read: func(_ *config.Hooks, event string, body []byte) (hooks.Event, error) {
+			name: hooks.ProviderZLM, maxBody: maxMediaServerBody,
+			events:     []string{"on_publish", "on_play", "on_stream_changed", "on_record_mp4", "on_stream_none_reader"},
+			hookConfig: func(h *config.Hooks) config.Hook { return h.ZLM },
+			parse: func(_ *config.Hooks, event string, body []byte) (hooks.Event, error) {
 				return hooks.ParseZLM(event, body)
 			},
-			answer: answerZLM, unsignedCode: wire.CodeForbidden, isLate: turns.Observe,
+			writeAnswer: writeZLMAnswer, unsignedErrorCode: wire.CodeForbidden, isSuperseded: turns.Observe,
 		},
 	}
 }
 
-// answerEmpty answers those who look at the status alone.
-func answerEmpty(w http.ResponseWriter, _ *hooks.Event, e *wire.Error) {
+// writeEmptyAnswer answers those who look at the status alone.
+func writeEmptyAnswer(w http.ResponseWriter, _ *hooks.Event, e *wire.Error) {
 	if e != nil {
 		response.WriteProblem(w, e)
 		return
@@ -101,8 +101,8 @@ type CodeAnswer struct {
 	Close *bool  `json:"close,omitempty"`
 }
 
-// answerCode answers those who look at the status and at a code.
-func answerCode(w http.ResponseWriter, _ *hooks.Event, e *wire.Error) {
+// writeCodeAnswer answers those who look at the status and at a code.
+func writeCodeAnswer(w http.ResponseWriter, _ *hooks.Event, e *wire.Error) {
 	if e != nil {
 		writeCode(w, response.Statuses[e.Code], CodeAnswer{Code: response.Statuses[e.Code], Msg: e.Message})
 		return
@@ -110,15 +110,15 @@ func answerCode(w http.ResponseWriter, _ *hooks.Event, e *wire.Error) {
 	writeCode(w, http.StatusOK, CodeAnswer{})
 }
 
-// answerZLM answers ZLMediaKit, which repeats what is answered with another
+// writeZLMAnswer answers ZLMediaKit, which repeats what is answered with another
 // status than 200 and takes a code for a refusal. How a stream is remuxed stays
 // as it is configured there; nobody's watching is no reason to close it.
-func answerZLM(w http.ResponseWriter, ev *hooks.Event, e *wire.Error) {
+func writeZLMAnswer(w http.ResponseWriter, ev *hooks.Event, e *wire.Error) {
 	switch {
 	case e != nil && e.Code == wire.CodeForbidden:
 		writeCode(w, http.StatusOK, CodeAnswer{Code: http.StatusForbidden, Msg: e.Message})
 	case e != nil:
-		answerCode(w, ev, e)
+		writeCodeAnswer(w, ev, e)
 	case ev.Name == "on_stream_none_reader":
 		writeCode(w, http.StatusOK, CodeAnswer{Msg: "success", Close: new(false)})
 	default:

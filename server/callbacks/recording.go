@@ -15,17 +15,17 @@ func (s *Callbacks) addRecording(ctx context.Context, p *provider, ev *hooks.Eve
 	if result, err = s.verifyPush(p, ev); err != nil {
 		return result, err
 	}
-	completeTimes(&ev.Recording, time.Now().UnixMilli())
+	completeRecordingTimes(&ev.Recording, time.Now().UnixMilli())
 	if err = s.Recordings.Add(ctx, &ev.Recording); err != nil {
-		return callbackFailed, err
+		return resultUnavailable, err
 	}
-	return callbackAccepted, nil
+	return resultAccepted, nil
 }
 
-// completeTimes completes the times of a file that was told of just now. The
+// completeRecordingTimes completes the times of a file that was told of just now. The
 // start stays 0 where there is nothing to know it from: it is that of the
 // session then.
-func completeTimes(rec *presence.Recording, now int64) {
+func completeRecordingTimes(rec *presence.Recording, now int64) {
 	if rec.EndedAt == 0 && rec.StartedAt != 0 && rec.Duration != 0 {
 		rec.EndedAt = rec.StartedAt + rec.Duration
 	}

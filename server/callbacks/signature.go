@@ -23,40 +23,40 @@ func (s *Callbacks) verifySignature(ev *hooks.Event) error {
 // event tells of: one that is known, or that has a signature. That may have
 // expired since the push began, but takes no place of a push that is known.
 func (s *Callbacks) verifyPush(p *provider, ev *hooks.Event) (result string, err error) {
-	if ev.Kind != hooks.PublishRequest && (!ev.Unverified || s.isPublishing(s.Hub.StreamByCode(ev.Code), ev.PushID)) {
+	if ev.Kind != hooks.PublishRequest && (!ev.Unverified || s.hasPush(s.Hub.StreamByCode(ev.Code), ev.PushID)) {
 		return "", nil
 	}
 	err = s.verifySignature(ev)
 	s.metrics.countVerification(err)
-	if ev.Kind != hooks.PublishRequest && errors.Is(err, signing.ErrExpired) && (ev.Kind != hooks.PushContinued || !s.hasMedia(s.Hub.StreamByCode(ev.Code))) {
+	if ev.Kind != hooks.PublishRequest && errors.Is(err, signing.ErrExpired) && (ev.Kind != hooks.PushContinued || !s.hasAnyPush(s.Hub.StreamByCode(ev.Code))) {
 		return "", nil
 	}
-	return p.signatureError(err)
+	return p.signatureResult(err)
 }
 
-// signatureError is what the provider gets for what Verify found.
-func (p *provider) signatureError(err error) (result string, refusal error) {
+// signatureResult is what the provider gets for what Verify found.
+func (p *provider) signatureResult(err error) (result string, refusal error) {
 	switch {
 	case err == nil:
 		return "", nil
 	case errors.Is(err, signing.ErrMissing):
-		return callbackSignature, &wire.Error{Code: p.unsignedCode, Message: err.Error()}
+		return resultBadSignature, &wire.Error{Code: p.unsignedErrorCode, Message: err.Error()}
 	}
-	return callbackSignature, &wire.Error{Code: wire.CodeForbidden, Message: err.Error()}
+	return resultBadSignature, &wire.Error{Code: wire.CodeForbidden, Message: err.Error()}
 }
 
-// isPublishing reports whether a media session is known to publish for the session
+// hasPush reports whether a media session is known to publish for the session
 // of a stream, which may be nil.
-func (s *Callbacks) isPublishing(st *presence.Stream, media string) (known bool) {
+func (s *Callbacks) hasPush(st *presence.Stream, media string) (known bool) {
 	if st != nil {
 		s.Node.Read(func(r *presence.Registry) { known = r.HasPush(st.Session, media) })
 	}
 	return known
 }
 
-// hasMedia reports whether any push is known for the session of a stream, which may
+// hasAnyPush reports whether any push is known for the session of a stream, which may
 // be nil.
-func (s *Callbacks) hasMedia(st *presence.Stream) (known bool) {
+func (s *Callbacks) hasAnyPush(st *presence.Stream) (known bool) {
 	if st != nil {
 		s.Node.Read(func(r *presence.Registry) { known = r.HasAnyPush(st.Session) })
 	}

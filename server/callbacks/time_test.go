@@ -25,7 +25,7 @@ func TestDateRecording(t *testing.T) {
 		{960_000, 950_000, 0, 0, 950_000, 0},
 	} {
 		rec := presence.Recording{StartedAt: c.from, EndedAt: c.until, Duration: c.duration}
-		completeTimes(&rec, now)
+		completeRecordingTimes(&rec, now)
 		if want := (presence.Recording{StartedAt: c.wantFrom, EndedAt: c.wantUntil, Duration: c.wantDuration}); rec != want {
 			t.Errorf("%+v: %+v", c, rec)
 		}

@@ -54,7 +54,7 @@ func FromFlags(flags *pflag.FlagSet, environ []string) (*Config, error) {
 	return newConfig(values, errs)
 }
 
-// OpsListen returns ops.listen alone and ignores all other errors: a broken file
+// OpsListen returns ops.readMessages alone and ignores all other errors: a broken file
 // must not fail the health check of a running server.
 func OpsListen(flags *pflag.FlagSet, environ []string) (string, error) {
 	values, _ := mergedLayers(flags, environ)

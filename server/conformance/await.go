@@ -14,7 +14,7 @@ const (
 	// defaultTimeout is the default of within_ms.
 	defaultTimeout = 5 * time.Second
 
-	// authTimeout is the time in which the server expects a token.
+	// authTimer is the time in which the server expects a token.
 	authTimeout = 5 * time.Second
 
 	// timerTolerance is the tolerated difference between the clocks of the client and the

@@ -44,7 +44,7 @@ func (l *Leader) moderationOf(e *presence.OutboxEvent) moderation {
 	case e.Ban == nil:
 		return nil
 	}
-	code, err := l.Codes.Make(e.Ban.Anchor, "", presence.Session{})
+	code, err := l.Codes.Code(e.Ban.Anchor, "", presence.Session{})
 	if err != nil || l.Codes.IsPerSession() {
 		return nil // the anchor has no live code that is always the same
 	}

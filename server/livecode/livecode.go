@@ -27,10 +27,10 @@ func NewTemplate(cfg *config.Config) Template {
 // MaxLength is that of a live code, in bytes.
 const MaxLength = 128
 
-// Make fills the template for one session, or takes the suffix where there is
+// Code fills the template for one session, or takes the suffix where there is
 // one. It returns an error that names the anchor, or the suffix, when the code
 // would not be one.
-func (l Template) Make(anchor, suffix string, s presence.Session) (string, error) {
+func (l Template) Code(anchor, suffix string, s presence.Session) (string, error) {
 	if suffix != "" {
 		code := l.bizid + "_" + suffix
 		if !IsValid(code) {
@@ -41,7 +41,7 @@ func (l Template) Make(anchor, suffix string, s presence.Session) (string, error
 	code := strings.NewReplacer(
 		"{bizid}", l.bizid,
 		"{anchor}", anchor,
-		"{anchor_hash}", l.hash(anchor),
+		"{anchor_hash}", l.anchorHash(anchor),
 		"{session}", s.String(),
 	).Replace(l.template)
 	if !IsValid(code) || !strings.HasPrefix(code, l.bizid+"_") {
@@ -51,18 +51,18 @@ func (l Template) Make(anchor, suffix string, s presence.Session) (string, error
 	return code, nil
 }
 
-// hash is 20 base32 characters (100 bits) of an HMAC of the user id, for
+// anchorHash is 20 base32 characters (100 bits) of an HMAC of the user id, for
 // deployments whose user ids must not be seen or cannot stand in a code.
-func (l Template) hash(anchor string) string {
+func (l Template) anchorHash(anchor string) string {
 	m := hmac.New(sha256.New, l.hashKey)
 	m.Write([]byte(anchor))
 	return strings.ToLower(base32.StdEncoding.EncodeToString(m.Sum(nil))[:20])
 }
 
-// IsAmbiguous reports whether a code may end in a hexadecimal digit of the
+// CanEndInAnchorHexDigit reports whether a code may end in a hexadecimal digit of the
 // anchor's choosing: then a URL signed for one code is also one of another
 // code whose expiry has more digits (see signing.EndsInHexDigit).
-func (l Template) IsAmbiguous() bool {
+func (l Template) CanEndInAnchorHexDigit() bool {
 	return strings.HasSuffix(l.template, "{anchor}") ||
 		!strings.HasSuffix(l.template, "}") && signing.EndsInHexDigit(l.template) && strings.Contains(l.template, "{anchor}")
 }
@@ -70,16 +70,16 @@ func (l Template) IsAmbiguous() bool {
 // IsPerSession reports whether each session has a code of its own.
 func (l Template) IsPerSession() bool { return strings.Contains(l.template, "{session}") }
 
-// Owns reports whether a live code may be one of this deployment's.
-func (l Template) Owns(code string) bool {
+// IsOwnCode reports whether a live code may be one of this deployment's.
+func (l Template) IsOwnCode(code string) bool {
 	return IsValid(code) && strings.HasPrefix(code, l.bizid+"_")
 }
 
-// TranscodedFrom returns the live code of which a name is a transcoding by one of
+// OriginalCode returns the live code of which a name is a transcoding by one of
 // the templates, which are suffixes by name, or "".
-func (l Template) TranscodedFrom(name string, templates map[string]string) string {
+func (l Template) OriginalCode(name string, templates map[string]string) string {
 	for _, suffix := range templates {
-		if code, ok := strings.CutSuffix(name, "_"+suffix); ok && l.Owns(code) {
+		if code, ok := strings.CutSuffix(name, "_"+suffix); ok && l.IsOwnCode(code) {
 			return code
 		}
 	}
@@ -88,9 +88,9 @@ func (l Template) TranscodedFrom(name string, templates map[string]string) strin
 
 // IsValid reports whether a text is a live code: at most 128 of A-Z a-z 0-9 _ -.
 func IsValid(s string) bool {
-	return s != "" && len(s) <= MaxLength && !strings.ContainsFunc(s, notInCode)
+	return s != "" && len(s) <= MaxLength && !strings.ContainsFunc(s, isForbiddenRune)
 }
 
-func notInCode(r rune) bool {
+func isForbiddenRune(r rune) bool {
 	return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '_' || r == '-')
 }

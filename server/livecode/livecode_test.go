@@ -20,7 +20,7 @@ func TestLiveCode(t *testing.T) {
 		{"{bizid}_{anchor}", strings.Repeat("a", 124), ""},
 		{"{bizid}_{anchor}", "{session}", ""},
 	} {
-		got, err := Template{bizid: "8888", template: c.template, hashKey: key}.Make(c.anchor, "", s)
+		got, err := Template{bizid: "8888", template: c.template, hashKey: key}.Code(c.anchor, "", s)
 		if err != nil {
 			got = ""
 			if !strings.Contains(err.Error(), c.anchor) {
@@ -32,14 +32,14 @@ func TestLiveCode(t *testing.T) {
 		}
 	}
 	hash := Template{bizid: "8888", template: "{bizid}_{anchor_hash}", hashKey: key}
-	a, err := hash.Make("艾丽丝", "", s)
+	a, err := hash.Code("艾丽丝", "", s)
 	if err != nil || len(a) != len("8888_")+20 {
 		t.Errorf("hashed code %q, %v", a, err)
 	}
-	if b, _ := hash.Make("alice", "", s); a == b {
+	if b, _ := hash.Code("alice", "", s); a == b {
 		t.Error("two anchors have one hash")
 	}
-	if other, _ := (Template{bizid: "8888", template: "{bizid}_{anchor_hash}", hashKey: []byte("other")}).Make("艾丽丝", "", s); a == other {
+	if other, _ := (Template{bizid: "8888", template: "{bizid}_{anchor_hash}", hashKey: []byte("other")}).Code("艾丽丝", "", s); a == other {
 		t.Error("two keys give one hash")
 	}
 }
@@ -52,7 +52,7 @@ func TestAmbiguousCodes(t *testing.T) {
 		"{bizid}_{anchor}": true, "{bizid}_{anchor}_f": true, "{bizid}_{anchor}_9": true,
 		"{bizid}_{anchor}_x": false, "{bizid}_{session}": false, "{bizid}_{anchor_hash}": false,
 	} {
-		if got := (Template{bizid: "8888", template: template}).IsAmbiguous(); got != want {
+		if got := (Template{bizid: "8888", template: template}).CanEndInAnchorHexDigit(); got != want {
 			t.Errorf("%s: %v, want %v", template, got, want)
 		}
 	}

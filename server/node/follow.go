@@ -36,7 +36,7 @@ func (f *follower) apply(a presencenode.Applied) {
 	}
 	for i := range a.Changes {
 		c := &a.Changes[i]
-		f.attachments.Apply(c)
+		f.attachments.ApplyChange(c)
 		if !a.Replayed {
 			f.logChange(c)
 		}
@@ -57,7 +57,7 @@ func (f *follower) rebuild(r *presence.Registry) {
 		f.isLoaded = true
 	}
 	f.rebuilds.Add(1)
-	f.attachments.Reconcile(r)
+	f.attachments.DetachStale(r)
 	f.checkRevision(r.Settings().Revision)
 }
 

@@ -28,14 +28,14 @@ func (n *Node) tuneHeap(ctx context.Context) error {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	growth, rush := 0, time.Now()
-	before := n.Admission.Admitted()
+	before := n.Admission.AdmittedTotal()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
 		}
-		admitted := n.Admission.Admitted()
+		admitted := n.Admission.AdmittedTotal()
 		if admitted-before >= rushRate {
 			rush = time.Now()
 		}

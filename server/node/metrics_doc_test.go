@@ -143,7 +143,7 @@ func countOnce(t *testing.T, n *Node) {
 		t.Fatal(err)
 	}
 	conn := &admission.Conn{Kind: admission.KindViewer}
-	n.Admission.Enter(reservation, conn, admission.RoleUnknown)
+	n.Admission.Admit(reservation, conn, admission.RoleUnknown)
 	n.Admission.CountClose(conn.Kind, 0)
 	if n.API == nil {
 		return

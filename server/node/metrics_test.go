@@ -201,7 +201,7 @@ func metricOf(s *nodetest.Server, families []*dto.MetricFamily, name string) str
 // panicOnce has a handler panic.
 func panicOnce(s *nodetest.Server) {
 	s.T.Helper()
-	h := s.Node.Recovery.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("on purpose") }))
+	h := s.Node.Recovery.Middleware(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("on purpose") }))
 	defer func() { recover() }()
 	h.ServeHTTP(nil, &http.Request{})
 }

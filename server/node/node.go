@@ -69,7 +69,7 @@ type Parts struct {
 	Recordings *recordings.Service
 	Leader     *leader.Leader
 	Callbacks  *callbacks.Callbacks
-	Sockets    *sockets.Endpoints
+	Sockets    *sockets.Server
 	API        *rest.API
 }
 
@@ -121,7 +121,7 @@ func New(ctx context.Context, o Options) (n *Node, err error) {
 	}
 	n.Hub = n.newHub()
 	n.list = newFollower(n.Hub, cfg.Settings.Revision, o.Log)
-	if codes := livecode.NewTemplate(cfg); codes.IsAmbiguous() {
+	if codes := livecode.NewTemplate(cfg); codes.CanEndInAnchorHexDigit() {
 		o.Log.Warn().Str("code", cfg.Code).Msg("live codes may end in a hexadecimal digit that an anchor chooses: " +
 			"where anchors choose their own ids, end the template in another letter, as in {bizid}_{anchor}_x")
 	}
@@ -176,7 +176,7 @@ func (n *Node) join(ctx context.Context) error {
 		Node: node, Hub: n.Hub, Broadcasts: p.Broadcasts, Recordings: p.Recordings, Codes: codes,
 		Runtime: n.Runtime, PushState: p.Leader.PushState(), Log: n.Log,
 	}, n.Metrics)
-	p.Sockets = &sockets.Endpoints{
+	p.Sockets = &sockets.Server{
 		Node: node, Hub: n.Hub, Attachments: n.list.attachments, Broadcasts: p.Broadcasts,
 		Runtime: n.Runtime, Admission: n.Admission, Tokens: n.Tokens, URLs: n.URLs, Recovery: n.Recovery, Log: n.Log,
 	}

@@ -15,7 +15,7 @@ import (
 func (n *Node) opsRoutes() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(n.Metrics, promhttp.HandlerOpts{Registry: n.Metrics}))
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { response.WriteJSON(w, []byte(`{}`)) })
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { response.WriteCacheableJSON(w, []byte(`{}`)) })
 	mux.HandleFunc("GET /readyz", n.readyz)
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
@@ -31,7 +31,7 @@ func (n *Node) unreadyReason() string {
 	if !n.IsServing() {
 		return "the list is being read from the log"
 	}
-	return n.Admission.ClosedReason()
+	return n.Admission.UnreadyReason()
 }
 
 // readyz answers whether this node takes new sockets: 503 while it starts, while

@@ -43,7 +43,7 @@ func (n *Node) apply(ctx context.Context, loaded *config.Config) error {
 	if err != nil {
 		return err
 	}
-	admission.FitSockets(merged, n.Log)
+	admission.LowerSocketLimit(merged, n.Log)
 	next, err := n.Runtime.Build(ctx, merged)
 	if err != nil {
 		return err

@@ -15,8 +15,8 @@ import (
 // Handler serves the whole public surface of a node that has joined the log.
 func (n *Node) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /v1/anchor", n.Sockets.Anchors())
-	mux.HandleFunc("GET /v1/viewer", n.Sockets.Viewers())
+	mux.HandleFunc("GET /v1/anchor", n.Sockets.AnchorHandler())
+	mux.HandleFunc("GET /v1/viewer", n.Sockets.ViewerHandler())
 	n.API.Register(mux)
 	for provider, handler := range n.Callbacks.Handlers() {
 		for _, path := range []string{"", "/{first}", "/{first}/{second}"} {
@@ -32,13 +32,13 @@ func (n *Node) Handler() http.Handler {
 		mux.Handle("GET "+path, documents)
 	}
 	mux.Handle("/", web.Handler())
-	return n.Recovery.Handler(n.allowOrigins(mux))
+	return n.Recovery.Middleware(n.allowOrigins(mux))
 }
 
 // allowOrigins answers what browsers ask before pages of other origins may call.
 func (n *Node) allowOrigins(next http.Handler) http.Handler {
 	return cors.New(cors.Options{
-		AllowOriginFunc: func(origin string) bool { return admission.OriginAllowed(origin, n.Runtime.Current().CORS) },
+		AllowOriginFunc: func(origin string) bool { return admission.IsAllowedOrigin(origin, n.Runtime.Current().CORS) },
 		AllowedMethods:  []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete},
 		AllowedHeaders:  []string{"Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "Last-Event-ID"},
 		ExposedHeaders:  []string{"ETag", "Location", "Retry-After"},

@@ -98,7 +98,7 @@ func (n *Node) servePublic(tasks *taskGroup, public net.Listener) {
 		n.Log.Error().Err(err).Msg("cannot read by readiness")
 	}
 	web := n.newHTTPServer(n.Handler())
-	web.ConnState = admission.NewConnectionLimit(admission.OpenFiles(), n.Admission).Track
+	web.ConnState = admission.NewConnectionLimit(admission.MaxOpenFiles(), n.Admission).TrackState
 	serve := func() error { return web.Serve(public) }
 	if n.certificate != nil {
 		web.TLSConfig = n.certificate.TLSConfig()
@@ -165,7 +165,7 @@ func (n *Node) watchIsolation(ctx context.Context) error {
 		}
 		n.Log.Warn().Bool("held", isIsolated).Msg("whether this node is heard by the others")
 		if isIsolated {
-			n.list.attachments.SendDegraded()
+			n.list.attachments.SendDegradedNotice()
 		}
 	}
 }

@@ -69,7 +69,7 @@ func (s *Service) Add(ctx context.Context, rec *presence.Recording) error {
 		return nil
 	}
 	_, err := s.Find(ctx, rec.ID) // the registry forgets, and would report it again
-	if broadcast.CodeOf(err) != wire.CodeNotFound {
+	if broadcast.ErrorCode(err) != wire.CodeNotFound {
 		return err
 	}
 	_, err = s.broadcasts.Do(ctx, &presence.AddRecording{Recording: *rec})

@@ -24,16 +24,16 @@ func New(reg prometheus.Registerer, log zerolog.Logger) *Recovery {
 	})}
 }
 
-// Record counts and logs a recovered panic of the named handler. The goroutine
+// RecordPanic counts and logs a recovered panic of the named handler. The goroutine
 // that recovers calls it, so that the log has its stack.
-func (r *Recovery) Record(p any, handler string) {
+func (r *Recovery) RecordPanic(p any, handler string) {
 	r.panics.Inc()
 	r.log.Error().Str("panic", fmt.Sprint(p)).Str("call", handler).Bytes("stack", debug.Stack()).Msg("a handler panicked")
 }
 
-// Handler ends the connection of a request whose handler panics, and nothing
+// Middleware ends the connection of a request whose handler panics, and nothing
 // else.
-func (r *Recovery) Handler(next http.Handler) http.Handler {
+func (r *Recovery) Middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		defer func() {
 			p := recover()
@@ -41,7 +41,7 @@ func (r *Recovery) Handler(next http.Handler) http.Handler {
 				return
 			}
 			if p != http.ErrAbortHandler {
-				r.Record(p, req.Pattern)
+				r.RecordPanic(p, req.Pattern)
 			}
 			panic(http.ErrAbortHandler)
 		}()

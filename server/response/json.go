@@ -24,9 +24,9 @@ func WriteValue(w http.ResponseWriter, v any) {
 	writeBody(w, http.StatusOK, bytes.TrimSuffix(body.Bytes(), []byte("\n")))
 }
 
-// WriteJSON answers with JSON that clients may cache after revalidation, unless
+// WriteCacheableJSON answers with JSON that clients may cache after revalidation, unless
 // the header has another Cache-Control already.
-func WriteJSON(w http.ResponseWriter, body []byte) { writeBody(w, http.StatusOK, body) }
+func WriteCacheableJSON(w http.ResponseWriter, body []byte) { writeBody(w, http.StatusOK, body) }
 
 func writeBody(w http.ResponseWriter, status int, body []byte) {
 	h := w.Header()

@@ -40,9 +40,9 @@ type Problem struct {
 	Summary      *wire.Summary `json:"summary,omitempty"`
 }
 
-// ErrorOf returns the protocol's error that err is or wraps, unavailable for any
+// WireError returns the protocol's error that err is or wraps, unavailable for any
 // other error, and nil for nil.
-func ErrorOf(err error) *wire.Error {
+func WireError(err error) *wire.Error {
 	if err == nil {
 		return nil
 	}
@@ -54,7 +54,7 @@ func ErrorOf(err error) *wire.Error {
 
 // WriteProblem answers with an error, under the status of its code.
 func WriteProblem(w http.ResponseWriter, err error) {
-	e := ErrorOf(err)
+	e := WireError(err)
 	WriteProblemStatus(w, Statuses[e.Code], e)
 }
 

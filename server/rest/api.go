@@ -131,7 +131,7 @@ func (a *API) nodeMetrics(w http.ResponseWriter, r *http.Request, _ auth.Identit
 func (a *API) checkOrigin(r *http.Request) error {
 	origin := r.Header.Get("Origin")
 	u, err := url.Parse(origin)
-	if origin == "" || err == nil && strings.EqualFold(u.Host, r.Host) || admission.OriginAllowed(origin, a.Runtime.Current().CORS) {
+	if origin == "" || err == nil && strings.EqualFold(u.Host, r.Host) || admission.IsAllowedOrigin(origin, a.Runtime.Current().CORS) {
 		return nil
 	}
 	return &wire.Error{Code: wire.CodeForbidden, Message: "pages of this origin may not do this: see cors"}

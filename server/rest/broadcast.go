@@ -72,7 +72,7 @@ func (a *API) beatStream(w http.ResponseWriter, r *http.Request, who auth.Identi
 	settings := a.Broadcasts.Settings()
 	var silence int64
 	a.Node.Read(func(reg *presence.Registry) { silence = reg.TimeSinceBeat(session) })
-	result, isPending, err := a.Broadcasts.Renew(r.Context(), session)
+	result, isPending, err := a.Broadcasts.RenewLease(r.Context(), session)
 	if err != nil {
 		return err
 	}
@@ -83,7 +83,7 @@ func (a *API) beatStream(w http.ResponseWriter, r *http.Request, who auth.Identi
 		}
 	}
 	a.Broadcasts.CountBeat(time.Duration(silence)*time.Millisecond, &settings)
-	a.Broadcasts.CountStats(&m.Stats)
+	a.Broadcasts.CountEncoderStats(&m.Stats)
 	response.WriteMessage(w, http.StatusOK, &wire.Ack{
 		N: m.N, ServerTime: time.Now().UnixMilli(), DeadlineInMS: result.TTL, Pending: isPending, HeartbeatMS: settings.Interval,
 	})
@@ -122,7 +122,7 @@ func (a *API) stopStream(w http.ResponseWriter, r *http.Request, who auth.Identi
 		return err
 	}
 	session, err := a.ownSession(r, who, r.URL.Query().Get("session"))
-	if code := broadcast.CodeOf(err); err != nil && (key == "" || code != wire.CodeSessionGone && code != wire.CodeNotFound) {
+	if code := broadcast.ErrorCode(err); err != nil && (key == "" || code != wire.CodeSessionGone && code != wire.CodeNotFound) {
 		return err
 	}
 	// What is gone may have been stopped under this key.
@@ -130,7 +130,7 @@ func (a *API) stopStream(w http.ResponseWriter, r *http.Request, who auth.Identi
 		Session: session, Reason: presence.Stopped, By: who.Subject, Key: key,
 	})
 	if failed != nil {
-		if err != nil && broadcast.CodeOf(failed) == wire.CodeSessionGone {
+		if err != nil && broadcast.ErrorCode(failed) == wire.CodeSessionGone {
 			return err
 		}
 		return failed
@@ -173,7 +173,7 @@ func (a *API) ownSession(r *http.Request, who auth.Identity, text string) (sessi
 	case who.Role == auth.Anchor && st.Anchor != who.Subject:
 		return session, broadcast.RefusalError(&presence.Result{Refusal: presence.NotOwner})
 	case ended != nil:
-		a.Broadcasts.DetectFalseExpiry(ended)
+		a.Broadcasts.CountFalseExpiry(ended)
 		return named, broadcast.RefusalError(&presence.Result{Refusal: presence.SessionGone, Ended: ended})
 	}
 	return named, nil

@@ -55,7 +55,7 @@ func (a *API) allowViewers(next call) http.HandlerFunc {
 
 func (a *API) authorize(next call, check func(who auth.Identity, hasToken bool) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		who, hasToken, err := a.Tokens.FromRequest(r)
+		who, hasToken, err := a.Tokens.VerifyRequest(r)
 		if err == nil {
 			err = check(who, hasToken)
 		}

@@ -39,7 +39,7 @@ func (a *API) streamEvents(w http.ResponseWriter, r *http.Request, who auth.Iden
 	}
 	rejection := ""
 	if a.Hub.IsOverloaded() {
-		rejection = admission.Overloaded
+		rejection = admission.RejectionOverloaded
 	}
 	reservation, err := a.Admission.Reserve(rejection)
 	if err != nil {
@@ -50,13 +50,13 @@ func (a *API) streamEvents(w http.ResponseWriter, r *http.Request, who auth.Iden
 	out := a.Hub.Attach(ev)
 	defer out.Close()
 	defer ev.end()
-	conn := &admission.Conn{Out: out, Kind: admission.KindEvents, Address: a.clientAddress(r)}
-	if !a.Admission.Enter(reservation, conn, roleOf(who)) {
+	conn := &admission.Conn{Socket: out, Kind: admission.KindEvents, Address: a.clientAddress(r)}
+	if !a.Admission.Admit(reservation, conn, roleOf(who)) {
 		return &wire.Error{
 			Code: wire.CodeRateLimited, Message: "too many connections from this address", RetryAfterMS: addressBackoff.Milliseconds(),
 		}
 	}
-	defer a.Admission.Leave(conn)
+	defer a.Admission.Remove(conn)
 	if err := a.subscribe(out, request); err != nil {
 		return err // nothing was written yet
 	}
@@ -157,7 +157,7 @@ func (ev *eventWriter) pump(ctx context.Context, conn *admission.Conn, tokenExpi
 		case text := <-ev.last:
 			ev.writeEvent(text) // nobody is left to get an error
 		case <-expired:
-			conn.Finish(wire.CloseUnauthorized, "the token has expired")
+			conn.Close(wire.CloseUnauthorized, "the token has expired")
 			continue
 		case <-ev.gone:
 		case <-ctx.Done():

@@ -69,7 +69,7 @@ func (a *API) likeStream(w http.ResponseWriter, r *http.Request, who auth.Identi
 	now := time.Now()
 	if !a.likeLimiter.isRepeated(user, key, now) {
 		if !a.likeLimiter.limits.Allow(user, m.N, broadcast.LikesPerSecond, broadcast.LikesBurst, now) {
-			return broadcast.LikesLimitError(m.N)
+			return broadcast.LikeLimitError(m.N)
 		}
 		a.likeLimiter.addKey(user, key, now)
 		a.Node.AddLikes(st.Session, m.N)

@@ -28,7 +28,7 @@ func (a *API) kickStream(w http.ResponseWriter, r *http.Request, who auth.Identi
 	}
 	result, err := a.Broadcasts.Do(r.Context(), c)
 	if err != nil {
-		if st == nil && broadcast.CodeOf(err) == wire.CodeSessionGone {
+		if st == nil && broadcast.ErrorCode(err) == wire.CodeSessionGone {
 			return broadcast.NotLiveError()
 		}
 		return err

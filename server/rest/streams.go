@@ -31,7 +31,7 @@ func (a *API) listStreams(w http.ResponseWriter, r *http.Request, _ auth.Identit
 		w.WriteHeader(http.StatusNotModified)
 		return nil
 	}
-	response.WriteJSON(w, page)
+	response.WriteCacheableJSON(w, page)
 	return nil
 }
 
@@ -99,7 +99,7 @@ func (a *API) oneStream(w http.ResponseWriter, r *http.Request, _ auth.Identity)
 		return broadcast.NotLiveError()
 	}
 	e := hub.Entry(st)
-	response.WriteJSON(w, wire.AppendEntry(nil, &e))
+	response.WriteCacheableJSON(w, wire.AppendEntry(nil, &e))
 	return nil
 }
 
@@ -114,6 +114,6 @@ func (a *API) playStream(w http.ResponseWriter, r *http.Request, _ auth.Identity
 	body = append(append(body, `,"play":`...), play...)
 	body = strconv.AppendInt(append(body, `,"expires_at":`...), expires, 10)
 	w.Header().Set("Cache-Control", "no-store")
-	response.WriteJSON(w, append(body, '}'))
+	response.WriteCacheableJSON(w, append(body, '}'))
 	return nil
 }

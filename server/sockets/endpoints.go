@@ -23,9 +23,9 @@ import (
 	"onair/server/urls"
 )
 
-// Endpoints serve the sockets of anchors and viewers. All fields must be set
+// Server serve the sockets of anchors and viewers. All fields must be set
 // before the first socket comes, except Poller.
-type Endpoints struct {
+type Server struct {
 	Node        *presencenode.Node
 	Hub         *hub.Hub
 	Attachments *Attachments
@@ -43,26 +43,26 @@ type Endpoints struct {
 // endpoint is one of the two sockets: its limits, who may open it, and what
 // handles its messages.
 type endpoint struct {
-	kind           string
-	role           auth.Role  // "": any
-	messageLimit   func() int // in bytes
-	allowAnonymous func() bool
-	serve          func(*client) handler // welcomes the client
+	connKind        string
+	role            auth.Role  // "": any
+	maxMessageBytes func() int // in bytes
+	allowAnonymous  func() bool
+	newHandler      func(*client) messageHandler // welcomes the client
 }
 
-// Anchors serves the sockets of anchors.
-func (e *Endpoints) Anchors() http.HandlerFunc {
-	return e.handler(&endpoint{
-		kind: admission.KindAnchor, role: auth.Anchor, messageLimit: func() int { return e.Runtime.Current().Limits.Message },
-		allowAnonymous: func() bool { return false }, serve: e.serveAnchor,
+// AnchorHandler serves the sockets of anchors.
+func (e *Server) AnchorHandler() http.HandlerFunc {
+	return e.newHTTPHandler(&endpoint{
+		connKind: admission.KindAnchor, role: auth.Anchor, maxMessageBytes: func() int { return e.Runtime.Current().Limits.Message },
+		allowAnonymous: func() bool { return false }, newHandler: e.newAnchor,
 	})
 }
 
-// Viewers serves the sockets of viewers.
-func (e *Endpoints) Viewers() http.HandlerFunc {
-	return e.handler(&endpoint{
-		kind: admission.KindViewer, messageLimit: func() int { return e.Runtime.Current().Limits.ViewerMessage },
-		allowAnonymous: func() bool { return e.Runtime.Current().Viewer.Anonymous }, serve: e.serveViewer,
+// ViewerHandler serves the sockets of viewers.
+func (e *Server) ViewerHandler() http.HandlerFunc {
+	return e.newHTTPHandler(&endpoint{
+		connKind: admission.KindViewer, maxMessageBytes: func() int { return e.Runtime.Current().Limits.ViewerMessage },
+		allowAnonymous: func() bool { return e.Runtime.Current().Viewer.Anonymous }, newHandler: e.newViewer,
 	})
 }
 
@@ -74,9 +74,9 @@ func (k *endpoint) checkRole(who auth.Identity) error {
 	return &wire.Error{Code: wire.CodeForbidden, Message: "only tokens of role " + string(k.role) + " open this socket"}
 }
 
-// handler opens sockets. The request ends with the handshake: listen goes on
+// newHTTPHandler opens sockets. The request ends with the handshake: listen goes on
 // without what net/http keeps for one.
-func (e *Endpoints) handler(kind *endpoint) http.HandlerFunc {
+func (e *Server) newHTTPHandler(kind *endpoint) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		reservation, err := e.Admission.Reserve(e.rejection(kind))
 		if err != nil {
@@ -84,7 +84,7 @@ func (e *Endpoints) handler(kind *endpoint) http.HandlerFunc {
 			return
 		}
 		defer reservation.Release()
-		who, hasToken, err := e.Tokens.FromRequest(r)
+		who, hasToken, err := e.Tokens.VerifyRequest(r)
 		if err == nil && hasToken {
 			err = kind.checkRole(who)
 		}
@@ -93,64 +93,64 @@ func (e *Endpoints) handler(kind *endpoint) http.HandlerFunc {
 			return
 		}
 		conn, err := socket.Accept(w, r, socket.Options{
-			ReadLimit: kind.messageLimit(), Poller: e.Poller, OriginPatterns: e.Runtime.Current().Origins,
+			ReadLimit: kind.maxMessageBytes(), Poller: e.Poller, OriginPatterns: e.Runtime.Current().Origins,
 		})
 		if err != nil {
 			e.rejectHandshake(w, kind, err)
 			return
 		}
 		c := e.newClient(conn, kind, r)
-		if !e.Admission.Enter(reservation, c.Conn, admission.RoleUnknown) {
-			c.Finish(wire.CloseTooManySockets, "too many connections from this address")
+		if !e.Admission.Admit(reservation, c.Conn, admission.RoleUnknown) {
+			c.Close(wire.CloseTooManySockets, "too many connections from this address")
 			c.release()
 			return
 		}
 		switch {
 		case hasToken:
 			c.setIdentity(who)
-			c.handler = kind.serve(c)
+			c.handler = kind.newHandler(c)
 		case kind.allowAnonymous():
 			e.Admission.SetRole(c.Conn, admission.RoleAnonymous)
-			c.handler = kind.serve(c)
+			c.handler = kind.newHandler(c)
 		default:
-			c.authTimeout = time.AfterFunc(AuthTimeout, func() { c.Finish(wire.CloseNoAuth, "no auth came in time") })
+			c.authTimer = time.AfterFunc(AuthTimeout, func() { c.Close(wire.CloseNoAuth, "no auth came in time") })
 		}
-		go c.listen()
+		go c.readMessages()
 	}
 }
 
 // rejection is why this node takes no more sockets of a kind, or "". Anchors are
 // few, and would be missed on the list; viewers find another node.
-func (e *Endpoints) rejection(kind *endpoint) string {
+func (e *Server) rejection(kind *endpoint) string {
 	switch isAnchor := kind.role == auth.Anchor; {
 	case isAnchor && e.Node.IsIsolated():
-		return admission.Isolated
+		return admission.RejectionIsolated
 	case !isAnchor && e.Hub.IsOverloaded():
-		return admission.Overloaded
+		return admission.RejectionOverloaded
 	}
 	return ""
 }
 
 // rejectHandshake answers a request that did not become a socket.
-func (e *Endpoints) rejectHandshake(w http.ResponseWriter, kind *endpoint, err error) {
-	e.Log.Debug().Err(err).Str("socket", kind.kind).Msg("handshake refused")
+func (e *Server) rejectHandshake(w http.ResponseWriter, kind *endpoint, err error) {
+	e.Log.Debug().Err(err).Str("socket", kind.connKind).Msg("handshake refused")
 	if refused, ok := errors.AsType[*socket.UpgradeError](err); ok {
 		response.WriteProblemStatus(w, refused.Status, &wire.Error{Code: wire.CodeBadRequest, Message: refused.Reason})
 	}
 }
 
-func (e *Endpoints) newClient(conn *socket.Conn, kind *endpoint, r *http.Request) *client {
+func (e *Server) newClient(conn *socket.Conn, kind *endpoint, r *http.Request) *client {
 	runtime := e.Runtime.Current()
 	c := &client{
-		Conn:      &admission.Conn{Kind: kind.kind, Address: admission.ClientAddress(r, runtime.Proxies).String()},
-		endpoints: e, id: ulid.Make().String(), conn: conn, kind: kind,
-		reader: reader{rate: rate.NewLimiter(rate.Limit(runtime.Limits.Rate), runtime.Limits.Burst), burst: runtime.Limits.Burst},
+		Conn:   &admission.Conn{Kind: kind.connKind, Address: admission.ClientAddress(r, runtime.Proxies).String()},
+		server: e, id: ulid.Make().String(), wsConn: conn, endpoint: kind,
+		reader: reader{rateLimiter: rate.NewLimiter(rate.Limit(runtime.Limits.Rate), runtime.Limits.Burst), burst: runtime.Limits.Burst},
 	}
-	c.resume = c.listen
+	c.onReadable = c.readMessages
 	if kind.role == auth.Anchor {
-		c.Out = e.Hub.AttachAnchor(conn)
+		c.Socket = e.Hub.AttachAnchor(conn)
 	} else {
-		c.Out = e.Hub.Attach(conn)
+		c.Socket = e.Hub.Attach(conn)
 	}
 	return c
 }

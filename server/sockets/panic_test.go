@@ -36,9 +36,9 @@ func serveClumsy(s *nodetest.Server) *sockettest.Listener {
 	})
 	sockets := *s.Node.Sockets
 	sockets.Tokens = tokens.New(s.Node.Runtime, prometheus.NewRegistry(), zerolog.New(io.Discard).Hook(clumsy{}))
-	mux.HandleFunc("GET /v1/viewer", sockets.Viewers())
-	mux.HandleFunc("GET /v1/anchor", sockets.Anchors())
-	return sockettest.Serve(s.T, s.Node.Recovery.Handler(mux))
+	mux.HandleFunc("GET /v1/viewer", sockets.ViewerHandler())
+	mux.HandleFunc("GET /v1/anchor", sockets.AnchorHandler())
+	return sockettest.Serve(s.T, s.Node.Recovery.Middleware(mux))
 }
 
 // TestPanicInAHandler: a request whose handler panics gets no answer that looks

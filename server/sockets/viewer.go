@@ -14,48 +14,48 @@ import (
 // viewer is a client that looks on.
 type viewer struct {
 	*client
-	likes *rate.Limiter // nil: it has not liked; owned by the reading goroutine
+	likeLimiter *rate.Limiter // nil: it has not liked; owned by the reading goroutine
 
-	pinged bool // since it watched first; owned by the reading goroutine
+	isPinging bool // since it watched first; owned by the reading goroutine
 }
 
-// serveViewer welcomes a viewer.
-func (e *Endpoints) serveViewer(c *client) handler {
+// newViewer welcomes a viewer.
+func (e *Server) newViewer(c *client) messageHandler {
 	c.sendWelcome()
 	return &viewer{client: c}
 }
 
-// checkIdentity lets a viewer become anybody with a valid token.
-func (v *viewer) checkIdentity(_, _ auth.Identity) error { return nil }
+// checkNewIdentity lets a viewer become anybody with a valid token.
+func (v *viewer) checkNewIdentity(_, _ auth.Identity) error { return nil }
 
 func (v *viewer) onClose() {}
 
-// handle handles one message.
-func (v *viewer) handle(ctx context.Context, data []byte) error {
+// handleRequest handles one message.
+func (v *viewer) handleRequest(ctx context.Context, data []byte) error {
 	m, err := wire.DecodeViewerRequest(data)
 	if err != nil {
 		return err
 	}
 	switch m := m.(type) {
 	case *wire.Auth:
-		return v.authenticate(ctx, m)
+		return v.replaceIdentity(ctx, m)
 	case *wire.Subscribe:
-		return asError(v.endpoints.Hub.Subscribe(v.Out, m))
+		return asError(v.server.Hub.Subscribe(v.Socket, m))
 	case *wire.Unsubscribe:
-		return asError(v.endpoints.Hub.Unsubscribe(v.Out, m))
+		return asError(v.server.Hub.Unsubscribe(v.Socket, m))
 	case *wire.Watch:
-		if e := v.endpoints.Hub.Watch(v.Out, m); e != nil {
+		if e := v.server.Hub.Watch(v.Socket, m); e != nil {
 			return e
 		}
-		if !v.pinged {
-			v.pinged = true
-			time.AfterFunc(PingInterval, v.ping)
+		if !v.isPinging {
+			v.isPinging = true
+			time.AfterFunc(PingInterval, v.pingRepeatedly)
 		}
 		return nil
 	case *wire.Unwatch:
-		return asError(v.endpoints.Hub.Unwatch(v.Out, m))
+		return asError(v.server.Hub.Unwatch(v.Socket, m))
 	case *wire.Like:
-		return v.like(m)
+		return v.handleLike(m)
 	}
 	return nil
 }
@@ -68,18 +68,18 @@ func asError(e *wire.Error) error {
 	return e
 }
 
-func (v *viewer) like(m *wire.Like) error {
-	st := v.endpoints.Hub.StreamByCode(m.Code)
+func (v *viewer) handleLike(m *wire.Like) error {
+	st := v.server.Hub.StreamByCode(m.Code)
 	if st == nil {
-		return withID(broadcast.NotLiveError(), m.ID)
+		return withRequestID(broadcast.NotLiveError(), m.ID)
 	}
-	if v.likes == nil {
-		v.likes = broadcast.NewLikesLimiter()
+	if v.likeLimiter == nil {
+		v.likeLimiter = broadcast.NewLikeLimiter()
 	}
-	if now := time.Now(); !v.likes.AllowN(now, m.N) {
-		return withID(broadcast.LikesLimitError(m.N), m.ID)
+	if now := time.Now(); !v.likeLimiter.AllowN(now, m.N) {
+		return withRequestID(broadcast.LikeLimitError(m.N), m.ID)
 	}
-	v.endpoints.Node.AddLikes(st.Session, m.N)
+	v.server.Node.AddLikes(st.Session, m.N)
 	v.Send(&wire.Liked{ID: m.ID, Code: m.Code})
 	return nil
 }
@@ -88,18 +88,18 @@ func (v *viewer) like(m *wire.Like) error {
 // a phone that is dead. After two pings without a pong it no longer counts.
 const (
 	PingInterval = 60 * time.Second
-	pingsLost    = 2
+	maxLostPings = 2
 )
 
-func (v *viewer) ping() {
+func (v *viewer) pingRepeatedly() {
 	select {
-	case <-v.conn.Closed():
+	case <-v.wsConn.Closed():
 		return
 	default:
 	}
-	if v.conn.Ping() >= pingsLost {
-		v.conn.CloseNow()
+	if v.wsConn.Ping() >= maxLostPings {
+		v.wsConn.CloseNow()
 		return
 	}
-	time.AfterFunc(PingInterval, v.ping)
+	time.AfterFunc(PingInterval, v.pingRepeatedly)
 }

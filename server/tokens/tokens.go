@@ -28,9 +28,9 @@ func New(runtime *runtimeconfig.Store, reg prometheus.Registerer, log zerolog.Lo
 	})}
 }
 
-// FromRequest verifies the token in the header of a request. hasToken is false
+// VerifyRequest verifies the token in the header of a request. hasToken is false
 // when there is none.
-func (v *Verifier) FromRequest(r *http.Request) (who auth.Identity, hasToken bool, err error) {
+func (v *Verifier) VerifyRequest(r *http.Request) (who auth.Identity, hasToken bool, err error) {
 	token, hasToken, err := auth.BearerToken(r)
 	if err != nil {
 		return who, hasToken, &wire.Error{Code: wire.CodeUnauthorized, Message: err.Error()}
@@ -38,12 +38,12 @@ func (v *Verifier) FromRequest(r *http.Request) (who auth.Identity, hasToken boo
 	if !hasToken {
 		return who, false, nil
 	}
-	who, err = v.Verify(r.Context(), token)
+	who, err = v.VerifyToken(r.Context(), token)
 	return who, true, err
 }
 
-// Verify checks a token. The error of a refused one never holds any of it.
-func (v *Verifier) Verify(ctx context.Context, token string) (auth.Identity, error) {
+// VerifyToken checks a token. The error of a refused one never holds any of it.
+func (v *Verifier) VerifyToken(ctx context.Context, token string) (auth.Identity, error) {
 	who, err := v.runtime.Current().Tokens.Verify(ctx, token)
 	if err != nil {
 		v.refused.Inc()

@@ -123,7 +123,7 @@ func (c *Tencent) RoundTrip(r *http.Request) (*http.Response, error) {
 	return w.Result(), nil
 }
 
-// ServeHTTP implements http.Handler.
+// ServeHTTP implements http.Middleware.
 func (c *Tencent) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !c.serve(w, r) {
 		<-r.Context().Done()
