@@ -70,7 +70,7 @@ func TestRedisPaused(t *testing.T) {
 	r := redistest.Start(t)
 	c := launch(t, 3, "--redis.addrs", r.Addr()).board(10, 6)
 	c.away(r.Pause, r.Resume)
-	if err := c.logs("no answer"); err != nil {
+	if err := c.logs("redis unreachable"); err != nil {
 		t.Error(err)
 	}
 	if err := c.logs("redis reachable again"); err != nil {
