@@ -33,7 +33,7 @@ type Archive interface {
 	// DeleteRecordings deletes at most limit recordings that ended before a time
 	// in Unix milliseconds, the first to end first. It returns how many it
 	// deleted, also with an error.
-	DeleteRecordings(ctx context.Context, before int64, limit int) (int, error)
+	DeleteRecordings(ctx context.Context, before int64, limit int) (deleted int, err error)
 }
 
 // MaxRecordingPageSize is the most recordings of a page. It bounds how long
