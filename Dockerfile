@@ -1,7 +1,6 @@
-# The same as `make build`, in a minimal image that runs as nobody. To be
-# reached from outside it needs ONAIR_LISTEN=:8080, and for that the secrets
-# auth.secret, push.key and play.key (or their _file forms).
-# `--target loadtest` is the simulator instead.
+# The same as `make build`, in a minimal image without root rights. For access from
+# outside it needs ONAIR_LISTEN=:8080, and for that the secrets auth.secret, push.key
+# and play.key (or their _file forms). `--target loadtest` builds the simulator.
 FROM node:20 AS pages
 WORKDIR /src
 COPY Makefile ./
@@ -32,8 +31,8 @@ USER 65532:65532
 VOLUME /data
 ENV ONAIR_DATA=/data
 EXPOSE 8080 9090
-# It asks /healthz of ops.listen as environment or file have it, not /readyz:
-# what Docker finds unhealthy it may kill, and a node that is full, drains or
-# waits for its Redis must not be.
+# The check requests /healthz at ops.listen of the environment or the file. It does
+# not use /readyz: Docker may kill an unhealthy container, and must not kill a node
+# that is full, drains or waits for Redis.
 HEALTHCHECK --interval=5s --timeout=5s --start-period=30s CMD ["/onair", "health"]
 ENTRYPOINT ["/onair"]

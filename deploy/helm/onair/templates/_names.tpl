@@ -14,7 +14,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end }}
 
-{{- /* onair.yaml. A number of values.yaml is a float here, and 1e+06 is none of onair's. */}}
+{{- /* onair.yaml. A number of values.yaml is a float here, and onair does not read 1e+06. */}}
 {{- define "onair.config" -}}
 listen: ":8080"
 ops.listen: ":9090"
