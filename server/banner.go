@@ -11,22 +11,22 @@ import (
 	"onair/server/config"
 )
 
-// developmentTTL is how long the tokens that a development start prints hold.
-const developmentTTL = 24 * time.Hour
+// developmentTokenTTL is how long the tokens that a development start prints hold.
+const developmentTokenTTL = 24 * time.Hour
 
 // printBanner prints where to look and what to try, for a start with development
 // secrets.
 func printBanner(w io.Writer, cfg *config.Config, public, ops string) error {
 	now := time.Now()
-	anchor, err := mint(cfg, auth.Anchor, "alice", developmentTTL, now)
+	anchor, err := signToken(cfg, auth.Anchor, "alice", developmentTokenTTL, now)
 	if err != nil {
 		return err
 	}
-	viewer, err := mint(cfg, auth.Viewer, "bob", developmentTTL, now)
+	viewer, err := signToken(cfg, auth.Viewer, "bob", developmentTokenTTL, now)
 	if err != nil {
 		return err
 	}
-	admin, err := mint(cfg, auth.Admin, "op", developmentTTL, now)
+	admin, err := signToken(cfg, auth.Admin, "op", developmentTokenTTL, now)
 	if err != nil {
 		return err
 	}

@@ -19,8 +19,8 @@ import (
 	"onair/signing"
 )
 
-// signCommand is the address generator of the command line.
-func signCommand(load func() (*config.Config, error), stdout io.Writer) *cobra.Command {
+// newSignCommand is the address generator of the command line.
+func newSignCommand(load func() (*config.Config, error), stdout io.Writer) *cobra.Command {
 	var ttl time.Duration
 	cmd := &cobra.Command{
 		Use: "sign push|play CODE", Short: "sign the push or the play URLs of a live code with the configured key",
@@ -50,16 +50,16 @@ func signCommand(load func() (*config.Config, error), stdout io.Writer) *cobra.C
 				return usageError{errors.New("--expires: it must be longer than nothing")}
 			}
 			if args[0] == "push" {
-				return printPush(stdout, signers.PushSigner, args[1], cmp.Or(ttl, cfg.Push.TTL))
+				return printPushURLs(stdout, signers.PushSigner, args[1], cmp.Or(ttl, cfg.Push.TTL))
 			}
-			return printPlay(stdout, signers.PlaySigner, args[1], cmp.Or(ttl, cfg.Play.TTL))
+			return printPlayURLs(stdout, signers.PlaySigner, args[1], cmp.Or(ttl, cfg.Play.TTL))
 		},
 	}
 	cmd.Flags().DurationVar(&ttl, "expires", 0, "how long the URLs hold (default push.ttl, or play.ttl)")
 	return cmd
 }
 
-func printPush(w io.Writer, signer *signing.PushSigner, code string, ttl time.Duration) error {
+func printPushURLs(w io.Writer, signer *signing.PushSigner, code string, ttl time.Duration) error {
 	p := signer.URLsExpiringAt(code, time.Now().Add(ttl).Unix())
 	_, err := fmt.Fprintf(w, "rtmp    %s\nserver  %s\nkey     %s\n", p.RTMP, p.Server, p.Key)
 	for _, other := range []struct{ name, url string }{{"srt", p.SRT}, {"webrtc", p.WebRTC}} {
@@ -73,7 +73,7 @@ func printPush(w io.Writer, signer *signing.PushSigner, code string, ttl time.Du
 	return err
 }
 
-func printPlay(w io.Writer, signer *signing.PlaySigner, code string, ttl time.Duration) error {
+func printPlayURLs(w io.Writer, signer *signing.PlaySigner, code string, ttl time.Duration) error {
 	expires := time.Now().Add(ttl).Truncate(time.Second)
 	for _, protocol := range signer.Protocols() {
 		url := signer.AppendURL(nil, protocol, code, expires.UnixMilli())
@@ -85,8 +85,8 @@ func printPlay(w io.Writer, signer *signing.PlaySigner, code string, ttl time.Du
 	return err
 }
 
-// configCommand checks and shows the configuration without serving.
-func configCommand(load func() (*config.Config, error), stdout io.Writer) *cobra.Command {
+// newConfigCommand checks and shows the configuration without serving.
+func newConfigCommand(load func() (*config.Config, error), stdout io.Writer) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "config", Short: "check or print the configuration",
 		RunE: func(*cobra.Command, []string) error {
@@ -94,7 +94,7 @@ func configCommand(load func() (*config.Config, error), stdout io.Writer) *cobra
 		},
 	}
 	cmd.AddCommand(&cobra.Command{
-		Use: "check", Short: "say what is wrong with the configuration, its keys and its certificate", Args: noArgs,
+		Use: "check", Short: "say what is wrong with the configuration, its keys and its certificate", Args: rejectArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
 			cfg, err := load()
 			if err != nil {
@@ -107,7 +107,7 @@ func configCommand(load func() (*config.Config, error), stdout io.Writer) *cobra
 			return err
 		},
 	}, &cobra.Command{
-		Use: "print", Short: "print every key with its value and where that came from; secrets are left out", Args: noArgs,
+		Use: "print", Short: "print every key with its value and where that came from; secrets are left out", Args: rejectArguments,
 		RunE: func(*cobra.Command, []string) error {
 			cfg, err := load()
 			if err != nil {

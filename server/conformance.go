@@ -14,11 +14,11 @@ import (
 	"onair/server/conformance"
 )
 
-// errNotPassed is that of a client that does not do what the protocol asks.
-var errNotPassed = errors.New("conformance: not passed")
+// errStepsFailed is that of a client that does not do what the protocol asks.
+var errStepsFailed = errors.New("conformance: not passed")
 
-// conformanceCommand tests clients of the protocol.
-func conformanceCommand(stdout io.Writer) *cobra.Command {
+// newConformanceCommand tests clients of the protocol.
+func newConformanceCommand(stdout io.Writer) *cobra.Command {
 	var listen string
 	cmd := &cobra.Command{
 		Use: "conformance anchor|viewer", Short: "test a client: play the server's side of a script to it, and say what it does wrong",
@@ -51,7 +51,7 @@ func conformanceCommand(stdout io.Writer) *cobra.Command {
 			}
 			passed, err := conformance.NewPlayer(script, token, stdout).Play(c.Context(), l)
 			if err == nil && !passed {
-				err = errNotPassed
+				err = errStepsFailed
 			}
 			return err
 		},

@@ -36,7 +36,7 @@ type usageError struct{ error }
 
 // run is the whole command: it returns the exit code.
 func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
-	root := command(environ, stdout, stderr)
+	root := newRootCommand(environ, stdout, stderr)
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
@@ -53,8 +53,8 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 	return exitFailure
 }
 
-// command is the tree of commands; serve is the default.
-func command(environ []string, stdout, stderr io.Writer) *cobra.Command {
+// newRootCommand is the tree of commands; serve is the default.
+func newRootCommand(environ []string, stdout, stderr io.Writer) *cobra.Command {
 	flags := config.Flags()
 	load := func() (*config.Config, error) {
 		cfg, err := config.FromFlags(flags, environ)
@@ -68,10 +68,10 @@ func command(environ []string, stdout, stderr io.Writer) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return serveUntil(cmd.Context(), cfg, load, stdout, stderr)
+		return serveNode(cmd.Context(), cfg, load, stdout, stderr)
 	}
 	root := &cobra.Command{
-		Use: "server", Short: "onair: who is on air now?", RunE: serve, Args: noArgs,
+		Use: "server", Short: "onair: who is on air now?", RunE: serve, Args: rejectArguments,
 		SilenceUsage: true, SilenceErrors: true,
 		Long: "onair keeps the live list of a streaming app and tells it to everybody at once.\n" +
 			"Without a command it serves. A key a.b_c of the file is ONAIR_A_B_C in the environment and --a.b-c as a flag.",
@@ -80,33 +80,33 @@ func command(environ []string, stdout, stderr io.Writer) *cobra.Command {
 	root.PersistentFlags().AddFlagSet(flags)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(
-		&cobra.Command{Use: "serve", Short: "serve sockets and HTTP (the default)", RunE: serve, Args: noArgs},
-		tokenCommand(load, stdout),
-		signCommand(load, stdout),
-		configCommand(load, stdout),
-		conformanceCommand(stdout),
-		healthCommand(func() (string, error) { return config.OpsListen(flags, environ) }, stdout),
+		&cobra.Command{Use: "serve", Short: "serve sockets and HTTP (the default)", RunE: serve, Args: rejectArguments},
+		newTokenCommand(load, stdout),
+		newSignCommand(load, stdout),
+		newConfigCommand(load, stdout),
+		newConformanceCommand(stdout),
+		newHealthCommand(func() (string, error) { return config.OpsListen(flags, environ) }, stdout),
 		&cobra.Command{
-			Use: "version", Short: "print the version", Args: noArgs,
+			Use: "version", Short: "print the version", Args: rejectArguments,
 			RunE: func(*cobra.Command, []string) error { _, err := fmt.Fprintln(stdout, buildinfo.Version()); return err },
 		},
 	)
 	return root
 }
 
-func noArgs(cmd *cobra.Command, args []string) error {
+func rejectArguments(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
 		return usageError{fmt.Errorf("%q is no command; --help lists them", args[0])}
 	}
 	return nil
 }
 
-// tokenCommand mints a token with the configured secret.
-func tokenCommand(load func() (*config.Config, error), stdout io.Writer) *cobra.Command {
+// newTokenCommand mints a token with the configured secret.
+func newTokenCommand(load func() (*config.Config, error), stdout io.Writer) *cobra.Command {
 	var role, sub string
 	var ttl time.Duration
 	cmd := &cobra.Command{
-		Use: "token", Short: "mint a token with the configured secret", Args: noArgs,
+		Use: "token", Short: "mint a token with the configured secret", Args: rejectArguments,
 		Example: "  server token --role anchor --sub alice --ttl 1h",
 		RunE: func(*cobra.Command, []string) error {
 			cfg, err := load()
@@ -117,7 +117,7 @@ func tokenCommand(load func() (*config.Config, error), stdout io.Writer) *cobra.
 				return usageError{errors.New("auth.secret: no server knows a secret that is made up now; " +
 					"give the one that your server has, or take the tokens that it printed")}
 			}
-			text, err := mint(cfg, auth.Role(role), sub, ttl, time.Now())
+			text, err := signToken(cfg, auth.Role(role), sub, ttl, time.Now())
 			if err != nil {
 				return usageError{err}
 			}
@@ -131,8 +131,8 @@ func tokenCommand(load func() (*config.Config, error), stdout io.Writer) *cobra.
 	return cmd
 }
 
-// mint signs a token with the secret that the configuration has.
-func mint(cfg *config.Config, role auth.Role, sub string, ttl time.Duration, now time.Time) (string, error) {
+// signToken signs a token with the secret that the configuration has.
+func signToken(cfg *config.Config, role auth.Role, sub string, ttl time.Duration, now time.Time) (string, error) {
 	switch {
 	case role != auth.Anchor && role != auth.Viewer && role != auth.Backend && role != auth.Admin:
 		return "", fmt.Errorf("--role: %q is none of anchor, viewer, backend, admin", role)
@@ -152,9 +152,9 @@ func mint(cfg *config.Config, role auth.Role, sub string, ttl time.Duration, now
 	return "", errors.New("auth.secret: tokens are minted with an HS256 secret, and none is configured")
 }
 
-// serveUntil runs a node until ctx ends, and reads the configuration again at
+// serveNode runs a node until ctx ends, and reads the configuration again at
 // each SIGHUP.
-func serveUntil(ctx context.Context, cfg *config.Config, load func() (*config.Config, error), stdout, stderr io.Writer) error {
+func serveNode(ctx context.Context, cfg *config.Config, load func() (*config.Config, error), stdout, stderr io.Writer) error {
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)
@@ -167,7 +167,7 @@ func serveUntil(ctx context.Context, cfg *config.Config, load func() (*config.Co
 	}
 	n, err := node.New(ctx, node.Options{
 		Config: cfg, Store: store, IsShared: isShared, Metrics: reg, Log: log, Level: level,
-		Hangups: hangups, Load: load, TuneHeap: true,
+		Hangups: hangups, LoadConfig: load, TuneGC: true,
 	})
 	if err != nil {
 		return errors.Join(err, store.Close())

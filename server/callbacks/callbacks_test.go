@@ -171,9 +171,9 @@ func TestLivesByCallbacks(t *testing.T) {
 		if got := s.StreamState("8888_alice") + ", " + s.StreamState("8888_bob"); got != "live, gone" {
 			t.Errorf("%s", got)
 		}
-		var a rest.Account
+		var a rest.ExplanationView
 		s.Call("GET", "/v1/streams/8888_alice/why", back, "").RequireStatus(200).Decode(&a)
-		if len(a.Sources) != 1 || a.Sources[0] != "callback" || len(a.Evidence) != 1 || a.Evidence[0].Sign != "publish_begun" {
+		if len(a.Sources) != 1 || a.Sources[0] != "callback" || len(a.Evidence) != 1 || a.Evidence[0].Signal != "publish_begun" {
 			t.Errorf("%+v", a)
 		}
 		s.SendNginxCallback("publish_done", "1", "8888_alice", "").RequireStatus(204)

@@ -27,18 +27,18 @@ type Watcher struct {
 	log    zerolog.Logger
 	expiry prometheus.Gauge
 
-	mu       sync.Mutex // guards all below
-	cert     string     // paths
-	key      string
-	present  *tls.Certificate
-	versions [2]fileVersion // of the files that were tried last
-	looked   time.Time
+	mu            sync.Mutex // guards all below
+	certPath      string     // paths
+	keyPath       string
+	certificate   *tls.Certificate
+	triedVersions [2]fileVersion // of the files that were tried last
+	checkedAt     time.Time
 }
 
 // fileVersion tells whether a file is another than it was.
 type fileVersion struct {
-	at   time.Time
-	size int64
+	modifiedAt time.Time
+	size       int64
 }
 
 // New reads a certificate, and returns nil when the configuration
@@ -50,12 +50,12 @@ func New(cfg *config.TLS, reg prometheus.Registerer, log zerolog.Logger) (*Watch
 	if cfg.Cert == "" {
 		return nil, nil
 	}
-	c := &Watcher{log: log, expiry: expiry, cert: cfg.Cert, key: cfg.Key}
-	c.versions = c.onDisk()
-	if err := c.read(); err != nil {
+	c := &Watcher{log: log, expiry: expiry, certPath: cfg.Cert, keyPath: cfg.Key}
+	c.triedVersions = c.fileVersions()
+	if err := c.loadFiles(); err != nil {
 		return nil, err
 	}
-	c.looked = time.Now()
+	c.checkedAt = time.Now()
 	return c, nil
 }
 
@@ -65,26 +65,26 @@ func (c *Watcher) TLSConfig() *tls.Config {
 	return &tls.Config{
 		MinVersion: tls.VersionTLS12,
 		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-			return c.current(time.Now()), nil
+			return c.currentCertificate(time.Now()), nil
 		},
 	}
 }
 
-// current gives the certificate, and looks at its files once in a while.
-func (c *Watcher) current(now time.Time) *tls.Certificate {
+// currentCertificate gives the certificate, and looks at its files once in a while.
+func (c *Watcher) currentCertificate(now time.Time) *tls.Certificate {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if now.Sub(c.looked) < CheckInterval {
-		return c.present
+	if now.Sub(c.checkedAt) < CheckInterval {
+		return c.certificate
 	}
-	c.looked = now
-	if v := c.onDisk(); v != c.versions {
-		c.versions = v
-		if err := c.read(); err != nil {
+	c.checkedAt = now
+	if v := c.fileVersions(); v != c.triedVersions {
+		c.triedVersions = v
+		if err := c.loadFiles(); err != nil {
 			c.log.Error().Err(err).Msg("the certificate stays as it was")
 		}
 	}
-	return c.present
+	return c.certificate
 }
 
 // Replace reads the certificate anew, maybe from other files. It returns an error
@@ -92,31 +92,31 @@ func (c *Watcher) current(now time.Time) *tls.Certificate {
 func (c *Watcher) Replace(cert, key string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	was := [2]string{c.cert, c.key}
-	c.cert, c.key = cert, key
-	c.versions = c.onDisk()
-	if err := c.read(); err != nil {
-		c.cert, c.key = was[0], was[1]
-		c.versions = c.onDisk()
+	was := [2]string{c.certPath, c.keyPath}
+	c.certPath, c.keyPath = cert, key
+	c.triedVersions = c.fileVersions()
+	if err := c.loadFiles(); err != nil {
+		c.certPath, c.keyPath = was[0], was[1]
+		c.triedVersions = c.fileVersions()
 		return err
 	}
 	return nil
 }
 
-// read reads the files. The caller holds mu, or nobody else has c.
-func (c *Watcher) read() error {
-	pair, err := loadCertificate(c.cert, c.key)
+// loadFiles reads the files. The caller holds mu, or nobody else has c.
+func (c *Watcher) loadFiles() error {
+	pair, err := loadCertificate(c.certPath, c.keyPath)
 	if err != nil {
 		return err
 	}
-	c.present = pair
+	c.certificate = pair
 	c.expiry.Set(float64(pair.Leaf.NotAfter.Unix()))
 	c.log.Info().Time("not_after", pair.Leaf.NotAfter).Strs("names", pair.Leaf.DNSNames).Msg("certificate")
 	return nil
 }
 
-func (c *Watcher) onDisk() (v [2]fileVersion) {
-	for i, path := range []string{c.cert, c.key} {
+func (c *Watcher) fileVersions() (v [2]fileVersion) {
+	for i, path := range []string{c.certPath, c.keyPath} {
 		if info, err := os.Stat(path); err == nil {
 			v[i] = fileVersion{info.ModTime(), info.Size()}
 		}

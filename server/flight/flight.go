@@ -22,10 +22,10 @@ import (
 
 // Bounds of what the flight recorder keeps.
 const (
-	flightAge   = 10 * time.Second // at the least, unless that is more than
-	flightBytes = 16 << 20         // of a trace, in memory
-	flightRest  = 5 * time.Minute  // between two recordings
-	flightFiles = 5                // the newest ones stay
+	minTraceAge   = 10 * time.Second // at the least, unless that is more than
+	maxTraceBytes = 16 << 20         // of a trace, in memory
+	saveInterval  = 5 * time.Minute  // between two recordings
+	maxTraceFiles = 5                // the newest ones stay
 )
 
 // Recorder keeps an execution trace of the last seconds, and writes it when the
@@ -33,12 +33,12 @@ const (
 // `go tool trace`. A process has at most one.
 type Recorder struct {
 	// Static after construction.
-	dir      string
-	recorder *trace.FlightRecorder
-	late     chan time.Duration // of size one: there is something to record
-	writing  chan struct{}      // held (full) by whoever writes: the recorder lets one
-	log      zerolog.Logger
-	written  prometheus.Counter
+	dir       string
+	recorder  *trace.FlightRecorder
+	lateDiffs chan time.Duration // of size one: there is something to record
+	writeLock chan struct{}      // held (full) by whoever writes: the recorder lets one
+	log       zerolog.Logger
+	written   prometheus.Counter
 }
 
 // New gives nil when the configuration names no directory. It returns an
@@ -50,17 +50,17 @@ func New(cfg *config.Flight, reg prometheus.Registerer, log zerolog.Logger) (*Re
 	if cfg.Dir == "" {
 		return nil, nil
 	}
-	if err := writable(cfg.Dir); err != nil {
+	if err := checkWritable(cfg.Dir); err != nil {
 		return nil, fmt.Errorf("flight.dir: %w", err)
 	}
 	return &Recorder{
-		dir: cfg.Dir, late: make(chan time.Duration, 1), writing: make(chan struct{}, 1), log: log, written: written,
-		recorder: trace.NewFlightRecorder(trace.FlightRecorderConfig{MinAge: flightAge, MaxBytes: flightBytes}),
+		dir: cfg.Dir, lateDiffs: make(chan time.Duration, 1), writeLock: make(chan struct{}, 1), log: log, written: written,
+		recorder: trace.NewFlightRecorder(trace.FlightRecorderConfig{MinAge: minTraceAge, MaxBytes: maxTraceBytes}),
 	}, nil
 }
 
-// writable makes a directory, if it is not there, and a file in it that goes again.
-func writable(dir string) error {
+// checkWritable makes a directory, if it is not there, and a file in it that goes again.
+func checkWritable(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
@@ -72,11 +72,11 @@ func writable(dir string) error {
 	return os.Remove(file.Name())
 }
 
-// writeTo writes the last seconds; others that want them wait until it has.
-func (f *Recorder) writeTo(ctx context.Context, w io.Writer) error {
+// writeTrace writes the last seconds; others that want them wait until it has.
+func (f *Recorder) writeTrace(ctx context.Context, w io.Writer) error {
 	select {
-	case f.writing <- struct{}{}:
-		defer func() { <-f.writing }()
+	case f.writeLock <- struct{}{}:
+		defer func() { <-f.writeLock }()
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -84,11 +84,11 @@ func (f *Recorder) writeTo(ctx context.Context, w io.Writer) error {
 	return err
 }
 
-// Record takes a latency that is over the limit. It does not block, and may be
+// RecordLateDiff takes a latency that is over the limit. It does not block, and may be
 // called concurrently.
-func (f *Recorder) Record(latency time.Duration) {
+func (f *Recorder) RecordLateDiff(latency time.Duration) {
 	select {
-	case f.late <- latency:
+	case f.lateDiffs <- latency:
 	default:
 	}
 }
@@ -107,8 +107,8 @@ func (f *Recorder) Run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case latency := <-f.late:
-			path, err := f.save(ctx, time.Now())
+		case latency := <-f.lateDiffs:
+			path, err := f.saveTrace(ctx, time.Now())
 			if err != nil {
 				f.log.Error().Err(err).Msg("the list was told late, and what the process did meanwhile could not be written")
 			} else {
@@ -120,23 +120,23 @@ func (f *Recorder) Run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(flightRest):
+		case <-time.After(saveInterval):
 		}
 		select { // what was late meanwhile is over
-		case <-f.late:
+		case <-f.lateDiffs:
 		default:
 		}
 	}
 }
 
-// save writes the trace to a file of its own, and removes the oldest ones.
-func (f *Recorder) save(ctx context.Context, now time.Time) (path string, err error) {
+// saveTrace writes the trace to a file of its own, and removes the oldest ones.
+func (f *Recorder) saveTrace(ctx context.Context, now time.Time) (path string, err error) {
 	path = filepath.Join(f.dir, "onair-"+now.UTC().Format("20060102T150405")+".trace")
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return "", err
 	}
-	err = f.writeTo(ctx, file)
+	err = f.writeTrace(ctx, file)
 	if closed := file.Close(); err == nil {
 		err = closed
 	}
@@ -149,7 +149,7 @@ func (f *Recorder) save(ctx context.Context, now time.Time) (path string, err er
 		return "", err
 	}
 	slices.Sort(all) // their names are their times
-	for len(all) > flightFiles {
+	for len(all) > maxTraceFiles {
 		os.Remove(all[0])
 		all = all[1:]
 	}
@@ -169,7 +169,7 @@ func (f *Recorder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/octet-stream")
 	w.Header().Set("Content-Disposition", `attachment; filename="onair.trace"`)
-	if err := f.writeTo(r.Context(), w); err != nil {
+	if err := f.writeTrace(r.Context(), w); err != nil {
 		f.log.Warn().Err(err).Msg("the flight recording could not be sent")
 		panic(http.ErrAbortHandler) // what has gone is not all of it
 	}

@@ -13,21 +13,21 @@ import (
 // outboxInterval is how often the leader looks into the outbox.
 const outboxInterval = 100 * time.Millisecond
 
-// deliveries deliver the events of the registry's outbox to the archive, the cloud
+// deliveryLoop deliver the events of the registry's outbox to the archive, the cloud
 // and the app's back end. Once all parts of an event have been done, or were given
 // up, the log gets its conclusion.
-type deliveries struct {
+type deliveryLoop struct {
 	// Static after construction.
-	leader     *Leader
-	results    chan deliveryResult
-	dispatcher *webhooks.Dispatcher // nil: there are no webhooks
+	leader      *Leader
+	partResults chan partResult
+	dispatcher  *webhooks.Dispatcher // nil: there are no webhooks
 
 	// Owned by runDeliveries.
-	next         uint64 // the number of the first event that was not looked at
-	rebuilds     uint64 // of the list, at that time
-	open         map[presence.EventID]*delivery
-	unarchived   []*delivery
-	archiveAfter time.Time // the archive failed: not again before
+	nextEventNumber  uint64 // the number of the first event that was not looked at
+	seenRebuilds     uint64 // of the list, at that time
+	openDeliveries   map[presence.EventID]*delivery
+	unarchived       []*delivery
+	archiveNotBefore time.Time // the archive failed: not again before
 }
 
 // delivery is an outbox event on its way.
@@ -37,13 +37,13 @@ type delivery struct {
 	failure   string // why a part was given up
 }
 
-// hasWebhook reports whether a kind of events goes to the back end.
-func (l *Leader) hasWebhook(kind presence.EventKind) bool {
+// sendsWebhook reports whether a kind of events goes to the back end.
+func (l *Leader) sendsWebhook(kind presence.EventKind) bool {
 	return slices.Contains(l.Config.Webhooks.Events, kind.String())
 }
 
-// webhookEvent is what the back end gets of an outbox event.
-func webhookEvent(e *presence.OutboxEvent) webhooks.Event {
+// newWebhookEvent is what the back end gets of an outbox event.
+func newWebhookEvent(e *presence.OutboxEvent) webhooks.Event {
 	w := webhooks.Event{ID: e.ID.String(), Type: webhooks.EventType(e.Kind.String()), Time: e.At, Recording: e.Recording}
 	if e.Ended != nil {
 		w.Ended = e.Ended
@@ -53,21 +53,21 @@ func webhookEvent(e *presence.OutboxEvent) webhooks.Event {
 	return w
 }
 
-// deliveryResult is the result of a part of a delivery.
-type deliveryResult struct {
-	id      presence.EventID
+// partResult is the result of a part of a delivery.
+type partResult struct {
+	eventID presence.EventID
 	failure string // why it was given up; empty: it was done
 }
 
 // runDeliveries delivers what is in the outbox, until ctx ends.
 func (l *Leader) runDeliveries(ctx context.Context) {
-	d := &deliveries{leader: l, results: make(chan deliveryResult, 64), open: map[presence.EventID]*delivery{}}
+	d := &deliveryLoop{leader: l, partResults: make(chan partResult, 64), openDeliveries: map[presence.EventID]*delivery{}}
 	var helpers sync.WaitGroup
 	defer helpers.Wait()
 	if l.Webhooks != nil {
 		d.dispatcher = l.Webhooks.NewDispatcher(func(id string, dead bool, why string) {
 			if e, ok := presence.ParseEventID(id); ok {
-				d.sendResult(ctx, deliveryResult{e, why})
+				d.sendPartResult(ctx, partResult{e, why})
 			}
 		})
 		helpers.Go(func() { d.dispatcher.Run(ctx) })
@@ -78,72 +78,72 @@ func (l *Leader) runDeliveries(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case r := <-d.results:
-			d.handleResult(r)
+		case r := <-d.partResults:
+			d.recordPartResult(r)
 			continue
 		case <-tick.C:
 		}
-		for _, e := range d.gather() {
-			d.start(ctx, &helpers, e)
+		for _, e := range d.newDeliveries() {
+			d.startDelivery(ctx, &helpers, e)
 		}
-		d.archive(ctx)
+		d.archiveRecordings(ctx)
 	}
 }
 
-// maxGathered bounds how many events are gathered at once.
-const maxGathered = 1000
+// maxEventsPerRead bounds how many events are gathered at once.
+const maxEventsPerRead = 1000
 
-// gather returns the new events in the outbox. After the list was rebuilt it looks
+// newDeliveries returns the new events in the outbox. After the list was rebuilt it looks
 // at all again: events may have other numbers now, or be there again.
-func (d *deliveries) gather() (fresh []*delivery) {
-	if now := d.leader.Rebuilds(); now != d.rebuilds {
-		d.next, d.rebuilds = 0, now
+func (d *deliveryLoop) newDeliveries() (fresh []*delivery) {
+	if now := d.leader.RebuildCount(); now != d.seenRebuilds {
+		d.nextEventNumber, d.seenRebuilds = 0, now
 	}
 	var found []*presence.OutboxEvent
 	d.leader.Node.Read(func(r *presence.Registry) {
-		for seq, e := range r.OutboxEvents(d.next) {
-			if found = append(found, e); len(found) == maxGathered {
-				d.next = seq + 1
+		for seq, e := range r.OutboxEvents(d.nextEventNumber) {
+			if found = append(found, e); len(found) == maxEventsPerRead {
+				d.nextEventNumber = seq + 1
 				return
 			}
-			d.next = seq + 1
+			d.nextEventNumber = seq + 1
 		}
 	})
 	for _, e := range found {
-		if d.open[e.ID] == nil {
-			d.open[e.ID] = &delivery{OutboxEvent: e}
-			fresh = append(fresh, d.open[e.ID])
+		if d.openDeliveries[e.ID] == nil {
+			d.openDeliveries[e.ID] = &delivery{OutboxEvent: e}
+			fresh = append(fresh, d.openDeliveries[e.ID])
 		}
 	}
 	return fresh
 }
 
-// start starts all parts of a delivery.
-func (d *deliveries) start(ctx context.Context, helpers *sync.WaitGroup, e *delivery) {
+// startDelivery starts all parts of a delivery.
+func (d *deliveryLoop) startDelivery(ctx context.Context, helpers *sync.WaitGroup, e *delivery) {
 	if e.Recording != nil {
 		e.openParts++
 		d.unarchived = append(d.unarchived, e)
 	}
-	if d.dispatcher != nil && d.leader.hasWebhook(e.Kind) {
+	if d.dispatcher != nil && d.leader.sendsWebhook(e.Kind) {
 		e.openParts++
-		d.dispatcher.Enqueue(webhookEvent(e.OutboxEvent))
+		d.dispatcher.Enqueue(newWebhookEvent(e.OutboxEvent))
 	}
-	if do := d.leader.moderationOf(e.OutboxEvent); do != nil {
+	if do := d.leader.newModerationCall(e.OutboxEvent); do != nil {
 		e.openParts++
 		helpers.Go(func() {
-			if why := d.leader.retryModeration(ctx, e.OutboxEvent, do); ctx.Err() == nil {
-				d.sendResult(ctx, deliveryResult{e.ID, why})
+			if why := d.leader.moderateWithRetries(ctx, e.OutboxEvent, do); ctx.Err() == nil {
+				d.sendPartResult(ctx, partResult{e.ID, why})
 			}
 		})
 	}
-	if e.openParts == 0 && !d.isOutdated(e) {
-		d.conclude(e)
+	if e.openParts == 0 && !d.isForNewerSettings(e) {
+		d.completeDelivery(e)
 	}
 }
 
-// isOutdated reports whether other nodes run later settings than this one, which
+// isForNewerSettings reports whether other nodes run later settings than this one, which
 // does not know what an event is for: a later leader will.
-func (d *deliveries) isOutdated(e *delivery) (isOutdated bool) {
+func (d *deliveryLoop) isForNewerSettings(e *delivery) (isOutdated bool) {
 	own := d.leader.Settings
 	d.leader.Node.Read(func(r *presence.Registry) {
 		isOutdated = !own.EventKinds.Has(e.Kind) && r.Settings().Revision > own.Revision
@@ -151,17 +151,17 @@ func (d *deliveries) isOutdated(e *delivery) (isOutdated bool) {
 	return isOutdated
 }
 
-// sendResult hands in the result of a part.
-func (d *deliveries) sendResult(ctx context.Context, r deliveryResult) {
+// sendPartResult hands in the result of a part.
+func (d *deliveryLoop) sendPartResult(ctx context.Context, r partResult) {
 	select {
-	case d.results <- r:
+	case d.partResults <- r:
 	case <-ctx.Done(): // the next leader does it again
 	}
 }
 
-// handleResult concludes a delivery with its last part.
-func (d *deliveries) handleResult(r deliveryResult) {
-	e := d.open[r.id]
+// recordPartResult concludes a delivery with its last part.
+func (d *deliveryLoop) recordPartResult(r partResult) {
+	e := d.openDeliveries[r.eventID]
 	if e == nil {
 		return
 	}
@@ -169,12 +169,12 @@ func (d *deliveries) handleResult(r deliveryResult) {
 		e.failure = r.failure
 	}
 	if e.openParts--; e.openParts == 0 {
-		d.conclude(e)
+		d.completeDelivery(e)
 	}
 }
 
-func (d *deliveries) conclude(e *delivery) {
-	delete(d.open, e.ID)
+func (d *deliveryLoop) completeDelivery(e *delivery) {
+	delete(d.openDeliveries, e.ID)
 	if e.failure != "" {
 		d.leader.Log.Error().Str("effect", e.ID.String()).Str("why", e.failure).Msg("given up")
 	}
@@ -188,31 +188,31 @@ const (
 	archiveBackoff = time.Second // after it failed
 )
 
-// archive files the recordings that wait, each as it is now: what an effect has of
+// archiveRecordings files the recordings that wait, each as it is now: what an effect has of
 // one may be older than what was filed since.
-func (d *deliveries) archive(ctx context.Context) {
-	for len(d.unarchived) > 0 && time.Now().After(d.archiveAfter) {
+func (d *deliveryLoop) archiveRecordings(ctx context.Context) {
+	for len(d.unarchived) > 0 && time.Now().After(d.archiveNotBefore) {
 		some := d.unarchived[:min(len(d.unarchived), archiveBatch)]
 		within, cancel := context.WithTimeout(ctx, archiveTimeout)
-		err := d.addToArchive(within, some)
+		err := d.storeInArchive(within, some)
 		cancel()
 		if err != nil {
 			if ctx.Err() == nil {
 				d.leader.Log.Warn().Err(err).Int("recordings", len(d.unarchived)).Msg("the archive takes no recordings, trying again")
 			}
-			d.archiveAfter = time.Now().Add(archiveBackoff)
+			d.archiveNotBefore = time.Now().Add(archiveBackoff)
 			return
 		}
 		d.unarchived = d.unarchived[len(some):]
 		for _, e := range some {
-			d.handleResult(deliveryResult{id: e.ID})
+			d.recordPartResult(partResult{eventID: e.ID})
 		}
 	}
 }
 
-// addToArchive archives some recordings. One that the registry has forgotten, as it
+// storeInArchive archives some recordings. One that the registry has forgotten, as it
 // does after a day, is taken from its event, unless the archive has one.
-func (d *deliveries) addToArchive(ctx context.Context, some []*delivery) error {
+func (d *deliveryLoop) storeInArchive(ctx context.Context, some []*delivery) error {
 	var list []presence.Recording
 	for _, e := range some {
 		rec, known := *e.Recording, false

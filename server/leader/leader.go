@@ -26,17 +26,17 @@ const electionInterval = 500 * time.Millisecond
 
 // Options are what a leader works with.
 type Options struct {
-	Config     *config.Config
-	Settings   presence.Settings // those of this node, which the log may have newer ones of
-	Node       *presencenode.Node
-	Hub        *hub.Hub
-	Archive    presence.Archive
-	Recordings *recordings.Service
-	Codes      livecode.Template
-	Providers  Providers
-	Webhooks   *webhooks.Sender // nil: there are no webhooks
-	Rebuilds   func() uint64    // how often the list was rebuilt
-	Log        zerolog.Logger
+	Config       *config.Config
+	Settings     presence.Settings // those of this node, which the log may have newer ones of
+	Node         *presencenode.Node
+	Hub          *hub.Hub
+	Archive      presence.Archive
+	Recordings   *recordings.Service
+	Codes        livecode.Template
+	Providers    Providers
+	Webhooks     *webhooks.Sender // nil: there are no webhooks
+	RebuildCount func() uint64    // how often the list was rebuilt
+	Log          zerolog.Logger
 }
 
 // Leader does what one node does for all, while this node is the leader.
@@ -45,12 +45,12 @@ type Leader struct {
 
 	poller      *poll.Poller // nil: there are no status polls
 	moderations *prometheus.CounterVec
-	locks       anchorLocks
+	banLocks    anchorLocks
 }
 
 // New makes a leader of a node that has joined the log.
 func New(o Options, reg prometheus.Registerer) *Leader {
-	l := &Leader{Options: o, locks: anchorLocks{seed: maphash.MakeSeed()}}
+	l := &Leader{Options: o, banLocks: anchorLocks{seed: maphash.MakeSeed()}}
 	l.moderations = promauto.With(reg).NewCounterVec(prometheus.CounterOpts{
 		Name: "onair_moderations_total", Help: "What the provider was told to do for kicks and bans, by event and by whether it did.",
 	}, []string{"event", "result"})
@@ -63,15 +63,15 @@ func New(o Options, reg prometheus.Registerer) *Leader {
 	}
 	if l.Providers.Poll != nil {
 		l.poller = poll.NewPoller(poll.Options{
-			Provider: *l.Providers.Poll, Interval: l.Config.Poll.Interval, Targets: l.pollTargets, OnResult: l.recordPoll, Logger: l.Log, Metrics: reg,
+			Provider: *l.Providers.Poll, Interval: l.Config.Poll.Interval, Targets: l.pollTargets, OnResult: l.enqueuePollResult, Logger: l.Log, Metrics: reg,
 		})
 	}
 	return l
 }
 
-// PushState returns what asks the provider whether something is pushed under a live
+// PushStateQuery returns what asks the provider whether something is pushed under a live
 // code, within the rate of polls. It is nil where there is no provider to ask.
-func (l *Leader) PushState() (ask func(ctx context.Context, code string) (cloud.State, error)) {
+func (l *Leader) PushStateQuery() (ask func(ctx context.Context, code string) (cloud.State, error)) {
 	if l.poller == nil {
 		return nil
 	}
@@ -119,12 +119,12 @@ func (l *Leader) startTasks(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var tasks sync.WaitGroup
 	tasks.Go(func() { l.runDeliveries(ctx) })
-	tasks.Go(func() { l.discardOldRecordings(ctx) })
+	tasks.Go(func() { l.deleteOldRecordings(ctx) })
 	if l.poller != nil {
 		tasks.Go(func() { l.poller.Run(ctx) })
 	}
 	if l.Providers.Recordings != nil {
-		tasks.Go(func() { l.compareRecordings(ctx) })
+		tasks.Go(func() { l.importRecordings(ctx) })
 	}
 	l.Log.Info().Msg("became leader")
 	return func() {

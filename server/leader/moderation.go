@@ -21,13 +21,13 @@ type Moderator interface {
 	AllowPush(ctx context.Context, code string) error
 }
 
-// moderation is a call of the moderator, if it is still to be made.
-type moderation func(ctx context.Context) error
+// moderationCall is a call of the moderator, if it is still to be made.
+type moderationCall func(ctx context.Context) error
 
-// moderationOf returns what the moderator is to do for an outbox event, nil for
+// newModerationCall returns what the moderator is to do for an outbox event, nil for
 // nothing. Tries may come late, and those for one anchor in any order: each looks at
 // the present state.
-func (l *Leader) moderationOf(e *presence.OutboxEvent) moderation {
+func (l *Leader) newModerationCall(e *presence.OutboxEvent) moderationCall {
 	switch {
 	case l.Providers.Moderator == nil:
 		return nil
@@ -49,7 +49,7 @@ func (l *Leader) moderationOf(e *presence.OutboxEvent) moderation {
 		return nil // the anchor has no live code that is always the same
 	}
 	return func(ctx context.Context) error {
-		lock := l.locks.of(e.Ban.Anchor)
+		lock := l.banLocks.lockOf(e.Ban.Anchor)
 		lock.Lock()
 		defer lock.Unlock()
 		var ban presence.Ban
@@ -71,23 +71,23 @@ func (l *Leader) moderationOf(e *presence.OutboxEvent) moderation {
 
 // anchorLocks are locks by user id, so many that few users share one.
 type anchorLocks struct {
-	seed maphash.Seed
-	all  [64]sync.Mutex
+	seed  maphash.Seed
+	locks [64]sync.Mutex
 }
 
-func (t *anchorLocks) of(name string) *sync.Mutex {
-	return &t.all[maphash.String(t.seed, name)%uint64(len(t.all))]
+func (t *anchorLocks) lockOf(name string) *sync.Mutex {
+	return &t.locks[maphash.String(t.seed, name)%uint64(len(t.locks))]
 }
 
 // Times of moderation.
 const (
 	moderationTimeout    = 15 * time.Second // one try
-	moderateFor          = time.Hour        // since what it is for happened
+	maxModerationAge     = time.Hour        // since what it is for happened
 	maxModerationBackoff = 2 * time.Minute  // between two tries at the most
 )
 
-// retryModeration calls the moderator until it succeeds. It returns why it gave up.
-func (l *Leader) retryModeration(ctx context.Context, e *presence.OutboxEvent, do moderation) (failure string) {
+// moderateWithRetries calls the moderator until it succeeds. It returns why it gave up.
+func (l *Leader) moderateWithRetries(ctx context.Context, e *presence.OutboxEvent, do moderationCall) (failure string) {
 	for backoff := time.Second; ; backoff = min(2*backoff, maxModerationBackoff) {
 		within, cancel := context.WithTimeout(ctx, moderationTimeout)
 		err := do(within)
@@ -100,7 +100,7 @@ func (l *Leader) retryModeration(ctx context.Context, e *presence.OutboxEvent, d
 		switch {
 		case err == nil:
 			return ""
-		case time.Since(time.UnixMilli(e.At)) > moderateFor:
+		case time.Since(time.UnixMilli(e.At)) > maxModerationAge:
 			return "the provider: " + err.Error()
 		}
 		l.Log.Warn().Err(err).Str("event", e.Kind.String()).Msg("the provider did not do what it was told, trying again")

@@ -18,8 +18,8 @@ func (l *Leader) pollTargets() (all []poll.Target) {
 // pollSignals are what the poller's answers mean as evidence.
 var pollSignals = [...]presence.Signal{poll.Online: presence.PollOnline, poll.Offline: presence.PollOffline, poll.NoAnswer: presence.PollFailed}
 
-// recordPoll passes on an answer of the poller, if it is news.
-func (l *Leader) recordPoll(w poll.Result) {
+// enqueuePollResult passes on an answer of the poller, if it is news.
+func (l *Leader) enqueuePollResult(w poll.Result) {
 	sign, news := pollSignals[w.Status], false
 	l.Node.Read(func(r *presence.Registry) { news = r.IsNewSignal(w.Session, sign) })
 	if news {

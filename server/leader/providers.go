@@ -18,8 +18,8 @@ type Providers struct {
 	Recordings RecordingLister // nil: recordings are not compared
 }
 
-// client is the client of a provider, with all that it can do.
-type client struct {
+// providerClient is the client of a provider, with all that it can do.
+type providerClient struct {
 	poll       poll.Provider
 	moderator  Moderator
 	recordings RecordingLister // nil: it has no list of recordings
@@ -28,8 +28,8 @@ type client struct {
 // RecordingLister lists the recordings of a live code that a provider has of a time.
 type RecordingLister func(ctx context.Context, code string, from, to time.Time, each func(presence.Recording)) error
 
-// newClient makes the client of a provider.
-func newClient(provider string, cfg *config.Config, budget *cloud.Budget) (client, error) {
+// newProviderClient makes the client of a provider.
+func newProviderClient(provider string, cfg *config.Config, budget *cloud.Budget) (providerClient, error) {
 	c, o := &cfg.Cloud, cloud.Options{Budget: budget}
 	switch provider {
 	case config.Tencent:
@@ -37,27 +37,27 @@ func newClient(provider string, cfg *config.Config, budget *cloud.Budget) (clien
 			SecretID: c.SecretID, SecretKey: c.SecretKey.Reveal(), Domain: cfg.Push.Domain, App: cfg.Push.App, URL: c.URL, VODURL: c.VODURL, VODApp: c.VODAppID,
 		}, o)
 		if err != nil {
-			return client{}, err
+			return providerClient{}, err
 		}
-		return client{poll.Provider{ForEachOnline: t.ForEachOnline, PushState: t.PushState, Budget: budget}, t, t.ForEachRecording}, nil
+		return providerClient{poll.Provider{ForEachOnline: t.ForEachOnline, PushState: t.PushState, Budget: budget}, t, t.ForEachRecording}, nil
 	case config.TencentLegacy:
 		t, err := cloud.NewTencentLegacy(cloud.LegacyConfig{AppID: c.AppID, Key: c.APIKey.Reveal(), URL: c.URL}, o)
 		if err != nil {
-			return client{}, err
+			return providerClient{}, err
 		}
-		return client{poll.Provider{PushState: t.PushState, Budget: budget}, t, t.ForEachRecording}, nil
+		return providerClient{poll.Provider{PushState: t.PushState, Budget: budget}, t, t.ForEachRecording}, nil
 	case config.SRS:
 		srs, err := cloud.NewSRS(c.URL, cfg.Push.App, o)
 		if err != nil {
-			return client{}, err
+			return providerClient{}, err
 		}
-		return client{poll.Provider{ForEachOnline: srs.ForEachOnline, Budget: budget}, srs, nil}, nil
+		return providerClient{poll.Provider{ForEachOnline: srs.ForEachOnline, Budget: budget}, srs, nil}, nil
 	}
 	nginx, err := cloud.NewNginxRTMP(c.URL, c.ControlURL, cfg.Push.App, o)
 	if err != nil {
-		return client{}, err
+		return providerClient{}, err
 	}
-	return client{poll.Provider{ForEachOnline: nginx.ForEachOnline, Budget: budget}, nginx, nil}, nil
+	return providerClient{poll.Provider{ForEachOnline: nginx.ForEachOnline, Budget: budget}, nginx, nil}, nil
 }
 
 // NewProviders makes the clients of the providers that are configured, all within
@@ -66,16 +66,16 @@ func NewProviders(cfg *config.Config) (p Providers, err error) {
 	budget := cloud.NewBudget(cfg.Poll.Rate)
 	for _, use := range []struct {
 		key, provider string
-		take          func(client)
+		take          func(providerClient)
 	}{
-		{"poll.provider", cfg.Poll.Provider, func(c client) { p.Poll = &c.poll }},
-		{"moderation.provider", cfg.Moderation.Provider, func(c client) { p.Moderator = c.moderator }},
-		{"recordings.provider", cfg.Recordings.Provider, func(c client) { p.Recordings = c.recordings }},
+		{"poll.provider", cfg.Poll.Provider, func(c providerClient) { p.Poll = &c.poll }},
+		{"moderation.provider", cfg.Moderation.Provider, func(c providerClient) { p.Moderator = c.moderator }},
+		{"recordings.provider", cfg.Recordings.Provider, func(c providerClient) { p.Recordings = c.recordings }},
 	} {
 		if use.provider == "" {
 			continue
 		}
-		c, err := newClient(use.provider, cfg, budget)
+		c, err := newProviderClient(use.provider, cfg, budget)
 		if err != nil {
 			return p, fmt.Errorf("%s: %w", use.key, err)
 		}

@@ -121,9 +121,9 @@ func TestPollsDecide(t *testing.T) {
 		want("two offline", "live")
 		time.Sleep(61 * time.Second)
 		want("three", "gone")
-		var why rest.Account
+		var why rest.ExplanationView
 		s.Call("GET", "/v1/streams/8888_alice/why", s.DayToken(auth.Admin, "op"), "").RequireStatus(200).Decode(&why)
-		if why.Rule != "stream_lost" || len(why.Evidence) == 0 || why.Evidence[0].Source != "poll" || why.Evidence[0].Sign != "offline" {
+		if why.Rule != "stream_lost" || len(why.Evidence) == 0 || why.Evidence[0].Source != "poll" || why.Evidence[0].Signal != "offline" {
 			t.Errorf("why %+v", why)
 		}
 	})
@@ -174,7 +174,7 @@ func TestModerationReachesTheCloud(t *testing.T) {
 		s.Call("DELETE", "/v1/bans/alice", op, "").RequireStatus(204)
 		time.Sleep(2 * time.Hour)
 		var page struct {
-			DeadLetters []rest.DeadLetter `json:"dead_letters"`
+			DeadLetters []rest.DeadLetterView `json:"dead_letters"`
 		}
 		s.Call("GET", "/v1/dead-letters", op, "").RequireStatus(200).Decode(&page)
 		if len(page.DeadLetters) != 1 || page.DeadLetters[0].Event != "anchor.unbanned" || page.DeadLetters[0].Subject != "alice" {

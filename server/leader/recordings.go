@@ -10,10 +10,10 @@ import (
 // maxListFailures is after how many failures in a row no more is asked for.
 const maxListFailures = 5
 
-// compareRecordings asks the provider, once in a while, for the recordings of the
+// importRecordings asks the provider, once in a while, for the recordings of the
 // sessions that have ended lately, and keeps those of which no callback has told.
 // Each is asked for at least twice: a recording is there some minutes after the end.
-func (l *Leader) compareRecordings(ctx context.Context) {
+func (l *Leader) importRecordings(ctx context.Context) {
 	every := l.Config.Recordings.Every
 	tick := time.NewTicker(every)
 	defer tick.Stop()
@@ -24,7 +24,7 @@ func (l *Leader) compareRecordings(ctx context.Context) {
 		case <-tick.C:
 		}
 		failed := 0 // in a row
-		for _, e := range l.endedSince(3 * every) {
+		for _, e := range l.sessionsEndedWithin(3 * every) {
 			from, to := time.UnixMilli(e.Stream.StartedAt).Add(-time.Minute), time.Now()
 			err := l.Providers.Recordings(ctx, e.Stream.Code, from, to, func(rec presence.Recording) {
 				if err := l.Recordings.Add(ctx, &rec); err != nil {
@@ -46,8 +46,8 @@ func (l *Leader) compareRecordings(ctx context.Context) {
 	}
 }
 
-// endedSince are the sessions that ended in so much time, the last first.
-func (l *Leader) endedSince(d time.Duration) (all []*presence.Ended) {
+// sessionsEndedWithin are the sessions that ended in so much time, the last first.
+func (l *Leader) sessionsEndedWithin(d time.Duration) (all []*presence.Ended) {
 	l.Node.Read(func(r *presence.Registry) {
 		for _, e := range r.EndedSessions(0) {
 			if e.EndedAt < r.LogTime()-d.Milliseconds() {
@@ -61,28 +61,28 @@ func (l *Leader) endedSince(d time.Duration) (all []*presence.Ended) {
 
 // Pace of what is discarded.
 const (
-	discardEvery = time.Minute
-	discardMost  = 500 // at once
+	deleteInterval  = time.Minute
+	deleteBatchSize = 500 // at once
 )
 
-// discardOldRecordings removes the recordings that are older than configured, until
+// deleteOldRecordings removes the recordings that are older than configured, until
 // ctx ends.
-func (l *Leader) discardOldRecordings(ctx context.Context) {
+func (l *Leader) deleteOldRecordings(ctx context.Context) {
 	if l.Config.Recordings.Keep == 0 {
 		return
 	}
-	tick := time.NewTicker(discardEvery)
+	tick := time.NewTicker(deleteInterval)
 	defer tick.Stop()
 	for {
 		before := time.Now().Add(-l.Config.Recordings.Keep).UnixMilli()
-		n, err := l.Archive.DeleteRecordings(ctx, before, discardMost)
+		n, err := l.Archive.DeleteRecordings(ctx, before, deleteBatchSize)
 		if err != nil && ctx.Err() == nil {
 			l.Log.Warn().Err(err).Msg("old recordings could not be removed, trying again")
 		}
 		if n > 0 {
 			l.Log.Info().Int("recordings", n).Msg("old recordings were removed")
 		}
-		if n == discardMost {
+		if n == deleteBatchSize {
 			continue
 		}
 		select {

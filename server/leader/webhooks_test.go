@@ -85,7 +85,7 @@ func TestBackEndIsDown(t *testing.T) {
 		s.StartStream(s.DayToken(auth.Anchor, "carol"), `{"title":"x"}`)
 		time.Sleep(time.Minute)
 		var page struct {
-			DeadLetters []rest.DeadLetter `json:"dead_letters"`
+			DeadLetters []rest.DeadLetterView `json:"dead_letters"`
 		}
 		s.Call("GET", "/v1/dead-letters", s.DayToken(auth.Admin, "op"), "").RequireStatus(200).Decode(&page)
 		if len(page.DeadLetters) != 1 || page.DeadLetters[0].Subject != "8888_carol" || !strings.Contains(page.DeadLetters[0].Why, "410") {

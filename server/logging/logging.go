@@ -13,14 +13,14 @@ import (
 
 // Level is the level from which on lines are written. It can change while
 // the server runs, which that of a zerolog.Logger cannot.
-type Level struct{ least atomic.Int32 }
+type Level struct{ minimum atomic.Int32 }
 
 // Set changes the level at once.
-func (l *Level) Set(level zerolog.Level) { l.least.Store(int32(level)) }
+func (l *Level) Set(level zerolog.Level) { l.minimum.Store(int32(level)) }
 
 // Run implements zerolog.Hook.
 func (l *Level) Run(e *zerolog.Event, level zerolog.Level, _ string) {
-	if int32(level) < l.least.Load() {
+	if int32(level) < l.minimum.Load() {
 		e.Discard()
 	}
 }

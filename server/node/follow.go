@@ -11,26 +11,26 @@ import (
 	"onair/server/sockets"
 )
 
-// follower passes what the log does to the list on: to views, to the sockets
+// logFollower passes what the log does to the list on: to views, to the sockets
 // concerned, and to the log file. The goroutine that applies entries calls it.
-type follower struct {
+type logFollower struct {
 	// Static after construction.
 	hub         *hub.Hub
 	attachments *sockets.Attachments
 	log         zerolog.Logger
-	revision    int64 // of this node's settings
+	ownRevision int64 // of this node's settings
 
-	rebuilds atomic.Uint64
-	isLoaded bool          // the hub has a list; owned by the goroutine that applies
-	settled  chan struct{} // closed once the log has this node's settings, or newer ones
+	rebuildCount  atomic.Uint64
+	isHubLoaded   bool          // the hub has a list; owned by the goroutine that applies
+	settingsInLog chan struct{} // closed once the log has this node's settings, or newer ones
 }
 
-func newFollower(h *hub.Hub, revision int64, log zerolog.Logger) *follower {
-	return &follower{hub: h, attachments: sockets.NewAttachments(), log: log, revision: revision, settled: make(chan struct{})}
+func newLogFollower(h *hub.Hub, revision int64, log zerolog.Logger) *logFollower {
+	return &logFollower{hub: h, attachments: sockets.NewAttachments(), log: log, ownRevision: revision, settingsInLog: make(chan struct{})}
 }
 
-// apply passes on the changes of one entry.
-func (f *follower) apply(a presencenode.Applied) {
+// publishEntry passes on the changes of one entry.
+func (f *logFollower) publishEntry(a presencenode.Applied) {
 	if !a.Frozen {
 		f.hub.Apply(a.Position, a.Time, a.Changes, a.ReceivedAt)
 	}
@@ -38,42 +38,42 @@ func (f *follower) apply(a presencenode.Applied) {
 		c := &a.Changes[i]
 		f.attachments.ApplyChange(c)
 		if !a.Replayed {
-			f.logChange(c)
+			f.logStateChange(c)
 		}
 	}
 	if a.Settings != nil {
-		f.checkRevision(a.Settings.Revision)
+		f.compareRevision(a.Settings.Revision)
 		f.attachments.SendSettings(a.Settings.Interval)
 	}
 }
 
-// rebuild takes over the whole list, when the log is read for the first time, and
+// publishRebuild takes over the whole list, when the log is read for the first time, and
 // when it went on without entries that had been shown.
-func (f *follower) rebuild(r *presence.Registry) {
-	if f.isLoaded {
+func (f *logFollower) publishRebuild(r *presence.Registry) {
+	if f.isHubLoaded {
 		f.hub.Rebase(r.Streams(), r.Position(), r.LogTime())
 	} else {
 		f.hub.Load(r.Streams(), r.Position(), r.LogTime())
-		f.isLoaded = true
+		f.isHubLoaded = true
 	}
-	f.rebuilds.Add(1)
+	f.rebuildCount.Add(1)
 	f.attachments.DetachStale(r)
-	f.checkRevision(r.Settings().Revision)
+	f.compareRevision(r.Settings().Revision)
 }
 
-// checkRevision closes settled once the settings in the log are new enough.
-func (f *follower) checkRevision(revision int64) {
+// compareRevision closes settled once the settings in the log are new enough.
+func (f *logFollower) compareRevision(revision int64) {
 	select {
-	case <-f.settled:
+	case <-f.settingsInLog:
 	default:
-		if revision >= f.revision {
-			close(f.settled)
+		if revision >= f.ownRevision {
+			close(f.settingsInLog)
 		}
 	}
 }
 
-// logChange writes the one line that each change of a stream's state gets.
-func (f *follower) logChange(c *presence.Change) {
+// logStateChange writes the one line that each change of a stream's state gets.
+func (f *logFollower) logStateChange(c *presence.Change) {
 	if c.Cause == presence.ByCounts || c.Cause == presence.ByUpdate {
 		return
 	}

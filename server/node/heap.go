@@ -12,16 +12,16 @@ import (
 // cheap then. Afterwards next to nothing is allocated: what the rush has left is
 // given back, and room to grow would be memory for nothing.
 const (
-	rushGrowth = 60
-	calmGrowth = 25
+	growthInRush   = 60
+	growthWhenCalm = 25
 
 	rushRate  = 100             // who come in a second
 	calmAfter = 3 * time.Second // without a rush
 )
 
-// tuneHeap fits the garbage collector to what the node is doing, until ctx
+// tuneGarbageCollector fits the garbage collector to what the node is doing, until ctx
 // ends. An operator's own GOGC is left alone.
-func (n *Node) tuneHeap(ctx context.Context) error {
+func (n *Node) tuneGarbageCollector(ctx context.Context) error {
 	if os.Getenv("GOGC") != "" {
 		return nil
 	}
@@ -40,14 +40,14 @@ func (n *Node) tuneHeap(ctx context.Context) error {
 			rush = time.Now()
 		}
 		before = admitted
-		wanted := rushGrowth
+		wanted := growthInRush
 		if time.Since(rush) >= calmAfter {
-			wanted = calmGrowth
+			wanted = growthWhenCalm
 		}
 		if wanted != growth {
 			growth = wanted
 			debug.SetGCPercent(growth)
-			if growth == calmGrowth {
+			if growth == growthWhenCalm {
 				debug.FreeOSMemory() // what the rush has left
 			}
 		}

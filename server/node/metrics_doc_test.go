@@ -128,7 +128,7 @@ func everything(t *testing.T, reg *prometheus.Registry, home []string) *Node {
 		t.Fatal(err)
 	}
 	if !shared { // the other waits for Redis
-		if err := s.join(ctx); err != nil {
+		if err := s.joinLog(ctx); err != nil {
 			t.Fatal(err)
 		}
 	}

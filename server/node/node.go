@@ -46,9 +46,9 @@ type Options struct {
 	Log      zerolog.Logger
 	Level    *logging.Level // of Log
 
-	Hangups  <-chan os.Signal               // each one reloads the configuration; nil: none
-	Load     func() (*config.Config, error) // what a hangup reloads
-	TuneHeap bool                           // fit the garbage collector of the process to the node's work
+	Hangups    <-chan os.Signal               // each one reloads the configuration; nil: none
+	LoadConfig func() (*config.Config, error) // what a hangup reloads
+	TuneGC     bool                           // fit the garbage collector of the process to the node's work
 
 	Providers        *leader.Providers // nil: those of Config
 	WebhookTransport http.RoundTripper // nil: the default one
@@ -82,7 +82,7 @@ type Node struct {
 	metrics     *metrics
 	certificate *certificate.Watcher // nil: TLS does not end here
 	flight      *flight.Recorder     // nil: the flight recorder is off
-	list        *follower
+	follower    *logFollower
 	webhooks    *webhooks.Sender // nil: there are no webhooks
 	providers   leader.Providers
 
@@ -120,7 +120,7 @@ func New(ctx context.Context, o Options) (n *Node, err error) {
 		return nil, ConfigError{err}
 	}
 	n.Hub = n.newHub()
-	n.list = newFollower(n.Hub, cfg.Settings.Revision, o.Log)
+	n.follower = newLogFollower(n.Hub, cfg.Settings.Revision, o.Log)
 	if codes := livecode.NewTemplate(cfg); codes.CanEndInAnchorHexDigit() {
 		o.Log.Warn().Str("code", cfg.Code).Msg("live codes may end in a hexadecimal digit that an anchor chooses: " +
 			"where anchors choose their own ids, end the template in another letter, as in {bizid}_{anchor}_x")
@@ -132,12 +132,12 @@ func (n *Node) newHub() *hub.Hub {
 	cfg := n.Config
 	var onLate func(time.Duration)
 	if n.flight != nil {
-		onLate = n.flight.Record
+		onLate = n.flight.RecordLateDiff
 	}
 	return hub.New(hub.Options{
 		OnLateDiff: onLate, LateThreshold: cfg.Flight.Latency,
 		Lists: cfg.Lists, Tick: cfg.Hub.Tick, CounterDelay: cfg.Hub.Counters, IdleInterval: cfg.Idle,
-		Limits: hubLimits(cfg), Signer: n.URLs.ForViews(), Metrics: n.Metrics,
+		Limits: hubLimits(cfg), Signer: n.URLs.ViewSigner(), Metrics: n.Metrics,
 		OnViewersChange: func(st *presence.Stream, count int) { n.Presence.SetViewers(st.Session, count) },
 	})
 }
@@ -150,12 +150,12 @@ func hubLimits(cfg *config.Config) hub.Limits {
 	}
 }
 
-// join waits for the log, takes the list from it, and makes the other parts.
-func (n *Node) join(ctx context.Context) error {
+// joinLog waits for the log, takes the list from it, and makes the other parts.
+func (n *Node) joinLog(ctx context.Context) error {
 	cfg, settings := n.Config, sharedSettings(n.Config)
 	node, err := presencenode.Join(ctx, n.Store, presencenode.Config{
 		Name: cfg.Node, Settings: settings, Logger: n.Log, Metrics: n.Metrics, Lists: cfg.Lists, Shared: n.IsShared,
-		OnRebuilt: n.list.rebuild, OnFreeze: n.Hub.Freeze, OnApplied: n.list.apply, BatchBytes: cfg.Limits.Batch,
+		OnRebuilt: n.follower.publishRebuild, OnFreeze: n.Hub.Freeze, OnApplied: n.follower.publishEntry, BatchBytes: cfg.Limits.Batch,
 	})
 	if errors.Is(err, presence.ErrSettingsConflict) {
 		return ConfigError{fmt.Errorf("settings.revision: %w; raise it", err)}
@@ -170,14 +170,14 @@ func (n *Node) join(ctx context.Context) error {
 	p.Recordings = recordings.New(node, n.Store, p.Broadcasts, cfg.Recordings.Min)
 	p.Leader = leader.New(leader.Options{
 		Config: cfg, Settings: settings, Node: node, Hub: n.Hub, Archive: n.Store, Recordings: p.Recordings, Codes: codes,
-		Providers: n.providers, Webhooks: n.webhooks, Rebuilds: n.list.rebuilds.Load, Log: n.Log,
+		Providers: n.providers, Webhooks: n.webhooks, RebuildCount: n.follower.rebuildCount.Load, Log: n.Log,
 	}, n.Metrics)
 	p.Callbacks = callbacks.New(callbacks.Options{
 		Node: node, Hub: n.Hub, Broadcasts: p.Broadcasts, Recordings: p.Recordings, Codes: codes,
-		Runtime: n.Runtime, PushState: p.Leader.PushState(), Log: n.Log,
+		Runtime: n.Runtime, PushState: p.Leader.PushStateQuery(), Log: n.Log,
 	}, n.Metrics)
 	p.Sockets = &sockets.Server{
-		Node: node, Hub: n.Hub, Attachments: n.list.attachments, Broadcasts: p.Broadcasts,
+		Node: node, Hub: n.Hub, Attachments: n.follower.attachments, Broadcasts: p.Broadcasts,
 		Runtime: n.Runtime, Admission: n.Admission, Tokens: n.Tokens, URLs: n.URLs, Recovery: n.Recovery, Log: n.Log,
 	}
 	p.API = rest.New(rest.Options{

@@ -10,13 +10,13 @@ import (
 	"onair/server/response"
 )
 
-// opsRoutes is what the people on call and their tools see. It is served on
+// opsHandler is what the people on call and their tools see. It is served on
 // its own listener, which is not for the public.
-func (n *Node) opsRoutes() http.Handler {
+func (n *Node) opsHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(n.Metrics, promhttp.HandlerOpts{Registry: n.Metrics}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { response.WriteCacheableJSON(w, []byte(`{}`)) })
-	mux.HandleFunc("GET /readyz", n.readyz)
+	mux.HandleFunc("GET /readyz", n.serveReadyz)
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
@@ -34,11 +34,11 @@ func (n *Node) unreadyReason() string {
 	return n.Admission.UnreadyReason()
 }
 
-// readyz answers whether this node takes new sockets: 503 while it starts, while
+// serveReadyz answers whether this node takes new sockets: 503 while it starts, while
 // it drains and when it is full. A node that is cut off from its log, or whose store cannot be
 // written, stays ready, and says so: it serves the list and hears beats, and to
 // take every node out of rotation at once would help nobody.
-func (n *Node) readyz(w http.ResponseWriter, _ *http.Request) {
+func (n *Node) serveReadyz(w http.ResponseWriter, _ *http.Request) {
 	if why := n.unreadyReason(); why != "" {
 		response.WriteProblem(w, &wire.Error{Code: wire.CodeUnavailable, Message: why})
 		return

@@ -15,7 +15,7 @@ import (
 func (n *Node) Reload(ctx context.Context, load func() (*config.Config, error)) {
 	loaded, err := load()
 	if err == nil {
-		err = n.apply(ctx, loaded)
+		err = n.applyConfig(ctx, loaded)
 	}
 	if err != nil {
 		n.metrics.reloads.WithLabelValues(resultFailed).Inc()
@@ -37,8 +37,8 @@ func (n *Node) Reload(ctx context.Context, load func() (*config.Config, error)) 
 	n.Level.Set(next.Log.Level) // last: what was logged here is to be read
 }
 
-// apply puts what a reload takes over from a configuration in force, all or nothing.
-func (n *Node) apply(ctx context.Context, loaded *config.Config) error {
+// applyConfig puts what a reload takes over from a configuration in force, all or nothing.
+func (n *Node) applyConfig(ctx context.Context, loaded *config.Config) error {
 	merged, err := runtimeconfig.Merge(n.Runtime.Current().Config, loaded)
 	if err != nil {
 		return err
@@ -60,14 +60,14 @@ func (n *Node) apply(ctx context.Context, loaded *config.Config) error {
 	return nil
 }
 
-// reloadOnHangup reloads at each signal, until ctx ends.
-func (n *Node) reloadOnHangup(ctx context.Context) error {
+// reloadOnHangups reloads at each signal, until ctx ends.
+func (n *Node) reloadOnHangups(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-n.Hangups:
-			n.Reload(ctx, n.Load)
+			n.Reload(ctx, n.LoadConfig)
 		}
 	}
 }

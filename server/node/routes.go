@@ -21,7 +21,7 @@ func (n *Node) Handler() http.Handler {
 	for provider, handler := range n.Callbacks.Handlers() {
 		for _, path := range []string{"", "/{first}", "/{first}/{second}"} {
 			pattern := "POST /v1/hooks/" + provider + path
-			mux.Handle(pattern, n.API.Timed(pattern, handler))
+			mux.Handle(pattern, n.API.MeasureDuration(pattern, handler))
 		}
 	}
 	mux.HandleFunc("/v1/", func(w http.ResponseWriter, r *http.Request) {

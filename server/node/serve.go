@@ -31,29 +31,29 @@ const settingsTimeout = 5 * time.Second
 // start: the log may be away.
 func (n *Node) Serve(ctx context.Context, public, ops net.Listener) error {
 	tasks := newTaskGroup()
-	opsServer := n.newHTTPServer(n.opsRoutes())
-	tasks.start(func() error { return opsServer.Serve(ops) }, func() { shutDown(opsServer) })
-	tasks.run(n.reloadOnHangup)
-	if n.TuneHeap {
-		tasks.run(n.tuneHeap)
+	opsServer := n.newHTTPServer(n.opsHandler())
+	tasks.startTask(func() error { return opsServer.Serve(ops) }, func() { shutDownServer(opsServer) })
+	tasks.runUntilCanceled(n.reloadOnHangups)
+	if n.TuneGC {
+		tasks.runUntilCanceled(n.tuneGarbageCollector)
 	}
-	if err := n.join(ctx); err != nil {
+	if err := n.joinLog(ctx); err != nil {
 		public.Close()
-		tasks.stop()
+		tasks.stopAll()
 		if ctx.Err() != nil {
 			err = nil // stopped before there was a list
 		}
 		return errors.Join(err, n.Store.Close())
 	}
-	tasks.run(n.Presence.Run)
-	tasks.run(func(ctx context.Context) error { n.Hub.Run(ctx); return nil })
-	n.awaitList(ctx, tasks.failed)
-	tasks.run(func(ctx context.Context) error { n.flight.Run(ctx); return nil })
-	tasks.run(n.watchIsolation)
-	tasks.run(func(ctx context.Context) error { n.Leader.Run(ctx); return nil })
-	n.servePublic(tasks, public)
+	tasks.runUntilCanceled(n.Presence.Run)
+	tasks.runUntilCanceled(func(ctx context.Context) error { n.Hub.Run(ctx); return nil })
+	n.awaitListReady(ctx, tasks.failed)
+	tasks.runUntilCanceled(func(ctx context.Context) error { n.flight.Run(ctx); return nil })
+	tasks.runUntilCanceled(n.watchIsolation)
+	tasks.runUntilCanceled(func(ctx context.Context) error { n.Leader.Run(ctx); return nil })
+	n.startPublicServer(tasks, public)
 	n.Log.Info().Str("address", public.Addr().String()).Str("ops", ops.Addr().String()).Str("node", n.Config.Node).
-		Str("data", storeName(n.Config)).Strs("development_secrets", n.Config.GeneratedSecrets).Int("streams", n.streamCount()).Msg("serving")
+		Str("data", storeName(n.Config)).Strs("development_secrets", n.Config.GeneratedSecrets).Int("streams", n.liveStreamCount()).Msg("serving")
 
 	var err error
 	select {
@@ -63,15 +63,15 @@ func (n *Node) Serve(ctx context.Context, public, ops net.Listener) error {
 		err = tasks.failure
 		n.Log.Error().Err(err).Msg("cannot go on")
 	}
-	tasks.stop()
+	tasks.stopAll()
 	return errors.Join(err, n.Store.Close())
 }
 
 // IsServing reports whether sockets and calls are admitted.
 func (n *Node) IsServing() bool { return n.status.isServing.Load() }
 
-// awaitList waits until the list may be shown, the node stops, or a task has failed.
-func (n *Node) awaitList(ctx context.Context, failed <-chan struct{}) {
+// awaitListReady waits until the list may be shown, the node stops, or a task has failed.
+func (n *Node) awaitListReady(ctx context.Context, failed <-chan struct{}) {
 	// No client is to see a list that is not yet what the log has, or what it has
 	// lost.
 	select {
@@ -82,7 +82,7 @@ func (n *Node) awaitList(ctx context.Context, failed <-chan struct{}) {
 	// No session is to start by settings that are about to be replaced. A store that
 	// cannot be written to must not keep the list from being served.
 	select {
-	case <-n.list.settled:
+	case <-n.follower.settingsInLog:
 	case <-time.After(settingsTimeout):
 		n.Log.Error().Msg("this node's settings are not in the log yet: it serves by those that are")
 	case <-ctx.Done():
@@ -90,11 +90,11 @@ func (n *Node) awaitList(ctx context.Context, failed <-chan struct{}) {
 	}
 }
 
-// servePublic starts to serve clients. When the task is stopped, it drains first.
-func (n *Node) servePublic(tasks *taskGroup, public net.Listener) {
+// startPublicServer starts to serve clients. When the task is stopped, it drains first.
+func (n *Node) startPublicServer(tasks *taskGroup, public net.Listener) {
 	n.status.isServing.Store(true)
 	var err error
-	if n.Sockets.Poller, err = n.newPoller(public); err != nil {
+	if n.Sockets.Poller, err = n.newSocketPoller(public); err != nil {
 		n.Log.Error().Err(err).Msg("cannot read by readiness")
 	}
 	web := n.newHTTPServer(n.Handler())
@@ -104,15 +104,15 @@ func (n *Node) servePublic(tasks *taskGroup, public net.Listener) {
 		web.TLSConfig = n.certificate.TLSConfig()
 		serve = func() error { return web.ServeTLS(public, "", "") }
 	}
-	tasks.start(serve, func() {
+	tasks.startTask(serve, func() {
 		n.Admission.Drain(n.Config.Drain)
-		shutDown(web)
+		shutDownServer(web)
 	})
 }
 
-// newPoller makes what reads sockets when they are readable, where TLS does not end
+// newSocketPoller makes what reads sockets when they are readable, where TLS does not end
 // here, and logs how sockets are read.
-func (n *Node) newPoller(public net.Listener) (poller *socket.Poller, err error) {
+func (n *Node) newSocketPoller(public net.Listener) (poller *socket.Poller, err error) {
 	if _, isTCP := public.(*net.TCPListener); isTCP && n.certificate == nil {
 		poller, err = socket.NewPoller()
 	}
@@ -132,13 +132,13 @@ func (n *Node) newHTTPServer(h http.Handler) *http.Server {
 		MaxHeaderBytes: 16 << 10, ErrorLog: stdlog.New(n.Log, "", 0),
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
 			socket.EnableKeepAlive(c)
-			return context.WithValue(ctx, rest.ConnKey{}, c)
+			return context.WithValue(ctx, rest.ConnContextKey{}, c)
 		},
 	}
 }
 
-// shutDown ends an HTTP server, and waits up to two seconds for the calls under way.
-func shutDown(s *http.Server) {
+// shutDownServer ends an HTTP server, and waits up to two seconds for the calls under way.
+func shutDownServer(s *http.Server) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
 	s.Shutdown(ctx)
@@ -165,13 +165,13 @@ func (n *Node) watchIsolation(ctx context.Context) error {
 		}
 		n.Log.Warn().Bool("held", isIsolated).Msg("whether this node is heard by the others")
 		if isIsolated {
-			n.list.attachments.SendDegradedNotice()
+			n.follower.attachments.SendDegradedNotice()
 		}
 	}
 }
 
-// streamCount is how many sessions are live.
-func (n *Node) streamCount() (count int) {
+// liveStreamCount is how many sessions are live.
+func (n *Node) liveStreamCount() (count int) {
 	n.Presence.Read(func(r *presence.Registry) { count = r.Len() })
 	return count
 }

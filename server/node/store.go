@@ -34,7 +34,7 @@ func OpenStore(cfg *config.Config, reg prometheus.Registerer, log zerolog.Logger
 		Username: cfg.Redis.Username, Password: cfg.Redis.Password.Reveal(),
 		SentinelUsername: cfg.Redis.SentinelUsername, SentinelPassword: cfg.Redis.SentinelPassword.Reveal(),
 	}
-	if home.TLS, err = redisTLS(&cfg.Redis); err != nil {
+	if home.TLS, err = redisTLSConfig(&cfg.Redis); err != nil {
 		return nil, true, ConfigError{err}
 	}
 	logging.Disable() // what it would say to stderr, the log says itself
@@ -43,8 +43,8 @@ func OpenStore(cfg *config.Config, reg prometheus.Registerer, log zerolog.Logger
 	}), true, nil
 }
 
-// redisTLS is nil where TLS is not spoken.
-func redisTLS(cfg *config.Redis) (*tls.Config, error) {
+// redisTLSConfig is nil where TLS is not spoken.
+func redisTLSConfig(cfg *config.Redis) (*tls.Config, error) {
 	if !cfg.TLS {
 		return nil, nil
 	}

@@ -26,13 +26,13 @@ func New(node *presencenode.Node, archive presence.Archive, broadcasts *broadcas
 	return &Service{node, archive, broadcasts, minDuration}
 }
 
-// archiveWithin is how long a call waits for the archive.
-const archiveWithin = 5 * time.Second
+// archiveTimeout is how long a call waits for the archive.
+const archiveTimeout = 5 * time.Second
 
 // Page returns a page of the archive, and the cursor of the next one. The error is
 // one of the protocol.
 func (s *Service) Page(ctx context.Context, q presence.RecordingQuery) (page []presence.Recording, next string, err error) {
-	ctx, cancel := context.WithTimeout(ctx, archiveWithin)
+	ctx, cancel := context.WithTimeout(ctx, archiveTimeout)
 	defer cancel()
 	page, next, err = s.archive.Recordings(ctx, q)
 	if err != nil {
@@ -50,7 +50,7 @@ func (s *Service) Find(ctx context.Context, id string) (presence.Recording, erro
 	if known {
 		return rec, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, archiveWithin)
+	ctx, cancel := context.WithTimeout(ctx, archiveTimeout)
 	defer cancel()
 	rec, known, err := s.archive.Recording(ctx, id)
 	if err != nil {

@@ -62,35 +62,35 @@ func New(o Options) *API {
 
 // Register adds all calls to a mux.
 func (a *API) Register(mux *http.ServeMux) {
-	mux.HandleFunc("GET /v1/streams/events", a.allowViewers(a.streamEvents))
+	mux.HandleFunc("GET /v1/streams/events", a.requireViewer(a.streamEvents))
 
-	call := func(pattern string, h http.HandlerFunc) { mux.Handle(pattern, a.Timed(pattern, h)) }
-	call("GET /v1/streams", a.allowViewers(a.listStreams))
-	call("GET /v1/streams/{code}", a.allowViewers(a.oneStream))
-	call("GET /v1/streams/{code}/play", a.allowViewers(a.playStream))
-	call("POST /v1/streams/{code}/likes", a.allowViewers(a.likeStream))
+	call := func(pattern string, h http.HandlerFunc) { mux.Handle(pattern, a.MeasureDuration(pattern, h)) }
+	call("GET /v1/streams", a.requireViewer(a.listStreams))
+	call("GET /v1/streams/{code}", a.requireViewer(a.getStream))
+	call("GET /v1/streams/{code}/play", a.requireViewer(a.getPlayURLs))
+	call("POST /v1/streams/{code}/likes", a.requireViewer(a.likeStream))
 
-	call("POST /v1/streams", a.allowRoles(a.startStream, auth.Anchor, auth.Backend))
-	call("POST /v1/streams/{code}/beat", a.allowRoles(a.beatStream, auth.Anchor, auth.Backend))
-	call("PATCH /v1/streams/{code}", a.allowRoles(a.updateStream, auth.Anchor, auth.Backend))
-	call("DELETE /v1/streams/{code}", a.allowRoles(a.stopStream, auth.Anchor, auth.Backend))
+	call("POST /v1/streams", a.requireRole(a.startStream, auth.Anchor, auth.Backend))
+	call("POST /v1/streams/{code}/beat", a.requireRole(a.beatStream, auth.Anchor, auth.Backend))
+	call("PATCH /v1/streams/{code}", a.requireRole(a.updateStream, auth.Anchor, auth.Backend))
+	call("DELETE /v1/streams/{code}", a.requireRole(a.stopStream, auth.Anchor, auth.Backend))
 
-	call("GET /v1/recordings", a.allowViewers(a.listRecordings))
-	call("GET /v1/recordings/{id}/play", a.allowViewers(a.playRecording))
+	call("GET /v1/recordings", a.requireViewer(a.listRecordings))
+	call("GET /v1/recordings/{id}/play", a.requireViewer(a.getRecordingURLs))
 
-	call("POST /v1/sign", a.allowRoles(a.signCode, auth.Backend, auth.Admin))
-	call("GET /v1/streams/{code}/why", a.allowRoles(a.whyStream, auth.Backend, auth.Admin))
-	call("GET /v1/sessions", a.allowRoles(a.listSessions, auth.Backend, auth.Admin))
-	call("POST /v1/streams/{code}/kick", a.allowRoles(a.kickStream, auth.Backend, auth.Admin))
-	call("GET /v1/bans/{anchor}", a.allowRoles(a.getBan, auth.Backend, auth.Admin))
-	call("PUT /v1/bans/{anchor}", a.allowRoles(a.putBan, auth.Backend, auth.Admin))
-	call("DELETE /v1/bans/{anchor}", a.allowRoles(a.deleteBan, auth.Backend, auth.Admin))
-	call("GET /v1/dead-letters", a.allowRoles(a.listDeadLetters, auth.Backend, auth.Admin))
-	call("GET /v1/metrics", a.allowRoles(a.nodeMetrics, auth.Admin))
+	call("POST /v1/sign", a.requireRole(a.signURLs, auth.Backend, auth.Admin))
+	call("GET /v1/streams/{code}/why", a.requireRole(a.explainSession, auth.Backend, auth.Admin))
+	call("GET /v1/sessions", a.requireRole(a.listSessions, auth.Backend, auth.Admin))
+	call("POST /v1/streams/{code}/kick", a.requireRole(a.kickStream, auth.Backend, auth.Admin))
+	call("GET /v1/bans/{anchor}", a.requireRole(a.getBan, auth.Backend, auth.Admin))
+	call("PUT /v1/bans/{anchor}", a.requireRole(a.putBan, auth.Backend, auth.Admin))
+	call("DELETE /v1/bans/{anchor}", a.requireRole(a.deleteBan, auth.Backend, auth.Admin))
+	call("GET /v1/dead-letters", a.requireRole(a.listDeadLetters, auth.Backend, auth.Admin))
+	call("GET /v1/metrics", a.requireRole(a.getNodeMetrics, auth.Admin))
 }
 
-// Timed measures the calls of a pattern.
-func (a *API) Timed(pattern string, next http.HandlerFunc) http.HandlerFunc {
+// MeasureDuration measures the calls of a pattern.
+func (a *API) MeasureDuration(pattern string, next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		began := time.Now()
 		recorder := &statusRecorder{ResponseWriter: w, status: http.StatusOK}
@@ -117,9 +117,9 @@ func (w *statusRecorder) Unwrap() http.ResponseWriter { return w.ResponseWriter 
 // NodeHeader names the node that a call came to, where that matters.
 const NodeHeader = "Onair-Node"
 
-// nodeMetrics answers GET /v1/metrics: the metrics of the node that the call came to,
+// getNodeMetrics answers GET /v1/metrics: the metrics of the node that the call came to,
 // for people who cannot reach the ops listener.
-func (a *API) nodeMetrics(w http.ResponseWriter, r *http.Request, _ auth.Identity) error {
+func (a *API) getNodeMetrics(w http.ResponseWriter, r *http.Request, _ auth.Identity) error {
 	w.Header().Set(NodeHeader, a.Runtime.Current().Node)
 	w.Header().Set("Cache-Control", "no-store")
 	promhttp.HandlerFor(a.Metrics, promhttp.HandlerOpts{}).ServeHTTP(w, r)

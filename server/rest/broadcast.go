@@ -51,7 +51,7 @@ func (a *API) startStream(w http.ResponseWriter, r *http.Request, who auth.Ident
 	settings := a.Broadcasts.Settings()
 	w.Header().Set("Location", "/v1/streams/"+st.Code)
 	response.WriteMessage(w, status, &wire.Started{
-		Stream: hub.Entry(st), Session: st.Session.String(), Push: a.URLs.Push(st.Code),
+		Stream: hub.Entry(st), Session: st.Session.String(), Push: a.URLs.PushURLs(st.Code),
 		HeartbeatMS: settings.Interval, MissedLimit: int(settings.Missed),
 	})
 	return nil
@@ -65,7 +65,7 @@ func (a *API) beatStream(w http.ResponseWriter, r *http.Request, who auth.Identi
 	if err != nil {
 		return err
 	}
-	session, err := a.ownSession(r, who, m.Session)
+	session, err := a.resolveSession(r, who, m.Session)
 	if err != nil {
 		return err
 	}
@@ -99,7 +99,7 @@ func (a *API) updateStream(w http.ResponseWriter, r *http.Request, who auth.Iden
 	if m.Session == "" {
 		m.Session = r.URL.Query().Get("session")
 	}
-	session, err := a.ownSession(r, who, m.Session)
+	session, err := a.resolveSession(r, who, m.Session)
 	if err != nil {
 		return err
 	}
@@ -121,7 +121,7 @@ func (a *API) stopStream(w http.ResponseWriter, r *http.Request, who auth.Identi
 	if err != nil {
 		return err
 	}
-	session, err := a.ownSession(r, who, r.URL.Query().Get("session"))
+	session, err := a.resolveSession(r, who, r.URL.Query().Get("session"))
 	if code := broadcast.ErrorCode(err); err != nil && (key == "" || code != wire.CodeSessionGone && code != wire.CodeNotFound) {
 		return err
 	}
@@ -139,10 +139,10 @@ func (a *API) stopStream(w http.ResponseWriter, r *http.Request, who auth.Identi
 	return nil
 }
 
-// ownSession finds the session that a call is about: the one that it names, of
+// resolveSession finds the session that a call is about: the one that it names, of
 // the live code in its path. A back end need not name it. An error about a
 // session that was the caller's comes with that session.
-func (a *API) ownSession(r *http.Request, who auth.Identity, text string) (session presence.Session, err error) {
+func (a *API) resolveSession(r *http.Request, who auth.Identity, text string) (session presence.Session, err error) {
 	code := r.PathValue("code")
 	if text == "" {
 		if who.Role != auth.Backend {

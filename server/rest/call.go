@@ -12,12 +12,12 @@ import (
 	"onair/server/response"
 )
 
-// call answers one HTTP call of somebody who may make it. What it returns is
+// handlerFunc answers one HTTP call of somebody who may make it. What it returns is
 // answered as a problem.
-type call func(w http.ResponseWriter, r *http.Request, who auth.Identity) error
+type handlerFunc func(w http.ResponseWriter, r *http.Request, who auth.Identity) error
 
-// allowRoles serves callers with a token of one of the roles.
-func (a *API) allowRoles(next call, roles ...auth.Role) http.HandlerFunc {
+// requireRole serves callers with a token of one of the roles.
+func (a *API) requireRole(next handlerFunc, roles ...auth.Role) http.HandlerFunc {
 	return a.authorize(next, func(who auth.Identity, hasToken bool) error {
 		switch {
 		case !hasToken:
@@ -43,8 +43,8 @@ func (a *API) checkCallRate(anchor string) error {
 	}
 }
 
-// allowViewers serves callers who may open a viewer socket.
-func (a *API) allowViewers(next call) http.HandlerFunc {
+// requireViewer serves callers who may open a viewer socket.
+func (a *API) requireViewer(next handlerFunc) http.HandlerFunc {
 	return a.authorize(next, func(_ auth.Identity, hasToken bool) error {
 		if !hasToken && !a.Runtime.Current().Viewer.Anonymous {
 			return &wire.Error{Code: wire.CodeUnauthorized, Message: "this needs a token: Authorization: Bearer …"}
@@ -53,7 +53,7 @@ func (a *API) allowViewers(next call) http.HandlerFunc {
 	})
 }
 
-func (a *API) authorize(next call, check func(who auth.Identity, hasToken bool) error) http.HandlerFunc {
+func (a *API) authorize(next handlerFunc, check func(who auth.Identity, hasToken bool) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		who, hasToken, err := a.Tokens.VerifyRequest(r)
 		if err == nil {

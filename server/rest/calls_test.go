@@ -316,7 +316,7 @@ func TestWhyOverHTTP(t *testing.T) {
 		back := s.DayToken(auth.Backend, "app")
 		alice := s.DialAnchor("alice")
 		b := nodetest.RequestReply[*wire.Started](alice, &wire.Start{ID: alice.NextID(), Title: "Hello"})
-		why := func(query string) (a rest.Account) {
+		why := func(query string) (a rest.ExplanationView) {
 			t.Helper()
 			s.Call("GET", "/v1/streams/8888_alice/why"+query, back, "").RequireStatus(200).Decode(&a)
 			return a
@@ -331,7 +331,7 @@ func TestWhyOverHTTP(t *testing.T) {
 			t.Errorf("silent: %+v", a)
 		}
 		for _, e := range a.Evidence {
-			if e.AgeMS < 68_000 || e.AgeMS > 71_000 || e.Sign != "missed" && e.Sign != "detached" {
+			if e.AgeMS < 68_000 || e.AgeMS > 71_000 || e.Signal != "missed" && e.Signal != "detached" {
 				t.Errorf("evidence %+v", e)
 			}
 		}

@@ -8,8 +8,8 @@ import (
 	"onair/server/response"
 )
 
-// DeadLetter is something that was to be told, or done, and was given up.
-type DeadLetter struct {
+// DeadLetterView is something that was to be told, or done, and was given up.
+type DeadLetterView struct {
 	ID      string `json:"id"`
 	Event   string `json:"event"`
 	At      int64  `json:"at"`
@@ -21,12 +21,12 @@ type DeadLetter struct {
 // first.
 func (a *API) listDeadLetters(w http.ResponseWriter, _ *http.Request, _ auth.Identity) error {
 	var page struct {
-		DeadLetters []DeadLetter `json:"dead_letters"`
+		DeadLetters []DeadLetterView `json:"dead_letters"`
 	}
-	page.DeadLetters = []DeadLetter{}
+	page.DeadLetters = []DeadLetterView{}
 	a.Node.Read(func(r *presence.Registry) {
 		for _, d := range r.DeadLetters() {
-			l := DeadLetter{ID: d.ID.String(), Event: d.Kind.String(), At: d.At, Why: d.Reason}
+			l := DeadLetterView{ID: d.ID.String(), Event: d.Kind.String(), At: d.At, Why: d.Reason}
 			switch {
 			case d.Stream != nil:
 				l.Subject = d.Stream.Code

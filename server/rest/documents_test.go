@@ -154,8 +154,8 @@ func (a *answerless) Write(p []byte) (int, error) { return len(p), nil }
 // What HTTP alone answers with has the members of the code's structs.
 func TestOpenAPIHasTheMembersOfAnswers(t *testing.T) {
 	for name, value := range map[string]any{
-		"Problem": response.Problem{}, "Session": rest.SessionView{}, "Account": rest.Account{}, "Evidence": rest.Evidence{}, "Ban": rest.BanView{},
-		"Recording": rest.RecordingView{}, "DeadLetter": rest.DeadLetter{}, "Addresses": rest.Addresses{}, "CodeAnswer": callbacks.CodeAnswer{}, "Summary": wire.Summary{},
+		"Problem": response.Problem{}, "Session": rest.SessionView{}, "Account": rest.ExplanationView{}, "Evidence": rest.EvidenceView{}, "Ban": rest.BanView{},
+		"Recording": rest.RecordingView{}, "DeadLetter": rest.DeadLetterView{}, "Addresses": rest.SignedURLs{}, "CodeAnswer": callbacks.CodeAnswer{}, "Summary": wire.Summary{},
 	} {
 		schema := nodetest.MemberAt(nodetest.LoadContract().Document, "components", "schemas", name)
 		properties := schema["properties"].(map[string]any)

@@ -21,15 +21,15 @@ const addressBackoff = 10 * time.Second
 
 // eventsRequest is a request for events: one query, and the streams to watch.
 type eventsRequest struct {
-	query   *wire.Subscribe
-	view    string // the id of the query's view
-	watched []string
+	query        *wire.Subscribe
+	viewID       string // the id of the query's view
+	watchedCodes []string
 }
 
 // streamEvents answers GET /v1/streams/events with what a viewer socket would get of
 // one query, and of the streams that are watched.
 func (a *API) streamEvents(w http.ResponseWriter, r *http.Request, who auth.Identity) error {
-	request, err := a.parseEvents(r)
+	request, err := a.parseEventsRequest(r)
 	if err != nil {
 		return err
 	}
@@ -46,32 +46,32 @@ func (a *API) streamEvents(w http.ResponseWriter, r *http.Request, who auth.Iden
 		return err
 	}
 	defer reservation.Release()
-	ev := newEventWriter(w, r, request.view)
+	ev := newEventWriter(w, r, request.viewID)
 	out := a.Hub.Attach(ev)
 	defer out.Close()
-	defer ev.end()
+	defer ev.finish()
 	conn := &admission.Conn{Socket: out, Kind: admission.KindEvents, Address: a.clientAddress(r)}
-	if !a.Admission.Admit(reservation, conn, roleOf(who)) {
+	if !a.Admission.Admit(reservation, conn, roleLabel(who)) {
 		return &wire.Error{
 			Code: wire.CodeRateLimited, Message: "too many connections from this address", RetryAfterMS: addressBackoff.Milliseconds(),
 		}
 	}
 	defer a.Admission.Remove(conn)
-	if err := a.subscribe(out, request); err != nil {
+	if err := a.subscribeAndWatch(out, request); err != nil {
 		return err // nothing was written yet
 	}
-	ev.pump(r.Context(), conn, who.ExpiresAt)
+	ev.pumpEvents(r.Context(), conn, who.ExpiresAt)
 	a.Admission.CountClose(admission.KindEvents, websocket.StatusCode(conn.CloseCode()))
 	return nil
 }
 
-// parseEvents reads and checks a request for events.
-func (a *API) parseEvents(r *http.Request) (*eventsRequest, error) {
+// parseEventsRequest reads and checks a request for events.
+func (a *API) parseEventsRequest(r *http.Request) (*eventsRequest, error) {
 	if r.ContentLength != 0 {
 		// One that never comes would keep the client's end from being noticed.
 		return nil, &wire.Error{Code: wire.CodeBadRequest, Message: "this call takes no body"}
 	}
-	q, err := queryOf(r)
+	q, err := parseQuery(r)
 	if err != nil {
 		return nil, err
 	}
@@ -85,7 +85,7 @@ func (a *API) parseEvents(r *http.Request) (*eventsRequest, error) {
 	if e != nil {
 		return nil, e
 	}
-	watched := split(r.URL.Query()["watch"])
+	watched := splitList(r.URL.Query()["watch"])
 	if err := a.checkOrigin(r); err != nil && len(watched) > 0 {
 		return nil, err
 	}
@@ -100,11 +100,11 @@ func (a *API) parseEvents(r *http.Request) (*eventsRequest, error) {
 	return &eventsRequest{q, view, watched}, nil
 }
 
-func (a *API) subscribe(out *hub.Socket, request *eventsRequest) error {
+func (a *API) subscribeAndWatch(out *hub.Socket, request *eventsRequest) error {
 	if e := a.Hub.Subscribe(out, request.query); e != nil {
 		return e
 	}
-	for _, code := range request.watched {
+	for _, code := range request.watchedCodes {
 		if e := a.Hub.Watch(out, &wire.Watch{Code: code, Play: request.query.Play}); e != nil {
 			return e
 		}
@@ -112,8 +112,8 @@ func (a *API) subscribe(out *hub.Socket, request *eventsRequest) error {
 	return nil
 }
 
-// roleOf is the role that an identity counts as.
-func roleOf(who auth.Identity) string {
+// roleLabel is the role that an identity counts as.
+func roleLabel(who auth.Identity) string {
 	if who.Role == "" {
 		return admission.RoleAnonymous
 	}
@@ -128,19 +128,19 @@ func newEventWriter(w http.ResponseWriter, r *http.Request, view string) *eventW
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("X-Accel-Buffering", "no") // nginx would collect what is to go at once
 	ev := &eventWriter{
-		w: w, rc: http.NewResponseController(w), view: view,
-		next: make(chan []byte, 1), last: make(chan []byte, 1), gone: make(chan struct{}), done: make(chan struct{}),
+		w: w, rc: http.NewResponseController(w), viewID: view,
+		nextEvent: make(chan []byte, 1), lastEvent: make(chan []byte, 1), abandoned: make(chan struct{}), finished: make(chan struct{}),
 	}
 	ev.rc.SetReadDeadline(time.Time{}) // the request has come whole; what follows has no end
-	if conn, ok := r.Context().Value(ConnKey{}).(net.Conn); ok {
-		socket.SetSendBuffer(conn, eventBuffer) // if it fails we only use more memory
+	if conn, ok := r.Context().Value(ConnContextKey{}).(net.Conn); ok {
+		socket.SetSendBuffer(conn, eventSendBuffer) // if it fails we only use more memory
 	}
 	return ev
 }
 
-// pump writes the events of a connection until it is closed, the client has gone, or
+// pumpEvents writes the events of a connection until it is closed, the client has gone, or
 // the token has expired.
-func (ev *eventWriter) pump(ctx context.Context, conn *admission.Conn, tokenExpires time.Time) {
+func (ev *eventWriter) pumpEvents(ctx context.Context, conn *admission.Conn, tokenExpires time.Time) {
 	expired := make(<-chan time.Time)
 	if !tokenExpires.IsZero() {
 		timer := time.NewTimer(time.Until(tokenExpires))
@@ -149,17 +149,17 @@ func (ev *eventWriter) pump(ctx context.Context, conn *admission.Conn, tokenExpi
 	}
 	for {
 		select {
-		case text := <-ev.next:
+		case text := <-ev.nextEvent:
 			err := ev.writeEvent(text)
-			if ev.ready(err); err == nil {
+			if ev.onWritten(err); err == nil {
 				continue
 			}
-		case text := <-ev.last:
+		case text := <-ev.lastEvent:
 			ev.writeEvent(text) // nobody is left to get an error
 		case <-expired:
 			conn.Close(wire.CloseUnauthorized, "the token has expired")
 			continue
-		case <-ev.gone:
+		case <-ev.abandoned:
 		case <-ctx.Done():
 			conn.SetCloseCode(int64(websocket.StatusGoingAway))
 		}
@@ -167,5 +167,5 @@ func (ev *eventWriter) pump(ctx context.Context, conn *admission.Conn, tokenExpi
 	}
 }
 
-// ConnKey is the key under which the context of a request has its net.Conn.
-type ConnKey struct{}
+// ConnContextKey is the key under which the context of a request has its net.Conn.
+type ConnContextKey struct{}

@@ -252,7 +252,7 @@ func TestEventsOverHTTP2(t *testing.T) {
 		s.HTTP = &http.Client{Transport: transport}
 		r := openEvents(s, "", "")
 		r.of("snapshot")
-		time.Sleep(3 * rest.EventStall)
+		time.Sleep(3 * rest.EventStallTimeout)
 		s.StartStream(s.DayToken(auth.Anchor, "alice"), `{"title":""}`)
 		r.of("diff")
 		s.Call("GET", "/v1/streams/events?sort=likes", "", "").RequireProblem(429, wire.CodeLimitExceeded)
@@ -305,7 +305,7 @@ func TestSlowEvents(t *testing.T) {
 			t.Fatalf("%s, %v", buf, err)
 		}
 		s.StartStream(back, `{"title":"","anchor":"alice"}`)
-		time.Sleep(rest.EventStall + time.Second)
+		time.Sleep(rest.EventStallTimeout + time.Second)
 		synctest.Wait()
 		if n := s.Metric(`onair_connections{kind="events",role="anonymous"}`); n != "0" {
 			t.Errorf("%s open", n)

@@ -33,14 +33,14 @@ func newRecordingView(rec *presence.Recording, who auth.Identity) RecordingView 
 		ID: rec.ID, Code: rec.Code, Anchor: rec.Anchor, Title: rec.Title, Cover: rec.Cover, StartedAt: rec.StartedAt, EndedAt: rec.EndedAt,
 		DurationMS: rec.Duration, Format: rec.Format, SizeBytes: rec.Size, PeakViewers: rec.PeakViewers, Likes: rec.Likes,
 	}
-	if operates(who) && rec.Session != (presence.Session{}) {
+	if isOperator(who) && rec.Session != (presence.Session{}) {
 		v.Session = rec.Session.String()
 	}
 	return v
 }
 
-// operates reports whether somebody may see what viewers may not.
-func operates(who auth.Identity) bool { return who.Role == auth.Backend || who.Role == auth.Admin }
+// isOperator reports whether somebody may see what viewers may not.
+func isOperator(who auth.Identity) bool { return who.Role == auth.Backend || who.Role == auth.Admin }
 
 // recordingsPerPage is how many recordings one page has.
 const recordingsPerPage = 100
@@ -52,8 +52,8 @@ func (a *API) listRecordings(w http.ResponseWriter, r *http.Request, who auth.Id
 	in := r.URL.Query()
 	q := presence.RecordingQuery{Anchor: in.Get("anchor"), Code: in.Get("code"), After: in.Get("cursor"), Limit: recordingsPerPage}
 	var bad [2]bool
-	q.From, bad[0] = number(in.Get("from"))
-	q.To, bad[1] = number(in.Get("to"))
+	q.From, bad[0] = parseOptionalNumber(in.Get("from"))
+	q.To, bad[1] = parseOptionalNumber(in.Get("to"))
 	if bad[0] || bad[1] {
 		return &wire.Error{Code: wire.CodeBadRequest, Message: "from and to must be Unix milliseconds"}
 	}
@@ -67,7 +67,7 @@ func (a *API) listRecordings(w http.ResponseWriter, r *http.Request, who auth.Id
 	}
 	page.Recordings, page.Cursor = []RecordingView{}, next
 	for i := range found {
-		if !found[i].Unlisted || q.Code != "" || operates(who) {
+		if !found[i].Unlisted || q.Code != "" || isOperator(who) {
 			page.Recordings = append(page.Recordings, newRecordingView(&found[i], who))
 		}
 	}
@@ -75,8 +75,8 @@ func (a *API) listRecordings(w http.ResponseWriter, r *http.Request, who auth.Id
 	return nil
 }
 
-// playRecording answers GET /v1/recordings/{id}/play with signed URLs.
-func (a *API) playRecording(w http.ResponseWriter, r *http.Request, _ auth.Identity) error {
+// getRecordingURLs answers GET /v1/recordings/{id}/play with signed URLs.
+func (a *API) getRecordingURLs(w http.ResponseWriter, r *http.Request, _ auth.Identity) error {
 	rec, err := a.Recordings.Find(r.Context(), r.PathValue("id"))
 	if err != nil {
 		return err
@@ -86,7 +86,7 @@ func (a *API) playRecording(w http.ResponseWriter, r *http.Request, _ auth.Ident
 		return &wire.Error{Code: wire.CodeNotFound, Message: "recordings are not played from here: vod.provider is none"}
 	}
 	expires := time.Now().Add(runtime.VOD.TTL).Unix()
-	url, err := a.URLs.Playback(rec.Location, expires)
+	url, err := a.URLs.RecordingURL(rec.Location, expires)
 	if err != nil {
 		a.Log.Warn().Err(err).Str("recording", rec.ID).Msg("no URL can be made of where this recording lies")
 		return &wire.Error{Code: wire.CodeNotFound, Message: "this recording cannot be played from where it lies"}

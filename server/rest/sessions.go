@@ -49,22 +49,22 @@ func newSessionView(st *presence.Stream, e *presence.Ended) SessionView {
 	return v
 }
 
-// Account is why a session is in the state that it is in.
-type Account struct {
+// ExplanationView is why a session is in the state that it is in.
+type ExplanationView struct {
 	SessionView
 	Rule        string   `json:"rule"`
 	Explanation string   `json:"explanation"`
 	Sources     []string `json:"sources,omitempty"`
 	// EndsInMS is how long the session lives on if nothing more is heard; left
 	// out where no silence ends it.
-	EndsInMS *int64     `json:"ends_in_ms,omitempty"`
-	Evidence []Evidence `json:"evidence"`
+	EndsInMS *int64         `json:"ends_in_ms,omitempty"`
+	Evidence []EvidenceView `json:"evidence"`
 }
 
-// Evidence is one piece of evidence.
-type Evidence struct {
+// EvidenceView is one piece of evidence.
+type EvidenceView struct {
 	Source string `json:"source"`
-	Sign   string `json:"sign"`
+	Signal string `json:"sign"`
 	At     int64  `json:"at"`
 	AgeMS  int64  `json:"age_ms"`
 	Detail string `json:"detail,omitempty"`
@@ -84,9 +84,9 @@ var explanations = map[presence.Rule]string{
 	"stream_lost":           "nothing was published for too long",
 }
 
-// whyStream answers GET /v1/streams/{code}/why?session=: of the live session,
+// explainSession answers GET /v1/streams/{code}/why?session=: of the live session,
 // else of the last one that had the code, or of the one that is named.
-func (a *API) whyStream(w http.ResponseWriter, r *http.Request, _ auth.Identity) error {
+func (a *API) explainSession(w http.ResponseWriter, r *http.Request, _ auth.Identity) error {
 	code, text := r.PathValue("code"), r.URL.Query().Get("session")
 	var account presence.Explanation
 	known := false
@@ -97,29 +97,29 @@ func (a *API) whyStream(w http.ResponseWriter, r *http.Request, _ auth.Identity)
 		}
 		a.Node.Read(func(reg *presence.Registry) { account, known = reg.Explain(session) })
 	} else {
-		a.Node.Read(func(reg *presence.Registry) { account, known = whyCode(reg, code) })
+		a.Node.Read(func(reg *presence.Registry) { account, known = explainLastSession(reg, code) })
 	}
 	if !known || account.Stream.Code != code {
 		return &wire.Error{Code: wire.CodeNotFound, Message: "no session with this live code is known, live or ended in the last 24 hours"}
 	}
-	out := Account{
+	out := ExplanationView{
 		SessionView: newSessionView(account.Stream, account.Ended), Rule: string(account.Rule), Explanation: explanations[account.Rule],
-		Sources: account.Sources.Names(), Evidence: []Evidence{},
+		Sources: account.Sources.Names(), Evidence: []EvidenceView{},
 	}
 	if account.EndsIn >= 0 {
 		out.EndsInMS = &account.EndsIn
 	}
 	for _, e := range account.Evidence {
-		out.Evidence = append(out.Evidence, Evidence{
-			Source: e.Source.String(), Sign: e.Signal.String(), At: e.At, AgeMS: max(0, account.At-e.At), Detail: e.Detail,
+		out.Evidence = append(out.Evidence, EvidenceView{
+			Source: e.Source.String(), Signal: e.Signal.String(), At: e.At, AgeMS: max(0, account.At-e.At), Detail: e.Detail,
 		})
 	}
 	response.WriteValue(w, out)
 	return nil
 }
 
-// whyCode gives an account of the session that has a code, or had it last.
-func whyCode(reg *presence.Registry, code string) (presence.Explanation, bool) {
+// explainLastSession gives an account of the session that has a code, or had it last.
+func explainLastSession(reg *presence.Registry, code string) (presence.Explanation, bool) {
 	if st := reg.StreamByCode(code); st != nil {
 		return reg.Explain(st.Session)
 	}
@@ -140,8 +140,8 @@ const SessionsPerPage = 100
 func (a *API) listSessions(w http.ResponseWriter, r *http.Request, _ auth.Identity) error {
 	q := r.URL.Query()
 	state, anchor := q.Get("state"), q.Get("anchor")
-	from, fault := number(q.Get("from"))
-	cursor, bad := number(q.Get("cursor"))
+	from, fault := parseOptionalNumber(q.Get("from"))
+	cursor, bad := parseOptionalNumber(q.Get("cursor"))
 	switch {
 	case state != "" && state != "live" && state != "ended":
 		return &wire.Error{Code: wire.CodeBadRequest, Message: "state is live or ended"}
@@ -157,17 +157,17 @@ func (a *API) listSessions(w http.ResponseWriter, r *http.Request, _ auth.Identi
 	page.Sessions = []SessionView{}
 	a.Node.Read(func(reg *presence.Registry) {
 		if state == "ended" {
-			page.Sessions, page.Cursor = endedPage(reg, anchor, from, uint64(cursor))
+			page.Sessions, page.Cursor = endedSessionsPage(reg, anchor, from, uint64(cursor))
 		} else {
-			page.Sessions, page.Cursor = livePage(reg, anchor, from, cursor)
+			page.Sessions, page.Cursor = liveSessionsPage(reg, anchor, from, cursor)
 		}
 	})
 	response.WriteValue(w, page)
 	return nil
 }
 
-// number reads a whole number that may be left out; bad is whether it is none.
-func number(text string) (n int64, bad bool) {
+// parseOptionalNumber reads a whole number that may be left out; bad is whether it is none.
+func parseOptionalNumber(text string) (n int64, bad bool) {
 	if text = strings.TrimSpace(text); text == "" {
 		return 0, false
 	}
@@ -175,7 +175,7 @@ func number(text string) (n int64, bad bool) {
 	return n, err != nil || n < 0
 }
 
-func livePage(reg *presence.Registry, anchor string, from, cursor int64) (page []SessionView, next string) {
+func liveSessionsPage(reg *presence.Registry, anchor string, from, cursor int64) (page []SessionView, next string) {
 	page = []SessionView{}
 	if anchor != "" {
 		if st := reg.StreamByAnchor(anchor); st != nil && st.StartedAt >= from {
@@ -195,7 +195,7 @@ func livePage(reg *presence.Registry, anchor string, from, cursor int64) (page [
 	return page, ""
 }
 
-func endedPage(reg *presence.Registry, anchor string, from int64, cursor uint64) (page []SessionView, next string) {
+func endedSessionsPage(reg *presence.Registry, anchor string, from int64, cursor uint64) (page []SessionView, next string) {
 	page = []SessionView{}
 	for seq, e := range reg.EndedSessions(cursor) {
 		if e.EndedAt < from {

@@ -10,8 +10,8 @@ import (
 	"onair/server/response"
 )
 
-// Addresses are all that the address generator has to say of one live code.
-type Addresses struct {
+// SignedURLs are all that the address generator has to say of one live code.
+type SignedURLs struct {
 	Code string          `json:"code"`
 	Push json.RawMessage `json:"push"`
 	Play json.RawMessage `json:"play"`
@@ -20,9 +20,9 @@ type Addresses struct {
 	PlayExpiresAt int64 `json:"play_expires_at"`
 }
 
-// signCode answers POST /v1/sign: push and play URLs for any live code, whether
+// signURLs answers POST /v1/sign: push and play URLs for any live code, whether
 // anybody has it or not.
-func (a *API) signCode(w http.ResponseWriter, r *http.Request, _ auth.Identity) error {
+func (a *API) signURLs(w http.ResponseWriter, r *http.Request, _ auth.Identity) error {
 	body, err := readBody(w, r)
 	if err != nil {
 		return err
@@ -34,12 +34,12 @@ func (a *API) signCode(w http.ResponseWriter, r *http.Request, _ auth.Identity) 
 	if m.ExpiresAt != 0 && m.ExpiresAt <= time.Now().UnixMilli() {
 		return &wire.Error{Code: wire.CodeBadRequest, Message: "expires_at lies in the past"}
 	}
-	push := a.URLs.Push(m.Code)
-	play, expires := a.URLs.Play(m.Code, a.logTime())
+	push := a.URLs.PushURLs(m.Code)
+	play, expires := a.URLs.PlayURLs(m.Code, a.logTime())
 	if m.ExpiresAt != 0 {
-		push = a.URLs.PushUntil(m.Code, m.ExpiresAt)
-		play, expires = a.URLs.PlayUntil(m.Code, m.ExpiresAt), m.ExpiresAt/1000*1000
+		push = a.URLs.PushURLsExpiringAt(m.Code, m.ExpiresAt)
+		play, expires = a.URLs.PlayURLsExpiringAt(m.Code, m.ExpiresAt), m.ExpiresAt/1000*1000
 	}
-	response.WriteValue(w, Addresses{m.Code, wire.AppendPushURLs(nil, &push), play, expires})
+	response.WriteValue(w, SignedURLs{m.Code, wire.AppendPushURLs(nil, &push), play, expires})
 	return nil
 }

@@ -16,7 +16,7 @@ import (
 
 // listStreams answers GET /v1/streams: one page of a query.
 func (a *API) listStreams(w http.ResponseWriter, r *http.Request, _ auth.Identity) error {
-	q, err := queryOf(r)
+	q, err := parseQuery(r)
 	if err != nil {
 		return err
 	}
@@ -26,7 +26,7 @@ func (a *API) listStreams(w http.ResponseWriter, r *http.Request, _ auth.Identit
 	}
 	tag := `"` + strconv.FormatUint(xxhash.Sum64(page), 36) + `"`
 	w.Header().Set("ETag", tag)
-	if matches(r.Header.Values("If-None-Match"), tag) {
+	if matchesETag(r.Header.Values("If-None-Match"), tag) {
 		w.Header().Set("Cache-Control", "no-cache")
 		w.WriteHeader(http.StatusNotModified)
 		return nil
@@ -35,9 +35,9 @@ func (a *API) listStreams(w http.ResponseWriter, r *http.Request, _ auth.Identit
 	return nil
 }
 
-// matches reports whether an If-None-Match names the tag, by the weak
+// matchesETag reports whether an If-None-Match names the tag, by the weak
 // comparison that it asks for (RFC 9110, 13.1.2).
-func matches(lines []string, tag string) bool {
+func matchesETag(lines []string, tag string) bool {
 	for _, line := range lines {
 		for part := range strings.SplitSeq(line, ",") {
 			if part = strings.TrimSpace(part); part == "*" || strings.TrimPrefix(part, "W/") == tag {
@@ -48,18 +48,18 @@ func matches(lines []string, tag string) bool {
 	return false
 }
 
-// anchorsOverGET is how many user ids a query over GET may name.
-const anchorsOverGET = 100
+// maxQueryAnchors is how many user ids a query over GET may name.
+const maxQueryAnchors = 100
 
-// queryOf reads a query from a URL: the members of a subscribe, lists
+// parseQuery reads a query from a URL: the members of a subscribe, lists
 // separated by commas.
-func queryOf(r *http.Request) (*wire.Subscribe, error) {
+func parseQuery(r *http.Request) (*wire.Subscribe, error) {
 	v := r.URL.Query()
 	q := &wire.Subscribe{
 		List: v.Get("list"), Sort: v.Get("sort"),
-		Tags: split(v["tags"]), Anchors: split(v["anchors"]), Play: split(v["play"]),
+		Tags: splitList(v["tags"]), Anchors: splitList(v["anchors"]), Play: splitList(v["play"]),
 	}
-	if len(q.Anchors) > anchorsOverGET {
+	if len(q.Anchors) > maxQueryAnchors {
 		return nil, &wire.Error{Code: wire.CodeBadRequest, Message: "anchors names more than 100 user ids"}
 	}
 	if text := v.Get("limit"); text != "" {
@@ -75,9 +75,9 @@ func queryOf(r *http.Request) (*wire.Subscribe, error) {
 	return q, nil
 }
 
-// split reads a list from its repeated or comma-separated form. A name that is
+// splitList reads a list from its repeated or comma-separated form. A name that is
 // there but empty is an empty list, not an absent one.
-func split(values []string) []string {
+func splitList(values []string) []string {
 	if values == nil {
 		return nil
 	}
@@ -92,8 +92,8 @@ func split(values []string) []string {
 	return out
 }
 
-// oneStream answers GET /v1/streams/{code}.
-func (a *API) oneStream(w http.ResponseWriter, r *http.Request, _ auth.Identity) error {
+// getStream answers GET /v1/streams/{code}.
+func (a *API) getStream(w http.ResponseWriter, r *http.Request, _ auth.Identity) error {
 	st := a.Hub.StreamByCode(r.PathValue("code"))
 	if st == nil {
 		return broadcast.NotLiveError()
@@ -103,13 +103,13 @@ func (a *API) oneStream(w http.ResponseWriter, r *http.Request, _ auth.Identity)
 	return nil
 }
 
-// playStream answers GET /v1/streams/{code}/play: signed play URLs.
-func (a *API) playStream(w http.ResponseWriter, r *http.Request, _ auth.Identity) error {
+// getPlayURLs answers GET /v1/streams/{code}/play: signed play URLs.
+func (a *API) getPlayURLs(w http.ResponseWriter, r *http.Request, _ auth.Identity) error {
 	st := a.Hub.StreamByCode(r.PathValue("code"))
 	if st == nil {
 		return broadcast.NotLiveError()
 	}
-	play, expires := a.URLs.Play(st.Code, a.logTime())
+	play, expires := a.URLs.PlayURLs(st.Code, a.logTime())
 	body := append([]byte(`{"code":`), wire.AppendJSONString(nil, st.Code)...)
 	body = append(append(body, `,"play":`...), play...)
 	body = strconv.AppendInt(append(body, `,"expires_at":`...), expires, 10)

@@ -78,7 +78,7 @@ func (s *Store) Build(ctx context.Context, cfg *config.Config) (*Config, error) 
 		s.metrics.keysReadAt.Set(0) // what was read was for other settings
 	}
 	ctx, next.stopKeyRefresh = context.WithCancel(ctx)
-	if next.Tokens, err = newVerifier(ctx, cfg, s.log, s.metrics.recordKeyFetch); err != nil {
+	if next.Tokens, err = newTokenVerifier(ctx, cfg, s.log, s.metrics.recordKeyFetch); err != nil {
 		next.stopKeyRefresh()
 		return nil, err
 	}
@@ -113,8 +113,8 @@ func Check(ctx context.Context, cfg *config.Config) error {
 	return nil
 }
 
-// newVerifier checks tokens as configured.
-func newVerifier(ctx context.Context, cfg *config.Config, log zerolog.Logger, onFetch func(error)) (*auth.Verifier, error) {
+// newTokenVerifier checks tokens as configured.
+func newTokenVerifier(ctx context.Context, cfg *config.Config, log zerolog.Logger, onFetch func(error)) (*auth.Verifier, error) {
 	secrets := map[string][]byte{}
 	for kid, secret := range cfg.Auth.Secrets {
 		secrets[kid] = []byte(secret.Reveal())

@@ -16,7 +16,7 @@ type Signers struct {
 
 // NewSigners makes the signers that are configured. The error names the key.
 func NewSigners(cfg *config.Config) (s Signers, err error) {
-	signer, err := newSigner(cfg, "push", cfg.Push.SignerConfig())
+	signer, err := newDomainSigner(cfg, "push", cfg.Push.SignerConfig())
 	if err != nil {
 		return s, err
 	}
@@ -41,9 +41,9 @@ func NewSigners(cfg *config.Config) (s Signers, err error) {
 	return s, nil
 }
 
-// newSigner makes the signer that is configured for a domain to push to or to play
+// newDomainSigner makes the signer that is configured for a domain to push to or to play
 // from. Its error names the key of the configuration.
-func newSigner(cfg *config.Config, use string, c config.SignerConfig) (signing.Signer, error) {
+func newDomainSigner(cfg *config.Config, use string, c config.SignerConfig) (signing.Signer, error) {
 	signer, err := signing.NewSigner(c.Provider, c.Template, signing.SignerConfig{
 		Key: c.Key.Reveal(), BackupKey: c.BackupKey.Reveal(), Delta: c.Delta, Algorithm: signing.Algorithm(c.Algorithm),
 	})
@@ -70,7 +70,7 @@ func newPlaySigner(cfg *config.Config) (*signing.PlaySigner, error) {
 		pc.Protocols = append(pc.Protocols, signing.Protocol(p))
 	}
 	for _, d := range play.Domains {
-		signer, err := newSigner(cfg, "play", play.SignerConfig(d.Name))
+		signer, err := newDomainSigner(cfg, "play", play.SignerConfig(d.Name))
 		if err != nil {
 			return nil, err
 		}

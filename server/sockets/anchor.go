@@ -261,7 +261,7 @@ func (a *anchor) startOrResume(ctx context.Context, id wire.ID, c presence.Comma
 		a.setAttachment(nil) // it has ended or moved on since
 	}
 	a.Send(&wire.Started{
-		ID: id, Stream: hub.Entry(st), Session: st.Session.String(), Push: a.server.URLs.Push(st.Code),
+		ID: id, Stream: hub.Entry(st), Session: st.Session.String(), Push: a.server.URLs.PushURLs(st.Code),
 	})
 	if others {
 		a.onSocketReplaced()
@@ -287,7 +287,7 @@ func (a *anchor) handlePushRequest(m *wire.PushRequest, h *attachment) error {
 	if h == nil {
 		return sessionGoneError(m.ID)
 	}
-	a.Send(&wire.Pushed{ID: m.ID, Push: a.server.URLs.Push(h.code)})
+	a.Send(&wire.Pushed{ID: m.ID, Push: a.server.URLs.PushURLs(h.code)})
 	return nil
 }
 

@@ -37,39 +37,39 @@ func New(runtime *runtimeconfig.Store, reg prometheus.Registerer) *Signer {
 	return s
 }
 
-// Push returns the URLs that an anchor's encoder needs, signed from now on.
-func (s *Signer) Push(code string) wire.PushURLs {
+// PushURLs returns the URLs that an anchor's encoder needs, signed from now on.
+func (s *Signer) PushURLs(code string) wire.PushURLs {
 	s.signed.WithLabelValues(usePush).Inc()
-	return wirePush(s.runtime.Current().PushSigner.URLs(code, time.Now()))
+	return wirePushURLs(s.runtime.Current().PushSigner.URLs(code, time.Now()))
 }
 
-// PushUntil returns push URLs that end at a time in Unix milliseconds.
-func (s *Signer) PushUntil(code string, expires int64) wire.PushURLs {
-	return wirePush(s.runtime.Current().PushSigner.URLsExpiringAt(code, expires/1000))
+// PushURLsExpiringAt returns push URLs that end at a time in Unix milliseconds.
+func (s *Signer) PushURLsExpiringAt(code string, expires int64) wire.PushURLs {
+	return wirePushURLs(s.runtime.Current().PushSigner.URLsExpiringAt(code, expires/1000))
 }
 
-func wirePush(p signing.PushURLs) wire.PushURLs {
+func wirePushURLs(p signing.PushURLs) wire.PushURLs {
 	return wire.PushURLs{
 		RTMP: p.RTMP, Server: p.Server, Key: p.Key, SRT: p.SRT, WebRTC: p.WebRTC, ExpiresAt: p.ExpiresAt,
 	}
 }
 
-// Play returns all play URLs of a live code at a log time as one JSON object, and
+// PlayURLs returns all play URLs of a live code at a log time as one JSON object, and
 // when they expire. Times are Unix milliseconds.
-func (s *Signer) Play(code string, at int64) (urls []byte, expires int64) {
+func (s *Signer) PlayURLs(code string, at int64) (urls []byte, expires int64) {
 	s.signed.WithLabelValues(usePlay).Inc()
 	player := s.runtime.Current().PlaySigner
 	expires = player.Expiry(code, at)
-	return appendPlay(nil, player, code, expires), expires
+	return appendPlayURLs(nil, player, code, expires), expires
 }
 
-// PlayUntil returns play URLs that end at a time in Unix milliseconds.
-func (s *Signer) PlayUntil(code string, expires int64) []byte {
-	return appendPlay(nil, s.runtime.Current().PlaySigner, code, expires)
+// PlayURLsExpiringAt returns play URLs that end at a time in Unix milliseconds.
+func (s *Signer) PlayURLsExpiringAt(code string, expires int64) []byte {
+	return appendPlayURLs(nil, s.runtime.Current().PlaySigner, code, expires)
 }
 
-// appendPlay appends all play URLs of a live code as one JSON object.
-func appendPlay(dst []byte, player *signing.PlaySigner, code string, expires int64) []byte {
+// appendPlayURLs appends all play URLs of a live code as one JSON object.
+func appendPlayURLs(dst []byte, player *signing.PlaySigner, code string, expires int64) []byte {
 	dst = append(dst, '{')
 	for i, p := range player.Protocols() {
 		if i > 0 {
@@ -81,8 +81,8 @@ func appendPlay(dst []byte, player *signing.PlaySigner, code string, expires int
 	return append(dst, '}')
 }
 
-// Playback returns the URL of a recording, until a time in Unix seconds.
-func (s *Signer) Playback(location string, expires int64) (string, error) {
+// RecordingURL returns the URL of a recording, until a time in Unix seconds.
+func (s *Signer) RecordingURL(location string, expires int64) (string, error) {
 	url, err := s.runtime.Current().PlaybackSigner.URL(location, expires)
 	if err == nil {
 		s.signed.WithLabelValues(usePlayback).Inc()
@@ -98,8 +98,8 @@ type ViewSigner struct {
 	signed  prometheus.Counter
 }
 
-// ForViews returns what signs the URLs in views.
-func (s *Signer) ForViews() ViewSigner {
+// ViewSigner returns what signs the URLs in views.
+func (s *Signer) ViewSigner() ViewSigner {
 	return ViewSigner{s.runtime, s.signed.WithLabelValues(useView)}
 }
 
