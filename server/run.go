@@ -5,23 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
-	"net"
-	"os"
-	"os/signal"
-	"slices"
 	"strings"
-	"syscall"
-	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 
-	"onair/server/admission"
-	"onair/server/auth"
 	"onair/server/buildinfo"
 	"onair/server/config"
-	"onair/server/logging"
 	"onair/server/node"
 )
 
@@ -99,92 +88,4 @@ func rejectArguments(cmd *cobra.Command, args []string) error {
 		return usageError{fmt.Errorf("%q is no command; --help lists them", args[0])}
 	}
 	return nil
-}
-
-// newTokenCommand mints a token with the configured secret.
-func newTokenCommand(load func() (*config.Config, error), stdout io.Writer) *cobra.Command {
-	var role, sub string
-	var ttl time.Duration
-	cmd := &cobra.Command{
-		Use: "token", Short: "mint a token with the configured secret", Args: rejectArguments,
-		Example: "  server token --role anchor --sub alice --ttl 1h",
-		RunE: func(*cobra.Command, []string) error {
-			cfg, err := load()
-			if err != nil {
-				return err
-			}
-			if slices.Contains(cfg.GeneratedSecrets, "auth.secret") {
-				return usageError{errors.New("auth.secret: no server knows a secret that is made up now; " +
-					"give the one that your server has, or take the tokens that it printed")}
-			}
-			text, err := signToken(cfg, auth.Role(role), sub, ttl, time.Now())
-			if err != nil {
-				return usageError{err}
-			}
-			_, err = fmt.Fprintln(stdout, text)
-			return err
-		},
-	}
-	cmd.Flags().StringVar(&role, "role", "viewer", "anchor, viewer, backend or admin")
-	cmd.Flags().StringVar(&sub, "sub", "", "the user id")
-	cmd.Flags().DurationVar(&ttl, "ttl", time.Hour, "how long it holds")
-	return cmd
-}
-
-// signToken signs a token with the secret that the configuration has.
-func signToken(cfg *config.Config, role auth.Role, sub string, ttl time.Duration, now time.Time) (string, error) {
-	switch {
-	case role != auth.Anchor && role != auth.Viewer && role != auth.Backend && role != auth.Admin:
-		return "", fmt.Errorf("--role: %q is none of anchor, viewer, backend, admin", role)
-	case sub == "":
-		return "", errors.New("--sub: a token needs a user id")
-	case ttl <= 0:
-		return "", errors.New("--ttl: it must be longer than nothing")
-	}
-	who := auth.Identity{Subject: sub, Role: role}
-	// With several keys a token must say which one signed it.
-	for _, kid := range slices.Sorted(maps.Keys(cfg.Auth.Secrets)) {
-		return auth.SignToken([]byte(cfg.Auth.Secrets[kid].Reveal()), kid, who, ttl, now)
-	}
-	if secret := cfg.Auth.Secret; secret != "" {
-		return auth.SignToken([]byte(secret.Reveal()), "", who, ttl, now)
-	}
-	return "", errors.New("auth.secret: tokens are minted with an HS256 secret, and none is configured")
-}
-
-// serveNode runs a node until ctx ends, and reads the configuration again at
-// each SIGHUP.
-func serveNode(ctx context.Context, cfg *config.Config, load func() (*config.Config, error), stdout, stderr io.Writer) error {
-	hangups := make(chan os.Signal, 1)
-	signal.Notify(hangups, syscall.SIGHUP)
-	defer signal.Stop(hangups)
-	log, level := logging.New(cfg, stderr)
-	admission.LowerSocketLimit(cfg, log)
-	reg := prometheus.NewRegistry()
-	store, isShared, err := node.OpenStore(cfg, reg, log)
-	if err != nil {
-		return err
-	}
-	n, err := node.New(ctx, node.Options{
-		Config: cfg, Store: store, IsShared: isShared, Metrics: reg, Log: log, Level: level,
-		Hangups: hangups, LoadConfig: load, TuneGC: true,
-	})
-	if err != nil {
-		return errors.Join(err, store.Close())
-	}
-	public, err := net.Listen("tcp", cfg.Listen)
-	if err != nil {
-		return errors.Join(fmt.Errorf("listen: %w", err), store.Close())
-	}
-	ops, err := net.Listen("tcp", cfg.Ops.Listen)
-	if err != nil {
-		public.Close()
-		return errors.Join(fmt.Errorf("ops.listen: %w", err), store.Close())
-	}
-	if len(cfg.GeneratedSecrets) > 0 {
-		if err := printBanner(stdout, cfg, public.Addr().String(), ops.Addr().String()); err != nil {
-			log.Warn().Err(err).Msg("could not print the greeting")
-		}
-	}
-	return n.Serve(ctx, public, ops)
 }
