@@ -147,7 +147,7 @@ func TestRestartKeepsTheList(t *testing.T) {
 				t.Fatalf("resume was answered with %+v", answer)
 			}
 			// Carol does not come back. Alice's beats must keep her.
-			stop := time.Now().Add(20 * time.Second)
+			stop := time.Now().Add(nodetest.ProcessTimeout)
 			for n := int64(3); len(p.codes()) == 2; n++ {
 				if time.Now().After(stop) {
 					t.Fatal("carol does not leave")

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -74,27 +75,38 @@ func (p *process) end(sig syscall.Signal) {
 	p.cmd.Process.Signal(sig)
 	select {
 	case <-p.exited:
-	case <-time.After(30 * time.Second):
+	case <-time.After(nodetest.ProcessTimeout):
 		p.t.Fatalf("the server does not end on %v", sig)
 	}
 }
 
-// dial opens a socket and reads its welcome.
+// dial opens a socket and reads its welcome. On a busy machine a node may be isolated
+// for a moment, and reject a socket: dial tries again, as clients do.
 func (p *process) dial(path, token string) *nodetest.Client {
 	p.t.Helper()
-	c, err := p.tryDial(path, token)
-	if err != nil {
-		p.t.Fatal(err)
+	for deadline := time.Now().Add(nodetest.ProcessTimeout); ; <-time.After(100 * time.Millisecond) {
+		c, err := p.tryDial(path, token)
+		if err == nil {
+			return c
+		}
+		if !errors.Is(err, errRejected) || time.Now().After(deadline) {
+			p.t.Fatal(err)
+		}
 	}
-	return c
 }
 
-// tryDial is dial for a server that may die meanwhile.
+// errRejected is returned when a node rejects a socket with 503.
+var errRejected = errors.New("503")
+
+// tryDial opens a socket once. The server may end meanwhile. It returns errRejected.
 func (p *process) tryDial(path, token string) (*nodetest.Client, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	conn, _, err := websocket.Dial(ctx, "ws://"+p.address+path, nodetest.DialOptions(token))
+	conn, res, err := websocket.Dial(ctx, "ws://"+p.address+path, nodetest.DialOptions(token))
 	if err != nil {
+		if res != nil && res.StatusCode == http.StatusServiceUnavailable {
+			err = errRejected
+		}
 		return nil, err
 	}
 	c := nodetest.NewClient(p.t, conn, 10*time.Second)

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -153,7 +152,7 @@ func (f *fleet) dial(n *fleetNode, path, token string) (*nodetest.Client, *wire.
 	conn, res, err := websocket.Dial(ctx, "ws://"+n.address+path, nodetest.DialOptions(token))
 	if err != nil {
 		if res != nil && res.StatusCode == http.StatusServiceUnavailable {
-			err = errTurnedAway
+			err = errRejected
 		}
 		return nil, nil, err
 	}
@@ -166,9 +165,6 @@ func (f *fleet) dial(n *fleetNode, path, token string) (*nodetest.Client, *wire.
 	}
 	return c, welcome, nil
 }
-
-// errTurnedAway is returned when a node refuses a socket, and says when to come again.
-var errTurnedAway = errors.New("503")
 
 // call makes an HTTP call that has twelve seconds: an answer is due after ten.
 func (f *fleet) call(method, url, token, text string) (status int, body []byte, err error) {

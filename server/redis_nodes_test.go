@@ -146,7 +146,7 @@ func TestNodeCutOff(t *testing.T) {
 		return nil
 	})
 	c.pass(5 * beatEvery)
-	if _, _, err := f.dial(victim, "/v1/anchor", nodetest.SignToken(t, auth.Anchor, "newcomer")); !errors.Is(err, errTurnedAway) {
+	if _, _, err := f.dial(victim, "/v1/anchor", nodetest.SignToken(t, auth.Anchor, "newcomer")); !errors.Is(err, errRejected) {
 		t.Errorf("an anchor who comes to it is told %v, want to be turned away", err)
 	}
 	page, err := f.page(victim)

@@ -8,7 +8,7 @@ import (
 // Eventually waits until something is so.
 func Eventually(t *testing.T, what string, so func() bool) {
 	t.Helper()
-	for late := time.Now().Add(20 * time.Second); !so(); {
+	for late := time.Now().Add(ProcessTimeout); !so(); {
 		if time.Now().After(late) {
 			t.Fatalf("%s: it does not happen", what)
 		}
