@@ -54,9 +54,9 @@ func routesOfFile(t *testing.T, name string) (all []route) {
 		}
 		r := route{pattern: text}
 		switch by := handler.Fun.(*ast.SelectorExpr).Sel.Name; by {
-		case "allowViewers", "Viewers":
+		case "allowViewers", "ViewerHandler":
 			r.open = true
-		case "Anchors": // sockets may bring their token later
+		case "AnchorHandler": // sockets may bring their token later
 			r.open, r.roles = true, []string{"anchor"}
 		case "allowRoles":
 			for _, role := range handler.Args[1:] {
