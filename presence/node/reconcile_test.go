@@ -263,13 +263,15 @@ func TestDivergedNodeRebuilds(t *testing.T) {
 		f := newFleet(t, l, 0)
 		f.mustDo("a", startOf(1, "ann"))
 		n := f.nodes["c"]
-		n.mu.Lock()
+		l.mu.Lock() // the applier waits for entries, and reads them under it before n.reg
+		n.mu.Lock() // all others read n.reg under it
 		wrong, err := presence.DecodeRegistry(bytes.Replace(n.reg.Encode(), []byte("title 1"), []byte("wrong 1"), 1))
 		if err != nil {
 			t.Fatal(err)
 		}
 		n.reg = wrong
 		n.mu.Unlock()
+		l.mu.Unlock()
 		for range 15 {
 			f.sleep(digestInterval / 5)
 			f.mustDo("a", &presence.Update{Session: sessionID(1), Title: new("right")})
