@@ -262,7 +262,7 @@ func TestOpenFiles(t *testing.T) {
 			}
 		}
 	})
-	if n := p.gauge(`onair_turned_away_total{reason="files"}`); n < 50 {
+	if n := p.gauge(`onair_connections_rejected_total{reason="files"}`); n < 50 {
 		t.Errorf("%v of %d connections were too many", n, len(idle))
 	}
 	if n := countLines(p.logged(), syscall.EMFILE.Error()); n != 0 {

@@ -9,54 +9,54 @@ import (
 	"strings"
 )
 
-// ClientAddress is the address of whoever connected. Where that is a proxy of ours,
-// it is the one that X-Forwarded-For names last and that is no proxy of ours:
-// what stands before it anybody may have written.
+// ClientAddress is the address of the client of a request. For a connection from a trusted
+// proxy, it is the last address in X-Forwarded-For that is not a trusted proxy, because
+// clients can forge the addresses before it. It is invalid when RemoteAddr is.
 func ClientAddress(r *http.Request, proxies []netip.Prefix) netip.Addr {
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
 		return netip.Addr{}
 	}
-	at := peer.Addr().Unmap()
+	client := peer.Addr().Unmap()
 	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 	for _, hop := range slices.Backward(hops) {
-		if !IsInNetworks(at, proxies) {
+		if !IsInNetworks(client, proxies) {
 			break
 		}
-		next, ok := parseHop(hop)
+		next, ok := parseForwardedAddress(hop)
 		if !ok {
-			break // the last proxy that said something we understand counts
+			break // the last proxy with a valid entry counts as the client
 		}
-		at = next
+		client = next
 	}
-	return at
+	return client
 }
 
-// parseHop reads an address that some proxies write with its port.
-func parseHop(hop string) (netip.Addr, bool) {
-	hop = strings.TrimSpace(hop)
-	if at, err := netip.ParseAddr(hop); err == nil {
-		return at.Unmap().WithZone(""), true
+// parseForwardedAddress parses an address with or without a port, since some proxies add it.
+func parseForwardedAddress(text string) (address netip.Addr, ok bool) {
+	text = strings.TrimSpace(text)
+	if address, err := netip.ParseAddr(text); err == nil {
+		return address.Unmap().WithZone(""), true
 	}
-	at, err := netip.ParseAddrPort(hop)
-	return at.Addr().Unmap().WithZone(""), err == nil
+	addressPort, err := netip.ParseAddrPort(text)
+	return addressPort.Addr().Unmap().WithZone(""), err == nil
 }
 
 // IsInNetworks reports whether an address is in one of the networks.
-func IsInNetworks(at netip.Addr, networks []netip.Prefix) bool {
-	return slices.ContainsFunc(networks, func(n netip.Prefix) bool { return n.Contains(at) })
+func IsInNetworks(address netip.Addr, networks []netip.Prefix) bool {
+	return slices.ContainsFunc(networks, func(n netip.Prefix) bool { return n.Contains(address) })
 }
 
-// IsAllowedOrigin reports whether the host of an origin is as one of the
-// patterns. The same origin needs no leave.
+// IsAllowedOrigin reports whether one of the patterns matches the host of an origin, or its
+// scheme and host where the pattern has a scheme. Case does not matter.
 func IsAllowedOrigin(origin string, patterns []string) bool {
 	u, err := url.Parse(origin)
-	return err == nil && slices.ContainsFunc(patterns, func(p string) bool {
+	return err == nil && slices.ContainsFunc(patterns, func(pattern string) bool {
 		name := u.Host
-		if strings.Contains(p, "://") {
+		if strings.Contains(pattern, "://") {
 			name = u.Scheme + "://" + u.Host
 		}
-		ok, _ := path.Match(strings.ToLower(p), strings.ToLower(name)) // patterns are checked at start
-		return ok
+		matches, _ := path.Match(strings.ToLower(pattern), strings.ToLower(name)) // the configuration checks patterns
+		return matches
 	})
 }

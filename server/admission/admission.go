@@ -11,8 +11,7 @@ import (
 	"onair/server/config"
 )
 
-// Admission counts the connections of a node that stay, decides who may still
-// come in, and sends everybody away when the node stops. It may be used
+// Admission admits, counts and drains the long-lived connections of a node. It may be used
 // concurrently.
 type Admission struct {
 	// Static after construction.
@@ -23,104 +22,106 @@ type Admission struct {
 	maxSockets       int
 	maxPerAddress    int
 	isDraining       bool
-	reservedCount    int // were let in, and are not inside yet
-	admittedTotal    int // reservations, ever
+	reservedCount    int // unreleased reservations
+	admittedTotal    int // reservations since the start
 	conns            map[*Conn]struct{}
 	countByAddress   map[string]int
-	eventStreamCount int           // event streams among those inside
-	drained          chan struct{} // closed, once, when draining and nobody is left
+	eventStreamCount int           // connections of KindEvents
+	drained          chan struct{} // closed once the node drains and has no connections
 	drainedOnce      sync.Once
 }
 
-// New admits nobody beyond the limits.
-func New(l *config.Limits, reg prometheus.Registerer) *Admission {
+// New returns an admission with the given limits and without connections.
+func New(limits *config.Limits, reg prometheus.Registerer) *Admission {
 	a := &Admission{
-		metrics: newMetrics(reg), handshakes: rate.NewLimiter(rate.Limit(l.Handshakes), handshakeBurst(l)),
+		metrics: newMetrics(reg), handshakes: rate.NewLimiter(rate.Limit(limits.Handshakes), handshakeBurst(limits)),
 		conns: map[*Conn]struct{}{}, countByAddress: map[string]int{}, drained: make(chan struct{}),
 	}
-	a.SetLimits(l)
+	a.SetLimits(limits)
 	return a
 }
 
-// SetLimits replaces the limits. Connections that are inside stay.
-func (a *Admission) SetLimits(l *config.Limits) {
+// SetLimits replaces the limits. Open connections stay.
+func (a *Admission) SetLimits(limits *config.Limits) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.maxSockets, a.maxPerAddress = l.Sockets, l.SocketsPerAddress
-	a.handshakes.SetLimit(rate.Limit(l.Handshakes))
-	a.handshakes.SetBurst(handshakeBurst(l))
+	a.maxSockets, a.maxPerAddress = limits.Sockets, limits.SocketsPerAddress
+	a.handshakes.SetLimit(rate.Limit(limits.Handshakes))
+	a.handshakes.SetBurst(handshakeBurst(limits))
 }
 
-// handshakeBurst admits as many handshakes at once as come in one second.
-func handshakeBurst(l *config.Limits) int { return int(max(1, l.Handshakes)) }
+// handshakeBurst is the number of handshakes in one second.
+func handshakeBurst(limits *config.Limits) int { return int(max(1, limits.Handshakes)) }
 
-// Reserve keeps a place for a connection, which Enter uses or Release gives back.
-// The error is returned when nobody may come in now; rejection is a reason that
-// only the caller knows, or "". Clients are to come back at a random time, so that
-// they do not all come back at once.
-func (a *Admission) Reserve(rejection string) (*Reservation, error) {
+// Reserve reserves a slot for a connection. It returns an error of the protocol when no
+// connection is admitted now, for a reason of Admission's or for the caller's own ("": none).
+// The error's retry time is random, so that clients do not return together.
+func (a *Admission) Reserve(rejection Rejection) (*Reservation, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if r := a.lastingRejection(); r != "" {
+		rejection = r
+	}
+	if rejection == "" && !a.handshakes.Allow() {
+		rejection = rejectionHandshakeRate
+	}
+	if rejection != "" {
+		a.metrics.rejected.WithLabelValues(string(rejection)).Inc()
+		return nil, &wire.Error{Code: wire.CodeUnavailable, Message: rejectionMessages[rejection], RetryAfterMS: 1000 + rand.Int64N(9000)}
+	}
+	a.reservedCount++
+	a.admittedTotal++
+	return &Reservation{admission: a}, nil
+}
+
+// lastingRejection is the reason why no connection is admitted until some have closed, ""
+// for none. The caller holds mu.
+func (a *Admission) lastingRejection() Rejection {
 	switch {
 	case a.isDraining:
-		rejection = rejectionDraining
+		return rejectionDraining
 	case len(a.conns)+a.reservedCount >= a.maxSockets:
-		rejection = rejectionFull
-	case rejection != "":
-	case !a.handshakes.Allow():
-		rejection = rejectionHandshakeRate
-	default:
-		a.reservedCount++
-		a.admittedTotal++
-		return &Reservation{admission: a}, nil
+		return rejectionFull
 	}
-	a.metrics.rejected.WithLabelValues(rejection).Inc()
-	return nil, &wire.Error{Code: wire.CodeUnavailable, Message: rejectionMessages[rejection], RetryAfterMS: 1000 + rand.Int64N(9000)}
+	return ""
 }
 
-// AdmittedTotal is how many were let in, ever.
+// UnreadyReason states why the node is not ready for connections, "" when it is ready.
+func (a *Admission) UnreadyReason() string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return rejectionMessages[a.lastingRejection()]
+}
+
+// AdmittedTotal is the number of reservations since the start.
 func (a *Admission) AdmittedTotal() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.admittedTotal
 }
 
-// socketCount is how many are inside whose connection the HTTP server no longer
-// has.
+// socketCount is the number of admitted connections that the HTTP server no longer has.
 func (a *Admission) socketCount() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return len(a.conns) - a.eventStreamCount
 }
 
-// UnreadyReason is why nobody may come in until that changes by itself, or "".
-func (a *Admission) UnreadyReason() string {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	switch {
-	case a.isDraining:
-		return rejectionMessages[rejectionDraining]
-	case len(a.conns)+a.reservedCount >= a.maxSockets:
-		return rejectionMessages[rejectionFull]
-	}
-	return ""
-}
-
-// IsDraining reports whether connections are sent away.
+// IsDraining reports whether the drain has begun.
 func (a *Admission) IsDraining() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.isDraining
 }
 
-// Admit admits a connection to its reserved place. It reports false, and releases
-// the place, when too many connections have the same address.
-func (a *Admission) Admit(r *Reservation, c *Conn, role string) bool {
+// Admit uses a reservation for a connection. It reports false, and releases the
+// reservation, when too many connections have the same address.
+func (a *Admission) Admit(r *Reservation, c *Conn, role string) (isAdmitted bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	r.releaseLocked()
 	if a.countByAddress[c.Address] >= a.maxPerAddress {
-		a.metrics.rejected.WithLabelValues(rejectionAddressLimit).Inc()
+		a.metrics.rejected.WithLabelValues(string(rejectionAddressLimit)).Inc()
 		a.signalDrained()
 		return false
 	}
@@ -132,24 +133,25 @@ func (a *Admission) Admit(r *Reservation, c *Conn, role string) bool {
 	c.role = role
 	a.metrics.connections.WithLabelValues(c.Kind, role).Inc()
 	a.metrics.opens.WithLabelValues(c.Kind).Inc()
-	if a.isDraining { // since its place was reserved
-		c.drain()
+	if a.isDraining { // since the reservation
+		c.Send(&wire.Drain{})
+		c.closeDrained()
 	}
 	return true
 }
 
-// SetRole counts a connection under another role.
+// SetRole changes the role under which metrics count an admitted connection.
 func (a *Admission) SetRole(c *Conn, role string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if _, in := a.conns[c]; in && c.role != role {
+	if _, isAdmitted := a.conns[c]; isAdmitted && c.role != role {
 		a.metrics.connections.WithLabelValues(c.Kind, c.role).Dec()
 		a.metrics.connections.WithLabelValues(c.Kind, role).Inc()
 		c.role = role
 	}
 }
 
-// Remove ends what Enter began.
+// Remove removes an admitted connection that is closed.
 func (a *Admission) Remove(c *Conn) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -164,7 +166,7 @@ func (a *Admission) Remove(c *Conn) {
 	a.signalDrained()
 }
 
-// signalDrained ends the wait of a drain when nobody is left. The caller holds mu.
+// signalDrained ends the wait of a drain when no connection is left. The caller holds mu.
 func (a *Admission) signalDrained() {
 	if a.isDraining && len(a.conns)+a.reservedCount == 0 {
 		a.drainedOnce.Do(func() { close(a.drained) })

@@ -16,74 +16,74 @@ import (
 	"onair/server/response"
 )
 
-// silent is a connection that takes everything.
-type silent struct{}
+// discardConn is a connection that accepts and discards everything.
+type discardConn struct{}
 
-var _ hub.Conn = silent{}
+var _ hub.Conn = discardConn{}
 
-func (silent) OnWritable(func(error))                   {}
-func (silent) Write(socket.Message) (bool, error)       { return false, nil }
-func (silent) Close(websocket.StatusCode, string) error { return nil }
-func (silent) CloseNow() error                          { return nil }
+func (discardConn) OnWritable(func(error))                   {}
+func (discardConn) Write(socket.Message) (bool, error)       { return false, nil }
+func (discardConn) Close(websocket.StatusCode, string) error { return nil }
+func (discardConn) CloseNow() error                          { return nil }
 
-// TestTurnedAway: whoever is turned away hears why, and when to come back.
-func TestTurnedAway(t *testing.T) {
+// TestRejectionHasReasonAndRetryTime: a rejected client gets the reason, and the time at
+// which to retry.
+func TestRejectionHasReasonAndRetryTime(t *testing.T) {
 	cfg, err := config.Load([]string{"--limits.sockets", "1", "--limits.handshakes", "1/s"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := New(&cfg.Limits, prometheus.NewRegistry())
-	refused := func(obstacle, why string) {
+	a := New(&cfg.Limits, prometheus.NewRegistry())
+	wantRejection := func(callerRejection, want Rejection) {
 		t.Helper()
-		_, err := g.Reserve(obstacle)
+		_, err := a.Reserve(callerRejection)
 		e := response.WireError(err)
-		if e == nil || e.Code != wire.CodeUnavailable || e.Message != rejectionMessages[why] || e.RetryAfterMS < 1000 || e.RetryAfterMS >= 10_000 {
-			t.Errorf("%q: %+v", why, e)
+		if e == nil || e.Code != wire.CodeUnavailable || e.Message != rejectionMessages[want] || e.RetryAfterMS < 1000 || e.RetryAfterMS >= 10_000 {
+			t.Errorf("Reserve(%q) returned %+v, want rejection %q", callerRejection, e, want)
 		}
 	}
-	refused(RejectionOverloaded, RejectionOverloaded)
-	refused(RejectionIsolated, RejectionIsolated)
-	p, e := g.Reserve("")
-	if e != nil {
-		t.Fatal(e)
+	wantRejection(RejectionOverloaded, RejectionOverloaded)
+	wantRejection(RejectionIsolated, RejectionIsolated)
+	reservation, err := a.Reserve("")
+	if err != nil {
+		t.Fatal(err)
 	}
-	refused(RejectionOverloaded, rejectionFull)
-	p.Release()
-	refused("", rejectionHandshakeRate)
-	g.Drain(time.Second)
-	refused("", rejectionDraining)
+	wantRejection(RejectionOverloaded, rejectionFull)
+	reservation.Release()
+	wantRejection("", rejectionHandshakeRate)
+	a.Drain(time.Second)
+	wantRejection("", rejectionDraining)
 	var count dto.Metric
-	if err := g.metrics.rejected.WithLabelValues(rejectionDraining).Write(&count); err != nil || count.GetCounter().GetValue() != 1 {
-		t.Errorf("turned away by the drain: %v, %v", &count, err)
+	if err := a.metrics.rejected.WithLabelValues(string(rejectionDraining)).Write(&count); err != nil || count.GetCounter().GetValue() != 1 {
+		t.Errorf("rejections by the drain: %v, %v", &count, err)
 	}
-	if g.AdmittedTotal() != 1 {
-		t.Errorf("%d were let in", g.AdmittedTotal())
+	if a.AdmittedTotal() != 1 {
+		t.Errorf("%d reservations were counted, want 1", a.AdmittedTotal())
 	}
 }
 
-// TestDrainMeetsArrivals: a drain waits for those who were let in just before
-// it began, and shows them out too.
-func TestDrainMeetsArrivals(t *testing.T) {
+// TestDrainClosesReserved: a drain waits for connections that were reserved before it
+// began, and closes them too.
+func TestDrainClosesReserved(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg, err := config.Load(nil, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		g := New(&cfg.Limits, prometheus.NewRegistry())
-		coming := make([]*Reservation, 2)
-		for i := range coming {
-			var e error
-			if coming[i], e = g.Reserve(""); e != nil {
-				t.Fatal(e)
+		a := New(&cfg.Limits, prometheus.NewRegistry())
+		reservations := make([]*Reservation, 2)
+		for i := range reservations {
+			if reservations[i], err = a.Reserve(""); err != nil {
+				t.Fatal(err)
 			}
 		}
 		drained := make(chan struct{})
 		go func() {
-			g.Drain(20 * time.Second)
+			a.Drain(20 * time.Second)
 			close(drained)
 		}()
 		time.Sleep(time.Second)
-		waits := func() bool {
+		isDraining := func() bool {
 			synctest.Wait()
 			select {
 			case <-drained:
@@ -92,18 +92,18 @@ func TestDrainMeetsArrivals(t *testing.T) {
 				return true
 			}
 		}
-		out := &Conn{Kind: "viewer", Address: "x", Socket: hub.New(hub.Options{Lists: cfg.Lists, Tick: cfg.Hub.Tick, Metrics: prometheus.NewRegistry()}).Attach(silent{})}
-		defer out.Socket.Close()
-		if !waits() || !g.Admit(coming[0], out, RoleUnknown) || out.CloseCode() != wire.CloseDrained {
-			t.Errorf("let in while draining, and closed with %d", out.CloseCode())
+		conn := &Conn{Kind: "viewer", Address: "x", Socket: hub.New(hub.Options{Lists: cfg.Lists, Tick: cfg.Hub.Tick, Metrics: prometheus.NewRegistry()}).Attach(discardConn{})}
+		defer conn.Socket.Close()
+		if !isDraining() || !a.Admit(reservations[0], conn, RoleUnknown) || conn.CloseCode() != wire.CloseDrained {
+			t.Errorf("a connection admitted during the drain was closed with %d", conn.CloseCode())
 		}
-		g.Remove(out)
-		if !waits() {
-			t.Error("the drain does not wait for who is coming")
+		a.Remove(conn)
+		if !isDraining() {
+			t.Error("the drain did not wait for a reservation")
 		}
-		coming[1].Release()
-		if waits() {
-			t.Error("nobody is left, and the drain goes on")
+		reservations[1].Release()
+		if isDraining() {
+			t.Error("the drain did not end without connections")
 		}
 	})
 }

@@ -3,19 +3,22 @@ package admission
 import (
 	"sync/atomic"
 
+	"github.com/coder/websocket"
+
 	"onair/hub"
 	"onair/hub/wire"
 )
 
-// Conn is one connection that stays: a socket, or a response of events.
+// Conn is one long-lived connection: a socket or an event stream. Its methods may be called
+// concurrently and do not block.
 type Conn struct {
 	// Static after construction.
 	Socket  *hub.Socket
-	Kind    string
-	Address string
+	Kind    string // one of the kinds below
+	Address string // of the client
 
-	role      string       // guarded by Admission.mu once it is inside
-	closeCode atomic.Int64 // the code it was finished with, 0: none
+	role      string       // guarded by Admission.mu once admitted
+	closeCode atomic.Int64 // 0: none yet
 }
 
 // Kinds of connections, as metrics name them.
@@ -25,29 +28,26 @@ const (
 	KindEvents = "events"
 )
 
-// Roles of connections without a token: they need none, or it is yet to come.
+// Roles of connections without a token: none is needed, or none was received yet.
 const (
 	RoleAnonymous = "anonymous"
 	RoleUnknown   = "unknown"
 )
 
-// Close lets what is queued go out, then closes. It does not block.
-func (c *Conn) Close(code int, reason string) {
-	c.SetCloseCode(int64(code))
-	c.Socket.CloseAfterAnswers(code, reason)
-}
-
-// drain sends the client to another node, at once.
-func (c *Conn) drain() {
-	c.Send(&wire.Drain{})
-	c.Close(wire.CloseDrained, "this node is stopping")
-}
-
-// SetCloseCode records what the connection was closed with, unless that is known.
-func (c *Conn) SetCloseCode(code int64) { c.closeCode.CompareAndSwap(0, code) }
-
-// CloseCode is what this side finished the connection with, 0 for nothing.
-func (c *Conn) CloseCode() int64 { return c.closeCode.Load() }
-
-// Send queues a message; it does not block.
+// Send queues a message.
 func (c *Conn) Send(m wire.Message) { c.Socket.Send(wire.Append(nil, m)) }
+
+// Close closes the connection once the queued messages are sent.
+func (c *Conn) Close(code websocket.StatusCode, reason string) {
+	c.SetCloseCode(code)
+	c.Socket.CloseAfterAnswers(int(code), reason)
+}
+
+// closeDrained closes the connection so that its client uses another node.
+func (c *Conn) closeDrained() { c.Close(wire.CloseDrained, "this node is stopping") }
+
+// SetCloseCode sets the close code, unless one is set.
+func (c *Conn) SetCloseCode(code websocket.StatusCode) { c.closeCode.CompareAndSwap(0, int64(code)) }
+
+// CloseCode is the first close code that this side has set, 0 for none.
+func (c *Conn) CloseCode() websocket.StatusCode { return websocket.StatusCode(c.closeCode.Load()) }

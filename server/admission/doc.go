@@ -1,17 +1,15 @@
-// Package admission decides which connections come in, counts those that are inside,
-// and sends them away when the node stops.
+// Package admission limits the connections of a node, counts them, and drains them when
+// the node stops.
 //
-// A connection that stays (a socket, or a response of events) first gets a
-// Reservation from Admission.Reserve, which fails when the node is full, drains,
-// or gets too many handshakes. Once its handshake is done, Enter turns the
-// reservation into a place, unless too many connections have its address; Leave
-// gives the place back. ConnectionLimit bounds the other public connections by the
-// files that the process may open. Drain sends all away, spread over a time, and
-// waits for them.
+// A long-lived connection (a socket or an event stream) needs a Reservation first.
+// Admission.Reserve fails while the node is full, drains, or gets too many handshakes.
+// After the handshake, Admit uses the reservation, unless too many connections have the
+// client's address. Remove frees the slot. ConnectionLimit bounds the other public
+// connections by the files that the process may open. Drain closes all connections, spread
+// over time, and waits for them.
 //
-// ClientAddress says who a client is behind proxies; UserLimits limit the rate of
-// users over HTTP, where no socket has state.
+// ClientAddress is the address of a client behind proxies.
 //
-// Admission starts no goroutines; Drain arms a timer for each connection. One lock
-// guards all counts. A Conn is in exactly one place from Enter to Leave.
+// Admission starts no goroutines; Drain starts a timer for each connection. One lock
+// guards all counts.
 package admission

@@ -6,17 +6,17 @@ import (
 	"onair/hub/wire"
 )
 
-// drainPerConn is how long a drain takes for each socket: a hundred a second come
-// to the other nodes from this one.
-const drainPerConn = 10 * time.Millisecond
+const (
+	// drainInterval is the time between two closes of a drain, so that other nodes get at
+	// most a hundred clients a second from this one.
+	drainInterval = 10 * time.Millisecond
+	// drainTimeout is how long after the last close a drain waits for open connections.
+	drainTimeout = 2 * time.Second
+)
 
-// drainTimeout is how long after its end a drain waits for the last
-// connections.
-const drainTimeout = 2 * time.Second
-
-// Drain sends every connection away, spread evenly over at most the given time, and
-// waits until all are gone. Each is first told when to come back.
-func (a *Admission) Drain(within time.Duration) {
+// Drain closes all connections, spread evenly over at most maxSpread, and waits until they
+// are gone. Before that, it sends each client the time at which to reconnect.
+func (a *Admission) Drain(maxSpread time.Duration) {
 	a.mu.Lock()
 	a.isDraining = true
 	conns := make([]*Conn, 0, len(a.conns))
@@ -25,16 +25,16 @@ func (a *Admission) Drain(within time.Duration) {
 	}
 	a.signalDrained()
 	a.mu.Unlock()
-	spread := min(within, time.Duration(len(conns))*drainPerConn)
+	spread := min(maxSpread, time.Duration(len(conns))*drainInterval)
 	for i, c := range conns {
-		at := spread * time.Duration(i) / time.Duration(len(conns))
-		c.Send(&wire.Drain{ReconnectInMS: at.Milliseconds()})
-		time.AfterFunc(at, func() { c.Close(wire.CloseDrained, "this node is stopping") })
+		delay := spread * time.Duration(i) / time.Duration(len(conns))
+		c.Send(&wire.Drain{ReconnectInMS: delay.Milliseconds()})
+		time.AfterFunc(delay, c.closeDrained)
 	}
-	late := time.NewTimer(spread + drainTimeout)
-	defer late.Stop()
+	timeout := time.NewTimer(spread + drainTimeout)
+	defer timeout.Stop()
 	select {
 	case <-a.drained:
-	case <-late.C:
+	case <-timeout.C:
 	}
 }

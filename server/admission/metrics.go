@@ -22,30 +22,30 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	f := promauto.With(reg)
 	m := &metrics{
 		connections: f.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "onair_connections", Help: "Open sockets and event streams, by kind and by the role of whose they are.",
+			Name: "onair_connections", Help: "Open sockets and event streams, by kind and by the role of the client's token.",
 		}, []string{"kind", "role"}),
 		opens: f.NewCounterVec(prometheus.CounterOpts{
-			Name: "onair_opens_total", Help: "Sockets and event streams that were let in, by kind.",
+			Name: "onair_opens_total", Help: "Sockets and event streams that were admitted, by kind.",
 		}, []string{"kind"}),
 		closes: f.NewCounterVec(prometheus.CounterOpts{
-			Name: "onair_closes_total", Help: "Sockets and event streams that were closed, by close code; 1006: without one.",
+			Name: "onair_closes_total", Help: "Sockets and event streams that were closed, by close code; 1006: without a close frame.",
 		}, []string{"kind", "code"}),
 		rejected: f.NewCounterVec(prometheus.CounterOpts{
-			Name: "onair_turned_away_total", Help: "Connections that were not let in, by reason.",
+			Name: "onair_connections_rejected_total", Help: "Connections that were not admitted, by reason.",
 		}, []string{"reason"}),
 	}
-	// The first of its kind is a rise only if there was a zero before it.
+	// Series start at 0, so that the first event of each is an increase.
 	for _, kind := range []string{KindAnchor, KindViewer, KindEvents} {
 		m.opens.WithLabelValues(kind)
 	}
-	for _, reason := range []string{rejectionDraining, rejectionFull, rejectionHandshakeRate, RejectionIsolated, RejectionOverloaded, rejectionAddressLimit, rejectionFileLimit} {
-		m.rejected.WithLabelValues(reason)
+	for _, reason := range []Rejection{rejectionDraining, rejectionFull, rejectionHandshakeRate, RejectionIsolated, RejectionOverloaded, rejectionAddressLimit, rejectionFileLimit} {
+		m.rejected.WithLabelValues(string(reason))
 	}
 	return m
 }
 
-// CountClose counts the end of a connection. Peers may close with any of a
-// thousand codes: those that mean nothing here are other.
+// CountClose counts a closed connection by its close code; 0 means that there is none.
+// Codes without a meaning here count as "other", since peers may send any code.
 func (a *Admission) CountClose(kind string, code websocket.StatusCode) {
 	label := "other"
 	switch {

@@ -1,12 +1,20 @@
 package admission
 
-// Reservation is the place of a connection that is about to enter.
+// Reservation is the slot of a connection whose handshake is not done yet.
 type Reservation struct {
 	admission  *Admission
 	isReleased bool // guarded by Admission.mu
 }
 
-// releaseLocked ends the reservation, once. The caller holds Admission.mu.
+// Release frees the slot, unless Admit has used it.
+func (r *Reservation) Release() {
+	r.admission.mu.Lock()
+	defer r.admission.mu.Unlock()
+	r.releaseLocked()
+	r.admission.signalDrained()
+}
+
+// releaseLocked frees the slot once. The caller holds Admission.mu.
 func (r *Reservation) releaseLocked() {
 	if !r.isReleased {
 		r.isReleased = true
@@ -14,31 +22,26 @@ func (r *Reservation) releaseLocked() {
 	}
 }
 
-// Release gives the place back, unless Enter has used it.
-func (r *Reservation) Release() {
-	r.admission.mu.Lock()
-	r.releaseLocked()
-	r.admission.signalDrained()
-	r.admission.mu.Unlock()
-}
+// Rejection is the reason why a connection is not admitted, as metrics name it.
+type Rejection string
 
-// Reasons why nobody, or nobody of some kind, may come in, as metrics name them.
 const (
-	rejectionDraining      = "draining"
-	rejectionFull          = "full"
-	rejectionHandshakeRate = "handshakes"
-	RejectionIsolated      = "cut_off"
-	RejectionOverloaded    = "overloaded"
+	rejectionDraining      Rejection = "draining"
+	rejectionFull          Rejection = "full"
+	rejectionHandshakeRate Rejection = "handshakes"
 
-	rejectionAddressLimit = "address" // sent as a close code, since it is seen late
-	rejectionFileLimit    = "files"   // sent to nobody: the connection is closed at once
+	RejectionIsolated   Rejection = "isolated"   // the node is isolated
+	RejectionOverloaded Rejection = "overloaded" // the node's fan-out is overloaded
+
+	rejectionAddressLimit Rejection = "address" // found after the handshake: the close code states it
+	rejectionFileLimit    Rejection = "files"   // the connection is closed without a response
 )
 
-// rejectionMessages are the sentences that clients get.
-var rejectionMessages = map[string]string{
+// rejectionMessages are the messages for clients.
+var rejectionMessages = map[Rejection]string{
 	rejectionDraining:      "this node is stopping",
-	rejectionFull:          "this node has as many sockets as it takes",
-	rejectionHandshakeRate: "more sockets come at once than this node takes",
-	RejectionIsolated:      "this node does not hear the others",
-	RejectionOverloaded:    "this node has as much to do as it can",
+	rejectionFull:          "this node has reached its limit of sockets",
+	rejectionHandshakeRate: "this node has reached its limit of new sockets per second",
+	RejectionIsolated:      "this node is isolated from the other nodes",
+	RejectionOverloaded:    "this node is overloaded",
 }

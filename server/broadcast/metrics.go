@@ -33,7 +33,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Name: "onair_late_beats_total", Help: "Beats that came after the one before them was missed.",
 		}),
 		falseExpiries: f.NewCounter(prometheus.CounterOpts{
-			Name: "onair_false_expirations_total", Help: "Sessions ended by missed beats whose anchor beat or resumed within one interval of the end.",
+			Name: "onair_false_expiries_total", Help: "Sessions ended by missed beats whose anchor beat or resumed within one interval of the end.",
 		}),
 		resumes: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "onair_anchor_resumes_total", Help: "Resumes that anchors asked for, by what they got: resumed, or the code of the error.",

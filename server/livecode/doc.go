@@ -1,3 +1,3 @@
 // Package livecode makes live codes (直播码), the public names of streams, from the
-// configured template, and checks them.
+// configured template, and validates them.
 package livecode

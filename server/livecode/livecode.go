@@ -12,83 +12,84 @@ import (
 	"onair/signing"
 )
 
-// Template makes live codes (直播码) from the configured template.
+// Template makes the live codes (直播码) of this deployment. It does not change.
 type Template struct {
 	bizid    string
 	template string
-	hashKey  []byte // what {anchor_hash} is keyed with
+	hashKey  []byte // the HMAC key of {anchor_hash}
 }
 
-// NewTemplate takes the template of a configuration.
+// NewTemplate returns the configured template.
 func NewTemplate(cfg *config.Config) Template {
 	return Template{cfg.BizID, cfg.Code, []byte(cfg.CodeKey.Reveal())}
 }
 
-// MaxLength is that of a live code, in bytes.
+// MaxLength is the maximum length of a live code, in bytes.
 const MaxLength = 128
 
-// Code fills the template for one session, or takes the suffix where there is
-// one. It returns an error that names the anchor, or the suffix, when the code
-// would not be one.
-func (l Template) Code(anchor, suffix string, s presence.Session) (string, error) {
+// Code is the live code of a session: the template filled in, or the bizid with the suffix
+// if one is given. An error that names the anchor or the suffix is returned when the result
+// is not a valid live code.
+func (t Template) Code(anchor, suffix string, session presence.Session) (string, error) {
 	if suffix != "" {
-		code := l.bizid + "_" + suffix
+		code := t.bizid + "_" + suffix
 		if !IsValid(code) {
-			return "", fmt.Errorf("suffix %q: a live code is at most %d of A-Z a-z 0-9 _ -", suffix, MaxLength)
+			return "", fmt.Errorf("suffix %q: a live code must be at most %d of A-Z a-z 0-9 _ -", suffix, MaxLength)
 		}
 		return code, nil
 	}
 	code := strings.NewReplacer(
-		"{bizid}", l.bizid,
+		"{bizid}", t.bizid,
 		"{anchor}", anchor,
-		"{anchor_hash}", l.anchorHash(anchor),
-		"{session}", s.String(),
-	).Replace(l.template)
-	if !IsValid(code) || !strings.HasPrefix(code, l.bizid+"_") {
+		"{anchor_hash}", t.anchorHash(anchor),
+		"{session}", session.String(),
+	).Replace(t.template)
+	if !IsValid(code) || !strings.HasPrefix(code, t.bizid+"_") {
 		return "", fmt.Errorf("user id %q does not fit the live code template %q: "+
-			"a live code is at most %d of A-Z a-z 0-9 _ -", anchor, l.template, MaxLength)
+			"a live code must be at most %d of A-Z a-z 0-9 _ -", anchor, t.template, MaxLength)
 	}
 	return code, nil
 }
 
-// anchorHash is 20 base32 characters (100 bits) of an HMAC of the user id, for
-// deployments whose user ids must not be seen or cannot stand in a code.
-func (l Template) anchorHash(anchor string) string {
-	m := hmac.New(sha256.New, l.hashKey)
-	m.Write([]byte(anchor))
-	return strings.ToLower(base32.StdEncoding.EncodeToString(m.Sum(nil))[:20])
+// anchorHash is 20 base32 characters (100 bits) of an HMAC of the user id, for deployments
+// with user ids that are secret or invalid in a code.
+func (t Template) anchorHash(anchor string) string {
+	mac := hmac.New(sha256.New, t.hashKey)
+	mac.Write([]byte(anchor))
+	return strings.ToLower(base32.StdEncoding.EncodeToString(mac.Sum(nil))[:20])
 }
 
-// CanEndInAnchorHexDigit reports whether a code may end in a hexadecimal digit of the
-// anchor's choosing: then a URL signed for one code is also one of another
-// code whose expiry has more digits (see signing.EndsInHexDigit).
-func (l Template) CanEndInAnchorHexDigit() bool {
-	return strings.HasSuffix(l.template, "{anchor}") ||
-		!strings.HasSuffix(l.template, "}") && signing.EndsInHexDigit(l.template) && strings.Contains(l.template, "{anchor}")
+// CanEndInAnchorHexDigit reports whether anchors can choose codes that end in a hexadecimal
+// digit. A URL signed for such a code is also valid for a shorter code whose expiry has more
+// digits (see signing.EndsInHexDigit).
+func (t Template) CanEndInAnchorHexDigit() bool {
+	return strings.HasSuffix(t.template, "{anchor}") ||
+		!strings.HasSuffix(t.template, "}") && signing.EndsInHexDigit(t.template) && strings.Contains(t.template, "{anchor}")
 }
 
-// IsPerSession reports whether each session has a code of its own.
-func (l Template) IsPerSession() bool { return strings.Contains(l.template, "{session}") }
+// IsPerSession reports whether each session has its own code.
+func (t Template) IsPerSession() bool { return strings.Contains(t.template, "{session}") }
 
-// IsOwnCode reports whether a live code may be one of this deployment's.
-func (l Template) IsOwnCode(code string) bool {
-	return IsValid(code) && strings.HasPrefix(code, l.bizid+"_")
+// IsOwnCode reports whether a text is a valid live code with the bizid of this deployment.
+func (t Template) IsOwnCode(code string) bool {
+	return IsValid(code) && strings.HasPrefix(code, t.bizid+"_")
 }
 
-// OriginalCode returns the live code of which a name is a transcoding by one of
-// the templates, which are suffixes by name, or "".
-func (l Template) OriginalCode(name string, templates map[string]string) string {
-	for _, suffix := range templates {
-		if code, ok := strings.CutSuffix(name, "_"+suffix); ok && l.IsOwnCode(code) {
+// OriginalCode is the live code of the stream that is transcoded under a name, "" when the
+// name is not that of a transcoded stream. suffixes has the suffix of each transcoding
+// template.
+func (t Template) OriginalCode(name string, suffixes map[string]string) string {
+	for _, suffix := range suffixes {
+		if code, hasSuffix := strings.CutSuffix(name, "_"+suffix); hasSuffix && t.IsOwnCode(code) {
 			return code
 		}
 	}
 	return ""
 }
 
-// IsValid reports whether a text is a live code: at most 128 of A-Z a-z 0-9 _ -.
-func IsValid(s string) bool {
-	return s != "" && len(s) <= MaxLength && !strings.ContainsFunc(s, isForbiddenRune)
+// IsValid reports whether a text is a live code: 1 to MaxLength of A-Z a-z 0-9 _ -.
+func IsValid(text string) bool {
+	return text != "" && len(text) <= MaxLength && !strings.ContainsFunc(text, isForbiddenRune)
 }
 
 func isForbiddenRune(r rune) bool {

@@ -7,7 +7,7 @@ import (
 	"onair/presence"
 )
 
-func TestLiveCode(t *testing.T) {
+func TestCode(t *testing.T) {
 	var s presence.Session
 	key := []byte("key")
 	for _, c := range []struct{ template, anchor, want string }{
@@ -24,7 +24,7 @@ func TestLiveCode(t *testing.T) {
 		if err != nil {
 			got = ""
 			if !strings.Contains(err.Error(), c.anchor) {
-				t.Errorf("%s: the error does not name the anchor: %v", c.anchor, err)
+				t.Errorf("%s: error %v does not name the anchor", c.anchor, err)
 			}
 		}
 		if got != c.want {
@@ -37,17 +37,16 @@ func TestLiveCode(t *testing.T) {
 		t.Errorf("hashed code %q, %v", a, err)
 	}
 	if b, _ := hash.Code("alice", "", s); a == b {
-		t.Error("two anchors have one hash")
+		t.Error("two anchors have the same hash")
 	}
 	if other, _ := (Template{bizid: "8888", template: "{bizid}_{anchor_hash}", hashKey: []byte("other")}).Code("艾丽丝", "", s); a == other {
-		t.Error("two keys give one hash")
+		t.Error("two keys give the same hash")
 	}
 }
 
-// TestAmbiguousCodes: where a code may end in a hexadecimal digit of the
-// anchor's choosing, the operator is told at start (fault F3: txSecret has no
-// separators).
-func TestAmbiguousCodes(t *testing.T) {
+// TestCanEndInAnchorHexDigit: the node logs a warning at start for templates in which
+// anchors can choose a hexadecimal digit at the end (txSecret has no separators).
+func TestCanEndInAnchorHexDigit(t *testing.T) {
 	for template, want := range map[string]bool{
 		"{bizid}_{anchor}": true, "{bizid}_{anchor}_f": true, "{bizid}_{anchor}_9": true,
 		"{bizid}_{anchor}_x": false, "{bizid}_{session}": false, "{bizid}_{anchor_hash}": false,

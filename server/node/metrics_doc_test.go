@@ -34,11 +34,11 @@ var sections = []struct {
 	names        []string
 }{
 	{"The list", "", []string{
-		"streams", "starts", "ends", "missed_beats", "beats", "beat_gap", "late_beats", "stray_beats", "false_expirations",
+		"streams", "starts", "ends", "missed_beats", "beats", "beat_gap", "late_beats", "stray_beats", "false_expiries",
 		"expiry_lag", "clock_stalls", "evidence", "anchor_",
 	}},
 	{"What viewers get", "", []string{"list_latency", "views", "view_", "diff", "frames", "fanout", "hub_tick", "resumes", "slow_viewers"}},
-	{"Connections and calls", "", []string{"connections", "opens", "closes", "turned_away", "tokens_refused", "jwks", "http_", "panics", "tls_"}},
+	{"Connections and calls", "", []string{"connections", "opens", "closes", "tokens_refused", "jwks", "http_", "panics", "tls_"}},
 	{"The node", "", []string{"ready", "draining", "build_info", "config_reloads", "flight"}},
 	{"The log and the nodes", "", []string{
 		"entries", "append_retries", "rebuilds", "restores", "digest", "nodes", "leader", "outbox", "dead_letters",

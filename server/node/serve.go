@@ -98,7 +98,7 @@ func (n *Node) startPublicServer(tasks *taskGroup, public net.Listener) {
 		n.Log.Error().Err(err).Msg("cannot read by readiness")
 	}
 	web := n.newHTTPServer(n.Handler())
-	web.ConnState = admission.NewConnectionLimit(admission.MaxOpenFiles(), n.Admission).TrackState
+	web.ConnState = admission.NewConnectionLimit(n.Admission).TrackState
 	serve := func() error { return web.Serve(public) }
 	if n.certificate != nil {
 		web.TLSConfig = n.certificate.TLSConfig()

@@ -1,3 +1,3 @@
-// Package recovery keeps a panic in one handler from ending the process: it counts
-// and logs the panic, and the connection ends.
+// Package recovery keeps the panic of one handler from ending the process. It counts and
+// logs the panic and ends the connection of the handler.
 package recovery

@@ -10,38 +10,37 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// Recovery keeps a panic in one handler from ending the process. It may be used
-// concurrently.
+// Recovery counts and logs panics of handlers. It may be used concurrently.
 type Recovery struct {
 	log    zerolog.Logger
 	panics prometheus.Counter
 }
 
-// New registers the counter of panics.
+// New registers the metric of panics.
 func New(reg prometheus.Registerer, log zerolog.Logger) *Recovery {
 	return &Recovery{log, promauto.With(reg).NewCounter(prometheus.CounterOpts{
 		Name: "onair_panics_total", Help: "Panics in handlers; each closed one connection.",
 	})}
 }
 
-// RecordPanic counts and logs a recovered panic of the named handler. The goroutine
-// that recovers calls it, so that the log has its stack.
-func (r *Recovery) RecordPanic(p any, handler string) {
+// RecordPanic counts and logs a recovered panic of a handler. Call it in the goroutine
+// that panicked, because the log line has the stack of the caller.
+func (r *Recovery) RecordPanic(recovered any, handler string) {
 	r.panics.Inc()
-	r.log.Error().Str("panic", fmt.Sprint(p)).Str("call", handler).Bytes("stack", debug.Stack()).Msg("a handler panicked")
+	r.log.Error().Str("panic", fmt.Sprint(recovered)).Str("handler", handler).Bytes("stack", debug.Stack()).Msg("handler panicked")
 }
 
-// Middleware ends the connection of a request whose handler panics, and nothing
-// else.
+// Middleware records a panic of next and then aborts the response, so that only the
+// connection of this request is closed.
 func (r *Recovery) Middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		defer func() {
-			p := recover()
-			if p == nil {
+			recovered := recover()
+			if recovered == nil {
 				return
 			}
-			if p != http.ErrAbortHandler {
-				r.RecordPanic(p, req.Pattern)
+			if recovered != http.ErrAbortHandler {
+				r.RecordPanic(recovered, req.Pattern)
 			}
 			panic(http.ErrAbortHandler)
 		}()

@@ -1,4 +1,3 @@
-// Package response writes answers over HTTP: messages of the protocol, JSON, and
-// problems (RFC 9457). Statuses maps the protocol's error codes to HTTP statuses, and
-// WriteProblem is the one place where errors become answers over HTTP.
+// Package response writes HTTP responses: messages of the protocol, JSON, and problems
+// (RFC 9457). WriteProblem is the one place where an error becomes an HTTP response.
 package response

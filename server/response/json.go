@@ -8,24 +8,24 @@ import (
 	"onair/hub/wire"
 )
 
-// WriteMessage answers with a message of the protocol, as a socket would get it.
+// WriteMessage writes a message of the protocol. Its JSON is the same as on sockets.
 func WriteMessage(w http.ResponseWriter, status int, m wire.Message) {
 	w.Header().Set("Cache-Control", "no-store")
 	writeBody(w, status, wire.Append(nil, m))
 }
 
-// WriteValue answers with the JSON of a value that is known to encode.
+// WriteValue writes the JSON of a value that always encodes. Clients must not cache it.
 func WriteValue(w http.ResponseWriter, v any) {
 	var body bytes.Buffer
 	e := json.NewEncoder(&body)
-	e.SetEscapeHTML(false) // URLs are to be read as they are
+	e.SetEscapeHTML(false) // keeps & in URLs readable
 	_ = e.Encode(v)
 	w.Header().Set("Cache-Control", "no-store")
 	writeBody(w, http.StatusOK, bytes.TrimSuffix(body.Bytes(), []byte("\n")))
 }
 
-// WriteCacheableJSON answers with JSON that clients may cache after revalidation, unless
-// the header has another Cache-Control already.
+// WriteCacheableJSON writes encoded JSON that clients may cache and must revalidate,
+// unless the header has another Cache-Control.
 func WriteCacheableJSON(w http.ResponseWriter, body []byte) { writeBody(w, http.StatusOK, body) }
 
 func writeBody(w http.ResponseWriter, status int, body []byte) {

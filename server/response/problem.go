@@ -10,8 +10,7 @@ import (
 	"onair/hub/wire"
 )
 
-// Statuses maps the protocol's error codes to HTTP statuses. Sockets carry the
-// code itself.
+// Statuses maps the error codes of the protocol to HTTP statuses.
 var Statuses = map[wire.ErrorCode]int{
 	wire.CodeBadRequest:    http.StatusBadRequest,
 	wire.CodeUnauthorized:  http.StatusUnauthorized,
@@ -27,7 +26,7 @@ var Statuses = map[wire.ErrorCode]int{
 	wire.CodeUnknown:       http.StatusGatewayTimeout,
 }
 
-// Problem is an error answer over HTTP (RFC 9457).
+// Problem is the body of an error response (RFC 9457).
 type Problem struct {
 	Type   string         `json:"type"`
 	Title  string         `json:"title"`
@@ -36,12 +35,12 @@ type Problem struct {
 	Code   wire.ErrorCode `json:"code"`
 
 	RetryAfterMS int64         `json:"retry_after_ms,omitempty"`
-	Reason       string        `json:"reason,omitempty"` // of session_gone: why it ended
+	Reason       string        `json:"reason,omitempty"` // of session_gone: why the session ended
 	Summary      *wire.Summary `json:"summary,omitempty"`
 }
 
-// WireError returns the protocol's error that err is or wraps, unavailable for any
-// other error, and nil for nil.
+// WireError is the error of the protocol that err is or wraps. It is nil for nil, and has
+// code unavailable for other errors.
 func WireError(err error) *wire.Error {
 	if err == nil {
 		return nil
@@ -49,17 +48,17 @@ func WireError(err error) *wire.Error {
 	if e, ok := errors.AsType[*wire.Error](err); ok {
 		return e
 	}
-	return &wire.Error{Code: wire.CodeUnavailable, Message: "the server could not handle this call"}
+	return &wire.Error{Code: wire.CodeUnavailable, Message: "the server failed at this request"}
 }
 
-// WriteProblem answers with an error, under the status of its code.
+// WriteProblem writes an error with the status of its code.
 func WriteProblem(w http.ResponseWriter, err error) {
 	e := WireError(err)
 	WriteProblemStatus(w, Statuses[e.Code], e)
 }
 
-// WriteProblemStatus answers with an error under another status. A retry time,
-// in milliseconds, becomes Retry-After in whole seconds.
+// WriteProblemStatus writes an error with another status. Its retry time, in milliseconds,
+// is rounded up to the whole seconds of Retry-After.
 func WriteProblemStatus(w http.ResponseWriter, status int, e *wire.Error) {
 	h := w.Header()
 	h.Set("Content-Type", "application/problem+json")

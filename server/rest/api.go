@@ -45,14 +45,14 @@ type API struct {
 	Options
 
 	durations   *prometheus.HistogramVec
-	callLimits  admission.UserLimits // of anchors
+	callLimiter  userRateLimiter // of anchors
 	likeLimiter *likeLimiter
 }
 
 // New makes the API of a node that has joined the log.
 func New(o Options) *API {
 	return &API{
-		Options: o, callLimits: admission.NewUserLimits(), likeLimiter: newLikeLimiter(),
+		Options: o, callLimiter: newUserRateLimiter(), likeLimiter: newLikeLimiter(),
 		durations: promauto.With(o.Metrics).NewHistogramVec(prometheus.HistogramOpts{
 			Name: "onair_http_request_duration_seconds", Help: "How long HTTP calls took, by call and status; sockets and event streams are not among them.",
 			Buckets: []float64{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10},

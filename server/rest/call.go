@@ -35,7 +35,7 @@ func (a *API) requireRole(next handlerFunc, roles ...auth.Role) http.HandlerFunc
 // they call for all of their anchors.
 func (a *API) checkCallRate(anchor string) error {
 	limits := a.Runtime.Current().Limits
-	if a.callLimits.Allow(anchor, 1, limits.Rate, limits.Burst, time.Now()) {
+	if a.callLimiter.allow(anchor, 1, limits.Rate, limits.Burst, time.Now()) {
 		return nil
 	}
 	return &wire.Error{

@@ -86,7 +86,7 @@ func TestHTTPSilence(t *testing.T) {
 				t.Errorf("%+v", p)
 			}
 		}
-		if n := s.Metric("onair_false_expirations_total"); n != "1" {
+		if n := s.Metric("onair_false_expiries_total"); n != "1" {
 			t.Errorf("%s false expirations", n)
 		}
 	})

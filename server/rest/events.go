@@ -37,7 +37,7 @@ func (a *API) streamEvents(w http.ResponseWriter, r *http.Request, who auth.Iden
 		w.Header().Set("Content-Type", "text/event-stream")
 		return nil
 	}
-	rejection := ""
+	var rejection admission.Rejection
 	if a.Hub.IsOverloaded() {
 		rejection = admission.RejectionOverloaded
 	}
@@ -61,7 +61,7 @@ func (a *API) streamEvents(w http.ResponseWriter, r *http.Request, who auth.Iden
 		return err // nothing was written yet
 	}
 	ev.pumpEvents(r.Context(), conn, who.ExpiresAt)
-	a.Admission.CountClose(admission.KindEvents, websocket.StatusCode(conn.CloseCode()))
+	a.Admission.CountClose(admission.KindEvents, conn.CloseCode())
 	return nil
 }
 
@@ -161,7 +161,7 @@ func (ev *eventWriter) pumpEvents(ctx context.Context, conn *admission.Conn, tok
 			continue
 		case <-ev.abandoned:
 		case <-ctx.Done():
-			conn.SetCloseCode(int64(websocket.StatusGoingAway))
+			conn.SetCloseCode(websocket.StatusGoingAway)
 		}
 		return
 	}

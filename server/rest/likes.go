@@ -7,7 +7,6 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 
 	"onair/hub/wire"
-	"onair/server/admission"
 	"onair/server/auth"
 	"onair/server/broadcast"
 	"onair/server/response"
@@ -16,7 +15,7 @@ import (
 // likeLimiter limits likes over HTTP, where no socket has state. It may be used
 // concurrently.
 type likeLimiter struct {
-	limits admission.UserLimits          // by user, else by address
+	limits userRateLimiter          // by user, else by address
 	keys   *lru.Cache[string, time.Time] // when a key was used
 }
 
@@ -28,7 +27,7 @@ const (
 
 func newLikeLimiter() *likeLimiter {
 	keys, _ := lru.New[string, time.Time](maxLikeKeys) // its one error is a size of 0
-	return &likeLimiter{admission.NewUserLimits(), keys}
+	return &likeLimiter{newUserRateLimiter(), keys}
 }
 
 // isRepeated reports whether a user's key was used before.
@@ -68,7 +67,7 @@ func (a *API) likeStream(w http.ResponseWriter, r *http.Request, who auth.Identi
 	}
 	now := time.Now()
 	if !a.likeLimiter.isRepeated(user, key, now) {
-		if !a.likeLimiter.limits.Allow(user, m.N, broadcast.LikesPerSecond, broadcast.LikesBurst, now) {
+		if !a.likeLimiter.limits.allow(user, m.N, broadcast.LikesPerSecond, broadcast.LikesBurst, now) {
 			return broadcast.LikeLimitError(m.N)
 		}
 		a.likeLimiter.addKey(user, key, now)

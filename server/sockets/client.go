@@ -95,7 +95,7 @@ func (c *client) closeStatus() websocket.StatusCode {
 	broke, ok := errors.AsType[*socket.ViolationError](c.readError)
 	switch code := websocket.CloseStatus(c.readError); {
 	case c.CloseCode() != 0:
-		return websocket.StatusCode(c.CloseCode())
+		return c.CloseCode()
 	case ok:
 		return broke.Code
 	case code != -1:

@@ -121,7 +121,7 @@ func (e *Server) newHTTPHandler(kind *endpoint) http.HandlerFunc {
 
 // rejection is why this node takes no more sockets of a kind, or "". Anchors are
 // few, and would be missed on the list; viewers find another node.
-func (e *Server) rejection(kind *endpoint) string {
+func (e *Server) rejection(kind *endpoint) admission.Rejection {
 	switch isAnchor := kind.role == auth.Anchor; {
 	case isAnchor && e.Node.IsIsolated():
 		return admission.RejectionIsolated

@@ -1,3 +1,3 @@
-// Package tokens verifies the tokens of requests and of messages by the configuration in
-// force, and counts those that are refused.
+// Package tokens verifies the tokens of requests and messages with the current keys, and
+// counts those that it refuses.
 package tokens

@@ -13,42 +13,41 @@ import (
 	"onair/server/runtimeconfig"
 )
 
-// Verifier checks tokens by the configuration in force. It may be used
-// concurrently.
+// Verifier verifies tokens with the current keys. It may be used concurrently.
 type Verifier struct {
 	runtime *runtimeconfig.Store
 	log     zerolog.Logger
 	refused prometheus.Counter
 }
 
-// New registers the counter of refused tokens.
+// New registers the metric of refused tokens.
 func New(runtime *runtimeconfig.Store, reg prometheus.Registerer, log zerolog.Logger) *Verifier {
 	return &Verifier{runtime, log, promauto.With(reg).NewCounter(prometheus.CounterOpts{
-		Name: "onair_tokens_refused_total", Help: "Tokens that were refused.",
+		Name: "onair_tokens_refused_total", Help: "Tokens that were refused: malformed, expired, or signed by no known key.",
 	})}
 }
 
-// VerifyRequest verifies the token in the header of a request. hasToken is false
-// when there is none.
-func (v *Verifier) VerifyRequest(r *http.Request) (who auth.Identity, hasToken bool, err error) {
+// VerifyRequest verifies the bearer token of a request, which may have none. It returns
+// the errors of VerifyToken, also for a malformed header.
+func (v *Verifier) VerifyRequest(r *http.Request) (identity auth.Identity, hasToken bool, err error) {
 	token, hasToken, err := auth.BearerToken(r)
 	if err != nil {
-		return who, hasToken, &wire.Error{Code: wire.CodeUnauthorized, Message: err.Error()}
+		return identity, hasToken, &wire.Error{Code: wire.CodeUnauthorized, Message: err.Error()}
 	}
-	if !hasToken {
-		return who, false, nil
+	if hasToken {
+		identity, err = v.VerifyToken(r.Context(), token)
 	}
-	who, err = v.VerifyToken(r.Context(), token)
-	return who, true, err
+	return identity, hasToken, err
 }
 
-// VerifyToken checks a token. The error of a refused one never holds any of it.
+// VerifyToken verifies a token. It returns wire.CodeUnauthorized when the token is refused.
+// The error contains no part of the token.
 func (v *Verifier) VerifyToken(ctx context.Context, token string) (auth.Identity, error) {
-	who, err := v.runtime.Current().Tokens.Verify(ctx, token)
+	identity, err := v.runtime.Current().Tokens.Verify(ctx, token)
 	if err != nil {
 		v.refused.Inc()
 		v.log.Warn().Err(err).Msg("token refused")
-		return who, &wire.Error{Code: wire.CodeUnauthorized, Message: err.Error()}
+		return identity, &wire.Error{Code: wire.CodeUnauthorized, Message: err.Error()}
 	}
-	return who, nil
+	return identity, nil
 }
