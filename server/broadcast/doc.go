@@ -1,15 +1,12 @@
-// Package broadcast has what anchors do to their broadcasts, for sockets and HTTP
-// alike: it checks starts and updates, appends them to the log, and waits for the
-// answer.
+// Package broadcast has the operations of anchors on their broadcasts, for sockets and HTTP
+// alike. It checks starts and updates, appends them to the log, and waits for the results.
 //
-// Make a Service of a node that has joined the log. NewStart and NewUpdate return
-// commands; Do appends one; Renew renews a lease by its session; Sync waits until
-// the node has applied what is in the log. All errors are those of the protocol
-// (*wire.Error): this is the one place where errors of the log, and refusals of the
-// registry, become answers. CodeOf returns the code of one.
+// Make a Service for a node that has joined the log. NewStart and NewUpdate return
+// commands, and Do appends one. RenewLease renews a lease by its session. Sync waits until
+// the node has applied the log. All errors are errors of the protocol (*wire.Error): here
+// the errors of the log and the refusals of the registry become such errors.
 //
-// The service also counts beats and what encoders report, and detects sessions that
-// expired although their anchors were alive.
+// The service also counts beats, encoder statistics and false expiries.
 //
 // It starts no goroutines, and may be used concurrently.
 package broadcast

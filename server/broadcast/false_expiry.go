@@ -1,50 +1,44 @@
 package broadcast
 
 import (
+	"maps"
 	"sync"
 
 	"onair/presence"
 )
 
-// falseExpiries remembers which sessions expired falsely, so that each counts once.
+// falseExpiries has the sessions that expired falsely a moment ago, so that each is counted
+// once.
 type falseExpiries struct {
 	mu      sync.Mutex // guards endedAt
 	endedAt map[presence.Session]int64
 }
 
-// CountFalseExpiry takes a session that has ended, and for which somebody beat or
-// which somebody resumed. If it ended by missed beats, and no longer ago than an interval, the
-// anchor was alive: three missed beats were too few for its network, or we were
-// wrong.
-func (s *Service) CountFalseExpiry(e *presence.Ended) {
-	if e.Reason != presence.MissedBeats {
+// CountFalseExpiry counts an ended session whose anchor beats or resumes now, if missed beats
+// ended it within the last interval. Its anchor was active: the network lost its beats, or
+// the server failed.
+func (s *Service) CountFalseExpiry(ended *presence.Ended) {
+	if ended.Reason != presence.MissedBeats {
 		return
 	}
 	var now, interval int64
 	s.node.Read(func(r *presence.Registry) { now, interval = r.LogTime(), r.Settings().Interval })
-	if now-e.EndedAt > interval {
-		return
-	}
-	if s.falseExpiries.addNew(e, now-interval) {
+	if now-ended.EndedAt <= interval && s.falseExpiries.addNew(ended, now-interval) {
 		s.metrics.falseExpiries.Inc()
-		s.log.Warn().Str("stream", e.Stream.Code).Str("anchor", e.Stream.Anchor).Int64("after_ms", now-e.EndedAt).
-			Msg("an anchor came back right after it was taken off the list")
+		s.log.Warn().Str("stream", ended.Stream.Code).Str("anchor", ended.Stream.Anchor).Int64("after_ms", now-ended.EndedAt).
+			Msg("false expiry detected")
 	}
 }
 
-// addNew reports whether a session is new here, and forgets those that ended before a
-// log time.
-func (f *falseExpiries) addNew(e *presence.Ended, before int64) (isNew bool) {
+// addNew adds a session and removes those that ended before minEndedAt, a log time. It
+// reports whether the session is new.
+func (f *falseExpiries) addNew(ended *presence.Ended, minEndedAt int64) (isNew bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for session, endedAt := range f.endedAt {
-		if endedAt < before {
-			delete(f.endedAt, session)
-		}
-	}
-	if _, known := f.endedAt[e.Stream.Session]; known {
+	maps.DeleteFunc(f.endedAt, func(_ presence.Session, endedAt int64) bool { return endedAt < minEndedAt })
+	if _, isKnown := f.endedAt[ended.Stream.Session]; isKnown {
 		return false
 	}
-	f.endedAt[e.Stream.Session] = e.EndedAt
+	f.endedAt[ended.Stream.Session] = ended.EndedAt
 	return true
 }

@@ -6,16 +6,17 @@ import (
 	"onair/hub/wire"
 )
 
-// Likes that one socket, or over HTTP one user, may give, a second and at once.
+// Limits of the likes of one socket, or of one user over HTTP.
 const (
 	LikesPerSecond = 100
 	LikesBurst     = 200
 )
 
-// NewLikeLimiter bounds the likes of one socket.
+// NewLikeLimiter returns the limiter of one socket.
 func NewLikeLimiter() *rate.Limiter { return rate.NewLimiter(LikesPerSecond, LikesBurst) }
 
-// LikeLimitError is what a client gets whose n likes are too many.
+// LikeLimitError is the error for n likes above the limit. Its retry time is the time in
+// which n likes become available.
 func LikeLimitError(n int) error {
 	return &wire.Error{
 		Code: wire.CodeRateLimited, Message: "too many likes", RetryAfterMS: int64(n) * 1000 / LikesPerSecond,

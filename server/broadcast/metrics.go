@@ -10,7 +10,7 @@ import (
 	"onair/presence"
 )
 
-// metrics count what anchors do.
+// metrics are those of anchors.
 type metrics struct {
 	beatGap       prometheus.Histogram
 	lateBeats     prometheus.Counter
@@ -20,23 +20,23 @@ type metrics struct {
 	frameRate     prometheus.Histogram
 }
 
-const outcomeResumed = "resumed" // an outcome, beside the codes of errors
+const outcomeResumed = "resumed" // the other outcomes are error codes
 
 func newMetrics(reg prometheus.Registerer) *metrics {
 	f := promauto.With(reg)
 	m := &metrics{
 		beatGap: f.NewHistogram(prometheus.HistogramOpts{
-			Name: "onair_beat_gap_seconds", Help: "Time between two beats of one session.",
+			Name: "onair_beat_gap_seconds", Help: "Time between two consecutive beats of one session.",
 			Buckets: []float64{0.25, 0.5, 1, 2, 5, 10, 15, 20, 30, 45, 60, 62, 65, 90, 120, 180},
 		}),
 		lateBeats: f.NewCounter(prometheus.CounterOpts{
-			Name: "onair_late_beats_total", Help: "Beats that came after the one before them was missed.",
+			Name: "onair_late_beats_total", Help: "Beats that arrived after the interval and the grace had passed.",
 		}),
 		falseExpiries: f.NewCounter(prometheus.CounterOpts{
-			Name: "onair_false_expiries_total", Help: "Sessions ended by missed beats whose anchor beat or resumed within one interval of the end.",
+			Name: "onair_false_expiries_total", Help: "Sessions that expired although their anchor beat or resumed within one interval of the end.",
 		}),
 		resumes: f.NewCounterVec(prometheus.CounterOpts{
-			Name: "onair_anchor_resumes_total", Help: "Resumes that anchors asked for, by what they got: resumed, or the code of the error.",
+			Name: "onair_anchor_resumes_total", Help: "Resumes by anchors, by outcome: resumed, or the error code.",
 		}, []string{"outcome"}),
 		bitrate: f.NewHistogram(prometheus.HistogramOpts{
 			Name: "onair_anchor_bytes_per_second", Help: "Bit rates that anchors report with their beats, in bytes.",
@@ -53,7 +53,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	return m
 }
 
-// CountResume counts what an anchor got that asked to resume; nil: its session.
+// CountResume counts a resume by its error, nil if it succeeded.
 func (s *Service) CountResume(err error) {
 	outcome := outcomeResumed
 	if code := ErrorCode(err); code != "" {
@@ -62,7 +62,7 @@ func (s *Service) CountResume(err error) {
 	s.metrics.resumes.WithLabelValues(outcome).Inc()
 }
 
-// CountBeat counts a beat, and how long after the one before it came.
+// CountBeat counts a beat that arrived gap after the previous beat of its session.
 func (s *Service) CountBeat(gap time.Duration, settings *presence.Settings) {
 	s.metrics.beatGap.Observe(gap.Seconds())
 	if gap.Milliseconds() > settings.Interval+settings.Grace {
@@ -70,7 +70,7 @@ func (s *Service) CountBeat(gap time.Duration, settings *presence.Settings) {
 	}
 }
 
-// CountEncoderStats counts what an encoder reports of itself.
+// CountEncoderStats counts the bit rate and the frame rate that an encoder reports.
 func (s *Service) CountEncoderStats(stats *wire.EncoderStats) {
 	if stats.BitrateKbps.Set && !stats.BitrateKbps.Null {
 		s.metrics.bitrate.Observe(stats.BitrateKbps.Value * 1000 / 8)

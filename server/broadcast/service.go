@@ -11,8 +11,7 @@ import (
 	"onair/server/runtimeconfig"
 )
 
-// Service does what anchors may do to their broadcasts, for sockets and HTTP
-// alike. It may be used concurrently.
+// Service has the operations of anchors on their broadcasts. It may be used concurrently.
 type Service struct {
 	// Static after construction.
 	runtime *runtimeconfig.Store
@@ -25,7 +24,7 @@ type Service struct {
 	falseExpiries falseExpiries
 }
 
-// New makes the service of a node that has joined the log.
+// New returns the service of a node that has joined the log.
 func New(runtime *runtimeconfig.Store, node *presencenode.Node, codes livecode.Template, reg prometheus.Registerer, log zerolog.Logger) *Service {
 	return &Service{
 		runtime: runtime, node: node, codes: codes, lists: runtime.Current().Lists, log: log, metrics: newMetrics(reg),
@@ -33,24 +32,24 @@ func New(runtime *runtimeconfig.Store, node *presencenode.Node, codes livecode.T
 	}
 }
 
-// Settings are those in the log.
+// Settings are the settings in the log.
 func (s *Service) Settings() (settings presence.Settings) {
 	s.node.Read(func(r *presence.Registry) { settings = r.Settings() })
 	return settings
 }
 
-// OriginalCode returns the live code of which a name is a transcoding by one of
-// the configured templates, or "".
+// OriginalCode is the live code of the stream that is transcoded under a name by one of the
+// configured templates, "" when the name is not that of a transcoded stream.
 func (s *Service) OriginalCode(name string) string {
 	return s.codes.OriginalCode(name, s.runtime.Current().Play.Templates)
 }
 
-// NotLiveError is what a client gets about a live code that nobody has.
+// NotLiveError is the error for a live code without a live session.
 func NotLiveError() error {
 	return &wire.Error{Code: wire.CodeNotFound, Message: "no live stream has this code"}
 }
 
-// Summary is what a client gets of a session that has ended.
-func Summary(e *presence.Ended) *wire.Summary {
-	return &wire.Summary{DurationMS: e.DurationMS(), PeakViewers: e.Stream.PeakViewers, Likes: e.Stream.Likes}
+// Summary is the summary of an ended session for clients.
+func Summary(ended *presence.Ended) *wire.Summary {
+	return &wire.Summary{DurationMS: ended.DurationMS(), PeakViewers: ended.Stream.PeakViewers, Likes: ended.Stream.Likes}
 }

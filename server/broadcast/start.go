@@ -9,15 +9,16 @@ import (
 	"onair/presence"
 )
 
-// NewStart checks a start against the configuration and returns its command.
-// socket is the id of the connection that asks, "" for a call.
-func (s *Service) NewStart(m *wire.Start, anchor, socket string) (*presence.Start, error) {
+// NewStart checks a start and returns its command. socketID is the id of the socket that the
+// session is attached to, "" for HTTP. An error of the protocol is returned when the
+// configuration or a limit does not allow the start.
+func (s *Service) NewStart(m *wire.Start, anchor, socketID string) (*presence.Start, error) {
 	list := m.List
 	if list == "" {
 		list = s.lists[0]
 	}
 	if !slices.Contains(s.lists, list) {
-		return nil, &wire.Error{Code: wire.CodeBadRequest, Message: "list is not one of the configured lists"}
+		return nil, &wire.Error{Code: wire.CodeBadRequest, Message: "list must be one of the configured lists"}
 	}
 	sources, err := s.sessionSources(m.Sources)
 	if err != nil {
@@ -28,48 +29,48 @@ func (s *Service) NewStart(m *wire.Start, anchor, socket string) (*presence.Star
 	if err != nil {
 		return nil, &wire.Error{Code: wire.CodeBadRequest, Message: err.Error()}
 	}
-	if of := s.OriginalCode(code); of != "" {
-		return nil, &wire.Error{Code: wire.CodeBadRequest, Message: "the live code " + code + " is that of " + of + " transcoded, by play.templates: its URLs would be the same"}
+	if original := s.OriginalCode(code); original != "" {
+		return nil, &wire.Error{Code: wire.CodeBadRequest, Message: "the live code " + code + " is reserved for the transcoded stream of " + original + " (play.templates)"}
 	}
-	full := false
+	isFull := false
 	s.node.Read(func(r *presence.Registry) {
-		full = r.Len() >= s.runtime.Current().Limits.Streams && r.StreamByAnchor(anchor) == nil
+		isFull = r.Len() >= s.runtime.Current().Limits.Streams && r.StreamByAnchor(anchor) == nil
 	})
-	if full {
-		return nil, &wire.Error{Code: wire.CodeLimitExceeded, Message: "as many streams are live as limits.streams allows"}
+	if isFull {
+		return nil, &wire.Error{Code: wire.CodeLimitExceeded, Message: "the server has reached its limit of live streams (limits.streams)"}
 	}
 	return &presence.Start{
 		Session: session, Anchor: anchor, Code: code, List: list, Title: m.Title, Cover: m.Cover, Tags: m.Tags,
-		Extra: json.RawMessage(m.Extra), Listed: !m.Unlisted, Sources: sources, Key: m.Key, Socket: socket,
+		Extra: json.RawMessage(m.Extra), Listed: !m.Unlisted, Sources: sources, Key: m.Key, Socket: socketID,
 	}, nil
 }
 
-// sessionSources returns what a session lives by: what its start names of the sources
-// that are configured, or all of them.
+// sessionSources is the set of evidence sources of a session: the named ones, or without
+// names all configured ones. An error is returned when a named source is not configured.
 func (s *Service) sessionSources(names []string) (presence.Sources, error) {
-	have := presence.SourcesOf(presence.FromBeats)
+	configured := presence.SourcesOf(presence.FromBeats)
 	cfg := s.runtime.Current()
 	if cfg.Hooks.AnyEnabled() {
-		have |= presence.SourcesOf(presence.FromCallback)
+		configured |= presence.SourcesOf(presence.FromCallback)
 	}
 	if cfg.Poll.Provider != "" {
-		have |= presence.SourcesOf(presence.FromPoll)
+		configured |= presence.SourcesOf(presence.FromPoll)
 	}
 	if len(names) == 0 {
-		return have, nil
+		return configured, nil
 	}
-	var set presence.Sources
+	var chosen presence.Sources
 	for _, name := range names {
-		source, known := presence.ParseSource(name)
-		if !known || !have.Has(source) {
-			return 0, &wire.Error{Code: wire.CodeBadRequest, Message: "sources may name what is configured here: " + strings.Join(have.Names(), ", ")}
+		source, isSource := presence.ParseSource(name)
+		if !isSource || !configured.Has(source) {
+			return 0, &wire.Error{Code: wire.CodeBadRequest, Message: "sources must be configured ones: " + strings.Join(configured.Names(), ", ")}
 		}
-		set |= presence.SourcesOf(source)
+		chosen |= presence.SourcesOf(source)
 	}
-	return set, nil
+	return chosen, nil
 }
 
-// NewUpdate returns the command that a message asks for.
+// NewUpdate returns the command of an update. It changes only the members that are set.
 func NewUpdate(m *wire.Update, session presence.Session) *presence.Update {
 	c := &presence.Update{Session: session}
 	if m.Title.Set {
