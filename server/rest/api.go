@@ -45,7 +45,7 @@ type API struct {
 	Options
 
 	durations   *prometheus.HistogramVec
-	callLimiter  userRateLimiter // of anchors
+	callLimiter userRateLimiter // of anchors
 	likeLimiter *likeLimiter
 }
 

@@ -15,7 +15,7 @@ import (
 // likeLimiter limits likes over HTTP, where no socket has state. It may be used
 // concurrently.
 type likeLimiter struct {
-	limits userRateLimiter          // by user, else by address
+	limits userRateLimiter               // by user, else by address
 	keys   *lru.Cache[string, time.Time] // when a key was used
 }
 

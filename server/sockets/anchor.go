@@ -2,7 +2,6 @@ package sockets
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -14,240 +13,238 @@ import (
 	"onair/server/broadcast"
 )
 
-// anchor is a client that streams. Its messages are handled by the goroutine
-// that reads its socket; what the log says of its session comes from the one
-// that applies.
+// anchor handles the messages of an anchor. The goroutine that reads its socket calls
+// handleRequest; the goroutine that applies the log calls the methods named on….
 type anchor struct {
 	*client
 
 	// Owned by the reading goroutine.
-	ackBuffer []byte    // acks are built in it
-	lastBeat  time.Time // when the session was last renewed on this socket
+	ackBuffer []byte
+	lastBeat  time.Time // when this socket last renewed the lease
 
-	sessions []presence.Session // that Attachments has for this socket, and may have had; guarded by Attachments.mu
+	sessions []presence.Session // that Attachments may have for this socket; guarded by Attachments.mu
 
 	mu         sync.Mutex  // guards all below
-	attachment *attachment // nil: this socket has no session
-	isStopping bool        // this socket has asked for the end
+	attachment *attachment // nil: this socket is not attached to a session
+	isStopping bool        // the client has sent stop and has no answer yet
 }
 
-// attachment is the session that a socket controls. It does not change.
+// attachment is the session that a socket is attached to. It does not change: a change
+// replaces it.
 type attachment struct {
 	session        presence.Session
 	code           string
 	lease          presence.Lease
-	leaseDuration  int64 // how long it lives without a beat, in milliseconds
-	hasNewSettings bool  // the client was told of new settings and has not beaten since
-
-	settings presence.Settings // by which its client beats
+	leaseDuration  int64             // in milliseconds; 0: the session does not need beats
+	settings       presence.Settings // that the client beats by
+	hasNewSettings bool              // they were sent, and no beat was received since
 }
 
-// newAnchor welcomes an anchor.
-func (e *Server) newAnchor(c *client) messageHandler {
+func newAnchor(c *client) messageHandler {
 	a := &anchor{client: c}
-	e.Attachments.addAnchor(a)
+	c.server.Attachments.addAnchor(a)
 	return a
 }
 
-// checkNewIdentity leaves a socket to the anchor that opened it.
-func (a *anchor) checkNewIdentity(was, is auth.Identity) error {
-	if is.Subject != was.Subject || is.Role != auth.Anchor {
-		return &wire.Error{Code: wire.CodeForbidden, Message: "the new token belongs to somebody else than the one that opened this socket"}
+// checkNewIdentity accepts only tokens of the anchor that opened the socket.
+func (a *anchor) checkNewIdentity(current, next auth.Identity) error {
+	if next.Subject != current.Subject || next.Role != auth.Anchor {
+		return &wire.Error{Code: wire.CodeForbidden, Message: "the new token must belong to the anchor that opened this socket"}
 	}
 	return nil
 }
 
-// onClose ends the attachment. That ends no session by itself: missed beats do.
+// onClose ends the attachment. The session goes on until enough beats are missed.
 func (a *anchor) onClose() {
 	a.server.Attachments.removeAnchor(a)
-	if h := a.currentAttachment(); h != nil {
+	if att := a.currentAttachment(); att != nil {
 		a.server.Node.Enqueue(&presence.Observe{
-			Session: h.session, Source: presence.FromSocket, Signal: presence.Detached, Socket: a.id, Detail: a.id,
+			Session: att.session, Source: presence.FromSocket, Signal: presence.Detached, Socket: a.id, Detail: a.id,
 		})
 	}
 }
 
-// currentAttachment is the attachment, nil for none.
+// currentAttachment is nil when the socket is not attached.
 func (a *anchor) currentAttachment() *attachment {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.attachment
 }
 
-func (a *anchor) setAttachment(h *attachment) {
+func (a *anchor) setAttachment(att *attachment) {
 	a.mu.Lock()
-	a.attachment = h
+	a.attachment = att
 	a.mu.Unlock()
 }
 
-// onSessionEnded is called when the log has the end of this socket's session.
-func (a *anchor) onSessionEnded(e *presence.Ended) {
+// replaceAttachment replaces old by next, unless the log has changed the attachment since.
+func (a *anchor) replaceAttachment(old, next *attachment) {
 	a.mu.Lock()
-	asked := a.isStopping
+	defer a.mu.Unlock()
+	if a.attachment == old {
+		a.attachment = next
+	}
+}
+
+// onSessionEnded is called when the log has the end of the session.
+func (a *anchor) onSessionEnded(ended *presence.Ended) {
+	a.mu.Lock()
+	wasStopping := a.isStopping
 	a.attachment, a.isStopping = nil, false
 	a.mu.Unlock()
-	if e.Reason == presence.Stopped && asked {
-		return // the answer says so
+	if ended.Reason == presence.Stopped && wasStopping {
+		return // the answer to stop reports the end
 	}
-	a.Send(&wire.Ended{Reason: e.Reason.String(), Summary: broadcast.Summary(e)})
-	switch e.Reason {
+	a.Send(&wire.Ended{Reason: ended.Reason.String(), Summary: broadcast.Summary(ended)})
+	switch ended.Reason {
 	case presence.MissedBeats:
 		a.Close(wire.CloseMissedBeats, "three missed beats")
 	case presence.TakenOver:
 		a.Close(wire.CloseTakenOver, "taken over by another device")
 	case presence.Kicked, presence.Banned:
-		a.Close(wire.CloseRemoved, e.Reason.String())
+		a.Close(wire.CloseRemoved, ended.Reason.String())
 	}
 }
 
-// onSocketReplaced is called when the log has given the session to another socket.
+// onSocketReplaced is called when the log has attached another socket to the session.
 func (a *anchor) onSocketReplaced() {
 	a.setAttachment(nil)
 	a.Close(wire.CloseTakenOver, "the session was resumed on another socket")
 }
 
-// onSessionLost is called when the log has lost the session, which its client may start
-// again: the next message about it is answered with session_gone.
+// onSessionLost is called when the log has lost the session. The next message about it is
+// answered with session_gone, and the client may start a new one.
 func (a *anchor) onSessionLost() { a.setAttachment(nil) }
 
-// sendSettings sends a new interval to the client; its lease runs by it from its
-// next beat on.
+// sendSettings sends a new interval, in milliseconds. It applies from the next beat on.
 func (a *anchor) sendSettings(interval int64) {
 	a.mu.Lock()
 	if a.attachment != nil {
-		h := *a.attachment
-		h.hasNewSettings = true
-		a.attachment = &h
+		next := *a.attachment
+		next.hasNewSettings = true
+		a.attachment = &next
 	}
 	a.mu.Unlock()
 	a.Send(&wire.Settings{HeartbeatMS: interval})
 }
 
-// handleRequest handles one message.
-func (a *anchor) handleRequest(ctx context.Context, data []byte) error {
-	m, err := wire.DecodeAnchorRequest(data)
+// handleRequest handles one message. Every message counts as a beat.
+func (a *anchor) handleRequest(ctx context.Context, message []byte) error {
+	m, err := wire.DecodeAnchorRequest(message)
 	if err != nil {
 		return err
 	}
-	h := a.currentAttachment()
-	isPending, known := false, true // isPending: the beat counts, but is not in the log yet
-	if h != nil {
-		isPending, known = a.server.Node.Beat(h.lease)
+	att := a.currentAttachment()
+	isPending, isRenewed := false, true // isPending: the beat may not reach the log
+	if att != nil {
+		isPending, isRenewed = a.server.Node.Beat(att.lease)
 	}
 	switch m := m.(type) {
 	case *wire.Beat:
-		if !known {
-			if h, isPending = a.renewLease(ctx, h); h == nil {
+		if !isRenewed {
+			if att, isPending = a.renewLease(ctx, att); att == nil {
 				return sessionGoneError(m.ID)
 			}
 		}
-		return a.handleBeat(m, h, isPending)
+		return a.handleBeat(m, att, isPending)
 	case *wire.Auth:
 		return a.replaceIdentity(ctx, m)
 	case *wire.Start:
-		return a.handleStart(ctx, m, h)
+		return a.handleStart(ctx, m, att)
 	case *wire.Resume:
-		return a.handleResume(ctx, m, h)
+		return a.handleResume(ctx, m, att)
 	case *wire.Update:
-		return a.handleUpdate(ctx, m, h)
+		return a.handleUpdate(ctx, m, att)
 	case *wire.PushRequest:
-		return a.handlePushRequest(m, h)
+		return a.handlePushRequest(m, att)
 	case *wire.Stop:
-		return a.handleStop(ctx, m, h)
+		return a.handleStop(ctx, m, att)
 	}
 	return nil
 }
 
-// sessionGoneError is the answer to a message about a session that this socket does not hold.
+// sessionGoneError is the answer to a message that needs a session.
 func sessionGoneError(id wire.ID) error {
-	return &wire.Error{ID: id, Code: wire.CodeSessionGone, Message: "this socket holds no session"}
+	return &wire.Error{ID: id, Code: wire.CodeSessionGone, Message: "this socket has no session"}
 }
 
-// renewLease renews the lease by the session's id, when it is not one that beats
-// through this node: after the log has lost its tail, or this node. Until the log
-// has the beat, it is held. It returns nil when the session is gone.
-func (a *anchor) renewLease(ctx context.Context, h *attachment) (renewed *attachment, isPending bool) {
-	result, isPending, err := a.server.Broadcasts.RenewLease(ctx, h.session)
+// renewLease renews the lease by the session, when this node was not the last to renew it:
+// after the log lost entries, or the other nodes declared this one lost. It returns nil when
+// the session is gone.
+func (a *anchor) renewLease(ctx context.Context, att *attachment) (renewed *attachment, isPending bool) {
+	result, isPending, err := a.server.Broadcasts.RenewLease(ctx, att.session)
 	switch {
-	case err == nil:
 	case broadcast.ErrorCode(err) == wire.CodeSessionGone:
 		return nil, false
-	default:
-		return h, true
+	case err != nil:
+		return att, true
 	}
-	next := *h
+	next := *att
 	next.lease, next.leaseDuration = result.Lease, result.TTL
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.attachment == h {
-		a.attachment = &next
-	}
+	a.replaceAttachment(att, &next)
 	return &next, isPending
 }
 
-func (a *anchor) handleBeat(m *wire.Beat, h *attachment, isPending bool) error {
-	if h == nil {
+func (a *anchor) handleBeat(m *wire.Beat, att *attachment, isPending bool) error {
+	if att == nil {
 		return sessionGoneError(m.ID)
 	}
 	now := time.Now()
-	a.server.Broadcasts.CountBeat(now.Sub(a.lastBeat), &h.settings)
+	a.server.Broadcasts.CountBeat(now.Sub(a.lastBeat), &att.settings)
 	a.lastBeat = now
 	a.server.Broadcasts.CountEncoderStats(&m.Stats)
-	if h.hasNewSettings {
-		a.adoptSettings(h)
+	if att.hasNewSettings {
+		a.adoptSettings(att)
 	}
 	ack := wire.Ack{
-		ID: m.ID, N: m.N, ServerTime: now.UnixMilli(), DeadlineInMS: h.leaseDuration, Pending: isPending,
+		ID: m.ID, N: m.N, ServerTime: now.UnixMilli(), DeadlineInMS: att.leaseDuration, Pending: isPending,
 	}
 	a.ackBuffer = wire.AppendAck(a.ackBuffer[:0], &ack)
 	a.Socket.Send(slices.Clone(a.ackBuffer))
 	return nil
 }
 
-// adoptSettings appends that the client beats by the new settings.
-func (a *anchor) adoptSettings(h *attachment) {
+// adoptSettings lets the lease run by the new settings, which the client beats by now.
+func (a *anchor) adoptSettings(att *attachment) {
 	s := a.server.Broadcasts.Settings()
-	next := *h
+	next := *att
 	next.hasNewSettings, next.settings = false, s
-	if next.leaseDuration != 0 { // 0: it does not live by beats
+	if next.leaseDuration != 0 {
 		next.leaseDuration = s.Missed*s.Interval + s.Grace
 	}
-	a.mu.Lock()
-	if a.attachment == h {
-		a.attachment = &next
-	}
-	a.mu.Unlock()
-	a.server.Node.Enqueue(&presence.AdoptSettings{Session: h.session})
+	a.replaceAttachment(att, &next)
+	a.server.Node.Enqueue(&presence.AdoptSettings{Session: att.session})
 }
 
-func (a *anchor) handleStart(ctx context.Context, m *wire.Start, h *attachment) error {
-	if h != nil {
-		return &wire.Error{ID: m.ID, Code: wire.CodeAlreadyLive, Message: "this socket holds a live session; stop it first"}
+func (a *anchor) handleStart(ctx context.Context, m *wire.Start, att *attachment) error {
+	if att != nil {
+		return &wire.Error{ID: m.ID, Code: wire.CodeAlreadyLive, Message: "this socket has a live session: stop it first"}
 	}
-	m.Suffix = "" // a back end's, over HTTP
-	c, err := a.server.Broadcasts.NewStart(m, a.currentIdentity().Subject, a.id)
+	m.Suffix = "" // only back ends may choose it, over HTTP
+	command, err := a.server.Broadcasts.NewStart(m, a.currentIdentity().Subject, a.id)
 	if err != nil {
 		return withRequestID(err, m.ID)
 	}
-	return a.startOrResume(ctx, m.ID, c)
+	return a.startOrResume(ctx, m.ID, command)
 }
 
-func (a *anchor) handleResume(ctx context.Context, m *wire.Resume, h *attachment) (err error) {
+func (a *anchor) handleResume(ctx context.Context, m *wire.Resume, att *attachment) (err error) {
 	defer func() { a.server.Broadcasts.CountResume(err) }()
 	session, err := presence.ParseSession(m.Session)
 	if err != nil {
 		return &wire.Error{ID: m.ID, Code: wire.CodeBadRequest, Message: "session is not a session id"}
 	}
-	if h != nil && h.session != session {
-		return &wire.Error{ID: m.ID, Code: wire.CodeAlreadyLive, Message: "this socket holds another live session; stop it first"}
+	if att != nil && att.session != session {
+		return &wire.Error{ID: m.ID, Code: wire.CodeAlreadyLive, Message: "this socket has another live session: stop it first"}
 	}
 	return a.startOrResume(ctx, m.ID, &presence.Resume{Session: session, Anchor: a.currentIdentity().Subject, Socket: a.id})
 }
 
-// startOrResume starts or resumes, and answers with what to push to.
-func (a *anchor) startOrResume(ctx context.Context, id wire.ID, c presence.Command) error {
+// startOrResume runs a start or a resume, attaches the socket to the session, and sends the
+// push URLs.
+func (a *anchor) startOrResume(ctx context.Context, id wire.ID, command presence.Command) error {
 	broadcasts := a.server.Broadcasts
-	result, err := broadcasts.Do(ctx, c)
+	result, err := broadcasts.Do(ctx, command)
 	if err != nil {
 		return withRequestID(err, id)
 	}
@@ -256,26 +253,26 @@ func (a *anchor) startOrResume(ctx context.Context, id wire.ID, c presence.Comma
 		session: st.Session, code: st.Code, lease: result.Lease, leaseDuration: result.TTL, settings: broadcasts.Settings(),
 	})
 	a.lastBeat = time.Now()
-	mine, others := a.server.Attachments.confirmAttachment(a, st.Session, a.server.Node)
-	if !mine {
-		a.setAttachment(nil) // it has ended or moved on since
+	isAttached, isReplaced := a.server.Attachments.confirmAttachment(a, st.Session, a.server.Node)
+	if !isAttached {
+		a.setAttachment(nil)
 	}
 	a.Send(&wire.Started{
 		ID: id, Stream: hub.Entry(st), Session: st.Session.String(), Push: a.server.URLs.PushURLs(st.Code),
 	})
-	if others {
+	if isReplaced {
 		a.onSocketReplaced()
 	}
 	return nil
 }
 
-func (a *anchor) handleUpdate(ctx context.Context, m *wire.Update, h *attachment) error {
-	if h == nil {
+func (a *anchor) handleUpdate(ctx context.Context, m *wire.Update, att *attachment) error {
+	if att == nil {
 		return sessionGoneError(m.ID)
 	}
-	c := broadcast.NewUpdate(m, h.session)
-	c.Socket = a.id
-	result, err := a.server.Broadcasts.Do(ctx, c)
+	command := broadcast.NewUpdate(m, att.session)
+	command.Socket = a.id
+	result, err := a.server.Broadcasts.Do(ctx, command)
 	if err != nil {
 		return withRequestID(err, m.ID)
 	}
@@ -283,29 +280,26 @@ func (a *anchor) handleUpdate(ctx context.Context, m *wire.Update, h *attachment
 	return nil
 }
 
-func (a *anchor) handlePushRequest(m *wire.PushRequest, h *attachment) error {
-	if h == nil {
+func (a *anchor) handlePushRequest(m *wire.PushRequest, att *attachment) error {
+	if att == nil {
 		return sessionGoneError(m.ID)
 	}
-	a.Send(&wire.Pushed{ID: m.ID, Push: a.server.URLs.PushURLs(h.code)})
+	a.Send(&wire.Pushed{ID: m.ID, Push: a.server.URLs.PushURLs(att.code)})
 	return nil
 }
 
-func (a *anchor) handleStop(ctx context.Context, m *wire.Stop, h *attachment) error {
-	if h == nil {
+func (a *anchor) handleStop(ctx context.Context, m *wire.Stop, att *attachment) error {
+	if att == nil {
 		return sessionGoneError(m.ID)
 	}
-	who := a.currentIdentity().Subject
-	a.mu.Lock()
-	a.isStopping = true
-	a.mu.Unlock()
-	result, err := a.server.Broadcasts.Do(ctx, &presence.Stop{Session: h.session, Reason: presence.Stopped, By: who, Socket: a.id})
+	a.setStopping(true)
+	result, err := a.server.Broadcasts.Do(ctx, &presence.Stop{
+		Session: att.session, Reason: presence.Stopped, By: a.currentIdentity().Subject, Socket: a.id,
+	})
 	if err == nil {
-		a.server.Attachments.detachSession(a, h.session)
+		a.server.Attachments.detachSession(a, att.session)
 	}
-	a.mu.Lock()
-	a.isStopping = false
-	a.mu.Unlock()
+	a.setStopping(false)
 	if err != nil {
 		return withRequestID(err, m.ID)
 	}
@@ -314,10 +308,8 @@ func (a *anchor) handleStop(ctx context.Context, m *wire.Stop, h *attachment) er
 	return nil
 }
 
-// withRequestID puts a request's id on the error that answers it.
-func withRequestID(err error, id wire.ID) error {
-	if e, ok := errors.AsType[*wire.Error](err); ok {
-		e.ID = id
-	}
-	return err
+func (a *anchor) setStopping(isStopping bool) {
+	a.mu.Lock()
+	a.isStopping = isStopping
+	a.mu.Unlock()
 }

@@ -9,151 +9,154 @@ import (
 	presencenode "onair/presence/node"
 )
 
-// Attachments has the session of each anchor socket of this node, so that changes
-// of a session reach its attached socket. It may be used concurrently.
+// Attachments has the attached socket of each session, among the anchor sockets of this
+// node, and passes changes of the sessions to them. It may be used concurrently.
 type Attachments struct {
 	mu              sync.Mutex // guards all below
 	anchorBySocket  map[string]*anchor
 	anchorBySession map[presence.Session]*anchor
 }
 
-// NewAttachments has no sockets yet.
+// NewAttachments returns attachments without sockets.
 func NewAttachments() *Attachments {
 	return &Attachments{anchorBySocket: map[string]*anchor{}, anchorBySession: map[presence.Session]*anchor{}}
 }
 
-// addAnchor adds a socket. Changes from now on reach it, after its welcome.
-func (h *Attachments) addAnchor(a *anchor) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
+// addAnchor sends the welcome to a socket and adds it. The lock keeps all other messages
+// behind the welcome.
+func (t *Attachments) addAnchor(a *anchor) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	a.sendWelcome()
-	h.anchorBySocket[a.id] = a
+	t.anchorBySocket[a.id] = a
 }
 
-func (h *Attachments) removeAnchor(a *anchor) {
-	h.mu.Lock()
-	delete(h.anchorBySocket, a.id)
+func (t *Attachments) removeAnchor(a *anchor) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.anchorBySocket, a.id)
 	for _, s := range a.sessions {
-		if h.anchorBySession[s] == a {
-			delete(h.anchorBySession, s)
+		if t.anchorBySession[s] == a {
+			delete(t.anchorBySession, s)
 		}
 	}
-	h.mu.Unlock()
 }
 
 // attachSession attaches a socket to a session. The caller holds mu.
-func (h *Attachments) attachSession(s presence.Session, a *anchor) {
-	a.sessions = slices.DeleteFunc(a.sessions, func(was presence.Session) bool { return h.anchorBySession[was] != a || was == s })
+func (t *Attachments) attachSession(a *anchor, s presence.Session) {
+	a.sessions = slices.DeleteFunc(a.sessions, func(other presence.Session) bool { return t.anchorBySession[other] != a || other == s })
 	a.sessions = append(a.sessions, s)
-	h.anchorBySession[s] = a
+	t.anchorBySession[s] = a
 }
 
-// confirmAttachment attaches a socket to the session, if it is by the registry, and reports
-// whether it is, and whether another socket is. The change may have come while the
-// list was rebuilt, and then it reached no socket.
-func (h *Attachments) confirmAttachment(a *anchor, s presence.Session, node *presencenode.Node) (mine, others bool) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
+// confirmAttachment attaches a socket to a session if the registry does. isReplaced reports
+// that the session is live with another socket. ApplyChange may have missed the attachment
+// while the node rebuilt its registry.
+func (t *Attachments) confirmAttachment(a *anchor, s presence.Session, node *presencenode.Node) (isAttached, isReplaced bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	node.Read(func(r *presence.Registry) {
-		mine = r.AttachedSocket(s) == a.id
-		others = !mine && r.StreamBySession(s) != nil
+		isAttached = r.AttachedSocket(s) == a.id
+		isReplaced = !isAttached && r.StreamBySession(s) != nil
 	})
-	if mine {
-		if was := h.anchorBySession[s]; was != nil && was != a {
-			was.onSocketReplaced()
+	if isAttached {
+		if old := t.anchorBySession[s]; old != nil && old != a {
+			old.onSocketReplaced()
 		}
-		h.attachSession(s, a)
+		t.attachSession(a, s)
 	}
-	return mine, others
+	return isAttached, isReplaced
 }
 
-// detachSession ends the attachment to a session whose end the socket knows. The change
-// may have come while the list was rebuilt; later it would come again to a socket
-// that may have another session by then.
-func (h *Attachments) detachSession(a *anchor, s presence.Session) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.anchorBySession[s] == a {
-		delete(h.anchorBySession, s)
+// detachSession detaches a socket from a session that it has stopped. ApplyChange may have
+// missed the end while the node rebuilt its registry, and the socket may soon have another
+// session.
+func (t *Attachments) detachSession(a *anchor, s presence.Session) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.anchorBySession[s] == a {
+		delete(t.anchorBySession, s)
 	}
 }
 
 // SendSettings sends a new interval, in milliseconds, to all anchors.
-func (h *Attachments) SendSettings(interval int64) {
-	h.forEachAnchor(func(a *anchor) { a.sendSettings(interval) })
+func (t *Attachments) SendSettings(interval int64) {
+	t.forEachAnchor(func(a *anchor) { a.sendSettings(interval) })
 }
 
-// SendDegradedNotice sends to all anchors that this node is isolated.
-func (h *Attachments) SendDegradedNotice() {
-	h.forEachAnchor(func(a *anchor) {
+// SendDegradedNotice notifies all anchors that this node is isolated.
+func (t *Attachments) SendDegradedNotice() {
+	t.forEachAnchor(func(a *anchor) {
 		a.Send(&wire.Notice{
 			Code:    wire.NoticeDegraded,
-			Message: "this node does not hear the others: try a second socket, resume there if it is welcomed, else stay",
+			Message: "this node is isolated: open a second socket, resume on it if another node answers, else stay",
 		})
 	})
 }
 
-func (h *Attachments) forEachAnchor(f func(*anchor)) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for _, a := range h.anchorBySocket {
+func (t *Attachments) forEachAnchor(f func(*anchor)) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, a := range t.anchorBySocket {
 		f(a)
 	}
 }
 
-// ApplyChange passes one change on to the socket that it concerns. The goroutine that
-// applies calls it, in order.
-func (h *Attachments) ApplyChange(c *presence.Change) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
+// ApplyChange passes a change of a session to its attached socket. The goroutine that
+// applies the log calls it, in the order of the log.
+func (t *Attachments) ApplyChange(c *presence.Change) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	switch {
 	case c.Ended != nil:
 		s := c.Ended.Stream.Session
-		if a := h.anchorBySession[s]; a != nil {
-			delete(h.anchorBySession, s)
+		if a := t.anchorBySession[s]; a != nil {
+			delete(t.anchorBySession, s)
 			a.onSessionEnded(c.Ended)
 		}
 	case c.Cause == presence.ByStart || c.Cause == presence.ByResume || c.Cause == presence.ByRestore:
-		h.moveSession(c.New.Session, c.Socket)
+		t.moveSession(c.New.Session, c.Socket)
 	case c.Cause == presence.BySilence:
-		if a := h.anchorBySession[c.New.Session]; a != nil {
+		if a := t.anchorBySession[c.New.Session]; a != nil {
 			a.Send(&wire.Probe{})
 		}
 	}
 }
 
-// DetachStale compares all sockets with a list that was rebuilt. A session that it
-// does not have was lost with the log's tail, and was not restored.
-func (h *Attachments) DetachStale(r *presence.Registry) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for s, a := range h.anchorBySession {
-		switch ended := r.EndedSession(s); {
-		case r.StreamBySession(s) != nil && r.AttachedSocket(s) == a.id:
-		case r.StreamBySession(s) != nil:
-			delete(h.anchorBySession, s)
-			a.onSocketReplaced()
-		case ended != nil:
-			delete(h.anchorBySession, s)
-			a.onSessionEnded(ended)
-		default:
-			delete(h.anchorBySession, s)
-			a.onSessionLost()
-		}
+// moveSession attaches a session to the socket with an id, which may be of another node.
+// The caller holds mu.
+func (t *Attachments) moveSession(s presence.Session, socketID string) {
+	old, next := t.anchorBySession[s], t.anchorBySocket[socketID]
+	if old == next {
+		return
+	}
+	if old != nil {
+		delete(t.anchorBySession, s)
+		old.onSocketReplaced()
+	}
+	if next != nil {
+		t.attachSession(next, s)
 	}
 }
 
-// moveSession attaches a session to the socket of that id, on whatever node.
-func (h *Attachments) moveSession(s presence.Session, socket string) {
-	was, is := h.anchorBySession[s], h.anchorBySocket[socket]
-	if was == is {
-		return
-	}
-	if was != nil {
-		delete(h.anchorBySession, s)
-		was.onSocketReplaced()
-	}
-	if is != nil {
-		h.attachSession(s, is)
+// DetachStale detaches the sockets that a rebuilt registry does not have attached. A session
+// that is missing from the registry was lost and not restored.
+func (t *Attachments) DetachStale(r *presence.Registry) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for s, a := range t.anchorBySession {
+		isLive := r.StreamBySession(s) != nil
+		if isLive && r.AttachedSocket(s) == a.id {
+			continue
+		}
+		delete(t.anchorBySession, s)
+		switch ended := r.EndedSession(s); {
+		case isLive:
+			a.onSocketReplaced()
+		case ended != nil:
+			a.onSessionEnded(ended)
+		default:
+			a.onSessionLost()
+		}
 	}
 }

@@ -17,18 +17,18 @@ import (
 	"onair/server/response"
 )
 
-// messageHandler handles the messages of one kind of client.
+// messageHandler handles the messages of one client. The goroutine that reads the socket
+// calls it.
 type messageHandler interface {
-	// handleRequest handles one message. A *wire.Error is sent to the client; the
-	// goroutine that reads the socket calls it.
-	handleRequest(ctx context.Context, data []byte) error
-	// checkNewIdentity checks a newer token before it replaces the old one.
-	checkNewIdentity(was, is auth.Identity) error
-	// onClose is called once, when the socket is gone.
+	// handleRequest handles one message. Its error is sent to the client.
+	handleRequest(ctx context.Context, message []byte) error
+	// checkNewIdentity returns an error when a newer token may not replace the current one.
+	checkNewIdentity(current, next auth.Identity) error
+	// onClose is called once, after the socket is closed.
 	onClose()
 }
 
-// client is one socket that was admitted, of any kind.
+// client is one admitted socket.
 type client struct {
 	*admission.Conn
 
@@ -37,43 +37,50 @@ type client struct {
 	id         string
 	wsConn     *socket.Conn
 	endpoint   *endpoint
-	onReadable func() // listen
+	onReadable func() // readMessages, allocated once
 
 	reader // owned by the reading goroutine
 
 	mu                sync.Mutex // guards all below
 	identity          auth.Identity
-	expiryTimer       *time.Timer // of the token: first it is announced
+	expiryTimer       *time.Timer // runs checkExpiry; nil without a token
 	isExpiryAnnounced bool
 }
 
 // reader is the state of the goroutine that reads a socket.
 type reader struct {
 	rateLimiter  *rate.Limiter
-	burst        int // how many messages that come too fast are allowed
-	refusedInRow int // messages that came too fast since the client was last slower
+	burst        int // refused messages in a row that a socket survives
+	refusedInRow int
 	readError    error
-	handler      messageHandler // nil: there is no token yet
-	authTimer    *time.Timer    // until the first message, where that brings the token
-	isRejected   bool           // messages are no longer handled
+	handler      messageHandler // nil until the client is authenticated
+	authTimer    *time.Timer    // nil when the handshake authenticated the client
+	isRejected   bool           // further messages are skipped
 }
 
-// Times of a socket's life, from the protocol.
+// Times in the life of a socket, as the protocol prescribes them.
 const (
-	AuthTimeout  = 5 * time.Second  // a first message with a token must come
-	expiryNotice = 60 * time.Second // a token's expiry is announced
+	AuthTimeout  = 5 * time.Second  // until the first message with a token
+	expiryNotice = 60 * time.Second // from the announcement of a token's expiry to the expiry
 )
 
-// recoverPanic ends a client whose message made a handler panic, and no other.
+// recoverPanic closes only this client when the handler of a message panics.
 func (c *client) recoverPanic() {
-	if p := recover(); p != nil {
-		c.server.Recovery.RecordPanic(p, c.endpoint.connKind+" socket")
+	if recovered := recover(); recovered != nil {
+		c.server.Recovery.RecordPanic(recovered, c.endpoint.connKind+" socket")
 		c.Close(wire.CloseInternal, "the server failed at this message")
 		c.endConnection()
 	}
 }
 
-// release ends all of a socket whose reading has ended.
+// endConnection releases an admitted client after its last read.
+func (c *client) endConnection() {
+	c.server.Log.Debug().Err(c.readError).Str("connection", c.id).Str("socket", c.endpoint.connKind).Msg("socket closed")
+	c.release()
+	c.server.Admission.Remove(c.Conn)
+}
+
+// release closes the socket, stops the timers, and counts the close.
 func (c *client) release() {
 	c.mu.Lock()
 	if c.expiryTimer != nil {
@@ -90,83 +97,82 @@ func (c *client) release() {
 	}
 }
 
-// closeStatus is what the socket was closed with, by whichever side was first.
+// closeStatus is the close code of the side that closed the socket first.
 func (c *client) closeStatus() websocket.StatusCode {
-	broke, ok := errors.AsType[*socket.ViolationError](c.readError)
+	violation, isViolation := errors.AsType[*socket.ViolationError](c.readError)
 	switch code := websocket.CloseStatus(c.readError); {
 	case c.CloseCode() != 0:
 		return c.CloseCode()
-	case ok:
-		return broke.Code
+	case isViolation:
+		return violation.Code
 	case code != -1:
 		return code
 	}
 	return websocket.StatusAbnormalClosure
 }
 
-// handleFirstMessage handles the first message of a client without a token, which
-// must bring one. Messages of a client that is rejected are no longer handled.
-func (c *client) handleFirstMessage(ctx context.Context, data []byte) {
+// handleFirstMessage authenticates a client by its first message, which must have a token.
+func (c *client) handleFirstMessage(ctx context.Context, message []byte) {
 	c.authTimer.Stop()
-	m, err := wire.DecodeViewerRequest(data) // auth is the same on both sockets
-	a, ok := m.(*wire.Auth)
-	if err != nil || !ok {
-		c.reject(err, &wire.Error{Code: wire.CodeUnauthorized, Message: "the first message must be auth, with a token"})
+	m, err := wire.DecodeViewerRequest(message) // auth is the same on both endpoints
+	a, isAuth := m.(*wire.Auth)
+	if err != nil || !isAuth {
+		e := &wire.Error{Code: wire.CodeUnauthorized, Message: "the first message must be auth, with a token"}
+		if malformed, ok := errors.AsType[*wire.Error](err); ok {
+			e.ID = malformed.ID
+		}
+		c.reject(e)
 		return
 	}
-	who, err := c.server.Tokens.VerifyToken(ctx, a.Token)
+	identity, err := c.server.Tokens.VerifyToken(ctx, a.Token)
 	if err == nil {
-		err = c.endpoint.checkRole(who)
+		err = c.endpoint.checkRole(identity)
 	}
 	if err != nil {
-		c.reject(nil, response.WireError(withRequestID(err, a.ID)))
+		c.reject(response.WireError(withRequestID(err, a.ID)))
 		return
 	}
-	c.setIdentity(who)
+	c.setIdentity(identity)
 	c.handler = c.endpoint.newHandler(c)
 }
 
-// reject sends an error and closes the socket. The error has the id of the message
-// whose decoding failed with err, which may be nil.
-func (c *client) reject(err error, e *wire.Error) {
-	if bad, ok := errors.AsType[*wire.Error](err); ok {
-		e.ID = bad.ID
-	}
+// reject sends an error and closes the socket. Further messages are skipped.
+func (c *client) reject(e *wire.Error) {
 	c.isRejected = true
 	c.Send(e)
 	c.Close(wire.CloseUnauthorized, string(e.Code))
 }
 
-// setIdentity sets who the client is, until the token expires.
-func (c *client) setIdentity(who auth.Identity) {
-	c.server.Admission.SetRole(c.Conn, string(who.Role))
+// setIdentity sets the identity of the client, which is valid until its token expires.
+func (c *client) setIdentity(identity auth.Identity) {
+	c.server.Admission.SetRole(c.Conn, string(identity.Role))
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.identity, c.isExpiryAnnounced = who, false
+	c.identity, c.isExpiryAnnounced = identity, false
 	if c.expiryTimer != nil {
 		c.expiryTimer.Stop()
 	}
-	c.expiryTimer = time.AfterFunc(max(0, time.Until(who.ExpiresAt)-expiryNotice), c.checkExpiry)
+	c.expiryTimer = time.AfterFunc(max(0, time.Until(identity.ExpiresAt)-expiryNotice), c.checkExpiry)
 }
 
-// checkExpiry announces that the token will end, and then ends the socket.
+// checkExpiry announces that the token will expire. After the expiry it closes the socket.
 func (c *client) checkExpiry() {
 	c.mu.Lock()
-	left := time.Until(c.identity.ExpiresAt)
-	warned, at := c.isExpiryAnnounced, c.identity.ExpiresAt.UnixMilli()
+	remaining := time.Until(c.identity.ExpiresAt)
+	isAnnounced, expiresAt := c.isExpiryAnnounced, c.identity.ExpiresAt.UnixMilli()
 	c.isExpiryAnnounced = true
 	switch {
-	case left > expiryNotice: // there is a newer one since
+	case remaining > expiryNotice: // a newer token has replaced it
 		c.mu.Unlock()
 		return
-	case left > 0:
-		c.expiryTimer.Reset(left)
+	case remaining > 0:
+		c.expiryTimer.Reset(remaining)
 	}
 	c.mu.Unlock()
-	if left <= 0 {
+	if remaining <= 0 {
 		c.Close(wire.CloseUnauthorized, "the token has expired")
-	} else if !warned {
-		c.Send(&wire.TokenExpiring{ExpiresAt: at})
+	} else if !isAnnounced {
+		c.Send(&wire.TokenExpiring{ExpiresAt: expiresAt})
 	}
 }
 
@@ -176,7 +182,7 @@ func (c *client) currentIdentity() auth.Identity {
 	return c.identity
 }
 
-// sendWelcome sends the first message.
+// sendWelcome sends the first message to the client.
 func (c *client) sendWelcome() {
 	settings, cfg := c.server.Broadcasts.Settings(), c.server.Runtime.Current()
 	c.Send(&wire.Welcome{
@@ -185,13 +191,13 @@ func (c *client) sendWelcome() {
 	})
 }
 
-// readMessages reads as long as there is something to read, and until the socket is
-// gone.
+// readMessages handles the messages that can be read without blocking, until the socket is
+// closed. It runs again when the socket is readable.
 func (c *client) readMessages() {
 	defer c.recoverPanic()
 	ctx := context.Background()
 	for {
-		data, err := c.wsConn.Read(ctx)
+		message, err := c.wsConn.Read(ctx)
 		switch {
 		case err == socket.ErrWouldBlock:
 			c.wsConn.NotifyReadable(c.onReadable)
@@ -202,75 +208,75 @@ func (c *client) readMessages() {
 			return
 		case c.isRejected:
 		case c.handler == nil:
-			c.handleFirstMessage(ctx, data)
+			c.handleFirstMessage(ctx, message)
 		case c.allowMessage():
-			c.handleMessage(ctx, data)
+			c.handleMessage(ctx, message)
 		}
 	}
 }
 
-// handleMessage handles a message, and sends its error.
-func (c *client) handleMessage(ctx context.Context, data []byte) {
-	err := c.handler.handleRequest(ctx, data)
+// handleMessage handles a message and sends its error.
+func (c *client) handleMessage(ctx context.Context, message []byte) {
+	err := c.handler.handleRequest(ctx, message)
 	if err == nil {
 		return
 	}
 	e, ok := errors.AsType[*wire.Error](err)
 	if !ok {
-		c.server.Log.Error().Err(err).Str("connection", c.id).Str("socket", c.endpoint.connKind).Msg("message not handled")
-		e = &wire.Error{Code: wire.CodeUnavailable, Message: "the server could not handle this message"}
+		c.server.Log.Error().Err(err).Str("connection", c.id).Str("socket", c.endpoint.connKind).Msg("message handling failed")
+		e = &wire.Error{Code: wire.CodeUnavailable, Message: "the server failed at this message"}
 	}
 	c.Send(e)
 }
 
-// endConnection ends a client that was admitted.
-func (c *client) endConnection() {
-	c.server.Log.Debug().Err(c.readError).Str("connection", c.id).Str("socket", c.endpoint.connKind).Msg("socket closed")
-	c.release()
-	c.server.Admission.Remove(c.Conn)
-}
-
-// allowMessage refuses messages that come too fast, and closes the socket of a
-// client that goes on. Only the first of a run is answered: a flood is not to
-// fill the socket's queue with its own refusals.
+// allowMessage reports whether the rate limit allows a message. It answers only the first
+// of several refused messages, so that a flood does not fill the socket with errors. It
+// closes the socket of a client that does not slow down.
 func (c *client) allowMessage() bool {
 	now := time.Now()
 	if c.rateLimiter.AllowN(now, 1) {
-		if c.rateLimiter.TokensAt(now) >= 1 { // else it is as fast as before
+		if c.rateLimiter.TokensAt(now) >= 1 { // the client has slowed down
 			c.refusedInRow = 0
 		}
 		return true
 	}
 	c.refusedInRow++
-	if c.refusedInRow > c.burst {
+	switch {
+	case c.refusedInRow > c.burst:
 		c.Close(wire.CloseRateLimited, "too many messages")
-		return false
+	case c.refusedInRow == 1:
+		c.Send(&wire.Error{
+			Code: wire.CodeRateLimited, Message: "too many messages on this socket",
+			RetryAfterMS: max(1, time.Duration(float64(time.Second)/float64(c.rateLimiter.Limit())).Milliseconds()),
+		})
 	}
-	if c.refusedInRow > 1 {
-		return false
-	}
-	e := &wire.Error{Code: wire.CodeRateLimited, Message: "too many messages on this socket"}
-	e.RetryAfterMS = max(1, time.Duration(float64(time.Second)/float64(c.rateLimiter.Limit())).Milliseconds())
-	c.Send(e)
 	return false
 }
 
-// replaceIdentity replaces the token of an open socket.
+// replaceIdentity verifies a newer token and replaces the identity of the client with it.
 func (c *client) replaceIdentity(ctx context.Context, m *wire.Auth) error {
-	who, err := c.server.Tokens.VerifyToken(ctx, m.Token)
+	identity, err := c.server.Tokens.VerifyToken(ctx, m.Token)
 	if err == nil {
-		err = c.handler.checkNewIdentity(c.currentIdentity(), who)
+		err = c.handler.checkNewIdentity(c.currentIdentity(), identity)
 	}
 	if err != nil {
 		if e := response.WireError(withRequestID(err, m.ID)); e.Code == wire.CodeUnauthorized {
-			c.reject(nil, e)
+			c.reject(e)
 			return nil
 		}
 		return err
 	}
-	c.setIdentity(who)
+	c.setIdentity(identity)
 	c.Send(&wire.Authenticated{
-		ID: m.ID, Sub: who.Subject, Role: string(who.Role), ExpiresAt: who.ExpiresAt.UnixMilli(),
+		ID: m.ID, Sub: identity.Subject, Role: string(identity.Role), ExpiresAt: identity.ExpiresAt.UnixMilli(),
 	})
 	return nil
+}
+
+// withRequestID puts the id of a request on an error of the protocol.
+func withRequestID(err error, id wire.ID) error {
+	if e, ok := errors.AsType[*wire.Error](err); ok {
+		e.ID = id
+	}
+	return err
 }

@@ -1,12 +1,12 @@
 // Package sockets serves the WebSocket endpoints of anchors and viewers.
 //
-// Fill in Endpoints, and register Anchors and Viewers. A request is admitted,
-// authenticated and upgraded (endpoints.go), and becomes a client (client.go), whose
-// messages an anchor or a viewer handles (anchor.go, viewer.go). Attachments knows
-// which socket is attached to which session, and passes changes of the log on to it.
+// Fill in a Server, and register AnchorHandler and ViewerHandler. A request is admitted,
+// authenticated and upgraded (server.go). It becomes a client (client.go), whose messages an
+// anchor or a viewer handles (anchor.go, viewer.go). Attachments has the attached socket of
+// each session and passes changes of the log to it.
 //
-// One goroutine reads a socket at a time; where the Poller watches sockets there is
-// none between messages. It owns the fields of reader. The goroutine that applies
-// the log calls Attachments, which calls anchors with its lock held; anchor.mu is
-// taken inside it, never the other way round. Sending never blocks.
+// One goroutine at a time reads a socket and owns the fields of reader. Where the Poller
+// watches sockets, no goroutine exists between messages. The goroutine that applies the log
+// calls Attachments, which calls anchors with its lock held. So anchor.mu is locked inside
+// Attachments.mu, never the other way round. Sending never blocks.
 package sockets

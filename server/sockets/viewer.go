@@ -11,28 +11,26 @@ import (
 	"onair/server/broadcast"
 )
 
-// viewer is a client that looks on.
+// viewer handles the messages of a viewer. The goroutine that reads its socket owns its
+// fields.
 type viewer struct {
 	*client
-	likeLimiter *rate.Limiter // nil: it has not liked; owned by the reading goroutine
-
-	isPinging bool // since it watched first; owned by the reading goroutine
+	likeLimiter *rate.Limiter // nil before the first like
+	isPinging   bool          // from the first watch on
 }
 
-// newViewer welcomes a viewer.
-func (e *Server) newViewer(c *client) messageHandler {
+func newViewer(c *client) messageHandler {
 	c.sendWelcome()
 	return &viewer{client: c}
 }
 
-// checkNewIdentity lets a viewer become anybody with a valid token.
+// checkNewIdentity accepts any valid token.
 func (v *viewer) checkNewIdentity(_, _ auth.Identity) error { return nil }
 
 func (v *viewer) onClose() {}
 
-// handleRequest handles one message.
-func (v *viewer) handleRequest(ctx context.Context, data []byte) error {
-	m, err := wire.DecodeViewerRequest(data)
+func (v *viewer) handleRequest(ctx context.Context, message []byte) error {
+	m, err := wire.DecodeViewerRequest(message)
 	if err != nil {
 		return err
 	}
@@ -51,7 +49,6 @@ func (v *viewer) handleRequest(ctx context.Context, data []byte) error {
 			v.isPinging = true
 			time.AfterFunc(PingInterval, v.pingRepeatedly)
 		}
-		return nil
 	case *wire.Unwatch:
 		return asError(v.server.Hub.Unwatch(v.Socket, m))
 	case *wire.Like:
@@ -60,7 +57,7 @@ func (v *viewer) handleRequest(ctx context.Context, data []byte) error {
 	return nil
 }
 
-// asError keeps a nil *wire.Error from becoming an error that is not nil.
+// asError returns a nil error for a nil *wire.Error.
 func asError(e *wire.Error) error {
 	if e == nil {
 		return nil
@@ -76,7 +73,7 @@ func (v *viewer) handleLike(m *wire.Like) error {
 	if v.likeLimiter == nil {
 		v.likeLimiter = broadcast.NewLikeLimiter()
 	}
-	if now := time.Now(); !v.likeLimiter.AllowN(now, m.N) {
+	if !v.likeLimiter.AllowN(time.Now(), m.N) {
 		return withRequestID(broadcast.LikeLimitError(m.N), m.ID)
 	}
 	v.server.Node.AddLikes(st.Session, m.N)
@@ -84,20 +81,21 @@ func (v *viewer) handleLike(m *wire.Like) error {
 	return nil
 }
 
-// A socket that watches is pinged, for a proxy may keep the TCP side alive for
-// a phone that is dead. After two pings without a pong it no longer counts.
+// A socket with watches is pinged, because a proxy may keep the TCP connection of a dead
+// phone open. The socket is closed at the ping after maxUnansweredPings without a pong.
 const (
-	PingInterval = 60 * time.Second
-	maxLostPings = 2
+	PingInterval       = 60 * time.Second
+	maxUnansweredPings = 2
 )
 
+// pingRepeatedly pings the socket until it is closed.
 func (v *viewer) pingRepeatedly() {
 	select {
 	case <-v.wsConn.Closed():
 		return
 	default:
 	}
-	if v.wsConn.Ping() >= maxLostPings {
+	if v.wsConn.Ping() >= maxUnansweredPings {
 		v.wsConn.CloseNow()
 		return
 	}
