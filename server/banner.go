@@ -11,12 +11,12 @@ import (
 	"onair/server/config"
 )
 
-// developmentTokenTTL is how long the tokens that a development start prints hold.
+// developmentTokenTTL is how long the tokens of the banner are valid.
 const developmentTokenTTL = 24 * time.Hour
 
-// printBanner prints where to look and what to try, for a start with development
-// secrets.
-func printBanner(w io.Writer, cfg *config.Config, public, ops string) error {
+// printBanner prints URLs, tokens and commands to try, for a start with generated secrets.
+// The addresses are those of the listeners.
+func printBanner(w io.Writer, cfg *config.Config, publicAddress, opsAddress string) error {
 	now := time.Now()
 	anchor, err := signToken(cfg, auth.Anchor, "alice", developmentTokenTTL, now)
 	if err != nil {
@@ -30,9 +30,9 @@ func printBanner(w io.Writer, cfg *config.Config, public, ops string) error {
 	if err != nil {
 		return err
 	}
-	web, socket := "http", "ws"
+	httpScheme, socketScheme := "http", "ws"
 	if cfg.TLS.Cert != "" {
-		web, socket = "https", "wss"
+		httpScheme, socketScheme = "https", "wss"
 	}
 	_, err = fmt.Fprintf(w, `
   onair %[1]s
@@ -44,7 +44,7 @@ func printBanner(w io.Writer, cfg *config.Config, public, ops string) error {
   metrics    http://%[5]s/metrics
   data       %[6]s
 
-  Secrets were made up for this start (%[7]s): for development only, on this machine only.
+  Secrets were generated for this start (%[7]s): for development only, on this machine only.
 
   anchor token (alice, 24 h), for the studio
   %[8]s
@@ -60,6 +60,6 @@ func printBanner(w io.Writer, cfg *config.Config, public, ops string) error {
     npx wscat -s onair.v1 -c %[3]s://%[4]s/v1/anchor -H "Authorization: Bearer %[8]s"
                                                           and type  {"type":"start","title":"Hello"}  then  {"type":"beat","n":1}
 
-`, buildinfo.Version(), web, socket, public, ops, cfg.Data, strings.Join(cfg.GeneratedSecrets, ", "), anchor, viewer, admin)
+`, buildinfo.Version(), httpScheme, socketScheme, publicAddress, opsAddress, cfg.Data, strings.Join(cfg.GeneratedSecrets, ", "), anchor, viewer, admin)
 	return err
 }

@@ -14,16 +14,16 @@ import (
 	"onair/server/runtimeconfig"
 )
 
-// newConfigCommand checks and shows the configuration without serving.
+// newConfigCommand returns the command that checks or prints the configuration.
 func newConfigCommand(load func() (*config.Config, error), stdout io.Writer) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "config", Short: "check or print the configuration",
 		RunE: func(*cobra.Command, []string) error {
-			return usageError{errors.New("config: say check or print")}
+			return usageError{errors.New("config: the argument must be check or print")}
 		},
 	}
 	cmd.AddCommand(&cobra.Command{
-		Use: "check", Short: "say what is wrong with the configuration, its keys and its certificate", Args: rejectArguments,
+		Use: "check", Short: "check the configuration, its keys and its certificate", Args: rejectArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
 			cfg, err := load()
 			if err != nil {
@@ -32,11 +32,11 @@ func newConfigCommand(load func() (*config.Config, error), stdout io.Writer) *co
 			if err := checkConfig(c.Context(), cfg); err != nil {
 				return err
 			}
-			_, err = fmt.Fprintln(stdout, "the configuration is all right")
+			_, err = fmt.Fprintln(stdout, "the configuration is valid")
 			return err
 		},
 	}, &cobra.Command{
-		Use: "print", Short: "print every key with its value and where that came from; secrets are left out", Args: rejectArguments,
+		Use: "print", Short: "print each key with its value and the origin of the value, without secrets", Args: rejectArguments,
 		RunE: func(*cobra.Command, []string) error {
 			cfg, err := load()
 			if err != nil {
@@ -49,7 +49,7 @@ func newConfigCommand(load func() (*config.Config, error), stdout io.Writer) *co
 	return cmd
 }
 
-// checkConfig makes what a start would make of keys and certificates, and gives it up.
+// checkConfig builds signers, verifiers and the certificate as a start does, and discards them.
 func checkConfig(ctx context.Context, cfg *config.Config) error {
 	if err := runtimeconfig.Check(ctx, cfg); err != nil {
 		return usageError{err}

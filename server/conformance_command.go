@@ -14,21 +14,21 @@ import (
 	"onair/server/conformance"
 )
 
-// errStepsFailed is that of a client that does not do what the protocol asks.
-var errStepsFailed = errors.New("conformance: not passed")
+// errStepsFailed is returned when the client under test failed a step of the script.
+var errStepsFailed = errors.New("conformance: steps failed")
 
-// newConformanceCommand tests clients of the protocol.
+// newConformanceCommand returns the command that tests a client of the protocol.
 func newConformanceCommand(stdout io.Writer) *cobra.Command {
 	var listen string
 	cmd := &cobra.Command{
-		Use: "conformance anchor|viewer", Short: "test a client: play the server's side of a script to it, and say what it does wrong",
-		Long: "conformance plays the server's side of a recorded broadcast (anchor) or of a list that is followed (viewer) to the client under test.\n" +
-			"It prints the URL and the token for the client, what its user is to do (do), what it is to show (show), and a verdict on each step: ok, failed or\n" +
-			"skipped. It serves no list, reads no configuration and needs nothing else. Exit code 0: all steps were passed. docs/clients.md says what they are about.",
+		Use: "conformance anchor|viewer", Short: "test a client: play the server's part of a script, and report the steps that fail",
+		Long: "conformance plays the server's part of a script to the client under test: a broadcast (anchor) or a list (viewer).\n" +
+			"It prints the URL and the token for the client, actions for its user (do), what the app must show (show), and a result for each step: ok, failed or\n" +
+			"skipped. It serves no list and reads no configuration. Exit code 0: all steps passed. docs/clients.md describes the steps.",
 		Example: "  server conformance anchor\n  server conformance viewer --listen 0.0.0.0:8090",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 || args[0] != "anchor" && args[0] != "viewer" {
-				return usageError{errors.New("conformance: say anchor or viewer")}
+				return usageError{errors.New("conformance: the argument must be anchor or viewer")}
 			}
 			return nil
 		},
@@ -56,6 +56,6 @@ func newConformanceCommand(stdout io.Writer) *cobra.Command {
 			return err
 		},
 	}
-	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:8090", "address of the socket for the client under test")
+	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:8090", "address that the client under test connects to")
 	return cmd
 }

@@ -13,44 +13,44 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// healthTimeout is how long a server that is alive takes to say so, at most.
+// healthTimeout bounds the request to /healthz.
 const healthTimeout = 3 * time.Second
 
-// newHealthCommand asks the server that has this configuration whether it lives.
-// It asks /healthz: who calls it, such as Docker, starts a server anew that is
-// not well, which helps none that is full, drains, or waits for its Redis.
-// Where to send new sockets is for /readyz to say, to a balancer.
+// newHealthCommand returns the command that checks whether the server of this configuration
+// runs. It uses /healthz, because callers such as Docker restart an unhealthy server. A
+// restart does not help a server that is full, drains, or waits for Redis. Load balancers
+// use /readyz instead.
 func newHealthCommand(opsListen func() (string, error), stdout io.Writer) *cobra.Command {
 	return &cobra.Command{
-		Use: "health", Short: "ask the server that runs with this configuration whether it lives", Args: rejectArguments,
-		Long: "health asks /healthz at ops.listen, which it finds as the server does: by flag, environment, file or default.\n" +
-			"Exit code 0: it lives. 1: it does not answer, and why. For the health check of a container.",
+		Use: "health", Short: "check that the server of this configuration runs", Args: rejectArguments,
+		Long: "health requests /healthz at ops.listen, which it reads as the server does: from a flag, the environment, the file or the default.\n" +
+			"Exit code 0: the server runs. 1: it does not answer; the error has the reason. Use it as the health check of a container.",
 		RunE: func(c *cobra.Command, _ []string) error {
 			address, err := opsListen()
 			if err != nil {
 				return err
 			}
-			said, err := fetchHealth(c.Context(), address)
+			status, err := fetchHealth(c.Context(), address)
 			if err != nil {
 				return fmt.Errorf("health: %w", err)
 			}
-			_, err = fmt.Fprintln(stdout, said)
+			_, err = fmt.Fprintln(stdout, status)
 			return err
 		},
 	}
 }
 
-// fetchHealth asks a server by the address that it listens on: one without a
-// host, or 0.0.0.0, is this machine's.
-func fetchHealth(ctx context.Context, address string) (string, error) {
+// fetchHealth requests /healthz at the address that a server listens on, and returns its
+// status line and body. An address without a host, or with 0.0.0.0, is this machine.
+func fetchHealth(ctx context.Context, address string) (status string, err error) {
 	if _, port, err := net.SplitHostPort(address); err != nil || port == "0" {
-		return "", fmt.Errorf("ops.listen is %q, where nothing can be asked", address)
+		return "", fmt.Errorf("ops.listen: invalid value %q: must have a fixed port", address)
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/healthz", nil)
 	if err != nil {
 		return "", err
 	}
-	// Not the default client: a proxy of the environment has no part in this.
+	// The default client would use a proxy of the environment.
 	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: healthTimeout}
 	res, err := client.Do(req)
 	if err != nil {
@@ -61,9 +61,9 @@ func fetchHealth(ctx context.Context, address string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	said := res.Status + " " + strings.TrimSpace(string(body))
+	status = res.Status + " " + strings.TrimSpace(string(body))
 	if res.StatusCode != http.StatusOK {
-		return "", errors.New(said)
+		return "", errors.New(status)
 	}
-	return said, nil
+	return status, nil
 }

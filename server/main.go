@@ -1,5 +1,5 @@
-// Command server is onair: the live list of a streaming app, told to everybody
-// at once. See the README for what it does and docs/ for how.
+// Command server is onair, which serves the live list of a streaming app to all of its
+// clients. The README describes what it does, and docs/ how.
 package main
 
 import (
@@ -16,7 +16,7 @@ func main() {
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() {
 		first := <-signals
-		signal.Stop(signals) // before anything else is done: a second one ends the process at once
+		signal.Stop(signals) // first of all, so that a second signal ends the process at once
 		stop(errors.New(first.String()))
 	}()
 	os.Exit(run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr))

@@ -109,7 +109,7 @@ func (f *fleet) join(nodes ...*fleetNode) {
 func (n *fleetNode) ofItself() string {
 	var b strings.Builder
 	for line := range strings.Lines(n.logged()) {
-		if !strings.Contains(line, `"message":"stream"`) {
+		if !strings.Contains(line, `"message":"stream state changed"`) {
 			b.WriteString(line)
 		}
 	}

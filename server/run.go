@@ -20,10 +20,10 @@ const (
 	exitUsage   = 2
 )
 
-// usageError is what is wrong with how the command was called or configured.
+// usageError is an error in the arguments or in the configuration.
 type usageError struct{ error }
 
-// run is the whole command: it returns the exit code.
+// run runs the command line and returns the exit code.
 func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
 	root := newRootCommand(environ, stdout, stderr)
 	root.SetArgs(args)
@@ -42,7 +42,7 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 	return exitFailure
 }
 
-// newRootCommand is the tree of commands; serve is the default.
+// newRootCommand returns the tree of commands. The default is serve.
 func newRootCommand(environ []string, stdout, stderr io.Writer) *cobra.Command {
 	flags := config.Flags()
 	load := func() (*config.Config, error) {
@@ -62,8 +62,8 @@ func newRootCommand(environ []string, stdout, stderr io.Writer) *cobra.Command {
 	root := &cobra.Command{
 		Use: "server", Short: "onair: who is on air now?", RunE: serve, Args: rejectArguments,
 		SilenceUsage: true, SilenceErrors: true,
-		Long: "onair keeps the live list of a streaming app and tells it to everybody at once.\n" +
-			"Without a command it serves. A key a.b_c of the file is ONAIR_A_B_C in the environment and --a.b-c as a flag.",
+		Long: "onair serves the live list of a streaming app to all of its clients. Without a command it serves.\n" +
+			"The configuration key a.b_c is a.b_c in the file, ONAIR_A_B_C in the environment and --a.b-c as a flag.",
 	}
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.PersistentFlags().AddFlagSet(flags)
@@ -83,9 +83,10 @@ func newRootCommand(environ []string, stdout, stderr io.Writer) *cobra.Command {
 	return root
 }
 
+// rejectArguments returns an error if there are arguments.
 func rejectArguments(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
-		return usageError{fmt.Errorf("%q is no command; --help lists them", args[0])}
+		return usageError{fmt.Errorf("unknown command %q: --help lists the commands", args[0])}
 	}
 	return nil
 }

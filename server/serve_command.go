@@ -18,8 +18,7 @@ import (
 	"onair/server/node"
 )
 
-// serveNode runs a node until ctx ends, and reads the configuration again at
-// each SIGHUP.
+// serveNode runs a node until ctx ends. It reloads the configuration at each SIGHUP.
 func serveNode(ctx context.Context, cfg *config.Config, load func() (*config.Config, error), stdout, stderr io.Writer) error {
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
@@ -49,7 +48,7 @@ func serveNode(ctx context.Context, cfg *config.Config, load func() (*config.Con
 	}
 	if len(cfg.GeneratedSecrets) > 0 {
 		if err := printBanner(stdout, cfg, public.Addr().String(), ops.Addr().String()); err != nil {
-			log.Warn().Err(err).Msg("could not print the greeting")
+			log.Warn().Err(err).Msg("banner not printed")
 		}
 	}
 	return n.Serve(ctx, public, ops)

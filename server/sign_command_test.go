@@ -44,8 +44,8 @@ func TestSignCommand(t *testing.T) {
 			0,
 			[]string{"https://play.example.com/live/8888_alice.flv?sign="},
 		},
-		"made up": {[]string{"play", "8888_alice", "--play.key", ""}, exitUsage, []string{"play.key: nobody knows a key that is made up now"}},
-		"no way":  {[]string{"push", "8888_alice", "--push.provider", "aliyun_b"}, exitUsage, []string{`push.provider: invalid value "aliyun_b": it signs the path`}},
+		"generated": {[]string{"play", "8888_alice", "--play.key", ""}, exitUsage, []string{"play.key: no key is configured"}},
+		"no way":    {[]string{"push", "8888_alice", "--push.provider", "aliyun_b"}, exitUsage, []string{`push.provider: invalid value "aliyun_b": it signs the path`}},
 	} {
 		got := exitCode(t, append(append([]string{"sign"}, keys...), c.args...)...)
 		for _, want := range c.says {

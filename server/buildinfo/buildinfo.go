@@ -2,8 +2,7 @@ package buildinfo
 
 import "runtime/debug"
 
-// Version is the build's version, for people: that of the module, or the
-// revision that it was built from.
+// Version returns the version of the module, or else the source revision of the build.
 func Version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

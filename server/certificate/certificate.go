@@ -15,37 +15,36 @@ import (
 	"onair/server/config"
 )
 
-// CheckInterval is how often the files of the certificate are looked at, while
-// clients come.
+// CheckInterval is how often the files are checked while clients connect.
 const CheckInterval = 10 * time.Second
 
-// Watcher has the certificate that TLS in the process is served with. It follows
-// its files; while they cannot be read, or do not fit together, the last good one
-// stays. It may be used concurrently.
+// Watcher provides the certificate of a TLS server and reloads it when its files change. If the
+// new files cannot be read or do not match, it provides the last valid certificate. It may be
+// used concurrently.
 type Watcher struct {
 	// Static after construction.
 	log    zerolog.Logger
 	expiry prometheus.Gauge
 
 	mu            sync.Mutex // guards all below
-	certPath      string     // paths
+	certPath      string
 	keyPath       string
 	certificate   *tls.Certificate
-	triedVersions [2]fileVersion // of the files that were tried last
+	triedVersions [2]fileVersion // of the files that were loaded last, or that failed to load
 	checkedAt     time.Time
 }
 
-// fileVersion tells whether a file is another than it was.
+// fileVersion changes when a file is replaced.
 type fileVersion struct {
 	modifiedAt time.Time
 	size       int64
 }
 
-// New reads a certificate, and returns nil when the configuration
-// has none. The error names the key when there is no certificate in the files.
+// New loads the configured certificate. It returns nil if none is configured, and an error that
+// names the key if the files have no valid certificate.
 func New(cfg *config.TLS, reg prometheus.Registerer, log zerolog.Logger) (*Watcher, error) {
 	expiry := promauto.With(reg).NewGauge(prometheus.GaugeOpts{
-		Name: "onair_tls_certificate_expiry_timestamp_seconds", Help: "When the certificate that is served ends; 0: TLS does not end here.",
+		Name: "onair_tls_certificate_expiry_timestamp_seconds", Help: "When the served certificate expires; 0: TLS does not end in the process.",
 	})
 	if cfg.Cert == "" {
 		return nil, nil
@@ -59,8 +58,8 @@ func New(cfg *config.TLS, reg prometheus.Registerer, log zerolog.Logger) (*Watch
 	return c, nil
 }
 
-// TLSConfig is how TLS is spoken. Everything from TLS 1.2 on, by what Go has for
-// safe.
+// TLSConfig returns the configuration of a TLS server: TLS 1.2 or newer, with the cipher suites
+// that crypto/tls selects.
 func (c *Watcher) TLSConfig() *tls.Config {
 	return &tls.Config{
 		MinVersion: tls.VersionTLS12,
@@ -70,7 +69,7 @@ func (c *Watcher) TLSConfig() *tls.Config {
 	}
 }
 
-// currentCertificate gives the certificate, and looks at its files once in a while.
+// currentCertificate returns the certificate. It checks the files once per CheckInterval.
 func (c *Watcher) currentCertificate(now time.Time) *tls.Certificate {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -81,29 +80,29 @@ func (c *Watcher) currentCertificate(now time.Time) *tls.Certificate {
 	if v := c.fileVersions(); v != c.triedVersions {
 		c.triedVersions = v
 		if err := c.loadFiles(); err != nil {
-			c.log.Error().Err(err).Msg("the certificate stays as it was")
+			c.log.Error().Err(err).Msg("certificate reload failed")
 		}
 	}
 	return c.certificate
 }
 
-// Replace reads the certificate anew, maybe from other files. It returns an error
-// and keeps the one that it has when there is none in them.
+// Replace loads the certificate from the given files. If that fails, it returns an error, and
+// the certificate and the paths stay the same.
 func (c *Watcher) Replace(cert, key string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	was := [2]string{c.certPath, c.keyPath}
+	oldCertPath, oldKeyPath := c.certPath, c.keyPath
 	c.certPath, c.keyPath = cert, key
 	c.triedVersions = c.fileVersions()
 	if err := c.loadFiles(); err != nil {
-		c.certPath, c.keyPath = was[0], was[1]
+		c.certPath, c.keyPath = oldCertPath, oldKeyPath
 		c.triedVersions = c.fileVersions()
 		return err
 	}
 	return nil
 }
 
-// loadFiles reads the files. The caller holds mu, or nobody else has c.
+// loadFiles loads the certificate from its files. The caller holds mu.
 func (c *Watcher) loadFiles() error {
 	pair, err := loadCertificate(c.certPath, c.keyPath)
 	if err != nil {
@@ -111,26 +110,28 @@ func (c *Watcher) loadFiles() error {
 	}
 	c.certificate = pair
 	c.expiry.Set(float64(pair.Leaf.NotAfter.Unix()))
-	c.log.Info().Time("not_after", pair.Leaf.NotAfter).Strs("names", pair.Leaf.DNSNames).Msg("certificate")
+	c.log.Info().Time("not_after", pair.Leaf.NotAfter).Strs("names", pair.Leaf.DNSNames).Msg("certificate loaded")
 	return nil
 }
 
-func (c *Watcher) fileVersions() (v [2]fileVersion) {
+// fileVersions returns the versions of the files on disk.
+func (c *Watcher) fileVersions() (versions [2]fileVersion) {
 	for i, path := range []string{c.certPath, c.keyPath} {
 		if info, err := os.Stat(path); err == nil {
-			v[i] = fileVersion{info.ModTime(), info.Size()}
+			versions[i] = fileVersion{info.ModTime(), info.Size()}
 		}
 	}
-	return v
+	return versions
 }
 
-func loadCertificate(cert, key string) (*tls.Certificate, error) {
-	pair, err := tls.LoadX509KeyPair(cert, key)
+// loadCertificate loads a certificate and its private key, and parses the leaf.
+func loadCertificate(certPath, keyPath string) (*tls.Certificate, error) {
+	certificate, err := tls.LoadX509KeyPair(certPath, keyPath)
 	if err != nil {
 		return nil, fmt.Errorf("tls.cert, tls.key: %w", err)
 	}
-	if pair.Leaf, err = x509.ParseCertificate(pair.Certificate[0]); err != nil {
+	if certificate.Leaf, err = x509.ParseCertificate(certificate.Certificate[0]); err != nil {
 		return nil, fmt.Errorf("tls.cert: %w", err)
 	}
-	return &pair, nil
+	return &certificate, nil
 }

@@ -1,4 +1,4 @@
-// Package certificate has the certificate of TLS in the process. A Watcher looks at
-// its files while clients connect, and keeps the last good certificate when they
-// cannot be read. Replace changes the files, as a reload does.
+// Package certificate loads the TLS certificate of the process. A Watcher checks its files
+// while clients connect, and serves the last valid certificate if they cannot be read. Replace
+// changes the paths of the files.
 package certificate

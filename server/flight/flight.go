@@ -20,32 +20,31 @@ import (
 	"onair/server/response"
 )
 
-// Bounds of what the flight recorder keeps.
+// Limits of traces.
 const (
-	minTraceAge   = 10 * time.Second // at the least, unless that is more than
-	maxTraceBytes = 16 << 20         // of a trace, in memory
-	saveInterval  = 5 * time.Minute  // between two recordings
-	maxTraceFiles = 5                // the newest ones stay
+	minTraceAge   = 10 * time.Second // unless the trace would exceed maxTraceBytes
+	maxTraceBytes = 16 << 20         // in memory
+	saveInterval  = 5 * time.Minute  // between two files
+	maxTraceFiles = 5                // older ones are removed
 )
 
-// Recorder keeps an execution trace of the last seconds, and writes it when the
-// list was told late: what the process did before is to be seen afterwards, with
-// `go tool trace`. A process has at most one.
+// Recorder holds an execution trace of the last seconds, and writes it to a file after a late
+// diff. A process has at most one. It may be used concurrently.
 type Recorder struct {
 	// Static after construction.
 	dir       string
 	recorder  *trace.FlightRecorder
-	lateDiffs chan time.Duration // of size one: there is something to record
-	writeLock chan struct{}      // held (full) by whoever writes: the recorder lets one
+	lateDiffs chan time.Duration // latencies; of size one
+	writeLock chan struct{}      // full while a trace is written
 	log       zerolog.Logger
 	written   prometheus.Counter
 }
 
-// New gives nil when the configuration names no directory. It returns an
-// error when that is not to be written to.
+// New returns nil if no directory is configured. An error is returned when no file can be
+// written to the directory.
 func New(cfg *config.Flight, reg prometheus.Registerer, log zerolog.Logger) (*Recorder, error) {
 	written := promauto.With(reg).NewCounter(prometheus.CounterOpts{
-		Name: "onair_flight_recordings_total", Help: "Traces of the last seconds that were written because the list was told late.",
+		Name: "onair_flight_recordings_total", Help: "Traces that were written because a diff was late.",
 	})
 	if cfg.Dir == "" {
 		return nil, nil
@@ -59,7 +58,7 @@ func New(cfg *config.Flight, reg prometheus.Registerer, log zerolog.Logger) (*Re
 	}, nil
 }
 
-// checkWritable makes a directory, if it is not there, and a file in it that goes again.
+// checkWritable creates a directory if it does not exist, and creates and removes a file in it.
 func checkWritable(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
@@ -72,7 +71,7 @@ func checkWritable(dir string) error {
 	return os.Remove(file.Name())
 }
 
-// writeTrace writes the last seconds; others that want them wait until it has.
+// writeTrace writes the trace of the last seconds, after other writers are done.
 func (f *Recorder) writeTrace(ctx context.Context, w io.Writer) error {
 	select {
 	case f.writeLock <- struct{}{}:
@@ -84,8 +83,7 @@ func (f *Recorder) writeTrace(ctx context.Context, w io.Writer) error {
 	return err
 }
 
-// RecordLateDiff takes a latency that is over the limit. It does not block, and may be
-// called concurrently.
+// RecordLateDiff makes Run write a trace. It does not block, and may be called concurrently.
 func (f *Recorder) RecordLateDiff(latency time.Duration) {
 	select {
 	case f.lateDiffs <- latency:
@@ -93,13 +91,13 @@ func (f *Recorder) RecordLateDiff(latency time.Duration) {
 	}
 }
 
-// Run records until ctx ends; nil does nothing.
+// Run records until ctx ends. A nil recorder returns at once.
 func (f *Recorder) Run(ctx context.Context) {
 	if f == nil {
 		return
 	}
 	if err := f.recorder.Start(); err != nil {
-		f.log.Error().Err(err).Msg("the flight recorder does not start")
+		f.log.Error().Err(err).Msg("flight recorder not started")
 		return
 	}
 	defer f.recorder.Stop()
@@ -110,11 +108,10 @@ func (f *Recorder) Run(ctx context.Context) {
 		case latency := <-f.lateDiffs:
 			path, err := f.saveTrace(ctx, time.Now())
 			if err != nil {
-				f.log.Error().Err(err).Msg("the list was told late, and what the process did meanwhile could not be written")
+				f.log.Error().Err(err).Dur("latency_ms", latency).Msg("diff was late, trace not written")
 			} else {
 				f.written.Inc()
-				f.log.Warn().Dur("latency_ms", latency).Str("trace", path).
-					Msg("the list was told late: what the process did meanwhile is for go tool trace")
+				f.log.Warn().Dur("latency_ms", latency).Str("trace", path).Msg("diff was late, trace written")
 			}
 		}
 		select {
@@ -122,14 +119,14 @@ func (f *Recorder) Run(ctx context.Context) {
 			return
 		case <-time.After(saveInterval):
 		}
-		select { // what was late meanwhile is over
+		select { // discards a diff that was late meanwhile: its trace is overwritten
 		case <-f.lateDiffs:
 		default:
 		}
 	}
 }
 
-// saveTrace writes the trace to a file of its own, and removes the oldest ones.
+// saveTrace writes the trace to a new file, and removes the oldest files.
 func (f *Recorder) saveTrace(ctx context.Context, now time.Time) (path string, err error) {
 	path = filepath.Join(f.dir, "onair-"+now.UTC().Format("20060102T150405")+".trace")
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
@@ -137,40 +134,39 @@ func (f *Recorder) saveTrace(ctx context.Context, now time.Time) (path string, e
 		return "", err
 	}
 	err = f.writeTrace(ctx, file)
-	if closed := file.Close(); err == nil {
-		err = closed
+	if closeErr := file.Close(); err == nil {
+		err = closeErr
 	}
 	if err != nil {
 		os.Remove(path)
 		return "", err
 	}
-	all, err := filepath.Glob(filepath.Join(f.dir, "onair-*.trace"))
+	paths, err := filepath.Glob(filepath.Join(f.dir, "onair-*.trace"))
 	if err != nil {
 		return "", err
 	}
-	slices.Sort(all) // their names are their times
-	for len(all) > maxTraceFiles {
-		os.Remove(all[0])
-		all = all[1:]
+	slices.Sort(paths) // by time, which is in the name
+	for len(paths) > maxTraceFiles {
+		os.Remove(paths[0])
+		paths = paths[1:]
 	}
 	return path, nil
 }
 
-// ServeHTTP answers with the trace of the last seconds. A nil recorder answers
-// that it is off.
+// ServeHTTP answers with the trace of the last seconds, and 404 if the recorder is nil.
 func (f *Recorder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if f == nil {
 		response.WriteProblem(w, &wire.Error{Code: wire.CodeNotFound, Message: "the flight recorder is off: flight.dir"})
 		return
 	}
 	if !f.recorder.Enabled() {
-		response.WriteProblem(w, &wire.Error{Code: wire.CodeUnavailable, Message: "the flight recorder does not run: the log says why, or it is just starting"})
+		response.WriteProblem(w, &wire.Error{Code: wire.CodeUnavailable, Message: "the flight recorder is not running: it is starting, or the log has the reason"})
 		return
 	}
 	w.Header().Set("Content-Type", "application/octet-stream")
 	w.Header().Set("Content-Disposition", `attachment; filename="onair.trace"`)
 	if err := f.writeTrace(r.Context(), w); err != nil {
-		f.log.Warn().Err(err).Msg("the flight recording could not be sent")
-		panic(http.ErrAbortHandler) // what has gone is not all of it
+		f.log.Warn().Err(err).Msg("sending trace failed")
+		panic(http.ErrAbortHandler) // the trace is incomplete
 	}
 }

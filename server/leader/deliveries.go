@@ -10,12 +10,11 @@ import (
 	"onair/server/webhooks"
 )
 
-// outboxInterval is how often the leader looks into the outbox.
+// outboxInterval is how often the leader reads the outbox.
 const outboxInterval = 100 * time.Millisecond
 
-// deliveryLoop deliver the events of the registry's outbox to the archive, the cloud
-// and the app's back end. Once all parts of an event have been done, or were given
-// up, the log gets its conclusion.
+// deliveryLoop delivers the events of the registry's outbox to the archive, the cloud and the
+// app's back end. When all parts of a delivery are done or given up, it appends CompleteEvent.
 type deliveryLoop struct {
 	// Static after construction.
 	leader      *Leader
@@ -23,26 +22,26 @@ type deliveryLoop struct {
 	dispatcher  *webhooks.Dispatcher // nil: there are no webhooks
 
 	// Owned by runDeliveries.
-	nextEventNumber  uint64 // the number of the first event that was not looked at
-	seenRebuilds     uint64 // of the list, at that time
+	nextEventNumber  uint64 // of the first event that was not read
+	seenRebuilds     uint64 // rebuilds of the list before that event was read
 	openDeliveries   map[presence.EventID]*delivery
 	unarchived       []*delivery
-	archiveNotBefore time.Time // the archive failed: not again before
+	archiveNotBefore time.Time // when the archive may be called again after a failure
 }
 
-// delivery is an outbox event on its way.
+// delivery is an outbox event that is being delivered.
 type delivery struct {
 	*presence.OutboxEvent
 	openParts int
 	failure   string // why a part was given up
 }
 
-// sendsWebhook reports whether a kind of events goes to the back end.
+// sendsWebhook reports whether events of a kind are sent to the back end.
 func (l *Leader) sendsWebhook(kind presence.EventKind) bool {
 	return slices.Contains(l.Config.Webhooks.Events, kind.String())
 }
 
-// newWebhookEvent is what the back end gets of an outbox event.
+// newWebhookEvent returns the webhook event of an outbox event.
 func newWebhookEvent(e *presence.OutboxEvent) webhooks.Event {
 	w := webhooks.Event{ID: e.ID.String(), Type: webhooks.EventType(e.Kind.String()), Time: e.At, Recording: e.Recording}
 	if e.Ended != nil {
@@ -53,21 +52,21 @@ func newWebhookEvent(e *presence.OutboxEvent) webhooks.Event {
 	return w
 }
 
-// partResult is the result of a part of a delivery.
+// partResult is the result of one part of a delivery.
 type partResult struct {
 	eventID presence.EventID
-	failure string // why it was given up; empty: it was done
+	failure string // why it was given up; empty: it is done
 }
 
-// runDeliveries delivers what is in the outbox, until ctx ends.
+// runDeliveries delivers the events of the outbox until ctx ends.
 func (l *Leader) runDeliveries(ctx context.Context) {
 	d := &deliveryLoop{leader: l, partResults: make(chan partResult, 64), openDeliveries: map[presence.EventID]*delivery{}}
 	var helpers sync.WaitGroup
 	defer helpers.Wait()
 	if l.Webhooks != nil {
-		d.dispatcher = l.Webhooks.NewDispatcher(func(id string, dead bool, why string) {
+		d.dispatcher = l.Webhooks.NewDispatcher(func(id string, isDead bool, reason string) {
 			if e, ok := presence.ParseEventID(id); ok {
-				d.sendPartResult(ctx, partResult{e, why})
+				d.sendPartResult(ctx, partResult{e, reason})
 			}
 		})
 		helpers.Go(func() { d.dispatcher.Run(ctx) })
@@ -83,19 +82,19 @@ func (l *Leader) runDeliveries(ctx context.Context) {
 			continue
 		case <-tick.C:
 		}
-		for _, e := range d.newDeliveries() {
-			d.startDelivery(ctx, &helpers, e)
+		for _, e := range d.openNewDeliveries() {
+			d.startParts(ctx, &helpers, e)
 		}
 		d.archiveRecordings(ctx)
 	}
 }
 
-// maxEventsPerRead bounds how many events are gathered at once.
+// maxEventsPerRead bounds the events of one read, which locks the registry.
 const maxEventsPerRead = 1000
 
-// newDeliveries returns the new events in the outbox. After the list was rebuilt it looks
-// at all again: events may have other numbers now, or be there again.
-func (d *deliveryLoop) newDeliveries() (fresh []*delivery) {
+// openNewDeliveries opens a delivery for each new event of the outbox. After a rebuild of the
+// list it reads the outbox from its beginning, because events may have other numbers.
+func (d *deliveryLoop) openNewDeliveries() (opened []*delivery) {
 	if now := d.leader.RebuildCount(); now != d.seenRebuilds {
 		d.nextEventNumber, d.seenRebuilds = 0, now
 	}
@@ -112,14 +111,14 @@ func (d *deliveryLoop) newDeliveries() (fresh []*delivery) {
 	for _, e := range found {
 		if d.openDeliveries[e.ID] == nil {
 			d.openDeliveries[e.ID] = &delivery{OutboxEvent: e}
-			fresh = append(fresh, d.openDeliveries[e.ID])
+			opened = append(opened, d.openDeliveries[e.ID])
 		}
 	}
-	return fresh
+	return opened
 }
 
-// startDelivery starts all parts of a delivery.
-func (d *deliveryLoop) startDelivery(ctx context.Context, helpers *sync.WaitGroup, e *delivery) {
+// startParts starts all parts of a delivery.
+func (d *deliveryLoop) startParts(ctx context.Context, helpers *sync.WaitGroup, e *delivery) {
 	if e.Recording != nil {
 		e.openParts++
 		d.unarchived = append(d.unarchived, e)
@@ -128,11 +127,11 @@ func (d *deliveryLoop) startDelivery(ctx context.Context, helpers *sync.WaitGrou
 		e.openParts++
 		d.dispatcher.Enqueue(newWebhookEvent(e.OutboxEvent))
 	}
-	if do := d.leader.newModerationCall(e.OutboxEvent); do != nil {
+	if call := d.leader.newModerationCall(e.OutboxEvent); call != nil {
 		e.openParts++
 		helpers.Go(func() {
-			if why := d.leader.moderateWithRetries(ctx, e.OutboxEvent, do); ctx.Err() == nil {
-				d.sendPartResult(ctx, partResult{e.ID, why})
+			if failure := d.leader.moderateWithRetries(ctx, e.OutboxEvent, call); ctx.Err() == nil {
+				d.sendPartResult(ctx, partResult{e.ID, failure})
 			}
 		})
 	}
@@ -141,25 +140,25 @@ func (d *deliveryLoop) startDelivery(ctx context.Context, helpers *sync.WaitGrou
 	}
 }
 
-// isForNewerSettings reports whether other nodes run later settings than this one, which
-// does not know what an event is for: a later leader will.
-func (d *deliveryLoop) isForNewerSettings(e *delivery) (isOutdated bool) {
+// isForNewerSettings reports whether an event is in the outbox because of settings that are
+// newer than this node's. A leader with those settings will deliver it.
+func (d *deliveryLoop) isForNewerSettings(e *delivery) (isNewer bool) {
 	own := d.leader.Settings
 	d.leader.Node.Read(func(r *presence.Registry) {
-		isOutdated = !own.EventKinds.Has(e.Kind) && r.Settings().Revision > own.Revision
+		isNewer = !own.EventKinds.Has(e.Kind) && r.Settings().Revision > own.Revision
 	})
-	return isOutdated
+	return isNewer
 }
 
-// sendPartResult hands in the result of a part.
+// sendPartResult sends the result of a part to the goroutine of runDeliveries.
 func (d *deliveryLoop) sendPartResult(ctx context.Context, r partResult) {
 	select {
 	case d.partResults <- r:
-	case <-ctx.Done(): // the next leader does it again
+	case <-ctx.Done(): // the next leader delivers the event again
 	}
 }
 
-// recordPartResult concludes a delivery with its last part.
+// recordPartResult records the result of a part. The last part completes the delivery.
 func (d *deliveryLoop) recordPartResult(r partResult) {
 	e := d.openDeliveries[r.eventID]
 	if e == nil {
@@ -173,67 +172,68 @@ func (d *deliveryLoop) recordPartResult(r partResult) {
 	}
 }
 
+// completeDelivery closes a delivery and appends CompleteEvent.
 func (d *deliveryLoop) completeDelivery(e *delivery) {
 	delete(d.openDeliveries, e.ID)
 	if e.failure != "" {
-		d.leader.Log.Error().Str("effect", e.ID.String()).Str("why", e.failure).Msg("given up")
+		d.leader.Log.Error().Str("event_id", e.ID.String()).Str("event", e.Kind.String()).Str("reason", e.failure).Msg("delivery given up")
 	}
 	d.leader.Node.Enqueue(&presence.CompleteEvent{ID: e.ID, Failure: e.failure})
 }
 
-// Limits of what the archive is given at once, and how long it is waited for.
+// Limits of calls of the archive.
 const (
-	archiveBatch   = 200
+	archiveBatch   = 200 // recordings
 	archiveTimeout = 10 * time.Second
-	archiveBackoff = time.Second // after it failed
+	archiveBackoff = time.Second // after a failure
 )
 
-// archiveRecordings files the recordings that wait, each as it is now: what an effect has of
-// one may be older than what was filed since.
+// archiveRecordings stores the unarchived recordings in batches, until the archive fails.
 func (d *deliveryLoop) archiveRecordings(ctx context.Context) {
 	for len(d.unarchived) > 0 && time.Now().After(d.archiveNotBefore) {
-		some := d.unarchived[:min(len(d.unarchived), archiveBatch)]
-		within, cancel := context.WithTimeout(ctx, archiveTimeout)
-		err := d.storeInArchive(within, some)
+		batch := d.unarchived[:min(len(d.unarchived), archiveBatch)]
+		callCtx, cancel := context.WithTimeout(ctx, archiveTimeout)
+		err := d.storeInArchive(callCtx, batch)
 		cancel()
 		if err != nil {
 			if ctx.Err() == nil {
-				d.leader.Log.Warn().Err(err).Int("recordings", len(d.unarchived)).Msg("the archive takes no recordings, trying again")
+				d.leader.Log.Warn().Err(err).Int("recordings", len(d.unarchived)).Msg("archive write failed, retrying")
 			}
 			d.archiveNotBefore = time.Now().Add(archiveBackoff)
 			return
 		}
-		d.unarchived = d.unarchived[len(some):]
-		for _, e := range some {
+		d.unarchived = d.unarchived[len(batch):]
+		for _, e := range batch {
 			d.recordPartResult(partResult{eventID: e.ID})
 		}
 	}
 }
 
-// storeInArchive archives some recordings. One that the registry has forgotten, as it
-// does after a day, is taken from its event, unless the archive has one.
-func (d *deliveryLoop) storeInArchive(ctx context.Context, some []*delivery) error {
-	var list []presence.Recording
-	for _, e := range some {
-		rec, known := *e.Recording, false
+// storeInArchive stores the recordings of a batch as the registry has them now, because an
+// event may be older than the archive's version. The registry forgets recordings after a day;
+// such a recording is stored from its event, unless the archive has it.
+func (d *deliveryLoop) storeInArchive(ctx context.Context, batch []*delivery) error {
+	var recordings []presence.Recording
+	for _, e := range batch {
+		rec, inRegistry := *e.Recording, false
 		d.leader.Node.Read(func(r *presence.Registry) {
-			if now, is := r.Recording(rec.ID); is {
-				rec, known = now, true
+			if current, found := r.Recording(rec.ID); found {
+				rec, inRegistry = current, true
 			}
 		})
-		if !known {
-			_, has, err := d.leader.Archive.Recording(ctx, rec.ID)
+		if !inRegistry {
+			_, inArchive, err := d.leader.Archive.Recording(ctx, rec.ID)
 			if err != nil {
 				return err
 			}
-			if has {
+			if inArchive {
 				continue
 			}
 		}
-		list = append(list, rec)
+		recordings = append(recordings, rec)
 	}
-	if len(list) == 0 {
+	if len(recordings) == 0 {
 		return nil
 	}
-	return d.leader.Archive.Store(ctx, list)
+	return d.leader.Archive.Store(ctx, recordings)
 }

@@ -21,13 +21,13 @@ import (
 	"onair/server/webhooks"
 )
 
-// electionInterval is how often a node looks whether it is the leader.
+// electionInterval is how often a node checks whether it is the leader.
 const electionInterval = 500 * time.Millisecond
 
-// Options are what a leader works with.
+// Options are the configuration and the parts that a leader uses.
 type Options struct {
 	Config       *config.Config
-	Settings     presence.Settings // those of this node, which the log may have newer ones of
+	Settings     presence.Settings // of this node; the log may have newer ones
 	Node         *presencenode.Node
 	Hub          *hub.Hub
 	Archive      presence.Archive
@@ -35,11 +35,11 @@ type Options struct {
 	Codes        livecode.Template
 	Providers    Providers
 	Webhooks     *webhooks.Sender // nil: there are no webhooks
-	RebuildCount func() uint64    // how often the list was rebuilt
+	RebuildCount func() uint64    // returns how often the list was rebuilt
 	Log          zerolog.Logger
 }
 
-// Leader does what one node does for all, while this node is the leader.
+// Leader runs the leader's tasks while this node is the leader.
 type Leader struct {
 	Options
 
@@ -52,10 +52,10 @@ type Leader struct {
 func New(o Options, reg prometheus.Registerer) *Leader {
 	l := &Leader{Options: o, banLocks: anchorLocks{seed: maphash.MakeSeed()}}
 	l.moderations = promauto.With(reg).NewCounterVec(prometheus.CounterOpts{
-		Name: "onair_moderations_total", Help: "What the provider was told to do for kicks and bans, by event and by whether it did.",
+		Name: "onair_moderations_total", Help: "Calls of the provider for kicks and bans, by event and result.",
 	}, []string{"event", "result"})
 	if l.Providers.Moderator != nil {
-		// The first of its kind is a rise only if there was a zero before it.
+		// rate() and increase() need a first sample of 0.
 		for _, kind := range []presence.EventKind{presence.StreamEnded, presence.BanSet, presence.BanLifted} {
 			l.moderations.WithLabelValues(kind.String(), "done")
 			l.moderations.WithLabelValues(kind.String(), "failed")
@@ -69,18 +69,17 @@ func New(o Options, reg prometheus.Registerer) *Leader {
 	return l
 }
 
-// PushStateQuery returns what asks the provider whether something is pushed under a live
-// code, within the rate of polls. It is nil where there is no provider to ask.
-func (l *Leader) PushStateQuery() (ask func(ctx context.Context, code string) (cloud.State, error)) {
+// PushStateQuery returns the function that queries the provider for the push state of a live
+// code, within the rate of polls. It is nil if no provider is polled.
+func (l *Leader) PushStateQuery() (query func(ctx context.Context, code string) (cloud.State, error)) {
 	if l.poller == nil {
 		return nil
 	}
 	return l.poller.QueryNow
 }
 
-// Run does the tasks whenever this node is the leader, until ctx ends. Two nodes may
-// take themselves for the leader for a moment, when one of them does not know yet
-// that it was lost: each task may be done twice.
+// Run runs the tasks while this node is the leader, until ctx ends. A node that was declared
+// lost may run them until it learns that, so two nodes may do the same work.
 func (l *Leader) Run(ctx context.Context) {
 	tick := time.NewTicker(electionInterval)
 	defer tick.Stop()
@@ -103,8 +102,8 @@ func (l *Leader) Run(ctx context.Context) {
 	}
 }
 
-// IsLeader reports whether this node is the leader as far as it knows. It does not
-// know while it is isolated, or while losses of the log are reconciled.
+// IsLeader reports whether this node is the leader. It reports false while the node is isolated
+// or its views are frozen.
 func (l *Leader) IsLeader() (isLeader bool) {
 	if l.Node.IsIsolated() || l.Node.IsFrozen() {
 		return false
@@ -113,13 +112,14 @@ func (l *Leader) IsLeader() (isLeader bool) {
 	return isLeader
 }
 
-// startTasks starts the leader's tasks. What it returns ends them, and waits until
-// they have ended.
+// startTasks starts the leader's tasks. The returned function ends them and waits for them.
 func (l *Leader) startTasks(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var tasks sync.WaitGroup
 	tasks.Go(func() { l.runDeliveries(ctx) })
-	tasks.Go(func() { l.deleteOldRecordings(ctx) })
+	if l.Config.Recordings.Keep != 0 {
+		tasks.Go(func() { l.deleteOldRecordings(ctx) })
+	}
 	if l.poller != nil {
 		tasks.Go(func() { l.poller.Run(ctx) })
 	}

@@ -10,23 +10,22 @@ import (
 	"onair/presence"
 )
 
-// Moderator is a cloud, or a media server, that ends and forbids pushes.
+// Moderator ends and forbids pushes at a cloud or a media server.
 type Moderator interface {
-	// CutPush ends the push under a live code, if there is one; it may begin again.
+	// CutPush ends the push of a live code, if there is one. It may begin again.
 	CutPush(ctx context.Context, code string) error
-	// ForbidPush ends it, and refuses others until a time; zero: for as long as the
-	// provider can.
+	// ForbidPush ends the push of a live code and rejects new ones until a time. Zero: for as
+	// long as the provider supports.
 	ForbidPush(ctx context.Context, code string, until time.Time, reason string) error
-	// AllowPush undoes Forbid.
+	// AllowPush undoes ForbidPush.
 	AllowPush(ctx context.Context, code string) error
 }
 
-// moderationCall is a call of the moderator, if it is still to be made.
+// moderationCall calls the moderator, unless the state of the list no longer requires it.
 type moderationCall func(ctx context.Context) error
 
-// newModerationCall returns what the moderator is to do for an outbox event, nil for
-// nothing. Tries may come late, and those for one anchor in any order: each looks at
-// the present state.
+// newModerationCall returns the call that an outbox event requires, or nil. Calls may run late
+// and in any order, so each one checks the present state of the list.
 func (l *Leader) newModerationCall(e *presence.OutboxEvent) moderationCall {
 	switch {
 	case l.Providers.Moderator == nil:
@@ -37,7 +36,7 @@ func (l *Leader) newModerationCall(e *presence.OutboxEvent) moderationCall {
 		}
 		return func(ctx context.Context) error {
 			if st := l.Hub.StreamByCode(e.Stream.Code); st != nil && st.Session != e.Stream.Session {
-				return nil // the push under this code is another session's
+				return nil // the push of this code belongs to another session
 			}
 			return l.Providers.Moderator.CutPush(ctx, e.Stream.Code)
 		}
@@ -46,7 +45,7 @@ func (l *Leader) newModerationCall(e *presence.OutboxEvent) moderationCall {
 	}
 	code, err := l.Codes.Code(e.Ban.Anchor, "", presence.Session{})
 	if err != nil || l.Codes.IsPerSession() {
-		return nil // the anchor has no live code that is always the same
+		return nil // the live code is not a function of the anchor
 	}
 	return func(ctx context.Context) error {
 		lock := l.banLocks.lockOf(e.Ban.Anchor)
@@ -57,7 +56,7 @@ func (l *Leader) newModerationCall(e *presence.OutboxEvent) moderationCall {
 		l.Node.Read(func(r *presence.Registry) { ban, banned = r.ActiveBan(e.Ban.Anchor) })
 		switch {
 		case banned != (e.Kind == presence.BanSet):
-			return nil // what has changed since is an effect of its own
+			return nil // the ban has changed since, which has its own event
 		case !banned:
 			return l.Providers.Moderator.AllowPush(ctx, code)
 		}
@@ -69,28 +68,29 @@ func (l *Leader) newModerationCall(e *presence.OutboxEvent) moderationCall {
 	}
 }
 
-// anchorLocks are locks by user id, so many that few users share one.
+// anchorLocks are locks by user id. Few of the anchors moderated at once share one.
 type anchorLocks struct {
 	seed  maphash.Seed
 	locks [64]sync.Mutex
 }
 
-func (t *anchorLocks) lockOf(name string) *sync.Mutex {
-	return &t.locks[maphash.String(t.seed, name)%uint64(len(t.locks))]
+func (a *anchorLocks) lockOf(anchor string) *sync.Mutex {
+	return &a.locks[maphash.String(a.seed, anchor)%uint64(len(a.locks))]
 }
 
-// Times of moderation.
+// Time limits of moderation.
 const (
-	moderationTimeout    = 15 * time.Second // one try
-	maxModerationAge     = time.Hour        // since what it is for happened
-	maxModerationBackoff = 2 * time.Minute  // between two tries at the most
+	moderationTimeout    = 15 * time.Second // of one attempt
+	maxModerationAge     = time.Hour        // of the event: the last attempt
+	maxModerationBackoff = 2 * time.Minute  // between two attempts
 )
 
-// moderateWithRetries calls the moderator until it succeeds. It returns why it gave up.
-func (l *Leader) moderateWithRetries(ctx context.Context, e *presence.OutboxEvent, do moderationCall) (failure string) {
+// moderateWithRetries calls the moderator until that succeeds, ctx ends, or the event is too
+// old. It returns why it gave up, or "".
+func (l *Leader) moderateWithRetries(ctx context.Context, e *presence.OutboxEvent, call moderationCall) (failure string) {
 	for backoff := time.Second; ; backoff = min(2*backoff, maxModerationBackoff) {
-		within, cancel := context.WithTimeout(ctx, moderationTimeout)
-		err := do(within)
+		callCtx, cancel := context.WithTimeout(ctx, moderationTimeout)
+		err := call(callCtx)
 		cancel()
 		result := "done"
 		if err != nil {
@@ -103,7 +103,7 @@ func (l *Leader) moderateWithRetries(ctx context.Context, e *presence.OutboxEven
 		case time.Since(time.UnixMilli(e.At)) > maxModerationAge:
 			return "the provider: " + err.Error()
 		}
-		l.Log.Warn().Err(err).Str("event", e.Kind.String()).Msg("the provider did not do what it was told, trying again")
+		l.Log.Warn().Err(err).Str("event", e.Kind.String()).Msg("moderation failed, retrying")
 		select {
 		case <-ctx.Done():
 			return ""

@@ -5,24 +5,24 @@ import (
 	"onair/server/poll"
 )
 
-// pollTargets are the sessions that the poller asks for.
-func (l *Leader) pollTargets() (all []poll.Target) {
+// pollTargets returns the sessions that the poller queries.
+func (l *Leader) pollTargets() (targets []poll.Target) {
 	l.Node.Read(func(r *presence.Registry) {
-		for _, p := range r.PollTargets() {
-			all = append(all, poll.Target(p))
+		for _, target := range r.PollTargets() {
+			targets = append(targets, poll.Target(target))
 		}
 	})
-	return all
+	return targets
 }
 
-// pollSignals are what the poller's answers mean as evidence.
+// pollSignals are the signals of the poller's results.
 var pollSignals = [...]presence.Signal{poll.Online: presence.PollOnline, poll.Offline: presence.PollOffline, poll.NoAnswer: presence.PollFailed}
 
-// enqueuePollResult passes on an answer of the poller, if it is news.
-func (l *Leader) enqueuePollResult(w poll.Result) {
-	sign, news := pollSignals[w.Status], false
-	l.Node.Read(func(r *presence.Registry) { news = r.IsNewSignal(w.Session, sign) })
-	if news {
-		l.Node.Enqueue(&presence.Observe{Session: w.Session, Source: presence.FromPoll, Signal: sign, Detail: l.Config.Poll.Provider})
+// enqueuePollResult appends a result of the poller, if it changes the evidence.
+func (l *Leader) enqueuePollResult(result poll.Result) {
+	signal, isNew := pollSignals[result.Status], false
+	l.Node.Read(func(r *presence.Registry) { isNew = r.IsNewSignal(result.Session, signal) })
+	if isNew {
+		l.Node.Enqueue(&presence.Observe{Session: result.Session, Source: presence.FromPoll, Signal: signal, Detail: l.Config.Poll.Provider})
 	}
 }

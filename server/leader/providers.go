@@ -11,24 +11,25 @@ import (
 	"onair/server/poll"
 )
 
-// Providers are the clouds and media servers of a deployment, by what they are for.
+// Providers are the clouds and media servers of a deployment, by purpose.
 type Providers struct {
 	Poll       *poll.Provider  // nil: there are no status polls
-	Moderator  Moderator       // nil: kicks and bans are not passed on
-	Recordings RecordingLister // nil: recordings are not compared
+	Moderator  Moderator       // nil: providers do not get kicks and bans
+	Recordings RecordingLister // nil: recordings are not imported
 }
 
-// providerClient is the client of a provider, with all that it can do.
+// providerClient is the client of a provider, by purpose.
 type providerClient struct {
 	poll       poll.Provider
 	moderator  Moderator
-	recordings RecordingLister // nil: it has no list of recordings
+	recordings RecordingLister // nil: the provider has no list of recordings
 }
 
-// RecordingLister lists the recordings of a live code that a provider has of a time.
-type RecordingLister func(ctx context.Context, code string, from, to time.Time, each func(presence.Recording)) error
+// RecordingLister calls onRecording for each recording of a live code that the provider has
+// between two times.
+type RecordingLister func(ctx context.Context, code string, from, to time.Time, onRecording func(presence.Recording)) error
 
-// newProviderClient makes the client of a provider.
+// newProviderClient makes the client of a provider. The error names what is configured wrong.
 func newProviderClient(provider string, cfg *config.Config, budget *cloud.Budget) (providerClient, error) {
 	c, o := &cfg.Cloud, cloud.Options{Budget: budget}
 	switch provider {
@@ -60,13 +61,13 @@ func newProviderClient(provider string, cfg *config.Config, budget *cloud.Budget
 	return providerClient{poll.Provider{ForEachOnline: nginx.ForEachOnline, Budget: budget}, nginx, nil}, nil
 }
 
-// NewProviders makes the clients of the providers that are configured, all within
-// one budget. The error names the key of the provider that cannot be called.
+// NewProviders makes the clients of the configured providers, which share one budget. The error
+// names the key of the provider that is configured wrong.
 func NewProviders(cfg *config.Config) (p Providers, err error) {
 	budget := cloud.NewBudget(cfg.Poll.Rate)
 	for _, use := range []struct {
 		key, provider string
-		take          func(providerClient)
+		assign        func(providerClient)
 	}{
 		{"poll.provider", cfg.Poll.Provider, func(c providerClient) { p.Poll = &c.poll }},
 		{"moderation.provider", cfg.Moderation.Provider, func(c providerClient) { p.Moderator = c.moderator }},
@@ -79,7 +80,7 @@ func NewProviders(cfg *config.Config) (p Providers, err error) {
 		if err != nil {
 			return p, fmt.Errorf("%s: %w", use.key, err)
 		}
-		use.take(c)
+		use.assign(c)
 	}
 	return p, nil
 }

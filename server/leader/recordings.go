@@ -7,15 +7,15 @@ import (
 	"onair/presence"
 )
 
-// maxListFailures is after how many failures in a row no more is asked for.
+// maxListFailures is how many queries in a row may fail before a round ends.
 const maxListFailures = 5
 
-// importRecordings asks the provider, once in a while, for the recordings of the
-// sessions that have ended lately, and keeps those of which no callback has told.
-// Each is asked for at least twice: a recording is there some minutes after the end.
+// importRecordings reads the provider's recordings of recently ended sessions at an interval,
+// and adds those that no callback reported. It reads each session's at least twice, because a
+// recording is listed some minutes after the end.
 func (l *Leader) importRecordings(ctx context.Context) {
-	every := l.Config.Recordings.Every
-	tick := time.NewTicker(every)
+	interval := l.Config.Recordings.Every
+	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	for {
 		select {
@@ -23,66 +23,62 @@ func (l *Leader) importRecordings(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		failed := 0 // in a row
-		for _, e := range l.sessionsEndedWithin(3 * every) {
+		failuresInRow := 0
+		for _, e := range l.sessionsEndedWithin(3 * interval) {
 			from, to := time.UnixMilli(e.Stream.StartedAt).Add(-time.Minute), time.Now()
 			err := l.Providers.Recordings(ctx, e.Stream.Code, from, to, func(rec presence.Recording) {
 				if err := l.Recordings.Add(ctx, &rec); err != nil {
-					l.Log.Warn().Err(err).Str("recording", rec.ID).Msg("a recording could not be kept")
+					l.Log.Warn().Err(err).Str("recording", rec.ID).Msg("recording not stored")
 				}
 			})
 			if ctx.Err() != nil {
 				return
 			}
 			if err == nil {
-				failed = 0
+				failuresInRow = 0
 				continue
 			}
-			l.Log.Warn().Err(err).Str("stream", e.Stream.Code).Msg("the provider's recordings could not be listed, trying again")
-			if failed++; failed == maxListFailures {
+			l.Log.Warn().Err(err).Str("stream", e.Stream.Code).Msg("listing recordings failed, retrying")
+			if failuresInRow++; failuresInRow == maxListFailures {
 				break
 			}
 		}
 	}
 }
 
-// sessionsEndedWithin are the sessions that ended in so much time, the last first.
-func (l *Leader) sessionsEndedWithin(d time.Duration) (all []*presence.Ended) {
+// sessionsEndedWithin returns the sessions that ended within the last d, newest first.
+func (l *Leader) sessionsEndedWithin(d time.Duration) (sessions []*presence.Ended) {
 	l.Node.Read(func(r *presence.Registry) {
 		for _, e := range r.EndedSessions(0) {
 			if e.EndedAt < r.LogTime()-d.Milliseconds() {
 				return
 			}
-			all = append(all, e)
+			sessions = append(sessions, e)
 		}
 	})
-	return all
+	return sessions
 }
 
-// Pace of what is discarded.
+// Rate of deletion.
 const (
 	deleteInterval  = time.Minute
-	deleteBatchSize = 500 // at once
+	deleteBatchSize = 500 // recordings
 )
 
-// deleteOldRecordings removes the recordings that are older than configured, until
-// ctx ends.
+// deleteOldRecordings deletes recordings that are older than recordings.keep, until ctx ends.
 func (l *Leader) deleteOldRecordings(ctx context.Context) {
-	if l.Config.Recordings.Keep == 0 {
-		return
-	}
 	tick := time.NewTicker(deleteInterval)
 	defer tick.Stop()
 	for {
 		before := time.Now().Add(-l.Config.Recordings.Keep).UnixMilli()
-		n, err := l.Archive.DeleteRecordings(ctx, before, deleteBatchSize)
+		deleted, err := l.Archive.DeleteRecordings(ctx, before, deleteBatchSize)
 		if err != nil && ctx.Err() == nil {
-			l.Log.Warn().Err(err).Msg("old recordings could not be removed, trying again")
+			l.Log.Warn().Err(err).Msg("deleting old recordings failed, retrying")
 		}
-		if n > 0 {
-			l.Log.Info().Int("recordings", n).Msg("old recordings were removed")
+		if deleted > 0 {
+			l.Log.Info().Int("recordings", deleted).Msg("old recordings deleted")
 		}
-		if n == deleteBatchSize {
+		if deleted == deleteBatchSize {
 			continue
 		}
 		select {

@@ -11,11 +11,11 @@ import (
 	"onair/server/config"
 )
 
-// Level is the level from which on lines are written. It can change while
-// the server runs, which that of a zerolog.Logger cannot.
+// Level is the minimum level of the lines that are written. Unlike the level of a
+// zerolog.Logger, it can change while the logger is in use. It may be used concurrently.
 type Level struct{ minimum atomic.Int32 }
 
-// Set changes the level at once.
+// Set changes the level.
 func (l *Level) Set(level zerolog.Level) { l.minimum.Store(int32(level)) }
 
 // Run implements zerolog.Hook.
@@ -25,15 +25,16 @@ func (l *Level) Run(e *zerolog.Event, level zerolog.Level, _ string) {
 	}
 }
 
-// New logs to a terminal for people, else as JSON.
+// New makes a logger with the configured level and format. Without a configured format it writes
+// text to a terminal, and JSON elsewhere.
 func New(cfg *config.Config, w io.Writer) (zerolog.Logger, *Level) {
-	terminal := false
+	isTerminal := false
 	if f, ok := w.(*os.File); ok {
 		info, err := f.Stat()
-		terminal = err == nil && info.Mode()&os.ModeCharDevice != 0
+		isTerminal = err == nil && info.Mode()&os.ModeCharDevice != 0
 	}
-	if cfg.Log.Format == "console" || cfg.Log.Format == "" && terminal {
-		w = zerolog.ConsoleWriter{Out: w, TimeFormat: time.TimeOnly, NoColor: !terminal}
+	if cfg.Log.Format == "console" || cfg.Log.Format == "" && isTerminal {
+		w = zerolog.ConsoleWriter{Out: w, TimeFormat: time.TimeOnly, NoColor: !isTerminal}
 	}
 	level := &Level{}
 	level.Set(cfg.Log.Level)

@@ -7,28 +7,27 @@ import (
 	"time"
 )
 
-// How far the heap may grow beyond what is live, in percent. A rush of
-// newcomers makes garbage, and what it leaves is live: collecting seldom is
-// cheap then. Afterwards next to nothing is allocated: what the rush has left is
-// given back, and room to grow would be memory for nothing.
+// How far the heap may grow beyond the live heap, in percent. While many connections come,
+// most new memory stays live, so rare collections cost little. Afterwards almost nothing is
+// allocated, and a small limit returns memory to the system.
 const (
 	growthInRush   = 60
 	growthWhenCalm = 25
 
-	rushRate  = 100             // who come in a second
-	calmAfter = 3 * time.Second // without a rush
+	rushRate  = 100             // admitted connections per second
+	calmAfter = 3 * time.Second // since the last second with rushRate
 )
 
-// tuneGarbageCollector fits the garbage collector to what the node is doing, until ctx
-// ends. An operator's own GOGC is left alone.
+// tuneGarbageCollector sets the growth of the heap by the rate of admitted connections, until
+// ctx ends. It does nothing if GOGC is set.
 func (n *Node) tuneGarbageCollector(ctx context.Context) error {
 	if os.Getenv("GOGC") != "" {
 		return nil
 	}
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
-	growth, rush := 0, time.Now()
-	before := n.Admission.AdmittedTotal()
+	growth, lastRush := 0, time.Now()
+	admittedBefore := n.Admission.AdmittedTotal()
 	for {
 		select {
 		case <-ctx.Done():
@@ -36,19 +35,19 @@ func (n *Node) tuneGarbageCollector(ctx context.Context) error {
 		case <-tick.C:
 		}
 		admitted := n.Admission.AdmittedTotal()
-		if admitted-before >= rushRate {
-			rush = time.Now()
+		if admitted-admittedBefore >= rushRate {
+			lastRush = time.Now()
 		}
-		before = admitted
-		wanted := growthInRush
-		if time.Since(rush) >= calmAfter {
-			wanted = growthWhenCalm
+		admittedBefore = admitted
+		newGrowth := growthInRush
+		if time.Since(lastRush) >= calmAfter {
+			newGrowth = growthWhenCalm
 		}
-		if wanted != growth {
-			growth = wanted
+		if newGrowth != growth {
+			growth = newGrowth
 			debug.SetGCPercent(growth)
 			if growth == growthWhenCalm {
-				debug.FreeOSMemory() // what the rush has left
+				debug.FreeOSMemory() // returns the garbage of the rush
 			}
 		}
 	}

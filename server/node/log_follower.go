@@ -11,8 +11,8 @@ import (
 	"onair/server/sockets"
 )
 
-// logFollower passes what the log does to the list on: to views, to the sockets
-// concerned, and to the log file. The goroutine that applies entries calls it.
+// logFollower publishes the changes of the list to views, to attached sockets, and to the
+// logger. The goroutine that applies entries calls it.
 type logFollower struct {
 	// Static after construction.
 	hub         *hub.Hub
@@ -21,7 +21,7 @@ type logFollower struct {
 	ownRevision int64 // of this node's settings
 
 	rebuildCount  atomic.Uint64
-	isHubLoaded   bool          // the hub has a list; owned by the goroutine that applies
+	isHubLoaded   bool          // owned by the goroutine that applies entries
 	settingsInLog chan struct{} // closed once the log has this node's settings, or newer ones
 }
 
@@ -29,26 +29,26 @@ func newLogFollower(h *hub.Hub, revision int64, log zerolog.Logger) *logFollower
 	return &logFollower{hub: h, attachments: sockets.NewAttachments(), log: log, ownRevision: revision, settingsInLog: make(chan struct{})}
 }
 
-// publishEntry passes on the changes of one entry.
-func (f *logFollower) publishEntry(a presencenode.Applied) {
-	if !a.Frozen {
-		f.hub.Apply(a.Position, a.Time, a.Changes, a.ReceivedAt)
+// publishEntry publishes the changes of one entry.
+func (f *logFollower) publishEntry(entry presencenode.Applied) {
+	if !entry.Frozen {
+		f.hub.Apply(entry.Position, entry.Time, entry.Changes, entry.ReceivedAt)
 	}
-	for i := range a.Changes {
-		c := &a.Changes[i]
-		f.attachments.ApplyChange(c)
-		if !a.Replayed {
-			f.logStateChange(c)
+	for i := range entry.Changes {
+		change := &entry.Changes[i]
+		f.attachments.ApplyChange(change)
+		if !entry.Replayed {
+			f.logStateChange(change)
 		}
 	}
-	if a.Settings != nil {
-		f.compareRevision(a.Settings.Revision)
-		f.attachments.SendSettings(a.Settings.Interval)
+	if entry.Settings != nil {
+		f.compareRevision(entry.Settings.Revision)
+		f.attachments.SendSettings(entry.Settings.Interval)
 	}
 }
 
-// publishRebuild takes over the whole list, when the log is read for the first time, and
-// when it went on without entries that had been shown.
+// publishRebuild publishes the whole list: after the log was read for the first time, and after
+// the log lost entries that views had shown.
 func (f *logFollower) publishRebuild(r *presence.Registry) {
 	if f.isHubLoaded {
 		f.hub.Rebase(r.Streams(), r.Position(), r.LogTime())
@@ -61,23 +61,23 @@ func (f *logFollower) publishRebuild(r *presence.Registry) {
 	f.compareRevision(r.Settings().Revision)
 }
 
-// compareRevision closes settled once the settings in the log are new enough.
-func (f *logFollower) compareRevision(revision int64) {
+// compareRevision closes settingsInLog once the revision in the log is this node's, or newer.
+func (f *logFollower) compareRevision(revisionInLog int64) {
 	select {
 	case <-f.settingsInLog:
 	default:
-		if revision >= f.ownRevision {
+		if revisionInLog >= f.ownRevision {
 			close(f.settingsInLog)
 		}
 	}
 }
 
-// logStateChange writes the one line that each change of a stream's state gets.
+// logStateChange writes one log line if the state of a stream has changed.
 func (f *logFollower) logStateChange(c *presence.Change) {
 	if c.Cause == presence.ByCounts || c.Cause == presence.ByUpdate {
 		return
 	}
-	from, to, why := "none", "ended", c.Cause.String()
+	from, to, reason := "none", "ended", c.Cause.String()
 	st := c.New
 	if c.Old != nil {
 		from = c.Old.State.String()
@@ -85,12 +85,12 @@ func (f *logFollower) logStateChange(c *presence.Change) {
 	if st != nil {
 		to = st.State.String()
 	} else {
-		st, why = c.Old, c.Ended.Reason.String()
+		st, reason = c.Old, c.Ended.Reason.String()
 	}
-	line := f.log.Info().Str("stream", st.Code).Str("anchor", st.Anchor).Str("from", from).Str("to", to).Str("why", why)
+	line := f.log.Info().Str("stream", st.Code).Str("anchor", st.Anchor).Str("from", from).Str("to", to).Str("reason", reason)
 	if c.Ended != nil {
 		line = line.Str("by", c.Ended.By).Int64("duration_ms", c.Ended.DurationMS()).
 			Int64("peak_viewers", st.PeakViewers).Int64("likes", st.Likes)
 	}
-	line.Msg("stream")
+	line.Msg("stream state changed")
 }

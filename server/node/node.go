@@ -34,28 +34,27 @@ import (
 	"onair/server/webhooks"
 )
 
-// ConfigError is returned when what the configuration asks for cannot be had.
+// ConfigError is returned when a part cannot be made as configured.
 type ConfigError struct{ error }
 
 // Options are what a node is made of.
 type Options struct {
 	Config   *config.Config
 	Store    Store // the node closes it
-	IsShared bool  // the log has other nodes, and may lose its tail
+	IsShared bool  // other nodes use the log, and it may lose its last entries
 	Metrics  *prometheus.Registry
 	Log      zerolog.Logger
 	Level    *logging.Level // of Log
 
-	Hangups    <-chan os.Signal               // each one reloads the configuration; nil: none
-	LoadConfig func() (*config.Config, error) // what a hangup reloads
-	TuneGC     bool                           // fit the garbage collector of the process to the node's work
+	Hangups    <-chan os.Signal               // each signal reloads the configuration; nil: no reloads
+	LoadConfig func() (*config.Config, error) // reads the configuration for a reload
+	TuneGC     bool                           // set the growth of the heap by the node's work
 
-	Providers        *leader.Providers // nil: those of Config
+	Providers        *leader.Providers // nil: the configured providers
 	WebhookTransport http.RoundTripper // nil: the default one
 }
 
-// Parts are those that others may use. The second half is there once the node has
-// joined the log.
+// Parts are the parts of a node. The second group is nil until the node has joined the log.
 type Parts struct {
 	Runtime   *runtimeconfig.Store
 	Admission *admission.Admission
@@ -73,7 +72,7 @@ type Parts struct {
 	API        *rest.API
 }
 
-// Node is one node with all its parts. Make it with New, and let it Serve, once.
+// Node is one node with all its parts. Make it with New, and call Serve once.
 type Node struct {
 	Options
 	Parts
@@ -89,8 +88,8 @@ type Node struct {
 	status nodeStatus
 }
 
-// New puts the parts together that need no log. It takes the store over unless it
-// returns an error; Serve closes it.
+// New makes a node with the parts that need no log. Unless it returns an error, the node owns
+// the store, and Serve closes it. A ConfigError is returned when the configuration is wrong.
 func New(ctx context.Context, o Options) (n *Node, err error) {
 	cfg := o.Config
 	n = &Node{Options: o, status: nodeStatus{loadedConfig: cfg}}
@@ -108,7 +107,8 @@ func New(ctx context.Context, o Options) (n *Node, err error) {
 	}
 	if cfg.Webhooks.URL != "" {
 		n.webhooks = webhooks.NewSender(webhooks.Options{
-			Endpoint: func() *webhooks.Endpoint { return n.Runtime.Current().WebhookTarget }, Transport: o.WebhookTransport, Retry: cfg.Webhooks.Retry, Logger: o.Log, Metrics: o.Metrics,
+			Endpoint:  func() *webhooks.Endpoint { return n.Runtime.Current().WebhookEndpoint },
+			Transport: o.WebhookTransport, Retry: cfg.Webhooks.Retry, Logger: o.Log, Metrics: o.Metrics,
 		})
 	}
 	if o.Providers != nil {
@@ -122,8 +122,8 @@ func New(ctx context.Context, o Options) (n *Node, err error) {
 	n.Hub = n.newHub()
 	n.follower = newLogFollower(n.Hub, cfg.Settings.Revision, o.Log)
 	if codes := livecode.NewTemplate(cfg); codes.CanEndInAnchorHexDigit() {
-		o.Log.Warn().Str("code", cfg.Code).Msg("live codes may end in a hexadecimal digit that an anchor chooses: " +
-			"where anchors choose their own ids, end the template in another letter, as in {bizid}_{anchor}_x")
+		o.Log.Warn().Str("code", cfg.Code).
+			Msg("live codes may be ambiguous: if anchors choose their ids, end the template as in {bizid}_{anchor}_x")
 	}
 	return n, nil
 }

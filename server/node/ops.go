@@ -10,8 +10,7 @@ import (
 	"onair/server/response"
 )
 
-// opsHandler is what the people on call and their tools see. It is served on
-// its own listener, which is not for the public.
+// opsHandler serves metrics, health, profiles and traces. Its listener is not public.
 func (n *Node) opsHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(n.Metrics, promhttp.HandlerOpts{Registry: n.Metrics}))
@@ -26,7 +25,7 @@ func (n *Node) opsHandler() http.Handler {
 	return mux
 }
 
-// unreadyReason is why this node takes no new sockets, or "".
+// unreadyReason returns why this node admits no new sockets, or "".
 func (n *Node) unreadyReason() string {
 	if !n.IsServing() {
 		return "the list is being read from the log"
@@ -34,24 +33,23 @@ func (n *Node) unreadyReason() string {
 	return n.Admission.UnreadyReason()
 }
 
-// serveReadyz answers whether this node takes new sockets: 503 while it starts, while
-// it drains and when it is full. A node that is cut off from its log, or whose store cannot be
-// written, stays ready, and says so: it serves the list and hears beats, and to
-// take every node out of rotation at once would help nobody.
+// serveReadyz answers 200 if this node admits new sockets, and 503 while it starts, drains or
+// is full. An isolated node, and one whose store fails, stay ready: they serve the list and
+// accept beats, and all nodes would leave the load balancer at once. The body names the fault.
 func (n *Node) serveReadyz(w http.ResponseWriter, _ *http.Request) {
-	if why := n.unreadyReason(); why != "" {
-		response.WriteProblem(w, &wire.Error{Code: wire.CodeUnavailable, Message: why})
+	if reason := n.unreadyReason(); reason != "" {
+		response.WriteProblem(w, &wire.Error{Code: wire.CodeUnavailable, Message: reason})
 		return
 	}
 	var state struct {
 		Degraded []string `json:"degraded,omitempty"`
-		Since    int64    `json:"since,omitempty"` // Unix milliseconds, of what has lasted longest
+		Since    int64    `json:"since,omitempty"` // Unix milliseconds, of the oldest fault
 	}
-	addDegraded := func(what string, since int64) {
+	addDegraded := func(part string, since int64) {
 		if since == 0 {
 			return
 		}
-		state.Degraded = append(state.Degraded, what)
+		state.Degraded = append(state.Degraded, part)
 		if state.Since == 0 || since < state.Since {
 			state.Since = since
 		}

@@ -9,9 +9,8 @@ import (
 	"onair/server/runtimeconfig"
 )
 
-// Reload takes over the keys, certificates, limits and log level that load returns.
-// When anything is wrong with them, all stays as it was. One goroutine at a time may
-// call it.
+// Reload applies the reloadable keys of the configuration that load returns. If that fails,
+// nothing changes. It must not be called concurrently.
 func (n *Node) Reload(ctx context.Context, load func() (*config.Config, error)) {
 	loaded, err := load()
 	if err == nil {
@@ -19,25 +18,25 @@ func (n *Node) Reload(ctx context.Context, load func() (*config.Config, error)) 
 	}
 	if err != nil {
 		n.metrics.reloads.WithLabelValues(resultFailed).Inc()
-		n.Log.Error().Err(err).Msg("the configuration stays as it was")
+		n.Log.Error().Err(err).Msg("configuration reload failed")
 		return
 	}
 	n.metrics.reloads.WithLabelValues(resultOK).Inc()
 	changed := config.ChangedKeys(n.status.loadedConfig, loaded)
 	n.status.loadedConfig = loaded
-	needRestart := slices.DeleteFunc(slices.Clone(changed), config.IsReloadable)
-	n.Log.Info().Strs("changed", changed).Msg("configuration read again")
+	restartKeys := slices.DeleteFunc(slices.Clone(changed), config.IsReloadable)
+	n.Log.Info().Strs("changed", changed).Msg("configuration reloaded")
 	next := n.Runtime.Current()
 	if (n.certificate == nil) != (next.TLS.Cert == "") {
-		needRestart = append(needRestart, "tls.cert")
+		restartKeys = append(restartKeys, "tls.cert")
 	}
-	if len(needRestart) > 0 {
-		n.Log.Warn().Strs("keys", needRestart).Msg("these have changed and need a restart")
+	if len(restartKeys) > 0 {
+		n.Log.Warn().Strs("keys", restartKeys).Msg("changed keys require a restart")
 	}
-	n.Level.Set(next.Log.Level) // last: what was logged here is to be read
+	n.Level.Set(next.Log.Level) // last, so that the lines above are written
 }
 
-// applyConfig puts what a reload takes over from a configuration in force, all or nothing.
+// applyConfig applies the reloadable keys of a configuration, all or none.
 func (n *Node) applyConfig(ctx context.Context, loaded *config.Config) error {
 	merged, err := runtimeconfig.Merge(n.Runtime.Current().Config, loaded)
 	if err != nil {
@@ -60,7 +59,7 @@ func (n *Node) applyConfig(ctx context.Context, loaded *config.Config) error {
 	return nil
 }
 
-// reloadOnHangups reloads at each signal, until ctx ends.
+// reloadOnHangups reloads the configuration at each signal, until ctx ends.
 func (n *Node) reloadOnHangups(ctx context.Context) error {
 	for {
 		select {

@@ -12,7 +12,7 @@ import (
 	"onair/web"
 )
 
-// Handler serves the whole public surface of a node that has joined the log.
+// Handler serves all public routes of a node that has joined the log.
 func (n *Node) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/anchor", n.Sockets.AnchorHandler())
@@ -25,7 +25,7 @@ func (n *Node) Handler() http.Handler {
 		}
 	}
 	mux.HandleFunc("/v1/", func(w http.ResponseWriter, r *http.Request) {
-		response.WriteProblem(w, &wire.Error{Code: wire.CodeNotFound, Message: "there is nothing at " + r.Method + " of this path"})
+		response.WriteProblem(w, &wire.Error{Code: wire.CodeNotFound, Message: "no route for " + r.Method + " of this path"})
 	})
 	documents := api.Handler()
 	for _, path := range []string{"/openapi.json", "/asyncapi.json", "/docs", "/docs/sockets"} {
@@ -35,7 +35,7 @@ func (n *Node) Handler() http.Handler {
 	return n.Recovery.Middleware(n.allowOrigins(mux))
 }
 
-// allowOrigins answers what browsers ask before pages of other origins may call.
+// allowOrigins adds the CORS headers that pages of other origins need.
 func (n *Node) allowOrigins(next http.Handler) http.Handler {
 	return cors.New(cors.Options{
 		AllowOriginFunc: func(origin string) bool { return admission.IsAllowedOrigin(origin, n.Runtime.Current().CORS) },

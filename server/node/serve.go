@@ -16,19 +16,19 @@ import (
 	"onair/server/rest"
 )
 
-// nodeStatus is what changes while a node runs.
+// nodeStatus is the mutable state of a node.
 type nodeStatus struct {
 	isServing     atomic.Bool    // sockets and calls are admitted
-	isolatedSince atomic.Int64   // Unix milliseconds, 0: the node is not isolated
-	loadedConfig  *config.Config // as it was read last; owned by Reload
+	isolatedSince atomic.Int64   // Unix milliseconds; 0: the node is not isolated
+	loadedConfig  *config.Config // the last one that was read; owned by Reload
 }
 
-// settingsTimeout is how long Serve waits for the settings to be in the log.
+// settingsTimeout bounds how long Serve waits until the log has this node's settings.
 const settingsTimeout = 5 * time.Second
 
-// Serve joins the log and answers on both listeners until ctx ends, then drains.
-// It returns an error when the node cannot go on. The ops listener answers from the
-// start: the log may be away.
+// Serve joins the log, serves both listeners until ctx ends, and then drains. An error is
+// returned when a task of the node fails. The ops listener is served first, because the log
+// may be unavailable.
 func (n *Node) Serve(ctx context.Context, public, ops net.Listener) error {
 	tasks := newTaskGroup()
 	opsServer := n.newHTTPServer(n.opsHandler())
@@ -41,7 +41,7 @@ func (n *Node) Serve(ctx context.Context, public, ops net.Listener) error {
 		public.Close()
 		tasks.stopAll()
 		if ctx.Err() != nil {
-			err = nil // stopped before there was a list
+			err = nil // the node was stopped before it had a list
 		}
 		return errors.Join(err, n.Store.Close())
 	}
@@ -61,7 +61,7 @@ func (n *Node) Serve(ctx context.Context, public, ops net.Listener) error {
 		n.Log.Info().Str("cause", context.Cause(ctx).Error()).Msg("stopping")
 	case <-tasks.failed:
 		err = tasks.failure
-		n.Log.Error().Err(err).Msg("cannot go on")
+		n.Log.Error().Err(err).Msg("node failed")
 	}
 	tasks.stopAll()
 	return errors.Join(err, n.Store.Close())
@@ -70,32 +70,31 @@ func (n *Node) Serve(ctx context.Context, public, ops net.Listener) error {
 // IsServing reports whether sockets and calls are admitted.
 func (n *Node) IsServing() bool { return n.status.isServing.Load() }
 
-// awaitListReady waits until the list may be shown, the node stops, or a task has failed.
+// awaitListReady waits until the list can be served, the node stops, or a task has failed.
 func (n *Node) awaitListReady(ctx context.Context, failed <-chan struct{}) {
-	// No client is to see a list that is not yet what the log has, or what it has
-	// lost.
+	// Clients must not see a list that lacks entries of the log, or entries that the log has lost.
 	select {
 	case <-n.Presence.Ready():
 	case <-ctx.Done():
 	case <-failed:
 	}
-	// No session is to start by settings that are about to be replaced. A store that
-	// cannot be written to must not keep the list from being served.
+	// Sessions should start with this node's settings. The wait has a timeout, so that a store
+	// that fails to write does not prevent serving the list.
 	select {
 	case <-n.follower.settingsInLog:
 	case <-time.After(settingsTimeout):
-		n.Log.Error().Msg("this node's settings are not in the log yet: it serves by those that are")
+		n.Log.Error().Msg("own settings not in log yet, serving with those of the log")
 	case <-ctx.Done():
 	case <-failed:
 	}
 }
 
-// startPublicServer starts to serve clients. When the task is stopped, it drains first.
+// startPublicServer starts the public HTTP server. Stopping its task drains the node first.
 func (n *Node) startPublicServer(tasks *taskGroup, public net.Listener) {
 	n.status.isServing.Store(true)
 	var err error
 	if n.Sockets.Poller, err = n.newSocketPoller(public); err != nil {
-		n.Log.Error().Err(err).Msg("cannot read by readiness")
+		n.Log.Error().Err(err).Msg("socket poller unavailable")
 	}
 	web := n.newHTTPServer(n.Handler())
 	web.ConnState = admission.NewConnectionLimit(n.Admission).TrackState
@@ -110,22 +109,22 @@ func (n *Node) startPublicServer(tasks *taskGroup, public net.Listener) {
 	})
 }
 
-// newSocketPoller makes what reads sockets when they are readable, where TLS does not end
-// here, and logs how sockets are read.
+// newSocketPoller returns a poller that reports readable sockets, or nil if TLS ends in the
+// process. It logs how sockets are read.
 func (n *Node) newSocketPoller(public net.Listener) (poller *socket.Poller, err error) {
 	if _, isTCP := public.(*net.TCPListener); isTCP && n.certificate == nil {
 		poller, err = socket.NewPoller()
 	}
-	path := "blocking"
+	mode := "blocking"
 	if poller != nil {
-		path = poller.String()
+		mode = poller.String()
 	}
-	n.Log.Info().Str("path", path).Msg("sockets")
+	n.Log.Info().Str("mode", mode).Msg("socket reading mode")
 	return poller, err
 }
 
-// newHTTPServer bounds what a slow or hostile peer can occupy: a header within five
-// seconds, a request within ten; sockets are not bound by these once upgraded.
+// newHTTPServer returns a server with limits for slow or hostile peers: five seconds for a
+// header, ten for a request. The limits do not apply to upgraded sockets.
 func (n *Node) newHTTPServer(h http.Handler) *http.Server {
 	return &http.Server{
 		Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, IdleTimeout: 60 * time.Second,
@@ -137,14 +136,14 @@ func (n *Node) newHTTPServer(h http.Handler) *http.Server {
 	}
 }
 
-// shutDownServer ends an HTTP server, and waits up to two seconds for the calls under way.
+// shutDownServer stops an HTTP server and waits up to two seconds for open requests.
 func shutDownServer(s *http.Server) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
 	s.Shutdown(ctx)
 }
 
-// watchIsolation notices when this node is isolated, and sends that to the anchors.
+// watchIsolation checks every second whether this node is isolated, and notifies the anchors.
 func (n *Node) watchIsolation(ctx context.Context) error {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
@@ -163,14 +162,14 @@ func (n *Node) watchIsolation(ctx context.Context) error {
 		if isIsolated {
 			n.status.isolatedSince.Store(time.Now().UnixMilli())
 		}
-		n.Log.Warn().Bool("held", isIsolated).Msg("whether this node is heard by the others")
+		n.Log.Warn().Bool("isolated", isIsolated).Msg("node isolation changed")
 		if isIsolated {
 			n.follower.attachments.SendDegradedNotice()
 		}
 	}
 }
 
-// liveStreamCount is how many sessions are live.
+// liveStreamCount returns how many sessions are live.
 func (n *Node) liveStreamCount() (count int) {
 	n.Presence.Read(func(r *presence.Registry) { count = r.Len() })
 	return count

@@ -16,34 +16,34 @@ import (
 	"onair/server/config"
 )
 
-// Store is where the list and the recordings are stored.
+// Store is the log of the list with the archive of recordings.
 type Store interface {
 	presence.Log
 	presence.Archive
 }
 
-// OpenStore opens the log that is configured. A shared one has other nodes, and may
-// lose its tail.
-func OpenStore(cfg *config.Config, reg prometheus.Registerer, log zerolog.Logger) (at Store, isShared bool, err error) {
+// OpenStore opens the configured store. A shared store has other nodes, and may lose its last
+// entries. A ConfigError is returned when redis.ca cannot be used.
+func OpenStore(cfg *config.Config, reg prometheus.Registerer, log zerolog.Logger) (store Store, isShared bool, err error) {
 	if len(cfg.Redis.Addrs) == 0 {
-		at, err = embedded.Open(embedded.Options{Dir: cfg.Data, Logger: log, Metrics: reg})
-		return at, false, err
+		store, err = embedded.Open(embedded.Options{Dir: cfg.Data, Logger: log, Metrics: reg})
+		return store, false, err
 	}
-	home := redislog.ClientOptions{
+	client := redislog.ClientOptions{
 		Addrs: cfg.Redis.Addrs, MasterName: cfg.Redis.MasterName, DB: cfg.Redis.DB,
 		Username: cfg.Redis.Username, Password: cfg.Redis.Password.Reveal(),
 		SentinelUsername: cfg.Redis.SentinelUsername, SentinelPassword: cfg.Redis.SentinelPassword.Reveal(),
 	}
-	if home.TLS, err = redisTLSConfig(&cfg.Redis); err != nil {
+	if client.TLS, err = redisTLSConfig(&cfg.Redis); err != nil {
 		return nil, true, ConfigError{err}
 	}
-	logging.Disable() // what it would say to stderr, the log says itself
+	logging.Disable() // the client logs to stderr, and redislog logs the same events
 	return redislog.Open(redislog.Options{
-		Client: redislog.NewClient(home), Prefix: cfg.Redis.Prefix, Logger: log, Metrics: reg,
+		Client: redislog.NewClient(client), Prefix: cfg.Redis.Prefix, Logger: log, Metrics: reg,
 	}), true, nil
 }
 
-// redisTLSConfig is nil where TLS is not spoken.
+// redisTLSConfig returns nil if redis.tls is off.
 func redisTLSConfig(cfg *config.Redis) (*tls.Config, error) {
 	if !cfg.TLS {
 		return nil, nil
@@ -57,12 +57,12 @@ func redisTLSConfig(cfg *config.Redis) (*tls.Config, error) {
 		return nil, fmt.Errorf("redis.ca: %w", err)
 	}
 	if c.RootCAs = x509.NewCertPool(); !c.RootCAs.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("redis.ca: %s holds no certificate", cfg.CA)
+		return nil, fmt.Errorf("redis.ca: %s contains no certificate", cfg.CA)
 	}
 	return c, nil
 }
 
-// storeName is where the list is stored, for the log.
+// storeName returns the data directory, or "redis".
 func storeName(cfg *config.Config) string {
 	if len(cfg.Redis.Addrs) == 0 {
 		return cfg.Data

@@ -8,25 +8,25 @@ import (
 	"sync"
 )
 
-// taskGroup runs tasks: they start in order, and stop in reverse order. The goroutine
-// that starts them stops them.
+// taskGroup runs tasks. They start in order and stop in reverse order. The goroutine that
+// starts the tasks must also stop them.
 type taskGroup struct {
 	stopFuncs []func()
 	failed    chan struct{} // closed when the first task fails
 
 	once    sync.Once
-	failure error // the first one; set before failed is closed
+	failure error // of the first task that failed; set before failed is closed
 }
 
 func newTaskGroup() *taskGroup { return &taskGroup{failed: make(chan struct{})} }
 
-// runUntilCanceled starts a task that runs until its context ends.
+// runUntilCanceled starts a task that returns when its context ends.
 func (g *taskGroup) runUntilCanceled(task func(ctx context.Context) error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	g.startTask(func() error { return task(ctx) }, cancel)
 }
 
-// startTask starts a task that runs until it is ended by end.
+// startTask starts a task that returns after end is called. The first error closes failed.
 func (g *taskGroup) startTask(task func() error, end func()) {
 	done := make(chan struct{})
 	go func() {
@@ -38,7 +38,7 @@ func (g *taskGroup) startTask(task func() error, end func()) {
 	g.stopFuncs = append(g.stopFuncs, func() { end(); <-done })
 }
 
-// stopAll ends the tasks, the last one first, each before the one that started before it.
+// stopAll ends the tasks in reverse order, and waits for each before it ends the next.
 func (g *taskGroup) stopAll() {
 	for _, stop := range slices.Backward(g.stopFuncs) {
 		stop()

@@ -11,8 +11,8 @@ import (
 	"onair/server/broadcast"
 )
 
-// Service finds and adds recordings, in the registry and the archive. It may be
-// used concurrently.
+// Service finds recordings in the registry and the archive, and adds new ones. It may be used
+// concurrently.
 type Service struct {
 	node        *presencenode.Node
 	archive     presence.Archive
@@ -20,17 +20,17 @@ type Service struct {
 	minDuration time.Duration
 }
 
-// New makes the service of a node that has joined the log. Recordings shorter than
-// minDuration are left out.
+// New makes the service of a node that has joined the log. The service does not add recordings
+// shorter than minDuration.
 func New(node *presencenode.Node, archive presence.Archive, broadcasts *broadcast.Service, minDuration time.Duration) *Service {
 	return &Service{node, archive, broadcasts, minDuration}
 }
 
-// archiveTimeout is how long a call waits for the archive.
+// archiveTimeout bounds a call of the archive.
 const archiveTimeout = 5 * time.Second
 
-// Page returns a page of the archive, and the cursor of the next one. The error is
-// one of the protocol.
+// Page returns a page of the archive, and the cursor of the next page. The error is a
+// *wire.Error: bad_request for an invalid cursor, or unavailable.
 func (s *Service) Page(ctx context.Context, q presence.RecordingQuery) (page []presence.Recording, next string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, archiveTimeout)
 	defer cancel()
@@ -41,34 +41,34 @@ func (s *Service) Page(ctx context.Context, q presence.RecordingQuery) (page []p
 	return page, next, nil
 }
 
-// Find returns a recording, also one that is not in the archive yet. The error is
-// one of the protocol: not_found, or unavailable.
+// Find returns the recording with an id, from the registry or the archive. The error is a
+// *wire.Error: not_found or unavailable.
 func (s *Service) Find(ctx context.Context, id string) (presence.Recording, error) {
 	var rec presence.Recording
-	known := false
-	s.node.Read(func(r *presence.Registry) { rec, known = r.Recording(id) })
-	if known {
+	found := false
+	s.node.Read(func(r *presence.Registry) { rec, found = r.Recording(id) })
+	if found {
 		return rec, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, archiveTimeout)
 	defer cancel()
-	rec, known, err := s.archive.Recording(ctx, id)
+	rec, found, err := s.archive.Recording(ctx, id)
 	if err != nil {
 		return rec, archiveError(err)
 	}
-	if !known {
-		return rec, &wire.Error{Code: wire.CodeNotFound, Message: "there is no recording of this id"}
+	if !found {
+		return rec, &wire.Error{Code: wire.CodeNotFound, Message: "no recording has this id"}
 	}
 	return rec, nil
 }
 
-// Add stores a recording, once; it returns when that is durable. It leaves out one
-// that is too short.
+// Add stores a recording, unless it is too short or known. It returns when the recording is
+// durable.
 func (s *Service) Add(ctx context.Context, rec *presence.Recording) error {
 	if rec.Duration > 0 && rec.Duration < s.minDuration.Milliseconds() {
 		return nil
 	}
-	_, err := s.Find(ctx, rec.ID) // the registry forgets, and would report it again
+	_, err := s.Find(ctx, rec.ID) // also in the archive: the registry forgets, and would emit its event again
 	if broadcast.ErrorCode(err) != wire.CodeNotFound {
 		return err
 	}
@@ -76,10 +76,10 @@ func (s *Service) Add(ctx context.Context, rec *presence.Recording) error {
 	return err
 }
 
-// archiveError is what a client gets when the archive fails.
+// archiveError returns the *wire.Error for a failure of the archive.
 func archiveError(err error) error {
 	if errors.Is(err, presence.ErrBadCursor) {
-		return &wire.Error{Code: wire.CodeBadRequest, Message: "cursor is not one that a page came with"}
+		return &wire.Error{Code: wire.CodeBadRequest, Message: "invalid cursor: must be the cursor of a page"}
 	}
-	return &wire.Error{Code: wire.CodeUnavailable, Message: "the archive does not answer at present, try again"}
+	return &wire.Error{Code: wire.CodeUnavailable, Message: "the archive is unavailable, try again"}
 }

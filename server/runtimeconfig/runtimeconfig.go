@@ -15,28 +15,26 @@ import (
 	"onair/server/webhooks"
 )
 
-// Config is the part of a node that a reload replaces as a whole: the
-// configuration, and what was made of it. It does not change.
+// Config is a configuration with the parts that are made from it. It is immutable.
 type Config struct {
 	*config.Config
 	Signers
 
-	Tokens        *auth.Verifier
-	WebhookTarget *webhooks.Endpoint // nil: there are no webhooks
+	Tokens          *auth.Verifier
+	WebhookEndpoint *webhooks.Endpoint // nil: there are no webhooks
 
 	stopKeyRefresh context.CancelFunc
 }
 
-// Store holds the configuration in force. It may be used concurrently.
+// Store holds the current configuration. It may be used concurrently.
 type Store struct {
 	current atomic.Pointer[Config]
 	log     zerolog.Logger
 	metrics *metrics
 }
 
-// New makes a store with a first configuration. An error is returned
-// when what is asked for cannot be had; it names the key. Token keys are refreshed
-// until ctx ends.
+// New makes a store with a first configuration. An error is returned when a part cannot be made
+// as configured; it names the key. Token keys are refreshed until ctx ends.
 func New(ctx context.Context, cfg *config.Config, reg prometheus.Registerer, log zerolog.Logger) (*Store, error) {
 	s := &Store{log: log, metrics: newMetrics(reg)}
 	first, err := s.Build(ctx, cfg)
@@ -47,13 +45,12 @@ func New(ctx context.Context, cfg *config.Config, reg prometheus.Registerer, log
 	return s, nil
 }
 
-// Current is the configuration in force.
+// Current returns the current configuration.
 func (s *Store) Current() *Config { return s.current.Load() }
 
-// Build makes what a configuration asks for, and does not put it in force. Where
-// nothing about tokens has changed it shares the keys in force: those that were
-// fetched hold, even if they cannot be fetched now. The caller gives it to Replace
-// or Discard.
+// Build makes the parts of a configuration; it does not become current. If the configuration of
+// tokens has not changed, it shares the token keys of the current one, so that fetched keys stay
+// valid while they cannot be fetched. The caller must pass the result to Replace or Discard.
 func (s *Store) Build(ctx context.Context, cfg *config.Config) (*Config, error) {
 	next := &Config{Config: cfg}
 	var err error
@@ -65,7 +62,7 @@ func (s *Store) Build(ctx context.Context, cfg *config.Config) (*Config, error) 
 		for _, secret := range cfg.Webhooks.Secrets {
 			c.Secrets = append(c.Secrets, secret.Reveal())
 		}
-		if next.WebhookTarget, err = webhooks.NewEndpoint(c); err != nil {
+		if next.WebhookEndpoint, err = webhooks.NewEndpoint(c); err != nil {
 			return nil, fmt.Errorf("webhooks.secret: %w", err)
 		}
 	}
@@ -75,7 +72,7 @@ func (s *Store) Build(ctx context.Context, cfg *config.Config) (*Config, error) 
 		return next, nil
 	}
 	if previous != nil {
-		s.metrics.keysReadAt.Set(0) // what was read was for other settings
+		s.metrics.keysReadAt.Set(0) // the keys of these settings were not read yet
 	}
 	ctx, next.stopKeyRefresh = context.WithCancel(ctx)
 	if next.Tokens, err = newTokenVerifier(ctx, cfg, s.log, s.metrics.recordKeyFetch); err != nil {
@@ -85,35 +82,35 @@ func (s *Store) Build(ctx context.Context, cfg *config.Config) (*Config, error) 
 	return next, nil
 }
 
-// Replace puts a configuration in force that Build made.
+// Replace makes a configuration of Build the current one.
 func (s *Store) Replace(next *Config) {
 	if previous := s.current.Swap(next); previous.Tokens != next.Tokens {
 		previous.stopKeyRefresh()
 	}
 }
 
-// Discard gives up a configuration that Build made.
+// Discard stops the parts of a configuration of Build that will not become current.
 func (s *Store) Discard(next *Config) {
 	if s.Current().Tokens != next.Tokens {
 		next.stopKeyRefresh()
 	}
 }
 
-// Check makes what a configuration asks for, and gives it up. It does not fetch
-// the keys of tokens: a check must not depend on the network.
+// Check makes the parts of a configuration and discards them. It does not fetch token keys, so
+// that it does not depend on the network.
 func Check(ctx context.Context, cfg *config.Config) error {
 	offline := *cfg
 	offline.Auth.JWKSURL = ""
 	s := &Store{log: zerolog.Nop(), metrics: newMetrics(nil)}
-	made, err := s.Build(ctx, &offline)
+	built, err := s.Build(ctx, &offline)
 	if err != nil {
 		return err
 	}
-	made.stopKeyRefresh()
+	built.stopKeyRefresh()
 	return nil
 }
 
-// newTokenVerifier checks tokens as configured.
+// newTokenVerifier makes the configured verifier of tokens.
 func newTokenVerifier(ctx context.Context, cfg *config.Config, log zerolog.Logger, onFetch func(error)) (*auth.Verifier, error) {
 	secrets := map[string][]byte{}
 	for kid, secret := range cfg.Auth.Secrets {
@@ -134,11 +131,11 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	f := promauto.With(reg)
 	m := &metrics{
 		keyFetches: f.NewCounterVec(prometheus.CounterOpts{
-			Name: "onair_jwks_fetches_total", Help: "Reads of the token keys behind auth.jwks_url, by result.",
+			Name: "onair_jwks_fetches_total", Help: "Reads of the token keys at auth.jwks_url, by result.",
 		}, []string{"result"}),
 		keysReadAt: f.NewGauge(prometheus.GaugeOpts{
 			Name: "onair_jwks_last_fetch_timestamp_seconds",
-			Help: "When the token keys behind auth.jwks_url were last read; 0: never, or there is no such URL.",
+			Help: "When the token keys at auth.jwks_url were last read; 0: never, or the URL is not set.",
 		}),
 	}
 	for _, result := range []string{"ok", "failed"} {

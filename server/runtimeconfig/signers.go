@@ -7,14 +7,14 @@ import (
 	"onair/signing"
 )
 
-// Signers make and verify the URLs of media.
+// Signers make and verify URLs of media.
 type Signers struct {
 	PushSigner     *signing.PushSigner
 	PlaySigner     *signing.PlaySigner
-	PlaybackSigner *signing.PlaybackSigner // nil: recordings are not played from here
+	PlaybackSigner *signing.PlaybackSigner // nil: recordings get no URLs
 }
 
-// NewSigners makes the signers that are configured. The error names the key.
+// NewSigners makes the configured signers. The error names the key that is wrong.
 func NewSigners(cfg *config.Config) (s Signers, err error) {
 	signer, err := newDomainSigner(cfg, "push", cfg.Push.SignerConfig())
 	if err != nil {
@@ -41,8 +41,8 @@ func NewSigners(cfg *config.Config) (s Signers, err error) {
 	return s, nil
 }
 
-// newDomainSigner makes the signer that is configured for a domain to push to or to play
-// from. Its error names the key of the configuration.
+// newDomainSigner makes the signer of one push or play domain; use is push or play. The error
+// names the key that is wrong.
 func newDomainSigner(cfg *config.Config, use string, c config.SignerConfig) (signing.Signer, error) {
 	signer, err := signing.NewSigner(c.Provider, c.Template, signing.SignerConfig{
 		Key: c.Key.Reveal(), BackupKey: c.BackupKey.Reveal(), Delta: c.Delta, Algorithm: signing.Algorithm(c.Algorithm),
@@ -57,7 +57,7 @@ func newDomainSigner(cfg *config.Config, use string, c config.SignerConfig) (sig
 	return nil, cfg.KeyError(key, err)
 }
 
-// newPlaySigner makes what signs play URLs, for each domain as is configured for it.
+// newPlaySigner makes the signer of play URLs, which has one signer for each domain.
 func newPlaySigner(cfg *config.Config) (*signing.PlaySigner, error) {
 	play := &cfg.Play
 	pc := signing.PlaySignerConfig{
@@ -76,9 +76,9 @@ func newPlaySigner(cfg *config.Config) (*signing.PlaySigner, error) {
 		}
 		pc.Domains = append(pc.Domains, signing.Domain{Name: d.Name, Weight: d.Weight, Signer: signer})
 	}
-	player, err := signing.NewPlaySigner(pc)
+	playSigner, err := signing.NewPlaySigner(pc)
 	if err != nil {
 		return nil, fmt.Errorf("play: %w", err)
 	}
-	return player, nil
+	return playSigner, nil
 }

@@ -1,3 +1,3 @@
-// Package urls signs the push, play and playback URLs that clients get, by the
-// configuration in force, and counts them by use.
+// Package urls signs the push, play and recording URLs that clients get, with the signers of
+// the current configuration, and counts them by use.
 package urls
