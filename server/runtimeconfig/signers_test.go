@@ -110,7 +110,7 @@ func TestReloadMovesPlay(t *testing.T) {
 		}
 		// What cannot be is refused, and all stays as it was.
 		s.Node.Reload(t.Context(), nodetest.ConfigLoader(t, append(slices.Clone(move), "--play.providers", "new.example.com=aliyun_b", "--play.protocols", "flv")...))
-		if log := s.Log(); !strings.Contains(log, "the configuration stays as it was") || len(s.Node.Runtime.Current().Play.Domains) != 1 {
+		if log := s.Log(); !strings.Contains(log, "configuration reload failed") || len(s.Node.Runtime.Current().Play.Domains) != 1 {
 			t.Errorf("a provider without RTMP was taken beside protocols that stay: %s", log)
 		}
 		s.Node.Reload(t.Context(), nodetest.ConfigLoader(t, move...))
