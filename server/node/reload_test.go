@@ -97,13 +97,13 @@ func TestReloadKeepsMadeUpSecrets(t *testing.T) {
 	})
 }
 
-// TestReloadTakesOver: what is not secret is taken over beside a secret that was
-// made up, and a running server makes up none that was given.
+// TestReloadTakesOver: a reload applies values beside a generated secret, and fails if a
+// configured secret is no longer configured.
 func TestReloadTakesOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := nodetest.Serve(t, "--push.key", "one")
 		s.Node.Reload(t.Context(), nodetest.ConfigLoader(t))
-		if log := s.Log(); !strings.Contains(log, "push.key: it was given") {
+		if log := s.Log(); !strings.Contains(log, "push.key: no longer configured") {
 			t.Errorf("a key that is gone: %s", log)
 		}
 		s.Node.Reload(t.Context(), nodetest.ConfigLoader(t, "--push.key", "one", "--push.backup-key", "zero", "--play.backup-key", "two",

@@ -25,7 +25,7 @@ import (
 	"onair/server/urls"
 )
 
-// Options are what calls are answered with.
+// Options are the parts of the node that the API uses.
 type Options struct {
 	Node       *presencenode.Node
 	Hub        *hub.Hub
@@ -40,12 +40,12 @@ type Options struct {
 	Log       zerolog.Logger
 }
 
-// API answers the calls of version 1 over HTTP.
+// API answers the HTTP calls of version 1.
 type API struct {
 	Options
 
 	durations   *prometheus.HistogramVec
-	callLimiter userRateLimiter // of anchors
+	callLimiter userRateLimiter // by anchor
 	likeLimiter *likeLimiter
 }
 
@@ -54,13 +54,13 @@ func New(o Options) *API {
 	return &API{
 		Options: o, callLimiter: newUserRateLimiter(), likeLimiter: newLikeLimiter(),
 		durations: promauto.With(o.Metrics).NewHistogramVec(prometheus.HistogramOpts{
-			Name: "onair_http_request_duration_seconds", Help: "How long HTTP calls took, by call and status; sockets and event streams are not among them.",
+			Name: "onair_http_request_duration_seconds", Help: "Duration of HTTP calls, by call and status; without sockets and event streams.",
 			Buckets: []float64{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10},
 		}, []string{"call", "status"}),
 	}
 }
 
-// Register adds all calls to a mux.
+// Register adds the routes of all calls to a mux.
 func (a *API) Register(mux *http.ServeMux) {
 	mux.HandleFunc("GET /v1/streams/events", a.requireViewer(a.streamEvents))
 
@@ -89,13 +89,13 @@ func (a *API) Register(mux *http.ServeMux) {
 	call("GET /v1/metrics", a.requireRole(a.getNodeMetrics, auth.Admin))
 }
 
-// MeasureDuration measures the calls of a pattern.
+// MeasureDuration returns a handler that observes how long the calls of a pattern take.
 func (a *API) MeasureDuration(pattern string, next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		began := time.Now()
+		startedAt := time.Now()
 		recorder := &statusRecorder{ResponseWriter: w, status: http.StatusOK}
 		next(recorder, r)
-		a.durations.WithLabelValues(pattern, strconv.Itoa(recorder.status)).Observe(time.Since(began).Seconds())
+		a.durations.WithLabelValues(pattern, strconv.Itoa(recorder.status)).Observe(time.Since(startedAt).Seconds())
 	}
 }
 
@@ -111,14 +111,14 @@ func (w *statusRecorder) WriteHeader(status int) {
 	w.ResponseWriter.WriteHeader(status)
 }
 
-// Unwrap is for http.ResponseController and for limits on bodies.
+// Unwrap returns the response for http.ResponseController and http.MaxBytesReader.
 func (w *statusRecorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// NodeHeader names the node that a call came to, where that matters.
+// NodeHeader is the header that names the node that has answered.
 const NodeHeader = "Onair-Node"
 
-// getNodeMetrics answers GET /v1/metrics: the metrics of the node that the call came to,
-// for people who cannot reach the ops listener.
+// getNodeMetrics answers GET /v1/metrics: the metrics of this node, for operators who cannot
+// reach the ops listener.
 func (a *API) getNodeMetrics(w http.ResponseWriter, r *http.Request, _ auth.Identity) error {
 	w.Header().Set(NodeHeader, a.Runtime.Current().Node)
 	w.Header().Set("Cache-Control", "no-store")
@@ -126,22 +126,23 @@ func (a *API) getNodeMetrics(w http.ResponseWriter, r *http.Request, _ auth.Iden
 	return nil
 }
 
-// checkOrigin refuses what a page of another origin has a browser do in its visitors'
-// name: viewers without a token could else be made to like and to watch.
+// checkOrigin returns an error for calls of pages of another origin that cors does not allow.
+// Otherwise such a page could make its visitors like and watch streams without a token.
 func (a *API) checkOrigin(r *http.Request) error {
 	origin := r.Header.Get("Origin")
 	u, err := url.Parse(origin)
 	if origin == "" || err == nil && strings.EqualFold(u.Host, r.Host) || admission.IsAllowedOrigin(origin, a.Runtime.Current().CORS) {
 		return nil
 	}
-	return &wire.Error{Code: wire.CodeForbidden, Message: "pages of this origin may not do this: see cors"}
+	return &wire.Error{Code: wire.CodeForbidden, Message: "pages of this origin may not make this call: see cors"}
 }
 
+// clientAddress returns the address of the client, also behind the configured proxies.
 func (a *API) clientAddress(r *http.Request) string {
 	return admission.ClientAddress(r, a.Runtime.Current().Proxies).String()
 }
 
-// logTime is the time of the last entry that was applied.
+// logTime returns the time of the last applied entry, in Unix milliseconds.
 func (a *API) logTime() (now int64) {
 	a.Node.Read(func(r *presence.Registry) { now = r.LogTime() })
 	return now

@@ -12,9 +12,6 @@ import (
 	"onair/server/response"
 )
 
-// The calls of apps that hold no socket: start, beat, update and stop. Together
-// they are a whole broadcast.
-
 // startStream answers POST /v1/streams.
 func (a *API) startStream(w http.ResponseWriter, r *http.Request, who auth.Identity) error {
 	m, err := readMessage[*wire.Start](w, r, wire.TypeStart)
@@ -27,11 +24,11 @@ func (a *API) startStream(w http.ResponseWriter, r *http.Request, who auth.Ident
 	anchor := who.Subject
 	switch {
 	case who.Role == auth.Backend && m.Anchor == "":
-		return &wire.Error{Code: wire.CodeBadRequest, Message: "a back end must name the anchor"}
+		return &wire.Error{Code: wire.CodeBadRequest, Message: "anchor is required for back ends"}
 	case who.Role == auth.Backend:
 		anchor = m.Anchor
 	case m.Anchor != "" && m.Anchor != who.Subject:
-		return &wire.Error{Code: wire.CodeForbidden, Message: "an anchor starts for nobody else"}
+		return &wire.Error{Code: wire.CodeForbidden, Message: "anchor must be the subject of the token"}
 	case m.Suffix != "":
 		return &wire.Error{Code: wire.CodeForbidden, Message: "only a back end may choose the suffix of a live code"}
 	}
@@ -57,9 +54,8 @@ func (a *API) startStream(w http.ResponseWriter, r *http.Request, who auth.Ident
 	return nil
 }
 
-// beatStream answers POST /v1/streams/{code}/beat. Its answer names the present
-// interval; a client that says in its beat that it beats by that one is held to
-// it from there on.
+// beatStream answers POST /v1/streams/{code}/beat with the present interval. When the client
+// sends that interval in a beat, its session adopts the present settings.
 func (a *API) beatStream(w http.ResponseWriter, r *http.Request, who auth.Identity) error {
 	m, err := readMessage[*wire.Beat](w, r, wire.TypeBeat)
 	if err != nil {
@@ -70,19 +66,19 @@ func (a *API) beatStream(w http.ResponseWriter, r *http.Request, who auth.Identi
 		return err
 	}
 	settings := a.Broadcasts.Settings()
-	var silence int64
-	a.Node.Read(func(reg *presence.Registry) { silence = reg.TimeSinceBeat(session) })
+	var sinceBeat int64
+	a.Node.Read(func(reg *presence.Registry) { sinceBeat = reg.TimeSinceBeat(session) })
 	result, isPending, err := a.Broadcasts.RenewLease(r.Context(), session)
 	if err != nil {
 		return err
 	}
-	term := settings.Missed*settings.Interval + settings.Grace
-	if m.HeartbeatMS == settings.Interval && result.TTL != 0 && result.TTL != term {
+	presentTTL := settings.Missed*settings.Interval + settings.Grace
+	if m.HeartbeatMS == settings.Interval && result.TTL != 0 && result.TTL != presentTTL {
 		if result, err = a.Broadcasts.Do(r.Context(), &presence.AdoptSettings{Session: session}); err != nil {
 			return err
 		}
 	}
-	a.Broadcasts.CountBeat(time.Duration(silence)*time.Millisecond, &settings)
+	a.Broadcasts.CountBeat(time.Duration(sinceBeat)*time.Millisecond, &settings)
 	a.Broadcasts.CountEncoderStats(&m.Stats)
 	response.WriteMessage(w, http.StatusOK, &wire.Ack{
 		N: m.N, ServerTime: time.Now().UnixMilli(), DeadlineInMS: result.TTL, Pending: isPending, HeartbeatMS: settings.Interval,
@@ -125,28 +121,28 @@ func (a *API) stopStream(w http.ResponseWriter, r *http.Request, who auth.Identi
 	if code := broadcast.ErrorCode(err); err != nil && (key == "" || code != wire.CodeSessionGone && code != wire.CodeNotFound) {
 		return err
 	}
-	// What is gone may have been stopped under this key.
-	result, failed := a.Broadcasts.Do(r.Context(), &presence.Stop{
+	// A session that is gone may have been stopped under this key.
+	result, stopErr := a.Broadcasts.Do(r.Context(), &presence.Stop{
 		Session: session, Reason: presence.Stopped, By: who.Subject, Key: key,
 	})
-	if failed != nil {
-		if err != nil && broadcast.ErrorCode(failed) == wire.CodeSessionGone {
+	if stopErr != nil {
+		if err != nil && broadcast.ErrorCode(stopErr) == wire.CodeSessionGone {
 			return err
 		}
-		return failed
+		return stopErr
 	}
 	response.WriteMessage(w, http.StatusOK, &wire.Stopped{Summary: *broadcast.Summary(result.Ended)})
 	return nil
 }
 
-// resolveSession finds the session that a call is about: the one that it names, of
-// the live code in its path. A back end need not name it. An error about a
-// session that was the caller's comes with that session.
-func (a *API) resolveSession(r *http.Request, who auth.Identity, text string) (session presence.Session, err error) {
+// resolveSession returns the session with the given id, if it belongs to the caller and to the
+// live code in the path. For back ends the id may be empty: the live session of the code. If
+// the session has ended, both the session and an error are returned.
+func (a *API) resolveSession(r *http.Request, who auth.Identity, sessionID string) (session presence.Session, err error) {
 	code := r.PathValue("code")
-	if text == "" {
+	if sessionID == "" {
 		if who.Role != auth.Backend {
-			return session, &wire.Error{Code: wire.CodeBadRequest, Message: "session is required: it is in the answer to the start"}
+			return session, &wire.Error{Code: wire.CodeBadRequest, Message: "session is required: the response to the start has it"}
 		}
 		st := a.Hub.StreamByCode(code)
 		if st == nil {
@@ -154,12 +150,12 @@ func (a *API) resolveSession(r *http.Request, who auth.Identity, text string) (s
 		}
 		return st.Session, nil
 	}
-	named, err := presence.ParseSession(text)
+	named, err := presence.ParseSession(sessionID)
 	if err != nil {
 		return session, &wire.Error{Code: wire.CodeBadRequest, Message: "session is not a session id"}
 	}
 	st, ended := a.findSession(named)
-	if st == nil { // that it is gone only the log can say: this node may be behind
+	if st == nil { // this node may not have applied the start yet
 		if err := a.Broadcasts.Sync(r.Context()); err != nil {
 			return session, err
 		}
@@ -169,7 +165,7 @@ func (a *API) resolveSession(r *http.Request, who auth.Identity, text string) (s
 	case st == nil:
 		return session, broadcast.RefusalError(&presence.Result{Refusal: presence.SessionGone})
 	case st.Code != code:
-		return session, &wire.Error{Code: wire.CodeNotFound, Message: "the session is not of this live code"}
+		return session, &wire.Error{Code: wire.CodeNotFound, Message: "the session has another live code"}
 	case who.Role == auth.Anchor && st.Anchor != who.Subject:
 		return session, broadcast.RefusalError(&presence.Result{Refusal: presence.NotOwner})
 	case ended != nil:
@@ -179,7 +175,8 @@ func (a *API) resolveSession(r *http.Request, who auth.Identity, text string) (s
 	return named, nil
 }
 
-// findSession finds a session, live or ended.
+// findSession returns the stream of a session, and its end if it has ended. The stream is nil
+// if the session is unknown.
 func (a *API) findSession(session presence.Session) (st *presence.Stream, ended *presence.Ended) {
 	a.Node.Read(func(reg *presence.Registry) {
 		if st = reg.StreamBySession(session); st == nil {

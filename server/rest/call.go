@@ -12,18 +12,18 @@ import (
 	"onair/server/response"
 )
 
-// handlerFunc answers one HTTP call of somebody who may make it. What it returns is
-// answered as a problem.
+// handlerFunc answers an HTTP call of an authorized caller. A returned error is answered as a
+// problem; then the handler must have written nothing.
 type handlerFunc func(w http.ResponseWriter, r *http.Request, who auth.Identity) error
 
-// requireRole serves callers with a token of one of the roles.
+// requireRole calls next for callers with a token of one of the roles.
 func (a *API) requireRole(next handlerFunc, roles ...auth.Role) http.HandlerFunc {
 	return a.authorize(next, func(who auth.Identity, hasToken bool) error {
 		switch {
 		case !hasToken:
 			return &wire.Error{Code: wire.CodeUnauthorized, Message: "this needs a token: Authorization: Bearer …"}
 		case !slices.Contains(roles, who.Role):
-			return &wire.Error{Code: wire.CodeForbidden, Message: "tokens of role " + string(who.Role) + " may not do this"}
+			return &wire.Error{Code: wire.CodeForbidden, Message: "tokens of role " + string(who.Role) + " may not make this call"}
 		case who.Role == auth.Anchor:
 			return a.checkCallRate(who.Subject)
 		}
@@ -31,8 +31,8 @@ func (a *API) requireRole(next handlerFunc, roles ...auth.Role) http.HandlerFunc
 	})
 }
 
-// checkCallRate limits an anchor over HTTP as a socket is limited. Back ends are not:
-// they call for all of their anchors.
+// checkCallRate limits the calls of an anchor like the messages of a socket. Calls of back ends
+// are not limited, because they are for many anchors.
 func (a *API) checkCallRate(anchor string) error {
 	limits := a.Runtime.Current().Limits
 	if a.callLimiter.allow(anchor, 1, limits.Rate, limits.Burst, time.Now()) {
@@ -43,7 +43,7 @@ func (a *API) checkCallRate(anchor string) error {
 	}
 }
 
-// requireViewer serves callers who may open a viewer socket.
+// requireViewer calls next for callers who may open a viewer socket.
 func (a *API) requireViewer(next handlerFunc) http.HandlerFunc {
 	return a.authorize(next, func(_ auth.Identity, hasToken bool) error {
 		if !hasToken && !a.Runtime.Current().Viewer.Anonymous {
@@ -53,6 +53,7 @@ func (a *API) requireViewer(next handlerFunc) http.HandlerFunc {
 	})
 }
 
+// authorize calls next if the token is valid, or absent, and check allows the call.
 func (a *API) authorize(next handlerFunc, check func(who auth.Identity, hasToken bool) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		who, hasToken, err := a.Tokens.VerifyRequest(r)
@@ -68,16 +69,15 @@ func (a *API) authorize(next handlerFunc, check func(who auth.Identity, hasToken
 	}
 }
 
-// MaxBody bounds the body of a call, in bytes: that of a message on an anchor
-// socket.
+// MaxBody is the maximum size of a body in bytes, as of a message on an anchor socket.
 const MaxBody = 16 << 10
 
-// readBody reads a body, which is JSON whatever its Content-Type says (curl says
-// another by itself); an empty one is an empty object.
+// readBody reads a JSON body with any Content-Type, because curl sets another by default. It
+// returns an empty object for an empty body.
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBody))
 	if err != nil {
-		return nil, &wire.Error{Code: wire.CodeBadRequest, Message: "the body is too long, or did not come whole in time"}
+		return nil, &wire.Error{Code: wire.CodeBadRequest, Message: "the body is too long, or was not complete in time"}
 	}
 	if len(body) == 0 {
 		return []byte(`{}`), nil
@@ -85,28 +85,27 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	return body, nil
 }
 
-// readMessage reads a body that is a message of a socket.
-func readMessage[T wire.Message](w http.ResponseWriter, r *http.Request, typ string) (m T, err error) {
+// readMessage reads a body that is a message of the protocol without its type.
+func readMessage[T wire.Message](w http.ResponseWriter, r *http.Request, messageType string) (m T, err error) {
 	body, err := readBody(w, r)
 	if err != nil {
 		return m, err
 	}
-	decoded, err := wire.DecodeRequestBody(typ, body)
+	decoded, err := wire.DecodeRequestBody(messageType, body)
 	if err != nil {
 		return m, err
 	}
 	return decoded.(T), nil
 }
 
-// idempotencyKey reads the Idempotency-Key of a call; body is the key that the body
-// names, where it may.
-func idempotencyKey(r *http.Request, body string) (string, error) {
+// idempotencyKey returns the Idempotency-Key of a call, or else the key in its body.
+func idempotencyKey(r *http.Request, bodyKey string) (string, error) {
 	key := r.Header.Get("Idempotency-Key")
 	switch {
 	case key == "":
-		return body, nil
-	case body != "" && body != key:
-		return "", &wire.Error{Code: wire.CodeBadRequest, Message: "key and Idempotency-Key differ: they are the same thing"}
+		return bodyKey, nil
+	case bodyKey != "" && bodyKey != key:
+		return "", &wire.Error{Code: wire.CodeBadRequest, Message: "key and Idempotency-Key must be equal"}
 	case len(key) > wire.MaxKeyBytes || strings.ContainsFunc(key, func(c rune) bool { return c < ' ' || c > '~' }):
 		return "", &wire.Error{Code: wire.CodeBadRequest, Message: "Idempotency-Key must be at most 64 printable ASCII characters"}
 	}

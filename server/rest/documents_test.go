@@ -54,16 +54,16 @@ func routesOfFile(t *testing.T, name string) (all []route) {
 		}
 		r := route{pattern: text}
 		switch by := handler.Fun.(*ast.SelectorExpr).Sel.Name; by {
-		case "allowViewers", "ViewerHandler":
+		case "requireViewer", "ViewerHandler":
 			r.open = true
 		case "AnchorHandler": // sockets may bring their token later
 			r.open, r.roles = true, []string{"anchor"}
-		case "allowRoles":
+		case "requireRole":
 			for _, role := range handler.Args[1:] {
 				r.roles = append(r.roles, strings.ToLower(role.(*ast.SelectorExpr).Sel.Name))
 			}
 		default:
-			t.Errorf("%s: this test does not know whom %s lets in", text, by)
+			t.Errorf("%s: unknown authorization function %s", text, by)
 		}
 		all = append(all, r)
 		return true
@@ -107,7 +107,7 @@ func TestOpenAPIHasEveryRoute(t *testing.T) {
 				}
 			}
 			if !slices.Equal(got.roles, r.roles) || got.open != r.open {
-				t.Errorf("%s lets in %+v by the document, %+v by the code", pattern, got, r)
+				t.Errorf("%s requires %+v by the document, %+v by the code", pattern, got, r)
 			}
 		}
 	}

@@ -16,49 +16,48 @@ import (
 	"onair/hub/wire"
 )
 
-// A reader of events is limited as a socket is: it is closed after EventStallTimeout without
-// taking a byte, or when one message took eventTimeout.
+// Limits of a response of events.
 const (
-	EventStallTimeout = 30 * time.Second
-	eventTimeout      = 5 * time.Minute
-	eventChunkSize    = 16 << 10 // bytes, written under one deadline
-	eventSendBuffer   = 16 << 10 // bytes, the kernel's send buffer: a reader that stops must not pin megabytes
+	EventStallTimeout = 30 * time.Second // for a chunk
+	eventTimeout      = 5 * time.Minute  // for a whole event
+	eventChunkSize    = 16 << 10         // bytes that are written under one deadline
+	eventSendBuffer   = 16 << 10         // bytes; bounds the kernel's memory for a client that stops reading
 	eventRetryField   = "retry: 1000\n\n"
 )
 
-// eventWriter is a response of server-sent events, to which the hub writes as to a
-// socket. The handler's goroutine is the one that writes the response.
+// eventWriter is a response of server-sent events. The hub writes to it as to a socket; the
+// goroutine of the handler writes the response.
 type eventWriter struct {
 	// Static after construction.
 	w         http.ResponseWriter
 	rc        *http.ResponseController
-	viewID    string      // whose positions are the events' ids
-	onWritten func(error) // set once, by OnReady
-	nextEvent chan []byte // of size one: the event to be written; the hub waits until it was
-	lastEvent chan []byte // of size one: the same, and then no more
-	abandoned chan struct{}
-	finished  chan struct{} // closed when over
+	viewID    string        // the view whose positions are the ids of events
+	onWritten func(error)   // set once, by OnWritable
+	nextEvent chan []byte   // of size one; the hub waits until the event is written
+	lastEvent chan []byte   // of size one; the response ends after this event
+	abandoned chan struct{} // closed by CloseNow
+	finished  chan struct{} // closed when the handler writes no more
 
-	mu         sync.Mutex // guards over
+	mu         sync.Mutex // guards isFinished
 	isFinished bool       // the handler writes no more
 
-	abandonOnce sync.Once   // closes gone
-	isWriting   atomic.Bool // so a deadline would end it
+	abandonOnce sync.Once   // closes abandoned
+	isWriting   atomic.Bool // a deadline would interrupt the write
 	hasWritten  bool        // owned by the handler
 }
 
 var _ hub.Conn = (*eventWriter)(nil)
 
 // OnWritable implements hub.Conn.
-func (ev *eventWriter) OnWritable(f func(error)) { ev.onWritten = f }
+func (ev *eventWriter) OnWritable(onWritten func(error)) { ev.onWritten = onWritten }
 
-// Write has the handler write a message as one event.
-func (ev *eventWriter) Write(m socket.Message) (full bool, err error) {
+// Write passes a message to the handler, which writes it as one event.
+func (ev *eventWriter) Write(m socket.Message) (isFull bool, err error) {
 	message := m.AppendText(nil)
-	typ, view, pos := wire.PeekHeader(message)
+	messageType, viewID, pos := wire.PeekHeader(message)
 	text := make([]byte, 0, len(message)+128)
-	text = append(append(text, "event: "...), typ...)
-	if pos != "" && view == ev.viewID {
+	text = append(append(text, "event: "...), messageType...)
+	if pos != "" && viewID == ev.viewID {
 		text = append(append(text, "\nid: "...), pos...)
 	}
 	text = append(append(text, "\ndata: "...), message...)
@@ -71,7 +70,7 @@ func (ev *eventWriter) Write(m socket.Message) (full bool, err error) {
 	return true, nil
 }
 
-// finish is when the handler writes no more.
+// finish makes later writes fail. The handler calls it when it writes no more.
 func (ev *eventWriter) finish() {
 	ev.mu.Lock()
 	ev.isFinished = true
@@ -84,8 +83,8 @@ func (ev *eventWriter) finish() {
 	}
 }
 
-// errSlowReader ends a response whose reader took too long for one message.
-var errSlowReader = errors.New("events: the reader is too slow")
+// errSlowReader is returned when writing an event took longer than eventTimeout.
+var errSlowReader = errors.New("events: client reads too slowly")
 
 // writeEvent writes an event. The handler calls it.
 func (ev *eventWriter) writeEvent(text []byte) error {
@@ -95,10 +94,10 @@ func (ev *eventWriter) writeEvent(text []byte) error {
 		ev.hasWritten = true
 		text = append([]byte(eventRetryField), text...)
 	}
-	limit := time.Now().Add(eventTimeout)
+	deadline := time.Now().Add(eventTimeout)
 	for len(text) > 0 {
 		now := time.Now()
-		if !now.Before(limit) {
+		if !now.Before(deadline) {
 			return errSlowReader
 		}
 		n := min(len(text), eventChunkSize)
@@ -113,10 +112,10 @@ func (ev *eventWriter) writeEvent(text []byte) error {
 		}
 		text = text[n:]
 	}
-	return ev.setWriteDeadline(time.Time{}) // HTTP/2 ends a response when it passes, written or not
+	return ev.setWriteDeadline(time.Time{}) // HTTP/2 ends a response at its deadline even if nothing is written
 }
 
-// setWriteDeadline sets when writing ends, unless it has been ended meanwhile.
+// setWriteDeadline sets the deadline of writes. It returns net.ErrClosed after CloseNow.
 func (ev *eventWriter) setWriteDeadline(at time.Time) error {
 	if err := ev.rc.SetWriteDeadline(at); err != nil {
 		return err
@@ -129,7 +128,7 @@ func (ev *eventWriter) setWriteDeadline(at time.Time) error {
 	}
 }
 
-// Close writes the reason as the last event.
+// Close writes the reason as the last event and waits until the handler has finished.
 func (ev *eventWriter) Close(code websocket.StatusCode, reason string) error {
 	text := append([]byte("event: close\ndata: {\"type\":\"close\",\"code\":"), strconv.Itoa(int(code))...)
 	text = wire.AppendJSONString(append(text, `,"reason":`...), reason)
@@ -138,7 +137,7 @@ func (ev *eventWriter) Close(code websocket.StatusCode, reason string) error {
 	return nil
 }
 
-// CloseNow ends a send that is under way, and lets the handler return.
+// CloseNow interrupts a write and makes the handler return.
 func (ev *eventWriter) CloseNow() error {
 	var err error
 	ev.abandonOnce.Do(func() {

@@ -16,18 +16,18 @@ import (
 	"onair/server/broadcast"
 )
 
-// addressBackoff is how long a client waits whose address has too many connections.
+// addressBackoff is the retry time of a client whose address has too many connections.
 const addressBackoff = 10 * time.Second
 
-// eventsRequest is a request for events: one query, and the streams to watch.
+// eventsRequest is a request for events: one query, and live codes to watch.
 type eventsRequest struct {
 	query        *wire.Subscribe
 	viewID       string // the id of the query's view
 	watchedCodes []string
 }
 
-// streamEvents answers GET /v1/streams/events with what a viewer socket would get of
-// one query, and of the streams that are watched.
+// streamEvents answers GET /v1/streams/events with the messages that a viewer socket gets for
+// one query and for the watched streams.
 func (a *API) streamEvents(w http.ResponseWriter, r *http.Request, who auth.Identity) error {
 	request, err := a.parseEventsRequest(r)
 	if err != nil {
@@ -68,8 +68,8 @@ func (a *API) streamEvents(w http.ResponseWriter, r *http.Request, who auth.Iden
 // parseEventsRequest reads and checks a request for events.
 func (a *API) parseEventsRequest(r *http.Request) (*eventsRequest, error) {
 	if r.ContentLength != 0 {
-		// One that never comes would keep the client's end from being noticed.
-		return nil, &wire.Error{Code: wire.CodeBadRequest, Message: "this call takes no body"}
+		// The HTTP server notices that a client has gone only after it has read the body.
+		return nil, &wire.Error{Code: wire.CodeBadRequest, Message: "this call must have no body"}
 	}
 	q, err := parseQuery(r)
 	if err != nil {
@@ -81,25 +81,26 @@ func (a *API) parseEventsRequest(r *http.Request) (*eventsRequest, error) {
 	if err := q.Validate(); err != nil {
 		return nil, err
 	}
-	view, e := a.Hub.ViewID(q)
+	viewID, e := a.Hub.ViewID(q)
 	if e != nil {
 		return nil, e
 	}
-	watched := splitList(r.URL.Query()["watch"])
-	if err := a.checkOrigin(r); err != nil && len(watched) > 0 {
+	watchedCodes := splitList(r.URL.Query()["watch"])
+	if err := a.checkOrigin(r); err != nil && len(watchedCodes) > 0 {
 		return nil, err
 	}
-	if len(watched) > a.Runtime.Current().Limits.WatchesPerSocket {
+	if len(watchedCodes) > a.Runtime.Current().Limits.WatchesPerSocket {
 		return nil, &wire.Error{Code: wire.CodeLimitExceeded, Message: "watch names more streams than one socket may watch"}
 	}
-	for _, code := range watched {
+	for _, code := range watchedCodes {
 		if a.Hub.StreamByCode(code) == nil {
 			return nil, broadcast.NotLiveError()
 		}
 	}
-	return &eventsRequest{q, view, watched}, nil
+	return &eventsRequest{q, viewID, watchedCodes}, nil
 }
 
+// subscribeAndWatch subscribes a socket to the query of a request, and watches its streams.
 func (a *API) subscribeAndWatch(out *hub.Socket, request *eventsRequest) error {
 	if e := a.Hub.Subscribe(out, request.query); e != nil {
 		return e
@@ -112,7 +113,7 @@ func (a *API) subscribeAndWatch(out *hub.Socket, request *eventsRequest) error {
 	return nil
 }
 
-// roleLabel is the role that an identity counts as.
+// roleLabel returns the role of a connection's user for metrics.
 func roleLabel(who auth.Identity) string {
 	if who.Role == "" {
 		return admission.RoleAnonymous
@@ -120,26 +121,26 @@ func roleLabel(who auth.Identity) string {
 	return string(who.Role)
 }
 
-// newEventWriter sends no byte before the first event.
+// newEventWriter prepares a response of events. It sends nothing before the first event.
 func newEventWriter(w http.ResponseWriter, r *http.Request, view string) *eventWriter {
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("X-Accel-Buffering", "no") // nginx would collect what is to go at once
+	h.Set("X-Accel-Buffering", "no") // disables buffering in nginx
 	ev := &eventWriter{
 		w: w, rc: http.NewResponseController(w), viewID: view,
 		nextEvent: make(chan []byte, 1), lastEvent: make(chan []byte, 1), abandoned: make(chan struct{}), finished: make(chan struct{}),
 	}
-	ev.rc.SetReadDeadline(time.Time{}) // the request has come whole; what follows has no end
+	ev.rc.SetReadDeadline(time.Time{}) // the server's read timeout would end the response
 	if conn, ok := r.Context().Value(ConnContextKey{}).(net.Conn); ok {
-		socket.SetSendBuffer(conn, eventSendBuffer) // if it fails we only use more memory
+		socket.SetSendBuffer(conn, eventSendBuffer) // a failure costs only memory
 	}
 	return ev
 }
 
-// pumpEvents writes the events of a connection until it is closed, the client has gone, or
-// the token has expired.
+// pumpEvents writes events until the connection is closed, the client has gone, or the token
+// has expired.
 func (ev *eventWriter) pumpEvents(ctx context.Context, conn *admission.Conn, tokenExpires time.Time) {
 	expired := make(<-chan time.Time)
 	if !tokenExpires.IsZero() {
@@ -155,7 +156,7 @@ func (ev *eventWriter) pumpEvents(ctx context.Context, conn *admission.Conn, tok
 				continue
 			}
 		case text := <-ev.lastEvent:
-			ev.writeEvent(text) // nobody is left to get an error
+			ev.writeEvent(text) // the connection ends anyway
 		case <-expired:
 			conn.Close(wire.CloseUnauthorized, "the token has expired")
 			continue
@@ -167,5 +168,5 @@ func (ev *eventWriter) pumpEvents(ctx context.Context, conn *admission.Conn, tok
 	}
 }
 
-// ConnContextKey is the key under which the context of a request has its net.Conn.
+// ConnContextKey is the key of the net.Conn in the context of a request.
 type ConnContextKey struct{}

@@ -12,28 +12,28 @@ import (
 	"onair/server/response"
 )
 
-// likeLimiter limits likes over HTTP, where no socket has state. It may be used
+// likeLimiter limits likes over HTTP, where no socket holds a limiter. It may be used
 // concurrently.
 type likeLimiter struct {
-	limits userRateLimiter               // by user, else by address
+	limits userRateLimiter               // by user, or by address without a token
 	keys   *lru.Cache[string, time.Time] // when a key was used
 }
 
-// What is remembered of their keys.
+// Limits of remembered idempotency keys.
 const (
 	maxLikeKeys = 100_000
 	likeKeyTTL  = 10 * time.Minute
 )
 
 func newLikeLimiter() *likeLimiter {
-	keys, _ := lru.New[string, time.Time](maxLikeKeys) // its one error is a size of 0
+	keys, _ := lru.New[string, time.Time](maxLikeKeys) // fails only for a size of 0
 	return &likeLimiter{newUserRateLimiter(), keys}
 }
 
-// isRepeated reports whether a user's key was used before.
+// isRepeated reports whether a user has used a key before.
 func (l *likeLimiter) isRepeated(user, key string, now time.Time) bool {
-	at, known := l.keys.Get(user + "\n" + key)
-	return key != "" && known && now.Sub(at) < likeKeyTTL
+	usedAt, found := l.keys.Get(user + "\n" + key)
+	return key != "" && found && now.Sub(usedAt) < likeKeyTTL
 }
 
 // addKey remembers a user's key.
@@ -43,8 +43,8 @@ func (l *likeLimiter) addKey(user, key string, now time.Time) {
 	}
 }
 
-// likeStream answers POST /v1/streams/{code}/likes. Likes are counted on the
-// node that heard them, so a key is known to that node alone.
+// likeStream answers POST /v1/streams/{code}/likes. Idempotency keys of likes are known only to
+// the node that received them.
 func (a *API) likeStream(w http.ResponseWriter, r *http.Request, who auth.Identity) error {
 	if err := a.checkOrigin(r); err != nil {
 		return err
@@ -77,7 +77,7 @@ func (a *API) likeStream(w http.ResponseWriter, r *http.Request, who auth.Identi
 	return nil
 }
 
-// readLike reads a like whose code is in the path.
+// readLike reads the body of a like; the live code is in the path.
 func readLike(w http.ResponseWriter, r *http.Request) (*wire.Like, error) {
 	body, err := readBody(w, r)
 	if err != nil {

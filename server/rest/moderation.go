@@ -11,8 +11,8 @@ import (
 	"onair/server/response"
 )
 
-// kickStream answers POST /v1/streams/{code}/kick: it ends the live session of
-// the code. The anchor may start again.
+// kickStream answers POST /v1/streams/{code}/kick: it ends the live session of the code. The
+// anchor may start again.
 func (a *API) kickStream(w http.ResponseWriter, r *http.Request, who auth.Identity) error {
 	key, err := idempotencyKey(r, "")
 	if err != nil {
@@ -37,7 +37,7 @@ func (a *API) kickStream(w http.ResponseWriter, r *http.Request, who auth.Identi
 	return nil
 }
 
-// BanView is a ban as the people who operate see it.
+// BanView is a ban as operators see it.
 type BanView struct {
 	Anchor string `json:"anchor"`
 	Until  int64  `json:"until,omitempty"` // Unix milliseconds; left out: for ever
@@ -45,7 +45,7 @@ type BanView struct {
 	By     string `json:"by,omitempty"`
 }
 
-// anchorInPath is the user id in a path.
+// anchorInPath returns the user id in the path of a request.
 func anchorInPath(r *http.Request) (string, error) {
 	anchor := r.PathValue("anchor")
 	if len(anchor) > wire.MaxAnchorBytes {
@@ -57,17 +57,17 @@ func anchorInPath(r *http.Request) (string, error) {
 // getBan answers GET /v1/bans/{anchor}.
 func (a *API) getBan(w http.ResponseWriter, r *http.Request, _ auth.Identity) error {
 	var ban presence.Ban
-	banned := false
-	a.Node.Read(func(reg *presence.Registry) { ban, banned = reg.ActiveBan(r.PathValue("anchor")) })
-	if !banned {
+	isBanned := false
+	a.Node.Read(func(reg *presence.Registry) { ban, isBanned = reg.ActiveBan(r.PathValue("anchor")) })
+	if !isBanned {
 		return &wire.Error{Code: wire.CodeNotFound, Message: "this anchor is not banned"}
 	}
 	response.WriteValue(w, BanView{ban.Anchor, ban.Until, ban.Reason, ban.By})
 	return nil
 }
 
-// putBan answers PUT /v1/bans/{anchor}: it ends the anchor's live session and
-// refuses its starts and pushes.
+// putBan answers PUT /v1/bans/{anchor}: it ends the anchor's live session, and its starts and
+// pushes are rejected.
 func (a *API) putBan(w http.ResponseWriter, r *http.Request, who auth.Identity) error {
 	body, err := readBody(w, r)
 	if err != nil {
@@ -78,7 +78,7 @@ func (a *API) putBan(w http.ResponseWriter, r *http.Request, who auth.Identity) 
 		return err
 	}
 	if m.Until != 0 && m.Until <= time.Now().UnixMilli() {
-		return &wire.Error{Code: wire.CodeBadRequest, Message: "until lies in the past"}
+		return &wire.Error{Code: wire.CodeBadRequest, Message: "until must be in the future"}
 	}
 	c := &presence.Ban{Until: m.Until, Reason: m.Reason, By: who.Subject}
 	if c.Anchor, err = anchorInPath(r); err != nil {
@@ -90,7 +90,7 @@ func (a *API) putBan(w http.ResponseWriter, r *http.Request, who auth.Identity) 
 	if _, err := a.Broadcasts.Do(r.Context(), c); err != nil {
 		return err
 	}
-	a.Log.Info().Str("anchor", c.Anchor).Str("by", c.By).Str("reason", c.Reason).Int64("until", c.Until).Msg("banned")
+	a.Log.Info().Str("anchor", c.Anchor).Str("by", c.By).Str("reason", c.Reason).Int64("until", c.Until).Msg("anchor banned")
 	response.WriteValue(w, BanView{c.Anchor, c.Until, c.Reason, c.By})
 	return nil
 }
@@ -108,7 +108,7 @@ func (a *API) deleteBan(w http.ResponseWriter, r *http.Request, who auth.Identit
 	if _, err := a.Broadcasts.Do(r.Context(), c); err != nil {
 		return err
 	}
-	a.Log.Info().Str("anchor", c.Anchor).Str("by", c.By).Msg("no longer banned")
+	a.Log.Info().Str("anchor", c.Anchor).Str("by", c.By).Msg("ban lifted")
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }

@@ -16,7 +16,7 @@ type RecordingView struct {
 	ID          string `json:"id"`
 	Code        string `json:"code"`
 	Anchor      string `json:"anchor"`
-	Session     string `json:"session,omitempty"` // for back ends alone
+	Session     string `json:"session,omitempty"` // for operators only
 	Title       string `json:"title,omitempty"`
 	Cover       string `json:"cover,omitempty"`
 	StartedAt   int64  `json:"started_at"`
@@ -39,22 +39,23 @@ func newRecordingView(rec *presence.Recording, who auth.Identity) RecordingView 
 	return v
 }
 
-// isOperator reports whether somebody may see what viewers may not.
+// isOperator reports whether a user may see unlisted recordings and session ids.
 func isOperator(who auth.Identity) bool { return who.Role == auth.Backend || who.Role == auth.Admin }
 
 // recordingsPerPage is how many recordings one page has.
 const recordingsPerPage = 100
 
-// listRecordings answers GET /v1/recordings?anchor=&code=&from=&to=&cursor=: the
-// last to start first. Those of streams that were in no view are shown to who
-// names the live code.
+// listRecordings answers GET /v1/recordings?anchor=&code=&from=&to=&cursor=, newest start first.
+// Viewers get recordings of unlisted streams only in a query for their live code.
 func (a *API) listRecordings(w http.ResponseWriter, r *http.Request, who auth.Identity) error {
-	in := r.URL.Query()
-	q := presence.RecordingQuery{Anchor: in.Get("anchor"), Code: in.Get("code"), After: in.Get("cursor"), Limit: recordingsPerPage}
-	var bad [2]bool
-	q.From, bad[0] = parseOptionalNumber(in.Get("from"))
-	q.To, bad[1] = parseOptionalNumber(in.Get("to"))
-	if bad[0] || bad[1] {
+	parameters := r.URL.Query()
+	q := presence.RecordingQuery{
+		Anchor: parameters.Get("anchor"), Code: parameters.Get("code"), After: parameters.Get("cursor"), Limit: recordingsPerPage,
+	}
+	var fromOK, toOK bool
+	q.From, fromOK = parseOptionalNumber(parameters.Get("from"))
+	q.To, toOK = parseOptionalNumber(parameters.Get("to"))
+	if !fromOK || !toOK {
 		return &wire.Error{Code: wire.CodeBadRequest, Message: "from and to must be Unix milliseconds"}
 	}
 	found, next, err := a.Recordings.Page(r.Context(), q)
@@ -83,13 +84,13 @@ func (a *API) getRecordingURLs(w http.ResponseWriter, r *http.Request, _ auth.Id
 	}
 	runtime := a.Runtime.Current()
 	if runtime.PlaybackSigner == nil {
-		return &wire.Error{Code: wire.CodeNotFound, Message: "recordings are not played from here: vod.provider is none"}
+		return &wire.Error{Code: wire.CodeNotFound, Message: "recordings have no play URLs: vod.provider is none"}
 	}
 	expires := time.Now().Add(runtime.VOD.TTL).Unix()
 	url, err := a.URLs.RecordingURL(rec.Location, expires)
 	if err != nil {
-		a.Log.Warn().Err(err).Str("recording", rec.ID).Msg("no URL can be made of where this recording lies")
-		return &wire.Error{Code: wire.CodeNotFound, Message: "this recording cannot be played from where it lies"}
+		a.Log.Warn().Err(err).Str("recording", rec.ID).Msg("recording has no URL")
+		return &wire.Error{Code: wire.CodeNotFound, Message: "this recording has no play URL: see vod"}
 	}
 	var answer struct {
 		URLs      map[string]string `json:"urls"`

@@ -11,7 +11,7 @@ import (
 	"onair/server/response"
 )
 
-// SessionView is a session as the people who operate see it.
+// SessionView is a session as operators see it.
 type SessionView struct {
 	Session     string `json:"session"`
 	Code        string `json:"code"`
@@ -36,6 +36,7 @@ type EndView struct {
 	By         string `json:"by,omitempty"`
 }
 
+// newSessionView returns the view of a session; e is nil for a live one.
 func newSessionView(st *presence.Stream, e *presence.Ended) SessionView {
 	v := SessionView{
 		Session: st.Session.String(), Code: st.Code, Anchor: st.Anchor, List: st.List, Title: st.Title,
@@ -49,19 +50,19 @@ func newSessionView(st *presence.Stream, e *presence.Ended) SessionView {
 	return v
 }
 
-// ExplanationView is why a session is in the state that it is in.
+// ExplanationView explains the state of a session.
 type ExplanationView struct {
 	SessionView
 	Rule        string   `json:"rule"`
 	Explanation string   `json:"explanation"`
 	Sources     []string `json:"sources,omitempty"`
-	// EndsInMS is how long the session lives on if nothing more is heard; left
-	// out where no silence ends it.
+	// EndsInMS is the time until the session ends without a new signal; absent if silence does
+	// not end it.
 	EndsInMS *int64         `json:"ends_in_ms,omitempty"`
 	Evidence []EvidenceView `json:"evidence"`
 }
 
-// EvidenceView is one piece of evidence.
+// EvidenceView is what one source last reported.
 type EvidenceView struct {
 	Source string `json:"source"`
 	Signal string `json:"sign"`
@@ -70,55 +71,55 @@ type EvidenceView struct {
 	Detail string `json:"detail,omitempty"`
 }
 
-// explanations are the rules in a sentence each.
+// explanations describe the rules in sentences.
 var explanations = map[presence.Rule]string{
-	presence.RuleNoSignal:   "a push URL was issued; no beat and no push was heard yet",
-	presence.RuleSignal:     "a beat or a push was heard, and nothing speaks against it",
+	presence.RuleNoSignal:   "a push URL was issued; no beat and no push was received yet",
+	presence.RuleSignal:     "a beat or a push was received, and no source contradicts it",
 	presence.RuleMissedBeat: "a beat is overdue",
-	presence.RuleMediaEnded: "the media server says that the push has ended, and none has begun since",
+	presence.RuleMediaEnded: "the media server reported the end of the push, and no new push",
 	"stopped":               "the anchor, or its back end, stopped it",
-	"missed_beats":          "as many beats were missed as end a session",
+	"missed_beats":          "the maximum number of beats was missed",
 	"taken_over":            "the same anchor started again",
 	"kicked":                "an operator ended it",
 	"banned":                "an operator banned the anchor",
 	"stream_lost":           "nothing was published for too long",
 }
 
-// explainSession answers GET /v1/streams/{code}/why?session=: of the live session,
-// else of the last one that had the code, or of the one that is named.
+// explainSession answers GET /v1/streams/{code}/why?session=. Without a session it explains the
+// live session of the code, or else the last one.
 func (a *API) explainSession(w http.ResponseWriter, r *http.Request, _ auth.Identity) error {
-	code, text := r.PathValue("code"), r.URL.Query().Get("session")
-	var account presence.Explanation
-	known := false
-	if text != "" {
-		session, err := presence.ParseSession(text)
+	code, sessionID := r.PathValue("code"), r.URL.Query().Get("session")
+	var explanation presence.Explanation
+	found := false
+	if sessionID != "" {
+		session, err := presence.ParseSession(sessionID)
 		if err != nil {
 			return &wire.Error{Code: wire.CodeBadRequest, Message: "session is not a session id"}
 		}
-		a.Node.Read(func(reg *presence.Registry) { account, known = reg.Explain(session) })
+		a.Node.Read(func(reg *presence.Registry) { explanation, found = reg.Explain(session) })
 	} else {
-		a.Node.Read(func(reg *presence.Registry) { account, known = explainLastSession(reg, code) })
+		a.Node.Read(func(reg *presence.Registry) { explanation, found = explainLastSession(reg, code) })
 	}
-	if !known || account.Stream.Code != code {
-		return &wire.Error{Code: wire.CodeNotFound, Message: "no session with this live code is known, live or ended in the last 24 hours"}
+	if !found || explanation.Stream.Code != code {
+		return &wire.Error{Code: wire.CodeNotFound, Message: "no session with this live code is live or ended in the last 24 hours"}
 	}
-	out := ExplanationView{
-		SessionView: newSessionView(account.Stream, account.Ended), Rule: string(account.Rule), Explanation: explanations[account.Rule],
-		Sources: account.Sources.Names(), Evidence: []EvidenceView{},
+	view := ExplanationView{
+		SessionView: newSessionView(explanation.Stream, explanation.Ended), Rule: string(explanation.Rule), Explanation: explanations[explanation.Rule],
+		Sources: explanation.Sources.Names(), Evidence: []EvidenceView{},
 	}
-	if account.EndsIn >= 0 {
-		out.EndsInMS = &account.EndsIn
+	if explanation.EndsIn >= 0 {
+		view.EndsInMS = &explanation.EndsIn
 	}
-	for _, e := range account.Evidence {
-		out.Evidence = append(out.Evidence, EvidenceView{
-			Source: e.Source.String(), Signal: e.Signal.String(), At: e.At, AgeMS: max(0, account.At-e.At), Detail: e.Detail,
+	for _, e := range explanation.Evidence {
+		view.Evidence = append(view.Evidence, EvidenceView{
+			Source: e.Source.String(), Signal: e.Signal.String(), At: e.At, AgeMS: max(0, explanation.At-e.At), Detail: e.Detail,
 		})
 	}
-	response.WriteValue(w, out)
+	response.WriteValue(w, view)
 	return nil
 }
 
-// explainLastSession gives an account of the session that has a code, or had it last.
+// explainLastSession explains the live session of a code, or else the last one that ended.
 func explainLastSession(reg *presence.Registry, code string) (presence.Explanation, bool) {
 	if st := reg.StreamByCode(code); st != nil {
 		return reg.Explain(st.Session)
@@ -134,21 +135,21 @@ func explainLastSession(reg *presence.Registry, code string) (presence.Explanati
 // SessionsPerPage is how many sessions one page has.
 const SessionsPerPage = 100
 
-// listSessions answers GET /v1/sessions?state=live|ended&anchor=&from=&cursor=.
-// Live sessions come in no order of meaning, those that have ended with the
-// last first; from is the least started_at, or ended_at, of those that count.
+// listSessions answers GET /v1/sessions?state=live|ended&anchor=&from=&cursor=. Live sessions
+// have no meaningful order; ended ones come newest first. from is the minimum of started_at for
+// live sessions, and of ended_at for ended ones.
 func (a *API) listSessions(w http.ResponseWriter, r *http.Request, _ auth.Identity) error {
-	q := r.URL.Query()
-	state, anchor := q.Get("state"), q.Get("anchor")
-	from, fault := parseOptionalNumber(q.Get("from"))
-	cursor, bad := parseOptionalNumber(q.Get("cursor"))
+	parameters := r.URL.Query()
+	state, anchor := parameters.Get("state"), parameters.Get("anchor")
+	from, fromOK := parseOptionalNumber(parameters.Get("from"))
+	cursor, cursorOK := parseOptionalNumber(parameters.Get("cursor"))
 	switch {
 	case state != "" && state != "live" && state != "ended":
-		return &wire.Error{Code: wire.CodeBadRequest, Message: "state is live or ended"}
-	case fault:
+		return &wire.Error{Code: wire.CodeBadRequest, Message: "state must be live or ended"}
+	case !fromOK:
 		return &wire.Error{Code: wire.CodeBadRequest, Message: "from must be Unix milliseconds"}
-	case bad:
-		return &wire.Error{Code: wire.CodeBadRequest, Message: "cursor is not one that a page came with"}
+	case !cursorOK:
+		return &wire.Error{Code: wire.CodeBadRequest, Message: "invalid cursor: must be the cursor of a page"}
 	}
 	var page struct {
 		Sessions []SessionView `json:"sessions"`
@@ -166,15 +167,17 @@ func (a *API) listSessions(w http.ResponseWriter, r *http.Request, _ auth.Identi
 	return nil
 }
 
-// parseOptionalNumber reads a whole number that may be left out; bad is whether it is none.
-func parseOptionalNumber(text string) (n int64, bad bool) {
+// parseOptionalNumber parses a whole number of at least 0. An empty text is 0.
+func parseOptionalNumber(text string) (n int64, ok bool) {
 	if text = strings.TrimSpace(text); text == "" {
-		return 0, false
+		return 0, true
 	}
 	n, err := strconv.ParseInt(text, 10, 64)
-	return n, err != nil || n < 0
+	return n, err == nil && n >= 0
 }
 
+// liveSessionsPage returns a page of live sessions, all of them or those of an anchor, and the
+// cursor of the next page.
 func liveSessionsPage(reg *presence.Registry, anchor string, from, cursor int64) (page []SessionView, next string) {
 	page = []SessionView{}
 	if anchor != "" {
@@ -195,11 +198,13 @@ func liveSessionsPage(reg *presence.Registry, anchor string, from, cursor int64)
 	return page, ""
 }
 
+// endedSessionsPage returns a page of ended sessions, all of them or those of an anchor, and the
+// cursor of the next page.
 func endedSessionsPage(reg *presence.Registry, anchor string, from int64, cursor uint64) (page []SessionView, next string) {
 	page = []SessionView{}
 	for seq, e := range reg.EndedSessions(cursor) {
 		if e.EndedAt < from {
-			return page, "" // the rest ended before
+			return page, "" // all others ended earlier
 		}
 		if anchor != "" && e.Stream.Anchor != anchor {
 			continue

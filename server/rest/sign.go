@@ -10,18 +10,16 @@ import (
 	"onair/server/response"
 )
 
-// SignedURLs are all that the address generator has to say of one live code.
+// SignedURLs are the push and play URLs of one live code.
 type SignedURLs struct {
 	Code string          `json:"code"`
 	Push json.RawMessage `json:"push"`
 	Play json.RawMessage `json:"play"`
-	// PlayExpiresAt is when the play URLs end, in Unix milliseconds; push says
-	// its own.
+	// PlayExpiresAt is when the play URLs expire, in Unix milliseconds. Push has its own time.
 	PlayExpiresAt int64 `json:"play_expires_at"`
 }
 
-// signURLs answers POST /v1/sign: push and play URLs for any live code, whether
-// anybody has it or not.
+// signURLs answers POST /v1/sign with push and play URLs of any live code, live or not.
 func (a *API) signURLs(w http.ResponseWriter, r *http.Request, _ auth.Identity) error {
 	body, err := readBody(w, r)
 	if err != nil {
@@ -32,7 +30,7 @@ func (a *API) signURLs(w http.ResponseWriter, r *http.Request, _ auth.Identity) 
 		return err
 	}
 	if m.ExpiresAt != 0 && m.ExpiresAt <= time.Now().UnixMilli() {
-		return &wire.Error{Code: wire.CodeBadRequest, Message: "expires_at lies in the past"}
+		return &wire.Error{Code: wire.CodeBadRequest, Message: "expires_at must be in the future"}
 	}
 	push := a.URLs.PushURLs(m.Code)
 	play, expires := a.URLs.PlayURLs(m.Code, a.logTime())

@@ -35,11 +35,11 @@ func (a *API) listStreams(w http.ResponseWriter, r *http.Request, _ auth.Identit
 	return nil
 }
 
-// matchesETag reports whether an If-None-Match names the tag, by the weak
-// comparison that it asks for (RFC 9110, 13.1.2).
-func matchesETag(lines []string, tag string) bool {
-	for _, line := range lines {
-		for part := range strings.SplitSeq(line, ",") {
+// matchesETag reports whether the values of If-None-Match contain the tag, by weak comparison
+// (RFC 9110, 13.1.2).
+func matchesETag(headerValues []string, tag string) bool {
+	for _, value := range headerValues {
+		for part := range strings.SplitSeq(value, ",") {
 			if part = strings.TrimSpace(part); part == "*" || strings.TrimPrefix(part, "W/") == tag {
 				return true
 			}
@@ -48,10 +48,10 @@ func matchesETag(lines []string, tag string) bool {
 	return false
 }
 
-// maxQueryAnchors is how many user ids a query over GET may name.
+// maxQueryAnchors is the maximum number of user ids in a query of a URL.
 const maxQueryAnchors = 100
 
-// parseQuery reads a query from a URL: the members of a subscribe, lists
+// parseQuery parses a query from a URL, which has the members of a subscribe message. Lists are
 // separated by commas.
 func parseQuery(r *http.Request) (*wire.Subscribe, error) {
 	v := r.URL.Query()
@@ -65,7 +65,7 @@ func parseQuery(r *http.Request) (*wire.Subscribe, error) {
 	if text := v.Get("limit"); text != "" {
 		n, err := strconv.Atoi(text)
 		if err != nil || n < 1 {
-			return nil, &wire.Error{Code: wire.CodeBadRequest, Message: "limit must be a whole number from 1 on"}
+			return nil, &wire.Error{Code: wire.CodeBadRequest, Message: "limit must be a whole number of at least 1"}
 		}
 		q.Limit = n
 	}
@@ -75,21 +75,21 @@ func parseQuery(r *http.Request) (*wire.Subscribe, error) {
 	return q, nil
 }
 
-// splitList reads a list from its repeated or comma-separated form. A name that is
-// there but empty is an empty list, not an absent one.
+// splitList parses a list from repeated and comma-separated values. Without values it returns
+// nil; empty values are an empty list.
 func splitList(values []string) []string {
 	if values == nil {
 		return nil
 	}
-	out := []string{}
-	for _, v := range values {
-		for part := range strings.SplitSeq(v, ",") {
-			if part != "" {
-				out = append(out, part)
+	items := []string{}
+	for _, value := range values {
+		for item := range strings.SplitSeq(value, ",") {
+			if item != "" {
+				items = append(items, item)
 			}
 		}
 	}
-	return out
+	return items
 }
 
 // getStream answers GET /v1/streams/{code}.
@@ -103,7 +103,7 @@ func (a *API) getStream(w http.ResponseWriter, r *http.Request, _ auth.Identity)
 	return nil
 }
 
-// getPlayURLs answers GET /v1/streams/{code}/play: signed play URLs.
+// getPlayURLs answers GET /v1/streams/{code}/play with signed play URLs.
 func (a *API) getPlayURLs(w http.ResponseWriter, r *http.Request, _ auth.Identity) error {
 	st := a.Hub.StreamByCode(r.PathValue("code"))
 	if st == nil {

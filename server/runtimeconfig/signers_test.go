@@ -114,7 +114,7 @@ func TestReloadMovesPlay(t *testing.T) {
 			t.Errorf("a provider without RTMP was taken beside protocols that stay: %s", log)
 		}
 		s.Node.Reload(t.Context(), nodetest.ConfigLoader(t, move...))
-		if log := s.Log(); strings.Contains(log, "require restart") {
+		if log := s.Log(); strings.Contains(log, "require a restart") {
 			t.Errorf("the log says %s", log)
 		}
 		bob := anchorLive(s, "bob")
