@@ -7,6 +7,7 @@ import (
 	"io"
 	"iter"
 	"net/http"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -26,26 +27,26 @@ import (
 	"onair/server/runtimeconfig"
 )
 
-// What became of a callback, in metrics.
+// Results of callbacks, as metrics name them.
 const (
 	resultAccepted     = "accepted"
-	resultDenied       = "denied"       // from an address, or under a path, that is not allowed
+	resultDenied       = "denied"       // the address, the path or the application is not allowed
 	resultMalformed    = "malformed"    // not understood
-	resultBadSignature = "signature"    // it, or the URL that it is about, is not signed as it must be, or has expired
-	resultForeign      = "foreign"      // about a stream that is none of ours; nothing was asked
-	resultNotLive      = "not_live"     // no live session has the code: never begun, ended, banned
-	resultSuperseded   = "late"         // overtaken by what came after it
-	resultContradicted = "contradicted" // an end of a push, of which the cloud says that it goes on
+	resultBadSignature = "signature"    // of the callback or of its URL: missing, wrong or expired
+	resultForeign      = "foreign"      // a report about a stream of another deployment
+	resultNotLive      = "not_live"     // no live session has the code
+	resultSuperseded   = "superseded"   // a later callback arrived first
+	resultContradicted = "contradicted" // the cloud denies the end of a push
 	resultUnavailable  = "unavailable"  // could not be decided
 )
 
-// Callbacks judge the callbacks of clouds and media servers.
+// Callbacks decide about the callbacks of clouds and media servers.
 type Callbacks struct {
 	Options
 	metrics *metrics
 }
 
-// Options are what callbacks are judged with.
+// Options are the parts of a node that callbacks need.
 type Options struct {
 	Node       *presencenode.Node
 	Hub        *hub.Hub
@@ -53,37 +54,36 @@ type Options struct {
 	Recordings *recordings.Service
 	Codes      livecode.Template
 	Runtime    *runtimeconfig.Store
-	// PushState asks the cloud whether something is pushed under a live code; nil:
-	// there is no cloud to ask.
+	// PushState queries the cloud for the state of the push to a live code; nil: there is
+	// no cloud.
 	PushState func(ctx context.Context, code string) (cloud.State, error)
 	Log       zerolog.Logger
 }
 
-// New registers the metrics of callbacks.
+// New returns callbacks and registers their metrics.
 func New(o Options, reg prometheus.Registerer) *Callbacks {
 	return &Callbacks{o, newMetrics(reg)}
 }
 
-// Handlers serve POST /v1/hooks/{provider}[/{secret}][/{event}], by the provider's
-// name.
-func (s *Callbacks) Handlers() iter.Seq2[string, http.HandlerFunc] {
+// Handlers are the handlers of POST /v1/hooks/{provider}[/{secret}][/{event}], by provider.
+func (c *Callbacks) Handlers() iter.Seq2[string, http.HandlerFunc] {
 	return func(yield func(string, http.HandlerFunc) bool) {
 		for _, p := range providers() {
-			if !yield(p.name, s.handler(&p)) {
+			if !yield(p.name, c.handler(&p)) {
 				return
 			}
 		}
 	}
 }
 
-func (s *Callbacks) handler(p *provider) http.HandlerFunc {
+func (c *Callbacks) handler(p *provider) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		event, result, err := s.handleRequest(w, r, p)
-		s.metrics.callbacks.WithLabelValues(p.name, event.Name, result).Inc()
+		event, result, err := c.handleRequest(w, r, p)
+		c.metrics.callbacks.WithLabelValues(p.name, event.Name, result).Inc()
 		e := response.WireError(err)
-		if e != nil && (result != resultDenied || p.hookConfig(&s.Runtime.Current().Hooks).Enabled) {
-			s.Log.Warn().Str("provider", p.name).Str("event", event.Name).Str("stream", event.Code).
-				Str("result", result).Str("why", e.Message).Msg("callback refused")
+		if e != nil && (result != resultDenied || p.hookConfig(&c.Runtime.Current().Hooks).Enabled) {
+			c.Log.Warn().Str("provider", p.name).Str("event", event.Name).Str("stream", event.Code).
+				Str("result", result).Str("reason", e.Message).Msg("callback refused")
 		}
 		if e != nil && e.Code == wire.CodeNotFound {
 			response.WriteProblem(w, e)
@@ -93,45 +93,55 @@ func (s *Callbacks) handler(p *provider) http.HandlerFunc {
 	}
 }
 
-// proxyHeaders are headers of which proxies add one or the other.
-var proxyHeaders = []string{"X-Forwarded-For", "Forwarded", "Via", "X-Real-Ip"}
-
-// handleRequest reads one callback, if it may come, and handles it. The event that it
-// returns is for metrics and the log: it has a code only where that is one.
-func (s *Callbacks) handleRequest(w http.ResponseWriter, r *http.Request, p *provider) (ev hooks.Event, result string, err error) {
-	cfg := s.Runtime.Current()
-	hook := p.hookConfig(&cfg.Hooks)
+// handleRequest authorizes, parses and handles a callback. The returned event is for the
+// metrics and the log: its code is empty unless it is valid.
+func (c *Callbacks) handleRequest(w http.ResponseWriter, r *http.Request, p *provider) (event hooks.Event, result string, err error) {
+	cfg := c.Runtime.Current()
 	peer := admission.ClientAddress(r, cfg.Proxies)
-	// A proxy on this machine that is not among ours would make everybody local.
-	forwarded := peer == admission.ClientAddress(r, nil) && slices.ContainsFunc(proxyHeaders, func(name string) bool { return len(r.Header.Values(name)) > 0 })
-	allowed := len(hook.Allow) == 0 || !forwarded && admission.IsInNetworks(peer, hook.Allow)
-	event, known := p.eventName(r, hook.Secret.Reveal())
-	if !hook.Enabled || !allowed || !known {
-		return ev, resultDenied, &wire.Error{Code: wire.CodeNotFound, Message: "there is nothing here"}
+	name, isAllowed := p.authorize(r, cfg, peer)
+	if !isAllowed {
+		return event, resultDenied, &wire.Error{Code: wire.CodeNotFound, Message: "nothing is here"}
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, p.maxBody))
 	if err != nil {
-		return ev, resultMalformed, &wire.Error{Code: wire.CodeBadRequest, Message: "the body is too long, or did not come whole in time"}
+		return event, resultMalformed, &wire.Error{Code: wire.CodeBadRequest, Message: "the body is too long or incomplete"}
 	}
-	read, err := p.parse(&cfg.Hooks, event, body)
+	parsed, err := p.parse(&cfg.Hooks, name, body)
 	switch {
 	case errors.Is(err, hooks.ErrSignatureExpired):
-		return ev, resultBadSignature, &wire.Error{Code: wire.CodeUnauthorized, Message: err.Error()}
+		return event, resultBadSignature, &wire.Error{Code: wire.CodeUnauthorized, Message: err.Error()}
 	case errors.Is(err, hooks.ErrSignatureInvalid):
-		return ev, resultBadSignature, &wire.Error{Code: wire.CodeForbidden, Message: err.Error()}
+		return event, resultBadSignature, &wire.Error{Code: wire.CodeForbidden, Message: err.Error()}
 	case err != nil:
-		return ev, resultMalformed, &wire.Error{Code: wire.CodeBadRequest, Message: err.Error()}
+		return event, resultMalformed, &wire.Error{Code: wire.CodeBadRequest, Message: err.Error()}
 	}
-	result, err = s.handleEvent(r.Context(), p, &read, peer)
-	if !livecode.IsValid(read.Code) {
-		read.Code = "" // it goes into the log
+	result, err = c.handleEvent(r.Context(), p, &parsed, peer)
+	if !livecode.IsValid(parsed.Code) {
+		parsed.Code = ""
 	}
-	return read, result, err
+	return parsed, result, err
 }
 
-// eventName reads the path: the secret, where there is one, and after it at most
-// the name of an event.
-func (p *provider) eventName(r *http.Request, secret string) (event string, known bool) {
+// proxyHeaders are headers that proxies add: each proxy adds one of them.
+var proxyHeaders = []string{"X-Forwarded-For", "Forwarded", "Via", "X-Real-Ip"}
+
+// authorize reports whether a request may be a callback of this provider, by its path and
+// the address of its client. eventName is the event that the path names, "" for none.
+func (p *provider) authorize(r *http.Request, cfg *runtimeconfig.Config, client netip.Addr) (eventName string, isAllowed bool) {
+	hook := p.hookConfig(&cfg.Hooks)
+	eventName, isAllowed = p.eventName(r, hook.Secret.Reveal())
+	if !isAllowed || !hook.Enabled || len(hook.Allow) == 0 {
+		return eventName, isAllowed && hook.Enabled
+	}
+	// Behind an untrusted proxy on this host, all clients would have a local address.
+	isProxied := client == admission.ClientAddress(r, nil) &&
+		slices.ContainsFunc(proxyHeaders, func(name string) bool { return len(r.Header.Values(name)) > 0 })
+	return eventName, !isProxied && admission.IsInNetworks(client, hook.Allow)
+}
+
+// eventName is the event that the path names, "" for none. isKnown is false when the path
+// lacks the secret or names no event of this provider.
+func (p *provider) eventName(r *http.Request, secret string) (name string, isKnown bool) {
 	first, second := r.PathValue("first"), r.PathValue("second")
 	if secret != "" {
 		if subtle.ConstantTimeCompare([]byte(first), []byte(secret)) == 0 {
@@ -142,10 +152,9 @@ func (p *provider) eventName(r *http.Request, secret string) (event string, know
 	return first, second == "" && (first == "" || slices.Contains(p.events, first))
 }
 
-// maxClockSkew is by how much a provider's clock may be ahead of this machine's, in
-// milliseconds. A begin that lay further in the future would make all begins
-// before that look old.
+// maxClockSkew bounds how far the clock of a provider may be ahead, in milliseconds. A push
+// that starts in the future would make all pushes until then look old.
 const maxClockSkew = 10_000
 
-// clampToNow limits a provider's time to the present.
+// clampToNow limits a time of a provider, in Unix milliseconds, to the present.
 func clampToNow(at int64) int64 { return min(at, time.Now().UnixMilli()+maxClockSkew) }

@@ -1,16 +1,16 @@
-// Package callbacks judges the callbacks of clouds and media servers: may a client
-// push or play, what does an event mean for a live session, which recording is new.
-// Package hooks reads the bodies; this package decides.
+// Package callbacks decides about the callbacks of clouds and media servers: may a client
+// push or play, what does an event mean for a live session, is a recording new. Package
+// hooks parses the callbacks.
 //
-// Make Callbacks with New, and register Handlers. A callback passes these steps:
-// handler (answer in the provider's form) -> judge (address, path, secret, body) ->
-// handleEvent (application, live code, order) -> authorizePlay, addRecording or
-// observePush. A push is verified first (verifyPush); the end of a push is confirmed
-// with the cloud, where there is one to ask (confirmEnd).
+// Make Callbacks with New, and register Handlers. A callback passes these steps: handler
+// (writes the answer in the form of the provider), authorize (address, path, secret), parse
+// (body, signature), handleEvent (application, live code, order), and then authorizePlay,
+// addRecording or observePush. verifyPush verifies a push. confirmPushEnd confirms the end
+// of a push with the cloud.
 //
-// Requests that ask for permission about foreign streams are refused; reports about
-// them are accepted, or they would be repeated. What cannot be decided is answered
-// with an error, so that the callback is repeated.
+// A request for permission about a foreign stream is refused. A report about a foreign
+// stream is accepted, because the provider would repeat it. A callback that cannot be
+// decided is answered with an error, so that the provider repeats it.
 //
 // It starts no goroutines. Handlers may run concurrently.
 package callbacks

@@ -9,7 +9,7 @@ import (
 	"onair/signing"
 )
 
-// metrics count callbacks. No label names a stream.
+// metrics are those of callbacks. No label names a stream.
 type metrics struct {
 	callbacks     *prometheus.CounterVec
 	verifications *prometheus.CounterVec
@@ -19,20 +19,20 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	f := promauto.With(reg)
 	m := &metrics{
 		callbacks: f.NewCounterVec(prometheus.CounterOpts{
-			Name: "onair_callbacks_total", Help: "Callbacks of clouds and media servers, by event and by what became of them.",
+			Name: "onair_callbacks_total", Help: "Callbacks of clouds and media servers, by event and result.",
 		}, []string{"provider", "event", "result"}),
 		verifications: f.NewCounterVec(prometheus.CounterOpts{
-			Name: "onair_push_verifications_total", Help: "Signatures of pushes that were checked, by result.",
+			Name: "onair_push_verifications_total", Help: "Verified push signatures, by result.",
 		}, []string{"result"}),
 	}
-	// The first of its kind is a rise only if there was a zero before it.
+	// Series start at 0, so that the first event of each is an increase.
 	for _, result := range []string{"good", "missing", "mismatch", "expired", "malformed"} {
 		m.verifications.WithLabelValues(result)
 	}
 	return m
 }
 
-// countVerification counts what a signature of a push was found to be.
+// countVerification counts a verified push signature by its error, nil if it is valid.
 func (m *metrics) countVerification(err error) {
 	result := "malformed"
 	switch {

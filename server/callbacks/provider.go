@@ -11,34 +11,33 @@ import (
 	"onair/server/response"
 )
 
-// provider is one of those whose callbacks are listened to: what of theirs
-// differs from the others'.
+// provider has the differences between the callbacks of one provider and those of others.
 type provider struct {
 	name        string
 	maxBody     int64    // in bytes
-	events      []string // that a path may end in
+	events      []string // names that a path may end in
 	hookConfig  func(*config.Hooks) config.Hook
 	parse       func(h *config.Hooks, event string, body []byte) (hooks.Event, error)
 	writeAnswer func(w http.ResponseWriter, ev *hooks.Event, e *wire.Error)
-	// isSuperseded reports an event that was overtaken by a later one; nil: the events of
-	// this provider say themselves what they are about.
+	// isSuperseded reports that a later event of the stream arrived before this one; nil:
+	// the events of this provider identify their push.
 	isSuperseded func(ev *hooks.Event, now time.Time) bool
-	// unsignedErrorCode answers a push or a player without a signature.
+	// unsignedErrorCode is the code for a push or play URL without a signature.
 	unsignedErrorCode wire.ErrorCode
-	// confirmsEnds: an end is asked after where there is a cloud to ask.
+	// confirmsEnds: the end of a push is confirmed with the cloud, if there is one.
 	confirmsEnds bool
 }
 
-// Bounds of bodies, in bytes.
+// Maximum sizes of bodies, in bytes.
 const (
-	maxMediaServerBody = 16 << 10 // of a media server
+	maxMediaServerBody = 16 << 10
 	maxCloudBody       = 64 << 10
 )
 
-// providers are all there are. Where the body says which event it is, the path
-// may say it for people, and nobody looks at it.
+// providers are all providers. Where the body names the event, the path may name it too and
+// is not compared.
 func providers() []provider {
-	turns := hooks.NewOrderTracker()
+	order := hooks.NewOrderTracker()
 	return []provider{
 		{
 			name: hooks.ProviderTencent, maxBody: maxCloudBody,
@@ -69,7 +68,7 @@ func providers() []provider {
 			parse: func(_ *config.Hooks, event string, body []byte) (hooks.Event, error) {
 				return hooks.ParseMediaMTX(event, body)
 			},
-			// RTSP clients come without anything at first, and have to be asked.
+			// RTSP clients send their credentials only after a response 401.
 			writeAnswer: writeEmptyAnswer, unsignedErrorCode: wire.CodeUnauthorized,
 		},
 		{
@@ -79,12 +78,12 @@ func providers() []provider {
 			parse: func(_ *config.Hooks, event string, body []byte) (hooks.Event, error) {
 				return hooks.ParseZLM(event, body)
 			},
-			writeAnswer: writeZLMAnswer, unsignedErrorCode: wire.CodeForbidden, isSuperseded: turns.Observe,
+			writeAnswer: writeZLMAnswer, unsignedErrorCode: wire.CodeForbidden, isSuperseded: order.Observe,
 		},
 	}
 }
 
-// writeEmptyAnswer answers those who look at the status alone.
+// writeEmptyAnswer writes an answer to providers that read the status alone.
 func writeEmptyAnswer(w http.ResponseWriter, _ *hooks.Event, e *wire.Error) {
 	if e != nil {
 		response.WriteProblem(w, e)
@@ -93,15 +92,14 @@ func writeEmptyAnswer(w http.ResponseWriter, _ *hooks.Event, e *wire.Error) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// CodeAnswer is what SRS, ZLMediaKit and Tencent read. Code must be a number: 0
-// is yes.
+// CodeAnswer is the body of an answer to SRS, ZLMediaKit and Tencent. A Code of 0 accepts.
 type CodeAnswer struct {
 	Code  int    `json:"code"`
 	Msg   string `json:"msg,omitempty"`
 	Close *bool  `json:"close,omitempty"`
 }
 
-// writeCodeAnswer answers those who look at the status and at a code.
+// writeCodeAnswer writes an answer to providers that read the status and a code.
 func writeCodeAnswer(w http.ResponseWriter, _ *hooks.Event, e *wire.Error) {
 	if e != nil {
 		writeCode(w, response.Statuses[e.Code], CodeAnswer{Code: response.Statuses[e.Code], Msg: e.Message})
@@ -110,9 +108,9 @@ func writeCodeAnswer(w http.ResponseWriter, _ *hooks.Event, e *wire.Error) {
 	writeCode(w, http.StatusOK, CodeAnswer{})
 }
 
-// writeZLMAnswer answers ZLMediaKit, which repeats what is answered with another
-// status than 200 and takes a code for a refusal. How a stream is remuxed stays
-// as it is configured there; nobody's watching is no reason to close it.
+// writeZLMAnswer writes an answer to ZLMediaKit, which repeats a callback after a status
+// other than 200, and reads a code other than 0 as a refusal. The answer changes no option
+// of the stream, and keeps a stream without readers open.
 func writeZLMAnswer(w http.ResponseWriter, ev *hooks.Event, e *wire.Error) {
 	switch {
 	case e != nil && e.Code == wire.CodeForbidden:
@@ -126,9 +124,9 @@ func writeZLMAnswer(w http.ResponseWriter, ev *hooks.Event, e *wire.Error) {
 	}
 }
 
-func writeCode(w http.ResponseWriter, status int, a CodeAnswer) {
+func writeCode(w http.ResponseWriter, status int, answer CodeAnswer) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	json.NewEncoder(w).Encode(a)
+	json.NewEncoder(w).Encode(answer)
 }

@@ -359,7 +359,7 @@ func TestLateEnd(t *testing.T) {
 		if got := s.StreamState("8888_alice"); got != "away media" {
 			t.Errorf("after its own end: %s", got)
 		}
-		if n := s.Metric(`onair_callbacks_total{event="on_stream_changed",provider="zlm",result="late"}`); n != "1" {
+		if n := s.Metric(`onair_callbacks_total{event="on_stream_changed",provider="zlm",result="superseded"}`); n != "1" {
 			t.Errorf("%s late", n)
 		}
 	})

@@ -8,23 +8,21 @@ import (
 	"onair/server/hooks"
 )
 
-// addRecording stores what was recorded of a stream, live or not. It is
-// answered once it is durable: what is not accepted, the provider tells again,
-// if it does that at all.
-func (s *Callbacks) addRecording(ctx context.Context, p *provider, ev *hooks.Event) (result string, err error) {
-	if result, err = s.verifyPush(p, ev); err != nil {
+// addRecording adds a recording of a stream, live or not. It returns once the recording is
+// durable, because the provider does not repeat an accepted callback.
+func (c *Callbacks) addRecording(ctx context.Context, p *provider, ev *hooks.Event) (result string, err error) {
+	if result, err = c.verifyPush(p, ev); err != nil {
 		return result, err
 	}
 	completeRecordingTimes(&ev.Recording, time.Now().UnixMilli())
-	if err = s.Recordings.Add(ctx, &ev.Recording); err != nil {
+	if err = c.Recordings.Add(ctx, &ev.Recording); err != nil {
 		return resultUnavailable, err
 	}
 	return resultAccepted, nil
 }
 
-// completeRecordingTimes completes the times of a file that was told of just now. The
-// start stays 0 where there is nothing to know it from: it is that of the
-// session then.
+// completeRecordingTimes computes the missing times of a file that was reported at now. The
+// start stays 0 when nothing determines it; the start of the session counts then.
 func completeRecordingTimes(rec *presence.Recording, now int64) {
 	if rec.EndedAt == 0 && rec.StartedAt != 0 && rec.Duration != 0 {
 		rec.EndedAt = rec.StartedAt + rec.Duration

@@ -10,55 +10,54 @@ import (
 	"onair/signing"
 )
 
-// verifySignature checks the signature of the URL that somebody pushes to or plays from.
-func (s *Callbacks) verifySignature(ev *hooks.Event) error {
-	runtime, now := s.Runtime.Current(), time.Now().Unix()
+// verifySignature verifies the signature of the push URL or the play URL of an event.
+func (c *Callbacks) verifySignature(ev *hooks.Event) error {
+	cfg, now := c.Runtime.Current(), time.Now().Unix()
 	if ev.Kind == hooks.PlayRequest {
-		return runtime.PlaySigner.Verify(signing.Resource{App: runtime.Play.App, Stream: ev.Code}, ev.Query, now)
+		return cfg.PlaySigner.Verify(signing.Resource{App: cfg.Play.App, Stream: ev.Code}, ev.Query, now)
 	}
-	return runtime.PushSigner.Verify(ev.Code, ev.Query, now)
+	return cfg.PushSigner.Verify(ev.Code, ev.Query, now)
 }
 
-// verifyPush checks who wants to push, and whose push it is that a doubtful
-// event tells of: one that is known, or that has a signature. That may have
-// expired since the push began, but takes no place of a push that is known.
-func (s *Callbacks) verifyPush(p *provider, ev *hooks.Event) (result string, err error) {
-	if ev.Kind != hooks.PublishRequest && (!ev.Unverified || s.hasPush(s.Hub.StreamByCode(ev.Code), ev.PushID)) {
+// verifyPush verifies the signature of a push request, and of an unverified event about an
+// unknown push. For events, an expired signature counts, since it may have expired during
+// the push. A continued push with an expired signature must not replace a known push.
+func (c *Callbacks) verifyPush(p *provider, ev *hooks.Event) (result string, err error) {
+	isRequest := ev.Kind == hooks.PublishRequest
+	if !isRequest && (!ev.Unverified || c.hasPush(c.Hub.StreamByCode(ev.Code), ev.PushID)) {
 		return "", nil
 	}
-	err = s.verifySignature(ev)
-	s.metrics.countVerification(err)
-	if ev.Kind != hooks.PublishRequest && errors.Is(err, signing.ErrExpired) && (ev.Kind != hooks.PushContinued || !s.hasAnyPush(s.Hub.StreamByCode(ev.Code))) {
+	err = c.verifySignature(ev)
+	c.metrics.countVerification(err)
+	if !isRequest && errors.Is(err, signing.ErrExpired) && (ev.Kind != hooks.PushContinued || !c.hasAnyPush(c.Hub.StreamByCode(ev.Code))) {
 		return "", nil
 	}
 	return p.signatureResult(err)
 }
 
-// signatureResult is what the provider gets for what Verify found.
-func (p *provider) signatureResult(err error) (result string, refusal error) {
+// signatureResult is the result for an error of Verify, "" for nil.
+func (p *provider) signatureResult(verifyErr error) (result string, err error) {
 	switch {
-	case err == nil:
+	case verifyErr == nil:
 		return "", nil
-	case errors.Is(err, signing.ErrMissing):
-		return resultBadSignature, &wire.Error{Code: p.unsignedErrorCode, Message: err.Error()}
+	case errors.Is(verifyErr, signing.ErrMissing):
+		return resultBadSignature, &wire.Error{Code: p.unsignedErrorCode, Message: verifyErr.Error()}
 	}
-	return resultBadSignature, &wire.Error{Code: wire.CodeForbidden, Message: err.Error()}
+	return resultBadSignature, &wire.Error{Code: wire.CodeForbidden, Message: verifyErr.Error()}
 }
 
-// hasPush reports whether a media session is known to publish for the session
-// of a stream, which may be nil.
-func (s *Callbacks) hasPush(st *presence.Stream, media string) (known bool) {
+// hasPush reports whether a push is known for the session of a stream, which may be nil.
+func (c *Callbacks) hasPush(st *presence.Stream, pushID string) (isKnown bool) {
 	if st != nil {
-		s.Node.Read(func(r *presence.Registry) { known = r.HasPush(st.Session, media) })
+		c.Node.Read(func(r *presence.Registry) { isKnown = r.HasPush(st.Session, pushID) })
 	}
-	return known
+	return isKnown
 }
 
-// hasAnyPush reports whether any push is known for the session of a stream, which may
-// be nil.
-func (s *Callbacks) hasAnyPush(st *presence.Stream) (known bool) {
+// hasAnyPush reports whether any push is known for the session of a stream, which may be nil.
+func (c *Callbacks) hasAnyPush(st *presence.Stream) (isKnown bool) {
 	if st != nil {
-		s.Node.Read(func(r *presence.Registry) { known = r.HasAnyPush(st.Session) })
+		c.Node.Read(func(r *presence.Registry) { isKnown = r.HasAnyPush(st.Session) })
 	}
-	return known
+	return isKnown
 }
