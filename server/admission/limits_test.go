@@ -51,8 +51,9 @@ func TestStreamLimit(t *testing.T) {
 	})
 }
 
-// TestStartAgain: a start whose answer was lost is repeated under its key.
-func TestStartAgain(t *testing.T) {
+// TestRepeatedStartReturnsSession: a start whose answer was lost can be repeated under its
+// key.
+func TestRepeatedStartReturnsSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := nodetest.Serve(t)
 		first := s.DialAnchor("alice")
@@ -73,7 +74,7 @@ func TestStartAgain(t *testing.T) {
 	})
 }
 
-func TestBanned(t *testing.T) {
+func TestBanEndsSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := nodetest.Serve(t)
 		alice := s.DialAnchor("alice")
@@ -98,8 +99,8 @@ func TestBanned(t *testing.T) {
 	})
 }
 
-// TestPushAgain: a fresh push URL for the same session, signed anew.
-func TestPushAgain(t *testing.T) {
+// TestPushURLsAreRenewed: a push request returns new push URLs for the same session.
+func TestPushURLsAreRenewed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := nodetest.Serve(t)
 		alice := s.DialAnchor("alice")

@@ -110,8 +110,8 @@ func TestHandler(t *testing.T) {
 	}
 }
 
-// TestPages have every operation and every message, and no broken links.
-func TestPages(t *testing.T) {
+// TestListOverHTTP have every operation and every message, and no broken links.
+func TestListOverHTTP(t *testing.T) {
 	pages := map[string]string{}
 	for _, path := range []string{"/docs", "/docs/sockets"} {
 		w := httptest.NewRecorder()

@@ -58,9 +58,9 @@ func TestPushIsEvidence(t *testing.T) {
 	})
 }
 
-// TestCallbackEndsNothing: what is no news of the live session's own push
-// changes nothing.
-func TestCallbackEndsNothing(t *testing.T) {
+// TestUnrelatedCallbackEndsNothing: the end of any push but the live session's own changes
+// nothing.
+func TestUnrelatedCallbackEndsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := nodetest.ServeWithHooks(t)
 		_, query := s.DialPublishingAnchor("alice")
@@ -74,12 +74,12 @@ func TestCallbackEndsNothing(t *testing.T) {
 	})
 }
 
-func TestPushRefused(t *testing.T) {
+func TestInvalidPushIsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := nodetest.ServeWithHooks(t, "--push.ttl", "10m")
 		back := s.DayToken(auth.Backend, "app")
 		alice, query := s.DialPublishingAnchor("alice")
-		mallory, hers := s.DialPublishingAnchor("mallory")
+		mallory, malloryQuery := s.DialPublishingAnchor("mallory")
 		refused := func(what, code, query, result string) {
 			t.Helper()
 			name := `onair_callbacks_total{event="publish",provider="nginx-rtmp",result="` + result + `"}`
@@ -94,7 +94,7 @@ func TestPushRefused(t *testing.T) {
 			flip = "a"
 		}
 		refused("forged", "8888_alice", "txSecret="+flip+query[len("txSecret=")+1:], "signature")
-		refused("of another stream", "8888_alice", hers, "signature")
+		refused("of another stream", "8888_alice", malloryQuery, "signature")
 		refused("unsigned", "8888_alice", "", "signature")
 		refused("not live", "8888_bob", query, "signature")
 		time.Sleep(10 * time.Second)
@@ -108,13 +108,13 @@ func TestPushRefused(t *testing.T) {
 		if got := s.StreamState("8888_alice"); got != "live" {
 			t.Errorf("refused pushes left the stream %s", got)
 		}
-		s.SendNginxCallback("update_publish", "1", "8888_alice", query).RequireStatus(204) // what goes on has begun in time
+		s.SendNginxCallback("update_publish", "1", "8888_alice", query).RequireStatus(204) // the push started before the expiry
 		fresh := nodetest.PushQuery(nodetest.RequestReply[*wire.Pushed](alice, &wire.PushRequest{ID: alice.NextID()}).Push.RTMP)
 		s.Call("PUT", "/v1/bans/alice", back, "").RequireStatus(200)
-		s.SendNginxCallback("update_publish", "1", "8888_alice", query).RequireProblem(403, wire.CodeForbidden) // nginx cuts it
+		s.SendNginxCallback("update_publish", "1", "8888_alice", query).RequireProblem(403, wire.CodeForbidden) // nginx then closes the push
 		refused("banned", "8888_alice", fresh, "not_live")
-		s.SendNginxCallback("update_publish", "6", "8888_mallory", query).RequireProblem(403, wire.CodeForbidden) // a push under another's name
-		s.SendNginxCallback("update_publish", "6", "8888_mallory", hers).RequireProblem(403, wire.CodeForbidden)  // expired, in the place of one that is known
+		s.SendNginxCallback("update_publish", "6", "8888_mallory", query).RequireProblem(403, wire.CodeForbidden)        // a push with another stream.s signature
+		s.SendNginxCallback("update_publish", "6", "8888_mallory", malloryQuery).RequireProblem(403, wire.CodeForbidden) // expired, and another push is known
 		s.SendNginxCallback("update_play", "8", "8888_alice", "").RequireStatus(204)
 		if log := s.Log(); strings.Contains(log, "txSecret") || strings.Contains(log, fresh[9:41]) || strings.Contains(log, "s3cret") {
 			t.Errorf("a secret is in the log: %s", log)
@@ -122,8 +122,8 @@ func TestPushRefused(t *testing.T) {
 	})
 }
 
-// TestWhoMayCallBack: only the media server, by its path.
-func TestWhoMayCallBack(t *testing.T) {
+// TestOnlyMediaServerMayCallBack: only the configured media server may call, on its path.
+func TestOnlyMediaServerMayCallBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := nodetest.ServeWithHooks(t, "--proxies", "10.9.0.0/16")
 		alice := s.DialAnchor("alice")
@@ -158,9 +158,9 @@ func TestWhoMayCallBack(t *testing.T) {
 	})
 }
 
-// TestLivesByCallbacks: a session that names callbacks as its one source needs
-// no beats, and ends when it is not pushed in time.
-func TestLivesByCallbacks(t *testing.T) {
+// TestSessionLivesByCallbacks: a session with callbacks as its only source needs no beats,
+// and ends when nothing is pushed in time.
+func TestSessionLivesByCallbacks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := nodetest.ServeWithHooks(t)
 		back := s.DayToken(auth.Backend, "app")
@@ -184,8 +184,8 @@ func TestLivesByCallbacks(t *testing.T) {
 	})
 }
 
-// TestHookFailsClosed: what cannot be decided is refused.
-func TestHookFailsClosed(t *testing.T) {
+// TestUndecidableCallbackIsRefused: a callback that cannot be decided is refused.
+func TestUndecidableCallbackIsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := nodetest.ServeWithHooks(t)
 		alice := s.DialAnchor("alice")
@@ -202,7 +202,7 @@ func TestHookFailsClosed(t *testing.T) {
 	})
 }
 
-// hookRequest calls the handler itself, for a server that listens no more.
+// hookRequest calls the handler of a server that no longer listens.
 func hookRequest(t *testing.T, s *nodetest.Server, call, code, query string) *nodetest.Response {
 	t.Helper()
 	body := "app=live&addr=1.2.3.4&clientid=1&call=" + call + "&name=" + code + "&type=live&" + query

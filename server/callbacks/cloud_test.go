@@ -16,110 +16,109 @@ import (
 	"onair/server/nodetest"
 )
 
-// clouded starts a server that listens to Tencent.
-func clouded(t *testing.T, log presence.Log, flags ...string) *nodetest.Server {
+// serveTencent starts a server with the callbacks of Tencent enabled.
+func serveTencent(t *testing.T, log presence.Log, flags ...string) *nodetest.Server {
 	t.Helper()
 	return nodetest.ServeLog(t, log, append([]string{"--hooks.tencent.enabled", "true", "--hooks.tencent.key", nodetest.TencentKey}, flags...)...)
 }
 
-// cloud makes a callback as Tencent does: event, what else it says, and for how
 // long its signature holds.
-func postCloud(s *nodetest.Server, event int, more string, holds time.Duration) *nodetest.Response {
+func postTencent(s *nodetest.Server, event int, members string, validFor time.Duration) *nodetest.Response {
 	s.T.Helper()
-	t := time.Now().Add(holds).Unix()
+	t := time.Now().Add(validFor).Unix()
 	sign := md5.Sum(fmt.Appendf(nil, "%s%d", nodetest.TencentKey, t))
 	return s.Call("POST", "/v1/hooks/tencent", "", fmt.Sprintf(
-		`{"t":%d,"sign":"%x","event_type":%d,"app":"8888.livepush.myqcloud.com","appname":"live","appid":1,%s}`, t, sign, event, more))
+		`{"t":%d,"sign":"%x","event_type":%d,"app":"8888.livepush.myqcloud.com","appname":"live","appid":1,%s}`, t, sign, event, members))
 }
 
-// cloudPush tells of the begin (1) or end (0) of a push.
-func postCloudPush(s *nodetest.Server, event int, code, sequence string, at time.Time) *nodetest.Response {
+// postTencentPush reports the start (1) or end (0) of a push.
+func postTencentPush(s *nodetest.Server, event int, code, sequence string, at time.Time) *nodetest.Response {
 	s.T.Helper()
-	return postCloud(s, event, fmt.Sprintf(`"stream_id":%q,"channel_id":%q,"sequence":%q,"event_time":%d,"stream_param":"txSecret=hush"`,
+	return postTencent(s, event, fmt.Sprintf(`"stream_id":%q,"channel_id":%q,"sequence":%q,"event_time":%d,"stream_param":"txSecret=canary"`,
 		code, code, sequence, at.Unix()), 10*time.Minute)
 }
 
-func TestCloud(t *testing.T) {
+func TestTencentCallbacks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		log := &witnessed{Log: nodetest.OpenMemory(t)}
-		s := clouded(t, log, "--play.templates", "hd=550")
+		log := &appendRecorder{Log: nodetest.OpenMemory(t)}
+		s := serveTencent(t, log, "--play.templates", "hd=550")
 		alice := s.DialAnchor("alice")
 		nodetest.RequestReply[*wire.Started](alice, &wire.Start{ID: alice.NextID(), Title: ""})
-		taken := func(what string, a *nodetest.Response) {
+		wantAccepted := func(what string, a *nodetest.Response) {
 			t.Helper()
 			if got := strings.TrimSpace(string(a.Body)); a.Status != 200 || got != `{"code":0}` {
 				t.Errorf("%s: status %d, %s", what, a.Status, got)
 			}
 		}
-		is := func(what, state string) {
+		wantState := func(what, state string) {
 			t.Helper()
 			if got := s.StreamState("8888_alice"); got != state {
 				t.Errorf("%s: %s, want %s", what, got, state)
 			}
 		}
-		taken("begun", postCloudPush(s, 1, "8888_alice", "1", time.Now()))
-		is("begun", "live")
-		// With the cloud's name for it and its time: so the registry knows it again.
-		begun := presence.Observe{
+		wantAccepted("started", postTencentPush(s, 1, "8888_alice", "1", time.Now()))
+		wantState("started", "live")
+		// It has the id and the time of the cloud, by which the registry identifies the push.
+		started := presence.Observe{
 			Session: s.Node.Hub.StreamByCode("8888_alice").Session, Source: presence.FromCallback, Signal: presence.PushStarted,
 			Push: "tencent 1", PushStartedAt: time.Now().Truncate(time.Second).UnixMilli(), IsUnique: true,
 		}
-		if !log.holds(&begun) {
-			t.Error("the log does not hold what the cloud said")
+		if !log.hasCommand(&started) {
+			t.Error("the log lacks the observation")
 		}
-		taken("an end of another push", postCloudPush(s, 0, "8888_alice", "0", time.Now()))
-		is("an end of another push", "live")
-		taken("ended", postCloudPush(s, 0, "8888_alice", "1", time.Now()))
-		is("ended", "away media")
-		taken("begun again", postCloudPush(s, 1, "8888_alice", "2", time.Now()))
-		is("begun again", "live")
-		taken("ended twice", postCloudPush(s, 0, "8888_alice", "1", time.Now()))
-		is("ended twice", "live")
+		wantAccepted("an end of another push", postTencentPush(s, 0, "8888_alice", "0", time.Now()))
+		wantState("an end of another push", "live")
+		wantAccepted("ended", postTencentPush(s, 0, "8888_alice", "1", time.Now()))
+		wantState("ended", "away media")
+		wantAccepted("started again", postTencentPush(s, 1, "8888_alice", "2", time.Now()))
+		wantState("started again", "live")
+		wantAccepted("ended twice", postTencentPush(s, 0, "8888_alice", "1", time.Now()))
+		wantState("ended twice", "live")
 		for _, other := range []string{"8888_bob", "other_alice", "a.b", "8888_alice_550"} {
-			taken(other, postCloudPush(s, 1, other, "3", time.Now()))
+			wantAccepted(other, postTencentPush(s, 1, other, "3", time.Now()))
 		}
-		taken("unknown", postCloud(s, 321, `"x":1`, time.Minute))
+		wantAccepted("unknown", postTencent(s, 321, `"x":1`, time.Minute))
 
 		// A snapshot is a cover, over https.
-		const picture = "bucket.cos.region.myqcloud.com/8888_alice.jpg"
-		taken("a snapshot", postCloud(s, 200, `"stream_id":"8888_alice","pic_full_url":"http://`+picture+`"`, time.Minute))
-		if log.times("https://"+picture) != 1 {
+		const screenshot = "bucket.cos.region.myqcloud.com/8888_alice.jpg"
+		wantAccepted("a snapshot", postTencent(s, 200, `"stream_id":"8888_alice","pic_full_url":"http://`+screenshot+`"`, time.Minute))
+		if log.countOf("https://"+screenshot) != 1 {
 			t.Error("the snapshot is not in the log")
 		}
-		taken("of another", postCloud(s, 200, `"stream_id":"8888_bob","pic_full_url":"https://example.com/x.jpg"`, time.Minute))
-		if log.times("https://example.com/x.jpg") != 0 {
-			t.Error("a snapshot of nobody is in the log")
+		wantAccepted("of another", postTencent(s, 200, `"stream_id":"8888_bob","pic_full_url":"https://example.com/x.jpg"`, time.Minute))
+		if log.countOf("https://example.com/x.jpg") != 0 {
+			t.Error("a snapshot of no stream is in the log")
 		}
 
-		// A recording is kept whoever is live, but not of anybody's streams.
+		// A recording is stored for streams that are not live, but not for foreign ones.
 		record := func(code, id string) *nodetest.Response {
-			return postCloud(s, 100, fmt.Sprintf(`"stream_id":%q,"file_id":%q,"file_format":"mp4","end_time":%d,"duration":7,"video_url":"http://vod/%s.mp4"`,
+			return postTencent(s, 100, fmt.Sprintf(`"stream_id":%q,"file_id":%q,"file_format":"mp4","end_time":%d,"duration":7,"video_url":"http://vod/%s.mp4"`,
 				code, id, time.Now().Unix(), id), time.Minute)
 		}
-		taken("a recording", record("8888_bob", "f1"))
-		taken("a foreign recording", record("other_bob", "f2"))
-		if log.times(presence.RecordingID("tencent", "f1")) != 1 || log.times("http://vod/f2.mp4") != 0 {
-			t.Error("recordings are not kept, or those of others are")
+		wantAccepted("a recording", record("8888_bob", "f1"))
+		wantAccepted("a foreign recording", record("other_bob", "f2"))
+		if log.countOf(presence.RecordingID("tencent", "f1")) != 1 || log.countOf("http://vod/f2.mp4") != 0 {
+			t.Error("a recording is missing, or a foreign one was stored")
 		}
 		for event, want := range map[string]string{"push_begun": "foreign", "recorded": "foreign", "push_ended": "accepted", "pictured": "not_live", "other": "accepted"} {
 			if n := s.Metric(`onair_callbacks_total{event="` + event + `",provider="tencent",result="` + want + `"}`); n == "" {
 				t.Errorf("%s was never %s", event, want)
 			}
 		}
-		if text := s.Log(); strings.Contains(text, "hush") || strings.Contains(text, nodetest.TencentKey) {
+		if text := s.Log(); strings.Contains(text, "canary") || strings.Contains(text, nodetest.TencentKey) {
 			t.Errorf("a secret is in the log: %s", text)
 		}
 	})
 }
 
-// TestCloudRefused: what is forged or has expired changes nothing, and is told
-// apart.
-func TestCloudRefused(t *testing.T) {
+// TestInvalidTencentCallbacksAreRefused: forged, expired and malformed callbacks change
+// nothing, and get different errors.
+func TestInvalidTencentCallbacksAreRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := clouded(t, nodetest.OpenMemory(t))
+		s := serveTencent(t, nodetest.OpenMemory(t))
 		alice := s.DialAnchor("alice")
 		nodetest.RequestReply[*wire.Started](alice, &wire.Start{ID: alice.NextID(), Title: ""})
-		said := func(what string, a *nodetest.Response, status int) {
+		wantStatus := func(what string, a *nodetest.Response, status int) {
 			t.Helper()
 			var body struct{ Code int }
 			if a.Decode(&body); a.Status != status || body.Code != status {
@@ -127,11 +126,11 @@ func TestCloudRefused(t *testing.T) {
 			}
 		}
 		body := fmt.Sprintf(`"stream_id":"8888_alice","sequence":"1","event_time":%d`, time.Now().Unix())
-		said("expired", postCloud(s, 1, body, 0), 401)
-		said("unsigned", s.Call("POST", "/v1/hooks/tencent", "", `{"event_type":1,`+body+`}`), 403)
-		said("forged", s.Call("POST", "/v1/hooks/tencent", "", `{"event_type":1,"t":99999999999,"sign":"b17971b51ba0fe5916ddcd96692e9fb3",`+body+`}`), 403)
-		said("nonsense", s.Call("POST", "/v1/hooks/tencent", "", `{`), 400)
-		// Who goes on sending when the answer is there may not come to read it.
+		wantStatus("expired", postTencent(s, 1, body, 0), 401)
+		wantStatus("unsigned", s.Call("POST", "/v1/hooks/tencent", "", `{"event_type":1,`+body+`}`), 403)
+		wantStatus("forged", s.Call("POST", "/v1/hooks/tencent", "", `{"event_type":1,"t":99999999999,"sign":"b17971b51ba0fe5916ddcd96692e9fb3",`+body+`}`), 403)
+		wantStatus("nonsense", s.Call("POST", "/v1/hooks/tencent", "", `{`), 400)
+		// A client that still sends may not read the response.
 		if res, err := s.HTTP.Do(s.NewRequest("POST", "/v1/hooks/tencent", "", `{"x":"`+strings.Repeat("x", 65<<10)+`"}`)); err == nil {
 			res.Body.Close()
 			if res.StatusCode != 400 {
@@ -141,10 +140,10 @@ func TestCloudRefused(t *testing.T) {
 		if n := s.Metric(`onair_callbacks_total{event="",provider="tencent",result="malformed"}`); n != "2" {
 			t.Errorf("%s callbacks were malformed, want the nonsense and the long one", n)
 		}
-		if a := postCloud(s, 1, body+`,"x":"`+strings.Repeat("x", 60<<10)+`"`, time.Minute); a.Status != 200 {
+		if a := postTencent(s, 1, body+`,"x":"`+strings.Repeat("x", 60<<10)+`"`, time.Minute); a.Status != 200 {
 			t.Errorf("long: status %d", a.Status)
 		}
-		postCloudPush(s, 0, "8888_alice", "1", time.Now())
+		postTencentPush(s, 0, "8888_alice", "1", time.Now())
 		if got := s.StreamState("8888_alice"); got != "away media" {
 			t.Errorf("%s", got)
 		}
@@ -152,12 +151,12 @@ func TestCloudRefused(t *testing.T) {
 	})
 }
 
-// TestCloudEverywhere: the cloud calls from everywhere, through any proxy, where
-// nobody says from where.
-func TestCloudEverywhere(t *testing.T) {
+// TestTencentCallsFromAnyAddress: without configured networks, Tencent may call from any
+// address and through any proxy.
+func TestTencentCallsFromAnyAddress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for flags, want := range map[string]int{"": 200, "10.0.0.0/8": 404} {
-			s := clouded(t, nodetest.OpenMemory(t), "--hooks.tencent.allow", flags, "--hooks.tencent.secret", "s3cret")
+			s := serveTencent(t, nodetest.OpenMemory(t), "--hooks.tencent.allow", flags, "--hooks.tencent.secret", "s3cret")
 			post := func(path string) int {
 				r := s.NewRequest("POST", "/v1/hooks/tencent"+path, "", `{"t":99999999999,"sign":"`+fmt.Sprintf("%x", md5.Sum([]byte(nodetest.TencentKey+"99999999999")))+`","event_type":9}`, "X-Forwarded-For: 192.0.2.7")
 				res, err := s.HTTP.Do(r)
@@ -177,47 +176,46 @@ func TestCloudEverywhere(t *testing.T) {
 	})
 }
 
-// TestConfirmedEnd: the end of a push counts when the cloud, asked, does not say
-// otherwise.
-func TestConfirmedEnd(t *testing.T) {
+// TestPushEndIsConfirmedWithCloud: the end of a push counts unless the cloud denies it.
+func TestPushEndIsConfirmedWithCloud(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := clouded(t, nodetest.OpenMemory(t))
+		s := serveTencent(t, nodetest.OpenMemory(t))
 		alice := s.DialAnchor("alice")
 		nodetest.RequestReply[*wire.Started](alice, &wire.Start{ID: alice.NextID(), Title: ""})
-		var asked []string
+		var queried []string
 		states, failure := []cloud.State{cloud.Online, cloud.Online}, error(nil)
 		s.Node.Callbacks.PushState = func(_ context.Context, code string) (state cloud.State, err error) {
-			asked = append(asked, code)
+			queried = append(queried, code)
 			if failure == nil {
 				state, states = states[0], states[1:]
 			}
 			return state, failure
 		}
-		postCloudPush(s, 1, "8888_alice", "1", time.Now()).RequireStatus(200)
-		if a := postCloudPush(s, 0, "8888_alice", "1", time.Now()); a.Status != 503 { // its state may be behind
-			t.Errorf("the cloud says that it is pushed: status %d", a.Status)
+		postTencentPush(s, 1, "8888_alice", "1", time.Now()).RequireStatus(200)
+		if a := postTencentPush(s, 0, "8888_alice", "1", time.Now()); a.Status != 503 { // its state may be behind
+			t.Errorf("the cloud denies the end: status %d", a.Status)
 		}
 		if got := s.StreamState("8888_alice"); got != "live" {
-			t.Errorf("the cloud says that it is pushed: %s", got)
+			t.Errorf("the cloud denies the end: %s", got)
 		}
-		failure = errors.New("the cloud is away")
-		if a := postCloudPush(s, 0, "8888_alice", "1", time.Now()); a.Status != 503 {
+		failure = errors.New("the cloud does not answer")
+		if a := postTencentPush(s, 0, "8888_alice", "1", time.Now()); a.Status != 503 {
 			t.Errorf("the cloud does not answer: status %d", a.Status)
 		}
 		if got := s.StreamState("8888_alice"); got != "live" {
 			t.Errorf("the cloud does not answer: %s", got)
 		}
-		states, failure = []cloud.State{cloud.Online, cloud.Offline}, nil // it is late to know
-		postCloudPush(s, 0, "8888_alice", "1", time.Now()).RequireStatus(200)
+		states, failure = []cloud.State{cloud.Online, cloud.Offline}, nil // its state changes late
+		postTencentPush(s, 0, "8888_alice", "1", time.Now()).RequireStatus(200)
 		if got := s.StreamState("8888_alice"); got != "away media" {
-			t.Errorf("the cloud says so, too: %s", got)
+			t.Errorf("the cloud confirms the end: %s", got)
 		}
-		postCloudPush(s, 0, "8888_bob", "1", time.Now()).RequireStatus(200) // nobody asks after who is not live
-		if strings.Join(asked, " ") != "8888_alice 8888_alice 8888_alice 8888_alice 8888_alice" {
-			t.Errorf("asked for %v", asked)
+		postTencentPush(s, 0, "8888_bob", "1", time.Now()).RequireStatus(200) // no query for a code that is not live
+		if strings.Join(queried, " ") != "8888_alice 8888_alice 8888_alice 8888_alice 8888_alice" {
+			t.Errorf("queried for %v", queried)
 		}
 		if n := s.Metric(`onair_callbacks_total{event="push_ended",provider="tencent",result="contradicted"}`); n != "1" {
-			t.Errorf("%s contradicted", n)
+			t.Errorf("%s callbacks were contradicted, want 1", n)
 		}
 	})
 }

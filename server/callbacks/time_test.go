@@ -9,7 +9,7 @@ import (
 	"onair/server/config"
 )
 
-func TestDateRecording(t *testing.T) {
+func TestCompleteRecordingTimes(t *testing.T) {
 	const now = 1_000_000
 	for _, c := range []struct{ from, until, duration, wantFrom, wantUntil, wantDuration int64 }{
 		{0, 0, 0, 0, now, 0},
@@ -32,9 +32,8 @@ func TestDateRecording(t *testing.T) {
 	}
 }
 
-// TestTimesAhead: a begin that says to be of the future does not make later ones
-// look old.
-func TestTimesAhead(t *testing.T) {
+// TestFutureStartIsClamped: a start in the future does not make later starts look old.
+func TestFutureStartIsClamped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		now := time.Now()
 		if got := clampToNow(now.Add(time.Hour).UnixMilli()); got != now.Add(10*time.Second).UnixMilli() {
@@ -48,8 +47,8 @@ func TestTimesAhead(t *testing.T) {
 	})
 }
 
-// TestEventsAreNoSecrets: a secret that is the name of an event would be none.
-func TestEventsAreNoSecrets(t *testing.T) {
+// TestSecretMustNotBeEventName: the name of an event is refused as a secret.
+func TestSecretMustNotBeEventName(t *testing.T) {
 	for _, p := range providers() {
 		for _, event := range p.events {
 			key := "--hooks." + p.name + ".secret"

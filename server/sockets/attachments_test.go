@@ -11,9 +11,9 @@ import (
 	"onair/server/nodetest"
 )
 
-// TestStartedWhileTheListIsRebuilt: a socket holds the session that it was told
-// of, also when the log says so while the node builds its list anew.
-func TestStartedWhileTheListIsRebuilt(t *testing.T) {
+// TestStartDuringRebuild: a socket is attached to the session that it started while the
+// node rebuilt its registry.
+func TestStartDuringRebuild(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		redis := redismodel.New(redismodel.Options{})
 		link := redis.Dial(1, redismodel.Faults{})
@@ -32,7 +32,7 @@ func TestStartedWhileTheListIsRebuilt(t *testing.T) {
 			nodetest.RequestReply[*wire.Ack](alice, &wire.Beat{ID: alice.NextID(), N: n})
 			time.Sleep(10 * time.Second)
 		}
-		// What the log says of it reaches the socket.
+		// Changes in the log reach the socket.
 		again := s.DialAnchor("alice")
 		nodetest.RequestReply[*wire.Started](again, &wire.Start{ID: again.NextID(), Title: "Anew"})
 		if ended, _ := nodetest.AwaitMessage[*wire.Ended](alice); ended.Reason != wire.EndTakenOver {
@@ -41,9 +41,9 @@ func TestStartedWhileTheListIsRebuilt(t *testing.T) {
 	})
 }
 
-// TestStoppedWhileTheListIsRebuilt: a socket that was told that its session is
-// stopped may hold the next one, and is not told of the end again.
-func TestStoppedWhileTheListIsRebuilt(t *testing.T) {
+// TestStopDuringRebuild: a socket that stopped its session while the node rebuilt its
+// registry may start the next one, and gets no second end.
+func TestStopDuringRebuild(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		redis := redismodel.New(redismodel.Options{})
 		link := redis.Dial(1, redismodel.Faults{})
@@ -60,12 +60,12 @@ func TestStoppedWhileTheListIsRebuilt(t *testing.T) {
 		link.SetFaults(redismodel.Faults{})
 		nodetest.AwaitMessage[*wire.Stopped](alice)
 		alice.Send(&wire.Start{ID: alice.NextID(), Title: "Anew"})
-		time.Sleep(10 * time.Second) // the views no longer stand still
+		time.Sleep(10 * time.Second) // the views are no longer frozen
 		alice.Send(&wire.Beat{ID: alice.NextID(), N: 1})
 		for {
 			switch m := alice.Receive().Message.(type) {
 			case *wire.Ended, *wire.Error:
-				t.Fatalf("told %+v", m)
+				t.Fatalf("received %+v", m)
 			case *wire.Ack:
 				return
 			}
@@ -73,10 +73,9 @@ func TestStoppedWhileTheListIsRebuilt(t *testing.T) {
 	})
 }
 
-// TestMovedOnWhileTheListIsRebuilt: of two sockets that resume a session while
-// the node builds its list anew the later one holds it, and the other is closed
-// rather than left with none.
-func TestMovedOnWhileTheListIsRebuilt(t *testing.T) {
+// TestResumesDuringRebuild: when two sockets resume a session while the node rebuilds its
+// registry, the later one is attached and the other is closed.
+func TestResumesDuringRebuild(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		redis := redismodel.New(redismodel.Options{})
 		link := redis.Dial(1, redismodel.Faults{})

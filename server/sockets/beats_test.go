@@ -11,18 +11,18 @@ import (
 	"onair/server/nodetest"
 )
 
-// beatTimes are the bounds of protocol.md §3 for an interval.
-func beatTimes(interval time.Duration) (grace, tick, show time.Duration) {
-	// A view shows a change at the next tick of the hub at the latest.
+// beatTimes are the times of protocol.md §3 for an interval.
+func beatTimes(interval time.Duration) (grace, tick, viewDelay time.Duration) {
+	// A view sends a change at the next tick of the hub at the latest.
 	return min(interval/10, 5*time.Second), min(interval/4, time.Second), 250 * time.Millisecond
 }
 
-func TestThreeMissedBeats(t *testing.T) {
+func TestThreeMissedBeatsEndSession(t *testing.T) {
 	for _, interval := range []time.Duration{time.Second, time.Minute} {
 		t.Run(interval.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := nodetest.Serve(t, "--heartbeat.interval", interval.String())
-				grace, tick, show := beatTimes(interval)
+				grace, tick, viewDelay := beatTimes(interval)
 				viewer := s.DialViewer("")
 				nodetest.RequestReply[*wire.Snapshot](viewer, &wire.Subscribe{ID: viewer.NextID()})
 				alice := s.DialAnchor("alice")
@@ -38,7 +38,7 @@ func TestThreeMissedBeats(t *testing.T) {
 				_, at := nodetest.AwaitMessage[*wire.Probe](alice)
 				nodetest.RequireWithin(t, "probe", at.Sub(last), interval+grace, interval+grace+2*tick)
 				at = viewer.AwaitView("away", func(l *wire.ClientView) bool { return nodetest.StateInView(l, code) == wire.StateAway })
-				nodetest.RequireWithin(t, "away", at.Sub(last), interval+grace, interval+grace+2*tick+show)
+				nodetest.RequireWithin(t, "away", at.Sub(last), interval+grace, interval+grace+2*tick+viewDelay)
 				if e, _ := viewer.View.Entry(code); e.Away != wire.AwayMissedBeat {
 					t.Errorf("away is %q", e.Away)
 				}
@@ -52,13 +52,13 @@ func TestThreeMissedBeats(t *testing.T) {
 					t.Errorf("closed with %d", status)
 				}
 				at = viewer.AwaitView("gone", func(l *wire.ClientView) bool { return nodetest.StateInView(l, code) == "" })
-				nodetest.RequireWithin(t, "gone", at.Sub(last), 3*interval, 3*interval+grace+2*tick+show)
+				nodetest.RequireWithin(t, "gone", at.Sub(last), 3*interval, 3*interval+grace+2*tick+viewDelay)
 			})
 		})
 	}
 }
 
-func TestProbeAnsweredIsLiveAgain(t *testing.T) {
+func TestAnsweredProbeMakesLive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := nodetest.Serve(t, "--heartbeat.interval", "60s")
 		viewer := s.DialViewer("")
@@ -77,9 +77,9 @@ func TestProbeAnsweredIsLiveAgain(t *testing.T) {
 	})
 }
 
-// TestResumeLate: a socket that drops and comes back after 2.9 intervals keeps
-// its session, and no viewer sees it leave.
-func TestResumeLate(t *testing.T) {
+// TestLateResumeKeepsSession: a socket that is lost and resumed after 2.9 intervals keeps
+// its session, and no viewer sees the stream leave.
+func TestLateResumeKeepsSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := nodetest.Serve(t, "--heartbeat.interval", "60s")
 		viewer := s.DialViewer("")
@@ -110,9 +110,8 @@ func TestResumeLate(t *testing.T) {
 	})
 }
 
-// TestAnchorThatBeatsStays: a beat at any time within three intervals of the
-// last keeps a session, for ever.
-func TestAnchorThatBeatsStays(t *testing.T) {
+// TestBeatsKeepSession: a beat within three intervals of the last one keeps the session.
+func TestBeatsKeepSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := nodetest.Serve(t, "--heartbeat.interval", "1s")
 		alice := s.DialAnchor("alice")
@@ -124,7 +123,7 @@ func TestAnchorThatBeatsStays(t *testing.T) {
 	})
 }
 
-func TestStopLeavesAtOnce(t *testing.T) {
+func TestStopRemovesStreamAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := nodetest.Serve(t)
 		viewer := s.DialViewer("")
@@ -145,7 +144,7 @@ func TestStopLeavesAtOnce(t *testing.T) {
 	})
 }
 
-func TestTakeoverNewest(t *testing.T) {
+func TestNewestStartTakesOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := nodetest.Serve(t)
 		phone, laptop := s.DialAnchor("alice"), s.DialAnchor("alice")
@@ -157,7 +156,7 @@ func TestTakeoverNewest(t *testing.T) {
 		if status, _ := phone.AwaitClose(); status != wire.CloseTakenOver {
 			t.Errorf("closed with %d", status)
 		}
-		// The older session is gone, and says why.
+		// The older session is gone. The error has the reason.
 		phone = s.DialAnchor("alice")
 		e := nodetest.RequestReply[*wire.Error](phone, &wire.Resume{ID: phone.NextID(), Session: first.Session})
 		if e.Code != wire.CodeSessionGone || e.Reason != wire.EndTakenOver || e.Summary == nil {
@@ -187,9 +186,9 @@ func TestTakeoverRefused(t *testing.T) {
 	})
 }
 
-// TestChangedInterval: a session keeps its interval until its client has heard
-// of the new one and beaten.
-func TestChangedInterval(t *testing.T) {
+// TestNewIntervalAppliesAfterBeat: a session keeps its interval until its client has
+// received the new one and has beaten.
+func TestNewIntervalAppliesAfterBeat(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := nodetest.Serve(t, "--heartbeat.interval", "60s")
 		alice, bob := s.DialAnchor("alice"), s.DialAnchor("bob")
@@ -197,7 +196,7 @@ func TestChangedInterval(t *testing.T) {
 		nodetest.RequestReply[*wire.Started](bob, &wire.Start{ID: bob.NextID(), Title: "Hello"})
 		s.SetInterval(10 * time.Second)
 		if m, _ := nodetest.AwaitMessage[*wire.Settings](alice); m.HeartbeatMS != 10_000 {
-			t.Errorf("settings say %d ms", m.HeartbeatMS)
+			t.Errorf("settings have interval %d ms", m.HeartbeatMS)
 		}
 		began := time.Now()
 		// Alice beats once by the new settings, and then no more.
@@ -208,13 +207,13 @@ func TestChangedInterval(t *testing.T) {
 		}
 		_, at := nodetest.AwaitMessage[*wire.Ended](alice)
 		nodetest.RequireWithin(t, "alice's end", at.Sub(began), 30*time.Second, 33*time.Second+time.Second)
-		// Bob has not beaten since: he lives by the old ones.
+		// Bob has not beaten since: his lease has the old ones.
 		_, at = nodetest.AwaitMessage[*wire.Ended](bob)
 		nodetest.RequireWithin(t, "bob's end", at.Sub(began), 180*time.Second, 187*time.Second)
 	})
 }
 
-func TestListShowPublish(t *testing.T) {
+func TestListShowPublishHidesStarting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := nodetest.Serve(t, "--list.show", "publish")
 		viewer := s.DialViewer("")
@@ -224,16 +223,16 @@ func TestListShowPublish(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		synctest.Wait()
 		if len(viewer.Inbox) != 0 {
-			t.Errorf("a viewer heard of a stream that nobody has heard: %+v", viewer.Receive())
+			t.Errorf("a viewer received a stream without a beat: %+v", viewer.Receive())
 		}
 		nodetest.RequestReply[*wire.Ack](alice, &wire.Beat{ID: alice.NextID(), N: 1})
 		viewer.AwaitView("live", func(l *wire.ClientView) bool { return nodetest.StateInView(l, code) == wire.StateLive })
 	})
 }
 
-// TestSteppedClock: a log whose clock is set forwards or backwards by an hour
-// ends nobody's broadcast.
-func TestSteppedClock(t *testing.T) {
+// TestSteppedClockEndsNoSession: a log clock that steps by an hour, either way, ends no
+// session.
+func TestSteppedClockEndsNoSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var shift atomic.Int64
 		s := nodetest.ServeWithClockSteps(t, func() time.Duration { return time.Duration(shift.Load()) })
@@ -246,14 +245,14 @@ func TestSteppedClock(t *testing.T) {
 			time.Sleep(50 * time.Second)
 			nodetest.RequestReply[*wire.Ack](alice, &wire.Beat{ID: alice.NextID(), N: int64(n)})
 		}
-		// And whoever stops beating still leaves.
+		// A session without beats still expires.
 		last := time.Now()
 		_, at := nodetest.AwaitMessage[*wire.Ended](alice)
 		nodetest.RequireWithin(t, "ended", at.Sub(last), 180*time.Second, 188*time.Second)
 	})
 }
 
-func TestExpiringToken(t *testing.T) {
+func TestExpiringTokenIsAnnounced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := nodetest.Serve(t)
 		alice := s.DialWelcomed("/v1/anchor", s.Token(auth.Anchor, "alice", 5*time.Minute))
@@ -263,7 +262,7 @@ func TestExpiringToken(t *testing.T) {
 		if got := time.UnixMilli(m.ExpiresAt).Sub(began); got > 5*time.Minute || got < 299*time.Second {
 			t.Errorf("expires in %v", got)
 		}
-		// A newer token of the same anchor keeps the socket; another's does not get in.
+		// A newer token of the same anchor keeps the socket; a token of another anchor is refused.
 		e := nodetest.RequestReply[*wire.Error](alice, &wire.Auth{ID: alice.NextID(), Token: s.Token(auth.Anchor, "mallory", time.Hour)})
 		if e.Code != wire.CodeForbidden {
 			t.Errorf("another's token was answered with %+v", e)

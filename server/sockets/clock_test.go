@@ -12,9 +12,9 @@ import (
 	"onair/server/nodetest"
 )
 
-// TestSteppedClockIsNotSeen: while the log's clock is set by an hour, either
-// way, viewers see no stream leave nor go away.
-func TestSteppedClockIsNotSeen(t *testing.T) {
+// TestSteppedClockIsNotVisible: while the clock of the log steps by an hour, either way,
+// viewers see no stream leave or become away.
+func TestSteppedClockIsNotVisible(t *testing.T) {
 	for _, step := range []time.Duration{time.Hour, -time.Hour} {
 		t.Run(step.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -39,7 +39,7 @@ func TestSteppedClockIsNotSeen(t *testing.T) {
 						t.Fatalf("a viewer saw state %q", got)
 					}
 				}
-				// Whoever comes now is treated as ever, and so is who goes silent.
+				// A later start and a later expiry work as usual.
 				bob := s.DialAnchor("bob")
 				nodetest.RequestReply[*wire.Started](bob, &wire.Start{ID: bob.NextID(), Title: "Hello"})
 				last := time.Now()
@@ -50,15 +50,14 @@ func TestSteppedClockIsNotSeen(t *testing.T) {
 	}
 }
 
-// TestSkewedTokens: a token from a server whose clock is ahead by less than
-// half a minute is taken, one from further ahead is not; exp is taken at its
-// word.
-func TestSkewedTokens(t *testing.T) {
+// TestTokenClockLeeway: a token from a clock that is ahead by less than half a minute is
+// valid, and one from further ahead is not. The expiry has no leeway.
+func TestTokenClockLeeway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := nodetest.Serve(t, "--viewer.anonymous=false")
 		for _, test := range []struct {
 			name string
-			skew time.Duration // of the clock of who signs
+			skew time.Duration // of the clock of the signer
 			ttl  time.Duration
 			want int
 		}{

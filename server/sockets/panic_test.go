@@ -18,37 +18,37 @@ import (
 	"onair/server/tokens"
 )
 
-// clumsy is a hook of a logger that panics at what is logged.
-type clumsy struct{}
+// panickingHook is a hook of a logger that panics at each line.
+type panickingHook struct{}
 
 // Run implements zerolog.Hook.
-func (clumsy) Run(*zerolog.Event, zerolog.Level, string) { panic("clumsy") }
+func (panickingHook) Run(*zerolog.Event, zerolog.Level, string) { panic("on purpose") }
 
-// serveClumsy serves, beside the real server and with its parts, handlers that
-// panic; those of messages do at a token that is refused.
-func serveClumsy(s *nodetest.Server) *sockettest.Listener {
+// servePanics serves handlers that panic, with the parts of a server. Those of messages panic
+// at a refused token.
+func servePanics(s *nodetest.Server) *sockettest.Listener {
 	s.T.Helper()
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /page", func(http.ResponseWriter, *http.Request) { panic("clumsy") })
+	mux.HandleFunc("GET /page", func(http.ResponseWriter, *http.Request) { panic("on purpose") })
 	mux.HandleFunc("GET /half", func(w http.ResponseWriter, _ *http.Request) {
 		w.Write([]byte("half"))
-		panic("clumsy")
+		panic("on purpose")
 	})
 	sockets := *s.Node.Sockets
-	sockets.Tokens = tokens.New(s.Node.Runtime, prometheus.NewRegistry(), zerolog.New(io.Discard).Hook(clumsy{}))
+	sockets.Tokens = tokens.New(s.Node.Runtime, prometheus.NewRegistry(), zerolog.New(io.Discard).Hook(panickingHook{}))
 	mux.HandleFunc("GET /v1/viewer", sockets.ViewerHandler())
 	mux.HandleFunc("GET /v1/anchor", sockets.AnchorHandler())
 	return sockettest.Serve(s.T, s.Node.Recovery.Middleware(mux))
 }
 
-// TestPanicInAHandler: a request whose handler panics gets no answer that looks
-// like one, and is all that ends.
-func TestPanicInAHandler(t *testing.T) {
+// TestPanicEndsOnlyItsRequest: a request whose handler panics gets no complete response.
+// Nothing else ends.
+func TestPanicEndsOnlyItsRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := nodetest.Serve(t)
 		alice := s.DialAnchor("alice")
 		nodetest.RequestReply[*wire.Started](alice, &wire.Start{ID: alice.NextID(), Title: "Hello"})
-		broken := serveClumsy(s)
+		broken := servePanics(s)
 		for _, path := range []string{"/page", "/half"} {
 			if res, err := broken.Client().Get("http://server" + path); err == nil {
 				var some [100]byte
@@ -62,21 +62,21 @@ func TestPanicInAHandler(t *testing.T) {
 		if n := s.Metric("onair_panics_total"); n != "2" {
 			t.Errorf("%s panics were counted, want 2", n)
 		}
-		if said := s.Log(); strings.Count(said, `"panic":"clumsy"`) != 2 || !strings.Contains(said, "panic_test.go") {
-			t.Error("the log does not say of each panic what it was and where")
+		if log := s.Log(); strings.Count(log, `"panic":"on purpose"`) != 2 || !strings.Contains(log, "panic_test.go") {
+			t.Error("the log lacks the value or the place of a panic")
 		}
 		nodetest.RequestReply[*wire.Ack](alice, &wire.Beat{ID: alice.NextID(), N: 1})
 	})
 }
 
-// TestPanicAtAMessage: a socket whose message cannot be handled for a panic is
-// told that the server failed, counts no longer, and is all that ends.
-func TestPanicAtAMessage(t *testing.T) {
+// TestPanicEndsOnlyItsSocket: a socket whose message handler panics is closed with 1011
+// and no longer counts. Nothing else ends.
+func TestPanicEndsOnlyItsSocket(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := nodetest.Serve(t)
 		alice := s.DialAnchor("alice")
 		nodetest.RequestReply[*wire.Started](alice, &wire.Start{ID: alice.NextID(), Title: "Hello"})
-		broken := serveClumsy(s)
+		broken := servePanics(s)
 		tok := s.Token(auth.Anchor, "mallory", time.Hour)
 		for _, path := range []string{"v1/viewer", "v1/anchor"} {
 			c := nodetest.NewClient(t, broken.Dial(t, path, nodetest.DialOptions(tok)), nodetest.LongTimeout)
@@ -91,7 +91,7 @@ func TestPanicAtAMessage(t *testing.T) {
 			t.Errorf("%s panics were counted, want 2", n)
 		}
 		if !strings.Contains(s.Log(), "panic_test.go") {
-			t.Error("the log does not say where the panics came from")
+			t.Error("the log lacks the place of the panics")
 		}
 		for _, kind := range []string{"viewer", "anchor"} {
 			if n, want := s.SumOfMetric(`onair_connections{kind="`+kind+`",`), map[string]float64{"viewer": 0, "anchor": 1}[kind]; n != want {

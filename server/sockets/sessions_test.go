@@ -17,9 +17,9 @@ import (
 	"onair/server/sockets"
 )
 
-// TestHundredfoldBeats: beats at a hundred times their rate are heard, but the
-// log grows by its ticks and no faster.
-func TestHundredfoldBeats(t *testing.T) {
+// TestFrequentBeatsDoNotGrowLog: beats at a hundred times their rate all count, but the
+// log grows only by its ticks.
+func TestFrequentBeatsDoNotGrowLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := nodetest.Serve(t, "--heartbeat.interval", "60s")
 		alice := s.DialAnchor("alice")
@@ -33,7 +33,7 @@ func TestHundredfoldBeats(t *testing.T) {
 		}
 		entries, beats = s.SumOfMetric("onair_entries_total")-entries, s.SumOfMetric("onair_beats_total")-beats
 		if beats != n {
-			t.Errorf("%v beats were heard, want %d", beats, n)
+			t.Errorf("%v beats were counted, want %d", beats, n)
 		}
 		if entries > seconds+2 {
 			t.Errorf("%v entries for %v beats in %d s", entries, beats, seconds)
@@ -41,9 +41,9 @@ func TestHundredfoldBeats(t *testing.T) {
 	})
 }
 
-// TestBeatFlood: an anchor that floods is told once, and closed when it goes
-// on; its session lives, and is resumed.
-func TestBeatFlood(t *testing.T) {
+// TestBeatFloodClosesSocketNotSession: an anchor that floods gets one error, and its
+// socket is closed if it goes on. Its session stays and is resumed.
+func TestBeatFloodClosesSocketNotSession(t *testing.T) {
 	for _, every := range []time.Duration{0, time.Millisecond, 10 * time.Millisecond, 40 * time.Millisecond} {
 		t.Run(every.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -57,18 +57,18 @@ func TestBeatFlood(t *testing.T) {
 				}
 				seconds := time.Since(began).Seconds()
 				if e, _ := nodetest.AwaitMessage[*wire.Error](alice); e.Code != wire.CodeRateLimited || e.RetryAfterMS <= 0 {
-					t.Errorf("told %+v", e)
+					t.Errorf("received error %+v", e)
 				}
-				for told := 1; ; {
+				for errorCount := 1; ; {
 					r := alice.TryReceive()
 					if _, again := r.Message.(*wire.Error); again {
-						told++
+						errorCount++
 					}
 					if r.Err == nil {
 						continue
 					}
-					if code := websocket.CloseStatus(r.Err); code != wire.CloseRateLimited || told != 1 {
-						t.Errorf("told %d times, and closed with %d", told, code)
+					if code := websocket.CloseStatus(r.Err); code != wire.CloseRateLimited || errorCount != 1 {
+						t.Errorf("received %d errors, and closed with %d", errorCount, code)
 					}
 					break
 				}
@@ -86,9 +86,9 @@ func TestBeatFlood(t *testing.T) {
 	}
 }
 
-// TestLateByJitter: beats on a line of half a second and a fifth more or less
+// TestJitterMissesNoBeat: beats with a latency of half a second, more or less a fifth,
 // miss nothing.
-func TestLateByJitter(t *testing.T) {
+func TestJitterMissesNoBeat(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := nodetest.Serve(t, "--heartbeat.interval", "10s")
 		viewer, alice := s.DialViewer(""), s.DialAnchor("alice")
@@ -115,9 +115,9 @@ func TestLateByJitter(t *testing.T) {
 	})
 }
 
-// TestBeatAtTheLastTick: a beat about the time of the last miss either saves
-// the session or comes too late, as its time alone has it; never both.
-func TestBeatAtTheLastTick(t *testing.T) {
+// TestBeatNearDeadlineSavesOrIsLate: a beat near the last miss either saves the session or
+// is late. Only its time decides.
+func TestBeatNearDeadlineSavesOrIsLate(t *testing.T) {
 	t.Parallel()
 	const interval, grace, tick = 4 * time.Second, 400 * time.Millisecond, time.Second
 	saved := func(t *testing.T, phase, after time.Duration) (live bool) {
@@ -131,14 +131,14 @@ func TestBeatAtTheLastTick(t *testing.T) {
 			alice.Send(&wire.Beat{N: 1}) // fails where the socket is closed
 			time.Sleep(2*tick + 500*time.Millisecond)
 			synctest.Wait()
-			leaves, comes := 0, 0
+			leaves, arrivals := 0, 0
 			for len(viewer.Inbox) > 0 {
 				d, ok := viewer.Receive().Message.(*wire.Diff)
 				if !ok {
 					continue
 				}
 				leaves += len(d.Del)
-				comes += len(d.Put)
+				arrivals += len(d.Put)
 			}
 			ended, acked, closed := 0, false, false
 			for len(alice.Inbox) > 0 {
@@ -160,10 +160,10 @@ func TestBeatAtTheLastTick(t *testing.T) {
 			if !live {
 				wantEnds = 1
 			}
-			if live == gone || live != acked || comes != 1 || leaves != wantEnds || ended != wantEnds || closed != gone ||
+			if live == gone || live != acked || arrivals != 1 || leaves != wantEnds || ended != wantEnds || closed != gone ||
 				s.SumOfMetric(`onair_ends_total{list="live",reason="missed_beats"}`) != float64(wantEnds) {
 				t.Errorf("%v after %v: live %v, acked %v, came %d times, left %d times, ended %d times, closed %v",
-					after, phase, live, acked, comes, leaves, ended, closed)
+					after, phase, live, acked, arrivals, leaves, ended, closed)
 			}
 			if live {
 				nodetest.RequestReply[*wire.Ack](alice, &wire.Beat{ID: alice.NextID(), N: 2})
@@ -172,7 +172,7 @@ func TestBeatAtTheLastTick(t *testing.T) {
 		return live
 	}
 	const deadline = 3*interval + grace
-	// Not at the very time of anything else, which would be a matter of luck.
+	// Not at the same time as another event, because then the order is random.
 	for _, phase := range []time.Duration{0, 310 * time.Millisecond, 620 * time.Millisecond, 930 * time.Millisecond} {
 		before := true
 		for after := deadline - tick + 7*time.Millisecond; after <= deadline+3*tick; after += 200 * time.Millisecond {
@@ -185,16 +185,15 @@ func TestBeatAtTheLastTick(t *testing.T) {
 			case live && after > deadline+2*tick:
 				t.Errorf("a beat %v after %v saves the session", after, phase)
 			case live != saved(t, phase, after):
-				t.Errorf("%v after %v: once so, once otherwise", after, phase)
+				t.Errorf("%v after %v: two runs differ", after, phase)
 			}
 			before = live
 		}
 	}
 }
 
-// TestLateBeatAfterTheEnd: a session that was stopped stays so, whatever comes
-// for it.
-func TestLateBeatAfterTheEnd(t *testing.T) {
+// TestStoppedSessionStaysStopped: no later message restores a session that was stopped.
+func TestStoppedSessionStaysStopped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := nodetest.Serve(t)
 		viewer, alice := s.DialViewer(""), s.DialAnchor("alice")
@@ -217,7 +216,7 @@ func TestLateBeatAfterTheEnd(t *testing.T) {
 		if got := nodetest.RequestReply[*wire.Snapshot](viewer, &wire.Subscribe{ID: viewer.NextID()}); got.Total != 0 {
 			t.Errorf("%d streams are listed", got.Total)
 		}
-		// A new start is a new session, and viewers see it come.
+		// A new start is a new session, and viewers see its stream arrive.
 		again := nodetest.RequestReply[*wire.Started](alice, &wire.Start{ID: alice.NextID(), Title: "Again"})
 		if again.Session == started.Session {
 			t.Error("the same session")
@@ -226,9 +225,9 @@ func TestLateBeatAfterTheEnd(t *testing.T) {
 	})
 }
 
-// TestBackAfterExpiry: an anchor that was given up gets no session back, but a
-// new one, and its stream comes into the list anew.
-func TestBackAfterExpiry(t *testing.T) {
+// TestReturnAfterExpiryNeedsNewSession: an anchor whose session expired cannot resume it.
+// A new start is a new session, and viewers see its stream arrive.
+func TestReturnAfterExpiryNeedsNewSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := nodetest.Serve(t)
 		viewer, alice := s.DialViewer(""), s.DialAnchor("alice")
@@ -253,10 +252,10 @@ func TestBackAfterExpiry(t *testing.T) {
 	})
 }
 
-// TestOldSocketChangesNothing: what a socket still sends for a session that
-// another one has resumed comes to nothing, however late it arrives: the
-// latest change stands, in one entry.
-func TestOldSocketChangesNothing(t *testing.T) {
+// TestReplacedSocketChangesNothing: messages of a socket have no effect after another
+// socket has resumed its session, however late they arrive. The latest change stands, in
+// one entry.
+func TestReplacedSocketChangesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := nodetest.Serve(t)
 		viewer := s.DialViewer("")
@@ -265,7 +264,7 @@ func TestOldSocketChangesNothing(t *testing.T) {
 		started := nodetest.RequestReply[*wire.Started](was, &wire.Start{ID: was.NextID(), Title: "0"})
 		for n := range 20 {
 			is := s.DialAnchor("alice")
-			// Both at once: whichever is handled first, the new socket has the last word.
+			// Both at once: the new socket sends the last change.
 			sent := make(chan struct{})
 			go func() {
 				defer close(sent)
@@ -279,7 +278,7 @@ func TestOldSocketChangesNothing(t *testing.T) {
 				t.Fatal(err)
 			}
 			if e, gone := answer.(*wire.Error); gone {
-				// The old socket's stop came first: then it holds, and says so.
+				// The stop of the old socket was first. The error has the reason.
 				if e.Code != wire.CodeSessionGone || e.Reason != wire.EndStopped {
 					t.Fatalf("resume was answered with %+v", e)
 				}
@@ -298,9 +297,9 @@ func TestOldSocketChangesNothing(t *testing.T) {
 	})
 }
 
-// TestNewSocketWins: a socket whose address has changed is replaced by the one
-// on which the session is resumed, though it is still open.
-func TestNewSocketWins(t *testing.T) {
+// TestResumeReplacesOldSocket: a resume on a new socket replaces the old one, even if that
+// is still open.
+func TestResumeReplacesOldSocket(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := nodetest.Serve(t)
 		viewer, was := s.DialViewer(""), s.DialAnchor("alice")
@@ -316,24 +315,24 @@ func TestNewSocketWins(t *testing.T) {
 		nodetest.RequestReply[*wire.Ack](is, &wire.Beat{ID: is.NextID(), N: 1})
 		time.Sleep(time.Second)
 		synctest.Wait()
-		comes := 0
+		arrivals := 0
 		for len(viewer.Inbox) > 0 {
 			if d, ok := viewer.Receive().Message.(*wire.Diff); ok {
-				comes += len(d.Put)
+				arrivals += len(d.Put)
 				if len(d.Del) > 0 {
 					t.Errorf("a viewer saw it leave: %+v", d)
 				}
 			}
 		}
-		if comes != 1 {
-			t.Errorf("it came %d times", comes)
+		if arrivals != 1 {
+			t.Errorf("it arrived %d times", arrivals)
 		}
 	})
 }
 
-// TestWatcherThatNeverPongs: a watcher whose line is kept alive by something
-// that is not it counts no longer, and is closed.
-func TestWatcherThatNeverPongs(t *testing.T) {
+// TestWatcherWithoutPongsIsClosed: a watcher that never sends a pong is closed and no
+// longer counts, even if a proxy keeps its connection open.
+func TestWatcherWithoutPongsIsClosed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := nodetest.Serve(t)
 		alice, viewer := s.DialAnchor("alice"), s.DialViewer("")
@@ -345,7 +344,7 @@ func TestWatcherThatNeverPongs(t *testing.T) {
 		}
 		gone := make(chan time.Time, 1)
 		go func() {
-			io.Copy(io.Discard, ghost) // it takes all and answers nothing
+			io.Copy(io.Discard, ghost) // it reads everything and sends no pong
 			gone <- time.Now()
 		}()
 		watched := time.Now()
@@ -366,16 +365,16 @@ func TestWatcherThatNeverPongs(t *testing.T) {
 			}
 		}()
 		at := viewer.AwaitView("none", viewers(0))
-		nodetest.RequireWithin(t, "it counts no longer", at.Sub(watched), 2*sockets.PingInterval, 4*sockets.PingInterval)
+		nodetest.RequireWithin(t, "it is no longer counted", at.Sub(watched), 2*sockets.PingInterval, 4*sockets.PingInterval)
 		nodetest.RequireWithin(t, "it is closed", (<-gone).Sub(watched), 2*sockets.PingInterval, 4*sockets.PingInterval)
 		stop()
 		<-beating
 	})
 }
 
-// TestForwardedForIsNotBelieved: who says that it speaks for somebody else is
-// counted under its own address.
-func TestForwardedForIsNotBelieved(t *testing.T) {
+// TestForgedForwardedForIsIgnored: without a trusted proxy, a client counts under its own
+// address, whatever its headers say.
+func TestForgedForwardedForIsIgnored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := nodetest.Serve(t, "--limits.sockets-per-address", "2")
 		for n := range 4 {
@@ -398,9 +397,9 @@ func TestForwardedForIsNotBelieved(t *testing.T) {
 	})
 }
 
-// TestReadyWhileDraining: a node that stops says so to who asks, sends new
-// sockets away, and serves those it has until their turn comes.
-func TestReadyWhileDraining(t *testing.T) {
+// TestDrainingNodeIsNotReady: a draining node is not ready, rejects new sockets, and
+// serves the open ones until their close time.
+func TestDrainingNodeIsNotReady(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := nodetest.Serve(t, "--drain", "10s")
 		if got := nodetest.ReadyStatus(s); got != http.StatusOK {
@@ -438,10 +437,9 @@ func TestReadyWhileDraining(t *testing.T) {
 	})
 }
 
-// TestUpdatesKeepTheirOrder: updates that are sent without waiting, some of
-// them twice, take effect in their order: no viewer sees an older one after a
-// newer one.
-func TestUpdatesKeepTheirOrder(t *testing.T) {
+// TestUpdatesKeepOrder: updates that are sent without waiting, some twice, take effect in
+// order. No viewer sees an older one after a newer one.
+func TestUpdatesKeepOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := nodetest.Serve(t, "--hub.tick", "1ms")
 		viewer, alice := s.DialViewer(""), s.DialAnchor("alice")
@@ -473,8 +471,7 @@ func TestUpdatesKeepTheirOrder(t *testing.T) {
 	})
 }
 
-// TestDrainIsBounded: sockets that cannot be told to go do not keep a node
-// that stops.
+// TestDrainIsBounded: sockets that accept no message do not delay the stop of a node.
 func TestDrainIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := nodetest.Serve(t, "--drain", "10s")
@@ -484,7 +481,7 @@ func TestDrainIsBounded(t *testing.T) {
 		nodetest.RequestReply[*wire.Snapshot](stuck, &wire.Subscribe{ID: stuck.NextID()})
 		gate.Lock()
 		defer gate.Unlock()
-		for n := range 3 { // something is being written to it
+		for n := range 3 { // a write to it is blocked
 			nodetest.RequestReply[*wire.Updated](alice, &wire.Update{ID: alice.NextID(), Title: wire.Some(strconv.Itoa(n))})
 			time.Sleep(time.Second)
 		}

@@ -18,11 +18,11 @@ import (
 	"onair/server/sockets"
 )
 
-// TestBadMessages: each fault gets its own error, with the request's id, and
+// TestBadMessagesGetErrors: each bad message gets its own error with the request's id, and
 // leaves the socket usable.
-func TestBadMessages(t *testing.T) {
+func TestBadMessagesGetErrors(t *testing.T) {
 	long := strings.Repeat("x", 300)
-	anchorSays := []struct{ name, text, code, about string }{
+	anchorCases := []struct{ name, text, code, about string }{
 		{"not JSON", `{`, "bad_request", "JSON"},
 		{"unknown type", `{"type":"dance","id":"1"}`, "bad_request", "dance"},
 		{"no type", `{"id":"1"}`, "bad_request", "type"},
@@ -41,7 +41,7 @@ func TestBadMessages(t *testing.T) {
 		{"unknown session", `{"type":"resume","id":"1","session":"aaaaaaaaaaaaaaaaaaaaaaaaaa"}`, "session_gone", "session"},
 		{"viewers' message", `{"type":"subscribe","id":"1"}`, "bad_request", "subscribe"},
 	}
-	viewerSays := []struct{ name, text, code, about string }{
+	viewerCases := []struct{ name, text, code, about string }{
 		{"not JSON", `[]`, "bad_request", "object"},
 		{"limit 0", `{"type":"subscribe","id":"1","limit":0}`, "bad_request", "limit"},
 		{"limit over the window", `{"type":"subscribe","id":"1","limit":501}`, "bad_request", "limit"},
@@ -73,10 +73,10 @@ func TestBadMessages(t *testing.T) {
 				t.Errorf("%s: the error has id %q", name, e.ID)
 			}
 		}
-		for _, c := range anchorSays {
+		for _, c := range anchorCases {
 			check(alice, c.name, c.text, c.code, c.about)
 		}
-		for _, c := range viewerSays {
+		for _, c := range viewerCases {
 			check(viewer, c.name, c.text, c.code, c.about)
 		}
 		nodetest.RequestReply[*wire.Started](alice, &wire.Start{ID: alice.NextID(), Title: "still usable"})
@@ -90,8 +90,8 @@ func TestBadMessages(t *testing.T) {
 	})
 }
 
-// TestTokensRefused: who has no valid token gets HTTP 401 before the upgrade,
-// or an error and close 4001 after it.
+// TestTokensRefused: clients without a valid token get HTTP 401 before the upgrade, or an
+// error and close code 4001 after it.
 func TestTokensRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := nodetest.Serve(t, "--viewer.anonymous=false")
@@ -119,27 +119,27 @@ func TestTokensRefused(t *testing.T) {
 		if status := s.StatusOf("/v1/streams", ""); status != http.StatusUnauthorized {
 			t.Errorf("no token: HTTP %d", status)
 		}
-		// A first message that is no auth, and none at all.
+		// The first message is not auth, or there is none.
 		c := s.Dial("/v1/viewer", "")
 		c.Send(&wire.Subscribe{})
 		if status, _ := c.AwaitClose(); status != wire.CloseUnauthorized {
-			t.Errorf("no auth first: closed with %d", status)
+			t.Errorf("first message not auth: closed with %d", status)
 		}
 		c = s.Dial("/v1/viewer", "")
 		began := time.Now()
 		status, at := c.AwaitClose()
 		if status != wire.CloseNoAuth {
-			t.Errorf("silence: closed with %d", status)
+			t.Errorf("no first message: closed with %d", status)
 		}
-		nodetest.RequireWithin(t, "silence closed", at.Sub(began), sockets.AuthTimeout, sockets.AuthTimeout+time.Second)
-		// And one that is right.
+		nodetest.RequireWithin(t, "close without a message", at.Sub(began), sockets.AuthTimeout, sockets.AuthTimeout+time.Second)
+		// A valid token in the first message.
 		c = s.Dial("/v1/viewer", "")
 		c.Send(&wire.Auth{Token: s.Token(auth.Viewer, "bob", time.Hour)})
 		c.ReceiveWelcome()
 	})
 }
 
-func TestForeignOriginIsRefused(t *testing.T) {
+func TestForeignOriginIsRejected(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := nodetest.Serve(t, "--origins", "app.example.com")
 		for origin, want := range map[string]int{
@@ -167,8 +167,9 @@ func TestForeignOriginIsRefused(t *testing.T) {
 	})
 }
 
-// TestAnothersSession: knowing somebody's session is not enough.
-func TestAnothersSession(t *testing.T) {
+// TestForeignSessionIsRefused: the session id of another anchor is not enough to resume
+// the session.
+func TestForeignSessionIsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := nodetest.Serve(t)
 		alice, mallory := s.DialAnchor("alice"), s.DialAnchor("mallory")
@@ -181,9 +182,9 @@ func TestAnothersSession(t *testing.T) {
 	})
 }
 
-// TestCollidingIDs: user ids that make one live code do not share it, and those
-// that cannot stand in one are refused by name.
-func TestCollidingIDs(t *testing.T) {
+// TestInvalidUserIDIsNamed: the error for a user id that is invalid in a live code names
+// it.
+func TestInvalidUserIDIsNamed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := nodetest.Serve(t)
 		odd := s.DialAnchor("al ice")
@@ -194,8 +195,8 @@ func TestCollidingIDs(t *testing.T) {
 	})
 }
 
-// TestCanaries: secrets come up in no log line, metric, error or page.
-func TestCanaries(t *testing.T) {
+// TestSecretsAreNotDisclosed: secrets are in no log line, metric, error or page.
+func TestSecretsAreNotDisclosed(t *testing.T) {
 	const authKey, pushKey, playKey = "canary-auth-0123456789abcdef0123456789", "canary-push-key", "canary-play-key"
 	synctest.Test(t, func(t *testing.T) {
 		s := nodetest.Serve(t, "--auth.secret", authKey, "--push.key", pushKey, "--play.key", playKey, "--log.level", "debug")
@@ -212,22 +213,23 @@ func TestCanaries(t *testing.T) {
 		nodetest.RequestReply[*wire.Error](mallory, &wire.Resume{ID: mallory.NextID(), Session: started.Session})
 		time.Sleep(5 * time.Minute)
 		synctest.Wait()
-		said := s.Log() + s.Get(s.Ops, "/metrics") + s.Get(s.Ops, "/readyz") + s.Get(s.HTTP, "/") +
+		output := s.Log() + s.Get(s.Ops, "/metrics") + s.Get(s.Ops, "/readyz") + s.Get(s.HTTP, "/") +
 			s.Get(s.HTTP, "/v1/streams") + s.Get(s.HTTP, "/v1/nothing")
 		secret := started.Push.Key[strings.Index(started.Push.Key, "txSecret="):]
 		for _, canary := range []string{authKey, pushKey, playKey, token, started.Session, secret, "canary"} {
-			if strings.Contains(said, canary) {
-				t.Errorf("%q was said", canary)
+			if strings.Contains(output, canary) {
+				t.Errorf("%q was disclosed", canary)
 			}
 		}
-		if !strings.Contains(said, "8888_alice") {
-			t.Error("the test looks in the wrong place")
+		if !strings.Contains(output, "8888_alice") {
+			t.Error("the output lacks the live code")
 		}
 	})
 }
 
-// TestTooFast: a client over its rate is told, and closed when it goes on.
-func TestTooFast(t *testing.T) {
+// TestRateLimitClosesSocket: a client above its rate gets an error, and is closed if it
+// goes on.
+func TestRateLimitClosesSocket(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := nodetest.Serve(t)
 		viewer := s.DialViewer("")
@@ -243,7 +245,7 @@ func TestTooFast(t *testing.T) {
 				break
 			}
 		}
-		time.Sleep(5 * time.Second) // it obeys
+		time.Sleep(5 * time.Second) // the client waits as asked
 		nodetest.RequestReply[*wire.Snapshot](viewer, &wire.Subscribe{ID: viewer.NextID()})
 		for range 200 {
 			if viewer.SendText(`{"type":"unwatch","code":"x"}`) != nil {
@@ -256,8 +258,8 @@ func TestTooFast(t *testing.T) {
 	})
 }
 
-// TestProblems: HTTP errors are problems, with the protocol's codes.
-func TestProblems(t *testing.T) {
+// TestHTTPErrorsAreProblems: HTTP errors are problems with the protocol's codes.
+func TestHTTPErrorsAreProblems(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := nodetest.Serve(t)
 		for path, want := range map[string]string{

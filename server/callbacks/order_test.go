@@ -25,56 +25,55 @@ func permutations(n int) (all [][]int) {
 	return all
 }
 
-// TestOrderStormOfProviders: begin and end of two pushes under one live code come in
-// every order, each once or twice, in the words of each provider. When both have
-// ended the stream is without a picture, if any of its pushes was ever believed; and
-// whoever lives by callbacks alone is off the list soon after. Media servers call in
-// the order of each connection; they do not repeat themselves.
-func TestOrderStormOfProviders(t *testing.T) {
-	type say func(s *nodetest.Server, code, query string, push int, begin bool)
+// TestCallbacksInAnyOrder: the starts and ends of two pushes of one live code arrive in
+// every order, once or twice, from each provider. After both ends the stream is away, if
+// any push was accepted. Soon after, a session with callbacks as its only source is gone.
+// Media servers call in the order of each connection and do not repeat calls.
+func TestCallbacksInAnyOrder(t *testing.T) {
+	type sendStep func(s *nodetest.Server, code, query string, push int, isStart bool)
 	for name, provider := range map[string]struct {
 		flag string
-		say  say
-		// any: calls come in any order, and again. Otherwise in that of connections.
-		any bool
-		// dated: begins say when they were, so that an end that came first proves a push.
-		dated bool
+		send sendStep
+		// anyOrder: calls arrive in any order and repeatedly, else in the order of connections.
+		anyOrder bool
+		// hasTimes: starts have times, so that a start after its end counts.
+		hasTimes bool
 	}{
-		"tencent": {"tencent", func(s *nodetest.Server, code, _ string, push int, begin bool) {
+		"tencent": {"tencent", func(s *nodetest.Server, code, _ string, push int, isStart bool) {
 			event := 0
-			if begin {
+			if isStart {
 				event = 1
 			}
 			nodetest.PostTencent(s, event, map[string]any{"stream_id": code, "sequence": fmt.Sprint(code, push), "event_time": time.Now().Unix() + int64(push)}).RequireStatus(200)
 		}, true, true},
-		"srs": {"srs", func(s *nodetest.Server, code, query string, push int, begin bool) {
+		"srs": {"srs", func(s *nodetest.Server, code, query string, push int, isStart bool) {
 			action := "on_unpublish"
-			if begin {
+			if isStart {
 				action = "on_publish"
 			}
 			nodetest.PostSRS(s, "srs/s3cret", fmt.Sprintf(`{"server_id":"v","action":%q,"client_id":"%s%d","app":"live","stream":%q,"param":"?%s"}`, action, code, push, code, query)).RequireStatus(200)
 		}, true, false},
-		"mediamtx": {"mediamtx", func(s *nodetest.Server, code, query string, push int, begin bool) {
-			if begin {
+		"mediamtx": {"mediamtx", func(s *nodetest.Server, code, query string, push int, isStart bool) {
+			if isStart {
 				nodetest.PostSRS(s, "mediamtx/s3cret", fmt.Sprintf(`{"user":"u","action":"publish","path":"live/%s","id":"%s%d","query":%q}`, code, code, push, query)).RequireStatus(204)
 				nodetest.PostSRS(s, "mediamtx/s3cret/available", fmt.Sprintf("path=live/%s&source_id=%s%d", code, code, push)).RequireStatus(204)
 			} else {
 				nodetest.PostSRS(s, "mediamtx/s3cret/unavailable", fmt.Sprintf("path=live/%s&source_id=%s%d", code, code, push)).RequireStatus(204)
 			}
 		}, true, false},
-		"nginx-rtmp": {"nginx-rtmp", func(s *nodetest.Server, code, query string, push int, begin bool) {
+		"nginx-rtmp": {"nginx-rtmp", func(s *nodetest.Server, code, query string, push int, isStart bool) {
 			call := "publish_done"
-			if begin {
+			if isStart {
 				call = "publish"
 			}
 			s.SendNginxCallback(call, fmt.Sprint(push), code, query).RequireStatus(204)
 		}, false, false},
-		"zlm": {"zlm", func(s *nodetest.Server, code, query string, _ int, begin bool) {
-			if begin {
+		"zlm": {"zlm", func(s *nodetest.Server, code, query string, _ int, isStart bool) {
+			if isStart {
 				nodetest.PostSRS(s, "zlm/s3cret/on_publish", fmt.Sprintf(`{"mediaServerId":"z","app":"live","stream":%q,"params":%q,"schema":"rtmp"}`, code, query)).RequireStatus(200)
 			}
 			for _, schema := range []string{"rtsp", "rtmp", "hls", "ts"} {
-				nodetest.PostSRS(s, "zlm/s3cret/on_stream_changed", fmt.Sprintf(`{"mediaServerId":"z","app":"live","stream":%q,"schema":%q,"regist":%v}`, code, schema, begin)).RequireStatus(200)
+				nodetest.PostSRS(s, "zlm/s3cret/on_stream_changed", fmt.Sprintf(`{"mediaServerId":"z","app":"live","stream":%q,"schema":%q,"regist":%v}`, code, schema, isStart)).RequireStatus(200)
 			}
 		}, false, false},
 	} {
@@ -90,49 +89,49 @@ func TestOrderStormOfProviders(t *testing.T) {
 				s := nodetest.Serve(t, flags...)
 				n := 0
 				gone := map[string]bool{}
-				for _, order := range permutations(4) { // begin and end of the first, then of the second
-					twice := 1
-					if provider.any {
-						twice = 16
+				for _, order := range permutations(4) { // start and end of the first push, then of the second
+					masks := 1
+					if provider.anyOrder {
+						masks = 16
 					} else if slices.Index(order, 0) > slices.Index(order, 1) || slices.Index(order, 2) > slices.Index(order, 3) {
 						continue
 					}
 					if name == "zlm" && !slices.Equal(order, []int{0, 1, 2, 3}) {
-						continue // it has one push under a name at a time
+						continue // ZLMediaKit allows one push of a name at a time
 					}
-					for mask := range twice {
+					for mask := range masks {
 						n++
 						anchor := fmt.Sprint("a", n, "x")
 						code := "8888_" + anchor
-						begun := s.StartStream(s.DayToken(auth.Anchor, anchor), `{"title":"x","sources":["callback"]}`)
-						query := nodetest.PushQuery(begun.Push.RTMP)
-						believed, ended := false, map[int]bool{}
+						started := s.StartStream(s.DayToken(auth.Anchor, anchor), `{"title":"x","sources":["callback"]}`)
+						query := nodetest.PushQuery(started.Push.RTMP)
+						isAccepted, ended := false, map[int]bool{}
 						all := slices.Clone(order)
-						for i, word := range order {
+						for i, step := range order {
 							if mask&(1<<i) != 0 {
-								all = append(all, word)
+								all = append(all, step)
 							}
 						}
-						for _, word := range all {
-							push, begin := word/2, word%2 == 0
-							provider.say(s, code, query, push, begin)
-							if ended[push] = ended[push] || !begin; begin && (!ended[push] || provider.dated) {
-								believed = true
+						for _, step := range all {
+							push, isStart := step/2, step%2 == 0
+							provider.send(s, code, query, push, isStart)
+							if ended[push] = ended[push] || !isStart; isStart && (!ended[push] || provider.hasTimes) {
+								isAccepted = true
 							}
 						}
 						want := "starting"
-						if believed {
+						if isAccepted {
 							want = "away media"
 						}
 						if got := s.StreamState(code); got != want {
-							t.Errorf("%v, again %04b: %s, want %s", order, mask, got, want)
+							t.Errorf("%v, repeats %04b: %s, want %s", order, mask, got, want)
 						}
-						gone[code] = believed
+						gone[code] = isAccepted
 					}
 				}
 				time.Sleep(35 * time.Second)
-				for code, soon := range gone {
-					if got := s.StreamState(code); soon && got != "gone" {
+				for code, isGone := range gone {
+					if got := s.StreamState(code); isGone && got != "gone" {
 						t.Errorf("%s is %s after the grace", code, got)
 					}
 				}

@@ -13,9 +13,9 @@ import (
 	"onair/server/nodetest"
 )
 
-// TestWithinABlink: the first change after a quiet tick is shown at once, and
-// those that follow at the next tick.
-func TestWithinABlink(t *testing.T) {
+// TestFirstChangeIsSentAtOnce: the first change after a quiet tick is sent at once, and
+// later ones at the next tick.
+func TestFirstChangeIsSentAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := nodetest.Serve(t)
 		viewer := s.DialViewer("")
@@ -32,8 +32,8 @@ func TestWithinABlink(t *testing.T) {
 	})
 }
 
-// TestResumeByPosition: a viewer that comes back gets a diff, a stranger's
-// position a snapshot.
+// TestResumeByPosition: a viewer that returns with its position gets a diff, and one with
+// an unknown position gets a snapshot.
 func TestResumeByPosition(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := nodetest.Serve(t)
@@ -58,47 +58,48 @@ func TestResumeByPosition(t *testing.T) {
 	})
 }
 
-// TestWatchCounts: watching counts until unwatch or close, and is shown.
-func TestWatchCounts(t *testing.T) {
+// TestWatchesCountAsViewers: a watch counts as a viewer until unwatch or close, and
+// viewers see the count.
+func TestWatchesCountAsViewers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := nodetest.Serve(t)
 		alice := s.DialAnchor("alice")
 		code := nodetest.RequestReply[*wire.Started](alice, &wire.Start{ID: alice.NextID(), Title: "Hello"}).Stream.Code
-		crowd := []*nodetest.Client{s.DialViewer(""), s.DialViewer(""), s.DialViewer("")}
-		for _, v := range crowd {
+		watchers := []*nodetest.Client{s.DialViewer(""), s.DialViewer(""), s.DialViewer("")}
+		for _, v := range watchers {
 			w := nodetest.RequestReply[*wire.Watching](v, &wire.Watch{ID: v.NextID(), Code: code})
 			if len(w.Entry.Play) == 0 || w.ExpiresAt <= time.Now().UnixMilli() {
-				t.Errorf("watching without play URLs: %+v", w)
+				t.Errorf("watch without play URLs: %+v", w)
 			}
 			if strings.Contains(string(wire.Append(nil, w)), "txSecret") == false {
 				t.Errorf("unsigned: %+v", w)
 			}
 		}
-		onlooker := s.DialViewer("")
-		nodetest.RequestReply[*wire.Snapshot](onlooker, &wire.Subscribe{ID: onlooker.NextID()})
+		observer := s.DialViewer("")
+		nodetest.RequestReply[*wire.Snapshot](observer, &wire.Subscribe{ID: observer.NextID()})
 		viewers := func(n int64) func(*wire.ClientView) bool {
 			return func(l *wire.ClientView) bool { e, _ := l.Entry(code); return e.Viewers == n }
 		}
-		onlooker.AwaitView("three viewers", viewers(3))
-		nodetest.RequestReply[*wire.Liked](crowd[1], &wire.Like{ID: crowd[1].NextID(), Code: code, N: 7})
-		onlooker.AwaitView("seven likes", func(l *wire.ClientView) bool { e, _ := l.Entry(code); return e.Likes == 7 })
-		nodetest.RequestReply[*wire.Unwatched](crowd[0], &wire.Unwatch{ID: crowd[0].NextID(), Code: code})
-		crowd[1].Conn.CloseNow()
-		onlooker.AwaitView("one viewer", viewers(1))
+		observer.AwaitView("three viewers", viewers(3))
+		nodetest.RequestReply[*wire.Liked](watchers[1], &wire.Like{ID: watchers[1].NextID(), Code: code, N: 7})
+		observer.AwaitView("seven likes", func(l *wire.ClientView) bool { e, _ := l.Entry(code); return e.Likes == 7 })
+		nodetest.RequestReply[*wire.Unwatched](watchers[0], &wire.Unwatch{ID: watchers[0].NextID(), Code: code})
+		watchers[1].Conn.CloseNow()
+		observer.AwaitView("one viewer", viewers(1))
 		stopped := nodetest.RequestReply[*wire.Stopped](alice, &wire.Stop{ID: alice.NextID()})
 		if stopped.Summary.PeakViewers != 3 || stopped.Summary.Likes != 7 {
 			t.Errorf("summary %+v", stopped.Summary)
 		}
 		for {
-			if d, _ := nodetest.AwaitMessage[*wire.Diff](crowd[2]); len(d.Del) == 1 {
+			if d, _ := nodetest.AwaitMessage[*wire.Diff](watchers[2]); len(d.Del) == 1 {
 				break
 			}
 		}
 	})
 }
 
-// TestUnlisted: a stream that is not listed is in no view, but can be watched.
-func TestUnlisted(t *testing.T) {
+// TestUnlistedStreamIsInNoView: an unlisted stream is in no view, but can be watched.
+func TestUnlistedStreamIsInNoView(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := nodetest.Serve(t)
 		alice, viewer := s.DialAnchor("alice"), s.DialViewer("")
@@ -111,9 +112,9 @@ func TestUnlisted(t *testing.T) {
 	})
 }
 
-// TestSlowViewer: a viewer that reads nothing for a while gets one merged diff,
-// and ends with the exact list.
-func TestSlowViewer(t *testing.T) {
+// TestSlowViewerGetsMergedDiff: a viewer that does not read for a while gets one merged
+// diff, and then has the exact list.
+func TestSlowViewerGetsMergedDiff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := nodetest.Serve(t)
 		alice := s.DialAnchor("alice")
@@ -137,8 +138,8 @@ func TestSlowViewer(t *testing.T) {
 	})
 }
 
-// TestStuckViewer: one that takes no byte for thirty seconds is closed.
-func TestStuckViewer(t *testing.T) {
+// TestStuckViewerIsClosed: a viewer that accepts no byte for thirty seconds is closed.
+func TestStuckViewerIsClosed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := nodetest.Serve(t)
 		alice := s.DialAnchor("alice")
@@ -157,7 +158,7 @@ func TestStuckViewer(t *testing.T) {
 	})
 }
 
-func TestIdleView(t *testing.T) {
+func TestIdleViewGetsEmptyDiffs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := nodetest.Serve(t)
 		idle, blank := s.DialViewer(""), s.DialViewer("")
@@ -173,9 +174,9 @@ func TestIdleView(t *testing.T) {
 	})
 }
 
-// TestDrain: both sockets are told when to come back, then closed with 4200;
-// the list is kept.
-func TestDrain(t *testing.T) {
+// TestDrainClosesSockets: sockets get the time at which to reconnect and are closed with
+// 4200. The list stays.
+func TestDrainClosesSockets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := nodetest.Serve(t)
 		alice, viewer := s.DialAnchor("alice"), s.DialViewer("")
@@ -194,8 +195,8 @@ func TestDrain(t *testing.T) {
 	})
 }
 
-// TestPages: the list, one stream and its play URLs over HTTP.
-func TestPages(t *testing.T) {
+// TestListOverHTTP: the list, one stream and its play URLs are served over HTTP.
+func TestListOverHTTP(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := nodetest.Serve(t)
 		alice := s.DialAnchor("alice")
