@@ -97,8 +97,8 @@ func (c *Callbacks) handler(p *provider) http.HandlerFunc {
 // metrics and the log: its code is empty unless it is valid.
 func (c *Callbacks) handleRequest(w http.ResponseWriter, r *http.Request, p *provider) (event hooks.Event, result string, err error) {
 	cfg := c.Runtime.Current()
-	peer := admission.ClientAddress(r, cfg.Proxies)
-	name, isAllowed := p.authorize(r, cfg, peer)
+	client := admission.ClientAddress(r, cfg.Proxies)
+	name, isAllowed := p.authorize(r, cfg, client)
 	if !isAllowed {
 		return event, resultDenied, &wire.Error{Code: wire.CodeNotFound, Message: "nothing is here"}
 	}
@@ -115,7 +115,7 @@ func (c *Callbacks) handleRequest(w http.ResponseWriter, r *http.Request, p *pro
 	case err != nil:
 		return event, resultMalformed, &wire.Error{Code: wire.CodeBadRequest, Message: err.Error()}
 	}
-	result, err = c.handleEvent(r.Context(), p, &parsed, peer)
+	result, err = c.handleEvent(r.Context(), p, &parsed, client)
 	if !livecode.IsValid(parsed.Code) {
 		parsed.Code = ""
 	}
