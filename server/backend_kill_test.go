@@ -17,9 +17,9 @@ import (
 	"onair/server/rest"
 )
 
-// TestBackEndIsToldAfterKill: an event that a killed server had not delivered is
+// TestWebhooksAreSentAfterKill: an event that a killed server had not delivered is
 // delivered by the next, under its id.
-func TestBackEndIsToldAfterKill(t *testing.T) {
+func TestWebhooksAreSentAfterKill(t *testing.T) {
 	t.Parallel()
 	b := &nodetest.Backend{Status: 503}
 	srv := httptest.NewServer(b)
@@ -30,7 +30,7 @@ func TestBackEndIsToldAfterKill(t *testing.T) {
 	alice := p.dial("/v1/anchor", nodetest.SignToken(t, auth.Anchor, "alice"))
 	begun := nodetest.RequestReply[*wire.Started](alice, &wire.Start{ID: alice.NextID(), Title: "Hello"})
 	nodetest.Eventually(t, "the back end is told", func() bool { b.Mutex.Lock(); defer b.Mutex.Unlock(); return b.Attempts > 0 })
-	p.end(syscall.SIGKILL)
+	p.signalAndWait(syscall.SIGKILL)
 	b.SetStatus(200)
 	p = startProcess(t, dir, flags...)
 	nodetest.Eventually(t, "the back end is told", func() bool { return slices.Equal(b.EventTypes(), []string{"stream.started"}) })
@@ -49,8 +49,7 @@ func TestBackEndIsToldAfterKill(t *testing.T) {
 	nodetest.Eventually(t, "the back end is told", func() bool { return slices.Equal(b.EventTypes(), []string{"stream.started", "stream.ended stopped"}) })
 }
 
-// TestRecordingSurvivesKill: a recording that was acknowledged is there after kill -9,
-// at once.
+// TestRecordingSurvivesKill: an acknowledged recording is listed at once after kill -9.
 func TestRecordingSurvivesKill(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -67,7 +66,7 @@ func TestRecordingSurvivesKill(t *testing.T) {
 				t.Fatalf("HTTP %d", res.StatusCode)
 			}
 		}
-		p.end(syscall.SIGKILL)
+		p.signalAndWait(syscall.SIGKILL)
 	}
 	p := startProcess(t, dir, "--hooks.srs.enabled", "true")
 	nodetest.Eventually(t, "all recordings are listed", func() bool {

@@ -18,7 +18,7 @@ func TestCommands(t *testing.T) {
 	for name, c := range map[string]struct {
 		args []string
 		code int
-		says string
+		text string
 	}{
 		"version":           {[]string{"version"}, 0, ""},
 		"help":              {[]string{"--help"}, 0, "--heartbeat.interval"},
@@ -32,14 +32,14 @@ func TestCommands(t *testing.T) {
 		"token, bad role":   {[]string{"token", "--auth.secret", nodetest.TokenSecret, "--sub", "a", "--role", "king"}, 2, "king"},
 		"conformance, of":   {[]string{"conformance", "dance"}, 2, "anchor or viewer"},
 		"conformance, busy": {[]string{"conformance", "anchor", "--listen", "256.0.0.1:1"}, 1, "listen"},
-		"health, nobody":    {[]string{"health", "--ops.listen", "127.0.0.1:1"}, 1, "127.0.0.1:1"},
+		"health, no server": {[]string{"health", "--ops.listen", "127.0.0.1:1"}, 1, "127.0.0.1:1"},
 		"health, any port":  {[]string{"health", "--ops.listen", ":0"}, 1, `":0"`},
 		"no such address":   {[]string{"--listen", "127.0.0.1:1", "--data", "memory", "--ops.listen", "256.0.0.1:1"}, 1, "ops.listen"},
 		"a file for a data": {[]string{"--data", "command_test.go", "--listen", "127.0.0.1:0", "--ops.listen", "127.0.0.1:0"}, 1, "command_test.go"},
 	} {
-		got := exitCode(t, c.args...)
-		if got.code != c.code || !strings.Contains(got.out+got.err, c.says) {
-			t.Errorf("%s: exit code %d, said %q %q, want %d and %q", name, got.code, got.out, got.err, c.code, c.says)
+		got := runCommand(t, c.args...)
+		if got.code != c.code || !strings.Contains(got.out+got.err, c.text) {
+			t.Errorf("%s: exit code %d, output %q %q, want %d and %q", name, got.code, got.out, got.err, c.code, c.text)
 		}
 	}
 }
@@ -47,7 +47,7 @@ func TestCommands(t *testing.T) {
 // TestTokenCommand: a minted token is one that the server takes.
 func TestTokenCommand(t *testing.T) {
 	for _, secret := range []string{"--auth.secret=" + nodetest.TokenSecret, "--auth.secrets=a=" + nodetest.TokenSecret + ",b=x" + nodetest.TokenSecret} {
-		got := exitCode(t, "token", secret, "--role", "anchor", "--sub", "alice")
+		got := runCommand(t, "token", secret, "--role", "anchor", "--sub", "alice")
 		if got.code != 0 {
 			t.Fatalf("exit code %d: %s", got.code, got.err)
 		}
@@ -79,10 +79,10 @@ func TestHealthCommand(t *testing.T) {
 	if err := os.WriteFile(file, []byte("ops.listen: 0.0.0.0:"+port+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p := besiege(t, thisBinary(), nil, "--ops.listen", ":"+port, "--drain", "1m")
+	p := startServer(t, testBinary(), nil, "--ops.listen", ":"+port, "--drain", "1m")
 	well := func(when string, args ...string) {
 		t.Helper()
-		if got := exitCode(t, append([]string{"health"}, args...)...); got.code != 0 || !strings.HasPrefix(got.out, "200") {
+		if got := runCommand(t, append([]string{"health"}, args...)...); got.code != 0 || !strings.HasPrefix(got.out, "200") {
 			t.Errorf("%s: exit code %d, %q %q", when, got.code, got.out, got.err)
 		}
 	}
@@ -93,8 +93,8 @@ func TestHealthCommand(t *testing.T) {
 	}
 	well("spoilt", "--config", file)
 
-	p.end(syscall.SIGTERM)
-	if got := exitCode(t, "health", "--ops.listen", ":"+port); got.code != 1 {
+	p.signalAndWait(syscall.SIGTERM)
+	if got := runCommand(t, "health", "--ops.listen", ":"+port); got.code != 1 {
 		t.Errorf("a server that is gone: exit code %d, %q", got.code, got.out)
 	}
 }

@@ -16,12 +16,11 @@ import (
 	"onair/server/nodetest"
 )
 
-// isTrace reports whether bytes are an execution trace with something in it.
+// isTrace reports whether bytes are a non-empty execution trace.
 func isTrace(b []byte) bool { return bytes.HasPrefix(b, []byte("go 1.")) && len(b) > 1000 }
 
-// TestFlightRecorder: when the list is told late, what the process did in the
-// seconds before is in a file, and the log says in which. Here views are told
-// only once in half a second, and a tenth of that is held for late.
+// TestFlightRecorder: after a late diff a trace is written, and the log names its file. Here
+// views send diffs every half second, and a tenth of that is late.
 func TestFlightRecorder(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "flight")
@@ -37,9 +36,9 @@ func TestFlightRecorder(t *testing.T) {
 		})
 		nodetest.RequestReply[*wire.Started](a, &wire.Start{ID: a.NextID(), Title: "Hello"})
 	}
-	for late := time.Now().Add(nodetest.ProcessTimeout); p.metric("onair_flight_recordings_total") != "1"; time.Sleep(20 * time.Millisecond) {
+	for late := time.Now().Add(nodetest.ProcessTimeout); p.metricText("onair_flight_recordings_total") != "1"; time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(late) {
-			t.Fatalf("nothing was recorded; the log: %s", p.logged())
+			t.Fatalf("nothing was recorded; the log: %s", p.logText())
 		}
 	}
 	files, err := filepath.Glob(filepath.Join(dir, "*.trace"))
@@ -50,8 +49,8 @@ func TestFlightRecorder(t *testing.T) {
 	if err != nil || !isTrace(text) {
 		t.Errorf("%d bytes, %.20q, are no trace: %v", len(text), text, err)
 	}
-	if !strings.Contains(p.logged(), filepath.Base(files[0])) {
-		t.Errorf("the log does not say where it is: %s", p.logged())
+	if !strings.Contains(p.logText(), filepath.Base(files[0])) {
+		t.Errorf("the log does not name the file: %s", p.logText())
 	}
 	var asking sync.WaitGroup
 	for range 4 { // the recorder lets one at a time
@@ -63,15 +62,15 @@ func TestFlightRecorder(t *testing.T) {
 			}
 			defer res.Body.Close()
 			if now, err := io.ReadAll(res.Body); err != nil || res.StatusCode != http.StatusOK || !isTrace(now) {
-				t.Errorf("asked for: status %d, %d bytes, %v", res.StatusCode, len(now), err)
+				t.Errorf("GET /debug/flight: status %d, %d bytes, %v", res.StatusCode, len(now), err)
 			}
 		})
 	}
 	asking.Wait()
 }
 
-// TestFlightIsOff: without a directory there is nothing to ask for.
-func TestFlightIsOff(t *testing.T) {
+// TestFlightRecorderOff: without a directory there is no trace to read.
+func TestFlightRecorderOff(t *testing.T) {
 	p := startProcess(t, "memory")
 	res, err := http.Get("http://" + p.ops + "/debug/flight")
 	if err != nil {

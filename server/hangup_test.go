@@ -17,8 +17,8 @@ import (
 	"onair/server/nodetest"
 )
 
-// TestHangup: SIGHUP reads the file again, and a bad file changes nothing.
-func TestHangup(t *testing.T) {
+// TestHangupReloads: SIGHUP reads the file again, and a bad file changes nothing.
+func TestHangupReloads(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "onair.yaml")
 	write := func(text string) {
@@ -32,14 +32,14 @@ func TestHangup(t *testing.T) {
 	hangup := func(result string) {
 		t.Helper()
 		metric := `onair_config_reloads_total{result="` + result + `"}`
-		before := p.metric(metric)
+		before := p.metricText(metric)
 		p.cmd.Process.Signal(syscall.SIGHUP)
-		nodetest.Eventually(t, result, func() bool { return p.metric(metric) != before })
+		nodetest.Eventually(t, result, func() bool { return p.metricText(metric) != before })
 	}
 	window := func() int {
 		n := 0
 		for limit := 1; limit < 20; limit++ {
-			if p.get("/v1/streams?limit="+nodetest.JSON(limit)) == http.StatusOK {
+			if p.statusOf("/v1/streams?limit="+nodetest.JSON(limit)) == http.StatusOK {
 				n = limit
 			}
 		}
@@ -57,7 +57,7 @@ func TestHangup(t *testing.T) {
 	if n := window(); n != 6 {
 		t.Errorf("limits.window is %d after a bad file", n)
 	}
-	if log := p.logged(); !strings.Contains(log, `"limits.window: `) || !strings.Contains(log, "(file "+file+")") {
+	if log := p.logText(); !strings.Contains(log, `"limits.window: `) || !strings.Contains(log, "(file "+file+")") {
 		t.Errorf("the log does not name file and key: %s", log)
 	}
 	if _, err := viewer.Request(&wire.Subscribe{ID: "1"}); err != nil {
@@ -65,8 +65,8 @@ func TestHangup(t *testing.T) {
 	}
 }
 
-// get asks for a path and returns the status.
-func (p *process) get(path string) int {
+// statusOf requests a path and returns the status.
+func (p *process) statusOf(path string) int {
 	p.t.Helper()
 	res, err := http.Get("http://" + p.address + path)
 	if err != nil {
@@ -77,7 +77,7 @@ func (p *process) get(path string) int {
 	return res.StatusCode
 }
 
-// TestTLS: TLS ends in the process, and follows its files.
+// TestTLS: the process serves TLS, and reloads changed certificate files.
 func TestTLS(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -105,7 +105,7 @@ func TestTLS(t *testing.T) {
 	}
 	viewer := nodetest.NewClient(t, conn, 10*time.Second)
 	viewer.ReceiveWelcome()
-	if status := p.get("/v1/streams"); status != http.StatusBadRequest {
+	if status := p.statusOf("/v1/streams"); status != http.StatusBadRequest {
 		t.Errorf("plain HTTP beside TLS: status %d", status)
 	}
 	if _, err := tls.Dial("tcp", p.address, &tls.Config{MaxVersion: tls.VersionTLS11, InsecureSkipVerify: true}); err == nil {
@@ -118,7 +118,7 @@ func TestTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.cmd.Process.Signal(syscall.SIGHUP)
-	nodetest.Eventually(t, "the failure", func() bool { return p.metric(`onair_config_reloads_total{result="failed"}`) == "1" })
+	nodetest.Eventually(t, "the failure", func() bool { return p.metricText(`onair_config_reloads_total{result="failed"}`) == "1" })
 	if n := serial(); n != 2 {
 		t.Errorf("a bad file replaced the certificate: %d", n)
 	}

@@ -13,7 +13,7 @@ import (
 )
 
 // allowed is the import table of docs/architecture.md: what each package may
-// import of this module, and why no more.
+// import of this module, and why.
 var allowed = map[string]struct {
 	imports []string
 	why     string

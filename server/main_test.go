@@ -8,7 +8,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if os.Getenv(asServer) != "" {
+	if os.Getenv(runAsServer) != "" {
 		main()
 	}
 	nodetest.VerifyNoLeaks(m)

@@ -23,10 +23,10 @@ import (
 	"onair/server/nodetest"
 )
 
-// asServer makes the test binary be the server, so that tests can kill it.
-const asServer = "ONAIR_TEST_AS_SERVER"
+// runAsServer is the environment variable that makes the test binary run as the server.
+const runAsServer = "ONAIR_TEST_AS_SERVER"
 
-// process is a server in a process of its own.
+// process is a server process.
 type process struct {
 	t       *testing.T
 	cmd     *exec.Cmd
@@ -38,15 +38,14 @@ type process struct {
 	log bytes.Buffer
 }
 
-// startProcess starts a server on the data directory, with beats of a second,
-// and waits until it serves. It is killed when the test ends.
+// startProcess starts a server on a data directory, with a heartbeat interval of one second.
 func startProcess(t *testing.T, data string, flags ...string) *process {
 	t.Helper()
-	return besiege(t, thisBinary(), nil, append([]string{"--data", data, "--heartbeat.interval", "1s"}, flags...)...)
+	return startServer(t, testBinary(), nil, append([]string{"--data", data, "--heartbeat.interval", "1s"}, flags...)...)
 }
 
-// read keeps the log, and finds the line that tells the addresses.
-func (p *process) read(out io.Reader, serving chan struct{}) {
+// readLog stores the log, and reads the addresses from the line "serving".
+func (p *process) readLog(out io.Reader, serving chan struct{}) {
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
 		var line struct{ Message, Address, Ops string }
@@ -63,14 +62,14 @@ func (p *process) read(out io.Reader, serving chan struct{}) {
 	close(p.exited)
 }
 
-func (p *process) logged() string {
+func (p *process) logText() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.log.String()
 }
 
-// end sends a signal and waits for the process to be gone.
-func (p *process) end(sig syscall.Signal) {
+// signalAndWait sends a signal and waits until the process has ended.
+func (p *process) signalAndWait(sig syscall.Signal) {
 	p.t.Helper()
 	p.cmd.Process.Signal(sig)
 	select {
@@ -117,8 +116,8 @@ func (p *process) tryDial(path, token string) (*nodetest.Client, error) {
 	return c, nil
 }
 
-// codes is what the server lists, by live code.
-func (p *process) codes() map[string]wire.Entry {
+// listedEntries returns the server's list by live code.
+func (p *process) listedEntries() map[string]wire.Entry {
 	p.t.Helper()
 	res, err := http.Get("http://" + p.address + "/v1/streams?limit=500")
 	if err != nil {
@@ -136,7 +135,7 @@ func (p *process) codes() map[string]wire.Entry {
 	return out
 }
 
-func (p *process) metric(name string) string {
+func (p *process) metricText(name string) string {
 	p.t.Helper()
 	res, err := http.Get("http://" + p.ops + "/metrics")
 	if err != nil {
@@ -155,24 +154,24 @@ func (p *process) metric(name string) string {
 	return ""
 }
 
-// exited is how a process ended that was not meant to serve.
-type exited struct {
+// commandResult is the exit code and the output of a command.
+type commandResult struct {
 	code     int
 	out, err string
 }
 
-// exitCode runs a command to its end.
-func exitCode(t *testing.T, args ...string) exited {
+// runCommand runs a command of the server until it ends.
+func runCommand(t *testing.T, args ...string) commandResult {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	var out, errs bytes.Buffer
 	cmd := exec.CommandContext(ctx, os.Args[0], args...)
-	cmd.Env = []string{asServer + "=1"}
+	cmd.Env = []string{runAsServer + "=1"}
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	err := cmd.Run()
 	if _, ended := err.(*exec.ExitError); err != nil && !ended {
 		t.Fatal(err)
 	}
-	return exited{cmd.ProcessState.ExitCode(), out.String(), errs.String()}
+	return commandResult{cmd.ProcessState.ExitCode(), out.String(), errs.String()}
 }

@@ -22,41 +22,40 @@ import (
 	"onair/server/nodetest"
 )
 
-// beatEvery is the heartbeat interval of a fleet: a lease is 3.1 s.
-const beatEvery = time.Second
+// heartbeatInterval is the heartbeat interval of a fleet: a lease is 3.1 s.
+const heartbeatInterval = time.Second
 
-// lease is how long a session lives without a beat.
-const lease = 3*beatEvery + beatEvery/10
+// leaseDuration is how long a session stays listed without a beat.
+const leaseDuration = 3*heartbeatInterval + heartbeatInterval/10
 
 // fleet is several nodes, each a process, that share a log on Redis.
 type fleet struct {
-	t     *testing.T
-	began time.Time
-	flags []string // of all nodes
+	t         *testing.T
+	startedAt time.Time
+	flags     []string // of all nodes
 
 	mu    sync.Mutex // guards nodes, which restarts replace
 	nodes []*fleetNode
 }
 
-// fleetNode is one life of a node.
+// fleetNode is one process of a node.
 type fleetNode struct {
 	*process
 	name  string
 	flags []string         // of its own
-	proxy *redistest.Proxy // between it and Redis; nil: none
+	proxy *redistest.Proxy // to Redis; nil: it connects directly
 }
 
-// launch starts so many nodes on the Redis that the flags name.
-func launch(t *testing.T, n int, flags ...string) *fleet {
+// startFleet starts n nodes on the Redis that the flags name.
+func startFleet(t *testing.T, n int, flags ...string) *fleet {
 	t.Helper()
 	f := newFleet(t, flags...)
-	f.join(make([]*fleetNode, n)...)
+	f.addNodes(make([]*fleetNode, n)...)
 	return f
 }
 
-// launchBehindProxies starts nodes each of which has a network of its own to
-// the Redis of that address.
-func launchBehindProxies(t *testing.T, n int, addr string, flags ...string) *fleet {
+// startFleetBehindProxies starts n nodes, each with its own proxy to a Redis.
+func startFleetBehindProxies(t *testing.T, n int, addr string, flags ...string) *fleet {
 	t.Helper()
 	f := newFleet(t, flags...)
 	nodes := make([]*fleetNode, n)
@@ -64,19 +63,19 @@ func launchBehindProxies(t *testing.T, n int, addr string, flags ...string) *fle
 		p := redistest.NewProxy(t, addr)
 		nodes[i] = &fleetNode{proxy: p, flags: []string{"--redis.addrs", p.Addr()}}
 	}
-	f.join(nodes...)
+	f.addNodes(nodes...)
 	return f
 }
 
 func newFleet(t *testing.T, flags ...string) *fleet {
-	return &fleet{t: t, began: time.Now(), flags: append([]string{
-		"--heartbeat.interval", beatEvery.String(), "--idle", "2s",
+	return &fleet{t: t, startedAt: time.Now(), flags: append([]string{
+		"--heartbeat.interval", heartbeatInterval.String(), "--idle", "2s",
 		"--push.key", "a key of pushes", "--play.key", "a key of plays",
 	}, flags...)}
 }
 
-// join starts nodes, all at once, and adds them to the fleet.
-func (f *fleet) join(nodes ...*fleetNode) {
+// addNodes starts nodes, all at once, and adds them to the fleet.
+func (f *fleet) addNodes(nodes ...*fleetNode) {
 	f.t.Helper()
 	var wg sync.WaitGroup
 	for i, n := range nodes {
@@ -87,7 +86,7 @@ func (f *fleet) join(nodes ...*fleetNode) {
 		if n.name == "" {
 			n.name = fmt.Sprintf("n%d", len(f.nodes)+i+1)
 		}
-		wg.Go(func() { n.process = f.start(n) })
+		wg.Go(func() { n.process = f.startNode(n) })
 	}
 	wg.Wait()
 	if f.t.Failed() {
@@ -99,53 +98,53 @@ func (f *fleet) join(nodes ...*fleetNode) {
 	f.t.Cleanup(func() {
 		for _, n := range nodes {
 			if f.t.Failed() {
-				f.t.Logf("%s said of itself:\n%s", n.name, n.ofItself())
+				f.t.Logf("log of %s:\n%s", n.name, n.logWithoutStreams())
 			}
 		}
 	})
 }
 
-// ofItself is a node's log without what it says of streams.
-func (n *fleetNode) ofItself() string {
+// logWithoutStreams returns the end of a node's log without its lines about streams.
+func (n *fleetNode) logWithoutStreams() string {
 	var b strings.Builder
-	for line := range strings.Lines(n.logged()) {
+	for line := range strings.Lines(n.logText()) {
 		if !strings.Contains(line, `"message":"stream state changed"`) {
 			b.WriteString(line)
 		}
 	}
-	return tail(b.String(), 10_000)
+	return lastBytes(b.String(), 10_000)
 }
 
-func (f *fleet) start(n *fleetNode) *process {
-	return besiege(f.t, thisBinary(), nil, slices.Concat([]string{"--node", n.name}, f.flags, n.flags)...)
+func (f *fleet) startNode(n *fleetNode) *process {
+	return startServer(f.t, testBinary(), nil, slices.Concat([]string{"--node", n.name}, f.flags, n.flags)...)
 }
 
-// kill ends a node as a crash does: it is no part of the fleet any more.
-func (f *fleet) kill(n *fleetNode) {
+// killNode kills a node and removes it from the fleet.
+func (f *fleet) killNode(n *fleetNode) {
 	f.t.Helper()
 	f.mu.Lock()
 	f.nodes = slices.DeleteFunc(f.nodes, func(x *fleetNode) bool { return x == n })
 	f.mu.Unlock()
-	n.end(syscall.SIGKILL)
+	n.signalAndWait(syscall.SIGKILL)
 }
 
-// all are the nodes that there are.
-func (f *fleet) all() []*fleetNode {
+// allNodes returns the present nodes.
+func (f *fleet) allNodes() []*fleetNode {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return slices.Clone(f.nodes)
 }
 
-// another is a node at random, but not that one, unless it is the only one.
-func (f *fleet) another(not *fleetNode) *fleetNode {
-	nodes := f.all()
+// otherNode returns a random node other than the given one, unless that is the only one.
+func (f *fleet) otherNode(not *fleetNode) *fleetNode {
+	nodes := f.allNodes()
 	if i := slices.Index(nodes, not); i >= 0 && len(nodes) > 1 {
 		nodes = slices.Delete(nodes, i, i+1)
 	}
 	return nodes[rand.IntN(len(nodes))]
 }
 
-// dial opens a socket, as one does who has other nodes to go to.
+// dial opens a socket with a short timeout, because clients may use other nodes.
 func (f *fleet) dial(n *fleetNode, path, token string) (*nodetest.Client, *wire.Welcome, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
@@ -166,7 +165,7 @@ func (f *fleet) dial(n *fleetNode, path, token string) (*nodetest.Client, *wire.
 	return c, welcome, nil
 }
 
-// call makes an HTTP call that has twelve seconds: an answer is due after ten.
+// call makes an HTTP call with a timeout of 12 s; the server answers within 10 s.
 func (f *fleet) call(method, url, token, text string) (status int, body []byte, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 12*time.Second)
 	defer cancel()
@@ -186,8 +185,8 @@ func (f *fleet) call(method, url, token, text string) (status int, body []byte, 
 	return res.StatusCode, body, err
 }
 
-// page is what a node lists, by live code.
-func (f *fleet) page(n *fleetNode) (map[string]wire.Entry, error) {
+// listStreams returns the list of a node by live code.
+func (f *fleet) listStreams(n *fleetNode) (map[string]wire.Entry, error) {
 	status, body, err := f.call("GET", "http://"+n.address+"/v1/streams?limit=500", "", "")
 	if err != nil || status != http.StatusOK {
 		return nil, fmt.Errorf("%s: the list: %d, %w", n.name, status, err)
@@ -203,7 +202,7 @@ func (f *fleet) page(n *fleetNode) (map[string]wire.Entry, error) {
 	return out, nil
 }
 
-// ban has a node ban an anchor.
+// ban bans an anchor through a node.
 func (f *fleet) ban(n *fleetNode, anchor string) error {
 	status, body, err := f.call("PUT", "http://"+n.address+"/v1/bans/"+anchor, nodetest.SignToken(f.t, auth.Backend, "shop"), "")
 	if err == nil && status != http.StatusOK {
@@ -212,17 +211,17 @@ func (f *fleet) ban(n *fleetNode, anchor string) error {
 	return err
 }
 
-// banned tells, by an error, that a node does not know of a ban.
-func (f *fleet) banned(n *fleetNode, anchor string) error {
+// checkBanned returns an error if an anchor is not banned at a node.
+func (f *fleet) checkBanned(n *fleetNode, anchor string) error {
 	status, _, err := f.call("GET", "http://"+n.address+"/v1/bans/"+anchor, nodetest.SignToken(f.t, auth.Backend, "shop"), "")
 	if err == nil && status != http.StatusOK {
-		err = fmt.Errorf("%s does not know that %s is banned: %d", n.name, anchor, status)
+		err = fmt.Errorf("%s has no ban of %s: %d", n.name, anchor, status)
 	}
 	return err
 }
 
-// degraded is what a node, which must be ready, says is wrong with it.
-func (n *fleetNode) degraded(f *fleet) ([]string, error) {
+// degradedParts returns the degraded parts that /readyz of a ready node names.
+func (n *fleetNode) degradedParts(f *fleet) ([]string, error) {
 	status, body, err := f.call("GET", "http://"+n.ops+"/readyz", "", "")
 	if err != nil || status != http.StatusOK {
 		return nil, fmt.Errorf("%s: /readyz: %d %s, %w", n.name, status, body, err)
@@ -231,26 +230,26 @@ func (n *fleetNode) degraded(f *fleet) ([]string, error) {
 	return state.Degraded, json.Unmarshal(body, &state)
 }
 
-// says tells, by an error, that /readyz does not say so of a node; "" is all well.
-func (f *fleet) says(n *fleetNode, want string) error {
-	got, err := n.degraded(f)
+// checkDegraded returns an error unless /readyz names the part as degraded; "": no part.
+func (f *fleet) checkDegraded(n *fleetNode, want string) error {
+	got, err := n.degradedParts(f)
 	if err == nil && (want == "" && len(got) > 0 || want != "" && !slices.Contains(got, want)) {
-		err = fmt.Errorf("%s: /readyz says %q, not %q", n.name, got, want)
+		err = fmt.Errorf("%s: /readyz has %q, want %q", n.name, got, want)
 	}
 	return err
 }
 
-// allSay waits until /readyz says so of all nodes.
-func (f *fleet) allSay(want string) {
+// awaitDegraded waits until /readyz of all nodes names the part as degraded; "": no part.
+func (f *fleet) awaitDegraded(want string) {
 	f.t.Helper()
-	f.await("all /readyz to say "+want, nodetest.ProcessTimeout, func() error {
-		return f.each(func(n *fleetNode) error { return f.says(n, want) })
+	f.await("all /readyz to have "+want, nodetest.ProcessTimeout, func() error {
+		return f.checkNodes(func(n *fleetNode) error { return f.checkDegraded(n, want) })
 	})
 }
 
-// each asks every node.
-func (f *fleet) each(ask func(*fleetNode) error) error {
-	for _, n := range f.all() {
+// checkNodes returns the first error of a check of each node.
+func (f *fleet) checkNodes(ask func(*fleetNode) error) error {
+	for _, n := range f.allNodes() {
 		if err := ask(n); err != nil {
 			return err
 		}
@@ -258,26 +257,26 @@ func (f *fleet) each(ask func(*fleetNode) error) error {
 	return nil
 }
 
-// sum is a metric over all nodes.
-func (f *fleet) sum(name string) (sum float64) {
+// sumOfMetric returns the sum of a metric over all nodes.
+func (f *fleet) sumOfMetric(name string) (sum float64) {
 	f.t.Helper()
-	for _, n := range f.all() {
-		sum += n.gauge(name)
+	for _, n := range f.allNodes() {
+		sum += n.metricValue(name)
 	}
 	return sum
 }
 
-// is tells, by an error, that a metric has another value.
-func (n *fleetNode) is(metric string, want float64) error {
-	if got := n.gauge(metric); got != want {
+// checkMetric returns an error if a metric has another value.
+func (n *fleetNode) checkMetric(metric string, want float64) error {
+	if got := n.metricValue(metric); got != want {
 		return fmt.Errorf("%s: %s is %v, not %v", n.name, metric, got, want)
 	}
 	return nil
 }
 
-// logs tells, by an error, that no line of a node's log has all of the words.
-func (n *fleetNode) logs(words ...string) error {
-	for line := range strings.Lines(n.logged()) {
+// checkLogLine returns an error if no line of a node's log contains all of the texts.
+func (n *fleetNode) checkLogLine(words ...string) error {
+	for line := range strings.Lines(n.logText()) {
 		if !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(line, w) }) {
 			return nil
 		}
@@ -285,19 +284,19 @@ func (n *fleetNode) logs(words ...string) error {
 	return fmt.Errorf("%s: no line of the log has %q", n.name, words)
 }
 
-// logs tells, by an error, that no node has such a line.
-func (f *fleet) logs(words ...string) error {
+// checkAnyNodeLogs returns an error if no node's log has a line that contains all of the texts.
+func (f *fleet) checkAnyNodeLogs(words ...string) error {
 	var err error
-	for _, n := range f.all() {
-		if err = n.logs(words...); err == nil {
+	for _, n := range f.allNodes() {
+		if err = n.checkLogLine(words...); err == nil {
 			return nil
 		}
 	}
 	return err
 }
 
-// await asks again until there is no error, and returns how long that took. The
-// test fails with the last error.
+// await repeats a check until it returns no error, and returns how long that took. After the
+// timeout the test fails with the last error.
 func (f *fleet) await(what string, within time.Duration, ask func() error) time.Duration {
 	f.t.Helper()
 	began := time.Now()
@@ -316,5 +315,5 @@ func (f *fleet) await(what string, within time.Duration, ask func() error) time.
 	}
 }
 
-// pass lets time pass.
-func (f *fleet) pass(d time.Duration) { <-time.After(d) }
+// sleep waits.
+func (f *fleet) sleep(d time.Duration) { <-time.After(d) }

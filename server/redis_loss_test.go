@@ -11,138 +11,137 @@ import (
 	"onair/server/nodetest"
 )
 
-// tailOfTheLog has much acknowledged by all nodes that Redis is about to lose:
-// starts, updates, stops and bans.
-func (c *crew) tailOfTheLog() {
+// acknowledgeCommands makes the nodes acknowledge starts, updates, stops and bans, which Redis
+// is about to lose.
+func (c *clientGroup) acknowledgeCommands() {
 	c.t.Helper()
-	villain := c.perform("villain", 2, false)
-	c.live(villain)
-	late := c.perform("late", 4, false)
-	c.live(late)
-	for _, p := range villain {
-		c.ban(p)
+	banned := c.startAnchors("banned", 2, false)
+	c.awaitStarted(banned)
+	late := c.startAnchors("late", 4, false)
+	c.awaitStarted(late)
+	for _, p := range banned {
+		c.banAnchor(p)
 	}
-	c.pass(time.Second)
-	c.rest()
+	c.sleep(time.Second)
+	c.pauseRequests()
 }
 
-// loses has the log lose what was said of late, while the restless go on, and
-// sees it put back.
-func (c *crew) loses(fault func(), noticed func() error) {
+// testLoss makes the log lose its last entries while anchors send requests, and checks that the
+// nodes restore them.
+func (c *clientGroup) testLoss(causeLoss func(), checkNoticed func() error) {
 	c.t.Helper()
-	c.resting.Store(false)
-	fault()
+	c.isPaused.Store(false)
+	causeLoss()
 	since := time.Now()
-	c.await("the loss to be noticed", nodetest.ProcessTimeout, noticed)
-	c.heals(since)
-	c.pass(lease) // whoever was to expire would have by now
-	c.settles()
-	c.allSay("")
-	c.unharmed()
-	for _, n := range c.all() {
-		if err := n.is("onair_nodes", float64(len(c.all()))); err != nil {
+	c.await("the loss to be noticed", nodetest.ProcessTimeout, checkNoticed)
+	c.awaitRecovery(since)
+	c.sleep(leaseDuration) // a session that had to expire would have
+	c.awaitEqualLists()
+	c.awaitDegraded("")
+	c.checkNoFalseEnds()
+	for _, n := range c.allNodes() {
+		if err := n.checkMetric("onair_nodes", float64(len(c.allNodes()))); err != nil {
 			c.t.Error(err)
 		}
 	}
 }
 
-// forked tells, by an error, that a node has not said that the log has lost what
-// it knew, in its metrics and its log.
-func (c *crew) forked() error {
-	return c.each(func(n *fleetNode) error {
-		if n.gauge(`onair_rebuilds_total{cause="forked"}`) == 0 {
-			return errors.New(n.name + " has not built its list anew")
+// checkForked returns an error unless metrics and log of all nodes report that the log has lost
+// entries.
+func (c *clientGroup) checkForked() error {
+	return c.checkNodes(func(n *fleetNode) error {
+		if n.metricValue(`onair_rebuilds_total{cause="forked"}`) == 0 {
+			return errors.New(n.name + " has not rebuilt its list")
 		}
 		return errors.Join(
-			n.logs("list rebuilt from log", "log lost entries that were read", `"lost":`),
-			n.logs("node rejoined log"),
+			n.checkLogLine("list rebuilt from log", "log lost entries that were read", `"lost":`),
+			n.checkLogLine("node rejoined log"),
 		)
 	})
 }
 
-// founded tells, by an error, that no node has written its list into an empty Redis.
-func (c *crew) founded() error {
-	if n := c.sum("onair_epochs_founded_total"); n != 2 { // the first was at the start
-		return fmt.Errorf("%v histories were founded, want 2", n)
+// checkEpochFounded returns an error unless one node has founded an epoch in the empty Redis.
+func (c *clientGroup) checkEpochFounded() error {
+	if n := c.sumOfMetric("onair_epochs_founded_total"); n != 2 { // the first was at the start
+		return fmt.Errorf("%v epochs were founded, want 2", n)
 	}
-	return c.logs("redis was empty, epoch founded with the list of this node", `"streams":`)
+	return c.checkAnyNodeLogs("redis was empty, epoch founded with the list of this node", `"streams":`)
 }
 
-// putBack sees that nodes say what they put back.
-func (c *crew) putBack() {
+// checkRestored checks that the nodes restored entries and logged that.
+func (c *clientGroup) checkRestored() {
 	c.t.Helper()
-	if n := c.sum("onair_restores_total"); n == 0 {
-		c.t.Error("nothing was put back")
+	if n := c.sumOfMetric("onair_restores_total"); n == 0 {
+		c.t.Error("nothing was restored")
 	}
-	if err := c.each(func(n *fleetNode) error { return n.logs("lost entries restored") }); err != nil {
+	if err := c.checkNodes(func(n *fleetNode) error { return n.checkLogLine("lost entries restored") }); err != nil {
 		c.t.Error(err)
 	}
 }
 
-// TestRedisRestartsEmpty: Redis comes back with nothing. A node writes its list,
-// and all is as it was.
+// TestRedisRestartsEmpty: Redis restarts without data. A node founds an epoch with its list,
+// and nothing is lost.
 func TestRedisRestartsEmpty(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)
-	c := launch(t, 3, "--redis.addrs", r.Addr()).board(10, 6)
-	c.tailOfTheLog()
-	c.loses(func() { r.Restart() }, c.founded)
+	c := startFleet(t, 3, "--redis.addrs", r.Addr()).startClients(10, 6)
+	c.acknowledgeCommands()
+	c.testLoss(func() { r.Restart() }, c.checkEpochFounded)
 }
 
-// TestRedisFlushed: FLUSHALL, while requests are under way.
+// TestRedisFlushed: FLUSHALL while requests are open loses nothing.
 func TestRedisFlushed(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)
-	c := launch(t, 3, "--redis.addrs", r.Addr()).board(10, 6)
-	c.tailOfTheLog()
-	c.loses(func() { r.Do("FLUSHALL") }, c.founded)
+	c := startFleet(t, 3, "--redis.addrs", r.Addr()).startClients(10, 6)
+	c.acknowledgeCommands()
+	c.testLoss(func() { r.Do("FLUSHALL") }, c.checkEpochFounded)
 }
 
-// TestSentinelLosesTail: the primary dies, and the replica that takes over lacks
-// the last seconds.
+// TestSentinelLosesTail: the primary dies, and its successor lacks the entries of the last
+// seconds. The nodes restore them.
 func TestSentinelLosesTail(t *testing.T) {
 	t.Parallel()
 	g := redistest.StartSentinel(t, 1)
-	c := launch(t, 3, "--redis.addrs", strings.Join(g.Addrs(), ","), "--redis.master-name", redistest.MasterName).board(10, 6)
+	c := startFleet(t, 3, "--redis.addrs", strings.Join(g.Addrs(), ","), "--redis.master-name", redistest.MasterName).startClients(10, 6)
 	first := g.Primary()
 	first.DetachReplicas()
-	c.tailOfTheLog()
-	c.loses(func() {
+	c.acknowledgeCommands()
+	c.testLoss(func() {
 		first.Kill()
 		g.AwaitFailover(first)
-	}, c.forked)
-	c.putBack()
+	}, c.checkForked)
+	c.checkRestored()
 }
 
-// TestClusterLosesTail: the primary of the log's slot dies, and its replica lacks
-// the last seconds. Nodes find it by themselves.
+// TestClusterLosesTail: the primary of the log's slot dies, and its replica lacks the entries
+// of the last seconds. The nodes find the replica and restore the entries.
 func TestClusterLosesTail(t *testing.T) {
 	t.Parallel()
 	k := redistest.StartCluster(t, 3, 1)
-	c := launch(t, 3, "--redis.addrs", strings.Join(k.Addrs(), ",")).board(10, 6)
+	c := startFleet(t, 3, "--redis.addrs", strings.Join(k.Addrs(), ",")).startClients(10, 6)
 	const key = "{onair}"
 	first := k.Primary(key)
 	first.DetachReplicas()
-	c.tailOfTheLog()
-	c.loses(func() {
+	c.acknowledgeCommands()
+	c.testLoss(func() {
 		first.Kill()
 		k.AwaitFailover(key, first)
-	}, c.forked)
-	c.putBack()
+	}, c.checkForked)
+	c.checkRestored()
 }
 
-// TestClusterMoves: a failover by hand, in which nothing is lost: the old primary
-// answers MOVED from then on.
+// TestClusterMoves: after a manual failover, which loses nothing, the old primary answers MOVED.
 func TestClusterMoves(t *testing.T) {
 	t.Parallel()
 	k := redistest.StartCluster(t, 3, 1)
-	c := launch(t, 2, "--redis.addrs", strings.Join(k.Addrs(), ",")).board(8, 4)
+	c := startFleet(t, 2, "--redis.addrs", strings.Join(k.Addrs(), ",")).startClients(8, 4)
 	first := k.Primary("{onair}")
 	for _, replica := range k.Replicas("{onair}") {
 		replica.Do("CLUSTER", "FAILOVER")
 	}
-	c.loses(func() { k.AwaitFailover("{onair}", first) }, func() error { return nil })
-	if n := c.sum("onair_restores_total"); n != 0 {
-		t.Errorf("%v commands put back what was not lost", n)
+	c.testLoss(func() { k.AwaitFailover("{onair}", first) }, func() error { return nil })
+	if n := c.sumOfMetric("onair_restores_total"); n != 0 {
+		t.Errorf("%v commands restored what was not lost", n)
 	}
 }

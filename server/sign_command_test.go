@@ -9,7 +9,7 @@ import (
 // names key and source.
 func TestBadTemplate(t *testing.T) {
 	for _, use := range []string{"push", "play"} {
-		got := exitCode(t, "config", "check", "--"+use+".provider", "template", "--"+use+".template", "a={md5 key time}&b={time}")
+		got := runCommand(t, "config", "check", "--"+use+".provider", "template", "--"+use+".template", "a={md5 key time}&b={time}")
 		if want := use + ".template: signing: invalid template: the digest must cover the stream"; got.code != exitUsage ||
 			!strings.Contains(got.err, want) || !strings.Contains(got.err, "(flag --"+use+".template)") {
 			t.Errorf("exit code %d, said %q, want %q", got.code, got.err, want)
@@ -22,9 +22,9 @@ func TestBadTemplate(t *testing.T) {
 func TestSignCommand(t *testing.T) {
 	keys := []string{"--push.key", "pushkey", "--play.key", "playkey", "--push.domain", "push.example.com", "--play.domain", "play.example.com"}
 	for name, c := range map[string]struct {
-		args []string
-		code int
-		says []string
+		args  []string
+		code  int
+		texts []string
 	}{
 		"tencent": {
 			[]string{"push", "8888_alice"},
@@ -47,8 +47,8 @@ func TestSignCommand(t *testing.T) {
 		"generated": {[]string{"play", "8888_alice", "--play.key", ""}, exitUsage, []string{"play.key: no key is configured"}},
 		"no way":    {[]string{"push", "8888_alice", "--push.provider", "aliyun_b"}, exitUsage, []string{`push.provider: invalid value "aliyun_b": it signs the path`}},
 	} {
-		got := exitCode(t, append(append([]string{"sign"}, keys...), c.args...)...)
-		for _, want := range c.says {
+		got := runCommand(t, append(append([]string{"sign"}, keys...), c.args...)...)
+		for _, want := range c.texts {
 			if got.code != c.code || !strings.Contains(got.out+got.err, want) {
 				t.Errorf("%s: exit code %d, said %q %q, want %d and %q", name, got.code, got.out, got.err, c.code, want)
 			}

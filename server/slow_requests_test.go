@@ -14,8 +14,8 @@ import (
 	"onair/server/nodetest"
 )
 
-// cutAfter trickles a request, and returns how long the server looks on.
-func cutAfter(s *nodetest.Server, request string, every time.Duration) time.Duration {
+// timeUntilClosed sends a request byte by byte, and returns when the server closes the connection.
+func timeUntilClosed(s *nodetest.Server, request string, every time.Duration) time.Duration {
 	s.T.Helper()
 	c := nodetest.DialRaw(s)
 	began := time.Now()
@@ -34,19 +34,19 @@ func cutAfter(s *nodetest.Server, request string, every time.Duration) time.Dura
 	return took
 }
 
-// TestSlowHeader: a header must be there within five seconds.
+// TestSlowHeader: a header must be complete within five seconds.
 func TestSlowHeader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := nodetest.Serve(t)
 		for name, every := range map[string]time.Duration{"a byte a second": time.Second, "nothing more": time.Hour} {
-			took := cutAfter(s, "GET /v1/viewer HTTP/1.1\r\nHost: server\r\nX-Slow: ", every)
+			took := timeUntilClosed(s, "GET /v1/viewer HTTP/1.1\r\nHost: server\r\nX-Slow: ", every)
 			nodetest.RequireWithin(t, name+": cut", took, 5*time.Second, 6*time.Second)
 		}
 	})
 }
 
-// TestSlowBody: a body that does not come is waited for ten seconds at the
-// most, whether or not anybody wants it.
+// TestSlowBody: the server waits for a body for at most ten seconds, also where the body is
+// not used.
 func TestSlowBody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := nodetest.Serve(t)
@@ -56,7 +56,7 @@ func TestSlowBody(t *testing.T) {
 				if token != "" {
 					head += "Authorization: Bearer " + token + "\r\n"
 				}
-				nodetest.RequireWithin(t, path+name+": cut", cutAfter(s, head+"\r\n{", time.Second), 0, 11*time.Second)
+				nodetest.RequireWithin(t, path+name+": cut", timeUntilClosed(s, head+"\r\n{", time.Second), 0, 11*time.Second)
 			}
 		}
 		if n := s.SumOfMetric(`onair_starts_total{list="live"}`); n != 0 {
@@ -68,15 +68,15 @@ func TestSlowBody(t *testing.T) {
 	})
 }
 
-// TestSlowloris: hundreds of requests that never get done hold nobody up, and
-// are gone soon.
+// TestSlowloris: hundreds of requests that are never complete do not delay others, and are
+// closed in time.
 func TestSlowloris(t *testing.T) {
 	t.Parallel()
-	p := besiege(t, thisBinary(), nil)
-	b := p.invite()
+	p := startServer(t, testBinary(), nil)
+	b := p.connectBystanders()
 	const n = 300
-	before := p.gauge("go_goroutines")
-	conns := p.rawSockets(2 * n)
+	before := p.metricValue("go_goroutines")
+	conns := p.dialRawSockets(2 * n)
 	for i, c := range conns {
 		text := "GET /v1/viewer HTTP/1.1\r\nHost: server\r\nX-Slow: "
 		if i >= n {
@@ -86,8 +86,8 @@ func TestSlowloris(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	b.served()
-	b.whilst(func() {
+	b.checkServed()
+	b.checkServedDuring(func() {
 		stop := make(chan struct{})
 		var drip sync.WaitGroup
 		drip.Go(func() {
@@ -112,5 +112,5 @@ func TestSlowloris(t *testing.T) {
 		close(stop)
 		drip.Wait()
 	})
-	p.settles("go_goroutines", before+20)
+	p.awaitMetricAtMost("go_goroutines", before+20)
 }

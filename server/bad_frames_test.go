@@ -15,8 +15,8 @@ import (
 	"onair/server/nodetest"
 )
 
-// bomb is a message of n zero bytes, deflated.
-func bomb(t *testing.T, n int) string {
+// compressedZeros returns a deflated message of n zero bytes.
+func compressedZeros(t *testing.T, n int) string {
 	t.Helper()
 	var out bytes.Buffer
 	w, err := flate.NewWriter(&out, flate.BestCompression)
@@ -32,14 +32,14 @@ func bomb(t *testing.T, n int) string {
 	return strings.TrimSuffix(out.String(), "\x00\x00\xff\xff")
 }
 
-// TestBadFrames: whatever a peer sends over a real connection, it is closed
-// with the code that says what was wrong, and nobody else notices.
+// TestBadFrames: a peer that sends invalid frames is closed with the code of its fault. Other
+// clients are still served.
 func TestBadFrames(t *testing.T) {
 	t.Parallel()
-	p := besiege(t, thisBinary(), nil)
-	b := p.invite()
+	p := startServer(t, testBinary(), nil)
+	b := p.connectBystanders()
 	const deflate = "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; client_no_context_takeover"
-	anchor := "Authorization: Bearer " + nodetest.SignToken(t, auth.Anchor, "siege")
+	anchor := "Authorization: Bearer " + nodetest.SignToken(t, auth.Anchor, "attacker")
 	for _, test := range []struct {
 		name string
 		send []byte
@@ -49,7 +49,7 @@ func TestBadFrames(t *testing.T) {
 		{"fragment flood", append(nodetest.MaskedFrame(nodetest.OpText, ""), bytes.Repeat(nodetest.MaskedFrame(0, ""), 100_000)...), wire.ClosePolicy},
 		{"too large", nodetest.MaskedFrame(nodetest.FinalFrame|nodetest.OpText, strings.Repeat("x", 64<<10+1)), wire.CloseTooLarge},
 		{"too large in fragments", append(nodetest.MaskedFrame(nodetest.OpText, "x"), bytes.Repeat(nodetest.MaskedFrame(0, strings.Repeat("x", 1000)), 70)...), wire.CloseTooLarge},
-		{"compression bomb", nodetest.MaskedFrame(nodetest.FinalFrame|0x40|nodetest.OpText, bomb(t, 10<<20)), wire.CloseTooLarge},
+		{"compression bomb", nodetest.MaskedFrame(nodetest.FinalFrame|0x40|nodetest.OpText, compressedZeros(t, 10<<20)), wire.CloseTooLarge},
 		{"a length of 2^62", append([]byte{nodetest.FinalFrame | nodetest.OpText, 0xff, 0x40, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, make([]byte, 64<<10+1)...), wire.CloseTooLarge},
 		{"negative length", []byte{nodetest.FinalFrame | nodetest.OpText, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0}, websocket.StatusProtocolError},
 		{"reserved bit", nodetest.MaskedFrame(nodetest.FinalFrame|0x20|nodetest.OpText, "x"), websocket.StatusProtocolError},
@@ -64,7 +64,7 @@ func TestBadFrames(t *testing.T) {
 		{"nonsense flood", bytes.Repeat(nodetest.MaskedFrame(nodetest.FinalFrame|nodetest.OpText, "x"), 1000), wire.CloseRateLimited},
 	} {
 		for _, path := range []string{"/v1/viewer", "/v1/anchor"} {
-			c := p.rawSockets(1)[0]
+			c := p.dialRawSockets(1)[0]
 			if err := c.Upgrade(path, anchor, deflate); err != nil {
 				t.Fatal(err)
 			}
@@ -77,17 +77,17 @@ func TestBadFrames(t *testing.T) {
 			c.Close()
 			<-wrote
 		}
-		b.served()
+		b.checkServed()
 	}
-	p.settles(`onair_connections{kind="viewer",`, 1)
-	p.settles(`onair_connections{kind="anchor",`, 1)
-	if n := p.gauge("onair_panics_total"); n != 0 {
+	p.awaitMetricAtMost(`onair_connections{kind="viewer",`, 1)
+	p.awaitMetricAtMost(`onair_connections{kind="anchor",`, 1)
+	if n := p.metricValue("onair_panics_total"); n != 0 {
 		t.Errorf("%v panics", n)
 	}
 }
 
-// TestTrickledFrame: one byte now and then is no way to keep a socket busy.
-func TestTrickledFrame(t *testing.T) {
+// TestSlowFrame: a socket whose frame arrives byte by byte is closed after a time limit.
+func TestSlowFrame(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := nodetest.Serve(t)
 		c := nodetest.DialRaw(s)
@@ -116,14 +116,14 @@ func TestTrickledFrame(t *testing.T) {
 	})
 }
 
-// TestResetInAMessage: a connection that is reset half-way through a message
-// costs nobody the session.
-func TestResetInAMessage(t *testing.T) {
+// TestResetDuringMessage: a session survives the reset of its connection in the middle of a
+// message.
+func TestResetDuringMessage(t *testing.T) {
 	t.Parallel()
-	p := besiege(t, thisBinary(), nil)
-	b := p.invite()
+	p := startServer(t, testBinary(), nil)
+	b := p.connectBystanders()
 	tok := nodetest.SignToken(t, auth.Anchor, "alice")
-	c := p.rawSockets(1)[0]
+	c := p.dialRawSockets(1)[0]
 	if err := c.Upgrade("/v1/anchor", "Authorization: Bearer "+tok); err != nil {
 		t.Fatal(err)
 	}
@@ -149,8 +149,8 @@ func TestResetInAMessage(t *testing.T) {
 	if err := c.Reset(); err != nil {
 		t.Fatal(err)
 	}
-	p.settles(`onair_connections{kind="anchor",`, 1)
-	if e := p.codes()[started.Stream.Code]; e.Title != "Hello" {
+	p.awaitMetricAtMost(`onair_connections{kind="anchor",`, 1)
+	if e := p.listedEntries()[started.Stream.Code]; e.Title != "Hello" {
 		t.Errorf("after the reset alice is listed as %+v", e)
 	}
 	alice := p.dial("/v1/anchor", tok)
@@ -158,5 +158,5 @@ func TestResetInAMessage(t *testing.T) {
 	if again.Session != started.Session {
 		t.Error("another session")
 	}
-	b.served()
+	b.checkServed()
 }

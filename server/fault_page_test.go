@@ -8,9 +8,9 @@ import (
 	"testing"
 )
 
-// TestFaultsAreTested: each test that docs/faults.md names is in the package
+// TestFaultPageNamesTests: each test that docs/faults.md names is in the package
 // named before it.
-func TestFaultsAreTested(t *testing.T) {
+func TestFaultPageNamesTests(t *testing.T) {
 	text, err := os.ReadFile("../docs/faults.md")
 	if err != nil {
 		t.Fatal(err)
@@ -27,7 +27,7 @@ func TestFaultsAreTested(t *testing.T) {
 		for _, m := range names.FindAllStringSubmatch(cells[4], -1) {
 			name, sub, _ := strings.Cut(m[1], "/")
 			if !strings.HasPrefix(name, "Test") {
-				source = sourceOfTests(t, m[1])
+				source = testSource(t, m[1])
 				continue
 			}
 			if !strings.Contains(source, "func "+name+"(t *testing.T)") {
@@ -46,7 +46,7 @@ func TestFaultsAreTested(t *testing.T) {
 	}
 }
 
-func sourceOfTests(t *testing.T, pkg string) string {
+func testSource(t *testing.T, pkg string) string {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join("..", pkg, "*_test.go"))
 	if err != nil || len(files) == 0 {

@@ -8,10 +8,10 @@ import (
 	"onair/server/nodetest"
 )
 
-// endsAtStart runs a node on a Redis that will not do, and returns what it says.
-func endsAtStart(t *testing.T, flags ...string) exited {
+// runUntilExit runs a node on an unsuitable Redis, and returns how it ended.
+func runUntilExit(t *testing.T, flags ...string) commandResult {
 	t.Helper()
-	end := exitCode(t, append([]string{
+	end := runCommand(t, append([]string{
 		"--listen", "127.0.0.1:0", "--ops.listen", "127.0.0.1:0", "--auth.secret", nodetest.TokenSecret,
 		"--push.key", "a key of pushes", "--play.key", "a key of plays",
 	}, flags...)...)
@@ -21,35 +21,35 @@ func endsAtStart(t *testing.T, flags ...string) exited {
 	return end
 }
 
-// TestRedisWrongPassword: a node that Redis does not let in ends at once, says
-// why, and says no password.
+// TestRedisWrongPassword: a node that Redis rejects ends at once with the reason, without the
+// password.
 func TestRedisWrongPassword(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t, "--requirepass", "right")
 	r.Do("ACL", "SETUSER", "limited", "on", ">pass", "~*", "+@all", "-info")
-	for _, c := range []struct{ flags, says string }{
+	for _, c := range []struct{ flags, text string }{
 		{"--redis.password=wrong-guess", "WRONGPASS"},
 		{"", "NOAUTH"},
 		{"--redis.username=limited --redis.password=pass", "INFO"},
 		{"--redis.username=nobody --redis.password=wrong-guess", "WRONGPASS"},
 	} {
-		end := endsAtStart(t, append(strings.Fields(c.flags), "--redis.addrs", r.Addr())...)
-		if !strings.Contains(end.err, c.says) || !strings.Contains(end.err, "redis") {
+		end := runUntilExit(t, append(strings.Fields(c.flags), "--redis.addrs", r.Addr())...)
+		if !strings.Contains(end.err, c.text) || !strings.Contains(end.err, "redis") {
 			t.Errorf("%q: it said %s", c.flags, end.err)
 		}
 		if strings.Contains(end.err+end.out, "wrong-guess") {
-			t.Errorf("%q: it said the password: %s%s", c.flags, end.out, end.err)
+			t.Errorf("%q: the output has the password: %s%s", c.flags, end.out, end.err)
 		}
 	}
 }
 
-// TestRedisStranger: a node whose keys are somebody else's ends at once, and says
-// what to do.
-func TestRedisStranger(t *testing.T) {
+// TestForeignRedisKeys: a node whose keys belong to another application ends at once, and names
+// the key to configure.
+func TestForeignRedisKeys(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)
 	r.Do("SET", "{onair}:log", "a stranger's")
-	end := endsAtStart(t, "--redis.addrs", r.Addr())
+	end := runUntilExit(t, "--redis.addrs", r.Addr())
 	if !strings.Contains(end.err, "{onair}:log") || !strings.Contains(end.err, "redis.prefix") {
 		t.Errorf("it said %s", end.err)
 	}

@@ -18,18 +18,18 @@ import (
 	"onair/server/nodetest"
 )
 
-// TestSiege is for crowds, and for what a socket costs: its servers are built
-// without the race detector.
-func TestSiege(t *testing.T) {
+// TestHostileSockets: thousands of sockets that misuse the server do not disturb others. The
+// servers are built without the race detector.
+func TestHostileSockets(t *testing.T) {
 	t.Parallel()
-	binary := []string{plainBinary(t)}
-	t.Run("nobody authenticates", func(t *testing.T) { testNobodyAuthenticates(t, binary) })
-	t.Run("come and go", func(t *testing.T) { testComeAndGo(t, binary) })
-	t.Run("nobody reads", func(t *testing.T) { testNobodyReads(t, binary) })
+	binary := []string{buildBinary(t)}
+	t.Run("sockets without tokens", func(t *testing.T) { testSocketsWithoutTokens(t, binary) })
+	t.Run("connect and disconnect", func(t *testing.T) { testConnectAndDisconnect(t, binary) })
+	t.Run("viewers that do not read", func(t *testing.T) { testViewersThatDoNotRead(t, binary) })
 }
 
-// each calls f with 0 to n-1, from a few goroutines.
-func each(n int, f func(i int)) {
+// runConcurrently calls f with 0 to n-1, from four goroutines.
+func runConcurrently(n int, f func(i int)) {
 	var next atomic.Int64
 	var wg sync.WaitGroup
 	for range 4 {
@@ -42,13 +42,13 @@ func each(n int, f func(i int)) {
 	wg.Wait()
 }
 
-// testNobodyAuthenticates: ten thousand sockets that never say who they are are
-// nobody's viewers, hold nobody up, and are closed in time.
-func testNobodyAuthenticates(t *testing.T, binary []string) {
+// testSocketsWithoutTokens: ten thousand sockets that never authenticate do not count as
+// viewers, do not delay others, and are closed in time.
+func testSocketsWithoutTokens(t *testing.T, binary []string) {
 	const n, addresses = 10_000, 20
-	p := besiege(t, binary, nil, "--viewer.anonymous=false", "--limits.handshakes", "100000/s")
-	b := p.invite()
-	goroutines := p.gauge("go_goroutines")
+	p := startServer(t, binary, nil, "--viewer.anonymous=false", "--limits.handshakes", "100000/s")
+	b := p.connectBystanders()
+	goroutines := p.metricValue("go_goroutines")
 	crowd := make([]*nodetest.RawSocket, n)
 	defer func() {
 		for _, c := range crowd {
@@ -60,8 +60,8 @@ func testNobodyAuthenticates(t *testing.T, binary []string) {
 	var peak float64
 	var closed atomic.Int64
 	var first atomic.Pointer[error]
-	b.whilst(func() {
-		each(n, func(i int) {
+	b.checkServedDuring(func() {
+		runConcurrently(n, func(i int) {
 			c, err := p.dialRaw(fmt.Sprintf("127.0.0.%d", 2+i%addresses))
 			if err == nil {
 				crowd[i] = c
@@ -71,12 +71,12 @@ func testNobodyAuthenticates(t *testing.T, binary []string) {
 				first.CompareAndSwap(nil, &err)
 			}
 		})
-		peak = p.gauge(`onair_connections{kind="viewer",`) + p.gauge(`onair_connections{kind="anchor",`)
+		peak = p.metricValue(`onair_connections{kind="viewer",`) + p.metricValue(`onair_connections{kind="anchor",`)
 		late := time.Now().Add(nodetest.ProcessTimeout)
-		each(n, func(i int) {
+		runConcurrently(n, func(i int) {
 			if c := crowd[i]; c != nil {
 				c.SetReadDeadline(late)
-				if err := dismissed(c); err != nil {
+				if err := awaitAuthTimeout(c); err != nil {
 					first.CompareAndSwap(nil, &err)
 					return
 				}
@@ -89,23 +89,23 @@ func testNobodyAuthenticates(t *testing.T, binary []string) {
 		t.Errorf("only %d were: %v", closed.Load(), *first.Load())
 	}
 	if peak < n/4 {
-		t.Errorf("at most %v sockets at once: there was no siege", peak)
+		t.Errorf("at most %v sockets at once: too few for the test", peak)
 	}
-	p.settles(`onair_connections{kind="viewer",`, 1)
-	p.settles(`onair_connections{kind="anchor",`, 1)
-	p.settles("go_goroutines", goroutines+20)
-	b.served()
-	if e, _ := b.guest.View.Entry(b.code); e.Viewers != 1 {
-		t.Errorf("%d viewers, want the one who watches", e.Viewers)
+	p.awaitMetricAtMost(`onair_connections{kind="viewer",`, 1)
+	p.awaitMetricAtMost(`onair_connections{kind="anchor",`, 1)
+	p.awaitMetricAtMost("go_goroutines", goroutines+20)
+	b.checkServed()
+	if e, _ := b.viewer.View.Entry(b.code); e.Viewers != 1 {
+		t.Errorf("%d viewers, want the one that watches", e.Viewers)
 	}
 	if stopped := nodetest.RequestReply[*wire.Stopped](b.anchor, &wire.Stop{ID: b.anchor.NextID()}); stopped.Summary.PeakViewers != 1 {
-		t.Errorf("at most %d viewers, want the one who watches", stopped.Summary.PeakViewers)
+		t.Errorf("at most %d viewers, want the one that watches", stopped.Summary.PeakViewers)
 	}
 }
 
-// dismissed waits for the answer to the handshake, and for the end of a socket
-// that is closed for its silence.
-func dismissed(c *nodetest.RawSocket) error {
+// awaitAuthTimeout reads the answer to the handshake, and waits until the server closes the
+// socket because it does not authenticate.
+func awaitAuthTimeout(c *nodetest.RawSocket) error {
 	if status, err := c.ReadStatus(); status != 101 {
 		return fmt.Errorf("HTTP %d, %w", status, err)
 	}
@@ -118,15 +118,15 @@ func dismissed(c *nodetest.RawSocket) error {
 	return nil
 }
 
-// testComeAndGo: thousands of sockets that came and went, in good ways and in
-// bad ones, leave nothing behind.
-func testComeAndGo(t *testing.T, binary []string) {
-	p := besiege(t, binary, nil, "--limits.sockets-per-address", "5000", "--limits.handshakes", "100000/s")
-	b := p.invite()
-	goroutines, files, views := p.gauge("go_goroutines"), p.gauge("process_open_fds"), p.gauge("onair_view_subscriptions")
-	anchor := "Authorization: Bearer " + nodetest.SignToken(t, auth.Anchor, "siege")
-	b.whilst(func() {
-		each(4000, func(i int) {
+// testConnectAndDisconnect: thousands of sockets that end properly or not leave no goroutines,
+// files or subscriptions.
+func testConnectAndDisconnect(t *testing.T, binary []string) {
+	p := startServer(t, binary, nil, "--limits.sockets-per-address", "5000", "--limits.handshakes", "100000/s")
+	b := p.connectBystanders()
+	goroutines, files, views := p.metricValue("go_goroutines"), p.metricValue("process_open_fds"), p.metricValue("onair_view_subscriptions")
+	anchor := "Authorization: Bearer " + nodetest.SignToken(t, auth.Anchor, "attacker")
+	b.checkServedDuring(func() {
+		runConcurrently(4000, func(i int) {
 			c, err := p.dialRaw("")
 			if err != nil {
 				t.Error(err)
@@ -158,29 +158,29 @@ func testComeAndGo(t *testing.T, binary []string) {
 			}
 		})
 	})
-	p.settles(`onair_connections{kind="viewer",`, 1)
-	p.settles(`onair_connections{kind="anchor",`, 1)
-	p.settles("onair_view_subscriptions", views)
-	p.settles("go_goroutines", goroutines+20)
-	p.settles("process_open_fds", files+10)
-	b.guest.AwaitView("one viewer again", func(l *wire.ClientView) bool { e, _ := l.Entry(b.code); return e.Viewers == 1 })
-	b.served()
+	p.awaitMetricAtMost(`onair_connections{kind="viewer",`, 1)
+	p.awaitMetricAtMost(`onair_connections{kind="anchor",`, 1)
+	p.awaitMetricAtMost("onair_view_subscriptions", views)
+	p.awaitMetricAtMost("go_goroutines", goroutines+20)
+	p.awaitMetricAtMost("process_open_fds", files+10)
+	b.viewer.AwaitView("one viewer again", func(l *wire.ClientView) bool { e, _ := l.Entry(b.code); return e.Viewers == 1 })
+	b.checkServed()
 }
 
-// testNobodyReads: viewers that have stopped reading cost what the kernel
-// holds for them and no queue, also where memory is short.
-func testNobodyReads(t *testing.T, binary []string) {
+// testViewersThatDoNotRead: viewers that have stopped reading cost only kernel buffers and no
+// queue, also with a small memory limit.
+func testViewersThatDoNotRead(t *testing.T, binary []string) {
 	const readers, anchors, rounds, perReader = 1000, 20, 40, 64 << 10
-	p := besiege(t, binary, []string{"GOMEMLIMIT=64MiB"}, "--limits.sockets-per-address", "5000", "--limits.burst", "10000",
+	p := startServer(t, binary, []string{"GOMEMLIMIT=64MiB"}, "--limits.sockets-per-address", "5000", "--limits.burst", "10000",
 		"--hub.tick", "20ms", "--hub.counters", "20ms")
-	b := p.invite()
+	b := p.connectBystanders()
 	var live []*nodetest.Client
 	for i := range anchors {
 		a := p.dial("/v1/anchor", nodetest.SignToken(t, auth.Anchor, fmt.Sprint("anchor", i)))
 		nodetest.RequestReply[*wire.Started](a, &wire.Start{ID: a.NextID(), Title: "0"})
 		live = append(live, a)
 	}
-	each(readers, func(int) {
+	runConcurrently(readers, func(int) {
 		c, err := p.dialRaw("")
 		if err != nil {
 			t.Error(err)
@@ -196,20 +196,20 @@ func testNobodyReads(t *testing.T, binary []string) {
 	if t.Failed() {
 		t.FailNow()
 	}
-	b.served()
-	before := p.gauge("process_resident_memory_bytes")
-	diffs, sent := p.gauge("onair_diffs_total"), p.gauge(`onair_frames_sent_total{kind="diff"}`)
+	b.checkServed()
+	before := p.metricValue("process_resident_memory_bytes")
+	diffs, sent := p.metricValue("onair_diffs_total"), p.metricValue(`onair_frames_sent_total{kind="diff"}`)
 	for range rounds {
 		for _, a := range live {
 			text := fmt.Sprintf(`{"pad":"%0900d"}`, time.Now().UnixNano())
 			nodetest.RequestReply[*wire.Updated](a, &wire.Update{ID: a.NextID(), Extra: wire.Some(json.RawMessage(text))})
 		}
-		b.served()
+		b.checkServed()
 	}
-	after := p.gauge("process_resident_memory_bytes")
+	after := p.metricValue("process_resident_memory_bytes")
 	grown := (after - before) / readers
-	diffs = p.gauge("onair_diffs_total") - diffs
-	sent = p.gauge(`onair_frames_sent_total{kind="diff"}`) - sent
+	diffs = p.metricValue("onair_diffs_total") - diffs
+	sent = p.metricValue(`onair_frames_sent_total{kind="diff"}`) - sent
 	t.Logf("%d viewers who do not read, %v diffs, %.1f written to each: %.0f bytes more for each, %.0f MiB in all",
 		readers, diffs, sent/readers, grown, after/(1<<20))
 	if sent > readers*diffs/2 {
@@ -218,21 +218,21 @@ func testNobodyReads(t *testing.T, binary []string) {
 	if grown > perReader {
 		t.Errorf("each costs %.0f bytes, want %d at most", grown, perReader)
 	}
-	if n := p.gauge(`onair_connections{kind="viewer",`); n != readers+1 {
+	if n := p.metricValue(`onair_connections{kind="viewer",`); n != readers+1 {
 		t.Errorf("%v viewers are connected, want all %d: they were not slow for long", n, readers+1)
 	}
 }
 
-// TestOpenFiles: with every file in use that is for connections, nobody new gets
-// in and everybody inside goes on; when some leave, others may come.
+// TestOpenFiles: when connections use all files that they may use, new ones are rejected and
+// open ones continue. When some close, others are admitted.
 func TestOpenFiles(t *testing.T) {
 	t.Parallel()
 	// 260 files leave room for 60 sockets, see reservedFiles.
-	p := besiege(t, []string{"sh", "-c", `ulimit -n 260 && exec "$0" "$@"`, os.Args[0]}, nil)
-	b := p.invite()
+	p := startServer(t, []string{"sh", "-c", `ulimit -n 260 && exec "$0" "$@"`, os.Args[0]}, nil)
+	b := p.connectBystanders()
 	var inside []*nodetest.RawSocket
 	for full := false; !full; {
-		c := p.rawSockets(1)[0]
+		c := p.dialRawSockets(1)[0]
 		if err := c.SendRequest("/v1/viewer"); err != nil {
 			t.Fatal(err)
 		}
@@ -247,13 +247,12 @@ func TestOpenFiles(t *testing.T) {
 		}
 	}
 	if got := len(inside) + 2; got != 60 {
-		t.Errorf("%d sockets were let in, want 60", got)
+		t.Errorf("%d sockets were admitted, want 60", got)
 	}
-	// Connections that ask for nothing would use up the rest. Those that are
-	// too many are cut at once, the others in time; and whoever is on call gets
-	// metrics all the while.
-	idle := p.rawSockets(250)
-	b.whilst(func() {
+	// Idle connections could use up the rest of the files. Those beyond the limit are closed at
+	// once, the others in time, and metrics can be read meanwhile.
+	idle := p.dialRawSockets(250)
+	b.checkServedDuring(func() {
 		for i, c := range idle {
 			c.SetReadDeadline(time.Now().Add(nodetest.ProcessTimeout))
 			if _, err := c.Reader.ReadByte(); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
@@ -262,21 +261,21 @@ func TestOpenFiles(t *testing.T) {
 			}
 		}
 	})
-	if n := p.gauge(`onair_connections_rejected_total{reason="files"}`); n < 50 {
+	if n := p.metricValue(`onair_connections_rejected_total{reason="files"}`); n < 50 {
 		t.Errorf("%v of %d connections were too many", n, len(idle))
 	}
-	if n := countLines(p.logged(), syscall.EMFILE.Error()); n != 0 {
-		t.Errorf("the log says %d times that files are used up", n)
+	if n := lineCount(p.logText(), syscall.EMFILE.Error()); n != 0 {
+		t.Errorf("%d lines of the log report that all files are used", n)
 	}
 	for _, c := range inside {
 		c.Close()
 	}
-	p.settles(`onair_connections{kind="viewer",`, 1)
+	p.awaitMetricAtMost(`onair_connections{kind="viewer",`, 1)
 	p.dial("/v1/viewer", "")
-	b.served()
+	b.checkServed()
 }
 
-func countLines(text, with string) (n int) {
+func lineCount(text, with string) (n int) {
 	for line := range strings.Lines(text) {
 		if strings.Contains(line, with) {
 			n++
