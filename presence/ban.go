@@ -25,7 +25,7 @@ func (c *Ban) encode(b []byte) []byte {
 	return appendUint(appendString(appendString(appendString(b, c.Reason), c.By), c.Key), c.FirstLost)
 }
 
-func (c *Ban) decode(r *reader) {
+func (c *Ban) decode(r *decoder) {
 	c.Anchor, c.Until = r.string(), r.int()
 	c.Reason, c.By, c.Key, c.FirstLost = r.string(), r.string(), r.string(), r.uint()
 }
@@ -34,13 +34,13 @@ func (c *Ban) apply(r *Registry, _ *nodeState) Result {
 	if c.FirstLost != 0 && r.bans[c.Anchor].num >= c.FirstLost {
 		return Result{Repeated: true} // a later entry banned or unbanned the anchor
 	}
-	if !r.rememberKey(banKey, c.By, c.Key, Session{}) {
+	if !r.rememberClientKey(banKey, c.By, c.Key, Session{}) {
 		return Result{Repeated: true}
 	}
 	b := banRecord{*c, r.last.Num}
 	b.Key, b.FirstLost = "", 0 // keys are remembered apart
 	r.bans[c.Anchor] = b
-	r.markNamedRecord(recordBan, c.Anchor)
+	r.markNamedRecordChanged(recordBan, c.Anchor)
 	r.addBanEvent(BanSet, &b.Ban)
 	i, ok := r.byAnchor[c.Anchor]
 	if _, banned := r.ActiveBan(c.Anchor); !ok || !banned {
@@ -66,7 +66,7 @@ func (c *Unban) encode(b []byte) []byte {
 	return appendUint(appendString(appendString(appendString(b, c.Anchor), c.By), c.Key), c.FirstLost)
 }
 
-func (c *Unban) decode(r *reader) {
+func (c *Unban) decode(r *decoder) {
 	c.Anchor, c.By, c.Key, c.FirstLost = r.string(), r.string(), r.string(), r.uint()
 }
 
@@ -75,9 +75,9 @@ func (c *Unban) apply(r *Registry, _ *nodeState) Result {
 		return Result{}
 	}
 	_, banned := r.bans[c.Anchor]
-	if r.rememberKey(unbanKey, c.By, c.Key, Session{}) {
+	if r.rememberClientKey(unbanKey, c.By, c.Key, Session{}) {
 		delete(r.bans, c.Anchor)
-		r.markNamedRecord(recordBan, c.Anchor)
+		r.markNamedRecordChanged(recordBan, c.Anchor)
 		if banned || c.FirstLost == 0 { // an operator may lift a ban that only the cloud has
 			r.addBanEvent(BanLifted, &Ban{Anchor: c.Anchor, By: c.By})
 		}
@@ -101,7 +101,7 @@ func (r *Registry) liftExpiredBans() {
 	for _, anchor := range slices.Sorted(maps.Keys(r.bans)) {
 		if b := r.bans[anchor]; b.hasExpired(r.last.Time) {
 			delete(r.bans, anchor)
-			r.markNamedRecord(recordBan, anchor)
+			r.markNamedRecordChanged(recordBan, anchor)
 			r.addBanEvent(BanLifted, &Ban{Anchor: anchor})
 		}
 	}

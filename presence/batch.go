@@ -114,12 +114,12 @@ func appendCounts(dst []byte, counts []Count) []byte {
 // DecodeBatch reads the bytes that Seal returns. It returns ErrMalformed for
 // other bytes, and ErrNewerVersion when they need a newer build.
 func DecodeBatch(b []byte) (*Batch, error) {
-	r := &reader{data: b}
+	r := &decoder{data: b}
 	batch := &Batch{}
 	if err := batch.decodeHeader(r); err != nil {
 		return nil, err
 	}
-	n := r.length()
+	n := r.listLength()
 	if n > 0 {
 		batch.Beats = make([]Beat, 0, n)
 	}
@@ -136,7 +136,7 @@ func DecodeBatch(b []byte) (*Batch, error) {
 }
 
 // decodeHeader reads what precedes the beats.
-func (b *Batch) decodeHeader(r *reader) error {
+func (b *Batch) decodeHeader(r *decoder) error {
 	if v := r.byte(); v > batchVersion {
 		return fmt.Errorf("%w: batch version %d", ErrNewerVersion, v)
 	} else if v < batchVersion {
@@ -150,7 +150,7 @@ func (b *Batch) decodeHeader(r *reader) error {
 }
 
 // decodeRest reads what follows the beats.
-func (b *Batch) decodeRest(r *reader) error {
+func (b *Batch) decodeRest(r *decoder) error {
 	b.Viewers, b.Likes = r.counts(), r.counts()
 	if r.bool() {
 		b.Digest = &Digest{Position: Position{ID: ID{r.uint(), r.uint()}}}
@@ -160,7 +160,7 @@ func (b *Batch) decodeRest(r *reader) error {
 		}
 		b.Digest.Position.Hash, b.Digest.Sum = uint32(hash), r.uint()
 	}
-	n := r.length()
+	n := r.listLength()
 	if n > 0 {
 		b.Commands = make([]Command, 0, n)
 	}
@@ -176,10 +176,10 @@ func (b *Batch) decodeRest(r *reader) error {
 		c.decode(r)
 		b.Commands = append(b.Commands, c)
 	}
-	return r.finalError()
+	return r.checkEnd()
 }
 
-func (r *reader) lease(prev uint32) Lease {
+func (r *decoder) lease(prev uint32) Lease {
 	gap := r.uint()
 	if gap > uint64(^uint32(0)-prev) {
 		r.fail()
@@ -192,7 +192,7 @@ func (r *reader) lease(prev uint32) Lease {
 }
 
 // beat reads a beat; prev is the index of the one before.
-func (r *reader) beat(prev uint32) Beat {
+func (r *decoder) beat(prev uint32) Beat {
 	b := Beat{Lease: r.lease(prev)}
 	age := r.uint()
 	if age > uint64(^uint32(0)) {
@@ -205,8 +205,8 @@ func (r *reader) beat(prev uint32) Beat {
 // MaxCount is the highest number that a node may report of a stream.
 const MaxCount = 1 << 48
 
-func (r *reader) counts() []Count {
-	n := r.length()
+func (r *decoder) counts() []Count {
+	n := r.listLength()
 	if n == 0 {
 		return nil
 	}

@@ -34,16 +34,16 @@ func appendBool(b []byte, v bool) []byte {
 	return append(b, 0)
 }
 
-// reader reads what the append functions wrote. After the first error it returns
+// decoder reads what the append functions wrote. After the first error it returns
 // zeros and failed is set, so that callers check once, at the end.
-type reader struct {
+type decoder struct {
 	data   []byte
 	failed bool
 }
 
-func (r *reader) fail() { r.failed, r.data = true, nil }
+func (r *decoder) fail() { r.failed, r.data = true, nil }
 
-func (r *reader) readBytes(n uint64) []byte {
+func (r *decoder) readBytes(n uint64) []byte {
 	if n > uint64(len(r.data)) {
 		r.fail()
 		return nil
@@ -53,7 +53,7 @@ func (r *reader) readBytes(n uint64) []byte {
 	return v
 }
 
-func (r *reader) uint() uint64 {
+func (r *decoder) uint() uint64 {
 	v, n := binary.Uvarint(r.data)
 	if n <= 0 {
 		r.fail()
@@ -63,7 +63,7 @@ func (r *reader) uint() uint64 {
 	return v
 }
 
-func (r *reader) int() int64 {
+func (r *decoder) int() int64 {
 	v, n := binary.Varint(r.data)
 	if n <= 0 {
 		r.fail()
@@ -73,9 +73,9 @@ func (r *reader) int() int64 {
 	return v
 }
 
-// length reads the length of a list. Each item takes at least one byte, so a
+// listLength reads the length of a list. Each item takes at least one byte, so a
 // false length cannot cause a large allocation.
-func (r *reader) length() int {
+func (r *decoder) listLength() int {
 	n := r.uint()
 	if n > uint64(len(r.data)) {
 		r.fail()
@@ -84,14 +84,14 @@ func (r *reader) length() int {
 	return int(n)
 }
 
-func (r *reader) byte() byte {
+func (r *decoder) byte() byte {
 	if v := r.readBytes(1); v != nil {
 		return v[0]
 	}
 	return 0
 }
 
-func (r *reader) bool() bool {
+func (r *decoder) bool() bool {
 	v := r.byte()
 	if v > 1 {
 		r.fail()
@@ -100,7 +100,7 @@ func (r *reader) bool() bool {
 }
 
 // enum reads a byte below n.
-func (r *reader) enum(n int) byte {
+func (r *decoder) enum(n int) byte {
 	v := r.byte()
 	if int(v) >= n {
 		r.fail()
@@ -109,10 +109,10 @@ func (r *reader) enum(n int) byte {
 	return v
 }
 
-func (r *reader) string() string { return string(r.readBytes(r.uint())) }
+func (r *decoder) string() string { return string(r.readBytes(r.uint())) }
 
 // bytes returns a copy, because decoded values outlive the entry.
-func (r *reader) bytes() []byte {
+func (r *decoder) bytes() []byte {
 	v := r.readBytes(r.uint())
 	if len(v) == 0 {
 		return nil
@@ -120,8 +120,8 @@ func (r *reader) bytes() []byte {
 	return append(make([]byte, 0, len(v)), v...)
 }
 
-func (r *reader) strings() []string {
-	n := r.length()
+func (r *decoder) strings() []string {
+	n := r.listLength()
 	if n == 0 {
 		return nil
 	}
@@ -132,13 +132,13 @@ func (r *reader) strings() []string {
 	return v
 }
 
-func (r *reader) sessionID() (s Session) {
+func (r *decoder) sessionID() (s Session) {
 	copy(s[:], r.readBytes(uint64(len(s))))
 	return s
 }
 
-// finalError returns ErrMalformed if reading failed or bytes are left.
-func (r *reader) finalError() error {
+// checkEnd returns ErrMalformed if reading failed or bytes are left.
+func (r *decoder) checkEnd() error {
 	if r.failed || len(r.data) != 0 {
 		return ErrMalformed
 	}

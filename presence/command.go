@@ -17,7 +17,7 @@ type Command interface {
 	// applied.
 	isDurable() bool
 	encode(dst []byte) []byte
-	decode(r *reader)
+	decode(r *decoder)
 	// apply changes the registry; node is the one that appended the command.
 	apply(r *Registry, node *nodeState) Result
 }
@@ -126,26 +126,26 @@ func (r *Registry) controlledSession(s Session, socket string) (index uint32, is
 	return i, ok && (socket == "" || r.sessions[i].socket == socket)
 }
 
-// keyKind is the kind of command that a client key belongs to.
-type keyKind byte
+// clientKeyKind is the kind of command that a client key belongs to.
+type clientKeyKind byte
 
 // The kinds of keys.
 const (
-	startKey        keyKind = 's'
-	stopKey         keyKind = 'e'
-	updateKey       keyKind = 'u'
-	banKey          keyKind = 'b'
-	unbanKey        keyKind = 'f'
-	restoreEventKey keyKind = 'r' // the id of a restored event
+	startKey        clientKeyKind = 's'
+	stopKey         clientKeyKind = 'e'
+	updateKey       clientKeyKind = 'u'
+	banKey          clientKeyKind = 'b'
+	unbanKey        clientKeyKind = 'f'
+	restoreEventKey clientKeyKind = 'r' // the id of a restored event
 )
 
-// keyName is unique for kind, user and key.
-func keyName(kind keyKind, user, key string) string {
+// clientKeyName is unique for kind, user and key.
+func clientKeyName(kind clientKeyKind, user, key string) string {
 	return string(kind) + strconv.Itoa(len(user)) + " " + user + key
 }
 
-// keyUse is the session that a client key was used for.
-type keyUse struct {
+// clientKeyUse is the session that a client key was used for.
+type clientKeyUse struct {
 	session Session
 	usedAt  int64 // presence time
 }
@@ -153,15 +153,15 @@ type keyUse struct {
 // clientKeys remembers, oldest first, which session each client key was used for,
 // so that a client can repeat a command whose answer it did not get.
 type clientKeys struct {
-	numberedList[string] // of keyName
-	byName               map[string]keyUse
+	numberedList[string] // of clientKeyName
+	byName               map[string]clientKeyUse
 }
 
-func (m *clientKeys) oldestTime() int64 { return m.byName[m.list[0]].usedAt }
+func (m *clientKeys) oldestUse() int64 { return m.byName[m.list[0]].usedAt }
 
 // append returns the number that the key got.
 func (m *clientKeys) append(name string, s Session, clock int64) (num uint64) {
-	m.byName[name] = keyUse{session: s, usedAt: clock}
+	m.byName[name] = clientKeyUse{session: s, usedAt: clock}
 	return m.push(name)
 }
 
@@ -179,33 +179,33 @@ func (m *clientKeys) numberOf(name string) (num uint64) {
 
 // dropOldest drops the oldest key and returns its number.
 func (m *clientKeys) dropOldest() (num uint64) {
-	name, num := m.pop()
+	name, num := m.removeOldest()
 	delete(m.byName, name)
 	return num
 }
 
-func (m *clientKeys) appendKey(b []byte, name string) []byte {
+func (m *clientKeys) appendKeyRecord(b []byte, name string) []byte {
 	k := m.byName[name]
 	return appendInt(append(appendString(b, name), k.session[:]...), k.usedAt)
 }
 
-// rememberKey remembers the session that a client key is used for. It reports
+// rememberClientKey remembers the session that a client key is used for. It reports
 // whether the key is new; the empty key always is.
-func (r *Registry) rememberKey(kind keyKind, user, key string, s Session) (isNew bool) {
+func (r *Registry) rememberClientKey(kind clientKeyKind, user, key string, s Session) (isNew bool) {
 	if key == "" {
 		return true
 	}
-	if _, known := r.findKey(kind, user, key); known {
+	if _, known := r.findClientKey(kind, user, key); known {
 		return false
 	}
-	r.markRecord(recordClientKey, r.keys.append(keyName(kind, user, key), s, r.clock))
+	r.markRecordChanged(recordClientKey, r.keys.append(clientKeyName(kind, user, key), s, r.clock))
 	return true
 }
 
-// findKey finds the session that a client key was used for.
-func (r *Registry) findKey(kind keyKind, user, key string) (use keyUse, isKnown bool) {
+// findClientKey finds the session that a client key was used for.
+func (r *Registry) findClientKey(kind clientKeyKind, user, key string) (use clientKeyUse, isKnown bool) {
 	if key != "" {
-		use, isKnown = r.keys.byName[keyName(kind, user, key)]
+		use, isKnown = r.keys.byName[clientKeyName(kind, user, key)]
 	}
 	return use, isKnown
 }

@@ -13,7 +13,7 @@ import (
 func TestRandomHistoriesMatchModel(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		g := &schedule{rt: rt, testLog: &testLog{t: rt, reg: NewRegistry(), time: dawn, epoch: "r", lastBatches: map[string]*Batch{}}}
-		g.reg.TrackChanges()
+		g.reg.TrackChangedRecords()
 		m := newModel(rt)
 		rows := map[[2]string]Record{}
 		shown := map[Session]*Stream{}

@@ -23,7 +23,7 @@ func appendLeaseParams(b []byte, p LeaseParams) []byte {
 	return appendInt(appendInt(appendInt(b, p.Interval), p.Missed), p.Grace)
 }
 
-func (r *reader) leaseParams() LeaseParams { return LeaseParams{r.int(), r.int(), r.int()} }
+func (r *decoder) leaseParams() LeaseParams { return LeaseParams{r.int(), r.int(), r.int()} }
 
 // lease is one session's right to stay listed, in 16 bytes. A beat changes last,
 // renewer and misses only. Times are the low 32 bits of the presence clock,
@@ -77,11 +77,11 @@ const wheelSize = 4096
 // maxLeaseParams is how many different params sessions can use at once.
 const maxLeaseParams = 256
 
-// setParams makes p the current params and schedules every lease anew, because a
+// setCurrentParams makes p the current params and schedules every lease anew, because a
 // shorter interval bounds how late any may be scheduled. It reports false, with
 // no effect on any lease, when sessions use too many different params.
-func (l *leases) setParams(p LeaseParams, tick, watermark, clock int64) (hasRoom bool) {
-	index, ok := l.addParams(p)
+func (l *leases) setCurrentParams(p LeaseParams, tick, watermark, clock int64) (hasRoom bool) {
+	index, ok := l.internParams(p)
 	if !ok {
 		return false
 	}
@@ -105,10 +105,10 @@ func (l *leases) rebuildWheel(tick, watermark, clock int64) {
 	}
 }
 
-// addParams finds or adds params and returns their index. It reports false when
+// internParams finds or adds params and returns their index. It reports false when
 // all are in use. It drops unused params only when there is no room, so that the
 // result does not depend on which unused ones there are.
-func (l *leases) addParams(p LeaseParams) (index uint8, hasRoom bool) {
+func (l *leases) internParams(p LeaseParams) (index uint8, hasRoom bool) {
 	if len(l.params) == maxLeaseParams && !slices.Contains(l.params, p) {
 		l.dropUnusedParams()
 	}
@@ -216,9 +216,9 @@ type missedBeat struct {
 	endsSession bool
 }
 
-// collectMisses returns every miss whose bucket lies before the watermark, in
+// advanceWheel returns every miss whose bucket lies before the watermark, in
 // the order of deadline and index, and schedules the leases that go on.
-func (l *leases) collectMisses(watermark, clock int64) []missedBeat {
+func (l *leases) advanceWheel(watermark, clock int64) []missedBeat {
 	to := watermark / l.bucketMS
 	if to <= l.nextBucket {
 		return nil
@@ -233,7 +233,7 @@ func (l *leases) collectMisses(watermark, clock int64) []missedBeat {
 			at := i - 1
 			i = l.all[at].next
 			l.all[at].flags &^= leaseScheduled
-			due = l.visit(at, to, clock, due)
+			due = l.appendMisses(at, to, clock, due)
 		}
 	}
 	slices.SortFunc(due, func(a, b missedBeat) int {
@@ -242,9 +242,9 @@ func (l *leases) collectMisses(watermark, clock int64) []missedBeat {
 	return due
 }
 
-// visit appends the misses of a lease whose bucket has come up, or schedules it
+// appendMisses appends the misses of a lease whose bucket has come up, or schedules it
 // anew.
-func (l *leases) visit(i uint32, to, clock int64, due []missedBeat) []missedBeat {
+func (l *leases) appendMisses(i uint32, to, clock int64, due []missedBeat) []missedBeat {
 	le := &l.all[i]
 	if le.flags&(leaseUsed|leaseUntimed) != leaseUsed {
 		return due
@@ -265,8 +265,8 @@ func (l *leases) visit(i uint32, to, clock int64, due []missedBeat) []missedBeat
 	}
 }
 
-// restart gives every lease that matches its full time again.
-func (l *leases) restart(clock int64, matches func(*lease) bool) {
+// restartMatching gives every lease that matches its full time again.
+func (l *leases) restartMatching(clock int64, matches func(*lease) bool) {
 	for i := range l.all {
 		if le := &l.all[i]; le.flags&leaseUsed != 0 && matches(le) {
 			le.last, le.misses = uint32(clock), 0

@@ -67,7 +67,7 @@ func LoadRegistry(records iter.Seq2[Record, error]) (*Registry, error) {
 
 // readRecord decodes one record.
 func (l *loader) readRecord(rec Record) error {
-	in := &reader{data: rec.Value}
+	in := &decoder{data: rec.Value}
 	switch rec.Kind {
 	case recordMeta:
 		return l.readMeta(in)
@@ -75,7 +75,7 @@ func (l *loader) readRecord(rec Record) error {
 		l.readNode(in, rec.Key)
 	case recordDeparted:
 		l.r.nodes.departed = append(l.r.nodes.departed,
-			departedNode{name: in.string(), process: in.uint(), until: in.int(), viewers: in.countMap()})
+			departedNode{name: in.string(), process: in.uint(), until: in.int(), viewers: in.viewerCounts()})
 	case recordSession:
 		l.readSession(in)
 	case recordBan:
@@ -84,7 +84,7 @@ func (l *loader) readRecord(rec Record) error {
 		b.num = in.uint()
 		l.r.bans[b.Anchor] = b
 	case recordClientKey:
-		name, k := in.string(), keyUse{session: in.sessionID(), usedAt: in.int()}
+		name, k := in.string(), clientKeyUse{session: in.sessionID(), usedAt: in.int()}
 		l.r.keys.byName[name] = k
 		l.keys = append(l.keys, numbered[string]{parseNumber(in, rec.Key), name})
 	case recordEnded:
@@ -102,18 +102,18 @@ func (l *loader) readRecord(rec Record) error {
 	default:
 		return fmt.Errorf("%w: unknown kind of record", ErrNewerVersion)
 	}
-	return in.finalError()
+	return in.checkEnd()
 }
 
 // parseNumber reads the number that is a record's key.
-func parseNumber(in *reader, key string) (num uint64) {
-	if _, err := fmt.Sscanf(key, "%016x", &num); err != nil || numberKey(num) != key {
+func parseNumber(in *decoder, key string) (num uint64) {
+	if _, err := fmt.Sscanf(key, "%016x", &num); err != nil || numberRecordKey(num) != key {
 		in.fail()
 	}
 	return num
 }
 
-func (l *loader) readMeta(in *reader) error {
+func (l *loader) readMeta(in *decoder) error {
 	switch v := in.byte(); {
 	case v == rowsVersion:
 		l.isRows = true
@@ -127,11 +127,11 @@ func (l *loader) readMeta(in *reader) error {
 		*p = in.uint()
 	}
 	r.clock, r.last.Time, r.last.Epoch, r.settings = in.int(), in.int(), in.string(), in.settings()
-	for range in.length() {
+	for range in.listLength() {
 		r.epochs = append(r.epochs, epoch{id: in.string(), firstNum: in.uint(), startedAt: in.int()})
 	}
 	l.hasMeta = true
-	if err := in.finalError(); err != nil {
+	if err := in.checkEnd(); err != nil {
 		return err
 	}
 	if r.settings.Check() != nil || r.clock < 0 {
@@ -143,14 +143,14 @@ func (l *loader) readMeta(in *reader) error {
 	return nil
 }
 
-func (l *loader) readNode(in *reader, name string) {
+func (l *loader) readNode(in *decoder, name string) {
 	p := &nodeState{name: name, incarnation: in.uint(), process: in.uint(), lastSeq: in.uint(), maxRules: in.uint(), joinedNum: in.uint()}
 	via := in.uint()
 	if via > uint64(^uint16(0)) {
 		in.fail()
 	}
 	p.renewer, p.lastEntryAt, p.isAlive, p.isClockPaused = uint16(via), in.int(), in.bool(), in.bool()
-	p.viewers = in.countMap()
+	p.viewers = in.viewerCounts()
 	if !p.isAlive {
 		p.viewers = nil
 	}
@@ -160,7 +160,7 @@ func (l *loader) readNode(in *reader, name string) {
 	l.r.nodes.list = append(l.r.nodes.list, p)
 }
 
-func (l *loader) readSession(in *reader) {
+func (l *loader) readSession(in *decoder) {
 	x := loadedSession{s: in.liveSession()}
 	x.last, x.params = in.int(), in.leaseParams()
 	via := in.uint()
@@ -195,11 +195,11 @@ func (l *loader) assemble() error {
 	if err := l.insertSessions(); err != nil {
 		return err
 	}
-	if err := l.assembleMemory(); err != nil {
+	if err := l.insertNumbered(); err != nil {
 		return err
 	}
 	if l.isRows {
-		l.resetVolatile()
+		l.resetUntrackedState()
 	}
 	for _, p := range r.nodes.list {
 		l.addViewers(p.viewers)
@@ -212,20 +212,20 @@ func (l *loader) assemble() error {
 		r.restartMediaDeadlines()
 	}
 	r.leases.rebuildWheel(r.settings.Tick(), r.nodes.watermark(r.clock), r.clock)
-	r.updateDigest()
+	r.updateDigests()
 	return nil
 }
 
-// resetVolatile resets what rows lag behind in. The time in which their registry
+// resetUntrackedState resets what rows lag behind in. The time in which their registry
 // did not run must end no session.
-func (l *loader) resetVolatile() {
+func (l *loader) resetUntrackedState() {
 	r := l.r
 	for _, p := range r.nodes.list {
 		p.lastEntryAt = r.clock
 		clear(p.viewers)
 	}
 	r.nodes.departed = nil
-	r.leases.restart(r.clock, func(le *lease) bool {
+	r.leases.restartMatching(r.clock, func(le *lease) bool {
 		le.renewer = 0
 		return true
 	})
@@ -256,7 +256,7 @@ func (l *loader) insertSession(x loadedSession) error {
 	if session || code || anchor || !room || !r.free.reserve(i) {
 		return fmt.Errorf("%w: duplicate session", ErrMalformed)
 	}
-	r.insert(i, x.s)
+	r.insertSession(i, x.s)
 	x.lease.tag = st.Session.leaseTag()
 	x.lease.params = use
 	x.lease.last = uint32(min(max(x.last, r.clock-maxLeaseLength), r.clock))
@@ -265,14 +265,14 @@ func (l *loader) insertSession(x loadedSession) error {
 	return nil
 }
 
-// assembleMemory inserts what has numbers, in their order.
-func (l *loader) assembleMemory() error {
+// insertNumbered inserts what has numbers, in their order.
+func (l *loader) insertNumbered() error {
 	r := l.r
 	if err := cmp.Or(
-		insertAll(l.keys, r.keys.first, "key", r.keys.push),
-		insertAll(l.ended, r.ended.first, "ended session", r.ended.append),
-		insertAll(l.recordings, r.recordings.first, "recording", r.recordings.append),
-		insertAll(l.deadLetters, r.outbox.deadLetters.first, "dead letter", r.outbox.deadLetters.push),
+		insertInOrder(l.keys, r.keys.first, "key", r.keys.push),
+		insertInOrder(l.ended, r.ended.first, "ended session", r.ended.append),
+		insertInOrder(l.recordings, r.recordings.first, "recording", r.recordings.append),
+		insertInOrder(l.deadLetters, r.outbox.deadLetters.first, "dead letter", r.outbox.deadLetters.push),
 	); err != nil {
 		return err
 	}
@@ -288,9 +288,9 @@ func (l *loader) assembleMemory() error {
 	return nil
 }
 
-// insertAll inserts items in the order of their numbers, of which none may be
+// insertInOrder inserts items in the order of their numbers, of which none may be
 // missing.
-func insertAll[T any](items []numbered[T], first uint64, what string, insert func(T) uint64) error {
+func insertInOrder[T any](items []numbered[T], first uint64, what string, insert func(T) uint64) error {
 	slices.SortFunc(items, func(a, b numbered[T]) int { return cmp.Compare(a.num, b.num) })
 	for i, item := range items {
 		if item.num != first+uint64(i) {

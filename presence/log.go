@@ -117,10 +117,10 @@ func (p Position) IsZero() bool { return p == Position{} }
 
 // String is the opaque form that clients see, for example
 // 1763830000123-0.9f3c21ab.
-func (p Position) String() string { return string(p.Append(make([]byte, 0, 40))) }
+func (p Position) String() string { return string(p.AppendString(make([]byte, 0, 40))) }
 
-// Append appends what String returns.
-func (p Position) Append(dst []byte) []byte {
+// AppendString appends what String returns.
+func (p Position) AppendString(dst []byte) []byte {
 	dst = strconv.AppendUint(dst, p.ID.MS, 10)
 	dst = append(dst, '-')
 	dst = strconv.AppendUint(dst, p.ID.Seq, 10)

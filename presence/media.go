@@ -53,13 +53,13 @@ const maxClockLag = 10_000
 // milliseconds. A later start is ignored: no push could ever be newer.
 const maxClockLead = 5 * 60_000
 
-// pushIndex is the index of an open push, -1 when there is none of that name.
-func (m *mediaState) pushIndex(name string) int {
+// openPushIndex is the index of an open push, -1 when there is none of that name.
+func (m *mediaState) openPushIndex(name string) int {
 	return slices.IndexFunc(m.openPushes, func(p push) bool { return p.name == name })
 }
 
-// closePush adds a push to the closed ones.
-func (m *mediaState) closePush(name string) {
+// rememberClosedPush adds a push to the closed ones.
+func (m *mediaState) rememberClosedPush(name string) {
 	if slices.Contains(m.closedPushes, name) {
 		return
 	}
@@ -84,24 +84,24 @@ func (r *Registry) applyPushStarted(i uint32, c *Observe, node *nodeState) {
 		}
 		return
 	case c.PushStartedAt != 0 && c.PushStartedAt < m.newestStart:
-		m.closePush(c.Push)
+		m.rememberClosedPush(c.Push)
 		r.recordEvidence(i, c)
 		return
 	}
 	m.newestStart = max(m.newestStart, c.PushStartedAt)
 	r.renewLease(i, node, ByEvidence)
-	if m.pushIndex(c.Push) < 0 {
-		m.openPush(c)
+	if m.openPushIndex(c.Push) < 0 {
+		m.addOpenPush(c)
 	}
 	r.markPublished(i, c)
 }
 
-// openPush adds a push to the open ones, and closes those that it replaces.
-func (m *mediaState) openPush(c *Observe) {
+// addOpenPush adds a push to the open ones, and closes those that it replaces.
+func (m *mediaState) addOpenPush(c *Observe) {
 	var open []push
 	for _, o := range m.openPushes {
 		if c.PushStartedAt != 0 && o.startedAt != 0 && o.startedAt < c.PushStartedAt {
-			m.closePush(o.name)
+			m.rememberClosedPush(o.name)
 		} else {
 			open = append(open, o)
 		}
@@ -150,9 +150,9 @@ func (r *Registry) markPublished(i uint32, c *Observe) {
 func (r *Registry) applyPushEnded(i uint32, c *Observe) {
 	s := r.sessions[i]
 	m := &s.media
-	at := m.pushIndex(c.Push)
+	at := m.openPushIndex(c.Push)
 	if c.IsUnique && !slices.Contains(m.closedPushes, c.Push) {
-		m.closePush(c.Push) // its start may come later
+		m.rememberClosedPush(c.Push) // its start may come later
 		s.mediaNum = r.last.Num
 		r.markSessionChanged(i)
 	}
@@ -188,14 +188,14 @@ func (m *mediaState) clampTimes(clock int64) {
 	m.updatedAt, m.lastPoll, m.offlineSince = min(m.updatedAt, clock), min(m.lastPoll, clock), min(m.offlineSince, clock)
 }
 
-// HasPush reports whether a session has an open push of that name.
-func (r *Registry) HasPush(s Session, name string) bool {
+// HasOpenPush reports whether a session has an open push of that name.
+func (r *Registry) HasOpenPush(s Session, name string) bool {
 	i, live := r.bySession[s]
-	return live && r.sessions[i].media.pushIndex(name) >= 0
+	return live && r.sessions[i].media.openPushIndex(name) >= 0
 }
 
-// HasAnyPush reports whether a session has an open push.
-func (r *Registry) HasAnyPush(s Session) bool {
+// HasAnyOpenPush reports whether a session has an open push.
+func (r *Registry) HasAnyOpenPush(s Session) bool {
 	i, live := r.bySession[s]
 	return live && len(r.sessions[i].media.openPushes) > 0
 }
@@ -212,8 +212,8 @@ func (m *mediaState) append(b []byte) []byte {
 	return b
 }
 
-func (r *reader) mediaState() (m mediaState) {
-	for range r.length() {
+func (r *decoder) mediaState() (m mediaState) {
+	for range r.listLength() {
 		m.openPushes = append(m.openPushes, push{r.string(), r.int()})
 	}
 	m.closedPushes, m.wasPublished, m.isLost = r.strings(), r.bool(), r.bool()
@@ -297,9 +297,9 @@ func (r *Registry) restartMediaDeadlines() {
 	}
 }
 
-// expireMedia ends the sessions whose media deadline lies before the watermark,
+// endSessionsLackingMedia ends the sessions whose media deadline lies before the watermark,
 // in the order of deadlines.
-func (r *Registry) expireMedia(watermark int64) {
+func (r *Registry) endSessionsLackingMedia(watermark int64) {
 	for {
 		d, ok := r.mediaDeadlines.Min()
 		if !ok || d.at >= watermark {

@@ -66,7 +66,7 @@ type Leave struct{}
 func (*Leave) kind() commandKind      { return kindLeave }
 func (*Leave) isDurable() bool        { return false }
 func (*Leave) encode(b []byte) []byte { return b }
-func (*Leave) decode(*reader)         {}
+func (*Leave) decode(*decoder)        {}
 
 func (*Leave) apply(r *Registry, node *nodeState) Result {
 	if !node.isAlive {
@@ -108,22 +108,22 @@ func (r *Registry) admitBatch(b *Batch) *nodeState {
 		r.setMaxRules(node, b.MaxRules)
 		return node
 	}
-	viewers := r.nodes.returningViewers(node, b.Process)
+	viewers := r.nodes.takeReturningViewers(node, b.Process)
 	if node.isAlive {
-		r.loseNode(node)
+		r.declareNodeLost(node)
 	}
 	node.incarnation, node.process, node.lastSeq, node.isAlive, node.joinedNum = b.Incarnation, b.Process, b.Seq, true, r.last.Num
 	node.lastEntryAt = r.clock
 	node.viewers = viewers
 	node.renewer = uint16(r.nodes.renewers.allocate())
 	r.setMaxRules(node, b.MaxRules)
-	r.markNamedRecord(recordNode, node.name)
+	r.markNamedRecordChanged(recordNode, node.name)
 	return node
 }
 
-// returningViewers returns the viewer counts of a process that joins again, so
+// takeReturningViewers returns the viewer counts of a process that joins again, so
 // that its viewers are counted without a gap and once.
-func (t *nodeTable) returningViewers(node *nodeState, process uint64) (viewers map[uint32]int64) {
+func (t *nodeTable) takeReturningViewers(node *nodeState, process uint64) (viewers map[uint32]int64) {
 	if node.isAlive && node.process == process {
 		viewers, node.viewers = node.viewers, nil
 		return viewers
@@ -140,14 +140,14 @@ func (t *nodeTable) returningViewers(node *nodeState, process uint64) (viewers m
 func (r *Registry) setMaxRules(node *nodeState, rules uint64) {
 	if node.maxRules != rules {
 		node.maxRules = rules
-		r.markNamedRecord(recordNode, node.name)
+		r.markNamedRecordChanged(recordNode, node.name)
 	}
 }
 
-// loseNode declares a node lost. The leases that it renewed last get their full
+// declareNodeLost declares a node lost. The leases that it renewed last get their full
 // time again, once, since their anchors may have sent beats to it.
-func (r *Registry) loseNode(node *nodeState) {
-	r.leases.restart(r.clock, func(le *lease) bool {
+func (r *Registry) declareNodeLost(node *nodeState) {
+	r.leases.restartMatching(r.clock, func(le *lease) bool {
 		isRenewer := le.renewer == node.renewer
 		if isRenewer {
 			le.renewer = 0
@@ -164,13 +164,13 @@ func (r *Registry) retireNode(node *nodeState) {
 	}
 	r.nodes.renewers.release(uint32(node.renewer))
 	node.isAlive, node.isClockPaused, node.renewer, node.viewers = false, false, 0, nil
-	r.markNamedRecord(recordNode, node.name)
+	r.markNamedRecordChanged(recordNode, node.name)
 }
 
-// pauseClocks records that the presence clock stands still for a step. Beats
+// markClockPaused records that the presence clock stands still for a step. Beats
 // that living nodes received since their last entries are then younger than
 // their ages.
-func (t *nodeTable) pauseClocks() {
+func (t *nodeTable) markClockPaused() {
 	for _, p := range t.list {
 		p.isClockPaused = p.isAlive
 	}
@@ -184,10 +184,10 @@ func (r *Registry) loseSilentNodes() {
 		p := r.nodes.list[i]
 		switch {
 		case p.isAlive && p.lastEntryAt+silent < r.clock:
-			r.loseNode(p)
+			r.declareNodeLost(p)
 		case !p.isAlive && p.lastEntryAt+nodeRetention < r.clock:
 			r.nodes.list = slices.Delete(r.nodes.list, i, i+1)
-			r.markNamedRecord(recordNode, p.name)
+			r.markNamedRecordChanged(recordNode, p.name)
 			i--
 		}
 	}
@@ -234,15 +234,15 @@ func (r *Registry) applyCounts(b *Batch, node *nodeState) {
 		if r.leases.find(c.Lease) == nil {
 			continue
 		}
-		if d := r.sessions[c.Index].addLikes(process, c.N); d > 0 {
+		if d := r.sessions[c.Index].raiseLikesTo(process, c.N); d > 0 {
 			r.changeStream(c.Index, ByCounts, func(st *Stream) { st.Likes += d })
 		}
 	}
 }
 
-// addLikes takes over the total that a process reports, and returns the
+// raiseLikesTo takes over the total that a process reports, and returns the
 // increase, which may be negative.
-func (s *liveSession) addLikes(process uint64, total int64) (increase int64) {
+func (s *liveSession) raiseLikesTo(process uint64, total int64) (increase int64) {
 	i := slices.IndexFunc(s.likes, func(l likeCount) bool { return l.process == process })
 	if i < 0 {
 		i = len(s.likes)
@@ -269,8 +269,8 @@ func (r *Registry) addViewers(i uint32, delta int64) {
 	}
 }
 
-// dropViewers drops the viewer counts of an index whose session has ended.
-func (t *nodeTable) dropViewers(i uint32) {
+// dropSessionViewers drops the viewer counts of an index whose session has ended.
+func (t *nodeTable) dropSessionViewers(i uint32) {
 	for _, p := range t.list {
 		delete(p.viewers, i)
 	}
@@ -351,8 +351,8 @@ func (t *nodeTable) rank(node string) (before, living int) {
 	return before, max(1, living)
 }
 
-// CommonRules is the highest version of the rules that every living node has.
-func (r *Registry) CommonRules() uint64 {
+// CommonMaxRules is the highest version of the rules that every living node has.
+func (r *Registry) CommonMaxRules() uint64 {
 	common := uint64(0)
 	for _, p := range r.nodes.list {
 		if p.isAlive && (common == 0 || p.maxRules < common) {
@@ -367,10 +367,10 @@ func appendNode(b []byte, node *nodeState) []byte {
 		b = appendUint(b, v)
 	}
 	b = appendBool(appendBool(appendInt(b, node.lastEntryAt), node.isAlive), node.isClockPaused)
-	return appendCountMap(b, node.viewers)
+	return appendViewerCounts(b, node.viewers)
 }
 
-func appendCountMap(b []byte, m map[uint32]int64) []byte {
+func appendViewerCounts(b []byte, m map[uint32]int64) []byte {
 	b = appendUint(b, uint64(len(m)))
 	for _, i := range slices.Sorted(maps.Keys(m)) {
 		b = appendUint(appendUint(b, uint64(i)), uint64(m[i]))
@@ -378,8 +378,8 @@ func appendCountMap(b []byte, m map[uint32]int64) []byte {
 	return b
 }
 
-func (r *reader) countMap() map[uint32]int64 {
-	n := r.length()
+func (r *decoder) viewerCounts() map[uint32]int64 {
+	n := r.listLength()
 	m := make(map[uint32]int64, n)
 	for range n {
 		i, v := r.uint(), r.uint()
@@ -399,8 +399,8 @@ func appendLikes(b []byte, likes []likeCount) []byte {
 	return b
 }
 
-func (r *reader) likes() []likeCount {
-	n := r.length()
+func (r *decoder) likes() []likeCount {
+	n := r.listLength()
 	if n == 0 {
 		return nil
 	}

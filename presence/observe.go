@@ -28,7 +28,7 @@ func (c *Observe) encode(b []byte) []byte {
 	return appendBool(appendInt(b, c.PushStartedAt), c.IsUnique)
 }
 
-func (c *Observe) decode(r *reader) {
+func (c *Observe) decode(r *decoder) {
 	c.Session = r.sessionID()
 	c.Source, c.Signal = Source(r.enum(len(sourceNames))), Signal(r.enum(len(signalNames)))
 	c.Socket, c.Push, c.Detail = r.string(), r.string(), r.string()
@@ -50,7 +50,7 @@ func (c *Observe) apply(r *Registry, node *nodeState) Result {
 	case PushEnded:
 		r.applyPushEnded(i, c)
 	case ScreenshotTaken:
-		r.applyScreenshot(i, c)
+		r.setMissingCover(i, c)
 	case PollOnline:
 		r.applyPollOnline(i, c, node)
 	case PollOffline:
@@ -124,7 +124,7 @@ func (set Sources) Names() (names []string) {
 }
 
 // sources reads a set; it fails on an unknown source.
-func (r *reader) sources() Sources {
+func (r *decoder) sources() Sources {
 	set := Sources(r.byte())
 	if set>>len(sourceNames) != 0 || set&1 != 0 {
 		r.fail()
@@ -182,8 +182,8 @@ func appendEvidence(b []byte, ev []Evidence) []byte {
 	return b
 }
 
-func (r *reader) evidence() []Evidence {
-	n := r.length()
+func (r *decoder) evidence() []Evidence {
+	n := r.listLength()
 	if n == 0 {
 		return nil
 	}

@@ -119,7 +119,7 @@ func (r *Registry) addEvent(e *OutboxEvent) {
 	num, full := r.outbox.next, r.outbox.events.Len() >= maxOutboxEvents
 	r.outbox.next++
 	r.outbox.insert(num, e)
-	r.markRecord(recordEvent, num)
+	r.markRecordChanged(recordEvent, num)
 	if full && e.Recording == nil {
 		r.moveToDeadLetters(num, "the outbox was full")
 	}
@@ -133,9 +133,9 @@ func (r *Registry) newEventID(kind EventKind, subject []byte) EventID {
 	return EventID(sum[:16])
 }
 
-// recordingEvent makes an event about a recording. RecordingReady has the same
+// newRecordingEvent makes an event about a recording. RecordingReady has the same
 // id whenever the recording is restored.
-func (r *Registry) recordingEvent(kind EventKind, rec *Recording) *OutboxEvent {
+func (r *Registry) newRecordingEvent(kind EventKind, rec *Recording) *OutboxEvent {
 	e := &OutboxEvent{Kind: kind, At: r.last.Time, Recording: rec, entryNum: r.last.Num}
 	if kind == RecordingReady {
 		sum := sha256.Sum256(binary.AppendUvarint([]byte(rec.ID), uint64(kind)))
@@ -188,7 +188,7 @@ func (r *Registry) addBanEvent(kind EventKind, b *Ban) {
 func (r *Registry) removeEvent(num uint64) *OutboxEvent {
 	e, _ := r.outbox.events.Delete(num)
 	delete(r.outbox.byID, e.ID)
-	r.markRecord(recordEvent, num)
+	r.markRecordChanged(recordEvent, num)
 	return e
 }
 
@@ -196,10 +196,10 @@ func (r *Registry) removeEvent(num uint64) *OutboxEvent {
 func (r *Registry) moveToDeadLetters(num uint64, reason string) {
 	x := &r.outbox
 	for x.deadLetters.len() >= maxDeadLetters {
-		_, num := x.deadLetters.pop()
-		r.markRecord(recordDeadLetter, num)
+		_, num := x.deadLetters.removeOldest()
+		r.markRecordChanged(recordDeadLetter, num)
 	}
-	r.markRecord(recordDeadLetter, x.deadLetters.push(&DeadLetter{*r.removeEvent(num), reason}))
+	r.markRecordChanged(recordDeadLetter, x.deadLetters.push(&DeadLetter{*r.removeEvent(num), reason}))
 }
 
 // OutboxEvents yields the events of the outbox with their numbers, starting at a
@@ -211,8 +211,8 @@ func (r *Registry) OutboxEvents(from uint64) iter.Seq2[uint64, *OutboxEvent] {
 // OutboxSize is the number of events in the outbox.
 func (r *Registry) OutboxSize() int { return r.outbox.events.Len() }
 
-// DeadLetterCount is how many events were ever given up.
-func (r *Registry) DeadLetterCount() uint64 { return r.outbox.deadLetters.next() }
+// TotalDeadLetters is how many events were ever given up.
+func (r *Registry) TotalDeadLetters() uint64 { return r.outbox.deadLetters.nextNum() }
 
 // DeadLetters returns the last events that were given up, the oldest first.
 func (r *Registry) DeadLetters() []*DeadLetter { return r.outbox.deadLetters.list }
@@ -231,7 +231,7 @@ func (c *CompleteEvent) encode(b []byte) []byte {
 	return appendString(append(b, c.ID[:]...), c.Failure)
 }
 
-func (c *CompleteEvent) decode(r *reader) { c.ID, c.Failure = EventID(r.sessionID()), r.string() }
+func (c *CompleteEvent) decode(r *decoder) { c.ID, c.Failure = EventID(r.sessionID()), r.string() }
 
 func (c *CompleteEvent) apply(r *Registry, _ *nodeState) Result {
 	num, open := r.outbox.byID[c.ID]
@@ -251,7 +251,7 @@ type RestoreEvent struct{ event *OutboxEvent }
 func (*RestoreEvent) kind() commandKind        { return kindRestoreEvent }
 func (*RestoreEvent) isDurable() bool          { return true }
 func (c *RestoreEvent) encode(b []byte) []byte { return appendEvent(b, c.event) }
-func (c *RestoreEvent) decode(r *reader)       { c.event = r.event() }
+func (c *RestoreEvent) decode(r *decoder)      { c.event = r.event() }
 
 // apply adds the event once, however many nodes restore it, unless the session
 // lives again or the ban has changed.
@@ -267,7 +267,7 @@ func (c *RestoreEvent) apply(r *Registry, _ *nodeState) Result {
 			return Result{}
 		}
 	}
-	if r.rememberKey(restoreEventKey, "", e.ID.String(), Session{}) {
+	if r.rememberClientKey(restoreEventKey, "", e.ID.String(), Session{}) {
 		e.entryNum = r.last.Num
 		r.addEvent(&e)
 	}
@@ -306,7 +306,7 @@ func appendEvent(b []byte, e *OutboxEvent) []byte {
 	return b
 }
 
-func (r *reader) event() *OutboxEvent {
+func (r *decoder) event() *OutboxEvent {
 	e := &OutboxEvent{ID: EventID(r.sessionID()), Kind: EventKind(r.byte()), At: r.int(), entryNum: r.uint()}
 	bits := r.byte()
 	if e.Kind < StreamStarted || e.Kind > RecordingAmended || bits >= eventHasBan<<1 || bits&(eventHasEnded|eventHasStream) == eventHasEnded {
@@ -328,14 +328,14 @@ func (r *reader) event() *OutboxEvent {
 		e.Ban = &Ban{}
 		e.Ban.decode(r)
 	}
-	if !e.isComplete() {
+	if !e.hasPartsOfKind() {
 		r.fail()
 	}
 	return e
 }
 
-// isComplete reports whether an event has exactly the parts that its kind needs.
-func (e *OutboxEvent) isComplete() bool {
+// hasPartsOfKind reports whether an event has exactly the parts that its kind needs.
+func (e *OutboxEvent) hasPartsOfKind() bool {
 	of := func(kinds ...EventKind) bool { return slices.Contains(kinds, e.Kind) }
 	return (e.Stream != nil) == of(StreamStarted, StreamAway, StreamResumed, StreamEnded) &&
 		(e.Ended != nil) == of(StreamEnded) &&
@@ -347,6 +347,6 @@ func appendDeadLetter(b []byte, d *DeadLetter) []byte {
 	return appendString(appendEvent(b, &d.OutboxEvent), d.Reason)
 }
 
-func (r *reader) deadLetter() *DeadLetter {
+func (r *decoder) deadLetter() *DeadLetter {
 	return &DeadLetter{OutboxEvent: *r.event(), Reason: r.string()}
 }

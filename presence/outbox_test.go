@@ -110,7 +110,7 @@ func TestFullOutbox(t *testing.T) {
 	}
 	check(t, "they wait", x.reg.OutboxSize(), maxOutboxEvents)
 	check(t, "they are dead", len(x.reg.DeadLetters()), maxDeadLetters)
-	check(t, "given up", x.reg.DeadLetterCount(), uint64(maxDeadLetters+2))
+	check(t, "given up", x.reg.TotalDeadLetters(), uint64(maxDeadLetters+2))
 	check(t, "the last of them", x.reg.DeadLetters()[maxDeadLetters-1].Ban.Anchor, fmt.Sprint(maxOutboxEvents+maxDeadLetters+1))
 	x.applyCommand(&AddRecording{Recording{ID: "r1", Code: "8888_ann", EndedAt: x.time}})
 	check(t, "with a recording", x.reg.OutboxSize(), maxOutboxEvents+1)
@@ -243,5 +243,5 @@ func TestOutboxHoldsMassEnd(t *testing.T) {
 	}
 	x.advance(200_000)
 	check(t, "waiting", x.reg.OutboxSize(), n)
-	check(t, "given up", x.reg.DeadLetterCount(), uint64(0))
+	check(t, "given up", x.reg.TotalDeadLetters(), uint64(0))
 }

@@ -37,7 +37,7 @@ func (r *Registry) applyPollOnline(i uint32, c *Observe, node *nodeState) {
 func (r *Registry) applyPollOffline(i uint32, c *Observe) {
 	s := r.sessions[i]
 	m := &s.media
-	if !r.startsPollRound(m) {
+	if !r.beginPollRound(m) {
 		return
 	}
 	if m.offlinePolls == 0 {
@@ -62,10 +62,10 @@ func (r *Registry) applyPollOffline(i uint32, c *Observe) {
 	r.endSession(i, StreamLost, "")
 }
 
-// startsPollRound reports whether a poll's result belongs to another round of
+// beginPollRound reports whether a poll's result belongs to another round of
 // polls than the last one, and remembers its time if so. Two pollers in one
 // round count once.
-func (r *Registry) startsPollRound(m *mediaState) (isNewRound bool) {
+func (r *Registry) beginPollRound(m *mediaState) (isNewRound bool) {
 	if m.offlinePolls+m.failedPolls > 0 && r.clock-m.lastPoll < r.settings.PollEvery/2 {
 		return false
 	}
@@ -78,7 +78,7 @@ func (r *Registry) startsPollRound(m *mediaState) (isNewRound bool) {
 // that lives by polls alone after Settings.BlindAfter of them in a row.
 func (r *Registry) applyPollFailed(i uint32, c *Observe) {
 	s := r.sessions[i]
-	if !r.startsPollRound(&s.media) {
+	if !r.beginPollRound(&s.media) {
 		return
 	}
 	s.media.failedPolls = min(s.media.failedPolls+1, maxPolls)
@@ -97,8 +97,8 @@ func (r *Registry) recordEvidence(i uint32, c *Observe) {
 	r.markSessionChanged(i)
 }
 
-// applyScreenshot sets a stream's cover to a screenshot, if it has no cover.
-func (r *Registry) applyScreenshot(i uint32, c *Observe) {
+// setMissingCover sets a stream's cover to a screenshot, if it has no cover.
+func (r *Registry) setMissingCover(i uint32, c *Observe) {
 	if s := r.sessions[i]; s.stream.Cover == "" && c.Detail != "" {
 		s.detailsNum = r.last.Num
 		r.changeStream(i, ByEvidence, func(st *Stream) { st.Cover = c.Detail })
@@ -126,9 +126,9 @@ func (r *Registry) PollTargets() (all []PollTarget) {
 	return all
 }
 
-// IsNewSignal reports whether a poll's signal would change a session, or must be
+// NeedsPollSignal reports whether a poll's signal would change a session, or must be
 // recorded because the last evidence is old.
-func (r *Registry) IsNewSignal(s Session, sign Signal) bool {
+func (r *Registry) NeedsPollSignal(s Session, sign Signal) bool {
 	i, live := r.bySession[s]
 	if !live {
 		return false

@@ -120,9 +120,9 @@ func TestPollOnlineBringsBack(t *testing.T) {
 	check(t, "later", x.sessionState(sessionID(1)), "live")
 }
 
-func TestIsNewSignal(t *testing.T) {
+func TestNeedsPollSignal(t *testing.T) {
 	x := newTestLog(t)
-	news := func(sign Signal) bool { return x.reg.IsNewSignal(sessionID(1), sign) }
+	news := func(sign Signal) bool { return x.reg.NeedsPollSignal(sessionID(1), sign) }
 	check(t, "of nobody", news(PollOnline), false)
 	x.startWithSources(1, FromBeats, FromPoll)
 	check(t, "the first", news(PollOnline), true)
@@ -136,7 +136,7 @@ func TestIsNewSignal(t *testing.T) {
 	check(t, "old", news(PollOnline), true)
 	x.startWithSources(2, FromPoll)
 	x.applyCommand(pollSignal(2, PollOnline))
-	check(t, "of one that lives by it", x.reg.IsNewSignal(sessionID(2), PollOnline), true)
+	check(t, "of one that lives by it", x.reg.NeedsPollSignal(sessionID(2), PollOnline), true)
 	if got := x.reg.PollTargets(); len(got) != 1 || got[0] != (PollTarget{sessionID(2), "8888_ann", true}) {
 		t.Errorf("to poll: %+v", got)
 	}

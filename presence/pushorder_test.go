@@ -48,7 +48,7 @@ func TestSignalsInAnyOrder(t *testing.T) {
 					ended[words[i].Push] = true
 				}
 				for name := range ended {
-					if x.reg.HasPush(sessionID(1), name) {
+					if x.reg.HasOpenPush(sessionID(1), name) {
 						t.Fatalf("order %v, twice %b: %s goes on after its end", order, twice, name)
 					}
 				}

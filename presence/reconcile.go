@@ -19,12 +19,12 @@ const (
 // lastShared: ends first, then bans, then the sessions of the scope. Each node
 // starts at another session, so that nodes do not restore the same ones at once.
 func RestoreCommands(old, current *Registry, lastShared uint64, node string, scope SessionScope) []Command {
-	l := &lossCollector{old: old, current: current, firstLost: lastShared + 1, keys: map[Session][]string{}}
+	l := &restoreBuilder{old: old, current: current, firstLost: lastShared + 1, keys: map[Session][]string{}}
 	if have := old.settings; have.Revision > current.settings.Revision {
 		l.commands = append(l.commands, &SetSettings{have}) // the sessions are judged by them
 	}
 	l.addEnds()
-	l.addBans()
+	l.addBansAndUnbans()
 	first := len(l.commands)
 	l.addSessions(node, scope)
 	before, living := current.nodes.rank(node)
@@ -33,13 +33,13 @@ func RestoreCommands(old, current *Registry, lastShared uint64, node string, sco
 	l.commands = slices.Concat(l.commands[:first], sessions[from:], sessions[:from])
 	l.addRecordings()
 	l.addEvents()
-	l.addKeys()
+	l.setClientKeys()
 	return l.commands
 }
 
-// CanRestore reports whether a command of RestoreCommands would still restore
+// NeedsRestore reports whether a command of RestoreCommands would still restore
 // something: while it waits, other nodes may restore the same.
-func (r *Registry) CanRestore(c Command) bool {
+func (r *Registry) NeedsRestore(c Command) bool {
 	switch c := c.(type) {
 	case *RestoreSession:
 		i, live := r.bySession[c.session.stream.Session]
@@ -52,21 +52,21 @@ func (r *Registry) CanRestore(c Command) bool {
 	case *AddRecording:
 		return r.recordings.byID[c.Recording.ID] == nil
 	case *RestoreEvent:
-		_, isRestored := r.findKey(restoreEventKey, "", c.event.ID.String())
+		_, isRestored := r.findClientKey(restoreEventKey, "", c.event.ID.String())
 		return !isRestored
 	}
 	return true
 }
 
-// lossCollector collects the commands that restore what was lost.
-type lossCollector struct {
+// restoreBuilder collects the commands that restore what was lost.
+type restoreBuilder struct {
 	old, current *Registry
 	firstLost    uint64
 	commands     []Command
 	keys         map[Session][]string // of the sessions that commands restore
 }
 
-func (l *lossCollector) addEnds() {
+func (l *restoreBuilder) addEnds() {
 	for _, e := range l.old.ended.list {
 		if e.entryNum >= l.firstLost && l.current.ended.bySession[e.Stream.Session] == nil {
 			l.commands = append(l.commands, &RestoreEnd{FirstLost: l.firstLost, ended: e})
@@ -75,7 +75,7 @@ func (l *lossCollector) addEnds() {
 	}
 }
 
-func (l *lossCollector) addBans() {
+func (l *restoreBuilder) addBansAndUnbans() {
 	for _, anchor := range slices.Sorted(maps.Keys(l.old.bans)) {
 		b := l.old.bans[anchor]
 		if b.num >= l.firstLost && l.current.bans[anchor].num < l.firstLost && !b.hasExpired(l.current.last.Time) {
@@ -92,7 +92,7 @@ func (l *lossCollector) addBans() {
 	}
 }
 
-func (l *lossCollector) addSessions(node string, scope SessionScope) {
+func (l *restoreBuilder) addSessions(node string, scope SessionScope) {
 	var renewer uint16
 	if p, _ := l.old.nodes.find(node); p != nil {
 		renewer = p.renewer
@@ -114,7 +114,7 @@ func (l *lossCollector) addSessions(node string, scope SessionScope) {
 	}
 }
 
-func (l *lossCollector) addRecordings() {
+func (l *restoreBuilder) addRecordings() {
 	for _, t := range l.old.recordings.list {
 		if t.entryNum >= l.firstLost && l.current.recordings.byID[t.ID] == nil {
 			l.commands = append(l.commands, &AddRecording{t.Recording})
@@ -124,17 +124,17 @@ func (l *lossCollector) addRecordings() {
 
 // addEvents adds the events that were in the outbox, except those of recordings,
 // which recordings bring back.
-func (l *lossCollector) addEvents() {
+func (l *restoreBuilder) addEvents() {
 	l.old.outbox.events.Scan(func(_ uint64, e *OutboxEvent) bool {
-		if restore := (&RestoreEvent{e}); e.entryNum >= l.firstLost && e.Recording == nil && l.current.CanRestore(restore) {
+		if restore := (&RestoreEvent{e}); e.entryNum >= l.firstLost && e.Recording == nil && l.current.NeedsRestore(restore) {
 			l.commands = append(l.commands, restore)
 		}
 		return true
 	})
 }
 
-// addKeys adds the client keys to the commands.
-func (l *lossCollector) addKeys() {
+// setClientKeys adds the client keys to the commands.
+func (l *restoreBuilder) setClientKeys() {
 	if len(l.keys) == 0 {
 		return
 	}
@@ -181,7 +181,7 @@ func (r *Registry) startEpoch(e Entry) {
 		r.epochs = append(r.epochs[:0], r.epochs[1:]...)
 	}
 	r.epochs = append(r.epochs, epoch{e.Epoch, e.Num, r.clock})
-	r.markRecord(recordMeta, 0)
+	r.markRecordChanged(recordMeta, 0)
 }
 
 // IsReconciling reports whether the epoch is so new that lost entries may not be
@@ -191,8 +191,8 @@ func (r *Registry) IsReconciling() bool {
 	return n > 0 && r.clock-r.epochs[n-1].startedAt < ReconcileTicks*r.settings.Tick()
 }
 
-// lastNumOf is the number of the last applied entry of an epoch.
-func (r *Registry) lastNumOf(epoch int) (num uint64) {
+// lastNumOfEpoch is the number of the last applied entry of an epoch.
+func (r *Registry) lastNumOfEpoch(epoch int) (num uint64) {
 	if epoch+1 < len(r.epochs) {
 		return r.epochs[epoch+1].firstNum - 1
 	}
@@ -206,7 +206,7 @@ func LastSharedEntry(a, b *Registry) (num uint64) {
 	for i := len(a.epochs) - 1; i >= 0; i-- {
 		for j := len(b.epochs) - 1; j >= 0; j-- {
 			if x, y := a.epochs[i], b.epochs[j]; x.id == y.id && x.firstNum == y.firstNum {
-				return min(a.lastNumOf(i), b.lastNumOf(j))
+				return min(a.lastNumOfEpoch(i), b.lastNumOfEpoch(j))
 			}
 		}
 	}

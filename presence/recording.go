@@ -53,14 +53,14 @@ func (rec *Recording) Encode() []byte {
 // DecodeRecording reads what Encode returns. It returns ErrNewerVersion for the
 // encoding of a newer build, and ErrMalformed for other bytes.
 func DecodeRecording(b []byte) (Recording, error) {
-	r := &reader{data: b}
+	r := &decoder{data: b}
 	if v := r.byte(); v > recordingVersion {
 		return Recording{}, fmt.Errorf("%w: a recording of version %d", ErrNewerVersion, v)
 	} else if v == 0 {
 		return Recording{}, ErrMalformed
 	}
 	rec := r.recording()
-	if err := r.finalError(); err != nil {
+	if err := r.checkEnd(); err != nil {
 		return Recording{}, err
 	}
 	return rec, nil
@@ -77,7 +77,7 @@ func appendRecording(b []byte, rec *Recording) []byte {
 	return b
 }
 
-func (r *reader) recording() Recording {
+func (r *decoder) recording() Recording {
 	return Recording{
 		ID: r.string(), Provider: r.string(), Code: r.string(), Anchor: r.string(), Title: r.string(), Cover: r.string(),
 		Format: r.string(), Location: r.string(), Session: r.sessionID(), Unlisted: r.bool(),
@@ -91,7 +91,7 @@ type AddRecording struct{ Recording Recording }
 func (*AddRecording) kind() commandKind        { return kindAddRecording }
 func (*AddRecording) isDurable() bool          { return true }
 func (c *AddRecording) encode(b []byte) []byte { return appendRecording(b, &c.Recording) }
-func (c *AddRecording) decode(r *reader)       { c.Recording = r.recording() }
+func (c *AddRecording) decode(r *decoder)      { c.Recording = r.recording() }
 
 func (c *AddRecording) apply(r *Registry, _ *nodeState) Result {
 	if r.recordings.byID[c.Recording.ID] != nil {
@@ -99,9 +99,9 @@ func (c *AddRecording) apply(r *Registry, _ *nodeState) Result {
 	}
 	known := &knownRecording{Recording: c.Recording, learnedAt: r.clock, entryNum: r.last.Num}
 	r.linkSession(&known.Recording)
-	r.markRecord(recordRecording, r.recordings.append(known))
+	r.markRecordChanged(recordRecording, r.recordings.append(known))
 	rec := known.Recording
-	r.addEvent(r.recordingEvent(RecordingReady, &rec))
+	r.addEvent(r.newRecordingEvent(RecordingReady, &rec))
 	return Result{}
 }
 
@@ -136,7 +136,7 @@ func (r *Registry) linkSession(rec *Recording) {
 		return
 	}
 	rec.Session = st.Session
-	rec.copyStream(st)
+	rec.copyFromStream(st)
 	if rec.StartedAt == 0 {
 		rec.StartedAt = min(st.StartedAt, rec.EndedAt)
 		rec.Duration = rec.EndedAt - rec.StartedAt
@@ -146,8 +146,8 @@ func (r *Registry) linkSession(rec *Recording) {
 	}
 }
 
-// copyStream takes over what viewers saw of a stream.
-func (rec *Recording) copyStream(st *Stream) {
+// copyFromStream takes over what viewers saw of a stream.
+func (rec *Recording) copyFromStream(st *Stream) {
 	rec.Anchor, rec.Title, rec.Unlisted = st.Anchor, st.Title, !st.Listed
 	if st.Cover != "" {
 		rec.Cover = st.Cover
@@ -156,7 +156,7 @@ func (rec *Recording) copyStream(st *Stream) {
 
 // completeFrom takes over the final state of a session.
 func (rec *Recording) completeFrom(e *Ended) {
-	rec.copyStream(e.Stream)
+	rec.copyFromStream(e.Stream)
 	rec.PeakViewers, rec.Likes = e.Stream.PeakViewers, e.Stream.Likes
 }
 
@@ -165,10 +165,10 @@ func (r *Registry) completeRecordings(e *Ended) {
 	for _, known := range r.recordings.bySession[e.Stream.Session] {
 		known.Recording.completeFrom(e)
 		if r.changedRecords != nil {
-			r.markRecord(recordRecording, r.recordings.numberOf(known))
+			r.markRecordChanged(recordRecording, r.recordings.numberOf(known))
 		}
 		rec := known.Recording
-		r.addEvent(r.recordingEvent(RecordingAmended, &rec))
+		r.addEvent(r.newRecordingEvent(RecordingAmended, &rec))
 	}
 }
 
@@ -194,7 +194,7 @@ func appendKnownRecording(b []byte, known *knownRecording) []byte {
 	return appendUint(appendInt(appendRecording(b, &known.Recording), known.learnedAt), known.entryNum)
 }
 
-func (r *reader) knownRecording() *knownRecording {
+func (r *decoder) knownRecording() *knownRecording {
 	return &knownRecording{Recording: r.recording(), learnedAt: r.int(), entryNum: r.uint()}
 }
 
@@ -237,7 +237,7 @@ func (m *knownRecordings) numberOf(k *knownRecording) (num uint64) {
 
 // dropOldest drops the oldest and returns its number.
 func (m *knownRecordings) dropOldest() (num uint64) {
-	k, num := m.pop()
+	k, num := m.removeOldest()
 	delete(m.byID, k.ID)
 	if rest := slices.DeleteFunc(m.bySession[k.Session], func(x *knownRecording) bool { return x == k }); len(rest) > 0 {
 		m.bySession[k.Session] = rest
@@ -251,6 +251,6 @@ func (m *knownRecordings) dropOldest() (num uint64) {
 func (r *Registry) dropOldRecordings() {
 	m := &r.recordings
 	for m.len() > 0 && (m.list[0].learnedAt+recordingRetention < r.clock || m.len() > maxRecordings) {
-		r.markRecord(recordRecording, m.dropOldest())
+		r.markRecordChanged(recordRecording, m.dropOldest())
 	}
 }

@@ -79,7 +79,7 @@ func TestRepeatedRecordingChangesNothing(t *testing.T) {
 
 func TestOldRecordingsAreDropped(t *testing.T) {
 	x := newTestLog(t)
-	x.reg.TrackChanges()
+	x.reg.TrackChangedRecords()
 	rows := map[[2]string]Record{}
 	keep := func() {
 		for _, rec := range x.reg.TakeChangedRecords() {

@@ -55,28 +55,28 @@ func (k recordKey) String() string {
 	case recordNode, recordBan:
 		return k.name
 	case recordSession:
-		return sessionKey(uint32(k.num))
+		return sessionRecordKey(uint32(k.num))
 	case recordClientKey, recordEnded, recordRecording, recordEvent, recordDeadLetter:
-		return numberKey(k.num)
+		return numberRecordKey(k.num)
 	}
 	return ""
 }
 
-func sessionKey(i uint32) string  { return fmt.Sprintf("%08x", i) }
-func numberKey(num uint64) string { return fmt.Sprintf("%016x", num) }
+func sessionRecordKey(i uint32) string  { return fmt.Sprintf("%08x", i) }
+func numberRecordKey(num uint64) string { return fmt.Sprintf("%016x", num) }
 
-// TrackChanges makes the registry track which records change from now on.
-func (r *Registry) TrackChanges() { r.changedRecords = map[recordKey]struct{}{} }
+// TrackChangedRecords makes the registry track which records change from now on.
+func (r *Registry) TrackChangedRecords() { r.changedRecords = map[recordKey]struct{}{} }
 
-// markRecord marks a record with a number as changed.
-func (r *Registry) markRecord(kind byte, n uint64) {
+// markRecordChanged marks a record with a number as changed.
+func (r *Registry) markRecordChanged(kind byte, n uint64) {
 	if r.changedRecords != nil {
 		r.changedRecords[recordKey{kind: kind, num: n}] = struct{}{}
 	}
 }
 
-// markNamedRecord marks a record with a name as changed.
-func (r *Registry) markNamedRecord(kind byte, name string) {
+// markNamedRecordChanged marks a record with a name as changed.
+func (r *Registry) markNamedRecordChanged(kind byte, name string) {
 	if r.changedRecords != nil {
 		r.changedRecords[recordKey{kind: kind, name: name}] = struct{}{}
 	}
@@ -90,8 +90,8 @@ func (r *Registry) markSessionChanged(i uint32) {
 	}
 }
 
-// updateDigest updates the digest by the sessions that the entry changed.
-func (r *Registry) updateDigest() {
+// updateDigests updates the digest by the sessions that the entry changed.
+func (r *Registry) updateDigests() {
 	for _, i := range r.touchedSessions {
 		s := r.sessions[i]
 		if s == nil || !s.isTouched {
@@ -102,7 +102,7 @@ func (r *Registry) updateDigest() {
 		sum := xxhash.Sum64(r.scratch)
 		r.sum += sum - s.digest
 		s.digest = sum
-		r.markRecord(recordSession, uint64(i))
+		r.markRecordChanged(recordSession, uint64(i))
 	}
 	r.touchedSessions = r.touchedSessions[:0]
 	r.past[r.last.Num%numPastDigests] = pastDigest{r.Position(), r.Digest()}
@@ -146,7 +146,7 @@ func (r *Registry) encodeRecord(k recordKey) []byte {
 		}
 	case recordClientKey:
 		if name, ok := r.keys.byNumber(k.num); ok {
-			return r.keys.appendKey(nil, name)
+			return r.keys.appendKeyRecord(nil, name)
 		}
 	case recordEnded:
 		if e, ok := r.ended.byNumber(k.num); ok {
@@ -174,7 +174,7 @@ func (r *Registry) Records() iter.Seq[Record] {
 	return func(yield func(Record) bool) {
 		_ = yield(Record{Kind: recordMeta, Value: r.appendMeta(nil, snapshotVersion)}) &&
 			r.yieldNodes(yield) && r.yieldSessions(yield) && r.yieldBans(yield) &&
-			yieldNumbered(recordClientKey, &r.keys.numberedList, r.keys.appendKey, yield) &&
+			yieldNumbered(recordClientKey, &r.keys.numberedList, r.keys.appendKeyRecord, yield) &&
 			yieldNumbered(recordEnded, &r.ended.numberedList, appendEnded, yield) &&
 			yieldNumbered(recordRecording, &r.recordings.numberedList, appendKnownRecording, yield) &&
 			r.yieldEvents(yield) &&
@@ -189,8 +189,8 @@ func (r *Registry) yieldNodes(yield func(Record) bool) (isWanted bool) {
 		}
 	}
 	for i, d := range r.nodes.departed {
-		v := appendCountMap(appendInt(appendUint(appendString(nil, d.name), d.process), d.until), d.viewers)
-		if !yield(Record{recordDeparted, numberKey(uint64(i)), v}) {
+		v := appendViewerCounts(appendInt(appendUint(appendString(nil, d.name), d.process), d.until), d.viewers)
+		if !yield(Record{recordDeparted, numberRecordKey(uint64(i)), v}) {
 			return false
 		}
 	}
@@ -199,7 +199,7 @@ func (r *Registry) yieldNodes(yield func(Record) bool) (isWanted bool) {
 
 func (r *Registry) yieldSessions(yield func(Record) bool) (isWanted bool) {
 	for i, s := range r.sessions {
-		if s != nil && !yield(Record{recordSession, sessionKey(uint32(i)), r.appendSessionRecord(make([]byte, 0, 320), uint32(i))}) {
+		if s != nil && !yield(Record{recordSession, sessionRecordKey(uint32(i)), r.appendSessionRecord(make([]byte, 0, 320), uint32(i))}) {
 			return false
 		}
 	}
@@ -218,7 +218,7 @@ func (r *Registry) yieldBans(yield func(Record) bool) (isWanted bool) {
 func (r *Registry) yieldEvents(yield func(Record) bool) (isWanted bool) {
 	isWanted = true
 	r.outbox.events.Scan(func(num uint64, e *OutboxEvent) bool {
-		isWanted = yield(Record{recordEvent, numberKey(num), appendEvent(nil, e)})
+		isWanted = yield(Record{recordEvent, numberRecordKey(num), appendEvent(nil, e)})
 		return isWanted
 	})
 	return isWanted
@@ -226,7 +226,7 @@ func (r *Registry) yieldEvents(yield func(Record) bool) (isWanted bool) {
 
 func yieldNumbered[T any](kind byte, l *numberedList[T], encode func(b []byte, item T) []byte, yield func(Record) bool) (isWanted bool) {
 	for i, item := range l.list {
-		if !yield(Record{kind, numberKey(l.first + uint64(i)), encode(nil, item)}) {
+		if !yield(Record{kind, numberRecordKey(l.first + uint64(i)), encode(nil, item)}) {
 			return false
 		}
 	}
@@ -267,7 +267,7 @@ func (rec Record) Append(b []byte) []byte {
 // bytes.
 func DecodeRecords(b []byte) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
-		in := &reader{data: b}
+		in := &decoder{data: b}
 		for len(in.data) > 0 {
 			rec := Record{Kind: in.byte(), Key: in.string(), Value: in.readBytes(in.uint())}
 			if in.failed {
@@ -290,17 +290,17 @@ type numberedList[T any] struct {
 
 func (l *numberedList[T]) len() int { return len(l.list) }
 
-// next is the number of the next item.
-func (l *numberedList[T]) next() uint64 { return l.first + uint64(len(l.list)) }
+// nextNum is the number of the next item.
+func (l *numberedList[T]) nextNum() uint64 { return l.first + uint64(len(l.list)) }
 
 // push appends an item and returns its number.
 func (l *numberedList[T]) push(item T) (num uint64) {
 	l.list = append(l.list, item)
-	return l.next() - 1
+	return l.nextNum() - 1
 }
 
-// pop drops the oldest item.
-func (l *numberedList[T]) pop() (item T, num uint64) {
+// removeOldest drops the oldest item.
+func (l *numberedList[T]) removeOldest() (item T, num uint64) {
 	var none T
 	item, l.list[0] = l.list[0], none
 	l.list = l.list[1:]
@@ -310,7 +310,7 @@ func (l *numberedList[T]) pop() (item T, num uint64) {
 
 // byNumber returns the item of a number; ok is false when there is none.
 func (l *numberedList[T]) byNumber(num uint64) (item T, ok bool) {
-	if num < l.first || num >= l.next() {
+	if num < l.first || num >= l.nextNum() {
 		return item, false
 	}
 	return l.list[num-l.first], true
@@ -341,8 +341,8 @@ func (r *Registry) Digest() uint64 {
 	var b [88]byte
 	for i, v := range [...]uint64{
 		r.sum, uint64(r.clock), r.rules, uint64(r.settings.Revision),
-		uint64(len(r.bySession)), uint64(len(r.bans)), r.ended.next(), r.keys.next(),
-		r.recordings.next(), r.outbox.next, uint64(r.outbox.events.Len()),
+		uint64(len(r.bySession)), uint64(len(r.bans)), r.ended.nextNum(), r.keys.nextNum(),
+		r.recordings.nextNum(), r.outbox.next, uint64(r.outbox.events.Len()),
 	} {
 		binary.LittleEndian.PutUint64(b[i*8:], v)
 	}

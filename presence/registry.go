@@ -76,12 +76,12 @@ func NewRegistry() *Registry {
 		settings:     Settings{Interval: 60_000, Missed: 3, Grace: 5_000, EndGrace: 30_000, StartWithin: 600_000, CallbackOnly: endedRetention, OfflineAfter: 3, BlindAfter: 15},
 		sessionTable: newSessionTable(),
 		bans:         map[string]banRecord{},
-		keys:         clientKeys{byName: map[string]keyUse{}},
+		keys:         clientKeys{byName: map[string]clientKeyUse{}},
 		ended:        endedSessions{bySession: map[Session]*Ended{}, byCode: map[string][]*Ended{}},
 		recordings:   newKnownRecordings(),
 		outbox:       newOutbox(),
 	}
-	r.leases.setParams(r.settings.leaseParams(), r.settings.Tick(), 0, 0)
+	r.leases.setCurrentParams(r.settings.leaseParams(), r.settings.Tick(), 0, 0)
 	r.nodes.renewers.reserve(0)
 	return r
 }
@@ -114,7 +114,7 @@ type Applied struct {
 // when the entry cannot be applied; the registry is then unchanged and the node
 // must stop.
 func (r *Registry) Apply(e Entry) (Applied, error) {
-	in := &reader{data: e.Batch}
+	in := &decoder{data: e.Batch}
 	var b Batch
 	if err := b.decodeHeader(in); err != nil {
 		return Applied{}, err
@@ -123,7 +123,7 @@ func (r *Registry) Apply(e Entry) (Applied, error) {
 		return Applied{}, fmt.Errorf("%w: rules %d, this build has %d", ErrNewerVersion, r.rules, LatestRules)
 	}
 	beats := *in
-	n := in.length()
+	n := in.listLength()
 	var prev uint32
 	for range n {
 		prev = in.beat(prev).Index
@@ -135,7 +135,7 @@ func (r *Registry) Apply(e Entry) (Applied, error) {
 	r.output = output{}
 	revision, minute := r.settings.Revision, r.clock/banSweepInterval
 	a := Applied{Num: e.Num, Time: e.Time, Node: b.Node, Incarnation: b.Incarnation, Process: b.Process, Seq: b.Seq}
-	a.Stalled = r.advanceClocks(e)
+	a.Stalled = r.advanceTo(e)
 	node := r.admitBatch(&b)
 	if a.Refused = node == nil; !a.Refused {
 		a.StrayBeats = r.applyBeats(&beats, node)
@@ -147,12 +147,12 @@ func (r *Registry) Apply(e Entry) (Applied, error) {
 		}
 		a.Comparison = r.compareDigest(&b)
 	}
-	r.expireSilent()
+	r.applyDeadlines()
 	r.applyRetention()
 	if r.clock/banSweepInterval != minute {
 		r.liftExpiredBans()
 	}
-	r.updateDigest()
+	r.updateDigests()
 	if r.settings.Revision != revision {
 		a.Settings = new(r.settings)
 	}
@@ -160,21 +160,21 @@ func (r *Registry) Apply(e Entry) (Applied, error) {
 	return a, nil
 }
 
-// advanceClocks moves log time, presence clock and hash to entry e. A step
+// advanceTo moves log time, presence clock and hash to entry e. A step
 // backwards or of more than two node ticks leaves the presence clock unchanged,
 // because servers or clocks were stopped. Counting it as two ticks would let a
 // few clock steps use up a lease's grace.
-func (r *Registry) advanceClocks(e Entry) (stalled bool) {
+func (r *Registry) advanceTo(e Entry) (stalled bool) {
 	if r.last.Num != 0 {
 		step := e.Time - r.last.Time
 		if stalled = step < 0 || step > 2*r.settings.Tick(); stalled {
-			r.nodes.pauseClocks()
+			r.nodes.markClockPaused()
 		} else {
 			r.clock += step
 		}
 		if e.Epoch != r.last.Epoch {
 			// Acknowledged beats may have been in entries that the log lost.
-			r.leases.restart(r.clock, func(*lease) bool { return true })
+			r.leases.restartMatching(r.clock, func(*lease) bool { return true })
 			r.restartMediaDeadlines()
 		}
 	}
@@ -190,12 +190,12 @@ func (r *Registry) advanceClocks(e Entry) (stalled bool) {
 // limited to the presence time since the node's previous entry. If the presence
 // clock stood still since then, ages are no presence time, and beats count from
 // now.
-func (r *Registry) applyBeats(in *reader, node *nodeState) (strayBeats int) {
+func (r *Registry) applyBeats(in *decoder, node *nodeState) (strayBeats int) {
 	oldest := node.lastEntryAt
 	if node.isClockPaused {
 		oldest = r.clock
 	}
-	n := in.length()
+	n := in.listLength()
 	var prev uint32
 	for range n {
 		x := in.beat(prev)
@@ -245,12 +245,12 @@ func (r *Registry) changeStream(i uint32, cause Cause, edit func(*Stream)) {
 	r.markSessionChanged(i)
 }
 
-// expireSilent loses silent nodes, and applies all misses and media deadlines
+// applyDeadlines loses silent nodes, and applies all misses and media deadlines
 // that lie before the watermark.
-func (r *Registry) expireSilent() {
+func (r *Registry) applyDeadlines() {
 	r.loseSilentNodes()
 	watermark := r.nodes.watermark(r.clock)
-	for _, m := range r.leases.collectMisses(watermark, r.clock) {
+	for _, m := range r.leases.advanceWheel(watermark, r.clock) {
 		s := r.sessions[m.index]
 		switch {
 		case s == nil:
@@ -268,16 +268,16 @@ func (r *Registry) expireSilent() {
 			r.changeStream(m.index, BySilence, func(st *Stream) { st.State, st.Away = Away, MissedBeat })
 		}
 	}
-	r.expireMedia(watermark)
+	r.endSessionsLackingMedia(watermark)
 }
 
 // applyRetention drops what has been remembered for long enough.
 func (r *Registry) applyRetention() {
 	for r.ended.len() > 0 && (r.ended.oldest().endedClock+endedRetention < r.clock || r.ended.len() > maxEnded) {
-		r.markRecord(recordEnded, r.ended.dropOldest())
+		r.markRecordChanged(recordEnded, r.ended.dropOldest())
 	}
-	for r.keys.len() > 0 && (r.keys.oldestTime()+keyRetention < r.clock || r.keys.len() > maxKeys) {
-		r.markRecord(recordClientKey, r.keys.dropOldest())
+	for r.keys.len() > 0 && (r.keys.oldestUse()+keyRetention < r.clock || r.keys.len() > maxKeys) {
+		r.markRecordChanged(recordClientKey, r.keys.dropOldest())
 	}
 	r.dropOldRecordings()
 }

@@ -185,7 +185,7 @@ func TestKeys(t *testing.T) {
 	}
 	check(t, "forgotten", x.applyCommand(again).Stream.Session, sessionID(2))
 	check(t, "kept endings", x.reg.ended.bySession[sessionID(1)] != nil, true)
-	if keyName(startKey, "a", "bc") == keyName(startKey, "ab", "c") || keyName(startKey, "1", "1 x") == keyName(startKey, "11", " x") {
+	if clientKeyName(startKey, "a", "bc") == clientKeyName(startKey, "ab", "c") || clientKeyName(startKey, "1", "1 x") == clientKeyName(startKey, "11", " x") {
 		t.Error("keys of two anchors meet")
 	}
 }
@@ -463,7 +463,7 @@ func TestDivergence(t *testing.T) {
 	check(t, "equal", *x.applyBatch("b", Batch{Digest: d}).Comparison, DigestComparison{"b", d.Position, d.Sum, d.Sum})
 	y.reg.sessions[0].stream.Title = "y"
 	y.reg.markSessionChanged(0)
-	y.reg.updateDigest()
+	y.reg.updateDigests()
 	check(t, "differing", *x.applyBatch("b", Batch{Digest: &Digest{d.Position, y.reg.Digest()}}).Comparison, DigestComparison{"b", d.Position, y.reg.Digest(), d.Sum})
 	check(t, "of another epoch", x.applyBatch("b", Batch{Digest: &Digest{Position{d.Position.ID, 1}, y.reg.Digest()}}).Comparison == nil, true)
 }
@@ -488,7 +488,7 @@ func TestEndedSessionsAreBounded(t *testing.T) {
 // although no beat was written, and likes are not counted twice.
 func TestLoadFromRows(t *testing.T) {
 	x := newTestLog(t)
-	x.reg.TrackChanges()
+	x.reg.TrackChangedRecords()
 	rows := map[string]Record{}
 	take := func() {
 		for _, rec := range x.reg.TakeChangedRecords() {
@@ -539,7 +539,7 @@ func TestLeaderAndRules(t *testing.T) {
 	check(t, "leader", x.reg.Leader(), "z")
 	x.applyBatch("z", Batch{Incarnation: 2})
 	check(t, "leader", x.reg.Leader(), "a")
-	check(t, "rules", x.reg.CommonRules(), LatestRules)
+	check(t, "rules", x.reg.CommonMaxRules(), LatestRules)
 	x.advance(3_001, "a")
 	x.advance(1, "a")
 	check(t, "alive", x.reg.LivingNodes(), 1)

@@ -9,7 +9,7 @@ import "slices"
 type RestoreSession struct {
 	FirstLost uint64 // number of the first lost entry
 	Params    LeaseParams
-	Keys      []string // client keys that named the session, see keyName
+	Keys      []string // client keys that named the session, see clientKeyName
 
 	session *liveSession
 }
@@ -23,7 +23,7 @@ func (c *RestoreSession) encode(b []byte) []byte {
 	return appendLikes(appendLiveSession(b, c.session), c.session.likes)
 }
 
-func (c *RestoreSession) decode(r *reader) {
+func (c *RestoreSession) decode(r *decoder) {
 	c.FirstLost, c.Keys = r.uint(), r.strings()
 	c.Params = r.leaseParams()
 	c.session = r.liveSession()
@@ -49,20 +49,20 @@ func (c *RestoreSession) apply(r *Registry, _ *nodeState) Result {
 		return Result{Refusal: CodeTaken}
 	}
 	if i, live := r.byAnchor[was.Anchor]; live {
-		if !r.isDuplicateStart(i, c) && r.isNewerStart(i, c) {
+		if !r.isDuplicateStart(i, c) && r.isLivePreferred(i, c) {
 			return Result{Refusal: AlreadyLive, Stream: r.sessions[i].stream}
 		}
 		r.endSession(i, TakenOver, "")
 	}
 	i := r.insertRestored(c)
-	r.restoreKeys(c.Keys, was.Session)
+	r.restoreClientKeys(c.Keys, was.Session)
 	return r.liveResult(i)
 }
 
-// isNewerStart reports whether a live session stays, rather than giving way to a
+// isLivePreferred reports whether a live session stays, rather than giving way to a
 // restored one of the same anchor. A live session that was restored and renewed
 // since is the one in use, whatever the times of their starts.
-func (r *Registry) isNewerStart(i uint32, c *RestoreSession) bool {
+func (r *Registry) isLivePreferred(i uint32, c *RestoreSession) bool {
 	live := r.sessions[i]
 	if live.startNum != 0 {
 		return live.startNum >= c.FirstLost
@@ -90,17 +90,17 @@ func (s *liveSession) isAcknowledged() bool {
 // insertRestored enters a lost session under a new index, with a full lease,
 // because its anchor may have sent beats all the time.
 func (r *Registry) insertRestored(c *RestoreSession) (index uint32) {
-	i := r.allocate()
+	i := r.allocateIndex()
 	s, st := *c.session, *c.session.stream
 	st.Index, st.Viewers = i, 0 // nodes report its viewers again
 	s.stream, s.startNum = &st, 0
 	s.restored = nil
-	r.markRestored(&s, partDetails, c.FirstLost, c.session.detailsNum)
-	r.markRestored(&s, partSocket, c.FirstLost, c.session.socketNum)
-	r.markRestored(&s, partMedia, c.FirstLost, c.session.mediaNum)
+	r.markPartRestored(&s, partDetails, c.FirstLost, c.session.detailsNum)
+	r.markPartRestored(&s, partSocket, c.FirstLost, c.session.socketNum)
+	r.markPartRestored(&s, partMedia, c.FirstLost, c.session.mediaNum)
 	s.media.clampTimes(r.clock)
 	s.likes = slices.Clone(s.likes)
-	r.insert(i, &s)
+	r.insertSession(i, &s)
 	r.leases.start(i, st.Session.leaseTag(), 0, r.clock, !s.sources.Has(FromBeats))
 	le := &r.leases.all[i]
 	if st.State == Live {
@@ -109,7 +109,7 @@ func (r *Registry) insertRestored(c *RestoreSession) (index uint32) {
 	// A lease is visited by the current params at the latest, so it cannot run by a
 	// shorter interval than theirs.
 	if c.Params.Interval >= r.settings.Interval {
-		if index, ok := r.leases.addParams(c.Params); ok {
+		if index, ok := r.leases.internParams(c.Params); ok {
 			le.params = index
 		}
 	}
@@ -123,8 +123,8 @@ func (r *Registry) insertRestored(c *RestoreSession) (index uint32) {
 // entries, unless they have changed again.
 func (r *Registry) restoreParts(i uint32, c *RestoreSession) {
 	s, was := r.sessions[i], c.session
-	if s.isStale(was, partDetails, c.FirstLost) {
-		r.markRestored(s, partDetails, c.FirstLost, was.detailsNum)
+	if s.isPartStale(was, partDetails, c.FirstLost) {
+		r.markPartRestored(s, partDetails, c.FirstLost, was.detailsNum)
 		r.changeStream(i, ByRestore, func(st *Stream) {
 			st.Details = was.stream.Details
 		})
@@ -132,15 +132,15 @@ func (r *Registry) restoreParts(i uint32, c *RestoreSession) {
 	if was.stream.State != Starting && s.stream.State == Starting {
 		r.markLive(i, ByRestore) // a beat came, and its lease is full
 	}
-	if s.isStale(was, partSocket, c.FirstLost) {
-		r.markRestored(s, partSocket, c.FirstLost, was.socketNum)
+	if s.isPartStale(was, partSocket, c.FirstLost) {
+		r.markPartRestored(s, partSocket, c.FirstLost, was.socketNum)
 		s.socket, s.attached = was.socket, was.attached
 		s.copyEvidence(was, FromSocket)
 		r.markSessionChanged(i)
 		r.changes = append(r.changes, Change{Old: s.stream, New: s.stream, Cause: ByRestore, Socket: s.socket})
 	}
-	if s.isStale(was, partMedia, c.FirstLost) {
-		r.markRestored(s, partMedia, c.FirstLost, was.mediaNum)
+	if s.isPartStale(was, partMedia, c.FirstLost) {
+		r.markPartRestored(s, partMedia, c.FirstLost, was.mediaNum)
 		r.restoreMedia(i, was)
 	}
 	if first := was.stream.StartedAt; first < s.stream.StartedAt { // its start was repeated
@@ -148,7 +148,7 @@ func (r *Registry) restoreParts(i uint32, c *RestoreSession) {
 	}
 	likes := int64(0)
 	for _, l := range was.likes {
-		likes += max(0, s.addLikes(l.process, l.n))
+		likes += max(0, s.raiseLikesTo(l.process, l.n))
 	}
 	if likes > 0 {
 		r.changeStream(i, ByCounts, func(st *Stream) { st.Likes += likes })
@@ -208,9 +208,9 @@ func (s *liveSession) changedNum(part int) *uint64 {
 	return [numParts]*uint64{&s.detailsNum, &s.socketNum, &s.mediaNum}[part]
 }
 
-// isStale reports whether lost entries changed a part, and it was neither
+// isPartStale reports whether lost entries changed a part, and it was neither
 // changed since nor restored from the same entry or a later one.
-func (s *liveSession) isStale(old *liveSession, part int, firstLost uint64) bool {
+func (s *liveSession) isPartStale(old *liveSession, part int, firstLost uint64) bool {
 	at, then := *s.changedNum(part), *old.changedNum(part)
 	if then < firstLost || at < firstLost || s.restored == nil {
 		return then >= firstLost && at < firstLost
@@ -222,14 +222,14 @@ func (s *liveSession) isStale(old *liveSession, part int, firstLost uint64) bool
 // hasLostChanges reports whether lost entries changed a session in a way that is
 // not restored.
 func hasLostChanges(old, current *liveSession, firstLost uint64) bool {
-	return current.isStale(old, partDetails, firstLost) || current.isStale(old, partSocket, firstLost) || current.isStale(old, partMedia, firstLost) ||
+	return current.isPartStale(old, partDetails, firstLost) || current.isPartStale(old, partSocket, firstLost) || current.isPartStale(old, partMedia, firstLost) ||
 		old.stream.State != Starting && current.stream.State == Starting ||
 		old.stream.Likes > current.stream.Likes ||
 		old.stream.StartedAt < current.stream.StartedAt
 }
 
-// markRestored records that a part was restored as of a lost entry.
-func (r *Registry) markRestored(s *liveSession, part int, firstLost, originalNum uint64) {
+// markPartRestored records that a part was restored as of a lost entry.
+func (r *Registry) markPartRestored(s *liveSession, part int, firstLost, originalNum uint64) {
 	if s.restored == nil {
 		s.restored = &[numParts]restoredPart{}
 	}
@@ -252,7 +252,7 @@ func (c *RestoreEnd) encode(b []byte) []byte {
 	return appendEnded(appendStrings(appendUint(b, c.FirstLost), c.Keys), c.ended)
 }
 
-func (c *RestoreEnd) decode(r *reader) {
+func (c *RestoreEnd) decode(r *decoder) {
 	c.FirstLost, c.Keys, c.ended = r.uint(), r.strings(), r.ended()
 }
 
@@ -265,27 +265,27 @@ func (c *RestoreEnd) apply(r *Registry, _ *nodeState) Result {
 		return Result{Stream: known.Stream, Ended: known, Repeated: true}
 	}
 	i, live := r.bySession[s]
-	if live && (e.Reason == MissedBeats || e.Reason == StreamLost) && r.isRenewedSince(i, c.FirstLost) {
+	if live && (e.Reason == MissedBeats || e.Reason == StreamLost) && r.isRenewedSinceLoss(i, c.FirstLost) {
 		return r.liveResult(i)
 	}
 	if live {
-		r.removeSession(i, &e)
+		r.moveToEnded(i, &e)
 	} else {
 		r.rememberEnded(&e)
 	}
-	r.restoreKeys(c.Keys, s)
+	r.restoreClientKeys(c.Keys, s)
 	return Result{Stream: e.Stream, Ended: &e}
 }
 
-// isRenewedSince reports whether a lease was renewed after the log lost its
+// isRenewedSinceLoss reports whether a lease was renewed after the log lost its
 // entries.
-func (r *Registry) isRenewedSince(i uint32, firstLost uint64) bool {
+func (r *Registry) isRenewedSinceLoss(i uint32, firstLost uint64) bool {
 	return r.clock-r.leases.all[i].lastRenewal(r.clock) < r.TimeSinceLoss(firstLost-1)
 }
 
-// restoreKeys restores client keys. A key of another session changes over when
+// restoreClientKeys restores client keys. A key of another session changes over when
 // that session is not live.
-func (r *Registry) restoreKeys(names []string, s Session) {
+func (r *Registry) restoreClientKeys(names []string, s Session) {
 	for _, name := range names {
 		k, known := r.keys.byName[name]
 		_, live := r.bySession[k.session]
@@ -294,10 +294,10 @@ func (r *Registry) restoreKeys(names []string, s Session) {
 		case known:
 			r.keys.reassign(name, s)
 			if r.changedRecords != nil {
-				r.markRecord(recordClientKey, r.keys.numberOf(name))
+				r.markRecordChanged(recordClientKey, r.keys.numberOf(name))
 			}
 		default:
-			r.markRecord(recordClientKey, r.keys.append(name, s, r.clock))
+			r.markRecordChanged(recordClientKey, r.keys.append(name, s, r.clock))
 		}
 	}
 }

@@ -64,8 +64,8 @@ func newSessionTable() sessionTable {
 	return sessionTable{bySession: map[Session]uint32{}, byCode: map[string]uint32{}, byAnchor: map[string]uint32{}, mediaDeadlines: newMediaDeadlines()}
 }
 
-// allocate returns the smallest free index.
-func (t *sessionTable) allocate() (index uint32) {
+// allocateIndex returns the smallest free index.
+func (t *sessionTable) allocateIndex() (index uint32) {
 	i := t.free.allocate()
 	for int(i) >= len(t.sessions) {
 		t.sessions = append(t.sessions, nil)
@@ -73,14 +73,14 @@ func (t *sessionTable) allocate() (index uint32) {
 	return i
 }
 
-// insert enters a session under an allocated index.
-func (t *sessionTable) insert(i uint32, s *liveSession) {
+// insertSession enters a session under an allocated index.
+func (t *sessionTable) insertSession(i uint32, s *liveSession) {
 	t.sessions[i] = s
 	t.bySession[s.stream.Session], t.byCode[s.stream.Code], t.byAnchor[s.stream.Anchor] = i, i, i
 }
 
-// remove deletes a session and frees its index.
-func (t *sessionTable) remove(i uint32) {
+// deleteSession deletes a session and frees its index.
+func (t *sessionTable) deleteSession(i uint32) {
 	s := t.sessions[i]
 	delete(t.bySession, s.stream.Session)
 	delete(t.byCode, s.stream.Code)
@@ -133,7 +133,7 @@ func appendLiveSession(b []byte, s *liveSession) []byte {
 }
 
 // liveSession reads what appendLiveSession wrote.
-func (r *reader) liveSession() *liveSession {
+func (r *decoder) liveSession() *liveSession {
 	s := &liveSession{stream: r.stream(), socket: r.string(), attached: r.bool(), evidence: r.evidence()}
 	s.sources, s.media = r.sources(), r.mediaState()
 	s.startNum, s.detailsNum, s.socketNum, s.mediaNum = r.uint(), r.uint(), r.uint(), r.uint()

@@ -104,7 +104,7 @@ func appendSettings(b []byte, s Settings) []byte {
 	return appendBool(appendBool(b, s.RefuseTakeover), s.ShowPublished)
 }
 
-func (r *reader) settings() Settings {
+func (r *decoder) settings() Settings {
 	return Settings{
 		Revision: r.int(), Interval: r.int(), Missed: r.int(), Grace: r.int(),
 		EndGrace: r.int(), StartWithin: r.int(), CallbackOnly: r.int(),
@@ -120,14 +120,14 @@ type SetSettings struct{ Settings Settings }
 func (*SetSettings) kind() commandKind        { return kindSetSettings }
 func (*SetSettings) isDurable() bool          { return true }
 func (c *SetSettings) encode(b []byte) []byte { return appendSettings(b, c.Settings) }
-func (c *SetSettings) decode(r *reader)       { c.Settings = r.settings() }
+func (c *SetSettings) decode(r *decoder)      { c.Settings = r.settings() }
 
 func (c *SetSettings) apply(r *Registry, _ *nodeState) Result {
 	s := c.Settings
-	if s.Revision > r.settings.Revision && s.Check() == nil && r.leases.setParams(s.leaseParams(), s.Tick(), r.nodes.watermark(r.clock), r.clock) {
+	if s.Revision > r.settings.Revision && s.Check() == nil && r.leases.setCurrentParams(s.leaseParams(), s.Tick(), r.nodes.watermark(r.clock), r.clock) {
 		r.settings = s
 		r.rescheduleMediaDeadlines()
-		r.markRecord(recordMeta, 0)
+		r.markRecordChanged(recordMeta, 0)
 	}
 	return Result{}
 }
@@ -139,7 +139,7 @@ type AdoptSettings struct{ Session Session }
 func (*AdoptSettings) kind() commandKind        { return kindAdoptSettings }
 func (*AdoptSettings) isDurable() bool          { return false }
 func (c *AdoptSettings) encode(b []byte) []byte { return append(b, c.Session[:]...) }
-func (c *AdoptSettings) decode(r *reader)       { c.Session = r.sessionID() }
+func (c *AdoptSettings) decode(r *decoder)      { c.Session = r.sessionID() }
 
 func (c *AdoptSettings) apply(r *Registry, node *nodeState) Result {
 	i, ok := r.bySession[c.Session]
@@ -165,10 +165,10 @@ type RaiseRules struct{ Rules uint64 }
 func (*RaiseRules) kind() commandKind        { return kindRaiseRules }
 func (*RaiseRules) isDurable() bool          { return true }
 func (c *RaiseRules) encode(b []byte) []byte { return appendUint(b, c.Rules) }
-func (c *RaiseRules) decode(r *reader)       { c.Rules = r.uint() }
+func (c *RaiseRules) decode(r *decoder)      { c.Rules = r.uint() }
 
 func (c *RaiseRules) apply(r *Registry, _ *nodeState) Result {
 	r.rules = max(r.rules, c.Rules)
-	r.markRecord(recordMeta, 0)
+	r.markRecordChanged(recordMeta, 0)
 	return Result{}
 }

@@ -37,7 +37,7 @@ func (c *Start) encode(b []byte) []byte {
 	return appendUint(appendString(b, c.Socket), c.AppliedNum)
 }
 
-func (c *Start) decode(r *reader) {
+func (c *Start) decode(r *decoder) {
 	c.Session = r.sessionID()
 	c.Anchor, c.Code, c.List = r.string(), r.string(), r.string()
 	c.Title, c.Cover, c.Tags, c.Extra = r.string(), r.string(), r.strings(), r.bytes()
@@ -45,11 +45,11 @@ func (c *Start) decode(r *reader) {
 }
 
 func (c *Start) apply(r *Registry, node *nodeState) Result {
-	if k, known := r.findKey(startKey, c.Anchor, c.Key); known {
-		return r.repeatedStart(k.session, c, node)
+	if k, known := r.findClientKey(startKey, c.Anchor, c.Key); known {
+		return r.applyRepeatedStart(k.session, c, node)
 	}
 	if _, ok := r.bySession[c.Session]; ok || r.ended.bySession[c.Session] != nil {
-		return r.repeatedStart(c.Session, c, node)
+		return r.applyRepeatedStart(c.Session, c, node)
 	}
 	if _, banned := r.ActiveBan(c.Anchor); banned {
 		return Result{Refusal: AnchorBanned}
@@ -64,13 +64,13 @@ func (c *Start) apply(r *Registry, node *nodeState) Result {
 		r.endSession(i, TakenOver, "")
 	}
 	i := r.beginSession(c, node)
-	r.rememberKey(startKey, c.Anchor, c.Key, c.Session)
+	r.rememberClientKey(startKey, c.Anchor, c.Key, c.Session)
 	return r.liveResult(i)
 }
 
-// repeatedStart answers a start that was applied before. It makes an away stream
+// applyRepeatedStart answers a start that was applied before. It makes an away stream
 // live, but leaves a starting one as it is.
-func (r *Registry) repeatedStart(s Session, c *Start, node *nodeState) Result {
+func (r *Registry) applyRepeatedStart(s Session, c *Start, node *nodeState) Result {
 	i, ok := r.bySession[s]
 	if !ok {
 		return r.goneResult(s)
@@ -94,7 +94,7 @@ func (r *Registry) repeatedStart(s Session, c *Start, node *nodeState) Result {
 
 // beginSession enters a new session and returns its index.
 func (r *Registry) beginSession(c *Start, node *nodeState) (index uint32) {
-	i := r.allocate()
+	i := r.allocateIndex()
 	st := &Stream{
 		Session: c.Session, Code: c.Code, Anchor: c.Anchor, List: c.List,
 		Details:   Details{Title: c.Title, Cover: c.Cover, Tags: c.Tags, Extra: c.Extra},
@@ -105,7 +105,7 @@ func (r *Registry) beginSession(c *Start, node *nodeState) (index uint32) {
 	if s.sources == 0 {
 		s.sources = SourcesOf(FromBeats)
 	}
-	r.insert(i, s)
+	r.insertSession(i, s)
 	r.leases.start(i, c.Session.leaseTag(), node.renewer, r.clock, !s.sources.Has(FromBeats))
 	r.setSocket(s, c.Socket)
 	r.scheduleMediaDeadline(i)
@@ -134,7 +134,7 @@ func (c *Resume) encode(b []byte) []byte {
 	return appendUint(appendString(appendString(append(b, c.Session[:]...), c.Anchor), c.Socket), c.AppliedNum)
 }
 
-func (c *Resume) decode(r *reader) {
+func (c *Resume) decode(r *decoder) {
 	c.Session, c.Anchor, c.Socket, c.AppliedNum = r.sessionID(), r.string(), r.string(), r.uint()
 }
 

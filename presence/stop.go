@@ -22,13 +22,13 @@ func (c *Stop) encode(b []byte) []byte {
 	return appendString(appendString(b, c.Socket), c.Key)
 }
 
-func (c *Stop) decode(r *reader) {
+func (c *Stop) decode(r *decoder) {
 	c.Session, c.Reason, c.By = r.sessionID(), EndReason(r.enum(len(endNames))), r.string()
 	c.Socket, c.Key = r.string(), r.string()
 }
 
 func (c *Stop) apply(r *Registry, _ *nodeState) Result {
-	if k, known := r.findKey(stopKey, c.By, c.Key); known {
+	if k, known := r.findClientKey(stopKey, c.By, c.Key); known {
 		if e := r.ended.bySession[k.session]; e != nil {
 			return Result{Stream: e.Stream, Ended: e, Repeated: true}
 		}
@@ -38,7 +38,7 @@ func (c *Stop) apply(r *Registry, _ *nodeState) Result {
 	if !ok {
 		return r.goneResult(c.Session)
 	}
-	r.rememberKey(stopKey, c.By, c.Key, r.sessions[i].stream.Session)
+	r.rememberClientKey(stopKey, c.By, c.Key, r.sessions[i].stream.Session)
 	a := r.liveResult(i)
 	a.Ended = r.endSession(i, cmp.Or(c.Reason, Stopped), c.By)
 	return a
@@ -46,21 +46,21 @@ func (c *Stop) apply(r *Registry, _ *nodeState) Result {
 
 // endSession removes a live session and remembers its end.
 func (r *Registry) endSession(i uint32, reason EndReason, by string) *Ended {
-	e := r.removeSession(i, &Ended{
+	e := r.moveToEnded(i, &Ended{
 		Stream: r.sessions[i].stream, Reason: reason, By: by, EndedAt: r.last.Time, Evidence: r.evidenceOf(i),
 	})
 	r.addEndEvent(e)
 	return e
 }
 
-// removeSession removes a live session and remembers e as its end.
-func (r *Registry) removeSession(i uint32, e *Ended) *Ended {
+// moveToEnded removes a live session and remembers e as its end.
+func (r *Registry) moveToEnded(i uint32, e *Ended) *Ended {
 	s := r.sessions[i]
 	r.changes = append(r.changes, Change{Old: s.stream, Ended: e, Cause: ByEnd, Socket: s.socket})
-	r.remove(i)
-	r.nodes.dropViewers(i)
+	r.deleteSession(i)
+	r.nodes.dropSessionViewers(i)
 	r.sum -= s.digest
-	r.markRecord(recordSession, uint64(i))
+	r.markRecordChanged(recordSession, uint64(i))
 	r.rememberEnded(e)
 	r.completeRecordings(e)
 	return e
@@ -69,7 +69,7 @@ func (r *Registry) removeSession(i uint32, e *Ended) *Ended {
 // rememberEnded remembers an end.
 func (r *Registry) rememberEnded(e *Ended) {
 	e.endedClock, e.entryNum = r.clock, r.last.Num
-	r.markRecord(recordEnded, r.ended.append(e))
+	r.markRecordChanged(recordEnded, r.ended.append(e))
 }
 
 // EndReason says why a session ended.
@@ -116,7 +116,7 @@ func appendEnded(b []byte, e *Ended) []byte {
 	return appendEvidence(appendUint(b, e.entryNum), e.Evidence)
 }
 
-func (r *reader) ended() *Ended {
+func (r *decoder) ended() *Ended {
 	e := &Ended{Stream: r.stream(), Reason: EndReason(r.enum(len(endNames))), By: r.string()}
 	e.Stream.Viewers, e.EndedAt, e.endedClock, e.entryNum = r.int(), r.int(), r.int(), r.uint()
 	e.Evidence = r.evidence()
@@ -126,12 +126,12 @@ func (r *reader) ended() *Ended {
 // EndedSession returns a session that is over, or nil when it is not remembered.
 func (r *Registry) EndedSession(s Session) *Ended { return r.ended.bySession[s] }
 
-// EndedSessions yields remembered ended sessions with their numbers, the last to
+// EndedSessionsBackward yields remembered ended sessions with their numbers, the last to
 // end first, starting below a number; 0 starts at the last. The registry must
 // not change meanwhile.
-func (r *Registry) EndedSessions(below uint64) iter.Seq2[uint64, *Ended] {
+func (r *Registry) EndedSessionsBackward(below uint64) iter.Seq2[uint64, *Ended] {
 	return func(yield func(uint64, *Ended) bool) {
-		end := r.ended.next()
+		end := r.ended.nextNum()
 		if below != 0 {
 			end = min(end, below)
 		}
@@ -162,7 +162,7 @@ func (m *endedSessions) append(e *Ended) (num uint64) {
 
 // dropOldest drops the oldest and returns its number.
 func (m *endedSessions) dropOldest() (num uint64) {
-	e, num := m.pop()
+	e, num := m.removeOldest()
 	delete(m.bySession, e.Stream.Session)
 	if rest := m.byCode[e.Stream.Code][1:]; len(rest) > 0 {
 		m.byCode[e.Stream.Code] = rest

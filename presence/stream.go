@@ -119,7 +119,7 @@ func appendStream(b []byte, st *Stream) []byte {
 	return appendBool(appendBool(b, st.Listed), st.Shown)
 }
 
-func (r *reader) stream() *Stream {
+func (r *decoder) stream() *Stream {
 	st := &Stream{
 		Session: r.sessionID(), Code: r.string(), Anchor: r.string(), List: r.string(),
 		Details:   Details{Title: r.string(), Cover: r.string(), Tags: r.strings(), Extra: r.bytes()},

@@ -46,7 +46,7 @@ func (c *Update) encode(b []byte) []byte {
 	return b
 }
 
-func (c *Update) decode(r *reader) {
+func (c *Update) decode(r *decoder) {
 	c.Session, c.Socket, c.Key = r.sessionID(), r.string(), r.string()
 	bits := r.byte()
 	if bits >= updateExtra<<1 {
@@ -71,7 +71,7 @@ func (c *Update) apply(r *Registry, node *nodeState) Result {
 	if !ok {
 		return r.goneResult(c.Session)
 	}
-	if !r.rememberKey(updateKey, r.sessions[i].stream.Anchor, c.Key, c.Session) {
+	if !r.rememberClientKey(updateKey, r.sessions[i].stream.Anchor, c.Key, c.Session) {
 		a := r.liveResult(i)
 		a.Repeated = true
 		return a

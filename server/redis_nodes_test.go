@@ -151,7 +151,7 @@ func TestNodeIsolated(t *testing.T) {
 	if err != nil || len(page) < 12 {
 		t.Errorf("it lists %d streams, %v", len(page), err)
 	}
-	victim.proxy.Restore()
+	victim.proxy.EndFaults()
 	c.awaitRecovery(time.Now())
 	c.awaitDegraded("")
 	c.awaitEqualLists()

@@ -105,7 +105,7 @@ func TestNetworkHalfOpen(t *testing.T) {
 			}
 		}
 	}
-	c.testOutage(each((*redistest.Proxy).HalfOpen), each((*redistest.Proxy).Restore))
+	c.testOutage(each((*redistest.Proxy).HalfOpen), each((*redistest.Proxy).EndFaults))
 }
 
 // TestSlowNetwork: delay with jitter and little bandwidth for all nodes, then a cut
@@ -130,10 +130,10 @@ func TestSlowNetwork(t *testing.T) {
 			n.proxy.HalfOpen()
 		}
 		c.await("it to be degraded", nodetest.ProcessTimeout, func() error { return c.checkDegraded(n, "log") })
-		n.proxy.Restore()
+		n.proxy.EndFaults()
 		c.await("it to recover", nodetest.ProcessTimeout, func() error { return c.checkDegraded(n, "") })
 	}
-	nodes[2].proxy.Restore()
+	nodes[2].proxy.EndFaults()
 	c.awaitRecovery(time.Now())
 	c.awaitEqualLists()
 	c.checkNoFalseEnds()

@@ -75,7 +75,7 @@ func (m *Ack) visitMembers(c *codec) {
 	c.optionalInt64("heartbeat_ms", &m.HeartbeatMS)
 }
 
-// AppendAck is [Append] without allocations.
+// AppendAck is [AppendString] without allocations.
 func AppendAck(dst []byte, m *Ack) []byte {
 	c := codec{isWriting: true, out: AppendHead(dst, TypeAck, "")}
 	m.visitMembers(&c)

@@ -27,7 +27,7 @@
 //
 // Servers read with [DecodeAnchorRequest] and [DecodeViewerRequest], which
 // return only valid requests, or an [*Error] that can be sent as it is. Clients
-// read with [DecodeServerMessage]. Both write with [Append]. Hot messages have
+// read with [DecodeServerMessage]. Both write with [AppendString]. Hot messages have
 // appenders that allocate nothing except to grow dst: [AppendAck],
 // [AppendPatch] and [BodyWriter]. A frame is a head ([AppendHead]: type and id)
 // and a body, so one encoded body serves every socket. [ClientView] is a client's

@@ -51,7 +51,7 @@ func (l *Log) Recording(ctx context.Context, id string) (rec presence.Recording,
 		return rec, ok, nil
 	}
 	rec, ok, err = l.store.recording(ctx, id)
-	return rec, ok, l.archiveError(ctx, err)
+	return rec, ok, l.wrapArchiveError(ctx, err)
 }
 
 // Recordings implements presence.Archive. A query with both anchor and code reads
@@ -68,7 +68,7 @@ func (l *Log) Recordings(ctx context.Context, q presence.RecordingQuery) (page [
 	if l.store == nil {
 		found = l.memory.queryRecordings(&q, after)
 	} else if found, err = l.store.queryRecordings(ctx, &q, after); err != nil {
-		return nil, "", l.archiveError(ctx, err)
+		return nil, "", l.wrapArchiveError(ctx, err)
 	}
 	page, next = q.CutPage(found)
 	return page, next, nil
@@ -80,12 +80,12 @@ func (l *Log) DeleteRecordings(ctx context.Context, before int64, limit int) (de
 		return 0, err
 	}
 	if l.store == nil {
-		return l.memory.deleteEndedBefore(before, limit), nil
+		return l.memory.deleteRecordingsEndedBefore(before, limit), nil
 	}
 	for deleted < limit {
 		want, got := min(limit-deleted, maxDeletesPerTransaction), 0
 		err := l.runInWriter(ctx, func(tx *sql.Tx) (err error) {
-			got, err = deleteEndedBefore(tx, before, want)
+			got, err = deleteRecordingsEndedBefore(tx, before, want)
 			return err
 		})
 		if err != nil {
@@ -117,7 +117,7 @@ func (l *Log) runInWriter(ctx context.Context, run func(*sql.Tx) error) error {
 	request := &transactionRequest{run, make(chan error, 1)}
 	select {
 	case l.requests.transactions <- request:
-		return l.archiveError(ctx, <-request.result)
+		return l.wrapArchiveError(ctx, <-request.result)
 	case <-l.shutdown.started:
 		return errArchiveClosed
 	case <-ctx.Done():
@@ -125,9 +125,9 @@ func (l *Log) runInWriter(ctx context.Context, run func(*sql.Tx) error) error {
 	}
 }
 
-// archiveError replaces an error by ctx's, or by errArchiveClosed, where that
+// wrapArchiveError replaces an error by ctx's, or by errArchiveClosed, where that
 // caused it.
-func (l *Log) archiveError(ctx context.Context, err error) error {
+func (l *Log) wrapArchiveError(ctx context.Context, err error) error {
 	switch {
 	case err == nil:
 		return nil

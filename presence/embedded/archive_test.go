@@ -160,7 +160,7 @@ func TestFailedUpgradeChangesNothing(t *testing.T) {
 		}
 	}
 	setMaxPages(t, l, fullDisk)
-	if err := s.migrate(1); !errors.Is(err, errMigration) {
+	if err := s.migrateFrom(1); !errors.Is(err, errMigration) {
 		t.Errorf("on a full disk: %v", err)
 	}
 	var version int
@@ -168,7 +168,7 @@ func TestFailedUpgradeChangesNothing(t *testing.T) {
 		t.Errorf("after the failed upgrade: schema %d, %v", version, err)
 	}
 	setMaxPages(t, l, unlimitedDisk)
-	if err := s.migrate(1); err != nil {
+	if err := s.migrateFrom(1); err != nil {
 		t.Error(err)
 	}
 }

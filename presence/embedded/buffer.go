@@ -23,8 +23,8 @@ type entryBuffer struct {
 
 func newEntryBuffer() entryBuffer { return entryBuffer{changed: make(chan struct{})} }
 
-// startAfter sets the id of the entry before the first one.
-func (b *entryBuffer) startAfter(id presence.ID) {
+// setPrecedingID sets the id of the entry before the first one.
+func (b *entryBuffer) setPrecedingID(id presence.ID) {
 	b.mu.Lock()
 	b.precedingID = id
 	b.mu.Unlock()

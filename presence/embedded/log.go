@@ -93,7 +93,7 @@ var ErrLocked = errors.New("embedded: another process uses this directory")
 // Close. It returns ErrLocked when another process has the lock.
 func Open(o Options) (*Log, error) {
 	l := &Log{
-		logger: o.Logger, clock: clock{time.Now()}, epoch: newEpochName(),
+		logger: o.Logger, clock: clock{time.Now()}, epoch: randomEpochName(),
 		memory: newMemoryStore(), buffer: newEntryBuffer(), pending: newPendingRows(),
 		requests: requests{make(chan *appendRequest), make(chan *transactionRequest)},
 		shutdown: shutdown{started: make(chan struct{}), writerDone: make(chan struct{})},
@@ -119,12 +119,12 @@ func (l *Log) Load(context.Context, *presence.Registry) (reg *presence.Registry,
 			return nil, 0, fmt.Errorf("embedded: load: %w", err)
 		}
 	} else {
-		reg.TrackChanges()
+		reg.TrackChangedRecords()
 	}
-	reg.ReseedPositions(newSeed())
+	reg.ReseedPositions(randomSeed())
 	if position := reg.Position(); reg.LastNum() > l.writer.lastEntry.Num { // before the first append
 		l.writer.lastEntry = presence.Entry{ID: position.ID, Num: reg.LastNum(), Time: reg.LogTime()}
-		l.buffer.startAfter(position.ID)
+		l.buffer.setPrecedingID(position.ID)
 	}
 	return reg, reg.LastNum(), nil
 }

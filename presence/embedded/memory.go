@@ -81,8 +81,8 @@ func (m *memoryStore) queryRecordings(q *presence.RecordingQuery, after *presenc
 	return found
 }
 
-// deleteEndedBefore deletes at most limit recordings, the first to end first.
-func (m *memoryStore) deleteEndedBefore(before int64, limit int) (deleted int) {
+// deleteRecordingsEndedBefore deletes at most limit recordings, the first to end first.
+func (m *memoryStore) deleteRecordingsEndedBefore(before int64, limit int) (deleted int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var expired []presence.Recording

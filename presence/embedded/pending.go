@@ -35,7 +35,7 @@ func (p *pendingRows) addRecords(records []presence.Record, entryNumber uint64) 
 	p.asOf = entryNumber
 }
 
-func (p *pendingRows) entryNumber() uint64 {
+func (p *pendingRows) asOfEntry() uint64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.asOf
@@ -60,15 +60,15 @@ func (p *pendingRows) returnRows(rows map[rowKey]presence.Record, asOf uint64) {
 	}
 }
 
-// newEpochName returns a random name: each start of the process begins an epoch.
-func newEpochName() string {
+// randomEpochName returns a random name: each start of the process begins an epoch.
+func randomEpochName() string {
 	var b [10]byte
 	rand.Read(b[:])
 	return hex.EncodeToString(b[:])
 }
 
-// newSeed returns the random start of the hash in positions.
-func newSeed() uint64 {
+// randomSeed returns the random start of the hash in positions.
+func randomSeed() uint64 {
 	var b [8]byte
 	rand.Read(b[:])
 	return binary.LittleEndian.Uint64(b[:])

@@ -32,8 +32,8 @@ func upsertRecordings(tx *sql.Tx, rows []recordingRow) error {
 	return nil
 }
 
-// deleteEndedBefore deletes at most limit recordings, the first to end first.
-func deleteEndedBefore(tx *sql.Tx, before int64, limit int) (deleted int, err error) {
+// deleteRecordingsEndedBefore deletes at most limit recordings, the first to end first.
+func deleteRecordingsEndedBefore(tx *sql.Tx, before int64, limit int) (deleted int, err error) {
 	result, err := tx.Exec(`DELETE FROM recordings WHERE num IN
 		(SELECT num FROM recordings WHERE ended < ? ORDER BY ended LIMIT ?)`, before, limit)
 	if err != nil {

@@ -30,8 +30,8 @@ PRAGMA user_version = 2;`
 // schema, as on a full disk. The database is unchanged.
 var errMigration = errors.New("embedded: schema upgrade failed")
 
-// migrate upgrades the schema from an older version, or from an empty database.
-func (s *store) migrate(version int) error {
+// migrateFrom upgrades the schema from an older version, or from an empty database.
+func (s *store) migrateFrom(version int) error {
 	if version == schemaVersion {
 		return nil
 	}

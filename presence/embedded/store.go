@@ -48,7 +48,7 @@ func openStore(dir string, logger zerolog.Logger, m *metrics) (*store, error) {
 	err := s.open(path)
 	if err != nil && !errors.Is(err, presence.ErrNewerVersion) && !errors.Is(err, errMigration) {
 		logger.Error().Err(err).Str("file", path).Msg("store damaged")
-		if s.damagedPath, err = moveAside(path); err == nil {
+		if s.damagedPath, err = moveDatabaseAside(path); err == nil {
 			logger.Error().Str("moved_to", s.damagedPath).Msg("damaged store moved aside, starting empty")
 			err = s.open(path)
 		}
@@ -70,7 +70,7 @@ func (s *store) open(path string) error {
 	}
 	db.SetMaxOpenConns(1)
 	s.db = db
-	if err = s.verify(); err == nil {
+	if err = s.checkAndMigrate(); err == nil {
 		s.readers, err = sql.Open("sqlite", "file:"+path+"?_pragma=busy_timeout(5000)&_pragma=query_only(1)")
 	}
 	if err != nil {
@@ -82,9 +82,9 @@ func (s *store) open(path string) error {
 	return nil
 }
 
-// verify checks and upgrades the database, and reads its registry. It returns
+// checkAndMigrate checks and upgrades the database, and reads its registry. It returns
 // ErrNewerVersion for a database of a newer version.
-func (s *store) verify() error {
+func (s *store) checkAndMigrate() error {
 	var version int
 	if err := s.db.QueryRow("PRAGMA user_version").Scan(&version); err != nil {
 		return err
@@ -99,7 +99,7 @@ func (s *store) verify() error {
 	if verdict != "ok" {
 		return errors.New(verdict)
 	}
-	if err := s.migrate(version); err != nil {
+	if err := s.migrateFrom(version); err != nil {
 		return err
 	}
 	var err error
@@ -107,8 +107,8 @@ func (s *store) verify() error {
 	return err
 }
 
-// moveAside renames a database and its companion files.
-func moveAside(path string) (newPath string, err error) {
+// moveDatabaseAside renames a database and its companion files.
+func moveDatabaseAside(path string) (newPath string, err error) {
 	newPath = path + ".damaged-" + time.Now().UTC().Format("20060102T150405.000")
 	for _, suffix := range []string{"", "-wal", "-shm"} {
 		if err := os.Rename(path+suffix, newPath+suffix); err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -129,11 +129,11 @@ func (s *store) loadRegistry() (*presence.Registry, error) {
 
 // readRegistry loads the rows, and applies the entries after them.
 func (s *store) readRegistry() (*presence.Registry, error) {
-	reg, err := presence.LoadRegistry(s.rows())
+	reg, err := presence.LoadRegistry(s.records())
 	if err != nil {
 		return nil, err
 	}
-	reg.TrackChanges() // the rows lack what the entries change
+	reg.TrackChangedRecords() // the rows lack what the entries change
 	for e, err := range s.entriesAfter(reg.LastNum()) {
 		if err != nil {
 			return nil, err
@@ -151,20 +151,20 @@ func (s *store) nextIncarnation(above uint64) (incarnation uint64, err error) {
 	return incarnation, err
 }
 
-func (s *store) rows() iter.Seq2[presence.Record, error] {
-	return queryAll(s.db, func(rows *sql.Rows, rec *presence.Record) error {
+func (s *store) records() iter.Seq2[presence.Record, error] {
+	return queryRows(s.db, func(rows *sql.Rows, rec *presence.Record) error {
 		return rows.Scan(&rec.Kind, &rec.Key, &rec.Value)
 	}, "SELECT kind, key, value FROM rows ORDER BY kind, key")
 }
 
 func (s *store) entriesAfter(number uint64) iter.Seq2[presence.Entry, error] {
-	return queryAll(s.db, func(rows *sql.Rows, e *presence.Entry) error {
+	return queryRows(s.db, func(rows *sql.Rows, e *presence.Entry) error {
 		return rows.Scan(&e.Num, &e.ID.MS, &e.ID.Seq, &e.Time, &e.Epoch, &e.Batch)
 	}, "SELECT num, id_ms, id_seq, time, repl, batch FROM entries WHERE num > ? ORDER BY num", number)
 }
 
-// queryAll yields the rows of a query, until the first error.
-func queryAll[T any](db *sql.DB, scan func(*sql.Rows, *T) error, query string, args ...any) iter.Seq2[T, error] {
+// queryRows yields the rows of a query, until the first error.
+func queryRows[T any](db *sql.DB, scan func(*sql.Rows, *T) error, query string, args ...any) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		var none T
 		rows, err := db.Query(query, args...)
@@ -185,9 +185,9 @@ func queryAll[T any](db *sql.DB, scan func(*sql.Rows, *T) error, query string, a
 	}
 }
 
-// save commits entries, and rows as of the entry with that number, in one
+// commitEntriesAndRows commits entries, and rows as of the entry with that number, in one
 // transaction. After an error none of them is stored.
-func (s *store) save(entries []presence.Entry, rows map[rowKey]presence.Record, asOf uint64) error {
+func (s *store) commitEntriesAndRows(entries []presence.Entry, rows map[rowKey]presence.Record, asOf uint64) error {
 	start := time.Now()
 	err := inTransaction(s.db, func(tx *sql.Tx) error {
 		if err := insertEntries(tx, entries); err != nil || len(rows) == 0 {

@@ -66,8 +66,8 @@ func (l *Log) commitAppends(group []*appendRequest) {
 		entries = append(entries, last)
 		durable = durable || a.Durable
 	}
-	if err := l.saveEntries(entries, durable); err != nil {
-		l.refuseDurable(group, err)
+	if err := l.saveOrBufferEntries(entries, durable); err != nil {
+		l.refuseDurableCommitOthers(group, err)
 		return
 	}
 	maps.Copy(l.writer.lastSeqs, ordered)
@@ -81,9 +81,9 @@ func (l *Log) commitAppends(group []*appendRequest) {
 	}
 }
 
-// refuseDurable answers a group whose durable entries could not be saved: it
+// refuseDurableCommitOthers answers a group whose durable entries could not be saved: it
 // refuses those, and commits the others, which need no disk.
-func (l *Log) refuseDurable(group []*appendRequest, err error) {
+func (l *Log) refuseDurableCommitOthers(group []*appendRequest, err error) {
 	var rest []*appendRequest
 	for _, a := range group {
 		if a.Durable && !l.isDuplicate(&a.SealedBatch) {
@@ -113,21 +113,21 @@ func (l *Log) newEntry(last presence.Entry, batch []byte) presence.Entry {
 	return presence.Entry{ID: id, Num: last.Num + 1, Time: now, Epoch: l.epoch, Batch: batch}
 }
 
-// saveEntries commits the entries of a group with a durable one, and the pending
+// saveOrBufferEntries commits the entries of a group with a durable one, and the pending
 // rows with them. It also commits earlier entries that are in no row yet: the
 // result of a durable command may depend on them, and a replay must give the
 // same result.
-func (l *Log) saveEntries(entries []presence.Entry, durable bool) error {
+func (l *Log) saveOrBufferEntries(entries []presence.Entry, durable bool) error {
 	if l.store == nil {
 		return nil
 	}
 	if !durable {
-		l.writer.unsaved = append(dropEntries(l.writer.unsaved, l.pending.entryNumber()), entries...)
+		l.writer.unsaved = append(entriesAfter(l.writer.unsaved, l.pending.asOfEntry()), entries...)
 		return nil
 	}
 	rows, asOf := l.pending.takeRows()
-	all := append(dropEntries(l.writer.unsaved, asOf), entries...)
-	if err := l.store.save(all, rows, asOf); err != nil {
+	all := append(entriesAfter(l.writer.unsaved, asOf), entries...)
+	if err := l.store.commitEntriesAndRows(all, rows, asOf); err != nil {
 		l.pending.returnRows(rows, asOf)
 		l.writer.unsaved = all[:len(all)-len(entries)]
 		return err
@@ -136,8 +136,8 @@ func (l *Log) saveEntries(entries []presence.Entry, durable bool) error {
 	return nil
 }
 
-// dropEntries returns the entries without those up to a number.
-func dropEntries(entries []presence.Entry, upTo uint64) []presence.Entry {
+// entriesAfter returns the entries without those up to a number.
+func entriesAfter(entries []presence.Entry, upTo uint64) []presence.Entry {
 	n := 0
 	for n < len(entries) && entries[n].Num <= upTo {
 		n++
@@ -151,7 +151,7 @@ func (l *Log) flushPendingRows() {
 	if len(rows) == 0 { // always in memory
 		return
 	}
-	if err := l.store.save(nil, rows, asOf); err != nil {
+	if err := l.store.commitEntriesAndRows(nil, rows, asOf); err != nil {
 		l.pending.returnRows(rows, asOf)
 		l.logger.Error().Err(err).Int("rows", len(rows)).Msg("store write failed, will retry")
 	}

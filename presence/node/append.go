@@ -35,7 +35,7 @@ func (n *Node) runAppender(ctx context.Context) error {
 		withCounts = withCounts || ticked
 		b := n.newBatch(withCounts)
 		if ticked {
-			now := n.now()
+			now := n.uptime()
 			withDigest, mayRaise := now-lastDigest >= digestInterval, lastRaise == 0 || now-lastRaise >= retryInterval
 			if withDigest {
 				lastDigest = now
@@ -54,7 +54,7 @@ func (n *Node) runAppender(ctx context.Context) error {
 			continue
 		}
 		withCounts = false
-		if n.queue.hasMore(n.cfg.BatchBytes) {
+		if n.queue.needsBatchNow(n.cfg.BatchBytes) {
 			n.wakeAppender() // more than fits into one batch
 		}
 	}
@@ -71,15 +71,15 @@ const digestInterval = 60_000
 func (n *Node) newBatch(counts bool) *presence.Batch {
 	b := &presence.Batch{Node: n.cfg.Name, Process: n.process, MaxRules: n.cfg.maxRules}
 	if counts {
-		n.Read(func(r *presence.Registry) { n.queue.takeCounts(r, b) })
+		n.Read(func(r *presence.Registry) { n.queue.addChangedCounts(r, b) })
 	}
-	n.queue.fillBatch(b, n.now(), n.cfg.BatchBytes, n.canRestore)
+	n.queue.fillBatch(b, n.uptime(), n.cfg.BatchBytes, n.needsRestore)
 	return b
 }
 
-// canRestore reports whether a command would still restore something.
-func (n *Node) canRestore(c presence.Command) (lacks bool) {
-	n.Read(func(r *presence.Registry) { lacks = r.CanRestore(c) })
+// needsRestore reports whether a command would still restore something.
+func (n *Node) needsRestore(c presence.Command) (lacks bool) {
+	n.Read(func(r *presence.Registry) { lacks = r.NeedsRestore(c) })
 	return lacks
 }
 
@@ -87,7 +87,7 @@ func (n *Node) canRestore(c presence.Command) (lacks bool) {
 func (n *Node) rejoin(ctx context.Context) error {
 	var known uint64
 	n.Read(func(r *presence.Registry) { known = r.Incarnation(n.cfg.Name) })
-	if n.connection.failingSince.CompareAndSwap(0, max(1, n.now())) { // the log may be unreachable: Do must not wait for it
+	if n.connection.failingSince.CompareAndSwap(0, max(1, n.uptime())) { // the log may be unreachable: Do must not wait for it
 		defer n.connection.failingSince.Store(0)
 	}
 	incarnation, err := n.log.Join(ctx, n.cfg.Name, max(n.appender.incarnation, known))
@@ -111,7 +111,7 @@ func (n *Node) addTickParts(b *presence.Batch, withDigest, mayRaise bool) (nextT
 		if withDigest {
 			b.Digest = &presence.Digest{Position: r.Position(), Sum: r.Digest()}
 		}
-		rules := min(r.CommonRules(), n.cfg.maxRules)
+		rules := min(r.CommonMaxRules(), n.cfg.maxRules)
 		if raisesRules = mayRaise && rules > r.Rules() && r.Leader() == n.cfg.Name; raisesRules {
 			b.Commands = append(b.Commands, &presence.RaiseRules{Rules: rules})
 		}
@@ -129,7 +129,7 @@ func (n *Node) appendBatch(ctx context.Context, b *presence.Batch) bool {
 		switch {
 		case err == nil:
 			if since := n.connection.failingSince.Swap(0); since != 0 {
-				n.cfg.Logger.Info().Int64("after_ms", n.now()-since).Msg("log appends recovered")
+				n.cfg.Logger.Info().Int64("after_ms", n.uptime()-since).Msg("log appends recovered")
 			}
 			if sealed.Durable {
 				n.connection.unwritableSince.Store(0)
@@ -139,7 +139,7 @@ func (n *Node) appendBatch(ctx context.Context, b *presence.Batch) bool {
 			n.appender.undecided = &sealed
 			return false
 		}
-		isFirst := n.connection.failingSince.CompareAndSwap(0, max(1, n.now()))
+		isFirst := n.connection.failingSince.CompareAndSwap(0, max(1, n.uptime()))
 		if errors.Is(err, presence.ErrNotWritten) && !mayBeOrdered {
 			if sealed.Durable {
 				n.connection.unwritableSince.CompareAndSwap(0, time.Now().UnixMilli())
@@ -147,7 +147,7 @@ func (n *Node) appendBatch(ctx context.Context, b *presence.Batch) bool {
 			if isFirst {
 				n.cfg.Logger.Error().Err(err).Int("commands", len(b.Commands)).Msg("batch not written to log")
 			}
-			if n.queue.requeueUnwritten(b, n.now()) {
+			if n.queue.requeueOrRefuse(b, n.uptime()) {
 				n.wakeAppender() // the other commands need no disk
 			}
 			return false

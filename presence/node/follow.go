@@ -8,10 +8,10 @@ import (
 	"onair/presence"
 )
 
-// runApplier is the goroutine that changes the registry.
-func (n *Node) runApplier(ctx context.Context) error {
+// maintainRegistry is the goroutine that changes the registry.
+func (n *Node) maintainRegistry(ctx context.Context) error {
 	for {
-		err := n.followLog(ctx)
+		err := n.applyLogEntries(ctx)
 		if ctx.Err() != nil || err == nil {
 			return nil
 		}
@@ -45,8 +45,8 @@ func rebuildCause(err error) (label string) {
 	return ""
 }
 
-// followLog applies the log's entries as they come.
-func (n *Node) followLog(ctx context.Context) error {
+// applyLogEntries applies the log's entries as they come.
+func (n *Node) applyLogEntries(ctx context.Context) error {
 	for e, err := range n.log.Tail(ctx, n.reg.LastEntry()) {
 		if err != nil {
 			return err
@@ -77,7 +77,7 @@ func (n *Node) handleApplied(a *presence.Applied) error {
 	if a.Settings != nil {
 		n.connection.isolationTimeout.Store(isolationTimeoutOf(*a.Settings))
 	}
-	n.reconcile()
+	n.advanceReconciliations()
 	wasFrozen := n.frozen.Load()
 	isFrozen := n.cfg.Shared && (len(n.applier.reconciliations) > 0 || n.reg.IsReconciling())
 	if isFrozen && !wasFrozen {
@@ -90,7 +90,7 @@ func (n *Node) handleApplied(a *presence.Applied) error {
 		applied.ReceivedAt = n.queue.firstReceivedAt(batchID{a.Incarnation, a.Seq})
 	}
 	n.cfg.OnApplied(applied)
-	n.queue.dropEnded(a.Changes)
+	n.queue.dropEndedCounts(a.Changes)
 	if wasFrozen && !isFrozen {
 		n.unfreeze()
 	}
@@ -99,7 +99,7 @@ func (n *Node) handleApplied(a *presence.Applied) error {
 	} else if a.Node == n.cfg.Name && a.Incarnation > n.queue.currentIncarnation() {
 		return ErrSuperseded
 	}
-	return n.compareDigests(a.Comparison)
+	return n.checkPeerDigest(a.Comparison)
 }
 
 // handleOwnBatch handles an own batch that the log has returned.
@@ -108,10 +108,10 @@ func (n *Node) handleOwnBatch(a *presence.Applied, frozen bool) {
 	switch {
 	case !a.Refused:
 		if last := n.applier.lastOwnBatch; b.incarnation == last.incarnation && b.seq != last.seq+1 || b.incarnation != last.incarnation && b.seq != 1 {
-			n.requeueLost(b)
+			n.requeueLostBefore(b)
 		}
 		n.applier.lastOwnBatch = b
-		n.connection.lastOwnApplied.Store(n.now())
+		n.connection.lastOwnApplied.Store(n.uptime())
 		n.queue.completeBatch(a, frozen)
 		if n.queue.confirmIncarnation(b.incarnation) {
 			n.wakeAppender()
@@ -129,9 +129,9 @@ func (n *Node) handleOwnBatch(a *presence.Applied, frozen bool) {
 	}
 }
 
-// requeueLost queues the commands of earlier own batches again, because the log
+// requeueLostBefore queues the commands of earlier own batches again, because the log
 // accepted them and then lost them.
-func (n *Node) requeueLost(b batchID) {
+func (n *Node) requeueLostBefore(b batchID) {
 	n.cfg.Logger.Warn().Uint64("incarnation", b.incarnation).Uint64("seq", b.seq).Msg("log lost batches of this node, requeueing")
 	n.queue.requeueBefore(b)
 	n.resendCounts()
@@ -140,8 +140,8 @@ func (n *Node) requeueLost(b batchID) {
 
 // resendCounts queues all viewer counts and likes again.
 func (n *Node) resendCounts() {
-	n.queue.likes.resendAll(nil)
-	n.Read(func(r *presence.Registry) { n.queue.viewers.resendAll(r.ViewedSessions(n.cfg.Name, n.process)) })
+	n.queue.likes.requeueAll(nil)
+	n.Read(func(r *presence.Registry) { n.queue.viewers.requeueAll(r.ViewedSessions(n.cfg.Name, n.process)) })
 }
 
 // requestRejoin makes the appender rejoin under another incarnation.
@@ -153,9 +153,9 @@ func (n *Node) requestRejoin() {
 	n.wakeAppender()
 }
 
-// compareDigests evaluates a peer's digest. Where registries differ the majority
+// checkPeerDigest evaluates a peer's digest. Where registries differ the majority
 // of nodes is right, and in a tie those that agree with the leader.
-func (n *Node) compareDigests(c *presence.DigestComparison) error {
+func (n *Node) checkPeerDigest(c *presence.DigestComparison) error {
 	if c == nil || c.Node == n.cfg.Name {
 		return nil
 	}

@@ -136,11 +136,11 @@ func (m *metrics) countApplied(a *presence.Applied) {
 func (m *metrics) setGauges(r *presence.Registry) {
 	m.nodes.Set(float64(r.LivingNodes()))
 	m.outboxEvents.Set(float64(r.OutboxSize()))
-	m.deadLetters.Store(int64(r.DeadLetterCount()))
+	m.deadLetters.Store(int64(r.TotalDeadLetters()))
 }
 
-// resetStreams counts the streams of a loaded registry.
-func (m *metrics) resetStreams(r *presence.Registry) {
+// resetStreamGauge counts the streams of a loaded registry.
+func (m *metrics) resetStreamGauge(r *presence.Registry) {
 	m.streams.Reset()
 	m.initLabels()
 	for st := range r.Streams() {
@@ -151,5 +151,5 @@ func (m *metrics) resetStreams(r *presence.Registry) {
 // countRebuild counts a rebuild.
 func (m *metrics) countRebuild(cause string, r *presence.Registry) {
 	m.rebuilds.WithLabelValues(cause).Inc()
-	m.resetStreams(r)
+	m.resetStreamGauge(r)
 }

@@ -171,9 +171,9 @@ func (n *Node) Read(f func(*presence.Registry)) {
 	f(n.reg)
 }
 
-// now is the time since the node's start in milliseconds, by the monotonic
+// uptime is the time since the node's start in milliseconds, by the monotonic
 // clock.
-func (n *Node) now() (ms int64) { return time.Since(n.startedAt).Milliseconds() }
+func (n *Node) uptime() (ms int64) { return time.Since(n.startedAt).Milliseconds() }
 
 // Run appends and applies until ctx ends, then leaves the log and returns nil.
 // It returns an error when the node cannot continue: the log failed, an entry
@@ -190,7 +190,7 @@ func (n *Node) Run(ctx context.Context) error {
 		stop()
 	}
 	var wg sync.WaitGroup
-	wg.Go(func() { end(n.runApplier(ctx)) })
+	wg.Go(func() { end(n.maintainRegistry(ctx)) })
 	wg.Go(func() {
 		if err := n.runAppender(ctx); err != nil {
 			end(err)
@@ -206,7 +206,7 @@ func (n *Node) Run(ctx context.Context) error {
 	wg.Wait()
 	n.queue.close()
 	if !errors.Is(failed, ErrSuperseded) {
-		n.leave()
+		n.flushAndLeave()
 	}
 	return failed
 }
@@ -232,9 +232,9 @@ func (n *Node) appendSettings(ctx context.Context) error {
 	return nil
 }
 
-// leave appends all beats that wait, and then Leave, so that the other nodes
+// flushAndLeave appends all beats that wait, and then Leave, so that the other nodes
 // need not wait for this one.
-func (n *Node) leave() {
+func (n *Node) flushAndLeave() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	if n.deadIncarnation.Load() >= n.appender.incarnation && n.rejoin(ctx) != nil {
@@ -269,14 +269,14 @@ const refuseAfter = 1000
 // the command was certainly not written, or names a session that is missing
 // while the nodes reconcile. It returns ErrUnknown when ctx ended first.
 func (n *Node) Do(ctx context.Context, c presence.Command) (presence.Result, error) {
-	if since := n.connection.failingSince.Load(); since != 0 && n.now()-since >= refuseAfter {
+	if since := n.connection.failingSince.Load(); since != 0 && n.uptime()-since >= refuseAfter {
 		return presence.Result{}, ErrUnavailable
 	}
 	switch c := c.(type) {
 	case *presence.Start:
-		c.AppliedNum = n.lastNum()
+		c.AppliedNum = n.lastAppliedNum()
 	case *presence.Resume:
-		c.AppliedNum = n.lastNum()
+		c.AppliedNum = n.lastAppliedNum()
 	}
 	waiting := n.queue.addAwaited(c)
 	n.wakeAppender()
@@ -296,8 +296,8 @@ func (n *Node) Do(ctx context.Context, c presence.Command) (presence.Result, err
 	}
 }
 
-// lastNum is the number of the last entry applied.
-func (n *Node) lastNum() (num uint64) {
+// lastAppliedNum is the number of the last entry applied.
+func (n *Node) lastAppliedNum() (num uint64) {
 	n.Read(func(r *presence.Registry) { num = r.LastNum() })
 	return num
 }
@@ -327,7 +327,7 @@ func (n *Node) Beat(l presence.Lease) (isolated, accepted bool) {
 	if !accepted {
 		return false, false
 	}
-	now := n.now()
+	now := n.uptime()
 	n.queue.addBeat(l, now)
 	n.metrics.beats.Inc()
 	return n.isIsolatedAt(now) || n.frozen.Load(), true
@@ -336,7 +336,7 @@ func (n *Node) Beat(l presence.Lease) (isolated, accepted bool) {
 // IsIsolated reports whether no own batch was applied for half an interval, at
 // most ten seconds. The node then cannot confirm that its appends reach the log,
 // and anchors should use another node.
-func (n *Node) IsIsolated() bool { return n.isIsolatedAt(n.now()) }
+func (n *Node) IsIsolated() bool { return n.isIsolatedAt(n.uptime()) }
 
 // IsFrozen reports whether views are frozen because the nodes reconcile. A
 // missing session may then be restored.

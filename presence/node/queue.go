@@ -77,7 +77,7 @@ func newCommandQueue() commandQueue {
 func (q *commandQueue) addBeat(l presence.Lease, receivedAt int64) {
 	q.mu.Lock()
 	if n := len(q.beats); n == cap(q.beats) && n >= compactBeatsAt {
-		q.beats = newestBeats(q.beats)
+		q.beats = compactBeats(q.beats)
 	}
 	q.beats = append(q.beats, waitingBeat{l, receivedAt})
 	q.mu.Unlock()
@@ -86,8 +86,8 @@ func (q *commandQueue) addBeat(l presence.Lease, receivedAt int64) {
 // compactBeatsAt is how many beats wait before repeated ones are dropped.
 const compactBeatsAt = 4096
 
-// newestBeats sorts beats by lease, and keeps the last of each.
-func newestBeats(beats []waitingBeat) []waitingBeat {
+// compactBeats sorts beats by lease, and keeps the last of each.
+func compactBeats(beats []waitingBeat) []waitingBeat {
 	slices.SortFunc(beats, func(a, b waitingBeat) int {
 		return cmp.Or(cmp.Compare(a.Index, b.Index), cmp.Compare(a.Tag, b.Tag), cmp.Compare(b.receivedAt, a.receivedAt))
 	})
@@ -97,14 +97,14 @@ func newestBeats(beats []waitingBeat) []waitingBeat {
 // addAwaited queues a command whose caller waits.
 func (q *commandQueue) addAwaited(c presence.Command) *waitingCommand {
 	waiting := &waitingCommand{command: c, answer: make(chan outcome, 1), receivedAt: time.Now()}
-	q.add(waiting)
+	q.addCommand(waiting)
 	return waiting
 }
 
 // addUnawaited queues a command without a caller.
-func (q *commandQueue) addUnawaited(c presence.Command) { q.add(&waitingCommand{command: c}) }
+func (q *commandQueue) addUnawaited(c presence.Command) { q.addCommand(&waitingCommand{command: c}) }
 
-func (q *commandQueue) add(c *waitingCommand) {
+func (q *commandQueue) addCommand(c *waitingCommand) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.closed {
@@ -123,8 +123,8 @@ func (q *commandQueue) addRestores(commands []presence.Command) {
 	}
 }
 
-// hasRestores reports whether a restore command is not in the log yet.
-func (q *commandQueue) hasRestores() bool {
+// hasUnappliedRestores reports whether a restore command is not in the log yet.
+func (q *commandQueue) hasUnappliedRestores() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for _, commands := range q.inFlight {
@@ -224,9 +224,9 @@ func (q *commandQueue) firstReceivedAt(b batchID) time.Time {
 	return time.Time{}
 }
 
-// hasMore reports whether more is queued than the last batch took, so that
+// needsBatchNow reports whether more is queued than the last batch took, so that
 // another one should follow at once.
-func (q *commandQueue) hasMore(batchBytes int) bool {
+func (q *commandQueue) needsBatchNow(batchBytes int) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if len(q.restores) > 0 || q.isUnconfirmed {
@@ -245,21 +245,21 @@ func (q *commandQueue) isDrained() bool {
 // maxBeatBytes is the largest encoding of a beat.
 const maxBeatBytes = 12
 
-// takeCounts adds changed counts of known sessions to a batch, up to the limit
+// addChangedCounts adds changed counts of known sessions to a batch, up to the limit
 // of a tick.
-func (q *commandQueue) takeCounts(r *presence.Registry, b *presence.Batch) {
-	b.Viewers, q.sentViewers = q.viewers.takeChanged(r)
-	b.Likes, q.sentLikes = q.likes.takeChanged(r)
+func (q *commandQueue) addChangedCounts(r *presence.Registry, b *presence.Batch) {
+	b.Viewers, q.sentViewers = q.viewers.takeChangedCounts(r)
+	b.Likes, q.sentLikes = q.likes.takeChangedCounts(r)
 }
 
 // fillBatch adds queued beats and commands to a batch, up to about size bytes.
-// It drops restore commands that canRestore no longer accepts.
+// It drops restore commands that needsRestore no longer accepts.
 func (q *commandQueue) fillBatch(b *presence.Batch, now int64, size int, canRestore func(presence.Command) bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.lastBatch.seq++
 	b.Incarnation, b.Seq = q.lastBatch.incarnation, q.lastBatch.seq
-	q.beats = newestBeats(q.beats)
+	q.beats = compactBeats(q.beats)
 	fits := min(len(q.beats), max(1, size/maxBeatBytes))
 	b.Beats = make([]presence.Beat, fits)
 	for i, x := range q.beats[:fits] {
@@ -282,7 +282,7 @@ func (q *commandQueue) fillBatch(b *presence.Batch, now int64, size int, canRest
 }
 
 // takeFitting moves commands of up to *size bytes, but at least one, from a
-// queue to those taken, and drops those that canRestore does not accept.
+// queue to those taken, and drops those that needsRestore does not accept.
 func (q *commandQueue) takeFitting(taken, queue []*waitingCommand, size *int, canRestore func(presence.Command) bool) (all, rest []*waitingCommand) {
 	for i, c := range queue {
 		if canRestore == nil || canRestore(c.command) {
@@ -297,11 +297,11 @@ func (q *commandQueue) takeFitting(taken, queue []*waitingCommand, size *int, ca
 	return taken, nil
 }
 
-// requeueUnwritten takes back a batch that was certainly not ordered. It refuses
+// requeueOrRefuse takes back a batch that was certainly not ordered. It refuses
 // the durable commands and queues the rest for the next batch, which gets the
 // same seq. It reports whether any was refused, so that the rest can be appended
 // at once.
-func (q *commandQueue) requeueUnwritten(b *presence.Batch, now int64) (anyRefused bool) {
+func (q *commandQueue) requeueOrRefuse(b *presence.Batch, now int64) (anyRefused bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.lastBatch.seq = b.Seq - 1
@@ -309,10 +309,10 @@ func (q *commandQueue) requeueUnwritten(b *presence.Batch, now int64) (anyRefuse
 		q.beats = append(q.beats, waitingBeat{x.Lease, now - int64(x.Age)})
 	}
 	if len(b.Viewers) > 0 {
-		q.viewers.requeue(q.sentViewers)
+		q.viewers.requeueCounts(q.sentViewers)
 	}
 	if len(b.Likes) > 0 {
-		q.likes.requeue(q.sentLikes)
+		q.likes.requeueCounts(q.sentLikes)
 	}
 	var restores, kept []*waitingCommand
 	for _, c := range q.inFlight[batchID{b.Incarnation, b.Seq}] {
@@ -351,8 +351,8 @@ func (q *commandQueue) completeBatch(a *presence.Applied, isReconciling bool) {
 	}
 }
 
-// dropEnded drops the counts of sessions that have ended.
-func (q *commandQueue) dropEnded(changes []presence.Change) {
+// dropEndedCounts drops the counts of sessions that have ended.
+func (q *commandQueue) dropEndedCounts(changes []presence.Change) {
 	for _, ch := range changes {
 		if ch.Ended != nil {
 			q.viewers.dropSession(ch.Ended.Stream.Session)

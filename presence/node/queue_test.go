@@ -17,17 +17,17 @@ func TestTally(t *testing.T) {
 	reg := registryOf(t, starts...)
 	o := newCommandQueue()
 	ta := &o.viewers
-	take := func() []presence.Count { counts, _ := ta.takeChanged(reg); return counts }
+	take := func() []presence.Count { counts, _ := ta.takeChangedCounts(reg); return counts }
 	lease := func(i int) presence.Lease { return reg.StreamBySession(sessionID(i)).Lease() }
 	for i := range 3 * maxCountsPerTick {
 		ta.setCount(sessionID(i), int64(i))
 	}
-	first, of := ta.takeChanged(reg)
+	first, of := ta.takeChangedCounts(reg)
 	check(t, "a tick's worth", len(first), maxCountsPerTick)
 	check(t, "most changed first", first[0], presence.Count{Lease: lease(3*maxCountsPerTick - 1), N: 3*maxCountsPerTick - 1})
 	b := presence.Batch{Node: "a", Incarnation: 1, Seq: 1, Viewers: first}
 	check(t, "bytes", len(b.Seal().Bytes) <= 4200, true)
-	ta.requeue(of)
+	ta.requeueCounts(of)
 	check(t, "again", len(take()), maxCountsPerTick)
 	take()
 	check(t, "rest", len(take()), maxCountsPerTick-1)
@@ -45,14 +45,14 @@ func TestTally(t *testing.T) {
 	ta.setCount(s, 2)
 	take()
 	ta.setCount(s, 0)
-	zero, of := ta.takeChanged(reg)
+	zero, of := ta.takeChangedCounts(reg)
 	check(t, "gone", slices.Equal(zero, []presence.Count{{Lease: lease(1)}}) && len(ta.counts) == 0, true)
-	ta.requeue(of)
+	ta.requeueCounts(of)
 	check(t, "gone again", slices.Equal(take(), zero), true)
 	ta.addToCount(s, 3)
 	ta.addToCount(s, 4)
 	check(t, "added", take()[0].N, 7)
-	ta.resendAll([]presence.Session{sessionID(2)})
+	ta.requeueAll([]presence.Session{sessionID(2)})
 	check(t, "all again, and those that only the log has", len(take()), 2)
 	ta.setCount(presence.Session{9}, 5)
 	check(t, "not known yet", len(take()), 0)
@@ -103,7 +103,7 @@ func TestBatchesAreBounded(t *testing.T) {
 		o.addUnawaited(startOf(i, fmt.Sprint("anchor", i)))
 	}
 	beats, commands, batches := 0, 0, 0
-	for o.hasMore(size) || beats < many {
+	for o.needsBatchNow(size) || beats < many {
 		b := &presence.Batch{Node: "a"}
 		o.fillBatch(b, 0, size, nil)
 		if n := len(b.Seal().Bytes); n > size+200 {

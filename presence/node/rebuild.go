@@ -21,7 +21,7 @@ func (n *Node) loadRegistry(ctx context.Context) error {
 		switch {
 		case err == nil:
 			n.connection.isolationTimeout.Store(isolationTimeoutOf(r.Settings()))
-			n.metrics.resetStreams(r)
+			n.metrics.resetStreamGauge(r)
 			if n.cfg.Shared && r.IsReconciling() {
 				n.frozen.Store(true)
 				n.cfg.OnFreeze()
@@ -91,7 +91,7 @@ func (n *Node) rebuildRegistry(ctx context.Context, cause error) error {
 		n.queue.completeBatch(&own[i], true)
 	}
 	n.requestRejoin()
-	n.reconcile()
+	n.advanceReconciliations()
 	if isFrozen := len(n.applier.reconciliations) > 0 || r.IsReconciling(); !isFrozen {
 		n.unfreeze()
 	} else if !n.frozen.Load() {

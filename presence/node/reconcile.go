@@ -16,12 +16,12 @@ type reconciliation struct {
 	rulesQueued bool               // the raise of the rules is queued
 }
 
-// reconcile queues what is due to be restored, and drops the reconciliations
+// advanceReconciliations queues what is due to be restored, and drops the reconciliations
 // that are done.
-func (n *Node) reconcile() {
+func (n *Node) advanceReconciliations() {
 	n.applier.reconciliations = slices.DeleteFunc(n.applier.reconciliations, func(x *reconciliation) bool {
 		n.queueRestores(x)
-		isDone := x.ownQueued && x.allQueued && n.reg.TimeSinceLoss(x.lastShared) >= presence.ReconcileTicks*n.reg.Settings().Tick() && !n.queue.hasRestores()
+		isDone := x.ownQueued && x.allQueued && n.reg.TimeSinceLoss(x.lastShared) >= presence.ReconcileTicks*n.reg.Settings().Tick() && !n.queue.hasUnappliedRestores()
 		if isDone {
 			n.cfg.Logger.Info().Uint64("from", x.lastShared+1).Int("streams", n.reg.Len()).Msg("lost entries restored")
 		}
@@ -35,7 +35,7 @@ func (n *Node) reconcile() {
 // longer than maxLossAge leaves that to the others.
 func (n *Node) queueRestores(x *reconciliation) {
 	if n.reg.Rules() < 2 {
-		n.restoreRules(x)
+		n.queueRulesRestore(x)
 		return
 	}
 	if !x.ownQueued {
@@ -61,9 +61,9 @@ func (n *Node) queueAllRestores() {
 	}
 }
 
-// restoreRules restores the version of the rules, which the other commands need.
+// queueRulesRestore restores the version of the rules, which the other commands need.
 // If the rules were never raised, nothing is restored.
-func (n *Node) restoreRules(x *reconciliation) {
+func (n *Node) queueRulesRestore(x *reconciliation) {
 	if x.old.Rules() < 2 {
 		x.ownQueued, x.allQueued = true, true
 	} else if !x.rulesQueued {

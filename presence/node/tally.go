@@ -59,13 +59,13 @@ func (t *tally) storeCount(s presence.Session, x sessionCount) {
 	t.counts[s] = x
 }
 
-// takeChanged returns the counts to send, and their sessions. Sessions that the
+// takeChangedCounts returns the counts to send, and their sessions. Sessions that the
 // registry lacks stay queued, because the log may have lost them for a while.
-func (t *tally) takeChanged(r *presence.Registry) (counts []presence.Count, sessions []presence.Session) {
+func (t *tally) takeChangedCounts(r *presence.Registry) (counts []presence.Count, sessions []presence.Session) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if len(t.queue) > maxCountsPerTick {
-		t.sortByChange()
+		t.sortQueueByChange()
 	}
 	var rest []presence.Session
 	for i, s := range t.queue {
@@ -92,8 +92,8 @@ func (t *tally) takeChanged(r *presence.Registry) (counts []presence.Count, sess
 	return counts, sessions
 }
 
-// sortByChange sorts the queue by how much counts changed.
-func (t *tally) sortByChange() {
+// sortQueueByChange sorts the queue by how much counts changed.
+func (t *tally) sortQueueByChange() {
 	type change struct {
 		presence.Session
 		by int64
@@ -111,8 +111,8 @@ func (t *tally) sortByChange() {
 	}
 }
 
-// requeue queues counts that were taken but not written.
-func (t *tally) requeue(sessions []presence.Session) {
+// requeueCounts queues counts that were taken but not written.
+func (t *tally) requeueCounts(sessions []presence.Session) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, s := range sessions {
@@ -122,9 +122,9 @@ func (t *tally) requeue(sessions []presence.Session) {
 	}
 }
 
-// resendAll queues all counts, and zero for sessions that only the log has
+// requeueAll queues all counts, and zero for sessions that only the log has
 // counts of.
-func (t *tally) resendAll(logged []presence.Session) {
+func (t *tally) requeueAll(logged []presence.Session) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for s, x := range t.counts {

@@ -18,10 +18,10 @@ const (
 	benchFirstStart = 1_763_830_000_000 // Unix milliseconds
 )
 
-// benchRecording returns the i-th recording. Its texts are as long as real ones.
-func benchRecording(i int) presence.Recording {
+// newBenchRecording returns the i-th recording. Its texts are as long as real ones.
+func newBenchRecording(i int) presence.Recording {
 	anchor := fmt.Sprintf("anchor%06d", i%benchAnchors)
-	rec := testRecording(benchRecordingID(i), anchor, benchFirstStart+int64(i)*1000)
+	rec := newRecording(benchRecordingID(i), anchor, benchFirstStart+int64(i)*1000)
 	rec.Title = "An evening with " + anchor + ", part " + fmt.Sprint(i/benchAnchors)
 	rec.Cover = "https://cdn.example.com/covers/" + rec.ID + ".jpg"
 	rec.Location = "https://1500000000.vod2.example.com/0123456789abcdef/" + rec.ID + "/f0.mp4"
@@ -38,10 +38,10 @@ func BenchArchive(b *testing.B, a presence.Archive, onFilled func(recordings int
 	keepNext := func(b *testing.B, n int) {
 		batch := make([]presence.Recording, n)
 		for i := range batch {
-			batch[i] = benchRecording(next)
+			batch[i] = newBenchRecording(next)
 			next++
 		}
-		mustKeep(b, a, batch...)
+		mustStore(b, a, batch...)
 	}
 	for next < benchRecordings {
 		keepNext(b, 1000)
@@ -55,14 +55,14 @@ func BenchArchive(b *testing.B, a presence.Archive, onFilled func(recordings int
 		})
 	}
 	run("keep/new", func(b *testing.B) { keepNext(b, 1) })
-	run("keep/again", func(b *testing.B) { mustKeep(b, a, benchRecording(rand.IntN(benchRecordings))) })
+	run("keep/again", func(b *testing.B) { mustStore(b, a, newBenchRecording(rand.IntN(benchRecordings))) })
 	run("keep/new=100", func(b *testing.B) { keepNext(b, 100) })
 	run("recording", func(b *testing.B) {
 		if _, ok, err := a.Recording(context.Background(), benchRecordingID(rand.IntN(benchRecordings))); !ok || err != nil {
 			b.Fatal(ok, err)
 		}
 	})
-	benchPages(a, run)
+	benchRecordingQueries(a, run)
 	run("discard=100", func(b *testing.B) {
 		if n, err := a.DeleteRecordings(context.Background(), benchFirstStart+benchRecordings*1000, 100); n != 100 || err != nil {
 			b.Fatal(n, err)
@@ -70,8 +70,8 @@ func BenchArchive(b *testing.B, a presence.Archive, onFilled func(recordings int
 	})
 }
 
-// benchPages measures first pages, and pages after a random cursor.
-func benchPages(a presence.Archive, run func(name string, call func(*testing.B))) {
+// benchRecordingQueries measures first pages, and pages after a random cursor.
+func benchRecordingQueries(a presence.Archive, run func(name string, call func(*testing.B))) {
 	for _, c := range []struct {
 		name string
 		presence.RecordingQuery

@@ -28,7 +28,7 @@ func CheckArchiveAgainstModel(t *testing.T, a presence.Archive) {
 			}
 		}
 		m := archiveModel{a, map[string]presence.Recording{}}
-		t.Repeat(map[string]func(*rapid.T){"keep": m.keepRandom, "discard": m.discardRandom, "query": m.queryRandom, "": m.checkAll})
+		t.Repeat(map[string]func(*rapid.T){"keep": m.storeRandom, "discard": m.deleteRandom, "query": m.queryRandom, "": m.compareAll})
 	})
 }
 
@@ -41,16 +41,16 @@ type archiveModel struct {
 // times are the same few for recordings and for queries.
 var times = rapid.Int64Range(-2, 6)
 
-// names generates anchors and codes.
-func names(more ...string) *rapid.Generator[string] {
+// anchorOrCode generates anchors and codes.
+func anchorOrCode(more ...string) *rapid.Generator[string] {
 	return rapid.SampledFrom(append(more, "ann", "bob", "ann\x00"))
 }
 
-func (m *archiveModel) keepRandom(t *rapid.T) {
+func (m *archiveModel) storeRandom(t *rapid.T) {
 	recordings := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) presence.Recording {
 		return presence.Recording{
 			ID:     rapid.StringMatching("[ab]{1,3}").Draw(t, "id"),
-			Anchor: names("").Draw(t, "anchor"), Code: names("").Draw(t, "code"),
+			Anchor: anchorOrCode("").Draw(t, "anchor"), Code: anchorOrCode("").Draw(t, "code"),
 			StartedAt: times.Draw(t, "started"), EndedAt: times.Draw(t, "ended"),
 			SessionTotals: presence.SessionTotals{Likes: rapid.Int64().Draw(t, "likes")},
 		}
@@ -63,9 +63,9 @@ func (m *archiveModel) keepRandom(t *rapid.T) {
 	}
 }
 
-// discardRandom checks the number of deleted recordings and their ends. Which one of
+// deleteRandom checks the number of deleted recordings and their ends. Which one of
 // several with the same end is deleted is undefined.
-func (m *archiveModel) discardRandom(t *rapid.T) {
+func (m *archiveModel) deleteRandom(t *rapid.T) {
 	before, limit := times.Draw(t, "before"), rapid.IntRange(-1, 5).Draw(t, "limit")
 	var expectedEnds []int64
 	for _, rec := range m.expected {
@@ -96,7 +96,7 @@ func (m *archiveModel) discardRandom(t *rapid.T) {
 // queryRandom compares all pages of a random query.
 func (m *archiveModel) queryRandom(t *rapid.T) {
 	q := presence.RecordingQuery{
-		Anchor: names("", "", "eve").Draw(t, "anchor"), Code: names("", "", "eve").Draw(t, "code"),
+		Anchor: anchorOrCode("", "", "eve").Draw(t, "anchor"), Code: anchorOrCode("", "", "eve").Draw(t, "code"),
 		From: times.Draw(t, "from"), To: times.Draw(t, "to"), Limit: rapid.IntRange(0, 4).Draw(t, "limit"),
 	}
 	if rapid.Bool().Draw(t, "after") {
@@ -105,7 +105,7 @@ func (m *archiveModel) queryRandom(t *rapid.T) {
 	m.compareQuery(t, q)
 }
 
-func (m *archiveModel) checkAll(t *rapid.T) { m.compareQuery(t, presence.RecordingQuery{Limit: 100}) }
+func (m *archiveModel) compareAll(t *rapid.T) { m.compareQuery(t, presence.RecordingQuery{Limit: 100}) }
 
 func (m *archiveModel) compareQuery(t *rapid.T, q presence.RecordingQuery) {
 	var want []presence.Recording

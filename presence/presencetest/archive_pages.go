@@ -13,17 +13,17 @@ import (
 )
 
 func testPageOrder(t *testing.T, a Archive) {
-	mustKeep(t, a, testRecording("b", "ann", 2000), testRecording("a", "ann", 2000), testRecording("d", "bob", 1000), testRecording("c", "bob", 3000), testRecording("aa", "ann", 2000))
+	mustStore(t, a, newRecording("b", "ann", 2000), newRecording("a", "ann", 2000), newRecording("d", "bob", 1000), newRecording("c", "bob", 3000), newRecording("aa", "ann", 2000))
 	for limit := 1; limit <= 6; limit++ {
 		expectFound(t, a, presence.RecordingQuery{Limit: limit}, "c", "b", "aa", "a", "d")
 	}
 	expectFound(t, a, presence.RecordingQuery{Anchor: "ann", Limit: 1}, "b", "aa", "a")
 }
 
-func testPageFilters(t *testing.T, a Archive) {
-	foreign := testRecording("5", "bob", 5000)
+func testPagesMatchQuery(t *testing.T, a Archive) {
+	foreign := newRecording("5", "bob", 5000)
 	foreign.Code = "8888_ann" // bob pushed to ann's code
-	mustKeep(t, a, testRecording("1", "ann", 1000), testRecording("2", "ann", 2000), testRecording("3", "ann", 3000), testRecording("4", "bob", 4000), foreign)
+	mustStore(t, a, newRecording("1", "ann", 1000), newRecording("2", "ann", 2000), newRecording("3", "ann", 3000), newRecording("4", "bob", 4000), foreign)
 	for _, c := range []struct {
 		q    presence.RecordingQuery
 		want []string
@@ -55,17 +55,17 @@ func testPageFilters(t *testing.T, a Archive) {
 	}
 }
 
-func testPageLimits(t *testing.T, a Archive) {
+func testPageLimitClamped(t *testing.T, a Archive) {
 	const all = presence.MaxRecordingPageSize + 1
 	var many []presence.Recording
 	for i := range all {
-		rec := testRecording(fmt.Sprintf("%04d", i), "ann", 1000) // all start at the same time
+		rec := newRecording(fmt.Sprintf("%04d", i), "ann", 1000) // all start at the same time
 		if i%2 == 0 {
 			rec.Code = "8888_even"
 		}
 		many = append(many, rec)
 	}
-	mustKeep(t, a, many...)
+	mustStore(t, a, many...)
 	for limit, want := range map[int]int{
 		-1: 1, 0: 1, 1: 1, 7: 7, presence.MaxRecordingPageSize: presence.MaxRecordingPageSize, all: presence.MaxRecordingPageSize, math.MaxInt: presence.MaxRecordingPageSize,
 	} {
@@ -93,15 +93,15 @@ func testPagesDuringWrites(t *testing.T, a Archive) {
 	const all = 60
 	var unchanged []presence.Recording
 	for i := range all {
-		unchanged = append(unchanged, testRecording(fmt.Sprintf("still%02d", i), "ann", 1_000_000+int64(i/3))) // three of each time
+		unchanged = append(unchanged, newRecording(fmt.Sprintf("still%02d", i), "ann", 1_000_000+int64(i/3))) // three of each time
 	}
-	mustKeep(t, a, unchanged...)
+	mustStore(t, a, unchanged...)
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
 	for n := range 2 {
 		wg.Go(func() {
 			for i := 0; ctx.Err() == nil; i++ {
-				rec := testRecording(fmt.Sprint([]string{"a", "z"}[n], i%17), "ann", 1_000_000+int64(i%(all/3)))
+				rec := newRecording(fmt.Sprint([]string{"a", "z"}[n], i%17), "ann", 1_000_000+int64(i%(all/3)))
 				rec.EndedAt = 1
 				if err := a.Store(ctx, []presence.Recording{rec}); err != nil && ctx.Err() == nil {
 					t.Error(err)
@@ -132,23 +132,23 @@ func testPagesDuringWrites(t *testing.T, a Archive) {
 	wg.Wait()
 }
 
-func testCursorOfDeleted(t *testing.T, a Archive) {
-	mustKeep(t, a, testRecording("1", "ann", 1000), testRecording("2", "ann", 2000), testRecording("3", "ann", 2000), testRecording("4", "ann", 2000), testRecording("5", "ann", 3000))
+func testCursorOutlivesRecording(t *testing.T, a Archive) {
+	mustStore(t, a, newRecording("1", "ann", 1000), newRecording("2", "ann", 2000), newRecording("3", "ann", 2000), newRecording("4", "ann", 2000), newRecording("5", "ann", 3000))
 	page, next, err := a.Recordings(t.Context(), presence.RecordingQuery{Limit: 3})
 	if err != nil || !slices.Equal(recordingIDs(page), []string{"5", "4", "3"}) {
 		t.Fatalf("%v, %v", recordingIDs(page), err)
 	}
 	deleted := page[2]
 	deleted.EndedAt = 1
-	mustKeep(t, a, deleted, testRecording("35", "ann", 2000), testRecording("25", "ann", 2000))
+	mustStore(t, a, deleted, newRecording("35", "ann", 2000), newRecording("25", "ann", 2000))
 	if n, err := a.DeleteRecordings(t.Context(), 2, 10); n != 1 || err != nil {
 		t.Fatalf("discarded %d, %v", n, err)
 	}
 	expectFound(t, a, presence.RecordingQuery{After: next}, "25", "2", "1")
 }
 
-func testInvalidCursors(t *testing.T, a Archive) {
-	mustKeep(t, a, testRecording("1", "ann", 1000))
+func testInvalidCursorsRefused(t *testing.T, a Archive) {
+	mustStore(t, a, newRecording("1", "ann", 1000))
 	valid := presence.RecordingCursor{StartedAt: 2000, ID: "1"}.String()
 	expectFound(t, a, presence.RecordingQuery{After: valid}, "1")
 	for _, after := range []string{".", "0", "1000.1", valid[1:], valid[:len(valid)-1], valid + "A", valid + "=", "\n" + valid, "'; --"} {

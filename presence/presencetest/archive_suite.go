@@ -22,22 +22,22 @@ type Archive interface {
 func RunArchiveSuite(t *testing.T, open, reopen func(t *testing.T) Archive) {
 	for name, test := range map[string]func(*testing.T, Archive){
 		"an empty archive has no recordings":                   testEmptyArchive,
-		"recordings are stored whole, and replaced":            testKeep,
-		"a replaced recording is not found by its old values":  testReplacedRecording,
-		"of several recordings with one id the last is stored": testDuplicateIDs,
+		"recordings are stored whole, and replaced":            testStoreAndReplace,
+		"a replaced recording is not found by its old values":  testNotFoundByOldValues,
+		"of several recordings with one id the last is stored": testLastOfSameIDWins,
 		"pages are in order":                                   testPageOrder,
-		"pages match their query":                              testPageFilters,
-		"a page's limit is clamped":                            testPageLimits,
+		"pages match their query":                              testPagesMatchQuery,
+		"a page's limit is clamped":                            testPageLimitClamped,
 		"pages are complete during writes":                     testPagesDuringWrites,
-		"a cursor outlives its recording":                      testCursorOfDeleted,
-		"invalid cursors are refused":                          testInvalidCursors,
-		"recordings that ended before a time are discarded":    testDiscard,
-		"concurrent writes of one recording leave one":         testConcurrentKeepOfOne,
-		"concurrent writes and discards lose nothing":          testConcurrentKeepAndDiscard,
-		"calls end with their context":                         testArchiveCancel,
-		"calls fail after Close":                               testArchiveClose,
+		"a cursor outlives its recording":                      testCursorOutlivesRecording,
+		"invalid cursors are refused":                          testInvalidCursorsRefused,
+		"recordings that ended before a time are discarded":    testDeleteEndedBefore,
+		"concurrent writes of one recording leave one":         testConcurrentStoresOfOne,
+		"concurrent writes and discards lose nothing":          testConcurrentStoresAndDeletes,
+		"calls end with their context":                         testCallsEndWithContext,
+		"calls fail after Close":                               testCallsFailAfterClose,
 		"an archive equals its model":                          func(t *testing.T, a Archive) { CheckArchiveAgainstModel(t, a) },
-		"unusual texts and times are stored and found":         testUnusualValues,
+		"unusual texts and times are stored and found":         testUnusualTextsAndTimes,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, openArchive(t, open)) })
 	}
@@ -45,7 +45,7 @@ func RunArchiveSuite(t *testing.T, open, reopen func(t *testing.T) Archive) {
 		return
 	}
 	t.Run("recordings survive reopen", func(t *testing.T) {
-		testArchiveReopen(t, openArchive(t, open), func(t *testing.T) Archive { return openArchive(t, reopen) })
+		testRecordingsSurviveReopen(t, openArchive(t, open), func(t *testing.T) Archive { return openArchive(t, reopen) })
 	})
 }
 
@@ -57,8 +57,8 @@ func openArchive(t *testing.T, open func(t *testing.T) Archive) Archive {
 	return a
 }
 
-// testRecording returns a recording of one second.
-func testRecording(id, anchor string, started int64) presence.Recording {
+// newRecording returns a recording of one second.
+func newRecording(id, anchor string, started int64) presence.Recording {
 	return presence.Recording{
 		ID: id, Provider: "test", Code: "8888_" + anchor, Anchor: anchor, Title: "of " + anchor,
 		StartedAt: started, EndedAt: started + 1000, Duration: 1000, Format: "mp4", Size: 1 << 40, Location: "https://x/" + id,
@@ -72,7 +72,7 @@ type failer interface {
 	Fatalf(format string, args ...any)
 }
 
-func mustKeep(t failer, a presence.Archive, recordings ...presence.Recording) {
+func mustStore(t failer, a presence.Archive, recordings ...presence.Recording) {
 	t.Helper()
 	if err := a.Store(context.Background(), recordings); err != nil {
 		t.Fatal(err)
@@ -126,17 +126,17 @@ func testEmptyArchive(t *testing.T, a Archive) {
 	if n, err := a.DeleteRecordings(t.Context(), math.MaxInt64, 10); n != 0 || err != nil {
 		t.Errorf("discarded %d, %v", n, err)
 	}
-	mustKeep(t, a)
+	mustStore(t, a)
 }
 
-func testArchiveCancel(t *testing.T, a Archive) {
-	mustKeep(t, a, testRecording("1", "ann", 1000))
+func testCallsEndWithContext(t *testing.T, a Archive) {
+	mustStore(t, a, newRecording("1", "ann", 1000))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, _, err := a.Recordings(ctx, presence.RecordingQuery{Limit: 1})
 	_, _, err2 := a.Recording(ctx, "1")
 	n, err3 := a.DeleteRecordings(ctx, math.MaxInt64, 1)
-	for i, err := range []error{a.Store(ctx, []presence.Recording{testRecording("2", "ann", 1)}), err, err2, err3} {
+	for i, err := range []error{a.Store(ctx, []presence.Recording{newRecording("2", "ann", 1)}), err, err2, err3} {
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("call %d, cancelled: %v", i, err)
 		}
@@ -147,29 +147,29 @@ func testArchiveCancel(t *testing.T, a Archive) {
 	expectFound(t, a, presence.RecordingQuery{}, "1")
 }
 
-func testArchiveClose(t *testing.T, a Archive) {
-	mustKeep(t, a, testRecording("1", "ann", 1000))
+func testCallsFailAfterClose(t *testing.T, a Archive) {
+	mustStore(t, a, newRecording("1", "ann", 1000))
 	if err := a.Close(); err != nil {
 		t.Fatal(err)
 	}
 	_, _, err := a.Recordings(t.Context(), presence.RecordingQuery{Limit: 1})
 	_, _, err2 := a.Recording(t.Context(), "1")
 	_, err3 := a.DeleteRecordings(t.Context(), math.MaxInt64, 1)
-	for i, err := range []error{a.Store(t.Context(), []presence.Recording{testRecording("2", "ann", 1)}), err, err2, err3} {
+	for i, err := range []error{a.Store(t.Context(), []presence.Recording{newRecording("2", "ann", 1)}), err, err2, err3} {
 		if err == nil {
 			t.Errorf("call %d succeeds after Close", i)
 		}
 	}
 }
 
-func testUnusualValues(t *testing.T, a Archive) {
+func testUnusualTextsAndTimes(t *testing.T, a Archive) {
 	var all []presence.Recording
 	for _, at := range []int64{math.MinInt64, -1, 0, 1, 1 << 53, 1<<53 + 1, math.MaxInt64} {
 		for _, text := range []string{"", "a", "a\x00b", "\xff", "{x}:y", "'; DROP", "\U0001f3a5 \u2028"} {
 			all = append(all, presence.Recording{ID: fmt.Sprint(text, at), Anchor: text, Code: text, Title: text, StartedAt: at, EndedAt: at})
 		}
 	}
-	mustKeep(t, a, all...)
+	mustStore(t, a, all...)
 	slices.SortFunc(all, func(a, b presence.Recording) int { return a.Cursor().Compare(b.Cursor()) })
 	if got := readPages(t, a, presence.RecordingQuery{Limit: 3}); !slices.Equal(got, all) {
 		t.Errorf("the archive has %+v", got)
@@ -188,9 +188,9 @@ func testUnusualValues(t *testing.T, a Archive) {
 	}
 }
 
-func testArchiveReopen(t *testing.T, a Archive, reopen func(t *testing.T) Archive) {
-	mustKeep(t, a, testRecording("1", "ann", 1000), testRecording("2", "ann", 2000), testRecording("3", "bob", 3000))
-	mustKeep(t, a, testRecording("1", "cid", 4000))
+func testRecordingsSurviveReopen(t *testing.T, a Archive, reopen func(t *testing.T) Archive) {
+	mustStore(t, a, newRecording("1", "ann", 1000), newRecording("2", "ann", 2000), newRecording("3", "bob", 3000))
+	mustStore(t, a, newRecording("1", "cid", 4000))
 	if n, err := a.DeleteRecordings(t.Context(), 3001, 10); n != 1 || err != nil {
 		t.Fatalf("discarded %d, %v", n, err)
 	}
@@ -200,7 +200,7 @@ func testArchiveReopen(t *testing.T, a Archive, reopen func(t *testing.T) Archiv
 	a = reopen(t)
 	expectFound(t, a, presence.RecordingQuery{}, "1", "3")
 	expectFound(t, a, presence.RecordingQuery{Anchor: "ann"})
-	if rec, ok, err := a.Recording(t.Context(), "1"); !ok || err != nil || rec != testRecording("1", "cid", 4000) {
+	if rec, ok, err := a.Recording(t.Context(), "1"); !ok || err != nil || rec != newRecording("1", "cid", 4000) {
 		t.Errorf("%+v, %v, %v", rec, ok, err)
 	}
 }

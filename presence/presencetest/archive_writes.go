@@ -10,12 +10,12 @@ import (
 	"onair/presence"
 )
 
-func testKeep(t *testing.T, a Archive) {
-	rec := testRecording("1", "ann", 5_000_000_000_000)
+func testStoreAndReplace(t *testing.T, a Archive) {
+	rec := newRecording("1", "ann", 5_000_000_000_000)
 	rec.Session, rec.PeakViewers, rec.Likes, rec.Unlisted, rec.Cover = presence.NewSession(), 7, 9, true, "https://x/y.jpg"
 	for _, title := range []string{"first", "second", "second"} {
 		rec.Title = title
-		mustKeep(t, a, rec, testRecording("2", "bob", 1))
+		mustStore(t, a, rec, newRecording("2", "bob", 1))
 		if got, ok, err := a.Recording(t.Context(), "1"); err != nil || !ok || got != rec {
 			t.Errorf("by id %+v, %v, %v, want %+v", got, ok, err, rec)
 		}
@@ -25,29 +25,29 @@ func testKeep(t *testing.T, a Archive) {
 	}
 }
 
-func testReplacedRecording(t *testing.T, a Archive) {
-	rec := testRecording("1", "ann", 5000)
-	mustKeep(t, a, rec)
+func testNotFoundByOldValues(t *testing.T, a Archive) {
+	rec := newRecording("1", "ann", 5000)
+	mustStore(t, a, rec)
 	rec.Anchor = "bob"
-	mustKeep(t, a, rec)
+	mustStore(t, a, rec)
 	expectFound(t, a, presence.RecordingQuery{Anchor: "ann"})
 	expectFound(t, a, presence.RecordingQuery{Anchor: "bob"}, "1")
 	rec.Code = "8888_bob"
-	mustKeep(t, a, rec)
+	mustStore(t, a, rec)
 	expectFound(t, a, presence.RecordingQuery{Code: "8888_ann"})
 	expectFound(t, a, presence.RecordingQuery{Code: "8888_bob", Anchor: "bob"}, "1")
 	rec.StartedAt = 4000
-	mustKeep(t, a, rec)
+	mustStore(t, a, rec)
 	expectFound(t, a, presence.RecordingQuery{From: 4001})
 	expectFound(t, a, presence.RecordingQuery{Anchor: "bob", From: 4001})
 	expectFound(t, a, presence.RecordingQuery{Code: "8888_bob", To: 4001}, "1")
 	rec.EndedAt = 9000
-	mustKeep(t, a, rec)
+	mustStore(t, a, rec)
 	if n, err := a.DeleteRecordings(t.Context(), 9000, 10); n != 0 || err != nil {
 		t.Errorf("by its old end %d discarded, %v", n, err)
 	}
 	rec.Anchor, rec.Code = "", ""
-	mustKeep(t, a, rec)
+	mustStore(t, a, rec)
 	expectFound(t, a, presence.RecordingQuery{Anchor: "bob"})
 	expectFound(t, a, presence.RecordingQuery{Code: "8888_bob"})
 	expectFound(t, a, presence.RecordingQuery{}, "1")
@@ -57,21 +57,21 @@ func testReplacedRecording(t *testing.T, a Archive) {
 	expectFound(t, a, presence.RecordingQuery{})
 }
 
-func testDuplicateIDs(t *testing.T, a Archive) {
-	mustKeep(t, a, testRecording("1", "ann", 1000), testRecording("2", "ann", 2000), testRecording("1", "bob", 3000), testRecording("1", "cid", 4000))
+func testLastOfSameIDWins(t *testing.T, a Archive) {
+	mustStore(t, a, newRecording("1", "ann", 1000), newRecording("2", "ann", 2000), newRecording("1", "bob", 3000), newRecording("1", "cid", 4000))
 	expectFound(t, a, presence.RecordingQuery{Anchor: "ann"}, "2")
 	expectFound(t, a, presence.RecordingQuery{Anchor: "bob"})
 	expectFound(t, a, presence.RecordingQuery{}, "1", "2")
 }
 
-func testDiscard(t *testing.T, a Archive) {
+func testDeleteEndedBefore(t *testing.T, a Archive) {
 	var all []presence.Recording
 	for i := range 250 {
-		rec := testRecording(fmt.Sprintf("%03d", i), "ann", int64(10_000-i))
+		rec := newRecording(fmt.Sprintf("%03d", i), "ann", int64(10_000-i))
 		rec.EndedAt = int64(1000 + i)
 		all = append(all, rec)
 	}
-	mustKeep(t, a, all...)
+	mustStore(t, a, all...)
 	deleted := 0
 	for _, c := range []struct {
 		before      int64
@@ -103,14 +103,14 @@ func testDiscard(t *testing.T, a Archive) {
 	expectFound(t, a, presence.RecordingQuery{Code: "8888_ann"})
 }
 
-// testConcurrentKeepOfOne: the archive has one whole recording, and queries find it
+// testConcurrentStoresOfOne: the archive has one whole recording, and queries find it
 // by its values alone.
-func testConcurrentKeepOfOne(t *testing.T, a Archive) {
+func testConcurrentStoresOfOne(t *testing.T, a Archive) {
 	var wg sync.WaitGroup
 	for n := range 8 {
 		wg.Go(func() {
 			for i := range 25 {
-				if err := a.Store(t.Context(), []presence.Recording{testRecording("1", fmt.Sprint("anchor", n), int64(i%5*1000))}); err != nil {
+				if err := a.Store(t.Context(), []presence.Recording{newRecording("1", fmt.Sprint("anchor", n), int64(i%5*1000))}); err != nil {
 					t.Error(err)
 				}
 			}
@@ -118,7 +118,7 @@ func testConcurrentKeepOfOne(t *testing.T, a Archive) {
 	}
 	wg.Wait()
 	rec, ok, err := a.Recording(t.Context(), "1")
-	if !ok || err != nil || rec != testRecording("1", rec.Anchor, rec.StartedAt) {
+	if !ok || err != nil || rec != newRecording("1", rec.Anchor, rec.StartedAt) {
 		t.Fatalf("%+v, %v, %v", rec, ok, err)
 	}
 	expectFound(t, a, presence.RecordingQuery{}, "1")
@@ -132,9 +132,9 @@ func testConcurrentKeepOfOne(t *testing.T, a Archive) {
 	}
 }
 
-// testConcurrentKeepAndDiscard: each discarded recording is counted once, and the
+// testConcurrentStoresAndDeletes: each discarded recording is counted once, and the
 // others are still there.
-func testConcurrentKeepAndDiscard(t *testing.T, a Archive) {
+func testConcurrentStoresAndDeletes(t *testing.T, a Archive) {
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	deleted := 0
@@ -151,9 +151,9 @@ func testConcurrentKeepAndDiscard(t *testing.T, a Archive) {
 	for n := range 4 {
 		wg.Go(func() {
 			for i := range each {
-				expired := testRecording(fmt.Sprint("old", n, "x", i), "ann", int64(i))
+				expired := newRecording(fmt.Sprint("old", n, "x", i), "ann", int64(i))
 				expired.EndedAt = int64(i)
-				if err := a.Store(t.Context(), []presence.Recording{expired, testRecording(fmt.Sprint("new", n, "x", i), "ann", int64(i))}); err != nil {
+				if err := a.Store(t.Context(), []presence.Recording{expired, newRecording(fmt.Sprint("new", n, "x", i), "ann", int64(i))}); err != nil {
 					t.Error(err)
 				}
 				if i%3 == 0 {

@@ -31,14 +31,14 @@ type Backend struct {
 func RunLogSuite(t *testing.T, newBackend func(t *testing.T) Backend) {
 	for name, test := range map[string]func(*testing.T, Backend){
 		"entries are numbered in order":           testEntryOrder,
-		"a batch is appended once":                testDuplicateBatch,
-		"every reader gets every entry once":      testTailReaders,
-		"Tail ends with its context":              testTailCancel,
+		"a batch is appended once":                testBatchAppendedOnce,
+		"every reader gets every entry once":      testTailReadersGetAllOnce,
+		"Tail ends with its context":              testTailEndsWithContext,
 		"Append fails after Close":                testAppendAfterClose,
-		"incarnations increase":                   testIncarnations,
-		"durable commands survive reopen":         testDurableReopen,
-		"a node's registry survives reopen":       testNodeReopen,
-		"Tail from a trimmed entry is ErrTrimmed": testTrimmed,
+		"incarnations increase":                   testIncarnationsIncrease,
+		"durable commands survive reopen":         testDurableSurvivesReopen,
+		"a node's registry survives reopen":       testNodeSurvivesReopen,
+		"Tail from a trimmed entry is ErrTrimmed": testTailFromTrimmedEntry,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, newBackend(t)) })
 	}
@@ -152,7 +152,7 @@ func testEntryOrder(t *testing.T, backend Backend) {
 	}
 }
 
-func testDuplicateBatch(t *testing.T, backend Backend) {
+func testBatchAppendedOnce(t *testing.T, backend Backend) {
 	log := openLog(t, backend)
 	r, incarnation := loadAndJoin(t, log, "a")
 	for _, seq := range []uint64{1, 1, 2, 1, 2, 3, 3} {
@@ -172,7 +172,7 @@ func testDuplicateBatch(t *testing.T, backend Backend) {
 	}
 }
 
-func testTailReaders(t *testing.T, backend Backend) {
+func testTailReadersGetAllOnce(t *testing.T, backend Backend) {
 	log := openLog(t, backend)
 	r, incarnation := loadAndJoin(t, log, "a")
 	var wg sync.WaitGroup
@@ -198,7 +198,7 @@ func testTailReaders(t *testing.T, backend Backend) {
 	}
 }
 
-func testTailCancel(t *testing.T, backend Backend) {
+func testTailEndsWithContext(t *testing.T, backend Backend) {
 	log := openLog(t, backend)
 	r, incarnation := loadAndJoin(t, log, "a")
 	mustAppend(t, log, sealedBatch("a", incarnation, 1))
@@ -231,7 +231,7 @@ func testAppendAfterClose(t *testing.T, backend Backend) {
 	}
 }
 
-func testIncarnations(t *testing.T, backend Backend) {
+func testIncarnationsIncrease(t *testing.T, backend Backend) {
 	log := openLog(t, backend)
 	_, first := loadAndJoin(t, log, "a")
 	_, second := loadAndJoin(t, log, "a")
@@ -251,8 +251,8 @@ func testIncarnations(t *testing.T, backend Backend) {
 	}
 }
 
-// testDurableReopen: acknowledged commands are in the registry after a reopen.
-func testDurableReopen(t *testing.T, backend Backend) {
+// testDurableSurvivesReopen: acknowledged commands are in the registry after a reopen.
+func testDurableSurvivesReopen(t *testing.T, backend Backend) {
 	if backend.Reopen == nil {
 		backend.Open(t).Close()
 		return
@@ -299,9 +299,9 @@ func runNode(t *testing.T, log presence.Log, settings presence.Settings) (n *nod
 	}
 }
 
-// testNodeReopen: a node's streams, bans, ended sessions and settings survive,
+// testNodeSurvivesReopen: a node's streams, bans, ended sessions and settings survive,
 // though a log deletes the entries that its rows or snapshots contain.
-func testNodeReopen(t *testing.T, backend Backend) {
+func testNodeSurvivesReopen(t *testing.T, backend Backend) {
 	log := openLog(t, backend)
 	settings := presence.Settings{Revision: 1, Interval: 60_000, Missed: 3, Grace: 5_000}
 	n, stop := runNode(t, log, settings)
@@ -357,7 +357,7 @@ func registrySummary(n *node.Node) (lines []string) {
 	return lines
 }
 
-func testTrimmed(t *testing.T, backend Backend) {
+func testTailFromTrimmedEntry(t *testing.T, backend Backend) {
 	if backend.Trim == nil {
 		backend.Open(t).Close()
 		return

@@ -25,24 +25,24 @@ type SharedBackend struct {
 // RunSharedLogSuite runs the tests that a shared log passes, in addition to RunLogSuite.
 func RunSharedLogSuite(t *testing.T, newBackend func(t *testing.T) SharedBackend) {
 	for name, test := range map[string]func(*testing.T, SharedBackend){
-		"two handles share one log":                            testTwoHandles,
-		"a batch is appended once by several handles":          testDuplicateBatchOfHandles,
-		"broken connections lose and repeat nothing":           testBrokenConnections,
-		"Tail from a lost entry is ErrForked":                  testForkedIdle,
-		"Tail from a lost entry is ErrForked, with newer ones": testForkedBusy,
-		"Tail from an entry before the loss continues":         testTailBeforeLoss,
-		"a new epoch has a new name":                           testNewEpoch,
-		"an empty log continues with a node's registry":        testEmptyLog,
-		"Append to an empty log fails":                         testAppendEmptyLog,
-		"incarnations increase after everything was lost":      testIncarnationsEmptyLog,
-		"a snapshot equals the replay of all entries":          testSnapshot,
+		"two handles share one log":                            testHandlesShareLog,
+		"a batch is appended once by several handles":          testBatchAppendedOnceByHandles,
+		"broken connections lose and repeat nothing":           testBrokenConnectionsLoseNothing,
+		"Tail from a lost entry is ErrForked":                  testForkWithoutNewEntries,
+		"Tail from a lost entry is ErrForked, with newer ones": testForkWithNewEntries,
+		"Tail from an entry before the loss continues":         testTailFromBeforeLoss,
+		"a new epoch has a new name":                           testNewEpochHasNewName,
+		"an empty log continues with a node's registry":        testReloadOfEmptiedLog,
+		"Append to an empty log fails":                         testAppendToEmptiedLog,
+		"incarnations increase after everything was lost":      testIncarnationsAfterTotalLoss,
+		"a snapshot equals the replay of all entries":          testSnapshotEqualsReplay,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, newBackend(t)) })
 	}
 }
 
-// openAgain opens another handle on a log.
-func openAgain(t *testing.T, backend SharedBackend) presence.Log {
+// openAnotherHandle opens another handle on a log.
+func openAnotherHandle(t *testing.T, backend SharedBackend) presence.Log {
 	t.Helper()
 	log := backend.Reopen(t)
 	t.Cleanup(func() { log.Close() })
@@ -79,10 +79,10 @@ func expectSameRegistry(t *testing.T, context string, a, b *presence.Registry) {
 	}
 }
 
-func testTwoHandles(t *testing.T, backend SharedBackend) {
+func testHandlesShareLog(t *testing.T, backend SharedBackend) {
 	one := openLog(t, backend.Backend)
 	_, incarnation := loadAndJoin(t, one, "a")
-	two := openAgain(t, backend)
+	two := openAnotherHandle(t, backend)
 	r, other := loadAndJoin(t, two, "b")
 	if other <= incarnation {
 		t.Errorf("incarnation %d after %d", other, incarnation)
@@ -97,10 +97,10 @@ func testTwoHandles(t *testing.T, backend SharedBackend) {
 	expectSameRegistry(t, "two handles", loadRegistry(t, one, nil), loadRegistry(t, two, nil))
 }
 
-func testDuplicateBatchOfHandles(t *testing.T, backend SharedBackend) {
+func testBatchAppendedOnceByHandles(t *testing.T, backend SharedBackend) {
 	one := openLog(t, backend.Backend)
 	r, incarnation := loadAndJoin(t, one, "a")
-	two := openAgain(t, backend)
+	two := openAnotherHandle(t, backend)
 	b := sealedBatch("a", incarnation, 1, newStart("alice"))
 	mustAppend(t, one, b)
 	mustAppend(t, two, b)
@@ -111,7 +111,7 @@ func testDuplicateBatchOfHandles(t *testing.T, backend SharedBackend) {
 	}
 }
 
-func testBrokenConnections(t *testing.T, backend SharedBackend) {
+func testBrokenConnectionsLoseNothing(t *testing.T, backend SharedBackend) {
 	log := openLog(t, backend.Backend)
 	r, incarnation := loadAndJoin(t, log, "a")
 	ctx, cancel := context.WithTimeout(t.Context(), timeout)
@@ -146,7 +146,7 @@ func testBrokenConnections(t *testing.T, backend SharedBackend) {
 	}
 }
 
-func testForkedIdle(t *testing.T, backend SharedBackend) {
+func testForkWithoutNewEntries(t *testing.T, backend SharedBackend) {
 	log := openLog(t, backend.Backend)
 	r, incarnation := loadAndJoin(t, log, "a")
 	appendStarts(t, log, "a", incarnation, 1, 8)
@@ -157,7 +157,7 @@ func testForkedIdle(t *testing.T, backend SharedBackend) {
 	}
 }
 
-func testForkedBusy(t *testing.T, backend SharedBackend) {
+func testForkWithNewEntries(t *testing.T, backend SharedBackend) {
 	log := openLog(t, backend.Backend)
 	r, incarnation := loadAndJoin(t, log, "a")
 	appendStarts(t, log, "a", incarnation, 1, 8)
@@ -171,7 +171,7 @@ func testForkedBusy(t *testing.T, backend SharedBackend) {
 	}
 }
 
-func testTailBeforeLoss(t *testing.T, backend SharedBackend) {
+func testTailFromBeforeLoss(t *testing.T, backend SharedBackend) {
 	log := openLog(t, backend.Backend)
 	r, incarnation := loadAndJoin(t, log, "a")
 	appendStarts(t, log, "a", incarnation, 1, 8)
@@ -187,7 +187,7 @@ func testTailBeforeLoss(t *testing.T, backend SharedBackend) {
 	}
 }
 
-func testNewEpoch(t *testing.T, backend SharedBackend) {
+func testNewEpochHasNewName(t *testing.T, backend SharedBackend) {
 	log := openLog(t, backend.Backend)
 	r, incarnation := loadAndJoin(t, log, "a")
 	appendStarts(t, log, "a", incarnation, 1, 2)
@@ -205,7 +205,7 @@ func testNewEpoch(t *testing.T, backend SharedBackend) {
 	}
 }
 
-func testEmptyLog(t *testing.T, backend SharedBackend) {
+func testReloadOfEmptiedLog(t *testing.T, backend SharedBackend) {
 	log := openLog(t, backend.Backend)
 	_, incarnation := loadAndJoin(t, log, "a")
 	appendStarts(t, log, "a", incarnation, 1, 5)
@@ -220,14 +220,14 @@ func testEmptyLog(t *testing.T, backend SharedBackend) {
 		t.Fatalf("entry %d, %v", head, err)
 	}
 	expectSameRegistry(t, "loaded by the node that had it", r, have)
-	expectSameRegistry(t, "loaded by a node without a registry", loadRegistry(t, openAgain(t, backend), nil), have)
+	expectSameRegistry(t, "loaded by a node without a registry", loadRegistry(t, openAnotherHandle(t, backend), nil), have)
 	appendStarts(t, log, "a", incarnation, 6, 2)
 	if rest := readEntries(t, log, last, 2); rest[0].Num != last.Num+1 || rest[0].ID.Compare(last.ID) <= 0 {
 		t.Errorf("after entry %d %v: %d %v", last.Num, last.ID, rest[0].Num, rest[0].ID)
 	}
 }
 
-func testAppendEmptyLog(t *testing.T, backend SharedBackend) {
+func testAppendToEmptiedLog(t *testing.T, backend SharedBackend) {
 	log := openLog(t, backend.Backend)
 	_, incarnation := loadAndJoin(t, log, "a")
 	backend.LoseAll(t)
@@ -236,7 +236,7 @@ func testAppendEmptyLog(t *testing.T, backend SharedBackend) {
 	}
 }
 
-func testIncarnationsEmptyLog(t *testing.T, backend SharedBackend) {
+func testIncarnationsAfterTotalLoss(t *testing.T, backend SharedBackend) {
 	log := openLog(t, backend.Backend)
 	_, first := loadAndJoin(t, log, "a")
 	backend.LoseAll(t)
@@ -248,8 +248,8 @@ func testIncarnationsEmptyLog(t *testing.T, backend SharedBackend) {
 	}
 }
 
-// testSnapshot: the snapshot equals the registry after all entries up to it.
-func testSnapshot(t *testing.T, backend SharedBackend) {
+// testSnapshotEqualsReplay: the snapshot equals the registry after all entries up to it.
+func testSnapshotEqualsReplay(t *testing.T, backend SharedBackend) {
 	log := openLog(t, backend.Backend)
 	r, incarnation := loadAndJoin(t, log, "a")
 	ctx, cancel := context.WithTimeout(t.Context(), timeout)

@@ -34,7 +34,7 @@ func (l *Log) Append(ctx context.Context, b presence.SealedBatch) error {
 		result = "repeated"
 	default:
 		l.metrics.appendSeconds.Observe(time.Since(start).Seconds())
-		l.recordAppend(uint64(number))
+		l.recordOwnAppend(uint64(number))
 	}
 	l.metrics.appends.WithLabelValues(result).Inc()
 	return err

@@ -41,13 +41,13 @@ var _ presence.Archive = (*Log)(nil)
 // four indexes, in addition to the bytes of Encode: 900 in all for a recording of 280. In
 // the index of an anchor or a code with up to 128 recordings it takes 36.
 func (l *Log) Store(ctx context.Context, recordings []presence.Recording) error {
-	if err := l.acquireSlot(ctx); err != nil {
+	if err := l.acquireArchiveSlot(ctx); err != nil {
 		return err
 	}
-	defer l.releaseSlot()
+	defer l.releaseArchiveSlot()
 	for some := range slices.Chunk(lastOfEachID(recordings), maxWritesPerScript) {
 		if err := l.replaceRecordings(ctx, some); err != nil {
-			return l.archiveError(ctx, err)
+			return l.wrapArchiveError(ctx, err)
 		}
 	}
 	return nil
@@ -77,13 +77,13 @@ func (l *Log) replaceRecordings(ctx context.Context, recordings []*presence.Reco
 		ids[i] = rec.ID
 	}
 	for {
-		stored, err := l.storedValues(ctx, ids)
+		stored, err := l.encodedRecordings(ctx, ids)
 		if err != nil {
 			return err
 		}
 		u := &recordingUpdate{log: l}
 		for i, rec := range recordings {
-			if err := u.replace(stored[i], rec); err != nil {
+			if err := u.addReplacement(stored[i], rec); err != nil {
 				return err
 			}
 		}
@@ -93,8 +93,8 @@ func (l *Log) replaceRecordings(ctx context.Context, recordings []*presence.Reco
 	}
 }
 
-// storedValues returns the encoded recordings with those ids, "" for a missing one.
-func (l *Log) storedValues(ctx context.Context, ids []string) ([]string, error) {
+// encodedRecordings returns the encoded recordings with those ids, "" for a missing one.
+func (l *Log) encodedRecordings(ctx context.Context, ids []string) ([]string, error) {
 	fields, err := l.redis.HMGet(ctx, l.keys.recordings, ids...).Result()
 	if err != nil {
 		return nil, err
@@ -108,11 +108,11 @@ func (l *Log) storedValues(ctx context.Context, ids []string) ([]string, error) 
 
 // Recording implements presence.Archive.
 func (l *Log) Recording(ctx context.Context, id string) (rec presence.Recording, ok bool, err error) {
-	if err := l.acquireSlot(ctx); err != nil {
+	if err := l.acquireArchiveSlot(ctx); err != nil {
 		return rec, false, err
 	}
-	defer l.releaseSlot()
-	values, err := l.storedValues(ctx, []string{id})
+	defer l.releaseArchiveSlot()
+	values, err := l.encodedRecordings(ctx, []string{id})
 	if err == nil && values[0] == "" {
 		return rec, false, nil
 	}
@@ -120,7 +120,7 @@ func (l *Log) Recording(ctx context.Context, id string) (rec presence.Recording,
 		rec, err = presence.DecodeRecording([]byte(values[0]))
 	}
 	if err != nil {
-		return presence.Recording{}, false, l.archiveError(ctx, err)
+		return presence.Recording{}, false, l.wrapArchiveError(ctx, err)
 	}
 	return rec, true, nil
 }
@@ -132,10 +132,10 @@ func (l *Log) Recordings(ctx context.Context, q presence.RecordingQuery) (page [
 	if err != nil {
 		return nil, "", err
 	}
-	if err := l.acquireSlot(ctx); err != nil {
+	if err := l.acquireArchiveSlot(ctx); err != nil {
 		return nil, "", err
 	}
-	defer l.releaseSlot()
+	defer l.releaseArchiveSlot()
 	upper, lower := "+", "-"
 	if after != nil {
 		upper = "(" + indexMember(after.StartedAt, after.ID)
@@ -145,7 +145,7 @@ func (l *Log) Recordings(ctx context.Context, q presence.RecordingQuery) (page [
 	}
 	found, err := l.queryRecordings(ctx, &q, upper, lower)
 	if err != nil {
-		return nil, "", l.archiveError(ctx, err)
+		return nil, "", l.wrapArchiveError(ctx, err)
 	}
 	page, next = q.CutPage(found)
 	return page, next, nil
@@ -212,14 +212,14 @@ func (l *Log) indexKeys(q *presence.RecordingQuery) (indexes []string) {
 
 // DeleteRecordings implements presence.Archive.
 func (l *Log) DeleteRecordings(ctx context.Context, before int64, limit int) (deleted int, err error) {
-	if err := l.acquireSlot(ctx); err != nil {
+	if err := l.acquireArchiveSlot(ctx); err != nil {
 		return 0, err
 	}
-	defer l.releaseSlot()
+	defer l.releaseArchiveSlot()
 	for deleted < limit {
-		n, more, err := l.deleteEndedBefore(ctx, before, min(limit-deleted, maxWritesPerScript))
+		n, more, err := l.deleteRecordingsEndedBefore(ctx, before, min(limit-deleted, maxWritesPerScript))
 		if err != nil {
-			return deleted, l.archiveError(ctx, err)
+			return deleted, l.wrapArchiveError(ctx, err)
 		}
 		if deleted += n; !more {
 			break
@@ -228,9 +228,9 @@ func (l *Log) DeleteRecordings(ctx context.Context, before int64, limit int) (de
 	return deleted, nil
 }
 
-// deleteEndedBefore deletes at most limit recordings, or none after a concurrent write
+// deleteRecordingsEndedBefore deletes at most limit recordings, or none after a concurrent write
 // of them. more is false when no other recording ended before that time.
-func (l *Log) deleteEndedBefore(ctx context.Context, before int64, limit int) (deleted int, more bool, err error) {
+func (l *Log) deleteRecordingsEndedBefore(ctx context.Context, before int64, limit int) (deleted int, more bool, err error) {
 	if before == math.MinInt64 { // before-1 would overflow
 		return 0, false, nil
 	}
@@ -240,7 +240,7 @@ func (l *Log) deleteEndedBefore(ctx context.Context, before int64, limit int) (d
 	}
 	u := &recordingUpdate{log: l}
 	for _, value := range values {
-		if err := u.replace(value, nil); err != nil {
+		if err := u.addReplacement(value, nil); err != nil {
 			return 0, false, err
 		}
 	}
@@ -251,8 +251,8 @@ func (l *Log) deleteEndedBefore(ctx context.Context, before int64, limit int) (d
 	return len(values), len(values) == limit, nil
 }
 
-// acquireSlot waits until fewer than maxArchiveCalls run. releaseSlot must follow.
-func (l *Log) acquireSlot(ctx context.Context) error {
+// acquireArchiveSlot waits until fewer than maxArchiveCalls run. releaseArchiveSlot must follow.
+func (l *Log) acquireArchiveSlot(ctx context.Context) error {
 	if err := l.checkOpen(ctx); err != nil {
 		return err
 	}
@@ -265,7 +265,7 @@ func (l *Log) acquireSlot(ctx context.Context) error {
 	return l.checkOpen(ctx)
 }
 
-func (l *Log) releaseSlot() { <-l.archiveSlots }
+func (l *Log) releaseArchiveSlot() { <-l.archiveSlots }
 
 // checkOpen returns an error when the archive is closed or ctx has ended.
 func (l *Log) checkOpen(ctx context.Context) error {
@@ -275,9 +275,9 @@ func (l *Log) checkOpen(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// archiveError replaces an error by ctx's, or by errArchiveClosed, where that caused
+// wrapArchiveError replaces an error by ctx's, or by errArchiveClosed, where that caused
 // it. A connection has ctx's deadline too, and may fail a moment before ctx ends.
-func (l *Log) archiveError(ctx context.Context, err error) error {
+func (l *Log) wrapArchiveError(ctx context.Context, err error) error {
 	if cause := l.checkOpen(ctx); cause != nil {
 		return cause
 	}

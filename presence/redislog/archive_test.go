@@ -212,7 +212,7 @@ func TestLateUpdateChangesNothing(t *testing.T) {
 	l := openLogOn(t, s)
 	first, second := recordingOf("1", "ann", 1000), recordingOf("1", "bob", 2000)
 	late := &recordingUpdate{log: l}
-	if err := late.replace("", &first); err != nil {
+	if err := late.addReplacement("", &first); err != nil {
 		t.Fatal(err)
 	}
 	if err := l.Store(t.Context(), []presence.Recording{second}); err != nil {
@@ -331,7 +331,7 @@ func TestArchiveSlots(t *testing.T) {
 	l := openLogOn(t, s)
 	mustLoad(t, l)
 	for range maxArchiveCalls {
-		if err := l.acquireSlot(t.Context()); err != nil {
+		if err := l.acquireArchiveSlot(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -343,7 +343,7 @@ func TestArchiveSlots(t *testing.T) {
 	if err := l.Append(t.Context(), emptyBatch(1)); err != nil {
 		t.Errorf("append: %v", err)
 	}
-	l.releaseSlot()
+	l.releaseArchiveSlot()
 	for range maxConnections {
 		if _, _, err := l.Recording(t.Context(), "1"); err != nil {
 			t.Error(err)
@@ -358,7 +358,7 @@ func TestArchiveSlots(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if err := l.acquireSlot(t.Context()); err != nil {
+	if err := l.acquireArchiveSlot(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	result := make(chan error)

@@ -72,8 +72,8 @@ func watchAttempts(ctx context.Context) (watched context.Context, mayBeWritten *
 	return context.WithValue(ctx, mayBeWrittenKey{}, mayBeWritten), mayBeWritten
 }
 
-// recordAttempt returns the attempt's error unchanged.
-func recordAttempt(ctx context.Context, err error) error {
+// recordAttemptError returns the attempt's error unchanged.
+func recordAttemptError(ctx context.Context, err error) error {
 	mayBeWritten, watched := ctx.Value(mayBeWrittenKey{}).(*atomic.Bool)
 	if watched && err != nil && !isNotWritten(err) {
 		mayBeWritten.Store(true)
@@ -86,10 +86,10 @@ func (attemptHook) DialHook(next redis.DialHook) redis.DialHook { return next }
 
 // ProcessHook implements redis.Hook.
 func (attemptHook) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
-	return func(ctx context.Context, cmd redis.Cmder) error { return recordAttempt(ctx, next(ctx, cmd)) }
+	return func(ctx context.Context, cmd redis.Cmder) error { return recordAttemptError(ctx, next(ctx, cmd)) }
 }
 
 // ProcessPipelineHook implements redis.Hook.
 func (attemptHook) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return func(ctx context.Context, cmds []redis.Cmder) error { return recordAttempt(ctx, next(ctx, cmds)) }
+	return func(ctx context.Context, cmds []redis.Cmder) error { return recordAttemptError(ctx, next(ctx, cmds)) }
 }

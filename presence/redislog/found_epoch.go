@@ -19,10 +19,10 @@ const (
 	lockPollInterval = 100 * time.Millisecond
 )
 
-// foundEpoch founds an epoch with a list; nil means an empty one. It also returns nil
+// foundEpochOrWait founds an epoch with a list; nil means an empty one. It also returns nil
 // when another node has founded one, or has the lock to do so.
-func (l *Log) foundEpoch(ctx context.Context, have *presence.Registry) error {
-	acquired, err := l.acquireLock(ctx)
+func (l *Log) foundEpochOrWait(ctx context.Context, have *presence.Registry) error {
+	acquired, err := l.acquireFoundingLock(ctx)
 	if err != nil {
 		return err
 	}
@@ -34,7 +34,7 @@ func (l *Log) foundEpoch(ctx context.Context, have *presence.Registry) error {
 	if have == nil {
 		have = presence.NewRegistry()
 	}
-	s, err := l.writeLockedSnapshot(ctx, have)
+	s, err := l.writeSnapshotRenewingLock(ctx, have)
 	if err != nil {
 		return err
 	}
@@ -50,19 +50,19 @@ func (l *Log) foundEpoch(ctx context.Context, have *presence.Registry) error {
 	return nil
 }
 
-// writeLockedSnapshot writes a snapshot, and renews the lock meanwhile.
-func (l *Log) writeLockedSnapshot(ctx context.Context, r *presence.Registry) (*snapshot, error) {
+// writeSnapshotRenewingLock writes a snapshot, and renews the lock meanwhile.
+func (l *Log) writeSnapshotRenewingLock(ctx context.Context, r *presence.Registry) (*snapshot, error) {
 	renewing, stop := context.WithCancel(ctx)
 	var renewer sync.WaitGroup
-	renewer.Go(func() { l.renewLock(renewing) })
+	renewer.Go(func() { l.renewFoundingLock(renewing) })
 	defer renewer.Wait()
 	defer stop()
 	return l.writeSnapshot(ctx, r)
 }
 
-// acquireLock reports whether this process has the lock. It may have it from an
+// acquireFoundingLock reports whether this process has the lock. It may have it from an
 // earlier attempt whose reply was lost.
-func (l *Log) acquireLock(ctx context.Context) (acquired bool, err error) {
+func (l *Log) acquireFoundingLock(ctx context.Context) (acquired bool, err error) {
 	if acquired, err = l.redis.SetNX(ctx, l.keys.lock, l.lockToken, lockTTL).Result(); acquired || err != nil {
 		return acquired, err
 	}
@@ -73,8 +73,8 @@ func (l *Log) acquireLock(ctx context.Context) (acquired bool, err error) {
 	return owner == l.lockToken, err
 }
 
-// renewLock renews the lock until ctx ends.
-func (l *Log) renewLock(ctx context.Context) {
+// renewFoundingLock renews the lock until ctx ends.
+func (l *Log) renewFoundingLock(ctx context.Context) {
 	for sleep(ctx, lockTTL/3) == nil {
 		if err := l.redis.Expire(ctx, l.keys.lock, lockTTL).Err(); err != nil {
 			return // then another node may get the lock; only one epoch is founded

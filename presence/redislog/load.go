@@ -15,7 +15,7 @@ import (
 func (l *Log) Load(ctx context.Context, have *presence.Registry) (r *presence.Registry, head uint64, err error) {
 	waited := false
 	r, err = retryUntilReply(ctx, l, func() (*presence.Registry, error) {
-		if err := l.checkServer(ctx); err != nil {
+		if err := l.checkServerOnce(ctx); err != nil {
 			return nil, err
 		}
 		for {
@@ -31,7 +31,7 @@ func (l *Log) Load(ctx context.Context, have *presence.Registry) (r *presence.Re
 				}
 				continue
 			}
-			if err := l.foundEpoch(ctx, have); err != nil {
+			if err := l.foundEpochOrWait(ctx, have); err != nil {
 				return nil, temporaryIf(have != nil, err)
 			}
 		}
@@ -63,7 +63,7 @@ func (l *Log) loadSnapshot(ctx context.Context) (r *presence.Registry, head uint
 		first = len(all) - 1
 	}
 	slices.Reverse(all[:first+1]) // then newer ones: viewers of other nodes cannot resume after those
-	r, err = l.readFirstIntact(ctx, all)
+	r, err = l.readFirstIntactSnapshot(ctx, all)
 	return r, head, err
 }
 

@@ -168,8 +168,8 @@ func (l *Log) ConfirmApplied(r *presence.Registry, e presence.Entry) {
 	l.applied.Store(&appliedState{number: e.Num, time: e.Time, isLeader: node != "" && r.Leader() == node})
 }
 
-// recordAppend remembers an own entry until it is applied.
-func (l *Log) recordAppend(number uint64) {
+// recordOwnAppend remembers an own entry until it is applied.
+func (l *Log) recordOwnAppend(number uint64) {
 	l.own.newest.Store(number)
 	l.own.mu.Lock()
 	defer l.own.mu.Unlock()

@@ -224,10 +224,10 @@ func TestLockIsReentrant(t *testing.T) {
 	b := newTestBackend(t, redistest.Start(t))
 	owner, other := b.openLog(t), b.openLog(t)
 	for range 2 {
-		if acquired, err := owner.acquireLock(t.Context()); !acquired || err != nil {
+		if acquired, err := owner.acquireFoundingLock(t.Context()); !acquired || err != nil {
 			t.Errorf("the owner: %v, %v", acquired, err)
 		}
-		if acquired, err := other.acquireLock(t.Context()); acquired || err != nil {
+		if acquired, err := other.acquireFoundingLock(t.Context()); acquired || err != nil {
 			t.Errorf("the other: %v, %v", acquired, err)
 		}
 	}

@@ -41,9 +41,9 @@ type recordingUpdate struct {
 	indexChanges []any    // for each key + or -, and the member
 }
 
-// replace adds a change from an encoded recording, or "", to another recording, or nil.
+// addReplacement adds a change from an encoded recording, or "", to another recording, or nil.
 // It returns ErrNewerVersion for a recording of a newer version.
-func (u *recordingUpdate) replace(expected string, rec *presence.Recording) error {
+func (u *recordingUpdate) addReplacement(expected string, rec *presence.Recording) error {
 	var id string
 	var oldEntries, newEntries []indexEntry
 	var value []byte
@@ -61,14 +61,14 @@ func (u *recordingUpdate) replace(expected string, rec *presence.Recording) erro
 		}
 	}
 	u.recordings = append(u.recordings, id, expected, value)
-	u.changeIndexes("-", oldEntries, newEntries)
-	u.changeIndexes("+", newEntries, oldEntries)
+	u.addIndexChanges("-", oldEntries, newEntries)
+	u.addIndexChanges("+", newEntries, oldEntries)
 	return nil
 }
 
-// changeIndexes removes (-) or adds (+) those entries that the other version of the
+// addIndexChanges removes (-) or adds (+) those entries that the other version of the
 // recording does not have.
-func (u *recordingUpdate) changeIndexes(sign string, entries, otherVersion []indexEntry) {
+func (u *recordingUpdate) addIndexChanges(sign string, entries, otherVersion []indexEntry) {
 	for _, e := range entries {
 		if !slices.Contains(otherVersion, e) {
 			u.indexKeys, u.indexChanges = append(u.indexKeys, e.key), append(u.indexChanges, sign+e.member)

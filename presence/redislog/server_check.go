@@ -7,9 +7,9 @@ import (
 	"strconv"
 )
 
-// checkServer checks Redis's version and settings once. It returns an error when
+// checkServerOnce checks Redis's version and settings once. It returns an error when
 // Redis cannot be used, and warns of settings that may lose the list.
-func (l *Log) checkServer(ctx context.Context) error {
+func (l *Log) checkServerOnce(ctx context.Context) error {
 	if l.serverChecked.Load() {
 		return nil
 	}

@@ -107,9 +107,9 @@ func (l *Log) readSnapshot(ctx context.Context, s *snapshot) (*presence.Registry
 	return r, nil
 }
 
-// readFirstIntact reads the first snapshot that is not damaged. So a damaged one
+// readFirstIntactSnapshot reads the first snapshot that is not damaged. So a damaged one
 // prevents neither starts nor trims.
-func (l *Log) readFirstIntact(ctx context.Context, snapshots []*snapshot) (r *presence.Registry, err error) {
+func (l *Log) readFirstIntactSnapshot(ctx context.Context, snapshots []*snapshot) (r *presence.Registry, err error) {
 	for _, s := range snapshots {
 		if r, err = l.readSnapshot(ctx, s); !errors.Is(err, errDamaged) {
 			break

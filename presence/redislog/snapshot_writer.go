@@ -63,7 +63,7 @@ func (l *Log) writeDueSnapshot(ctx context.Context) error {
 	if age := now - all[0].time; head <= all[0].number || age >= 0 && age < l.options.SnapshotEvery.Milliseconds() {
 		return nil // the previous leader has written it
 	}
-	r, err := l.readFirstIntact(ctx, all)
+	r, err := l.readFirstIntactSnapshot(ctx, all)
 	if err != nil {
 		return err
 	}
@@ -74,7 +74,7 @@ func (l *Log) writeDueSnapshot(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := l.commitSnapshot(ctx, s, r.LastEntry().Epoch); err != nil {
+	if err := l.commitSnapshotAndTrim(ctx, s, r.LastEntry().Epoch); err != nil {
 		return err
 	}
 	l.newest.Store(s)
@@ -105,8 +105,8 @@ func (l *Log) applyEntries(ctx context.Context, r *presence.Registry, upTo uint6
 // snapshot that is as new.
 var errSuperseded = errors.New("redislog: the log has lost the snapshot's entry, or has a newer snapshot")
 
-// commitSnapshot makes a written snapshot visible, and trims the log.
-func (l *Log) commitSnapshot(ctx context.Context, s *snapshot, epoch string) error {
+// commitSnapshotAndTrim makes a written snapshot visible, and trims the log.
+func (l *Log) commitSnapshotAndTrim(ctx context.Context, s *snapshot, epoch string) error {
 	dropped, err := l.scripts.commitSnapshot.Run(ctx, l.redis,
 		[]string{l.keys.log, l.keys.snapshots, l.keys.snapshotPrefix + s.name, l.keys.nodes},
 		s.String(), formatID(s.id), s.number, s.time, epoch, l.options.SnapshotAge.Milliseconds(), lastSeqRetention.Milliseconds()).StringSlice()

@@ -35,7 +35,7 @@ func (l *Log) Tail(ctx context.Context, after presence.Entry) iter.Seq2[presence
 	return func(yield func(presence.Entry, error) bool) {
 		r := &tailReader{Log: l, last: after, mustVerify: true}
 		for wait := 20 * time.Millisecond; ctx.Err() == nil; {
-			entries, err := r.readNext(ctx)
+			entries, err := r.readNextEntries(ctx)
 			switch {
 			case ctx.Err() != nil:
 				return
@@ -65,8 +65,8 @@ func (l *Log) Tail(ctx context.Context, after presence.Entry) iter.Seq2[presence
 // errForeignEntry is returned when another application writes to the stream.
 var errForeignEntry = errors.New("redislog: the stream has entries of another application")
 
-// readNext returns the next entries, or none after blockTimeout.
-func (r *tailReader) readNext(ctx context.Context) ([]presence.Entry, error) {
+// readNextEntries returns the next entries, or none after blockTimeout.
+func (r *tailReader) readNextEntries(ctx context.Context) ([]presence.Entry, error) {
 	if err := sleep(ctx, time.Duration(r.readPause.Load())-time.Since(r.readAt)); err != nil {
 		return nil, err
 	}
@@ -79,7 +79,7 @@ func (r *tailReader) readNext(ctx context.Context) ([]presence.Entry, error) {
 	// against the last one that was yielded.
 	r.mustVerify = r.mustVerify || len(entries) == 0 || entries[0].Num != r.last.Num+1 || entries[0].Epoch != r.last.Epoch
 	if r.mustVerify {
-		if err := r.verifyLast(ctx); err != nil {
+		if err := r.verifyLastEntry(ctx); err != nil {
 			return nil, err
 		}
 		r.mustVerify = false
@@ -120,9 +120,9 @@ func (l *Log) readEntriesAfter(ctx context.Context, id presence.ID) ([]presence.
 	return entries, nil
 }
 
-// verifyLast checks that the log has the last yielded entry. It returns ErrTrimmed
+// verifyLastEntry checks that the log has the last yielded entry. It returns ErrTrimmed
 // where the log begins after it, and ErrForked where the log has lost it.
-func (r *tailReader) verifyLast(ctx context.Context) error {
+func (r *tailReader) verifyLastEntry(ctx context.Context) error {
 	var found, first *redis.XMessageSliceCmd
 	var snapshots *redis.IntCmd
 	id := formatID(r.last.ID)

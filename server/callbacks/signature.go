@@ -49,7 +49,7 @@ func (p *provider) signatureResult(verifyErr error) (result string, err error) {
 // hasPush reports whether a push is known for the session of a stream, which may be nil.
 func (c *Callbacks) hasPush(st *presence.Stream, pushID string) (isKnown bool) {
 	if st != nil {
-		c.Node.Read(func(r *presence.Registry) { isKnown = r.HasPush(st.Session, pushID) })
+		c.Node.Read(func(r *presence.Registry) { isKnown = r.HasOpenPush(st.Session, pushID) })
 	}
 	return isKnown
 }
@@ -57,7 +57,7 @@ func (c *Callbacks) hasPush(st *presence.Stream, pushID string) (isKnown bool) {
 // hasAnyPush reports whether any push is known for the session of a stream, which may be nil.
 func (c *Callbacks) hasAnyPush(st *presence.Stream) (isKnown bool) {
 	if st != nil {
-		c.Node.Read(func(r *presence.Registry) { isKnown = r.HasAnyPush(st.Session) })
+		c.Node.Read(func(r *presence.Registry) { isKnown = r.HasAnyOpenPush(st.Session) })
 	}
 	return isKnown
 }

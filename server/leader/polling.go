@@ -21,7 +21,7 @@ var pollSignals = [...]presence.Signal{poll.Online: presence.PollOnline, poll.Of
 // enqueuePollResult appends a result of the poller, if it changes the evidence.
 func (l *Leader) enqueuePollResult(result poll.Result) {
 	signal, isNew := pollSignals[result.Status], false
-	l.Node.Read(func(r *presence.Registry) { isNew = r.IsNewSignal(result.Session, signal) })
+	l.Node.Read(func(r *presence.Registry) { isNew = r.NeedsPollSignal(result.Session, signal) })
 	if isNew {
 		l.Node.Enqueue(&presence.Observe{Session: result.Session, Source: presence.FromPoll, Signal: signal, Detail: l.Config.Poll.Provider})
 	}

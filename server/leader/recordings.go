@@ -49,7 +49,7 @@ func (l *Leader) importRecordings(ctx context.Context) {
 // sessionsEndedWithin returns the sessions that ended within the last d, newest first.
 func (l *Leader) sessionsEndedWithin(d time.Duration) (sessions []*presence.Ended) {
 	l.Node.Read(func(r *presence.Registry) {
-		for _, e := range r.EndedSessions(0) {
+		for _, e := range r.EndedSessionsBackward(0) {
 			if e.EndedAt < r.LogTime()-d.Milliseconds() {
 				return
 			}

@@ -124,7 +124,7 @@ func explainLastSession(reg *presence.Registry, code string) (presence.Explanati
 	if st := reg.StreamByCode(code); st != nil {
 		return reg.Explain(st.Session)
 	}
-	for _, e := range reg.EndedSessions(0) {
+	for _, e := range reg.EndedSessionsBackward(0) {
 		if e.Stream.Code == code {
 			return reg.ExplainEnded(e), true
 		}
@@ -202,7 +202,7 @@ func liveSessionsPage(reg *presence.Registry, anchor string, from, cursor int64)
 // cursor of the next page.
 func endedSessionsPage(reg *presence.Registry, anchor string, from int64, cursor uint64) (page []SessionView, next string) {
 	page = []SessionView{}
-	for seq, e := range reg.EndedSessions(cursor) {
+	for seq, e := range reg.EndedSessionsBackward(cursor) {
 		if e.EndedAt < from {
 			return page, "" // all others ended earlier
 		}

@@ -30,33 +30,33 @@ var isWrite = map[string]bool{"hset": true, "set": true, "eval": true, "evalsha"
 
 // runCommand runs one command. The caller holds mu, here and below.
 func (r *Redis) runCommand(args []any) reply {
-	name := strings.ToLower(text(args[0]))
+	name := strings.ToLower(argText(args[0]))
 	if isWrite[name] {
 		if r.state.outOfMemory {
 			return reply{err: errOutOfMemory}
 		}
 		defer r.wakeReaders()
 	}
-	value, err := r.dispatch(name, args[1:])
+	value, err := r.executeKnownCommand(name, args[1:])
 	return reply{value, err}
 }
 
-func (r *Redis) dispatch(name string, args []any) (value any, err error) {
+func (r *Redis) executeKnownCommand(name string, args []any) (value any, err error) {
 	key := ""
 	if len(args) > 0 {
-		key = text(args[0])
+		key = argText(args[0])
 	}
 	switch name {
 	case "eval", "evalsha":
-		return r.eval(name == "eval", args)
+		return r.evalScript(name == "eval", args)
 	case "info":
 		return fmt.Sprintf("redis_version:7.2.4\r\nmaster_replid:%s\r\nmaxmemory_policy:noeviction\r\naof_enabled:1\r\n", r.replID), nil
 	case "lrange": // of the whole list
 		return r.keys.list(key), nil
 	case "hmget":
-		return r.hmget(key, texts(args[1:])), nil
+		return r.hmget(key, argTexts(args[1:])), nil
 	case "hset":
-		r.keys.setFields(key, texts(args[1:])...)
+		r.keys.setFields(key, argTexts(args[1:])...)
 		return int64(1), nil
 	case "set":
 		return r.setNX(key, args[1:]), nil
@@ -67,15 +67,15 @@ func (r *Redis) dispatch(name string, args []any) (value any, err error) {
 		}
 		return v.text, nil
 	case "expire":
-		return r.keys.setExpiry(key, time.Now().Add(time.Duration(parseInt(text(args[1])))*time.Second)), nil
+		return r.keys.setExpiry(key, time.Now().Add(time.Duration(parseInt(argText(args[1])))*time.Second)), nil
 	case "del":
-		deleted := r.keys.count(key)
+		deleted := r.keys.countKey(key)
 		r.keys.set(key, nil)
 		return deleted, nil
 	case "exists":
-		return r.keys.count(key), nil
+		return r.keys.countKey(key), nil
 	case "xrange":
-		return r.xrange(key, texts(args[1:])), nil
+		return r.xrange(key, argTexts(args[1:])), nil
 	}
 	panic("redismodel: unknown command " + name)
 }
@@ -92,14 +92,14 @@ func (r *Redis) hmget(key string, names []string) []any {
 
 // setNX runs SET key value EX seconds NX.
 func (r *Redis) setNX(key string, args []any) (set bool) {
-	if len(args) != 4 || text(args[1]) != "ex" || text(args[3]) != "nx" {
+	if len(args) != 4 || argText(args[1]) != "ex" || argText(args[3]) != "nx" {
 		panic("redismodel: SET needs EX and NX")
 	}
 	if r.keys.get(key) != nil {
 		return false
 	}
-	expiry := time.Now().Add(time.Duration(parseInt(text(args[2]))) * time.Second)
-	r.keys.set(key, &value{text: text(args[0]), expiry: expiry})
+	expiry := time.Now().Add(time.Duration(parseInt(argText(args[2]))) * time.Second)
+	r.keys.set(key, &value{text: argText(args[0]), expiry: expiry})
 	return true
 }
 
@@ -107,13 +107,13 @@ func (r *Redis) setNX(key string, args []any) (set bool) {
 func (r *Redis) xrange(key string, args []string) []redis.XMessage {
 	stream := r.keys.stream(key)
 	if args[0] != "-" {
-		return messages(stream.entry(parseEntryID(args[0])))
+		return clientMessages(stream.entriesWithID(parseEntryID(args[0])))
 	}
-	return messages(stream.entries[:min(len(stream.entries), int(parseInt(args[3])))])
+	return clientMessages(stream.entries[:min(len(stream.entries), int(parseInt(args[3])))])
 }
 
-// messages converts entries to the client's type.
-func messages(entries []entry) (out []redis.XMessage) {
+// clientMessages converts entries to the client's type.
+func clientMessages(entries []entry) (out []redis.XMessage) {
 	for _, e := range entries {
 		m := redis.XMessage{ID: e.id.String(), Values: map[string]any{}}
 		for i := 0; i < len(e.fields); i += 2 {
@@ -124,8 +124,8 @@ func messages(entries []entry) (out []redis.XMessage) {
 	return out
 }
 
-// text returns an argument as the client sends it.
-func text(arg any) string {
+// argText returns an argument as the client sends it.
+func argText(arg any) string {
 	switch arg := arg.(type) {
 	case string:
 		return arg
@@ -135,10 +135,10 @@ func text(arg any) string {
 	return fmt.Sprint(arg)
 }
 
-func texts(args []any) []string {
+func argTexts(args []any) []string {
 	out := make([]string, len(args))
 	for i, arg := range args {
-		out[i] = text(arg)
+		out[i] = argText(arg)
 	}
 	return out
 }

@@ -28,9 +28,9 @@ type entry struct {
 	fields []string // alternating names and values
 }
 
-// entry returns the entry with that id, as a slice of at most one.
-func (s *stream) entry(id entryID) []entry {
-	i, found := slices.BinarySearchFunc(s.entries, id, compareEntry)
+// entriesWithID returns the entry with that id, as a slice of at most one.
+func (s *stream) entriesWithID(id entryID) []entry {
+	i, found := slices.BinarySearchFunc(s.entries, id, compareEntryID)
 	if !found {
 		return nil
 	}
@@ -46,7 +46,7 @@ func (s *stream) entriesAfter(id entryID, count int) []entry {
 	return s.entries[n:min(len(s.entries), n+count)]
 }
 
-func compareEntry(e entry, id entryID) int { return e.id.compare(id) }
+func compareEntryID(e entry, id entryID) int { return e.id.compare(id) }
 
 // keyspace has the values of all keys, and their changes of the last seconds.
 type keyspace struct {
@@ -75,8 +75,8 @@ func (k *keyspace) get(key string) *value {
 	return v
 }
 
-// count returns 1 for a key that exists, else 0.
-func (k *keyspace) count(key string) int64 {
+// countKey returns 1 for a key that exists, else 0.
+func (k *keyspace) countKey(key string) int64 {
 	if k.get(key) == nil {
 		return 0
 	}
@@ -214,7 +214,7 @@ func (k *keyspace) nextEntryID(key string, ms uint64) entryID {
 // trimStream removes entries below an id in whole nodes, as XTRIM MINID ~ does.
 func (k *keyspace) trimStream(key string, minID entryID, entriesPerNode int) {
 	st := k.stream(key)
-	n, _ := slices.BinarySearchFunc(st.entries, minID, compareEntry)
+	n, _ := slices.BinarySearchFunc(st.entries, minID, compareEntryID)
 	if n -= n % entriesPerNode; n > 0 {
 		k.set(key, &value{stream: &stream{st.entries[n:], st.lastID}})
 	}

@@ -97,8 +97,8 @@ func (l *Link) isNodeKilled() bool {
 	return l.nodeKilled
 }
 
-// rng returns the random numbers of a command. The caller holds mu.
-func (l *Link) rng(command string) *rand.Rand {
+// commandRNG returns the random numbers of a command. The caller holds mu.
+func (l *Link) commandRNG(command string) *rand.Rand {
 	r := l.rngs[command]
 	if r == nil {
 		h := fnv.New64a()

@@ -50,7 +50,7 @@ func (r *Redis) nextIncarnation(head, above string) string {
 	return text
 }
 
-// foundEpoch runs lua/found_epoch.lua.
+// foundEpochOrWait runs lua/found_epoch.lua.
 func (r *Redis) foundEpoch(keys, argv []string) (founded int64) {
 	log, head, snapshots, chunks, nodes := keys[0], keys[1], keys[2], keys[3], keys[4]
 	description, id, number, logTime, epoch := argv[0], argv[1], argv[2], argv[3], argv[4]
@@ -68,21 +68,21 @@ func (r *Redis) foundEpoch(keys, argv []string) (founded int64) {
 	return 1
 }
 
-// commitSnapshot runs lua/commit_snapshot.lua.
+// commitSnapshotAndTrim runs lua/commit_snapshot.lua.
 func (r *Redis) commitSnapshot(keys, argv []string) (superseded any, err error) {
 	log, snapshots, chunks, nodes := keys[0], keys[1], keys[2], keys[3]
 	description, id, number, epoch := argv[0], parseEntryID(argv[1]), argv[2], argv[4]
 	now, minAge, retention := parseInt(argv[3]), parseInt(argv[5]), parseInt(argv[6])
-	found, all := r.keys.stream(log).entry(id), r.keys.list(snapshots)
+	found, all := r.keys.stream(log).entriesWithID(id), r.keys.list(snapshots)
 	if len(found) == 0 || found[0].fields[1] != number || found[0].fields[5] != epoch ||
-		len(all) == 0 || !r.hasAllChunks(chunks, description) || snapshotNumber(all[0]) >= parseInt(number) {
+		len(all) == 0 || !r.hasAllChunks(chunks, description) || snapshotEntryNumber(all[0]) >= parseInt(number) {
 		return nil, redis.Nil
 	}
 	all = append([]string{description}, all...)
 	r.keys.setExpiry(chunks, time.Time{})
 	dropped := []any{}
 	for i, s := range all {
-		if snapshotTime(s) <= now-minAge {
+		if snapshotLogTime(s) <= now-minAge {
 			for _, old := range all[i+1:] {
 				dropped = append(dropped, old)
 			}
@@ -108,8 +108,8 @@ func (r *Redis) hasAllChunks(chunks, description string) bool {
 	return v != nil && int64(len(v.hash)) == parseInt(strings.Fields(description)[4])
 }
 
-// snapshotNumber returns the entry number in a snapshot's description.
-func snapshotNumber(description string) int64 { return parseInt(strings.Fields(description)[2]) }
+// snapshotEntryNumber returns the entry number in a snapshot's description.
+func snapshotEntryNumber(description string) int64 { return parseInt(strings.Fields(description)[2]) }
 
-// snapshotTime returns the log time in a snapshot's description.
-func snapshotTime(description string) int64 { return parseInt(strings.Fields(description)[3]) }
+// snapshotLogTime returns the log time in a snapshot's description.
+func snapshotLogTime(description string) int64 { return parseInt(strings.Fields(description)[3]) }

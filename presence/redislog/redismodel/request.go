@@ -38,11 +38,11 @@ func (l *Link) roundTrip(ctx context.Context, cmds [][]any) ([]reply, error) {
 		return nil, err
 	}
 	q := &request{link: l, cmds: cmds, deadline: time.Now().Add(replyTimeout)}
-	isXREAD := strings.EqualFold(text(cmds[0][0]), "xread")
+	isXREAD := strings.EqualFold(argText(cmds[0][0]), "xread")
 	if deadline, ok := ctx.Deadline(); ok && (isXREAD || deadline.Before(q.deadline)) {
 		q.deadline = deadline
 	}
-	if err := q.connect(isXREAD); err != nil {
+	if err := q.drawFaultsAndConnect(isXREAD); err != nil {
 		return nil, err
 	}
 	executeAgain := func() { l.redis.execute(q.serverConnections, cmds, nil) }
@@ -66,9 +66,9 @@ func (l *Link) roundTrip(ctx context.Context, cmds [][]any) ([]reply, error) {
 	return replies, q.delay(q.replyDelay)
 }
 
-// connect draws the request's faults. It returns an error when the server is
+// drawFaultsAndConnect draws the request's faults. It returns an error when the server is
 // unreachable.
-func (q *request) connect(isXREAD bool) error {
+func (q *request) drawFaultsAndConnect(isXREAD bool) error {
 	l, r := q.link, q.link.redis
 	l.mu.Lock()
 	killed, partitioned, connected := l.nodeKilled, l.partitioned, l.connected
@@ -98,8 +98,8 @@ func (q *request) connect(isXREAD bool) error {
 
 // drawFaults draws the faults of a request at random. The caller holds mu.
 func (l *Link) drawFaults(cmds [][]any, isXREAD bool) (drawn requestFaults) {
-	command := strings.ToLower(text(cmds[0][0]))
-	rng := l.rng(command)
+	command := strings.ToLower(argText(cmds[0][0]))
+	rng := l.commandRNG(command)
 	upTo := func(d time.Duration) time.Duration { return time.Duration(rng.Int64N(int64(d) + 1)) }
 	drawn.requestDelay, drawn.replyDelay = 20*time.Microsecond+upTo(l.faults.MaxDelay), 20*time.Microsecond+upTo(l.faults.MaxDelay)
 	chance, kind, lateness := rng.Float64(), rng.Float64(), upTo(maxLateness)
@@ -171,7 +171,7 @@ func (q *request) execute(isXREAD bool) ([]reply, error) {
 
 // executeXREAD executes XREAD COUNT n BLOCK ms STREAMS key id.
 func (q *request) executeXREAD() ([]reply, error) {
-	args := texts(q.cmds[0])
+	args := argTexts(q.cmds[0])
 	if len(args) != 8 {
 		panic("redismodel: XREAD needs COUNT, BLOCK and one stream")
 	}
@@ -182,7 +182,7 @@ func (q *request) executeXREAD() ([]reply, error) {
 		r.mu.Lock()
 		paused, changed := r.state.paused, r.changed
 		if !paused {
-			found = messages(r.keys.stream(args[6]).entriesAfter(after, count))
+			found = clientMessages(r.keys.stream(args[6]).entriesAfter(after, count))
 		}
 		r.mu.Unlock()
 		if len(found) > 0 || !paused && !time.Now().Before(blockUntil) {

@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// eval runs EVAL with a script's text, or EVALSHA with its SHA-1.
-func (r *Redis) eval(hasText bool, args []any) (any, error) {
-	sum := text(args[0])
+// evalScript runs EVAL with a script's text, or EVALSHA with its SHA-1.
+func (r *Redis) evalScript(hasText bool, args []any) (any, error) {
+	sum := argText(args[0])
 	if hasText {
 		digest := sha1.Sum([]byte(sum))
 		firstLine, _, _ := strings.Cut(sum, "\n")
@@ -19,8 +19,8 @@ func (r *Redis) eval(hasText bool, args []any) (any, error) {
 	if !cached {
 		return nil, replyError("NOSCRIPT No matching script. Please use EVAL.")
 	}
-	n := int(parseInt(text(args[1])))
-	keys, argv := texts(args[2:2+n]), texts(args[2+n:])
+	n := int(parseInt(argText(args[1])))
+	keys, argv := argTexts(args[2:2+n]), argTexts(args[2+n:])
 	switch name {
 	case "-- onair append batch":
 		return r.appendBatch(keys, argv), nil

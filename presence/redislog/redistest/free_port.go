@@ -14,8 +14,8 @@ const (
 	highestPort = 32_000
 )
 
-// listen listens on a free port.
-func listen(t testing.TB) *net.TCPListener {
+// listenOnFreePort listens on a free port.
+func listenOnFreePort(t testing.TB) *net.TCPListener {
 	t.Helper()
 	var err error
 	for range 100 {
@@ -32,7 +32,7 @@ func listen(t testing.TB) *net.TCPListener {
 // freePort returns a port that was free a moment ago.
 func freePort(t testing.TB) int {
 	t.Helper()
-	l := listen(t)
+	l := listenOnFreePort(t)
 	defer l.Close()
 	return l.Addr().(*net.TCPAddr).Port
 }

@@ -22,9 +22,9 @@ func (n *network) delay(jitterFactor float64) time.Duration {
 	return max(0, n.latency+time.Duration(jitterFactor*float64(n.jitter)))
 }
 
-// maxWrite returns how many bytes one write sends. It is a limiter's burst, so that
+// maxWriteBytes returns how many bytes one write sends. It is a limiter's burst, so that
 // the rate holds within 50 ms.
-func maxWrite(limiter *rate.Limiter) int {
+func maxWriteBytes(limiter *rate.Limiter) int {
 	if limiter == nil {
 		return readSize
 	}

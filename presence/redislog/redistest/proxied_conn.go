@@ -123,7 +123,7 @@ func (c *proxiedConn) awaitArrival(p packet) error {
 func (c *proxiedConn) writeLimited(to *net.TCPConn, data []byte, limiter func(*network) *rate.Limiter) error {
 	for len(data) > 0 {
 		l := limiter(c.proxy.currentNetwork())
-		part := data[:min(len(data), maxWrite(l))]
+		part := data[:min(len(data), maxWriteBytes(l))]
 		if l != nil {
 			if err := l.WaitN(c.ctx, len(part)); err != nil {
 				return err

@@ -27,9 +27,9 @@ type Proxy struct {
 func NewProxy(t testing.TB, upstream string) *Proxy {
 	t.Helper()
 	p := &Proxy{t: t, upstream: upstream, conns: map[*proxiedConn]struct{}{}, network: &network{replaced: make(chan struct{})}}
-	l := listen(t)
+	l := listenOnFreePort(t)
 	p.addr = l.Addr().String()
-	p.serve(l)
+	p.startServing(l)
 	t.Cleanup(p.close)
 	return p
 }
@@ -68,8 +68,8 @@ func (p *Proxy) Disconnect() {
 	}
 }
 
-// Restore ends all faults.
-func (p *Proxy) Restore() {
+// EndFaults ends all faults.
+func (p *Proxy) EndFaults() {
 	p.t.Helper()
 	p.mu.Lock()
 	listening := p.listener != nil
@@ -81,7 +81,7 @@ func (p *Proxy) Restore() {
 	await(p.t, "the proxy to listen again", func() error {
 		l, err := net.Listen("tcp", p.addr)
 		if err == nil {
-			p.serve(l)
+			p.startServing(l)
 		}
 		return err
 	})
@@ -103,8 +103,8 @@ func (p *Proxy) currentNetwork() *network {
 	return p.network
 }
 
-// serve accepts connections in the background until the listener is closed.
-func (p *Proxy) serve(l net.Listener) {
+// startServing accepts connections in the background until the listener is closed.
+func (p *Proxy) startServing(l net.Listener) {
 	p.mu.Lock()
 	p.listener = l
 	p.mu.Unlock()

@@ -15,7 +15,7 @@ import (
 // startEchoServer starts a server that sends back what it receives.
 func startEchoServer(t *testing.T) (addr string) {
 	t.Helper()
-	l := listen(t)
+	l := listenOnFreePort(t)
 	done := make(chan struct{})
 	t.Cleanup(func() { l.Close(); <-done })
 	go func() {
@@ -96,7 +96,7 @@ func TestProxyDelays(t *testing.T) {
 	}
 	p.Delay(time.Hour, 0)
 	send(t, conn, "soon")
-	p.Restore()
+	p.EndFaults()
 	expectReceive(t, conn, "soon")
 }
 
@@ -131,7 +131,7 @@ func TestProxyDisconnects(t *testing.T) {
 		t.Errorf("a new connection: %v", err)
 	}
 	p.Disconnect()
-	p.Restore()
+	p.EndFaults()
 	conn = dial(t, p.Addr())
 	send(t, conn, "again")
 	expectReceive(t, conn, "again")
@@ -153,7 +153,7 @@ func TestProxyHalfOpens(t *testing.T) {
 		}
 		c.SetReadDeadline(time.Now().Add(timeout))
 	}
-	p.Restore()
+	p.EndFaults()
 	expectReceive(t, conn, "there?")
 	expectReceive(t, late, "and I?")
 }

@@ -38,7 +38,7 @@ func StartSentinel(t testing.TB, replicas int, options ...string) *Sentinel {
 		g.sentinels = append(g.sentinels, startSentinelServer(t, primary))
 	}
 	for _, s := range g.sentinels {
-		await(t, "sentinels to know each other", func() error { return checkDiscovery(s, replicas) })
+		await(t, "sentinels to know each other", func() error { return checkSentinelDiscovery(s, replicas) })
 	}
 	return g
 }
@@ -47,7 +47,7 @@ func StartSentinel(t testing.TB, replicas int, options ...string) *Sentinel {
 // redis-sentinel.
 func startSentinelServer(t testing.TB, primary *Server) *Server {
 	t.Helper()
-	s := start(t, func(port int, dir string) []string {
+	s := startWithArgs(t, func(port int, dir string) []string {
 		conf := fmt.Sprintf("port %d\nbind 127.0.0.1\ndir %q\n", port, dir) +
 			fmt.Sprintf("sentinel monitor %s 127.0.0.1 %d 2\n", MasterName, primary.port) +
 			fmt.Sprintf("sentinel down-after-milliseconds %s 1000\n", MasterName) +
@@ -67,8 +67,8 @@ func startSentinelServer(t testing.TB, primary *Server) *Server {
 	return s
 }
 
-// checkDiscovery returns an error until a sentinel knows all replicas and sentinels.
-func checkDiscovery(s *Server, replicas int) error {
+// checkSentinelDiscovery returns an error until a sentinel knows all replicas and sentinels.
+func checkSentinelDiscovery(s *Server, replicas int) error {
 	state, err := s.Client().Do(context.Background(), "SENTINEL", "MASTER", MasterName).Result()
 	if err != nil {
 		return err

@@ -37,7 +37,7 @@ type Server struct {
 // redis-server. By default it stores nothing on disk; Start(t, "--appendonly", "yes") does.
 func Start(t testing.TB, options ...string) *Server {
 	t.Helper()
-	return start(t, func(port int, dir string) []string {
+	return startWithArgs(t, func(port int, dir string) []string {
 		return append([]string{
 			"--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--dir", dir,
 			"--save", "", "--appendonly", "no", "--rdb-del-sync-files", "yes", "--repl-diskless-sync-delay", "0",
@@ -45,8 +45,8 @@ func Start(t testing.TB, options ...string) *Server {
 	})
 }
 
-// start starts a server. args returns the arguments for a port and a directory.
-func start(t testing.TB, args func(port int, dir string) []string) *Server {
+// startWithArgs starts a server. args returns the arguments for a port and a directory.
+func startWithArgs(t testing.TB, args func(port int, dir string) []string) *Server {
 	t.Helper()
 	s := &Server{t: t, program: findProgram(t)}
 	dir := t.TempDir()
@@ -55,7 +55,7 @@ func start(t testing.TB, args func(port int, dir string) []string) *Server {
 		s.port = freePort(t)
 		s.args = args(s.port, dir)
 		s.startProcess()
-		if s.lostPort() {
+		if s.awaitListening() {
 			continue
 		}
 		s.AwaitReady()
@@ -86,9 +86,9 @@ func (s *Server) startProcess(options ...string) {
 	s.paused.Store(false)
 }
 
-// lostPort reports whether the server has ended because another test has taken its
+// awaitListening reports whether the server has ended because another test has taken its
 // port. It waits until the server listens or has ended.
-func (s *Server) lostPort() bool {
+func (s *Server) awaitListening() bool {
 	s.t.Helper()
 	await(s.t, "redis-server to listen", func() error {
 		if !s.process.isRunning() {
