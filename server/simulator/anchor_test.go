@@ -11,155 +11,156 @@ import (
 	"onair/server/auth"
 )
 
-// simAnchor is an anchor: it goes live and off again, and does meanwhile what
-// the protocol asks of its client.
+// simAnchor is an anchor client that follows the protocol. It starts and ends sessions.
 type simAnchor struct {
-	w     *world
-	name  string
-	token string
-	rng   *rand.Rand
-	http  bool // it holds no socket
-	tag   string
+	w        *world
+	name     string
+	token    string
+	rng      *rand.Rand
+	overHTTP bool // it has no socket
+	tag      string
 
-	on      int   // host
-	line    *line // nil: it has no socket
-	tries   int
-	keys    int // of its starts
-	ids     int64
-	session *simSession // nil: it is not live
-	live    bool        // as far as it knows
+	hostIndex  int           // of the host that it uses
+	socket     *clientSocket // nil: it has no socket
+	attempts   int
+	startCount int // of its starts
+	lastID     int64
+	session    *simSession // nil: it is not live
+	isLive     bool        // as far as the client knows
 
-	beats    int64
-	waits    time.Time // when the beat was sent that waits for its ack; zero: none
-	degraded bool      // it is to look for another node
-	left     []*line   // sockets that it has forgotten
+	beatCount    int64
+	unackedSince time.Time       // when the first unacknowledged beat was sent; zero: all are acknowledged
+	mustMove     bool            // it must try another node
+	abandoned    []*clientSocket // sockets that it does not read
 }
 
-// How patient anchors are.
+// Time limits of anchors.
 const (
-	ackWithin   = simInterval / 4
-	simPatience = 3 * time.Second
+	ackTimeout    = simInterval / 4
+	answerTimeout = 3 * time.Second
 )
 
 func newAnchor(w *world, i int) *simAnchor {
 	name := fmt.Sprintf("a%d", i+1)
-	a := &simAnchor{w: w, name: name, token: w.token(auth.Anchor, name), rng: w.lot(name), http: i%4 == 3, tag: "b"}
+	a := &simAnchor{w: w, name: name, token: w.token(auth.Anchor, name), rng: w.newRand(name), overHTTP: i%4 == 3, tag: "b"}
 	if i%2 == 0 {
 		a.tag = "a"
 	}
-	a.on = a.rng.IntN(len(w.hosts))
+	a.hostIndex = a.rng.IntN(len(w.hosts))
 	return a
 }
 
-// run is its life.
+// run starts and ends sessions until the run is over.
 func (a *simAnchor) run() {
-	for a.sleep(between(a.rng, time.Second, 8*time.Second)) {
-		if a.w.since() > simActs {
+	for a.sleep(randomDuration(a.rng, time.Second, 8*time.Second)) {
+		if a.w.elapsed() > simChangesEnd {
 			continue
 		}
-		a.tries = 0
-		if a.start() {
-			a.broadcast(time.Now().Add(between(a.rng, 8*time.Second, 60*time.Second)))
+		a.attempts = 0
+		if a.startSession() {
+			a.stayLive(time.Now().Add(randomDuration(a.rng, 8*time.Second, 60*time.Second)))
 		}
 	}
-	for _, l := range a.left {
+	for _, l := range a.abandoned {
 		l.close()
 	}
-	a.drop()
+	a.closeSocket()
 }
 
-// sleep reports false when the run is over.
+// sleep waits, and reports false when the run is over.
 func (a *simAnchor) sleep(d time.Duration) bool {
 	t := time.NewTimer(max(1, d))
 	defer t.Stop()
 	select {
 	case <-t.C:
 		return true
-	case <-a.w.over:
+	case <-a.w.done:
 		return false
 	}
 }
 
-// elsewhere has it turn to another node.
-func (a *simAnchor) elsewhere() { a.on = (a.on + 1 + a.rng.IntN(len(a.w.hosts)-1)) % len(a.w.hosts) }
-
-// backOff is full jitter.
-func (a *simAnchor) backOff() time.Duration {
-	a.tries++
-	return between(a.rng, 0, min(3*time.Second, 250*time.Millisecond<<min(a.tries, 8)))
+// chooseOtherHost chooses another host at random.
+func (a *simAnchor) chooseOtherHost() {
+	a.hostIndex = (a.hostIndex + 1 + a.rng.IntN(len(a.w.hosts)-1)) % len(a.w.hosts)
 }
 
-func (a *simAnchor) drop() {
-	if a.line != nil {
-		a.line.close()
-		a.line = nil
+// nextBackoff returns the wait before the next attempt, with full jitter.
+func (a *simAnchor) nextBackoff() time.Duration {
+	a.attempts++
+	return randomDuration(a.rng, 0, min(3*time.Second, 250*time.Millisecond<<min(a.attempts, 8)))
+}
+
+func (a *simAnchor) closeSocket() {
+	if a.socket != nil {
+		a.socket.close()
+		a.socket = nil
 	}
 }
 
-func (a *simAnchor) id() wire.ID {
-	a.ids++
-	return wire.IntID(a.ids)
+func (a *simAnchor) nextID() wire.ID {
+	a.lastID++
+	return wire.IntID(a.lastID)
 }
 
-// start goes live; the same key goes with every try. It gives up when the run
-// is over, or when it must not be.
-func (a *simAnchor) start() bool {
-	key := fmt.Sprintf("%s-%d", a.name, a.keys)
-	for a.w.since() < simActs+simInterval {
+// startSession starts a session; each attempt has the same key. It reports false when the run
+// is over, or when the start is rejected for good.
+func (a *simAnchor) startSession() bool {
+	key := fmt.Sprintf("%s-%d", a.name, a.startCount)
+	for a.w.elapsed() < simChangesEnd+simInterval {
 		sent := time.Now()
-		m, n := a.tryStart(key)
+		m, n := a.sendStart(key)
 		switch m := m.(type) {
 		case *wire.Started:
-			a.session = a.w.oracle.started(a.name, m, sent, n)
-			a.live, a.tries, a.waits, a.degraded = true, 0, time.Time{}, false
-			a.keys++
+			a.session = a.w.oracle.recordStart(a.name, m, sent, n)
+			a.isLive, a.attempts, a.unackedSince, a.mustMove = true, 0, time.Time{}, false
+			a.startCount++
 			return true
 		case *wire.Error:
 			switch m.Code {
-			case wire.CodeSessionGone: // its session has ended before it heard of it
-				a.keys++
-				a.drop()
+			case wire.CodeSessionGone: // its session ended before the client received the answer
+				a.startCount++
+				a.closeSocket()
 				return false
-			case wire.CodeBanned: // an earlier try may yet take effect: it keeps the key
-				a.drop()
+			case wire.CodeBanned: // an earlier attempt may still succeed, so the key stays the same
+				a.closeSocket()
 				return false
 			}
 		}
-		a.drop()
-		a.elsewhere()
-		if !a.sleep(a.backOff()) {
+		a.closeSocket()
+		a.chooseOtherHost()
+		if !a.sleep(a.nextBackoff()) {
 			return false
 		}
 	}
 	return false
 }
 
-func (a *simAnchor) tryStart(key string) (wire.Message, *simNode) {
-	m := &wire.Start{ID: a.id(), Title: a.name, Tags: []string{a.tag}, Key: key}
-	if a.http {
-		return a.call("POST", "/v1/streams", "", m)
+func (a *simAnchor) sendStart(key string) (wire.Message, *simNode) {
+	m := &wire.Start{ID: a.nextID(), Title: a.name, Tags: []string{a.tag}, Key: key}
+	if a.overHTTP {
+		return a.callHTTP("POST", "/v1/streams", "", m)
 	}
-	if a.line == nil && !a.connect() {
+	if a.socket == nil && !a.dialSocket() {
 		return nil, nil
 	}
-	n := a.line.node
-	return a.ask(m), n
+	n := a.socket.node
+	return a.request(m), n
 }
 
-// connect opens a socket on the node that it has in mind.
-func (a *simAnchor) connect() bool {
-	a.line, _ = a.w.hosts[a.on].open("/v1/anchor", a.token)
-	return a.line != nil
+// dialSocket opens a socket at the chosen host.
+func (a *simAnchor) dialSocket() bool {
+	a.socket, _ = a.w.hosts[a.hostIndex].dialSocket("/v1/anchor", a.token)
+	return a.socket != nil
 }
 
-// ask sends a request and waits for the answer, nil where none comes in time.
-func (a *simAnchor) ask(m wire.Message) wire.Message {
-	l := a.line
-	if !l.tell(m) {
+// request sends a request and returns the answer, or nil if none comes in time.
+func (a *simAnchor) request(m wire.Message) wire.Message {
+	l := a.socket
+	if !l.send(m) {
 		return nil
 	}
 	_, want := m.Head()
-	late := time.NewTimer(simPatience)
+	late := time.NewTimer(answerTimeout)
 	defer late.Stop()
 	for {
 		select {
@@ -170,48 +171,48 @@ func (a *simAnchor) ask(m wire.Message) wire.Message {
 			if _, id := got.Head(); id == want {
 				return got
 			}
-			if a.hear(got); a.line != l {
+			if a.handleMessage(got); a.socket != l {
 				return nil
 			}
 		case <-late.C:
 			return nil
-		case <-a.w.over:
+		case <-a.w.done:
 			return nil
 		}
 	}
 }
 
-// broadcast is live until a moment, or for as long as it is let.
-func (a *simAnchor) broadcast(until time.Time) {
-	if a.http {
-		a.broadcastHTTP(until)
+// stayLive beats and updates until a time, or until the session ends.
+func (a *simAnchor) stayLive(until time.Time) {
+	if a.overHTTP {
+		a.stayLiveOverHTTP(until)
 		return
 	}
-	beat, update := time.Now(), time.Now().Add(between(a.rng, time.Second, 9*time.Second))
-	for a.live {
+	beat, update := time.Now(), time.Now().Add(randomDuration(a.rng, time.Second, 9*time.Second))
+	for a.isLive {
 		now := time.Now()
 		switch {
-		case a.over():
+		case a.isOver():
 			return
-		case a.line == nil:
-			a.resume()
+		case a.socket == nil:
+			a.resumeOnNewSocket()
 			beat = time.Now()
 			continue
-		case !now.Before(until) && a.w.since() < simActs:
-			a.finish()
+		case !now.Before(until) && a.w.elapsed() < simChangesEnd:
+			a.endSession()
 			return
-		case !a.waits.IsZero() && now.Sub(a.waits) >= ackWithin:
-			a.w.note("%s has no ack from %v, and goes elsewhere", a.name, a.line.node)
-			a.drop()
-			a.elsewhere()
+		case !a.unackedSince.IsZero() && now.Sub(a.unackedSince) >= ackTimeout:
+			a.w.traceEvent("%s has no ack from %v, and tries another node", a.name, a.socket.node)
+			a.closeSocket()
+			a.chooseOtherHost()
 			continue
 		case !now.Before(beat):
-			a.beat()
-			beat = now.Add(simInterval - between(a.rng, 0, 50*time.Millisecond))
+			a.sendBeat()
+			beat = now.Add(simInterval - randomDuration(a.rng, 0, 50*time.Millisecond))
 			continue
-		case !now.Before(update) && a.w.since() < simActs:
-			a.update()
-			update = time.Now().Add(between(a.rng, 3*time.Second, 9*time.Second))
+		case !now.Before(update) && a.w.elapsed() < simChangesEnd:
+			a.sendUpdate()
+			update = time.Now().Add(randomDuration(a.rng, 3*time.Second, 9*time.Second))
 			continue
 		}
 		next := beat
@@ -220,179 +221,178 @@ func (a *simAnchor) broadcast(until time.Time) {
 				next = at
 			}
 		}
-		if due := a.waits.Add(ackWithin); !a.waits.IsZero() && due.Before(next) {
+		if due := a.unackedSince.Add(ackTimeout); !a.unackedSince.IsZero() && due.Before(next) {
 			next = due
 		}
-		a.wait(next)
-		if a.degraded && a.live && a.line != nil {
-			a.degraded = false
-			a.second()
+		a.receiveUntil(next)
+		if a.mustMove && a.isLive && a.socket != nil {
+			a.mustMove = false
+			a.moveToOtherNode()
 		}
 	}
-	a.drop()
+	a.closeSocket()
 }
 
-func (a *simAnchor) over() bool {
+func (a *simAnchor) isOver() bool {
 	select {
-	case <-a.w.over:
+	case <-a.w.done:
 		return true
 	default:
 		return false
 	}
 }
 
-// wait hears what comes, one message, until a moment at the most.
-func (a *simAnchor) wait(until time.Time) {
+// receiveUntil handles one message, or returns at a time.
+func (a *simAnchor) receiveUntil(until time.Time) {
 	t := time.NewTimer(max(1, time.Until(until)))
 	defer t.Stop()
 	select {
-	case m, ok := <-a.line.inbox:
+	case m, ok := <-a.socket.inbox:
 		if ok {
-			a.hear(m)
+			a.handleMessage(m)
 			return
 		}
-		code := a.line.code
-		a.w.note("%s: its socket on %v was closed with %d", a.name, a.line.node, code)
-		a.drop()
-		a.elsewhere()
+		code := a.socket.code
+		a.w.traceEvent("%s: its socket on %v was closed with %d", a.name, a.socket.node, code)
+		a.closeSocket()
+		a.chooseOtherHost()
 		if code == wire.CloseDrained {
-			a.tries = 0
+			a.attempts = 0
 		}
 	case <-t.C:
-	case <-a.w.over:
+	case <-a.w.done:
 	}
 }
 
-// beat sends a beat.
-func (a *simAnchor) beat() {
-	a.beats++
-	if a.waits.IsZero() {
-		a.waits = time.Now()
+// sendBeat sends a beat.
+func (a *simAnchor) sendBeat() {
+	a.beatCount++
+	if a.unackedSince.IsZero() {
+		a.unackedSince = time.Now()
 	}
-	if !a.line.tell(&wire.Beat{N: a.beats}) {
-		a.drop()
-		a.elsewhere()
+	if !a.socket.send(&wire.Beat{N: a.beatCount}) {
+		a.closeSocket()
+		a.chooseOtherHost()
 	}
 }
 
-// hear takes what the server says.
-func (a *simAnchor) hear(m wire.Message) {
+// handleMessage handles a message.
+func (a *simAnchor) handleMessage(m wire.Message) {
 	switch m := m.(type) {
 	case *wire.Ack:
-		if m.N != a.beats || a.waits.IsZero() {
+		if m.N != a.beatCount || a.unackedSince.IsZero() {
 			return
 		}
 		if m.Pending {
-			a.degraded = true
+			a.mustMove = true
 		} else {
-			a.w.oracle.acknowledged(a.session, a.waits, a.line.node)
+			a.w.oracle.recordAck(a.session, a.unackedSince, a.socket.node)
 		}
-		a.waits, a.tries = time.Time{}, 0
+		a.unackedSince, a.attempts = time.Time{}, 0
 	case *wire.Probe:
-		if a.live {
-			a.beat()
+		if a.isLive {
+			a.sendBeat()
 		}
 	case *wire.Notice:
-		a.degraded = a.live
+		a.mustMove = a.isLive
 	case *wire.Ended:
-		if a.live {
-			a.live = false
-			a.w.oracle.over(a.session, m.Reason, a.line.node)
+		if a.isLive {
+			a.isLive = false
+			a.w.oracle.recordEndReport(a.session, m.Reason, a.socket.node)
 		}
 	case *wire.Error:
-		if a.live && m.Code == wire.CodeSessionGone {
-			a.live = false
-			a.w.oracle.over(a.session, m.Reason, a.line.node)
+		if a.isLive && m.Code == wire.CodeSessionGone {
+			a.isLive = false
+			a.w.oracle.recordEndReport(a.session, m.Reason, a.socket.node)
 		}
 	}
 }
 
-// resume takes the session over on a new socket.
-func (a *simAnchor) resume() {
-	a.waits = time.Time{}
-	if !a.sleep(a.backOff()) {
+// resumeOnNewSocket resumes the session on a new socket.
+func (a *simAnchor) resumeOnNewSocket() {
+	a.unackedSince = time.Time{}
+	if !a.sleep(a.nextBackoff()) {
 		return
 	}
-	if !a.connect() || !a.takeUp() {
-		a.drop()
-		a.elsewhere()
+	if !a.dialSocket() || !a.resumeOnSocket() {
+		a.closeSocket()
+		a.chooseOtherHost()
 	}
 }
 
-// takeUp resumes on the present socket; it reports whether the socket is good
-// for something.
-func (a *simAnchor) takeUp() bool {
-	sent, n := time.Now(), a.line.node
-	switch m := a.ask(&wire.Resume{ID: a.id(), Session: a.session.Session.String()}).(type) {
+// resumeOnSocket resumes the session on the present socket. It reports false if that failed.
+func (a *simAnchor) resumeOnSocket() bool {
+	sent, n := time.Now(), a.socket.node
+	switch m := a.request(&wire.Resume{ID: a.nextID(), Session: a.session.Session.String()}).(type) {
 	case *wire.Started:
 		if m.Session != a.session.Session.String() {
-			a.w.oracle.violate("wrong-session", "%s resumed another session", a.name)
+			a.w.oracle.reportFault("wrong-session", "%s resumed another session", a.name)
 		}
-		a.w.note("%s has resumed on %v", a.name, n)
-		a.w.oracle.acknowledged(a.session, sent, n)
-		a.waits, a.tries = time.Time{}, 0
+		a.w.traceEvent("%s has resumed on %v", a.name, n)
+		a.w.oracle.recordAck(a.session, sent, n)
+		a.unackedSince, a.attempts = time.Time{}, 0
 		return true
 	case *wire.Error:
-		a.hear(m)
+		a.handleMessage(m)
 	}
 	return false
 }
 
-// second tries another node, and stays where it is unless it is welcome there.
-func (a *simAnchor) second() {
-	was, at := a.line, a.on
-	a.elsewhere()
-	if a.line, _ = a.w.hosts[a.on].open("/v1/anchor", a.token); a.line != nil && a.takeUp() {
-		was.close()
+// moveToOtherNode tries to resume at another host, and keeps the old socket if that fails.
+func (a *simAnchor) moveToOtherNode() {
+	oldSocket, oldIndex := a.socket, a.hostIndex
+	a.chooseOtherHost()
+	if a.socket, _ = a.w.hosts[a.hostIndex].dialSocket("/v1/anchor", a.token); a.socket != nil && a.resumeOnSocket() {
+		oldSocket.close()
 		return
 	}
-	a.drop()
-	a.line, a.on = was, at
-	if !a.live {
-		a.drop()
+	a.closeSocket()
+	a.socket, a.hostIndex = oldSocket, oldIndex
+	if !a.isLive {
+		a.closeSocket()
 	}
 }
 
-// update renames the stream.
-func (a *simAnchor) update() {
-	title := fmt.Sprintf("%s %d", a.name, a.ids)
-	a.w.oracle.named(a.session, title, false, false)
-	m := &wire.Update{ID: a.id()}
+// sendUpdate changes the title of the stream.
+func (a *simAnchor) sendUpdate() {
+	title := fmt.Sprintf("%s %d", a.name, a.lastID)
+	a.w.oracle.recordTitle(a.session, title, false, false)
+	m := &wire.Update{ID: a.nextID()}
 	m.Title.Set, m.Title.Value = true, title
-	if _, ok := a.ask(m).(*wire.Updated); ok {
-		a.w.oracle.named(a.session, title, true, false)
+	if _, ok := a.request(m).(*wire.Updated); ok {
+		a.w.oracle.recordTitle(a.session, title, true, false)
 	}
 }
 
-// finish stops, or just goes away.
-func (a *simAnchor) finish() {
+// endSession stops the session, or disappears without a stop.
+func (a *simAnchor) endSession() {
 	defer func() {
-		a.live = false
-		a.drop()
+		a.isLive = false
+		a.closeSocket()
 	}()
 	switch a.rng.IntN(4) {
 	case 0:
-		a.w.oracle.leaves(a.session, "its app has crashed")
+		a.w.oracle.recordLeaving(a.session, "its app has crashed")
 		return
 	case 1:
-		a.w.oracle.leaves(a.session, "its network is gone")
-		a.left = append(a.left, a.line)
-		a.line = nil
+		a.w.oracle.recordLeaving(a.session, "its network is gone")
+		a.abandoned = append(a.abandoned, a.socket)
+		a.socket = nil
 		return
 	}
-	a.w.oracle.leaves(a.session, "stop")
-	for end := time.Now().Add(20 * time.Second); a.live && time.Now().Before(end) && !a.over(); {
-		if a.line != nil {
-			if _, ok := a.ask(&wire.Stop{ID: a.id()}).(*wire.Stopped); ok {
-				a.w.oracle.halted(a.session)
+	a.w.oracle.recordLeaving(a.session, "stop")
+	for end := time.Now().Add(20 * time.Second); a.isLive && time.Now().Before(end) && !a.isOver(); {
+		if a.socket != nil {
+			if _, ok := a.request(&wire.Stop{ID: a.nextID()}).(*wire.Stopped); ok {
+				a.w.oracle.recordStopped(a.session)
 				return
 			}
-			if !a.live {
+			if !a.isLive {
 				return
 			}
-			a.drop()
-			a.elsewhere()
+			a.closeSocket()
+			a.chooseOtherHost()
 		}
-		a.resume()
+		a.resumeOnNewSocket()
 	}
 }

@@ -12,267 +12,266 @@ import (
 	"onair/presence"
 )
 
-// oracle knows what each node has applied, and what clients were promised. It
-// says which promise was not kept.
+// oracle records what each node has applied and what was acknowledged to clients, and reports
+// violations of guarantees.
 type oracle struct {
 	w *world
 
-	mu       sync.Mutex // guards all below
-	written  map[entryName]time.Time
-	states   map[presence.Position]*simState
-	at       map[*simNode]*simState // where each node stands
-	sessions []*simSession
-	bans     map[string]*simBan
-	likes    map[string]int64 // asked for, by code
-	steps    []simStep        // of the log's clock
-	history  string           // of the newest entry
-	lost     time.Time        // when that began
-	faults   []violation
+	mu         sync.Mutex // guards all below
+	written    map[entryID]time.Time
+	states     map[presence.Position]*listState
+	nodeStates map[*simNode]*listState // the state of each node
+	sessions   []*simSession
+	bans       map[string]*simBan
+	likes      map[string]int64 // sent, by code
+	clockSteps []clockStep      // of the log's clock
+	epoch      string           // of the newest entry
+	epochBegan time.Time        // when that epoch began
+	faults     []violation
 }
 
-// entryName is what an entry is called for good.
-type entryName struct {
-	num  uint64
-	repl string
+// entryID identifies an entry.
+type entryID struct {
+	num   uint64
+	epoch string
 }
 
-// simState is the list as it is at a position.
-type simState struct {
-	name    entryName
-	written time.Time
-	digest  uint64
-	streams []*presence.Stream
-	by      *simNode // who was there first
+// listState is the list at a position.
+type listState struct {
+	entry     entryID
+	written   time.Time
+	digest    uint64
+	streams   []*presence.Stream
+	firstNode *simNode // the node that was at this position first
 }
 
-// simSession is a session that its anchor was told of.
+// simSession is a session whose start was acknowledged.
 type simSession struct {
 	presence.Session
-	anchor  string
-	code    string
-	nth     int
-	began   time.Time          // when its start was sent
-	acked   time.Time          // when it was first answered
-	heard   []simBeat          // acknowledged
-	leaving time.Time          // when its anchor first asked for the end, or went away
-	stopped time.Time          // when the end was acknowledged
-	told    time.Time          // when its anchor was told that it is over
-	forgot  bool               // nobody was left who knew it
-	ended   bool               // some node has seen its end
-	gone    bool               // so has a viewer
-	title   string             // the last one that was acknowledged
-	unsure  []string           // those without an answer
-	likes   map[*simNode]int64 // acknowledged
-	known   map[*simNode]bool  // nodes that have seen it live
-	buried  map[*simNode]bool  // those that have seen its end
+	anchor           string
+	code             string
+	number           int
+	startSentAt      time.Time          // when its start was sent
+	startAckedAt     time.Time          // when the start was acknowledged
+	acks             []ackedBeat        // acknowledged beats, starts and resumes
+	leavingSince     time.Time          // when its anchor requested the end, or disappeared
+	stopAckedAt      time.Time          // when the stop was acknowledged
+	endReportedAt    time.Time          // when its anchor received the end
+	isForgotten      bool               // no node was left that knew it
+	hasEnded         bool               // some node has applied its end
+	title            string             // the last one that was acknowledged
+	unansweredTitles []string           // titles of updates without an answer
+	likes            map[*simNode]int64 // acknowledged
+	seenLiveBy       map[*simNode]bool  // nodes that have applied its start
+	seenEndedBy      map[*simNode]bool  // nodes that have applied its end
 }
 
-// simBeat is a beat that was acknowledged, or a start or a resume.
-type simBeat struct {
-	at   time.Time // when it was sent
-	node *simNode
+// ackedBeat is an acknowledged beat, start or resume.
+type ackedBeat struct {
+	sentAt time.Time // when it was sent
+	node   *simNode
 }
 
-// simBan is one that an admin asked for.
+// simBan is a ban that an admin requested.
 type simBan struct {
-	asked, acked, lifted time.Time // lifted: when that was asked for
+	requestedAt, ackedAt, liftedAt time.Time // liftedAt: when that was requested
 }
 
-// simStep is one of the log's clock.
-type simStep struct {
+// clockStep is a step of the log's clock.
+type clockStep struct {
 	at time.Time
 	by time.Duration
 }
 
-// violation is a promise that was not kept.
+// violation is a violated guarantee.
 type violation struct{ kind, text string }
 
 func newOracle(w *world) *oracle {
 	return &oracle{
-		w: w, written: map[entryName]time.Time{}, states: map[presence.Position]*simState{},
-		at: map[*simNode]*simState{}, bans: map[string]*simBan{}, likes: map[string]int64{},
+		w: w, written: map[entryID]time.Time{}, states: map[presence.Position]*listState{},
+		nodeStates: map[*simNode]*listState{}, bans: map[string]*simBan{}, likes: map[string]int64{},
 	}
 }
 
-// violate notes a violation.
-func (o *oracle) violate(kind, format string, args ...any) {
+// reportFault records a violation.
+func (o *oracle) reportFault(kind, format string, args ...any) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.fault(kind, format, args...)
+	o.addFault(kind, format, args...)
 }
 
-// fault is violate for those that hold mu.
-func (o *oracle) fault(kind, format string, args ...any) {
+// addFault records a violation. The caller holds mu.
+func (o *oracle) addFault(kind, format string, args ...any) {
 	v := violation{kind, fmt.Sprintf(format, args...)}
-	o.w.note("VIOLATION %s: %s", v.kind, v.text)
+	o.w.traceEvent("VIOLATION %s: %s", v.kind, v.text)
 	o.faults = append(o.faults, v)
 }
 
-// appended is told by the model.
-func (o *oracle) appended(num uint64, repl string) {
+// recordAppend records an appended entry. The model of Redis calls it.
+func (o *oracle) recordAppend(num uint64, repl string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	now := time.Now()
-	o.written[entryName{num, repl}] = now
-	if o.history != repl {
-		o.history, o.lost = repl, now
+	o.written[entryID{num, repl}] = now
+	if o.epoch != repl {
+		o.epoch, o.epochBegan = repl, now
 	}
 }
 
-// stepped notes that the log's clock was set.
-func (o *oracle) stepped(by time.Duration) {
+// recordClockStep records a step of the log's clock.
+func (o *oracle) recordClockStep(by time.Duration) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.steps = append(o.steps, simStep{time.Now(), by})
+	o.clockSteps = append(o.clockSteps, clockStep{time.Now(), by})
 }
 
-// left notes that a node crashed or was stopped.
-func (o *oracle) left(n *simNode, crash bool) {
+// recordNodeEnd records that a node crashed or was stopped.
+func (o *oracle) recordNodeEnd(n *simNode, crash bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	n.stopped = true
+	n.wasStopped = true
 	if crash {
-		n.crashed = time.Now()
+		n.crashedAt = time.Now()
 	}
 }
 
-func (o *oracle) crashed(n *simNode) bool {
+func (o *oracle) hasCrashed(n *simNode) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return !n.crashed.IsZero()
+	return !n.crashedAt.IsZero()
 }
 
-// loaded is told of a registry that a node starts from.
-func (o *oracle) loaded(n *simNode, r *presence.Registry) {
+// recordLoad records the registry that a node starts from.
+func (o *oracle) recordLoad(n *simNode, r *presence.Registry) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.at[n] = o.state(n, r)
+	o.nodeStates[n] = o.stateOf(n, r)
 }
 
-// applied is told of every entry that a node has applied.
-func (o *oracle) applied(n *simNode, r *presence.Registry, e presence.Entry) {
+// checkApplied checks the registry of a node after each applied entry.
+func (o *oracle) checkApplied(n *simNode, r *presence.Registry, e presence.Entry) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	st := o.state(n, r)
-	o.at[n] = st
+	st := o.stateOf(n, r)
+	o.nodeStates[n] = st
 	for _, s := range o.sessions {
-		o.look(n, r, s, st)
+		o.checkSession(n, r, s, st)
 	}
 	for anchor, b := range o.bans {
-		if st.after(b.acked) && b.lifted.IsZero() && o.calm(n, st) && r.StreamByAnchor(anchor) != nil {
-			o.fault("stop-back", "%v has %s live at %d, who is banned", n, anchor, st.name.num)
-			b.lifted = time.Now()
+		if st.isAfter(b.ackedAt) && b.liftedAt.IsZero() && o.mustBeComplete(n, st) && r.StreamByAnchor(anchor) != nil {
+			o.addFault("stop-back", "%v has %s live at %d, who is banned", n, anchor, st.entry.num)
+			b.liftedAt = time.Now()
 		}
 	}
 }
 
-// state notes what a node has at a position, or compares it with what others had.
-func (o *oracle) state(n *simNode, r *presence.Registry) *simState {
+// stateOf returns the state at the position of a registry. It compares the registry with those
+// of other nodes at the same position.
+func (o *oracle) stateOf(n *simNode, r *presence.Registry) *listState {
 	pos, digest := r.Position(), r.Digest()
 	last := r.LastEntry()
 	st := o.states[pos]
 	if st == nil {
-		name := entryName{last.Num, last.Epoch}
-		st = &simState{name: name, written: o.written[name], digest: digest, streams: slices.Collect(r.Streams()), by: n}
+		name := entryID{last.Num, last.Epoch}
+		st = &listState{entry: name, written: o.written[name], digest: digest, streams: slices.Collect(r.Streams()), firstNode: n}
 		o.states[pos] = st
 		return st
 	}
-	if st.digest != digest || last.Num%8 == 0 && !slices.EqualFunc(st.streams, slices.Collect(r.Streams()), sameStream) {
-		o.fault("diverged", "%v and %v differ at entry %d", st.by, n, last.Num)
+	if st.digest != digest || last.Num%8 == 0 && !slices.EqualFunc(st.streams, slices.Collect(r.Streams()), equalStreams) {
+		o.addFault("diverged", "%v and %v differ at entry %d", st.firstNode, n, last.Num)
 	}
 	return st
 }
 
-func sameStream(a, b *presence.Stream) bool { return fmt.Sprintf("%+v", *a) == fmt.Sprintf("%+v", *b) }
-
-// after tells whether the state's entry was written after a moment, zero: never.
-func (st *simState) after(t time.Time) bool { return !t.IsZero() && st.written.After(t) }
-
-// healWithin is for how long after a loss the log may lack what the nodes are
-// putting back, while they can.
-const healWithin = 5 * time.Second
-
-// calm tells whether a state is to lack nothing: nothing was lost for a while, and
-// the node whose it is does not say otherwise.
-func (o *oracle) calm(n *simNode, st *simState) bool {
-	s := n.server()
-	return s != nil && !s.Presence.IsFrozen() && st.written.Sub(o.lost) > healWithin
+func equalStreams(a, b *presence.Stream) bool {
+	return fmt.Sprintf("%+v", *a) == fmt.Sprintf("%+v", *b)
 }
 
-// look checks one session in what a node has.
-func (o *oracle) look(n *simNode, r *presence.Registry, s *simSession, st *simState) {
+// isAfter reports whether the entry was written after a time; zero: false.
+func (st *listState) isAfter(t time.Time) bool { return !t.IsZero() && st.written.After(t) }
+
+// restoreTimeout is how long after a loss the log may lack what the nodes restore.
+const restoreTimeout = 5 * time.Second
+
+// mustBeComplete reports whether a state must have all acknowledged changes: the node is not
+// frozen, and no loss was within restoreTimeout.
+func (o *oracle) mustBeComplete(n *simNode, st *listState) bool {
+	s := n.servingNode()
+	return s != nil && !s.Presence.IsFrozen() && st.written.Sub(o.epochBegan) > restoreTimeout
+}
+
+// checkSession checks one session in the registry of a node.
+func (o *oracle) checkSession(n *simNode, r *presence.Registry, s *simSession, st *listState) {
 	live, ended := r.StreamBySession(s.Session) != nil, r.EndedSession(s.Session)
 	if live {
-		s.known[n] = true
+		s.seenLiveBy[n] = true
 	} else if ended != nil {
-		s.buried[n] = true
+		s.seenEndedBy[n] = true
 	}
-	if ended != nil && !s.ended {
-		s.ended = true
-		o.w.note("%v: %v has ended: %v (entry %d)", n, s, ended.Reason, st.name.num)
-		o.mayEnd(s, ended, st)
+	if ended != nil && !s.hasEnded {
+		s.hasEnded = true
+		o.w.traceEvent("%v: %v has ended: %v (entry %d)", n, s, ended.Reason, st.entry.num)
+		o.checkEndReason(s, ended, st)
 	}
 	switch {
-	case live && st.after(s.stopped) && o.calm(n, st) && !o.noneLeft(s.buried):
-		o.fault("stop-back", "%v has %v at %d, which was stopped", n, s, st.name.num)
-		s.stopped = time.Time{}
-	case live && st.after(s.told) && o.calm(n, st) && !s.forgot:
-		o.fault("told-gone", "%v has %v at %d, of which its anchor was told that it is gone", n, s, st.name.num)
-		s.told = time.Time{}
-	case !live && ended == nil && st.after(s.acked) && o.calm(n, st) && s.leaving.IsZero() && !o.banned(s) && !o.forgotten(s):
-		o.fault("lost-start", "%v does not know %v at %d", n, s, st.name.num)
-		s.leaving = time.Now()
+	case live && st.isAfter(s.stopAckedAt) && o.mustBeComplete(n, st) && !o.noneCanRestore(s.seenEndedBy):
+		o.addFault("stop-back", "%v has %v at %d, which was stopped", n, s, st.entry.num)
+		s.stopAckedAt = time.Time{}
+	case live && st.isAfter(s.endReportedAt) && o.mustBeComplete(n, st) && !s.isForgotten:
+		o.addFault("told-gone", "%v has %v at %d, whose anchor received its end", n, s, st.entry.num)
+		s.endReportedAt = time.Time{}
+	case !live && ended == nil && st.isAfter(s.startAckedAt) && o.mustBeComplete(n, st) && s.leavingSince.IsZero() && !o.mayBeBanned(s) && !o.isForgotten(s):
+		o.addFault("lost-start", "%v lacks %v at %d", n, s, st.entry.num)
+		s.leavingSince = time.Now()
 	}
 }
 
-// forgotten tells whether all nodes are gone, or cut off, that have seen a session
-// live: when the log has lost it too there is nobody to put it back, and nothing to
-// promise.
-func (o *oracle) forgotten(s *simSession) bool {
-	if !s.forgot && o.noneLeft(s.known) {
-		s.forgot = true
-		o.w.note("%v is forgotten by all", s)
-		o.w.forgotten++
+// isForgotten reports whether all nodes that have applied a start are gone or isolated. If the
+// log loses the start too, no node can restore it, and there is no guarantee.
+func (o *oracle) isForgotten(s *simSession) bool {
+	if !s.isForgotten && o.noneCanRestore(s.seenLiveBy) {
+		s.isForgotten = true
+		o.w.traceEvent("%v is known to no remaining node", s)
+		o.w.forgottenSessions++
 	}
-	return s.forgot
+	return s.isForgotten
 }
 
-// noneLeft tells whether none of some nodes is left to put back what the log has
-// lost.
-func (o *oracle) noneLeft(nodes map[*simNode]bool) bool {
+// noneCanRestore reports whether none of the nodes can restore what the log has lost.
+func (o *oracle) noneCanRestore(nodes map[*simNode]bool) bool {
 	if !o.w.class.failovers {
 		return false
 	}
 	for n := range nodes {
-		if !n.stopped && !n.cutOff() {
+		if !n.wasStopped && !n.isIsolated() {
 			return false
 		}
 	}
 	return true
 }
 
-// mayEnd checks why a session ended.
-func (o *oracle) mayEnd(s *simSession, e *presence.Ended, st *simState) {
+// checkEndReason checks that the reason of an end is true.
+func (o *oracle) checkEndReason(s *simSession, e *presence.Ended, st *listState) {
 	switch e.Reason {
 	case presence.Stopped, presence.TakenOver:
-		if s.leaving.IsZero() && s.told.IsZero() {
-			o.fault("odd-end", "%v: %v, but nobody asked for it", s, e.Reason)
+		if s.leavingSince.IsZero() && s.endReportedAt.IsZero() {
+			o.addFault("odd-end", "%v: %v, but it was not requested", s, e.Reason)
 		}
 	case presence.Banned:
 		if o.bans[s.anchor] == nil {
-			o.fault("odd-end", "%v: banned, but nobody asked for it", s)
+			o.addFault("odd-end", "%v: banned, but no ban was requested", s)
 		}
 	case presence.MissedBeats:
-		if at := st.written; s.promised(at.Add(o.hurried(at.Add(-3*simInterval), at))) {
-			o.fault("early-end", "%v was ended %v after its last acknowledged beat", s, at.Sub(s.last()))
+		if at := st.written; s.isPromised(at.Add(o.clockAdvance(at.Add(-3*simInterval), at))) {
+			o.addFault("early-end", "%v was ended %v after its last acknowledged beat", s, at.Sub(s.lastAckedBeat()))
 		}
 	}
 }
 
-// hurried is by how much the presence clock may have been ahead of time between
-// two moments: a step of the log's clock that is no longer than two ticks counts.
-func (o *oracle) hurried(from, to time.Time) (by time.Duration) {
-	for _, s := range o.steps {
+// clockAdvance returns how far the presence clock may have run ahead of time between two times:
+// steps of the log's clock of up to two ticks count.
+func (o *oracle) clockAdvance(from, to time.Time) (by time.Duration) {
+	for _, s := range o.clockSteps {
 		if s.by > 0 && s.by <= 2*simTick && s.at.After(from) && !s.at.After(to) {
 			by += s.by
 		}
@@ -280,129 +279,128 @@ func (o *oracle) hurried(from, to time.Time) (by time.Duration) {
 	return by
 }
 
-// last is when the last acknowledged beat was sent.
-func (s *simSession) last() time.Time { return s.heard[len(s.heard)-1].at }
+// lastAckedBeat returns when the last acknowledged beat was sent.
+func (s *simSession) lastAckedBeat() time.Time { return s.acks[len(s.acks)-1].sentAt }
 
-// promised tells whether the session must be live at a moment: some beat before
-// it was acknowledged by a node that has not crashed since, no longer ago than
-// three intervals, and was itself not too late.
-func (s *simSession) promised(at time.Time) bool {
-	for i := len(s.heard) - 1; i >= 0; i-- {
-		b := s.heard[i]
+// isPromised reports whether the session must be live at a time: a beat within three intervals
+// before it was acknowledged by a node that has not crashed since, and was not itself late.
+func (s *simSession) isPromised(at time.Time) bool {
+	for i := len(s.acks) - 1; i >= 0; i-- {
+		b := s.acks[i]
 		switch {
-		case !b.at.Before(at):
-		case at.Sub(b.at) >= 3*simInterval:
+		case !b.sentAt.Before(at):
+		case at.Sub(b.sentAt) >= 3*simInterval:
 			return false
-		case !b.node.crashed.IsZero() && b.node.crashed.Before(at):
-		case i == 0 || b.at.Sub(s.heard[i-1].at) < 3*simInterval:
+		case !b.node.crashedAt.IsZero() && b.node.crashedAt.Before(at):
+		case i == 0 || b.sentAt.Sub(s.acks[i-1].sentAt) < 3*simInterval:
 			return true
 		}
 	}
 	return false
 }
 
-// alive tells whether a session is live as far as its anchor can know.
-func (o *oracle) alive(s *simSession) bool {
-	return s.leaving.IsZero() && s.told.IsZero() && !o.banned(s) && !s.forgot && s.promised(time.Now())
+// mustBeLive reports whether a session must be live now.
+func (o *oracle) mustBeLive(s *simSession) bool {
+	return s.leavingSince.IsZero() && s.endReportedAt.IsZero() && !o.mayBeBanned(s) && !s.isForgotten && s.isPromised(time.Now())
 }
 
-// banned tells whether somebody has asked for a ban that the session may have met.
-func (o *oracle) banned(s *simSession) bool {
+// mayBeBanned reports whether a requested ban may have ended the session.
+func (o *oracle) mayBeBanned(s *simSession) bool {
 	b := o.bans[s.anchor]
-	return b != nil && (b.lifted.IsZero() || s.began.Before(b.lifted))
+	return b != nil && (b.liftedAt.IsZero() || s.startSentAt.Before(b.liftedAt))
 }
 
-func (s *simSession) String() string { return fmt.Sprintf("%s#%d", s.anchor, s.nth) }
+func (s *simSession) String() string { return fmt.Sprintf("%s#%d", s.anchor, s.number) }
 
-// started notes that an anchor was told of its session.
-func (o *oracle) started(anchor string, m *wire.Started, sent time.Time, n *simNode) *simSession {
+// recordStart records an acknowledged start.
+func (o *oracle) recordStart(anchor string, m *wire.Started, sent time.Time, n *simNode) *simSession {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	id, err := presence.ParseSession(m.Session)
 	if err != nil {
-		o.fault("bad-message", "started: %v", err)
+		o.addFault("bad-message", "started: %v", err)
 	}
 	nth := 1
 	for _, s := range o.sessions {
 		if s.Session == id {
-			o.fault("wrong-session", "%s was given %v twice", anchor, s)
+			o.addFault("wrong-session", "%s got %v twice", anchor, s)
 		}
 		if s.anchor == anchor {
 			nth++
 		}
 	}
 	s := &simSession{
-		Session: id, anchor: anchor, code: m.Stream.Code, nth: nth,
-		began: sent, acked: time.Now(), heard: []simBeat{{sent, n}}, title: m.Stream.Title,
-		likes: map[*simNode]int64{}, known: map[*simNode]bool{n: true}, buried: map[*simNode]bool{},
+		Session: id, anchor: anchor, code: m.Stream.Code, number: nth,
+		startSentAt: sent, startAckedAt: time.Now(), acks: []ackedBeat{{sent, n}}, title: m.Stream.Title,
+		likes: map[*simNode]int64{}, seenLiveBy: map[*simNode]bool{n: true}, seenEndedBy: map[*simNode]bool{},
 	}
 	o.sessions = append(o.sessions, s)
-	o.w.note("%v has started on %v", s, n)
+	o.w.traceEvent("%v has started on %v", s, n)
 	return s
 }
 
-// acknowledged notes that a beat, or a resume, was acknowledged.
-func (o *oracle) acknowledged(s *simSession, sent time.Time, n *simNode) {
+// recordAck records an acknowledged beat or resume.
+func (o *oracle) recordAck(s *simSession, sent time.Time, n *simNode) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	s.heard = append(s.heard, simBeat{sent, n})
-	if len(s.heard) > 8 {
-		s.heard = slices.Clone(s.heard[4:])
+	s.acks = append(s.acks, ackedBeat{sent, n})
+	if len(s.acks) > 8 {
+		s.acks = slices.Clone(s.acks[4:])
 	}
 }
 
-// leaves notes that an anchor asks for the end, or goes away.
-func (o *oracle) leaves(s *simSession, how string) {
+// recordLeaving records that an anchor requests the end, or disappears.
+func (o *oracle) recordLeaving(s *simSession, cause string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if s.leaving.IsZero() {
-		s.leaving = time.Now()
-		o.w.note("%v leaves: %s", s, how)
+	if s.leavingSince.IsZero() {
+		s.leavingSince = time.Now()
+		o.w.traceEvent("%v leaves: %s", s, cause)
 	}
 }
 
-// over notes that an anchor was told that its session is over.
-func (o *oracle) over(s *simSession, reason string, by *simNode) {
+// recordEndReport records that an anchor received the end of its session.
+func (o *oracle) recordEndReport(s *simSession, reason string, by *simNode) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.w.note("%v is told by %v that it is over: %q", s, by, reason)
-	if forgot := !s.ended && o.forgotten(s); o.alive(s) && !s.ended && !forgot {
-		o.fault("told-gone", "%v was told by %v that it is over (%q), and no node has ended it", s, by, reason)
+	o.w.traceEvent("%v receives its end from %v: %q", s, by, reason)
+	if forgot := !s.hasEnded && o.isForgotten(s); o.mustBeLive(s) && !s.hasEnded && !forgot {
+		o.addFault("told-gone", "%v received its end from %v (%q), and no node has applied it", s, by, reason)
 	}
-	s.told = time.Now()
+	s.endReportedAt = time.Now()
 	if reason == wire.EndStopped {
-		s.stopped = time.Now()
+		s.stopAckedAt = time.Now()
 	}
 }
 
-// halted notes that a stop was acknowledged.
-func (o *oracle) halted(s *simSession) {
+// recordStopped records an acknowledged stop.
+func (o *oracle) recordStopped(s *simSession) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	s.stopped = time.Now()
-	o.w.note("%v has stopped", s)
+	s.stopAckedAt = time.Now()
+	o.w.traceEvent("%v has stopped", s)
 }
 
-// named notes that an update was asked for, or acknowledged. One without an answer
-// may yet come; over a socket only as long as that holds the session.
-func (o *oracle) named(s *simSession, title string, acked, http bool) {
+// recordTitle records a requested or acknowledged update. A request without an answer may still
+// take effect; over a socket only while that socket is attached.
+func (o *oracle) recordTitle(s *simSession, title string, acked, http bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.w.note("%v is renamed to %q, acknowledged: %v", s, title, acked)
+	o.w.traceEvent("%v is renamed to %q, acknowledged: %v", s, title, acked)
 	switch {
 	case !acked:
-		s.unsure = append(s.unsure, title)
+		s.unansweredTitles = append(s.unansweredTitles, title)
 		return
 	case http:
-		s.unsure = slices.DeleteFunc(s.unsure, func(t string) bool { return t == title })
+		s.unansweredTitles = slices.DeleteFunc(s.unansweredTitles, func(t string) bool { return t == title })
 	default:
-		s.unsure = nil
+		s.unansweredTitles = nil
 	}
 	s.title = title
 }
 
-// find is what anchors were told of a session, nil for one that none was told of.
-func (o *oracle) find(id presence.Session) *simSession {
+// sessionOf returns the record of a session, or nil if no start of it was acknowledged.
+func (o *oracle) sessionOf(id presence.Session) *simSession {
 	for _, s := range o.sessions {
 		if s.Session == id {
 			return s

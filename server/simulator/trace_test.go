@@ -12,16 +12,16 @@ import (
 	"time"
 )
 
-// transcript is what happened, in order.
+// transcript is the trace of a run.
 type transcript struct {
 	mu    sync.Mutex // guards all below
 	lines []string
-	sum   hash.Hash64 // of what repeats when a seed is run again
+	sum   hash.Hash64 // of the lines that repeat when a seed is run again
 }
 
-// note adds a line. Nothing in it differs from run to run of a seed.
-func (w *world) note(format string, args ...any) {
-	line := fmt.Sprintf("%12.6f  ", w.since().Seconds()) + fmt.Sprintf(format, args...)
+// traceEvent adds a line, which must be the same in each run of a seed.
+func (w *world) traceEvent(format string, args ...any) {
+	line := fmt.Sprintf("%12.6f  ", w.elapsed().Seconds()) + fmt.Sprintf(format, args...)
 	w.trace.mu.Lock()
 	defer w.trace.mu.Unlock()
 	if w.trace.sum == nil {
@@ -31,15 +31,15 @@ func (w *world) note(format string, args ...any) {
 	w.trace.lines = append(w.trace.lines, line)
 }
 
-// last are the last lines, or all.
-func (t *transcript) last(n int) string {
+// lastLines returns the last n lines.
+func (t *transcript) lastLines(n int) string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return strings.Join(t.lines[max(0, len(t.lines)-n):], "\n")
 }
 
-// before are so many lines before the first violation, and that.
-func (t *transcript) before(n int) string {
+// linesUntilViolation returns the n lines before the first violation, and the violation.
+func (t *transcript) linesUntilViolation(n int) string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	at := slices.IndexFunc(t.lines, func(line string) bool { return strings.Contains(line, "VIOLATION") })
@@ -52,8 +52,7 @@ func (t *transcript) digest() uint64 {
 	return t.sum.Sum64()
 }
 
-// nodeLog takes a node's log into the trace. It has ids in it, and so does not
-// count as something that repeats.
+// nodeLog adds a node's log to the trace, but not to its digest, because it contains random ids.
 type nodeLog struct {
 	w    *world
 	node *simNode
@@ -64,7 +63,7 @@ func (l nodeLog) Write(p []byte) (int, error) {
 	t := &l.w.trace
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	at := time.Since(l.w.began).Seconds()
+	at := time.Since(l.w.startedAt).Seconds()
 	t.lines = append(t.lines, fmt.Sprintf("%12.6f    %v: %s", at, l.node, strings.TrimSpace(string(p))))
 	return len(p), nil
 }

@@ -14,107 +14,106 @@ import (
 	"onair/presence"
 )
 
-// simViewer is a viewer of one view, who may watch a stream as well. It goes
-// from node to node.
+// simViewer is a viewer client of one view. It may watch a stream, and changes nodes.
 type simViewer struct {
-	w     *world
-	name  string
-	rng   *rand.Rand
-	query wire.Subscribe
-	likes bool // it watches, and likes
+	w         *world
+	name      string
+	rng       *rand.Rand
+	query     wire.Subscribe
+	isWatcher bool // it watches streams and sends likes
 
-	line  *line
-	on    int // host
-	tries int
+	socket    *clientSocket
+	hostIndex int // of the host that it uses
+	attempts  int
 
-	list   wire.ClientView
-	state  *simState // where the list stands; nil: nowhere
-	asked  int       // subscriptions without an answer
-	since  time.Time // when it asked last
-	ids    int64
-	code   string // that it watches; "": none
-	seeks  bool   // it has asked to watch
-	giving int    // likes that were asked for last
+	list           wire.ClientView
+	state          *listState // the state of the list; nil: it has none yet
+	openSubscribes int        // without an answer
+	subscribedAt   time.Time  // when it last subscribed
+	lastID         int64
+	watchedCode    string // of the watched stream; "": none
+	isWatchPending bool   // a watch has no answer yet
+	pendingLikes   int    // likes without an answer
 }
 
-// simQueries are what viewers ask for.
+// simQueries are the queries of viewers.
 var simQueries = []wire.Subscribe{{}, {Limit: 3}, {Tags: []string{"a"}}}
 
 func newViewer(w *world, i int) *simViewer {
 	name := fmt.Sprintf("v%d", i+1)
-	v := &simViewer{w: w, name: name, rng: w.lot(name), query: simQueries[i%len(simQueries)], likes: i%2 == 0}
-	v.on = v.rng.IntN(len(w.hosts))
+	v := &simViewer{w: w, name: name, rng: w.newRand(name), query: simQueries[i%len(simQueries)], isWatcher: i%2 == 0}
+	v.hostIndex = v.rng.IntN(len(w.hosts))
 	return v
 }
 
-func (v *simViewer) id() wire.ID {
-	v.ids++
-	return wire.IntID(v.ids)
+func (v *simViewer) nextID() wire.ID {
+	v.lastID++
+	return wire.IntID(v.lastID)
 }
 
-// run is its life.
+// run connects and follows the list until the run is over.
 func (v *simViewer) run() {
-	next := time.Now().Add(between(v.rng, 0, 3*time.Second))
+	next := time.Now().Add(randomDuration(v.rng, 0, 3*time.Second))
 	for v.sleep(time.Until(next)) {
 		if v.connect() {
-			v.look()
+			v.followList()
 		}
-		next = time.Now().Add(v.backOff())
+		next = time.Now().Add(v.nextBackoff())
 	}
-	if v.line != nil {
-		v.line.close()
+	if v.socket != nil {
+		v.socket.close()
 	}
 }
 
-// sleep reports false when the run is over.
+// sleep waits, and reports false when the run is over.
 func (v *simViewer) sleep(d time.Duration) bool {
 	t := time.NewTimer(max(1, d))
 	defer t.Stop()
 	select {
 	case <-t.C:
 		return true
-	case <-v.w.over:
+	case <-v.w.done:
 		return false
 	}
 }
 
-// backOff is how long it waits until it connects again: full jitter.
-func (v *simViewer) backOff() time.Duration {
-	v.tries++
-	return between(v.rng, 0, min(4*time.Second, 500*time.Millisecond<<v.tries))
+// nextBackoff returns the wait before the next connection, with full jitter.
+func (v *simViewer) nextBackoff() time.Duration {
+	v.attempts++
+	return randomDuration(v.rng, 0, min(4*time.Second, 500*time.Millisecond<<v.attempts))
 }
 
-// connect opens a socket on another node, and its view there.
+// connect opens a socket at another host and subscribes.
 func (v *simViewer) connect() bool {
-	v.on = (v.on + 1 + v.rng.IntN(len(v.w.hosts)-1)) % len(v.w.hosts)
-	v.line, _ = v.w.hosts[v.on].open("/v1/viewer", "")
-	v.asked = 0
-	return v.line != nil && v.subscribe(v.list.Pos())
+	v.hostIndex = (v.hostIndex + 1 + v.rng.IntN(len(v.w.hosts)-1)) % len(v.w.hosts)
+	v.socket, _ = v.w.hosts[v.hostIndex].dialSocket("/v1/viewer", "")
+	v.openSubscribes = 0
+	return v.socket != nil && v.subscribe(v.list.Pos())
 }
 
 func (v *simViewer) subscribe(pos string) bool {
 	m := v.query
-	m.ID, m.Pos = v.id(), pos
-	v.asked++
-	v.since = time.Now()
-	return v.line.tell(&m)
+	m.ID, m.Pos = v.nextID(), pos
+	v.openSubscribes++
+	v.subscribedAt = time.Now()
+	return v.socket.send(&m)
 }
 
-// look reads what comes, until the socket ends or is left.
-func (v *simViewer) look() {
-	l := v.line
-	move := time.Now().Add(between(v.rng, 5*time.Second, 30*time.Second))
-	act := time.Now().Add(between(v.rng, time.Second, 4*time.Second))
+// followList handles messages until the socket ends or the viewer changes nodes.
+func (v *simViewer) followList() {
+	l := v.socket
+	move := time.Now().Add(randomDuration(v.rng, 5*time.Second, 30*time.Second))
+	act := time.Now().Add(randomDuration(v.rng, time.Second, 4*time.Second))
 	heard := time.Now()
-	v.code, v.seeks = "", false
-	defer func() { v.code = "" }()
+	v.watchedCode, v.isWatchPending = "", false
+	defer func() { v.watchedCode = "" }()
 	for {
 		quiet := heard.Add(v.w.cfg.Idle * 5 / 2)
 		until := quiet
 		if act.Before(until) {
 			until = act
 		}
-		if v.w.since() < simFaults && move.Before(until) {
+		if v.w.elapsed() < simFaultsEnd && move.Before(until) {
 			until = move
 		}
 		timer := time.NewTimer(max(1, time.Until(until)))
@@ -123,26 +122,26 @@ func (v *simViewer) look() {
 			timer.Stop()
 			if !ok {
 				if l.code == wire.CloseDrained {
-					v.tries = 0
+					v.attempts = 0
 				}
 				l.close()
 				return
 			}
 			heard = time.Now()
-			if !v.hear(m) {
+			if !v.handleMessage(m) {
 				l.close()
 				return
 			}
-		case <-v.w.over:
+		case <-v.w.done:
 			timer.Stop()
 			return
 		case <-timer.C:
 			now := time.Now()
 			if !now.Before(act) {
-				v.act()
-				act = now.Add(between(v.rng, time.Second, 4*time.Second))
+				v.watchOrLike()
+				act = now.Add(randomDuration(v.rng, time.Second, 4*time.Second))
 			}
-			if !now.Before(quiet) || v.w.since() < simFaults && !now.Before(move) {
+			if !now.Before(quiet) || v.w.elapsed() < simFaultsEnd && !now.Before(move) {
 				l.close()
 				return
 			}
@@ -150,118 +149,117 @@ func (v *simViewer) look() {
 	}
 }
 
-// hear takes one message; it reports false when the socket is of no use.
-func (v *simViewer) hear(m wire.Message) bool {
+// handleMessage handles a message. It reports false if the viewer must close the socket.
+func (v *simViewer) handleMessage(m wire.Message) bool {
 	_, id := m.Head()
 	switch m := m.(type) {
 	case *wire.Snapshot:
 		if strings.HasPrefix(m.View, "code/") {
-			return true // of what it watches, where that is shorter than a diff
+			return true // of the watched stream
 		}
 		if id != "" {
-			v.asked--
-			v.tries = 0
+			v.openSubscribes--
+			v.attempts = 0
 		}
 		v.list.Apply(m)
-		return v.check(m, true)
+		return v.checkList(m, true)
 	case *wire.Diff:
 		if m.View != v.list.ID() {
-			return true // that of what it watches
+			return true // of the watched stream
 		}
 		if id != "" {
-			v.asked--
-			v.tries = 0
-		} else if v.asked > 0 && m.Prev != v.list.Pos() {
-			return true // overtaken by a resync
+			v.openSubscribes--
+			v.attempts = 0
+		} else if v.openSubscribes > 0 && m.Prev != v.list.Pos() {
+			return true // superseded by a new snapshot
 		}
 		if v.list.Apply(m) {
-			v.w.note("%s cannot follow, and asks again", v.name)
+			v.w.traceEvent("%s cannot apply a diff, and subscribes again", v.name)
 			return v.subscribe(v.list.Pos())
 		}
-		return v.check(m, id != "")
+		return v.checkList(m, id != "")
 	case *wire.Watching:
-		v.w.note("%s watches %s on %v", v.name, m.Code, v.line.node)
-		v.code, v.seeks = m.Code, false
+		v.w.traceEvent("%s watches %s on %v", v.name, m.Code, v.socket.node)
+		v.watchedCode, v.isWatchPending = m.Code, false
 	case *wire.Liked:
-		v.liked(m)
+		v.recordLikes(m)
 	case *wire.Error:
-		v.seeks = false
-		return m.Code == wire.CodeNotFound || m.Code == wire.CodeRateLimited && v.asked == 0
+		v.isWatchPending = false
+		return m.Code == wire.CodeNotFound || m.Code == wire.CodeRateLimited && v.openSubscribes == 0
 	}
 	return true
 }
 
-// check compares the list with what it must be at its position.
-func (v *simViewer) check(m wire.Message, answer bool) bool {
+// checkList compares the list with the state at its position.
+func (v *simViewer) checkList(m wire.Message, answer bool) bool {
 	o := v.w.oracle
 	pos, err := presence.ParsePosition(v.list.Pos())
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	st := o.states[pos]
 	if err != nil || st == nil {
-		o.fault("wrong-list", "%s is at a position that never was: %v", v.name, m)
+		o.addFault("wrong-list", "%s is at an unknown position: %v", v.name, m)
 		return false
 	}
-	want, total := naive(st.streams, &v.query)
+	want, total := naiveWindow(st.streams, &v.query)
 	got := v.list.Sorted("")
 	if a, b := fmt.Sprintf("%+v", got), fmt.Sprintf("%+v", want); a != b || v.list.Total() != total {
-		o.fault("wrong-list", "%s has at %d %s\nwant %s", v.name, st.name.num, a, b)
+		o.addFault("wrong-list", "%s has at %d %s\nwant %s", v.name, st.entry.num, a, b)
 	}
-	was := v.state
+	previous := v.state
 	v.state = st
-	if was == nil {
+	if previous == nil {
 		return true
 	}
-	blind := v.w.class.steps && v.line.node.cutOff() // it cannot tell an older history from a newer one
-	if st.before(was) && !blind && !o.lasted(&v.query, was, got) && (!answer || time.Since(v.since) < 9*time.Second) {
-		o.fault("wrong-list", "%s on %v goes back from %d of %s to %d of %s, %v after it asked", v.name, v.line.node, was.name.num, was.name.repl, st.name.num, st.name.repl, time.Since(v.since))
+	cannotCompare := v.w.class.clockSteps && v.socket.node.isIsolated() // an isolated node cannot tell an older epoch from a newer one
+	if st.isBefore(previous) && !cannotCompare && !o.occurredSince(&v.query, previous, got) && (!answer || time.Since(v.subscribedAt) < 9*time.Second) {
+		o.addFault("wrong-list", "%s on %v goes back from %d of %s to %d of %s, %v after it asked", v.name, v.socket.node, previous.entry.num, previous.entry.epoch, st.entry.num, st.entry.epoch, time.Since(v.subscribedAt))
 	}
-	if v.query.Limit == 0 && v.query.Tags == nil && !st.before(was) {
-		v.compare(was, st)
+	if v.query.Limit == 0 && v.query.Tags == nil && !st.isBefore(previous) {
+		v.checkChanges(previous, st)
 	}
 	return true
 }
 
-// before tells whether a state was written before another.
-func (st *simState) before(other *simState) bool { return st.written.Before(other.written) }
+// isBefore reports whether a state was written before another.
+func (st *listState) isBefore(other *listState) bool { return st.written.Before(other.written) }
 
-// lasted tells whether a query gave the same at some moment since: a view stands
-// at its last frame, and what changed nothing made none.
-func (o *oracle) lasted(q *wire.Subscribe, since *simState, got []wire.Entry) bool {
+// occurredSince reports whether a query had this result at some state since another. A view has
+// the position of its last frame, and changes outside the window make no frame.
+func (o *oracle) occurredSince(q *wire.Subscribe, since *listState, got []wire.Entry) bool {
 	for _, st := range o.states {
-		if want, _ := naive(st.streams, q); !st.before(since) && fmt.Sprintf("%+v", want) == fmt.Sprintf("%+v", got) {
+		if want, _ := naiveWindow(st.streams, q); !st.isBefore(since) && fmt.Sprintf("%+v", want) == fmt.Sprintf("%+v", got) {
 			return true
 		}
 	}
 	return false
 }
 
-// compare looks at who has left the whole list, and who has come back. The
-// caller holds the oracle's lock.
-func (v *simViewer) compare(was, is *simState) {
+// checkChanges checks that no session has left the list that must be live, and that no stopped
+// one has come back. The caller holds the oracle's lock.
+func (v *simViewer) checkChanges(previous, current *listState) {
 	o := v.w.oracle
-	in := func(st *simState, s *presence.Stream) bool {
+	isListed := func(st *listState, s *presence.Stream) bool {
 		return slices.ContainsFunc(st.streams, func(x *presence.Stream) bool {
 			return x.Session == s.Session
 		})
 	}
-	for _, st := range was.streams {
-		if s := o.find(st.Session); s != nil && !in(is, st) {
-			s.gone = true
-			if o.alive(s) && !o.forgotten(s) {
-				o.fault("seen-gone", "%s on %v sees %v leave at %d, after %d", v.name, v.line.node, s, is.name.num, was.name.num)
+	for _, st := range previous.streams {
+		if s := o.sessionOf(st.Session); s != nil && !isListed(current, st) {
+			if o.mustBeLive(s) && !o.isForgotten(s) {
+				o.addFault("seen-gone", "%s on %v sees %v leave at %d, after %d", v.name, v.socket.node, s, current.entry.num, previous.entry.num)
 			}
 		}
 	}
-	for _, st := range is.streams {
-		if s := o.find(st.Session); s != nil && !in(was, st) && is.after(s.stopped) && !o.noneLeft(s.buried) {
-			o.fault("stop-back", "%s sees %v at %d, which was stopped", v.name, s, is.name.num)
+	for _, st := range current.streams {
+		if s := o.sessionOf(st.Session); s != nil && !isListed(previous, st) && current.isAfter(s.stopAckedAt) && !o.noneCanRestore(s.seenEndedBy) {
+			o.addFault("stop-back", "%s sees %v at %d, which was stopped", v.name, s, current.entry.num)
 		}
 	}
 }
 
-// naive is what a query gives: all streams filtered, sorted and cut.
-func naive(streams []*presence.Stream, q *wire.Subscribe) (window []wire.Entry, total int) {
+// naiveWindow returns the result of a query: all streams filtered, sorted and cut.
+func naiveWindow(streams []*presence.Stream, q *wire.Subscribe) (window []wire.Entry, total int) {
 	for _, s := range streams {
 		if s.Shown && !slices.ContainsFunc(q.Tags, func(tag string) bool { return !slices.Contains(s.Tags, tag) }) {
 			window = append(window, wire.Entry{
@@ -287,47 +285,46 @@ func naive(streams []*presence.Stream, q *wire.Subscribe) (window []wire.Entry, 
 	return window, total
 }
 
-// act watches a stream, likes it, or stops watching.
-func (v *simViewer) act() {
-	if !v.likes || v.asked > 0 || v.seeks {
+// watchOrLike watches a stream, likes it, or stops watching it.
+func (v *simViewer) watchOrLike() {
+	if !v.isWatcher || v.openSubscribes > 0 || v.isWatchPending {
 		return
 	}
 	switch codes := v.list.Sorted(""); {
-	case v.code == "" && len(codes) > 0:
-		v.seeks = true
-		v.line.tell(&wire.Watch{ID: v.id(), Code: codes[v.rng.IntN(len(codes))].Code, Play: []string{}})
-	case v.code != "" && v.rng.IntN(2) == 0 && v.w.since() < simEnd-10*time.Second:
-		v.like(1 + v.rng.IntN(5))
-	case v.code != "" && v.rng.IntN(3) == 0 && v.w.since() < simActs:
-		code := v.code
-		v.w.note("%s watches no more on %v", v.name, v.line.node)
-		v.code = ""
-		v.line.tell(&wire.Unwatch{ID: v.id(), Code: code})
+	case v.watchedCode == "" && len(codes) > 0:
+		v.isWatchPending = true
+		v.socket.send(&wire.Watch{ID: v.nextID(), Code: codes[v.rng.IntN(len(codes))].Code, Play: []string{}})
+	case v.watchedCode != "" && v.rng.IntN(2) == 0 && v.w.elapsed() < simEnd-10*time.Second:
+		v.sendLikes(1 + v.rng.IntN(5))
+	case v.watchedCode != "" && v.rng.IntN(3) == 0 && v.w.elapsed() < simChangesEnd:
+		code := v.watchedCode
+		v.w.traceEvent("%s unwatches on %v", v.name, v.socket.node)
+		v.watchedCode = ""
+		v.socket.send(&wire.Unwatch{ID: v.nextID(), Code: code})
 	}
 }
 
-// like gives likes to what it watches.
-func (v *simViewer) like(n int) {
+// sendLikes sends likes for the watched stream.
+func (v *simViewer) sendLikes(n int) {
 	o := v.w.oracle
 	o.mu.Lock()
-	o.likes[v.code] += int64(n)
+	o.likes[v.watchedCode] += int64(n)
 	o.mu.Unlock()
-	v.giving = n
-	v.line.tell(&wire.Like{ID: v.id(), Code: v.code, N: n})
+	v.pendingLikes = n
+	v.socket.send(&wire.Like{ID: v.nextID(), Code: v.watchedCode, N: n})
 }
 
-// liked notes likes that were acknowledged, for the session that the node shows
-// under the code.
-func (v *simViewer) liked(m *wire.Liked) {
-	o, n := v.w.oracle, v.line.node
-	st := n.server().Hub.StreamByCode(m.Code)
+// recordLikes records acknowledged likes for the session that the node has for the code.
+func (v *simViewer) recordLikes(m *wire.Liked) {
+	o, n := v.w.oracle, v.socket.node
+	st := n.servingNode().Hub.StreamByCode(m.Code)
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if st == nil {
 		return
 	}
-	if s := o.find(st.Session); s != nil {
-		s.likes[n] += int64(v.giving)
-		v.w.note("%s has liked %v on %v: %d", v.name, s, n, v.giving)
+	if s := o.sessionOf(st.Session); s != nil {
+		s.likes[n] += int64(v.pendingLikes)
+		v.w.traceEvent("%s has liked %v on %v: %d", v.name, s, n, v.pendingLikes)
 	}
 }

@@ -30,135 +30,130 @@ import (
 	"onair/server/nodetest"
 )
 
-// The simulator runs whole nodes, as they are, over a model of Redis, with
-// clients that keep to the protocol, in a bubble: two minutes in which things
-// go wrong, and an end at which all must be well. A seed decides all of it.
-
-// The times of a run.
+// Times of a run, from its start.
 const (
-	simInterval = 4 * time.Second
-	simTick     = time.Second
-	simGrace    = 400 * time.Millisecond
-	simFaults   = 93 * time.Second  // until then things go wrong
-	simActs     = 97 * time.Second  // until then anchors begin and end
-	simClear    = 118 * time.Second // from then on no reply is lost
-	simEnd      = 130 * time.Second // all is checked
+	simInterval     = 4 * time.Second
+	simTick         = time.Second
+	simGrace        = 400 * time.Millisecond
+	simFaultsEnd    = 93 * time.Second  // end of faults
+	simChangesEnd   = 97 * time.Second  // end of starts, stops and updates
+	simNetworkClear = 118 * time.Second // end of lost replies of Redis
+	simEnd          = 130 * time.Second // final checks
 )
 
 // world is one run.
 type world struct {
-	t      *testing.T
-	seed   uint64
-	class  simClass
-	cfg    *config.Config
-	rng    *rand.Rand // the fault schedule's
-	redis  *redismodel.Redis
-	hosts  []*host
-	oracle *oracle
-	began  time.Time
-	over   chan struct{} // closed at the end: clients go
-	people sync.WaitGroup
+	t         *testing.T
+	seed      uint64
+	class     faultClass
+	cfg       *config.Config
+	rng       *rand.Rand // for the schedule of faults
+	redis     *redismodel.Redis
+	hosts     []*host
+	oracle    *oracle
+	startedAt time.Time
+	done      chan struct{} // closed at the end: clients stop
+	clients   sync.WaitGroup
 
-	snapshots redislog.Options // how often, how old
+	snapshots redislog.Options // the interval and the age of snapshots
 
 	anchors []*simAnchor
 	viewers []*simViewer
 	trace   transcript
 
-	forgotten int // sessions; guarded by oracle.mu
+	forgottenSessions int // sessions that no remaining node knows; guarded by oracle.mu
 }
 
-// lot gives a source of randomness of its own to whoever has that name.
-func (w *world) lot(name string) *rand.Rand {
+// newRand returns the random source for a name, which depends on the seed.
+func (w *world) newRand(name string) *rand.Rand {
 	h := fnv.New64a()
 	h.Write([]byte(name))
 	return rand.New(rand.NewPCG(w.seed, h.Sum64()))
 }
 
-// since is how long the run has lasted.
-func (w *world) since() time.Duration { return time.Since(w.began) }
+// elapsed returns the time since the start of the run.
+func (w *world) elapsed() time.Duration { return time.Since(w.startedAt) }
 
-// between draws a duration, to the nanosecond, so that no two things happen at
-// one instant.
-func between(r *rand.Rand, from, to time.Duration) time.Duration {
+// randomDuration returns a random duration in nanoseconds, so that no two events are at the
+// same instant.
+func randomDuration(r *rand.Rand, from, to time.Duration) time.Duration {
 	return from + time.Duration(r.Int64N(int64(to-from)+1))
 }
 
-// host is a machine on which a node runs, or not.
+// host is a machine that runs a node, or none.
 type host struct {
 	w    *world
 	name string
 	rng  *rand.Rand
 
-	mu      sync.Mutex // guards all below
-	node    *simNode   // nil: none runs
-	booted  int
-	away    bool          // it comes back by itself
-	thawed  chan struct{} // closed while it is not frozen
-	frozen  bool
-	conns   map[*hostConn]struct{}
-	weather redismodel.Faults
+	mu            sync.Mutex // guards all below
+	node          *simNode   // nil: none runs
+	startCount    int
+	reachable     chan struct{} // closed while the host is reachable
+	isUnreachable bool
+	conns         map[*hostConn]struct{}
+	redisFaults   redismodel.Faults
 }
 
 // simNode is one process on a host.
 type simNode struct {
 	host   *host
-	nth    int
+	number int
 	link   *redismodel.Link
 	public *sockettest.Listener
 	ctx    context.Context
 	stop   context.CancelFunc
 	done   chan struct{}
-	s      atomic.Pointer[node.Node] // nil until it has joined
+	joined atomic.Pointer[node.Node] // nil until it has joined
 
-	crashed time.Time // guarded by oracle.mu
-	stopped bool      // it was asked to stop; guarded by oracle.mu
+	crashedAt  time.Time // guarded by oracle.mu
+	wasStopped bool      // it was stopped or crashed; guarded by oracle.mu
 }
 
-// server is the node's, nil until it serves.
-func (n *simNode) server() *node.Node {
-	if s := n.s.Load(); s != nil && s.IsServing() {
+// servingNode returns the node, or nil until it serves.
+func (n *simNode) servingNode() *node.Node {
+	if s := n.joined.Load(); s != nil && s.IsServing() {
 		return s
 	}
 	return nil
 }
 
-// cutOff tells whether the node does not know that it is heard, or has yet to join.
-func (n *simNode) cutOff() bool {
-	s := n.server()
+// isIsolated reports whether the node is isolated, or does not serve yet.
+func (n *simNode) isIsolated() bool {
+	s := n.servingNode()
 	return s == nil || s.Presence.IsIsolated()
 }
 
-func (n *simNode) String() string { return fmt.Sprintf("%s.%d", n.host.name, n.nth) }
+func (n *simNode) String() string { return fmt.Sprintf("%s.%d", n.host.name, n.number) }
 
 func newHost(w *world, i int) *host {
 	h := &host{
-		w: w, name: fmt.Sprintf("n%d", i+1), thawed: make(chan struct{}), conns: map[*hostConn]struct{}{},
-		weather: redismodel.Faults{MaxDelay: time.Millisecond, LostWriteReplies: 0.05, LateWrites: 0.05, LostReadReplies: 0.01},
+		w: w, name: fmt.Sprintf("n%d", i+1), reachable: make(chan struct{}), conns: map[*hostConn]struct{}{},
+		redisFaults: redismodel.Faults{MaxDelay: time.Millisecond, LostWriteReplies: 0.05, LateWrites: 0.05, LostReadReplies: 0.01},
 	}
-	h.rng = w.lot(h.name)
-	close(h.thawed)
+	h.rng = w.newRand(h.name)
+	close(h.reachable)
 	return h
 }
 
-// start starts a node.
-func (h *host) start() {
+// startNode starts a node on the host.
+func (h *host) startNode() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.booted++
-	n := &simNode{host: h, nth: h.booted, public: sockettest.NewListener(), done: make(chan struct{})}
-	n.public.PeerAddress = netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), uint16(h.booted))
+	h.startCount++
+	n := &simNode{host: h, number: h.startCount, public: sockettest.NewListener(), done: make(chan struct{})}
+	n.public.PeerAddress = netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), uint16(h.startCount))
 	n.ctx, n.stop = context.WithCancel(context.Background())
-	n.link = h.w.redis.Dial(h.rng.Uint64(), h.weather)
-	if h.frozen {
+	n.link = h.w.redis.Dial(h.rng.Uint64(), h.redisFaults)
+	if h.isUnreachable {
 		n.link.SetPartitioned(true)
 	}
-	h.node, h.away = n, false
-	h.w.note("%v starts", n)
+	h.node = n
+	h.w.traceEvent("%v starts", n)
 	go n.run()
 }
 
-// run is the node's process.
+// run runs the node until it ends.
 func (n *simNode) run() {
 	defer close(n.done)
 	w := n.host.w
@@ -167,113 +162,113 @@ func (n *simNode) run() {
 	logger := zerolog.New(nodeLog{w, n}).Level(zerolog.InfoLevel)
 	o := w.snapshots
 	o.Client, o.Logger = n.link.Client(), logger
-	log := &watched{nodeStore: redislog.Open(o), node: n}
+	log := &observedStore{nodeStore: redislog.Open(o), node: n}
 	s, err := node.New(n.ctx, node.Options{
 		Config: &cfg, Store: log, IsShared: true, Metrics: prometheus.NewRegistry(), Log: logger, Level: new(logging.Level),
 	})
 	if err != nil {
 		log.Close()
-		n.ended(err)
+		n.reportEnd(err)
 		return
 	}
-	n.s.Store(s)
+	n.joined.Store(s)
 	ops := sockettest.NewListener()
-	n.ended(s.Serve(n.ctx, n.public, ops))
+	n.reportEnd(s.Serve(n.ctx, n.public, ops))
 	n.public.Close()
 }
 
-// ended notes how a node came to its end.
-func (n *simNode) ended(err error) {
+// reportEnd traces the end of a node. It is a fault if the node ended by itself.
+func (n *simNode) reportEnd(err error) {
 	w := n.host.w
-	w.note("%v has ended: %v", n, err)
-	if n.ctx.Err() == nil && !w.oracle.crashed(n) {
-		w.oracle.violate("node-ended", "%v ended by itself: %v", n, err)
+	w.traceEvent("%v has ended: %v", n, err)
+	if n.ctx.Err() == nil && !w.oracle.hasCrashed(n) {
+		w.oracle.reportFault("node-ended", "%v ended by itself: %v", n, err)
 	}
 }
 
-// end ends a node: at once and unheard, or after it has drained.
-func (h *host) end(crash bool) *simNode {
+// endNode ends the node of a host: by a crash, or by a stop with a drain.
+func (h *host) endNode(crash bool) *simNode {
 	h.mu.Lock()
 	n := h.node
 	if n == nil {
 		h.mu.Unlock()
 		return nil
 	}
-	h.node, h.away = nil, true
+	h.node = nil
 	conns := h.conns
 	if crash {
 		h.conns = map[*hostConn]struct{}{}
 	}
 	h.mu.Unlock()
-	h.w.oracle.left(n, crash)
+	h.w.oracle.recordNodeEnd(n, crash)
 	if crash {
-		h.w.note("%v crashes", n)
+		h.w.traceEvent("%v crashes", n)
 		n.link.KillNode()
 		for c := range conns {
 			c.Close()
 		}
 		n.public.Close()
 	} else {
-		h.w.note("%v is stopped", n)
+		h.w.traceEvent("%v is stopped", n)
 	}
 	n.stop()
 	return n
 }
 
-// freeze isolates a host: nobody hears of it, and it hears nobody.
-func (h *host) freeze(on bool) {
+// setUnreachable partitions a host from Redis and clients, or ends that.
+func (h *host) setUnreachable(isUnreachable bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if on == h.frozen {
+	if isUnreachable == h.isUnreachable {
 		return
 	}
-	h.w.note("%s frozen: %v", h.name, on)
-	if h.frozen = on; on {
-		h.thawed = make(chan struct{})
+	h.w.traceEvent("%s unreachable: %v", h.name, isUnreachable)
+	if h.isUnreachable = isUnreachable; isUnreachable {
+		h.reachable = make(chan struct{})
 	} else {
-		close(h.thawed)
+		close(h.reachable)
 	}
 	if h.node != nil {
-		h.node.link.SetPartitioned(on)
+		h.node.link.SetPartitioned(isUnreachable)
 	}
 }
 
-// set changes the weather between a host and Redis.
-func (h *host) set(change func(*redismodel.Faults)) {
+// changeRedisFaults changes the faults between a host and Redis.
+func (h *host) changeRedisFaults(change func(*redismodel.Faults)) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	change(&h.weather)
+	change(&h.redisFaults)
 	if h.node != nil {
-		h.node.link.SetFaults(h.weather)
+		h.node.link.SetFaults(h.redisFaults)
 	}
 }
 
-// gate is closed, as a channel is, while packets get through.
-func (h *host) gate() <-chan struct{} {
+// reachableSignal returns a channel that is closed while the host is reachable.
+func (h *host) reachableSignal() <-chan struct{} {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.thawed
+	return h.reachable
 }
 
-// running is the node that runs there, nil for none.
-func (h *host) running() *simNode {
+// runningNode returns the node of the host, or nil.
+func (h *host) runningNode() *simNode {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.node
 }
 
-var errNobody = &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
+var errNoNode = &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
 
-// dial connects a client to the node that runs there.
+// dial connects a client to the node of the host.
 func (h *host) dial(ctx context.Context) (net.Conn, *simNode, error) {
 	select {
-	case <-h.gate():
+	case <-h.reachableSignal():
 	case <-ctx.Done():
 		return nil, nil, ctx.Err()
 	}
-	n := h.running()
+	n := h.runningNode()
 	if n == nil {
-		return nil, nil, errNobody
+		return nil, nil, errNoNode
 	}
 	conn, err := n.public.DialContext(ctx, "", "")
 	if err != nil {
@@ -282,15 +277,15 @@ func (h *host) dial(ctx context.Context) (net.Conn, *simNode, error) {
 	c := &hostConn{Conn: conn, host: h, closed: make(chan struct{})}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.node != n && errors.Is(n.ctx.Err(), context.Canceled) && h.w.oracle.crashed(n) {
+	if h.node != n && errors.Is(n.ctx.Err(), context.Canceled) && h.w.oracle.hasCrashed(n) {
 		conn.Close()
-		return nil, nil, errNobody
+		return nil, nil, errNoNode
 	}
 	h.conns[c] = struct{}{}
 	return c, n, nil
 }
 
-// hostConn is a connection to a host, at the client's end.
+// hostConn is the client's end of a connection to a host.
 type hostConn struct {
 	net.Conn
 	host   *host
@@ -298,10 +293,10 @@ type hostConn struct {
 	closed chan struct{}
 }
 
-// pass waits until packets get through.
-func (c *hostConn) pass() error {
+// awaitReachable waits until the host is reachable.
+func (c *hostConn) awaitReachable() error {
 	select {
-	case <-c.host.gate():
+	case <-c.host.reachableSignal():
 		return nil
 	case <-c.closed:
 		return net.ErrClosed
@@ -309,18 +304,18 @@ func (c *hostConn) pass() error {
 }
 
 func (c *hostConn) Read(p []byte) (int, error) {
-	if err := c.pass(); err != nil {
+	if err := c.awaitReachable(); err != nil {
 		return 0, err
 	}
 	n, err := c.Conn.Read(p)
 	if err == nil {
-		err = c.pass()
+		err = c.awaitReachable()
 	}
 	return n, err
 }
 
 func (c *hostConn) Write(p []byte) (int, error) {
-	if err := c.pass(); err != nil {
+	if err := c.awaitReachable(); err != nil {
 		return 0, err
 	}
 	return c.Conn.Write(p)
@@ -340,23 +335,23 @@ func (c *hostConn) Close() error {
 // nodeStore is the store of a node.
 type nodeStore = node.Store
 
-// watched tells the oracle of every entry that a node applies.
-type watched struct {
+// observedStore reports each applied entry of a node to the oracle.
+type observedStore struct {
 	nodeStore
 	node *simNode
 }
 
-func (l *watched) Load(ctx context.Context, have *presence.Registry) (*presence.Registry, uint64, error) {
+func (l *observedStore) Load(ctx context.Context, have *presence.Registry) (*presence.Registry, uint64, error) {
 	r, head, err := l.nodeStore.Load(ctx, have)
 	if err == nil {
-		l.node.host.w.oracle.loaded(l.node, r)
+		l.node.host.w.oracle.recordLoad(l.node, r)
 	}
 	return r, head, err
 }
 
-func (l *watched) ConfirmApplied(r *presence.Registry, e presence.Entry) {
+func (l *observedStore) ConfirmApplied(r *presence.Registry, e presence.Entry) {
 	l.nodeStore.ConfirmApplied(r, e)
-	l.node.host.w.oracle.applied(l.node, r, e)
+	l.node.host.w.oracle.checkApplied(l.node, r, e)
 }
 
 func (w *world) token(role auth.Role, sub string) string {

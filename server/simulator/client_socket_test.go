@@ -17,34 +17,34 @@ import (
 	"onair/server/nodetest"
 )
 
-// line is a socket of a simulated client. It is read all the time.
-type line struct {
+// clientSocket is a socket of a simulated client. A goroutine reads it.
+type clientSocket struct {
 	conn  *websocket.Conn
 	node  *simNode
 	inbox chan wire.Message // closed when the socket has ended
-	code  int               // that it was closed with, -1: none; to be read when inbox is closed
+	code  int               // of the close frame, -1: none; valid when inbox is closed
 	done  chan struct{}
 }
 
-// dialWithin is how long a client waits for a socket and its welcome.
-const dialWithin = 1500 * time.Millisecond
+// dialTimeout bounds the wait for a socket and its welcome.
+const dialTimeout = 1500 * time.Millisecond
 
-// dial opens a socket and reads its welcome.
-func (h *host) open(path, token string) (*line, *wire.Welcome) {
-	ctx, cancel := context.WithTimeout(context.Background(), dialWithin)
+// dialSocket opens a socket and reads its welcome. It returns nil if that fails.
+func (h *host) dialSocket(path, token string) (*clientSocket, *wire.Welcome) {
+	ctx, cancel := context.WithTimeout(context.Background(), dialTimeout)
 	defer cancel()
-	l := &line{inbox: make(chan wire.Message, 1024), done: make(chan struct{}), code: -1}
-	trip := &trip{host: h}
+	l := &clientSocket{inbox: make(chan wire.Message, 1024), done: make(chan struct{}), code: -1}
+	request := &singleRequest{host: h}
 	options := nodetest.DialOptions(token)
-	options.HTTPClient = &http.Client{Transport: trip}
+	options.HTTPClient = &http.Client{Transport: request}
 	conn, _, err := websocket.Dial(ctx, "ws://server"+path, options)
-	l.node = trip.node
+	l.node = request.node
 	if err != nil {
 		return nil, nil
 	}
 	conn.SetReadLimit(-1)
 	l.conn = conn
-	go l.read()
+	go l.readMessages()
 	select {
 	case m, ok := <-l.inbox:
 		if welcome, is := m.(*wire.Welcome); ok && is {
@@ -56,7 +56,7 @@ func (h *host) open(path, token string) (*line, *wire.Welcome) {
 	return nil, nil
 }
 
-func (l *line) read() {
+func (l *clientSocket) readMessages() {
 	defer close(l.done)
 	defer close(l.inbox)
 	for {
@@ -67,39 +67,39 @@ func (l *line) read() {
 		}
 		m, err := wire.DecodeServerMessage(data)
 		if err != nil {
-			l.node.host.w.oracle.violate("bad-message", "%s: %v", data, err)
+			l.node.host.w.oracle.reportFault("bad-message", "%s: %v", data, err)
 			continue
 		}
 		select {
 		case l.inbox <- m:
-		case <-time.After(time.Minute): // nobody reads any more
+		case <-time.After(time.Minute): // the client no longer reads
 			return
 		}
 	}
 }
 
-// tell sends a message; it reports whether that could be done.
-func (l *line) tell(m wire.Message) bool {
+// send sends a message, and reports whether that succeeded.
+func (l *clientSocket) send(m wire.Message) bool {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	return l.conn.Write(ctx, websocket.MessageText, wire.Append(nil, m)) == nil
 }
 
-// close lets go of the socket, at once.
-func (l *line) close() {
+// close closes the socket at once.
+func (l *clientSocket) close() {
 	l.conn.CloseNow()
 	<-l.done
 }
 
-// trip is one request on a connection of its own, without what http.Transport
-// has running for one.
-type trip struct {
+// singleRequest sends one request on its own connection, without the goroutines of
+// http.Transport.
+type singleRequest struct {
 	host *host
 	node *simNode // that the request went to
 }
 
 // RoundTrip implements http.RoundTripper.
-func (t *trip) RoundTrip(r *http.Request) (*http.Response, error) {
+func (t *singleRequest) RoundTrip(r *http.Request) (*http.Response, error) {
 	conn, n, err := t.host.dial(r.Context())
 	if err != nil {
 		return nil, err
@@ -113,7 +113,7 @@ func (t *trip) RoundTrip(r *http.Request) (*http.Response, error) {
 		res, err = http.ReadResponse(in, r)
 	}
 	if err == nil && res.StatusCode == http.StatusSwitchingProtocols {
-		res.Body = upgraded{in, conn}
+		res.Body = upgradedConn{in, conn}
 		return res, nil
 	}
 	var body []byte
@@ -128,17 +128,17 @@ func (t *trip) RoundTrip(r *http.Request) (*http.Response, error) {
 	return res, nil
 }
 
-// upgraded is a connection of which some was read already.
-type upgraded struct {
-	in *bufio.Reader
+// upgradedConn is a connection with buffered input.
+type upgradedConn struct {
+	buffered *bufio.Reader
 	net.Conn
 }
 
-func (u upgraded) Read(p []byte) (int, error) { return u.in.Read(p) }
+func (u upgradedConn) Read(p []byte) (int, error) { return u.buffered.Read(p) }
 
-// call makes one HTTP call, and returns the status, 0 for none, and the answer.
-func (h *host) call(method, path, token, key string, body []byte, within time.Duration) (status int, answer []byte, n *simNode) {
-	ctx, cancel := context.WithTimeout(context.Background(), within)
+// callHTTP makes one HTTP call. The status is 0 without an answer.
+func (h *host) callHTTP(method, path, token, key string, body []byte, timeout time.Duration) (status int, answer []byte, n *simNode) {
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, method, "http://server"+path, bytes.NewReader(body))
 	if err != nil {
@@ -150,7 +150,7 @@ func (h *host) call(method, path, token, key string, body []byte, within time.Du
 	if key != "" {
 		r.Header.Set("Idempotency-Key", key)
 	}
-	t := &trip{host: h}
+	t := &singleRequest{host: h}
 	res, err := t.RoundTrip(r)
 	if err != nil {
 		return 0, nil, t.node
