@@ -1,8 +1,8 @@
-// Package node is one whole node of onair: it makes the parts, starts and stops them
-// in order, reloads the configuration, and routes requests to the parts.
+// Package node makes one node of onair from its parts, starts and stops them in order,
+// reloads the configuration, and routes requests.
 //
 // Open a store with OpenStore, make a Node with New, and call Serve, which returns
-// when the context ends or the node cannot go on. Serve answers on the ops listener
+// when the context ends or a task fails. Serve answers on the ops listener
 // from the start, joins the log, waits for the list, and then serves the public.
 //
 // Goroutines belong to a taskGroup: tasks start in order and stop in reverse order,
@@ -12,10 +12,10 @@
 //
 //   - node.go: the parts, and how they are wired
 //   - serve.go, task_group.go: start and stop
-//   - follow.go: passes the changes of the list on to views and sockets
+//   - log_follower.go: publishes changes of the list to views and sockets
 //   - routes.go, ops.go: the two listeners
 //   - reload.go: what a reload replaces
-//   - store.go, heap.go: the store, the garbage collector
+//   - settings.go, store.go, garbage_collector.go: shared settings, the store, the heap
 //
 // Parts after Hub are nil until the node has joined the log; IsServing reports when
 // all are there.

@@ -159,7 +159,7 @@ func (o *oracle) checkApplied(n *simNode, r *presence.Registry, e presence.Entry
 	}
 	for anchor, b := range o.bans {
 		if st.isAfter(b.ackedAt) && b.liftedAt.IsZero() && o.mustBeComplete(n, st) && r.StreamByAnchor(anchor) != nil {
-			o.addFault("stop-back", "%v has %s live at %d, who is banned", n, anchor, st.entry.num)
+			o.addFault("stopped-returned", "%v has %s live at %d, who is banned", n, anchor, st.entry.num)
 			b.liftedAt = time.Now()
 		}
 	}
@@ -215,10 +215,10 @@ func (o *oracle) checkSession(n *simNode, r *presence.Registry, s *simSession, s
 	}
 	switch {
 	case live && st.isAfter(s.stopAckedAt) && o.mustBeComplete(n, st) && !o.noneCanRestore(s.seenEndedBy):
-		o.addFault("stop-back", "%v has %v at %d, which was stopped", n, s, st.entry.num)
+		o.addFault("stopped-returned", "%v has %v at %d, which was stopped", n, s, st.entry.num)
 		s.stopAckedAt = time.Time{}
 	case live && st.isAfter(s.endReportedAt) && o.mustBeComplete(n, st) && !s.isForgotten:
-		o.addFault("told-gone", "%v has %v at %d, whose anchor received its end", n, s, st.entry.num)
+		o.addFault("false-end", "%v has %v at %d, whose anchor received its end", n, s, st.entry.num)
 		s.endReportedAt = time.Time{}
 	case !live && ended == nil && st.isAfter(s.startAckedAt) && o.mustBeComplete(n, st) && s.leavingSince.IsZero() && !o.mayBeBanned(s) && !o.isForgotten(s):
 		o.addFault("lost-start", "%v lacks %v at %d", n, s, st.entry.num)
@@ -255,11 +255,11 @@ func (o *oracle) checkEndReason(s *simSession, e *presence.Ended, st *listState)
 	switch e.Reason {
 	case presence.Stopped, presence.TakenOver:
 		if s.leavingSince.IsZero() && s.endReportedAt.IsZero() {
-			o.addFault("odd-end", "%v: %v, but it was not requested", s, e.Reason)
+			o.addFault("wrong-reason", "%v: %v, but it was not requested", s, e.Reason)
 		}
 	case presence.Banned:
 		if o.bans[s.anchor] == nil {
-			o.addFault("odd-end", "%v: banned, but no ban was requested", s)
+			o.addFault("wrong-reason", "%v: banned, but no ban was requested", s)
 		}
 	case presence.MissedBeats:
 		if at := st.written; s.isPromised(at.Add(o.clockAdvance(at.Add(-3*simInterval), at))) {
@@ -365,7 +365,7 @@ func (o *oracle) recordEndReport(s *simSession, reason string, by *simNode) {
 	defer o.mu.Unlock()
 	o.w.traceEvent("%v receives its end from %v: %q", s, by, reason)
 	if forgot := !s.hasEnded && o.isForgotten(s); o.mustBeLive(s) && !s.hasEnded && !forgot {
-		o.addFault("told-gone", "%v received its end from %v (%q), and no node has applied it", s, by, reason)
+		o.addFault("false-end", "%v received its end from %v (%q), and no node has applied it", s, by, reason)
 	}
 	s.endReportedAt = time.Now()
 	if reason == wire.EndStopped {

@@ -146,7 +146,7 @@ func (w *world) checkEnd() {
 	}
 }
 
-// checkSessions compares the list at the end with what anchors were promised.
+// checkSessions compares the list at the end with what was acknowledged to anchors.
 func (w *world) checkSessions(end *listState) {
 	o := w.oracle
 	listed := map[presence.Session]*presence.Stream{}

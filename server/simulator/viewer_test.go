@@ -104,11 +104,11 @@ func (v *simViewer) followList() {
 	l := v.socket
 	move := time.Now().Add(randomDuration(v.rng, 5*time.Second, 30*time.Second))
 	act := time.Now().Add(randomDuration(v.rng, time.Second, 4*time.Second))
-	heard := time.Now()
+	lastReceived := time.Now()
 	v.watchedCode, v.isWatchPending = "", false
 	defer func() { v.watchedCode = "" }()
 	for {
-		quiet := heard.Add(v.w.cfg.Idle * 5 / 2)
+		quiet := lastReceived.Add(v.w.cfg.Idle * 5 / 2)
 		until := quiet
 		if act.Before(until) {
 			until = act
@@ -127,7 +127,7 @@ func (v *simViewer) followList() {
 				l.close()
 				return
 			}
-			heard = time.Now()
+			lastReceived = time.Now()
 			if !v.handleMessage(m) {
 				l.close()
 				return
@@ -247,13 +247,13 @@ func (v *simViewer) checkChanges(previous, current *listState) {
 	for _, st := range previous.streams {
 		if s := o.sessionOf(st.Session); s != nil && !isListed(current, st) {
 			if o.mustBeLive(s) && !o.isForgotten(s) {
-				o.addFault("seen-gone", "%s on %v sees %v leave at %d, after %d", v.name, v.socket.node, s, current.entry.num, previous.entry.num)
+				o.addFault("false-leave", "%s on %v sees %v leave at %d, after %d", v.name, v.socket.node, s, current.entry.num, previous.entry.num)
 			}
 		}
 	}
 	for _, st := range current.streams {
 		if s := o.sessionOf(st.Session); s != nil && !isListed(previous, st) && current.isAfter(s.stopAckedAt) && !o.noneCanRestore(s.seenEndedBy) {
-			o.addFault("stop-back", "%s sees %v at %d, which was stopped", v.name, s, current.entry.num)
+			o.addFault("stopped-returned", "%s sees %v at %d, which was stopped", v.name, s, current.entry.num)
 		}
 	}
 }
