@@ -45,7 +45,7 @@ func BenchmarkFlush(b *testing.B) {
 // the cost of their connections.
 func BenchmarkFanout(b *testing.B) {
 	f, v := newViewWithSockets(b, 100, 10_000)
-	frame := f.hub.catchUpFrame(v, v.published.pos)
+	frame := f.hub.catchUpOrSnapshotFrame(v, v.published.pos)
 	frame.prev = v.published.pos
 	b.ReportAllocs()
 	for b.Loop() {
@@ -70,7 +70,7 @@ func BenchmarkDiffEncode(b *testing.B) {
 	to := f.hub.currentState(v)
 	b.ReportAllocs()
 	for b.Loop() {
-		f.hub.delta.compareStates(v.order, &from, &to, v.signer)
+		f.hub.delta.setToDifference(v.order, &from, &to, v.urls)
 		f.hub.encoder.encodeDiff(v, diffMessage, &from, &to, &f.hub.delta)
 	}
 	b.ReportMetric(float64(len(f.hub.delta.put)+len(f.hub.delta.set)+len(f.hub.delta.del)), "changes")
@@ -95,7 +95,7 @@ func BenchmarkCatchUp(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				clear(v.frames.catchUps)
-				f.hub.catchUpFrame(v, position(0))
+				f.hub.catchUpOrSnapshotFrame(v, position(0))
 			}
 		})
 	}

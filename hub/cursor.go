@@ -25,8 +25,8 @@ type cursor struct {
 }
 
 // openCursor adds a cursor for a socket to a view.
-func (h *Hub) openCursor(s *Socket, v *view, isWatch bool, unanswered int) *cursor {
-	c := &cursor{socket: s, view: v, isWatch: isWatch, pos: v.published.pos, unanswered: unanswered}
+func (h *Hub) openCursor(s *Socket, v *view, isWatch bool, unansweredRequests int) *cursor {
+	c := &cursor{socket: s, view: v, isWatch: isWatch, pos: v.published.pos, unanswered: unansweredRequests}
 	s.shard.addCursor(c)
 	s.mu.Lock()
 	s.cursors = append(s.cursors, c)
@@ -34,8 +34,8 @@ func (h *Hub) openCursor(s *Socket, v *view, isWatch bool, unanswered int) *curs
 	s.mu.Unlock()
 	if v.cursorCount == 1 {
 		v.times.lastFrame = time.Now()
-		h.reschedule(v)
-		h.schedule.wakeRun()
+		h.rescheduleView(v)
+		h.schedule.wakeRunIfDueEarlier()
 	}
 	h.metrics.cursors.Inc()
 	return c
@@ -44,7 +44,7 @@ func (h *Hub) openCursor(s *Socket, v *view, isWatch bool, unanswered int) *curs
 // closeCursor removes a cursor from its view and its socket.
 func (h *Hub) closeCursor(c *cursor) {
 	s, v := c.socket, c.view
-	h.expediteRequests(c)
+	h.enqueueDeferredForSnapshot(c)
 	s.shard.removeCursor(c)
 	s.mu.Lock()
 	c.closed = true
@@ -53,32 +53,33 @@ func (h *Hub) closeCursor(c *cursor) {
 	s.mu.Unlock()
 	if v.cursorCount == 0 {
 		v.times.unusedSince = time.Now()
-		h.reschedule(v)
-		h.schedule.wakeRun()
+		h.rescheduleView(v)
+		h.schedule.wakeRunIfDueEarlier()
 	}
 	h.metrics.cursors.Dec()
 }
 
-// catchUpLongestBehind moves the cursor of a socket that is behind for longest to its
-// view's last frame. ok is false if none is behind. The caller has set
+// catchUpCursorLongestBehind moves the cursor of a socket that is behind for
+// longest to its view's last frame, and returns the frame. The caller has set
 // Socket.pumping.
-func (h *Hub) catchUpLongestBehind(s *Socket) (m outgoing, ok bool) {
+func (h *Hub) catchUpCursorLongestBehind(s *Socket) (catchUp outgoing, anyBehind bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	c := s.longestBehind()
+	c, moreBehind := s.cursorLongestBehind()
 	if c == nil {
-		return m, false
+		return catchUp, false
 	}
-	f := h.catchUpFrame(c.view, c.pos)
+	f := h.catchUpOrSnapshotFrame(c.view, c.pos)
 	s.mu.Lock()
 	c.pos = c.view.published.pos
+	s.behind = s.behind || moreBehind
 	s.mu.Unlock()
 	return outgoing{f.message(""), messageInfo{kind: f.kind}}, true
 }
 
-// longestBehind returns the cursor that is behind for longest, or nil. The
-// caller holds Hub.mu, and has set s.pumping.
-func (s *Socket) longestBehind() (longest *cursor) {
+// cursorLongestBehind returns the cursor that is behind for longest, or nil, and
+// whether others are behind, too. The caller holds Hub.mu, and has set s.pumping.
+func (s *Socket) cursorLongestBehind() (longest *cursor, moreBehind bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	behind := 0
@@ -90,6 +91,5 @@ func (s *Socket) longestBehind() (longest *cursor) {
 			longest = c
 		}
 	}
-	s.behind = s.behind || behind > 1
-	return longest
+	return longest, behind > 1
 }

@@ -52,7 +52,7 @@ func signedDiffSizes(t *testing.T, play []string, n int) (plain, deflated int) {
 	from := v.published
 	l.applyEntry(entry)
 	m := l.hub.currentState(v)
-	l.hub.compareWithPublished(v, &m)
+	l.hub.setDeltaFromPublished(v, &m)
 	f := l.hub.encoder.encodeDiff(v, diffMessage, &from, &m, &l.hub.delta)
 	if len(l.hub.delta.put) != n {
 		t.Fatalf("%d entries came, want %d", len(l.hub.delta.put), n)

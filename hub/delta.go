@@ -31,10 +31,10 @@ type streamPair struct {
 
 func (d *delta) isEmpty() bool { return len(d.put)+len(d.set)+len(d.del) == 0 }
 
-// compareStates sets d to the difference between two states of an order. Both windows
+// setToDifference sets d to the difference between two states of an order. Both windows
 // are sorted, so one walk along both finds what is not in both at the same
 // place, and only that is looked up. It skips identical pointers, the usual case.
-func (d *delta) compareStates(o *order, from, to *viewState, s viewSigner) {
+func (d *delta) setToDifference(o *order, from, to *viewState, urls viewURLs) {
 	clear(d.put)
 	clear(d.set)
 	clear(d.removed)
@@ -54,17 +54,18 @@ func (d *delta) compareStates(o *order, from, to *viewState, s viewSigner) {
 				continue
 			}
 		}
-		if old != new || s.hasURLs() {
-			d.compareStreams(old, new, from.logTime, to.logTime, s)
+		if old != new || urls.hasURLs() {
+			d.addStreamDifference(old, new, from.logTime, to.logTime, urls)
 		}
 		oldWindow, newWindow = oldWindow[1:], newWindow[1:]
 	}
 	d.removed, d.added = append(d.removed, oldWindow...), append(d.added, newWindow...)
-	d.matchMoved(from.logTime, to.logTime, s)
+	d.matchRemovedWithAdded(from.logTime, to.logTime, urls)
 }
 
-// matchMoved finds the streams that have moved among those removed and added.
-func (d *delta) matchMoved(oldTime, newTime int64, s viewSigner) {
+// matchRemovedWithAdded finds the streams that have moved among those removed and
+// added. The others are put or deleted.
+func (d *delta) matchRemovedWithAdded(oldLogTime, newLogTime int64, urls viewURLs) {
 	if d.removedByCode == nil {
 		d.removedByCode = map[string]*presence.Stream{}
 	}
@@ -77,7 +78,7 @@ func (d *delta) matchMoved(oldTime, newTime int64, s viewSigner) {
 			d.put = append(d.put, st)
 			continue
 		}
-		d.compareStreams(old, st, oldTime, newTime, s)
+		d.addStreamDifference(old, st, oldLogTime, newLogTime, urls)
 		delete(d.removedByCode, st.Code)
 	}
 	for _, st := range d.removed {
@@ -88,14 +89,15 @@ func (d *delta) matchMoved(oldTime, newTime int64, s viewSigner) {
 	clear(d.removedByCode)
 }
 
-// compareStreams compares a stream that is in both windows. Another session
+// addStreamDifference adds the difference of a stream that is in both windows, if
+// there is one. Another session
 // under the same code is a whole entry.
-func (d *delta) compareStreams(old, new *presence.Stream, oldTime, newTime int64, s viewSigner) {
+func (d *delta) addStreamDifference(old, new *presence.Stream, oldLogTime, newLogTime int64, urls viewURLs) {
 	if old.Session != new.Session {
 		d.put = append(d.put, new)
 		return
 	}
-	urlsDiffer := s.urlsDiffer(new.Code, oldTime, newTime)
+	urlsDiffer := urls.urlsDiffer(new.Code, oldLogTime, newLogTime)
 	text, counters := visibleChanges(old, new)
 	if text || counters || urlsDiffer {
 		d.set = append(d.set, streamPair{old, new, urlsDiffer})

@@ -41,7 +41,7 @@ type broadcast struct {
 	receivers     atomic.Int64 // sockets that the frame was written to
 }
 
-func newShards() []*shard {
+func newShardPerCPU() []*shard {
 	shards := make([]*shard, runtime.GOMAXPROCS(0))
 	for i := range shards {
 		shards[i] = &shard{index: i, wake: make(chan struct{}, 1)}
@@ -84,18 +84,18 @@ const cursorBatch = 64
 // copyCursorsBefore copies the cursors before an index, as many as fit in dst.
 // It returns the index of the first one and their number. Walking backwards
 // reaches all cursors: a removed one is replaced by the last, which was reached.
-func (sh *shard) copyCursorsBefore(v *view, end int, dst []*cursor) (start, n int) {
+func (sh *shard) copyCursorsBefore(v *view, end int, dst []*cursor) (start, copied int) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	cursors := v.cursorsByShard[sh.index]
 	end = min(end, len(cursors))
-	n = copy(dst, cursors[max(0, end-len(dst)):end])
-	return end - n, n
+	copied = copy(dst, cursors[max(0, end-len(dst)):end])
+	return end - copied, copied
 }
 
-// startBroadcast numbers a broadcast, and gives it to all shards with cursors on
+// enqueueBroadcast numbers a broadcast, and gives it to all shards with cursors on
 // its view. The caller holds Hub.mu.
-func (h *Hub) startBroadcast(b *broadcast) {
+func (h *Hub) enqueueBroadcast(b *broadcast) {
 	h.fanout.broadcasts++
 	b.number = h.fanout.broadcasts
 	b.view.broadcasts++
@@ -123,8 +123,8 @@ func (h *Hub) finishBroadcast(b *broadcast) {
 	v.broadcasts--
 	h.metrics.receivers.Observe(float64(b.receivers.Load()))
 	if h.views[v.query.viewID] == v {
-		h.reschedule(v)
-		h.schedule.wakeRun()
+		h.rescheduleView(v)
+		h.schedule.wakeRunIfDueEarlier()
 	}
 }
 

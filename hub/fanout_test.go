@@ -109,7 +109,7 @@ func fanOutFrame(f *fakeLog, v *view, frame *frame) {
 // TestFanOutDoesNotAllocate allows one broadcast for all viewers.
 func TestFanOutDoesNotAllocate(t *testing.T) {
 	f, v := newViewWithSockets(t, 100, 1000)
-	frame := f.hub.catchUpFrame(v, v.published.pos)
+	frame := f.hub.catchUpOrSnapshotFrame(v, v.published.pos)
 	frame.prev = v.published.pos
 	frame.message("")
 	if got := testing.AllocsPerRun(10, func() { fanOutFrame(f, v, frame) }); got > 1 {

@@ -55,8 +55,8 @@ func (f *frame) message(id wire.ID) socket.Message {
 
 // encoder encodes frames and entries. It reuses its memory, so Hub.mu guards it.
 type encoder struct {
-	signer  viewSigner // of the view that is encoded
-	encoded int        // number of frames so far
+	urls    viewURLs // of the view that is encoded
+	encoded int      // number of frames so far
 
 	entries  [2]wire.Entry
 	playJSON [2][]byte // of entries
@@ -72,12 +72,12 @@ func Entry(st *presence.Stream) wire.Entry {
 	}
 }
 
-// wireEntry returns a stream as viewers see it, with or without its play URLs.
+// fillEntry returns a stream as viewers see it, with or without its play URLs.
 // The result is valid until the next call with the same slot, 0 or 1.
-func (e *encoder) wireEntry(slot int, st *presence.Stream, withURLs bool, logTime int64) *wire.Entry {
+func (e *encoder) fillEntry(slot int, st *presence.Stream, withURLs bool, logTime int64) *wire.Entry {
 	entry := &e.entries[slot]
 	*entry = Entry(st)
-	if withURLs && e.signer.hasURLs() {
+	if withURLs && e.urls.hasURLs() {
 		e.playJSON[slot] = e.appendPlayJSON(e.playJSON[slot][:0], st.Code, logTime)
 		entry.PlayJSON = e.playJSON[slot]
 	}
@@ -86,10 +86,10 @@ func (e *encoder) wireEntry(slot int, st *presence.Stream, withURLs bool, logTim
 
 // appendPlayJSON appends a stream's play URLs as a JSON object by protocol.
 func (e *encoder) appendPlayJSON(dst []byte, code string, logTime int64) []byte {
-	signer := e.signer.signer
+	signer := e.urls.signer
 	expires := signer.Expiry(code, logTime)
 	dst = append(dst, '{')
-	for i, protocol := range e.signer.protocols {
+	for i, protocol := range e.urls.protocols {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
@@ -102,31 +102,31 @@ func (e *encoder) appendPlayJSON(dst []byte, code string, logTime int64) []byte 
 
 // encodeSnapshot encodes a view's published state.
 func (e *encoder) encodeSnapshot(v *view) *frame {
-	e.signer = v.signer
+	e.urls = v.urls
 	e.encoded++
 	m := &v.published
 	dst := wire.AppendHead(make([]byte, 0, 256*(1+len(m.window))), wire.TypeSnapshot, "")
 	headLen := len(dst)
 	b := wire.BeginSnapshot(dst, v.query.viewID, m.pos.String(), m.total)
 	for _, st := range m.window {
-		b.AddStream(e.wireEntry(0, st, true, m.logTime))
+		b.AddStream(e.fillEntry(0, st, true, m.logTime))
 	}
 	return newFrame(snapshotMessage, wire.TypeSnapshot, b.End(), headLen)
 }
 
 // encodeDiff encodes a delta between two states of a view.
 func (e *encoder) encodeDiff(v *view, kind messageKind, from, to *viewState, d *delta) *frame {
-	e.signer = v.signer
+	e.urls = v.urls
 	e.encoded++
 	dst := wire.AppendHead(e.diffText[:0], wire.TypeDiff, "")
 	headLen := len(dst)
 	b := wire.BeginDiff(dst, v.query.viewID, from.pos.String(), to.pos.String())
 	b.AddTotal(to.total)
 	for _, st := range d.put {
-		b.AddPut(e.wireEntry(0, st, true, to.logTime))
+		b.AddPut(e.fillEntry(0, st, true, to.logTime))
 	}
 	for _, p := range d.set {
-		b.AddSet(e.wireEntry(0, p.old, p.urlsDiffer, from.logTime), e.wireEntry(1, p.new, p.urlsDiffer, to.logTime))
+		b.AddSet(e.fillEntry(0, p.old, p.urlsDiffer, from.logTime), e.fillEntry(1, p.new, p.urlsDiffer, to.logTime))
 	}
 	for _, code := range d.del {
 		b.AddDel(code)

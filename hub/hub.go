@@ -37,14 +37,14 @@ func New(options Options) *Hub {
 	h := &Hub{
 		options:  o,
 		metrics:  newMetrics(o.Metrics),
-		fanout:   fanout{shards: newShards()},
+		fanout:   fanout{shards: newShardPerCPU()},
 		list:     newList(),
 		ring:     undoRing{maxLen: o.UndoRingSize},
 		orders:   newOrderIndex(),
 		views:    map[string]*view{},
 		watchers: map[string]int{},
 		schedule: newSchedule(),
-		encoder:  encoder{signer: viewSigner{signer: o.Signer}},
+		encoder:  encoder{urls: viewURLs{signer: o.Signer}},
 	}
 	h.ring.beginEpoch(presence.Position{}, 0)
 	h.maxWindow.Store(int64(o.Window))
@@ -83,17 +83,17 @@ func (h *Hub) Apply(pos presence.Position, logTime int64, changes []presence.Cha
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	oldTime, oldEpoch := h.ring.lastEntry().logTime, h.ring.epoch
-	h.ring.appendEntry(pos, logTime)
+	oldLogTime, oldEpoch := h.ring.lastEntry().logTime, h.ring.epoch
+	h.ring.appendEntryOrBeginEpoch(pos, logTime)
 	for i := range changes {
 		h.applyChange(&changes[i], receivedAt)
 	}
-	h.ring.discardOldEntries()
-	h.scheduleAfterMove(oldTime, oldEpoch, now)
+	h.ring.discardOldAndExcessEntries()
+	h.scheduleAfterPositionChange(oldLogTime, oldEpoch, now)
 }
 
 // applyChange applies one change of one stream and adds it to the ring.
-func (h *Hub) applyChange(c *presence.Change, now time.Time) {
+func (h *Hub) applyChange(c *presence.Change, receivedAt time.Time) {
 	if c.Old == c.New {
 		return
 	}
@@ -107,60 +107,60 @@ func (h *Hub) applyChange(c *presence.Change, now time.Time) {
 		return
 	}
 	h.ring.appendChange(old, new)
-	h.replaceStream(old, new, now)
+	h.replaceStream(old, new, receivedAt)
 }
 
 // replaceStream updates the list, the orders and the views. Either stream may
 // be nil.
-func (h *Hub) replaceStream(old, new *presence.Stream, now time.Time) {
+func (h *Hub) replaceStream(old, new *presence.Stream, changedAt time.Time) {
 	h.list.replaceStream(old, new)
-	h.orders.forEachCandidate(old, new, func(o *order) { h.updateOrder(o, old, new, now) })
+	h.orders.forEachCandidateOrder(old, new, func(o *order) { h.updateOrderAndViews(o, old, new, changedAt) })
 	if new != nil && (old == nil || old.Session != new.Session || old.Index != new.Index) && h.watchers[new.Code] > 0 {
 		h.options.OnViewersChange(new, h.watchers[new.Code])
 	}
 }
 
-// updateOrder replaces a stream in an order, and marks the affected views.
-func (h *Hub) updateOrder(o *order, oldStream, newStream *presence.Stream, now time.Time) {
+// updateOrderAndViews replaces a stream in an order, and marks the affected views.
+func (h *Hub) updateOrderAndViews(o *order, oldStream, newStream *presence.Stream, changedAt time.Time) {
 	old, new := o.rankedIfMatching(oldStream), o.rankedIfMatching(newStream)
 	if old.stream == nil && new.stream == nil {
 		return
 	}
 	o.replaceRanked(old, new)
 	for _, v := range o.views {
-		if v.markChange(old, new, now) {
-			h.reschedule(v)
+		if v.markChange(old, new, changedAt) {
+			h.rescheduleView(v)
 		}
 	}
 }
 
-// scheduleAfterMove schedules what depends on the position alone: play URLs,
+// scheduleAfterPositionChange schedules what depends on the position alone: play URLs,
 // deferred requests and, in a new epoch, all views.
-func (h *Hub) scheduleAfterMove(oldTime int64, oldEpoch uint64, now time.Time) {
-	newTime, isNewEpoch := h.ring.lastEntry().logTime, h.ring.epoch != oldEpoch
-	if isNewEpoch || newTime < oldTime {
+func (h *Hub) scheduleAfterPositionChange(oldLogTime int64, oldEpoch uint64, now time.Time) {
+	newLogTime, isNewEpoch := h.ring.lastEntry().logTime, h.ring.epoch != oldEpoch
+	if isNewEpoch || newLogTime < oldLogTime {
 		for _, v := range h.views {
-			if isNewEpoch || v.signer.hasURLs() {
-				h.markTextChange(v, now)
+			if isNewEpoch || v.urls.hasURLs() {
+				h.markTextChangeAndReschedule(v, now)
 			}
 		}
 	} else {
-		h.markRenewedViews(newTime, now)
+		h.markViewsDueForURLRenewal(newLogTime, now)
 	}
 	h.schedule.recheckDeferred = true
-	h.schedule.wakeRun()
+	h.schedule.wakeRunIfDueEarlier()
 }
 
-// markRenewedViews marks the views in which a play URL has changed by a log
+// markViewsDueForURLRenewal marks the views in which a play URL has changed by a log
 // time.
-func (h *Hub) markRenewedViews(logTime int64, now time.Time) {
+func (h *Hub) markViewsDueForURLRenewal(logTime int64, now time.Time) {
 	for {
 		v, ok := h.schedule.renewals.Min()
 		if !ok || v.nextRenewal > logTime {
 			return
 		}
 		h.schedule.renewals.Delete(v) // until it is flushed
-		h.markTextChange(v, now)
+		h.markTextChangeAndReschedule(v, now)
 	}
 }
 

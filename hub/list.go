@@ -64,7 +64,7 @@ type tagIndex map[filterKey]map[string]struct{}
 
 // replaceStream replaces a stream; either may be nil.
 func (t tagIndex) replaceStream(old, new *presence.Stream) {
-	if old != nil && new != nil && haveSameKeys(old, new) {
+	if old != nil && new != nil && haveSameFilterKeys(old, new) {
 		return
 	}
 	if old != nil && old.Shown {

@@ -102,9 +102,9 @@ func (m *metrics) observeResume(r *request, f *frame) {
 	}
 }
 
-// reportLateDiff calls options.OnLateDiff. Messages for full sockets are not reported:
+// reportDiffIfLate calls options.OnLateDiff. Messages for full sockets are not reported:
 // those are late because of the client's network.
-func (h *Hub) reportLateDiff(info *messageInfo, now time.Time) {
+func (h *Hub) reportDiffIfLate(info *messageInfo, now time.Time) {
 	if h.options.OnLateDiff == nil || info.kind != diffMessage || info.changedAt.IsZero() {
 		return
 	}

@@ -138,24 +138,24 @@ func (o *order) replaceRanked(old, new rankedStream) {
 	}
 }
 
-// window returns the first streams, at most limit. It reuses the memory of dst.
-func (o *order) window(dst []*presence.Stream, limit int) []*presence.Stream {
-	dst = dst[:0]
+// window returns the first streams, at most limit. It overwrites reuse.
+func (o *order) window(reuse []*presence.Stream, limit int) []*presence.Stream {
+	reuse = reuse[:0]
 	o.tree.Scan(func(r rankedStream) bool {
-		dst = append(dst, r.stream)
-		return len(dst) < limit
+		reuse = append(reuse, r.stream)
+		return len(reuse) < limit
 	})
-	return dst
+	return reuse
 }
 
 // visibleChanges reports whether viewers see two states of one session differ:
 // in text, state or other members, and in counters.
-func visibleChanges(old, new *presence.Stream) (text, counters bool) {
+func visibleChanges(old, new *presence.Stream) (textChanged, countersChanged bool) {
 	if old == new {
 		return false, false
 	}
-	text = old.Title != new.Title || old.State != new.State || old.Away != new.Away || old.Cover != new.Cover ||
+	textChanged = old.Title != new.Title || old.State != new.State || old.Away != new.Away || old.Cover != new.Cover ||
 		old.StartedAt != new.StartedAt || old.Anchor != new.Anchor ||
 		!slices.Equal(old.Tags, new.Tags) || !bytes.Equal(old.Extra, new.Extra)
-	return text, old.Viewers != new.Viewers || old.Likes != new.Likes
+	return textChanged, old.Viewers != new.Viewers || old.Likes != new.Likes
 }

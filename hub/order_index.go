@@ -11,7 +11,7 @@ import (
 type orderIndex struct {
 	byName map[string]*order
 	byKey  map[filterKey][]*order
-	visits uint64 // number of calls to forEachCandidate
+	visits uint64 // number of calls to forEachCandidateOrder
 }
 
 // filterKey is one property that a filter requires of a stream.
@@ -69,44 +69,44 @@ func (x *orderIndex) removeOrder(o *order) {
 	}
 }
 
-// forEachCandidate calls f once for each order that the old or the new state of
+// forEachCandidateOrder calls visit once for each order that the old or the new state of
 // a stream may match. Either state may be nil.
-func (x *orderIndex) forEachCandidate(old, new *presence.Stream, f func(*order)) {
+func (x *orderIndex) forEachCandidateOrder(old, new *presence.Stream, visit func(*order)) {
 	x.visits++
-	if !haveSameKeys(old, new) {
-		x.visitCandidates(old, f)
+	if old != nil && (new == nil || !haveSameFilterKeys(old, new)) {
+		x.visitCandidateOrders(old, visit)
 	}
-	x.visitCandidates(new, f)
+	x.visitCandidateOrders(new, visit)
 }
 
-func (x *orderIndex) visitCandidates(st *presence.Stream, f func(*order)) {
+func (x *orderIndex) visitCandidateOrders(st *presence.Stream, visit func(*order)) {
 	if st == nil {
 		return
 	}
-	x.visitOrdersOf(filterKey{byCode, "", st.Code}, f)
+	x.visitUnvisitedOrders(filterKey{byCode, "", st.Code}, visit)
 	if !st.Shown {
 		return
 	}
-	x.visitOrdersOf(filterKey{byList, st.List, ""}, f)
-	x.visitOrdersOf(filterKey{byAnchor, st.List, st.Anchor}, f)
+	x.visitUnvisitedOrders(filterKey{byList, st.List, ""}, visit)
+	x.visitUnvisitedOrders(filterKey{byAnchor, st.List, st.Anchor}, visit)
 	for _, tag := range st.Tags {
-		x.visitOrdersOf(filterKey{byTag, st.List, tag}, f)
+		x.visitUnvisitedOrders(filterKey{byTag, st.List, tag}, visit)
 	}
 }
 
-// visitOrdersOf calls f for the orders of a key that this visit has not reached yet.
-func (x *orderIndex) visitOrdersOf(k filterKey, f func(*order)) {
+// visitUnvisitedOrders calls visit for the orders of a key that this visit has
+// not reached yet.
+func (x *orderIndex) visitUnvisitedOrders(k filterKey, visit func(*order)) {
 	for _, o := range x.byKey[k] {
 		if o.lastVisit != x.visits {
 			o.lastVisit = x.visits
-			f(o)
+			visit(o)
 		}
 	}
 }
 
-// haveSameKeys reports that two states of a stream have the same candidates, which
-// holds for nearly every change.
-func haveSameKeys(old, new *presence.Stream) bool {
-	return old == nil || new != nil && old.Shown == new.Shown && old.List == new.List &&
-		old.Anchor == new.Anchor && slices.Equal(old.Tags, new.Tags)
+// haveSameFilterKeys reports that two states of a stream have the same candidates,
+// which holds for nearly every change.
+func haveSameFilterKeys(old, new *presence.Stream) bool {
+	return old.Shown == new.Shown && old.List == new.List && old.Anchor == new.Anchor && slices.Equal(old.Tags, new.Tags)
 }

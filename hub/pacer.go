@@ -30,16 +30,16 @@ type pacer struct {
 	overloadedUntil atomic.Int64 // Unix nanoseconds
 }
 
-// adjustTick sets the tick so that fan-out takes at most its share of the
+// adjustTickAndOverload sets the tick so that fan-out takes at most its share of the
 // shards' time. The time falls as the tick grows, so the tick grows in proportion
 // to the excess. It moves half of the way, so that one long broadcast has
 // little effect.
-func (p *pacer) adjustTick(now time.Time, shards int, minTick time.Duration) {
+func (p *pacer) adjustTickAndOverload(now time.Time, shardCount int, minTick time.Duration) {
 	elapsed := now.Sub(p.adjustedAt)
 	if elapsed < adjustInterval {
 		return
 	}
-	share := float64(p.busy.Swap(0)) / (float64(elapsed) * float64(shards))
+	share := float64(p.busy.Swap(0)) / (float64(elapsed) * float64(shardCount))
 	p.adjustedAt = now
 	needed := time.Duration(float64(p.tick) * share / maxFanOutShare)
 	limit := max(maxTick, minTick)

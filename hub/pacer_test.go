@@ -16,7 +16,7 @@ func TestTickFollowsFanOutTime(t *testing.T) {
 		for range int(during / adjustInterval) {
 			at = at.Add(adjustInterval)
 			p.busy.Add(int64(float64(perTick) * float64(adjustInterval) / float64(p.tick)))
-			p.adjustTick(at, shards, shortest)
+			p.adjustTickAndOverload(at, shards, shortest)
 		}
 	}
 	run(0, time.Second)

@@ -17,7 +17,7 @@ import (
 // streams after the cursor by the current order: streams that have moved
 // meanwhile may be there twice or not at all. A page has a cursor unless it is
 // the last.
-func (h *Hub) Page(m *wire.Subscribe, cursor string) ([]byte, *wire.Error) {
+func (h *Hub) Page(m *wire.Subscribe, cursor string) (pageJSON []byte, e *wire.Error) {
 	q, e := h.normalizeQuery(m)
 	if e != nil {
 		return nil, e
@@ -36,21 +36,21 @@ func (h *Hub) Page(m *wire.Subscribe, cursor string) ([]byte, *wire.Error) {
 		return nil, limitError(m.ID, "there are %d different views here already", h.options.Views)
 	}
 	v.times.unusedSince = now
-	h.reschedule(v)
+	h.rescheduleView(v)
 	if after != nil {
-		return h.pageAfter(v, after), nil
+		return h.encodePageAfter(v, after), nil
 	}
 	body := h.snapshotFrame(v).tail
 	page := append(append(make([]byte, 0, 128+len(body)), '{'), body...)
 	if window := v.published.window; len(window) < v.published.total {
-		page = appendPageCursor(page[:len(page)-1], q, window[len(window)-1])
+		page = closePageWithCursor(page[:len(page)-1], q, window[len(window)-1])
 	}
 	return page, nil
 }
 
-// pageAfter is the page that begins after a stream in the view's order.
-func (h *Hub) pageAfter(v *view, after *presence.Stream) []byte {
-	h.encoder.signer = v.signer
+// encodePageAfter is the page that begins after a stream in the view's order.
+func (h *Hub) encodePageAfter(v *view, after *presence.Stream) []byte {
+	h.encoder.urls = v.urls
 	logTime := h.ring.lastEntry().logTime
 	b := wire.BeginPage(make([]byte, 0, 256*v.query.limit), v.query.viewID, v.order.tree.Len())
 	var last *presence.Stream
@@ -64,14 +64,14 @@ func (h *Hub) pageAfter(v *view, after *presence.Stream) []byte {
 			hasMore = true
 			return false
 		}
-		b.AddStream(h.encoder.wireEntry(0, r.stream, true, logTime))
+		b.AddStream(h.encoder.fillEntry(0, r.stream, true, logTime))
 		n++
 		last = r.stream
 		return true
 	})
 	page := b.End()
 	if hasMore {
-		page = appendPageCursor(page[:len(page)-1], v.query, last)
+		page = closePageWithCursor(page[:len(page)-1], v.query, last)
 	}
 	return page
 }
@@ -84,8 +84,8 @@ type pageCursor struct {
 	Code      string `json:"c"`
 }
 
-// appendPageCursor appends the cursor and the closing brace of a page.
-func appendPageCursor(page []byte, q *query, last *presence.Stream) []byte {
+// closePageWithCursor appends the cursor and the closing brace of a page.
+func closePageWithCursor(page []byte, q *query, last *presence.Stream) []byte {
 	c := pageCursor{Sort: q.sort, StartedAt: last.StartedAt, Code: last.Code}
 	switch q.sort {
 	case wire.SortViewers:
@@ -99,9 +99,9 @@ func appendPageCursor(page []byte, q *query, last *presence.Stream) []byte {
 	return append(page, `"}`...)
 }
 
-// parsePageCursor returns a stream with the sort key of a page's last stream, or
-// nil if the cursor is not one of this query.
-func (q *query) parsePageCursor(cursor string) *presence.Stream {
+// parsePageCursor returns a stream that has only the sort keys of a page's last
+// stream, or nil if the cursor is not one of this query.
+func (q *query) parsePageCursor(cursor string) (sortKeys *presence.Stream) {
 	text, err := base64.RawURLEncoding.DecodeString(cursor)
 	var c pageCursor
 	if err != nil || json.Unmarshal(text, &c) != nil || c.Sort != q.sort || c.Code == "" {

@@ -16,7 +16,7 @@ type frameCache struct {
 // at the same position.
 const maxCachedCatchUps = 1024
 
-func (c *frameCache) addCatchUp(from presence.Position, f *frame) {
+func (c *frameCache) cacheCatchUp(from presence.Position, f *frame) {
 	if c.catchUps == nil {
 		c.catchUps = map[presence.Position]*frame{}
 	}
@@ -39,7 +39,7 @@ func (h *Hub) currentState(v *view) viewState {
 // frame.
 func (h *Hub) publishWithoutFrame(v *view) {
 	v.setPublished(h.currentState(v))
-	h.scheduleRenewal(v, v.signer.nextRenewal(v.published.window, v.published.logTime))
+	h.scheduleURLRenewal(v, v.urls.nextRenewal(v.published.window, v.published.logTime))
 }
 
 func (v *view) setPublished(s viewState) {
@@ -61,13 +61,13 @@ func (v *view) setPublished(s viewState) {
 // of the old one, whose positions other nodes do not know.
 func (h *Hub) publishChanges(v *view, now time.Time) {
 	state := h.currentState(v)
-	nextRenewal := h.compareWithPublished(v, &state)
+	nextRenewal := h.setDeltaFromPublished(v, &state)
 	changedAt, kind := v.pending.textSince, diffMessage
 	if h.delta.isEmpty() {
 		if kind = idleMessage; state.epoch == v.published.epoch && now.Before(v.times.lastFrame.Add(h.options.IdleInterval)) {
 			v.spareWindow = state.window
 			v.pending = pendingChanges{}
-			h.scheduleRenewal(v, nextRenewal)
+			h.scheduleURLRenewal(v, nextRenewal)
 			return
 		}
 	} else {
@@ -76,24 +76,24 @@ func (h *Hub) publishChanges(v *view, now time.Time) {
 	f := h.encoder.encodeDiff(v, kind, &v.published, &state, &h.delta)
 	v.times.lastFrame = now
 	v.setPublished(state)
-	h.scheduleRenewal(v, nextRenewal)
-	v.frames.addCatchUp(f.prev, f)
-	h.startBroadcast(&broadcast{
+	h.scheduleURLRenewal(v, nextRenewal)
+	v.frames.cacheCatchUp(f.prev, f)
+	h.enqueueBroadcast(&broadcast{
 		view: v, outgoing: outgoing{f.message(""), messageInfo{f.kind, changedAt}}, prev: f.prev, next: state.pos,
 	})
 	h.metrics.observeDiff(f)
 }
 
-// compareWithPublished sets h.delta to the difference between a view's published
+// setDeltaFromPublished sets h.delta to the difference between a view's published
 // state and another, and returns the log time of the next URL renewal. Unless a
 // renewal has passed, only new streams need their times computed.
-func (h *Hub) compareWithPublished(v *view, s *viewState) (nextRenewal int64) {
-	if v.signer.hasURLs() && (s.logTime < v.published.logTime || s.logTime >= v.nextRenewal) {
-		h.delta.compareStates(v.order, &v.published, s, v.signer)
-		return v.signer.nextRenewal(s.window, s.logTime)
+func (h *Hub) setDeltaFromPublished(v *view, to *viewState) (nextRenewal int64) {
+	if v.urls.hasURLs() && (to.logTime < v.published.logTime || to.logTime >= v.nextRenewal) {
+		h.delta.setToDifference(v.order, &v.published, to, v.urls)
+		return v.urls.nextRenewal(to.window, to.logTime)
 	}
-	h.delta.compareStates(v.order, &v.published, s, viewSigner{})
-	return min(v.nextRenewal, v.signer.nextRenewal(h.delta.put, s.logTime))
+	h.delta.setToDifference(v.order, &v.published, to, viewURLs{})
+	return min(v.nextRenewal, v.urls.nextRenewal(h.delta.put, to.logTime))
 }
 
 // snapshotFrame is the snapshot of a view's published state, encoded once.
@@ -107,11 +107,11 @@ func (h *Hub) snapshotFrame(v *view) *frame {
 // minEntryBytes is less than the size of any entry in a snapshot.
 const minEntryBytes = 84
 
-// catchUpFrame is a frame from a position to a view's published state. It undoes
+// catchUpOrSnapshotFrame is a frame from a position to a view's published state. It undoes
 // the ring to the position, and compares the window of that time with the
 // published one. It is the snapshot if that is smaller, or if the ring does not
 // have the position.
-func (h *Hub) catchUpFrame(v *view, from presence.Position) *frame {
+func (h *Hub) catchUpOrSnapshotFrame(v *view, from presence.Position) *frame {
 	if f := v.frames.catchUps[from]; f != nil {
 		return f
 	}
@@ -126,13 +126,13 @@ func (h *Hub) catchUpFrame(v *view, from presence.Position) *frame {
 			window: v.order.windowBefore(h.ring.changesSince(entry), v.query.limit),
 		}
 	}
-	h.delta.compareStates(v.order, &old, &v.published, v.signer)
+	h.delta.setToDifference(v.order, &old, &v.published, v.urls)
 	f := h.encoder.encodeDiff(v, catchUpMessage, &old, &v.published, &h.delta)
 	if !h.delta.isEmpty() && len(f.text) > minEntryBytes*len(v.published.window) {
 		if snapshot := h.snapshotFrame(v); len(snapshot.text) < len(f.text) {
 			f = snapshot
 		}
 	}
-	v.frames.addCatchUp(from, f)
+	v.frames.cacheCatchUp(from, f)
 	return f
 }

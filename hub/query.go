@@ -51,7 +51,7 @@ func (h *Hub) normalizeQuery(m *wire.Subscribe) (*query, *wire.Error) {
 	if fault != "" {
 		return nil, &wire.Error{ID: m.ID, Code: wire.CodeBadRequest, Message: fault}
 	}
-	q.setNames()
+	q.setOrderNameAndViewID()
 	return q, nil
 }
 
@@ -65,8 +65,8 @@ func (h *Hub) ViewID(m *wire.Subscribe) (string, *wire.Error) {
 	return q.viewID, nil
 }
 
-// watchQuery is the query of one stream, by default with all protocols.
-func (o *Options) watchQuery(m *wire.Watch) (*query, *wire.Error) {
+// singleStreamQuery is the query of one stream, by default with all protocols.
+func (o *Options) singleStreamQuery(m *wire.Watch) (*query, *wire.Error) {
 	all := sortedSet(o.protocols())
 	q := &query{code: m.Code, limit: 1, protocols: all}
 	if m.Play != nil {
@@ -78,7 +78,7 @@ func (o *Options) watchQuery(m *wire.Watch) (*query, *wire.Error) {
 	q.orderName = "code/" + q.code
 	q.viewID = q.orderName
 	if !slices.Equal(q.protocols, all) {
-		q.viewID += "/" + joinNames(q.protocols)
+		q.viewID += "/" + joinOrHashNames(q.protocols)
 	}
 	return q, nil
 }
@@ -91,7 +91,7 @@ func (o *Options) protocols() []string {
 }
 
 // protocolFault returns an error text if a protocol has no URLs here, else "".
-func (o *Options) protocolFault(protocols []string) string {
+func (o *Options) protocolFault(protocols []string) (fault string) {
 	available := o.protocols()
 	for _, p := range protocols {
 		if !slices.Contains(available, p) {
@@ -108,27 +108,27 @@ func sortedSet(list []string) []string {
 	return slices.Compact(slices.Sorted(slices.Values(list)))
 }
 
-// setNames sets orderName and viewID, as in
+// setOrderNameAndViewID sets orderName and viewID, as in
 //
 //	live/viewers/tags=game+music            live/viewers/100/tags=game+music/play=flv+hls
 //
 // Different queries have different names.
-func (q *query) setNames() {
+func (q *query) setOrderNameAndViewID() {
 	list := url.PathEscape(q.list)
 	if list == "code" {
-		list = "list/code" // watchQuery uses the prefix code/
+		list = "list/code" // singleStreamQuery uses the prefix code/
 	}
 	filter := ""
 	if len(q.tags) > 0 {
-		filter = "/tags=" + joinNames(q.tags)
+		filter = "/tags=" + joinOrHashNames(q.tags)
 	}
 	if q.byAnchors {
-		filter += "/anchors=" + joinNames(q.anchors)
+		filter += "/anchors=" + joinOrHashNames(q.anchors)
 	}
 	q.orderName = list + "/" + q.sort + filter
 	q.viewID = list + "/" + q.sort + "/" + strconv.Itoa(q.limit) + filter
 	if len(q.protocols) > 0 {
-		q.viewID += "/play=" + joinNames(q.protocols)
+		q.viewID += "/play=" + joinOrHashNames(q.protocols)
 	}
 }
 
@@ -138,11 +138,11 @@ const maxJoinedNames = 48
 
 var hashEncoding = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
 
-// joinNames joins names with "+", or hashes them. Escaped names contain neither
+// joinOrHashNames joins names with "+", or hashes them. Escaped names contain neither
 // "+" nor "*", so different lists have different results.
-func joinNames(list []string) string {
+func joinOrHashNames(names []string) string {
 	var b strings.Builder
-	for i, s := range list {
+	for i, s := range names {
 		if i > 0 {
 			b.WriteByte('+')
 		}
@@ -152,5 +152,5 @@ func joinNames(list []string) string {
 		return b.String()
 	}
 	sum := sha256.Sum256([]byte(b.String()))
-	return strconv.Itoa(len(list)) + "*" + hashEncoding.EncodeToString(sum[:15])
+	return strconv.Itoa(len(names)) + "*" + hashEncoding.EncodeToString(sum[:15])
 }

@@ -95,7 +95,7 @@ func TestViewIDsAreUnique(t *testing.T) {
 		if play != "" {
 			m.Play = strings.Split(play, ",")
 		}
-		if q, e := h.options.watchQuery(m); e != nil || q.viewID != want {
+		if q, e := h.options.singleStreamQuery(m); e != nil || q.viewID != want {
 			t.Errorf("watch with %q: %q, want %q", play, q.viewID, want)
 		}
 	}

@@ -30,12 +30,12 @@ func (h *Hub) Freeze() {
 // Rebase compares the lists before it locks the hub. So viewers wait in
 // proportion to the changes and the views, not to the list.
 func (h *Hub) Rebase(streams iter.Seq[*presence.Stream], pos presence.Position, logTime int64) {
-	h.replaceList(h.changesTo(streams), pos, logTime)
+	h.applyChangesInNewEpoch(h.listChangesTo(streams), pos, logTime)
 }
 
-// changesTo returns the difference from the list to another. It reads the list
-// without mu, as only the caller of Apply may do.
-func (h *Hub) changesTo(streams iter.Seq[*presence.Stream]) (changes []streamChange) {
+// listChangesTo returns the difference from the list to another. It reads the
+// list without mu, as only the caller of Apply may do.
+func (h *Hub) listChangesTo(streams iter.Seq[*presence.Stream]) (changes []streamChange) {
 	stay := make(map[string]struct{}, len(h.list.streams))
 	for st := range streams {
 		old := h.list.streams[st.Code]
@@ -57,18 +57,18 @@ func (h *Hub) changesTo(streams iter.Seq[*presence.Stream]) (changes []streamCha
 	return changes
 }
 
-// replaceList applies the result of changesTo, and begins an epoch.
-func (h *Hub) replaceList(changes []streamChange, pos presence.Position, logTime int64) {
+// applyChangesInNewEpoch applies the result of listChangesTo, and begins an epoch.
+func (h *Hub) applyChangesInNewEpoch(changes []streamChange, pos presence.Position, logTime int64) {
 	now := time.Now()
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.frozen = false
-	oldTime, oldEpoch := h.ring.lastEntry().logTime, h.ring.epoch
+	oldLogTime, oldEpoch := h.ring.lastEntry().logTime, h.ring.epoch
 	for _, c := range changes {
 		h.replaceStream(c.old, c.new, now)
 	}
 	h.ring.beginEpoch(pos, logTime)
-	h.scheduleAfterMove(oldTime, oldEpoch, now)
+	h.scheduleAfterPositionChange(oldLogTime, oldEpoch, now)
 }
 
 // equalStreams compares all fields, also those that viewers do not see: beats,

@@ -47,9 +47,9 @@ func benchmarkRebase(b *testing.B, every int) {
 	b.ReportAllocs()
 	for b.Loop() {
 		n++
-		changed := l.hub.changesTo(slices.Values(lists[(n+1)%2]))
+		changed := l.hub.listChangesTo(slices.Values(lists[(n+1)%2]))
 		began := time.Now()
-		l.hub.replaceList(changed, position(n), testStart)
+		l.hub.applyChangesInNewEpoch(changed, position(n), testStart)
 		locked += time.Since(began)
 		if len(changed) != len(l.streams)/every {
 			b.Fatalf("%d changes", len(changed))
@@ -65,6 +65,6 @@ func benchmarkRebase(b *testing.B, every int) {
 func (l *workload) resetViews() {
 	for _, v := range l.hub.views {
 		l.hub.publishWithoutFrame(v)
-		l.hub.reschedule(v)
+		l.hub.rescheduleView(v)
 	}
 }

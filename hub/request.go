@@ -24,21 +24,21 @@ type request struct {
 // back in time.
 const maxResumeWait = 10 * time.Second
 
-// answerRequest makes the answer to a request. ok is false if the request is
-// deferred. The caller has set Socket.pumping.
-func (h *Hub) answerRequest(r *request) (m outgoing, ok bool) {
+// answerOrDeferRequest makes the answer to a request, unless it defers the
+// request. The caller has set Socket.pumping.
+func (h *Hub) answerOrDeferRequest(r *request) (answer outgoing, isAnswered bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	c := r.cursor
 	if c.shardIndex < 0 {
 		r.canResume = false
 	}
-	if r.canResume && h.mustDefer(r) && h.deferRequest(r) {
-		return m, false
+	if r.canResume && h.mustDefer(r) && h.deferUnlessTimedOut(r) {
+		return answer, false
 	}
 	var f *frame
 	if r.canResume {
-		f = h.catchUpFrame(c.view, r.resumeFrom)
+		f = h.catchUpOrSnapshotFrame(c.view, r.resumeFrom)
 	} else {
 		f = h.snapshotFrame(c.view)
 	}
@@ -72,8 +72,8 @@ func (h *Hub) mustDefer(r *request) bool {
 	return v.isDirty() && r.resumeFrom.ID.Compare(v.published.pos.ID) > 0
 }
 
-// deferRequest has a request wait. It returns false after maxResumeWait.
-func (h *Hub) deferRequest(r *request) (deferred bool) {
+// deferUnlessTimedOut has a request wait. It returns false after maxResumeWait.
+func (h *Hub) deferUnlessTimedOut(r *request) (isDeferred bool) {
 	now := time.Now()
 	if r.deadline.IsZero() {
 		r.deadline = now.Add(maxResumeWait)
@@ -86,26 +86,26 @@ func (h *Hub) deferRequest(r *request) (deferred bool) {
 	all := h.schedule.deferred
 	i, _ := slices.BinarySearchFunc(all, r, func(a, b *request) int { return a.deadline.Compare(b.deadline) })
 	h.schedule.deferred = slices.Insert(all, i, r)
-	h.flushSoon(r.cursor.view, now)
-	h.schedule.wakeRun()
+	h.flushAtNextTickIfDirty(r.cursor.view, now)
+	h.schedule.wakeRunIfDueEarlier()
 	return true
 }
 
-// flushSoon makes a dirty view due at the next tick, even if only counters have
-// changed.
-func (h *Hub) flushSoon(v *view, now time.Time) {
+// flushAtNextTickIfDirty makes a dirty view due at the next tick, even if only
+// counters have changed.
+func (h *Hub) flushAtNextTickIfDirty(v *view, now time.Time) {
 	if v.isDirty() {
-		h.markTextChange(v, now)
+		h.markTextChangeAndReschedule(v, now)
 	}
 }
 
-// retryDeferred enqueues the deferred requests that need not wait longer. The
+// retryDeferredRequests enqueues the deferred requests that need not wait longer. The
 // caller must call writePendingMessages of their sockets, without Hub.mu.
-func (h *Hub) retryDeferred(now time.Time) (answerable []*Socket) {
+func (h *Hub) retryDeferredRequests(now time.Time) (answerable []*Socket) {
 	h.schedule.recheckDeferred = false
 	h.schedule.deferred = slices.DeleteFunc(h.schedule.deferred, func(r *request) bool {
 		if now.Before(r.deadline) && h.mustDefer(r) {
-			h.flushSoon(r.cursor.view, now)
+			h.flushAtNextTickIfDirty(r.cursor.view, now)
 			return false
 		}
 		r.cursor.socket.enqueueRequest(r)
@@ -115,9 +115,9 @@ func (h *Hub) retryDeferred(now time.Time) (answerable []*Socket) {
 	return answerable
 }
 
-// expediteRequests enqueues a cursor's deferred requests, to be answered with
+// enqueueDeferredForSnapshot enqueues a cursor's deferred requests, to be answered with
 // snapshots.
-func (h *Hub) expediteRequests(c *cursor) {
+func (h *Hub) enqueueDeferredForSnapshot(c *cursor) {
 	h.schedule.deferred = slices.DeleteFunc(h.schedule.deferred, func(r *request) bool {
 		if r.cursor != c {
 			return false

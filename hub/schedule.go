@@ -32,21 +32,21 @@ func newSchedule() schedule {
 }
 
 // nextDue is when Run must do something next. ok is false if that is never.
-func (s *schedule) nextDue() (at time.Time, ok bool) {
+func (s *schedule) nextDue() (dueAt time.Time, ok bool) {
 	switch {
 	case s.recheckDeferred && len(s.deferred) > 0:
 		return time.Time{}, true
 	case len(s.views) > 0:
-		at, ok = s.views[0].due, true
+		dueAt, ok = s.views[0].due, true
 	}
-	if len(s.deferred) > 0 && (!ok || s.deferred[0].deadline.Before(at)) {
-		at, ok = s.deferred[0].deadline, true
+	if len(s.deferred) > 0 && (!ok || s.deferred[0].deadline.Before(dueAt)) {
+		dueAt, ok = s.deferred[0].deadline, true
 	}
-	return at, ok
+	return dueAt, ok
 }
 
-// wakeRun wakes Run if something is due before it wakes by itself.
-func (s *schedule) wakeRun() {
+// wakeRunIfDueEarlier wakes Run if something is due before it wakes by itself.
+func (s *schedule) wakeRunIfDueEarlier() {
 	at, ok := s.nextDue()
 	if !ok || !s.wakesAt.IsZero() && !at.Before(s.wakesAt) {
 		return
@@ -57,18 +57,18 @@ func (s *schedule) wakeRun() {
 	}
 }
 
-// reschedule computes a view's due time anew.
-func (h *Hub) reschedule(v *view) {
+// rescheduleView computes a view's due time anew.
+func (h *Hub) rescheduleView(v *view) {
 	if due := h.dueTime(v); !due.Equal(v.due) {
 		h.schedule.views.updateDue(v, due)
 	}
 }
 
-// scheduleRenewal has a view marked when log time reaches its next URL renewal.
-func (h *Hub) scheduleRenewal(v *view, logTime int64) {
-	if v.signer.hasURLs() {
+// scheduleURLRenewal has a view marked when log time reaches its next URL renewal.
+func (h *Hub) scheduleURLRenewal(v *view, renewalLogTime int64) {
+	if v.urls.hasURLs() {
 		h.schedule.renewals.Delete(v)
-		v.nextRenewal = logTime
+		v.nextRenewal = renewalLogTime
 		h.schedule.renewals.Set(v)
 	}
 }
@@ -99,7 +99,7 @@ func (h *Hub) Run(ctx context.Context) {
 func (h *Hub) flushDueViews() (untilNext time.Duration) {
 	for untilNext == 0 {
 		var answerable []*Socket
-		answerable, untilNext = h.flushNextView(time.Now())
+		answerable, untilNext = h.flushOrRemoveNextView(time.Now())
 		for _, s := range answerable {
 			s.writePendingMessages()
 		}
@@ -107,10 +107,10 @@ func (h *Hub) flushDueViews() (untilNext time.Duration) {
 	return untilNext
 }
 
-// flushNextView flushes one due view, and returns the sockets on which deferred
+// flushOrRemoveNextView flushes one due view, and returns the sockets on which deferred
 // requests can be answered now. If nothing is due, it returns the time until
 // something is.
-func (h *Hub) flushNextView(now time.Time) (answerable []*Socket, untilNext time.Duration) {
+func (h *Hub) flushOrRemoveNextView(now time.Time) (answerable []*Socket, untilNext time.Duration) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	at, ok := h.schedule.nextDue()
@@ -121,17 +121,17 @@ func (h *Hub) flushNextView(now time.Time) (answerable []*Socket, untilNext time
 		h.schedule.wakesAt = at
 		return nil, at.Sub(now)
 	}
-	h.fanout.pacer.adjustTick(now, len(h.fanout.shards), h.options.Tick)
+	h.fanout.pacer.adjustTickAndOverload(now, len(h.fanout.shards), h.options.Tick)
 	h.metrics.tick.Set(h.fanout.pacer.tick.Seconds())
 	if views := h.schedule.views; len(views) > 0 && !views[0].due.After(now) {
 		if v := views[0]; v.cursorCount == 0 {
 			h.removeView(v)
 		} else {
 			h.publishChanges(v, now)
-			h.reschedule(v)
+			h.rescheduleView(v)
 		}
 	}
-	return h.retryDeferred(now), 0
+	return h.retryDeferredRequests(now), 0
 }
 
 // viewHeap is a heap of views by due time. The exported methods implement

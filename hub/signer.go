@@ -13,32 +13,32 @@ type PlaySigner interface {
 	Protocols() []string
 	// Expiry returns when the URLs in force at a log time expire. Both times are
 	// in Unix milliseconds.
-	Expiry(code string, at int64) int64
-	// NextRenewal returns the first millisecond after at with another Expiry.
-	NextRenewal(code string, at int64) int64
+	Expiry(code string, logTime int64) (expiresMillis int64)
+	// NextRenewal returns the first millisecond after logTime with another Expiry.
+	NextRenewal(code string, logTime int64) (renewalLogTime int64)
 	// AppendURL appends the URL of a protocol from Protocols.
-	AppendURL(dst []byte, proto, code string, expires int64) []byte
+	AppendURL(dst []byte, protocol, code string, expiresMillis int64) []byte
 }
 
-// viewSigner makes the play URLs of a view. The zero value makes none.
-type viewSigner struct {
+// viewURLs makes the play URLs of a view. The zero value makes none.
+type viewURLs struct {
 	signer    PlaySigner
 	protocols []string
 }
 
-func (s viewSigner) hasURLs() bool { return len(s.protocols) > 0 }
+func (u viewURLs) hasURLs() bool { return len(u.protocols) > 0 }
 
 // urlsDiffer reports whether a stream has different URLs at two log times.
-func (s viewSigner) urlsDiffer(code string, oldTime, newTime int64) bool {
-	return s.hasURLs() && oldTime != newTime && s.signer.Expiry(code, oldTime) != s.signer.Expiry(code, newTime)
+func (u viewURLs) urlsDiffer(code string, oldLogTime, newLogTime int64) bool {
+	return u.hasURLs() && oldLogTime != newLogTime && u.signer.Expiry(code, oldLogTime) != u.signer.Expiry(code, newLogTime)
 }
 
 // nextRenewal is the log time at which the first URL of a window changes.
-func (s viewSigner) nextRenewal(window []*presence.Stream, logTime int64) int64 {
+func (u viewURLs) nextRenewal(window []*presence.Stream, logTime int64) (renewalLogTime int64) {
 	next := int64(math.MaxInt64)
-	if s.hasURLs() {
+	if u.hasURLs() {
 		for _, st := range window {
-			next = min(next, s.signer.NextRenewal(st.Code, logTime))
+			next = min(next, u.signer.NextRenewal(st.Code, logTime))
 		}
 	}
 	return next

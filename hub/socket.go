@@ -115,16 +115,16 @@ func (h *Hub) attach(conn Conn, sendsPings bool) *Socket {
 // Send enqueues an answer. The socket owns text from then on. It does not block.
 // A socket with too many unsent answers is closed with code 1008.
 func (s *Socket) Send(text []byte) {
-	s.enqueueAnswer(answer{kind: answerMessage, text: text})
+	s.enqueueAnswerOrClose(answer{kind: answerMessage, text: text})
 	s.writePendingMessages()
 }
 
 // enqueueRequest enqueues a request: writePendingMessages makes its answer.
 func (s *Socket) enqueueRequest(r *request) {
-	s.enqueueAnswer(answer{kind: answerMessage, request: r})
+	s.enqueueAnswerOrClose(answer{kind: answerMessage, request: r})
 }
 
-func (s *Socket) enqueueAnswer(a answer) {
+func (s *Socket) enqueueAnswerOrClose(a answer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.stopped || s.closing != nil {
@@ -152,7 +152,7 @@ func (s *Socket) CloseAfterAnswers(code int, reason string) {
 // Close closes all views and watches, and then the connection. After
 // CloseAfterAnswers, it waits until that has closed the connection.
 func (s *Socket) Close() {
-	s.hub.closeSubscriptions(s)
+	s.hub.closeViewsAndWatches(s)
 	s.mu.Lock()
 	closing := s.closing
 	if closing == nil {
@@ -196,7 +196,7 @@ func (s *Socket) updatePingTimer() {
 	case len(s.cursors) > 0:
 		s.stopPingTimer()
 	case s.pingTimer == nil:
-		s.pingTimer = time.AfterFunc(s.hub.options.IdleInterval, s.sendPing)
+		s.pingTimer = time.AfterFunc(s.hub.options.IdleInterval, s.pingAndRestartTimer)
 	}
 }
 
@@ -209,8 +209,8 @@ func (s *Socket) stopPingTimer() {
 
 var pingText = wire.Append(nil, &wire.Ping{})
 
-// sendPing sends a ping unless the connection is full, and restarts the timer.
-func (s *Socket) sendPing() {
+// pingAndRestartTimer sends a ping unless the connection is full, and restarts the timer.
+func (s *Socket) pingAndRestartTimer() {
 	s.mu.Lock()
 	if s.pingTimer != nil {
 		s.pingTimer.Reset(s.hub.options.IdleInterval)

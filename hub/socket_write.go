@@ -29,7 +29,7 @@ func (s *Socket) writePendingMessages() {
 	}
 	s.pumping = true
 	for !s.stopped && !s.full && s.hasPendingMessages() {
-		if m, ok := s.nextMessage(); ok && !s.stopped {
+		if m, ok := s.popMessageOrClose(); ok && !s.stopped {
 			s.writeMessage(&m, time.Time{})
 		}
 	}
@@ -42,10 +42,11 @@ func (s *Socket) hasPendingMessages() bool {
 	return len(s.answers.list) > 0 || s.closing != nil || s.behind
 }
 
-// nextMessage returns the next pending message: an answer, or a diff for a
-// cursor that is behind. It may unlock mu meanwhile. ok is false if there is
-// nothing to write. The caller holds mu, and has set pumping.
-func (s *Socket) nextMessage() (m outgoing, ok bool) {
+// popMessageOrClose returns the next pending message: an answer, or a diff for a
+// cursor that is behind. If the socket is to close next, it starts that. It may
+// unlock mu meanwhile. ok is false if there is nothing to write. The caller holds
+// mu, and has set pumping.
+func (s *Socket) popMessageOrClose() (m outgoing, ok bool) {
 	switch {
 	case len(s.answers.list) > 0:
 		a := s.answers.pop()
@@ -54,7 +55,7 @@ func (s *Socket) nextMessage() (m outgoing, ok bool) {
 		}
 		s.mu.Unlock()
 		defer s.mu.Lock()
-		return s.hub.answerRequest(a.request)
+		return s.hub.answerOrDeferRequest(a.request)
 	case s.closing != nil:
 		s.startClose()
 		return m, false
@@ -62,7 +63,7 @@ func (s *Socket) nextMessage() (m outgoing, ok bool) {
 		s.behind = false
 		s.mu.Unlock()
 		defer s.mu.Lock()
-		return s.hub.catchUpLongestBehind(s)
+		return s.hub.catchUpCursorLongestBehind(s)
 	}
 }
 
@@ -82,7 +83,7 @@ func (s *Socket) writeMessage(m *outgoing, now time.Time) {
 		s.inFlight = m.messageInfo
 	default:
 		s.hub.metrics.observeSent(&m.messageInfo, now)
-		s.hub.reportLateDiff(&m.messageInfo, now)
+		s.hub.reportDiffIfLate(&m.messageInfo, now)
 	}
 	if s.pingTimer != nil {
 		s.pingTimer.Reset(s.hub.options.IdleInterval)

@@ -53,16 +53,16 @@ func (h *Hub) Subscribe(s *Socket, m *wire.Subscribe) *wire.Error {
 		from, err := presence.ParsePosition(m.Pos)
 		r.resumeFrom, r.canResume = from, err == nil
 	}
-	e = h.enqueueSubscription(s, q, r)
+	e = h.openAndEnqueueSubscription(s, q, r)
 	s.writePendingMessages()
 	return e
 }
 
-func (h *Hub) enqueueSubscription(s *Socket, q *query, r *request) *wire.Error {
+func (h *Hub) openAndEnqueueSubscription(s *Socket, q *query, r *request) *wire.Error {
 	now := time.Now()
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if e := h.checkSubscribeAllowed(s, r.id, now); e != nil {
+	if e := h.admitSubscription(s, r.id, now); e != nil {
 		return e
 	}
 	c := s.cursorOf(q.viewID)
@@ -76,7 +76,7 @@ func (h *Hub) enqueueSubscription(s *Socket, q *query, r *request) *wire.Error {
 		}
 		c = h.openCursor(s, v, false, 1)
 	} else {
-		h.expediteRequests(c)
+		h.enqueueDeferredForSnapshot(c)
 		s.mu.Lock()
 		c.unanswered++
 		s.mu.Unlock()
@@ -86,9 +86,9 @@ func (h *Hub) enqueueSubscription(s *Socket, q *query, r *request) *wire.Error {
 	return nil
 }
 
-// checkSubscribeAllowed refuses a subscription on a closed socket, or beyond the rate
+// admitSubscription refuses a subscription on a closed socket, or beyond the rate
 // limit.
-func (h *Hub) checkSubscribeAllowed(s *Socket, id wire.ID, now time.Time) *wire.Error {
+func (h *Hub) admitSubscription(s *Socket, id wire.ID, now time.Time) *wire.Error {
 	switch {
 	case s.closed:
 		return &wire.Error{ID: id, Code: wire.CodeUnavailable, Message: "the socket is closed"}
@@ -112,12 +112,12 @@ func (h *Hub) checkSubscribeAllowed(s *Socket, id wire.ID, now time.Time) *wire.
 // Unsubscribe closes a view of a socket and sends the answer. The error is for
 // the client: the socket has no such view, or a watch opened it.
 func (h *Hub) Unsubscribe(s *Socket, m *wire.Unsubscribe) *wire.Error {
-	e := h.closeSubscription(s, m)
+	e := h.closeSubscriptionAndAnswer(s, m)
 	s.writePendingMessages()
 	return e
 }
 
-func (h *Hub) closeSubscription(s *Socket, m *wire.Unsubscribe) *wire.Error {
+func (h *Hub) closeSubscriptionAndAnswer(s *Socket, m *wire.Unsubscribe) *wire.Error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	c := s.cursorOf(m.View)
@@ -128,12 +128,12 @@ func (h *Hub) closeSubscription(s *Socket, m *wire.Unsubscribe) *wire.Error {
 		return &wire.Error{ID: m.ID, Code: wire.CodeBadRequest, Message: "this view is closed by unwatch"}
 	}
 	h.closeCursor(c)
-	s.enqueueAnswer(answer{kind: answerMessage, text: wire.Append(nil, &wire.Unsubscribed{ID: m.ID, View: m.View})})
+	s.enqueueAnswerOrClose(answer{kind: answerMessage, text: wire.Append(nil, &wire.Unsubscribed{ID: m.ID, View: m.View})})
 	return nil
 }
 
-// closeSubscriptions closes all views and watches of a socket.
-func (h *Hub) closeSubscriptions(s *Socket) {
+// closeViewsAndWatches closes all views and watches of a socket.
+func (h *Hub) closeViewsAndWatches(s *Socket) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	s.closed = true

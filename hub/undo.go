@@ -45,9 +45,9 @@ func (r *undoRing) beginEpoch(pos presence.Position, logTime int64) {
 	r.entries.push(undoEntry{pos, logTime, end})
 }
 
-// appendEntry adds a log entry; its changes follow. An id that is not higher
+// appendEntryOrBeginEpoch adds a log entry; its changes follow. An id that is not higher
 // than the last one begins an epoch.
-func (r *undoRing) appendEntry(pos presence.Position, logTime int64) {
+func (r *undoRing) appendEntryOrBeginEpoch(pos presence.Position, logTime int64) {
 	if pos.ID.Compare(r.lastEntry().pos.ID) <= 0 {
 		r.beginEpoch(pos, logTime)
 		return
@@ -61,9 +61,9 @@ func (r *undoRing) appendChange(old, new *presence.Stream) {
 	r.lastEntry().changesEnd = r.changes.endNumber()
 }
 
-// discardOldEntries discards entries beyond maxResumeAge and maxLen. The age of a
+// discardOldAndExcessEntries discards entries beyond maxResumeAge and maxLen. The age of a
 // position counts from the entry after it.
-func (r *undoRing) discardOldEntries() {
+func (r *undoRing) discardOldAndExcessEntries() {
 	oldest := r.lastEntry().logTime - maxResumeAge
 	for r.entries.len() > 1 {
 		second := *r.entries.item(r.entries.firstNumber + 1)
@@ -89,8 +89,8 @@ func (r *undoRing) entryNumber(pos presence.Position) (number uint64, ok bool) {
 }
 
 // changesSince are the changes after an entry, oldest first.
-func (r *undoRing) changesSince(entry uint64) []streamChange {
-	return r.changes.itemsFrom(r.entries.item(entry).changesEnd)
+func (r *undoRing) changesSince(entryNumber uint64) []streamChange {
+	return r.changes.itemsFrom(r.entries.item(entryNumber).changesEnd)
 }
 
 // numberedQueue is a first-in-first-out queue whose elements have consecutive
@@ -138,17 +138,17 @@ const undoDepth = 4
 // first at a later change. Before that change it was behind the bound, too.
 func (o *order) windowBefore(changes []streamChange, limit int) []*presence.Stream {
 	if bound, ok := o.tree.GetAt(undoDepth * limit); ok && len(changes) > limit {
-		w := o.undoChanges(changes, limit, bound)
+		w := o.windowBeforeWithin(changes, limit, bound)
 		if len(w) == limit && precedes(o.ranked(w[limit-1]), bound) {
 			return w
 		}
 	}
-	return o.undoChanges(changes, limit, rankedStream{})
+	return o.windowBeforeWithin(changes, limit, rankedStream{})
 }
 
-// undoChanges returns the window before changes. It skips streams that are
+// windowBeforeWithin returns the window before changes. It skips streams that are
 // behind bound before and after; the zero value is no bound.
-func (o *order) undoChanges(changes []streamChange, limit int, bound rankedStream) []*presence.Stream {
+func (o *order) windowBeforeWithin(changes []streamChange, limit int, bound rankedStream) []*presence.Stream {
 	isNear := func(st *presence.Stream) bool {
 		return st != nil && (bound.stream == nil || precedes(o.ranked(st), bound)) && o.matches(st)
 	}
@@ -172,11 +172,11 @@ func (o *order) undoChanges(changes []streamChange, limit int, bound rankedStrea
 }
 
 // mergeWindow returns the first streams among olds and the tree without the
-// codes in skip.
-func (o *order) mergeWindow(olds []rankedStream, skip map[string]bool, limit int) []*presence.Stream {
+// codes in skipCodes.
+func (o *order) mergeWindow(olds []rankedStream, skipCodes map[string]bool, limit int) []*presence.Stream {
 	w := make([]*presence.Stream, 0, min(limit, len(olds)+o.tree.Len()))
 	o.tree.Scan(func(r rankedStream) bool {
-		if skip[r.stream.Code] {
+		if skipCodes[r.stream.Code] {
 			return true
 		}
 		for len(olds) > 0 && len(w) < limit && precedes(olds[0], r) {

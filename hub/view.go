@@ -11,9 +11,9 @@ import (
 // history. Hub.mu guards it.
 type view struct {
 	// Static after construction.
-	query  *query
-	order  *order
-	signer viewSigner
+	query *query
+	order *order
+	urls  viewURLs
 
 	published   viewState          // after the last frame
 	edge        rankedStream       // last of the published window, if that is full
@@ -65,14 +65,14 @@ func (h *Hub) findOrCreateView(q *query, now time.Time) *view {
 	}
 	o := h.findOrCreateOrder(q)
 	v := &view{
-		query: q, order: o, signer: viewSigner{h.options.Signer, q.protocols},
+		query: q, order: o, urls: viewURLs{h.options.Signer, q.protocols},
 		times: viewTimes{lastFrame: now, unusedSince: now}, cursorsByShard: make([][]*cursor, len(h.fanout.shards)),
 	}
 	o.views = append(o.views, v)
 	h.views[q.viewID] = v
 	h.publishWithoutFrame(v)
 	h.schedule.views.addView(v, h.dueTime(v))
-	h.schedule.wakeRun()
+	h.schedule.wakeRunIfDueEarlier()
 	h.metrics.views.Set(float64(len(h.views)))
 	return v
 }
@@ -108,7 +108,7 @@ func (v *view) isDirty() bool { return v.pending != pendingChanges{} }
 // Streams behind the edge of a full window are not in it. The edge is the
 // tree's as long as no change has affected the window. A change that leaves a
 // stream before the edge leaves it in the window.
-func (v *view) markChange(old, new rankedStream, now time.Time) (isDueSooner bool) {
+func (v *view) markChange(old, new rankedStream, changedAt time.Time) (isDueSooner bool) {
 	wasIn, isIn := v.isInWindow(old), v.isInWindow(new)
 	switch {
 	case !wasIn && !isIn:
@@ -117,28 +117,28 @@ func (v *view) markChange(old, new rankedStream, now time.Time) (isDueSooner boo
 		text, counters := visibleChanges(old.stream, new.stream)
 		switch {
 		case text:
-			return v.markTextChange(now)
+			return v.markTextChange(changedAt)
 		case counters && v.pending.countersSince.IsZero():
-			v.pending.countersSince = now
+			v.pending.countersSince = changedAt
 			return true
 		}
 		return false
 	}
-	return v.markTextChange(now)
+	return v.markTextChange(changedAt)
 }
 
 // markTextChange marks a change that is due at the next tick.
-func (v *view) markTextChange(now time.Time) (isDueSooner bool) {
+func (v *view) markTextChange(changedAt time.Time) (isDueSooner bool) {
 	if !v.pending.textSince.IsZero() {
 		return false
 	}
-	v.pending.textSince = now
+	v.pending.textSince = changedAt
 	return true
 }
 
-func (h *Hub) markTextChange(v *view, now time.Time) {
-	if v.markTextChange(now) {
-		h.reschedule(v)
+func (h *Hub) markTextChangeAndReschedule(v *view, changedAt time.Time) {
+	if v.markTextChange(changedAt) {
+		h.rescheduleView(v)
 	}
 }
 

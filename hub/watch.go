@@ -19,16 +19,16 @@ type socketWatch struct {
 // answered again, with other protocols if it has them. The error is for the
 // client: no such stream, an unknown protocol, or a limit is exceeded.
 func (h *Hub) Watch(s *Socket, m *wire.Watch) *wire.Error {
-	q, e := h.options.watchQuery(m)
+	q, e := h.options.singleStreamQuery(m)
 	if e != nil {
 		return e
 	}
-	e = h.openWatch(s, m, q)
+	e = h.openWatchAndAnswer(s, m, q)
 	s.writePendingMessages()
 	return e
 }
 
-func (h *Hub) openWatch(s *Socket, m *wire.Watch, q *query) *wire.Error {
+func (h *Hub) openWatchAndAnswer(s *Socket, m *wire.Watch, q *query) *wire.Error {
 	now := time.Now()
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -47,16 +47,16 @@ func (h *Hub) openWatch(s *Socket, m *wire.Watch, q *query) *wire.Error {
 	}
 	if len(v.published.window) == 0 { // the view has not published the new session yet
 		h.publishChanges(v, now)
-		h.reschedule(v)
+		h.rescheduleView(v)
 	}
 	// The answer is enqueued first, so that no diff overtakes it.
-	s.enqueueAnswer(answer{kind: answerMessage, text: wire.Append(nil, h.watchAnswer(m, v))})
-	h.setWatchView(s, w, v)
+	s.enqueueAnswerOrClose(answer{kind: answerMessage, text: wire.Append(nil, h.watchAnswer(m, v))})
+	h.addOrMoveWatch(s, w, v)
 	return nil
 }
 
-// setWatchView moves a watch to a view. A nil watch is a new one.
-func (h *Hub) setWatchView(s *Socket, w *socketWatch, v *view) {
+// addOrMoveWatch moves a watch to a view. A nil watch is a new one.
+func (h *Hub) addOrMoveWatch(s *Socket, w *socketWatch, v *view) {
 	if w == nil {
 		w = &socketWatch{code: v.query.code}
 		s.watches = append(s.watches, w)
@@ -79,8 +79,8 @@ func (h *Hub) setWatchView(s *Socket, w *socketWatch, v *view) {
 func (h *Hub) watchAnswer(m *wire.Watch, v *view) *wire.Watching {
 	state := &v.published
 	a := &wire.Watching{ID: m.ID, Code: m.Code, View: v.query.viewID, Pos: state.pos.String()}
-	h.encoder.signer = v.signer
-	a.Entry = *h.encoder.wireEntry(0, state.window[0], true, state.logTime)
+	h.encoder.urls = v.urls
+	a.Entry = *h.encoder.fillEntry(0, state.window[0], true, state.logTime)
 	if h.options.Signer != nil {
 		a.ExpiresAt = h.options.Signer.Expiry(m.Code, state.logTime)
 	}

@@ -80,7 +80,7 @@ func (p *anchorPool) runAnchors(ctx context.Context, ramp time.Duration) {
 }
 
 // sleep waits for d. It returns false as soon as ctx is done.
-func sleep(ctx context.Context, d time.Duration) (ok bool) {
+func sleep(ctx context.Context, d time.Duration) (isElapsed bool) {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
@@ -107,10 +107,10 @@ type anchor struct {
 	startCount   int
 }
 
-func (p *anchorPool) newAnchor(i int) *anchor {
+func (p *anchorPool) newAnchor(index int) *anchor {
 	return &anchor{
-		anchorPool: p, index: i, rand: rand.New(rand.NewPCG(p.options.Seed, uint64(i)+2)),
-		tag: viewTag(p.ledger.runID, i%p.options.Views), route: p.options.clientRoute(i),
+		anchorPool: p, index: index, rand: rand.New(rand.NewPCG(p.options.Seed, uint64(index)+2)),
+		tag: viewTag(p.ledger.runID, index%p.options.Views), route: p.options.clientRoute(index),
 	}
 }
 
@@ -144,7 +144,7 @@ func (a *anchor) runBroadcasts(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		delay := backoffDelay(a.rand, attempts)
+		delay := randomBackoff(a.rand, attempts)
 		attempts++
 		switch {
 		case isIntendedEnd(err):
@@ -155,6 +155,9 @@ func (a *anchor) runBroadcasts(ctx context.Context) {
 			delay, attempts = 0, 0 // the node has spread the reconnects
 		default:
 			a.countSocketEnd(err)
+			if errors.Is(err, errSessionEnded) {
+				a.sessionID = ""
+			}
 		}
 		if !sleep(ctx, delay) {
 			return
@@ -176,9 +179,6 @@ func (a *anchor) countSocketEnd(err error) {
 	default:
 		a.counters.disconnects.Add(1)
 	}
-	if errors.Is(err, errSessionEnded) {
-		a.sessionID = ""
-	}
 }
 
 // answerTimeout is how long the anchor waits for an answer. Where there is another
@@ -191,8 +191,8 @@ func (a *anchor) answerTimeout() time.Duration {
 	return min(max(a.beatInterval/4, time.Second), a.options.answerTimeout())
 }
 
-func (a *anchor) randomAround(d time.Duration) time.Duration {
-	return d/2 + time.Duration(a.rand.Int64N(int64(d)+1))
+func (a *anchor) randomAround(average time.Duration) time.Duration {
+	return average/2 + time.Duration(a.rand.Int64N(int64(average)+1))
 }
 
 // signToken returns a token of the anchor's own user. It outlasts every run.

@@ -29,9 +29,9 @@ type dialTarget struct {
 	readers *sync.WaitGroup // gets the goroutine that reads
 }
 
-// dialNode connects to a node, and reads until the socket ends. It returns a refusedError
-// when the node answers the handshake with another status.
-func (p *anchorPool) dialNode(ctx context.Context, to dialTarget) (*anchorSocket, error) {
+// openAnchorSocket connects to a node, and reads until the socket ends. It returns a
+// refusedError when the node answers the handshake with another status.
+func (p *anchorPool) openAnchorSocket(ctx context.Context, to dialTarget) (*anchorSocket, error) {
 	ctx, cancel := context.WithTimeout(ctx, to.timeout)
 	defer cancel()
 	conn, res, err := websocket.Dial(ctx, "ws://"+p.options.nodes[to.node].host+"/v1/anchor", &websocket.DialOptions{
@@ -82,7 +82,7 @@ func (s *anchorSocket) closeAndWait() {
 	}
 }
 
-func (s *anchorSocket) send(m wire.Message) error {
+func (s *anchorSocket) sendMessage(m wire.Message) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	return s.conn.Write(ctx, websocket.MessageText, wire.Append(nil, m))
@@ -117,7 +117,7 @@ func (p *anchorPool) awaitWelcome(ctx context.Context, s *anchorSocket, timeout 
 	switch m := m.(type) {
 	case *wire.Welcome:
 		beatInterval = time.Duration(m.HeartbeatMS) * time.Millisecond
-		p.ledger.setLeaseParams(beatInterval, m.MissedLimit)
+		p.ledger.recordLeaseParams(beatInterval, m.MissedLimit)
 		return beatInterval, nil
 	case *wire.Error:
 		return 0, m

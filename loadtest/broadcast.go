@@ -48,15 +48,15 @@ type request struct {
 
 // runBroadcast connects to the next node, starts or resumes, and broadcasts until the
 // socket ends. It returns why.
-func (a *anchor) runBroadcast(ctx context.Context) error {
+func (a *anchor) runBroadcast(ctx context.Context) (end error) {
 	b := &broadcast{anchor: a, unanswered: map[wire.ID]request{}}
 	defer b.readers.Wait()
 	a.node = a.options.nextNode(a.route)
-	to, err := b.dialTarget(a.node)
+	to, err := b.newDialTarget(a.node)
 	if err != nil {
 		return err
 	}
-	if b.anchorSocket, err = a.dialNode(ctx, to); err != nil {
+	if b.anchorSocket, err = a.openAnchorSocket(ctx, to); err != nil {
 		return &retryError{err}
 	}
 	defer func() { b.anchorSocket.closeAndWait() }()
@@ -70,8 +70,8 @@ func (a *anchor) runBroadcast(ctx context.Context) error {
 	defer a.counters.live.Add(-1)
 	b.startTimers()
 	defer b.stopTimers()
-	err = b.serveSockets(ctx)
-	b.recordUnanswered()
+	err = b.broadcastUntilEnd(ctx)
+	b.recordUncertainUpdates()
 	if b.isDrained.Load() && !isIntendedEnd(err) && !errors.Is(err, errSessionEnded) {
 		err = errDrained
 	}
@@ -103,18 +103,18 @@ func (b *broadcast) stopTimers() {
 	b.drainTimer.Stop()
 }
 
-// serveSockets broadcasts until no socket has the session.
-func (b *broadcast) serveSockets(ctx context.Context) error {
+// broadcastUntilEnd broadcasts until no socket has the session.
+func (b *broadcast) broadcastUntilEnd(ctx context.Context) (end error) {
 	for {
-		err := b.serveSocket(ctx)
-		if !b.awaitStandby() || isIntendedEnd(err) {
+		err := b.broadcastOnSocket(ctx)
+		if !b.awaitAndSwitchToStandby() || isIntendedEnd(err) {
 			return err
 		}
 	}
 }
 
-// serveSocket broadcasts until the socket ends.
-func (b *broadcast) serveSocket(ctx context.Context) error {
+// broadcastOnSocket broadcasts until the socket ends.
+func (b *broadcast) broadcastOnSocket(ctx context.Context) (end error) {
 	if b.isStopping {
 		return b.stopSession() // the answer to the first stop was lost
 	}
@@ -165,7 +165,7 @@ func (b *broadcast) sendBeat() error {
 		b.isAwaitingAck = true
 		b.ackTimer.Reset(b.answerTimeout())
 	}
-	return b.send(&wire.Beat{ID: id, N: b.lastRequest})
+	return b.sendMessage(&wire.Beat{ID: id, N: b.lastRequest})
 }
 
 // sendDueUpdates sends the updates that are due, each stamped with its due time.
@@ -176,7 +176,7 @@ func (b *broadcast) sendDueUpdates() error {
 		b.unanswered[id] = request{b.clock(), extra}
 		b.ledger.updateSession(b.session, func(s *session) { s.openUpdates++ })
 		b.counters.updates.Add(1)
-		if err := b.send(&wire.Update{ID: id, Extra: wire.Some(extra)}); err != nil {
+		if err := b.sendMessage(&wire.Update{ID: id, Extra: wire.Some(extra)}); err != nil {
 			return err
 		}
 	}
@@ -184,7 +184,7 @@ func (b *broadcast) sendDueUpdates() error {
 	return nil
 }
 
-func (b *broadcast) handleMessage(m wire.Message) error {
+func (b *broadcast) handleMessage(m wire.Message) (end error) {
 	_, id := m.Head()
 	request, isAnswer := b.unanswered[id]
 	delete(b.unanswered, id)
@@ -207,15 +207,16 @@ func (b *broadcast) handleMessage(m wire.Message) error {
 		}
 	case *wire.Notice:
 		if b.isDegraded = m.Code == wire.NoticeDegraded; b.isDegraded {
-			b.searchStandby()
+			b.startStandbySearch()
 		}
 	case *wire.Drain:
 		b.drainTimer.Reset(time.Duration(m.ReconnectInMS) * time.Millisecond)
 	case *wire.Ended:
 		b.countReason(fmt.Errorf("the server ended a session: %s", m.Reason))
-		return b.handleSessionEnd(m.Reason)
+		b.recordSessionEnd(m.Reason)
+		return errSessionEnded
 	case *wire.Error:
-		return b.handleError(m, request)
+		return b.handleRefusal(m, request)
 	}
 	return nil
 }
@@ -229,12 +230,12 @@ func (b *broadcast) handleAck(isAnswer bool, beatSentAt time.Duration, isPending
 		b.isDegraded = false
 		b.recordAcknowledged(beatSentAt)
 	case isPending && b.isDegraded:
-		b.searchStandby()
+		b.startStandbySearch()
 	}
 }
 
-// handleError handles the refusal of a beat or an update.
-func (b *broadcast) handleError(m *wire.Error, r request) error {
+// handleRefusal handles the refusal of a beat or an update.
+func (b *broadcast) handleRefusal(m *wire.Error, r request) (end error) {
 	if m.Code == wire.CodeSessionGone && b.standbyResult != nil {
 		return errSessionMoved // probably to the standby
 	}
@@ -249,7 +250,8 @@ func (b *broadcast) handleError(m *wire.Error, r request) error {
 		})
 	}
 	if m.Code == wire.CodeSessionGone {
-		return b.handleSessionEnd(m.Reason)
+		b.recordSessionEnd(m.Reason)
+		return errSessionEnded
 	}
 	return nil
 }
@@ -260,9 +262,9 @@ func (b *broadcast) recordAcknowledged(sentAt time.Duration) {
 }
 
 // stopOrCrash stops the session, or cuts the socket without a stop.
-func (b *broadcast) stopOrCrash() error {
+func (b *broadcast) stopOrCrash() (end error) {
 	if b.rand.Float64() < b.options.CrashShare {
-		b.awaitStandby() // a standby would keep the session
+		b.awaitAndSwitchToStandby() // a standby would keep the session
 		b.counters.crashes.Add(1)
 		b.ledger.updateSession(b.session, func(s *session) { s.hasCrashed = true })
 		return errCrashed
@@ -271,11 +273,11 @@ func (b *broadcast) stopOrCrash() error {
 }
 
 // stopSession stops the session and waits for the answer.
-func (b *broadcast) stopSession() error {
-	b.awaitStandby() // a stop on a socket without the session does nothing
+func (b *broadcast) stopSession() (end error) {
+	b.awaitAndSwitchToStandby() // a stop on a socket without the session does nothing
 	b.ledger.permitEnd(b.session, b.clock())
 	b.isStopping = true
-	if err := b.send(&wire.Stop{ID: stopID}); err != nil {
+	if err := b.sendMessage(&wire.Stop{ID: stopID}); err != nil {
 		return err
 	}
 	answer, err := b.awaitAnswer(context.Background(), stopID, b.options.answerTimeout())
@@ -284,7 +286,8 @@ func (b *broadcast) stopSession() error {
 	}
 	switch m := answer.(type) {
 	case *wire.Stopped:
-		return b.recordStop()
+		b.recordStop()
+		return errStopped
 	case *wire.Error:
 		err := asRetryable(m)
 		if err == error(m) {
@@ -295,8 +298,7 @@ func (b *broadcast) stopSession() error {
 	return fmt.Errorf("%T in answer to a stop", answer)
 }
 
-func (b *broadcast) recordStop() (end error) {
+func (b *broadcast) recordStop() {
 	b.counters.stops.Add(1)
 	b.ledger.updateSession(b.session, func(s *session) { s.isEnded = true })
-	return errStopped
 }

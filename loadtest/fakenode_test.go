@@ -145,7 +145,7 @@ func runAnchorFor(t *testing.T, anchorLife time.Duration, nodes int, script node
 	if !fake.hasReceived(want...) {
 		t.Errorf("received %q, want %q", fake.received, want)
 	}
-	if counts, examples := shared.faults.faultCounts(); counts != [faultKindCount]int{} {
+	if counts, examples := shared.faults.countsAndExamples(); counts != [faultKindCount]int{} {
 		t.Errorf("faults of proper nodes: %q", examples)
 	}
 	return pool, fake

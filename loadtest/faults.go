@@ -49,7 +49,7 @@ func (l *faultLog) recordFault(kind faultKind, format string, args ...any) {
 	}
 }
 
-func (l *faultLog) faultCounts() (counts [faultKindCount]int, examples []string) {
+func (l *faultLog) countsAndExamples() (counts [faultKindCount]int, examples []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.counts, slices.Clone(l.examples)

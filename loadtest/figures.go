@@ -14,7 +14,7 @@ import (
 // writeReport writes the verdict and the report files. It returns errVerdict when the
 // verdict is FAIL.
 func (t *loadTest) writeReport(stdout io.Writer) error {
-	r := t.report()
+	r := t.newReport()
 	if err := r.WriteText(stdout); err != nil {
 		return err
 	}
@@ -29,22 +29,22 @@ func (t *loadTest) writeReport(stdout io.Writer) error {
 	return nil
 }
 
-// report returns the result of a run that has ended.
-func (t *loadTest) report() *report.Report {
-	counts, examples := t.faults.faultCounts()
+// newReport returns the result of a run that has ended.
+func (t *loadTest) newReport() *report.Report {
+	counts, examples := t.faults.countsAndExamples()
 	r := &report.Report{
-		Verdict:          report.Verdict{Examples: examples},
-		Setup:            report.Setup{Profile: t.options.ProfileName, Options: t.options.Profile, Seed: t.options.Seed},
-		CommandLatencies: t.commandLatencies(),
-		Client:           t.clientFigures(), Server: t.serverFigures(), Nodes: t.nodeFigures(),
+		Verdict:           report.Verdict{Examples: examples},
+		Setup:             report.Setup{Profile: t.options.ProfileName, Options: t.options.Profile, Seed: t.options.Seed},
+		DeliveryLatencies: t.deliveryLatencies(),
+		Client:            t.clientFigures(), Server: t.serverFigures(), Nodes: t.nodeFigures(),
 		Viewers: t.viewerFigures(), Anchors: t.anchorFigures(), Compared: t.comparison.Comparison,
-		Reasons: t.reasons(), Series: t.secondFigures(),
+		Reasons: t.reasonCounts(), Series: t.secondFigures(),
 	}
-	judge(r, t.options, counts, t.wasInterrupted)
+	judgeRun(r, t.options, counts, t.wasInterrupted)
 	return r
 }
 
-func (t *loadTest) commandLatencies() report.CommandLatencies {
+func (t *loadTest) deliveryLatencies() report.DeliveryLatencies {
 	ifAny := func(h *hdrhistogram.Histogram) *report.Latencies {
 		if h.TotalCount() == 0 {
 			return nil
@@ -52,7 +52,7 @@ func (t *loadTest) commandLatencies() report.CommandLatencies {
 		return new(report.NewLatencies(h))
 	}
 	h := &t.viewerLoop.latencies
-	out := report.CommandLatencies{Latency: report.NewLatencies(h.measured), Starts: report.StartLatencies{
+	out := report.DeliveryLatencies{Latency: report.NewLatencies(h.measured), Starts: report.StartLatencies{
 		QuietSameNode: ifAny(h.quietStarts.same), QuietOtherNode: ifAny(h.quietStarts.other),
 		BusySameNode: ifAny(h.busyStarts.same), BusyOtherNode: ifAny(h.busyStarts.other),
 	}}
@@ -62,8 +62,8 @@ func (t *loadTest) commandLatencies() report.CommandLatencies {
 	return out
 }
 
-// perDiff is d over the diffs of the measured phase, in microseconds.
-func (t *loadTest) perDiff(d time.Duration) float64 {
+// microsecondsPerDiff is d over the diffs of the measured phase, in microseconds.
+func (t *loadTest) microsecondsPerDiff(d time.Duration) float64 {
 	return float64(d.Microseconds()) / float64(max(1, t.atEnd.viewers.diffs-t.atStart.viewers.diffs))
 }
 
@@ -74,7 +74,7 @@ func (t *loadTest) measuredTime() time.Duration {
 func (t *loadTest) clientFigures() report.ClientFigures {
 	end, start := &t.atEnd.viewers.cpu, &t.atStart.viewers.cpu
 	return report.ClientFigures{
-		CPUPerDiff: t.perDiff(end.process - start.process), LoopPerDiff: t.perDiff(end.loop - start.loop),
+		CPUPerDiff: t.microsecondsPerDiff(end.process - start.process), LoopPerDiff: t.microsecondsPerDiff(end.loop - start.loop),
 		CPUCores: roundedRatio(end.process-start.process, t.measuredTime()), Busy: roundedRatio(end.busy-start.busy, t.measuredTime()),
 		LagP99: float64(t.viewerLoop.lagHistogram.ValueAtQuantile(99)) / 1000,
 	}
@@ -92,7 +92,7 @@ func (t *loadTest) serverFigures() *report.ServerFigures {
 		return nil
 	}
 	out := &report.ServerFigures{
-		CPUCores: roundedRatio(end.CPU-start.CPU, t.measuredTime()), CPUPerDiff: t.perDiff(end.CPU - start.CPU),
+		CPUCores: roundedRatio(end.CPU-start.CPU, t.measuredTime()), CPUPerDiff: t.microsecondsPerDiff(end.CPU - start.CPU),
 		SlowViewers: end.SlowViewers - start.SlowViewers,
 	}
 	for _, s := range t.samples.allSamples() {
@@ -142,7 +142,7 @@ func (t *loadTest) anchorFigures() report.AnchorFigures {
 	return out
 }
 
-func (t *loadTest) reasons() map[string]int {
+func (t *loadTest) reasonCounts() map[string]int {
 	out := maps.Clone(t.anchorPool.reasons)
 	for reason, n := range t.viewerLoop.counters.reasons {
 		out[reason] += n

@@ -75,8 +75,8 @@ func parseFrame(data []byte) (f frame, n int, err error) {
 	return f, n, nil
 }
 
-// appendFrame appends a masked frame, as clients must send it.
-func appendFrame(dst []byte, op byte, payload []byte, mask uint32) []byte {
+// appendMaskedFrame appends a masked frame, as clients must send it.
+func appendMaskedFrame(dst []byte, op byte, payload []byte, mask uint32) []byte {
 	dst = append(dst, finalBit|op)
 	switch n := len(payload); {
 	case n < 126:

@@ -8,7 +8,7 @@ import (
 
 // serverFrame is an unmasked frame, as servers send it.
 func serverFrame(op byte, payload string) []byte {
-	f := appendFrame(nil, op, []byte(payload), 0) // with a zero mask the payload stays
+	f := appendMaskedFrame(nil, op, []byte(payload), 0) // with a zero mask the payload stays
 	head := len(f) - len(payload) - 4
 	f[1] &^= maskBit
 	return append(f[:head:head], f[head+4:]...)
@@ -35,7 +35,7 @@ func TestParseFrame(t *testing.T) {
 
 func TestParseFrameRejectsInvalidFrames(t *testing.T) {
 	for name, data := range map[string][]byte{
-		"masked":             appendFrame(nil, opText, []byte("x"), 1),
+		"masked":             appendMaskedFrame(nil, opText, []byte("x"), 1),
 		"reserved bit":       {finalBit | 0x20 | opText, 0},
 		"opcode 3":           {finalBit | 3, 0},
 		"opcode 11":          {finalBit | 11, 0},
@@ -52,7 +52,7 @@ func TestParseFrameRejectsInvalidFrames(t *testing.T) {
 
 func TestAppendFrameMasks(t *testing.T) {
 	const key = 0x11223344
-	got := appendFrame(nil, opText, []byte("hello"), key)
+	got := appendMaskedFrame(nil, opText, []byte("hello"), key)
 	want := []byte{finalBit | opText, maskBit | 5, 0x11, 0x22, 0x33, 0x44, 'h' ^ 0x11, 'e' ^ 0x22, 'l' ^ 0x33, 'l' ^ 0x44, 'o' ^ 0x11}
 	if !bytes.Equal(got, want) {
 		t.Errorf("got %x, want %x", got, want)

@@ -56,9 +56,9 @@ type refusedError struct{ status int }
 
 func (e *refusedError) Error() string { return fmt.Sprintf("refused with HTTP %d", e.status) }
 
-// parseResponse parses the response to the request with nonce. n is its size in bytes; 0
+// parseAndCheckResponse parses the response to the request with nonce. n is its size in bytes; 0
 // while some are missing. It returns a refusedError for any status but 101.
-func (h *handshake) parseResponse(data []byte, nonce uint64) (n int, err error) {
+func (h *handshake) parseAndCheckResponse(data []byte, nonce uint64) (n int, err error) {
 	end := bytes.Index(data, []byte("\r\n\r\n"))
 	if end < 0 {
 		if len(data) > maxHandshakeResponse {

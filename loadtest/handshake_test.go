@@ -36,11 +36,11 @@ func TestHandshakeResponse(t *testing.T) {
 	const switching = "101 Switching Protocols"
 	h := newHandshake("h", "/", "", false)
 	good := response(switching, acceptKey(7), "onair.v1", "")
-	if n, err := h.parseResponse([]byte(good+"frame"), 7); n != len(good) || err != nil {
+	if n, err := h.parseAndCheckResponse([]byte(good+"frame"), 7); n != len(good) || err != nil {
 		t.Errorf("a good response: parsed %d of %d bytes, %v", n, len(good), err)
 	}
 	for cut := range good {
-		if n, err := h.parseResponse([]byte(good[:cut]), 7); n != 0 || err != nil {
+		if n, err := h.parseAndCheckResponse([]byte(good[:cut]), 7); n != 0 || err != nil {
 			t.Fatalf("cut at %d: parsed %d, %v", cut, n, err)
 		}
 	}
@@ -51,11 +51,11 @@ func TestHandshakeResponse(t *testing.T) {
 		"no HTTP":         "hello\r\n\r\n",
 		"too long":        string(make([]byte, maxHandshakeResponse+1)),
 	} {
-		if _, err := h.parseResponse([]byte(bad), 7); err == nil {
+		if _, err := h.parseAndCheckResponse([]byte(bad), 7); err == nil {
 			t.Errorf("%s is accepted", name)
 		}
 	}
-	_, err := h.parseResponse([]byte("HTTP/1.1 503 Service Unavailable\r\n\r\n"), 7)
+	_, err := h.parseAndCheckResponse([]byte("HTTP/1.1 503 Service Unavailable\r\n\r\n"), 7)
 	if refused, ok := errors.AsType[*refusedError](err); !ok || refused.status != 503 {
 		t.Errorf("503 gives %v", err)
 	}

@@ -22,7 +22,7 @@ type latencyHistograms struct {
 }
 
 func newLatencyHistograms() latencyHistograms {
-	return latencyHistograms{newHistogram(), newHistogram(), newNodeHistograms(), newNodeHistograms(), newNodeHistograms()}
+	return latencyHistograms{newMicrosecondHistogram(), newMicrosecondHistogram(), newNodeHistograms(), newNodeHistograms(), newNodeHistograms()}
 }
 
 // resetMeasured begins the measured phase.
@@ -37,7 +37,9 @@ func (h *latencyHistograms) resetMeasured() {
 // nodeHistograms are latencies by the anchor's node: the viewer's, or another.
 type nodeHistograms struct{ same, other *hdrhistogram.Histogram }
 
-func newNodeHistograms() nodeHistograms { return nodeHistograms{newHistogram(), newHistogram()} }
+func newNodeHistograms() nodeHistograms {
+	return nodeHistograms{newMicrosecondHistogram(), newMicrosecondHistogram()}
+}
 
 func (h nodeHistograms) recordDuration(isSameNode bool, d time.Duration) {
 	if isSameNode {
@@ -47,12 +49,12 @@ func (h nodeHistograms) recordDuration(isSameNode bool, d time.Duration) {
 	}
 }
 
-// newHistogram has three digits, from a microsecond to ten minutes.
-func newHistogram() *hdrhistogram.Histogram { return hdrhistogram.New(1, 600_000_000, 3) }
+// newMicrosecondHistogram has three digits, from a microsecond to ten minutes.
+func newMicrosecondHistogram() *hdrhistogram.Histogram { return hdrhistogram.New(1, 600_000_000, 3) }
 
-// recordDuration records d n times. What is out of range counts as the range's end.
-func recordDuration(h *hdrhistogram.Histogram, d time.Duration, n int64) {
-	_ = h.RecordValues(min(max(1, d.Microseconds()), h.HighestTrackableValue()), n)
+// recordDuration records d count times. What is out of range counts as the range's end.
+func recordDuration(h *hdrhistogram.Histogram, d time.Duration, count int64) {
+	_ = h.RecordValues(min(max(1, d.Microseconds()), h.HighestTrackableValue()), count)
 }
 
 // quietThreshold is how long a view must be quiet before a start for the server to
@@ -60,8 +62,8 @@ func recordDuration(h *hdrhistogram.Histogram, d time.Duration, n int64) {
 const quietThreshold = time.Second
 
 // recordLatency records that a viewer has received an anchor's command. Its list had
-// last changed at lastChange.
-func (l *viewerLoop) recordLatency(v *viewer, c command, lastChange time.Duration) {
+// last changed at lastChangeAt.
+func (l *viewerLoop) recordLatency(v *viewer, c command, lastChangeAt time.Duration) {
 	if l.isSettling {
 		return
 	}
@@ -71,7 +73,7 @@ func (l *viewerLoop) recordLatency(v *viewer, c command, lastChange time.Duratio
 	l.latencies.all.recordDuration(isSameNode, d)
 	switch {
 	case !c.isStart:
-	case lastChange <= c.dueAt-quietThreshold:
+	case lastChangeAt <= c.dueAt-quietThreshold:
 		l.latencies.quietStarts.recordDuration(isSameNode, d)
 	default:
 		l.latencies.busyStarts.recordDuration(isSameNode, d)

@@ -45,8 +45,8 @@ func newLedger(runID string) *ledger {
 	return &ledger{runID: runID, sessions: map[sessionKey]*session{}, sessionsByTag: map[string]map[sessionKey]*session{}}
 }
 
-// setLeaseParams keeps the shortest interval: a session may have begun under any.
-func (l *ledger) setLeaseParams(beatInterval time.Duration, missedLimit int) {
+// recordLeaseParams keeps the shortest interval: a session may have begun under any.
+func (l *ledger) recordLeaseParams(beatInterval time.Duration, missedLimit int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.beatInterval == 0 || beatInterval < l.beatInterval {
@@ -107,8 +107,8 @@ func (l *ledger) permitEnd(s *session, now time.Duration) {
 	})
 }
 
-// isSettled reports whether every update of a live session has been answered.
-func (l *ledger) isSettled() bool {
+// areUpdatesAnswered reports whether every update of a live session has been answered.
+func (l *ledger) areUpdatesAnswered() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, s := range l.sessions {

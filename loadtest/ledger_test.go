@@ -13,7 +13,7 @@ import (
 // interval of two.
 func newTestLedger() (*ledger, *session) {
 	l := newLedger("run")
-	l.setLeaseParams(2*time.Second, 3)
+	l.recordLeaseParams(2*time.Second, 3)
 	e := newEntry("a", 1)
 	e.Anchor = "run-1"
 	return l, l.addSession(e, "run-0", time.Second)
@@ -33,7 +33,7 @@ func TestJudgeDeparture(t *testing.T) {
 		{"it crashed long ago", func(_ *ledger, s *session) { s.hasCrashed = true }, 8 * time.Second, true},
 		{"it was stopped", func(_ *ledger, s *session) { s.endPermittedAt = 3 * time.Second }, 3 * time.Second, true},
 		{"before it was stopped", func(_ *ledger, s *session) { s.endPermittedAt = 3 * time.Second }, 2 * time.Second, false},
-		{"a session had shorter beats", func(l *ledger, _ *session) { l.setLeaseParams(time.Second, 3) }, 4 * time.Second, true},
+		{"a session had shorter beats", func(l *ledger, _ *session) { l.recordLeaseParams(time.Second, 3) }, 4 * time.Second, true},
 	} {
 		l, s := newTestLedger()
 		if test.change != nil {
@@ -113,10 +113,10 @@ func TestEarliestPermissionToEndHolds(t *testing.T) {
 func TestLedgerIsSettledWithoutOpenUpdates(t *testing.T) {
 	l, s := newTestLedger()
 	s.openUpdates = 1
-	if l.isSettled() {
+	if l.areUpdatesAnswered() {
 		t.Error("settled with an open update")
 	}
-	if s.endPermittedAt = 1; !l.isSettled() {
+	if s.endPermittedAt = 1; !l.areUpdatesAnswered() {
 		t.Error("a stopped session is not settled")
 	}
 }

@@ -49,8 +49,8 @@ func (l *list) findStep(frame []byte, isDeflated bool) *step {
 	return nil
 }
 
-// addStep caches a step instead of the oldest one.
-func (l *list) addStep(s step) *step {
+// cacheStep caches a step instead of the oldest one.
+func (l *list) cacheStep(s step) *step {
 	if len(l.steps) == maxSteps {
 		copy(l.steps, l.steps[1:])
 		l.steps = l.steps[:maxSteps-1]
@@ -88,9 +88,9 @@ type divergenceError struct{ difference string }
 
 func (e *divergenceError) Error() string { return e.difference }
 
-// canonicalList returns the list that all viewers at its position share. It returns l
+// canonicalizeList returns the list that all viewers at its position share. It returns l
 // and a divergenceError when l differs from that.
-func (v *view) canonicalList(l *list) (canonical *list, err error) {
+func (v *view) canonicalizeList(l *list) (canonical *list, err error) {
 	if shared := v.listsByPosition[l.pos]; shared != nil {
 		if difference := shared.difference(l); difference != "" {
 			return l, &divergenceError{fmt.Sprintf("%s at %s: %s", v.id, l.pos, difference)}
@@ -243,10 +243,10 @@ func commandOf(e *wire.Entry, runID string) (c command, ok bool) {
 	return command{time.Duration(s.SentAt) * time.Microsecond, s.Node, s.IsStart}, true
 }
 
-// commandsIn returns the starts and updates that a diff, which led to another list, has
+// newCommands returns the starts and updates that a diff, which led to another list, has
 // shown. A whole entry counts only where the list is not truncated: else it may be an
 // old one that has entered the window.
-func (l *list) commandsIn(to *list, m *wire.Diff, runID string) (commands []command) {
+func (l *list) newCommands(to *list, m *wire.Diff, runID string) (commands []command) {
 	add := func(code string) {
 		c, ok := commandOf(to.entries[code], runID)
 		if before, had := commandOf(l.entries[code], runID); ok && (!had || before.dueAt < c.dueAt) {
@@ -266,8 +266,8 @@ func (l *list) commandsIn(to *list, m *wire.Diff, runID string) (commands []comm
 	return commands
 }
 
-// eachDeparture calls onDeparture for each session that the next list lacks.
-func (l *list) eachDeparture(to *list, onDeparture func(code string, startedAt int64)) {
+// forEachDeparture calls onDeparture for each session that the next list lacks.
+func (l *list) forEachDeparture(to *list, onDeparture func(code string, startedAt int64)) {
 	if to.isTruncated() || l.isTruncated() {
 		return // it may have left the window only
 	}

@@ -124,11 +124,11 @@ func TestListMustHaveTotalEntries(t *testing.T) {
 // error.
 func TestListsAtOnePositionAreShared(t *testing.T) {
 	v := newView(4)
-	first, err := v.canonicalList(mustApply(t, v.emptyList, newSnapshot("1", newEntry("a", 1), newEntry("b", 1))))
+	first, err := v.canonicalizeList(mustApply(t, v.emptyList, newSnapshot("1", newEntry("a", 1), newEntry("b", 1))))
 	if err != nil {
 		t.Fatal(err)
 	}
-	same, err := v.canonicalList(mustApply(t, v.emptyList, newSnapshot("1", newEntry("b", 1), newEntry("a", 1))))
+	same, err := v.canonicalizeList(mustApply(t, v.emptyList, newSnapshot("1", newEntry("b", 1), newEntry("a", 1))))
 	if err != nil || same != first {
 		t.Errorf("equal lists are not shared: %v", err)
 	}
@@ -139,7 +139,7 @@ func TestListsAtOnePositionAreShared(t *testing.T) {
 		"fewer":   newSnapshot("1", newEntry("a", 1)),
 		"another": newSnapshot("1", newEntry("a", 1), newEntry("c", 1)),
 	} {
-		l, err := v.canonicalList(mustApply(t, v.emptyList, s))
+		l, err := v.canonicalizeList(mustApply(t, v.emptyList, s))
 		if _, ok := errors.AsType[*divergenceError](err); !ok || l == first {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -152,7 +152,7 @@ func TestStepsAreCachedByList(t *testing.T) {
 	v := newView(4)
 	a := mustApply(t, v.emptyList, newSnapshot("1", newEntry("a", 1)))
 	b := mustApply(t, a, &wire.Diff{Prev: "1", Pos: "2"})
-	a.addStep(step{frame: []byte("frame"), to: b})
+	a.cacheStep(step{frame: []byte("frame"), to: b})
 	if s := a.findStep([]byte("frame"), false); s == nil || s.to != b {
 		t.Error("a known frame is not found")
 	}
@@ -160,7 +160,7 @@ func TestStepsAreCachedByList(t *testing.T) {
 		t.Error("an unknown frame is found")
 	}
 	for i := range maxSteps {
-		a.addStep(step{frame: []byte{byte(i)}})
+		a.cacheStep(step{frame: []byte{byte(i)}})
 	}
 	if a.findStep([]byte("frame"), false) != nil || len(a.steps) != maxSteps {
 		t.Errorf("%d steps are cached", len(a.steps))
@@ -170,10 +170,10 @@ func TestStepsAreCachedByList(t *testing.T) {
 // TestOldListsAreDropped: an old list does not hold the lists that followed it.
 func TestOldListsAreDropped(t *testing.T) {
 	v := newView(2)
-	first, _ := v.canonicalList(mustApply(t, v.emptyList, newSnapshot("0")))
-	first.addStep(step{frame: []byte("frame")})
+	first, _ := v.canonicalizeList(mustApply(t, v.emptyList, newSnapshot("0")))
+	first.cacheStep(step{frame: []byte("frame")})
 	for i := range 5 {
-		v.canonicalList(mustApply(t, v.emptyList, newSnapshot(fmt.Sprint(i+1))))
+		v.canonicalizeList(mustApply(t, v.emptyList, newSnapshot(fmt.Sprint(i+1))))
 	}
 	if got := slices.Sorted(maps.Keys(v.listsByPosition)); !slices.Equal(got, []string{"4", "5"}) {
 		t.Errorf("keeps %v", got)
@@ -205,11 +205,11 @@ func TestCommandsInDiff(t *testing.T) {
 	}
 	to := mustApply(t, from, d)
 	want := []command{{30 * time.Millisecond, 2, false}, {20 * time.Millisecond, 2, false}}
-	if got := from.commandsIn(to, d, "run"); !slices.Equal(got, want) {
+	if got := from.newCommands(to, d, "run"); !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 	to.total = 9
-	if got := from.commandsIn(to, d, "run"); !slices.Equal(got, want[:1]) {
+	if got := from.newCommands(to, d, "run"); !slices.Equal(got, want[:1]) {
 		t.Errorf("of a truncated list: got %v, want %v", got, want[:1])
 	}
 }
@@ -223,13 +223,13 @@ func TestEachDeparture(t *testing.T) {
 	})
 	got := map[string]int64{}
 	add := func(code string, startedAt int64) { got[code] = startedAt }
-	from.eachDeparture(to, add)
+	from.forEachDeparture(to, add)
 	if want := map[string]int64{"a": 1, "b": 1}; !maps.Equal(got, want) {
 		t.Errorf("got %v, want %v: one left, one started again", got, want)
 	}
 	clear(got)
 	to.total = 9
-	if from.eachDeparture(to, add); len(got) != 0 {
+	if from.forEachDeparture(to, add); len(got) != 0 {
 		t.Errorf("%v are departures of a truncated list", got)
 	}
 }

@@ -90,7 +90,7 @@ func runCommand(ctx context.Context, args []string, getenv func(string) string, 
 		Use: "loadtest", Short: "put an onair server under load, and check its answers", Long: longHelp + profileHelp(),
 		SilenceUsage: true, SilenceErrors: true, Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := o.completeOptions(cmd.Context(), cmd, getenv); err != nil {
+			if err := o.completeAndValidateOptions(cmd.Context(), cmd, getenv); err != nil {
 				return usageError{err}
 			}
 			return (&loadTest{runState: runState{options: o}}).run(cmd.Context(), stdout, stderr)
@@ -117,7 +117,7 @@ func runCommand(ctx context.Context, args []string, getenv func(string) string, 
 
 func profileHelp() string {
 	var b strings.Builder
-	for name := range strings.SplitSeq(profile.NameList(), ", ") {
+	for name := range strings.SplitSeq(profile.JoinedNames(), ", ") {
 		p := profile.All[name]
 		fmt.Fprintf(&b, "  %-8s %d anchors, %d viewers, %d views: %s\n", name, p.Anchors, p.Viewers, p.Views, p.Description)
 	}

@@ -18,10 +18,10 @@ type node struct {
 
 // resolveServers resolves the servers and their metrics.
 func (o *options) resolveServers(ctx context.Context) (err error) {
-	if o.nodes, err = o.resolveNodes(ctx, o.URLs, "ws"); err != nil {
+	if o.nodes, err = o.resolveAndCheckNodes(ctx, o.URLs, "ws"); err != nil {
 		return fmt.Errorf("--url: %w", err)
 	}
-	if o.metrics, err = o.resolveNodes(ctx, o.MetricsURLs, "http"); err != nil {
+	if o.metrics, err = o.resolveAndCheckNodes(ctx, o.MetricsURLs, "http"); err != nil {
 		return fmt.Errorf("--metrics: %w", err)
 	}
 	switch len(o.metrics) {
@@ -31,9 +31,9 @@ func (o *options) resolveServers(ctx context.Context) (err error) {
 	return fmt.Errorf("--metrics: there are %d: must be one, or one for each of the %d servers", len(o.metrics), len(o.nodes))
 }
 
-// resolveNodes resolves URLs. It refuses hosts that are not loopback, unless the
+// resolveAndCheckNodes resolves URLs. It refuses hosts that are not loopback, unless the
 // options allow them.
-func (o *options) resolveNodes(ctx context.Context, urls []string, scheme string) (nodes []node, err error) {
+func (o *options) resolveAndCheckNodes(ctx context.Context, urls []string, scheme string) (nodes []node, err error) {
 	for _, rawURL := range urls {
 		n := node{url: rawURL}
 		if n.host, n.address, err = resolveURL(ctx, rawURL, scheme); err != nil {
@@ -94,9 +94,9 @@ func (o *options) minAnchorsAtOnce() int {
 	return int(float64(o.Anchors) / 2 * float64(o.AnchorLife) / float64(o.AnchorLife+o.RestTime))
 }
 
-// maxAwayViewers is how many viewers may be without a list at any time. Slow ones may
-// need the whole run for their first list.
-func (o *options) maxAwayViewers() int {
+// maxViewersWithoutList is how many viewers may be without a list at any time. Slow
+// ones may need the whole run for their first list.
+func (o *options) maxViewersWithoutList() int {
 	return int(float64(o.Viewers)*min(1, o.AwayShare+o.SlowShare)) + o.Views
 }
 
@@ -118,12 +118,12 @@ type route struct{ node, step int }
 // clientRoute returns the route of the i-th client, one step before its first node. Half of
 // the clients go up, half down, so that those of one node do not all meet at the next.
 // The clients of each view begin at all nodes.
-func (o *options) clientRoute(i int) route {
-	round := i / o.Views
+func (o *options) clientRoute(index int) route {
+	round := index / o.Views
 	step := 1 - round%2*2
-	return route{node: o.nextNode(route{round + i%o.Views, -step}), step: step}
+	return route{node: o.nextNode(route{round + index%o.Views, -step}), step: step}
 }
 
-func (o *options) nextNode(r route) int {
+func (o *options) nextNode(r route) (node int) {
 	return (r.node + r.step + len(o.nodes)) % len(o.nodes)
 }

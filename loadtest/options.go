@@ -70,7 +70,7 @@ func (o *options) registerFlags(cmd *cobra.Command) {
 	f.StringVar(&o.ViewerToken, "viewer-token", "", "token of all viewers; empty: viewers are anonymous")
 	f.BoolVar(&o.AllowsRemote, "i-own-this-host", false, "allow a server that is not on loopback")
 
-	f.StringVar(&o.ProfileName, "profile", profile.Default, profile.NameList()+"; the flags of the next group override it")
+	f.StringVar(&o.ProfileName, "profile", profile.Default, profile.JoinedNames()+"; the flags of the next group override it")
 	f.IntVar(&o.Anchors, "anchors", 0, "number of anchors")
 	f.IntVar(&o.Viewers, "viewers", 0, "number of viewers")
 	f.IntVar(&o.Views, "views", 0, "number of different queries; anchors and viewers are spread over them")
@@ -105,9 +105,9 @@ func (o *options) registerFlags(cmd *cobra.Command) {
 	f.StringVar(&o.Report, "report", "loadtest", "base name of the report files, .html and .json; empty: none")
 }
 
-// completeOptions applies the profile and defaults, and resolves addresses. It returns an
+// completeAndValidateOptions applies the profile and defaults, and resolves addresses. It returns an
 // error when an option is invalid.
-func (o *options) completeOptions(ctx context.Context, cmd *cobra.Command, getenv func(string) string) error {
+func (o *options) completeAndValidateOptions(ctx context.Context, cmd *cobra.Command, getenv func(string) string) error {
 	if err := o.applyProfile(cmd.Flags()); err != nil {
 		return fmt.Errorf("--profile: %w", err)
 	}
@@ -131,7 +131,7 @@ func (o *options) completeOptions(ctx context.Context, cmd *cobra.Command, geten
 func (o *options) applyProfile(flags *pflag.FlagSet) error {
 	p, ok := profile.All[o.ProfileName]
 	if !ok {
-		return fmt.Errorf("unknown profile %q: must be one of %s", o.ProfileName, profile.NameList())
+		return fmt.Errorf("unknown profile %q: must be one of %s", o.ProfileName, profile.JoinedNames())
 	}
 	given := map[string]string{}
 	flags.Visit(func(f *pflag.Flag) {

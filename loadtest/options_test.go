@@ -128,7 +128,7 @@ func parseOptions(t *testing.T, args ...string) *options {
 		t.Fatal(err)
 	}
 	o.SecretFile = file
-	if err := o.completeOptions(context.Background(), cmd, func(string) string { return "" }); err != nil {
+	if err := o.completeAndValidateOptions(context.Background(), cmd, func(string) string { return "" }); err != nil {
 		t.Fatal(err)
 	}
 	if string(o.secret) != "x" {

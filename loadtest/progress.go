@@ -36,8 +36,8 @@ func (p *progress) updateBar(phase string, at time.Duration, s sample) {
 	_ = p.bar.Set64(min(int64(at/time.Second), p.bar.GetMax64()-1))
 }
 
-// announceEvent writes an event for scripts, which may wait for it.
-func (p *progress) announceEvent(event string) {
+// announceUnlessTerminal writes an event for scripts, which may wait for it.
+func (p *progress) announceUnlessTerminal(event string) {
 	if !p.isTerminal {
 		fmt.Fprintln(p.w, "loadtest:", event)
 	}

@@ -157,7 +157,7 @@ func TestStartsProfile(t *testing.T) {
 	if got.exitCode != 0 || starts.QuietSameNode == nil || starts.QuietOtherNode == nil || starts.QuietOtherNode.Samples < 5 || starts.QuietOtherNode.P99 <= 0 {
 		t.Errorf("exit %d, starts %+v\n%s", got.exitCode, starts, got.output)
 	}
-	l := got.report.CommandLatencies
+	l := got.report.DeliveryLatencies
 	if l.SameNode == nil || l.OtherNode == nil || l.SameNode.Samples+l.OtherNode.Samples != l.Latency.Samples {
 		t.Errorf("latency %+v, at the same node %+v, at another %+v", l.Latency, l.SameNode, l.OtherNode)
 	}

@@ -23,7 +23,7 @@ func (l *viewerLoop) handleReadable(v *viewer) {
 	if v.isSlow && !l.isSettling && v.stage == stageOpen {
 		buf = buf[:l.options.SlowRate/slowReadsPerSecond+1]
 		l.setInterest(v, writeInterest(v))
-		l.schedule(time.Second/slowReadsPerSecond, v, (*viewerLoop).resumeSlowReads)
+		l.scheduleAction(time.Second/slowReadsPerSecond, v, (*viewerLoop).resumeSlowReads)
 		if v.stage == stageClosed {
 			return
 		}
@@ -33,10 +33,10 @@ func (l *viewerLoop) handleReadable(v *viewer) {
 	case errors.Is(err, platform.ErrWouldBlock):
 		return
 	case err != nil:
-		l.handleSocketEnd(v, "read: "+err.Error())
+		l.closeAndScheduleReconnect(v, "read: "+err.Error())
 		return
 	case n == 0:
-		l.handleSocketEnd(v, "closed without a close frame")
+		l.closeAndScheduleReconnect(v, "closed without a close frame")
 		return
 	}
 	l.now = l.clock()
@@ -44,7 +44,7 @@ func (l *viewerLoop) handleReadable(v *viewer) {
 	v.receivedAt = l.now
 	if err := l.handleBytes(v, buf[:n]); err != nil {
 		l.faults.recordFault(faultProtocol, "%v", err)
-		l.handleSocketEnd(v, "protocol violation")
+		l.closeAndScheduleReconnect(v, "protocol violation")
 	}
 }
 
@@ -78,9 +78,9 @@ func (l *viewerLoop) handleBytes(v *viewer, data []byte) error {
 		data = v.unparsed
 	}
 	if v.stage == stageHandshaking {
-		n, err := l.handshakes[v.node].parseResponse(data, v.nonce)
+		n, err := l.handshakes[v.node].parseAndCheckResponse(data, v.nonce)
 		if refused, ok := errors.AsType[*refusedError](err); ok {
-			l.handleSocketEnd(v, refused.Error())
+			l.closeAndScheduleReconnect(v, refused.Error())
 			return nil
 		}
 		if err != nil {
@@ -121,7 +121,7 @@ func (l *viewerLoop) handleBytes(v *viewer, data []byte) error {
 func (l *viewerLoop) handleFrame(v *viewer, f frame) error {
 	switch f.op {
 	case opPing:
-		l.sendFrame(v, opPong, f.payload)
+		l.sendOrQueueFrame(v, opPong, f.payload)
 		return nil
 	case opPong:
 		return nil
@@ -132,7 +132,7 @@ func (l *viewerLoop) handleFrame(v *viewer, f frame) error {
 			reason = fmt.Sprintf("closed with %d %s", code, f.payload[2:])
 			v.isDrained = v.isDrained || code == wire.CloseDrained
 		}
-		l.handleSocketEnd(v, reason)
+		l.closeAndScheduleReconnect(v, reason)
 		return nil
 	case opBinary:
 		return errors.New("a binary message")
@@ -214,35 +214,35 @@ func (l *viewerLoop) handleDecoded(v *viewer, m wire.Message, payload []byte, is
 		v.stage = stageOpen
 		l.recordNodeUp(v)
 		l.idleInterval = time.Duration(m.IdleMS) * time.Millisecond
-		l.ledger.setLeaseParams(time.Duration(m.HeartbeatMS)*time.Millisecond, m.MissedLimit)
+		l.ledger.recordLeaseParams(time.Duration(m.HeartbeatMS)*time.Millisecond, m.MissedLimit)
 		l.sendSubscribe(v)
 	case *wire.Snapshot:
 		if m.ID != subscribeID || !v.isSubscribing {
 			return errors.New("a snapshot without a request")
 		}
-		return l.applyToList(v, &v.list, m.View, step{frame: payload, isDeflated: isDeflated, isAnswer: true}, m)
+		return l.applyMessageToList(v, &v.list, m.View, step{frame: payload, isDeflated: isDeflated, isAnswer: true}, m)
 	case *wire.Watching:
 		if m.ID != watchID || m.Code != v.watchedCode || m.Entry.Code != m.Code {
 			return errors.New("a watched stream without a request")
 		}
-		v.watchedList = l.watchView(m.Code).emptyList
-		return l.applyToList(v, &v.watchedList, m.View, step{frame: payload, isDeflated: isDeflated, isAnswer: true}, m)
+		v.watchedList = l.findOrCreateWatchView(m.Code).emptyList
+		return l.applyMessageToList(v, &v.watchedList, m.View, step{frame: payload, isDeflated: isDeflated, isAnswer: true}, m)
 	case *wire.Diff:
 		s := step{frame: payload, isDeflated: isDeflated, isDiff: true, isAnswer: m.ID != ""}
 		switch {
 		case m.View == v.list.view.id:
-			return l.applyToList(v, &v.list, m.View, s, m)
+			return l.applyMessageToList(v, &v.list, m.View, s, m)
 		case v.watchedList != nil && m.View == v.watchedList.view.id && !s.isAnswer:
-			return l.applyToList(v, &v.watchedList, m.View, s, m)
+			return l.applyMessageToList(v, &v.watchedList, m.View, s, m)
 		}
 		return fmt.Errorf("a diff of view %s, which the viewer does not have", m.View)
 	case *wire.Unwatched:
 		v.watchedList = nil
-		l.watchAnother(v)
+		l.scheduleAnotherWatch(v)
 	case *wire.Liked:
 		l.counters.likesAcknowledged++
 	case *wire.Error:
-		l.handleError(v, m)
+		l.handleRefusal(v, m)
 	case *wire.Drain:
 		l.handleDrain(v, time.Duration(m.ReconnectInMS)*time.Millisecond)
 	case *wire.Ping, *wire.TokenExpiring, *wire.Authenticated, *wire.Unknown:
@@ -253,11 +253,11 @@ func (l *viewerLoop) handleDecoded(v *viewer, m wire.Message, payload []byte, is
 	return nil
 }
 
-// handleError handles the refusal of a request, and repeats a subscribe.
-func (l *viewerLoop) handleError(v *viewer, m *wire.Error) {
+// handleRefusal handles the refusal of a request, and repeats a subscribe.
+func (l *viewerLoop) handleRefusal(v *viewer, m *wire.Error) {
 	switch {
 	case m.ID == watchID && m.Code == wire.CodeNotFound:
-		l.watchAnother(v) // the stream has ended
+		l.scheduleAnotherWatch(v) // the stream has ended
 		return
 	case m.ID == likeID && (m.Code == wire.CodeNotFound || m.Code == wire.CodeRateLimited):
 		return
@@ -267,14 +267,14 @@ func (l *viewerLoop) handleError(v *viewer, m *wire.Error) {
 	l.counters.reasons["refused: "+m.Error()]++
 	l.counters.errors++
 	if m.ID == subscribeID {
-		l.schedule(time.Second+backoffDelay(l.rand, v.attempts), v, (*viewerLoop).sendSubscribe)
+		l.scheduleAction(time.Second+randomBackoff(l.rand, v.attempts), v, (*viewerLoop).sendSubscribe)
 		v.attempts++
 	}
 }
 
-// applyToList applies a message to one of a viewer's lists, current, and adds the step
-// for other viewers.
-func (l *viewerLoop) applyToList(v *viewer, current **list, viewID string, s step, m wire.Message) error {
+// applyMessageToList applies a message to one of a viewer's lists, current, and adds
+// the step for other viewers.
+func (l *viewerLoop) applyMessageToList(v *viewer, current **list, viewID string, s step, m wire.Message) error {
 	from := *current
 	if known := from.findStep(s.frame, s.isDeflated); known != nil {
 		l.advanceList(v, current, known)
@@ -303,20 +303,20 @@ func (l *viewerLoop) applyToList(v *viewer, current **list, viewID string, s ste
 	if err != nil {
 		l.faults.recordFault(faultProtocol, "%v", err)
 	}
-	to, err = from.view.canonicalList(to)
+	to, err = from.view.canonicalizeList(to)
 	if err != nil {
 		l.faults.recordFault(faultDivergentLists, "%v", err)
 	}
-	from.eachDeparture(to, func(code string, startedAt int64) {
+	from.forEachDeparture(to, func(code string, startedAt int64) {
 		if violation := l.ledger.judgeDeparture(code, startedAt, l.now); violation != "" {
 			l.faults.recordFault(faultEarlyDeparture, "%s (%s)", violation, viewID)
 		}
 	})
 	if d, ok := m.(*wire.Diff); ok && !s.isAnswer {
-		s.commands = from.commandsIn(to, d, l.ledger.runID)
+		s.commands = from.newCommands(to, d, l.ledger.runID)
 	}
 	s.to, s.frame = to, bytes.Clone(s.frame)
-	l.advanceList(v, current, from.addStep(s))
+	l.advanceList(v, current, from.cacheStep(s))
 	return nil
 }
 
@@ -343,7 +343,7 @@ func (l *viewerLoop) advanceList(v *viewer, current **list, s *step) {
 		v.shownLists[s.to.view.id+" "+s.to.pos] = s.to
 	}
 	if current == &v.watchedList && len(s.to.entries) == 0 {
-		l.schedule(l.randomAround(time.Second), v, (*viewerLoop).sendUnwatch)
+		l.scheduleAction(l.randomAround(time.Second), v, (*viewerLoop).sendUnwatchIfEnded)
 	}
 }
 
@@ -371,6 +371,6 @@ func (l *viewerLoop) handleSubscribed(v *viewer, s *step) {
 		l.sendWatch(v)
 	}
 	if v.isRoaming {
-		l.schedule(l.randomAround(l.options.StayTime), v, (*viewerLoop).disconnectRoaming)
+		l.scheduleAction(l.randomAround(l.options.StayTime), v, (*viewerLoop).disconnectRoaming)
 	}
 }

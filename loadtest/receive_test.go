@@ -103,7 +103,7 @@ func TestReceiveCountsFaults(t *testing.T) {
 		"a live anchor left":  {messageFrame(&wire.Diff{View: "v", Prev: "1", Pos: "2", HasTotal: true, Del: []string{"a"}}), faultEarlyDeparture},
 	} {
 		loop, v := newLoneViewer(t)
-		loop.ledger.setLeaseParams(time.Second, 3)
+		loop.ledger.recordLeaseParams(time.Second, 3)
 		loop.ledger.addSession(newEntry("a", 1), "run-0", 0)
 		if err := loop.handleBytes(v, begin); err != nil {
 			t.Fatal(err)
@@ -111,7 +111,7 @@ func TestReceiveCountsFaults(t *testing.T) {
 		if err := loop.handleBytes(v, test.frame); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-		counts, examples := loop.faults.faultCounts()
+		counts, examples := loop.faults.countsAndExamples()
 		if counts[test.want] != 1 || len(examples) != 1 {
 			t.Errorf("%s: got %v, want one of %q", name, examples, test.want)
 		}

@@ -45,20 +45,21 @@ func (l *viewerLoop) handleDrain(v *viewer, reconnectIn time.Duration) {
 	if !v.isSlow {
 		l.nodes[v.node].isDown = true
 	}
-	l.schedule(reconnectIn, v, (*viewerLoop).leaveNode)
+	l.scheduleAction(reconnectIn, v, (*viewerLoop).leaveDrainingNode)
 }
 
-func (l *viewerLoop) leaveNode(v *viewer) {
+func (l *viewerLoop) leaveDrainingNode(v *viewer) {
 	if v.stage != stageClosed {
-		l.sendClose(v)
-		l.handleSocketEnd(v, "left a draining node")
+		l.sendCloseFrameIfIdle(v)
+		l.closeAndScheduleReconnect(v, "left a draining node")
 	}
 }
 
-// handleSocketEnd counts a socket that ended against the viewer's will, and schedules
-// its reconnect: at once after a drain, since the node has spread the reconnects.
-func (l *viewerLoop) handleSocketEnd(v *viewer, reason string) {
-	delay := backoffDelay(l.rand, v.attempts)
+// closeAndScheduleReconnect counts a socket that ended against the viewer's will, and
+// schedules its reconnect: at once after a drain, since the node has spread the
+// reconnects.
+func (l *viewerLoop) closeAndScheduleReconnect(v *viewer, reason string) {
+	delay := randomBackoff(l.rand, v.attempts)
 	switch {
 	case v.isDrained:
 		l.counters.drained++
@@ -72,7 +73,7 @@ func (l *viewerLoop) handleSocketEnd(v *viewer, reason string) {
 	}
 	l.counters.reasons[reason]++
 	l.closeViewer(v)
-	l.schedule(delay, v, (*viewerLoop).connectViewer)
+	l.scheduleAction(delay, v, (*viewerLoop).connectViewer)
 	v.attempts++
 }
 
@@ -81,5 +82,5 @@ func (l *viewerLoop) handleDialError(v *viewer, err error) {
 	if errors.Is(err, syscall.ECONNREFUSED) {
 		l.nodes[v.node].isDown = true
 	}
-	l.handleSocketEnd(v, "connect: "+err.Error())
+	l.closeAndScheduleReconnect(v, "connect: "+err.Error())
 }

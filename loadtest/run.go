@@ -56,7 +56,7 @@ func (t *loadTest) run(ctx context.Context, stdout, stderr io.Writer) error {
 	var loopErr error
 	parts.Go(func() {
 		defer endLoop()
-		loopErr = t.viewerLoop.run(loopCtx)
+		loopErr = t.viewerLoop.runLoop(loopCtx)
 	})
 	for _, s := range t.scrapers {
 		parts.Go(func() { s.Run(loopCtx) })
@@ -94,7 +94,7 @@ func (t *loadTest) prepareRun() (err error) {
 	}
 	t.anchorPool = newAnchorPool(t.runState, t.updatesDone)
 	t.viewerLoop, err = newViewerLoop(t.runState, func(s sample) {
-		s.anchors, s.server = int(t.anchorPool.counters.live.Load()), t.scrapers.Latest()
+		s.anchors, s.server = int(t.anchorPool.counters.live.Load()), t.scrapers.LatestSum()
 		t.samples.addSample(s)
 	})
 	return err
@@ -118,7 +118,7 @@ func (t *loadTest) runPhases(ctx, loopCtx context.Context, progress *progress) {
 	t.viewerLoop.callInLoop(loopCtx, func() { t.viewerLoop.scheduleArrivals(t.options.Ramp) })
 	sleep(ctx, t.options.Ramp)
 	t.waitUntil(ctx, loopCtx, func() bool {
-		return t.viewerLoop.viewersWithoutList() <= t.options.maxAwayViewers() && int(t.anchorPool.counters.live.Load()) >= t.options.minAnchorsAtOnce()
+		return t.viewerLoop.viewersWithoutList() <= t.options.maxViewersWithoutList() && int(t.anchorPool.counters.live.Load()) >= t.options.minAnchorsAtOnce()
 	})
 	viewers := 0
 	t.viewerLoop.callInLoop(loopCtx, func() {
@@ -126,7 +126,7 @@ func (t *loadTest) runPhases(ctx, loopCtx context.Context, progress *progress) {
 		viewers = t.options.Viewers - t.viewerLoop.viewersWithoutList()
 	})
 	t.atStart = t.takeMeasurement(loopCtx)
-	progress.announceEvent(fmt.Sprintf("measuring for %v, with %d viewers and %d anchors", t.options.Duration, viewers, t.anchorPool.counters.live.Load()))
+	progress.announceUnlessTerminal(fmt.Sprintf("measuring for %v, with %d viewers and %d anchors", t.options.Duration, viewers, t.anchorPool.counters.live.Load()))
 	sleep(ctx, t.options.Duration)
 	t.wasInterrupted = ctx.Err() != nil
 	t.atEnd = t.takeMeasurement(loopCtx)
@@ -157,7 +157,7 @@ func (t *loadTest) waitUntil(ctx, loopCtx context.Context, isDone func() bool) {
 // those with what anchors were promised.
 func (t *loadTest) settleAndCompare(loopCtx context.Context) {
 	t.viewerLoop.callInLoop(loopCtx, t.viewerLoop.startSettling)
-	t.waitUntil(loopCtx, loopCtx, func() bool { return t.viewerLoop.viewersWithoutList() == 0 && t.ledger.isSettled() })
+	t.waitUntil(loopCtx, loopCtx, func() bool { return t.viewerLoop.viewersWithoutList() == 0 && t.ledger.areUpdatesAnswered() })
 	t.viewerLoop.callInLoop(loopCtx, t.viewerLoop.openReferences)
 	var brokenPromises []string
 	t.waitUntil(loopCtx, loopCtx, func() bool {

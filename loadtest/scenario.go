@@ -13,7 +13,7 @@ import (
 // scheduleArrivals connects all viewers, spread over the ramp.
 func (l *viewerLoop) scheduleArrivals(ramp time.Duration) {
 	for i, v := range l.viewers {
-		l.schedule(ramp*time.Duration(i)/time.Duration(len(l.viewers)), v, (*viewerLoop).connectViewer)
+		l.scheduleAction(ramp*time.Duration(i)/time.Duration(len(l.viewers)), v, (*viewerLoop).connectViewer)
 	}
 }
 
@@ -23,15 +23,15 @@ func (l *viewerLoop) startMeasuring() {
 	l.lagHistogram.Reset()
 	l.nextLikeAt = l.now
 	if l.options.Likes > 0 {
-		l.sendDueLikes(nil)
+		l.sendDueLikesOfRandomViewers()
 	}
 	for i := range l.options.Herds {
-		l.schedule(l.options.Duration*time.Duration(i+1)/time.Duration(l.options.Herds+1), nil, (*viewerLoop).disconnectAll)
+		l.scheduleLoopAction(l.now+l.options.Duration*time.Duration(i+1)/time.Duration(l.options.Herds+1), (*viewerLoop).disconnectAllViewers)
 	}
 }
 
-// sendDueLikes sends the likes that are due, each from a random viewer.
-func (l *viewerLoop) sendDueLikes(*viewer) {
+// sendDueLikesOfRandomViewers sends the likes that are due, each from a random viewer.
+func (l *viewerLoop) sendDueLikesOfRandomViewers() {
 	if l.isSettling {
 		return
 	}
@@ -45,15 +45,16 @@ func (l *viewerLoop) sendDueLikes(*viewer) {
 			}
 		}
 		if v.stage == stageOpen && !v.isSubscribing && code != "" {
-			l.sendMessage(v, &wire.Like{ID: likeID, Code: code, N: 1 + l.rand.IntN(3)})
+			l.sendOrQueueMessage(v, &wire.Like{ID: likeID, Code: code, N: 1 + l.rand.IntN(3)})
 			l.counters.likesSent++
 		}
 	}
-	l.timers.scheduleTimer(timer{dueAt: l.nextLikeAt, action: (*viewerLoop).sendDueLikes})
+	l.scheduleLoopAction(l.nextLikeAt, (*viewerLoop).sendDueLikesOfRandomViewers)
 }
 
-// disconnectAll cuts the connections of all viewers, which reconnect within HerdWindow.
-func (l *viewerLoop) disconnectAll(*viewer) {
+// disconnectAllViewers cuts the connections of all viewers, which reconnect within
+// HerdWindow.
+func (l *viewerLoop) disconnectAllViewers() {
 	if l.isSettling {
 		return
 	}
@@ -62,14 +63,14 @@ func (l *viewerLoop) disconnectAll(*viewer) {
 			continue // its reconnect is scheduled
 		}
 		l.closeViewer(v)
-		l.schedule(time.Duration(l.rand.Int64N(int64(l.options.HerdWindow)+1)), v, (*viewerLoop).connectViewer)
+		l.scheduleAction(time.Duration(l.rand.Int64N(int64(l.options.HerdWindow)+1)), v, (*viewerLoop).connectViewer)
 	}
 }
 
-// takeSample takes the sample of a second, and disconnects viewers whose server is
-// silent.
-func (l *viewerLoop) takeSample(*viewer) {
-	l.timers.scheduleTimer(timer{dueAt: l.now + time.Second, action: (*viewerLoop).takeSample})
+// takeSampleAndDropSilent takes the sample of a second, and disconnects viewers whose
+// server is silent.
+func (l *viewerLoop) takeSampleAndDropSilent() {
+	l.scheduleLoopAction(l.now+time.Second, (*viewerLoop).takeSampleAndDropSilent)
 	viewersWithList := 0
 	for _, v := range l.viewers {
 		silence := l.now - v.receivedAt
@@ -80,10 +81,10 @@ func (l *viewerLoop) takeSample(*viewer) {
 				viewersWithList++
 			}
 			if l.idleInterval > 0 && silence > l.idleInterval*5/2 && !v.isSlow {
-				l.handleSocketEnd(v, "nothing received for 2.5 idle intervals")
+				l.closeAndScheduleReconnect(v, "nothing received for 2.5 idle intervals")
 			}
 		case silence > l.options.answerTimeout():
-			l.handleSocketEnd(v, "not admitted for "+l.options.answerTimeout().String())
+			l.closeAndScheduleReconnect(v, "not admitted for "+l.options.answerTimeout().String())
 		}
 	}
 	c, last, second := &l.counters, &l.lastCounters, l.latencies.lastSecond
@@ -114,7 +115,7 @@ func (l *viewerLoop) startSettling() {
 		switch {
 		case v.stage == stageClosed:
 			v.generation++ // drops its timers
-			l.schedule(time.Duration(l.rand.Int64N(int64(time.Second))), v, (*viewerLoop).connectViewer)
+			l.scheduleAction(time.Duration(l.rand.Int64N(int64(time.Second))), v, (*viewerLoop).connectViewer)
 		case v.isSlow:
 			l.resumeSlowReads(v)
 		}
@@ -124,7 +125,7 @@ func (l *viewerLoop) startSettling() {
 // viewersWithoutList is the number of viewers that have no list on their socket.
 func (l *viewerLoop) viewersWithoutList() (n int) {
 	for _, v := range l.viewers {
-		if !v.isUpToDate() {
+		if !v.hasListOnSocket() {
 			n++
 		}
 	}
@@ -223,7 +224,7 @@ func nodeDifferences(freshLists [][]*list) (differences []string) {
 // compareWith reports whether the lists of a viewer equal those of references, by view
 // and position. Without a difference isEqual is false where there is no such reference.
 func (v *viewer) compareWith(references map[string]*list) (isEqual bool, difference string) {
-	if !v.isUpToDate() {
+	if !v.hasListOnSocket() {
 		return false, ""
 	}
 	isEqual = true

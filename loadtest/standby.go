@@ -17,16 +17,16 @@ type standby struct {
 	beatInterval time.Duration
 }
 
-// searchStandby tries the other nodes in turn, in another goroutine. It waits a random
+// startStandbySearch tries the other nodes in turn, in another goroutine. It waits a random
 // time first: all anchors of a degraded node search at once. The session stays here
 // until another node has resumed it.
-func (b *broadcast) searchStandby() {
+func (b *broadcast) startStandbySearch() {
 	if !b.options.hasManyNodes() || b.standbyResult != nil {
 		return
 	}
 	result := make(chan *standby, 1)
-	delay, sessionID, start, pool := backoffDelay(b.rand, 0), b.sessionID, b.route, b.anchorPool
-	to, err := b.dialTarget(start.node)
+	delay, sessionID, start, pool := randomBackoff(b.rand, 0), b.sessionID, b.route, b.anchorPool
+	to, err := b.newDialTarget(start.node)
 	if err != nil {
 		return
 	}
@@ -47,14 +47,14 @@ func (b *broadcast) searchStandby() {
 // openStandby resumes a session at a node. It returns nil when the node does not admit
 // the anchor, or refuses the resume.
 func (p *anchorPool) openStandby(ctx context.Context, to dialTarget, sessionID string) *standby {
-	socket, err := p.dialNode(ctx, to)
+	socket, err := p.openAnchorSocket(ctx, to)
 	if err != nil {
 		return nil
 	}
 	s := &standby{socket: socket, node: to.node}
 	if s.beatInterval, err = p.awaitWelcome(ctx, socket, to.timeout); err == nil {
 		s.resumeSentAt = p.clock()
-		err = socket.send(&wire.Resume{ID: resumeID, Session: sessionID})
+		err = socket.sendMessage(&wire.Resume{ID: resumeID, Session: sessionID})
 	}
 	if err == nil {
 		var m wire.Message
@@ -69,9 +69,9 @@ func (p *anchorPool) openStandby(ctx context.Context, to dialTarget, sessionID s
 	return s
 }
 
-// awaitStandby waits for the result of a search, if there is one, and switches to its
-// standby.
-func (b *broadcast) awaitStandby() (hasSwitched bool) {
+// awaitAndSwitchToStandby waits for the result of a search, if there is one, and
+// switches to its standby.
+func (b *broadcast) awaitAndSwitchToStandby() (hasSwitched bool) {
 	if b.standbyResult == nil {
 		return false
 	}
@@ -86,7 +86,7 @@ func (b *broadcast) switchToStandby(s *standby) (hasSwitched bool) {
 		return false
 	}
 	b.anchorSocket.closeAndWait()
-	b.recordUnanswered()
+	b.recordUncertainUpdates()
 	b.ackTimer.Stop()
 	b.drainTimer.Stop()
 	b.isAwaitingAck, b.isDegraded = false, false

@@ -9,7 +9,7 @@ import (
 	"onair/hub/wire"
 )
 
-func (b *broadcast) dialTarget(node int) (dialTarget, error) {
+func (b *broadcast) newDialTarget(node int) (dialTarget, error) {
 	token, err := b.signToken()
 	return dialTarget{node, token, b.answerTimeout(), &b.readers}, err
 }
@@ -23,9 +23,9 @@ func (b *broadcast) startOrResume(ctx context.Context) (err error) {
 	sentAt := b.clock()
 	id, request := resumeID, wire.Message(&wire.Resume{ID: resumeID, Session: b.sessionID})
 	if b.sessionID == "" {
-		id, request = startID, b.startRequest(sentAt)
+		id, request = startID, b.pendingOrNewStart(sentAt)
 	}
-	if err := b.send(request); err != nil {
+	if err := b.sendMessage(request); err != nil {
 		return err
 	}
 	answer, err := b.awaitAnswer(ctx, id, b.answerTimeout())
@@ -42,8 +42,8 @@ func (b *broadcast) startOrResume(ctx context.Context) (err error) {
 	return fmt.Errorf("%T in answer to a start", answer)
 }
 
-// startRequest returns the start that has no answer yet, or a new one.
-func (b *broadcast) startRequest(now time.Duration) *wire.Start {
+// pendingOrNewStart returns the start that has no answer yet, or a new one.
+func (b *broadcast) pendingOrNewStart(now time.Duration) *wire.Start {
 	if b.pendingStart == nil {
 		// If the session before is still live, the start takes it over.
 		b.ledger.permitEnd(b.session, now)
@@ -68,7 +68,7 @@ func asRetryable(err error) error {
 }
 
 // handleStartError handles the refusal of a start or resume.
-func (b *broadcast) handleStartError(m *wire.Error) error {
+func (b *broadcast) handleStartError(m *wire.Error) (end error) {
 	err := asRetryable(m)
 	switch {
 	case err != error(m): // the request is repeated at another node
@@ -78,9 +78,11 @@ func (b *broadcast) handleStartError(m *wire.Error) error {
 		b.pendingStart = nil
 		return errSessionEnded
 	case b.isStopping: // the answer to its stop was lost
-		return b.recordStop()
+		b.recordStop()
+		return errStopped
 	default:
-		return b.handleSessionEnd(m.Reason)
+		b.recordSessionEnd(m.Reason)
+		return errSessionEnded
 	}
 	return err
 }
@@ -100,9 +102,9 @@ func (b *broadcast) recordStarted(m *wire.Started, sentAt time.Duration) {
 	b.session = b.ledger.addSession(m.Stream, b.tag, sentAt)
 }
 
-// handleSessionEnd handles that the server has ended the session. It may do so only
-// after missed beats.
-func (b *broadcast) handleSessionEnd(reason string) (end error) {
+// recordSessionEnd records that the server has ended the session, and a fault if its
+// anchor still beat.
+func (b *broadcast) recordSessionEnd(reason string) {
 	if violation := b.ledger.judgeDeparture(b.session.entry.Code, b.session.entry.StartedAt, b.clock()); violation != "" {
 		b.faults.recordFault(faultEarlyDeparture, "%s (its anchor received the end)", violation)
 	}
@@ -110,12 +112,11 @@ func (b *broadcast) handleSessionEnd(reason string) (end error) {
 		b.counters.expired.Add(1)
 	}
 	b.ledger.permitEnd(b.session, b.clock())
-	return errSessionEnded
 }
 
-// recordUnanswered records, when a socket has ended, that its unanswered updates may
+// recordUncertainUpdates records, when a socket has ended, that its unanswered updates may
 // have taken effect or not.
-func (b *broadcast) recordUnanswered() {
+func (b *broadcast) recordUncertainUpdates() {
 	b.ledger.updateSession(b.session, func(s *session) {
 		for _, r := range b.unanswered {
 			if r.extra != nil {

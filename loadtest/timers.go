@@ -5,10 +5,11 @@ import (
 	"time"
 )
 
-// timer calls action at a time of the run, with a viewer or with nil.
+// timer calls one of its actions at a time of the run.
 type timer struct {
 	dueAt      time.Duration
-	action     func(*viewerLoop, *viewer)
+	loopAction func(*viewerLoop)          // or nil
+	action     func(*viewerLoop, *viewer) // unless there is a loopAction
 	viewer     *viewer
 	generation int32 // of the viewer's socket
 }
@@ -38,7 +39,7 @@ func (t *timerHeap) Pop() any {
 }
 
 // popDue removes and returns the first timer, if it is due.
-func (t *timerHeap) popDue(now time.Duration) (timer, bool) {
+func (t *timerHeap) popDue(now time.Duration) (due timer, isDue bool) {
 	if len(*t) == 0 || (*t)[0].dueAt > now {
 		return timer{}, false
 	}

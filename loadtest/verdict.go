@@ -11,37 +11,37 @@ import (
 // verdict adds the result of each check to a report.
 type verdict struct{ *report.Report }
 
-func (v verdict) addRow(ok bool, check, got, want string) {
+func (v verdict) addRow(isPassed bool, check, got, want string) {
 	result := report.Passed
-	if !ok {
+	if !isPassed {
 		result = report.Failed
 	}
 	v.Rows = append(v.Rows, report.Row{Check: check, Got: got, Want: want, Result: result})
 }
 
-func (v verdict) addNoneRow(check string, n int) { v.addRow(n == 0, check, withCommas(n), "0") }
+func (v verdict) addMustBeZeroRow(check string, n int) { v.addRow(n == 0, check, withCommas(n), "0") }
 
-func (v verdict) addAtLeastRow(check string, n, limit int) {
-	v.addRow(n >= limit, check, withCommas(n), "≥ "+withCommas(limit))
+func (v verdict) addAtLeastRow(check string, n, minimum int) {
+	v.addRow(n >= minimum, check, withCommas(n), "≥ "+withCommas(minimum))
 }
 
 func withCommas(n int) string { return humanize.Comma(int64(n)) }
 
-// judge fills in the rows, the faults and the result.
-func judge(r *report.Report, o *options, faults [faultKindCount]int, wasInterrupted bool) {
+// judgeRun fills in the rows, the faults and the result.
+func judgeRun(r *report.Report, o *options, faults [faultKindCount]int, wasInterrupted bool) {
 	v := verdict{r}
 	r.Faults = map[string]int{}
 	for kind, n := range faults {
-		v.addNoneRow(faultKind(kind).String(), n)
+		v.addMustBeZeroRow(faultKind(kind).String(), n)
 		r.Faults[faultKind(kind).String()] = n
 	}
 	v.addRow(r.Compared.Equal == o.Viewers, "viewers whose list equals a fresh snapshot", withCommas(r.Compared.Equal), withCommas(o.Viewers))
-	v.addAtLeastRow("viewers at once", r.Viewers.Peak, o.Viewers-o.maxAwayViewers())
+	v.addAtLeastRow("viewers at once", r.Viewers.Peak, o.Viewers-o.maxViewersWithoutList())
 	v.addAtLeastRow("anchors at once", r.Anchors.Peak, o.minAnchorsAtOnce())
 	disconnects := r.Viewers.Disconnects + int(r.Anchors.Disconnects)
 	v.addRow(disconnects <= o.MaxDisconnects, "unexpected disconnects", withCommas(disconnects), "≤ "+withCommas(o.MaxDisconnects))
-	v.addNoneRow("sessions that expired for missed beats although their anchor still beat", int(r.Anchors.Expired))
-	v.addNoneRow("refused requests", r.Viewers.Errors+int(r.Anchors.Errors))
+	v.addMustBeZeroRow("sessions that expired for missed beats although their anchor still beat", int(r.Anchors.Expired))
+	v.addMustBeZeroRow("refused requests", r.Viewers.Errors+int(r.Anchors.Errors))
 	v.judgeReconnects(o.MinResumed)
 	if o.Updates > 0 || o.AnchorLife > 0 {
 		v.addRow(r.Latency.Samples > 0, "starts and updates that viewers received", humanize.Comma(r.Latency.Samples), "> 0")

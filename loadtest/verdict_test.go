@@ -44,7 +44,7 @@ func TestVerdict(t *testing.T) {
 		r, o := newPassingReport()
 		var counts faultCounts
 		test.change(r, &counts)
-		judge(r, o, counts, false)
+		judgeRun(r, o, counts, false)
 		if r.Result != test.want {
 			t.Errorf("%s: %s, want %s", name, r.Result, test.want)
 		}
@@ -74,7 +74,7 @@ func TestVerdictOnReconnects(t *testing.T) {
 	} {
 		r, o := newPassingReport()
 		o.MinResumed, r.Viewers.Reconnects = test.minShare, test.reconnects
-		if judge(r, o, [faultKindCount]int{}, false); r.Result != test.want {
+		if judgeRun(r, o, [faultKindCount]int{}, false); r.Result != test.want {
 			t.Errorf("%s: %s, want %s: %+v", name, r.Result, test.want, r.Rows)
 		}
 	}

@@ -66,8 +66,8 @@ type viewerSocket struct {
 	isDrained  bool // the node sends it to another
 }
 
-// isUpToDate reports whether the viewer has a list on its socket.
-func (v *viewer) isUpToDate() bool { return v.stage == stageOpen && v.hasList && !v.isSubscribing }
+// hasListOnSocket reports whether the viewer has a list on its socket.
+func (v *viewer) hasListOnSocket() bool { return v.stage == stageOpen && v.hasList && !v.isSubscribing }
 
 // The ids of requests are the same for all viewers, so that the answers are the same
 // to the byte.
@@ -84,7 +84,7 @@ const (
 	backoffCap  = 30 * time.Second
 )
 
-func backoffDelay(r *rand.Rand, attempts int) time.Duration {
+func randomBackoff(r *rand.Rand, attempts int) time.Duration {
 	backoff := min(backoffCap, backoffBase<<min(attempts, 10))
 	return time.Duration(r.Int64N(int64(backoff) + 1))
 }
@@ -111,7 +111,7 @@ func (l *viewerLoop) connectViewer(v *viewer) {
 	v.viewerSocket = viewerSocket{fd: fd, generation: v.generation + 1, stage: stageDialing, receivedAt: l.now}
 	v.isSubscribing, v.hasList = false, false
 	if err := l.poller.Add(fd, v.index, v.generation, platform.InterestOutput); err != nil {
-		l.handleSocketEnd(v, "epoll: "+err.Error())
+		l.closeAndScheduleReconnect(v, "epoll: "+err.Error())
 	}
 }
 
@@ -127,13 +127,13 @@ func (l *viewerLoop) closeViewer(v *viewer) {
 
 // disconnectViewer sends a close frame and closes a viewer's socket.
 func (l *viewerLoop) disconnectViewer(v *viewer) {
-	l.sendClose(v)
+	l.sendCloseFrameIfIdle(v)
 	l.closeViewer(v)
 }
 
-func (l *viewerLoop) sendClose(v *viewer) {
+func (l *viewerLoop) sendCloseFrameIfIdle(v *viewer) {
 	if v.stage == stageOpen && len(v.unsent) == 0 {
-		l.sendFrame(v, opClose, binary.BigEndian.AppendUint16(nil, wire.CloseNormal))
+		l.sendOrQueueFrame(v, opClose, binary.BigEndian.AppendUint16(nil, wire.CloseNormal))
 	}
 }
 
@@ -149,7 +149,7 @@ func (l *viewerLoop) handleWritable(v *viewer) {
 	}
 	n, err := platform.Send(v.fd, v.unsent)
 	if err != nil && !errors.Is(err, platform.ErrWouldBlock) {
-		l.handleSocketEnd(v, "write: "+err.Error())
+		l.closeAndScheduleReconnect(v, "write: "+err.Error())
 		return
 	}
 	if v.unsent = v.unsent[n:]; len(v.unsent) == 0 {
@@ -160,22 +160,23 @@ func (l *viewerLoop) handleWritable(v *viewer) {
 
 func (l *viewerLoop) setInterest(v *viewer, interest platform.Interest) {
 	if err := l.poller.SetInterest(v.fd, v.index, v.generation, interest); err != nil {
-		l.handleSocketEnd(v, "epoll: "+err.Error())
+		l.closeAndScheduleReconnect(v, "epoll: "+err.Error())
 	}
 }
 
-func (l *viewerLoop) sendMessage(v *viewer, m wire.Message) {
+func (l *viewerLoop) sendOrQueueMessage(v *viewer, m wire.Message) {
 	l.buffers.message = wire.Append(l.buffers.message[:0], m)
-	l.sendFrame(v, opText, l.buffers.message)
+	l.sendOrQueueFrame(v, opText, l.buffers.message)
 }
 
-// sendFrame ignores errors: the next read returns them.
-func (l *viewerLoop) sendFrame(v *viewer, op byte, payload []byte) {
+// sendOrQueueFrame sends a frame. What the socket does not accept waits in v.unsent.
+// It ignores errors: the next read returns them.
+func (l *viewerLoop) sendOrQueueFrame(v *viewer, op byte, payload []byte) {
 	if len(v.unsent) > 0 {
-		v.unsent = appendFrame(v.unsent, op, payload, l.rand.Uint32())
+		v.unsent = appendMaskedFrame(v.unsent, op, payload, l.rand.Uint32())
 		return
 	}
-	l.buffers.frame = appendFrame(l.buffers.frame[:0], op, payload, l.rand.Uint32())
+	l.buffers.frame = appendMaskedFrame(l.buffers.frame[:0], op, payload, l.rand.Uint32())
 	n, err := platform.Send(v.fd, l.buffers.frame)
 	if err != nil && !errors.Is(err, platform.ErrWouldBlock) {
 		return
@@ -197,7 +198,7 @@ func (l *viewerLoop) sendSubscribe(v *viewer) {
 		m.View = v.view.id
 	}
 	v.isSubscribing, v.hasPosition = true, m.Pos != ""
-	l.sendMessage(v, &m)
+	l.sendOrQueueMessage(v, &m)
 }
 
 // sendWatch watches a stream of the viewer's list, unless it watches one already.
@@ -212,24 +213,24 @@ func (l *viewerLoop) sendWatch(v *viewer) {
 		}
 	}
 	if v.watchedCode != "" {
-		l.sendMessage(v, &wire.Watch{ID: watchID, Code: v.watchedCode})
+		l.sendOrQueueMessage(v, &wire.Watch{ID: watchID, Code: v.watchedCode})
 	} else {
-		l.schedule(time.Second, v, (*viewerLoop).sendWatch)
+		l.scheduleAction(time.Second, v, (*viewerLoop).sendWatch)
 	}
 }
 
-// watchAnother schedules the watch of another stream. A reference keeps its stream.
-func (l *viewerLoop) watchAnother(v *viewer) {
+// scheduleAnotherWatch schedules the watch of another stream. A reference keeps its stream.
+func (l *viewerLoop) scheduleAnotherWatch(v *viewer) {
 	if !v.isReference {
 		v.watchedCode = ""
 	}
-	l.schedule(l.randomAround(time.Second), v, (*viewerLoop).sendWatch)
+	l.scheduleAction(l.randomAround(time.Second), v, (*viewerLoop).sendWatch)
 }
 
-// sendUnwatch ends the watch of a stream that has ended.
-func (l *viewerLoop) sendUnwatch(v *viewer) {
+// sendUnwatchIfEnded ends the watch of a stream that has ended.
+func (l *viewerLoop) sendUnwatchIfEnded(v *viewer) {
 	if v.stage == stageOpen && v.watchedList != nil && len(v.watchedList.entries) == 0 {
-		l.sendMessage(v, &wire.Unwatch{ID: unwatchID, Code: v.watchedList.view.watchedCode})
+		l.sendOrQueueMessage(v, &wire.Unwatch{ID: unwatchID, Code: v.watchedList.view.watchedCode})
 	}
 }
 
@@ -240,5 +241,5 @@ func (l *viewerLoop) disconnectRoaming(v *viewer) {
 	}
 	l.disconnectViewer(v)
 	l.counters.absences++
-	l.schedule(l.randomAround(l.options.AwayTime), v, (*viewerLoop).connectViewer)
+	l.scheduleAction(l.randomAround(l.options.AwayTime), v, (*viewerLoop).connectViewer)
 }

@@ -89,7 +89,7 @@ func newViewerLoop(shared runState, onSample func(sample)) (*viewerLoop, error) 
 		poller: poller, rand: rand.New(rand.NewPCG(o.Seed, 1)), buffers: loopBuffers{read: make([]byte, 256<<10)},
 		audience: audience{watchViews: map[string]*view{}}, nodes: make([]nodeState, len(o.nodes)),
 		measurements: measurements{
-			counters: viewerCounters{reasons: map[string]int{}}, latencies: newLatencyHistograms(), lagHistogram: newHistogram(),
+			counters: viewerCounters{reasons: map[string]int{}}, latencies: newLatencyHistograms(), lagHistogram: newMicrosecondHistogram(),
 		},
 	}
 	for _, n := range o.nodes {
@@ -111,14 +111,14 @@ func newViewerLoop(shared runState, onSample func(sample)) (*viewerLoop, error) 
 var sortOrders = []string{wire.SortViewers, wire.SortStarted, wire.SortLikes}
 
 // viewTag is the tag that the streams of a view have in common.
-func viewTag(runID string, view int) string { return runID + "-" + strconv.Itoa(view) }
+func viewTag(runID string, viewIndex int) string { return runID + "-" + strconv.Itoa(viewIndex) }
 
 // addViewer adds the i-th viewer. Slow, roaming and watching viewers are spread evenly
 // over the views, and the viewers of each view over the nodes.
-func (l *viewerLoop) addViewer(i int) {
-	round := i / l.options.Views
+func (l *viewerLoop) addViewer(index int) {
+	round := index / l.options.Views
 	v := &viewer{
-		index: int32(len(l.viewers)), view: l.views[i%l.options.Views], route: l.options.clientRoute(i), viewerSocket: viewerSocket{fd: -1},
+		index: int32(len(l.viewers)), view: l.views[index%l.options.Views], route: l.options.clientRoute(index), viewerSocket: viewerSocket{fd: -1},
 		viewerTraits: viewerTraits{isSlow: isInShare(round, l.options.SlowShare), isWatcher: isInShare(round, l.options.WatchShare)},
 	}
 	v.isRoaming = !v.isSlow && isInShare(round+round/7, l.options.AwayShare)
@@ -137,15 +137,15 @@ const socketsPerSource = 900
 // sourceAddress spreads viewers over the loopback addresses: a server limits the
 // sockets from one address, which has 28,000 ports only. Elsewhere it is invalid: the
 // kernel chooses.
-func sourceAddress(to netip.Addr, i int) netip.Addr {
+func sourceAddress(to netip.Addr, viewerIndex int) netip.Addr {
 	if !to.Is4() || !to.IsLoopback() {
 		return netip.Addr{}
 	}
-	return netip.AddrFrom4([4]byte{127, 0, 1, byte(1 + i/socketsPerSource)})
+	return netip.AddrFrom4([4]byte{127, 0, 1, byte(1 + viewerIndex/socketsPerSource)})
 }
 
-// watchView returns the view of a single stream.
-func (l *viewerLoop) watchView(code string) *view {
+// findOrCreateWatchView returns the view of a single stream.
+func (l *viewerLoop) findOrCreateWatchView(code string) *view {
 	v := l.watchViews[code]
 	if v == nil {
 		v = newView(64)
@@ -170,32 +170,33 @@ func (l *viewerLoop) callInLoop(ctx context.Context, f func()) {
 	}
 }
 
-// schedule calls action after delay, unless the viewer has another socket by then.
-func (l *viewerLoop) schedule(delay time.Duration, v *viewer, action func(*viewerLoop, *viewer)) {
-	t := timer{dueAt: l.now + delay, action: action, viewer: v}
-	if v != nil {
-		t.generation = v.generation
-	}
-	l.timers.scheduleTimer(t)
+// scheduleAction calls action after delay, unless the viewer has another socket by then.
+func (l *viewerLoop) scheduleAction(delay time.Duration, v *viewer, action func(*viewerLoop, *viewer)) {
+	l.timers.scheduleTimer(timer{dueAt: l.now + delay, action: action, viewer: v, generation: v.generation})
 }
 
-// randomAround is a random time between half of d and one and a half.
-func (l *viewerLoop) randomAround(d time.Duration) time.Duration {
-	return d/2 + time.Duration(l.rand.Int64N(int64(d)+1))
+// scheduleLoopAction calls action at a time of the run.
+func (l *viewerLoop) scheduleLoopAction(dueAt time.Duration, action func(*viewerLoop)) {
+	l.timers.scheduleTimer(timer{dueAt: dueAt, loopAction: action})
+}
+
+// randomAround is a random time between half of the average and one and a half.
+func (l *viewerLoop) randomAround(average time.Duration) time.Duration {
+	return average/2 + time.Duration(l.rand.Int64N(int64(average)+1))
 }
 
 // maxPollWait bounds how long callInLoop waits for the loop.
 const maxPollWait = 20 * time.Millisecond
 
-// run drives all viewers until ctx is done.
-func (l *viewerLoop) run(ctx context.Context) error {
+// runLoop drives all viewers until ctx is done.
+func (l *viewerLoop) runLoop(ctx context.Context) error {
 	runtime.LockOSThread() // the CPU time of the loop is that of its thread
 	defer runtime.UnlockOSThread()
 	defer l.poller.Close()
 	l.now = l.clock()
-	l.schedule(time.Second, nil, (*viewerLoop).takeSample)
+	l.scheduleLoopAction(l.now+time.Second, (*viewerLoop).takeSampleAndDropSilent)
 	for ctx.Err() == nil {
-		l.runDueCalls()
+		l.runCallsAndDueTimers()
 		if err := l.serveReadySockets(); err != nil {
 			return err
 		}
@@ -206,8 +207,8 @@ func (l *viewerLoop) run(ctx context.Context) error {
 	return nil
 }
 
-// runDueCalls runs the calls of other goroutines and the timers that are due.
-func (l *viewerLoop) runDueCalls() {
+// runCallsAndDueTimers runs the calls of other goroutines and the timers that are due.
+func (l *viewerLoop) runCallsAndDueTimers() {
 	l.now = l.clock()
 	for {
 		select {
@@ -220,7 +221,10 @@ func (l *viewerLoop) runDueCalls() {
 		if !ok {
 			return
 		}
-		if t.viewer == nil || t.viewer.generation == t.generation {
+		switch {
+		case t.loopAction != nil:
+			t.loopAction(l)
+		case t.viewer.generation == t.generation:
 			t.action(l, t.viewer)
 		}
 	}

@@ -56,7 +56,7 @@ func newHMACPool(newHash func() hash.Hash, key string) *hmacPool {
 
 // appendHMAC appends the binary HMAC of input.
 func (p *hmacPool) appendHMAC(dst, input []byte) []byte {
-	s := p.takeState()
+	s := p.popOrNewState()
 	s.mac.Reset()
 	s.input = append(s.input[:0], input...)
 	s.mac.Write(s.input)
@@ -68,7 +68,7 @@ func (p *hmacPool) appendHMAC(dst, input []byte) []byte {
 	return dst
 }
 
-func (p *hmacPool) takeState() *hmacState {
+func (p *hmacPool) popOrNewState() *hmacState {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	last := len(p.idle) - 1

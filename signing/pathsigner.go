@@ -31,7 +31,7 @@ func newTypeCSigner(c SignerConfig) (*pathSigner, error) {
 	return &pathSigner{credentials, true, lowerHexTime}, err
 }
 
-func (s *pathSigner) appendDigest(dst []byte, key string, path, timeText []byte) []byte {
+func (s *pathSigner) appendHexDigest(dst []byte, key string, path, timeText []byte) []byte {
 	var stack [2 * inputSize]byte
 	var digest [16]byte
 	input := append(stack[:0], key...)
@@ -57,9 +57,9 @@ func (s *pathSigner) AppendURL(dst []byte, res Resource, expiresUnix int64) []by
 	timeText := s.format.appendTime(timeStack[:0], expiresUnix-s.delta)
 	dst = append(res.appendOrigin(dst, scheme), '/')
 	if s.isTypeC {
-		dst = append(append(s.appendDigest(dst, key, path, timeText), '/'), timeText...)
+		dst = append(append(s.appendHexDigest(dst, key, path, timeText), '/'), timeText...)
 	} else {
-		dst = s.appendDigest(append(append(dst, timeText...), '/'), key, path, timeText)
+		dst = s.appendHexDigest(append(append(dst, timeText...), '/'), key, path, timeText)
 	}
 	return append(dst, path...)
 }
@@ -82,5 +82,5 @@ func (s *pathSigner) Verify(res Resource, urlPath string, nowUnix int64) error {
 	if parts[2] != string(path[1:]) {
 		return ErrMismatch
 	}
-	return s.verifyDigest(digest, func(dst []byte, key string) []byte { return s.appendDigest(dst, key, path, []byte(timeText)) }, urlTime, nowUnix)
+	return s.verifyDigestAndTime(digest, func(dst []byte, key string) []byte { return s.appendHexDigest(dst, key, path, []byte(timeText)) }, urlTime, nowUnix)
 }

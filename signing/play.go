@@ -73,13 +73,13 @@ func NewPlaySigner(c PlaySignerConfig) (*PlaySigner, error) {
 			return nil, err
 		}
 	}
-	if err := cmp.Or(c.validate(), c.validatePorts(), s.validateRenditions()); err != nil {
+	if err := cmp.Or(c.validateTTLSchemeTemplates(), c.validatePorts(), s.validateRenditions()); err != nil {
 		return nil, err
 	}
 	return s, nil
 }
 
-func (c *PlaySignerConfig) validate() error {
+func (c *PlaySignerConfig) validateTTLSchemeTemplates() error {
 	if c.TTL < 2*time.Second {
 		return errors.New("signing: invalid ttl of play URLs: must be at least 2s")
 	}

@@ -60,7 +60,7 @@ func NewPlaybackSigner(c PlaybackSignerConfig) (*PlaybackSigner, error) {
 	}
 	if c.BaseURL != "" {
 		base, err := url.Parse(strings.TrimSuffix(c.BaseURL, "/"))
-		if err != nil || !isPlainHTTP(base) || base.RawQuery != "" || base.Fragment != "" {
+		if err != nil || !isHTTPURLWithoutUser(base) || base.RawQuery != "" || base.Fragment != "" {
 			return nil, errors.New("signing: invalid playback domain: must be an http or https URL")
 		}
 		s.base = base
@@ -81,8 +81,8 @@ func NewPlaybackSigner(c PlaybackSignerConfig) (*PlaybackSigner, error) {
 	return s, nil
 }
 
-// isPlainHTTP reports whether u is an http or https URL with a host and no user.
-func isPlainHTTP(u *url.URL) bool {
+// isHTTPURLWithoutUser reports whether u is an http or https URL with a host and no user.
+func isHTTPURLWithoutUser(u *url.URL) bool {
 	return u.Host != "" && (u.Scheme == "http" || u.Scheme == "https") && u.User == nil
 }
 
@@ -94,7 +94,7 @@ var ErrUnplayableLocation = errors.New("signing: no URL can be made of the recor
 // returns ErrUnplayableLocation for anything else, and for paths that lead upwards.
 func (s *PlaybackSigner) URL(location string, expiresUnix int64) (string, error) {
 	u, ok := s.locationURL(location)
-	if !ok || strings.ContainsFunc(u.Path, isNotInFilePath) || u.Path != path.Clean(u.Path) || u.Path == "/" || u.Path == "" || strings.HasSuffix(u.Path, "/") {
+	if !ok || strings.ContainsFunc(u.Path, isForbiddenInFilePath) || u.Path != path.Clean(u.Path) || u.Path == "/" || u.Path == "" || strings.HasSuffix(u.Path, "/") {
 		return "", ErrUnplayableLocation
 	}
 	if s.base != nil {
@@ -112,7 +112,7 @@ func (s *PlaybackSigner) locationURL(location string) (u *url.URL, ok bool) {
 	}
 	u, err := url.Parse(location)
 	switch {
-	case err != nil || !isPlainHTTP(u):
+	case err != nil || !isHTTPURLWithoutUser(u):
 		return nil, false
 	case strings.Contains(strings.ToLower(u.RawPath), "%2f"): // CDNs read it in different ways
 		return nil, false
@@ -123,9 +123,9 @@ func (s *PlaybackSigner) locationURL(location string) (u *url.URL, ok bool) {
 	return &url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}, true
 }
 
-// isNotInFilePath reports control characters, and the backslash, which some servers
+// isForbiddenInFilePath reports control characters, and the backslash, which some servers
 // read as a slash.
-func isNotInFilePath(r rune) bool { return r < ' ' || r == 0x7f || r == '\\' }
+func isForbiddenInFilePath(r rune) bool { return r < ' ' || r == 0x7f || r == '\\' }
 
 // secureLinkQuery signs the path as nginx has it in $uri: not escaped.
 func secureLinkQuery(key, urlPath string, expiresUnix int64) string {

@@ -34,12 +34,12 @@ type weightedDomain struct {
 	weight uint64
 }
 
-func newWeightedDomains(list []Domain, defaultSigner Signer) (weightedDomains, error) {
-	if len(list) == 0 {
+func newWeightedDomains(configured []Domain, defaultSigner Signer) (weightedDomains, error) {
+	if len(configured) == 0 {
 		return nil, errors.New("signing: there is no play domain")
 	}
-	domains := make(weightedDomains, 0, len(list))
-	for _, d := range list {
+	domains := make(weightedDomains, 0, len(configured))
+	for _, d := range configured {
 		if d.Weight < 0 || d.Weight > MaxDomainWeight {
 			return nil, fmt.Errorf("signing: invalid weight %d of %s: must be from 0 to %d", d.Weight, d.Name, MaxDomainWeight)
 		}

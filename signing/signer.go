@@ -74,10 +74,10 @@ func newCredentials(c SignerConfig) (credentials, error) {
 	return credentials{func() (key, backupKey string) { return c.Key, c.BackupKey }, int64(c.Delta / time.Second)}, nil
 }
 
-// verifyDigest compares the text of a digest with the one that appendDigest makes with
-// each key, in constant time, and then checks the time of the URL. Times are Unix
-// seconds.
-func (c *credentials) verifyDigest(digest string, appendDigest func(dst []byte, key string) []byte, urlTime, nowUnix int64) error {
+// verifyDigestAndTime compares the text of a digest with the one that appendDigest
+// makes with each key, in constant time, and then checks the time of the URL. Times
+// are Unix seconds.
+func (c *credentials) verifyDigestAndTime(digest string, appendDigest func(dst []byte, key string) []byte, urlTimeUnix, nowUnix int64) error {
 	key, backupKey := c.keys()
 	matches := subtle.ConstantTimeCompare(appendDigest(nil, key), []byte(digest))
 	if backupKey != "" {
@@ -86,7 +86,7 @@ func (c *credentials) verifyDigest(digest string, appendDigest func(dst []byte, 
 	switch {
 	case matches == 0:
 		return ErrMismatch
-	case nowUnix >= urlTime+c.delta:
+	case nowUnix >= urlTimeUnix+c.delta:
 		return ErrExpired
 	}
 	return nil

@@ -107,8 +107,8 @@ func (s *TemplateSigner) parseLiterals() error {
 	if strings.ContainsFunc(query, isNotInQuery) {
 		return fmt.Errorf("%q has a character that must be escaped in a query", query)
 	}
-	first, ok1 := openParameter(before)
-	second, ok2 := openParameter(between)
+	first, ok1 := lastParameterWithoutValue(before)
+	second, ok2 := lastParameterWithoutValue(between)
 	if !ok1 || !ok2 || !strings.HasPrefix(between, "&") || after != "" && after[0] != '&' {
 		return errors.New("each placeholder must be the whole value of a parameter, as in sign={md5 key path time}")
 	}
@@ -124,9 +124,9 @@ func (s *TemplateSigner) parseLiterals() error {
 	return nil
 }
 
-// openParameter returns the name of the last parameter of a query, if it has no
+// lastParameterWithoutValue returns the name of the last parameter of a query, if it has no
 // value yet.
-func openParameter(query string) (name string, ok bool) {
+func lastParameterWithoutValue(query string) (name string, ok bool) {
 	name, value, hasValue := strings.Cut(query[strings.LastIndexByte(query, '&')+1:], "=")
 	return name, name != "" && value == "" && hasValue
 }
@@ -191,20 +191,20 @@ func (s *TemplateSigner) AppendURL(dst []byte, res Resource, expiresUnix int64) 
 	key, _ := s.keys()
 	dst = append(append(dst, '?'), s.literals[0]...)
 	if s.isDigestFirst {
-		dst = s.appendDigest(dst, key, &res, path, timeText)
+		dst = s.appendEncodedDigest(dst, key, &res, path, timeText)
 		dst = append(append(dst, s.literals[1]...), timeText...)
 	} else {
 		dst = append(append(dst, timeText...), s.literals[1]...)
-		dst = s.appendDigest(dst, key, &res, path, timeText)
+		dst = s.appendEncodedDigest(dst, key, &res, path, timeText)
 	}
 	return append(dst, s.literals[2]...)
 }
 
-// appendDigest appends the digest in its encoding.
-func (s *TemplateSigner) appendDigest(dst []byte, key string, res *Resource, path, timeText []byte) []byte {
+// appendEncodedDigest appends the digest in its encoding.
+func (s *TemplateSigner) appendEncodedDigest(dst []byte, key string, res *Resource, path, timeText []byte) []byte {
 	var stack [inputSize]byte
 	var buf [sha256.Size]byte
-	input, digest := s.appendInput(stack[:0], key, res, path, timeText), buf[:0]
+	input, digest := s.appendDigestInput(stack[:0], key, res, path, timeText), buf[:0]
 	switch primary, _ := s.keys(); {
 	case s.hmac == nil:
 		digest = Algorithm(s.algorithm).appendDigest(digest, input)
@@ -225,7 +225,7 @@ func (s *TemplateSigner) appendDigest(dst []byte, key string, res *Resource, pat
 	return hex.AppendEncode(dst, digest)
 }
 
-func (s *TemplateSigner) appendInput(dst []byte, key string, res *Resource, path, timeText []byte) []byte {
+func (s *TemplateSigner) appendDigestInput(dst []byte, key string, res *Resource, path, timeText []byte) []byte {
 	for _, f := range s.fields {
 		switch f.name {
 		case "":
@@ -259,7 +259,7 @@ func (s *TemplateSigner) Verify(res Resource, rawQuery string, nowUnix int64) er
 		return ErrMalformed
 	}
 	path := res.path()
-	return s.verifyDigest(digest, func(dst []byte, key string) []byte {
-		return s.appendDigest(dst, key, &res, path, []byte(timeText))
+	return s.verifyDigestAndTime(digest, func(dst []byte, key string) []byte {
+		return s.appendEncodedDigest(dst, key, &res, path, []byte(timeText))
 	}, urlTime, nowUnix)
 }

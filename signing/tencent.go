@@ -55,7 +55,7 @@ func NewTencentSigner(c SignerConfig) (*TencentSigner, error) {
 // Eight digits reach from 1970 to February 2106.
 func (s *TencentSigner) AppendURL(dst []byte, res Resource, expiresUnix int64) []byte {
 	if res.Protocol == SRT {
-		return s.appendSRT(dst, res, expiresUnix)
+		return s.appendSRTURL(dst, res, expiresUnix)
 	}
 	scheme, extension := res.schemeAndExtension()
 	if res.Protocol == WebRTC {
@@ -68,10 +68,10 @@ func (s *TencentSigner) AppendURL(dst []byte, res Resource, expiresUnix int64) [
 	return s.appendSignature(append(dst, '?'), &res, expiresUnix, '&')
 }
 
-// appendSRT appends the URL to push over SRT. Its '#' is literal, so no URL
+// appendSRTURL appends the URL to push over SRT. Its '#' is literal, so no URL
 // library can make or parse it. Port 9000 is fixed: a domain that names a port
 // is no push domain of this cloud.
-func (s *TencentSigner) appendSRT(dst []byte, res Resource, expiresUnix int64) []byte {
+func (s *TencentSigner) appendSRTURL(dst []byte, res Resource, expiresUnix int64) []byte {
 	if !res.Push || strings.Contains(res.Domain, ":") {
 		return dst
 	}
@@ -171,7 +171,7 @@ func (s *TencentSigner) matchesAnyKey(digest []byte, algorithm Algorithm, res *R
 			continue
 		}
 		input := res.appendStreamName(append(stack[:0], key...))
-		for _, spelling := range spellings(txTime) {
+		for _, spelling := range caseSpellings(txTime) {
 			expected := algorithm.appendDigest(buf[:0], append(input, spelling[:]...))
 			matches |= subtle.ConstantTimeCompare(expected, digest)
 		}
@@ -179,8 +179,8 @@ func (s *TencentSigner) matchesAnyKey(digest []byte, algorithm Algorithm, res *R
 	return matches == 1
 }
 
-// spellings returns txTime as sent, in upper and in lower case.
-func spellings(txTime string) [3][hexTimeSize]byte {
+// caseSpellings returns txTime as sent, in upper and in lower case.
+func caseSpellings(txTime string) [3][hexTimeSize]byte {
 	var sent, upper, lower [hexTimeSize]byte
 	for i := range hexTimeSize {
 		c := txTime[i]

@@ -75,5 +75,5 @@ func (s *typeASigner) Verify(res Resource, rawQuery string, nowUnix int64) error
 		return ErrMalformed
 	}
 	path, prefix := res.path(), []byte(strings.TrimSuffix(value, parts[3]))
-	return s.verifyDigest(parts[3], func(dst []byte, key string) []byte { return appendTypeADigest(dst, key, path, prefix) }, urlTime, nowUnix)
+	return s.verifyDigestAndTime(parts[3], func(dst []byte, key string) []byte { return appendTypeADigest(dst, key, path, prefix) }, urlTime, nowUnix)
 }

@@ -70,7 +70,7 @@ type client struct {
 	firstFast int // index of the first fast viewer
 	buf       []byte
 	taskText  []byte // of the next task, so far
-	now       clock
+	now       machineClock
 	busyWait  bool // this process has its own core: sends of the server need not wake it
 
 	running taskState
@@ -99,13 +99,13 @@ func runClient() error {
 	if err != nil {
 		return err
 	}
-	c := &client{epoll: epoll, buf: make([]byte, 256<<10), now: newClock()}
+	c := &client{epoll: epoll, buf: make([]byte, 256<<10), now: newMachineClock()}
 	if err := c.setEpoll(unix.EPOLL_CTL_ADD, 0, -1, unix.EPOLLIN); err != nil {
 		return err
 	}
 	events := make([]unix.EpollEvent, 512)
 	for {
-		n, err := unix.EpollWait(epoll, events, c.epollTimeout())
+		n, err := unix.EpollWait(epoll, events, c.epollTimeoutMillis())
 		if err == unix.EINTR {
 			continue
 		}
@@ -114,15 +114,15 @@ func runClient() error {
 		}
 		for i := range events[:n] {
 			if events[i].Fd < 0 {
-				if done, err := c.readTasks(); done || err != nil {
+				if done, err := c.readAndStartTasks(); done || err != nil {
 					return err
 				}
 				continue
 			}
 			c.readViewer(&c.viewers[events[i].Fd], len(c.buf))
 		}
-		c.readSlowViewers()
-		c.finishTask()
+		c.readDueSlowViewers()
+		c.finishTaskIfDone()
 	}
 }
 
@@ -131,8 +131,8 @@ func (c *client) setEpoll(op, fd, index int, events uint32) error {
 	return unix.EpollCtl(c.epoll, op, fd, &unix.EpollEvent{Events: events, Fd: int32(index)})
 }
 
-// epollTimeout is how long the loop may sleep, in milliseconds.
-func (c *client) epollTimeout() int {
+// epollTimeoutMillis is how long the loop may sleep, in milliseconds.
+func (c *client) epollTimeoutMillis() int {
 	t := c.running.task
 	switch {
 	case t != nil && c.busyWait:
@@ -146,9 +146,9 @@ func (c *client) epollTimeout() int {
 	}
 }
 
-// readTasks reads tasks from standard input. done means that the server has
-// closed it.
-func (c *client) readTasks() (done bool, err error) {
+// readAndStartTasks reads tasks from standard input and starts them. isInputClosed
+// means that the server has closed it.
+func (c *client) readAndStartTasks() (isInputClosed bool, err error) {
 	n, err := unix.Read(0, c.buf)
 	if err != nil || n == 0 {
 		return true, err
@@ -170,7 +170,7 @@ func (c *client) readTasks() (done bool, err error) {
 
 func (c *client) startTask(t *task) {
 	r := &c.running
-	r.task, r.cpuAtStart, r.deadline = t, cpuTime(), c.now()+int64(taskTimeout)
+	r.task, r.cpuAtStart, r.deadline = t, processCPUTime(), c.now()+int64(taskTimeout)
 	if t.Timeout > 0 {
 		r.deadline = c.now() + int64(t.Timeout)
 	}
@@ -179,33 +179,33 @@ func (c *client) startTask(t *task) {
 		c.viewers = make([]viewer, t.Viewers)
 		c.firstFast, c.busyWait = t.Viewers-t.FastViewers, t.BusyWait
 		for range min(maxHandshakes, t.Viewers) {
-			c.connectNext()
+			c.connectNextViewer()
 		}
 	case "send":
 		c.resetCounts()
 		r.nextToSend = 0
 		for range maxHandshakes {
-			c.sendNext()
+			c.sendAsNextViewer()
 		}
 	case "await":
 		c.resetCounts()
 		c.writeResult(&taskResult{}) // ready; the result follows
 	case "slow":
 		c.setSlowViewers(t.SlowViewers, t.ReadRate)
-		c.reply(nil)
+		c.endTaskAndReply(nil)
 	case "quiet":
 		c.counts.lastFastRead = c.now()
 	case "memory":
 		c.counts.kernelMemory = 0
 		for i := range c.viewers[:c.firstFast] {
-			c.counts.kernelMemory += socketMemory(c.viewers[i].fd)
+			c.counts.kernelMemory += socketBufferBytes(c.viewers[i].fd)
 		}
-		c.reply(nil)
+		c.endTaskAndReply(nil)
 	}
 }
 
-// connectNext begins the next handshake of the task, if there is one.
-func (c *client) connectNext() {
+// connectNextViewer begins the next handshake of the task, if there is one.
+func (c *client) connectNextViewer() {
 	r := &c.running
 	if r.handshakes == r.task.Viewers {
 		return
@@ -216,12 +216,12 @@ func (c *client) connectNext() {
 	if i < c.firstFast {
 		buffer = r.task.SlowBuffer
 	}
-	fd, err := dialViewer(i, &unix.SockaddrInet4{Port: r.task.Port, Addr: [4]byte{127, 0, 0, 1}}, buffer)
+	fd, err := dialAndRequestUpgrade(i, &unix.SockaddrInet4{Port: r.task.Port, Addr: [4]byte{127, 0, 0, 1}}, buffer)
 	if err == nil {
 		err = c.setEpoll(unix.EPOLL_CTL_ADD, fd, i, epollEvents)
 	}
 	if err != nil {
-		c.reply(err)
+		c.endTaskAndReply(err)
 		return
 	}
 	c.viewers[i].fd = fd
@@ -230,15 +230,15 @@ func (c *client) connectNext() {
 
 const epollEvents = unix.EPOLLIN | unix.EPOLLRDHUP | unix.EPOLLET
 
-// sendNext sends the task's text as the next viewer, if there is one.
-func (c *client) sendNext() {
+// sendAsNextViewer sends the task's text as the next viewer, if there is one.
+func (c *client) sendAsNextViewer() {
 	r := &c.running
 	if r.nextToSend == c.senderCount(r.task) {
 		return
 	}
 	r.nextToSend++
-	if _, err := unix.Write(c.viewers[r.nextToSend-1].fd, maskedText(r.task.Text)); err != nil {
-		c.reply(err)
+	if _, err := unix.Write(c.viewers[r.nextToSend-1].fd, maskedTextFrame(r.task.Text)); err != nil {
+		c.endTaskAndReply(err)
 	}
 }
 
@@ -250,8 +250,8 @@ func (c *client) senderCount(t *task) int {
 	return len(c.viewers)
 }
 
-// finishTask answers a task that is done or has reached its deadline.
-func (c *client) finishTask() {
+// finishTaskIfDone answers a task that is done or has reached its deadline.
+func (c *client) finishTaskIfDone() {
 	t := c.running.task
 	if t == nil {
 		return
@@ -267,17 +267,17 @@ func (c *client) finishTask() {
 		isDone = all == len(c.viewers) || t.OnlyFast && fast == len(c.viewers)-c.firstFast
 	case "quiet":
 		if c.now()-c.counts.lastFastRead >= int64(t.Timeout) {
-			c.reply(nil)
+			c.endTaskAndReply(nil)
 		}
 		return // has no deadline: the stream of frames ends when the server closes stalled sockets
 	}
 	if isDone || c.now() >= c.running.deadline {
-		c.reply(nil)
+		c.endTaskAndReply(nil)
 	}
 }
 
-// reply ends the task, if one runs, with its result.
-func (c *client) reply(err error) {
+// endTaskAndReply ends the task, if one runs, with its result.
+func (c *client) endTaskAndReply(err error) {
 	if c.running.task == nil {
 		if err != nil {
 			fmt.Fprintln(os.Stderr, "fanbench: client:", err)
@@ -288,8 +288,8 @@ func (c *client) reply(err error) {
 	f := &c.counts
 	r := &taskResult{
 		Frames: len(f.arrivals[allViewers]), Extra: f.extra, Different: f.different, Frame: f.first,
-		CPU: cpuTime() - c.running.cpuAtStart, Memory: f.kernelMemory,
-		AllArrivals: summarize(f.arrivals[allViewers]), FastArrivals: summarize(f.arrivals[fastViewers]),
+		CPU: processCPUTime() - c.running.cpuAtStart, Memory: f.kernelMemory,
+		AllArrivals: arrivalPercentiles(f.arrivals[allViewers]), FastArrivals: arrivalPercentiles(f.arrivals[fastViewers]),
 	}
 	if err != nil {
 		r.Error = err.Error()
@@ -299,10 +299,10 @@ func (c *client) reply(err error) {
 
 func (c *client) writeResult(r *taskResult) { json.NewEncoder(os.Stdout).Encode(r) }
 
-// summarize returns percentiles of sorted times.
-func summarize(times []int64) (a arrivalTimes) {
-	if n := len(times); n > 0 {
-		a = arrivalTimes{Count: n, P50: times[n/2], P99: times[n*99/100], Last: times[n-1]}
+// arrivalPercentiles returns percentiles of times, which are sorted.
+func arrivalPercentiles(sortedTimes []int64) (percentiles arrivalTimes) {
+	if n := len(sortedTimes); n > 0 {
+		percentiles = arrivalTimes{Count: n, P50: sortedTimes[n/2], P99: sortedTimes[n*99/100], Last: sortedTimes[n-1]}
 	}
-	return a
+	return percentiles
 }

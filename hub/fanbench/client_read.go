@@ -51,37 +51,37 @@ func (c *client) resetCounts() {
 	}
 }
 
-// readViewer reads what a viewer has received, up to a limit in bytes.
-func (c *client) readViewer(v *viewer, limit int) {
+// readViewer reads what a viewer has received, up to maxBytes.
+func (c *client) readViewer(v *viewer, maxBytes int) {
 	for v.state != stateGone {
-		n, errno := readNonBlocking(v.fd, c.buf[:limit])
+		n, errno := readNonBlocking(v.fd, c.buf[:maxBytes])
 		switch {
 		case errno == unix.EAGAIN:
 			return
 		case errno != 0 || n == 0:
 			v.state = stateGone
-			c.reply(fmt.Errorf("a viewer was closed: %w", errno))
+			c.endTaskAndReply(fmt.Errorf("a viewer was closed: %w", errno))
 			return
 		}
-		if err := c.consume(v, c.buf[:n]); err != nil {
+		if err := c.consumeReceived(v, c.buf[:n]); err != nil {
 			v.state = stateGone
-			c.reply(err)
+			c.endTaskAndReply(err)
 			return
 		}
-		if n < limit || limit < len(c.buf) {
+		if n < maxBytes || maxBytes < len(c.buf) {
 			return // the next edge reports more
 		}
 	}
 }
 
 // readNonBlocking reads without a call of the scheduler.
-func readNonBlocking(fd int, p []byte) (int, unix.Errno) {
-	n, _, errno := unix.RawSyscall(unix.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)))
-	return int(n), errno
+func readNonBlocking(fd int, p []byte) (n int, errno unix.Errno) {
+	got, _, errno := unix.RawSyscall(unix.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)))
+	return int(got), errno
 }
 
-// consume processes bytes that a viewer has received.
-func (c *client) consume(v *viewer, p []byte) error {
+// consumeReceived processes bytes that a viewer has received.
+func (c *client) consumeReceived(v *viewer, p []byte) error {
 	c.counts.lastRead = c.now()
 	if !v.isSlow {
 		c.counts.lastFastRead = c.counts.lastRead
@@ -93,19 +93,19 @@ func (c *client) consume(v *viewer, p []byte) error {
 		}
 		if v.state == stateOpen {
 			c.running.pending--
-			c.connectNext()
+			c.connectNextViewer()
 		}
 		p = rest
 	}
 	if v.headerLen == 0 && len(p) > 0 && bytes.Equal(p, c.counts.first) {
-		c.countFrame(v, p)
+		c.countFrameAndSendNext(v, p)
 		return nil
 	}
-	return v.consumeFrames(p, c.countFrame)
+	return v.consumeFrames(p, c.countFrameAndSendNext)
 }
 
-// countFrame counts a viewer's frame. frame is nil if it came in pieces.
-func (c *client) countFrame(v *viewer, frame []byte) {
+// countFrameAndSendNext counts a viewer's frame. frame is nil if it came in pieces.
+func (c *client) countFrameAndSendNext(v *viewer, frame []byte) {
 	f := &c.counts
 	if v.lastRound == f.round {
 		f.extra++
@@ -114,7 +114,7 @@ func (c *client) countFrame(v *viewer, frame []byte) {
 	v.lastRound = f.round
 	f.arrivals[allViewers] = append(f.arrivals[allViewers], f.lastRead)
 	if t := c.running.task; t != nil && t.Action == "send" {
-		c.sendNext()
+		c.sendAsNextViewer()
 	}
 	if !c.isFast(v) {
 		return
@@ -134,7 +134,7 @@ func (c *client) isFast(v *viewer) bool {
 
 // setSlowViewers has the first viewers stop reading, or read at a rate in bytes
 // a second. All others read at once.
-func (c *client) setSlowViewers(count, rate int) {
+func (c *client) setSlowViewers(count, bytesPerSecond int) {
 	for i := range c.viewers[:max(count, c.slow.count)] {
 		v := &c.viewers[i]
 		switch wasSlow := v.isSlow; {
@@ -146,11 +146,11 @@ func (c *client) setSlowViewers(count, rate int) {
 			c.setEpoll(unix.EPOLL_CTL_ADD, v.fd, i, epollEvents)
 		}
 	}
-	c.slow.count, c.slow.rate, c.slow.lastRead = count, rate, c.now()
+	c.slow.count, c.slow.rate, c.slow.lastRead = count, bytesPerSecond, c.now()
 }
 
-// readSlowViewers reads for the slow viewers with a rate.
-func (c *client) readSlowViewers() {
+// readDueSlowViewers reads for the slow viewers with a rate.
+func (c *client) readDueSlowViewers() {
 	const interval = int64(time.Second / slowGroups)
 	for s := &c.slow; s.rate > 0 && c.now() >= s.lastRead+interval; {
 		s.lastRead += interval

@@ -2,30 +2,30 @@
 
 package main
 
-// runCost compares the server's cost of a delivered frame: through the hub, by
+// runCostScenario compares the server's cost of a delivered frame: through the hub, by
 // raw sends on the same sockets, and through the library in a process of its own
 // with as many viewers.
-func runCost(o options, t *table) error {
+func runCostScenario(o options, t *table) error {
 	hub, err := startTarget(roleHub, audience{viewers: o.viewers, pinned: true}, nil)
 	if err != nil {
 		return err
 	}
-	defer hub.stop()
+	defer hub.stopAndWait()
 	library, err := startTarget(roleLibrary, audience{viewers: o.viewers, pinned: true}, nil)
 	if err != nil {
 		return err
 	}
-	defer library.stop()
-	r, err := hub.run(command{Action: "calibrate"})
+	defer library.stopAndWait()
+	r, err := hub.runCommand(command{Action: "calibrate"})
 	if err != nil {
 		return err
 	}
 	for _, s := range []*target{hub, library} {
-		if _, err := s.run(command{Action: "set-frame", Frame: r.Frame}); err != nil {
+		if _, err := s.runCommand(command{Action: "set-frame", Frame: r.Frame}); err != nil {
 			return err
 		}
 	}
-	f := newCostFigures(o, t)
+	f := addCostFigures(o, t)
 	for range o.rounds {
 		if err := f.measureRound(o, hub, library); err != nil {
 			return err
@@ -41,7 +41,7 @@ type costFigures struct {
 	mallocs, delivered, different    *figure
 }
 
-func newCostFigures(o options, t *table) *costFigures {
+func addCostFigures(o options, t *table) *costFigures {
 	t.addNote("cost: %d viewers of each server, a diff of %d bytes on the wire, %d diffs in each measurement. Servers share a core; clients have another. "+
 		"The library writes in a process of its own, to as many viewers.", o.viewers, frameSize, o.diffs)
 	delivered := t.addFigure("cost: delivered of expected, by all three methods", "", 3, 1, noBar)
@@ -70,20 +70,20 @@ func (f *costFigures) measureRound(o options, hub, library *target) error {
 		if err != nil {
 			return err
 		}
-		cpu[i] = r.perFrame(r.CPU)
-		f.delivered.add(r.deliveredShare())
-		f.different.add(float64(r.Different + r.Extra))
+		cpu[i] = r.microsecondsPerFrame(r.CPU)
+		f.delivered.addValue(r.deliveredShare())
+		f.different.addValue(float64(r.Different + r.Extra))
 		if m.method == methodHub {
-			f.mallocs.add(float64(r.Mallocs) / float64(max(1, r.Delivered)))
+			f.mallocs.addValue(float64(r.Mallocs) / float64(max(1, r.Delivered)))
 		}
 	}
 	raw := (cpu[0] + cpu[3]) / 2
-	f.raw.add(raw)
-	f.hub.add(cpu[1])
-	f.library.add(cpu[2])
-	f.hubToRaw.add(cpu[1] / raw)
-	f.hubToLibrary.add(cpu[1] / cpu[2])
-	f.rawToRaw.add(cpu[3] / cpu[0])
+	f.raw.addValue(raw)
+	f.hub.addValue(cpu[1])
+	f.library.addValue(cpu[2])
+	f.hubToRaw.addValue(cpu[1] / raw)
+	f.hubToLibrary.addValue(cpu[1] / cpu[2])
+	f.rawToRaw.addValue(cpu[3] / cpu[0])
 	return nil
 }
 
@@ -97,13 +97,13 @@ func recordProfiles(o options, hub *target) error {
 		if p.file == "" {
 			continue
 		}
-		if _, err := hub.run(command{Action: p.action, File: p.file}); err != nil {
+		if _, err := hub.runCommand(command{Action: p.action, File: p.file}); err != nil {
 			return err
 		}
 		if _, err := hub.sendFrames(methodHub, p.frames); err != nil {
 			return err
 		}
-		if _, err := hub.run(command{Action: "stop-profile"}); err != nil {
+		if _, err := hub.runCommand(command{Action: "stop-profile"}); err != nil {
 			return err
 		}
 	}

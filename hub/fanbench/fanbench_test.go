@@ -22,7 +22,7 @@ func TestMain(m *testing.M) {
 // but speed.
 func TestAllScenariosRun(t *testing.T) {
 	var out, errs bytes.Buffer
-	if code := run([]string{"--quick"}, &out, &errs); code != 0 {
+	if code := runScenarios([]string{"--quick"}, &out, &errs); code != 0 {
 		t.Fatalf("exit code %d: %s", code, &errs)
 	}
 	const figures = 27
@@ -49,18 +49,18 @@ func TestAllScenariosRun(t *testing.T) {
 func TestReportShowsFaults(t *testing.T) {
 	const viewers = 20
 	s := &server{role: roleHub}
-	if err := s.listen(); err != nil {
+	if err := s.startWebSocketServer(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { s.client.stop() })
+	t.Cleanup(func() { s.client.stopAndWait() })
 	var r report
-	if err := s.connectViewers(&command{ClientCore: anyCore, Viewers: viewers, FastViewers: viewers}, &r); err != nil {
+	if err := s.startClientAndConnect(&command{ClientCore: anyCore, Viewers: viewers, FastViewers: viewers}, &r); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.subscribeViewers(&r); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.calibrateSize(&r); err != nil {
+	if err := s.calibrateDiffSize(&r); err != nil {
 		t.Fatal(err)
 	}
 	good := r.Frame
@@ -81,7 +81,7 @@ func TestReportShowsFaults(t *testing.T) {
 		if test.delivered == viewers {
 			wait.Duration = 0
 		}
-		if err := s.sendFrame(wait, &r, func() error { test.send(); return nil }); err != nil {
+		if err := s.sendFrameAndAwait(wait, &r, func() error { test.send(); return nil }); err != nil {
 			t.Fatal(err)
 		}
 		if r.Expected != viewers || r.Delivered != test.delivered || r.Extra != test.extra || r.Different != test.different {

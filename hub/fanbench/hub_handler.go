@@ -32,7 +32,7 @@ func (h *hubHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	go h.serveViewer(conn)
 }
 
-// newViewer handles a viewer's requests until its connection ends.
+// serveViewer handles a viewer's requests until its connection ends.
 func (h *hubHandler) serveViewer(conn *socket.Conn) {
 	s := h.hub.Attach(conn)
 	h.onConnected()
@@ -48,13 +48,13 @@ func (h *hubHandler) serveViewer(conn *socket.Conn) {
 				s.Close()
 				return
 			}
-			h.handleRequest(s, data)
+			h.subscribeOrClose(s, data)
 		}
 	}
 	readAll()
 }
 
-func (h *hubHandler) handleRequest(s *hub.Socket, data []byte) {
+func (h *hubHandler) subscribeOrClose(s *hub.Socket, data []byte) {
 	m, err := wire.DecodeViewerRequest(data)
 	subscribe, ok := m.(*wire.Subscribe)
 	if err != nil || !ok {
@@ -66,9 +66,9 @@ func (h *hubHandler) handleRequest(s *hub.Socket, data []byte) {
 	}
 }
 
-// socketOptions are those of a server, except that viewers may stop reading for as
+// newSocketOptions are those of a server, except that viewers may stop reading for as
 // long as a scenario takes.
-func socketOptions() (socket.Options, error) {
+func newSocketOptions() (socket.Options, error) {
 	poller, err := socket.NewPoller()
 	return socket.Options{StallTimeout: time.Hour, FrameTimeout: time.Hour, Poller: poller}, err
 }

@@ -40,14 +40,14 @@ func (l *libraryHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // writeToAll writes a text message to each socket, one after the other.
 func (l *libraryHandler) writeToAll(text []byte) error {
 	for _, c := range l.conns {
-		if err := l.writeTo(c, text); err != nil {
+		if err := l.writeWithTimeout(c, text); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (l *libraryHandler) writeTo(c *websocket.Conn, text []byte) error {
+func (l *libraryHandler) writeWithTimeout(c *websocket.Conn, text []byte) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	return c.Write(ctx, websocket.MessageText, text)

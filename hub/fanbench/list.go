@@ -45,7 +45,7 @@ func newBenchList() *benchList {
 		all = append(all, newStream(mainList, i))
 	}
 	l.shortStream, l.longStream = all[0], newStream(fillList, streams)
-	l.hub.Load(slices.Values(append(all, l.longStream)), l.position(), startTime)
+	l.hub.Load(slices.Values(append(all, l.longStream)), l.lastPosition(), startTime)
 	return l
 }
 
@@ -57,27 +57,27 @@ func newStream(list string, i int) *presence.Stream {
 	}
 }
 
-// position is the position of the last entry. Its text is of the same length for
+// lastPosition is the position of the last entry. Its text is of the same length for
 // all entries.
-func (l *benchList) position() presence.Position {
+func (l *benchList) lastPosition() presence.Position {
 	return presence.Position{ID: presence.ID{MS: startTime + l.entries}, Hash: uint32(l.entries) * 2654435761}
 }
 
-// sendDiff has the hub send a diff of mainList.
-func (l *benchList) sendDiff() { l.shortStream = l.setTitle(l.shortStream, l.titleLen) }
+// sendMainDiff has the hub send a diff of mainList.
+func (l *benchList) sendMainDiff() { l.shortStream = l.applyNewTitle(l.shortStream, l.titleLen) }
 
-// fillBuffers has the hub send a large diff of fillList.
-func (l *benchList) fillBuffers() { l.longStream = l.setTitle(l.longStream, fillSize) }
+// sendFillDiff has the hub send a large diff of fillList.
+func (l *benchList) sendFillDiff() { l.longStream = l.applyNewTitle(l.longStream, fillSize) }
 
-func (l *benchList) setTitle(st *presence.Stream, length int) *presence.Stream {
+func (l *benchList) applyNewTitle(st *presence.Stream, titleLen int) (changed *presence.Stream) {
 	l.entries++
 	next := *st
-	next.Title = strings.Repeat(string(rune('a'+l.entries%26)), length)
-	l.hub.Apply(l.position(), startTime+int64(l.entries), []presence.Change{{Old: st, New: &next}}, time.Time{})
+	next.Title = strings.Repeat(string(rune('a'+l.entries%26)), titleLen)
+	l.hub.Apply(l.lastPosition(), startTime+int64(l.entries), []presence.Change{{Old: st, New: &next}}, time.Time{})
 	return &next
 }
 
-// subscribeText is a viewer's subscription to a list.
-func subscribeText(list string) []byte {
+// subscribeMessage is a viewer's subscription to a list.
+func subscribeMessage(list string) []byte {
 	return fmt.Appendf(nil, `{"type":"subscribe","id":1,"list":%q}`, list)
 }

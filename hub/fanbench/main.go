@@ -15,7 +15,7 @@ func main() {
 	if role := os.Getenv(roleVar); role != "" {
 		os.Exit(runRole(role))
 	}
-	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+	os.Exit(runScenarios(os.Args[1:], os.Stdout, os.Stderr))
 }
 
 // options are the flags.
@@ -50,11 +50,11 @@ func parseFlags(args []string, stderr io.Writer) (o options, err error) {
 	return o, nil
 }
 
-// fewerDiffs is the number of diffs in each measurement of the other scenarios.
-func (o *options) fewerDiffs() int { return max(1, o.diffs/3) }
+// thirdOfDiffs is the number of diffs in each measurement of the other scenarios.
+func (o *options) thirdOfDiffs() int { return max(1, o.diffs/3) }
 
-// run runs the selected scenarios and prints the table. It returns the exit code.
-func run(args []string, stdout, stderr io.Writer) int {
+// runScenarios runs the selected scenarios and prints the table. It returns the exit code.
+func runScenarios(args []string, stdout, stderr io.Writer) (exitCode int) {
 	o, err := parseFlags(args, stderr)
 	if err != nil {
 		return 2
@@ -64,7 +64,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		name string
 		run  func(options, *table) error
 	}{
-		{"cost", runCost}, {"memory", runMemory}, {"wide", runWide},
+		{"cost", runCostScenario}, {"memory", runMemoryScenario}, {"wide", runWideScenario},
 	} {
 		if !strings.Contains(o.only, s.name) {
 			continue
@@ -76,6 +76,6 @@ func run(args []string, stdout, stderr io.Writer) int {
 		}
 		fmt.Fprintf(stderr, "fanbench: %s took %v\n", s.name, time.Since(start).Round(time.Second))
 	}
-	t.print(stdout)
+	t.writeMarkdown(stdout)
 	return 0
 }

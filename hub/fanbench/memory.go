@@ -4,12 +4,12 @@ package main
 
 import "time"
 
-// runMemory measures the cost of viewers while they connect and while they are
+// runMemoryScenario measures the cost of viewers while they connect and while they are
 // idle. Each round has a new server, without memory from earlier ones.
-func runMemory(o options, t *table) error {
+func runMemoryScenario(o options, t *table) error {
 	t.addNote("memory: %d viewers of a new server in each round, each with a view that has sent %d diffs. Memory is resident memory minus that of the "+
 		"server without viewers, %v after the last diff. A handshake is from the connection to the attached socket. The snapshot has %d streams.",
-		o.wide, o.fewerDiffs(), idleTime, streams)
+		o.wide, o.thirdOfDiffs(), idleTime, streams)
 	f := &memoryFigures{
 		idleViewer:       t.addFigure("memory: resident per idle viewer, no forced GC", "KiB", 2, 6, 5),
 		idleAfterGC:      t.addFigure("memory: resident per idle viewer, after a forced GC (portable reading)", "KiB", 2, 9, noBar),
@@ -35,26 +35,26 @@ type memoryFigures struct{ idleViewer, idleAfterGC, handshake, withSubscription,
 func (f *memoryFigures) measureRound(o options) error {
 	var empty *report
 	s, err := startTarget(roleHub, audience{viewers: o.wide, pinned: true}, func(s *target) (err error) {
-		empty, err = s.run(command{Action: "memory"})
+		empty, err = s.runCommand(command{Action: "memory"})
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	defer s.stop()
+	defer s.stopAndWait()
 	perViewer := func(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1000 / float64(o.wide) }
-	f.handshake.add(perViewer(s.handshakes))
-	f.withSubscription.add(perViewer(s.handshakes + s.subscriptions))
-	r, err := s.sendFrames(methodHub, o.fewerDiffs())
+	f.handshake.addValue(perViewer(s.handshakes))
+	f.withSubscription.addValue(perViewer(s.handshakes + s.subscriptions))
+	r, err := s.sendFrames(methodHub, o.thirdOfDiffs())
 	if err != nil {
 		return err
 	}
-	f.delivered.add(r.deliveredShare())
+	f.delivered.addValue(r.deliveredShare())
 	wait := idleTime
 	if o.quick {
 		wait = 0
 	}
-	if _, err := s.run(command{Action: "sleep", Duration: wait}); err != nil {
+	if _, err := s.runCommand(command{Action: "sleep", Duration: wait}); err != nil {
 		return err
 	}
 	for _, m := range []struct {
@@ -62,14 +62,14 @@ func (f *memoryFigures) measureRound(o options) error {
 		figure      *figure
 	}{{"", f.idleViewer}, {"collect", f.idleAfterGC}} {
 		if m.firstAction != "" {
-			if _, err := s.run(command{Action: m.firstAction}); err != nil {
+			if _, err := s.runCommand(command{Action: m.firstAction}); err != nil {
 				return err
 			}
 		}
-		if r, err = s.run(command{Action: "memory"}); err != nil {
+		if r, err = s.runCommand(command{Action: "memory"}); err != nil {
 			return err
 		}
-		m.figure.add(float64(r.Resident-empty.Resident) / 1024 / float64(o.wide))
+		m.figure.addValue(float64(r.Resident-empty.Resident) / 1024 / float64(o.wide))
 	}
 	return nil
 }

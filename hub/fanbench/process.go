@@ -19,7 +19,7 @@ const roleVar = "FANBENCH_ROLE"
 
 // runRole runs a started process until its standard input ends, and returns the
 // exit code. So no process outlives control.
-func runRole(role string) int {
+func runRole(role string) (exitCode int) {
 	var err error
 	switch role {
 	case roleClient:
@@ -106,18 +106,18 @@ func firstAndLastCore() (first, last int, err error) {
 	return first, last, nil
 }
 
-func (p *process) receive(answer any) error { return p.decoder.Decode(answer) }
+func (p *process) receiveAnswer(answer any) error { return p.decoder.Decode(answer) }
 
 // call sends a request and receives its answer.
 func (p *process) call(request, answer any) error {
 	if err := p.encoder.Encode(request); err != nil {
 		return err
 	}
-	return p.receive(answer)
+	return p.receiveAnswer(answer)
 }
 
-// stop closes the process's standard input and waits for its end.
-func (p *process) stop() error {
+// stopAndWait closes the process's standard input and waits for its end.
+func (p *process) stopAndWait() error {
 	p.in.Close()
 	return p.cmd.Wait()
 }

@@ -11,9 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ownConnections returns the descriptors of this process's connections to its own
+// acceptedConnections returns the descriptors of this process's connections to its own
 // port.
-func ownConnections(port int) (fds []int, err error) {
+func acceptedConnections(port int) (fds []int, err error) {
 	dir, err := os.ReadDir("/proc/self/fd")
 	if err != nil {
 		return nil, err

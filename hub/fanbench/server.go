@@ -99,12 +99,12 @@ type server struct {
 
 func runServer(role string, in io.Reader, out io.Writer) error {
 	s := &server{role: role}
-	if err := s.listen(); err != nil {
+	if err := s.startWebSocketServer(); err != nil {
 		return err
 	}
 	defer func() {
 		if s.client != nil {
-			s.client.stop()
+			s.client.stopAndWait()
 		}
 	}()
 	decoder, encoder := json.NewDecoder(in), json.NewEncoder(out)
@@ -125,8 +125,8 @@ func runServer(role string, in io.Reader, out io.Writer) error {
 	}
 }
 
-// listen starts the WebSocket server.
-func (s *server) listen() error {
+// startWebSocketServer starts the WebSocket server.
+func (s *server) startWebSocketServer() error {
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
 		return err
@@ -138,7 +138,7 @@ func (s *server) listen() error {
 		s.library = &libraryHandler{onConnected: onConnected}
 		handler = s.library
 	} else {
-		options, err := socketOptions()
+		options, err := newSocketOptions()
 		if err != nil {
 			return err
 		}
@@ -154,7 +154,7 @@ func (s *server) listen() error {
 func (s *server) runCommand(c *command, r *report) (err error) {
 	switch c.Action {
 	case "connect":
-		return s.connectViewers(c, r)
+		return s.startClientAndConnect(c, r)
 	case "subscribe":
 		return s.subscribeViewers(r)
 	case "send":
@@ -162,13 +162,13 @@ func (s *server) runCommand(c *command, r *report) (err error) {
 	case "set-frame":
 		s.frame = c.Frame
 	case "calibrate":
-		return s.calibrateSize(r)
+		return s.calibrateDiffSize(r)
 	case "slow":
-		_, err = s.runTask(&task{Action: "slow", SlowViewers: c.SlowViewers, ReadRate: c.ReadRate})
+		_, err = s.runClientTask(&task{Action: "slow", SlowViewers: c.SlowViewers, ReadRate: c.ReadRate})
 	case "fill-buffers":
-		s.list.fillBuffers()
+		s.list.sendFillDiff()
 	case "quiet":
-		_, err = s.runTask(&task{Action: "quiet", Timeout: c.Duration})
+		_, err = s.runClientTask(&task{Action: "quiet", Timeout: c.Duration})
 	case "sleep":
 		time.Sleep(c.Duration)
 	case "collect":
@@ -176,7 +176,7 @@ func (s *server) runCommand(c *command, r *report) (err error) {
 	case "memory":
 		return s.measureMemory(r)
 	case "profile", "trace":
-		return s.startProfile(c)
+		return s.startProfileOrTrace(c)
 	case "stop-profile":
 		return s.stopProfile()
 	default:
@@ -185,8 +185,8 @@ func (s *server) runCommand(c *command, r *report) (err error) {
 	return err
 }
 
-// runTask has the client run a task.
-func (s *server) runTask(t *task) (*taskResult, error) {
+// runClientTask has the client run a task.
+func (s *server) runClientTask(t *task) (*taskResult, error) {
 	var r taskResult
 	if err := s.client.call(t, &r); err != nil {
 		return nil, fmt.Errorf("client ended: %w", err)
@@ -197,14 +197,14 @@ func (s *server) runTask(t *task) (*taskResult, error) {
 	return &r, nil
 }
 
-// connectViewers starts the client, and waits for its viewers.
-func (s *server) connectViewers(c *command, r *report) (err error) {
+// startClientAndConnect starts the client, and waits for its viewers.
+func (s *server) startClientAndConnect(c *command, r *report) (err error) {
 	if s.client, err = startProcess(roleClient, c.ClientCore); err != nil {
 		return err
 	}
 	s.viewers, s.fastViewers = c.Viewers, c.FastViewers
-	cpuBefore := cpuTime()
-	if _, err := s.runTask(&task{
+	cpuBefore := processCPUTime()
+	if _, err := s.runClientTask(&task{
 		Action: "connect", Port: s.port, Viewers: c.Viewers, FastViewers: c.FastViewers, SlowBuffer: c.SlowBuffer,
 		BusyWait: c.ClientCore != anyCore, Timeout: time.Minute,
 	}); err != nil {
@@ -215,8 +215,8 @@ func (s *server) connectViewers(c *command, r *report) (err error) {
 			return fmt.Errorf("%d of %d viewers connected", s.connected.Load(), c.Viewers)
 		}
 	}
-	r.CPU = cpuTime() - cpuBefore
-	s.sockets, err = ownConnections(s.port)
+	r.CPU = processCPUTime() - cpuBefore
+	s.sockets, err = acceptedConnections(s.port)
 	if err == nil && len(s.sockets) != c.Viewers {
 		err = fmt.Errorf("found %d sockets of %d", len(s.sockets), c.Viewers)
 	}
@@ -226,50 +226,50 @@ func (s *server) connectViewers(c *command, r *report) (err error) {
 // subscribeViewers has every viewer subscribe to the main list, and every slow
 // one to the list that fills its buffers, too.
 func (s *server) subscribeViewers(r *report) error {
-	cpuBefore := cpuTime()
-	if err := s.subscribeTo(mainList, s.viewers); err != nil {
+	cpuBefore := processCPUTime()
+	if err := s.subscribeFirstViewers(mainList, s.viewers); err != nil {
 		return err
 	}
-	r.CPU = cpuTime() - cpuBefore
+	r.CPU = processCPUTime() - cpuBefore
 	if s.fastViewers == s.viewers {
 		return nil
 	}
-	return s.subscribeTo(fillList, s.viewers-s.fastViewers)
+	return s.subscribeFirstViewers(fillList, s.viewers-s.fastViewers)
 }
 
-func (s *server) subscribeTo(list string, viewers int) error {
-	r, err := s.runTask(&task{Action: "send", Text: subscribeText(list), FirstViewers: viewers, Timeout: time.Minute})
-	if err == nil && r.Frames != viewers {
-		err = fmt.Errorf("%d of %d viewers received the list %s", r.Frames, viewers, list)
+func (s *server) subscribeFirstViewers(list string, count int) error {
+	r, err := s.runClientTask(&task{Action: "send", Text: subscribeMessage(list), FirstViewers: count, Timeout: time.Minute})
+	if err == nil && r.Frames != count {
+		err = fmt.Errorf("%d of %d viewers received the list %s", r.Frames, count, list)
 	}
 	return err
 }
 
 // sendFrames sends frames to all viewers, each when the one before has arrived.
 func (s *server) sendFrames(c *command, r *report) error {
-	send, err := s.senderOf(c.Method)
+	send, err := s.frameSender(c.Method)
 	if err != nil {
 		return err
 	}
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	cpuBefore := cpuTime()
+	cpuBefore := processCPUTime()
 	for range c.Frames {
-		if err := s.sendFrame(c, r, send); err != nil {
+		if err := s.sendFrameAndAwait(c, r, send); err != nil {
 			return err
 		}
 	}
-	r.CPU = cpuTime() - cpuBefore
+	r.CPU = processCPUTime() - cpuBefore
 	runtime.ReadMemStats(&after)
 	r.Mallocs = after.Mallocs - before.Mallocs
 	return nil
 }
 
-// senderOf returns a function that sends a frame to all viewers by a method.
-func (s *server) senderOf(method string) (send func() error, err error) {
+// frameSender returns a function that sends a frame to all viewers by a method.
+func (s *server) frameSender(method string) (send func() error, err error) {
 	switch {
 	case method == methodHub && s.list != nil:
-		return func() error { s.list.sendDiff(); return nil }, nil
+		return func() error { s.list.sendMainDiff(); return nil }, nil
 	case method == methodRaw:
 		return func() error { return sendRawToAll(s.sockets, s.frame) }, nil
 	case method == methodLibrary && s.library != nil:
@@ -279,17 +279,17 @@ func (s *server) senderOf(method string) (send func() error, err error) {
 	return nil, fmt.Errorf("this server has no method %q", method)
 }
 
-// sendFrame sends one frame, waits until it has arrived, and adds to the report.
-func (s *server) sendFrame(c *command, r *report, send func() error) error {
-	if _, err := s.runTask(&task{Action: "await", OnlyFast: c.OnlyFast, Timeout: c.Duration}); err != nil {
+// sendFrameAndAwait sends one frame, waits until it has arrived, and adds to the report.
+func (s *server) sendFrameAndAwait(c *command, r *report, send func() error) error {
+	if _, err := s.runClientTask(&task{Action: "await", OnlyFast: c.OnlyFast, Timeout: c.Duration}); err != nil {
 		return err
 	}
-	start := newClock()()
+	start := newMachineClock()()
 	if err := send(); err != nil {
 		return err
 	}
 	var t taskResult
-	if err := s.client.receive(&t); err != nil {
+	if err := s.client.receiveAnswer(&t); err != nil {
 		return err
 	}
 	if t.Error != "" {
@@ -310,8 +310,8 @@ func (s *server) sendFrame(c *command, r *report, send func() error) error {
 	return nil
 }
 
-// calibrateSize sets the title's length so that diffs are of frameSize.
-func (s *server) calibrateSize(r *report) error {
+// calibrateDiffSize sets the title's length so that diffs are of frameSize.
+func (s *server) calibrateDiffSize(r *report) error {
 	for range 3 {
 		*r = report{}
 		if err := s.sendFrames(&command{Method: methodHub, Frames: 1}, r); err != nil {
@@ -326,24 +326,24 @@ func (s *server) calibrateSize(r *report) error {
 }
 
 func (s *server) measureMemory(r *report) (err error) {
-	if r.Resident, err = residentMemory(); err != nil {
+	if r.Resident, err = residentBytes(); err != nil {
 		return err
 	}
-	if r.AllTCPBuffers, err = tcpMemory(); err != nil || s.client == nil {
+	if r.AllTCPBuffers, err = machineTCPBufferBytes(); err != nil || s.client == nil {
 		return err
 	}
 	for _, fd := range s.sockets {
-		r.ServerBuffers += socketMemory(fd)
+		r.ServerBuffers += socketBufferBytes(fd)
 	}
-	t, err := s.runTask(&task{Action: "memory"})
+	t, err := s.runClientTask(&task{Action: "memory"})
 	if err == nil {
 		r.ViewerBuffers = t.Memory
 	}
 	return err
 }
 
-// startProfile starts a CPU profile or a trace, until stopProfile.
-func (s *server) startProfile(c *command) error {
+// startProfileOrTrace starts a CPU profile or a trace, until stopProfile.
+func (s *server) startProfileOrTrace(c *command) error {
 	f, err := os.Create(c.File)
 	if err != nil {
 		return err

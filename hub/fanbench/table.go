@@ -23,7 +23,7 @@ type figure struct {
 // noBar is the bar of a figure without a verdict.
 const noBar = -1
 
-func (f *figure) add(v float64) { f.values = append(f.values, v) }
+func (f *figure) addValue(v float64) { f.values = append(f.values, v) }
 
 func (f *figure) median() float64 {
 	sorted := slices.Sorted(slices.Values(f.values))
@@ -76,8 +76,8 @@ func (t *table) addNote(format string, args ...any) {
 	t.notes = append(t.notes, fmt.Sprintf(format, args...))
 }
 
-// print writes the table as Markdown.
-func (t *table) print(w io.Writer) {
+// writeMarkdown writes the table as Markdown.
+func (t *table) writeMarkdown(w io.Writer) {
 	fmt.Fprintln(w, "| figure | bar | median [least–most] | verdict |\n|---|---|---|---|")
 	for _, f := range t.figures {
 		if len(f.values) == 0 {

@@ -40,7 +40,7 @@ func startTarget(role string, a audience, beforeViewers func(*target) error) (t 
 	t = &target{process: p}
 	defer func() {
 		if err != nil {
-			t.stop()
+			t.stopAndWait()
 		}
 	}()
 	if beforeViewers != nil {
@@ -48,7 +48,7 @@ func startTarget(role string, a audience, beforeViewers func(*target) error) (t 
 			return nil, err
 		}
 	}
-	r, err := t.run(command{
+	r, err := t.runCommand(command{
 		Action: "connect", ClientCore: clientCore,
 		Viewers: a.viewers, FastViewers: a.viewers - a.slowViewers, SlowBuffer: a.slowBuffer,
 	})
@@ -59,15 +59,15 @@ func startTarget(role string, a audience, beforeViewers func(*target) error) (t 
 	if role == roleLibrary {
 		return t, nil
 	}
-	if r, err = t.run(command{Action: "subscribe"}); err != nil {
+	if r, err = t.runCommand(command{Action: "subscribe"}); err != nil {
 		return nil, err
 	}
 	t.subscriptions = r.CPU
 	return t, nil
 }
 
-// run has the server run a command.
-func (t *target) run(c command) (*report, error) {
+// runCommand has the server run a command.
+func (t *target) runCommand(c command) (*report, error) {
 	var r report
 	if err := t.call(&c, &r); err != nil {
 		return nil, err
@@ -80,11 +80,11 @@ func (t *target) run(c command) (*report, error) {
 
 // sendFrames sends frames to all viewers.
 func (t *target) sendFrames(method string, frames int) (*report, error) {
-	return t.run(command{Action: "send", Method: method, Frames: frames})
+	return t.runCommand(command{Action: "send", Method: method, Frames: frames})
 }
 
-// perFrame is a time for each delivered frame, in microseconds.
-func (r *report) perFrame(d time.Duration) float64 {
+// microsecondsPerFrame is a time for each delivered frame, in microseconds.
+func (r *report) microsecondsPerFrame(d time.Duration) float64 {
 	return float64(d.Nanoseconds()) / 1000 / float64(max(1, r.Delivered))
 }
 

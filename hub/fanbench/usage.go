@@ -14,19 +14,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// clock returns the nanoseconds of CLOCK_MONOTONIC, which all processes share. It
+// machineClock returns the nanoseconds of CLOCK_MONOTONIC, which all processes share. It
 // costs as much as time.Since.
-type clock func() int64
+type machineClock func() int64
 
-func newClock() clock {
+func newMachineClock() machineClock {
 	var ts unix.Timespec
 	unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts)
 	start, base := time.Now(), ts.Nano()
 	return func() int64 { return base + int64(time.Since(start)) }
 }
 
-// cpuTime is the CPU time of this process, in user and kernel mode.
-func cpuTime() time.Duration {
+// processCPUTime is the CPU time of this process, in user and kernel mode.
+func processCPUTime() time.Duration {
 	var u unix.Rusage
 	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
 		panic(err) // cannot fail with these arguments
@@ -34,8 +34,8 @@ func cpuTime() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// residentMemory is this process's resident memory in bytes.
-func residentMemory() (int64, error) {
+// residentBytes is this process's resident memory in bytes.
+func residentBytes() (int64, error) {
 	data, err := os.ReadFile("/proc/self/statm")
 	if err != nil {
 		return 0, err
@@ -47,8 +47,8 @@ func residentMemory() (int64, error) {
 	return rss * int64(os.Getpagesize()), nil
 }
 
-// tcpMemory is the size of all TCP buffers of the machine in bytes.
-func tcpMemory() (int64, error) {
+// machineTCPBufferBytes is the size of all TCP buffers of the machine in bytes.
+func machineTCPBufferBytes() (int64, error) {
 	f, err := os.Open("/proc/net/sockstat")
 	if err != nil {
 		return 0, err
@@ -64,8 +64,8 @@ func tcpMemory() (int64, error) {
 	return 0, fmt.Errorf("no TCP memory in %s", f.Name())
 }
 
-// socketMemory is the size of a socket's buffers in bytes, by SO_MEMINFO.
-func socketMemory(fd int) int64 {
+// socketBufferBytes is the size of a socket's buffers in bytes, by SO_MEMINFO.
+func socketBufferBytes(fd int) int64 {
 	const received, forward, queued = 0, 4, 5 // linux/sock_diag.h, SK_MEMINFO_…
 	var info [9]uint32
 	size := uint32(unsafe.Sizeof(info))

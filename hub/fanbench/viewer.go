@@ -41,9 +41,9 @@ const (
 	headEnd         = "\r\n\r\n"
 )
 
-// dialViewer opens a connection and requests an upgrade to WebSocket. Connections
-// come from several addresses, because one has some 28,000 ports.
-func dialViewer(i int, address *unix.SockaddrInet4, receiveBuffer int) (fd int, err error) {
+// dialAndRequestUpgrade opens a connection and requests an upgrade to WebSocket.
+// Connections come from several addresses, because one has some 28,000 ports.
+func dialAndRequestUpgrade(i int, address *unix.SockaddrInet4, receiveBuffer int) (fd int, err error) {
 	fd, err = unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return -1, err
@@ -72,8 +72,8 @@ func dialViewer(i int, address *unix.SockaddrInet4, receiveBuffer int) (fd int, 
 	return fd, unix.SetNonblock(fd, true)
 }
 
-// maskedText is a client's text frame, masked with zero.
-func maskedText(payload []byte) []byte {
+// maskedTextFrame is a client's text frame, masked with zero.
+func maskedTextFrame(payload []byte) []byte {
 	f := []byte{0x81, 0x80 | byte(len(payload)), 0, 0, 0, 0}
 	if len(payload) > 125 {
 		f = append(binary.BigEndian.AppendUint16([]byte{0x81, 0x80 | 126}, uint16(len(payload))), 0, 0, 0, 0)

@@ -9,21 +9,21 @@ import (
 	"time"
 )
 
-// runWide measures latency where server and client share all cores, and the
+// runWideScenario measures latency where server and client share all cores, and the
 // effect of slow viewers on the others.
-func runWide(o options, t *table) error {
+func runWideScenario(o options, t *table) error {
 	slow := o.wide / 10
 	s, err := startTarget(roleHub, audience{viewers: o.wide, slowViewers: slow, slowBuffer: slowBuffer}, nil)
 	if err != nil {
 		return err
 	}
-	defer s.stop()
-	if _, err := s.run(command{Action: "calibrate"}); err != nil {
+	defer s.stopAndWait()
+	if _, err := s.runCommand(command{Action: "calibrate"}); err != nil {
 		return err
 	}
 	w := &wideScenario{options: o, target: s, slowViewers: slow}
 	w.addFigures(t)
-	if w.memoryBefore, err = s.run(command{Action: "memory"}); err != nil {
+	if w.memoryBefore, err = s.runCommand(command{Action: "memory"}); err != nil {
 		return err
 	}
 	for i := range o.rounds {
@@ -64,7 +64,7 @@ type readBehaviour struct {
 func (w *wideScenario) addFigures(t *table) {
 	t.addNote("wide: %d viewers, nothing pinned, %d diffs in each measurement. The client only reads and records times. "+
 		"Slow viewers are in the same tenth of all viewers. A diff of %d KiB that only this tenth gets fills their buffers first. "+
-		"The p99 is that of the other nine tenths, divided by their p99 without slow viewers.", w.options.wide, w.options.fewerDiffs(), fillSize>>10)
+		"The p99 is that of the other nine tenths, divided by their p99 without slow viewers.", w.options.wide, w.options.thirdOfDiffs(), fillSize>>10)
 	t.addNote("wide: memory of a stopped viewer is the growth since before the first round: the server's resident memory, and "+
 		"the kernel's buffers by SO_MEMINFO. The viewer's end has at most %d KiB of receive buffer here, which a distant server does not hold. "+
 		"For comparison, the growth of /proc/net/sockstat.", 2*slowBuffer>>10)
@@ -93,13 +93,13 @@ func (w *wideScenario) addFigures(t *table) {
 
 // measureRound measures each behaviour once, without slow viewers twice. Each
 // round begins with another one.
-func (w *wideScenario) measureRound(first int) error {
+func (w *wideScenario) measureRound(firstBehaviour int) error {
 	p99 := make([]float64, len(w.behaviours))
 	var p99WithNone []float64
 	for i := range w.behaviours {
-		i = (i + first) % len(w.behaviours)
+		i = (i + firstBehaviour) % len(w.behaviours)
 		b := w.behaviours[i]
-		p, err := w.measureWith(b)
+		p, err := w.measureBehaviour(b)
 		if err != nil {
 			return fmt.Errorf("%d slow viewers, %d B/s: %w", b.slowViewers, b.readRate, err)
 		}
@@ -109,20 +109,20 @@ func (w *wideScenario) measureRound(first int) error {
 		}
 	}
 	base := (p99WithNone[0] + p99WithNone[1]) / 2
-	w.fastP99.add(base)
-	w.noneToNone.add(p99WithNone[1] / p99WithNone[0])
+	w.fastP99.addValue(base)
+	w.noneToNone.addValue(p99WithNone[1] / p99WithNone[0])
 	for i, b := range w.behaviours {
 		if b.ratio != nil {
-			b.ratio.add(p99[i] / base)
+			b.ratio.addValue(p99[i] / base)
 		}
 	}
 	return nil
 }
 
-// measureWith measures the fast viewers' p99 in milliseconds under a behaviour.
+// measureBehaviour measures the fast viewers' p99 in milliseconds under a behaviour.
 // The large diff goes to the whole slow tenth, and the measurement begins when
 // those that read have it. So only the behaviours differ.
-func (w *wideScenario) measureWith(b *readBehaviour) (p99 float64, err error) {
+func (w *wideScenario) measureBehaviour(b *readBehaviour) (p99 float64, err error) {
 	wait := time.Duration(0)
 	if b.readRate > 0 && !w.options.quick {
 		wait = time.Second // each slow viewer has read something
@@ -133,63 +133,63 @@ func (w *wideScenario) measureWith(b *readBehaviour) (p99 float64, err error) {
 		{Action: "quiet", Duration: quietTime},
 		{Action: "sleep", Duration: wait},
 	} {
-		if _, err := w.target.run(c); err != nil {
+		if _, err := w.target.runCommand(c); err != nil {
 			return 0, err
 		}
 	}
-	r, err := w.target.run(command{Action: "send", Method: methodHub, Frames: w.options.fewerDiffs(), OnlyFast: true})
+	r, err := w.target.runCommand(command{Action: "send", Method: methodHub, Frames: w.options.thirdOfDiffs(), OnlyFast: true})
 	if err != nil {
 		return 0, err
 	}
-	w.delivered.add(r.deliveredShare())
+	w.delivered.addValue(r.deliveredShare())
 	if b.slowViewers == w.slowViewers && b.readRate == 0 {
-		if err := w.measureMemory(); err != nil {
+		if err := w.measureStoppedViewerMemory(); err != nil {
 			return 0, err
 		}
 	}
-	if err := w.awaitRecovery(); err != nil {
+	if err := w.resumeAndAwaitRecovery(); err != nil {
 		return 0, err
 	}
 	if b.ratio == nil {
-		err = w.measureAll()
+		err = w.measureAllViewersP99()
 	}
 	return milliseconds(median(r.FastP99)), err
 }
 
-// measureAll measures the p99 of all viewers.
-func (w *wideScenario) measureAll() error {
-	r, err := w.target.sendFrames(methodHub, w.options.fewerDiffs())
+// measureAllViewersP99 measures the p99 of all viewers.
+func (w *wideScenario) measureAllViewersP99() error {
+	r, err := w.target.sendFrames(methodHub, w.options.thirdOfDiffs())
 	if err != nil {
 		return err
 	}
-	w.delivered.add(r.deliveredShare())
-	w.clientCPU.add(r.perFrame(r.ClientCPU))
-	w.allP99.add(milliseconds(median(r.P99)))
+	w.delivered.addValue(r.deliveredShare())
+	w.clientCPU.addValue(r.microsecondsPerFrame(r.ClientCPU))
+	w.allP99.addValue(milliseconds(median(r.P99)))
 	return nil
 }
 
-// measureMemory measures memory while all slow viewers have stopped.
-func (w *wideScenario) measureMemory() error {
-	m, err := w.target.run(command{Action: "memory"})
+// measureStoppedViewerMemory measures memory while all slow viewers have stopped.
+func (w *wideScenario) measureStoppedViewerMemory() error {
+	m, err := w.target.runCommand(command{Action: "memory"})
 	if err != nil {
 		return err
 	}
 	perViewer := func(bytes int64) float64 { return float64(bytes) / 1024 / float64(w.slowViewers) }
 	server, viewers := m.ServerBuffers-w.memoryBefore.ServerBuffers, m.ViewerBuffers-w.memoryBefore.ViewerBuffers
-	w.serverBuffers.add(perViewer(server))
-	w.viewerBuffers.add(perViewer(viewers))
-	w.allTCPBuffers.add(perViewer(m.AllTCPBuffers - w.memoryBefore.AllTCPBuffers))
-	w.stoppedViewer.add(perViewer(m.Resident - w.memoryBefore.Resident + server + viewers))
+	w.serverBuffers.addValue(perViewer(server))
+	w.viewerBuffers.addValue(perViewer(viewers))
+	w.allTCPBuffers.addValue(perViewer(m.AllTCPBuffers - w.memoryBefore.AllTCPBuffers))
+	w.stoppedViewer.addValue(perViewer(m.Resident - w.memoryBefore.Resident + server + viewers))
 	return nil
 }
 
-// awaitRecovery has all viewers read, and waits until each gets each diff.
-func (w *wideScenario) awaitRecovery() error {
-	if _, err := w.target.run(command{Action: "slow"}); err != nil {
+// resumeAndAwaitRecovery has all viewers read, and waits until each gets each diff.
+func (w *wideScenario) resumeAndAwaitRecovery() error {
+	if _, err := w.target.runCommand(command{Action: "slow"}); err != nil {
 		return err
 	}
 	for range 10 {
-		if _, err := w.target.run(command{Action: "quiet", Duration: quietTime}); err != nil {
+		if _, err := w.target.runCommand(command{Action: "quiet", Duration: quietTime}); err != nil {
 			return err
 		}
 		r, err := w.target.sendFrames(methodHub, 1)

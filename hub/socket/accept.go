@@ -22,7 +22,7 @@ import (
 //
 // After any other error the connection is closed.
 func Accept(w http.ResponseWriter, r *http.Request, options Options) (*Conn, error) {
-	if !offersSubprotocol(r.Header) {
+	if !offersOurSubprotocolOrNone(r.Header) {
 		return nil, &UpgradeError{http.StatusBadRequest, "the only subprotocol here is " + Subprotocol}
 	}
 	options = options.withDefaults()
@@ -43,7 +43,7 @@ func Accept(w http.ResponseWriter, r *http.Request, options Options) (*Conn, err
 		},
 	})
 	if err != nil && !u.isSwitched {
-		return nil, u.upgradeError()
+		return nil, u.applyErrorHeaders()
 	}
 	if err != nil {
 		if u.transport != nil {
@@ -52,12 +52,12 @@ func Accept(w http.ResponseWriter, r *http.Request, options Options) (*Conn, err
 		return nil, fmt.Errorf("socket: upgrade: %w", err)
 	}
 	ws.SetReadLimit(int64(options.ReadLimit))
-	c.ws, c.transport, c.isCompressed = ws, u.transport, u.agreedCompression()
+	c.ws, c.transport, c.isCompressed = ws, u.transport, u.hasAgreedCompression()
 	return c, nil
 }
 
-// offersSubprotocol reports whether a client offers our subprotocol, or none.
-func offersSubprotocol(h http.Header) bool {
+// offersOurSubprotocolOrNone reports whether a client offers our subprotocol, or none.
+func offersOurSubprotocolOrNone(h http.Header) bool {
 	offers := h.Values("Sec-WebSocket-Protocol")
 	for _, line := range offers {
 		for offer := range strings.SplitSeq(line, ",") {

@@ -18,7 +18,7 @@ type clientHeader struct {
 
 // parseClientHeader parses the header at the beginning of p. It returns false if
 // the header is incomplete.
-func parseClientHeader(p []byte) (h clientHeader, ok bool) {
+func parseClientHeader(p []byte) (h clientHeader, isComplete bool) {
 	if len(p) < 2 {
 		return h, false
 	}

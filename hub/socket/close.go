@@ -18,8 +18,8 @@ import (
 // returns the peer's answer. The reason is cut to 123 bytes.
 func (c *Conn) Close(code websocket.StatusCode, reason string) error {
 	deadline := time.Now().Add(c.closeTimeout)
-	if c.transport.outbound.sendCloseFrame(newCloseFrame(code, reason), deadline) {
-		c.waitForPeer(deadline)
+	if c.transport.outbound.sendCloseFrameAndWait(newCloseFrame(code, reason), deadline) {
+		c.waitForPeerClose(deadline)
 	}
 	return c.CloseNow()
 }
@@ -33,36 +33,36 @@ func (c *Conn) CloseNow() error {
 	return err
 }
 
-// closeLocked is Close for the holder of readLock.
-func (c *Conn) closeLocked(code websocket.StatusCode, reason string) {
+// closeHoldingReadLock is Close for the holder of readLock.
+func (c *Conn) closeHoldingReadLock(code websocket.StatusCode, reason string) {
 	deadline := time.Now().Add(c.closeTimeout)
-	if c.transport.outbound.sendCloseFrame(newCloseFrame(code, reason), deadline) {
-		c.discardInput(deadline)
+	if c.transport.outbound.sendCloseFrameAndWait(newCloseFrame(code, reason), deadline) {
+		c.closeWriteAndDiscardInput(deadline)
 	}
 	c.CloseNow()
 }
 
-// waitForPeer waits until the peer closes or the deadline passes. A concurrent
-// Read notices that the peer closes; without one, waitForPeer reads.
-func (c *Conn) waitForPeer(deadline time.Time) {
+// waitForPeerClose waits until the peer closes or the deadline passes. A concurrent
+// Read notices that the peer closes; without one, waitForPeerClose reads.
+func (c *Conn) waitForPeerClose(deadline time.Time) {
 	timer := time.NewTimer(time.Until(deadline))
 	defer timer.Stop()
 	select {
 	case c.readLock <- struct{}{}:
 		defer func() { <-c.readLock }()
-		c.discardInput(deadline)
+		c.closeWriteAndDiscardInput(deadline)
 	case <-c.transport.done:
 	case <-timer.C:
 	}
 }
 
-// discardInput reads until the peer closes. The caller holds readLock.
+// closeWriteAndDiscardInput reads until the peer closes. The caller holds readLock.
 //
 // The kernel resets a connection that is closed with unread input, and the peer
 // may then never receive the close frame. Part of a message may be read already,
 // so the peer's close frame cannot be recognized. CloseWrite, if available, makes
 // the peer close the connection.
-func (c *Conn) discardInput(deadline time.Time) {
+func (c *Conn) closeWriteAndDiscardInput(deadline time.Time) {
 	if half, ok := c.transport.Conn.(interface{ CloseWrite() error }); ok {
 		half.CloseWrite()
 	}

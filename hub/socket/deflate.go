@@ -60,7 +60,7 @@ func appendStored(dst, plain []byte) []byte {
 	return dst
 }
 
-// storedSize returns the size of n bytes as stored blocks.
-func storedSize(n int) int {
-	return n + (n+maxStoredBlock-1)/maxStoredBlock*storedBlockHeader
+// storedSize returns the size of plain bytes as stored blocks.
+func storedSize(plainSize int) int {
+	return plainSize + (plainSize+maxStoredBlock-1)/maxStoredBlock*storedBlockHeader
 }

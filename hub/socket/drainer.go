@@ -47,15 +47,15 @@ func (o *outbound) startDrainer(d *drainer) {
 // runDrainer writes frames until nothing is unsent, or a write fails.
 func (o *outbound) runDrainer(d *drainer) {
 	for {
-		hasFrame, isMessage := o.nextFrame(d)
+		hasFrame, isMessage := o.loadNextFrameOrEnd(d)
 		if !hasFrame {
 			return
 		}
-		if err := o.writeFrame(d, o.timeouts); err != nil {
+		if err := o.writeUnsentFrame(d, o.timeouts); err != nil {
 			if err == ErrSlowPeer && !d.isFrameStarted {
-				o.tryGoingAway(d)
+				o.trySendGoingAway(d)
 			}
-			o.closeWithError(err)
+			o.closeAndEndDrainer(err)
 			return
 		}
 		d.isFrameStarted = false
@@ -65,8 +65,8 @@ func (o *outbound) runDrainer(d *drainer) {
 	}
 }
 
-// nextFrame moves the next frame to unsent. If there is none it ends the drainer.
-func (o *outbound) nextFrame(d *drainer) (hasFrame, isMessage bool) {
+// loadNextFrameOrEnd moves the next frame to unsent. If there is none it ends the drainer.
+func (o *outbound) loadNextFrameOrEnd(d *drainer) (hasFrame, isMessage bool) {
 	o.mu.Lock()
 	switch {
 	case d.startedFrame.len() > 0:
@@ -87,14 +87,14 @@ func (o *outbound) nextFrame(d *drainer) (hasFrame, isMessage bool) {
 	if hasFrame {
 		o.mu.Unlock()
 	} else {
-		o.endDrainer(ErrClosed) // the error of a message that a close frame replaced
+		o.endDrainerAndUnlock(ErrClosed) // the error of a message that a close frame replaced
 	}
 	return hasFrame, isMessage
 }
 
-// endDrainer ends the drainer and notifies its waiters. The caller holds mu;
-// endDrainer unlocks it.
-func (o *outbound) endDrainer(err error) {
+// endDrainerAndUnlock ends the drainer and notifies its waiters. The caller holds mu;
+// endDrainerAndUnlock unlocks it.
+func (o *outbound) endDrainerAndUnlock(err error) {
 	wasFull, onWritable, done := o.full, o.onWritable, o.drainer.done
 	o.full, o.drainer = false, nil
 	o.mu.Unlock()
@@ -116,25 +116,25 @@ func (o *outbound) reportMessageSent() {
 	onWritable(nil)
 }
 
-// closeWithError closes the connection and ends the drainer.
-func (o *outbound) closeWithError(err error) {
+// closeAndEndDrainer closes the connection and ends the drainer.
+func (o *outbound) closeAndEndDrainer(err error) {
 	o.transport.Close()
 	o.mu.Lock()
 	if o.err == nil {
 		o.err = err
 	}
-	o.endDrainer(o.err)
+	o.endDrainerAndUnlock(o.err)
 }
 
-// tryGoingAway tries once to send a close frame instead of an unstarted frame.
-func (o *outbound) tryGoingAway(d *drainer) {
+// trySendGoingAway tries once to send a close frame instead of an unstarted frame.
+func (o *outbound) trySendGoingAway(d *drainer) {
 	o.mu.Lock()
 	wasClosing := o.isClosing
 	o.isClosing = true
 	o.mu.Unlock()
 	if !wasClosing {
 		d.setUnsent(frameParts{newCloseFrame(websocket.StatusGoingAway, "too slow")})
-		o.writeFrame(d, writeTimeouts{stall: goingAwayTimeout, frame: goingAwayTimeout})
+		o.writeUnsentFrame(d, writeTimeouts{stall: goingAwayTimeout, frame: goingAwayTimeout})
 	}
 }
 
@@ -144,9 +144,9 @@ type writeTimeouts struct {
 	frame time.Duration // for the whole frame
 }
 
-// writeFrame writes unsent. It returns ErrSlowPeer when a timeout has passed;
+// writeUnsentFrame writes unsent. It returns ErrSlowPeer when a timeout has passed;
 // unsent is then the rest.
-func (o *outbound) writeFrame(d *drainer, timeouts writeTimeouts) error {
+func (o *outbound) writeUnsentFrame(d *drainer, timeouts writeTimeouts) error {
 	if len(d.unsent) == 0 {
 		return nil
 	}
@@ -154,7 +154,7 @@ func (o *outbound) writeFrame(d *drainer, timeouts writeTimeouts) error {
 	lastProgress, now := start, start
 	for {
 		if err := o.conn.SetWriteDeadline(o.writeDeadline(timeouts, start, lastProgress, now)); err != nil {
-			return o.writeError(err)
+			return o.closedOrWriteError(err)
 		}
 		n, err := o.writeOnce(d)
 		if len(d.unsent) == 0 {
@@ -166,7 +166,7 @@ func (o *outbound) writeFrame(d *drainer, timeouts writeTimeouts) error {
 		}
 		switch {
 		case err != nil && !errors.Is(err, os.ErrDeadlineExceeded):
-			return o.writeError(err)
+			return o.closedOrWriteError(err)
 		case err != nil && o.isTLS, now.Sub(lastProgress) >= timeouts.stall, now.Sub(start) >= timeouts.frame:
 			return ErrSlowPeer
 		}
@@ -191,9 +191,7 @@ func (o *outbound) writeDeadline(timeouts writeTimeouts, start, lastProgress, no
 }
 
 // writeOnce writes once, and removes the sent bytes from unsent.
-func (o *outbound) writeOnce(d *drainer) (int, error) {
-	var n int
-	var err error
+func (o *outbound) writeOnce(d *drainer) (n int, err error) {
 	switch {
 	case o.isTLS:
 		n, err = o.conn.Write(d.unsent[0][:min(len(d.unsent[0]), maxTLSWrite)])

@@ -39,11 +39,11 @@ type inbound struct {
 	readErr   error           // of the connection
 }
 
-func (in *inbound) read(p []byte) (int, error) {
+func (in *inbound) readWithLimits(p []byte) (n int, err error) {
 	if in.violation != nil {
 		return 0, in.violation
 	}
-	n, err := in.readBytes(p)
+	n, err = in.readBytes(p)
 	if n > 0 && in.deadline == 0 {
 		in.deadline = now() + in.messageTimeout
 	}
@@ -83,12 +83,12 @@ func (in *inbound) readBytes(p []byte) (int, error) {
 	return in.conn.Read(p)
 }
 
-// fetchMessage makes a message readable, if there is a receiver.
-func (in *inbound) fetchMessage() error {
+// receiveWholeMessage makes a message readable, if there is a receiver.
+func (in *inbound) receiveWholeMessage() error {
 	if in.receiver == nil {
 		return nil
 	}
-	err := in.receiver.fetchMessage()
+	err := in.receiver.receiveWholeMessage()
 	if violation, ok := err.(*ViolationError); ok {
 		in.violation = violation
 	}

@@ -73,7 +73,7 @@ func (o *outbound) sendMessage(m Message, allowDeflate bool) (full bool, err err
 		o.full = true
 		return true, nil
 	}
-	rest, isStarted, err := o.sendParts(frame)
+	rest, isStarted, err := o.sendWithoutBlocking(frame)
 	if err != nil {
 		return false, err
 	}
@@ -111,17 +111,17 @@ func composeFrame(m Message, allowDeflate bool) (frame frameParts, pooledBuffer 
 	return frame, pooledBuffer
 }
 
-// sendParts writes as much of a frame as the connection accepts at once. It
+// sendWithoutBlocking writes as much of a frame as the connection accepts at once. It
 // returns the rest and whether a part was sent. The caller holds mu.
-func (o *outbound) sendParts(frame frameParts) (rest frameParts, isStarted bool, err error) {
+func (o *outbound) sendWithoutBlocking(frame frameParts) (rest frameParts, isStarted bool, err error) {
 	if o.rawConn == nil {
 		return frame, false, nil
 	}
-	n, err := sendNow(o.rawConn, frame)
+	n, err := sendNonBlocking(o.rawConn, frame)
 	o.stats.Bytes += int64(n)
 	if err != nil {
 		if o.err == nil {
-			o.err = o.writeError(err)
+			o.err = o.closedOrWriteError(err)
 		}
 		return frame, false, o.err
 	}
@@ -129,9 +129,9 @@ func (o *outbound) sendParts(frame frameParts) (rest frameParts, isStarted bool,
 	return frame, n > 0, nil
 }
 
-// writeError returns the error for a failed write: ErrClosed if this side closed
+// closedOrWriteError returns the error for a failed write: ErrClosed if this side closed
 // the connection.
-func (o *outbound) writeError(err error) error {
+func (o *outbound) closedOrWriteError(err error) error {
 	if o.transport.isClosed() {
 		return ErrClosed
 	}
@@ -144,24 +144,24 @@ func (o *outbound) writeControlFrame(frame []byte) (int, error) {
 	if !isControlFrame(frame) {
 		return 0, errNotControl
 	}
-	o.sendControlFrame(frame)
+	o.sendOrQueueControlFrame(frame)
 	if isCloseFrame(frame) {
 		o.waitDrained(closeEchoTimeout)
 	}
 	return len(frame), nil
 }
 
-// sendCloseFrame sends a close frame after the frame that is being written. It
+// sendCloseFrameAndWait sends a close frame after the frame that is being written. It
 // reports whether the close frame was sent by the deadline.
-func (o *outbound) sendCloseFrame(frame []byte, deadline time.Time) (isSent bool) {
-	o.sendControlFrame(frame)
+func (o *outbound) sendCloseFrameAndWait(frame []byte, deadline time.Time) (isSent bool) {
+	o.sendOrQueueControlFrame(frame)
 	return o.waitDrained(time.Until(deadline))
 }
 
-// sendControlFrame sends a control frame or leaves it to the drainer. It drops the
+// sendOrQueueControlFrame sends a control frame or leaves it to the drainer. It drops the
 // frame after a close frame. It returns no error, because the next message, or the
 // reader, gets the same error.
-func (o *outbound) sendControlFrame(frame []byte) {
+func (o *outbound) sendOrQueueControlFrame(frame []byte) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.isClosing || o.err != nil {
@@ -177,7 +177,7 @@ func (o *outbound) sendControlFrame(frame []byte) {
 		}
 		return
 	}
-	rest, isStarted, err := o.sendParts(frameParts{frame})
+	rest, isStarted, err := o.sendWithoutBlocking(frameParts{frame})
 	if err == nil && rest.len() > 0 {
 		o.startDrainer(&drainer{controlFrames: bytes.Clone(rest[0]), isFrameStarted: isStarted})
 	}

@@ -48,7 +48,7 @@ func NewPoller() (*Poller, error) {
 		p.file.Close()
 		return nil, fmt.Errorf("socket: epoll: %w", err)
 	}
-	go p.notifyReady()
+	go p.runEpollLoop()
 	go p.closeDeadPeers()
 	return p, nil
 }
@@ -63,8 +63,8 @@ func (p *Poller) Close() error {
 	return err
 }
 
-// notifyReady notifies the receivers that have input, until the poller is closed.
-func (p *Poller) notifyReady() {
+// runEpollLoop notifies the receivers that have input, until the poller is closed.
+func (p *Poller) runEpollLoop() {
 	defer close(p.done)
 	var events [256]unix.EpollEvent
 	for {
@@ -115,9 +115,9 @@ func (p *Poller) unregister(r *receiver) {
 	p.mu.Unlock()
 }
 
-// watchReadable requests one notification, which comes at once if there is input
+// watchReadableOnce requests one notification, which comes at once if there is input
 // already.
-func (r *receiver) watchReadable() error {
+func (r *receiver) watchReadableOnce() error {
 	return r.controlEpoll(unix.EPOLL_CTL_MOD, unix.EPOLLIN|unix.EPOLLRDHUP)
 }
 
@@ -135,9 +135,9 @@ func (r *receiver) controlEpoll(op int, events uint32) error {
 	return epollErr
 }
 
-// receiveNow receives without blocking. It returns errBufferEmpty if there is no
+// receiveNonBlocking receives without blocking. It returns errBufferEmpty if there is no
 // input, and io.EOF after the last.
-func (r *receiver) receiveNow(p []byte) (n int, err error) {
+func (r *receiver) receiveNonBlocking(p []byte) (n int, err error) {
 	var received uintptr
 	var errno syscall.Errno
 	closedErr := r.raw.Read(func(fd uintptr) bool {

@@ -36,15 +36,15 @@ func (p *Poller) register(*receiver) error {
 
 func (p *Poller) unregister(*receiver) { p.receivers.Add(-1) }
 
-// watchReadable requests one notification, which comes at once if there is input
+// watchReadableOnce requests one notification, which comes at once if there is input
 // already.
-func (r *receiver) watchReadable() error {
-	go r.waitReadable()
+func (r *receiver) watchReadableOnce() error {
+	go r.waitReadableAndNotify()
 	return nil
 }
 
-// waitReadable waits for input or the end of the connection, and notifies.
-func (r *receiver) waitReadable() {
+// waitReadableAndNotify waits for input or the end of the connection, and notifies.
+func (r *receiver) waitReadableAndNotify() {
 	r.raw.Read(func(fd uintptr) bool {
 		var one [1]byte
 		_, _, err := syscall.Recvfrom(int(fd), one[:], syscall.MSG_PEEK)
@@ -53,9 +53,9 @@ func (r *receiver) waitReadable() {
 	r.notifyReadable()
 }
 
-// receiveNow receives without blocking. It returns errBufferEmpty if there is no
+// receiveNonBlocking receives without blocking. It returns errBufferEmpty if there is no
 // input, and io.EOF after the last.
-func (r *receiver) receiveNow(p []byte) (n int, err error) {
+func (r *receiver) receiveNonBlocking(p []byte) (n int, err error) {
 	closedErr := r.raw.Read(func(fd uintptr) bool {
 		n, err = syscall.Read(int(fd), p)
 		for err == syscall.EINTR {
@@ -76,9 +76,9 @@ func (r *receiver) receiveNow(p []byte) (n int, err error) {
 	return n, nil
 }
 
-// sendNow writes the bytes that the kernel accepts at once, and returns their
+// sendNonBlocking writes the bytes that the kernel accepts at once, and returns their
 // number. Descriptors of connections are non-blocking.
-func sendNow(raw syscall.RawConn, frame frameParts) (n int, err error) {
+func sendNonBlocking(raw syscall.RawConn, frame frameParts) (n int, err error) {
 	closedErr := raw.Write(func(fd uintptr) bool {
 		for _, part := range frame {
 			var sent int

@@ -56,7 +56,7 @@ func (c *Conn) readMessage(ctx context.Context) error {
 	var kind websocket.MessageType
 	var r io.Reader
 	for {
-		err := c.transport.inbound.fetchMessage()
+		err := c.transport.inbound.receiveWholeMessage()
 		if err == nil {
 			kind, r, err = c.ws.Reader(ctx)
 		}
@@ -107,9 +107,9 @@ func appendAll(dst []byte, r io.Reader) ([]byte, error) {
 
 // closeAfterError closes the socket after an error of readMessage, and returns the
 // error of Read. The caller holds readLock.
-func (c *Conn) closeAfterError(ctx context.Context, err error) error {
+func (c *Conn) closeAfterError(ctx context.Context, err error) (readErr error) {
 	if v := c.violationOf(ctx, err); v != nil {
-		c.closeLocked(v.Code, v.Reason)
+		c.closeHoldingReadLock(v.Code, v.Reason)
 		return v
 	}
 	closedHere := c.transport.isClosed() && websocket.CloseStatus(err) == -1 && c.transport.inbound.readErr != io.EOF

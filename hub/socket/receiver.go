@@ -65,9 +65,9 @@ const receiveBufferSize = 16 << 10
 // from them, so that a socket keeps only as much memory as it needs.
 var receiveBufferPool = sync.Pool{New: func() any { return new([receiveBufferSize]byte) }}
 
-// fetchMessage makes the next message readable. It returns ErrWouldBlock if none
+// receiveWholeMessage makes the next message readable. It returns ErrWouldBlock if none
 // is complete, or the peer's violation.
-func (r *receiver) fetchMessage() error {
+func (r *receiver) receiveWholeMessage() error {
 	for r.readable == 0 {
 		complete, violation := r.scanBuffer()
 		switch {
@@ -83,16 +83,16 @@ func (r *receiver) fetchMessage() error {
 		case len(r.buffer) > r.limits.bufferedBytes:
 			return ErrTooManyFragments
 		case r.isDrained:
-			return r.checkMessageTimeout()
+			return r.wouldBlockOrMessageTimeout()
 		}
-		r.receive()
+		r.receiveIntoBuffer()
 	}
 	return nil
 }
 
-// checkMessageTimeout returns ErrWouldBlock, or ErrMessageTimeout for an incomplete
+// wouldBlockOrMessageTimeout returns ErrWouldBlock, or ErrMessageTimeout for an incomplete
 // message that is too late. It starts the message's timer.
-func (r *receiver) checkMessageTimeout() error {
+func (r *receiver) wouldBlockOrMessageTimeout() error {
 	if len(r.buffer) == 0 {
 		return ErrWouldBlock
 	}
@@ -115,11 +115,11 @@ func (r *receiver) stopMessageTimer() {
 	r.incompleteSince = 0
 }
 
-// receive appends available bytes of the connection to the buffer.
-func (r *receiver) receive() {
+// receiveIntoBuffer appends available bytes of the connection to the buffer.
+func (r *receiver) receiveIntoBuffer() {
 	buf := receiveBufferPool.Get().(*[receiveBufferSize]byte)
 	defer receiveBufferPool.Put(buf)
-	n, err := r.receiveNow(buf[:])
+	n, err := r.receiveNonBlocking(buf[:])
 	r.buffer = append(r.buffer, buf[:n]...)
 	r.isDrained = err == errBufferEmpty || n > 0 && n < len(buf)
 	if err != errBufferEmpty {
@@ -149,14 +149,14 @@ func (r *receiver) read(p []byte) (int, error) {
 // scanBuffer returns the length of complete control frames and of the complete
 // message after them. It returns the whole buffer if the library will detect a
 // violation in it.
-func (r *receiver) scanBuffer() (complete int, violation *ViolationError) {
+func (r *receiver) scanBuffer() (completeBytes int, violation *ViolationError) {
 	end, inMessage := 0, false
 	limit, size := uint64(0), uint64(0) // of the message
 	for {
 		h, ok := parseClientHeader(r.buffer[end:])
 		switch {
 		case !ok:
-			return complete, nil
+			return completeBytes, nil
 		case h.violatesProtocol(inMessage):
 			r.isInvalid = true
 			return len(r.buffer), nil
@@ -173,12 +173,12 @@ func (r *receiver) scanBuffer() (complete int, violation *ViolationError) {
 			}
 		}
 		if end += h.headerSize + int(h.payloadSize); end > len(r.buffer) {
-			return complete, nil
+			return completeBytes, nil
 		}
 		switch {
 		case h.opcode >= opClose:
 			if !inMessage {
-				complete = end
+				completeBytes = end
 			}
 		case h.isFinal:
 			return end, nil
@@ -196,7 +196,7 @@ func (r *receiver) notifyReadable() {
 	r.onReadable = nil
 	r.mu.Unlock()
 	if callback != nil {
-		r.poller.run(callback)
+		r.poller.runInWorker(callback)
 	}
 }
 
@@ -210,7 +210,7 @@ func (c *Conn) NotifyReadable(callback func()) {
 	r.mu.Lock()
 	r.onReadable = callback
 	r.mu.Unlock()
-	if c.transport.isClosed() || r.watchReadable() != nil {
+	if c.transport.isClosed() || r.watchReadableOnce() != nil {
 		r.notifyReadable()
 	}
 }

@@ -22,13 +22,13 @@ type sendCall struct {
 
 var sendCallPool = sync.Pool{New: func() any {
 	s := new(sendCall)
-	s.callback = s.run
+	s.callback = s.sendOnce
 	return s
 }}
 
-// sendNow writes the bytes that the kernel accepts at once, and returns their
+// sendNonBlocking writes the bytes that the kernel accepts at once, and returns their
 // number.
-func sendNow(raw syscall.RawConn, frame frameParts) (n int, err error) {
+func sendNonBlocking(raw syscall.RawConn, frame frameParts) (n int, err error) {
 	s := sendCallPool.Get().(*sendCall)
 	s.frame, s.n, s.err = frame, 0, nil
 	if err = raw.Write(s.callback); err == nil {
@@ -44,9 +44,9 @@ func sendNow(raw syscall.RawConn, frame frameParts) (n int, err error) {
 // that the peer has closed.
 const sendFlags = unix.MSG_DONTWAIT | unix.MSG_NOSIGNAL
 
-// run makes one system call. The call never blocks, so it bypasses the scheduler,
+// sendOnce makes one system call. The call never blocks, so it bypasses the scheduler,
 // which saves a tenth of its cost.
-func (s *sendCall) run(fd uintptr) bool {
+func (s *sendCall) sendOnce(fd uintptr) (isDone bool) {
 	var n uintptr
 	var errno syscall.Errno
 	first, second := s.frame[0], s.frame[1]

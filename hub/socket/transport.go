@@ -47,7 +47,7 @@ func newTransport(conn net.Conn, earlyBytes []byte, o Options) *transport {
 }
 
 // Read implements net.Conn for the library; see inbound.
-func (t *transport) Read(p []byte) (int, error) { return t.inbound.read(p) }
+func (t *transport) Read(p []byte) (int, error) { return t.inbound.readWithLimits(p) }
 
 // Write implements net.Conn for the library; see outbound.
 func (t *transport) Write(p []byte) (int, error) { return t.outbound.writeControlFrame(p) }

@@ -79,8 +79,8 @@ func (u *upgradeWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	), nil
 }
 
-// upgradeError returns the error for a request that the library did not upgrade.
-func (u *upgradeWriter) upgradeError() *UpgradeError {
+// applyErrorHeaders returns the error for a request that the library did not upgrade.
+func (u *upgradeWriter) applyErrorHeaders() *UpgradeError {
 	for _, name := range []string{"Connection", "Upgrade"} { // set for status 426
 		if v := u.header.Get(name); v != "" {
 			u.w.Header().Set(name, v)
@@ -92,7 +92,7 @@ func (u *upgradeWriter) upgradeError() *UpgradeError {
 	return &UpgradeError{Status: u.status, Reason: strings.TrimSpace(u.reason.String())}
 }
 
-// agreedCompression reports whether both ends agreed on permessage-deflate.
-func (u *upgradeWriter) agreedCompression() bool {
+// hasAgreedCompression reports whether both ends agreed on permessage-deflate.
+func (u *upgradeWriter) hasAgreedCompression() bool {
 	return strings.HasPrefix(u.header.Get("Sec-WebSocket-Extensions"), "permessage-deflate")
 }

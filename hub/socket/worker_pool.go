@@ -13,8 +13,8 @@ func newWorkerPool() workerPool { return workerPool{make(chan func()), make(chan
 // idleWorkerTimeout is the time for which an idle worker waits for a task.
 const idleWorkerTimeout = 10 * time.Second
 
-// run passes a task, which may block, to an idle worker or a new one.
-func (p *workerPool) run(task func()) {
+// runInWorker passes a task, which may block, to an idle worker or a new one.
+func (p *workerPool) runInWorker(task func()) {
 	select {
 	case p.tasks <- task:
 	default:
@@ -22,10 +22,10 @@ func (p *workerPool) run(task func()) {
 	}
 }
 
-func (p *workerPool) runWorker(task func()) {
+func (p *workerPool) runWorker(firstTask func()) {
 	timer := time.NewTimer(idleWorkerTimeout)
 	defer timer.Stop()
-	for {
+	for task := firstTask; ; {
 		task()
 		timer.Reset(idleWorkerTimeout)
 		select {

@@ -25,25 +25,25 @@ type EncoderStats struct {
 func (m *Beat) Head() (string, ID) { return TypeBeat, m.ID }
 
 func (m *Beat) visitMembers(c *codec) {
-	c.id(&m.ID)
-	c.require("n")
-	c.int64("n", &m.N)
+	c.visitID(&m.ID)
+	c.requireMember("n")
+	c.visitInt64("n", &m.N)
 	if !c.isWriting || m.Stats != (EncoderStats{}) {
-		c.nested("stats", m.Stats.visitMembers)
+		c.visitObject("stats", m.Stats.visitMembers)
 	}
-	c.optionalText("session", &m.Session)
-	c.optionalInt64("heartbeat_ms", &m.HeartbeatMS)
+	c.visitOptionalText("session", &m.Session)
+	c.visitOptionalInt64("heartbeat_ms", &m.HeartbeatMS)
 }
 
 func (s *EncoderStats) visitMembers(c *codec) {
-	visitOptional(c, "bitrate_kbps", &s.BitrateKbps, c.float64)
-	visitOptional(c, "fps", &s.FPS, c.float64)
-	visitOptional(c, "dropped", &s.Dropped, c.int64)
+	visitOptional(c, "bitrate_kbps", &s.BitrateKbps, c.visitFloat64)
+	visitOptional(c, "fps", &s.FPS, c.visitFloat64)
+	visitOptional(c, "dropped", &s.Dropped, c.visitInt64)
 }
 
 // Validate checks the bounds of the members. Its error is an [*Error].
 func (m *Beat) Validate() error {
-	return badRequest(m.ID, cmp.Or(
+	return badRequestIfFault(m.ID, cmp.Or(
 		checkRange("n", m.N, 0, maxCounter),
 		checkOptionalSession(m.Session),
 		checkRange("heartbeat_ms", m.HeartbeatMS, 0, maxCounter),
@@ -67,12 +67,12 @@ type Ack struct {
 func (m *Ack) Head() (string, ID) { return TypeAck, m.ID }
 
 func (m *Ack) visitMembers(c *codec) {
-	c.id(&m.ID)
-	c.int64("n", &m.N)
-	c.int64("server_time", &m.ServerTime)
-	c.int64("deadline_in_ms", &m.DeadlineInMS)
-	c.flag("held", &m.Pending, false)
-	c.optionalInt64("heartbeat_ms", &m.HeartbeatMS)
+	c.visitID(&m.ID)
+	c.visitInt64("n", &m.N)
+	c.visitInt64("server_time", &m.ServerTime)
+	c.visitInt64("deadline_in_ms", &m.DeadlineInMS)
+	c.visitFlag("held", &m.Pending, false)
+	c.visitOptionalInt64("heartbeat_ms", &m.HeartbeatMS)
 }
 
 // AppendAck is [AppendString] without allocations.
@@ -99,7 +99,7 @@ type Settings struct {
 // Head implements [Message].
 func (m *Settings) Head() (string, ID) { return TypeSettings, "" }
 
-func (m *Settings) visitMembers(c *codec) { c.int64("heartbeat_ms", &m.HeartbeatMS) }
+func (m *Settings) visitMembers(c *codec) { c.visitInt64("heartbeat_ms", &m.HeartbeatMS) }
 
 // Notice reports a condition of the server to an anchor, such as
 // [NoticeDegraded].
@@ -112,6 +112,6 @@ type Notice struct {
 func (m *Notice) Head() (string, ID) { return TypeNotice, "" }
 
 func (m *Notice) visitMembers(c *codec) {
-	c.text("code", &m.Code)
-	c.text("message", &m.Message)
+	c.visitText("code", &m.Code)
+	c.visitText("message", &m.Message)
 }

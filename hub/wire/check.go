@@ -144,12 +144,12 @@ func checkStat(name string, v float64) (fault string) {
 	return ""
 }
 
-func isLower(r rune) bool { return 'a' <= r && r <= 'z' }
+func isLowerLetter(r rune) bool { return 'a' <= r && r <= 'z' }
 
 func isDigit(r rune) bool { return '0' <= r && r <= '9' }
 
-func isNotProtocolChar(r rune) bool { return !isLower(r) && !isDigit(r) && r != '_' && r != '-' }
+func isNotProtocolChar(r rune) bool { return !isLowerLetter(r) && !isDigit(r) && r != '_' && r != '-' }
 
 func isNotCodeChar(r rune) bool { return isNotProtocolChar(r) && (r < 'A' || r > 'Z') }
 
-func isNotBase32Char(r rune) bool { return !isLower(r) && (r < '2' || r > '7') }
+func isNotBase32Char(r rune) bool { return !isLowerLetter(r) && (r < '2' || r > '7') }

@@ -40,9 +40,9 @@ func (c *codec) setFault(name, sentence string) {
 	}
 }
 
-// lookup returns the value of a member, which may be null, or nil if it is
+// lookupMember returns the value of a member, which may be null, or nil if it is
 // absent.
-func (c *codec) lookup(name string) (value []byte) {
+func (c *codec) lookupMember(name string) (value []byte) {
 	for _, m := range c.object {
 		if string(m.name) != name {
 			continue
@@ -56,25 +56,25 @@ func (c *codec) lookup(name string) (value []byte) {
 	return value
 }
 
-// lookupNonNull returns the value of a member, or nil if it is absent or null.
-func (c *codec) lookupNonNull(name string) []byte {
-	value := c.lookup(name)
+// lookupNonNullMember returns the value of a member, or nil if it is absent or null.
+func (c *codec) lookupNonNullMember(name string) []byte {
+	value := c.lookupMember(name)
 	if value == nil || isNull(value) {
 		return nil
 	}
 	return value
 }
 
-// require fails if a member that is read is absent or null.
-func (c *codec) require(name string) {
-	if !c.isWriting && c.lookupNonNull(name) == nil {
+// requireMember fails if a member that is read is absent or null.
+func (c *codec) requireMember(name string) {
+	if !c.isWriting && c.lookupNonNullMember(name) == nil {
 		c.setFault(name, "is required")
 	}
 }
 
 // readMember parses the value of a member, unless it is absent or null.
 func readMember[T any](c *codec, name string, v *T, parse func(value []byte) (T, bool), fault string) {
-	if value := c.lookupNonNull(name); value != nil {
+	if value := c.lookupNonNullMember(name); value != nil {
 		var ok bool
 		if *v, ok = parse(value); !ok {
 			c.setFault(name, fault)
@@ -82,8 +82,8 @@ func readMember[T any](c *codec, name string, v *T, parse func(value []byte) (T,
 	}
 }
 
-// id visits the id of the request, which comes first.
-func (c *codec) id(v *ID) {
+// visitID visits the id of the request, which comes first.
+func (c *codec) visitID(v *ID) {
 	if c.isWriting {
 		c.out = appendID(c.out, *v)
 	} else {
@@ -91,7 +91,7 @@ func (c *codec) id(v *ID) {
 	}
 }
 
-func (c *codec) text(name string, v *string) {
+func (c *codec) visitText(name string, v *string) {
 	if c.isWriting {
 		c.out = appendText(c.out, name, *v)
 		return
@@ -99,34 +99,34 @@ func (c *codec) text(name string, v *string) {
 	readMember(c, name, v, parseText, "must be a string")
 }
 
-// optionalText is text for a member that is left out if it is empty.
-func (c *codec) optionalText(name string, v *string) {
+// visitOptionalText is text for a member that is left out if it is empty.
+func (c *codec) visitOptionalText(name string, v *string) {
 	if !c.isWriting || *v != "" {
-		c.text(name, v)
+		c.visitText(name, v)
 	}
 }
 
-// texts reads nil for an empty array.
-func (c *codec) texts(name string, v *[]string) {
+// visitTexts reads nil for an empty array.
+func (c *codec) visitTexts(name string, v *[]string) {
 	if c.isWriting {
 		c.out = appendTexts(c.out, name, *v)
 		return
 	}
-	if c.textsOrNil(name, v); len(*v) == 0 {
+	if c.visitTextsOrNil(name, v); len(*v) == 0 {
 		*v = nil
 	}
 }
 
-// optionalTexts is texts for a member that is left out if it is empty.
-func (c *codec) optionalTexts(name string, v *[]string) {
+// visitOptionalTexts is texts for a member that is left out if it is empty.
+func (c *codec) visitOptionalTexts(name string, v *[]string) {
 	if !c.isWriting || len(*v) > 0 {
-		c.texts(name, v)
+		c.visitTexts(name, v)
 	}
 }
 
-// textsOrNil visits an array of strings that may be absent, which is nil, or
+// visitTextsOrNil visits an array of strings that may be absent, which is nil, or
 // empty.
-func (c *codec) textsOrNil(name string, v *[]string) {
+func (c *codec) visitTextsOrNil(name string, v *[]string) {
 	if c.isWriting {
 		if *v != nil {
 			c.out = appendTexts(c.out, name, *v)
@@ -136,7 +136,7 @@ func (c *codec) textsOrNil(name string, v *[]string) {
 	readMember(c, name, v, parseTexts, "must be an array of strings")
 }
 
-func (c *codec) int64(name string, v *int64) {
+func (c *codec) visitInt64(name string, v *int64) {
 	if c.isWriting {
 		c.out = appendInt(c.out, name, *v)
 		return
@@ -144,27 +144,27 @@ func (c *codec) int64(name string, v *int64) {
 	readMember(c, name, v, parseInteger, "must be an integer")
 }
 
-// optionalInt64 is int64 for a member that is left out if it is 0.
-func (c *codec) optionalInt64(name string, v *int64) {
+// visitOptionalInt64 is int64 for a member that is left out if it is 0.
+func (c *codec) visitOptionalInt64(name string, v *int64) {
 	if !c.isWriting || *v != 0 {
-		c.int64(name, v)
+		c.visitInt64(name, v)
 	}
 }
 
-func (c *codec) int(name string, v *int) {
+func (c *codec) visitInt(name string, v *int) {
 	n := int64(*v)
-	c.int64(name, &n)
+	c.visitInt64(name, &n)
 	*v = int(n)
 }
 
-// optionalInt is int for a member that is left out if it is 0.
-func (c *codec) optionalInt(name string, v *int) {
+// visitOptionalInt is int for a member that is left out if it is 0.
+func (c *codec) visitOptionalInt(name string, v *int) {
 	if !c.isWriting || *v != 0 {
-		c.int(name, v)
+		c.visitInt(name, v)
 	}
 }
 
-func (c *codec) float64(name string, v *float64) {
+func (c *codec) visitFloat64(name string, v *float64) {
 	if c.isWriting {
 		c.out = appendFloat(c.out, name, *v)
 		return
@@ -172,8 +172,8 @@ func (c *codec) float64(name string, v *float64) {
 	readMember(c, name, v, parseNumber, "must be a number")
 }
 
-// flag visits a boolean that is left out if it has the default value.
-func (c *codec) flag(name string, v *bool, defaultValue bool) {
+// visitFlag visits a boolean that is left out if it has the default value.
+func (c *codec) visitFlag(name string, v *bool, defaultValue bool) {
 	if c.isWriting {
 		if *v != defaultValue {
 			c.out = appendRaw(c.out, name, strconv.FormatBool(*v))
@@ -184,8 +184,8 @@ func (c *codec) flag(name string, v *bool, defaultValue bool) {
 	readMember(c, name, v, parseBool, "must be true or false")
 }
 
-// rawObject visits any JSON object. Reading compacts it.
-func (c *codec) rawObject(name string, v *json.RawMessage) {
+// visitRawObject visits any JSON object. Reading compacts it.
+func (c *codec) visitRawObject(name string, v *json.RawMessage) {
 	if c.isWriting {
 		c.out = appendRaw(c.out, name, *v)
 		return
@@ -197,7 +197,7 @@ func (c *codec) rawObject(name string, v *json.RawMessage) {
 
 // objectValue returns the value of a member that must be an object, or nil.
 func (c *codec) objectValue(name string) []byte {
-	value := c.lookupNonNull(name)
+	value := c.lookupNonNullMember(name)
 	if value != nil && !isObject(value) {
 		c.setFault(name, "must be an object")
 		return nil
@@ -205,8 +205,8 @@ func (c *codec) objectValue(name string) []byte {
 	return value
 }
 
-// nested visits an object by its own members. isPresent is for reading.
-func (c *codec) nested(name string, visitMembers func(*codec)) (isPresent bool) {
+// visitObject visits an object by its own members. isPresent is for reading.
+func (c *codec) visitObject(name string, visitMembers func(*codec)) (isPresent bool) {
 	if c.isWriting {
 		c.out = append(appendName(c.out, name), '{')
 		visitMembers(c)
@@ -226,12 +226,12 @@ func (c *codec) nested(name string, visitMembers func(*codec)) (isPresent bool) 
 	return true
 }
 
-func (c *codec) entry(name string, v *Entry) {
+func (c *codec) visitEntry(name string, v *Entry) {
 	if c.isWriting {
 		c.out = append(AppendEntry(appendName(c.out, name), v), ',')
 		return
 	}
-	value := c.lookupNonNull(name)
+	value := c.lookupNonNullMember(name)
 	if value == nil {
 		c.setFault(name, "is required")
 		return
@@ -252,7 +252,7 @@ func visitArray[T any](c *codec, name string, v *[]T, appendElement func([]byte,
 		c.out = append(closeArray(c.out), ',')
 		return
 	}
-	value := c.lookupNonNull(name)
+	value := c.lookupNonNullMember(name)
 	if value == nil {
 		return
 	}
@@ -273,7 +273,7 @@ func visitArray[T any](c *codec, name string, v *[]T, appendElement func([]byte,
 // visitOptional visits a member that may be absent. Null means absent.
 func visitOptional[T any](c *codec, name string, v *Opt[T], visit func(name string, v *T)) {
 	switch {
-	case c.isWriting && v.Set, !c.isWriting && c.lookupNonNull(name) != nil:
+	case c.isWriting && v.Set, !c.isWriting && c.lookupNonNullMember(name) != nil:
 		v.Set = true
 		visit(name, &v.Value)
 	}
@@ -285,7 +285,7 @@ func visitNullable[T any](c *codec, name string, v *Opt[T], visit func(name stri
 		c.out = appendRaw(c.out, name, "null")
 		return
 	}
-	if value := c.lookup(name); value != nil && isNull(value) {
+	if value := c.lookupMember(name); value != nil && isNull(value) {
 		*v = Null[T]()
 		return
 	}

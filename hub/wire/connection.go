@@ -12,17 +12,17 @@ type Auth struct {
 func (m *Auth) Head() (string, ID) { return TypeAuth, m.ID }
 
 func (m *Auth) visitMembers(c *codec) {
-	c.id(&m.ID)
-	c.require("token")
-	c.text("token", &m.Token)
+	c.visitID(&m.ID)
+	c.requireMember("token")
+	c.visitText("token", &m.Token)
 }
 
 // Validate checks the bounds of the members. Its error is an [*Error].
 func (m *Auth) Validate() error {
 	if m.Token == "" {
-		return badRequest(m.ID, "token must not be empty")
+		return badRequestIfFault(m.ID, "token must not be empty")
 	}
-	return badRequest(m.ID, checkName("token", m.Token, MaxTokenBytes))
+	return badRequestIfFault(m.ID, checkName("token", m.Token, MaxTokenBytes))
 }
 
 // Welcome is the first message of every socket, once it is authenticated.
@@ -40,13 +40,13 @@ type Welcome struct {
 func (m *Welcome) Head() (string, ID) { return TypeWelcome, "" }
 
 func (m *Welcome) visitMembers(c *codec) {
-	c.text("node", &m.Node)
-	c.text("build", &m.Build)
-	c.text("connection", &m.Connection)
-	c.int64("server_time", &m.ServerTime)
-	c.int64("heartbeat_ms", &m.HeartbeatMS)
-	c.int("missed_limit", &m.MissedLimit)
-	c.int64("idle_ms", &m.IdleMS)
+	c.visitText("node", &m.Node)
+	c.visitText("build", &m.Build)
+	c.visitText("connection", &m.Connection)
+	c.visitInt64("server_time", &m.ServerTime)
+	c.visitInt64("heartbeat_ms", &m.HeartbeatMS)
+	c.visitInt("missed_limit", &m.MissedLimit)
+	c.visitInt64("idle_ms", &m.IdleMS)
 }
 
 // Authenticated answers an [Auth] on a socket that was welcomed before.
@@ -61,10 +61,10 @@ type Authenticated struct {
 func (m *Authenticated) Head() (string, ID) { return TypeAuthenticated, m.ID }
 
 func (m *Authenticated) visitMembers(c *codec) {
-	c.id(&m.ID)
-	c.text("sub", &m.Sub)
-	c.text("role", &m.Role)
-	c.int64("expires_at", &m.ExpiresAt)
+	c.visitID(&m.ID)
+	c.visitText("sub", &m.Sub)
+	c.visitText("role", &m.Role)
+	c.visitInt64("expires_at", &m.ExpiresAt)
 }
 
 // TokenExpiring requests a new [Auth], 60 s before the server closes the socket
@@ -76,7 +76,7 @@ type TokenExpiring struct {
 // Head implements [Message].
 func (m *TokenExpiring) Head() (string, ID) { return TypeTokenExpiring, "" }
 
-func (m *TokenExpiring) visitMembers(c *codec) { c.int64("expires_at", &m.ExpiresAt) }
+func (m *TokenExpiring) visitMembers(c *codec) { c.visitInt64("expires_at", &m.ExpiresAt) }
 
 // Drain announces that the node is leaving. The client reconnects elsewhere
 // after ReconnectInMS. The server then closes the socket with [CloseDrained].
@@ -87,7 +87,7 @@ type Drain struct {
 // Head implements [Message].
 func (m *Drain) Head() (string, ID) { return TypeDrain, "" }
 
-func (m *Drain) visitMembers(c *codec) { c.int64("reconnect_in_ms", &m.ReconnectInMS) }
+func (m *Drain) visitMembers(c *codec) { c.visitInt64("reconnect_in_ms", &m.ReconnectInMS) }
 
 // Ping keeps an idle viewer socket without a view alive. It has no answer.
 type Ping struct{}

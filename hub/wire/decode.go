@@ -45,8 +45,8 @@ func (types messageTypes) newMessage(typ string) Message {
 	return nil
 }
 
-// Messages returns an empty message of each type except [Unknown], in no order.
-func Messages() []Message {
+// EmptyMessages returns an empty message of each type except [Unknown], in no order.
+func EmptyMessages() []Message {
 	messages := map[reflect.Type]Message{}
 	for _, types := range []messageTypes{anchorRequests, viewerRequests, serverMessages} {
 		for typ, t := range types {
@@ -71,7 +71,7 @@ func DecodeViewerRequest(data []byte) (Message, error) { return decodeRequest(da
 func DecodeRequestBody(typ string, body []byte) (Message, error) {
 	c, fault := newMessageReader(body)
 	if fault != "" {
-		return nil, badRequest("", fault)
+		return nil, badRequestIfFault("", fault)
 	}
 	m := anchorRequests.newMessage(typ)
 	if m == nil {
@@ -115,7 +115,7 @@ func newMessageReader(data []byte) (c *codec, fault string) {
 		return nil, "the message is not a JSON object"
 	}
 	c = newObjectReader(data)
-	id := ID(c.lookupNonNull("id"))
+	id := ID(c.lookupNonNullMember("id"))
 	if c.fault == "" && id != "" && !id.isValid() {
 		c.setFault("id", "must be a string or an integer, of at most 64 bytes of JSON")
 	}
@@ -126,7 +126,7 @@ func newMessageReader(data []byte) (c *codec, fault string) {
 }
 
 func (c *codec) readType() (typ string) {
-	if c.text("type", &typ); typ == "" {
+	if c.visitText("type", &typ); typ == "" {
 		c.setFault("type", "is required")
 	}
 	return typ
@@ -135,7 +135,7 @@ func (c *codec) readType() (typ string) {
 func decodeRequest(data []byte, types messageTypes) (Message, error) {
 	c, fault := newMessageReader(data)
 	if fault != "" {
-		return nil, badRequest("", fault)
+		return nil, badRequestIfFault("", fault)
 	}
 	typ := c.readType()
 	return readRequest(c, typ, types.newMessage(typ))
@@ -148,10 +148,10 @@ func readRequest(c *codec, typ string, m Message) (Message, error) {
 		m.visitMembers(c)
 	}
 	if c.fault != "" {
-		return nil, badRequest(c.requestID, c.fault)
+		return nil, badRequestIfFault(c.requestID, c.fault)
 	}
 	if m == nil {
-		return nil, badRequest(c.requestID, fmt.Sprintf("type %.64q is not a request of this socket", typ))
+		return nil, badRequestIfFault(c.requestID, fmt.Sprintf("type %.64q is not a request of this socket", typ))
 	}
 	if v, ok := m.(interface{ Validate() error }); ok {
 		if err := v.Validate(); err != nil {

@@ -49,14 +49,14 @@ func AppendEntry(dst []byte, e *Entry) []byte {
 		dst = appendRaw(dst, "extra", e.Extra)
 	}
 	if e.hasPlay() {
-		dst = append(appendPlay(appendName(dst, "play"), e), ',')
+		dst = append(appendPlayValue(appendName(dst, "play"), e), ',')
 	}
 	return closeObject(dst)
 }
 
 func (e *Entry) hasPlay() bool { return len(e.PlayJSON) > 0 || e.PlayJSON == nil && len(e.Play) > 0 }
 
-func appendPlay(dst []byte, e *Entry) []byte {
+func appendPlayValue(dst []byte, e *Entry) []byte {
 	if e.PlayJSON != nil {
 		return append(dst, e.PlayJSON...)
 	}

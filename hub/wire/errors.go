@@ -42,16 +42,16 @@ func (m *Error) Error() string { return string(m.Code) + ": " + m.Message }
 func (m *Error) Head() (string, ID) { return TypeError, m.ID }
 
 func (m *Error) visitMembers(c *codec) {
-	c.id(&m.ID)
-	c.text("code", (*string)(&m.Code))
-	c.text("message", &m.Message)
-	c.optionalInt64("retry_after_ms", &m.RetryAfterMS)
-	c.optionalText("reason", &m.Reason)
+	c.visitID(&m.ID)
+	c.visitText("code", (*string)(&m.Code))
+	c.visitText("message", &m.Message)
+	c.visitOptionalInt64("retry_after_ms", &m.RetryAfterMS)
+	c.visitOptionalText("reason", &m.Reason)
 	visitOptionalSummary(c, &m.Summary)
 }
 
-// badRequest returns the error for a fault, or nil if fault is empty.
-func badRequest(id ID, fault string) error {
+// badRequestIfFault returns the error for a fault, or nil if fault is empty.
+func badRequestIfFault(id ID, fault string) error {
 	if fault == "" {
 		return nil
 	}

@@ -19,12 +19,12 @@ type BanRequest struct {
 func DecodeBanRequest(body []byte) (*BanRequest, error) {
 	c, fault := newMessageReader(body)
 	if fault != "" {
-		return nil, badRequest("", fault)
+		return nil, badRequestIfFault("", fault)
 	}
 	r := new(BanRequest)
-	c.int64("until", &r.Until)
-	c.text("reason", &r.Reason)
-	return r, badRequest("", cmp.Or(
+	c.visitInt64("until", &r.Until)
+	c.visitText("reason", &r.Reason)
+	return r, badRequestIfFault("", cmp.Or(
 		c.fault, checkRange("until", r.Until, 0, maxCounter), checkName("reason", r.Reason, MaxReasonBytes),
 	))
 }
@@ -44,12 +44,12 @@ const latestExpiry = math.MaxUint32 * 1000
 func DecodeSignRequest(body []byte) (*SignRequest, error) {
 	c, fault := newMessageReader(body)
 	if fault != "" {
-		return nil, badRequest("", fault)
+		return nil, badRequestIfFault("", fault)
 	}
 	r := new(SignRequest)
-	c.text("code", &r.Code)
-	c.int64("expires_at", &r.ExpiresAt)
-	return r, badRequest("", cmp.Or(c.fault, checkCode(r.Code), checkRange("expires_at", r.ExpiresAt, 0, latestExpiry)))
+	c.visitText("code", &r.Code)
+	c.visitInt64("expires_at", &r.ExpiresAt)
+	return r, badRequestIfFault("", cmp.Or(c.fault, checkCode(r.Code), checkRange("expires_at", r.ExpiresAt, 0, latestExpiry)))
 }
 
 // DecodeLikeBody decodes the body of a like for a code that the path names. Its
@@ -57,11 +57,11 @@ func DecodeSignRequest(body []byte) (*SignRequest, error) {
 func DecodeLikeBody(code string, body []byte) (*Like, error) {
 	c, fault := newMessageReader(body)
 	if fault != "" {
-		return nil, badRequest("", fault)
+		return nil, badRequestIfFault("", fault)
 	}
 	m := &Like{Code: code}
-	if c.int("n", &m.N); c.fault != "" {
-		return nil, badRequest("", c.fault)
+	if c.visitInt("n", &m.N); c.fault != "" {
+		return nil, badRequestIfFault("", c.fault)
 	}
 	return m, m.Validate()
 }

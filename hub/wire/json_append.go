@@ -52,11 +52,11 @@ func appendName(dst []byte, name string) []byte {
 	return append(dst, '"', ':')
 }
 
-func closeObject(dst []byte) []byte { return closeWith(dst, '}') }
+func closeObject(dst []byte) []byte { return closeWithBracket(dst, '}') }
 
-func closeArray(dst []byte) []byte { return closeWith(dst, ']') }
+func closeArray(dst []byte) []byte { return closeWithBracket(dst, ']') }
 
-func closeWith(dst []byte, bracket byte) []byte {
+func closeWithBracket(dst []byte, bracket byte) []byte {
 	if n := len(dst); n > 0 && dst[n-1] == ',' {
 		dst[n-1] = bracket
 		return dst

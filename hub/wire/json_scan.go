@@ -68,7 +68,7 @@ func arrayElements(array []byte) iter.Seq[[]byte] {
 
 // skipSpace returns the index of the first byte at or after i that is not a
 // space.
-func skipSpace(b []byte, i int) int {
+func skipSpace(b []byte, i int) (next int) {
 	for b[i] == ' ' || b[i] == '\t' || b[i] == '\n' || b[i] == '\r' {
 		i++
 	}
@@ -77,7 +77,7 @@ func skipSpace(b []byte, i int) int {
 
 // endOfValue returns the index after the value that starts at i. The other end
 // functions do so for one kind of value.
-func endOfValue(b []byte, i int) int {
+func endOfValue(b []byte, i int) (end int) {
 	switch b[i] {
 	case '"':
 		return endOfString(b, i)
@@ -90,7 +90,7 @@ func endOfValue(b []byte, i int) int {
 	return len(b)
 }
 
-func endOfString(b []byte, i int) int {
+func endOfString(b []byte, i int) (end int) {
 	for i++; b[i] != '"'; i++ {
 		if b[i] == '\\' {
 			i++
@@ -99,7 +99,7 @@ func endOfString(b []byte, i int) int {
 	return i + 1
 }
 
-func endOfNested(b []byte, i int) int {
+func endOfNested(b []byte, i int) (end int) {
 	for depth := 0; ; i++ {
 		switch b[i] {
 		case '"':

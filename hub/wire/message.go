@@ -77,4 +77,4 @@ type Unknown struct {
 // Head implements [Message].
 func (m *Unknown) Head() (string, ID) { return m.Type, m.ID }
 
-func (m *Unknown) visitMembers(c *codec) { c.id(&m.ID) }
+func (m *Unknown) visitMembers(c *codec) { c.visitID(&m.ID) }

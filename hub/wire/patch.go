@@ -109,12 +109,12 @@ func appendPlayChange(dst []byte, old, new *Entry) []byte {
 	// One may be in Play and the other in PlayJSON, so both are appended as JSON
 	// and compared.
 	newStart := len(dst)
-	dst = append(appendPlay(appendName(dst, "play"), new), ',')
+	dst = append(appendPlayValue(appendName(dst, "play"), new), ',')
 	if !had {
 		return dst
 	}
 	oldStart := len(dst)
-	dst = append(appendPlay(appendName(dst, "play"), old), ',')
+	dst = append(appendPlayValue(appendName(dst, "play"), old), ',')
 	if bytes.Equal(dst[newStart:oldStart], dst[oldStart:]) {
 		return dst[:newStart]
 	}

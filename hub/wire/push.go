@@ -8,7 +8,7 @@ type PushRequest struct {
 // Head implements [Message].
 func (m *PushRequest) Head() (string, ID) { return TypePush, m.ID }
 
-func (m *PushRequest) visitMembers(c *codec) { c.id(&m.ID) }
+func (m *PushRequest) visitMembers(c *codec) { c.visitID(&m.ID) }
 
 // Pushed answers [PushRequest].
 type Pushed struct {
@@ -20,9 +20,9 @@ type Pushed struct {
 func (m *Pushed) Head() (string, ID) { return TypePush, m.ID }
 
 func (m *Pushed) visitMembers(c *codec) {
-	c.id(&m.ID)
-	c.require("push")
-	c.nested("push", m.Push.visitMembers)
+	c.visitID(&m.ID)
+	c.requireMember("push")
+	c.visitObject("push", m.Push.visitMembers)
 }
 
 // PushURLs are the addresses to which the anchor's encoder pushes its media.
@@ -43,10 +43,10 @@ func AppendPushURLs(dst []byte, p *PushURLs) []byte {
 }
 
 func (p *PushURLs) visitMembers(c *codec) {
-	c.text("rtmp", &p.RTMP)
-	c.text("server", &p.Server)
-	c.text("key", &p.Key)
-	c.int64("expires_at", &p.ExpiresAt)
-	c.optionalText("srt", &p.SRT)
-	c.optionalText("webrtc", &p.WebRTC)
+	c.visitText("rtmp", &p.RTMP)
+	c.visitText("server", &p.Server)
+	c.visitText("key", &p.Key)
+	c.visitInt64("expires_at", &p.ExpiresAt)
+	c.visitOptionalText("srt", &p.SRT)
+	c.visitOptionalText("webrtc", &p.WebRTC)
 }

@@ -26,25 +26,25 @@ type Start struct {
 func (m *Start) Head() (string, ID) { return TypeStart, m.ID }
 
 func (m *Start) visitMembers(c *codec) {
-	c.id(&m.ID)
-	c.require("title")
-	c.optionalText("list", &m.List)
-	c.text("title", &m.Title)
-	c.optionalText("cover", &m.Cover)
-	c.optionalTexts("tags", &m.Tags)
+	c.visitID(&m.ID)
+	c.requireMember("title")
+	c.visitOptionalText("list", &m.List)
+	c.visitText("title", &m.Title)
+	c.visitOptionalText("cover", &m.Cover)
+	c.visitOptionalTexts("tags", &m.Tags)
 	if !c.isWriting || len(m.Extra) > 0 {
-		c.rawObject("extra", &m.Extra)
+		c.visitRawObject("extra", &m.Extra)
 	}
 	listed := !m.Unlisted
-	c.flag("listed", &listed, true)
+	c.visitFlag("listed", &listed, true)
 	m.Unlisted = !listed
-	c.textsOrNil("sources", &m.Sources)
+	c.visitTextsOrNil("sources", &m.Sources)
 	if m.Sources != nil && len(m.Sources) == 0 {
 		c.setFault("sources", "must name at least one source of evidence")
 	}
-	c.optionalText("key", &m.Key)
-	c.optionalText("anchor", &m.Anchor)
-	c.optionalText("suffix", &m.Suffix)
+	c.visitOptionalText("key", &m.Key)
+	c.visitOptionalText("anchor", &m.Anchor)
+	c.visitOptionalText("suffix", &m.Suffix)
 }
 
 // Validate checks the bounds of the members. Its error is an [*Error].
@@ -64,7 +64,7 @@ func (m *Start) Validate() error {
 	if fault == "" && m.Extra != nil {
 		fault = checkExtra(m.Extra)
 	}
-	return badRequest(m.ID, fault)
+	return badRequestIfFault(m.ID, fault)
 }
 
 // Resume moves a live session to a new socket. Answer: [Started], or an [Error]
@@ -78,12 +78,12 @@ type Resume struct {
 func (m *Resume) Head() (string, ID) { return TypeResume, m.ID }
 
 func (m *Resume) visitMembers(c *codec) {
-	c.id(&m.ID)
-	c.text("session", &m.Session)
+	c.visitID(&m.ID)
+	c.visitText("session", &m.Session)
 }
 
 // Validate checks the form of the session. Its error is an [*Error].
-func (m *Resume) Validate() error { return badRequest(m.ID, checkSession(m.Session)) }
+func (m *Resume) Validate() error { return badRequestIfFault(m.ID, checkSession(m.Session)) }
 
 // Started answers [Start] and [Resume].
 type Started struct {
@@ -101,11 +101,11 @@ type Started struct {
 func (m *Started) Head() (string, ID) { return TypeStarted, m.ID }
 
 func (m *Started) visitMembers(c *codec) {
-	c.id(&m.ID)
-	c.entry("stream", &m.Stream)
-	c.text("session", &m.Session)
-	c.require("push")
-	c.nested("push", m.Push.visitMembers)
-	c.optionalInt64("heartbeat_ms", &m.HeartbeatMS)
-	c.optionalInt("missed_limit", &m.MissedLimit)
+	c.visitID(&m.ID)
+	c.visitEntry("stream", &m.Stream)
+	c.visitText("session", &m.Session)
+	c.requireMember("push")
+	c.visitObject("push", m.Push.visitMembers)
+	c.visitOptionalInt64("heartbeat_ms", &m.HeartbeatMS)
+	c.visitOptionalInt("missed_limit", &m.MissedLimit)
 }

@@ -8,7 +8,7 @@ type Stop struct {
 // Head implements [Message].
 func (m *Stop) Head() (string, ID) { return TypeStop, m.ID }
 
-func (m *Stop) visitMembers(c *codec) { c.id(&m.ID) }
+func (m *Stop) visitMembers(c *codec) { c.visitID(&m.ID) }
 
 // Stopped answers [Stop].
 type Stopped struct {
@@ -20,8 +20,8 @@ type Stopped struct {
 func (m *Stopped) Head() (string, ID) { return TypeStopped, m.ID }
 
 func (m *Stopped) visitMembers(c *codec) {
-	c.id(&m.ID)
-	c.nested("summary", m.Summary.visitMembers)
+	c.visitID(&m.ID)
+	c.visitObject("summary", m.Summary.visitMembers)
 }
 
 // Ended reports that the session has ended, other than by a [Stop].
@@ -34,7 +34,7 @@ type Ended struct {
 func (m *Ended) Head() (string, ID) { return TypeEnded, "" }
 
 func (m *Ended) visitMembers(c *codec) {
-	c.text("reason", &m.Reason)
+	c.visitText("reason", &m.Reason)
 	visitOptionalSummary(c, &m.Summary)
 }
 
@@ -46,9 +46,9 @@ type Summary struct {
 }
 
 func (s *Summary) visitMembers(c *codec) {
-	c.int64("duration_ms", &s.DurationMS)
-	c.int64("peak_viewers", &s.PeakViewers)
-	c.int64("likes", &s.Likes)
+	c.visitInt64("duration_ms", &s.DurationMS)
+	c.visitInt64("peak_viewers", &s.PeakViewers)
+	c.visitInt64("likes", &s.Likes)
 }
 
 // visitOptionalSummary visits a summary that is left out if it is nil.
@@ -60,7 +60,7 @@ func visitOptionalSummary(c *codec, s **Summary) {
 		}
 		summary = new(Summary)
 	}
-	if c.nested("summary", summary.visitMembers) {
+	if c.visitObject("summary", summary.visitMembers) {
 		*s = summary
 	}
 }

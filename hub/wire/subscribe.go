@@ -20,18 +20,18 @@ type Subscribe struct {
 func (m *Subscribe) Head() (string, ID) { return TypeSubscribe, m.ID }
 
 func (m *Subscribe) visitMembers(c *codec) {
-	c.id(&m.ID)
-	c.optionalText("list", &m.List)
-	c.optionalTexts("tags", &m.Tags)
-	c.textsOrNil("anchors", &m.Anchors)
-	c.optionalText("sort", &m.Sort)
-	c.optionalInt("limit", &m.Limit)
-	if m.Limit < 1 && c.lookupNonNull("limit") != nil {
+	c.visitID(&m.ID)
+	c.visitOptionalText("list", &m.List)
+	c.visitOptionalTexts("tags", &m.Tags)
+	c.visitTextsOrNil("anchors", &m.Anchors)
+	c.visitOptionalText("sort", &m.Sort)
+	c.visitOptionalInt("limit", &m.Limit)
+	if m.Limit < 1 && c.lookupNonNullMember("limit") != nil {
 		c.setFault("limit", "must be at least 1")
 	}
-	c.optionalTexts("play", &m.Play)
-	c.optionalText("pos", &m.Pos)
-	c.optionalText("view", &m.View)
+	c.visitOptionalTexts("play", &m.Play)
+	c.visitOptionalText("pos", &m.Pos)
+	c.visitOptionalText("view", &m.View)
 }
 
 // Validate checks the bounds of the members. Its error is an [*Error].
@@ -54,7 +54,7 @@ func (m *Subscribe) Validate() error {
 			fault = "sort must be viewers, likes or started"
 		}
 	}
-	return badRequest(m.ID, fault)
+	return badRequestIfFault(m.ID, fault)
 }
 
 // Unsubscribe closes a view. Answer: [Unsubscribed].
@@ -67,16 +67,16 @@ type Unsubscribe struct {
 func (m *Unsubscribe) Head() (string, ID) { return TypeUnsubscribe, m.ID }
 
 func (m *Unsubscribe) visitMembers(c *codec) {
-	c.id(&m.ID)
-	c.text("view", &m.View)
+	c.visitID(&m.ID)
+	c.visitText("view", &m.View)
 }
 
 // Validate checks the bounds of the view. Its error is an [*Error].
 func (m *Unsubscribe) Validate() error {
 	if m.View == "" {
-		return badRequest(m.ID, "view is required")
+		return badRequestIfFault(m.ID, "view is required")
 	}
-	return badRequest(m.ID, checkName("view", m.View, MaxViewBytes))
+	return badRequestIfFault(m.ID, checkName("view", m.View, MaxViewBytes))
 }
 
 // Unsubscribed answers [Unsubscribe].
@@ -89,6 +89,6 @@ type Unsubscribed struct {
 func (m *Unsubscribed) Head() (string, ID) { return TypeUnsubscribed, m.ID }
 
 func (m *Unsubscribed) visitMembers(c *codec) {
-	c.id(&m.ID)
-	c.text("view", &m.View)
+	c.visitID(&m.ID)
+	c.visitText("view", &m.View)
 }

@@ -21,12 +21,12 @@ type Update struct {
 func (m *Update) Head() (string, ID) { return TypeUpdate, m.ID }
 
 func (m *Update) visitMembers(c *codec) {
-	c.id(&m.ID)
-	visitNullable(c, "title", &m.Title, c.text)
-	visitNullable(c, "cover", &m.Cover, c.text)
-	visitNullable(c, "tags", &m.Tags, c.texts)
-	visitNullable(c, "extra", &m.Extra, c.rawObject)
-	c.optionalText("session", &m.Session)
+	c.visitID(&m.ID)
+	visitNullable(c, "title", &m.Title, c.visitText)
+	visitNullable(c, "cover", &m.Cover, c.visitText)
+	visitNullable(c, "tags", &m.Tags, c.visitTexts)
+	visitNullable(c, "extra", &m.Extra, c.visitRawObject)
+	c.visitOptionalText("session", &m.Session)
 }
 
 // Validate checks the bounds of the members. Its error is an [*Error].
@@ -38,7 +38,7 @@ func (m *Update) Validate() error {
 	if fault == "" && m.Extra.Set && !m.Extra.Null {
 		fault = checkExtra(m.Extra.Value)
 	}
-	return badRequest(m.ID, fault)
+	return badRequestIfFault(m.ID, fault)
 }
 
 // Updated answers [Update] with the updated stream.
@@ -51,6 +51,6 @@ type Updated struct {
 func (m *Updated) Head() (string, ID) { return TypeUpdated, m.ID }
 
 func (m *Updated) visitMembers(c *codec) {
-	c.id(&m.ID)
-	c.entry("stream", &m.Stream)
+	c.visitID(&m.ID)
+	c.visitEntry("stream", &m.Stream)
 }

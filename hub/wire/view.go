@@ -13,10 +13,10 @@ type Snapshot struct {
 func (m *Snapshot) Head() (string, ID) { return TypeSnapshot, m.ID }
 
 func (m *Snapshot) visitMembers(c *codec) {
-	c.id(&m.ID)
-	c.text("view", &m.View)
-	c.text("pos", &m.Pos)
-	c.int("total", &m.Total)
+	c.visitID(&m.ID)
+	c.visitText("view", &m.View)
+	c.visitText("pos", &m.Pos)
+	c.visitInt("total", &m.Total)
 	visitArray(c, "streams", &m.Streams, AppendEntry, parseEntry)
 }
 
@@ -38,13 +38,13 @@ type Diff struct {
 func (m *Diff) Head() (string, ID) { return TypeDiff, m.ID }
 
 func (m *Diff) visitMembers(c *codec) {
-	c.id(&m.ID)
-	c.text("view", &m.View)
-	c.text("prev", &m.Prev)
-	c.text("pos", &m.Pos)
-	m.HasTotal = m.HasTotal || c.lookupNonNull("total") != nil
+	c.visitID(&m.ID)
+	c.visitText("view", &m.View)
+	c.visitText("prev", &m.Prev)
+	c.visitText("pos", &m.Pos)
+	m.HasTotal = m.HasTotal || c.lookupNonNullMember("total") != nil
 	if m.HasTotal {
-		c.int("total", &m.Total)
+		c.visitInt("total", &m.Total)
 	}
 	if !c.isWriting || len(m.Put) > 0 {
 		visitArray(c, "put", &m.Put, AppendEntry, parseEntry)
@@ -52,5 +52,5 @@ func (m *Diff) visitMembers(c *codec) {
 	if !c.isWriting || len(m.Set) > 0 {
 		visitArray(c, "set", &m.Set, appendPatch, parsePatch)
 	}
-	c.optionalTexts("del", &m.Del)
+	c.visitOptionalTexts("del", &m.Del)
 }

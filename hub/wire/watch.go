@@ -14,14 +14,14 @@ type Watch struct {
 func (m *Watch) Head() (string, ID) { return TypeWatch, m.ID }
 
 func (m *Watch) visitMembers(c *codec) {
-	c.id(&m.ID)
-	c.text("code", &m.Code)
-	c.textsOrNil("play", &m.Play)
+	c.visitID(&m.ID)
+	c.visitText("code", &m.Code)
+	c.visitTextsOrNil("play", &m.Play)
 }
 
 // Validate checks the bounds of the members. Its error is an [*Error].
 func (m *Watch) Validate() error {
-	return badRequest(m.ID, cmp.Or(checkCode(m.Code), checkPlay(m.Play)))
+	return badRequestIfFault(m.ID, cmp.Or(checkCode(m.Code), checkPlay(m.Play)))
 }
 
 // Watching answers [Watch]. Diffs of View follow; a del means that the stream
@@ -39,12 +39,12 @@ type Watching struct {
 func (m *Watching) Head() (string, ID) { return TypeWatching, m.ID }
 
 func (m *Watching) visitMembers(c *codec) {
-	c.id(&m.ID)
-	c.text("code", &m.Code)
-	c.text("view", &m.View)
-	c.text("pos", &m.Pos)
-	c.entry("entry", &m.Entry)
-	c.int64("expires_at", &m.ExpiresAt)
+	c.visitID(&m.ID)
+	c.visitText("code", &m.Code)
+	c.visitText("view", &m.View)
+	c.visitText("pos", &m.Pos)
+	c.visitEntry("entry", &m.Entry)
+	c.visitInt64("expires_at", &m.ExpiresAt)
 }
 
 // Unwatch ends a [Watch]. Answer: [Unwatched].
@@ -57,12 +57,12 @@ type Unwatch struct {
 func (m *Unwatch) Head() (string, ID) { return TypeUnwatch, m.ID }
 
 func (m *Unwatch) visitMembers(c *codec) {
-	c.id(&m.ID)
-	c.text("code", &m.Code)
+	c.visitID(&m.ID)
+	c.visitText("code", &m.Code)
 }
 
 // Validate checks the form of the code. Its error is an [*Error].
-func (m *Unwatch) Validate() error { return badRequest(m.ID, checkCode(m.Code)) }
+func (m *Unwatch) Validate() error { return badRequestIfFault(m.ID, checkCode(m.Code)) }
 
 // Unwatched answers [Unwatch].
 type Unwatched struct {
@@ -74,8 +74,8 @@ type Unwatched struct {
 func (m *Unwatched) Head() (string, ID) { return TypeUnwatched, m.ID }
 
 func (m *Unwatched) visitMembers(c *codec) {
-	c.id(&m.ID)
-	c.text("code", &m.Code)
+	c.visitID(&m.ID)
+	c.visitText("code", &m.Code)
 }
 
 // Like adds likes to a stream. Answer: [Liked].
@@ -89,14 +89,14 @@ type Like struct {
 func (m *Like) Head() (string, ID) { return TypeLike, m.ID }
 
 func (m *Like) visitMembers(c *codec) {
-	c.id(&m.ID)
-	c.text("code", &m.Code)
-	c.int("n", &m.N)
+	c.visitID(&m.ID)
+	c.visitText("code", &m.Code)
+	c.visitInt("n", &m.N)
 }
 
 // Validate checks the bounds of the members. Its error is an [*Error].
 func (m *Like) Validate() error {
-	return badRequest(m.ID, cmp.Or(checkCode(m.Code), checkRange("n", int64(m.N), 1, MaxLikes)))
+	return badRequestIfFault(m.ID, cmp.Or(checkCode(m.Code), checkRange("n", int64(m.N), 1, MaxLikes)))
 }
 
 // Liked answers [Like].
@@ -109,6 +109,6 @@ type Liked struct {
 func (m *Liked) Head() (string, ID) { return TypeLiked, m.ID }
 
 func (m *Liked) visitMembers(c *codec) {
-	c.id(&m.ID)
-	c.text("code", &m.Code)
+	c.visitID(&m.ID)
+	c.visitText("code", &m.Code)
 }

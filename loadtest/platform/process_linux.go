@@ -11,9 +11,9 @@ func CPUTime() (process, thread time.Duration) {
 	return cpuTimeOf(unix.RUSAGE_SELF), cpuTimeOf(unix.RUSAGE_THREAD)
 }
 
-func cpuTimeOf(who int) time.Duration {
+func cpuTimeOf(rusageWho int) time.Duration {
 	var u unix.Rusage
-	if unix.Getrusage(who, &u) != nil {
+	if unix.Getrusage(rusageWho, &u) != nil {
 		return 0
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())

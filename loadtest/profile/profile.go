@@ -69,7 +69,7 @@ var All = map[string]Profile{
 	},
 }
 
-// NameList returns the sorted names, separated by commas.
-func NameList() string {
+// JoinedNames returns the sorted names, separated by commas.
+func JoinedNames() string {
 	return strings.Join(slices.Sorted(maps.Keys(All)), ", ")
 }

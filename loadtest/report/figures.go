@@ -8,7 +8,7 @@ import "onair/loadtest/profile"
 type Report struct {
 	Verdict
 	Setup
-	CommandLatencies
+	DeliveryLatencies
 
 	Client   ClientFigures   `json:"client"`
 	Server   *ServerFigures  `json:"server,omitempty"` // the sum of all nodes
@@ -51,9 +51,9 @@ type Setup struct {
 	Seed    uint64          `json:"seed"`
 }
 
-// CommandLatencies are latencies from an anchor's command to a viewer that has the
+// DeliveryLatencies are latencies from an anchor's command to a viewer that has the
 // diff with it.
-type CommandLatencies struct {
+type DeliveryLatencies struct {
 	Latency   Latencies      `json:"latency"`
 	SameNode  *Latencies     `json:"latency_same_node,omitempty"` // of anchors at the viewer's node
 	OtherNode *Latencies     `json:"latency_other_node,omitempty"`

@@ -48,19 +48,19 @@ func (r *Report) writeJSON(w io.Writer) error {
 
 // chart is a plot as it is drawn.
 type chart struct {
-	Title string
-	SVG   template.HTML
+	Title  string
+	Figure template.HTML
 }
 
 // writeHTML writes a page that loads nothing from other servers.
 func (r *Report) writeHTML(w io.Writer, now time.Time) error {
 	var drawn []chart
 	for _, p := range r.plots() {
-		svg, err := p.drawSVG()
+		figure, err := p.renderHTML()
 		if err != nil {
 			return fmt.Errorf("draw %s: %w", p.title, err)
 		}
-		drawn = append(drawn, chart{p.title, template.HTML(svg)}) // the library's own markup
+		drawn = append(drawn, chart{p.title, template.HTML(figure)}) // the library's own markup
 	}
 	t, err := template.New("report").Parse(pageTemplate)
 	if err != nil {
@@ -117,7 +117,8 @@ func (r *Report) plots() []plot {
 	}
 }
 
-func (p *plot) drawSVG() ([]byte, error) {
+// renderHTML returns the plot as SVG, or a note that there are too few points.
+func (p *plot) renderHTML() ([]byte, error) {
 	if len(p.labels) < 2 { // the library needs two points
 		return []byte("<p>Too short for a plot.</p>"), nil
 	}

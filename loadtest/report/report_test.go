@@ -69,7 +69,7 @@ func TestReportFiles(t *testing.T) {
 
 // TestEmptyReport: a run without figures has a report, too.
 func TestEmptyReport(t *testing.T) {
-	r := &Report{Nodes: make([]NodeFigures, 2), CommandLatencies: CommandLatencies{
+	r := &Report{Nodes: make([]NodeFigures, 2), DeliveryLatencies: DeliveryLatencies{
 		Latency: NewLatencies(hdrhistogram.New(1, 10, 3)), Starts: StartLatencies{QuietOtherNode: &Latencies{}},
 	}}
 	var page bytes.Buffer

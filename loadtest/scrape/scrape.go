@@ -141,8 +141,8 @@ func familySum(f *dto.MetricFamily) (sum float64) {
 // Scrapers are the scrapers of several servers.
 type Scrapers []*Scraper
 
-// Latest returns the sum of the latest samples.
-func (s Scrapers) Latest() Sample {
+// LatestSum returns the sum of the latest samples.
+func (s Scrapers) LatestSum() Sample {
 	var samples []Sample
 	for _, scraper := range s {
 		samples = append(samples, scraper.Latest())

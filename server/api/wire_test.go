@@ -16,7 +16,7 @@ import (
 	"onair/server/api"
 )
 
-var messages = wire.Messages()
+var messages = wire.EmptyMessages()
 
 // object is a JSON object.
 type object = map[string]any
