@@ -92,8 +92,8 @@ type banRecord struct {
 }
 
 // hasExpired reports whether the ban has expired at a log time.
-func (b *banRecord) hasExpired(time int64) bool    { return b.Until != 0 && b.Until <= time }
-func appendBanRecord(b []byte, x banRecord) []byte { return appendUint(x.encode(b), x.num) }
+func (b *banRecord) hasExpired(logTime int64) bool   { return b.Until != 0 && b.Until <= logTime }
+func appendBanRecord(b []byte, ban banRecord) []byte { return appendUint(ban.encode(b), ban.num) }
 
 // liftExpiredBans removes expired bans and adds their events, because some
 // clouds cannot limit the time of a ban.

@@ -179,21 +179,21 @@ func (b *Batch) decodeRest(r *decoder) error {
 	return r.checkEnd()
 }
 
-func (r *decoder) lease(prev uint32) Lease {
+func (r *decoder) lease(prevIndex uint32) Lease {
 	gap := r.uint()
-	if gap > uint64(^uint32(0)-prev) {
+	if gap > uint64(^uint32(0)-prevIndex) {
 		r.fail()
 	}
 	t := r.readBytes(2)
 	if t == nil {
 		return Lease{}
 	}
-	return Lease{Index: prev + uint32(gap), Tag: uint16(t[0]) | uint16(t[1])<<8}
+	return Lease{Index: prevIndex + uint32(gap), Tag: uint16(t[0]) | uint16(t[1])<<8}
 }
 
-// beat reads a beat; prev is the index of the one before.
-func (r *decoder) beat(prev uint32) Beat {
-	b := Beat{Lease: r.lease(prev)}
+// beat reads a beat; prevIndex is the index of the one before.
+func (r *decoder) beat(prevIndex uint32) Beat {
+	b := Beat{Lease: r.lease(prevIndex)}
 	age := r.uint()
 	if age > uint64(^uint32(0)) {
 		r.fail()

@@ -99,10 +99,10 @@ func (r *decoder) bool() bool {
 	return v == 1
 }
 
-// enum reads a byte below n.
-func (r *decoder) enum(n int) byte {
+// enum reads a byte below numValues.
+func (r *decoder) enum(numValues int) byte {
 	v := r.byte()
-	if int(v) >= n {
+	if int(v) >= numValues {
 		r.fail()
 		return 0
 	}

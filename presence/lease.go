@@ -77,17 +77,16 @@ const wheelSize = 4096
 // maxLeaseParams is how many different params sessions can use at once.
 const maxLeaseParams = 256
 
-// setCurrentParams makes p the current params and schedules every lease anew, because a
-// shorter interval bounds how late any may be scheduled. It reports false, with
-// no effect on any lease, when sessions use too many different params.
-func (l *leases) setCurrentParams(p LeaseParams, tick, watermark, clock int64) (hasRoom bool) {
+// setCurrentParams makes p the current params. It reports false, with no effect
+// on any lease, when sessions use too many different params. The caller rebuilds
+// the wheel, because a shorter interval bounds how late any lease may be
+// scheduled.
+func (l *leases) setCurrentParams(p LeaseParams) (isSet bool) {
 	index, ok := l.internParams(p)
-	if !ok {
-		return false
+	if ok {
+		l.currentIndex = index
 	}
-	l.currentIndex = index
-	l.rebuildWheel(tick, watermark, clock)
-	return true
+	return ok
 }
 
 // rebuildWheel builds the wheel from the leases alone. Leases that are due
@@ -108,7 +107,7 @@ func (l *leases) rebuildWheel(tick, watermark, clock int64) {
 // internParams finds or adds params and returns their index. It reports false when
 // all are in use. It drops unused params only when there is no room, so that the
 // result does not depend on which unused ones there are.
-func (l *leases) internParams(p LeaseParams) (index uint8, hasRoom bool) {
+func (l *leases) internParams(p LeaseParams) (index uint8, ok bool) {
 	if len(l.params) == maxLeaseParams && !slices.Contains(l.params, p) {
 		l.dropUnusedParams()
 	}
@@ -129,7 +128,7 @@ func (l *leases) dropUnusedParams() {
 
 // findOrAppendParams returns the index of params; it reports false when there is
 // no room.
-func (l *leases) findOrAppendParams(p LeaseParams) (index uint8, hasRoom bool) {
+func (l *leases) findOrAppendParams(p LeaseParams) (index uint8, ok bool) {
 	if i := slices.Index(l.params, p); i >= 0 {
 		return uint8(i), true
 	}
@@ -158,7 +157,7 @@ func (l *leases) start(i uint32, tag, renewer uint16, clock int64, isUntimed boo
 	}
 	switch {
 	case isUntimed:
-		le.flags |= leaseUntimed // if it is scheduled, visit lets go of it
+		le.flags |= leaseUntimed // if it is scheduled, advanceWheel drops it
 	case scheduled == 0:
 		l.schedule(i, clock)
 	}
@@ -189,10 +188,10 @@ func (le *lease) renew(at, clock int64, renewer uint16) {
 	le.renewer, le.misses = renewer, 0
 }
 
-// missTime is the presence time at which the lease's k-th beat is missed.
-func (l *leases) missTime(le *lease, k, clock int64) (presenceTime int64) {
+// missTime is the presence time at which the lease's nth beat is missed.
+func (l *leases) missTime(le *lease, nth, clock int64) (presenceTime int64) {
 	t := l.params[le.params]
-	return le.lastRenewal(clock) + k*t.Interval + t.Grace
+	return le.lastRenewal(clock) + nth*t.Interval + t.Grace
 }
 
 // schedule puts a lease into the bucket of its next miss, or of one interval
@@ -216,51 +215,54 @@ type missedBeat struct {
 	endsSession bool
 }
 
-// advanceWheel returns every miss whose bucket lies before the watermark, in
-// the order of deadline and index, and schedules the leases that go on.
-func (l *leases) advanceWheel(watermark, clock int64) []missedBeat {
-	to := watermark / l.bucketMS
-	if to <= l.nextBucket {
+// advanceWheel moves the wheel to the watermark. It returns every miss whose
+// bucket lies before, in the order of deadline and index, and schedules the
+// leases that go on.
+func (l *leases) advanceWheel(watermark, clock int64) (misses []missedBeat) {
+	endBucket := watermark / l.bucketMS
+	if endBucket <= l.nextBucket {
 		return nil
 	}
-	var due []missedBeat
-	from := max(l.nextBucket, to-wheelSize) // one turn visits every lease there is
-	l.nextBucket = to
-	for b := from; b < to; b++ {
+	from := max(l.nextBucket, endBucket-wheelSize) // one turn visits every lease there is
+	l.nextBucket = endBucket
+	for b := from; b < endBucket; b++ {
 		i := l.wheel[b%wheelSize]
 		l.wheel[b%wheelSize] = 0
 		for i != 0 {
 			at := i - 1
 			i = l.all[at].next
 			l.all[at].flags &^= leaseScheduled
-			due = l.appendMisses(at, to, clock, due)
+			var goesOn bool
+			if misses, goesOn = l.appendMisses(misses, at, endBucket, clock); goesOn {
+				l.schedule(at, clock)
+			}
 		}
 	}
-	slices.SortFunc(due, func(a, b missedBeat) int {
+	slices.SortFunc(misses, func(a, b missedBeat) int {
 		return cmp.Or(cmp.Compare(a.dueAt, b.dueAt), cmp.Compare(a.index, b.index), cmp.Compare(a.nth, b.nth))
 	})
-	return due
+	return misses
 }
 
-// appendMisses appends the misses of a lease whose bucket has come up, or schedules it
-// anew.
-func (l *leases) appendMisses(i uint32, to, clock int64, due []missedBeat) []missedBeat {
+// appendMisses appends the misses of a lease whose deadlines lie before a bucket.
+// goesOn is false when one of them ends the session, and for a lease without
+// misses.
+func (l *leases) appendMisses(misses []missedBeat, i uint32, endBucket, clock int64) (all []missedBeat, goesOn bool) {
 	le := &l.all[i]
 	if le.flags&(leaseUsed|leaseUntimed) != leaseUsed {
-		return due
+		return misses, false
 	}
 	limit := l.params[le.params].Missed
 	for {
 		k := int64(le.misses) + 1
 		at := l.missTime(le, k, clock)
-		if at/l.bucketMS >= to {
-			l.schedule(i, clock)
-			return due
+		if at/l.bucketMS >= endBucket {
+			return misses, true
 		}
 		le.misses++
-		due = append(due, missedBeat{dueAt: at, index: i, nth: k, endsSession: k == limit})
+		misses = append(misses, missedBeat{dueAt: at, index: i, nth: k, endsSession: k == limit})
 		if k == limit {
-			return due
+			return misses, false
 		}
 	}
 }

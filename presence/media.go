@@ -200,7 +200,7 @@ func (r *Registry) HasAnyOpenPush(s Session) bool {
 	return live && len(r.sessions[i].media.openPushes) > 0
 }
 
-func (m *mediaState) append(b []byte) []byte {
+func appendMediaState(b []byte, m *mediaState) []byte {
 	b = appendUint(b, uint64(len(m.openPushes)))
 	for _, o := range m.openPushes {
 		b = appendInt(appendString(b, o.name), o.startedAt)
@@ -243,7 +243,7 @@ func newMediaDeadlines() *btree.BTreeG[mediaDeadline] {
 
 // nextMediaDeadline computes the session's media deadline, 0: none. It depends
 // on media state, sources and settings alone, and so is not part of the state.
-func (s *liveSession) nextMediaDeadline(settings *Settings) int64 {
+func (s *liveSession) nextMediaDeadline(settings *Settings) (presenceTime int64) {
 	switch {
 	case s.media.isLost:
 		return max(1, s.media.updatedAt+settings.EndGrace)

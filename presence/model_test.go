@@ -9,7 +9,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// model holds leases by the documented rules: without a wheel, it checks every
+// model applies leases by the documented rules: without a wheel, it checks every
 // deadline.
 type model struct {
 	t        *rapid.T
@@ -31,13 +31,13 @@ type modelPeer struct {
 }
 
 type modelLease struct {
-	st     *Stream
-	last   int64
-	misses int64
-	terms  LeaseParams
-	via    string // "": no living node
-	state  State
-	mute   bool // needs no beats
+	st      *Stream
+	last    int64
+	misses  int64
+	params  LeaseParams
+	renewer string // "": no living node
+	state   State
+	untimed bool // needs no beats
 
 	// What callbacks and polls reported.
 	open                  []push
@@ -47,7 +47,7 @@ type modelLease struct {
 	since                 int64
 	offline, blind, quiet int64
 	polled                int64
-	counts                bool // the last word of a poll
+	counts                bool // the last poll counted
 	callbacks, polls      bool // are among its sources
 }
 
@@ -56,7 +56,7 @@ func (l *modelLease) ends(s Settings) int64 {
 	switch {
 	case l.lost:
 		return max(1, l.since+s.EndGrace)
-	case !l.mute:
+	case !l.untimed:
 		return 0
 	case l.polls && (l.seen || !l.callbacks):
 		return 0
@@ -79,33 +79,33 @@ func (m *model) rearm(pick func(*modelLease) bool) {
 }
 
 func (m *model) lose(name string) {
-	m.rearm(func(l *modelLease) bool { return l.via == name })
+	m.rearm(func(l *modelLease) bool { return l.renewer == name })
 	m.retire(name)
 }
 
 func (m *model) retire(name string) {
 	for _, l := range m.live {
-		if l.via == name {
-			l.via = ""
+		if l.renewer == name {
+			l.renewer = ""
 		}
 	}
 	m.peers[name].alive, m.peers[name].paused = false, false
 }
 
-func (m *model) hear(s Session, via string, at int64) {
+func (m *model) renewLease(s Session, renewer string, at int64) {
 	l := m.live[s]
-	l.last, l.misses, l.via = max(l.last, at), 0, via
+	l.last, l.misses, l.renewer = max(l.last, at), 0, renewer
 }
 
-// enliven applies a beat to a stream's state.
-func (m *model) enliven(s Session) {
+// markLive applies a beat to a stream's state.
+func (m *model) markLive(s Session) {
 	if l := m.live[s]; !l.lost {
 		l.state = Live
 	}
 }
 
 // observe applies the documented rules of callbacks.
-func (m *model) observe(c *Observe, via string) {
+func (m *model) observe(c *Observe, renewer string) {
 	l := m.live[c.Session]
 	picture := func() {
 		was := l.lost
@@ -115,11 +115,11 @@ func (m *model) observe(c *Observe, via string) {
 			l.state = Live
 		}
 	}
-	lose := func() {
+	loseMedia := func() {
 		l.seen, l.lost, l.since, l.state = true, true, m.clock, Away
 		l.offline, l.blind = 0, 0
 	}
-	shut := func(name string) {
+	closePush := func(name string) {
 		if !slices.Contains(l.closed, name) {
 			l.closed = append(l.closed, name)
 			l.closed = l.closed[max(0, len(l.closed)-maxClosedPushes):]
@@ -128,34 +128,34 @@ func (m *model) observe(c *Observe, via string) {
 	has := func(p push) bool { return p.name == c.Push }
 	switch c.Signal {
 	case BeatReceived:
-		m.hear(c.Session, via, m.clock)
-		m.enliven(c.Session)
+		m.renewLease(c.Session, renewer, m.clock)
+		m.markLive(c.Session)
 	case PushStarted:
 		if c.PushStartedAt != 0 && c.PushStartedAt+maxClockLag < l.st.StartedAt || c.PushStartedAt > m.time+maxClockLead {
 			return
 		}
 		if c.IsUnique && slices.Contains(l.closed, c.Push) {
 			if c.PushStartedAt != 0 && !l.seen {
-				lose()
+				loseMedia()
 			}
 			return
 		}
 		if c.PushStartedAt != 0 && c.PushStartedAt < l.newest {
-			shut(c.Push)
+			closePush(c.Push)
 			return
 		}
 		l.newest = max(l.newest, c.PushStartedAt)
 		if !slices.ContainsFunc(l.open, has) {
 			for _, o := range l.open {
 				if c.PushStartedAt != 0 && o.startedAt != 0 && o.startedAt < c.PushStartedAt {
-					shut(o.name)
+					closePush(o.name)
 				}
 			}
 			l.open = slices.DeleteFunc(l.open, func(o push) bool { return c.PushStartedAt != 0 && o.startedAt != 0 && o.startedAt < c.PushStartedAt })
 			l.open = append(l.open, push{c.Push, c.PushStartedAt})
 			l.open = l.open[max(0, len(l.open)-maxOpenPushes):]
 		}
-		m.hear(c.Session, via, m.clock)
+		m.renewLease(c.Session, renewer, m.clock)
 		picture()
 		l.state = Live
 	case PushOngoing:
@@ -169,23 +169,23 @@ func (m *model) observe(c *Observe, via string) {
 		}
 	case PushEnded:
 		if c.IsUnique {
-			shut(c.Push)
+			closePush(c.Push)
 		}
 		had := len(l.open)
 		l.open = slices.DeleteFunc(l.open, has)
 		if had > 0 && len(l.open) == 0 {
-			lose()
+			loseMedia()
 		}
 	case PollOnline:
 		if l.lost && m.clock < l.since+onlineIgnoredAfterLoss {
 			return
 		}
 		picture()
-		if l.mute {
-			m.hear(c.Session, via, m.clock)
+		if l.untimed {
+			m.renewLease(c.Session, renewer, m.clock)
 		}
-		if l.mute || l.state == Starting {
-			m.enliven(c.Session)
+		if l.untimed || l.state == Starting {
+			m.markLive(c.Session)
 		}
 	case PollOffline, PollFailed:
 		l.counts = l.offline+l.blind == 0 || 2*(m.clock-l.polled) >= m.settings.PollEvery
@@ -210,12 +210,12 @@ func (m *model) over(l *modelLease, sign Signal) bool {
 	case (sign == PollFailed || sign == PollOffline) && !l.counts:
 		return false
 	case sign == PollFailed:
-		return l.mute && !l.callbacks && l.polls && m.settings.BlindAfter > 0 && l.blind >= m.settings.BlindAfter
+		return l.untimed && !l.callbacks && l.polls && m.settings.BlindAfter > 0 && l.blind >= m.settings.BlindAfter
 	case sign != PollOffline || l.offline < max(1, m.settings.OfflineAfter):
 		return false
 	case m.settings.MediaRequired:
 		return true
-	case l.mute:
+	case l.untimed:
 		return l.seen || m.clock >= l.since+m.settings.StartWithin
 	}
 	return l.seen && l.last < l.quiet
@@ -275,21 +275,21 @@ func (m *model) speak(p *modelPeer, b *Batch, a Applied) {
 	for _, x := range b.Beats {
 		for s, l := range m.live {
 			if l.st.Lease() == x.Lease {
-				m.hear(s, b.Node, max(oldest, m.clock-int64(x.Age)))
-				m.enliven(s)
+				m.renewLease(s, b.Node, max(oldest, m.clock-int64(x.Age)))
+				m.markLive(s)
 			}
 		}
 	}
 	p.last, p.paused = m.clock, false
 	for i, c := range b.Commands {
-		m.command(c, b.Node, a.Results[i])
+		m.applyCommand(c, b.Node, a.Results[i])
 	}
 }
 
-func (m *model) command(c Command, node string, r Result) {
-	via := node
+func (m *model) applyCommand(c Command, node string, r Result) {
+	renewer := node
 	if !m.peers[node].alive {
-		via = ""
+		renewer = ""
 	}
 	switch c := c.(type) {
 	case *SetSettings:
@@ -305,7 +305,7 @@ func (m *model) command(c Command, node string, r Result) {
 	}
 	if c, ok := c.(*Observe); ok && r.Refusal == SessionGone && m.live[c.Session] != nil && c.Socket == "" {
 		l := m.live[c.Session]
-		if m.observe(c, via); !m.over(l, c.Signal) {
+		if m.observe(c, renewer); !m.over(l, c.Signal) {
 			m.t.Fatalf("%v ended a session that the model keeps live: %+v", c.Signal, *l)
 		}
 		m.polled = append(m.polled, fmt.Sprint("lost ", l.st.Index))
@@ -325,27 +325,27 @@ func (m *model) command(c Command, node string, r Result) {
 				}
 			}
 			m.live[s] = &modelLease{
-				st: r.Stream, last: m.clock, terms: m.settings.leaseParams(), via: via, since: m.clock,
-				mute: c.Sources != 0 && !c.Sources.Has(FromBeats), callbacks: c.Sources.Has(FromCallback), polls: c.Sources.Has(FromPoll),
+				st: r.Stream, last: m.clock, params: m.settings.leaseParams(), renewer: renewer, since: m.clock,
+				untimed: c.Sources != 0 && !c.Sources.Has(FromBeats), callbacks: c.Sources.Has(FromCallback), polls: c.Sources.Has(FromPoll),
 			}
 			return
 		}
-		m.live[s].terms = m.settings.leaseParams()
-		m.hear(s, via, m.clock)
+		m.live[s].params = m.settings.leaseParams()
+		m.renewLease(s, renewer, m.clock)
 		if m.live[s].state == Away {
-			m.enliven(s)
+			m.markLive(s)
 		}
 	case *Resume, *AdoptSettings:
-		m.live[s].terms = m.settings.leaseParams()
-		m.hear(s, via, m.clock)
-		m.enliven(s)
+		m.live[s].params = m.settings.leaseParams()
+		m.renewLease(s, renewer, m.clock)
+		m.markLive(s)
 	case *Update:
 		if !r.Repeated {
-			m.hear(s, via, m.clock)
-			m.enliven(s)
+			m.renewLease(s, renewer, m.clock)
+			m.markLive(s)
 		}
 	case *Observe:
-		if m.observe(c, via); m.over(m.live[s], c.Signal) {
+		if m.observe(c, renewer); m.over(m.live[s], c.Signal) {
 			m.t.Fatalf("%v ended no session, but the model ends it: %+v", c.Signal, *m.live[s])
 		}
 	}
@@ -353,10 +353,10 @@ func (m *model) command(c Command, node string, r Result) {
 
 // expire checks every deadline, in order.
 func (m *model) expire(a Applied) {
-	heard := m.clock
+	watermark := m.clock
 	for _, p := range m.peers {
 		if p.alive {
-			heard = min(heard, p.last)
+			watermark = min(watermark, p.last)
 		}
 	}
 	grain := max(1, m.settings.Tick()/4)
@@ -368,11 +368,11 @@ func (m *model) expire(a Applied) {
 	}
 	var all []due
 	for s, l := range m.live {
-		if l.mute {
+		if l.untimed {
 			continue
 		}
-		for k := l.misses + 1; k <= l.terms.Missed; k++ {
-			if at := l.last + k*l.terms.Interval + l.terms.Grace; at/grain < heard/grain {
+		for k := l.misses + 1; k <= l.params.Missed; k++ {
+			if at := l.last + k*l.params.Interval + l.params.Grace; at/grain < watermark/grain {
 				all = append(all, due{at, l.st.Index, k, s})
 			}
 		}
@@ -386,7 +386,7 @@ func (m *model) expire(a Applied) {
 		l := m.live[d.s]
 		l.misses = d.nth
 		switch {
-		case d.nth == l.terms.Missed:
+		case d.nth == l.params.Missed:
 			want = append(want, fmt.Sprint("end ", d.index))
 			delete(m.live, d.s)
 		case d.nth == 1:
@@ -396,7 +396,7 @@ func (m *model) expire(a Applied) {
 	}
 	var lost []due
 	for s, l := range m.live {
-		if at := l.ends(m.settings); at != 0 && at < heard {
+		if at := l.ends(m.settings); at != 0 && at < watermark {
 			lost = append(lost, due{at, l.st.Index, 0, s})
 		}
 	}
@@ -416,7 +416,7 @@ func (m *model) expire(a Applied) {
 		}
 	}
 	if !slices.Equal(got, want) {
-		m.t.Fatalf("clock %d watermark %d: fired %v, the model has %v", m.clock, heard, got, want)
+		m.t.Fatalf("clock %d watermark %d: fired %v, the model has %v", m.clock, watermark, got, want)
 	}
 }
 
@@ -431,13 +431,13 @@ func (m *model) agree(r *Registry) {
 			m.t.Fatalf("session %v is gone", l.st.Index)
 		}
 		le := &r.leases.all[i]
-		if le.lastRenewal(r.clock) != l.last || int64(le.misses) != l.misses || r.leases.params[le.params] != l.terms ||
-			r.sessions[i].stream.State != l.state || (le.flags&leaseNotLive != 0) != (l.state != Live) || (le.renewer != 0) != (l.via != "") {
+		if le.lastRenewal(r.clock) != l.last || int64(le.misses) != l.misses || r.leases.params[le.params] != l.params ||
+			r.sessions[i].stream.State != l.state || (le.flags&leaseNotLive != 0) != (l.state != Live) || (le.renewer != 0) != (l.renewer != "") {
 			m.t.Fatalf("lease %d is %+v %v, the model has %+v", i, *le, r.sessions[i].stream.State, *l)
 		}
-		if l.via != "" {
-			if p, _ := r.nodes.find(l.via); p == nil || p.renewer != le.renewer {
-				m.t.Fatalf("lease %d has renewer %d, the model has %s", i, le.renewer, l.via)
+		if l.renewer != "" {
+			if p, _ := r.nodes.find(l.renewer); p == nil || p.renewer != le.renewer {
+				m.t.Fatalf("lease %d has renewer %d, the model has %s", i, le.renewer, l.renewer)
 			}
 		}
 	}

@@ -41,8 +41,8 @@ type nodeTable struct {
 	departed []departedNode // in the order of until
 }
 
-// find returns the node of that name or nil, and its place in the list.
-func (t *nodeTable) find(name string) (node *nodeState, place int) {
+// find returns the node of that name or nil, and its index in the list.
+func (t *nodeTable) find(name string) (node *nodeState, index int) {
 	at, ok := slices.BinarySearchFunc(t.list, name, func(p *nodeState, n string) int { return strings.Compare(p.name, n) })
 	if ok {
 		return t.list[at], at
@@ -176,8 +176,8 @@ func (t *nodeTable) markClockPaused() {
 	}
 }
 
-// loseSilentNodes loses the silent nodes, drops the viewer counts of departed
-// ones, and forgets nodes that were lost for a day.
+// loseSilentNodes declares silent nodes lost, and forgets those that were lost
+// for a day.
 func (r *Registry) loseSilentNodes() {
 	silent := lostAfterTicks * r.settings.Tick()
 	for i := 0; i < len(r.nodes.list); i++ {
@@ -191,6 +191,11 @@ func (r *Registry) loseSilentNodes() {
 			i--
 		}
 	}
+}
+
+// dropDepartedViewers drops the viewer counts of departed nodes whose time is
+// over.
+func (r *Registry) dropDepartedViewers() {
 	for len(r.nodes.departed) > 0 && r.nodes.departed[0].until < r.clock {
 		gone := r.nodes.departed[0].viewers
 		r.nodes.departed = r.nodes.departed[1:]
@@ -242,11 +247,11 @@ func (r *Registry) applyCounts(b *Batch, node *nodeState) {
 
 // raiseLikesTo takes over the total that a process reports, and returns the
 // increase, which may be negative.
-func (s *liveSession) raiseLikesTo(process uint64, total int64) (increase int64) {
-	i := slices.IndexFunc(s.likes, func(l likeCount) bool { return l.process == process })
+func (s *liveSession) raiseLikesTo(processHash uint64, total int64) (increase int64) {
+	i := slices.IndexFunc(s.likes, func(l likeCount) bool { return l.process == processHash })
 	if i < 0 {
 		i = len(s.likes)
-		s.likes = append(s.likes, likeCount{process: process})
+		s.likes = append(s.likes, likeCount{process: processHash})
 	}
 	increase = total - s.likes[i].n
 	s.likes[i].n = max(total, s.likes[i].n)
@@ -352,7 +357,7 @@ func (t *nodeTable) rank(node string) (before, living int) {
 }
 
 // CommonMaxRules is the highest version of the rules that every living node has.
-func (r *Registry) CommonMaxRules() uint64 {
+func (r *Registry) CommonMaxRules() (version uint64) {
 	common := uint64(0)
 	for _, p := range r.nodes.list {
 		if p.isAlive && (common == 0 || p.maxRules < common) {

@@ -185,7 +185,7 @@ func (r *Registry) addBanEvent(kind EventKind, b *Ban) {
 }
 
 // removeEvent removes an event from the outbox.
-func (r *Registry) removeEvent(num uint64) *OutboxEvent {
+func (r *Registry) removeEvent(num uint64) (removed *OutboxEvent) {
 	e, _ := r.outbox.events.Delete(num)
 	delete(r.outbox.byID, e.ID)
 	r.markRecordChanged(recordEvent, num)
@@ -193,19 +193,19 @@ func (r *Registry) removeEvent(num uint64) *OutboxEvent {
 }
 
 // moveToDeadLetters gives up an event.
-func (r *Registry) moveToDeadLetters(num uint64, reason string) {
+func (r *Registry) moveToDeadLetters(eventNum uint64, reason string) {
 	x := &r.outbox
 	for x.deadLetters.len() >= maxDeadLetters {
 		_, num := x.deadLetters.removeOldest()
 		r.markRecordChanged(recordDeadLetter, num)
 	}
-	r.markRecordChanged(recordDeadLetter, x.deadLetters.push(&DeadLetter{*r.removeEvent(num), reason}))
+	r.markRecordChanged(recordDeadLetter, x.deadLetters.push(&DeadLetter{*r.removeEvent(eventNum), reason}))
 }
 
 // OutboxEvents yields the events of the outbox with their numbers, starting at a
 // number, the oldest first. The registry must not change meanwhile.
-func (r *Registry) OutboxEvents(from uint64) iter.Seq2[uint64, *OutboxEvent] {
-	return func(yield func(uint64, *OutboxEvent) bool) { r.outbox.events.Ascend(from, yield) }
+func (r *Registry) OutboxEvents(fromNum uint64) iter.Seq2[uint64, *OutboxEvent] {
+	return func(yield func(uint64, *OutboxEvent) bool) { r.outbox.events.Ascend(fromNum, yield) }
 }
 
 // OutboxSize is the number of events in the outbox.

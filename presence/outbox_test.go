@@ -6,22 +6,22 @@ import (
 	"testing"
 )
 
-// eventWords describes the events in the outbox, a word each.
-func (x *testLog) eventWords() (all []string) {
+// eventNames describes the events in the outbox, a name each.
+func (x *testLog) eventNames() (all []string) {
 	for _, e := range x.reg.OutboxEvents(0) {
-		word := map[EventKind]string{
+		name := map[EventKind]string{
 			StreamStarted: "started", StreamAway: "away", StreamResumed: "resumed", StreamEnded: "ended",
 			BanSet: "ban", BanLifted: "unban", RecordingReady: "recording", RecordingAmended: "amended",
 		}[e.Kind]
 		switch {
 		case e.Ended != nil:
-			word += " " + e.Ended.Reason.String()
+			name += " " + e.Ended.Reason.String()
 		case e.Ban != nil:
-			word += " " + e.Ban.Anchor
+			name += " " + e.Ban.Anchor
 		case e.Recording != nil:
-			word += " " + e.Recording.ID
+			name += " " + e.Recording.ID
 		}
-		all = append(all, word)
+		all = append(all, name)
 	}
 	return all
 }
@@ -56,7 +56,7 @@ func TestOutboxEvents(t *testing.T) {
 	x.applyCommand(&Ban{Anchor: "dan", Until: x.time + 30_000})
 	x.applyCommand(&Ban{Anchor: "cat", Until: x.time + 30_000})
 	x.advance(120_000)
-	requireEvents(t, x.eventWords(), "started", "away", "resumed", "ban ann", "ended banned", "unban ann", "ban dan", "ban cat", "unban cat", "unban dan")
+	requireEvents(t, x.eventNames(), "started", "away", "resumed", "ban ann", "ended banned", "unban ann", "ban dan", "ban cat", "unban cat", "unban dan")
 	seen := map[EventID]bool{}
 	for _, e := range x.reg.OutboxEvents(0) {
 		check(t, "an id that was there", seen[e.ID], false)
@@ -71,7 +71,7 @@ func TestDisabledKindsMakeNoEvents(t *testing.T) {
 	x := newTestLog(t)
 	x.applyCommand(startOf(1, "ann"))
 	x.applyCommand(&Ban{Anchor: "ann"})
-	requireEvents(t, x.eventWords())
+	requireEvents(t, x.eventNames())
 }
 
 func TestCompleteEvent(t *testing.T) {
@@ -83,11 +83,11 @@ func TestCompleteEvent(t *testing.T) {
 		ids = append(ids, e.ID)
 	}
 	x.applyCommand(&CompleteEvent{ID: ids[1], Failure: "410 Gone"})
-	requireEvents(t, x.eventWords(), "started")
+	requireEvents(t, x.eventNames(), "started")
 	x.applyCommand(&CompleteEvent{ID: ids[0]})
 	x.applyCommand(&CompleteEvent{ID: ids[0], Failure: "late"})
 	x.applyCommand(&CompleteEvent{ID: ids[1]})
-	requireEvents(t, x.eventWords())
+	requireEvents(t, x.eventNames())
 	dead := x.reg.DeadLetters()
 	if len(dead) != 1 || dead[0].Reason != "410 Gone" || dead[0].Kind != StreamEnded || dead[0].Ended.Reason != Stopped {
 		t.Errorf("dead letters: %+v", dead)
@@ -140,7 +140,7 @@ func TestLostEventsAreRestored(t *testing.T) {
 	for range 2 { // by two nodes
 		y.applyBatch("b", Batch{Commands: RestoreCommands(x.reg, y.reg, shared, "a", AllSessions)})
 	}
-	requireEvents(t, y.eventWords(), "started", "recording r1", "started")
+	requireEvents(t, y.eventNames(), "started", "recording r1", "started")
 	last := EventID{}
 	for _, e := range y.reg.OutboxEvents(0) {
 		last = e.ID
@@ -162,7 +162,7 @@ func mustDecode(t testing.TB, r *Registry) *Registry {
 func TestEventsOfOneEntryHaveTheirOwnIDs(t *testing.T) {
 	x := newTestLogWithEvents(t)
 	x.applyBatch("a", Batch{Commands: []Command{&Ban{Anchor: "ann"}, &Unban{Anchor: "ann"}, &Ban{Anchor: "ann"}}})
-	requireEvents(t, x.eventWords(), "ban ann", "unban ann", "ban ann")
+	requireEvents(t, x.eventNames(), "ban ann", "unban ann", "ban ann")
 	y := newTestLogWithEvents(t)
 	y.applyCommand(startOf(1, "ann"))
 	l, _ := y.reg.SessionResult(sessionID(1))
@@ -172,11 +172,11 @@ func TestEventsOfOneEntryHaveTheirOwnIDs(t *testing.T) {
 	}
 	y.applyCommand(of(PushStarted, "p1"))
 	y.applyBatch("a", Batch{Commands: []Command{of(PushEnded, "p1"), of(PushStarted, "p2"), of(PushEnded, "p2")}})
-	requireEvents(t, y.eventWords(), "started", "away", "resumed", "away")
+	requireEvents(t, y.eventNames(), "started", "away", "resumed", "away")
 }
 
 // TestEventsAreRestoredOnce: a lost event is restored once, however many nodes
-// do so, and not when it no longer holds.
+// do so, and not when it is outdated.
 func TestEventsAreRestoredOnce(t *testing.T) {
 	x := newTestLogWithEvents(t)
 	x.applyCommand(startOf(1, "ann"))
@@ -206,22 +206,22 @@ func TestEventsAreRestoredOnce(t *testing.T) {
 		}
 	}
 	done()
-	said := RestoreCommands(x.reg, y.reg, shared, "a", AllSessions)
-	y.applyBatch("a", Batch{Commands: said})
+	restores := RestoreCommands(x.reg, y.reg, shared, "a", AllSessions)
+	y.applyBatch("a", Batch{Commands: restores})
 	check(t, "ann", y.sessionState(sessionID(1)), "live")
-	for _, word := range y.eventWords() {
-		if word == "ended missed_beats" {
+	for _, name := range y.eventNames() {
+		if name == "ended missed_beats" {
 			t.Error("event of the end of a live session")
 		}
 	}
 	done()
 	for _, node := range []string{"b", "c"} {
-		y.applyBatch(node, Batch{Commands: said})
+		y.applyBatch(node, Batch{Commands: restores})
 	}
 	y.applyBatch("a", Batch{Commands: RestoreCommands(x.reg, y.reg, shared, "a", AllSessions)})
-	for _, word := range y.eventWords() {
-		if word != "ban cat" && word != "ban dan" { // bans are restored with the bans
-			t.Errorf("%s is to be done again", word)
+	for _, name := range y.eventNames() {
+		if name != "ban cat" && name != "ban dan" { // bans are restored with the bans
+			t.Errorf("%s is delivered again", name)
 		}
 	}
 }

@@ -98,10 +98,10 @@ func (r *Registry) recordEvidence(i uint32, c *Observe) {
 }
 
 // setMissingCover sets a stream's cover to a screenshot, if it has no cover.
-func (r *Registry) setMissingCover(i uint32, c *Observe) {
-	if s := r.sessions[i]; s.stream.Cover == "" && c.Detail != "" {
+func (r *Registry) setMissingCover(i uint32, screenshot *Observe) {
+	if s := r.sessions[i]; s.stream.Cover == "" && screenshot.Detail != "" {
 		s.detailsNum = r.last.Num
-		r.changeStream(i, ByEvidence, func(st *Stream) { st.Cover = c.Detail })
+		r.changeStream(i, ByEvidence, func(st *Stream) { st.Cover = screenshot.Detail })
 	}
 }
 
@@ -128,14 +128,14 @@ func (r *Registry) PollTargets() (all []PollTarget) {
 
 // NeedsPollSignal reports whether a poll's signal would change a session, or must be
 // recorded because the last evidence is old.
-func (r *Registry) NeedsPollSignal(s Session, sign Signal) bool {
+func (r *Registry) NeedsPollSignal(s Session, signal Signal) bool {
 	i, live := r.bySession[s]
 	if !live {
 		return false
 	}
 	x := r.sessions[i]
 	m := &x.media
-	if sign != PollOnline || !x.sources.Has(FromBeats) || !m.wasPublished || m.isLost || m.offlinePolls > 0 || m.failedPolls > 0 || x.stream.State == Starting {
+	if signal != PollOnline || !x.sources.Has(FromBeats) || !m.wasPublished || m.isLost || m.offlinePolls > 0 || m.failedPolls > 0 || x.stream.State == Starting {
 		return true
 	}
 	at := slices.IndexFunc(x.evidence, func(e Evidence) bool { return e.Source == FromPoll })

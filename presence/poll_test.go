@@ -80,7 +80,7 @@ func TestNotPushedInTime(t *testing.T) {
 	x := newTestLog(t)
 	x.startWithSources(1, FromPoll)
 	x.advance(2 * x.reg.Settings().StartWithin)
-	check(t, "no word from the cloud", x.sessionState(sessionID(1)), "starting")
+	check(t, "no signal from the cloud", x.sessionState(sessionID(1)), "starting")
 	x.applyPolls(1, 3, PollOffline)
 	check(t, "offline", x.sessionState(sessionID(1)), "stream_lost")
 	x.startWithSources(2, FromPoll)

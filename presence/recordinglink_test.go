@@ -34,7 +34,7 @@ func TestRecordingBeforeSessionEnd(t *testing.T) {
 	check(t, "its title in the end", got.Title, "last")
 	check(t, "its viewers", got.PeakViewers, 7)
 	check(t, "its likes", got.Likes, 3)
-	requireEvents(t, x.eventWords(), "recording "+got.ID, "amended "+got.ID)
+	requireEvents(t, x.eventNames(), "recording "+got.ID, "amended "+got.ID)
 }
 
 // TestRecordingAfterSessionEnd: a recording belongs to the session that it
@@ -81,7 +81,7 @@ func TestOldRecordingsAreDropped(t *testing.T) {
 	x := newTestLog(t)
 	x.reg.TrackChangedRecords()
 	rows := map[[2]string]Record{}
-	keep := func() {
+	updateRows := func() {
 		for _, rec := range x.reg.TakeChangedRecords() {
 			k := [2]string{string(rec.Kind), rec.Key}
 			if rows[k] = rec; rec.Value == nil {
@@ -91,13 +91,13 @@ func TestOldRecordingsAreDropped(t *testing.T) {
 	}
 	x.applyCommand(startOf(1, "ann"))
 	x.applyCommand(addRecordingOf("a", x.time, x.time+1))
-	keep()
+	updateRows()
 	check(t, "rows", len(rows) > 0, true)
 	x.reg.recordings.list[0].learnedAt -= recordingRetention
 	x.advance(1_000)
 	check(t, "forgotten", x.findRecording("a").ID, "")
-	check(t, "though not its effect", x.reg.OutboxSize(), 1)
-	keep()
+	check(t, "though not its event", x.reg.OutboxSize(), 1)
+	updateRows()
 	for k := range rows {
 		check(t, "the row of it", k[0] == string(recordRecording), false)
 	}
@@ -123,7 +123,7 @@ func TestRecordingRestoredBeforeSession(t *testing.T) {
 		t.Fatal(err)
 	}
 	requireEqual(t, "loaded", z, y.reg)
-	requireEvents(t, y.eventWords(), "recording "+x.findRecording("a").ID, "amended "+x.findRecording("a").ID)
+	requireEvents(t, y.eventNames(), "recording "+x.findRecording("a").ID, "amended "+x.findRecording("a").ID)
 }
 
 // TestRecordingLinksBesideRestoredEnd: an end that was restored late does not

@@ -182,7 +182,7 @@ func (r *Registry) Records() iter.Seq[Record] {
 	}
 }
 
-func (r *Registry) yieldNodes(yield func(Record) bool) (isWanted bool) {
+func (r *Registry) yieldNodes(yield func(Record) bool) (wantsMore bool) {
 	for _, p := range r.nodes.list {
 		if !yield(Record{recordNode, p.name, appendNode(nil, p)}) {
 			return false
@@ -197,7 +197,7 @@ func (r *Registry) yieldNodes(yield func(Record) bool) (isWanted bool) {
 	return true
 }
 
-func (r *Registry) yieldSessions(yield func(Record) bool) (isWanted bool) {
+func (r *Registry) yieldSessions(yield func(Record) bool) (wantsMore bool) {
 	for i, s := range r.sessions {
 		if s != nil && !yield(Record{recordSession, sessionRecordKey(uint32(i)), r.appendSessionRecord(make([]byte, 0, 320), uint32(i))}) {
 			return false
@@ -206,7 +206,7 @@ func (r *Registry) yieldSessions(yield func(Record) bool) (isWanted bool) {
 	return true
 }
 
-func (r *Registry) yieldBans(yield func(Record) bool) (isWanted bool) {
+func (r *Registry) yieldBans(yield func(Record) bool) (wantsMore bool) {
 	for _, anchor := range slices.Sorted(maps.Keys(r.bans)) {
 		if !yield(Record{recordBan, anchor, appendBanRecord(nil, r.bans[anchor])}) {
 			return false
@@ -215,16 +215,16 @@ func (r *Registry) yieldBans(yield func(Record) bool) (isWanted bool) {
 	return true
 }
 
-func (r *Registry) yieldEvents(yield func(Record) bool) (isWanted bool) {
-	isWanted = true
+func (r *Registry) yieldEvents(yield func(Record) bool) (wantsMore bool) {
+	wantsMore = true
 	r.outbox.events.Scan(func(num uint64, e *OutboxEvent) bool {
-		isWanted = yield(Record{recordEvent, numberRecordKey(num), appendEvent(nil, e)})
-		return isWanted
+		wantsMore = yield(Record{recordEvent, numberRecordKey(num), appendEvent(nil, e)})
+		return wantsMore
 	})
-	return isWanted
+	return wantsMore
 }
 
-func yieldNumbered[T any](kind byte, l *numberedList[T], encode func(b []byte, item T) []byte, yield func(Record) bool) (isWanted bool) {
+func yieldNumbered[T any](kind byte, l *numberedList[T], encode func(b []byte, item T) []byte, yield func(Record) bool) (wantsMore bool) {
 	for i, item := range l.list {
 		if !yield(Record{kind, numberRecordKey(l.first + uint64(i)), encode(nil, item)}) {
 			return false

@@ -81,7 +81,8 @@ func NewRegistry() *Registry {
 		recordings:   newKnownRecordings(),
 		outbox:       newOutbox(),
 	}
-	r.leases.setCurrentParams(r.settings.leaseParams(), r.settings.Tick(), 0, 0)
+	r.leases.setCurrentParams(r.settings.leaseParams())
+	r.leases.rebuildWheel(r.settings.Tick(), 0, 0)
 	r.nodes.renewers.reserve(0)
 	return r
 }
@@ -147,6 +148,8 @@ func (r *Registry) Apply(e Entry) (Applied, error) {
 		}
 		a.Comparison = r.compareDigest(&b)
 	}
+	r.loseSilentNodes()
+	r.dropDepartedViewers()
 	r.applyDeadlines()
 	r.applyRetention()
 	if r.clock/banSweepInterval != minute {
@@ -164,10 +167,10 @@ func (r *Registry) Apply(e Entry) (Applied, error) {
 // backwards or of more than two node ticks leaves the presence clock unchanged,
 // because servers or clocks were stopped. Counting it as two ticks would let a
 // few clock steps use up a lease's grace.
-func (r *Registry) advanceTo(e Entry) (stalled bool) {
+func (r *Registry) advanceTo(e Entry) (isStalled bool) {
 	if r.last.Num != 0 {
 		step := e.Time - r.last.Time
-		if stalled = step < 0 || step > 2*r.settings.Tick(); stalled {
+		if isStalled = step < 0 || step > 2*r.settings.Tick(); isStalled {
 			r.nodes.markClockPaused()
 		} else {
 			r.clock += step
@@ -183,7 +186,7 @@ func (r *Registry) advanceTo(e Entry) (stalled bool) {
 	}
 	r.hash = e.runningHash(r.hash)
 	r.last = Entry{ID: e.ID, Num: e.Num, Time: e.Time, Epoch: e.Epoch}
-	return stalled
+	return isStalled
 }
 
 // applyBeats renews the leases that the batch's beats name. A beat's age is
@@ -214,9 +217,9 @@ func (r *Registry) applyBeats(in *decoder, node *nodeState) (strayBeats int) {
 }
 
 // renewLease renews a session's lease because a command named the session.
-func (r *Registry) renewLease(i uint32, node *nodeState, cause Cause) {
+func (r *Registry) renewLease(i uint32, renewer *nodeState, cause Cause) {
 	le := &r.leases.all[i]
-	le.renew(r.clock, r.clock, node.renewer)
+	le.renew(r.clock, r.clock, renewer.renewer)
 	if le.flags&leaseNotLive != 0 {
 		r.markLive(i, cause)
 	}
@@ -245,10 +248,9 @@ func (r *Registry) changeStream(i uint32, cause Cause, edit func(*Stream)) {
 	r.markSessionChanged(i)
 }
 
-// applyDeadlines loses silent nodes, and applies all misses and media deadlines
-// that lie before the watermark.
+// applyDeadlines applies all misses and media deadlines that lie before the
+// watermark.
 func (r *Registry) applyDeadlines() {
-	r.loseSilentNodes()
 	watermark := r.nodes.watermark(r.clock)
 	for _, m := range r.leases.advanceWheel(watermark, r.clock) {
 		s := r.sessions[m.index]
@@ -298,7 +300,7 @@ func (r *Registry) LogTime() (unixMS int64) { return r.last.Time }
 func (r *Registry) Clock() (ms int64) { return r.clock }
 
 // Rules is the version of the rules by which Apply treats the next entry.
-func (r *Registry) Rules() uint64 { return r.rules }
+func (r *Registry) Rules() (version uint64) { return r.rules }
 
 // Settings are the settings in the log.
 func (r *Registry) Settings() Settings { return r.settings }

@@ -33,7 +33,7 @@ func TestThreeMissedBeats(t *testing.T) {
 				x.advance(s.Interval / 2)
 				x.applyBeats("a", x.reg.StreamBySession(sessionID(1)).Lease())
 				check(t, "state", x.sessionState(sessionID(1)), "live")
-				heard := x.reg.Clock()
+				renewedAt := x.reg.Clock()
 				late := s.Tick() + s.Tick()/4 + 1
 				x.advance(s.Interval*s.Missed + s.Grace + 2*late)
 				var away, ended int64
@@ -47,10 +47,10 @@ func TestThreeMissedBeats(t *testing.T) {
 						}
 					}
 				}
-				if want := heard + s.Interval + s.Grace; s.Missed > 1 && (away <= want || away > want+late) {
+				if want := renewedAt + s.Interval + s.Grace; s.Missed > 1 && (away <= want || away > want+late) {
 					t.Errorf("away %d ms after the first miss, want within %d", away-want, late)
 				}
-				if want := heard + s.Missed*s.Interval + s.Grace; ended <= want || ended > want+late {
+				if want := renewedAt + s.Missed*s.Interval + s.Grace; ended <= want || ended > want+late {
 					t.Errorf("ended %d ms after the last miss, want within %d", ended-want, late)
 				}
 				check(t, "reason", x.sessionState(sessionID(1)), "missed_beats")
@@ -140,7 +140,7 @@ func TestSupersededResume(t *testing.T) {
 	check(t, "asked again", x.applyCommand(&Resume{Session: sessionID(1), Anchor: "ann", Socket: "older", AppliedNum: x.num}).Refusal, Granted)
 	check(t, "holder", x.reg.AttachedSocket(sessionID(1)), "older")
 	x.applyCommand(&Observe{Session: sessionID(1), Source: FromSocket, Signal: Detached, Socket: "older"})
-	check(t, "when nobody holds it", x.applyCommandOn("b", &Resume{Session: sessionID(1), Anchor: "ann", Socket: "third", AppliedNum: seen}).Refusal, Granted)
+	check(t, "when no socket is attached", x.applyCommandOn("b", &Resume{Session: sessionID(1), Anchor: "ann", Socket: "third", AppliedNum: seen}).Refusal, Granted)
 }
 
 func TestTakeover(t *testing.T) {
@@ -184,7 +184,7 @@ func TestKeys(t *testing.T) {
 		x.applyBatch("a", Batch{})
 	}
 	check(t, "forgotten", x.applyCommand(again).Stream.Session, sessionID(2))
-	check(t, "kept endings", x.reg.ended.bySession[sessionID(1)] != nil, true)
+	check(t, "remembered end", x.reg.ended.bySession[sessionID(1)] != nil, true)
 	if clientKeyName(startKey, "a", "bc") == clientKeyName(startKey, "ab", "c") || clientKeyName(startKey, "1", "1 x") == clientKeyName(startKey, "11", " x") {
 		t.Error("keys of two anchors meet")
 	}
@@ -257,12 +257,12 @@ func TestSettingsChange(t *testing.T) {
 // all the time and for one that loaded a snapshot.
 func TestManyLeaseParams(t *testing.T) {
 	x := newTestLog(t)
-	var kept int
+	var accepted int
 	for n := range 2 * maxLeaseParams {
 		s := Settings{Revision: int64(n) + 1, Interval: 100_000 + int64(n), Missed: 3}
 		x.applyCommand(&SetSettings{s})
 		if x.reg.Settings() == s {
-			kept++
+			accepted++
 		}
 		x.applyCommand(startOf(n, fmt.Sprint("ann", n)))
 		if n%16 == 0 || n > maxLeaseParams-4 && n < maxLeaseParams+4 {
@@ -274,7 +274,7 @@ func TestManyLeaseParams(t *testing.T) {
 			x.reg = c
 		}
 	}
-	check(t, "kept", kept, maxLeaseParams)
+	check(t, "accepted", accepted, maxLeaseParams)
 }
 
 func TestCounts(t *testing.T) {

@@ -62,12 +62,12 @@ func (c *RestoreSession) apply(r *Registry, _ *nodeState) Result {
 // isLivePreferred reports whether a live session stays, rather than giving way to a
 // restored one of the same anchor. A live session that was restored and renewed
 // since is the one in use, whatever the times of their starts.
-func (r *Registry) isLivePreferred(i uint32, c *RestoreSession) bool {
+func (r *Registry) isLivePreferred(i uint32, restored *RestoreSession) bool {
 	live := r.sessions[i]
 	if live.startNum != 0 {
-		return live.startNum >= c.FirstLost
+		return live.startNum >= restored.FirstLost
 	}
-	return r.leases.all[i].renewer != 0 || live.stream.StartedAt >= c.session.stream.StartedAt
+	return r.leases.all[i].renewer != 0 || live.stream.StartedAt >= restored.session.stream.StartedAt
 }
 
 // isDuplicateStart reports whether the live session and the restored one come

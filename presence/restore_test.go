@@ -182,8 +182,8 @@ func TestFirstStartCounts(t *testing.T) {
 // acknowledged counts, else the live one.
 func TestStartUnderTwoSessions(t *testing.T) {
 	for _, test := range []struct{ lost, now string }{{"beaten", ""}, {"asked for", ""}, {"", ""}, {"beaten", "beaten"}, {"beaten", "asked for"}} {
-		told, late := startOf(1, "ann"), startOf(2, "ann")
-		told.Key, late.Key = "k", "k"
+		first, late := startOf(1, "ann"), startOf(2, "ann")
+		first.Key, late.Key = "k", "k"
 		x, y := newTestLog(t), newTestLog(t)
 		y.epoch = "r2"
 		then := func(on *testLog, node string, c *Start, what string) {
@@ -195,7 +195,7 @@ func TestStartUnderTwoSessions(t *testing.T) {
 				on.applyCommandOn(node, c)
 			}
 		}
-		then(x, "a", told, test.lost)
+		then(x, "a", first, test.lost)
 		then(y, "b", late, test.now)
 		for _, c := range RestoreCommands(x.reg, y.reg, 0, "a", AllSessions) {
 			y.applyCommand(c)
@@ -294,7 +294,7 @@ func TestRestoreByNodeThatReadLess(t *testing.T) {
 // beats again does not give way to another one of the anchor, which a node
 // restores later.
 func TestRestoredAndRenewedSessionStays(t *testing.T) {
-	for _, heard := range []bool{true, false} {
+	for _, renewed := range []bool{true, false} {
 		x := newTestLog(t)
 		x.applySettings(fast)
 		other := newTestLog(t) // lost a session of the same anchor that began later
@@ -306,12 +306,12 @@ func TestRestoredAndRenewedSessionStays(t *testing.T) {
 		y.epoch = "r2"
 		y.applyBatch("y", Batch{})
 		y.applyBatch("y", Batch{Commands: RestoreCommands(x.reg, y.reg, 0, "y", AllSessions)})
-		if heard {
+		if renewed {
 			y.applyBeats("y", y.reg.StreamBySession(sessionID(1)).Lease())
 		}
 		y.applyBatch("y", Batch{Commands: RestoreCommands(other.reg, y.reg, 0, "y", AllSessions)})
-		check(t, "the first stays", y.reg.StreamBySession(sessionID(1)) != nil, heard)
-		check(t, "the second comes back", y.reg.StreamBySession(sessionID(2)) != nil, !heard)
+		check(t, "the first stays", y.reg.StreamBySession(sessionID(1)) != nil, renewed)
+		check(t, "the second comes back", y.reg.StreamBySession(sessionID(2)) != nil, !renewed)
 	}
 }
 

@@ -120,7 +120,7 @@ func appendLiveSession(b []byte, s *liveSession) []byte {
 	b = appendStream(b, s.stream)
 	b = appendBool(appendString(b, s.socket), s.attached)
 	b = append(appendEvidence(b, s.evidence), byte(s.sources))
-	b = s.media.append(b)
+	b = appendMediaState(b, &s.media)
 	for _, num := range [...]uint64{s.startNum, s.detailsNum, s.socketNum, s.mediaNum} {
 		b = appendUint(b, num)
 	}

@@ -124,7 +124,8 @@ func (c *SetSettings) decode(r *decoder)      { c.Settings = r.settings() }
 
 func (c *SetSettings) apply(r *Registry, _ *nodeState) Result {
 	s := c.Settings
-	if s.Revision > r.settings.Revision && s.Check() == nil && r.leases.setCurrentParams(s.leaseParams(), s.Tick(), r.nodes.watermark(r.clock), r.clock) {
+	if s.Revision > r.settings.Revision && s.Check() == nil && r.leases.setCurrentParams(s.leaseParams()) {
+		r.leases.rebuildWheel(s.Tick(), r.nodes.watermark(r.clock), r.clock)
 		r.settings = s
 		r.rescheduleMediaDeadlines()
 		r.markRecordChanged(recordMeta, 0)

@@ -46,15 +46,14 @@ func (c *Stop) apply(r *Registry, _ *nodeState) Result {
 
 // endSession removes a live session and remembers its end.
 func (r *Registry) endSession(i uint32, reason EndReason, by string) *Ended {
-	e := r.moveToEnded(i, &Ended{
-		Stream: r.sessions[i].stream, Reason: reason, By: by, EndedAt: r.last.Time, Evidence: r.evidenceOf(i),
-	})
+	e := &Ended{Stream: r.sessions[i].stream, Reason: reason, By: by, EndedAt: r.last.Time, Evidence: r.evidenceOf(i)}
+	r.moveToEnded(i, e)
 	r.addEndEvent(e)
 	return e
 }
 
 // moveToEnded removes a live session and remembers e as its end.
-func (r *Registry) moveToEnded(i uint32, e *Ended) *Ended {
+func (r *Registry) moveToEnded(i uint32, e *Ended) {
 	s := r.sessions[i]
 	r.changes = append(r.changes, Change{Old: s.stream, Ended: e, Cause: ByEnd, Socket: s.socket})
 	r.deleteSession(i)
@@ -63,7 +62,6 @@ func (r *Registry) moveToEnded(i uint32, e *Ended) *Ended {
 	r.markRecordChanged(recordSession, uint64(i))
 	r.rememberEnded(e)
 	r.completeRecordings(e)
-	return e
 }
 
 // rememberEnded remembers an end.
@@ -129,11 +127,11 @@ func (r *Registry) EndedSession(s Session) *Ended { return r.ended.bySession[s] 
 // EndedSessionsBackward yields remembered ended sessions with their numbers, the last to
 // end first, starting below a number; 0 starts at the last. The registry must
 // not change meanwhile.
-func (r *Registry) EndedSessionsBackward(below uint64) iter.Seq2[uint64, *Ended] {
+func (r *Registry) EndedSessionsBackward(belowNum uint64) iter.Seq2[uint64, *Ended] {
 	return func(yield func(uint64, *Ended) bool) {
 		end := r.ended.nextNum()
-		if below != 0 {
-			end = min(end, below)
+		if belowNum != 0 {
+			end = min(end, belowNum)
 		}
 		for num := end; num > r.ended.first; num-- {
 			if !yield(num-1, r.ended.list[num-1-r.ended.first]) {

@@ -52,8 +52,9 @@ func (b *entryBuffer) close() {
 }
 
 // entriesAfter returns the entries after an id, and a channel that is closed
-// when there are more. ok is false when those entries are not buffered any more.
-func (b *entryBuffer) entriesAfter(id presence.ID) (entries []presence.Entry, changed <-chan struct{}, closed, ok bool) {
+// when there are more. isBuffered is false when those entries are not buffered any
+// more.
+func (b *entryBuffer) entriesAfter(id presence.ID) (entries []presence.Entry, changed <-chan struct{}, isClosed, isBuffered bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if id.Compare(b.precedingID) < 0 {

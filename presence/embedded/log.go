@@ -82,7 +82,7 @@ type appendRequest struct {
 type clock struct{ start time.Time }
 
 // now returns Unix milliseconds.
-func (c clock) now() int64 { return c.start.UnixMilli() + time.Since(c.start).Milliseconds() }
+func (c clock) now() (unixMS int64) { return c.start.UnixMilli() + time.Since(c.start).Milliseconds() }
 
 var _ presence.Log = (*Log)(nil)
 

@@ -27,7 +27,7 @@ type store struct {
 	lock        *flock.Flock
 	metrics     *metrics
 	damagedPath string             // of the database that was moved aside; empty: none
-	verified    *presence.Registry // that verify has read, until the first load
+	verified    *presence.Registry // that open has read, until the first load
 }
 
 // openStore locks the directory and opens its database. It moves a database that
@@ -71,6 +71,9 @@ func (s *store) open(path string) error {
 	db.SetMaxOpenConns(1)
 	s.db = db
 	if err = s.checkAndMigrate(); err == nil {
+		s.verified, err = s.readRegistry()
+	}
+	if err == nil {
 		s.readers, err = sql.Open("sqlite", "file:"+path+"?_pragma=busy_timeout(5000)&_pragma=query_only(1)")
 	}
 	if err != nil {
@@ -82,7 +85,7 @@ func (s *store) open(path string) error {
 	return nil
 }
 
-// checkAndMigrate checks and upgrades the database, and reads its registry. It returns
+// checkAndMigrate checks and upgrades the database. It returns
 // ErrNewerVersion for a database of a newer version.
 func (s *store) checkAndMigrate() error {
 	var version int
@@ -99,12 +102,7 @@ func (s *store) checkAndMigrate() error {
 	if verdict != "ok" {
 		return errors.New(verdict)
 	}
-	if err := s.migrateFrom(version); err != nil {
-		return err
-	}
-	var err error
-	s.verified, err = s.readRegistry()
-	return err
+	return s.migrateFrom(version)
 }
 
 // moveDatabaseAside renames a database and its companion files.
@@ -118,7 +116,7 @@ func moveDatabaseAside(path string) (newPath string, err error) {
 	return newPath, nil
 }
 
-// loadRegistry returns the registry that verify has read, or reads it again.
+// loadRegistry returns the registry that open has read, or reads it again.
 func (s *store) loadRegistry() (*presence.Registry, error) {
 	if reg := s.verified; reg != nil {
 		s.verified = nil

@@ -117,11 +117,11 @@ func (l *Log) newEntry(last presence.Entry, batch []byte) presence.Entry {
 // rows with them. It also commits earlier entries that are in no row yet: the
 // result of a durable command may depend on them, and a replay must give the
 // same result.
-func (l *Log) saveOrBufferEntries(entries []presence.Entry, durable bool) error {
+func (l *Log) saveOrBufferEntries(entries []presence.Entry, anyDurable bool) error {
 	if l.store == nil {
 		return nil
 	}
-	if !durable {
+	if !anyDurable {
 		l.writer.unsaved = append(entriesAfter(l.writer.unsaved, l.pending.asOfEntry()), entries...)
 		return nil
 	}
@@ -136,10 +136,10 @@ func (l *Log) saveOrBufferEntries(entries []presence.Entry, durable bool) error 
 	return nil
 }
 
-// entriesAfter returns the entries without those up to a number.
-func entriesAfter(entries []presence.Entry, upTo uint64) []presence.Entry {
+// entriesAfter returns the entries after the one with a number.
+func entriesAfter(entries []presence.Entry, number uint64) []presence.Entry {
 	n := 0
-	for n < len(entries) && entries[n].Num <= upTo {
+	for n < len(entries) && entries[n].Num <= number {
 		n++
 	}
 	return entries[n:]

@@ -36,15 +36,14 @@ func (n *Node) runAppender(ctx context.Context) error {
 		b := n.newBatch(withCounts)
 		if ticked {
 			now := n.uptime()
-			withDigest, mayRaise := now-lastDigest >= digestInterval, lastRaise == 0 || now-lastRaise >= retryInterval
-			if withDigest {
+			if now-lastDigest >= digestInterval {
 				lastDigest = now
+				n.addDigest(b)
 			}
-			nextTick, raisesRules := n.addTickParts(b, withDigest, mayRaise)
-			if raisesRules {
+			if (lastRaise == 0 || now-lastRaise >= retryInterval) && n.addRulesRaise(b) {
 				lastRaise = now
 			}
-			tick.Reset(nextTick)
+			tick.Reset(n.tickInterval())
 			if n.connection.unwritableSince.Load() != 0 && now-lastProbe >= retryInterval {
 				lastProbe = now
 				n.queue.addUnawaited(&presence.SetSettings{Settings: n.cfg.Settings}) // durable, and without effect
@@ -68,19 +67,19 @@ const retryInterval = 5_000
 const digestInterval = 60_000
 
 // newBatch makes a batch of what is queued.
-func (n *Node) newBatch(counts bool) *presence.Batch {
+func (n *Node) newBatch(withCounts bool) *presence.Batch {
 	b := &presence.Batch{Node: n.cfg.Name, Process: n.process, MaxRules: n.cfg.maxRules}
-	if counts {
-		n.Read(func(r *presence.Registry) { n.queue.addChangedCounts(r, b) })
+	if withCounts {
+		n.Read(func(r *presence.Registry) { n.queue.addChangedCounts(b, r) })
 	}
 	n.queue.fillBatch(b, n.uptime(), n.cfg.BatchBytes, n.needsRestore)
 	return b
 }
 
 // needsRestore reports whether a command would still restore something.
-func (n *Node) needsRestore(c presence.Command) (lacks bool) {
-	n.Read(func(r *presence.Registry) { lacks = r.NeedsRestore(c) })
-	return lacks
+func (n *Node) needsRestore(c presence.Command) (isMissing bool) {
+	n.Read(func(r *presence.Registry) { isMissing = r.NeedsRestore(c) })
+	return isMissing
 }
 
 // rejoin starts another incarnation, and queues all counts again.
@@ -101,27 +100,34 @@ func (n *Node) rejoin(ctx context.Context) error {
 	return nil
 }
 
-// addTickParts adds the digest and a raise of the rules to the batch of a tick,
-// and returns the time to the next tick. The raise is durable, so it is tried
-// rarely: while the disk is full a durable batch would keep back each tick's
+// addDigest adds the registry's digest to a batch.
+func (n *Node) addDigest(b *presence.Batch) {
+	n.Read(func(r *presence.Registry) { b.Digest = &presence.Digest{Position: r.Position(), Sum: r.Digest()} })
+}
+
+// addRulesRaise adds a raise of the rules to a batch, if this node is the leader
+// and all living nodes have a higher version. The raise is durable, so it is
+// tried rarely: while the disk is full a durable batch would delay each tick's
 // beats.
-func (n *Node) addTickParts(b *presence.Batch, withDigest, mayRaise bool) (nextTick time.Duration, raisesRules bool) {
+func (n *Node) addRulesRaise(b *presence.Batch) (isAdded bool) {
 	n.Read(func(r *presence.Registry) {
-		nextTick = time.Duration(r.Settings().Tick()) * time.Millisecond
-		if withDigest {
-			b.Digest = &presence.Digest{Position: r.Position(), Sum: r.Digest()}
-		}
 		rules := min(r.CommonMaxRules(), n.cfg.maxRules)
-		if raisesRules = mayRaise && rules > r.Rules() && r.Leader() == n.cfg.Name; raisesRules {
+		if isAdded = rules > r.Rules() && r.Leader() == n.cfg.Name; isAdded {
 			b.Commands = append(b.Commands, &presence.RaiseRules{Rules: rules})
 		}
 	})
-	return nextTick, raisesRules
+	return isAdded
+}
+
+// tickInterval is the time between two ticks.
+func (n *Node) tickInterval() (interval time.Duration) {
+	n.Read(func(r *presence.Registry) { interval = time.Duration(r.Settings().Tick()) * time.Millisecond })
+	return interval
 }
 
 // appendBatch appends a batch and retries until its fate is known. It reports
 // whether the batch is in the log. It stops when the node must rejoin.
-func (n *Node) appendBatch(ctx context.Context, b *presence.Batch) bool {
+func (n *Node) appendBatch(ctx context.Context, b *presence.Batch) (isAppended bool) {
 	sealed := b.Seal()
 	mayBeOrdered := false // by an earlier attempt; the log may have lost it since
 	for wait := 10 * time.Millisecond; ; wait = min(2*wait, time.Second) {

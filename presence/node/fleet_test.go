@@ -25,20 +25,20 @@ type fleet struct {
 
 var crew = []string{"a", "b", "c"}
 
-func newFleet(t *testing.T, l *memoryLog, knows uint64) *fleet {
+func newFleet(t *testing.T, l *memoryLog, maxRules uint64) *fleet {
 	f := &fleet{t: t, log: l, nodes: map[string]*Node{}, stops: map[string]func() error{}, frozen: map[string]bool{}, shown: map[string]bool{}}
 	for _, name := range crew {
-		f.runNode(name, knows)
+		f.runNode(name, maxRules)
 	}
 	f.sleep(3500)
 	return f
 }
 
 // runNode starts a node that has rules up to a version.
-func (f *fleet) runNode(name string, knows uint64) {
+func (f *fleet) runNode(name string, maxRules uint64) {
 	f.t.Helper()
 	f.nodes[name], f.stops[name] = runNode(f.t, f.log, Config{
-		Name: name, Shared: true, maxRules: knows,
+		Name: name, Shared: true, maxRules: maxRules,
 		OnFreeze: func() {
 			f.mu.Lock()
 			defer f.mu.Unlock()
@@ -139,7 +139,7 @@ func (f *fleet) requireAgreement(names ...string) (r *presence.Registry) {
 			}
 			requireEqual(f.t, name, have, r)
 		})
-		check(f.t, name+" holds", f.isFrozen(name), false)
+		check(f.t, name+" is frozen", f.isFrozen(name), false)
 	}
 	return r
 }

@@ -147,9 +147,3 @@ func (m *metrics) resetStreamGauge(r *presence.Registry) {
 		m.streams.WithLabelValues(st.List, st.State.String()).Inc()
 	}
 }
-
-// countRebuild counts a rebuild.
-func (m *metrics) countRebuild(cause string, r *presence.Registry) {
-	m.rebuilds.WithLabelValues(cause).Inc()
-	m.resetStreamGauge(r)
-}

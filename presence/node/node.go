@@ -251,7 +251,7 @@ func (n *Node) flushAndLeave() {
 	n.queueAllRestores()
 	for more := true; more; {
 		b := n.newBatch(true)
-		if more = !n.queue.isDrained(); !more {
+		if more = n.queue.hasBeatsOrRestores(); !more {
 			b.Commands = append(b.Commands, &presence.Leave{})
 		}
 		if err := n.log.Append(ctx, b.Seal()); err != nil {
@@ -371,8 +371,8 @@ func (n *Node) UnwritableSince() time.Time {
 	return time.Time{}
 }
 
-func (n *Node) isIsolatedAt(now int64) bool {
-	return now-n.connection.lastOwnApplied.Load() > n.connection.isolationTimeout.Load()
+func (n *Node) isIsolatedAt(uptime int64) bool {
+	return uptime-n.connection.lastOwnApplied.Load() > n.connection.isolationTimeout.Load()
 }
 
 // isolationTimeoutOf is the time without an own batch after which a node is

@@ -87,7 +87,7 @@ func (q *commandQueue) addBeat(l presence.Lease, receivedAt int64) {
 const compactBeatsAt = 4096
 
 // compactBeats sorts beats by lease, and keeps the last of each.
-func compactBeats(beats []waitingBeat) []waitingBeat {
+func compactBeats(beats []waitingBeat) (newest []waitingBeat) {
 	slices.SortFunc(beats, func(a, b waitingBeat) int {
 		return cmp.Or(cmp.Compare(a.Index, b.Index), cmp.Compare(a.Tag, b.Tag), cmp.Compare(b.receivedAt, a.receivedAt))
 	})
@@ -235,11 +235,11 @@ func (q *commandQueue) needsBatchNow(batchBytes int) bool {
 	return len(q.commands) > 0 || len(q.beats)*maxBeatBytes > batchBytes
 }
 
-// isDrained reports whether all beats and restore commands were taken.
-func (q *commandQueue) isDrained() bool {
+// hasBeatsOrRestores reports whether a beat or a restore command is queued.
+func (q *commandQueue) hasBeatsOrRestores() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return len(q.beats) == 0 && len(q.restores) == 0
+	return len(q.beats) > 0 || len(q.restores) > 0
 }
 
 // maxBeatBytes is the largest encoding of a beat.
@@ -247,30 +247,30 @@ const maxBeatBytes = 12
 
 // addChangedCounts adds changed counts of known sessions to a batch, up to the limit
 // of a tick.
-func (q *commandQueue) addChangedCounts(r *presence.Registry, b *presence.Batch) {
-	b.Viewers, q.sentViewers = q.viewers.takeChangedCounts(r)
-	b.Likes, q.sentLikes = q.likes.takeChangedCounts(r)
+func (q *commandQueue) addChangedCounts(to *presence.Batch, known *presence.Registry) {
+	to.Viewers, q.sentViewers = q.viewers.takeChangedCounts(known)
+	to.Likes, q.sentLikes = q.likes.takeChangedCounts(known)
 }
 
-// fillBatch adds queued beats and commands to a batch, up to about size bytes.
+// fillBatch adds queued beats and commands to a batch, up to about maxBytes.
 // It drops restore commands that needsRestore no longer accepts.
-func (q *commandQueue) fillBatch(b *presence.Batch, now int64, size int, canRestore func(presence.Command) bool) {
+func (q *commandQueue) fillBatch(b *presence.Batch, uptime int64, maxBytes int, needsRestore func(presence.Command) bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.lastBatch.seq++
 	b.Incarnation, b.Seq = q.lastBatch.incarnation, q.lastBatch.seq
 	q.beats = compactBeats(q.beats)
-	fits := min(len(q.beats), max(1, size/maxBeatBytes))
+	fits := min(len(q.beats), max(1, maxBytes/maxBeatBytes))
 	b.Beats = make([]presence.Beat, fits)
 	for i, x := range q.beats[:fits] {
-		b.Beats[i] = presence.Beat{Lease: x.Lease, Age: uint32(max(0, now-x.receivedAt))}
+		b.Beats[i] = presence.Beat{Lease: x.Lease, Age: uint32(max(0, uptime-x.receivedAt))}
 	}
 	q.beats, q.spareBeats = append(q.spareBeats[:0], q.beats[fits:]...), q.beats
-	size -= maxBeatBytes * fits
+	bytesLeft := maxBytes - maxBeatBytes*fits
 	var taken []*waitingCommand
-	taken, q.restores = q.takeFitting(taken, q.restores, &size, canRestore)
+	taken, q.restores = q.takeFitting(taken, q.restores, &bytesLeft, needsRestore)
 	if !q.isUnconfirmed {
-		taken, q.commands = q.takeFitting(taken, q.commands, &size, nil)
+		taken, q.commands = q.takeFitting(taken, q.commands, &bytesLeft, nil)
 	}
 	if len(taken) > 0 {
 		b.Commands = make([]presence.Command, len(taken))
@@ -281,13 +281,13 @@ func (q *commandQueue) fillBatch(b *presence.Batch, now int64, size int, canRest
 	}
 }
 
-// takeFitting moves commands of up to *size bytes, but at least one, from a
+// takeFitting moves commands of up to *bytesLeft bytes, but at least one, from a
 // queue to those taken, and drops those that needsRestore does not accept.
-func (q *commandQueue) takeFitting(taken, queue []*waitingCommand, size *int, canRestore func(presence.Command) bool) (all, rest []*waitingCommand) {
+func (q *commandQueue) takeFitting(taken, queue []*waitingCommand, bytesLeft *int, needsRestore func(presence.Command) bool) (all, rest []*waitingCommand) {
 	for i, c := range queue {
-		if canRestore == nil || canRestore(c.command) {
+		if needsRestore == nil || needsRestore(c.command) {
 			q.scratch = presence.AppendCommand(q.scratch[:0], c.command)
-			if *size -= len(q.scratch); *size < 0 && len(taken) > 0 {
+			if *bytesLeft -= len(q.scratch); *bytesLeft < 0 && len(taken) > 0 {
 				return taken, queue[i:]
 			}
 			taken = append(taken, c)
@@ -301,12 +301,12 @@ func (q *commandQueue) takeFitting(taken, queue []*waitingCommand, size *int, ca
 // the durable commands and queues the rest for the next batch, which gets the
 // same seq. It reports whether any was refused, so that the rest can be appended
 // at once.
-func (q *commandQueue) requeueOrRefuse(b *presence.Batch, now int64) (anyRefused bool) {
+func (q *commandQueue) requeueOrRefuse(b *presence.Batch, uptime int64) (anyRefused bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.lastBatch.seq = b.Seq - 1
 	for _, x := range b.Beats {
-		q.beats = append(q.beats, waitingBeat{x.Lease, now - int64(x.Age)})
+		q.beats = append(q.beats, waitingBeat{x.Lease, uptime - int64(x.Age)})
 	}
 	if len(b.Viewers) > 0 {
 		q.viewers.requeueCounts(q.sentViewers)

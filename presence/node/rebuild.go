@@ -82,7 +82,8 @@ func (n *Node) rebuildRegistry(ctx context.Context, cause error) error {
 		// The newest state is restored first, so that older ones do not undo it.
 		n.applier.reconciliations = slices.Insert(n.applier.reconciliations, 0, &reconciliation{old: old, lastShared: lastShared})
 	}
-	n.metrics.countRebuild(rebuildCause(cause), r)
+	n.metrics.rebuilds.WithLabelValues(rebuildCause(cause)).Inc()
+	n.metrics.resetStreamGauge(r)
 	clear(n.applier.digestMatches)
 	n.cfg.Logger.Warn().Err(cause).Uint64("lost", old.LastNum()-lastShared).Uint64("from", lastShared+1).
 		Int("streams", r.Len()).Int("streams_before", old.Len()).Dur("took_ms", time.Since(startedAt)).
@@ -102,7 +103,7 @@ func (n *Node) rebuildRegistry(ctx context.Context, cause error) error {
 }
 
 // reloadRegistry loads and replays, and retries after another loss.
-func (n *Node) reloadRegistry(ctx context.Context, old *presence.Registry) (*presence.Registry, []presence.Applied, error) {
+func (n *Node) reloadRegistry(ctx context.Context, old *presence.Registry) (r *presence.Registry, own []presence.Applied, err error) {
 	for wait := 10 * time.Millisecond; ; wait = min(2*wait, time.Second) {
 		r, head, err := n.log.Load(ctx, old)
 		if err != nil {

@@ -61,7 +61,7 @@ func (t *tally) storeCount(s presence.Session, x sessionCount) {
 
 // takeChangedCounts returns the counts to send, and their sessions. Sessions that the
 // registry lacks stay queued, because the log may have lost them for a while.
-func (t *tally) takeChangedCounts(r *presence.Registry) (counts []presence.Count, sessions []presence.Session) {
+func (t *tally) takeChangedCounts(known *presence.Registry) (counts []presence.Count, sessions []presence.Session) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if len(t.queue) > maxCountsPerTick {
@@ -74,9 +74,9 @@ func (t *tally) takeChangedCounts(r *presence.Registry) (counts []presence.Count
 			break
 		}
 		x := t.counts[s]
-		st := r.StreamBySession(s)
+		st := known.StreamBySession(s)
 		switch {
-		case st == nil && r.EndedSession(s) != nil:
+		case st == nil && known.EndedSession(s) != nil:
 			delete(t.counts, s)
 			continue
 		case st == nil:

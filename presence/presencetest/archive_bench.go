@@ -35,7 +35,7 @@ func benchRecordingID(i int) string { return presence.RecordingID("test", fmt.Sp
 // measures the archive.
 func BenchArchive(b *testing.B, a presence.Archive, onFilled func(recordings int)) {
 	next := 0
-	keepNext := func(b *testing.B, n int) {
+	storeNext := func(b *testing.B, n int) {
 		batch := make([]presence.Recording, n)
 		for i := range batch {
 			batch[i] = newBenchRecording(next)
@@ -44,7 +44,7 @@ func BenchArchive(b *testing.B, a presence.Archive, onFilled func(recordings int
 		mustStore(b, a, batch...)
 	}
 	for next < benchRecordings {
-		keepNext(b, 1000)
+		storeNext(b, 1000)
 	}
 	onFilled(benchRecordings)
 	run := func(name string, call func(b *testing.B)) {
@@ -54,16 +54,16 @@ func BenchArchive(b *testing.B, a presence.Archive, onFilled func(recordings int
 			}
 		})
 	}
-	run("keep/new", func(b *testing.B) { keepNext(b, 1) })
-	run("keep/again", func(b *testing.B) { mustStore(b, a, newBenchRecording(rand.IntN(benchRecordings))) })
-	run("keep/new=100", func(b *testing.B) { keepNext(b, 100) })
+	run("store/new", func(b *testing.B) { storeNext(b, 1) })
+	run("store/again", func(b *testing.B) { mustStore(b, a, newBenchRecording(rand.IntN(benchRecordings))) })
+	run("store/new=100", func(b *testing.B) { storeNext(b, 100) })
 	run("recording", func(b *testing.B) {
 		if _, ok, err := a.Recording(context.Background(), benchRecordingID(rand.IntN(benchRecordings))); !ok || err != nil {
 			b.Fatal(ok, err)
 		}
 	})
 	benchRecordingQueries(a, run)
-	run("discard=100", func(b *testing.B) {
+	run("delete=100", func(b *testing.B) {
 		if n, err := a.DeleteRecordings(context.Background(), benchFirstStart+benchRecordings*1000, 100); n != 100 || err != nil {
 			b.Fatal(n, err)
 		}

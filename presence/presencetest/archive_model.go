@@ -28,7 +28,7 @@ func CheckArchiveAgainstModel(t *testing.T, a presence.Archive) {
 			}
 		}
 		m := archiveModel{a, map[string]presence.Recording{}}
-		t.Repeat(map[string]func(*rapid.T){"keep": m.storeRandom, "discard": m.deleteRandom, "query": m.queryRandom, "": m.compareAll})
+		t.Repeat(map[string]func(*rapid.T){"store": m.storeRandom, "delete": m.deleteRandom, "query": m.queryRandom, "": m.compareAll})
 	})
 }
 
@@ -77,7 +77,7 @@ func (m *archiveModel) deleteRandom(t *rapid.T) {
 	expectedEnds = expectedEnds[:min(len(expectedEnds), max(limit, 0))]
 	n, err := m.archive.DeleteRecordings(context.Background(), before, limit)
 	if err != nil || n != len(expectedEnds) {
-		t.Fatalf("discarded %d, want %d, %v", n, len(expectedEnds), err)
+		t.Fatalf("deleted %d, want %d, %v", n, len(expectedEnds), err)
 	}
 	var deletedEnds []int64
 	for id, rec := range m.expected {

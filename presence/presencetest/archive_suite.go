@@ -31,9 +31,9 @@ func RunArchiveSuite(t *testing.T, open, reopen func(t *testing.T) Archive) {
 		"pages are complete during writes":                     testPagesDuringWrites,
 		"a cursor outlives its recording":                      testCursorOutlivesRecording,
 		"invalid cursors are refused":                          testInvalidCursorsRefused,
-		"recordings that ended before a time are discarded":    testDeleteEndedBefore,
+		"recordings that ended before a time are deleted":      testDeleteEndedBefore,
 		"concurrent writes of one recording leave one":         testConcurrentStoresOfOne,
-		"concurrent writes and discards lose nothing":          testConcurrentStoresAndDeletes,
+		"concurrent writes and deletions lose nothing":         testConcurrentStoresAndDeletes,
 		"calls end with their context":                         testCallsEndWithContext,
 		"calls fail after Close":                               testCallsFailAfterClose,
 		"an archive equals its model":                          func(t *testing.T, a Archive) { CheckArchiveAgainstModel(t, a) },
@@ -107,13 +107,13 @@ func recordingIDs(recordings []presence.Recording) []string {
 	return ids
 }
 
-func expectFound(t *testing.T, a presence.Archive, q presence.RecordingQuery, want ...string) {
+func expectFound(t *testing.T, a presence.Archive, q presence.RecordingQuery, wantIDs ...string) {
 	t.Helper()
 	if q.Limit == 0 {
 		q.Limit = 2
 	}
-	if got := recordingIDs(readPages(t, a, q)); !slices.Equal(got, want) && len(got)+len(want) > 0 {
-		t.Errorf("%+v finds %v, want %v", q, got, want)
+	if got := recordingIDs(readPages(t, a, q)); !slices.Equal(got, wantIDs) && len(got)+len(wantIDs) > 0 {
+		t.Errorf("%+v finds %v, want %v", q, got, wantIDs)
 	}
 }
 
@@ -124,7 +124,7 @@ func testEmptyArchive(t *testing.T, a Archive) {
 		t.Errorf("a missing recording: %v, %v", ok, err)
 	}
 	if n, err := a.DeleteRecordings(t.Context(), math.MaxInt64, 10); n != 0 || err != nil {
-		t.Errorf("discarded %d, %v", n, err)
+		t.Errorf("deleted %d, %v", n, err)
 	}
 	mustStore(t, a)
 }
@@ -142,7 +142,7 @@ func testCallsEndWithContext(t *testing.T, a Archive) {
 		}
 	}
 	if n != 0 {
-		t.Errorf("%d discarded", n)
+		t.Errorf("%d deleted", n)
 	}
 	expectFound(t, a, presence.RecordingQuery{}, "1")
 }
@@ -184,7 +184,7 @@ func testUnusualTextsAndTimes(t *testing.T, a Archive) {
 	}
 	expectFound(t, a, presence.RecordingQuery{Anchor: "a", From: 1<<53 + 1}, fmt.Sprint("a", math.MaxInt64), fmt.Sprint("a", 1<<53+1))
 	if n, err := a.DeleteRecordings(t.Context(), 1<<53+1, 100); n != 5*7 || err != nil {
-		t.Errorf("discarded %d, %v", n, err)
+		t.Errorf("deleted %d, %v", n, err)
 	}
 }
 
@@ -192,7 +192,7 @@ func testRecordingsSurviveReopen(t *testing.T, a Archive, reopen func(t *testing
 	mustStore(t, a, newRecording("1", "ann", 1000), newRecording("2", "ann", 2000), newRecording("3", "bob", 3000))
 	mustStore(t, a, newRecording("1", "cid", 4000))
 	if n, err := a.DeleteRecordings(t.Context(), 3001, 10); n != 1 || err != nil {
-		t.Fatalf("discarded %d, %v", n, err)
+		t.Fatalf("deleted %d, %v", n, err)
 	}
 	if err := a.Close(); err != nil {
 		t.Fatal(err)

@@ -44,7 +44,7 @@ func testNotFoundByOldValues(t *testing.T, a Archive) {
 	rec.EndedAt = 9000
 	mustStore(t, a, rec)
 	if n, err := a.DeleteRecordings(t.Context(), 9000, 10); n != 0 || err != nil {
-		t.Errorf("by its old end %d discarded, %v", n, err)
+		t.Errorf("by its old end %d deleted, %v", n, err)
 	}
 	rec.Anchor, rec.Code = "", ""
 	mustStore(t, a, rec)
@@ -52,7 +52,7 @@ func testNotFoundByOldValues(t *testing.T, a Archive) {
 	expectFound(t, a, presence.RecordingQuery{Code: "8888_bob"})
 	expectFound(t, a, presence.RecordingQuery{}, "1")
 	if n, err := a.DeleteRecordings(t.Context(), 9001, 10); n != 1 || err != nil {
-		t.Errorf("discarded %d, %v", n, err)
+		t.Errorf("deleted %d, %v", n, err)
 	}
 	expectFound(t, a, presence.RecordingQuery{})
 }
@@ -89,7 +89,7 @@ func testDeleteEndedBefore(t *testing.T, a Archive) {
 	} {
 		n, err := a.DeleteRecordings(t.Context(), c.before, c.limit)
 		if n != c.want || err != nil {
-			t.Errorf("%+v: discarded %d, %v", c, n, err)
+			t.Errorf("%+v: deleted %d, %v", c, n, err)
 		}
 		deleted += n
 		if got := readPages(t, a, presence.RecordingQuery{Limit: 100}); !slices.Equal(got, all[deleted:]) {
@@ -97,7 +97,7 @@ func testDeleteEndedBefore(t *testing.T, a Archive) {
 		}
 	}
 	if _, ok, err := a.Recording(t.Context(), "100"); ok || err != nil {
-		t.Errorf("a discarded recording: %v, %v", ok, err)
+		t.Errorf("a deleted recording: %v, %v", ok, err)
 	}
 	expectFound(t, a, presence.RecordingQuery{Anchor: "ann"})
 	expectFound(t, a, presence.RecordingQuery{Code: "8888_ann"})
@@ -132,13 +132,13 @@ func testConcurrentStoresOfOne(t *testing.T, a Archive) {
 	}
 }
 
-// testConcurrentStoresAndDeletes: each discarded recording is counted once, and the
+// testConcurrentStoresAndDeletes: each deleted recording is counted once, and the
 // others are still there.
 func testConcurrentStoresAndDeletes(t *testing.T, a Archive) {
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	deleted := 0
-	discard := func() {
+	deleteSome := func() {
 		n, err := a.DeleteRecordings(t.Context(), 500, 7)
 		if err != nil {
 			t.Error(err)
@@ -157,7 +157,7 @@ func testConcurrentStoresAndDeletes(t *testing.T, a Archive) {
 					t.Error(err)
 				}
 				if i%3 == 0 {
-					discard()
+					deleteSome()
 				}
 			}
 		})
@@ -165,9 +165,9 @@ func testConcurrentStoresAndDeletes(t *testing.T, a Archive) {
 	wg.Wait()
 	for before := -1; before != deleted; {
 		before = deleted
-		discard()
+		deleteSome()
 	}
 	if left := len(readPages(t, a, presence.RecordingQuery{Limit: 100})); deleted != 4*each || left != 4*each {
-		t.Errorf("%d discarded, %d left, want %d each", deleted, left, 4*each)
+		t.Errorf("%d deleted, %d left, want %d each", deleted, left, 4*each)
 	}
 }

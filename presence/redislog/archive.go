@@ -94,12 +94,12 @@ func (l *Log) replaceRecordings(ctx context.Context, recordings []*presence.Reco
 }
 
 // encodedRecordings returns the encoded recordings with those ids, "" for a missing one.
-func (l *Log) encodedRecordings(ctx context.Context, ids []string) ([]string, error) {
+func (l *Log) encodedRecordings(ctx context.Context, ids []string) (values []string, err error) {
 	fields, err := l.redis.HMGet(ctx, l.keys.recordings, ids...).Result()
 	if err != nil {
 		return nil, err
 	}
-	values := make([]string, len(ids))
+	values = make([]string, len(ids))
 	for i, field := range fields {
 		values[i], _ = field.(string)
 	}

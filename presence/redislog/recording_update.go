@@ -78,7 +78,7 @@ func (u *recordingUpdate) addIndexChanges(sign string, entries, otherVersion []i
 
 // execute runs the update. It changes nothing where a stored value is not the expected
 // one.
-func (u *recordingUpdate) execute(ctx context.Context) (done bool, err error) {
+func (u *recordingUpdate) execute(ctx context.Context) (isApplied bool, err error) {
 	if len(u.recordings) == 0 {
 		return true, nil
 	}

@@ -7,7 +7,7 @@ import (
 )
 
 // replaceRecordings runs lua/replace_recordings.lua.
-func (r *Redis) replaceRecordings(keys, argv []string) (replaced int64) {
+func (r *Redis) replaceRecordings(keys, argv []string) (oneIfReplaced int64) {
 	n := 3 * int(parseInt(argv[0]))
 	recordings, indexChanges := argv[1:n+1], argv[n+1:]
 	for rec := range slices.Chunk(recordings, 3) {

@@ -41,14 +41,14 @@ func (r *Redis) runCommand(args []any) reply {
 	return reply{value, err}
 }
 
-func (r *Redis) executeKnownCommand(name string, args []any) (value any, err error) {
+func (r *Redis) executeKnownCommand(lowerName string, args []any) (value any, err error) {
 	key := ""
 	if len(args) > 0 {
 		key = argText(args[0])
 	}
-	switch name {
+	switch lowerName {
 	case "eval", "evalsha":
-		return r.evalScript(name == "eval", args)
+		return r.evalScript(lowerName == "eval", args)
 	case "info":
 		return fmt.Sprintf("redis_version:7.2.4\r\nmaster_replid:%s\r\nmaxmemory_policy:noeviction\r\naof_enabled:1\r\n", r.replID), nil
 	case "lrange": // of the whole list
@@ -77,7 +77,7 @@ func (r *Redis) executeKnownCommand(name string, args []any) (value any, err err
 	case "xrange":
 		return r.xrange(key, argTexts(args[1:])), nil
 	}
-	panic("redismodel: unknown command " + name)
+	panic("redismodel: unknown command " + lowerName)
 }
 
 func (r *Redis) hmget(key string, names []string) []any {

@@ -76,7 +76,7 @@ func (k *keyspace) get(key string) *value {
 }
 
 // countKey returns 1 for a key that exists, else 0.
-func (k *keyspace) countKey(key string) int64 {
+func (k *keyspace) countKey(key string) (oneOrZero int64) {
 	if k.get(key) == nil {
 		return 0
 	}

@@ -51,7 +51,7 @@ func (r *Redis) nextIncarnation(head, above string) string {
 }
 
 // foundEpochOrWait runs lua/found_epoch.lua.
-func (r *Redis) foundEpoch(keys, argv []string) (founded int64) {
+func (r *Redis) foundEpoch(keys, argv []string) (oneIfFounded int64) {
 	log, head, snapshots, chunks, nodes := keys[0], keys[1], keys[2], keys[3], keys[4]
 	description, id, number, logTime, epoch := argv[0], argv[1], argv[2], argv[3], argv[4]
 	if r.keys.get(snapshots) != nil || !r.hasAllChunks(chunks, description) {
@@ -69,7 +69,7 @@ func (r *Redis) foundEpoch(keys, argv []string) (founded int64) {
 }
 
 // commitSnapshotAndTrim runs lua/commit_snapshot.lua.
-func (r *Redis) commitSnapshot(keys, argv []string) (superseded any, err error) {
+func (r *Redis) commitSnapshot(keys, argv []string) (dropped any, err error) {
 	log, snapshots, chunks, nodes := keys[0], keys[1], keys[2], keys[3]
 	description, id, number, epoch := argv[0], parseEntryID(argv[1]), argv[2], argv[4]
 	now, minAge, retention := parseInt(argv[3]), parseInt(argv[5]), parseInt(argv[6])
@@ -80,11 +80,11 @@ func (r *Redis) commitSnapshot(keys, argv []string) (superseded any, err error) 
 	}
 	all = append([]string{description}, all...)
 	r.keys.setExpiry(chunks, time.Time{})
-	dropped := []any{}
+	old := []any{}
 	for i, s := range all {
 		if snapshotLogTime(s) <= now-minAge {
-			for _, old := range all[i+1:] {
-				dropped = append(dropped, old)
+			for _, description := range all[i+1:] {
+				old = append(old, description)
 			}
 			all = all[:i+1]
 			r.keys.trimStream(log, parseEntryID(strings.Fields(s)[1]), r.options.EntriesPerNode)
@@ -99,12 +99,12 @@ func (r *Redis) commitSnapshot(keys, argv []string) (superseded any, err error) 
 		})
 		r.keys.set(nodes, next)
 	}
-	return dropped, nil
+	return old, nil
 }
 
 // hasAllChunks reports whether all chunks of a snapshot are stored.
-func (r *Redis) hasAllChunks(chunks, description string) bool {
-	v := r.keys.get(chunks)
+func (r *Redis) hasAllChunks(chunksKey, description string) bool {
+	v := r.keys.get(chunksKey)
 	return v != nil && int64(len(v.hash)) == parseInt(strings.Fields(description)[4])
 }
 

@@ -146,15 +146,15 @@ func (c *Cluster) Replicas(key string) []*Server {
 
 // AwaitFailover waits until all running nodes report another primary for the key, and
 // the cluster is ok. A killed primary that is restarted is that node's replica.
-func (c *Cluster) AwaitFailover(key string, from *Server) *Server {
+func (c *Cluster) AwaitFailover(key string, oldPrimary *Server) (newPrimary *Server) {
 	c.t.Helper()
 	var primary *Server
 	await(c.t, "a failover", func() (err error) {
 		if primary, err = c.agreedPrimary(key); err != nil {
 			return err
 		}
-		if primary == from {
-			return fmt.Errorf("%s is still the primary", from.Addr())
+		if primary == oldPrimary {
+			return fmt.Errorf("%s is still the primary", oldPrimary.Addr())
 		}
 		for _, s := range c.servers {
 			if s.isUp() {

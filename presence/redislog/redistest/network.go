@@ -24,7 +24,7 @@ func (n *network) delay(jitterFactor float64) time.Duration {
 
 // maxWriteBytes returns how many bytes one write sends. It is a limiter's burst, so that
 // the rate holds within 50 ms.
-func maxWriteBytes(limiter *rate.Limiter) int {
+func maxWriteBytes(limiter *rate.Limiter) (bytes int) {
 	if limiter == nil {
 		return readSize
 	}

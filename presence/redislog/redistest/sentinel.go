@@ -105,13 +105,13 @@ func (g *Sentinel) Primary() *Server {
 // AwaitFailover waits until another server is the primary, for all running sentinels
 // and for itself. A killed primary that is restarted is a primary at first, and becomes
 // a replica after a few seconds.
-func (g *Sentinel) AwaitFailover(from *Server) *Server {
+func (g *Sentinel) AwaitFailover(oldPrimary *Server) (newPrimary *Server) {
 	g.t.Helper()
 	var primary *Server
 	await(g.t, "a failover", func() (err error) {
 		primary, err = g.servers.agreedServer(g.sentinels, primaryAddr)
-		if err == nil && primary == from {
-			return fmt.Errorf("%s is still the primary", from.Addr())
+		if err == nil && primary == oldPrimary {
+			return fmt.Errorf("%s is still the primary", oldPrimary.Addr())
 		}
 		if err == nil {
 			err = primary.checkPrimary()

@@ -45,15 +45,15 @@ func Start(t testing.TB, options ...string) *Server {
 	})
 }
 
-// startWithArgs starts a server. args returns the arguments for a port and a directory.
-func startWithArgs(t testing.TB, args func(port int, dir string) []string) *Server {
+// startWithArgs starts a server. argsFor returns the arguments for a port and a directory.
+func startWithArgs(t testing.TB, argsFor func(port int, dir string) []string) *Server {
 	t.Helper()
 	s := &Server{t: t, program: findProgram(t)}
 	dir := t.TempDir()
 	t.Cleanup(s.cleanUp) // runs before the cleanup of dir
 	for range 10 {
 		s.port = freePort(t)
-		s.args = args(s.port, dir)
+		s.args = argsFor(s.port, dir)
 		s.startProcess()
 		if s.awaitListening() {
 			continue
@@ -86,9 +86,9 @@ func (s *Server) startProcess(options ...string) {
 	s.paused.Store(false)
 }
 
-// awaitListening reports whether the server has ended because another test has taken its
-// port. It waits until the server listens or has ended.
-func (s *Server) awaitListening() bool {
+// awaitListening waits until the server listens or has ended. isPortTaken: it has
+// ended because another test has taken its port.
+func (s *Server) awaitListening() (isPortTaken bool) {
 	s.t.Helper()
 	await(s.t, "redis-server to listen", func() error {
 		if !s.process.isRunning() {
