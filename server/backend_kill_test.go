@@ -33,7 +33,7 @@ func TestWebhooksAreSentAfterKill(t *testing.T) {
 	p.signalAndWait(syscall.SIGKILL)
 	b.SetStatus(200)
 	p = startProcess(t, dir, flags...)
-	nodetest.Eventually(t, "the back end is told", func() bool { return slices.Equal(b.EventTypes(), []string{"stream.started"}) })
+	nodetest.Eventually(t, "the back end is told", func() bool { return slices.Equal(b.EventTypesAndReasons(), []string{"stream.started"}) })
 	ctx, cancel := context.WithTimeout(context.Background(), nodetest.ProcessTimeout)
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, "DELETE", "http://"+p.address+"/v1/streams/8888_alice?session="+begun.Session, nil)
@@ -46,7 +46,7 @@ func TestWebhooksAreSentAfterKill(t *testing.T) {
 		t.Fatal(err)
 	}
 	res.Body.Close()
-	nodetest.Eventually(t, "the back end is told", func() bool { return slices.Equal(b.EventTypes(), []string{"stream.started", "stream.ended stopped"}) })
+	nodetest.Eventually(t, "the back end is told", func() bool { return slices.Equal(b.EventTypesAndReasons(), []string{"stream.started", "stream.ended stopped"}) })
 }
 
 // TestRecordingSurvivesKill: an acknowledged recording is listed at once after kill -9.

@@ -146,7 +146,7 @@ func TestResetDuringMessage(t *testing.T) {
 	if _, err := c.Write(half[:20]); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Reset(); err != nil {
+	if err := c.CloseWithReset(); err != nil {
 		t.Fatal(err)
 	}
 	p.awaitMetricAtMost(`onair_connections{kind="anchor",`, 1)

@@ -42,7 +42,7 @@ func newConfigCommand(load func() (*config.Config, error), stdout io.Writer) *co
 			if err != nil {
 				return err
 			}
-			_, err = stdout.Write(cfg.Print())
+			_, err = stdout.Write(cfg.RedactedYAMLWithOrigins())
 			return err
 		},
 	})

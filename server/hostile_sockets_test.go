@@ -150,7 +150,7 @@ func testConnectAndDisconnect(t *testing.T, binary []string) {
 					t.Errorf("a close of ours ended in %v", err)
 				}
 			case 1: // the welcome has not been read
-				c.Reset()
+				c.CloseWithReset()
 			case 2:
 				c.ReadFrame()
 			case 3:

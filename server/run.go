@@ -44,9 +44,9 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 
 // newRootCommand returns the tree of commands. The default is serve.
 func newRootCommand(environ []string, stdout, stderr io.Writer) *cobra.Command {
-	flags := config.Flags()
+	flags := config.NewFlagSet()
 	load := func() (*config.Config, error) {
-		cfg, err := config.FromFlags(flags, environ)
+		cfg, err := config.LoadWithFlags(flags, environ)
 		if err != nil {
 			return nil, usageError{err}
 		}
@@ -74,7 +74,7 @@ func newRootCommand(environ []string, stdout, stderr io.Writer) *cobra.Command {
 		newSignCommand(load, stdout),
 		newConfigCommand(load, stdout),
 		newConformanceCommand(stdout),
-		newHealthCommand(func() (string, error) { return config.OpsListen(flags, environ) }, stdout),
+		newHealthCommand(func() (string, error) { return config.OpsListenAddress(flags, environ) }, stdout),
 		&cobra.Command{
 			Use: "version", Short: "print the version", Args: rejectArguments,
 			RunE: func(*cobra.Command, []string) error { _, err := fmt.Fprintln(stdout, buildinfo.Version()); return err },

@@ -62,7 +62,7 @@ func TestSlowBody(t *testing.T) {
 		if n := s.SumOfMetric(`onair_starts_total{list="live"}`); n != 0 {
 			t.Errorf("%v streams were started", n)
 		}
-		if status := s.StatusOf("/v1/streams", ""); status != http.StatusOK {
+		if status := s.GetStatus("/v1/streams", ""); status != http.StatusOK {
 			t.Errorf("then the list: HTTP %d", status)
 		}
 	})

@@ -20,7 +20,7 @@ var chartKeys = []string{"listen", "ops.listen", "data", "node", "drain", "tls.c
 // The schema of values has each key of onair.yaml, and the secret ones in secrets.
 func TestSchemaMatchesConfiguration(t *testing.T) {
 	var plain, secret []string
-	flags := config.Flags()
+	flags := config.NewFlagSet()
 	flags.VisitAll(func(f *pflag.Flag) {
 		name := strings.ReplaceAll(f.Name, "-", "_")
 		switch {

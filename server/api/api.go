@@ -38,15 +38,15 @@ func newDocument(contentType, securityPolicy string, content []byte) *document {
 }
 
 func newServedDocuments() (*servedDocuments, error) {
-	schemas, err := readYAML("schemas.yaml")
+	schemas, err := readEmbeddedYAML("schemas.yaml")
 	if err != nil {
 		return nil, err
 	}
-	openAPI, err := bundleSchemas("openapi.yaml", schemas)
+	openAPI, err := readBundledDocument("openapi.yaml", schemas)
 	if err != nil {
 		return nil, err
 	}
-	asyncAPI, err := bundleSchemas("asyncapi.yaml", schemas)
+	asyncAPI, err := readBundledDocument("asyncapi.yaml", schemas)
 	if err != nil {
 		return nil, err
 	}
@@ -61,8 +61,8 @@ func newServedDocuments() (*servedDocuments, error) {
 	// Pages of other origins may read the JSON, but it executes nothing.
 	const policy = "default-src 'none'; frame-ancestors 'none'"
 	return &servedDocuments{
-		openAPI:     newDocument("application/json", policy, toJSON(openAPI)),
-		asyncAPI:    newDocument("application/json", policy, toJSON(asyncAPI)),
+		openAPI:     newDocument("application/json", policy, indentedJSON(openAPI)),
+		asyncAPI:    newDocument("application/json", policy, indentedJSON(asyncAPI)),
 		httpPage:    httpPage,
 		socketsPage: socketsPage,
 	}, nil

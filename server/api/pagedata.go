@@ -60,7 +60,7 @@ func newSocketsPage(doc *yaml.Node) *docPage {
 func newOperation(doc *yaml.Node, path, method string, pathItem, op *yaml.Node) operation {
 	o := operation{
 		ID: scalarText(nodeAt(op, "operationId")), Method: strings.ToUpper(method), Path: path,
-		Summary: scalarText(nodeAt(op, "summary")), Description: parseProse(nodeAt(op, "description")), Roles: allowedRoles(nodeAt(op, "security")),
+		Summary: scalarText(nodeAt(op, "summary")), Description: parseProse(nodeAt(op, "description")), Roles: allowedRolesText(nodeAt(op, "security")),
 	}
 	for _, list := range []*yaml.Node{nodeAt(pathItem, "parameters"), nodeAt(op, "parameters")} {
 		for _, p := range elements(list) {
@@ -81,8 +81,8 @@ func newOperation(doc *yaml.Node, path, method string, pathItem, op *yaml.Node) 
 	return o
 }
 
-// allowedRoles returns the roles that may call an operation, as text.
-func allowedRoles(security *yaml.Node) string {
+// allowedRolesText returns the roles that may call an operation, as text.
+func allowedRolesText(security *yaml.Node) string {
 	var roles []string
 	for _, scheme := range elements(security) {
 		tokenRoles := nodeAt(scheme, "token")
@@ -160,7 +160,7 @@ func newChannel(doc *yaml.Node, name string, c *yaml.Node) channel {
 func newSchemaView(doc *yaml.Node, name string, schema *yaml.Node) schemaView {
 	v := schemaView{Name: name, Description: parseProse(nodeAt(schema, "description"))}
 	if examples := elements(nodeAt(schema, "examples")); len(examples) > 0 {
-		v.Example = strings.TrimSuffix(string(toJSON(examples[0])), "\n")
+		v.Example = strings.TrimSuffix(string(indentedJSON(examples[0])), "\n")
 	}
 	for _, part := range append([]*yaml.Node{schema}, elements(nodeAt(schema, "allOf"))...) {
 		part = resolveRef(doc, part)
@@ -172,11 +172,11 @@ func newSchemaView(doc *yaml.Node, name string, schema *yaml.Node) schemaView {
 		}
 	}
 	// type and id come first.
-	slices.SortStableFunc(v.Members, func(a, b memberView) int { return memberRank(a.Name) - memberRank(b.Name) })
+	slices.SortStableFunc(v.Members, func(a, b memberView) int { return memberSortRank(a.Name) - memberSortRank(b.Name) })
 	return v
 }
 
-func memberRank(name string) int {
+func memberSortRank(name string) int {
 	switch name {
 	case "type":
 		return 0

@@ -19,8 +19,8 @@ const (
 	localRefPrefix  = "#/components/schemas/"
 )
 
-// readYAML reads an embedded file as a tree without aliases.
-func readYAML(name string) (*yaml.Node, error) {
+// readEmbeddedYAML reads an embedded file as a tree without aliases.
+func readEmbeddedYAML(name string) (*yaml.Node, error) {
 	text, err := sources.ReadFile(name)
 	if err != nil {
 		return nil, err
@@ -128,10 +128,10 @@ func refName(n *yaml.Node) string {
 	return ref[strings.LastIndexByte(ref, '/')+1:]
 }
 
-// bundleSchemas reads a document and adds the shared schemas that it refers to. A missing
+// readBundledDocument reads a document and adds the shared schemas that it refers to. A missing
 // or duplicate schema is an error.
-func bundleSchemas(name string, shared *yaml.Node) (*yaml.Node, error) {
-	doc, err := readYAML(name)
+func readBundledDocument(name string, shared *yaml.Node) (*yaml.Node, error) {
+	doc, err := readEmbeddedYAML(name)
 	if err != nil {
 		return nil, err
 	}
@@ -173,8 +173,8 @@ func bundleSchemas(name string, shared *yaml.Node) (*yaml.Node, error) {
 	return doc, bundleRefs(doc, sharedRefPrefix)
 }
 
-// toJSON returns a tree as indented JSON, in the order of the source.
-func toJSON(n *yaml.Node) []byte {
+// indentedJSON returns a tree as indented JSON, in the order of the source.
+func indentedJSON(n *yaml.Node) []byte {
 	var out bytes.Buffer
 	_ = json.Indent(&out, appendJSON(nil, n), "", "  ") // appendJSON writes valid JSON
 	return append(out.Bytes(), '\n')

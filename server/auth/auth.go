@@ -78,7 +78,7 @@ func NewVerifier(ctx context.Context, c Config) (*Verifier, error) {
 	}
 	if c.JWKSURL != "" {
 		var err error
-		if v.jwks, err = newKeySet(ctx, c.JWKSURL, c.OnJWKSRead, c.Logger); err != nil {
+		if v.jwks, err = newRefreshingKeySet(ctx, c.JWKSURL, c.OnJWKSRead, c.Logger); err != nil {
 			return nil, fmt.Errorf("auth.jwks_url: %w", err)
 		}
 	}
@@ -106,7 +106,7 @@ func (v *Verifier) Verify(ctx context.Context, token string) (Identity, error) {
 	case err != nil:
 		return Identity{}, ErrSignature
 	}
-	return v.identityOfClaims(claims, time.Now())
+	return v.validateClaims(claims, time.Now())
 }
 
 // SignToken returns a token signed with an HS256 secret, for the command line and for

@@ -41,8 +41,8 @@ func readClaims(m jwt.MapClaims) (c claims, err error) {
 	return c, nil
 }
 
-// identityOfClaims validates the claims of a token and returns its user.
-func (v *Verifier) identityOfClaims(m jwt.MapClaims, now time.Time) (Identity, error) {
+// validateClaims validates the claims of a token and returns its user.
+func (v *Verifier) validateClaims(m jwt.MapClaims, now time.Time) (Identity, error) {
 	c, err := readClaims(m)
 	switch {
 	case err != nil:

@@ -33,8 +33,8 @@ const (
 // keySet holds the keys behind a JWKS URL. A goroutine refreshes it.
 type keySet struct{ keyfunc keyfunc.Keyfunc }
 
-// newKeySet reads the set, and refreshes it until ctx ends.
-func newKeySet(ctx context.Context, url string, onRead func(error), log zerolog.Logger) (*keySet, error) {
+// newRefreshingKeySet reads the set, and refreshes it until ctx ends.
+func newRefreshingKeySet(ctx context.Context, url string, onRead func(error), log zerolog.Logger) (*keySet, error) {
 	set, err := keyfunc.NewDefaultOverrideCtx(ctx, []string{url}, keyfunc.Override{
 		Client:            &http.Client{Transport: jwksTransport{onRead}},
 		HTTPTimeout:       fetchTimeout,

@@ -16,10 +16,10 @@ import (
 
 func TestPushIsEvidence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := nodetest.ServeWithHooks(t)
+		s := nodetest.ServeWithNginxHooks(t)
 		alice := s.DialAnchor("alice")
 		b := nodetest.RequestReply[*wire.Started](alice, &wire.Start{ID: alice.NextID(), Title: ""})
-		query := nodetest.PushQuery(b.Push.RTMP)
+		query := nodetest.URLQuery(b.Push.RTMP)
 		beats := time.NewTicker(20 * time.Second)
 		defer beats.Stop()
 		want := func(what, state string) {
@@ -52,7 +52,7 @@ func TestPushIsEvidence(t *testing.T) {
 		}
 		// The socket stays: the anchor may start anew.
 		nodetest.RequestReply[*wire.Started](alice, &wire.Start{ID: alice.NextID(), Title: ""})
-		if n := s.Metric(`onair_callbacks_total{event="publish",provider="nginx-rtmp",result="accepted"}`); n != "3" {
+		if n := s.MetricText(`onair_callbacks_total{event="publish",provider="nginx-rtmp",result="accepted"}`); n != "3" {
 			t.Errorf("%s publishes accepted", n)
 		}
 	})
@@ -62,7 +62,7 @@ func TestPushIsEvidence(t *testing.T) {
 // nothing.
 func TestUnrelatedCallbackEndsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := nodetest.ServeWithHooks(t)
+		s := nodetest.ServeWithNginxHooks(t)
 		_, query := s.DialPublishingAnchor("alice")
 		s.SendNginxCallback("publish_done", "9", "8888_alice", query).RequireStatus(204)
 		s.SendNginxCallback("publish_done", "1", "8888_bob", "").RequireStatus(204)
@@ -76,16 +76,16 @@ func TestUnrelatedCallbackEndsNothing(t *testing.T) {
 
 func TestInvalidPushIsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := nodetest.ServeWithHooks(t, "--push.ttl", "10m")
+		s := nodetest.ServeWithNginxHooks(t, "--push.ttl", "10m")
 		back := s.DayToken(auth.Backend, "app")
 		alice, query := s.DialPublishingAnchor("alice")
 		mallory, malloryQuery := s.DialPublishingAnchor("mallory")
 		refused := func(what, code, query, result string) {
 			t.Helper()
 			name := `onair_callbacks_total{event="publish",provider="nginx-rtmp",result="` + result + `"}`
-			before := s.Metric(name)
+			before := s.MetricText(name)
 			s.SendNginxCallback("publish", "5", code, query).RequireProblem(403, wire.CodeForbidden)
-			if after := s.Metric(name); after == before {
+			if after := s.MetricText(name); after == before {
 				t.Errorf("%s: not counted as %s", what, result)
 			}
 		}
@@ -109,7 +109,7 @@ func TestInvalidPushIsRefused(t *testing.T) {
 			t.Errorf("refused pushes left the stream %s", got)
 		}
 		s.SendNginxCallback("update_publish", "1", "8888_alice", query).RequireStatus(204) // the push started before the expiry
-		fresh := nodetest.PushQuery(nodetest.RequestReply[*wire.Pushed](alice, &wire.PushRequest{ID: alice.NextID()}).Push.RTMP)
+		fresh := nodetest.URLQuery(nodetest.RequestReply[*wire.Pushed](alice, &wire.PushRequest{ID: alice.NextID()}).Push.RTMP)
 		s.Call("PUT", "/v1/bans/alice", back, "").RequireStatus(200)
 		s.SendNginxCallback("update_publish", "1", "8888_alice", query).RequireProblem(403, wire.CodeForbidden) // nginx then closes the push
 		refused("banned", "8888_alice", fresh, "not_live")
@@ -125,10 +125,10 @@ func TestInvalidPushIsRefused(t *testing.T) {
 // TestOnlyMediaServerMayCallBack: only the configured media server may call, on its path.
 func TestOnlyMediaServerMayCallBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := nodetest.ServeWithHooks(t, "--proxies", "10.9.0.0/16")
+		s := nodetest.ServeWithNginxHooks(t, "--proxies", "10.9.0.0/16")
 		alice := s.DialAnchor("alice")
 		b := nodetest.RequestReply[*wire.Started](alice, &wire.Start{ID: alice.NextID(), Title: ""})
-		body := "app=live&addr=1.2.3.4&clientid=1&call=publish&name=8888_alice&type=live&" + nodetest.PushQuery(b.Push.RTMP)
+		body := "app=live&addr=1.2.3.4&clientid=1&call=publish&name=8888_alice&type=live&" + nodetest.URLQuery(b.Push.RTMP)
 		post := func(path string, headers ...string) *nodetest.Response {
 			return s.Call("POST", "/v1/hooks/"+path, "", body, headers...)
 		}
@@ -162,11 +162,11 @@ func TestOnlyMediaServerMayCallBack(t *testing.T) {
 // and ends when nothing is pushed in time.
 func TestSessionLivesByCallbacks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := nodetest.ServeWithHooks(t)
+		s := nodetest.ServeWithNginxHooks(t)
 		back := s.DayToken(auth.Backend, "app")
 		b := s.StartStream(back, `{"title":"","anchor":"alice","sources":["callback"]}`)
 		s.StartStream(back, `{"title":"","anchor":"bob","sources":["callback"]}`)
-		s.SendNginxCallback("publish", "1", "8888_alice", nodetest.PushQuery(b.Push.RTMP)).RequireStatus(204)
+		s.SendNginxCallback("publish", "1", "8888_alice", nodetest.URLQuery(b.Push.RTMP)).RequireStatus(204)
 		time.Sleep(11 * time.Minute)
 		if got := s.StreamState("8888_alice") + ", " + s.StreamState("8888_bob"); got != "live, gone" {
 			t.Errorf("%s", got)
@@ -187,7 +187,7 @@ func TestSessionLivesByCallbacks(t *testing.T) {
 // TestUndecidableCallbackIsRefused: a callback that cannot be decided is refused.
 func TestUndecidableCallbackIsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := nodetest.ServeWithHooks(t)
+		s := nodetest.ServeWithNginxHooks(t)
 		alice := s.DialAnchor("alice")
 		b := nodetest.RequestReply[*wire.Started](alice, &wire.Start{ID: alice.NextID(), Title: ""})
 		s.Stop()
@@ -195,7 +195,7 @@ func TestUndecidableCallbackIsRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.HTTP = s.Public.Client()
-		r := hookRequest(t, s, "publish", "8888_alice", nodetest.PushQuery(b.Push.RTMP))
+		r := hookRequest(t, s, "publish", "8888_alice", nodetest.URLQuery(b.Push.RTMP))
 		if r.Status < 500 {
 			t.Errorf("status %d from a server whose log is closed", r.Status)
 		}

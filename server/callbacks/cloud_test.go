@@ -40,7 +40,7 @@ func postTencentPush(s *nodetest.Server, event int, code, sequence string, at ti
 
 func TestTencentCallbacks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		log := &appendRecorder{Log: nodetest.OpenMemory(t)}
+		log := &appendRecorder{Log: nodetest.OpenMemoryStore(t)}
 		s := serveTencent(t, log, "--play.templates", "hd=550")
 		alice := s.DialAnchor("alice")
 		nodetest.RequestReply[*wire.Started](alice, &wire.Start{ID: alice.NextID(), Title: ""})
@@ -101,7 +101,7 @@ func TestTencentCallbacks(t *testing.T) {
 			t.Error("a recording is missing, or a foreign one was stored")
 		}
 		for event, want := range map[string]string{"push_begun": "foreign", "recorded": "foreign", "push_ended": "accepted", "pictured": "not_live", "other": "accepted"} {
-			if n := s.Metric(`onair_callbacks_total{event="` + event + `",provider="tencent",result="` + want + `"}`); n == "" {
+			if n := s.MetricText(`onair_callbacks_total{event="` + event + `",provider="tencent",result="` + want + `"}`); n == "" {
 				t.Errorf("%s was never %s", event, want)
 			}
 		}
@@ -115,7 +115,7 @@ func TestTencentCallbacks(t *testing.T) {
 // nothing, and get different errors.
 func TestInvalidTencentCallbacksAreRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := serveTencent(t, nodetest.OpenMemory(t))
+		s := serveTencent(t, nodetest.OpenMemoryStore(t))
 		alice := s.DialAnchor("alice")
 		nodetest.RequestReply[*wire.Started](alice, &wire.Start{ID: alice.NextID(), Title: ""})
 		wantStatus := func(what string, a *nodetest.Response, status int) {
@@ -137,7 +137,7 @@ func TestInvalidTencentCallbacksAreRefused(t *testing.T) {
 				t.Errorf("too long: status %d", res.StatusCode)
 			}
 		}
-		if n := s.Metric(`onair_callbacks_total{event="",provider="tencent",result="malformed"}`); n != "2" {
+		if n := s.MetricText(`onair_callbacks_total{event="",provider="tencent",result="malformed"}`); n != "2" {
 			t.Errorf("%s callbacks were malformed, want the nonsense and the long one", n)
 		}
 		if a := postTencent(s, 1, body+`,"x":"`+strings.Repeat("x", 60<<10)+`"`, time.Minute); a.Status != 200 {
@@ -156,7 +156,7 @@ func TestInvalidTencentCallbacksAreRefused(t *testing.T) {
 func TestTencentCallsFromAnyAddress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for flags, want := range map[string]int{"": 200, "10.0.0.0/8": 404} {
-			s := serveTencent(t, nodetest.OpenMemory(t), "--hooks.tencent.allow", flags, "--hooks.tencent.secret", "s3cret")
+			s := serveTencent(t, nodetest.OpenMemoryStore(t), "--hooks.tencent.allow", flags, "--hooks.tencent.secret", "s3cret")
 			post := func(path string) int {
 				r := s.NewRequest("POST", "/v1/hooks/tencent"+path, "", `{"t":99999999999,"sign":"`+fmt.Sprintf("%x", md5.Sum([]byte(nodetest.TencentKey+"99999999999")))+`","event_type":9}`, "X-Forwarded-For: 192.0.2.7")
 				res, err := s.HTTP.Do(r)
@@ -179,7 +179,7 @@ func TestTencentCallsFromAnyAddress(t *testing.T) {
 // TestPushEndIsConfirmedWithCloud: the end of a push counts unless the cloud denies it.
 func TestPushEndIsConfirmedWithCloud(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := serveTencent(t, nodetest.OpenMemory(t))
+		s := serveTencent(t, nodetest.OpenMemoryStore(t))
 		alice := s.DialAnchor("alice")
 		nodetest.RequestReply[*wire.Started](alice, &wire.Start{ID: alice.NextID(), Title: ""})
 		var queried []string
@@ -214,7 +214,7 @@ func TestPushEndIsConfirmedWithCloud(t *testing.T) {
 		if strings.Join(queried, " ") != "8888_alice 8888_alice 8888_alice 8888_alice 8888_alice" {
 			t.Errorf("queried for %v", queried)
 		}
-		if n := s.Metric(`onair_callbacks_total{event="push_ended",provider="tencent",result="contradicted"}`); n != "1" {
+		if n := s.MetricText(`onair_callbacks_total{event="push_ended",provider="tencent",result="contradicted"}`); n != "1" {
 			t.Errorf("%s callbacks were contradicted, want 1", n)
 		}
 	})

@@ -27,7 +27,7 @@ func (c *Callbacks) handleEvent(ctx context.Context, p *provider, ev *hooks.Even
 	}
 	isForeignApp := ev.App != "" && ev.App != app
 	switch {
-	case !ev.Kind.IsRequest() && (isForeignApp || !c.Codes.IsOwnCode(ev.Code)):
+	case !ev.Kind.RequestsPermission() && (isForeignApp || !c.Codes.IsOwnCode(ev.Code)):
 		return resultForeign, nil
 	case isForeignApp:
 		return resultDenied, &wire.Error{Code: wire.CodeForbidden, Message: "the app must be " + key}

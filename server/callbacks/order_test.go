@@ -44,21 +44,21 @@ func TestCallbacksInAnyOrder(t *testing.T) {
 			if isStart {
 				event = 1
 			}
-			nodetest.PostTencent(s, event, map[string]any{"stream_id": code, "sequence": fmt.Sprint(code, push), "event_time": time.Now().Unix() + int64(push)}).RequireStatus(200)
+			nodetest.PostTencentCallback(s, event, map[string]any{"stream_id": code, "sequence": fmt.Sprint(code, push), "event_time": time.Now().Unix() + int64(push)}).RequireStatus(200)
 		}, true, true},
 		"srs": {"srs", func(s *nodetest.Server, code, query string, push int, isStart bool) {
 			action := "on_unpublish"
 			if isStart {
 				action = "on_publish"
 			}
-			nodetest.PostSRS(s, "srs/s3cret", fmt.Sprintf(`{"server_id":"v","action":%q,"client_id":"%s%d","app":"live","stream":%q,"param":"?%s"}`, action, code, push, code, query)).RequireStatus(200)
+			nodetest.PostJSONHook(s, "srs/s3cret", fmt.Sprintf(`{"server_id":"v","action":%q,"client_id":"%s%d","app":"live","stream":%q,"param":"?%s"}`, action, code, push, code, query)).RequireStatus(200)
 		}, true, false},
 		"mediamtx": {"mediamtx", func(s *nodetest.Server, code, query string, push int, isStart bool) {
 			if isStart {
-				nodetest.PostSRS(s, "mediamtx/s3cret", fmt.Sprintf(`{"user":"u","action":"publish","path":"live/%s","id":"%s%d","query":%q}`, code, code, push, query)).RequireStatus(204)
-				nodetest.PostSRS(s, "mediamtx/s3cret/available", fmt.Sprintf("path=live/%s&source_id=%s%d", code, code, push)).RequireStatus(204)
+				nodetest.PostJSONHook(s, "mediamtx/s3cret", fmt.Sprintf(`{"user":"u","action":"publish","path":"live/%s","id":"%s%d","query":%q}`, code, code, push, query)).RequireStatus(204)
+				nodetest.PostJSONHook(s, "mediamtx/s3cret/available", fmt.Sprintf("path=live/%s&source_id=%s%d", code, code, push)).RequireStatus(204)
 			} else {
-				nodetest.PostSRS(s, "mediamtx/s3cret/unavailable", fmt.Sprintf("path=live/%s&source_id=%s%d", code, code, push)).RequireStatus(204)
+				nodetest.PostJSONHook(s, "mediamtx/s3cret/unavailable", fmt.Sprintf("path=live/%s&source_id=%s%d", code, code, push)).RequireStatus(204)
 			}
 		}, true, false},
 		"nginx-rtmp": {"nginx-rtmp", func(s *nodetest.Server, code, query string, push int, isStart bool) {
@@ -70,10 +70,10 @@ func TestCallbacksInAnyOrder(t *testing.T) {
 		}, false, false},
 		"zlm": {"zlm", func(s *nodetest.Server, code, query string, _ int, isStart bool) {
 			if isStart {
-				nodetest.PostSRS(s, "zlm/s3cret/on_publish", fmt.Sprintf(`{"mediaServerId":"z","app":"live","stream":%q,"params":%q,"schema":"rtmp"}`, code, query)).RequireStatus(200)
+				nodetest.PostJSONHook(s, "zlm/s3cret/on_publish", fmt.Sprintf(`{"mediaServerId":"z","app":"live","stream":%q,"params":%q,"schema":"rtmp"}`, code, query)).RequireStatus(200)
 			}
 			for _, schema := range []string{"rtsp", "rtmp", "hls", "ts"} {
-				nodetest.PostSRS(s, "zlm/s3cret/on_stream_changed", fmt.Sprintf(`{"mediaServerId":"z","app":"live","stream":%q,"schema":%q,"regist":%v}`, code, schema, isStart)).RequireStatus(200)
+				nodetest.PostJSONHook(s, "zlm/s3cret/on_stream_changed", fmt.Sprintf(`{"mediaServerId":"z","app":"live","stream":%q,"schema":%q,"regist":%v}`, code, schema, isStart)).RequireStatus(200)
 			}
 		}, false, false},
 	} {
@@ -104,7 +104,7 @@ func TestCallbacksInAnyOrder(t *testing.T) {
 						anchor := fmt.Sprint("a", n, "x")
 						code := "8888_" + anchor
 						started := s.StartStream(s.DayToken(auth.Anchor, anchor), `{"title":"x","sources":["callback"]}`)
-						query := nodetest.PushQuery(started.Push.RTMP)
+						query := nodetest.URLQuery(started.Push.RTMP)
 						isAccepted, ended := false, map[int]bool{}
 						all := slices.Clone(order)
 						for i, step := range order {

@@ -175,7 +175,7 @@ func playQuery(s *nodetest.Server, code, protocol string) string {
 	s.T.Helper()
 	var a struct{ Play map[string]string }
 	s.Call("GET", "/v1/streams/"+code+"/play", "", "").RequireStatus(200).Decode(&a)
-	return nodetest.PushQuery(a.Play[protocol])
+	return nodetest.URLQuery(a.Play[protocol])
 }
 
 // TestMediaServers: all media servers can make the same requests and reports, each in its
@@ -184,11 +184,11 @@ func TestMediaServers(t *testing.T) {
 	for name, m := range mediaServers() {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				log := &appendRecorder{Log: nodetest.OpenMemory(t)}
+				log := &appendRecorder{Log: nodetest.OpenMemoryStore(t)}
 				s := nodetest.ServeLog(t, log, "--hooks."+m.key+".enabled", "true", "--hooks."+m.key+".secret", "s3cret", "--play.templates", "hd=550")
 				alice, mallory := s.DialAnchor("alice"), s.DialAnchor("mallory")
-				query := nodetest.PushQuery(nodetest.RequestReply[*wire.Started](alice, &wire.Start{ID: alice.NextID(), Title: ""}).Push.RTMP)
-				malloryQuery := nodetest.PushQuery(nodetest.RequestReply[*wire.Started](mallory, &wire.Start{ID: mallory.NextID(), Title: ""}).Push.RTMP)
+				query := nodetest.URLQuery(nodetest.RequestReply[*wire.Started](alice, &wire.Start{ID: alice.NextID(), Title: ""}).Push.RTMP)
+				malloryQuery := nodetest.URLQuery(nodetest.RequestReply[*wire.Started](mallory, &wire.Start{ID: mallory.NextID(), Title: ""}).Push.RTMP)
 				wantAccepted := func(what string, p post) {
 					t.Helper()
 					if a := sendCallback(s, name, p); a.Status >= 300 || strings.TrimSpace(string(a.Body)) != m.acceptedBody {
@@ -259,7 +259,7 @@ func TestMediaServers(t *testing.T) {
 // of that code.
 func TestForeignRecordingIsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		log := &appendRecorder{Log: nodetest.OpenMemory(t)}
+		log := &appendRecorder{Log: nodetest.OpenMemoryStore(t)}
 		s := nodetest.ServeLog(t, log, "--hooks.nginx-rtmp.enabled", "true", "--hooks.nginx-rtmp.secret", "s3cret", "--push.ttl", "1m")
 		_, query := s.DialPublishingAnchor("alice")
 		_, malloryQuery := s.DialPublishingAnchor("mallory")
@@ -282,10 +282,10 @@ func TestAcceptedRecordingIsDurable(t *testing.T) {
 	for name, m := range mediaServers() {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				log := presencetest.NewFaultyLog(nodetest.OpenMemory(t))
+				log := presencetest.NewFaultyLog(nodetest.OpenMemoryStore(t))
 				s := nodetest.ServeLog(t, log, "--hooks."+m.key+".enabled", "true", "--hooks."+m.key+".secret", "s3cret")
 				alice := s.DialAnchor("alice")
-				query := nodetest.PushQuery(nodetest.RequestReply[*wire.Started](alice, &wire.Start{ID: alice.NextID(), Title: ""}).Push.RTMP)
+				query := nodetest.URLQuery(nodetest.RequestReply[*wire.Started](alice, &wire.Start{ID: alice.NextID(), Title: ""}).Push.RTMP)
 				log.SetDiskFull(true)
 				if a := sendCallback(s, name, m.recorded("8888_alice", query)); a.Status != 503 {
 					t.Errorf("status %d while nothing can be stored", a.Status)
@@ -305,7 +305,7 @@ func TestZLMSchemasAreOnePush(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := nodetest.Serve(t, "--hooks.zlm.enabled", "true", "--hooks.zlm.secret", "s3cret")
 		alice := s.DialAnchor("alice")
-		query := nodetest.PushQuery(nodetest.RequestReply[*wire.Started](alice, &wire.Start{ID: alice.NextID(), Title: ""}).Push.RTMP)
+		query := nodetest.URLQuery(nodetest.RequestReply[*wire.Started](alice, &wire.Start{ID: alice.NextID(), Title: ""}).Push.RTMP)
 		zlm := mediaServers()["zlm"]
 		sendCallback(s, "zlm", zlm.publish("", "8888_alice", query)).RequireStatus(200)
 		if got := s.StreamState("8888_alice"); got != "starting" {
@@ -358,7 +358,7 @@ func TestSupersededEndIsIgnored(t *testing.T) {
 		if got := s.StreamState("8888_alice"); got != "away media" {
 			t.Errorf("after its own end: %s", got)
 		}
-		if n := s.Metric(`onair_callbacks_total{event="on_stream_changed",provider="zlm",result="superseded"}`); n != "1" {
+		if n := s.MetricText(`onair_callbacks_total{event="on_stream_changed",provider="zlm",result="superseded"}`); n != "1" {
 			t.Errorf("%s callbacks were superseded, want 1", n)
 		}
 	})
@@ -370,7 +370,7 @@ func TestMediaMTXAsksForCredentials(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := nodetest.Serve(t, "--hooks.mediamtx.enabled", "true", "--hooks.mediamtx.secret", "s3cret")
 		alice := s.DialAnchor("alice")
-		query := nodetest.PushQuery(nodetest.RequestReply[*wire.Started](alice, &wire.Start{ID: alice.NextID(), Title: ""}).Push.RTMP)
+		query := nodetest.URLQuery(nodetest.RequestReply[*wire.Started](alice, &wire.Start{ID: alice.NextID(), Title: ""}).Push.RTMP)
 		m := mediaServers()["mediamtx"]
 		sendCallback(s, "mediamtx", m.publish("", "8888_alice", "")).RequireProblem(401, wire.CodeUnauthorized)
 		sendCallback(s, "mediamtx", m.publish("", "8888_alice", query[1:])).RequireProblem(401, wire.CodeUnauthorized)

@@ -111,9 +111,9 @@ func (b *Budget) currentLimitLocked() rate.Limit {
 	return min(b.configuredLimit, b.reducedLimit+recovered)
 }
 
-// reduceRate halves the rate and starts a pause. During a pause it does nothing:
+// halveRateAndPause halves the rate and starts a pause. During a pause it does nothing:
 // concurrent requests get the same response.
-func (b *Budget) reduceRate() {
+func (b *Budget) halveRateAndPause() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !b.reducedAt.IsZero() && time.Since(b.reducedAt) < pause {

@@ -35,7 +35,7 @@ func TestBudgetProperty(t *testing.T) {
 						mu.Unlock()
 						for _, index := range reductions {
 							if index == i*20+n {
-								b.reduceRate()
+								b.halveRateAndPause()
 							}
 						}
 						if n%5 == 0 {
@@ -76,7 +76,7 @@ func TestBudgetReducesRate(t *testing.T) {
 		}
 		began := time.Now()
 		for range 20 { // concurrent rejections reduce the rate once
-			b.reduceRate()
+			b.halveRateAndPause()
 		}
 		if err := b.waitForRequest(t.Context()); err != nil || time.Since(began) < pause {
 			t.Errorf("next request after %v, %v", time.Since(began), err)
@@ -85,7 +85,7 @@ func TestBudgetReducesRate(t *testing.T) {
 			t.Errorf("%.1f per second after a reduction from 50", got)
 		}
 		for range 20 {
-			b.reduceRate()
+			b.halveRateAndPause()
 			time.Sleep(pause)
 		}
 		if got := b.currentLimit(); got < b.configuredLimit/minLimitDivisor {
@@ -116,7 +116,7 @@ func TestBudgetContextEnds(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		b.reduceRate()
+		b.halveRateAndPause()
 		ctx, cancel := context.WithTimeout(t.Context(), pause/2)
 		defer cancel()
 		if err := b.waitForRequest(ctx); !errors.Is(err, ErrBudgetWait) {

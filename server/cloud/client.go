@@ -52,10 +52,10 @@ func newRateLimitedClient(o Options) *rateLimitedClient {
 	}}
 }
 
-// sendWithinBudget calls send, which sends one request, when the budget permits it. It
+// retryWithinBudget calls send, which sends one request, when the budget permits it. It
 // repeats that if the provider rejects the request for its rate. send builds the request,
 // since a signature contains the time.
-func (c *rateLimitedClient) sendWithinBudget(ctx context.Context, send func() error) (err error) {
+func (c *rateLimitedClient) retryWithinBudget(ctx context.Context, send func() error) (err error) {
 	for range maxAttempts {
 		if err := c.budget.waitForRequest(ctx); err != nil {
 			return err
@@ -63,36 +63,36 @@ func (c *rateLimitedClient) sendWithinBudget(ctx context.Context, send func() er
 		if err = send(); !errors.Is(err, ErrRateLimited) {
 			return err
 		}
-		c.budget.reduceRate()
+		c.budget.halveRateAndPause()
 	}
 	return err
 }
 
-// get returns the body of a successful response to a GET request.
-func (c *rateLimitedClient) get(ctx context.Context, link string) ([]byte, error) {
-	status, body, err := c.request(ctx, http.MethodGet, link)
+// getWithRetries returns the body of a successful response to a GET request.
+func (c *rateLimitedClient) getWithRetries(ctx context.Context, link string) ([]byte, error) {
+	status, body, err := c.requestWithRetries(ctx, http.MethodGet, link)
 	if err == nil {
-		err = checkHTTPStatus(status)
+		err = checkStatusIs2xx(status)
 	}
 	return body, err
 }
 
-// request sends a request without a body, and returns the response.
-func (c *rateLimitedClient) request(ctx context.Context, method, link string) (status int, body []byte, err error) {
-	err = c.sendWithinBudget(ctx, func() error {
+// requestWithRetries sends a request without a body, and returns the response.
+func (c *rateLimitedClient) requestWithRetries(ctx context.Context, method, link string) (status int, body []byte, err error) {
+	err = c.retryWithinBudget(ctx, func() error {
 		r, err := http.NewRequestWithContext(ctx, method, link, nil)
 		if err != nil {
 			return errors.New("cloud: invalid URL") // the original error contains it
 		}
-		status, body, err = c.send(r)
+		status, body, err = c.sendOnce(r)
 		return err
 	})
 	return status, body, err
 }
 
-// send sends a request, and returns the response with any status except that of a
+// sendOnce sends a request, and returns the response with any status except that of a
 // rejected rate, for which it returns ErrRateLimited.
-func (c *rateLimitedClient) send(r *http.Request) (status int, body []byte, err error) {
+func (c *rateLimitedClient) sendOnce(r *http.Request) (status int, body []byte, err error) {
 	resp, err := c.client.Do(r)
 	if err != nil {
 		if urlErr, ok := errors.AsType[*url.Error](err); ok {
@@ -114,8 +114,8 @@ func (c *rateLimitedClient) send(r *http.Request) (status int, body []byte, err 
 	return resp.StatusCode, body, nil
 }
 
-// checkHTTPStatus returns an error for a status other than 2xx.
-func checkHTTPStatus(status int) error {
+// checkStatusIs2xx returns an error for a status other than 2xx.
+func checkStatusIs2xx(status int) error {
 	if status/100 != 2 {
 		return fmt.Errorf("cloud: response has status %d", status)
 	}

@@ -82,7 +82,7 @@ func (s *numberOrString) UnmarshalJSON(data []byte) error {
 
 // callAPI makes one call and returns the result code and output of the response.
 func (t *TencentLegacy) callAPI(ctx context.Context, action string, parameters url.Values) (ret int, output json.RawMessage, err error) {
-	err = t.client.sendWithinBudget(ctx, func() error {
+	err = t.client.retryWithinBudget(ctx, func() error {
 		until := strconv.FormatInt(time.Now().Add(signatureTTL).Unix(), 10)
 		sum := md5.Sum([]byte(t.key() + until))
 		query := url.Values{"appid": {t.appID}, "interface": {action}, "t": {until}, "sign": {hex.EncodeToString(sum[:])}}
@@ -91,9 +91,9 @@ func (t *TencentLegacy) callAPI(ctx context.Context, action string, parameters u
 		if err != nil {
 			return errors.New("cloud: tencent legacy: invalid URL")
 		}
-		status, response, err := t.client.send(r)
+		status, response, err := t.client.sendOnce(r)
 		if err == nil {
-			err = checkHTTPStatus(status)
+			err = checkStatusIs2xx(status)
 		}
 		if err != nil {
 			return err
@@ -123,8 +123,8 @@ func decodeLegacyResponse(response []byte) (ret int, output json.RawMessage, err
 	return ret, reply.Output, nil
 }
 
-// legacyError returns the error for an unexpected result code.
-func legacyError(action string, ret int) error { return &apiError{action, strconv.Itoa(ret)} }
+// newLegacyError returns the error for an unexpected result code.
+func newLegacyError(action string, ret int) error { return &apiError{action, strconv.Itoa(ret)} }
 
 // PushState returns the state of one stream by Live_Channel_GetStatus:
 // https://cloud.tencent.com/document/product/267/9500. The response has a row for each
@@ -139,7 +139,7 @@ func (t *TencentLegacy) PushState(ctx context.Context, code string) (State, erro
 	case ret == retNeverPushed:
 		return Offline, nil
 	case ret != retOK:
-		return 0, legacyError(action, ret)
+		return 0, newLegacyError(action, ret)
 	}
 	return decodeLegacyState(output)
 }
@@ -188,5 +188,5 @@ func (t *TencentLegacy) setPushStatus(ctx context.Context, code string, status i
 	if err != nil || ret == retOK || ret == retNeverPushed && status != 0 {
 		return err
 	}
-	return legacyError(action, ret)
+	return newLegacyError(action, ret)
 }

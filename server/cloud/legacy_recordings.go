@@ -59,9 +59,9 @@ func (t *TencentLegacy) forEachRecordingOfDay(ctx context.Context, code string, 
 		case ret == retNeverPushed, ret == retEmpty:
 			return nil
 		case ret != retOK:
-			return legacyError(action, ret)
+			return newLegacyError(action, ret)
 		}
-		total, recordings, rows, err := decodeLegacyFiles(output, code)
+		total, recordings, rows, err := decodeLegacyRecordingsPage(output, code)
 		if err != nil {
 			return err
 		}
@@ -74,9 +74,9 @@ func (t *TencentLegacy) forEachRecordingOfDay(ctx context.Context, code string, 
 	}
 }
 
-// decodeLegacyFiles decodes a page. It returns the number of files on all pages, the
+// decodeLegacyRecordingsPage decodes a page. It returns the number of files on all pages, the
 // recordings of this page that are ready to play, and the number of its rows.
-func decodeLegacyFiles(output []byte, code string) (total int, recordings []presence.Recording, rows int, err error) {
+func decodeLegacyRecordingsPage(output []byte, code string) (total int, recordings []presence.Recording, rows int, err error) {
 	var page struct {
 		AllCount numberOrString `json:"all_count"`
 		FileList []legacyFile   `json:"file_list"`

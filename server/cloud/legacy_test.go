@@ -252,7 +252,7 @@ func FuzzTencentLegacy(f *testing.F) {
 		if (err == nil) != (state >= Offline && state <= Forbidden) || ret == retRateLimited {
 			t.Fatalf("%v, %v", state, err)
 		}
-		_, recordings, rows, err := decodeLegacyFiles(output, "8888_alice")
+		_, recordings, rows, err := decodeLegacyRecordingsPage(output, "8888_alice")
 		if len(recordings) > rows || err != nil && len(recordings) > 0 {
 			t.Fatalf("%d of %d, %v", len(recordings), rows, err)
 		}

@@ -48,11 +48,11 @@ func (n *NginxRTMP) ForEachOnline(ctx context.Context, yield func(code string)) 
 	if stat == "" {
 		return errors.New("cloud: nginx-rtmp: no statistics URL configured")
 	}
-	page, err := n.client.get(ctx, stat)
+	page, err := n.client.getWithRetries(ctx, stat)
 	if err != nil {
 		return err
 	}
-	codes, err := decodePushedStreams(page, n.app)
+	codes, err := decodePushedCodes(page, n.app)
 	if err != nil {
 		return err
 	}
@@ -62,10 +62,10 @@ func (n *NginxRTMP) ForEachOnline(ctx context.Context, yield func(code string)) 
 	return nil
 }
 
-// decodePushedStreams returns the streams of an application that have a push. The page
+// decodePushedCodes returns the streams of an application that have a push. The page
 // contains text of clients; the module escapes markup, and replaces each byte that is not
 // printable ASCII by a space.
-func decodePushedStreams(page []byte, app string) (codes []string, err error) {
+func decodePushedCodes(page []byte, app string) (codes []string, err error) {
 	var rtmp struct {
 		XMLName xml.Name `xml:"rtmp"`
 		Servers []struct {
@@ -101,7 +101,7 @@ func (n *NginxRTMP) CutPush(ctx context.Context, code string) error {
 		return errors.New("cloud: nginx-rtmp: no control URL configured")
 	}
 	query := url.Values{"app": {n.app}, "name": {code}}
-	_, err := n.client.get(ctx, control+"/drop/publisher?"+query.Encode())
+	_, err := n.client.getWithRetries(ctx, control+"/drop/publisher?"+query.Encode())
 	return err
 }
 

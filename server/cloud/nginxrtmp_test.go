@@ -49,7 +49,7 @@ func TestDecodePushedStreams(t *testing.T) {
 	want := []string{"8888_alice", "8888_carol"}
 	// Clients choose their names freely.
 	for _, flashver := range []string{"LNX", "", "&lt;publishing/&gt;", "]]&gt;&lt;/rtmp&gt;"} {
-		got, err := decodePushedStreams([]byte(strings.Replace(statisticsPage, "%s", flashver, 1)), "live")
+		got, err := decodePushedCodes([]byte(strings.Replace(statisticsPage, "%s", flashver, 1)), "live")
 		if err != nil || !slices.Equal(got, want) {
 			t.Errorf("%q: %v, %v; want %v", flashver, got, err, want)
 		}
@@ -62,11 +62,11 @@ func TestDecodePushedStreams(t *testing.T) {
 		"JSON":         `{"rtmp":{}}`,
 		"invalid XML":  strings.Replace(statisticsPage, "%s", "\x00", 1),
 	} {
-		if got, err := decodePushedStreams([]byte(page), "live"); err == nil || len(got) > 0 {
+		if got, err := decodePushedCodes([]byte(page), "live"); err == nil || len(got) > 0 {
 			t.Errorf("%s: %v, %v", name, got, err)
 		}
 	}
-	if got, err := decodePushedStreams([]byte("<rtmp></rtmp>"), "live"); err != nil || len(got) > 0 {
+	if got, err := decodePushedCodes([]byte("<rtmp></rtmp>"), "live"); err != nil || len(got) > 0 {
 		t.Errorf("an nginx without streams: %v, %v", got, err)
 	}
 }
@@ -133,7 +133,7 @@ func FuzzDecodePushedStreams(f *testing.F) {
 	f.Add([]byte(statisticsPage))
 	f.Add([]byte("<rtmp><server><application><name>live</name><live><stream><name>a&lt;b</name><publishing/></stream></live></application></server></rtmp>"))
 	f.Fuzz(func(t *testing.T, page []byte) {
-		got, err := decodePushedStreams(page, "live")
+		got, err := decodePushedCodes(page, "live")
 		if err != nil && len(got) > 0 {
 			t.Fatalf("%q with error %v", got, err)
 		}

@@ -62,7 +62,7 @@ const srsPageSize = 1000
 func (s *SRS) forEachPushedStream(ctx context.Context, yield func(srsStream)) error {
 	known := map[numberOrString]bool{}
 	for start := 0; ; {
-		response, err := s.client.get(ctx, s.baseURL()+"/api/v1/streams/?start="+strconv.Itoa(start)+"&count="+strconv.Itoa(srsPageSize))
+		response, err := s.client.getWithRetries(ctx, s.baseURL()+"/api/v1/streams/?start="+strconv.Itoa(start)+"&count="+strconv.Itoa(srsPageSize))
 		if err != nil {
 			return err
 		}
@@ -140,11 +140,11 @@ func (s *SRS) disconnectClient(ctx context.Context, client string) error {
 	if client == "" {
 		return errMalformed
 	}
-	status, response, err := s.client.request(ctx, http.MethodDelete, s.baseURL()+"/api/v1/clients/"+url.PathEscape(client))
+	status, response, err := s.client.requestWithRetries(ctx, http.MethodDelete, s.baseURL()+"/api/v1/clients/"+url.PathEscape(client))
 	if err != nil || status == http.StatusNotFound {
 		return err
 	}
-	if err := checkHTTPStatus(status); err != nil {
+	if err := checkStatusIs2xx(status); err != nil {
 		return err
 	}
 	var reply struct{ Code *int }

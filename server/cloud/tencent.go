@@ -37,12 +37,12 @@ type Tencent struct {
 	client      *rateLimitedClient
 	domain, app string
 	vodApp      int64
-	live, vod   tencentAPI
+	live, vod   tencentEndpoint
 	credentials func() (id, key string) // a function, so that no formatting prints the key
 }
 
-// tencentAPI is the endpoint of one service.
-type tencentAPI struct{ service, version, scheme, host string }
+// tencentEndpoint is the endpoint of one service.
+type tencentEndpoint struct{ service, version, scheme, host string }
 
 // NewTencent returns a client, or an error if a required value is missing or a URL is
 // invalid.
@@ -55,37 +55,37 @@ func NewTencent(c TencentConfig, o Options) (*Tencent, error) {
 		credentials: func() (id, key string) { return c.SecretID, c.SecretKey },
 	}
 	var err error
-	if t.live, err = newTencentAPI("live", "2018-08-01", c.URL); err != nil {
+	if t.live, err = newTencentEndpoint("live", "2018-08-01", c.URL); err != nil {
 		return nil, err
 	}
-	t.vod, err = newTencentAPI("vod", "2018-07-17", c.VODURL)
+	t.vod, err = newTencentEndpoint("vod", "2018-07-17", c.VODURL)
 	return t, err
 }
 
-func newTencentAPI(service, version, link string) (tencentAPI, error) {
+func newTencentEndpoint(service, version, link string) (tencentEndpoint, error) {
 	u, err := url.Parse(cmp.Or(link, "https://"+service+".tencentcloudapi.com"))
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
-		return tencentAPI{}, fmt.Errorf("cloud: tencent: invalid URL of the %s API", service)
+		return tencentEndpoint{}, fmt.Errorf("cloud: tencent: invalid URL of the %s API", service)
 	}
-	return tencentAPI{service, version, u.Scheme, u.Host}, nil
+	return tencentEndpoint{service, version, u.Scheme, u.Host}, nil
 }
 
-// tencentStream identifies a stream in requests.
-type tencentStream struct {
+// tencentStreamID identifies a stream in requests.
+type tencentStreamID struct {
 	DomainName string
 	AppName    string
 	StreamName string `json:",omitempty"`
 }
 
-func (t *Tencent) streamName(code string) tencentStream { return tencentStream{t.domain, t.app, code} }
+func (t *Tencent) streamID(code string) tencentStreamID { return tencentStreamID{t.domain, t.app, code} }
 
 // callAPI makes one call and decodes the response into reply, unless that is nil.
-func (t *Tencent) callAPI(ctx context.Context, api tencentAPI, action string, request, reply any) error {
+func (t *Tencent) callAPI(ctx context.Context, api tencentEndpoint, action string, request, reply any) error {
 	body, err := json.Marshal(request)
 	if err != nil {
 		return fmt.Errorf("cloud: tencent: %s: %w", action, err)
 	}
-	return t.client.sendWithinBudget(ctx, func() error {
+	return t.client.retryWithinBudget(ctx, func() error {
 		r, err := http.NewRequestWithContext(ctx, http.MethodPost, api.scheme+"://"+api.host+"/", bytes.NewReader(body))
 		if err != nil {
 			return fmt.Errorf("cloud: tencent: invalid URL of the %s API", api.service)
@@ -97,7 +97,7 @@ func (t *Tencent) callAPI(ctx context.Context, api tencentAPI, action string, re
 		r.Header.Set("X-TC-Action", action)
 		r.Header.Set("X-TC-Version", api.version)
 		r.Header.Set("X-TC-Timestamp", strconv.FormatInt(now.Unix(), 10))
-		status, response, err := t.client.send(r)
+		status, response, err := t.client.sendOnce(r)
 		if err != nil {
 			return err
 		}
@@ -113,7 +113,7 @@ func decodeTencentResponse(status int, response []byte, action string, reply any
 		RequestID *string `json:"RequestId"`
 	}
 	if json.Unmarshal(response, &outer) != nil || json.Unmarshal(outer.Response, &inner) != nil {
-		return cmp.Or(checkHTTPStatus(status), errMalformed)
+		return cmp.Or(checkStatusIs2xx(status), errMalformed)
 	}
 	switch {
 	case inner.Error != nil && strings.HasPrefix(inner.Error.Code, "RequestLimitExceeded"):
@@ -121,7 +121,7 @@ func decodeTencentResponse(status int, response []byte, action string, reply any
 	case inner.Error != nil:
 		return &apiError{action, inner.Error.Code}
 	case status != http.StatusOK:
-		return checkHTTPStatus(status)
+		return checkStatusIs2xx(status)
 	case inner.RequestID == nil: // every response has one
 		return errMalformed
 	case reply == nil:
@@ -137,7 +137,7 @@ func decodeTencentResponse(status int, response []byte, action string, reply any
 // https://www.tencentcloud.com/document/product/267/30796.
 func (t *Tencent) PushState(ctx context.Context, code string) (State, error) {
 	var reply struct{ StreamState string }
-	if err := t.callAPI(ctx, t.live, "DescribeLiveStreamState", t.streamName(code), &reply); err != nil {
+	if err := t.callAPI(ctx, t.live, "DescribeLiveStreamState", t.streamID(code), &reply); err != nil {
 		return 0, err
 	}
 	switch reply.StreamState {

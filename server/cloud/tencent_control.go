@@ -16,7 +16,7 @@ const maxForbidReason = 512
 // CutPush ends the push of a stream by DropLiveStream, if there is one:
 // https://www.tencentcloud.com/document/product/267/30794. A new push may begin at once.
 func (t *Tencent) CutPush(ctx context.Context, code string) error {
-	return ignoreNotFound(t.callAPI(ctx, t.live, "DropLiveStream", t.streamName(code), nil))
+	return ignoreNotFound(t.callAPI(ctx, t.live, "DropLiveStream", t.streamID(code), nil))
 }
 
 // ForbidPush ends the push of a stream and forbids new ones until a time, by
@@ -37,16 +37,16 @@ func (t *Tencent) ForbidPush(ctx context.Context, code string, until time.Time, 
 		reason = strings.ToValidUTF8(reason[:maxForbidReason], "")
 	}
 	return t.callAPI(ctx, t.live, "ForbidLiveStream", struct {
-		tencentStream
+		tencentStreamID
 		ResumeTime string
 		Reason     string `json:",omitempty"`
-	}{t.streamName(code), until.UTC().Format(time.RFC3339), reason}, nil)
+	}{t.streamID(code), until.UTC().Format(time.RFC3339), reason}, nil)
 }
 
 // AllowPush undoes ForbidPush by ResumeLiveStream. It does nothing if pushes are not
 // forbidden.
 func (t *Tencent) AllowPush(ctx context.Context, code string) error {
-	return ignoreNotFound(t.callAPI(ctx, t.live, "ResumeLiveStream", t.streamName(code), nil))
+	return ignoreNotFound(t.callAPI(ctx, t.live, "ResumeLiveStream", t.streamID(code), nil))
 }
 
 // ignoreNotFound returns nil for API errors about a missing stream or ban, otherwise err.

@@ -82,9 +82,9 @@ func (t *Tencent) ForEachOnline(ctx context.Context, yield func(code string)) er
 
 func (t *Tencent) readOnlinePage(ctx context.Context, number int) (page onlinePage, err error) {
 	err = t.callAPI(ctx, t.live, "DescribeLiveStreamOnlineList", struct {
-		tencentStream
+		tencentStreamID
 		PageNum, PageSize int
-	}{t.streamName(""), number, onlinePageSize}, &page)
+	}{t.streamID(""), number, onlinePageSize}, &page)
 	if err == nil && (page.TotalNum == nil || *page.TotalNum < 0) {
 		err = errMalformed
 	}

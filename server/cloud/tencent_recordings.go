@@ -88,7 +88,7 @@ func (m *vodFile) recording(code string) (presence.Recording, error) {
 	rec := newTencentRecording(m.FileID, code, m.BasicInfo.MediaURL)
 	rec.EndedAt = createdAt.UnixMilli()
 	if m.BasicInfo.Type != "" {
-		rec.Format = formatByExtension(m.BasicInfo.Type)
+		rec.Format = formatOfExtension(m.BasicInfo.Type)
 	}
 	if m.MetaData != nil {
 		if m.MetaData.Duration < 0 || m.MetaData.Duration > 1e9 || m.MetaData.Size < 0 {
@@ -105,12 +105,12 @@ func newTencentRecording(fileID, code, location string) presence.Recording {
 	name, _, _ := strings.Cut(location, "?")
 	return presence.Recording{
 		ID: presence.RecordingID("tencent", fileID), Provider: "tencent", Code: code, Location: location,
-		Format: formatByExtension(name[strings.LastIndexAny(name, "./")+1:]),
+		Format: formatOfExtension(name[strings.LastIndexAny(name, "./")+1:]),
 	}
 }
 
-// formatByExtension returns the format of a file.
-func formatByExtension(extension string) string {
+// formatOfFile returns the format of a file.
+func formatOfExtension(extension string) string {
 	if extension = strings.ToLower(extension); extension == "m3u8" {
 		return "hls"
 	}

@@ -65,7 +65,7 @@ func (v *validation) validateCloud() {
 	var providers []string
 	for _, u := range used {
 		if missing := v.Cloud.missingKeys(u.provider, u.key == "moderation.provider"); missing != "" {
-			v.addError(u.key, "%s requires %s", u.provider, missing)
+			v.addFirstError(u.key, "%s requires %s", u.provider, missing)
 		}
 		if u.provider != "" && !slices.Contains(providers, u.provider) {
 			providers = append(providers, u.provider)
@@ -73,14 +73,8 @@ func (v *validation) validateCloud() {
 	}
 	if v.Cloud.URL != "" && len(providers) > 1 {
 		slices.Sort(providers)
-		v.addError("cloud.url", "must belong to one provider: %s are in use, and signed calls to one would go to the other", strings.Join(providers, " and "))
+		v.addFirstError("cloud.url", "must belong to one provider: %s are in use, and signed calls to one would go to the other", strings.Join(providers, " and "))
 	}
-	v.validateMinimums(
-		durationBound{"poll.interval", v.Poll.Interval, time.Second},
-		durationBound{"recordings.every", v.Recordings.Every, time.Minute},
-		durationBound{"liveness.poll_blind", v.Liveness.PollBlind, v.Poll.Interval},
-		durationBound{"webhooks.retry", v.Webhooks.Retry, time.Second},
-	)
 	if v.Poll.OfflineAfter > maxOfflinePolls {
 		v.rejectValue("poll.offline_after", "must be at most %d", maxOfflinePolls)
 	}
@@ -88,7 +82,7 @@ func (v *validation) validateCloud() {
 		v.rejectValue("liveness.media", "requires poll.provider")
 	}
 	if v.Webhooks.URL != "" && len(v.Webhooks.Secrets) == 0 {
-		v.addError("webhooks.secret", "required by webhooks.url: the receiver must be able to verify events")
+		v.addFirstError("webhooks.secret", "required by webhooks.url: the receiver must be able to verify events")
 	}
 }
 

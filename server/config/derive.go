@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"os"
+	"slices"
 	"strings"
 	"time"
 )
@@ -12,7 +13,7 @@ import (
 // generates missing secrets.
 func (v *validation) deriveValues() {
 	if v.Node == "" {
-		v.Node = hostName() + "-" + randomHex(4)
+		v.Node = hostNameOrDefault() + "-" + randomHex(4)
 	}
 	if v.values["heartbeat.grace"].text == "" {
 		v.Heartbeat.Grace = min(v.Heartbeat.Interval/10, 5*time.Second)
@@ -21,13 +22,16 @@ func (v *validation) deriveValues() {
 	for i := range v.Play.Domains {
 		v.Play.Domains[i].Name = strings.ReplaceAll(v.Play.Domains[i].Name, "{bizid}", v.BizID)
 	}
-	v.Play.Providers, v.Play.Deltas = expandDomains(v.Play.Providers, v.BizID), expandDomains(v.Play.Deltas, v.BizID)
-	v.Play.Keys, v.Play.BackupKeys = expandDomains(v.Play.Keys, v.BizID), expandDomains(v.Play.BackupKeys, v.BizID)
-	v.generateSecrets()
+	v.Play.Providers, v.Play.Deltas = expandBizIDInDomains(v.Play.Providers, v.BizID), expandBizIDInDomains(v.Play.Deltas, v.BizID)
+	v.Play.Keys, v.Play.BackupKeys = expandBizIDInDomains(v.Play.Keys, v.BizID), expandBizIDInDomains(v.Play.BackupKeys, v.BizID)
+	v.generateMissingSecrets()
+	if v.values["viewer.anonymous"].text == "" {
+		v.Viewer.Anonymous = slices.Contains(v.GeneratedSecrets, "auth.secret")
+	}
 }
 
-// expandDomains returns a map by domain with {bizid} replaced in the domains.
-func expandDomains[V any](byDomain map[string]V, bizid string) map[string]V {
+// expandBizIDInDomains returns a map by domain with {bizid} replaced in the domains.
+func expandBizIDInDomains[V any](byDomain map[string]V, bizid string) map[string]V {
 	if byDomain == nil {
 		return nil
 	}
@@ -38,8 +42,8 @@ func expandDomains[V any](byDomain map[string]V, bizid string) map[string]V {
 	return expanded
 }
 
-// generateSecrets generates the required secrets that no source set.
-func (c *Config) generateSecrets() {
+// generateMissingSecrets generates the required secrets that no source set.
+func (c *Config) generateMissingSecrets() {
 	a := &c.Auth
 	for _, s := range []struct {
 		key     string
@@ -49,7 +53,7 @@ func (c *Config) generateSecrets() {
 	}{
 		{"auth.secret", &a.Secret, 32, a.Secret == "" && len(a.Secrets) == 0 && a.JWKSURL == "" && a.PublicKey == ""},
 		{"push.key", &c.Push.Key, 16, c.Push.Key == "" && c.Push.Provider != "none"},
-		{"play.key", &c.Play.Key, 16, c.Play.Key == "" && c.needsPlayKey()},
+		{"play.key", &c.Play.Key, 16, c.Play.Key == "" && c.needsDefaultPlayKey()},
 		{"code_key", &c.CodeKey, 16, c.CodeKey == "" && strings.Contains(c.Code, "{anchor_hash}")},
 	} {
 		if s.missing {
@@ -59,8 +63,8 @@ func (c *Config) generateSecrets() {
 	}
 }
 
-// needsPlayKey reports whether a play domain has no key of its own and needs one.
-func (c *Config) needsPlayKey() bool {
+// needsDefaultPlayKey reports whether a play domain has no key of its own and needs one.
+func (c *Config) needsDefaultPlayKey() bool {
 	for _, d := range c.Play.Domains {
 		if s := c.Play.SignerConfig(d.Name); s.Key == "" && s.Provider != "none" {
 			return true
@@ -69,15 +73,15 @@ func (c *Config) needsPlayKey() bool {
 	return false
 }
 
-// randomHex returns n random bytes as hexadecimal digits.
-func randomHex(n int) string {
-	b := make([]byte, n)
+// randomHex returns random bytes as hexadecimal digits.
+func randomHex(byteCount int) string {
+	b := make([]byte, byteCount)
 	_, _ = rand.Read(b) // it never fails
 	return hex.EncodeToString(b)
 }
 
-// hostName returns the name of this machine, or "node".
-func hostName() string {
+// hostNameOrDefault returns the name of this machine, or "node".
+func hostNameOrDefault() string {
 	name, err := os.Hostname()
 	if err != nil {
 		return "node"

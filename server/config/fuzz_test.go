@@ -5,7 +5,7 @@ import "testing"
 // FuzzLoadFile: every file gives an error or a valid configuration, never a panic.
 func FuzzLoadFile(f *testing.F) {
 	f.Add("heartbeat:\n  interval: 1s\nlists: [a, b]\nplay.domain: {a: 1, b: 2}")
-	f.Add(string(Sample()))
+	f.Add(string(SampleYAML()))
 	f.Add("a: &a [*a]")
 	f.Add("auth:\n  secret: k\n  secrets: {k: v}")
 	f.Add("auth.secret: *k")

@@ -22,18 +22,18 @@ type layer map[string]rawValue
 // Load reads the configuration from flags, the environment and a file. Its error
 // lists every problem with the key and the origin of the value.
 func Load(args, environ []string) (*Config, error) {
-	flags := Flags()
+	flags := NewFlagSet()
 	if err := flags.Parse(args); err != nil {
 		return nil, err
 	}
 	if flags.NArg() > 0 {
 		return nil, fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}
-	return FromFlags(flags, environ)
+	return LoadWithFlags(flags, environ)
 }
 
-// Flags returns a flag set with --config and a flag for every key.
-func Flags() *pflag.FlagSet {
+// NewFlagSet returns a flag set with --config and a flag for every key.
+func NewFlagSet() *pflag.FlagSet {
 	f := pflag.NewFlagSet("onair", pflag.ContinueOnError)
 	f.SortFlags = false
 	f.String("config", "", "configuration file; empty: "+DefaultFile+", if it exists")
@@ -47,25 +47,25 @@ func Flags() *pflag.FlagSet {
 	return f
 }
 
-// FromFlags reads the configuration as [Load] does, with flags that are parsed
+// LoadWithFlags reads the configuration as [Load] does, with flags that are parsed
 // already.
-func FromFlags(flags *pflag.FlagSet, environ []string) (*Config, error) {
+func LoadWithFlags(flags *pflag.FlagSet, environ []string) (*Config, error) {
 	values, errs := mergedLayers(flags, environ)
 	return newConfig(values, errs)
 }
 
-// OpsListen returns ops.readMessages alone and ignores all other errors: a broken file
+// OpsListenAddress returns ops.listen alone and ignores all other errors: a broken file
 // must not fail the health check of a running server.
-func OpsListen(flags *pflag.FlagSet, environ []string) (string, error) {
+func OpsListenAddress(flags *pflag.FlagSet, environ []string) (string, error) {
 	values, _ := mergedLayers(flags, environ)
 	k, _ := keyByName("ops.listen")
-	return values.text(k)
+	return values.readTextOrDefault(k)
 }
 
 // mergedLayers returns the values of all sources, the strongest for each key.
 func mergedLayers(flags *pflag.FlagSet, environ []string) (values layer, errs []error) {
 	path, _ := flags.GetString("config")
-	file, errs := fileLayer(path)
+	file, errs := readFileLayer(path)
 	environment, environmentErrs := environmentLayer(environ)
 	errs = append(errs, environmentErrs...)
 	values = layer{}
@@ -77,14 +77,14 @@ func mergedLayers(flags *pflag.FlagSet, environ []string) (values layer, errs []
 
 // newConfig parses and validates values and the defaults of all other keys. An
 // invalid value counts as its default, so that one error hides no other. Its error
-// joins errs and all that it finds.
-func newConfig(values layer, errs []error) (*Config, error) {
-	v := &validation{Config: &Config{effective: layer{}}, values: values, errs: errs, invalid: map[string]bool{}}
+// joins sourceErrs and all that it finds.
+func newConfig(values layer, sourceErrs []error) (*Config, error) {
+	v := &validation{Config: &Config{effective: layer{}}, values: values, errs: sourceErrs, invalid: map[string]bool{}}
 	for _, k := range keys {
-		text, err := values.text(k)
+		text, err := values.readTextOrDefault(k)
 		v.effective[k.name] = rawValue{text, values.origin(k.name)}
 		if err != nil {
-			v.addError(k.name, "%w", err)
+			v.addFirstError(k.name, "%w", err)
 		} else if err = k.parse(v.Config, text); err != nil {
 			v.rejectValue(k.name, "%w", err)
 		}
@@ -100,36 +100,36 @@ func newConfig(values layer, errs []error) (*Config, error) {
 	return v.Config, nil
 }
 
-// mergeInto writes the values of l into merged, over either form of each key. It
+// mergeInto writes the values of l into dst, over either form of each key. It
 // returns an error for each key that l sets in both forms.
-func (l layer) mergeInto(merged layer) (errs []error) {
+func (l layer) mergeInto(dst layer) (errs []error) {
 	for _, name := range slices.Sorted(maps.Keys(l)) {
 		base, isFile := strings.CutSuffix(name, "_file")
 		if isFile {
 			if _, both := l[base]; both {
-				errs = append(errs, l.keyError(base, fmt.Errorf("set twice, also as %s: set one of the two", name)))
+				errs = append(errs, l.wrapKeyError(base, fmt.Errorf("set twice, also as %s: set one of the two", name)))
 			}
-			delete(merged, base)
+			delete(dst, base)
 		} else {
-			delete(merged, name+"_file")
+			delete(dst, name+"_file")
 		}
-		merged[name] = l[name]
+		dst[name] = l[name]
 	}
 	return errs
 }
 
-// keyError returns err with the name of the key, and with the origin of its value if
+// wrapKeyError returns err with the name of the key, and with the origin of its value if
 // any source set it.
-func (l layer) keyError(name string, err error) error {
-	if origin := l.origin(name); origin != "" {
-		return fmt.Errorf("%s: %w (%s)", name, err, origin)
+func (l layer) wrapKeyError(keyName string, err error) error {
+	if origin := l.origin(keyName); origin != "" {
+		return fmt.Errorf("%s: %w (%s)", keyName, err, origin)
 	}
-	return fmt.Errorf("%s: %w", name, err)
+	return fmt.Errorf("%s: %w", keyName, err)
 }
 
 // origin returns where the value of a key came from, or "" for its default.
-func (l layer) origin(name string) string {
-	for _, form := range []string{name, name + "_file"} {
+func (l layer) origin(keyName string) string {
+	for _, form := range []string{keyName, keyName + "_file"} {
 		if v, ok := l[form]; ok {
 			return v.origin
 		}
@@ -137,9 +137,9 @@ func (l layer) origin(name string) string {
 	return ""
 }
 
-// text returns the value of a key or its default. It reads the file of the _file
+// readTextOrDefault returns the value of a key or its default. It reads the file of the _file
 // form.
-func (l layer) text(k key) (string, error) {
+func (l layer) readTextOrDefault(k key) (string, error) {
 	if v, ok := l[k.name]; ok {
 		return v.text, nil
 	}
@@ -169,22 +169,22 @@ func keyByName(name string) (k key, ok bool) {
 }
 
 // flagName returns the flag of a key: a.b_c is a.b-c.
-func flagName(key string) string { return strings.ReplaceAll(key, "_", "-") }
+func flagName(keyName string) string { return strings.ReplaceAll(keyName, "_", "-") }
 
-// keyName returns the key of a flag. No key has a dash.
-func keyName(flag string) string { return strings.ReplaceAll(flag, "-", "_") }
+// keyNameOfFlag returns the key of a flag. No key has a dash.
+func keyNameOfFlag(flag string) string { return strings.ReplaceAll(flag, "-", "_") }
 
-// environmentName returns the environment variable of a key: a.b_c is ONAIR_A_B_C.
-func environmentName(key string) string {
-	return "ONAIR_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
+// environmentVariable returns the environment variable of a key: a.b_c is ONAIR_A_B_C.
+func environmentVariable(keyName string) string {
+	return "ONAIR_" + strings.ToUpper(strings.ReplaceAll(keyName, ".", "_"))
 }
 
 func flagLayer(flags *pflag.FlagSet) layer {
 	l := layer{}
 	// Visit would miss flags that were set in another set which shares them.
 	flags.VisitAll(func(f *pflag.Flag) {
-		if _, ok := keyByName(keyName(f.Name)); ok && f.Changed {
-			l[keyName(f.Name)] = rawValue{f.Value.String(), "flag --" + f.Name}
+		if _, ok := keyByName(keyNameOfFlag(f.Name)); ok && f.Changed {
+			l[keyNameOfFlag(f.Name)] = rawValue{f.Value.String(), "flag --" + f.Name}
 		}
 	})
 	return l
@@ -193,9 +193,9 @@ func flagLayer(flags *pflag.FlagSet) layer {
 func environmentLayer(environ []string) (l layer, errs []error) {
 	keyOf := map[string]string{}
 	for _, k := range keys {
-		keyOf[environmentName(k.name)] = k.name
+		keyOf[environmentVariable(k.name)] = k.name
 		if k.form&fileForm != 0 {
-			keyOf[environmentName(k.name+"_file")] = k.name + "_file"
+			keyOf[environmentVariable(k.name+"_file")] = k.name + "_file"
 		}
 	}
 	l = layer{}

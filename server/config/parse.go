@@ -61,8 +61,8 @@ func choiceField(field func(*Config) *string, choices ...string) parser {
 	}
 }
 
-// optionalField skips an empty text, for a value that is derived later.
-func optionalField(parse parser) parser {
+// skipEmpty skips an empty text, for a value that is derived later.
+func skipEmpty(parse parser) parser {
 	return func(c *Config, text string) error {
 		if text == "" {
 			return nil
@@ -89,8 +89,8 @@ func parseDuration(text string) (time.Duration, error) {
 	return d, nil
 }
 
-// countField parses a whole number from 1 on.
-func countField[T int | int64](field func(*Config) *T) parser {
+// positiveIntField parses a whole number from 1 on.
+func positiveIntField[T int | int64](field func(*Config) *T) parser {
 	return func(c *Config, text string) error {
 		n, err := strconv.ParseInt(text, 10, 64)
 		switch {
@@ -104,7 +104,7 @@ func countField[T int | int64](field func(*Config) *T) parser {
 	}
 }
 
-func floatField(field func(*Config) *float64) parser {
+func positiveFloatField(field func(*Config) *float64) parser {
 	return func(c *Config, text string) error {
 		n, err := strconv.ParseFloat(text, 64)
 		if err != nil || !(n > 0) || math.IsInf(n, 0) {
@@ -119,14 +119,14 @@ func floatField(field func(*Config) *float64) parser {
 func rateField(field func(*Config) *float64) parser {
 	return func(c *Config, text string) error {
 		perSecond, ok := strings.CutSuffix(text, "/s")
-		if !ok || floatField(field)(c, perSecond) != nil {
+		if !ok || positiveFloatField(field)(c, perSecond) != nil {
 			return errors.New("must be a rate, for example 1/s")
 		}
 		return nil
 	}
 }
 
-func sizeField(field func(*Config) *int) parser {
+func byteSizeField(field func(*Config) *int) parser {
 	return func(c *Config, text string) error {
 		n, err := humanize.ParseBytes(text)
 		if err != nil || n < 1 || n > 1<<30 {
@@ -239,7 +239,7 @@ func parseRedisDB(c *Config, text string) (err error) {
 
 func parseVODAppID(c *Config, text string) error {
 	c.Cloud.VODAppID = 0
-	return optionalField(countField(func(c *Config) *int64 { return &c.Cloud.VODAppID }))(c, text)
+	return skipEmpty(positiveIntField(func(c *Config) *int64 { return &c.Cloud.VODAppID }))(c, text)
 }
 
 func parseWebhookSecrets(c *Config, text string) error {

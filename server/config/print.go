@@ -9,13 +9,13 @@ import (
 	"strings"
 )
 
-// Print returns the configuration as a file with every key and a comment on the
+// RedactedYAMLWithOrigins returns the configuration as a file with every key and a comment on the
 // origin of each value: a source, "default" or "generated". Secrets are redacted
 // and commented out.
-func (c *Config) Print() []byte {
+func (c *Config) RedactedYAMLWithOrigins() []byte {
 	var b strings.Builder
 	for _, k := range keys {
-		text, origin := c.shownValue(k)
+		text, origin := c.redactedValue(k)
 		line := fmt.Sprintf("%s: %q", k.name, text)
 		if text == redacted || text == "" {
 			line = strings.TrimSuffix(fmt.Sprintf("# %s: %s", k.name, text), " ")
@@ -25,9 +25,9 @@ func (c *Config) Print() []byte {
 	return []byte(b.String())
 }
 
-// shownValue returns the value of a key, without secrets and passwords, and its
+// redactedValue returns the value of a key, without secrets and passwords, and its
 // origin.
-func (c *Config) shownValue(k key) (text, origin string) {
+func (c *Config) redactedValue(k key) (text, origin string) {
 	value := c.effective[k.name]
 	text, origin = value.text, cmp.Or(value.origin, "default")
 	switch {
@@ -36,16 +36,16 @@ func (c *Config) shownValue(k key) (text, origin string) {
 	case k.form&secret != 0 && text != "":
 		return redacted, origin
 	}
-	text = cmp.Or(text, c.derivedText(k.name))
+	text = cmp.Or(text, c.derivedValueText(k.name))
 	if u, err := url.Parse(text); err == nil && u.User != nil {
 		text = u.Redacted()
 	}
 	return text, origin
 }
 
-// derivedText returns the value that an empty key was derived to.
-func (c *Config) derivedText(name string) string {
-	switch name {
+// derivedValueText returns the value that an empty key was derived to.
+func (c *Config) derivedValueText(keyName string) string {
+	switch keyName {
 	case "node":
 		return c.Node
 	case "heartbeat.grace":
@@ -56,14 +56,14 @@ func (c *Config) derivedText(name string) string {
 	return ""
 }
 
-// KeyError returns err with the name of the key, and with the origin of its value if
+// WrapKeyError returns err with the name of the key, and with the origin of its value if
 // any source set it.
-func (c *Config) KeyError(name string, err error) error { return c.effective.keyError(name, err) }
+func (c *Config) WrapKeyError(keyName string, err error) error { return c.effective.wrapKeyError(keyName, err) }
 
 // IsReloadable reports whether a reload applies a new value of a key, or the key needs a
 // restart.
-func IsReloadable(name string) bool {
-	k, _ := keyByName(name)
+func IsReloadable(keyName string) bool {
+	k, _ := keyByName(keyName)
 	return k.form&reloadable != 0
 }
 

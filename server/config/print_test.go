@@ -20,7 +20,7 @@ func TestPrint(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	printed := string(c.Print())
+	printed := string(c.RedactedYAMLWithOrigins())
 	for _, want := range []string{
 		`lists: "live,vip"`, "# file " + file, `limits.rate: "7"`, "# flag --limits.rate", `cors: "*.example.com"`, "# environment ONAIR_CORS",
 		"# push.key: (secret)", "# auth.secrets: (secret)", "# play.key: (secret)", "# generated", `heartbeat.grace: "5s"`,

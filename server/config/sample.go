@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// Sample returns a configuration file with every key, its default and its help.
-func Sample() []byte {
+// SampleYAML returns a configuration file with every key, its default and its help.
+func SampleYAML() []byte {
 	var b bytes.Buffer
 	b.WriteString("# Every key of onair with its default. The key a.b_c is ONAIR_A_B_C in the environment and\n" +
 		"# --a.b-c as a flag. Flags override the environment, and the environment overrides this file.\n" +

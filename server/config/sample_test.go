@@ -16,7 +16,7 @@ const samplePath = "../../deploy/onair.yaml"
 // as no file.
 func TestSampleFile(t *testing.T) {
 	if *update {
-		if err := os.WriteFile(samplePath, Sample(), 0o644); err != nil {
+		if err := os.WriteFile(samplePath, SampleYAML(), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -24,7 +24,7 @@ func TestSampleFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !bytes.Equal(got, Sample()) {
+	if !bytes.Equal(got, SampleYAML()) {
 		t.Errorf("%s differs from Sample(): run go test ./server/config -update", samplePath)
 	}
 	for _, k := range keys {
@@ -56,13 +56,13 @@ func TestKeys(t *testing.T) {
 		if k.help == "" || k.parse == nil {
 			t.Errorf("%s lacks its help or its parser", k.name)
 		}
-		for _, spelling := range []string{k.name, environmentName(k.name), environmentName(k.name + "_file"), "--" + flagName(k.name)} {
+		for _, spelling := range []string{k.name, environmentVariable(k.name), environmentVariable(k.name + "_file"), "--" + flagName(k.name)} {
 			if other, exists := seen[spelling]; exists {
 				t.Errorf("%s belongs to both %s and %s", spelling, other, k.name)
 			}
 			seen[spelling] = k.name
 		}
-		if keyName(flagName(k.name)) != k.name {
+		if keyNameOfFlag(flagName(k.name)) != k.name {
 			t.Errorf("the flag of %s belongs to another key", k.name)
 		}
 	}

@@ -51,8 +51,8 @@ func (s SignerConfig) signsPath() bool {
 	return slices.Contains([]string{"aliyun_b", "tencent_cdn_b", "tencent_cdn_c"}, s.Provider)
 }
 
-// hasMinuteTimes reports whether the times in the provider's URLs are whole minutes.
-func (s SignerConfig) hasMinuteTimes() bool {
+// hasWholeMinuteTimes reports whether the times in the provider's URLs are whole minutes.
+func (s SignerConfig) hasWholeMinuteTimes() bool {
 	return s.Provider == "aliyun_b" || s.Provider == "tencent_cdn_b"
 }
 
@@ -67,24 +67,24 @@ func (v *validation) validateSigners() {
 		v.rejectValue("push.provider", "it signs the path of HTTP URLs, but encoders do not push over HTTP")
 	}
 	if (v.Push.Template != "") != (push.Provider == "template") {
-		v.addError("push.template", "must be set together with the provider template")
+		v.addFirstError("push.template", "must be set together with the provider template")
 	}
 	if v.Push.Algorithm == "sha256" && push.Provider != "tencent" {
 		v.rejectValue("push.algorithm", "%s has only md5", push.Provider)
 	}
 	v.validateDelta("push.delta", v.Push.Delta, "push.ttl", v.Push.TTL)
 	v.validatePlaySigners()
-	v.validatePlayHooks(push)
-	validatePlayDomains(v, "play.providers", v.Play.Providers)
-	validatePlayDomains(v, "play.keys", v.Play.Keys)
-	validatePlayDomains(v, "play.backup_keys", v.Play.BackupKeys)
-	validatePlayDomains(v, "play.deltas", v.Play.Deltas)
-	v.validatePlayback()
+	v.validatePlaySignersWithHooks(push)
+	validatePlayDomainKeys(v, "play.providers", v.Play.Providers)
+	validatePlayDomainKeys(v, "play.keys", v.Play.Keys)
+	validatePlayDomainKeys(v, "play.backup_keys", v.Play.BackupKeys)
+	validatePlayDomainKeys(v, "play.deltas", v.Play.Deltas)
+	v.validateVOD()
 }
 
-// validatePlayHooks checks play domains against media servers that request permission
+// validatePlaySignersWithHooks checks play domains against media servers that request permission
 // for pushes and players: a play URL must not permit a push or other domains.
-func (v *validation) validatePlayHooks(push SignerConfig) {
+func (v *validation) validatePlaySignersWithHooks(push SignerConfig) {
 	if !v.Hooks.mediaServerEnabled() {
 		return
 	}
@@ -93,18 +93,18 @@ func (v *validation) validatePlayHooks(push SignerConfig) {
 		s := v.Play.SignerConfig(d.Name)
 		switch {
 		case s.signsPath():
-			v.addError("play.provider", "%s (domain %s) signs the path, which media servers do not send in callbacks", s.Provider, d.Name)
+			v.addFirstError("play.provider", "%s (domain %s) signs the path, which media servers do not send in callbacks", s.Provider, d.Name)
 		case s.Provider == "none" && anySigned:
-			v.addError("play.providers", "%s must not be none: a media server with hooks would then permit unsigned playback for all domains", d.Name)
+			v.addFirstError("play.providers", "%s must not be none: a media server with hooks would then permit unsigned playback for all domains", d.Name)
 		case s.Provider == "none" || push.Provider == "none":
-		case s.sharesKey(push):
+		case s.sharesKeyWith(push):
 			v.rejectValue("push.key", "must differ from the key of %s: a play URL would permit a push", d.Name)
 		}
 	}
 }
 
-// sharesKey reports whether two signers have a key in common.
-func (s SignerConfig) sharesKey(other SignerConfig) bool {
+// sharesKeyWith reports whether two signers have a key in common.
+func (s SignerConfig) sharesKeyWith(other SignerConfig) bool {
 	return slices.ContainsFunc([]Secret{s.Key, s.BackupKey}, func(k Secret) bool { return k != "" && (k == other.Key || k == other.BackupKey) })
 }
 
@@ -119,7 +119,7 @@ func (v *validation) validatePlaySigners() {
 				v.rejectValue("play.protocols", "%s (domain %s) has no %s URLs", s.Provider, d.Name, protocol)
 			}
 		}
-		if s.hasMinuteTimes() && v.Play.TTL < minMinutesTTL {
+		if s.hasWholeMinuteTimes() && v.Play.TTL < minMinutesTTL {
 			v.rejectValue("play.ttl", "must be at least %v: the times of %s (domain %s) are whole minutes", minMinutesTTL, s.Provider, d.Name)
 		}
 		name := "play.delta"
@@ -129,7 +129,7 @@ func (v *validation) validatePlaySigners() {
 		v.validateDelta(name, s.Delta, "play.ttl", v.Play.TTL)
 	}
 	if (v.Play.Template != "") != hasTemplate {
-		v.addError("play.template", "must be set together with the provider template")
+		v.addFirstError("play.template", "must be set together with the provider template")
 	}
 	if v.Play.Algorithm == "sha256" && !hasAlgorithm {
 		v.rejectValue("play.algorithm", "no play provider has sha256")
@@ -146,8 +146,8 @@ func (v *validation) validateDelta(name string, delta time.Duration, ttlName str
 	}
 }
 
-// validatePlayDomains checks that a map by domain names only play domains.
-func validatePlayDomains[V any](v *validation, name string, byDomain map[string]V) {
+// validatePlayDomainKeys checks that a map by domain names only play domains.
+func validatePlayDomainKeys[V any](v *validation, name string, byDomain map[string]V) {
 	for _, domain := range slices.Sorted(maps.Keys(byDomain)) {
 		if !slices.ContainsFunc(v.Play.Domains, func(d WeightedDomain) bool { return d.Name == domain }) {
 			v.rejectValue(name, "%q must be one of play.domain", domain)
@@ -155,14 +155,14 @@ func validatePlayDomains[V any](v *validation, name string, byDomain map[string]
 	}
 }
 
-// validatePlayback checks that playback URLs can be signed and have a domain.
-func (v *validation) validatePlayback() {
+// validateVOD checks that playback URLs can be signed and have a domain.
+func (v *validation) validateVOD() {
 	switch vod := v.VOD; {
 	case vod.Key == "" && vod.Provider != "none" && vod.Provider != "plain":
-		v.addError("vod.provider", "%s requires vod.key", vod.Provider)
+		v.addFirstError("vod.provider", "%s requires vod.key", vod.Provider)
 	case vod.Root != "" && !strings.HasPrefix(vod.Root, "/"):
 		v.rejectValue("vod.root", "must begin with /")
 	case vod.Root != "" && vod.Domain == "":
-		v.addError("vod.root", "requires vod.domain")
+		v.addFirstError("vod.root", "requires vod.domain")
 	}
 }

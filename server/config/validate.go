@@ -30,28 +30,28 @@ type validation struct {
 	invalid map[string]bool // keys that have an error
 }
 
-// addError adds an error about a key. It skips a key that has one already: the second
+// addFirstError adds an error about a key. It skips a key that has one already: the second
 // often follows from the first.
-func (v *validation) addError(name, format string, args ...any) {
-	if v.keysAreValid(name) {
-		v.invalid[name] = true
-		v.errs = append(v.errs, v.values.keyError(name, fmt.Errorf(format, args...)))
+func (v *validation) addFirstError(keyName, format string, args ...any) {
+	if v.keysAreValid(keyName) {
+		v.invalid[keyName] = true
+		v.errs = append(v.errs, v.values.wrapKeyError(keyName, fmt.Errorf(format, args...)))
 	}
 }
 
 // rejectValue adds an error about the value of a key, and shows the value unless it is a
 // secret or may contain a password.
-func (v *validation) rejectValue(name, format string, args ...any) {
-	value := fmt.Sprintf("invalid value %q", v.effective[name].text)
-	if k, _ := keyByName(name); k.form&(secret|credential) != 0 {
+func (v *validation) rejectValue(keyName, format string, args ...any) {
+	value := fmt.Sprintf("invalid value %q", v.effective[keyName].text)
+	if k, _ := keyByName(keyName); k.form&(secret|credential) != 0 {
 		value = "invalid value"
 	}
-	v.addError(name, "%s: %w", value, fmt.Errorf(format, args...))
+	v.addFirstError(keyName, "%s: %w", value, fmt.Errorf(format, args...))
 }
 
 // keysAreValid reports whether none of the keys has an error so far.
-func (v *validation) keysAreValid(names ...string) bool {
-	return !slices.ContainsFunc(names, func(name string) bool { return v.invalid[name] })
+func (v *validation) keysAreValid(keyNames ...string) bool {
+	return !slices.ContainsFunc(keyNames, func(name string) bool { return v.invalid[name] })
 }
 
 // validate checks values against each other and against fixed bounds.
@@ -59,15 +59,16 @@ func (v *validation) validate() {
 	v.validateAuth()
 	v.validateListeners()
 	v.validateCodeTemplate()
-	v.validateURLParts()
+	v.validateDomainsAndApps()
 	v.validateSigners()
 	v.validateHeartbeat()
 	v.validateDurations()
 	v.validateHooks()
 	v.validateCloud()
 	v.validateRedis()
+	v.validateGeneratedSecrets()
 	if (v.TLS.Cert == "") != (v.TLS.Key == "") {
-		v.addError("tls.cert", "must be set together with tls.key")
+		v.addFirstError("tls.cert", "must be set together with tls.key")
 	}
 	if v.Limits.Batch < minBatch {
 		v.rejectValue("limits.batch", "must be at least %d bytes: no start would fit", minBatch)
@@ -75,15 +76,18 @@ func (v *validation) validate() {
 	if v.Limits.Window > maxWindow {
 		v.rejectValue("limits.window", "must be at most %d", maxWindow)
 	}
+	if len(v.Play.Protocols) == 0 {
+		v.addFirstError("play.protocols", "must have at least one protocol")
+	}
 	if len(v.Lists) == 0 {
-		v.addError("lists", "must have at least one list")
+		v.addFirstError("lists", "must have at least one list")
 	}
 	if v.Data == "" {
-		v.addError("data", "must not be empty")
+		v.addFirstError("data", "must not be empty")
 	}
 }
 
-// validateAuth checks the lengths of keys, and sets the default of viewer.anonymous.
+// validateAuth checks the lengths of secrets, and the URL of the JWK set.
 func (v *validation) validateAuth() {
 	if n := len(v.Auth.Secret); n > 0 && n < minAuthSecret {
 		v.rejectValue("auth.secret", "must have at least %d bytes, has %d", minAuthSecret, n)
@@ -96,13 +100,9 @@ func (v *validation) validateAuth() {
 	if u := v.Auth.JWKSURL; u != "" && !isHTTPURL(u) {
 		v.rejectValue("auth.jwks_url", "%w", errNoHTTPURL)
 	}
-	if v.values["viewer.anonymous"].text == "" {
-		v.Viewer.Anonymous = slices.Contains(v.GeneratedSecrets, "auth.secret")
-	}
 }
 
-// validateListeners checks addresses, and that generated secrets serve only this
-// machine.
+// validateListeners checks addresses.
 func (v *validation) validateListeners() {
 	for _, l := range []struct{ name, address string }{{"listen", v.Listen}, {"ops.listen", v.Ops.Listen}} {
 		_, port, err := net.SplitHostPort(l.address)
@@ -113,16 +113,21 @@ func (v *validation) validateListeners() {
 			v.rejectValue(l.name, "must be host:port")
 		}
 	}
-	if v.hasGeneratedSecrets() && !isLoopback(v.Listen) {
-		v.rejectValue("listen", "must be a loopback address while development secrets are in use: set %s first",
-			strings.Join(v.GeneratedSecrets, ", "))
-	}
 }
 
-// hasGeneratedSecrets reports whether secrets were generated, and not only because the
-// given ones are invalid.
-func (v *validation) hasGeneratedSecrets() bool {
-	return len(v.GeneratedSecrets) > 0 && v.keysAreValid(v.GeneratedSecrets...)
+// validateGeneratedSecrets checks that secrets which were generated, and not because the
+// given ones are invalid, serve only this machine and this node.
+func (v *validation) validateGeneratedSecrets() {
+	if len(v.GeneratedSecrets) == 0 || !v.keysAreValid(v.GeneratedSecrets...) {
+		return
+	}
+	secrets := strings.Join(v.GeneratedSecrets, ", ")
+	if !isLoopback(v.Listen) {
+		v.rejectValue("listen", "must be a loopback address while development secrets are in use: set %s first", secrets)
+	}
+	if len(v.Redis.Addrs) > 0 {
+		v.addFirstError("redis.addrs", "requires %s: nodes that share a list must use the same secrets, and each would generate its own", secrets)
+	}
 }
 
 // isLoopback reports whether only this machine can reach an address.
@@ -159,8 +164,8 @@ func (v *validation) validateCodeTemplate() {
 	}
 }
 
-// validateURLParts checks the domains and paths of push and play URLs.
-func (v *validation) validateURLParts() {
+// validateDomainsAndApps checks the domains and paths of push and play URLs.
+func (v *validation) validateDomainsAndApps() {
 	isNotDomainRune := func(r rune) bool { return isNotURLSafeRune(r) && !strings.ContainsRune(".:[]", r) }
 	validateDomain := func(name, domain string) {
 		if v.keysAreValid("bizid") && (domain == "" || strings.ContainsFunc(domain, isNotDomainRune)) {
@@ -171,14 +176,10 @@ func (v *validation) validateURLParts() {
 	for _, d := range v.Play.Domains {
 		validateDomain("play.domain", d.Name)
 	}
-	if !isURLSafe(v.Push.App) {
-		v.rejectValue("push.app", wordRule)
-	}
-	if !isURLSafe(v.Play.App) {
-		v.rejectValue("play.app", wordRule)
-	}
-	if len(v.Play.Protocols) == 0 {
-		v.addError("play.protocols", "must have at least one protocol")
+	for _, app := range []struct{ keyName, value string }{{"push.app", v.Push.App}, {"play.app", v.Play.App}} {
+		if !isURLSafe(app.value) {
+			v.rejectValue(app.keyName, wordRule)
+		}
 	}
 }
 
@@ -216,6 +217,7 @@ func (v *validation) validateMinimums(bounds ...durationBound) {
 	}
 }
 
+// validateDurations checks the bounds of durations outside of leases and signers.
 func (v *validation) validateDurations() {
 	v.validateMinimums(
 		durationBound{"flight.latency", v.Flight.Latency, time.Millisecond},
@@ -226,9 +228,21 @@ func (v *validation) validateDurations() {
 		durationBound{"vod.ttl", v.VOD.TTL, time.Second},
 		durationBound{"liveness.start_within", v.Liveness.StartWithin, time.Second},
 		durationBound{"liveness.callback_only", v.Liveness.CallbackOnly, time.Second},
+		durationBound{"liveness.poll_blind", v.Liveness.PollBlind, v.Poll.Interval},
+		durationBound{"poll.interval", v.Poll.Interval, time.Second},
+		durationBound{"recordings.every", v.Recordings.Every, time.Minute},
+		durationBound{"webhooks.retry", v.Webhooks.Retry, time.Second},
 	)
 	if v.keysAreValid("hub.tick") && v.Hub.Counters < v.Hub.Tick {
 		v.rejectValue("hub.counters", "must be at least hub.tick (%v)", v.Hub.Tick)
+	}
+	for name, d := range map[string]time.Duration{
+		"liveness.end_grace": v.Liveness.EndGrace, "liveness.start_within": v.Liveness.StartWithin,
+		"liveness.callback_only": v.Liveness.CallbackOnly,
+	} {
+		if d > maxPresence {
+			v.rejectValue(name, "must be at most 12 days")
+		}
 	}
 }
 
@@ -239,7 +253,7 @@ var hookEvents = []string{
 }
 
 // validateHooks checks that the public cannot call hooks, which end sessions and
-// rejectValue pushes.
+// reject pushes.
 func (v *validation) validateHooks() {
 	for name, h := range map[string]Hook{
 		"tencent": v.Hooks.Tencent, "srs": v.Hooks.SRS, "nginx_rtmp": v.Hooks.NginxRTMP, "mediamtx": v.Hooks.MediaMTX, "zlm": v.Hooks.ZLM,
@@ -252,29 +266,21 @@ func (v *validation) validateHooks() {
 			v.rejectValue(key+".secret", "must not be the name of an event")
 		}
 		if h.Enabled && len(h.Allow) == 0 && name != "tencent" {
-			v.addError(key+".allow", "must have at least one network: no callback could arrive")
+			v.addFirstError(key+".allow", "must have at least one network: no callback could arrive")
 		}
 	}
 	if h := v.Hooks.Tencent; h.Enabled && h.Secret == "" && v.Hooks.TencentKey == "" && len(h.Allow) == 0 {
-		v.addError("hooks.tencent.enabled", "requires hooks.tencent.key or hooks.tencent.secret, best both: anyone could call it")
-	}
-	for name, d := range map[string]time.Duration{
-		"liveness.end_grace": v.Liveness.EndGrace, "liveness.start_within": v.Liveness.StartWithin,
-		"liveness.callback_only": v.Liveness.CallbackOnly,
-	} {
-		if d > maxPresence {
-			v.rejectValue(name, "must be at most 12 days")
-		}
+		v.addFirstError("hooks.tencent.enabled", "requires hooks.tencent.key or hooks.tencent.secret, best both: anyone could call it")
 	}
 }
 
-// validateRedis checks that all nodes can reach the same list and sign alike.
+// validateRedis checks that all nodes can reach the same list.
 func (v *validation) validateRedis() {
 	r := v.Redis
 	if len(r.Addrs) == 0 {
 		for _, name := range []string{"redis.master_name", "redis.username", "redis.password", "redis.tls", "redis.ca"} {
 			if text := v.values[name].text; text != "" && text != "false" {
-				v.addError(name, "requires redis.addrs")
+				v.addFirstError(name, "requires redis.addrs")
 			}
 		}
 		return
@@ -291,10 +297,6 @@ func (v *validation) validateRedis() {
 		v.rejectValue("redis.db", "must be 0: several addresses without redis.master_name are a Redis Cluster")
 	}
 	if r.CA != "" && !r.TLS {
-		v.addError("redis.ca", "requires redis.tls")
-	}
-	if v.hasGeneratedSecrets() {
-		v.addError("redis.addrs", "requires %s: nodes that share a list must use the same secrets, and each would generate its own",
-			strings.Join(v.GeneratedSecrets, ", "))
+		v.addFirstError("redis.ca", "requires redis.tls")
 	}
 }

@@ -16,8 +16,8 @@ import (
 // DefaultFile is the configuration file without --config, if it exists.
 const DefaultFile = "onair.yaml"
 
-// fileLayer reads the file at path, or DefaultFile if path is empty.
-func fileLayer(path string) (layer, []error) {
+// readFileLayer reads the file at path, or DefaultFile if path is empty.
+func readFileLayer(path string) (layer, []error) {
 	name := cmp.Or(path, DefaultFile)
 	data, err := os.ReadFile(name)
 	switch {
@@ -104,7 +104,7 @@ func (p *yamlParser) parseValue(name string, k key, value *yaml.Node) {
 	if name != k.name {
 		form = scalar // name_file is a path
 	}
-	text, err := flagText(form, value)
+	text, err := flagTextOfNode(form, value)
 	if err != nil {
 		p.addError(name, "%w", err)
 		return
@@ -112,27 +112,27 @@ func (p *yamlParser) parseValue(name string, k key, value *yaml.Node) {
 	p.values[name] = rawValue{text, "file " + p.path}
 }
 
-// addError adds an error about a key, or about the whole file if name is empty.
-func (p *yamlParser) addError(name, format string, args ...any) {
+// addError adds an error about a key, or about the whole file if keyName is empty.
+func (p *yamlParser) addError(keyName, format string, args ...any) {
 	err := fmt.Errorf(format, args...)
-	if name == "" {
+	if keyName == "" {
 		err = fmt.Errorf("%s: %w", p.path, err)
 	} else {
-		err = fmt.Errorf("%s: %w (file %s)", name, err, p.path)
+		err = fmt.Errorf("%s: %w (file %s)", keyName, err, p.path)
 	}
 	p.errs = append(p.errs, err)
 }
 
-// flagText returns a value as a flag has it. The error is returned when the key does
+// flagTextOfNode returns a value as a flag has it. The error is returned when the key does
 // not have that form.
-func flagText(form keyForm, n *yaml.Node) (string, error) {
+func flagTextOfNode(form keyForm, n *yaml.Node) (string, error) {
 	switch {
 	case n.Kind == yaml.ScalarNode:
 		return n.Value, nil
 	case n.Kind == yaml.SequenceNode && form&list != 0:
-		return joinNodes(n.Content, 1)
+		return joinScalars(n.Content, 1)
 	case n.Kind == yaml.MappingNode && form&pairs != 0:
-		return joinNodes(n.Content, 2)
+		return joinScalars(n.Content, 2)
 	case form&list != 0 && form&pairs != 0:
 		return "", errors.New("must be a list or a mapping")
 	case form&list != 0:
@@ -143,8 +143,8 @@ func flagText(form keyForm, n *yaml.Node) (string, error) {
 	return "", errors.New("must be a plain value")
 }
 
-// joinNodes joins a sequence (nodesPerPart 1) to a,b and a mapping (2) to a=x,b=y.
-func joinNodes(nodes []*yaml.Node, nodesPerPart int) (string, error) {
+// joinScalars joins a sequence (nodesPerPart 1) to a,b and a mapping (2) to a=x,b=y.
+func joinScalars(nodes []*yaml.Node, nodesPerPart int) (string, error) {
 	var b strings.Builder
 	for i, node := range nodes {
 		separators := ","

@@ -42,10 +42,10 @@ func (p *Player) checkNotTooSoon(what string, from time.Time) error {
 	return nil
 }
 
-// nextEvent waits for the next event of the client, and returns nil if there is none until
+// awaitEventAndAckBeat waits for the next event of the client, and returns nil if there is none until
 // then. It acknowledges beats, and skips events of abandoned sockets. The message belongs
 // to messageReceived.
-func (p *Player) nextEvent(ctx context.Context, until time.Time) (e *clientEvent, message map[string]any, err error) {
+func (p *Player) awaitEventAndAckBeat(ctx context.Context, until time.Time) (e *clientEvent, message map[string]any, err error) {
 	timer := time.NewTimer(time.Until(until))
 	defer timer.Stop()
 	for {
@@ -96,7 +96,7 @@ func (p *Player) decodeMessage(data []byte) (message map[string]any, err error) 
 func (p *Player) awaitConnect(ctx context.Context, a *action) error {
 	from, until := p.actionWindow(a)
 	for {
-		e, message, err := p.nextEvent(ctx, until)
+		e, message, err := p.awaitEventAndAckBeat(ctx, until)
 		switch {
 		case err != nil:
 			return err
@@ -119,13 +119,13 @@ func (p *Player) awaitConnect(ctx context.Context, a *action) error {
 
 // awaitMessage waits for a message, and permits only beats before it.
 func (p *Player) awaitMessage(ctx context.Context, a *action) error {
-	socket, err := p.socketNamed(a.On)
+	socket, err := p.socketOrNewest(a.On)
 	if err != nil && !a.Connects {
 		return err
 	}
 	from, until := p.actionWindow(a)
 	for {
-		e, message, err := p.nextEvent(ctx, until)
+		e, message, err := p.awaitEventAndAckBeat(ctx, until)
 		switch {
 		case err != nil:
 			return err
@@ -143,8 +143,8 @@ func (p *Player) awaitMessage(ctx context.Context, a *action) error {
 			return clientErrorf("it closed its connection instead of sending %s: %s", messageText(a.Expect), e.reason)
 		case e.kind == socketClosed:
 			continue
-		case e.socket == socket && p.placeholders.matches(a.Expect, message):
-			if a.Unlike != nil && p.placeholders.matches(a.Unlike, message) {
+		case e.socket == socket && p.placeholders.matchAndAssign(a.Expect, message):
+			if a.Unlike != nil && p.placeholders.matchAndAssign(a.Unlike, message) {
 				return clientErrorf("%s must not be like %s", e.data, messageText(a.Unlike))
 			}
 			p.expectedID = message["id"]
@@ -173,7 +173,7 @@ func (p *Player) awaitBeats(ctx context.Context, a *action) error {
 
 // awaitSilence returns an error if the client does anything in the time.
 func (p *Player) awaitSilence(ctx context.Context, a *action) error {
-	e, _, err := p.nextEvent(ctx, p.lastActionAt.Add(milliseconds(a.QuietMS)))
+	e, _, err := p.awaitEventAndAckBeat(ctx, p.lastActionAt.Add(milliseconds(a.QuietMS)))
 	switch {
 	case err != nil || e == nil:
 		return err
@@ -186,11 +186,11 @@ func (p *Player) awaitSilence(ctx context.Context, a *action) error {
 	}
 }
 
-// awaitAbsence returns an error if the client sends a forbidden type of message in the
+// awaitNoForbiddenMessage returns an error if the client sends a forbidden type of message in the
 // time.
-func (p *Player) awaitAbsence(ctx context.Context, a *action) error {
+func (p *Player) awaitNoForbiddenMessage(ctx context.Context, a *action) error {
 	for until := p.lastActionAt.Add(milliseconds(a.ForMS)); ; {
-		e, message, err := p.nextEvent(ctx, until)
+		e, message, err := p.awaitEventAndAckBeat(ctx, until)
 		switch {
 		case err != nil || e == nil:
 			return err

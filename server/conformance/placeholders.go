@@ -12,9 +12,9 @@ import (
 // placeholders are the values of the $names of a script.
 type placeholders map[string]any
 
-// matches reports whether a message has the wanted members. If all match, placeholders
+// matchAndAssign reports whether a message has the wanted members. If all match, placeholders
 // without a value get the value at their place.
-func (p placeholders) matches(want, got map[string]any) bool {
+func (p placeholders) matchAndAssign(want, got map[string]any) bool {
 	assigned := placeholders{}
 	if !p.matchValue(want, got, assigned) {
 		return false
@@ -63,13 +63,13 @@ func (p placeholders) matchValue(want, got any, assigned placeholders) bool {
 // isAbsent reports whether the value of a member means that it is absent.
 func isAbsent(value any) bool { return value == nil || value == "" }
 
-// expandAll returns a copy of a message with the values of its placeholders.
-func (p placeholders) expandAll(message any) (any, error) {
+// expandValue returns a copy of a message with the values of its placeholders.
+func (p placeholders) expandValue(message any) (any, error) {
 	switch m := message.(type) {
 	case map[string]any:
 		expanded := make(map[string]any, len(m))
 		for name, value := range m {
-			value, err := p.expandAll(value)
+			value, err := p.expandValue(value)
 			if err != nil {
 				return nil, err
 			}
@@ -79,7 +79,7 @@ func (p placeholders) expandAll(message any) (any, error) {
 	case []any:
 		expanded := make([]any, len(m))
 		for i, value := range m {
-			value, err := p.expandAll(value)
+			value, err := p.expandValue(value)
 			if err != nil {
 				return nil, err
 			}

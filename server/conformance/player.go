@@ -95,7 +95,7 @@ func (p *Player) runScript(ctx context.Context) (passed bool, err error) {
 					return false, err
 				}
 			}
-			return false, p.printSkipped(p.script.actions[i:])
+			return false, p.printSkippedSteps(p.script.actions[i:])
 		}
 		if err != nil {
 			return false, err
@@ -109,8 +109,8 @@ func (p *Player) runScript(ctx context.Context) (passed bool, err error) {
 	return true, err
 }
 
-// printSkipped prints the steps in actions as skipped.
-func (p *Player) printSkipped(actions []action) error {
+// printSkippedSteps prints the steps in actions as skipped.
+func (p *Player) printSkippedSteps(actions []action) error {
 	for _, a := range actions {
 		if a.Step == "" {
 			continue
@@ -145,9 +145,9 @@ func (p *Player) performAction(ctx context.Context, a *action) error {
 	case a.QuietMS > 0:
 		return p.awaitSilence(ctx, a)
 	case a.Never != nil:
-		return p.awaitAbsence(ctx, a)
+		return p.awaitNoForbiddenMessage(ctx, a)
 	}
-	socket, err := p.socketNamed(a.On)
+	socket, err := p.socketOrNewest(a.On)
 	if err != nil {
 		return err
 	}
@@ -171,8 +171,8 @@ func (p *Player) performAction(ctx context.Context, a *action) error {
 	return nil
 }
 
-// socketNamed returns the socket with that name, or the newest one if it is empty.
-func (p *Player) socketNamed(name string) (*clientSocket, error) {
+// socketOrNewest returns the socket with that name, or the newest one if it is empty.
+func (p *Player) socketOrNewest(name string) (*clientSocket, error) {
 	if name != "" {
 		if socket := p.socketsByName[name]; socket != nil {
 			return socket, nil
@@ -187,7 +187,7 @@ func (p *Player) socketNamed(name string) (*clientSocket, error) {
 
 // sendMessage sends a message, with the values of its placeholders.
 func (p *Player) sendMessage(ctx context.Context, socket *clientSocket, message any) error {
-	message, err := p.placeholders.expandAll(message)
+	message, err := p.placeholders.expandValue(message)
 	if err != nil {
 		return err
 	}
@@ -209,7 +209,7 @@ func (p *Player) acknowledgeBeat(ctx context.Context, socket *clientSocket, beat
 	if p.acks == acksNo || !socket.isWelcomed {
 		return nil
 	}
-	interval, limit := integerValue(p.welcome["heartbeat_ms"]), integerValue(p.welcome["missed_limit"])
+	interval, limit := jsonInteger(p.welcome["heartbeat_ms"]), jsonInteger(p.welcome["missed_limit"])
 	ack := map[string]any{
 		"type": wire.TypeAck, "n": beat["n"], "server_time": "$now",
 		"deadline_in_ms": limit*interval + interval/10, // with the default grace of the server
@@ -228,8 +228,8 @@ func (p *Player) acknowledgeBeat(ctx context.Context, socket *clientSocket, beat
 	return nil
 }
 
-// integerValue returns a whole number of a message, or 0.
-func integerValue(value any) int64 {
+// jsonInteger returns a whole number of a message, or 0.
+func jsonInteger(value any) int64 {
 	number, _ := value.(json.Number)
 	i, _ := number.Int64() // 0 for other numbers
 	return i
@@ -244,7 +244,7 @@ func (p *Player) authenticate(ctx context.Context, socket *clientSocket) error {
 		return p.welcomeSocket(ctx, socket)
 	}
 	for until := time.Now().Add(authTimeout); ; {
-		e, message, err := p.nextEvent(ctx, until)
+		e, message, err := p.awaitEventAndAckBeat(ctx, until)
 		switch {
 		case err != nil:
 			return err
@@ -256,7 +256,7 @@ func (p *Player) authenticate(ctx context.Context, socket *clientSocket) error {
 			continue
 		case e.kind == socketClosed:
 			return clientErrorf("it closed the connection before it was welcomed: %s", e.reason)
-		case !p.placeholders.matches(map[string]any{"type": wire.TypeAuth, "token": "$token"}, message):
+		case !p.placeholders.matchAndAssign(map[string]any{"type": wire.TypeAuth, "token": "$token"}, message):
 			return clientErrorf("it sent %s before its token", e.data)
 		}
 		return p.welcomeSocket(ctx, socket)

@@ -54,7 +54,7 @@ func (p *Player) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if rejection != "" {
 		http.Error(w, rejection, http.StatusBadRequest)
-		p.sendEvent(r.Context(), clientEvent{kind: requestRejected, reason: rejection})
+		p.queueEvent(r.Context(), clientEvent{kind: requestRejected, reason: rejection})
 		return
 	}
 	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{
@@ -62,24 +62,24 @@ func (p *Player) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		InsecureSkipVerify: true, // a page under test may have any origin
 	})
 	if err != nil {
-		p.sendEvent(r.Context(), clientEvent{kind: requestRejected, reason: err.Error()})
+		p.queueEvent(r.Context(), clientEvent{kind: requestRejected, reason: err.Error()})
 		return
 	}
 	conn.SetReadLimit(wire.MaxViewerMessageBytes)
 	headerToken, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	socket := &clientSocket{conn: conn, headerToken: headerToken}
-	p.sendEvent(r.Context(), clientEvent{socket: socket, kind: socketOpened})
+	p.queueEvent(r.Context(), clientEvent{socket: socket, kind: socketOpened})
 	for {
 		messageType, data, err := conn.Read(r.Context())
 		switch {
 		case err != nil:
-			p.sendEvent(r.Context(), clientEvent{socket: socket, kind: socketClosed, reason: err.Error()})
+			p.queueEvent(r.Context(), clientEvent{socket: socket, kind: socketClosed, reason: err.Error()})
 			_ = conn.CloseNow() // it is closed already
 			return
 		case messageType != websocket.MessageText:
-			p.sendEvent(r.Context(), clientEvent{socket: socket, kind: requestRejected, reason: "it sent a binary message"})
+			p.queueEvent(r.Context(), clientEvent{socket: socket, kind: requestRejected, reason: "it sent a binary message"})
 		default:
-			p.sendEvent(r.Context(), clientEvent{socket: socket, kind: messageReceived, data: data})
+			p.queueEvent(r.Context(), clientEvent{socket: socket, kind: messageReceived, data: data})
 		}
 	}
 }
@@ -95,8 +95,8 @@ func offersSubprotocol(headers []string) bool {
 	return false
 }
 
-// sendEvent passes an event to the script, until the request ends with it.
-func (p *Player) sendEvent(ctx context.Context, e clientEvent) {
+// queueEvent passes an event to the script, until the request ends with it.
+func (p *Player) queueEvent(ctx context.Context, e clientEvent) {
 	select {
 	case p.events <- e:
 	case <-ctx.Done():

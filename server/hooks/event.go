@@ -35,8 +35,8 @@ const (
 	Ignored                        // an event without effect
 )
 
-// IsRequest reports whether the answer decides about a push or a player.
-func (k Kind) IsRequest() bool { return k == PublishRequest || k == PushContinued || k == PlayRequest }
+// RequestsPermission reports whether the answer decides about a push or a player.
+func (k Kind) RequestsPermission() bool { return k == PublishRequest || k == PushContinued || k == PlayRequest }
 
 // Event is one parsed callback.
 type Event struct {

@@ -61,8 +61,8 @@ func (o jsonObject) text(member string) string {
 	return s
 }
 
-// number returns a member that is a whole number from 0 on with at most 15 digits.
-func (o jsonObject) number(member string) (n int64, ok bool) {
+// wholeNumber returns a member that is a whole number from 0 on with at most 15 digits.
+func (o jsonObject) wholeNumber(member string) (n int64, ok bool) {
 	s := o.text(member)
 	if len(s) > 15 || !isDigits(s) {
 		return 0, false
@@ -72,11 +72,11 @@ func (o jsonObject) number(member string) (n int64, ok bool) {
 }
 
 // secondsAsMillis returns a member in seconds as milliseconds, or 0.
-func (o jsonObject) secondsAsMillis(member string) int64 { return parseSeconds(o.text(member)) }
+func (o jsonObject) secondsAsMillis(member string) int64 { return parseSecondsAsMillis(o.text(member)) }
 
-// parseSeconds parses seconds with an optional fraction, and returns milliseconds, or 0
+// parseSecondsAsMillis parses seconds with an optional fraction, and returns milliseconds, or 0
 // if it is no positive number.
-func parseSeconds(text string) (milliseconds int64) {
+func parseSecondsAsMillis(text string) (milliseconds int64) {
 	v, err := strconv.ParseFloat(text, 64)
 	if err != nil || !(v > 0 && v < 1e12) {
 		return 0
@@ -89,14 +89,14 @@ func isDigits(s string) bool {
 	return s != "" && len(s) <= 20 && strings.Trim(s, "0123456789") == ""
 }
 
-// isID reports whether s may be an identifier in logs and evidence: 1 to 64 bytes of
+// isPrintableID reports whether s may be an identifier in logs and evidence: 1 to 64 bytes of
 // printable ASCII.
-func isID(s string) bool {
+func isPrintableID(s string) bool {
 	return s != "" && len(s) <= 64 && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
-// isLocation reports whether s may be the location of a file: 1 to 2048 bytes of text
+// isFileLocation reports whether s may be the location of a file: 1 to 2048 bytes of text
 // without control characters.
-func isLocation(s string) bool {
+func isFileLocation(s string) bool {
 	return s != "" && len(s) <= 2048 && utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
 }

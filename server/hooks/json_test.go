@@ -25,7 +25,7 @@ func TestParseJSONObject(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]int64{"number": 12, "quoted": 34, "fraction": -1, "text": -1, "null": -1, "big": -1, "long": -1, "minus": -1} {
-		got, ok := m.number(name)
+		got, ok := m.wholeNumber(name)
 		if !ok {
 			got = -1
 		}
@@ -39,7 +39,7 @@ func TestParseJSONObject(t *testing.T) {
 		}
 	}
 	for _, s := range []string{"NaN", "Inf", "1e300", "", "0x10p1000"} {
-		if got := parseSeconds(s); got != 0 {
+		if got := parseSecondsAsMillis(s); got != 0 {
 			t.Errorf("parseSeconds(%s) = %d", s, got)
 		}
 	}
@@ -61,7 +61,7 @@ func TestRecordingFileNames(t *testing.T) {
 		"8888_a":                        {"", 0},
 		"":                              {"", 0},
 	} {
-		if format, start := formatByExtension(file), startTimeFromName(file, "8888_a"); format != want.format || start != want.start {
+		if format, start := formatOfFile(file), startTimeFromFileName(file, "8888_a"); format != want.format || start != want.start {
 			t.Errorf("%s: %q, %d", file, format, start)
 		}
 	}

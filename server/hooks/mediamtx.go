@@ -44,7 +44,7 @@ func ParseMediaMTX(event string, body []byte) (Event, error) {
 		if e.Recording, err = newFileRecording(ProviderMediaMTX, e.Code, form.Get("segment_path")); err != nil {
 			return Event{}, err
 		}
-		e.Recording.Duration = parseSeconds(form.Get("segment_duration"))
+		e.Recording.Duration = parseSecondsAsMillis(form.Get("segment_duration"))
 		if e.Recording.Format == "mp4" {
 			e.Recording.Format = "fmp4" // MediaMTX writes no other mp4
 		}
@@ -52,7 +52,7 @@ func ParseMediaMTX(event string, body []byte) (Event, error) {
 	default:
 		return Event{}, ErrUnknownEvent
 	}
-	if e.PushID, e.UniquePushID = form.Get("source_id"), true; !isID(e.PushID) {
+	if e.PushID, e.UniquePushID = form.Get("source_id"), true; !isPrintableID(e.PushID) {
 		return Event{}, ErrMalformed
 	}
 	return e, nil

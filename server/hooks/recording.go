@@ -11,7 +11,7 @@ import (
 // newFileRecording returns a recording that is identified by its path, or ErrMalformed
 // if that is no path.
 func newFileRecording(provider, code, file string) (presence.Recording, error) {
-	if !isLocation(file) {
+	if !isFileLocation(file) {
 		return presence.Recording{}, ErrMalformed
 	}
 	return newRecording(provider, code, file, file), nil
@@ -21,12 +21,12 @@ func newFileRecording(provider, code, file string) (presence.Recording, error) {
 func newRecording(provider, code, name, location string) presence.Recording {
 	return presence.Recording{
 		ID: presence.RecordingID(provider, name), Provider: provider, Code: code, Location: location,
-		Format: formatByExtension(location), StartedAt: startTimeFromName(location, code),
+		Format: formatOfFile(location), StartedAt: startTimeFromFileName(location, code),
 	}
 }
 
-// formatByExtension returns the format of a file, or "" if its extension is unknown.
-func formatByExtension(file string) string {
+// formatOfFile returns the format of a file, or "" if its extension is unknown.
+func formatOfFile(file string) string {
 	switch extension := strings.ToLower(strings.TrimPrefix(path.Ext(file), ".")); extension {
 	case "flv", "mp4", "m4a", "aac", "ts", "fmp4":
 		return extension
@@ -36,9 +36,9 @@ func formatByExtension(file string) string {
 	return ""
 }
 
-// startTimeFromName returns the start of a recording in Unix milliseconds if its file
+// startTimeFromFileName returns the start of a recording in Unix milliseconds if its file
 // has the default name of nginx-rtmp (CODE-SECONDS) or SRS (CODE.MILLISECONDS), or 0.
-func startTimeFromName(file, code string) (unixMillis int64) {
+func startTimeFromFileName(file, code string) (unixMillis int64) {
 	name := path.Base(file)
 	suffix, ok := strings.CutPrefix(strings.TrimSuffix(name, path.Ext(name)), code)
 	if !ok || suffix == "" || !isDigits(suffix[1:]) {

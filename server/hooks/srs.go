@@ -42,7 +42,7 @@ func ParseSRS(body []byte) (Event, error) {
 	default:
 		return Event{}, ErrUnknownEvent
 	}
-	if e.App == "" || e.Code == "" || !isID(client) || server != "" && !isID(server) {
+	if e.App == "" || e.Code == "" || !isPrintableID(client) || server != "" && !isPrintableID(server) {
 		return Event{}, ErrMalformed
 	}
 	switch e.Kind {
@@ -53,10 +53,10 @@ func ParseSRS(body []byte) (Event, error) {
 		}
 	case FileRecorded:
 		file := o.text("file")
-		if !isLocation(file) {
+		if !isFileLocation(file) {
 			return Event{}, ErrMalformed
 		}
-		if cwd := o.text("cwd"); !path.IsAbs(file) && isLocation(cwd) {
+		if cwd := o.text("cwd"); !path.IsAbs(file) && isFileLocation(cwd) {
 			file = path.Join(cwd, file)
 		}
 		e.Recording = newRecording(ProviderSRS, e.Code, file, file)

@@ -37,7 +37,7 @@ func ParseTencent(body []byte, key string, now time.Time) (Event, error) {
 			return Event{}, err
 		}
 	}
-	eventType, ok := o.number("event_type")
+	eventType, ok := o.wholeNumber("event_type")
 	if !ok {
 		return Event{}, ErrMalformed
 	}
@@ -64,14 +64,14 @@ func ParseTencent(body []byte, key string, now time.Time) (Event, error) {
 	}
 	switch e.Kind {
 	case PushEnded, PushStarted:
-		if e.PushID, e.UniquePushID = o.text("sequence"), true; !isID(e.PushID) {
+		if e.PushID, e.UniquePushID = o.text("sequence"), true; !isPrintableID(e.PushID) {
 			return Event{}, ErrMalformed
 		}
-		if seconds, ok := o.number("event_time"); ok && e.Kind == PushStarted {
+		if seconds, ok := o.wholeNumber("event_time"); ok && e.Kind == PushStarted {
 			e.StartedAt = seconds * 1000
 		}
 	case FileRecorded:
-		e.Recording, err = tencentRecording(o, e.Code)
+		e.Recording, err = decodeTencentRecording(o, e.Code)
 	case SnapshotTaken:
 		if e.SnapshotURL = httpsSnapshotURL(o.text("pic_full_url")); e.SnapshotURL == "" {
 			return Event{Kind: Ignored, Name: e.Name}, nil
@@ -87,7 +87,7 @@ func verifyTencentSignature(o jsonObject, key string, now time.Time) error {
 	if subtle.ConstantTimeCompare([]byte(want), []byte(strings.ToLower(o.text("sign")))) == 0 {
 		return ErrSignatureInvalid
 	}
-	if expiry, ok := o.number("t"); !ok {
+	if expiry, ok := o.wholeNumber("t"); !ok {
 		return ErrMalformed
 	} else if now.Unix() >= expiry {
 		return ErrSignatureExpired
@@ -95,23 +95,23 @@ func verifyTencentSignature(o jsonObject, key string, now time.Time) error {
 	return nil
 }
 
-// tencentRecording reads a recording. Its content ends at end_time and lasts duration;
+// decodeTencentRecording reads a recording. Its content ends at end_time and lasts duration;
 // start_time is the time of the request to record.
-func tencentRecording(o jsonObject, code string) (presence.Recording, error) {
+func decodeTencentRecording(o jsonObject, code string) (presence.Recording, error) {
 	location := o.text("video_url")
 	u, err := url.Parse(location)
-	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || !isLocation(location) {
+	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || !isFileLocation(location) {
 		return presence.Recording{}, ErrMalformed
 	}
 	name := location // files outside of VOD have no file_id
 	for _, id := range []string{o.text("file_id"), o.text("record_file_id")} {
-		if isID(id) {
+		if isPrintableID(id) {
 			name = id
 			break
 		}
 	}
 	rec := newRecording(ProviderTencent, code, name, location)
-	rec.Format = formatByExtension(u.Path)
+	rec.Format = formatOfFile(u.Path)
 	if format := strings.ToLower(o.text("file_format")); slices.Contains([]string{"flv", "hls", "mp4", "aac", "m4a", "fmp4"}, format) {
 		rec.Format = format
 	}
@@ -120,7 +120,7 @@ func tencentRecording(o jsonObject, code string) (presence.Recording, error) {
 	if rec.Duration > 0 && rec.Duration < rec.EndedAt {
 		rec.StartedAt = rec.EndedAt - rec.Duration
 	}
-	rec.Size, _ = o.number("file_size")
+	rec.Size, _ = o.wholeNumber("file_size")
 	return rec, nil
 }
 
@@ -132,7 +132,7 @@ const maxSnapshotURL = 1024
 // serves the same over https.
 func httpsSnapshotURL(link string) string {
 	u, err := url.Parse(link)
-	if err != nil || u.Host == "" || u.User != nil || !isLocation(link) {
+	if err != nil || u.Host == "" || u.User != nil || !isFileLocation(link) {
 		return ""
 	}
 	if u.Scheme == "http" && u.Port() == "" && strings.HasSuffix(strings.ToLower(u.Host), ".myqcloud.com") {

@@ -50,12 +50,12 @@ func (e *Event) readZLMRegistration(o jsonObject) error {
 		return ErrMalformed
 	}
 	server, schema := o.text("mediaServerId"), o.text("schema")
-	if !isID(schema) || server != "" && !isID(server) {
+	if !isPrintableID(schema) || server != "" && !isPrintableID(server) {
 		return ErrMalformed
 	}
 	e.PushID = server + "/" + schema
 	e.order.stream = e.PushID + " " + e.App + "/" + e.Code
-	e.order.index, e.order.hasIndex = o.number("hook_index")
+	e.order.index, e.order.hasIndex = o.wholeNumber("hook_index")
 	e.order.createdAt = o.secondsAsMillis("createStamp")
 	return nil
 }
@@ -66,6 +66,6 @@ func (e *Event) readZLMRecording(o jsonObject) (err error) {
 		return err
 	}
 	e.Recording.StartedAt, e.Recording.Duration = o.secondsAsMillis("start_time"), o.secondsAsMillis("time_len")
-	e.Recording.Size, _ = o.number("file_size")
+	e.Recording.Size, _ = o.wholeNumber("file_size")
 	return nil
 }

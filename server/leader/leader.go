@@ -75,7 +75,7 @@ func (l *Leader) PushStateQuery() (query func(ctx context.Context, code string) 
 	if l.poller == nil {
 		return nil
 	}
-	return l.poller.QueryNow
+	return l.poller.QueryPushState
 }
 
 // Run runs the tasks while this node is the leader, until ctx ends. A node that was declared

@@ -86,7 +86,7 @@ func (h *heaven) list(_ context.Context, code string, _, _ time.Time, each func(
 // under starts a server that asks and tells a heaven.
 func under(t *testing.T, h *heaven, flags ...string) *nodetest.Server {
 	t.Helper()
-	return nodetest.ServeOptions(t, nodetest.OpenMemory(t), false, func(o *node.Options) {
+	return nodetest.ServeOptions(t, nodetest.OpenMemoryStore(t), false, func(o *node.Options) {
 		o.Providers = &leader.Providers{
 			Poll:      &poll.Provider{PushState: h.State, Budget: cloud.NewBudget(o.Config.Poll.Rate)},
 			Moderator: h, Recordings: h.list,
@@ -250,7 +250,7 @@ func TestLateModeration(t *testing.T) {
 	for name, fails := range map[string]int{"a ban": 1, "a kick": 5} {
 		synctest.Test(t, func(t *testing.T) {
 			u := &unwilling{fails: fails}
-			s := nodetest.ServeOptions(t, nodetest.OpenMemory(t), false, func(o *node.Options) { o.Providers = &leader.Providers{Moderator: u} },
+			s := nodetest.ServeOptions(t, nodetest.OpenMemoryStore(t), false, func(o *node.Options) { o.Providers = &leader.Providers{Moderator: u} },
 				"--moderation.provider", "tencent", "--cloud.secret-id", "id", "--cloud.secret-key", "key")
 			op := s.DayToken(auth.Admin, "op")
 			want := []string{"allow 8888_alice"}

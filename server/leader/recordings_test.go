@@ -36,24 +36,24 @@ func TestCloudTells(t *testing.T) {
 				t.Errorf("%s: %s, want %s", what, got, state)
 			}
 		}
-		if a := nodetest.PostTencent(s, 1, sequence(1)).RequireStatus(200); strings.TrimSpace(string(a.Body)) != `{"code":0}` {
+		if a := nodetest.PostTencentCallback(s, 1, sequence(1)).RequireStatus(200); strings.TrimSpace(string(a.Body)) != `{"code":0}` {
 			t.Errorf("answered with %s", a.Body)
 		}
 		want("begun", "live")
 		late := map[string]any{"sequence": "seq0", "event_time": time.Now().Unix()}
 		time.Sleep(5 * time.Second)
-		nodetest.PostTencent(s, 1, sequence(2)).RequireStatus(200)
-		nodetest.PostTencent(s, 1, late).RequireStatus(200) // an older one comes late
-		nodetest.PostTencent(s, 0, map[string]any{"sequence": "seq1", "errcode": 21}).RequireStatus(200)
+		nodetest.PostTencentCallback(s, 1, sequence(2)).RequireStatus(200)
+		nodetest.PostTencentCallback(s, 1, late).RequireStatus(200) // an older one comes late
+		nodetest.PostTencentCallback(s, 0, map[string]any{"sequence": "seq1", "errcode": 21}).RequireStatus(200)
 		want("replaced by another push", "live")
-		nodetest.PostTencent(s, 0, sequence(2)).RequireStatus(200)
+		nodetest.PostTencentCallback(s, 0, sequence(2)).RequireStatus(200)
 		want("ended", "away media")
-		nodetest.PostTencent(s, 1, sequence(2)).RequireStatus(200)
+		nodetest.PostTencentCallback(s, 1, sequence(2)).RequireStatus(200)
 		want("its begin comes again", "away media")
 		time.Sleep(35 * time.Second)
 		want("after the grace", "gone")
-		nodetest.PostTencent(s, 1, sequence(3)).RequireStatus(200) // for nobody: the cloud is not to repeat it
-		if n := s.Metric(`onair_callbacks_total{event="push_begun",provider="tencent",result="not_live"}`); n != "1" {
+		nodetest.PostTencentCallback(s, 1, sequence(3)).RequireStatus(200) // for nobody: the cloud is not to repeat it
+		if n := s.MetricText(`onair_callbacks_total{event="push_begun",provider="tencent",result="not_live"}`); n != "1" {
 			t.Errorf("%s starts for nobody", n)
 		}
 	})
@@ -81,9 +81,9 @@ func TestRecordings(t *testing.T) {
 			}
 		}
 		time.Sleep(30 * time.Second)
-		nodetest.PostTencent(s, 100, file("one", 20)).RequireStatus(200)
-		nodetest.PostTencent(s, 100, file("short", 4)).RequireStatus(200)
-		nodetest.PostTencent(s, 100, file("one", 20)).RequireStatus(200)
+		nodetest.PostTencentCallback(s, 100, file("one", 20)).RequireStatus(200)
+		nodetest.PostTencentCallback(s, 100, file("short", 4)).RequireStatus(200)
+		nodetest.PostTencentCallback(s, 100, file("one", 20)).RequireStatus(200)
 		time.Sleep(time.Second)
 		page := listRecordings(s, "", "")
 		if len(page.Recordings) != 1 {
@@ -102,7 +102,7 @@ func TestRecordings(t *testing.T) {
 		if got := listRecordings(s, "", "").Recordings[0].Title; got != "Good night" {
 			t.Errorf("after the end it is called %q", got)
 		}
-		nodetest.PostTencent(s, 100, file("two", 10)).RequireStatus(200) // after the end
+		nodetest.PostTencentCallback(s, 100, file("two", 10)).RequireStatus(200) // after the end
 		time.Sleep(time.Second)
 		if all := listRecordings(s, "?code=8888_alice", "").Recordings; len(all) != 2 || all[0].Title != "Good night" {
 			t.Errorf("%+v", all)
@@ -121,7 +121,7 @@ func TestRecordings(t *testing.T) {
 		s.Call("GET", "/v1/recordings/none/play", "", "").RequireProblem(404, wire.CodeNotFound)
 		s.Call("GET", "/v1/recordings?cursor=x", "", "").RequireProblem(400, wire.CodeBadRequest)
 		s.Call("GET", "/v1/recordings?from=x", "", "").RequireProblem(400, wire.CodeBadRequest)
-		if n := s.Metric("onair_outbox_events"); n != "0" {
+		if n := s.MetricText("onair_outbox_events"); n != "0" {
 			t.Errorf("%s effects wait", n)
 		}
 	})
@@ -133,7 +133,7 @@ func TestUnlistedRecordings(t *testing.T) {
 		s := withTencent(t, "--recordings.keep", "1h")
 		s.StartStream(s.DayToken(auth.Anchor, "alice"), `{"title":"x","listed":false}`)
 		time.Sleep(2 * time.Second)
-		nodetest.PostTencent(s, 100, map[string]any{"file_id": "1", "video_url": "http://x/f.mp4", "end_time": time.Now().Unix(), "duration": 1}).RequireStatus(200)
+		nodetest.PostTencentCallback(s, 100, map[string]any{"file_id": "1", "video_url": "http://x/f.mp4", "end_time": time.Now().Unix(), "duration": 1}).RequireStatus(200)
 		time.Sleep(time.Second)
 		for query, want := range map[string]int{"": 0, "?anchor=alice": 0, "?code=8888_alice": 1} {
 			if got := len(listRecordings(s, query, "").Recordings); got != want {

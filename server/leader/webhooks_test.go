@@ -23,7 +23,7 @@ func telling(t *testing.T, b *nodetest.Backend, flags ...string) *nodetest.Serve
 	srv := &http.Server{Handler: b}
 	go srv.Serve(l)
 	t.Cleanup(func() { srv.Close() })
-	return nodetest.ServeOptions(t, nodetest.OpenMemory(t), false, func(o *node.Options) { o.WebhookTransport = l.Client().Transport }, append([]string{"--webhooks.url", "http://backend/hook", "--webhooks.secret", nodetest.WebhookSecret}, flags...)...)
+	return nodetest.ServeOptions(t, nodetest.OpenMemoryStore(t), false, func(o *node.Options) { o.WebhookTransport = l.Client().Transport }, append([]string{"--webhooks.url", "http://backend/hook", "--webhooks.secret", nodetest.WebhookSecret}, flags...)...)
 }
 
 func TestBackEndIsTold(t *testing.T) {
@@ -38,7 +38,7 @@ func TestBackEndIsTold(t *testing.T) {
 		time.Sleep(time.Second)
 		s.Call("POST", "/v1/streams/8888_alice/kick", s.DayToken(auth.Admin, "op"), "").RequireStatus(200)
 		time.Sleep(time.Second)
-		if got, want := b.EventTypes(), []string{"stream.started", "stream.away", "stream.resumed", "stream.ended kicked"}; !slices.Equal(got, want) {
+		if got, want := b.EventTypesAndReasons(), []string{"stream.started", "stream.away", "stream.resumed", "stream.ended kicked"}; !slices.Equal(got, want) {
 			t.Errorf("told %q, want %q", got, want)
 		}
 		ids := map[string]bool{}
@@ -48,7 +48,7 @@ func TestBackEndIsTold(t *testing.T) {
 			}
 			ids[e.ID] = true
 		}
-		if n := s.Metric("onair_outbox_events"); n != "0" {
+		if n := s.MetricText("onair_outbox_events"); n != "0" {
 			t.Errorf("%s effects wait", n)
 		}
 	})
@@ -65,7 +65,7 @@ func TestBackEndIsDown(t *testing.T) {
 			s.Call("DELETE", "/v1/streams/8888_"+name+"?session="+session, s.DayToken(auth.Anchor, name), "").RequireStatus(200)
 		}
 		time.Sleep(10 * time.Minute)
-		if n := s.Metric("onair_outbox_events"); n != "8" {
+		if n := s.MetricText("onair_outbox_events"); n != "8" {
 			t.Errorf("%s effects wait", n)
 		}
 		b.SetStatus(200)
@@ -91,7 +91,7 @@ func TestBackEndIsDown(t *testing.T) {
 		if len(page.DeadLetters) != 1 || page.DeadLetters[0].Subject != "8888_carol" || !strings.Contains(page.DeadLetters[0].Why, "410") {
 			t.Errorf("dead letters %+v", page.DeadLetters)
 		}
-		if n := s.Metric("onair_dead_letters_total"); n != "1" {
+		if n := s.MetricText("onair_dead_letters_total"); n != "1" {
 			t.Errorf("%s dead letters are counted", n)
 		}
 		s.Call("GET", "/v1/dead-letters", s.DayToken(auth.Viewer, "v"), "").RequireProblem(403, wire.CodeForbidden)

@@ -17,7 +17,7 @@ import (
 // and viewers go on; with room again, so does everything.
 func TestDiskFull(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		log := presencetest.NewFaultyLog(nodetest.OpenMemory(t))
+		log := presencetest.NewFaultyLog(nodetest.OpenMemoryStore(t))
 		s := nodetest.ServeLog(t, log)
 		viewer, alice, bob := s.DialViewer(""), s.DialAnchor("alice"), s.DialAnchor("bob")
 		nodetest.RequestReply[*wire.Snapshot](viewer, &wire.Subscribe{ID: viewer.NextID()})
@@ -51,7 +51,7 @@ func TestDiskFull(t *testing.T) {
 // so, takes no new anchors, and ends nobody; then all goes on.
 func TestCutOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		log := presencetest.NewFaultyLog(nodetest.OpenMemory(t))
+		log := presencetest.NewFaultyLog(nodetest.OpenMemoryStore(t))
 		s := nodetest.ServeLog(t, log)
 		alice := s.DialAnchor("alice")
 		nodetest.RequestReply[*wire.Started](alice, &wire.Start{ID: alice.NextID(), Title: "Hello"})
@@ -65,7 +65,7 @@ func TestCutOff(t *testing.T) {
 		if ack := nodetest.RequestReply[*wire.Ack](alice, &wire.Beat{ID: alice.NextID(), N: 2}); !ack.Pending {
 			t.Error("a beat was promised")
 		}
-		if status := s.StatusOf("/v1/anchor", s.Token(auth.Anchor, "bob", time.Hour)); status != http.StatusServiceUnavailable {
+		if status := s.GetStatus("/v1/anchor", s.Token(auth.Anchor, "bob", time.Hour)); status != http.StatusServiceUnavailable {
 			t.Errorf("a new anchor: HTTP %d", status)
 		}
 		if got := s.Get(s.Ops, "/readyz"); !strings.Contains(got, `"degraded":["log"],"since":`) {

@@ -104,14 +104,14 @@ func everyMetric(t *testing.T) []*dto.MetricFamily {
 
 // everything makes a node with all that has metrics of its own.
 func everything(t *testing.T, reg *prometheus.Registry, home []string) *Node {
-	flags := config.Flags()
+	flags := config.NewFlagSet()
 	if err := flags.Parse(append(home,
 		"--webhooks.url", "http://127.0.0.1:1/", "--webhooks.secret", "whsec_"+strings.Repeat("c2Vj", 8),
 		"--poll.provider", "tencent", "--moderation.provider", "tencent", "--cloud.secret-id", "id", "--cloud.secret-key", "key", "--auth.secret", strings.Repeat("a", 32), "--push.key", "p", "--play.key", "q",
 	)); err != nil {
 		t.Fatal(err)
 	}
-	cfg, err := config.FromFlags(flags, nil)
+	cfg, err := config.LoadWithFlags(flags, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,7 +27,7 @@ import (
 func TestEveryMetric(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var step atomic.Int64
-		log := presencetest.NewFaultyLog(presencetest.WithClockSteps(nodetest.OpenMemory(t), func() time.Duration { return time.Duration(step.Load()) }))
+		log := presencetest.NewFaultyLog(presencetest.WithClockSteps(nodetest.OpenMemoryStore(t), func() time.Duration { return time.Duration(step.Load()) }))
 		s := nodetest.ServeLog(t, log, "--hooks.nginx-rtmp.enabled", "true", "--hooks.nginx-rtmp.secret", "s3cret", "--limits.sockets-per-address", "20")
 		happen(s, log)
 		step.Store(int64(time.Hour))
@@ -96,7 +96,7 @@ func happen(s *nodetest.Server, log *presencetest.FaultyLog) {
 	stats := wire.EncoderStats{BitrateKbps: wire.Some(2500.0), FPS: wire.Some(30.0)}
 	nodetest.RequestReply[*wire.Ack](alice, &wire.Beat{ID: alice.NextID(), N: 1, Stats: stats})
 	nodetest.RequestReply[*wire.Watching](known, &wire.Watch{ID: known.NextID(), Code: "8888_alice"})
-	query := nodetest.PushQuery(b.Push.RTMP)
+	query := nodetest.URLQuery(b.Push.RTMP)
 	s.SendNginxCallback("publish", "1", "8888_alice", query).RequireStatus(204)
 	s.SendNginxCallback("publish", "2", "8888_alice", query[:len("txSecret=")]+strings.Repeat("0", 32)+query[len("txSecret=")+32:]).RequireStatus(403)
 	resumed := s.DialViewer("")
@@ -144,7 +144,7 @@ func happen(s *nodetest.Server, log *presencetest.FaultyLog) {
 	time.Sleep(5 * time.Second)
 	s.Call("GET", "/v1/streams", "nonsense", "").RequireStatus(401)
 	panicOnce(s)
-	s.Node.Reload(t.Context(), nodetest.BadConfig)
+	s.Node.Reload(t.Context(), nodetest.FailLoadConfig)
 	nodetest.RequestReply[*wire.Started](again, &wire.Start{ID: again.NextID(), Title: ""})
 	again.Conn.CloseNow()
 	time.Sleep(10 * time.Second)
@@ -152,7 +152,7 @@ func happen(s *nodetest.Server, log *presencetest.FaultyLog) {
 	none := limits
 	none.Sockets = 0
 	s.Node.Admission.SetLimits(&none)
-	if status := s.StatusOf("/v1/viewer", ""); status != http.StatusServiceUnavailable {
+	if status := s.GetStatus("/v1/viewer", ""); status != http.StatusServiceUnavailable {
 		t.Errorf("a full node answers %d", status)
 	}
 	s.Node.Admission.SetLimits(&limits)

@@ -102,7 +102,7 @@ func (a *awayTest) meanwhile(start []wire.ErrorCode) {
 		if got := n.Get(n.HTTP, "/v1/streams"); !strings.Contains(got, awayAlice) || !strings.Contains(got, awaySilent) {
 			a.Errorf("the list is %s", got)
 		}
-		if status := n.StatusOf("/v1/anchor", n.Token(auth.Anchor, "carol", time.Hour)); status != http.StatusServiceUnavailable {
+		if status := n.GetStatus("/v1/anchor", n.Token(auth.Anchor, "carol", time.Hour)); status != http.StatusServiceUnavailable {
 			a.Errorf("a new anchor: HTTP %d", status)
 		}
 	}

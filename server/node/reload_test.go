@@ -30,10 +30,10 @@ func TestReload(t *testing.T) {
 		s := nodetest.Serve(t, "--push.key", "one", "--hooks.nginx-rtmp.enabled", "true")
 		viewer, alice := s.DialViewer(""), s.DialAnchor("alice")
 		nodetest.RequestReply[*wire.Snapshot](viewer, &wire.Subscribe{ID: viewer.NextID()})
-		old := nodetest.PushQuery(nodetest.RequestReply[*wire.Started](alice, &wire.Start{ID: alice.NextID(), Title: ""}).Push.RTMP)
+		old := nodetest.URLQuery(nodetest.RequestReply[*wire.Started](alice, &wire.Start{ID: alice.NextID(), Title: ""}).Push.RTMP)
 		now := time.Now().Unix()
 
-		s.Node.Reload(t.Context(), nodetest.BadConfig)
+		s.Node.Reload(t.Context(), nodetest.FailLoadConfig)
 		s.Node.Reload(t.Context(), nodetest.ConfigLoader(t, "--auth.public-key", "nonsense"))
 		if err := s.Node.Runtime.Current().PushSigner.Verify("8888_alice", old, now); err != nil {
 			t.Errorf("a bad configuration changed the key: %v", err)
@@ -51,7 +51,7 @@ func TestReload(t *testing.T) {
 		if !strings.Contains(log, `"keys":["heartbeat.interval"]`) || strings.Contains(log, other) {
 			t.Errorf("the log says %s", log)
 		}
-		fresh := nodetest.PushQuery(nodetest.RequestReply[*wire.Pushed](alice, &wire.PushRequest{ID: alice.NextID()}).Push.RTMP)
+		fresh := nodetest.URLQuery(nodetest.RequestReply[*wire.Pushed](alice, &wire.PushRequest{ID: alice.NextID()}).Push.RTMP)
 		for _, query := range []string{old, fresh} {
 			if err := s.Node.Runtime.Current().PushSigner.Verify("8888_alice", query, now); err != nil {
 				t.Errorf("a push URL of before or after: %v", err)
@@ -91,7 +91,7 @@ func TestReloadKeepsMadeUpSecrets(t *testing.T) {
 		old := nodetest.RequestReply[*wire.Started](alice, &wire.Start{ID: alice.NextID(), Title: ""}).Push.RTMP
 		s.Node.Reload(t.Context(), func() (*config.Config, error) { return config.Load(nil, nil) })
 		s.Call("GET", "/v1/streams", s.DayToken(auth.Viewer, "bob"), "").RequireStatus(200)
-		if err := s.Node.Runtime.Current().PushSigner.Verify("8888_alice", nodetest.PushQuery(old), time.Now().Unix()); err != nil {
+		if err := s.Node.Runtime.Current().PushSigner.Verify("8888_alice", nodetest.URLQuery(old), time.Now().Unix()); err != nil {
 			t.Error(err)
 		}
 	})
@@ -191,12 +191,12 @@ func TestReloadWithoutJWKS(t *testing.T) {
 	s.Call("GET", "/v1/sessions", token, "").RequireStatus(200)
 	fetched := func(ok, failed string) {
 		t.Helper()
-		if o, f := s.Metric(`onair_jwks_fetches_total{result="ok"}`), s.Metric(`onair_jwks_fetches_total{result="failed"}`); o != ok || f != failed {
+		if o, f := s.MetricText(`onair_jwks_fetches_total{result="ok"}`), s.MetricText(`onair_jwks_fetches_total{result="failed"}`); o != ok || f != failed {
 			t.Errorf("read %s times, failed %s, want %s and %s", o, f, ok, failed)
 		}
 	}
 	fetched("1", "0")
-	if s.Metric("onair_jwks_last_fetch_timestamp_seconds") == "0" {
+	if s.MetricText("onair_jwks_last_fetch_timestamp_seconds") == "0" {
 		t.Error("nothing says when the keys were read")
 	}
 	down.Store(true)
@@ -210,7 +210,7 @@ func TestReloadWithoutJWKS(t *testing.T) {
 	s.Call("GET", "/v1/sessions", token, "").RequireStatus(401)
 	fetched("1", "1")
 	s.Node.Reload(t.Context(), nodetest.ConfigLoader(t))
-	if at := s.Metric("onair_jwks_last_fetch_timestamp_seconds"); at != "0" {
+	if at := s.MetricText("onair_jwks_last_fetch_timestamp_seconds"); at != "0" {
 		t.Errorf("without a URL its keys were read at %s", at)
 	}
 }

@@ -38,7 +38,7 @@ func TestWaitingForTheLog(t *testing.T) {
 			t.Fatal(err)
 		}
 		s, err := node.New(t.Context(), node.Options{
-			Config: cfg, Store: awayLog{nodetest.OpenMemory(t)}, IsShared: true, Metrics: prometheus.NewRegistry(), Log: zerolog.Nop(), Level: new(logging.Level),
+			Config: cfg, Store: awayLog{nodetest.OpenMemoryStore(t)}, IsShared: true, Metrics: prometheus.NewRegistry(), Log: zerolog.Nop(), Level: new(logging.Level),
 		})
 		if err != nil {
 			t.Fatal(err)

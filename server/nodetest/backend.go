@@ -48,8 +48,8 @@ func (b *Backend) SetStatus(status int) {
 	b.Status = status
 }
 
-// EventTypes are those of what was told, in order.
-func (b *Backend) EventTypes() (types []string) {
+// EventTypesAndReasons are those of what was told, in order.
+func (b *Backend) EventTypesAndReasons() (types []string) {
 	b.Mutex.Lock()
 	defer b.Mutex.Unlock()
 	for _, e := range b.Events {

@@ -26,8 +26,8 @@ func ConfigLoader(t *testing.T, flags ...string) func() (*config.Config, error) 
 	}
 }
 
-// BadConfig is a configuration that cannot be loaded.
-func BadConfig() (*config.Config, error) { return nil, errors.New("a bad configuration") }
+// FailLoadConfig is a configuration that cannot be loaded.
+func FailLoadConfig() (*config.Config, error) { return nil, errors.New("a bad configuration") }
 
 // WriteCertificate makes a certificate that ends at a time.
 func WriteCertificate(t *testing.T, dir string, serial int64, ends time.Time) (cert, key string) {

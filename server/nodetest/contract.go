@@ -27,18 +27,18 @@ type Contract struct {
 // LoadContract is the contract. It is made once, by whoever asks first.
 var LoadContract = sync.OnceValue(func() *Contract {
 	c := &Contract{
-		Document: parsed(api.OpenAPI()), calls: http.NewServeMux(),
+		Document: mustParseJSON(api.OpenAPI()), calls: http.NewServeMux(),
 		schemas: map[string]*jsonschema.Schema{}, messages: map[string]string{},
 	}
-	async := parsed(api.AsyncAPI())
+	async := mustParseJSON(api.AsyncAPI())
 	for _, doc := range []map[string]any{c.Document, async} {
 		compiler := jsonschema.NewCompiler()
-		schemas := MemberAt(doc, "components", "schemas")
+		schemas := ObjectAt(doc, "components", "schemas")
 		for name, schema := range schemas {
 			// Who reads ignores members that it does not know, but a server does not
 			// send what is not documented. Of schemas with parts it sends none.
 			if schema := schema.(map[string]any); schema["allOf"] == nil && !strings.HasSuffix(name, "Body") {
-				closeObjects(schema)
+				forbidUnknownMembers(schema)
 			}
 		}
 		if err := compiler.AddResource("onair:doc", doc); err != nil {
@@ -48,24 +48,24 @@ var LoadContract = sync.OnceValue(func() *Contract {
 			c.schemas[name] = compiler.MustCompile("onair:doc#/components/schemas/" + name)
 		}
 	}
-	for path := range MemberAt(c.Document, "paths") {
+	for path := range ObjectAt(c.Document, "paths") {
 		c.calls.Handle(path, http.NotFoundHandler())
 	}
-	for _, op := range MemberAt(async, "operations") {
+	for _, op := range ObjectAt(async, "operations") {
 		op := op.(map[string]any)
 		refs := op["messages"].([]any)
 		if op["action"] == "receive" {
-			refs = MemberAt(op, "reply")["messages"].([]any)
+			refs = ObjectAt(op, "reply")["messages"].([]any)
 		}
 		for _, ref := range refs {
-			name := lastOf(ref)
-			c.messages[MemberAt(async, "components", "messages", name)["name"].(string)] = name
+			name := refName(ref)
+			c.messages[ObjectAt(async, "components", "messages", name)["name"].(string)] = name
 		}
 	}
 	return c
 })
 
-func parsed(text []byte) map[string]any {
+func mustParseJSON(text []byte) map[string]any {
 	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
 	if err != nil {
 		panic(err)
@@ -73,33 +73,33 @@ func parsed(text []byte) map[string]any {
 	return doc.(map[string]any)
 }
 
-// MemberAt is what a path leads to, nil where it leads nowhere.
-func MemberAt(doc map[string]any, path ...string) map[string]any {
+// ObjectAt is what a path leads to, nil where it leads nowhere.
+func ObjectAt(doc map[string]any, path ...string) map[string]any {
 	for _, step := range path {
 		doc, _ = doc[step].(map[string]any)
 	}
 	return doc
 }
 
-// lastOf is the last part of the reference that an object is.
-func lastOf(v any) string {
+// refName is the last part of the reference that an object is.
+func refName(v any) string {
 	ref, _ := v.(map[string]any)["$ref"].(string)
 	return ref[strings.LastIndexByte(ref, '/')+1:]
 }
 
-// closeObjects has a schema refuse members that it does not name.
-func closeObjects(v any) {
+// forbidUnknownMembers has a schema refuse members that it does not name.
+func forbidUnknownMembers(v any) {
 	switch v := v.(type) {
 	case map[string]any:
 		if v["type"] == "object" && v["properties"] != nil {
 			v["additionalProperties"] = false
 		}
 		for _, inner := range v {
-			closeObjects(inner)
+			forbidUnknownMembers(inner)
 		}
 	case []any:
 		for _, inner := range v {
-			closeObjects(inner)
+			forbidUnknownMembers(inner)
 		}
 	}
 }
@@ -129,15 +129,15 @@ func (c *Contract) CheckMessage(text []byte) error {
 	return c.validate(name, text)
 }
 
-// CheckEvent checks what came as an event.
-func (c *Contract) CheckEvent(name, data string) error {
+// CheckServerSentEvent checks what came as an event.
+func (c *Contract) CheckServerSentEvent(name, data string) error {
 	typ, _, _ := wire.PeekHeader([]byte(data))
 	if typ != name {
 		return fmt.Errorf("the event %s is the message %s", name, data)
 	}
-	content := MemberAt(c.Document, "paths", "/v1/streams/events", "get", "responses", "200", "content", "text/event-stream", "schema")
+	content := ObjectAt(c.Document, "paths", "/v1/streams/events", "get", "responses", "200", "content", "text/event-stream", "schema")
 	for _, ref := range content["oneOf"].([]any) {
-		if schema := lastOf(ref); strings.EqualFold(schema, typ) {
+		if schema := refName(ref); strings.EqualFold(schema, typ) {
 			return c.validate(schema, []byte(data))
 		}
 	}
@@ -150,7 +150,7 @@ func (c *Contract) CheckResponse(r *http.Request, status int, header http.Header
 		return nil // as GET, without the body; what a browser asks before it calls
 	}
 	_, path := c.calls.Handler(r)
-	op := MemberAt(c.Document, "paths", path, strings.ToLower(r.Method))
+	op := ObjectAt(c.Document, "paths", path, strings.ToLower(r.Method))
 	if op == nil {
 		if strings.HasPrefix(r.URL.Path, "/v1/") && status != http.StatusNotFound {
 			return fmt.Errorf("%s %s is not documented, but answered with %d", r.Method, r.URL.Path, status)
@@ -158,28 +158,28 @@ func (c *Contract) CheckResponse(r *http.Request, status int, header http.Header
 		return nil
 	}
 	what := fmt.Sprintf("%s %s: %d", r.Method, path, status)
-	as := MemberAt(op, "responses", strconv.Itoa(status))
+	as := ObjectAt(op, "responses", strconv.Itoa(status))
 	if as == nil {
 		return fmt.Errorf("%s is not documented: %s", what, body)
 	}
 	if as["$ref"] != nil {
-		as = MemberAt(c.Document, "components", "responses", lastOf(as))
+		as = ObjectAt(c.Document, "components", "responses", refName(as))
 	}
-	if MemberAt(as, "content") == nil {
+	if ObjectAt(as, "content") == nil {
 		if len(body) > 0 {
 			return fmt.Errorf("%s is documented to have no body, and has %s", what, body)
 		}
 		return nil
 	}
 	kind, _, _ := mime.ParseMediaType(header.Get("Content-Type"))
-	content := MemberAt(as, "content", kind)
+	content := ObjectAt(as, "content", kind)
 	if content == nil {
 		return fmt.Errorf("%s is not documented as %q", what, kind)
 	}
 	if kind == "text/plain" {
 		return nil // of what form it is, no schema says
 	}
-	if err := c.validate(lastOf(content["schema"]), body); err != nil {
+	if err := c.validate(refName(content["schema"]), body); err != nil {
 		return fmt.Errorf("%s: %w", what, err)
 	}
 	return nil

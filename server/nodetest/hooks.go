@@ -13,8 +13,8 @@ import (
 	"onair/hub/wire"
 )
 
-// ServeWithHooks starts a server that listens to nginx-rtmp.
-func ServeWithHooks(t *testing.T, flags ...string) *Server {
+// ServeWithNginxHooks starts a server that listens to nginx-rtmp.
+func ServeWithNginxHooks(t *testing.T, flags ...string) *Server {
 	t.Helper()
 	return Serve(t, append([]string{"--hooks.nginx-rtmp.enabled", "true", "--hooks.nginx-rtmp.secret", "s3cret"}, flags...)...)
 }
@@ -36,8 +36,8 @@ func (s *Server) SendNginxCallback(call, client, code, query string) *Response {
 	return s.Call("POST", "/v1/hooks/nginx-rtmp/s3cret", "", body, "Content-Type: application/x-www-form-urlencoded")
 }
 
-// PushQuery is the query of the push URL that a start gave.
-func PushQuery(url string) string {
+// URLQuery is the query of the push URL that a start gave.
+func URLQuery(url string) string {
 	_, query, _ := strings.Cut(url, "?")
 	return query
 }
@@ -47,7 +47,7 @@ func (s *Server) DialPublishingAnchor(sub string) (c *Client, query string) {
 	s.T.Helper()
 	c = s.DialAnchor(sub)
 	b := RequestReply[*wire.Started](c, &wire.Start{ID: c.NextID(), Title: ""})
-	query = PushQuery(b.Push.RTMP)
+	query = URLQuery(b.Push.RTMP)
 	s.SendNginxCallback("publish", "1", "8888_"+sub, query).RequireStatus(204)
 	return c, query
 }
@@ -68,7 +68,7 @@ const TencentKey = "5d41402abc4b2a76b9719d911017c592"
 
 // tells does what Tencent Cloud does at an event; the members are laid over those
 // that every event has.
-func PostTencent(s *Server, event int, members map[string]any) *Response {
+func PostTencentCallback(s *Server, event int, members map[string]any) *Response {
 	s.T.Helper()
 	until := time.Now().Add(10 * time.Minute).Unix()
 	sum := md5.Sum(fmt.Appendf(nil, "%s%d", TencentKey, until))
@@ -85,7 +85,7 @@ func PostTencent(s *Server, event int, members map[string]any) *Response {
 }
 
 // serverHook posts what a media server does.
-func PostSRS(s *Server, path, body string) *Response {
+func PostJSONHook(s *Server, path, body string) *Response {
 	s.T.Helper()
 	return s.Call("POST", "/v1/hooks/"+path, "", body, "Content-Type: application/json")
 }

@@ -110,8 +110,8 @@ func MaskedFrame(first byte, payload string) []byte {
 	return append(append(f, 0, 0, 0, 0), payload...)
 }
 
-// Reset has the next Close of a TCP connection be a reset.
-func (c *RawSocket) Reset() error {
+// CloseWithReset has the next Close of a TCP connection be a reset.
+func (c *RawSocket) CloseWithReset() error {
 	if err := c.Conn.(*net.TCPConn).SetLinger(0); err != nil {
 		return err
 	}

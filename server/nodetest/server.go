@@ -57,17 +57,17 @@ func (s *Server) Log() string {
 // Serve starts a server with the given flags on a log in memory.
 func Serve(t *testing.T, flags ...string) *Server {
 	t.Helper()
-	return ServeLog(t, OpenMemory(t), flags...)
+	return ServeLog(t, OpenMemoryStore(t), flags...)
 }
 
 // ServeWithClockSteps starts a server whose log's clock is shifted by what step says.
 func ServeWithClockSteps(t *testing.T, step func() time.Duration) *Server {
 	t.Helper()
-	return ServeLog(t, presencetest.WithClockSteps(OpenMemory(t), step))
+	return ServeLog(t, presencetest.WithClockSteps(OpenMemoryStore(t), step))
 }
 
-// OpenMemory opens a store in memory.
-func OpenMemory(t *testing.T) node.Store {
+// OpenMemoryStore opens a store in memory.
+func OpenMemoryStore(t *testing.T) node.Store {
 	t.Helper()
 	log, err := embedded.Open(embedded.Options{Dir: "memory"})
 	if err != nil {
@@ -82,21 +82,21 @@ func ServeLog(t *testing.T, home presence.Log, flags ...string) *Server {
 	return ServeStore(t, home, false, flags...)
 }
 
-// shelved is a log with an archive of its own.
-type shelved struct {
+// logWithArchive is a log with an archive of its own.
+type logWithArchive struct {
 	presence.Log
 	presence.Archive
 }
 
-// asStore gives a log that has none an archive in memory.
-func asStore(t *testing.T, log presence.Log) node.Store {
+// withMemoryArchive gives a log that has none an archive in memory.
+func withMemoryArchive(t *testing.T, log presence.Log) node.Store {
 	t.Helper()
 	if s, ok := log.(node.Store); ok {
 		return s
 	}
-	shelf := OpenMemory(t)
+	shelf := OpenMemoryStore(t)
 	t.Cleanup(func() { shelf.Close() })
-	return shelved{log, shelf}
+	return logWithArchive{log, shelf}
 }
 
 // ServeStore starts a server on a log that is shared, or not.
@@ -119,7 +119,7 @@ func ServeOptions(t *testing.T, home presence.Log, shared bool, prepare func(*no
 	}
 	logger, level := logging.New(cfg, s)
 	o := node.Options{
-		Config: cfg, Store: asStore(t, home), IsShared: shared, Metrics: prometheus.NewRegistry(), Log: logger, Level: level,
+		Config: cfg, Store: withMemoryArchive(t, home), IsShared: shared, Metrics: prometheus.NewRegistry(), Log: logger, Level: level,
 	}
 	prepare(&o)
 	if s.Node, err = node.New(t.Context(), o); err != nil {
@@ -217,16 +217,16 @@ func (s *Server) DialSlowViewer() (*Client, *NetworkGate) {
 }
 
 // NetworkGate is a lock that a bubble can see through.
-type NetworkGate struct{ held chan struct{} }
+type NetworkGate struct{ locked chan struct{} }
 
 // Lock stops the network.
-func (g *NetworkGate) Lock() { g.held <- struct{}{} }
+func (g *NetworkGate) Lock() { g.locked <- struct{}{} }
 
 // Unlock lets it go on.
-func (g *NetworkGate) Unlock() { <-g.held }
+func (g *NetworkGate) Unlock() { <-g.locked }
 
-// pass waits until nobody holds the lock.
-func (g *NetworkGate) pass() {
+// waitUntilUnlocked waits until nobody holds the lock.
+func (g *NetworkGate) waitUntilUnlocked() {
 	g.Lock()
 	defer g.Unlock()
 }
@@ -237,13 +237,13 @@ type gatedConn struct {
 }
 
 func (c gatedConn) Read(p []byte) (int, error) {
-	c.gate.pass()
+	c.gate.waitUntilUnlocked()
 	return c.Conn.Read(p)
 }
 
-// SetInterval puts a new heartbeat interval into the log, as a node of a
+// SetHeartbeatInterval puts a new heartbeat interval into the log, as a node of a
 // higher revision does.
-func (s *Server) SetInterval(interval time.Duration) {
+func (s *Server) SetHeartbeatInterval(interval time.Duration) {
 	s.T.Helper()
 	next := s.Node.Broadcasts.Settings()
 	next.Revision++
@@ -253,8 +253,8 @@ func (s *Server) SetInterval(interval time.Duration) {
 	}
 }
 
-// StatusOf asks for a path, as for a socket, and returns the HTTP status.
-func (s *Server) StatusOf(path, token string) int {
+// GetStatus asks for a path, as for a socket, and returns the HTTP status.
+func (s *Server) GetStatus(path, token string) int {
 	s.T.Helper()
 	r, err := http.NewRequest(http.MethodGet, "http://"+s.Host+path, nil)
 	if err != nil {
@@ -286,8 +286,8 @@ func (s *Server) Get(client *http.Client, path string) string {
 	return string(body)
 }
 
-// Metric is the value of a series of the node, "" for none.
-func (s *Server) Metric(name string) string {
+// MetricText is the value of a series of the node, "" for none.
+func (s *Server) MetricText(name string) string {
 	s.T.Helper()
 	for line := range strings.Lines(s.Get(s.Ops, "/metrics")) {
 		if value, ok := strings.CutPrefix(line, name+" "); ok {

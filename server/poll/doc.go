@@ -1,7 +1,7 @@
 // Package poll queries a provider once per interval for the push state of live sessions,
 // and reports the results. Their effect on a session is decided elsewhere.
 //
-// [NewPoller] returns a [Poller]. Run it on one node, the leader. QueryNow queries one live code
+// [NewPoller] returns a [Poller]. Run it on one node, the leader. QueryPushState queries one live code
 // immediately, on any node.
 //
 // A round first reads the provider's list of pushes, if it has one. Then it queries, one

@@ -47,10 +47,10 @@ func TestNoAnswerBetweenAnswers(t *testing.T) {
 			var before time.Time
 			events := []event{
 				{c.queriedAt, func() { before = p.lastAnswerTime() }},
-				{c.endedAt, func() { p.recordNoAnswer(target(0), 1, before) }},
+				{c.endedAt, func() { p.recordUnansweredQuery(target(0), 1, before) }},
 			}
 			for _, a := range c.answers {
-				events = append(events, event{a.answeredAt, func() { p.recordAnswer(began.Add(a.queriedAt)) }})
+				events = append(events, event{a.answeredAt, func() { p.recordAnswerAndReportUnanswered(began.Add(a.queriedAt)) }})
 			}
 			if c.laterStatus != 0 {
 				events = append(events, event{50 * s, func() { p.reportStatus(target(0), 1, c.laterStatus) }})

@@ -412,7 +412,7 @@ func TestQueryNow(t *testing.T) {
 		for name, c := range map[string]Provider{"single": {ForEachOnline: f.forEachOnline(2), PushState: f.PushState}, "list": {ForEachOnline: f.forEachOnline(2)}} {
 			p := newPoller(c, 0, &recorded)
 			for n, want := range []cloud.State{cloud.Online, cloud.Offline} {
-				if got, err := p.QueryNow(t.Context(), code(n)); got != want || err != nil {
+				if got, err := p.QueryPushState(t.Context(), code(n)); got != want || err != nil {
 					t.Errorf("%s: %s is %v, %v", name, code(n), got, err)
 				}
 			}
@@ -420,13 +420,13 @@ func TestQueryNow(t *testing.T) {
 		f.listErr, f.stateErr = func() error { return errDown }, func(string) error { return errDown }
 		f.online = func(string) bool { return true }
 		p := newPoller(Provider{ForEachOnline: f.forEachOnline(2)}, 0, &recorded)
-		if got, err := p.QueryNow(t.Context(), code(0)); got != cloud.Online || err != nil {
+		if got, err := p.QueryPushState(t.Context(), code(0)); got != cloud.Online || err != nil {
 			t.Errorf("incomplete list with the code: %v, %v", got, err)
 		}
-		if got, err := p.QueryNow(t.Context(), code(1)); got != 0 || !errors.Is(err, errDown) {
+		if got, err := p.QueryPushState(t.Context(), code(1)); got != 0 || !errors.Is(err, errDown) {
 			t.Errorf("incomplete list without the code: %v, %v", got, err)
 		}
-		if got, err := newPoller(Provider{PushState: f.PushState}, 0, &recorded).QueryNow(t.Context(), code(0)); got != 0 || !errors.Is(err, errDown) {
+		if got, err := newPoller(Provider{PushState: f.PushState}, 0, &recorded).QueryPushState(t.Context(), code(0)); got != 0 || !errors.Is(err, errDown) {
 			t.Errorf("no answer: %v, %v", got, err)
 		}
 		if len(recorded.results) != 0 {
@@ -438,7 +438,7 @@ func TestQueryNow(t *testing.T) {
 func TestSortByLastPoll(t *testing.T) {
 	p := newPoller(Provider{}, 0, &resultRecorder{})
 	all := targets(6)
-	p.retainTargets(all)
+	p.discardLastPollsExcept(all)
 	for n, k := range []lastPoll{{2, true}, {1, true}, {}, {2, false}, {1, false}, {3, false}} {
 		p.lastPolls[target(n).Session] = k
 	}

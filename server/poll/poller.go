@@ -60,7 +60,7 @@ type lastPoll struct {
 	wasOnline bool // by the latest response
 }
 
-// NewPoller returns a poller. It sends no query before Run or QueryNow.
+// NewPoller returns a poller. It sends no query before Run or QueryPushState.
 func NewPoller(o Options) *Poller {
 	return &Poller{options: o, metrics: newMetrics(o.Metrics)}
 }
@@ -84,11 +84,11 @@ func (p *Poller) Run(ctx context.Context) {
 	}
 }
 
-// QueryNow returns the state of one stream, within the same budget, to confirm the end of
+// QueryPushState returns the state of one stream, within the same budget, to confirm the end of
 // a push. It returns the errors of the provider's client. Providers report an end shortly
 // before their own state changes: query a second later. It is safe for concurrent use,
 // also while Run runs.
-func (p *Poller) QueryNow(ctx context.Context, code string) (cloud.State, error) {
+func (p *Poller) QueryPushState(ctx context.Context, code string) (cloud.State, error) {
 	if p.options.Provider.PushState != nil {
 		state, err := p.options.Provider.PushState(ctx, code)
 		p.metrics.countQuery("one", err)
@@ -114,10 +114,10 @@ func (p *Poller) lastAnswerTime() time.Time {
 	return p.answeredAt
 }
 
-// recordAnswer records a response to a query that was sent at queriedAt. It reports
+// recordAnswerAndReportUnanswered records a response to a query that was sent at queriedAt. It reports
 // NoAnswer for unanswered queries between two responses: one before the query, and one to
 // a query after it. If these are too far apart, it was an outage of the provider.
-func (p *Poller) recordAnswer(queriedAt time.Time) {
+func (p *Poller) recordAnswerAndReportUnanswered(queriedAt time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.answeredAt = time.Now()
@@ -132,8 +132,8 @@ func (p *Poller) recordAnswer(queriedAt time.Time) {
 	}
 }
 
-// recordNoAnswer records a query without a response.
-func (p *Poller) recordNoAnswer(t Target, round int, previousAnswerAt time.Time) {
+// recordUnansweredQuery records a query without a response.
+func (p *Poller) recordUnansweredQuery(t Target, round int, previousAnswerAt time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.unanswered[t.Session] = unansweredQuery{t, previousAnswerAt, time.Now()}
@@ -154,8 +154,8 @@ func (p *Poller) reportLocked(t Target, status Status) {
 	p.options.OnResult(Result{t.Session, t.Code, status})
 }
 
-// retainTargets deletes the latest polls of all sessions except the targets.
-func (p *Poller) retainTargets(targets []Target) {
+// discardLastPollsExcept deletes the latest polls of all sessions except the targets.
+func (p *Poller) discardLastPollsExcept(targets []Target) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	retained := make(map[presence.Session]lastPoll, len(targets))

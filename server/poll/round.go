@@ -39,24 +39,24 @@ func (r *round) run(parent context.Context) {
 	defer cancel()
 
 	targets := p.options.Targets()
-	p.retainTargets(targets)
+	p.discardLastPollsExcept(targets)
 	missing, isComplete := targets, false
 	if p.options.Provider.ForEachOnline != nil && len(targets) > 0 {
 		missing, isComplete = r.queryList(ctx, targets)
 	}
-	relevant := relevantTargets(missing)
+	relevant := targetsWhereOfflineCounts(missing)
 	switch {
 	case len(relevant) == 0:
 	case p.options.Provider.PushState != nil:
-		r.queryEach(ctx, relevant)
+		r.spreadQueries(ctx, relevant)
 	case isComplete:
-		r.queryListAgain(ctx, relevant)
+		r.reportOfflineBySecondList(ctx, relevant)
 	}
 	if parent.Err() != nil {
 		return // stopped
 	}
 
-	open := len(relevantTargets(targets)) - int(r.answered.Load())
+	open := len(targetsWhereOfflineCounts(targets)) - int(r.answered.Load())
 	m := p.metrics
 	m.roundDuration.Observe(time.Since(startedAt).Seconds())
 	m.budgetShare.Set(float64(p.options.Provider.Budget.RequestCount()-requestsBefore) / (p.options.Provider.Budget.Rate() * p.options.Interval.Seconds()))
@@ -70,8 +70,8 @@ func (r *round) run(parent context.Context) {
 	}
 }
 
-// relevantTargets returns the targets that matter.
-func relevantTargets(targets []Target) (relevant []Target) {
+// targetsWhereOfflineCounts returns the targets that matter.
+func targetsWhereOfflineCounts(targets []Target) (relevant []Target) {
 	for _, t := range targets {
 		if t.OfflineCounts {
 			relevant = append(relevant, t)
@@ -80,8 +80,8 @@ func relevantTargets(targets []Target) (relevant []Target) {
 	return relevant
 }
 
-// recordQuery counts a query, and keeps the first error for the log.
-func (r *round) recordQuery(kind string, err error) {
+// recordQueryResult counts a query, and keeps the first error for the log.
+func (r *round) recordQueryResult(kind string, err error) {
 	r.poller.metrics.countQuery(kind, err)
 	if err == nil || errors.Is(err, cloud.ErrIncomplete) {
 		return
@@ -107,20 +107,20 @@ func (r *round) queryList(ctx context.Context, targets []Target) (missing []Targ
 	listCtx, cancel := context.WithTimeout(ctx, r.poller.options.Interval/2)
 	defer cancel()
 	queriedAt := time.Now()
-	missing, err := r.reportListed(listCtx, targets)
+	missing, err := r.reportOnlineByList(listCtx, targets)
 	if ctx.Err() != nil {
 		return nil, false
 	}
-	r.recordQuery("list", err)
+	r.recordQueryResult("list", err)
 	if err == nil {
-		r.poller.recordAnswer(queriedAt)
+		r.poller.recordAnswerAndReportUnanswered(queriedAt)
 	}
 	return missing, err == nil
 }
 
-// reportListed reads the list, reports the targets in it as online, and returns the others
+// reportOnlineByList reads the list, reports the targets in it as online, and returns the others
 // in their order.
-func (r *round) reportListed(ctx context.Context, targets []Target) (missing []Target, err error) {
+func (r *round) reportOnlineByList(ctx context.Context, targets []Target) (missing []Target, err error) {
 	indexByCode := make(map[string]int, len(targets))
 	for i, t := range targets {
 		indexByCode[t.Code] = i
@@ -140,14 +140,14 @@ func (r *round) reportListed(ctx context.Context, targets []Target) (missing []T
 	return missing, err
 }
 
-// queryListAgain reads the list a second time for targets that were missing: a push that
+// reportOfflineBySecondList reads the list a second time for targets that were missing: a push that
 // began during the first read is in the second list.
-func (r *round) queryListAgain(ctx context.Context, missing []Target) {
-	stillMissing, err := r.reportListed(ctx, missing)
+func (r *round) reportOfflineBySecondList(ctx context.Context, missing []Target) {
+	stillMissing, err := r.reportOnlineByList(ctx, missing)
 	if ctx.Err() != nil {
 		return
 	}
-	r.recordQuery("list", err)
+	r.recordQueryResult("list", err)
 	if err == nil {
 		for _, t := range stillMissing {
 			r.reportStatus(t, Offline)
@@ -155,8 +155,8 @@ func (r *round) queryListAgain(ctx context.Context, missing []Target) {
 	}
 }
 
-// queryEach queries the targets one by one, evenly over the rest of the interval.
-func (r *round) queryEach(ctx context.Context, targets []Target) {
+// spreadQueries queries the targets one by one, evenly over the rest of the interval.
+func (r *round) spreadQueries(ctx context.Context, targets []Target) {
 	r.poller.sortByLastPoll(targets)
 	startedAt := time.Now()
 	deadline, _ := ctx.Deadline()
@@ -190,13 +190,13 @@ func (r *round) queryOne(ctx context.Context, t Target) {
 	if err != nil && ctx.Err() != nil || errors.Is(err, cloud.ErrBudgetWait) {
 		return // the round ended before the request or its response
 	}
-	r.recordQuery("one", err)
+	r.recordQueryResult("one", err)
 	switch {
 	case errors.Is(err, cloud.ErrRateLimited):
 	case err != nil:
-		r.poller.recordNoAnswer(t, r.number, previousAnswerAt)
+		r.poller.recordUnansweredQuery(t, r.number, previousAnswerAt)
 	default:
-		r.poller.recordAnswer(queriedAt)
+		r.poller.recordAnswerAndReportUnanswered(queriedAt)
 		if state == cloud.Online {
 			r.reportStatus(t, Online)
 		} else {

@@ -211,7 +211,7 @@ func TestQueryNowDuringRound(t *testing.T) {
 		for range 8 {
 			time.Sleep(7 * time.Second)
 			began := time.Now()
-			if state, err := p.QueryNow(ctx, "8888_alice"); state != cloud.Online || err != nil {
+			if state, err := p.QueryPushState(ctx, "8888_alice"); state != cloud.Online || err != nil {
 				t.Errorf("%v, %v", state, err)
 			}
 			if took := time.Since(began); took > 4*time.Second {

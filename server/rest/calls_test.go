@@ -86,7 +86,7 @@ func TestHTTPSilence(t *testing.T) {
 				t.Errorf("%+v", p)
 			}
 		}
-		if n := s.Metric("onair_false_expiries_total"); n != "1" {
+		if n := s.MetricText("onair_false_expiries_total"); n != "1" {
 			t.Errorf("%s false expirations", n)
 		}
 	})
@@ -148,7 +148,7 @@ func TestBackendStarts(t *testing.T) {
 		// A byte too many, all of which is read: what is not read may fail to be sent.
 		s.Call("POST", "/v1/streams", alice, `{"title":"`+strings.Repeat("x", rest.MaxBody-11)+`"}`).RequireProblem(400, wire.CodeBadRequest)
 		s.Call("POST", "/v1/streams", alice, `{"title":"","sources":["poll"]}`).RequireProblem(400, wire.CodeBadRequest)
-		if n := s.Metric(`onair_streams{list="live",state="starting"}`); n != "1" {
+		if n := s.MetricText(`onair_streams{list="live",state="starting"}`); n != "1" {
 			t.Errorf("%s streams: a refused start began one", n)
 		}
 	})

@@ -84,7 +84,7 @@ func TestOpenAPIHasEveryRoute(t *testing.T) {
 	}
 	doc := nodetest.LoadContract().Document
 	inDocument := 0
-	for path, item := range nodetest.MemberAt(doc, "paths") {
+	for path, item := range nodetest.ObjectAt(doc, "paths") {
 		for method, op := range item.(map[string]any) {
 			if method == "parameters" {
 				continue
@@ -113,7 +113,7 @@ func TestOpenAPIHasEveryRoute(t *testing.T) {
 	}
 	for pattern := range code {
 		method, path, _ := strings.Cut(pattern, " ")
-		if nodetest.MemberAt(doc, "paths", path, strings.ToLower(method)) == nil {
+		if nodetest.ObjectAt(doc, "paths", path, strings.ToLower(method)) == nil {
 			t.Errorf("the document does not have %s", pattern)
 		}
 	}
@@ -139,7 +139,7 @@ func TestOpenAPIHasEveryRoute(t *testing.T) {
 			}
 		}
 	}
-	if got := nodetest.MemberAt(doc, "components", "parameters", "Provider", "schema")["enum"]; !reflect.DeepEqual(got, names) {
+	if got := nodetest.ObjectAt(doc, "components", "parameters", "Provider", "schema")["enum"]; !reflect.DeepEqual(got, names) {
 		t.Errorf("the document names the providers %v, want %v", got, names)
 	}
 }
@@ -157,7 +157,7 @@ func TestOpenAPIHasTheMembersOfAnswers(t *testing.T) {
 		"Problem": response.Problem{}, "Session": rest.SessionView{}, "Account": rest.ExplanationView{}, "Evidence": rest.EvidenceView{}, "Ban": rest.BanView{},
 		"Recording": rest.RecordingView{}, "DeadLetter": rest.DeadLetterView{}, "Addresses": rest.SignedURLs{}, "CodeAnswer": callbacks.CodeAnswer{}, "Summary": wire.Summary{},
 	} {
-		schema := nodetest.MemberAt(nodetest.LoadContract().Document, "components", "schemas", name)
+		schema := nodetest.ObjectAt(nodetest.LoadContract().Document, "components", "schemas", name)
 		properties := schema["properties"].(map[string]any)
 		var required []string
 		for _, r := range schema["required"].([]any) {
@@ -182,7 +182,7 @@ func TestOpenAPIHasTheMembersOfAnswers(t *testing.T) {
 		}
 	}
 	var codes []string
-	for _, c := range nodetest.MemberAt(nodetest.LoadContract().Document, "components", "schemas", "ErrorCode")["enum"].([]any) {
+	for _, c := range nodetest.ObjectAt(nodetest.LoadContract().Document, "components", "schemas", "ErrorCode")["enum"].([]any) {
 		codes = append(codes, c.(string))
 	}
 	for code := range response.Statuses {

@@ -82,7 +82,7 @@ func (r *eventReader) next() (e event, ok bool) {
 		r.t.Fatal("no event came in time")
 	}
 	if ok {
-		if err := nodetest.LoadContract().CheckEvent(e.typ, e.data); err != nil {
+		if err := nodetest.LoadContract().CheckServerSentEvent(e.typ, e.data); err != nil {
 			r.t.Error(err)
 		}
 	}
@@ -158,12 +158,12 @@ func TestEventsLast(t *testing.T) {
 		if d := time.Since(began); d < 8*time.Minute {
 			t.Errorf("20 idle diffs in %v", d)
 		}
-		if n := s.Metric(`onair_connections{kind="events",role="anonymous"}`); n != "1" {
+		if n := s.MetricText(`onair_connections{kind="events",role="anonymous"}`); n != "1" {
 			t.Errorf("%s open", n)
 		}
 		r.stop()
 		synctest.Wait()
-		if n := s.Metric(`onair_connections{kind="events",role="anonymous"}`); n != "0" {
+		if n := s.MetricText(`onair_connections{kind="events",role="anonymous"}`); n != "0" {
 			t.Errorf("%s open after the end", n)
 		}
 	})
@@ -277,7 +277,7 @@ func TestEventsEnd(t *testing.T) {
 		}
 		expiring := openEvents(s, "", s.Token(auth.Viewer, "bob", time.Minute))
 		ends(expiring, wire.CloseUnauthorized)
-		if n := s.Metric(`onair_closes_total{code="` + strconv.Itoa(wire.CloseUnauthorized) + `",kind="events"}`); n != "1" {
+		if n := s.MetricText(`onair_closes_total{code="` + strconv.Itoa(wire.CloseUnauthorized) + `",kind="events"}`); n != "1" {
 			t.Errorf("%s closes counted", n)
 		}
 		drained := openEvents(s, "", "")
@@ -307,7 +307,7 @@ func TestSlowEvents(t *testing.T) {
 		s.StartStream(back, `{"title":"","anchor":"alice"}`)
 		time.Sleep(rest.EventStallTimeout + time.Second)
 		synctest.Wait()
-		if n := s.Metric(`onair_connections{kind="events",role="anonymous"}`); n != "0" {
+		if n := s.MetricText(`onair_connections{kind="events",role="anonymous"}`); n != "0" {
 			t.Errorf("%s open", n)
 		}
 	})

@@ -54,7 +54,7 @@ func newDomainSigner(cfg *config.Config, use string, c config.SignerConfig) (sig
 	if c.Template != "" {
 		key = use + ".template"
 	}
-	return nil, cfg.KeyError(key, err)
+	return nil, cfg.WrapKeyError(key, err)
 }
 
 // newPlaySigner makes the signer of play URLs, which has one signer for each domain.

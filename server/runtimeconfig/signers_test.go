@@ -63,7 +63,7 @@ func agree(t *testing.T, what, key string, set func(*config.Config), flags ...st
 // although the media server does not say which domain it was.
 func TestHookOfTemplate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := nodetest.ServeWithHooks(t, "--push.provider", "template", "--push.template", formula, "--push.key", "k")
+		s := nodetest.ServeWithNginxHooks(t, "--push.provider", "template", "--push.template", formula, "--push.key", "k")
 		_, query := s.DialPublishingAnchor("alice") // 204
 		anchorLive(s, "bob")
 		s.SendNginxCallback("publish", "2", "8888_bob", query).RequireProblem(403, wire.CodeForbidden)

@@ -194,7 +194,7 @@ func TestNewIntervalAppliesAfterBeat(t *testing.T) {
 		alice, bob := s.DialAnchor("alice"), s.DialAnchor("bob")
 		nodetest.RequestReply[*wire.Started](alice, &wire.Start{ID: alice.NextID(), Title: "Hello"})
 		nodetest.RequestReply[*wire.Started](bob, &wire.Start{ID: bob.NextID(), Title: "Hello"})
-		s.SetInterval(10 * time.Second)
+		s.SetHeartbeatInterval(10 * time.Second)
 		if m, _ := nodetest.AwaitMessage[*wire.Settings](alice); m.HeartbeatMS != 10_000 {
 			t.Errorf("settings have interval %d ms", m.HeartbeatMS)
 		}

@@ -66,15 +66,15 @@ func TestTokenClockLeeway(t *testing.T) {
 			{"behind by five minutes", -5 * time.Minute, time.Hour, http.StatusOK},
 			{"behind by more than its life", -5 * time.Minute, 4 * time.Minute, http.StatusUnauthorized},
 		} {
-			refused := s.Metric("onair_tokens_refused_total")
+			refused := s.MetricText("onair_tokens_refused_total")
 			text, err := auth.SignToken([]byte(s.Secret), "", auth.Identity{Subject: "bob", Role: auth.Viewer}, test.ttl, time.Now().Add(test.skew))
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := s.StatusOf("/v1/streams", text); got != test.want {
+			if got := s.GetStatus("/v1/streams", text); got != test.want {
 				t.Errorf("%s: HTTP %d, want %d", test.name, got, test.want)
 			}
-			if counted := s.Metric("onair_tokens_refused_total") != refused; counted != (test.want != http.StatusOK) {
+			if counted := s.MetricText("onair_tokens_refused_total") != refused; counted != (test.want != http.StatusOK) {
 				t.Errorf("%s: counted as refused: %v", test.name, counted)
 			}
 		}

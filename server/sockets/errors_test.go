@@ -101,7 +101,7 @@ func TestTokensRefused(t *testing.T) {
 			"not a token": "rubbish",
 		}
 		for name, token := range bad {
-			if status := s.StatusOf("/v1/anchor", token); status != http.StatusUnauthorized {
+			if status := s.GetStatus("/v1/anchor", token); status != http.StatusUnauthorized {
 				t.Errorf("%s in the header: HTTP %d", name, status)
 			}
 			c := s.Dial("/v1/anchor", "")
@@ -113,10 +113,10 @@ func TestTokensRefused(t *testing.T) {
 				t.Errorf("%s in a message: closed with %d", name, status)
 			}
 		}
-		if status := s.StatusOf("/v1/anchor", s.Token(auth.Viewer, "bob", time.Hour)); status != http.StatusForbidden {
+		if status := s.GetStatus("/v1/anchor", s.Token(auth.Viewer, "bob", time.Hour)); status != http.StatusForbidden {
 			t.Errorf("a viewer's token on the anchor socket: HTTP %d", status)
 		}
-		if status := s.StatusOf("/v1/streams", ""); status != http.StatusUnauthorized {
+		if status := s.GetStatus("/v1/streams", ""); status != http.StatusUnauthorized {
 			t.Errorf("no token: HTTP %d", status)
 		}
 		// The first message is not auth, or there is none.

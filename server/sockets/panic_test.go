@@ -59,7 +59,7 @@ func TestPanicEndsOnlyItsRequest(t *testing.T) {
 				}
 			}
 		}
-		if n := s.Metric("onair_panics_total"); n != "2" {
+		if n := s.MetricText("onair_panics_total"); n != "2" {
 			t.Errorf("%s panics were counted, want 2", n)
 		}
 		if log := s.Log(); strings.Count(log, `"panic":"on purpose"`) != 2 || !strings.Contains(log, "panic_test.go") {
@@ -87,7 +87,7 @@ func TestPanicEndsOnlyItsSocket(t *testing.T) {
 			}
 		}
 		synctest.Wait()
-		if n := s.Metric("onair_panics_total"); n != "2" {
+		if n := s.MetricText("onair_panics_total"); n != "2" {
 			t.Errorf("%s panics were counted, want 2", n)
 		}
 		if !strings.Contains(s.Log(), "panic_test.go") {

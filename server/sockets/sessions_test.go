@@ -416,10 +416,10 @@ func TestDrainingNodeIsNotReady(t *testing.T) {
 		if got := nodetest.ReadyStatus(s); got != http.StatusServiceUnavailable {
 			t.Errorf("readyz while draining: HTTP %d", got)
 		}
-		if draining, ready := s.Metric("onair_draining"), s.Metric("onair_ready"); draining != "1" || ready != "0" {
+		if draining, ready := s.MetricText("onair_draining"), s.MetricText("onair_ready"); draining != "1" || ready != "0" {
 			t.Errorf("while draining: onair_draining is %s, onair_ready %s", draining, ready)
 		}
-		if got := s.StatusOf("/v1/viewer", ""); got != http.StatusServiceUnavailable {
+		if got := s.GetStatus("/v1/viewer", ""); got != http.StatusServiceUnavailable {
 			t.Errorf("a new socket while draining: HTTP %d", got)
 		}
 		for _, a := range anchors {

@@ -151,7 +151,7 @@ func TestStuckViewerIsClosed(t *testing.T) {
 		nodetest.RequestReply[*wire.Updated](alice, &wire.Update{ID: alice.NextID(), Title: wire.Some("2")})
 		time.Sleep(45 * time.Second)
 		synctest.Wait()
-		if open := s.Metric(`onair_connections{kind="viewer",role="anonymous"}`); open != "0" {
+		if open := s.MetricText(`onair_connections{kind="viewer",role="anonymous"}`); open != "0" {
 			t.Errorf("%s viewers are still connected", open)
 		}
 		gate.Unlock()

@@ -19,7 +19,7 @@ func (p *Dispatcher) attemptEvent(ctx context.Context, q *codeQueue, e *openEven
 		return
 	}
 	now := time.Now()
-	result := p.eventResult(&e.Event, attempt, now)
+	result := p.finalResult(&e.Event, attempt, now)
 	if result == nil {
 		p.scheduleRetry(q, e, attempt, isProbe, now)
 		return
@@ -31,14 +31,14 @@ func (p *Dispatcher) attemptEvent(ctx context.Context, q *codeQueue, e *openEven
 	p.finishEvent(q, result, attempt, isProbe, now)
 }
 
-// eventResult returns the result of an event after an attempt, or nil for a retry.
-func (p *Dispatcher) eventResult(e *Event, attempt attemptResult, now time.Time) *deliveryResult {
+// finalResult returns the result of an event after an attempt, or nil for a retry.
+func (p *Dispatcher) finalResult(e *Event, attempt attemptResult, now time.Time) *deliveryResult {
 	switch {
 	case attempt.delivered:
 		return &deliveryResult{eventID: e.ID}
 	case attempt.rejected:
 		return &deliveryResult{eventID: e.ID, isDead: true, reason: attempt.reason}
-	case !now.Before(p.deadline(e)):
+	case !now.Before(p.retryDeadline(e)):
 		return p.expiredResult(e, attempt.reason)
 	}
 	return nil
@@ -53,7 +53,7 @@ func (p *Dispatcher) expiredResult(e *Event, lastReason string) *deliveryResult 
 // ready.
 func (p *Dispatcher) finishEvent(q *codeQueue, result *deliveryResult, attempt attemptResult, isProbe bool, now time.Time) {
 	p.finishAttempt(q, attempt, isProbe, now, func() {
-		p.recordResult(q, result)
+		p.completeFirstEventLocked(q, result)
 		if len(q.events) > 0 {
 			p.readyQueues.push(q)
 		}
@@ -66,7 +66,7 @@ func (p *Dispatcher) scheduleRetry(q *codeQueue, e *openEvent, attempt attemptRe
 	p.sender.log.Debug().Str("event", e.ID).Str("type", string(e.Type)).Int("attempt", e.failedAttempts+1).Str("reason", attempt.reason).
 		Msg("webhook delivery failed, retrying")
 	p.finishAttempt(q, attempt, isProbe, now, func() {
-		q.retryAt = now.Add(min(backoff(e.failedAttempts, maxBackoff), p.deadline(&e.Event).Sub(now)))
+		q.retryAt = now.Add(min(jitteredBackoff(e.failedAttempts, maxBackoff), p.retryDeadline(&e.Event).Sub(now)))
 		e.failedAttempts++
 		heap.Push(&p.delayedQueues, q)
 	})

@@ -14,11 +14,11 @@ const (
 	maxProbeBackoff = 30 * time.Second
 )
 
-// backoff returns an exponential delay with full jitter: after n previous failures, a
+// jitteredBackoff returns an exponential delay with full jitter: after n previous failures, a
 // random time from 0 to min(base·2^n, limit). So simultaneous failures do not cause
 // simultaneous retries. See
 // https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
-func backoff(n int, limit time.Duration) time.Duration {
+func jitteredBackoff(n int, limit time.Duration) time.Duration {
 	maximum := limit
 	if n < 20 { // 2^20 seconds do not overflow
 		maximum = min(limit, baseBackoff<<n)

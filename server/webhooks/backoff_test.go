@@ -13,7 +13,7 @@ func TestBackoffJitter(t *testing.T) {
 		var sum, shortest, longest time.Duration = 0, maximum, 0
 		const draws = 10_000
 		for range draws {
-			delay := backoff(n, maxBackoff)
+			delay := jitteredBackoff(n, maxBackoff)
 			sum, shortest, longest = sum+delay, min(shortest, delay), max(longest, delay)
 		}
 		if shortest < 0 || longest > maximum {

@@ -26,8 +26,8 @@ func (b *circuitBreaker) canAttempt(now time.Time) bool {
 	return !b.isOpen || !b.isProbing && !now.Before(b.nextProbeAt)
 }
 
-// beginAttempt records the begin of an attempt, and reports whether it is a probe.
-func (b *circuitBreaker) beginAttempt() (isProbe bool) {
+// startAttempt records the begin of an attempt, and reports whether it is a probe.
+func (b *circuitBreaker) startAttempt() (isProbe bool) {
 	b.isProbing = b.isOpen
 	return b.isOpen
 }
@@ -60,5 +60,5 @@ func (b *circuitBreaker) recordFailure(code string, isProbe bool, pause time.Dur
 		return
 	}
 	b.isOpen = true
-	b.nextProbeAt = now.Add(max(pause, backoff(b.failedProbes, maxProbeBackoff)))
+	b.nextProbeAt = now.Add(max(pause, jitteredBackoff(b.failedProbes, maxProbeBackoff)))
 }

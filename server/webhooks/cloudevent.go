@@ -29,8 +29,8 @@ type envelope struct {
 // timeFormat is RFC 3339 with milliseconds.
 const timeFormat = "2006-01-02T15:04:05.000Z07:00"
 
-// encode returns the event as a CloudEvent in JSON.
-func (e *Event) encode(source string) []byte {
+// encodeCloudEvent returns the event as a CloudEvent in JSON.
+func (e *Event) encodeCloudEvent(source string) []byte {
 	var b bytes.Buffer
 	w := json.NewEncoder(&b)
 	w.SetEscapeHTML(false)

@@ -78,7 +78,7 @@ func (p *Dispatcher) Enqueue(events ...Event) {
 			continue
 		}
 		if result, ok := p.results.Get(e.ID); ok {
-			p.queueReport(result)
+			p.queueReportLocked(result)
 			continue
 		}
 		open := &openEvent{Event: e}
@@ -102,8 +102,8 @@ func (p *Dispatcher) wakeRun() {
 	}
 }
 
-// queueReport adds a result for Run to report. Callers hold mu.
-func (p *Dispatcher) queueReport(result *deliveryResult) {
+// queueReportLocked adds a result for Run to report. Callers hold mu.
+func (p *Dispatcher) queueReportLocked(result *deliveryResult) {
 	if !result.isQueued {
 		result.isQueued = true
 		p.unreported = append(p.unreported, result)
@@ -154,7 +154,7 @@ func (p *Dispatcher) startAttempts(ctx context.Context, running *sync.WaitGroup)
 		}
 		q.inFlight = true
 		p.attempts++
-		first, isProbe := q.events[0], p.breaker.beginAttempt()
+		first, isProbe := q.events[0], p.breaker.startAttempt()
 		running.Go(func() { p.attemptEvent(ctx, q, first, isProbe) })
 	}
 	wait := maxIdleWait
@@ -177,13 +177,13 @@ func (p *Dispatcher) expireEvents(now time.Time) {
 	}
 	for element := p.enqueueOrder.Front(); element != nil; {
 		open := element.Value.(*openEvent)
-		if now.Before(p.deadline(&open.Event)) {
+		if now.Before(p.retryDeadline(&open.Event)) {
 			return
 		}
 		element = element.Next()
 		// The oldest event is the first of its queue.
 		if q := p.queues[open.subject()]; !q.inFlight {
-			p.queueReport(p.recordResult(q, p.expiredResult(&open.Event, p.breaker.lastReason)))
+			p.queueReportLocked(p.completeFirstEventLocked(q, p.expiredResult(&open.Event, p.breaker.lastReason)))
 			p.sender.metrics.countResult(open.Type, true)
 		}
 	}
@@ -203,20 +203,20 @@ func (p *Dispatcher) reportResults() {
 	}
 }
 
-// recordResult removes the first event of a queue and remembers its result. Callers
+// completeFirstEventLocked removes the first event of a queue and remembers its result. Callers
 // hold mu.
-func (p *Dispatcher) recordResult(q *codeQueue, result *deliveryResult) *deliveryResult {
+func (p *Dispatcher) completeFirstEventLocked(q *codeQueue, result *deliveryResult) *deliveryResult {
 	p.enqueueOrder.Remove(p.openEvents[result.eventID])
 	delete(p.openEvents, result.eventID)
 	p.results.Add(result.eventID, result)
-	if q.removeFirst(); len(q.events) == 0 {
+	if q.removeFirstEvent(); len(q.events) == 0 {
 		delete(p.queues, q.code)
 	}
 	return result
 }
 
-// deadline returns the time after which an event is not retried.
-func (p *Dispatcher) deadline(e *Event) time.Time { return time.UnixMilli(e.Time).Add(p.sender.retry) }
+// retryDeadline returns the time after which an event is not retried.
+func (p *Dispatcher) retryDeadline(e *Event) time.Time { return time.UnixMilli(e.Time).Add(p.sender.retry) }
 
 // oldestEventAge returns the age of the oldest open event, or 0.
 func (p *Dispatcher) oldestEventAge(now time.Time) time.Duration {

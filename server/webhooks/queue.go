@@ -18,7 +18,7 @@ type codeQueue struct {
 	retryAt  time.Time // zero: immediately
 }
 
-func (q *codeQueue) removeFirst() {
+func (q *codeQueue) removeFirstEvent() {
 	q.events[0] = nil
 	q.events = q.events[1:]
 }

@@ -101,18 +101,18 @@ func (s *Sender) attemptDelivery(ctx context.Context, e *Event) attemptResult {
 	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
 	defer cancel()
 	startedAt := time.Now()
-	resp, err := s.client.Do(newRequest(ctx, t, e, startedAt))
+	resp, err := s.client.Do(newSignedRequest(ctx, t, e, startedAt))
 	s.metrics.attemptDuration.Observe(time.Since(startedAt).Seconds())
 	if err != nil {
-		return attemptResult{reason: reasonOfError(t, err)}
+		return attemptResult{reason: redactedReason(t, err)}
 	}
 	defer resp.Body.Close()
 	_, _ = io.CopyN(io.Discard, resp.Body, maxBodyRead)
 	return resultOfResponse(resp, time.Now())
 }
 
-func newRequest(ctx context.Context, t *Endpoint, e *Event, now time.Time) *http.Request {
-	body := e.encode(t.source)
+func newSignedRequest(ctx context.Context, t *Endpoint, e *Event, now time.Time) *http.Request {
+	body := e.encodeCloudEvent(t.source)
 	r := (&http.Request{
 		Method: http.MethodPost, URL: t.url(), Host: t.url().Host, Header: http.Header{},
 		ContentLength: int64(len(body)), Body: io.NopCloser(bytes.NewReader(body)),
@@ -141,8 +141,8 @@ func resultOfResponse(resp *http.Response, now time.Time) attemptResult {
 	return o
 }
 
-// reasonOfError returns the reason of an attempt without a response, without the URL.
-func reasonOfError(t *Endpoint, err error) string {
+// redactedReason returns the reason of an attempt without a response, without the URL.
+func redactedReason(t *Endpoint, err error) string {
 	if errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Sprintf("no response within %v", attemptTimeout)
 	}

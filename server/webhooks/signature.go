@@ -42,7 +42,7 @@ func parseSecret(text string) (key []byte, err error) {
 
 // signatureHeader returns the value of webhook-signature: for each key a signature
 //
-//	v1,base64(HMAC-SHA256(key, id.seconds.encode))
+//	v1,base64(HMAC-SHA256(key, id.seconds.body))
 //
 // separated by spaces.
 func signatureHeader(keys [][]byte, id string, now time.Time, body []byte) string {
