@@ -46,7 +46,9 @@ func TestWebhooksAreSentAfterKill(t *testing.T) {
 		t.Fatal(err)
 	}
 	res.Body.Close()
-	nodetest.Eventually(t, "the back end is told", func() bool { return slices.Equal(b.EventTypesAndReasons(), []string{"stream.started", "stream.ended stopped"}) })
+	nodetest.Eventually(t, "the back end is told", func() bool {
+		return slices.Equal(b.EventTypesAndReasons(), []string{"stream.started", "stream.ended stopped"})
+	})
 }
 
 // TestRecordingSurvivesKill: an acknowledged recording is listed at once after kill -9.

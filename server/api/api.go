@@ -93,7 +93,7 @@ func Handler() http.Handler {
 	return mux
 }
 
-// ServeHTTP implements [http.Middleware].
+// ServeHTTP implements [http.Handler].
 func (d *document) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Content-Type", d.contentType)

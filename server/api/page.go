@@ -84,7 +84,7 @@ type message struct {
 }
 
 // render returns the page, and the Content-Security-Policy for it.
-func (p *docPage) render() (html []byte, policy string, err error) {
+func (p *docPage) render() (html []byte, securityPolicy string, err error) {
 	t, err := template.New("page").Parse(pageTemplate)
 	if err != nil {
 		return nil, "", err

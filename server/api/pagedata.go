@@ -7,12 +7,12 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// newPage returns a page with the parts that all documents have. It omits the schemas of
-// messages, which the page contains already.
-func newPage(doc *yaml.Node, messageNames map[string]bool) *docPage {
+// newPage returns a page with the parts that all documents have. Omitted
+// schemas are those that the page contains already.
+func newPage(doc *yaml.Node, omittedSchemas map[string]bool) *docPage {
 	p := &docPage{Version: scalarText(nodeAt(doc, "info", "version")), Description: parseProse(nodeAt(doc, "info", "description"))}
 	for name, s := range members(nodeAt(doc, "components", "schemas")) {
-		if !messageNames[name] && nodeAt(s, "properties") != nil {
+		if !omittedSchemas[name] && nodeAt(s, "properties") != nil {
 			p.Schemas = append(p.Schemas, newSchemaView(doc, name, s))
 		}
 	}
@@ -176,8 +176,8 @@ func newSchemaView(doc *yaml.Node, name string, schema *yaml.Node) schemaView {
 	return v
 }
 
-func memberSortRank(name string) int {
-	switch name {
+func memberSortRank(memberName string) int {
+	switch memberName {
 	case "type":
 		return 0
 	case "id":

@@ -20,14 +20,14 @@ const (
 )
 
 // readEmbeddedYAML reads an embedded file as a tree without aliases.
-func readEmbeddedYAML(name string) (*yaml.Node, error) {
-	text, err := sources.ReadFile(name)
+func readEmbeddedYAML(fileName string) (*yaml.Node, error) {
+	text, err := sources.ReadFile(fileName)
 	if err != nil {
 		return nil, err
 	}
 	var n yaml.Node
 	if err := yaml.Unmarshal(text, &n); err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+		return nil, fmt.Errorf("%s: %w", fileName, err)
 	}
 	return resolveAliases(n.Content[0]), nil
 }
@@ -128,10 +128,10 @@ func refName(n *yaml.Node) string {
 	return ref[strings.LastIndexByte(ref, '/')+1:]
 }
 
-// readBundledDocument reads a document and adds the shared schemas that it refers to. A missing
-// or duplicate schema is an error.
-func readBundledDocument(name string, shared *yaml.Node) (*yaml.Node, error) {
-	doc, err := readEmbeddedYAML(name)
+// readBundledDocument reads a document and adds the shared schemas that it refers to. A
+// missing or duplicate schema is an error.
+func readBundledDocument(fileName string, sharedSchemas *yaml.Node) (*yaml.Node, error) {
+	doc, err := readEmbeddedYAML(fileName)
 	if err != nil {
 		return nil, err
 	}
@@ -149,12 +149,12 @@ func readBundledDocument(name string, shared *yaml.Node) (*yaml.Node, error) {
 		if ref := nodeAt(n, "$ref"); ref != nil && strings.HasPrefix(ref.Value, prefix) {
 			target := strings.TrimPrefix(ref.Value, prefix)
 			ref.Value = localRefPrefix + target
-			schema := nodeAt(shared, target)
+			schema := nodeAt(sharedSchemas, target)
 			switch {
 			case schema == nil:
-				return fmt.Errorf("%s: schemas.yaml has no schema %s", name, target)
+				return fmt.Errorf("%s: schemas.yaml has no schema %s", fileName, target)
 			case ownSchemas[target]:
-				return fmt.Errorf("%s: duplicate schema %s in schemas.yaml", name, target)
+				return fmt.Errorf("%s: duplicate schema %s in schemas.yaml", fileName, target)
 			case nodeAt(schemas, target) == nil:
 				schema = resolveAliases(schema) // a copy for this document
 				setMember(schemas, target, schema)

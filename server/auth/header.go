@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// BearerToken returns the token of the Authorization header; present is false without
-// the header. ErrHeader is returned for another form or several headers.
-func BearerToken(r *http.Request) (token string, present bool, err error) {
+// BearerToken returns the token of the Authorization header; hasHeader is false without
+// one. ErrHeader is returned for another form or several headers.
+func BearerToken(r *http.Request) (token string, hasHeader bool, err error) {
 	values := r.Header.Values("Authorization")
 	if len(values) == 0 {
 		return "", false, nil

@@ -104,6 +104,7 @@ func validateJWKSet(text []byte) error {
 	return nil
 }
 
+// reportRead calls onRead, if it is set, with the result of a read.
 func (w jwksTransport) reportRead(err error) {
 	if w.onRead != nil {
 		w.onRead(err)

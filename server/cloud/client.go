@@ -52,15 +52,15 @@ func newRateLimitedClient(o Options) *rateLimitedClient {
 	}}
 }
 
-// retryWithinBudget calls send, which sends one request, when the budget permits it. It
-// repeats that if the provider rejects the request for its rate. send builds the request,
-// since a signature contains the time.
-func (c *rateLimitedClient) retryWithinBudget(ctx context.Context, send func() error) (err error) {
+// retryWithinBudget calls sendOnce, which builds and sends one request, when the budget
+// permits it. If the provider rejects the request for its rate, it halves the rate and calls
+// it again. A new request is built each time, since a signature contains the time.
+func (c *rateLimitedClient) retryWithinBudget(ctx context.Context, sendOnce func() error) (err error) {
 	for range maxAttempts {
 		if err := c.budget.waitForRequest(ctx); err != nil {
 			return err
 		}
-		if err = send(); !errors.Is(err, ErrRateLimited) {
+		if err = sendOnce(); !errors.Is(err, ErrRateLimited) {
 			return err
 		}
 		c.budget.halveRateAndPause()
@@ -69,7 +69,7 @@ func (c *rateLimitedClient) retryWithinBudget(ctx context.Context, send func() e
 }
 
 // getWithRetries returns the body of a successful response to a GET request.
-func (c *rateLimitedClient) getWithRetries(ctx context.Context, link string) ([]byte, error) {
+func (c *rateLimitedClient) getWithRetries(ctx context.Context, link string) (body []byte, err error) {
 	status, body, err := c.requestWithRetries(ctx, http.MethodGet, link)
 	if err == nil {
 		err = checkStatusIs2xx(status)

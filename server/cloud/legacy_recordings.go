@@ -74,9 +74,9 @@ func (t *TencentLegacy) forEachRecordingOfDay(ctx context.Context, code string, 
 	}
 }
 
-// decodeLegacyRecordingsPage decodes a page. It returns the number of files on all pages, the
-// recordings of this page that are ready to play, and the number of its rows.
-func decodeLegacyRecordingsPage(output []byte, code string) (total int, recordings []presence.Recording, rows int, err error) {
+// decodeLegacyRecordingsPage decodes a page. It returns the number of files on all
+// pages, the recordings of this page that are ready to play, and the number of its files.
+func decodeLegacyRecordingsPage(output []byte, code string) (totalFiles int, recordings []presence.Recording, pageFiles int, err error) {
 	var page struct {
 		AllCount numberOrString `json:"all_count"`
 		FileList []legacyFile   `json:"file_list"`
@@ -84,7 +84,7 @@ func decodeLegacyRecordingsPage(output []byte, code string) (total int, recordin
 	if json.Unmarshal(output, &page) != nil {
 		return 0, nil, 0, errMalformed
 	}
-	if total, err = strconv.Atoi(string(page.AllCount)); err != nil {
+	if totalFiles, err = strconv.Atoi(string(page.AllCount)); err != nil {
 		return 0, nil, 0, errMalformed
 	}
 	for _, f := range page.FileList {
@@ -108,5 +108,5 @@ func decodeLegacyRecordingsPage(output []byte, code string) (total int, recordin
 		}
 		recordings = append(recordings, rec)
 	}
-	return total, recordings, len(page.FileList), nil
+	return totalFiles, recordings, len(page.FileList), nil
 }

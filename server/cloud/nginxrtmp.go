@@ -28,8 +28,8 @@ type NginxRTMP struct {
 // statistics, for example http://127.0.0.1:8080/stat, and of the control, for example
 // http://127.0.0.1:8080/control. Either may be empty; methods that need it then fail. An
 // invalid URL is an error.
-func NewNginxRTMP(stat, control, app string, o Options) (*NginxRTMP, error) {
-	for _, link := range []*string{&stat, &control} {
+func NewNginxRTMP(statURL, controlURL, app string, o Options) (*NginxRTMP, error) {
+	for _, link := range []*string{&statURL, &controlURL} {
 		if *link == "" {
 			continue
 		}
@@ -39,7 +39,7 @@ func NewNginxRTMP(stat, control, app string, o Options) (*NginxRTMP, error) {
 		}
 		*link = base
 	}
-	return &NginxRTMP{newRateLimitedClient(o), app, func() (string, string) { return stat, control }}, nil
+	return &NginxRTMP{newRateLimitedClient(o), app, func() (string, string) { return statURL, controlURL }}, nil
 }
 
 // ForEachOnline calls yield with the live code of every push.
@@ -62,10 +62,10 @@ func (n *NginxRTMP) ForEachOnline(ctx context.Context, yield func(code string)) 
 	return nil
 }
 
-// decodePushedCodes returns the streams of an application that have a push. The page
+// decodePushedCodes returns the live codes of an application that have a push. The page
 // contains text of clients; the module escapes markup, and replaces each byte that is not
 // printable ASCII by a space.
-func decodePushedCodes(page []byte, app string) (codes []string, err error) {
+func decodePushedCodes(statisticsXML []byte, app string) (codes []string, err error) {
 	var rtmp struct {
 		XMLName xml.Name `xml:"rtmp"`
 		Servers []struct {
@@ -78,7 +78,7 @@ func decodePushedCodes(page []byte, app string) (codes []string, err error) {
 			} `xml:"application"`
 		} `xml:"server"`
 	}
-	if xml.NewDecoder(bytes.NewReader(page)).Decode(&rtmp) != nil {
+	if xml.NewDecoder(bytes.NewReader(statisticsXML)).Decode(&rtmp) != nil {
 		return nil, errMalformed
 	}
 	for _, server := range rtmp.Servers {

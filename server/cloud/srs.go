@@ -25,8 +25,8 @@ type SRS struct {
 // NewSRS returns a client for pushes to an application. The base URL of the API, for
 // example http://127.0.0.1:1985, may contain a user and a password. An invalid URL is an
 // error.
-func NewSRS(link, app string, o Options) (*SRS, error) {
-	base, err := parseBaseURL(link)
+func NewSRS(baseURL, app string, o Options) (*SRS, error) {
+	base, err := parseBaseURL(baseURL)
 	if err != nil {
 		return nil, fmt.Errorf("cloud: srs: %w", err)
 	}
@@ -136,11 +136,11 @@ func (s *SRS) CutPush(ctx context.Context, code string) error {
 // srsNoSuchClient is the API's error code for an unknown client.
 const srsNoSuchClient = 2049
 
-func (s *SRS) disconnectClient(ctx context.Context, client string) error {
-	if client == "" {
+func (s *SRS) disconnectClient(ctx context.Context, clientID string) error {
+	if clientID == "" {
 		return errMalformed
 	}
-	status, response, err := s.client.requestWithRetries(ctx, http.MethodDelete, s.baseURL()+"/api/v1/clients/"+url.PathEscape(client))
+	status, response, err := s.client.requestWithRetries(ctx, http.MethodDelete, s.baseURL()+"/api/v1/clients/"+url.PathEscape(clientID))
 	if err != nil || status == http.StatusNotFound {
 		return err
 	}

@@ -41,7 +41,7 @@ type Tencent struct {
 	credentials func() (id, key string) // a function, so that no formatting prints the key
 }
 
-// tencentEndpoint is the endpoint of one service.
+// tencentEndpoint is the address of one service.
 type tencentEndpoint struct{ service, version, scheme, host string }
 
 // NewTencent returns a client, or an error if a required value is missing or a URL is
@@ -77,25 +77,27 @@ type tencentStreamID struct {
 	StreamName string `json:",omitempty"`
 }
 
-func (t *Tencent) streamID(code string) tencentStreamID { return tencentStreamID{t.domain, t.app, code} }
+func (t *Tencent) streamID(code string) tencentStreamID {
+	return tencentStreamID{t.domain, t.app, code}
+}
 
 // callAPI makes one call and decodes the response into reply, unless that is nil.
-func (t *Tencent) callAPI(ctx context.Context, api tencentEndpoint, action string, request, reply any) error {
+func (t *Tencent) callAPI(ctx context.Context, endpoint tencentEndpoint, action string, request, reply any) error {
 	body, err := json.Marshal(request)
 	if err != nil {
 		return fmt.Errorf("cloud: tencent: %s: %w", action, err)
 	}
 	return t.client.retryWithinBudget(ctx, func() error {
-		r, err := http.NewRequestWithContext(ctx, http.MethodPost, api.scheme+"://"+api.host+"/", bytes.NewReader(body))
+		r, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint.scheme+"://"+endpoint.host+"/", bytes.NewReader(body))
 		if err != nil {
-			return fmt.Errorf("cloud: tencent: invalid URL of the %s API", api.service)
+			return fmt.Errorf("cloud: tencent: invalid URL of the %s API", endpoint.service)
 		}
 		id, key := t.credentials()
 		now := time.Now()
 		r.Header.Set("Content-Type", jsonType)
-		r.Header.Set("Authorization", tc3Authorization(id, key, api.service, api.host, now, body))
+		r.Header.Set("Authorization", tc3Authorization(id, key, endpoint.service, endpoint.host, now, body))
 		r.Header.Set("X-TC-Action", action)
-		r.Header.Set("X-TC-Version", api.version)
+		r.Header.Set("X-TC-Version", endpoint.version)
 		r.Header.Set("X-TC-Timestamp", strconv.FormatInt(now.Unix(), 10))
 		status, response, err := t.client.sendOnce(r)
 		if err != nil {

@@ -58,7 +58,9 @@ func (c *Config) derivedValueText(keyName string) string {
 
 // WrapKeyError returns err with the name of the key, and with the origin of its value if
 // any source set it.
-func (c *Config) WrapKeyError(keyName string, err error) error { return c.effective.wrapKeyError(keyName, err) }
+func (c *Config) WrapKeyError(keyName string, err error) error {
+	return c.effective.wrapKeyError(keyName, err)
+}
 
 // IsReloadable reports whether a reload applies a new value of a key, or the key needs a
 // restart.

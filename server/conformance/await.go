@@ -14,7 +14,7 @@ const (
 	// defaultTimeout is the default of within_ms.
 	defaultTimeout = 5 * time.Second
 
-	// authTimer is the time in which the server expects a token.
+	// authTimeout is the time in which the server expects a token.
 	authTimeout = 5 * time.Second
 
 	// timerTolerance is the tolerated difference between the clocks of the client and the
@@ -22,28 +22,26 @@ const (
 	timerTolerance = 20 * time.Millisecond
 )
 
-func milliseconds(n int) time.Duration { return time.Duration(n) * time.Millisecond }
-
 // actionWindow returns the times between which the event that an action waits for may
 // come.
 func (p *Player) actionWindow(a *action) (from, until time.Time) {
 	within := defaultTimeout
 	if a.WithinMS > 0 {
-		within = milliseconds(a.WithinMS)
+		within = time.Duration(a.WithinMS) * time.Millisecond
 	}
-	return p.lastActionAt.Add(milliseconds(a.AfterMS) - timerTolerance), p.lastActionAt.Add(within)
+	return p.lastActionAt.Add(time.Duration(a.AfterMS)*time.Millisecond - timerTolerance), p.lastActionAt.Add(within)
 }
 
-// checkNotTooSoon returns an error before the time from.
-func (p *Player) checkNotTooSoon(what string, from time.Time) error {
+// checkNotTooSoon returns an error that names the event if it is before the time from.
+func checkNotTooSoon(eventName string, from time.Time) error {
 	if now := time.Now(); now.Before(from) {
-		return clientErrorf("%s came %v too soon", what, from.Sub(now).Round(time.Millisecond))
+		return clientErrorf("%s came %v too soon", eventName, from.Sub(now).Round(time.Millisecond))
 	}
 	return nil
 }
 
-// awaitEventAndAckBeat waits for the next event of the client, and returns nil if there is none until
-// then. It acknowledges beats, and skips events of abandoned sockets. The message belongs
+// awaitEventAndAckBeat waits for the next event of the client, and returns nil if there is
+// none until then. It acknowledges beats, and skips events of abandoned sockets. The message belongs
 // to messageReceived.
 func (p *Player) awaitEventAndAckBeat(ctx context.Context, until time.Time) (e *clientEvent, message map[string]any, err error) {
 	timer := time.NewTimer(time.Until(until))
@@ -107,7 +105,7 @@ func (p *Player) awaitConnect(ctx context.Context, a *action) error {
 		case e.kind != socketOpened:
 			continue // the client may send beats on its old socket, or close it
 		}
-		if err := p.checkNotTooSoon("the connection", from); err != nil {
+		if err := checkNotTooSoon("the connection", from); err != nil {
 			return err
 		}
 		if a.As != "" {
@@ -148,7 +146,7 @@ func (p *Player) awaitMessage(ctx context.Context, a *action) error {
 				return clientErrorf("%s must not be like %s", e.data, messageText(a.Unlike))
 			}
 			p.expectedID = message["id"]
-			return p.checkNotTooSoon(messageText(a.Expect), from)
+			return checkNotTooSoon(messageText(a.Expect), from)
 		case message["type"] != wire.TypeBeat:
 			return clientErrorf("it sent %s instead of %s", e.data, messageText(a.Expect))
 		}
@@ -173,7 +171,7 @@ func (p *Player) awaitBeats(ctx context.Context, a *action) error {
 
 // awaitSilence returns an error if the client does anything in the time.
 func (p *Player) awaitSilence(ctx context.Context, a *action) error {
-	e, _, err := p.awaitEventAndAckBeat(ctx, p.lastActionAt.Add(milliseconds(a.QuietMS)))
+	e, _, err := p.awaitEventAndAckBeat(ctx, p.lastActionAt.Add(time.Duration(a.QuietMS)*time.Millisecond))
 	switch {
 	case err != nil || e == nil:
 		return err
@@ -189,7 +187,7 @@ func (p *Player) awaitSilence(ctx context.Context, a *action) error {
 // awaitNoForbiddenMessage returns an error if the client sends a forbidden type of message in the
 // time.
 func (p *Player) awaitNoForbiddenMessage(ctx context.Context, a *action) error {
-	for until := p.lastActionAt.Add(milliseconds(a.ForMS)); ; {
+	for until := p.lastActionAt.Add(time.Duration(a.ForMS) * time.Millisecond); ; {
 		e, message, err := p.awaitEventAndAckBeat(ctx, until)
 		switch {
 		case err != nil || e == nil:

@@ -15,15 +15,15 @@ type placeholders map[string]any
 // matchAndAssign reports whether a message has the wanted members. If all match, placeholders
 // without a value get the value at their place.
 func (p placeholders) matchAndAssign(want, got map[string]any) bool {
-	assigned := placeholders{}
-	if !p.matchValue(want, got, assigned) {
+	newValues := placeholders{}
+	if !p.matchValue(want, got, newValues) {
 		return false
 	}
-	maps.Copy(p, assigned)
+	maps.Copy(p, newValues)
 	return true
 }
 
-func (p placeholders) matchValue(want, got any, assigned placeholders) bool {
+func (p placeholders) matchValue(want, got any, newValues placeholders) bool {
 	switch want := want.(type) {
 	case map[string]any:
 		members, ok := got.(map[string]any)
@@ -31,7 +31,7 @@ func (p placeholders) matchValue(want, got any, assigned placeholders) bool {
 			return false
 		}
 		for name, value := range want {
-			if !p.matchValue(value, members[name], assigned) {
+			if !p.matchValue(value, members[name], newValues) {
 				return false
 			}
 		}
@@ -48,12 +48,12 @@ func (p placeholders) matchValue(want, got any, assigned placeholders) bool {
 		}
 		value, ok := p[name]
 		if !ok {
-			value, ok = assigned[name]
+			value, ok = newValues[name]
 		}
 		if ok {
 			return reflect.DeepEqual(value, got)
 		}
-		assigned[name] = got
+		newValues[name] = got
 		return !isAbsent(got)
 	default:
 		return reflect.DeepEqual(want, got)
@@ -64,8 +64,8 @@ func (p placeholders) matchValue(want, got any, assigned placeholders) bool {
 func isAbsent(value any) bool { return value == nil || value == "" }
 
 // expandValue returns a copy of a message with the values of its placeholders.
-func (p placeholders) expandValue(message any) (any, error) {
-	switch m := message.(type) {
+func (p placeholders) expandValue(value any) (any, error) {
+	switch m := value.(type) {
 	case map[string]any:
 		expanded := make(map[string]any, len(m))
 		for name, value := range m {

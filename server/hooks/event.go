@@ -36,7 +36,9 @@ const (
 )
 
 // RequestsPermission reports whether the answer decides about a push or a player.
-func (k Kind) RequestsPermission() bool { return k == PublishRequest || k == PushContinued || k == PlayRequest }
+func (k Kind) RequestsPermission() bool {
+	return k == PublishRequest || k == PushContinued || k == PlayRequest
+}
 
 // Event is one parsed callback.
 type Event struct {

@@ -92,11 +92,11 @@ func parseNginxForm(body []byte) (f nginxForm, err error) {
 
 // readCallFields reads the fields of the call, which must have these names in this order, and
 // takes the rest as the client's query.
-func (f *nginxForm) readCallFields(e *Event, fields ...string) error {
-	if len(f.callPairs) < len(fields) {
+func (f *nginxForm) readCallFields(e *Event, wantFields ...string) error {
+	if len(f.callPairs) < len(wantFields) {
 		return ErrMalformed
 	}
-	for i, want := range fields {
+	for i, want := range wantFields {
 		field, value, _ := strings.Cut(f.callPairs[i], "=")
 		text, err := url.PathUnescape(value) // a path may contain a plus without an escape
 		if field != want || err != nil {
@@ -111,6 +111,6 @@ func (f *nginxForm) readCallFields(e *Event, fields ...string) error {
 			}
 		}
 	}
-	e.Query = strings.Join(f.callPairs[len(fields):], "&")
+	e.Query = strings.Join(f.callPairs[len(wantFields):], "&")
 	return nil
 }

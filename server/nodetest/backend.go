@@ -9,21 +9,21 @@ import (
 	"sync"
 )
 
-// WebhookEvent is one event as the app's back end gets it.
+// WebhookEvent is one event as the app's back end receives it.
 type WebhookEvent struct {
 	ID, Type, Subject string
 	Data              struct{ Session, Code, Anchor, Title, State, Reason, URL, Location string }
 }
 
-// Backend is the app's back end: it takes webhooks, or does not.
+// Backend is the app's back end. It receives webhooks.
 type Backend struct {
 	Mutex    sync.Mutex
 	Events   []WebhookEvent
-	Status   int // that it answers with
+	Status   int // of its responses; 0: 200
 	Attempts int
 }
 
-// ServeHTTP takes one event.
+// ServeHTTP receives one event.
 func (b *Backend) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	b.Mutex.Lock()
@@ -41,14 +41,14 @@ func (b *Backend) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	b.Events = append(b.Events, e)
 }
 
-// SetStatus sets the HTTP status that the back end answers with; 200: it takes events.
+// SetStatus sets the HTTP status of the responses; with 200 it stores events.
 func (b *Backend) SetStatus(status int) {
 	b.Mutex.Lock()
 	defer b.Mutex.Unlock()
 	b.Status = status
 }
 
-// EventTypesAndReasons are those of what was told, in order.
+// EventTypesAndReasons returns the type and reason of each received event, in order.
 func (b *Backend) EventTypesAndReasons() (types []string) {
 	b.Mutex.Lock()
 	defer b.Mutex.Unlock()
@@ -58,7 +58,7 @@ func (b *Backend) EventTypesAndReasons() (types []string) {
 	return types
 }
 
-// ReceivedEvents is all that was told, in order.
+// ReceivedEvents returns the received events, in order.
 func (b *Backend) ReceivedEvents() []WebhookEvent {
 	b.Mutex.Lock()
 	defer b.Mutex.Unlock()

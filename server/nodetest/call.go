@@ -14,7 +14,7 @@ import (
 	"onair/server/response"
 )
 
-// Response is what an HTTP call came to.
+// Response is the response to an HTTP call.
 type Response struct {
 	T      *testing.T
 	Status int
@@ -22,16 +22,16 @@ type Response struct {
 	Body   []byte
 }
 
-// Decode decodes the body.
-func (a *Response) Decode(v any) *Response {
+// Decode decodes the JSON body into target.
+func (a *Response) Decode(target any) *Response {
 	a.T.Helper()
-	if err := json.Unmarshal(a.Body, v); err != nil {
+	if err := json.Unmarshal(a.Body, target); err != nil {
 		a.T.Fatalf("%s: %v", a.Body, err)
 	}
 	return a
 }
 
-// RequireStatus fails the test unless the status is as wanted.
+// RequireStatus fails the test unless the response has that status.
 func (a *Response) RequireStatus(status int) *Response {
 	a.T.Helper()
 	if a.Status != status {
@@ -40,7 +40,7 @@ func (a *Response) RequireStatus(status int) *Response {
 	return a
 }
 
-// RequireProblem fails the test unless the answer is a problem of that status and code.
+// RequireProblem fails the test unless the response is a problem with that status and code.
 func (a *Response) RequireProblem(status int, code wire.ErrorCode) response.Problem {
 	a.T.Helper()
 	var p response.Problem
@@ -51,7 +51,7 @@ func (a *Response) RequireProblem(status int, code wire.ErrorCode) response.Prob
 	return p
 }
 
-// NewRequest makes a request; each of headers is name: value.
+// NewRequest returns a request; each of headers is name: value.
 func (s *Server) NewRequest(method, path, token, body string, headers ...string) *http.Request {
 	s.T.Helper()
 	r, err := http.NewRequestWithContext(s.T.Context(), method, "http://"+s.Host+path, strings.NewReader(body))
@@ -87,7 +87,7 @@ func (s *Server) Call(method, path, token, body string, headers ...string) *Resp
 	return &Response{s.T, res.StatusCode, res.Header, text}
 }
 
-// StartResult is the answer to a start over HTTP.
+// StartResult is the response to a start over HTTP.
 type StartResult struct {
 	Stream      wire.Entry
 	Session     string
@@ -96,7 +96,7 @@ type StartResult struct {
 	MissedLimit int   `json:"missed_limit"`
 }
 
-// StartStream starts a session over HTTP, and fails the test unless that works.
+// StartStream starts a session over HTTP, and fails the test if that fails.
 func (s *Server) StartStream(token, body string, headers ...string) StartResult {
 	s.T.Helper()
 	var out StartResult
@@ -110,13 +110,13 @@ func (s *Server) DayToken(role auth.Role, sub string) string {
 	return s.Token(role, sub, 24*time.Hour)
 }
 
-// SumOfMetric returns the sum of all series of the node whose line begins with name.
-func (s *Server) SumOfMetric(name string) float64 {
+// SumOfMetric returns the sum of all series of the node whose line begins with linePrefix.
+func (s *Server) SumOfMetric(linePrefix string) float64 {
 	s.T.Helper()
-	return SumOfMetric(s.T, s.Get(s.Ops, "/metrics"), name)
+	return SumOfMetric(s.T, s.Get(s.Ops, "/metrics"), linePrefix)
 }
 
-// SignToken mints a token that the processes of tests accept.
+// SignToken returns a token that the processes of tests accept, valid for an hour.
 func SignToken(t *testing.T, role auth.Role, sub string) string {
 	t.Helper()
 	text, err := auth.SignToken([]byte(TokenSecret), "", auth.Identity{Subject: sub, Role: role}, time.Hour, time.Now())
@@ -126,12 +126,12 @@ func SignToken(t *testing.T, role auth.Role, sub string) string {
 	return text
 }
 
-// SumOfMetric returns the sum of all series whose line begins with name.
-func SumOfMetric(t *testing.T, metrics, name string) (sum float64) {
+// SumOfMetric returns the sum of all series whose line begins with linePrefix.
+func SumOfMetric(t *testing.T, metrics, linePrefix string) (sum float64) {
 	t.Helper()
 	for line := range strings.Lines(metrics) {
-		rest, found := strings.CutPrefix(line, name)
-		if !found || rest[0] != ' ' && !strings.HasSuffix(name, ",") {
+		rest, found := strings.CutPrefix(line, linePrefix)
+		if !found || rest[0] != ' ' && !strings.HasSuffix(linePrefix, ",") {
 			continue
 		}
 		value, err := strconv.ParseFloat(strings.TrimSpace(rest[strings.LastIndexByte(rest, ' '):]), 64)
@@ -154,7 +154,7 @@ func ReadyStatus(s *Server) int {
 	return res.StatusCode
 }
 
-// JSON encodes a value that is known to encode.
+// JSON returns a value as JSON, or "" if it cannot be encoded.
 func JSON(v any) string {
 	text, _ := json.Marshal(v)
 	return string(text)

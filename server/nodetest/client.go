@@ -13,25 +13,25 @@ import (
 	"onair/hub/wire"
 )
 
-// Client is a client in a test. It reads all the time, as clients do, and
-// keeps what came, and when, until the test asks for it.
+// Client is a client in a test. It reads continuously, as clients do, and stores messages
+// with their times until the test receives them.
 type Client struct {
 	T       *testing.T
 	Conn    *websocket.Conn
-	Timeout time.Duration // how long to wait for a message
+	Timeout time.Duration // of the wait for a message
 	Inbox   chan Received
-	View    wire.ClientView // what a viewer would show, as far as the test has read
+	View    wire.ClientView // by the messages that the test has received
 	lastID  int64
 }
 
-// Received is a message and when it came, or the error that ended the socket.
+// Received is a message with its time, or the error that ended the socket.
 type Received struct {
 	wire.Message
 	At  time.Time
 	Err error
 }
 
-// DialOptions are those of a client with a token; "": none.
+// DialOptions returns the options of a client with a token; "": none.
 func DialOptions(token string) *websocket.DialOptions {
 	h := http.Header{}
 	if token != "" {
@@ -40,11 +40,11 @@ func DialOptions(token string) *websocket.DialOptions {
 	return &websocket.DialOptions{HTTPHeader: h, Subprotocols: []string{wire.Subprotocol}}
 }
 
-// NewClient reads from a connection until the test ends. timeout is how long it waits
-// for a message.
-func NewClient(t *testing.T, conn *websocket.Conn, patience time.Duration) *Client {
+// NewClient returns a client that reads from a connection until the test ends. timeout
+// bounds the wait for a message.
+func NewClient(t *testing.T, conn *websocket.Conn, timeout time.Duration) *Client {
 	conn.SetReadLimit(-1)
-	c := &Client{T: t, Conn: conn, Timeout: patience, Inbox: make(chan Received, 4096)}
+	c := &Client{T: t, Conn: conn, Timeout: timeout, Inbox: make(chan Received, 4096)}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -85,7 +85,7 @@ func (c *Client) TryReceive() Received {
 		}
 		return r
 	case <-late.C:
-		return Received{Err: errors.New("no message came in time"), At: time.Now()}
+		return Received{Err: errors.New("no message arrived in time"), At: time.Now()}
 	}
 }
 
@@ -109,7 +109,7 @@ func (c *Client) ReceiveWelcome() *wire.Welcome {
 	return w
 }
 
-// Send sends a message and waits for nothing.
+// Send sends a message without waiting for an answer.
 func (c *Client) Send(m wire.Message) error { return c.SendText(string(wire.Append(nil, m))) }
 
 // SendText sends a text that need not be a message.
@@ -119,9 +119,8 @@ func (c *Client) SendText(text string) error {
 	return c.Conn.Write(ctx, websocket.MessageText, []byte(text))
 }
 
-// Request sends a request and returns the answer to it, passing over what the
-// server says of its own accord.
-func (c *Client) Request(m wire.Message) (wire.Message, error) {
+// Request sends a request and returns the answer to it. It skips other messages.
+func (c *Client) Request(m wire.Message) (answer wire.Message, err error) {
 	if err := c.Send(m); err != nil {
 		return nil, err
 	}
@@ -137,7 +136,7 @@ func (c *Client) Request(m wire.Message) (wire.Message, error) {
 	}
 }
 
-// RequestReply asks, and fails the test unless the answer is of that type.
+// RequestReply sends a request, and fails the test unless the answer has type T.
 func RequestReply[T wire.Message](c *Client, m wire.Message) T {
 	c.T.Helper()
 	answer, err := c.Request(m)
@@ -151,13 +150,13 @@ func RequestReply[T wire.Message](c *Client, m wire.Message) T {
 	return t
 }
 
-// NextID gives a fresh request id.
+// NextID returns a new request id.
 func (c *Client) NextID() wire.ID {
 	c.lastID++
 	return wire.IntID(c.lastID)
 }
 
-// AwaitMessage passes over messages until one of that type comes.
+// AwaitMessage skips messages until one of type T arrives.
 func AwaitMessage[T wire.Message](c *Client) (T, time.Time) {
 	c.T.Helper()
 	for {
@@ -168,32 +167,33 @@ func AwaitMessage[T wire.Message](c *Client) (T, time.Time) {
 	}
 }
 
-// AwaitView passes over messages until the caller's list is as wanted, and returns
-// when that was.
-func (c *Client) AwaitView(what string, want func(*wire.ClientView) bool) time.Time {
+// AwaitView receives messages until the view satisfies the condition, and returns the time
+// of the last message.
+func (c *Client) AwaitView(description string, condition func(*wire.ClientView) bool) time.Time {
 	c.T.Helper()
-	for !want(&c.View) {
+	for !condition(&c.View) {
 		r := c.TryReceive()
 		if r.Err != nil {
-			c.T.Fatalf("waiting for %s: %v", what, r.Err)
+			c.T.Fatalf("waiting for %s: %v", description, r.Err)
 		}
-		if want(&c.View) {
+		if condition(&c.View) {
 			return r.At
 		}
 	}
 	return time.Now()
 }
 
-// StateInView is the state in which the list shows a code, "" for not at all.
-func StateInView(l *wire.ClientView, code string) string {
-	e, ok := l.Entry(code)
+// StateInView returns the state of a live code in a view, or "" if it is not in it.
+func StateInView(v *wire.ClientView, code string) string {
+	e, ok := v.Entry(code)
 	if !ok {
 		return ""
 	}
 	return e.State
 }
 
-// AwaitClose passes over messages until the socket is closed, and returns the code.
+// AwaitClose skips messages until the socket is closed, and returns the close code and its
+// time.
 func (c *Client) AwaitClose() (websocket.StatusCode, time.Time) {
 	c.T.Helper()
 	for {

@@ -18,7 +18,7 @@ import (
 	"onair/server/config"
 )
 
-// ConfigLoader reads flags as a reload does.
+// ConfigLoader returns a function that loads a configuration from flags, as a reload does.
 func ConfigLoader(t *testing.T, flags ...string) func() (*config.Config, error) {
 	t.Helper()
 	return func() (*config.Config, error) {
@@ -26,11 +26,11 @@ func ConfigLoader(t *testing.T, flags ...string) func() (*config.Config, error) 
 	}
 }
 
-// FailLoadConfig is a configuration that cannot be loaded.
+// FailLoadConfig returns the error of a configuration that cannot be loaded.
 func FailLoadConfig() (*config.Config, error) { return nil, errors.New("a bad configuration") }
 
-// WriteCertificate makes a certificate that ends at a time.
-func WriteCertificate(t *testing.T, dir string, serial int64, ends time.Time) (cert, key string) {
+// WriteCertificate writes a self-signed certificate and its key, and returns their paths.
+func WriteCertificate(t *testing.T, dir string, serial int64, notAfter time.Time) (certFile, keyFile string) {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -38,7 +38,7 @@ func WriteCertificate(t *testing.T, dir string, serial int64, ends time.Time) (c
 	}
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(serial), Subject: pkix.Name{CommonName: "onair"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: ends, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: notAfter, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
 		IsCA: true, BasicConstraintsValid: true,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &private.PublicKey, private)
@@ -49,13 +49,13 @@ func WriteCertificate(t *testing.T, dir string, serial int64, ends time.Time) (c
 	if err != nil {
 		t.Fatal(err)
 	}
-	cert, key = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	certFile, keyFile = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
 	for path, block := range map[string]*pem.Block{
-		cert: {Type: "CERTIFICATE", Bytes: der}, key: {Type: "PRIVATE KEY", Bytes: pkcs},
+		certFile: {Type: "CERTIFICATE", Bytes: der}, keyFile: {Type: "PRIVATE KEY", Bytes: pkcs},
 	} {
 		if err := os.WriteFile(path, pem.EncodeToMemory(block), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	return cert, key
+	return certFile, keyFile
 }

@@ -15,16 +15,16 @@ import (
 	"onair/server/api"
 )
 
-// Contract is what the documents of the interface say that a server may send. All
-// clients of tests hold it to that.
+// Contract checks what a server sends against the documents of the interface. All clients
+// of tests use it.
 type Contract struct {
 	Document map[string]any // OpenAPI
-	calls    *http.ServeMux // only to find the path of a call in the document
+	calls    *http.ServeMux // finds the path of a call in the document
 	schemas  map[string]*jsonschema.Schema
-	messages map[string]string // types of what the server sends, to names of schemas
+	messages map[string]string // types of the server's messages, to names of schemas
 }
 
-// LoadContract is the contract. It is made once, by whoever asks first.
+// LoadContract returns the contract, which the first call builds.
 var LoadContract = sync.OnceValue(func() *Contract {
 	c := &Contract{
 		Document: mustParseJSON(api.OpenAPI()), calls: http.NewServeMux(),
@@ -35,8 +35,8 @@ var LoadContract = sync.OnceValue(func() *Contract {
 		compiler := jsonschema.NewCompiler()
 		schemas := ObjectAt(doc, "components", "schemas")
 		for name, schema := range schemas {
-			// Who reads ignores members that it does not know, but a server does not
-			// send what is not documented. Of schemas with parts it sends none.
+			// Clients ignore unknown members, but a server sends only documented ones. It
+			// sends no object of a schema with parts.
 			if schema := schema.(map[string]any); schema["allOf"] == nil && !strings.HasSuffix(name, "Body") {
 				forbidUnknownMembers(schema)
 			}
@@ -73,7 +73,7 @@ func mustParseJSON(text []byte) map[string]any {
 	return doc.(map[string]any)
 }
 
-// ObjectAt is what a path leads to, nil where it leads nowhere.
+// ObjectAt returns the object at a path of member names, or nil.
 func ObjectAt(doc map[string]any, path ...string) map[string]any {
 	for _, step := range path {
 		doc, _ = doc[step].(map[string]any)
@@ -81,15 +81,15 @@ func ObjectAt(doc map[string]any, path ...string) map[string]any {
 	return doc
 }
 
-// refName is the last part of the reference that an object is.
-func refName(v any) string {
-	ref, _ := v.(map[string]any)["$ref"].(string)
+// refName returns the last part of a reference object.
+func refName(reference any) string {
+	ref, _ := reference.(map[string]any)["$ref"].(string)
 	return ref[strings.LastIndexByte(ref, '/')+1:]
 }
 
-// forbidUnknownMembers has a schema refuse members that it does not name.
-func forbidUnknownMembers(v any) {
-	switch v := v.(type) {
+// forbidUnknownMembers makes a schema reject members that it does not name.
+func forbidUnknownMembers(schema any) {
+	switch v := schema.(type) {
 	case map[string]any:
 		if v["type"] == "object" && v["properties"] != nil {
 			v["additionalProperties"] = false
@@ -104,10 +104,10 @@ func forbidUnknownMembers(v any) {
 	}
 }
 
-func (c *Contract) validate(name string, text []byte) error {
-	schema := c.schemas[name]
+func (c *Contract) validate(schemaName string, text []byte) error {
+	schema := c.schemas[schemaName]
 	if schema == nil {
-		return fmt.Errorf("there is no schema %q", name)
+		return fmt.Errorf("there is no schema %q", schemaName)
 	}
 	v, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
 	if err != nil {
@@ -119,7 +119,7 @@ func (c *Contract) validate(name string, text []byte) error {
 	return nil
 }
 
-// CheckMessage checks what a socket was sent.
+// CheckMessage checks a message of a server to a socket.
 func (c *Contract) CheckMessage(text []byte) error {
 	typ, _, _ := wire.PeekHeader(text)
 	name := c.messages[typ]
@@ -129,7 +129,7 @@ func (c *Contract) CheckMessage(text []byte) error {
 	return c.validate(name, text)
 }
 
-// CheckServerSentEvent checks what came as an event.
+// CheckServerSentEvent checks an event of the stream of events.
 func (c *Contract) CheckServerSentEvent(name, data string) error {
 	typ, _, _ := wire.PeekHeader([]byte(data))
 	if typ != name {
@@ -147,7 +147,7 @@ func (c *Contract) CheckServerSentEvent(name, data string) error {
 // CheckResponse checks the answer to a call of version 1.
 func (c *Contract) CheckResponse(r *http.Request, status int, header http.Header, body []byte) error {
 	if r.Method == http.MethodHead || r.Method == http.MethodOptions {
-		return nil // as GET, without the body; what a browser asks before it calls
+		return nil // HEAD is GET without the body; OPTIONS is the preflight of browsers
 	}
 	_, path := c.calls.Handler(r)
 	op := ObjectAt(c.Document, "paths", path, strings.ToLower(r.Method))
@@ -177,7 +177,7 @@ func (c *Contract) CheckResponse(r *http.Request, status int, header http.Header
 		return fmt.Errorf("%s is not documented as %q", what, kind)
 	}
 	if kind == "text/plain" {
-		return nil // of what form it is, no schema says
+		return nil // it has no schema
 	}
 	if err := c.validate(refName(content["schema"]), body); err != nil {
 		return fmt.Errorf("%s: %w", what, err)

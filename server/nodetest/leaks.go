@@ -7,7 +7,7 @@ import (
 	"go.uber.org/goleak"
 )
 
-// VerifyNoLeaks runs the tests of a package, and fails when a goroutine is left over.
+// VerifyNoLeaks runs the tests of a package, and fails if a goroutine is left.
 func VerifyNoLeaks(m *testing.M) { goleak.VerifyTestMain(testingM{m}) }
 
 // testingM closes the HTTP connections that tests left open for one another.

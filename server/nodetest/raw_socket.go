@@ -11,17 +11,16 @@ import (
 	"github.com/coder/websocket"
 )
 
-// RawSocket is a connection that speaks HTTP and WebSocket as badly as a test
-// wants. It has no goroutine.
+// RawSocket is a connection for invalid HTTP and WebSocket data. It has no goroutine.
 type RawSocket struct {
 	net.Conn
 	Reader *bufio.Reader
 }
 
-// NewRawSocket reads from and writes to a connection.
+// NewRawSocket returns a raw socket on a connection.
 func NewRawSocket(conn net.Conn) *RawSocket { return &RawSocket{conn, bufio.NewReaderSize(conn, 256)} }
 
-// SendRequest sends the request for a socket.
+// SendRequest sends the handshake request of a WebSocket.
 func (c *RawSocket) SendRequest(path string, headers ...string) error {
 	lines := append([]string{
 		"GET " + path + " HTTP/1.1", "Host: server", "Connection: Upgrade", "Upgrade: websocket",
@@ -31,13 +30,12 @@ func (c *RawSocket) SendRequest(path string, headers ...string) error {
 	return err
 }
 
-// ReadStatus reads the header of an answer, and returns its status.
-func (c *RawSocket) ReadStatus() (int, error) {
+// ReadStatus reads the header of a response, and returns its status.
+func (c *RawSocket) ReadStatus() (status int, err error) {
 	line, err := c.Reader.ReadString('\n')
 	if err != nil {
 		return 0, err
 	}
-	status := 0
 	if _, err := fmt.Sscanf(line, "HTTP/1.1 %d", &status); err != nil {
 		return 0, fmt.Errorf("%q: %w", line, err)
 	}
@@ -49,7 +47,7 @@ func (c *RawSocket) ReadStatus() (int, error) {
 	return status, nil
 }
 
-// Upgrade makes it a socket.
+// Upgrade performs the handshake of a WebSocket.
 func (c *RawSocket) Upgrade(path string, headers ...string) error {
 	if err := c.SendRequest(path, headers...); err != nil {
 		return err
@@ -61,8 +59,8 @@ func (c *RawSocket) Upgrade(path string, headers ...string) error {
 	return err
 }
 
-// ReadFrame reads one frame: its first byte and what it carries.
-func (c *RawSocket) ReadFrame() (first byte, payload []byte, err error) {
+// ReadFrame reads one frame, and returns its first byte and its payload.
+func (c *RawSocket) ReadFrame() (firstByte byte, payload []byte, err error) {
 	var head [10]byte
 	if _, err := io.ReadFull(c.Reader, head[:2]); err != nil {
 		return 0, nil, err
@@ -96,9 +94,9 @@ func (c *RawSocket) AwaitClose() (websocket.StatusCode, error) {
 	}
 }
 
-// MaskedFrame is a client's frame, under the mask 0.
-func MaskedFrame(first byte, payload string) []byte {
-	f := []byte{first}
+// MaskedFrame returns a client's frame, with the mask 0.
+func MaskedFrame(firstByte byte, payload string) []byte {
+	f := []byte{firstByte}
 	switch n := len(payload); {
 	case n < 126:
 		f = append(f, 0x80|byte(n))
@@ -110,7 +108,7 @@ func MaskedFrame(first byte, payload string) []byte {
 	return append(append(f, 0, 0, 0, 0), payload...)
 }
 
-// CloseWithReset has the next Close of a TCP connection be a reset.
+// CloseWithReset closes a TCP connection with a reset.
 func (c *RawSocket) CloseWithReset() error {
 	if err := c.Conn.(*net.TCPConn).SetLinger(0); err != nil {
 		return err
@@ -126,7 +124,7 @@ const (
 	OpPing     = 0x9
 )
 
-// DialRaw connects to the server in the bubble, below its WebSockets.
+// DialRaw opens a connection to the server without a handshake.
 func DialRaw(s *Server) *RawSocket {
 	s.T.Helper()
 	conn, err := s.Public.DialContext(s.T.Context(), "", "")

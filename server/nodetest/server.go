@@ -29,25 +29,25 @@ type Server struct {
 	T      *testing.T
 	Node   *node.Node
 	Public *sockettest.Listener
-	HTTP   *http.Client // of the public listener
-	Ops    *http.Client // of the other one
+	HTTP   *http.Client // for the public listener
+	Ops    *http.Client // for the listener for operators
 	Host   string
 	Secret string
-	Stop   func()       // as a first signal does
-	ended  func() error // waits for serve
+	Stop   func()       // stops the server as a first signal does
+	ended  func() error // waits for Serve
 
 	mu      sync.Mutex
 	logText bytes.Buffer
 }
 
-// Write takes the server's log.
+// Write appends to the server's log.
 func (s *Server) Write(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.logText.Write(p)
 }
 
-// Log is what the server has logged.
+// Log returns the text that the server has logged.
 func (s *Server) Log() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -60,7 +60,7 @@ func Serve(t *testing.T, flags ...string) *Server {
 	return ServeLog(t, OpenMemoryStore(t), flags...)
 }
 
-// ServeWithClockSteps starts a server whose log's clock is shifted by what step says.
+// ServeWithClockSteps starts a server whose log's clock is shifted by step.
 func ServeWithClockSteps(t *testing.T, step func() time.Duration) *Server {
 	t.Helper()
 	return ServeLog(t, presencetest.WithClockSteps(OpenMemoryStore(t), step))
@@ -76,38 +76,37 @@ func OpenMemoryStore(t *testing.T) node.Store {
 	return log
 }
 
-// ServeLog starts a server on a log of its own.
-func ServeLog(t *testing.T, home presence.Log, flags ...string) *Server {
+// ServeLog starts a server on a log that it does not share.
+func ServeLog(t *testing.T, log presence.Log, flags ...string) *Server {
 	t.Helper()
-	return ServeStore(t, home, false, flags...)
+	return ServeStore(t, log, false, flags...)
 }
 
-// logWithArchive is a log with an archive of its own.
+// logWithArchive is a log with a separate archive.
 type logWithArchive struct {
 	presence.Log
 	presence.Archive
 }
 
-// withMemoryArchive gives a log that has none an archive in memory.
+// withMemoryArchive adds an archive in memory to a log without an archive.
 func withMemoryArchive(t *testing.T, log presence.Log) node.Store {
 	t.Helper()
 	if s, ok := log.(node.Store); ok {
 		return s
 	}
-	shelf := OpenMemoryStore(t)
-	t.Cleanup(func() { shelf.Close() })
-	return logWithArchive{log, shelf}
+	archive := OpenMemoryStore(t)
+	t.Cleanup(func() { archive.Close() })
+	return logWithArchive{log, archive}
 }
 
-// ServeStore starts a server on a log that is shared, or not.
-func ServeStore(t *testing.T, home presence.Log, shared bool, flags ...string) *Server {
+// ServeStore starts a server on a log that other nodes may share.
+func ServeStore(t *testing.T, log presence.Log, isShared bool, flags ...string) *Server {
 	t.Helper()
-	return ServeOptions(t, home, shared, func(*node.Options) {}, flags...)
+	return ServeOptions(t, log, isShared, func(*node.Options) {}, flags...)
 }
 
-// ServeOptions is ServeStore for a server of which something is changed before it
-// serves.
-func ServeOptions(t *testing.T, home presence.Log, shared bool, prepare func(*node.Options), flags ...string) *Server {
+// ServeOptions is ServeStore with a function that changes the options before the start.
+func ServeOptions(t *testing.T, log presence.Log, isShared bool, editOptions func(*node.Options), flags ...string) *Server {
 	t.Helper()
 	s := &Server{T: t, Public: sockettest.NewListener(), Host: "server", Secret: TokenSecret}
 	args := append([]string{
@@ -119,9 +118,9 @@ func ServeOptions(t *testing.T, home presence.Log, shared bool, prepare func(*no
 	}
 	logger, level := logging.New(cfg, s)
 	o := node.Options{
-		Config: cfg, Store: withMemoryArchive(t, home), IsShared: shared, Metrics: prometheus.NewRegistry(), Log: logger, Level: level,
+		Config: cfg, Store: withMemoryArchive(t, log), IsShared: isShared, Metrics: prometheus.NewRegistry(), Log: logger, Level: level,
 	}
-	prepare(&o)
+	editOptions(&o)
 	if s.Node, err = node.New(t.Context(), o); err != nil {
 		t.Fatal(err)
 	}
@@ -165,10 +164,10 @@ func (s *Server) Token(role auth.Role, sub string, ttl time.Duration) string {
 	return text
 }
 
-// LongTimeout is longer than anything that a test in a bubble waits for.
+// LongTimeout is longer than any wait of a test in a bubble.
 const LongTimeout = time.Hour
 
-// Dial opens a socket and reads nothing from it yet.
+// Dial opens a socket. The test receives its welcome.
 func (s *Server) Dial(path, token string) *Client {
 	s.T.Helper()
 	return NewClient(s.T, s.Public.Dial(s.T, path[1:], DialOptions(token)), LongTimeout)
@@ -194,7 +193,7 @@ func (s *Server) DialViewer(token string) *Client {
 	return s.DialWelcomed("/v1/viewer", token)
 }
 
-// DialSlowViewer opens a viewer socket whose network stands still while the gate
+// DialSlowViewer opens a viewer socket whose network stops while the gate
 // is locked.
 func (s *Server) DialSlowViewer() (*Client, *NetworkGate) {
 	s.T.Helper()
@@ -216,16 +215,16 @@ func (s *Server) DialSlowViewer() (*Client, *NetworkGate) {
 	return c, g
 }
 
-// NetworkGate is a lock that a bubble can see through.
+// NetworkGate is a lock that synctest counts as durably blocking.
 type NetworkGate struct{ locked chan struct{} }
 
 // Lock stops the network.
 func (g *NetworkGate) Lock() { g.locked <- struct{}{} }
 
-// Unlock lets it go on.
+// Unlock starts the network again.
 func (g *NetworkGate) Unlock() { <-g.locked }
 
-// waitUntilUnlocked waits until nobody holds the lock.
+// waitUntilUnlocked waits until the lock is free.
 func (g *NetworkGate) waitUntilUnlocked() {
 	g.Lock()
 	defer g.Unlock()
@@ -241,7 +240,7 @@ func (c gatedConn) Read(p []byte) (int, error) {
 	return c.Conn.Read(p)
 }
 
-// SetHeartbeatInterval puts a new heartbeat interval into the log, as a node of a
+// SetHeartbeatInterval appends a new heartbeat interval to the log, as a node of a
 // higher revision does.
 func (s *Server) SetHeartbeatInterval(interval time.Duration) {
 	s.T.Helper()
@@ -253,7 +252,7 @@ func (s *Server) SetHeartbeatInterval(interval time.Duration) {
 	}
 }
 
-// GetStatus asks for a path, as for a socket, and returns the HTTP status.
+// GetStatus sends a GET request, and returns the HTTP status.
 func (s *Server) GetStatus(path, token string) int {
 	s.T.Helper()
 	r, err := http.NewRequest(http.MethodGet, "http://"+s.Host+path, nil)
@@ -286,11 +285,11 @@ func (s *Server) Get(client *http.Client, path string) string {
 	return string(body)
 }
 
-// MetricText is the value of a series of the node, "" for none.
-func (s *Server) MetricText(name string) string {
+// MetricText returns the value of a series of the node, or "" if there is none.
+func (s *Server) MetricText(series string) string {
 	s.T.Helper()
 	for line := range strings.Lines(s.Get(s.Ops, "/metrics")) {
-		if value, ok := strings.CutPrefix(line, name+" "); ok {
+		if value, ok := strings.CutPrefix(line, series+" "); ok {
 			return strings.TrimSpace(value)
 		}
 	}

@@ -5,25 +5,25 @@ import (
 	"time"
 )
 
-// Eventually waits until something is so.
-func Eventually(t *testing.T, what string, so func() bool) {
+// Eventually waits until a condition is true, and fails the test after ProcessTimeout.
+func Eventually(t *testing.T, description string, condition func() bool) {
 	t.Helper()
-	for late := time.Now().Add(ProcessTimeout); !so(); {
+	for late := time.Now().Add(ProcessTimeout); !condition(); {
 		if time.Now().After(late) {
-			t.Fatalf("%s: it does not happen", what)
+			t.Fatalf("%s: not true within %v", description, ProcessTimeout)
 		}
 		<-time.After(20 * time.Millisecond)
 	}
 }
 
-// ProcessTimeout is how long tests against real processes wait for what must come: only
-// a test that fails takes so long.
+// ProcessTimeout bounds the waits of tests against real processes. Only failing tests wait
+// so long.
 const ProcessTimeout = 60 * time.Second
 
 // RequireWithin fails unless got lies in [from, to].
-func RequireWithin(t *testing.T, what string, got time.Duration, from, to time.Duration) {
+func RequireWithin(t *testing.T, description string, got time.Duration, from, to time.Duration) {
 	t.Helper()
 	if got < from || got > to {
-		t.Errorf("%s after %v, want %v to %v", what, got, from, to)
+		t.Errorf("%s after %v, want %v to %v", description, got, from, to)
 	}
 }

@@ -206,7 +206,7 @@ func (r *round) queryOne(ctx context.Context, t Target) {
 }
 
 // sleepUntil reports whether the time came before ctx ended.
-func sleepUntil(ctx context.Context, at time.Time) bool {
+func sleepUntil(ctx context.Context, at time.Time) (reached bool) {
 	timer := time.NewTimer(time.Until(at))
 	defer timer.Stop()
 	select {

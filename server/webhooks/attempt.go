@@ -72,9 +72,9 @@ func (p *Dispatcher) scheduleRetry(q *codeQueue, e *openEvent, attempt attemptRe
 	})
 }
 
-// finishAttempt updates the breaker after an attempt, calls update with the mutex locked,
+// finishAttempt updates the breaker after an attempt, calls updateLocked with the mutex locked,
 // and logs when the back end went down or recovered.
-func (p *Dispatcher) finishAttempt(q *codeQueue, attempt attemptResult, isProbe bool, now time.Time, update func()) {
+func (p *Dispatcher) finishAttempt(q *codeQueue, attempt attemptResult, isProbe bool, now time.Time, updateLocked func()) {
 	p.mu.Lock()
 	wasDown := p.breaker.isDown()
 	if attempt.delivered || attempt.rejected { // the back end works
@@ -85,7 +85,7 @@ func (p *Dispatcher) finishAttempt(q *codeQueue, attempt attemptResult, isProbe 
 	isDown := p.breaker.isDown()
 	q.inFlight = false
 	p.attempts--
-	update()
+	updateLocked()
 	p.mu.Unlock()
 	switch {
 	case isDown && !wasDown:

@@ -14,14 +14,14 @@ const (
 	maxProbeBackoff = 30 * time.Second
 )
 
-// jitteredBackoff returns an exponential delay with full jitter: after n previous failures, a
-// random time from 0 to min(base·2^n, limit). So simultaneous failures do not cause
+// jitteredBackoff returns an exponential delay with full jitter: after previous failures,
+// a random time from 0 to min(base·2^failures, limit). So simultaneous failures do not cause
 // simultaneous retries. See
 // https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
-func jitteredBackoff(n int, limit time.Duration) time.Duration {
+func jitteredBackoff(failures int, limit time.Duration) time.Duration {
 	maximum := limit
-	if n < 20 { // 2^20 seconds do not overflow
-		maximum = min(limit, baseBackoff<<n)
+	if failures < 20 { // 2^20 seconds do not overflow
+		maximum = min(limit, baseBackoff<<failures)
 	}
 	return rand.N(maximum + 1)
 }

@@ -134,7 +134,7 @@ func newRecordingData(rec *presence.Recording) recordingData {
 
 // splitLocation returns a location as a URL or as a path on a media server. It removes
 // from a URL what may be a signature or a password.
-func splitLocation(location string) (link, path string) {
+func splitLocation(location string) (strippedURL, path string) {
 	u, err := url.Parse(location)
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
 		return "", location

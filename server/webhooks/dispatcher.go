@@ -102,7 +102,7 @@ func (p *Dispatcher) wakeRun() {
 	}
 }
 
-// queueReportLocked adds a result for Run to report. Callers hold mu.
+// queueReportLocked adds a result for Run to report.
 func (p *Dispatcher) queueReportLocked(result *deliveryResult) {
 	if !result.isQueued {
 		result.isQueued = true
@@ -140,7 +140,7 @@ func (p *Dispatcher) Run(ctx context.Context) {
 
 // startAttempts starts all attempts that may start, and returns the time until the next
 // one may.
-func (p *Dispatcher) startAttempts(ctx context.Context, running *sync.WaitGroup) time.Duration {
+func (p *Dispatcher) startAttempts(ctx context.Context, running *sync.WaitGroup) (nextStartIn time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := time.Now()
@@ -183,7 +183,9 @@ func (p *Dispatcher) expireEvents(now time.Time) {
 		element = element.Next()
 		// The oldest event is the first of its queue.
 		if q := p.queues[open.subject()]; !q.inFlight {
-			p.queueReportLocked(p.completeFirstEventLocked(q, p.expiredResult(&open.Event, p.breaker.lastReason)))
+			result := p.expiredResult(&open.Event, p.breaker.lastReason)
+			p.completeFirstEventLocked(q, result)
+			p.queueReportLocked(result)
 			p.sender.metrics.countResult(open.Type, true)
 		}
 	}
@@ -203,20 +205,20 @@ func (p *Dispatcher) reportResults() {
 	}
 }
 
-// completeFirstEventLocked removes the first event of a queue and remembers its result. Callers
-// hold mu.
-func (p *Dispatcher) completeFirstEventLocked(q *codeQueue, result *deliveryResult) *deliveryResult {
+// completeFirstEventLocked removes the first event of a queue and remembers its result.
+func (p *Dispatcher) completeFirstEventLocked(q *codeQueue, result *deliveryResult) {
 	p.enqueueOrder.Remove(p.openEvents[result.eventID])
 	delete(p.openEvents, result.eventID)
 	p.results.Add(result.eventID, result)
 	if q.removeFirstEvent(); len(q.events) == 0 {
 		delete(p.queues, q.code)
 	}
-	return result
 }
 
 // retryDeadline returns the time after which an event is not retried.
-func (p *Dispatcher) retryDeadline(e *Event) time.Time { return time.UnixMilli(e.Time).Add(p.sender.retry) }
+func (p *Dispatcher) retryDeadline(e *Event) time.Time {
+	return time.UnixMilli(e.Time).Add(p.sender.retry)
+}
 
 // oldestEventAge returns the age of the oldest open event, or 0.
 func (p *Dispatcher) oldestEventAge(now time.Time) time.Duration {

@@ -48,9 +48,9 @@ func newMetrics(reg prometheus.Registerer, s *Sender) *metrics {
 	return m
 }
 
-func (m *metrics) countResult(t EventType, dead bool) {
+func (m *metrics) countResult(t EventType, isDead bool) {
 	result := resultDelivered
-	if dead {
+	if isDead {
 		result = resultDead
 	}
 	m.events.WithLabelValues(string(t), result).Inc()

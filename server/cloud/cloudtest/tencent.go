@@ -105,7 +105,7 @@ func (c *Tencent) RejectedCalls() int {
 	return c.rejected
 }
 
-// RoundTrip implements http.RoundTripper, without a network.
+// RoundTrip implements [http.RoundTripper], without a network.
 func (c *Tencent) RoundTrip(r *http.Request) (*http.Response, error) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
@@ -123,7 +123,7 @@ func (c *Tencent) RoundTrip(r *http.Request) (*http.Response, error) {
 	return w.Result(), nil
 }
 
-// ServeHTTP implements http.Middleware.
+// ServeHTTP implements [http.Handler].
 func (c *Tencent) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !c.serve(w, r) {
 		<-r.Context().Done()
