@@ -119,7 +119,7 @@ func (c *Callbacks) observePush(ctx context.Context, p *provider, ev *hooks.Even
 
 // notLiveResult is the result for a code without a live session: an error for requests.
 func notLiveResult(kind hooks.Kind, message string) (result string, err error) {
-	if kind.IsRequest() {
+	if kind.RequestsPermission() {
 		err = &wire.Error{Code: wire.CodeForbidden, Message: message}
 	}
 	return resultNotLive, err

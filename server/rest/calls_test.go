@@ -228,7 +228,7 @@ func TestHTTPInterval(t *testing.T) {
 		s := nodetest.Serve(t)
 		alice := s.DayToken(auth.Anchor, "alice")
 		b := s.StartStream(alice, `{"title":""}`)
-		s.SetInterval(10 * time.Second)
+		s.SetHeartbeatInterval(10 * time.Second)
 		var ack struct {
 			DeadlineInMS int64 `json:"deadline_in_ms"`
 			HeartbeatMS  int64 `json:"heartbeat_ms"`
