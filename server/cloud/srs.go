@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -98,11 +99,8 @@ func decodeSRSStreams(response []byte) ([]srsStream, error) {
 		return nil, errMalformed
 	case *reply.Code != 0:
 		return nil, &apiError{"streams", strconv.Itoa(*reply.Code)}
-	}
-	for _, st := range reply.Streams {
-		if st.ID == "" || st.Name == "" {
-			return nil, errMalformed
-		}
+	case slices.ContainsFunc(reply.Streams, func(st srsStream) bool { return st.ID == "" || st.Name == "" }):
+		return nil, errMalformed
 	}
 	return reply.Streams, nil
 }

@@ -65,12 +65,10 @@ func (c *Config) generateMissingSecrets() {
 
 // needsDefaultPlayKey reports whether a play domain has no key of its own and needs one.
 func (c *Config) needsDefaultPlayKey() bool {
-	for _, d := range c.Play.Domains {
-		if s := c.Play.SignerConfig(d.Name); s.Key == "" && s.Provider != "none" {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(c.Play.Domains, func(d WeightedDomain) bool {
+		s := c.Play.SignerConfig(d.Name)
+		return s.Key == "" && s.Provider != "none"
+	})
 }
 
 // randomHex returns random bytes as hexadecimal digits.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -40,6 +41,8 @@ const (
 // ServeHTTP accepts the sockets of the client and records them, their messages and invalid
 // requests as events.
 func (p *Player) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	offers := r.Header.Values("Sec-WebSocket-Protocol")
+	subprotocols := strings.FieldsFunc(strings.Join(offers, ","), func(c rune) bool { return strings.ContainsRune(", \t", c) })
 	rejection := ""
 	switch {
 	case r.Method == http.MethodOptions:
@@ -49,7 +52,7 @@ func (p *Player) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		rejection = fmt.Sprintf("it requested %s %s, but the socket is at %s", r.Method, r.URL.Path, p.script.path)
 	case r.URL.RawQuery != "":
 		rejection = fmt.Sprintf("it put %q into the URL: logs would contain the token", r.URL.RawQuery)
-	case len(r.Header.Values("Sec-WebSocket-Protocol")) > 0 && !offersSubprotocol(r.Header.Values("Sec-WebSocket-Protocol")):
+	case len(offers) > 0 && !slices.Contains(subprotocols, wire.Subprotocol):
 		rejection = "it offered subprotocols without " + wire.Subprotocol
 	}
 	if rejection != "" {
@@ -82,17 +85,6 @@ func (p *Player) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			p.queueEvent(r.Context(), clientEvent{socket: socket, kind: messageReceived, data: data})
 		}
 	}
-}
-
-func offersSubprotocol(headers []string) bool {
-	for _, h := range headers {
-		for name := range strings.SplitSeq(h, ",") {
-			if strings.TrimSpace(name) == wire.Subprotocol {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // queueEvent passes an event to the script, until the request ends with it.

@@ -1,6 +1,7 @@
 package hooks
 
 import (
+	"cmp"
 	"crypto/md5" // required by the provider
 	"crypto/subtle"
 	"encoding/hex"
@@ -41,10 +42,7 @@ func ParseTencent(body []byte, key string, now time.Time) (Event, error) {
 	if !ok {
 		return Event{}, ErrMalformed
 	}
-	e := Event{App: o.text("appname"), Code: o.text("stream_id")}
-	if e.Code == "" {
-		e.Code = o.text("channel_id") // the old name
-	}
+	e := Event{App: o.text("appname"), Code: cmp.Or(o.text("stream_id"), o.text("channel_id"))} // channel_id is the old name
 	switch eventType {
 	case 0:
 		e.Kind, e.Name = PushEnded, "push_ended"

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -71,13 +72,8 @@ func (r *round) run(parent context.Context) {
 }
 
 // targetsWhereOfflineCounts returns the targets that matter.
-func targetsWhereOfflineCounts(targets []Target) (relevant []Target) {
-	for _, t := range targets {
-		if t.OfflineCounts {
-			relevant = append(relevant, t)
-		}
-	}
-	return relevant
+func targetsWhereOfflineCounts(targets []Target) []Target {
+	return slices.DeleteFunc(slices.Clone(targets), func(t Target) bool { return !t.OfflineCounts })
 }
 
 // recordQueryResult counts a query, and keeps the first error for the log.

@@ -2,6 +2,7 @@ package webhooks
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -72,11 +73,8 @@ func NewSender(o Options) *Sender {
 		defaults.MaxResponseHeaderBytes = maxResponseHeaderBytes
 		transport = defaults
 	}
-	if o.Retry == 0 {
-		o.Retry = defaultRetryPeriod
-	}
 	s := &Sender{
-		endpoint: o.Endpoint, retry: o.Retry, log: o.Logger,
+		endpoint: o.Endpoint, retry: cmp.Or(o.Retry, defaultRetryPeriod), log: o.Logger,
 		client: &http.Client{
 			Transport: transport,
 			// A signed request must reach only the host that it was made for.
