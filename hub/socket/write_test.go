@@ -145,29 +145,33 @@ func TestOnlyStalledReaderIsClosedTCP(t *testing.T) {
 	for name, serve := range map[string]func(http.Handler) *httptest.Server{
 		"TCP": httptest.NewServer, "TLS": httptest.NewTLSServer,
 	} {
-		const stall = 1500 * time.Millisecond // on a busy machine the reader may pause for a while
-		c, client := loopbackPair(t, serve, Options{StallTimeout: stall, SendBufferBytes: 256 << 10}, nil)
-		wrote := make(chan error, 1)
-		go func() { wrote <- c.Write(Message{[]byte("head"), NewBody(repeatedJSON(16 << 20))}) }()
-		_, r, err := client.Reader(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		for range 4 {
-			if _, err := io.CopyN(io.Discard, r, 2<<20); err != nil {
-				t.Fatalf("%s: %v", name, err)
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			// The reader pauses for much less than the stall: a busy machine adds to it.
+			const stall, pause = 5 * time.Second, 500 * time.Millisecond
+			c, client := loopbackPair(t, serve, Options{StallTimeout: stall, SendBufferBytes: 256 << 10}, nil)
+			wrote := make(chan error, 1)
+			go func() { wrote <- c.Write(Message{[]byte("head"), NewBody(repeatedJSON(16 << 20))}) }()
+			_, r, err := client.Reader(t.Context())
+			if err != nil {
+				t.Fatal(err)
 			}
-			time.Sleep(stall / 2)
-		}
-		if _, err := io.Copy(io.Discard, r); err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-		if err := <-wrote; err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
-		if err := c.Write(Message{[]byte("head"), NewBody(repeatedJSON(16 << 20))}); err != ErrSlowPeer {
-			t.Errorf("%s: got %v, want ErrSlowPeer", name, err)
-		}
+			for range 4 {
+				if _, err := io.CopyN(io.Discard, r, 2<<20); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(pause)
+			}
+			if _, err := io.Copy(io.Discard, r); err != nil {
+				t.Fatal(err)
+			}
+			if err := <-wrote; err != nil {
+				t.Error(err)
+			}
+			if err := c.Write(Message{[]byte("head"), NewBody(repeatedJSON(16 << 20))}); err != ErrSlowPeer {
+				t.Errorf("got %v, want ErrSlowPeer", err)
+			}
+		})
 	}
 }
 
