@@ -78,7 +78,7 @@ func (r *undoRing) discardOldAndExcessEntries() {
 // lastEntry is the newest entry. There is always one after beginEpoch.
 func (r *undoRing) lastEntry() *undoEntry { return r.entries.item(r.entries.endNumber() - 1) }
 
-// asOfEntry finds the entry at a position. ok is false if the position is of
+// entryNumber finds the entry at a position. ok is false if the position is of
 // another epoch, or discarded.
 func (r *undoRing) entryNumber(pos presence.Position) (number uint64, ok bool) {
 	i := sort.Search(r.entries.len(), func(i int) bool {

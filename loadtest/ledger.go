@@ -25,7 +25,7 @@ type ledger struct {
 	unjudgedDepartures int
 }
 
-// sessionRecordKey identifies a session by what viewers see of it.
+// sessionKey identifies a session by what viewers see of it.
 type sessionKey struct {
 	code      string
 	startedAt int64

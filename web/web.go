@@ -106,7 +106,7 @@ func newPlaceholder() *file {
 	}
 }
 
-// ServeHTTP implements [http.Middleware].
+// ServeHTTP implements [http.Handler].
 func (files fileHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f := files[r.URL.Path]
 	if f == nil || r.Method != http.MethodGet && r.Method != http.MethodHead {

@@ -109,7 +109,7 @@ func newTencentRecording(fileID, code, location string) presence.Recording {
 	}
 }
 
-// formatOfFile returns the format of a file.
+// formatOfExtension returns the format of a file with an extension.
 func formatOfExtension(extension string) string {
 	if extension = strings.ToLower(extension); extension == "m3u8" {
 		return "hls"

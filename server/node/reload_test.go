@@ -126,8 +126,6 @@ func TestReloadTakesOver(t *testing.T) {
 	}
 }
 
-// TestReloadWithoutJWKS: keys of tokens that cannot be fetched just now hold,
-// whatever else is changed.
 // TestReloadMovesBetweenCDNs: play domains, their weights, providers and keys change
 // without a restart, and what anchors push to does not.
 func TestReloadMovesBetweenCDNs(t *testing.T) {
@@ -159,6 +157,8 @@ func TestReloadMovesBetweenCDNs(t *testing.T) {
 	})
 }
 
+// TestReloadWithoutJWKS: keys of tokens that cannot be fetched just now hold,
+// whatever else is changed.
 func TestReloadWithoutJWKS(t *testing.T) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -50,7 +50,7 @@ func (r *Redis) nextIncarnation(head, above string) string {
 	return text
 }
 
-// foundEpochOrWait runs lua/found_epoch.lua.
+// foundEpoch runs lua/found_epoch.lua.
 func (r *Redis) foundEpoch(keys, argv []string) (oneIfFounded int64) {
 	log, head, snapshots, chunks, nodes := keys[0], keys[1], keys[2], keys[3], keys[4]
 	description, id, number, logTime, epoch := argv[0], argv[1], argv[2], argv[3], argv[4]
@@ -68,7 +68,7 @@ func (r *Redis) foundEpoch(keys, argv []string) (oneIfFounded int64) {
 	return 1
 }
 
-// commitSnapshotAndTrim runs lua/commit_snapshot.lua.
+// commitSnapshot runs lua/commit_snapshot.lua.
 func (r *Redis) commitSnapshot(keys, argv []string) (dropped any, err error) {
 	log, snapshots, chunks, nodes := keys[0], keys[1], keys[2], keys[3]
 	description, id, number, epoch := argv[0], parseEntryID(argv[1]), argv[2], argv[4]
