@@ -5,7 +5,7 @@
 //
 // # Use
 //
-// [New] makes a hub and [Hub.Load] sets its list. One goroutine calls [Hub.ApplyChange]
+// [New] makes a hub and [Hub.Load] sets its list. One goroutine calls [Hub.Apply]
 // for every log entry; another calls [Hub.Run]. When the log has lost entries that
 // were applied, the first goroutine calls [Hub.Freeze], and then [Hub.Rebase] with
 // the new list.

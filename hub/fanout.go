@@ -77,7 +77,7 @@ func (sh *shard) removeCursor(c *cursor) {
 	c.view.cursorCount--
 }
 
-// cursorBatch is the number of cursors that fanOut copies with one lock of the
+// cursorBatch is the number of cursors that writeBroadcastToView copies with one lock of the
 // shard, and writes to with one reading of the clock.
 const cursorBatch = 64
 
@@ -138,7 +138,7 @@ func (h *Hub) runShard(ctx context.Context, sh *shard) {
 		}
 		for b := sh.popBroadcast(); b != nil; b = sh.popBroadcast() {
 			start := time.Now()
-			h.fanOut(sh, b, start)
+			h.writeBroadcastToView(sh, b, start)
 			h.recordFanOutTime(time.Since(start))
 			if b.pendingShards.Add(-1) == 0 {
 				h.mu.Lock()
@@ -162,8 +162,8 @@ func (sh *shard) popBroadcast() *broadcast {
 	return b
 }
 
-// fanOut writes a broadcast to the shard's cursors on its view.
-func (h *Hub) fanOut(sh *shard, b *broadcast, now time.Time) {
+// writeBroadcastToView writes a broadcast to the shard's cursors on its view.
+func (h *Hub) writeBroadcastToView(sh *shard, b *broadcast, now time.Time) {
 	var cursors [cursorBatch]*cursor
 	written, leftBehind := 0, 0
 	for end := math.MaxInt; end > 0; now = time.Now() {

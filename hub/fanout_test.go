@@ -102,7 +102,7 @@ func newViewWithSockets(tb testing.TB, streams, sockets int) (*fakeLog, *view) {
 func fanOutFrame(f *fakeLog, v *view, frame *frame) {
 	flight := &broadcast{view: v, outgoing: outgoing{frame.message(""), messageInfo{kind: frame.kind}}, prev: frame.prev, next: frame.prev}
 	for _, sh := range f.hub.fanout.shards {
-		f.hub.fanOut(sh, flight, time.Now())
+		f.hub.writeBroadcastToView(sh, flight, time.Now())
 	}
 }
 

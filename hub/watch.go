@@ -23,12 +23,14 @@ func (h *Hub) Watch(s *Socket, m *wire.Watch) *wire.Error {
 	if e != nil {
 		return e
 	}
-	e = h.openWatchAndAnswer(s, m, q)
+	e = h.openStreamWatch(s, m, q)
 	s.writePendingMessages()
 	return e
 }
 
-func (h *Hub) openWatchAndAnswer(s *Socket, m *wire.Watch, q *query) *wire.Error {
+// openStreamWatch has the socket watch one stream by its code, and enqueues the stream's
+// present state as the answer. A watch of the same stream is replaced.
+func (h *Hub) openStreamWatch(s *Socket, m *wire.Watch, q *query) *wire.Error {
 	now := time.Now()
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -262,7 +262,7 @@ func (b *broadcast) recordAcknowledged(sentAt time.Duration) {
 }
 
 // stopOrCrash stops the session, or cuts the socket without a stop.
-func (b *broadcast) stopOrCrash() (end error) {
+func (b *broadcast) stopOrCrash() (endReason error) {
 	if b.rand.Float64() < b.options.CrashShare {
 		b.awaitAndSwitchToStandby() // a standby would keep the session
 		b.counters.crashes.Add(1)
@@ -272,8 +272,9 @@ func (b *broadcast) stopOrCrash() (end error) {
 	return b.stopSession()
 }
 
-// stopSession stops the session and waits for the answer.
-func (b *broadcast) stopSession() (end error) {
+// stopSession stops the session and waits for the answer. It returns errStopped after
+// that, else why the session is not stopped.
+func (b *broadcast) stopSession() (endReason error) {
 	b.awaitAndSwitchToStandby() // a stop on a socket without the session does nothing
 	b.ledger.permitEnd(b.session, b.clock())
 	b.isStopping = true

@@ -94,9 +94,9 @@ func (o *options) minAnchorsAtOnce() int {
 	return int(float64(o.Anchors) / 2 * float64(o.AnchorLife) / float64(o.AnchorLife+o.RestTime))
 }
 
-// maxViewersWithoutList is how many viewers may be without a list at any time. Slow
+// maxViewersWithoutListAtOnce is how many viewers may be without a list at any time. Slow
 // ones may need the whole run for their first list.
-func (o *options) maxViewersWithoutList() int {
+func (o *options) maxViewersWithoutListAtOnce() int {
 	return int(float64(o.Viewers)*min(1, o.AwayShare+o.SlowShare)) + o.Views
 }
 

@@ -118,7 +118,7 @@ func (t *loadTest) runPhases(ctx, loopCtx context.Context, progress *progress) {
 	t.viewerLoop.callInLoop(loopCtx, func() { t.viewerLoop.scheduleArrivals(t.options.Ramp) })
 	sleep(ctx, t.options.Ramp)
 	t.waitUntil(ctx, loopCtx, func() bool {
-		return t.viewerLoop.viewersWithoutList() <= t.options.maxViewersWithoutList() && int(t.anchorPool.counters.live.Load()) >= t.options.minAnchorsAtOnce()
+		return t.viewerLoop.viewersWithoutList() <= t.options.maxViewersWithoutListAtOnce() && int(t.anchorPool.counters.live.Load()) >= t.options.minAnchorsAtOnce()
 	})
 	viewers := 0
 	t.viewerLoop.callInLoop(loopCtx, func() {

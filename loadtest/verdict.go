@@ -36,7 +36,7 @@ func judgeRun(r *report.Report, o *options, faults [faultKindCount]int, wasInter
 		r.Faults[faultKind(kind).String()] = n
 	}
 	v.addRow(r.Compared.Equal == o.Viewers, "viewers whose list equals a fresh snapshot", withCommas(r.Compared.Equal), withCommas(o.Viewers))
-	v.addAtLeastRow("viewers at once", r.Viewers.Peak, o.Viewers-o.maxViewersWithoutList())
+	v.addAtLeastRow("viewers at once", r.Viewers.Peak, o.Viewers-o.maxViewersWithoutListAtOnce())
 	v.addAtLeastRow("anchors at once", r.Anchors.Peak, o.minAnchorsAtOnce())
 	disconnects := r.Viewers.Disconnects + int(r.Anchors.Disconnects)
 	v.addRow(disconnects <= o.MaxDisconnects, "unexpected disconnects", withCommas(disconnects), "≤ "+withCommas(o.MaxDisconnects))

@@ -176,14 +176,14 @@ func (l *leases) find(x Lease) *lease {
 }
 
 // lastRenewal is the presence time of the last renewal.
-func (le *lease) lastRenewal(clock int64) (presenceTime int64) {
-	return clock - int64(uint32(clock)-le.last)
+func (le *lease) lastRenewal(presenceNow int64) (presenceTime int64) {
+	return presenceNow - int64(uint32(presenceNow)-le.last)
 }
 
 // renew records a beat at a presence time. It never moves the last renewal back.
-func (le *lease) renew(at, clock int64, renewer uint16) {
-	if at > le.lastRenewal(clock) {
-		le.last = uint32(at)
+func (le *lease) renew(beatTime, presenceNow int64, renewer uint16) {
+	if beatTime > le.lastRenewal(presenceNow) {
+		le.last = uint32(beatTime)
 	}
 	le.renewer, le.misses = renewer, 0
 }

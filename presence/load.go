@@ -269,10 +269,10 @@ func (l *loader) insertSession(x loadedSession) error {
 func (l *loader) insertNumbered() error {
 	r := l.r
 	if err := cmp.Or(
-		insertInOrder(l.keys, r.keys.first, "key", r.keys.push),
-		insertInOrder(l.ended, r.ended.first, "ended session", r.ended.append),
-		insertInOrder(l.recordings, r.recordings.first, "recording", r.recordings.append),
-		insertInOrder(l.deadLetters, r.outbox.deadLetters.first, "dead letter", r.outbox.deadLetters.push),
+		insertByNumber(l.keys, r.keys.first, "key", r.keys.push),
+		insertByNumber(l.ended, r.ended.first, "ended session", r.ended.append),
+		insertByNumber(l.recordings, r.recordings.first, "recording", r.recordings.append),
+		insertByNumber(l.deadLetters, r.outbox.deadLetters.first, "dead letter", r.outbox.deadLetters.push),
 	); err != nil {
 		return err
 	}
@@ -288,13 +288,13 @@ func (l *loader) insertNumbered() error {
 	return nil
 }
 
-// insertInOrder inserts items in the order of their numbers, of which none may be
-// missing.
-func insertInOrder[T any](items []numbered[T], first uint64, what string, insert func(T) uint64) error {
+// insertByNumber sorts items and inserts them. It returns ErrMalformed when a number is
+// missing, from firstNumber on.
+func insertByNumber[T any](items []numbered[T], firstNumber uint64, itemKind string, insert func(T) uint64) error {
 	slices.SortFunc(items, func(a, b numbered[T]) int { return cmp.Compare(a.num, b.num) })
 	for i, item := range items {
-		if item.num != first+uint64(i) {
-			return fmt.Errorf("%w: %s %d is missing", ErrMalformed, what, first+uint64(i))
+		if item.num != firstNumber+uint64(i) {
+			return fmt.Errorf("%w: %s %d is missing", ErrMalformed, itemKind, firstNumber+uint64(i))
 		}
 		insert(item.value)
 	}

@@ -37,7 +37,7 @@ func (r *Registry) applyPollOnline(i uint32, c *Observe, node *nodeState) {
 func (r *Registry) applyPollOffline(i uint32, c *Observe) {
 	s := r.sessions[i]
 	m := &s.media
-	if !r.beginPollRound(m) {
+	if !r.countsAsNewPollRound(m) {
 		return
 	}
 	if m.offlinePolls == 0 {
@@ -62,10 +62,10 @@ func (r *Registry) applyPollOffline(i uint32, c *Observe) {
 	r.endSession(i, StreamLost, "")
 }
 
-// beginPollRound reports whether a poll's result belongs to another round of
+// countsAsNewPollRound reports whether a poll's result belongs to another round of
 // polls than the last one, and remembers its time if so. Two pollers in one
 // round count once.
-func (r *Registry) beginPollRound(m *mediaState) (isNewRound bool) {
+func (r *Registry) countsAsNewPollRound(m *mediaState) (isNewRound bool) {
 	if m.offlinePolls+m.failedPolls > 0 && r.clock-m.lastPoll < r.settings.PollEvery/2 {
 		return false
 	}
@@ -78,7 +78,7 @@ func (r *Registry) beginPollRound(m *mediaState) (isNewRound bool) {
 // that lives by polls alone after Settings.BlindAfter of them in a row.
 func (r *Registry) applyPollFailed(i uint32, c *Observe) {
 	s := r.sessions[i]
-	if !r.beginPollRound(&s.media) {
+	if !r.countsAsNewPollRound(&s.media) {
 		return
 	}
 	s.media.failedPolls = min(s.media.failedPolls+1, maxPolls)

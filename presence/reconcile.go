@@ -16,8 +16,9 @@ const (
 
 // RestoreCommands returns the commands by which a node restores what the old
 // registry has and the current one lacks, because the log lost all entries after
-// lastShared: ends first, then bans, then the sessions of the scope. Each node
-// starts at another session, so that nodes do not restore the same ones at once.
+// lastShared: settings first, then ends, bans and unbans, the sessions of the scope,
+// recordings and outbox events. Each node starts at another session, so that nodes do
+// not restore the same ones at once.
 func RestoreCommands(old, current *Registry, lastShared uint64, node string, scope SessionScope) []Command {
 	l := &restoreBuilder{old: old, current: current, firstLost: lastShared + 1, keys: map[Session][]string{}}
 	if have := old.settings; have.Revision > current.settings.Revision {

@@ -81,7 +81,7 @@ const (
 // anchor tries a second socket and resumes there if it receives a Welcome.
 const NoticeDegraded = "degraded"
 
-// Sort orders of a view, all descending. See [Compare].
+// Sort orders of a view, all descending. See [CompareEntries].
 const (
 	SortViewers = "viewers" // most viewers first; the default
 	SortLikes   = "likes"   // most likes first

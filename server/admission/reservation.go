@@ -1,12 +1,14 @@
 package admission
 
-// Reservation is the slot of a connection whose handshake is not done yet.
+// Reservation is one of the node's slots, for a connection whose handshake is not done
+// yet. The caller of Reserve always defers Release. Admit uses the slot up, or frees it;
+// after that Release does nothing.
 type Reservation struct {
 	admission  *Admission
 	isReleased bool // guarded by Admission.mu
 }
 
-// Release frees the slot, unless Admit has used it.
+// Release frees the slot, unless Admit was called.
 func (r *Reservation) Release() {
 	r.admission.mu.Lock()
 	defer r.admission.mu.Unlock()

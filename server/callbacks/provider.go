@@ -19,8 +19,9 @@ type provider struct {
 	hookConfig  func(*config.Hooks) config.Hook
 	parse       func(h *config.Hooks, event string, body []byte) (hooks.Event, error)
 	writeAnswer func(w http.ResponseWriter, ev *hooks.Event, e *wire.Error)
-	// isSuperseded reports that a later event of the stream arrived before this one; nil:
-	// the events of this provider identify their push.
+	// isSuperseded reports that a later event of the stream arrived at this node before
+	// this one. It runs before the URL is verified. nil: the events of this provider
+	// identify their push.
 	isSuperseded func(ev *hooks.Event, now time.Time) bool
 	// unsignedErrorCode is the code for a push or play URL without a signature.
 	unsignedErrorCode wire.ErrorCode

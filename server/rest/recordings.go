@@ -33,14 +33,16 @@ func newRecordingView(rec *presence.Recording, who auth.Identity) RecordingView 
 		ID: rec.ID, Code: rec.Code, Anchor: rec.Anchor, Title: rec.Title, Cover: rec.Cover, StartedAt: rec.StartedAt, EndedAt: rec.EndedAt,
 		DurationMS: rec.Duration, Format: rec.Format, SizeBytes: rec.Size, PeakViewers: rec.PeakViewers, Likes: rec.Likes,
 	}
-	if isOperator(who) && rec.Session != (presence.Session{}) {
+	if isBackendOrAdmin(who) && rec.Session != (presence.Session{}) {
 		v.Session = rec.Session.String()
 	}
 	return v
 }
 
-// isOperator reports whether a user may see unlisted recordings and session ids.
-func isOperator(who auth.Identity) bool { return who.Role == auth.Backend || who.Role == auth.Admin }
+// isBackendOrAdmin reports whether a client may see unlisted recordings and session ids.
+func isBackendOrAdmin(who auth.Identity) bool {
+	return who.Role == auth.Backend || who.Role == auth.Admin
+}
 
 // recordingsPerPage is how many recordings one page has.
 const recordingsPerPage = 100
@@ -68,7 +70,7 @@ func (a *API) listRecordings(w http.ResponseWriter, r *http.Request, who auth.Id
 	}
 	page.Recordings, page.Cursor = []RecordingView{}, next
 	for i := range found {
-		if !found[i].Unlisted || q.Code != "" || isOperator(who) {
+		if !found[i].Unlisted || q.Code != "" || isBackendOrAdmin(who) {
 			page.Recordings = append(page.Recordings, newRecordingView(&found[i], who))
 		}
 	}

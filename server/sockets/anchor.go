@@ -216,8 +216,9 @@ func (a *anchor) adoptSettings(att *attachment) {
 	a.server.Node.Enqueue(&presence.AdoptSettings{Session: att.session})
 }
 
-func (a *anchor) handleStart(ctx context.Context, m *wire.Start, att *attachment) error {
-	if att != nil {
+// handleStart starts a session. current is what the socket is attached to, nil: nothing.
+func (a *anchor) handleStart(ctx context.Context, m *wire.Start, current *attachment) error {
+	if current != nil {
 		return &wire.Error{ID: m.ID, Code: wire.CodeAlreadyLive, Message: "this socket has a live session: stop it first"}
 	}
 	m.Suffix = "" // only back ends may choose it, over HTTP

@@ -199,7 +199,7 @@ func TestExpiryDuringAttempt(t *testing.T) {
 		ctx, cancel := cancelableContext()
 		defer cancel()
 		p.startAttempts(ctx, &running)
-		p.expireEvents(time.Now().Add(25 * time.Hour))
+		p.giveUpOverdueEventsWhileDown(time.Now().Add(25 * time.Hour))
 		p.reportResults()
 		if got := s.results(); len(got) != 0 {
 			t.Errorf("result during the attempt: %+v", got)
@@ -208,7 +208,7 @@ func TestExpiryDuringAttempt(t *testing.T) {
 		for i := range downThreshold { // the success cleared them
 			p.breaker.failedCodes[fmt.Sprint(i)] = struct{}{}
 		}
-		p.expireEvents(time.Now().Add(25 * time.Hour))
+		p.giveUpOverdueEventsWhileDown(time.Now().Add(25 * time.Hour))
 		p.reportResults()
 		if got := s.results(); len(got) != 2 || got[0].isDead || !got[1].isDead {
 			t.Errorf("results: %+v", got)

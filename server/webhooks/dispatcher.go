@@ -125,7 +125,7 @@ func (p *Dispatcher) Run(ctx context.Context) {
 	timer := time.NewTimer(maxIdleWait)
 	defer timer.Stop()
 	for ctx.Err() == nil {
-		p.expireEvents(time.Now())
+		p.giveUpOverdueEventsWhileDown(time.Now())
 		p.reportResults()
 		timer.Reset(p.startAttempts(attemptCtx, &running))
 		select {
@@ -167,9 +167,9 @@ func (p *Dispatcher) startAttempts(ctx context.Context, running *sync.WaitGroup)
 	return wait
 }
 
-// expireEvents makes events dead after their deadline while the back end is down, without
+// giveUpOverdueEventsWhileDown makes events dead after their deadline while the back end is down, without
 // an attempt, which would fail as the probes do.
-func (p *Dispatcher) expireEvents(now time.Time) {
+func (p *Dispatcher) giveUpOverdueEventsWhileDown(now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.breaker.isDown() {

@@ -37,10 +37,10 @@ func NewProxy(t testing.TB, upstream string) *Proxy {
 // Addr returns the address for clients.
 func (p *Proxy) Addr() string { return p.addr }
 
-// Delay delays each packet, in both directions, by latency plus or minus up to jitter.
+// Delay delays each packet, in both directions, by meanOneWay plus or minus up to maxDeviation.
 // Packets stay in order.
-func (p *Proxy) Delay(latency, jitter time.Duration) {
-	p.changeNetwork(func(n *network) { n.latency, n.jitter = latency, jitter })
+func (p *Proxy) Delay(meanOneWay, maxDeviation time.Duration) {
+	p.changeNetwork(func(n *network) { n.latency, n.jitter = meanOneWay, maxDeviation })
 }
 
 // Throttle limits each direction, over all connections together.
