@@ -1,5 +1,5 @@
 // Package program starts programs, waits for their output, and stops them. The demo, the
-// local stack and the tests of dashboards use it.
+// local stack and the tests with other programs use it.
 package program
 
 import (

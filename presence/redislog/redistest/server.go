@@ -16,18 +16,19 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"onair/deploy/program"
 )
 
 // Server is a redis-server of a test. Its process may be killed and started again, with
 // the same port and directory.
 type Server struct {
-	t       testing.TB
-	program string
-	port    int
-	args    []string // of all processes
-	log     logBuffer
+	t          testing.TB
+	executable string
+	port       int
+	args       []string // of all processes
 
-	process     *process
+	process     *program.Program
 	processArgs []string // of this process, in addition to args
 	paused      atomic.Bool
 	client      *redis.Client
@@ -48,9 +49,8 @@ func Start(t testing.TB, options ...string) *Server {
 // startWithArgs starts a server. argsFor returns the arguments for a port and a directory.
 func startWithArgs(t testing.TB, argsFor func(port int, dir string) []string) *Server {
 	t.Helper()
-	s := &Server{t: t, program: findProgram(t)}
-	dir := t.TempDir()
-	t.Cleanup(s.cleanUp) // runs before the cleanup of dir
+	s := &Server{t: t, executable: findExecutable(t)}
+	dir := t.TempDir() // is removed after the processes have ended
 	for range 10 {
 		s.port = freePort(t)
 		s.args = argsFor(s.port, dir)
@@ -61,12 +61,12 @@ func startWithArgs(t testing.TB, argsFor func(port int, dir string) []string) *S
 		s.AwaitReady()
 		return s
 	}
-	t.Fatalf("no free port for redis-server\n%s", s.log.lastLines(20))
+	t.Fatalf("no free port for redis-server\n%s", s.process.LastLines(20))
 	return nil
 }
 
-// findProgram returns the path of redis-server.
-func findProgram(t testing.TB) string {
+// findExecutable returns the path of redis-server.
+func findExecutable(t testing.TB) string {
 	t.Helper()
 	path, err := exec.LookPath("redis-server")
 	if err != nil {
@@ -75,13 +75,20 @@ func findProgram(t testing.TB) string {
 	return path
 }
 
+// startProcess starts a process that ends with the test.
 func (s *Server) startProcess(options ...string) {
 	s.t.Helper()
 	s.processArgs = options
-	process, err := startProcess(&s.log, s.program, slices.Concat(s.args, options)...)
+	process, err := program.Start("redis-server", exec.Command(s.executable, slices.Concat(s.args, options)...))
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	s.t.Cleanup(func() {
+		process.Kill()
+		if s.t.Failed() {
+			s.t.Logf("output of the server on %s:\n%s", s.Addr(), process.LastLines(50))
+		}
+	})
 	s.process = process
 	s.paused.Store(false)
 }
@@ -91,21 +98,22 @@ func (s *Server) startProcess(options ...string) {
 func (s *Server) awaitListening() (isPortTaken bool) {
 	s.t.Helper()
 	await(s.t, "redis-server to listen", func() error {
-		if !s.process.isRunning() {
+		if !s.process.IsRunning() {
 			return nil
 		}
 		_, err := s.ping()
 		return err
 	})
-	return !s.process.isRunning() && strings.Contains(s.log.String(), "in use")
+	return !s.process.IsRunning() && strings.Contains(s.process.LastLines(20), "in use")
 }
 
 // AwaitReady waits until the server has loaded its data and replies.
 func (s *Server) AwaitReady() {
 	s.t.Helper()
 	await(s.t, "redis-server to reply", func() error {
-		if !s.process.isRunning() {
-			s.t.Fatalf("redis-server ended: %s\n%s", s.process.cmd.ProcessState, s.log.lastLines(20))
+		if !s.process.IsRunning() {
+			code, _ := s.process.AwaitExit(context.Background())
+			s.t.Fatalf("redis-server ended with exit code %d\n%s", code, s.process.LastLines(20))
 		}
 		reply, err := s.ping()
 		if err == nil && !strings.HasPrefix(reply, "+PONG") && !strings.HasPrefix(reply, "-NOAUTH") {
@@ -130,45 +138,36 @@ func (s *Server) ping() (reply string, err error) {
 	return strings.TrimSpace(line), err
 }
 
-// cleanUp ends the process, and logs its output after a failure.
-func (s *Server) cleanUp() {
-	if s.client != nil {
-		s.client.Close()
-	}
-	if s.process != nil {
-		s.process.kill()
-	}
-	if s.t.Failed() {
-		s.t.Logf("output of the server on %s:\n%s", s.Addr(), s.log.lastLines(50))
-	}
-}
-
 // Addr returns the server's address.
 func (s *Server) Addr() string { return loopbackAddress(s.port) }
 
 // Pause stops the process with SIGSTOP: connections stay open, without replies.
 func (s *Server) Pause() {
 	s.paused.Store(true)
-	s.process.signal(syscall.SIGSTOP)
+	s.process.Signal(syscall.SIGSTOP)
 }
 
 // Resume continues a paused process.
 func (s *Server) Resume() {
-	s.process.signal(syscall.SIGCONT)
+	s.process.Signal(syscall.SIGCONT)
 	s.paused.Store(false)
 }
 
 // isUp reports whether the process runs, and is not paused.
-func (s *Server) isUp() bool { return s.process.isRunning() && !s.paused.Load() }
+func (s *Server) isUp() bool { return s.process.IsRunning() && !s.paused.Load() }
 
 // Kill ends the process as a crash does.
-func (s *Server) Kill() { s.process.kill() }
+func (s *Server) Kill() { s.process.Kill() }
 
 // Stop shuts the server down.
 func (s *Server) Stop() {
 	s.t.Helper()
-	if !s.process.terminate(timeout) {
-		s.t.Fatalf("redis-server does not end\n%s", s.log.lastLines(20))
+	s.process.Signal(syscall.SIGTERM)
+	s.process.Signal(syscall.SIGCONT) // a stopped process handles no SIGTERM
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	if _, err := s.process.AwaitExit(ctx); err != nil {
+		s.t.Fatalf("%v\n%s", err, s.process.LastLines(20))
 	}
 }
 
@@ -197,6 +196,7 @@ func (s *Server) Client() *redis.Client {
 			MaxRetries: -1, DialerRetries: 1, ContextTimeoutEnabled: true,
 			DialTimeout: time.Second, ReadTimeout: time.Second, WriteTimeout: time.Second, PoolTimeout: time.Second,
 		})
+		s.t.Cleanup(func() { s.client.Close() })
 	}
 	return s.client
 }
