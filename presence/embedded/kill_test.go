@@ -7,7 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
-	"strings"
+	"strconv"
 	"testing"
 	"time"
 
@@ -17,27 +17,93 @@ import (
 	"onair/presence/node"
 )
 
-// These environment variables name a directory, and turn the test binary into a
-// process to be killed: a node, or a writer of recordings.
+// These environment variables name a writer and its directory, and turn the test binary
+// into a process to be killed.
 const (
-	killDir        = "ONAIR_TEST_KILL_DIR"
-	killArchiveDir = "ONAIR_TEST_KILL_ARCHIVE_DIR"
+	killWriter = "ONAIR_TEST_KILL_WRITER"
+	killDir    = "ONAIR_TEST_KILL_DIR"
 )
 
+// writers write without end. They print "sent", a key and a number before each write, and
+// the same with "done" after its acknowledgement.
+var writers = map[string]func(dir string) error{"bans": banAndUnban, "recordings": storeAndDelete}
+
 func TestMain(m *testing.M) {
-	if dir := os.Getenv(killDir); dir != "" {
-		fmt.Fprintln(os.Stderr, banAndUnban(dir))
-		os.Exit(1)
-	}
-	if dir := os.Getenv(killArchiveDir); dir != "" {
-		fmt.Fprintln(os.Stderr, keepAndDiscard(dir))
+	if write := writers[os.Getenv(killWriter)]; write != nil {
+		fmt.Fprintln(os.Stderr, write(os.Getenv(killDir)))
 		os.Exit(1)
 	}
 	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("database/sql.(*DB).connectionOpener"))
 }
 
-// banAndUnban bans and unbans without end, and prints each request and each
-// acknowledgement.
+// testKill kills a writer in several rounds. After each, the stored number of each key must
+// be as acknowledged, or as in the write that was not acknowledged yet; 0 stands for none.
+func testKill(t *testing.T, writer string, rounds int, storedValues func(*testing.T, *Log) map[string]int) {
+	t.Helper()
+	dir := t.TempDir()
+	acked, total := map[string]int{}, 0
+	for range rounds {
+		pending, acknowledgements := runUntilKilled(t, writer, dir, acked)
+		total += acknowledgements
+		l := openDir(t, dir)
+		if l.store.damagedPath != "" {
+			t.Fatalf("the store was damaged: %s", l.store.damagedPath)
+		}
+		stored := storedValues(t, l)
+		l.Close()
+		for key, value := range stored {
+			pendingValue, isPending := pending[key]
+			if value != acked[key] && (!isPending || value != pendingValue) {
+				t.Fatalf("%s: stored %d, acknowledged %d, pending %d %v", key, value, acked[key], pendingValue, isPending)
+			}
+			acked[key] = value
+		}
+	}
+	t.Logf("%d rounds, %d acknowledged", rounds, total)
+	if total < rounds {
+		t.Errorf("only %d acknowledged: the process did too little", total)
+	}
+}
+
+// runUntilKilled runs a writer, and kills it a random time after its first acknowledgement.
+// It stores the acknowledged numbers into acked, and returns those that were sent and not
+// acknowledged.
+func runUntilKilled(t *testing.T, writer, dir string, acked map[string]int) (pending map[string]int, acknowledgements int) {
+	t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), killWriter+"="+writer, killDir+"="+dir)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	pending = map[string]int{}
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		var event, key string
+		var value int
+		if n, _ := fmt.Sscan(lines.Text(), &event, &key, &value); n != 3 {
+			break // cut short by the kill
+		}
+		if event == "sent" {
+			pending[key] = value
+		} else {
+			acked[key] = value
+			delete(pending, key)
+			if acknowledgements++; acknowledgements == 1 {
+				time.AfterFunc(time.Duration(rand.IntN(60))*time.Millisecond, func() { cmd.Process.Kill() })
+			}
+		}
+	}
+	cmd.Wait()
+	return pending, acknowledgements
+}
+
+// bannedAnchors is how many anchors banAndUnban has.
+const bannedAnchors = 7
+
+// banAndUnban bans anchors for a numbered reason, or ends their bans.
 func banAndUnban(dir string) error {
 	l, err := Open(Options{Dir: dir})
 	if err != nil {
@@ -50,89 +116,34 @@ func banAndUnban(dir string) error {
 		return err
 	}
 	go n.Run(context.Background())
-	for i := 0; ; i++ {
-		anchor := fmt.Sprint("anchor", i%7)
-		var c presence.Command = &presence.Ban{Anchor: anchor, Reason: fmt.Sprint(i)}
+	for i := 1; ; i++ {
+		anchor, reason := fmt.Sprint("anchor", i%bannedAnchors), i
+		var c presence.Command = &presence.Ban{Anchor: anchor, Reason: fmt.Sprint(reason)}
 		if rand.IntN(3) == 0 {
-			c = &presence.Unban{Anchor: anchor}
+			c, reason = &presence.Unban{Anchor: anchor}, 0
 		}
-		fmt.Printf("sent %s %T %d\n", anchor, c, i)
+		fmt.Println("sent", anchor, reason)
 		if _, err := n.Do(context.Background(), c); err != nil {
 			return err
 		}
-		fmt.Printf("done %s %T %d\n", anchor, c, i)
+		fmt.Println("done", anchor, reason)
 	}
 }
 
-// TestKillLosesNoBan: after kill -9 each ban is as acknowledged, or as in the
-// request that was not acknowledged yet.
-func TestKillLosesNoBan(t *testing.T) {
-	const rounds = 50
-	dir := t.TempDir()
-	acked, sent := map[string]string{}, map[string]string{}
-	total := 0
-	for range rounds {
-		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(os.Environ(), killDir+"="+dir)
-		out, err := cmd.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		kill := time.AfterFunc(time.Duration(50+rand.IntN(60))*time.Millisecond, func() { cmd.Process.Kill() })
-		clear(sent)
-		for lines := bufio.NewScanner(out); lines.Scan(); {
-			f := strings.Fields(lines.Text())
-			if len(f) != 4 {
-				break // cut short by the kill
-			}
-			state := ""
-			if f[2] == "*presence.Ban" {
-				state = f[3]
-			}
-			if f[0] == "sent" {
-				sent[f[1]] = state
-			} else {
-				acked[f[1]] = state
-				delete(sent, f[1])
-				total++
-			}
-		}
-		cmd.Wait()
-		kill.Stop()
-		for anchor, state := range storedBans(t, dir) {
-			pending, isPending := sent[anchor]
-			if state != acked[anchor] && (!isPending || state != pending) {
-				t.Fatalf("%s: ban %q, acknowledged %q, pending %q %v", anchor, state, acked[anchor], pending, isPending)
-			}
-			acked[anchor] = state
-		}
-	}
-	t.Logf("%d rounds, %d acknowledged bans and unbans", rounds, total)
-	if total < rounds {
-		t.Errorf("only %d acknowledged: the process did too little", total)
-	}
-}
+func TestKillLosesNoBan(t *testing.T) { testKill(t, "bans", 50, storedBans) }
 
-// storedBans returns the reason of each anchor's ban on disk, "" for none.
-func storedBans(t *testing.T, dir string) map[string]string {
+// storedBans returns the reason of each anchor's ban on disk, 0 for none.
+func storedBans(t *testing.T, l *Log) map[string]int {
 	t.Helper()
-	l := openDir(t, dir)
-	defer l.Close()
-	if l.store.damagedPath != "" {
-		t.Fatalf("the store was damaged: %s", l.store.damagedPath)
-	}
 	reg, _, err := join(t, l)
 	if err != nil {
 		t.Fatal(err)
 	}
-	reasons := map[string]string{}
-	for i := range 7 {
+	reasons := map[string]int{}
+	for i := range bannedAnchors {
 		anchor := fmt.Sprint("anchor", i)
 		b, _ := reg.ActiveBan(anchor)
-		reasons[anchor] = b.Reason
+		reasons[anchor], _ = strconv.Atoi(b.Reason) // 0 without a ban
 	}
 	return reasons
 }
