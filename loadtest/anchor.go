@@ -14,6 +14,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"onair/hub/wire"
+	"onair/loadtest/report"
 )
 
 // anchorPool runs all anchors, each in a goroutine.
@@ -23,18 +24,11 @@ type anchorPool struct {
 	clients     []*http.Client  // by node
 	updatesDone <-chan struct{} // closed when anchors send only beats from now on
 
-	counters anchorCounters
+	live atomic.Int64 // sessions on air
 
-	mu      sync.Mutex
-	reasons map[string]int // of socket ends and errors
-}
-
-// anchorCounters count since the beginning of the run. live is a gauge.
-type anchorCounters struct {
-	live                                                       atomic.Int64
-	starts, stops, crashes, resumes                            atomic.Int64
-	beats, updates, updatesAcknowledged                        atomic.Int64
-	disconnects, errors, drained, refusals, failovers, expired atomic.Int64
+	mu      sync.Mutex           // guards both
+	figures report.AnchorFigures // since the beginning of the run
+	reasons map[string]int       // of socket ends and errors
 }
 
 func newAnchorPool(shared runState, updatesDone <-chan struct{}) *anchorPool {
@@ -52,6 +46,13 @@ func newAnchorPool(shared runState, updatesDone <-chan struct{}) *anchorPool {
 		p.clients = append(p.clients, &http.Client{Transport: transport})
 	}
 	return p
+}
+
+// count adds one to a member of figures.
+func (p *anchorPool) count(figure *int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	*figure++
 }
 
 // countReason counts an error, without the addresses in it.
@@ -171,13 +172,13 @@ func (a *anchor) countSocketEnd(err error) {
 	_, isRetryable := errors.AsType[*retryError](err)
 	switch {
 	case isRetryable:
-		a.counters.refusals.Add(1)
+		a.count(&a.figures.Refusals)
 	case errors.Is(err, errDrained):
-		a.counters.drained.Add(1)
+		a.count(&a.figures.Drained)
 	case errors.Is(err, errNoAck):
-		a.counters.failovers.Add(1)
+		a.count(&a.figures.Failovers)
 	default:
-		a.counters.disconnects.Add(1)
+		a.count(&a.figures.Disconnects)
 	}
 }
 

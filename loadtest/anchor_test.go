@@ -10,8 +10,8 @@ import (
 // expectCounters compares the counters of an anchor's sockets.
 func expectCounters(t *testing.T, p *anchorPool, starts, resumes, failures, drained, refusals, failovers int64) {
 	t.Helper()
-	c := &p.counters
-	got := [6]int64{c.starts.Load(), c.resumes.Load(), c.disconnects.Load() + c.errors.Load(), c.drained.Load(), c.refusals.Load(), c.failovers.Load()}
+	f := &p.figures
+	got := [6]int64{f.Starts, f.Resumes, f.Disconnects + f.Errors, f.Drained, f.Refusals, f.Failovers}
 	if want := [6]int64{starts, resumes, failures, drained, refusals, failovers}; got != want {
 		t.Errorf("starts, resumes, failures, drained, refusals, failovers: %d, want %d", got, want)
 	}
@@ -130,8 +130,8 @@ func TestAnchorRepeatsStop(t *testing.T) {
 				return loseStop(s, m)
 			}
 			p, _ := runAnchorFor(t, 50*time.Millisecond, 2, script, want...)
-			if c := &p.counters; c.stops.Load() == 0 || c.disconnects.Load() != 0 || c.errors.Load() != 0 {
-				t.Errorf("%d stops, %d disconnects, %d errors", c.stops.Load(), c.disconnects.Load(), c.errors.Load())
+			if f := &p.figures; f.Stops == 0 || f.Disconnects != 0 || f.Errors != 0 {
+				t.Errorf("%d stops, %d disconnects, %d errors", f.Stops, f.Disconnects, f.Errors)
 			}
 		})
 	}

@@ -66,10 +66,9 @@ func (a *anchor) runBroadcast(ctx context.Context) (end error) {
 		}
 		return err
 	}
-	a.counters.live.Add(1)
-	defer a.counters.live.Add(-1)
+	a.live.Add(1)
+	defer a.live.Add(-1)
 	b.startTimers()
-	defer b.stopTimers()
 	err = b.broadcastUntilEnd(ctx)
 	b.recordUncertainUpdates()
 	if b.isDrained.Load() && !isIntendedEnd(err) && !errors.Is(err, errSessionEnded) {
@@ -93,14 +92,6 @@ func (b *broadcast) startTimers() {
 	if b.options.AnchorLife > 0 {
 		b.endTimer.Reset(b.randomAround(b.options.AnchorLife))
 	}
-}
-
-func (b *broadcast) stopTimers() {
-	b.beatTicker.Stop()
-	b.updateTimer.Stop()
-	b.endTimer.Stop()
-	b.ackTimer.Stop()
-	b.drainTimer.Stop()
 }
 
 // broadcastUntilEnd broadcasts until no socket has the session.
@@ -160,7 +151,7 @@ func (b *broadcast) nextRequestID() wire.ID {
 func (b *broadcast) sendBeat() error {
 	id := b.nextRequestID()
 	b.unanswered[id] = request{sentAt: b.clock()}
-	b.counters.beats.Add(1)
+	b.count(&b.figures.Beats)
 	if b.options.hasManyNodes() && !b.isAwaitingAck {
 		b.isAwaitingAck = true
 		b.ackTimer.Reset(b.answerTimeout())
@@ -175,7 +166,7 @@ func (b *broadcast) sendDueUpdates() error {
 		extra := commandStamp{RunID: b.ledger.runID, SentAt: b.nextUpdateAt.Microseconds(), Node: b.node}.asExtra()
 		b.unanswered[id] = request{b.clock(), extra}
 		b.ledger.updateSession(b.session, func(s *session) { s.openUpdates++ })
-		b.counters.updates.Add(1)
+		b.count(&b.figures.Updates)
 		if err := b.sendMessage(&wire.Update{ID: id, Extra: wire.Some(extra)}); err != nil {
 			return err
 		}
@@ -195,7 +186,7 @@ func (b *broadcast) handleMessage(m wire.Message) (end error) {
 		if !isAnswer {
 			break
 		}
-		b.counters.updatesAcknowledged.Add(1)
+		b.count(&b.figures.UpdatesAcknowledged)
 		b.recordAcknowledged(request.sentAt)
 		b.ledger.updateSession(b.session, func(s *session) { s.entry, s.uncertainExtras = m.Stream, nil; s.openUpdates-- })
 	case *wire.Probe:
@@ -239,7 +230,7 @@ func (b *broadcast) handleRefusal(m *wire.Error, r request) (end error) {
 	if m.Code == wire.CodeSessionGone && b.standbyResult != nil {
 		return errSessionMoved // probably to the standby
 	}
-	b.counters.errors.Add(1)
+	b.count(&b.figures.Errors)
 	b.countReason(m)
 	if r.extra != nil {
 		b.ledger.updateSession(b.session, func(s *session) {
@@ -265,7 +256,7 @@ func (b *broadcast) recordAcknowledged(sentAt time.Duration) {
 func (b *broadcast) stopOrCrash() (endReason error) {
 	if b.rand.Float64() < b.options.CrashShare {
 		b.awaitAndSwitchToStandby() // a standby would keep the session
-		b.counters.crashes.Add(1)
+		b.count(&b.figures.Crashes)
 		b.ledger.updateSession(b.session, func(s *session) { s.hasCrashed = true })
 		return errCrashed
 	}
@@ -292,7 +283,7 @@ func (b *broadcast) stopSession() (endReason error) {
 	case *wire.Error:
 		err := asRetryable(m)
 		if err == error(m) {
-			b.counters.errors.Add(1)
+			b.count(&b.figures.Errors)
 		}
 		return err
 	}
@@ -300,6 +291,6 @@ func (b *broadcast) stopSession() (endReason error) {
 }
 
 func (b *broadcast) recordStop() {
-	b.counters.stops.Add(1)
+	b.count(&b.figures.Stops)
 	b.ledger.updateSession(b.session, func(s *session) { s.isEnded = true })
 }

@@ -38,7 +38,7 @@ func (t *loadTest) newReport() *report.Report {
 		DeliveryLatencies: t.deliveryLatencies(),
 		Client:            t.clientFigures(), Server: t.serverFigures(), Nodes: t.nodeFigures(),
 		Viewers: t.viewerFigures(), Anchors: t.anchorFigures(), Compared: t.comparison.Comparison,
-		Reasons: t.reasonCounts(), Series: t.secondFigures(),
+		Reasons: t.reasonCounts(), Series: t.series,
 	}
 	judgeRun(r, t.options, counts, t.wasInterrupted)
 	return r
@@ -64,7 +64,7 @@ func (t *loadTest) deliveryLatencies() report.DeliveryLatencies {
 
 // microsecondsPerDiff is d over the diffs of the measured phase, in microseconds.
 func (t *loadTest) microsecondsPerDiff(d time.Duration) float64 {
-	return float64(d.Microseconds()) / float64(max(1, t.atEnd.viewers.diffs-t.atStart.viewers.diffs))
+	return float64(d.Microseconds()) / float64(max(1, t.atEnd.viewers.Diffs-t.atStart.viewers.Diffs))
 }
 
 func (t *loadTest) measuredTime() time.Duration {
@@ -76,7 +76,7 @@ func (t *loadTest) clientFigures() report.ClientFigures {
 	return report.ClientFigures{
 		CPUPerDiff: t.microsecondsPerDiff(end.process - start.process), LoopPerDiff: t.microsecondsPerDiff(end.loop - start.loop),
 		CPUCores: roundedRatio(end.process-start.process, t.measuredTime()), Busy: roundedRatio(end.busy-start.busy, t.measuredTime()),
-		LagP99: float64(t.viewerLoop.lagHistogram.ValueAtQuantile(99)) / 1000,
+		LagP99: report.Quantile(t.viewerLoop.lagHistogram, 99),
 	}
 }
 
@@ -91,14 +91,19 @@ func (t *loadTest) serverFigures() *report.ServerFigures {
 	if !end.IsKnown || !start.IsKnown {
 		return nil
 	}
-	out := &report.ServerFigures{
+	return &report.ServerFigures{
 		CPUCores: roundedRatio(end.CPU-start.CPU, t.measuredTime()), CPUPerDiff: t.microsecondsPerDiff(end.CPU - start.CPU),
 		SlowViewers: end.SlowViewers - start.SlowViewers,
+		PeakMemory:  t.peak(func(s report.SecondFigures) int { return s.ServerMemory }),
 	}
-	for _, s := range t.samples.allSamples() {
-		out.PeakMemory = max(out.PeakMemory, s.server.Memory)
+}
+
+// peak is the highest value of a figure in all seconds of the run.
+func (t *loadTest) peak(figure func(report.SecondFigures) int) (highest int) {
+	for _, s := range t.series {
+		highest = max(highest, figure(s))
 	}
-	return out
+	return highest
 }
 
 // nodeFigures are those of each server whose metrics are known.
@@ -116,54 +121,23 @@ func (t *loadTest) nodeFigures() (out []report.NodeFigures) {
 }
 
 func (t *loadTest) viewerFigures() report.ViewerFigures {
-	c, diffs := &t.viewerLoop.counters, t.atEnd.viewers.diffs-t.atStart.viewers.diffs
-	out := report.ViewerFigures{
-		Diffs: diffs, DiffsPerSecond: float64(diffs) / t.measuredTime().Seconds(), Bytes: t.atEnd.viewers.bytes - t.atStart.viewers.bytes,
-		Snapshots: c.snapshots, Resumes: c.resumes, Absences: c.absences, Likes: c.likesSent, LikesAcknowledged: c.likesAcknowledged,
-		Disconnects: c.disconnects, Refusals: c.refusals, Errors: c.errors, Drained: c.drained, Reconnects: c.reconnects,
-	}
-	for _, s := range t.samples.allSamples() {
-		out.Peak = max(out.Peak, s.viewers)
-	}
+	out := t.viewerLoop.counters.ViewerFigures
+	out.Peak = t.peak(func(s report.SecondFigures) int { return s.Viewers })
+	out.Diffs, out.Bytes = t.atEnd.viewers.Diffs-t.atStart.viewers.Diffs, t.atEnd.viewers.Bytes-t.atStart.viewers.Bytes
+	out.DiffsPerSecond = float64(out.Diffs) / t.measuredTime().Seconds()
 	return out
 }
 
 func (t *loadTest) anchorFigures() report.AnchorFigures {
-	c := &t.anchorPool.counters
-	out := report.AnchorFigures{
-		Starts: c.starts.Load(), Stops: c.stops.Load(), Crashes: c.crashes.Load(), Resumes: c.resumes.Load(),
-		Beats: c.beats.Load(), Updates: c.updates.Load(), UpdatesAcknowledged: c.updatesAcknowledged.Load(),
-		Disconnects: c.disconnects.Load(), Errors: c.errors.Load(), Unjudged: t.ledger.unjudgedDepartures,
-		Drained: c.drained.Load(), Refusals: c.refusals.Load(), Failovers: c.failovers.Load(), Expired: c.expired.Load(),
-	}
-	for _, s := range t.samples.allSamples() {
-		out.Peak = max(out.Peak, s.anchors)
-	}
+	out := t.anchorPool.figures
+	out.Peak, out.Unjudged = t.peak(func(s report.SecondFigures) int { return s.Anchors }), t.ledger.unjudgedDepartures
 	return out
 }
 
 func (t *loadTest) reasonCounts() map[string]int {
 	out := maps.Clone(t.anchorPool.reasons)
-	for reason, n := range t.viewerLoop.counters.reasons {
+	for reason, n := range t.viewerLoop.reasons {
 		out[reason] += n
-	}
-	return out
-}
-
-func (t *loadTest) secondFigures() (out []report.SecondFigures) {
-	var before sample
-	for _, s := range t.samples.allSamples() {
-		serverCPU := 0.0
-		if before.server.IsKnown && s.server.IsKnown {
-			serverCPU = roundedRatio(s.server.CPU-before.server.CPU, s.at-before.at)
-		}
-		out = append(out, report.SecondFigures{
-			At: s.at.Seconds(), Viewers: s.viewers, Anchors: s.anchors, Diffs: s.diffs, Bytes: s.bytes,
-			P50: report.Milliseconds(s.p50), P99: report.Milliseconds(s.p99),
-			ClientCPU: roundedRatio(s.clientCPU, s.at-before.at), Busy: roundedRatio(s.loopBusy, s.at-before.at),
-			ServerCPU: serverCPU, ServerMemory: s.server.Memory, Connections: s.server.Connections,
-		})
-		before = s
 	}
 	return out
 }

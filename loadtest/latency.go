@@ -101,8 +101,3 @@ func (m *lagMeter) recordPoll(now time.Duration, wasIdle, isFull bool) {
 }
 
 func (m *lagMeter) lag(now time.Duration) time.Duration { return now - m.since }
-
-// quantile returns a quantile of a histogram of microseconds.
-func quantile(h *hdrhistogram.Histogram, percent float64) time.Duration {
-	return time.Duration(h.ValueAtQuantile(percent)) * time.Microsecond
-}

@@ -83,19 +83,14 @@ func newView(maxLists int) *view {
 	return v
 }
 
-// divergenceError is returned when two viewers have different lists at one position.
-type divergenceError struct{ difference string }
-
-func (e *divergenceError) Error() string { return e.difference }
-
-// canonicalizeList returns the list that all viewers at its position share. It returns l
-// and a divergenceError when l differs from that.
-func (v *view) canonicalizeList(l *list) (canonical *list, err error) {
+// sharedList returns the list that all viewers at l's position share: l itself, if it is
+// the first one there. Where l differs from the shared list, it returns l and how.
+func (v *view) sharedList(l *list) (shared *list, difference string) {
 	if shared := v.listsByPosition[l.pos]; shared != nil {
 		if difference := shared.difference(l); difference != "" {
-			return l, &divergenceError{fmt.Sprintf("%s at %s: %s", v.id, l.pos, difference)}
+			return l, fmt.Sprintf("%s at %s: %s", v.id, l.pos, difference)
 		}
-		return shared, nil
+		return shared, ""
 	}
 	if old := v.recent[v.oldestIndex]; old != nil {
 		old.steps = nil // a viewer that is far behind must not hold all later lists
@@ -104,7 +99,7 @@ func (v *view) canonicalizeList(l *list) (canonical *list, err error) {
 	v.recent[v.oldestIndex] = l
 	v.oldestIndex = (v.oldestIndex + 1) % len(v.recent)
 	v.listsByPosition[l.pos] = l
-	return l, nil
+	return l, ""
 }
 
 // difference describes how two lists differ; "" if they do not.

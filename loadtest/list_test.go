@@ -120,17 +120,13 @@ func TestListMustHaveTotalEntries(t *testing.T) {
 	mustApply(t, at, &wire.Diff{Prev: "1", Pos: "2", HasTotal: true, Total: 1, Del: []string{"a"}})
 }
 
-// TestListsAtOnePositionAreShared: equal lists at a position become one, others are an
-// error.
+// TestListsAtOnePositionAreShared: equal lists at a position become one, others are reported.
 func TestListsAtOnePositionAreShared(t *testing.T) {
 	v := newView(4)
-	first, err := v.canonicalizeList(mustApply(t, v.emptyList, newSnapshot("1", newEntry("a", 1), newEntry("b", 1))))
-	if err != nil {
-		t.Fatal(err)
-	}
-	same, err := v.canonicalizeList(mustApply(t, v.emptyList, newSnapshot("1", newEntry("b", 1), newEntry("a", 1))))
-	if err != nil || same != first {
-		t.Errorf("equal lists are not shared: %v", err)
+	first, _ := v.sharedList(mustApply(t, v.emptyList, newSnapshot("1", newEntry("a", 1), newEntry("b", 1))))
+	same, difference := v.sharedList(mustApply(t, v.emptyList, newSnapshot("1", newEntry("b", 1), newEntry("a", 1))))
+	if difference != "" || same != first {
+		t.Errorf("equal lists are not shared: %s", difference)
 	}
 	other := newEntry("b", 1)
 	other.Title = "altered"
@@ -139,9 +135,8 @@ func TestListsAtOnePositionAreShared(t *testing.T) {
 		"fewer":   newSnapshot("1", newEntry("a", 1)),
 		"another": newSnapshot("1", newEntry("a", 1), newEntry("c", 1)),
 	} {
-		l, err := v.canonicalizeList(mustApply(t, v.emptyList, s))
-		if _, ok := errors.AsType[*divergenceError](err); !ok || l == first {
-			t.Errorf("%s: %v", name, err)
+		if l, difference := v.sharedList(mustApply(t, v.emptyList, s)); difference == "" || l == first {
+			t.Errorf("%s: no difference", name)
 		}
 	}
 }
@@ -170,10 +165,10 @@ func TestStepsAreCachedByList(t *testing.T) {
 // TestOldListsAreDropped: an old list does not hold the lists that followed it.
 func TestOldListsAreDropped(t *testing.T) {
 	v := newView(2)
-	first, _ := v.canonicalizeList(mustApply(t, v.emptyList, newSnapshot("0")))
+	first, _ := v.sharedList(mustApply(t, v.emptyList, newSnapshot("0")))
 	first.cacheStep(step{frame: []byte("frame")})
 	for i := range 5 {
-		v.canonicalizeList(mustApply(t, v.emptyList, newSnapshot(fmt.Sprint(i+1))))
+		v.sharedList(mustApply(t, v.emptyList, newSnapshot(fmt.Sprint(i+1))))
 	}
 	if got := slices.Sorted(maps.Keys(v.listsByPosition)); !slices.Equal(got, []string{"4", "5"}) {
 		t.Errorf("keeps %v", got)

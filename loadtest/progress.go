@@ -31,8 +31,8 @@ func newProgress(w io.Writer, expected time.Duration) *progress {
 }
 
 // updateBar redraws the bar, and ignores that it cannot be drawn.
-func (p *progress) updateBar(phase string, at time.Duration, s sample) {
-	p.bar.Describe(fmt.Sprintf("%-7s %6d viewers %5d anchors %7d diffs/s  p99 %4.0f ms", phase, s.viewers, s.anchors, s.diffs, report.Milliseconds(s.p99)))
+func (p *progress) updateBar(phase string, at time.Duration, s *report.SecondFigures) {
+	p.bar.Describe(fmt.Sprintf("%-7s %6d viewers %5d anchors %7d diffs/s  p99 %4.0f ms", phase, s.Viewers, s.Anchors, s.Diffs, s.P99))
 	_ = p.bar.Set64(min(int64(at/time.Second), p.bar.GetMax64()-1))
 }
 

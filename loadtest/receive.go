@@ -40,7 +40,7 @@ func (l *viewerLoop) handleReadable(v *viewer) {
 		return
 	}
 	l.now = l.clock()
-	l.counters.bytes += n
+	l.counters.Bytes += n
 	v.receivedAt = l.now
 	if err := l.handleBytes(v, buf[:n]); err != nil {
 		l.faults.recordFault(faultProtocol, "%v", err)
@@ -240,7 +240,7 @@ func (l *viewerLoop) handleDecoded(v *viewer, m wire.Message, payload []byte, is
 		v.watchedList = nil
 		l.scheduleAnotherWatch(v)
 	case *wire.Liked:
-		l.counters.likesAcknowledged++
+		l.counters.LikesAcknowledged++
 	case *wire.Error:
 		l.handleRefusal(v, m)
 	case *wire.Drain:
@@ -264,8 +264,8 @@ func (l *viewerLoop) handleRefusal(v *viewer, m *wire.Error) {
 	case m.ID == unwatchID:
 		return
 	}
-	l.counters.reasons["refused: "+m.Error()]++
-	l.counters.errors++
+	l.reasons["refused: "+m.Error()]++
+	l.counters.Errors++
 	if m.ID == subscribeID {
 		l.scheduleAction(time.Second+randomBackoff(l.rand, v.attempts), v, (*viewerLoop).sendSubscribe)
 		v.attempts++
@@ -303,9 +303,9 @@ func (l *viewerLoop) applyMessageToList(v *viewer, current **list, viewID string
 	if err != nil {
 		l.faults.recordFault(faultProtocol, "%v", err)
 	}
-	to, err = from.view.canonicalizeList(to)
-	if err != nil {
-		l.faults.recordFault(faultDivergentLists, "%v", err)
+	to, difference := from.view.sharedList(to)
+	if difference != "" {
+		l.faults.recordFault(faultDivergentLists, "%s", difference)
 	}
 	from.forEachDeparture(to, func(code string, startedAt int64) {
 		if violation := l.ledger.judgeDeparture(code, startedAt, l.now); violation != "" {
@@ -328,7 +328,7 @@ func (l *viewerLoop) advanceList(v *viewer, current **list, s *step) {
 		v.listChangedAt = l.now
 	}
 	if s.isDiff {
-		l.counters.diffs++
+		l.counters.Diffs++
 	}
 	if s.isAnswer {
 		l.handleSubscribed(v, s)
@@ -354,9 +354,9 @@ func (l *viewerLoop) handleSubscribed(v *viewer, s *step) {
 		return
 	}
 	if s.isDiff {
-		l.counters.resumes++
+		l.counters.Resumes++
 	} else {
-		l.counters.snapshots++
+		l.counters.Snapshots++
 	}
 	v.isSubscribing, v.subscribedAt, v.attempts = false, l.now, 0
 	if v.hasList {

@@ -58,8 +58,8 @@ func TestReceiveInPieces(t *testing.T) {
 				t.Fatalf("cut at %d: %v", cut, err)
 			}
 		}
-		if v.list.pos != "3" || v.list.entries["a"].Likes != 5 || v.unparsed != nil || loop.counters.diffs != 2 {
-			t.Fatalf("cut at %d: at %q after %d diffs", cut, v.list.pos, loop.counters.diffs)
+		if v.list.pos != "3" || v.list.entries["a"].Likes != 5 || v.unparsed != nil || loop.counters.Diffs != 2 {
+			t.Fatalf("cut at %d: at %q after %d diffs", cut, v.list.pos, loop.counters.Diffs)
 		}
 		loop.poller.Close()
 	}
@@ -176,7 +176,7 @@ func FuzzReceive(f *testing.F) {
 		if again == nil && w.stage != stageClosed {
 			again = pieces.handleBytes(w, data[cut:])
 		}
-		if (err == nil) != (again == nil) || v.list.pos != w.list.pos || whole.counters.diffs != pieces.counters.diffs {
+		if (err == nil) != (again == nil) || v.list.pos != w.list.pos || whole.counters.Diffs != pieces.counters.Diffs {
 			t.Fatalf("cut at %d: at %q, %v; whole: at %q, %v", cut, w.list.pos, again, v.list.pos, err)
 		}
 		whole.poller.Close()

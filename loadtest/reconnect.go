@@ -18,7 +18,7 @@ const recentRestart = time.Minute
 
 // countReconnect counts the first answer on a new socket to a subscribe with a position.
 func (l *viewerLoop) countReconnect(v *viewer, isResumed bool) {
-	node, r := &l.nodes[v.node], &l.counters.reconnects
+	node, r := &l.nodes[v.node], &l.counters.Reconnects
 	hasRestarted := node.upSince > 0 && l.now-node.upSince < recentRestart
 	r.All++
 	if hasRestarted {
@@ -62,16 +62,16 @@ func (l *viewerLoop) closeAndScheduleReconnect(v *viewer, reason string) {
 	delay := randomBackoff(l.rand, v.attempts)
 	switch {
 	case v.isDrained:
-		l.counters.drained++
+		l.counters.Drained++
 		if v.attempts == 0 {
 			delay = 0
 		}
 	case v.stage == stageOpen || v.stage == stageAwaitingWelcome:
-		l.counters.disconnects++
+		l.counters.Disconnects++
 	default:
-		l.counters.refusals++
+		l.counters.Refusals++
 	}
-	l.counters.reasons[reason]++
+	l.reasons[reason]++
 	l.closeViewer(v)
 	l.scheduleAction(delay, v, (*viewerLoop).connectViewer)
 	v.attempts++

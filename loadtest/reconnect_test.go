@@ -32,11 +32,11 @@ func TestViewerLeavesDrainingNode(t *testing.T) {
 		}
 		if test.waitsForDrain {
 			if due, ok := loop.timers.popDue(loop.now + reconnectIn); ok {
-				due.action(loop, due.viewer)
+				due.action()
 			}
 		}
-		if loop.counters.drained != test.drained || loop.counters.disconnects != test.disconnects || loop.counters.refusals != 0 {
-			t.Errorf("%s: %d drained, %d disconnects, want %d and %d", name, loop.counters.drained, loop.counters.disconnects, test.drained, test.disconnects)
+		if loop.counters.Drained != test.drained || loop.counters.Disconnects != test.disconnects || loop.counters.Refusals != 0 {
+			t.Errorf("%s: %d drained, %d disconnects, want %d and %d", name, loop.counters.Drained, loop.counters.Disconnects, test.drained, test.disconnects)
 		}
 		_, ok := loop.timers.popDue(loop.now)
 		if reconnects := ok && v.stage == stageClosed; reconnects != (test.drained > 0) {
@@ -64,8 +64,8 @@ func TestReconnectsAreCounted(t *testing.T) {
 	}
 	expect := func(want report.Reconnects) {
 		t.Helper()
-		if loop.counters.reconnects != want {
-			t.Errorf("got %+v, want %+v", loop.counters.reconnects, want)
+		if loop.counters.Reconnects != want {
+			t.Errorf("got %+v, want %+v", loop.counters.Reconnects, want)
 		}
 	}
 	reconnect(messageFrame(newSnapshot("1", newEntry("a", 1))))

@@ -1,14 +1,16 @@
 package main
 
 import (
+	"cmp"
 	"context"
-	"encoding/hex"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"onair/loadtest/report"
 	"onair/loadtest/scrape"
 )
 
@@ -23,7 +25,6 @@ type runState struct {
 // loadTest is one run.
 type loadTest struct {
 	runState
-	samples    sampleLog
 	scrapers   scrape.Scrapers
 	viewerLoop *viewerLoop
 	anchorPool *anchorPool
@@ -32,6 +33,10 @@ type loadTest struct {
 	atStart, atEnd measurement   // of the measured phase
 	comparison     comparison
 	wasInterrupted bool
+
+	series       []report.SecondFigures // written by the viewer loop
+	latest       atomic.Pointer[report.SecondFigures]
+	latestServer scrape.Sample // of the latest second
 }
 
 // measurement is the state of all counters at a time of the run.
@@ -78,26 +83,31 @@ func (t *loadTest) run(ctx context.Context, stdout, stderr io.Writer) error {
 }
 
 func (t *loadTest) prepareRun() (err error) {
-	var id [3]byte
-	r := rand.New(rand.NewPCG(t.options.Seed, 0))
-	for i := range id {
-		id[i] = byte(r.Uint32())
-	}
+	id := rand.New(rand.NewPCG(t.options.Seed, 0)).Uint32N(1 << 24)
 	startedAt := time.Now()
 	t.runState = runState{
 		options: t.options, clock: func() time.Duration { return time.Since(startedAt) },
-		ledger: newLedger("load" + hex.EncodeToString(id[:])), faults: &faultLog{},
+		ledger: newLedger(fmt.Sprintf("load%06x", id)), faults: &faultLog{},
 	}
 	t.updatesDone = make(chan struct{})
 	for _, n := range t.options.metrics {
 		t.scrapers = append(t.scrapers, scrape.New(n.url, n.address))
 	}
 	t.anchorPool = newAnchorPool(t.runState, t.updatesDone)
-	t.viewerLoop, err = newViewerLoop(t.runState, func(s sample) {
-		s.anchors, s.server = int(t.anchorPool.counters.live.Load()), t.scrapers.LatestSum()
-		t.samples.addSample(s)
-	})
+	t.viewerLoop, err = newViewerLoop(t.runState, t.addSample)
 	return err
+}
+
+// addSample stores a sample of the viewer loop, with the figures of anchors and servers.
+func (t *loadTest) addSample(s report.SecondFigures, sinceLast time.Duration) {
+	server := t.scrapers.LatestSum()
+	s.Anchors, s.ServerMemory, s.Connections = int(t.anchorPool.live.Load()), server.Memory, server.Connections
+	if t.latestServer.IsKnown && server.IsKnown {
+		s.ServerCPU = roundedRatio(server.CPU-t.latestServer.CPU, sinceLast)
+	}
+	t.latestServer = server
+	t.series = append(t.series, s)
+	t.latest.Store(&s)
 }
 
 // showProgress updates the progress bar until ctx is done.
@@ -109,7 +119,7 @@ func (t *loadTest) showProgress(ctx context.Context, progress *progress) {
 		} else if at < t.options.Ramp+t.options.Duration {
 			phase = "measure"
 		}
-		progress.updateBar(phase, t.clock(), t.samples.latestSample())
+		progress.updateBar(phase, t.clock(), cmp.Or(t.latest.Load(), &report.SecondFigures{}))
 	}
 }
 
@@ -118,7 +128,7 @@ func (t *loadTest) runPhases(ctx, loopCtx context.Context, progress *progress) {
 	t.viewerLoop.callInLoop(loopCtx, func() { t.viewerLoop.scheduleArrivals(t.options.Ramp) })
 	sleep(ctx, t.options.Ramp)
 	t.waitUntil(ctx, loopCtx, func() bool {
-		return t.viewerLoop.viewersWithoutList() <= t.options.maxViewersWithoutListAtOnce() && int(t.anchorPool.counters.live.Load()) >= t.options.minAnchorsAtOnce()
+		return t.viewerLoop.viewersWithoutList() <= t.options.maxViewersWithoutListAtOnce() && int(t.anchorPool.live.Load()) >= t.options.minAnchorsAtOnce()
 	})
 	viewers := 0
 	t.viewerLoop.callInLoop(loopCtx, func() {
@@ -126,7 +136,7 @@ func (t *loadTest) runPhases(ctx, loopCtx context.Context, progress *progress) {
 		viewers = t.options.Viewers - t.viewerLoop.viewersWithoutList()
 	})
 	t.atStart = t.takeMeasurement(loopCtx)
-	progress.announceUnlessTerminal(fmt.Sprintf("measuring for %v, with %d viewers and %d anchors", t.options.Duration, viewers, t.anchorPool.counters.live.Load()))
+	progress.announceUnlessTerminal(fmt.Sprintf("measuring for %v, with %d viewers and %d anchors", t.options.Duration, viewers, t.anchorPool.live.Load()))
 	sleep(ctx, t.options.Duration)
 	t.wasInterrupted = ctx.Err() != nil
 	t.atEnd = t.takeMeasurement(loopCtx)

@@ -26,7 +26,8 @@ func (l *viewerLoop) startMeasuring() {
 		l.sendDueLikesOfRandomViewers()
 	}
 	for i := range l.options.Herds {
-		l.scheduleLoopAction(l.now+l.options.Duration*time.Duration(i+1)/time.Duration(l.options.Herds+1), (*viewerLoop).disconnectAllViewers)
+		dueAt := l.now + l.options.Duration*time.Duration(i+1)/time.Duration(l.options.Herds+1)
+		l.timers.scheduleTimer(timer{dueAt, l.disconnectAllViewers})
 	}
 }
 
@@ -46,10 +47,10 @@ func (l *viewerLoop) sendDueLikesOfRandomViewers() {
 		}
 		if v.stage == stageOpen && !v.isSubscribing && code != "" {
 			l.sendOrQueueMessage(v, &wire.Like{ID: likeID, Code: code, N: 1 + l.rand.IntN(3)})
-			l.counters.likesSent++
+			l.counters.Likes++
 		}
 	}
-	l.scheduleLoopAction(l.nextLikeAt, (*viewerLoop).sendDueLikesOfRandomViewers)
+	l.timers.scheduleTimer(timer{l.nextLikeAt, l.sendDueLikesOfRandomViewers})
 }
 
 // disconnectAllViewers cuts the connections of all viewers, which reconnect within
@@ -70,7 +71,7 @@ func (l *viewerLoop) disconnectAllViewers() {
 // takeSampleAndDropSilent takes the sample of a second, and disconnects viewers whose
 // server is silent.
 func (l *viewerLoop) takeSampleAndDropSilent() {
-	l.scheduleLoopAction(l.now+time.Second, (*viewerLoop).takeSampleAndDropSilent)
+	l.timers.scheduleTimer(timer{l.now + time.Second, l.takeSampleAndDropSilent})
 	viewersWithList := 0
 	for _, v := range l.viewers {
 		silence := l.now - v.receivedAt
@@ -87,23 +88,22 @@ func (l *viewerLoop) takeSampleAndDropSilent() {
 			l.closeAndScheduleReconnect(v, "not admitted for "+l.options.answerTimeout().String())
 		}
 	}
-	c, last, second := &l.counters, &l.lastCounters, l.latencies.lastSecond
-	c.cpu.process, c.cpu.loop = platform.CPUTime()
-	s := sample{
-		at: l.now, viewers: viewersWithList, diffs: c.diffs - last.diffs, bytes: c.bytes - last.bytes,
-		p50: quantile(second, 50), p99: quantile(second, 99),
-		clientCPU: c.cpu.process - last.cpu.process, loopBusy: c.cpu.busy - last.cpu.busy,
+	c, last, second := l.currentCounters(), &l.lastCounters, l.latencies.lastSecond
+	sinceLast := l.now - l.lastSampleAt
+	s := report.SecondFigures{
+		At: l.now.Seconds(), Viewers: viewersWithList, Diffs: c.Diffs - last.Diffs, Bytes: c.Bytes - last.Bytes,
+		P50: report.Quantile(second, 50), P99: report.Quantile(second, 99),
+		ClientCPU: roundedRatio(c.cpu.process-last.cpu.process, sinceLast), Busy: roundedRatio(c.cpu.busy-last.cpu.busy, sinceLast),
 	}
 	second.Reset()
-	l.lastCounters = *c
-	l.onSample(s)
+	l.lastCounters, l.lastSampleAt = c, l.now
+	l.onSample(s, sinceLast)
 }
 
 // currentCounters are a copy, with the CPU times of now.
 func (l *viewerLoop) currentCounters() viewerCounters {
 	c := l.counters
 	c.cpu.process, c.cpu.loop = platform.CPUTime()
-	c.reasons = maps.Clone(c.reasons)
 	return c
 }
 

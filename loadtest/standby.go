@@ -91,7 +91,7 @@ func (b *broadcast) switchToStandby(s *standby) (hasSwitched bool) {
 	b.drainTimer.Stop()
 	b.isAwaitingAck, b.isDegraded = false, false
 	b.anchorSocket, b.node, b.beatInterval = s.socket, s.node, s.beatInterval
-	b.counters.failovers.Add(1)
+	b.count(&b.figures.Failovers)
 	b.recordStarted(s.started, s.resumeSentAt)
 	return true
 }

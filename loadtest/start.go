@@ -73,7 +73,7 @@ func (b *broadcast) handleStartError(m *wire.Error) (end error) {
 	switch {
 	case err != error(m): // the request is repeated at another node
 	case m.Code != wire.CodeSessionGone:
-		b.counters.errors.Add(1)
+		b.count(&b.figures.Errors)
 	case b.sessionID == "": // the answer to its start was lost, and it has ended
 		b.pendingStart = nil
 		return errSessionEnded
@@ -91,14 +91,14 @@ func (b *broadcast) handleStartError(m *wire.Error) (end error) {
 func (b *broadcast) recordStarted(m *wire.Started, sentAt time.Duration) {
 	b.pendingStart = nil
 	if b.sessionID == m.Session {
-		b.counters.resumes.Add(1)
+		b.count(&b.figures.Resumes)
 		b.ledger.updateSession(b.session, func(s *session) {
 			s.acknowledgedAt, s.entry, s.openUpdates = max(s.acknowledgedAt, sentAt), m.Stream, 0
 		})
 		return
 	}
 	b.sessionID = m.Session
-	b.counters.starts.Add(1)
+	b.count(&b.figures.Starts)
 	b.session = b.ledger.addSession(m.Stream, b.tag, sentAt)
 }
 
@@ -109,7 +109,7 @@ func (b *broadcast) recordSessionEnd(reason string) {
 		b.faults.recordFault(faultEarlyDeparture, "%s (its anchor received the end)", violation)
 	}
 	if reason == wire.EndMissedBeats {
-		b.counters.expired.Add(1)
+		b.count(&b.figures.Expired)
 	}
 	b.ledger.permitEnd(b.session, b.clock())
 }

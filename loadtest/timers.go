@@ -5,13 +5,10 @@ import (
 	"time"
 )
 
-// timer calls one of its actions at a time of the run.
+// timer calls an action at a time of the run.
 type timer struct {
-	dueAt      time.Duration
-	loopAction func(*viewerLoop)          // or nil
-	action     func(*viewerLoop, *viewer) // unless there is a loopAction
-	viewer     *viewer
-	generation int32 // of the viewer's socket
+	dueAt  time.Duration
+	action func()
 }
 
 // timerHeap is a heap of timers by dueAt.

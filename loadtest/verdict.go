@@ -14,7 +14,7 @@ type verdict struct{ *report.Report }
 func (v verdict) addRow(isPassed bool, check, got, want string) {
 	result := report.Passed
 	if !isPassed {
-		result = report.Failed
+		result, v.Result = report.Failed, report.Failed
 	}
 	v.Rows = append(v.Rows, report.Row{Check: check, Got: got, Want: want, Result: result})
 }
@@ -30,7 +30,7 @@ func withCommas(n int) string { return humanize.Comma(int64(n)) }
 // judgeRun fills in the rows, the faults and the result.
 func judgeRun(r *report.Report, o *options, faults [faultKindCount]int, wasInterrupted bool) {
 	v := verdict{r}
-	r.Faults = map[string]int{}
+	r.Result, r.Faults = report.Passed, map[string]int{}
 	for kind, n := range faults {
 		v.addMustBeZeroRow(faultKind(kind).String(), n)
 		r.Faults[faultKind(kind).String()] = n
@@ -48,12 +48,6 @@ func judgeRun(r *report.Report, o *options, faults [faultKindCount]int, wasInter
 		v.addRow(r.Latency.P99 <= report.Milliseconds(o.MaxP99), "latency, 99th percentile", fmt.Sprintf("%.1fms", r.Latency.P99), "≤ "+o.MaxP99.String())
 	}
 	v.addWarnings(o, wasInterrupted)
-	r.Result = report.Passed
-	for _, row := range r.Rows {
-		if row.Result == report.Failed {
-			r.Result = report.Failed
-		}
-	}
 }
 
 // judgeReconnects checks the share of reconnects that were resumed with a diff, of

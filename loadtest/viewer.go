@@ -240,6 +240,6 @@ func (l *viewerLoop) disconnectRoaming(v *viewer) {
 		return
 	}
 	l.disconnectViewer(v)
-	l.counters.absences++
+	l.counters.Absences++
 	l.scheduleAction(l.randomAround(l.options.AwayTime), v, (*viewerLoop).connectViewer)
 }

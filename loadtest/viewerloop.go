@@ -20,8 +20,8 @@ import (
 type viewerLoop struct {
 	// Static after construction.
 	runState
-	handshakes []*handshake // by node
-	onSample   func(sample) // called once a second
+	handshakes []*handshake                                          // by node
+	onSample   func(s report.SecondFigures, sinceLast time.Duration) // called once a second, without the figures of others
 	calls      chan func()
 
 	poller  *platform.Poller
@@ -52,6 +52,8 @@ type loopBuffers struct{ read, message, frame []byte }
 type measurements struct {
 	counters     viewerCounters
 	lastCounters viewerCounters // of the last sample
+	lastSampleAt time.Duration
+	reasons      map[string]int // of socket ends and errors
 	latencies    latencyHistograms
 	lag          lagMeter
 	lagHistogram *hdrhistogram.Histogram // in microseconds, of the measured phase
@@ -59,18 +61,8 @@ type measurements struct {
 
 // viewerCounters count since the beginning of the run.
 type viewerCounters struct {
-	diffs, bytes       int
-	resumes, snapshots int // answers to subscribes
-	disconnects        int
-	refusals           int // connections that were not established
-	errors             int // refused requests
-	drained            int // sockets that a node sent to another
-	absences           int // of roaming viewers
-	likesSent          int
-	likesAcknowledged  int
-	reconnects         report.Reconnects
-	cpu                cpuTimes
-	reasons            map[string]int // of socket ends and errors
+	report.ViewerFigures
+	cpu cpuTimes
 }
 
 // cpuTimes are processor times, and the time that the loop was busy.
@@ -78,7 +70,7 @@ type cpuTimes struct{ process, loop, busy time.Duration }
 
 // newViewerLoop calls onSample once a second. It returns an error where the system has
 // no epoll.
-func newViewerLoop(shared runState, onSample func(sample)) (*viewerLoop, error) {
+func newViewerLoop(shared runState, onSample func(s report.SecondFigures, sinceLast time.Duration)) (*viewerLoop, error) {
 	poller, err := platform.NewPoller()
 	if err != nil {
 		return nil, err
@@ -89,7 +81,7 @@ func newViewerLoop(shared runState, onSample func(sample)) (*viewerLoop, error) 
 		poller: poller, rand: rand.New(rand.NewPCG(o.Seed, 1)), buffers: loopBuffers{read: make([]byte, 256<<10)},
 		audience: audience{watchViews: map[string]*view{}}, nodes: make([]nodeState, len(o.nodes)),
 		measurements: measurements{
-			counters: viewerCounters{reasons: map[string]int{}}, latencies: newLatencyHistograms(), lagHistogram: newMicrosecondHistogram(),
+			reasons: map[string]int{}, latencies: newLatencyHistograms(), lagHistogram: newMicrosecondHistogram(),
 		},
 	}
 	for _, n := range o.nodes {
@@ -172,12 +164,12 @@ func (l *viewerLoop) callInLoop(ctx context.Context, f func()) {
 
 // scheduleAction calls action after delay, unless the viewer has another socket by then.
 func (l *viewerLoop) scheduleAction(delay time.Duration, v *viewer, action func(*viewerLoop, *viewer)) {
-	l.timers.scheduleTimer(timer{dueAt: l.now + delay, action: action, viewer: v, generation: v.generation})
-}
-
-// scheduleLoopAction calls action at a time of the run.
-func (l *viewerLoop) scheduleLoopAction(dueAt time.Duration, action func(*viewerLoop)) {
-	l.timers.scheduleTimer(timer{dueAt: dueAt, loopAction: action})
+	generation := v.generation
+	l.timers.scheduleTimer(timer{l.now + delay, func() {
+		if v.generation == generation {
+			action(l, v)
+		}
+	}})
 }
 
 // randomAround is a random time between half of the average and one and a half.
@@ -194,7 +186,7 @@ func (l *viewerLoop) runLoop(ctx context.Context) error {
 	defer runtime.UnlockOSThread()
 	defer l.poller.Close()
 	l.now = l.clock()
-	l.scheduleLoopAction(l.now+time.Second, (*viewerLoop).takeSampleAndDropSilent)
+	l.timers.scheduleTimer(timer{l.now + time.Second, l.takeSampleAndDropSilent})
 	for ctx.Err() == nil {
 		l.runCallsAndDueTimers()
 		if err := l.serveReadySockets(); err != nil {
@@ -221,12 +213,7 @@ func (l *viewerLoop) runCallsAndDueTimers() {
 		if !ok {
 			return
 		}
-		switch {
-		case t.loopAction != nil:
-			t.loopAction(l)
-		case t.viewer.generation == t.generation:
-			t.action(l, t.viewer)
-		}
+		t.action()
 	}
 }
 

@@ -27,14 +27,21 @@ type percentile struct {
 
 // NewLatencies returns the quantiles of a histogram of microseconds.
 func NewLatencies(h *hdrhistogram.Histogram) Latencies {
-	at := func(percent float64) float64 { return float64(h.ValueAtQuantile(percent)) / 1000 }
-	l := Latencies{Samples: h.TotalCount(), P50: at(50), P90: at(90), P99: at(99), P999: at(99.9), Max: float64(h.Max()) / 1000}
+	l := Latencies{
+		Samples: h.TotalCount(), Max: float64(h.Max()) / 1000,
+		P50: Quantile(h, 50), P90: Quantile(h, 90), P99: Quantile(h, 99), P999: Quantile(h, 99.9),
+	}
 	for _, p := range []float64{0, 10, 25, 50, 75, 90, 95, 99, 99.5, 99.9, 99.95, 99.99, 99.999, 100} {
 		if beyond := (100 - p) / 100 * float64(l.Samples); p == 100 || beyond >= 1 {
-			l.percentiles = append(l.percentiles, percentile{p, at(p)})
+			l.percentiles = append(l.percentiles, percentile{p, Quantile(h, p)})
 		}
 	}
 	return l
+}
+
+// Quantile returns a quantile of a histogram of microseconds.
+func Quantile(h *hdrhistogram.Histogram, percent float64) (milliseconds float64) {
+	return float64(h.ValueAtQuantile(percent)) / 1000
 }
 
 // String returns the quantiles in milliseconds.

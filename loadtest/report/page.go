@@ -1,8 +1,10 @@
 package report
 
 import (
+	"bytes"
 	_ "embed"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"html/template"
 	"io"
@@ -18,65 +20,37 @@ var pageTemplate string
 
 // WriteFiles writes base.html and base.json, and creates their directory.
 func (r *Report) WriteFiles(base string, now time.Time) error {
+	var page bytes.Buffer
+	if err := r.writeHTML(&page, now); err != nil {
+		return err
+	}
+	data, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return err
+	}
 	if err := os.MkdirAll(filepath.Dir(base), 0o777); err != nil {
 		return err
 	}
-	for extension, write := range map[string]func(io.Writer) error{
-		".html": func(w io.Writer) error { return r.writeHTML(w, now) },
-		".json": r.writeJSON,
-	} {
-		f, err := os.Create(base + extension)
-		if err != nil {
-			return err
-		}
-		err = write(f)
-		if closeErr := f.Close(); err == nil {
-			err = closeErr
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (r *Report) writeJSON(w io.Writer) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	return e.Encode(r)
-}
-
-// chart is a plot as it is drawn.
-type chart struct {
-	Title  string
-	Figure template.HTML
+	return errors.Join(os.WriteFile(base+".html", page.Bytes(), 0o666), os.WriteFile(base+".json", append(data, '\n'), 0o666))
 }
 
 // writeHTML writes a page that loads nothing from other servers.
 func (r *Report) writeHTML(w io.Writer, now time.Time) error {
-	var drawn []chart
-	for _, p := range r.plots() {
-		figure, err := p.renderHTML()
-		if err != nil {
-			return fmt.Errorf("draw %s: %w", p.title, err)
-		}
-		drawn = append(drawn, chart{p.title, template.HTML(figure)}) // the library's own markup
-	}
 	t, err := template.New("report").Parse(pageTemplate)
 	if err != nil {
 		return err
 	}
 	return t.Execute(w, struct {
 		*Report
-		At     string
-		Lines  [][2]string
-		Charts []chart
-	}{r, now.UTC().Format("2006-01-02 15:04 UTC"), r.figureLines(), drawn})
+		At    string
+		Lines [][2]string
+		Plots []plot
+	}{r, now.UTC().Format("2006-01-02 15:04 UTC"), r.figureLines(), r.plots()})
 }
 
 // plot is a chart before it is drawn: series over the same labels.
 type plot struct {
-	title  string
+	Title  string
 	unit   string
 	xAxis  string
 	labels []string
@@ -85,13 +59,13 @@ type plot struct {
 }
 
 func (r *Report) plots() []plot {
-	percentiles := plot{title: "Latency from command to viewer, by percentile", unit: "ms", xAxis: "percentile", names: []string{"latency"}, values: [][]float64{nil}}
+	percentiles := plot{Title: "Latency from command to viewer, by percentile", unit: "ms", xAxis: "percentile", names: []string{"latency"}, values: [][]float64{nil}}
 	for _, p := range r.Latency.percentiles {
 		percentiles.labels = append(percentiles.labels, fmt.Sprintf("%g", p.percent))
 		percentiles.values[0] = append(percentiles.values[0], p.milliseconds)
 	}
 	overTime := func(title, unit string, names []string, value ...func(SecondFigures) float64) plot {
-		p := plot{title: title, unit: unit, xAxis: "seconds", names: names, values: make([][]float64, len(value))}
+		p := plot{Title: title, unit: unit, xAxis: "seconds", names: names, values: make([][]float64, len(value))}
 		for _, s := range r.Series {
 			p.labels = append(p.labels, fmt.Sprintf("%.0f", s.At))
 			for i, f := range value {
@@ -117,10 +91,10 @@ func (r *Report) plots() []plot {
 	}
 }
 
-// renderHTML returns the plot as SVG, or a note that there are too few points.
-func (p *plot) renderHTML() ([]byte, error) {
+// HTML returns the plot as SVG, or a note that there are too few points. The template calls it.
+func (p plot) HTML() (template.HTML, error) {
 	if len(p.labels) < 2 { // the library needs two points
-		return []byte("<p>Too short for a plot.</p>"), nil
+		return "<p>Too short for a plot.</p>", nil
 	}
 	o := charts.NewLineChartOptionWithData(p.values)
 	o.XAxis.Labels = p.labels
@@ -132,7 +106,8 @@ func (p *plot) renderHTML() ([]byte, error) {
 	o.LineStrokeWidth = 1.5
 	painter := charts.NewPainter(charts.PainterOptions{OutputFormat: charts.ChartOutputSVG, Width: 960, Height: 280})
 	if err := painter.LineChart(o); err != nil {
-		return nil, err
+		return "", fmt.Errorf("draw %s: %w", p.Title, err)
 	}
-	return painter.Bytes()
+	svg, err := painter.Bytes()
+	return template.HTML(svg), err // the library's own markup
 }

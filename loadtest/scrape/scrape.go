@@ -21,7 +21,6 @@ type Sample struct {
 	IsKnown     bool // each server has been scraped
 	CPU         time.Duration
 	Memory      int // resident, in bytes
-	Goroutines  int
 	Connections int
 	Frames      int
 	SlowViewers int // times that a viewer was left behind
@@ -87,7 +86,7 @@ func (s *Scraper) TakeSample(ctx context.Context) Sample {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err != nil {
-		s.latest.Memory, s.latest.Goroutines, s.latest.Connections = 0, 0, 0
+		s.latest.Memory, s.latest.Connections = 0, 0
 		return s.latest
 	}
 	s.latest, s.lastOfProcess = raw.continueFrom(s.latest, s.lastOfProcess), raw
@@ -124,7 +123,7 @@ func (s *Scraper) Scrape(ctx context.Context) (out Sample, err error) {
 	sum := func(name string) float64 { return familySum(families[name]) }
 	return Sample{
 		IsKnown: true, CPU: time.Duration(sum("process_cpu_seconds_total") * float64(time.Second)),
-		Memory: int(sum("process_resident_memory_bytes")), Goroutines: int(sum("go_goroutines")),
+		Memory:      int(sum("process_resident_memory_bytes")),
 		Connections: int(sum("onair_connections")), Frames: int(sum("onair_frames_sent_total")),
 		SlowViewers: int(sum("onair_slow_viewers_total")), startTime: sum("process_start_time_seconds"),
 	}, nil
@@ -165,7 +164,6 @@ func Sum(samples []Sample) (sum Sample) {
 		sum.IsKnown = sum.IsKnown && s.IsKnown
 		sum.CPU += s.CPU
 		sum.Memory += s.Memory
-		sum.Goroutines += s.Goroutines
 		sum.Connections += s.Connections
 		sum.Frames += s.Frames
 		sum.SlowViewers += s.SlowViewers
