@@ -8,7 +8,10 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/rs/zerolog"
+
 	"onair/server/auth"
+	"onair/server/config"
 	"onair/server/nodetest"
 )
 
@@ -51,11 +54,11 @@ func TestTokenCommand(t *testing.T) {
 		if got.code != 0 {
 			t.Fatalf("exit code %d: %s", got.code, got.err)
 		}
-		c := auth.Config{Secret: []byte(nodetest.TokenSecret)}
+		c := config.Auth{Secret: nodetest.TokenSecret}
 		if strings.Contains(secret, "secrets") {
-			c = auth.Config{Secrets: map[string][]byte{"a": []byte(nodetest.TokenSecret), "b": []byte("x" + nodetest.TokenSecret)}}
+			c = config.Auth{Secrets: map[string]config.Secret{"a": nodetest.TokenSecret, "b": "x" + nodetest.TokenSecret}}
 		}
-		v, err := auth.NewVerifier(t.Context(), c)
+		v, err := auth.NewVerifier(t.Context(), &c, nil, zerolog.Nop())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -51,10 +51,10 @@ func newConfigCommand(load func() (*config.Config, error), stdout io.Writer) *co
 
 // checkConfig builds signers, verifiers and the certificate as a start does, and discards them.
 func checkConfig(ctx context.Context, cfg *config.Config) error {
-	if err := runtimeconfig.Check(ctx, cfg); err != nil {
+	if err := runtimeconfig.TryBuild(ctx, cfg); err != nil {
 		return usageError{err}
 	}
-	if _, err := certificate.New(&cfg.TLS, nil, zerolog.Nop()); err != nil {
+	if _, err := certificate.NewIfConfigured(&cfg.TLS, nil, zerolog.Nop()); err != nil {
 		return usageError{err}
 	}
 	return nil

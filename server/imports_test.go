@@ -41,7 +41,7 @@ var allowed = map[string]struct {
 	"onair/server/poll":            {[]string{"onair/presence", "onair/server/cloud"}, "it queries providers and reports results"},
 	"onair/server/webhooks":        {[]string{"onair/presence"}, "webhooks report events of the list"},
 	"onair/server/conformance":     {[]string{"onair/hub/wire"}, "it tests clients of the protocol"},
-	"onair/server/auth":            {nil, "tokens are verified without the server"},
+	"onair/server/auth":            {[]string{"onair/server/config"}, "tokens are verified without the server"},
 	"onair/server/api":             {nil, "documents are files"},
 	"onair/web":                    {nil, "pages are files"},
 	"onair/deploy/program":         {nil, "it starts any programs"},
@@ -59,9 +59,8 @@ var allowed = map[string]struct {
 	"onair/loadtest/report":   {[]string{"onair/loadtest/profile"}, "a report is made of figures"},
 	"onair/loadtest/scrape":   {nil, "metrics are text"},
 	"onair/server/admission":  {[]string{"onair/hub", "onair/hub/wire", "onair/server/config"}, "admission does not depend on what is served"},
-	"onair/server/tokens":     {[]string{"onair/hub/wire", "onair/server/auth", "onair/server/runtimeconfig"}, "it verifies with the current configuration"},
 	"onair/server/runtimeconfig": {[]string{
-		"onair/signing", "onair/server/auth", "onair/server/config", "onair/server/webhooks",
+		"onair/hub/wire", "onair/signing", "onair/server/auth", "onair/server/config", "onair/server/webhooks",
 	}, "it is made of a configuration, without a node"},
 	"onair/server/certificate": {[]string{"onair/server/config"}, "a certificate is loaded from files"},
 	"onair/server/flight":      {[]string{"onair/hub/wire", "onair/server/config", "onair/server/response"}, "a recorder traces the whole process"},
@@ -85,12 +84,12 @@ var allowed = map[string]struct {
 	"onair/server/sockets": {[]string{
 		"onair/hub", "onair/hub/socket", "onair/hub/wire", "onair/presence", "onair/presence/node", "onair/server/admission", "onair/server/auth",
 		"onair/server/broadcast", "onair/server/buildinfo", "onair/server/recovery", "onair/server/response", "onair/server/runtimeconfig",
-		"onair/server/tokens", "onair/server/urls",
+		"onair/server/urls",
 	}, "sockets and calls are independent"},
 	"onair/server/rest": {[]string{
 		"onair/hub", "onair/hub/socket", "onair/hub/wire", "onair/presence", "onair/presence/node", "onair/server/admission", "onair/server/auth",
 		"onair/server/broadcast", "onair/server/recordings", "onair/server/response", "onair/server/runtimeconfig",
-		"onair/server/tokens", "onair/server/urls",
+		"onair/server/urls",
 	}, "sockets and calls are independent"},
 	"onair/server/callbacks": {[]string{
 		"onair/hub", "onair/hub/wire", "onair/presence", "onair/presence/node", "onair/server/admission", "onair/server/broadcast", "onair/server/cloud",
@@ -106,7 +105,7 @@ var allowed = map[string]struct {
 		"onair/server/admission", "onair/server/api", "onair/server/broadcast", "onair/server/buildinfo", "onair/server/callbacks", "onair/server/certificate",
 		"onair/server/config", "onair/server/flight", "onair/server/leader", "onair/server/livecode", "onair/server/logging", "onair/server/recordings",
 		"onair/server/recovery", "onair/server/response", "onair/server/rest", "onair/server/runtimeconfig", "onair/server/sockets",
-		"onair/server/tokens", "onair/server/urls", "onair/server/webhooks", "onair/web",
+		"onair/server/urls", "onair/server/webhooks", "onair/web",
 	}, "everything is wired here"},
 	"onair/server": {[]string{
 		"onair/server/admission", "onair/server/auth", "onair/server/buildinfo", "onair/server/certificate", "onair/server/config", "onair/server/conformance",

@@ -87,10 +87,10 @@ func (c *PlaySignerConfig) validateTTLSchemeTemplates() error {
 		return fmt.Errorf("signing: invalid scheme %q: must be https or http", c.Scheme)
 	}
 	for name, suffix := range c.Templates {
-		if !isName(name) || strings.ToLower(name) != name {
+		if !IsName(name) || strings.ToLower(name) != name {
 			return fmt.Errorf("signing: invalid template name %q: must consist of a-z 0-9 _ -", name)
 		}
-		if !isName(suffix) {
+		if !IsName(suffix) {
 			return fmt.Errorf("signing: invalid suffix %q of template %s: must consist of A-Z a-z 0-9 _ -", suffix, name)
 		}
 	}

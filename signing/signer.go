@@ -108,19 +108,24 @@ func validateOrigin(s Signer, domain, app string) error {
 	switch {
 	case s == nil:
 		return fmt.Errorf("signing: domain %q has no signer", domain)
-	case domain == "" || strings.ContainsFunc(domain, isNotInDomain):
+	case !IsDomain(domain):
 		return fmt.Errorf("signing: invalid domain %q", domain)
-	case !isName(app):
+	case !IsName(app):
 		return fmt.Errorf("signing: invalid app %q: must consist of A-Z a-z 0-9 _ -", app)
 	}
 	return nil
 }
 
-func isName(s string) bool { return s != "" && !strings.ContainsFunc(s, isNotInName) }
+// IsName reports whether a text can be part of a live code and of a path: it consists of
+// A-Z a-z 0-9 _ -, and is not empty.
+func IsName(text string) bool { return text != "" && !strings.ContainsFunc(text, isNotInName) }
 
 func isNotInName(r rune) bool {
 	return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '_' || r == '-')
 }
+
+// IsDomain reports whether a text can be the host of a URL, with an optional port.
+func IsDomain(text string) bool { return text != "" && !strings.ContainsFunc(text, isNotInDomain) }
 
 func isNotInDomain(r rune) bool {
 	return isNotInName(r) && r != '.' && r != ':' && r != '[' && r != ']'

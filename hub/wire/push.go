@@ -30,9 +30,9 @@ type PushURLs struct {
 	RTMP      string // the whole URL
 	Server    string // the first part of RTMP, as OBS has it
 	Key       string // the second part of RTMP
-	ExpiresAt int64  // Unix milliseconds; no push can begin after it
 	SRT       string // "" if the provider has none
 	WebRTC    string // "" if the provider has none
+	ExpiresAt int64  // Unix milliseconds; no push can begin after it
 }
 
 // AppendPushURLs appends p as a JSON object.

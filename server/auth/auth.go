@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/MicahParks/keyfunc/v3"
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/rs/zerolog"
+
+	"onair/server/config"
 )
 
 // Role determines the permissions of a user.
@@ -39,35 +42,24 @@ var (
 	ErrHeader         = errors.New("the Authorization header must have the form Bearer TOKEN")
 )
 
-// Config configures the accepted tokens.
-type Config struct {
-	Secret     []byte            // HS256, for tokens without a key id, if there is no other HS256 key
-	Secrets    map[string][]byte // HS256, by key id
-	PublicKey  string            // PEM of an RSA (RS256), P-256 (ES256) or Ed25519 (EdDSA) key
-	JWKSURL    string            // a JWK set with keys for tokens that have a key id
-	Issuer     string            // empty: not checked
-	Audience   string            // empty: not checked
-	Logger     zerolog.Logger    // logs failed reads of the JWK set
-	OnJWKSRead func(error)       // called after each read of the JWK set, concurrently; may be nil
-}
-
 // Verifier verifies tokens.
 type Verifier struct {
 	configuredKeys []verificationKey
-	jwks           *keySet // nil: no JWK set
-	issuer         string
-	audience       string
+	jwks           keyfunc.Keyfunc // nil: no JWK set
+	issuer         string          // "": not checked
+	audience       string          // "": not checked
 }
 
 // NewVerifier returns an error if a configured key is invalid. A JWK set that cannot be
-// read is only logged; its tokens are rejected until a later read succeeds.
-func NewVerifier(ctx context.Context, c Config) (*Verifier, error) {
+// read is only logged; its tokens are rejected until a later read succeeds. Unless it is
+// nil, onJWKSRead is called after each read of the JWK set, concurrently.
+func NewVerifier(ctx context.Context, c *config.Auth, onJWKSRead func(error), log zerolog.Logger) (*Verifier, error) {
 	v := &Verifier{issuer: c.Issuer, audience: c.Audience}
-	if len(c.Secret) > 0 {
-		v.configuredKeys = append(v.configuredKeys, verificationKey{alg: "HS256", key: c.Secret})
+	if c.Secret != "" {
+		v.configuredKeys = append(v.configuredKeys, verificationKey{alg: "HS256", key: []byte(c.Secret.Reveal())})
 	}
 	for kid, secret := range c.Secrets {
-		v.configuredKeys = append(v.configuredKeys, verificationKey{"HS256", kid, secret})
+		v.configuredKeys = append(v.configuredKeys, verificationKey{"HS256", kid, []byte(secret.Reveal())})
 	}
 	if c.PublicKey != "" {
 		k, err := parsePublicKey(c.PublicKey)
@@ -78,7 +70,7 @@ func NewVerifier(ctx context.Context, c Config) (*Verifier, error) {
 	}
 	if c.JWKSURL != "" {
 		var err error
-		if v.jwks, err = newRefreshingKeySet(ctx, c.JWKSURL, c.OnJWKSRead, c.Logger); err != nil {
+		if v.jwks, err = newRefreshingKeySet(ctx, c.JWKSURL, onJWKSRead, log); err != nil {
 			return nil, fmt.Errorf("auth.jwks_url: %w", err)
 		}
 	}
@@ -88,10 +80,11 @@ func NewVerifier(ctx context.Context, c Config) (*Verifier, error) {
 // algorithms are the supported signature algorithms.
 var algorithms = []string{"HS256", "RS256", "ES256", "EdDSA"}
 
-// Verify verifies a token and returns its user, or one of the errors above.
-func (v *Verifier) Verify(ctx context.Context, token string) (Identity, error) {
+// Verify verifies a token and returns its user, or one of the errors above. It waits for a
+// read of the JWK set if the token has an unknown key id.
+func (v *Verifier) Verify(ctx context.Context, token string) (user Identity, err error) {
 	claims, keyFound := jwt.MapClaims{}, false
-	_, err := jwt.NewParser(
+	_, err = jwt.NewParser(
 		jwt.WithValidMethods(algorithms), jwt.WithoutClaimsValidation(),
 	).ParseWithClaims(token, claims, func(t *jwt.Token) (any, error) {
 		k, err := v.selectKey(ctx, t)
@@ -111,7 +104,7 @@ func (v *Verifier) Verify(ctx context.Context, token string) (Identity, error) {
 
 // SignToken returns a token signed with an HS256 secret, for the command line and for
 // tests. It ignores user.ExpiresAt.
-func SignToken(secret []byte, kid string, user Identity, ttl time.Duration, now time.Time) (string, error) {
+func SignToken(secret []byte, kid string, user Identity, ttl time.Duration, now time.Time) (token string, err error) {
 	t := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{
 		"sub": user.Subject, "role": user.Role, "iat": now.Unix(), "exp": now.Add(ttl).Unix(),
 	})

@@ -22,16 +22,19 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+	"github.com/rs/zerolog"
 	"go.uber.org/goleak"
+
+	"onair/server/config"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var secret = []byte("a secret of thirty-two bytes or more, for tests")
 
-func newVerifier(t testing.TB, c Config) *Verifier {
+func newVerifier(t testing.TB, c config.Auth) *Verifier {
 	t.Helper()
-	v, err := NewVerifier(t.Context(), c)
+	v, err := NewVerifier(t.Context(), &c, nil, zerolog.Nop())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +58,7 @@ func signClaims(t testing.TB, method jwt.SigningMethod, key any, c jwt.MapClaims
 }
 
 func TestClaims(t *testing.T) {
-	v := newVerifier(t, Config{Secret: secret, Issuer: "app", Audience: "onair"})
+	v := newVerifier(t, config.Auth{Secret: config.Secret(secret), Issuer: "app", Audience: "onair"})
 	hour := time.Now().Add(time.Hour).Unix()
 	for name, c := range map[string]struct {
 		change func(jwt.MapClaims)
@@ -125,7 +128,7 @@ func TestAlgorithms(t *testing.T) {
 		{jwt.SigningMethodEdDSA, edPublic, edKey},
 	} {
 		text := publicKeyPEM(t, k.public)
-		v := newVerifier(t, Config{PublicKey: text})
+		v := newVerifier(t, config.Auth{PublicKey: text})
 		if _, err := v.Verify(t.Context(), signClaims(t, k.method, k.private, validClaims(), nil)); err != nil {
 			t.Errorf("%s: %v", k.method.Alg(), err)
 		}
@@ -137,7 +140,7 @@ func TestAlgorithms(t *testing.T) {
 			t.Errorf("%s: alg none is accepted", k.method.Alg())
 		}
 	}
-	v := newVerifier(t, Config{Secret: secret})
+	v := newVerifier(t, config.Auth{Secret: config.Secret(secret)})
 	for name, token := range map[string]string{
 		"HS512":         signClaims(t, jwt.SigningMethodHS512, secret, validClaims(), nil),
 		"RS256":         signClaims(t, jwt.SigningMethodRS256, rsaKey, validClaims(), nil),
@@ -155,7 +158,7 @@ func TestAlgorithms(t *testing.T) {
 
 func TestKeyIDs(t *testing.T) {
 	older, newer := []byte(strings.Repeat("o", 32)), []byte(strings.Repeat("n", 32))
-	v := newVerifier(t, Config{Secrets: map[string][]byte{"old": older, "new": newer}})
+	v := newVerifier(t, config.Auth{Secrets: map[string]config.Secret{"old": config.Secret(older), "new": config.Secret(newer)}})
 	for name, c := range map[string]struct {
 		key  []byte
 		kid  any
@@ -183,7 +186,7 @@ func TestHeaderKeysAreIgnored(t *testing.T) {
 	attacker := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { requested = true }))
 	defer attacker.Close()
 	ownKey := []byte(strings.Repeat("m", 32))
-	v := newVerifier(t, Config{Secret: secret})
+	v := newVerifier(t, config.Auth{Secret: config.Secret(secret)})
 	header := map[string]any{
 		"jku": attacker.URL, "x5u": attacker.URL,
 		"jwk": map[string]string{"kty": "oct", "k": base64.RawURLEncoding.EncodeToString(ownKey)},
@@ -214,7 +217,7 @@ func TestJWKS(t *testing.T) {
 	defer http.DefaultClient.CloseIdleConnections()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	v, err := NewVerifier(ctx, Config{JWKSURL: server.URL})
+	v, err := NewVerifier(ctx, &config.Auth{JWKSURL: server.URL}, nil, zerolog.Nop())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -236,7 +239,7 @@ func TestJWKS(t *testing.T) {
 // TestExpiryIsExact: a token is valid until its exp, without leeway.
 func TestExpiryIsExact(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		v := newVerifier(t, Config{Secret: secret})
+		v := newVerifier(t, config.Auth{Secret: config.Secret(secret)})
 		token, err := SignToken(secret, "", Identity{Subject: "alice", Role: Viewer}, time.Minute, time.Now())
 		if err != nil {
 			t.Fatal(err)
@@ -278,7 +281,7 @@ func TestInvalidPublicKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, text := range map[string]string{"no PEM": "x", "P-384": publicKeyPEM(t, &p384.PublicKey)} {
-		if _, err := NewVerifier(t.Context(), Config{PublicKey: text}); err == nil || !strings.Contains(err.Error(), "auth.public_key") {
+		if _, err := NewVerifier(t.Context(), &config.Auth{PublicKey: text}, nil, zerolog.Nop()); err == nil || !strings.Contains(err.Error(), "auth.public_key") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -289,7 +292,7 @@ func TestInvalidPublicKeys(t *testing.T) {
 func FuzzVerify(f *testing.F) {
 	f.Add("a.b.c")
 	f.Add(signClaims(f, jwt.SigningMethodHS256, []byte("another"), validClaims(), nil))
-	v := newVerifier(f, Config{Secret: secret})
+	v := newVerifier(f, config.Auth{Secret: config.Secret(secret)})
 	f.Fuzz(func(t *testing.T, token string) {
 		_, err := v.Verify(t.Context(), token)
 		if err == nil {

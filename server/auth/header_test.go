@@ -8,13 +8,15 @@ import (
 	"testing"
 
 	"github.com/golang-jwt/jwt/v5"
+
+	"onair/server/config"
 )
 
 // TestTokenHeader verifies headers against one configured key: an invalid key id must
 // not select it.
 func TestTokenHeader(t *testing.T) {
-	withoutID := newVerifier(t, Config{Secret: secret})
-	withID := newVerifier(t, Config{Secrets: map[string][]byte{"k": secret}})
+	withoutID := newVerifier(t, config.Auth{Secret: config.Secret(secret)})
+	withID := newVerifier(t, config.Auth{Secrets: map[string]config.Secret{"k": config.Secret(secret)}})
 	for name, c := range map[string]struct {
 		v      *Verifier
 		header map[string]any
@@ -42,7 +44,7 @@ func TestTokenHeader(t *testing.T) {
 
 // TestTokenWithoutKeyID is rejected if two keys have its algorithm.
 func TestTokenWithoutKeyID(t *testing.T) {
-	v := newVerifier(t, Config{Secret: secret, Secrets: map[string][]byte{"k": []byte(strings.Repeat("k", 32))}})
+	v := newVerifier(t, config.Auth{Secret: config.Secret(secret), Secrets: map[string]config.Secret{"k": config.Secret([]byte(strings.Repeat("k", 32)))}})
 	if _, err := v.Verify(t.Context(), signClaims(t, jwt.SigningMethodHS256, secret, validClaims(), nil)); !errors.Is(err, ErrNoMatchingKey) {
 		t.Errorf("%v, want %v", err, ErrNoMatchingKey)
 	}
@@ -50,7 +52,7 @@ func TestTokenWithoutKeyID(t *testing.T) {
 
 // TestClaimNamesAreExact: an app that lets users add claims must not give them a role.
 func TestClaimNamesAreExact(t *testing.T) {
-	v := newVerifier(t, Config{Secret: secret})
+	v := newVerifier(t, config.Auth{Secret: config.Secret(secret)})
 	c := validClaims()
 	c["role"] = "viewer"
 	for _, other := range []string{"Role", "ROLE", "roLe", " role"} {
@@ -64,7 +66,7 @@ func TestClaimNamesAreExact(t *testing.T) {
 }
 
 func TestClaimTypes(t *testing.T) {
-	v := newVerifier(t, Config{Secret: secret})
+	v := newVerifier(t, config.Auth{Secret: config.Secret(secret)})
 	for claim, c := range map[string]struct {
 		value any
 		want  error

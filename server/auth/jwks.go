@@ -30,12 +30,9 @@ const (
 	fetchTimeout = 5 * time.Second
 )
 
-// keySet holds the keys behind a JWKS URL. A goroutine refreshes it.
-type keySet struct{ keyfunc keyfunc.Keyfunc }
-
-// newRefreshingKeySet reads the set, and refreshes it until ctx ends.
-func newRefreshingKeySet(ctx context.Context, url string, onRead func(error), log zerolog.Logger) (*keySet, error) {
-	set, err := keyfunc.NewDefaultOverrideCtx(ctx, []string{url}, keyfunc.Override{
+// newRefreshingKeySet reads the set, and starts a goroutine that refreshes it until ctx ends.
+func newRefreshingKeySet(ctx context.Context, url string, onRead func(error), log zerolog.Logger) (keyfunc.Keyfunc, error) {
+	return keyfunc.NewDefaultOverrideCtx(ctx, []string{url}, keyfunc.Override{
 		Client:            &http.Client{Transport: jwksTransport{onRead}},
 		HTTPTimeout:       fetchTimeout,
 		RateLimitWaitMax:  fetchTimeout,
@@ -47,10 +44,6 @@ func newRefreshingKeySet(ctx context.Context, url string, onRead func(error), lo
 			}
 		},
 	})
-	if err != nil {
-		return nil, err
-	}
-	return &keySet{set}, nil
 }
 
 // jwksTransport reports each read of the set. It turns a response that is no JWK set into
@@ -111,11 +104,11 @@ func (w jwksTransport) reportRead(err error) {
 	}
 }
 
-// publicKey returns the key with that id, if it is a public key for signatures with
-// that algorithm, or ErrNoMatchingKey.
-func (s *keySet) publicKey(ctx context.Context, kid, alg string) (any, error) {
+// publicKeyFromJWKS returns the key with that id, if it is a public key for signatures with
+// that algorithm, or ErrNoMatchingKey. It waits for a read of the set if the id is unknown.
+func (v *Verifier) publicKeyFromJWKS(ctx context.Context, kid, alg string) (publicKey any, err error) {
 	// A caller that leaves must not cancel the read, which also serves the next callers.
-	jwk, err := s.keyfunc.Storage().KeyRead(context.WithoutCancel(ctx), kid)
+	jwk, err := v.jwks.Storage().KeyRead(context.WithoutCancel(ctx), kid)
 	if err != nil {
 		return nil, ErrNoMatchingKey
 	}

@@ -20,6 +20,8 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/rs/zerolog"
+
+	"onair/server/config"
 )
 
 // keyServer serves a JWK set that changes. Without keys it answers 500.
@@ -63,7 +65,7 @@ func (s *keyServer) newVerifier(t *testing.T, log zerolog.Logger) *Verifier {
 		http.DefaultClient.CloseIdleConnections()
 		server.Close()
 	})
-	v, err := NewVerifier(ctx, Config{JWKSURL: server.URL, Logger: log})
+	v, err := NewVerifier(ctx, &config.Auth{JWKSURL: server.URL}, nil, log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,11 +151,11 @@ func TestInvalidKeySet(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		var mu sync.Mutex
 		var failed []bool // for each read
-		v, err := NewVerifier(ctx, Config{JWKSURL: server.URL + "/", Logger: zerolog.Nop(), OnJWKSRead: func(err error) {
+		v, err := NewVerifier(ctx, &config.Auth{JWKSURL: server.URL + "/"}, func(err error) {
 			mu.Lock()
 			defer mu.Unlock()
 			failed = append(failed, err != nil)
-		}})
+		}, zerolog.Nop())
 		if err != nil {
 			t.Fatal(err)
 		}

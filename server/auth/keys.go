@@ -24,7 +24,7 @@ type verificationKey struct {
 // selectKey returns the key for a token: with a key id the key of that id, otherwise
 // the only configured key of the algorithm. It ignores all other header members, but
 // rejects critical extensions (crit), which it does not implement.
-func (v *Verifier) selectKey(ctx context.Context, t *jwt.Token) (any, error) {
+func (v *Verifier) selectKey(ctx context.Context, t *jwt.Token) (key any, err error) {
 	header, hasKID := t.Header["kid"]
 	kid, _ := header.(string)
 	if _, critical := t.Header["crit"]; critical || hasKID && kid == "" {
@@ -40,7 +40,7 @@ func (v *Verifier) selectKey(ctx context.Context, t *jwt.Token) (any, error) {
 	case len(matching) == 1:
 		return matching[0], nil
 	case len(matching) == 0 && hasKID && v.jwks != nil:
-		return v.jwks.publicKey(ctx, kid, t.Method.Alg())
+		return v.publicKeyFromJWKS(ctx, kid, t.Method.Alg())
 	}
 	return nil, ErrNoMatchingKey
 }

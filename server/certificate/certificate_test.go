@@ -32,7 +32,7 @@ func TestCertificateFollowsItsFiles(t *testing.T) {
 		dir := t.TempDir()
 		reg := prometheus.NewRegistry()
 		cert, key := nodetest.WriteCertificate(t, dir, 1, time.Now().Add(time.Second))
-		c, err := certificate.New(&config.TLS{Cert: cert, Key: key}, reg, zerolog.Nop())
+		c, err := certificate.NewIfConfigured(&config.TLS{Cert: cert, Key: key}, reg, zerolog.Nop())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -36,9 +36,6 @@ type Poll struct {
 	Rate         float64 // requests per second
 }
 
-// Moderation names the provider that cuts the pushes of kicked and banned anchors.
-type Moderation struct{ Provider string } // empty: none
-
 // Recordings configures the retention and comparison of recordings.
 type Recordings struct {
 	Keep, Min time.Duration
@@ -75,9 +72,6 @@ func (v *validation) validateCloud() {
 		slices.Sort(providers)
 		v.addFirstError("cloud.url", "must belong to one provider: %s are in use, and signed calls to one would go to the other", strings.Join(providers, " and "))
 	}
-	if v.Poll.OfflineAfter > maxOfflinePolls {
-		v.rejectValue("poll.offline_after", "must be at most %d", maxOfflinePolls)
-	}
 	if v.Liveness.Media == "required" && v.Poll.Provider == "" {
 		v.rejectValue("liveness.media", "requires poll.provider")
 	}
@@ -85,9 +79,6 @@ func (v *validation) validateCloud() {
 		v.addFirstError("webhooks.secret", "required by webhooks.url: the receiver must be able to verify events")
 	}
 }
-
-// maxOfflinePolls bounds polls in a row, as in package presence.
-const maxOfflinePolls = 1 << 20
 
 // missingKeys describes the keys that a provider requires and lacks, or returns "".
 func (c *Cloud) missingKeys(provider string, forModeration bool) (description string) {

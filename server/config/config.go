@@ -15,20 +15,20 @@ type Config struct {
 	Proxies   []netip.Prefix
 	Origins   []string
 	CORS      []string
-	Ops       Ops
+	Ops       struct{ Listen string } // the listener for operators
 	Data      string
 	Node      string
 	Log       Log
 	Auth      Auth
-	Viewer    Viewer
+	Viewer    struct{ Anonymous bool } // whether viewers need no token
 	BizID     string
 	Code      string
 	CodeKey   Secret
 	Lists     []string
-	List      List
-	Takeover  string // newest or refuse
+	List      struct{ Show string } // when streams are listed: start or publish
+	Takeover  string                // newest or refuse
 	Heartbeat Heartbeat
-	Settings  Settings
+	Settings  struct{ Revision int64 } // of the settings that all nodes share
 	Push      Push
 	Play      Play
 	VOD       VOD
@@ -37,7 +37,7 @@ type Config struct {
 
 	Cloud      Cloud
 	Poll       Poll
-	Moderation Moderation
+	Moderation struct{ Provider string } // cuts the pushes of kicked and banned anchors; empty: none
 	Recordings Recordings
 	Webhooks   Webhooks
 
@@ -57,9 +57,6 @@ type Config struct {
 // TLS names the certificate files when TLS ends in the process.
 type TLS struct{ Cert, Key string }
 
-// Ops configures the listener for operators.
-type Ops struct{ Listen string }
-
 // Log configures logging.
 type Log struct {
 	Level  zerolog.Level
@@ -76,21 +73,12 @@ type Auth struct {
 	Audience  string
 }
 
-// Viewer configures the access of viewers.
-type Viewer struct{ Anonymous bool }
-
-// List configures when streams are listed.
-type List struct{ Show string } // start or publish
-
 // Heartbeat configures the leases of sessions.
 type Heartbeat struct {
 	Interval time.Duration
 	Missed   int
 	Grace    time.Duration
 }
-
-// Settings holds the revision of the settings that all nodes share.
-type Settings struct{ Revision int64 }
 
 // Push configures push URLs.
 type Push struct {

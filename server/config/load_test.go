@@ -161,8 +161,8 @@ func TestErrorListsAllProblems(t *testing.T) {
 		`unknown environment variable ONAIR_NONSENSE`,
 		`push.key: cannot read its file: open none: no such file or directory (environment ONAIR_PUSH_KEY_FILE)`,
 		`hub.tick: invalid value "x": must be a duration, for example 60s (file onair.yaml)`,
-		`heartbeat.grace: invalid value "2m": must be at most heartbeat.interval (1m0s) (flag --heartbeat.grace)`,
 		`limits.window: invalid value "10001": must be at most 10000 (file onair.yaml)`,
+		`heartbeat.grace: invalid value "2m": must be at most heartbeat.interval (1m0s) (flag --heartbeat.grace)`,
 	}
 	if err == nil || err.Error() != strings.Join(want, "\n") {
 		t.Errorf("got\n%v\nwant\n%s", err, strings.Join(want, "\n"))

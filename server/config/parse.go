@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"net"
 	"net/netip"
 	"net/url"
 	"path"
@@ -20,61 +21,98 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// parser parses the text of one key into a configuration. Its error says what the
-// text must be, and does not repeat it.
-type parser = func(c *Config, text string) error
-
-func stringField(field func(*Config) *string) parser {
-	return func(c *Config, text string) error { *field(c) = text; return nil }
+// field is where a configuration has the value of one key, and what its text means.
+type field struct {
+	parse func(dst *Config, text string) error // after an error the value is undefined
+	copy  func(dst, src *Config)
 }
 
-func secretField(field func(*Config) *Secret) parser {
-	return func(c *Config, text string) error { *field(c) = Secret(text); return nil }
+// fieldOf returns the field at valueOf. The error of parse says what the text must be, and
+// does not repeat it.
+func fieldOf[T any](valueOf func(*Config) *T, parse func(text string) (T, error)) field {
+	return field{
+		parse: func(dst *Config, text string) (err error) {
+			*valueOf(dst), err = parse(text)
+			return err
+		},
+		copy: func(dst, src *Config) { *valueOf(dst) = *valueOf(src) },
+	}
 }
 
-// listField parses a list without duplicates. Each part is one of choices, if there
-// are any.
-func listField(field func(*Config) *[]string, choices ...string) parser {
-	return func(c *Config, text string) error {
+// optional parses an empty text as the zero value, for values that are derived later.
+func optional[T any](parse func(text string) (T, error)) func(text string) (T, error) {
+	return func(text string) (value T, err error) {
+		if text == "" {
+			return value, nil
+		}
+		return parse(text)
+	}
+}
+
+func atLeast[T cmp.Ordered](minimum T, parse func(text string) (T, error)) func(text string) (T, error) {
+	return func(text string) (T, error) {
+		value, err := parse(text)
+		if err == nil && value < minimum {
+			err = fmt.Errorf("must be at least %v", minimum)
+		}
+		return value, err
+	}
+}
+
+func atMost[T cmp.Ordered](maximum T, parse func(text string) (T, error)) func(text string) (T, error) {
+	return func(text string) (T, error) {
+		value, err := parse(text)
+		if err == nil && value > maximum {
+			err = fmt.Errorf("must be at most %v", maximum)
+		}
+		return value, err
+	}
+}
+
+func parseString(text string) (string, error) { return text, nil }
+
+func parseSecret(text string) (Secret, error) { return Secret(text), nil }
+
+func parseSecretOf(_, text string) (Secret, error) { return Secret(text), nil }
+
+func parseSecrets(text string) (secrets []Secret, err error) {
+	for _, part := range splitList(text) {
+		secrets = append(secrets, Secret(part))
+	}
+	return secrets, nil
+}
+
+// parseName parses a part of a live code or of a path.
+func parseName(text string) (string, error) {
+	if !signing.IsName(text) {
+		return "", errors.New(wordRule)
+	}
+	return text, nil
+}
+
+// listOf parses a list without duplicates. Each part is one of choices, if there are any.
+func listOf(choices ...string) func(text string) ([]string, error) {
+	return func(text string) ([]string, error) {
 		parts := splitList(text)
 		for i, part := range parts {
 			if slices.Contains(parts[:i], part) {
-				return fmt.Errorf("%q occurs twice", part)
+				return nil, fmt.Errorf("%q occurs twice", part)
 			}
 			if len(choices) > 0 && !slices.Contains(choices, part) {
-				return fmt.Errorf("%q must be one of %s", part, strings.Join(choices, ", "))
+				return nil, fmt.Errorf("%q must be one of %s", part, strings.Join(choices, ", "))
 			}
 		}
-		*field(c) = parts
-		return nil
+		return parts, nil
 	}
 }
 
-// choiceField parses one of choices. An empty choice comes first.
-func choiceField(field func(*Config) *string, choices ...string) parser {
-	return func(c *Config, text string) error {
+// oneOf parses one of choices. An empty choice comes first.
+func oneOf(choices ...string) func(text string) (string, error) {
+	return func(text string) (string, error) {
 		if !slices.Contains(choices, text) {
-			return fmt.Errorf("must be one of %s", strings.TrimPrefix(strings.Join(choices, ", "), ", "))
+			return "", fmt.Errorf("must be one of %s", strings.TrimPrefix(strings.Join(choices, ", "), ", "))
 		}
-		*field(c) = text
-		return nil
-	}
-}
-
-// skipEmpty skips an empty text, for a value that is derived later.
-func skipEmpty(parse parser) parser {
-	return func(c *Config, text string) error {
-		if text == "" {
-			return nil
-		}
-		return parse(c, text)
-	}
-}
-
-func durationField(field func(*Config) *time.Duration) parser {
-	return func(c *Config, text string) (err error) {
-		*field(c), err = parseDuration(text)
-		return err
+		return text, nil
 	}
 }
 
@@ -89,63 +127,48 @@ func parseDuration(text string) (time.Duration, error) {
 	return d, nil
 }
 
-// positiveIntField parses a whole number from 1 on.
-func positiveIntField[T int | int64](field func(*Config) *T) parser {
-	return func(c *Config, text string) error {
-		n, err := strconv.ParseInt(text, 10, 64)
-		switch {
-		case err != nil || int64(T(n)) != n:
-			return errors.New("must be a whole number")
-		case n < 1:
-			return errors.New("must be at least 1")
-		}
-		*field(c) = T(n)
-		return nil
+// parsePositiveInt parses a whole number from 1 on.
+func parsePositiveInt[T int | int64](text string) (T, error) {
+	n, err := strconv.ParseInt(text, 10, 64)
+	switch {
+	case err != nil || int64(T(n)) != n:
+		return 0, errors.New("must be a whole number")
+	case n < 1:
+		return 0, errors.New("must be at least 1")
 	}
+	return T(n), nil
 }
 
-func positiveFloatField(field func(*Config) *float64) parser {
-	return func(c *Config, text string) error {
-		n, err := strconv.ParseFloat(text, 64)
-		if err != nil || !(n > 0) || math.IsInf(n, 0) {
-			return errors.New("must be a number above 0")
-		}
-		*field(c) = n
-		return nil
+func parsePositiveFloat(text string) (float64, error) {
+	n, err := strconv.ParseFloat(text, 64)
+	if err != nil || !(n > 0) || math.IsInf(n, 0) {
+		return 0, errors.New("must be a number above 0")
 	}
+	return n, nil
 }
 
-// rateField parses a number per second.
-func rateField(field func(*Config) *float64) parser {
-	return func(c *Config, text string) error {
-		perSecond, ok := strings.CutSuffix(text, "/s")
-		if !ok || positiveFloatField(field)(c, perSecond) != nil {
-			return errors.New("must be a rate, for example 1/s")
-		}
-		return nil
+func parseRate(text string) (perSecond float64, err error) {
+	number, isRate := strings.CutSuffix(text, "/s")
+	if perSecond, err = parsePositiveFloat(number); err != nil || !isRate {
+		return 0, errors.New("must be a rate, for example 1/s")
 	}
+	return perSecond, nil
 }
 
-func byteSizeField(field func(*Config) *int) parser {
-	return func(c *Config, text string) error {
-		n, err := humanize.ParseBytes(text)
-		if err != nil || n < 1 || n > 1<<30 {
-			return errors.New("must be a size up to 1GiB, for example 16KiB")
-		}
-		*field(c) = int(n)
-		return nil
+func parseByteSize(text string) (byteCount int, err error) {
+	n, err := humanize.ParseBytes(text)
+	if err != nil || n < 1 || n > 1<<30 {
+		return 0, errors.New("must be a size up to 1GiB, for example 16KiB")
 	}
+	return int(n), nil
 }
 
-// urlField parses the URL of a service, or nothing.
-func urlField(field func(*Config) *string) parser {
-	return func(c *Config, text string) error {
-		if text != "" && !isHTTPURL(text) {
-			return errNoHTTPURL
-		}
-		*field(c) = text
-		return nil
+// parseURL parses the URL of a service, or nothing.
+func parseURL(text string) (string, error) {
+	if text != "" && !isHTTPURL(text) {
+		return "", errNoHTTPURL
 	}
+	return text, nil
 }
 
 var errNoHTTPURL = errors.New("must be an http or https URL")
@@ -155,106 +178,87 @@ func isHTTPURL(text string) bool {
 	return err == nil && u.Host != "" && (u.Scheme == "https" || u.Scheme == "http")
 }
 
-// patternsField parses patterns for path.Match.
-func patternsField(field func(*Config) *[]string) parser {
-	return func(c *Config, text string) error {
-		if err := listField(field)(c, text); err != nil {
-			return err
-		}
-		for _, pattern := range *field(c) {
-			if _, err := path.Match(pattern, ""); err != nil {
-				return fmt.Errorf("%q must be a pattern, for example *.example.com", pattern)
-			}
-		}
-		return nil
+func parseHostPort(text string) (string, error) {
+	_, port, err := net.SplitHostPort(text)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
 	}
+	if err != nil {
+		return "", errors.New("must be host:port")
+	}
+	return text, nil
 }
 
-// networksField parses networks. An address is a network of one address.
-func networksField(field func(*Config) *[]netip.Prefix) parser {
-	return func(c *Config, text string) error {
-		var networks []netip.Prefix
-		for _, part := range splitList(text) {
-			network, err := netip.ParsePrefix(part)
-			if address, addressErr := netip.ParseAddr(part); addressErr == nil && address.Zone() == "" {
-				network, err = address.Prefix(address.BitLen())
-			}
-			if err != nil {
-				return fmt.Errorf("%q must be a network, for example 10.0.0.0/8", part)
-			}
-			networks = append(networks, network.Masked())
+// parsePatterns parses patterns for path.Match.
+func parsePatterns(text string) ([]string, error) {
+	patterns, err := listOf()(text)
+	for _, pattern := range patterns {
+		if _, err := path.Match(pattern, ""); err != nil {
+			return nil, fmt.Errorf("%q must be a pattern, for example *.example.com", pattern)
 		}
-		*field(c) = networks
-		return nil
 	}
+	return patterns, err
 }
 
-func boolField(field func(*Config) *bool) parser {
-	return func(c *Config, text string) error {
-		if text != "true" && text != "false" {
-			return errors.New("must be true or false")
+// parseNetworks parses networks. An address is a network of one address.
+func parseNetworks(text string) (networks []netip.Prefix, err error) {
+	for _, part := range splitList(text) {
+		network, err := netip.ParsePrefix(part)
+		if address, addressErr := netip.ParseAddr(part); addressErr == nil && address.Zone() == "" {
+			network, err = address.Prefix(address.BitLen())
 		}
-		*field(c) = text == "true"
-		return nil
+		if err != nil {
+			return nil, fmt.Errorf("%q must be a network, for example 10.0.0.0/8", part)
+		}
+		networks = append(networks, network.Masked())
 	}
+	return networks, nil
 }
 
-// mapField parses a list of name=value. No pairs are a nil map.
-func mapField[V any](field func(*Config) *map[string]V, parseValue func(name, text string) (V, error)) parser {
-	return func(c *Config, text string) error {
+func parseBool(text string) (bool, error) {
+	if text != "true" && text != "false" {
+		return false, errors.New("must be true or false")
+	}
+	return text == "true", nil
+}
+
+// mapOf parses a list of name=value. No pairs are a nil map.
+func mapOf[V any](parseValue func(name, text string) (V, error)) func(text string) (map[string]V, error) {
+	return func(text string) (map[string]V, error) {
 		texts, err := splitPairs(text)
 		if err != nil || len(texts) == 0 {
-			return err
+			return nil, err
 		}
 		values := make(map[string]V, len(texts))
 		for _, name := range slices.Sorted(maps.Keys(texts)) {
 			if values[name], err = parseValue(name, texts[name]); err != nil {
-				return err
+				return nil, err
 			}
 		}
-		*field(c) = values
-		return nil
+		return values, nil
 	}
 }
 
-func secretMapField(field func(*Config) *map[string]Secret) parser {
-	return mapField(field, func(_, text string) (Secret, error) { return Secret(text), nil })
-}
-
-func parseLogLevel(c *Config, text string) error {
-	if err := choiceField(func(*Config) *string { return &text }, "debug", "info", "warn", "error")(c, text); err != nil {
-		return err
+func parseLogLevel(text string) (zerolog.Level, error) {
+	if _, err := oneOf("debug", "info", "warn", "error")(text); err != nil {
+		return 0, err
 	}
-	level, err := zerolog.ParseLevel(text)
-	c.Log.Level = level
-	return err
+	return zerolog.ParseLevel(text)
 }
 
-func parseRedisDB(c *Config, text string) (err error) {
-	if c.Redis.DB, err = strconv.Atoi(text); err != nil || c.Redis.DB < 0 {
-		return errors.New("must be a whole number from 0 on")
+func parseDatabaseNumber(text string) (int, error) {
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 0 {
+		return 0, errors.New("must be a whole number from 0 on")
 	}
-	return nil
-}
-
-func parseVODAppID(c *Config, text string) error {
-	c.Cloud.VODAppID = 0
-	return skipEmpty(positiveIntField(func(c *Config) *int64 { return &c.Cloud.VODAppID }))(c, text)
-}
-
-func parseWebhookSecrets(c *Config, text string) error {
-	c.Webhooks.Secrets = nil
-	for _, part := range splitList(text) {
-		c.Webhooks.Secrets = append(c.Webhooks.Secrets, Secret(part))
-	}
-	return nil
+	return n, nil
 }
 
 func parseTemplateSuffix(name, suffix string) (string, error) {
-	if !isURLSafe(name) || strings.ToLower(name) != name {
+	if !signing.IsName(name) || strings.ToLower(name) != name {
 		return "", fmt.Errorf("the name %q must consist of a-z 0-9 _ -", name)
 	}
-	if !isURLSafe(suffix) {
+	if !signing.IsName(suffix) {
 		return "", fmt.Errorf("the suffix %q of %s must consist of A-Z a-z 0-9 _ -", suffix, name)
 	}
 	return suffix, nil
@@ -285,30 +289,24 @@ func parseDomainDelta(domain, text string) (delta time.Duration, err error) {
 	return delta, err
 }
 
-// maxDomainWeight is the largest weight of a play domain, signing.MaxDomainWeight.
-const maxDomainWeight = 1000
-
-func parsePlayDomains(c *Config, text string) error {
-	var domains []WeightedDomain
+func parseWeightedDomains(text string) (domains []WeightedDomain, err error) {
 	for _, part := range splitList(text) {
 		name, weightText, hasWeight := strings.Cut(part, "=")
 		d := WeightedDomain{Name: name, Weight: 1}
 		if hasWeight {
-			var err error
-			if d.Weight, err = strconv.Atoi(weightText); err != nil || d.Weight < 1 || d.Weight > maxDomainWeight {
-				return fmt.Errorf("the weight of %s must be from 1 to %d", cmp.Or(name, part), maxDomainWeight)
+			if d.Weight, err = strconv.Atoi(weightText); err != nil || d.Weight < 1 || d.Weight > signing.MaxDomainWeight {
+				return nil, fmt.Errorf("the weight of %s must be from 1 to %d", cmp.Or(name, part), signing.MaxDomainWeight)
 			}
 		}
 		if slices.ContainsFunc(domains, func(other WeightedDomain) bool { return other.Name == name }) {
-			return fmt.Errorf("%q occurs twice", name)
+			return nil, fmt.Errorf("%q occurs twice", name)
 		}
 		domains = append(domains, d)
 	}
 	if len(domains) == 0 {
-		return errors.New("must have at least one domain")
+		return nil, errors.New("must have at least one domain")
 	}
-	c.Play.Domains = domains
-	return nil
+	return domains, nil
 }
 
 // splitList splits a comma-separated list and omits empty parts.
@@ -334,11 +332,4 @@ func splitPairs(text string) (map[string]string, error) {
 		pairs[name] = value
 	}
 	return pairs, nil
-}
-
-// isURLSafe reports whether s needs no escape in a live code and in a URL.
-func isURLSafe(s string) bool { return s != "" && !strings.ContainsFunc(s, isNotURLSafeRune) }
-
-func isNotURLSafeRune(r rune) bool {
-	return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '_' || r == '-')
 }

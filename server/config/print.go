@@ -61,21 +61,3 @@ func (c *Config) derivedValueText(keyName string) string {
 func (c *Config) WrapKeyError(keyName string, err error) error {
 	return c.effective.wrapKeyError(keyName, err)
 }
-
-// IsReloadable reports whether a reload applies a new value of a key, or the key needs a
-// restart.
-func IsReloadable(keyName string) bool {
-	k, _ := keyByName(keyName)
-	return k.form&reloadable != 0
-}
-
-// ChangedKeys lists the keys whose text differs. Values that are generated at each
-// start do not count.
-func ChangedKeys(before, after *Config) (names []string) {
-	for _, k := range keys {
-		if before.effective[k.name].text != after.effective[k.name].text {
-			names = append(names, k.name)
-		}
-	}
-	return names
-}

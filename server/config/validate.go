@@ -5,9 +5,10 @@ import (
 	"maps"
 	"net"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
+
+	"onair/signing"
 )
 
 const (
@@ -16,8 +17,10 @@ const (
 	maxCode       = 128      // bytes, of a live code
 	minBatch      = 16 << 10 // bytes, bounds limits.batch: more than any one command takes
 
-	maxMissed   = 250                 // bounds heartbeat.missed, as in package presence
-	maxPresence = 12 * 24 * time.Hour // bounds interval × missed + grace, as in package presence
+	// As in package presence.
+	maxMissed       = 250                 // bounds heartbeat.missed
+	maxPresence     = 12 * 24 * time.Hour // bounds interval × missed + grace
+	maxOfflinePolls = 1 << 20             // bounds poll.offline_after
 )
 
 const wordRule = "must consist of A-Z a-z 0-9 _ -"
@@ -57,9 +60,8 @@ func (v *validation) keysAreValid(keyNames ...string) bool {
 // validate checks values against each other and against fixed bounds.
 func (v *validation) validate() {
 	v.validateAuth()
-	v.validateListeners()
 	v.validateCodeTemplate()
-	v.validateDomainsAndApps()
+	v.validateDomains()
 	v.validateSigners()
 	v.validateHeartbeat()
 	v.validateDurations()
@@ -72,9 +74,6 @@ func (v *validation) validate() {
 	}
 	if v.Limits.Batch < minBatch {
 		v.rejectValue("limits.batch", "must be at least %d bytes: no start would fit", minBatch)
-	}
-	if v.Limits.Window > maxWindow {
-		v.rejectValue("limits.window", "must be at most %d", maxWindow)
 	}
 	if len(v.Play.Protocols) == 0 {
 		v.addFirstError("play.protocols", "must have at least one protocol")
@@ -99,19 +98,6 @@ func (v *validation) validateAuth() {
 	}
 	if u := v.Auth.JWKSURL; u != "" && !isHTTPURL(u) {
 		v.rejectValue("auth.jwks_url", "%w", errNoHTTPURL)
-	}
-}
-
-// validateListeners checks addresses.
-func (v *validation) validateListeners() {
-	for _, l := range []struct{ name, address string }{{"listen", v.Listen}, {"ops.listen", v.Ops.Listen}} {
-		_, port, err := net.SplitHostPort(l.address)
-		if err == nil {
-			_, err = strconv.ParseUint(port, 10, 16)
-		}
-		if err != nil {
-			v.rejectValue(l.name, "must be host:port")
-		}
 	}
 }
 
@@ -143,8 +129,7 @@ func isLoopback(address string) bool {
 // validateCodeTemplate checks that the template yields valid live codes, a different
 // one for each anchor or session.
 func (v *validation) validateCodeTemplate() {
-	if !isURLSafe(v.BizID) {
-		v.rejectValue("bizid", wordRule)
+	if !v.keysAreValid("bizid") {
 		return
 	}
 	// Each variable is replaced by the shortest text that it can have.
@@ -155,7 +140,7 @@ func (v *validation) validateCodeTemplate() {
 	switch {
 	case shortest == code:
 		v.rejectValue("code", "must contain {anchor}, {anchor_hash} or {session}: all anchors would have the same live code")
-	case !isURLSafe(shortest):
+	case !signing.IsName(shortest):
 		v.rejectValue("code", "%s and {bizid}, {anchor}, {anchor_hash}, {session}", wordRule)
 	case !strings.HasPrefix(code, v.BizID+"_"):
 		v.rejectValue("code", "must start with {bizid}_")
@@ -164,11 +149,10 @@ func (v *validation) validateCodeTemplate() {
 	}
 }
 
-// validateDomainsAndApps checks the domains and paths of push and play URLs.
-func (v *validation) validateDomainsAndApps() {
-	isNotDomainRune := func(r rune) bool { return isNotURLSafeRune(r) && !strings.ContainsRune(".:[]", r) }
+// validateDomains checks the domains of push and play URLs.
+func (v *validation) validateDomains() {
 	validateDomain := func(name, domain string) {
-		if v.keysAreValid("bizid") && (domain == "" || strings.ContainsFunc(domain, isNotDomainRune)) {
+		if v.keysAreValid("bizid") && !signing.IsDomain(domain) {
 			v.rejectValue(name, "%q must be a domain", domain)
 		}
 	}
@@ -176,24 +160,13 @@ func (v *validation) validateDomainsAndApps() {
 	for _, d := range v.Play.Domains {
 		validateDomain("play.domain", d.Name)
 	}
-	for _, app := range []struct{ keyName, value string }{{"push.app", v.Push.App}, {"play.app", v.Play.App}} {
-		if !isURLSafe(app.value) {
-			v.rejectValue(app.keyName, wordRule)
-		}
-	}
 }
 
 // validateHeartbeat checks the bounds of a lease.
 func (v *validation) validateHeartbeat() {
 	h := v.Heartbeat
-	switch {
-	case h.Interval < 100*time.Millisecond:
-		v.rejectValue("heartbeat.interval", "must be at least 100ms")
-	case h.Interval%time.Millisecond != 0:
+	if h.Interval%time.Millisecond != 0 {
 		v.rejectValue("heartbeat.interval", "must be a whole number of milliseconds")
-	}
-	if h.Missed > maxMissed {
-		v.rejectValue("heartbeat.missed", "must be at most %d", maxMissed)
 	}
 	if v.keysAreValid("heartbeat.interval") && h.Grace > h.Interval {
 		v.rejectValue("heartbeat.grace", "must be at most heartbeat.interval (%v)", h.Interval)
@@ -203,36 +176,12 @@ func (v *validation) validateHeartbeat() {
 	}
 }
 
-// durationBound is the least value of a duration.
-type durationBound struct {
-	name           string
-	value, minimum time.Duration
-}
-
-func (v *validation) validateMinimums(bounds ...durationBound) {
-	for _, b := range bounds {
-		if b.value < b.minimum {
-			v.rejectValue(b.name, "must be at least %v", b.minimum)
-		}
-	}
-}
-
-// validateDurations checks the bounds of durations outside of leases and signers.
+// validateDurations checks durations outside of leases and signers against each other and
+// against the bounds of package presence.
 func (v *validation) validateDurations() {
-	v.validateMinimums(
-		durationBound{"flight.latency", v.Flight.Latency, time.Millisecond},
-		durationBound{"hub.tick", v.Hub.Tick, time.Millisecond},
-		durationBound{"idle", v.Idle, time.Second},
-		durationBound{"push.ttl", v.Push.TTL, time.Second},
-		durationBound{"play.ttl", v.Play.TTL, 2 * time.Second},
-		durationBound{"vod.ttl", v.VOD.TTL, time.Second},
-		durationBound{"liveness.start_within", v.Liveness.StartWithin, time.Second},
-		durationBound{"liveness.callback_only", v.Liveness.CallbackOnly, time.Second},
-		durationBound{"liveness.poll_blind", v.Liveness.PollBlind, v.Poll.Interval},
-		durationBound{"poll.interval", v.Poll.Interval, time.Second},
-		durationBound{"recordings.every", v.Recordings.Every, time.Minute},
-		durationBound{"webhooks.retry", v.Webhooks.Retry, time.Second},
-	)
+	if v.keysAreValid("poll.interval") && v.Liveness.PollBlind < v.Poll.Interval {
+		v.rejectValue("liveness.poll_blind", "must be at least %v", v.Poll.Interval)
+	}
 	if v.keysAreValid("hub.tick") && v.Hub.Counters < v.Hub.Tick {
 		v.rejectValue("hub.counters", "must be at least hub.tick (%v)", v.Hub.Tick)
 	}
@@ -259,7 +208,7 @@ func (v *validation) validateHooks() {
 		"tencent": v.Hooks.Tencent, "srs": v.Hooks.SRS, "nginx_rtmp": v.Hooks.NginxRTMP, "mediamtx": v.Hooks.MediaMTX, "zlm": v.Hooks.ZLM,
 	} {
 		key := "hooks." + name
-		if h.Secret != "" && !isURLSafe(h.Secret.Reveal()) {
+		if h.Secret != "" && !signing.IsName(h.Secret.Reveal()) {
 			v.rejectValue(key+".secret", "%s, to be a path segment", wordRule)
 		}
 		if slices.Contains(hookEvents, h.Secret.Reveal()) {
@@ -290,7 +239,7 @@ func (v *validation) validateRedis() {
 			v.rejectValue("redis.addrs", "%q must be host:port", addr)
 		}
 	}
-	if !isURLSafe(r.Prefix) {
+	if !signing.IsName(r.Prefix) {
 		v.rejectValue("redis.prefix", wordRule)
 	}
 	if r.DB != 0 && len(r.Addrs) > 1 && r.MasterName == "" {

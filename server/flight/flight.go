@@ -2,6 +2,7 @@ package flight
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -40,9 +41,9 @@ type Recorder struct {
 	written   prometheus.Counter
 }
 
-// New returns nil if no directory is configured. An error is returned when no file can be
-// written to the directory.
-func New(cfg *config.Flight, reg prometheus.Registerer, log zerolog.Logger) (*Recorder, error) {
+// NewIfConfigured returns nil if no directory is configured. An error is returned when no file
+// can be written to the directory.
+func NewIfConfigured(cfg *config.Flight, reg prometheus.Registerer, log zerolog.Logger) (*Recorder, error) {
 	written := promauto.With(reg).NewCounter(prometheus.CounterOpts{
 		Name: "onair_flight_recordings_total", Help: "Traces that were written because a diff was late.",
 	})
@@ -83,8 +84,9 @@ func (f *Recorder) writeTrace(ctx context.Context, w io.Writer) error {
 	return err
 }
 
-// RecordLateDiff makes Run write a trace. It does not block, and may be called concurrently.
-func (f *Recorder) RecordLateDiff(latency time.Duration) {
+// TriggerTrace makes Run write a trace, because a diff was late by that latency. It does not
+// block, and may be called concurrently.
+func (f *Recorder) TriggerTrace(latency time.Duration) {
 	select {
 	case f.lateDiffs <- latency:
 	default:
@@ -133,11 +135,7 @@ func (f *Recorder) saveTrace(ctx context.Context, now time.Time) (path string, e
 	if err != nil {
 		return "", err
 	}
-	err = f.writeTrace(ctx, file)
-	if closeErr := file.Close(); err == nil {
-		err = closeErr
-	}
-	if err != nil {
+	if err := errors.Join(f.writeTrace(ctx, file), file.Close()); err != nil {
 		os.Remove(path)
 		return "", err
 	}
@@ -146,9 +144,8 @@ func (f *Recorder) saveTrace(ctx context.Context, now time.Time) (path string, e
 		return "", err
 	}
 	slices.Sort(paths) // by time, which is in the name
-	for len(paths) > maxTraceFiles {
-		os.Remove(paths[0])
-		paths = paths[1:]
+	for _, oldPath := range paths[:max(0, len(paths)-maxTraceFiles)] {
+		os.Remove(oldPath)
 	}
 	return path, nil
 }

@@ -18,7 +18,7 @@ func TestFlightNowhere(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := New(&config.Flight{Dir: file}, prometheus.NewRegistry(), zerolog.Nop()); err == nil || !strings.Contains(err.Error(), "flight.dir") {
+	if _, err := NewIfConfigured(&config.Flight{Dir: file}, prometheus.NewRegistry(), zerolog.Nop()); err == nil || !strings.Contains(err.Error(), "flight.dir") {
 		t.Errorf("%v", err)
 	}
 }

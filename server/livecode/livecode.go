@@ -89,9 +89,5 @@ func (t Template) OriginalCode(name string, suffixes map[string]string) string {
 
 // IsValid reports whether a text is a live code: 1 to MaxLength of A-Z a-z 0-9 _ -.
 func IsValid(text string) bool {
-	return text != "" && len(text) <= MaxLength && !strings.ContainsFunc(text, isForbiddenRune)
-}
-
-func isForbiddenRune(r rune) bool {
-	return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '_' || r == '-')
+	return len(text) <= MaxLength && signing.IsName(text)
 }

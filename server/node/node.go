@@ -29,7 +29,6 @@ import (
 	"onair/server/rest"
 	"onair/server/runtimeconfig"
 	"onair/server/sockets"
-	"onair/server/tokens"
 	"onair/server/urls"
 	"onair/server/webhooks"
 )
@@ -58,7 +57,6 @@ type Options struct {
 type Parts struct {
 	Runtime   *runtimeconfig.Store
 	Admission *admission.Admission
-	Tokens    *tokens.Verifier
 	URLs      *urls.Signer
 	Recovery  *recovery.Recovery
 	Hub       *hub.Hub
@@ -100,9 +98,8 @@ func New(ctx context.Context, o Options) (n *Node, err error) {
 	if n.Runtime, err = runtimeconfig.New(ctx, cfg, o.Metrics, o.Log); err != nil {
 		return nil, ConfigError{err}
 	}
-	n.Tokens = tokens.New(n.Runtime, o.Metrics, o.Log)
 	n.URLs = urls.New(n.Runtime, o.Metrics)
-	if n.certificate, err = certificate.New(&cfg.TLS, o.Metrics, o.Log); err != nil {
+	if n.certificate, err = certificate.NewIfConfigured(&cfg.TLS, o.Metrics, o.Log); err != nil {
 		return nil, ConfigError{err}
 	}
 	if cfg.Webhooks.URL != "" {
@@ -116,7 +113,7 @@ func New(ctx context.Context, o Options) (n *Node, err error) {
 	} else if n.providers, err = leader.NewProviders(cfg); err != nil {
 		return nil, ConfigError{err}
 	}
-	if n.flight, err = flight.New(&cfg.Flight, o.Metrics, o.Log); err != nil {
+	if n.flight, err = flight.NewIfConfigured(&cfg.Flight, o.Metrics, o.Log); err != nil {
 		return nil, ConfigError{err}
 	}
 	n.Hub = n.newHub()
@@ -132,12 +129,12 @@ func (n *Node) newHub() *hub.Hub {
 	cfg := n.Config
 	var onLate func(time.Duration)
 	if n.flight != nil {
-		onLate = n.flight.RecordLateDiff
+		onLate = n.flight.TriggerTrace
 	}
 	return hub.New(hub.Options{
 		OnLateDiff: onLate, LateThreshold: cfg.Flight.Latency,
 		Lists: cfg.Lists, Tick: cfg.Hub.Tick, CounterDelay: cfg.Hub.Counters, IdleInterval: cfg.Idle,
-		Limits: hubLimits(cfg), Signer: n.URLs.ViewSigner(), Metrics: n.Metrics,
+		Limits: hubLimits(cfg), Signer: n.URLs, Metrics: n.Metrics,
 		OnViewersChange: func(st *presence.Stream, count int) { n.Presence.SetViewers(st.Session, count) },
 	})
 }
@@ -178,11 +175,11 @@ func (n *Node) joinLog(ctx context.Context) error {
 	}, n.Metrics)
 	p.Sockets = &sockets.Server{
 		Node: node, Hub: n.Hub, Attachments: n.follower.attachments, Broadcasts: p.Broadcasts,
-		Runtime: n.Runtime, Admission: n.Admission, Tokens: n.Tokens, URLs: n.URLs, Recovery: n.Recovery, Log: n.Log,
+		Runtime: n.Runtime, Admission: n.Admission, URLs: n.URLs, Recovery: n.Recovery, Log: n.Log,
 	}
 	p.API = rest.New(rest.Options{
 		Node: node, Hub: n.Hub, Broadcasts: p.Broadcasts, Recordings: p.Recordings,
-		Runtime: n.Runtime, Admission: n.Admission, Tokens: n.Tokens, URLs: n.URLs, Metrics: n.Metrics, Log: n.Log,
+		Runtime: n.Runtime, Admission: n.Admission, URLs: n.URLs, Metrics: n.Metrics, Log: n.Log,
 	})
 	return nil
 }

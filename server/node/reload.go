@@ -2,11 +2,9 @@ package node
 
 import (
 	"context"
-	"slices"
 
 	"onair/server/admission"
 	"onair/server/config"
-	"onair/server/runtimeconfig"
 )
 
 // Reload applies the reloadable keys of the configuration that load returns. If that fails,
@@ -22,23 +20,22 @@ func (n *Node) Reload(ctx context.Context, load func() (*config.Config, error)) 
 		return
 	}
 	n.metrics.reloads.WithLabelValues(resultOK).Inc()
-	changed := config.ChangedKeys(n.status.loadedConfig, loaded)
+	changed, needRestart := config.ChangedKeys(n.status.loadedConfig, loaded)
 	n.status.loadedConfig = loaded
-	restartKeys := slices.DeleteFunc(slices.Clone(changed), config.IsReloadable)
 	n.Log.Info().Strs("changed", changed).Msg("configuration reloaded")
 	next := n.Runtime.Current()
 	if (n.certificate == nil) != (next.TLS.Cert == "") {
-		restartKeys = append(restartKeys, "tls.cert")
+		needRestart = append(needRestart, "tls.cert")
 	}
-	if len(restartKeys) > 0 {
-		n.Log.Warn().Strs("keys", restartKeys).Msg("changed keys require a restart")
+	if len(needRestart) > 0 {
+		n.Log.Warn().Strs("keys", needRestart).Msg("changed keys require a restart")
 	}
 	n.Level.Set(next.Log.Level) // last, so that the lines above are written
 }
 
 // applyConfig applies the reloadable keys of a configuration, all or none.
 func (n *Node) applyConfig(ctx context.Context, loaded *config.Config) error {
-	merged, err := runtimeconfig.Merge(n.Runtime.Current().Config, loaded)
+	merged, err := config.MergeReloadable(n.Runtime.Current().Config, loaded)
 	if err != nil {
 		return err
 	}

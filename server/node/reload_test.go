@@ -20,7 +20,6 @@ import (
 	"onair/server/auth"
 	"onair/server/config"
 	"onair/server/nodetest"
-	"onair/server/runtimeconfig"
 )
 
 // TestReload: keys, limits and the log level change while sockets stay; what
@@ -121,7 +120,7 @@ func TestReloadTakesOver(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if next, err := runtimeconfig.Merge(made, is); err != nil || next.Auth.Issuer != "me" || next.Auth.Secret != made.Auth.Secret {
+	if next, err := config.MergeReloadable(made, is); err != nil || next.Auth.Issuer != "me" || next.Auth.Secret != made.Auth.Secret {
 		t.Errorf("issuer %q, %v", next.Auth.Issuer, err)
 	}
 }

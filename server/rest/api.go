@@ -21,7 +21,6 @@ import (
 	"onair/server/broadcast"
 	"onair/server/recordings"
 	"onair/server/runtimeconfig"
-	"onair/server/tokens"
 	"onair/server/urls"
 )
 
@@ -34,7 +33,6 @@ type Options struct {
 
 	Runtime   *runtimeconfig.Store
 	Admission *admission.Admission
-	Tokens    *tokens.Verifier
 	URLs      *urls.Signer
 	Metrics   *prometheus.Registry
 	Log       zerolog.Logger

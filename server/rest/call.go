@@ -56,7 +56,7 @@ func (a *API) requireViewer(next handlerFunc) http.HandlerFunc {
 // authorize calls next if the token is valid, or absent, and check allows the call.
 func (a *API) authorize(next handlerFunc, check func(who auth.Identity, hasToken bool) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		who, hasToken, err := a.Tokens.VerifyRequest(r)
+		who, hasToken, err := a.Runtime.VerifyBearerToken(r)
 		if err == nil {
 			err = check(who, hasToken)
 		}

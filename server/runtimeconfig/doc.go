@@ -2,9 +2,10 @@
 // configuration, the verifier of tokens, the signers of URLs and the webhook endpoint.
 //
 // Store.Current returns the current Config, which is immutable. A reload merges the loaded
-// configuration into the current one (Merge), builds a Config from it (Build), and makes it
-// current (Replace) or discards it (Discard). Check builds a Config without a node.
-// NewSigners makes the signers alone.
+// configuration into the current one (config.MergeReloadable), builds a Config from it (Build),
+// and makes it current (Replace) or discards it (Discard). TryBuild builds a Config without a
+// node. NewSigners makes the signers alone. VerifyToken and VerifyBearerToken verify tokens with
+// the current keys, and count those that they refuse.
 //
 // Current may be called concurrently with everything; reloads must not be concurrent. If
 // token keys come from a URL, package auth refreshes them in a goroutine, which ends with the

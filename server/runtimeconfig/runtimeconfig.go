@@ -51,9 +51,8 @@ func (s *Store) Current() *Config { return s.current.Load() }
 // Build makes the parts of a configuration; it does not become current. If the configuration of
 // tokens has not changed, it shares the token keys of the current one, so that fetched keys stay
 // valid while they cannot be fetched. The caller must pass the result to Replace or Discard.
-func (s *Store) Build(ctx context.Context, cfg *config.Config) (*Config, error) {
-	next := &Config{Config: cfg}
-	var err error
+func (s *Store) Build(ctx context.Context, cfg *config.Config) (next *Config, err error) {
+	next = &Config{Config: cfg}
 	if next.Signers, err = NewSigners(cfg); err != nil {
 		return nil, err
 	}
@@ -75,7 +74,7 @@ func (s *Store) Build(ctx context.Context, cfg *config.Config) (*Config, error) 
 		s.metrics.keysReadAt.Set(0) // the keys of these settings were not read yet
 	}
 	ctx, next.stopKeyRefresh = context.WithCancel(ctx)
-	if next.Tokens, err = newTokenVerifier(ctx, cfg, s.log, s.metrics.recordKeyFetch); err != nil {
+	if next.Tokens, err = auth.NewVerifier(ctx, &cfg.Auth, s.metrics.recordKeyFetch, s.log); err != nil {
 		next.stopKeyRefresh()
 		return nil, err
 	}
@@ -96,9 +95,9 @@ func (s *Store) Discard(next *Config) {
 	}
 }
 
-// Check makes the parts of a configuration and discards them. It does not fetch token keys, so
-// that it does not depend on the network.
-func Check(ctx context.Context, cfg *config.Config) error {
+// TryBuild makes the parts of a configuration and discards them. It does not fetch token keys,
+// so that it does not depend on the network.
+func TryBuild(ctx context.Context, cfg *config.Config) error {
 	offline := *cfg
 	offline.Auth.JWKSURL = ""
 	s := &Store{log: zerolog.Nop(), metrics: newMetrics(nil)}
@@ -110,21 +109,10 @@ func Check(ctx context.Context, cfg *config.Config) error {
 	return nil
 }
 
-// newTokenVerifier makes the configured verifier of tokens.
-func newTokenVerifier(ctx context.Context, cfg *config.Config, log zerolog.Logger, onFetch func(error)) (*auth.Verifier, error) {
-	secrets := map[string][]byte{}
-	for kid, secret := range cfg.Auth.Secrets {
-		secrets[kid] = []byte(secret.Reveal())
-	}
-	return auth.NewVerifier(ctx, auth.Config{
-		Secret: []byte(cfg.Auth.Secret.Reveal()), Secrets: secrets, PublicKey: cfg.Auth.PublicKey,
-		JWKSURL: cfg.Auth.JWKSURL, Issuer: cfg.Auth.Issuer, Audience: cfg.Auth.Audience, Logger: log, OnJWKSRead: onFetch,
-	})
-}
-
 type metrics struct {
-	keyFetches *prometheus.CounterVec
-	keysReadAt prometheus.Gauge
+	keyFetches    *prometheus.CounterVec
+	keysReadAt    prometheus.Gauge
+	tokensRefused prometheus.Counter
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -136,6 +124,9 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		keysReadAt: f.NewGauge(prometheus.GaugeOpts{
 			Name: "onair_jwks_last_fetch_timestamp_seconds",
 			Help: "When the token keys at auth.jwks_url were last read; 0: never, or the URL is not set.",
+		}),
+		tokensRefused: f.NewCounter(prometheus.CounterOpts{
+			Name: "onair_tokens_refused_total", Help: "Tokens that were refused: malformed, expired, or signed by no known key.",
 		}),
 	}
 	for _, result := range []string{"ok", "failed"} {

@@ -124,7 +124,7 @@ func (c *client) handleFirstMessage(ctx context.Context, message []byte) {
 		c.reject(e)
 		return
 	}
-	identity, err := c.server.Tokens.VerifyToken(ctx, a.Token)
+	identity, err := c.server.Runtime.VerifyToken(ctx, a.Token)
 	if err == nil {
 		err = c.endpoint.checkRole(identity)
 	}
@@ -255,7 +255,7 @@ func (c *client) allowMessage() bool {
 
 // replaceIdentity verifies a newer token and replaces the identity of the client with it.
 func (c *client) replaceIdentity(ctx context.Context, m *wire.Auth) error {
-	identity, err := c.server.Tokens.VerifyToken(ctx, m.Token)
+	identity, err := c.server.Runtime.VerifyToken(ctx, m.Token)
 	if err == nil {
 		err = c.handler.checkNewIdentity(c.currentIdentity(), identity)
 	}

@@ -15,7 +15,7 @@ import (
 	"onair/hub/wire"
 	"onair/server/auth"
 	"onair/server/nodetest"
-	"onair/server/tokens"
+	"onair/server/runtimeconfig"
 )
 
 // panickingHook is a hook of a logger that panics at each line.
@@ -35,7 +35,11 @@ func servePanics(s *nodetest.Server) *sockettest.Listener {
 		panic("on purpose")
 	})
 	sockets := *s.Node.Sockets
-	sockets.Tokens = tokens.New(s.Node.Runtime, prometheus.NewRegistry(), zerolog.New(io.Discard).Hook(panickingHook{}))
+	var err error
+	sockets.Runtime, err = runtimeconfig.New(s.T.Context(), s.Node.Runtime.Current().Config, prometheus.NewRegistry(), zerolog.New(io.Discard).Hook(panickingHook{}))
+	if err != nil {
+		s.T.Fatal(err)
+	}
 	mux.HandleFunc("GET /v1/viewer", sockets.ViewerHandler())
 	mux.HandleFunc("GET /v1/anchor", sockets.AnchorHandler())
 	return sockettest.Serve(s.T, s.Node.Recovery.Middleware(mux))

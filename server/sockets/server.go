@@ -19,7 +19,6 @@ import (
 	"onair/server/recovery"
 	"onair/server/response"
 	"onair/server/runtimeconfig"
-	"onair/server/tokens"
 	"onair/server/urls"
 )
 
@@ -33,7 +32,6 @@ type Server struct {
 
 	Runtime   *runtimeconfig.Store
 	Admission *admission.Admission
-	Tokens    *tokens.Verifier
 	URLs      *urls.Signer
 	Recovery  *recovery.Recovery
 	Poller    *socket.Poller // nil: each socket has a reading goroutine
@@ -85,7 +83,7 @@ func (s *Server) openHandler(e *endpoint) http.HandlerFunc {
 			return
 		}
 		defer reservation.Release()
-		identity, hasToken, err := s.Tokens.VerifyRequest(r)
+		identity, hasToken, err := s.Runtime.VerifyBearerToken(r)
 		if err == nil && hasToken {
 			err = e.checkRole(identity)
 		}

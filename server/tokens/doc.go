@@ -1,3 +1,0 @@
-// Package tokens verifies the tokens of requests and messages with the current keys, and
-// counts those that it refuses.
-package tokens
