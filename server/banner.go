@@ -18,23 +18,18 @@ const developmentTokenTTL = 24 * time.Hour
 // The addresses are those of the listeners.
 func printBanner(w io.Writer, cfg *config.Config, publicAddress, opsAddress string) error {
 	now := time.Now()
-	anchor, err := signToken(cfg, auth.Anchor, "alice", developmentTokenTTL, now)
-	if err != nil {
-		return err
-	}
-	viewer, err := signToken(cfg, auth.Viewer, "bob", developmentTokenTTL, now)
-	if err != nil {
-		return err
-	}
-	admin, err := signToken(cfg, auth.Admin, "op", developmentTokenTTL, now)
-	if err != nil {
-		return err
+	tokens := map[auth.Role]string{}
+	for role, userID := range map[auth.Role]string{auth.Anchor: "alice", auth.Viewer: "bob", auth.Admin: "op"} {
+		var err error
+		if tokens[role], err = signToken(cfg, role, userID, developmentTokenTTL, now); err != nil {
+			return err
+		}
 	}
 	httpScheme, socketScheme := "http", "ws"
 	if cfg.TLS.Cert != "" {
 		httpScheme, socketScheme = "https", "wss"
 	}
-	_, err = fmt.Fprintf(w, `
+	_, err := fmt.Fprintf(w, `
   onair %[1]s
 
   wall       %[2]s://%[4]s/
@@ -60,6 +55,7 @@ func printBanner(w io.Writer, cfg *config.Config, publicAddress, opsAddress stri
     npx wscat -s onair.v1 -c %[3]s://%[4]s/v1/anchor -H "Authorization: Bearer %[8]s"
                                                           and type  {"type":"start","title":"Hello"}  then  {"type":"beat","n":1}
 
-`, buildinfo.Version(), httpScheme, socketScheme, publicAddress, opsAddress, cfg.Data, strings.Join(cfg.GeneratedSecrets, ", "), anchor, viewer, admin)
+`, buildinfo.Version(), httpScheme, socketScheme, publicAddress, opsAddress, cfg.Data, strings.Join(cfg.GeneratedSecrets, ", "),
+		tokens[auth.Anchor], tokens[auth.Viewer], tokens[auth.Admin])
 	return err
 }

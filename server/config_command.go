@@ -15,7 +15,7 @@ import (
 )
 
 // newConfigCommand returns the command that checks or prints the configuration.
-func newConfigCommand(load func() (*config.Config, error), stdout io.Writer) *cobra.Command {
+func newConfigCommand(load configLoader, stdout io.Writer) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "config", Short: "check or print the configuration",
 		RunE: func(*cobra.Command, []string) error {
@@ -24,27 +24,19 @@ func newConfigCommand(load func() (*config.Config, error), stdout io.Writer) *co
 	}
 	cmd.AddCommand(&cobra.Command{
 		Use: "check", Short: "check the configuration, its keys and its certificate", Args: rejectArguments,
-		RunE: func(c *cobra.Command, _ []string) error {
-			cfg, err := load()
-			if err != nil {
-				return err
-			}
+		RunE: load.runE(func(c *cobra.Command, _ []string, cfg *config.Config) error {
 			if err := checkConfig(c.Context(), cfg); err != nil {
-				return err
+				return usageError{err}
 			}
-			_, err = fmt.Fprintln(stdout, "the configuration is valid")
+			_, err := fmt.Fprintln(stdout, "the configuration is valid")
 			return err
-		},
+		}),
 	}, &cobra.Command{
 		Use: "print", Short: "print each key with its value and the origin of the value, without secrets", Args: rejectArguments,
-		RunE: func(*cobra.Command, []string) error {
-			cfg, err := load()
-			if err != nil {
-				return err
-			}
-			_, err = stdout.Write(cfg.RedactedYAMLWithOrigins())
+		RunE: load.runE(func(_ *cobra.Command, _ []string, cfg *config.Config) error {
+			_, err := stdout.Write(cfg.RedactedYAMLWithOrigins())
 			return err
-		},
+		}),
 	})
 	return cmd
 }
@@ -52,10 +44,8 @@ func newConfigCommand(load func() (*config.Config, error), stdout io.Writer) *co
 // checkConfig builds signers, verifiers and the certificate as a start does, and discards them.
 func checkConfig(ctx context.Context, cfg *config.Config) error {
 	if err := runtimeconfig.TryBuild(ctx, cfg); err != nil {
-		return usageError{err}
+		return err
 	}
-	if _, err := certificate.NewIfConfigured(&cfg.TLS, nil, zerolog.Nop()); err != nil {
-		return usageError{err}
-	}
-	return nil
+	_, err := certificate.NewIfConfigured(&cfg.TLS, nil, zerolog.Nop())
+	return err
 }

@@ -23,6 +23,20 @@ const (
 // usageError is an error in the arguments or in the configuration.
 type usageError struct{ error }
 
+// configLoader loads the configuration anew from all sources. Its errors are usageErrors.
+type configLoader func() (*config.Config, error)
+
+// runE returns the function of a command that needs the configuration.
+func (load configLoader) runE(run func(cmd *cobra.Command, args []string, cfg *config.Config) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		cfg, err := load()
+		if err != nil {
+			return err
+		}
+		return run(cmd, args, cfg)
+	}
+}
+
 // run runs the command line and returns the exit code.
 func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
 	root := newRootCommand(environ, stdout, stderr)
@@ -45,20 +59,16 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 // newRootCommand returns the tree of commands. The default is serve.
 func newRootCommand(environ []string, stdout, stderr io.Writer) *cobra.Command {
 	flags := config.NewFlagSet()
-	load := func() (*config.Config, error) {
+	load := configLoader(func() (*config.Config, error) {
 		cfg, err := config.LoadWithFlags(flags, environ)
 		if err != nil {
 			return nil, usageError{err}
 		}
 		return cfg, nil
-	}
-	serve := func(cmd *cobra.Command, _ []string) error {
-		cfg, err := load()
-		if err != nil {
-			return err
-		}
+	})
+	serve := load.runE(func(cmd *cobra.Command, _ []string, cfg *config.Config) error {
 		return serveNode(cmd.Context(), cfg, load, stdout, stderr)
-	}
+	})
 	root := &cobra.Command{
 		Use: "server", Short: "onair: who is on air now?", RunE: serve, Args: rejectArguments,
 		SilenceUsage: true, SilenceErrors: true,

@@ -19,7 +19,7 @@ import (
 )
 
 // serveNode runs a node until ctx ends. It reloads the configuration at each SIGHUP.
-func serveNode(ctx context.Context, cfg *config.Config, load func() (*config.Config, error), stdout, stderr io.Writer) error {
+func serveNode(ctx context.Context, cfg *config.Config, load configLoader, stdout, stderr io.Writer) error {
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)

@@ -17,7 +17,7 @@ import (
 )
 
 // newSignCommand returns the command that signs push or play URLs.
-func newSignCommand(load func() (*config.Config, error), stdout io.Writer) *cobra.Command {
+func newSignCommand(load configLoader, stdout io.Writer) *cobra.Command {
 	var ttl time.Duration
 	cmd := &cobra.Command{
 		Use: "sign push|play CODE", Short: "sign the push or play URLs of a live code with the configured key",
@@ -31,11 +31,7 @@ func newSignCommand(load func() (*config.Config, error), stdout io.Writer) *cobr
 			}
 			return nil
 		},
-		RunE: func(_ *cobra.Command, args []string) error {
-			cfg, err := load()
-			if err != nil {
-				return err
-			}
+		RunE: load.runE(func(_ *cobra.Command, args []string, cfg *config.Config) error {
 			if key := args[0] + ".key"; slices.Contains(cfg.GeneratedSecrets, key) {
 				return usageError{fmt.Errorf("%s: no key is configured: set the key of your domain", key)}
 			}
@@ -50,7 +46,7 @@ func newSignCommand(load func() (*config.Config, error), stdout io.Writer) *cobr
 				return printPushURLs(stdout, signers.PushSigner, args[1], cmp.Or(ttl, cfg.Push.TTL))
 			}
 			return printPlayURLs(stdout, signers.PlaySigner, args[1], cmp.Or(ttl, cfg.Play.TTL))
-		},
+		}),
 	}
 	cmd.Flags().DurationVar(&ttl, "expires", 0, "how long the URLs are valid; 0: push.ttl or play.ttl")
 	return cmd
@@ -58,26 +54,28 @@ func newSignCommand(load func() (*config.Config, error), stdout io.Writer) *cobr
 
 func printPushURLs(w io.Writer, signer *signing.PushSigner, code string, ttl time.Duration) error {
 	urls := signer.URLsExpiringAt(code, time.Now().Add(ttl).Unix())
-	_, err := fmt.Fprintf(w, "rtmp    %s\nserver  %s\nkey     %s\n", urls.RTMP, urls.Server, urls.Key)
-	for _, optional := range []struct{ protocol, url string }{{"srt", urls.SRT}, {"webrtc", urls.WebRTC}} {
-		if optional.url != "" && err == nil {
-			_, err = fmt.Fprintf(w, "%-7s %s\n", optional.protocol, optional.url)
-		}
-	}
-	if err == nil {
-		_, err = fmt.Fprintf(w, "until   %s\n", time.UnixMilli(urls.ExpiresAt).Format(time.RFC3339))
-	}
-	return err
+	return printURLs(w, [][2]string{
+		{"rtmp", urls.RTMP}, {"server", urls.Server}, {"key", urls.Key}, {"srt", urls.SRT}, {"webrtc", urls.WebRTC},
+	}, urls.ExpiresAt)
 }
 
 func printPlayURLs(w io.Writer, signer *signing.PlaySigner, code string, ttl time.Duration) error {
-	expires := time.Now().Add(ttl).Truncate(time.Second)
+	expiresMillis := time.Now().Add(ttl).Unix() * 1000
+	var urls [][2]string
 	for _, protocol := range signer.Protocols() {
-		url := signer.AppendURL(nil, protocol, code, expires.UnixMilli())
-		if _, err := fmt.Fprintf(w, "%-7s %s\n", protocol, url); err != nil {
-			return err
+		urls = append(urls, [2]string{string(protocol), string(signer.AppendURL(nil, protocol, code, expiresMillis))})
+	}
+	return printURLs(w, urls, expiresMillis)
+}
+
+// printURLs prints labels and URLs without the empty ones, and when they expire.
+func printURLs(w io.Writer, labelsAndURLs [][2]string, expiresMillis int64) error {
+	text := ""
+	for _, line := range labelsAndURLs {
+		if line[1] != "" {
+			text += fmt.Sprintf("%-7s %s\n", line[0], line[1])
 		}
 	}
-	_, err := fmt.Fprintf(w, "until   %s\n", expires.Format(time.RFC3339))
+	_, err := fmt.Fprintf(w, "%suntil   %s\n", text, time.UnixMilli(expiresMillis).Format(time.RFC3339))
 	return err
 }

@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"go.yaml.in/yaml/v3"
 )
 
 // documents builds the documents once, for all servers of the process.
@@ -38,42 +40,30 @@ func newDocument(contentType, securityPolicy string, content []byte) *document {
 }
 
 func newServedDocuments() (*servedDocuments, error) {
+	var d servedDocuments
 	schemas, err := readEmbeddedYAML("schemas.yaml")
-	if err != nil {
-		return nil, err
+	if err == nil {
+		d.openAPI, d.httpPage, err = newDocumentWithPage("openapi.yaml", schemas, newHTTPPage)
 	}
-	openAPI, err := readBundledDocument("openapi.yaml", schemas)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		d.asyncAPI, d.socketsPage, err = newDocumentWithPage("asyncapi.yaml", schemas, newSocketsPage)
 	}
-	asyncAPI, err := readBundledDocument("asyncapi.yaml", schemas)
+	return &d, err
+}
+
+// newDocumentWithPage returns an embedded document as JSON, and the HTML page of it.
+func newDocumentWithPage(fileName string, schemas *yaml.Node, newPage func(doc *yaml.Node) *docPage) (asJSON, asPage *document, err error) {
+	doc, err := readBundledDocument(fileName, schemas)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	httpPage, err := newPageDocument(newHTTPPage(openAPI))
+	html, pagePolicy, err := newPage(doc).render()
 	if err != nil {
-		return nil, err
-	}
-	socketsPage, err := newPageDocument(newSocketsPage(asyncAPI))
-	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	// Pages of other origins may read the JSON, but it executes nothing.
 	const policy = "default-src 'none'; frame-ancestors 'none'"
-	return &servedDocuments{
-		openAPI:     newDocument("application/json", policy, indentedJSON(openAPI)),
-		asyncAPI:    newDocument("application/json", policy, indentedJSON(asyncAPI)),
-		httpPage:    httpPage,
-		socketsPage: socketsPage,
-	}, nil
-}
-
-func newPageDocument(p *docPage) (*document, error) {
-	html, policy, err := p.render()
-	if err != nil {
-		return nil, err
-	}
-	return newDocument("text/html; charset=utf-8", policy, html), nil
+	return newDocument("application/json", policy, indentedJSON(doc)), newDocument("text/html; charset=utf-8", pagePolicy, html), nil
 }
 
 // OpenAPI returns the document of HTTP as served. The caller must not change it.

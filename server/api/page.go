@@ -85,12 +85,8 @@ type message struct {
 
 // render returns the page, and the Content-Security-Policy for it.
 func (p *docPage) render() (html []byte, securityPolicy string, err error) {
-	t, err := template.New("page").Parse(pageTemplate)
-	if err != nil {
-		return nil, "", err
-	}
 	var out bytes.Buffer
-	if err := t.Execute(&out, p); err != nil {
+	if err := template.Must(template.New("page").Parse(pageTemplate)).Execute(&out, p); err != nil {
 		return nil, "", err
 	}
 	_, rest, _ := strings.Cut(out.String(), "<style>")

@@ -172,18 +172,9 @@ func newSchemaView(doc *yaml.Node, name string, schema *yaml.Node) schemaView {
 		}
 	}
 	// type and id come first.
-	slices.SortStableFunc(v.Members, func(a, b memberView) int { return memberSortRank(a.Name) - memberSortRank(b.Name) })
+	sortRank := func(m memberView) int { return -slices.Index([]string{"id", "type"}, m.Name) }
+	slices.SortStableFunc(v.Members, func(a, b memberView) int { return sortRank(a) - sortRank(b) })
 	return v
-}
-
-func memberSortRank(memberName string) int {
-	switch memberName {
-	case "type":
-		return 0
-	case "id":
-		return 1
-	}
-	return 2
 }
 
 func newMemberView(doc *yaml.Node, name string, schema *yaml.Node) memberView {

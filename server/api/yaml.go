@@ -5,6 +5,7 @@ import (
 	"embed"
 	"encoding/json"
 	"fmt"
+	"iter"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -70,8 +71,8 @@ func setMember(mapping *yaml.Node, name string, value *yaml.Node) {
 }
 
 // members iterates over a mapping in order. Other nodes have no members.
-func members(n *yaml.Node) func(yield func(string, *yaml.Node) bool) {
-	return func(yield func(string, *yaml.Node) bool) {
+func members(n *yaml.Node) iter.Seq2[string, *yaml.Node] {
+	return func(yield func(name string, value *yaml.Node) bool) {
 		if n == nil || n.Kind != yaml.MappingNode {
 			return
 		}

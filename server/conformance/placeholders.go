@@ -14,7 +14,7 @@ type placeholders map[string]any
 
 // matchAndAssign reports whether a message has the wanted members. If all match, placeholders
 // without a value get the value at their place.
-func (p placeholders) matchAndAssign(want, got map[string]any) bool {
+func (p placeholders) matchAndAssign(want, got map[string]any) (isMatch bool) {
 	newValues := placeholders{}
 	if !p.matchValue(want, got, newValues) {
 		return false
@@ -23,7 +23,9 @@ func (p placeholders) matchAndAssign(want, got map[string]any) bool {
 	return true
 }
 
-func (p placeholders) matchValue(want, got any, newValues placeholders) bool {
+// matchValue reports whether a value of a message is as wanted. It adds the values of new
+// placeholders to newValues.
+func (p placeholders) matchValue(want, got any, newValues placeholders) (isMatch bool) {
 	switch want := want.(type) {
 	case map[string]any:
 		members, ok := got.(map[string]any)
@@ -64,7 +66,7 @@ func (p placeholders) matchValue(want, got any, newValues placeholders) bool {
 func isAbsent(value any) bool { return value == nil || value == "" }
 
 // expandValue returns a copy of a message with the values of its placeholders.
-func (p placeholders) expandValue(value any) (any, error) {
+func (p placeholders) expandValue(value any) (expanded any, err error) {
 	switch m := value.(type) {
 	case map[string]any:
 		expanded := make(map[string]any, len(m))
@@ -104,11 +106,8 @@ func (p placeholders) expandValue(value any) (any, error) {
 	}
 }
 
-// messageText returns a message as JSON for the report.
-func messageText(message any) string {
-	data, err := json.Marshal(message)
-	if err != nil {
-		return fmt.Sprint(message)
-	}
+// messageText returns a message of a script as JSON, for the report.
+func messageText(message map[string]any) string {
+	data, _ := json.Marshal(message) // it was decoded from JSON
 	return string(data)
 }

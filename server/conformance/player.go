@@ -48,12 +48,9 @@ func NewPlayer(script Script, token string, out io.Writer) *Player {
 }
 
 // clientError is an error of the client under test.
-type clientError struct{ message string }
+type clientError struct{ error }
 
-// Error returns the message.
-func (e clientError) Error() string { return e.message }
-
-func clientErrorf(format string, args ...any) error { return clientError{fmt.Sprintf(format, args...)} }
+func clientErrorf(format string, args ...any) error { return clientError{fmt.Errorf(format, args...)} }
 
 // Play serves the client on l, which it closes, until the end of the script or the first
 // failed step; it skips the steps after that. It reports whether all steps passed. Its
@@ -70,54 +67,35 @@ func (p *Player) Play(ctx context.Context, l net.Listener) (passed bool, err err
 	return p.runScript(ctx)
 }
 
+// runScript performs the steps and reports each.
 func (p *Player) runScript(ctx context.Context) (passed bool, err error) {
-	step, steps := "", 0
-	printPassed := func() error {
-		if step == "" {
-			return nil
-		}
-		steps++
-		_, err := fmt.Fprintf(p.out, "ok      %s\n", step)
-		return err
-	}
-	for i, a := range p.script.actions {
-		if a.Step != "" {
-			if err := printPassed(); err != nil {
-				return false, err
+	for i, s := range p.script.steps {
+		err := p.performStep(ctx, &s)
+		if _, isClientError := errors.AsType[clientError](err); isClientError {
+			report := fmt.Sprintf("failed  %s: %v\n", s.name, err)
+			for _, skipped := range p.script.steps[i+1:] {
+				report += "skipped " + skipped.name + "\n"
 			}
-			step = a.Step
-			continue
+			_, err = io.WriteString(p.out, report)
+			return false, err
 		}
-		err := p.performAction(ctx, &a)
-		if _, ok := errors.AsType[clientError](err); ok {
-			if step != "" {
-				if _, err := fmt.Fprintf(p.out, "failed  %s: %s\n", step, err); err != nil {
-					return false, err
-				}
-			}
-			return false, p.printSkippedSteps(p.script.actions[i:])
+		if err == nil && s.name != "" {
+			_, err = fmt.Fprintf(p.out, "ok      %s\n", s.name)
 		}
 		if err != nil {
 			return false, err
 		}
-		p.lastActionAt = time.Now()
 	}
-	if err := printPassed(); err != nil {
-		return false, err
-	}
-	_, err = fmt.Fprintf(p.out, "all %d steps passed\n", steps)
+	_, err = fmt.Fprintf(p.out, "all %d steps passed\n", len(p.script.steps)-1)
 	return true, err
 }
 
-// printSkippedSteps prints the steps in actions as skipped.
-func (p *Player) printSkippedSteps(actions []action) error {
-	for _, a := range actions {
-		if a.Step == "" {
-			continue
-		}
-		if _, err := fmt.Fprintf(p.out, "skipped %s\n", a.Step); err != nil {
+func (p *Player) performStep(ctx context.Context, s *step) error {
+	for _, a := range s.actions {
+		if err := p.performAction(ctx, &a); err != nil {
 			return err
 		}
+		p.lastActionAt = time.Now()
 	}
 	return nil
 }
@@ -220,12 +198,11 @@ func (p *Player) acknowledgeBeat(ctx context.Context, socket *clientSocket, beat
 	if p.acks == acksHeld {
 		ack["held"] = true
 	}
-	if err := p.sendMessage(ctx, socket, ack); err != nil {
-		if _, ok := errors.AsType[clientError](err); !ok {
-			return err
-		} // the client has closed the socket: the script decides about that
+	err := p.sendMessage(ctx, socket, ack)
+	if _, isClientError := errors.AsType[clientError](err); isClientError {
+		return nil // the client has closed the socket: the script decides about that
 	}
-	return nil
+	return err
 }
 
 // jsonInteger returns a whole number of a message, or 0.

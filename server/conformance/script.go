@@ -14,58 +14,48 @@ var embeddedScripts embed.FS
 
 // Script is a parsed script for a [Player].
 type Script struct {
-	path    string // of the socket
+	path  string // of the socket
+	steps []step // the first has no name, and begins with the welcome
+}
+
+// step is what the report names and judges.
+type step struct {
+	name    string
 	actions []action
 }
 
 // action is one line of a script: exactly one verb, and its modifiers.
 type action struct {
-	scriptVerbs
-	clientVerbs
-	serverVerbs
-	modifiers
-	timing
-}
-
-// scriptVerbs set the state of the player or address the tester.
-type scriptVerbs struct {
+	// Verbs that set the state of the player or address the tester.
 	Welcome map[string]any `json:"welcome"`
 	Step    string         `json:"step"`
 	Do      string         `json:"do"`
 	Show    []string       `json:"show"`
 	Acks    string         `json:"acks"`
-}
 
-// clientVerbs state what the client must or must not do.
-type clientVerbs struct {
+	// Verbs for what the client must or must not do.
 	Connect bool           `json:"connect"`
 	Expect  map[string]any `json:"expect"`
 	Beats   int            `json:"beats"`
 	QuietMS int            `json:"quiet_ms"`
 	Never   []string       `json:"never"`
-}
 
-// serverVerbs are actions of the server.
-type serverVerbs struct {
+	// Verbs for what the server does.
 	Send   map[string]any `json:"send"`
 	Answer map[string]any `json:"answer"`
 	Close  int            `json:"close"`
 	Drop   bool           `json:"drop"`
-}
 
-type modifiers struct {
+	// Modifiers.
 	How      string         `json:"how"`
 	Unlike   map[string]any `json:"unlike"`
 	As       string         `json:"as"`
 	On       string         `json:"on"`
 	Connects bool           `json:"connects"`
-}
-
-type timing struct {
-	EveryMS  int `json:"every_ms"`
-	AfterMS  int `json:"after_ms"`
-	WithinMS int `json:"within_ms"`
-	ForMS    int `json:"for_ms"`
+	EveryMS  int            `json:"every_ms"`
+	AfterMS  int            `json:"after_ms"`
+	WithinMS int            `json:"within_ms"`
+	ForMS    int            `json:"for_ms"`
 }
 
 // Values of acks.
@@ -90,7 +80,7 @@ func ParseScript(socket string, text []byte) (Script, error) {
 	if socket != "anchor" && socket != "viewer" {
 		return Script{}, fmt.Errorf("no socket %q: must be anchor or viewer", socket)
 	}
-	s := Script{path: "/v1/" + socket}
+	s := Script{path: "/v1/" + socket, steps: make([]step, 1)}
 	for i, line := range strings.Split(string(text), "\n") {
 		if line = strings.TrimSpace(line); line == "" || line[0] == '#' {
 			continue
@@ -105,12 +95,16 @@ func ParseScript(socket string, text []byte) (Script, error) {
 		if err := a.validate(); err != nil {
 			return Script{}, fmt.Errorf("line %d: %w", i+1, err)
 		}
-		if len(s.actions) == 0 && a.Welcome == nil {
+		switch current := &s.steps[len(s.steps)-1]; {
+		case len(s.steps[0].actions) == 0 && a.Welcome == nil:
 			return Script{}, fmt.Errorf("line %d: the first action must be welcome", i+1)
+		case a.Step != "":
+			s.steps = append(s.steps, step{name: a.Step})
+		default:
+			current.actions = append(current.actions, a)
 		}
-		s.actions = append(s.actions, a)
 	}
-	if len(s.actions) == 0 {
+	if len(s.steps[0].actions) == 0 {
 		return Script{}, errors.New("the script is empty")
 	}
 	return s, nil

@@ -2,11 +2,20 @@ package conformance
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 
 	"onair/hub/wire"
 )
+
+// actionLists returns the actions of each step.
+func actionLists(s Script) (lists [][]action) {
+	for _, step := range s.steps {
+		lists = append(lists, step.actions)
+	}
+	return lists
+}
 
 // TestEmbeddedScripts: all messages and close codes of the scripts are valid.
 func TestEmbeddedScripts(t *testing.T) {
@@ -15,7 +24,7 @@ func TestEmbeddedScripts(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, a := range s.actions {
+		for _, a := range slices.Concat(actionLists(s)...) {
 			for _, m := range []map[string]any{a.Send, a.Answer} {
 				if m == nil {
 					continue
