@@ -21,15 +21,8 @@ type pathSigner struct {
 
 var _ Signer = (*pathSigner)(nil)
 
-func newTypeBSigner(c SignerConfig) (*pathSigner, error) {
-	credentials, err := newCredentials(c)
-	return &pathSigner{credentials, false, minuteTime}, err
-}
-
-func newTypeCSigner(c SignerConfig) (*pathSigner, error) {
-	credentials, err := newCredentials(c)
-	return &pathSigner{credentials, true, lowerHexTime}, err
-}
+func newTypeBSigner(c credentials) Signer { return &pathSigner{c, false, minuteTime} }
+func newTypeCSigner(c credentials) Signer { return &pathSigner{c, true, lowerHexTime} }
 
 func (s *pathSigner) appendHexDigest(dst []byte, key string, path, timeText []byte) []byte {
 	var stack [2 * inputSize]byte

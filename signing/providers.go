@@ -1,6 +1,7 @@
 package signing
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -32,22 +33,21 @@ var providerTemplates = map[string]string{
 	"secure_link": "md5={md5.rawbase64 time path ' ' key}&expires={time}",
 }
 
-// providerSigners make the signers of the other providers.
-var providerSigners = map[string]func(SignerConfig) (Signer, error){
-	"tencent":       func(c SignerConfig) (Signer, error) { return NewTencentSigner(c) },
-	"aliyun_a":      func(c SignerConfig) (Signer, error) { return newTypeASigner("auth_key", c) },
-	"huawei_a":      func(c SignerConfig) (Signer, error) { return newTypeASigner("auth_key", c) },
-	"tencent_cdn_a": func(c SignerConfig) (Signer, error) { return newTypeASigner("sign", c) },
-	"aliyun_b":      func(c SignerConfig) (Signer, error) { return newTypeBSigner(c) },
-	"tencent_cdn_b": func(c SignerConfig) (Signer, error) { return newTypeBSigner(c) },
-	"tencent_cdn_c": func(c SignerConfig) (Signer, error) { return newTypeCSigner(c) },
-	"none":          func(SignerConfig) (Signer, error) { return unsignedSigner{}, nil },
+// providerSigners make the signers of the providers whose scheme needs credentials
+// alone.
+var providerSigners = map[string]func(credentials) Signer{
+	"aliyun_a":      func(c credentials) Signer { return &typeASigner{c, "auth_key"} },
+	"huawei_a":      func(c credentials) Signer { return &typeASigner{c, "auth_key"} },
+	"tencent_cdn_a": func(c credentials) Signer { return &typeASigner{c, "sign"} },
+	"aliyun_b":      newTypeBSigner,
+	"tencent_cdn_b": newTypeBSigner,
+	"tencent_cdn_c": newTypeCSigner,
 }
 
 // Providers returns the sorted names that NewSigner accepts.
 func Providers() []string {
 	names := slices.AppendSeq(slices.Collect(maps.Keys(providerTemplates)), maps.Keys(providerSigners))
-	return slices.Sorted(slices.Values(append(names, "template")))
+	return slices.Sorted(slices.Values(append(names, "tencent", "none", "template")))
 }
 
 // NewSigner returns the signer of one of Providers. template is for the provider
@@ -60,14 +60,19 @@ func NewSigner(provider, template string, c SignerConfig) (signer Signer, err er
 	if c.Algorithm == SHA256 && provider != "tencent" {
 		return nil, fmt.Errorf("signing: provider %s has no sha256", provider)
 	}
-	if provider != "template" {
-		template = providerTemplates[provider]
-	}
-	if newSigner, ok := providerSigners[provider]; ok {
-		signer, err = newSigner(c)
-	} else if provider == "template" || template != "" {
-		signer, err = NewTemplateSigner(template, c)
-	} else {
+	switch newSigner, providerTemplate := providerSigners[provider], providerTemplates[provider]; {
+	case provider == "none":
+		return unsignedSigner{}, nil
+	case provider == "tencent":
+		signer, err = NewTencentSigner(c)
+	case provider == "template" || providerTemplate != "":
+		signer, err = NewTemplateSigner(cmp.Or(providerTemplate, template), c)
+	case newSigner != nil:
+		var keys credentials
+		if keys, err = newCredentials(c); err == nil {
+			signer = newSigner(keys)
+		}
+	default:
 		err = fmt.Errorf("signing: unknown provider %q: must be one of %s", provider, strings.Join(Providers(), ", "))
 	}
 	if err != nil {

@@ -107,7 +107,7 @@ func (s *TencentSigner) appendSignature(dst []byte, res *Resource, expiresUnix i
 // with the id alice1 could then push as alice, unless codes end in another
 // character.
 func EndsInHexDigit(code string) bool {
-	return code != "" && isHexDigit(code[len(code)-1])
+	return strings.TrimRight(code, hexDigits) != code
 }
 
 // Verify implements [Signer] for txSecret and txTime in rawQuery. The first value

@@ -24,6 +24,7 @@ const (
 	maxDecimalTime  = 9_999_999_999
 	hexTimeSize     = 8
 	maxHexTime      = 1<<(4*hexTimeSize) - 1
+	hexDigits       = "0123456789abcdefABCDEF"
 	minuteLayout    = "200601021504"
 )
 
@@ -86,18 +87,9 @@ func parseDecimalTime(text string) (unix int64, ok bool) {
 
 // parseHexTime accepts digits of either case.
 func parseHexTime(text string) (unix int64, ok bool) {
-	if len(text) != hexTimeSize {
+	if len(text) != hexTimeSize || strings.Trim(text, hexDigits) != "" { // ParseInt would accept a sign
 		return 0, false
-	}
-	for i := range len(text) {
-		if !isHexDigit(text[i]) { // ParseInt would accept a sign
-			return 0, false
-		}
 	}
 	unix, err := strconv.ParseInt(text, 16, 64)
 	return unix, err == nil
-}
-
-func isHexDigit(c byte) bool {
-	return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
 }

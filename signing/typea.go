@@ -25,14 +25,6 @@ type typeASigner struct {
 
 var _ Signer = (*typeASigner)(nil)
 
-func newTypeASigner(parameter string, c SignerConfig) (*typeASigner, error) {
-	credentials, err := newCredentials(c)
-	if err != nil {
-		return nil, err
-	}
-	return &typeASigner{credentials, parameter}, nil
-}
-
 // AppendURL implements [Signer].
 func (s *typeASigner) AppendURL(dst []byte, res Resource, expiresUnix int64) []byte {
 	dst, pathStart, ok := res.appendUnsignedURL(dst)
