@@ -2,8 +2,10 @@ package embedded
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
+	mathrand "math/rand/v2"
 	"sync"
 	"time"
 
@@ -30,7 +32,7 @@ type Log struct {
 	store  *store // nil: in memory
 	logger zerolog.Logger
 	clock  clock
-	epoch  string // of this process
+	epoch  string // a random name: each start of the process begins an epoch
 
 	memory   memoryStore // used where store is nil
 	buffer   entryBuffer
@@ -93,7 +95,7 @@ var ErrLocked = errors.New("embedded: another process uses this directory")
 // Close. It returns ErrLocked when another process has the lock.
 func Open(o Options) (*Log, error) {
 	l := &Log{
-		logger: o.Logger, clock: clock{time.Now()}, epoch: randomEpochName(),
+		logger: o.Logger, clock: clock{time.Now()}, epoch: rand.Text(),
 		memory: newMemoryStore(), buffer: newEntryBuffer(), pending: newPendingRows(),
 		requests: requests{make(chan *appendRequest), make(chan *transactionRequest)},
 		shutdown: shutdown{started: make(chan struct{}), writerDone: make(chan struct{})},
@@ -121,7 +123,7 @@ func (l *Log) Load(context.Context, *presence.Registry) (reg *presence.Registry,
 	} else {
 		reg.TrackChangedRecords()
 	}
-	reg.ReseedPositions(randomSeed())
+	reg.ReseedPositions(mathrand.Uint64())
 	if position := reg.Position(); reg.LastNum() > l.writer.lastEntry.Num { // before the first append
 		l.writer.lastEntry = presence.Entry{ID: position.ID, Num: reg.LastNum(), Time: reg.LogTime()}
 		l.buffer.setPrecedingID(position.ID)

@@ -26,7 +26,7 @@ func newMemoryStore() memoryStore {
 	}
 }
 
-func (m *memoryStore) nextIncarnation(above uint64) uint64 {
+func (m *memoryStore) nextIncarnation(above uint64) (incarnation uint64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.lastIncarnation = max(m.lastIncarnation, above) + 1

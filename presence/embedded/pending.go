@@ -1,9 +1,6 @@
 package embedded
 
 import (
-	"crypto/rand"
-	"encoding/binary"
-	"encoding/hex"
 	"maps"
 	"sync"
 
@@ -35,7 +32,7 @@ func (p *pendingRows) addRecords(records []presence.Record, entryNumber uint64) 
 	p.asOf = entryNumber
 }
 
-func (p *pendingRows) asOfEntry() uint64 {
+func (p *pendingRows) asOfEntry() (num uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.asOf
@@ -58,18 +55,4 @@ func (p *pendingRows) returnRows(rows map[rowKey]presence.Record, asOf uint64) {
 	if len(rows) > 0 {
 		p.rows, p.asOf = rows, max(p.asOf, asOf)
 	}
-}
-
-// randomEpochName returns a random name: each start of the process begins an epoch.
-func randomEpochName() string {
-	var b [10]byte
-	rand.Read(b[:])
-	return hex.EncodeToString(b[:])
-}
-
-// randomSeed returns the random start of the hash in positions.
-func randomSeed() uint64 {
-	var b [8]byte
-	rand.Read(b[:])
-	return binary.LittleEndian.Uint64(b[:])
 }

@@ -59,23 +59,22 @@ func (s *store) recording(ctx context.Context, id string) (rec presence.Recordin
 // more than a page has.
 func (s *store) queryRecordings(ctx context.Context, q *presence.RecordingQuery, after *presence.RecordingCursor) (found []presence.Recording, err error) {
 	query, args := recordingSQL(q, after)
-	rows, err := s.readers.QueryContext(ctx, query, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var value sql.RawBytes
-		if err := rows.Scan(&value); err != nil {
-			return nil, err
-		}
-		rec, err := presence.DecodeRecording(value)
+	for rec, err := range queryRows(ctx, s.readers, scanRecording, query, args...) {
 		if err != nil {
 			return nil, err
 		}
 		found = append(found, rec)
 	}
-	return found, rows.Err()
+	return found, nil
+}
+
+func scanRecording(rows *sql.Rows, rec *presence.Recording) error {
+	var value sql.RawBytes
+	err := rows.Scan(&value)
+	if err == nil {
+		*rec, err = presence.DecodeRecording(value)
+	}
+	return err
 }
 
 // recordingSQL returns a query and its arguments. SQLite reads one index from the

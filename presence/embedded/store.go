@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -150,22 +151,22 @@ func (s *store) nextIncarnation(above uint64) (incarnation uint64, err error) {
 }
 
 func (s *store) records() iter.Seq2[presence.Record, error] {
-	return queryRows(s.db, func(rows *sql.Rows, rec *presence.Record) error {
+	return queryRows(context.Background(), s.db, func(rows *sql.Rows, rec *presence.Record) error {
 		return rows.Scan(&rec.Kind, &rec.Key, &rec.Value)
 	}, "SELECT kind, key, value FROM rows ORDER BY kind, key")
 }
 
 func (s *store) entriesAfter(number uint64) iter.Seq2[presence.Entry, error] {
-	return queryRows(s.db, func(rows *sql.Rows, e *presence.Entry) error {
+	return queryRows(context.Background(), s.db, func(rows *sql.Rows, e *presence.Entry) error {
 		return rows.Scan(&e.Num, &e.ID.MS, &e.ID.Seq, &e.Time, &e.Epoch, &e.Batch)
 	}, "SELECT num, id_ms, id_seq, time, repl, batch FROM entries WHERE num > ? ORDER BY num", number)
 }
 
 // queryRows yields the rows of a query, until the first error.
-func queryRows[T any](db *sql.DB, scan func(*sql.Rows, *T) error, query string, args ...any) iter.Seq2[T, error] {
+func queryRows[T any](ctx context.Context, db *sql.DB, scan func(*sql.Rows, *T) error, query string, args ...any) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		var none T
-		rows, err := db.Query(query, args...)
+		rows, err := db.QueryContext(ctx, query, args...)
 		if err != nil {
 			yield(none, err)
 			return

@@ -123,7 +123,7 @@ func (n *Node) handleOwnBatch(a *presence.Applied, frozen bool) {
 				close(n.ready)
 			}
 		}
-	case b.incarnation > n.deadIncarnation.Load() && b.incarnation == n.queue.currentIncarnation() && b.isAfter(n.applier.lastOwnBatch): // not a repeated batch
+	case b.incarnation > n.deadIncarnation.Load() && b.incarnation == n.queue.currentIncarnation() && b.compare(n.applier.lastOwnBatch) > 0: // not a repeated batch
 		n.cfg.Logger.Warn().Msg("node was declared lost, rejoining")
 		n.requestRejoin()
 	}

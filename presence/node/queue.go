@@ -33,8 +33,8 @@ type commandQueue struct {
 // batchID names a batch of this node.
 type batchID struct{ incarnation, seq uint64 }
 
-func (b batchID) isAfter(c batchID) bool {
-	return b.incarnation > c.incarnation || b.incarnation == c.incarnation && b.seq > c.seq
+func (b batchID) compare(c batchID) int {
+	return cmp.Or(cmp.Compare(b.incarnation, c.incarnation), cmp.Compare(b.seq, c.seq))
 }
 
 // waitingBeat is a beat, and its arrival in milliseconds since the node's start.
@@ -178,9 +178,7 @@ func (q *commandQueue) requeueBefore(b batchID) {
 // order, and drops abandoned ones. Restore commands are returned apart. The
 // caller holds mu.
 func (q *commandQueue) takeInFlight(matches func(batchID) bool) (commands, restores []*waitingCommand) {
-	for _, b := range slices.SortedFunc(maps.Keys(q.inFlight), func(a, b batchID) int {
-		return cmp.Or(cmp.Compare(a.incarnation, b.incarnation), cmp.Compare(a.seq, b.seq))
-	}) {
+	for _, b := range slices.SortedFunc(maps.Keys(q.inFlight), batchID.compare) {
 		if !matches(b) {
 			continue
 		}
@@ -319,13 +317,12 @@ func (q *commandQueue) requeueOrRefuse(b *presence.Batch, uptime int64) (anyRefu
 		switch {
 		case c.isRestore:
 			restores = append(restores, c)
-			continue
 		case !presence.IsDurable(c.command):
 			kept = append(kept, c)
-			continue
+		default:
+			c.complete(outcome{err: ErrUnavailable})
+			anyRefused = true
 		}
-		c.complete(outcome{err: ErrUnavailable})
-		anyRefused = true
 	}
 	delete(q.inFlight, batchID{b.Incarnation, b.Seq})
 	q.restores, q.commands = append(restores, q.restores...), append(kept, q.commands...)
@@ -342,12 +339,11 @@ func (q *commandQueue) completeBatch(a *presence.Applied, isReconciling bool) {
 	delete(q.inFlight, b)
 	q.mu.Unlock()
 	for i, c := range commands {
-		r := a.Results[i]
-		if isReconciling && r.Refusal == presence.SessionGone && r.Ended == nil {
-			c.complete(outcome{err: ErrUnavailable})
-			continue
+		result := outcome{Result: a.Results[i]}
+		if isReconciling && result.Refusal == presence.SessionGone && result.Ended == nil {
+			result = outcome{err: ErrUnavailable}
 		}
-		c.complete(outcome{Result: r})
+		c.complete(result)
 	}
 }
 

@@ -3,6 +3,7 @@ package node
 import (
 	"bytes"
 	"cmp"
+	"maps"
 	"slices"
 	"sync"
 
@@ -115,11 +116,7 @@ func (t *tally) sortQueueByChange() {
 func (t *tally) requeueCounts(sessions []presence.Session) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for _, s := range sessions {
-		x := t.counts[s]
-		x.sent = unknownSent
-		t.storeCount(s, x)
-	}
+	t.requeue(sessions)
 }
 
 // requeueAll queues all counts, and zero for sessions that only the log has
@@ -127,11 +124,12 @@ func (t *tally) requeueCounts(sessions []presence.Session) {
 func (t *tally) requeueAll(logged []presence.Session) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for s, x := range t.counts {
-		x.sent = unknownSent
-		t.storeCount(s, x)
-	}
-	for _, s := range logged {
+	t.requeue(slices.AppendSeq(logged, maps.Keys(t.counts)))
+}
+
+// requeue queues counts, whatever they are. The caller holds mu.
+func (t *tally) requeue(sessions []presence.Session) {
+	for _, s := range sessions {
 		x := t.counts[s]
 		x.sent = unknownSent
 		t.storeCount(s, x)
@@ -142,12 +140,10 @@ func (t *tally) requeueAll(logged []presence.Session) {
 func (t *tally) dropSession(s presence.Session) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if x, ok := t.counts[s]; ok {
-		delete(t.counts, s)
-		if x.queued {
-			t.queue = slices.DeleteFunc(t.queue, func(q presence.Session) bool { return q == s })
-		}
+	if t.counts[s].queued {
+		t.queue = slices.DeleteFunc(t.queue, func(q presence.Session) bool { return q == s })
 	}
+	delete(t.counts, s)
 }
 
 // dropNotLive drops the counts of sessions that are not live.
