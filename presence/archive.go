@@ -75,7 +75,7 @@ func (q *RecordingQuery) PageSize() int { return min(max(q.Limit, 1), MaxRecordi
 
 // CutPage makes a page of the recordings found. One more than a page holds shows
 // that there is a next page.
-func (q *RecordingQuery) CutPage(found []Recording) (page []Recording, next string) {
+func (q *RecordingQuery) CutPage(found []Recording) (page []Recording, nextCursor string) {
 	most := q.PageSize()
 	if len(found) <= most {
 		return found, ""

@@ -18,7 +18,6 @@ type Ban struct {
 }
 
 func (*Ban) kind() commandKind { return kindBan }
-func (*Ban) isDurable() bool   { return true }
 
 func (c *Ban) encode(b []byte) []byte {
 	b = appendInt(appendString(b, c.Anchor), c.Until)
@@ -60,7 +59,6 @@ type Unban struct {
 }
 
 func (*Unban) kind() commandKind { return kindUnban }
-func (*Unban) isDurable() bool   { return true }
 
 func (c *Unban) encode(b []byte) []byte {
 	return appendUint(appendString(appendString(appendString(b, c.Anchor), c.By), c.Key), c.FirstLost)

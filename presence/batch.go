@@ -3,6 +3,7 @@ package presence
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 )
 
@@ -77,7 +78,7 @@ func (b *Batch) Seal() SealedBatch {
 	dst = appendUint(dst, uint64(len(b.Commands)))
 	for _, c := range b.Commands {
 		dst = AppendCommand(dst, c)
-		s.Durable = s.Durable || c.isDurable()
+		s.Durable = s.Durable || IsDurable(c)
 	}
 	s.Bytes = dst
 	return s
@@ -119,16 +120,12 @@ func DecodeBatch(b []byte) (*Batch, error) {
 	if err := batch.decodeHeader(r); err != nil {
 		return nil, err
 	}
-	n := r.listLength()
-	if n > 0 {
-		batch.Beats = make([]Beat, 0, n)
-	}
-	var prev uint32
-	for range n {
-		x := r.beat(prev)
-		prev = x.Index
-		batch.Beats = append(batch.Beats, x)
-	}
+	var prevIndex uint32
+	batch.Beats = readList(r, func() Beat {
+		b := r.beat(prevIndex)
+		prevIndex = b.Index
+		return b
+	})
 	if err := batch.decodeRest(r); err != nil {
 		return nil, err
 	}
@@ -151,14 +148,9 @@ func (b *Batch) decodeHeader(r *decoder) error {
 
 // decodeRest reads what follows the beats.
 func (b *Batch) decodeRest(r *decoder) error {
-	b.Viewers, b.Likes = r.counts(), r.counts()
+	b.Viewers, b.Likes = readList(r, r.count), readList(r, r.count)
 	if r.bool() {
-		b.Digest = &Digest{Position: Position{ID: ID{r.uint(), r.uint()}}}
-		hash := r.uint()
-		if hash > uint64(^uint32(0)) {
-			r.fail()
-		}
-		b.Digest.Position.Hash, b.Digest.Sum = uint32(hash), r.uint()
+		b.Digest = &Digest{Position{ID{r.uint(), r.uint()}, uint32(r.uintUpTo(math.MaxUint32))}, r.uint()}
 	}
 	n := r.listLength()
 	if n > 0 {
@@ -180,10 +172,7 @@ func (b *Batch) decodeRest(r *decoder) error {
 }
 
 func (r *decoder) lease(prevIndex uint32) Lease {
-	gap := r.uint()
-	if gap > uint64(^uint32(0)-prevIndex) {
-		r.fail()
-	}
+	gap := r.uintUpTo(uint64(math.MaxUint32 - prevIndex))
 	t := r.readBytes(2)
 	if t == nil {
 		return Lease{}
@@ -193,32 +182,13 @@ func (r *decoder) lease(prevIndex uint32) Lease {
 
 // beat reads a beat; prevIndex is the index of the one before.
 func (r *decoder) beat(prevIndex uint32) Beat {
-	b := Beat{Lease: r.lease(prevIndex)}
-	age := r.uint()
-	if age > uint64(^uint32(0)) {
-		r.fail()
-	}
-	b.Age = uint32(age)
-	return b
+	return Beat{r.lease(prevIndex), uint32(r.uintUpTo(math.MaxUint32))}
 }
 
 // MaxCount is the highest number that a node may report of a stream.
 const MaxCount = 1 << 48
 
-func (r *decoder) counts() []Count {
-	n := r.listLength()
-	if n == 0 {
-		return nil
-	}
-	counts := make([]Count, 0, n)
-	for range n {
-		c := Count{Lease: r.lease(0)}
-		v := r.uint()
-		if v > MaxCount {
-			r.fail()
-		}
-		c.N = int64(v)
-		counts = append(counts, c)
-	}
-	return counts
-}
+func (r *decoder) count() Count { return Count{r.lease(0), r.streamCount()} }
+
+// streamCount reads a number that a node reports of a stream.
+func (r *decoder) streamCount() int64 { return int64(r.uintUpTo(MaxCount)) }

@@ -1,6 +1,7 @@
 package presence
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 )
@@ -11,21 +12,20 @@ var ErrMalformed = errors.New("presence: malformed encoding")
 func appendUint(b []byte, v uint64) []byte { return binary.AppendUvarint(b, v) }
 func appendInt(b []byte, v int64) []byte   { return binary.AppendVarint(b, v) }
 
-func appendString(b []byte, s string) []byte {
-	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
-}
+func appendString(b []byte, s string) []byte { return append(appendUint(b, uint64(len(s))), s...) }
 
-func appendBytes(b, s []byte) []byte {
-	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
-}
+func appendBytes(b, s []byte) []byte { return append(appendUint(b, uint64(len(s))), s...) }
 
-func appendStrings(b []byte, ss []string) []byte {
-	b = binary.AppendUvarint(b, uint64(len(ss)))
-	for _, s := range ss {
-		b = appendString(b, s)
+// appendList appends the number of items, and then each item.
+func appendList[T any](b []byte, items []T, appendItem func(b []byte, item T) []byte) []byte {
+	b = appendUint(b, uint64(len(items)))
+	for _, item := range items {
+		b = appendItem(b, item)
 	}
 	return b
 }
+
+func appendStrings(b []byte, ss []string) []byte { return appendList(b, ss, appendString) }
 
 func appendBool(b []byte, v bool) []byte {
 	if v {
@@ -73,6 +73,16 @@ func (r *decoder) int() int64 {
 	return v
 }
 
+// uintUpTo reads a number, and fails where it is higher than most.
+func (r *decoder) uintUpTo(most uint64) uint64 {
+	v := r.uint()
+	if v > most {
+		r.fail()
+		return 0
+	}
+	return v
+}
+
 // listLength reads the length of a list. Each item takes at least one byte, so a
 // false length cannot cause a large allocation.
 func (r *decoder) listLength() int {
@@ -117,20 +127,23 @@ func (r *decoder) bytes() []byte {
 	if len(v) == 0 {
 		return nil
 	}
-	return append(make([]byte, 0, len(v)), v...)
+	return bytes.Clone(v)
 }
 
-func (r *decoder) strings() []string {
+// readList reads a list, nil for an empty one.
+func readList[T any](r *decoder, readItem func() T) []T {
 	n := r.listLength()
 	if n == 0 {
 		return nil
 	}
-	v := make([]string, 0, n)
+	list := make([]T, 0, n)
 	for range n {
-		v = append(v, r.string())
+		list = append(list, readItem())
 	}
-	return v
+	return list
 }
+
+func (r *decoder) strings() []string { return readList(r, r.string) }
 
 func (r *decoder) sessionID() (s Session) {
 	copy(s[:], r.readBytes(uint64(len(s))))

@@ -13,9 +13,6 @@ import (
 // AddRecording, CompleteEvent and RestoreEvent.
 type Command interface {
 	kind() commandKind
-	// isDurable reports whether an embedded log has it on disk before it is
-	// applied.
-	isDurable() bool
 	encode(dst []byte) []byte
 	decode(r *decoder)
 	// apply changes the registry; node is the one that appended the command.
@@ -44,6 +41,12 @@ const (
 	kindRestoreEvent   commandKind = 16
 )
 
+// isDurable reports whether an embedded log must have commands of this kind on
+// disk before they are applied.
+func (k commandKind) isDurable() bool {
+	return !slices.Contains([]commandKind{kindResume, kindObserve, kindAdoptSettings, kindLeave, kindCompleteEvent}, k)
+}
+
 // newCommands makes an empty command of each kind, to decode into.
 var newCommands = map[commandKind]func() Command{
 	kindStart:          func() Command { return &Start{} },
@@ -69,7 +72,7 @@ func AppendCommand(dst []byte, c Command) []byte { return c.encode(append(dst, b
 
 // IsDurable reports whether an embedded log must have the command on disk before
 // it is applied.
-func IsDurable(c Command) bool { return c.isDurable() }
+func IsDurable(c Command) bool { return c.kind().isDurable() }
 
 // Result is what a command came to.
 type Result struct {
@@ -104,10 +107,10 @@ var refusalNames = [...]string{
 func (f Refusal) String() string { return refusalNames[f] }
 
 // liveResult is the result of a command about a live session.
-func (r *Registry) liveResult(i uint32) Result {
-	st := r.sessions[i].stream
+func (r *Registry) liveResult(index uint32) Result {
+	st := r.sessions[index].stream
 	a := Result{Stream: st, Lease: st.Lease()}
-	if t := r.leases.params[r.leases.all[i].params]; r.sessions[i].sources.Has(FromBeats) {
+	if t := r.leases.params[r.leases.all[index].params]; r.sessions[index].sources.Has(FromBeats) {
 		a.TTL = t.ttl()
 	}
 	return a
@@ -118,12 +121,12 @@ func (r *Registry) goneResult(s Session) Result {
 	return Result{Refusal: SessionGone, Ended: r.ended.bySession[s]}
 }
 
-// controlledSession finds the live session that a command names. A command with
+// findLiveSession finds the live session that a command names. A command with
 // a socket must come from the attached one; that of another socket counts as
-// little as one about an ended session.
-func (r *Registry) controlledSession(s Session, socket string) (index uint32, isControlled bool) {
+// little as one about an ended session. An empty requiredSocket means any.
+func (r *Registry) findLiveSession(s Session, requiredSocket string) (index uint32, isFound bool) {
 	i, ok := r.bySession[s]
-	return i, ok && (socket == "" || r.sessions[i].socket == socket)
+	return i, ok && (requiredSocket == "" || r.sessions[i].socket == requiredSocket)
 }
 
 // clientKeyKind is the kind of command that a client key belongs to.
@@ -157,19 +160,10 @@ type clientKeys struct {
 	byName               map[string]clientKeyUse
 }
 
-func (m *clientKeys) oldestUse() int64 { return m.byName[m.list[0]].usedAt }
-
 // append returns the number that the key got.
-func (m *clientKeys) append(name string, s Session, clock int64) (num uint64) {
-	m.byName[name] = clientKeyUse{session: s, usedAt: clock}
+func (m *clientKeys) append(name string, s Session, presenceNow int64) (num uint64) {
+	m.byName[name] = clientKeyUse{session: s, usedAt: presenceNow}
 	return m.push(name)
-}
-
-// reassign changes the session of a key.
-func (m *clientKeys) reassign(name string, s Session) {
-	k := m.byName[name]
-	k.session = s
-	m.byName[name] = k
 }
 
 // numberOf returns the number of a known key. It searches all of them.

@@ -82,7 +82,7 @@ const maxLeaseParams = 256
 // the wheel, because a shorter interval bounds how late any lease may be
 // scheduled.
 func (l *leases) setCurrentParams(p LeaseParams) (isSet bool) {
-	index, ok := l.internParams(p)
+	index, ok := l.findOrAddParamsDroppingUnused(p)
 	if ok {
 		l.currentIndex = index
 	}
@@ -92,43 +92,43 @@ func (l *leases) setCurrentParams(p LeaseParams) (isSet bool) {
 // rebuildWheel builds the wheel from the leases alone. Leases that are due
 // already, because buckets are narrower now, go into the last bucket before the
 // watermark.
-func (l *leases) rebuildWheel(tick, watermark, clock int64) {
-	l.bucketMS = max(1, tick/4)
+func (l *leases) rebuildWheel(tickMS, watermark, presenceNow int64) {
+	l.bucketMS = max(1, tickMS/4)
 	l.nextBucket = max(0, watermark/l.bucketMS-1)
 	l.wheel = [wheelSize]uint32{}
 	for i := range l.all {
 		l.all[i].flags &^= leaseScheduled
 		if l.all[i].flags&(leaseUsed|leaseUntimed) == leaseUsed {
-			l.schedule(uint32(i), clock)
+			l.schedule(uint32(i), presenceNow)
 		}
 	}
 }
 
-// internParams finds or adds params and returns their index. It reports false when
+// findOrAddParamsDroppingUnused finds or adds params and returns their index. It reports false when
 // all are in use. It drops unused params only when there is no room, so that the
 // result does not depend on which unused ones there are.
-func (l *leases) internParams(p LeaseParams) (index uint8, ok bool) {
+func (l *leases) findOrAddParamsDroppingUnused(p LeaseParams) (index uint8, hasRoom bool) {
 	if len(l.params) == maxLeaseParams && !slices.Contains(l.params, p) {
 		l.dropUnusedParams()
 	}
-	return l.findOrAppendParams(p)
+	return l.findOrAddParams(p)
 }
 
 // dropUnusedParams keeps the params that leases use, and the current ones.
 func (l *leases) dropUnusedParams() {
 	old := l.params
 	l.params = nil
-	l.currentIndex, _ = l.findOrAppendParams(old[l.currentIndex])
+	l.currentIndex, _ = l.findOrAddParams(old[l.currentIndex])
 	for i := range l.all {
 		if le := &l.all[i]; le.flags&leaseUsed != 0 {
-			le.params, _ = l.findOrAppendParams(old[le.params])
+			le.params, _ = l.findOrAddParams(old[le.params])
 		}
 	}
 }
 
-// findOrAppendParams returns the index of params; it reports false when there is
+// findOrAddParams returns the index of params; it reports false when there is
 // no room.
-func (l *leases) findOrAppendParams(p LeaseParams) (index uint8, ok bool) {
+func (l *leases) findOrAddParams(p LeaseParams) (index uint8, hasRoom bool) {
 	if i := slices.Index(l.params, p); i >= 0 {
 		return uint8(i), true
 	}
@@ -143,33 +143,33 @@ func (l *leases) currentParams() LeaseParams { return l.params[l.currentIndex] }
 
 // start gives the session of an index a full lease. An untimed lease never
 // misses.
-func (l *leases) start(i uint32, tag, renewer uint16, clock int64, isUntimed bool) {
-	for int(i) >= len(l.all) {
+func (l *leases) start(index uint32, tag, renewer uint16, presenceNow int64, isUntimed bool) {
+	for int(index) >= len(l.all) {
 		l.all = append(l.all, lease{})
 	}
-	le := &l.all[i]
+	le := &l.all[index]
 	// An ended session's lease may still be in the wheel, no later than this one
 	// must be.
 	scheduled := le.flags & leaseScheduled
 	*le = lease{
-		last: uint32(clock), next: le.next, tag: tag, renewer: renewer, params: l.currentIndex,
+		last: uint32(presenceNow), next: le.next, tag: tag, renewer: renewer, params: l.currentIndex,
 		flags: leaseUsed | leaseNotLive | scheduled,
 	}
 	switch {
 	case isUntimed:
 		le.flags |= leaseUntimed // if it is scheduled, advanceWheel drops it
 	case scheduled == 0:
-		l.schedule(i, clock)
+		l.schedule(index, presenceNow)
 	}
 }
 
 // find returns the lease that a beat names, or nil for a stray beat.
-func (l *leases) find(x Lease) *lease {
-	if int(x.Index) >= len(l.all) {
+func (l *leases) find(name Lease) *lease {
+	if int(name.Index) >= len(l.all) {
 		return nil
 	}
-	le := &l.all[x.Index]
-	if le.tag != x.Tag || le.flags&leaseUsed == 0 {
+	le := &l.all[name.Index]
+	if le.tag != name.Tag || le.flags&leaseUsed == 0 {
 		return nil
 	}
 	return le
@@ -189,22 +189,22 @@ func (le *lease) renew(beatTime, presenceNow int64, renewer uint16) {
 }
 
 // missTime is the presence time at which the lease's nth beat is missed.
-func (l *leases) missTime(le *lease, nth, clock int64) (presenceTime int64) {
+func (l *leases) missTime(le *lease, nth, presenceNow int64) (presenceTime int64) {
 	t := l.params[le.params]
-	return le.lastRenewal(clock) + nth*t.Interval + t.Grace
+	return le.lastRenewal(presenceNow) + nth*t.Interval + t.Grace
 }
 
 // schedule puts a lease into the bucket of its next miss, or of one interval
 // from now where that is earlier.
-func (l *leases) schedule(i uint32, clock int64) {
-	le := &l.all[i]
-	at := l.missTime(le, int64(le.misses)+1, clock)
-	at = min(at, clock+l.params[le.params].Interval, clock+l.currentParams().Interval)
+func (l *leases) schedule(index uint32, presenceNow int64) {
+	le := &l.all[index]
+	at := l.missTime(le, int64(le.misses)+1, presenceNow)
+	at = min(at, presenceNow+l.params[le.params].Interval, presenceNow+l.currentParams().Interval)
 	b := max(at/l.bucketMS, l.nextBucket)
 	head := &l.wheel[b%wheelSize]
 	le.next = *head
 	le.flags |= leaseScheduled
-	*head = i + 1
+	*head = index + 1
 }
 
 // missedBeat is one miss that has come due.
@@ -218,7 +218,7 @@ type missedBeat struct {
 // advanceWheel moves the wheel to the watermark. It returns every miss whose
 // bucket lies before, in the order of deadline and index, and schedules the
 // leases that go on.
-func (l *leases) advanceWheel(watermark, clock int64) (misses []missedBeat) {
+func (l *leases) advanceWheel(watermark, presenceNow int64) (misses []missedBeat) {
 	endBucket := watermark / l.bucketMS
 	if endBucket <= l.nextBucket {
 		return nil
@@ -233,8 +233,8 @@ func (l *leases) advanceWheel(watermark, clock int64) (misses []missedBeat) {
 			i = l.all[at].next
 			l.all[at].flags &^= leaseScheduled
 			var goesOn bool
-			if misses, goesOn = l.appendMisses(misses, at, endBucket, clock); goesOn {
-				l.schedule(at, clock)
+			if misses, goesOn = l.appendDueMisses(misses, at, endBucket, presenceNow); goesOn {
+				l.schedule(at, presenceNow)
 			}
 		}
 	}
@@ -244,23 +244,23 @@ func (l *leases) advanceWheel(watermark, clock int64) (misses []missedBeat) {
 	return misses
 }
 
-// appendMisses appends the misses of a lease whose deadlines lie before a bucket.
+// appendDueMisses appends the misses of a lease whose deadlines lie before a bucket.
 // goesOn is false when one of them ends the session, and for a lease without
 // misses.
-func (l *leases) appendMisses(misses []missedBeat, i uint32, endBucket, clock int64) (all []missedBeat, goesOn bool) {
-	le := &l.all[i]
+func (l *leases) appendDueMisses(misses []missedBeat, index uint32, endBucket, presenceNow int64) (all []missedBeat, goesOn bool) {
+	le := &l.all[index]
 	if le.flags&(leaseUsed|leaseUntimed) != leaseUsed {
 		return misses, false
 	}
 	limit := l.params[le.params].Missed
 	for {
 		k := int64(le.misses) + 1
-		at := l.missTime(le, k, clock)
+		at := l.missTime(le, k, presenceNow)
 		if at/l.bucketMS >= endBucket {
 			return misses, true
 		}
 		le.misses++
-		misses = append(misses, missedBeat{dueAt: at, index: i, nth: k, endsSession: k == limit})
+		misses = append(misses, missedBeat{dueAt: at, index: index, nth: k, endsSession: k == limit})
 		if k == limit {
 			return misses, false
 		}
@@ -268,10 +268,10 @@ func (l *leases) appendMisses(misses []missedBeat, i uint32, endBucket, clock in
 }
 
 // restartMatching gives every lease that matches its full time again.
-func (l *leases) restartMatching(clock int64, matches func(*lease) bool) {
+func (l *leases) restartMatching(presenceNow int64, matches func(*lease) bool) {
 	for i := range l.all {
 		if le := &l.all[i]; le.flags&leaseUsed != 0 && matches(le) {
-			le.last, le.misses = uint32(clock), 0
+			le.last, le.misses = uint32(presenceNow), 0
 		}
 	}
 }

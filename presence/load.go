@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"iter"
+	"math"
 	"slices"
 )
 
@@ -127,9 +128,7 @@ func (l *loader) readMeta(in *decoder) error {
 		*p = in.uint()
 	}
 	r.clock, r.last.Time, r.last.Epoch, r.settings = in.int(), in.int(), in.string(), in.settings()
-	for range in.listLength() {
-		r.epochs = append(r.epochs, epoch{id: in.string(), firstNum: in.uint(), startedAt: in.int()})
-	}
+	r.epochs = readList(in, in.epoch)
 	l.hasMeta = true
 	if err := in.checkEnd(); err != nil {
 		return err
@@ -145,11 +144,7 @@ func (l *loader) readMeta(in *decoder) error {
 
 func (l *loader) readNode(in *decoder, name string) {
 	p := &nodeState{name: name, incarnation: in.uint(), process: in.uint(), lastSeq: in.uint(), maxRules: in.uint(), joinedNum: in.uint()}
-	via := in.uint()
-	if via > uint64(^uint16(0)) {
-		in.fail()
-	}
-	p.renewer, p.lastEntryAt, p.isAlive, p.isClockPaused = uint16(via), in.int(), in.bool(), in.bool()
+	p.renewer, p.lastEntryAt, p.isAlive, p.isClockPaused = in.renewer(), in.int(), in.bool(), in.bool()
 	p.viewers = in.viewerCounts()
 	if !p.isAlive {
 		p.viewers = nil
@@ -160,24 +155,23 @@ func (l *loader) readNode(in *decoder, name string) {
 	l.r.nodes.list = append(l.r.nodes.list, p)
 }
 
+// renewer reads the number of a node in leases.
+func (r *decoder) renewer() uint16 { return uint16(r.uintUpTo(math.MaxUint16)) }
+
 func (l *loader) readSession(in *decoder) {
 	x := loadedSession{s: in.liveSession()}
 	x.last, x.params = in.int(), in.leaseParams()
-	via := in.uint()
-	if via > uint64(^uint16(0)) || !x.params.areValid() {
-		in.fail()
-	}
-	x.lease = lease{renewer: uint16(via), misses: in.byte(), flags: leaseUsed}
+	x.lease = lease{renewer: in.renewer(), misses: in.byte(), flags: leaseUsed}
 	if !x.s.sources.Has(FromBeats) {
 		x.lease.flags |= leaseUntimed
 	}
 	if x.s.stream.State != Live {
 		x.lease.flags |= leaseNotLive
 	}
-	if int64(x.lease.misses) >= x.params.Missed {
+	if !x.params.areValid() || int64(x.lease.misses) >= x.params.Missed {
 		in.fail()
 	}
-	x.s.likes = in.likes()
+	x.s.likes = readList(in, in.likeCount)
 	l.sessions = append(l.sessions, x)
 }
 
@@ -207,7 +201,7 @@ func (l *loader) assemble() error {
 	for _, d := range r.nodes.departed {
 		l.addViewers(d.viewers)
 	}
-	r.rescheduleMediaDeadlines()
+	r.updateMediaDeadlines()
 	if l.isRows {
 		r.restartMediaDeadlines()
 	}
@@ -252,7 +246,7 @@ func (l *loader) insertSession(x loadedSession) error {
 	_, session := r.bySession[st.Session]
 	_, code := r.byCode[st.Code]
 	_, anchor := r.byAnchor[st.Anchor]
-	use, room := r.leases.findOrAppendParams(x.params)
+	use, room := r.leases.findOrAddParams(x.params)
 	if session || code || anchor || !room || !r.free.reserve(i) {
 		return fmt.Errorf("%w: duplicate session", ErrMalformed)
 	}
@@ -302,12 +296,12 @@ func insertByNumber[T any](items []numbered[T], firstNumber uint64, itemKind str
 }
 
 // addViewers adds the viewers that a node counted to the streams.
-func (l *loader) addViewers(m map[uint32]int64) {
-	for i, n := range m {
+func (l *loader) addViewers(viewersByIndex map[uint32]int64) {
+	for i, n := range viewersByIndex {
 		if int(i) < len(l.r.sessions) && l.r.sessions[i] != nil {
 			l.r.sessions[i].stream.Viewers += n
 		} else {
-			delete(m, i)
+			delete(viewersByIndex, i)
 		}
 	}
 }

@@ -1,13 +1,13 @@
 package presence
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"iter"
 	"strconv"
-	"strings"
 
 	"github.com/cespare/xxhash/v2"
 )
@@ -75,11 +75,11 @@ type Entry struct {
 	Batch []byte // encoded; must not be changed
 }
 
-// runningHash is the hash of the log up to e. It covers all that Apply reads, so
+// hashAfter is the hash of the log up to e, from the hash up to the entry before. It covers all that Apply reads, so
 // epochs that reuse an id, a number or a batch have different positions.
-func (e Entry) runningHash(prev uint64) uint64 {
+func (e Entry) hashAfter(prevHash uint64) (logHash uint64) {
 	var b [56]byte
-	binary.LittleEndian.PutUint64(b[0:], prev)
+	binary.LittleEndian.PutUint64(b[0:], prevHash)
 	binary.LittleEndian.PutUint64(b[8:], e.ID.MS)
 	binary.LittleEndian.PutUint64(b[16:], e.ID.Seq)
 	binary.LittleEndian.PutUint64(b[24:], e.Num)
@@ -94,15 +94,7 @@ func (e Entry) runningHash(prev uint64) uint64 {
 type ID struct{ MS, Seq uint64 }
 
 // Compare orders ids.
-func (a ID) Compare(b ID) int {
-	switch {
-	case a.MS < b.MS, a.MS == b.MS && a.Seq < b.Seq:
-		return -1
-	case a == b:
-		return 0
-	}
-	return 1
-}
+func (a ID) Compare(b ID) int { return cmp.Or(cmp.Compare(a.MS, b.MS), cmp.Compare(a.Seq, b.Seq)) }
 
 // Position is a place in the log: an entry's id, and the hash of all entries up
 // to it. An id alone does not identify an entry, because a log that lost its
@@ -138,20 +130,8 @@ var ErrBadPosition = errors.New("presence: not a position")
 // ParsePosition reads the text that String returns. It returns ErrBadPosition
 // for any other text.
 func ParsePosition(text string) (Position, error) {
-	id, hash, ok := strings.Cut(text, ".")
-	ms, seq, ok2 := strings.Cut(id, "-")
-	if !ok || !ok2 || len(hash) != 8 {
-		return Position{}, ErrBadPosition
-	}
-	h, err := strconv.ParseUint(hash, 16, 32)
-	if err != nil {
-		return Position{}, ErrBadPosition
-	}
-	p := Position{Hash: uint32(h)}
-	if p.ID.MS, err = strconv.ParseUint(ms, 10, 64); err != nil {
-		return Position{}, ErrBadPosition
-	}
-	if p.ID.Seq, err = strconv.ParseUint(seq, 10, 64); err != nil {
+	var p Position
+	if _, err := fmt.Sscanf(text, "%d-%d.%x", &p.ID.MS, &p.ID.Seq, &p.Hash); err != nil {
 		return Position{}, ErrBadPosition
 	}
 	if p.String() != text {

@@ -72,32 +72,32 @@ func (m *mediaState) rememberClosedPush(name string) {
 // applyPushStarted adds a push to a session. It counts as a beat, and makes the
 // stream live again when its media was lost. It ignores a push that is open
 // already, is older than the session or another push, or has ended.
-func (r *Registry) applyPushStarted(i uint32, c *Observe, node *nodeState) {
-	s := r.sessions[i]
+func (r *Registry) applyPushStarted(index uint32, c *Observe, node *nodeState) {
+	s := r.sessions[index]
 	m := &s.media
 	switch {
 	case c.PushStartedAt != 0 && c.PushStartedAt+maxClockLag < s.stream.StartedAt, c.PushStartedAt > r.last.Time+maxClockLead:
 		return // it belongs to another session
 	case c.IsUnique && slices.Contains(m.closedPushes, c.Push):
 		if c.PushStartedAt != 0 && len(m.openPushes) == 0 && !m.wasPublished {
-			r.markMediaLost(i, c) // there was a push after all
+			r.markMediaLost(index, c) // there was a push after all
 		}
 		return
 	case c.PushStartedAt != 0 && c.PushStartedAt < m.newestStart:
 		m.rememberClosedPush(c.Push)
-		r.recordEvidence(i, c)
+		r.recordEvidence(index, c)
 		return
 	}
 	m.newestStart = max(m.newestStart, c.PushStartedAt)
-	r.renewLease(i, node, ByEvidence)
+	r.renewLeaseAndMarkLive(index, node, ByEvidence)
 	if m.openPushIndex(c.Push) < 0 {
-		m.addOpenPush(c)
+		m.openPushReplacingOlder(c)
 	}
-	r.markPublished(i, c)
+	r.markPublished(index, c)
 }
 
-// addOpenPush adds a push to the open ones, and closes those that it replaces.
-func (m *mediaState) addOpenPush(c *Observe) {
+// openPushReplacingOlder adds a push to the open ones, and closes those that it replaces.
+func (m *mediaState) openPushReplacingOlder(c *Observe) {
 	var open []push
 	for _, o := range m.openPushes {
 		if c.PushStartedAt != 0 && o.startedAt != 0 && o.startedAt < c.PushStartedAt {
@@ -111,81 +111,81 @@ func (m *mediaState) addOpenPush(c *Observe) {
 
 // applyPushOngoing makes a push the only open one: a media server accepts one
 // publisher under a name. It is no beat, but makes a starting stream live.
-func (r *Registry) applyPushOngoing(i uint32, c *Observe) {
-	s := r.sessions[i]
+func (r *Registry) applyPushOngoing(index uint32, c *Observe) {
+	s := r.sessions[index]
 	m := &s.media
 	if len(m.openPushes) == 1 && m.openPushes[0].name == c.Push && r.clock-m.updatedAt < ongoingInterval {
 		return
 	}
 	m.openPushes = []push{{c.Push, c.PushStartedAt}}
-	r.markPublished(i, c)
+	r.markPublished(index, c)
 	if s.stream.State == Starting {
-		r.markLive(i, ByEvidence)
+		r.markLiveUnlessMediaLost(index, ByEvidence)
 	}
 }
 
 // markPublished records that there is a push, and makes the stream live again
 // when its media was lost.
-func (r *Registry) markPublished(i uint32, c *Observe) {
-	s := r.sessions[i]
+func (r *Registry) markPublished(index uint32, c *Observe) {
+	s := r.sessions[index]
 	lost := s.media.isLost
 	s.media.wasPublished, s.media.isLost, s.media.updatedAt = true, false, r.clock
 	s.media.offlinePolls, s.media.failedPolls = 0, 0
 	s.mediaNum = r.last.Num
 	s.setEvidence(Evidence{Source: c.Source, Signal: c.Signal, At: r.last.Time, Detail: c.Push})
-	r.markSessionChanged(i)
-	r.scheduleMediaDeadline(i)
-	switch le := &r.leases.all[i]; {
+	r.markSessionChanged(index)
+	r.updateMediaDeadline(index)
+	switch le := &r.leases.all[index]; {
 	case !lost:
 	case le.misses > 0:
-		r.changeStream(i, ByEvidence, func(st *Stream) { st.State, st.Away = Away, MissedBeat })
+		r.changeStream(index, ByEvidence, func(st *Stream) { st.State, st.Away = Away, MissedBeat })
 	default:
-		r.markLive(i, ByEvidence)
+		r.markLiveUnlessMediaLost(index, ByEvidence)
 	}
 }
 
 // applyPushEnded closes a push. Only the end of the last open push changes the
 // stream. Ends of older pushes, of refused second publishers, and repeated ends
 // do not.
-func (r *Registry) applyPushEnded(i uint32, c *Observe) {
-	s := r.sessions[i]
+func (r *Registry) applyPushEnded(index uint32, c *Observe) {
+	s := r.sessions[index]
 	m := &s.media
 	at := m.openPushIndex(c.Push)
 	if c.IsUnique && !slices.Contains(m.closedPushes, c.Push) {
 		m.rememberClosedPush(c.Push) // its start may come later
 		s.mediaNum = r.last.Num
-		r.markSessionChanged(i)
+		r.markSessionChanged(index)
 	}
 	if at < 0 {
 		return
 	}
 	m.openPushes = slices.Delete(slices.Clone(m.openPushes), at, at+1)
 	s.mediaNum = r.last.Num
-	r.markSessionChanged(i)
+	r.markSessionChanged(index)
 	if len(m.openPushes) == 0 {
-		r.markMediaLost(i, c)
+		r.markMediaLost(index, c)
 	}
 }
 
 // markMediaLost makes a stream away because its last push has ended.
-func (r *Registry) markMediaLost(i uint32, c *Observe) {
-	s := r.sessions[i]
+func (r *Registry) markMediaLost(index uint32, c *Observe) {
+	s := r.sessions[index]
 	m := &s.media
-	if s.sources.Has(FromBeats) && r.leases.all[i].misses == 0 {
+	if s.sources.Has(FromBeats) && r.leases.all[index].misses == 0 {
 		r.conflicts[MediaEndAgainstBeats]++
 	}
 	m.wasPublished, m.isLost, m.updatedAt = true, true, r.clock
 	m.offlinePolls, m.failedPolls = 0, 0
-	r.recordEvidence(i, c)
-	r.scheduleMediaDeadline(i)
-	r.leases.all[i].flags |= leaseNotLive
-	r.changeStream(i, ByEvidence, func(st *Stream) { st.State, st.Away = Away, MediaEnded })
+	r.recordEvidence(index, c)
+	r.updateMediaDeadline(index)
+	r.leases.all[index].flags |= leaseNotLive
+	r.changeStream(index, ByEvidence, func(st *Stream) { st.State, st.Away = Away, MediaEnded })
 }
 
 // clampTimes moves times from a lost part of the log that lie in the future to
 // the present.
-func (m *mediaState) clampTimes(clock int64) {
-	m.updatedAt, m.lastPoll, m.offlineSince = min(m.updatedAt, clock), min(m.lastPoll, clock), min(m.offlineSince, clock)
+func (m *mediaState) clampTimes(presenceNow int64) {
+	m.updatedAt, m.lastPoll, m.offlineSince = min(m.updatedAt, presenceNow), min(m.lastPoll, presenceNow), min(m.offlineSince, presenceNow)
 }
 
 // HasOpenPush reports whether a session has an open push of that name.
@@ -201,10 +201,7 @@ func (r *Registry) HasAnyOpenPush(s Session) bool {
 }
 
 func appendMediaState(b []byte, m *mediaState) []byte {
-	b = appendUint(b, uint64(len(m.openPushes)))
-	for _, o := range m.openPushes {
-		b = appendInt(appendString(b, o.name), o.startedAt)
-	}
+	b = appendList(b, m.openPushes, func(b []byte, p push) []byte { return appendInt(appendString(b, p.name), p.startedAt) })
 	b = appendBool(appendBool(appendStrings(b, m.closedPushes), m.wasPublished), m.isLost)
 	for _, v := range [...]int64{m.newestStart, m.updatedAt, m.lastPoll, m.offlineSince, int64(m.offlinePolls), int64(m.failedPolls)} {
 		b = appendInt(b, v)
@@ -213,9 +210,7 @@ func appendMediaState(b []byte, m *mediaState) []byte {
 }
 
 func (r *decoder) mediaState() (m mediaState) {
-	for range r.listLength() {
-		m.openPushes = append(m.openPushes, push{r.string(), r.int()})
-	}
+	m.openPushes = readList(r, func() push { return push{r.string(), r.int()} })
 	m.closedPushes, m.wasPublished, m.isLost = r.strings(), r.bool(), r.bool()
 	m.newestStart, m.updatedAt, m.lastPoll, m.offlineSince = r.int(), r.int(), r.int(), r.int()
 	offline, failed := r.int(), r.int()
@@ -257,27 +252,27 @@ func (s *liveSession) nextMediaDeadline(settings *Settings) (presenceTime int64)
 	return max(1, s.media.updatedAt+settings.CallbackOnly)
 }
 
-// scheduleMediaDeadline computes a session's media deadline anew.
-func (r *Registry) scheduleMediaDeadline(i uint32) {
-	s := r.sessions[i]
+// updateMediaDeadline computes a session's media deadline anew.
+func (r *Registry) updateMediaDeadline(index uint32) {
+	s := r.sessions[index]
 	at := s.nextMediaDeadline(&r.settings)
 	if at == s.mediaDeadline {
 		return
 	}
 	if s.mediaDeadline != 0 {
-		r.mediaDeadlines.Delete(mediaDeadline{s.mediaDeadline, i})
+		r.mediaDeadlines.Delete(mediaDeadline{s.mediaDeadline, index})
 	}
 	if s.mediaDeadline = at; at != 0 {
-		r.mediaDeadlines.Set(mediaDeadline{at, i})
+		r.mediaDeadlines.Set(mediaDeadline{at, index})
 	}
 }
 
-// rescheduleMediaDeadlines computes all media deadlines anew, after a change of
+// updateMediaDeadlines computes all media deadlines anew, after a change of
 // the settings.
-func (r *Registry) rescheduleMediaDeadlines() {
+func (r *Registry) updateMediaDeadlines() {
 	for i, s := range r.sessions {
 		if s != nil {
-			r.scheduleMediaDeadline(uint32(i))
+			r.updateMediaDeadline(uint32(i))
 		}
 	}
 }
@@ -293,7 +288,7 @@ func (r *Registry) restartMediaDeadlines() {
 	for _, d := range all {
 		r.sessions[d.index].media.updatedAt = r.clock
 		r.markSessionChanged(d.index)
-		r.scheduleMediaDeadline(d.index)
+		r.updateMediaDeadline(d.index)
 	}
 }
 

@@ -92,7 +92,7 @@ func (m *model) retire(name string) {
 	m.peers[name].alive, m.peers[name].paused = false, false
 }
 
-func (m *model) renewLease(s Session, renewer string, at int64) {
+func (m *model) renewLeaseAndMarkLive(s Session, renewer string, at int64) {
 	l := m.live[s]
 	l.last, l.misses, l.renewer = max(l.last, at), 0, renewer
 }
@@ -128,7 +128,7 @@ func (m *model) observe(c *Observe, renewer string) {
 	has := func(p push) bool { return p.name == c.Push }
 	switch c.Signal {
 	case BeatReceived:
-		m.renewLease(c.Session, renewer, m.clock)
+		m.renewLeaseAndMarkLive(c.Session, renewer, m.clock)
 		m.markLive(c.Session)
 	case PushStarted:
 		if c.PushStartedAt != 0 && c.PushStartedAt+maxClockLag < l.st.StartedAt || c.PushStartedAt > m.time+maxClockLead {
@@ -155,7 +155,7 @@ func (m *model) observe(c *Observe, renewer string) {
 			l.open = append(l.open, push{c.Push, c.PushStartedAt})
 			l.open = l.open[max(0, len(l.open)-maxOpenPushes):]
 		}
-		m.renewLease(c.Session, renewer, m.clock)
+		m.renewLeaseAndMarkLive(c.Session, renewer, m.clock)
 		picture()
 		l.state = Live
 	case PushOngoing:
@@ -182,7 +182,7 @@ func (m *model) observe(c *Observe, renewer string) {
 		}
 		picture()
 		if l.untimed {
-			m.renewLease(c.Session, renewer, m.clock)
+			m.renewLeaseAndMarkLive(c.Session, renewer, m.clock)
 		}
 		if l.untimed || l.state == Starting {
 			m.markLive(c.Session)
@@ -275,7 +275,7 @@ func (m *model) speak(p *modelPeer, b *Batch, a Applied) {
 	for _, x := range b.Beats {
 		for s, l := range m.live {
 			if l.st.Lease() == x.Lease {
-				m.renewLease(s, b.Node, max(oldest, m.clock-int64(x.Age)))
+				m.renewLeaseAndMarkLive(s, b.Node, max(oldest, m.clock-int64(x.Age)))
 				m.markLive(s)
 			}
 		}
@@ -331,17 +331,17 @@ func (m *model) applyCommand(c Command, node string, r Result) {
 			return
 		}
 		m.live[s].params = m.settings.leaseParams()
-		m.renewLease(s, renewer, m.clock)
+		m.renewLeaseAndMarkLive(s, renewer, m.clock)
 		if m.live[s].state == Away {
 			m.markLive(s)
 		}
 	case *Resume, *AdoptSettings:
 		m.live[s].params = m.settings.leaseParams()
-		m.renewLease(s, renewer, m.clock)
+		m.renewLeaseAndMarkLive(s, renewer, m.clock)
 		m.markLive(s)
 	case *Update:
 		if !r.Repeated {
-			m.renewLease(s, renewer, m.clock)
+			m.renewLeaseAndMarkLive(s, renewer, m.clock)
 			m.markLive(s)
 		}
 	case *Observe:

@@ -2,6 +2,7 @@ package presence
 
 import (
 	"maps"
+	"math"
 	"slices"
 	"strings"
 
@@ -64,7 +65,6 @@ func (r *Registry) Incarnation(node string) uint64 {
 type Leave struct{}
 
 func (*Leave) kind() commandKind      { return kindLeave }
-func (*Leave) isDurable() bool        { return false }
 func (*Leave) encode(b []byte) []byte { return b }
 func (*Leave) decode(*decoder)        {}
 
@@ -84,13 +84,13 @@ func (*Leave) apply(r *Registry, node *nodeState) Result {
 // watermark is the oldest last-entry time among living nodes, or the clock where
 // none lives. Deadlines after it are not judged, because a node may yet append
 // an earlier beat.
-func (t *nodeTable) watermark(clock int64) int64 {
+func (t *nodeTable) watermark(presenceNow int64) int64 {
 	for _, p := range t.list {
 		if p.isAlive {
-			clock = min(clock, p.lastEntryAt)
+			presenceNow = min(presenceNow, p.lastEntryAt)
 		}
 	}
-	return clock
+	return presenceNow
 }
 
 // admitBatch returns the node that appended a batch. It returns nil when the
@@ -176,9 +176,9 @@ func (t *nodeTable) markClockPaused() {
 	}
 }
 
-// loseSilentNodes declares silent nodes lost, and forgets those that were lost
+// loseSilentAndForgetLostNodes declares silent nodes lost, and forgets those that were lost
 // for a day.
-func (r *Registry) loseSilentNodes() {
+func (r *Registry) loseSilentAndForgetLostNodes() {
 	silent := lostAfterTicks * r.settings.Tick()
 	for i := 0; i < len(r.nodes.list); i++ {
 		p := r.nodes.list[i]
@@ -193,9 +193,9 @@ func (r *Registry) loseSilentNodes() {
 	}
 }
 
-// dropDepartedViewers drops the viewer counts of departed nodes whose time is
+// dropExpiredDepartedViewers drops the viewer counts of departed nodes whose time is
 // over.
-func (r *Registry) dropDepartedViewers() {
+func (r *Registry) dropExpiredDepartedViewers() {
 	for len(r.nodes.departed) > 0 && r.nodes.departed[0].until < r.clock {
 		gone := r.nodes.departed[0].viewers
 		r.nodes.departed = r.nodes.departed[1:]
@@ -259,28 +259,28 @@ func (s *liveSession) raiseLikesTo(processHash uint64, total int64) (increase in
 }
 
 // addViewers adds to a stream's viewers.
-func (r *Registry) addViewers(i uint32, delta int64) {
+func (r *Registry) addViewers(index uint32, delta int64) {
 	if delta == 0 {
 		return
 	}
-	s := r.sessions[i]
+	s := r.sessions[index]
 	st := *s.stream
 	st.Viewers += delta
 	r.changes = append(r.changes, Change{Old: s.stream, New: &st, Cause: ByCounts, Socket: s.socket})
 	s.stream = &st
 	if st.Viewers > st.PeakViewers {
 		st.PeakViewers = st.Viewers
-		r.markSessionChanged(i) // unlike the present count, the peak is state
+		r.markSessionChanged(index) // unlike the present count, the peak is state
 	}
 }
 
 // dropSessionViewers drops the viewer counts of an index whose session has ended.
-func (t *nodeTable) dropSessionViewers(i uint32) {
+func (t *nodeTable) dropSessionViewers(index uint32) {
 	for _, p := range t.list {
-		delete(p.viewers, i)
+		delete(p.viewers, index)
 	}
 	for _, d := range t.departed {
-		delete(d.viewers, i)
+		delete(d.viewers, index)
 	}
 }
 
@@ -387,35 +387,14 @@ func (r *decoder) viewerCounts() map[uint32]int64 {
 	n := r.listLength()
 	m := make(map[uint32]int64, n)
 	for range n {
-		i, v := r.uint(), r.uint()
-		if i > uint64(^uint32(0)) || v > MaxCount {
-			r.fail()
-		}
-		m[uint32(i)] = int64(v)
+		index := uint32(r.uintUpTo(math.MaxUint32))
+		m[index] = r.streamCount()
 	}
 	return m
 }
 
-func appendLikes(b []byte, likes []likeCount) []byte {
-	b = appendUint(b, uint64(len(likes)))
-	for _, l := range likes {
-		b = appendUint(appendUint(b, l.process), uint64(l.n))
-	}
-	return b
+func appendLikeCount(b []byte, l likeCount) []byte {
+	return appendUint(appendUint(b, l.process), uint64(l.n))
 }
 
-func (r *decoder) likes() []likeCount {
-	n := r.listLength()
-	if n == 0 {
-		return nil
-	}
-	likes := make([]likeCount, 0, n)
-	for range n {
-		by, v := r.uint(), r.uint()
-		if v > MaxCount {
-			r.fail()
-		}
-		likes = append(likes, likeCount{by, int64(v)})
-	}
-	return likes
-}
+func (r *decoder) likeCount() likeCount { return likeCount{r.uint(), r.streamCount()} }

@@ -20,7 +20,6 @@ type Observe struct {
 }
 
 func (*Observe) kind() commandKind { return kindObserve }
-func (*Observe) isDurable() bool   { return false }
 
 func (c *Observe) encode(b []byte) []byte {
 	b = append(append(b, c.Session[:]...), byte(c.Source), byte(c.Signal))
@@ -36,13 +35,13 @@ func (c *Observe) decode(r *decoder) {
 }
 
 func (c *Observe) apply(r *Registry, node *nodeState) Result {
-	i, ok := r.controlledSession(c.Session, c.Socket)
+	i, ok := r.findLiveSession(c.Session, c.Socket)
 	if !ok {
 		return r.goneResult(c.Session)
 	}
 	switch c.Signal {
 	case BeatReceived:
-		r.renewLease(i, node, ByBeat)
+		r.renewLeaseAndMarkLive(i, node, ByBeat)
 	case PushStarted:
 		r.applyPushStarted(i, c, node)
 	case PushOngoing:
@@ -50,7 +49,7 @@ func (c *Observe) apply(r *Registry, node *nodeState) Result {
 	case PushEnded:
 		r.applyPushEnded(i, c)
 	case ScreenshotTaken:
-		r.setMissingCover(i, c)
+		r.setCoverIfMissing(i, c)
 	case PollOnline:
 		r.applyPollOnline(i, c, node)
 	case PollOffline:
@@ -174,35 +173,24 @@ type Evidence struct {
 	Detail string // for people: a socket, a push, a node
 }
 
-func appendEvidence(b []byte, ev []Evidence) []byte {
-	b = appendUint(b, uint64(len(ev)))
-	for _, e := range ev {
-		b = appendString(appendInt(append(b, byte(e.Source), byte(e.Signal)), e.At), e.Detail)
-	}
-	return b
+func appendEvidence(b []byte, e Evidence) []byte {
+	return appendString(appendInt(append(b, byte(e.Source), byte(e.Signal)), e.At), e.Detail)
 }
 
-func (r *decoder) evidence() []Evidence {
-	n := r.listLength()
-	if n == 0 {
-		return nil
-	}
-	ev := make([]Evidence, 0, n)
-	for range n {
-		ev = append(ev, Evidence{
-			Source: Source(r.enum(len(sourceNames))), Signal: Signal(r.enum(len(signalNames))), At: r.int(), Detail: r.string(),
-		})
-	}
-	return ev
+func (r *decoder) evidence() Evidence {
+	return Evidence{Source(r.enum(len(sourceNames))), Signal(r.enum(len(signalNames))), r.int(), r.string()}
+}
+
+// evidenceIndex is the index of a source's evidence, -1 when there is none.
+func (s *liveSession) evidenceIndex(source Source) int {
+	return slices.IndexFunc(s.evidence, func(e Evidence) bool { return e.Source == source })
 }
 
 // setEvidence replaces the evidence of a source.
 func (s *liveSession) setEvidence(e Evidence) {
-	for i := range s.evidence {
-		if s.evidence[i].Source == e.Source {
-			s.evidence[i] = e
-			return
-		}
+	if i := s.evidenceIndex(e.Source); i >= 0 {
+		s.evidence[i] = e
+		return
 	}
 	s.evidence = append(s.evidence, e)
 }
@@ -216,9 +204,9 @@ func (r *Registry) Evidence(s Session) []Evidence {
 }
 
 // evidenceOf returns all evidence about a live session, including beats.
-func (r *Registry) evidenceOf(i uint32) []Evidence {
-	s := r.sessions[i]
-	le := &r.leases.all[i]
+func (r *Registry) evidenceOf(index uint32) []Evidence {
+	s := r.sessions[index]
+	le := &r.leases.all[index]
 	if !s.sources.Has(FromBeats) {
 		return slices.Clone(s.evidence)
 	}
@@ -277,7 +265,7 @@ const (
 
 // Explain explains the state of a session. ok is false when the session is
 // unknown.
-func (r *Registry) Explain(s Session) (x Explanation, ok bool) {
+func (r *Registry) Explain(s Session) (x Explanation, isKnown bool) {
 	i, live := r.bySession[s]
 	if !live {
 		e := r.ended.bySession[s]
@@ -310,8 +298,8 @@ func (r *Registry) ExplainEnded(e *Ended) Explanation {
 
 // timeToEnd is the presence time until the session ends without further signals,
 // -1: never.
-func (r *Registry) timeToEnd(i uint32) (ms int64) {
-	s, le := r.sessions[i], &r.leases.all[i]
+func (r *Registry) timeToEnd(index uint32) (ms int64) {
+	s, le := r.sessions[index], &r.leases.all[index]
 	ms = -1
 	if s.sources.Has(FromBeats) {
 		ms = max(0, r.leases.missTime(le, r.leases.params[le.params].Missed, r.clock)-r.clock)

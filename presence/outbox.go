@@ -111,8 +111,8 @@ func (x *outbox) insert(num uint64, e *OutboxEvent) {
 	x.byID[e.ID] = num
 }
 
-// addEvent adds an event to the outbox, unless it is there already.
-func (r *Registry) addEvent(e *OutboxEvent) {
+// addEventOnce adds an event to the outbox, unless it is there already.
+func (r *Registry) addEventOnce(e *OutboxEvent) {
 	if _, open := r.outbox.byID[e.ID]; open {
 		return
 	}
@@ -146,11 +146,19 @@ func (r *Registry) newRecordingEvent(kind EventKind, rec *Recording) *OutboxEven
 	return e
 }
 
+// addEventIfEnabled completes an event about a subject and adds it, if the
+// settings ask for its kind.
+func (r *Registry) addEventIfEnabled(e OutboxEvent, subject []byte) {
+	if r.settings.EventKinds.Has(e.Kind) {
+		added := e
+		added.ID, added.At, added.entryNum = r.newEventID(e.Kind, subject), r.last.Time, r.last.Num
+		r.addEventOnce(&added)
+	}
+}
+
 // addStreamEvent adds an event about a stream, if the settings ask for its kind.
 func (r *Registry) addStreamEvent(kind EventKind, st *Stream) {
-	if r.settings.EventKinds.Has(kind) {
-		r.addEvent(&OutboxEvent{ID: r.newEventID(kind, st.Session[:]), Kind: kind, At: r.last.Time, Stream: st, entryNum: r.last.Num})
-	}
+	r.addEventIfEnabled(OutboxEvent{Kind: kind, Stream: st}, st.Session[:])
 }
 
 // addStateEvent adds the event of a change of a stream's state. Restoring a
@@ -165,23 +173,16 @@ func (r *Registry) addStateEvent(old, current *Stream, cause Cause) {
 	}
 }
 
-// addEndEvent adds the event of an end.
+// addEndEvent adds the event of an end, if the settings ask for it.
 func (r *Registry) addEndEvent(e *Ended) {
-	if r.settings.EventKinds.Has(StreamEnded) {
-		ended := *e
-		ended.Evidence = nil
-		r.addEvent(&OutboxEvent{
-			ID: r.newEventID(StreamEnded, e.Stream.Session[:]), Kind: StreamEnded, At: r.last.Time,
-			Stream: e.Stream, Ended: &ended, entryNum: r.last.Num,
-		})
-	}
+	ended := *e
+	ended.Evidence = nil
+	r.addEventIfEnabled(OutboxEvent{Kind: StreamEnded, Stream: e.Stream, Ended: &ended}, e.Stream.Session[:])
 }
 
-// addBanEvent adds the event of a ban or its end.
+// addBanEvent adds the event of a ban or its end, if the settings ask for it.
 func (r *Registry) addBanEvent(kind EventKind, b *Ban) {
-	if r.settings.EventKinds.Has(kind) {
-		r.addEvent(&OutboxEvent{ID: r.newEventID(kind, []byte(b.Anchor)), Kind: kind, At: r.last.Time, Ban: b, entryNum: r.last.Num})
-	}
+	r.addEventIfEnabled(OutboxEvent{Kind: kind, Ban: b}, []byte(b.Anchor))
 }
 
 // removeEvent removes an event from the outbox.
@@ -195,7 +196,7 @@ func (r *Registry) removeEvent(num uint64) (removed *OutboxEvent) {
 // moveToDeadLetters gives up an event.
 func (r *Registry) moveToDeadLetters(eventNum uint64, reason string) {
 	x := &r.outbox
-	for x.deadLetters.len() >= maxDeadLetters {
+	for len(x.deadLetters.list) >= maxDeadLetters {
 		_, num := x.deadLetters.removeOldest()
 		r.markRecordChanged(recordDeadLetter, num)
 	}
@@ -225,7 +226,6 @@ type CompleteEvent struct {
 }
 
 func (*CompleteEvent) kind() commandKind { return kindCompleteEvent }
-func (*CompleteEvent) isDurable() bool   { return false }
 
 func (c *CompleteEvent) encode(b []byte) []byte {
 	return appendString(append(b, c.ID[:]...), c.Failure)
@@ -249,7 +249,6 @@ func (c *CompleteEvent) apply(r *Registry, _ *nodeState) Result {
 type RestoreEvent struct{ event *OutboxEvent }
 
 func (*RestoreEvent) kind() commandKind        { return kindRestoreEvent }
-func (*RestoreEvent) isDurable() bool          { return true }
 func (c *RestoreEvent) encode(b []byte) []byte { return appendEvent(b, c.event) }
 func (c *RestoreEvent) decode(r *decoder)      { c.event = r.event() }
 
@@ -269,7 +268,7 @@ func (c *RestoreEvent) apply(r *Registry, _ *nodeState) Result {
 	}
 	if r.rememberClientKey(restoreEventKey, "", e.ID.String(), Session{}) {
 		e.entryNum = r.last.Num
-		r.addEvent(&e)
+		r.addEventOnce(&e)
 	}
 	return Result{}
 }

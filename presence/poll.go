@@ -1,7 +1,5 @@
 package presence
 
-import "slices"
-
 // onlineIgnoredAfterLoss is how long after the last push ended PollOnline is
 // ignored, in milliseconds of presence time: the answer may be older than the
 // end.
@@ -14,30 +12,30 @@ const pollEvidenceInterval = 5 * 60_000
 
 // applyPollOnline applies an answer that a push is ongoing. It renews the lease
 // of a session that needs no beats.
-func (r *Registry) applyPollOnline(i uint32, c *Observe, node *nodeState) {
-	s := r.sessions[i]
+func (r *Registry) applyPollOnline(index uint32, c *Observe, node *nodeState) {
+	s := r.sessions[index]
 	if s.media.isLost && r.clock-s.media.updatedAt < onlineIgnoredAfterLoss {
 		return
 	}
 	if s.media.isLost {
 		r.conflicts[PollAgainstCallback]++
 	}
-	r.markPublished(i, c)
+	r.markPublished(index, c)
 	switch {
 	case !s.sources.Has(FromBeats):
-		r.renewLease(i, node, ByEvidence)
+		r.renewLeaseAndMarkLive(index, node, ByEvidence)
 	case s.stream.State == Starting:
-		r.markLive(i, ByEvidence)
+		r.markLiveUnlessMediaLost(index, ByEvidence)
 	}
 }
 
 // applyPollOffline applies an answer that there is no push. After
 // Settings.OfflineAfter of them in a row it ends a session that had a push and
 // has had no beat since the first of them.
-func (r *Registry) applyPollOffline(i uint32, c *Observe) {
-	s := r.sessions[i]
+func (r *Registry) applyPollOffline(index uint32, c *Observe) {
+	s := r.sessions[index]
 	m := &s.media
-	if !r.countsAsNewPollRound(m) {
+	if !r.beginPollRound(m) {
 		return
 	}
 	if m.offlinePolls == 0 {
@@ -47,7 +45,7 @@ func (r *Registry) applyPollOffline(i uint32, c *Observe) {
 		}
 	}
 	m.offlinePolls, m.failedPolls = min(m.offlinePolls+1, maxPolls), 0
-	r.recordEvidence(i, c)
+	r.recordEvidence(index, c)
 	if int64(m.offlinePolls) < max(1, r.settings.OfflineAfter) {
 		return
 	}
@@ -56,16 +54,16 @@ func (r *Registry) applyPollOffline(i uint32, c *Observe) {
 	case r.settings.MediaRequired:
 	case !m.wasPublished && (beats || r.clock-m.updatedAt < r.settings.StartWithin):
 		return
-	case beats && r.leases.all[i].lastRenewal(r.clock) >= m.offlineSince:
+	case beats && r.leases.all[index].lastRenewal(r.clock) >= m.offlineSince:
 		return
 	}
-	r.endSession(i, StreamLost, "")
+	r.endSession(index, StreamLost, "")
 }
 
-// countsAsNewPollRound reports whether a poll's result belongs to another round of
+// beginPollRound reports whether a poll's result belongs to another round of
 // polls than the last one, and remembers its time if so. Two pollers in one
 // round count once.
-func (r *Registry) countsAsNewPollRound(m *mediaState) (isNewRound bool) {
+func (r *Registry) beginPollRound(m *mediaState) (isNewRound bool) {
 	if m.offlinePolls+m.failedPolls > 0 && r.clock-m.lastPoll < r.settings.PollEvery/2 {
 		return false
 	}
@@ -76,32 +74,32 @@ func (r *Registry) countsAsNewPollRound(m *mediaState) (isNewRound bool) {
 // applyPollFailed records that the cloud gave no answer about this session, but
 // answered about others. It is no evidence about the push, but ends a session
 // that lives by polls alone after Settings.BlindAfter of them in a row.
-func (r *Registry) applyPollFailed(i uint32, c *Observe) {
-	s := r.sessions[i]
-	if !r.countsAsNewPollRound(&s.media) {
+func (r *Registry) applyPollFailed(index uint32, c *Observe) {
+	s := r.sessions[index]
+	if !r.beginPollRound(&s.media) {
 		return
 	}
 	s.media.failedPolls = min(s.media.failedPolls+1, maxPolls)
-	r.recordEvidence(i, c)
+	r.recordEvidence(index, c)
 	if s.sources == SourcesOf(FromPoll) && r.settings.BlindAfter > 0 && int64(s.media.failedPolls) >= r.settings.BlindAfter {
-		r.endSession(i, StreamLost, "")
+		r.endSession(index, StreamLost, "")
 	}
 }
 
 // recordEvidence records a signal about a session's push that does not change
 // the stream.
-func (r *Registry) recordEvidence(i uint32, c *Observe) {
-	s := r.sessions[i]
+func (r *Registry) recordEvidence(index uint32, c *Observe) {
+	s := r.sessions[index]
 	s.mediaNum = r.last.Num
 	s.setEvidence(Evidence{Source: c.Source, Signal: c.Signal, At: r.last.Time, Detail: c.Detail})
-	r.markSessionChanged(i)
+	r.markSessionChanged(index)
 }
 
-// setMissingCover sets a stream's cover to a screenshot, if it has no cover.
-func (r *Registry) setMissingCover(i uint32, screenshot *Observe) {
-	if s := r.sessions[i]; s.stream.Cover == "" && screenshot.Detail != "" {
+// setCoverIfMissing sets a stream's cover to a screenshot, if it has no cover.
+func (r *Registry) setCoverIfMissing(index uint32, screenshot *Observe) {
+	if s := r.sessions[index]; s.stream.Cover == "" && screenshot.Detail != "" {
 		s.detailsNum = r.last.Num
-		r.changeStream(i, ByEvidence, func(st *Stream) { st.Cover = screenshot.Detail })
+		r.changeStream(index, ByEvidence, func(st *Stream) { st.Cover = screenshot.Detail })
 	}
 }
 
@@ -138,6 +136,6 @@ func (r *Registry) NeedsPollSignal(s Session, signal Signal) bool {
 	if signal != PollOnline || !x.sources.Has(FromBeats) || !m.wasPublished || m.isLost || m.offlinePolls > 0 || m.failedPolls > 0 || x.stream.State == Starting {
 		return true
 	}
-	at := slices.IndexFunc(x.evidence, func(e Evidence) bool { return e.Source == FromPoll })
+	at := x.evidenceIndex(FromPoll)
 	return at < 0 || x.evidence[at].At+pollEvidenceInterval < r.last.Time
 }

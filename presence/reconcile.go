@@ -19,22 +19,22 @@ const (
 // lastShared: settings first, then ends, bans and unbans, the sessions of the scope,
 // recordings and outbox events. Each node starts at another session, so that nodes do
 // not restore the same ones at once.
-func RestoreCommands(old, current *Registry, lastShared uint64, node string, scope SessionScope) []Command {
-	l := &restoreBuilder{old: old, current: current, firstLost: lastShared + 1, keys: map[Session][]string{}}
+func RestoreCommands(old, current *Registry, lastSharedNum uint64, ownNode string, scope SessionScope) []Command {
+	l := &restoreBuilder{old: old, current: current, firstLost: lastSharedNum + 1, keys: map[Session][]string{}}
 	if have := old.settings; have.Revision > current.settings.Revision {
 		l.commands = append(l.commands, &SetSettings{have}) // the sessions are judged by them
 	}
 	l.addEnds()
 	l.addBansAndUnbans()
 	first := len(l.commands)
-	l.addSessions(node, scope)
-	before, living := current.nodes.rank(node)
+	l.addSessions(ownNode, scope)
+	before, living := current.nodes.rank(ownNode)
 	sessions := l.commands[first:]
 	from := len(sessions) * before / living
 	l.commands = slices.Concat(l.commands[:first], sessions[from:], sessions[:from])
 	l.addRecordings()
 	l.addEvents()
-	l.setClientKeys()
+	l.addClientKeysToCommands()
 	return l.commands
 }
 
@@ -134,8 +134,8 @@ func (l *restoreBuilder) addEvents() {
 	})
 }
 
-// setClientKeys adds the client keys to the commands.
-func (l *restoreBuilder) setClientKeys() {
+// addClientKeysToCommands adds the client keys to the commands.
+func (l *restoreBuilder) addClientKeysToCommands() {
 	if len(l.keys) == 0 {
 		return
 	}
@@ -166,6 +166,12 @@ type epoch struct {
 	startedAt int64  // presence time of its first entry
 }
 
+func appendEpoch(b []byte, e epoch) []byte {
+	return appendInt(appendUint(appendString(b, e.id), e.firstNum), e.startedAt)
+}
+
+func (r *decoder) epoch() epoch { return epoch{r.string(), r.uint(), r.int()} }
+
 // maxEpochs is how many epochs are remembered: more than a log has while a node
 // is away and must still find the last shared entry.
 const maxEpochs = 64
@@ -193,9 +199,9 @@ func (r *Registry) IsReconciling() bool {
 }
 
 // lastNumOfEpoch is the number of the last applied entry of an epoch.
-func (r *Registry) lastNumOfEpoch(epoch int) (num uint64) {
-	if epoch+1 < len(r.epochs) {
-		return r.epochs[epoch+1].firstNum - 1
+func (r *Registry) lastNumOfEpoch(epochIndex int) (num uint64) {
+	if epochIndex+1 < len(r.epochs) {
+		return r.epochs[epochIndex+1].firstNum - 1
 	}
 	return r.last.Num
 }
@@ -216,9 +222,9 @@ func LastSharedEntry(a, b *Registry) (num uint64) {
 
 // TimeSinceLoss is the presence time since an epoch began after the entry of
 // that number, 0 where none has.
-func (r *Registry) TimeSinceLoss(lastShared uint64) (ms int64) {
+func (r *Registry) TimeSinceLoss(lastSharedNum uint64) (ms int64) {
 	for _, e := range r.epochs {
-		if e.firstNum > lastShared {
+		if e.firstNum > lastSharedNum {
 			return r.clock - e.startedAt
 		}
 	}

@@ -89,7 +89,6 @@ func (r *decoder) recording() Recording {
 type AddRecording struct{ Recording Recording }
 
 func (*AddRecording) kind() commandKind        { return kindAddRecording }
-func (*AddRecording) isDurable() bool          { return true }
 func (c *AddRecording) encode(b []byte) []byte { return appendRecording(b, &c.Recording) }
 func (c *AddRecording) decode(r *decoder)      { c.Recording = r.recording() }
 
@@ -98,16 +97,16 @@ func (c *AddRecording) apply(r *Registry, _ *nodeState) Result {
 		return Result{Repeated: true}
 	}
 	known := &knownRecording{Recording: c.Recording, learnedAt: r.clock, entryNum: r.last.Num}
-	r.linkSession(&known.Recording)
+	r.linkRecordingToSession(&known.Recording)
 	r.markRecordChanged(recordRecording, r.recordings.append(known))
 	rec := known.Recording
-	r.addEvent(r.newRecordingEvent(RecordingReady, &rec))
+	r.addEventOnce(r.newRecordingEvent(RecordingReady, &rec))
 	return Result{}
 }
 
-// linkSession finds the session of a recording: the live or ended one of its
+// linkRecordingToSession finds the session of a recording: the live or ended one of its
 // code that overlaps most, or the last one when the recording has no start time.
-func (r *Registry) linkSession(rec *Recording) {
+func (r *Registry) linkRecordingToSession(rec *Recording) {
 	if rec.Session != (Session{}) { // it was linked before the log lost it
 		if e := r.ended.bySession[rec.Session]; e != nil {
 			rec.completeFrom(e)
@@ -168,7 +167,7 @@ func (r *Registry) completeRecordings(e *Ended) {
 			r.markRecordChanged(recordRecording, r.recordings.numberOf(known))
 		}
 		rec := known.Recording
-		r.addEvent(r.newRecordingEvent(RecordingAmended, &rec))
+		r.addEventOnce(r.newRecordingEvent(RecordingAmended, &rec))
 	}
 }
 
@@ -245,12 +244,4 @@ func (m *knownRecordings) dropOldest() (num uint64) {
 		delete(m.bySession, k.Session)
 	}
 	return num
-}
-
-// dropOldRecordings drops the recordings that have been remembered for long enough.
-func (r *Registry) dropOldRecordings() {
-	m := &r.recordings
-	for m.len() > 0 && (m.list[0].learnedAt+recordingRetention < r.clock || m.len() > maxRecordings) {
-		r.markRecordChanged(recordRecording, m.dropOldest())
-	}
 }

@@ -62,16 +62,16 @@ func (k recordKey) String() string {
 	return ""
 }
 
-func sessionRecordKey(i uint32) string  { return fmt.Sprintf("%08x", i) }
-func numberRecordKey(num uint64) string { return fmt.Sprintf("%016x", num) }
+func sessionRecordKey(index uint32) string { return fmt.Sprintf("%08x", index) }
+func numberRecordKey(num uint64) string    { return fmt.Sprintf("%016x", num) }
 
 // TrackChangedRecords makes the registry track which records change from now on.
 func (r *Registry) TrackChangedRecords() { r.changedRecords = map[recordKey]struct{}{} }
 
 // markRecordChanged marks a record with a number as changed.
-func (r *Registry) markRecordChanged(kind byte, n uint64) {
+func (r *Registry) markRecordChanged(kind byte, num uint64) {
 	if r.changedRecords != nil {
-		r.changedRecords[recordKey{kind: kind, num: n}] = struct{}{}
+		r.changedRecords[recordKey{kind: kind, num: num}] = struct{}{}
 	}
 }
 
@@ -83,10 +83,10 @@ func (r *Registry) markNamedRecordChanged(kind byte, name string) {
 }
 
 // markSessionChanged marks a session as changed by more than a beat.
-func (r *Registry) markSessionChanged(i uint32) {
-	if s := r.sessions[i]; !s.isTouched {
+func (r *Registry) markSessionChanged(index uint32) {
+	if s := r.sessions[index]; !s.isTouched {
 		s.isTouched = true
-		r.touchedSessions = append(r.touchedSessions, i)
+		r.touchedSessions = append(r.touchedSessions, index)
 	}
 }
 
@@ -250,11 +250,7 @@ func (r *Registry) appendMeta(b []byte, version byte) []byte {
 	}
 	b = appendInt(appendInt(b, r.clock), r.last.Time)
 	b = appendSettings(appendString(b, r.last.Epoch), r.settings)
-	b = appendUint(b, uint64(len(r.epochs)))
-	for _, e := range r.epochs {
-		b = appendInt(appendUint(appendString(b, e.id), e.firstNum), e.startedAt)
-	}
-	return b
+	return appendList(b, r.epochs, appendEpoch)
 }
 
 // Append appends the record's encoding. Encodings of several records may follow
@@ -287,8 +283,6 @@ type numberedList[T any] struct {
 	first uint64 // number of list[0]
 	list  []T
 }
-
-func (l *numberedList[T]) len() int { return len(l.list) }
 
 // nextNum is the number of the next item.
 func (l *numberedList[T]) nextNum() uint64 { return l.first + uint64(len(l.list)) }

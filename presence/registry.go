@@ -136,7 +136,7 @@ func (r *Registry) Apply(e Entry) (Applied, error) {
 	r.output = output{}
 	revision, minute := r.settings.Revision, r.clock/banSweepInterval
 	a := Applied{Num: e.Num, Time: e.Time, Node: b.Node, Incarnation: b.Incarnation, Process: b.Process, Seq: b.Seq}
-	a.Stalled = r.advanceTo(e)
+	a.Stalled = r.advanceClockAndPosition(e)
 	node := r.admitBatch(&b)
 	if a.Refused = node == nil; !a.Refused {
 		a.StrayBeats = r.applyBeats(&beats, node)
@@ -148,10 +148,10 @@ func (r *Registry) Apply(e Entry) (Applied, error) {
 		}
 		a.Comparison = r.compareDigest(&b)
 	}
-	r.loseSilentNodes()
-	r.dropDepartedViewers()
+	r.loseSilentAndForgetLostNodes()
+	r.dropExpiredDepartedViewers()
 	r.applyDeadlines()
-	r.applyRetention()
+	r.dropOldMemories()
 	if r.clock/banSweepInterval != minute {
 		r.liftExpiredBans()
 	}
@@ -163,11 +163,11 @@ func (r *Registry) Apply(e Entry) (Applied, error) {
 	return a, nil
 }
 
-// advanceTo moves log time, presence clock and hash to entry e. A step
+// advanceClockAndPosition moves log time, presence clock and hash to entry e. A step
 // backwards or of more than two node ticks leaves the presence clock unchanged,
 // because servers or clocks were stopped. Counting it as two ticks would let a
 // few clock steps use up a lease's grace.
-func (r *Registry) advanceTo(e Entry) (isStalled bool) {
+func (r *Registry) advanceClockAndPosition(e Entry) (isStalled bool) {
 	if r.last.Num != 0 {
 		step := e.Time - r.last.Time
 		if isStalled = step < 0 || step > 2*r.settings.Tick(); isStalled {
@@ -184,7 +184,7 @@ func (r *Registry) advanceTo(e Entry) (isStalled bool) {
 	if e.Epoch != r.last.Epoch || len(r.epochs) == 0 {
 		r.startEpoch(e)
 	}
-	r.hash = e.runningHash(r.hash)
+	r.hash = e.hashAfter(r.hash)
 	r.last = Entry{ID: e.ID, Num: e.Num, Time: e.Time, Epoch: e.Epoch}
 	return isStalled
 }
@@ -210,42 +210,42 @@ func (r *Registry) applyBeats(in *decoder, node *nodeState) (strayBeats int) {
 		}
 		le.renew(max(oldest, r.clock-int64(x.Age)), r.clock, node.renewer)
 		if le.flags&leaseNotLive != 0 {
-			r.markLive(x.Index, ByBeat)
+			r.markLiveUnlessMediaLost(x.Index, ByBeat)
 		}
 	}
 	return strayBeats
 }
 
-// renewLease renews a session's lease because a command named the session.
-func (r *Registry) renewLease(i uint32, renewer *nodeState, cause Cause) {
-	le := &r.leases.all[i]
+// renewLeaseAndMarkLive renews a session's lease because a command named the session.
+func (r *Registry) renewLeaseAndMarkLive(index uint32, renewer *nodeState, cause Cause) {
+	le := &r.leases.all[index]
 	le.renew(r.clock, r.clock, renewer.renewer)
 	if le.flags&leaseNotLive != 0 {
-		r.markLive(i, cause)
+		r.markLiveUnlessMediaLost(index, cause)
 	}
 }
 
-// markLive makes a starting or away stream live, unless its media was lost: no
+// markLiveUnlessMediaLost makes a starting or away stream live, unless its media was lost: no
 // beat brings that back.
-func (r *Registry) markLive(i uint32, cause Cause) {
-	if r.sessions[i].media.isLost {
+func (r *Registry) markLiveUnlessMediaLost(index uint32, cause Cause) {
+	if r.sessions[index].media.isLost {
 		return
 	}
-	r.leases.all[i].flags &^= leaseNotLive
-	r.changeStream(i, cause, func(st *Stream) {
+	r.leases.all[index].flags &^= leaseNotLive
+	r.changeStream(index, cause, func(st *Stream) {
 		st.State, st.Away, st.Shown = Live, NotAway, st.Listed
 	})
 }
 
 // changeStream replaces a stream by an edited copy.
-func (r *Registry) changeStream(i uint32, cause Cause, edit func(*Stream)) {
-	s := r.sessions[i]
+func (r *Registry) changeStream(index uint32, cause Cause, edit func(*Stream)) {
+	s := r.sessions[index]
 	st := *s.stream
 	edit(&st)
 	r.changes = append(r.changes, Change{Old: s.stream, New: &st, Cause: cause, Socket: s.socket})
 	r.addStateEvent(s.stream, &st, cause)
 	s.stream = &st
-	r.markSessionChanged(i)
+	r.markSessionChanged(index)
 }
 
 // applyDeadlines applies all misses and media deadlines that lie before the
@@ -273,15 +273,18 @@ func (r *Registry) applyDeadlines() {
 	r.endSessionsLackingMedia(watermark)
 }
 
-// applyRetention drops what has been remembered for long enough.
-func (r *Registry) applyRetention() {
-	for r.ended.len() > 0 && (r.ended.oldest().endedClock+endedRetention < r.clock || r.ended.len() > maxEnded) {
-		r.markRecordChanged(recordEnded, r.ended.dropOldest())
+// dropOldMemories drops what has been remembered for long enough: ended sessions,
+// client keys and recordings.
+func (r *Registry) dropOldMemories() {
+	for ended := &r.ended; len(ended.list) > 0 && (ended.list[0].endedClock+endedRetention < r.clock || len(ended.list) > maxEnded); {
+		r.markRecordChanged(recordEnded, ended.dropOldest())
 	}
-	for r.keys.len() > 0 && (r.keys.oldestUse()+keyRetention < r.clock || r.keys.len() > maxKeys) {
-		r.markRecordChanged(recordClientKey, r.keys.dropOldest())
+	for keys := &r.keys; len(keys.list) > 0 && (keys.byName[keys.list[0]].usedAt+keyRetention < r.clock || len(keys.list) > maxKeys); {
+		r.markRecordChanged(recordClientKey, keys.dropOldest())
 	}
-	r.dropOldRecordings()
+	for known := &r.recordings; len(known.list) > 0 && (known.list[0].learnedAt+recordingRetention < r.clock || len(known.list) > maxRecordings); {
+		r.markRecordChanged(recordRecording, known.dropOldest())
+	}
 }
 
 // Position is the registry's place in the log.
@@ -313,24 +316,17 @@ func (r *Registry) Len() int { return len(r.bySession) }
 func (r *Registry) ReseedPositions(seed uint64) { r.hash = seed }
 
 // StreamByCode returns the live stream of a live code, or nil.
-func (r *Registry) StreamByCode(code string) *Stream {
-	if i, ok := r.byCode[code]; ok {
-		return r.sessions[i].stream
-	}
-	return nil
-}
+func (r *Registry) StreamByCode(code string) *Stream { return streamAt(r, r.byCode, code) }
 
 // StreamByAnchor returns the live stream of an anchor, or nil.
-func (r *Registry) StreamByAnchor(anchor string) *Stream {
-	if i, ok := r.byAnchor[anchor]; ok {
-		return r.sessions[i].stream
-	}
-	return nil
-}
+func (r *Registry) StreamByAnchor(anchor string) *Stream { return streamAt(r, r.byAnchor, anchor) }
 
 // StreamBySession returns the stream of a live session, or nil.
-func (r *Registry) StreamBySession(s Session) *Stream {
-	if i, ok := r.bySession[s]; ok {
+func (r *Registry) StreamBySession(s Session) *Stream { return streamAt(r, r.bySession, s) }
+
+// streamAt returns the stream whose index a map has under a key, or nil.
+func streamAt[K comparable](r *Registry, indexes map[K]uint32, key K) *Stream {
+	if i, ok := indexes[key]; ok {
 		return r.sessions[i].stream
 	}
 	return nil

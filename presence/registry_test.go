@@ -477,7 +477,7 @@ func TestEndedSessionsAreBounded(t *testing.T) {
 		}
 		x.applyBatch("a", b)
 	}
-	check(t, "number", x.reg.ended.len(), maxEnded)
+	check(t, "number", len(x.reg.ended.list), maxEnded)
 	check(t, "index", len(x.reg.ended.bySession), maxEnded)
 	if x.reg.EndedSession(sessionID(0)) != nil {
 		t.Error("the oldest is still there")

@@ -15,19 +15,18 @@ type RestoreSession struct {
 }
 
 func (*RestoreSession) kind() commandKind { return kindRestoreSession }
-func (*RestoreSession) isDurable() bool   { return true }
 
 func (c *RestoreSession) encode(b []byte) []byte {
 	b = appendStrings(appendUint(b, c.FirstLost), c.Keys)
 	b = appendLeaseParams(b, c.Params)
-	return appendLikes(appendLiveSession(b, c.session), c.session.likes)
+	return appendList(appendLiveSession(b, c.session), c.session.likes, appendLikeCount)
 }
 
 func (c *RestoreSession) decode(r *decoder) {
 	c.FirstLost, c.Keys = r.uint(), r.strings()
 	c.Params = r.leaseParams()
 	c.session = r.liveSession()
-	c.session.likes = r.likes()
+	c.session.likes = readList(r, r.likeCount)
 	if !c.Params.areValid() {
 		r.fail()
 	}
@@ -36,7 +35,7 @@ func (c *RestoreSession) decode(r *decoder) {
 func (c *RestoreSession) apply(r *Registry, _ *nodeState) Result {
 	was := c.session.stream
 	if i, live := r.bySession[was.Session]; live {
-		r.restoreParts(i, c)
+		r.restoreLostParts(i, c)
 		return r.liveResult(i)
 	}
 	if r.ended.bySession[was.Session] != nil {
@@ -54,7 +53,7 @@ func (c *RestoreSession) apply(r *Registry, _ *nodeState) Result {
 		}
 		r.endSession(i, TakenOver, "")
 	}
-	i := r.insertRestored(c)
+	i := r.insertRestoredSession(c)
 	r.restoreClientKeys(c.Keys, was.Session)
 	return r.liveResult(i)
 }
@@ -62,20 +61,20 @@ func (c *RestoreSession) apply(r *Registry, _ *nodeState) Result {
 // isLivePreferred reports whether a live session stays, rather than giving way to a
 // restored one of the same anchor. A live session that was restored and renewed
 // since is the one in use, whatever the times of their starts.
-func (r *Registry) isLivePreferred(i uint32, restored *RestoreSession) bool {
-	live := r.sessions[i]
+func (r *Registry) isLivePreferred(index uint32, restored *RestoreSession) bool {
+	live := r.sessions[index]
 	if live.startNum != 0 {
 		return live.startNum >= restored.FirstLost
 	}
-	return r.leases.all[i].renewer != 0 || live.stream.StartedAt >= restored.session.stream.StartedAt
+	return r.leases.all[index].renewer != 0 || live.stream.StartedAt >= restored.session.stream.StartedAt
 }
 
 // isDuplicateStart reports whether the live session and the restored one come
 // from one start that was tried twice, and only the restored one was
 // acknowledged by its client.
-func (r *Registry) isDuplicateStart(i uint32, c *RestoreSession) bool {
-	s := r.sessions[i]
-	return !s.isAcknowledged() && c.session.isAcknowledged() && slices.ContainsFunc(c.Keys, func(name string) bool {
+func (r *Registry) isDuplicateStart(index uint32, restored *RestoreSession) bool {
+	s := r.sessions[index]
+	return !s.isAcknowledged() && restored.session.isAcknowledged() && slices.ContainsFunc(restored.Keys, func(name string) bool {
 		k, known := r.keys.byName[name]
 		return known && k.session == s.stream.Session
 	})
@@ -87,9 +86,9 @@ func (s *liveSession) isAcknowledged() bool {
 	return s.stream.State != Starting || s.socketNum != s.startNum
 }
 
-// insertRestored enters a lost session under a new index, with a full lease,
+// insertRestoredSession enters a lost session under a new index, with a full lease,
 // because its anchor may have sent beats all the time.
-func (r *Registry) insertRestored(c *RestoreSession) (index uint32) {
+func (r *Registry) insertRestoredSession(c *RestoreSession) (index uint32) {
 	i := r.allocateIndex()
 	s, st := *c.session, *c.session.stream
 	st.Index, st.Viewers = i, 0 // nodes report its viewers again
@@ -109,70 +108,70 @@ func (r *Registry) insertRestored(c *RestoreSession) (index uint32) {
 	// A lease is visited by the current params at the latest, so it cannot run by a
 	// shorter interval than theirs.
 	if c.Params.Interval >= r.settings.Interval {
-		if index, ok := r.leases.internParams(c.Params); ok {
+		if index, ok := r.leases.findOrAddParamsDroppingUnused(c.Params); ok {
 			le.params = index
 		}
 	}
-	r.scheduleMediaDeadline(i)
+	r.updateMediaDeadline(i)
 	r.markSessionChanged(i)
 	r.changes = append(r.changes, Change{New: &st, Cause: ByRestore, Socket: s.socket})
 	return i
 }
 
-// restoreParts restores the parts of a live session that changed in lost
+// restoreLostParts restores the parts of a live session that changed in lost
 // entries, unless they have changed again.
-func (r *Registry) restoreParts(i uint32, c *RestoreSession) {
-	s, was := r.sessions[i], c.session
+func (r *Registry) restoreLostParts(index uint32, c *RestoreSession) {
+	s, was := r.sessions[index], c.session
 	if s.isPartStale(was, partDetails, c.FirstLost) {
 		r.markPartRestored(s, partDetails, c.FirstLost, was.detailsNum)
-		r.changeStream(i, ByRestore, func(st *Stream) {
+		r.changeStream(index, ByRestore, func(st *Stream) {
 			st.Details = was.stream.Details
 		})
 	}
 	if was.stream.State != Starting && s.stream.State == Starting {
-		r.markLive(i, ByRestore) // a beat came, and its lease is full
+		r.markLiveUnlessMediaLost(index, ByRestore) // a beat came, and its lease is full
 	}
 	if s.isPartStale(was, partSocket, c.FirstLost) {
 		r.markPartRestored(s, partSocket, c.FirstLost, was.socketNum)
 		s.socket, s.attached = was.socket, was.attached
 		s.copyEvidence(was, FromSocket)
-		r.markSessionChanged(i)
+		r.markSessionChanged(index)
 		r.changes = append(r.changes, Change{Old: s.stream, New: s.stream, Cause: ByRestore, Socket: s.socket})
 	}
 	if s.isPartStale(was, partMedia, c.FirstLost) {
 		r.markPartRestored(s, partMedia, c.FirstLost, was.mediaNum)
-		r.restoreMedia(i, was)
+		r.restoreMedia(index, was)
 	}
 	if first := was.stream.StartedAt; first < s.stream.StartedAt { // its start was repeated
-		r.changeStream(i, ByRestore, func(st *Stream) { st.StartedAt = first })
+		r.changeStream(index, ByRestore, func(st *Stream) { st.StartedAt = first })
 	}
 	likes := int64(0)
 	for _, l := range was.likes {
 		likes += max(0, s.raiseLikesTo(l.process, l.n))
 	}
 	if likes > 0 {
-		r.changeStream(i, ByCounts, func(st *Stream) { st.Likes += likes })
+		r.changeStream(index, ByCounts, func(st *Stream) { st.Likes += likes })
 	}
 }
 
 // restoreMedia restores the media state of a session.
-func (r *Registry) restoreMedia(i uint32, old *liveSession) {
-	s := r.sessions[i]
+func (r *Registry) restoreMedia(index uint32, old *liveSession) {
+	s := r.sessions[index]
 	s.media = old.media
 	s.media.clampTimes(r.clock)
 	s.copyEvidence(old, FromCallback)
 	s.copyEvidence(old, FromPoll)
-	r.scheduleMediaDeadline(i)
-	r.markSessionChanged(i)
+	r.updateMediaDeadline(index)
+	r.markSessionChanged(index)
 	st := s.stream
 	if st.State == old.stream.State && st.Away == old.stream.Away || s.media.isLost != (old.stream.Away == MediaEnded) {
 		return
 	}
-	le := &r.leases.all[i]
+	le := &r.leases.all[index]
 	if le.flags &^= leaseNotLive; old.stream.State != Live {
 		le.flags |= leaseNotLive
 	}
-	r.changeStream(i, ByRestore, func(st *Stream) {
+	r.changeStream(index, ByRestore, func(st *Stream) {
 		st.State, st.Away, st.Shown = old.stream.State, old.stream.Away, old.stream.Shown
 	})
 }
@@ -180,10 +179,8 @@ func (r *Registry) restoreMedia(i uint32, old *liveSession) {
 // copyEvidence takes over the evidence of a source from another registry's
 // session.
 func (s *liveSession) copyEvidence(old *liveSession, source Source) {
-	for _, e := range old.evidence {
-		if e.Source == source {
-			s.setEvidence(e)
-		}
+	if i := old.evidenceIndex(source); i >= 0 {
+		s.setEvidence(old.evidence[i])
 	}
 }
 
@@ -246,7 +243,6 @@ type RestoreEnd struct {
 }
 
 func (*RestoreEnd) kind() commandKind { return kindRestoreEnd }
-func (*RestoreEnd) isDurable() bool   { return true }
 
 func (c *RestoreEnd) encode(b []byte) []byte {
 	return appendEnded(appendStrings(appendUint(b, c.FirstLost), c.Keys), c.ended)
@@ -269,7 +265,7 @@ func (c *RestoreEnd) apply(r *Registry, _ *nodeState) Result {
 		return r.liveResult(i)
 	}
 	if live {
-		r.moveToEnded(i, &e)
+		r.moveSessionToEnded(i, &e)
 	} else {
 		r.rememberEnded(&e)
 	}
@@ -279,8 +275,8 @@ func (c *RestoreEnd) apply(r *Registry, _ *nodeState) Result {
 
 // isRenewedSinceLoss reports whether a lease was renewed after the log lost its
 // entries.
-func (r *Registry) isRenewedSinceLoss(i uint32, firstLost uint64) bool {
-	return r.clock-r.leases.all[i].lastRenewal(r.clock) < r.TimeSinceLoss(firstLost-1)
+func (r *Registry) isRenewedSinceLoss(index uint32, firstLost uint64) bool {
+	return r.clock-r.leases.all[index].lastRenewal(r.clock) < r.TimeSinceLoss(firstLost-1)
 }
 
 // restoreClientKeys restores client keys. A key of another session changes over when
@@ -292,7 +288,7 @@ func (r *Registry) restoreClientKeys(names []string, s Session) {
 		switch {
 		case name == "" || live || known && k.session == s:
 		case known:
-			r.keys.reassign(name, s)
+			r.keys.byName[name] = clientKeyUse{s, k.usedAt}
 			if r.changedRecords != nil {
 				r.markRecordChanged(recordClientKey, r.keys.numberOf(name))
 			}

@@ -132,7 +132,7 @@ func requireRestored(rt *rapid.T, old, before, now *Registry, shared uint64, sin
 	}
 	for anchor, b := range old.bans {
 		if b.num > shared && before.bans[anchor].num <= shared {
-			if _, banned := now.ActiveBan(anchor); !banned && before.bans[anchor].num == now.bans[anchor].num && before.keys.len() == now.keys.len() {
+			if _, banned := now.ActiveBan(anchor); !banned && before.bans[anchor].num == now.bans[anchor].num && len(before.keys.list) == len(now.keys.list) {
 				rt.Fatalf("%s is not banned", anchor)
 			}
 		}

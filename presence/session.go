@@ -74,22 +74,22 @@ func (t *sessionTable) allocateIndex() (index uint32) {
 }
 
 // insertSession enters a session under an allocated index.
-func (t *sessionTable) insertSession(i uint32, s *liveSession) {
-	t.sessions[i] = s
-	t.bySession[s.stream.Session], t.byCode[s.stream.Code], t.byAnchor[s.stream.Anchor] = i, i, i
+func (t *sessionTable) insertSession(index uint32, s *liveSession) {
+	t.sessions[index] = s
+	t.bySession[s.stream.Session], t.byCode[s.stream.Code], t.byAnchor[s.stream.Anchor] = index, index, index
 }
 
 // deleteSession deletes a session and frees its index.
-func (t *sessionTable) deleteSession(i uint32) {
-	s := t.sessions[i]
+func (t *sessionTable) deleteSession(index uint32) {
+	s := t.sessions[index]
 	delete(t.bySession, s.stream.Session)
 	delete(t.byCode, s.stream.Code)
 	delete(t.byAnchor, s.stream.Anchor)
-	t.sessions[i] = nil
-	t.leases.all[i].flags &= leaseScheduled
-	t.free.release(i)
+	t.sessions[index] = nil
+	t.leases.all[index].flags &= leaseScheduled
+	t.free.release(index)
 	if s.mediaDeadline != 0 {
-		t.mediaDeadlines.Delete(mediaDeadline{s.mediaDeadline, i})
+		t.mediaDeadlines.Delete(mediaDeadline{s.mediaDeadline, index})
 	}
 }
 
@@ -119,7 +119,7 @@ type liveSession struct {
 func appendLiveSession(b []byte, s *liveSession) []byte {
 	b = appendStream(b, s.stream)
 	b = appendBool(appendString(b, s.socket), s.attached)
-	b = append(appendEvidence(b, s.evidence), byte(s.sources))
+	b = append(appendList(b, s.evidence, appendEvidence), byte(s.sources))
 	b = appendMediaState(b, &s.media)
 	for _, num := range [...]uint64{s.startNum, s.detailsNum, s.socketNum, s.mediaNum} {
 		b = appendUint(b, num)
@@ -134,7 +134,7 @@ func appendLiveSession(b []byte, s *liveSession) []byte {
 
 // liveSession reads what appendLiveSession wrote.
 func (r *decoder) liveSession() *liveSession {
-	s := &liveSession{stream: r.stream(), socket: r.string(), attached: r.bool(), evidence: r.evidence()}
+	s := &liveSession{stream: r.stream(), socket: r.string(), attached: r.bool(), evidence: readList(r, r.evidence)}
 	s.sources, s.media = r.sources(), r.mediaState()
 	s.startNum, s.detailsNum, s.socketNum, s.mediaNum = r.uint(), r.uint(), r.uint(), r.uint()
 	if r.bool() {
@@ -148,14 +148,14 @@ func (r *decoder) liveSession() *liveSession {
 
 // appendSessionRecord appends a session with its lease. It writes the params
 // themselves, because their index is not part of the state.
-func (r *Registry) appendSessionRecord(b []byte, i uint32) []byte {
-	s := r.sessions[i]
+func (r *Registry) appendSessionRecord(b []byte, index uint32) []byte {
+	s := r.sessions[index]
 	b = appendLiveSession(b, s)
-	le := &r.leases.all[i]
+	le := &r.leases.all[index]
 	t := r.leases.params[le.params]
 	b = appendLeaseParams(appendInt(b, le.lastRenewal(r.clock)), t)
 	b = append(appendUint(b, uint64(le.renewer)), le.misses)
-	return appendLikes(b, s.likes)
+	return appendList(b, s.likes, appendLikeCount)
 }
 
 // indexSet allocates the smallest free index. The next one depends on those in
@@ -179,17 +179,17 @@ func (x *indexSet) allocate() (index uint32) {
 }
 
 // reserve marks an index as used; it reports false when it was in use.
-func (x *indexSet) reserve(i uint32) (wasFree bool) {
-	for int(i/64) >= len(x.used) {
+func (x *indexSet) reserve(index uint32) (wasFree bool) {
+	for int(index/64) >= len(x.used) {
 		x.used = append(x.used, 0)
 	}
-	was := x.used[i/64]
-	x.used[i/64] |= 1 << (i % 64)
-	return was != x.used[i/64]
+	was := x.used[index/64]
+	x.used[index/64] |= 1 << (index % 64)
+	return was != x.used[index/64]
 }
 
 // release frees an index.
-func (x *indexSet) release(i uint32) {
-	x.used[i/64] &^= 1 << (i % 64)
-	x.hint = min(x.hint, int(i/64))
+func (x *indexSet) release(index uint32) {
+	x.used[index/64] &^= 1 << (index % 64)
+	x.hint = min(x.hint, int(index/64))
 }

@@ -118,7 +118,6 @@ func (r *decoder) settings() Settings {
 type SetSettings struct{ Settings Settings }
 
 func (*SetSettings) kind() commandKind        { return kindSetSettings }
-func (*SetSettings) isDurable() bool          { return true }
 func (c *SetSettings) encode(b []byte) []byte { return appendSettings(b, c.Settings) }
 func (c *SetSettings) decode(r *decoder)      { c.Settings = r.settings() }
 
@@ -127,7 +126,7 @@ func (c *SetSettings) apply(r *Registry, _ *nodeState) Result {
 	if s.Revision > r.settings.Revision && s.Check() == nil && r.leases.setCurrentParams(s.leaseParams()) {
 		r.leases.rebuildWheel(s.Tick(), r.nodes.watermark(r.clock), r.clock)
 		r.settings = s
-		r.rescheduleMediaDeadlines()
+		r.updateMediaDeadlines()
 		r.markRecordChanged(recordMeta, 0)
 	}
 	return Result{}
@@ -138,7 +137,6 @@ func (c *SetSettings) apply(r *Registry, _ *nodeState) Result {
 type AdoptSettings struct{ Session Session }
 
 func (*AdoptSettings) kind() commandKind        { return kindAdoptSettings }
-func (*AdoptSettings) isDurable() bool          { return false }
 func (c *AdoptSettings) encode(b []byte) []byte { return append(b, c.Session[:]...) }
 func (c *AdoptSettings) decode(r *decoder)      { c.Session = r.sessionID() }
 
@@ -148,15 +146,15 @@ func (c *AdoptSettings) apply(r *Registry, node *nodeState) Result {
 		return r.goneResult(c.Session)
 	}
 	r.adoptSettings(i)
-	r.renewLease(i, node, ByBeat)
+	r.renewLeaseAndMarkLive(i, node, ByBeat)
 	return r.liveResult(i)
 }
 
 // adoptSettings makes a lease run by the current settings. The caller renews the
 // lease as well.
-func (r *Registry) adoptSettings(i uint32) {
-	r.leases.all[i].params = r.leases.currentIndex
-	r.markSessionChanged(i)
+func (r *Registry) adoptSettings(index uint32) {
+	r.leases.all[index].params = r.leases.currentIndex
+	r.markSessionChanged(index)
 }
 
 // RaiseRules makes Apply treat later entries by these rules. The leader appends
@@ -164,7 +162,6 @@ func (r *Registry) adoptSettings(i uint32) {
 type RaiseRules struct{ Rules uint64 }
 
 func (*RaiseRules) kind() commandKind        { return kindRaiseRules }
-func (*RaiseRules) isDurable() bool          { return true }
 func (c *RaiseRules) encode(b []byte) []byte { return appendUint(b, c.Rules) }
 func (c *RaiseRules) decode(r *decoder)      { c.Rules = r.uint() }
 

@@ -21,7 +21,6 @@ type Start struct {
 }
 
 func (*Start) kind() commandKind { return kindStart }
-func (*Start) isDurable() bool   { return true }
 
 func (c *Start) encode(b []byte) []byte {
 	b = append(b, c.Session[:]...)
@@ -75,17 +74,17 @@ func (r *Registry) applyRepeatedStart(s Session, c *Start, node *nodeState) Resu
 	if !ok {
 		return r.goneResult(s)
 	}
-	if r.isSuperseded(i, c.Socket, c.AppliedNum) {
+	if r.isRequestSuperseded(i, c.Socket, c.AppliedNum) {
 		return Result{Refusal: Superseded}
 	}
-	r.moveToSocket(i, c.Socket)
+	r.changeSocket(i, c.Socket)
 	r.sessions[i].socketNum = r.last.Num // the result tells its client
 	r.markSessionChanged(i)
 	r.adoptSettings(i)
 	if r.sessions[i].stream.State == Starting {
 		r.leases.all[i].renew(r.clock, r.clock, node.renewer)
 	} else {
-		r.renewLease(i, node, ByResume)
+		r.renewLeaseAndMarkLive(i, node, ByResume)
 	}
 	a := r.liveResult(i)
 	a.Repeated = true
@@ -108,7 +107,7 @@ func (r *Registry) beginSession(c *Start, node *nodeState) (index uint32) {
 	r.insertSession(i, s)
 	r.leases.start(i, c.Session.leaseTag(), node.renewer, r.clock, !s.sources.Has(FromBeats))
 	r.setSocket(s, c.Socket)
-	r.scheduleMediaDeadline(i)
+	r.updateMediaDeadline(i)
 	r.markSessionChanged(i)
 	r.changes = append(r.changes, Change{New: st, Cause: ByStart, Socket: c.Socket})
 	r.addStreamEvent(StreamStarted, st)
@@ -128,7 +127,6 @@ type Resume struct {
 }
 
 func (*Resume) kind() commandKind { return kindResume }
-func (*Resume) isDurable() bool   { return false }
 
 func (c *Resume) encode(b []byte) []byte {
 	return appendUint(appendString(appendString(append(b, c.Session[:]...), c.Anchor), c.Socket), c.AppliedNum)
@@ -149,43 +147,43 @@ func (c *Resume) apply(r *Registry, node *nodeState) Result {
 	if r.sessions[i].stream.Anchor != c.Anchor {
 		return Result{Refusal: NotOwner}
 	}
-	if r.isSuperseded(i, c.Socket, c.AppliedNum) {
+	if r.isRequestSuperseded(i, c.Socket, c.AppliedNum) {
 		return Result{Refusal: Superseded}
 	}
-	r.moveToSocket(i, c.Socket)
+	r.changeSocket(i, c.Socket)
 	r.adoptSettings(i)
-	r.renewLease(i, node, ByResume)
+	r.renewLeaseAndMarkLive(i, node, ByResume)
 	return r.liveResult(i)
 }
 
-// isSuperseded reports whether the session was attached to another socket, which
+// isRequestSuperseded reports whether the session was attached to another socket, which
 // is still open, after the client asked for this one.
-func (r *Registry) isSuperseded(i uint32, socket string, appliedNum uint64) bool {
-	s := r.sessions[i]
-	return appliedNum != 0 && r.isAttached(i) && s.socket != socket && s.socketNum > appliedNum
+func (r *Registry) isRequestSuperseded(index uint32, socketID string, appliedNum uint64) bool {
+	s := r.sessions[index]
+	return appliedNum != 0 && r.isAttached(index) && s.socket != socketID && s.socketNum > appliedNum
 }
 
 // isAttached reports whether the session has an open socket. A socket on a lost
 // node does not count.
-func (r *Registry) isAttached(i uint32) bool {
-	return r.sessions[i].attached && r.leases.all[i].renewer != 0
+func (r *Registry) isAttached(index uint32) bool {
+	return r.sessions[index].attached && r.leases.all[index].renewer != 0
 }
 
 // setSocket attaches a socket to the session.
-func (r *Registry) setSocket(s *liveSession, socket string) {
-	s.socket, s.attached, s.socketNum = socket, socket != "", r.last.Num
+func (r *Registry) setSocket(s *liveSession, socketID string) {
+	s.socket, s.attached, s.socketNum = socketID, socketID != "", r.last.Num
 	if s.attached {
-		s.setEvidence(Evidence{Source: FromSocket, Signal: Attached, At: r.last.Time, Detail: socket})
+		s.setEvidence(Evidence{Source: FromSocket, Signal: Attached, At: r.last.Time, Detail: socketID})
 	}
 }
 
-// moveToSocket attaches another socket, and puts out a change.
-func (r *Registry) moveToSocket(i uint32, socket string) {
-	s := r.sessions[i]
-	if s.socket == socket && s.attached == (socket != "") {
+// changeSocket attaches another socket, and puts out a change.
+func (r *Registry) changeSocket(index uint32, socketID string) {
+	s := r.sessions[index]
+	if s.socket == socketID && s.attached == (socketID != "") {
 		return
 	}
-	r.setSocket(s, socket)
-	r.markSessionChanged(i)
-	r.changes = append(r.changes, Change{Old: s.stream, New: s.stream, Cause: ByResume, Socket: socket})
+	r.setSocket(s, socketID)
+	r.markSessionChanged(index)
+	r.changes = append(r.changes, Change{Old: s.stream, New: s.stream, Cause: ByResume, Socket: socketID})
 }

@@ -15,7 +15,6 @@ type Stop struct {
 }
 
 func (*Stop) kind() commandKind { return kindStop }
-func (*Stop) isDurable() bool   { return true }
 
 func (c *Stop) encode(b []byte) []byte {
 	b = appendString(append(append(b, c.Session[:]...), byte(c.Reason)), c.By)
@@ -34,7 +33,7 @@ func (c *Stop) apply(r *Registry, _ *nodeState) Result {
 		}
 		return r.goneResult(k.session)
 	}
-	i, ok := r.controlledSession(c.Session, c.Socket)
+	i, ok := r.findLiveSession(c.Session, c.Socket)
 	if !ok {
 		return r.goneResult(c.Session)
 	}
@@ -45,21 +44,21 @@ func (c *Stop) apply(r *Registry, _ *nodeState) Result {
 }
 
 // endSession removes a live session and remembers its end.
-func (r *Registry) endSession(i uint32, reason EndReason, by string) *Ended {
-	e := &Ended{Stream: r.sessions[i].stream, Reason: reason, By: by, EndedAt: r.last.Time, Evidence: r.evidenceOf(i)}
-	r.moveToEnded(i, e)
+func (r *Registry) endSession(index uint32, reason EndReason, by string) *Ended {
+	e := &Ended{Stream: r.sessions[index].stream, Reason: reason, By: by, EndedAt: r.last.Time, Evidence: r.evidenceOf(index)}
+	r.moveSessionToEnded(index, e)
 	r.addEndEvent(e)
 	return e
 }
 
-// moveToEnded removes a live session and remembers e as its end.
-func (r *Registry) moveToEnded(i uint32, e *Ended) {
-	s := r.sessions[i]
+// moveSessionToEnded removes a live session and remembers e as its end.
+func (r *Registry) moveSessionToEnded(index uint32, e *Ended) {
+	s := r.sessions[index]
 	r.changes = append(r.changes, Change{Old: s.stream, Ended: e, Cause: ByEnd, Socket: s.socket})
-	r.deleteSession(i)
-	r.nodes.dropSessionViewers(i)
+	r.deleteSession(index)
+	r.nodes.dropSessionViewers(index)
 	r.sum -= s.digest
-	r.markRecordChanged(recordSession, uint64(i))
+	r.markRecordChanged(recordSession, uint64(index))
 	r.rememberEnded(e)
 	r.completeRecordings(e)
 }
@@ -111,13 +110,13 @@ func appendEnded(b []byte, e *Ended) []byte {
 	for _, v := range [...]int64{e.Stream.Viewers, e.EndedAt, e.endedClock} {
 		b = appendInt(b, v)
 	}
-	return appendEvidence(appendUint(b, e.entryNum), e.Evidence)
+	return appendList(appendUint(b, e.entryNum), e.Evidence, appendEvidence)
 }
 
 func (r *decoder) ended() *Ended {
 	e := &Ended{Stream: r.stream(), Reason: EndReason(r.enum(len(endNames))), By: r.string()}
 	e.Stream.Viewers, e.EndedAt, e.endedClock, e.entryNum = r.int(), r.int(), r.int(), r.uint()
-	e.Evidence = r.evidence()
+	e.Evidence = readList(r, r.evidence)
 	return e
 }
 
@@ -148,8 +147,6 @@ type endedSessions struct {
 	bySession map[Session]*Ended
 	byCode    map[string][]*Ended // in the order of list
 }
-
-func (m *endedSessions) oldest() *Ended { return m.list[0] }
 
 // append returns the number that e got.
 func (m *endedSessions) append(e *Ended) (num uint64) {

@@ -125,12 +125,7 @@ func (r *decoder) stream() *Stream {
 		Details:   Details{Title: r.string(), Cover: r.string(), Tags: r.strings(), Extra: r.bytes()},
 		StartedAt: r.int(), PeakViewers: r.int(), Likes: r.int(),
 	}
-	i := r.uint()
-	if i > maxIndex {
-		r.fail()
-		i = 0
-	}
-	st.Index = uint32(i)
+	st.Index = uint32(r.uintUpTo(maxIndex))
 	st.State, st.Away = State(r.enum(len(stateNames))), AwayCause(r.enum(len(awayNames)))
 	st.Listed, st.Shown = r.bool(), r.bool()
 	return st

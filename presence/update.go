@@ -13,7 +13,6 @@ type Update struct {
 }
 
 func (*Update) kind() commandKind { return kindUpdate }
-func (*Update) isDurable() bool   { return true }
 
 // The bits of an encoded Update say which members it has.
 const (
@@ -67,7 +66,7 @@ func (c *Update) decode(r *decoder) {
 }
 
 func (c *Update) apply(r *Registry, node *nodeState) Result {
-	i, ok := r.controlledSession(c.Session, c.Socket)
+	i, ok := r.findLiveSession(c.Session, c.Socket)
 	if !ok {
 		return r.goneResult(c.Session)
 	}
@@ -91,6 +90,6 @@ func (c *Update) apply(r *Registry, node *nodeState) Result {
 			st.Extra = *c.Extra
 		}
 	})
-	r.renewLease(i, node, ByBeat)
+	r.renewLeaseAndMarkLive(i, node, ByBeat)
 	return r.liveResult(i)
 }
