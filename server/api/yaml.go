@@ -35,11 +35,11 @@ func readEmbeddedYAML(fileName string) (*yaml.Node, error) {
 
 // resolveAliases returns a copy of a tree with aliases and merge keys replaced by their
 // content.
-func resolveAliases(n *yaml.Node) *yaml.Node {
+func resolveAliases(n *yaml.Node) (resolved *yaml.Node) {
 	if n.Kind == yaml.AliasNode {
 		return resolveAliases(n.Alias)
 	}
-	resolved := &yaml.Node{Kind: n.Kind, Tag: n.Tag, Value: n.Value}
+	resolved = &yaml.Node{Kind: n.Kind, Tag: n.Tag, Value: n.Value}
 	if n.Kind != yaml.MappingNode {
 		for _, child := range n.Content {
 			resolved.Content = append(resolved.Content, resolveAliases(child))
@@ -115,7 +115,7 @@ func scalarText(n *yaml.Node) string {
 }
 
 // resolveRef returns the target of a reference, or n if it is none.
-func resolveRef(doc, n *yaml.Node) *yaml.Node {
+func resolveRef(doc, n *yaml.Node) (target *yaml.Node) {
 	ref := nodeAt(n, "$ref")
 	if ref == nil {
 		return n

@@ -47,8 +47,8 @@ func (v *Verifier) selectKey(ctx context.Context, t *jwt.Token) (key any, err er
 
 // keyMatchesAlgorithm reports whether a key has the type that the algorithm needs. A JWK
 // need not name its algorithm.
-func keyMatchesAlgorithm(alg string, k any) bool {
-	switch k := k.(type) {
+func keyMatchesAlgorithm(alg string, publicKey any) bool {
+	switch k := publicKey.(type) {
 	case *rsa.PublicKey:
 		return alg == "RS256"
 	case *ecdsa.PublicKey:

@@ -56,7 +56,7 @@ func LoadWithFlags(flags *pflag.FlagSet, environ []string) (*Config, error) {
 
 // OpsListenAddress returns ops.listen alone and ignores all other errors: a broken file
 // must not fail the health check of a running server.
-func OpsListenAddress(flags *pflag.FlagSet, environ []string) (string, error) {
+func OpsListenAddress(flags *pflag.FlagSet, environ []string) (hostPort string, err error) {
 	values, _ := mergedLayers(flags, environ)
 	k, _ := keyByName("ops.listen")
 	return values.readTextOrDefault(k)
@@ -139,7 +139,7 @@ func (l layer) origin(keyName string) string {
 
 // readTextOrDefault returns the value of a key or its default. It reads the file of the _file
 // form.
-func (l layer) readTextOrDefault(k key) (string, error) {
+func (l layer) readTextOrDefault(k key) (text string, err error) {
 	if v, ok := l[k.name]; ok {
 		return v.text, nil
 	}
@@ -151,8 +151,7 @@ func (l layer) readTextOrDefault(k key) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("cannot read its file: %w", err)
 	}
-	text := strings.TrimRight(string(data), "\r\n")
-	if text == "" {
+	if text = strings.TrimRight(string(data), "\r\n"); text == "" {
 		return "", fmt.Errorf("its file %s is empty", v.text)
 	}
 	return text, nil

@@ -73,7 +73,7 @@ func parseString(text string) (string, error) { return text, nil }
 
 func parseSecret(text string) (Secret, error) { return Secret(text), nil }
 
-func parseSecretOf(_, text string) (Secret, error) { return Secret(text), nil }
+func parseNamedSecret(_, text string) (Secret, error) { return Secret(text), nil }
 
 func parseSecrets(text string) (secrets []Secret, err error) {
 	for _, part := range splitList(text) {
@@ -322,7 +322,7 @@ func splitList(text string) []string {
 
 // splitPairs splits a comma-separated list of name=value. It rejects a value of = alone:
 // then the name is missing before a value in base64.
-func splitPairs(text string) (map[string]string, error) {
+func splitPairs(text string) (valueByName map[string]string, err error) {
 	pairs := map[string]string{}
 	for _, part := range splitList(text) {
 		name, value, _ := strings.Cut(part, "=")

@@ -75,10 +75,10 @@ func (v *validation) validateSigners() {
 	v.validateDelta("push.delta", v.Push.Delta, "push.ttl", v.Push.TTL)
 	v.validatePlaySigners()
 	v.validatePlaySignersWithHooks(push)
-	validatePlayDomainKeys(v, "play.providers", v.Play.Providers)
-	validatePlayDomainKeys(v, "play.keys", v.Play.Keys)
-	validatePlayDomainKeys(v, "play.backup_keys", v.Play.BackupKeys)
-	validatePlayDomainKeys(v, "play.deltas", v.Play.Deltas)
+	rejectUnknownPlayDomains(v, "play.providers", v.Play.Providers)
+	rejectUnknownPlayDomains(v, "play.keys", v.Play.Keys)
+	rejectUnknownPlayDomains(v, "play.backup_keys", v.Play.BackupKeys)
+	rejectUnknownPlayDomains(v, "play.deltas", v.Play.Deltas)
 	v.validateVOD()
 }
 
@@ -146,11 +146,11 @@ func (v *validation) validateDelta(name string, delta time.Duration, ttlName str
 	}
 }
 
-// validatePlayDomainKeys checks that a map by domain names only play domains.
-func validatePlayDomainKeys[V any](v *validation, name string, byDomain map[string]V) {
+// rejectUnknownPlayDomains adds an error about each domain of a map that is no play domain.
+func rejectUnknownPlayDomains[V any](v *validation, keyName string, byDomain map[string]V) {
 	for _, domain := range slices.Sorted(maps.Keys(byDomain)) {
 		if !slices.ContainsFunc(v.Play.Domains, func(d WeightedDomain) bool { return d.Name == domain }) {
-			v.rejectValue(name, "%q must be one of play.domain", domain)
+			v.rejectValue(keyName, "%q must be one of play.domain", domain)
 		}
 	}
 }

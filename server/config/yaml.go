@@ -18,7 +18,7 @@ import (
 const DefaultFile = "onair.yaml"
 
 // readFileLayer reads the file at path, or DefaultFile if path is empty.
-func readFileLayer(path string) (layer, []error) {
+func readFileLayer(path string) (values layer, errs []error) {
 	name := cmp.Or(path, DefaultFile)
 	data, err := os.ReadFile(name)
 	switch {
@@ -41,7 +41,7 @@ type yamlParser struct {
 
 // parseYAML flattens a file into keys: a.b is the same as b nested in a. It takes
 // scalars as they are written: 0123 stays 0123.
-func parseYAML(path string, data []byte) (layer, []error) {
+func parseYAML(path string, data []byte) (values layer, errs []error) {
 	p := &yamlParser{path: path, values: layer{}}
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	var doc, next yaml.Node
@@ -126,7 +126,7 @@ func (p *yamlParser) addError(keyName, format string, args ...any) {
 
 // flagTextOfNode returns a value as a flag has it. The error is returned when the key does
 // not have that form.
-func flagTextOfNode(form keyForm, n *yaml.Node) (string, error) {
+func flagTextOfNode(form keyForm, n *yaml.Node) (flagText string, err error) {
 	switch {
 	case n.Kind == yaml.ScalarNode:
 		return n.Value, nil
@@ -145,7 +145,7 @@ func flagTextOfNode(form keyForm, n *yaml.Node) (string, error) {
 }
 
 // joinScalars joins a sequence (nodesPerPart 1) to a,b and a mapping (2) to a=x,b=y.
-func joinScalars(nodes []*yaml.Node, nodesPerPart int) (string, error) {
+func joinScalars(nodes []*yaml.Node, nodesPerPart int) (flagText string, err error) {
 	var b strings.Builder
 	for i, node := range nodes {
 		separators := ","

@@ -22,9 +22,9 @@ const (
 	timerTolerance = 20 * time.Millisecond
 )
 
-// actionWindow returns the times between which the event that an action waits for may
+// eventWindow returns the times between which the event that an action waits for may
 // come.
-func (p *Player) actionWindow(a *action) (from, until time.Time) {
+func (p *Player) eventWindow(a *action) (from, until time.Time) {
 	within := defaultTimeout
 	if a.WithinMS > 0 {
 		within = time.Duration(a.WithinMS) * time.Millisecond
@@ -92,7 +92,7 @@ func (p *Player) decodeMessage(data []byte) (message map[string]any, err error) 
 
 // awaitConnect waits for a socket, authenticates and welcomes it.
 func (p *Player) awaitConnect(ctx context.Context, a *action) error {
-	from, until := p.actionWindow(a)
+	from, until := p.eventWindow(a)
 	for {
 		e, message, err := p.awaitEventAndAckBeat(ctx, until)
 		switch {
@@ -121,7 +121,7 @@ func (p *Player) awaitMessage(ctx context.Context, a *action) error {
 	if err != nil && !a.Connects {
 		return err
 	}
-	from, until := p.actionWindow(a)
+	from, until := p.eventWindow(a)
 	for {
 		e, message, err := p.awaitEventAndAckBeat(ctx, until)
 		switch {

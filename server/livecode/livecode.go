@@ -30,15 +30,15 @@ const MaxLength = 128
 // Code is the live code of a session: the template filled in, or the bizid with the suffix
 // if one is given. An error that names the anchor or the suffix is returned when the result
 // is not a valid live code.
-func (t Template) Code(anchor, suffix string, session presence.Session) (string, error) {
+func (t Template) Code(anchor, suffix string, session presence.Session) (code string, err error) {
 	if suffix != "" {
-		code := t.bizid + "_" + suffix
+		code = t.bizid + "_" + suffix
 		if !IsValid(code) {
 			return "", fmt.Errorf("suffix %q: a live code must be at most %d of A-Z a-z 0-9 _ -", suffix, MaxLength)
 		}
 		return code, nil
 	}
-	code := strings.NewReplacer(
+	code = strings.NewReplacer(
 		"{bizid}", t.bizid,
 		"{anchor}", anchor,
 		"{anchor_hash}", t.anchorHash(anchor),
@@ -78,9 +78,9 @@ func (t Template) IsOwnCode(code string) bool {
 // OriginalCode is the live code of the stream that is transcoded under a name, "" when the
 // name is not that of a transcoded stream. suffixes has the suffix of each transcoding
 // template.
-func (t Template) OriginalCode(name string, suffixes map[string]string) string {
+func (t Template) OriginalCode(transcodedName string, suffixes map[string]string) (code string) {
 	for _, suffix := range suffixes {
-		if code, hasSuffix := strings.CutSuffix(name, "_"+suffix); hasSuffix && t.IsOwnCode(code) {
+		if code, hasSuffix := strings.CutSuffix(transcodedName, "_"+suffix); hasSuffix && t.IsOwnCode(code) {
 			return code
 		}
 	}

@@ -27,7 +27,7 @@ func (l *Level) Run(e *zerolog.Event, level zerolog.Level, _ string) {
 
 // New makes a logger with the configured level and format. Without a configured format it writes
 // text to a terminal, and JSON elsewhere.
-func New(cfg *config.Config, w io.Writer) (zerolog.Logger, *Level) {
+func New(cfg *config.Config, w io.Writer) (log zerolog.Logger, level *Level) {
 	isTerminal := false
 	if f, ok := w.(*os.File); ok {
 		info, err := f.Stat()
@@ -36,7 +36,7 @@ func New(cfg *config.Config, w io.Writer) (zerolog.Logger, *Level) {
 	if cfg.Log.Format == "console" || cfg.Log.Format == "" && isTerminal {
 		w = zerolog.ConsoleWriter{Out: w, TimeFormat: time.TimeOnly, NoColor: !isTerminal}
 	}
-	level := &Level{}
+	level = &Level{}
 	level.Set(cfg.Log.Level)
 	return zerolog.New(w).Hook(level).With().Timestamp().Logger(), level
 }

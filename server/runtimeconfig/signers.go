@@ -41,18 +41,18 @@ func NewSigners(cfg *config.Config) (s Signers, err error) {
 	return s, nil
 }
 
-// newDomainSigner makes the signer of one push or play domain; use is push or play. The error
-// names the key that is wrong.
-func newDomainSigner(cfg *config.Config, use string, c config.SignerConfig) (signing.Signer, error) {
+// newDomainSigner makes the signer of one push or play domain; keyPrefix is push or play.
+// The error names the key that is wrong.
+func newDomainSigner(cfg *config.Config, keyPrefix string, c config.SignerConfig) (signing.Signer, error) {
 	signer, err := signing.NewSigner(c.Provider, c.Template, signing.SignerConfig{
 		Key: c.Key.Reveal(), BackupKey: c.BackupKey.Reveal(), Delta: c.Delta, Algorithm: signing.Algorithm(c.Algorithm),
 	})
 	if err == nil {
 		return signer, nil
 	}
-	key := use + ".provider"
+	key := keyPrefix + ".provider"
 	if c.Template != "" {
-		key = use + ".template"
+		key = keyPrefix + ".template"
 	}
 	return nil, cfg.WrapKeyError(key, err)
 }
