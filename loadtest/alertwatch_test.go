@@ -128,6 +128,9 @@ func (w *alertWatcher) querySeries(query string) map[string]float64 {
 		return nil // Prometheus may not listen yet
 	}
 	defer res.Body.Close()
+	if res.StatusCode == http.StatusServiceUnavailable {
+		return nil // Prometheus is not ready yet
+	}
 	var answer struct {
 		Error string
 		Data  struct {

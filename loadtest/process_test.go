@@ -192,7 +192,8 @@ func TestRealServer(t *testing.T) {
 // promise.
 func TestKilledServer(t *testing.T) {
 	data := t.TempDir()
-	s := startServer(t, "--data", data)
+	file := buildServer(t)
+	s := startBinary(t, file, "--data", data)
 	done := make(chan loadResult, 1)
 	go func() {
 		done <- s.runLoadTest(t, s.address, "--anchors", "30", "--viewers", "100", "--views", "3", "--duration", "6s",
@@ -211,7 +212,7 @@ func TestKilledServer(t *testing.T) {
 		}
 	}
 	s.kill()
-	startServer(t, "--data", data, "--listen", s.address, "--ops.listen", s.opsAddress)
+	startBinary(t, file, "--data", data, "--listen", s.address, "--ops.listen", s.opsAddress)
 	got := <-done
 	if got.exitCode != 0 || got.report.Viewers.Disconnects < 100 || got.report.Anchors.Resumes == 0 {
 		t.Errorf("exit %d, %+v, %+v\n%s", got.exitCode, got.report.Viewers, got.report.Anchors, got.output)
