@@ -88,9 +88,9 @@ func (s *anchorSocket) sendMessage(m wire.Message) error {
 	return s.conn.Write(ctx, websocket.MessageText, wire.Append(nil, m))
 }
 
-// awaitAnswer waits for the message with a request's id, and drops all others. It
+// skipToAnswer waits for the message with a request's id, and drops all others. It
 // returns an error when the socket ends or the timeout passes.
-func (s *anchorSocket) awaitAnswer(ctx context.Context, id wire.ID, timeout time.Duration) (wire.Message, error) {
+func (s *anchorSocket) skipToAnswer(ctx context.Context, id wire.ID, timeout time.Duration) (answer wire.Message, err error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	for {
@@ -108,9 +108,10 @@ func (s *anchorSocket) awaitAnswer(ctx context.Context, id wire.ID, timeout time
 	}
 }
 
-// awaitWelcome waits for the welcome, and returns its beat interval.
-func (p *anchorPool) awaitWelcome(ctx context.Context, s *anchorSocket, timeout time.Duration) (beatInterval time.Duration, err error) {
-	m, err := s.awaitAnswer(ctx, "", timeout)
+// awaitAndRecordWelcome waits for the welcome, records its lease parameters in the ledger,
+// and returns its beat interval.
+func (p *anchorPool) awaitAndRecordWelcome(ctx context.Context, s *anchorSocket, timeout time.Duration) (beatInterval time.Duration, err error) {
+	m, err := s.skipToAnswer(ctx, "", timeout)
 	if err != nil {
 		return 0, err
 	}

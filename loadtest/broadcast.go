@@ -70,7 +70,7 @@ func (a *anchor) runBroadcast(ctx context.Context) (end error) {
 	defer a.live.Add(-1)
 	b.startTimers()
 	err = b.broadcastUntilEnd(ctx)
-	b.recordUncertainUpdates()
+	b.moveUnansweredToLedger()
 	if b.isDrained.Load() && !isIntendedEnd(err) && !errors.Is(err, errSessionEnded) {
 		err = errDrained
 	}
@@ -204,7 +204,7 @@ func (b *broadcast) handleMessage(m wire.Message) (end error) {
 		b.drainTimer.Reset(time.Duration(m.ReconnectInMS) * time.Millisecond)
 	case *wire.Ended:
 		b.countReason(fmt.Errorf("the server ended a session: %s", m.Reason))
-		b.recordSessionEnd(m.Reason)
+		b.recordAndJudgeEnd(m.Reason)
 		return errSessionEnded
 	case *wire.Error:
 		return b.handleRefusal(m, request)
@@ -241,7 +241,7 @@ func (b *broadcast) handleRefusal(m *wire.Error, r request) (end error) {
 		})
 	}
 	if m.Code == wire.CodeSessionGone {
-		b.recordSessionEnd(m.Reason)
+		b.recordAndJudgeEnd(m.Reason)
 		return errSessionEnded
 	}
 	return nil
@@ -272,16 +272,16 @@ func (b *broadcast) stopSession() (endReason error) {
 	if err := b.sendMessage(&wire.Stop{ID: stopID}); err != nil {
 		return err
 	}
-	answer, err := b.awaitAnswer(context.Background(), stopID, b.options.answerTimeout())
+	answer, err := b.skipToAnswer(context.Background(), stopID, b.options.answerTimeout())
 	if err != nil {
-		return asRetryable(err)
+		return wrapIfTemporary(err)
 	}
 	switch m := answer.(type) {
 	case *wire.Stopped:
 		b.recordStop()
 		return errStopped
 	case *wire.Error:
-		err := asRetryable(m)
+		err := wrapIfTemporary(m)
 		if err == error(m) {
 			b.count(&b.figures.Errors)
 		}

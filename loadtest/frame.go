@@ -34,9 +34,8 @@ type frame struct {
 	payload    []byte // shares memory with the parsed data
 }
 
-// parseFrame parses the first frame of data. n is its size in bytes; 0 while some are
-// missing.
-func parseFrame(data []byte) (f frame, n int, err error) {
+// parseFrame parses the first frame of data, of consumed bytes; 0 while some are missing.
+func parseFrame(data []byte) (f frame, consumed int, err error) {
 	if len(data) < 2 {
 		return f, 0, nil
 	}
@@ -70,9 +69,9 @@ func parseFrame(data []byte) (f frame, n int, err error) {
 	if uint64(len(data)-head) < size {
 		return f, 0, nil
 	}
-	n = head + int(size)
-	f.payload = data[head:n]
-	return f, n, nil
+	consumed = head + int(size)
+	f.payload = data[head:consumed]
+	return f, consumed, nil
 }
 
 // appendMaskedFrame appends a masked frame, as clients must send it.

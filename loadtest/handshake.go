@@ -56,9 +56,9 @@ type refusedError struct{ status int }
 
 func (e *refusedError) Error() string { return fmt.Sprintf("refused with HTTP %d", e.status) }
 
-// parseAndCheckResponse parses the response to the request with nonce. n is its size in bytes; 0
+// parseAndCheckResponse parses the response to the request with nonce, of consumed bytes; 0
 // while some are missing. It returns a refusedError for any status but 101.
-func (h *handshake) parseAndCheckResponse(data []byte, nonce uint64) (n int, err error) {
+func (h *handshake) parseAndCheckResponse(data []byte, nonce uint64) (consumed int, err error) {
 	end := bytes.Index(data, []byte("\r\n\r\n"))
 	if end < 0 {
 		if len(data) > maxHandshakeResponse {
@@ -66,8 +66,8 @@ func (h *handshake) parseAndCheckResponse(data []byte, nonce uint64) (n int, err
 		}
 		return 0, nil
 	}
-	n = end + 4
-	res, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(data[:n])), nil)
+	consumed = end + 4
+	res, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(data[:consumed])), nil)
 	if err != nil {
 		return 0, err
 	}
@@ -83,5 +83,5 @@ func (h *handshake) parseAndCheckResponse(data []byte, nonce uint64) (n int, err
 	case isDeflate != h.asksForDeflate:
 		return 0, errors.New("a handshake response with other extensions than the request")
 	}
-	return n, nil
+	return consumed, nil
 }

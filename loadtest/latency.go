@@ -41,7 +41,8 @@ func newNodeHistograms() nodeHistograms {
 	return nodeHistograms{newMicrosecondHistogram(), newMicrosecondHistogram()}
 }
 
-func (h nodeHistograms) recordDuration(isSameNode bool, d time.Duration) {
+// recordByNode records d in one of the two.
+func (h nodeHistograms) recordByNode(isSameNode bool, d time.Duration) {
 	if isSameNode {
 		recordDuration(h.same, d, 1)
 	} else {
@@ -70,13 +71,13 @@ func (l *viewerLoop) recordLatency(v *viewer, c command, lastChangeAt time.Durat
 	d, isSameNode := l.now-c.dueAt, c.node == v.node
 	recordDuration(l.latencies.measured, d, 1)
 	recordDuration(l.latencies.lastSecond, d, 1)
-	l.latencies.all.recordDuration(isSameNode, d)
+	l.latencies.all.recordByNode(isSameNode, d)
 	switch {
 	case !c.isStart:
 	case lastChangeAt <= c.dueAt-quietThreshold:
-		l.latencies.quietStarts.recordDuration(isSameNode, d)
+		l.latencies.quietStarts.recordByNode(isSameNode, d)
 	default:
-		l.latencies.busyStarts.recordDuration(isSameNode, d)
+		l.latencies.busyStarts.recordByNode(isSameNode, d)
 	}
 }
 

@@ -227,7 +227,7 @@ func (s commandStamp) asExtra() json.RawMessage {
 }
 
 // commandOf returns the command that an entry shows, if it is of this run.
-func commandOf(e *wire.Entry, runID string) (c command, ok bool) {
+func commandOf(e *wire.Entry, runID string) (c command, isOfRun bool) {
 	if e == nil || !strings.Contains(string(e.Extra), runID) {
 		return c, false
 	}

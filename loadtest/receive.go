@@ -22,7 +22,7 @@ func (l *viewerLoop) handleReadable(v *viewer) {
 	buf := l.buffers.read
 	if v.isSlow && !l.isSettling && v.stage == stageOpen {
 		buf = buf[:l.options.SlowRate/slowReadsPerSecond+1]
-		l.setInterest(v, writeInterest(v))
+		l.setInterestOrReconnect(v, writeInterest(v))
 		l.scheduleAction(time.Second/slowReadsPerSecond, v, (*viewerLoop).resumeSlowReads)
 		if v.stage == stageClosed {
 			return
@@ -58,7 +58,7 @@ const (
 // resumeSlowReads lets a slow viewer read again.
 func (l *viewerLoop) resumeSlowReads(v *viewer) {
 	if v.stage != stageClosed {
-		l.setInterest(v, platform.InterestInput|writeInterest(v))
+		l.setInterestOrReconnect(v, platform.InterestInput|writeInterest(v))
 	}
 }
 
@@ -220,20 +220,20 @@ func (l *viewerLoop) handleDecoded(v *viewer, m wire.Message, payload []byte, is
 		if m.ID != subscribeID || !v.isSubscribing {
 			return errors.New("a snapshot without a request")
 		}
-		return l.applyMessageToList(v, &v.list, m.View, step{frame: payload, isDeflated: isDeflated, isAnswer: true}, m)
+		return l.applyAndCacheMessage(v, &v.list, m.View, step{frame: payload, isDeflated: isDeflated, isAnswer: true}, m)
 	case *wire.Watching:
 		if m.ID != watchID || m.Code != v.watchedCode || m.Entry.Code != m.Code {
 			return errors.New("a watched stream without a request")
 		}
 		v.watchedList = l.findOrCreateWatchView(m.Code).emptyList
-		return l.applyMessageToList(v, &v.watchedList, m.View, step{frame: payload, isDeflated: isDeflated, isAnswer: true}, m)
+		return l.applyAndCacheMessage(v, &v.watchedList, m.View, step{frame: payload, isDeflated: isDeflated, isAnswer: true}, m)
 	case *wire.Diff:
 		s := step{frame: payload, isDeflated: isDeflated, isDiff: true, isAnswer: m.ID != ""}
 		switch {
 		case m.View == v.list.view.id:
-			return l.applyMessageToList(v, &v.list, m.View, s, m)
+			return l.applyAndCacheMessage(v, &v.list, m.View, s, m)
 		case v.watchedList != nil && m.View == v.watchedList.view.id && !s.isAnswer:
-			return l.applyMessageToList(v, &v.watchedList, m.View, s, m)
+			return l.applyAndCacheMessage(v, &v.watchedList, m.View, s, m)
 		}
 		return fmt.Errorf("a diff of view %s, which the viewer does not have", m.View)
 	case *wire.Unwatched:
@@ -272,9 +272,9 @@ func (l *viewerLoop) handleRefusal(v *viewer, m *wire.Error) {
 	}
 }
 
-// applyMessageToList applies a message to one of a viewer's lists, current, and adds
+// applyAndCacheMessage applies a message to one of a viewer's lists, current, and adds
 // the step for other viewers.
-func (l *viewerLoop) applyMessageToList(v *viewer, current **list, viewID string, s step, m wire.Message) error {
+func (l *viewerLoop) applyAndCacheMessage(v *viewer, current **list, viewID string, s step, m wire.Message) error {
 	from := *current
 	if known := from.findStep(s.frame, s.isDeflated); known != nil {
 		l.advanceList(v, current, known)

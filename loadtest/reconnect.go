@@ -72,7 +72,7 @@ func (l *viewerLoop) closeAndScheduleReconnect(v *viewer, reason string) {
 		l.counters.Refusals++
 	}
 	l.reasons[reason]++
-	l.closeViewer(v)
+	l.closeWithoutFrame(v)
 	l.scheduleAction(delay, v, (*viewerLoop).connectViewer)
 	v.attempts++
 }

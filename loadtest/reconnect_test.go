@@ -51,7 +51,7 @@ func TestReconnectsAreCounted(t *testing.T) {
 	loop, v := newLoneViewer(t)
 	reconnect := func(answer []byte) {
 		t.Helper()
-		loop.closeViewer(v)
+		loop.closeWithoutFrame(v)
 		v.stage, v.hasList, v.isDrained = stageAwaitingWelcome, false, false
 		if err := loop.handleBytes(v, append(welcomeFrame(), answer...)); err != nil {
 			t.Fatal(err)

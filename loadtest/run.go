@@ -125,13 +125,13 @@ func (t *loadTest) showProgress(ctx context.Context, progress *progress) {
 
 // runPhases waits for nothing without a limit.
 func (t *loadTest) runPhases(ctx, loopCtx context.Context, progress *progress) {
-	t.viewerLoop.callInLoop(loopCtx, func() { t.viewerLoop.scheduleArrivals(t.options.Ramp) })
+	t.viewerLoop.callInLoopAndWait(loopCtx, func() { t.viewerLoop.scheduleArrivals(t.options.Ramp) })
 	sleep(ctx, t.options.Ramp)
-	t.waitUntil(ctx, loopCtx, func() bool {
+	t.waitAtMostSettleTimeout(ctx, loopCtx, func() bool {
 		return t.viewerLoop.viewersWithoutList() <= t.options.maxViewersWithoutListAtOnce() && int(t.anchorPool.live.Load()) >= t.options.minAnchorsAtOnce()
 	})
 	viewers := 0
-	t.viewerLoop.callInLoop(loopCtx, func() {
+	t.viewerLoop.callInLoopAndWait(loopCtx, func() {
 		t.viewerLoop.startMeasuring()
 		viewers = t.options.Viewers - t.viewerLoop.viewersWithoutList()
 	})
@@ -145,18 +145,18 @@ func (t *loadTest) runPhases(ctx, loopCtx context.Context, progress *progress) {
 }
 
 func (t *loadTest) takeMeasurement(loopCtx context.Context) (m measurement) {
-	t.viewerLoop.callInLoop(loopCtx, func() { m.at, m.viewers = t.clock(), t.viewerLoop.currentCounters() })
+	t.viewerLoop.callInLoopAndWait(loopCtx, func() { m.at, m.viewers = t.clock(), t.viewerLoop.currentCounters() })
 	m.nodes = t.scrapers.TakeSamples(loopCtx)
 	return m
 }
 
-// waitUntil waits, at most for SettleTimeout, until isDone reports true. It calls
+// waitAtMostSettleTimeout waits, at most for SettleTimeout, until isDone reports true. It calls
 // isDone in the viewer loop.
-func (t *loadTest) waitUntil(ctx, loopCtx context.Context, isDone func() bool) {
+func (t *loadTest) waitAtMostSettleTimeout(ctx, loopCtx context.Context, isDone func() bool) {
 	ctx, cancel := context.WithTimeout(ctx, t.options.SettleTimeout)
 	defer cancel()
 	for done := false; !done; {
-		t.viewerLoop.callInLoop(loopCtx, func() { done = isDone() })
+		t.viewerLoop.callInLoopAndWait(loopCtx, func() { done = isDone() })
 		if !done && !sleep(ctx, 50*time.Millisecond) {
 			return
 		}
@@ -166,11 +166,11 @@ func (t *loadTest) waitUntil(ctx, loopCtx context.Context, isDone func() bool) {
 // settleAndCompare waits until nothing changes, and compares all lists with fresh snapshots, and
 // those with what anchors were promised.
 func (t *loadTest) settleAndCompare(loopCtx context.Context) {
-	t.viewerLoop.callInLoop(loopCtx, t.viewerLoop.startSettling)
-	t.waitUntil(loopCtx, loopCtx, func() bool { return t.viewerLoop.viewersWithoutList() == 0 && t.ledger.areUpdatesAnswered() })
-	t.viewerLoop.callInLoop(loopCtx, t.viewerLoop.openReferences)
+	t.viewerLoop.callInLoopAndWait(loopCtx, t.viewerLoop.startSettling)
+	t.waitAtMostSettleTimeout(loopCtx, loopCtx, func() bool { return t.viewerLoop.viewersWithoutList() == 0 && t.ledger.areUpdatesAnswered() })
+	t.viewerLoop.callInLoopAndWait(loopCtx, t.viewerLoop.openReferences)
 	var brokenPromises []string
-	t.waitUntil(loopCtx, loopCtx, func() bool {
+	t.waitAtMostSettleTimeout(loopCtx, loopCtx, func() bool {
 		t.comparison = t.viewerLoop.compareWithReferences()
 		brokenPromises = t.auditPromises()
 		return t.comparison.Equal == t.options.Viewers && len(t.comparison.differences)+len(brokenPromises) == 0

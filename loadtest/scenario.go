@@ -63,7 +63,7 @@ func (l *viewerLoop) disconnectAllViewers() {
 		if v.stage == stageClosed {
 			continue // its reconnect is scheduled
 		}
-		l.closeViewer(v)
+		l.closeWithoutFrame(v)
 		l.scheduleAction(time.Duration(l.rand.Int64N(int64(l.options.HerdWindow)+1)), v, (*viewerLoop).connectViewer)
 	}
 }

@@ -52,13 +52,13 @@ func (p *anchorPool) openStandby(ctx context.Context, to dialTarget, sessionID s
 		return nil
 	}
 	s := &standby{socket: socket, node: to.node}
-	if s.beatInterval, err = p.awaitWelcome(ctx, socket, to.timeout); err == nil {
+	if s.beatInterval, err = p.awaitAndRecordWelcome(ctx, socket, to.timeout); err == nil {
 		s.resumeSentAt = p.clock()
 		err = socket.sendMessage(&wire.Resume{ID: resumeID, Session: sessionID})
 	}
 	if err == nil {
 		var m wire.Message
-		if m, err = socket.awaitAnswer(ctx, resumeID, to.timeout); err == nil {
+		if m, err = socket.skipToAnswer(ctx, resumeID, to.timeout); err == nil {
 			s.started, _ = m.(*wire.Started)
 		}
 	}
@@ -86,7 +86,7 @@ func (b *broadcast) switchToStandby(s *standby) (hasSwitched bool) {
 		return false
 	}
 	b.anchorSocket.closeAndWait()
-	b.recordUncertainUpdates()
+	b.moveUnansweredToLedger()
 	b.ackTimer.Stop()
 	b.drainTimer.Stop()
 	b.isAwaitingAck, b.isDegraded = false, false

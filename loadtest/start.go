@@ -9,7 +9,8 @@ import (
 	"onair/hub/wire"
 )
 
-func (b *broadcast) newDialTarget(node int) (dialTarget, error) {
+// newDialTarget signs a new token for the socket.
+func (b *broadcast) newDialTarget(node int) (target dialTarget, err error) {
 	token, err := b.signToken()
 	return dialTarget{node, token, b.answerTimeout(), &b.readers}, err
 }
@@ -17,8 +18,8 @@ func (b *broadcast) newDialTarget(node int) (dialTarget, error) {
 // startOrResume waits for the welcome, starts or resumes the session, and waits for
 // the answer.
 func (b *broadcast) startOrResume(ctx context.Context) (err error) {
-	if b.beatInterval, err = b.awaitWelcome(ctx, b.anchorSocket, b.answerTimeout()); err != nil {
-		return asRetryable(err)
+	if b.beatInterval, err = b.awaitAndRecordWelcome(ctx, b.anchorSocket, b.answerTimeout()); err != nil {
+		return wrapIfTemporary(err)
 	}
 	sentAt := b.clock()
 	id, request := resumeID, wire.Message(&wire.Resume{ID: resumeID, Session: b.sessionID})
@@ -28,9 +29,9 @@ func (b *broadcast) startOrResume(ctx context.Context) (err error) {
 	if err := b.sendMessage(request); err != nil {
 		return err
 	}
-	answer, err := b.awaitAnswer(ctx, id, b.answerTimeout())
+	answer, err := b.skipToAnswer(ctx, id, b.answerTimeout())
 	if err != nil {
-		return asRetryable(err)
+		return wrapIfTemporary(err)
 	}
 	switch m := answer.(type) {
 	case *wire.Started:
@@ -57,9 +58,9 @@ func (b *broadcast) pendingOrNewStart(now time.Duration) *wire.Start {
 	return b.pendingStart
 }
 
-// asRetryable makes temporary failures of a node a retryError, and returns all other
+// wrapIfTemporary makes temporary failures of a node a retryError, and returns all other
 // errors as they are.
-func asRetryable(err error) error {
+func wrapIfTemporary(err error) error {
 	m, isRefusal := errors.AsType[*wire.Error](err)
 	if errors.Is(err, context.DeadlineExceeded) || isRefusal && (m.Code == wire.CodeUnavailable || m.Code == wire.CodeUnknown) {
 		return &retryError{err}
@@ -69,7 +70,7 @@ func asRetryable(err error) error {
 
 // handleStartError handles the refusal of a start or resume.
 func (b *broadcast) handleStartError(m *wire.Error) (end error) {
-	err := asRetryable(m)
+	err := wrapIfTemporary(m)
 	switch {
 	case err != error(m): // the request is repeated at another node
 	case m.Code != wire.CodeSessionGone:
@@ -81,7 +82,7 @@ func (b *broadcast) handleStartError(m *wire.Error) (end error) {
 		b.recordStop()
 		return errStopped
 	default:
-		b.recordSessionEnd(m.Reason)
+		b.recordAndJudgeEnd(m.Reason)
 		return errSessionEnded
 	}
 	return err
@@ -102,9 +103,9 @@ func (b *broadcast) recordStarted(m *wire.Started, sentAt time.Duration) {
 	b.session = b.ledger.addSession(m.Stream, b.tag, sentAt)
 }
 
-// recordSessionEnd records that the server has ended the session, and a fault if its
+// recordAndJudgeEnd records that the server has ended the session, and a fault if its
 // anchor still beat.
-func (b *broadcast) recordSessionEnd(reason string) {
+func (b *broadcast) recordAndJudgeEnd(reason string) {
 	if violation := b.ledger.judgeDeparture(b.session.entry.Code, b.session.entry.StartedAt, b.clock()); violation != "" {
 		b.faults.recordFault(faultEarlyDeparture, "%s (its anchor received the end)", violation)
 	}
@@ -114,9 +115,9 @@ func (b *broadcast) recordSessionEnd(reason string) {
 	b.ledger.permitEnd(b.session, b.clock())
 }
 
-// recordUncertainUpdates records, when a socket has ended, that its unanswered updates may
-// have taken effect or not.
-func (b *broadcast) recordUncertainUpdates() {
+// moveUnansweredToLedger records, when a socket has ended, that its unanswered updates may
+// have taken effect or not, and forgets them.
+func (b *broadcast) moveUnansweredToLedger() {
 	b.ledger.updateSession(b.session, func(s *session) {
 		for _, r := range b.unanswered {
 			if r.extra != nil {

@@ -115,8 +115,8 @@ func (l *viewerLoop) connectViewer(v *viewer) {
 	}
 }
 
-// closeViewer closes a viewer's socket without a close frame.
-func (l *viewerLoop) closeViewer(v *viewer) {
+// closeWithoutFrame closes a viewer's socket without a close frame.
+func (l *viewerLoop) closeWithoutFrame(v *viewer) {
 	if v.stage == stageClosed {
 		return
 	}
@@ -125,10 +125,10 @@ func (l *viewerLoop) closeViewer(v *viewer) {
 	v.unparsed, v.fragments, v.unsent = nil, nil, nil
 }
 
-// disconnectViewer sends a close frame and closes a viewer's socket.
-func (l *viewerLoop) disconnectViewer(v *viewer) {
+// closeWithFrame sends a close frame and closes a viewer's socket.
+func (l *viewerLoop) closeWithFrame(v *viewer) {
 	l.sendCloseFrameIfIdle(v)
-	l.closeViewer(v)
+	l.closeWithoutFrame(v)
 }
 
 func (l *viewerLoop) sendCloseFrameIfIdle(v *viewer) {
@@ -154,11 +154,11 @@ func (l *viewerLoop) handleWritable(v *viewer) {
 	}
 	if v.unsent = v.unsent[n:]; len(v.unsent) == 0 {
 		v.unsent = nil
-		l.setInterest(v, platform.InterestInput)
+		l.setInterestOrReconnect(v, platform.InterestInput)
 	}
 }
 
-func (l *viewerLoop) setInterest(v *viewer, interest platform.Interest) {
+func (l *viewerLoop) setInterestOrReconnect(v *viewer, interest platform.Interest) {
 	if err := l.poller.SetInterest(v.fd, v.index, v.generation, interest); err != nil {
 		l.closeAndScheduleReconnect(v, "epoll: "+err.Error())
 	}
@@ -183,7 +183,7 @@ func (l *viewerLoop) sendOrQueueFrame(v *viewer, op byte, payload []byte) {
 	}
 	if n < len(l.buffers.frame) {
 		v.unsent = append(v.unsent, l.buffers.frame[n:]...)
-		l.setInterest(v, platform.InterestInput|platform.InterestOutput)
+		l.setInterestOrReconnect(v, platform.InterestInput|platform.InterestOutput)
 	}
 }
 
@@ -239,7 +239,7 @@ func (l *viewerLoop) disconnectRoaming(v *viewer) {
 	if l.isSettling || v.stage == stageClosed {
 		return
 	}
-	l.disconnectViewer(v)
+	l.closeWithFrame(v)
 	l.counters.Absences++
 	l.scheduleAction(l.randomAround(l.options.AwayTime), v, (*viewerLoop).connectViewer)
 }

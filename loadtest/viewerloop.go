@@ -16,7 +16,7 @@ import (
 )
 
 // viewerLoop drives all viewers. One goroutine, in run, owns everything below; other
-// goroutines use callInLoop.
+// goroutines use callInLoopAndWait.
 type viewerLoop struct {
 	// Static after construction.
 	runState
@@ -118,9 +118,9 @@ func (l *viewerLoop) addViewer(index int) {
 	l.viewers = append(l.viewers, v)
 }
 
-// isInShare reports whether the i-th of many belongs to a share of them.
-func isInShare(i int, share float64) bool {
-	return int(float64(i+1)*share) > int(float64(i)*share)
+// isInShare reports whether the one with that index of many belongs to a share of them.
+func isInShare(index int, share float64) bool {
+	return int(float64(index+1)*share) > int(float64(index)*share)
 }
 
 // socketsPerSource is below the server's default limit of sockets from one address.
@@ -129,7 +129,7 @@ const socketsPerSource = 900
 // sourceAddress spreads viewers over the loopback addresses: a server limits the
 // sockets from one address, which has 28,000 ports only. Elsewhere it is invalid: the
 // kernel chooses.
-func sourceAddress(to netip.Addr, viewerIndex int) netip.Addr {
+func sourceAddress(to netip.Addr, viewerIndex int) (source netip.Addr) {
 	if !to.Is4() || !to.IsLoopback() {
 		return netip.Addr{}
 	}
@@ -147,9 +147,9 @@ func (l *viewerLoop) findOrCreateWatchView(code string) *view {
 	return v
 }
 
-// callInLoop calls f in the goroutine of the loop, and waits for it. It returns when
+// callInLoopAndWait calls f in the goroutine of the loop, and waits for it. It returns when
 // ctx is done, too: then the loop may have ended.
-func (l *viewerLoop) callInLoop(ctx context.Context, f func()) {
+func (l *viewerLoop) callInLoopAndWait(ctx context.Context, f func()) {
 	done := make(chan struct{})
 	select {
 	case l.calls <- func() { f(); close(done) }:
@@ -177,7 +177,7 @@ func (l *viewerLoop) randomAround(average time.Duration) time.Duration {
 	return average/2 + time.Duration(l.rand.Int64N(int64(average)+1))
 }
 
-// maxPollWait bounds how long callInLoop waits for the loop.
+// maxPollWait bounds how long callInLoopAndWait waits for the loop.
 const maxPollWait = 20 * time.Millisecond
 
 // runLoop drives all viewers until ctx is done.
@@ -194,7 +194,7 @@ func (l *viewerLoop) runLoop(ctx context.Context) error {
 		}
 	}
 	for _, v := range l.viewers {
-		l.disconnectViewer(v)
+		l.closeWithFrame(v)
 	}
 	return nil
 }

@@ -33,31 +33,39 @@ const (
 )
 
 // Add returns an error.
-func (p *Poller) Add(int, int32, int32, Interest) error { return errNotLinux }
+func (p *Poller) Add(fd int, ownerIndex, generation int32, interest Interest) error {
+	return errNotLinux
+}
 
 // SetInterest returns an error.
-func (p *Poller) SetInterest(int, int32, int32, Interest) error { return errNotLinux }
+func (p *Poller) SetInterest(fd int, ownerIndex, generation int32, interest Interest) error {
+	return errNotLinux
+}
 
 // Wait returns an error.
-func (p *Poller) Wait(time.Duration) (n int, isFull bool, err error) { return 0, false, errNotLinux }
+func (p *Poller) Wait(timeout time.Duration) (n int, isFull bool, err error) {
+	return 0, false, errNotLinux
+}
 
 // Event returns nothing.
-func (p *Poller) Event(int) (index, generation int32, isWritable bool) { return 0, 0, false }
+func (p *Poller) Event(i int) (ownerIndex, generation int32, isWritable bool) { return 0, 0, false }
 
 // DialTCP returns an error.
-func DialTCP(netip.AddrPort, netip.Addr, int) (fd int, err error) { return -1, errNotLinux }
+func DialTCP(to netip.AddrPort, source netip.Addr, receiveBufferBytes int) (fd int, err error) {
+	return -1, errNotLinux
+}
 
 // DialResult returns an error.
-func DialResult(int) error { return errNotLinux }
+func DialResult(fd int) error { return errNotLinux }
 
 // Receive returns an error.
-func Receive(int, []byte) (n int, err error) { return 0, errNotLinux }
+func Receive(fd int, buf []byte) (n int, err error) { return 0, errNotLinux }
 
 // Send returns an error.
-func Send(int, []byte) (n int, err error) { return 0, errNotLinux }
+func Send(fd int, data []byte) (n int, err error) { return 0, errNotLinux }
 
 // CloseSocket does nothing.
-func CloseSocket(int) {}
+func CloseSocket(fd int) {}
 
 // CPUTime returns nothing.
 func CPUTime() (process, thread time.Duration) { return 0, 0 }

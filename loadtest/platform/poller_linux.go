@@ -41,13 +41,13 @@ const (
 )
 
 // Add registers a socket. Closing the socket removes it.
-func (p *Poller) Add(fd int, index, generation int32, interest Interest) error {
-	return unix.EpollCtl(p.fd, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: uint32(interest), Fd: index, Pad: generation})
+func (p *Poller) Add(fd int, ownerIndex, generation int32, interest Interest) error {
+	return unix.EpollCtl(p.fd, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: uint32(interest), Fd: ownerIndex, Pad: generation})
 }
 
 // SetInterest changes what a registered socket waits for.
-func (p *Poller) SetInterest(fd int, index, generation int32, interest Interest) error {
-	return unix.EpollCtl(p.fd, unix.EPOLL_CTL_MOD, fd, &unix.EpollEvent{Events: uint32(interest), Fd: index, Pad: generation})
+func (p *Poller) SetInterest(fd int, ownerIndex, generation int32, interest Interest) error {
+	return unix.EpollCtl(p.fd, unix.EPOLL_CTL_MOD, fd, &unix.EpollEvent{Events: uint32(interest), Fd: ownerIndex, Pad: generation})
 }
 
 // Wait waits for events, at most for timeout, and returns their number. With isFull
@@ -63,7 +63,7 @@ func (p *Poller) Wait(timeout time.Duration) (n int, isFull bool, err error) {
 
 // Event returns the i-th event of the last Wait. A socket that failed has input: a
 // read returns its error.
-func (p *Poller) Event(i int) (index, generation int32, isWritable bool) {
+func (p *Poller) Event(i int) (ownerIndex, generation int32, isWritable bool) {
 	e := &p.events[i]
 	return e.Fd, e.Pad, e.Events&unix.EPOLLOUT != 0
 }

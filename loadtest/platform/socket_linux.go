@@ -13,7 +13,7 @@ var ErrWouldBlock error = unix.EAGAIN
 // DialTCP begins to connect a non-blocking TCP socket, which is writable once DialResult
 // is known. The kernel chooses the source where it is invalid, and the size of the
 // receive buffer where that is 0.
-func DialTCP(to netip.AddrPort, source netip.Addr, receiveBuffer int) (fd int, err error) {
+func DialTCP(to netip.AddrPort, source netip.Addr, receiveBufferBytes int) (fd int, err error) {
 	family := unix.AF_INET
 	if to.Addr().Is6() {
 		family = unix.AF_INET6
@@ -22,8 +22,8 @@ func DialTCP(to netip.AddrPort, source netip.Addr, receiveBuffer int) (fd int, e
 	if err != nil {
 		return -1, err
 	}
-	if receiveBuffer > 0 {
-		err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, receiveBuffer)
+	if receiveBufferBytes > 0 {
+		err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, receiveBufferBytes)
 	}
 	if err == nil && source.IsValid() {
 		// Without this option the kernel chooses the port before it has the
@@ -73,7 +73,7 @@ func Send(fd int, data []byte) (n int, err error) {
 	return retryInterrupted(func() (int, error) { return unix.SendmsgN(fd, data, nil, nil, unix.MSG_NOSIGNAL) })
 }
 
-func retryInterrupted(call func() (int, error)) (int, error) {
+func retryInterrupted(call func() (n int, err error)) (n int, err error) {
 	for {
 		n, err := call()
 		if err != unix.EINTR {

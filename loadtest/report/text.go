@@ -30,7 +30,7 @@ func (r *Report) WriteText(w io.Writer) error {
 }
 
 // figureLines are the figures as pairs of a label and a text.
-func (r *Report) figureLines() [][2]string {
+func (r *Report) figureLines() (labelsAndTexts [][2]string) {
 	v, a, c := &r.Viewers, &r.Anchors, &r.Client
 	out := append(r.latencyLines(), [][2]string{
 		{"viewers", fmt.Sprintf("%s at once, %s diffs checked (%.0f/s), %s received, %d snapshots, %d resumes",
@@ -61,7 +61,7 @@ func (r *Report) figureLines() [][2]string {
 }
 
 // latencyLines are the latencies of all commands, and of the parts that are known.
-func (r *Report) latencyLines() [][2]string {
+func (r *Report) latencyLines() (labelsAndTexts [][2]string) {
 	out := [][2]string{{"latency", r.Latency.String()}}
 	for _, part := range []struct {
 		name      string

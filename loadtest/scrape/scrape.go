@@ -30,9 +30,9 @@ type Sample struct {
 	startTime float64 // of the process, in Unix seconds
 }
 
-// continueFrom returns a sample of a process, with the counters of the samples
+// continueCounters returns a sample of a process, with the counters of the samples
 // before it. lastOfProcess is the raw sample before it.
-func (s Sample) continueFrom(before, lastOfProcess Sample) Sample {
+func (s Sample) continueCounters(before, lastOfProcess Sample) (continued Sample) {
 	s.Restarts, s.PeakMemory = before.Restarts, max(before.PeakMemory, s.Memory)
 	if before.IsKnown && lastOfProcess.startTime != s.startTime {
 		lastOfProcess = Sample{}
@@ -89,7 +89,7 @@ func (s *Scraper) TakeSample(ctx context.Context) Sample {
 		s.latest.Memory, s.latest.Connections = 0, 0
 		return s.latest
 	}
-	s.latest, s.lastOfProcess = raw.continueFrom(s.latest, s.lastOfProcess), raw
+	s.latest, s.lastOfProcess = raw.continueCounters(s.latest, s.lastOfProcess), raw
 	return s.latest
 }
 
@@ -102,23 +102,23 @@ func (s *Scraper) Latest() Sample {
 
 // Scrape returns the metrics as the process publishes them. It returns an error when
 // the server does not answer, or answers with something else.
-func (s *Scraper) Scrape(ctx context.Context) (out Sample, err error) {
+func (s *Scraper) Scrape(ctx context.Context) (raw Sample, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url, nil)
 	if err != nil {
-		return out, err
+		return raw, err
 	}
 	res, err := s.Client.Do(req)
 	if err != nil {
-		return out, err
+		return raw, err
 	}
 	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK {
-		return out, fmt.Errorf("%s: HTTP %d", s.url, res.StatusCode)
+		return raw, fmt.Errorf("%s: HTTP %d", s.url, res.StatusCode)
 	}
 	parser := expfmt.NewTextParser(model.UTF8Validation)
 	families, err := parser.TextToMetricFamilies(res.Body)
 	if err != nil {
-		return out, err
+		return raw, err
 	}
 	sum := func(name string) float64 { return familySum(families[name]) }
 	return Sample{

@@ -22,7 +22,7 @@ func TestCountersContinueAfterRestarts(t *testing.T) {
 		{20, 2, 300, Sample{CPU: 36, SlowViewers: 7, Restarts: 2}}, // more than the process before it
 	} {
 		raw := Sample{IsKnown: true, CPU: step.cpu, SlowViewers: step.slow, Memory: 10 - i, startTime: step.startTime}
-		latest, lastOfProcess = raw.continueFrom(latest, lastOfProcess), raw
+		latest, lastOfProcess = raw.continueCounters(latest, lastOfProcess), raw
 		want := step.want
 		want.IsKnown, want.Memory, want.PeakMemory, want.startTime = true, 10-i, 10, step.startTime
 		if latest != want {
