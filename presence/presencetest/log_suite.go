@@ -52,6 +52,25 @@ func openLog(t *testing.T, backend Backend) presence.Log {
 	return log
 }
 
+// openAndJoin opens a log, which is closed when the test ends, and joins node a.
+func openAndJoin(t *testing.T, backend Backend) (log presence.Log, r *presence.Registry, incarnation uint64) {
+	t.Helper()
+	log = openLog(t, backend)
+	r, incarnation = loadAndJoin(t, log, "a")
+	return log, r, incarnation
+}
+
+// closeAndReopen closes a log, and opens it again until the test ends.
+func closeAndReopen(t *testing.T, log presence.Log, backend Backend) presence.Log {
+	t.Helper()
+	if err := log.Close(); err != nil {
+		t.Fatal(err)
+	}
+	reopened := backend.Reopen(t)
+	t.Cleanup(func() { reopened.Close() })
+	return reopened
+}
+
 func newStart(anchor string) *presence.Start {
 	return &presence.Start{
 		Session: presence.NewSession(), Anchor: anchor, Code: "8888_" + anchor, List: "live", Title: "of " + anchor, Listed: true,
@@ -119,8 +138,7 @@ func loadRegistry(t *testing.T, log presence.Log, have *presence.Registry) *pres
 }
 
 func testEntryOrder(t *testing.T, backend Backend) {
-	log := openLog(t, backend)
-	r, incarnation := loadAndJoin(t, log, "a")
+	log, r, incarnation := openAndJoin(t, backend)
 	var wg sync.WaitGroup
 	for n := range 8 {
 		wg.Go(func() {
@@ -153,8 +171,7 @@ func testEntryOrder(t *testing.T, backend Backend) {
 }
 
 func testBatchAppendedOnce(t *testing.T, backend Backend) {
-	log := openLog(t, backend)
-	r, incarnation := loadAndJoin(t, log, "a")
+	log, r, incarnation := openAndJoin(t, backend)
 	for _, seq := range []uint64{1, 1, 2, 1, 2, 3, 3} {
 		mustAppend(t, log, sealedBatch("a", incarnation, seq, newStart(fmt.Sprint("u", seq))))
 	}
@@ -173,8 +190,7 @@ func testBatchAppendedOnce(t *testing.T, backend Backend) {
 }
 
 func testTailReadersGetAllOnce(t *testing.T, backend Backend) {
-	log := openLog(t, backend)
-	r, incarnation := loadAndJoin(t, log, "a")
+	log, r, incarnation := openAndJoin(t, backend)
 	var wg sync.WaitGroup
 	const all = 60
 	for range 3 {
@@ -199,8 +215,7 @@ func testTailReadersGetAllOnce(t *testing.T, backend Backend) {
 }
 
 func testTailEndsWithContext(t *testing.T, backend Backend) {
-	log := openLog(t, backend)
-	r, incarnation := loadAndJoin(t, log, "a")
+	log, r, incarnation := openAndJoin(t, backend)
 	mustAppend(t, log, sealedBatch("a", incarnation, 1))
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -218,8 +233,7 @@ func testTailEndsWithContext(t *testing.T, backend Backend) {
 }
 
 func testAppendAfterClose(t *testing.T, backend Backend) {
-	log := openLog(t, backend)
-	_, incarnation := loadAndJoin(t, log, "a")
+	log, _, incarnation := openAndJoin(t, backend)
 	if err := log.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -232,8 +246,7 @@ func testAppendAfterClose(t *testing.T, backend Backend) {
 }
 
 func testIncarnationsIncrease(t *testing.T, backend Backend) {
-	log := openLog(t, backend)
-	_, first := loadAndJoin(t, log, "a")
+	log, _, first := openAndJoin(t, backend)
 	_, second := loadAndJoin(t, log, "a")
 	if first == 0 || second <= first {
 		t.Errorf("incarnations %d, %d", first, second)
@@ -241,11 +254,7 @@ func testIncarnationsIncrease(t *testing.T, backend Backend) {
 	if backend.Reopen == nil {
 		return
 	}
-	if err := log.Close(); err != nil {
-		t.Fatal(err)
-	}
-	log = backend.Reopen(t)
-	defer log.Close()
+	log = closeAndReopen(t, log, backend)
 	if _, third := loadAndJoin(t, log, "a"); third <= second {
 		t.Errorf("incarnations %d, and after reopen %d", second, third)
 	}
@@ -257,18 +266,13 @@ func testDurableSurvivesReopen(t *testing.T, backend Backend) {
 		backend.Open(t).Close()
 		return
 	}
-	log := openLog(t, backend)
-	_, incarnation := loadAndJoin(t, log, "a")
+	log, _, incarnation := openAndJoin(t, backend)
 	alice, bob := newStart("alice"), newStart("bob")
 	mustAppend(t, log, sealedBatch("a", incarnation, 1, alice, bob))
 	mustAppend(t, log, sealedBatch("a", incarnation, 2, &presence.Stop{Session: bob.Session, Reason: presence.Stopped}))
 	mustAppend(t, log, sealedBatch("a", incarnation, 3, &presence.Ban{Anchor: "mallory"}))
 	mustAppend(t, log, sealedBatch("a", incarnation, 4, &presence.Update{Session: alice.Session, Title: new("changed")}))
-	if err := log.Close(); err != nil {
-		t.Fatal(err)
-	}
-	log = backend.Reopen(t)
-	defer log.Close()
+	log = closeAndReopen(t, log, backend)
 	r, _ := loadAndJoin(t, log, "a")
 	if st := r.StreamByCode("8888_alice"); st == nil || st.Title != "changed" || st.Session != alice.Session {
 		t.Errorf("alice is %+v", st)
@@ -327,11 +331,7 @@ func testNodeSurvivesReopen(t *testing.T, backend Backend) {
 	if backend.Reopen == nil {
 		return
 	}
-	if err := log.Close(); err != nil {
-		t.Fatal(err)
-	}
-	log = backend.Reopen(t)
-	defer log.Close()
+	log = closeAndReopen(t, log, backend)
 	n, stop = runNode(t, log, settings)
 	defer stop()
 	if got := registrySummary(n); !slices.Equal(got, want) {
@@ -362,8 +362,7 @@ func testTailFromTrimmedEntry(t *testing.T, backend Backend) {
 		backend.Open(t).Close()
 		return
 	}
-	log := openLog(t, backend)
-	r, incarnation := loadAndJoin(t, log, "a")
+	log, r, incarnation := openAndJoin(t, backend)
 	before := r.LastEntry()
 	mustAppend(t, log, sealedBatch("a", incarnation, 1, newStart("alice")))
 	log = backend.Trim(t, log)

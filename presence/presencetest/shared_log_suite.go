@@ -80,8 +80,7 @@ func expectSameRegistry(t *testing.T, context string, a, b *presence.Registry) {
 }
 
 func testHandlesShareLog(t *testing.T, backend SharedBackend) {
-	one := openLog(t, backend.Backend)
-	_, incarnation := loadAndJoin(t, one, "a")
+	one, _, incarnation := openAndJoin(t, backend.Backend)
 	two := openAnotherHandle(t, backend)
 	r, other := loadAndJoin(t, two, "b")
 	if other <= incarnation {
@@ -98,8 +97,7 @@ func testHandlesShareLog(t *testing.T, backend SharedBackend) {
 }
 
 func testBatchAppendedOnceByHandles(t *testing.T, backend SharedBackend) {
-	one := openLog(t, backend.Backend)
-	r, incarnation := loadAndJoin(t, one, "a")
+	one, r, incarnation := openAndJoin(t, backend.Backend)
 	two := openAnotherHandle(t, backend)
 	b := sealedBatch("a", incarnation, 1, newStart("alice"))
 	mustAppend(t, one, b)
@@ -112,8 +110,7 @@ func testBatchAppendedOnceByHandles(t *testing.T, backend SharedBackend) {
 }
 
 func testBrokenConnectionsLoseNothing(t *testing.T, backend SharedBackend) {
-	log := openLog(t, backend.Backend)
-	r, incarnation := loadAndJoin(t, log, "a")
+	log, r, incarnation := openAndJoin(t, backend.Backend)
 	ctx, cancel := context.WithTimeout(t.Context(), timeout)
 	defer cancel()
 	done := make(chan struct{})
@@ -146,23 +143,25 @@ func testBrokenConnectionsLoseNothing(t *testing.T, backend SharedBackend) {
 	}
 }
 
-func testForkWithoutNewEntries(t *testing.T, backend SharedBackend) {
-	log := openLog(t, backend.Backend)
-	r, incarnation := loadAndJoin(t, log, "a")
+// openAndLoseThreeOfEight appends eight entries to a new log, which then loses the last three.
+func openAndLoseThreeOfEight(t *testing.T, backend SharedBackend) (log presence.Log, incarnation uint64, entries []presence.Entry) {
+	t.Helper()
+	log, r, incarnation := openAndJoin(t, backend.Backend)
 	appendStarts(t, log, "a", incarnation, 1, 8)
-	entries := readEntries(t, log, r.LastEntry(), 8)
+	entries = readEntries(t, log, r.LastEntry(), 8)
 	backend.LoseTail(t, 3)
+	return log, incarnation, entries
+}
+
+func testForkWithoutNewEntries(t *testing.T, backend SharedBackend) {
+	log, _, entries := openAndLoseThreeOfEight(t, backend)
 	if err := tailError(t, log, entries[7]); !errors.Is(err, presence.ErrForked) {
 		t.Errorf("after a lost entry: %v", err)
 	}
 }
 
 func testForkWithNewEntries(t *testing.T, backend SharedBackend) {
-	log := openLog(t, backend.Backend)
-	r, incarnation := loadAndJoin(t, log, "a")
-	appendStarts(t, log, "a", incarnation, 1, 8)
-	entries := readEntries(t, log, r.LastEntry(), 8)
-	backend.LoseTail(t, 3)
+	log, incarnation, entries := openAndLoseThreeOfEight(t, backend)
 	appendStarts(t, log, "b", incarnation, 1, 9)
 	for _, lost := range entries[5:] {
 		if err := tailError(t, log, lost); !errors.Is(err, presence.ErrForked) {
@@ -172,11 +171,7 @@ func testForkWithNewEntries(t *testing.T, backend SharedBackend) {
 }
 
 func testTailFromBeforeLoss(t *testing.T, backend SharedBackend) {
-	log := openLog(t, backend.Backend)
-	r, incarnation := loadAndJoin(t, log, "a")
-	appendStarts(t, log, "a", incarnation, 1, 8)
-	entries := readEntries(t, log, r.LastEntry(), 8)
-	backend.LoseTail(t, 3)
+	log, incarnation, entries := openAndLoseThreeOfEight(t, backend)
 	appendStarts(t, log, "b", incarnation, 1, 2)
 	rest := readEntries(t, log, entries[3], 3)
 	if rest[0].Num != entries[4].Num || rest[0].Epoch != entries[4].Epoch {
@@ -188,8 +183,7 @@ func testTailFromBeforeLoss(t *testing.T, backend SharedBackend) {
 }
 
 func testNewEpochHasNewName(t *testing.T, backend SharedBackend) {
-	log := openLog(t, backend.Backend)
-	r, incarnation := loadAndJoin(t, log, "a")
+	log, r, incarnation := openAndJoin(t, backend.Backend)
 	appendStarts(t, log, "a", incarnation, 1, 2)
 	backend.LoseTail(t, 0)
 	appendStarts(t, log, "a", incarnation, 3, 1)
@@ -206,8 +200,7 @@ func testNewEpochHasNewName(t *testing.T, backend SharedBackend) {
 }
 
 func testReloadOfEmptiedLog(t *testing.T, backend SharedBackend) {
-	log := openLog(t, backend.Backend)
-	_, incarnation := loadAndJoin(t, log, "a")
+	log, _, incarnation := openAndJoin(t, backend.Backend)
 	appendStarts(t, log, "a", incarnation, 1, 5)
 	have := loadRegistry(t, log, nil)
 	last := have.LastEntry()
@@ -228,8 +221,7 @@ func testReloadOfEmptiedLog(t *testing.T, backend SharedBackend) {
 }
 
 func testAppendToEmptiedLog(t *testing.T, backend SharedBackend) {
-	log := openLog(t, backend.Backend)
-	_, incarnation := loadAndJoin(t, log, "a")
+	log, _, incarnation := openAndJoin(t, backend.Backend)
 	backend.LoseAll(t)
 	if err := log.Append(t.Context(), sealedBatch("a", incarnation, 1)); !errors.Is(err, presence.ErrNotWritten) {
 		t.Errorf("append to an emptied log: %v", err)
@@ -237,8 +229,7 @@ func testAppendToEmptiedLog(t *testing.T, backend SharedBackend) {
 }
 
 func testIncarnationsAfterTotalLoss(t *testing.T, backend SharedBackend) {
-	log := openLog(t, backend.Backend)
-	_, first := loadAndJoin(t, log, "a")
+	log, _, first := openAndJoin(t, backend.Backend)
 	backend.LoseAll(t)
 	if _, second := loadAndJoin(t, log, "a"); second <= first {
 		t.Errorf("incarnation %d, after everything was lost %d", first, second)
@@ -250,8 +241,7 @@ func testIncarnationsAfterTotalLoss(t *testing.T, backend SharedBackend) {
 
 // testSnapshotEqualsReplay: the snapshot equals the registry after all entries up to it.
 func testSnapshotEqualsReplay(t *testing.T, backend SharedBackend) {
-	log := openLog(t, backend.Backend)
-	r, incarnation := loadAndJoin(t, log, "a")
+	log, r, incarnation := openAndJoin(t, backend.Backend)
 	ctx, cancel := context.WithTimeout(t.Context(), timeout)
 	defer cancel()
 	entries := make(chan presence.Entry, 1000) // read now, because Trim deletes them
