@@ -119,7 +119,12 @@ func (s *Server) SumOfMetric(linePrefix string) float64 {
 // SignToken returns a token that the processes of tests accept, valid for an hour.
 func SignToken(t *testing.T, role auth.Role, sub string) string {
 	t.Helper()
-	text, err := auth.SignToken([]byte(TokenSecret), "", auth.Identity{Subject: sub, Role: role}, time.Hour, time.Now())
+	return signToken(t, TokenSecret, role, sub, time.Hour)
+}
+
+func signToken(t *testing.T, secret string, role auth.Role, sub string, ttl time.Duration) string {
+	t.Helper()
+	text, err := auth.SignToken([]byte(secret), "", auth.Identity{Subject: sub, Role: role}, ttl, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -128,14 +128,9 @@ func ServeOptions(t *testing.T, log presence.Log, isShared bool, editOptions fun
 	s.HTTP, s.Ops = s.Public.Client(), ops.Client()
 	ctx, stop := context.WithCancel(context.Background())
 	s.Stop = stop
-	var once sync.Once
 	result := make(chan error, 1)
 	go func() { result <- s.Node.Serve(ctx, s.Public, ops) }()
-	var failure error
-	s.ended = func() error {
-		once.Do(func() { failure = <-result })
-		return failure
-	}
+	s.ended = sync.OnceValue(func() error { return <-result })
 	t.Cleanup(func() {
 		stop()
 		if err := s.ended(); err != nil {
@@ -157,11 +152,7 @@ func (s *Server) Wait() error { return s.ended() }
 // Token returns a token that is valid for ttl.
 func (s *Server) Token(role auth.Role, sub string, ttl time.Duration) string {
 	s.T.Helper()
-	text, err := auth.SignToken([]byte(s.Secret), "", auth.Identity{Subject: sub, Role: role}, ttl, time.Now())
-	if err != nil {
-		s.T.Fatal(err)
-	}
-	return text
+	return signToken(s.T, s.Secret, role, sub, ttl)
 }
 
 // LongTimeout is longer than any wait of a test in a bubble.
@@ -255,14 +246,7 @@ func (s *Server) SetHeartbeatInterval(interval time.Duration) {
 // GetStatus sends a GET request, and returns the HTTP status.
 func (s *Server) GetStatus(path, token string) int {
 	s.T.Helper()
-	r, err := http.NewRequest(http.MethodGet, "http://"+s.Host+path, nil)
-	if err != nil {
-		s.T.Fatal(err)
-	}
-	if token != "" {
-		r.Header.Set("Authorization", "Bearer "+token)
-	}
-	res, err := s.HTTP.Do(r)
+	res, err := s.HTTP.Do(s.NewRequest(http.MethodGet, path, token, ""))
 	if err != nil {
 		s.T.Fatal(err)
 	}
