@@ -99,7 +99,7 @@ func (s *anchorSocket) skipToAnswer(ctx context.Context, id wire.ID, timeout tim
 			if !ok {
 				return nil, s.readErr
 			}
-			if _, got := m.Head(); got == id {
+			if _, got := wire.Head(m); got == id {
 				return m, nil
 			}
 		case <-ctx.Done():

@@ -176,7 +176,7 @@ func (b *broadcast) sendDueUpdates() error {
 }
 
 func (b *broadcast) handleMessage(m wire.Message) (end error) {
-	_, id := m.Head()
+	_, id := wire.Head(m)
 	request, isAnswer := b.unanswered[id]
 	delete(b.unanswered, id)
 	switch m := m.(type) {

@@ -45,7 +45,7 @@ type fakeNodes struct {
 }
 
 func (f *fakeNodes) recordMessage(s *nodeSocket, m wire.Message) {
-	typ, _ := m.Head()
+	typ, _ := wire.Head(m)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.received, f.messages = append(f.received, strconv.Itoa(s.node)+" "+typ), append(f.messages, m)
@@ -94,7 +94,7 @@ func (f *fakeNodes) serveNode(node int, w http.ResponseWriter, r *http.Request) 
 // answerMessage answers as a proper node.
 func (s *nodeSocket) answerMessage(m wire.Message) {
 	const sessionID = "abcdefghijklmnopqrstuvwxyz"
-	_, id := m.Head()
+	_, id := wire.Head(m)
 	switch m := m.(type) {
 	case *wire.Start:
 		s.send(&wire.Started{ID: id, Stream: newEntry("8888_a", 1), Session: sessionID})
@@ -172,7 +172,7 @@ func degradedNode(canResumeAt func(node int) bool) nodeScript {
 	var mu sync.Mutex
 	isResumed := false
 	return func(s *nodeSocket, m wire.Message) bool {
-		_, id := m.Head()
+		_, id := wire.Head(m)
 		mu.Lock()
 		defer mu.Unlock()
 		switch m := m.(type) {

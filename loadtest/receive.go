@@ -247,7 +247,7 @@ func (l *viewerLoop) handleDecoded(v *viewer, m wire.Message, payload []byte, is
 		l.handleDrain(v, time.Duration(m.ReconnectInMS)*time.Millisecond)
 	case *wire.Ping, *wire.TokenExpiring, *wire.Authenticated, *wire.Unknown:
 	default:
-		typ, _ := m.Head()
+		typ, _ := wire.Head(m)
 		return fmt.Errorf("message %s on a viewer's socket", typ)
 	}
 	return nil

@@ -279,7 +279,7 @@ func (p *testAnchor) handleMessage(r nodetest.Received) {
 		p.handleClose(r.Err)
 		return
 	}
-	_, id := r.Head()
+	_, id := wire.Head(r)
 	mine := id != "" && p.request != nil && id == p.request.id
 	switch m := r.Message.(type) {
 	case *wire.Ack:

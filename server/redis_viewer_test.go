@@ -115,7 +115,7 @@ func (s *testViewer) followList(c *nodetest.Client, maxSilence time.Duration) {
 func (s *testViewer) applyMessage(m wire.Message, subscribeID wire.ID) (resync bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_, id := m.Head()
+	_, id := wire.Head(m)
 	isResume := id != "" && id == subscribeID && s.list.Pos() != ""
 	pos := s.list.Pos()
 	resync = s.list.Apply(m)

@@ -82,15 +82,6 @@ func readMember[T any](c *codec, name string, v *T, parse func(value []byte) (T,
 	}
 }
 
-// visitID visits the id of the request, which comes first.
-func (c *codec) visitID(v *ID) {
-	if c.isWriting {
-		c.out = appendID(c.out, *v)
-	} else {
-		*v = c.requestID
-	}
-}
-
 func (c *codec) visitText(name string, v *string) {
 	if c.isWriting {
 		c.out = appendText(c.out, name, *v)

@@ -10,50 +10,6 @@ const (
 	MaxViewerMessageBytes = 64 << 10
 )
 
-// Message types that either socket carries.
-const (
-	TypeAuth          = "auth"
-	TypeAuthenticated = "authenticated"
-	TypeDrain         = "drain"
-	TypeError         = "error"
-	TypeTokenExpiring = "token_expiring"
-	TypeWelcome       = "welcome"
-)
-
-// Message types of the anchor socket.
-const (
-	TypeAck      = "ack"
-	TypeBeat     = "beat"
-	TypeEnded    = "ended"
-	TypeNotice   = "notice"
-	TypeProbe    = "probe"
-	TypePush     = "push"
-	TypeResume   = "resume"
-	TypeSettings = "settings"
-	TypeStart    = "start"
-	TypeStarted  = "started"
-	TypeStop     = "stop"
-	TypeStopped  = "stopped"
-	TypeUpdate   = "update"
-	TypeUpdated  = "updated"
-)
-
-// Message types of the viewer socket.
-const (
-	TypeDiff         = "diff"
-	TypeLike         = "like"
-	TypeLiked        = "liked"
-	TypePing         = "ping"
-	TypeSnapshot     = "snapshot"
-	TypeSubscribe    = "subscribe"
-	TypeUnsubscribe  = "unsubscribe"
-	TypeUnsubscribed = "unsubscribed"
-	TypeUnwatch      = "unwatch"
-	TypeUnwatched    = "unwatched"
-	TypeWatch        = "watch"
-	TypeWatching     = "watching"
-)
-
 // States of a listed stream ([Entry.State]).
 const (
 	StateStarting = "starting" // the push URL is issued, nothing is received yet

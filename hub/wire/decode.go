@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"reflect"
 	"slices"
 	"unicode/utf8"
@@ -13,25 +12,16 @@ import (
 // messageTypes are the messages that one side may send, by type.
 type messageTypes map[string]reflect.Type
 
-// The messages of the protocol. Each must be in at least one of these lists.
 var (
-	anchorRequests = newMessageTypes(
-		&Auth{}, &Start{}, &Resume{}, &Beat{}, &Update{}, &PushRequest{}, &Stop{},
-	)
-	viewerRequests = newMessageTypes(
-		&Auth{}, &Subscribe{}, &Unsubscribe{}, &Watch{}, &Unwatch{}, &Like{},
-	)
-	serverMessages = newMessageTypes(
-		&Welcome{}, &Authenticated{}, &TokenExpiring{}, &Drain{}, &Error{},
-		&Started{}, &Ack{}, &Probe{}, &Updated{}, &Pushed{}, &Stopped{}, &Ended{}, &Settings{}, &Notice{},
-		&Snapshot{}, &Diff{}, &Unsubscribed{}, &Watching{}, &Unwatched{}, &Liked{}, &Ping{},
-	)
+	anchorRequestTypes = newMessageTypes(commonRequests, anchorRequests)
+	viewerRequestTypes = newMessageTypes(commonRequests, viewerRequests)
+	serverMessageTypes = newMessageTypes(commonServerMessages, anchorServerMessages, viewerServerMessages)
 )
 
-func newMessageTypes(messages ...Message) messageTypes {
+func newMessageTypes(messages ...[]Message) messageTypes {
 	types := messageTypes{}
-	for _, m := range messages {
-		typ, _ := m.Head()
+	for _, m := range slices.Concat(messages...) {
+		typ, _ := Head(m)
 		types[typ] = reflect.TypeOf(m).Elem()
 	}
 	return types
@@ -45,39 +35,34 @@ func (types messageTypes) newMessage(typ string) Message {
 	return nil
 }
 
-// EmptyMessages returns an empty message of each type except [Unknown], in no order.
+// EmptyMessages returns an empty message of each type except [Unknown]. They must not be
+// changed.
 func EmptyMessages() []Message {
-	messages := map[reflect.Type]Message{}
-	for _, types := range []messageTypes{anchorRequests, viewerRequests, serverMessages} {
-		for typ, t := range types {
-			messages[t] = types.newMessage(typ)
-		}
-	}
-	return slices.Collect(maps.Values(messages))
+	return slices.Concat(
+		commonRequests, anchorRequests, viewerRequests, commonServerMessages, anchorServerMessages, viewerServerMessages,
+	)
 }
 
-// DecodeAnchorRequest decodes a valid request of an anchor: *Auth, *Start,
-// *Resume, *Beat, *Update, *PushRequest or *Stop. Every error is an [*Error]
+// DecodeAnchorRequest decodes a valid request of an anchor. Every error is an [*Error]
 // with CodeBadRequest, and with the message's id if it has one.
-func DecodeAnchorRequest(data []byte) (Message, error) { return decodeRequest(data, anchorRequests) }
+func DecodeAnchorRequest(data []byte) (Message, error) {
+	return decodeRequest(data, anchorRequestTypes)
+}
 
-// DecodeViewerRequest decodes a valid request of a viewer: *Auth, *Subscribe,
-// *Unsubscribe, *Watch, *Unwatch or *Like. Its errors are those of
+// DecodeViewerRequest decodes a valid request of a viewer. Its errors are those of
 // [DecodeAnchorRequest].
-func DecodeViewerRequest(data []byte) (Message, error) { return decodeRequest(data, viewerRequests) }
+func DecodeViewerRequest(data []byte) (Message, error) {
+	return decodeRequest(data, viewerRequestTypes)
+}
 
 // DecodeRequestBody decodes the body of an HTTP call as a request of the given
 // type, of either socket. Its errors are those of [DecodeAnchorRequest].
 func DecodeRequestBody(typ string, body []byte) (Message, error) {
-	c, fault := newMessageReader(body)
-	if fault != "" {
-		return nil, badRequestIfFault("", fault)
-	}
-	m := anchorRequests.newMessage(typ)
+	m := anchorRequestTypes.newMessage(typ)
 	if m == nil {
-		m = viewerRequests.newMessage(typ)
+		m = viewerRequestTypes.newMessage(typ)
 	}
-	return readRequest(c, typ, m)
+	return readRequest(newMessageReader(body), typ, m)
 }
 
 // DecodeServerMessage decodes a message of the server, on either socket. A type
@@ -85,36 +70,32 @@ func DecodeRequestBody(typ string, body []byte) (Message, error) {
 // "error" is returned as a message ([*Error]). The error is about a message
 // that no server of this version sends.
 func DecodeServerMessage(data []byte) (Message, error) {
-	c, fault := newMessageReader(data)
-	if fault != "" {
-		return nil, badFrame("", fault)
-	}
+	c := newMessageReader(data)
 	typ := c.readType()
-	m := serverMessages.newMessage(typ)
+	m := serverMessageTypes.newMessage(typ)
 	if m == nil {
 		m = &Unknown{Type: typ}
 	}
-	m.visitMembers(c)
-	if c.fault != "" {
-		return nil, badFrame(typ, c.fault)
+	if c.readMessage(m); c.fault != "" {
+		return nil, badFrameError(typ, c.fault)
 	}
 	return m, nil
 }
 
-// newMessageReader checks that data is one JSON object and reads its id. It
-// records a fault of the id in c.
-func newMessageReader(data []byte) (c *codec, fault string) {
+// newMessageReader reads the id of a message. The codec has a fault if data is not one JSON
+// object, or the id is invalid.
+func newMessageReader(data []byte) *codec {
 	switch {
 	case !utf8.Valid(data):
-		return nil, "the message is not valid UTF-8"
+		return &codec{fault: "the message is not valid UTF-8"}
 	case !json.Valid(data):
-		return nil, "the message is not one JSON value and nothing else"
+		return &codec{fault: "the message is not one JSON value and nothing else"}
 	}
 	data = bytes.TrimLeft(data, " \t\r\n")
 	if !isObject(data) {
-		return nil, "the message is not a JSON object"
+		return &codec{fault: "the message is not a JSON object"}
 	}
-	c = newObjectReader(data)
+	c := newObjectReader(data)
 	id := ID(c.lookupNonNullMember("id"))
 	if c.fault == "" && id != "" && !id.isValid() {
 		c.setFault("id", "must be a string or an integer, of at most 64 bytes of JSON")
@@ -122,7 +103,7 @@ func newMessageReader(data []byte) (c *codec, fault string) {
 	if c.fault == "" {
 		c.requestID = id
 	}
-	return c, ""
+	return c
 }
 
 func (c *codec) readType() (typ string) {
@@ -132,11 +113,16 @@ func (c *codec) readType() (typ string) {
 	return typ
 }
 
-func decodeRequest(data []byte, types messageTypes) (Message, error) {
-	c, fault := newMessageReader(data)
-	if fault != "" {
-		return nil, badRequestIfFault("", fault)
+// readMessage reads the id and the members of m.
+func (c *codec) readMessage(m Message) {
+	if _, id := m.header(); id != nil {
+		*id = c.requestID
 	}
+	m.visitMembers(c)
+}
+
+func decodeRequest(data []byte, types messageTypes) (Message, error) {
+	c := newMessageReader(data)
 	typ := c.readType()
 	return readRequest(c, typ, types.newMessage(typ))
 }
@@ -145,7 +131,7 @@ func decodeRequest(data []byte, types messageTypes) (Message, error) {
 // type is unknown.
 func readRequest(c *codec, typ string, m Message) (Message, error) {
 	if m != nil {
-		m.visitMembers(c)
+		c.readMessage(m)
 	}
 	if c.fault != "" {
 		return nil, badRequestIfFault(c.requestID, c.fault)

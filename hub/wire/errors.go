@@ -38,11 +38,9 @@ type Error struct {
 // Error returns the code and the message.
 func (m *Error) Error() string { return string(m.Code) + ": " + m.Message }
 
-// Head implements [Message].
-func (m *Error) Head() (string, ID) { return TypeError, m.ID }
+func (m *Error) header() (typ string, id *ID) { return TypeError, &m.ID }
 
 func (m *Error) visitMembers(c *codec) {
-	c.visitID(&m.ID)
 	c.visitText("code", (*string)(&m.Code))
 	c.visitText("message", &m.Message)
 	c.visitOptionalInt64("retry_after_ms", &m.RetryAfterMS)
@@ -58,8 +56,8 @@ func badRequestIfFault(id ID, fault string) error {
 	return &Error{ID: id, Code: CodeBadRequest, Message: fault}
 }
 
-// badFrame returns a client's error for a frame that breaks the protocol.
-func badFrame(typ, fault string) error {
+// badFrameError returns a client's error for a frame that breaks the protocol.
+func badFrameError(typ, fault string) error {
 	if typ == "" {
 		return fmt.Errorf("wire: bad frame: %s", fault)
 	}

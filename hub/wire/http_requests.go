@@ -17,10 +17,7 @@ type BanRequest struct {
 // DecodeBanRequest decodes the body of a ban. Its errors are those of
 // [DecodeAnchorRequest].
 func DecodeBanRequest(body []byte) (*BanRequest, error) {
-	c, fault := newMessageReader(body)
-	if fault != "" {
-		return nil, badRequestIfFault("", fault)
-	}
+	c := newMessageReader(body)
 	r := new(BanRequest)
 	c.visitInt64("until", &r.Until)
 	c.visitText("reason", &r.Reason)
@@ -42,10 +39,7 @@ const latestExpiry = math.MaxUint32 * 1000
 // DecodeSignRequest decodes the body of that call. Its errors are those of
 // [DecodeAnchorRequest].
 func DecodeSignRequest(body []byte) (*SignRequest, error) {
-	c, fault := newMessageReader(body)
-	if fault != "" {
-		return nil, badRequestIfFault("", fault)
-	}
+	c := newMessageReader(body)
 	r := new(SignRequest)
 	c.visitText("code", &r.Code)
 	c.visitInt64("expires_at", &r.ExpiresAt)
@@ -55,10 +49,7 @@ func DecodeSignRequest(body []byte) (*SignRequest, error) {
 // DecodeLikeBody decodes the body of a like for a code that the path names. Its
 // errors are those of [DecodeAnchorRequest].
 func DecodeLikeBody(code string, body []byte) (*Like, error) {
-	c, fault := newMessageReader(body)
-	if fault != "" {
-		return nil, badRequestIfFault("", fault)
-	}
+	c := newMessageReader(body)
 	m := &Like{Code: code}
 	if c.visitInt("n", &m.N); c.fault != "" {
 		return nil, badRequestIfFault("", c.fault)

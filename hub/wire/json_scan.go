@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"iter"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -19,16 +20,7 @@ func isNull(raw []byte) bool { return raw[0] == 'n' }
 // isInteger reports whether a JSON value is a number without fraction and
 // exponent.
 func isInteger(raw string) bool {
-	digits := raw
-	if digits[0] == '-' {
-		digits = digits[1:]
-	}
-	for i := range len(digits) {
-		if digits[i] < '0' || digits[i] > '9' {
-			return false
-		}
-	}
-	return digits != ""
+	return strings.Trim(strings.TrimPrefix(raw, "-"), "0123456789") == ""
 }
 
 // objectMembers yields the unquoted names and the values of a JSON object.

@@ -5,19 +5,27 @@ import "strconv"
 // Message is any message of the protocol, in either direction. Its
 // implementations are pointers to the structs of this package.
 type Message interface {
-	// Head returns the message's type, and the id of the request that it is
-	// or answers.
-	Head() (typ string, id ID)
+	// header returns the message's type, and where it has the id of the request that it
+	// is or answers: nil if such messages have none.
+	header() (typ string, id *ID)
 
-	// visitMembers passes the id and all other members to c, in the order in
-	// which they are written.
+	// visitMembers passes all other members to c, in the order in which they are written.
 	visitMembers(c *codec)
+}
+
+// Head returns a message's type, and the id of the request that it is or answers.
+func Head(m Message) (typ string, id ID) {
+	typ, p := m.header()
+	if p == nil {
+		return typ, ""
+	}
+	return typ, *p
 }
 
 // Append appends m to dst as JSON.
 func Append(dst []byte, m Message) []byte {
-	typ, _ := m.Head()
-	c := codec{isWriting: true, out: AppendHead(dst, typ, "")}
+	typ, id := Head(m)
+	c := codec{isWriting: true, out: AppendHead(dst, typ, id)}
 	m.visitMembers(&c)
 	return closeObject(c.out)
 }
@@ -25,14 +33,11 @@ func Append(dst []byte, m Message) []byte {
 // AppendHead appends the beginning of a message: the opening brace, the type,
 // the id if there is one, and the comma after it.
 func AppendHead(dst []byte, typ string, id ID) []byte {
-	return appendID(appendText(append(dst, '{'), "type", typ), id)
-}
-
-func appendID(dst []byte, id ID) []byte {
+	dst = appendText(append(dst, '{'), "type", typ)
 	if id == "" {
 		return dst
 	}
-	return appendRaw(dst, "id", string(id))
+	return appendRaw(dst, "id", id)
 }
 
 // MaxIDBytes is the maximum length of an [ID] as JSON.
@@ -74,7 +79,6 @@ type Unknown struct {
 	Type string
 }
 
-// Head implements [Message].
-func (m *Unknown) Head() (string, ID) { return m.Type, m.ID }
+func (m *Unknown) header() (typ string, id *ID) { return m.Type, &m.ID }
 
-func (m *Unknown) visitMembers(c *codec) { c.visitID(&m.ID) }
+func (m *Unknown) visitMembers(*codec) {}

@@ -290,7 +290,7 @@ func TestPeekHeader(t *testing.T) {
 		&wire.Snapshot{View: "live/\"x", Pos: "1-2.3"}, &wire.Diff{ID: "7", View: "live/\"x", Prev: "1-1.1", Pos: "1-2.3"},
 		&wire.Watching{Code: "c", View: "live/\"x", Pos: "1-2.3"},
 	} {
-		want, _ := m.Head()
+		want, _ := wire.Head(m)
 		if typ, view, pos := wire.PeekHeader(wire.Append(nil, m)); typ != want || view != `live/"x` || pos != "1-2.3" {
 			t.Errorf("%T: %q %q %q", m, typ, view, pos)
 		}

@@ -63,7 +63,7 @@ func TestMessagesAreDocumented(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, d := range file.Decls {
-			if f, ok := d.(*ast.FuncDecl); ok && f.Recv != nil && f.Name.Name == "Head" {
+			if f, ok := d.(*ast.FuncDecl); ok && f.Recv != nil && f.Name.Name == "header" {
 				inCode[f.Recv.List[0].Type.(*ast.StarExpr).X.(*ast.Ident).Name] = true
 			}
 		}
@@ -72,16 +72,16 @@ func TestMessagesAreDocumented(t *testing.T) {
 	documented := objectAt(t, parse(t, api.AsyncAPI()), "components", "messages")
 	for name := range inCode {
 		if !slices.ContainsFunc(messages, func(m wire.Message) bool { return messageName(m) == name }) {
-			t.Errorf("%s is missing in wire.Messages", name)
+			t.Errorf("%s is missing in wire.EmptyMessages", name)
 		}
 	}
 	for _, m := range messages {
 		name := messageName(m)
-		typ, _ := m.Head()
+		typ, _ := wire.Head(m)
 		d, ok := documented[name].(object)
 		switch {
 		case !inCode[name]:
-			t.Errorf("wire.Messages has %s, which has no method Head", name)
+			t.Errorf("wire.EmptyMessages has %s, which has no method header", name)
 		case !ok:
 			t.Errorf("the document has no %s", name)
 		case d["name"] != typ || refName(d["payload"]) != name:

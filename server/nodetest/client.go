@@ -124,13 +124,13 @@ func (c *Client) Request(m wire.Message) (answer wire.Message, err error) {
 	if err := c.Send(m); err != nil {
 		return nil, err
 	}
-	_, want := m.Head()
+	_, want := wire.Head(m)
 	for {
 		r := c.TryReceive()
 		if r.Err != nil {
 			return nil, r.Err
 		}
-		if _, id := r.Head(); id == want {
+		if _, id := wire.Head(r); id == want {
 			return r.Message, nil
 		}
 	}

@@ -159,7 +159,7 @@ func (a *simAnchor) request(m wire.Message) wire.Message {
 	if !l.send(m) {
 		return nil
 	}
-	_, want := m.Head()
+	_, want := wire.Head(m)
 	late := time.NewTimer(answerTimeout)
 	defer late.Stop()
 	for {
@@ -168,7 +168,7 @@ func (a *simAnchor) request(m wire.Message) wire.Message {
 			if !ok {
 				return nil
 			}
-			if _, id := got.Head(); id == want {
+			if _, id := wire.Head(got); id == want {
 				return got
 			}
 			if a.handleMessage(got); a.socket != l {

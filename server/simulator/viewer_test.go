@@ -151,7 +151,7 @@ func (v *simViewer) followList() {
 
 // handleMessage handles a message. It reports false if the viewer must close the socket.
 func (v *simViewer) handleMessage(m wire.Message) bool {
-	_, id := m.Head()
+	_, id := wire.Head(m)
 	switch m := m.(type) {
 	case *wire.Snapshot:
 		if strings.HasPrefix(m.View, "code/") {

@@ -1,5 +1,24 @@
 package wire
 
+// Message types that either socket carries.
+const (
+	TypeAuth          = "auth"
+	TypeAuthenticated = "authenticated"
+	TypeDrain         = "drain"
+	TypeError         = "error"
+	TypeTokenExpiring = "token_expiring"
+	TypeWelcome       = "welcome"
+)
+
+// The messages of both sockets. The server sends Welcome at once, or after Auth. It answers a
+// later Auth with Authenticated, and a request that fails with Error. It also sends
+// TokenExpiring and Drain.
+var (
+	commonRequests = []Message{&Auth{}}
+
+	commonServerMessages = []Message{&Welcome{}, &Authenticated{}, &TokenExpiring{}, &Drain{}, &Error{}}
+)
+
 // Auth brings a token: as the first message of a socket whose handshake had
 // none, and later to replace the token. Answer: [Welcome] to the first, then
 // [Authenticated].
@@ -8,11 +27,9 @@ type Auth struct {
 	Token string
 }
 
-// Head implements [Message].
-func (m *Auth) Head() (string, ID) { return TypeAuth, m.ID }
+func (m *Auth) header() (typ string, id *ID) { return TypeAuth, &m.ID }
 
 func (m *Auth) visitMembers(c *codec) {
-	c.visitID(&m.ID)
 	c.requireMember("token")
 	c.visitText("token", &m.Token)
 }
@@ -36,8 +53,7 @@ type Welcome struct {
 	IdleMS      int64  // a socket receives a message at least this often; a client reconnects after 2.5 times this
 }
 
-// Head implements [Message].
-func (m *Welcome) Head() (string, ID) { return TypeWelcome, "" }
+func (m *Welcome) header() (typ string, id *ID) { return TypeWelcome, nil }
 
 func (m *Welcome) visitMembers(c *codec) {
 	c.visitText("node", &m.Node)
@@ -57,11 +73,9 @@ type Authenticated struct {
 	ExpiresAt int64 // Unix milliseconds
 }
 
-// Head implements [Message].
-func (m *Authenticated) Head() (string, ID) { return TypeAuthenticated, m.ID }
+func (m *Authenticated) header() (typ string, id *ID) { return TypeAuthenticated, &m.ID }
 
 func (m *Authenticated) visitMembers(c *codec) {
-	c.visitID(&m.ID)
 	c.visitText("sub", &m.Sub)
 	c.visitText("role", &m.Role)
 	c.visitInt64("expires_at", &m.ExpiresAt)
@@ -73,8 +87,7 @@ type TokenExpiring struct {
 	ExpiresAt int64 // Unix milliseconds
 }
 
-// Head implements [Message].
-func (m *TokenExpiring) Head() (string, ID) { return TypeTokenExpiring, "" }
+func (m *TokenExpiring) header() (typ string, id *ID) { return TypeTokenExpiring, nil }
 
 func (m *TokenExpiring) visitMembers(c *codec) { c.visitInt64("expires_at", &m.ExpiresAt) }
 
@@ -84,15 +97,6 @@ type Drain struct {
 	ReconnectInMS int64
 }
 
-// Head implements [Message].
-func (m *Drain) Head() (string, ID) { return TypeDrain, "" }
+func (m *Drain) header() (typ string, id *ID) { return TypeDrain, nil }
 
 func (m *Drain) visitMembers(c *codec) { c.visitInt64("reconnect_in_ms", &m.ReconnectInMS) }
-
-// Ping keeps an idle viewer socket without a view alive. It has no answer.
-type Ping struct{}
-
-// Head implements [Message].
-func (m *Ping) Head() (string, ID) { return TypePing, "" }
-
-func (m *Ping) visitMembers(*codec) {}

@@ -1,30 +1,5 @@
 package wire
 
-// PushRequest requests a fresh push URL for the same session. Answer: [Pushed].
-type PushRequest struct {
-	ID ID
-}
-
-// Head implements [Message].
-func (m *PushRequest) Head() (string, ID) { return TypePush, m.ID }
-
-func (m *PushRequest) visitMembers(c *codec) { c.visitID(&m.ID) }
-
-// Pushed answers [PushRequest].
-type Pushed struct {
-	ID   ID
-	Push PushURLs
-}
-
-// Head implements [Message].
-func (m *Pushed) Head() (string, ID) { return TypePush, m.ID }
-
-func (m *Pushed) visitMembers(c *codec) {
-	c.visitID(&m.ID)
-	c.requireMember("push")
-	c.visitObject("push", m.Push.visitMembers)
-}
-
 // PushURLs are the addresses to which the anchor's encoder pushes its media.
 type PushURLs struct {
 	RTMP      string // the whole URL
