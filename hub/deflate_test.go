@@ -39,7 +39,7 @@ func signedDiffSizes(t *testing.T, play []string, n int) (plain, deflated int) {
 	if e != nil {
 		t.Fatal(e)
 	}
-	v := l.hub.findOrCreateView(q, time.Now())
+	v, _ := l.hub.findOrCreateView(q, time.Now())
 	var entry []presence.Change
 	for i := range n {
 		st := l.newStream(i)

@@ -44,7 +44,7 @@ func Example() {
 	s := h.Attach(viewer)
 	defer s.Close()
 	if e := h.Subscribe(s, &wire.Subscribe{ID: "1"}); e != nil {
-		fmt.Println(e.Message)
+		fmt.Println(e)
 	}
 	fmt.Println(<-viewer)
 
@@ -64,7 +64,7 @@ func ExampleHub_Page() {
 
 	page, e := h.Page(&wire.Subscribe{Limit: 1}, "")
 	if e != nil {
-		fmt.Println(e.Message)
+		fmt.Println(e)
 	}
 	fmt.Println(string(page))
 	// Output:

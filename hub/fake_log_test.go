@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"errors"
 	"hash/fnv"
 	"strconv"
 	"testing"
@@ -122,6 +123,14 @@ func subscribe(t *testing.T, f *fakeLog, s *Socket, m *wire.Subscribe) {
 	if e := f.hub.Subscribe(s, m); e != nil {
 		t.Fatal(e)
 	}
+}
+
+// errorCode is the code of an error for a client, "" for other errors and nil.
+func errorCode(err error) wire.ErrorCode {
+	if e, ok := errors.AsType[*wire.Error](err); ok {
+		return e.Code
+	}
+	return ""
 }
 
 func setViewers(n int64) func(*presence.Stream) {

@@ -91,7 +91,7 @@ func newViewWithSockets(tb testing.TB, streams, sockets int) (*fakeLog, *view) {
 		}
 	}, position(0), testStart)
 	q, _ := f.hub.normalizeQuery(&wire.Subscribe{})
-	v := f.hub.findOrCreateView(q, time.Now())
+	v, _ := f.hub.findOrCreateView(q, time.Now())
 	for range sockets {
 		f.hub.openCursor(f.hub.AttachAnchor(discardConn{}), v, false, 0)
 	}

@@ -17,23 +17,23 @@ import (
 // streams after the cursor by the current order: streams that have moved
 // meanwhile may be there twice or not at all. A page has a cursor unless it is
 // the last.
-func (h *Hub) Page(m *wire.Subscribe, cursor string) (pageJSON []byte, e *wire.Error) {
-	q, e := h.normalizeQuery(m)
-	if e != nil {
-		return nil, e
+func (h *Hub) Page(m *wire.Subscribe, cursor string) (pageJSON []byte, err error) {
+	q, err := h.normalizeQuery(m)
+	if err != nil {
+		return nil, err
 	}
 	var after *presence.Stream
 	if cursor != "" {
 		if after = q.parsePageCursor(cursor); after == nil {
-			return nil, &wire.Error{ID: m.ID, Code: wire.CodeBadRequest, Message: "cursor is not one that a page of this query came with"}
+			return nil, &wire.Error{Code: wire.CodeBadRequest, Message: "cursor is not one that a page of this query came with"}
 		}
 	}
 	now := time.Now()
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	v := h.findOrCreateView(q, now)
-	if v == nil {
-		return nil, limitError(m.ID, "there are %d different views here already", h.options.Views)
+	v, err := h.findOrCreateView(q, now)
+	if err != nil {
+		return nil, err
 	}
 	v.times.unusedSince = now
 	h.rescheduleView(v)
@@ -43,7 +43,7 @@ func (h *Hub) Page(m *wire.Subscribe, cursor string) (pageJSON []byte, e *wire.E
 	body := h.snapshotFrame(v).tail
 	page := append(append(make([]byte, 0, 128+len(body)), '{'), body...)
 	if window := v.published.window; len(window) < v.published.total {
-		page = closePageWithCursor(page[:len(page)-1], q, window[len(window)-1])
+		page = addPageCursor(page, v.order, window[len(window)-1])
 	}
 	return page, nil
 }
@@ -71,7 +71,7 @@ func (h *Hub) encodePageAfter(v *view, after *presence.Stream) []byte {
 	})
 	page := b.End()
 	if hasMore {
-		page = closePageWithCursor(page[:len(page)-1], v.query, last)
+		page = addPageCursor(page, v.order, last)
 	}
 	return page
 }
@@ -84,17 +84,10 @@ type pageCursor struct {
 	Code      string `json:"c"`
 }
 
-// closePageWithCursor appends the cursor and the closing brace of a page.
-func closePageWithCursor(page []byte, q *query, last *presence.Stream) []byte {
-	c := pageCursor{Sort: q.sort, StartedAt: last.StartedAt, Code: last.Code}
-	switch q.sort {
-	case wire.SortViewers:
-		c.Key = last.Viewers
-	case wire.SortLikes:
-		c.Key = last.Likes
-	}
-	text, _ := json.Marshal(c) // never fails for strings and numbers
-	page = append(page, `,"cursor":"`...)
+// addPageCursor adds the cursor to a page: a JSON object whose last stream is last.
+func addPageCursor(page []byte, o *order, last *presence.Stream) []byte {
+	text, _ := json.Marshal(pageCursor{o.query.sort, o.sortKey(last), last.StartedAt, last.Code}) // never fails for strings and numbers
+	page = append(page[:len(page)-1], `,"cursor":"`...)
 	page = base64.RawURLEncoding.AppendEncode(page, text)
 	return append(page, `"}`...)
 }

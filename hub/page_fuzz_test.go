@@ -23,7 +23,7 @@ func FuzzPageCursor(f *testing.F) {
 	f.Add("eyJzIjoidmlld2VycyIsImIiOjEsInQiOjEsImMiOiJhIn0")
 	f.Fuzz(func(t *testing.T, cursor string) {
 		page, e := h.Page(q, cursor)
-		if e != nil && e.Code != wire.CodeBadRequest {
+		if e != nil && errorCode(e) != wire.CodeBadRequest {
 			t.Fatal(e)
 		}
 		if e == nil && len(page) == 0 {

@@ -71,7 +71,7 @@ func TestPagesCoverTheList(t *testing.T) {
 			t.Errorf("by %s: %d streams, or in another order", sort, len(got))
 		}
 		for _, bad := range []string{"x", "e30", read(5, "").Cursor + "A"} {
-			if _, e := f.hub.Page(&q, bad); e == nil || e.Code != wire.CodeBadRequest {
+			if _, e := f.hub.Page(&q, bad); errorCode(e) != wire.CodeBadRequest {
 				t.Errorf("cursor %q: %v", bad, e)
 			}
 		}

@@ -29,7 +29,7 @@ type query struct {
 }
 
 // normalizeQuery checks and normalises the query of a client's request.
-func (h *Hub) normalizeQuery(m *wire.Subscribe) (*query, *wire.Error) {
+func (h *Hub) normalizeQuery(m *wire.Subscribe) (*query, error) {
 	o, maxWindow := &h.options, int(h.maxWindow.Load())
 	q := &query{
 		list: cmp.Or(m.List, o.Lists[0]), tags: sortedSet(m.Tags), byAnchors: m.Anchors != nil, anchors: sortedSet(m.Anchors),
@@ -49,7 +49,7 @@ func (h *Hub) normalizeQuery(m *wire.Subscribe) (*query, *wire.Error) {
 		fault = o.protocolFault(q.protocols)
 	}
 	if fault != "" {
-		return nil, &wire.Error{ID: m.ID, Code: wire.CodeBadRequest, Message: fault}
+		return nil, &wire.Error{Code: wire.CodeBadRequest, Message: fault}
 	}
 	q.setOrderNameAndViewID()
 	return q, nil
@@ -57,23 +57,23 @@ func (h *Hub) normalizeQuery(m *wire.Subscribe) (*query, *wire.Error) {
 
 // ViewID returns the id of a query's view. The error is for the client: the
 // query is invalid.
-func (h *Hub) ViewID(m *wire.Subscribe) (string, *wire.Error) {
-	q, e := h.normalizeQuery(m)
-	if e != nil {
-		return "", e
+func (h *Hub) ViewID(m *wire.Subscribe) (viewID string, err error) {
+	q, err := h.normalizeQuery(m)
+	if err != nil {
+		return "", err
 	}
 	return q.viewID, nil
 }
 
 // singleStreamQuery is the query of one stream, by default with all protocols.
-func (o *Options) singleStreamQuery(m *wire.Watch) (*query, *wire.Error) {
+func (o *Options) singleStreamQuery(m *wire.Watch) (*query, error) {
 	all := sortedSet(o.protocols())
 	q := &query{code: m.Code, limit: 1, protocols: all}
 	if m.Play != nil {
 		q.protocols = sortedSet(m.Play)
 	}
 	if fault := o.protocolFault(q.protocols); fault != "" {
-		return nil, &wire.Error{ID: m.ID, Code: wire.CodeBadRequest, Message: fault}
+		return nil, &wire.Error{Code: wire.CodeBadRequest, Message: fault}
 	}
 	q.orderName = "code/" + q.code
 	q.viewID = q.orderName

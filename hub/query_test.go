@@ -26,25 +26,24 @@ func TestInvalidRequestsAreRefused(t *testing.T) {
 				m.Anchors = append(m.Anchors, fmt.Sprint(i))
 			}
 		}
-		m.ID = "7"
 		e := f.hub.Subscribe(s, m)
-		if e == nil || e.Code != wire.CodeBadRequest || e.ID != "7" || !strings.Contains(e.Message, about) {
+		if errorCode(e) != wire.CodeBadRequest || !strings.Contains(e.Error(), about) {
 			t.Errorf("%s: %v", about, e)
 		}
 		if _, e := f.hub.Page(m, ""); e == nil {
 			t.Errorf("a page of %s", about)
 		}
 	}
-	if e := f.hub.Watch(s, &wire.Watch{Code: "x"}); e == nil || e.Code != wire.CodeNotFound {
+	if e := f.hub.Watch(s, &wire.Watch{Code: "x"}); errorCode(e) != wire.CodeNotFound {
 		t.Errorf("watch: %v", e)
 	}
-	if e := f.hub.Watch(s, &wire.Watch{Code: "x", Play: []string{"pigeon"}}); e == nil || e.Code != wire.CodeBadRequest {
+	if e := f.hub.Watch(s, &wire.Watch{Code: "x", Play: []string{"pigeon"}}); errorCode(e) != wire.CodeBadRequest {
 		t.Errorf("watch: %v", e)
 	}
-	if e := f.hub.Unwatch(s, &wire.Unwatch{Code: "x"}); e == nil || e.Code != wire.CodeNotFound {
+	if e := f.hub.Unwatch(s, &wire.Unwatch{Code: "x"}); errorCode(e) != wire.CodeNotFound {
 		t.Errorf("unwatch: %v", e)
 	}
-	if e := f.hub.Unsubscribe(s, &wire.Unsubscribe{View: "x"}); e == nil || e.Code != wire.CodeNotFound {
+	if e := f.hub.Unsubscribe(s, &wire.Unsubscribe{View: "x"}); errorCode(e) != wire.CodeNotFound {
 		t.Errorf("unsubscribe: %v", e)
 	}
 }
@@ -112,24 +111,24 @@ func TestLimitsAreEnforced(t *testing.T) {
 			subscribe(t, f, s, &wire.Subscribe{Limit: i + 1})
 		}
 		e := f.hub.Subscribe(s, &wire.Subscribe{Limit: 1})
-		if e == nil || e.Code != wire.CodeRateLimited || e.RetryAfterMS != 1000 {
+		if errorCode(e) != wire.CodeRateLimited || e.(*wire.Error).RetryAfterMS != 1000 {
 			t.Errorf("too fast: %+v", e)
 		}
 		time.Sleep(time.Second)
-		if e := f.hub.Subscribe(s, &wire.Subscribe{Limit: 4}); e == nil || e.Code != wire.CodeLimitExceeded {
+		if e := f.hub.Subscribe(s, &wire.Subscribe{Limit: 4}); errorCode(e) != wire.CodeLimitExceeded {
 			t.Errorf("too many views on a socket: %+v", e)
 		}
 		if e := f.hub.Watch(s, &wire.Watch{Code: "a"}); e != nil {
 			t.Error(e)
 		}
-		if e := f.hub.Watch(s, &wire.Watch{Code: "b"}); e == nil || e.Code != wire.CodeLimitExceeded {
+		if e := f.hub.Watch(s, &wire.Watch{Code: "b"}); errorCode(e) != wire.CodeLimitExceeded {
 			t.Errorf("too many watches: %+v", e)
 		}
-		if e := f.hub.Unsubscribe(s, &wire.Unsubscribe{View: "code/a"}); e == nil || e.Code != wire.CodeBadRequest {
+		if e := f.hub.Unsubscribe(s, &wire.Unsubscribe{View: "code/a"}); errorCode(e) != wire.CodeBadRequest {
 			t.Errorf("unsubscribe from a watch: %+v", e)
 		}
 		other, _ := f.connect(t)
-		if e := f.hub.Subscribe(other, &wire.Subscribe{Limit: 4}); e == nil || e.Code != wire.CodeLimitExceeded {
+		if e := f.hub.Subscribe(other, &wire.Subscribe{Limit: 4}); errorCode(e) != wire.CodeLimitExceeded {
 			t.Errorf("too many views: %+v", e)
 		}
 		if e := f.hub.Unsubscribe(s, &wire.Unsubscribe{View: "live/viewers/1"}); e != nil {
@@ -139,10 +138,10 @@ func TestLimitsAreEnforced(t *testing.T) {
 			t.Errorf("an unused view was in the way: %v", e)
 		}
 		other.Close()
-		if e := f.hub.Subscribe(other, &wire.Subscribe{}); e == nil || e.Code != wire.CodeUnavailable {
+		if e := f.hub.Subscribe(other, &wire.Subscribe{}); errorCode(e) != wire.CodeUnavailable {
 			t.Errorf("after Close: %+v", e)
 		}
-		if e := f.hub.Watch(other, &wire.Watch{Code: "b"}); e == nil || e.Code != wire.CodeUnavailable {
+		if e := f.hub.Watch(other, &wire.Watch{Code: "b"}); errorCode(e) != wire.CodeUnavailable {
 			t.Errorf("after Close: %+v", e)
 		}
 	})

@@ -292,7 +292,7 @@ func (sim *simulation) connectClient(c *client, pos string) {
 func (sim *simulation) sendRequest(c *client, pos string) bool {
 	if c.code != "" {
 		if e := c.node.hub.Watch(c.socket, &wire.Watch{ID: "1", Code: c.code, Play: c.query.Play}); e != nil {
-			if e.Code != wire.CodeNotFound || c.node.hub.StreamByCode(c.code) != nil {
+			if errorCode(e) != wire.CodeNotFound || c.node.hub.StreamByCode(c.code) != nil {
 				sim.Fatalf("watch: %v", e)
 			}
 			return false
@@ -379,7 +379,7 @@ func (sim *simulation) settleAndCheck() {
 
 // checkMessage applies a message and compares the client's list with the oracle's.
 func (sim *simulation) checkMessage(c *client, m wire.Message) {
-	_, id := m.Head()
+	_, id := wire.Head(m)
 	if id != "" {
 		c.unanswered--
 	}

@@ -42,10 +42,10 @@ func (s *subscriptions) watchOf(code string) *socketWatch {
 // Subscribe opens a view on a socket, or moves an open one to its last frame.
 // The answer, a snapshot or a diff, is sent to the socket. The error is for the
 // client: the query is invalid, or a limit is exceeded.
-func (h *Hub) Subscribe(s *Socket, m *wire.Subscribe) *wire.Error {
-	q, e := h.normalizeQuery(m)
-	if e != nil {
-		return e
+func (h *Hub) Subscribe(s *Socket, m *wire.Subscribe) error {
+	q, err := h.normalizeQuery(m)
+	if err != nil {
+		return err
 	}
 	r := &request{id: m.ID}
 	if m.View == "" || m.View == q.viewID {
@@ -53,45 +53,38 @@ func (h *Hub) Subscribe(s *Socket, m *wire.Subscribe) *wire.Error {
 		from, err := presence.ParsePosition(m.Pos)
 		r.resumeFrom, r.canResume = from, err == nil
 	}
-	e = h.openAndEnqueueSubscription(s, q, r)
-	s.writePendingMessages()
-	return e
-}
-
-func (h *Hub) openAndEnqueueSubscription(s *Socket, q *query, r *request) *wire.Error {
 	now := time.Now()
+	defer s.writePendingMessages() // after the unlock
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if e := h.admitSubscription(s, r.id, now); e != nil {
-		return e
+	if err := h.admitSubscription(s, now); err != nil {
+		return err
 	}
-	c := s.cursorOf(q.viewID)
-	if c == nil {
+	if r.cursor = s.cursorOf(q.viewID); r.cursor == nil {
 		if len(s.cursors)-len(s.watches) >= h.options.ViewsPerSocket {
-			return limitError(r.id, "this socket has %d views already: unsubscribe one first", h.options.ViewsPerSocket)
+			return limitError("this socket has %d views already: unsubscribe one first", h.options.ViewsPerSocket)
 		}
-		v := h.findOrCreateView(q, now)
-		if v == nil {
-			return limitError(r.id, "there are %d different views here already", h.options.Views)
+		v, err := h.findOrCreateView(q, now)
+		if err != nil {
+			return err
 		}
-		c = h.openCursor(s, v, false, 1)
+		r.cursor = h.openCursor(s, v, false, 1)
 	} else {
-		h.enqueueDeferredForSnapshot(c)
+		h.enqueueDeferredForSnapshot(r.cursor)
 		s.mu.Lock()
-		c.unanswered++
+		r.cursor.unanswered++
 		s.mu.Unlock()
 	}
-	r.cursor = c
 	s.enqueueRequest(r)
 	return nil
 }
 
 // admitSubscription refuses a subscription on a closed socket, or beyond the rate
 // limit.
-func (h *Hub) admitSubscription(s *Socket, id wire.ID, now time.Time) *wire.Error {
+func (h *Hub) admitSubscription(s *Socket, now time.Time) error {
 	switch {
 	case s.closed:
-		return &wire.Error{ID: id, Code: wire.CodeUnavailable, Message: "the socket is closed"}
+		return &wire.Error{Code: wire.CodeUnavailable, Message: "the socket is closed"}
 	case !s.hasSubscribed:
 		s.hasSubscribed = true
 		return nil
@@ -104,28 +97,22 @@ func (h *Hub) admitSubscription(s *Socket, id wire.ID, now time.Time) *wire.Erro
 	}
 	wait := (1 - s.limiter.TokensAt(now)) / h.options.SnapshotsPerSecond
 	return &wire.Error{
-		ID: id, Code: wire.CodeRateLimited, Message: "too many subscriptions on this socket",
-		RetryAfterMS: max(1, int64(wait*1000)),
+		Code: wire.CodeRateLimited, Message: "too many subscriptions on this socket", RetryAfterMS: max(1, int64(wait*1000)),
 	}
 }
 
 // Unsubscribe closes a view of a socket and sends the answer. The error is for
 // the client: the socket has no such view, or a watch opened it.
-func (h *Hub) Unsubscribe(s *Socket, m *wire.Unsubscribe) *wire.Error {
-	e := h.closeSubscriptionAndAnswer(s, m)
-	s.writePendingMessages()
-	return e
-}
-
-func (h *Hub) closeSubscriptionAndAnswer(s *Socket, m *wire.Unsubscribe) *wire.Error {
+func (h *Hub) Unsubscribe(s *Socket, m *wire.Unsubscribe) error {
+	defer s.writePendingMessages() // after the unlock
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	c := s.cursorOf(m.View)
 	switch {
 	case c == nil:
-		return &wire.Error{ID: m.ID, Code: wire.CodeNotFound, Message: "this socket has no such view"}
+		return &wire.Error{Code: wire.CodeNotFound, Message: "this socket has no such view"}
 	case c.isWatch:
-		return &wire.Error{ID: m.ID, Code: wire.CodeBadRequest, Message: "this view is closed by unwatch"}
+		return &wire.Error{Code: wire.CodeBadRequest, Message: "this view is closed by unwatch"}
 	}
 	h.closeCursor(c)
 	s.enqueueAnswerOrClose(answer{kind: answerMessage, text: wire.Append(nil, &wire.Unsubscribed{ID: m.ID, View: m.View})})
@@ -145,6 +132,6 @@ func (h *Hub) closeViewsAndWatches(s *Socket) {
 	}
 }
 
-func limitError(id wire.ID, format string, limit int) *wire.Error {
-	return &wire.Error{ID: id, Code: wire.CodeLimitExceeded, Message: fmt.Sprintf(format, limit)}
+func limitError(format string, limit int) error {
+	return &wire.Error{Code: wire.CodeLimitExceeded, Message: fmt.Sprintf(format, limit)}
 }

@@ -48,20 +48,20 @@ type viewTimes struct {
 // unusedViewTTL is how long a view without cursors stays.
 const unusedViewTTL = time.Minute
 
-// findOrCreateView returns the view of a query, or nil when there are
+// findOrCreateView returns the view of a query. The error is for the client: there are
 // options.Views different ones. A view without cursors is at the hub's position.
-func (h *Hub) findOrCreateView(q *query, now time.Time) *view {
+func (h *Hub) findOrCreateView(q *query, now time.Time) (*view, error) {
 	if v := h.views[q.viewID]; v != nil {
 		if v.isDirty() && v.cursorCount == 0 {
 			h.publishWithoutFrame(v)
 		}
-		return v
+		return v, nil
 	}
 	if len(h.views) >= h.options.Views {
 		h.removeUnusedViews()
 	}
 	if len(h.views) >= h.options.Views {
-		return nil
+		return nil, limitError("there are %d different views here already", h.options.Views)
 	}
 	o := h.findOrCreateOrder(q)
 	v := &view{
@@ -74,7 +74,7 @@ func (h *Hub) findOrCreateView(q *query, now time.Time) *view {
 	h.schedule.views.addView(v, h.dueTime(v))
 	h.schedule.wakeRunIfDueEarlier()
 	h.metrics.views.Set(float64(len(h.views)))
-	return v
+	return v, nil
 }
 
 // removeView removes a view, and its order with the last view of it.

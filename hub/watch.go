@@ -18,34 +18,27 @@ type socketWatch struct {
 // opens the stream's view. The answer is sent to the socket. A repeated Watch is
 // answered again, with other protocols if it has them. The error is for the
 // client: no such stream, an unknown protocol, or a limit is exceeded.
-func (h *Hub) Watch(s *Socket, m *wire.Watch) *wire.Error {
-	q, e := h.options.singleStreamQuery(m)
-	if e != nil {
-		return e
+func (h *Hub) Watch(s *Socket, m *wire.Watch) error {
+	q, err := h.options.singleStreamQuery(m)
+	if err != nil {
+		return err
 	}
-	e = h.openStreamWatch(s, m, q)
-	s.writePendingMessages()
-	return e
-}
-
-// openStreamWatch has the socket watch one stream by its code, and enqueues the stream's
-// present state as the answer. A watch of the same stream is replaced.
-func (h *Hub) openStreamWatch(s *Socket, m *wire.Watch, q *query) *wire.Error {
 	now := time.Now()
+	defer s.writePendingMessages() // after the unlock
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	w := s.watchOf(m.Code)
 	switch {
 	case s.closed:
-		return &wire.Error{ID: m.ID, Code: wire.CodeUnavailable, Message: "the socket is closed"}
+		return &wire.Error{Code: wire.CodeUnavailable, Message: "the socket is closed"}
 	case h.list.streams[m.Code] == nil:
-		return &wire.Error{ID: m.ID, Code: wire.CodeNotFound, Message: "no live stream has this code"}
+		return &wire.Error{Code: wire.CodeNotFound, Message: "no live stream has this code"}
 	case w == nil && len(s.watches) >= h.options.WatchesPerSocket:
-		return limitError(m.ID, "this socket watches %d streams already: unwatch one first", h.options.WatchesPerSocket)
+		return limitError("this socket watches %d streams already: unwatch one first", h.options.WatchesPerSocket)
 	}
-	v := h.findOrCreateView(q, now)
-	if v == nil {
-		return limitError(m.ID, "there are %d different views here already", h.options.Views)
+	v, err := h.findOrCreateView(q, now)
+	if err != nil {
+		return err
 	}
 	if len(v.published.window) == 0 { // the view has not published the new session yet
 		h.publishChanges(v, now)
@@ -91,17 +84,16 @@ func (h *Hub) watchAnswer(m *wire.Watch, v *view) *wire.Watching {
 
 // Unwatch ends a watch and sends the answer. The error is for the client: the
 // socket does not watch the code.
-func (h *Hub) Unwatch(s *Socket, m *wire.Unwatch) *wire.Error {
+func (h *Hub) Unwatch(s *Socket, m *wire.Unwatch) error {
+	defer s.writePendingMessages() // after the unlock
 	h.mu.Lock()
+	defer h.mu.Unlock()
 	w := s.watchOf(m.Code)
-	if w != nil {
-		h.closeWatch(s, w)
-	}
-	h.mu.Unlock()
 	if w == nil {
-		return &wire.Error{ID: m.ID, Code: wire.CodeNotFound, Message: "this socket does not watch this code"}
+		return &wire.Error{Code: wire.CodeNotFound, Message: "this socket does not watch this code"}
 	}
-	s.Send(wire.Append(nil, &wire.Unwatched{ID: m.ID, Code: m.Code}))
+	h.closeWatch(s, w)
+	s.enqueueAnswerOrClose(answer{kind: answerMessage, text: wire.Append(nil, &wire.Unwatched{ID: m.ID, Code: m.Code})})
 	return nil
 }
 

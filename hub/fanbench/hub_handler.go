@@ -61,8 +61,8 @@ func (h *hubHandler) subscribeOrClose(s *hub.Socket, data []byte) {
 		s.CloseAfterAnswers(wire.ClosePolicy, "only subscriptions are expected here")
 		return
 	}
-	if e := h.hub.Subscribe(s, subscribe); e != nil {
-		s.CloseAfterAnswers(wire.ClosePolicy, e.Message)
+	if err := h.hub.Subscribe(s, subscribe); err != nil {
+		s.CloseAfterAnswers(wire.ClosePolicy, err.Error())
 	}
 }
 

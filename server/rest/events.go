@@ -81,9 +81,9 @@ func (a *API) parseEventsRequest(r *http.Request) (*eventsRequest, error) {
 	if err := q.Validate(); err != nil {
 		return nil, err
 	}
-	viewID, e := a.Hub.ViewID(q)
-	if e != nil {
-		return nil, e
+	viewID, err := a.Hub.ViewID(q)
+	if err != nil {
+		return nil, err
 	}
 	watchedCodes := splitList(r.URL.Query()["watch"])
 	if err := a.checkOrigin(r); err != nil && len(watchedCodes) > 0 {
@@ -102,12 +102,12 @@ func (a *API) parseEventsRequest(r *http.Request) (*eventsRequest, error) {
 
 // subscribeAndWatch subscribes a socket to the query of a request, and watches its streams.
 func (a *API) subscribeAndWatch(out *hub.Socket, request *eventsRequest) error {
-	if e := a.Hub.Subscribe(out, request.query); e != nil {
-		return e
+	if err := a.Hub.Subscribe(out, request.query); err != nil {
+		return err
 	}
 	for _, code := range request.watchedCodes {
-		if e := a.Hub.Watch(out, &wire.Watch{Code: code, Play: request.query.Play}); e != nil {
-			return e
+		if err := a.Hub.Watch(out, &wire.Watch{Code: code, Play: request.query.Play}); err != nil {
+			return err
 		}
 	}
 	return nil

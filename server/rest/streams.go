@@ -20,9 +20,9 @@ func (a *API) listStreams(w http.ResponseWriter, r *http.Request, _ auth.Identit
 	if err != nil {
 		return err
 	}
-	page, e := a.Hub.Page(q, r.URL.Query().Get("cursor"))
-	if e != nil {
-		return e
+	page, err := a.Hub.Page(q, r.URL.Query().Get("cursor"))
+	if err != nil {
+		return err
 	}
 	tag := `"` + strconv.FormatUint(xxhash.Sum64(page), 36) + `"`
 	w.Header().Set("ETag", tag)

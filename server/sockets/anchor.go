@@ -129,11 +129,7 @@ func (a *anchor) sendSettings(interval int64) {
 }
 
 // handleRequest handles one message. Every message counts as a beat.
-func (a *anchor) handleRequest(ctx context.Context, message []byte) error {
-	m, err := wire.DecodeAnchorRequest(message)
-	if err != nil {
-		return err
-	}
+func (a *anchor) handleRequest(ctx context.Context, m wire.Message) error {
 	att := a.currentAttachment()
 	isPending, isRenewed := false, true // isPending: the beat may not reach the log
 	if att != nil {
@@ -143,7 +139,7 @@ func (a *anchor) handleRequest(ctx context.Context, message []byte) error {
 	case *wire.Beat:
 		if !isRenewed {
 			if att, isPending = a.renewLease(ctx, att); att == nil {
-				return sessionGoneError(m.ID)
+				return sessionGoneError()
 			}
 		}
 		return a.handleBeat(m, att, isPending)
@@ -164,8 +160,8 @@ func (a *anchor) handleRequest(ctx context.Context, message []byte) error {
 }
 
 // sessionGoneError is the answer to a message that needs a session.
-func sessionGoneError(id wire.ID) error {
-	return &wire.Error{ID: id, Code: wire.CodeSessionGone, Message: "this socket has no session"}
+func sessionGoneError() error {
+	return &wire.Error{Code: wire.CodeSessionGone, Message: "this socket has no session"}
 }
 
 // renewLease renews the lease by the session, when this node was not the last to renew it:
@@ -187,7 +183,7 @@ func (a *anchor) renewLease(ctx context.Context, att *attachment) (renewed *atta
 
 func (a *anchor) handleBeat(m *wire.Beat, att *attachment, isPending bool) error {
 	if att == nil {
-		return sessionGoneError(m.ID)
+		return sessionGoneError()
 	}
 	now := time.Now()
 	a.server.Broadcasts.CountBeat(now.Sub(a.lastBeat), &att.settings)
@@ -219,12 +215,12 @@ func (a *anchor) adoptSettings(att *attachment) {
 // handleStart starts a session. current is what the socket is attached to, nil: nothing.
 func (a *anchor) handleStart(ctx context.Context, m *wire.Start, current *attachment) error {
 	if current != nil {
-		return &wire.Error{ID: m.ID, Code: wire.CodeAlreadyLive, Message: "this socket has a live session: stop it first"}
+		return &wire.Error{Code: wire.CodeAlreadyLive, Message: "this socket has a live session: stop it first"}
 	}
 	m.Suffix = "" // only back ends may choose it, over HTTP
 	command, err := a.server.Broadcasts.NewStart(m, a.currentIdentity().Subject, a.id)
 	if err != nil {
-		return withRequestID(err, m.ID)
+		return err
 	}
 	return a.startOrResume(ctx, m.ID, command)
 }
@@ -233,10 +229,10 @@ func (a *anchor) handleResume(ctx context.Context, m *wire.Resume, att *attachme
 	defer func() { a.server.Broadcasts.CountResume(err) }()
 	session, err := presence.ParseSession(m.Session)
 	if err != nil {
-		return &wire.Error{ID: m.ID, Code: wire.CodeBadRequest, Message: "session is not a session id"}
+		return &wire.Error{Code: wire.CodeBadRequest, Message: "session is not a session id"}
 	}
 	if att != nil && att.session != session {
-		return &wire.Error{ID: m.ID, Code: wire.CodeAlreadyLive, Message: "this socket has another live session: stop it first"}
+		return &wire.Error{Code: wire.CodeAlreadyLive, Message: "this socket has another live session: stop it first"}
 	}
 	return a.startOrResume(ctx, m.ID, &presence.Resume{Session: session, Anchor: a.currentIdentity().Subject, Socket: a.id})
 }
@@ -247,7 +243,7 @@ func (a *anchor) startOrResume(ctx context.Context, id wire.ID, command presence
 	broadcasts := a.server.Broadcasts
 	result, err := broadcasts.Do(ctx, command)
 	if err != nil {
-		return withRequestID(err, id)
+		return err
 	}
 	st := result.Stream
 	a.setAttachment(&attachment{
@@ -269,13 +265,13 @@ func (a *anchor) startOrResume(ctx context.Context, id wire.ID, command presence
 
 func (a *anchor) handleUpdate(ctx context.Context, m *wire.Update, att *attachment) error {
 	if att == nil {
-		return sessionGoneError(m.ID)
+		return sessionGoneError()
 	}
 	command := broadcast.NewUpdate(m, att.session)
 	command.Socket = a.id
 	result, err := a.server.Broadcasts.Do(ctx, command)
 	if err != nil {
-		return withRequestID(err, m.ID)
+		return err
 	}
 	a.Send(&wire.Updated{ID: m.ID, Stream: hub.Entry(result.Stream)})
 	return nil
@@ -283,7 +279,7 @@ func (a *anchor) handleUpdate(ctx context.Context, m *wire.Update, att *attachme
 
 func (a *anchor) handlePushRequest(m *wire.PushRequest, att *attachment) error {
 	if att == nil {
-		return sessionGoneError(m.ID)
+		return sessionGoneError()
 	}
 	a.Send(&wire.Pushed{ID: m.ID, Push: a.server.URLs.PushURLs(att.code)})
 	return nil
@@ -291,7 +287,7 @@ func (a *anchor) handlePushRequest(m *wire.PushRequest, att *attachment) error {
 
 func (a *anchor) handleStop(ctx context.Context, m *wire.Stop, att *attachment) error {
 	if att == nil {
-		return sessionGoneError(m.ID)
+		return sessionGoneError()
 	}
 	a.setStopping(true)
 	result, err := a.server.Broadcasts.Do(ctx, &presence.Stop{
@@ -302,7 +298,7 @@ func (a *anchor) handleStop(ctx context.Context, m *wire.Stop, att *attachment) 
 	}
 	a.setStopping(false)
 	if err != nil {
-		return withRequestID(err, m.ID)
+		return err
 	}
 	a.setAttachment(nil)
 	a.Send(&wire.Stopped{ID: m.ID, Summary: *broadcast.Summary(result.Ended)})

@@ -20,8 +20,9 @@ import (
 // messageHandler handles the messages of one client. The goroutine that reads the socket
 // calls it.
 type messageHandler interface {
-	// handleRequest handles one message. Its error is sent to the client.
-	handleRequest(ctx context.Context, message []byte) error
+	// handleRequest handles one message. Its error is sent to the client, with the id of
+	// the message.
+	handleRequest(ctx context.Context, m wire.Message) error
 	// checkNewIdentity returns an error when a newer token may not replace the current one.
 	checkNewIdentity(current, next auth.Identity) error
 	// onClose is called once, after the socket is closed.
@@ -117,11 +118,11 @@ func (c *client) handleFirstMessage(ctx context.Context, message []byte) {
 	m, err := wire.DecodeViewerRequest(message) // auth is the same on both endpoints
 	a, isAuth := m.(*wire.Auth)
 	if err != nil || !isAuth {
-		e := &wire.Error{Code: wire.CodeUnauthorized, Message: "the first message must be auth, with a token"}
+		var id wire.ID
 		if malformed, ok := errors.AsType[*wire.Error](err); ok {
-			e.ID = malformed.ID
+			id = malformed.ID
 		}
-		c.reject(e)
+		c.reject(id, &wire.Error{Code: wire.CodeUnauthorized, Message: "the first message must be auth, with a token"})
 		return
 	}
 	identity, err := c.server.Runtime.VerifyToken(ctx, a.Token)
@@ -129,15 +130,17 @@ func (c *client) handleFirstMessage(ctx context.Context, message []byte) {
 		err = c.endpoint.checkRole(identity)
 	}
 	if err != nil {
-		c.reject(response.WireError(withRequestID(err, a.ID)))
+		c.reject(a.ID, err)
 		return
 	}
 	c.setIdentity(identity)
 	c.handler = c.endpoint.newHandler(c)
 }
 
-// reject sends an error and closes the socket. Further messages are skipped.
-func (c *client) reject(e *wire.Error) {
+// reject answers a request with an error and closes the socket. Further messages are skipped.
+func (c *client) reject(id wire.ID, err error) {
+	e := response.WireError(err)
+	e.ID = id
 	c.isRejected = true
 	c.Send(e)
 	c.Close(wire.CloseUnauthorized, string(e.Code))
@@ -217,7 +220,10 @@ func (c *client) readMessages() {
 
 // handleMessage handles a message and sends its error.
 func (c *client) handleMessage(ctx context.Context, message []byte) {
-	err := c.handler.handleRequest(ctx, message)
+	m, err := c.endpoint.decodeRequest(message)
+	if err == nil {
+		err = c.handler.handleRequest(ctx, m)
+	}
 	if err == nil {
 		return
 	}
@@ -225,6 +231,9 @@ func (c *client) handleMessage(ctx context.Context, message []byte) {
 	if !ok {
 		c.server.Log.Error().Err(err).Str("connection", c.id).Str("socket", c.endpoint.connKind).Msg("message handling failed")
 		e = &wire.Error{Code: wire.CodeUnavailable, Message: "the server failed at this message"}
+	}
+	if m != nil { // otherwise the decoder has set the id
+		_, e.ID = wire.Head(m)
 	}
 	c.Send(e)
 }
@@ -260,8 +269,8 @@ func (c *client) replaceIdentity(ctx context.Context, m *wire.Auth) error {
 		err = c.handler.checkNewIdentity(c.currentIdentity(), identity)
 	}
 	if err != nil {
-		if e := response.WireError(withRequestID(err, m.ID)); e.Code == wire.CodeUnauthorized {
-			c.reject(e)
+		if response.WireError(err).Code == wire.CodeUnauthorized {
+			c.reject(m.ID, err)
 			return nil
 		}
 		return err
@@ -271,12 +280,4 @@ func (c *client) replaceIdentity(ctx context.Context, m *wire.Auth) error {
 		ID: m.ID, Sub: identity.Subject, Role: string(identity.Role), ExpiresAt: identity.ExpiresAt.UnixMilli(),
 	})
 	return nil
-}
-
-// withRequestID puts the id of a request on an error of the protocol.
-func withRequestID(err error, id wire.ID) error {
-	if e, ok := errors.AsType[*wire.Error](err); ok {
-		e.ID = id
-	}
-	return err
 }

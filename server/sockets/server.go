@@ -44,13 +44,14 @@ type endpoint struct {
 	role            auth.Role // that tokens must have, "": any
 	maxMessageBytes func() int
 	allowsAnonymous func() bool
+	decodeRequest   func(message []byte) (wire.Message, error)
 	newHandler      func(*client) messageHandler // also sends the welcome
 }
 
 // AnchorHandler opens sockets of anchors.
 func (s *Server) AnchorHandler() http.HandlerFunc {
 	return s.openHandler(&endpoint{
-		connKind: admission.KindAnchor, role: auth.Anchor, newHandler: newAnchor,
+		connKind: admission.KindAnchor, role: auth.Anchor, decodeRequest: wire.DecodeAnchorRequest, newHandler: newAnchor,
 		maxMessageBytes: func() int { return s.Runtime.Current().Limits.Message },
 		allowsAnonymous: func() bool { return false },
 	})
@@ -59,7 +60,7 @@ func (s *Server) AnchorHandler() http.HandlerFunc {
 // ViewerHandler opens sockets of viewers.
 func (s *Server) ViewerHandler() http.HandlerFunc {
 	return s.openHandler(&endpoint{
-		connKind: admission.KindViewer, newHandler: newViewer,
+		connKind: admission.KindViewer, decodeRequest: wire.DecodeViewerRequest, newHandler: newViewer,
 		maxMessageBytes: func() int { return s.Runtime.Current().Limits.ViewerMessage },
 		allowsAnonymous: func() bool { return s.Runtime.Current().Viewer.Anonymous },
 	})

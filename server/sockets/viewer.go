@@ -29,52 +29,40 @@ func (v *viewer) checkNewIdentity(_, _ auth.Identity) error { return nil }
 
 func (v *viewer) onClose() {}
 
-func (v *viewer) handleRequest(ctx context.Context, message []byte) error {
-	m, err := wire.DecodeViewerRequest(message)
-	if err != nil {
-		return err
-	}
+func (v *viewer) handleRequest(ctx context.Context, m wire.Message) error {
 	switch m := m.(type) {
 	case *wire.Auth:
 		return v.replaceIdentity(ctx, m)
 	case *wire.Subscribe:
-		return asError(v.server.Hub.Subscribe(v.Socket, m))
+		return v.server.Hub.Subscribe(v.Socket, m)
 	case *wire.Unsubscribe:
-		return asError(v.server.Hub.Unsubscribe(v.Socket, m))
+		return v.server.Hub.Unsubscribe(v.Socket, m)
 	case *wire.Watch:
-		if e := v.server.Hub.Watch(v.Socket, m); e != nil {
-			return e
+		if err := v.server.Hub.Watch(v.Socket, m); err != nil {
+			return err
 		}
 		if !v.isPinging {
 			v.isPinging = true
 			time.AfterFunc(PingInterval, v.pingRepeatedly)
 		}
 	case *wire.Unwatch:
-		return asError(v.server.Hub.Unwatch(v.Socket, m))
+		return v.server.Hub.Unwatch(v.Socket, m)
 	case *wire.Like:
 		return v.handleLike(m)
 	}
 	return nil
 }
 
-// asError returns a nil error for a nil *wire.Error.
-func asError(e *wire.Error) error {
-	if e == nil {
-		return nil
-	}
-	return e
-}
-
 func (v *viewer) handleLike(m *wire.Like) error {
 	st := v.server.Hub.StreamByCode(m.Code)
 	if st == nil {
-		return withRequestID(broadcast.NotLiveError(), m.ID)
+		return broadcast.NotLiveError()
 	}
 	if v.likeLimiter == nil {
 		v.likeLimiter = broadcast.NewLikeLimiter()
 	}
 	if !v.likeLimiter.AllowN(time.Now(), m.N) {
-		return withRequestID(broadcast.LikeLimitError(m.N), m.ID)
+		return broadcast.LikeLimitError(m.N)
 	}
 	v.server.Node.AddLikes(st.Session, m.N)
 	v.Send(&wire.Liked{ID: m.ID, Code: m.Code})
