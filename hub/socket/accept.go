@@ -31,19 +31,19 @@ func Accept(w http.ResponseWriter, r *http.Request, options Options) (*Conn, err
 		compression = websocket.CompressionDisabled
 	}
 	u := newUpgradeWriter(w, options)
-	c := &Conn{closeTimeout: options.CloseTimeout, readLock: make(chan struct{}, 1)}
+	c := &Conn{readLock: make(chan struct{}, 1)}
 	ws, err := websocket.Accept(u, r, &websocket.AcceptOptions{
 		Subprotocols:    []string{Subprotocol},
 		OriginPatterns:  options.OriginPatterns,
 		CompressionMode: compression,
 		OnPingReceived:  func(context.Context, []byte) bool { return c.transport.inbound.countPing() },
 		OnPongReceived: func(context.Context, []byte) {
-			c.transport.inbound.endControlFrame()
+			c.transport.inbound.resetLimitsBetweenMessages()
 			c.unansweredPings.Store(0)
 		},
 	})
 	if err != nil && !u.isSwitched {
-		return nil, u.applyErrorHeaders()
+		return nil, u.setErrorHeaders()
 	}
 	if err != nil {
 		if u.transport != nil {

@@ -17,9 +17,16 @@ import (
 // connection even if no close frame was sent or received. A concurrent Read
 // returns the peer's answer. The reason is cut to 123 bytes.
 func (c *Conn) Close(code websocket.StatusCode, reason string) error {
-	deadline := time.Now().Add(c.closeTimeout)
-	if c.transport.outbound.sendCloseFrameAndWait(newCloseFrame(code, reason), deadline) {
-		c.waitForPeerClose(deadline)
+	return c.closeWithFrame(code, reason, c.waitForPeerClose)
+}
+
+// closeWithFrame sends a close frame, calls waitForPeer if it was sent, and closes the
+// connection.
+func (c *Conn) closeWithFrame(code websocket.StatusCode, reason string, waitForPeer func(deadline time.Time)) error {
+	deadline := time.Now().Add(c.transport.options.CloseTimeout)
+	c.transport.outbound.sendOrQueueControlFrame(newCloseFrame(code, reason))
+	if c.transport.outbound.waitDrained(time.Until(deadline)) {
+		waitForPeer(deadline)
 	}
 	return c.CloseNow()
 }
@@ -31,15 +38,6 @@ func (c *Conn) CloseNow() error {
 		return nil
 	}
 	return err
-}
-
-// closeHoldingReadLock is Close for the holder of readLock.
-func (c *Conn) closeHoldingReadLock(code websocket.StatusCode, reason string) {
-	deadline := time.Now().Add(c.closeTimeout)
-	if c.transport.outbound.sendCloseFrameAndWait(newCloseFrame(code, reason), deadline) {
-		c.closeWriteAndDiscardInput(deadline)
-	}
-	c.CloseNow()
 }
 
 // waitForPeerClose waits until the peer closes or the deadline passes. A concurrent

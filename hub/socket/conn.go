@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net"
 	"sync/atomic"
-	"time"
 
 	"github.com/coder/websocket"
 )
@@ -16,7 +15,6 @@ type Conn struct {
 	ws           *websocket.Conn
 	transport    *transport
 	isCompressed bool
-	closeTimeout time.Duration
 
 	unansweredPings atomic.Int32 // since the last pong
 

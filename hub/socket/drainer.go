@@ -46,12 +46,13 @@ func (o *outbound) startDrainer(d *drainer) {
 
 // runDrainer writes frames until nothing is unsent, or a write fails.
 func (o *outbound) runDrainer(d *drainer) {
+	timeouts := writeTimeouts{stall: o.transport.options.StallTimeout, frame: o.transport.options.FrameTimeout}
 	for {
 		hasFrame, isMessage := o.loadNextFrameOrEnd(d)
 		if !hasFrame {
 			return
 		}
-		if err := o.writeUnsentFrame(d, o.timeouts); err != nil {
+		if err := o.writeUnsentFrame(d, timeouts); err != nil {
 			if err == ErrSlowPeer && !d.isFrameStarted {
 				o.trySendGoingAway(d)
 			}
@@ -70,19 +71,17 @@ func (o *outbound) loadNextFrameOrEnd(d *drainer) (hasFrame, isMessage bool) {
 	o.mu.Lock()
 	switch {
 	case d.startedFrame.len() > 0:
-		d.setUnsent(d.startedFrame)
-		d.startedFrame = frameParts{}
+		d.moveToUnsent(&d.startedFrame)
 		hasFrame, isMessage = true, true
 	case len(d.controlFrames) > 0:
-		d.setUnsent(frameParts{d.controlFrames})
+		d.moveToUnsent(&frameParts{d.controlFrames})
 		d.controlFrames = nil
 		hasFrame = true
 	case d.message.len() > 0:
-		d.setUnsent(d.message)
-		d.message = frameParts{}
+		d.moveToUnsent(&d.message)
 		hasFrame, isMessage = true, true
 	case o.rawConn != nil:
-		o.conn.SetWriteDeadline(time.Time{}) // a deadline would also end non-blocking writes
+		o.transport.Conn.SetWriteDeadline(time.Time{}) // a deadline would also end non-blocking writes
 	}
 	if hasFrame {
 		o.mu.Unlock()
@@ -133,7 +132,7 @@ func (o *outbound) trySendGoingAway(d *drainer) {
 	o.isClosing = true
 	o.mu.Unlock()
 	if !wasClosing {
-		d.setUnsent(frameParts{newCloseFrame(websocket.StatusGoingAway, "too slow")})
+		d.moveToUnsent(&frameParts{newCloseFrame(websocket.StatusGoingAway, "too slow")})
 		o.writeUnsentFrame(d, writeTimeouts{stall: goingAwayTimeout, frame: goingAwayTimeout})
 	}
 }
@@ -153,7 +152,7 @@ func (o *outbound) writeUnsentFrame(d *drainer, timeouts writeTimeouts) error {
 	start := time.Now()
 	lastProgress, now := start, start
 	for {
-		if err := o.conn.SetWriteDeadline(o.writeDeadline(timeouts, start, lastProgress, now)); err != nil {
+		if err := o.transport.Conn.SetWriteDeadline(o.writeDeadline(timeouts, start, lastProgress, now)); err != nil {
 			return o.closedOrWriteError(err)
 		}
 		n, err := o.writeOnce(d)
@@ -192,16 +191,12 @@ func (o *outbound) writeDeadline(timeouts writeTimeouts, start, lastProgress, no
 
 // writeOnce writes once, and removes the sent bytes from unsent.
 func (o *outbound) writeOnce(d *drainer) (n int, err error) {
-	switch {
-	case o.isTLS:
-		n, err = o.conn.Write(d.unsent[0][:min(len(d.unsent[0]), maxTLSWrite)])
+	if o.isTLS {
+		n, err = o.transport.Conn.Write(d.unsent[0][:min(len(d.unsent[0]), maxTLSWrite)])
 		d.skipUnsent(n)
-	case len(d.unsent) == 1:
-		n, err = o.conn.Write(d.unsent[0])
-		d.skipUnsent(n)
-	default:
+	} else {
 		var n64 int64
-		n64, err = d.unsent.WriteTo(o.conn)
+		n64, err = d.unsent.WriteTo(o.transport.Conn)
 		n = int(n64)
 	}
 	d.isFrameStarted = d.isFrameStarted || n > 0
@@ -211,14 +206,15 @@ func (o *outbound) writeOnce(d *drainer) (n int, err error) {
 	return n, err
 }
 
-// setUnsent sets the frame that is written next.
-func (d *drainer) setUnsent(frame frameParts) {
+// moveToUnsent makes a frame the one that is written next, and empties the variable.
+func (d *drainer) moveToUnsent(frame *frameParts) {
 	d.unsent = d.scratch[:0]
 	for _, p := range frame {
 		if len(p) > 0 {
 			d.unsent = append(d.unsent, p)
 		}
 	}
+	*frame = frameParts{}
 }
 
 // skipUnsent removes n bytes of the first part from unsent.

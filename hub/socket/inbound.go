@@ -2,9 +2,7 @@ package socket
 
 import (
 	"errors"
-	"net"
 	"os"
-	"time"
 )
 
 // inbound is the reading half of a transport. It limits the time and the bytes of
@@ -17,19 +15,14 @@ import (
 // Most messages arrive in one read and cost no deadline. It is set only before a
 // second read, and removed only before the next read that needs none.
 type inbound struct {
-	// Static after construction.
-	conn           net.Conn
-	messageTimeout time.Duration
-	byteLimit      int
-	pingLimit      int
-	pingWindow     time.Duration
+	transport *transport // static
 
 	// Owned by the holder of Conn.readLock.
 	earlyBytes      []byte    // bytes that arrived with the handshake
 	receiver        *receiver // nil: a goroutine reads the connection
 	inMessage       bool      // a data message has begun
 	deadline        instant   // for the current message or control frame; 0: none has begun
-	connDeadline    instant   // the deadline that is set on conn
+	connDeadline    instant   // the deadline that is set on the connection
 	byteCount       int       // since the message or control frame began
 	pingCount       int       // since pingWindowStart
 	pingWindowStart instant
@@ -45,9 +38,9 @@ func (in *inbound) readWithLimits(p []byte) (n int, err error) {
 	}
 	n, err = in.readBytes(p)
 	if n > 0 && in.deadline == 0 {
-		in.deadline = now() + in.messageTimeout
+		in.deadline = now() + in.transport.options.MessageTimeout
 	}
-	if in.byteCount += n; in.byteCount > in.byteLimit {
+	if in.byteCount += n; in.byteCount > in.transport.options.rawMessageLimit() {
 		in.violation = ErrTooManyFragments
 		return 0, in.violation
 	}
@@ -75,12 +68,12 @@ func (in *inbound) readBytes(p []byte) (int, error) {
 		return n, nil
 	}
 	if in.deadline != in.connDeadline {
-		if err := in.conn.SetReadDeadline(timeOf(in.deadline)); err != nil {
+		if err := in.transport.Conn.SetReadDeadline(timeOf(in.deadline)); err != nil {
 			return 0, err
 		}
 		in.connDeadline = in.deadline
 	}
-	return in.conn.Read(p)
+	return in.transport.Conn.Read(p)
 }
 
 // receiveWholeMessage makes a message readable, if there is a receiver.
@@ -99,12 +92,12 @@ func (in *inbound) beginMessage() { in.inMessage = true }
 
 func (in *inbound) endMessage() {
 	in.inMessage = false
-	in.endControlFrame()
+	in.resetLimitsBetweenMessages()
 }
 
-// endControlFrame is called after each control frame. A control frame within a
+// resetLimitsBetweenMessages is called after each control frame. A control frame within a
 // message counts towards the message's limits.
-func (in *inbound) endControlFrame() {
+func (in *inbound) resetLimitsBetweenMessages() {
 	if !in.inMessage {
 		in.deadline = 0
 		in.byteCount = 0
@@ -113,11 +106,11 @@ func (in *inbound) endControlFrame() {
 
 // countPing is called after each ping. It reports whether to answer it.
 func (in *inbound) countPing() (mayAnswer bool) {
-	in.endControlFrame()
-	if now := now(); in.pingCount == 0 || now-in.pingWindowStart >= in.pingWindow {
+	in.resetLimitsBetweenMessages()
+	if now := now(); in.pingCount == 0 || now-in.pingWindowStart >= in.transport.options.PingWindow {
 		in.pingCount, in.pingWindowStart = 0, now
 	}
-	if in.pingCount++; in.pingCount > in.pingLimit {
+	if in.pingCount++; in.pingCount > in.transport.options.PingLimit {
 		in.violation = ErrPingFlood
 	}
 	return in.violation == nil

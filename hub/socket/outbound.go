@@ -2,7 +2,6 @@ package socket
 
 import (
 	"bytes"
-	"net"
 	"sync"
 	"syscall"
 	"time"
@@ -27,11 +26,9 @@ const (
 // So a socket with a fast peer has no drainer.
 type outbound struct {
 	// Static after construction.
-	conn      net.Conn
-	rawConn   syscall.RawConn // of conn, for non-blocking writes; nil: only a drainer can write
 	transport *transport
-	timeouts  writeTimeouts
-	isTLS     bool // a write that timed out cannot be resumed
+	rawConn   syscall.RawConn // of transport.Conn, for non-blocking writes; nil: only a drainer can write
+	isTLS     bool            // a write that timed out cannot be resumed
 
 	mu         sync.Mutex // guards all below; nothing blocks while it is held
 	isClosing  bool       // a close frame was sent or waits; nothing may follow it
@@ -151,15 +148,8 @@ func (o *outbound) writeControlFrame(frame []byte) (int, error) {
 	return len(frame), nil
 }
 
-// sendCloseFrameAndWait sends a close frame after the frame that is being written. It
-// reports whether the close frame was sent by the deadline.
-func (o *outbound) sendCloseFrameAndWait(frame []byte, deadline time.Time) (isSent bool) {
-	o.sendOrQueueControlFrame(frame)
-	return o.waitDrained(time.Until(deadline))
-}
-
-// sendOrQueueControlFrame sends a control frame or leaves it to the drainer. It drops the
-// frame after a close frame. It returns no error, because the next message, or the
+// sendOrQueueControlFrame sends a control frame, or leaves it to the drainer, which sends it
+// after the frame that is being written. It drops the frame after a close frame. It returns no error, because the next message, or the
 // reader, gets the same error.
 func (o *outbound) sendOrQueueControlFrame(frame []byte) {
 	o.mu.Lock()

@@ -72,7 +72,7 @@ func (c *Conn) readMessage(ctx context.Context) error {
 		return ErrBinaryMessage
 	}
 	var err error
-	if c.message, err = appendAll(c.message[:0], r); err != nil {
+	if c.message, err = appendFromReader(c.message[:0], r); err != nil {
 		return err
 	}
 	if err = c.transport.inbound.readErr; err != nil {
@@ -85,8 +85,8 @@ func (c *Conn) readMessage(ctx context.Context) error {
 	return nil
 }
 
-// appendAll is io.ReadAll into an existing buffer.
-func appendAll(dst []byte, r io.Reader) ([]byte, error) {
+// appendFromReader is io.ReadAll into an existing buffer.
+func appendFromReader(dst []byte, r io.Reader) ([]byte, error) {
 	if cap(dst) == 0 {
 		dst = make([]byte, 0, initialMessageBuffer)
 	}
@@ -109,7 +109,7 @@ func appendAll(dst []byte, r io.Reader) ([]byte, error) {
 // error of Read. The caller holds readLock.
 func (c *Conn) closeAfterError(ctx context.Context, err error) (readErr error) {
 	if v := c.violationOf(ctx, err); v != nil {
-		c.closeHoldingReadLock(v.Code, v.Reason)
+		c.closeWithFrame(v.Code, v.Reason, c.closeWriteAndDiscardInput)
 		return v
 	}
 	closedHere := c.transport.isClosed() && websocket.CloseStatus(err) == -1 && c.transport.inbound.readErr != io.EOF

@@ -18,7 +18,6 @@ type receiver struct {
 	pollID    uint64 // identifies the receiver in the poller
 	raw       syscall.RawConn
 	transport *transport
-	limits    receiveLimits
 
 	// Owned by the holder of Conn.readLock.
 	buffer          []byte      // received, but not read by the library
@@ -33,24 +32,16 @@ type receiver struct {
 	onReadable func()
 }
 
-// receiveLimits bound one message.
-type receiveLimits struct {
-	plainBytes    int           // of a message that is not deflated
-	bufferedBytes int           // of an incomplete message
-	timeout       time.Duration // from the first byte to the last
-}
-
-// newReceiver returns nil if a goroutine must read the connection, because it is
-// not a TCP connection or there is no poller.
-func newReceiver(t *transport, raw syscall.RawConn, o Options) *receiver {
-	if raw == nil || o.Poller == nil {
+// registerNewReceiver returns a receiver that is registered with the poller. It returns nil
+// if a goroutine must read the connection, because it is not a TCP connection or there is no
+// poller.
+func registerNewReceiver(t *transport, raw syscall.RawConn) *receiver {
+	poller := t.options.Poller
+	if raw == nil || poller == nil {
 		return nil
 	}
-	r := &receiver{
-		poller: o.Poller, raw: raw, transport: t,
-		limits: receiveLimits{plainBytes: o.ReadLimit, bufferedBytes: o.rawMessageLimit(), timeout: o.MessageTimeout},
-	}
-	if o.Poller.register(r) != nil {
+	r := &receiver{poller: poller, raw: raw, transport: t}
+	if poller.register(r) != nil {
 		return nil
 	}
 	return r
@@ -80,7 +71,7 @@ func (r *receiver) receiveWholeMessage() error {
 		case r.err != nil:
 			r.readable = len(r.buffer)
 			return nil
-		case len(r.buffer) > r.limits.bufferedBytes:
+		case len(r.buffer) > r.transport.options.rawMessageLimit():
 			return ErrTooManyFragments
 		case r.isDrained:
 			return r.wouldBlockOrMessageTimeout()
@@ -96,12 +87,12 @@ func (r *receiver) wouldBlockOrMessageTimeout() error {
 	if len(r.buffer) == 0 {
 		return ErrWouldBlock
 	}
-	now := now()
+	now, timeout := now(), r.transport.options.MessageTimeout
 	if r.incompleteSince == 0 {
 		r.incompleteSince = now
-		r.messageTimer = time.AfterFunc(r.limits.timeout, r.notifyReadable)
+		r.messageTimer = time.AfterFunc(timeout, r.notifyReadable)
 	}
-	if now-r.incompleteSince >= r.limits.timeout {
+	if now-r.incompleteSince >= timeout {
 		return ErrMessageTimeout
 	}
 	return ErrWouldBlock
@@ -163,10 +154,10 @@ func (r *receiver) scanBuffer() (completeBytes int, violation *ViolationError) {
 		case h.opcode >= opClose:
 		default:
 			if !inMessage {
-				limit = uint64(r.limits.plainBytes)
+				limit = uint64(r.transport.options.ReadLimit)
 			}
 			if h.isDeflated { // the library checks the inflated size
-				limit = uint64(r.limits.bufferedBytes)
+				limit = uint64(r.transport.options.rawMessageLimit())
 			}
 			if size += h.payloadSize; size > limit {
 				return 0, ErrTooLarge

@@ -9,7 +9,9 @@ import (
 // transport is the network connection of the WebSocket library. It has two
 // independent halves.
 type transport struct {
-	net.Conn // static; the halves use it
+	// Static after construction; the halves use them.
+	net.Conn
+	options Options
 
 	inbound  inbound
 	outbound outbound
@@ -21,28 +23,14 @@ type transport struct {
 
 // newTransport wraps conn. earlyBytes were already read from conn.
 func newTransport(conn net.Conn, earlyBytes []byte, o Options) *transport {
-	t := &transport{Conn: conn, done: make(chan struct{})}
+	t := &transport{Conn: conn, options: o, done: make(chan struct{})}
 	_, isTLS := conn.(*tls.Conn)
 	raw := rawConnOf(conn)
-	t.inbound = inbound{
-		conn:           conn,
-		earlyBytes:     earlyBytes,
-		receiver:       newReceiver(t, raw, o),
-		messageTimeout: o.MessageTimeout,
-		byteLimit:      o.rawMessageLimit(),
-		pingLimit:      o.PingLimit,
-		pingWindow:     o.PingWindow,
-	}
+	t.inbound = inbound{transport: t, earlyBytes: earlyBytes, receiver: registerNewReceiver(t, raw)}
 	if r := t.inbound.receiver; r != nil {
 		r.buffer, t.inbound.earlyBytes = earlyBytes, nil
 	}
-	t.outbound = outbound{
-		conn:      conn,
-		rawConn:   raw,
-		transport: t,
-		isTLS:     isTLS,
-		timeouts:  writeTimeouts{stall: o.StallTimeout, frame: o.FrameTimeout},
-	}
+	t.outbound = outbound{transport: t, rawConn: raw, isTLS: isTLS}
 	return t
 }
 

@@ -79,8 +79,9 @@ func (u *upgradeWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	), nil
 }
 
-// applyErrorHeaders returns the error for a request that the library did not upgrade.
-func (u *upgradeWriter) applyErrorHeaders() *UpgradeError {
+// setErrorHeaders sets the headers of the answer to a request that the library did not upgrade,
+// and returns the error for it.
+func (u *upgradeWriter) setErrorHeaders() *UpgradeError {
 	for _, name := range []string{"Connection", "Upgrade"} { // set for status 426
 		if v := u.header.Get(name); v != "" {
 			u.w.Header().Set(name, v)
