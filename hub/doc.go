@@ -12,7 +12,8 @@
 //
 // [Hub.Attach] adds a connection. Its reader passes requests to [Hub.Subscribe],
 // [Hub.Unsubscribe], [Hub.Watch] and [Hub.Unwatch], sends other answers with
-// [Socket.Send], and calls [Socket.Close] at the end.
+// [Socket.Send], and calls [Socket.Close] at the end. The error of a request is a
+// [*wire.Error] for the client; the caller adds the request's id.
 //
 // # Design
 //

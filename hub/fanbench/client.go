@@ -22,11 +22,9 @@ type task struct {
 	Action string // see client.startTask
 
 	// connect
-	Port        int
-	Viewers     int
-	FastViewers int  // of them, from the end: they never stop reading
-	SlowBuffer  int  // receive buffer of the others in bytes; 0: the kernel's default
-	BusyWait    bool // never sleep during a task, from now on
+	Port int
+	audience
+	BusyWait bool // never sleep during a task, from now on
 
 	// send: each viewer that sends is to receive an answer
 	Text         []byte
@@ -177,7 +175,7 @@ func (c *client) startTask(t *task) {
 	switch t.Action {
 	case "connect":
 		c.viewers = make([]viewer, t.Viewers)
-		c.firstFast, c.busyWait = t.Viewers-t.FastViewers, t.BusyWait
+		c.firstFast, c.busyWait = t.SlowCandidates, t.BusyWait
 		for range min(maxHandshakes, t.Viewers) {
 			c.connectNextViewer()
 		}

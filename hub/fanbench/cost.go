@@ -6,22 +6,22 @@ package main
 // raw sends on the same sockets, and through the library in a process of its own
 // with as many viewers.
 func runCostScenario(o options, t *table) error {
-	hub, err := startTarget(roleHub, audience{viewers: o.viewers, pinned: true}, nil)
+	hub, err := startTarget(roleHub, audience{Viewers: o.viewers}, true, nil)
 	if err != nil {
 		return err
 	}
 	defer hub.stopAndWait()
-	library, err := startTarget(roleLibrary, audience{viewers: o.viewers, pinned: true}, nil)
+	library, err := startTarget(roleLibrary, audience{Viewers: o.viewers}, true, nil)
 	if err != nil {
 		return err
 	}
 	defer library.stopAndWait()
-	r, err := hub.runCommand(command{Action: "calibrate"})
+	r, err := hub.runCommands(command{Action: "calibrate"})
 	if err != nil {
 		return err
 	}
 	for _, s := range []*target{hub, library} {
-		if _, err := s.runCommand(command{Action: "set-frame", Frame: r.Frame}); err != nil {
+		if _, err := s.runCommands(command{Action: "set-frame", Frame: r.Frame}); err != nil {
 			return err
 		}
 	}
@@ -97,13 +97,11 @@ func recordProfiles(o options, hub *target) error {
 		if p.file == "" {
 			continue
 		}
-		if _, err := hub.runCommand(command{Action: p.action, File: p.file}); err != nil {
-			return err
-		}
-		if _, err := hub.sendFrames(methodHub, p.frames); err != nil {
-			return err
-		}
-		if _, err := hub.runCommand(command{Action: "stop-profile"}); err != nil {
+		if _, err := hub.runCommands(
+			command{Action: p.action, File: p.file},
+			command{Action: "send", Method: methodHub, Frames: p.frames},
+			command{Action: "stop-profile"},
+		); err != nil {
 			return err
 		}
 	}

@@ -54,7 +54,7 @@ func TestReportShowsFaults(t *testing.T) {
 	}
 	t.Cleanup(func() { s.client.stopAndWait() })
 	var r report
-	if err := s.startClientAndConnect(&command{ClientCore: anyCore, Viewers: viewers, FastViewers: viewers}, &r); err != nil {
+	if err := s.startClientAndConnect(&command{ClientCore: anyCore, audience: audience{Viewers: viewers}}, &r); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.subscribeViewers(&r); err != nil {

@@ -34,8 +34,8 @@ type memoryFigures struct{ idleViewer, idleAfterGC, handshake, withSubscription,
 
 func (f *memoryFigures) measureRound(o options) error {
 	var empty *report
-	s, err := startTarget(roleHub, audience{viewers: o.wide, pinned: true}, func(s *target) (err error) {
-		empty, err = s.runCommand(command{Action: "memory"})
+	s, err := startTarget(roleHub, audience{Viewers: o.wide}, true, func(s *target) (err error) {
+		empty, err = s.runCommands(command{Action: "memory"})
 		return err
 	})
 	if err != nil {
@@ -54,19 +54,11 @@ func (f *memoryFigures) measureRound(o options) error {
 	if o.quick {
 		wait = 0
 	}
-	if _, err := s.runCommand(command{Action: "sleep", Duration: wait}); err != nil {
-		return err
-	}
 	for _, m := range []struct {
-		firstAction string
-		figure      *figure
-	}{{"", f.idleViewer}, {"collect", f.idleAfterGC}} {
-		if m.firstAction != "" {
-			if _, err := s.runCommand(command{Action: m.firstAction}); err != nil {
-				return err
-			}
-		}
-		if r, err = s.runCommand(command{Action: "memory"}); err != nil {
+		first  command
+		figure *figure
+	}{{command{Action: "sleep", Duration: wait}, f.idleViewer}, {command{Action: "collect"}, f.idleAfterGC}} {
+		if r, err = s.runCommands(m.first, command{Action: "memory"}); err != nil {
 			return err
 		}
 		m.figure.addValue(float64(r.Resident-empty.Resident) / 1024 / float64(o.wide))

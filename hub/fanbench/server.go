@@ -31,10 +31,8 @@ type command struct {
 	Action string // see server.runCommand
 
 	// connect
-	ClientCore  int // the client's own core, on which it never sleeps, or anyCore
-	Viewers     int
-	FastViewers int
-	SlowBuffer  int
+	ClientCore int // the client's own core, on which it never sleeps, or anyCore
+	audience
 
 	// send
 	Method   string // methodRaw, …
@@ -83,15 +81,14 @@ type report struct {
 }
 
 type server struct {
-	role        string
-	http        *http.Server
-	port        int
-	connected   atomic.Int64    // viewers so far
-	list        *benchList      // roleHub
-	library     *libraryHandler // roleLibrary
-	client      *process
-	viewers     int
-	fastViewers int
+	role      string
+	http      *http.Server
+	port      int
+	connected atomic.Int64    // viewers so far
+	list      *benchList      // roleHub
+	library   *libraryHandler // roleLibrary
+	client    *process
+	audience
 	sockets     []int // descriptors of the viewers' connections
 	frame       []byte
 	stopProfile func() error
@@ -202,11 +199,10 @@ func (s *server) startClientAndConnect(c *command, r *report) (err error) {
 	if s.client, err = startProcess(roleClient, c.ClientCore); err != nil {
 		return err
 	}
-	s.viewers, s.fastViewers = c.Viewers, c.FastViewers
+	s.audience = c.audience
 	cpuBefore := processCPUTime()
 	if _, err := s.runClientTask(&task{
-		Action: "connect", Port: s.port, Viewers: c.Viewers, FastViewers: c.FastViewers, SlowBuffer: c.SlowBuffer,
-		BusyWait: c.ClientCore != anyCore, Timeout: time.Minute,
+		Action: "connect", Port: s.port, audience: c.audience, BusyWait: c.ClientCore != anyCore, Timeout: time.Minute,
 	}); err != nil {
 		return err
 	}
@@ -227,14 +223,14 @@ func (s *server) startClientAndConnect(c *command, r *report) (err error) {
 // one to the list that fills its buffers, too.
 func (s *server) subscribeViewers(r *report) error {
 	cpuBefore := processCPUTime()
-	if err := s.subscribeFirstViewers(mainList, s.viewers); err != nil {
+	if err := s.subscribeFirstViewers(mainList, s.Viewers); err != nil {
 		return err
 	}
 	r.CPU = processCPUTime() - cpuBefore
-	if s.fastViewers == s.viewers {
+	if s.SlowCandidates == 0 {
 		return nil
 	}
-	return s.subscribeFirstViewers(fillList, s.viewers-s.fastViewers)
+	return s.subscribeFirstViewers(fillList, s.SlowCandidates)
 }
 
 func (s *server) subscribeFirstViewers(list string, count int) error {
@@ -295,9 +291,9 @@ func (s *server) sendFrameAndAwait(c *command, r *report, send func() error) err
 	if t.Error != "" {
 		return errors.New(t.Error)
 	}
-	arrived, expected := t.AllArrivals.Count, s.viewers
+	arrived, expected := t.AllArrivals.Count, s.Viewers
 	if c.OnlyFast {
-		arrived, expected = t.FastArrivals.Count, s.fastViewers
+		arrived, expected = t.FastArrivals.Count, s.Viewers-s.SlowCandidates
 	}
 	r.Expected += expected
 	r.Delivered += arrived

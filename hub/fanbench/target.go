@@ -16,19 +16,18 @@ type target struct {
 	subscriptions time.Duration
 }
 
-// audience describes the viewers of a target.
+// audience describes the viewers of a server.
 type audience struct {
-	viewers     int
-	slowViewers int  // of them, that may stop reading
-	slowBuffer  int  // their receive buffer in bytes; 0: the kernel's default
-	pinned      bool // server and client have a core each
+	Viewers        int
+	SlowCandidates int // of them, the first ones: they may stop reading
+	SlowBuffer     int // the receive buffer of those in bytes; 0: the kernel's default
 }
 
-// startTarget starts a server with viewers. It calls beforeViewers, if not nil,
-// when the server has none yet.
-func startTarget(role string, a audience, beforeViewers func(*target) error) (t *target, err error) {
+// startTarget starts a server with viewers. If they are pinned, server and client have a core
+// each. It calls beforeViewers, if not nil, when the server has no viewers yet.
+func startTarget(role string, a audience, isPinned bool, beforeViewers func(*target) error) (t *target, err error) {
 	serverCore, clientCore := anyCore, anyCore
-	if a.pinned {
+	if isPinned {
 		if serverCore, clientCore, err = firstAndLastCore(); err != nil {
 			return nil, err
 		}
@@ -48,10 +47,7 @@ func startTarget(role string, a audience, beforeViewers func(*target) error) (t 
 			return nil, err
 		}
 	}
-	r, err := t.runCommand(command{
-		Action: "connect", ClientCore: clientCore,
-		Viewers: a.viewers, FastViewers: a.viewers - a.slowViewers, SlowBuffer: a.slowBuffer,
-	})
+	r, err := t.runCommands(command{Action: "connect", ClientCore: clientCore, audience: a})
 	if err != nil {
 		return nil, err
 	}
@@ -59,28 +55,31 @@ func startTarget(role string, a audience, beforeViewers func(*target) error) (t 
 	if role == roleLibrary {
 		return t, nil
 	}
-	if r, err = t.runCommand(command{Action: "subscribe"}); err != nil {
+	if r, err = t.runCommands(command{Action: "subscribe"}); err != nil {
 		return nil, err
 	}
 	t.subscriptions = r.CPU
 	return t, nil
 }
 
-// runCommand has the server run a command.
-func (t *target) runCommand(c command) (*report, error) {
-	var r report
-	if err := t.call(&c, &r); err != nil {
-		return nil, err
+// runCommands has the server run commands in turn, and returns the last report. It stops at
+// an error.
+func (t *target) runCommands(commands ...command) (last *report, err error) {
+	for _, c := range commands {
+		last = &report{}
+		if err := t.call(&c, last); err != nil {
+			return nil, err
+		}
+		if last.Error != "" {
+			return nil, errors.New(last.Error)
+		}
 	}
-	if r.Error != "" {
-		return nil, errors.New(r.Error)
-	}
-	return &r, nil
+	return last, nil
 }
 
 // sendFrames sends frames to all viewers.
 func (t *target) sendFrames(method string, frames int) (*report, error) {
-	return t.runCommand(command{Action: "send", Method: method, Frames: frames})
+	return t.runCommands(command{Action: "send", Method: method, Frames: frames})
 }
 
 // microsecondsPerFrame is a time for each delivered frame, in microseconds.

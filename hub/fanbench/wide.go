@@ -13,17 +13,17 @@ import (
 // effect of slow viewers on the others.
 func runWideScenario(o options, t *table) error {
 	slow := o.wide / 10
-	s, err := startTarget(roleHub, audience{viewers: o.wide, slowViewers: slow, slowBuffer: slowBuffer}, nil)
+	s, err := startTarget(roleHub, audience{Viewers: o.wide, SlowCandidates: slow, SlowBuffer: slowBuffer}, false, nil)
 	if err != nil {
 		return err
 	}
 	defer s.stopAndWait()
-	if _, err := s.runCommand(command{Action: "calibrate"}); err != nil {
+	if _, err := s.runCommands(command{Action: "calibrate"}); err != nil {
 		return err
 	}
 	w := &wideScenario{options: o, target: s, slowViewers: slow}
 	w.addFigures(t)
-	if w.memoryBefore, err = s.runCommand(command{Action: "memory"}); err != nil {
+	if w.memoryBefore, err = s.runCommands(command{Action: "memory"}); err != nil {
 		return err
 	}
 	for i := range o.rounds {
@@ -127,17 +127,13 @@ func (w *wideScenario) measureBehaviour(b *readBehaviour) (p99 float64, err erro
 	if b.readRate > 0 && !w.options.quick {
 		wait = time.Second // each slow viewer has read something
 	}
-	for _, c := range []command{
-		{Action: "slow", SlowViewers: b.slowViewers, ReadRate: b.readRate},
-		{Action: "fill-buffers"},
-		{Action: "quiet", Duration: quietTime},
-		{Action: "sleep", Duration: wait},
-	} {
-		if _, err := w.target.runCommand(c); err != nil {
-			return 0, err
-		}
-	}
-	r, err := w.target.runCommand(command{Action: "send", Method: methodHub, Frames: w.options.thirdOfDiffs(), OnlyFast: true})
+	r, err := w.target.runCommands(
+		command{Action: "slow", SlowViewers: b.slowViewers, ReadRate: b.readRate},
+		command{Action: "fill-buffers"},
+		command{Action: "quiet", Duration: quietTime},
+		command{Action: "sleep", Duration: wait},
+		command{Action: "send", Method: methodHub, Frames: w.options.thirdOfDiffs(), OnlyFast: true},
+	)
 	if err != nil {
 		return 0, err
 	}
@@ -170,7 +166,7 @@ func (w *wideScenario) measureAllViewersP99() error {
 
 // measureStoppedViewerMemory measures memory while all slow viewers have stopped.
 func (w *wideScenario) measureStoppedViewerMemory() error {
-	m, err := w.target.runCommand(command{Action: "memory"})
+	m, err := w.target.runCommands(command{Action: "memory"})
 	if err != nil {
 		return err
 	}
@@ -185,14 +181,13 @@ func (w *wideScenario) measureStoppedViewerMemory() error {
 
 // resumeAndAwaitRecovery has all viewers read, and waits until each gets each diff.
 func (w *wideScenario) resumeAndAwaitRecovery() error {
-	if _, err := w.target.runCommand(command{Action: "slow"}); err != nil {
+	if _, err := w.target.runCommands(command{Action: "slow"}); err != nil {
 		return err
 	}
 	for range 10 {
-		if _, err := w.target.runCommand(command{Action: "quiet", Duration: quietTime}); err != nil {
-			return err
-		}
-		r, err := w.target.sendFrames(methodHub, 1)
+		r, err := w.target.runCommands(
+			command{Action: "quiet", Duration: quietTime}, command{Action: "send", Method: methodHub, Frames: 1},
+		)
 		if err != nil {
 			return err
 		}
