@@ -27,10 +27,12 @@ func TestRedisWrongPassword(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t, "--requirepass", "right")
 	r.Do("ACL", "SETUSER", "limited", "on", ">pass", "~*", "+@all", "-info")
+	r.Do("ACL", "SETUSER", "timeless", "on", ">pass", "~*", "+@all", "-time")
 	for _, c := range []struct{ flags, text string }{
 		{"--redis.password=wrong-guess", "WRONGPASS"},
 		{"", "NOAUTH"},
 		{"--redis.username=limited --redis.password=pass", "INFO"},
+		{"--redis.username=timeless --redis.password=pass", "TIME in scripts"},
 		{"--redis.username=nobody --redis.password=wrong-guess", "WRONGPASS"},
 	} {
 		end := runUntilExit(t, append(strings.Fields(c.flags), "--redis.addrs", r.Addr())...)

@@ -262,7 +262,7 @@ func TestArchiveForeignKeys(t *testing.T) {
 	rec := recordingOf("1", "ann", 1000)
 	for _, key := range []string{l.keys.recordings, l.keys.recordingsByStart, l.keys.recordingsByEnd, l.keys.recordingsByCodePrefix + rec.Code} {
 		s.Do("SET", key, "foreign")
-		if err := l.Store(t.Context(), []presence.Recording{rec}); err == nil || !strings.Contains(err.Error(), wrongType) {
+		if err := l.Store(t.Context(), []presence.Recording{rec}); err == nil || !strings.Contains(err.Error(), "WRONGTYPE") {
 			t.Errorf("%s: %v", key, err)
 		}
 		if n := s.Do("DBSIZE"); n != int64(1) || s.Do("GET", key) != "foreign" {

@@ -14,6 +14,7 @@
 //	{prefix}:snapshots   list: descriptions of the snapshots, newest first
 //	{prefix}:snapshot:…  hash: the chunks of one snapshot
 //	{prefix}:lock        string: the process that founds an epoch
+//	{prefix}:trial:…     scratch keys of the trial at start, which deletes them
 //	{prefix}:recordings  hash: the recordings of the archive, by id
 //
 //	{prefix}:recordings:start, :end, :anchor:…, :code:…

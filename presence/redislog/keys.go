@@ -4,6 +4,7 @@ package redislog
 type keys struct {
 	log, head, nodes, snapshots, lock string
 	snapshotPrefix                    string // followed by the snapshot's name
+	trialPrefix                       string // followed by the name of a scratch key
 
 	recordings, recordingsByStart, recordingsByEnd string
 	recordingsByAnchorPrefix                       string // followed by the anchor
@@ -14,7 +15,7 @@ func newKeys(prefix string) keys {
 	key := func(name string) string { return "{" + prefix + "}:" + name }
 	return keys{
 		log: key("log"), head: key("head"), nodes: key("nodes"), snapshots: key("snapshots"),
-		snapshotPrefix: key("snapshot:"), lock: key("lock"),
+		snapshotPrefix: key("snapshot:"), lock: key("lock"), trialPrefix: key("trial:"),
 		recordings: key("recordings"), recordingsByStart: key("recordings:start"), recordingsByEnd: key("recordings:end"),
 		recordingsByAnchorPrefix: key("recordings:anchor:"), recordingsByCodePrefix: key("recordings:code:"),
 	}

@@ -3,6 +3,7 @@ package redislog
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 	"time"
@@ -14,7 +15,7 @@ import (
 // at least Options.SnapshotAge old.
 func (l *Log) Load(ctx context.Context, have *presence.Registry) (r *presence.Registry, head uint64, err error) {
 	waited := false
-	r, err = retryUntilReply(ctx, l, func() (*presence.Registry, error) {
+	r, err = retryUntilReply(ctx, l, have != nil, func() (*presence.Registry, error) {
 		if err := l.checkServerOnce(ctx); err != nil {
 			return nil, err
 		}
@@ -22,7 +23,7 @@ func (l *Log) Load(ctx context.Context, have *presence.Registry) (r *presence.Re
 			loaded, newest, err := l.loadSnapshot(ctx)
 			if !errors.Is(err, errNoEpoch) {
 				head = newest
-				return loaded, temporaryIf(have != nil, err)
+				return loaded, err
 			}
 			if have == nil && !waited {
 				waited = true
@@ -32,7 +33,7 @@ func (l *Log) Load(ctx context.Context, have *presence.Registry) (r *presence.Re
 				continue
 			}
 			if err := l.foundEpochOrWait(ctx, have); err != nil {
-				return nil, temporaryIf(have != nil, err)
+				return nil, err
 			}
 		}
 	})
@@ -75,9 +76,11 @@ func (l *Log) readHead(ctx context.Context) (number uint64, time int64, err erro
 	}
 	n, _ := fields[0].(string)
 	t, _ := fields[1].(string)
-	if number, err = strconv.ParseUint(n, 10, 64); err != nil {
-		return 0, 0, err
+	if number, err = strconv.ParseUint(n, 10, 64); err == nil {
+		time, err = strconv.ParseInt(t, 10, 64)
 	}
-	time, err = strconv.ParseInt(t, 10, 64)
-	return number, time, err
+	if err != nil {
+		return 0, 0, fmt.Errorf("%w: key %s has no entry number and time: %w", errDamaged, l.keys.head, err)
+	}
+	return number, time, nil
 }

@@ -117,10 +117,10 @@ func (l *Log) Join(ctx context.Context, node string, above uint64) (incarnation 
 	rejoins := l.own.node != ""
 	l.own.node = node
 	l.own.mu.Unlock()
-	return retryUntilReply(ctx, l, func() (uint64, error) {
+	return retryUntilReply(ctx, l, rejoins, func() (uint64, error) {
 		text, err := l.scripts.nextIncarnation.Run(ctx, l.redis, []string{l.keys.head}, above).Text()
 		if err != nil {
-			return 0, temporaryIf(rejoins, err)
+			return 0, err
 		}
 		incarnation, err := strconv.ParseUint(text, 10, 64)
 		if err != nil {
@@ -130,9 +130,10 @@ func (l *Log) Join(ctx context.Context, node string, above uint64) (incarnation 
 	})
 }
 
-// retryUntilReply calls f until it succeeds, ctx ends, or Redis replies with a
-// permanent error.
-func retryUntilReply[T any](ctx context.Context, l *Log, f func() (T, error)) (T, error) {
+// retryUntilReply calls f until it succeeds, ctx ends, or it returns a permanent error.
+// A node that already serves a list retries after permanent errors too: it waits until
+// Redis accepts it again.
+func retryUntilReply[T any](ctx context.Context, l *Log, servesList bool, f func() (T, error)) (T, error) {
 	for wait := 20 * time.Millisecond; ; wait = min(2*wait, time.Second) {
 		v, err := f()
 		switch {
@@ -141,8 +142,8 @@ func retryUntilReply[T any](ctx context.Context, l *Log, f func() (T, error)) (T
 			return v, nil
 		case ctx.Err() != nil:
 			return v, ctx.Err()
-		case isPermanent(err):
-			return v, withHint(err)
+		case !servesList && isPermanent(err):
+			return v, l.withHint(err)
 		}
 		l.outage.recordError(err)
 		if err := sleep(ctx, wait); err != nil {

@@ -52,7 +52,7 @@ func registerGauges(f promauto.Factory, l *Log) {
 	register := func(name, help string, value func() float64) {
 		f.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value)
 	}
-	register("onair_redis_unreachable_seconds", "Time since Redis stopped replying; 0 while it replies.", func() float64 {
+	register("onair_redis_unreachable_seconds", "Time since Redis stopped replying, or began to refuse commands; 0 while it serves.", func() float64 {
 		return l.outage.duration().Seconds()
 	})
 	register("onair_tail_lag_entries", "Entries from the newest that this node applied to the newest that it appended.", func() float64 {

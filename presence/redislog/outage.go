@@ -9,36 +9,39 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// outage is a time without replies from Redis. Its methods may be called concurrently.
+// outage is a time in which Redis cannot be used: it does not reply, refuses commands, or
+// has damaged data. Its methods may be called concurrently.
 type outage struct {
 	logger zerolog.Logger
 	since  atomic.Int64 // Unix milliseconds; 0: no outage
 
-	mu            sync.Mutex
-	loggedReplies map[string]bool // first words of error replies since the outage began
+	mu     sync.Mutex
+	logged map[string]bool // kinds of errors since the outage began
 }
 
-// recordError begins an outage unless one has begun. It logs the first error, and
-// one of each kind of error reply: Redis may be down at first, and load its data
-// later for a long time.
+// recordError begins an outage unless one has begun. It logs one error of each kind:
+// Redis may be down at first, and load its data later for a long time.
 func (o *outage) recordError(err error) {
 	begins := o.since.CompareAndSwap(0, time.Now().UnixMilli())
-	kind := ""
-	if isErrorReply(err) {
-		kind, _, _ = strings.Cut(err.Error(), " ")
+	message, kind := "redis unreachable, will retry", ""
+	switch {
+	case isErrorReply(err):
+		message = "redis refuses commands, will retry"
+		if kind = temporaryReplies.FindString(err.Error()); kind == "" {
+			kind, _, _ = strings.Cut(err.Error(), " ")
+		}
+	case isDataError(err):
+		message, kind = "list in redis unreadable, will retry", "data"
 	}
 	o.mu.Lock()
-	if begins || o.loggedReplies == nil {
-		o.loggedReplies = map[string]bool{"": true}
+	if begins || o.logged == nil {
+		o.logged = map[string]bool{}
 	}
-	isNew := !o.loggedReplies[kind]
-	o.loggedReplies[kind] = true
+	isNew := !o.logged[kind]
+	o.logged[kind] = true
 	o.mu.Unlock()
-	switch {
-	case begins:
-		o.logger.Warn().Err(err).Msg("redis unreachable, will retry")
-	case isNew:
-		o.logger.Warn().Err(err).Msg("redis still unreachable, with another error")
+	if isNew {
+		o.logger.Warn().Err(err).Msg(message)
 	}
 }
 

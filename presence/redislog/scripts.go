@@ -21,10 +21,12 @@ var (
 	replaceRecordingsLua string
 	//go:embed lua/scan_recordings.lua
 	scanRecordingsLua string
+	//go:embed lua/trial.lua
+	trialLua string
 )
 
 type scripts struct {
-	appendBatch, nextIncarnation, foundEpoch, commitSnapshot, replaceRecordings, scanRecordings *redis.Script
+	appendBatch, nextIncarnation, foundEpoch, commitSnapshot, replaceRecordings, scanRecordings, trial *redis.Script
 }
 
 func newScripts() scripts {
@@ -32,5 +34,6 @@ func newScripts() scripts {
 		appendBatch: redis.NewScript(appendBatchLua), nextIncarnation: redis.NewScript(nextIncarnationLua),
 		foundEpoch: redis.NewScript(foundEpochLua), commitSnapshot: redis.NewScript(commitSnapshotLua),
 		replaceRecordings: redis.NewScript(replaceRecordingsLua), scanRecordings: redis.NewScript(scanRecordingsLua),
+		trial: redis.NewScript(trialLua),
 	}
 }

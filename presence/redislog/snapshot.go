@@ -29,9 +29,6 @@ func (s *snapshot) String() string {
 	return fmt.Sprintf("%s %s %d %d %d %d %x", s.name, formatID(s.id), s.number, s.time, s.chunks, s.bytes, s.checksum)
 }
 
-// errDamaged is returned when a snapshot is incomplete or was altered.
-var errDamaged = errors.New("redislog: damaged snapshot")
-
 func parseSnapshot(text string) (*snapshot, error) {
 	s := &snapshot{}
 	var id string

@@ -83,7 +83,8 @@ type Node struct {
 	webhooks    *webhooks.Sender // nil: there are no webhooks
 	providers   leader.Providers
 
-	status nodeStatus
+	publicRoutes http.Handler // set before status.isServing
+	status       nodeStatus
 }
 
 // New makes a node with the parts that need no log. Unless it returns an error, the node owns

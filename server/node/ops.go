@@ -25,10 +25,13 @@ func (n *Node) opsHandler() http.Handler {
 	return mux
 }
 
+// startingReason is why a node that starts is not ready.
+const startingReason = "the list is being read from the log"
+
 // unreadyReason returns why this node admits no new sockets, or "".
 func (n *Node) unreadyReason() string {
 	if !n.IsServing() {
-		return "the list is being read from the log"
+		return startingReason
 	}
 	return n.Admission.UnreadyReason()
 }

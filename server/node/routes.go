@@ -35,6 +35,13 @@ func (n *Node) Handler() http.Handler {
 	return n.Recovery.Middleware(n.allowOrigins(mux))
 }
 
+// startingHandler answers 503 while the node cannot serve the list yet.
+func (n *Node) startingHandler() http.Handler {
+	return n.Recovery.Middleware(n.allowOrigins(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		response.WriteProblem(w, &wire.Error{Code: wire.CodeUnavailable, Message: startingReason, RetryAfterMS: 1000})
+	})))
+}
+
 // allowOrigins adds the CORS headers that pages of other origins need.
 func (n *Node) allowOrigins(next http.Handler) http.Handler {
 	return cors.New(cors.Options{

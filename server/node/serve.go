@@ -27,8 +27,8 @@ type nodeStatus struct {
 const settingsTimeout = 5 * time.Second
 
 // Serve joins the log, serves both listeners until ctx ends, and then drains. An error is
-// returned when a task of the node fails. The ops listener is served first, because the log
-// may be unavailable.
+// returned when a task of the node fails. Both listeners are served from the start, because
+// the log may be unavailable: the public one answers 503 until the list can be served.
 func (n *Node) Serve(ctx context.Context, public, ops net.Listener) error {
 	tasks := newTaskGroup()
 	opsServer := n.newHTTPServer(n.opsHandler())
@@ -37,8 +37,8 @@ func (n *Node) Serve(ctx context.Context, public, ops net.Listener) error {
 	if n.TuneGC {
 		tasks.runUntilCanceled(n.tuneGarbageCollector)
 	}
+	web := n.startPublicServer(tasks, public)
 	if err := n.joinLog(ctx); err != nil {
-		public.Close()
 		tasks.stopAll()
 		if ctx.Err() != nil {
 			err = nil // the node was stopped before it had a list
@@ -51,7 +51,7 @@ func (n *Node) Serve(ctx context.Context, public, ops net.Listener) error {
 	tasks.runUntilCanceled(func(ctx context.Context) error { n.flight.Run(ctx); return nil })
 	tasks.runUntilCanceled(n.watchIsolation)
 	tasks.runUntilCanceled(func(ctx context.Context) error { n.Leader.Run(ctx); return nil })
-	n.startPublicServer(tasks, public)
+	n.openPublicRoutes(tasks, web, public)
 	n.Log.Info().Str("address", public.Addr().String()).Str("ops", ops.Addr().String()).Str("node", n.Config.Node).
 		Str("data", storeName(n.Config)).Strs("development_secrets", n.Config.GeneratedSecrets).Int("streams", n.liveStreamCount()).Msg("serving")
 
@@ -89,21 +89,36 @@ func (n *Node) awaitListReady(ctx context.Context, failed <-chan struct{}) {
 	}
 }
 
-// startPublicServer starts the public HTTP server. Stopping its task drains the node first.
-func (n *Node) startPublicServer(tasks *taskGroup, public net.Listener) {
-	n.status.isServing.Store(true)
-	var err error
-	if n.Sockets.Poller, err = n.newSocketPoller(public); err != nil {
-		n.Log.Error().Err(err).Msg("socket poller unavailable")
-	}
-	web := n.newHTTPServer(n.Handler())
+// startPublicServer starts the public HTTP server, which answers 503 until openPublicRoutes.
+func (n *Node) startPublicServer(tasks *taskGroup, public net.Listener) *http.Server {
+	starting := n.startingHandler()
+	web := n.newHTTPServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !n.IsServing() {
+			starting.ServeHTTP(w, r)
+			return
+		}
+		n.publicRoutes.ServeHTTP(w, r)
+	}))
 	web.ConnState = admission.NewConnectionLimit(n.Admission).TrackState
 	serve := func() error { return web.Serve(public) }
 	if n.certificate != nil {
 		web.TLSConfig = n.certificate.TLSConfig()
 		serve = func() error { return web.ServeTLS(public, "", "") }
 	}
-	tasks.startTask(serve, func() {
+	tasks.startTask(serve, func() { shutDownServer(web) })
+	return web
+}
+
+// openPublicRoutes makes the public HTTP server serve the list. Before the tasks that were
+// started until now stop, the node drains.
+func (n *Node) openPublicRoutes(tasks *taskGroup, web *http.Server, public net.Listener) {
+	var err error
+	if n.Sockets.Poller, err = n.newSocketPoller(public); err != nil {
+		n.Log.Error().Err(err).Msg("socket poller unavailable")
+	}
+	n.publicRoutes = n.Handler()
+	n.status.isServing.Store(true)
+	tasks.stopFirst(func() {
 		n.Admission.Drain(n.Config.Drain)
 		shutDownServer(web)
 	})

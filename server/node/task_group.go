@@ -38,6 +38,9 @@ func (g *taskGroup) startTask(task func() error, end func()) {
 	g.stopFuncs = append(g.stopFuncs, func() { end(); <-done })
 }
 
+// stopFirst calls a function before the tasks that were started until now stop.
+func (g *taskGroup) stopFirst(stop func()) { g.stopFuncs = append(g.stopFuncs, stop) }
+
 // stopAll ends the tasks in reverse order, and waits for each before it ends the next.
 func (g *taskGroup) stopAll() {
 	for _, stop := range slices.Backward(g.stopFuncs) {

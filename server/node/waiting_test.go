@@ -2,6 +2,7 @@ package node_test
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"testing"
 	"testing/synctest"
@@ -11,11 +12,13 @@ import (
 	"github.com/rs/zerolog"
 
 	"onair/hub/socket/sockettest"
+	"onair/hub/wire"
 	"onair/presence"
 	"onair/server/config"
 	"onair/server/logging"
 	"onair/server/node"
 	"onair/server/nodetest"
+	"onair/server/response"
 )
 
 // awayStore is the store of a node.
@@ -30,7 +33,8 @@ func (awayLog) Load(ctx context.Context, _ *presence.Registry) (*presence.Regist
 }
 
 // TestWaitingForTheLog: a node whose log is away when it starts says that it
-// lives and is not ready, shows its metrics, and can be stopped.
+// lives and is not ready, shows its metrics, answers public requests with 503, and can be
+// stopped.
 func TestWaitingForTheLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg, err := config.Load([]string{"--auth.secret", nodetest.TokenSecret, "--node", "n1", "--data", "memory"}, nil)
@@ -60,6 +64,20 @@ func TestWaitingForTheLog(t *testing.T) {
 			res.Body.Close()
 			if res.StatusCode != want {
 				t.Errorf("%s: HTTP %d", path, res.StatusCode)
+			}
+		}
+		web := public.Client()
+		defer web.CloseIdleConnections()
+		for _, path := range []string{"/v1/streams", "/v1/viewer", "/v1/hooks/tencent", "/"} {
+			res, err := web.Get("http://node" + path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var problem response.Problem
+			err = json.NewDecoder(res.Body).Decode(&problem)
+			res.Body.Close()
+			if err != nil || res.StatusCode != http.StatusServiceUnavailable || problem.Code != wire.CodeUnavailable || res.Header.Get("Retry-After") == "" {
+				t.Errorf("%s: HTTP %d, %+v, %v", path, res.StatusCode, problem, err)
 			}
 		}
 		stop()
