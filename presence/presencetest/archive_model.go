@@ -1,8 +1,8 @@
 package presencetest
 
 import (
+	"cmp"
 	"context"
-	"maps"
 	"math"
 	"slices"
 	"testing"
@@ -109,7 +109,7 @@ func (m *archiveModel) compareAll(t *rapid.T) { m.compareQuery(t, presence.Recor
 
 func (m *archiveModel) compareQuery(t *rapid.T, q presence.RecordingQuery) {
 	var want []presence.Recording
-	for _, rec := range slices.Collect(maps.Values(m.expected)) {
+	for _, rec := range m.expected {
 		matches := (q.Anchor == "" || rec.Anchor == q.Anchor) && (q.Code == "" || rec.Code == q.Code) &&
 			(q.From == 0 || rec.StartedAt >= q.From) && (q.To == 0 || rec.StartedAt < q.To)
 		if q.After != "" && matches {
@@ -124,11 +124,7 @@ func (m *archiveModel) compareQuery(t *rapid.T, q presence.RecordingQuery) {
 		}
 	}
 	slices.SortFunc(want, func(a, b presence.Recording) int {
-		switch {
-		case a.StartedAt > b.StartedAt, a.StartedAt == b.StartedAt && a.ID > b.ID:
-			return -1
-		}
-		return 1
+		return cmp.Or(cmp.Compare(b.StartedAt, a.StartedAt), cmp.Compare(b.ID, a.ID))
 	})
 	if got := readPages(t, m.archive, q); !slices.Equal(got, want) {
 		t.Fatalf("%+v finds %+v, want %+v", q, got, want)

@@ -141,9 +141,7 @@ func testCursorOutlivesRecording(t *testing.T, a Archive) {
 	deleted := page[2]
 	deleted.EndedAt = 1
 	mustStore(t, a, deleted, newRecording("35", "ann", 2000), newRecording("25", "ann", 2000))
-	if n, err := a.DeleteRecordings(t.Context(), 2, 10); n != 1 || err != nil {
-		t.Fatalf("deleted %d, %v", n, err)
-	}
+	expectDeleted(t, a, 2, 10, 1)
 	expectFound(t, a, presence.RecordingQuery{After: next}, "25", "2", "1")
 }
 

@@ -117,15 +117,21 @@ func expectFound(t *testing.T, a presence.Archive, q presence.RecordingQuery, wa
 	}
 }
 
+// expectDeleted deletes recordings that ended before a time, and compares their number.
+func expectDeleted(t *testing.T, a presence.Archive, before int64, limit, want int) {
+	t.Helper()
+	if n, err := a.DeleteRecordings(t.Context(), before, limit); n != want || err != nil {
+		t.Errorf("before %d deleted %d of at most %d, want %d, %v", before, n, limit, want, err)
+	}
+}
+
 func testEmptyArchive(t *testing.T, a Archive) {
 	expectFound(t, a, presence.RecordingQuery{})
 	expectFound(t, a, presence.RecordingQuery{Anchor: "ann", Code: "8888_ann", From: 1, To: 2, After: presence.RecordingCursor{}.String()})
 	if _, ok, err := a.Recording(t.Context(), "1"); ok || err != nil {
 		t.Errorf("a missing recording: %v, %v", ok, err)
 	}
-	if n, err := a.DeleteRecordings(t.Context(), math.MaxInt64, 10); n != 0 || err != nil {
-		t.Errorf("deleted %d, %v", n, err)
-	}
+	expectDeleted(t, a, math.MaxInt64, 10, 0)
 	mustStore(t, a)
 }
 
@@ -183,17 +189,13 @@ func testUnusualTextsAndTimes(t *testing.T, a Archive) {
 		}
 	}
 	expectFound(t, a, presence.RecordingQuery{Anchor: "a", From: 1<<53 + 1}, fmt.Sprint("a", math.MaxInt64), fmt.Sprint("a", 1<<53+1))
-	if n, err := a.DeleteRecordings(t.Context(), 1<<53+1, 100); n != 5*7 || err != nil {
-		t.Errorf("deleted %d, %v", n, err)
-	}
+	expectDeleted(t, a, 1<<53+1, 100, 5*7)
 }
 
 func testRecordingsSurviveReopen(t *testing.T, a Archive, reopen func(t *testing.T) Archive) {
 	mustStore(t, a, newRecording("1", "ann", 1000), newRecording("2", "ann", 2000), newRecording("3", "bob", 3000))
 	mustStore(t, a, newRecording("1", "cid", 4000))
-	if n, err := a.DeleteRecordings(t.Context(), 3001, 10); n != 1 || err != nil {
-		t.Fatalf("deleted %d, %v", n, err)
-	}
+	expectDeleted(t, a, 3001, 10, 1)
 	if err := a.Close(); err != nil {
 		t.Fatal(err)
 	}

@@ -43,17 +43,13 @@ func testNotFoundByOldValues(t *testing.T, a Archive) {
 	expectFound(t, a, presence.RecordingQuery{Code: "8888_bob", To: 4001}, "1")
 	rec.EndedAt = 9000
 	mustStore(t, a, rec)
-	if n, err := a.DeleteRecordings(t.Context(), 9000, 10); n != 0 || err != nil {
-		t.Errorf("by its old end %d deleted, %v", n, err)
-	}
+	expectDeleted(t, a, 9000, 10, 0)
 	rec.Anchor, rec.Code = "", ""
 	mustStore(t, a, rec)
 	expectFound(t, a, presence.RecordingQuery{Anchor: "bob"})
 	expectFound(t, a, presence.RecordingQuery{Code: "8888_bob"})
 	expectFound(t, a, presence.RecordingQuery{}, "1")
-	if n, err := a.DeleteRecordings(t.Context(), 9001, 10); n != 1 || err != nil {
-		t.Errorf("deleted %d, %v", n, err)
-	}
+	expectDeleted(t, a, 9001, 10, 1)
 	expectFound(t, a, presence.RecordingQuery{})
 }
 
