@@ -52,7 +52,7 @@ type RecordingQuery struct {
 
 // StartCursor is the cursor after which the page begins, nil for the first of
 // all. It returns ErrBadCursor when After is not a cursor.
-func (q *RecordingQuery) StartCursor() (*RecordingCursor, error) {
+func (q *RecordingQuery) StartCursor() (after *RecordingCursor, err error) {
 	var start *RecordingCursor
 	if q.To != 0 {
 		start = &RecordingCursor{StartedAt: q.To}

@@ -84,7 +84,7 @@ func (*Leave) apply(r *Registry, node *nodeState) Result {
 // watermark is the oldest last-entry time among living nodes, or the clock where
 // none lives. Deadlines after it are not judged, because a node may yet append
 // an earlier beat.
-func (t *nodeTable) watermark(presenceNow int64) int64 {
+func (t *nodeTable) watermark(presenceNow int64) (presenceTime int64) {
 	for _, p := range t.list {
 		if p.isAlive {
 			presenceNow = min(presenceNow, p.lastEntryAt)
@@ -95,7 +95,7 @@ func (t *nodeTable) watermark(presenceNow int64) int64 {
 
 // admitBatch returns the node that appended a batch. It returns nil when the
 // batch must be refused: it was applied before, or its incarnation has ended.
-func (r *Registry) admitBatch(b *Batch) *nodeState {
+func (r *Registry) admitBatch(b *Batch) (admitted *nodeState) {
 	node, at := r.nodes.find(b.Node)
 	switch {
 	case node == nil:
@@ -305,7 +305,7 @@ func (r *Registry) ViewedSessions(node string, process uint64) (sessions []Sessi
 
 // Leader is the name of the node that lives longest by the registry. It does
 // what one node does for all. Empty when no node lives.
-func (r *Registry) Leader() string {
+func (r *Registry) Leader() (nodeName string) {
 	var leader *nodeState
 	for _, p := range r.nodes.list {
 		if p.isAlive && (leader == nil || p.joinedNum < leader.joinedNum) {

@@ -369,7 +369,7 @@ func (r *Registry) SessionResult(s Session) (result Result, isLive bool) {
 }
 
 // AttachedSocket is the id of the socket that controls a live session, or empty.
-func (r *Registry) AttachedSocket(s Session) string {
+func (r *Registry) AttachedSocket(s Session) (socketID string) {
 	if i, live := r.bySession[s]; live {
 		return r.sessions[i].socket
 	}

@@ -145,7 +145,7 @@ func tencentVODQuery(key, urlPath string, expiresUnix int64) string {
 
 // tencentVODSign is the formula: exper, the seconds of a trial, and rlimit, the number
 // of addresses that may play, are empty where the URL lacks them.
-func tencentVODSign(key, dir, t, exper, rlimit, us string) string {
+func tencentVODSign(key, dir, t, exper, rlimit, us string) (sign string) {
 	sum := md5.Sum([]byte(key + dir + t + exper + rlimit + us))
 	return hex.EncodeToString(sum[:])
 }

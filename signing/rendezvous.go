@@ -81,7 +81,7 @@ func (domains weightedDomains) domainOf(code string) *weightedDomain {
 //
 // With h = 2⁻ᶻ·(1−g), where 0 < g ≤ ½, it is z·ln 2 + 2·artanh(g/(2−g)), the
 // latter by the first five terms of its series: exact to two millionths.
-func exponentialDistance(h uint64) uint64 {
+func exponentialDistance(h uint64) (distance uint64) {
 	const one, ln2 = 1 << 32, 2977044472
 	h |= 1
 	zeros := bits.LeadingZeros64(h)

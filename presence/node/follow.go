@@ -103,7 +103,7 @@ func (n *Node) handleApplied(a *presence.Applied) error {
 }
 
 // handleOwnBatch handles an own batch that the log has returned.
-func (n *Node) handleOwnBatch(a *presence.Applied, frozen bool) {
+func (n *Node) handleOwnBatch(a *presence.Applied, isFrozen bool) {
 	b := batchID{a.Incarnation, a.Seq}
 	switch {
 	case !a.Refused:
@@ -112,8 +112,8 @@ func (n *Node) handleOwnBatch(a *presence.Applied, frozen bool) {
 		}
 		n.applier.lastOwnBatch = b
 		n.connection.lastOwnApplied.Store(n.uptime())
-		n.queue.completeBatch(a, frozen)
-		if n.queue.confirmIncarnation(b.incarnation) {
+		n.queue.completeBatch(a, isFrozen)
+		if n.queue.confirmIncarnationAndRequeue(b.incarnation) {
 			n.wakeAppender()
 		}
 		select {

@@ -147,7 +147,7 @@ func Join(ctx context.Context, log presence.Log, cfg Config) (*Node, error) {
 	}
 	n.appender.incarnation, n.process = incarnation, incarnation
 	n.queue.startIncarnation(incarnation)
-	n.queue.confirmIncarnation(incarnation)
+	n.queue.confirmIncarnationAndRequeue(incarnation)
 	return n, nil
 }
 
@@ -285,7 +285,7 @@ func (n *Node) Do(ctx context.Context, c presence.Command) (presence.Result, err
 		return outcome.Result, outcome.err
 	case <-ctx.Done():
 	}
-	if n.queue.withdraw(waiting) {
+	if n.queue.withdrawOrAbandon(waiting) {
 		return presence.Result{}, ErrUnavailable
 	}
 	select {
@@ -320,11 +320,11 @@ func (n *Node) Enqueue(c presence.Command) { n.queue.addUnawaited(c) }
 // last, for instance after a loss; the caller must then use BeatSession.
 // isolated reports that the node is isolated or frozen, so that the beat may not
 // reach the log.
-func (n *Node) Beat(l presence.Lease) (isolated, accepted bool) {
+func (n *Node) Beat(l presence.Lease) (isIsolated, isAccepted bool) {
 	n.mu.RLock()
-	accepted = n.reg.IsRenewedThrough(l, n.cfg.Name)
+	isAccepted = n.reg.IsRenewedThrough(l, n.cfg.Name)
 	n.mu.RUnlock()
-	if !accepted {
+	if !isAccepted {
 		return false, false
 	}
 	now := n.uptime()
@@ -371,8 +371,8 @@ func (n *Node) UnwritableSince() time.Time {
 	return time.Time{}
 }
 
-func (n *Node) isIsolatedAt(uptime int64) bool {
-	return uptime-n.connection.lastOwnApplied.Load() > n.connection.isolationTimeout.Load()
+func (n *Node) isIsolatedAt(uptimeMS int64) bool {
+	return uptimeMS-n.connection.lastOwnApplied.Load() > n.connection.isolationTimeout.Load()
 }
 
 // isolationTimeoutOf is the time without an own batch after which a node is

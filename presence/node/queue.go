@@ -74,12 +74,12 @@ func newCommandQueue() commandQueue {
 
 // addBeat queues a beat. While the log is unreachable it keeps the last beat of
 // each lease only, so that the queue stays bounded.
-func (q *commandQueue) addBeat(l presence.Lease, receivedAt int64) {
+func (q *commandQueue) addBeat(l presence.Lease, uptimeMS int64) {
 	q.mu.Lock()
 	if n := len(q.beats); n == cap(q.beats) && n >= compactBeatsAt {
 		q.beats = compactBeats(q.beats)
 	}
-	q.beats = append(q.beats, waitingBeat{l, receivedAt})
+	q.beats = append(q.beats, waitingBeat{l, uptimeMS})
 	q.mu.Unlock()
 }
 
@@ -144,16 +144,16 @@ func (q *commandQueue) startIncarnation(incarnation uint64) {
 	q.isUnconfirmed, q.lastBatch = true, batchID{incarnation: incarnation}
 }
 
-func (q *commandQueue) currentIncarnation() uint64 {
+func (q *commandQueue) currentIncarnation() (incarnation uint64) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.lastBatch.incarnation
 }
 
-// confirmIncarnation queues unanswered commands of earlier incarnations again:
+// confirmIncarnationAndRequeue queues unanswered commands of earlier incarnations again:
 // since the log has returned a batch of this incarnation, it refuses theirs. It
 // reports whether this was the first batch of the incarnation.
-func (q *commandQueue) confirmIncarnation(incarnation uint64) (isFirst bool) {
+func (q *commandQueue) confirmIncarnationAndRequeue(incarnation uint64) (isFirstBatch bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if !q.isUnconfirmed || incarnation != q.lastBatch.incarnation {
@@ -195,9 +195,9 @@ func (q *commandQueue) takeInFlight(matches func(batchID) bool) (commands, resto
 	return commands, restores
 }
 
-// withdraw removes a command from the queue; it reports false when the command
+// withdrawOrAbandon removes a command from the queue; it reports false when the command
 // is in flight.
-func (q *commandQueue) withdraw(c *waitingCommand) (isWithdrawn bool) {
+func (q *commandQueue) withdrawOrAbandon(c *waitingCommand) (isWithdrawn bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	i := slices.Index(q.commands, c)
@@ -211,7 +211,7 @@ func (q *commandQueue) withdraw(c *waitingCommand) (isWithdrawn bool) {
 
 // firstReceivedAt is the time at which the first of a batch's awaited commands
 // was received.
-func (q *commandQueue) firstReceivedAt(b batchID) time.Time {
+func (q *commandQueue) firstReceivedAt(b batchID) (receivedAt time.Time) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for _, c := range q.inFlight[b] {
@@ -252,7 +252,7 @@ func (q *commandQueue) addChangedCounts(to *presence.Batch, known *presence.Regi
 
 // fillBatch adds queued beats and commands to a batch, up to about maxBytes.
 // It drops restore commands that needsRestore no longer accepts.
-func (q *commandQueue) fillBatch(b *presence.Batch, uptime int64, maxBytes int, needsRestore func(presence.Command) bool) {
+func (q *commandQueue) fillBatch(b *presence.Batch, uptimeMS int64, maxBytes int, needsRestore func(presence.Command) bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.lastBatch.seq++
@@ -261,7 +261,7 @@ func (q *commandQueue) fillBatch(b *presence.Batch, uptime int64, maxBytes int, 
 	fits := min(len(q.beats), max(1, maxBytes/maxBeatBytes))
 	b.Beats = make([]presence.Beat, fits)
 	for i, x := range q.beats[:fits] {
-		b.Beats[i] = presence.Beat{Lease: x.Lease, Age: uint32(max(0, uptime-x.receivedAt))}
+		b.Beats[i] = presence.Beat{Lease: x.Lease, Age: uint32(max(0, uptimeMS-x.receivedAt))}
 	}
 	q.beats, q.spareBeats = append(q.spareBeats[:0], q.beats[fits:]...), q.beats
 	bytesLeft := maxBytes - maxBeatBytes*fits
@@ -299,12 +299,12 @@ func (q *commandQueue) takeFitting(taken, queue []*waitingCommand, bytesLeft *in
 // the durable commands and queues the rest for the next batch, which gets the
 // same seq. It reports whether any was refused, so that the rest can be appended
 // at once.
-func (q *commandQueue) requeueOrRefuse(b *presence.Batch, uptime int64) (anyRefused bool) {
+func (q *commandQueue) requeueOrRefuse(b *presence.Batch, uptimeMS int64) (anyRefused bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.lastBatch.seq = b.Seq - 1
 	for _, x := range b.Beats {
-		q.beats = append(q.beats, waitingBeat{x.Lease, uptime - int64(x.Age)})
+		q.beats = append(q.beats, waitingBeat{x.Lease, uptimeMS - int64(x.Age)})
 	}
 	if len(b.Viewers) > 0 {
 		q.viewers.requeueCounts(q.sentViewers)

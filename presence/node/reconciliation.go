@@ -20,7 +20,7 @@ type reconciliation struct {
 // that are done.
 func (n *Node) advanceReconciliations() {
 	n.applier.reconciliations = slices.DeleteFunc(n.applier.reconciliations, func(x *reconciliation) bool {
-		n.queueRestores(x)
+		n.queueDueRestores(x)
 		isDone := x.ownQueued && x.allQueued && n.reg.TimeSinceLoss(x.lastShared) >= presence.ReconcileTicks*n.reg.Settings().Tick() && !n.queue.hasUnappliedRestores()
 		if isDone {
 			n.cfg.Logger.Info().Uint64("from", x.lastShared+1).Int("streams", n.reg.Len()).Msg("lost entries restored")
@@ -29,11 +29,11 @@ func (n *Node) advanceReconciliations() {
 	})
 }
 
-// queueRestores queues what this node must restore. It starts with its own
+// queueDueRestores queues what this node must restore. It starts with its own
 // sessions and all ends. After half of the time it adds what is still missing,
 // because the nodes of those sessions may be gone. A node that was away for
 // longer than maxLossAge leaves that to the others.
-func (n *Node) queueRestores(x *reconciliation) {
+func (n *Node) queueDueRestores(x *reconciliation) {
 	if n.reg.Rules() < 2 {
 		n.queueRulesRestore(x)
 		return

@@ -44,11 +44,11 @@ func (t *tally) updateCount(s presence.Session, newCount func(current int64) int
 	defer t.mu.Unlock()
 	x := t.counts[s]
 	x.current = min(max(0, newCount(x.current)), presence.MaxCount)
-	t.storeCount(s, x)
+	t.storeAndQueueCount(s, x)
 }
 
-// storeCount stores a count that is not zero, and queues it if it must be sent.
-func (t *tally) storeCount(s presence.Session, x sessionCount) {
+// storeAndQueueCount stores a count that is not zero, and queues it if it must be sent.
+func (t *tally) storeAndQueueCount(s presence.Session, x sessionCount) {
 	if x == (sessionCount{}) {
 		delete(t.counts, s)
 		return
@@ -87,7 +87,7 @@ func (t *tally) takeChangedCounts(known *presence.Registry) (counts []presence.C
 			counts, sessions = append(counts, presence.Count{Lease: st.Lease(), N: x.current}), append(sessions, s)
 		}
 		x.sent, x.queued = x.current, false
-		t.storeCount(s, x)
+		t.storeAndQueueCount(s, x)
 	}
 	t.queue = append(t.queue[:0], rest...)
 	return counts, sessions
@@ -121,10 +121,10 @@ func (t *tally) requeueCounts(sessions []presence.Session) {
 
 // requeueAll queues all counts, and zero for sessions that only the log has
 // counts of.
-func (t *tally) requeueAll(logged []presence.Session) {
+func (t *tally) requeueAll(loggedSessions []presence.Session) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.requeue(slices.AppendSeq(logged, maps.Keys(t.counts)))
+	t.requeue(slices.AppendSeq(loggedSessions, maps.Keys(t.counts)))
 }
 
 // requeue queues counts, whatever they are. The caller holds mu.
@@ -132,7 +132,7 @@ func (t *tally) requeue(sessions []presence.Session) {
 	for _, s := range sessions {
 		x := t.counts[s]
 		x.sent = unknownSent
-		t.storeCount(s, x)
+		t.storeAndQueueCount(s, x)
 	}
 }
 

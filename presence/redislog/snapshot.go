@@ -151,7 +151,7 @@ func (l *Log) snapshotRecords(ctx context.Context, s *snapshot, readErr *error) 
 
 // listSnapshots returns the committed snapshots, newest first; none where there is
 // no epoch.
-func (l *Log) listSnapshots(ctx context.Context) ([]*snapshot, error) {
+func (l *Log) listSnapshots(ctx context.Context) (newestFirst []*snapshot, err error) {
 	descriptions, err := l.redis.LRange(ctx, l.keys.snapshots, 0, -1).Result()
 	if err != nil {
 		return nil, err
