@@ -19,7 +19,6 @@ import (
 	presencenode "onair/presence/node"
 	"onair/server/admission"
 	"onair/server/broadcast"
-	"onair/server/cloud"
 	"onair/server/hooks"
 	"onair/server/livecode"
 	"onair/server/recordings"
@@ -54,10 +53,10 @@ type Options struct {
 	Recordings *recordings.Service
 	Codes      livecode.Template
 	Runtime    *runtimeconfig.Store
-	// PushState queries the cloud for the state of the push to a live code; nil: there is
-	// no cloud.
-	PushState func(ctx context.Context, code string) (cloud.State, error)
-	Log       zerolog.Logger
+	// IsOnline queries the cloud whether there is a push to a live code; nil: there is no
+	// cloud.
+	IsOnline func(ctx context.Context, code string) (isOnline bool, err error)
+	Log      zerolog.Logger
 }
 
 // New returns callbacks and registers their metrics.

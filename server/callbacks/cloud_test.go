@@ -12,7 +12,6 @@ import (
 
 	"onair/hub/wire"
 	"onair/presence"
-	"onair/server/cloud"
 	"onair/server/nodetest"
 )
 
@@ -183,13 +182,13 @@ func TestPushEndIsConfirmedWithCloud(t *testing.T) {
 		alice := s.DialAnchor("alice")
 		nodetest.RequestReply[*wire.Started](alice, &wire.Start{ID: alice.NextID(), Title: ""})
 		var queried []string
-		states, failure := []cloud.State{cloud.Online, cloud.Online}, error(nil)
-		s.Node.Callbacks.PushState = func(_ context.Context, code string) (state cloud.State, err error) {
+		answers, failure := []bool{true, true}, error(nil)
+		s.Node.Callbacks.IsOnline = func(_ context.Context, code string) (isOnline bool, err error) {
 			queried = append(queried, code)
 			if failure == nil {
-				state, states = states[0], states[1:]
+				isOnline, answers = answers[0], answers[1:]
 			}
-			return state, failure
+			return isOnline, failure
 		}
 		postTencentPush(s, 1, "8888_alice", "1", time.Now()).RequireStatus(200)
 		if a := postTencentPush(s, 0, "8888_alice", "1", time.Now()); a.Status != 503 { // its state may be behind
@@ -205,7 +204,7 @@ func TestPushEndIsConfirmedWithCloud(t *testing.T) {
 		if got := s.StreamState("8888_alice"); got != "live" {
 			t.Errorf("the cloud does not answer: %s", got)
 		}
-		states, failure = []cloud.State{cloud.Online, cloud.Offline}, nil // its state changes late
+		answers, failure = []bool{true, false}, nil // its state changes late
 		postTencentPush(s, 0, "8888_alice", "1", time.Now()).RequireStatus(200)
 		if got := s.StreamState("8888_alice"); got != "away media" {
 			t.Errorf("the cloud confirms the end: %s", got)

@@ -9,7 +9,6 @@ import (
 	"onair/hub/wire"
 	"onair/presence"
 	"onair/server/broadcast"
-	"onair/server/cloud"
 	"onair/server/hooks"
 	"onair/server/livecode"
 )
@@ -95,7 +94,7 @@ func (c *Callbacks) observePush(ctx context.Context, p *provider, ev *hooks.Even
 		return resultAccepted, nil
 	case ev.Kind == hooks.SnapshotTaken && st.Cover != "":
 		return resultAccepted, nil
-	case ev.Kind == hooks.PushEnded && p.confirmsEnds && c.PushState != nil && c.hasPush(st, ev.PushID):
+	case ev.Kind == hooks.PushEnded && p.confirmsEnds && c.IsOnline != nil && c.hasPush(st, ev.PushID):
 		if result, err = c.confirmPushEnd(ctx, ev.Code); result != "" {
 			return result, err
 		}
@@ -132,25 +131,25 @@ const (
 	confirmRetryDelay = 2 * time.Second // before the second query
 )
 
-// confirmPushEnd queries the cloud for the state of a push that ended by a callback, because
+// confirmPushEnd asks the cloud whether a push goes on that ended by a callback, because
 // a copied callback can be forged. It returns "" when the push has ended. Otherwise it
 // returns an error, so that the callback is repeated.
 func (c *Callbacks) confirmPushEnd(ctx context.Context, code string) (result string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, confirmTimeout)
 	defer cancel()
-	state, err := c.PushState(ctx, code)
-	if err == nil && state == cloud.Online {
+	isOnline, err := c.IsOnline(ctx, code)
+	if err == nil && isOnline {
 		select {
 		case <-time.After(confirmRetryDelay):
 		case <-ctx.Done():
 		}
-		state, err = c.PushState(ctx, code)
+		isOnline, err = c.IsOnline(ctx, code)
 	}
 	switch {
 	case err != nil:
 		c.Log.Warn().Err(err).Str("stream", code).Msg("push end not confirmed")
 		return resultUnavailable, &wire.Error{Code: wire.CodeUnavailable, Message: "the end could not be confirmed: repeat it"}
-	case state == cloud.Online:
+	case isOnline:
 		return resultContradicted, &wire.Error{Code: wire.CodeUnavailable, Message: "the push goes on: repeat the end"}
 	}
 	return "", nil

@@ -70,24 +70,29 @@ func (c *rateLimitedClient) retryWithinBudget(ctx context.Context, sendOnce func
 
 // getWithRetries returns the body of a successful response to a GET request.
 func (c *rateLimitedClient) getWithRetries(ctx context.Context, link string) (body []byte, err error) {
-	status, body, err := c.requestWithRetries(ctx, http.MethodGet, link)
+	err = c.retryWithinBudget(ctx, func() (err error) {
+		body, err = c.getOnce(ctx, link)
+		return err
+	})
+	return body, err
+}
+
+// getOnce sends one GET request, and returns the body of a successful response.
+func (c *rateLimitedClient) getOnce(ctx context.Context, link string) (body []byte, err error) {
+	status, body, err := c.requestOnce(ctx, http.MethodGet, link)
 	if err == nil {
 		err = checkStatusIs2xx(status)
 	}
 	return body, err
 }
 
-// requestWithRetries sends a request without a body, and returns the response.
-func (c *rateLimitedClient) requestWithRetries(ctx context.Context, method, link string) (status int, body []byte, err error) {
-	err = c.retryWithinBudget(ctx, func() error {
-		r, err := http.NewRequestWithContext(ctx, method, link, nil)
-		if err != nil {
-			return errors.New("cloud: invalid URL") // the original error contains it
-		}
-		status, body, err = c.sendOnce(r)
-		return err
-	})
-	return status, body, err
+// requestOnce sends one request without a body, and returns the response like sendOnce.
+func (c *rateLimitedClient) requestOnce(ctx context.Context, method, link string) (status int, body []byte, err error) {
+	r, err := http.NewRequestWithContext(ctx, method, link, nil)
+	if err != nil {
+		return 0, nil, errors.New("cloud: invalid URL") // the original error contains it
+	}
+	return c.sendOnce(r)
 }
 
 // sendOnce sends a request, and returns the response with any status except that of a

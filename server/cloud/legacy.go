@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
-	"net/http"
 	"net/url"
 	"strconv"
 	"time"
@@ -87,18 +86,10 @@ func (t *TencentLegacy) callAPI(ctx context.Context, action string, parameters u
 		sum := md5.Sum([]byte(t.key() + until))
 		query := url.Values{"appid": {t.appID}, "interface": {action}, "t": {until}, "sign": {hex.EncodeToString(sum[:])}}
 		maps.Copy(query, parameters)
-		r, err := http.NewRequestWithContext(ctx, http.MethodGet, t.url+"?"+query.Encode(), nil)
-		if err != nil {
-			return errors.New("cloud: tencent legacy: invalid URL")
-		}
-		status, response, err := t.client.sendOnce(r)
+		response, err := t.client.getOnce(ctx, t.url+"?"+query.Encode())
 		if err == nil {
-			err = checkStatusIs2xx(status)
+			ret, output, err = decodeLegacyResponse(response)
 		}
-		if err != nil {
-			return err
-		}
-		ret, output, err = decodeLegacyResponse(response)
 		return err
 	})
 	return ret, output, err
@@ -126,42 +117,40 @@ func decodeLegacyResponse(response []byte) (ret int, output json.RawMessage, err
 // newLegacyError returns the error for an unexpected result code.
 func newLegacyError(action string, ret int) error { return &apiError{action, strconv.Itoa(ret)} }
 
-// PushState returns the state of one stream by Live_Channel_GetStatus:
+// IsOnline returns whether there is a push to a live code, by Live_Channel_GetStatus:
 // https://cloud.tencent.com/document/product/267/9500. The response has a row for each
 // quality of the stream. No rows, and all result codes except retOK and retNeverPushed,
 // are errors.
-func (t *TencentLegacy) PushState(ctx context.Context, code string) (State, error) {
+func (t *TencentLegacy) IsOnline(ctx context.Context, code string) (isOnline bool, err error) {
 	const action = "Live_Channel_GetStatus"
 	ret, output, err := t.callAPI(ctx, action, url.Values{"Param.s.channel_id": {code}})
 	switch {
 	case err != nil:
-		return 0, err
+		return false, err
 	case ret == retNeverPushed:
-		return Offline, nil
+		return false, nil
 	case ret != retOK:
-		return 0, newLegacyError(action, ret)
+		return false, newLegacyError(action, ret)
 	}
-	return decodeLegacyState(output)
+	return isOnlineByLegacyStatus(output)
 }
 
-func decodeLegacyState(output []byte) (State, error) {
+// isOnlineByLegacyStatus returns whether a row of the output has a push.
+func isOnlineByLegacyStatus(output []byte) (isOnline bool, err error) {
 	var rows []struct{ Status numberOrString }
 	if json.Unmarshal(output, &rows) != nil || len(rows) == 0 {
-		return 0, errMalformed
+		return false, errMalformed
 	}
-	state := Offline
 	for _, row := range rows {
 		switch row.Status {
-		case "0":
+		case "0", "3": // offline, forbidden
 		case "1":
-			return Online, nil
-		case "3":
-			state = Forbidden
+			return true, nil
 		default:
-			return 0, errMalformed
+			return false, errMalformed
 		}
 	}
-	return state, nil
+	return false, nil
 }
 
 // CutPush ends the push of a stream. A new push may begin at once.

@@ -46,39 +46,39 @@ func newLegacyClient(t *testing.T, transport http.RoundTripper) *TencentLegacy {
 	return client
 }
 
-func TestLegacyPushState(t *testing.T) {
-	for response, want := range map[string]State{
-		`{"ret":0,"message":"","output":[{"rate_type":0,"recv_type":1,"status":1}]}`: Online,
-		`{"ret":0,"retcode":0,"errmsg":"ok","output":[{"status":0}]}`:                Offline,
-		`{"ret":0,"output":[{"status":3}]}`:                                          Forbidden,
-		`{"ret":"0","output":[{"rate_type":"0","status":"1"}]}`:                      Online,
-		`{"ret":0,"output":[{"status":0},{"rate_type":10,"status":1}]}`:              Online,
-		`{"ret":0,"output":[{"status":0},{"rate_type":10,"status":3}]}`:              Forbidden,
-		`{"ret":20601,"message":"channel inactive","output":[]}`:                     Offline,
-		`{"ret":"20601"}`: Offline,
+func TestLegacyIsOnline(t *testing.T) {
+	for response, want := range map[string]string{
+		`{"ret":0,"message":"","output":[{"rate_type":0,"recv_type":1,"status":1}]}`: "online",
+		`{"ret":0,"retcode":0,"errmsg":"ok","output":[{"status":0}]}`:                "offline",
+		`{"ret":0,"output":[{"status":3}]}`:                                          "offline",
+		`{"ret":"0","output":[{"rate_type":"0","status":"1"}]}`:                      "online",
+		`{"ret":0,"output":[{"status":0},{"rate_type":10,"status":1}]}`:              "online",
+		`{"ret":0,"output":[{"status":0},{"rate_type":10,"status":3}]}`:              "offline",
+		`{"ret":20601,"message":"channel inactive","output":[]}`:                     "offline",
+		`{"ret":"20601"}`: "offline",
 
-		`{"ret":0,"output":[]}`:                0, // no information about the stream
-		`{"ret":0,"output":null}`:              0,
-		`{"ret":0}`:                            0,
-		`{"ret":0,"output":{"status":0}}`:      0,
-		`{"ret":0,"output":[{"status":2}]}`:    0,
-		`{"ret":0,"output":[{}]}`:              0,
-		`{"ret":0,"output":[{"status":null}]}`: 0,
-		`{"output":[{"status":0}]}`:            0,
-		`{"ret":null,"output":[{"status":0}]}`: 0,
-		`{"ret":1204,"output":[]}`:             0,
-		`{"ret":1301,"output":[]}`:             0,
-		`{"ret":10003}`:                        0,
-		`{"ret":-1,"output":[{"status":0}]}`:   0,
-		`{"ret":"x"}`:                          0,
-		`{"ret":0,"output":[{"status":0`:       0,
-		`<html>`:                               0,
-		``:                                     0,
+		`{"ret":0,"output":[]}`:                "failed", // no information about the stream
+		`{"ret":0,"output":null}`:              "failed",
+		`{"ret":0}`:                            "failed",
+		`{"ret":0,"output":{"status":0}}`:      "failed",
+		`{"ret":0,"output":[{"status":2}]}`:    "failed",
+		`{"ret":0,"output":[{}]}`:              "failed",
+		`{"ret":0,"output":[{"status":null}]}`: "failed",
+		`{"output":[{"status":0}]}`:            "failed",
+		`{"ret":null,"output":[{"status":0}]}`: "failed",
+		`{"ret":1204,"output":[]}`:             "failed",
+		`{"ret":1301,"output":[]}`:             "failed",
+		`{"ret":10003}`:                        "failed",
+		`{"ret":-1,"output":[{"status":0}]}`:   "failed",
+		`{"ret":"x"}`:                          "failed",
+		`{"ret":0,"output":[{"status":0`:       "failed",
+		`<html>`:                               "failed",
+		``:                                     "failed",
 	} {
 		sim := &legacyServer{respond: func(url.Values) string { return response }}
 		client := newLegacyClient(t, sim)
-		got, err := client.PushState(t.Context(), "8888_alice")
-		if got != want || (err == nil) != (want != 0) || errors.Is(err, ErrRateLimited) {
+		isOnline, err := client.IsOnline(t.Context(), "8888_alice")
+		if got := outcome(isOnline, err); got != want || errors.Is(err, ErrRateLimited) {
 			t.Errorf("%s: %v, %v; want %v", response, got, err, want)
 		}
 		requireNoSecrets(t, err, client)
@@ -91,8 +91,8 @@ func TestLegacyPushState(t *testing.T) {
 func TestLegacyRateLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sim := &legacyServer{respond: func(url.Values) string { return `{"ret":1202}` }}
-		if state, err := newLegacyClient(t, sim).PushState(t.Context(), "8888_alice"); state != 0 || !errors.Is(err, ErrRateLimited) {
-			t.Errorf("%v, %v", state, err)
+		if isOnline, err := newLegacyClient(t, sim).IsOnline(t.Context(), "8888_alice"); isOnline || !errors.Is(err, ErrRateLimited) {
+			t.Errorf("%v, %v", isOnline, err)
 		}
 		if len(sim.calls) != maxAttempts {
 			t.Errorf("%d requests", len(sim.calls))
@@ -143,9 +143,9 @@ func TestLegacyErrors(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		state, err := client.PushState(shortContext(t), "8888_alice")
-		if state != 0 || err == nil {
-			t.Errorf("%s: %v, %v", name, state, err)
+		isOnline, err := client.IsOnline(shortContext(t), "8888_alice")
+		if isOnline || err == nil {
+			t.Errorf("%s: %v, %v", name, isOnline, err)
 		}
 		requireNoSecrets(t, err, client)
 	}
@@ -248,9 +248,9 @@ func FuzzTencentLegacy(f *testing.F) {
 		if err != nil {
 			return
 		}
-		state, err := decodeLegacyState(output)
-		if (err == nil) != (state >= Offline && state <= Forbidden) || ret == retRateLimited {
-			t.Fatalf("%v, %v", state, err)
+		isOnline, err := isOnlineByLegacyStatus(output)
+		if isOnline && err != nil || ret == retRateLimited {
+			t.Fatalf("%v, %v", isOnline, err)
 		}
 		_, recordings, rows, err := decodeLegacyRecordingsPage(output, "8888_alice")
 		if len(recordings) > rows || err != nil && len(recordings) > 0 {

@@ -38,3 +38,14 @@ func shortContext(t *testing.T) context.Context {
 	t.Cleanup(cancel)
 	return ctx
 }
+
+// outcome describes the results of IsOnline.
+func outcome(isOnline bool, err error) string {
+	switch {
+	case err != nil:
+		return "failed"
+	case isOnline:
+		return "online"
+	}
+	return "offline"
+}

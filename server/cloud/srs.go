@@ -138,7 +138,12 @@ func (s *SRS) disconnectClient(ctx context.Context, clientID string) error {
 	if clientID == "" {
 		return errMalformed
 	}
-	status, response, err := s.client.requestWithRetries(ctx, http.MethodDelete, s.baseURL()+"/api/v1/clients/"+url.PathEscape(clientID))
+	var status int
+	var response []byte
+	err := s.client.retryWithinBudget(ctx, func() (err error) {
+		status, response, err = s.client.requestOnce(ctx, http.MethodDelete, s.baseURL()+"/api/v1/clients/"+url.PathEscape(clientID))
+		return err
+	})
 	if err != nil || status == http.StatusNotFound {
 		return err
 	}

@@ -135,20 +135,18 @@ func decodeTencentResponse(status int, response []byte, action string, reply any
 	return nil
 }
 
-// PushState returns the state of one stream by DescribeLiveStreamState:
+// IsOnline returns whether there is a push to a live code, by DescribeLiveStreamState:
 // https://www.tencentcloud.com/document/product/267/30796.
-func (t *Tencent) PushState(ctx context.Context, code string) (State, error) {
+func (t *Tencent) IsOnline(ctx context.Context, code string) (isOnline bool, err error) {
 	var reply struct{ StreamState string }
 	if err := t.callAPI(ctx, t.live, "DescribeLiveStreamState", t.streamID(code), &reply); err != nil {
-		return 0, err
+		return false, err
 	}
 	switch reply.StreamState {
 	case "active":
-		return Online, nil
-	case "inactive":
-		return Offline, nil
-	case "forbid":
-		return Forbidden, nil
+		return true, nil
+	case "inactive", "forbid":
+		return false, nil
 	}
-	return 0, errMalformed
+	return false, errMalformed
 }

@@ -38,7 +38,7 @@ func newTencentClient(t *testing.T, sim *cloudtest.Tencent, change func(*Tencent
 	return client
 }
 
-func TestTencentPushState(t *testing.T) {
+func TestTencentIsOnline(t *testing.T) {
 	sim := newSimulatedCloud()
 	link, o := startServer(t, sim)
 	client, err := NewTencent(TencentConfig{SecretID: secretID, SecretKey: secretKey, Domain: sim.Domain, App: sim.App, URL: link, VODURL: link}, o)
@@ -46,9 +46,9 @@ func TestTencentPushState(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx := shortContext(t)
-	requireState := func(code string, want State) {
+	requireOnline := func(code string, want bool) {
 		t.Helper()
-		if got, err := client.PushState(ctx, code); got != want || err != nil {
+		if got, err := client.IsOnline(ctx, code); got != want || err != nil {
 			t.Errorf("%s is %v, %v; want %v", code, got, err, want)
 		}
 	}
@@ -59,19 +59,19 @@ func TestTencentPushState(t *testing.T) {
 		}
 	}
 	sim.SetOnline("8888_alice", "8888_bob")
-	requireState("8888_alice", Online)
-	requireState("8888_nobody", Offline)
+	requireOnline("8888_alice", true)
+	requireOnline("8888_nobody", false)
 
 	requireNoError(client.CutPush(ctx, "8888_alice"))
 	requireNoError(client.CutPush(ctx, "8888_alice")) // there is no push any more
-	requireState("8888_alice", Offline)
-	requireState("8888_bob", Online)
+	requireOnline("8888_alice", false)
+	requireOnline("8888_bob", true)
 
 	requireNoError(client.ForbidPush(ctx, "8888_bob", time.Now().Add(time.Hour), "spam"))
-	requireState("8888_bob", Forbidden)
+	requireOnline("8888_bob", false)
 	requireNoError(client.AllowPush(ctx, "8888_bob"))
 	requireNoError(client.AllowPush(ctx, "8888_bob"))
-	requireState("8888_bob", Offline)
+	requireOnline("8888_bob", false)
 }
 
 func TestTencentForbid(t *testing.T) {
@@ -220,9 +220,9 @@ func TestTencentFaults(t *testing.T) {
 			sim.Fault = func(string, string) cloudtest.Fault { return fault }
 			client := newTencentClient(t, sim, nil)
 			startedAt := time.Now()
-			state, err := client.PushState(t.Context(), "8888_alice")
-			if state != 0 || err == nil || errors.Is(err, ErrRateLimited) != (want == ErrRateLimited) {
-				t.Errorf("fault %d: %v, %v", fault, state, err)
+			isOnline, err := client.IsOnline(t.Context(), "8888_alice")
+			if isOnline || err == nil || errors.Is(err, ErrRateLimited) != (want == ErrRateLimited) {
+				t.Errorf("fault %d: %v, %v", fault, isOnline, err)
 			}
 			if d := time.Since(startedAt); d > requestTimeout {
 				t.Errorf("fault %d: after %v", fault, d)
@@ -270,8 +270,8 @@ func TestTencentRetriesRateLimited(t *testing.T) {
 			return 0
 		}
 		startedAt := time.Now()
-		if state, err := newTencentClient(t, sim, nil).PushState(t.Context(), "8888_alice"); state != Online || err != nil {
-			t.Errorf("%v, %v", state, err)
+		if isOnline, err := newTencentClient(t, sim, nil).IsOnline(t.Context(), "8888_alice"); !isOnline || err != nil {
+			t.Errorf("%v, %v", isOnline, err)
 		}
 		if d := time.Since(startedAt); d < 2*pause {
 			t.Errorf("next request after %v", d)
@@ -287,7 +287,7 @@ func TestSimulatedCloudVerifiesSignature(t *testing.T) {
 		"another id":  func(c *TencentConfig) { c.SecretID = "another" },
 	} {
 		client := newTencentClient(t, sim, change)
-		_, err := client.PushState(t.Context(), "8888_alice")
+		_, err := client.IsOnline(t.Context(), "8888_alice")
 		if err == nil || !strings.Contains(err.Error(), "AuthFailure") {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -305,7 +305,7 @@ func TestTencentWaitsBeforeSigning(t *testing.T) {
 			t.Fatal(err)
 		}
 		for range 3 {
-			if _, err := client.PushState(t.Context(), "8888_alice"); err != nil {
+			if _, err := client.IsOnline(t.Context(), "8888_alice"); err != nil {
 				t.Error(err)
 			}
 		}
@@ -361,7 +361,7 @@ func TestNoRedirects(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := client.PushState(shortContext(t), "8888_alice"); err == nil {
+	if _, err := client.IsOnline(shortContext(t), "8888_alice"); err == nil {
 		t.Error("a redirect is no error")
 	}
 }
@@ -383,12 +383,9 @@ func FuzzTencent(f *testing.F) {
 		// The budget permits no second attempt after a rejection for the rate.
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
-		state, err := client.PushState(ctx, "8888_alice")
-		if (err == nil) != (state == Online || state == Offline || state == Forbidden) {
-			t.Fatalf("%v, %v", state, err)
-		}
-		if state != 0 && status != http.StatusOK {
-			t.Fatalf("%v with status %d", state, status)
+		isOnline, err := client.IsOnline(ctx, "8888_alice")
+		if isOnline && err != nil || err == nil && status != http.StatusOK {
+			t.Fatalf("%v, %v with status %d", isOnline, err, status)
 		}
 	})
 }

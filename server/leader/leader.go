@@ -13,7 +13,6 @@ import (
 	"onair/hub"
 	"onair/presence"
 	presencenode "onair/presence/node"
-	"onair/server/cloud"
 	"onair/server/config"
 	"onair/server/livecode"
 	"onair/server/poll"
@@ -63,19 +62,19 @@ func New(o Options, reg prometheus.Registerer) *Leader {
 	}
 	if l.Providers.Poll != nil {
 		l.poller = poll.NewPoller(poll.Options{
-			Provider: *l.Providers.Poll, Interval: l.Config.Poll.Interval, Targets: l.pollTargets, OnResult: l.enqueuePollResult, Logger: l.Log, Metrics: reg,
+			Provider: *l.Providers.Poll, Interval: l.Config.Poll.Interval, Targets: l.pollTargets, OnResult: l.enqueuePollSignal, Logger: l.Log, Metrics: reg,
 		})
 	}
 	return l
 }
 
-// PushStateQuery returns the function that queries the provider for the push state of a live
-// code, within the rate of polls. It is nil if no provider is polled.
-func (l *Leader) PushStateQuery() (query func(ctx context.Context, code string) (cloud.State, error)) {
+// IsOnlineQuery returns the function that queries the provider whether there is a push to a
+// live code, within the rate of polls. It is nil if no provider is polled.
+func (l *Leader) IsOnlineQuery() (query func(ctx context.Context, code string) (isOnline bool, err error)) {
 	if l.poller == nil {
 		return nil
 	}
-	return l.poller.QueryPushState
+	return l.poller.QueryIsOnline
 }
 
 // Run runs the tasks while this node is the leader, until ctx ends. A node that was declared

@@ -40,13 +40,13 @@ func newProviderClient(provider string, cfg *config.Config, budget *cloud.Budget
 		if err != nil {
 			return providerClient{}, err
 		}
-		return providerClient{poll.Provider{ForEachOnline: t.ForEachOnline, PushState: t.PushState, Budget: budget}, t, t.ForEachRecording}, nil
+		return providerClient{poll.Provider{ForEachOnline: t.ForEachOnline, IsOnline: t.IsOnline, Budget: budget}, t, t.ForEachRecording}, nil
 	case config.TencentLegacy:
 		t, err := cloud.NewTencentLegacy(cloud.LegacyConfig{AppID: c.AppID, Key: c.APIKey.Reveal(), URL: c.URL}, o)
 		if err != nil {
 			return providerClient{}, err
 		}
-		return providerClient{poll.Provider{PushState: t.PushState, Budget: budget}, t, t.ForEachRecording}, nil
+		return providerClient{poll.Provider{IsOnline: t.IsOnline, Budget: budget}, t, t.ForEachRecording}, nil
 	case config.SRS:
 		srs, err := cloud.NewSRS(c.URL, cfg.Push.App, o)
 		if err != nil {

@@ -38,16 +38,16 @@ func (h *heaven) set(change func()) {
 	change()
 }
 
-func (h *heaven) State(_ context.Context, code string) (cloud.State, error) {
+func (h *heaven) IsOnline(_ context.Context, code string) (bool, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	switch {
 	case h.down != nil:
-		return 0, h.down
+		return false, h.down
 	case h.online[code]:
-		return cloud.Online, nil
+		return true, nil
 	}
-	return cloud.Offline, nil
+	return false, nil
 }
 
 func (h *heaven) tell(what string) error {
@@ -88,7 +88,7 @@ func under(t *testing.T, h *heaven, flags ...string) *nodetest.Server {
 	t.Helper()
 	return nodetest.ServeOptions(t, nodetest.OpenMemoryStore(t), false, func(o *node.Options) {
 		o.Providers = &leader.Providers{
-			Poll:      &poll.Provider{PushState: h.State, Budget: cloud.NewBudget(o.Config.Poll.Rate)},
+			Poll:      &poll.Provider{IsOnline: h.IsOnline, Budget: cloud.NewBudget(o.Config.Poll.Rate)},
 			Moderator: h, Recordings: h.list,
 		}
 	}, append([]string{

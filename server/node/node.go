@@ -172,7 +172,7 @@ func (n *Node) joinLog(ctx context.Context) error {
 	}, n.Metrics)
 	p.Callbacks = callbacks.New(callbacks.Options{
 		Node: node, Hub: n.Hub, Broadcasts: p.Broadcasts, Recordings: p.Recordings, Codes: codes,
-		Runtime: n.Runtime, PushState: p.Leader.PushStateQuery(), Log: n.Log,
+		Runtime: n.Runtime, IsOnline: p.Leader.IsOnlineQuery(), Log: n.Log,
 	}, n.Metrics)
 	p.Sockets = &sockets.Server{
 		Node: node, Hub: n.Hub, Attachments: n.follower.attachments, Broadcasts: p.Broadcasts,

@@ -1,8 +1,8 @@
 // Package poll queries a provider once per interval for the push state of live sessions,
 // and reports the results. Their effect on a session is decided elsewhere.
 //
-// [NewPoller] returns a [Poller]. Run it on one node, the leader. QueryPushState queries one live code
-// immediately, on any node.
+// [NewPoller] returns a [Poller]. Run it on one node, the leader. QueryIsOnline
+// queries one live code immediately, on any node.
 //
 // A round first reads the provider's list of pushes, if it has one. Then it queries, one
 // by one, the sessions that matter and are missing in the list. It spreads these queries
@@ -11,9 +11,9 @@
 // list is read a second time.
 //
 // Invariants:
-//   - Offline is the provider's response to a query for that stream, or its absence from
+//   - PollOffline is the provider's response to a query for that stream, or its absence from
 //     two complete lists. The second list begins after the end of the first.
-//   - NoAnswer is reported only for a stream without a response while the provider
+//   - PollFailed is reported only for a stream without a response while the provider
 //     answered other queries, before and after it. So an outage of the provider reports
 //     nothing.
 //   - Rate limiting reports nothing either.

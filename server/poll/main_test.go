@@ -27,15 +27,15 @@ const (
 var errDown = errors.New("down")
 
 // target returns the session with a number. It matters.
-func target(n int) Target {
+func target(n int) presence.PollTarget {
 	var s presence.Session
 	binary.BigEndian.PutUint64(s[:], uint64(n+1))
-	return Target{Session: s, Code: code(n), OfflineCounts: true}
+	return presence.PollTarget{Session: s, Code: code(n), OfflineCounts: true}
 }
 
 func code(n int) string { return fmt.Sprintf("8888_%06d", n) }
 
-func targets(n int) (all []Target) {
+func targets(n int) (all []presence.PollTarget) {
 	for i := range n {
 		all = append(all, target(i))
 	}
@@ -83,21 +83,21 @@ func (f *fakeProvider) singleQueries() int {
 	return len(slices.DeleteFunc(slices.Clone(f.queries), func(q query) bool { return q.code == "" }))
 }
 
-// PushState implements Provider.PushState.
-func (f *fakeProvider) PushState(ctx context.Context, code string) (cloud.State, error) {
+// IsOnline implements Provider.IsOnline.
+func (f *fakeProvider) IsOnline(ctx context.Context, code string) (bool, error) {
 	f.recordQuery(code)
 	if err := sleep(ctx, latency); err != nil {
-		return 0, err
+		return false, err
 	}
 	if f.stateErr != nil {
 		if err := f.stateErr(code); err != nil {
-			return 0, err
+			return false, err
 		}
 	}
 	if f.online(code) {
-		return cloud.Online, nil
+		return true, nil
 	}
-	return cloud.Offline, nil
+	return false, nil
 }
 
 // forEachOnline returns a Provider.ForEachOnline for n sessions, with their state at its
@@ -138,40 +138,46 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
+// result is a result of a poller.
+type result struct {
+	presence.PollTarget
+	signal presence.Signal
+}
+
 // resultRecorder records the results of a poller.
 type resultRecorder struct {
 	mu      sync.Mutex // guards the fields below
-	results []Result
+	results []result
 	times   []time.Time
-	counts  map[string][NoAnswer + 1]int // by code and status
+	counts  map[string][presence.PollFailed + 1]int // by code and status
 }
 
-func (r *resultRecorder) record(result Result) {
+func (r *resultRecorder) record(target presence.PollTarget, signal presence.Signal) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.results = append(r.results, result)
+	r.results = append(r.results, result{target, signal})
 	r.times = append(r.times, time.Now())
 	if r.counts == nil {
-		r.counts = map[string][NoAnswer + 1]int{}
+		r.counts = map[string][presence.PollFailed + 1]int{}
 	}
-	c := r.counts[result.Code]
-	c[result.Status]++
-	r.counts[result.Code] = c
+	c := r.counts[target.Code]
+	c[signal]++
+	r.counts[target.Code] = c
 }
 
 // count returns the number of results with a status for session n.
-func (r *resultRecorder) count(n int, status Status) int {
+func (r *resultRecorder) count(n int, signal presence.Signal) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.counts[code(n)][status]
+	return r.counts[code(n)][signal]
 }
 
 // total returns the number of results with a status for all sessions.
-func (r *resultRecorder) total(status Status) (total int) {
+func (r *resultRecorder) total(signal presence.Signal) (total int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, c := range r.counts {
-		total += c[status]
+		total += c[signal]
 	}
 	return total
 }
@@ -182,7 +188,7 @@ func newPoller(provider Provider, n int, r *resultRecorder) *Poller {
 		provider.Budget = cloud.NewBudget(50)
 	}
 	all := targets(n)
-	return NewPoller(Options{Provider: provider, Interval: interval, Targets: func() []Target { return all }, OnResult: r.record, Logger: zerolog.Nop()})
+	return NewPoller(Options{Provider: provider, Interval: interval, Targets: func() []presence.PollTarget { return all }, OnResult: r.record, Logger: zerolog.Nop()})
 }
 
 // runFor runs a poller for a duration.

@@ -6,6 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 
+	"onair/presence"
 	"onair/server/cloud"
 )
 
@@ -49,11 +50,14 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		}
 	}
 	m.queries.WithLabelValues("list", "incomplete")
-	for _, status := range []Status{Online, Offline, NoAnswer} {
-		m.results.WithLabelValues(status.String())
+	for _, status := range statusLabels {
+		m.results.WithLabelValues(status)
 	}
 	return m
 }
+
+// statusLabels are the names of results in metrics.
+var statusLabels = map[presence.Signal]string{presence.PollOnline: "online", presence.PollOffline: "offline", presence.PollFailed: "failed"}
 
 // countQuery counts a query by its result.
 func (m *metrics) countQuery(kind string, err error) {

@@ -14,7 +14,7 @@ import (
 	"onair/server/cloud"
 )
 
-// TestNoAnswerBetweenAnswers: NoAnswer needs two responses within two intervals, one before
+// TestNoAnswerBetweenAnswers: PollFailed needs two responses within two intervals, one before
 // the query and one to a later query.
 func TestNoAnswerBetweenAnswers(t *testing.T) {
 	const s = time.Second
@@ -26,7 +26,7 @@ func TestNoAnswerBetweenAnswers(t *testing.T) {
 	for name, c := range map[string]struct {
 		answers            []answer // by answeredAt
 		queriedAt, endedAt time.Duration
-		laterStatus        Status // result of the session at 50 s; 0: none
+		isOnlineLater      bool // by an answer about the session at 50 s
 		wantNoAnswer       bool
 	}{
 		"between two responses":          {answers: []answer{{0, 1 * s}, {20 * s, 21 * s}}, queriedAt: 5 * s, endedAt: 10 * s, wantNoAnswer: true},
@@ -37,7 +37,7 @@ func TestNoAnswerBetweenAnswers(t *testing.T) {
 		"a response to an earlier query": {answers: []answer{{0, 1 * s}, {9 * s, 11 * s}}, queriedAt: 5 * s, endedAt: 10 * s},
 		"then a long outage":             {answers: []answer{{0, 1 * s}, {9 * s, 11 * s}, {600 * s, 601 * s}, {602 * s, 603 * s}}, queriedAt: 5 * s, endedAt: 10 * s},
 		"a query in a long outage":       {answers: []answer{{0, 1 * s}, {600 * s, 601 * s}, {606 * s, 607 * s}}, queriedAt: 600 * s, endedAt: 605 * s},
-		"answered meanwhile":             {answers: []answer{{0, 1 * s}, {60 * s, 61 * s}}, queriedAt: 5 * s, endedAt: 10 * s, laterStatus: Online},
+		"answered meanwhile":             {answers: []answer{{0, 1 * s}, {60 * s, 61 * s}}, queriedAt: 5 * s, endedAt: 10 * s, isOnlineLater: true},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			var recorded resultRecorder
@@ -52,16 +52,16 @@ func TestNoAnswerBetweenAnswers(t *testing.T) {
 			for _, a := range c.answers {
 				events = append(events, event{a.answeredAt, func() { p.recordAnswerAndReportUnanswered(began.Add(a.queriedAt)) }})
 			}
-			if c.laterStatus != 0 {
-				events = append(events, event{50 * s, func() { p.reportStatus(target(0), 1, c.laterStatus) }})
+			if c.isOnlineLater {
+				events = append(events, event{50 * s, func() { p.reportAnswer(target(0), 1, true) }})
 			}
 			slices.SortStableFunc(events, func(a, b event) int { return cmp.Compare(a.at, b.at) })
 			for _, e := range events {
 				time.Sleep(e.at - time.Since(began))
 				e.do()
 			}
-			if got := recorded.count(0, NoAnswer) > 0; got != c.wantNoAnswer || recorded.total(NoAnswer) > 1 {
-				t.Errorf("%s: NoAnswer %v", name, got)
+			if got := recorded.count(0, presence.PollFailed) > 0; got != c.wantNoAnswer || recorded.total(presence.PollFailed) > 1 {
+				t.Errorf("%s: PollFailed %v", name, got)
 			}
 		})
 	}
@@ -75,8 +75,8 @@ func TestRunAgain(t *testing.T) {
 		var recorded resultRecorder
 		var log bytes.Buffer
 		p := NewPoller(Options{
-			Provider: Provider{ForEachOnline: f.forEachOnline(3), PushState: f.PushState, Budget: cloud.NewBudget(50)}, Interval: interval,
-			Targets: func() []Target { return targets(3) }, OnResult: recorded.record, Logger: zerolog.New(&log),
+			Provider: Provider{ForEachOnline: f.forEachOnline(3), IsOnline: f.IsOnline, Budget: cloud.NewBudget(50)}, Interval: interval,
+			Targets: func() []presence.PollTarget { return targets(3) }, OnResult: recorded.record, Logger: zerolog.New(&log),
 		})
 		runFor(t, p, 30*time.Second)
 		if log.Len() > 0 {
@@ -84,8 +84,8 @@ func TestRunAgain(t *testing.T) {
 		}
 		f.stateErr = nil
 		runFor(t, p, 70*time.Second)
-		if recorded.total(NoAnswer) != 0 || recorded.total(Offline) == 0 || log.Len() > 0 {
-			t.Errorf("%d without answer, %d offline, log: %s", recorded.total(NoAnswer), recorded.total(Offline), &log)
+		if recorded.total(presence.PollFailed) != 0 || recorded.total(presence.PollOffline) == 0 || log.Len() > 0 {
+			t.Errorf("%d without answer, %d offline, log: %s", recorded.total(presence.PollFailed), recorded.total(presence.PollOffline), &log)
 		}
 		f.stateErr = func(string) error { return errDown }
 		runFor(t, p, 70*time.Second)

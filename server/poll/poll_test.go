@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"onair/presence"
 	"onair/server/cloud"
 )
 
@@ -20,8 +21,8 @@ func TestRound(t *testing.T) {
 		f := &fakeProvider{online: func(c string) bool { return c < code(7) }}
 		var recorded resultRecorder
 		p := NewPoller(Options{
-			Provider: Provider{ForEachOnline: f.forEachOnline(5), PushState: f.PushState, Budget: cloud.NewBudget(50)}, Interval: interval, OnResult: recorded.record,
-			Targets: func() []Target {
+			Provider: Provider{ForEachOnline: f.forEachOnline(5), IsOnline: f.IsOnline, Budget: cloud.NewBudget(50)}, Interval: interval, OnResult: recorded.record,
+			Targets: func() []presence.PollTarget {
 				all := targets(11)
 				all[9].OfflineCounts, all[0].OfflineCounts = false, false
 				return all
@@ -36,15 +37,15 @@ func TestRound(t *testing.T) {
 			case n >= 7:
 				online, offline = 0, 4
 			}
-			if recorded.count(n, Online) != online || recorded.count(n, Offline) != offline {
-				t.Errorf("session %d is online %d times and offline %d", n, recorded.count(n, Online), recorded.count(n, Offline))
+			if recorded.count(n, presence.PollOnline) != online || recorded.count(n, presence.PollOffline) != offline {
+				t.Errorf("session %d is online %d times and offline %d", n, recorded.count(n, presence.PollOnline), recorded.count(n, presence.PollOffline))
 			}
 			if queries := len(f.queryTimes(code(n))); n < 5 && queries != 0 || n == 9 && queries != 0 || n >= 5 && n != 9 && queries != 4 {
 				t.Errorf("session %d has %d single queries", n, queries)
 			}
 		}
-		if lists := f.queryTimes(""); len(lists) != 4 || recorded.total(NoAnswer) != 0 {
-			t.Errorf("%d lists, %d failed", len(lists), recorded.total(NoAnswer))
+		if lists := f.queryTimes(""); len(lists) != 4 || recorded.total(presence.PollFailed) != 0 {
+			t.Errorf("%d lists, %d failed", len(lists), recorded.total(presence.PollFailed))
 		}
 	})
 }
@@ -53,8 +54,8 @@ func TestRound(t *testing.T) {
 func TestForbiddenIsOffline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var recorded resultRecorder
-		runFor(t, newPoller(Provider{PushState: func(context.Context, string) (cloud.State, error) { return cloud.Forbidden, nil }}, 1, &recorded), rounds(2))
-		if recorded.count(0, Offline) != 2 || len(recorded.results) != 2 {
+		runFor(t, newPoller(Provider{IsOnline: func(context.Context, string) (bool, error) { return false, nil }}, 1, &recorded), rounds(2))
+		if recorded.count(0, presence.PollOffline) != 2 || len(recorded.results) != 2 {
 			t.Errorf("%v", recorded.results)
 		}
 	})
@@ -67,7 +68,7 @@ func TestQueriesAreSpread(t *testing.T) {
 		f := &fakeProvider{online: func(string) bool { return false }}
 		var recorded resultRecorder
 		began := time.Now()
-		runFor(t, newPoller(Provider{ForEachOnline: f.forEachOnline(n), PushState: f.PushState}, n, &recorded), rounds(1))
+		runFor(t, newPoller(Provider{ForEachOnline: f.forEachOnline(n), IsOnline: f.IsOnline}, n, &recorded), rounds(1))
 		perSecond := map[int]int{}
 		for _, a := range f.queries {
 			if a.code != "" {
@@ -79,7 +80,7 @@ func TestQueriesAreSpread(t *testing.T) {
 				t.Errorf("%d queries in second %d", got, second)
 			}
 		}
-		if recorded.total(Offline) != n {
+		if recorded.total(presence.PollOffline) != n {
 			t.Errorf("%d results", len(recorded.results))
 		}
 	})
@@ -106,9 +107,9 @@ func TestOutage(t *testing.T) {
 						}
 						return errDown
 					}
-					c := Provider{PushState: func(ctx context.Context, code string) (state cloud.State, err error) {
-						err = query(ctx, func() (err error) { state, err = f.PushState(ctx, code); return err })
-						return state, err
+					c := Provider{IsOnline: func(ctx context.Context, code string) (isOnline bool, err error) {
+						err = query(ctx, func() (err error) { isOnline, err = f.IsOnline(ctx, code); return err })
+						return isOnline, err
 					}}
 					if lists {
 						c.ForEachOnline = func(ctx context.Context, yield func(string)) error {
@@ -119,10 +120,10 @@ func TestOutage(t *testing.T) {
 					resultsAfter := 0
 					for i, result := range recorded.results {
 						since := recorded.times[i].Sub(began)
-						if result.Status == NoAnswer {
+						if result.signal == presence.PollFailed {
 							t.Fatalf("%s from %v on, lists %v: no answer after %v", name, from, lists, since)
 						}
-						if result.Status == Offline && result.Code < code(n/2) {
+						if result.signal == presence.PollOffline && result.Code < code(n/2) {
 							t.Fatalf("%s is offline", result.Code)
 						}
 						if since > from+latency && since < from+10*time.Minute {
@@ -153,12 +154,12 @@ func TestNoAnswer(t *testing.T) {
 				return nil
 			}}
 			var recorded resultRecorder
-			runFor(t, newPoller(Provider{ForEachOnline: f.forEachOnline(1 + others), PushState: f.PushState}, 1+others, &recorded), rounds(10))
-			if got := recorded.count(0, NoAnswer); got < 9 || got > 10 || recorded.total(NoAnswer) != got {
-				t.Errorf("%s: NoAnswer %d times in ten rounds", name, got)
+			runFor(t, newPoller(Provider{ForEachOnline: f.forEachOnline(1 + others), IsOnline: f.IsOnline}, 1+others, &recorded), rounds(10))
+			if got := recorded.count(0, presence.PollFailed); got < 9 || got > 10 || recorded.total(presence.PollFailed) != got {
+				t.Errorf("%s: PollFailed %d times in ten rounds", name, got)
 			}
-			if recorded.total(Offline) != others*10 {
-				t.Errorf("%s: %d are offline", name, recorded.total(Offline))
+			if recorded.total(presence.PollOffline) != others*10 {
+				t.Errorf("%s: %d are offline", name, recorded.total(presence.PollOffline))
 			}
 		})
 	}
@@ -168,9 +169,9 @@ func TestNoAnswer(t *testing.T) {
 // outage and is not reported.
 func TestNoOtherAnswer(t *testing.T) {
 	for name, c := range map[string]func(f *fakeProvider) Provider{
-		"no list": func(f *fakeProvider) Provider { return Provider{PushState: f.PushState} },
+		"no list": func(f *fakeProvider) Provider { return Provider{IsOnline: f.IsOnline} },
 		"incomplete list": func(f *fakeProvider) Provider {
-			return Provider{PushState: f.PushState, ForEachOnline: f.forEachOnline(1)}
+			return Provider{IsOnline: f.IsOnline, ForEachOnline: f.forEachOnline(1)}
 		},
 	} {
 		synctest.Test(t, func(t *testing.T) {
@@ -195,8 +196,8 @@ func TestIncompleteList(t *testing.T) {
 			const n = 40
 			f := &fakeProvider{online: func(string) bool { return true }, listErr: func() error { return err }}
 			var recorded resultRecorder
-			runFor(t, newPoller(Provider{ForEachOnline: f.forEachOnline(n), PushState: f.PushState}, n, &recorded), rounds(3))
-			if recorded.total(Online) != 3*n || len(recorded.results) != 3*n || f.singleQueries() != 3*n/2 {
+			runFor(t, newPoller(Provider{ForEachOnline: f.forEachOnline(n), IsOnline: f.IsOnline}, n, &recorded), rounds(3))
+			if recorded.total(presence.PollOnline) != 3*n || len(recorded.results) != 3*n || f.singleQueries() != 3*n/2 {
 				t.Errorf("%v: %d results, %d queries", err, len(recorded.results), f.singleQueries())
 			}
 		})
@@ -211,11 +212,11 @@ func TestPushBeginsDuringList(t *testing.T) {
 			f := &fakeProvider{online: func(c string) bool { return c != code(1) || time.Since(began) >= latency/2 }}
 			c := Provider{ForEachOnline: f.forEachOnline(3)}
 			if single {
-				c.PushState = f.PushState
+				c.IsOnline = f.IsOnline
 			}
 			var recorded resultRecorder
 			runFor(t, newPoller(c, 3, &recorded), rounds(2))
-			if recorded.total(Offline) != 0 || recorded.count(1, Online) != 2 {
+			if recorded.total(presence.PollOffline) != 0 || recorded.count(1, presence.PollOnline) != 2 {
 				t.Errorf("%s: %v", name, recorded.results)
 			}
 		})
@@ -223,14 +224,14 @@ func TestPushBeginsDuringList(t *testing.T) {
 }
 
 // TestOnlyList: a provider that has only a list is read twice if a session is missing; one
-// list is not sufficient for Offline.
+// list is not sufficient for PollOffline.
 func TestOnlyList(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const n = 6
 		f := &fakeProvider{online: func(c string) bool { return c < code(4) }}
 		var recorded resultRecorder
 		runFor(t, newPoller(Provider{ForEachOnline: f.forEachOnline(n)}, n, &recorded), rounds(3))
-		if recorded.total(Online) != 4*3 || recorded.total(Offline) != 2*3 || recorded.total(NoAnswer) != 0 || len(f.queryTimes("")) != 6 {
+		if recorded.total(presence.PollOnline) != 4*3 || recorded.total(presence.PollOffline) != 2*3 || recorded.total(presence.PollFailed) != 0 || len(f.queryTimes("")) != 6 {
 			t.Errorf("%d results, %d lists", len(recorded.results), len(f.queryTimes("")))
 		}
 	})
@@ -264,13 +265,13 @@ func TestRateLimited(t *testing.T) {
 			return nil
 		}}
 		var recorded resultRecorder
-		runFor(t, newPoller(Provider{ForEachOnline: f.forEachOnline(10), PushState: f.PushState}, 10, &recorded), rounds(5))
+		runFor(t, newPoller(Provider{ForEachOnline: f.forEachOnline(10), IsOnline: f.IsOnline}, 10, &recorded), rounds(5))
 		for n := range 5 {
-			if recorded.count(n, NoAnswer)+recorded.count(n, Offline) != 0 {
+			if recorded.count(n, presence.PollFailed)+recorded.count(n, presence.PollOffline) != 0 {
 				t.Errorf("%v", recorded.results)
 			}
 		}
-		if recorded.total(Offline) != 25 {
+		if recorded.total(presence.PollOffline) != 25 {
 			t.Errorf("%d results", len(recorded.results))
 		}
 	})
@@ -287,20 +288,20 @@ func TestOverload(t *testing.T) {
 		live := n
 		slots := make(chan struct{}, 5)
 		p := NewPoller(Options{
-			Provider: Provider{Budget: cloud.NewBudget(50), PushState: func(ctx context.Context, code string) (cloud.State, error) {
+			Provider: Provider{Budget: cloud.NewBudget(50), IsOnline: func(ctx context.Context, code string) (bool, error) {
 				select { // five at a time, a second each: 300 per round
 				case slots <- struct{}{}:
 					defer func() { <-slots }()
 				case <-ctx.Done():
-					return 0, cloud.ErrBudgetWait
+					return false, cloud.ErrBudgetWait
 				}
 				if err := sleep(ctx, time.Second-latency); err != nil {
-					return 0, err
+					return false, err
 				}
-				return f.PushState(ctx, code)
+				return f.IsOnline(ctx, code)
 			}},
 			Interval: interval, OnResult: recorded.record,
-			Targets: func() []Target {
+			Targets: func() []presence.PollTarget {
 				mu.Lock()
 				defer mu.Unlock()
 				return targets(live)
@@ -312,7 +313,7 @@ func TestOverload(t *testing.T) {
 		time.Sleep(rounds(4))
 		counts := map[int]int{}
 		for i := range n {
-			counts[recorded.count(i, Online)]++
+			counts[recorded.count(i, presence.PollOnline)]++
 		}
 		if counts[0] != 0 || counts[1]+counts[2] != n {
 			t.Errorf("sessions by number of queries in four rounds: %v", counts)
@@ -321,7 +322,7 @@ func TestOverload(t *testing.T) {
 		live++
 		mu.Unlock()
 		time.Sleep(10 * time.Second)
-		if recorded.count(n, Online) != 1 {
+		if recorded.count(n, presence.PollOnline) != 1 {
 			t.Error("a new session has to wait")
 		}
 		cancel()
@@ -341,17 +342,17 @@ func TestNoAnswerDoesNotDelayOthers(t *testing.T) {
 			return nil
 		}}
 		var recorded resultRecorder
-		slow := func(ctx context.Context, c string) (cloud.State, error) {
+		slow := func(ctx context.Context, c string) (bool, error) {
 			if c < code(2500) { // 128 at a time, 5 s each: 1536 per round
 				if err := sleep(ctx, 5*time.Second-latency); err != nil {
-					return 0, err
+					return false, err
 				}
 			}
-			return f.PushState(ctx, c)
+			return f.IsOnline(ctx, c)
 		}
-		runFor(t, newPoller(Provider{PushState: slow}, n, &recorded), rounds(4))
+		runFor(t, newPoller(Provider{IsOnline: slow}, n, &recorded), rounds(4))
 		for i := 2500; i < n; i++ {
-			if recorded.count(i, Online) == 0 {
+			if recorded.count(i, presence.PollOnline) == 0 {
 				t.Fatalf("session %d was not queried in four rounds", i)
 			}
 		}
@@ -363,9 +364,9 @@ func TestSlowList(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fakeProvider{online: func(string) bool { return true }}
 		var recorded resultRecorder
-		c := Provider{PushState: f.PushState, ForEachOnline: func(ctx context.Context, _ func(string)) error { <-ctx.Done(); return ctx.Err() }}
+		c := Provider{IsOnline: f.IsOnline, ForEachOnline: func(ctx context.Context, _ func(string)) error { <-ctx.Done(); return ctx.Err() }}
 		runFor(t, newPoller(c, 100, &recorded), rounds(2))
-		if recorded.total(Online) != 200 || len(recorded.results) != 200 {
+		if recorded.total(presence.PollOnline) != 200 || len(recorded.results) != 200 {
 			t.Errorf("%d results", len(recorded.results))
 		}
 	})
@@ -377,7 +378,7 @@ func TestStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fakeProvider{online: func(string) bool { return false }}
 		var recorded resultRecorder
-		p := newPoller(Provider{ForEachOnline: f.forEachOnline(500), PushState: f.PushState}, 500, &recorded)
+		p := newPoller(Provider{ForEachOnline: f.forEachOnline(500), IsOnline: f.IsOnline}, 500, &recorded)
 		for _, d := range []time.Duration{latency / 2, 10 * time.Second, 59 * time.Second, 61 * time.Second} {
 			began := time.Now()
 			runFor(t, p, d)
@@ -386,7 +387,7 @@ func TestStop(t *testing.T) {
 			}
 			before := len(recorded.results)
 			time.Sleep(time.Hour)
-			if len(recorded.results) != before || recorded.total(NoAnswer) != 0 {
+			if len(recorded.results) != before || recorded.total(presence.PollFailed) != 0 {
 				t.Errorf("%d results after Run returned", len(recorded.results)-before)
 			}
 		}
@@ -398,7 +399,7 @@ func TestNoTargets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fakeProvider{online: func(string) bool { return true }}
 		var recorded resultRecorder
-		runFor(t, newPoller(Provider{ForEachOnline: f.forEachOnline(5), PushState: f.PushState}, 0, &recorded), rounds(5))
+		runFor(t, newPoller(Provider{ForEachOnline: f.forEachOnline(5), IsOnline: f.IsOnline}, 0, &recorded), rounds(5))
 		if len(f.queries) != 0 {
 			t.Errorf("%d queries", len(f.queries))
 		}
@@ -409,10 +410,10 @@ func TestQueryNow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fakeProvider{online: func(c string) bool { return c == code(0) }}
 		var recorded resultRecorder
-		for name, c := range map[string]Provider{"single": {ForEachOnline: f.forEachOnline(2), PushState: f.PushState}, "list": {ForEachOnline: f.forEachOnline(2)}} {
+		for name, c := range map[string]Provider{"single": {ForEachOnline: f.forEachOnline(2), IsOnline: f.IsOnline}, "list": {ForEachOnline: f.forEachOnline(2)}} {
 			p := newPoller(c, 0, &recorded)
-			for n, want := range []cloud.State{cloud.Online, cloud.Offline} {
-				if got, err := p.QueryPushState(t.Context(), code(n)); got != want || err != nil {
+			for n, want := range []bool{true, false} {
+				if got, err := p.QueryIsOnline(t.Context(), code(n)); got != want || err != nil {
 					t.Errorf("%s: %s is %v, %v", name, code(n), got, err)
 				}
 			}
@@ -420,13 +421,13 @@ func TestQueryNow(t *testing.T) {
 		f.listErr, f.stateErr = func() error { return errDown }, func(string) error { return errDown }
 		f.online = func(string) bool { return true }
 		p := newPoller(Provider{ForEachOnline: f.forEachOnline(2)}, 0, &recorded)
-		if got, err := p.QueryPushState(t.Context(), code(0)); got != cloud.Online || err != nil {
+		if got, err := p.QueryIsOnline(t.Context(), code(0)); !got || err != nil {
 			t.Errorf("incomplete list with the code: %v, %v", got, err)
 		}
-		if got, err := p.QueryPushState(t.Context(), code(1)); got != 0 || !errors.Is(err, errDown) {
+		if got, err := p.QueryIsOnline(t.Context(), code(1)); got || !errors.Is(err, errDown) {
 			t.Errorf("incomplete list without the code: %v, %v", got, err)
 		}
-		if got, err := newPoller(Provider{PushState: f.PushState}, 0, &recorded).QueryPushState(t.Context(), code(0)); got != 0 || !errors.Is(err, errDown) {
+		if got, err := newPoller(Provider{IsOnline: f.IsOnline}, 0, &recorded).QueryIsOnline(t.Context(), code(0)); got || !errors.Is(err, errDown) {
 			t.Errorf("no answer: %v, %v", got, err)
 		}
 		if len(recorded.results) != 0 {

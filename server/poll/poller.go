@@ -11,7 +11,6 @@ import (
 	"github.com/rs/zerolog"
 
 	"onair/presence"
-	"onair/server/cloud"
 )
 
 // Options configure a Poller.
@@ -24,12 +23,12 @@ type Options struct {
 	Interval time.Duration
 
 	// Targets returns the sessions to poll, at the start of each round.
-	Targets func() []Target
+	Targets func() []presence.PollTarget
 
-	// OnResult receives the results, one call at a time. It should return soon: no result
-	// is processed meanwhile. A session has at most one result per round, except that a
-	// NoAnswer may come one round later.
-	OnResult func(Result)
+	// OnResult receives the results (PollOnline, PollOffline or PollFailed), one call at a
+	// time. It should return soon: no result is processed meanwhile. A session has at most
+	// one result per round, except that a PollFailed may come one round later.
+	OnResult func(target presence.PollTarget, signal presence.Signal)
 
 	Logger  zerolog.Logger
 	Metrics prometheus.Registerer // nil: none
@@ -38,7 +37,7 @@ type Options struct {
 // Poller polls the provider while it runs.
 type Poller struct {
 	// Static after construction.
-	options Options
+	Options
 	metrics *metrics
 
 	mu         sync.Mutex // guards the fields below and OnResult
@@ -49,7 +48,7 @@ type Poller struct {
 
 // unansweredQuery is a query without a response.
 type unansweredQuery struct {
-	target           Target
+	target           presence.PollTarget
 	previousAnswerAt time.Time // of the provider's latest response before the query
 	endedAt          time.Time
 }
@@ -60,9 +59,9 @@ type lastPoll struct {
 	wasOnline bool // by the latest response
 }
 
-// NewPoller returns a poller. It sends no query before Run or QueryPushState.
+// NewPoller returns a poller. It sends no query before Run or QueryIsOnline.
 func NewPoller(o Options) *Poller {
-	return &Poller{options: o, metrics: newMetrics(o.Metrics)}
+	return &Poller{Options: o, metrics: newMetrics(o.Metrics)}
 }
 
 // Run polls immediately and then once per interval until ctx ends, and returns when no
@@ -72,7 +71,7 @@ func (p *Poller) Run(ctx context.Context) {
 	p.mu.Lock()
 	p.lastPolls, p.unanswered, p.answeredAt = nil, map[presence.Session]unansweredQuery{}, time.Time{}
 	p.mu.Unlock()
-	ticker := time.NewTicker(p.options.Interval)
+	ticker := time.NewTicker(p.Interval)
 	defer ticker.Stop()
 	for number := 1; ; number++ {
 		(&round{poller: p, number: number}).run(ctx)
@@ -84,27 +83,22 @@ func (p *Poller) Run(ctx context.Context) {
 	}
 }
 
-// QueryPushState returns the state of one stream, within the same budget, to confirm the end of
-// a push. It returns the errors of the provider's client. Providers report an end shortly
-// before their own state changes: query a second later. It is safe for concurrent use,
-// also while Run runs.
-func (p *Poller) QueryPushState(ctx context.Context, code string) (cloud.State, error) {
-	if p.options.Provider.PushState != nil {
-		state, err := p.options.Provider.PushState(ctx, code)
+// QueryIsOnline returns whether there is a push to a live code, within the same budget, to
+// confirm the end of a push. It returns the errors of the provider's client. Providers report
+// an end shortly before their own state changes: query a second later. It is safe for
+// concurrent use, also while Run runs.
+func (p *Poller) QueryIsOnline(ctx context.Context, code string) (isOnline bool, err error) {
+	if p.Provider.IsOnline != nil {
+		isOnline, err = p.Provider.IsOnline(ctx, code)
 		p.metrics.countQuery("one", err)
-		return state, err
+		return isOnline, err
 	}
-	state := cloud.Offline
-	err := p.options.Provider.ForEachOnline(ctx, func(onlineCode string) {
-		if onlineCode == code {
-			state = cloud.Online
-		}
-	})
+	err = p.Provider.ForEachOnline(ctx, func(onlineCode string) { isOnline = isOnline || onlineCode == code })
 	p.metrics.countQuery("list", err)
-	if err != nil && state != cloud.Online {
-		return 0, err
+	if isOnline {
+		err = nil // the codes read before an error are online still
 	}
-	return state, nil
+	return isOnline, err
 }
 
 // lastAnswerTime returns the time of the provider's latest response.
@@ -115,7 +109,7 @@ func (p *Poller) lastAnswerTime() time.Time {
 }
 
 // recordAnswerAndReportUnanswered records a response to a query that was sent at queriedAt. It reports
-// NoAnswer for unanswered queries between two responses: one before the query, and one to
+// PollFailed for unanswered queries between two responses: one before the query, and one to
 // a query after it. If these are too far apart, it was an outage of the provider.
 func (p *Poller) recordAnswerAndReportUnanswered(queriedAt time.Time) {
 	p.mu.Lock()
@@ -126,36 +120,40 @@ func (p *Poller) recordAnswerAndReportUnanswered(queriedAt time.Time) {
 			continue // a later response decides
 		}
 		delete(p.unanswered, session)
-		if p.answeredAt.Sub(q.previousAnswerAt) <= 2*p.options.Interval {
-			p.reportLocked(q.target, NoAnswer)
+		if p.answeredAt.Sub(q.previousAnswerAt) <= 2*p.Interval {
+			p.reportLocked(q.target, presence.PollFailed)
 		}
 	}
 }
 
 // recordUnansweredQuery records a query without a response.
-func (p *Poller) recordUnansweredQuery(t Target, round int, previousAnswerAt time.Time) {
+func (p *Poller) recordUnansweredQuery(t presence.PollTarget, round int, previousAnswerAt time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.unanswered[t.Session] = unansweredQuery{t, previousAnswerAt, time.Now()}
 	p.lastPolls[t.Session] = lastPoll{round, p.lastPolls[t.Session].wasOnline}
 }
 
-// reportStatus records and reports the provider's response about a session.
-func (p *Poller) reportStatus(t Target, round int, status Status) {
+// reportAnswer records and reports the provider's response about a session.
+func (p *Poller) reportAnswer(t presence.PollTarget, round int, isOnline bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.unanswered, t.Session)
-	p.lastPolls[t.Session] = lastPoll{round, status == Online}
-	p.reportLocked(t, status)
+	p.lastPolls[t.Session] = lastPoll{round, isOnline}
+	if isOnline {
+		p.reportLocked(t, presence.PollOnline)
+	} else {
+		p.reportLocked(t, presence.PollOffline)
+	}
 }
 
-func (p *Poller) reportLocked(t Target, status Status) {
-	p.metrics.results.WithLabelValues(status.String()).Inc()
-	p.options.OnResult(Result{t.Session, t.Code, status})
+func (p *Poller) reportLocked(t presence.PollTarget, signal presence.Signal) {
+	p.metrics.results.WithLabelValues(statusLabels[signal]).Inc()
+	p.OnResult(t, signal)
 }
 
 // discardLastPollsExcept deletes the latest polls of all sessions except the targets.
-func (p *Poller) discardLastPollsExcept(targets []Target) {
+func (p *Poller) discardLastPollsExcept(targets []presence.PollTarget) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	retained := make(map[presence.Session]lastPoll, len(targets))
@@ -167,10 +165,10 @@ func (p *Poller) discardLastPollsExcept(targets []Target) {
 
 // sortByLastPoll sorts targets by their latest query, never queried ones first. Within one
 // round, those that were not online come first.
-func (p *Poller) sortByLastPoll(targets []Target) {
+func (p *Poller) sortByLastPoll(targets []presence.PollTarget) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	slices.SortStableFunc(targets, func(a, b Target) int {
+	slices.SortStableFunc(targets, func(a, b presence.PollTarget) int {
 		x, y := p.lastPolls[a.Session], p.lastPolls[b.Session]
 		switch {
 		case x.round != y.round || x.wasOnline == y.wasOnline:

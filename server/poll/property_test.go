@@ -10,11 +10,12 @@ import (
 
 	"pgregory.net/rapid"
 
+	"onair/presence"
 	"onair/server/cloud"
 )
 
-// TestResultsHaveEvidence: Offline follows the provider's response in the same round.
-// NoAnswer follows a query without response between two responses that are close together.
+// TestResultsHaveEvidence: PollOffline follows the provider's response in the same round.
+// PollFailed follows a query without response between two responses that are close together.
 func TestResultsHaveEvidence(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		seed := rapid.Uint64().Draw(r, "seed")
@@ -31,12 +32,12 @@ func TestResultsHaveEvidence(t *testing.T) {
 				c.ForEachOnline = provider.forEachOnline
 			}
 			if single {
-				c.PushState = provider.PushState
+				c.IsOnline = provider.IsOnline
 			}
 			var results int
-			p := NewPoller(Options{Provider: c, Interval: interval, Targets: func() []Target { return targets(n) }, OnResult: func(result Result) {
+			p := NewPoller(Options{Provider: c, Interval: interval, Targets: func() []presence.PollTarget { return targets(n) }, OnResult: func(target presence.PollTarget, signal presence.Signal) {
 				results++
-				provider.checkResult(t, result, single)
+				provider.checkResult(t, result{target, signal}, single)
 			}})
 			runFor(t, p, rounds(15))
 			if faultRate == 0 && results != 15*n {
@@ -74,26 +75,26 @@ func (p *randomProvider) nextFault() (isFault bool, delay time.Duration) {
 	return p.rng.Float64() < p.faultRate/4, delay
 }
 
-func (p *randomProvider) PushState(ctx context.Context, code string) (cloud.State, error) {
+func (p *randomProvider) IsOnline(ctx context.Context, code string) (bool, error) {
 	isFault, delay := p.nextFault()
 	if err := sleep(ctx, delay); err != nil {
-		return 0, err
+		return false, err
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if isFault {
 		p.unansweredAt[code] = append(p.unansweredAt[code], time.Now())
-		return 0, errDown
+		return false, errDown
 	}
 	if p.rng.IntN(10) == 0 && p.faultRate > 0 {
-		return 0, cloud.ErrRateLimited
+		return false, cloud.ErrRateLimited
 	}
 	p.answeredAt = append(p.answeredAt, time.Now())
 	if p.rng.IntN(2) == 0 {
-		return cloud.Online, nil
+		return true, nil
 	}
 	p.offlineAt[code] = time.Now()
-	return cloud.Offline, nil
+	return false, nil
 }
 
 func (p *randomProvider) forEachOnline(ctx context.Context, yield func(string)) error {
@@ -125,18 +126,18 @@ func (p *randomProvider) readList(isFault bool) (online []string, err error) {
 	return online, nil
 }
 
-func (p *randomProvider) checkResult(t *testing.T, result Result, single bool) {
+func (p *randomProvider) checkResult(t *testing.T, result result, single bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := time.Now()
-	switch result.Status {
-	case Offline:
+	switch result.signal {
+	case presence.PollOffline:
 		if respondedAt := p.offlineAt[result.Code]; !respondedAt.Equal(now) {
-			t.Errorf("%s is Offline, the response came %v ago", result.Code, now.Sub(respondedAt))
+			t.Errorf("%s is PollOffline, the response came %v ago", result.Code, now.Sub(respondedAt))
 		}
-	case NoAnswer:
+	case presence.PollFailed:
 		if !single {
-			t.Error("NoAnswer without single queries")
+			t.Error("PollFailed without single queries")
 		}
 		unanswered := p.unansweredAt[result.Code]
 		before, delay := false, false
@@ -146,7 +147,7 @@ func (p *randomProvider) checkResult(t *testing.T, result Result, single bool) {
 			delay = delay || at.Equal(now)
 		}
 		if !before || !delay {
-			t.Errorf("%s is NoAnswer: responses before %v, after %v", result.Code, before, delay)
+			t.Errorf("%s is PollFailed: responses before %v, after %v", result.Code, before, delay)
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"onair/presence"
 	"onair/server/cloud"
 )
 
@@ -35,20 +36,20 @@ type round struct {
 
 func (r *round) run(parent context.Context) {
 	p := r.poller
-	startedAt, requestsBefore := time.Now(), p.options.Provider.Budget.RequestCount()
-	ctx, cancel := context.WithDeadline(parent, startedAt.Add(p.options.Interval))
+	startedAt, requestsBefore := time.Now(), p.Provider.Budget.RequestCount()
+	ctx, cancel := context.WithDeadline(parent, startedAt.Add(p.Interval))
 	defer cancel()
 
-	targets := p.options.Targets()
+	targets := p.Targets()
 	p.discardLastPollsExcept(targets)
 	missing, isComplete := targets, false
-	if p.options.Provider.ForEachOnline != nil && len(targets) > 0 {
+	if p.Provider.ForEachOnline != nil && len(targets) > 0 {
 		missing, isComplete = r.queryList(ctx, targets)
 	}
 	relevant := targetsWhereOfflineCounts(missing)
 	switch {
 	case len(relevant) == 0:
-	case p.options.Provider.PushState != nil:
+	case p.Provider.IsOnline != nil:
 		r.spreadQueries(ctx, relevant)
 	case isComplete:
 		r.reportOfflineBySecondList(ctx, relevant)
@@ -60,20 +61,20 @@ func (r *round) run(parent context.Context) {
 	open := len(targetsWhereOfflineCounts(targets)) - int(r.answered.Load())
 	m := p.metrics
 	m.roundDuration.Observe(time.Since(startedAt).Seconds())
-	m.budgetShare.Set(float64(p.options.Provider.Budget.RequestCount()-requestsBefore) / (p.options.Provider.Budget.Rate() * p.options.Interval.Seconds()))
+	m.budgetShare.Set(float64(p.Provider.Budget.RequestCount()-requestsBefore) / (p.Provider.Budget.Rate() * p.Interval.Seconds()))
 	m.openSessions.Set(float64(open))
 	if open == 0 {
 		m.lastCompleteRound.SetToCurrentTime()
 	}
 	if r.firstErr != nil {
-		p.options.Logger.Warn().Err(r.firstErr).Int64("failed", r.failed.Load()).Int64("answered", r.answered.Load()).Int("open", open).
+		p.Logger.Warn().Err(r.firstErr).Int64("failed", r.failed.Load()).Int64("answered", r.answered.Load()).Int("open", open).
 			Msg("poll queries failed")
 	}
 }
 
 // targetsWhereOfflineCounts returns the targets that matter.
-func targetsWhereOfflineCounts(targets []Target) []Target {
-	return slices.DeleteFunc(slices.Clone(targets), func(t Target) bool { return !t.OfflineCounts })
+func targetsWhereOfflineCounts(targets []presence.PollTarget) []presence.PollTarget {
+	return slices.DeleteFunc(slices.Clone(targets), func(t presence.PollTarget) bool { return !t.OfflineCounts })
 }
 
 // recordQueryResult counts a query, and keeps the first error for the log.
@@ -88,19 +89,19 @@ func (r *round) recordQueryResult(kind string, err error) {
 	r.firstErr = cmp.Or(r.firstErr, err)
 }
 
-func (r *round) reportStatus(t Target, status Status) {
+func (r *round) reportAnswer(t presence.PollTarget, isOnline bool) {
 	if t.OfflineCounts {
 		r.answered.Add(1)
 	}
-	r.poller.reportStatus(t, r.number, status)
+	r.poller.reportAnswer(t, r.number, isOnline)
 }
 
 // queryList reads the list and reports the targets in it as online. It does so page by
 // page, because the begin of a long list is old at its end. It returns the other targets,
 // and whether the list was complete. It takes at most half of the interval, to leave time
 // for single queries.
-func (r *round) queryList(ctx context.Context, targets []Target) (missing []Target, isComplete bool) {
-	listCtx, cancel := context.WithTimeout(ctx, r.poller.options.Interval/2)
+func (r *round) queryList(ctx context.Context, targets []presence.PollTarget) (missing []presence.PollTarget, isComplete bool) {
+	listCtx, cancel := context.WithTimeout(ctx, r.poller.Interval/2)
 	defer cancel()
 	queriedAt := time.Now()
 	missing, err := r.reportOnlineByList(listCtx, targets)
@@ -116,16 +117,16 @@ func (r *round) queryList(ctx context.Context, targets []Target) (missing []Targ
 
 // reportOnlineByList reads the list, reports the targets in it as online, and returns the others
 // in their order.
-func (r *round) reportOnlineByList(ctx context.Context, targets []Target) (missing []Target, err error) {
+func (r *round) reportOnlineByList(ctx context.Context, targets []presence.PollTarget) (missing []presence.PollTarget, err error) {
 	indexByCode := make(map[string]int, len(targets))
 	for i, t := range targets {
 		indexByCode[t.Code] = i
 	}
 	online := make([]bool, len(targets))
-	err = r.poller.options.Provider.ForEachOnline(ctx, func(code string) {
+	err = r.poller.Provider.ForEachOnline(ctx, func(code string) {
 		if i, ok := indexByCode[code]; ok && !online[i] {
 			online[i] = true
-			r.reportStatus(targets[i], Online)
+			r.reportAnswer(targets[i], true)
 		}
 	})
 	for i, t := range targets {
@@ -138,7 +139,7 @@ func (r *round) reportOnlineByList(ctx context.Context, targets []Target) (missi
 
 // reportOfflineBySecondList reads the list a second time for targets that were missing: a push that
 // began during the first read is in the second list.
-func (r *round) reportOfflineBySecondList(ctx context.Context, missing []Target) {
+func (r *round) reportOfflineBySecondList(ctx context.Context, missing []presence.PollTarget) {
 	stillMissing, err := r.reportOnlineByList(ctx, missing)
 	if ctx.Err() != nil {
 		return
@@ -146,18 +147,18 @@ func (r *round) reportOfflineBySecondList(ctx context.Context, missing []Target)
 	r.recordQueryResult("list", err)
 	if err == nil {
 		for _, t := range stillMissing {
-			r.reportStatus(t, Offline)
+			r.reportAnswer(t, false)
 		}
 	}
 }
 
 // spreadQueries queries the targets one by one, evenly over the rest of the interval.
-func (r *round) spreadQueries(ctx context.Context, targets []Target) {
+func (r *round) spreadQueries(ctx context.Context, targets []presence.PollTarget) {
 	r.poller.sortByLastPoll(targets)
 	startedAt := time.Now()
 	deadline, _ := ctx.Deadline()
 	gap := deadline.Sub(startedAt) * queryShare / 100 / time.Duration(len(targets))
-	queries := make(chan Target)
+	queries := make(chan presence.PollTarget)
 	var wg sync.WaitGroup
 	for range min(maxConcurrentQueries, len(targets)) {
 		wg.Go(func() {
@@ -180,9 +181,9 @@ func (r *round) spreadQueries(ctx context.Context, targets []Target) {
 }
 
 // queryOne queries one target.
-func (r *round) queryOne(ctx context.Context, t Target) {
+func (r *round) queryOne(ctx context.Context, t presence.PollTarget) {
 	queriedAt, previousAnswerAt := time.Now(), r.poller.lastAnswerTime()
-	state, err := r.poller.options.Provider.PushState(ctx, t.Code)
+	isOnline, err := r.poller.Provider.IsOnline(ctx, t.Code)
 	if err != nil && ctx.Err() != nil || errors.Is(err, cloud.ErrBudgetWait) {
 		return // the round ended before the request or its response
 	}
@@ -193,11 +194,7 @@ func (r *round) queryOne(ctx context.Context, t Target) {
 		r.poller.recordUnansweredQuery(t, r.number, previousAnswerAt)
 	default:
 		r.poller.recordAnswerAndReportUnanswered(queriedAt)
-		if state == cloud.Online {
-			r.reportStatus(t, Online)
-		} else {
-			r.reportStatus(t, Offline)
-		}
+		r.reportAnswer(t, isOnline)
 	}
 }
 

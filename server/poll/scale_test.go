@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
+	"onair/presence"
 	"onair/server/cloud"
 	"onair/server/cloud/cloudtest"
 )
@@ -24,7 +25,7 @@ func newTencent(t *testing.T) (*cloudtest.Tencent, Provider) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return sim, Provider{ForEachOnline: client.ForEachOnline, PushState: client.PushState, Budget: budget}
+	return sim, Provider{ForEachOnline: client.ForEachOnline, IsOnline: client.IsOnline, Budget: budget}
 }
 
 // requireWithinBudget checks that no period has more calls than the budget permits.
@@ -53,10 +54,10 @@ func TestTwentyThousand(t *testing.T) {
 		var recorded resultRecorder
 		reg := prometheus.NewRegistry()
 		all := targets(n)
-		p := NewPoller(Options{Provider: c, Interval: interval, Targets: func() []Target { return all }, OnResult: recorded.record, Logger: zerolog.Nop(), Metrics: reg})
+		p := NewPoller(Options{Provider: c, Interval: interval, Targets: func() []presence.PollTarget { return all }, OnResult: recorded.record, Logger: zerolog.Nop(), Metrics: reg})
 		runFor(t, p, rounds(nRounds))
 		for i := range n {
-			want, got := [2]int{nRounds, 0}, [2]int{recorded.count(i, Online), recorded.count(i, Offline)}
+			want, got := [2]int{nRounds, 0}, [2]int{recorded.count(i, presence.PollOnline), recorded.count(i, presence.PollOffline)}
 			if i >= n-ended {
 				want = [2]int{0, nRounds}
 			}
@@ -127,11 +128,11 @@ func TestListFails(t *testing.T) {
 		p := newPoller(c, n, &recorded)
 		runFor(t, p, rounds(4)) // three without a list, with about 2500 queries each
 		requireWithinBudget(t, sim.Calls(), 50)
-		if recorded.total(Offline)+recorded.total(NoAnswer) != 0 {
-			t.Errorf("%d offline, %d without answer", recorded.total(Offline), recorded.total(NoAnswer))
+		if recorded.total(presence.PollOffline)+recorded.total(presence.PollFailed) != 0 {
+			t.Errorf("%d offline, %d without answer", recorded.total(presence.PollOffline), recorded.total(presence.PollFailed))
 		}
 		for i := range n {
-			if recorded.count(i, Online) < 2 {
+			if recorded.count(i, presence.PollOnline) < 2 {
 				t.Fatalf("session %d has no result in three rounds", i)
 			}
 		}
@@ -139,7 +140,7 @@ func TestListFails(t *testing.T) {
 }
 
 // TestProviderLimit: a provider whose limit is below the budget gets fewer requests, and no
-// session is Offline or NoAnswer for that.
+// session is PollOffline or PollFailed for that.
 func TestProviderLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const n = 500
@@ -149,13 +150,13 @@ func TestProviderLimit(t *testing.T) {
 			sim.SetOnline(code(i))
 		}
 		var recorded resultRecorder
-		runFor(t, newPoller(Provider{PushState: c.PushState, Budget: c.Budget}, n, &recorded), rounds(5))
-		if recorded.total(Offline)+recorded.total(NoAnswer) != 0 {
-			t.Errorf("%d offline, %d without answer", recorded.total(Offline), recorded.total(NoAnswer))
+		runFor(t, newPoller(Provider{IsOnline: c.IsOnline, Budget: c.Budget}, n, &recorded), rounds(5))
+		if recorded.total(presence.PollOffline)+recorded.total(presence.PollFailed) != 0 {
+			t.Errorf("%d offline, %d without answer", recorded.total(presence.PollOffline), recorded.total(presence.PollFailed))
 		}
 		for i := range n {
-			if recorded.count(i, Online) < 3 {
-				t.Fatalf("session %d has %d results in five rounds", i, recorded.count(i, Online))
+			if recorded.count(i, presence.PollOnline) < 3 {
+				t.Fatalf("session %d has %d results in five rounds", i, recorded.count(i, presence.PollOnline))
 			}
 		}
 		calls := len(sim.Calls())
@@ -189,7 +190,7 @@ func TestFaults(t *testing.T) {
 			runFor(t, newPoller(c, n, &recorded), rounds(10))
 			requireWithinBudget(t, sim.Calls(), 50)
 			for i := range n {
-				online, offline := recorded.count(i, Online), recorded.count(i, Offline)
+				online, offline := recorded.count(i, presence.PollOnline), recorded.count(i, presence.PollOffline)
 				if i < n/2 && (offline > 0 || online < 2) || i >= n/2 && (online > 0 || offline < 2) {
 					t.Fatalf("fault %d: session %d is online %d times and offline %d", fault, i, online, offline)
 				}
@@ -211,8 +212,8 @@ func TestQueryNowDuringRound(t *testing.T) {
 		for range 8 {
 			time.Sleep(7 * time.Second)
 			began := time.Now()
-			if state, err := p.QueryPushState(ctx, "8888_alice"); state != cloud.Online || err != nil {
-				t.Errorf("%v, %v", state, err)
+			if isOnline, err := p.QueryIsOnline(ctx, "8888_alice"); !isOnline || err != nil {
+				t.Errorf("%v, %v", isOnline, err)
 			}
 			if took := time.Since(began); took > 4*time.Second {
 				t.Errorf("a response after %v", took)
