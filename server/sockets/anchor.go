@@ -3,7 +3,7 @@ package sockets
 import (
 	"context"
 	"slices"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"onair/hub"
@@ -24,9 +24,8 @@ type anchor struct {
 
 	sessions []presence.Session // that Attachments may have for this socket; guarded by Attachments.mu
 
-	mu         sync.Mutex  // guards all below
-	attachment *attachment // nil: this socket is not attached to a session
-	isStopping bool        // the client has sent stop and has no answer yet
+	attachment atomic.Pointer[attachment] // nil: this socket is not attached to a session
+	isStopping atomic.Bool                // the client has sent stop and has no answer yet
 }
 
 // attachment is the session that a socket is attached to. It does not change: a change
@@ -57,41 +56,17 @@ func (a *anchor) checkNewIdentity(current, next auth.Identity) error {
 // onClose ends the attachment. The session goes on until enough beats are missed.
 func (a *anchor) onClose() {
 	a.server.Attachments.removeAnchor(a)
-	if att := a.currentAttachment(); att != nil {
+	if att := a.attachment.Load(); att != nil {
 		a.server.Node.Enqueue(&presence.Observe{
 			Session: att.session, Source: presence.FromSocket, Signal: presence.Detached, Socket: a.id, Detail: a.id,
 		})
 	}
 }
 
-// currentAttachment is nil when the socket is not attached.
-func (a *anchor) currentAttachment() *attachment {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.attachment
-}
-
-func (a *anchor) setAttachment(att *attachment) {
-	a.mu.Lock()
-	a.attachment = att
-	a.mu.Unlock()
-}
-
-// replaceAttachment replaces old by next, unless the log has changed the attachment since.
-func (a *anchor) replaceAttachment(old, next *attachment) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.attachment == old {
-		a.attachment = next
-	}
-}
-
 // onSessionEnded is called when the log has the end of the session.
 func (a *anchor) onSessionEnded(ended *presence.Ended) {
-	a.mu.Lock()
-	wasStopping := a.isStopping
-	a.attachment, a.isStopping = nil, false
-	a.mu.Unlock()
+	wasStopping := a.isStopping.Swap(false)
+	a.attachment.Store(nil)
 	if ended.Reason == presence.Stopped && wasStopping {
 		return // the answer to stop reports the end
 	}
@@ -108,60 +83,62 @@ func (a *anchor) onSessionEnded(ended *presence.Ended) {
 
 // onSocketReplaced is called when the log has attached another socket to the session.
 func (a *anchor) onSocketReplaced() {
-	a.setAttachment(nil)
+	a.attachment.Store(nil)
 	a.Close(wire.CloseTakenOver, "the session was resumed on another socket")
 }
 
 // onSessionLost is called when the log has lost the session. The next message about it is
 // answered with session_gone, and the client may start a new one.
-func (a *anchor) onSessionLost() { a.setAttachment(nil) }
+func (a *anchor) onSessionLost() { a.attachment.Store(nil) }
 
 // sendSettings sends a new interval, in milliseconds. It applies from the next beat on.
 func (a *anchor) sendSettings(interval int64) {
-	a.mu.Lock()
-	if a.attachment != nil {
-		next := *a.attachment
+	for {
+		att := a.attachment.Load()
+		if att == nil {
+			break
+		}
+		next := *att
 		next.hasNewSettings = true
-		a.attachment = &next
+		if a.attachment.CompareAndSwap(att, &next) {
+			break
+		}
 	}
-	a.mu.Unlock()
 	a.Send(&wire.Settings{HeartbeatMS: interval})
 }
 
 // handleRequest handles one message. Every message counts as a beat.
-func (a *anchor) handleRequest(ctx context.Context, m wire.Message) error {
-	att := a.currentAttachment()
+func (a *anchor) handleRequest(ctx context.Context, message wire.Message) error {
+	att := a.attachment.Load()
 	isPending, isRenewed := false, true // isPending: the beat may not reach the log
 	if att != nil {
 		isPending, isRenewed = a.server.Node.Beat(att.lease)
 	}
-	switch m := m.(type) {
-	case *wire.Beat:
-		if !isRenewed {
-			if att, isPending = a.renewLease(ctx, att); att == nil {
-				return sessionGoneError()
-			}
-		}
-		return a.handleBeat(m, att, isPending)
+	switch m := message.(type) {
 	case *wire.Auth:
 		return a.replaceIdentity(ctx, m)
 	case *wire.Start:
 		return a.handleStart(ctx, m, att)
 	case *wire.Resume:
 		return a.handleResume(ctx, m, att)
+	}
+	if _, isBeat := message.(*wire.Beat); isBeat && !isRenewed {
+		att, isPending = a.renewLease(ctx, att)
+	}
+	if att == nil {
+		return &wire.Error{Code: wire.CodeSessionGone, Message: "this socket has no session"}
+	}
+	switch m := message.(type) {
+	case *wire.Beat:
+		a.handleBeat(m, att, isPending)
 	case *wire.Update:
 		return a.handleUpdate(ctx, m, att)
 	case *wire.PushRequest:
-		return a.handlePushRequest(m, att)
+		a.Send(&wire.Pushed{ID: m.ID, Push: a.server.URLs.PushURLs(att.code)})
 	case *wire.Stop:
 		return a.handleStop(ctx, m, att)
 	}
 	return nil
-}
-
-// sessionGoneError is the answer to a message that needs a session.
-func sessionGoneError() error {
-	return &wire.Error{Code: wire.CodeSessionGone, Message: "this socket has no session"}
 }
 
 // renewLease renews the lease by the session, when this node was not the last to renew it:
@@ -177,14 +154,11 @@ func (a *anchor) renewLease(ctx context.Context, att *attachment) (renewed *atta
 	}
 	next := *att
 	next.lease, next.leaseDuration = result.Lease, result.TTL
-	a.replaceAttachment(att, &next)
+	a.attachment.CompareAndSwap(att, &next) // unless the log has changed it since
 	return &next, isPending
 }
 
-func (a *anchor) handleBeat(m *wire.Beat, att *attachment, isPending bool) error {
-	if att == nil {
-		return sessionGoneError()
-	}
+func (a *anchor) handleBeat(m *wire.Beat, att *attachment, isPending bool) {
 	now := time.Now()
 	a.server.Broadcasts.CountBeat(now.Sub(a.lastBeat), &att.settings)
 	a.lastBeat = now
@@ -197,7 +171,6 @@ func (a *anchor) handleBeat(m *wire.Beat, att *attachment, isPending bool) error
 	}
 	a.ackBuffer = wire.AppendAck(a.ackBuffer[:0], &ack)
 	a.Socket.Send(slices.Clone(a.ackBuffer))
-	return nil
 }
 
 // adoptSettings lets the lease run by the new settings, which the client beats by now.
@@ -208,7 +181,7 @@ func (a *anchor) adoptSettings(att *attachment) {
 	if next.leaseDuration != 0 {
 		next.leaseDuration = s.Missed*s.Interval + s.Grace
 	}
-	a.replaceAttachment(att, &next)
+	a.attachment.CompareAndSwap(att, &next) // unless the log has changed it since
 	a.server.Node.Enqueue(&presence.AdoptSettings{Session: att.session})
 }
 
@@ -246,13 +219,13 @@ func (a *anchor) startOrResume(ctx context.Context, id wire.ID, command presence
 		return err
 	}
 	st := result.Stream
-	a.setAttachment(&attachment{
+	a.attachment.Store(&attachment{
 		session: st.Session, code: st.Code, lease: result.Lease, leaseDuration: result.TTL, settings: broadcasts.Settings(),
 	})
 	a.lastBeat = time.Now()
 	isAttached, isReplaced := a.server.Attachments.confirmAttachment(a, st.Session, a.server.Node)
 	if !isAttached {
-		a.setAttachment(nil)
+		a.attachment.Store(nil)
 	}
 	a.Send(&wire.Started{
 		ID: id, Stream: hub.Entry(st), Session: st.Session.String(), Push: a.server.URLs.PushURLs(st.Code),
@@ -264,9 +237,6 @@ func (a *anchor) startOrResume(ctx context.Context, id wire.ID, command presence
 }
 
 func (a *anchor) handleUpdate(ctx context.Context, m *wire.Update, att *attachment) error {
-	if att == nil {
-		return sessionGoneError()
-	}
 	command := broadcast.NewUpdate(m, att.session)
 	command.Socket = a.id
 	result, err := a.server.Broadcasts.Do(ctx, command)
@@ -277,36 +247,19 @@ func (a *anchor) handleUpdate(ctx context.Context, m *wire.Update, att *attachme
 	return nil
 }
 
-func (a *anchor) handlePushRequest(m *wire.PushRequest, att *attachment) error {
-	if att == nil {
-		return sessionGoneError()
-	}
-	a.Send(&wire.Pushed{ID: m.ID, Push: a.server.URLs.PushURLs(att.code)})
-	return nil
-}
-
 func (a *anchor) handleStop(ctx context.Context, m *wire.Stop, att *attachment) error {
-	if att == nil {
-		return sessionGoneError()
-	}
-	a.setStopping(true)
+	a.isStopping.Store(true)
 	result, err := a.server.Broadcasts.Do(ctx, &presence.Stop{
 		Session: att.session, Reason: presence.Stopped, By: a.currentIdentity().Subject, Socket: a.id,
 	})
 	if err == nil {
 		a.server.Attachments.detachSession(a, att.session)
 	}
-	a.setStopping(false)
+	a.isStopping.Store(false)
 	if err != nil {
 		return err
 	}
-	a.setAttachment(nil)
+	a.attachment.Store(nil)
 	a.Send(&wire.Stopped{ID: m.ID, Summary: *broadcast.Summary(result.Ended)})
 	return nil
-}
-
-func (a *anchor) setStopping(isStopping bool) {
-	a.mu.Lock()
-	a.isStopping = isStopping
-	a.mu.Unlock()
 }

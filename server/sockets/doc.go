@@ -7,6 +7,5 @@
 //
 // One goroutine at a time reads a socket and owns the fields of reader. Where the Poller
 // watches sockets, no goroutine exists between messages. The goroutine that applies the log
-// calls Attachments, which calls anchors with its lock held. So anchor.mu is locked inside
-// Attachments.mu, never the other way round. Sending never blocks.
+// calls Attachments, which calls anchors with its lock held. Sending never blocks.
 package sockets
