@@ -18,47 +18,34 @@ type Providers struct {
 	Recordings RecordingLister // nil: recordings are not imported
 }
 
-// providerClient is the client of a provider, by purpose.
-type providerClient struct {
-	poll       poll.Provider
-	moderator  Moderator
-	recordings RecordingLister // nil: the provider has no list of recordings
-}
-
 // RecordingLister calls onRecording for each recording of a live code that the provider has
 // between two times.
 type RecordingLister func(ctx context.Context, code string, from, to time.Time, onRecording func(presence.Recording)) error
 
-// newProviderClient makes the client of a provider. The error names what is configured wrong.
-func newProviderClient(provider string, cfg *config.Config, budget *cloud.Budget) (providerClient, error) {
+// newProviderClient makes the client of a provider, for all purposes that it supports. The
+// error names what is configured wrong.
+func newProviderClient(provider string, cfg *config.Config, budget *cloud.Budget) (p Providers, err error) {
 	c, o := &cfg.Cloud, cloud.Options{Budget: budget}
+	p.Poll = &poll.Provider{Budget: budget}
 	switch provider {
 	case config.Tencent:
 		t, err := cloud.NewTencent(cloud.TencentConfig{
 			SecretID: c.SecretID, SecretKey: c.SecretKey.Reveal(), Domain: cfg.Push.Domain, App: cfg.Push.App, URL: c.URL, VODURL: c.VODURL, VODApp: c.VODAppID,
 		}, o)
-		if err != nil {
-			return providerClient{}, err
-		}
-		return providerClient{poll.Provider{ForEachOnline: t.ForEachOnline, IsOnline: t.IsOnline, Budget: budget}, t, t.ForEachRecording}, nil
+		p.Poll.ForEachOnline, p.Poll.IsOnline, p.Moderator, p.Recordings = t.ForEachOnline, t.IsOnline, t, t.ForEachRecording
+		return p, err
 	case config.TencentLegacy:
 		t, err := cloud.NewTencentLegacy(cloud.LegacyConfig{AppID: c.AppID, Key: c.APIKey.Reveal(), URL: c.URL}, o)
-		if err != nil {
-			return providerClient{}, err
-		}
-		return providerClient{poll.Provider{IsOnline: t.IsOnline, Budget: budget}, t, t.ForEachRecording}, nil
+		p.Poll.IsOnline, p.Moderator, p.Recordings = t.IsOnline, t, t.ForEachRecording
+		return p, err
 	case config.SRS:
 		srs, err := cloud.NewSRS(c.URL, cfg.Push.App, o)
-		if err != nil {
-			return providerClient{}, err
-		}
-		return providerClient{poll.Provider{ForEachOnline: srs.ForEachOnline, Budget: budget}, srs, nil}, nil
+		p.Poll.ForEachOnline, p.Moderator = srs.ForEachOnline, srs
+		return p, err
 	}
 	nginx, err := cloud.NewNginxRTMP(c.URL, c.ControlURL, cfg.Push.App, o)
-	if err != nil {
-		return providerClient{}, err
-	}
-	return providerClient{poll.Provider{ForEachOnline: nginx.ForEachOnline, Budget: budget}, nginx, nil}, nil
+	p.Poll.ForEachOnline, p.Moderator = nginx.ForEachOnline, nginx
+	return p, err
 }
 
 // NewProviders makes the clients of the configured providers, which share one budget. The error
@@ -67,20 +54,20 @@ func NewProviders(cfg *config.Config) (p Providers, err error) {
 	budget := cloud.NewBudget(cfg.Poll.Rate)
 	for _, use := range []struct {
 		key, provider string
-		assign        func(providerClient)
+		assign        func(client Providers)
 	}{
-		{"poll.provider", cfg.Poll.Provider, func(c providerClient) { p.Poll = &c.poll }},
-		{"moderation.provider", cfg.Moderation.Provider, func(c providerClient) { p.Moderator = c.moderator }},
-		{"recordings.provider", cfg.Recordings.Provider, func(c providerClient) { p.Recordings = c.recordings }},
+		{"poll.provider", cfg.Poll.Provider, func(client Providers) { p.Poll = client.Poll }},
+		{"moderation.provider", cfg.Moderation.Provider, func(client Providers) { p.Moderator = client.Moderator }},
+		{"recordings.provider", cfg.Recordings.Provider, func(client Providers) { p.Recordings = client.Recordings }},
 	} {
 		if use.provider == "" {
 			continue
 		}
-		c, err := newProviderClient(use.provider, cfg, budget)
+		client, err := newProviderClient(use.provider, cfg, budget)
 		if err != nil {
 			return p, fmt.Errorf("%s: %w", use.key, err)
 		}
-		use.assign(c)
+		use.assign(client)
 	}
 	return p, nil
 }

@@ -26,8 +26,8 @@ func (p *Dispatcher) attemptEvent(ctx context.Context, q *codeQueue, e *openEven
 	}
 	// The report comes before the next event of the queue, so the results of a live code
 	// are in order.
-	p.onResult(result.eventID, result.isDead, result.reason)
-	p.sender.metrics.countResult(e.Type, result.isDead)
+	p.onResult(result.eventID, result.failure)
+	p.sender.metrics.countResult(e.Type, result.failure)
 	p.finishEvent(q, result, attempt, isProbe, now)
 }
 
@@ -37,7 +37,7 @@ func (p *Dispatcher) finalResult(e *Event, attempt attemptResult, now time.Time)
 	case attempt.delivered:
 		return &deliveryResult{eventID: e.ID}
 	case attempt.rejected:
-		return &deliveryResult{eventID: e.ID, isDead: true, reason: attempt.reason}
+		return &deliveryResult{eventID: e.ID, failure: attempt.reason}
 	case !now.Before(p.retryDeadline(e)):
 		return p.expiredResult(e, attempt.reason)
 	}
@@ -46,7 +46,7 @@ func (p *Dispatcher) finalResult(e *Event, attempt attemptResult, now time.Time)
 
 // expiredResult returns the result of an event after its deadline.
 func (p *Dispatcher) expiredResult(e *Event, lastReason string) *deliveryResult {
-	return &deliveryResult{eventID: e.ID, isDead: true, reason: fmt.Sprintf("not delivered within %v: %s", p.sender.retry, lastReason)}
+	return &deliveryResult{eventID: e.ID, failure: fmt.Sprintf("not delivered within %v: %s", p.sender.Retry, lastReason)}
 }
 
 // finishEvent removes an event that has a result, and makes the next one of its queue
@@ -63,7 +63,7 @@ func (p *Dispatcher) finishEvent(q *codeQueue, result *deliveryResult, attempt a
 // scheduleRetry delays a queue by the backoff, but not beyond the deadline of its first
 // event. A pause that the back end requested applies to all queues, by the breaker.
 func (p *Dispatcher) scheduleRetry(q *codeQueue, e *openEvent, attempt attemptResult, isProbe bool, now time.Time) {
-	p.sender.log.Debug().Str("event", e.ID).Str("type", string(e.Type)).Int("attempt", e.failedAttempts+1).Str("reason", attempt.reason).
+	p.sender.Logger.Debug().Str("event", e.ID).Str("type", string(e.Type)).Int("attempt", e.failedAttempts+1).Str("reason", attempt.reason).
 		Msg("webhook delivery failed, retrying")
 	p.finishAttempt(q, attempt, isProbe, now, func() {
 		q.retryAt = now.Add(min(jitteredBackoff(e.failedAttempts, maxBackoff), p.retryDeadline(&e.Event).Sub(now)))
@@ -89,9 +89,9 @@ func (p *Dispatcher) finishAttempt(q *codeQueue, attempt attemptResult, isProbe 
 	p.mu.Unlock()
 	switch {
 	case isDown && !wasDown:
-		p.sender.log.Warn().Err(errors.New(attempt.reason)).Msg("webhook back end down, probing")
+		p.sender.Logger.Warn().Err(errors.New(attempt.reason)).Msg("webhook back end down, probing")
 	case wasDown && !isDown:
-		p.sender.log.Info().Msg("webhook back end recovered")
+		p.sender.Logger.Info().Msg("webhook back end recovered")
 	}
 	p.wakeRun()
 }

@@ -176,7 +176,7 @@ func newDispatcherTest(t testing.TB, respond func(request) response) *dispatcher
 	s := &dispatcherTest{t: t, backEnd: &backEnd{respond: respond}, reg: prometheus.NewRegistry(), logOutput: &logBuffer{}}
 	endpoint := newEndpoint(t, "https://app.example.com/hook")
 	s.sender = NewSender(Options{
-		Endpoint: func() *Endpoint { return endpoint }, Transport: s.backEnd, Metrics: s.reg, Logger: zerolog.New(s.logOutput).Level(zerolog.InfoLevel),
+		Retry: 24 * time.Hour, Endpoint: func() *Endpoint { return endpoint }, Transport: s.backEnd, Metrics: s.reg, Logger: zerolog.New(s.logOutput).Level(zerolog.InfoLevel),
 	})
 	s.startDispatcher()
 	return s
@@ -198,10 +198,10 @@ func (s *dispatcherTest) startDispatcher() {
 }
 
 // recordResult is the OnResult of the dispatcher.
-func (s *dispatcherTest) recordResult(id string, isDead bool, reason string) {
+func (s *dispatcherTest) recordResult(id, failure string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.recorded = append(s.recorded, deliveryResult{eventID: id, isDead: isDead, reason: reason})
+	s.recorded = append(s.recorded, deliveryResult{eventID: id, failure: failure})
 }
 
 // results returns the results so far.

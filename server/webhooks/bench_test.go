@@ -32,10 +32,10 @@ func BenchmarkDeliver(b *testing.B) {
 
 func benchDeliver(b *testing.B, url string, transport http.RoundTripper) {
 	endpoint := newEndpoint(b, url)
-	sender := NewSender(Options{Endpoint: func() *Endpoint { return endpoint }, Transport: transport})
+	sender := NewSender(Options{Retry: 24 * time.Hour, Endpoint: func() *Endpoint { return endpoint }, Transport: transport})
 	var open sync.WaitGroup
 	ctx, cancel := cancelableContext()
-	dispatcher := sender.NewDispatcher(func(string, bool, string) { open.Done() })
+	dispatcher := sender.NewDispatcher(func(_, _ string) { open.Done() })
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -64,10 +64,10 @@ func BenchmarkMillionOpen(b *testing.B) {
 		for i := range events {
 			events[i] = event(fmt.Sprint("8888_", i), i)
 		}
-		s := NewSender(Options{Endpoint: func() *Endpoint { return endpoint }, Transport: roundTripper(func(*http.Request) (*http.Response, error) {
+		s := NewSender(Options{Retry: 24 * time.Hour, Endpoint: func() *Endpoint { return endpoint }, Transport: roundTripper(func(*http.Request) (*http.Response, error) {
 			return nil, errConnection
 		})})
-		dispatcher := s.NewDispatcher(func(string, bool, string) {})
+		dispatcher := s.NewDispatcher(func(_, _ string) {})
 		ctx, cancel := cancelableContext()
 		done := make(chan struct{})
 		heapBefore := heapInUse()

@@ -149,7 +149,7 @@ func TestExpiryWhileDown(t *testing.T) {
 			if code, ok := strings.CutSuffix(d.eventID, "-1"); ok && !seen[code+"-0"] {
 				t.Errorf("%s is dead before its predecessor", d.eventID)
 			}
-			if seen[d.eventID] || !d.isDead || d.reason != "not delivered within 24h0m0s: no response: connection reset" {
+			if seen[d.eventID] || d.failure == "" || d.failure != "not delivered within 24h0m0s: no response: connection reset" {
 				t.Fatalf("results: %+v", d)
 			}
 			seen[d.eventID] = true
@@ -210,7 +210,7 @@ func TestExpiryDuringAttempt(t *testing.T) {
 		}
 		p.giveUpOverdueEventsWhileDown(time.Now().Add(25 * time.Hour))
 		p.reportResults()
-		if got := s.results(); len(got) != 2 || got[0].isDead || !got[1].isDead {
+		if got := s.results(); len(got) != 2 || got[0].failure != "" || got[1].failure == "" {
 			t.Errorf("results: %+v", got)
 		}
 	})

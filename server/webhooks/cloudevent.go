@@ -26,16 +26,19 @@ type envelope struct {
 	Data            any       `json:"data"`
 }
 
+// eventSource is the source of all events, which must be the same on all nodes.
+const eventSource = "/onair"
+
 // timeFormat is RFC 3339 with milliseconds.
 const timeFormat = "2006-01-02T15:04:05.000Z07:00"
 
 // encodeCloudEvent returns the event as a CloudEvent in JSON.
-func (e *Event) encodeCloudEvent(source string) []byte {
+func (e *Event) encodeCloudEvent() []byte {
 	var b bytes.Buffer
 	w := json.NewEncoder(&b)
 	w.SetEscapeHTML(false)
 	_ = w.Encode(envelope{ // all members can be encoded
-		SpecVersion: "1.0", ID: e.ID, Source: source, Type: e.Type, Subject: e.subject(),
+		SpecVersion: "1.0", ID: e.ID, Source: eventSource, Type: e.Type, Subject: e.subject(),
 		Time: time.UnixMilli(e.Time).UTC().Format(timeFormat), DataContentType: "application/json", Data: e.eventData(),
 	})
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))

@@ -60,7 +60,7 @@ func TestDocumentedEvents(t *testing.T) {
 		if err := json.Compact(&want, blocks[i][1]); err != nil {
 			t.Fatalf("%s: %v", e.Type, err)
 		}
-		if got := e.encodeCloudEvent("/onair"); !bytes.Equal(got, want.Bytes()) {
+		if got := e.encodeCloudEvent(); !bytes.Equal(got, want.Bytes()) {
 			t.Errorf("%s is\n%s\nwant\n%s", e.Type, got, want.Bytes())
 		}
 	}
@@ -105,7 +105,7 @@ func TestMinimalEvents(t *testing.T) {
 		{ID: "x", Type: StreamStarted, Stream: &presence.Stream{Code: "8888_a", Details: presence.Details{Title: "\xff\u2028", Extra: []byte("{")}}},
 		{ID: "x", Type: StreamStarted},
 	} {
-		body := e.encodeCloudEvent("/onair")
+		body := e.encodeCloudEvent()
 		if !json.Valid(body) {
 			t.Errorf("%q is not JSON", body)
 		}

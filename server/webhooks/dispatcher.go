@@ -22,11 +22,11 @@ const (
 	maxIdleWait = time.Minute
 )
 
-// OnResult receives the result of an event: delivered, or dead with a reason. It is
-// called concurrently, without locks. Until it returns, the next event of the live code
+// OnResult receives the result of an event: the reason of its failure when it is dead, and
+// no reason when it is delivered. It is called concurrently, without locks. Until it returns, the next event of the live code
 // waits and one concurrent attempt is occupied. After the end of the dispatcher's
 // context it must return soon.
-type OnResult func(id string, isDead bool, reason string)
+type OnResult func(id, failure string)
 
 // Dispatcher sends the events that it receives, in order for each live code, while the
 // node is the leader. It is safe for concurrent use.
@@ -51,9 +51,8 @@ type Dispatcher struct {
 // deliveryResult is the result of an event.
 type deliveryResult struct {
 	eventID  string
-	isDead   bool
-	reason   string
-	isQueued bool // it is in unreported
+	failure  string // why the event is dead; empty: it is delivered
+	isQueued bool   // it is in unreported
 }
 
 // NewDispatcher returns a dispatcher for one term of the leader. It calls onResult for
@@ -186,7 +185,7 @@ func (p *Dispatcher) giveUpOverdueEventsWhileDown(now time.Time) {
 			result := p.expiredResult(&open.Event, p.breaker.lastReason)
 			p.completeFirstEventLocked(q, result)
 			p.queueReportLocked(result)
-			p.sender.metrics.countResult(open.Type, true)
+			p.sender.metrics.countResult(open.Type, result.failure)
 		}
 	}
 }
@@ -201,7 +200,7 @@ func (p *Dispatcher) reportResults() {
 	}
 	p.mu.Unlock()
 	for _, result := range results {
-		p.onResult(result.eventID, result.isDead, result.reason)
+		p.onResult(result.eventID, result.failure)
 	}
 }
 
@@ -217,7 +216,7 @@ func (p *Dispatcher) completeFirstEventLocked(q *codeQueue, result *deliveryResu
 
 // retryDeadline returns the time after which an event is not retried.
 func (p *Dispatcher) retryDeadline(e *Event) time.Time {
-	return time.UnixMilli(e.Time).Add(p.sender.retry)
+	return time.UnixMilli(e.Time).Add(p.sender.Retry)
 }
 
 // oldestEventAge returns the age of the oldest open event, or 0.

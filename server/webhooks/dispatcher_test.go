@@ -22,8 +22,8 @@ func (s *dispatcherTest) requireDelivered(ids ...string) {
 	s.t.Helper()
 	var got []string
 	for _, d := range s.results() {
-		if d.isDead {
-			s.t.Errorf("%s is dead: %s", d.eventID, d.reason)
+		if d.failure != "" {
+			s.t.Errorf("%s is dead: %s", d.eventID, d.failure)
 		}
 		got = append(got, d.eventID)
 	}
@@ -170,7 +170,7 @@ func TestResponses(t *testing.T) {
 				s.dispatcher.Enqueue(event("a", 0))
 				time.Sleep(time.Hour)
 				results := s.results()
-				if len(results) != 1 || results[0].isDead == test.delivered {
+				if len(results) != 1 || results[0].failure == "" != test.delivered {
 					t.Fatalf("results: %+v", results)
 				}
 				if n := len(s.receivedIDs("")); n != test.attempts {
@@ -208,7 +208,7 @@ func TestGone(t *testing.T) {
 	}, func(s *dispatcherTest) {
 		s.dispatcher.Enqueue(events("a", 2)...)
 		synctest.Wait()
-		want := []deliveryResult{{eventID: "a-0", isDead: true, reason: "HTTP status 410 Gone"}, {eventID: "a-1"}}
+		want := []deliveryResult{{eventID: "a-0", failure: "HTTP status 410 Gone"}, {eventID: "a-1"}}
 		if got := s.results(); !slices.Equal(got, want) {
 			t.Errorf("results: %+v", got)
 		}
@@ -232,15 +232,15 @@ func TestDeadLetters(t *testing.T) {
 		}
 		time.Sleep(2 * time.Second)
 		got := s.results()
-		if len(got) != 1 || got[0].eventID != "a-0" || !got[0].isDead ||
-			got[0].reason != "not delivered within 24h0m0s: HTTP status 500 Internal Server Error" {
+		if len(got) != 1 || got[0].eventID != "a-0" || got[0].failure == "" ||
+			got[0].failure != "not delivered within 24h0m0s: HTTP status 500 Internal Server Error" {
 			t.Fatalf("results: %+v", got)
 		}
 		last := slices.IndexFunc(s.received(), func(r request) bool { return r.id == "a-1" }) - 1
 		requireBetween(t, "last attempt", s.received()[last].at.Sub(began), 24*time.Hour, 24*time.Hour)
 		s.respondWith(accept)
 		time.Sleep(10 * time.Minute)
-		if got := s.results(); len(got) != 2 || got[1].isDead {
+		if got := s.results(); len(got) != 2 || got[1].failure != "" {
 			t.Errorf("results: %+v", got)
 		}
 	})
@@ -254,7 +254,7 @@ func TestOldEvent(t *testing.T) {
 			old.Time -= (25 * time.Hour).Milliseconds()
 			s.dispatcher.Enqueue(old)
 			synctest.Wait()
-			if got := s.results(); len(got) != 1 || got[0].isDead != (status == 500) || len(s.receivedIDs("")) != 1 {
+			if got := s.results(); len(got) != 1 || got[0].failure != "" != (status == 500) || len(s.receivedIDs("")) != 1 {
 				t.Errorf("%d: results %+v", status, got)
 			}
 		})
@@ -284,7 +284,7 @@ func TestEnqueueAgain(t *testing.T) {
 		s.mu.Unlock()
 		s.dispatcher.Enqueue(all[1], all[3], all[1], all[3])
 		synctest.Wait()
-		want := []deliveryResult{{eventID: "a-1"}, {eventID: "b-0", isDead: true, reason: "HTTP status 410 Gone"}}
+		want := []deliveryResult{{eventID: "a-1"}, {eventID: "b-0", failure: "HTTP status 410 Gone"}}
 		if got := s.results(); !slices.Equal(got, want) {
 			t.Errorf("results %+v, want %+v", got, want)
 		}
@@ -304,7 +304,7 @@ func TestReportBeforeNextEvent(t *testing.T) {
 		s := newDispatcherTest(t, accept)
 		s.stop()
 		release := make(chan struct{})
-		s.dispatcher = s.sender.NewDispatcher(func(string, bool, string) { <-release })
+		s.dispatcher = s.sender.NewDispatcher(func(_, _ string) { <-release })
 		done := make(chan struct{})
 		ctx, cancel := cancelableContext()
 		go func() {
@@ -380,7 +380,7 @@ func TestReloadedEndpoint(t *testing.T) {
 		var hosts []string
 		endpoint := newEndpoint(t, "https://old.example.com/")
 		first := true
-		sender := NewSender(Options{Endpoint: func() *Endpoint { return endpoint }, Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+		sender := NewSender(Options{Retry: 24 * time.Hour, Endpoint: func() *Endpoint { return endpoint }, Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
 			hosts = append(hosts, r.URL.Host)
 			if first {
 				first = false
@@ -390,7 +390,7 @@ func TestReloadedEndpoint(t *testing.T) {
 			return &http.Response{StatusCode: 200, Body: http.NoBody}, nil
 		})})
 		ctx, cancel := cancelableContext()
-		dispatcher := sender.NewDispatcher(func(string, bool, string) { cancel() })
+		dispatcher := sender.NewDispatcher(func(_, _ string) { cancel() })
 		dispatcher.Enqueue(event("a", 0)) // before Run
 		dispatcher.Run(ctx)
 		if !slices.Equal(hosts, []string{"old.example.com", "new.example.com"}) {

@@ -18,10 +18,6 @@ type EndpointConfig struct {
 	// Secrets sign events, each with its own signature: set two during a rotation. Each
 	// is whsec_ and the base64 of 24 to 64 bytes.
 	Secrets []string
-
-	// Source is the CloudEvents attribute source, a URI reference, which must be the same
-	// on all nodes. Empty: "/onair".
-	Source string
 }
 
 // Endpoint is the URL of the back end and the secrets for it. It is immutable and safe for
@@ -31,7 +27,6 @@ type Endpoint struct {
 	url            func() *url.URL // functions, so that no formatting prints secrets
 	keys           func() [][]byte
 	sensitiveParts func() []string // of the URL, for redact
-	source         string
 }
 
 // NewEndpoint returns ErrBadSecret, wrapped, or another error for an invalid
@@ -52,14 +47,9 @@ func NewEndpoint(c EndpointConfig) (*Endpoint, error) {
 		}
 		keys = append(keys, key)
 	}
-	source := cmp.Or(c.Source, "/onair")
-	if _, err := url.Parse(source); err != nil {
-		return nil, fmt.Errorf("webhooks: the source %q must be a URI reference", source)
-	}
 	hidden := sensitiveURLParts(u)
 	return &Endpoint{
 		url: func() *url.URL { return u }, keys: func() [][]byte { return keys }, sensitiveParts: func() []string { return hidden },
-		source: source,
 	}, nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 )
@@ -71,20 +72,20 @@ func TestEndToEnd(t *testing.T) {
 		server.EnableHTTP2 = http2
 		server.StartTLS()
 		endpoint, err := NewEndpoint(EndpointConfig{
-			URL: strings.Replace(server.URL, "https://", "https://onair:pass%20word@", 1) + "/hook?k=v", Secrets: secrets, Source: "/onair/eu",
+			URL: strings.Replace(server.URL, "https://", "https://onair:pass%20word@", 1) + "/hook?k=v", Secrets: secrets,
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		sender := NewSender(Options{Endpoint: func() *Endpoint { return endpoint }})
+		sender := NewSender(Options{Retry: 24 * time.Hour, Endpoint: func() *Endpoint { return endpoint }})
 		transport := sender.client.Transport.(*http.Transport)
 		transport.TLSClientConfig = &tls.Config{RootCAs: server.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs}
 		ctx, cancel := cancelableContext()
 		var open sync.WaitGroup
 		open.Add(len(eventTypes))
-		dispatcher := sender.NewDispatcher(func(id string, isDead bool, reason string) {
-			if isDead {
-				t.Errorf("%s is dead: %s", id, reason)
+		dispatcher := sender.NewDispatcher(func(id, failure string) {
+			if failure != "" {
+				t.Errorf("%s is dead: %s", id, failure)
 			}
 			open.Done()
 		})
@@ -101,7 +102,7 @@ func TestEndToEnd(t *testing.T) {
 		server.Close()
 		for i, e := range sampleEvents(t) {
 			got := r.events[i]
-			if got["id"] != e.ID || got["type"] != string(e.Type) || got["subject"] != "8888_alice" || got["source"] != "/onair/eu" || got["specversion"] != "1.0" {
+			if got["id"] != e.ID || got["type"] != string(e.Type) || got["subject"] != "8888_alice" || got["source"] != "/onair" || got["specversion"] != "1.0" {
 				t.Errorf("event %d: %v", i, got)
 			}
 			if r.users[i] != "onair:pass word" {
@@ -120,10 +121,10 @@ func TestRedirects(t *testing.T) {
 	for _, status := range []int{301, 302, 303, 307, 308} {
 		server := httptest.NewServer(http.RedirectHandler(other.URL, status))
 		endpoint := newEndpoint(t, server.URL)
-		sender := NewSender(Options{Endpoint: func() *Endpoint { return endpoint }})
+		sender := NewSender(Options{Retry: 24 * time.Hour, Endpoint: func() *Endpoint { return endpoint }})
 		ctx, cancel := cancelableContext()
-		dispatcher := sender.NewDispatcher(func(_ string, isDead bool, _ string) {
-			if !isDead {
+		dispatcher := sender.NewDispatcher(func(_, failure string) {
+			if failure == "" {
 				t.Errorf("status %d counts as delivered", status)
 			}
 			cancel()
@@ -145,13 +146,13 @@ func TestUntrustedCertificate(t *testing.T) {
 	server.StartTLS()
 	defer server.Close()
 	endpoint := newEndpoint(t, server.URL+"/s3cretpath")
-	sender := NewSender(Options{Endpoint: func() *Endpoint { return endpoint }})
+	sender := NewSender(Options{Retry: 24 * time.Hour, Endpoint: func() *Endpoint { return endpoint }})
 	ctx, cancel := cancelableContext()
-	dispatcher := sender.NewDispatcher(func(_ string, isDead bool, reason string) {
-		if !isDead || !strings.Contains(reason, "certificate") {
-			t.Errorf("dead %v: %s", isDead, reason)
+	dispatcher := sender.NewDispatcher(func(_, failure string) {
+		if !strings.Contains(failure, "certificate") {
+			t.Errorf("failure %q", failure)
 		}
-		requireNoSecret(t, "reason", reason)
+		requireNoSecret(t, "reason", failure)
 		cancel()
 	})
 	old := event("a", 0)

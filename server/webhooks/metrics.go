@@ -48,9 +48,9 @@ func newMetrics(reg prometheus.Registerer, s *Sender) *metrics {
 	return m
 }
 
-func (m *metrics) countResult(t EventType, isDead bool) {
+func (m *metrics) countResult(t EventType, failure string) {
 	result := resultDelivered
-	if isDead {
+	if failure != "" {
 		result = resultDead
 	}
 	m.events.WithLabelValues(string(t), result).Inc()

@@ -64,12 +64,12 @@ func newSimulation(t *rapid.T) *simulation {
 // electLeader replaces the leader by another, which enqueues all open events.
 func (sim *simulation) electLeader() {
 	endpoint := newEndpoint(sim, "https://app.example.com/")
-	sender := NewSender(Options{Endpoint: func() *Endpoint { return endpoint }, Transport: &backEnd{respond: sim.respond}})
-	dispatcher := sender.NewDispatcher(func(id string, isDead bool, reason string) {
+	sender := NewSender(Options{Retry: 24 * time.Hour, Endpoint: func() *Endpoint { return endpoint }, Transport: &backEnd{respond: sim.respond}})
+	dispatcher := sender.NewDispatcher(func(id, failure string) {
 		sim.mu.Lock()
 		defer sim.mu.Unlock()
-		if isDead {
-			sim.Errorf("%s is dead: %s", id, reason)
+		if failure != "" {
+			sim.Errorf("%s is dead: %s", id, failure)
 		}
 		sim.unapplied = append(sim.unapplied, id)
 	})

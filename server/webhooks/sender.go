@@ -2,7 +2,6 @@ package webhooks
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,8 +31,6 @@ const (
 
 	// maxConcurrentAttempts bounds the attempts in progress.
 	maxConcurrentAttempts = 16
-
-	defaultRetryPeriod = 24 * time.Hour
 )
 
 // Options configure a Sender.
@@ -42,7 +39,7 @@ type Options struct {
 	// applies to the next one.
 	Endpoint func() *Endpoint
 
-	// Retry is the time after an event in which it is retried (0: 24 h). A longer time
+	// Retry is the time after an event in which it is retried. A longer time
 	// survives longer outages of the back end, and needs more room in the outbox.
 	Retry time.Duration
 
@@ -55,32 +52,26 @@ type Options struct {
 // concurrent use.
 type Sender struct {
 	// Static after construction.
-	endpoint func() *Endpoint
-	retry    time.Duration
-	client   *http.Client
-	log      zerolog.Logger
-	metrics  *metrics
+	Options
+	client  *http.Client
+	metrics *metrics
 
 	activeDispatcher atomic.Pointer[Dispatcher] // nil: this node is not the leader
 }
 
 // NewSender returns a sender. Its dispatchers send events, see [Sender.NewDispatcher].
 func NewSender(o Options) *Sender {
-	transport := o.Transport
-	if transport == nil {
-		defaults := http.DefaultTransport.(*http.Transport).Clone()
-		defaults.MaxIdleConnsPerHost = maxConcurrentAttempts
-		defaults.MaxResponseHeaderBytes = maxResponseHeaderBytes
-		transport = defaults
+	if o.Transport == nil {
+		transport := http.DefaultTransport.(*http.Transport).Clone()
+		transport.MaxIdleConnsPerHost = maxConcurrentAttempts
+		transport.MaxResponseHeaderBytes = maxResponseHeaderBytes
+		o.Transport = transport
 	}
-	s := &Sender{
-		endpoint: o.Endpoint, retry: cmp.Or(o.Retry, defaultRetryPeriod), log: o.Logger,
-		client: &http.Client{
-			Transport: transport,
-			// A signed request must reach only the host that it was made for.
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
-	}
+	s := &Sender{Options: o, client: &http.Client{
+		Transport: o.Transport,
+		// A signed request must reach only the host that it was made for.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
 	s.metrics = newMetrics(o.Metrics, s)
 	return s
 }
@@ -95,7 +86,7 @@ type attemptResult struct {
 
 // attemptDelivery sends an event once.
 func (s *Sender) attemptDelivery(ctx context.Context, e *Event) attemptResult {
-	t := s.endpoint()
+	t := s.Endpoint()
 	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
 	defer cancel()
 	startedAt := time.Now()
@@ -110,7 +101,7 @@ func (s *Sender) attemptDelivery(ctx context.Context, e *Event) attemptResult {
 }
 
 func newSignedRequest(ctx context.Context, t *Endpoint, e *Event, now time.Time) *http.Request {
-	body := e.encodeCloudEvent(t.source)
+	body := e.encodeCloudEvent()
 	r := (&http.Request{
 		Method: http.MethodPost, URL: t.url(), Host: t.url().Host, Header: http.Header{},
 		ContentLength: int64(len(body)), Body: io.NopCloser(bytes.NewReader(body)),
