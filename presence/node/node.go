@@ -171,6 +171,13 @@ func (n *Node) Read(f func(*presence.Registry)) {
 	f(n.reg)
 }
 
+// Query returns the result of f for the registry of a node, which f must neither change nor
+// retain.
+func Query[T any](n *Node, f func(*presence.Registry) T) (result T) {
+	n.Read(func(r *presence.Registry) { result = f(r) })
+	return result
+}
+
 // uptime is the time since the node's start in milliseconds, by the monotonic
 // clock.
 func (n *Node) uptime() (ms int64) { return time.Since(n.startedAt).Milliseconds() }

@@ -33,9 +33,8 @@ func New(runtime *runtimeconfig.Store, node *presencenode.Node, codes livecode.T
 }
 
 // Settings are the settings in the log.
-func (s *Service) Settings() (settings presence.Settings) {
-	s.node.Read(func(r *presence.Registry) { settings = r.Settings() })
-	return settings
+func (s *Service) Settings() presence.Settings {
+	return presencenode.Query(s.node, (*presence.Registry).Settings)
 }
 
 // OriginalCode is the live code of the stream that is transcoded under a name by one of the

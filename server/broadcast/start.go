@@ -7,6 +7,7 @@ import (
 
 	"onair/hub/wire"
 	"onair/presence"
+	presencenode "onair/presence/node"
 )
 
 // NewStart checks a start and returns its command. socketID is the id of the socket that the
@@ -32,11 +33,10 @@ func (s *Service) NewStart(m *wire.Start, anchor, socketID string) (*presence.St
 	if original := s.OriginalCode(code); original != "" {
 		return nil, &wire.Error{Code: wire.CodeBadRequest, Message: "the live code " + code + " is reserved for the transcoded stream of " + original + " (play.templates)"}
 	}
-	isFull := false
-	s.node.Read(func(r *presence.Registry) {
-		isFull = r.Len() >= s.runtime.Current().Limits.Streams && r.StreamByAnchor(anchor) == nil
-	})
-	if isFull {
+	isFull := func(r *presence.Registry) bool {
+		return r.Len() >= s.runtime.Current().Limits.Streams && r.StreamByAnchor(anchor) == nil
+	}
+	if presencenode.Query(s.node, isFull) {
 		return nil, &wire.Error{Code: wire.CodeLimitExceeded, Message: "the server has reached its limit of live streams (limits.streams)"}
 	}
 	return &presence.Start{

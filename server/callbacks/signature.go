@@ -6,6 +6,7 @@ import (
 
 	"onair/hub/wire"
 	"onair/presence"
+	presencenode "onair/presence/node"
 	"onair/server/hooks"
 	"onair/signing"
 )
@@ -47,17 +48,11 @@ func (p *provider) signatureResult(verifyErr error) (result string, err error) {
 }
 
 // hasPush reports whether a push is known for the session of a stream, which may be nil.
-func (c *Callbacks) hasPush(st *presence.Stream, pushID string) (isKnown bool) {
-	if st != nil {
-		c.Node.Read(func(r *presence.Registry) { isKnown = r.HasOpenPush(st.Session, pushID) })
-	}
-	return isKnown
+func (c *Callbacks) hasPush(st *presence.Stream, pushID string) bool {
+	return st != nil && presencenode.Query(c.Node, func(r *presence.Registry) bool { return r.HasOpenPush(st.Session, pushID) })
 }
 
 // hasAnyPush reports whether any push is known for the session of a stream, which may be nil.
-func (c *Callbacks) hasAnyPush(st *presence.Stream) (isKnown bool) {
-	if st != nil {
-		c.Node.Read(func(r *presence.Registry) { isKnown = r.HasAnyOpenPush(st.Session) })
-	}
-	return isKnown
+func (c *Callbacks) hasAnyPush(st *presence.Stream) bool {
+	return st != nil && presencenode.Query(c.Node, func(r *presence.Registry) bool { return r.HasAnyOpenPush(st.Session) })
 }

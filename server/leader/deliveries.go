@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"onair/presence"
+	presencenode "onair/presence/node"
 	"onair/server/webhooks"
 )
 
@@ -64,9 +65,9 @@ func (l *Leader) runDeliveries(ctx context.Context) {
 	var helpers sync.WaitGroup
 	defer helpers.Wait()
 	if l.Webhooks != nil {
-		d.dispatcher = l.Webhooks.NewDispatcher(func(id string, isDead bool, reason string) {
+		d.dispatcher = l.Webhooks.NewDispatcher(func(id, failure string) {
 			if e, ok := presence.ParseEventID(id); ok {
-				d.sendPartResult(ctx, partResult{e, reason})
+				d.sendPartResult(ctx, partResult{e, failure})
 			}
 		})
 		helpers.Go(func() { d.dispatcher.Run(ctx) })
@@ -142,12 +143,9 @@ func (d *deliveryLoop) startParts(ctx context.Context, helpers *sync.WaitGroup, 
 
 // isForNewerSettings reports whether an event is in the outbox because of settings that are
 // newer than this node's. A leader with those settings will deliver it.
-func (d *deliveryLoop) isForNewerSettings(e *delivery) (isNewer bool) {
+func (d *deliveryLoop) isForNewerSettings(e *delivery) bool {
 	own := d.leader.Settings
-	d.leader.Node.Read(func(r *presence.Registry) {
-		isNewer = !own.EventKinds.Has(e.Kind) && r.Settings().Revision > own.Revision
-	})
-	return isNewer
+	return !own.EventKinds.Has(e.Kind) && presencenode.Query(d.leader.Node, (*presence.Registry).Settings).Revision > own.Revision
 }
 
 // sendPartResult sends the result of a part to the goroutine of runDeliveries.

@@ -103,12 +103,8 @@ func (l *Leader) Run(ctx context.Context) {
 
 // IsLeader reports whether this node is the leader. It reports false while the node is isolated
 // or its views are frozen.
-func (l *Leader) IsLeader() (isLeader bool) {
-	if l.Node.IsIsolated() || l.Node.IsFrozen() {
-		return false
-	}
-	l.Node.Read(func(r *presence.Registry) { isLeader = r.Leader() == l.Config.Node })
-	return isLeader
+func (l *Leader) IsLeader() bool {
+	return !l.Node.IsIsolated() && !l.Node.IsFrozen() && presencenode.Query(l.Node, (*presence.Registry).Leader) == l.Config.Node
 }
 
 // startTasks starts the leader's tasks. The returned function ends them and waits for them.

@@ -11,6 +11,7 @@ import (
 
 	"onair/hub/socket"
 	"onair/presence"
+	presencenode "onair/presence/node"
 	"onair/server/admission"
 	"onair/server/config"
 	"onair/server/rest"
@@ -53,7 +54,7 @@ func (n *Node) Serve(ctx context.Context, public, ops net.Listener) error {
 	tasks.runUntilCanceled(func(ctx context.Context) error { n.Leader.Run(ctx); return nil })
 	n.openPublicRoutes(tasks, web, public)
 	n.Log.Info().Str("address", public.Addr().String()).Str("ops", ops.Addr().String()).Str("node", n.Config.Node).
-		Str("data", storeName(n.Config)).Strs("development_secrets", n.Config.GeneratedSecrets).Int("streams", n.liveStreamCount()).Msg("serving")
+		Str("data", storeName(n.Config)).Strs("development_secrets", n.Config.GeneratedSecrets).Int("streams", presencenode.Query(n.Presence, (*presence.Registry).Len)).Msg("serving")
 
 	var err error
 	select {
@@ -182,10 +183,4 @@ func (n *Node) watchIsolation(ctx context.Context) error {
 			n.follower.attachments.SendDegradedNotice()
 		}
 	}
-}
-
-// liveStreamCount returns how many sessions are live.
-func (n *Node) liveStreamCount() (count int) {
-	n.Presence.Read(func(r *presence.Registry) { count = r.Len() })
-	return count
 }

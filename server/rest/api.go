@@ -141,7 +141,6 @@ func (a *API) clientAddress(r *http.Request) string {
 }
 
 // logTime returns the time of the last applied entry, in Unix milliseconds.
-func (a *API) logTime() (now int64) {
-	a.Node.Read(func(r *presence.Registry) { now = r.LogTime() })
-	return now
+func (a *API) logTime() (nowUnixMillis int64) {
+	return presencenode.Query(a.Node, (*presence.Registry).LogTime)
 }
