@@ -3,6 +3,7 @@ package redislog
 import (
 	"context"
 	"crypto/tls"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -12,8 +13,8 @@ import (
 
 // ClientOptions configure NewClient.
 type ClientOptions struct {
-	// Addrs is one address, or several of a Cluster. With MasterName they are the
-	// addresses of its Sentinels.
+	// Addrs is one address, which may be of a Cluster too, or several of a Cluster. With
+	// MasterName they are the addresses of its Sentinels.
 	Addrs                              []string
 	MasterName                         string
 	Username, Password                 string
@@ -36,27 +37,52 @@ const (
 // deadlines. It reloads a Cluster's state every second instead of every minute, so that
 // the log is not away for a minute after the loss of a primary.
 func NewClient(c ClientOptions) redis.UniversalClient {
-	o := &redis.UniversalOptions{
+	c.Addrs = distinct(c.Addrs)
+	switch {
+	case c.MasterName != "":
+		return redis.NewFailoverClient(c.universal().Failover())
+	case len(c.Addrs) > 1:
+		return newClusterClient(c)
+	}
+	return redis.NewClient(c.universal().Simple())
+}
+
+// distinct returns the texts in their order, each once.
+func distinct(texts []string) (out []string) {
+	for _, text := range texts {
+		if !slices.Contains(out, text) {
+			out = append(out, text)
+		}
+	}
+	return out
+}
+
+// universal returns the options that all kinds of clients have.
+func (c *ClientOptions) universal() *redis.UniversalOptions {
+	return &redis.UniversalOptions{
 		Addrs: c.Addrs, MasterName: c.MasterName, Username: c.Username, Password: c.Password,
 		SentinelUsername: c.SentinelUsername, SentinelPassword: c.SentinelPassword, DB: c.DB, TLSConfig: c.TLS,
 		MaxRetries: -1, DialTimeout: dialTimeout, DialerRetries: 1, ReadTimeout: replyTimeout, WriteTimeout: replyTimeout,
 		ContextTimeoutEnabled: true, PoolSize: maxConnections, DisableIdentity: true,
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 	}
-	switch {
-	case c.MasterName != "":
-		return redis.NewFailoverClient(o.Failover())
-	case len(c.Addrs) > 1:
-		cluster := o.Cluster()
-		cluster.ClusterStateReloadInterval = time.Second
-		cluster.NewClient = func(o *redis.Options) *redis.Client {
-			node := redis.NewClient(o)
-			node.AddHook(attemptHook{})
-			return node
-		}
-		return redis.NewClusterClient(cluster)
+}
+
+func newClusterClient(c ClientOptions) *redis.ClusterClient {
+	o := c.universal().Cluster()
+	o.ClusterStateReloadInterval = time.Second
+	o.NewClient = func(o *redis.Options) *redis.Client {
+		node := redis.NewClient(o)
+		node.AddHook(attemptHook{})
+		return node
 	}
-	return redis.NewClient(o.Simple())
+	return redis.NewClusterClient(o)
+}
+
+// clusterClientOf returns a client of the Cluster that a single client's server is in.
+func clusterClientOf(single *redis.Client) *redis.ClusterClient {
+	o := single.Options()
+	return newClusterClient(ClientOptions{Addrs: []string{o.Addr}, Username: o.Username, Password: o.Password, TLS: o.TLSConfig})
 }
 
 // attemptHook watches each attempt of a command with a context of watchAttempts.

@@ -2,6 +2,7 @@ package redislog
 
 import (
 	"bytes"
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -44,6 +45,42 @@ func TestSentinel(t *testing.T) {
 
 func TestCluster(t *testing.T) {
 	runLogSuite(t, ClientOptions{Addrs: redistest.StartCluster(t, 3, 0).Addrs()})
+}
+
+// TestClusterBehindOneAddress: the address of any node of a Cluster suffices. The log
+// follows the slot to another primary after that node has died. A user needs the rights
+// of the documents.
+func TestClusterBehindOneAddress(t *testing.T) {
+	k := redistest.StartCluster(t, 3, 1)
+	primary := k.Primary("{onair}")
+	k.DoOnAll("ACL", "SETUSER", "onair", "on", ">secret", "~{onair}:*", "+@read", "+@write", "+@scripting", "+@connection", "+info", "+time", "+cluster|slots")
+	k.DoOnAll("ACL", "SETUSER", "blind", "on", ">secret", "~{onair}:*", "+@all", "-cluster")
+	var logs []*Log
+	for i, addr := range k.Addrs() {
+		l := openLog(t, Options{Client: NewClient(ClientOptions{Addrs: []string{addr}, Username: "onair", Password: "secret"})})
+		mustLoad(t, l)
+		mustAppend(t, l, emptyBatch(uint64(i+1)))
+		logs = append(logs, l)
+	}
+	checkLoadFails(t, NewClient(ClientOptions{Addrs: []string{primary.Addr()}, Username: "blind", Password: "secret"}), "onair", "+cluster|slots")
+	primary.Kill()
+	k.AwaitFailover("{onair}", primary)
+	soon, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	for i, l := range logs {
+		for err := errors.New("not yet"); err != nil && soon.Err() == nil; {
+			err = l.Append(soon, emptyBatch(uint64(len(logs)+i+1)))
+		}
+	}
+	if soon.Err() != nil {
+		t.Fatal("a log does not find the new primary")
+	}
+}
+
+// TestSameAddressTwice: an address that is given twice is one address.
+func TestSameAddressTwice(t *testing.T) {
+	addr := redistest.Start(t).Addr()
+	mustLoad(t, openLog(t, Options{Client: NewClient(ClientOptions{Addrs: []string{addr, addr}, DB: 1})}))
 }
 
 // TestTLSAndACL: the log works over TLS, with a user that has only the needed

@@ -67,7 +67,7 @@ func isUnknownMasterName(err error) bool {
 var hints = []struct{ text, hint string }{
 	{"WRONGTYPE", "another application uses a key with this prefix, set another redis.prefix"},
 	{"cluster support disabled", "several redis.addrs are a Cluster, and this is none: give one address"},
-	{"'cluster|slots'", "the user of a Cluster needs the right +cluster|slots"},
+	{"'cluster", "the user of a Cluster needs the right +cluster|slots"},
 }
 
 // withHint adds to a permanent error how to solve it.

@@ -39,7 +39,7 @@ type Options struct {
 // Log is one node's handle on the log and the archive on Redis. All methods may be
 // called concurrently.
 type Log struct {
-	// Static after Open.
+	// Static after Open; Load may replace redis, see checkServerOnce.
 	options    Options
 	redis      redis.UniversalClient
 	keys       keys

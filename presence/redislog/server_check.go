@@ -5,10 +5,13 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
+
+	"github.com/redis/go-redis/v9"
 )
 
 // checkServerOnce checks once that Redis can be used: its version, and a trial of all
-// commands. It warns of settings that may lose the list.
+// commands. It warns of settings that may lose the list. It is called by Load, before
+// other methods use the client, which it replaces for a Cluster behind one address.
 func (l *Log) checkServerOnce(ctx context.Context) error {
 	if l.serverChecked.Load() {
 		return nil
@@ -24,6 +27,12 @@ func (l *Log) checkServerOnce(ctx context.Context) error {
 	var major, minor int
 	if _, err := fmt.Sscanf(info.field("redis_version"), "%d.%d", &major, &minor); err != nil || major < 6 || major == 6 && minor < 2 {
 		return fmt.Errorf("%w: this is %q", errOldVersion, info.field("redis_version"))
+	}
+	if single, ok := l.redis.(*redis.Client); ok && info.field("cluster_enabled") == "1" {
+		// One address of a Cluster serves until the slot moves or its primary dies.
+		l.options.Logger.Info().Msg("redis is a cluster, connecting to all of its nodes")
+		l.redis = clusterClientOf(single)
+		_ = single.Close()
 	}
 	if err := l.tryCommands(ctx); err != nil {
 		return err

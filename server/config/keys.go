@@ -138,7 +138,7 @@ var keys = []key{
 	{"webhooks.secret", "", "Keys that sign webhooks, each whsec_ and base64. Set two during a rotation.", list | fileForm | secret | reloadable, fieldOf(func(c *Config) *[]Secret { return &c.Webhooks.Secrets }, parseSecrets)},
 	{"webhooks.events", "stream.started,stream.away,stream.resumed,stream.ended,recording.ready", "Types of events to deliver.", list, fieldOf(func(c *Config) *[]string { return &c.Webhooks.Events }, listOf(WebhookEvents...))},
 	{"webhooks.retry", "24h", "Time in which a failed delivery is retried.", scalar, fieldOf(func(c *Config) *time.Duration { return &c.Webhooks.Retry }, atLeast(time.Second, parseDuration))},
-	{"redis.addrs", "", "Addresses (host:port) of the Redis that nodes share. Several are a Cluster, or Sentinels if redis.master_name is set. Empty: the embedded store.", list, fieldOf(func(c *Config) *[]string { return &c.Redis.Addrs }, listOf())},
+	{"redis.addrs", "", "Addresses (host:port) of the Redis that nodes share. One may be any node of a Cluster. Several are a Cluster, or Sentinels if redis.master_name is set. Empty: the embedded store.", list, fieldOf(func(c *Config) *[]string { return &c.Redis.Addrs }, listOf())},
 	{"redis.master_name", "", "Name of the primary that the Sentinels at redis.addrs monitor. Empty: no Sentinels.", scalar, fieldOf(func(c *Config) *string { return &c.Redis.MasterName }, parseString)},
 	{"redis.username", "", "ACL user of Redis. Empty: the default user.", scalar, fieldOf(func(c *Config) *string { return &c.Redis.Username }, parseString)},
 	{"redis.password", "", "Password of Redis. Empty: none.", fileForm | secret, fieldOf(func(c *Config) *Secret { return &c.Redis.Password }, parseSecret)},

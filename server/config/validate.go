@@ -242,7 +242,8 @@ func (v *validation) validateRedis() {
 	if !signing.IsName(r.Prefix) {
 		v.rejectValue("redis.prefix", wordRule)
 	}
-	if r.DB != 0 && len(r.Addrs) > 1 && r.MasterName == "" {
+	isCluster := slices.ContainsFunc(r.Addrs, func(addr string) bool { return addr != r.Addrs[0] })
+	if r.DB != 0 && isCluster && r.MasterName == "" {
 		v.rejectValue("redis.db", "must be 0: several addresses without redis.master_name are a Redis Cluster")
 	}
 	if r.CA != "" && !r.TLS {

@@ -103,6 +103,14 @@ func (c *Cluster) checkSlots(s *Server, primaries int) error {
 // Addrs returns the nodes' addresses.
 func (c *Cluster) Addrs() []string { return c.servers.addrs() }
 
+// DoOnAll runs a command on each node.
+func (c *Cluster) DoOnAll(args ...any) {
+	c.t.Helper()
+	for _, s := range c.servers {
+		s.Do(args...)
+	}
+}
+
 // Primary waits until all running nodes report the same primary for a key.
 func (c *Cluster) Primary(key string) *Server {
 	c.t.Helper()
