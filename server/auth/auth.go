@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/MicahParks/keyfunc/v3"
@@ -38,7 +40,7 @@ var (
 	ErrSignature      = errors.New("token: invalid signature")                       // signed by another key
 	ErrExpired        = errors.New("token: expired")                                 // exp has passed
 	ErrNotYetValid    = errors.New("token: not valid yet")                           // nbf or iat is in the future
-	ErrClaims         = errors.New("token: invalid claims")                          // sub, role, exp, iss or aud
+	ErrClaims         = errors.New("token: invalid claims")                          // one is missing, or has a wrong type or value
 	ErrHeader         = errors.New("the Authorization header must have the form Bearer TOKEN")
 )
 
@@ -52,14 +54,15 @@ type Verifier struct {
 
 // NewVerifier returns an error if a configured key is invalid. A JWK set that cannot be
 // read is only logged; its tokens are rejected until a later read succeeds. Unless it is
-// nil, onJWKSRead is called after each read of the JWK set, concurrently.
-func NewVerifier(ctx context.Context, c *config.Auth, onJWKSRead func(error), log zerolog.Logger) (*Verifier, error) {
+// nil, onJWKSRead is called after each read of the JWK set, concurrently, with the number of its
+// keys that cannot verify tokens.
+func NewVerifier(ctx context.Context, c *config.Auth, onJWKSRead func(unusableKeys int, err error), log zerolog.Logger) (*Verifier, error) {
 	v := &Verifier{issuer: c.Issuer, audience: c.Audience}
 	if c.Secret != "" {
 		v.configuredKeys = append(v.configuredKeys, verificationKey{alg: "HS256", key: []byte(c.Secret.Reveal())})
 	}
-	for kid, secret := range c.Secrets {
-		v.configuredKeys = append(v.configuredKeys, verificationKey{"HS256", kid, []byte(secret.Reveal())})
+	for _, kid := range slices.Sorted(maps.Keys(c.Secrets)) {
+		v.configuredKeys = append(v.configuredKeys, verificationKey{"HS256", kid, []byte(c.Secrets[kid].Reveal())})
 	}
 	if c.PublicKey != "" {
 		k, err := parsePublicKey(c.PublicKey)
@@ -83,18 +86,18 @@ var algorithms = []string{"HS256", "RS256", "ES256", "EdDSA"}
 // Verify verifies a token and returns its user, or one of the errors above. It waits for a
 // read of the JWK set if the token has an unknown key id.
 func (v *Verifier) Verify(ctx context.Context, token string) (user Identity, err error) {
-	claims, keyFound := jwt.MapClaims{}, false
+	claims, hasKey := jwt.MapClaims{}, false
 	_, err = jwt.NewParser(
 		jwt.WithValidMethods(algorithms), jwt.WithoutClaimsValidation(),
 	).ParseWithClaims(token, claims, func(t *jwt.Token) (any, error) {
-		k, err := v.selectKey(ctx, t)
-		keyFound = err == nil
-		return k, err
+		keys, err := v.candidateKeys(ctx, t)
+		hasKey = err == nil
+		return keys, err
 	})
 	switch {
 	case errors.Is(err, jwt.ErrTokenMalformed):
 		return Identity{}, ErrTokenMalformed
-	case err != nil && !keyFound:
+	case err != nil && !hasKey:
 		return Identity{}, ErrNoMatchingKey
 	case err != nil:
 		return Identity{}, ErrSignature

@@ -1,7 +1,6 @@
 package auth
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -23,8 +22,8 @@ type claims struct {
 	expires, notBefore, issued *jwt.NumericDate // nil: absent
 }
 
-// readClaims returns ErrTokenMalformed if a claim has the wrong type. It compares names
-// exactly: a struct would also accept "Role" for "role".
+// readClaims returns ErrClaims, with the claim's name, if a claim has the wrong type. It
+// compares names exactly: a struct would also accept "Role" for "role".
 func readClaims(m jwt.MapClaims) (c claims, err error) {
 	var errs [6]error
 	c.subject, errs[0] = m.GetSubject()
@@ -33,8 +32,13 @@ func readClaims(m jwt.MapClaims) (c claims, err error) {
 	c.expires, errs[3] = m.GetExpirationTime()
 	c.notBefore, errs[4] = m.GetNotBefore()
 	c.issued, errs[5] = m.GetIssuedAt()
-	if errors.Join(errs[:]...) != nil {
-		return claims{}, ErrTokenMalformed
+	for i, want := range []string{
+		"sub must be a string", "iss must be a string", "aud must be a string or a list of strings",
+		"exp must be a number", "nbf must be a number", "iat must be a number",
+	} {
+		if errs[i] != nil {
+			return claims{}, fmt.Errorf("%w: %s", ErrClaims, want)
+		}
 	}
 	role, _ := m["role"].(string)
 	c.role = Role(role)

@@ -5,16 +5,19 @@ import (
 	"strings"
 )
 
-// BearerToken returns the token of the Authorization header; hasHeader is false without
-// one. ErrHeader is returned for another form or several headers.
-func BearerToken(r *http.Request) (token string, hasHeader bool, err error) {
-	values := r.Header.Values("Authorization")
-	if len(values) == 0 {
-		return "", false, nil
+// BearerToken returns the token of the Authorization header; hasToken is false without one.
+// Credentials of other schemes, such as those that a browser sends to a proxy with basic
+// authentication, are no token. ErrHeader is returned for another form or several tokens.
+func BearerToken(r *http.Request) (token string, hasToken bool, err error) {
+	for _, value := range r.Header.Values("Authorization") {
+		scheme, credentials, ok := strings.Cut(value, " ")
+		isBearer := strings.EqualFold(scheme, "Bearer")
+		switch {
+		case !ok || credentials == "" || isBearer && (hasToken || strings.ContainsAny(credentials, " ,")):
+			return "", true, ErrHeader
+		case isBearer:
+			token, hasToken = credentials, true
+		}
 	}
-	scheme, token, ok := strings.Cut(values[0], " ")
-	if len(values) > 1 || !ok || !strings.EqualFold(scheme, "Bearer") || token == "" || strings.ContainsAny(token, " ,") {
-		return "", true, ErrHeader
-	}
-	return token, true, nil
+	return token, hasToken, nil
 }

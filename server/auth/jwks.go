@@ -3,15 +3,14 @@ package auth
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
+	"sync/atomic"
 	"time"
 
-	"github.com/MicahParks/jwkset"
 	"github.com/MicahParks/keyfunc/v3"
+	"github.com/golang-jwt/jwt/v5"
 	"github.com/rs/zerolog"
 	"golang.org/x/time/rate"
 )
@@ -31,9 +30,9 @@ const (
 )
 
 // newRefreshingKeySet reads the set, and starts a goroutine that refreshes it until ctx ends.
-func newRefreshingKeySet(ctx context.Context, url string, onRead func(error), log zerolog.Logger) (keyfunc.Keyfunc, error) {
+func newRefreshingKeySet(ctx context.Context, url string, onRead func(unusableKeys int, err error), log zerolog.Logger) (keyfunc.Keyfunc, error) {
 	return keyfunc.NewDefaultOverrideCtx(ctx, []string{url}, keyfunc.Override{
-		Client:            &http.Client{Transport: jwksTransport{onRead}},
+		Client:            &http.Client{Transport: &jwksTransport{onRead: onRead, log: log}},
 		HTTPTimeout:       fetchTimeout,
 		RateLimitWaitMax:  fetchTimeout,
 		RefreshInterval:   refreshInterval,
@@ -46,75 +45,85 @@ func newRefreshingKeySet(ctx context.Context, url string, onRead func(error), lo
 	})
 }
 
-// jwksTransport reports each read of the set. It turns a response that is no JWK set into
-// an error, because the library would accept it as an empty set.
-type jwksTransport struct{ onRead func(error) }
+// jwksTransport reports each read of the set, and removes what the library could not use: a
+// response that is no JWK set becomes an error, because the library would accept it as an empty
+// set; an unusable key is left out, because the library would refuse the whole set for it.
+type jwksTransport struct {
+	onRead func(unusableKeys int, err error) // may be nil
+	log    zerolog.Logger
+	logged atomic.Pointer[string] // the unusable keys of the last read
+}
 
 // maxJWKSetBytes bounds the set: a hundred keys have about 50 KB.
 const maxJWKSetBytes = 1 << 20
 
 // RoundTrip implements [http.RoundTripper].
-func (w jwksTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+func (t *jwksTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	resp, err := http.DefaultTransport.RoundTrip(r)
 	if err != nil {
-		w.reportRead(err)
+		t.reportRead(0, err)
 		return nil, err
+	}
+	if resp.StatusCode/100 == 3 { // the client follows, and calls this again
+		return resp, nil
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxJWKSetBytes))
-	resp.Body = io.NopCloser(bytes.NewReader(body))
-	switch {
-	case resp.StatusCode/100 == 3: // the client follows, and calls this again
-		return resp, nil
-	case err == nil && resp.StatusCode != http.StatusOK:
+	if err == nil && resp.StatusCode != http.StatusOK {
 		err = errors.New(resp.Status)
-	case err == nil:
-		err = validateJWKSet(body)
 	}
-	w.reportRead(err)
+	var unusable []error
+	if err == nil {
+		body, unusable, err = usableKeys(body)
+	}
+	t.reportRead(len(unusable), err)
 	if err != nil {
 		return nil, err
 	}
+	t.logUnusable(unusable)
+	resp.Body = io.NopCloser(bytes.NewReader(body))
 	return resp, nil
 }
 
-// validateJWKSet returns an error if a text is no JWK set. A set without keys is valid:
-// all were removed. Like the library, it skips keys of unknown types.
-func validateJWKSet(text []byte) error {
-	var set jwkset.JWKSMarshal
-	if err := json.Unmarshal(text, &set); err != nil {
-		return fmt.Errorf("must be a JWK set: %w", err)
+// reportRead calls onRead, if it is set, with the result of a read.
+func (t *jwksTransport) reportRead(unusableKeys int, err error) {
+	if t.onRead != nil {
+		t.onRead(unusableKeys, err)
 	}
-	if set.Keys == nil { // for example an error in JSON
-		return errors.New("must be a JWK set: the member keys is missing")
+}
+
+// logUnusable logs the unusable keys of a set if they differ from those of the last read.
+func (t *jwksTransport) logUnusable(unusable []error) {
+	var text string
+	if err := errors.Join(unusable...); err != nil {
+		text = err.Error()
 	}
-	for _, key := range set.Keys {
-		_, err := jwkset.NewJWKFromMarshal(key, jwkset.JWKMarshalOptions{Private: true}, jwkset.JWKValidateOptions{})
-		if err != nil && !errors.Is(err, jwkset.ErrUnsupportedKey) {
-			return fmt.Errorf("key %q of the JWK set: %w", key.KID, err)
+	if last := t.logged.Swap(&text); text != "" && (last == nil || *last != text) {
+		t.log.Warn().Errs("errors", unusable).Msg("jwks keys skipped")
+	}
+}
+
+// publicKeysOfJWKS returns the keys of an algorithm: those with the key id, or all if kid is empty.
+// The id in a token is only a hint if the set has a single key, which has none (OpenID Connect
+// Core 1.0, 10.1).
+func (v *Verifier) publicKeysOfJWKS(kid, alg string) (keys []jwt.VerificationKey) {
+	all, err := v.jwks.Storage().KeyReadAll(context.Background()) // from memory
+	if err != nil {
+		return nil
+	}
+	isOnlyKey := len(all) == 1 && all[0].Marshal().KID == ""
+	for _, k := range all {
+		meta := k.Marshal()
+		if (kid == "" || meta.KID == kid || isOnlyKey) && (meta.ALG == "" || meta.ALG.String() == alg) && keyMatchesAlgorithm(alg, k.Key()) {
+			keys = append(keys, k.Key())
 		}
 	}
-	return nil
+	return keys
 }
 
-// reportRead calls onRead, if it is set, with the result of a read.
-func (w jwksTransport) reportRead(err error) {
-	if w.onRead != nil {
-		w.onRead(err)
-	}
-}
-
-// publicKeyFromJWKS returns the key with that id, if it is a public key for signatures with
-// that algorithm, or ErrNoMatchingKey. It waits for a read of the set if the id is unknown.
-func (v *Verifier) publicKeyFromJWKS(ctx context.Context, kid, alg string) (publicKey any, err error) {
-	// A caller that leaves must not cancel the read, which also serves the next callers.
-	jwk, err := v.jwks.Storage().KeyRead(context.WithoutCancel(ctx), kid)
-	if err != nil {
-		return nil, ErrNoMatchingKey
-	}
-	meta := jwk.Marshal()
-	if meta.ALG != "" && meta.ALG.String() != alg || meta.USE != "" && meta.USE != "sig" || !keyMatchesAlgorithm(alg, jwk.Key()) {
-		return nil, ErrNoMatchingKey
-	}
-	return jwk.Key(), nil
+// refreshJWKSFor reads the set again if it does not have the key id, at most once in
+// unknownKeyInterval. A caller that leaves does not cancel the read, which also serves the next
+// callers.
+func (v *Verifier) refreshJWKSFor(ctx context.Context, kid string) {
+	_, _ = v.jwks.Storage().KeyRead(context.WithoutCancel(ctx), kid) // the error: the set has no such key
 }

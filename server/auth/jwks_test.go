@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -135,7 +136,7 @@ func TestInvalidKeySet(t *testing.T) {
 		{`[]`, true, true},
 		{`null`, true, true},
 		{`{"keys":{}}`, true, true},
-		{`{"keys":[{"kty":"EC","crv":"P-256","kid":"x","x":"!","y":"!"}]}`, true, true},
+		{`{"keys":[{"kty":"EC","crv":"P-256","kid":"x","x":"!","y":"!"}]}`, false, false}, // unusable, and the previous one was removed
 		{`{"keys":[{"kty":"new","kid":"x"}]}`, false, false},
 		{`{"keys":[]}`, false, false}, // all were removed
 	} {
@@ -151,7 +152,7 @@ func TestInvalidKeySet(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		var mu sync.Mutex
 		var failed []bool // for each read
-		v, err := NewVerifier(ctx, &config.Auth{JWKSURL: server.URL + "/"}, func(err error) {
+		v, err := NewVerifier(ctx, &config.Auth{JWKSURL: server.URL + "/"}, func(_ int, err error) {
 			mu.Lock()
 			defer mu.Unlock()
 			failed = append(failed, err != nil)
@@ -226,6 +227,95 @@ func TestKeyUse(t *testing.T) {
 		token := signClaims(t, c.method, c.key, validClaims(), map[string]any{"kid": c.kid})
 		if _, err := v.Verify(t.Context(), token); !errors.Is(err, c.want) {
 			t.Errorf("%s by the key %s: %v, want %v", c.method.Alg(), c.kid, err, c.want)
+		}
+	}
+}
+
+// TestOddKeys: a key that cannot verify tokens is skipped, counted and named in the log; members
+// that verification does not need do not matter.
+func TestOddKeys(t *testing.T) {
+	good, goodJWK := newECKey(t, map[string]string{"kid": "good"})
+	marked := map[string]any{}
+	for name, value := range map[string]string{"kid": "marked", "x5t": "12:AB:not base64", "x5u": "http://other.example/cert"} {
+		marked[name] = value
+	}
+	markedKey, markedJWK := newECKey(t, nil)
+	for name, value := range markedJWK {
+		marked[name] = value
+	}
+	marked["key_ops"], marked["x5c"], marked["ext"] = []string{"verify", "vendorOp"}, []string{"bm8gY2VydGlmaWNhdGU="}, true
+	_, incomplete := newECKey(t, map[string]string{"kid": "incomplete"})
+	delete(incomplete, "y")
+	_, samlUse := newECKey(t, map[string]string{"kid": "saml", "use": "saml_response_sig"})
+	_, otherAlgorithm := newECKey(t, map[string]string{"kid": "other", "alg": "ES256K"})
+	_, encryption := newECKey(t, map[string]string{"kid": "enc", "use": "enc"})
+	set, err := json.Marshal(map[string]any{"keys": []any{
+		incomplete, samlUse, otherAlgorithm, encryption, goodJWK, marked, map[string]any{"kid": 7}, "text",
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write(set) }))
+	defer server.Close()
+	defer http.DefaultClient.CloseIdleConnections()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var log bytes.Buffer
+	unusable := 0
+	v, err := NewVerifier(ctx, &config.Auth{JWKSURL: server.URL}, func(n int, err error) {
+		if err != nil {
+			t.Error(err)
+		}
+		unusable = n
+	}, zerolog.New(&log))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if unusable != 5 {
+		t.Errorf("%d unusable keys, want 5", unusable)
+	}
+	for _, name := range []string{"incomplete", "saml", "ES256K", "key 7", "key 8"} {
+		if !strings.Contains(log.String(), name) {
+			t.Errorf("the log does not name %q: %s", name, log.String())
+		}
+	}
+	for kid, key := range map[string]*ecdsa.PrivateKey{"good": good, "marked": markedKey} {
+		token := signClaims(t, jwt.SigningMethodES256, key, validClaims(), map[string]any{"kid": kid})
+		if _, err := v.Verify(ctx, token); err != nil {
+			t.Errorf("%s: %v", kid, err)
+		}
+	}
+}
+
+// TestKeySetWithoutKeyIDs: OpenID Connect requires ids only in sets with several keys. A token
+// without one is verified with each key of its algorithm.
+func TestKeySetWithoutKeyIDs(t *testing.T) {
+	first, firstJWK := newECKey(t, nil)
+	second, secondJWK := newECKey(t, map[string]string{"kid": "second"})
+	stranger, _ := newECKey(t, nil)
+	for name, c := range map[string]struct {
+		set    []map[string]string
+		key    *ecdsa.PrivateKey
+		header map[string]any
+		want   error
+	}{
+		"the only key":                {[]map[string]string{firstJWK}, first, nil, nil},
+		"the only key, and an id":     {[]map[string]string{firstJWK}, first, map[string]any{"kid": "x"}, nil},
+		"another key":                 {[]map[string]string{firstJWK}, stranger, nil, ErrSignature},
+		"the first of two":            {[]map[string]string{firstJWK, secondJWK}, first, nil, nil},
+		"the second of two":           {[]map[string]string{firstJWK, secondJWK}, second, nil, nil},
+		"two keys, an unknown id":     {[]map[string]string{firstJWK, secondJWK}, first, map[string]any{"kid": "x"}, ErrNoMatchingKey},
+		"the only key has another id": {[]map[string]string{secondJWK}, second, map[string]any{"kid": "x"}, ErrNoMatchingKey},
+		"an empty set":                {[]map[string]string{}, first, nil, ErrNoMatchingKey},
+	} {
+		var keys keyServer
+		keys.setKeys(c.set...)
+		if len(c.set) == 0 {
+			keys.keys = c.set
+		}
+		v := keys.newVerifier(t, zerolog.Nop())
+		if _, err := v.Verify(t.Context(), signClaims(t, jwt.SigningMethodES256, c.key, validClaims(), c.header)); !errors.Is(err, c.want) {
+			t.Errorf("%s: %v, want %v", name, err, c.want)
 		}
 	}
 }

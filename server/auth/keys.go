@@ -21,28 +21,37 @@ type verificationKey struct {
 	key any
 }
 
-// selectKey returns the key for a token: with a key id the key of that id, otherwise
-// the only configured key of the algorithm. It ignores all other header members, but
-// rejects critical extensions (crit), which it does not implement.
-func (v *Verifier) selectKey(ctx context.Context, t *jwt.Token) (key any, err error) {
+// maxCandidates bounds the keys that a token without a key id is verified with, and so what a
+// forged token costs.
+const maxCandidates = 16
+
+// candidateKeys returns the keys that may have signed a token: with a key id the keys of that
+// id, otherwise the first maxCandidates keys of its algorithm. It ignores all other header
+// members, but rejects critical extensions (crit), which it does not implement.
+// ErrNoMatchingKey is returned when there is no such key.
+func (v *Verifier) candidateKeys(ctx context.Context, t *jwt.Token) (jwt.VerificationKeySet, error) {
 	header, hasKID := t.Header["kid"]
 	kid, _ := header.(string)
 	if _, critical := t.Header["crit"]; critical || hasKID && kid == "" {
-		return nil, ErrNoMatchingKey
+		return jwt.VerificationKeySet{}, ErrNoMatchingKey
 	}
-	var matching []any
+	var keys []jwt.VerificationKey
 	for _, k := range v.configuredKeys {
 		if k.alg == t.Method.Alg() && (!hasKID || k.kid == kid) {
-			matching = append(matching, k.key)
+			keys = append(keys, k.key)
 		}
 	}
-	switch {
-	case len(matching) == 1:
-		return matching[0], nil
-	case len(matching) == 0 && hasKID && v.jwks != nil:
-		return v.publicKeyFromJWKS(ctx, kid, t.Method.Alg())
+	if v.jwks != nil && (!hasKID || len(keys) == 0) {
+		keys = append(keys, v.publicKeysOfJWKS(kid, t.Method.Alg())...)
 	}
-	return nil, ErrNoMatchingKey
+	if v.jwks != nil && len(keys) == 0 {
+		v.refreshJWKSFor(ctx, kid)
+		keys = v.publicKeysOfJWKS(kid, t.Method.Alg())
+	}
+	if len(keys) == 0 {
+		return jwt.VerificationKeySet{}, ErrNoMatchingKey
+	}
+	return jwt.VerificationKeySet{Keys: keys[:min(len(keys), maxCandidates)]}, nil
 }
 
 // keyMatchesAlgorithm reports whether a key has the type that the algorithm needs. A JWK

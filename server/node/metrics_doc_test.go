@@ -38,7 +38,7 @@ var sections = []struct {
 		"expiry_lag", "clock_stalls", "evidence", "anchor_",
 	}},
 	{"What viewers get", "", []string{"list_latency", "views", "view_", "diff", "frames", "fanout", "hub_tick", "resumes", "slow_viewers"}},
-	{"Connections and calls", "", []string{"connections", "opens", "closes", "tokens_refused", "jwks", "http_", "panics", "tls_"}},
+	{"Connections and calls", "", []string{"connections", "opens", "closes", "tokens", "jwks", "http_", "panics", "tls_"}},
 	{"The node", "", []string{"ready", "draining", "build_info", "config_reloads", "flight"}},
 	{"The log and the nodes", "", []string{
 		"entries", "append_retries", "rebuilds", "restores", "digest", "nodes", "leader", "outbox", "dead_letters",

@@ -60,7 +60,7 @@ func TestEveryMetric(t *testing.T) {
 			`onair_connections{kind="viewer",role="anonymous"} 1`, `onair_connections{kind="viewer",role="viewer"} 1`,
 			`onair_closes_total{code="4208",kind="anchor"} 1`, `onair_ends_total{list="live",reason="missed_beats"} 1`,
 			`onair_ends_total{list="live",reason="stream_lost"} 1`, `onair_ends_total{list="live",reason="kicked"} 1`,
-			`onair_false_expiries_total 1`, `onair_tokens_refused_total 1`, `onair_panics_total 1`,
+			`onair_false_expiries_total 1`, `onair_tokens_total{result="malformed"} 1`, `onair_panics_total 1`,
 			`onair_push_verifications_total{result="good"} 2`, `onair_push_verifications_total{result="mismatch"} 1`,
 			`onair_callbacks_total{event="publish",provider="nginx-rtmp",result="signature"} 1`,
 			`onair_config_reloads_total{result="failed"} 1`,

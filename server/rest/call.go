@@ -16,12 +16,15 @@ import (
 // problem; then the handler must have written nothing.
 type handlerFunc func(w http.ResponseWriter, r *http.Request, who auth.Identity) error
 
+// errTokenNeeded answers a request without a token, which may have other credentials.
+var errTokenNeeded = &wire.Error{Code: wire.CodeUnauthorized, Message: "this needs a token: Authorization: Bearer …, and no other scheme"}
+
 // requireRole calls next for callers with a token of one of the roles.
 func (a *API) requireRole(next handlerFunc, roles ...auth.Role) http.HandlerFunc {
 	return a.authorize(next, func(who auth.Identity, hasToken bool) error {
 		switch {
 		case !hasToken:
-			return &wire.Error{Code: wire.CodeUnauthorized, Message: "this needs a token: Authorization: Bearer …"}
+			return errTokenNeeded
 		case !slices.Contains(roles, who.Role):
 			return &wire.Error{Code: wire.CodeForbidden, Message: "tokens of role " + string(who.Role) + " may not make this call"}
 		case who.Role == auth.Anchor:
@@ -47,7 +50,7 @@ func (a *API) checkCallRate(anchor string) error {
 func (a *API) requireViewer(next handlerFunc) http.HandlerFunc {
 	return a.authorize(next, func(_ auth.Identity, hasToken bool) error {
 		if !hasToken && !a.Runtime.Current().Viewer.Anonymous {
-			return &wire.Error{Code: wire.CodeUnauthorized, Message: "this needs a token: Authorization: Bearer …"}
+			return errTokenNeeded
 		}
 		return nil
 	})

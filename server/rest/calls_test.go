@@ -515,6 +515,25 @@ func TestLikesOverHTTP(t *testing.T) {
 	})
 }
 
+// TestCredentialsForProxies: a browser sends the credentials of a site behind basic
+// authentication with every request. They are no token.
+func TestCredentialsForProxies(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := nodetest.Serve(t, "--viewer.anonymous=true")
+		const basic = "Authorization: Basic c3RhZ2luZzpzdGFnaW5n"
+		s.Call("GET", "/v1/streams", "", "", basic).RequireStatus(200)
+		problem := s.Call("POST", "/v1/streams", "", `{"title":"x"}`, basic).RequireProblem(401, wire.CodeUnauthorized)
+		if !strings.Contains(problem.Detail, "Bearer") {
+			t.Errorf("detail %q does not name the scheme", problem.Detail)
+		}
+		viewer := nodetest.DialRaw(s)
+		defer viewer.Close()
+		if err := viewer.Upgrade("/v1/viewer", basic); err != nil {
+			t.Errorf("socket: %v", err)
+		}
+	})
+}
+
 func TestWithoutAnonymousViewers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := nodetest.Serve(t, "--viewer.anonymous=false")

@@ -110,9 +110,10 @@ func TryBuild(ctx context.Context, cfg *config.Config) error {
 }
 
 type metrics struct {
-	keyFetches    *prometheus.CounterVec
-	keysReadAt    prometheus.Gauge
-	tokensRefused prometheus.Counter
+	keyFetches   *prometheus.CounterVec
+	keysReadAt   prometheus.Gauge
+	unusableKeys prometheus.Gauge
+	tokens       *prometheus.CounterVec // by result
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -125,22 +126,31 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Name: "onair_jwks_last_fetch_timestamp_seconds",
 			Help: "When the token keys at auth.jwks_url were last read; 0: never, or the URL is not set.",
 		}),
-		tokensRefused: f.NewCounter(prometheus.CounterOpts{
-			Name: "onair_tokens_refused_total", Help: "Tokens that were refused: malformed, expired, or signed by no known key.",
+		unusableKeys: f.NewGauge(prometheus.GaugeOpts{
+			Name: "onair_jwks_unusable_keys",
+			Help: "Keys of the set last read at auth.jwks_url that cannot verify tokens; the log names them.",
 		}),
+		tokens: f.NewCounterVec(prometheus.CounterOpts{
+			Name: "onair_tokens_total", Help: "Tokens that were verified, by result: accepted, or why they were refused.",
+		}, []string{"result"}),
 	}
 	for _, result := range []string{"ok", "failed"} {
 		m.keyFetches.WithLabelValues(result)
+	}
+	m.tokens.WithLabelValues("accepted")
+	for _, r := range refusals {
+		m.tokens.WithLabelValues(r.result)
 	}
 	return m
 }
 
 // recordKeyFetch counts a read of the token keys, which may have failed.
-func (m *metrics) recordKeyFetch(err error) {
+func (m *metrics) recordKeyFetch(unusableKeys int, err error) {
 	if err != nil {
 		m.keyFetches.WithLabelValues("failed").Inc()
 		return
 	}
 	m.keyFetches.WithLabelValues("ok").Inc()
 	m.keysReadAt.SetToCurrentTime()
+	m.unusableKeys.Set(float64(unusableKeys))
 }

@@ -2,18 +2,33 @@ package runtimeconfig
 
 import (
 	"context"
+	"errors"
 	"net/http"
 
 	"onair/hub/wire"
 	"onair/server/auth"
 )
 
+// refusals are the reasons for refused tokens, and their labels.
+var refusals = []struct {
+	reason error
+	result string
+}{
+	{auth.ErrHeader, "malformed"},
+	{auth.ErrTokenMalformed, "malformed"},
+	{auth.ErrNoMatchingKey, "no_key"},
+	{auth.ErrSignature, "signature"},
+	{auth.ErrClaims, "claims"},
+	{auth.ErrExpired, "expired"},
+	{auth.ErrNotYetValid, "not_yet_valid"},
+}
+
 // VerifyBearerToken verifies the bearer token of a request, which may have none. It returns
 // the errors of VerifyToken, also for a malformed header.
 func (s *Store) VerifyBearerToken(r *http.Request) (user auth.Identity, hasToken bool, err error) {
 	token, hasToken, err := auth.BearerToken(r)
 	if err != nil {
-		return user, hasToken, &wire.Error{Code: wire.CodeUnauthorized, Message: err.Error()}
+		return user, hasToken, s.refuseToken(err)
 	}
 	if hasToken {
 		user, err = s.VerifyToken(r.Context(), token)
@@ -21,14 +36,25 @@ func (s *Store) VerifyBearerToken(r *http.Request) (user auth.Identity, hasToken
 	return user, hasToken, err
 }
 
-// VerifyToken verifies a token with the current keys. It returns wire.CodeUnauthorized when the
-// token is refused, which it also logs and counts. The error contains no part of the token.
+// VerifyToken verifies a token with the current keys, and counts the result. It returns
+// wire.CodeUnauthorized when the token is refused, which it also logs. The error contains no
+// part of the token.
 func (s *Store) VerifyToken(ctx context.Context, token string) (user auth.Identity, err error) {
 	user, err = s.Current().Tokens.Verify(ctx, token)
 	if err != nil {
-		s.metrics.tokensRefused.Inc()
-		s.log.Warn().Err(err).Msg("token refused")
-		return user, &wire.Error{Code: wire.CodeUnauthorized, Message: err.Error()}
+		return user, s.refuseToken(err)
 	}
+	s.metrics.tokens.WithLabelValues("accepted").Inc()
 	return user, nil
+}
+
+// refuseToken counts and logs the refusal of a token, and returns the error for its client.
+func (s *Store) refuseToken(reason error) error {
+	for _, r := range refusals {
+		if errors.Is(reason, r.reason) {
+			s.metrics.tokens.WithLabelValues(r.result).Inc()
+		}
+	}
+	s.log.Warn().Err(reason).Msg("token refused")
+	return &wire.Error{Code: wire.CodeUnauthorized, Message: reason.Error()}
 }
