@@ -170,6 +170,7 @@ func TestReloadWithoutJWKS(t *testing.T) {
 	b64 := base64.RawURLEncoding.EncodeToString
 	public := nodetest.JSON(map[string]any{"keys": []map[string]string{
 		{"kty": "EC", "crv": "P-256", "kid": "a", "x": b64(point[1:33]), "y": b64(point[33:])},
+		{"kty": "EC", "crv": "P-256", "kid": "incomplete"},
 	}})
 	var down atomic.Bool
 	issuer := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -198,6 +199,9 @@ func TestReloadWithoutJWKS(t *testing.T) {
 	if s.MetricText("onair_jwks_last_fetch_timestamp_seconds") == "0" {
 		t.Error("nothing says when the keys were read")
 	}
+	if n := s.MetricText("onair_jwks_unusable_keys"); n != "1" {
+		t.Errorf("%s unusable keys, want 1", n)
+	}
 	down.Store(true)
 	s.Node.Reload(t.Context(), nodetest.ConfigLoader(t, "--auth.jwks-url", issuer.URL, "--limits.window", "7"))
 	s.Call("GET", "/v1/streams?limit=8", token, "").RequireProblem(400, wire.CodeBadRequest)
@@ -211,5 +215,8 @@ func TestReloadWithoutJWKS(t *testing.T) {
 	s.Node.Reload(t.Context(), nodetest.ConfigLoader(t))
 	if at := s.MetricText("onair_jwks_last_fetch_timestamp_seconds"); at != "0" {
 		t.Errorf("without a URL its keys were read at %s", at)
+	}
+	if n := s.MetricText("onair_jwks_unusable_keys"); n != "0" {
+		t.Errorf("%s unusable keys without a URL", n)
 	}
 }

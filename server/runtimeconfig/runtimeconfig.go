@@ -72,6 +72,7 @@ func (s *Store) Build(ctx context.Context, cfg *config.Config) (next *Config, er
 	}
 	if previous != nil {
 		s.metrics.keysReadAt.Set(0) // the keys of these settings were not read yet
+		s.metrics.unusableKeys.Set(0)
 	}
 	ctx, next.stopKeyRefresh = context.WithCancel(ctx)
 	if next.Tokens, err = auth.NewVerifier(ctx, &cfg.Auth, s.metrics.recordKeyFetch, s.log); err != nil {
