@@ -38,8 +38,8 @@ var allowed = map[string]struct {
 	"onair/server/hooks":           {[]string{"onair/presence"}, "an adapter reads bodies, and the recordings in them"},
 	"onair/server/cloud":           {[]string{"onair/presence"}, "clients of providers, which list recordings"},
 	"onair/server/cloud/cloudtest": {nil, "a cloud for tests"},
-	"onair/server/poll":            {[]string{"onair/presence", "onair/server/cloud"}, "it queries providers and reports results"},
-	"onair/server/webhooks":        {[]string{"onair/presence"}, "webhooks report events of the list"},
+	"onair/server/poll":            {[]string{"onair/presence", "onair/server/cloud", "onair/server/metric"}, "it queries providers and reports results"},
+	"onair/server/webhooks":        {[]string{"onair/presence", "onair/server/metric"}, "webhooks report events of the list"},
 	"onair/server/conformance":     {[]string{"onair/hub/wire"}, "it tests clients of the protocol"},
 	"onair/server/auth":            {[]string{"onair/server/config"}, "tokens are verified without the server"},
 	"onair/server/api":             {nil, "documents are files"},
@@ -58,7 +58,7 @@ var allowed = map[string]struct {
 	"onair/loadtest/profile":  {nil, "profiles are constants"},
 	"onair/loadtest/report":   {[]string{"onair/loadtest/profile"}, "a report is made of figures"},
 	"onair/loadtest/scrape":   {nil, "metrics are text"},
-	"onair/server/admission":  {[]string{"onair/hub", "onair/hub/wire", "onair/server/config"}, "admission does not depend on what is served"},
+	"onair/server/admission":  {[]string{"onair/hub", "onair/hub/wire", "onair/server/config", "onair/server/metric"}, "admission does not depend on what is served"},
 	"onair/server/runtimeconfig": {[]string{
 		"onair/hub/wire", "onair/signing", "onair/server/auth", "onair/server/config", "onair/server/webhooks",
 	}, "it is made of a configuration, without a node"},
@@ -71,16 +71,14 @@ var allowed = map[string]struct {
 		"onair/server/api", "onair/server/auth", "onair/server/config", "onair/server/logging", "onair/server/node", "onair/server/response",
 	}, "tests of the parts of a node share it"},
 	"onair/server/simulator": {nil, "it has tests only"},
-	"onair/server/recovery":  {nil, "it recovers panics of any handler"},
+	"onair/server/metric":    {nil, "a metric is made of a name and a help"},
+	"onair/server/recovery":  {[]string{"onair/server/metric"}, "it recovers panics of any handler"},
 	"onair/server/response":  {[]string{"onair/hub/wire"}, "HTTP responses use messages of the protocol"},
 	"onair/server/livecode":  {[]string{"onair/presence", "onair/signing", "onair/server/config"}, "a live code is a function of the configuration and the session"},
 	"onair/server/urls":      {[]string{"onair/hub/wire", "onair/signing", "onair/server/runtimeconfig"}, "it signs with the current configuration"},
 	"onair/server/broadcast": {[]string{
-		"onair/hub/wire", "onair/presence", "onair/presence/node", "onair/server/livecode", "onair/server/runtimeconfig",
+		"onair/hub/wire", "onair/presence", "onair/presence/node", "onair/server/livecode", "onair/server/metric", "onair/server/runtimeconfig",
 	}, "commands of anchors are the same for sockets and calls"},
-	"onair/server/recordings": {[]string{
-		"onair/hub/wire", "onair/presence", "onair/presence/node", "onair/server/broadcast",
-	}, "callbacks, calls and the leader share it"},
 	"onair/server/sockets": {[]string{
 		"onair/hub", "onair/hub/socket", "onair/hub/wire", "onair/presence", "onair/presence/node", "onair/server/admission", "onair/server/auth",
 		"onair/server/broadcast", "onair/server/buildinfo", "onair/server/recovery", "onair/server/response", "onair/server/runtimeconfig",
@@ -88,17 +86,17 @@ var allowed = map[string]struct {
 	}, "sockets and calls are independent"},
 	"onair/server/rest": {[]string{
 		"onair/hub", "onair/hub/socket", "onair/hub/wire", "onair/presence", "onair/presence/node", "onair/server/admission", "onair/server/auth",
-		"onair/server/broadcast", "onair/server/recordings", "onair/server/response", "onair/server/runtimeconfig",
+		"onair/server/broadcast", "onair/server/response", "onair/server/runtimeconfig",
 		"onair/server/urls",
 	}, "sockets and calls are independent"},
 	"onair/server/callbacks": {[]string{
-		"onair/hub", "onair/hub/wire", "onair/presence", "onair/presence/node", "onair/server/admission", "onair/server/broadcast", "onair/server/cloud",
-		"onair/server/config", "onair/server/hooks", "onair/server/livecode", "onair/server/recordings", "onair/server/response", "onair/server/runtimeconfig",
+		"onair/hub", "onair/hub/wire", "onair/presence", "onair/presence/node", "onair/server/admission", "onair/server/broadcast",
+		"onair/server/config", "onair/server/hooks", "onair/server/livecode", "onair/server/metric", "onair/server/response", "onair/server/runtimeconfig",
 		"onair/signing",
 	}, "callbacks are judged here, and read in hooks"},
 	"onair/server/leader": {[]string{
-		"onair/hub", "onair/presence", "onair/presence/node", "onair/server/cloud", "onair/server/config", "onair/server/livecode", "onair/server/poll",
-		"onair/server/recordings", "onair/server/webhooks",
+		"onair/hub", "onair/presence", "onair/presence/node", "onair/server/broadcast", "onair/server/cloud", "onair/server/config", "onair/server/livecode",
+		"onair/server/metric", "onair/server/poll", "onair/server/webhooks",
 	}, "the leader's tasks need no clients"},
 	"onair/server/node": {[]string{
 		"onair/hub", "onair/hub/socket", "onair/hub/wire", "onair/presence", "onair/presence/embedded", "onair/presence/node", "onair/presence/redislog",

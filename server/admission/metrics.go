@@ -5,9 +5,9 @@ import (
 
 	"github.com/coder/websocket"
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promauto"
 
 	"onair/hub/wire"
+	"onair/server/metric"
 )
 
 // metrics count connections. No label names an anchor, a stream or an address.
@@ -19,29 +19,17 @@ type metrics struct {
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
-	f := promauto.With(reg)
-	m := &metrics{
+	f := metric.With(reg)
+	return &metrics{
 		connections: f.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "onair_connections", Help: "Open sockets and event streams, by kind and by the role of the client's token.",
 		}, []string{"kind", "role"}),
-		opens: f.NewCounterVec(prometheus.CounterOpts{
-			Name: "onair_opens_total", Help: "Sockets and event streams that were admitted, by kind.",
-		}, []string{"kind"}),
+		opens: metric.CounterBy(f, "kind", "onair_opens_total", "Sockets and event streams that were admitted, by kind.", KindAnchor, KindViewer, KindEvents),
 		closes: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "onair_closes_total", Help: "Sockets and event streams that were closed, by close code; 1006: without a close frame.",
 		}, []string{"kind", "code"}),
-		rejected: f.NewCounterVec(prometheus.CounterOpts{
-			Name: "onair_connections_rejected_total", Help: "Connections that were not admitted, by reason.",
-		}, []string{"reason"}),
+		rejected: metric.CounterBy(f, "reason", "onair_connections_rejected_total", "Connections that were not admitted, by reason.", rejections...),
 	}
-	// Series start at 0, so that the first event of each is an increase.
-	for _, kind := range []string{KindAnchor, KindViewer, KindEvents} {
-		m.opens.WithLabelValues(kind)
-	}
-	for _, reason := range []Rejection{rejectionDraining, rejectionFull, rejectionHandshakeRate, RejectionIsolated, RejectionOverloaded, rejectionAddressLimit, rejectionFileLimit} {
-		m.rejected.WithLabelValues(string(reason))
-	}
-	return m
 }
 
 // CountClose counts a closed connection by its close code; 0 means that there is none.

@@ -39,6 +39,11 @@ const (
 	rejectionFileLimit    Rejection = "files"   // the connection is closed without a response
 )
 
+// rejections are all reasons.
+var rejections = []Rejection{
+	rejectionDraining, rejectionFull, rejectionHandshakeRate, RejectionIsolated, RejectionOverloaded, rejectionAddressLimit, rejectionFileLimit,
+}
+
 // rejectionMessages are the messages for clients.
 var rejectionMessages = map[Rejection]string{
 	rejectionDraining:      "this node is stopping",

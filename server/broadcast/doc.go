@@ -6,7 +6,8 @@
 // the node has applied the log. All errors are errors of the protocol (*wire.Error): here
 // the errors of the log and the refusals of the registry become such errors.
 //
-// The service also counts beats, encoder statistics and false expiries.
+// The service also finds recordings in the registry and in the archive, and adds new ones
+// through the log (recordings.go), for callbacks, HTTP calls and the leader. It counts beats, encoder statistics and false expiries.
 //
 // It starts no goroutines, and may be used concurrently.
 package broadcast

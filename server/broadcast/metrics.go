@@ -4,10 +4,10 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promauto"
 
 	"onair/hub/wire"
 	"onair/presence"
+	"onair/server/metric"
 )
 
 // metrics are those of anchors.
@@ -23,34 +23,19 @@ type metrics struct {
 const outcomeResumed = "resumed" // the other outcomes are error codes
 
 func newMetrics(reg prometheus.Registerer) *metrics {
-	f := promauto.With(reg)
-	m := &metrics{
-		beatGap: f.NewHistogram(prometheus.HistogramOpts{
-			Name: "onair_beat_gap_seconds", Help: "Time between two consecutive beats of one session.",
-			Buckets: []float64{0.25, 0.5, 1, 2, 5, 10, 15, 20, 30, 45, 60, 62, 65, 90, 120, 180},
-		}),
-		lateBeats: f.NewCounter(prometheus.CounterOpts{
-			Name: "onair_late_beats_total", Help: "Beats that arrived after the interval and the grace had passed.",
-		}),
-		falseExpiries: f.NewCounter(prometheus.CounterOpts{
-			Name: "onair_false_expiries_total", Help: "Sessions that expired although their anchor beat or resumed within one interval of the end.",
-		}),
-		resumes: f.NewCounterVec(prometheus.CounterOpts{
-			Name: "onair_anchor_resumes_total", Help: "Resumes by anchors, by outcome: resumed, or the error code.",
-		}, []string{"outcome"}),
-		bitrate: f.NewHistogram(prometheus.HistogramOpts{
-			Name: "onair_anchor_bytes_per_second", Help: "Bit rates that anchors report with their beats, in bytes.",
-			Buckets: []float64{100e3 / 8, 250e3 / 8, 500e3 / 8, 1e6 / 8, 1.5e6 / 8, 2e6 / 8, 3e6 / 8, 4e6 / 8, 6e6 / 8, 10e6 / 8, 20e6 / 8},
-		}),
-		frameRate: f.NewHistogram(prometheus.HistogramOpts{
-			Name: "onair_anchor_frames_per_second", Help: "Frame rates that anchors report with their beats.",
-			Buckets: []float64{1, 5, 10, 15, 20, 24, 25, 30, 50, 60, 120},
-		}),
+	f := metric.With(reg)
+	return &metrics{
+		beatGap: f.Histogram("onair_beat_gap_seconds", "Time between two consecutive beats of one session.",
+			0.25, 0.5, 1, 2, 5, 10, 15, 20, 30, 45, 60, 62, 65, 90, 120, 180),
+		lateBeats:     f.Counter("onair_late_beats_total", "Beats that arrived after the interval and the grace had passed."),
+		falseExpiries: f.Counter("onair_false_expiries_total", "Sessions that expired although their anchor beat or resumed within one interval of the end."),
+		resumes: metric.CounterBy(f, "outcome", "onair_anchor_resumes_total", "Resumes by anchors, by outcome: resumed, or the error code.",
+			outcomeResumed, wire.CodeSessionGone, wire.CodeUnavailable, wire.CodeUnknown),
+		bitrate: f.Histogram("onair_anchor_bytes_per_second", "Bit rates that anchors report with their beats, in bytes.",
+			100e3/8, 250e3/8, 500e3/8, 1e6/8, 1.5e6/8, 2e6/8, 3e6/8, 4e6/8, 6e6/8, 10e6/8, 20e6/8),
+		frameRate: f.Histogram("onair_anchor_frames_per_second", "Frame rates that anchors report with their beats.",
+			1, 5, 10, 15, 20, 24, 25, 30, 50, 60, 120),
 	}
-	for _, outcome := range []string{outcomeResumed, string(wire.CodeSessionGone), string(wire.CodeUnavailable), string(wire.CodeUnknown)} {
-		m.resumes.WithLabelValues(outcome)
-	}
-	return m
 }
 
 // CountResume counts a resume by its error, nil if it succeeded.

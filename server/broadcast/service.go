@@ -11,11 +11,13 @@ import (
 	"onair/server/runtimeconfig"
 )
 
-// Service has the operations of anchors on their broadcasts. It may be used concurrently.
+// Service has the operations of anchors on their broadcasts, and those on recordings. It may be
+// used concurrently.
 type Service struct {
 	// Static after construction.
 	runtime *runtimeconfig.Store
 	node    *presencenode.Node
+	archive presence.Archive
 	codes   livecode.Template
 	lists   []string
 	log     zerolog.Logger
@@ -25,9 +27,9 @@ type Service struct {
 }
 
 // New returns the service of a node that has joined the log.
-func New(runtime *runtimeconfig.Store, node *presencenode.Node, codes livecode.Template, reg prometheus.Registerer, log zerolog.Logger) *Service {
+func New(runtime *runtimeconfig.Store, node *presencenode.Node, archive presence.Archive, codes livecode.Template, reg prometheus.Registerer, log zerolog.Logger) *Service {
 	return &Service{
-		runtime: runtime, node: node, codes: codes, lists: runtime.Current().Lists, log: log, metrics: newMetrics(reg),
+		runtime: runtime, node: node, archive: archive, codes: codes, lists: runtime.Current().Lists, log: log, metrics: newMetrics(reg),
 		falseExpiries: falseExpiries{endedAt: map[presence.Session]int64{}},
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"crypto/subtle"
 	"errors"
 	"io"
-	"iter"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -21,7 +20,6 @@ import (
 	"onair/server/broadcast"
 	"onair/server/hooks"
 	"onair/server/livecode"
-	"onair/server/recordings"
 	"onair/server/response"
 	"onair/server/runtimeconfig"
 )
@@ -50,7 +48,6 @@ type Options struct {
 	Node       *presencenode.Node
 	Hub        *hub.Hub
 	Broadcasts *broadcast.Service
-	Recordings *recordings.Service
 	Codes      livecode.Template
 	Runtime    *runtimeconfig.Store
 	// IsOnline queries the cloud whether there is a push to a live code; nil: there is no
@@ -65,14 +62,12 @@ func New(o Options, reg prometheus.Registerer) *Callbacks {
 }
 
 // Handlers are the handlers of POST /v1/hooks/{provider}[/{secret}][/{event}], by provider.
-func (c *Callbacks) Handlers() iter.Seq2[string, http.HandlerFunc] {
-	return func(yield func(string, http.HandlerFunc) bool) {
-		for _, p := range providers() {
-			if !yield(p.name, c.handler(&p)) {
-				return
-			}
-		}
+func (c *Callbacks) Handlers() map[string]http.HandlerFunc {
+	handlers := map[string]http.HandlerFunc{}
+	for _, p := range providers() {
+		handlers[p.name] = c.handler(&p)
 	}
+	return handlers
 }
 
 func (c *Callbacks) handler(p *provider) http.HandlerFunc {

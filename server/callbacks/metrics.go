@@ -4,8 +4,8 @@ import (
 	"errors"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promauto"
 
+	"onair/server/metric"
 	"onair/signing"
 )
 
@@ -16,20 +16,14 @@ type metrics struct {
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
-	f := promauto.With(reg)
-	m := &metrics{
+	f := metric.With(reg)
+	return &metrics{
 		callbacks: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "onair_callbacks_total", Help: "Callbacks of clouds and media servers, by event and result.",
 		}, []string{"provider", "event", "result"}),
-		verifications: f.NewCounterVec(prometheus.CounterOpts{
-			Name: "onair_push_verifications_total", Help: "Verified push signatures, by result.",
-		}, []string{"result"}),
+		verifications: metric.CounterBy(f, "result", "onair_push_verifications_total", "Verified push signatures, by result.",
+			"good", "missing", "mismatch", "expired", "malformed"),
 	}
-	// Series start at 0, so that the first event of each is an increase.
-	for _, result := range []string{"good", "missing", "mismatch", "expired", "malformed"} {
-		m.verifications.WithLabelValues(result)
-	}
-	return m
 }
 
 // countVerification counts a verified push signature by its error, nil if it is valid.

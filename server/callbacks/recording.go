@@ -15,7 +15,7 @@ func (c *Callbacks) addRecording(ctx context.Context, p *provider, ev *hooks.Eve
 		return result, err
 	}
 	completeRecordingTimes(&ev.Recording, time.Now().UnixMilli())
-	if err = c.Recordings.Add(ctx, &ev.Recording); err != nil {
+	if err = c.Broadcasts.AddRecording(ctx, &ev.Recording); err != nil {
 		return resultUnavailable, err
 	}
 	return resultAccepted, nil

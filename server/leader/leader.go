@@ -13,10 +13,10 @@ import (
 	"onair/hub"
 	"onair/presence"
 	presencenode "onair/presence/node"
+	"onair/server/broadcast"
 	"onair/server/config"
 	"onair/server/livecode"
 	"onair/server/poll"
-	"onair/server/recordings"
 	"onair/server/webhooks"
 )
 
@@ -30,7 +30,7 @@ type Options struct {
 	Node         *presencenode.Node
 	Hub          *hub.Hub
 	Archive      presence.Archive
-	Recordings   *recordings.Service
+	Broadcasts   *broadcast.Service
 	Codes        livecode.Template
 	Providers    Providers
 	Webhooks     *webhooks.Sender // nil: there are no webhooks

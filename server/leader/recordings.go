@@ -27,7 +27,7 @@ func (l *Leader) importRecordings(ctx context.Context) {
 		for _, e := range l.sessionsEndedWithin(3 * interval) {
 			from, to := time.UnixMilli(e.Stream.StartedAt).Add(-time.Minute), time.Now()
 			err := l.Providers.Recordings(ctx, e.Stream.Code, from, to, func(rec presence.Recording) {
-				if err := l.Recordings.Add(ctx, &rec); err != nil {
+				if err := l.Broadcasts.AddRecording(ctx, &rec); err != nil {
 					l.Log.Warn().Err(err).Str("recording", rec.ID).Msg("recording not stored")
 				}
 			})

@@ -164,7 +164,7 @@ func TestNewestIsFiled(t *testing.T) {
 			ID: presence.RecordingID("tencent", "1"), Provider: "tencent", Code: "8888_alice", Format: "mp4",
 			StartedAt: now - 30_000, EndedAt: now, Duration: 30_000, Location: "http://x/f.mp4",
 		}
-		if e := s.Node.Recordings.Add(t.Context(), &rec); e != nil {
+		if e := s.Node.Broadcasts.AddRecording(t.Context(), &rec); e != nil {
 			t.Fatal(e)
 		}
 		time.Sleep(time.Second)

@@ -2,29 +2,25 @@ package node
 
 import (
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promauto"
 
 	"onair/server/buildinfo"
+	"onair/server/metric"
 )
-
-// metrics are those of the node itself.
-type metrics struct {
-	reloads *prometheus.CounterVec
-}
 
 const (
 	resultOK     = "ok"
 	resultFailed = "failed"
 )
 
-func newMetrics(reg prometheus.Registerer, n *Node) *metrics {
-	f := promauto.With(reg)
+// registerMetrics registers the metrics of the node itself.
+func (n *Node) registerMetrics() {
+	f := metric.With(n.Metrics)
 	f.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "onair_build_info", Help: "Always 1; the label has the version of the build.",
 		ConstLabels: prometheus.Labels{"version": buildinfo.Version()},
 	}, func() float64 { return 1 })
 	gauge := func(name, help string, isTrue func() bool) {
-		f.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 {
+		f.GaugeFunc(name, help, func() float64 {
 			if isTrue() {
 				return 1
 			}
@@ -36,12 +32,5 @@ func newMetrics(reg prometheus.Registerer, n *Node) *metrics {
 		return n.IsServing() && n.Leader.IsLeader()
 	})
 	gauge("onair_draining", "1 while this node drains: it sends its sockets to other nodes before it stops.", func() bool { return n.Admission.IsDraining() })
-	m := &metrics{reloads: f.NewCounterVec(prometheus.CounterOpts{
-		Name: "onair_config_reloads_total", Help: "Reloads of the configuration, by result.",
-	}, []string{"result"})}
-	// rate() and increase() need a first sample of 0.
-	for _, result := range []string{resultOK, resultFailed} {
-		m.reloads.WithLabelValues(result)
-	}
-	return m
+	n.reloads = metric.CounterBy(f, "result", "onair_config_reloads_total", "Reloads of the configuration, by result.", resultOK, resultFailed)
 }

@@ -24,7 +24,6 @@ import (
 	"onair/server/leader"
 	"onair/server/livecode"
 	"onair/server/logging"
-	"onair/server/recordings"
 	"onair/server/recovery"
 	"onair/server/rest"
 	"onair/server/runtimeconfig"
@@ -63,7 +62,6 @@ type Parts struct {
 
 	Presence   *presencenode.Node
 	Broadcasts *broadcast.Service
-	Recordings *recordings.Service
 	Leader     *leader.Leader
 	Callbacks  *callbacks.Callbacks
 	Sockets    *sockets.Server
@@ -76,7 +74,7 @@ type Node struct {
 	Parts
 
 	// Static after New.
-	metrics     *metrics
+	reloads     *prometheus.CounterVec
 	certificate *certificate.Watcher // nil: TLS does not end here
 	flight      *flight.Recorder     // nil: the flight recorder is off
 	follower    *logFollower
@@ -93,7 +91,7 @@ func New(ctx context.Context, o Options) (n *Node, err error) {
 	cfg := o.Config
 	n = &Node{Options: o, status: nodeStatus{loadedConfig: cfg}}
 	o.Metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	n.metrics = newMetrics(o.Metrics, n)
+	n.registerMetrics()
 	n.Admission = admission.New(&cfg.Limits, o.Metrics)
 	n.Recovery = recovery.New(o.Metrics, o.Log)
 	if n.Runtime, err = runtimeconfig.New(ctx, cfg, o.Metrics, o.Log); err != nil {
@@ -164,14 +162,13 @@ func (n *Node) joinLog(ctx context.Context) error {
 	codes := livecode.NewTemplate(cfg)
 	p := &n.Parts
 	p.Presence = node
-	p.Broadcasts = broadcast.New(n.Runtime, node, codes, n.Metrics, n.Log)
-	p.Recordings = recordings.New(node, n.Store, p.Broadcasts, cfg.Recordings.Min)
+	p.Broadcasts = broadcast.New(n.Runtime, node, n.Store, codes, n.Metrics, n.Log)
 	p.Leader = leader.New(leader.Options{
-		Config: cfg, Settings: settings, Node: node, Hub: n.Hub, Archive: n.Store, Recordings: p.Recordings, Codes: codes,
+		Config: cfg, Settings: settings, Node: node, Hub: n.Hub, Archive: n.Store, Broadcasts: p.Broadcasts, Codes: codes,
 		Providers: n.providers, Webhooks: n.webhooks, RebuildCount: n.follower.rebuildCount.Load, Log: n.Log,
 	}, n.Metrics)
 	p.Callbacks = callbacks.New(callbacks.Options{
-		Node: node, Hub: n.Hub, Broadcasts: p.Broadcasts, Recordings: p.Recordings, Codes: codes,
+		Node: node, Hub: n.Hub, Broadcasts: p.Broadcasts, Codes: codes,
 		Runtime: n.Runtime, IsOnline: p.Leader.IsOnlineQuery(), Log: n.Log,
 	}, n.Metrics)
 	p.Sockets = &sockets.Server{
@@ -179,7 +176,7 @@ func (n *Node) joinLog(ctx context.Context) error {
 		Runtime: n.Runtime, Admission: n.Admission, URLs: n.URLs, Recovery: n.Recovery, Log: n.Log,
 	}
 	p.API = rest.New(rest.Options{
-		Node: node, Hub: n.Hub, Broadcasts: p.Broadcasts, Recordings: p.Recordings,
+		Node: node, Hub: n.Hub, Broadcasts: p.Broadcasts,
 		Runtime: n.Runtime, Admission: n.Admission, URLs: n.URLs, Metrics: n.Metrics, Log: n.Log,
 	})
 	return nil

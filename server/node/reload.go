@@ -15,11 +15,11 @@ func (n *Node) Reload(ctx context.Context, load func() (*config.Config, error)) 
 		err = n.applyConfig(ctx, loaded)
 	}
 	if err != nil {
-		n.metrics.reloads.WithLabelValues(resultFailed).Inc()
+		n.reloads.WithLabelValues(resultFailed).Inc()
 		n.Log.Error().Err(err).Msg("configuration reload failed")
 		return
 	}
-	n.metrics.reloads.WithLabelValues(resultOK).Inc()
+	n.reloads.WithLabelValues(resultOK).Inc()
 	changed, needRestart := config.ChangedKeys(n.status.loadedConfig, loaded)
 	n.status.loadedConfig = loaded
 	n.Log.Info().Strs("changed", changed).Msg("configuration reloaded")

@@ -2,12 +2,14 @@ package poll
 
 import (
 	"errors"
+	"maps"
+	"slices"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promauto"
 
 	"onair/presence"
 	"onair/server/cloud"
+	"onair/server/metric"
 )
 
 type metrics struct {
@@ -20,29 +22,20 @@ type metrics struct {
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
-	f := promauto.With(reg)
+	f := metric.With(reg)
 	m := &metrics{
 		queries: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "onair_poll_queries_total",
 			Help: "Queries to the provider, by kind (list: all pages of the list; one: one stream) and result. Incomplete: the list changed meanwhile.",
 		}, []string{"kind", "result"}),
-		results: f.NewCounterVec(prometheus.CounterOpts{
-			Name: "onair_poll_results_total",
-			Help: "Polled results of sessions, by status. Failed: the provider answered queries about other sessions, but not this one.",
-		}, []string{"status"}),
-		roundDuration: f.NewHistogram(prometheus.HistogramOpts{
-			Name: "onair_poll_round_seconds", Help: "Duration of a polling round, at most poll.interval.",
-			Buckets: []float64{0.05, 0.2, 1, 5, 10, 20, 30, 45, 60, 120, 300},
-		}),
-		budgetShare: f.NewGauge(prometheus.GaugeOpts{
-			Name: "onair_poll_budget_ratio", Help: "Share of poll.rate that this node used during the last round, for all requests to its providers.",
-		}),
-		openSessions: f.NewGauge(prometheus.GaugeOpts{
-			Name: "onair_poll_open_sessions", Help: "Sessions that matter and got no result in the last round: the provider fails, or poll.rate is too low.",
-		}),
-		lastCompleteRound: f.NewGauge(prometheus.GaugeOpts{
-			Name: "onair_poll_last_complete_timestamp_seconds", Help: "End of the last round with a result for every session that matters; 0: never.",
-		}),
+		results: metric.CounterBy(f, "status", "onair_poll_results_total",
+			"Polled results of sessions, by status. Failed: the provider answered queries about other sessions, but not this one.",
+			slices.Collect(maps.Values(statusLabels))...),
+		roundDuration: f.Histogram("onair_poll_round_seconds", "Duration of a polling round, at most poll.interval.",
+			0.05, 0.2, 1, 5, 10, 20, 30, 45, 60, 120, 300),
+		budgetShare:       f.Gauge("onair_poll_budget_ratio", "Share of poll.rate that this node used during the last round, for all requests to its providers."),
+		openSessions:      f.Gauge("onair_poll_open_sessions", "Sessions that matter and got no result in the last round: the provider fails, or poll.rate is too low."),
+		lastCompleteRound: f.Gauge("onair_poll_last_complete_timestamp_seconds", "End of the last round with a result for every session that matters; 0: never."),
 	}
 	for _, kind := range []string{"list", "one"} {
 		for _, result := range []string{"answered", "rate_limited", "failed"} {
@@ -50,9 +43,6 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		}
 	}
 	m.queries.WithLabelValues("list", "incomplete")
-	for _, status := range statusLabels {
-		m.results.WithLabelValues(status)
-	}
 	return m
 }
 

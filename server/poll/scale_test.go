@@ -75,18 +75,18 @@ func TestTwentyThousand(t *testing.T) {
 			"onair_poll_results_total/online": nRounds * (n - ended), "onair_poll_results_total/offline": nRounds * ended, "onair_poll_results_total/failed": 0,
 			"onair_poll_round_seconds": nRounds, "onair_poll_budget_ratio": share, "onair_poll_open_sessions": 0,
 		} {
-			if got := metric(t, reg, name); got != want {
+			if got := metricValue(t, reg, name); got != want {
 				t.Errorf("%s = %v, want %v", name, got, want)
 			}
 		}
-		if at := metric(t, reg, "onair_poll_last_complete_timestamp_seconds"); time.Since(time.UnixMilli(int64(at*1000))) > interval {
+		if at := metricValue(t, reg, "onair_poll_last_complete_timestamp_seconds"); time.Since(time.UnixMilli(int64(at*1000))) > interval {
 			t.Errorf("last complete round at %v", at)
 		}
 	})
 }
 
 // metric returns the value of a metric; a slash separates its name and label values.
-func metric(t *testing.T, reg *prometheus.Registry, name string) float64 {
+func metricValue(t *testing.T, reg *prometheus.Registry, name string) float64 {
 	t.Helper()
 	families, err := reg.Gather()
 	if err != nil {

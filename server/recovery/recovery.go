@@ -6,8 +6,9 @@ import (
 	"runtime/debug"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promauto"
 	"github.com/rs/zerolog"
+
+	"onair/server/metric"
 )
 
 // Recovery counts and logs panics of handlers. It may be used concurrently.
@@ -18,9 +19,7 @@ type Recovery struct {
 
 // New registers the metric of panics.
 func New(reg prometheus.Registerer, log zerolog.Logger) *Recovery {
-	return &Recovery{log, promauto.With(reg).NewCounter(prometheus.CounterOpts{
-		Name: "onair_panics_total", Help: "Panics in handlers; each closed one connection.",
-	})}
+	return &Recovery{log, metric.With(reg).Counter("onair_panics_total", "Panics in handlers; each closed one connection.")}
 }
 
 // RecordPanic counts and logs a recovered panic of a handler. Call it in the goroutine

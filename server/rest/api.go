@@ -19,7 +19,6 @@ import (
 	"onair/server/admission"
 	"onair/server/auth"
 	"onair/server/broadcast"
-	"onair/server/recordings"
 	"onair/server/runtimeconfig"
 	"onair/server/urls"
 )
@@ -29,7 +28,6 @@ type Options struct {
 	Node       *presencenode.Node
 	Hub        *hub.Hub
 	Broadcasts *broadcast.Service
-	Recordings *recordings.Service
 
 	Runtime   *runtimeconfig.Store
 	Admission *admission.Admission

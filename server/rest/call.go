@@ -88,13 +88,18 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	return body, nil
 }
 
-// readMessage reads a body that is a message of the protocol without its type.
-func readMessage[T wire.Message](w http.ResponseWriter, r *http.Request, messageType string) (m T, err error) {
+// readDecoded reads a body and decodes it.
+func readDecoded[T any](w http.ResponseWriter, r *http.Request, decode func(body []byte) (T, error)) (value T, err error) {
 	body, err := readBody(w, r)
 	if err != nil {
-		return m, err
+		return value, err
 	}
-	decoded, err := wire.DecodeRequestBody(messageType, body)
+	return decode(body)
+}
+
+// readMessage reads a body that is a message of the protocol without its type.
+func readMessage[T wire.Message](w http.ResponseWriter, r *http.Request, messageType string) (m T, err error) {
+	decoded, err := readDecoded(w, r, func(body []byte) (wire.Message, error) { return wire.DecodeRequestBody(messageType, body) })
 	if err != nil {
 		return m, err
 	}

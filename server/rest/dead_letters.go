@@ -19,10 +19,7 @@ type DeadLetterView struct {
 
 // listDeadLetters answers GET /v1/dead-letters with the last dead letters, oldest first.
 func (a *API) listDeadLetters(w http.ResponseWriter, _ *http.Request, _ auth.Identity) error {
-	var page struct {
-		DeadLetters []DeadLetterView `json:"dead_letters"`
-	}
-	page.DeadLetters = []DeadLetterView{}
+	letters := []DeadLetterView{}
 	a.Node.Read(func(r *presence.Registry) {
 		for _, d := range r.DeadLetters() {
 			view := DeadLetterView{ID: d.ID.String(), Event: d.Kind.String(), At: d.At, Why: d.Reason}
@@ -34,9 +31,9 @@ func (a *API) listDeadLetters(w http.ResponseWriter, _ *http.Request, _ auth.Ide
 			case d.Ban != nil:
 				view.Subject = d.Ban.Anchor
 			}
-			page.DeadLetters = append(page.DeadLetters, view)
+			letters = append(letters, view)
 		}
 	})
-	response.WriteValue(w, page)
+	response.WriteValue(w, map[string]any{"dead_letters": letters})
 	return nil
 }

@@ -49,7 +49,8 @@ func (a *API) likeStream(w http.ResponseWriter, r *http.Request, who auth.Identi
 	if err := a.checkOrigin(r); err != nil {
 		return err
 	}
-	m, err := readLike(w, r)
+	// The live code is in the path.
+	m, err := readDecoded(w, r, func(body []byte) (*wire.Like, error) { return wire.DecodeLikeBody(r.PathValue("code"), body) })
 	if err != nil {
 		return err
 	}
@@ -75,17 +76,4 @@ func (a *API) likeStream(w http.ResponseWriter, r *http.Request, who auth.Identi
 	}
 	response.WriteMessage(w, http.StatusOK, &wire.Liked{Code: m.Code})
 	return nil
-}
-
-// readLike reads the body of a like; the live code is in the path.
-func readLike(w http.ResponseWriter, r *http.Request) (*wire.Like, error) {
-	body, err := readBody(w, r)
-	if err != nil {
-		return nil, err
-	}
-	m, err := wire.DecodeLikeBody(r.PathValue("code"), body)
-	if err != nil {
-		return nil, err
-	}
-	return m, nil
 }

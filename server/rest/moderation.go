@@ -57,7 +57,7 @@ func anchorInPath(r *http.Request) (string, error) {
 // getBan answers GET /v1/bans/{anchor}.
 func (a *API) getBan(w http.ResponseWriter, r *http.Request, _ auth.Identity) error {
 	var ban presence.Ban
-	isBanned := false
+	var isBanned bool
 	a.Node.Read(func(reg *presence.Registry) { ban, isBanned = reg.ActiveBan(r.PathValue("anchor")) })
 	if !isBanned {
 		return &wire.Error{Code: wire.CodeNotFound, Message: "this anchor is not banned"}
@@ -69,11 +69,7 @@ func (a *API) getBan(w http.ResponseWriter, r *http.Request, _ auth.Identity) er
 // putBan answers PUT /v1/bans/{anchor}: it ends the anchor's live session, and its starts and
 // pushes are rejected.
 func (a *API) putBan(w http.ResponseWriter, r *http.Request, who auth.Identity) error {
-	body, err := readBody(w, r)
-	if err != nil {
-		return err
-	}
-	m, err := wire.DecodeBanRequest(body)
+	m, err := readDecoded(w, r, wire.DecodeBanRequest)
 	if err != nil {
 		return err
 	}

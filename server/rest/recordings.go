@@ -60,7 +60,7 @@ func (a *API) listRecordings(w http.ResponseWriter, r *http.Request, who auth.Id
 	if !fromOK || !toOK {
 		return &wire.Error{Code: wire.CodeBadRequest, Message: "from and to must be Unix milliseconds"}
 	}
-	found, next, err := a.Recordings.Page(r.Context(), q)
+	found, next, err := a.Broadcasts.RecordingsPage(r.Context(), q)
 	if err != nil {
 		return err
 	}
@@ -80,7 +80,7 @@ func (a *API) listRecordings(w http.ResponseWriter, r *http.Request, who auth.Id
 
 // getRecordingURLs answers GET /v1/recordings/{id}/play with signed URLs.
 func (a *API) getRecordingURLs(w http.ResponseWriter, r *http.Request, _ auth.Identity) error {
-	rec, err := a.Recordings.Find(r.Context(), r.PathValue("id"))
+	rec, err := a.Broadcasts.FindRecording(r.Context(), r.PathValue("id"))
 	if err != nil {
 		return err
 	}
@@ -94,11 +94,9 @@ func (a *API) getRecordingURLs(w http.ResponseWriter, r *http.Request, _ auth.Id
 		a.Log.Warn().Err(err).Str("recording", rec.ID).Msg("recording has no URL")
 		return &wire.Error{Code: wire.CodeNotFound, Message: "this recording has no play URL: see vod"}
 	}
-	var answer struct {
+	response.WriteValue(w, struct {
 		URLs      map[string]string `json:"urls"`
 		ExpiresAt int64             `json:"expires_at"`
-	}
-	answer.URLs, answer.ExpiresAt = map[string]string{cmp.Or(rec.Format, "file"): url}, expires*1000
-	response.WriteValue(w, answer)
+	}{map[string]string{cmp.Or(rec.Format, "file"): url}, expires * 1000})
 	return nil
 }

@@ -155,7 +155,6 @@ func (a *API) listSessions(w http.ResponseWriter, r *http.Request, _ auth.Identi
 		Sessions []SessionView `json:"sessions"`
 		Cursor   string        `json:"cursor,omitempty"`
 	}
-	page.Sessions = []SessionView{}
 	a.Node.Read(func(reg *presence.Registry) {
 		if state == "ended" {
 			page.Sessions, page.Cursor = endedSessionsPage(reg, anchor, from, uint64(cursor))

@@ -21,11 +21,7 @@ type SignedURLs struct {
 
 // signURLs answers POST /v1/sign with push and play URLs of any live code, live or not.
 func (a *API) signURLs(w http.ResponseWriter, r *http.Request, _ auth.Identity) error {
-	body, err := readBody(w, r)
-	if err != nil {
-		return err
-	}
-	m, err := wire.DecodeSignRequest(body)
+	m, err := readDecoded(w, r, wire.DecodeSignRequest)
 	if err != nil {
 		return err
 	}

@@ -4,7 +4,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promauto"
+
+	"onair/server/metric"
 )
 
 // Values of the label result.
@@ -20,10 +21,8 @@ type metrics struct {
 }
 
 func newMetrics(reg prometheus.Registerer, s *Sender) *metrics {
-	f := promauto.With(reg)
-	f.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "onair_webhook_oldest_seconds", Help: "Age of the oldest open event, on the leader; 0: none.",
-	}, func() float64 {
+	f := metric.With(reg)
+	f.GaugeFunc("onair_webhook_oldest_seconds", "Age of the oldest open event, on the leader; 0: none.", func() float64 {
 		if p := s.activeDispatcher.Load(); p != nil {
 			return p.oldestEventAge(time.Now()).Seconds()
 		}
@@ -33,13 +32,9 @@ func newMetrics(reg prometheus.Registerer, s *Sender) *metrics {
 		events: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "onair_webhooks_total", Help: "Events by type and result: delivered to the back end, or dead.",
 		}, []string{"type", "result"}),
-		attemptDuration: f.NewHistogram(prometheus.HistogramOpts{
-			Name: "onair_webhook_seconds", Help: "Duration of delivery attempts, until the response or the timeout.",
-			Buckets: []float64{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10},
-		}),
-		retries: f.NewCounter(prometheus.CounterOpts{
-			Name: "onair_webhook_retries_total", Help: "Delivery attempts beyond the first of each event.",
-		}),
+		attemptDuration: f.Histogram("onair_webhook_seconds", "Duration of delivery attempts, until the response or the timeout.",
+			0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+		retries: f.Counter("onair_webhook_retries_total", "Delivery attempts beyond the first of each event."),
 	}
 	for _, t := range eventTypes {
 		m.events.WithLabelValues(string(t), resultDelivered)
