@@ -102,7 +102,7 @@ var allowed = map[string]struct {
 		"onair/hub", "onair/hub/socket", "onair/hub/wire", "onair/presence", "onair/presence/embedded", "onair/presence/node", "onair/presence/redislog",
 		"onair/server/admission", "onair/server/api", "onair/server/broadcast", "onair/server/buildinfo", "onair/server/callbacks", "onair/server/certificate",
 		"onair/server/config", "onair/server/flight", "onair/server/leader", "onair/server/livecode", "onair/server/logging", "onair/server/recordings",
-		"onair/server/recovery", "onair/server/response", "onair/server/rest", "onair/server/runtimeconfig", "onair/server/sockets",
+		"onair/server/metric", "onair/server/recovery", "onair/server/response", "onair/server/rest", "onair/server/runtimeconfig", "onair/server/sockets",
 		"onair/server/urls", "onair/server/webhooks", "onair/web",
 	}, "everything is wired here"},
 	"onair/server": {[]string{

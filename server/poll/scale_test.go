@@ -85,7 +85,7 @@ func TestTwentyThousand(t *testing.T) {
 	})
 }
 
-// metric returns the value of a metric; a slash separates its name and label values.
+// metricValue returns the value of a metric; a slash separates its name and label values.
 func metricValue(t *testing.T, reg *prometheus.Registry, name string) float64 {
 	t.Helper()
 	families, err := reg.Gather()
