@@ -87,7 +87,7 @@ func (h *Hub) publishChanges(v *view, now time.Time) {
 // setDeltaFromPublished sets h.delta to the difference between a view's published
 // state and another, and returns the log time of the next URL renewal. Unless a
 // renewal has passed, only new streams need their times computed.
-func (h *Hub) setDeltaFromPublished(v *view, to *viewState) (nextRenewal int64) {
+func (h *Hub) setDeltaFromPublished(v *view, to *viewState) (nextRenewalLogTime int64) {
 	if v.urls.hasURLs() && (to.logTime < v.published.logTime || to.logTime >= v.nextRenewal) {
 		h.delta.setToDifference(v.order, &v.published, to, v.urls)
 		return v.urls.nextRenewal(to.window, to.logTime)

@@ -44,9 +44,9 @@ func (s *Socket) hasPendingMessages() bool {
 
 // popMessageOrClose returns the next pending message: an answer, or a diff for a
 // cursor that is behind. If the socket is to close next, it starts that. It may
-// unlock mu meanwhile. ok is false if there is nothing to write. The caller holds
+// unlock mu meanwhile. hasMessage is false if there is nothing to write. The caller holds
 // mu, and has set pumping.
-func (s *Socket) popMessageOrClose() (m outgoing, ok bool) {
+func (s *Socket) popMessageOrClose() (next outgoing, hasMessage bool) {
 	switch {
 	case len(s.answers.list) > 0:
 		a := s.answers.pop()
@@ -58,7 +58,7 @@ func (s *Socket) popMessageOrClose() (m outgoing, ok bool) {
 		return s.hub.answerOrDeferRequest(a.request)
 	case s.closing != nil:
 		s.startClose()
-		return m, false
+		return next, false
 	default:
 		s.behind = false
 		s.mu.Unlock()

@@ -50,7 +50,7 @@ func (c *Conn) Write(m Message) (full bool, err error) {
 }
 
 // Ping sends a ping. It returns the number of earlier pings since the last pong.
-func (c *Conn) Ping() (unanswered int) {
+func (c *Conn) Ping() (earlierUnanswered int) {
 	c.transport.outbound.sendOrQueueControlFrame([]byte{finalBit | opPing, 0})
 	return int(c.unansweredPings.Add(1)) - 1
 }

@@ -101,67 +101,67 @@ func parseEntry(raw []byte) (e Entry, err error) {
 
 // setMember replaces one member by a JSON value; null removes it. Unknown names
 // are ignored.
-func (e *Entry) setMember(name string, value []byte) (err error) {
+func (e *Entry) setMember(name string, valueJSON []byte) (err error) {
 	switch name {
 	case "code":
-		e.Code, err = parseTextOrNull(name, value)
+		e.Code, err = parseTextOrNull(name, valueJSON)
 	case "anchor":
-		e.Anchor, err = parseTextOrNull(name, value)
+		e.Anchor, err = parseTextOrNull(name, valueJSON)
 	case "title":
-		e.Title, err = parseTextOrNull(name, value)
+		e.Title, err = parseTextOrNull(name, valueJSON)
 	case "state":
-		e.State, err = parseTextOrNull(name, value)
+		e.State, err = parseTextOrNull(name, valueJSON)
 	case "away":
-		e.Away, err = parseTextOrNull(name, value)
+		e.Away, err = parseTextOrNull(name, valueJSON)
 	case "started_at":
-		e.StartedAt, err = parseIntegerOrNull(name, value)
+		e.StartedAt, err = parseIntegerOrNull(name, valueJSON)
 	case "viewers":
-		e.Viewers, err = parseIntegerOrNull(name, value)
+		e.Viewers, err = parseIntegerOrNull(name, valueJSON)
 	case "likes":
-		e.Likes, err = parseIntegerOrNull(name, value)
+		e.Likes, err = parseIntegerOrNull(name, valueJSON)
 	case "tags":
-		e.Tags, err = parseTags(value)
+		e.Tags, err = parseTags(valueJSON)
 	case "cover":
-		e.Cover, err = parseTextOrNull(name, value)
+		e.Cover, err = parseTextOrNull(name, valueJSON)
 	case "extra":
 		e.Extra = nil
-		if !isNull(value) {
-			e.Extra = compact(value)
+		if !isNull(valueJSON) {
+			e.Extra = compact(valueJSON)
 		}
 	case "play":
 		e.PlayJSON = nil
-		e.Play, err = parsePlay(value)
+		e.Play, err = parsePlay(valueJSON)
 	}
 	return err
 }
 
-func parseTextOrNull(name string, value []byte) (string, error) {
-	if isNull(value) {
+func parseTextOrNull(name string, valueJSON []byte) (string, error) {
+	if isNull(valueJSON) {
 		return "", nil
 	}
-	s, ok := parseText(value)
+	s, ok := parseText(valueJSON)
 	if !ok {
 		return "", fmt.Errorf("%s must be a string", name)
 	}
 	return s, nil
 }
 
-func parseIntegerOrNull(name string, value []byte) (int64, error) {
-	if isNull(value) {
+func parseIntegerOrNull(name string, valueJSON []byte) (int64, error) {
+	if isNull(valueJSON) {
 		return 0, nil
 	}
-	n, ok := parseInteger(value)
+	n, ok := parseInteger(valueJSON)
 	if !ok {
 		return 0, fmt.Errorf("%s must be an integer", name)
 	}
 	return n, nil
 }
 
-func parseTags(value []byte) ([]string, error) {
-	if isNull(value) {
+func parseTags(valueJSON []byte) ([]string, error) {
+	if isNull(valueJSON) {
 		return nil, nil
 	}
-	tags, ok := parseTexts(value)
+	tags, ok := parseTexts(valueJSON)
 	if !ok {
 		return nil, errors.New("tags must be an array of strings")
 	}
@@ -171,14 +171,14 @@ func parseTags(value []byte) ([]string, error) {
 	return tags, nil
 }
 
-func parsePlay(value []byte) (urls []PlayURL, err error) {
-	if isNull(value) {
+func parsePlay(valueJSON []byte) (urls []PlayURL, err error) {
+	if isNull(valueJSON) {
 		return nil, nil
 	}
-	if !isObject(value) {
+	if !isObject(valueJSON) {
 		return nil, errors.New("play must be an object")
 	}
-	for protocol, raw := range objectMembers(value) {
+	for protocol, raw := range objectMembers(valueJSON) {
 		url, ok := parseText(raw)
 		if !ok {
 			return nil, errors.New("play must be an object of strings")
