@@ -40,6 +40,13 @@ func (c *Conn) CloseNow() error {
 	return err
 }
 
+// Reset closes the network connection to a peer that does not answer, without a close
+// frame. It discards unsent data; see [ResetOnClose].
+func (c *Conn) Reset() error {
+	ResetOnClose(c.transport.Conn)
+	return c.CloseNow()
+}
+
 // waitForPeerClose waits until the peer closes or the deadline passes. A concurrent
 // Read notices that the peer closes; without one, waitForPeerClose reads.
 func (c *Conn) waitForPeerClose(deadline time.Time) {

@@ -36,7 +36,7 @@ func (p *Poller) closeDeadPeers() {
 		}
 		for _, r := range p.allReceivers() {
 			if readTCPInfo(r.raw, &info) && isPeerDead(&info) {
-				r.transport.Close()
+				r.transport.reset()
 			}
 		}
 	}

@@ -53,8 +53,8 @@ func (o *outbound) runDrainer(d *drainer) {
 			return
 		}
 		if err := o.writeUnsentFrame(d, timeouts); err != nil {
-			if err == ErrSlowPeer && !d.isFrameStarted {
-				o.trySendGoingAway(d)
+			if err == ErrSlowPeer && (d.isFrameStarted || !o.trySendGoingAway(d)) {
+				ResetOnClose(o.transport.Conn)
 			}
 			o.closeAndEndDrainer(err)
 			return
@@ -126,15 +126,16 @@ func (o *outbound) closeAndEndDrainer(err error) {
 }
 
 // trySendGoingAway tries once to send a close frame instead of an unstarted frame.
-func (o *outbound) trySendGoingAway(d *drainer) {
+func (o *outbound) trySendGoingAway(d *drainer) (isSent bool) {
 	o.mu.Lock()
 	wasClosing := o.isClosing
 	o.isClosing = true
 	o.mu.Unlock()
-	if !wasClosing {
-		d.moveToUnsent(&frameParts{newCloseFrame(websocket.StatusGoingAway, "too slow")})
-		o.writeUnsentFrame(d, writeTimeouts{stall: goingAwayTimeout, frame: goingAwayTimeout})
+	if wasClosing {
+		return false
 	}
+	d.moveToUnsent(&frameParts{newCloseFrame(websocket.StatusGoingAway, "too slow")})
+	return o.writeUnsentFrame(d, writeTimeouts{stall: goingAwayTimeout, frame: goingAwayTimeout}) == nil
 }
 
 // writeTimeouts bound the time for one frame.

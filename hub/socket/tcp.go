@@ -43,6 +43,17 @@ func SetSendBuffer(c net.Conn, bytes int) error {
 	return nil
 }
 
+// ResetOnClose makes the close of c discard unsent data and reset the connection, if c
+// is a TCP connection or TLS over one. It is for peers that have vanished or read
+// nothing. Otherwise the kernel keeps the data after the close, and sends it again for
+// minutes.
+func ResetOnClose(c net.Conn) error {
+	if tcp := tcpConn(c); tcp != nil {
+		return tcp.SetLinger(0)
+	}
+	return nil
+}
+
 // tcpConn returns the TCP connection that c is or wraps, or nil.
 func tcpConn(c net.Conn) *net.TCPConn {
 	for {

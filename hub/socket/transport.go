@@ -54,6 +54,12 @@ func (t *transport) Close() error {
 	return t.closeErr
 }
 
+// reset closes the connection and discards unsent data; see ResetOnClose.
+func (t *transport) reset() error {
+	ResetOnClose(t.Conn)
+	return t.Close()
+}
+
 // isClosed reports whether Close was called.
 func (t *transport) isClosed() bool {
 	select {

@@ -31,6 +31,7 @@ type eventWriter struct {
 	// Static after construction.
 	w         http.ResponseWriter
 	rc        *http.ResponseController
+	netConn   net.Conn      // nil: unknown, or other responses share it
 	viewID    string        // the view whose positions are the ids of events
 	onWritten func(error)   // set once, by OnWritable
 	nextEvent chan []byte   // of size one; the hub waits until the event is written

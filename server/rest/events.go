@@ -135,6 +135,9 @@ func newEventWriter(w http.ResponseWriter, r *http.Request, view string) *eventW
 	ev.rc.SetReadDeadline(time.Time{}) // the server's read timeout would end the response
 	if conn, ok := r.Context().Value(ConnContextKey{}).(net.Conn); ok {
 		socket.SetSendBuffer(conn, eventSendBuffer) // a failure costs only memory
+		if r.ProtoMajor == 1 {
+			ev.netConn = conn
+		}
 	}
 	return ev
 }
@@ -154,6 +157,9 @@ func (ev *eventWriter) pumpEvents(ctx context.Context, conn *admission.Conn, tok
 			err := ev.writeEvent(text)
 			if ev.onWritten(err); err == nil {
 				continue
+			}
+			if ev.netConn != nil {
+				socket.ResetOnClose(ev.netConn)
 			}
 		case text := <-ev.lastEvent:
 			ev.writeEvent(text) // the connection ends anyway

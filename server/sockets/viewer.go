@@ -84,7 +84,7 @@ func (v *viewer) pingRepeatedly() {
 	default:
 	}
 	if v.wsConn.Ping() >= maxUnansweredPings {
-		v.wsConn.CloseNow()
+		v.wsConn.Reset()
 		return
 	}
 	time.AfterFunc(PingInterval, v.pingRepeatedly)
