@@ -99,28 +99,34 @@ func richStart(i int) *Start {
 	}
 }
 
-// TestMemory: each listed stream takes at most 900 bytes of heap.
+// TestMemory: each listed stream takes at most 900 bytes of heap, and so does each ended
+// session that is remembered.
 func TestMemory(t *testing.T) {
 	if testing.Short() {
 		t.Skip("50,000 streams")
 	}
-	per := heapPerStream(t, 50_000)
-	t.Logf("%.0f bytes of heap a stream", per)
+	per, perEnded := heapPerStream(t, 50_000)
+	t.Logf("%.0f bytes of heap a stream, %.0f an ended session", per, perEnded)
 	if per > 900 {
 		t.Errorf("%.0f bytes of heap a stream, want at most 900", per)
+	}
+	if perEnded > 900 {
+		t.Errorf("%.0f bytes of heap an ended session, want at most 900", perEnded)
 	}
 }
 
 func BenchmarkMemory(b *testing.B) {
 	for b.Loop() {
-		b.ReportMetric(heapPerStream(b, 200_000), "heap-B/stream")
+		per, perEnded := heapPerStream(b, 100_000)
+		b.ReportMetric(per, "heap-B/stream")
+		b.ReportMetric(perEnded, "heap-B/ended")
 	}
 }
 
-func heapPerStream(t testing.TB, n int) float64 {
-	var before, after runtime.MemStats
-	runtime.GC()
-	runtime.ReadMemStats(&before)
+// heapPerStream returns the heap of n listed streams, and of the same sessions after their
+// ends, for each.
+func heapPerStream(t testing.TB, n int) (listed, ended float64) {
+	before := liveHeap()
 	x := newCrowd(t, n, richStart)
 	for i := 0; i < n; i += 1_000 {
 		var b Batch
@@ -130,13 +136,30 @@ func heapPerStream(t testing.TB, n int) float64 {
 		}
 		x.applyBatch("a", b)
 	}
-	x.entries, x.lastBatches = nil, nil
-	runtime.GC()
-	runtime.GC()
-	runtime.ReadMemStats(&after)
-	per := float64(after.HeapAlloc-before.HeapAlloc) / float64(n)
+	x.entries = nil
+	clear(x.lastBatches)
+	listed = (liveHeap() - before) / float64(n)
+	for i := 0; i < n; i += 1_000 {
+		var b Batch
+		for j := i; j < min(i+1_000, n); j++ {
+			b.Commands = append(b.Commands, &Stop{Session: sessionID(j), Reason: Stopped})
+		}
+		x.applyBatch("a", b)
+	}
+	x.entries = nil
+	clear(x.lastBatches)
+	ended = (liveHeap() - before) / float64(n)
 	runtime.KeepAlive(x)
-	return per
+	return listed, ended
+}
+
+// liveHeap returns the bytes of heap that are in use.
+func liveHeap() float64 {
+	var stats runtime.MemStats
+	runtime.GC()
+	runtime.GC()
+	runtime.ReadMemStats(&stats)
+	return float64(stats.HeapAlloc)
 }
 
 func BenchmarkStart(b *testing.B) {
