@@ -98,15 +98,22 @@ func Open(o Options) *Log {
 		o.SnapshotAge = 5 * time.Minute
 	}
 	l := &Log{
-		options: o, redis: o.Client, keys: newKeys(o.Prefix), scripts: newScripts(),
+		options: o, keys: newKeys(o.Prefix), scripts: newScripts(),
 		foundDelay: defaultFoundDelay, lockToken: rand.Text(),
 		archiveSlots: make(chan struct{}, maxArchiveCalls), outage: outage{logger: o.Logger},
 	}
 	l.metrics = newMetrics(o.Metrics, l)
+	l.useClient(o.Client)
 	l.applied.Store(&appliedState{})
 	l.shutdown.ctx, l.shutdown.cancel = context.WithCancel(context.Background())
 	l.shutdown.snapshotWriter.Go(l.runSnapshotWriter)
 	return l
+}
+
+// useClient sets the client of all requests.
+func (l *Log) useClient(client redis.UniversalClient) {
+	client.AddHook(timeoutHook{l.metrics.timeouts})
+	l.redis = client
 }
 
 // Join implements presence.Log. An incarnation is Redis's time in microseconds, or

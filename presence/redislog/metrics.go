@@ -12,6 +12,7 @@ type metrics struct {
 	snapshots       *prometheus.CounterVec
 	snapshotSeconds prometheus.Histogram
 	epochsFounded   prometheus.Counter
+	timeouts        prometheus.Counter
 }
 
 func newMetrics(reg prometheus.Registerer, l *Log) *metrics {
@@ -37,6 +38,9 @@ func newMetrics(reg prometheus.Registerer, l *Log) *metrics {
 		}),
 		epochsFounded: f.NewCounter(prometheus.CounterOpts{
 			Name: "onair_epochs_founded_total", Help: "Epochs that this node founded with its list, because Redis was empty.",
+		}),
+		timeouts: f.NewCounter(prometheus.CounterOpts{
+			Name: "onair_redis_timeouts_total", Help: "Requests to Redis without a reply within a second: a slower connection counts as none.",
 		}),
 	}
 	for _, result := range []string{"ok", "repeated", "refused", "unknown"} {

@@ -14,16 +14,24 @@ func TestSnapshotAgeIsOfTheLeader(t *testing.T) {
 	l.newest.Store(&snapshot{time: 1_000})
 	for isLeader, want := range map[bool]float64{false: 0, true: 60} {
 		l.applied.Store(&appliedState{time: 61_000, isLeader: isLeader})
-		families, err := reg.Gather()
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, f := range families {
-			if f.GetName() == "onair_snapshot_age_seconds" {
-				if got := f.Metric[0].GetGauge().GetValue(); got != want {
-					t.Errorf("leader %v: %v seconds", isLeader, got)
-				}
-			}
+		if got := metricValue(t, reg, "onair_snapshot_age_seconds"); got != want {
+			t.Errorf("leader %v: %v seconds", isLeader, got)
 		}
 	}
+}
+
+// metricValue returns the value of a gauge or counter without labels.
+func metricValue(t *testing.T, reg *prometheus.Registry, name string) float64 {
+	t.Helper()
+	families, err := reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() == name {
+			return f.Metric[0].GetGauge().GetValue() + f.Metric[0].GetCounter().GetValue()
+		}
+	}
+	t.Fatalf("there is no metric %s", name)
+	return 0
 }

@@ -31,7 +31,7 @@ func (l *Log) checkServerOnce(ctx context.Context) error {
 	if single, ok := l.redis.(*redis.Client); ok && info.field("cluster_enabled") == "1" {
 		// One address of a Cluster serves until the slot moves or its primary dies.
 		l.options.Logger.Info().Msg("redis is a cluster, connecting to all of its nodes")
-		l.redis = clusterClientOf(single)
+		l.useClient(clusterClientOf(single))
 		_ = single.Close()
 	}
 	if err := l.tryCommands(ctx); err != nil {
