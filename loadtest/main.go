@@ -69,7 +69,7 @@ The exit code is 0 for PASS, 1 for FAIL, 2 for wrong usage.
 Start the server with a secret of your own: loadtest signs the anchors' tokens with it. Let viewers be anonymous, or
 give them a token. Viewers come from many addresses of loopback, 900 from each. Flags of the server:
 
-  server --auth.secret … --viewer.anonymous true --data memory
+  server --auth.secret … --push.key … --play.key … --viewer.anonymous true --data memory
          --limits.sockets 19500        for more than 18,000 viewers
          --limits.handshakes 20000/s   for a herd that reconnects faster than 5,000/s
          --limits.window 1000          for a --limit above 500

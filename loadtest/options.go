@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -157,12 +158,13 @@ func (o *options) readSecret(getenv func(string) string) error {
 		if err != nil {
 			return fmt.Errorf("--secret-file: %w", err)
 		}
-		o.secret = []byte(strings.TrimRight(string(data), "\r\n"))
+		o.secret = data
 	case o.Secret != "":
 		o.secret = []byte(o.Secret)
 	default:
 		o.secret = []byte(getenv("ONAIR_AUTH_SECRET"))
 	}
+	o.secret = bytes.Trim(o.secret, "\ufeff \t\r\n") // as the server does
 	if len(o.secret) == 0 && o.Anchors > 0 {
 		return errors.New("--secret: missing: must be the server's auth.secret, which signs the anchors' tokens")
 	}

@@ -53,7 +53,7 @@ func startBinary(t testing.TB, file string, flags ...string) *serverProcess {
 	t.Helper()
 	cmd := exec.Command(file, append([]string{
 		"--listen", "127.0.0.1:0", "--ops.listen", "127.0.0.1:0", "--data", "memory", "--log.format", "json",
-		"--heartbeat.interval", "3s", "--auth.secret", testSecret, "--viewer.anonymous", "true",
+		"--heartbeat.interval", "3s", "--auth.secret", testSecret, "--push.key", "push", "--play.key", "play", "--viewer.anonymous", "true",
 	}, flags...)...)
 	cmd.Env = []string{}
 	log, err := cmd.StderrPipe()

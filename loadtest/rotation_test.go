@@ -182,8 +182,8 @@ func (r *rotation) forwardOverTLS(in net.Conn) {
 // changed, again and again, under a hundred anchors and four hundred viewers
 // over TLS. No connection is lost, and each change is in force.
 //
-// The load test's tokens have no key id. The server accepts them only while their key
-// is its one HS256 key, so all anchors must be connected before the first change.
+// The load test's tokens have no key id. The server verifies them with each HS256 key until
+// theirs is removed, so all anchors must be connected before the first change.
 func TestRotationUnderLoad(t *testing.T) {
 	const newSecret = "another secret of thirty-two bytes or more"
 	r := &rotation{t: t, dir: t.TempDir()}

@@ -12,7 +12,7 @@ import (
 func runUntilExit(t *testing.T, flags ...string) commandResult {
 	t.Helper()
 	end := runCommand(t, append([]string{
-		"--listen", "127.0.0.1:0", "--ops.listen", "127.0.0.1:0", "--auth.secret", nodetest.TokenSecret,
+		"--listen", "127.0.0.1:0", "--ops.listen", "127.0.0.1:0", "--auth.secret", nodetest.TokenSecret, "--push.key", "push", "--play.key", "play",
 		"--push.key", "a key of pushes", "--play.key", "a key of plays",
 	}, flags...)...)
 	if end.code != exitFailure && end.code != exitUsage {

@@ -43,7 +43,7 @@ func startNode(t *testing.T, file, outside string, flags ...string) *node {
 		"--webhooks.secret", "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=", "--poll.provider", "srs", "--cloud.url", outside,
 		"--poll.interval", "5s", "--moderation.provider", "srs",
 	}, flags...)...)
-	cmd.Env = []string{"ONAIR_AUTH_SECRET=" + secret}
+	cmd.Env = []string{"ONAIR_AUTH_SECRET=" + secret, "ONAIR_PUSH_KEY=push", "ONAIR_PLAY_KEY=play"}
 	var serving struct{ Address, Ops string }
 	if err := json.Unmarshal([]byte(startProgram(t, cmd, `"serving"`)), &serving); err != nil {
 		t.Fatal(err)
@@ -96,7 +96,7 @@ func writeCertificate(t *testing.T) (cert, key string) {
 func (n *node) mintToken(role, sub string) string {
 	n.t.Helper()
 	cmd := exec.Command(n.file, "token", "--role", role, "--sub", sub)
-	cmd.Env = []string{"ONAIR_AUTH_SECRET=" + secret}
+	cmd.Env = []string{"ONAIR_AUTH_SECRET=" + secret, "ONAIR_PUSH_KEY=push", "ONAIR_PLAY_KEY=play"}
 	out, err := cmd.Output()
 	if err != nil {
 		n.t.Fatal(err)

@@ -3,6 +3,7 @@ package config
 import (
 	"crypto/rand"
 	"encoding/hex"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -61,6 +62,22 @@ func (c *Config) generateMissingSecrets() {
 			c.GeneratedSecrets = append(c.GeneratedSecrets, s.key)
 		}
 	}
+}
+
+// productionKeys are the keys that a server in production is given.
+var productionKeys = []string{
+	"auth.secret", "auth.secrets", "auth.public_key", "auth.jwks_url", "push.key", "play.key", "play.keys", "code_key",
+}
+
+// CheckGeneratedSecrets returns an error if secrets were generated although a source set others:
+// a server that was given a key is no trial, and must not serve with made-up ones.
+func (c *Config) CheckGeneratedSecrets() error {
+	isSet := func(keyName string) bool { return c.effective[keyName].text != "" }
+	if i := slices.IndexFunc(productionKeys, isSet); i >= 0 && len(c.GeneratedSecrets) > 0 {
+		return fmt.Errorf("%s: must be set, because %s is: keys are generated only if none is set",
+			strings.Join(c.GeneratedSecrets, ", "), productionKeys[i])
+	}
+	return nil
 }
 
 // needsDefaultPlayKey reports whether a play domain has no key of its own and needs one.

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"maps"
@@ -100,10 +101,14 @@ func newConfig(values layer, sourceErrs []error) (*Config, error) {
 	return v.Config, nil
 }
 
-// mergeInto writes the values of l into dst, over either form of each key. It
+// mergeInto writes the values of l into dst, over either form of each key. An empty secret
+// counts as not given: an unset variable of a deployment must not discard a configured key. It
 // returns an error for each key that l sets in both forms.
 func (l layer) mergeInto(dst layer) (errs []error) {
 	for _, name := range slices.Sorted(maps.Keys(l)) {
+		if k, _ := keyByName(name); k.form&secret != 0 && strings.TrimFunc(l[name].text, isInvisible) == "" {
+			continue
+		}
 		base, isFile := strings.CutSuffix(name, "_file")
 		if isFile {
 			if _, both := l[base]; both {
@@ -151,7 +156,10 @@ func (l layer) readTextOrDefault(k key) (text string, err error) {
 	if err != nil {
 		return "", fmt.Errorf("cannot read its file: %w", err)
 	}
-	if text = strings.TrimRight(string(data), "\r\n"); text == "" {
+	if bytes.HasPrefix(data, []byte("\xff\xfe")) || bytes.HasPrefix(data, []byte("\xfe\xff")) {
+		return "", fmt.Errorf("its file %s is UTF-16: must be UTF-8", v.text)
+	}
+	if text = strings.TrimFunc(string(data), isInvisible); text == "" {
 		return "", fmt.Errorf("its file %s is empty", v.text)
 	}
 	return text, nil

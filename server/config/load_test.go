@@ -242,3 +242,34 @@ func TestGeneratedSecrets(t *testing.T) {
 		t.Errorf("generated secrets %q, anonymous %v", configured.GeneratedSecrets, configured.Viewer.Anonymous)
 	}
 }
+
+// TestEmptySecretIsNotGiven: an unset variable of a deployment does not discard a configured
+// key, and a server with any key of its own generates none.
+func TestEmptySecretIsNotGiven(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "auth")
+	if err := os.WriteFile(file, []byte(minimumKey), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	in := withFlags("--push.key=p", "--play.key=p", "--push.backup-key=")
+	in.file, in.env = "auth.secret_file: "+file+"\npush.backup_key: b", []string{"ONAIR_AUTH_SECRET=", "ONAIR_PLAY_KEY= ", "ONAIR_AUTH_SECRETS_FILE="}
+	c, err := in.load(t)
+	if err != nil || c.Auth.Secret != minimumKey || c.Push.BackupKey != "b" || len(c.GeneratedSecrets) > 0 || c.Viewer.Anonymous {
+		t.Errorf("%v, %+v", err, c)
+	}
+	for flags, want := range map[string]string{
+		"--auth.secret=" + minimumKey + " --play.key=p":    "push.key: must be set, because auth.secret is",
+		"--auth.secrets=k=" + minimumKey:                   "push.key, play.key: must be set, because auth.secrets is",
+		"--push.key=p --play.key=p":                        "auth.secret: must be set, because push.key is",
+		"--auth.jwks-url=http://localhost/keys":            "push.key, play.key: must be set, because auth.jwks_url is",
+		"--hooks.srs.enabled=true --hooks.srs.secret=path": "",
+		"": "",
+	} {
+		c, err := withFlags(strings.Fields(flags)...).load(t)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.CheckGeneratedSecrets(); (err != nil) != (want != "") || err != nil && !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", flags, err, want)
+		}
+	}
+}

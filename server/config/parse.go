@@ -71,13 +71,15 @@ func atMost[T cmp.Ordered](maximum T, parse func(text string) (T, error)) func(t
 
 func parseString(text string) (string, error) { return text, nil }
 
-func parseSecret(text string) (Secret, error) { return Secret(text), nil }
-
-func parseNamedSecret(_, text string) (Secret, error) { return Secret(text), nil }
+func parseNamedSecret(_, text string) (Secret, error) { return newSecret(text) }
 
 func parseSecrets(text string) (secrets []Secret, err error) {
 	for _, part := range splitList(text) {
-		secrets = append(secrets, Secret(part))
+		secret, err := newSecret(part)
+		if err != nil {
+			return nil, err
+		}
+		secrets = append(secrets, secret)
 	}
 	return secrets, nil
 }

@@ -1,8 +1,12 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Secret is a text that redacts itself in logs, errors, JSON, YAML and for all verbs
@@ -10,6 +14,27 @@ import (
 type Secret string
 
 const redacted = "(secret)"
+
+// newSecret returns a secret without what an editor, a shell or a copy adds around it: blanks,
+// line breaks and a byte order mark. An error is returned for quotes around it, for characters
+// inside that cannot be seen, and for a text that is not UTF-8: nobody would find out why
+// signatures differ.
+func newSecret(text string) (Secret, error) {
+	text = strings.TrimFunc(text, isInvisible)
+	switch {
+	case !utf8.ValidString(text):
+		return "", errors.New("must be UTF-8 text: write binary keys in hexadecimal or base64 digits")
+	case len(text) > 1 && text[0] == text[len(text)-1] && strings.Contains("\"'`", text[:1]):
+		return "", errors.New("must not be in quotes: they would be a part of the key")
+	case strings.ContainsFunc(text, func(r rune) bool { return r != ' ' && (isInvisible(r) || unicode.IsControl(r)) }):
+		return "", errors.New("must be one line without invisible characters")
+	}
+	return Secret(text), nil
+}
+
+// isInvisible reports whether a character shows nothing: white space, or a format character
+// such as U+FEFF, the byte order mark.
+func isInvisible(r rune) bool { return unicode.IsSpace(r) || unicode.Is(unicode.Cf, r) }
 
 // Reveal returns the text itself, to sign or verify with it.
 func (s Secret) Reveal() string { return string(s) }

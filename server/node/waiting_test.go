@@ -37,7 +37,7 @@ func (awayLog) Load(ctx context.Context, _ *presence.Registry) (*presence.Regist
 // stopped.
 func TestWaitingForTheLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		cfg, err := config.Load([]string{"--auth.secret", nodetest.TokenSecret, "--node", "n1", "--data", "memory"}, nil)
+		cfg, err := config.Load([]string{"--auth.secret", nodetest.TokenSecret, "--push.key", "push", "--play.key", "play", "--node", "n1", "--data", "memory"}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

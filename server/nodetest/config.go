@@ -22,7 +22,7 @@ import (
 func ConfigLoader(t *testing.T, flags ...string) func() (*config.Config, error) {
 	t.Helper()
 	return func() (*config.Config, error) {
-		return config.Load(append([]string{"--auth.secret", TokenSecret, "--viewer.anonymous=true"}, flags...), nil)
+		return config.Load(append([]string{"--auth.secret", TokenSecret, "--push.key", "push", "--play.key", "play", "--viewer.anonymous=true"}, flags...), nil)
 	}
 }
 

@@ -110,7 +110,7 @@ func ServeOptions(t *testing.T, log presence.Log, isShared bool, editOptions fun
 	t.Helper()
 	s := &Server{T: t, Public: sockettest.NewListener(), Host: "server", Secret: TokenSecret}
 	args := append([]string{
-		"--auth.secret", TokenSecret, "--viewer.anonymous=true", "--node", "n1", "--data", "memory",
+		"--auth.secret", TokenSecret, "--push.key", "push", "--play.key", "play", "--viewer.anonymous=true", "--node", "n1", "--data", "memory",
 	}, flags...)
 	cfg, err := config.Load(args, nil)
 	if err != nil {

@@ -53,6 +53,9 @@ func (s *Store) Current() *Config { return s.current.Load() }
 // valid while they cannot be fetched. The caller must pass the result to Replace or Discard.
 func (s *Store) Build(ctx context.Context, cfg *config.Config) (next *Config, err error) {
 	next = &Config{Config: cfg}
+	if err := cfg.CheckGeneratedSecrets(); err != nil {
+		return nil, err
+	}
 	if next.Signers, err = NewSigners(cfg); err != nil {
 		return nil, err
 	}

@@ -55,7 +55,7 @@ func simulate(t *testing.T, class faultClass, seed uint64) (res runResult) {
 
 func newWorld(t *testing.T, class faultClass, seed uint64) *world {
 	cfg, err := config.Load([]string{
-		"--auth.secret", nodetest.TokenSecret, "--viewer.anonymous=true", "--node", "n", "--data", "memory",
+		"--auth.secret", nodetest.TokenSecret, "--push.key", "push", "--play.key", "play", "--viewer.anonymous=true", "--node", "n", "--data", "memory",
 		"--heartbeat.interval", simInterval.String(), "--idle", "5s", "--drain", "2s",
 	}, nil)
 	if err != nil {

@@ -11,7 +11,7 @@ export const binary = process.env.ONAIR ?? join(import.meta.dirname, '../../../b
 export class TestServer {
   readonly dir = mkdtempSync(join(tmpdir(), 'onair-'))
   url = ''
-  readonly #env = { ...process.env, ONAIR_AUTH_SECRET: 'for-the-tests-of-web-clients-alone-1' }
+  readonly #env = { ...process.env, ONAIR_AUTH_SECRET: 'for-the-tests-of-web-clients-alone-1', ONAIR_PUSH_KEY: 'push', ONAIR_PLAY_KEY: 'play' }
   #process?: ChildProcess
 
   /** Starts the server; after a stop on the same port. */
