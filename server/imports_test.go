@@ -165,8 +165,8 @@ func TestImports(t *testing.T) {
 // clock, locks, or I/O. crypto/rand makes session ids, and context is there for
 // the interfaces Log and Archive.
 var deterministic = []string{
-	"cmp", "context", "crypto/rand", "crypto/sha256", "encoding/base32", "encoding/base64", "encoding/binary", "encoding/hex",
-	"errors", "fmt", "iter", "maps", "math/bits", "slices", "strconv", "strings",
+	"bytes", "cmp", "context", "crypto/rand", "crypto/sha256", "encoding/base32", "encoding/base64", "encoding/binary", "encoding/hex",
+	"errors", "fmt", "iter", "maps", "math", "math/bits", "slices", "strconv", "strings",
 	"github.com/cespare/xxhash/v2", "github.com/tidwall/btree",
 }
 
