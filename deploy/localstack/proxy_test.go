@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"net"
 	"net/http"
 	"os"
@@ -14,16 +13,9 @@ import (
 // nodes still get callbacks. No log has the secret in a callback's path. The nodes are
 // fakes.
 func TestProxyRefusals(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
-	defer cancel()
-	addrs, err := findFreeAddresses()
-	if err != nil {
-		t.Fatal(err)
-	}
-	local := &stack{settings: settings{Deploy: ".."}, dir: t.TempDir(), addrs: addrs}
-	local.rewriter = addrs.newRewriter(local.dir)
-	s := &testStack{stack: local, t: t, ctx: ctx, client: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}}
-	defer http.DefaultClient.CloseIdleConnections()
+	s := newUnstartedStack(t)
+	s.client = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	addrs := s.addrs
 	var full atomic.Bool
 	var callbacks atomic.Int64
 	nodes := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -48,9 +40,7 @@ func TestProxyRefusals(t *testing.T) {
 	if err := s.copyFile("haproxy.cfg", "haproxy.cfg"); err != nil {
 		t.Fatal(err)
 	}
-	defer s.stop()
-	defer s.logFailure()
-	if err := s.startBalancer(ctx); err != nil {
+	if err := s.startBalancer(s.ctx); err != nil {
 		t.Fatal(err)
 	}
 	s.proxies = map[string]string{"haproxy": addrs.balancer, "nginx": s.startNginxProxy()}

@@ -35,6 +35,21 @@ const startTimeout = 40 * time.Second
 
 // startStack starts all services, and returns when they are ready.
 func startStack(ctx context.Context, config settings) (*stack, error) {
+	s, err := newStack(config)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout, errors.New("start timed out"))
+	defer cancel()
+	if err := s.start(ctx); err != nil {
+		s.stop()
+		return nil, err
+	}
+	return s, nil
+}
+
+// newStack returns a stack with a folder and addresses, without programs.
+func newStack(config settings) (*stack, error) {
 	s := &stack{settings: config}
 	for _, path := range []*string{&s.settings.Onair, &s.settings.Loadtest, &s.settings.Deploy} {
 		var err error
@@ -50,12 +65,6 @@ func startStack(ctx context.Context, config settings) (*stack, error) {
 		return nil, err
 	}
 	s.rewriter = s.addrs.newRewriter(s.dir)
-	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout, errors.New("start timed out"))
-	defer cancel()
-	if err := s.start(ctx); err != nil {
-		s.stop()
-		return nil, err
-	}
 	return s, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -49,7 +50,7 @@ const testTimeout = 2 * time.Minute
 // testStack is a stack with nginx as a second reverse proxy, beside HAProxy.
 type testStack struct {
 	*stack
-	t       *testing.T
+	t       testing.TB
 	ctx     context.Context
 	client  *http.Client
 	proxies map[string]string // addresses of the reverse proxies, by name
@@ -62,22 +63,35 @@ func newTestStack(t *testing.T) *testStack {
 			t.Fatalf("%v: make test installs it", err)
 		}
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
-	t.Cleanup(cancel)
-	local, err := startStack(ctx, settings{
+	s := newUnstartedStack(t)
+	ctx, cancel := context.WithTimeoutCause(s.ctx, startTimeout, errors.New("start timed out"))
+	defer cancel()
+	if err := s.start(ctx); err != nil {
+		t.Fatal(err)
+	}
+	s.proxies = map[string]string{"haproxy": s.addrs.balancer, "nginx": s.startNginxProxy()}
+	return s
+}
+
+// newUnstartedStack returns a stack whose programs the test starts. They are stopped at
+// the end of the test.
+func newUnstartedStack(t testing.TB) *testStack {
+	t.Helper()
+	local, err := newStack(settings{
 		Onair: filepath.Join(binaries, "server"), Loadtest: filepath.Join(binaries, "loadtest"), Deploy: "..",
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
+	ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
 	s := &testStack{stack: local, t: t, ctx: ctx, client: &http.Client{Transport: &http.Transport{}}}
 	t.Cleanup(func() {
+		cancel()
 		s.client.CloseIdleConnections()
 		http.DefaultClient.CloseIdleConnections()
 		s.logFailure()
 		s.stop()
 	})
-	s.proxies = map[string]string{"haproxy": s.addrs.balancer, "nginx": s.startNginxProxy()}
 	return s
 }
 
@@ -102,7 +116,7 @@ func (s *testStack) startNginxProxy() (address string) {
 		s.t.Fatal(err)
 	}
 	conf := strings.NewReplacer(
-		"10.0.0.11:8080", s.addrs.nodes[0].api, "10.0.0.12:8080", s.addrs.nodes[1].api, "listen 80;", "listen "+addrs.balancer+";",
+		"10.0.0.11:8080", s.addrs.nodes[0].api, "10.0.0.12:8080", s.addrs.nodes[1].api, "listen 80 ", "listen "+addrs.balancer+" ",
 		"worker_rlimit_nofile 90000;", "", "worker_connections 40000;", "worker_connections 1000;",
 	).Replace("daemon off; error_log stderr notice;\n" + s.rewriter.Replace(string(text)))
 	if err := os.WriteFile(s.path("proxy.conf"), []byte(conf), 0o600); err != nil {

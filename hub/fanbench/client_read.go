@@ -101,7 +101,7 @@ func (c *client) consumeReceived(v *viewer, p []byte) error {
 		c.countFrameAndSendNext(v, p)
 		return nil
 	}
-	return v.consumeFrames(p, c.countFrameAndSendNext)
+	return v.consumeFrames(p, c.countFrameAndSendNext, v.answerPing)
 }
 
 // countFrameAndSendNext counts a viewer's frame. frame is nil if it came in pieces.

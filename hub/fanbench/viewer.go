@@ -72,6 +72,11 @@ func dialAndRequestUpgrade(i int, address *unix.SockaddrInet4, receiveBuffer int
 	return fd, unix.SetNonblock(fd, true)
 }
 
+// answerPing sends a pong, masked with zero. An error shows at the next read.
+func (v *viewer) answerPing(payload []byte) {
+	_, _ = unix.Write(v.fd, append([]byte{0x8a, 0x80 | byte(len(payload)), 0, 0, 0, 0}, payload...))
+}
+
 // maskedTextFrame is a client's text frame, masked with zero.
 func maskedTextFrame(payload []byte) []byte {
 	f := []byte{0x81, 0x80 | byte(len(payload)), 0, 0, 0, 0}
@@ -108,8 +113,9 @@ func (v *viewer) consumeHandshake(p []byte) (rest []byte, err error) {
 var errFrame = errors.New("invalid frame of a server")
 
 // consumeFrames calls onText for each text frame that ends in p: with its bytes if
-// p has all of them, else with nil.
-func (v *viewer) consumeFrames(p []byte, onText func(v *viewer, frame []byte)) error {
+// p has all of them, else with nil. It calls onPing for each ping with at most one byte of
+// payload, as the server's are.
+func (v *viewer) consumeFrames(p []byte, onText func(v *viewer, frame []byte), onPing func(payload []byte)) error {
 	for i, start := 0, 0; i < len(p); {
 		if v.payloadLeft == 0 {
 			if v.headerLen == 0 {
@@ -135,6 +141,8 @@ func (v *viewer) consumeFrames(p []byte, onText func(v *viewer, frame []byte)) e
 		isText, size := v.head[0] == 0x81, v.headerLen+int(v.payloadLen())
 		v.headerLen = 0
 		switch {
+		case v.head[0] == 0x89 && v.payloadLen() <= 1:
+			onPing(p[i-int(v.payloadLen()) : i])
 		case !isText:
 		case i-start == size:
 			onText(v, p[start:i])

@@ -28,9 +28,14 @@ func TestConsumeFramesAtEveryCut(t *testing.T) {
 	for _, cut := range cuts {
 		v := &viewer{}
 		var got []int
+		pings := 0
 		onText := func(_ *viewer, p []byte) { got = append(got, len(p)) }
 		for _, p := range [][]byte{all[:cut], all[cut:]} {
-			if err := v.consumeFrames(p, onText); err != nil {
+			if err := v.consumeFrames(p, onText, func(payload []byte) {
+				if pings++; string(payload) != "p" {
+					t.Errorf("ping %q", payload)
+				}
+			}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -42,15 +47,15 @@ func TestConsumeFramesAtEveryCut(t *testing.T) {
 			}
 			at += n + 3
 		}
-		if !slices.Equal(got, want) {
-			t.Fatalf("cut at %d: got %v, want %v", cut, got, want)
+		if !slices.Equal(got, want) || pings != len(sizes) {
+			t.Fatalf("cut at %d: got %v and %d pings, want %v", cut, got, pings, want)
 		}
 	}
 }
 
 func TestConsumeFramesRefusesClientFrames(t *testing.T) {
 	for _, frame := range []string{"\x01\x01x", "\xc1\x01x", "\x82\x01x", "\x81\x81abcdx", "\xff"} {
-		if err := (&viewer{}).consumeFrames([]byte(frame), func(*viewer, []byte) {}); err == nil {
+		if err := (&viewer{}).consumeFrames([]byte(frame), func(*viewer, []byte) {}, nil); err == nil {
 			t.Errorf("%q is taken for a server's frame", frame)
 		}
 	}

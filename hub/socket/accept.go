@@ -37,9 +37,12 @@ func Accept(w http.ResponseWriter, r *http.Request, options Options) (*Conn, err
 		OriginPatterns:  options.OriginPatterns,
 		CompressionMode: compression,
 		OnPingReceived:  func(context.Context, []byte) bool { return c.transport.inbound.countPing() },
-		OnPongReceived: func(context.Context, []byte) {
+		OnPongReceived: func(_ context.Context, payload []byte) {
 			c.transport.inbound.resetLimitsBetweenMessages()
 			c.unansweredPings.Store(0)
+			if string(payload) == pingPayload {
+				c.transport.outbound.handlePong()
+			}
 		},
 	})
 	if err != nil && !u.isSwitched {

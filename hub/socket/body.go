@@ -7,6 +7,7 @@ import "sync"
 // concurrent use.
 type Body struct {
 	// Static after construction.
+	// Each frame has a ping after its end; see frameFor.
 	plainFrame []byte // a plain frame of this body alone
 	plain      []byte // the payload in plainFrame
 
@@ -18,19 +19,20 @@ type Body struct {
 
 // NewBody copies plain, which must be UTF-8, into a body.
 func NewBody(plain []byte) *Body {
-	b := &Body{plainFrame: make([]byte, 0, maxFrameHeader+len(plain))}
-	b.plainFrame = appendFrameHeader(b.plainFrame, len(plain), false)
-	start := len(b.plainFrame)
-	b.plainFrame = append(b.plainFrame, plain...)
-	b.plain = b.plainFrame[start:]
-	return b
+	frame := make([]byte, 0, maxFrameHeader+len(plain)+len(pingFrame))
+	frame = appendFrameHeader(frame, len(plain), false)
+	start := len(frame)
+	frame = append(frame, plain...)
+	end := len(frame)
+	frame = append(frame, pingFrame...)
+	return &Body{plainFrame: frame[:end], plain: frame[start:end]}
 }
 
 // Len returns the number of plain bytes.
 func (b *Body) Len() int { return len(b.plain) }
 
 // frameFor returns the frame of this body alone and the payload in it, deflated
-// if that is allowed and shorter.
+// if that is allowed and shorter. Both end before a ping in the same array.
 func (b *Body) frameFor(allowDeflate bool) (frame, payload []byte, isDeflated bool) {
 	if allowDeflate {
 		b.once.Do(b.deflate)
@@ -46,10 +48,12 @@ func (b *Body) deflate() {
 		return
 	}
 	buf := appendDeflated(make([]byte, maxFrameHeader, maxFrameHeader+len(b.plain)/2), b.plain)
-	payload := buf[maxFrameHeader:]
-	if len(payload)+storedBlockHeader >= len(b.plain) {
+	end := len(buf)
+	if end-maxFrameHeader+storedBlockHeader >= len(b.plain) {
 		return // with the stored block of a head it would be longer than plain
 	}
+	buf = append(buf, pingFrame...)[:end]
+	payload := buf[maxFrameHeader:]
 	var space [maxFrameHeader]byte
 	header := appendFrameHeader(space[:0], len(payload), true)
 	b.deflatedFrame = buf[maxFrameHeader-len(header):]

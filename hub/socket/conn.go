@@ -24,14 +24,15 @@ type Conn struct {
 	message []byte // the result of the last Read
 }
 
-// OnWritable sets the callback for the end of a full state (see [Conn.Write]):
-// the rest of the message was sent, or, with an error, will not be sent. A
-// goroutine of the socket calls it without locks, and it may call Write.
-// OnWritable must be called before the first Write.
+// OnWritable sets the callback for the end of a full state (see [Conn.Write]): Write
+// accepts messages again or, with an error, never will. A goroutine of the socket calls
+// it without locks of writing, and it may call Write. OnWritable must be called before
+// the first Write.
 func (c *Conn) OnWritable(callback func(error)) { c.transport.outbound.setOnWritable(callback) }
 
 // Write sends a message without blocking. If the kernel does not accept all of
-// it at once, the socket is full and sends the rest as the peer reads. Until the
+// it at once, the socket is full and sends the rest as the peer reads. The socket is
+// also full while the peer has more than 32 KiB to read, as its pongs show. Until the
 // callback of OnWritable is called, Write sends nothing and returns [ErrFull].
 //
 // A peer has StallTimeout and FrameTimeout of [Options] to read. After that the
@@ -49,9 +50,10 @@ func (c *Conn) Write(m Message) (full bool, err error) {
 	return full, fmt.Errorf("socket: write: %w", err)
 }
 
-// Ping sends a ping. It returns the number of earlier pings since the last pong.
+// Ping sends a ping, unless one is unanswered. It returns the number of earlier calls
+// since the last pong.
 func (c *Conn) Ping() (earlierUnanswered int) {
-	c.transport.outbound.sendOrQueueControlFrame([]byte{finalBit | opPing, 0})
+	c.transport.outbound.sendPing()
 	return int(c.unansweredPings.Add(1)) - 1
 }
 

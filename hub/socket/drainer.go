@@ -105,14 +105,16 @@ func (o *outbound) endDrainerAndUnlock(err error) {
 	}
 }
 
-// reportMessageSent makes the socket writable.
+// reportMessageSent makes the socket writable, or leaves that to a pong.
 func (o *outbound) reportMessageSent() {
 	o.mu.Lock()
 	o.stats.Frames++
 	o.full = false
-	onWritable := o.onWritable
+	onWritable, isWaiting := o.onWritable, o.awaitPongIfWindowFull()
 	o.mu.Unlock()
-	onWritable(nil)
+	if !isWaiting {
+		onWritable(nil)
+	}
 }
 
 // closeAndEndDrainer closes the connection and ends the drainer.

@@ -16,7 +16,7 @@ type Message struct {
 // AppendFrame appends the message as one WebSocket frame, deflated if that is
 // allowed and shorter.
 func (m Message) AppendFrame(dst []byte, allowDeflate bool) []byte {
-	own, shared := m.splitFrame(dst, allowDeflate)
+	own, shared := m.splitFrame(dst, allowDeflate, false)
 	return append(own, shared...)
 }
 
@@ -30,21 +30,37 @@ func (m Message) AppendText(dst []byte) []byte {
 	return dst
 }
 
-// splitFrame returns the frame in two parts. It appends the message's own part to
-// dst; the other part is shared with other messages.
-func (m Message) splitFrame(dst []byte, allowDeflate bool) (own, shared []byte) {
+// plainSize is the size of the message's text.
+func (m Message) plainSize() int {
 	if m.Body == nil {
-		dst = appendFrameHeader(dst, len(m.Head), false)
-		return append(dst, m.Head...), nil
+		return len(m.Head)
+	}
+	return len(m.Head) + m.Body.Len()
+}
+
+// splitFrame returns the frame, and a ping after it if withPing is true, in two parts. It
+// appends the message's own part to dst; the other part is shared with other messages.
+func (m Message) splitFrame(dst []byte, allowDeflate, withPing bool) (own, shared []byte) {
+	if m.Body == nil {
+		own = append(appendFrameHeader(dst, len(m.Head), false), m.Head...)
+		if withPing {
+			own = append(own, pingFrame...)
+		}
+		return own, nil
 	}
 	frame, payload, isDeflated := m.Body.frameFor(allowDeflate)
-	if len(m.Head) == 0 {
-		return dst, frame
+	switch {
+	case len(m.Head) == 0:
+		own, shared = dst, frame
+	case !isDeflated:
+		own = append(appendFrameHeader(dst, len(m.Head)+len(payload), false), m.Head...)
+		shared = payload
+	default:
+		own = appendStored(appendFrameHeader(dst, storedSize(len(m.Head))+len(payload), true), m.Head)
+		shared = payload
 	}
-	if !isDeflated {
-		dst = appendFrameHeader(dst, len(m.Head)+len(payload), false)
-		return append(dst, m.Head...), payload
+	if withPing {
+		shared = shared[:len(shared)+len(pingFrame)]
 	}
-	dst = appendFrameHeader(dst, storedSize(len(m.Head))+len(payload), true)
-	return appendStored(dst, m.Head), payload
+	return own, shared
 }

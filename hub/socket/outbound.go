@@ -5,6 +5,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/coder/websocket"
 )
 
 const (
@@ -36,6 +38,8 @@ type outbound struct {
 	onWritable func(error)
 	err        error    // the error of all further writes
 	drainer    *drainer // nil: nothing waits
+	progress   readProgress
+	pongTimer  *time.Timer // not nil: the window is full; the pong calls onWritable
 	stats      Stats
 }
 
@@ -52,7 +56,7 @@ func (p *frameParts) skip(n int) {
 }
 
 // sendMessage sends a message without blocking. It returns full if it accepted
-// the message but could not send all of it.
+// the message, but could not send all of it or the peer has too much to read.
 func (o *outbound) sendMessage(m Message, allowDeflate bool) (full bool, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -61,10 +65,12 @@ func (o *outbound) sendMessage(m Message, allowDeflate bool) (full bool, err err
 		return false, ErrClosed
 	case o.err != nil:
 		return false, o.err
-	case o.full:
+	case o.full, o.pongTimer != nil:
 		return true, ErrFull
 	}
-	frame, pooledBuffer := composeFrame(m, allowDeflate)
+	withPing := o.progress.isPingDue(m.plainSize())
+	frame, pooledBuffer := composeFrame(m, allowDeflate, withPing)
+	o.progress.addSent(frame.len(), withPing)
 	if o.drainer != nil {
 		o.drainer.message = frame
 		o.full = true
@@ -79,7 +85,7 @@ func (o *outbound) sendMessage(m Message, allowDeflate bool) (full bool, err err
 			headBufferPool.Put(pooledBuffer)
 		}
 		o.stats.Frames++
-		return false, nil
+		return o.awaitPongIfWindowFull(), nil
 	}
 	o.startDrainer(&drainer{startedFrame: rest, isFrameStarted: isStarted})
 	o.full = true
@@ -90,15 +96,15 @@ func (o *outbound) sendMessage(m Message, allowDeflate bool) (full bool, err err
 // of an unsent message is not returned to it.
 var headBufferPool = sync.Pool{New: func() any { return new([]byte) }}
 
-// composeFrame returns a message's frame, and the buffer of headBufferPool that it
-// uses, or nil.
-func composeFrame(m Message, allowDeflate bool) (frame frameParts, pooledBuffer *[]byte) {
+// composeFrame returns a message's frame, with or without a ping after it, and the
+// buffer of headBufferPool that it uses, or nil.
+func composeFrame(m Message, allowDeflate, withPing bool) (frame frameParts, pooledBuffer *[]byte) {
 	if len(m.Head) == 0 {
-		frame[0], frame[1] = m.splitFrame(nil, allowDeflate)
+		frame[0], frame[1] = m.splitFrame(nil, allowDeflate, withPing)
 		return frame, nil
 	}
 	pooledBuffer = headBufferPool.Get().(*[]byte)
-	if frame[0], frame[1] = m.splitFrame((*pooledBuffer)[:0], allowDeflate); frame.len() <= maxJoinedFrame {
+	if frame[0], frame[1] = m.splitFrame((*pooledBuffer)[:0], allowDeflate, withPing); frame.len() <= maxJoinedFrame {
 		frame = frameParts{append(frame[0], frame[1]...)}
 	}
 	if cap(frame[0]) > 2*maxJoinedFrame {
@@ -154,22 +160,94 @@ func (o *outbound) writeControlFrame(frame []byte) (int, error) {
 func (o *outbound) sendOrQueueControlFrame(frame []byte) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.sendOrQueueControlFrameLocked(frame)
+}
+
+// sendOrQueueControlFrameLocked is sendOrQueueControlFrame for a caller that holds mu. It
+// reports whether the frame was not dropped.
+func (o *outbound) sendOrQueueControlFrameLocked(frame []byte) (isAccepted bool) {
 	if o.isClosing || o.err != nil {
-		return
+		return false
 	}
 	o.isClosing = isCloseFrame(frame)
 	if d := o.drainer; d != nil {
 		if o.isClosing {
 			d.message = frameParts{} // it would follow the close frame
 		}
-		if o.isClosing || len(d.controlFrames)+len(frame) <= maxPendingControlBytes {
-			d.controlFrames = append(d.controlFrames, frame...)
+		if !o.isClosing && len(d.controlFrames)+len(frame) > maxPendingControlBytes {
+			return false
 		}
-		return
+		d.controlFrames = append(d.controlFrames, frame...)
+		return true
 	}
 	rest, isStarted, err := o.sendWithoutBlocking(frameParts{frame})
 	if err == nil && rest.len() > 0 {
 		o.startDrainer(&drainer{controlFrames: bytes.Clone(rest[0]), isFrameStarted: isStarted})
+	}
+	return err == nil
+}
+
+// sendPing sends a ping, unless one awaits its pong.
+func (o *outbound) sendPing() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.progress.isPinged || !o.sendOrQueueControlFrameLocked(pingFrame) {
+		return
+	}
+	o.progress.addSent(0, true)
+	if o.drainer != nil {
+		o.progress.bytesAfterPing = o.drainer.message.len()
+	}
+}
+
+// awaitPongIfWindowFull starts to wait for a pong if the peer has to read before more is
+// sent. The caller holds mu.
+func (o *outbound) awaitPongIfWindowFull() (isWaiting bool) {
+	if !o.progress.isWindowFull() {
+		return false
+	}
+	timeout := o.transport.options.FrameTimeout
+	if !o.progress.hasAnswered {
+		timeout = firstPongTimeout
+	}
+	o.pongTimer = time.AfterFunc(timeout, o.handlePongTimeout)
+	return true
+}
+
+// handlePong makes the socket writable if it waits for this pong.
+func (o *outbound) handlePong() {
+	o.mu.Lock()
+	o.progress.handlePong()
+	o.mu.Unlock()
+	o.stopAwaitingPong(nil)
+}
+
+// stopAwaitingPong ends the wait for a pong, if there is one, and calls onWritable.
+func (o *outbound) stopAwaitingPong(err error) (wasWaiting bool) {
+	o.mu.Lock()
+	timer, onWritable := o.pongTimer, o.onWritable
+	o.pongTimer = nil
+	o.mu.Unlock()
+	if timer == nil {
+		return false
+	}
+	timer.Stop()
+	go onWritable(err)
+	return true
+}
+
+// handlePongTimeout closes the connection of a peer that has not read for too long. A peer
+// that has never answered a ping is not waited for any more.
+func (o *outbound) handlePongTimeout() {
+	o.mu.Lock()
+	o.progress.isUnlimited = !o.progress.hasAnswered
+	isUnlimited := o.progress.isUnlimited
+	o.mu.Unlock()
+	if isUnlimited {
+		o.stopAwaitingPong(nil)
+	} else if o.stopAwaitingPong(ErrSlowPeer) {
+		o.sendOrQueueControlFrame(newCloseFrame(websocket.StatusGoingAway, "too slow"))
+		o.transport.Close()
 	}
 }
 

@@ -130,7 +130,10 @@ func runHostileClient(address string, random *rand.Rand) (fault string) {
 		switch {
 		case err != nil || op == opClose:
 			return ""
-		case op == opPing || op == opPong:
+		case op == opPing:
+			conn.Write(maskedFrame(finalBit|opPong, payload)) // an error shows at the next read
+			continue
+		case op == opPong:
 			continue
 		case op != opText:
 			return fmt.Sprintf("a frame with opcode %x", op)

@@ -46,6 +46,7 @@ func (t *transport) Close() error {
 	t.closeOnce.Do(func() {
 		close(t.done)
 		t.closeErr = t.Conn.Close()
+		t.outbound.stopAwaitingPong(ErrClosed)
 		if r := t.inbound.receiver; r != nil {
 			r.poller.unregister(r)
 			r.notifyReadable()

@@ -150,6 +150,7 @@ func TestOnlyStalledReaderIsClosedTCP(t *testing.T) {
 			// The reader pauses for much less than the stall: a busy machine adds to it.
 			const stall, pause = 5 * time.Second, 500 * time.Millisecond
 			c, client := loopbackPair(t, serve, Options{StallTimeout: stall, SendBufferBytes: 256 << 10}, nil)
+			readInBackground(c)
 			wrote := make(chan error, 1)
 			go func() { wrote <- c.Write(Message{[]byte("head"), NewBody(repeatedJSON(16 << 20))}) }()
 			_, r, err := client.Reader(t.Context())
@@ -165,6 +166,7 @@ func TestOnlyStalledReaderIsClosedTCP(t *testing.T) {
 			if _, err := io.Copy(io.Discard, r); err != nil {
 				t.Fatal(err)
 			}
+			go client.Reader(t.Context()) // answers the ping, and reads the beginning of the next message
 			if err := <-wrote; err != nil {
 				t.Error(err)
 			}
