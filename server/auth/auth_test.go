@@ -217,7 +217,7 @@ func TestJWKS(t *testing.T) {
 	defer http.DefaultClient.CloseIdleConnections()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	v, err := NewVerifier(ctx, &config.Auth{JWKSURL: server.URL}, nil, zerolog.Nop())
+	v, err := NewVerifier(ctx, &config.Auth{JWKSURL: config.URL(server.URL)}, nil, zerolog.Nop())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,9 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/rs/zerolog"
 	"golang.org/x/time/rate"
+
+	"onair/server/config"
+	"onair/server/outgoing"
 )
 
 const (
@@ -30,16 +33,18 @@ const (
 )
 
 // newRefreshingKeySet reads the set, and starts a goroutine that refreshes it until ctx ends.
-func newRefreshingKeySet(ctx context.Context, url string, onRead func(unusableKeys int, err error), log zerolog.Logger) (keyfunc.Keyfunc, error) {
-	return keyfunc.NewDefaultOverrideCtx(ctx, []string{url}, keyfunc.Override{
-		Client:            &http.Client{Transport: &jwksTransport{onRead: onRead, log: log}},
+func newRefreshingKeySet(ctx context.Context, url config.URL, onRead func(unusableKeys int, err error), log zerolog.Logger) (keyfunc.Keyfunc, error) {
+	transport := outgoing.NewTransport()
+	context.AfterFunc(ctx, transport.CloseIdleConnections)
+	return keyfunc.NewDefaultOverrideCtx(ctx, []string{url.Reveal()}, keyfunc.Override{
+		Client:            &http.Client{Transport: &jwksTransport{Transport: transport, onRead: onRead, log: log}},
 		HTTPTimeout:       fetchTimeout,
 		RateLimitWaitMax:  fetchTimeout,
 		RefreshInterval:   refreshInterval,
 		RefreshUnknownKID: rate.NewLimiter(rate.Every(unknownKeyInterval), 1),
-		RefreshErrorHandlerFunc: func(url string) func(context.Context, error) {
+		RefreshErrorHandlerFunc: func(string) func(context.Context, error) {
 			return func(_ context.Context, err error) {
-				log.Error().Err(err).Str("url", url).Msg("jwks read failed, known keys stay valid")
+				log.Error().Err(outgoing.WithoutURL(err)).Stringer("url", url).Msg("jwks read failed, known keys stay valid")
 			}
 		},
 	})
@@ -49,6 +54,7 @@ func newRefreshingKeySet(ctx context.Context, url string, onRead func(unusableKe
 // response that is no JWK set becomes an error, because the library would accept it as an empty
 // set; an unusable key is left out, because the library would refuse the whole set for it.
 type jwksTransport struct {
+	*http.Transport
 	onRead func(unusableKeys int, err error) // may be nil
 	log    zerolog.Logger
 	logged atomic.Pointer[string] // the unusable keys of the last read
@@ -59,7 +65,7 @@ const maxJWKSetBytes = 1 << 20
 
 // RoundTrip implements [http.RoundTripper].
 func (t *jwksTransport) RoundTrip(r *http.Request) (*http.Response, error) {
-	resp, err := http.DefaultTransport.RoundTrip(r)
+	resp, err := t.Transport.RoundTrip(r)
 	if err != nil {
 		t.reportRead(0, err)
 		return nil, err

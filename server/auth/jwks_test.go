@@ -66,7 +66,7 @@ func (s *keyServer) newVerifier(t *testing.T, log zerolog.Logger) *Verifier {
 		http.DefaultClient.CloseIdleConnections()
 		server.Close()
 	})
-	v, err := NewVerifier(ctx, &config.Auth{JWKSURL: server.URL}, nil, log)
+	v, err := NewVerifier(ctx, &config.Auth{JWKSURL: config.URL(server.URL)}, nil, log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,7 +152,7 @@ func TestInvalidKeySet(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		var mu sync.Mutex
 		var failed []bool // for each read
-		v, err := NewVerifier(ctx, &config.Auth{JWKSURL: server.URL + "/"}, func(_ int, err error) {
+		v, err := NewVerifier(ctx, &config.Auth{JWKSURL: config.URL(server.URL + "/")}, func(_ int, err error) {
 			mu.Lock()
 			defer mu.Unlock()
 			failed = append(failed, err != nil)
@@ -262,7 +262,7 @@ func TestOddKeys(t *testing.T) {
 	defer cancel()
 	var log bytes.Buffer
 	unusable := 0
-	v, err := NewVerifier(ctx, &config.Auth{JWKSURL: server.URL}, func(n int, err error) {
+	v, err := NewVerifier(ctx, &config.Auth{JWKSURL: config.URL(server.URL)}, func(n int, err error) {
 		if err != nil {
 			t.Error(err)
 		}
@@ -317,5 +317,19 @@ func TestKeySetWithoutKeyIDs(t *testing.T) {
 		if _, err := v.Verify(t.Context(), signClaims(t, jwt.SigningMethodES256, c.key, validClaims(), c.header)); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v, want %v", name, err, c.want)
 		}
+	}
+}
+
+// TestUnreadableURLIsMasked: neither the log line nor its error has the URL's credentials.
+func TestUnreadableURLIsMasked(t *testing.T) {
+	var log bytes.Buffer
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	url := config.URL("http://user:S3cretPw@127.0.0.1:1/jwks?apikey=S3cretKey")
+	if _, err := NewVerifier(ctx, &config.Auth{JWKSURL: url}, nil, zerolog.New(&log)); err != nil {
+		t.Fatal(err)
+	}
+	if text := log.String(); !strings.Contains(text, "127.0.0.1:1/jwks") || strings.Contains(text, "S3cret") {
+		t.Error(text)
 	}
 }

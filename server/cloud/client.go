@@ -6,8 +6,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"time"
+
+	"onair/server/outgoing"
 )
 
 // Options are common to all clients.
@@ -27,9 +28,6 @@ const (
 
 	// maxAttempts bounds the attempts of a request that is rejected for its rate.
 	maxAttempts = 3
-
-	// maxIdleConns is the typical number of concurrent requests.
-	maxIdleConns = 32
 )
 
 // rateLimitedClient sends requests to one provider within a budget.
@@ -40,9 +38,7 @@ type rateLimitedClient struct {
 
 func newRateLimitedClient(o Options) *rateLimitedClient {
 	if o.Transport == nil {
-		transport := http.DefaultTransport.(*http.Transport).Clone()
-		transport.MaxIdleConnsPerHost = maxIdleConns
-		o.Transport = transport
+		o.Transport = outgoing.NewTransport()
 	}
 	return &rateLimitedClient{o.Budget, &http.Client{
 		Transport: o.Transport,
@@ -100,10 +96,7 @@ func (c *rateLimitedClient) requestOnce(ctx context.Context, method, link string
 func (c *rateLimitedClient) sendOnce(r *http.Request) (status int, body []byte, err error) {
 	resp, err := c.client.Do(r)
 	if err != nil {
-		if urlErr, ok := errors.AsType[*url.Error](err); ok {
-			err = urlErr.Err // without the URL, which may be signed
-		}
-		return 0, nil, fmt.Errorf("cloud: request failed: %w", err)
+		return 0, nil, fmt.Errorf("cloud: request failed: %w", outgoing.WithoutURL(err))
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode == http.StatusTooManyRequests {

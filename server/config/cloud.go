@@ -22,10 +22,10 @@ type Cloud struct {
 	SecretKey  Secret
 	AppID      string
 	APIKey     Secret
-	URL        string
-	VODURL     string
+	URL        URL
+	VODURL     URL
 	VODAppID   int64
-	ControlURL string
+	ControlURL URL
 }
 
 // Poll configures polls of the push state.
@@ -45,7 +45,7 @@ type Recordings struct {
 
 // Webhooks configures the delivery of events to the app's back end.
 type Webhooks struct {
-	URL     string
+	URL     URL
 	Secrets []Secret
 	Events  []string
 	Retry   time.Duration

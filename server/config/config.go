@@ -67,7 +67,7 @@ type Log struct {
 type Auth struct {
 	Secret    Secret
 	Secrets   map[string]Secret // by key id (kid)
-	JWKSURL   string
+	JWKSURL   URL
 	PublicKey string // PEM
 	Issuer    string
 	Audience  string
@@ -121,7 +121,7 @@ type VOD struct {
 	Provider string // none, plain, tencent or secure_link
 	Key      Secret
 	TTL      time.Duration
-	Domain   string
+	Domain   URL
 	Root     string
 }
 

@@ -86,8 +86,9 @@ func TestInvalidValues(t *testing.T) {
 		`play.domain: invalid value "a=2000": the weight of a must be from 1 to 1000 (flag --play.domain)`:        withFlags("--play.domain", "a=2000"),
 		`play.templates: invalid value "HD=1": the name "HD" must consist of a-z 0-9 _ - (flag --play.templates)`: withFlags("--play.templates", "HD=1"),
 		// Redis.
-		`redis.password: requires redis.addrs (flag --redis.password)`:                       withFlags("--redis.password", "x"),
-		`redis.addrs: invalid value "redis": "redis" must be host:port (flag --redis.addrs)`: withFlags("--redis.addrs", "redis"),
+		`redis.password: requires redis.addrs (flag --redis.password)`: withFlags("--redis.password", "x"),
+		`redis.addrs: invalid value: address 2 must be host:port: user, password and TLS have keys of their own (redis.username, redis.password, redis.tls) (flag --redis.addrs)`: withFlags(
+			"--redis.addrs", "r:1,redis"),
 		`redis.addrs: requires auth.secret, push.key, play.key: nodes that share a list must use the same secrets, and each would generate its own (flag --redis.addrs)`: withFlags(
 			"--redis.addrs", "r:1"),
 		`redis.db: invalid value "1": must be 0: several addresses without redis.master_name are a Redis Cluster (flag --redis.db)`: withSecrets("--redis.addrs", "r:1,r:2", "--redis.db", "1"),

@@ -8,7 +8,6 @@ import (
 	"math"
 	"net"
 	"net/netip"
-	"net/url"
 	"path"
 	"slices"
 	"strconv"
@@ -163,21 +162,6 @@ func parseByteSize(text string) (byteCount int, err error) {
 		return 0, errors.New("must be a size up to 1GiB, for example 16KiB")
 	}
 	return int(n), nil
-}
-
-// parseURL parses the URL of a service, or nothing.
-func parseURL(text string) (string, error) {
-	if text != "" && !isHTTPURL(text) {
-		return "", errNoHTTPURL
-	}
-	return text, nil
-}
-
-var errNoHTTPURL = errors.New("must be an http or https URL")
-
-func isHTTPURL(text string) bool {
-	u, err := url.Parse(text)
-	return err == nil && u.Host != "" && (u.Scheme == "https" || u.Scheme == "http")
 }
 
 func parseHostPort(text string) (string, error) {

@@ -3,7 +3,6 @@ package config
 import (
 	"cmp"
 	"fmt"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -37,8 +36,8 @@ func (c *Config) redactedValue(k key) (text, origin string) {
 		return redacted, origin
 	}
 	text = cmp.Or(text, c.derivedValueText(k.name))
-	if u, err := url.Parse(text); err == nil && u.User != nil {
-		text = u.Redacted()
+	if k.form&credential != 0 && k.form&list == 0 {
+		text = URL(text).String()
 	}
 	return text, origin
 }

@@ -45,6 +45,51 @@ func TestSecretRedactsItself(t *testing.T) {
 	}
 }
 
+// TestURLMasksCredentials in all usual output formats.
+func TestURLMasksCredentials(t *testing.T) {
+	const canary = URL("https://canary:canary@example.com/keys?apikey=canary#canary")
+	var out bytes.Buffer
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
+		fmt.Fprintf(&out, verb+"\n", canary)
+	}
+	for _, marshal := range []func(any) ([]byte, error){json.Marshal, yaml.Marshal} {
+		text, err := marshal(map[string]any{"url": canary, "config": Auth{JWKSURL: canary}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		out.Write(text)
+	}
+	log := zerolog.New(&out)
+	log.Info().Stringer("a", canary).Any("b", canary).Msgf("%v", canary)
+	fmt.Fprintln(&out, URL(":canary@\x00"))
+	if s := out.String(); strings.Contains(s, "canary") || !strings.Contains(s, "https://xxxxx@example.com/keys?xxxxx") {
+		t.Errorf("output:\n%s", s)
+	}
+}
+
+// TestPasswordsInAddresses: a password where a URL or an address is expected appears in no
+// error, and in nothing that is printed.
+func TestPasswordsInAddresses(t *testing.T) {
+	for key, values := range map[string][]string{
+		"redis.addrs":   {"redis://:S3cretPw@redis.internal:6379/0", "rediss://default:S3cretPw@x.example.com:6379", ":S3cretPw@redis:6379", "S3cretPw@redis:6379", "r:1,u:S3cretPw@r"},
+		"auth.jwks_url": {"user:S3cretPw@idp/keys", "ftp://u:S3cretPw@idp", "http://u:S3cretPw@idp:x/"},
+		"webhooks.url":  {"back:S3cretPw@end", "http://%zz:S3cretPw@end"}, "cloud.url": {"S3cretPw"}, "vod.domain": {"a:S3cretPw@b"},
+	} {
+		for _, value := range values {
+			if _, err := withFlags("--"+flagName(key), value).load(t); err == nil || !strings.Contains(err.Error(), key) || strings.Contains(err.Error(), "S3cretPw") {
+				t.Errorf("%s: %v", key, err)
+			}
+		}
+	}
+	c, err := withSecrets("--auth.jwks-url", "https://u:S3cretPw@idp/keys?apikey=S3cretPw").load(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if printed := string(c.RedactedYAMLWithOrigins()); strings.Contains(printed, "S3cretPw") {
+		t.Error(printed)
+	}
+}
+
 // TestSecretsAreWhatWasMeant, however they are given: what an editor, a shell or a copy adds
 // around a key is removed, and what nobody can mean is refused.
 func TestSecretsAreWhatWasMeant(t *testing.T) {

@@ -86,7 +86,7 @@ func (v *validation) validate() {
 	}
 }
 
-// validateAuth checks the lengths of secrets, and the URL of the JWK set.
+// validateAuth checks the lengths of secrets.
 func (v *validation) validateAuth() {
 	if n := len(v.Auth.Secret); n > 0 && n < minAuthSecret {
 		v.rejectValue("auth.secret", "must have at least %d bytes, has %d", minAuthSecret, n)
@@ -95,9 +95,6 @@ func (v *validation) validateAuth() {
 		if n := len(v.Auth.Secrets[kid]); n < minAuthSecret {
 			v.rejectValue("auth.secrets", "the secret of kid %s must have at least %d bytes, has %d", kid, minAuthSecret, n)
 		}
-	}
-	if u := v.Auth.JWKSURL; u != "" && !isHTTPURL(u) {
-		v.rejectValue("auth.jwks_url", "%w", errNoHTTPURL)
 	}
 }
 
@@ -234,9 +231,9 @@ func (v *validation) validateRedis() {
 		}
 		return
 	}
-	for _, addr := range r.Addrs {
-		if _, _, err := net.SplitHostPort(addr); err != nil {
-			v.rejectValue("redis.addrs", "%q must be host:port", addr)
+	for i, addr := range r.Addrs {
+		if _, _, err := net.SplitHostPort(addr); err != nil || strings.ContainsAny(addr, "@/") {
+			v.rejectValue("redis.addrs", "address %d must be host:port: user, password and TLS have keys of their own (redis.username, redis.password, redis.tls)", i+1)
 		}
 	}
 	if !signing.IsName(r.Prefix) {

@@ -30,20 +30,20 @@ func newProviderClient(provider string, cfg *config.Config, budget *cloud.Budget
 	switch provider {
 	case config.Tencent:
 		t, err := cloud.NewTencent(cloud.TencentConfig{
-			SecretID: c.SecretID, SecretKey: c.SecretKey.Reveal(), Domain: cfg.Push.Domain, App: cfg.Push.App, URL: c.URL, VODURL: c.VODURL, VODApp: c.VODAppID,
+			SecretID: c.SecretID, SecretKey: c.SecretKey.Reveal(), Domain: cfg.Push.Domain, App: cfg.Push.App, URL: c.URL.Reveal(), VODURL: c.VODURL.Reveal(), VODApp: c.VODAppID,
 		}, o)
 		p.Poll.ForEachOnline, p.Poll.IsOnline, p.Moderator, p.Recordings = t.ForEachOnline, t.IsOnline, t, t.ForEachRecording
 		return p, err
 	case config.TencentLegacy:
-		t, err := cloud.NewTencentLegacy(cloud.LegacyConfig{AppID: c.AppID, Key: c.APIKey.Reveal(), URL: c.URL}, o)
+		t, err := cloud.NewTencentLegacy(cloud.LegacyConfig{AppID: c.AppID, Key: c.APIKey.Reveal(), URL: c.URL.Reveal()}, o)
 		p.Poll.IsOnline, p.Moderator, p.Recordings = t.IsOnline, t, t.ForEachRecording
 		return p, err
 	case config.SRS:
-		srs, err := cloud.NewSRS(c.URL, cfg.Push.App, o)
+		srs, err := cloud.NewSRS(c.URL.Reveal(), cfg.Push.App, o)
 		p.Poll.ForEachOnline, p.Moderator = srs.ForEachOnline, srs
 		return p, err
 	}
-	nginx, err := cloud.NewNginxRTMP(c.URL, c.ControlURL, cfg.Push.App, o)
+	nginx, err := cloud.NewNginxRTMP(c.URL.Reveal(), c.ControlURL.Reveal(), cfg.Push.App, o)
 	p.Poll.ForEachOnline, p.Moderator = nginx.ForEachOnline, nginx
 	return p, err
 }

@@ -60,7 +60,7 @@ func (s *Store) Build(ctx context.Context, cfg *config.Config) (next *Config, er
 		return nil, err
 	}
 	if cfg.Webhooks.URL != "" {
-		c := webhooks.EndpointConfig{URL: cfg.Webhooks.URL}
+		c := webhooks.EndpointConfig{URL: cfg.Webhooks.URL.Reveal()}
 		for _, secret := range cfg.Webhooks.Secrets {
 			c.Secrets = append(c.Secrets, secret.Reveal())
 		}

@@ -33,7 +33,7 @@ func NewSigners(cfg *config.Config) (s Signers, err error) {
 		return s, nil
 	}
 	s.PlaybackSigner, err = signing.NewPlaybackSigner(signing.PlaybackSignerConfig{
-		Provider: cfg.VOD.Provider, Key: cfg.VOD.Key.Reveal(), BaseURL: cfg.VOD.Domain, FileRoot: cfg.VOD.Root,
+		Provider: cfg.VOD.Provider, Key: cfg.VOD.Key.Reveal(), BaseURL: cfg.VOD.Domain.Reveal(), FileRoot: cfg.VOD.Root,
 	})
 	if err != nil {
 		return s, fmt.Errorf("vod: %w", err)

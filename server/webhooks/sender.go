@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -15,6 +14,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
+
+	"onair/server/outgoing"
 )
 
 const (
@@ -26,8 +27,6 @@ const (
 	// maxBodyRead is the part of a response that is read and discarded, so that the
 	// connection can be reused.
 	maxBodyRead = 4 << 10
-
-	maxResponseHeaderBytes = 64 << 10
 
 	// maxConcurrentAttempts bounds the attempts in progress.
 	maxConcurrentAttempts = 16
@@ -62,10 +61,7 @@ type Sender struct {
 // NewSender returns a sender. Its dispatchers send events, see [Sender.NewDispatcher].
 func NewSender(o Options) *Sender {
 	if o.Transport == nil {
-		transport := http.DefaultTransport.(*http.Transport).Clone()
-		transport.MaxIdleConnsPerHost = maxConcurrentAttempts
-		transport.MaxResponseHeaderBytes = maxResponseHeaderBytes
-		o.Transport = transport
+		o.Transport = outgoing.NewTransport()
 	}
 	s := &Sender{Options: o, client: &http.Client{
 		Transport: o.Transport,
@@ -135,10 +131,7 @@ func redactedReason(t *Endpoint, err error) string {
 	if errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Sprintf("no response within %v", attemptTimeout)
 	}
-	if wrapped, ok := errors.AsType[*url.Error](err); ok {
-		err = wrapped.Err // without the URL
-	}
 	const maxLength = 200 // bytes: some errors contain data from the other side
-	text := t.redact(err.Error())
+	text := t.redact(outgoing.WithoutURL(err).Error())
 	return "no response: " + strings.ToValidUTF8(text[:min(len(text), maxLength)], "")
 }
