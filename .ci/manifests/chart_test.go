@@ -172,7 +172,7 @@ func TestManifestsAreValid(t *testing.T) {
 			}
 			pod := all["Deployment"][0].(*apps.Deployment).Spec.Template.Spec
 			c := pod.Containers[0]
-			leave, drain := c.Lifecycle.PreStop.Sleep.Seconds, drainSeconds(t, all)
+			leave, drain := configSeconds(t, all, "leave"), configSeconds(t, all, "drain")
 			if grace := *pod.TerminationGracePeriodSeconds; grace < leave+drain+10 {
 				t.Errorf("termination grace period of %d s is too short for %d s of waiting and %d s of draining", grace, leave, drain)
 			}
@@ -191,13 +191,13 @@ func TestManifestsAreValid(t *testing.T) {
 	}
 }
 
-// drainSeconds returns the drain time in the chart's configuration.
-func drainSeconds(t *testing.T, all map[string][]any) (seconds int64) {
+// configSeconds returns a time in the chart's configuration.
+func configSeconds(t *testing.T, all map[string][]any, key string) (seconds int64) {
 	t.Helper()
 	config := parse(t, all["ConfigMap"][0].(*core.ConfigMap).Data["onair.yaml"])
-	text, ok := strings.CutSuffix(config["drain"].(string), "s")
+	text, ok := strings.CutSuffix(config[key].(string), "s")
 	if !ok {
-		t.Fatalf("drain is %v", config["drain"])
+		t.Fatalf("%s is %v", key, config[key])
 	}
 	if err := yaml.Unmarshal([]byte(text), &seconds); err != nil {
 		t.Fatal(err)

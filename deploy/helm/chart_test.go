@@ -15,7 +15,7 @@ import (
 
 // chartKeys are the keys that values cannot set: the chart sets them itself, or a
 // pod has no such file.
-var chartKeys = []string{"listen", "ops.listen", "data", "node", "drain", "tls.cert", "tls.key", "redis.ca", "flight.dir"}
+var chartKeys = []string{"listen", "ops.listen", "data", "node", "leave", "drain", "tls.cert", "tls.key", "redis.ca", "flight.dir"}
 
 // The schema of values has each key of onair.yaml, and the secret ones in secrets.
 func TestSchemaMatchesConfiguration(t *testing.T) {

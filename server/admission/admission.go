@@ -21,6 +21,7 @@ type Admission struct {
 	mu               sync.Mutex // guards all below
 	maxSockets       int
 	maxPerAddress    int
+	isLeaving        bool // sockets are admitted, but the node is not ready
 	isDraining       bool
 	reservedCount    int // unreleased reservations
 	admittedTotal    int // reservations since the start
@@ -90,7 +91,18 @@ func (a *Admission) lastingRejection() Rejection {
 func (a *Admission) UnreadyReason() string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if a.isLeaving {
+		return rejectionMessages[rejectionDraining]
+	}
 	return rejectionMessages[a.lastingRejection()]
+}
+
+// Leave makes the node unready, so that load balancers send no new clients. It still admits
+// connections.
+func (a *Admission) Leave() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.isLeaving = true
 }
 
 // AdmittedTotal is the number of reservations since the start.

@@ -46,6 +46,7 @@ type Config struct {
 	Hub    Hub
 	Idle   time.Duration
 	Limits Limits
+	Leave  time.Duration
 	Drain  time.Duration
 
 	effective layer // every key with the text that was parsed, defaults included

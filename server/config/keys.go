@@ -167,5 +167,6 @@ var keys = []key{
 	{"limits.streams", "1000000", "Maximum number of live streams.", reloadable, fieldOf(func(c *Config) *int { return &c.Limits.Streams }, parsePositiveInt[int])},
 	{"limits.handshakes", "5000/s", "Maximum rate of new sockets. More are rejected for a while, to protect the sockets that are open.", reloadable, fieldOf(func(c *Config) *float64 { return &c.Limits.Handshakes }, parseRate)},
 	{"limits.batch", "256KiB", "Maximum size of a batch that the node appends to the log.", scalar, fieldOf(func(c *Config) *int { return &c.Limits.Batch }, parseByteSize)},
+	{"leave", "0s", "Time for which a stopping node is not ready but still admits sockets, until load balancers send no more. Then it drains.", scalar, fieldOf(func(c *Config) *time.Duration { return &c.Leave }, parseDuration)},
 	{"drain", "20s", "Time in which a stopping node sends its sockets to other nodes.", scalar, fieldOf(func(c *Config) *time.Duration { return &c.Drain }, parseDuration)},
 }

@@ -60,12 +60,26 @@ func (n *Node) Serve(ctx context.Context, public, ops net.Listener) error {
 	select {
 	case <-ctx.Done():
 		n.Log.Info().Str("cause", context.Cause(ctx).Error()).Msg("stopping")
+		n.leaveLoadBalancers(tasks.failed)
 	case <-tasks.failed:
 		err = tasks.failure
 		n.Log.Error().Err(err).Msg("node failed")
 	}
 	tasks.stopAll()
 	return errors.Join(err, n.Store.Close())
+}
+
+// leaveLoadBalancers makes the node unready, and waits until load balancers send no new
+// clients, or a task has failed. The node serves as before meanwhile: a balancer prefers a node
+// that has few sockets, and one that drains would refuse what it is sent.
+func (n *Node) leaveLoadBalancers(failed <-chan struct{}) {
+	n.Admission.Leave()
+	timer := time.NewTimer(n.Config.Leave)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-failed:
+	}
 }
 
 // IsServing reports whether sockets and calls are admitted.

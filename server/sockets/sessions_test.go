@@ -437,6 +437,38 @@ func TestDrainingNodeIsNotReady(t *testing.T) {
 	})
 }
 
+// TestLeavingNodeServes: a stopping node is unready at once, so that load balancers send it
+// no new clients. Until they have seen that, it serves as before. Then it drains.
+func TestLeavingNodeServes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := nodetest.Serve(t, "--leave", "5s")
+		alice := s.DialAnchor("alice")
+		nodetest.RequestReply[*wire.Started](alice, &wire.Start{ID: alice.NextID(), Title: "Hello"})
+		began := time.Now()
+		s.Stop()
+		time.Sleep(4 * time.Second)
+		if got := nodetest.ReadyStatus(s); got != http.StatusServiceUnavailable {
+			t.Errorf("readyz while leaving: HTTP %d", got)
+		}
+		bob := s.DialAnchor("bob")
+		nodetest.RequestReply[*wire.Started](bob, &wire.Start{ID: bob.NextID(), Title: "Hello"})
+		time.Sleep(1500 * time.Millisecond)
+		if got := s.GetStatus("/v1/viewer", ""); got != http.StatusServiceUnavailable {
+			t.Errorf("a new socket while draining: HTTP %d", got)
+		}
+		for _, a := range []*nodetest.Client{alice, bob} {
+			code, at := a.AwaitClose()
+			if code != wire.CloseDrained {
+				t.Errorf("closed with %d", code)
+			}
+			nodetest.RequireWithin(t, "closed", at.Sub(began), 5*time.Second, 6*time.Second)
+		}
+		if err := s.Wait(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // TestUpdatesKeepOrder: updates that are sent without waiting, some twice, take effect in
 // order. No viewer sees an older one after a newer one.
 func TestUpdatesKeepOrder(t *testing.T) {

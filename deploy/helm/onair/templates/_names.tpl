@@ -18,6 +18,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- define "onair.config" -}}
 listen: ":8080"
 ops.listen: ":9090"
+leave: {{ printf "%ds" (int .Values.leaveSeconds) }}
 drain: {{ printf "%ds" (int .Values.drainSeconds) }}
 {{- if .Values.flightRecorder.enabled }}
 flight.dir: /flight
