@@ -26,13 +26,14 @@ type anchorPool struct {
 
 	live atomic.Int64 // sessions on air
 
-	mu      sync.Mutex           // guards both
-	figures report.AnchorFigures // since the beginning of the run
-	reasons map[string]int       // of socket ends and errors
+	mu        sync.Mutex           // guards all below
+	figures   report.AnchorFigures // since the beginning of the run
+	reasons   map[string]int       // of socket ends and errors
+	nodeNames map[string]struct{}  // from the welcomes
 }
 
 func newAnchorPool(shared runState, updatesDone <-chan struct{}) *anchorPool {
-	p := &anchorPool{runState: shared, updatesDone: updatesDone, reasons: map[string]int{}}
+	p := &anchorPool{runState: shared, updatesDone: updatesDone, reasons: map[string]int{}, nodeNames: map[string]struct{}{}}
 	var dials atomic.Int64
 	for _, n := range p.options.nodes {
 		transport := &http.Transport{DisableKeepAlives: true}
@@ -53,6 +54,21 @@ func (p *anchorPool) count(figure *int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	*figure++
+}
+
+// recordNodeName notes the name of a node that admitted an anchor.
+func (p *anchorPool) recordNodeName(name string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.nodeNames[name] = struct{}{}
+}
+
+// hasManyNodes reports whether a new socket may lead to another node: by its URL, or through
+// a balancer.
+func (p *anchorPool) hasManyNodes() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.options.hasManyNodes() || len(p.nodeNames) > 1
 }
 
 // countReason counts an error, without the addresses in it.
@@ -145,7 +161,7 @@ func (a *anchor) runBroadcasts(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		delay := randomBackoff(a.rand, attempts)
+		delay := randomBackoff(a.rand, attempts, a.ledger.maxAnchorBackoff())
 		attempts++
 		switch {
 		case isIntendedEnd(err):
@@ -186,7 +202,7 @@ func (a *anchor) countSocketEnd(err error) {
 // node, it is a quarter of the beat interval, at most 10 s, and at least the second
 // that a busy machine needs.
 func (a *anchor) answerTimeout() time.Duration {
-	if !a.options.hasManyNodes() || a.beatInterval == 0 {
+	if !a.hasManyNodes() || a.beatInterval == 0 {
 		return a.options.answerTimeout()
 	}
 	return min(max(a.beatInterval/4, time.Second), a.options.answerTimeout())

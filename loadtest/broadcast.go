@@ -152,7 +152,7 @@ func (b *broadcast) sendBeat() error {
 	id := b.nextRequestID()
 	b.unanswered[id] = request{sentAt: b.clock()}
 	b.count(&b.figures.Beats)
-	if b.options.hasManyNodes() && !b.isAwaitingAck {
+	if b.hasManyNodes() && !b.isAwaitingAck {
 		b.isAwaitingAck = true
 		b.ackTimer.Reset(b.answerTimeout())
 	}

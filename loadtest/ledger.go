@@ -55,6 +55,17 @@ func (l *ledger) recordLeaseParams(beatInterval time.Duration, missedLimit int) 
 	l.missedLimit = missedLimit
 }
 
+// maxAnchorBackoff bounds an anchor's delays: it needs several attempts before its lease
+// expires.
+func (l *ledger) maxAnchorBackoff() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.beatInterval == 0 {
+		return backoffCap
+	}
+	return min(backoffCap, l.beatInterval*time.Duration(l.missedLimit)/6)
+}
+
 // addSession adds a session whose start was sent at sentAt.
 func (l *ledger) addSession(e wire.Entry, tag string, sentAt time.Duration) *session {
 	l.mu.Lock()

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -118,5 +119,34 @@ func TestLedgerIsSettledWithoutOpenUpdates(t *testing.T) {
 	}
 	if s.endPermittedAt = 1; !l.areUpdatesAnswered() {
 		t.Error("a stopped session is not settled")
+	}
+}
+
+// TestAnchorBackoffIsBoundedByLease: an anchor makes several attempts before its lease
+// expires.
+func TestAnchorBackoffIsBoundedByLease(t *testing.T) {
+	l := newLedger("run")
+	for _, test := range []struct {
+		interval time.Duration
+		missed   int
+		want     time.Duration
+	}{
+		{0, 0, 30 * time.Second}, // before the first welcome
+		{time.Minute, 3, 30 * time.Second},
+		{10 * time.Second, 3, 5 * time.Second},
+		{5 * time.Second, 2, 5 * time.Second / 3},
+	} {
+		if test.interval > 0 {
+			l.recordLeaseParams(test.interval, test.missed)
+		}
+		if got := l.maxAnchorBackoff(); got != test.want {
+			t.Errorf("%d intervals of %v: %v, want %v", test.missed, test.interval, got, test.want)
+		}
+		random := rand.New(rand.NewPCG(1, 1))
+		for attempts := range 100 {
+			if got := randomBackoff(random, attempts, l.maxAnchorBackoff()); got > test.want {
+				t.Errorf("attempt %d waits for %v", attempts, got)
+			}
+		}
 	}
 }

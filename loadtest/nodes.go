@@ -24,11 +24,11 @@ func (o *options) resolveServers(ctx context.Context) (err error) {
 	if o.metrics, err = o.resolveAndCheckNodes(ctx, o.MetricsURLs, "http"); err != nil {
 		return fmt.Errorf("--metrics: %w", err)
 	}
-	switch len(o.metrics) {
-	case 0, 1, len(o.nodes):
-		return nil
+	isBalancer := len(o.nodes) == 1 // of any number of nodes
+	if n := len(o.metrics); n > 1 && n != len(o.nodes) && !isBalancer {
+		return fmt.Errorf("--metrics: there are %d: must be one, or one for each of the %d servers", n, len(o.nodes))
 	}
-	return fmt.Errorf("--metrics: there are %d: must be one, or one for each of the %d servers", len(o.metrics), len(o.nodes))
+	return nil
 }
 
 // resolveAndCheckNodes resolves URLs. It refuses hosts that are not loopback, unless the

@@ -267,7 +267,7 @@ func (l *viewerLoop) handleRefusal(v *viewer, m *wire.Error) {
 	l.reasons["refused: "+m.Error()]++
 	l.counters.Errors++
 	if m.ID == subscribeID {
-		l.scheduleAction(time.Second+randomBackoff(l.rand, v.attempts), v, (*viewerLoop).sendSubscribe)
+		l.scheduleAction(time.Second+randomBackoff(l.rand, v.attempts, backoffCap), v, (*viewerLoop).sendSubscribe)
 		v.attempts++
 	}
 }

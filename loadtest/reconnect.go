@@ -59,7 +59,7 @@ func (l *viewerLoop) leaveDrainingNode(v *viewer) {
 // schedules its reconnect: at once after a drain, since the node has spread the
 // reconnects.
 func (l *viewerLoop) closeAndScheduleReconnect(v *viewer, reason string) {
-	delay := randomBackoff(l.rand, v.attempts)
+	delay := randomBackoff(l.rand, v.attempts, backoffCap)
 	switch {
 	case v.isDrained:
 		l.counters.Drained++

@@ -21,11 +21,11 @@ type standby struct {
 // time first: all anchors of a degraded node search at once. The session stays here
 // until another node has resumed it.
 func (b *broadcast) startStandbySearch() {
-	if !b.options.hasManyNodes() || b.standbyResult != nil {
+	if !b.hasManyNodes() || b.standbyResult != nil {
 		return
 	}
 	result := make(chan *standby, 1)
-	delay, sessionID, start, pool := randomBackoff(b.rand, 0), b.sessionID, b.route, b.anchorPool
+	delay, sessionID, start, pool := randomBackoff(b.rand, 0, backoffCap), b.sessionID, b.route, b.anchorPool
 	to, err := b.newDialTarget(start.node)
 	if err != nil {
 		return
@@ -35,7 +35,8 @@ func (b *broadcast) startStandbySearch() {
 		defer close(result)
 		ctx := context.Background() // each step has a timeout, and stopSession waits for the result
 		sleep(ctx, delay)
-		for to.node = pool.options.nextNode(start); to.node != start.node; to.node = pool.options.nextNode(route{to.node, start.step}) {
+		for range max(1, len(pool.options.nodes)-1) { // a balancer may lead to another node
+			to.node = pool.options.nextNode(route{to.node, start.step})
 			if s := pool.openStandby(ctx, to, sessionID); s != nil {
 				result <- s
 				return

@@ -84,8 +84,9 @@ const (
 	backoffCap  = 30 * time.Second
 )
 
-func randomBackoff(r *rand.Rand, attempts int) time.Duration {
-	backoff := min(backoffCap, backoffBase<<min(attempts, 10))
+// randomBackoff is a random time up to a bound that doubles with each attempt, up to maxDelay.
+func randomBackoff(r *rand.Rand, attempts int, maxDelay time.Duration) time.Duration {
+	backoff := min(maxDelay, backoffBase<<min(attempts, 10))
 	return time.Duration(r.Int64N(int64(backoff) + 1))
 }
 

@@ -1,5 +1,5 @@
 import { callAppFunction } from './appfunction.js'
-import { retryDelay } from './backoff.js'
+import { anchorMaxDelay, retryDelay } from './backoff.js'
 import { Emitter } from './emitter.js'
 import { OnairError } from './errors.js'
 import { Heartbeat } from './heartbeat.js'
@@ -73,6 +73,7 @@ export class Anchor extends Emitter<AnchorEvents> {
   readonly #removeListeners: (() => void)[]
   readonly #heartbeat: Heartbeat
   #socket: ReconnectingSocket
+  #missedLimit = 3
   /** A second socket, which takes over if it can resume the session. */
   #candidate?: ReconnectingSocket
   #isSwitching = false
@@ -195,6 +196,8 @@ export class Anchor extends Emitter<AnchorEvents> {
     const socket = new ReconnectingSocket('/v1/anchor', this.options, false)
     socket.on('welcome', welcome => {
       this.#heartbeat.intervalMs = welcome.heartbeat_ms
+      this.#missedLimit = welcome.missed_limit
+      socket.maxDelay = anchorMaxDelay(welcome.heartbeat_ms, welcome.missed_limit)
       if (socket === this.#socket) void this.#startOrResume()
       else void this.#switchSocket(socket)
     })
@@ -272,6 +275,7 @@ export class Anchor extends Emitter<AnchorEvents> {
         break
       case 'settings':
         this.#heartbeat.intervalMs = Number(m.heartbeat_ms)
+        this.#socket.maxDelay = anchorMaxDelay(this.#heartbeat.intervalMs, this.#missedLimit)
         this.beat() // the server expects the new interval from the next beat on
         break
       case 'ended':

@@ -1,4 +1,4 @@
-import { backoffDelay, stableAfter } from './backoff.js'
+import { backoffDelay, maxDelay, stableAfter } from './backoff.js'
 import { fatalCloseError, isDrainCode, tokenRefusedCode, tryAgainLaterCode } from './closecodes.js'
 import { Emitter } from './emitter.js'
 import { OnairError } from './errors.js'
@@ -55,6 +55,8 @@ export class ReconnectingSocket extends Emitter<SocketEvents> {
   error?: OnairError
   /** Connections in a row that the server did not welcome. */
   failures = 0
+  /** The bound of the delays before attempts, in milliseconds. */
+  maxDelay = maxDelay
   /** The token that was last returned by the option `token`. */
   token?: string
 
@@ -225,7 +227,7 @@ export class ReconnectingSocket extends Emitter<SocketEvents> {
   }
 
   #reconnectAfterBackoff(minDelay = 0): void {
-    this.#reconnectAfter(Math.max(minDelay, backoffDelay(this.#attempt++, this.random)), minDelay)
+    this.#reconnectAfter(Math.max(minDelay, backoffDelay(this.#attempt++, this.random, this.maxDelay)), minDelay)
   }
 
   /** Drops the connection and connects after a delay. A wake shortens the delay to `minDelay` at most. */

@@ -42,6 +42,22 @@ test('the first beat follows the start at once, and the next ones the interval',
   expect(states).toEqual(['starting', 'live'])
 })
 
+test('the delays of reconnects are bounded by the lease', async () => {
+  const { server } = await liveAnchor()
+  await server.deliver({ type: 'settings', heartbeat_ms: 10_000 }, ack(2))
+  await advanceTimers(6_000) // the connection was stable
+  await server.drop()
+  for (const bound of [1, 2, 4, 5, 5]) {
+    const n = FakeSocket.all.length
+    await advanceTimers(bound * 500 - 1)
+    expect(FakeSocket.all.length).toBe(n)
+    await advanceTimers(1)
+    expect(FakeSocket.all.length).toBe(n + 1)
+    await FakeSocket.last.welcome({ heartbeat_ms: 10_000 }) // and not stable
+    await FakeSocket.last.drop()
+  }
+})
+
 test('a start without an answer is repeated with the same key', async () => {
   const anchor = new Anchor({ ...options, storage: null })
   const starting = anchor.start({ title: 'x' })
