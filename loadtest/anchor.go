@@ -26,14 +26,13 @@ type anchorPool struct {
 
 	live atomic.Int64 // sessions on air
 
-	mu        sync.Mutex           // guards all below
-	figures   report.AnchorFigures // since the beginning of the run
-	reasons   map[string]int       // of socket ends and errors
-	nodeNames map[string]struct{}  // from the welcomes
+	mu      sync.Mutex           // guards both
+	figures report.AnchorFigures // since the beginning of the run
+	reasons map[string]int       // of socket ends and errors
 }
 
 func newAnchorPool(shared runState, updatesDone <-chan struct{}) *anchorPool {
-	p := &anchorPool{runState: shared, updatesDone: updatesDone, reasons: map[string]int{}, nodeNames: map[string]struct{}{}}
+	p := &anchorPool{runState: shared, updatesDone: updatesDone, reasons: map[string]int{}}
 	var dials atomic.Int64
 	for _, n := range p.options.nodes {
 		transport := &http.Transport{DisableKeepAlives: true}
@@ -56,19 +55,10 @@ func (p *anchorPool) count(figure *int64) {
 	*figure++
 }
 
-// recordNodeName notes the name of a node that admitted an anchor.
-func (p *anchorPool) recordNodeName(name string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.nodeNames[name] = struct{}{}
-}
-
 // hasManyNodes reports whether a new socket may lead to another node: by its URL, or through
 // a balancer.
 func (p *anchorPool) hasManyNodes() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.options.hasManyNodes() || len(p.nodeNames) > 1
+	return p.options.hasManyNodes() || p.ledger.hasManyNodeNames()
 }
 
 // countReason counts an error, without the addresses in it.

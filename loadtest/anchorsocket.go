@@ -119,7 +119,7 @@ func (p *anchorPool) awaitAndRecordWelcome(ctx context.Context, s *anchorSocket,
 	case *wire.Welcome:
 		beatInterval = time.Duration(m.HeartbeatMS) * time.Millisecond
 		p.ledger.recordLeaseParams(beatInterval, m.MissedLimit)
-		p.recordNodeName(m.Node)
+		p.ledger.recordNodeName(m.Node)
 		return beatInterval, nil
 	case *wire.Error:
 		return 0, m

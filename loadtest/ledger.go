@@ -23,6 +23,7 @@ type ledger struct {
 	sessions           map[sessionKey]*session
 	sessionsByTag      map[string]map[sessionKey]*session
 	unjudgedDepartures int
+	nodeNames          map[string]bool // from the welcomes
 }
 
 // sessionKey identifies a session by what viewers see of it.
@@ -42,7 +43,7 @@ type session struct {
 }
 
 func newLedger(runID string) *ledger {
-	return &ledger{runID: runID, sessions: map[sessionKey]*session{}, sessionsByTag: map[string]map[sessionKey]*session{}}
+	return &ledger{runID: runID, nodeNames: map[string]bool{}, sessions: map[sessionKey]*session{}, sessionsByTag: map[string]map[sessionKey]*session{}}
 }
 
 // recordLeaseParams keeps the shortest interval: a session may have begun under any.
@@ -53,6 +54,20 @@ func (l *ledger) recordLeaseParams(beatInterval time.Duration, missedLimit int) 
 		l.beatInterval = beatInterval
 	}
 	l.missedLimit = missedLimit
+}
+
+// recordNodeName notes the name of a node that admitted a client.
+func (l *ledger) recordNodeName(name string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.nodeNames[name] = true
+}
+
+// hasManyNodeNames reports whether clients have come to several nodes.
+func (l *ledger) hasManyNodeNames() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.nodeNames) > 1
 }
 
 // maxAnchorBackoff bounds an anchor's delays: it needs several attempts before its lease

@@ -215,6 +215,7 @@ func (l *viewerLoop) handleDecoded(v *viewer, m wire.Message, payload []byte, is
 		l.recordNodeUp(v)
 		l.idleInterval = time.Duration(m.IdleMS) * time.Millisecond
 		l.ledger.recordLeaseParams(time.Duration(m.HeartbeatMS)*time.Millisecond, m.MissedLimit)
+		l.ledger.recordNodeName(m.Node)
 		l.sendSubscribe(v)
 	case *wire.Snapshot:
 		if m.ID != subscribeID || !v.isSubscribing {

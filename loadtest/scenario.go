@@ -172,7 +172,10 @@ type comparison struct {
 // compareWithReferences compares all lists with those that a reference had at the same
 // position.
 func (l *viewerLoop) compareWithReferences() comparison {
-	references := map[string]*list{}
+	references := references{byPosition: map[string]*list{}}
+	if len(l.options.nodes) == 1 && l.ledger.hasManyNodeNames() { // behind a balancer
+		references.last = map[string]*list{}
+	}
 	out := comparison{freshLists: make([][]*list, len(l.views))}
 	for i := range out.freshLists {
 		out.freshLists[i] = make([]*list, len(l.options.nodes))
@@ -181,7 +184,7 @@ func (l *viewerLoop) compareWithReferences() comparison {
 		if !v.isReference {
 			continue
 		}
-		maps.Copy(references, v.shownLists)
+		references.addLists(v)
 		for i, view := range l.views {
 			if v.view == view && v.hasList {
 				out.freshLists[i][v.node] = v.list
@@ -206,6 +209,26 @@ func (l *viewerLoop) compareWithReferences() comparison {
 	return out
 }
 
+// references are the fresh lists that all lists are compared with.
+type references struct {
+	byPosition map[string]*list // by view and position
+
+	// last has the last fresh list of each view if a balancer chose the node of the
+	// reference. Each node advances a view at its own times, so a viewer of another node
+	// may never be at a position of the reference. Then its entries are compared.
+	last map[string]*list
+}
+
+// addLists adds the lists of a reference.
+func (r *references) addLists(reference *viewer) {
+	maps.Copy(r.byPosition, reference.shownLists)
+	for _, shown := range []*list{reference.list, reference.watchedList} {
+		if r.last != nil && shown != nil && reference.hasListOnSocket() {
+			r.last[shown.view.id] = shown
+		}
+	}
+}
+
 // nodeDifferences are the differences between the fresh lists of nodes. Each node
 // advances a view at its own times, so the entries are compared, not the positions.
 func nodeDifferences(freshLists [][]*list) (differences []string) {
@@ -223,7 +246,7 @@ func nodeDifferences(freshLists [][]*list) (differences []string) {
 
 // compareWith reports whether the lists of a viewer equal those of references, by view
 // and position. Without a difference isEqual is false where there is no such reference.
-func (v *viewer) compareWith(references map[string]*list) (isEqual bool, difference string) {
+func (v *viewer) compareWith(fresh references) (isEqual bool, difference string) {
 	if !v.hasListOnSocket() {
 		return false, ""
 	}
@@ -232,10 +255,10 @@ func (v *viewer) compareWith(references map[string]*list) (isEqual bool, differe
 		if shown == nil || shown.view.watchedCode != "" && len(shown.entries) == 0 {
 			continue // a stream that has ended has no fresh view
 		}
-		fresh := references[shown.view.id+" "+shown.pos]
-		if fresh == nil {
-			isEqual = false
-		} else if difference := fresh.difference(shown); difference != "" {
+		if same := fresh.byPosition[shown.view.id+" "+shown.pos]; same == nil {
+			last := fresh.last[shown.view.id]
+			isEqual = isEqual && last != nil && last.entryDifference(shown) == ""
+		} else if difference := same.difference(shown); difference != "" {
 			return false, shown.view.id + " at " + shown.pos + ": " + difference
 		}
 	}
