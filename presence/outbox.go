@@ -33,12 +33,6 @@ type EventID [16]byte
 // String is 32 hexadecimal digits.
 func (id EventID) String() string { return hex.EncodeToString(id[:]) }
 
-// ParseEventID reads the text that String returns.
-func ParseEventID(text string) (id EventID, ok bool) {
-	n, err := hex.Decode(id[:], []byte(text[:min(len(text), 2*len(id))]))
-	return id, err == nil && n == len(id) && id.String() == text
-}
-
 // EventKind is what has happened.
 type EventKind uint8
 

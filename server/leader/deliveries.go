@@ -42,17 +42,6 @@ func (l *Leader) sendsWebhook(kind presence.EventKind) bool {
 	return slices.Contains(l.Config.Webhooks.Events, kind.String())
 }
 
-// newWebhookEvent returns the webhook event of an outbox event.
-func newWebhookEvent(e *presence.OutboxEvent) webhooks.Event {
-	w := webhooks.Event{ID: e.ID.String(), Type: webhooks.EventType(e.Kind.String()), Time: e.At, Recording: e.Recording}
-	if e.Ended != nil {
-		w.Ended = e.Ended
-	} else {
-		w.Stream = e.Stream
-	}
-	return w
-}
-
 // partResult is the result of one part of a delivery.
 type partResult struct {
 	eventID presence.EventID
@@ -65,10 +54,8 @@ func (l *Leader) runDeliveries(ctx context.Context) {
 	var helpers sync.WaitGroup
 	defer helpers.Wait()
 	if l.Webhooks != nil {
-		d.dispatcher = l.Webhooks.NewDispatcher(func(id, failure string) {
-			if e, ok := presence.ParseEventID(id); ok {
-				d.sendPartResult(ctx, partResult{e, failure})
-			}
+		d.dispatcher = l.Webhooks.NewDispatcher(func(id presence.EventID, failure string) {
+			d.sendPartResult(ctx, partResult{id, failure})
 		})
 		helpers.Go(func() { d.dispatcher.Run(ctx) })
 	}
@@ -126,7 +113,7 @@ func (d *deliveryLoop) startParts(ctx context.Context, helpers *sync.WaitGroup, 
 	}
 	if d.dispatcher != nil && d.leader.sendsWebhook(e.Kind) {
 		e.openParts++
-		d.dispatcher.Enqueue(newWebhookEvent(e.OutboxEvent))
+		d.dispatcher.Enqueue(e.OutboxEvent)
 	}
 	if call := d.leader.newModerationCall(e.OutboxEvent); call != nil {
 		e.openParts++

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"onair/presence"
 )
 
 // attemptEvent sends the first event of a queue once. An attempt that the stop of the
@@ -14,12 +16,12 @@ func (p *Dispatcher) attemptEvent(ctx context.Context, q *codeQueue, e *openEven
 	if e.failedAttempts > 0 {
 		p.sender.metrics.retries.Inc()
 	}
-	attempt := p.sender.attemptDelivery(ctx, &e.Event)
+	attempt := p.sender.attemptDelivery(ctx, e.OutboxEvent)
 	if !attempt.delivered && ctx.Err() != nil {
 		return
 	}
 	now := time.Now()
-	result := p.finalResult(&e.Event, attempt, now)
+	result := p.finalResult(e.OutboxEvent, attempt, now)
 	if result == nil {
 		p.scheduleRetry(q, e, attempt, isProbe, now)
 		return
@@ -27,12 +29,12 @@ func (p *Dispatcher) attemptEvent(ctx context.Context, q *codeQueue, e *openEven
 	// The report comes before the next event of the queue, so the results of a live code
 	// are in order.
 	p.onResult(result.eventID, result.failure)
-	p.sender.metrics.countResult(e.Type, result.failure)
+	p.sender.metrics.countResult(e.Kind, result.failure)
 	p.finishEvent(q, result, attempt, isProbe, now)
 }
 
 // finalResult returns the result of an event after an attempt, or nil for a retry.
-func (p *Dispatcher) finalResult(e *Event, attempt attemptResult, now time.Time) *deliveryResult {
+func (p *Dispatcher) finalResult(e *presence.OutboxEvent, attempt attemptResult, now time.Time) *deliveryResult {
 	switch {
 	case attempt.delivered:
 		return &deliveryResult{eventID: e.ID}
@@ -45,7 +47,7 @@ func (p *Dispatcher) finalResult(e *Event, attempt attemptResult, now time.Time)
 }
 
 // expiredResult returns the result of an event after its deadline.
-func (p *Dispatcher) expiredResult(e *Event, lastReason string) *deliveryResult {
+func (p *Dispatcher) expiredResult(e *presence.OutboxEvent, lastReason string) *deliveryResult {
 	return &deliveryResult{eventID: e.ID, failure: fmt.Sprintf("not delivered within %v: %s", p.sender.Retry, lastReason)}
 }
 
@@ -63,10 +65,10 @@ func (p *Dispatcher) finishEvent(q *codeQueue, result *deliveryResult, attempt a
 // scheduleRetry delays a queue by the backoff, but not beyond the deadline of its first
 // event. A pause that the back end requested applies to all queues, by the breaker.
 func (p *Dispatcher) scheduleRetry(q *codeQueue, e *openEvent, attempt attemptResult, isProbe bool, now time.Time) {
-	p.sender.Logger.Debug().Str("event", e.ID).Str("type", string(e.Type)).Int("attempt", e.failedAttempts+1).Str("reason", attempt.reason).
+	p.sender.Logger.Debug().Str("event", e.ID.String()).Str("type", e.Kind.String()).Int("attempt", e.failedAttempts+1).Str("reason", attempt.reason).
 		Msg("webhook delivery failed, retrying")
 	p.finishAttempt(q, attempt, isProbe, now, func() {
-		q.retryAt = now.Add(min(jitteredBackoff(e.failedAttempts, maxBackoff), p.retryDeadline(&e.Event).Sub(now)))
+		q.retryAt = now.Add(min(jitteredBackoff(e.failedAttempts, maxBackoff), p.retryDeadline(e.OutboxEvent).Sub(now)))
 		e.failedAttempts++
 		heap.Push(&p.delayedQueues, q)
 	})

@@ -2,6 +2,7 @@ package webhooks
 
 import (
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -55,7 +56,11 @@ func (b *backEnd) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err := json.NewDecoder(r.Body).Decode(&e); err != nil {
 		return nil, err
 	}
-	received := request{time.Now(), e.ID, e.Subject}
+	var id presence.EventID
+	if _, err := hex.Decode(id[:], []byte(e.ID)); err != nil {
+		return nil, err
+	}
+	received := request{time.Now(), eventName(id), e.Subject}
 	b.mu.Lock()
 	b.requests = append(b.requests, received)
 	b.inProgress++
@@ -129,7 +134,7 @@ type dispatcherTest struct {
 	stop       func() // stops the dispatcher and waits for it
 
 	mu       sync.Mutex // guards recorded
-	recorded []deliveryResult
+	recorded []testResult
 }
 
 // logBuffer stores log output.
@@ -197,15 +202,21 @@ func (s *dispatcherTest) startDispatcher() {
 	}
 }
 
+// testResult is a result with the code and number of its event.
+type testResult struct{ eventID, failure string }
+
+// eventName returns the code and number in an id of event.
+func eventName(id presence.EventID) string { return strings.TrimRight(string(id[:]), "\x00") }
+
 // recordResult is the OnResult of the dispatcher.
-func (s *dispatcherTest) recordResult(id, failure string) {
+func (s *dispatcherTest) recordResult(id presence.EventID, failure string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.recorded = append(s.recorded, deliveryResult{eventID: id, failure: failure})
+	s.recorded = append(s.recorded, testResult{eventName(id), failure})
 }
 
 // results returns the results so far.
-func (s *dispatcherTest) results() []deliveryResult {
+func (s *dispatcherTest) results() []testResult {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.recorded)
@@ -237,15 +248,17 @@ func (s *dispatcherTest) metric(name string, labels ...string) float64 {
 }
 
 // event returns the nth event of a live code, at the present time.
-func event(code string, n int) Event {
-	return Event{
-		ID: fmt.Sprintf("%s-%d", code, n), Type: StreamAway, Time: time.Now().UnixMilli(),
+func event(code string, n int) *presence.OutboxEvent {
+	var id presence.EventID
+	copy(id[:], fmt.Sprintf("%s-%d", code, n))
+	return &presence.OutboxEvent{
+		ID: id, Kind: presence.StreamAway, At: time.Now().UnixMilli(),
 		Stream: &presence.Stream{Code: code, Anchor: "alice", State: presence.Away, Away: presence.MissedBeat},
 	}
 }
 
 // events returns the first n events of a live code.
-func events(code string, n int) (all []Event) {
+func events(code string, n int) (all []*presence.OutboxEvent) {
 	for i := range n {
 		all = append(all, event(code, i))
 	}

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"onair/presence"
 )
 
 // BenchmarkDeliver delivers events of many live codes to a fast back end, in memory and
@@ -35,7 +37,7 @@ func benchDeliver(b *testing.B, url string, transport http.RoundTripper) {
 	sender := NewSender(Options{Retry: 24 * time.Hour, Endpoint: func() *Endpoint { return endpoint }, Transport: transport})
 	var open sync.WaitGroup
 	ctx, cancel := cancelableContext()
-	dispatcher := sender.NewDispatcher(func(_, _ string) { open.Done() })
+	dispatcher := sender.NewDispatcher(func(presence.EventID, string) { open.Done() })
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -60,14 +62,14 @@ func BenchmarkMillionOpen(b *testing.B) {
 	const count = 1_000_000
 	endpoint := newEndpoint(b, "https://app.example.com/")
 	for range b.N {
-		events := make([]Event, count)
+		events := make([]*presence.OutboxEvent, count)
 		for i := range events {
 			events[i] = event(fmt.Sprint("8888_", i), i)
 		}
 		s := NewSender(Options{Retry: 24 * time.Hour, Endpoint: func() *Endpoint { return endpoint }, Transport: roundTripper(func(*http.Request) (*http.Response, error) {
 			return nil, errConnection
 		})})
-		dispatcher := s.NewDispatcher(func(_, _ string) {})
+		dispatcher := s.NewDispatcher(func(presence.EventID, string) {})
 		ctx, cancel := cancelableContext()
 		done := make(chan struct{})
 		heapBefore := heapInUse()

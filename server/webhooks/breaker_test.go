@@ -159,7 +159,7 @@ func TestExpiryWhileDown(t *testing.T) {
 		}
 		s.respondWith(accept)
 		time.Sleep(5 * time.Minute)
-		if got := s.results(); len(got) != 2001 || got[2000] != (deliveryResult{eventID: "k0-2"}) {
+		if got := s.results(); len(got) != 2001 || got[2000] != (testResult{eventID: "k0-2"}) {
 			t.Errorf("%d results, the last %+v", len(got), got[len(got)-1])
 		}
 		s.stop()

@@ -16,14 +16,14 @@ const contentType = "application/cloudevents+json"
 // envelope is a CloudEvent, see
 // https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md
 type envelope struct {
-	SpecVersion     string    `json:"specversion"`
-	ID              string    `json:"id"`
-	Source          string    `json:"source"`
-	Type            EventType `json:"type"`
-	Subject         string    `json:"subject"`
-	Time            string    `json:"time"`
-	DataContentType string    `json:"datacontenttype"`
-	Data            any       `json:"data"`
+	SpecVersion     string `json:"specversion"`
+	ID              string `json:"id"`
+	Source          string `json:"source"`
+	Type            string `json:"type"`
+	Subject         string `json:"subject"`
+	Time            string `json:"time"`
+	DataContentType string `json:"datacontenttype"`
+	Data            any    `json:"data"`
 }
 
 // eventSource is the source of all events, which must be the same on all nodes.
@@ -32,24 +32,24 @@ const eventSource = "/onair"
 // timeFormat is RFC 3339 with milliseconds.
 const timeFormat = "2006-01-02T15:04:05.000Z07:00"
 
-// encodeCloudEvent returns the event as a CloudEvent in JSON.
-func (e *Event) encodeCloudEvent() []byte {
+// encodeCloudEvent returns an event as a CloudEvent in JSON.
+func encodeCloudEvent(e *presence.OutboxEvent) []byte {
 	var b bytes.Buffer
 	w := json.NewEncoder(&b)
 	w.SetEscapeHTML(false)
 	_ = w.Encode(envelope{ // all members can be encoded
-		SpecVersion: "1.0", ID: e.ID, Source: eventSource, Type: e.Type, Subject: e.subject(),
-		Time: time.UnixMilli(e.Time).UTC().Format(timeFormat), DataContentType: "application/json", Data: e.eventData(),
+		SpecVersion: "1.0", ID: e.ID.String(), Source: eventSource, Type: e.Kind.String(), Subject: subjectOf(e),
+		Time: time.UnixMilli(e.At).UTC().Format(timeFormat), DataContentType: "application/json", Data: eventData(e),
 	})
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }
 
-func (e *Event) eventData() any {
+func eventData(e *presence.OutboxEvent) any {
 	switch {
-	case e.Stream != nil:
-		return newStreamData(e.Stream)
 	case e.Ended != nil:
 		return newEndedData(e.Ended)
+	case e.Stream != nil:
+		return newStreamData(e.Stream)
 	case e.Recording != nil:
 		return newRecordingData(e.Recording)
 	}

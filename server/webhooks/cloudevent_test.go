@@ -2,6 +2,7 @@ package webhooks
 
 import (
 	"bytes"
+	"encoding/hex"
 	"encoding/json"
 	"os"
 	"regexp"
@@ -12,7 +13,7 @@ import (
 )
 
 // sampleEvents returns the events of docs/webhooks.md.
-func sampleEvents(t *testing.T) []Event {
+func sampleEvents(t *testing.T) []*presence.OutboxEvent {
 	t.Helper()
 	session, err := presence.ParseSession("mfrggzdfmztwq2lknnwg23tpoa")
 	if err != nil {
@@ -33,15 +34,21 @@ func sampleEvents(t *testing.T) []Event {
 		StartedAt: began + 2_000, EndedAt: began + 3_600_000, Duration: 3_598_000, Format: "flv", Size: 734003200,
 		Location: "http://1252033264.vod2.myqcloud.com/d7a4cafb/f0.flv?sign=s3cret&t=5c271099", SessionTotals: presence.SessionTotals{PeakViewers: 1204, Likes: 7002},
 	}
-	return []Event{
-		{ID: "0b8f2c51d3a94e67a1c05d7e92f4b836", Type: StreamStarted, Time: began, Stream: &started},
-		{ID: "1e49d07ab26c4f83957ad1c0e8b35f24", Type: StreamAway, Time: began + 125_000, Stream: &away},
-		{ID: "27c1a8e06f5d4b9283e4b7d9105cfa63", Type: StreamResumed, Time: began + 131_500, Stream: &resumed},
-		{ID: "3ad56b94e17f4c0ea8b2907cd3f61e58", Type: StreamEnded, Time: began + 3_600_000, Ended: &presence.Ended{
+	return []*presence.OutboxEvent{
+		{ID: eventID("0b8f2c51d3a94e67a1c05d7e92f4b836"), Kind: presence.StreamStarted, At: began, Stream: &started},
+		{ID: eventID("1e49d07ab26c4f83957ad1c0e8b35f24"), Kind: presence.StreamAway, At: began + 125_000, Stream: &away},
+		{ID: eventID("27c1a8e06f5d4b9283e4b7d9105cfa63"), Kind: presence.StreamResumed, At: began + 131_500, Stream: &resumed},
+		{ID: eventID("3ad56b94e17f4c0ea8b2907cd3f61e58"), Kind: presence.StreamEnded, At: began + 3_600_000, Ended: &presence.Ended{
 			Stream: &over, Reason: presence.Stopped, By: "alice", EndedAt: began + 3_600_000,
 		}},
-		{ID: "4c7e19b2d85a46f39d60e3fb24a87c05", Type: RecordingReady, Time: began + 3_660_000, Recording: &rec},
+		{ID: eventID("4c7e19b2d85a46f39d60e3fb24a87c05"), Kind: presence.RecordingReady, At: began + 3_660_000, Recording: &rec},
 	}
+}
+
+// eventID returns the id with a text of 32 hexadecimal digits.
+func eventID(text string) (id presence.EventID) {
+	hex.Decode(id[:], []byte(text))
+	return id
 }
 
 // TestDocumentedEvents: the examples in docs/webhooks.md are the encoded events.
@@ -58,10 +65,10 @@ func TestDocumentedEvents(t *testing.T) {
 	for i, e := range events {
 		var want bytes.Buffer
 		if err := json.Compact(&want, blocks[i][1]); err != nil {
-			t.Fatalf("%s: %v", e.Type, err)
+			t.Fatalf("%s: %v", e.Kind, err)
 		}
-		if got := e.encodeCloudEvent(); !bytes.Equal(got, want.Bytes()) {
-			t.Errorf("%s is\n%s\nwant\n%s", e.Type, got, want.Bytes())
+		if got := encodeCloudEvent(e); !bytes.Equal(got, want.Bytes()) {
+			t.Errorf("%s is\n%s\nwant\n%s", e.Kind, got, want.Bytes())
 		}
 	}
 }
@@ -100,12 +107,12 @@ func TestSplitLocation(t *testing.T) {
 
 // TestMinimalEvents: unknown members are omitted, and invalid values keep the JSON valid.
 func TestMinimalEvents(t *testing.T) {
-	for _, e := range []Event{
-		{ID: "x", Type: RecordingReady, Recording: &presence.Recording{ID: "r", Code: "8888_a", Location: "/a.flv"}},
-		{ID: "x", Type: StreamStarted, Stream: &presence.Stream{Code: "8888_a", Details: presence.Details{Title: "\xff\u2028", Extra: []byte("{")}}},
-		{ID: "x", Type: StreamStarted},
+	for _, e := range []*presence.OutboxEvent{
+		{Kind: presence.RecordingReady, Recording: &presence.Recording{ID: "r", Code: "8888_a", Location: "/a.flv"}},
+		{Kind: presence.StreamStarted, Stream: &presence.Stream{Code: "8888_a", Details: presence.Details{Title: "\xff\u2028", Extra: []byte("{")}}},
+		{Kind: presence.StreamStarted},
 	} {
-		body := e.encodeCloudEvent()
+		body := encodeCloudEvent(e)
 		if !json.Valid(body) {
 			t.Errorf("%q is not JSON", body)
 		}

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
+
+	"onair/presence"
 )
 
 const (
@@ -26,7 +28,7 @@ const (
 // no reason when it is delivered. It is called concurrently, without locks. Until it returns, the next event of the live code
 // waits and one concurrent attempt is occupied. After the end of the dispatcher's
 // context it must return soon.
-type OnResult func(id, failure string)
+type OnResult func(id presence.EventID, failure string)
 
 // Dispatcher sends the events that it receives, in order for each live code, while the
 // node is the leader. It is safe for concurrent use.
@@ -37,20 +39,20 @@ type Dispatcher struct {
 	wake     chan struct{} // never closed
 
 	mu            sync.Mutex // guards the fields below
-	openEvents    map[string]*list.Element
+	openEvents    map[presence.EventID]*list.Element
 	enqueueOrder  *list.List            // of *openEvent, in the order of Enqueue
 	queues        map[string]*codeQueue // by live code
 	readyQueues   queueFIFO
 	delayedQueues retryHeap
 	attempts      int // in progress
 	breaker       circuitBreaker
-	results       *simplelru.LRU[string, *deliveryResult]
+	results       *simplelru.LRU[presence.EventID, *deliveryResult]
 	unreported    []*deliveryResult // Run reports them
 }
 
 // deliveryResult is the result of an event.
 type deliveryResult struct {
-	eventID  string
+	eventID  presence.EventID
 	failure  string // why the event is dead; empty: it is delivered
 	isQueued bool   // it is in unreported
 }
@@ -58,18 +60,19 @@ type deliveryResult struct {
 // NewDispatcher returns a dispatcher for one term of the leader. It calls onResult for
 // each event.
 func (s *Sender) NewDispatcher(onResult OnResult) *Dispatcher {
-	results, _ := simplelru.NewLRU[string, *deliveryResult](maxRememberedResults, nil) // it fails only for a size of 0
+	results, _ := simplelru.NewLRU[presence.EventID, *deliveryResult](maxRememberedResults, nil) // it fails only for a size of 0
 	return &Dispatcher{
 		sender: s, onResult: onResult, wake: make(chan struct{}, 1),
-		openEvents: map[string]*list.Element{}, enqueueOrder: list.New(), queues: map[string]*codeQueue{},
+		openEvents: map[presence.EventID]*list.Element{}, enqueueOrder: list.New(), queues: map[string]*codeQueue{},
 		breaker: circuitBreaker{failedCodes: map[string]struct{}{}}, results: results,
 	}
 }
 
-// Enqueue adds events, in the order of each live code. It does not block. It ignores an
+// Enqueue adds events, which must not change, in the order of each live code: each attempt
+// encodes its event again, so that an open event holds no bytes. It does not block. It ignores an
 // event that is open already. For an event that has a result, it reports the result again
 // and sends nothing.
-func (p *Dispatcher) Enqueue(events ...Event) {
+func (p *Dispatcher) Enqueue(events ...*presence.OutboxEvent) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, e := range events {
@@ -80,11 +83,12 @@ func (p *Dispatcher) Enqueue(events ...Event) {
 			p.queueReportLocked(result)
 			continue
 		}
-		open := &openEvent{Event: e}
+		open := &openEvent{OutboxEvent: e}
 		p.openEvents[e.ID] = p.enqueueOrder.PushBack(open)
-		q := p.queues[e.subject()]
+		code := subjectOf(e)
+		q := p.queues[code]
 		if q == nil {
-			q = &codeQueue{code: e.subject()}
+			q = &codeQueue{code: code}
 			p.queues[q.code] = q
 			p.readyQueues.push(q)
 		}
@@ -176,16 +180,16 @@ func (p *Dispatcher) giveUpOverdueEventsWhileDown(now time.Time) {
 	}
 	for element := p.enqueueOrder.Front(); element != nil; {
 		open := element.Value.(*openEvent)
-		if now.Before(p.retryDeadline(&open.Event)) {
+		if now.Before(p.retryDeadline(open.OutboxEvent)) {
 			return
 		}
 		element = element.Next()
 		// The oldest event is the first of its queue.
-		if q := p.queues[open.subject()]; !q.inFlight {
-			result := p.expiredResult(&open.Event, p.breaker.lastReason)
+		if q := p.queues[subjectOf(open.OutboxEvent)]; !q.inFlight {
+			result := p.expiredResult(open.OutboxEvent, p.breaker.lastReason)
 			p.completeFirstEventLocked(q, result)
 			p.queueReportLocked(result)
-			p.sender.metrics.countResult(open.Type, result.failure)
+			p.sender.metrics.countResult(open.Kind, result.failure)
 		}
 	}
 }
@@ -215,8 +219,8 @@ func (p *Dispatcher) completeFirstEventLocked(q *codeQueue, result *deliveryResu
 }
 
 // retryDeadline returns the time after which an event is not retried.
-func (p *Dispatcher) retryDeadline(e *Event) time.Time {
-	return time.UnixMilli(e.Time).Add(p.sender.Retry)
+func (p *Dispatcher) retryDeadline(e *presence.OutboxEvent) time.Time {
+	return time.UnixMilli(e.At).Add(p.sender.Retry)
 }
 
 // oldestEventAge returns the age of the oldest open event, or 0.
@@ -224,7 +228,7 @@ func (p *Dispatcher) oldestEventAge(now time.Time) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if first := p.enqueueOrder.Front(); first != nil {
-		return max(0, now.Sub(time.UnixMilli(first.Value.(*openEvent).Time)))
+		return max(0, now.Sub(time.UnixMilli(first.Value.(*openEvent).At)))
 	}
 	return 0
 }

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"onair/presence"
 )
 
 // requireBetween fails the test unless minimum <= got <= maximum.
@@ -208,7 +210,7 @@ func TestGone(t *testing.T) {
 	}, func(s *dispatcherTest) {
 		s.dispatcher.Enqueue(events("a", 2)...)
 		synctest.Wait()
-		want := []deliveryResult{{eventID: "a-0", failure: "HTTP status 410 Gone"}, {eventID: "a-1"}}
+		want := []testResult{{eventID: "a-0", failure: "HTTP status 410 Gone"}, {eventID: "a-1"}}
 		if got := s.results(); !slices.Equal(got, want) {
 			t.Errorf("results: %+v", got)
 		}
@@ -251,7 +253,7 @@ func TestOldEvent(t *testing.T) {
 	for _, status := range []int{200, 500} {
 		withDispatcher(t, func(request) response { return response{status: status} }, func(s *dispatcherTest) {
 			old := event("a", 0)
-			old.Time -= (25 * time.Hour).Milliseconds()
+			old.At -= (25 * time.Hour).Milliseconds()
 			s.dispatcher.Enqueue(old)
 			synctest.Wait()
 			if got := s.results(); len(got) != 1 || got[0].failure != "" != (status == 500) || len(s.receivedIDs("")) != 1 {
@@ -284,7 +286,7 @@ func TestEnqueueAgain(t *testing.T) {
 		s.mu.Unlock()
 		s.dispatcher.Enqueue(all[1], all[3], all[1], all[3])
 		synctest.Wait()
-		want := []deliveryResult{{eventID: "a-1"}, {eventID: "b-0", failure: "HTTP status 410 Gone"}}
+		want := []testResult{{eventID: "a-1"}, {eventID: "b-0", failure: "HTTP status 410 Gone"}}
 		if got := s.results(); !slices.Equal(got, want) {
 			t.Errorf("results %+v, want %+v", got, want)
 		}
@@ -304,7 +306,7 @@ func TestReportBeforeNextEvent(t *testing.T) {
 		s := newDispatcherTest(t, accept)
 		s.stop()
 		release := make(chan struct{})
-		s.dispatcher = s.sender.NewDispatcher(func(_, _ string) { <-release })
+		s.dispatcher = s.sender.NewDispatcher(func(presence.EventID, string) { <-release })
 		done := make(chan struct{})
 		ctx, cancel := cancelableContext()
 		go func() {
@@ -390,7 +392,7 @@ func TestReloadedEndpoint(t *testing.T) {
 			return &http.Response{StatusCode: 200, Body: http.NoBody}, nil
 		})})
 		ctx, cancel := cancelableContext()
-		dispatcher := sender.NewDispatcher(func(_, _ string) { cancel() })
+		dispatcher := sender.NewDispatcher(func(presence.EventID, string) { cancel() })
 		dispatcher.Enqueue(event("a", 0)) // before Run
 		dispatcher.Run(ctx)
 		if !slices.Equal(hosts, []string{"old.example.com", "new.example.com"}) {

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+
+	"onair/presence"
 )
 
 const secretURL = "https://s3cretuser:s3cretpass@app.example.com/s3cretpath/x?token=s3crettoken"
@@ -86,7 +88,7 @@ func TestReasonRedactsURL(t *testing.T) {
 			Transport: roundTripper(func(*http.Request) (*http.Response, error) { return nil, test.err }),
 		})
 		ctx, cancel := cancelableContext()
-		dispatcher := s.NewDispatcher(func(_, failure string) {
+		dispatcher := s.NewDispatcher(func(_ presence.EventID, failure string) {
 			if !strings.HasSuffix(failure, test.want) {
 				t.Errorf("reason %q, want the suffix %q", failure, test.want)
 			}
@@ -94,7 +96,7 @@ func TestReasonRedactsURL(t *testing.T) {
 			cancel()
 		})
 		e := event("a", 0)
-		e.Time = 0
+		e.At = 0
 		dispatcher.Enqueue(e)
 		dispatcher.Run(ctx)
 		requireNoSecret(t, "log", log.String())

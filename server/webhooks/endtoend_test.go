@@ -12,6 +12,8 @@ import (
 	"time"
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+
+	"onair/presence"
 )
 
 // receiver is a back end on a real server. It verifies signatures by the library of the
@@ -67,7 +69,7 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 func TestEndToEnd(t *testing.T) {
 	for _, http2 := range []bool{false, true} {
 		secrets := []string{testSecret, "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD1rV3gXe0ggk="}
-		r := &receiver{t: t, secrets: secrets, done: make(chan struct{}), missing: len(eventTypes)}
+		r := &receiver{t: t, secrets: secrets, done: make(chan struct{}), missing: len(sentKinds)}
 		server := httptest.NewUnstartedServer(r)
 		server.EnableHTTP2 = http2
 		server.StartTLS()
@@ -82,8 +84,8 @@ func TestEndToEnd(t *testing.T) {
 		transport.TLSClientConfig = &tls.Config{RootCAs: server.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs}
 		ctx, cancel := cancelableContext()
 		var open sync.WaitGroup
-		open.Add(len(eventTypes))
-		dispatcher := sender.NewDispatcher(func(id, failure string) {
+		open.Add(len(sentKinds))
+		dispatcher := sender.NewDispatcher(func(id presence.EventID, failure string) {
 			if failure != "" {
 				t.Errorf("%s is dead: %s", id, failure)
 			}
@@ -102,7 +104,7 @@ func TestEndToEnd(t *testing.T) {
 		server.Close()
 		for i, e := range sampleEvents(t) {
 			got := r.events[i]
-			if got["id"] != e.ID || got["type"] != string(e.Type) || got["subject"] != "8888_alice" || got["source"] != "/onair" || got["specversion"] != "1.0" {
+			if got["id"] != e.ID.String() || got["type"] != e.Kind.String() || got["subject"] != "8888_alice" || got["source"] != "/onair" || got["specversion"] != "1.0" {
 				t.Errorf("event %d: %v", i, got)
 			}
 			if r.users[i] != "onair:pass word" {
@@ -123,14 +125,14 @@ func TestRedirects(t *testing.T) {
 		endpoint := newEndpoint(t, server.URL)
 		sender := NewSender(Options{Retry: 24 * time.Hour, Endpoint: func() *Endpoint { return endpoint }})
 		ctx, cancel := cancelableContext()
-		dispatcher := sender.NewDispatcher(func(_, failure string) {
+		dispatcher := sender.NewDispatcher(func(_ presence.EventID, failure string) {
 			if failure == "" {
 				t.Errorf("status %d counts as delivered", status)
 			}
 			cancel()
 		})
 		old := event("a", 0)
-		old.Time = 0 // it expires after the first attempt
+		old.At = 0 // it expires after the first attempt
 		dispatcher.Enqueue(old)
 		dispatcher.Run(ctx)
 		server.Close()
@@ -148,7 +150,7 @@ func TestUntrustedCertificate(t *testing.T) {
 	endpoint := newEndpoint(t, server.URL+"/s3cretpath")
 	sender := NewSender(Options{Retry: 24 * time.Hour, Endpoint: func() *Endpoint { return endpoint }})
 	ctx, cancel := cancelableContext()
-	dispatcher := sender.NewDispatcher(func(_, failure string) {
+	dispatcher := sender.NewDispatcher(func(_ presence.EventID, failure string) {
 		if !strings.Contains(failure, "certificate") {
 			t.Errorf("failure %q", failure)
 		}
@@ -156,7 +158,7 @@ func TestUntrustedCertificate(t *testing.T) {
 		cancel()
 	})
 	old := event("a", 0)
-	old.Time = 0
+	old.At = 0
 	dispatcher.Enqueue(old)
 	dispatcher.Run(ctx)
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"onair/presence"
 	"onair/server/metric"
 )
 
@@ -36,17 +37,17 @@ func newMetrics(reg prometheus.Registerer, s *Sender) *metrics {
 			0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 		retries: f.Counter("onair_webhook_retries_total", "Delivery attempts beyond the first of each event."),
 	}
-	for _, t := range eventTypes {
-		m.events.WithLabelValues(string(t), resultDelivered)
-		m.events.WithLabelValues(string(t), resultDead)
+	for _, kind := range sentKinds {
+		m.events.WithLabelValues(kind.String(), resultDelivered)
+		m.events.WithLabelValues(kind.String(), resultDead)
 	}
 	return m
 }
 
-func (m *metrics) countResult(t EventType, failure string) {
+func (m *metrics) countResult(kind presence.EventKind, failure string) {
 	result := resultDelivered
 	if failure != "" {
 		result = resultDead
 	}
-	m.events.WithLabelValues(string(t), result).Inc()
+	m.events.WithLabelValues(kind.String(), result).Inc()
 }

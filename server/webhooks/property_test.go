@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"onair/presence"
 )
 
 // TestDeliveryUnderFaults: the back end fails in all ways, leaders are replaced before they
@@ -45,8 +47,8 @@ type simulation struct {
 
 	mu        sync.Mutex // guards the fields below
 	hasFaults bool
-	open      []Event  // in order
-	unapplied []string // results that the log has not applied
+	open      []*presence.OutboxEvent // in order
+	unapplied []presence.EventID      // results that the log has not applied
 	received  []request
 	attempts  map[string]int
 }
@@ -65,7 +67,7 @@ func newSimulation(t *rapid.T) *simulation {
 func (sim *simulation) electLeader() {
 	endpoint := newEndpoint(sim, "https://app.example.com/")
 	sender := NewSender(Options{Retry: 24 * time.Hour, Endpoint: func() *Endpoint { return endpoint }, Transport: &backEnd{respond: sim.respond}})
-	dispatcher := sender.NewDispatcher(func(id, failure string) {
+	dispatcher := sender.NewDispatcher(func(id presence.EventID, failure string) {
 		sim.mu.Lock()
 		defer sim.mu.Unlock()
 		if failure != "" {
@@ -132,7 +134,7 @@ func (sim *simulation) step() {
 func (sim *simulation) applyResults() {
 	sim.mu.Lock()
 	defer sim.mu.Unlock()
-	sim.open = slices.DeleteFunc(sim.open, func(e Event) bool { return slices.Contains(sim.unapplied, e.ID) })
+	sim.open = slices.DeleteFunc(sim.open, func(e *presence.OutboxEvent) bool { return slices.Contains(sim.unapplied, e.ID) })
 	sim.unapplied = nil
 }
 

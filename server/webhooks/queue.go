@@ -1,10 +1,14 @@
 package webhooks
 
-import "time"
+import (
+	"time"
+
+	"onair/presence"
+)
 
 // openEvent is an event that is neither delivered nor dead.
 type openEvent struct {
-	Event
+	*presence.OutboxEvent
 	failedAttempts int
 }
 

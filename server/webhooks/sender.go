@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
+	"onair/presence"
 	"onair/server/outgoing"
 )
 
@@ -81,7 +82,7 @@ type attemptResult struct {
 }
 
 // attemptDelivery sends an event once.
-func (s *Sender) attemptDelivery(ctx context.Context, e *Event) attemptResult {
+func (s *Sender) attemptDelivery(ctx context.Context, e *presence.OutboxEvent) attemptResult {
 	t := s.Endpoint()
 	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
 	defer cancel()
@@ -96,8 +97,8 @@ func (s *Sender) attemptDelivery(ctx context.Context, e *Event) attemptResult {
 	return resultOfResponse(resp, time.Now())
 }
 
-func newSignedRequest(ctx context.Context, t *Endpoint, e *Event, now time.Time) *http.Request {
-	body := e.encodeCloudEvent()
+func newSignedRequest(ctx context.Context, t *Endpoint, e *presence.OutboxEvent, now time.Time) *http.Request {
+	body := encodeCloudEvent(e)
 	r := (&http.Request{
 		Method: http.MethodPost, URL: t.url(), Host: t.url().Host, Header: http.Header{},
 		ContentLength: int64(len(body)), Body: io.NopCloser(bytes.NewReader(body)),
@@ -106,9 +107,10 @@ func newSignedRequest(ctx context.Context, t *Endpoint, e *Event, now time.Time)
 	}).WithContext(ctx)
 	r.Header.Set("Content-Type", contentType)
 	r.Header.Set("User-Agent", "onair")
-	r.Header.Set(headerID, e.ID)
+	id := e.ID.String()
+	r.Header.Set(headerID, id)
 	r.Header.Set(headerTimestamp, strconv.FormatInt(now.Unix(), 10))
-	r.Header.Set(headerSignature, signatureHeader(t.keys(), e.ID, now, body))
+	r.Header.Set(headerSignature, signatureHeader(t.keys(), id, now, body))
 	return r
 }
 
