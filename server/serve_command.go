@@ -24,7 +24,7 @@ func serveNode(ctx context.Context, cfg *config.Config, load configLoader, stdou
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)
 	log, level := logging.New(cfg, stderr)
-	admission.LowerSocketLimit(cfg, log)
+	admission.LowerSocketLimitToOpenFiles(cfg, log)
 	reg := prometheus.NewRegistry()
 	store, isShared, err := node.OpenStore(cfg, reg, log)
 	if err != nil {

@@ -1,6 +1,7 @@
 package admission
 
 import (
+	"cmp"
 	"math/rand/v2"
 	"sync"
 
@@ -57,12 +58,10 @@ func handshakeBurst(limits *config.Limits) int { return int(max(1, limits.Handsh
 // Reserve reserves a slot for a connection. It returns an error of the protocol when no
 // connection is admitted now, for a reason of Admission's or for the caller's own ("": none).
 // The error's retry time is random, so that clients do not return together.
-func (a *Admission) Reserve(rejection Rejection) (*Reservation, error) {
+func (a *Admission) Reserve(ownRejection Rejection) (*Reservation, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if r := a.lastingRejection(); r != "" {
-		rejection = r
-	}
+	rejection := cmp.Or(a.lastingRejectionLocked(), ownRejection)
 	if rejection == "" && !a.handshakes.Allow() {
 		rejection = rejectionHandshakeRate
 	}
@@ -75,9 +74,9 @@ func (a *Admission) Reserve(rejection Rejection) (*Reservation, error) {
 	return &Reservation{admission: a}, nil
 }
 
-// lastingRejection is the reason why no connection is admitted until some have closed, ""
+// lastingRejectionLocked is the reason why no connection is admitted until some have closed, ""
 // for none. The caller holds mu.
-func (a *Admission) lastingRejection() Rejection {
+func (a *Admission) lastingRejectionLocked() Rejection {
 	switch {
 	case a.isDraining:
 		return rejectionDraining
@@ -94,7 +93,7 @@ func (a *Admission) UnreadyReason() string {
 	if a.isLeaving {
 		return rejectionMessages[rejectionDraining]
 	}
-	return rejectionMessages[a.lastingRejection()]
+	return rejectionMessages[a.lastingRejectionLocked()]
 }
 
 // Leave makes the node unready, so that load balancers send no new clients. It still admits
@@ -105,8 +104,8 @@ func (a *Admission) Leave() {
 	a.isLeaving = true
 }
 
-// AdmittedTotal is the number of reservations since the start.
-func (a *Admission) AdmittedTotal() int {
+// ReservationTotal is the number of reservations since the start.
+func (a *Admission) ReservationTotal() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.admittedTotal
@@ -134,7 +133,7 @@ func (a *Admission) Admit(r *Reservation, c *Conn, role string) (isAdmitted bool
 	r.releaseLocked()
 	if a.countByAddress[c.Address] >= a.maxPerAddress {
 		a.metrics.rejected.WithLabelValues(string(rejectionAddressLimit)).Inc()
-		a.signalDrained()
+		a.signalDrainedLocked()
 		return false
 	}
 	a.countByAddress[c.Address]++
@@ -175,11 +174,11 @@ func (a *Admission) Remove(c *Conn) {
 		delete(a.countByAddress, c.Address)
 	}
 	a.metrics.connections.WithLabelValues(c.Kind, c.role).Dec()
-	a.signalDrained()
+	a.signalDrainedLocked()
 }
 
-// signalDrained ends the wait of a drain when no connection is left. The caller holds mu.
-func (a *Admission) signalDrained() {
+// signalDrainedLocked ends the wait of a drain when no connection is left. The caller holds mu.
+func (a *Admission) signalDrainedLocked() {
 	if a.isDraining && len(a.conns)+a.reservedCount == 0 {
 		a.drainedOnce.Do(func() { close(a.drained) })
 	}

@@ -39,15 +39,17 @@ func (c *Conn) Send(m wire.Message) { c.Socket.Send(wire.Append(nil, m)) }
 
 // Close closes the connection once the queued messages are sent.
 func (c *Conn) Close(code websocket.StatusCode, reason string) {
-	c.SetCloseCode(code)
+	c.SetFirstCloseCode(code)
 	c.Socket.CloseAfterAnswers(int(code), reason)
 }
 
 // closeDrained closes the connection so that its client uses another node.
 func (c *Conn) closeDrained() { c.Close(wire.CloseDrained, "this node is stopping") }
 
-// SetCloseCode sets the close code, unless one is set.
-func (c *Conn) SetCloseCode(code websocket.StatusCode) { c.closeCode.CompareAndSwap(0, int64(code)) }
+// SetFirstCloseCode sets the close code, unless one is set.
+func (c *Conn) SetFirstCloseCode(code websocket.StatusCode) {
+	c.closeCode.CompareAndSwap(0, int64(code))
+}
 
 // CloseCode is the first close code that this side has set, 0 for none.
 func (c *Conn) CloseCode() websocket.StatusCode { return websocket.StatusCode(c.closeCode.Load()) }

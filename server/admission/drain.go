@@ -23,7 +23,7 @@ func (a *Admission) Drain(maxSpread time.Duration) {
 	for c := range a.conns {
 		conns = append(conns, c)
 	}
-	a.signalDrained()
+	a.signalDrainedLocked()
 	a.mu.Unlock()
 	spread := min(maxSpread, time.Duration(len(conns))*drainInterval)
 	for i, c := range conns {

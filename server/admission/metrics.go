@@ -24,10 +24,8 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		connections: f.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "onair_connections", Help: "Open sockets and event streams, by kind and by the role of the client's token.",
 		}, []string{"kind", "role"}),
-		opens: metric.CounterBy(f, "kind", "onair_opens_total", "Sockets and event streams that were admitted, by kind.", KindAnchor, KindViewer, KindEvents),
-		closes: f.NewCounterVec(prometheus.CounterOpts{
-			Name: "onair_closes_total", Help: "Sockets and event streams that were closed, by close code; 1006: without a close frame.",
-		}, []string{"kind", "code"}),
+		opens:    metric.CounterBy(f, "kind", "onair_opens_total", "Sockets and event streams that were admitted, by kind.", KindAnchor, KindViewer, KindEvents),
+		closes:   f.CounterVec("onair_closes_total", "Sockets and event streams that were closed, by close code; 1006: without a close frame.", "kind", "code"),
 		rejected: metric.CounterBy(f, "reason", "onair_connections_rejected_total", "Connections that were not admitted, by reason.", rejections...),
 	}
 }

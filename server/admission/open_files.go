@@ -20,8 +20,8 @@ const (
 	privateFiles = 50
 )
 
-// LowerSocketLimit lowers limits.sockets to the number of files that the process may open.
-func LowerSocketLimit(cfg *config.Config, log zerolog.Logger) {
+// LowerSocketLimitToOpenFiles lowers limits.sockets to the number of files that the process may open.
+func LowerSocketLimitToOpenFiles(cfg *config.Config, log zerolog.Logger) {
 	files := maxOpenFiles()
 	if sockets := max(1, files-nonSocketFiles); files != 0 && sockets < cfg.Limits.Sockets {
 		log.Warn().Int("limits.sockets", cfg.Limits.Sockets).Int("open_files", files).Int("sockets", sockets).

@@ -13,7 +13,7 @@ func (r *Reservation) Release() {
 	r.admission.mu.Lock()
 	defer r.admission.mu.Unlock()
 	r.releaseLocked()
-	r.admission.signalDrained()
+	r.admission.signalDrainedLocked()
 }
 
 // releaseLocked frees the slot once. The caller holds Admission.mu.

@@ -52,7 +52,7 @@ func (s *Service) checkResult(result presence.Result, err error) (presence.Resul
 		return result, &wire.Error{Code: wire.CodeUnknown, Message: "no result in time: the request may still take effect, repeat it with the same key"}
 	case result.Refusal != presence.Granted:
 		if result.Refusal == presence.SessionGone && result.Ended != nil {
-			s.CountFalseExpiry(result.Ended)
+			s.CountIfFalseExpiry(result.Ended)
 		}
 		return result, RefusalError(&result)
 	}

@@ -1,6 +1,8 @@
 package broadcast
 
 import (
+	"sync"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
@@ -23,14 +25,15 @@ type Service struct {
 	log     zerolog.Logger
 	metrics *metrics
 
-	falseExpiries falseExpiries
+	mu            sync.Mutex                 // guards falseExpiries
+	falseExpiries map[presence.Session]int64 // when sessions ended that expired falsely a moment ago: each is counted once
 }
 
 // New returns the service of a node that has joined the log.
 func New(runtime *runtimeconfig.Store, node *presencenode.Node, archive presence.Archive, codes livecode.Template, reg prometheus.Registerer, log zerolog.Logger) *Service {
 	return &Service{
 		runtime: runtime, node: node, archive: archive, codes: codes, lists: runtime.Current().Lists, log: log, metrics: newMetrics(reg),
-		falseExpiries: falseExpiries{endedAt: map[presence.Session]int64{}},
+		falseExpiries: map[presence.Session]int64{},
 	}
 }
 

@@ -150,5 +150,5 @@ func (p *provider) eventName(r *http.Request, secret string) (name string, isKno
 // that starts in the future would make all pushes until then look old.
 const maxClockSkew = 10_000
 
-// clampToNow limits a time of a provider, in Unix milliseconds, to the present.
-func clampToNow(at int64) int64 { return min(at, time.Now().UnixMilli()+maxClockSkew) }
+// limitToNow limits a time of a provider, in Unix milliseconds, to the present.
+func limitToNow(atMillis int64) int64 { return min(atMillis, time.Now().UnixMilli()+maxClockSkew) }

@@ -101,7 +101,7 @@ func (c *Callbacks) observePush(ctx context.Context, p *provider, ev *hooks.Even
 	}
 	_, err = c.Broadcasts.Do(ctx, &presence.Observe{
 		Session: st.Session, Source: presence.FromCallback, Signal: signalOfEvent(ev.Kind), Push: ev.PushID,
-		PushStartedAt: clampToNow(ev.StartedAt), IsUnique: ev.UniquePushID, Detail: ev.SnapshotURL,
+		PushStartedAt: limitToNow(ev.StartedAt), IsUnique: ev.UniquePushID, Detail: ev.SnapshotURL,
 	})
 	switch {
 	case err == nil:

@@ -18,9 +18,7 @@ type metrics struct {
 func newMetrics(reg prometheus.Registerer) *metrics {
 	f := metric.With(reg)
 	return &metrics{
-		callbacks: f.NewCounterVec(prometheus.CounterOpts{
-			Name: "onair_callbacks_total", Help: "Callbacks of clouds and media servers, by event and result.",
-		}, []string{"provider", "event", "result"}),
+		callbacks: f.CounterVec("onair_callbacks_total", "Callbacks of clouds and media servers, by event and result.", "provider", "event", "result"),
 		verifications: metric.CounterBy(f, "result", "onair_push_verifications_total", "Verified push signatures, by result.",
 			"good", "missing", "mismatch", "expired", "malformed"),
 	}

@@ -79,7 +79,7 @@ func providers() []provider {
 			parse: func(_ *config.Hooks, event string, body []byte) (hooks.Event, error) {
 				return hooks.ParseZLM(event, body)
 			},
-			writeAnswer: writeZLMAnswer, unsignedErrorCode: wire.CodeForbidden, isSuperseded: order.Observe,
+			writeAnswer: writeZLMAnswer, unsignedErrorCode: wire.CodeForbidden, isSuperseded: order.RecordUnlessLate,
 		},
 	}
 }

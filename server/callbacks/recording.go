@@ -21,14 +21,14 @@ func (c *Callbacks) addRecording(ctx context.Context, p *provider, ev *hooks.Eve
 	return resultAccepted, nil
 }
 
-// completeRecordingTimes computes the missing times of a file that was reported at now. The
+// completeRecordingTimes computes the missing times of a file that was reported at a time. The
 // start stays 0 when nothing determines it; the start of the session counts then.
-func completeRecordingTimes(rec *presence.Recording, now int64) {
+func completeRecordingTimes(rec *presence.Recording, nowMillis int64) {
 	if rec.EndedAt == 0 && rec.StartedAt != 0 && rec.Duration != 0 {
 		rec.EndedAt = rec.StartedAt + rec.Duration
 	}
-	if rec.EndedAt == 0 || rec.EndedAt > now {
-		rec.EndedAt = now
+	if rec.EndedAt == 0 || rec.EndedAt > nowMillis {
+		rec.EndedAt = nowMillis
 	}
 	switch {
 	case 0 < rec.Duration && rec.Duration < rec.EndedAt:

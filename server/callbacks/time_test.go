@@ -36,11 +36,11 @@ func TestCompleteRecordingTimes(t *testing.T) {
 func TestFutureStartIsClamped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		now := time.Now()
-		if got := clampToNow(now.Add(time.Hour).UnixMilli()); got != now.Add(10*time.Second).UnixMilli() {
+		if got := limitToNow(now.Add(time.Hour).UnixMilli()); got != now.Add(10*time.Second).UnixMilli() {
 			t.Errorf("an hour ahead is %v", time.UnixMilli(got).Sub(now))
 		}
 		for _, at := range []int64{0, now.Add(-time.Hour).UnixMilli(), now.Add(5 * time.Second).UnixMilli()} {
-			if got := clampToNow(at); got != at {
+			if got := limitToNow(at); got != at {
 				t.Errorf("%d is %d", at, got)
 			}
 		}

@@ -25,7 +25,7 @@ type Budget struct {
 	mu           sync.Mutex // guards the fields below
 	requests     uint64
 	reducedLimit rate.Limit
-	reducedAt    time.Time // zero: never
+	reducedAt    time.Time // zero: never, which counts as long ago
 }
 
 const (
@@ -56,9 +56,9 @@ func (b *Budget) RequestCount() uint64 {
 	return b.requests
 }
 
-// waitForRequest returns when the budget permits a request. It returns ErrBudgetWait if
+// waitAndCountRequest returns when the budget permits a request, and counts it. It returns ErrBudgetWait if
 // ctx ends before, or would.
-func (b *Budget) waitForRequest(ctx context.Context) error {
+func (b *Budget) waitAndCountRequest(ctx context.Context) error {
 	select {
 	case b.waiting <- struct{}{}:
 		defer func() { <-b.waiting }()
@@ -90,9 +90,6 @@ func (b *Budget) waitForRequest(ctx context.Context) error {
 func (b *Budget) pauseLeft() time.Duration {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.reducedAt.IsZero() {
-		return 0
-	}
 	return pause - time.Since(b.reducedAt)
 }
 
@@ -104,9 +101,6 @@ func (b *Budget) currentLimit() rate.Limit {
 }
 
 func (b *Budget) currentLimitLocked() rate.Limit {
-	if b.reducedAt.IsZero() {
-		return b.configuredLimit
-	}
 	recovered := b.configuredLimit * rate.Limit(time.Since(b.reducedAt).Seconds()/recovery.Seconds())
 	return min(b.configuredLimit, b.reducedLimit+recovered)
 }
@@ -116,7 +110,7 @@ func (b *Budget) currentLimitLocked() rate.Limit {
 func (b *Budget) halveRateAndPause() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if !b.reducedAt.IsZero() && time.Since(b.reducedAt) < pause {
+	if time.Since(b.reducedAt) < pause {
 		return
 	}
 	b.reducedLimit, b.reducedAt = max(b.currentLimitLocked()/2, b.configuredLimit/minLimitDivisor), time.Now()

@@ -26,7 +26,7 @@ func TestBudgetProperty(t *testing.T) {
 			for i, pause := range pauses {
 				wg.Go(func() {
 					for n := range 20 {
-						if err := b.waitForRequest(t.Context()); err != nil {
+						if err := b.waitAndCountRequest(t.Context()); err != nil {
 							t.Error(err)
 							return
 						}
@@ -65,7 +65,7 @@ func TestBudgetReducesRate(t *testing.T) {
 		perSecond := func(d time.Duration) float64 {
 			before, began := b.RequestCount(), time.Now()
 			for time.Since(began) < d {
-				if err := b.waitForRequest(t.Context()); err != nil {
+				if err := b.waitAndCountRequest(t.Context()); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -78,7 +78,7 @@ func TestBudgetReducesRate(t *testing.T) {
 		for range 20 { // concurrent rejections reduce the rate once
 			b.halveRateAndPause()
 		}
-		if err := b.waitForRequest(t.Context()); err != nil || time.Since(began) < pause {
+		if err := b.waitAndCountRequest(t.Context()); err != nil || time.Since(began) < pause {
 			t.Errorf("next request after %v, %v", time.Since(began), err)
 		}
 		if got := perSecond(2 * time.Second); got < 24 || got > 29 {
@@ -102,7 +102,7 @@ func TestBudgetReducesRate(t *testing.T) {
 func TestBudgetContextEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := NewBudget(0.1)
-		if err := b.waitForRequest(t.Context()); err != nil {
+		if err := b.waitAndCountRequest(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		var wg sync.WaitGroup
@@ -110,7 +110,7 @@ func TestBudgetContextEnds(t *testing.T) {
 			wg.Go(func() {
 				ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 				defer cancel()
-				if err := b.waitForRequest(ctx); !errors.Is(err, ErrBudgetWait) {
+				if err := b.waitAndCountRequest(ctx); !errors.Is(err, ErrBudgetWait) {
 					t.Errorf("wait: %v", err)
 				}
 			})
@@ -119,7 +119,7 @@ func TestBudgetContextEnds(t *testing.T) {
 		b.halveRateAndPause()
 		ctx, cancel := context.WithTimeout(t.Context(), pause/2)
 		defer cancel()
-		if err := b.waitForRequest(ctx); !errors.Is(err, ErrBudgetWait) {
+		if err := b.waitAndCountRequest(ctx); !errors.Is(err, ErrBudgetWait) {
 			t.Errorf("wait during a pause: %v", err)
 		}
 		if b.RequestCount() != 1 {

@@ -53,7 +53,7 @@ func newRateLimitedClient(o Options) *rateLimitedClient {
 // it again. A new request is built each time, since a signature contains the time.
 func (c *rateLimitedClient) retryWithinBudget(ctx context.Context, sendOnce func() error) (err error) {
 	for range maxAttempts {
-		if err := c.budget.waitForRequest(ctx); err != nil {
+		if err := c.budget.waitAndCountRequest(ctx); err != nil {
 			return err
 		}
 		if err = sendOnce(); !errors.Is(err, ErrRateLimited) {

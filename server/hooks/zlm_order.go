@@ -46,20 +46,17 @@ const timestampResolution = 1000
 
 // NewOrderTracker returns an empty tracker.
 func NewOrderTracker() *OrderTracker {
-	last, err := simplelru.NewLRU[string, lastEvents](maxTrackedStreams, nil)
-	if err != nil {
-		panic(err) // only for a size that is not positive
-	}
+	last, _ := simplelru.NewLRU[string, lastEvents](maxTrackedStreams, nil) // it fails only for a size of 0
 	return &OrderTracker{last: last}
 }
 
-// Observe records a begin or an end, and reports whether it is late. Late are an end after
+// RecordUnlessLate records a begin or an end, and reports whether it is late. Late are an end after
 // the begin of a later push, and a begin after its own end. Late events are not recorded.
 //
 // A restarted server counts from the start again. So a begin with a low index is late
 // only if it was created before the end arrived, and an end only soon after the begin.
 // Events without an index are never late.
-func (t *OrderTracker) Observe(e *Event, now time.Time) (isLate bool) {
+func (t *OrderTracker) RecordUnlessLate(e *Event, now time.Time) (isLate bool) {
 	if !e.order.hasIndex {
 		return false
 	}

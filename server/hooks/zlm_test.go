@@ -100,7 +100,7 @@ func TestOrderTracker(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if isLate := tracker.Observe(&e, base.Add(time.Duration(c.arrivedAt)*time.Second)); isLate != c.isLate {
+			if isLate := tracker.RecordUnlessLate(&e, base.Add(time.Duration(c.arrivedAt)*time.Second)); isLate != c.isLate {
 				t.Errorf("%s, callback %d: late %t", name, i, isLate)
 			}
 		}
@@ -109,7 +109,7 @@ func TestOrderTracker(t *testing.T) {
 	for _, stream := range []string{"8888_alice", "8888_bob"} { // streams are independent
 		for _, body := range []string{strings.Replace(zlmEnd, ":7,", ":5,", 1), zlmStart} {
 			e, err := ParseZLM("on_stream_changed", []byte(strings.Replace(body, "8888_alice", stream, 1)))
-			if err != nil || separate.Observe(&e, base) {
+			if err != nil || separate.RecordUnlessLate(&e, base) {
 				t.Errorf("%+v, %v", e, err)
 			}
 		}
@@ -118,7 +118,7 @@ func TestOrderTracker(t *testing.T) {
 	tracker := NewOrderTracker()
 	for _, body := range []string{zlmStart, zlmEnd, zlmEnd, zlmStart} {
 		e, err := ParseZLM("on_stream_changed", []byte(strings.Replace(body, `"hook_index":7,`, "", 1)))
-		if err != nil || tracker.Observe(&e, base) {
+		if err != nil || tracker.RecordUnlessLate(&e, base) {
 			t.Errorf("%+v, %v", e, err)
 		}
 	}

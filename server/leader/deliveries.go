@@ -37,11 +37,6 @@ type delivery struct {
 	failure   string // why a part was given up
 }
 
-// sendsWebhook reports whether events of a kind are sent to the back end.
-func (l *Leader) sendsWebhook(kind presence.EventKind) bool {
-	return slices.Contains(l.Config.Webhooks.Events, kind.String())
-}
-
 // partResult is the result of one part of a delivery.
 type partResult struct {
 	eventID presence.EventID
@@ -111,7 +106,7 @@ func (d *deliveryLoop) startParts(ctx context.Context, helpers *sync.WaitGroup, 
 		e.openParts++
 		d.unarchived = append(d.unarchived, e)
 	}
-	if d.dispatcher != nil && d.leader.sendsWebhook(e.Kind) {
+	if d.dispatcher != nil && slices.Contains(d.leader.Config.Webhooks.Events, e.Kind.String()) {
 		e.openParts++
 		d.dispatcher.Enqueue(e.OutboxEvent)
 	}

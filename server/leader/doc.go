@@ -9,7 +9,6 @@
 //   - deliveries.go: deliveries of outbox events; a delivery has up to three parts (archive,
 //     webhook, moderation) and is completed in the log when all are done or given up
 //   - moderation.go: calls of the provider for kicks and bans, with retries
-//   - polling.go: the poller's targets and results
 //   - recordings.go: import and deletion of recordings
 //   - providers.go: the clients of clouds and media servers
 //

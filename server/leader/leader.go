@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promauto"
 	"github.com/rs/zerolog"
 
 	"onair/hub"
@@ -16,6 +15,7 @@ import (
 	"onair/server/broadcast"
 	"onair/server/config"
 	"onair/server/livecode"
+	"onair/server/metric"
 	"onair/server/poll"
 	"onair/server/webhooks"
 )
@@ -50,9 +50,7 @@ type Leader struct {
 // New makes a leader of a node that has joined the log.
 func New(o Options, reg prometheus.Registerer) *Leader {
 	l := &Leader{Options: o, banLocks: anchorLocks{seed: maphash.MakeSeed()}}
-	l.moderations = promauto.With(reg).NewCounterVec(prometheus.CounterOpts{
-		Name: "onair_moderations_total", Help: "Calls of the provider for kicks and bans, by event and result.",
-	}, []string{"event", "result"})
+	l.moderations = metric.With(reg).CounterVec("onair_moderations_total", "Calls of the provider for kicks and bans, by event and result.", "event", "result")
 	if l.Providers.Moderator != nil {
 		// rate() and increase() need a first sample of 0.
 		for _, kind := range []presence.EventKind{presence.StreamEnded, presence.BanSet, presence.BanLifted} {
@@ -105,6 +103,19 @@ func (l *Leader) Run(ctx context.Context) {
 // or its views are frozen.
 func (l *Leader) IsLeader() bool {
 	return !l.Node.IsIsolated() && !l.Node.IsFrozen() && presencenode.Query(l.Node, (*presence.Registry).Leader) == l.Config.Node
+}
+
+// pollTargets returns the sessions that the poller queries.
+func (l *Leader) pollTargets() []presence.PollTarget {
+	return presencenode.Query(l.Node, (*presence.Registry).PollTargets)
+}
+
+// enqueuePollSignal appends a result of the poller, if it changes the evidence.
+func (l *Leader) enqueuePollSignal(target presence.PollTarget, signal presence.Signal) {
+	isNew := func(r *presence.Registry) bool { return r.NeedsPollSignal(target.Session, signal) }
+	if presencenode.Query(l.Node, isNew) {
+		l.Node.Enqueue(&presence.Observe{Session: target.Session, Source: presence.FromPoll, Signal: signal, Detail: l.Config.Poll.Provider})
+	}
 }
 
 // startTasks starts the leader's tasks. The returned function ends them and waits for them.

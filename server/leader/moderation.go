@@ -48,7 +48,7 @@ func (l *Leader) newModerationCall(e *presence.OutboxEvent) moderationCall {
 		return nil // the live code is not a function of the anchor
 	}
 	return func(ctx context.Context) error {
-		lock := l.banLocks.lockOf(e.Ban.Anchor)
+		lock := l.banLocks.mutexOf(e.Ban.Anchor)
 		lock.Lock()
 		defer lock.Unlock()
 		var ban presence.Ban
@@ -74,7 +74,7 @@ type anchorLocks struct {
 	locks [64]sync.Mutex
 }
 
-func (a *anchorLocks) lockOf(anchor string) *sync.Mutex {
+func (a *anchorLocks) mutexOf(anchor string) *sync.Mutex {
 	return &a.locks[maphash.String(a.seed, anchor)%uint64(len(a.locks))]
 }
 

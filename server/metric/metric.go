@@ -17,10 +17,15 @@ func (f Factory) Counter(name, help string) prometheus.Counter {
 	return f.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
 }
 
+// CounterVec makes a counter with labels.
+func (f Factory) CounterVec(name, help string, labels ...string) *prometheus.CounterVec {
+	return f.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
+}
+
 // CounterBy makes a counter with one label. The series of the given values begin with 0, so
 // that the first event of each is an increase: rate() and increase() need a first sample.
 func CounterBy[V ~string](f Factory, label, name, help string, values ...V) *prometheus.CounterVec {
-	counter := f.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, []string{label})
+	counter := f.CounterVec(name, help, label)
 	for _, value := range values {
 		counter.WithLabelValues(string(value))
 	}

@@ -27,14 +27,14 @@ func (n *Node) tuneGarbageCollector(ctx context.Context) error {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	growth, lastRush := 0, time.Now()
-	admittedBefore := n.Admission.AdmittedTotal()
+	admittedBefore := n.Admission.ReservationTotal()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
 		}
-		admitted := n.Admission.AdmittedTotal()
+		admitted := n.Admission.ReservationTotal()
 		if admitted-admittedBefore >= rushRate {
 			lastRush = time.Now()
 		}

@@ -42,7 +42,7 @@ func (f *logFollower) publishEntry(entry presencenode.Applied) {
 		}
 	}
 	if entry.Settings != nil {
-		f.compareRevision(entry.Settings.Revision)
+		f.signalSettingsInLog(entry.Settings.Revision)
 		f.attachments.SendSettings(entry.Settings.Interval)
 	}
 }
@@ -58,11 +58,11 @@ func (f *logFollower) publishRebuild(r *presence.Registry) {
 	}
 	f.rebuildCount.Add(1)
 	f.attachments.DetachStale(r)
-	f.compareRevision(r.Settings().Revision)
+	f.signalSettingsInLog(r.Settings().Revision)
 }
 
-// compareRevision closes settingsInLog once the revision in the log is this node's, or newer.
-func (f *logFollower) compareRevision(revisionInLog int64) {
+// signalSettingsInLog closes settingsInLog once the revision in the log is this node's, or newer.
+func (f *logFollower) signalSettingsInLog(revisionInLog int64) {
 	select {
 	case <-f.settingsInLog:
 	default:

@@ -39,7 +39,7 @@ func (n *Node) applyConfig(ctx context.Context, loaded *config.Config) error {
 	if err != nil {
 		return err
 	}
-	admission.LowerSocketLimit(merged, n.Log)
+	admission.LowerSocketLimitToOpenFiles(merged, n.Log)
 	next, err := n.Runtime.Build(ctx, merged)
 	if err != nil {
 		return err

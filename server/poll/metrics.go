@@ -24,10 +24,7 @@ type metrics struct {
 func newMetrics(reg prometheus.Registerer) *metrics {
 	f := metric.With(reg)
 	m := &metrics{
-		queries: f.NewCounterVec(prometheus.CounterOpts{
-			Name: "onair_poll_queries_total",
-			Help: "Queries to the provider, by kind (list: all pages of the list; one: one stream) and result. Incomplete: the list changed meanwhile.",
-		}, []string{"kind", "result"}),
+		queries: f.CounterVec("onair_poll_queries_total", "Queries to the provider, by kind (list: all pages of the list; one: one stream) and result. Incomplete: the list changed meanwhile.", "kind", "result"),
 		results: metric.CounterBy(f, "status", "onair_poll_results_total",
 			"Polled results of sessions, by status. Failed: the provider answered queries about other sessions, but not this one.",
 			slices.Collect(maps.Values(statusLabels))...),

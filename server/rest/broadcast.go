@@ -169,7 +169,7 @@ func (a *API) resolveSession(r *http.Request, who auth.Identity, sessionID strin
 	case who.Role == auth.Anchor && st.Anchor != who.Subject:
 		return session, broadcast.RefusalError(&presence.Result{Refusal: presence.NotOwner})
 	case ended != nil:
-		a.Broadcasts.CountFalseExpiry(ended)
+		a.Broadcasts.CountIfFalseExpiry(ended)
 		return named, broadcast.RefusalError(&presence.Result{Refusal: presence.SessionGone, Ended: ended})
 	}
 	return named, nil

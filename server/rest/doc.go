@@ -7,7 +7,7 @@
 // as a problem (RFC 9457).
 //
 // GET /v1/streams/events is a viewer socket in one direction. parseEventsRequest checks the
-// request, package admission admits it, and pumpEvents writes the messages that the hub
+// request, package admission admits it, and writeEventsUntilClosed writes the messages that the hub
 // passes to an eventWriter. The goroutine of the handler writes; the hub waits for each event.
 //
 // The package starts no goroutines. Handlers may run concurrently.

@@ -71,8 +71,8 @@ func (ev *eventWriter) Write(m socket.Message) (isFull bool, err error) {
 	return true, nil
 }
 
-// finish makes later writes fail. The handler calls it when it writes no more.
-func (ev *eventWriter) finish() {
+// refuseWrites makes later writes fail. The handler calls it when it writes no more.
+func (ev *eventWriter) refuseWrites() {
 	ev.mu.Lock()
 	ev.isFinished = true
 	ev.mu.Unlock()

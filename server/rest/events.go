@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"net/http"
@@ -49,9 +50,9 @@ func (a *API) streamEvents(w http.ResponseWriter, r *http.Request, who auth.Iden
 	ev := newEventWriter(w, r, request.viewID)
 	out := a.Hub.Attach(ev)
 	defer out.Close()
-	defer ev.finish()
+	defer ev.refuseWrites()
 	conn := &admission.Conn{Socket: out, Kind: admission.KindEvents, Address: a.clientAddress(r)}
-	if !a.Admission.Admit(reservation, conn, roleLabel(who)) {
+	if !a.Admission.Admit(reservation, conn, cmp.Or(string(who.Role), admission.RoleAnonymous)) {
 		return &wire.Error{
 			Code: wire.CodeRateLimited, Message: "too many connections from this address", RetryAfterMS: addressBackoff.Milliseconds(),
 		}
@@ -60,7 +61,7 @@ func (a *API) streamEvents(w http.ResponseWriter, r *http.Request, who auth.Iden
 	if err := a.subscribeAndWatch(out, request); err != nil {
 		return err // nothing was written yet
 	}
-	ev.pumpEvents(r.Context(), conn, who.ExpiresAt)
+	ev.writeEventsUntilClosed(r.Context(), conn, who.ExpiresAt)
 	a.Admission.CountClose(admission.KindEvents, conn.CloseCode())
 	return nil
 }
@@ -113,14 +114,6 @@ func (a *API) subscribeAndWatch(out *hub.Socket, request *eventsRequest) error {
 	return nil
 }
 
-// roleLabel returns the role of a connection's user for metrics.
-func roleLabel(who auth.Identity) string {
-	if who.Role == "" {
-		return admission.RoleAnonymous
-	}
-	return string(who.Role)
-}
-
 // newEventWriter prepares a response of events. It sends nothing before the first event.
 func newEventWriter(w http.ResponseWriter, r *http.Request, view string) *eventWriter {
 	h := w.Header()
@@ -142,9 +135,9 @@ func newEventWriter(w http.ResponseWriter, r *http.Request, view string) *eventW
 	return ev
 }
 
-// pumpEvents writes events until the connection is closed, the client has gone, or the token
+// writeEventsUntilClosed writes events until the connection is closed, the client has gone, or the token
 // has expired.
-func (ev *eventWriter) pumpEvents(ctx context.Context, conn *admission.Conn, tokenExpires time.Time) {
+func (ev *eventWriter) writeEventsUntilClosed(ctx context.Context, conn *admission.Conn, tokenExpires time.Time) {
 	expired := make(<-chan time.Time)
 	if !tokenExpires.IsZero() {
 		timer := time.NewTimer(time.Until(tokenExpires))
@@ -168,7 +161,7 @@ func (ev *eventWriter) pumpEvents(ctx context.Context, conn *admission.Conn, tok
 			continue
 		case <-ev.abandoned:
 		case <-ctx.Done():
-			conn.SetCloseCode(websocket.StatusGoingAway)
+			conn.SetFirstCloseCode(websocket.StatusGoingAway)
 		}
 		return
 	}

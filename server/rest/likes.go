@@ -30,8 +30,8 @@ func newLikeLimiter() *likeLimiter {
 	return &likeLimiter{newUserRateLimiter(), keys}
 }
 
-// isRepeated reports whether a user has used a key before.
-func (l *likeLimiter) isRepeated(user, key string, now time.Time) bool {
+// isRepeatedKey reports whether a user has used a key before.
+func (l *likeLimiter) isRepeatedKey(user, key string, now time.Time) bool {
 	usedAt, found := l.keys.Get(user + "\n" + key)
 	return key != "" && found && now.Sub(usedAt) < likeKeyTTL
 }
@@ -67,7 +67,7 @@ func (a *API) likeStream(w http.ResponseWriter, r *http.Request, who auth.Identi
 		user = "address " + a.clientAddress(r)
 	}
 	now := time.Now()
-	if !a.likeLimiter.isRepeated(user, key, now) {
+	if !a.likeLimiter.isRepeatedKey(user, key, now) {
 		if !a.likeLimiter.limits.allow(user, m.N, broadcast.LikesPerSecond, broadcast.LikesBurst, now) {
 			return broadcast.LikeLimitError(m.N)
 		}

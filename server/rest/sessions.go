@@ -120,7 +120,7 @@ func (a *API) explainSession(w http.ResponseWriter, r *http.Request, _ auth.Iden
 }
 
 // explainLastSession explains the live session of a code, or else the last one that ended.
-func explainLastSession(reg *presence.Registry, code string) (presence.Explanation, bool) {
+func explainLastSession(reg *presence.Registry, code string) (explanation presence.Explanation, found bool) {
 	if st := reg.StreamByCode(code); st != nil {
 		return reg.Explain(st.Session)
 	}

@@ -39,9 +39,9 @@ type attachment struct {
 	hasNewSettings bool              // they were sent, and no beat was received since
 }
 
-func newAnchor(c *client) messageHandler {
+func startAnchor(c *client) messageHandler {
 	a := &anchor{client: c}
-	c.server.Attachments.addAnchor(a)
+	c.server.Attachments.welcomeAndAddAnchor(a)
 	return a
 }
 
@@ -223,14 +223,14 @@ func (a *anchor) startOrResume(ctx context.Context, id wire.ID, command presence
 		session: st.Session, code: st.Code, lease: result.Lease, leaseDuration: result.TTL, settings: broadcasts.Settings(),
 	})
 	a.lastBeat = time.Now()
-	isAttached, isReplaced := a.server.Attachments.confirmAttachment(a, st.Session, a.server.Node)
+	isAttached, isAttachedElsewhere := a.server.Attachments.attachIfInRegistry(a, st.Session, a.server.Node)
 	if !isAttached {
 		a.attachment.Store(nil)
 	}
 	a.Send(&wire.Started{
 		ID: id, Stream: hub.Entry(st), Session: st.Session.String(), Push: a.server.URLs.PushURLs(st.Code),
 	})
-	if isReplaced {
+	if isAttachedElsewhere {
 		a.onSocketReplaced()
 	}
 	return nil

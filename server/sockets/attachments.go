@@ -22,9 +22,9 @@ func NewAttachments() *Attachments {
 	return &Attachments{anchorBySocket: map[string]*anchor{}, anchorBySession: map[presence.Session]*anchor{}}
 }
 
-// addAnchor sends the welcome to a socket and adds it. The lock keeps all other messages
+// welcomeAndAddAnchor sends the welcome to a socket and adds it. The lock keeps all other messages
 // behind the welcome.
-func (t *Attachments) addAnchor(a *anchor) {
+func (t *Attachments) welcomeAndAddAnchor(a *anchor) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	a.sendWelcome()
@@ -42,30 +42,30 @@ func (t *Attachments) removeAnchor(a *anchor) {
 	}
 }
 
-// attachSession attaches a socket to a session. The caller holds mu.
-func (t *Attachments) attachSession(a *anchor, s presence.Session) {
+// attachSessionLocked attaches a socket to a session. The caller holds mu.
+func (t *Attachments) attachSessionLocked(a *anchor, s presence.Session) {
 	a.sessions = slices.DeleteFunc(a.sessions, func(other presence.Session) bool { return t.anchorBySession[other] != a || other == s })
 	a.sessions = append(a.sessions, s)
 	t.anchorBySession[s] = a
 }
 
-// confirmAttachment attaches a socket to a session if the registry does. isReplaced reports
+// attachIfInRegistry attaches a socket to a session if the registry does. isAttachedElsewhere reports
 // that the session is live with another socket. ApplyChange may have missed the attachment
 // while the node rebuilt its registry.
-func (t *Attachments) confirmAttachment(a *anchor, s presence.Session, node *presencenode.Node) (isAttached, isReplaced bool) {
+func (t *Attachments) attachIfInRegistry(a *anchor, s presence.Session, node *presencenode.Node) (isAttached, isAttachedElsewhere bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	node.Read(func(r *presence.Registry) {
 		isAttached = r.AttachedSocket(s) == a.id
-		isReplaced = !isAttached && r.StreamBySession(s) != nil
+		isAttachedElsewhere = !isAttached && r.StreamBySession(s) != nil
 	})
 	if isAttached {
 		if old := t.anchorBySession[s]; old != nil && old != a {
 			old.onSocketReplaced()
 		}
-		t.attachSession(a, s)
+		t.attachSessionLocked(a, s)
 	}
-	return isAttached, isReplaced
+	return isAttached, isAttachedElsewhere
 }
 
 // detachSession detaches a socket from a session that it has stopped. ApplyChange may have
@@ -115,7 +115,7 @@ func (t *Attachments) ApplyChange(c *presence.Change) {
 			a.onSessionEnded(c.Ended)
 		}
 	case c.Cause == presence.ByStart || c.Cause == presence.ByResume || c.Cause == presence.ByRestore:
-		t.moveSession(c.New.Session, c.Socket)
+		t.moveSessionLocked(c.New.Session, c.Socket)
 	case c.Cause == presence.BySilence:
 		if a := t.anchorBySession[c.New.Session]; a != nil {
 			a.Send(&wire.Probe{})
@@ -123,9 +123,9 @@ func (t *Attachments) ApplyChange(c *presence.Change) {
 	}
 }
 
-// moveSession attaches a session to the socket with an id, which may be of another node.
+// moveSessionLocked attaches a session to the socket with an id, which may be of another node.
 // The caller holds mu.
-func (t *Attachments) moveSession(s presence.Session, socketID string) {
+func (t *Attachments) moveSessionLocked(s presence.Session, socketID string) {
 	old, next := t.anchorBySession[s], t.anchorBySocket[socketID]
 	if old == next {
 		return
@@ -135,7 +135,7 @@ func (t *Attachments) moveSession(s presence.Session, socketID string) {
 		old.onSocketReplaced()
 	}
 	if next != nil {
-		t.attachSession(next, s)
+		t.attachSessionLocked(next, s)
 	}
 }
 

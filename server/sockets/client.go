@@ -70,19 +70,19 @@ func (c *client) recoverPanic() {
 	if recovered := recover(); recovered != nil {
 		c.server.Recovery.RecordPanic(recovered, c.endpoint.connKind+" socket")
 		c.Close(wire.CloseInternal, "the server failed at this message")
-		c.endConnection()
+		c.closeAndRemove()
 	}
 }
 
-// endConnection releases an admitted client after its last read.
-func (c *client) endConnection() {
+// closeAndRemove closes an admitted client after its last read, and removes it from Admission.
+func (c *client) closeAndRemove() {
 	c.server.Log.Debug().Err(c.readError).Str("connection", c.id).Str("socket", c.endpoint.connKind).Msg("socket closed")
-	c.release()
+	c.closeAndCount()
 	c.server.Admission.Remove(c.Conn)
 }
 
-// release closes the socket, stops the timers, and counts the close.
-func (c *client) release() {
+// closeAndCount closes the socket, stops the timers, and counts the close.
+func (c *client) closeAndCount() {
 	c.mu.Lock()
 	if c.expiryTimer != nil {
 		c.expiryTimer.Stop()
@@ -134,7 +134,7 @@ func (c *client) handleFirstMessage(ctx context.Context, message []byte) {
 		return
 	}
 	c.setIdentity(identity)
-	c.handler = c.endpoint.newHandler(c)
+	c.handler = c.endpoint.startHandler(c)
 }
 
 // reject answers a request with an error and closes the socket. Further messages are skipped.
@@ -207,7 +207,7 @@ func (c *client) readMessages() {
 			return
 		case err != nil:
 			c.readError = err
-			c.endConnection()
+			c.closeAndRemove()
 			return
 		case c.isRejected:
 		case c.handler == nil:

@@ -43,26 +43,23 @@ type endpoint struct {
 	connKind        string
 	role            auth.Role // that tokens must have, "": any
 	maxMessageBytes func() int
-	allowsAnonymous func() bool
 	decodeRequest   func(message []byte) (wire.Message, error)
-	newHandler      func(*client) messageHandler // also sends the welcome
+	startHandler    func(*client) messageHandler // also sends the welcome
 }
 
 // AnchorHandler opens sockets of anchors.
 func (s *Server) AnchorHandler() http.HandlerFunc {
 	return s.openHandler(&endpoint{
-		connKind: admission.KindAnchor, role: auth.Anchor, decodeRequest: wire.DecodeAnchorRequest, newHandler: newAnchor,
+		connKind: admission.KindAnchor, role: auth.Anchor, decodeRequest: wire.DecodeAnchorRequest, startHandler: startAnchor,
 		maxMessageBytes: func() int { return s.Runtime.Current().Limits.Message },
-		allowsAnonymous: func() bool { return false },
 	})
 }
 
 // ViewerHandler opens sockets of viewers.
 func (s *Server) ViewerHandler() http.HandlerFunc {
 	return s.openHandler(&endpoint{
-		connKind: admission.KindViewer, decodeRequest: wire.DecodeViewerRequest, newHandler: newViewer,
+		connKind: admission.KindViewer, decodeRequest: wire.DecodeViewerRequest, startHandler: startViewer,
 		maxMessageBytes: func() int { return s.Runtime.Current().Limits.ViewerMessage },
-		allowsAnonymous: func() bool { return s.Runtime.Current().Viewer.Anonymous },
 	})
 }
 
@@ -102,16 +99,16 @@ func (s *Server) openHandler(e *endpoint) http.HandlerFunc {
 		c := s.newClient(conn, e, r)
 		if !s.Admission.Admit(reservation, c.Conn, admission.RoleUnknown) {
 			c.Close(wire.CloseTooManySockets, "too many connections from this address")
-			c.release()
+			c.closeAndCount()
 			return
 		}
 		switch {
 		case hasToken:
 			c.setIdentity(identity)
-			c.handler = e.newHandler(c)
-		case e.allowsAnonymous():
+			c.handler = e.startHandler(c)
+		case e.role == "" && s.Runtime.Current().Viewer.Anonymous:
 			s.Admission.SetRole(c.Conn, admission.RoleAnonymous)
-			c.handler = e.newHandler(c)
+			c.handler = e.startHandler(c)
 		default:
 			c.authTimer = time.AfterFunc(AuthTimeout, func() { c.Close(wire.CloseNoAuth, "no auth came in time") })
 		}

@@ -19,7 +19,7 @@ type viewer struct {
 	isPinging   bool          // from the first watch on
 }
 
-func newViewer(c *client) messageHandler {
+func startViewer(c *client) messageHandler {
 	c.sendWelcome()
 	return &viewer{client: c}
 }

@@ -1,7 +1,6 @@
 package webhooks
 
 import (
-	"container/heap"
 	"context"
 	"errors"
 	"fmt"
@@ -57,7 +56,7 @@ func (p *Dispatcher) finishEvent(q *codeQueue, result *deliveryResult, attempt a
 	p.finishAttempt(q, attempt, isProbe, now, func() {
 		p.completeFirstEventLocked(q, result)
 		if len(q.events) > 0 {
-			p.readyQueues.push(q)
+			p.readyQueues.append(q)
 		}
 	})
 }
@@ -70,7 +69,7 @@ func (p *Dispatcher) scheduleRetry(q *codeQueue, e *openEvent, attempt attemptRe
 	p.finishAttempt(q, attempt, isProbe, now, func() {
 		q.retryAt = now.Add(min(jitteredBackoff(e.failedAttempts, maxBackoff), p.retryDeadline(e.OutboxEvent).Sub(now)))
 		e.failedAttempts++
-		heap.Push(&p.delayedQueues, q)
+		p.delayedQueues.insertByRetryAt(q)
 	})
 }
 

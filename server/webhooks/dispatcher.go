@@ -1,7 +1,6 @@
 package webhooks
 
 import (
-	"container/heap"
 	"container/list"
 	"context"
 	"sync"
@@ -42,9 +41,9 @@ type Dispatcher struct {
 	openEvents    map[presence.EventID]*list.Element
 	enqueueOrder  *list.List            // of *openEvent, in the order of Enqueue
 	queues        map[string]*codeQueue // by live code
-	readyQueues   queueFIFO
-	delayedQueues retryHeap
-	attempts      int // in progress
+	readyQueues   queueList             // in order of arrival
+	delayedQueues queueList             // ordered by retryAt
+	attempts      int                   // in progress
 	breaker       circuitBreaker
 	results       *simplelru.LRU[presence.EventID, *deliveryResult]
 	unreported    []*deliveryResult // Run reports them
@@ -90,7 +89,7 @@ func (p *Dispatcher) Enqueue(events ...*presence.OutboxEvent) {
 		if q == nil {
 			q = &codeQueue{code: code}
 			p.queues[q.code] = q
-			p.readyQueues.push(q)
+			p.readyQueues.append(q)
 		}
 		q.events = append(q.events, open)
 	}
@@ -148,10 +147,10 @@ func (p *Dispatcher) startAttempts(ctx context.Context, running *sync.WaitGroup)
 	defer p.mu.Unlock()
 	now := time.Now()
 	for len(p.delayedQueues) > 0 && !now.Before(p.delayedQueues[0].retryAt) {
-		p.readyQueues.push(heap.Pop(&p.delayedQueues).(*codeQueue))
+		p.readyQueues.append(p.delayedQueues.removeFirst())
 	}
-	for p.attempts < maxConcurrentAttempts && len(p.readyQueues.queues) > 0 && p.breaker.canAttempt(now) {
-		q := p.readyQueues.pop()
+	for p.attempts < maxConcurrentAttempts && len(p.readyQueues) > 0 && p.breaker.canAttempt(now) {
+		q := p.readyQueues.removeFirst()
 		if len(q.events) == 0 {
 			continue
 		}
@@ -164,7 +163,7 @@ func (p *Dispatcher) startAttempts(ctx context.Context, running *sync.WaitGroup)
 	if len(p.delayedQueues) > 0 {
 		wait = min(wait, p.delayedQueues[0].retryAt.Sub(now))
 	}
-	if len(p.readyQueues.queues) > 0 && p.attempts < maxConcurrentAttempts && !p.breaker.isProbing {
+	if len(p.readyQueues) > 0 && p.attempts < maxConcurrentAttempts && !p.breaker.isProbing {
 		wait = min(wait, p.breaker.nextProbeAt.Sub(now))
 	}
 	return wait

@@ -30,9 +30,7 @@ func newMetrics(reg prometheus.Registerer, s *Sender) *metrics {
 		return 0
 	})
 	m := &metrics{
-		events: f.NewCounterVec(prometheus.CounterOpts{
-			Name: "onair_webhooks_total", Help: "Events by type and result: delivered to the back end, or dead.",
-		}, []string{"type", "result"}),
+		events: f.CounterVec("onair_webhooks_total", "Events by type and result: delivered to the back end, or dead.", "type", "result"),
 		attemptDuration: f.Histogram("onair_webhook_seconds", "Duration of delivery attempts, until the response or the timeout.",
 			0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 		retries: f.Counter("onair_webhook_retries_total", "Delivery attempts beyond the first of each event."),

@@ -1,6 +1,7 @@
 package webhooks
 
 import (
+	"slices"
 	"time"
 
 	"onair/presence"
@@ -27,38 +28,20 @@ func (q *codeQueue) removeFirstEvent() {
 	q.events = q.events[1:]
 }
 
-// queueFIFO holds queues in order of arrival.
-type queueFIFO struct{ queues []*codeQueue }
+// queueList is an ordered list of queues.
+type queueList []*codeQueue
 
-func (f *queueFIFO) push(q *codeQueue) { f.queues = append(f.queues, q) }
+func (l *queueList) append(q *codeQueue) { *l = append(*l, q) }
 
-func (f *queueFIFO) pop() *codeQueue {
-	q := f.queues[0]
-	f.queues[0] = nil
-	f.queues = f.queues[1:]
-	return q
+// insertByRetryAt inserts a queue into a list that is ordered by retryAt.
+func (l *queueList) insertByRetryAt(q *codeQueue) {
+	index, _ := slices.BinarySearchFunc(*l, q.retryAt, func(other *codeQueue, at time.Time) int { return other.retryAt.Compare(at) })
+	*l = slices.Insert(*l, index, q)
 }
 
-// retryHeap implements [heap.Interface], ordered by retryAt.
-type retryHeap []*codeQueue
-
-// Len implements [heap.Interface].
-func (h retryHeap) Len() int { return len(h) }
-
-// Less implements [heap.Interface].
-func (h retryHeap) Less(i, j int) bool { return h[i].retryAt.Before(h[j].retryAt) }
-
-// Swap implements [heap.Interface].
-func (h retryHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
-
-// Push implements [heap.Interface].
-func (h *retryHeap) Push(queue any) { *h = append(*h, queue.(*codeQueue)) }
-
-// Pop implements [heap.Interface].
-func (h *retryHeap) Pop() any {
-	last := len(*h) - 1
-	q := (*h)[last]
-	(*h)[last] = nil
-	*h = (*h)[:last]
-	return q
+func (l *queueList) removeFirst() *codeQueue {
+	first := (*l)[0]
+	(*l)[0] = nil
+	*l = (*l)[1:]
+	return first
 }
