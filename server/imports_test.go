@@ -78,7 +78,7 @@ var allowed = map[string]struct {
 	"onair/server/livecode":  {[]string{"onair/presence", "onair/signing", "onair/server/config"}, "a live code is a function of the configuration and the session"},
 	"onair/server/urls":      {[]string{"onair/hub/wire", "onair/signing", "onair/server/runtimeconfig"}, "it signs with the current configuration"},
 	"onair/server/broadcast": {[]string{
-		"onair/hub/wire", "onair/presence", "onair/presence/node", "onair/server/livecode", "onair/server/metric", "onair/server/runtimeconfig",
+		"onair/hub/wire", "onair/presence", "onair/presence/node", "onair/server/livecode", "onair/server/metric", "onair/server/runtimeconfig", "onair/signing",
 	}, "commands of anchors are the same for sockets and calls"},
 	"onair/server/sockets": {[]string{
 		"onair/hub", "onair/hub/socket", "onair/hub/wire", "onair/presence", "onair/presence/node", "onair/server/admission", "onair/server/auth",

@@ -46,6 +46,9 @@ func serveNode(ctx context.Context, cfg *config.Config, load configLoader, stdou
 		public.Close()
 		return errors.Join(fmt.Errorf("ops.listen: %w", err), store.Close())
 	}
+	if len(cfg.IgnoredVariables) > 0 {
+		log.Info().Strs("variables", cfg.IgnoredVariables).Msg("environment variables of kubernetes services ignored")
+	}
 	if len(cfg.GeneratedSecrets) > 0 {
 		if err := printBanner(stdout, cfg, public.Addr().String(), ops.Addr().String()); err != nil {
 			log.Warn().Err(err).Msg("banner not printed")

@@ -33,10 +33,10 @@ func Accept(w http.ResponseWriter, r *http.Request, options Options) (*Conn, err
 	u := newUpgradeWriter(w, options)
 	c := &Conn{readLock: make(chan struct{}, 1)}
 	ws, err := websocket.Accept(u, r, &websocket.AcceptOptions{
-		Subprotocols:    []string{Subprotocol},
-		OriginPatterns:  options.OriginPatterns,
-		CompressionMode: compression,
-		OnPingReceived:  func(context.Context, []byte) bool { return c.transport.inbound.countPing() },
+		Subprotocols:       []string{Subprotocol},
+		InsecureSkipVerify: options.AllowForeignOrigin,
+		CompressionMode:    compression,
+		OnPingReceived:     func(context.Context, []byte) bool { return c.transport.inbound.countPing() },
 		OnPongReceived: func(_ context.Context, payload []byte) {
 			c.transport.inbound.resetLimitsBetweenMessages()
 			c.unansweredPings.Store(0)

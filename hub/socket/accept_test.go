@@ -28,22 +28,22 @@ func TestAcceptChecksSubprotocol(t *testing.T) {
 
 func TestAcceptChecksOrigin(t *testing.T) {
 	for _, test := range []struct {
-		origin   string
-		patterns []string
-		want     int
+		origin    string
+		isAllowed bool
+		want      int
 	}{
-		{"", nil, 101},
-		{"http://server", nil, 101},
-		{"https://evil.example", nil, 403},
-		{"https://app.example", []string{"app.example"}, 101},
-		{"https://evil.example", []string{"app.example"}, 403},
-		{"null", nil, 403},
+		{"", false, 101},
+		{"http://server", false, 101},
+		{"https://evil.example", false, 403},
+		{"https://app.example", true, 101},
+		{"null", true, 101},
+		{"null", false, 403},
 	} {
 		header := http.Header{}
 		if test.origin != "" {
 			header.Set("Origin", test.origin)
 		}
-		checkHandshake(t, Options{OriginPatterns: test.patterns}, &websocket.DialOptions{HTTPHeader: header}, test.want, "")
+		checkHandshake(t, Options{AllowForeignOrigin: test.isAllowed}, &websocket.DialOptions{HTTPHeader: header}, test.want, "")
 	}
 }
 

@@ -10,10 +10,9 @@ const Subprotocol = "onair.v1"
 
 // Options configure a socket. A zero field means its default, in parentheses.
 type Options struct {
-	// OriginPatterns are the foreign origins that may connect, as in
-	// [websocket.AcceptOptions]. Requests without an Origin (native apps), or from
-	// the server's own origin, may always connect.
-	OriginPatterns []string
+	// AllowForeignOrigin says that a page of the request's origin may connect. Requests
+	// without an Origin (native apps), or from the server's own origin, may always.
+	AllowForeignOrigin bool
 
 	// NoCompression disables permessage-deflate. It saves a little memory for
 	// each socket, and costs two thirds more bytes.

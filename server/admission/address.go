@@ -3,8 +3,6 @@ package admission
 import (
 	"net/http"
 	"net/netip"
-	"net/url"
-	"path"
 	"slices"
 	"strings"
 )
@@ -45,18 +43,4 @@ func parseForwardedAddress(text string) (address netip.Addr, ok bool) {
 // IsInNetworks reports whether an address is in one of the networks.
 func IsInNetworks(address netip.Addr, networks []netip.Prefix) bool {
 	return slices.ContainsFunc(networks, func(n netip.Prefix) bool { return n.Contains(address) })
-}
-
-// IsAllowedOrigin reports whether one of the patterns matches the host of an origin, or its
-// scheme and host where the pattern has a scheme. Case does not matter.
-func IsAllowedOrigin(origin string, patterns []string) bool {
-	u, err := url.Parse(origin)
-	return err == nil && slices.ContainsFunc(patterns, func(pattern string) bool {
-		name := u.Host
-		if strings.Contains(pattern, "://") {
-			name = u.Scheme + "://" + u.Host
-		}
-		matches, _ := path.Match(strings.ToLower(pattern), strings.ToLower(name)) // the configuration checks patterns
-		return matches
-	})
 }

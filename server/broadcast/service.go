@@ -27,6 +27,8 @@ type Service struct {
 
 	mu            sync.Mutex                 // guards falseExpiries
 	falseExpiries map[presence.Session]int64 // when sessions ended that expired falsely a moment ago: each is counted once
+
+	warnAmbiguous sync.Once
 }
 
 // New returns the service of a node that has joined the log.

@@ -8,6 +8,7 @@ import (
 	"onair/hub/wire"
 	"onair/presence"
 	presencenode "onair/presence/node"
+	"onair/signing"
 )
 
 // NewStart checks a start and returns its command. socketID is the id of the socket that the
@@ -33,6 +34,7 @@ func (s *Service) NewStart(m *wire.Start, anchor, socketID string) (*presence.St
 	if original := s.OriginalCode(code); original != "" {
 		return nil, &wire.Error{Code: wire.CodeBadRequest, Message: "the live code " + code + " is reserved for the transcoded stream of " + original + " (play.templates)"}
 	}
+	s.warnIfAmbiguous(code)
 	isFull := func(r *presence.Registry) bool {
 		return r.Len() >= s.runtime.Current().Limits.Streams && r.StreamByAnchor(anchor) == nil
 	}
@@ -43,6 +45,30 @@ func (s *Service) NewStart(m *wire.Start, anchor, socketID string) (*presence.St
 		Session: session, Anchor: anchor, Code: code, List: list, Title: m.Title, Cover: m.Cover, Tags: m.Tags,
 		Extra: json.RawMessage(m.Extra), Listed: !m.Unlisted, Sources: sources, Key: m.Key, Socket: socketID,
 	}, nil
+}
+
+// warnIfAmbiguous logs, once, that a live code without its last hexadecimal digits is the code
+// of a live stream: the cloud may accept the signed push URL of the one for the other (see
+// [signing.EndsInHexDigit]).
+func (s *Service) warnIfAmbiguous(code string) {
+	if s.runtime.Current().Push.Provider != "tencent" {
+		return
+	}
+	similar := presencenode.Query(s.node, func(r *presence.Registry) *presence.Stream {
+		for shorter := code; signing.EndsInHexDigit(shorter); {
+			shorter = shorter[:len(shorter)-1]
+			if stream := r.StreamByCode(shorter); stream != nil {
+				return stream
+			}
+		}
+		return nil
+	})
+	if similar != nil {
+		s.warnAmbiguous.Do(func() {
+			s.log.Warn().Str("stream", code).Str("similar", similar.Code).
+				Msg("live codes are ambiguous: if anchors choose their ids, end the template as in {bizid}_{anchor}_x")
+		})
+	}
 }
 
 // sessionSources is the set of evidence sources of a session: the named ones, or without

@@ -51,6 +51,10 @@ type Config struct {
 
 	effective layer // every key with the text that was parsed, defaults included
 
+	// IgnoredVariables lists the environment variables that begin with ONAIR_, and that are
+	// ignored because Kubernetes sets them for its Services.
+	IgnoredVariables []string
+
 	// GeneratedSecrets lists the keys of secrets that were generated for this start.
 	GeneratedSecrets []string
 }

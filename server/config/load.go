@@ -52,7 +52,11 @@ func NewFlagSet() *pflag.FlagSet {
 // already.
 func LoadWithFlags(flags *pflag.FlagSet, environ []string) (*Config, error) {
 	values, errs := mergedLayers(flags, environ)
-	return newConfig(values, errs)
+	c, err := newConfig(values, errs)
+	if err == nil {
+		c.IgnoredVariables = kubernetesVariables(environ)
+	}
+	return c, err
 }
 
 // OpsListenAddress returns ops.listen alone and ignores all other errors: a broken file
@@ -208,7 +212,7 @@ func environmentLayer(environ []string) (l layer, errs []error) {
 	l = layer{}
 	for _, assignment := range environ {
 		variable, text, _ := strings.Cut(assignment, "=")
-		if !strings.HasPrefix(variable, "ONAIR_") || strings.HasPrefix(variable, "ONAIR_TEST_") {
+		if !strings.HasPrefix(variable, "ONAIR_") || strings.HasPrefix(variable, "ONAIR_TEST_") || isKubernetesVariable(assignment) {
 			continue
 		}
 		if key, ok := keyOf[variable]; ok {

@@ -79,14 +79,20 @@ func TestInvalidValues(t *testing.T) {
 		`log.format: invalid value "xml": must be one of console, json (flag --log.format)`:                                          withFlags("--log.format", "xml"),
 		`list.show: invalid value "later": must be one of start, publish (flag --list.show)`:                                         withFlags("--list.show", "later"),
 		`push.provider: invalid value "mine": must be one of ` + strings.Join(signing.Providers(), ", ") + ` (flag --push.provider)`: withFlags("--push.provider", "mine"),
-		`origins: invalid value "[": "[" must be a pattern, for example *.example.com (flag --origins)`:                              withFlags("--origins", "["),
+		`origins: invalid value "[": "[" must be an origin, for example https://app.example.com or *.example.com (flag --origins)`:   withFlags("--origins", "["),
 		`lists: invalid value "a,b,a": "a" occurs twice (flag --lists)`:                                                              withFlags("--lists", "a,b,a"),
 		`play.protocols: invalid value "hls,dash": "dash" must be one of rtmp, flv, hls, webrtc (flag --play.protocols)`: withFlags(
 			"--play.protocols", "hls,dash"),
 		`play.domain: invalid value "a=2000": the weight of a must be from 1 to 1000 (flag --play.domain)`:        withFlags("--play.domain", "a=2000"),
 		`play.templates: invalid value "HD=1": the name "HD" must consist of a-z 0-9 _ - (flag --play.templates)`: withFlags("--play.templates", "HD=1"),
 		// Redis.
-		`redis.password: requires redis.addrs (flag --redis.password)`: withFlags("--redis.password", "x"),
+		`ops.listen: invalid value "127.0.0.1:8080": must have another port than listen (127.0.0.1:8080) (flag --ops.listen)`: withFlags("--ops.listen", "127.0.0.1:8080"),
+		`ops.listen: invalid value "10.0.0.1:80": must have another port than listen (:80) (environment ONAIR_OPS_LISTEN)`: {
+			env: []string{"ONAIR_OPS_LISTEN=10.0.0.1:80"}, args: withSecrets("--listen", ":80").args,
+		},
+		`data: must not be set beside redis.addrs: the list is stored in one of the two (flag --data)`: withSecrets("--redis.addrs", "r:1", "--data", "x"),
+		`webhooks.secret: requires webhooks.url (flag --webhooks.secret)`:                              withFlags("--webhooks.secret", "whsec_x"),
+		`redis.password: requires redis.addrs (flag --redis.password)`:                                 withFlags("--redis.password", "x"),
 		`redis.addrs: invalid value: address 2 must be host:port: user, password and TLS have keys of their own (redis.username, redis.password, redis.tls) (flag --redis.addrs)`: withFlags(
 			"--redis.addrs", "r:1,redis"),
 		`redis.addrs: requires auth.secret, push.key, play.key: nodes that share a list must use the same secrets, and each would generate its own (flag --redis.addrs)`: withFlags(
@@ -271,6 +277,50 @@ func TestEmptySecretIsNotGiven(t *testing.T) {
 		}
 		if err := c.CheckGeneratedSecrets(); (err != nil) != (want != "") || err != nil && !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", flags, err, want)
+		}
+	}
+}
+
+// TestOrigins: what browsers send is accepted, in one spelling.
+func TestOrigins(t *testing.T) {
+	c, err := withFlags("--origins", "null,file://,capacitor://localhost,https://App.example.com:443,http://a:8080,*.example.com,*", "--cors", "http://a:80").load(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"null", "file://", "capacitor://localhost", "https://app.example.com", "http://a:8080", "*.example.com", "*"}
+	if !slices.Equal(c.Origins, want) || !slices.Equal(c.CORS, []string{"http://a"}) {
+		t.Errorf("%q, %q", c.Origins, c.CORS)
+	}
+	for _, origin := range []string{"https://app.example.com/", "app.example.com/", "https://app.example.com/live", "https://u:p@app.example.com", "://", "https://", "["} {
+		if _, err := withFlags("--cors", origin).load(t); err == nil || !strings.Contains(err.Error(), "must be an origin") {
+			t.Errorf("%s: %v", origin, err)
+		}
+	}
+}
+
+// TestKubernetesVariables of Services called onair and onair-redis are ignored and listed; a
+// variable that is meant as a key is not.
+func TestKubernetesVariables(t *testing.T) {
+	given := []string{
+		"ONAIR_SERVICE_HOST=10.0.3.67", "ONAIR_SERVICE_PORT=8080", "ONAIR_SERVICE_PORT_HTTP=8080", "ONAIR_PORT=tcp://10.0.3.67:8080",
+		"ONAIR_PORT_8080_TCP=tcp://10.0.3.67:8080", "ONAIR_PORT_8080_TCP_PROTO=tcp", "ONAIR_PORT_8080_TCP_PORT=8080",
+		"ONAIR_PORT_8080_TCP_ADDR=10.0.3.67", "ONAIR_REDIS_SERVICE_HOST=10.0.3.68", "ONAIR_REDIS_PORT=tcp://10.0.3.68:6379",
+	}
+	c, err := withEnv(append(given, "ONAIR_IDLE=12s")...).load(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, assignment := range given {
+		name, _, _ := strings.Cut(assignment, "=")
+		names = append(names, name)
+	}
+	if c.Idle != 12*time.Second || !slices.Equal(c.IgnoredVariables, names) {
+		t.Errorf("idle %v, ignored %q", c.Idle, c.IgnoredVariables)
+	}
+	for _, assignment := range []string{"ONAIR_PORT=8080", "ONAIR_HOST=10.0.3.67", "ONAIR_SERVICE=x"} {
+		if _, err := withEnv(assignment).load(t); err == nil || !strings.Contains(err.Error(), "unknown environment variable") {
+			t.Errorf("%s: %v", assignment, err)
 		}
 	}
 }

@@ -175,15 +175,30 @@ func parseHostPort(text string) (string, error) {
 	return text, nil
 }
 
-// parsePatterns parses patterns for path.Match.
-func parsePatterns(text string) ([]string, error) {
-	patterns, err := listOf()(text)
-	for _, pattern := range patterns {
-		if _, err := path.Match(pattern, ""); err != nil {
-			return nil, fmt.Errorf("%q must be a pattern, for example *.example.com", pattern)
+// parseOrigins parses patterns of origins: null, SCHEME://HOST or HOST, with a port if it is not
+// the default one. It returns them in lower case, without default ports.
+func parseOrigins(text string) (patterns []string, err error) {
+	if patterns, err = listOf()(strings.ToLower(text)); err != nil {
+		return nil, err
+	}
+	for i, pattern := range patterns {
+		scheme, host, hasScheme := strings.Cut(pattern, "://")
+		if !hasScheme {
+			host = pattern
+		}
+		_, patternErr := path.Match(pattern, "")
+		switch {
+		case strings.ContainsAny(host, "/@"):
+			return nil, fmt.Errorf("%q must be an origin: without a path, and without a slash at the end", pattern)
+		case patternErr != nil, hasScheme && scheme == "", host == "" && scheme != "file":
+			return nil, fmt.Errorf("%q must be an origin, for example https://app.example.com or *.example.com", pattern)
+		case scheme == "https":
+			patterns[i] = strings.TrimSuffix(pattern, ":443")
+		case scheme == "http":
+			patterns[i] = strings.TrimSuffix(pattern, ":80")
 		}
 	}
-	return patterns, err
+	return patterns, nil
 }
 
 // parseNetworks parses networks. An address is a network of one address.

@@ -48,6 +48,7 @@ func TestMergeReloadable(t *testing.T) {
 	loaded := &Config{}
 	setEverything(t, reflect.ValueOf(loaded).Elem())
 	loaded.GeneratedSecrets = nil
+	loaded.IgnoredVariables = nil
 	merged, err := MergeReloadable(&Config{}, loaded)
 	if err != nil {
 		t.Fatal(err)

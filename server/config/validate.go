@@ -69,6 +69,15 @@ func (v *validation) validate() {
 	v.validateCloud()
 	v.validateRedis()
 	v.validateGeneratedSecrets()
+	if sharePort(v.Listen, v.Ops.Listen) {
+		v.rejectValue("ops.listen", "must have another port than listen (%s)", v.Listen)
+	}
+	if len(v.Redis.Addrs) > 0 && v.values.origin("data") != "" {
+		v.addFirstError("data", "must not be set beside redis.addrs: the list is stored in one of the two")
+	}
+	if len(v.Webhooks.Secrets) > 0 && v.Webhooks.URL == "" {
+		v.addFirstError("webhooks.secret", "requires webhooks.url")
+	}
 	if (v.TLS.Cert == "") != (v.TLS.Key == "") {
 		v.addFirstError("tls.cert", "must be set together with tls.key")
 	}
@@ -111,6 +120,15 @@ func (v *validation) validateGeneratedSecrets() {
 	if len(v.Redis.Addrs) > 0 {
 		v.addFirstError("redis.addrs", "requires %s: nodes that share a list must use the same secrets, and each would generate its own", secrets)
 	}
+}
+
+// sharePort reports whether two addresses cannot both be listened on: they have the same port,
+// and the same host, or one of them is of all hosts.
+func sharePort(a, b string) bool {
+	hostA, portA, _ := net.SplitHostPort(a)
+	hostB, portB, _ := net.SplitHostPort(b)
+	isAny := func(host string) bool { return host == "" || host == "0.0.0.0" || host == "::" }
+	return portA == portB && portA != "0" && (hostA == hostB || isAny(hostA) || isAny(hostB))
 }
 
 // isLoopback reports whether only this machine can reach an address.

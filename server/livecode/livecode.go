@@ -59,14 +59,6 @@ func (t Template) anchorHash(anchor string) string {
 	return strings.ToLower(base32.StdEncoding.EncodeToString(mac.Sum(nil))[:20])
 }
 
-// CanEndInAnchorHexDigit reports whether anchors can choose codes that end in a hexadecimal
-// digit. A URL signed for such a code is also valid for a shorter code whose expiry has more
-// digits (see signing.EndsInHexDigit).
-func (t Template) CanEndInAnchorHexDigit() bool {
-	return strings.HasSuffix(t.template, "{anchor}") ||
-		!strings.HasSuffix(t.template, "}") && signing.EndsInHexDigit(t.template) && strings.Contains(t.template, "{anchor}")
-}
-
 // IsPerSession reports whether each session has its own code.
 func (t Template) IsPerSession() bool { return strings.Contains(t.template, "{session}") }
 

@@ -43,16 +43,3 @@ func TestCode(t *testing.T) {
 		t.Error("two keys give the same hash")
 	}
 }
-
-// TestCanEndInAnchorHexDigit: the node logs a warning at start for templates in which
-// anchors can choose a hexadecimal digit at the end (txSecret has no separators).
-func TestCanEndInAnchorHexDigit(t *testing.T) {
-	for template, want := range map[string]bool{
-		"{bizid}_{anchor}": true, "{bizid}_{anchor}_f": true, "{bizid}_{anchor}_9": true,
-		"{bizid}_{anchor}_x": false, "{bizid}_{session}": false, "{bizid}_{anchor_hash}": false,
-	} {
-		if got := (Template{bizid: "8888", template: template}).CanEndInAnchorHexDigit(); got != want {
-			t.Errorf("%s: %v, want %v", template, got, want)
-		}
-	}
-}

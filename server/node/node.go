@@ -117,10 +117,6 @@ func New(ctx context.Context, o Options) (n *Node, err error) {
 	}
 	n.Hub = n.newHub()
 	n.follower = newLogFollower(n.Hub, cfg.Settings.Revision, o.Log)
-	if codes := livecode.NewTemplate(cfg); codes.CanEndInAnchorHexDigit() {
-		o.Log.Warn().Str("code", cfg.Code).
-			Msg("live codes may be ambiguous: if anchors choose their ids, end the template as in {bizid}_{anchor}_x")
-	}
 	return n, nil
 }
 

@@ -42,7 +42,7 @@ func TestReload(t *testing.T) {
 		s.Node.Reload(t.Context(), func() (*config.Config, error) {
 			return config.Load([]string{
 				"--auth.secrets", "a=" + other + ",b=" + nodetest.TokenSecret, "--viewer.anonymous=false",
-				"--push.key", "two", "--push.backup-key", "one", "--limits.window", "7", "--limits.sockets-per-address", "3",
+				"--push.key", "two", "--push.backup-key", "one", "--play.key", "play", "--limits.window", "7", "--limits.sockets-per-address", "3",
 				"--node", "n1", "--data", "memory", "--log.level", "error", "--heartbeat.interval", "7s", "--hooks.nginx-rtmp.enabled", "true",
 			}, nil)
 		})
@@ -101,7 +101,9 @@ func TestReloadKeepsMadeUpSecrets(t *testing.T) {
 func TestReloadTakesOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := nodetest.Serve(t, "--push.key", "one")
-		s.Node.Reload(t.Context(), nodetest.ConfigLoader(t))
+		s.Node.Reload(t.Context(), func() (*config.Config, error) {
+			return config.Load([]string{"--auth.secret", nodetest.TokenSecret, "--play.key", "play"}, nil)
+		})
 		if log := s.Log(); !strings.Contains(log, "push.key: no longer configured") {
 			t.Errorf("a key that is gone: %s", log)
 		}

@@ -2,9 +2,7 @@ package rest
 
 import (
 	"net/http"
-	"net/url"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -125,9 +123,7 @@ func (a *API) getNodeMetrics(w http.ResponseWriter, r *http.Request, _ auth.Iden
 // checkOrigin returns an error for calls of pages of another origin that cors does not allow.
 // Otherwise such a page could make its visitors like and watch streams without a token.
 func (a *API) checkOrigin(r *http.Request) error {
-	origin := r.Header.Get("Origin")
-	u, err := url.Parse(origin)
-	if origin == "" || err == nil && strings.EqualFold(u.Host, r.Host) || admission.IsAllowedOrigin(origin, a.Runtime.Current().CORS) {
+	if admission.IsAllowedPage(r, a.Runtime.Current().CORS) {
 		return nil
 	}
 	return &wire.Error{Code: wire.CodeForbidden, Message: "pages of this origin may not make this call: see cors"}

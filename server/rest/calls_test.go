@@ -515,6 +515,27 @@ func TestLikesOverHTTP(t *testing.T) {
 	})
 }
 
+// TestAmbiguousCodes: a warning says that the signed push URL of one stream may fit another, as
+// soon as the ids of anchors make it so, and once.
+func TestAmbiguousCodes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := nodetest.Serve(t)
+		const warning = "live codes are ambiguous"
+		for _, anchor := range []string{"room1", "room2", "other"} {
+			s.StartStream(s.DayToken(auth.Anchor, anchor), `{"title":""}`)
+		}
+		if strings.Contains(s.Log(), warning) {
+			t.Error("a warning without a reason")
+		}
+		for _, anchor := range []string{"room12", "room2f0"} {
+			s.StartStream(s.DayToken(auth.Anchor, anchor), `{"title":""}`)
+		}
+		if log := s.Log(); strings.Count(log, warning) != 1 || !strings.Contains(log, `"stream":"8888_room12","similar":"8888_room1"`) {
+			t.Error(log)
+		}
+	})
+}
+
 // TestCredentialsForProxies: a browser sends the credentials of a site behind basic
 // authentication with every request. They are no token.
 func TestCredentialsForProxies(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"go/ast"
 	"go/parser"
 	gotoken "go/token"
+	"maps"
 	"net/http"
 	"reflect"
 	"slices"
@@ -125,11 +126,15 @@ func TestOpenAPIHasEveryRoute(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var names []any
+	var documented []string
+	for _, name := range nodetest.ObjectAt(doc, "components", "parameters", "Provider", "schema")["enum"].([]any) {
+		documented = append(documented, name.(string))
+	}
+	slices.Sort(documented)
 	node := nodetest.Serve(t).Node
 	mux := node.Handler()
-	for name := range node.Callbacks.Handlers() {
-		names = append(names, name)
+	names := slices.Sorted(maps.Keys(node.Callbacks.Handlers()))
+	for _, name := range names {
 		for _, path := range hookPaths {
 			routes.URL.Path = "/v1/hooks/" + name + strings.NewReplacer("{first}", "a", "{second}", "b").Replace(path)
 			seen := routes.Clone(t.Context())
@@ -139,8 +144,8 @@ func TestOpenAPIHasEveryRoute(t *testing.T) {
 			}
 		}
 	}
-	if got := nodetest.ObjectAt(doc, "components", "parameters", "Provider", "schema")["enum"]; !reflect.DeepEqual(got, names) {
-		t.Errorf("the document names the providers %v, want %v", got, names)
+	if !slices.Equal(documented, names) {
+		t.Errorf("the document names the providers %v, want %v", documented, names)
 	}
 }
 

@@ -76,9 +76,9 @@ func (a *API) parseEventsRequest(r *http.Request) (*eventsRequest, error) {
 	if err != nil {
 		return nil, err
 	}
-	if q.Pos = r.Header.Get("Last-Event-ID"); q.Pos == "" {
-		q.Pos = r.URL.Query().Get("pos")
-	}
+	// Replacements of EventSource cannot set headers, and name the query as they like.
+	query := r.URL.Query()
+	q.Pos = cmp.Or(r.Header.Get("Last-Event-ID"), query.Get("pos"), query.Get("lastEventId"), query.Get("Last-Event-ID"))
 	if err := q.Validate(); err != nil {
 		return nil, err
 	}

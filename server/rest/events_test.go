@@ -133,6 +133,9 @@ func TestEvents(t *testing.T) {
 		if resumed.typ != "diff" || !strings.Contains(resumed.data, `"prev":"`+diff.id+`"`) || !strings.Contains(resumed.data, `"three"`) {
 			t.Errorf("resumed with %+v", resumed)
 		}
+		for _, name := range []string{"pos", "lastEventId", "Last-Event-ID"} { // of clients that cannot set headers
+			openEvents(s, "tags=game&limit=10&play=flv&"+name+"="+diff.id, "").of("diff")
+		}
 		unknown := openEvents(s, "", "", "Last-Event-ID: nonsense")
 		if e, _ := unknown.next(); e.typ != "snapshot" {
 			t.Errorf("an unknown position gives %+v", e)

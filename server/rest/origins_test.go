@@ -39,10 +39,33 @@ func TestCORS(t *testing.T) {
 				t.Errorf("%s is allowed as %q", origin, got)
 			}
 		}
-		a := s.Call("OPTIONS", "/v1/streams", "", "", "Origin: https://app.example.com",
-			"Access-Control-Request-Method: POST", "Access-Control-Request-Headers: authorization,idempotency-key")
-		if a.Status != 204 || a.Header.Get("Access-Control-Allow-Headers") == "" || a.Header.Get("Access-Control-Allow-Credentials") != "" {
-			t.Errorf("preflight %d %v", a.Status, a.Header)
+		// Tools for tracing add headers of their own to each request of a page.
+		for _, headers := range []string{"authorization,idempotency-key", "authorization,baggage,sentry-trace", "authorization,traceparent"} {
+			a := s.Call("OPTIONS", "/v1/streams", "", "", "Origin: https://app.example.com",
+				"Access-Control-Request-Method: POST", "Access-Control-Request-Headers: "+headers)
+			if a.Status != 204 || a.Header.Get("Access-Control-Allow-Headers") != headers || a.Header.Get("Access-Control-Allow-Credentials") != "" {
+				t.Errorf("%s: preflight %d %v", headers, a.Status, a.Header)
+			}
+		}
+	})
+}
+
+// TestPagesOfFiles: pages of files and of sandboxes have the origins null and file://.
+func TestPagesOfFiles(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := nodetest.Serve(t, "--origins", "null,file://", "--cors", "null,file://")
+		strict := nodetest.Serve(t)
+		for _, origin := range []string{"null", "file://"} {
+			if got := s.Call("GET", "/v1/streams", "", "", "Origin: "+origin).Header.Get("Access-Control-Allow-Origin"); got != origin {
+				t.Errorf("%s is allowed as %q", origin, got)
+			}
+			for server, want := range map[*nodetest.Server]bool{s: true, strict: false} {
+				socket := nodetest.DialRaw(server)
+				if err := socket.Upgrade("/v1/viewer", "Origin: "+origin); (err == nil) != want {
+					t.Errorf("socket of %s: %v", origin, err)
+				}
+				socket.Close()
+			}
 		}
 	})
 }

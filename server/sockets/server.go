@@ -90,7 +90,7 @@ func (s *Server) openHandler(e *endpoint) http.HandlerFunc {
 			return
 		}
 		conn, err := socket.Accept(w, r, socket.Options{
-			ReadLimit: e.maxMessageBytes(), Poller: s.Poller, OriginPatterns: s.Runtime.Current().Origins,
+			ReadLimit: e.maxMessageBytes(), Poller: s.Poller, AllowForeignOrigin: admission.IsAllowedPage(r, s.Runtime.Current().Origins),
 		})
 		if err != nil {
 			s.writeUpgradeError(w, e, err)
