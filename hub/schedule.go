@@ -138,9 +138,13 @@ func (h *Hub) flushOrRemoveNextView(now time.Time) (answerable []*Socket, untilN
 // heap.Interface.
 type viewHeap []*view
 
-func (q viewHeap) Len() int           { return len(q) }
+// Len implements [heap.Interface].
+func (q viewHeap) Len() int { return len(q) }
+
+// Less implements [heap.Interface].
 func (q viewHeap) Less(i, j int) bool { return q[i].due.Before(q[j].due) }
 
+// Swap implements [heap.Interface].
 func (q viewHeap) Swap(i, j int) {
 	q[i], q[j] = q[j], q[i]
 	q[i].heapIndex, q[j].heapIndex = i, j

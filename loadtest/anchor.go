@@ -134,6 +134,7 @@ var (
 // retryError is returned when a node does not admit an anchor, or asks for a retry.
 type retryError struct{ error }
 
+// Unwrap returns the wrapped error.
 func (e *retryError) Unwrap() error { return e.error }
 
 // isIntendedEnd reports whether the anchor ended its broadcast itself.

@@ -26,6 +26,7 @@ var faultNames = [faultKindCount]string{
 	"entries that differ from what their anchor was promised",
 }
 
+// String implements [fmt.Stringer].
 func (k faultKind) String() string { return faultNames[k] }
 
 // maxExamples is how many faults a report describes.

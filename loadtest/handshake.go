@@ -54,6 +54,7 @@ func acceptKey(nonce uint64) string {
 // refusedError is returned when a server answers a handshake with another status.
 type refusedError struct{ status int }
 
+// Error implements error.
 func (e *refusedError) Error() string { return fmt.Sprintf("refused with HTTP %d", e.status) }
 
 // parseAndCheckResponse parses the response to the request with nonce, of consumed bytes; 0

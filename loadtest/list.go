@@ -135,6 +135,7 @@ func (l *list) entryDifference(other *list) (difference string) {
 // chainError is returned when a diff does not continue at its viewer's position.
 type chainError struct{ view, prev, pos string }
 
+// Error implements error.
 func (e *chainError) Error() string {
 	return fmt.Sprintf("%s: a diff from %s to a viewer at %q", e.view, e.prev, e.pos)
 }

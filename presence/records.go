@@ -50,6 +50,7 @@ type recordKey struct {
 	name string
 }
 
+// String implements [fmt.Stringer].
 func (k recordKey) String() string {
 	switch k.kind {
 	case recordNode, recordBan:

@@ -20,6 +20,7 @@ type libraryHandler struct {
 	conns []*websocket.Conn
 }
 
+// ServeHTTP implements [http.Handler].
 func (l *libraryHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c, err := websocket.Accept(w, r, nil)
 	if err != nil {

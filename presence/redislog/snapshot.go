@@ -25,6 +25,7 @@ type snapshot struct {
 	checksum uint64 // of all chunks
 }
 
+// String implements [fmt.Stringer].
 func (s *snapshot) String() string {
 	return fmt.Sprintf("%s %s %d %d %d %d %x", s.name, formatID(s.id), s.number, s.time, s.chunks, s.bytes, s.checksum)
 }

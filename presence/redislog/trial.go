@@ -13,6 +13,7 @@ import (
 // needs. Its text has each command and the reply.
 type refusedCommands string
 
+// Error implements error.
 func (e refusedCommands) Error() string { return "commands refused: " + string(e) }
 
 // RedisError implements redis.Error.

@@ -156,7 +156,7 @@ func (p *Player) awaitMessage(ctx context.Context, a *action) error {
 // awaitBeats waits for beats on the interval. The first may come at any time in it.
 func (p *Player) awaitBeats(ctx context.Context, a *action) error {
 	for i := range a.Beats {
-		beat := action{Expect: map[string]any{"type": wire.TypeBeat}, On: a.On, WithinMS: a.EveryMS * 3 / 2}
+		beat := action{verbs{Expect: map[string]any{"type": wire.TypeBeat}}, modifiers{On: a.On, WithinMS: a.EveryMS * 3 / 2}}
 		if i > 0 {
 			beat.AfterMS = a.EveryMS / 2
 		}

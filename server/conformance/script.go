@@ -26,6 +26,12 @@ type step struct {
 
 // action is one line of a script: exactly one verb, and its modifiers.
 type action struct {
+	verbs
+	modifiers
+}
+
+// verbs are the verbs of actions.
+type verbs struct {
 	// Verbs that set the state of the player or address the tester.
 	Welcome map[string]any `json:"welcome"`
 	Step    string         `json:"step"`
@@ -45,8 +51,10 @@ type action struct {
 	Answer map[string]any `json:"answer"`
 	Close  int            `json:"close"`
 	Drop   bool           `json:"drop"`
+}
 
-	// Modifiers.
+// modifiers say how, when or where an action happens.
+type modifiers struct {
 	How      string         `json:"how"`
 	Unlike   map[string]any `json:"unlike"`
 	As       string         `json:"as"`

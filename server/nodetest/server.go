@@ -226,6 +226,7 @@ type gatedConn struct {
 	gate *NetworkGate
 }
 
+// Read implements [io.Reader].
 func (c gatedConn) Read(p []byte) (int, error) {
 	c.gate.waitUntilUnlocked()
 	return c.Conn.Read(p)

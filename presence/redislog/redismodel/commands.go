@@ -18,6 +18,7 @@ type reply struct {
 // replyError is an error that Redis replies with.
 type replyError string
 
+// Error implements error.
 func (e replyError) Error() string { return string(e) }
 
 // RedisError implements redis.Error.

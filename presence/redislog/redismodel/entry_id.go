@@ -12,6 +12,7 @@ func (a entryID) compare(b entryID) int {
 	return cmp.Or(cmp.Compare(a.ms, b.ms), cmp.Compare(a.seq, b.seq))
 }
 
+// String implements [fmt.Stringer].
 func (a entryID) String() string { return fmt.Sprintf("%d-%d", a.ms, a.seq) }
 
 func parseEntryID(text string) (a entryID) {
