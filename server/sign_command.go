@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -70,12 +71,12 @@ func printPlayURLs(w io.Writer, signer *signing.PlaySigner, code string, ttl tim
 
 // printURLs prints labels and URLs without the empty ones, and when they expire.
 func printURLs(w io.Writer, labelsAndURLs [][2]string, expiresMillis int64) error {
-	text := ""
+	var text strings.Builder
 	for _, line := range labelsAndURLs {
 		if line[1] != "" {
-			text += fmt.Sprintf("%-7s %s\n", line[0], line[1])
+			fmt.Fprintf(&text, "%-7s %s\n", line[0], line[1])
 		}
 	}
-	_, err := fmt.Fprintf(w, "%suntil   %s\n", text, time.UnixMilli(expiresMillis).Format(time.RFC3339))
+	_, err := fmt.Fprintf(w, "%suntil   %s\n", text.String(), time.UnixMilli(expiresMillis).Format(time.RFC3339))
 	return err
 }

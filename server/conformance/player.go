@@ -72,11 +72,12 @@ func (p *Player) runScript(ctx context.Context) (passed bool, err error) {
 	for i, s := range p.script.steps {
 		err := p.performStep(ctx, &s)
 		if _, isClientError := errors.AsType[clientError](err); isClientError {
-			report := fmt.Sprintf("failed  %s: %v\n", s.name, err)
+			var report strings.Builder
+			fmt.Fprintf(&report, "failed  %s: %v\n", s.name, err)
 			for _, skipped := range p.script.steps[i+1:] {
-				report += "skipped " + skipped.name + "\n"
+				report.WriteString("skipped " + skipped.name + "\n")
 			}
-			_, err = io.WriteString(p.out, report)
+			_, err = io.WriteString(p.out, report.String())
 			return false, err
 		}
 		if err == nil && s.name != "" {
