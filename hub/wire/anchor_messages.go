@@ -56,7 +56,7 @@ type Start struct {
 	Suffix string // of the live code, instead of the template's
 }
 
-func (m *Start) header() (typ string, id *ID) { return TypeStart, &m.ID }
+func (m *Start) header() (typ string, idOrNil *ID) { return TypeStart, &m.ID }
 
 func (m *Start) visitMembers(c *codec) {
 	c.requireMember("title")
@@ -64,9 +64,7 @@ func (m *Start) visitMembers(c *codec) {
 	c.visitText("title", &m.Title)
 	c.visitOptionalText("cover", &m.Cover)
 	c.visitOptionalTexts("tags", &m.Tags)
-	if !c.isWriting || len(m.Extra) > 0 {
-		c.visitRawObject("extra", &m.Extra)
-	}
+	c.visitOptionalRawObject("extra", &m.Extra)
 	listed := !m.Unlisted
 	c.visitFlag("listed", &listed, true)
 	m.Unlisted = !listed
@@ -94,7 +92,7 @@ func (m *Start) Validate() error {
 		fault = checkCover(m.Cover)
 	}
 	if fault == "" && m.Extra != nil {
-		fault = checkExtra(m.Extra)
+		fault = checkGivenExtra(m.Extra)
 	}
 	return badRequestIfFault(m.ID, fault)
 }
@@ -106,7 +104,7 @@ type Resume struct {
 	Session string // 16 bytes in lower-case base32
 }
 
-func (m *Resume) header() (typ string, id *ID) { return TypeResume, &m.ID }
+func (m *Resume) header() (typ string, idOrNil *ID) { return TypeResume, &m.ID }
 
 func (m *Resume) visitMembers(c *codec) { c.visitText("session", &m.Session) }
 
@@ -125,7 +123,7 @@ type Started struct {
 	MissedLimit int
 }
 
-func (m *Started) header() (typ string, id *ID) { return TypeStarted, &m.ID }
+func (m *Started) header() (typ string, idOrNil *ID) { return TypeStarted, &m.ID }
 
 func (m *Started) visitMembers(c *codec) {
 	c.visitEntry("stream", &m.Stream)
@@ -148,13 +146,13 @@ type Update struct {
 	Session string // only over HTTP
 }
 
-func (m *Update) header() (typ string, id *ID) { return TypeUpdate, &m.ID }
+func (m *Update) header() (typ string, idOrNil *ID) { return TypeUpdate, &m.ID }
 
 func (m *Update) visitMembers(c *codec) {
 	visitNullable(c, "title", &m.Title, c.visitText)
 	visitNullable(c, "cover", &m.Cover, c.visitText)
 	visitNullable(c, "tags", &m.Tags, c.visitTexts)
-	visitNullable(c, "extra", &m.Extra, c.visitRawObject)
+	visitNullable(c, "extra", &m.Extra, c.visitOptionalRawObject)
 	c.visitOptionalText("session", &m.Session)
 }
 
@@ -165,7 +163,7 @@ func (m *Update) Validate() error {
 		fault = checkCover(m.Cover.Value)
 	}
 	if fault == "" && m.Extra.Set && !m.Extra.Null {
-		fault = checkExtra(m.Extra.Value)
+		fault = checkGivenExtra(m.Extra.Value)
 	}
 	return badRequestIfFault(m.ID, fault)
 }
@@ -176,7 +174,7 @@ type Updated struct {
 	Stream Entry
 }
 
-func (m *Updated) header() (typ string, id *ID) { return TypeUpdated, &m.ID }
+func (m *Updated) header() (typ string, idOrNil *ID) { return TypeUpdated, &m.ID }
 
 func (m *Updated) visitMembers(c *codec) { c.visitEntry("stream", &m.Stream) }
 
@@ -185,7 +183,7 @@ type PushRequest struct {
 	ID ID
 }
 
-func (m *PushRequest) header() (typ string, id *ID) { return TypePush, &m.ID }
+func (m *PushRequest) header() (typ string, idOrNil *ID) { return TypePush, &m.ID }
 
 func (m *PushRequest) visitMembers(*codec) {}
 
@@ -195,7 +193,7 @@ type Pushed struct {
 	Push PushURLs
 }
 
-func (m *Pushed) header() (typ string, id *ID) { return TypePush, &m.ID }
+func (m *Pushed) header() (typ string, idOrNil *ID) { return TypePush, &m.ID }
 
 func (m *Pushed) visitMembers(c *codec) {
 	c.requireMember("push")
@@ -207,7 +205,7 @@ type Stop struct {
 	ID ID
 }
 
-func (m *Stop) header() (typ string, id *ID) { return TypeStop, &m.ID }
+func (m *Stop) header() (typ string, idOrNil *ID) { return TypeStop, &m.ID }
 
 func (m *Stop) visitMembers(*codec) {}
 
@@ -217,7 +215,7 @@ type Stopped struct {
 	Summary Summary
 }
 
-func (m *Stopped) header() (typ string, id *ID) { return TypeStopped, &m.ID }
+func (m *Stopped) header() (typ string, idOrNil *ID) { return TypeStopped, &m.ID }
 
 func (m *Stopped) visitMembers(c *codec) { c.visitObject("summary", m.Summary.visitMembers) }
 
@@ -227,7 +225,7 @@ type Ended struct {
 	Summary *Summary // nil if unknown
 }
 
-func (m *Ended) header() (typ string, id *ID) { return TypeEnded, nil }
+func (m *Ended) header() (typ string, idOrNil *ID) { return TypeEnded, nil }
 
 func (m *Ended) visitMembers(c *codec) {
 	c.visitText("reason", &m.Reason)
@@ -253,7 +251,7 @@ type EncoderStats struct {
 	Dropped     Opt[int64] // frames
 }
 
-func (m *Beat) header() (typ string, id *ID) { return TypeBeat, &m.ID }
+func (m *Beat) header() (typ string, idOrNil *ID) { return TypeBeat, &m.ID }
 
 func (m *Beat) visitMembers(c *codec) {
 	c.requireMember("n")
@@ -293,7 +291,7 @@ type Ack struct {
 	HeartbeatMS  int64 // only over HTTP: the current interval; 0: not given
 }
 
-func (m *Ack) header() (typ string, id *ID) { return TypeAck, &m.ID }
+func (m *Ack) header() (typ string, idOrNil *ID) { return TypeAck, &m.ID }
 
 func (m *Ack) visitMembers(c *codec) {
 	c.visitInt64("n", &m.N)
@@ -314,7 +312,7 @@ func AppendAck(dst []byte, m *Ack) []byte {
 // hidden tabs throttle timers, but an incoming message wakes them.
 type Probe struct{}
 
-func (m *Probe) header() (typ string, id *ID) { return TypeProbe, nil }
+func (m *Probe) header() (typ string, idOrNil *ID) { return TypeProbe, nil }
 
 func (m *Probe) visitMembers(*codec) {}
 
@@ -323,7 +321,7 @@ type Settings struct {
 	HeartbeatMS int64
 }
 
-func (m *Settings) header() (typ string, id *ID) { return TypeSettings, nil }
+func (m *Settings) header() (typ string, idOrNil *ID) { return TypeSettings, nil }
 
 func (m *Settings) visitMembers(c *codec) { c.visitInt64("heartbeat_ms", &m.HeartbeatMS) }
 
@@ -334,7 +332,7 @@ type Notice struct {
 	Message string // one sentence for a developer
 }
 
-func (m *Notice) header() (typ string, id *ID) { return TypeNotice, nil }
+func (m *Notice) header() (typ string, idOrNil *ID) { return TypeNotice, nil }
 
 func (m *Notice) visitMembers(c *codec) {
 	c.visitText("code", &m.Code)

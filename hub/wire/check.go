@@ -61,7 +61,7 @@ func checkCover(s string) (fault string) {
 	return ""
 }
 
-func checkExtra(raw json.RawMessage) (fault string) {
+func checkGivenExtra(raw json.RawMessage) (fault string) {
 	switch {
 	case len(raw) > MaxExtraBytes:
 		return fmt.Sprintf("extra must be at most %d bytes of JSON", MaxExtraBytes)

@@ -175,10 +175,12 @@ func (c *codec) visitFlag(name string, v *bool, defaultValue bool) {
 	readMember(c, name, v, parseBool, "must be true or false")
 }
 
-// visitRawObject visits any JSON object. Reading compacts it.
-func (c *codec) visitRawObject(name string, v *json.RawMessage) {
+// visitOptionalRawObject visits any JSON object, or none. Reading compacts it.
+func (c *codec) visitOptionalRawObject(name string, v *json.RawMessage) {
 	if c.isWriting {
-		c.out = appendRaw(c.out, name, *v)
+		if len(*v) > 0 {
+			c.out = appendRaw(c.out, name, *v)
+		}
 		return
 	}
 	if value := c.objectValue(name); value != nil {

@@ -27,7 +27,7 @@ type Auth struct {
 	Token string
 }
 
-func (m *Auth) header() (typ string, id *ID) { return TypeAuth, &m.ID }
+func (m *Auth) header() (typ string, idOrNil *ID) { return TypeAuth, &m.ID }
 
 func (m *Auth) visitMembers(c *codec) {
 	c.requireMember("token")
@@ -53,7 +53,7 @@ type Welcome struct {
 	IdleMS      int64  // a socket receives a message at least this often; a client reconnects after 2.5 times this
 }
 
-func (m *Welcome) header() (typ string, id *ID) { return TypeWelcome, nil }
+func (m *Welcome) header() (typ string, idOrNil *ID) { return TypeWelcome, nil }
 
 func (m *Welcome) visitMembers(c *codec) {
 	c.visitText("node", &m.Node)
@@ -73,7 +73,7 @@ type Authenticated struct {
 	ExpiresAt int64 // Unix milliseconds
 }
 
-func (m *Authenticated) header() (typ string, id *ID) { return TypeAuthenticated, &m.ID }
+func (m *Authenticated) header() (typ string, idOrNil *ID) { return TypeAuthenticated, &m.ID }
 
 func (m *Authenticated) visitMembers(c *codec) {
 	c.visitText("sub", &m.Sub)
@@ -87,7 +87,7 @@ type TokenExpiring struct {
 	ExpiresAt int64 // Unix milliseconds
 }
 
-func (m *TokenExpiring) header() (typ string, id *ID) { return TypeTokenExpiring, nil }
+func (m *TokenExpiring) header() (typ string, idOrNil *ID) { return TypeTokenExpiring, nil }
 
 func (m *TokenExpiring) visitMembers(c *codec) { c.visitInt64("expires_at", &m.ExpiresAt) }
 
@@ -97,6 +97,6 @@ type Drain struct {
 	ReconnectInMS int64
 }
 
-func (m *Drain) header() (typ string, id *ID) { return TypeDrain, nil }
+func (m *Drain) header() (typ string, idOrNil *ID) { return TypeDrain, nil }
 
 func (m *Drain) visitMembers(c *codec) { c.visitInt64("reconnect_in_ms", &m.ReconnectInMS) }

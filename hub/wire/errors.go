@@ -38,7 +38,7 @@ type Error struct {
 // Error returns the code and the message.
 func (m *Error) Error() string { return string(m.Code) + ": " + m.Message }
 
-func (m *Error) header() (typ string, id *ID) { return TypeError, &m.ID }
+func (m *Error) header() (typ string, idOrNil *ID) { return TypeError, &m.ID }
 
 func (m *Error) visitMembers(c *codec) {
 	c.visitText("code", (*string)(&m.Code))

@@ -7,7 +7,7 @@ import "strconv"
 type Message interface {
 	// header returns the message's type, and where it has the id of the request that it
 	// is or answers: nil if such messages have none.
-	header() (typ string, id *ID)
+	header() (typ string, idOrNil *ID)
 
 	// visitMembers passes all other members to c, in the order in which they are written.
 	visitMembers(c *codec)
@@ -79,6 +79,6 @@ type Unknown struct {
 	Type string
 }
 
-func (m *Unknown) header() (typ string, id *ID) { return m.Type, &m.ID }
+func (m *Unknown) header() (typ string, idOrNil *ID) { return m.Type, &m.ID }
 
 func (m *Unknown) visitMembers(*codec) {}

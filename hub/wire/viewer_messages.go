@@ -49,7 +49,7 @@ type Subscribe struct {
 	View    string   // the view's id as the client has it, or ""; the server only compares it
 }
 
-func (m *Subscribe) header() (typ string, id *ID) { return TypeSubscribe, &m.ID }
+func (m *Subscribe) header() (typ string, idOrNil *ID) { return TypeSubscribe, &m.ID }
 
 func (m *Subscribe) visitMembers(c *codec) {
 	c.visitOptionalText("list", &m.List)
@@ -94,7 +94,7 @@ type Unsubscribe struct {
 	View string
 }
 
-func (m *Unsubscribe) header() (typ string, id *ID) { return TypeUnsubscribe, &m.ID }
+func (m *Unsubscribe) header() (typ string, idOrNil *ID) { return TypeUnsubscribe, &m.ID }
 
 func (m *Unsubscribe) visitMembers(c *codec) { c.visitText("view", &m.View) }
 
@@ -112,7 +112,7 @@ type Unsubscribed struct {
 	View string
 }
 
-func (m *Unsubscribed) header() (typ string, id *ID) { return TypeUnsubscribed, &m.ID }
+func (m *Unsubscribed) header() (typ string, idOrNil *ID) { return TypeUnsubscribed, &m.ID }
 
 func (m *Unsubscribed) visitMembers(c *codec) { c.visitText("view", &m.View) }
 
@@ -125,7 +125,7 @@ type Snapshot struct {
 	Streams []Entry
 }
 
-func (m *Snapshot) header() (typ string, id *ID) { return TypeSnapshot, &m.ID }
+func (m *Snapshot) header() (typ string, idOrNil *ID) { return TypeSnapshot, &m.ID }
 
 func (m *Snapshot) visitMembers(c *codec) {
 	c.visitText("view", &m.View)
@@ -148,7 +148,7 @@ type Diff struct {
 	Del      []string // codes that left the view
 }
 
-func (m *Diff) header() (typ string, id *ID) { return TypeDiff, &m.ID }
+func (m *Diff) header() (typ string, idOrNil *ID) { return TypeDiff, &m.ID }
 
 func (m *Diff) visitMembers(c *codec) {
 	c.visitText("view", &m.View)
@@ -175,7 +175,7 @@ type Watch struct {
 	Play []string // protocols of the play URLs in the entry; nil means all, empty means none
 }
 
-func (m *Watch) header() (typ string, id *ID) { return TypeWatch, &m.ID }
+func (m *Watch) header() (typ string, idOrNil *ID) { return TypeWatch, &m.ID }
 
 func (m *Watch) visitMembers(c *codec) {
 	c.visitText("code", &m.Code)
@@ -198,7 +198,7 @@ type Watching struct {
 	ExpiresAt int64 // of the play URLs, Unix milliseconds
 }
 
-func (m *Watching) header() (typ string, id *ID) { return TypeWatching, &m.ID }
+func (m *Watching) header() (typ string, idOrNil *ID) { return TypeWatching, &m.ID }
 
 func (m *Watching) visitMembers(c *codec) {
 	c.visitText("code", &m.Code)
@@ -214,7 +214,7 @@ type Unwatch struct {
 	Code string
 }
 
-func (m *Unwatch) header() (typ string, id *ID) { return TypeUnwatch, &m.ID }
+func (m *Unwatch) header() (typ string, idOrNil *ID) { return TypeUnwatch, &m.ID }
 
 func (m *Unwatch) visitMembers(c *codec) { c.visitText("code", &m.Code) }
 
@@ -227,7 +227,7 @@ type Unwatched struct {
 	Code string
 }
 
-func (m *Unwatched) header() (typ string, id *ID) { return TypeUnwatched, &m.ID }
+func (m *Unwatched) header() (typ string, idOrNil *ID) { return TypeUnwatched, &m.ID }
 
 func (m *Unwatched) visitMembers(c *codec) { c.visitText("code", &m.Code) }
 
@@ -238,7 +238,7 @@ type Like struct {
 	N    int // from 1 to MaxLikes
 }
 
-func (m *Like) header() (typ string, id *ID) { return TypeLike, &m.ID }
+func (m *Like) header() (typ string, idOrNil *ID) { return TypeLike, &m.ID }
 
 func (m *Like) visitMembers(c *codec) {
 	c.visitText("code", &m.Code)
@@ -256,13 +256,13 @@ type Liked struct {
 	Code string
 }
 
-func (m *Liked) header() (typ string, id *ID) { return TypeLiked, &m.ID }
+func (m *Liked) header() (typ string, idOrNil *ID) { return TypeLiked, &m.ID }
 
 func (m *Liked) visitMembers(c *codec) { c.visitText("code", &m.Code) }
 
 // Ping keeps an idle viewer socket without a view alive. It has no answer.
 type Ping struct{}
 
-func (m *Ping) header() (typ string, id *ID) { return TypePing, nil }
+func (m *Ping) header() (typ string, idOrNil *ID) { return TypePing, nil }
 
 func (m *Ping) visitMembers(*codec) {}

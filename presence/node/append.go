@@ -94,7 +94,7 @@ func (n *Node) rejoin(ctx context.Context) error {
 		return err
 	}
 	n.appender.incarnation, n.appender.undecided = incarnation, nil
-	n.queue.startIncarnation(incarnation)
+	n.queue.startUnconfirmedIncarnation(incarnation)
 	n.resendCounts()
 	n.cfg.Logger.Info().Uint64("incarnation", incarnation).Msg("node rejoined log")
 	return nil

@@ -146,7 +146,7 @@ func Join(ctx context.Context, log presence.Log, cfg Config) (*Node, error) {
 		return nil, err
 	}
 	n.appender.incarnation, n.process = incarnation, incarnation
-	n.queue.startIncarnation(incarnation)
+	n.queue.startUnconfirmedIncarnation(incarnation)
 	n.queue.confirmIncarnationAndRequeue(incarnation)
 	return n, nil
 }

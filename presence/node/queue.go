@@ -135,10 +135,10 @@ func (q *commandQueue) hasUnappliedRestores() bool {
 	return len(q.restores) > 0
 }
 
-// startIncarnation starts another incarnation. Until the log returns a batch of
+// startUnconfirmedIncarnation starts another incarnation. Until the log returns a batch of
 // it, batches have no awaited commands, because those of the last incarnation
 // may still be applied.
-func (q *commandQueue) startIncarnation(incarnation uint64) {
+func (q *commandQueue) startUnconfirmedIncarnation(incarnation uint64) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.isUnconfirmed, q.lastBatch = true, batchID{incarnation: incarnation}

@@ -83,7 +83,7 @@ func (l *Log) replaceRecordings(ctx context.Context, recordings []*presence.Reco
 		}
 		u := &recordingUpdate{log: l}
 		for i, rec := range recordings {
-			if err := u.addReplacement(stored[i], rec); err != nil {
+			if err := u.addChange(stored[i], rec); err != nil {
 				return err
 			}
 		}
@@ -240,7 +240,7 @@ func (l *Log) deleteRecordingsEndedBefore(ctx context.Context, before int64, lim
 	}
 	u := &recordingUpdate{log: l}
 	for _, value := range values {
-		if err := u.addReplacement(value, nil); err != nil {
+		if err := u.addChange(value, nil); err != nil {
 			return 0, false, err
 		}
 	}

@@ -212,7 +212,7 @@ func TestLateUpdateChangesNothing(t *testing.T) {
 	l := openLogOn(t, s)
 	first, second := recordingOf("1", "ann", 1000), recordingOf("1", "bob", 2000)
 	late := &recordingUpdate{log: l}
-	if err := late.addReplacement("", &first); err != nil {
+	if err := late.addChange("", &first); err != nil {
 		t.Fatal(err)
 	}
 	if err := l.Store(t.Context(), []presence.Recording{second}); err != nil {

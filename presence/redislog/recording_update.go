@@ -41,26 +41,26 @@ type recordingUpdate struct {
 	indexChanges []any    // for each key + or -, and the member
 }
 
-// addReplacement adds a change from an encoded recording, or "", to another recording, or nil.
+// addChange adds a change from an encoded recording, or "", to another recording, or nil.
 // It returns ErrNewerVersion for a recording of a newer version.
-func (u *recordingUpdate) addReplacement(expected string, rec *presence.Recording) error {
+func (u *recordingUpdate) addChange(encodedOldOrEmpty string, newOrNil *presence.Recording) error {
 	var id string
 	var oldEntries, newEntries []indexEntry
 	var value []byte
-	if expected != "" {
-		old, err := presence.DecodeRecording([]byte(expected))
+	if encodedOldOrEmpty != "" {
+		old, err := presence.DecodeRecording([]byte(encodedOldOrEmpty))
 		if err != nil {
 			return err
 		}
 		id, oldEntries = old.ID, u.log.keys.indexEntries(&old)
 	}
-	if rec != nil {
-		id, newEntries = rec.ID, u.log.keys.indexEntries(rec)
-		if value = rec.Encode(); string(value) == expected {
+	if newOrNil != nil {
+		id, newEntries = newOrNil.ID, u.log.keys.indexEntries(newOrNil)
+		if value = newOrNil.Encode(); string(value) == encodedOldOrEmpty {
 			return nil
 		}
 	}
-	u.recordings = append(u.recordings, id, expected, value)
+	u.recordings = append(u.recordings, id, encodedOldOrEmpty, value)
 	u.addIndexChanges("-", oldEntries, newEntries)
 	u.addIndexChanges("+", newEntries, oldEntries)
 	return nil

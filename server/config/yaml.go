@@ -131,9 +131,9 @@ func flagTextOfNode(form keyForm, n *yaml.Node) (flagText string, err error) {
 	case n.Kind == yaml.ScalarNode:
 		return n.Value, nil
 	case n.Kind == yaml.SequenceNode && form&list != 0:
-		return joinScalars(n.Content, 1)
+		return joinScalarsWithoutSeparators(n.Content, 1)
 	case n.Kind == yaml.MappingNode && form&pairs != 0:
-		return joinScalars(n.Content, 2)
+		return joinScalarsWithoutSeparators(n.Content, 2)
 	case form&list != 0 && form&pairs != 0:
 		return "", errors.New("must be a list or a mapping")
 	case form&list != 0:
@@ -144,8 +144,8 @@ func flagTextOfNode(form keyForm, n *yaml.Node) (flagText string, err error) {
 	return "", errors.New("must be a plain value")
 }
 
-// joinScalars joins a sequence (nodesPerPart 1) to a,b and a mapping (2) to a=x,b=y.
-func joinScalars(nodes []*yaml.Node, nodesPerPart int) (flagText string, err error) {
+// joinScalarsWithoutSeparators joins a sequence (nodesPerPart 1) to a,b and a mapping (2) to a=x,b=y.
+func joinScalarsWithoutSeparators(nodes []*yaml.Node, nodesPerPart int) (flagText string, err error) {
 	var b strings.Builder
 	for i, node := range nodes {
 		separators := ","

@@ -26,7 +26,7 @@ import (
 // The clientid counts from 1 in each worker of nginx and after each restart. It
 // identifies a push only together with the server.
 func ParseNginxRTMP(body []byte) (Event, error) {
-	f, err := parseNginxForm(body)
+	f, err := splitNginxFormAtCall(body)
 	if err != nil {
 		return Event{}, err
 	}
@@ -68,8 +68,8 @@ type nginxForm struct {
 	callPairs  []string          // the pairs after call=
 }
 
-// parseNginxForm splits a form at its call. It rejects duplicate fields of the module.
-func parseNginxForm(body []byte) (f nginxForm, err error) {
+// splitNginxFormAtCall splits a form at its call. It rejects duplicate fields of the module.
+func splitNginxFormAtCall(body []byte) (f nginxForm, err error) {
 	f.connection = map[string]string{}
 	pairs := strings.Split(string(body), "&")
 	for i, pair := range pairs {

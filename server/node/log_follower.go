@@ -47,9 +47,9 @@ func (f *logFollower) publishEntry(entry presencenode.Applied) {
 	}
 }
 
-// publishRebuild publishes the whole list: after the log was read for the first time, and after
+// publishWholeList publishes the whole list: after the log was read for the first time, and after
 // the log lost entries that views had shown.
-func (f *logFollower) publishRebuild(r *presence.Registry) {
+func (f *logFollower) publishWholeList(r *presence.Registry) {
 	if f.isHubLoaded {
 		f.hub.Rebase(r.Streams(), r.Position(), r.LogTime())
 	} else {
