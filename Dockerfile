@@ -28,8 +28,9 @@ COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY --from=build /src/bin/onair /onair
 COPY --from=build --chown=65532:65532 /empty/data /data
 USER 65532:65532
+# The default of data is ./data, here /data.
 VOLUME /data
-ENV ONAIR_DATA=/data
+WORKDIR /
 EXPOSE 8080 9090
 # The check requests /healthz at ops.listen of the environment or the file. It does
 # not use /readyz: Docker may kill an unhealthy container, and must not kill a node

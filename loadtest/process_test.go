@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -51,10 +52,14 @@ func buildServer(t testing.TB) string {
 // interval is long enough for a busy machine.
 func startBinary(t testing.TB, file string, flags ...string) *serverProcess {
 	t.Helper()
-	cmd := exec.Command(file, append([]string{
-		"--listen", "127.0.0.1:0", "--ops.listen", "127.0.0.1:0", "--data", "memory", "--log.format", "json",
+	args := []string{
+		"--listen", "127.0.0.1:0", "--ops.listen", "127.0.0.1:0", "--log.format", "json",
 		"--heartbeat.interval", "3s", "--auth.secret", testSecret, "--push.key", "push", "--play.key", "play", "--viewer.anonymous", "true",
-	}, flags...)...)
+	}
+	if !slices.Contains(flags, "--redis.addrs") {
+		args = append(args, "--data", "memory")
+	}
+	cmd := exec.Command(file, append(args, flags...)...)
 	cmd.Env = []string{}
 	log, err := cmd.StderrPipe()
 	if err != nil {

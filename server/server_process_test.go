@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -36,9 +37,12 @@ func testBinary() []string { return []string{os.Args[0]} }
 func startServer(t *testing.T, command, env []string, flags ...string) *process {
 	t.Helper()
 	args := append(command[1:len(command):len(command)],
-		"--listen", "127.0.0.1:0", "--ops.listen", "127.0.0.1:0", "--data", "memory", "--node", "n1",
+		"--listen", "127.0.0.1:0", "--ops.listen", "127.0.0.1:0", "--node", "n1",
 		"--log.format", "json", "--heartbeat.interval", "60s", "--drain", "1s",
 	)
+	if !slices.Contains(flags, "--redis.addrs") {
+		args = append(args, "--data", "memory")
+	}
 	p := &process{t: t, cmd: exec.Command(command[0], append(args, flags...)...), exited: make(chan struct{})}
 	p.cmd.Env = append([]string{runAsServer + "=1", "ONAIR_AUTH_SECRET=" + nodetest.TokenSecret, "ONAIR_PUSH_KEY=push", "ONAIR_PLAY_KEY=play", "ONAIR_VIEWER_ANONYMOUS=true"}, env...)
 	out, err := p.cmd.StderrPipe()
