@@ -155,8 +155,8 @@ func (o *outbound) writeControlFrame(frame []byte) (int, error) {
 }
 
 // sendOrQueueControlFrame sends a control frame, or leaves it to the drainer, which sends it
-// after the frame that is being written. It drops the frame after a close frame. It returns no error, because the next message, or the
-// reader, gets the same error.
+// after the frame that is being written. It drops the frame after a close frame. It returns no
+// error, because the next message, or the reader, gets the same error.
 func (o *outbound) sendOrQueueControlFrame(frame []byte) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -20,7 +20,7 @@ func IsAllowedOrigin(origin string, patterns []string) bool {
 	if err != nil {
 		return false
 	}
-	host := hostWithoutDefaultPort(u)
+	host := hostWithoutDefaultPort(u.Scheme, u.Host)
 	return slices.ContainsFunc(patterns, func(pattern string) bool {
 		name := host
 		if strings.Contains(pattern, "://") {
@@ -39,18 +39,14 @@ func IsAllowedPage(r *http.Request, patterns []string) bool {
 		return true
 	}
 	u, err := url.Parse(origin)
-	own := &url.URL{Host: r.Host}
-	if err == nil {
-		own.Scheme = u.Scheme
-	}
-	return err == nil && u.Host != "" && hostWithoutDefaultPort(u) == hostWithoutDefaultPort(own)
+	return err == nil && u.Host != "" && hostWithoutDefaultPort(u.Scheme, u.Host) == hostWithoutDefaultPort(u.Scheme, r.Host)
 }
 
-// hostWithoutDefaultPort is the host of an origin in lower case, with the port unless it is the
-// default one of the scheme.
-func hostWithoutDefaultPort(u *url.URL) string {
-	host := strings.ToLower(u.Host)
-	switch u.Scheme {
+// hostWithoutDefaultPort returns a host in lower case, without the port if it is the default one
+// of the scheme.
+func hostWithoutDefaultPort(scheme, host string) string {
+	host = strings.ToLower(host)
+	switch scheme {
 	case "http":
 		return strings.TrimSuffix(host, ":80")
 	case "https":

@@ -3,8 +3,8 @@
 // A token has the claims sub (user id), role and exp, all required; iss and aud are
 // checked if they are configured. Each configured key has one algorithm and optionally a
 // key id (kid). The header of a token only selects among these keys, so a public key
-// never serves as an HMAC secret. Header members that point to other keys (jku, x5u,
-// jwk) are ignored.
+// never serves as an HMAC secret; a token without a key id is verified with each key of
+// its algorithm. Header members that point to other keys (jku, x5u, jwk) are ignored.
 //
 // nbf and iat have a leeway of 30 s for different clocks. exp has none, because a
 // socket closes at the expiry of its token.

@@ -10,7 +10,7 @@ import (
 )
 
 // publicJWK has the members of a JWK that verification needs (RFC 7517, 7518 and 8037).
-// Certificates and their thumbprints are not among them: they say nothing of the key's use here.
+// Certificates and their thumbprints are not among them: tokens are verified with keys alone.
 type publicJWK struct {
 	KTY    jwkset.KTY `json:"kty"`
 	USE    jwkset.USE `json:"use,omitempty"`

@@ -5,7 +5,7 @@
 // configuration into the current one (config.MergeReloadable), builds a Config from it (Build),
 // and makes it current (Replace) or discards it (Discard). TryBuild builds a Config without a
 // node. NewSigners makes the signers alone. VerifyToken and VerifyBearerToken verify tokens with
-// the current keys, and count those that they refuse.
+// the current keys, and count the results.
 //
 // Current may be called concurrently with everything; reloads must not be concurrent. If
 // token keys come from a URL, package auth refreshes them in a goroutine, which ends with the
