@@ -7,12 +7,16 @@ import (
 
 // MergeReloadable returns the current configuration with the reloadable values of the loaded
 // one. Generated secrets stay the same. An error is returned when a secret was configured and
-// no longer is, because a running server generates none.
+// no longer is, because a running server generates none, and for the reasons of
+// CheckGeneratedSecrets.
 func MergeReloadable(current, loaded *Config) (merged *Config, err error) {
 	for _, keyName := range loaded.GeneratedSecrets {
 		if !slices.Contains(current.GeneratedSecrets, keyName) {
 			return nil, fmt.Errorf("%s: no longer configured: must be set while the server runs", keyName)
 		}
+	}
+	if err := loaded.CheckGeneratedSecrets(); err != nil {
+		return nil, err
 	}
 	next := *current
 	next.GeneratedSecrets = loaded.GeneratedSecrets

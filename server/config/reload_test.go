@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -105,5 +106,21 @@ func TestChangedKeys(t *testing.T) {
 	changed, needRestart := ChangedKeys(before, after)
 	if !slices.Equal(changed, []string{"idle", "limits.window"}) || !slices.Equal(needRestart, []string{"idle"}) {
 		t.Errorf("changed %v, need a restart %v", changed, needRestart)
+	}
+}
+
+// TestMergeRefusesKeysBesideMadeUpOnes: a reload that brings the first configured key must bring
+// all.
+func TestMergeRefusesKeysBesideMadeUpOnes(t *testing.T) {
+	current, err := input{}.load(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	loaded, err := withFlags("--auth.secret", minimumKey).load(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := MergeReloadable(current, loaded); err == nil || !strings.Contains(err.Error(), "push.key, play.key: must be set, because auth.secret is") {
+		t.Errorf("%v", err)
 	}
 }
