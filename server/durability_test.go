@@ -122,8 +122,9 @@ func TestAcknowledgedCommandsSurviveKill(t *testing.T) {
 func TestListSurvivesRestart(t *testing.T) {
 	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
 		t.Run(sig.String(), func(t *testing.T) {
+			t.Parallel() // mostly waits for carol's lease, which a busy machine must not cut short
 			data := t.TempDir()
-			p := startProcess(t, data)
+			p := startProcess(t, data, "--heartbeat.interval", "3s")
 			alice := p.dial("/v1/anchor", nodetest.SignToken(t, auth.Anchor, "alice"))
 			answer, err := alice.Request(&wire.Start{ID: "1", Title: "Hello"})
 			if err != nil {
@@ -133,7 +134,7 @@ func TestListSurvivesRestart(t *testing.T) {
 			p.dial("/v1/anchor", nodetest.SignToken(t, auth.Anchor, "carol")).Request(&wire.Start{ID: "1", Title: "Bye"})
 			p.signalAndWait(sig)
 
-			p = startProcess(t, data)
+			p = startProcess(t, data, "--heartbeat.interval", "3s")
 			if e := p.listedEntries()["8888_alice"]; e.Title != "Hello" {
 				t.Fatalf("after the restart alice is listed as %+v", e)
 			}

@@ -29,7 +29,7 @@ type step struct {
 }
 
 // stepTimeout bounds a step. It is long, because machines may be busy.
-const stepTimeout = 30 * time.Second
+const stepTimeout = 2 * time.Minute
 
 var errStepTimeout = errors.New("timed out")
 
