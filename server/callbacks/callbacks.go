@@ -61,11 +61,18 @@ func New(o Options, reg prometheus.Registerer) *Callbacks {
 	return &Callbacks{o, newMetrics(reg)}
 }
 
-// Handlers are the handlers of POST /v1/hooks/{provider}[/{secret}][/{event}], by provider.
+// Handlers are the handlers of POST /v1/hooks/{provider}[/{secret}][/{event}], and of GET for
+// nginx-rtmp, by pattern of [http.ServeMux].
 func (c *Callbacks) Handlers() map[string]http.HandlerFunc {
 	handlers := map[string]http.HandlerFunc{}
 	for _, p := range providers() {
-		handlers[p.name] = c.handler(&p)
+		handle := c.handler(&p)
+		for _, path := range []string{"", "/{first}", "/{first}/{second}"} {
+			handlers["POST /v1/hooks/"+p.name+path] = handle
+			if p.sendsGET {
+				handlers["GET /v1/hooks/"+p.name+path] = handle
+			}
+		}
 	}
 	return handlers
 }
@@ -96,7 +103,7 @@ func (c *Callbacks) handleRequest(w http.ResponseWriter, r *http.Request, p *pro
 	if !isAllowed {
 		return event, resultDenied, &wire.Error{Code: wire.CodeNotFound, Message: "nothing is here"}
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, p.maxBody))
+	body, err := readBody(w, r, p.maxBody)
 	if err != nil {
 		return event, resultMalformed, &wire.Error{Code: wire.CodeBadRequest, Message: "the body is too long or incomplete"}
 	}
@@ -114,6 +121,14 @@ func (c *Callbacks) handleRequest(w http.ResponseWriter, r *http.Request, p *pro
 		parsed.Code = ""
 	}
 	return parsed, result, err
+}
+
+// readBody reads the body of a POST, of maxBytes at most, or what a GET has instead: its query.
+func readBody(w http.ResponseWriter, r *http.Request, maxBytes int64) ([]byte, error) {
+	if r.Method == http.MethodGet {
+		return []byte(r.URL.RawQuery), nil
+	}
+	return io.ReadAll(http.MaxBytesReader(w, r.Body, maxBytes))
 }
 
 // proxyHeaders are headers that proxies add: each proxy adds one of them.

@@ -25,6 +25,7 @@ type provider struct {
 	isSuperseded func(ev *hooks.Event, now time.Time) bool
 	// unsignedErrorCode is the code for a push or play URL without a signature.
 	unsignedErrorCode wire.ErrorCode
+	sendsGET          bool // it may be configured to send its body as the query of a GET
 	// confirmsEnds: the end of a push is confirmed with the cloud, if there is one.
 	confirmsEnds bool
 }
@@ -60,7 +61,7 @@ func providers() []provider {
 			events:      []string{"publish", "publish_done", "play", "play_done", "update", "record_done"},
 			hookConfig:  func(h *config.Hooks) config.Hook { return h.NginxRTMP },
 			parse:       func(_ *config.Hooks, _ string, body []byte) (hooks.Event, error) { return hooks.ParseNginxRTMP(body) },
-			writeAnswer: writeEmptyAnswer, unsignedErrorCode: wire.CodeForbidden,
+			writeAnswer: writeEmptyAnswer, unsignedErrorCode: wire.CodeForbidden, sendsGET: true,
 		},
 		{
 			name: hooks.ProviderMediaMTX, maxBody: maxMediaServerBody,

@@ -381,14 +381,39 @@ func TestMediaMTXAsksForCredentials(t *testing.T) {
 	})
 }
 
+// TestNginxSendsGET: under "notify_method get", nginx-rtmp sends the form as a query.
+func TestNginxSendsGET(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := nodetest.Serve(t, "--hooks.nginx-rtmp.enabled", "true", "--hooks.nginx-rtmp.secret", "s3cret")
+		alice := s.DialAnchor("alice")
+		query := nodetest.URLQuery(nodetest.RequestReply[*wire.Started](alice, &wire.Start{ID: alice.NextID(), Title: ""}).Push.RTMP)
+		nginx := mediaServers()["nginx-rtmp"]
+		get := func(p post) *nodetest.Response {
+			return s.Call("GET", "/v1/hooks/nginx-rtmp/s3cret?"+p.body, "", "")
+		}
+		get(nginx.publish("1", "8888_alice", "")).RequireProblem(403, wire.CodeForbidden)
+		get(nginx.publish("1", "8888_alice", query)).RequireStatus(204)
+		if got := s.StreamState("8888_alice"); got != "live" {
+			t.Errorf("after the push began: %s", got)
+		}
+		// A player of HTTP-FLV has its whole query in the form.
+		get(nginx.play("8888_alice", "port=1935&app=live&stream=8888_alice&"+playQuery(s, "8888_alice", "rtmp"))).RequireStatus(204)
+		get(nginx.pushEnded("1", "8888_alice", query)[0]).RequireStatus(204)
+		if got := s.StreamState("8888_alice"); got != "away media" {
+			t.Errorf("after the push ended: %s", got)
+		}
+	})
+}
+
 // TestDisabledHooksAreNotFound: the paths of disabled hooks do not exist, even if another
 // hook is enabled.
 func TestDisabledHooksAreNotFound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := nodetest.Serve(t, "--hooks.srs.enabled", "true")
-		for provider := range s.Node.Callbacks.Handlers() {
-			if provider != "srs" {
-				s.Call("POST", "/v1/hooks/"+provider, "", `{}`).RequireProblem(404, wire.CodeNotFound)
+		for pattern := range s.Node.Callbacks.Handlers() {
+			method, path, _ := strings.Cut(pattern, " ")
+			if !strings.Contains(path, "{") && path != "/v1/hooks/srs" {
+				s.Call(method, path, "", `{}`).RequireProblem(404, wire.CodeNotFound)
 			}
 		}
 		s.Call("POST", "/v1/hooks/srs/on_publish", "", `{}`).RequireStatus(400)

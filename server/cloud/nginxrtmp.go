@@ -62,12 +62,13 @@ func (n *NginxRTMP) ForEachOnline(ctx context.Context, yield func(code string)) 
 	return nil
 }
 
-// decodePushedCodes returns the live codes of an application that have a push. The page
+// decodePushedCodes returns the live codes of an application that have a push. The root of
+// the page is rtmp, or http-flv in nginx-http-flv. The page
 // contains text of clients; the module escapes markup, and replaces each byte that is not
 // printable ASCII by a space.
 func decodePushedCodes(statisticsXML []byte, app string) (codes []string, err error) {
 	var rtmp struct {
-		XMLName xml.Name `xml:"rtmp"`
+		Version string `xml:"nginx_version"` // every page has it
 		Servers []struct {
 			Apps []struct {
 				Name    string `xml:"name"`
@@ -78,7 +79,7 @@ func decodePushedCodes(statisticsXML []byte, app string) (codes []string, err er
 			} `xml:"application"`
 		} `xml:"server"`
 	}
-	if xml.NewDecoder(bytes.NewReader(statisticsXML)).Decode(&rtmp) != nil {
+	if xml.NewDecoder(bytes.NewReader(statisticsXML)).Decode(&rtmp) != nil || rtmp.Version == "" {
 		return nil, errMalformed
 	}
 	for _, server := range rtmp.Servers {

@@ -47,6 +47,10 @@ const statisticsPage = `<?xml version="1.0" encoding="utf-8" ?>` + "\r\n" + `<?x
 
 func TestDecodePushedStreams(t *testing.T) {
 	want := []string{"8888_alice", "8888_carol"}
+	flv := strings.NewReplacer("<rtmp>", "<http-flv>", "</rtmp>", "</http-flv>").Replace(statisticsPage)
+	if got, err := decodePushedCodes([]byte(flv), "live"); err != nil || !slices.Equal(got, want) {
+		t.Errorf("nginx-http-flv: %v, %v; want %v", got, err, want)
+	}
 	// Clients choose their names freely.
 	for _, flashver := range []string{"LNX", "", "&lt;publishing/&gt;", "]]&gt;&lt;/rtmp&gt;"} {
 		got, err := decodePushedCodes([]byte(strings.Replace(statisticsPage, "%s", flashver, 1)), "live")
@@ -57,6 +61,7 @@ func TestDecodePushedStreams(t *testing.T) {
 	for name, page := range map[string]string{
 		"nothing":      "",
 		"another page": "<html><body>502</body></html>",
+		"another root": "<rtmp></rtmp>",
 		"truncated":    statisticsPage[:len(statisticsPage)/2],
 		"no end":       strings.TrimSuffix(statisticsPage, "</rtmp>\n"),
 		"JSON":         `{"rtmp":{}}`,
@@ -66,7 +71,7 @@ func TestDecodePushedStreams(t *testing.T) {
 			t.Errorf("%s: %v, %v", name, got, err)
 		}
 	}
-	if got, err := decodePushedCodes([]byte("<rtmp></rtmp>"), "live"); err != nil || len(got) > 0 {
+	if got, err := decodePushedCodes([]byte("<rtmp><nginx_version>1.22.1</nginx_version></rtmp>"), "live"); err != nil || len(got) > 0 {
 		t.Errorf("an nginx without streams: %v, %v", got, err)
 	}
 }

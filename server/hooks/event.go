@@ -76,7 +76,7 @@ var (
 	ErrMalformed = errors.New("hooks: malformed callback")
 
 	// ErrUnknownEvent is returned for an event that has no parser.
-	ErrUnknownEvent = errors.New("hooks: unknown event")
+	ErrUnknownEvent = errors.New("hooks: unknown event: remove its callback from the media server's configuration")
 
 	// ErrSignatureInvalid is returned when the signature of a callback is missing or
 	// wrong.

@@ -1,6 +1,7 @@
 package hooks
 
 import (
+	"cmp"
 	"net/url"
 	"strings"
 )
@@ -63,7 +64,8 @@ func parseMediaMTXAuth(body []byte) (Event, error) {
 	if err != nil {
 		return Event{}, err
 	}
-	e := Event{Name: o.text("action"), Query: o.text("query")}
+	// A stream id of SRT in the form "#!::" has no query, but a password (s=).
+	e := Event{Name: o.text("action"), Query: cmp.Or(o.text("query"), o.text("password"))}
 	switch e.Name {
 	case "publish":
 		e.Kind = PublishRequest

@@ -25,6 +25,7 @@ func TestParseMediaMTX(t *testing.T) {
 		{"", mediaMTXPublish, Event{Kind: PublishRequest, Name: "publish", App: "live", Code: "8888_alice", Query: signedQuery}},
 		{"auth", mediaMTXPublish, Event{Kind: PublishRequest, Name: "publish", App: "live", Code: "8888_alice", Query: signedQuery}},
 		{"", mediaMTXRead, Event{Kind: PlayRequest, Name: "read", App: "live", Code: "8888_alice", Query: signedQuery}},
+		{"auth", strings.NewReplacer(signedQuery, "", `"password":""`, `"password":"`+signedQuery+`"`).Replace(mediaMTXPublish), Event{Kind: PublishRequest, Name: "publish", App: "live", Code: "8888_alice", Query: signedQuery}},
 		{"", strings.Replace(mediaMTXRead, "live/", "a/live/", 1), Event{Kind: PlayRequest, Name: "read", App: "a/live", Code: "8888_alice", Query: signedQuery}},
 		{"available", mediaMTXAvailable, Event{Kind: PushStarted, Name: "available", App: "live", Code: "8888_alice", PushID: id, UniquePushID: true}},
 		{"unavailable", mediaMTXAvailable, Event{Kind: PushEnded, Name: "unavailable", App: "live", Code: "8888_alice", PushID: id, UniquePushID: true}},

@@ -5,8 +5,9 @@ import (
 	"strings"
 )
 
-// ParseNginxRTMP parses a callback of nginx-rtmp (on_publish, on_publish_done,
-// on_play, on_play_done, on_update, on_record_done). Its body is a form:
+// ParseNginxRTMP parses a callback of nginx-rtmp, or of nginx-http-flv, which continues
+// it (on_publish, on_publish_done, on_play, on_play_done, on_update, on_record_done). Its
+// body is a form, which is the query of the request under "notify_method get":
 //
 //	app=live&flashver=…&swfurl=…&tcurl=…&pageurl=…&addr=127.0.0.1&clientid=1&call=publish&name=8888_alice&type=live&txSecret=…
 //
@@ -16,7 +17,9 @@ import (
 // without escapes, so the first name= counts and a second one belongs to the client.
 // Debian's version escapes the fields before the name (flashver, swfurl, tcurl,
 // pageurl); others may not. So each field of the module must occur once, and the
-// fields of a call must follow it in order.
+// fields of a call must follow it in order. Only app= may occur again after the call:
+// the query of nginx-http-flv's players is that of their HTTP-FLV URL, which has
+// port=, app= and stream=.
 //
 // The name is that of the last stream which the connection named. A connection that
 // publishes, and then asks to play another stream, has its push and its recording
@@ -48,8 +51,8 @@ func ParseNginxRTMP(body []byte) (Event, error) {
 	case "record_done":
 		e.Kind, e.PushID, e.Unverified = FileRecorded, f.connection["clientid"], true
 		err = f.readCallFields(&e, "recorder", "name", "path")
-	case "update_play", "play_done":
-		// update_play comes with on_update too; a refusal would disconnect players.
+	case "connect", "disconnect", "done", "play_done", "update_play":
+		// A refusal would disconnect clients. update_play comes with on_update.
 		return Event{Kind: Ignored, Name: e.Name}, nil
 	case "":
 		return Event{}, ErrMalformed
@@ -68,7 +71,8 @@ type nginxForm struct {
 	callPairs  []string          // the pairs after call=
 }
 
-// splitNginxFormAtCall splits a form at its call. It rejects duplicate fields of the module.
+// splitNginxFormAtCall splits a form at its call. It rejects duplicate fields of the module,
+// except an app after the call.
 func splitNginxFormAtCall(body []byte) (f nginxForm, err error) {
 	f.connection = map[string]string{}
 	pairs := strings.Split(string(body), "&")
@@ -77,6 +81,9 @@ func splitNginxFormAtCall(body []byte) (f nginxForm, err error) {
 		switch field {
 		case "app", "addr", "clientid", "call":
 			if _, exists := f.connection[field]; exists {
+				if field == "app" && f.callPairs != nil {
+					continue
+				}
 				return f, ErrMalformed
 			}
 			if f.connection[field], err = url.QueryUnescape(value); err != nil {

@@ -38,8 +38,10 @@ func TestParseNginxRTMP(t *testing.T) {
 		nginxConnection + "&call=publish&name=8888_alice&type=live":                         with(request, func(e *Event) { e.Query = "" }),
 		nginxConnection + "&call=publish&name=8888_alice&type=live&name=8888_bob&type=live": with(request, func(e *Event) { e.Query = "name=8888_bob&type=live" }),
 
-		nginxDone + "&name=8888_bob":            end,
-		nginxRecord + "&path=/rec/8888_bob.flv": {Kind: FileRecorded, Name: "record_done", App: "live", Code: "8888_alice", PushID: "1", Query: signedQuery + "&path=/rec/8888_bob.flv", Unverified: true, Recording: file},
+		nginxDone + "&name=8888_bob": end,
+		nginxUpdate + "&app=other":   with(update, func(e *Event) { e.Query += "&app=other" }),
+		"call=connect&app=live&flashver=&swfurl=&tcurl=&pageurl=&addr=127.0.0.1&epoch=1": {Kind: Ignored, Name: "connect"},
+		nginxRecord + "&path=/rec/8888_bob.flv":                                          {Kind: FileRecorded, Name: "record_done", App: "live", Code: "8888_alice", PushID: "1", Query: signedQuery + "&path=/rec/8888_bob.flv", Unverified: true, Recording: file},
 	} {
 		if got, err := ParseNginxRTMP([]byte(body)); err != nil || got != want {
 			t.Errorf("%s\n got %+v, %v\nwant %+v", body, got, err, want)
@@ -72,7 +74,7 @@ func TestParseNginxRTMPErrors(t *testing.T) {
 			t.Errorf("%s: %+v, %v", name, e, err)
 		}
 	}
-	for _, call := range []string{"connect", "disconnect", "done"} {
+	for _, call := range []string{"pull", "done_publish"} {
 		if e, err := ParseNginxRTMP([]byte(nginxConnection + "&call=" + call + "&name=x")); !errors.Is(err, ErrUnknownEvent) {
 			t.Errorf("%s: %+v, %v", call, e, err)
 		}

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// ParseSRS parses a callback of SRS (on_publish, on_unpublish, on_play, on_stop,
-// on_dvr). Its body is JSON:
+// ParseSRS parses a callback of SRS (on_publish, on_unpublish, on_play, on_dvr, and others
+// that have no effect). Its body is JSON:
 //
 //	{"server_id":"vid-0xk989d","action":"on_publish","client_id":"341w361a","ip":"127.0.0.1","vhost":"__defaultVhost__",
 //	 "app":"live","tcUrl":"rtmp://x/live","stream":"8888_alice","param":"?txSecret=…","stream_id":"vid-124q9y3"}
@@ -17,7 +17,8 @@ import (
 // A client_id is unique, except in old versions, which have no server_id and count
 // clients. SRS calls on_publish before it checks for another publisher. So a second
 // publisher is permitted here and rejected there, which SRS reports as the end of its
-// push.
+// push. Oryx, which wraps SRS, names neither server nor client in its callbacks: there, all
+// pushes of a stream are one, since a stream has one publisher.
 func ParseSRS(body []byte) (Event, error) {
 	o, err := parseJSONObject(body)
 	if err != nil {
@@ -32,15 +33,18 @@ func ParseSRS(body []byte) (Event, error) {
 	case "on_unpublish":
 		e.Kind = PushEnded
 	case "on_play":
-		e.Kind, e.Query = PlayRequest, query
+		e.Kind, e.Query, e.Code = PlayRequest, query, strings.TrimSuffix(e.Code, ".m3u8") // a player of HLS names its file
 	case "on_dvr":
 		e.Kind = FileRecorded
-	case "on_stop": // a player has stopped
+	case "on_close", "on_connect", "on_hls", "on_hls_notify", "on_stop":
 		return Event{Kind: Ignored, Name: e.Name}, nil
 	case "":
 		return Event{}, ErrMalformed
 	default:
 		return Event{}, ErrUnknownEvent
+	}
+	if o.text("request_id") != "" && server == "" && client == "" {
+		client = "oryx"
 	}
 	if e.App == "" || e.Code == "" || !isPrintableID(client) || server != "" && !isPrintableID(server) {
 		return Event{}, ErrMalformed

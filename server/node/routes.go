@@ -18,11 +18,8 @@ func (n *Node) Handler() http.Handler {
 	mux.HandleFunc("GET /v1/anchor", n.Sockets.AnchorHandler())
 	mux.HandleFunc("GET /v1/viewer", n.Sockets.ViewerHandler())
 	n.API.Register(mux)
-	for provider, handler := range n.Callbacks.Handlers() {
-		for _, path := range []string{"", "/{first}", "/{first}/{second}"} {
-			pattern := "POST /v1/hooks/" + provider + path
-			mux.Handle(pattern, n.API.MeasureDuration(pattern, handler))
-		}
+	for pattern, handler := range n.Callbacks.Handlers() {
+		mux.Handle(pattern, n.API.MeasureDuration(pattern, handler))
 	}
 	mux.HandleFunc("/v1/", func(w http.ResponseWriter, r *http.Request) {
 		response.WriteProblem(w, &wire.Error{Code: wire.CodeNotFound, Message: "no route for " + r.Method + " of this path"})
