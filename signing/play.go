@@ -24,6 +24,7 @@ type PlaySignerConfig struct {
 	TTL time.Duration
 
 	Protocols []Protocol // in the order in which they are offered
+	Server    Server     // serves all domains, which decides the paths of their files
 
 	// Templates are the suffixes of transcoding templates by name. Each offers every
 	// protocol once more: {"hd": "550"} adds to flv, as stream.flv, flv_hd, as
@@ -45,6 +46,7 @@ type PlaySigner struct {
 	app        string
 	scheme     string
 	periods    urlPeriods
+	server     Server
 	renditions []rendition
 }
 
@@ -54,6 +56,7 @@ type rendition struct {
 	protocol       Protocol
 	templateSuffix string
 	port           string
+	file           filePath
 }
 
 // NewPlaySigner returns an error when the configuration is invalid, or when the
@@ -65,8 +68,10 @@ func NewPlaySigner(c PlaySignerConfig) (*PlaySigner, error) {
 	}
 	s := &PlaySigner{
 		domains: domains, app: c.App, scheme: c.Scheme,
-		periods:    urlPeriods{seconds: int64(c.TTL / (2 * time.Second))},
-		renditions: newRenditions(&c),
+		periods: urlPeriods{seconds: int64(c.TTL / (2 * time.Second))}, server: c.Server,
+	}
+	if s.renditions, err = newRenditions(&c); err != nil {
+		return nil, err
 	}
 	for _, d := range domains {
 		if err := validateOrigin(d.signer, d.name, c.App); err != nil {
@@ -113,11 +118,16 @@ func (c *PlaySignerConfig) validatePorts() error {
 
 // newRenditions lists the bare protocols first, then those of each template, sorted
 // by its name: the order is the same on every node.
-func newRenditions(c *PlaySignerConfig) []rendition {
-	var renditions []rendition
+func newRenditions(c *PlaySignerConfig) (renditions []rendition, err error) {
+	files := map[Protocol]filePath{}
+	for _, protocol := range c.Protocols {
+		if files[protocol], err = filePathOf(c.Server, protocol); err != nil {
+			return nil, err
+		}
+	}
 	appendTemplate := func(nameSuffix Protocol, templateSuffix string) {
 		for _, protocol := range c.Protocols {
-			r := rendition{name: protocol + nameSuffix, protocol: protocol, templateSuffix: templateSuffix}
+			r := rendition{name: protocol + nameSuffix, protocol: protocol, templateSuffix: templateSuffix, file: files[protocol]}
 			if port := c.Ports[protocol]; port != 0 {
 				r.port = strconv.Itoa(port)
 			}
@@ -128,7 +138,7 @@ func newRenditions(c *PlaySignerConfig) []rendition {
 	for _, name := range slices.Sorted(maps.Keys(c.Templates)) {
 		appendTemplate(Protocol("_"+name), c.Templates[name])
 	}
-	return renditions
+	return renditions, nil
 }
 
 // validateRenditions returns an error when a protocol is configured twice, or when
@@ -152,8 +162,8 @@ func (s *PlaySigner) validateRenditions() error {
 
 func (s *PlaySigner) resource(domain, code string, r *rendition) Resource {
 	return Resource{
-		Domain: domain, App: s.app, Stream: code, TemplateSuffix: r.templateSuffix,
-		Protocol: r.protocol, Scheme: s.scheme, Port: r.port,
+		Domain: domain, App: cmp.Or(r.file.app, s.app), Stream: code, TemplateSuffix: r.templateSuffix,
+		Protocol: r.protocol, Scheme: s.scheme, Port: r.port, Extension: r.file.extension,
 	}
 }
 
@@ -178,9 +188,12 @@ func (s *PlaySigner) Verify(res Resource, queryOrPath string, nowUnix int64) (er
 	if res.Protocol == "" {
 		protocols = []Protocol{RTMP, FLV, HLS}
 	}
+	app := res.App
 	for _, d := range s.domains {
 		res.Domain = d.name
 		for _, res.Protocol = range protocols {
+			file, _ := filePathOf(s.server, res.Protocol) // one that is not served has no signature to match
+			res.App, res.Extension = cmp.Or(file.app, app), file.extension
 			switch e := d.signer.Verify(res, queryOrPath, nowUnix); {
 			case e == nil:
 				return nil

@@ -63,6 +63,59 @@ func TestPlayURLForms(t *testing.T) {
 	}
 }
 
+// TestServerPaths: the paths are those under which real servers answered players.
+func TestServerPaths(t *testing.T) {
+	flv, hls := []signing.Protocol{signing.FLV}, []signing.Protocol{signing.HLS}
+	for server, want := range map[signing.Server]struct{ flv, hls string }{
+		"":                   {"/live/8888_alice.flv", "/live/8888_alice.m3u8"},
+		signing.CDN:          {"/live/8888_alice.flv", "/live/8888_alice.m3u8"},
+		signing.SRS:          {"/live/8888_alice.flv", "/live/8888_alice.m3u8"},
+		signing.NginxRTMP:    {"", "/hls/8888_alice.m3u8"},
+		signing.NginxHTTPFLV: {"/live/8888_alice.flv", "/hls/8888_alice.m3u8"},
+		signing.MediaMTX:     {"", "/live/8888_alice/index.m3u8"},
+		signing.ZLM:          {"/live/8888_alice.live.flv", "/live/8888_alice/hls.m3u8"},
+		signing.LAL:          {"/live/8888_alice.flv", "/hls/8888_alice.m3u8"},
+	} {
+		for _, tt := range []struct {
+			protocols []signing.Protocol
+			path      string
+		}{{flv, want.flv}, {hls, want.hls}} {
+			c := withDefaults(t, signing.PlaySignerConfig{Server: server, Protocols: tt.protocols})
+			p, err := signing.NewPlaySigner(c)
+			if (err == nil) != (tt.path != "") {
+				t.Errorf("%s %v: %v", server, tt.protocols, err)
+			}
+			if err != nil {
+				continue
+			}
+			if got, want := string(p.AppendURL(nil, tt.protocols[0], code, expires*1000)), "https://play.example.com"+tt.path+"?txSecret="+secret+"&txTime=5C271099"; got != want {
+				t.Errorf("%s: got %s, want %s", server, got, want)
+			}
+		}
+	}
+	if _, err := signing.NewPlaySigner(withDefaults(t, signing.PlaySignerConfig{Server: "wowza"})); err == nil {
+		t.Error("an unknown server is accepted")
+	}
+}
+
+// TestServerPathIsSigned: where the signature covers the path, the play callback verifies that
+// of the server, whose protocol it does not know.
+func TestServerPathIsSigned(t *testing.T) {
+	signer, err := signing.NewSigner("secure_link", "", signing.SignerConfig{Key: key})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, server := range []signing.Server{signing.CDN, signing.NginxHTTPFLV, signing.ZLM, signing.LAL} {
+		p := newPlaySigner(t, signing.PlaySignerConfig{Signer: signer, Server: server})
+		for _, protocol := range p.Protocols() {
+			_, query, _ := strings.Cut(string(p.AppendURL(nil, protocol, code, expires*1000)), "?")
+			if err := p.Verify(signing.Resource{App: "live", Stream: code}, query, expires-1); err != nil {
+				t.Errorf("%s of %s: %v", protocol, server, err)
+			}
+		}
+	}
+}
+
 // TestPlayURLVerifiesUntilExpiry: a URL of every protocol verifies until its Expiry,
 // and not after.
 func TestPlayURLVerifiesUntilExpiry(t *testing.T) {

@@ -1,5 +1,7 @@
 package signing
 
+import "cmp"
+
 // Protocol is a way to push or play. The protocols of a [PlaySigner] with
 // transcoding templates also have a template's name, as in "flv_hd".
 type Protocol string
@@ -29,6 +31,9 @@ type Resource struct {
 	Push     bool   // the URL is to push to, not to play from
 	Scheme   string // of FLV and HLS: "http" or "https"; empty: "https"
 	Port     string // follows the domain; empty: the protocol's own, or the domain's
+
+	// Extension of the file of FLV or HLS; empty: ".flv" or ".m3u8".
+	Extension string
 }
 
 // appendStreamName appends the name of the stream in the cloud.
@@ -56,10 +61,7 @@ func (r *Resource) schemeAndExtension() (scheme, extension string) {
 	default:
 		return "", ""
 	}
-	if r.Scheme == "" {
-		return "https", extension
-	}
-	return r.Scheme, extension
+	return cmp.Or(r.Scheme, "https"), cmp.Or(r.Extension, extension)
 }
 
 // appendOrigin appends scheme, domain and port.

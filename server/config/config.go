@@ -102,6 +102,7 @@ type Push struct {
 type Play struct {
 	Provider  string
 	Domains   []WeightedDomain
+	Server    string
 	App       string
 	Scheme    string
 	Ports     map[string]int // by protocol

@@ -81,6 +81,7 @@ var keys = []key{
 	{"play.backup_keys", "", "Second keys that are accepted in URLs of single play domains.", fileForm | pairs | secret | reloadable, fieldOf(func(c *Config) *map[string]Secret { return &c.Play.BackupKeys }, mapOf(parseNamedSecret))},
 	{"play.domain", "{bizid}.liveplay.myqcloud.com", "Domains of play URLs, optionally with weights: a.example.com=3,b.example.com=1.", list | pairs | reloadable, fieldOf(func(c *Config) *[]WeightedDomain { return &c.Play.Domains }, parseWeightedDomains)},
 	{"play.app", "live", "Application (path) of play URLs.", scalar, fieldOf(func(c *Config) *string { return &c.Play.App }, parseName)},
+	{"play.server", "cdn", "Server that plays streams, which decides the paths of HTTP-FLV and HLS: " + strings.Join(signing.Servers(), ", ") + ".", scalar, fieldOf(func(c *Config) *string { return &c.Play.Server }, oneOf(signing.Servers()...))},
 	{"play.scheme", "https", "Scheme of FLV and HLS play URLs: https or http.", scalar, fieldOf(func(c *Config) *string { return &c.Play.Scheme }, oneOf("https", "http"))},
 	{"play.ports", "", "Ports of play URLs by protocol: rtmp=1935,flv=8080,hls=8080. Empty: the default ports.", pairs, fieldOf(func(c *Config) *map[string]int { return &c.Play.Ports }, mapOf(parseProtocolPort))},
 	{"play.key", "", "Key that signs play URLs. Empty: generated for development.", fileForm | secret | reloadable, fieldOf(func(c *Config) *Secret { return &c.Play.Key }, newSecret)},

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"onair/signing"
 )
 
 // SignerConfig configures the signer of one domain.
@@ -110,6 +112,11 @@ func (s SignerConfig) sharesKeyWith(other SignerConfig) bool {
 
 // validatePlaySigners checks the signers of all play domains.
 func (v *validation) validatePlaySigners() {
+	for _, protocol := range v.Play.Protocols {
+		if server := signing.Server(v.Play.Server); !server.Plays(signing.Protocol(protocol)) {
+			v.rejectValue("play.protocols", "the server %s (play.server) has no %s URLs", server, protocol)
+		}
+	}
 	hasTemplate, hasAlgorithm := false, false
 	for _, d := range v.Play.Domains {
 		s := v.Play.SignerConfig(d.Name)

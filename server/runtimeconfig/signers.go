@@ -61,7 +61,7 @@ func newDomainSigner(cfg *config.Config, keyPrefix string, c config.SignerConfig
 func newPlaySigner(cfg *config.Config) (*signing.PlaySigner, error) {
 	play := &cfg.Play
 	pc := signing.PlaySignerConfig{
-		App: play.App, TTL: play.TTL, Templates: play.Templates, Scheme: play.Scheme, Ports: map[signing.Protocol]int{},
+		Server: signing.Server(play.Server), App: play.App, TTL: play.TTL, Templates: play.Templates, Scheme: play.Scheme, Ports: map[signing.Protocol]int{},
 	}
 	for proto, port := range play.Ports {
 		pc.Ports[signing.Protocol(proto)] = port

@@ -44,6 +44,17 @@ func TestConfigKnowsProviders(t *testing.T) {
 	}
 }
 
+// TestConfigKnowsServers: the configuration refuses exactly the protocols that a server lacks.
+func TestConfigKnowsServers(t *testing.T) {
+	for _, server := range signing.Servers() {
+		for _, protocol := range []string{"rtmp", "flv", "hls", "webrtc"} {
+			agree(t, server+" plays "+protocol, "play.protocols", func(cfg *config.Config) {
+				cfg.Play.Server, cfg.Play.Protocols = server, []string{protocol}
+			}, "--play.server", server, "--play.protocols", protocol)
+		}
+	}
+}
+
 // agree compares what a configuration says with what comes of one that was not asked.
 func agree(t *testing.T, what, key string, set func(*config.Config), flags ...string) {
 	t.Helper()
