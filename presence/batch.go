@@ -55,7 +55,7 @@ type SealedBatch struct {
 }
 
 // batchVersion is the first byte of an encoded batch.
-const batchVersion = 7
+const batchVersion = 8
 
 // Seal encodes the batch. It sorts Beats by index.
 func (b *Batch) Seal() SealedBatch {

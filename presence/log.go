@@ -75,6 +75,17 @@ type Entry struct {
 	Batch []byte // encoded; must not be changed
 }
 
+// EntryRef names an entry of the log, also when the log has lost it since. The
+// zero value names none.
+type EntryRef struct {
+	Epoch string
+	Num   uint64
+}
+
+func appendEntryRef(b []byte, e EntryRef) []byte { return appendUint(appendString(b, e.Epoch), e.Num) }
+
+func (r *decoder) entryRef() EntryRef { return EntryRef{r.string(), r.uint()} }
+
 // hashAfter is the hash of the log up to e, from the hash up to the entry before. It covers all that Apply reads, so
 // epochs that reuse an id, a number or a batch have different positions.
 func (e Entry) hashAfter(prevHash uint64) (logHash uint64) {

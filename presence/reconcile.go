@@ -206,6 +206,16 @@ func (r *Registry) lastNumOfEpoch(epochIndex int) (num uint64) {
 	return r.last.Num
 }
 
+// lastNumOfEpochID is the number of the last applied entry of an epoch, 0 when the
+// epoch is not known or all its entries were lost.
+func (r *Registry) lastNumOfEpochID(id string) (num uint64) {
+	i := slices.IndexFunc(r.epochs, func(e epoch) bool { return e.id == id })
+	if i < 0 {
+		return 0
+	}
+	return r.lastNumOfEpoch(i)
+}
+
 // LastSharedEntry is the number of the last entry that both registries have
 // applied, 0 where there is none. Later entries of the two may have equal
 // numbers but differ.

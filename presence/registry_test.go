@@ -126,21 +126,21 @@ func TestSupersededResume(t *testing.T) {
 	first := startOf(1, "ann")
 	first.Key = "k"
 	x.applyCommand(first)
-	seen := x.num
-	x.applyCommandOn("b", &Resume{Session: sessionID(1), Anchor: "ann", Socket: "newer", AppliedNum: seen})
+	seen := EntryRef{x.epoch, x.num}
+	x.applyCommandOn("b", &Resume{Session: sessionID(1), Anchor: "ann", Socket: "newer", AskedAfter: seen})
 	again := *first
-	again.Socket, again.AppliedNum = "older", seen
-	for _, late := range []Command{&Resume{Session: sessionID(1), Anchor: "ann", Socket: "older", AppliedNum: seen}, &again} {
+	again.Socket, again.AskedAfter = "older", seen
+	for _, late := range []Command{&Resume{Session: sessionID(1), Anchor: "ann", Socket: "older", AskedAfter: seen}, &again} {
 		a := x.applyBatch("a", Batch{Commands: []Command{late}})
 		check(t, fmt.Sprintf("a late %T", late), a.Results[0].Refusal, Superseded)
 		check(t, "changes", len(a.Changes), 0)
 	}
 	check(t, "holder", x.reg.AttachedSocket(sessionID(1)), "newer")
-	check(t, "repeated by itself", x.applyCommandOn("b", &Resume{Session: sessionID(1), Anchor: "ann", Socket: "newer", AppliedNum: seen}).Refusal, Granted)
-	check(t, "asked again", x.applyCommand(&Resume{Session: sessionID(1), Anchor: "ann", Socket: "older", AppliedNum: x.num}).Refusal, Granted)
+	check(t, "repeated by itself", x.applyCommandOn("b", &Resume{Session: sessionID(1), Anchor: "ann", Socket: "newer", AskedAfter: seen}).Refusal, Granted)
+	check(t, "asked again", x.applyCommand(&Resume{Session: sessionID(1), Anchor: "ann", Socket: "older", AskedAfter: EntryRef{x.epoch, x.num}}).Refusal, Granted)
 	check(t, "holder", x.reg.AttachedSocket(sessionID(1)), "older")
 	x.applyCommand(&Observe{Session: sessionID(1), Source: FromSocket, Signal: Detached, Socket: "older"})
-	check(t, "when no socket is attached", x.applyCommandOn("b", &Resume{Session: sessionID(1), Anchor: "ann", Socket: "third", AppliedNum: seen}).Refusal, Granted)
+	check(t, "when no socket is attached", x.applyCommandOn("b", &Resume{Session: sessionID(1), Anchor: "ann", Socket: "third", AskedAfter: seen}).Refusal, Granted)
 }
 
 func TestTakeover(t *testing.T) {

@@ -234,6 +234,28 @@ func (r *Registry) markPartRestored(s *liveSession, part int, firstLost, origina
 	s.restored[part] = restoredPart{firstLost: firstLost, restoredNum: r.last.Num, originalNum: originalNum}
 }
 
+// markAskedBeforeLoss marks a part as changed by a request that was asked for
+// before the log lost entries. It counts as one of them, so that a lost change
+// that is newer is restored over it.
+func (r *Registry) markAskedBeforeLoss(s *liveSession, part int, askedAfter EntryRef) {
+	if askedAfter.Num != 0 && askedAfter.Epoch != r.last.Epoch {
+		r.markPartRestored(s, part, r.lastNumOfEpochID(askedAfter.Epoch)+1, askedAfter.Num)
+	}
+}
+
+// isChangedAfter reports whether a part was changed after an entry. A restored part
+// and a request that were both made before a loss are compared by their places
+// among the lost entries.
+func (r *Registry) isChangedAfter(s *liveSession, part int, e EntryRef) bool {
+	at, lastShared := *s.changedNum(part), r.lastNumOfEpochID(e.Epoch)
+	if s.restored != nil {
+		if b := s.restored[part]; b.restoredNum == at && b.firstLost == lastShared+1 {
+			return b.originalNum > e.Num
+		}
+	}
+	return at > min(e.Num, lastShared)
+}
+
 // RestoreEnd restores the end of a session that the log has lost.
 type RestoreEnd struct {
 	FirstLost uint64   // number of the first lost entry

@@ -329,3 +329,46 @@ func TestRestoreIntoEmptyEpoch(t *testing.T) {
 	y.advance(fast.Missed*fast.Interval + fast.Grace + 2*fast.Tick())
 	check(t, "silent", y.sessionState(sessionID(1)), "missed_beats")
 }
+
+// TestLateRequestAmongLostOnes: a request that was asked for before a loss, and comes
+// after it, has its place among the lost ones: newer ones are restored over it, older
+// ones are not.
+func TestLateRequestAmongLostOnes(t *testing.T) {
+	for _, hasNewer := range []bool{true, false} {
+		x := newTestLog(t)
+		x.applySettings(fast)
+		x.applyCommand(startOf(1, "ann"))
+		y := newTestLog(t)
+		y.reg, _ = DecodeRegistry(x.reg.Encode())
+		y.num, y.time, y.epoch = x.num, x.time, "r2"
+		shared := x.num
+		x.applyCommand(&Resume{Session: sessionID(1), Anchor: "ann", Socket: "older"})
+		x.applyCommand(&Update{Session: sessionID(1), Title: new("older")})
+		asked := EntryRef{x.epoch, x.num}
+		want, refusal := "late", Granted
+		if hasNewer {
+			want, refusal = "newer", Superseded
+			x.applyCommand(&Resume{Session: sessionID(1), Anchor: "ann", Socket: want})
+			x.applyCommand(&Update{Session: sessionID(1), Title: new(want)})
+		}
+		late := Batch{Commands: []Command{
+			&Resume{Session: sessionID(1), Anchor: "ann", Socket: "late", AskedAfter: asked},
+			&Update{Session: sessionID(1), Title: new("late"), AskedAfter: asked},
+		}}
+		y.applyBatch("x", late)
+		y.applyBatch("x", Batch{Commands: RestoreCommands(x.reg, y.reg, shared, "x", AllSessions)})
+		check(t, "nothing is missing", len(RestoreCommands(x.reg, y.reg, shared, "x", AllSessions)), 0)
+		check(t, "attached", y.reg.AttachedSocket(sessionID(1)), want)
+		check(t, "title", y.reg.StreamBySession(sessionID(1)).Title, want)
+		check(t, "late after the restore", y.applyCommandOn("x", &Resume{Session: sessionID(1), Anchor: "ann", Socket: "later", AskedAfter: asked}).Refusal, refusal)
+	}
+}
+
+// TestRequestOfLostEpoch: a request that was asked for in an epoch of which nothing is
+// left does not take the session from a socket that is attached.
+func TestRequestOfLostEpoch(t *testing.T) {
+	x := newTestLog(t)
+	x.applyCommand(startOf(1, "ann"))
+	check(t, "resume", x.applyCommand(&Resume{Session: sessionID(1), Anchor: "ann", Socket: "late", AskedAfter: EntryRef{"lost", 99}}).Refusal, Superseded)
+	check(t, "its own socket", x.applyCommand(&Resume{Session: sessionID(1), Anchor: "ann", Socket: "conn1", AskedAfter: EntryRef{"lost", 99}}).Refusal, Granted)
+}

@@ -14,10 +14,10 @@ type Start struct {
 	Tags       []string
 	Extra      []byte
 	Listed     bool
-	Sources    Sources // none stands for beats alone
-	Key        string  // chosen by the client, so that it can repeat a start; may be empty
-	Socket     string  // socket that asked; empty for apps without sockets
-	AppliedNum uint64  // as in Resume
+	Sources    Sources  // none stands for beats alone
+	Key        string   // chosen by the client, so that it can repeat a start; may be empty
+	Socket     string   // socket that asked; empty for apps without sockets
+	AskedAfter EntryRef // as in Resume
 }
 
 func (*Start) kind() commandKind { return kindStart }
@@ -33,14 +33,14 @@ func (c *Start) encode(b []byte) []byte {
 	b = appendBytes(b, c.Extra)
 	b = append(appendBool(b, c.Listed), byte(c.Sources))
 	b = appendString(b, c.Key)
-	return appendUint(appendString(b, c.Socket), c.AppliedNum)
+	return appendEntryRef(appendString(b, c.Socket), c.AskedAfter)
 }
 
 func (c *Start) decode(r *decoder) {
 	c.Session = r.sessionID()
 	c.Anchor, c.Code, c.List = r.string(), r.string(), r.string()
 	c.Title, c.Cover, c.Tags, c.Extra = r.string(), r.string(), r.strings(), r.bytes()
-	c.Listed, c.Sources, c.Key, c.Socket, c.AppliedNum = r.bool(), r.sources(), r.string(), r.string(), r.uint()
+	c.Listed, c.Sources, c.Key, c.Socket, c.AskedAfter = r.bool(), r.sources(), r.string(), r.string(), r.entryRef()
 }
 
 func (c *Start) apply(r *Registry, node *nodeState) Result {
@@ -74,10 +74,10 @@ func (r *Registry) applyRepeatedStart(s Session, c *Start, node *nodeState) Resu
 	if !ok {
 		return r.goneResult(s)
 	}
-	if r.isRequestSuperseded(i, c.Socket, c.AppliedNum) {
+	if r.isRequestSuperseded(i, c.Socket, c.AskedAfter) {
 		return Result{Refusal: Superseded}
 	}
-	r.changeSocket(i, c.Socket)
+	r.changeSocket(i, c.Socket, c.AskedAfter)
 	r.sessions[i].socketNum = r.last.Num // the result tells its client
 	r.markSessionChanged(i)
 	r.adoptSettings(i)
@@ -119,21 +119,21 @@ type Resume struct {
 	Session Session
 	Anchor  string // must be the session's anchor
 	Socket  string
-	// AppliedNum is the number of the last entry that the node had applied when
-	// the client asked; Node.Do sets it. A resume is superseded when the session
-	// was attached to another socket by a later entry: its client got no answer,
-	// and asked again elsewhere. 0 is never superseded.
-	AppliedNum uint64
+	// AskedAfter is the last entry that the node had applied when the client
+	// asked; Node.Do sets it. A resume is superseded when the session was
+	// attached to another socket by a later entry: its client got no answer, and
+	// asked again elsewhere. Without AskedAfter it is never superseded.
+	AskedAfter EntryRef
 }
 
 func (*Resume) kind() commandKind { return kindResume }
 
 func (c *Resume) encode(b []byte) []byte {
-	return appendUint(appendString(appendString(append(b, c.Session[:]...), c.Anchor), c.Socket), c.AppliedNum)
+	return appendEntryRef(appendString(appendString(append(b, c.Session[:]...), c.Anchor), c.Socket), c.AskedAfter)
 }
 
 func (c *Resume) decode(r *decoder) {
-	c.Session, c.Anchor, c.Socket, c.AppliedNum = r.sessionID(), r.string(), r.string(), r.uint()
+	c.Session, c.Anchor, c.Socket, c.AskedAfter = r.sessionID(), r.string(), r.string(), r.entryRef()
 }
 
 func (c *Resume) apply(r *Registry, node *nodeState) Result {
@@ -147,10 +147,10 @@ func (c *Resume) apply(r *Registry, node *nodeState) Result {
 	if r.sessions[i].stream.Anchor != c.Anchor {
 		return Result{Refusal: NotOwner}
 	}
-	if r.isRequestSuperseded(i, c.Socket, c.AppliedNum) {
+	if r.isRequestSuperseded(i, c.Socket, c.AskedAfter) {
 		return Result{Refusal: Superseded}
 	}
-	r.changeSocket(i, c.Socket)
+	r.changeSocket(i, c.Socket, c.AskedAfter)
 	r.adoptSettings(i)
 	r.renewLeaseAndMarkLive(i, node, ByResume)
 	return r.liveResult(i)
@@ -158,9 +158,9 @@ func (c *Resume) apply(r *Registry, node *nodeState) Result {
 
 // isRequestSuperseded reports whether the session was attached to another socket, which
 // is still open, after the client asked for this one.
-func (r *Registry) isRequestSuperseded(index uint32, socketID string, appliedNum uint64) bool {
+func (r *Registry) isRequestSuperseded(index uint32, socketID string, askedAfter EntryRef) bool {
 	s := r.sessions[index]
-	return appliedNum != 0 && r.isAttached(index) && s.socket != socketID && s.socketNum > appliedNum
+	return askedAfter.Num != 0 && r.isAttached(index) && s.socket != socketID && r.isChangedAfter(s, partSocket, askedAfter)
 }
 
 // isAttached reports whether the session has an open socket. A socket on a lost
@@ -178,12 +178,13 @@ func (r *Registry) setSocket(s *liveSession, socketID string) {
 }
 
 // changeSocket attaches another socket, and puts out a change.
-func (r *Registry) changeSocket(index uint32, socketID string) {
+func (r *Registry) changeSocket(index uint32, socketID string, askedAfter EntryRef) {
 	s := r.sessions[index]
 	if s.socket == socketID && s.attached == (socketID != "") {
 		return
 	}
 	r.setSocket(s, socketID)
+	r.markAskedBeforeLoss(s, partSocket, askedAfter)
 	r.markSessionChanged(index)
 	r.changes = append(r.changes, Change{Old: s.stream, New: s.stream, Cause: ByResume, Socket: socketID})
 }

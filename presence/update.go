@@ -10,6 +10,9 @@ type Update struct {
 	Cover   *string
 	Tags    *[]string
 	Extra   *[]byte
+	// AskedAfter is as in Resume. A lost update that is newer is restored over
+	// this one.
+	AskedAfter EntryRef
 }
 
 func (*Update) kind() commandKind { return kindUpdate }
@@ -23,7 +26,7 @@ const (
 )
 
 func (c *Update) encode(b []byte) []byte {
-	b = appendString(appendString(append(b, c.Session[:]...), c.Socket), c.Key)
+	b = appendEntryRef(appendString(appendString(append(b, c.Session[:]...), c.Socket), c.Key), c.AskedAfter)
 	at := len(b)
 	b = append(b, 0)
 	if c.Title != nil {
@@ -46,7 +49,7 @@ func (c *Update) encode(b []byte) []byte {
 }
 
 func (c *Update) decode(r *decoder) {
-	c.Session, c.Socket, c.Key = r.sessionID(), r.string(), r.string()
+	c.Session, c.Socket, c.Key, c.AskedAfter = r.sessionID(), r.string(), r.string(), r.entryRef()
 	bits := r.byte()
 	if bits >= updateExtra<<1 {
 		r.fail()
@@ -76,6 +79,7 @@ func (c *Update) apply(r *Registry, node *nodeState) Result {
 		return a
 	}
 	r.sessions[i].detailsNum = r.last.Num
+	r.markAskedBeforeLoss(r.sessions[i], partDetails, c.AskedAfter)
 	r.changeStream(i, ByUpdate, func(st *Stream) {
 		if c.Title != nil {
 			st.Title = *c.Title

@@ -281,9 +281,11 @@ func (n *Node) Do(ctx context.Context, c presence.Command) (presence.Result, err
 	}
 	switch c := c.(type) {
 	case *presence.Start:
-		c.AppliedNum = n.lastAppliedNum()
+		c.AskedAfter = n.lastApplied()
 	case *presence.Resume:
-		c.AppliedNum = n.lastAppliedNum()
+		c.AskedAfter = n.lastApplied()
+	case *presence.Update:
+		c.AskedAfter = n.lastApplied()
 	}
 	waiting := n.queue.addAwaited(c)
 	n.wakeAppender()
@@ -303,10 +305,13 @@ func (n *Node) Do(ctx context.Context, c presence.Command) (presence.Result, err
 	}
 }
 
-// lastAppliedNum is the number of the last entry applied.
-func (n *Node) lastAppliedNum() (num uint64) {
-	n.Read(func(r *presence.Registry) { num = r.LastNum() })
-	return num
+// lastApplied names the last entry applied.
+func (n *Node) lastApplied() (e presence.EntryRef) {
+	n.Read(func(r *presence.Registry) {
+		last := r.LastEntry()
+		e = presence.EntryRef{Epoch: last.Epoch, Num: last.Num}
+	})
+	return e
 }
 
 // Sync returns when this node has applied all entries that were in the log at
