@@ -50,9 +50,9 @@ type RecordingQuery struct {
 	Limit  int    // size of a page; values outside 1 to MaxRecordingPageSize become the nearest
 }
 
-// StartCursor is the cursor after which the page begins, nil for the first of
+// UpperBound is the cursor after which the page begins, nil for the first of
 // all. It returns ErrBadCursor when After is not a cursor.
-func (q *RecordingQuery) StartCursor() (after *RecordingCursor, err error) {
+func (q *RecordingQuery) UpperBound() (after *RecordingCursor, err error) {
 	var start *RecordingCursor
 	if q.To != 0 {
 		start = &RecordingCursor{StartedAt: q.To}
@@ -64,7 +64,7 @@ func (q *RecordingQuery) StartCursor() (after *RecordingCursor, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if start == nil || start.Compare(c) < 0 {
+	if start == nil || start.CompareNewestFirst(c) < 0 {
 		start = &c
 	}
 	return start, nil
@@ -93,9 +93,9 @@ type RecordingCursor struct {
 // Cursor is the recording's place in the order of pages.
 func (rec *Recording) Cursor() RecordingCursor { return RecordingCursor{rec.StartedAt, rec.ID} }
 
-// Compare orders cursors as pages do: the last to start first, then the greatest
+// CompareNewestFirst orders cursors as pages do: the last to start first, then the greatest
 // id.
-func (c RecordingCursor) Compare(d RecordingCursor) int {
+func (c RecordingCursor) CompareNewestFirst(d RecordingCursor) int {
 	return cmp.Or(cmp.Compare(d.StartedAt, c.StartedAt), cmp.Compare(d.ID, c.ID))
 }
 

@@ -33,7 +33,7 @@ func (c *Ban) apply(r *Registry, _ *nodeState) Result {
 	if c.FirstLost != 0 && r.bans[c.Anchor].num >= c.FirstLost {
 		return Result{Repeated: true} // a later entry banned or unbanned the anchor
 	}
-	if !r.rememberClientKey(banKey, c.By, c.Key, Session{}) {
+	if !r.addClientKey(banKey, c.By, c.Key, Session{}) {
 		return Result{Repeated: true}
 	}
 	b := banRecord{*c, r.last.Num}
@@ -73,7 +73,7 @@ func (c *Unban) apply(r *Registry, _ *nodeState) Result {
 		return Result{}
 	}
 	_, banned := r.bans[c.Anchor]
-	if r.rememberClientKey(unbanKey, c.By, c.Key, Session{}) {
+	if r.addClientKey(unbanKey, c.By, c.Key, Session{}) {
 		delete(r.bans, c.Anchor)
 		r.markNamedRecordChanged(recordBan, c.Anchor)
 		if banned || c.FirstLost == 0 { // an operator may lift a ban that only the cloud has

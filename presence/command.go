@@ -183,9 +183,9 @@ func (m *clientKeys) appendKeyRecord(b []byte, name string) []byte {
 	return appendInt(append(appendString(b, name), k.session[:]...), k.usedAt)
 }
 
-// rememberClientKey remembers the session that a client key is used for. It reports
+// addClientKey remembers the session that a client key is used for. It reports
 // whether the key is new; the empty key always is.
-func (r *Registry) rememberClientKey(kind clientKeyKind, user, key string, s Session) (isNew bool) {
+func (r *Registry) addClientKey(kind clientKeyKind, user, key string, s Session) (isNew bool) {
 	if key == "" {
 		return true
 	}

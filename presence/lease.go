@@ -12,7 +12,7 @@ type LeaseParams struct{ Interval, Missed, Grace int64 }
 
 func (s Settings) leaseParams() LeaseParams { return LeaseParams{s.Interval, s.Missed, s.Grace} }
 
-func (p LeaseParams) areValid() bool {
+func (p LeaseParams) isValid() bool {
 	return Settings{Interval: p.Interval, Missed: p.Missed, Grace: p.Grace}.Check() == nil
 }
 
@@ -23,7 +23,7 @@ func appendLeaseParams(b []byte, p LeaseParams) []byte {
 	return appendInt(appendInt(appendInt(b, p.Interval), p.Missed), p.Grace)
 }
 
-func (r *decoder) leaseParams() LeaseParams { return LeaseParams{r.int(), r.int(), r.int()} }
+func (r *decoder) uncheckedLeaseParams() LeaseParams { return LeaseParams{r.int(), r.int(), r.int()} }
 
 // lease is one session's right to stay listed, in 16 bytes. A beat changes last,
 // renewer and misses only. Times are the low 32 bits of the presence clock,

@@ -127,7 +127,7 @@ func (l *loader) readMeta(in *decoder) error {
 	for _, p := range [...]*uint64{&r.rules, &r.hash, &r.last.ID.MS, &r.last.ID.Seq, &r.last.Num, &r.keys.first, &r.ended.first, &r.recordings.first, &r.outbox.next, &r.outbox.deadLetters.first} {
 		*p = in.uint()
 	}
-	r.clock, r.last.Time, r.last.Epoch, r.settings = in.int(), in.int(), in.string(), in.settings()
+	r.clock, r.last.Time, r.last.Epoch, r.settings = in.int(), in.int(), in.string(), in.uncheckedSettings()
 	r.epochs = readList(in, in.epoch)
 	l.hasMeta = true
 	if err := in.checkEnd(); err != nil {
@@ -160,7 +160,7 @@ func (r *decoder) renewer() uint16 { return uint16(r.uintUpTo(math.MaxUint16)) }
 
 func (l *loader) readSession(in *decoder) {
 	x := loadedSession{s: in.liveSession()}
-	x.last, x.params = in.int(), in.leaseParams()
+	x.last, x.params = in.int(), in.uncheckedLeaseParams()
 	x.lease = lease{renewer: in.renewer(), misses: in.byte(), flags: leaseUsed}
 	if !x.s.sources.Has(FromBeats) {
 		x.lease.flags |= leaseUntimed
@@ -168,7 +168,7 @@ func (l *loader) readSession(in *decoder) {
 	if x.s.stream.State != Live {
 		x.lease.flags |= leaseNotLive
 	}
-	if !x.params.areValid() || int64(x.lease.misses) >= x.params.Missed {
+	if !x.params.isValid() || int64(x.lease.misses) >= x.params.Missed {
 		in.fail()
 	}
 	x.s.likes = readList(in, in.likeCount)
@@ -193,13 +193,13 @@ func (l *loader) assemble() error {
 		return err
 	}
 	if l.isRows {
-		l.resetUntrackedState()
+		l.resetLeasesAndViewers()
 	}
 	for _, p := range r.nodes.list {
-		l.addViewers(p.viewers)
+		l.addViewersDroppingUnknown(p.viewers)
 	}
 	for _, d := range r.nodes.departed {
-		l.addViewers(d.viewers)
+		l.addViewersDroppingUnknown(d.viewers)
 	}
 	r.updateMediaDeadlines()
 	if l.isRows {
@@ -210,9 +210,9 @@ func (l *loader) assemble() error {
 	return nil
 }
 
-// resetUntrackedState resets what rows lag behind in. The time in which their registry
+// resetLeasesAndViewers resets what rows lag behind in. The time in which their registry
 // did not run must end no session.
-func (l *loader) resetUntrackedState() {
+func (l *loader) resetLeasesAndViewers() {
 	r := l.r
 	for _, p := range r.nodes.list {
 		p.lastEntryAt = r.clock
@@ -295,8 +295,8 @@ func insertByNumber[T any](items []numbered[T], firstNumber uint64, itemKind str
 	return nil
 }
 
-// addViewers adds the viewers that a node counted to the streams.
-func (l *loader) addViewers(viewersByIndex map[uint32]int64) {
+// addViewersDroppingUnknown adds the viewers that a node counted to the streams.
+func (l *loader) addViewersDroppingUnknown(viewersByIndex map[uint32]int64) {
 	for i, n := range viewersByIndex {
 		if int(i) < len(l.r.sessions) && l.r.sessions[i] != nil {
 			l.r.sessions[i].stream.Viewers += n

@@ -58,8 +58,8 @@ func (m *mediaState) openPushIndex(name string) int {
 	return slices.IndexFunc(m.openPushes, func(p push) bool { return p.name == name })
 }
 
-// rememberClosedPush adds a push to the closed ones.
-func (m *mediaState) rememberClosedPush(name string) {
+// addClosedPush adds a push to the closed ones.
+func (m *mediaState) addClosedPush(name string) {
 	if slices.Contains(m.closedPushes, name) {
 		return
 	}
@@ -84,24 +84,24 @@ func (r *Registry) applyPushStarted(index uint32, c *Observe, node *nodeState) {
 		}
 		return
 	case c.PushStartedAt != 0 && c.PushStartedAt < m.newestStart:
-		m.rememberClosedPush(c.Push)
+		m.addClosedPush(c.Push)
 		r.recordEvidence(index, c)
 		return
 	}
 	m.newestStart = max(m.newestStart, c.PushStartedAt)
 	r.renewLeaseAndMarkLive(index, node, ByEvidence)
 	if m.openPushIndex(c.Push) < 0 {
-		m.openPushReplacingOlder(c)
+		m.openPushAndCloseOlder(c)
 	}
 	r.markPublished(index, c)
 }
 
-// openPushReplacingOlder adds a push to the open ones, and closes those that it replaces.
-func (m *mediaState) openPushReplacingOlder(c *Observe) {
+// openPushAndCloseOlder adds a push to the open ones, and closes those that it replaces.
+func (m *mediaState) openPushAndCloseOlder(c *Observe) {
 	var open []push
 	for _, o := range m.openPushes {
 		if c.PushStartedAt != 0 && o.startedAt != 0 && o.startedAt < c.PushStartedAt {
-			m.rememberClosedPush(o.name)
+			m.addClosedPush(o.name)
 		} else {
 			open = append(open, o)
 		}
@@ -152,7 +152,7 @@ func (r *Registry) applyPushEnded(index uint32, c *Observe) {
 	m := &s.media
 	at := m.openPushIndex(c.Push)
 	if c.IsUnique && !slices.Contains(m.closedPushes, c.Push) {
-		m.rememberClosedPush(c.Push) // its start may come later
+		m.addClosedPush(c.Push) // its start may come later
 		s.mediaNum = r.last.Num
 		r.markSessionChanged(index)
 	}

@@ -77,7 +77,7 @@ func (*Leave) apply(r *Registry, node *nodeState) Result {
 			r.leases.all[i].renewer = 0
 		}
 	}
-	r.retireNode(node)
+	r.markNodeDeparted(node)
 	return Result{}
 }
 
@@ -154,11 +154,11 @@ func (r *Registry) declareNodeLost(node *nodeState) {
 		}
 		return isRenewer
 	})
-	r.retireNode(node)
+	r.markNodeDeparted(node)
 }
 
-// retireNode removes a node from the living ones.
-func (r *Registry) retireNode(node *nodeState) {
+// markNodeDeparted removes a node from the living ones.
+func (r *Registry) markNodeDeparted(node *nodeState) {
 	if len(node.viewers) > 0 {
 		r.nodes.departed = append(r.nodes.departed, departedNode{node.name, node.process, r.clock + departedRetention, node.viewers})
 	}
@@ -176,9 +176,9 @@ func (t *nodeTable) markClockPaused() {
 	}
 }
 
-// loseSilentAndForgetLostNodes declares silent nodes lost, and forgets those that were lost
+// expireNodes declares silent nodes lost, and forgets those that were lost
 // for a day.
-func (r *Registry) loseSilentAndForgetLostNodes() {
+func (r *Registry) expireNodes() {
 	silent := lostAfterTicks * r.settings.Tick()
 	for i := 0; i < len(r.nodes.list); i++ {
 		p := r.nodes.list[i]
@@ -246,19 +246,19 @@ func (r *Registry) applyCounts(b *Batch, node *nodeState) {
 }
 
 // raiseLikesTo takes over the total that a process reports, and returns the
-// increase, which may be negative.
-func (s *liveSession) raiseLikesTo(processHash uint64, total int64) (increase int64) {
+// difference, which may be negative.
+func (s *liveSession) raiseLikesTo(processHash uint64, total int64) (difference int64) {
 	i := slices.IndexFunc(s.likes, func(l likeCount) bool { return l.process == processHash })
 	if i < 0 {
 		i = len(s.likes)
 		s.likes = append(s.likes, likeCount{process: processHash})
 	}
-	increase = total - s.likes[i].n
+	difference = total - s.likes[i].n
 	s.likes[i].n = max(total, s.likes[i].n)
-	return increase
+	return difference
 }
 
-// addViewers adds to a stream's viewers.
+// addViewersDroppingUnknown adds to a stream's viewers.
 func (r *Registry) addViewers(index uint32, delta int64) {
 	if delta == 0 {
 		return
@@ -332,8 +332,8 @@ func (r *Registry) IsAlive(node string) bool {
 	return p != nil && p.isAlive
 }
 
-// LivingNodes is the number of living nodes.
-func (r *Registry) LivingNodes() (n int) {
+// LivingNodeCount is the number of living nodes.
+func (r *Registry) LivingNodeCount() (n int) {
 	for _, p := range r.nodes.list {
 		if p.isAlive {
 			n++

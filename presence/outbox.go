@@ -105,8 +105,8 @@ func (x *outbox) insert(num uint64, e *OutboxEvent) {
 	x.byID[e.ID] = num
 }
 
-// addEventOnce adds an event to the outbox, unless it is there already.
-func (r *Registry) addEventOnce(e *OutboxEvent) {
+// addEventIfAbsent adds an event to the outbox, unless it is there already.
+func (r *Registry) addEventIfAbsent(e *OutboxEvent) {
 	if _, open := r.outbox.byID[e.ID]; open {
 		return
 	}
@@ -146,7 +146,7 @@ func (r *Registry) addEventIfEnabled(e OutboxEvent, subject []byte) {
 	if r.settings.EventKinds.Has(e.Kind) {
 		added := e
 		added.ID, added.At, added.entryNum = r.newEventID(e.Kind, subject), r.last.Time, r.last.Num
-		r.addEventOnce(&added)
+		r.addEventIfAbsent(&added)
 	}
 }
 
@@ -155,9 +155,9 @@ func (r *Registry) addStreamEvent(kind EventKind, st *Stream) {
 	r.addEventIfEnabled(OutboxEvent{Kind: kind, Stream: st}, st.Session[:])
 }
 
-// addStateEvent adds the event of a change of a stream's state. Restoring a
+// addAwayOrResumedEvent adds the event of a change of a stream's state. Restoring a
 // state is no event.
-func (r *Registry) addStateEvent(old, current *Stream, cause Cause) {
+func (r *Registry) addAwayOrResumedEvent(old, current *Stream, cause Cause) {
 	switch {
 	case old.State == current.State || cause == ByRestore:
 	case current.State == Away:
@@ -260,9 +260,9 @@ func (c *RestoreEvent) apply(r *Registry, _ *nodeState) Result {
 			return Result{}
 		}
 	}
-	if r.rememberClientKey(restoreEventKey, "", e.ID.String(), Session{}) {
+	if r.addClientKey(restoreEventKey, "", e.ID.String(), Session{}) {
 		e.entryNum = r.last.Num
-		r.addEventOnce(&e)
+		r.addEventIfAbsent(&e)
 	}
 	return Result{}
 }

@@ -181,9 +181,9 @@ const maxEpochs = 64
 // then those of nodes that are gone.
 const ReconcileTicks = 3
 
-// startEpoch records that e is the first entry of its epoch. The presence clock
+// addEpoch records that e is the first entry of its epoch. The presence clock
 // already includes e.
-func (r *Registry) startEpoch(e Entry) {
+func (r *Registry) addEpoch(e Entry) {
 	if len(r.epochs) == maxEpochs {
 		r.epochs = append(r.epochs[:0], r.epochs[1:]...)
 	}

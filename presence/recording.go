@@ -100,7 +100,7 @@ func (c *AddRecording) apply(r *Registry, _ *nodeState) Result {
 	r.linkRecordingToSession(&known.Recording)
 	r.markRecordChanged(recordRecording, r.recordings.append(known))
 	rec := known.Recording
-	r.addEventOnce(r.newRecordingEvent(RecordingReady, &rec))
+	r.addEventIfAbsent(r.newRecordingEvent(RecordingReady, &rec))
 	return Result{}
 }
 
@@ -109,7 +109,7 @@ func (c *AddRecording) apply(r *Registry, _ *nodeState) Result {
 func (r *Registry) linkRecordingToSession(rec *Recording) {
 	if rec.Session != (Session{}) { // it was linked before the log lost it
 		if e := r.ended.bySession[rec.Session]; e != nil {
-			rec.completeFrom(e)
+			rec.copyFromEnded(e)
 		}
 		return
 	}
@@ -141,7 +141,7 @@ func (r *Registry) linkRecordingToSession(rec *Recording) {
 		rec.Duration = rec.EndedAt - rec.StartedAt
 	}
 	if ended != nil {
-		rec.completeFrom(ended)
+		rec.copyFromEnded(ended)
 	}
 }
 
@@ -153,8 +153,8 @@ func (rec *Recording) copyFromStream(st *Stream) {
 	}
 }
 
-// completeFrom takes over the final state of a session.
-func (rec *Recording) completeFrom(e *Ended) {
+// copyFromEnded takes over the final state of a session.
+func (rec *Recording) copyFromEnded(e *Ended) {
 	rec.copyFromStream(e.Stream)
 	rec.PeakViewers, rec.Likes = e.Stream.PeakViewers, e.Stream.Likes
 }
@@ -162,12 +162,12 @@ func (rec *Recording) completeFrom(e *Ended) {
 // completeRecordings completes the recordings of a session that has ended.
 func (r *Registry) completeRecordings(e *Ended) {
 	for _, known := range r.recordings.bySession[e.Stream.Session] {
-		known.Recording.completeFrom(e)
+		known.Recording.copyFromEnded(e)
 		if r.changedRecords != nil {
 			r.markRecordChanged(recordRecording, r.recordings.numberOf(known))
 		}
 		rec := known.Recording
-		r.addEventOnce(r.newRecordingEvent(RecordingAmended, &rec))
+		r.addEventIfAbsent(r.newRecordingEvent(RecordingAmended, &rec))
 	}
 }
 

@@ -119,11 +119,11 @@ func TestQueryStart(t *testing.T) {
 		if c.after != nil {
 			q.After = c.after.String()
 		}
-		if got, err := q.StartCursor(); err != nil || !reflect.DeepEqual(got, c.want) {
+		if got, err := q.UpperBound(); err != nil || !reflect.DeepEqual(got, c.want) {
 			t.Errorf("to %d, after %+v: %+v, %v, want %+v", c.to, c.after, got, err, c.want)
 		}
 	}
-	if _, err := (&RecordingQuery{After: "x", To: 5}).StartCursor(); !errors.Is(err, ErrBadCursor) {
+	if _, err := (&RecordingQuery{After: "x", To: 5}).UpperBound(); !errors.Is(err, ErrBadCursor) {
 		t.Errorf("a bad cursor: %v", err)
 	}
 }

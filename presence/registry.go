@@ -148,10 +148,10 @@ func (r *Registry) Apply(e Entry) (Applied, error) {
 		}
 		a.Comparison = r.compareDigest(&b)
 	}
-	r.loseSilentAndForgetLostNodes()
+	r.expireNodes()
 	r.dropExpiredDepartedViewers()
-	r.applyDeadlines()
-	r.dropOldMemories()
+	r.applySessionDeadlines()
+	r.enforceRetention()
 	if r.clock/banSweepInterval != minute {
 		r.liftExpiredBans()
 	}
@@ -182,7 +182,7 @@ func (r *Registry) advanceClockAndPosition(e Entry) (isStalled bool) {
 		}
 	}
 	if e.Epoch != r.last.Epoch || len(r.epochs) == 0 {
-		r.startEpoch(e)
+		r.addEpoch(e)
 	}
 	r.hash = e.hashAfter(r.hash)
 	r.last = Entry{ID: e.ID, Num: e.Num, Time: e.Time, Epoch: e.Epoch}
@@ -243,14 +243,14 @@ func (r *Registry) changeStream(index uint32, cause Cause, edit func(*Stream)) {
 	st := *s.stream
 	edit(&st)
 	r.changes = append(r.changes, Change{Old: s.stream, New: &st, Cause: cause, Socket: s.socket})
-	r.addStateEvent(s.stream, &st, cause)
+	r.addAwayOrResumedEvent(s.stream, &st, cause)
 	s.stream = &st
 	r.markSessionChanged(index)
 }
 
-// applyDeadlines applies all misses and media deadlines that lie before the
+// applySessionDeadlines applies all misses and media deadlines that lie before the
 // watermark.
-func (r *Registry) applyDeadlines() {
+func (r *Registry) applySessionDeadlines() {
 	watermark := r.nodes.watermark(r.clock)
 	for _, m := range r.leases.advanceWheel(watermark, r.clock) {
 		s := r.sessions[m.index]
@@ -273,9 +273,9 @@ func (r *Registry) applyDeadlines() {
 	r.endSessionsLackingMedia(watermark)
 }
 
-// dropOldMemories drops what has been remembered for long enough: ended sessions,
+// enforceRetention drops what has been remembered for long enough: ended sessions,
 // client keys and recordings.
-func (r *Registry) dropOldMemories() {
+func (r *Registry) enforceRetention() {
 	for ended := &r.ended; len(ended.list) > 0 && (ended.list[0].endedClock+endedRetention < r.clock || len(ended.list) > maxEnded); {
 		r.markRecordChanged(recordEnded, ended.dropOldest())
 	}
@@ -368,8 +368,8 @@ func (r *Registry) SessionResult(s Session) (result Result, isLive bool) {
 	return r.liveResult(i), true
 }
 
-// AttachedSocket is the id of the socket that controls a live session, or empty.
-func (r *Registry) AttachedSocket(s Session) (socketID string) {
+// LastAttachedSocket is the id of the socket that controls a live session, or empty.
+func (r *Registry) LastAttachedSocket(s Session) (socketID string) {
 	if i, live := r.bySession[s]; live {
 		return r.sessions[i].socket
 	}

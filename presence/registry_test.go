@@ -135,10 +135,10 @@ func TestSupersededResume(t *testing.T) {
 		check(t, fmt.Sprintf("a late %T", late), a.Results[0].Refusal, Superseded)
 		check(t, "changes", len(a.Changes), 0)
 	}
-	check(t, "holder", x.reg.AttachedSocket(sessionID(1)), "newer")
+	check(t, "holder", x.reg.LastAttachedSocket(sessionID(1)), "newer")
 	check(t, "repeated by itself", x.applyCommandOn("b", &Resume{Session: sessionID(1), Anchor: "ann", Socket: "newer", AskedAfter: seen}).Refusal, Granted)
 	check(t, "asked again", x.applyCommand(&Resume{Session: sessionID(1), Anchor: "ann", Socket: "older", AskedAfter: EntryRef{x.epoch, x.num}}).Refusal, Granted)
-	check(t, "holder", x.reg.AttachedSocket(sessionID(1)), "older")
+	check(t, "holder", x.reg.LastAttachedSocket(sessionID(1)), "older")
 	x.applyCommand(&Observe{Session: sessionID(1), Source: FromSocket, Signal: Detached, Socket: "older"})
 	check(t, "when no socket is attached", x.applyCommandOn("b", &Resume{Session: sessionID(1), Anchor: "ann", Socket: "third", AskedAfter: seen}).Refusal, Granted)
 }
@@ -294,7 +294,7 @@ func TestCounts(t *testing.T) {
 	}
 	check(t, "likes", x.reg.StreamByCode("8888_ann").Likes, 9)
 	x.advance(4_001) // b is lost
-	check(t, "nodes", x.reg.LivingNodes(), 1)
+	check(t, "nodes", x.reg.LivingNodeCount(), 1)
 	check(t, "departed stay", x.reg.StreamByCode("8888_ann").Viewers, 5)
 	x.advance(15_000)
 	check(t, "departed go", x.reg.StreamByCode("8888_ann").Viewers, 1)
@@ -319,7 +319,7 @@ func TestNodeLost(t *testing.T) {
 	x.advance(28_000, "a", "b")
 	x.advance(4_000, "a")
 	check(t, "leader", x.reg.Leader(), "a")
-	check(t, "peers", x.reg.LivingNodes(), 1)
+	check(t, "peers", x.reg.LivingNodeCount(), 1)
 	check(t, "renewed through the living node", x.sessionState(sessionID(2)), "missed_beats")
 	check(t, "renewed through the lost node", x.sessionState(sessionID(1)), "away")
 	check(t, "refused", x.applyBatch("b", Batch{}).Refused, true)
@@ -352,7 +352,7 @@ func TestLeave(t *testing.T) {
 	x.applyCommandOn("b", startOf(1, "ann"))
 	x.advance(29_000, "a", "b")
 	x.applyBatch("b", Batch{Commands: []Command{&Leave{}, &Leave{}, startOf(2, "bob")}})
-	check(t, "peers", x.reg.LivingNodes(), 1)
+	check(t, "peers", x.reg.LivingNodeCount(), 1)
 	check(t, "its batches", x.applyBatch("b", Batch{}).Refused, true)
 	x.advance(2_000)
 	check(t, "not re-armed", x.sessionState(sessionID(1)), "missed_beats")
@@ -542,7 +542,7 @@ func TestLeaderAndRules(t *testing.T) {
 	check(t, "rules", x.reg.CommonMaxRules(), LatestRules)
 	x.advance(3_001, "a")
 	x.advance(1, "a")
-	check(t, "alive", x.reg.LivingNodes(), 1)
+	check(t, "alive", x.reg.LivingNodeCount(), 1)
 	for x.reg.clock < nodeRetention+10_000 {
 		x.time += 2_000
 		x.applyBatch("a", Batch{})

@@ -24,10 +24,10 @@ func (c *RestoreSession) encode(b []byte) []byte {
 
 func (c *RestoreSession) decode(r *decoder) {
 	c.FirstLost, c.Keys = r.uint(), r.strings()
-	c.Params = r.leaseParams()
+	c.Params = r.uncheckedLeaseParams()
 	c.session = r.liveSession()
 	c.session.likes = readList(r, r.likeCount)
-	if !c.Params.areValid() {
+	if !c.Params.isValid() {
 		r.fail()
 	}
 }
@@ -289,7 +289,7 @@ func (c *RestoreEnd) apply(r *Registry, _ *nodeState) Result {
 	if live {
 		r.moveSessionToEnded(i, &e)
 	} else {
-		r.rememberEnded(&e)
+		r.addEnded(&e)
 	}
 	r.restoreClientKeys(c.Keys, s)
 	return Result{Stream: e.Stream, Ended: &e}

@@ -278,7 +278,7 @@ func TestRestoreByNodeThatReadLess(t *testing.T) {
 			}
 			st := y.reg.StreamBySession(sessionID(1))
 			check(t, "title", st.Title, "second")
-			check(t, "holder", y.reg.AttachedSocket(sessionID(1)), "second")
+			check(t, "holder", y.reg.LastAttachedSocket(sessionID(1)), "second")
 			check(t, "changed since", y.reg.StreamBySession(sessionID(2)).Title, "since")
 			check(t, "nothing is missing", len(RestoreCommands(x.reg, y.reg, shared, "x", AllSessions))+len(RestoreCommands(less, y.reg, shared, "x", AllSessions)), 0)
 			again, err := DecodeRegistry(y.reg.Encode())

@@ -104,7 +104,7 @@ func appendSettings(b []byte, s Settings) []byte {
 	return appendBool(appendBool(b, s.RefuseTakeover), s.ShowPublished)
 }
 
-func (r *decoder) settings() Settings {
+func (r *decoder) uncheckedSettings() Settings {
 	return Settings{
 		Revision: r.int(), Interval: r.int(), Missed: r.int(), Grace: r.int(),
 		EndGrace: r.int(), StartWithin: r.int(), CallbackOnly: r.int(),
@@ -119,7 +119,7 @@ type SetSettings struct{ Settings Settings }
 
 func (*SetSettings) kind() commandKind        { return kindSetSettings }
 func (c *SetSettings) encode(b []byte) []byte { return appendSettings(b, c.Settings) }
-func (c *SetSettings) decode(r *decoder)      { c.Settings = r.settings() }
+func (c *SetSettings) decode(r *decoder)      { c.Settings = r.uncheckedSettings() }
 
 func (c *SetSettings) apply(r *Registry, _ *nodeState) Result {
 	s := c.Settings

@@ -63,7 +63,7 @@ func (c *Start) apply(r *Registry, node *nodeState) Result {
 		r.endSession(i, TakenOver, "")
 	}
 	i := r.beginSession(c, node)
-	r.rememberClientKey(startKey, c.Anchor, c.Key, c.Session)
+	r.addClientKey(startKey, c.Anchor, c.Key, c.Session)
 	return r.liveResult(i)
 }
 

@@ -37,7 +37,7 @@ func (c *Stop) apply(r *Registry, _ *nodeState) Result {
 	if !ok {
 		return r.goneResult(c.Session)
 	}
-	r.rememberClientKey(stopKey, c.By, c.Key, r.sessions[i].stream.Session)
+	r.addClientKey(stopKey, c.By, c.Key, r.sessions[i].stream.Session)
 	a := r.liveResult(i)
 	a.Ended = r.endSession(i, cmp.Or(c.Reason, Stopped), c.By)
 	return a
@@ -59,12 +59,12 @@ func (r *Registry) moveSessionToEnded(index uint32, e *Ended) {
 	r.nodes.dropSessionViewers(index)
 	r.sum -= s.digest
 	r.markRecordChanged(recordSession, uint64(index))
-	r.rememberEnded(e)
+	r.addEnded(e)
 	r.completeRecordings(e)
 }
 
-// rememberEnded remembers an end.
-func (r *Registry) rememberEnded(e *Ended) {
+// addEnded remembers an end.
+func (r *Registry) addEnded(e *Ended) {
 	e.endedClock, e.entryNum = r.clock, r.last.Num
 	r.markRecordChanged(recordEnded, r.ended.append(e))
 }

@@ -73,7 +73,7 @@ func (c *Update) apply(r *Registry, node *nodeState) Result {
 	if !ok {
 		return r.goneResult(c.Session)
 	}
-	if !r.rememberClientKey(updateKey, r.sessions[i].stream.Anchor, c.Key, c.Session) {
+	if !r.addClientKey(updateKey, r.sessions[i].stream.Anchor, c.Key, c.Session) {
 		a := r.liveResult(i)
 		a.Repeated = true
 		return a

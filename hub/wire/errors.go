@@ -2,7 +2,7 @@ package wire
 
 import "fmt"
 
-// ErrorCode is the machine-readable part of an [Error]. HTTP answers use the
+// WireErrorCode is the machine-readable part of an [Error]. HTTP answers use the
 // same codes.
 type ErrorCode string
 

@@ -60,7 +60,7 @@ func (l *Log) Recordings(ctx context.Context, q presence.RecordingQuery) (page [
 	if err := l.checkOpen(ctx); err != nil {
 		return nil, "", err
 	}
-	after, err := q.StartCursor()
+	after, err := q.UpperBound()
 	if err != nil {
 		return nil, "", err
 	}

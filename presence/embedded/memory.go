@@ -19,7 +19,7 @@ type memoryStore struct {
 }
 
 func newMemoryStore() memoryStore {
-	less := func(a, b presence.RecordingCursor) bool { return a.Compare(b) < 0 }
+	less := func(a, b presence.RecordingCursor) bool { return a.CompareNewestFirst(b) < 0 }
 	return memoryStore{
 		recordings: map[string]presence.Recording{},
 		cursors:    btree.NewBTreeGOptions(less, btree.Options{NoLocks: true}),
@@ -68,7 +68,7 @@ func (m *memoryStore) queryRecordings(q *presence.RecordingQuery, after *presenc
 			return false
 		}
 		rec := m.recordings[c.ID]
-		if (after == nil || after.Compare(c) < 0) && (q.Anchor == "" || q.Anchor == rec.Anchor) && (q.Code == "" || q.Code == rec.Code) {
+		if (after == nil || after.CompareNewestFirst(c) < 0) && (q.Anchor == "" || q.Anchor == rec.Anchor) && (q.Code == "" || q.Code == rec.Code) {
 			found = append(found, rec)
 		}
 		return len(found) <= q.PageSize()

@@ -134,7 +134,7 @@ func (m *metrics) countApplied(a *presence.Applied) {
 
 // setGauges sets the gauges that depend on the registry alone.
 func (m *metrics) setGauges(r *presence.Registry) {
-	m.nodes.Set(float64(r.LivingNodes()))
+	m.nodes.Set(float64(r.LivingNodeCount()))
 	m.outboxEvents.Set(float64(r.OutboxSize()))
 	m.deadLetters.Store(int64(r.TotalDeadLetters()))
 }

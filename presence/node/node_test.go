@@ -262,7 +262,7 @@ func TestNodeDeclaredLost(t *testing.T) {
 		l.setFaults(nil, func(s presence.SealedBatch) bool { return s.Node != "a" })
 		n.SetViewers(sessionID(3), 0) // is lost with its batch
 		time.Sleep(5 * time.Second)
-		b.Read(func(r *presence.Registry) { check(t, "lost", r.LivingNodes(), 1) })
+		b.Read(func(r *presence.Registry) { check(t, "lost", r.LivingNodeCount(), 1) })
 		l.setFaults(nil, nil)
 		answered := make(chan presence.Result, 1)
 		go func() {
@@ -275,7 +275,7 @@ func TestNodeDeclaredLost(t *testing.T) {
 		time.Sleep(3 * time.Second)
 		check(t, "answered", (<-answered).Stream.Session, sessionID(2))
 		n.Read(func(r *presence.Registry) {
-			check(t, "back", r.LivingNodes(), 2)
+			check(t, "back", r.LivingNodeCount(), 2)
 			check(t, "another incarnation", r.Incarnation("a") > 1, true)
 			check(t, "viewers", r.StreamBySession(sessionID(1)).Viewers, 3)
 			check(t, "viewers that went meanwhile", r.StreamBySession(sessionID(3)).Viewers, 0)
@@ -381,7 +381,7 @@ func TestNodeLateResume(t *testing.T) {
 		}
 		l.setFaults(nil, nil)
 		check(t, "the late one", (<-late).Refusal, presence.Superseded)
-		b.Read(func(r *presence.Registry) { check(t, "holder", r.AttachedSocket(sessionID(1)), "at b") })
+		b.Read(func(r *presence.Registry) { check(t, "holder", r.LastAttachedSocket(sessionID(1)), "at b") })
 		stopA()
 		stopB()
 	})

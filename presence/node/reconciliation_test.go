@@ -53,7 +53,7 @@ func TestLostTailIsRestored(t *testing.T) {
 		check(t, "title", r.StreamBySession(sessionID(2)).Title, "changed")
 		check(t, "likes", r.StreamBySession(sessionID(2)).Likes, 5)
 		check(t, "viewers", r.StreamBySession(sessionID(2)).Viewers, 7)
-		check(t, "holder", r.AttachedSocket(sessionID(4)), "another")
+		check(t, "holder", r.LastAttachedSocket(sessionID(4)), "another")
 		check(t, "start", r.StreamBySession(sessionID(10)).StartedAt, began)
 		_, banned := r.ActiveBan("old3")
 		check(t, "ban", banned, true)
@@ -279,7 +279,7 @@ func TestDivergedNodeRebuilds(t *testing.T) {
 		r := f.requireAgreement(crew...)
 		check(t, "title", r.StreamBySession(sessionID(1)).Title, "right")
 		alive := slices.DeleteFunc(slices.Clone(crew), func(name string) bool { return !r.IsAlive(name) })
-		check(t, "nodes", fmt.Sprint(alive, r.LivingNodes()), "[a b c] 3")
+		check(t, "nodes", fmt.Sprint(alive, r.LivingNodeCount()), "[a b c] 3")
 	})
 }
 

@@ -176,7 +176,7 @@ func testUnusualTextsAndTimes(t *testing.T, a Archive) {
 		}
 	}
 	mustStore(t, a, all...)
-	slices.SortFunc(all, func(a, b presence.Recording) int { return a.Cursor().Compare(b.Cursor()) })
+	slices.SortFunc(all, func(a, b presence.Recording) int { return a.Cursor().CompareNewestFirst(b.Cursor()) })
 	if got := readPages(t, a, presence.RecordingQuery{Limit: 3}); !slices.Equal(got, all) {
 		t.Errorf("the archive has %+v", got)
 	}

@@ -128,7 +128,7 @@ func (l *Log) Recording(ctx context.Context, id string) (rec presence.Recording,
 // Recordings implements presence.Archive. A query with both anchor and code reads the
 // recordings of the one with fewer.
 func (l *Log) Recordings(ctx context.Context, q presence.RecordingQuery) (page []presence.Recording, next string, err error) {
-	after, err := q.StartCursor()
+	after, err := q.UpperBound()
 	if err != nil {
 		return nil, "", err
 	}

@@ -165,7 +165,7 @@ const maxReadsPerSecond = 10_000
 
 // ConfirmApplied implements presence.Log.
 func (l *Log) ConfirmApplied(r *presence.Registry, e presence.Entry) {
-	l.readPause.Store(int64(r.LivingNodes()) * int64(time.Second) / maxReadsPerSecond)
+	l.readPause.Store(int64(r.LivingNodeCount()) * int64(time.Second) / maxReadsPerSecond)
 	l.own.mu.Lock()
 	node := l.own.node
 	if l.own.unapplied != 0 && e.Num >= l.own.unapplied {

@@ -96,23 +96,23 @@ func (a *Admission) UnreadyReason() string {
 	return rejectionMessages[a.lastingRejectionLocked()]
 }
 
-// Leave makes the node unready, so that load balancers send no new clients. It still admits
+// MarkUnready makes the node unready, so that load balancers send no new clients. It still admits
 // connections.
-func (a *Admission) Leave() {
+func (a *Admission) MarkUnready() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.isLeaving = true
 }
 
-// ReservationTotal is the number of reservations since the start.
-func (a *Admission) ReservationTotal() int {
+// ReservationsSinceStart is the number of reservations since the start.
+func (a *Admission) ReservationsSinceStart() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.admittedTotal
 }
 
-// socketCount is the number of admitted connections that the HTTP server no longer has.
-func (a *Admission) socketCount() int {
+// hijackedConnCount is the number of admitted connections that the HTTP server no longer has.
+func (a *Admission) hijackedConnCount() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return len(a.conns) - a.eventStreamCount
@@ -127,7 +127,7 @@ func (a *Admission) IsDraining() bool {
 
 // Admit uses a reservation for a connection. It reports false, and releases the
 // reservation, when too many connections have the same address.
-func (a *Admission) Admit(r *Reservation, c *Conn, role string) (isAdmitted bool) {
+func (a *Admission) Admit(r *Reservation, c *Conn, role string) (isWithinAddressLimit bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	r.releaseLocked()

@@ -57,8 +57,8 @@ func TestRejectionHasReasonAndRetryTime(t *testing.T) {
 	if err := a.metrics.rejected.WithLabelValues(string(rejectionDraining)).Write(&count); err != nil || count.GetCounter().GetValue() != 1 {
 		t.Errorf("rejections by the drain: %v, %v", &count, err)
 	}
-	if a.ReservationTotal() != 1 {
-		t.Errorf("%d reservations were counted, want 1", a.ReservationTotal())
+	if a.ReservationsSinceStart() != 1 {
+		t.Errorf("%d reservations were counted, want 1", a.ReservationsSinceStart())
 	}
 }
 

@@ -62,7 +62,7 @@ func NewConnectionLimit(a *Admission) *ConnectionLimit {
 func (l *ConnectionLimit) TrackState(c net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateNew:
-		if n := l.count.Add(1); l.maxConns != 0 && int(n)+l.admission.socketCount() > l.maxConns {
+		if n := l.count.Add(1); l.maxConns != 0 && int(n)+l.admission.hijackedConnCount() > l.maxConns {
 			l.admission.metrics.rejected.WithLabelValues(string(rejectionFileLimit)).Inc()
 			c.Close()
 		}

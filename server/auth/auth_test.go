@@ -275,7 +275,7 @@ func TestBearerToken(t *testing.T) {
 	} {
 		r := httptest.NewRequest(http.MethodGet, "/?token=abc", nil)
 		r.Header["Authorization"] = c.lines
-		token, hasToken, err := BearerToken(r)
+		token, hasToken, err := TokenFromHeader(r)
 		if token != c.token || hasToken != (c.token != "" || c.err != nil) || !errors.Is(err, c.err) {
 			t.Errorf("%q: %q, %v, %v", c.lines, token, hasToken, err)
 		}

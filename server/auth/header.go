@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// BearerToken returns the token of the Authorization header; hasToken is false without one.
+// TokenFromHeader returns the token of the Authorization header; hasToken is false without one.
 // Credentials of other schemes, such as those that a browser sends to a proxy with basic
 // authentication, are no token. ErrHeader is returned for another form or several tokens.
-func BearerToken(r *http.Request) (token string, hasToken bool, err error) {
+func TokenFromHeader(r *http.Request) (token string, hasToken bool, err error) {
 	for _, value := range r.Header.Values("Authorization") {
 		scheme, credentials, ok := strings.Cut(value, " ")
 		isBearer := strings.EqualFold(scheme, "Bearer")

@@ -54,7 +54,7 @@ func (s *Service) checkResult(result presence.Result, err error) (presence.Resul
 		if result.Refusal == presence.SessionGone && result.Ended != nil {
 			s.CountIfFalseExpiry(result.Ended)
 		}
-		return result, RefusalError(&result)
+		return result, NewRefusalError(&result)
 	}
 	return result, nil
 }
@@ -69,8 +69,8 @@ var refusalMessages = map[presence.Refusal]string{
 	presence.Superseded:   "the session is attached to another socket now: resume it to move it here",
 }
 
-// RefusalError is the error of the protocol for a refused command.
-func RefusalError(result *presence.Result) error {
+// NewRefusalError is the error of the protocol for a refused command.
+func NewRefusalError(result *presence.Result) error {
 	e := &wire.Error{Code: wire.ErrorCode(result.Refusal.String()), Message: refusalMessages[result.Refusal]}
 	if result.Refusal == presence.SessionGone && result.Ended != nil {
 		e.Reason, e.Summary = result.Ended.Reason.String(), Summary(result.Ended)
@@ -78,8 +78,8 @@ func RefusalError(result *presence.Result) error {
 	return e
 }
 
-// ErrorCode is the code of an error of the protocol, "" for other errors and nil.
-func ErrorCode(err error) wire.ErrorCode {
+// WireErrorCode is the code of an error of the protocol, "" for other errors and nil.
+func WireErrorCode(err error) wire.ErrorCode {
 	if e, ok := errors.AsType[*wire.Error](err); ok {
 		return e.Code
 	}

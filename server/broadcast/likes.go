@@ -15,10 +15,10 @@ const (
 // NewLikeLimiter returns the limiter of one socket.
 func NewLikeLimiter() *rate.Limiter { return rate.NewLimiter(LikesPerSecond, LikesBurst) }
 
-// LikeLimitError is the error for n likes above the limit. Its retry time is the time in
-// which n likes become available.
-func LikeLimitError(n int) error {
+// NewLikeLimitError is the error for rejectedLikes likes above the limit. Its retry time is the time in
+// which rejectedLikes likes become available.
+func NewLikeLimitError(rejectedLikes int) error {
 	return &wire.Error{
-		Code: wire.CodeRateLimited, Message: "too many likes", RetryAfterMS: int64(n) * 1000 / LikesPerSecond,
+		Code: wire.CodeRateLimited, Message: "too many likes", RetryAfterMS: int64(rejectedLikes) * 1000 / LikesPerSecond,
 	}
 }

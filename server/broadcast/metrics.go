@@ -41,7 +41,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 // CountResume counts a resume by its error, nil if it succeeded.
 func (s *Service) CountResume(err error) {
 	outcome := outcomeResumed
-	if code := ErrorCode(err); code != "" {
+	if code := WireErrorCode(err); code != "" {
 		outcome = string(code)
 	}
 	s.metrics.resumes.WithLabelValues(outcome).Inc()

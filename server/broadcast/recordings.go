@@ -19,7 +19,7 @@ func (s *Service) RecordingsPage(ctx context.Context, q presence.RecordingQuery)
 	defer cancel()
 	page, next, err = s.archive.Recordings(ctx, q)
 	if err != nil {
-		return nil, "", archiveError(err)
+		return nil, "", newArchiveError(err)
 	}
 	return page, next, nil
 }
@@ -37,7 +37,7 @@ func (s *Service) FindRecording(ctx context.Context, id string) (presence.Record
 	defer cancel()
 	rec, found, err := s.archive.Recording(ctx, id)
 	if err != nil {
-		return rec, archiveError(err)
+		return rec, newArchiveError(err)
 	}
 	if !found {
 		return rec, &wire.Error{Code: wire.CodeNotFound, Message: "no recording has this id"}
@@ -52,15 +52,15 @@ func (s *Service) AddRecording(ctx context.Context, rec *presence.Recording) err
 		return nil
 	}
 	_, err := s.FindRecording(ctx, rec.ID) // also in the archive: the registry forgets, and would emit its event again
-	if ErrorCode(err) != wire.CodeNotFound {
+	if WireErrorCode(err) != wire.CodeNotFound {
 		return err
 	}
 	_, err = s.Do(ctx, &presence.AddRecording{Recording: *rec})
 	return err
 }
 
-// archiveError returns the *wire.Error for a failure of the archive.
-func archiveError(err error) error {
+// newArchiveError returns the *wire.Error for a failure of the archive.
+func newArchiveError(err error) error {
 	if errors.Is(err, presence.ErrBadCursor) {
 		return &wire.Error{Code: wire.CodeBadRequest, Message: "invalid cursor: must be the cursor of a page"}
 	}

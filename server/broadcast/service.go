@@ -50,8 +50,8 @@ func (s *Service) OriginalCode(name string) string {
 	return s.codes.OriginalCode(name, s.runtime.Current().Play.Templates)
 }
 
-// NotLiveError is the error for a live code without a live session.
-func NotLiveError() error {
+// NewNotLiveError is the error for a live code without a live session.
+func NewNotLiveError() error {
 	return &wire.Error{Code: wire.CodeNotFound, Message: "no live stream has this code"}
 }
 

@@ -103,7 +103,7 @@ func (c *Callbacks) handleRequest(w http.ResponseWriter, r *http.Request, p *pro
 	if !isAllowed {
 		return event, resultDenied, &wire.Error{Code: wire.CodeNotFound, Message: "nothing is here"}
 	}
-	body, err := readBody(w, r, p.maxBody)
+	body, err := readBodyOrQuery(w, r, p.maxBody)
 	if err != nil {
 		return event, resultMalformed, &wire.Error{Code: wire.CodeBadRequest, Message: "the body is too long or incomplete"}
 	}
@@ -123,8 +123,8 @@ func (c *Callbacks) handleRequest(w http.ResponseWriter, r *http.Request, p *pro
 	return parsed, result, err
 }
 
-// readBody reads the body of a POST, of maxBytes at most, or what a GET has instead: its query.
-func readBody(w http.ResponseWriter, r *http.Request, maxBytes int64) ([]byte, error) {
+// readBodyOrQuery reads the body of a POST, of maxBytes at most, or what a GET has instead: its query.
+func readBodyOrQuery(w http.ResponseWriter, r *http.Request, maxBytes int64) ([]byte, error) {
 	if r.Method == http.MethodGet {
 		return []byte(r.URL.RawQuery), nil
 	}

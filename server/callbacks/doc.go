@@ -5,7 +5,7 @@
 // Make Callbacks with New, and register Handlers. A callback passes these steps: handler
 // (writes the answer in the form of the provider), authorize (address, path, secret), parse
 // (body, signature), handleEvent (application, live code, order), and then authorizePlay,
-// addRecording or observePush. verifyPush verifies a push. confirmPushEnd confirms the end
+// addRecording or observePush. verifyPushSignature verifies a push. confirmPushEnd confirms the end
 // of a push with the cloud.
 //
 // A request for permission about a foreign stream is refused. A report about a foreign

@@ -75,7 +75,7 @@ func signalOfEvent(kind hooks.Kind) presence.Signal {
 // its push is known or has a signature, even an expired one. The end of a push needs neither
 // a session nor a signature, because the end of an unknown push changes nothing.
 func (c *Callbacks) observePush(ctx context.Context, p *provider, ev *hooks.Event) (result string, err error) {
-	if result, err = c.verifyPush(p, ev); err != nil {
+	if result, err = c.verifyPushSignature(p, ev); err != nil {
 		return result, err
 	}
 	st := c.Hub.StreamByCode(ev.Code)
@@ -106,7 +106,7 @@ func (c *Callbacks) observePush(ctx context.Context, p *provider, ev *hooks.Even
 	switch {
 	case err == nil:
 		return resultAccepted, nil
-	case broadcast.ErrorCode(err) == wire.CodeSessionGone:
+	case broadcast.WireErrorCode(err) == wire.CodeSessionGone:
 		return notLiveResult(ev.Kind, "the session has just ended")
 	case ev.Kind == hooks.PushContinued:
 		// After a refusal the media server would close a push that is allowed.
@@ -134,7 +134,7 @@ const (
 // confirmPushEnd asks the cloud whether a push goes on that ended by a callback, because
 // a copied callback can be forged. It returns "" when the push has ended. Otherwise it
 // returns an error, so that the callback is repeated.
-func (c *Callbacks) confirmPushEnd(ctx context.Context, code string) (result string, err error) {
+func (c *Callbacks) confirmPushEnd(ctx context.Context, code string) (rejection string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, confirmTimeout)
 	defer cancel()
 	isOnline, err := c.IsOnline(ctx, code)

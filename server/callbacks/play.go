@@ -8,7 +8,7 @@ import (
 
 // authorizePlay accepts players with a valid play URL of a live stream.
 func (c *Callbacks) authorizePlay(ctx context.Context, p *provider, ev *hooks.Event) (result string, err error) {
-	if result, err = p.signatureResult(c.verifySignature(ev)); err != nil {
+	if result, err = p.signatureRejection(c.verifySignature(ev)); err != nil {
 		return result, err
 	}
 	if !c.isPlayable(ev.Code) {

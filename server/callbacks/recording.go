@@ -11,7 +11,7 @@ import (
 // addRecording adds a recording of a stream, live or not. It returns once the recording is
 // durable, because the provider does not repeat an accepted callback.
 func (c *Callbacks) addRecording(ctx context.Context, p *provider, ev *hooks.Event) (result string, err error) {
-	if result, err = c.verifyPush(p, ev); err != nil {
+	if result, err = c.verifyPushSignature(p, ev); err != nil {
 		return result, err
 	}
 	completeRecordingTimes(&ev.Recording, time.Now().UnixMilli())

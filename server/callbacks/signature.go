@@ -20,10 +20,10 @@ func (c *Callbacks) verifySignature(ev *hooks.Event) error {
 	return cfg.PushSigner.Verify(ev.Code, ev.Query, now)
 }
 
-// verifyPush verifies the signature of a push request, and of an unverified event about an
+// verifyPushSignature verifies the signature of a push request, and of an unverified event about an
 // unknown push. For events, an expired signature counts, since it may have expired during
 // the push. A continued push with an expired signature must not replace a known push.
-func (c *Callbacks) verifyPush(p *provider, ev *hooks.Event) (result string, err error) {
+func (c *Callbacks) verifyPushSignature(p *provider, ev *hooks.Event) (rejection string, err error) {
 	isRequest := ev.Kind == hooks.PublishRequest
 	if !isRequest && (!ev.Unverified || c.hasPush(c.Hub.StreamByCode(ev.Code), ev.PushID)) {
 		return "", nil
@@ -33,11 +33,11 @@ func (c *Callbacks) verifyPush(p *provider, ev *hooks.Event) (result string, err
 	if !isRequest && errors.Is(err, signing.ErrExpired) && (ev.Kind != hooks.PushContinued || !c.hasAnyPush(c.Hub.StreamByCode(ev.Code))) {
 		return "", nil
 	}
-	return p.signatureResult(err)
+	return p.signatureRejection(err)
 }
 
-// signatureResult is the result for an error of Verify, "" for nil.
-func (p *provider) signatureResult(verifyErr error) (result string, err error) {
+// signatureRejection is the rejection for an error of Verify, "" for nil.
+func (p *provider) signatureRejection(verifyErr error) (rejection string, err error) {
 	switch {
 	case verifyErr == nil:
 		return "", nil

@@ -46,8 +46,8 @@ func NewBudget(perSecond float64) *Budget {
 	return &Budget{configuredLimit: rate.Limit(perSecond), limiter: rate.NewLimiter(rate.Limit(perSecond), 1), waiting: make(chan struct{}, 1)}
 }
 
-// Rate returns the configured number of requests per second.
-func (b *Budget) Rate() (perSecond float64) { return float64(b.configuredLimit) }
+// ConfiguredRate returns the configured number of requests per second.
+func (b *Budget) ConfiguredRate() (perSecond float64) { return float64(b.configuredLimit) }
 
 // RequestCount returns the number of requests so far.
 func (b *Budget) RequestCount() uint64 {

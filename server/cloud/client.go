@@ -48,10 +48,10 @@ func newRateLimitedClient(o Options) *rateLimitedClient {
 	}}
 }
 
-// retryWithinBudget calls sendOnce, which builds and sends one request, when the budget
+// retryIfRateLimited calls sendOnce, which builds and sends one request, when the budget
 // permits it. If the provider rejects the request for its rate, it halves the rate and calls
 // it again. A new request is built each time, since a signature contains the time.
-func (c *rateLimitedClient) retryWithinBudget(ctx context.Context, sendOnce func() error) (err error) {
+func (c *rateLimitedClient) retryIfRateLimited(ctx context.Context, sendOnce func() error) (err error) {
 	for range maxAttempts {
 		if err := c.budget.waitAndCountRequest(ctx); err != nil {
 			return err
@@ -64,9 +64,9 @@ func (c *rateLimitedClient) retryWithinBudget(ctx context.Context, sendOnce func
 	return err
 }
 
-// getWithRetries returns the body of a successful response to a GET request.
-func (c *rateLimitedClient) getWithRetries(ctx context.Context, link string) (body []byte, err error) {
-	err = c.retryWithinBudget(ctx, func() (err error) {
+// getRetryingIfRateLimited returns the body of a successful response to a GET request.
+func (c *rateLimitedClient) getRetryingIfRateLimited(ctx context.Context, link string) (body []byte, err error) {
+	err = c.retryIfRateLimited(ctx, func() (err error) {
 		body, err = c.getOnce(ctx, link)
 		return err
 	})

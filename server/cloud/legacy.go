@@ -81,7 +81,7 @@ func (s *numberOrString) UnmarshalJSON(data []byte) error {
 
 // callAPI makes one call and returns the result code and output of the response.
 func (t *TencentLegacy) callAPI(ctx context.Context, action string, parameters url.Values) (ret int, output json.RawMessage, err error) {
-	err = t.client.retryWithinBudget(ctx, func() error {
+	err = t.client.retryIfRateLimited(ctx, func() error {
 		until := strconv.FormatInt(time.Now().Add(signatureTTL).Unix(), 10)
 		sum := md5.Sum([]byte(t.key() + until))
 		query := url.Values{"appid": {t.appID}, "interface": {action}, "t": {until}, "sign": {hex.EncodeToString(sum[:])}}

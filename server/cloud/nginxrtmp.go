@@ -48,7 +48,7 @@ func (n *NginxRTMP) ForEachOnline(ctx context.Context, yield func(code string)) 
 	if stat == "" {
 		return errors.New("cloud: nginx-rtmp: no statistics URL configured")
 	}
-	page, err := n.client.getWithRetries(ctx, stat)
+	page, err := n.client.getRetryingIfRateLimited(ctx, stat)
 	if err != nil {
 		return err
 	}
@@ -102,7 +102,7 @@ func (n *NginxRTMP) CutPush(ctx context.Context, code string) error {
 		return errors.New("cloud: nginx-rtmp: no control URL configured")
 	}
 	query := url.Values{"app": {n.app}, "name": {code}}
-	_, err := n.client.getWithRetries(ctx, control+"/drop/publisher?"+query.Encode())
+	_, err := n.client.getRetryingIfRateLimited(ctx, control+"/drop/publisher?"+query.Encode())
 	return err
 }
 

@@ -63,7 +63,7 @@ const srsPageSize = 1000
 func (s *SRS) forEachPushedStream(ctx context.Context, yield func(srsStream)) error {
 	known := map[numberOrString]bool{}
 	for start := 0; ; {
-		response, err := s.client.getWithRetries(ctx, s.baseURL()+"/api/v1/streams/?start="+strconv.Itoa(start)+"&count="+strconv.Itoa(srsPageSize))
+		response, err := s.client.getRetryingIfRateLimited(ctx, s.baseURL()+"/api/v1/streams/?start="+strconv.Itoa(start)+"&count="+strconv.Itoa(srsPageSize))
 		if err != nil {
 			return err
 		}
@@ -140,7 +140,7 @@ func (s *SRS) disconnectClient(ctx context.Context, clientID string) error {
 	}
 	var status int
 	var response []byte
-	err := s.client.retryWithinBudget(ctx, func() (err error) {
+	err := s.client.retryIfRateLimited(ctx, func() (err error) {
 		status, response, err = s.client.requestOnce(ctx, http.MethodDelete, s.baseURL()+"/api/v1/clients/"+url.PathEscape(clientID))
 		return err
 	})

@@ -87,7 +87,7 @@ func (t *Tencent) callAPI(ctx context.Context, endpoint tencentEndpoint, action 
 	if err != nil {
 		return fmt.Errorf("cloud: tencent: %s: %w", action, err)
 	}
-	return t.client.retryWithinBudget(ctx, func() error {
+	return t.client.retryIfRateLimited(ctx, func() error {
 		r, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint.scheme+"://"+endpoint.host+"/", bytes.NewReader(body))
 		if err != nil {
 			return fmt.Errorf("cloud: tencent: invalid URL of the %s API", endpoint.service)

@@ -27,14 +27,14 @@ func (n *Node) tuneGarbageCollector(ctx context.Context) error {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	growth, lastRush := 0, time.Now()
-	admittedBefore := n.Admission.ReservationTotal()
+	admittedBefore := n.Admission.ReservationsSinceStart()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
 		}
-		admitted := n.Admission.ReservationTotal()
+		admitted := n.Admission.ReservationsSinceStart()
 		if admitted-admittedBefore >= rushRate {
 			lastRush = time.Now()
 		}

@@ -73,7 +73,7 @@ func (n *Node) Serve(ctx context.Context, public, ops net.Listener) error {
 // clients, or a task has failed. The node serves as before meanwhile: a balancer prefers a node
 // that has few sockets, and one that drains would refuse what it is sent.
 func (n *Node) leaveLoadBalancers(failed <-chan struct{}) {
-	n.Admission.Leave()
+	n.Admission.MarkUnready()
 	timer := time.NewTimer(n.Config.Leave)
 	defer timer.Stop()
 	select {

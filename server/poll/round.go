@@ -61,7 +61,7 @@ func (r *round) run(parent context.Context) {
 	open := len(targetsWhereOfflineCounts(targets)) - int(r.answered.Load())
 	m := p.metrics
 	m.roundDuration.Observe(time.Since(startedAt).Seconds())
-	m.budgetShare.Set(float64(p.Provider.Budget.RequestCount()-requestsBefore) / (p.Provider.Budget.Rate() * p.Interval.Seconds()))
+	m.budgetShare.Set(float64(p.Provider.Budget.RequestCount()-requestsBefore) / (p.Provider.Budget.ConfiguredRate() * p.Interval.Seconds()))
 	m.openSessions.Set(float64(open))
 	if open == 0 {
 		m.lastCompleteRound.SetToCurrentTime()

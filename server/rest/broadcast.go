@@ -118,7 +118,7 @@ func (a *API) stopStream(w http.ResponseWriter, r *http.Request, who auth.Identi
 		return err
 	}
 	session, err := a.resolveSession(r, who, r.URL.Query().Get("session"))
-	if code := broadcast.ErrorCode(err); err != nil && (key == "" || code != wire.CodeSessionGone && code != wire.CodeNotFound) {
+	if code := broadcast.WireErrorCode(err); err != nil && (key == "" || code != wire.CodeSessionGone && code != wire.CodeNotFound) {
 		return err
 	}
 	// A session that is gone may have been stopped under this key.
@@ -126,7 +126,7 @@ func (a *API) stopStream(w http.ResponseWriter, r *http.Request, who auth.Identi
 		Session: session, Reason: presence.Stopped, By: who.Subject, Key: key,
 	})
 	if stopErr != nil {
-		if err != nil && broadcast.ErrorCode(stopErr) == wire.CodeSessionGone {
+		if err != nil && broadcast.WireErrorCode(stopErr) == wire.CodeSessionGone {
 			return err
 		}
 		return stopErr
@@ -146,7 +146,7 @@ func (a *API) resolveSession(r *http.Request, who auth.Identity, sessionID strin
 		}
 		st := a.Hub.StreamByCode(code)
 		if st == nil {
-			return session, broadcast.NotLiveError()
+			return session, broadcast.NewNotLiveError()
 		}
 		return st.Session, nil
 	}
@@ -163,14 +163,14 @@ func (a *API) resolveSession(r *http.Request, who auth.Identity, sessionID strin
 	}
 	switch {
 	case st == nil:
-		return session, broadcast.RefusalError(&presence.Result{Refusal: presence.SessionGone})
+		return session, broadcast.NewRefusalError(&presence.Result{Refusal: presence.SessionGone})
 	case st.Code != code:
 		return session, &wire.Error{Code: wire.CodeNotFound, Message: "the session has another live code"}
 	case who.Role == auth.Anchor && st.Anchor != who.Subject:
-		return session, broadcast.RefusalError(&presence.Result{Refusal: presence.NotOwner})
+		return session, broadcast.NewRefusalError(&presence.Result{Refusal: presence.NotOwner})
 	case ended != nil:
 		a.Broadcasts.CountIfFalseExpiry(ended)
-		return named, broadcast.RefusalError(&presence.Result{Refusal: presence.SessionGone, Ended: ended})
+		return named, broadcast.NewRefusalError(&presence.Result{Refusal: presence.SessionGone, Ended: ended})
 	}
 	return named, nil
 }

@@ -75,7 +75,7 @@ func (a *API) authorize(next handlerFunc, check func(who auth.Identity, hasToken
 // MaxBody is the maximum size of a body in bytes, as of a message on an anchor socket.
 const MaxBody = 16 << 10
 
-// readBody reads a JSON body with any Content-Type, because curl sets another by default. It
+// readBodyOrQuery reads a JSON body with any Content-Type, because curl sets another by default. It
 // returns an empty object for an empty body.
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBody))

@@ -95,7 +95,7 @@ func (a *API) parseEventsRequest(r *http.Request) (*eventsRequest, error) {
 	}
 	for _, code := range watchedCodes {
 		if a.Hub.StreamByCode(code) == nil {
-			return nil, broadcast.NotLiveError()
+			return nil, broadcast.NewNotLiveError()
 		}
 	}
 	return &eventsRequest{q, viewID, watchedCodes}, nil

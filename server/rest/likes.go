@@ -60,7 +60,7 @@ func (a *API) likeStream(w http.ResponseWriter, r *http.Request, who auth.Identi
 	}
 	st := a.Hub.StreamByCode(m.Code)
 	if st == nil {
-		return broadcast.NotLiveError()
+		return broadcast.NewNotLiveError()
 	}
 	user := "user " + who.Subject
 	if who.Subject == "" {
@@ -69,7 +69,7 @@ func (a *API) likeStream(w http.ResponseWriter, r *http.Request, who auth.Identi
 	now := time.Now()
 	if !a.likeLimiter.isRepeatedKey(user, key, now) {
 		if !a.likeLimiter.limits.allow(user, m.N, broadcast.LikesPerSecond, broadcast.LikesBurst, now) {
-			return broadcast.LikeLimitError(m.N)
+			return broadcast.NewLikeLimitError(m.N)
 		}
 		a.likeLimiter.addKey(user, key, now)
 		a.Node.AddLikes(st.Session, m.N)

@@ -24,12 +24,12 @@ func (a *API) kickStream(w http.ResponseWriter, r *http.Request, who auth.Identi
 	case st != nil:
 		c.Session = st.Session
 	case key == "":
-		return broadcast.NotLiveError()
+		return broadcast.NewNotLiveError()
 	}
 	result, err := a.Broadcasts.Do(r.Context(), c)
 	if err != nil {
-		if st == nil && broadcast.ErrorCode(err) == wire.CodeSessionGone {
-			return broadcast.NotLiveError()
+		if st == nil && broadcast.WireErrorCode(err) == wire.CodeSessionGone {
+			return broadcast.NewNotLiveError()
 		}
 		return err
 	}

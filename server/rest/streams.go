@@ -96,7 +96,7 @@ func splitList(values []string) []string {
 func (a *API) getStream(w http.ResponseWriter, r *http.Request, _ auth.Identity) error {
 	st := a.Hub.StreamByCode(r.PathValue("code"))
 	if st == nil {
-		return broadcast.NotLiveError()
+		return broadcast.NewNotLiveError()
 	}
 	e := hub.Entry(st)
 	response.WriteCacheableJSON(w, wire.AppendEntry(nil, &e))
@@ -107,7 +107,7 @@ func (a *API) getStream(w http.ResponseWriter, r *http.Request, _ auth.Identity)
 func (a *API) getPlayURLs(w http.ResponseWriter, r *http.Request, _ auth.Identity) error {
 	st := a.Hub.StreamByCode(r.PathValue("code"))
 	if st == nil {
-		return broadcast.NotLiveError()
+		return broadcast.NewNotLiveError()
 	}
 	play, expires := a.URLs.PlayURLs(st.Code, a.logTime())
 	body := append([]byte(`{"code":`), wire.AppendJSONString(nil, st.Code)...)

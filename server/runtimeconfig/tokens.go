@@ -26,7 +26,7 @@ var refusals = []struct {
 // VerifyBearerToken verifies the bearer token of a request, which may have none. It returns
 // the errors of VerifyToken, also for a malformed header.
 func (s *Store) VerifyBearerToken(r *http.Request) (user auth.Identity, hasToken bool, err error) {
-	token, hasToken, err := auth.BearerToken(r)
+	token, hasToken, err := auth.TokenFromHeader(r)
 	if err != nil {
 		return user, hasToken, s.refuseToken(err)
 	}

@@ -147,7 +147,7 @@ func (a *anchor) handleRequest(ctx context.Context, message wire.Message) error 
 func (a *anchor) renewLease(ctx context.Context, att *attachment) (renewed *attachment, isPending bool) {
 	result, isPending, err := a.server.Broadcasts.RenewLease(ctx, att.session)
 	switch {
-	case broadcast.ErrorCode(err) == wire.CodeSessionGone:
+	case broadcast.WireErrorCode(err) == wire.CodeSessionGone:
 		return nil, false
 	case err != nil:
 		return att, true

@@ -56,7 +56,7 @@ func (t *Attachments) attachIfInRegistry(a *anchor, s presence.Session, node *pr
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	node.Read(func(r *presence.Registry) {
-		isAttached = r.AttachedSocket(s) == a.id
+		isAttached = r.LastAttachedSocket(s) == a.id
 		isAttachedElsewhere = !isAttached && r.StreamBySession(s) != nil
 	})
 	if isAttached {
@@ -146,7 +146,7 @@ func (t *Attachments) DetachStale(r *presence.Registry) {
 	defer t.mu.Unlock()
 	for s, a := range t.anchorBySession {
 		isLive := r.StreamBySession(s) != nil
-		if isLive && r.AttachedSocket(s) == a.id {
+		if isLive && r.LastAttachedSocket(s) == a.id {
 			continue
 		}
 		delete(t.anchorBySession, s)

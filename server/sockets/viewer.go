@@ -56,13 +56,13 @@ func (v *viewer) handleRequest(ctx context.Context, m wire.Message) error {
 func (v *viewer) handleLike(m *wire.Like) error {
 	st := v.server.Hub.StreamByCode(m.Code)
 	if st == nil {
-		return broadcast.NotLiveError()
+		return broadcast.NewNotLiveError()
 	}
 	if v.likeLimiter == nil {
 		v.likeLimiter = broadcast.NewLikeLimiter()
 	}
 	if !v.likeLimiter.AllowN(time.Now(), m.N) {
-		return broadcast.LikeLimitError(m.N)
+		return broadcast.NewLikeLimitError(m.N)
 	}
 	v.server.Node.AddLikes(st.Session, m.N)
 	v.Send(&wire.Liked{ID: m.ID, Code: m.Code})
