@@ -36,7 +36,7 @@ func BenchmarkFlush(b *testing.B) {
 		next := *st
 		next.Viewers = int64(5000 + n%1000)
 		f.hub.Apply(position(n), testStart+int64(n), []presence.Change{{Old: st, New: &next}}, time.Time{})
-		f.hub.publishChanges(v, now)
+		f.hub.publishChangesOrIdleDiff(v, now)
 		st = &next
 	}
 }
@@ -70,7 +70,7 @@ func BenchmarkDiffEncode(b *testing.B) {
 	to := f.hub.currentState(v)
 	b.ReportAllocs()
 	for b.Loop() {
-		f.hub.delta.setToDifference(v.order, &from, &to, v.urls)
+		f.hub.delta.setToWindowDifference(v.order, &from, &to, v.urls)
 		f.hub.encoder.encodeDiff(v, diffMessage, &from, &to, &f.hub.delta)
 	}
 	b.ReportMetric(float64(len(f.hub.delta.put)+len(f.hub.delta.set)+len(f.hub.delta.del)), "changes")

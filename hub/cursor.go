@@ -34,7 +34,7 @@ func (h *Hub) openCursor(s *Socket, v *view, isWatch bool, unansweredRequests in
 	s.mu.Unlock()
 	if v.cursorCount == 1 {
 		v.times.lastFrame = time.Now()
-		h.rescheduleView(v)
+		h.updateViewDueTime(v)
 		h.schedule.wakeRunIfDueEarlier()
 	}
 	h.metrics.cursors.Inc()
@@ -44,7 +44,7 @@ func (h *Hub) openCursor(s *Socket, v *view, isWatch bool, unansweredRequests in
 // closeCursor removes a cursor from its view and its socket.
 func (h *Hub) closeCursor(c *cursor) {
 	s, v := c.socket, c.view
-	h.enqueueDeferredForSnapshot(c)
+	h.enqueueDeferredAsSnapshots(c)
 	s.shard.removeCursor(c)
 	s.mu.Lock()
 	c.closed = true
@@ -53,7 +53,7 @@ func (h *Hub) closeCursor(c *cursor) {
 	s.mu.Unlock()
 	if v.cursorCount == 0 {
 		v.times.unusedSince = time.Now()
-		h.rescheduleView(v)
+		h.updateViewDueTime(v)
 		h.schedule.wakeRunIfDueEarlier()
 	}
 	h.metrics.cursors.Dec()
@@ -62,7 +62,7 @@ func (h *Hub) closeCursor(c *cursor) {
 // catchUpCursorLongestBehind moves the cursor of a socket that is behind for
 // longest to its view's last frame, and returns the frame. The caller has set
 // Socket.pumping.
-func (h *Hub) catchUpCursorLongestBehind(s *Socket) (catchUp outgoing, anyBehind bool) {
+func (h *Hub) catchUpCursorLongestBehind(s *Socket) (catchUp outgoing, hasCatchUp bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	c, moreBehind := s.cursorLongestBehind()
@@ -79,7 +79,7 @@ func (h *Hub) catchUpCursorLongestBehind(s *Socket) (catchUp outgoing, anyBehind
 
 // cursorLongestBehind returns the cursor that is behind for longest, or nil, and
 // whether others are behind, too. The caller holds Hub.mu, and has set s.pumping.
-func (s *Socket) cursorLongestBehind() (longest *cursor, moreBehind bool) {
+func (s *Socket) cursorLongestBehind() (longest *cursor, anyOtherBehind bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	behind := 0

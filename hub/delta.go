@@ -31,10 +31,10 @@ type streamPair struct {
 
 func (d *delta) isEmpty() bool { return len(d.put)+len(d.set)+len(d.del) == 0 }
 
-// setToDifference sets d to the difference between two states of an order. Both windows
+// setToWindowDifference sets d to the difference between two states of an order. Both windows
 // are sorted, so one walk along both finds what is not in both at the same
 // place, and only that is looked up. It skips identical pointers, the usual case.
-func (d *delta) setToDifference(o *order, from, to *viewState, urls viewURLs) {
+func (d *delta) setToWindowDifference(o *order, from, to *viewState, urls viewURLs) {
 	clear(d.put)
 	clear(d.set)
 	clear(d.removed)

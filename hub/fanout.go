@@ -123,7 +123,7 @@ func (h *Hub) finishBroadcast(b *broadcast) {
 	v.broadcasts--
 	h.metrics.receivers.Observe(float64(b.receivers.Load()))
 	if h.views[v.query.viewID] == v {
-		h.rescheduleView(v)
+		h.updateViewDueTime(v)
 		h.schedule.wakeRunIfDueEarlier()
 	}
 }

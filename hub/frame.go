@@ -39,9 +39,9 @@ func newFrame(kind messageKind, wireType string, text []byte, headLen int) *fram
 	return &frame{kind: kind, wireType: wireType, text: text, tail: text[headLen:]}
 }
 
-// message is the frame as the answer to a request, or unsolicited if id is "".
-func (f *frame) message(id wire.ID) socket.Message {
-	if id == "" {
+// message is the frame as the answer to a request, or unsolicited if requestID is "".
+func (f *frame) message(requestID wire.ID) socket.Message {
+	if requestID == "" {
 		if f.textBody == nil {
 			f.textBody = socket.NewBody(f.text)
 		}
@@ -50,7 +50,7 @@ func (f *frame) message(id wire.ID) socket.Message {
 	if f.tailBody == nil {
 		f.tailBody = socket.NewBody(f.tail)
 	}
-	return socket.Message{Head: wire.AppendHead(nil, f.wireType, id), Body: f.tailBody}
+	return socket.Message{Head: wire.AppendHead(nil, f.wireType, requestID), Body: f.tailBody}
 }
 
 // encoder encodes frames and entries. It reuses its memory, so Hub.mu guards it.

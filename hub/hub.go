@@ -86,14 +86,14 @@ func (h *Hub) Apply(pos presence.Position, logTime int64, changes []presence.Cha
 	oldLogTime, oldEpoch := h.ring.lastEntry().logTime, h.ring.epoch
 	h.ring.appendEntryOrBeginEpoch(pos, logTime)
 	for i := range changes {
-		h.applyChange(&changes[i], receivedAt)
+		h.applyAndRecordChange(&changes[i], receivedAt)
 	}
 	h.ring.discardOldAndExcessEntries()
 	h.scheduleAfterPositionChange(oldLogTime, oldEpoch, now)
 }
 
-// applyChange applies one change of one stream and adds it to the ring.
-func (h *Hub) applyChange(c *presence.Change, receivedAt time.Time) {
+// applyAndRecordChange applies one change of one stream and adds it to the ring.
+func (h *Hub) applyAndRecordChange(c *presence.Change, receivedAt time.Time) {
 	if c.Old == c.New {
 		return
 	}
@@ -107,12 +107,12 @@ func (h *Hub) applyChange(c *presence.Change, receivedAt time.Time) {
 		return
 	}
 	h.ring.appendChange(old, new)
-	h.replaceStream(old, new, receivedAt)
+	h.replaceStreamWithoutUndo(old, new, receivedAt)
 }
 
-// replaceStream updates the list, the orders and the views. Either stream may
+// replaceStreamWithoutUndo updates the list, the orders and the views. Either stream may
 // be nil.
-func (h *Hub) replaceStream(old, new *presence.Stream, changedAt time.Time) {
+func (h *Hub) replaceStreamWithoutUndo(old, new *presence.Stream, changedAt time.Time) {
 	h.list.replaceStream(old, new)
 	h.orders.forEachCandidateOrder(old, new, func(o *order) { h.updateOrderAndViews(o, old, new, changedAt) })
 	if new != nil && (old == nil || old.Session != new.Session || old.Index != new.Index) && h.watchers[new.Code] > 0 {
@@ -129,7 +129,7 @@ func (h *Hub) updateOrderAndViews(o *order, oldStream, newStream *presence.Strea
 	o.replaceRanked(old, new)
 	for _, v := range o.views {
 		if v.markChange(old, new, changedAt) {
-			h.rescheduleView(v)
+			h.updateViewDueTime(v)
 		}
 	}
 }

@@ -21,7 +21,7 @@ func newList() list {
 	return list{map[string]*presence.Stream{}, map[string]*presence.Stream{}, tagIndex{}}
 }
 
-// replaceStream replaces a stream; either may be nil.
+// replaceStreamWithoutUndo replaces a stream; either may be nil.
 func (l *list) replaceStream(old, new *presence.Stream) {
 	if old != nil {
 		delete(l.streams, old.Code)
@@ -41,17 +41,17 @@ func (l *list) replaceStream(old, new *presence.Stream) {
 func (l *list) candidateStreams(q *query) iter.Seq[*presence.Stream] {
 	switch {
 	case q.code != "":
-		return valuesOf(l.streams, slices.Values([]string{q.code}))
+		return valuesOrNil(l.streams, slices.Values([]string{q.code}))
 	case q.byAnchors:
-		return valuesOf(l.byAnchor, slices.Values(q.anchors))
+		return valuesOrNil(l.byAnchor, slices.Values(q.anchors))
 	case len(q.tags) > 0:
-		return valuesOf(l.streams, maps.Keys(l.codesByTag.codesOfRarestTag(q)))
+		return valuesOrNil(l.streams, maps.Keys(l.codesByTag.codesOfRarestTag(q)))
 	}
 	return maps.Values(l.streams)
 }
 
-// valuesOf yields the value of each key, nil for a key without one.
-func valuesOf(streams map[string]*presence.Stream, keys iter.Seq[string]) iter.Seq[*presence.Stream] {
+// valuesOrNil yields the value of each key, nil for a key without one.
+func valuesOrNil(streams map[string]*presence.Stream, keys iter.Seq[string]) iter.Seq[*presence.Stream] {
 	return func(yield func(*presence.Stream) bool) {
 		keys(func(key string) bool { return yield(streams[key]) })
 	}
@@ -62,7 +62,7 @@ func valuesOf(streams map[string]*presence.Stream, keys iter.Seq[string]) iter.S
 // because streams change often and their tags rarely do.
 type tagIndex map[filterKey]map[string]struct{}
 
-// replaceStream replaces a stream; either may be nil.
+// replaceStreamWithoutUndo replaces a stream; either may be nil.
 func (t tagIndex) replaceStream(old, new *presence.Stream) {
 	if old != nil && new != nil && haveSameFilterKeys(old, new) {
 		return

@@ -83,8 +83,8 @@ func (m *metrics) observeDiff(f *frame) {
 	}
 }
 
-// observeSent counts a message that a connection has accepted whole.
-func (m *metrics) observeSent(info *messageInfo, now time.Time) {
+// countSentMessage counts a message that a connection has accepted whole.
+func (m *metrics) countSentMessage(info *messageInfo, now time.Time) {
 	m.sent[info.kind].Inc()
 	if info.kind == diffMessage && !info.changedAt.IsZero() {
 		m.latency.Observe(now.Sub(info.changedAt).Seconds())

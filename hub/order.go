@@ -96,9 +96,9 @@ func (o *order) rankedIfMatching(st *presence.Stream) rankedStream {
 	return o.ranked(st)
 }
 
-func (o *order) sortedRanks(streams []*presence.Stream) []rankedStream {
-	ranks := make([]rankedStream, len(streams))
-	for i, st := range streams {
+func (o *order) sortedRanks(matchingStreams []*presence.Stream) []rankedStream {
+	ranks := make([]rankedStream, len(matchingStreams))
+	for i, st := range matchingStreams {
 		ranks[i] = o.ranked(st)
 	}
 	slices.SortFunc(ranks, compareRanked)

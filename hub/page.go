@@ -36,7 +36,7 @@ func (h *Hub) Page(m *wire.Subscribe, cursor string) (pageJSON []byte, err error
 		return nil, err
 	}
 	v.times.unusedSince = now
-	h.rescheduleView(v)
+	h.updateViewDueTime(v)
 	if after != nil {
 		return h.encodePageAfter(v, after), nil
 	}

@@ -52,14 +52,14 @@ func (v *view) setPublished(s viewState) {
 	clear(v.frames.catchUps)
 }
 
-// publishChanges moves a view to the hub's position, and sends the difference to
+// publishChangesOrIdleDiff moves a view to the hub's position, and sends the difference to
 // all cursors at its last frame.
 //
 // Without a difference it sends nothing and the view stays, so cursors stay at
 // its last frame. Two cases send an empty diff. After options.IdleInterval, it keeps
 // connections alive and positions recent. In a new epoch, it leads cursors out
 // of the old one, whose positions other nodes do not know.
-func (h *Hub) publishChanges(v *view, now time.Time) {
+func (h *Hub) publishChangesOrIdleDiff(v *view, now time.Time) {
 	state := h.currentState(v)
 	nextRenewal := h.setDeltaFromPublished(v, &state)
 	changedAt, kind := v.pending.textSince, diffMessage
@@ -89,10 +89,10 @@ func (h *Hub) publishChanges(v *view, now time.Time) {
 // renewal has passed, only new streams need their times computed.
 func (h *Hub) setDeltaFromPublished(v *view, to *viewState) (nextRenewalLogTime int64) {
 	if v.urls.hasURLs() && (to.logTime < v.published.logTime || to.logTime >= v.nextRenewal) {
-		h.delta.setToDifference(v.order, &v.published, to, v.urls)
+		h.delta.setToWindowDifference(v.order, &v.published, to, v.urls)
 		return v.urls.nextRenewal(to.window, to.logTime)
 	}
-	h.delta.setToDifference(v.order, &v.published, to, viewURLs{})
+	h.delta.setToWindowDifference(v.order, &v.published, to, viewURLs{})
 	return min(v.nextRenewal, v.urls.nextRenewal(h.delta.put, to.logTime))
 }
 
@@ -126,7 +126,7 @@ func (h *Hub) catchUpOrSnapshotFrame(v *view, from presence.Position) *frame {
 			window: v.order.windowBefore(h.ring.changesSince(entry), v.query.limit),
 		}
 	}
-	h.delta.setToDifference(v.order, &old, &v.published, v.urls)
+	h.delta.setToWindowDifference(v.order, &old, &v.published, v.urls)
 	f := h.encoder.encodeDiff(v, catchUpMessage, &old, &v.published, &h.delta)
 	if !h.delta.isEmpty() && len(f.text) > minEntryBytes*len(v.published.window) {
 		if snapshot := h.snapshotFrame(v); len(snapshot.text) < len(f.text) {

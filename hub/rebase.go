@@ -9,13 +9,13 @@ import (
 	"onair/presence"
 )
 
-// Freeze freezes the list until Rebase: the log may have lost entries that this
+// DeferResumesUntilRebase freezes the list until Rebase: the log may have lost entries that this
 // node had applied. Apply must not be called meanwhile. Views, snapshots, idle
 // diffs and resumes from known positions continue. A resume from another
 // position waits for Rebase, for at most ten seconds: the position may be of the
 // next epoch, and the frozen list would take the viewer back in time. Another
 // Freeze has no effect.
-func (h *Hub) Freeze() {
+func (h *Hub) DeferResumesUntilRebase() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.frozen = true
@@ -42,7 +42,7 @@ func (h *Hub) listChangesTo(streams iter.Seq[*presence.Stream]) (changes []strea
 		if old != nil {
 			stay[st.Code] = struct{}{}
 		}
-		if old == nil || !equalStreams(old, st) {
+		if old == nil || !haveSameFields(old, st) {
 			changes = append(changes, streamChange{old, st})
 		}
 	}
@@ -65,15 +65,15 @@ func (h *Hub) applyChangesInNewEpoch(changes []streamChange, pos presence.Positi
 	h.frozen = false
 	oldLogTime, oldEpoch := h.ring.lastEntry().logTime, h.ring.epoch
 	for _, c := range changes {
-		h.replaceStream(c.old, c.new, now)
+		h.replaceStreamWithoutUndo(c.old, c.new, now)
 	}
 	h.ring.beginEpoch(pos, logTime)
 	h.scheduleAfterPositionChange(oldLogTime, oldEpoch, now)
 }
 
-// equalStreams compares all fields, also those that viewers do not see: beats,
+// haveSameFields compares all fields, also those that viewers do not see: beats,
 // counts and likes depend on session and index.
-func equalStreams(a, b *presence.Stream) bool {
+func haveSameFields(a, b *presence.Stream) bool {
 	return a == b || a.Session == b.Session && a.Code == b.Code && a.Anchor == b.Anchor && a.List == b.List &&
 		a.Title == b.Title && a.Cover == b.Cover && slices.Equal(a.Tags, b.Tags) && bytes.Equal(a.Extra, b.Extra) &&
 		a.StartedAt == b.StartedAt && a.Viewers == b.Viewers && a.PeakViewers == b.PeakViewers && a.Likes == b.Likes &&

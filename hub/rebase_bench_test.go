@@ -65,6 +65,6 @@ func benchmarkRebase(b *testing.B, every int) {
 func (l *workload) resetViews() {
 	for _, v := range l.hub.views {
 		l.hub.publishWithoutFrame(v)
-		l.hub.rescheduleView(v)
+		l.hub.updateViewDueTime(v)
 	}
 }

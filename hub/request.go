@@ -33,7 +33,7 @@ func (h *Hub) answerOrDeferRequest(r *request) (answer outgoing, isAnswered bool
 	if c.shardIndex < 0 {
 		r.canResume = false
 	}
-	if r.canResume && h.mustDefer(r) && h.deferUnlessTimedOut(r) {
+	if r.canResume && h.isAheadOfView(r) && h.deferOrFallBackToSnapshot(r) {
 		return answer, false
 	}
 	var f *frame
@@ -50,10 +50,10 @@ func (h *Hub) answerOrDeferRequest(r *request) (answer outgoing, isAnswered bool
 	return outgoing{f.message(r.id), messageInfo{kind: f.kind}}, true
 }
 
-// mustDefer reports whether the view has not reached the request's position, or
+// isAheadOfView reports whether the view has not reached the request's position, or
 // may not have: this node has not applied it, or the view has not published it.
 // A view that is clean need not move: its state at that position is the same.
-func (h *Hub) mustDefer(r *request) bool {
+func (h *Hub) isAheadOfView(r *request) bool {
 	v := r.cursor.view
 	switch {
 	case r.resumeFrom == v.published.pos:
@@ -72,8 +72,8 @@ func (h *Hub) mustDefer(r *request) bool {
 	return v.isDirty() && r.resumeFrom.ID.Compare(v.published.pos.ID) > 0
 }
 
-// deferUnlessTimedOut has a request wait. It returns false after maxResumeWait.
-func (h *Hub) deferUnlessTimedOut(r *request) (isDeferred bool) {
+// deferOrFallBackToSnapshot has a request wait. It returns false after maxResumeWait.
+func (h *Hub) deferOrFallBackToSnapshot(r *request) (isDeferred bool) {
 	now := time.Now()
 	if r.deadline.IsZero() {
 		r.deadline = now.Add(maxResumeWait)
@@ -104,26 +104,26 @@ func (h *Hub) flushAtNextTickIfDirty(v *view, now time.Time) {
 func (h *Hub) retryDeferredRequests(now time.Time) (answerable []*Socket) {
 	h.schedule.recheckDeferred = false
 	h.schedule.deferred = slices.DeleteFunc(h.schedule.deferred, func(r *request) bool {
-		if now.Before(r.deadline) && h.mustDefer(r) {
+		if now.Before(r.deadline) && h.isAheadOfView(r) {
 			h.flushAtNextTickIfDirty(r.cursor.view, now)
 			return false
 		}
-		r.cursor.socket.enqueueRequest(r)
+		r.cursor.socket.enqueueRequestOrClose(r)
 		answerable = append(answerable, r.cursor.socket)
 		return true
 	})
 	return answerable
 }
 
-// enqueueDeferredForSnapshot enqueues a cursor's deferred requests, to be answered with
+// enqueueDeferredAsSnapshots enqueues a cursor's deferred requests, to be answered with
 // snapshots.
-func (h *Hub) enqueueDeferredForSnapshot(c *cursor) {
+func (h *Hub) enqueueDeferredAsSnapshots(c *cursor) {
 	h.schedule.deferred = slices.DeleteFunc(h.schedule.deferred, func(r *request) bool {
 		if r.cursor != c {
 			return false
 		}
 		r.canResume = false
-		c.socket.enqueueRequest(r)
+		c.socket.enqueueRequestOrClose(r)
 		return true
 	})
 }

@@ -57,8 +57,8 @@ func (s *schedule) wakeRunIfDueEarlier() {
 	}
 }
 
-// rescheduleView computes a view's due time anew.
-func (h *Hub) rescheduleView(v *view) {
+// updateViewDueTime computes a view's due time anew.
+func (h *Hub) updateViewDueTime(v *view) {
 	if due := h.dueTime(v); !due.Equal(v.due) {
 		h.schedule.views.updateDue(v, due)
 	}
@@ -127,8 +127,8 @@ func (h *Hub) flushOrRemoveNextView(now time.Time) (answerable []*Socket, untilN
 		if v := views[0]; v.cursorCount == 0 {
 			h.removeView(v)
 		} else {
-			h.publishChanges(v, now)
-			h.rescheduleView(v)
+			h.publishChangesOrIdleDiff(v, now)
+			h.updateViewDueTime(v)
 		}
 	}
 	return h.retryDeferredRequests(now), 0

@@ -102,7 +102,7 @@ func (sim *simulation) freezeNode(d *node) {
 	if !d.frozen {
 		d.frozen, d.frozenSince = true, sim.nextEvent()
 	}
-	d.hub.Freeze()
+	d.hub.DeferResumesUntilRebase()
 }
 
 // rebaseNode rebases a node to the state that is entriesBack before the log's end,
@@ -148,7 +148,7 @@ func (d *node) inconsistency(streams map[string]*presence.Stream) string {
 	}
 	for code, want := range streams {
 		got := d.hub.list.streams[code]
-		if got == nil || !equalStreams(got, want) || d.hub.list.byAnchor[want.Anchor] != got {
+		if got == nil || !haveSameFields(got, want) || d.hub.list.byAnchor[want.Anchor] != got {
 			return fmt.Sprintf("%s is %+v, want %+v", code, got, want)
 		}
 		if n := d.hub.watchers[code]; n > 0 && d.reported[code] != (reportedCount{want.Lease(), n}) {

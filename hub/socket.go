@@ -119,8 +119,8 @@ func (s *Socket) Send(text []byte) {
 	s.writePendingMessages()
 }
 
-// enqueueRequest enqueues a request: writePendingMessages makes its answer.
-func (s *Socket) enqueueRequest(r *request) {
+// enqueueRequestOrClose enqueues a request: writePendingMessages makes its answer.
+func (s *Socket) enqueueRequestOrClose(r *request) {
 	s.enqueueAnswerOrClose(answer{kind: answerMessage, request: r})
 }
 

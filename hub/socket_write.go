@@ -67,9 +67,9 @@ func (s *Socket) popMessageOrClose() (next outgoing, hasMessage bool) {
 	}
 }
 
-// writeMessage gives a message to the connection. now may be zero. The caller
+// writeMessage gives a message to the connection. sentAt may be zero. The caller
 // holds mu; the socket is neither full nor stopped.
-func (s *Socket) writeMessage(m *outgoing, now time.Time) {
+func (s *Socket) writeMessage(m *outgoing, sentAt time.Time) {
 	full, err := s.conn.Write(m.Message)
 	switch {
 	case err != nil:
@@ -82,8 +82,8 @@ func (s *Socket) writeMessage(m *outgoing, now time.Time) {
 		s.full = true
 		s.inFlight = m.messageInfo
 	default:
-		s.hub.metrics.observeSent(&m.messageInfo, now)
-		s.hub.reportDiffIfLate(&m.messageInfo, now)
+		s.hub.metrics.countSentMessage(&m.messageInfo, sentAt)
+		s.hub.reportDiffIfLate(&m.messageInfo, sentAt)
 	}
 	if s.pingTimer != nil {
 		s.pingTimer.Reset(s.hub.options.IdleInterval)
@@ -98,7 +98,7 @@ func (s *Socket) handleWritable(err error) {
 	if err != nil {
 		s.stopWriting()
 	} else {
-		s.hub.metrics.observeSent(&s.inFlight, time.Now())
+		s.hub.metrics.countSentMessage(&s.inFlight, time.Now())
 	}
 	s.inFlight = messageInfo{}
 	s.mu.Unlock()

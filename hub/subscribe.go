@@ -70,12 +70,12 @@ func (h *Hub) Subscribe(s *Socket, m *wire.Subscribe) error {
 		}
 		r.cursor = h.openCursor(s, v, false, 1)
 	} else {
-		h.enqueueDeferredForSnapshot(r.cursor)
+		h.enqueueDeferredAsSnapshots(r.cursor)
 		s.mu.Lock()
 		r.cursor.unanswered++
 		s.mu.Unlock()
 	}
-	s.enqueueRequest(r)
+	s.enqueueRequestOrClose(r)
 	return nil
 }
 

@@ -138,17 +138,17 @@ const undoDepth = 4
 // first at a later change. Before that change it was behind the bound, too.
 func (o *order) windowBefore(changes []streamChange, limit int) []*presence.Stream {
 	if bound, ok := o.tree.GetAt(undoDepth * limit); ok && len(changes) > limit {
-		w := o.windowBeforeWithin(changes, limit, bound)
+		w := o.windowBeforeIgnoringBehind(changes, limit, bound)
 		if len(w) == limit && precedes(o.ranked(w[limit-1]), bound) {
 			return w
 		}
 	}
-	return o.windowBeforeWithin(changes, limit, rankedStream{})
+	return o.windowBeforeIgnoringBehind(changes, limit, rankedStream{})
 }
 
-// windowBeforeWithin returns the window before changes. It skips streams that are
+// windowBeforeIgnoringBehind returns the window before changes. It skips streams that are
 // behind bound before and after; the zero value is no bound.
-func (o *order) windowBeforeWithin(changes []streamChange, limit int, bound rankedStream) []*presence.Stream {
+func (o *order) windowBeforeIgnoringBehind(changes []streamChange, limit int, bound rankedStream) []*presence.Stream {
 	isNear := func(st *presence.Stream) bool {
 		return st != nil && (bound.stream == nil || precedes(o.ranked(st), bound)) && o.matches(st)
 	}

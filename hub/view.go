@@ -58,7 +58,7 @@ func (h *Hub) findOrCreateView(q *query, now time.Time) (*view, error) {
 		return v, nil
 	}
 	if len(h.views) >= h.options.Views {
-		h.removeUnusedViews()
+		h.removeViewsWithoutCursors()
 	}
 	if len(h.views) >= h.options.Views {
 		return nil, limitError("there are %d different views here already", h.options.Views)
@@ -90,7 +90,7 @@ func (h *Hub) removeView(v *view) {
 	h.metrics.views.Set(float64(len(h.views)))
 }
 
-func (h *Hub) removeUnusedViews() {
+func (h *Hub) removeViewsWithoutCursors() {
 	for _, v := range h.views {
 		if v.cursorCount == 0 {
 			h.removeView(v)
@@ -138,7 +138,7 @@ func (v *view) markTextChange(changedAt time.Time) (isDueSooner bool) {
 
 func (h *Hub) markTextChangeAndReschedule(v *view, changedAt time.Time) {
 	if v.markTextChange(changedAt) {
-		h.rescheduleView(v)
+		h.updateViewDueTime(v)
 	}
 }
 
@@ -159,15 +159,15 @@ func (h *Hub) dueTime(v *view) time.Time {
 	}
 	nextTick := v.times.lastDiff.Add(h.fanout.pacer.tick)
 	if !v.pending.textSince.IsZero() {
-		due = earlier(due, later(nextTick, v.pending.textSince))
+		due = minTime(due, later(nextTick, v.pending.textSince))
 	}
 	if !v.pending.countersSince.IsZero() {
-		due = earlier(due, later(nextTick, v.pending.countersSince.Add(h.options.CounterDelay)))
+		due = minTime(due, later(nextTick, v.pending.countersSince.Add(h.options.CounterDelay)))
 	}
 	return due
 }
 
-func earlier(a, b time.Time) time.Time {
+func minTime(a, b time.Time) time.Time {
 	if b.Before(a) {
 		return b
 	}

@@ -41,8 +41,8 @@ func (h *Hub) Watch(s *Socket, m *wire.Watch) error {
 		return err
 	}
 	if len(v.published.window) == 0 { // the view has not published the new session yet
-		h.publishChanges(v, now)
-		h.rescheduleView(v)
+		h.publishChangesOrIdleDiff(v, now)
+		h.updateViewDueTime(v)
 	}
 	// The answer is enqueued first, so that no diff overtakes it.
 	s.enqueueAnswerOrClose(answer{kind: answerMessage, text: wire.Append(nil, h.watchAnswer(m, v))})
@@ -51,22 +51,22 @@ func (h *Hub) Watch(s *Socket, m *wire.Watch) error {
 }
 
 // addOrMoveWatch moves a watch to a view. A nil watch is a new one.
-func (h *Hub) addOrMoveWatch(s *Socket, w *socketWatch, v *view) {
-	if w == nil {
-		w = &socketWatch{code: v.query.code}
-		s.watches = append(s.watches, w)
-		h.addWatchers(w.code, +1)
+func (h *Hub) addOrMoveWatch(s *Socket, watchOrNil *socketWatch, v *view) {
+	if watchOrNil == nil {
+		watchOrNil = &socketWatch{code: v.query.code}
+		s.watches = append(s.watches, watchOrNil)
+		h.addWatchers(watchOrNil.code, +1)
 	}
-	if c := w.cursor; c != nil && c.view != v {
+	if c := watchOrNil.cursor; c != nil && c.view != v {
 		h.closeCursor(c)
-		w.cursor = nil
+		watchOrNil.cursor = nil
 	}
-	if w.cursor == nil {
-		w.cursor = h.openCursor(s, v, true, 0)
+	if watchOrNil.cursor == nil {
+		watchOrNil.cursor = h.openCursor(s, v, true, 0)
 		return
 	}
 	s.mu.Lock()
-	w.cursor.pos = v.published.pos
+	watchOrNil.cursor.pos = v.published.pos
 	s.mu.Unlock()
 }
 

@@ -48,8 +48,8 @@ func newAnchorPool(shared runState, updatesDone <-chan struct{}) *anchorPool {
 	return p
 }
 
-// count adds one to a member of figures.
-func (p *anchorPool) count(figure *int64) {
+// incrementFigure adds one to a member of figures.
+func (p *anchorPool) incrementFigure(figure *int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	*figure++
@@ -145,7 +145,7 @@ func (a *anchor) runBroadcasts(ctx context.Context) {
 	attempts := 0
 	for {
 		startedAt := a.clock()
-		err := a.runBroadcast(ctx)
+		err := a.connectAndBroadcast(ctx)
 		if a.clock()-startedAt > backoffCap {
 			attempts = 0
 		}
@@ -179,13 +179,13 @@ func (a *anchor) countSocketEnd(err error) {
 	_, isRetryable := errors.AsType[*retryError](err)
 	switch {
 	case isRetryable:
-		a.count(&a.figures.Refusals)
+		a.incrementFigure(&a.figures.Refusals)
 	case errors.Is(err, errDrained):
-		a.count(&a.figures.Drained)
+		a.incrementFigure(&a.figures.Drained)
 	case errors.Is(err, errNoAck):
-		a.count(&a.figures.Failovers)
+		a.incrementFigure(&a.figures.Failovers)
 	default:
-		a.count(&a.figures.Disconnects)
+		a.incrementFigure(&a.figures.Disconnects)
 	}
 }
 

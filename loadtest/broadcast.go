@@ -46,9 +46,9 @@ type request struct {
 	extra  json.RawMessage // of an update
 }
 
-// runBroadcast connects to the next node, starts or resumes, and broadcasts until the
+// connectAndBroadcast connects to the next node, starts or resumes, and broadcasts until the
 // socket ends. It returns why.
-func (a *anchor) runBroadcast(ctx context.Context) (end error) {
+func (a *anchor) connectAndBroadcast(ctx context.Context) (end error) {
 	b := &broadcast{anchor: a, unanswered: map[wire.ID]request{}}
 	defer b.readers.Wait()
 	a.node = a.options.nextNode(a.route)
@@ -69,7 +69,7 @@ func (a *anchor) runBroadcast(ctx context.Context) (end error) {
 	a.live.Add(1)
 	defer a.live.Add(-1)
 	b.startTimers()
-	err = b.broadcastUntilEnd(ctx)
+	err = b.broadcastWithFailover(ctx)
 	b.moveUnansweredToLedger()
 	if b.isDrained.Load() && !isIntendedEnd(err) && !errors.Is(err, errSessionEnded) {
 		err = errDrained
@@ -94,8 +94,8 @@ func (b *broadcast) startTimers() {
 	}
 }
 
-// broadcastUntilEnd broadcasts until no socket has the session.
-func (b *broadcast) broadcastUntilEnd(ctx context.Context) (end error) {
+// broadcastWithFailover broadcasts until no socket has the session.
+func (b *broadcast) broadcastWithFailover(ctx context.Context) (end error) {
 	for {
 		err := b.broadcastOnSocket(ctx)
 		if !b.awaitAndSwitchToStandby() || isIntendedEnd(err) {
@@ -151,7 +151,7 @@ func (b *broadcast) nextRequestID() wire.ID {
 func (b *broadcast) sendBeat() error {
 	id := b.nextRequestID()
 	b.unanswered[id] = request{sentAt: b.clock()}
-	b.count(&b.figures.Beats)
+	b.incrementFigure(&b.figures.Beats)
 	if b.hasManyNodes() && !b.isAwaitingAck {
 		b.isAwaitingAck = true
 		b.ackTimer.Reset(b.answerTimeout())
@@ -166,7 +166,7 @@ func (b *broadcast) sendDueUpdates() error {
 		extra := commandStamp{RunID: b.ledger.runID, SentAt: b.nextUpdateAt.Microseconds(), Node: b.node}.asExtra()
 		b.unanswered[id] = request{b.clock(), extra}
 		b.ledger.updateSession(b.session, func(s *session) { s.openUpdates++ })
-		b.count(&b.figures.Updates)
+		b.incrementFigure(&b.figures.Updates)
 		if err := b.sendMessage(&wire.Update{ID: id, Extra: wire.Some(extra)}); err != nil {
 			return err
 		}
@@ -186,7 +186,7 @@ func (b *broadcast) handleMessage(m wire.Message) (end error) {
 		if !isAnswer {
 			break
 		}
-		b.count(&b.figures.UpdatesAcknowledged)
+		b.incrementFigure(&b.figures.UpdatesAcknowledged)
 		b.recordAcknowledged(request.sentAt)
 		b.ledger.updateSession(b.session, func(s *session) { s.entry, s.uncertainExtras = m.Stream, nil; s.openUpdates-- })
 	case *wire.Probe:
@@ -213,14 +213,14 @@ func (b *broadcast) handleMessage(m wire.Message) (end error) {
 }
 
 // handleAck records an acknowledged beat. A pending ack promises nothing.
-func (b *broadcast) handleAck(isAnswer bool, beatSentAt time.Duration, isPending bool) {
+func (b *broadcast) handleAck(isAnswer bool, beatSentAt time.Duration, isUnconfirmed bool) {
 	b.ackTimer.Stop()
 	b.isAwaitingAck = false
 	switch {
-	case !isPending && isAnswer:
+	case !isUnconfirmed && isAnswer:
 		b.isDegraded = false
 		b.recordAcknowledged(beatSentAt)
-	case isPending && b.isDegraded:
+	case isUnconfirmed && b.isDegraded:
 		b.startStandbySearch()
 	}
 }
@@ -230,7 +230,7 @@ func (b *broadcast) handleRefusal(m *wire.Error, r request) (end error) {
 	if m.Code == wire.CodeSessionGone && b.standbyResult != nil {
 		return errSessionMoved // probably to the standby
 	}
-	b.count(&b.figures.Errors)
+	b.incrementFigure(&b.figures.Errors)
 	b.countReason(m)
 	if r.extra != nil {
 		b.ledger.updateSession(b.session, func(s *session) {
@@ -256,7 +256,7 @@ func (b *broadcast) recordAcknowledged(sentAt time.Duration) {
 func (b *broadcast) stopOrCrash() (endReason error) {
 	if b.rand.Float64() < b.options.CrashShare {
 		b.awaitAndSwitchToStandby() // a standby would keep the session
-		b.count(&b.figures.Crashes)
+		b.incrementFigure(&b.figures.Crashes)
 		b.ledger.updateSession(b.session, func(s *session) { s.hasCrashed = true })
 		return errCrashed
 	}
@@ -278,19 +278,19 @@ func (b *broadcast) stopSession() (endReason error) {
 	}
 	switch m := answer.(type) {
 	case *wire.Stopped:
-		b.recordStop()
+		b.recordStopped()
 		return errStopped
 	case *wire.Error:
 		err := wrapIfTemporary(m)
 		if err == error(m) {
-			b.count(&b.figures.Errors)
+			b.incrementFigure(&b.figures.Errors)
 		}
 		return err
 	}
 	return fmt.Errorf("%T in answer to a stop", answer)
 }
 
-func (b *broadcast) recordStop() {
-	b.count(&b.figures.Stops)
+func (b *broadcast) recordStopped() {
+	b.incrementFigure(&b.figures.Stops)
 	b.ledger.updateSession(b.session, func(s *session) { s.isEnded = true })
 }

@@ -11,9 +11,9 @@ import (
 	"onair/loadtest/scrape"
 )
 
-// writeReport writes the verdict and the report files. It returns errVerdict when the
+// writeReportAndCheckVerdict writes the verdict and the report files. It returns errVerdict when the
 // verdict is FAIL.
-func (t *loadTest) writeReport(stdout io.Writer) error {
+func (t *loadTest) writeReportAndCheckVerdict(stdout io.Writer) error {
 	r := t.newReport()
 	if err := r.WriteText(stdout); err != nil {
 		return err
@@ -76,7 +76,7 @@ func (t *loadTest) clientFigures() report.ClientFigures {
 	return report.ClientFigures{
 		CPUPerDiff: t.microsecondsPerDiff(end.process - start.process), LoopPerDiff: t.microsecondsPerDiff(end.loop - start.loop),
 		CPUCores: roundedRatio(end.process-start.process, t.measuredTime()), Busy: roundedRatio(end.busy-start.busy, t.measuredTime()),
-		LagP99: report.Quantile(t.viewerLoop.lagHistogram, 99),
+		LagP99: report.Percentile(t.viewerLoop.lagHistogram, 99),
 	}
 }
 

@@ -63,8 +63,8 @@ func recordDuration(h *hdrhistogram.Histogram, d time.Duration, count int64) {
 const quietThreshold = time.Second
 
 // recordLatency records that a viewer has received an anchor's command. Its list had
-// last changed at lastChangeAt.
-func (l *viewerLoop) recordLatency(v *viewer, c command, lastChangeAt time.Duration) {
+// last changed at quietSince.
+func (l *viewerLoop) recordLatency(v *viewer, c command, quietSince time.Duration) {
 	if l.isSettling {
 		return
 	}
@@ -74,7 +74,7 @@ func (l *viewerLoop) recordLatency(v *viewer, c command, lastChangeAt time.Durat
 	l.latencies.all.recordByNode(isSameNode, d)
 	switch {
 	case !c.isStart:
-	case lastChangeAt <= c.dueAt-quietThreshold:
+	case quietSince <= c.dueAt-quietThreshold:
 		l.latencies.quietStarts.recordByNode(isSameNode, d)
 	default:
 		l.latencies.busyStarts.recordByNode(isSameNode, d)

@@ -95,14 +95,14 @@ func (l *ledger) addSession(e wire.Entry, tag string, sentAt time.Duration) *ses
 	return s
 }
 
-// updateSession calls update under the lock, unless s is nil.
-func (l *ledger) updateSession(s *session, update func(*session)) {
-	if s == nil {
+// updateSession calls update under the lock, unless sessionOrNil is nil.
+func (l *ledger) updateSession(sessionOrNil *session, update func(*session)) {
+	if sessionOrNil == nil {
 		return
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	update(s)
+	update(sessionOrNil)
 }
 
 // judgeDeparture judges that a session left a list at now. It returns "" if it was
@@ -125,8 +125,8 @@ func (l *ledger) judgeDeparture(code string, startedAt int64, now time.Duration)
 
 // permitEnd permits a session to be over from now on. An earlier permission stays: a
 // departure may have been seen before now.
-func (l *ledger) permitEnd(s *session, now time.Duration) {
-	l.updateSession(s, func(s *session) {
+func (l *ledger) permitEnd(sessionOrNil *session, now time.Duration) {
+	l.updateSession(sessionOrNil, func(s *session) {
 		if s.endPermittedAt == 0 {
 			s.endPermittedAt = now
 		}

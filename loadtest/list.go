@@ -83,9 +83,9 @@ func newView(maxLists int) *view {
 	return v
 }
 
-// sharedList returns the list that all viewers at l's position share: l itself, if it is
+// findOrAddList returns the list that all viewers at l's position share: l itself, if it is
 // the first one there. Where l differs from the shared list, it returns l and how.
-func (v *view) sharedList(l *list) (shared *list, difference string) {
+func (v *view) findOrAddList(l *list) (shared *list, difference string) {
 	if shared := v.listsByPosition[l.pos]; shared != nil {
 		if difference := shared.difference(l); difference != "" {
 			return l, fmt.Sprintf("%s at %s: %s", v.id, l.pos, difference)
@@ -142,7 +142,7 @@ func (e *chainError) Error() string {
 
 // applyMessage returns the list that a message leads to. With an error the list may be nil:
 // then the message cannot be applied, and else its total is wrong.
-func (l *list) applyMessage(m wire.Message) (next *list, err error) {
+func (l *list) applyMessage(m wire.Message) (next *list, violation error) {
 	to := &list{view: l.view}
 	switch m := m.(type) {
 	case *wire.Snapshot:
@@ -162,15 +162,15 @@ func (l *list) applyMessage(m wire.Message) (next *list, err error) {
 			return nil, &chainError{m.View, m.Prev, l.pos}
 		}
 		to.pos, to.total, to.entries = m.Pos, l.total, l.entries
-		if err := to.applyDiff(m); err != nil {
+		if err := to.applyEntryChanges(m); err != nil {
 			return nil, err
 		}
 	}
 	return to, to.validateTotal()
 }
 
-// applyDiff applies a diff to a list that still shares the entries of another.
-func (l *list) applyDiff(m *wire.Diff) error {
+// applyEntryChanges applies a diff to a list that still shares the entries of another.
+func (l *list) applyEntryChanges(m *wire.Diff) error {
 	if len(m.Put)+len(m.Set)+len(m.Del) > 0 {
 		l.entries = maps.Clone(l.entries)
 		if l.entries == nil {

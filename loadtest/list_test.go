@@ -123,8 +123,8 @@ func TestListMustHaveTotalEntries(t *testing.T) {
 // TestListsAtOnePositionAreShared: equal lists at a position become one, others are reported.
 func TestListsAtOnePositionAreShared(t *testing.T) {
 	v := newView(4)
-	first, _ := v.sharedList(mustApply(t, v.emptyList, newSnapshot("1", newEntry("a", 1), newEntry("b", 1))))
-	same, difference := v.sharedList(mustApply(t, v.emptyList, newSnapshot("1", newEntry("b", 1), newEntry("a", 1))))
+	first, _ := v.findOrAddList(mustApply(t, v.emptyList, newSnapshot("1", newEntry("a", 1), newEntry("b", 1))))
+	same, difference := v.findOrAddList(mustApply(t, v.emptyList, newSnapshot("1", newEntry("b", 1), newEntry("a", 1))))
 	if difference != "" || same != first {
 		t.Errorf("equal lists are not shared: %s", difference)
 	}
@@ -135,7 +135,7 @@ func TestListsAtOnePositionAreShared(t *testing.T) {
 		"fewer":   newSnapshot("1", newEntry("a", 1)),
 		"another": newSnapshot("1", newEntry("a", 1), newEntry("c", 1)),
 	} {
-		if l, difference := v.sharedList(mustApply(t, v.emptyList, s)); difference == "" || l == first {
+		if l, difference := v.findOrAddList(mustApply(t, v.emptyList, s)); difference == "" || l == first {
 			t.Errorf("%s: no difference", name)
 		}
 	}
@@ -165,10 +165,10 @@ func TestStepsAreCachedByList(t *testing.T) {
 // TestOldListsAreDropped: an old list does not hold the lists that followed it.
 func TestOldListsAreDropped(t *testing.T) {
 	v := newView(2)
-	first, _ := v.sharedList(mustApply(t, v.emptyList, newSnapshot("0")))
+	first, _ := v.findOrAddList(mustApply(t, v.emptyList, newSnapshot("0")))
 	first.cacheStep(step{frame: []byte("frame")})
 	for i := range 5 {
-		v.sharedList(mustApply(t, v.emptyList, newSnapshot(fmt.Sprint(i+1))))
+		v.findOrAddList(mustApply(t, v.emptyList, newSnapshot(fmt.Sprint(i+1))))
 	}
 	if got := slices.Sorted(maps.Keys(v.listsByPosition)); !slices.Equal(got, []string{"4", "5"}) {
 		t.Errorf("keeps %v", got)

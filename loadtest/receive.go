@@ -22,7 +22,7 @@ func (l *viewerLoop) handleReadable(v *viewer) {
 	buf := l.buffers.read
 	if v.isSlow && !l.isSettling && v.stage == stageOpen {
 		buf = buf[:l.options.SlowRate/slowReadsPerSecond+1]
-		l.setInterestOrReconnect(v, writeInterest(v))
+		l.setInterestOrReconnect(v, outputInterest(v))
 		l.scheduleAction(time.Second/slowReadsPerSecond, v, (*viewerLoop).resumeSlowReads)
 		if v.stage == stageClosed {
 			return
@@ -58,12 +58,12 @@ const (
 // resumeSlowReads lets a slow viewer read again.
 func (l *viewerLoop) resumeSlowReads(v *viewer) {
 	if v.stage != stageClosed {
-		l.setInterestOrReconnect(v, platform.InterestInput|writeInterest(v))
+		l.setInterestOrReconnect(v, platform.InterestInput|outputInterest(v))
 	}
 }
 
-// writeInterest is what a viewer waits for besides input.
-func writeInterest(v *viewer) platform.Interest {
+// outputInterest is what a viewer waits for besides input.
+func outputInterest(v *viewer) platform.Interest {
 	if len(v.unsent) > 0 {
 		return platform.InterestOutput
 	}
@@ -304,7 +304,7 @@ func (l *viewerLoop) applyAndCacheMessage(v *viewer, current **list, viewID stri
 	if err != nil {
 		l.faults.recordFault(faultProtocol, "%v", err)
 	}
-	to, difference := from.view.sharedList(to)
+	to, difference := from.view.findOrAddList(to)
 	if difference != "" {
 		l.faults.recordFault(faultDivergentLists, "%s", difference)
 	}

@@ -121,7 +121,7 @@ func TestReceiveCountsFaults(t *testing.T) {
 // TestReceiveSharesWork: a frame that another viewer has received is not decoded again.
 func TestReceiveSharesWork(t *testing.T) {
 	loop, v := newLoneViewer(t)
-	loop.addViewer(1)
+	loop.addUnconnectedViewer(1)
 	other := loop.viewers[1]
 	other.stage = stageAwaitingWelcome
 	for _, f := range [][]byte{welcomeFrame(), messageFrame(newSnapshot("1", newEntry("a", 1))), messageFrame(newDiff("1", "2", newPatch("a", "likes", "5")))} {

@@ -79,7 +79,7 @@ func (t *loadTest) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if loopErr != nil {
 		return loopErr
 	}
-	return t.writeReport(stdout)
+	return t.writeReportAndCheckVerdict(stdout)
 }
 
 func (t *loadTest) prepareRun() (err error) {
@@ -132,7 +132,7 @@ func (t *loadTest) runPhases(ctx, loopCtx context.Context, progress *progress) {
 	})
 	viewers := 0
 	t.viewerLoop.callInLoopAndWait(loopCtx, func() {
-		t.viewerLoop.startMeasuring()
+		t.viewerLoop.startMeasuredPhase()
 		viewers = t.options.Viewers - t.viewerLoop.viewersWithoutList()
 	})
 	t.atStart = t.takeMeasurement(loopCtx)
@@ -150,13 +150,13 @@ func (t *loadTest) takeMeasurement(loopCtx context.Context) (m measurement) {
 	return m
 }
 
-// waitAtMostSettleTimeout waits, at most for SettleTimeout, until isDone reports true. It calls
-// isDone in the viewer loop.
-func (t *loadTest) waitAtMostSettleTimeout(ctx, loopCtx context.Context, isDone func() bool) {
+// waitAtMostSettleTimeout waits, at most for SettleTimeout, until isDoneInLoop reports true. It calls
+// isDoneInLoop in the viewer loop.
+func (t *loadTest) waitAtMostSettleTimeout(ctx, loopCtx context.Context, isDoneInLoop func() bool) {
 	ctx, cancel := context.WithTimeout(ctx, t.options.SettleTimeout)
 	defer cancel()
 	for done := false; !done; {
-		t.viewerLoop.callInLoopAndWait(loopCtx, func() { done = isDone() })
+		t.viewerLoop.callInLoopAndWait(loopCtx, func() { done = isDoneInLoop() })
 		if !done && !sleep(ctx, 50*time.Millisecond) {
 			return
 		}

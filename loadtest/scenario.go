@@ -17,8 +17,8 @@ func (l *viewerLoop) scheduleArrivals(ramp time.Duration) {
 	}
 }
 
-// startMeasuring begins the measured phase.
-func (l *viewerLoop) startMeasuring() {
+// startMeasuredPhase begins the measured phase.
+func (l *viewerLoop) startMeasuredPhase() {
 	l.latencies.resetMeasured()
 	l.lagHistogram.Reset()
 	l.nextLikeAt = l.now
@@ -27,7 +27,7 @@ func (l *viewerLoop) startMeasuring() {
 	}
 	for i := range l.options.Herds {
 		dueAt := l.now + l.options.Duration*time.Duration(i+1)/time.Duration(l.options.Herds+1)
-		l.timers.scheduleTimer(timer{dueAt, l.disconnectAllViewers})
+		l.timers.scheduleTimer(timer{dueAt, l.reconnectAllViewers})
 	}
 }
 
@@ -53,9 +53,9 @@ func (l *viewerLoop) sendDueLikesOfRandomViewers() {
 	l.timers.scheduleTimer(timer{l.nextLikeAt, l.sendDueLikesOfRandomViewers})
 }
 
-// disconnectAllViewers cuts the connections of all viewers, which reconnect within
+// reconnectAllViewers cuts the connections of all viewers, which reconnect within
 // HerdWindow.
-func (l *viewerLoop) disconnectAllViewers() {
+func (l *viewerLoop) reconnectAllViewers() {
 	if l.isSettling {
 		return
 	}
@@ -92,7 +92,7 @@ func (l *viewerLoop) takeSampleAndDropSilent() {
 	sinceLast := l.now - l.lastSampleAt
 	s := report.SecondFigures{
 		At: l.now.Seconds(), Viewers: viewersWithList, Diffs: c.Diffs - last.Diffs, Bytes: c.Bytes - last.Bytes,
-		P50: report.Quantile(second, 50), P99: report.Quantile(second, 99),
+		P50: report.Percentile(second, 50), P99: report.Percentile(second, 99),
 		ClientCPU: roundedRatio(c.cpu.process-last.cpu.process, sinceLast), Busy: roundedRatio(c.cpu.busy-last.cpu.busy, sinceLast),
 	}
 	second.Reset()
@@ -245,22 +245,22 @@ func nodeDifferences(freshLists [][]*list) (differences []string) {
 }
 
 // compareWith reports whether the lists of a viewer equal those of references, by view
-// and position. Without a difference isEqual is false where there is no such reference.
-func (v *viewer) compareWith(fresh references) (isEqual bool, difference string) {
+// and position. Without a difference isKnownEqual is false where there is no such reference.
+func (v *viewer) compareWith(fresh references) (isKnownEqual bool, difference string) {
 	if !v.hasListOnSocket() {
 		return false, ""
 	}
-	isEqual = true
+	isKnownEqual = true
 	for _, shown := range []*list{v.list, v.watchedList} {
 		if shown == nil || shown.view.watchedCode != "" && len(shown.entries) == 0 {
 			continue // a stream that has ended has no fresh view
 		}
 		if same := fresh.byPosition[shown.view.id+" "+shown.pos]; same == nil {
 			last := fresh.last[shown.view.id]
-			isEqual = isEqual && last != nil && last.entryDifference(shown) == ""
+			isKnownEqual = isKnownEqual && last != nil && last.entryDifference(shown) == ""
 		} else if difference := same.difference(shown); difference != "" {
 			return false, shown.view.id + " at " + shown.pos + ": " + difference
 		}
 	}
-	return isEqual, ""
+	return isKnownEqual, ""
 }

@@ -37,7 +37,7 @@ func (b *broadcast) startStandbySearch() {
 		sleep(ctx, delay)
 		for range max(1, len(pool.options.nodes)-1) { // a balancer may lead to another node
 			to.node = pool.options.nextNode(route{to.node, start.step})
-			if s := pool.openStandby(ctx, to, sessionID); s != nil {
+			if s := pool.resumeOnStandby(ctx, to, sessionID); s != nil {
 				result <- s
 				return
 			}
@@ -45,9 +45,9 @@ func (b *broadcast) startStandbySearch() {
 	})
 }
 
-// openStandby resumes a session at a node. It returns nil when the node does not admit
+// resumeOnStandby resumes a session at a node. It returns nil when the node does not admit
 // the anchor, or refuses the resume.
-func (p *anchorPool) openStandby(ctx context.Context, to dialTarget, sessionID string) *standby {
+func (p *anchorPool) resumeOnStandby(ctx context.Context, to dialTarget, sessionID string) *standby {
 	socket, err := p.openAnchorSocket(ctx, to)
 	if err != nil {
 		return nil
@@ -81,9 +81,9 @@ func (b *broadcast) awaitAndSwitchToStandby() (hasSwitched bool) {
 
 // switchToStandby makes a standby the socket of the broadcast. It does nothing with
 // nil: all other nodes have refused.
-func (b *broadcast) switchToStandby(s *standby) (hasSwitched bool) {
+func (b *broadcast) switchToStandby(resumedOrNil *standby) (hasSwitched bool) {
 	b.standbyResult = nil
-	if s == nil {
+	if resumedOrNil == nil {
 		return false
 	}
 	b.anchorSocket.closeAndWait()
@@ -91,8 +91,8 @@ func (b *broadcast) switchToStandby(s *standby) (hasSwitched bool) {
 	b.ackTimer.Stop()
 	b.drainTimer.Stop()
 	b.isAwaitingAck, b.isDegraded = false, false
-	b.anchorSocket, b.node, b.beatInterval = s.socket, s.node, s.beatInterval
-	b.count(&b.figures.Failovers)
-	b.recordStarted(s.started, s.resumeSentAt)
+	b.anchorSocket, b.node, b.beatInterval = resumedOrNil.socket, resumedOrNil.node, resumedOrNil.beatInterval
+	b.incrementFigure(&b.figures.Failovers)
+	b.recordStarted(resumedOrNil.started, resumedOrNil.resumeSentAt)
 	return true
 }

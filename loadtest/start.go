@@ -74,12 +74,12 @@ func (b *broadcast) handleStartError(m *wire.Error) (end error) {
 	switch {
 	case err != error(m): // the request is repeated at another node
 	case m.Code != wire.CodeSessionGone:
-		b.count(&b.figures.Errors)
+		b.incrementFigure(&b.figures.Errors)
 	case b.sessionID == "": // the answer to its start was lost, and it has ended
 		b.pendingStart = nil
 		return errSessionEnded
 	case b.isStopping: // the answer to its stop was lost
-		b.recordStop()
+		b.recordStopped()
 		return errStopped
 	default:
 		b.recordAndJudgeEnd(m.Reason)
@@ -92,14 +92,14 @@ func (b *broadcast) handleStartError(m *wire.Error) (end error) {
 func (b *broadcast) recordStarted(m *wire.Started, sentAt time.Duration) {
 	b.pendingStart = nil
 	if b.sessionID == m.Session {
-		b.count(&b.figures.Resumes)
+		b.incrementFigure(&b.figures.Resumes)
 		b.ledger.updateSession(b.session, func(s *session) {
 			s.acknowledgedAt, s.entry, s.openUpdates = max(s.acknowledgedAt, sentAt), m.Stream, 0
 		})
 		return
 	}
 	b.sessionID = m.Session
-	b.count(&b.figures.Starts)
+	b.incrementFigure(&b.figures.Starts)
 	b.session = b.ledger.addSession(m.Stream, b.tag, sentAt)
 }
 
@@ -110,7 +110,7 @@ func (b *broadcast) recordAndJudgeEnd(reason string) {
 		b.faults.recordFault(faultEarlyDeparture, "%s (its anchor received the end)", violation)
 	}
 	if reason == wire.EndMissedBeats {
-		b.count(&b.figures.Expired)
+		b.incrementFigure(&b.figures.Expired)
 	}
 	b.ledger.permitEnd(b.session, b.clock())
 }

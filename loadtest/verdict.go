@@ -52,13 +52,13 @@ func judgeRun(r *report.Report, o *options, faults [faultKindCount]int, wasInter
 
 // judgeReconnects checks the share of reconnects that were resumed with a diff, of
 // all nodes and of those that had just restarted.
-func (v verdict) judgeReconnects(minShare float64) {
-	if minShare == 0 {
+func (v verdict) judgeReconnects(requiredShare float64) {
+	if requiredShare == 0 {
 		return
 	}
 	judge := func(check string, resumed, all int) {
-		v.addRow(all > 0 && float64(resumed) >= minShare*float64(all), check,
-			withCommas(resumed)+" of "+withCommas(all), fmt.Sprintf("≥ %g%%", 100*minShare))
+		v.addRow(all > 0 && float64(resumed) >= requiredShare*float64(all), check,
+			withCommas(resumed)+" of "+withCommas(all), fmt.Sprintf("≥ %g%%", 100*requiredShare))
 	}
 	r := &v.Viewers.Reconnects
 	judge("reconnects of viewers that were resumed with a diff", r.Resumed, r.All)

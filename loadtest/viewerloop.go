@@ -95,7 +95,7 @@ func newViewerLoop(shared runState, onSample func(s report.SecondFigures, sinceL
 		l.views = append(l.views, v)
 	}
 	for i := range o.Viewers {
-		l.addViewer(i)
+		l.addUnconnectedViewer(i)
 	}
 	return l, nil
 }
@@ -105,9 +105,9 @@ var sortOrders = []string{wire.SortViewers, wire.SortStarted, wire.SortLikes}
 // viewTag is the tag that the streams of a view have in common.
 func viewTag(runID string, viewIndex int) string { return runID + "-" + strconv.Itoa(viewIndex) }
 
-// addViewer adds the i-th viewer. Slow, roaming and watching viewers are spread evenly
+// addUnconnectedViewer adds the i-th viewer. Slow, roaming and watching viewers are spread evenly
 // over the views, and the viewers of each view over the nodes.
-func (l *viewerLoop) addViewer(index int) {
+func (l *viewerLoop) addUnconnectedViewer(index int) {
 	round := index / l.options.Views
 	v := &viewer{
 		index: int32(len(l.viewers)), view: l.views[index%l.options.Views], route: l.options.clientRoute(index), viewerSocket: viewerSocket{fd: -1},

@@ -9,7 +9,7 @@ import (
 // the command, because Apply has no clock and no random source.
 //
 // The commands are Start, Resume, Stop, Update, Ban, Unban, SetSettings,
-// RaiseRules, Observe, AdoptSettings, Leave, RestoreSession, RestoreEnd,
+// RaiseRules, Observe, AdoptLeaseParams, Leave, RestoreSession, RestoreEnd,
 // AddRecording, CompleteEvent and RestoreEvent.
 type Command interface {
 	kind() commandKind
@@ -58,7 +58,7 @@ var newCommands = map[commandKind]func() Command{
 	kindSetSettings:    func() Command { return &SetSettings{} },
 	kindRaiseRules:     func() Command { return &RaiseRules{} },
 	kindObserve:        func() Command { return &Observe{} },
-	kindAdoptSettings:  func() Command { return &AdoptSettings{} },
+	kindAdoptSettings:  func() Command { return &AdoptLeaseParams{} },
 	kindLeave:          func() Command { return &Leave{} },
 	kindRestoreSession: func() Command { return &RestoreSession{} },
 	kindRestoreEnd:     func() Command { return &RestoreEnd{} },

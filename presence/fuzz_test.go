@@ -14,7 +14,7 @@ func seedBatch() []byte {
 		Digest: &Digest{Position{ID{1, 2}, 3}, 4},
 		Commands: []Command{
 			startOf(1, "ann"), &Resume{Session: sessionID(1), Anchor: "ann", Socket: "c"}, &Update{Session: sessionID(1), Title: new("x"), Cover: new("y"), Tags: &[]string{"t"}, Extra: &[]byte{1}},
-			&Observe{sessionID(1), FromSocket, Detached, "c", "", 0, false, "d"}, &Observe{sessionID(1), FromCallback, PushStarted, "", "m", 9, true, ""}, &AdoptSettings{sessionID(1)},
+			&Observe{sessionID(1), FromSocket, Detached, "c", "", 0, false, "d"}, &Observe{sessionID(1), FromCallback, PushStarted, "", "m", 9, true, ""}, &AdoptLeaseParams{sessionID(1)},
 			&Stop{sessionID(1), Kicked, "op", "", "k"}, &Ban{"eve", 5, "why", "op", "k", 3}, &Unban{"eve", "op", "k", 4},
 			&Observe{Session: sessionID(1), Source: FromPoll, Signal: PollOnline}, &Observe{Session: sessionID(1), Source: FromPoll, Signal: PollFailed},
 			&Observe{Session: sessionID(1), Source: FromPoll, Signal: PollOffline}, &Observe{Session: sessionID(1), Source: FromCallback, Signal: ScreenshotTaken, Detail: "https://x/y"},

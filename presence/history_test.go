@@ -177,7 +177,7 @@ func (g *schedule) command() Command {
 	case "beat":
 		return &Observe{Session: g.session(), Source: FromBeats, Signal: BeatReceived}
 	case "adopt":
-		return &AdoptSettings{g.session()}
+		return &AdoptLeaseParams{g.session()}
 	}
 	return &Leave{}
 }
@@ -264,7 +264,7 @@ func isOnlyStale(r *Registry, b *Batch) bool {
 			s = c.Session
 		case *Observe:
 			s = c.Session
-		case *AdoptSettings:
+		case *AdoptLeaseParams:
 			s = c.Session
 		default:
 			return false

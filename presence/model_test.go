@@ -335,7 +335,7 @@ func (m *model) applyCommand(c Command, node string, r Result) {
 		if m.live[s].state == Away {
 			m.markLive(s)
 		}
-	case *Resume, *AdoptSettings:
+	case *Resume, *AdoptLeaseParams:
 		m.live[s].params = m.settings.leaseParams()
 		m.renewLeaseAndMarkLive(s, renewer, m.clock)
 		m.markLive(s)

@@ -104,7 +104,7 @@ func TestFencing(t *testing.T) {
 	before := x.reg.StreamBySession(sessionID(2))
 	for _, c := range []Command{
 		&Stop{Session: sessionID(1)}, &Update{Session: sessionID(1), Title: new("x")}, &Observe{Session: sessionID(1), Source: FromSocket, Signal: Detached},
-		&AdoptSettings{sessionID(1)}, &Resume{Session: sessionID(1), Anchor: "ann", Socket: "c"}, &Stop{Session: sessionID(77)},
+		&AdoptLeaseParams{sessionID(1)}, &Resume{Session: sessionID(1), Anchor: "ann", Socket: "c"}, &Stop{Session: sessionID(77)},
 		&Stop{Session: sessionID(2), Socket: "conn2"}, &Update{Session: sessionID(2), Socket: "conn2", Title: new("x")},
 		&Observe{Session: sessionID(2), Source: FromSocket, Signal: Detached, Socket: "conn2"},
 	} {
@@ -241,7 +241,7 @@ func TestSettingsChange(t *testing.T) {
 	x.applySettings(Settings{Interval: 100, Missed: 2})
 	x.advance(5_000)
 	check(t, "still by its own", x.sessionState(sessionID(2)), "live")
-	x.applyCommand(&AdoptSettings{sessionID(2)})
+	x.applyCommand(&AdoptLeaseParams{sessionID(2)})
 	x.advance(150)
 	check(t, "adopted", x.sessionState(sessionID(2)), "away")
 	x.advance(100)

@@ -132,27 +132,27 @@ func (c *SetSettings) apply(r *Registry, _ *nodeState) Result {
 	return Result{}
 }
 
-// AdoptSettings makes the session's lease run by the current settings, because
+// AdoptLeaseParams makes the session's lease run by the current settings, because
 // its client has acknowledged them. It counts as a beat.
-type AdoptSettings struct{ Session Session }
+type AdoptLeaseParams struct{ Session Session }
 
-func (*AdoptSettings) kind() commandKind        { return kindAdoptSettings }
-func (c *AdoptSettings) encode(b []byte) []byte { return append(b, c.Session[:]...) }
-func (c *AdoptSettings) decode(r *decoder)      { c.Session = r.sessionID() }
+func (*AdoptLeaseParams) kind() commandKind        { return kindAdoptSettings }
+func (c *AdoptLeaseParams) encode(b []byte) []byte { return append(b, c.Session[:]...) }
+func (c *AdoptLeaseParams) decode(r *decoder)      { c.Session = r.sessionID() }
 
-func (c *AdoptSettings) apply(r *Registry, node *nodeState) Result {
+func (c *AdoptLeaseParams) apply(r *Registry, node *nodeState) Result {
 	i, ok := r.bySession[c.Session]
 	if !ok {
 		return r.goneResult(c.Session)
 	}
-	r.adoptSettings(i)
+	r.adoptLeaseParams(i)
 	r.renewLeaseAndMarkLive(i, node, ByBeat)
 	return r.liveResult(i)
 }
 
-// adoptSettings makes a lease run by the current settings. The caller renews the
+// adoptSentSettings makes a lease run by the current settings. The caller renews the
 // lease as well.
-func (r *Registry) adoptSettings(index uint32) {
+func (r *Registry) adoptLeaseParams(index uint32) {
 	r.leases.all[index].params = r.leases.currentIndex
 	r.markSessionChanged(index)
 }

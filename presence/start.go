@@ -80,7 +80,7 @@ func (r *Registry) applyRepeatedStart(s Session, c *Start, node *nodeState) Resu
 	r.changeSocket(i, c.Socket, c.AskedAfter)
 	r.sessions[i].socketNum = r.last.Num // the result tells its client
 	r.markSessionChanged(i)
-	r.adoptSettings(i)
+	r.adoptLeaseParams(i)
 	if r.sessions[i].stream.State == Starting {
 		r.leases.all[i].renew(r.clock, r.clock, node.renewer)
 	} else {
@@ -151,7 +151,7 @@ func (c *Resume) apply(r *Registry, node *nodeState) Result {
 		return Result{Refusal: Superseded}
 	}
 	r.changeSocket(i, c.Socket, c.AskedAfter)
-	r.adoptSettings(i)
+	r.adoptLeaseParams(i)
 	r.renewLeaseAndMarkLive(i, node, ByResume)
 	return r.liveResult(i)
 }

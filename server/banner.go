@@ -14,9 +14,9 @@ import (
 // developmentTokenTTL is how long the tokens of the banner are valid.
 const developmentTokenTTL = 24 * time.Hour
 
-// printBanner prints URLs, tokens and commands to try, for a start with generated secrets.
+// printDevelopmentBanner prints URLs, tokens and commands to try, for a start with generated secrets.
 // The addresses are those of the listeners.
-func printBanner(w io.Writer, cfg *config.Config, publicAddress, opsAddress string) error {
+func printDevelopmentBanner(w io.Writer, cfg *config.Config, publicAddress, opsAddress string) error {
 	now := time.Now()
 	tokens := map[auth.Role]string{}
 	for role, userID := range map[auth.Role]string{auth.Anchor: "alice", auth.Viewer: "bob", auth.Admin: "op"} {

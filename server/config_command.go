@@ -43,7 +43,7 @@ func newConfigCommand(load configLoader, stdout io.Writer) *cobra.Command {
 
 // checkConfig builds signers, verifiers and the certificate as a start does, and discards them.
 func checkConfig(ctx context.Context, cfg *config.Config) error {
-	if err := runtimeconfig.TryBuild(ctx, cfg); err != nil {
+	if err := runtimeconfig.TryBuildOffline(ctx, cfg); err != nil {
 		return err
 	}
 	_, err := certificate.NewIfConfigured(&cfg.TLS, nil, zerolog.Nop())

@@ -86,7 +86,7 @@ func (c *clientGroup) awaitStarted(anchors []*testAnchor) {
 	}
 }
 
-// startViewer starts a viewer.
+// welcomeViewer starts a viewer.
 func (c *clientGroup) startViewer(homeNode *fleetNode, changesNodes bool) {
 	s := newTestViewer(c, homeNode, changesNodes)
 	c.viewers = append(c.viewers, s)

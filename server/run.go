@@ -84,7 +84,7 @@ func newRootCommand(environ []string, stdout, stderr io.Writer) *cobra.Command {
 		newSignCommand(load, stdout),
 		newConfigCommand(load, stdout),
 		newConformanceCommand(stdout),
-		newHealthCommand(func() (string, error) { return config.OpsListenAddress(flags, environ) }, stdout),
+		newHealthCommand(func() (string, error) { return config.OpsListenAddressOrDefault(flags, environ) }, stdout),
 		&cobra.Command{
 			Use: "version", Short: "print the version", Args: rejectArguments,
 			RunE: func(*cobra.Command, []string) error { _, err := fmt.Fprintln(stdout, buildinfo.Version()); return err },

@@ -50,7 +50,7 @@ func serveNode(ctx context.Context, cfg *config.Config, load configLoader, stdou
 		log.Info().Strs("variables", cfg.IgnoredVariables).Msg("environment variables of kubernetes services ignored")
 	}
 	if len(cfg.GeneratedSecrets) > 0 {
-		if err := printBanner(stdout, cfg, public.Addr().String(), ops.Addr().String()); err != nil {
+		if err := printDevelopmentBanner(stdout, cfg, public.Addr().String(), ops.Addr().String()); err != nil {
 			log.Warn().Err(err).Msg("banner not printed")
 		}
 	}

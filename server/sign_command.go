@@ -55,7 +55,7 @@ func newSignCommand(load configLoader, stdout io.Writer) *cobra.Command {
 
 func printPushURLs(w io.Writer, signer *signing.PushSigner, code string, ttl time.Duration) error {
 	urls := signer.URLsExpiringAt(code, time.Now().Add(ttl).Unix())
-	return printURLs(w, [][2]string{
+	return printNonEmptyURLs(w, [][2]string{
 		{"rtmp", urls.RTMP}, {"server", urls.Server}, {"key", urls.Key}, {"srt", urls.SRT}, {"webrtc", urls.WebRTC},
 	}, urls.ExpiresAt)
 }
@@ -66,11 +66,11 @@ func printPlayURLs(w io.Writer, signer *signing.PlaySigner, code string, ttl tim
 	for _, protocol := range signer.Protocols() {
 		urls = append(urls, [2]string{string(protocol), string(signer.AppendURL(nil, protocol, code, expiresMillis))})
 	}
-	return printURLs(w, urls, expiresMillis)
+	return printNonEmptyURLs(w, urls, expiresMillis)
 }
 
-// printURLs prints labels and URLs without the empty ones, and when they expire.
-func printURLs(w io.Writer, labelsAndURLs [][2]string, expiresMillis int64) error {
+// printNonEmptyURLs prints labels and URLs without the empty ones, and when they expire.
+func printNonEmptyURLs(w io.Writer, labelsAndURLs [][2]string, expiresMillis int64) error {
 	var text strings.Builder
 	for _, line := range labelsAndURLs {
 		if line[1] != "" {

@@ -93,7 +93,7 @@ var ErrUnplayableLocation = errors.New("signing: no URL can be made of the recor
 // location comes from a provider: an http or https URL, or the path of a file. It
 // returns ErrUnplayableLocation for anything else, and for paths that lead upwards.
 func (s *PlaybackSigner) URL(location string, expiresUnix int64) (string, error) {
-	u, ok := s.locationURL(location)
+	u, ok := s.locationURLWithoutBase(location)
 	if !ok || strings.ContainsFunc(u.Path, isForbiddenInFilePath) || u.Path != path.Clean(u.Path) || u.Path == "/" || u.Path == "" || strings.HasSuffix(u.Path, "/") {
 		return "", ErrUnplayableLocation
 	}
@@ -104,9 +104,9 @@ func (s *PlaybackSigner) URL(location string, expiresUnix int64) (string, error)
 	return u.String(), nil
 }
 
-// locationURL returns the URL of a location without its query, before the base is
+// locationURLWithoutBase returns the URL of a location without its query, before the base is
 // applied. For a file it has a path only.
-func (s *PlaybackSigner) locationURL(location string) (u *url.URL, ok bool) {
+func (s *PlaybackSigner) locationURLWithoutBase(location string) (u *url.URL, ok bool) {
 	if strings.HasPrefix(location, "/") {
 		return &url.URL{Path: strings.TrimPrefix(location, s.fileRoot)}, s.base != nil && strings.HasPrefix(location, s.fileRoot+"/")
 	}

@@ -45,10 +45,10 @@ func (r *Resource) appendStreamName(dst []byte) []byte {
 	return append(append(dst, '_'), r.TemplateSuffix...)
 }
 
-// schemeAndExtension are the scheme of a URL and the extension of its file, for
-// providers that have RTMP, and HTTP-FLV and HLS to play. An empty scheme means
+// schemeAndExtension are the schemeOrEmpty of a URL and the extension of its file, for
+// providers that have RTMP, and HTTP-FLV and HLS to play. An empty schemeOrEmpty means
 // that there is no such URL.
-func (r *Resource) schemeAndExtension() (scheme, extension string) {
+func (r *Resource) schemeAndExtension() (schemeOrEmpty, extension string) {
 	switch {
 	case r.Protocol == RTMP:
 		return "rtmp", ""

@@ -155,10 +155,10 @@ func (s *TemplateSigner) parseDigest(text string) error {
 		}
 		s.fields = append(s.fields, field)
 	}
-	return s.validateFields()
+	return s.validateDigestCoverage()
 }
 
-func (s *TemplateSigner) validateFields() error {
+func (s *TemplateSigner) validateDigestCoverage() error {
 	covers := func(name string) bool {
 		return slices.ContainsFunc(s.fields, func(f inputField) bool { return f.name == name })
 	}

@@ -34,7 +34,7 @@ var utc8 = time.FixedZone("", 8*60*60)
 func (f timeFormat) appendTime(dst []byte, unix int64) []byte {
 	switch f {
 	case decimalTime:
-		return appendDecimalTime(dst, unix)
+		return appendTenDigitTime(dst, unix)
 	case lowerHexTime:
 		return appendHexTime(dst, unix, "0123456789abcdef")
 	case upperHexTime:
@@ -47,7 +47,7 @@ func (f timeFormat) appendTime(dst []byte, unix int64) []byte {
 func (f timeFormat) parseTime(text string) (unix int64, ok bool) {
 	switch f {
 	case decimalTime:
-		return parseDecimalTime(text)
+		return parseTenDigitTime(text)
 	case lowerHexTime:
 		unix, ok = parseHexTime(text)
 		return unix, ok && strings.ToLower(text) == text
@@ -60,8 +60,8 @@ func (f timeFormat) parseTime(text string) (unix int64, ok bool) {
 	}
 }
 
-// appendDecimalTime pads with zeros, which times before September 2001 need.
-func appendDecimalTime(dst []byte, unix int64) []byte {
+// appendTenDigitTime pads with zeros, which times before September 2001 need.
+func appendTenDigitTime(dst []byte, unix int64) []byte {
 	unix = min(max(unix, 0), maxDecimalTime)
 	for power := int64(1_000_000_000); unix < power && power > 1; power /= 10 {
 		dst = append(dst, '0')
@@ -77,7 +77,7 @@ func appendHexTime(dst []byte, unix int64, digits string) []byte {
 	return dst
 }
 
-func parseDecimalTime(text string) (unix int64, ok bool) {
+func parseTenDigitTime(text string) (unix int64, ok bool) {
 	if len(text) != decimalTimeSize || strings.Trim(text, "0123456789") != "" {
 		return 0, false
 	}

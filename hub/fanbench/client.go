@@ -120,7 +120,7 @@ func runClient() error {
 			c.readViewer(&c.viewers[events[i].Fd], len(c.buf))
 		}
 		c.readDueSlowViewers()
-		c.finishTaskIfDone()
+		c.endTaskIfDoneOrExpired()
 	}
 }
 
@@ -248,8 +248,8 @@ func (c *client) senderCount(t *task) int {
 	return len(c.viewers)
 }
 
-// finishTaskIfDone answers a task that is done or has reached its deadline.
-func (c *client) finishTaskIfDone() {
+// endTaskIfDoneOrExpired answers a task that is done or has reached its deadline.
+func (c *client) endTaskIfDoneOrExpired() {
 	t := c.running.task
 	if t == nil {
 		return

@@ -104,8 +104,8 @@ func (c *client) consumeReceived(v *viewer, p []byte) error {
 	return v.consumeFrames(p, c.countFrameAndSendNext, v.answerPing)
 }
 
-// countFrameAndSendNext counts a viewer's frame. frame is nil if it came in pieces.
-func (c *client) countFrameAndSendNext(v *viewer, frame []byte) {
+// countFrameAndSendNext counts a viewer's frameIfUnsplit. frameIfUnsplit is nil if it came in pieces.
+func (c *client) countFrameAndSendNext(v *viewer, frameIfUnsplit []byte) {
 	f := &c.counts
 	if v.lastRound == f.round {
 		f.extra++
@@ -120,9 +120,9 @@ func (c *client) countFrameAndSendNext(v *viewer, frame []byte) {
 		return
 	}
 	if len(f.first) == 0 {
-		f.first = append(f.first, frame...)
+		f.first = append(f.first, frameIfUnsplit...)
 	}
-	if !bytes.Equal(frame, f.first) {
+	if !bytes.Equal(frameIfUnsplit, f.first) {
 		f.different++
 	}
 	f.arrivals[fastViewers] = append(f.arrivals[fastViewers], f.lastRead)

@@ -81,7 +81,7 @@ func TestReportShowsFaults(t *testing.T) {
 		if test.delivered == viewers {
 			wait.Duration = 0
 		}
-		if err := s.sendFrameAndAwait(wait, &r, func() error { test.send(); return nil }); err != nil {
+		if err := s.sendFrameAndCountArrivals(wait, &r, func() error { test.send(); return nil }); err != nil {
 			t.Fatal(err)
 		}
 		if r.Expected != viewers || r.Delivered != test.delivered || r.Extra != test.extra || r.Different != test.different {

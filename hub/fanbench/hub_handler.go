@@ -29,11 +29,11 @@ func (h *hubHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return
 	}
-	go h.serveViewer(conn)
+	go h.startServingViewer(conn)
 }
 
-// serveViewer handles a viewer's requests until its connection ends.
-func (h *hubHandler) serveViewer(conn *socket.Conn) {
+// startServingViewer handles a viewer's requests until its connection ends.
+func (h *hubHandler) startServingViewer(conn *socket.Conn) {
 	s := h.hub.Attach(conn)
 	h.onConnected()
 	var readAll func()

@@ -66,8 +66,8 @@ func (l *benchList) lastPosition() presence.Position {
 // sendMainDiff has the hub send a diff of mainList.
 func (l *benchList) sendMainDiff() { l.shortStream = l.applyNewTitle(l.shortStream, l.titleLen) }
 
-// sendFillDiff has the hub send a large diff of fillList.
-func (l *benchList) sendFillDiff() { l.longStream = l.applyNewTitle(l.longStream, fillSize) }
+// sendLargeDiff has the hub send a large diff of fillList.
+func (l *benchList) sendLargeDiff() { l.longStream = l.applyNewTitle(l.longStream, fillSize) }
 
 func (l *benchList) applyNewTitle(st *presence.Stream, titleLen int) (changed *presence.Stream) {
 	l.entries++

@@ -106,14 +106,14 @@ func firstAndLastCore() (first, last int, err error) {
 	return first, last, nil
 }
 
-func (p *process) receiveAnswer(answer any) error { return p.decoder.Decode(answer) }
+func (p *process) decodeAnswer(answer any) error { return p.decoder.Decode(answer) }
 
 // call sends a request and receives its answer.
 func (p *process) call(request, answer any) error {
 	if err := p.encoder.Encode(request); err != nil {
 		return err
 	}
-	return p.receiveAnswer(answer)
+	return p.decodeAnswer(answer)
 }
 
 // stopAndWait closes the process's standard input and waits for its end.

@@ -163,7 +163,7 @@ func (s *server) runCommand(c *command, r *report) (err error) {
 	case "slow":
 		_, err = s.runClientTask(&task{Action: "slow", SlowViewers: c.SlowViewers, ReadRate: c.ReadRate})
 	case "fill-buffers":
-		s.list.sendFillDiff()
+		s.list.sendLargeDiff()
 	case "quiet":
 		_, err = s.runClientTask(&task{Action: "quiet", Timeout: c.Duration})
 	case "sleep":
@@ -171,7 +171,7 @@ func (s *server) runCommand(c *command, r *report) (err error) {
 	case "collect":
 		debug.FreeOSMemory()
 	case "memory":
-		return s.measureMemory(r)
+		return s.measureMemoryWithoutGC(r)
 	case "profile", "trace":
 		return s.startProfileOrTrace(c)
 	case "stop-profile":
@@ -251,7 +251,7 @@ func (s *server) sendFrames(c *command, r *report) error {
 	runtime.ReadMemStats(&before)
 	cpuBefore := processCPUTime()
 	for range c.Frames {
-		if err := s.sendFrameAndAwait(c, r, send); err != nil {
+		if err := s.sendFrameAndCountArrivals(c, r, send); err != nil {
 			return err
 		}
 	}
@@ -275,8 +275,8 @@ func (s *server) frameSender(method string) (send func() error, err error) {
 	return nil, fmt.Errorf("this server has no method %q", method)
 }
 
-// sendFrameAndAwait sends one frame, waits until it has arrived, and adds to the report.
-func (s *server) sendFrameAndAwait(c *command, r *report, send func() error) error {
+// sendFrameAndCountArrivals sends one frame, waits until it has arrived, and adds to the report.
+func (s *server) sendFrameAndCountArrivals(c *command, r *report, send func() error) error {
 	if _, err := s.runClientTask(&task{Action: "await", OnlyFast: c.OnlyFast, Timeout: c.Duration}); err != nil {
 		return err
 	}
@@ -285,7 +285,7 @@ func (s *server) sendFrameAndAwait(c *command, r *report, send func() error) err
 		return err
 	}
 	var t taskResult
-	if err := s.client.receiveAnswer(&t); err != nil {
+	if err := s.client.decodeAnswer(&t); err != nil {
 		return err
 	}
 	if t.Error != "" {
@@ -321,7 +321,7 @@ func (s *server) calibrateDiffSize(r *report) error {
 	return fmt.Errorf("diffs of %d bytes instead of %d", len(r.Frame), frameSize)
 }
 
-func (s *server) measureMemory(r *report) (err error) {
+func (s *server) measureMemoryWithoutGC(r *report) (err error) {
 	if r.Resident, err = residentBytes(); err != nil {
 		return err
 	}

@@ -22,7 +22,7 @@ import (
 //
 // After any other error the connection is closed.
 func Accept(w http.ResponseWriter, r *http.Request, options Options) (*Conn, error) {
-	if !offersOurSubprotocolOrNone(r.Header) {
+	if !hasAcceptableSubprotocol(r.Header) {
 		return nil, &UpgradeError{http.StatusBadRequest, "the only subprotocol here is " + Subprotocol}
 	}
 	options = options.withDefaults()
@@ -59,8 +59,8 @@ func Accept(w http.ResponseWriter, r *http.Request, options Options) (*Conn, err
 	return c, nil
 }
 
-// offersOurSubprotocolOrNone reports whether a client offers our subprotocol, or none.
-func offersOurSubprotocolOrNone(h http.Header) bool {
+// hasAcceptableSubprotocol reports whether a client offers our subprotocol, or none.
+func hasAcceptableSubprotocol(h http.Header) bool {
 	offers := h.Values("Sec-WebSocket-Protocol")
 	for _, line := range offers {
 		for offer := range strings.SplitSeq(line, ",") {

@@ -10,8 +10,8 @@ var processStart = time.Now()
 
 func now() instant { return time.Since(processStart) }
 
-// timeOf converts an instant; 0 gives the zero time.
-func timeOf(i instant) time.Time {
+// timeOrZero converts an instant; 0 gives the zero time.
+func timeOrZero(i instant) time.Time {
 	if i == 0 {
 		return time.Time{}
 	}

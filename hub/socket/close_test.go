@@ -153,10 +153,10 @@ func TestTooLargeMessageClosesWith1009(t *testing.T) {
 
 func TestCloseReasonIsCut(t *testing.T) {
 	f := newCloseFrame(1000, strings.Repeat("直", 100))
-	if !isControlFrame(f) || len(f) != 4+123 {
+	if !isWholeControlFrame(f) || len(f) != 4+123 {
 		t.Errorf("%d bytes", len(f))
 	}
-	if f := newCloseFrame(1000, strings.Repeat("直播码x", 13)); !isControlFrame(f) || len(f) > maxControlFrame {
+	if f := newCloseFrame(1000, strings.Repeat("直播码x", 13)); !isWholeControlFrame(f) || len(f) > maxControlFrame {
 		t.Errorf("%d bytes", len(f))
 	}
 }

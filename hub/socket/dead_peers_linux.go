@@ -21,10 +21,10 @@ const (
 	deadCheckInterval = 10 * time.Second
 )
 
-// closeDeadPeers closes the sockets of dead peers until the poller is closed. A
+// runDeadPeerLoop closes the sockets of dead peers until the poller is closed. A
 // live peer with a closed window answers the kernel's probes, so only
 // StallTimeout applies to it.
-func (p *Poller) closeDeadPeers() {
+func (p *Poller) runDeadPeerLoop() {
 	ticker := time.NewTicker(deadCheckInterval)
 	defer ticker.Stop()
 	var info unix.TCPInfo

@@ -53,7 +53,7 @@ func (o *outbound) runDrainer(d *drainer) {
 			return
 		}
 		if err := o.writeUnsentFrame(d, timeouts); err != nil {
-			if err == ErrSlowPeer && (d.isFrameStarted || !o.trySendGoingAway(d)) {
+			if err == ErrSlowPeer && (d.isFrameStarted || !o.tryReplaceWithGoingAway(d)) {
 				ResetOnClose(o.transport.Conn)
 			}
 			o.closeAndEndDrainer(err)
@@ -61,7 +61,7 @@ func (o *outbound) runDrainer(d *drainer) {
 		}
 		d.isFrameStarted = false
 		if isMessage {
-			o.reportMessageSent()
+			o.reportWritableOrAwaitPong()
 		}
 	}
 }
@@ -93,7 +93,7 @@ func (o *outbound) loadNextFrameOrEnd(d *drainer) (hasFrame, isMessage bool) {
 
 // endDrainerAndUnlock ends the drainer and notifies its waiters. The caller holds mu;
 // endDrainerAndUnlock unlocks it.
-func (o *outbound) endDrainerAndUnlock(err error) {
+func (o *outbound) endDrainerAndUnlock(unsentMessageErr error) {
 	wasFull, onWritable, done := o.full, o.onWritable, o.drainer.done
 	o.full, o.drainer = false, nil
 	o.mu.Unlock()
@@ -101,12 +101,12 @@ func (o *outbound) endDrainerAndUnlock(err error) {
 		close(done)
 	}
 	if wasFull {
-		onWritable(err)
+		onWritable(unsentMessageErr)
 	}
 }
 
-// reportMessageSent makes the socket writable, or leaves that to a pong.
-func (o *outbound) reportMessageSent() {
+// reportWritableOrAwaitPong makes the socket writable, or leaves that to a pong.
+func (o *outbound) reportWritableOrAwaitPong() {
 	o.mu.Lock()
 	o.stats.Frames++
 	o.full = false
@@ -127,8 +127,8 @@ func (o *outbound) closeAndEndDrainer(err error) {
 	o.endDrainerAndUnlock(o.err)
 }
 
-// trySendGoingAway tries once to send a close frame instead of an unstarted frame.
-func (o *outbound) trySendGoingAway(d *drainer) (isSent bool) {
+// tryReplaceWithGoingAway tries once to send a close frame instead of an unstarted frame.
+func (o *outbound) tryReplaceWithGoingAway(d *drainer) (isSent bool) {
 	o.mu.Lock()
 	wasClosing := o.isClosing
 	o.isClosing = true

@@ -37,8 +37,8 @@ func appendFrameHeader(dst []byte, payloadSize int, isDeflated bool) []byte {
 	}
 }
 
-// isControlFrame reports whether p is exactly one control frame of a server.
-func isControlFrame(p []byte) bool {
+// isWholeControlFrame reports whether p is exactly one control frame of a server.
+func isWholeControlFrame(p []byte) bool {
 	return len(p) >= 2 && p[0]&(finalBit|0x70|opClose) == finalBit|opClose && int(p[1]) == len(p)-2
 }
 
@@ -86,9 +86,9 @@ func parseClientHeader(p []byte) (h clientHeader, isComplete bool) {
 	return h, len(p) >= h.headerSize
 }
 
-// violatesProtocol reports whether the library, or Conn, rejects a frame because
+// isProtocolViolation reports whether the library, or Conn, rejects a frame because
 // of its header. A message has begun before the frame if inMessage is true.
-func (h *clientHeader) violatesProtocol(inMessage bool) bool {
+func (h *clientHeader) isProtocolViolation(inMessage bool) bool {
 	switch {
 	case h.hasReservedBits, !h.isMasked, h.payloadSize > math.MaxInt64: // the library reads the size as negative
 		return true

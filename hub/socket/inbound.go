@@ -58,7 +58,7 @@ func (in *inbound) readWithLimits(p []byte) (n int, err error) {
 // readBytes reads from the receiver, or else early bytes, then the connection.
 func (in *inbound) readBytes(p []byte) (int, error) {
 	if in.receiver != nil {
-		return in.receiver.read(p)
+		return in.receiver.readBuffered(p)
 	}
 	if len(in.earlyBytes) > 0 {
 		n := copy(p, in.earlyBytes)
@@ -68,7 +68,7 @@ func (in *inbound) readBytes(p []byte) (int, error) {
 		return n, nil
 	}
 	if in.deadline != in.connDeadline {
-		if err := in.transport.Conn.SetReadDeadline(timeOf(in.deadline)); err != nil {
+		if err := in.transport.Conn.SetReadDeadline(timeOrZero(in.deadline)); err != nil {
 			return 0, err
 		}
 		in.connDeadline = in.deadline
@@ -105,7 +105,7 @@ func (in *inbound) resetLimitsBetweenMessages() {
 }
 
 // countPing is called after each ping. It reports whether to answer it.
-func (in *inbound) countPing() (mayAnswer bool) {
+func (in *inbound) countPing() (canAnswer bool) {
 	in.resetLimitsBetweenMessages()
 	if now := now(); in.pingCount == 0 || now-in.pingWindowStart >= in.transport.options.PingWindow {
 		in.pingCount, in.pingWindowStart = 0, now

@@ -141,10 +141,10 @@ func (o *outbound) closedOrWriteError(err error) error {
 	return err
 }
 
-// writeControlFrame sends one control frame of the library. It blocks only for a
+// sendOrQueueLibraryFrame sends one control frame of the library. It blocks only for a
 // close frame, because the library closes the connection after it.
-func (o *outbound) writeControlFrame(frame []byte) (int, error) {
-	if !isControlFrame(frame) {
+func (o *outbound) sendOrQueueLibraryFrame(frame []byte) (int, error) {
+	if !isWholeControlFrame(frame) {
 		return 0, errNotControl
 	}
 	o.sendOrQueueControlFrame(frame)
@@ -210,7 +210,7 @@ func (o *outbound) awaitPongIfWindowFull() (isWaiting bool) {
 	if !o.progress.hasAnswered {
 		timeout = firstPongTimeout
 	}
-	o.pongTimer = time.AfterFunc(timeout, o.handlePongTimeout)
+	o.pongTimer = time.AfterFunc(timeout, o.closeOrExemptPeer)
 	return true
 }
 
@@ -219,11 +219,11 @@ func (o *outbound) handlePong() {
 	o.mu.Lock()
 	o.progress.handlePong()
 	o.mu.Unlock()
-	o.stopAwaitingPong(nil)
+	o.stopAwaitingPongAndNotify(nil)
 }
 
-// stopAwaitingPong ends the wait for a pong, if there is one, and calls onWritable.
-func (o *outbound) stopAwaitingPong(err error) (wasWaiting bool) {
+// stopAwaitingPongAndNotify ends the wait for a pong, if there is one, and calls onWritable.
+func (o *outbound) stopAwaitingPongAndNotify(err error) (wasWaiting bool) {
 	o.mu.Lock()
 	timer, onWritable := o.pongTimer, o.onWritable
 	o.pongTimer = nil
@@ -236,16 +236,16 @@ func (o *outbound) stopAwaitingPong(err error) (wasWaiting bool) {
 	return true
 }
 
-// handlePongTimeout closes the connection of a peer that has not read for too long. A peer
+// closeOrExemptPeer closes the connection of a peer that has not read for too long. A peer
 // that has never answered a ping is not waited for any more.
-func (o *outbound) handlePongTimeout() {
+func (o *outbound) closeOrExemptPeer() {
 	o.mu.Lock()
 	o.progress.isUnlimited = !o.progress.hasAnswered
 	isUnlimited := o.progress.isUnlimited
 	o.mu.Unlock()
 	if isUnlimited {
-		o.stopAwaitingPong(nil)
-	} else if o.stopAwaitingPong(ErrSlowPeer) {
+		o.stopAwaitingPongAndNotify(nil)
+	} else if o.stopAwaitingPongAndNotify(ErrSlowPeer) {
 		o.sendOrQueueControlFrame(newCloseFrame(websocket.StatusGoingAway, "too slow"))
 		o.transport.Close()
 	}
@@ -253,7 +253,7 @@ func (o *outbound) handlePongTimeout() {
 
 // waitDrained waits until nothing is unsent, and reports whether all was sent.
 func (o *outbound) waitDrained(timeout time.Duration) (isSent bool) {
-	if drained := o.drained(); drained != nil {
+	if drained := o.drainerDoneOrNil(); drained != nil {
 		timer := time.NewTimer(timeout)
 		defer timer.Stop()
 		select {
@@ -269,9 +269,9 @@ func (o *outbound) waitDrained(timeout time.Duration) (isSent bool) {
 	return o.err == nil
 }
 
-// drained returns a channel that the drainer closes when it ends, or nil if there
+// drainerDoneOrNil returns a channel that the drainer closes when it ends, or nil if there
 // is no drainer.
-func (o *outbound) drained() <-chan struct{} {
+func (o *outbound) drainerDoneOrNil() <-chan struct{} {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.drainer == nil {

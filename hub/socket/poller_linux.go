@@ -49,7 +49,7 @@ func NewPoller() (*Poller, error) {
 		return nil, fmt.Errorf("socket: epoll: %w", err)
 	}
 	go p.runEpollLoop()
-	go p.closeDeadPeers()
+	go p.runDeadPeerLoop()
 	return p, nil
 }
 

@@ -118,8 +118,8 @@ func (r *receiver) receiveIntoBuffer() {
 	}
 }
 
-// read is the library's Read.
-func (r *receiver) read(p []byte) (int, error) {
+// readBuffered is the library's Read.
+func (r *receiver) readBuffered(p []byte) (int, error) {
 	if r.readable == 0 {
 		switch {
 		case r.err != nil:
@@ -140,15 +140,15 @@ func (r *receiver) read(p []byte) (int, error) {
 // scanBuffer returns the length of complete control frames and of the complete
 // message after them. It returns the whole buffer if the library will detect a
 // violation in it.
-func (r *receiver) scanBuffer() (completeBytes int, violation *ViolationError) {
+func (r *receiver) scanBuffer() (readableBytes int, violation *ViolationError) {
 	end, inMessage := 0, false
 	limit, size := uint64(0), uint64(0) // of the message
 	for {
 		h, ok := parseClientHeader(r.buffer[end:])
 		switch {
 		case !ok:
-			return completeBytes, nil
-		case h.violatesProtocol(inMessage):
+			return readableBytes, nil
+		case h.isProtocolViolation(inMessage):
 			r.isInvalid = true
 			return len(r.buffer), nil
 		case h.opcode >= opClose:
@@ -164,12 +164,12 @@ func (r *receiver) scanBuffer() (completeBytes int, violation *ViolationError) {
 			}
 		}
 		if end += h.headerSize + int(h.payloadSize); end > len(r.buffer) {
-			return completeBytes, nil
+			return readableBytes, nil
 		}
 		switch {
 		case h.opcode >= opClose:
 			if !inMessage {
-				completeBytes = end
+				readableBytes = end
 			}
 		case h.isFinal:
 			return end, nil

@@ -68,10 +68,10 @@ func tcpConn(c net.Conn) *net.TCPConn {
 	}
 }
 
-// rawConnOf returns a TCP connection for non-blocking system calls, or nil for
+// plainTCPRawConn returns a TCP connection for non-blocking system calls, or nil for
 // any other connection. The runtime keeps the descriptor, so it is neither closed
 // nor reused during a call.
-func rawConnOf(c net.Conn) syscall.RawConn {
+func plainTCPRawConn(c net.Conn) syscall.RawConn {
 	tcp, ok := c.(*net.TCPConn)
 	if !ok {
 		return nil

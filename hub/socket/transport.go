@@ -25,7 +25,7 @@ type transport struct {
 func newTransport(conn net.Conn, earlyBytes []byte, o Options) *transport {
 	t := &transport{Conn: conn, options: o, done: make(chan struct{})}
 	_, isTLS := conn.(*tls.Conn)
-	raw := rawConnOf(conn)
+	raw := plainTCPRawConn(conn)
 	t.inbound = inbound{transport: t, earlyBytes: earlyBytes, receiver: registerNewReceiver(t, raw)}
 	if r := t.inbound.receiver; r != nil {
 		r.buffer, t.inbound.earlyBytes = earlyBytes, nil
@@ -38,7 +38,7 @@ func newTransport(conn net.Conn, earlyBytes []byte, o Options) *transport {
 func (t *transport) Read(p []byte) (int, error) { return t.inbound.readWithLimits(p) }
 
 // Write implements net.Conn for the library; see outbound.
-func (t *transport) Write(p []byte) (int, error) { return t.outbound.writeControlFrame(p) }
+func (t *transport) Write(p []byte) (int, error) { return t.outbound.sendOrQueueLibraryFrame(p) }
 
 // Close closes the connection once and wakes its waiters. Every end of a socket
 // calls it, because the library calls it on each of its own errors.
@@ -46,7 +46,7 @@ func (t *transport) Close() error {
 	t.closeOnce.Do(func() {
 		close(t.done)
 		t.closeErr = t.Conn.Close()
-		t.outbound.stopAwaitingPong(ErrClosed)
+		t.outbound.stopAwaitingPongAndNotify(ErrClosed)
 		if r := t.inbound.receiver; r != nil {
 			r.poller.unregister(r)
 			r.notifyReadable()

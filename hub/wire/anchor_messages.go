@@ -60,10 +60,10 @@ func (m *Start) header() (typ string, idOrNil *ID) { return TypeStart, &m.ID }
 
 func (m *Start) visitMembers(c *codec) {
 	c.requireMember("title")
-	c.visitOptionalText("list", &m.List)
+	c.visitTextOmitEmpty("list", &m.List)
 	c.visitText("title", &m.Title)
-	c.visitOptionalText("cover", &m.Cover)
-	c.visitOptionalTexts("tags", &m.Tags)
+	c.visitTextOmitEmpty("cover", &m.Cover)
+	c.visitTextsOmitEmpty("tags", &m.Tags)
 	c.visitOptionalRawObject("extra", &m.Extra)
 	listed := !m.Unlisted
 	c.visitFlag("listed", &listed, true)
@@ -72,24 +72,24 @@ func (m *Start) visitMembers(c *codec) {
 	if m.Sources != nil && len(m.Sources) == 0 {
 		c.setFault("sources", "must name at least one source of evidence")
 	}
-	c.visitOptionalText("key", &m.Key)
-	c.visitOptionalText("anchor", &m.Anchor)
-	c.visitOptionalText("suffix", &m.Suffix)
+	c.visitTextOmitEmpty("key", &m.Key)
+	c.visitTextOmitEmpty("anchor", &m.Anchor)
+	c.visitTextOmitEmpty("suffix", &m.Suffix)
 }
 
 // Validate checks the bounds of the members. Its error is an [*Error].
 func (m *Start) Validate() error {
 	fault := cmp.Or(
-		checkName("list", m.List, MaxListNameBytes),
+		checkOptionalName("list", m.List, MaxListNameBytes),
 		checkTitle(m.Title),
 		checkTags(m.Tags),
 		checkTexts("sources", m.Sources, MaxSources, MaxSourceBytes),
-		checkName("key", m.Key, MaxKeyBytes),
-		checkName("anchor", m.Anchor, MaxAnchorBytes),
-		checkName("suffix", m.Suffix, MaxCodeBytes),
+		checkOptionalName("key", m.Key, MaxKeyBytes),
+		checkOptionalName("anchor", m.Anchor, MaxAnchorBytes),
+		checkOptionalName("suffix", m.Suffix, MaxCodeBytes),
 	)
 	if fault == "" && m.Cover != "" {
-		fault = checkCover(m.Cover)
+		fault = checkGivenCover(m.Cover)
 	}
 	if fault == "" && m.Extra != nil {
 		fault = checkGivenExtra(m.Extra)
@@ -126,12 +126,12 @@ type Started struct {
 func (m *Started) header() (typ string, idOrNil *ID) { return TypeStarted, &m.ID }
 
 func (m *Started) visitMembers(c *codec) {
-	c.visitEntry("stream", &m.Stream)
+	c.visitRequiredEntry("stream", &m.Stream)
 	c.visitText("session", &m.Session)
 	c.requireMember("push")
 	c.visitObject("push", m.Push.visitMembers)
-	c.visitOptionalInt64("heartbeat_ms", &m.HeartbeatMS)
-	c.visitOptionalInt("missed_limit", &m.MissedLimit)
+	c.visitInt64OmitZero("heartbeat_ms", &m.HeartbeatMS)
+	c.visitIntOmitZero("missed_limit", &m.MissedLimit)
 }
 
 // Update replaces each member that it names as a whole. Null removes a member;
@@ -153,14 +153,14 @@ func (m *Update) visitMembers(c *codec) {
 	visitNullable(c, "cover", &m.Cover, c.visitText)
 	visitNullable(c, "tags", &m.Tags, c.visitTexts)
 	visitNullable(c, "extra", &m.Extra, c.visitOptionalRawObject)
-	c.visitOptionalText("session", &m.Session)
+	c.visitTextOmitEmpty("session", &m.Session)
 }
 
 // Validate checks the bounds of the members. Its error is an [*Error].
 func (m *Update) Validate() error {
 	fault := cmp.Or(checkTitle(m.Title.Value), checkTags(m.Tags.Value), checkOptionalSession(m.Session))
 	if fault == "" && m.Cover.Set && !m.Cover.Null {
-		fault = checkCover(m.Cover.Value)
+		fault = checkGivenCover(m.Cover.Value)
 	}
 	if fault == "" && m.Extra.Set && !m.Extra.Null {
 		fault = checkGivenExtra(m.Extra.Value)
@@ -176,7 +176,7 @@ type Updated struct {
 
 func (m *Updated) header() (typ string, idOrNil *ID) { return TypeUpdated, &m.ID }
 
-func (m *Updated) visitMembers(c *codec) { c.visitEntry("stream", &m.Stream) }
+func (m *Updated) visitMembers(c *codec) { c.visitRequiredEntry("stream", &m.Stream) }
 
 // PushRequest requests a fresh push URL for the same session. Answer: [Pushed].
 type PushRequest struct {
@@ -259,8 +259,8 @@ func (m *Beat) visitMembers(c *codec) {
 	if !c.isWriting || m.Stats != (EncoderStats{}) {
 		c.visitObject("stats", m.Stats.visitMembers)
 	}
-	c.visitOptionalText("session", &m.Session)
-	c.visitOptionalInt64("heartbeat_ms", &m.HeartbeatMS)
+	c.visitTextOmitEmpty("session", &m.Session)
+	c.visitInt64OmitZero("heartbeat_ms", &m.HeartbeatMS)
 }
 
 func (s *EncoderStats) visitMembers(c *codec) {
@@ -298,7 +298,7 @@ func (m *Ack) visitMembers(c *codec) {
 	c.visitInt64("server_time", &m.ServerTime)
 	c.visitInt64("deadline_in_ms", &m.DeadlineInMS)
 	c.visitFlag("held", &m.Pending, false)
-	c.visitOptionalInt64("heartbeat_ms", &m.HeartbeatMS)
+	c.visitInt64OmitZero("heartbeat_ms", &m.HeartbeatMS)
 }
 
 // AppendAck is [Append] without allocations.

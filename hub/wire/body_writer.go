@@ -61,7 +61,7 @@ func (b *BodyWriter) AddPut(e *Entry) {
 
 // AddSet adds the patch from old to new to a diff's set, unless they are equal.
 // See [AppendPatch].
-func (b *BodyWriter) AddSet(old, new *Entry) (added bool) {
+func (b *BodyWriter) AddSet(old, new *Entry) (isAdded bool) {
 	before := *b
 	b.beginElement("set")
 	start := len(b.buf)

@@ -50,7 +50,7 @@ func checkTitle(s string) (fault string) {
 	return ""
 }
 
-func checkCover(s string) (fault string) {
+func checkGivenCover(s string) (fault string) {
 	if len(s) > MaxCoverBytes {
 		return fmt.Sprintf("cover must be at most %d bytes", MaxCoverBytes)
 	}
@@ -98,8 +98,8 @@ func checkPlay(protocols []string) (fault string) {
 	return ""
 }
 
-// checkName checks a short text that is used as a key and logged.
-func checkName(name, s string, maxBytes int) (fault string) {
+// checkOptionalName checks a short text that is used as a key and logged.
+func checkOptionalName(name, s string, maxBytes int) (fault string) {
 	switch {
 	case len(s) > maxBytes:
 		return fmt.Sprintf("%s must be at most %d bytes", name, maxBytes)

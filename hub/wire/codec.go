@@ -90,8 +90,8 @@ func (c *codec) visitText(name string, v *string) {
 	readMember(c, name, v, parseText, "must be a string")
 }
 
-// visitOptionalText is text for a member that is left out if it is empty.
-func (c *codec) visitOptionalText(name string, v *string) {
+// visitTextOmitEmpty is text for a member that is left out if it is empty.
+func (c *codec) visitTextOmitEmpty(name string, v *string) {
 	if !c.isWriting || *v != "" {
 		c.visitText(name, v)
 	}
@@ -108,8 +108,8 @@ func (c *codec) visitTexts(name string, v *[]string) {
 	}
 }
 
-// visitOptionalTexts is texts for a member that is left out if it is empty.
-func (c *codec) visitOptionalTexts(name string, v *[]string) {
+// visitTextsOmitEmpty is texts for a member that is left out if it is empty.
+func (c *codec) visitTextsOmitEmpty(name string, v *[]string) {
 	if !c.isWriting || len(*v) > 0 {
 		c.visitTexts(name, v)
 	}
@@ -135,8 +135,8 @@ func (c *codec) visitInt64(name string, v *int64) {
 	readMember(c, name, v, parseInteger, "must be an integer")
 }
 
-// visitOptionalInt64 is int64 for a member that is left out if it is 0.
-func (c *codec) visitOptionalInt64(name string, v *int64) {
+// visitInt64OmitZero is int64 for a member that is left out if it is 0.
+func (c *codec) visitInt64OmitZero(name string, v *int64) {
 	if !c.isWriting || *v != 0 {
 		c.visitInt64(name, v)
 	}
@@ -148,8 +148,8 @@ func (c *codec) visitInt(name string, v *int) {
 	*v = int(n)
 }
 
-// visitOptionalInt is int for a member that is left out if it is 0.
-func (c *codec) visitOptionalInt(name string, v *int) {
+// visitIntOmitZero is int for a member that is left out if it is 0.
+func (c *codec) visitIntOmitZero(name string, v *int) {
 	if !c.isWriting || *v != 0 {
 		c.visitInt(name, v)
 	}
@@ -219,7 +219,7 @@ func (c *codec) visitObject(name string, visitMembers func(*codec)) (isPresent b
 	return true
 }
 
-func (c *codec) visitEntry(name string, v *Entry) {
+func (c *codec) visitRequiredEntry(name string, v *Entry) {
 	if c.isWriting {
 		c.out = append(AppendEntry(appendName(c.out, name), v), ',')
 		return

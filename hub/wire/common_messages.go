@@ -39,7 +39,7 @@ func (m *Auth) Validate() error {
 	if m.Token == "" {
 		return badRequestIfFault(m.ID, "token must not be empty")
 	}
-	return badRequestIfFault(m.ID, checkName("token", m.Token, MaxTokenBytes))
+	return badRequestIfFault(m.ID, checkOptionalName("token", m.Token, MaxTokenBytes))
 }
 
 // Welcome is the first message of every socket, once it is authenticated.

@@ -127,24 +127,24 @@ func decodeRequest(data []byte, types messageTypes) (Message, error) {
 	return readRequest(c, typ, types.newMessage(typ))
 }
 
-// readRequest reads the members of m and validates them. A nil m means that the
+// readRequest reads the members of messageOrNil and validates them. A nil messageOrNil means that the
 // type is unknown.
-func readRequest(c *codec, typ string, m Message) (Message, error) {
-	if m != nil {
-		c.readMessage(m)
+func readRequest(c *codec, typ string, messageOrNil Message) (Message, error) {
+	if messageOrNil != nil {
+		c.readMessage(messageOrNil)
 	}
 	if c.fault != "" {
 		return nil, badRequestIfFault(c.requestID, c.fault)
 	}
-	if m == nil {
+	if messageOrNil == nil {
 		return nil, badRequestIfFault(c.requestID, fmt.Sprintf("type %.64q is not a request of this socket", typ))
 	}
-	if v, ok := m.(interface{ Validate() error }); ok {
+	if v, ok := messageOrNil.(interface{ Validate() error }); ok {
 		if err := v.Validate(); err != nil {
 			return nil, err
 		}
 	}
-	return m, nil
+	return messageOrNil, nil
 }
 
 // PeekHeader reads the type, the view and the position of a server's message,

@@ -2,7 +2,7 @@ package wire
 
 import "fmt"
 
-// WireErrorCode is the machine-readable part of an [Error]. HTTP answers use the
+// ErrorCode is the machine-readable part of an [Error]. HTTP answers use the
 // same codes.
 type ErrorCode string
 
@@ -43,8 +43,8 @@ func (m *Error) header() (typ string, idOrNil *ID) { return TypeError, &m.ID }
 func (m *Error) visitMembers(c *codec) {
 	c.visitText("code", (*string)(&m.Code))
 	c.visitText("message", &m.Message)
-	c.visitOptionalInt64("retry_after_ms", &m.RetryAfterMS)
-	c.visitOptionalText("reason", &m.Reason)
+	c.visitInt64OmitZero("retry_after_ms", &m.RetryAfterMS)
+	c.visitTextOmitEmpty("reason", &m.Reason)
 	visitOptionalSummary(c, &m.Summary)
 }
 

@@ -22,7 +22,7 @@ func DecodeBanRequest(body []byte) (*BanRequest, error) {
 	c.visitInt64("until", &r.Until)
 	c.visitText("reason", &r.Reason)
 	return r, badRequestIfFault("", cmp.Or(
-		c.fault, checkRange("until", r.Until, 0, maxCounter), checkName("reason", r.Reason, MaxReasonBytes),
+		c.fault, checkRange("until", r.Until, 0, maxCounter), checkOptionalName("reason", r.Reason, MaxReasonBytes),
 	))
 }
 

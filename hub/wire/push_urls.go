@@ -22,6 +22,6 @@ func (p *PushURLs) visitMembers(c *codec) {
 	c.visitText("server", &p.Server)
 	c.visitText("key", &p.Key)
 	c.visitInt64("expires_at", &p.ExpiresAt)
-	c.visitOptionalText("srt", &p.SRT)
-	c.visitOptionalText("webrtc", &p.WebRTC)
+	c.visitTextOmitEmpty("srt", &p.SRT)
+	c.visitTextOmitEmpty("webrtc", &p.WebRTC)
 }

@@ -52,28 +52,28 @@ type Subscribe struct {
 func (m *Subscribe) header() (typ string, idOrNil *ID) { return TypeSubscribe, &m.ID }
 
 func (m *Subscribe) visitMembers(c *codec) {
-	c.visitOptionalText("list", &m.List)
-	c.visitOptionalTexts("tags", &m.Tags)
+	c.visitTextOmitEmpty("list", &m.List)
+	c.visitTextsOmitEmpty("tags", &m.Tags)
 	c.visitTextsOrNil("anchors", &m.Anchors)
-	c.visitOptionalText("sort", &m.Sort)
-	c.visitOptionalInt("limit", &m.Limit)
+	c.visitTextOmitEmpty("sort", &m.Sort)
+	c.visitIntOmitZero("limit", &m.Limit)
 	if m.Limit < 1 && c.lookupNonNullMember("limit") != nil {
 		c.setFault("limit", "must be at least 1")
 	}
-	c.visitOptionalTexts("play", &m.Play)
-	c.visitOptionalText("pos", &m.Pos)
-	c.visitOptionalText("view", &m.View)
+	c.visitTextsOmitEmpty("play", &m.Play)
+	c.visitTextOmitEmpty("pos", &m.Pos)
+	c.visitTextOmitEmpty("view", &m.View)
 }
 
 // Validate checks the bounds of the members. Its error is an [*Error].
 func (m *Subscribe) Validate() error {
 	fault := cmp.Or(
-		checkName("list", m.List, MaxListNameBytes),
+		checkOptionalName("list", m.List, MaxListNameBytes),
 		checkTags(m.Tags),
 		checkTexts("anchors", m.Anchors, MaxAnchors, MaxAnchorBytes),
 		checkPlay(m.Play),
-		checkName("pos", m.Pos, MaxPosBytes),
-		checkName("view", m.View, MaxViewBytes),
+		checkOptionalName("pos", m.Pos, MaxPosBytes),
+		checkOptionalName("view", m.View, MaxViewBytes),
 	)
 	if fault == "" && m.Limit < 0 {
 		fault = "limit must be at least 1"
@@ -103,7 +103,7 @@ func (m *Unsubscribe) Validate() error {
 	if m.View == "" {
 		return badRequestIfFault(m.ID, "view is required")
 	}
-	return badRequestIfFault(m.ID, checkName("view", m.View, MaxViewBytes))
+	return badRequestIfFault(m.ID, checkOptionalName("view", m.View, MaxViewBytes))
 }
 
 // Unsubscribed answers [Unsubscribe].
@@ -164,7 +164,7 @@ func (m *Diff) visitMembers(c *codec) {
 	if !c.isWriting || len(m.Set) > 0 {
 		visitArray(c, "set", &m.Set, appendPatch, parsePatch)
 	}
-	c.visitOptionalTexts("del", &m.Del)
+	c.visitTextsOmitEmpty("del", &m.Del)
 }
 
 // Watch counts the socket among the viewers of one stream, until [Unwatch] or
@@ -204,7 +204,7 @@ func (m *Watching) visitMembers(c *codec) {
 	c.visitText("code", &m.Code)
 	c.visitText("view", &m.View)
 	c.visitText("pos", &m.Pos)
-	c.visitEntry("entry", &m.Entry)
+	c.visitRequiredEntry("entry", &m.Entry)
 	c.visitInt64("expires_at", &m.ExpiresAt)
 }
 

@@ -29,18 +29,18 @@ type percentile struct {
 func NewLatencies(inMicroseconds *hdrhistogram.Histogram) Latencies {
 	l := Latencies{
 		Samples: inMicroseconds.TotalCount(), Max: float64(inMicroseconds.Max()) / 1000,
-		P50: Quantile(inMicroseconds, 50), P90: Quantile(inMicroseconds, 90), P99: Quantile(inMicroseconds, 99), P999: Quantile(inMicroseconds, 99.9),
+		P50: Percentile(inMicroseconds, 50), P90: Percentile(inMicroseconds, 90), P99: Percentile(inMicroseconds, 99), P999: Percentile(inMicroseconds, 99.9),
 	}
 	for _, p := range []float64{0, 10, 25, 50, 75, 90, 95, 99, 99.5, 99.9, 99.95, 99.99, 99.999, 100} {
 		if beyond := (100 - p) / 100 * float64(l.Samples); p == 100 || beyond >= 1 {
-			l.percentiles = append(l.percentiles, percentile{p, Quantile(inMicroseconds, p)})
+			l.percentiles = append(l.percentiles, percentile{p, Percentile(inMicroseconds, p)})
 		}
 	}
 	return l
 }
 
-// Quantile returns a quantile of a histogram of microseconds.
-func Quantile(inMicroseconds *hdrhistogram.Histogram, percent float64) (milliseconds float64) {
+// Percentile returns a quantile of a histogram of microseconds.
+func Percentile(inMicroseconds *hdrhistogram.Histogram, percent float64) (milliseconds float64) {
 	return float64(inMicroseconds.ValueAtQuantile(percent)) / 1000
 }
 

@@ -37,14 +37,14 @@ func (m *memoryStore) putRecordings(recordings []presence.Recording) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, rec := range recordings {
-		m.deleteRecording(rec.ID)
+		m.deleteRecordingLocked(rec.ID)
 		m.recordings[rec.ID] = rec
 		m.cursors.Set(rec.Cursor())
 	}
 }
 
-// deleteRecording does nothing for an unknown id. The caller holds mu.
-func (m *memoryStore) deleteRecording(id string) {
+// deleteRecordingLocked does nothing for an unknown id. The caller holds mu.
+func (m *memoryStore) deleteRecordingLocked(id string) {
 	if rec, ok := m.recordings[id]; ok {
 		delete(m.recordings, id)
 		m.cursors.Delete(rec.Cursor())
@@ -94,7 +94,7 @@ func (m *memoryStore) deleteRecordingsEndedBefore(before int64, limit int) (dele
 	slices.SortFunc(expired, func(a, b presence.Recording) int { return cmp.Compare(a.EndedAt, b.EndedAt) })
 	deleted = min(len(expired), max(limit, 0))
 	for _, rec := range expired[:deleted] {
-		m.deleteRecording(rec.ID)
+		m.deleteRecordingLocked(rec.ID)
 	}
 	return deleted
 }

@@ -72,7 +72,7 @@ func (s *store) open(path string) error {
 	db.SetMaxOpenConns(1)
 	s.db = db
 	if err = s.checkAndMigrate(); err == nil {
-		s.verified, err = s.readRegistry()
+		s.verified, err = s.readAndReplayRegistry()
 	}
 	if err == nil {
 		s.readers, err = sql.Open("sqlite", "file:"+path+"?_pragma=busy_timeout(5000)&_pragma=query_only(1)")
@@ -123,11 +123,11 @@ func (s *store) loadRegistry() (*presence.Registry, error) {
 		s.verified = nil
 		return reg, nil
 	}
-	return s.readRegistry()
+	return s.readAndReplayRegistry()
 }
 
-// readRegistry loads the rows, and applies the entries after them.
-func (s *store) readRegistry() (*presence.Registry, error) {
+// readAndReplayRegistry loads the rows, and applies the entries after them.
+func (s *store) readAndReplayRegistry() (*presence.Registry, error) {
 	reg, err := presence.LoadRegistry(s.records())
 	if err != nil {
 		return nil, err
@@ -214,8 +214,8 @@ func (s *store) runTransaction(run func(*sql.Tx) error) error {
 	return err
 }
 
-func (s *store) hasEntry(number uint64) (found bool) {
-	return s.db.QueryRow("SELECT EXISTS (SELECT 1 FROM entries WHERE num = ?)", number).Scan(&found) == nil && found
+func (s *store) hasEntry(number uint64) (isFound bool) {
+	return s.db.QueryRow("SELECT EXISTS (SELECT 1 FROM entries WHERE num = ?)", number).Scan(&isFound) == nil && isFound
 }
 
 func insertEntries(tx *sql.Tx, entries []presence.Entry) error {

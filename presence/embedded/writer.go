@@ -66,7 +66,7 @@ func (l *Log) commitAppends(group []*appendRequest) {
 		entries = append(entries, last)
 		durable = durable || a.Durable
 	}
-	if err := l.saveOrBufferEntries(entries, durable); err != nil {
+	if err := l.saveOrDeferEntries(entries, durable); err != nil {
 		l.refuseDurableCommitOthers(group, err)
 		return
 	}
@@ -113,11 +113,11 @@ func (l *Log) newEntry(last presence.Entry, batch []byte) presence.Entry {
 	return presence.Entry{ID: id, Num: last.Num + 1, Time: now, Epoch: l.epoch, Batch: batch}
 }
 
-// saveOrBufferEntries commits the entries of a group with a durable one, and the pending
+// saveOrDeferEntries commits the entries of a group with a durable one, and the pending
 // rows with them. It also commits earlier entries that are in no row yet: the
 // result of a durable command may depend on them, and a replay must give the
 // same result.
-func (l *Log) saveOrBufferEntries(entries []presence.Entry, anyDurable bool) error {
+func (l *Log) saveOrDeferEntries(entries []presence.Entry, anyDurable bool) error {
 	if l.store == nil {
 		return nil
 	}

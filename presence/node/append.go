@@ -25,7 +25,7 @@ func (n *Node) runAppender(ctx context.Context) error {
 			ticked = true
 		}
 		if n.deadIncarnation.Load() >= n.appender.incarnation {
-			if err := n.rejoin(ctx); err != nil {
+			if err := n.rejoinAndResendCounts(ctx); err != nil {
 				if ctx.Err() != nil {
 					return nil
 				}
@@ -49,7 +49,7 @@ func (n *Node) runAppender(ctx context.Context) error {
 				n.queue.addUnawaited(&presence.SetSettings{Settings: n.cfg.Settings}) // durable, and without effect
 			}
 		}
-		if !n.appendBatch(ctx, b) {
+		if !n.appendOrRequeueBatch(ctx, b) {
 			continue
 		}
 		withCounts = false
@@ -67,9 +67,9 @@ const retryInterval = 5_000
 const digestInterval = 60_000
 
 // newBatch makes a batch of what is queued.
-func (n *Node) newBatch(withCounts bool) *presence.Batch {
+func (n *Node) newBatch(hasCounts bool) *presence.Batch {
 	b := &presence.Batch{Node: n.cfg.Name, Process: n.process, MaxRules: n.cfg.maxRules}
-	if withCounts {
+	if hasCounts {
 		n.Read(func(r *presence.Registry) { n.queue.addChangedCounts(b, r) })
 	}
 	n.queue.fillBatch(b, n.uptime(), n.cfg.BatchBytes, n.needsRestore)
@@ -82,8 +82,8 @@ func (n *Node) needsRestore(c presence.Command) (isMissing bool) {
 	return isMissing
 }
 
-// rejoin starts another incarnation, and queues all counts again.
-func (n *Node) rejoin(ctx context.Context) error {
+// rejoinAndResendCounts starts another incarnation, and queues all counts again.
+func (n *Node) rejoinAndResendCounts(ctx context.Context) error {
 	var known uint64
 	n.Read(func(r *presence.Registry) { known = r.Incarnation(n.cfg.Name) })
 	if n.connection.failingSince.CompareAndSwap(0, max(1, n.uptime())) { // the log may be unreachable: Do must not wait for it
@@ -125,9 +125,9 @@ func (n *Node) tickInterval() (interval time.Duration) {
 	return interval
 }
 
-// appendBatch appends a batch and retries until its fate is known. It reports
+// appendOrRequeueBatch appends a batch and retries until its fate is known. It reports
 // whether the batch is in the log. It stops when the node must rejoin.
-func (n *Node) appendBatch(ctx context.Context, b *presence.Batch) (isAppended bool) {
+func (n *Node) appendOrRequeueBatch(ctx context.Context, b *presence.Batch) (isAppended bool) {
 	sealed := b.Seal()
 	mayBeOrdered := false // by an earlier attempt; the log may have lost it since
 	for wait := 10 * time.Millisecond; ; wait = min(2*wait, time.Second) {
@@ -153,7 +153,7 @@ func (n *Node) appendBatch(ctx context.Context, b *presence.Batch) (isAppended b
 			if isFirst {
 				n.cfg.Logger.Error().Err(err).Int("commands", len(b.Commands)).Msg("batch not written to log")
 			}
-			if n.queue.requeueOrRefuse(b, n.uptime()) {
+			if n.queue.refuseDurableRequeueOthers(b, n.uptime()) {
 				n.wakeAppender() // the other commands need no disk
 			}
 			return false

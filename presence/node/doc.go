@@ -7,7 +7,7 @@
 // Start with [Join], then [Node.Run]. [Node.Do] appends a command, [Node.Beat] a
 // heartbeat, and [Node.Read] reads the registry.
 //
-// Ownership: the goroutine in maintainRegistry alone changes the registry, under
+// Ownership: the goroutine in runApplier alone changes the registry, under
 // Node.mu. The one in runAppender alone appends. Locks are taken in the order
 // Node.mu, commandQueue.mu, tally.mu, and none is held during an append.
 package node

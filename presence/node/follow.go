@@ -8,8 +8,8 @@ import (
 	"onair/presence"
 )
 
-// maintainRegistry is the goroutine that changes the registry.
-func (n *Node) maintainRegistry(ctx context.Context) error {
+// runApplier is the goroutine that changes the registry.
+func (n *Node) runApplier(ctx context.Context) error {
 	for {
 		err := n.applyLogEntries(ctx)
 		if ctx.Err() != nil || err == nil {
@@ -31,9 +31,9 @@ func (n *Node) maintainRegistry(ctx context.Context) error {
 // other nodes.
 var errDiverged = errors.New("node: registry differs from those of the other nodes")
 
-// rebuildCause is the metric label of an error after which the registry must be
+// rebuildCause is the metric causeOrEmpty of an error after which the registry must be
 // rebuilt, and empty for other errors.
-func rebuildCause(err error) (label string) {
+func rebuildCause(err error) (causeOrEmpty string) {
 	switch {
 	case errors.Is(err, presence.ErrForked):
 		return "forked"
@@ -92,14 +92,14 @@ func (n *Node) handleApplied(a *presence.Applied) error {
 	n.cfg.OnApplied(applied)
 	n.queue.dropEndedCounts(a.Changes)
 	if wasFrozen && !isFrozen {
-		n.unfreeze()
+		n.unfreezeViews()
 	}
 	if isOwn {
 		n.handleOwnBatch(a, applied.Frozen)
 	} else if a.Node == n.cfg.Name && a.Incarnation > n.queue.currentIncarnation() {
 		return ErrSuperseded
 	}
-	return n.checkPeerDigest(a.Comparison)
+	return n.checkDigestMajority(a.Comparison)
 }
 
 // handleOwnBatch handles an own batch that the log has returned.
@@ -153,9 +153,9 @@ func (n *Node) requestRejoin() {
 	n.wakeAppender()
 }
 
-// checkPeerDigest evaluates a peer's digest. Where registries differ the majority
+// checkDigestMajority evaluates a peer's digest. Where registries differ the majority
 // of nodes is right, and in a tie those that agree with the leader.
-func (n *Node) checkPeerDigest(c *presence.DigestComparison) error {
+func (n *Node) checkDigestMajority(c *presence.DigestComparison) error {
 	if c == nil || c.Node == n.cfg.Name {
 		return nil
 	}

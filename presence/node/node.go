@@ -197,7 +197,7 @@ func (n *Node) Run(ctx context.Context) error {
 		stop()
 	}
 	var wg sync.WaitGroup
-	wg.Go(func() { end(n.maintainRegistry(ctx)) })
+	wg.Go(func() { end(n.runApplier(ctx)) })
 	wg.Go(func() {
 		if err := n.runAppender(ctx); err != nil {
 			end(err)
@@ -244,7 +244,7 @@ func (n *Node) appendSettings(ctx context.Context) error {
 func (n *Node) flushAndLeave() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	if n.deadIncarnation.Load() >= n.appender.incarnation && n.rejoin(ctx) != nil {
+	if n.deadIncarnation.Load() >= n.appender.incarnation && n.rejoinAndResendCounts(ctx) != nil {
 		return // the log would refuse its batches
 	}
 	if n.appender.undecided != nil {
@@ -317,7 +317,7 @@ func (n *Node) lastApplied() (e presence.EntryRef) {
 // Sync returns when this node has applied all entries that were in the log at
 // the call. It returns the errors of Do.
 func (n *Node) Sync(ctx context.Context) error {
-	_, err := n.Do(ctx, &presence.AdoptSettings{}) // no session has the zero id: it changes nothing
+	_, err := n.Do(ctx, &presence.AdoptLeaseParams{}) // no session has the zero id: it changes nothing
 	if n.frozen.Load() {
 		return ErrUnavailable
 	}
@@ -332,11 +332,11 @@ func (n *Node) Enqueue(c presence.Command) { n.queue.addUnawaited(c) }
 // last, for instance after a loss; the caller must then use BeatSession.
 // isolated reports that the node is isolated or frozen, so that the beat may not
 // reach the log.
-func (n *Node) Beat(l presence.Lease) (isIsolated, isAccepted bool) {
+func (n *Node) Beat(l presence.Lease) (isIsolated, isRenewedHere bool) {
 	n.mu.RLock()
-	isAccepted = n.reg.IsRenewedThrough(l, n.cfg.Name)
+	isRenewedHere = n.reg.IsRenewedThrough(l, n.cfg.Name)
 	n.mu.RUnlock()
-	if !isAccepted {
+	if !isRenewedHere {
 		return false, false
 	}
 	now := n.uptime()
@@ -350,9 +350,9 @@ func (n *Node) Beat(l presence.Lease) (isIsolated, isAccepted bool) {
 // and anchors should use another node.
 func (n *Node) IsIsolated() bool { return n.isIsolatedAt(n.uptime()) }
 
-// IsFrozen reports whether views are frozen because the nodes reconcile. A
+// HasFrozenViews reports whether views are frozen because the nodes reconcile. A
 // missing session may then be restored.
-func (n *Node) IsFrozen() bool { return n.frozen.Load() }
+func (n *Node) HasFrozenViews() bool { return n.frozen.Load() }
 
 // Ready is closed when the node has the present list, has seen an own batch
 // applied, and is not frozen.
@@ -361,7 +361,7 @@ func (n *Node) Ready() <-chan struct{} { return n.ready }
 // BeatSession is the heartbeat of a session, for apps without sockets. The first
 // one through this node waits until it is in the log; later ones are queued as
 // by Beat. It returns the errors of Do.
-func (n *Node) BeatSession(ctx context.Context, s presence.Session) (result presence.Result, isolated bool, err error) {
+func (n *Node) BeatSession(ctx context.Context, s presence.Session) (result presence.Result, isIsolated bool, err error) {
 	isLive := false
 	n.Read(func(r *presence.Registry) { result, isLive = r.SessionResult(s) })
 	if isLive {
@@ -374,9 +374,9 @@ func (n *Node) BeatSession(ctx context.Context, s presence.Session) (result pres
 	return result, n.frozen.Load(), err
 }
 
-// UnwritableSince is the time of the first durable command that the log refused,
+// DurableRefusedSince is the time of the first durable command that the log refused,
 // zero when it accepts them.
-func (n *Node) UnwritableSince() time.Time {
+func (n *Node) DurableRefusedSince() time.Time {
 	if since := n.connection.unwritableSince.Load(); since != 0 {
 		return time.UnixMilli(since)
 	}

@@ -295,11 +295,11 @@ func (q *commandQueue) takeFitting(taken, queue []*waitingCommand, bytesLeft *in
 	return taken, nil
 }
 
-// requeueOrRefuse takes back a batch that was certainly not ordered. It refuses
+// refuseDurableRequeueOthers takes back a batch that was certainly not ordered. It refuses
 // the durable commands and queues the rest for the next batch, which gets the
 // same seq. It reports whether any was refused, so that the rest can be appended
 // at once.
-func (q *commandQueue) requeueOrRefuse(b *presence.Batch, uptimeMS int64) (anyRefused bool) {
+func (q *commandQueue) refuseDurableRequeueOthers(b *presence.Batch, uptimeMS int64) (anyRefused bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.lastBatch.seq = b.Seq - 1

@@ -94,7 +94,7 @@ func (n *Node) rebuildRegistry(ctx context.Context, cause error) error {
 	n.requestRejoin()
 	n.advanceReconciliations()
 	if isFrozen := len(n.applier.reconciliations) > 0 || r.IsReconciling(); !isFrozen {
-		n.unfreeze()
+		n.unfreezeViews()
 	} else if !n.frozen.Load() {
 		n.frozen.Store(true)
 		n.cfg.OnFreeze()

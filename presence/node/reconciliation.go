@@ -82,8 +82,8 @@ func (n *Node) enqueueRestores(commands []presence.Command) {
 	n.wakeAppender()
 }
 
-// unfreeze ends a freeze.
-func (n *Node) unfreeze() {
+// unfreezeViews ends a freeze.
+func (n *Node) unfreezeViews() {
 	n.frozen.Store(false)
 	n.queue.viewers.dropNotLive(n.reg)
 	n.queue.likes.dropNotLive(n.reg)

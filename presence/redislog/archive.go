@@ -229,8 +229,8 @@ func (l *Log) DeleteRecordings(ctx context.Context, before int64, limit int) (de
 }
 
 // deleteRecordingsEndedBefore deletes at most limit recordings, or none after a concurrent write
-// of them. more is false when no other recording ended before that time.
-func (l *Log) deleteRecordingsEndedBefore(ctx context.Context, before int64, limit int) (deleted int, more bool, err error) {
+// of them. hasMore is false when no other recording ended before that time.
+func (l *Log) deleteRecordingsEndedBefore(ctx context.Context, before int64, limit int) (deleted int, hasMore bool, err error) {
 	if before == math.MinInt64 { // before-1 would overflow
 		return 0, false, nil
 	}

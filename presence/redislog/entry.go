@@ -43,7 +43,7 @@ func formatID(id presence.ID) string {
 	return strconv.FormatUint(id.MS, 10) + "-" + strconv.FormatUint(id.Seq, 10)
 }
 
-// isSameEntry compares all but the batches. Within an epoch an id is used once.
-func isSameEntry(a, b presence.Entry) bool {
+// isSameExceptBatch compares all but the batches. Within an epoch an id is used once.
+func isSameExceptBatch(a, b presence.Entry) bool {
 	return a.ID == b.ID && a.Num == b.Num && a.Time == b.Time && a.Epoch == b.Epoch
 }

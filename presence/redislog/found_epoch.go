@@ -57,14 +57,14 @@ func (l *Log) writeSnapshotRenewingLock(ctx context.Context, r *presence.Registr
 	renewer.Go(func() { l.renewFoundingLock(renewing) })
 	defer renewer.Wait()
 	defer stop()
-	return l.writeSnapshot(ctx, r)
+	return l.writeUncommittedSnapshot(ctx, r)
 }
 
 // acquireFoundingLock reports whether this process has the lock. It may have it from an
 // earlier attempt whose reply was lost.
-func (l *Log) acquireFoundingLock(ctx context.Context) (acquired bool, err error) {
-	if acquired, err = l.redis.SetNX(ctx, l.keys.lock, l.lockToken, lockTTL).Result(); acquired || err != nil {
-		return acquired, err
+func (l *Log) acquireFoundingLock(ctx context.Context) (isAcquired bool, err error) {
+	if isAcquired, err = l.redis.SetNX(ctx, l.keys.lock, l.lockToken, lockTTL).Result(); isAcquired || err != nil {
+		return isAcquired, err
 	}
 	owner, err := l.redis.Get(ctx, l.keys.lock).Result()
 	if errors.Is(err, redis.Nil) {

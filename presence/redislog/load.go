@@ -13,26 +13,26 @@ import (
 
 // Load implements presence.Log. It returns the registry of the newest snapshot that is
 // at least Options.SnapshotAge old.
-func (l *Log) Load(ctx context.Context, have *presence.Registry) (r *presence.Registry, head uint64, err error) {
+func (l *Log) Load(ctx context.Context, foundingRegistry *presence.Registry) (r *presence.Registry, head uint64, err error) {
 	waited := false
-	r, err = retryUntilReply(ctx, l, have != nil, func() (*presence.Registry, error) {
+	r, err = retryUntilReply(ctx, l, foundingRegistry != nil, func() (*presence.Registry, error) {
 		if err := l.checkServerOnce(ctx); err != nil {
 			return nil, err
 		}
 		for {
-			loaded, newest, err := l.loadSnapshot(ctx)
+			loaded, newest, err := l.loadSnapshotAndHead(ctx)
 			if !errors.Is(err, errNoEpoch) {
 				head = newest
 				return loaded, err
 			}
-			if have == nil && !waited {
+			if foundingRegistry == nil && !waited {
 				waited = true
 				if err := sleep(ctx, l.foundDelay); err != nil {
 					return nil, err
 				}
 				continue
 			}
-			if err := l.foundEpochOrWait(ctx, have); err != nil {
+			if err := l.foundEpochOrWait(ctx, foundingRegistry); err != nil {
 				return nil, err
 			}
 		}
@@ -44,9 +44,9 @@ func (l *Log) Load(ctx context.Context, have *presence.Registry) (r *presence.Re
 // Nodes with a list should found it first; they check at least every half second.
 const defaultFoundDelay = 1500 * time.Millisecond
 
-// loadSnapshot returns the registry to start from, and the number of the newest entry.
+// loadSnapshotAndHead returns the registry to start from, and the number of the newest entry.
 // It returns errNoEpoch where Redis has no snapshot.
-func (l *Log) loadSnapshot(ctx context.Context) (r *presence.Registry, head uint64, err error) {
+func (l *Log) loadSnapshotAndHead(ctx context.Context) (r *presence.Registry, head uint64, err error) {
 	all, err := l.listSnapshots(ctx)
 	if err != nil {
 		return nil, 0, err

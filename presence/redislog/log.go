@@ -140,7 +140,7 @@ func (l *Log) Join(ctx context.Context, node string, above uint64) (incarnation 
 // retryUntilReply calls f until it succeeds, ctx ends, or it returns a permanent error.
 // A node that already serves a list retries after permanent errors too: it waits until
 // Redis accepts it again.
-func retryUntilReply[T any](ctx context.Context, l *Log, servesList bool, f func() (T, error)) (T, error) {
+func retryUntilReply[T any](ctx context.Context, l *Log, retriesPermanent bool, f func() (T, error)) (T, error) {
 	for wait := 20 * time.Millisecond; ; wait = min(2*wait, time.Second) {
 		v, err := f()
 		switch {
@@ -149,7 +149,7 @@ func retryUntilReply[T any](ctx context.Context, l *Log, servesList bool, f func
 			return v, nil
 		case ctx.Err() != nil:
 			return v, ctx.Err()
-		case !servesList && isPermanent(err):
+		case !retriesPermanent && isPermanent(err):
 			return v, l.withHint(err)
 		}
 		l.outage.recordError(err)

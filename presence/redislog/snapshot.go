@@ -55,9 +55,9 @@ const (
 	droppedTTL = time.Minute
 )
 
-// writeSnapshot stores a registry's records in chunks, with a new name. The snapshot
+// writeUncommittedSnapshot stores a registry's records in chunks, with a new name. The snapshot
 // is invisible until it is committed. The registry must not change meanwhile.
-func (l *Log) writeSnapshot(ctx context.Context, r *presence.Registry) (*snapshot, error) {
+func (l *Log) writeUncommittedSnapshot(ctx context.Context, r *presence.Registry) (*snapshot, error) {
 	last := r.LastEntry()
 	s := &snapshot{name: rand.Text(), id: last.ID, number: last.Num, time: last.Time}
 	checksum, key := xxhash.New(), l.keys.snapshotPrefix+s.name

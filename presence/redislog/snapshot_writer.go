@@ -70,7 +70,7 @@ func (l *Log) writeDueSnapshot(ctx context.Context) error {
 	if err := l.applyEntries(ctx, r, head); err != nil {
 		return err
 	}
-	s, err := l.writeSnapshot(ctx, r)
+	s, err := l.writeUncommittedSnapshot(ctx, r)
 	if err != nil {
 		return err
 	}

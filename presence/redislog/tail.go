@@ -140,7 +140,7 @@ func (r *tailReader) verifyLastEntry(ctx context.Context) error {
 	}
 	if r.last.Num != 0 && len(found.Val()) == 1 {
 		e, err := parseEntry(found.Val()[0])
-		if err == nil && isSameEntry(e, r.last) {
+		if err == nil && isSameExceptBatch(e, r.last) {
 			return nil
 		}
 		return presence.ErrForked

@@ -17,8 +17,8 @@ var errTimeout = fmt.Errorf("no reply within %v, in which each round trip to red
 // timeoutHook counts and explains requests that Redis did not answer in time.
 type timeoutHook struct{ timeouts prometheus.Counter }
 
-// explain returns a timeout's error with errTimeout, and other errors unchanged.
-func (h timeoutHook) explain(ctx context.Context, err error) error {
+// wrapTimeout returns a timeout's error with errTimeout, and other errors unchanged.
+func (h timeoutHook) wrapTimeout(ctx context.Context, err error) error {
 	if netErr, ok := errors.AsType[net.Error](err); !ok || !netErr.Timeout() || errors.Is(ctx.Err(), context.Canceled) {
 		return err
 	}
@@ -34,7 +34,7 @@ func (h timeoutHook) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
 		err := next(ctx, cmd)
 		if err != nil {
-			err = h.explain(ctx, err)
+			err = h.wrapTimeout(ctx, err)
 			cmd.SetErr(err)
 		}
 		return err
@@ -43,5 +43,5 @@ func (h timeoutHook) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 
 // ProcessPipelineHook implements redis.Hook.
 func (h timeoutHook) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return func(ctx context.Context, cmds []redis.Cmder) error { return h.explain(ctx, next(ctx, cmds)) }
+	return func(ctx context.Context, cmds []redis.Cmder) error { return h.wrapTimeout(ctx, next(ctx, cmds)) }
 }

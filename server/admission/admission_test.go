@@ -37,7 +37,7 @@ func TestRejectionHasReasonAndRetryTime(t *testing.T) {
 	wantRejection := func(callerRejection, want Rejection) {
 		t.Helper()
 		_, err := a.Reserve(callerRejection)
-		e := response.WireError(err)
+		e := response.WireErrorOrUnavailable(err)
 		if e == nil || e.Code != wire.CodeUnavailable || e.Message != rejectionMessages[want] || e.RetryAfterMS < 1000 || e.RetryAfterMS >= 10_000 {
 			t.Errorf("Reserve(%q) returned %+v, want rejection %q", callerRejection, e, want)
 		}

@@ -44,10 +44,10 @@ func (s *Service) Settings() presence.Settings {
 	return presencenode.Query(s.node, (*presence.Registry).Settings)
 }
 
-// OriginalCode is the live code of the stream that is transcoded under a name by one of the
+// OriginalCodeOrEmpty is the live code of the stream that is transcoded under a name by one of the
 // configured templates, "" when the name is not that of a transcoded stream.
-func (s *Service) OriginalCode(name string) string {
-	return s.codes.OriginalCode(name, s.runtime.Current().Play.Templates)
+func (s *Service) OriginalCodeOrEmpty(name string) string {
+	return s.codes.OriginalCodeOrEmpty(name, s.runtime.Current().Play.Templates)
 }
 
 // NewNotLiveError is the error for a live code without a live session.

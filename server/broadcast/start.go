@@ -31,7 +31,7 @@ func (s *Service) NewStart(m *wire.Start, anchor, socketID string) (*presence.St
 	if err != nil {
 		return nil, &wire.Error{Code: wire.CodeBadRequest, Message: err.Error()}
 	}
-	if original := s.OriginalCode(code); original != "" {
+	if original := s.OriginalCodeOrEmpty(code); original != "" {
 		return nil, &wire.Error{Code: wire.CodeBadRequest, Message: "the live code " + code + " is reserved for the transcoded stream of " + original + " (play.templates)"}
 	}
 	s.warnIfAmbiguous(code)

@@ -81,7 +81,7 @@ func (c *Callbacks) handler(p *provider) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		event, result, err := c.handleRequest(w, r, p)
 		c.metrics.callbacks.WithLabelValues(p.name, event.Name, result).Inc()
-		e := response.WireError(err)
+		e := response.WireErrorOrUnavailable(err)
 		if e != nil && (result != resultDenied || p.hookConfig(&c.Runtime.Current().Hooks).Enabled) {
 			c.Log.Warn().Str("provider", p.name).Str("event", event.Name).Str("stream", event.Code).
 				Str("result", result).Str("reason", e.Message).Msg("callback refused")

@@ -209,6 +209,6 @@ func hookRequest(t *testing.T, s *nodetest.Server, call, code, query string) *no
 	r := httptest.NewRequest("POST", "/v1/hooks/nginx-rtmp/s3cret", strings.NewReader(body))
 	r.RemoteAddr = "127.0.0.1:1"
 	w := httptest.NewRecorder()
-	s.Node.Handler().ServeHTTP(w, r)
+	s.Node.PublicHandler().ServeHTTP(w, r)
 	return &nodetest.Response{T: t, Status: w.Code, Header: w.Header(), Body: w.Body.Bytes()}
 }

@@ -28,6 +28,6 @@ func (c *Callbacks) isPlayable(name string) bool {
 	if c.Hub.StreamByCode(name) != nil {
 		return true
 	}
-	original := c.Broadcasts.OriginalCode(name)
+	original := c.Broadcasts.OriginalCodeOrEmpty(name)
 	return original != "" && c.Hub.StreamByCode(original) != nil
 }

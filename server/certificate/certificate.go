@@ -49,7 +49,7 @@ func NewIfConfigured(cfg *config.TLS, reg prometheus.Registerer, log zerolog.Log
 		return nil, nil
 	}
 	c := &Watcher{log: log, expiry: expiry, checkedAt: time.Now()}
-	return c, c.loadFiles(cfg.Cert, cfg.Key)
+	return c, c.loadFilesLocked(cfg.Cert, cfg.Key)
 }
 
 // TLSConfig returns the configuration of a TLS server: TLS 1.2 or newer, with the cipher suites
@@ -74,7 +74,7 @@ func (c *Watcher) reloadIfDue(now time.Time) (current *tls.Certificate) {
 	c.checkedAt = now
 	if versions := fileVersions(c.certPath, c.keyPath); versions != c.triedVersions {
 		c.triedVersions = versions
-		if err := c.loadFiles(c.certPath, c.keyPath); err != nil {
+		if err := c.loadFilesLocked(c.certPath, c.keyPath); err != nil {
 			c.log.Error().Err(err).Msg("certificate reload failed")
 		}
 	}
@@ -86,12 +86,12 @@ func (c *Watcher) reloadIfDue(now time.Time) (current *tls.Certificate) {
 func (c *Watcher) Replace(certPath, keyPath string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.loadFiles(certPath, keyPath)
+	return c.loadFilesLocked(certPath, keyPath)
 }
 
-// loadFiles makes the certificate in the given files the current one, and logs it. The caller
+// loadFilesLocked makes the certificate in the given files the current one, and logs it. The caller
 // holds mu.
-func (c *Watcher) loadFiles(certPath, keyPath string) error {
+func (c *Watcher) loadFilesLocked(certPath, keyPath string) error {
 	versions := fileVersions(certPath, keyPath)
 	pair, err := tls.LoadX509KeyPair(certPath, keyPath)
 	if err != nil {

@@ -59,9 +59,9 @@ func LoadWithFlags(flags *pflag.FlagSet, environ []string) (*Config, error) {
 	return c, err
 }
 
-// OpsListenAddress returns ops.listen alone and ignores all other errors: a broken file
+// OpsListenAddressOrDefault returns ops.listen alone and ignores all other errors: a broken file
 // must not fail the health check of a running server.
-func OpsListenAddress(flags *pflag.FlagSet, environ []string) (hostPort string, err error) {
+func OpsListenAddressOrDefault(flags *pflag.FlagSet, environ []string) (hostPort string, err error) {
 	values, _ := mergedLayers(flags, environ)
 	k, _ := keyByName("ops.listen")
 	return values.readTextOrDefault(k)
@@ -87,7 +87,7 @@ func newConfig(values layer, sourceErrs []error) (*Config, error) {
 	v := &validation{Config: &Config{effective: layer{}}, values: values, errs: sourceErrs, invalid: map[string]bool{}}
 	for _, k := range keys {
 		text, err := values.readTextOrDefault(k)
-		v.effective[k.name] = rawValue{text, values.origin(k.name)}
+		v.effective[k.name] = rawValue{text, values.originOrEmpty(k.name)}
 		if err != nil {
 			v.addFirstError(k.name, "%w", err)
 		} else if err = k.parse(v.Config, text); err != nil {
@@ -130,14 +130,14 @@ func (l layer) mergeInto(dst layer) (errs []error) {
 // wrapKeyError returns err with the name of the key, and with the origin of its value if
 // any source set it.
 func (l layer) wrapKeyError(keyName string, err error) error {
-	if origin := l.origin(keyName); origin != "" {
+	if origin := l.originOrEmpty(keyName); origin != "" {
 		return fmt.Errorf("%s: %w (%s)", keyName, err, origin)
 	}
 	return fmt.Errorf("%s: %w", keyName, err)
 }
 
-// origin returns where the value of a key came from, or "" for its default.
-func (l layer) origin(keyName string) string {
+// originOrEmpty returns where the value of a key came from, or "" for its default.
+func (l layer) originOrEmpty(keyName string) string {
 	for _, form := range []string{keyName, keyName + "_file"} {
 		if v, ok := l[form]; ok {
 			return v.origin

@@ -70,11 +70,11 @@ func atMost[T cmp.Ordered](maximum T, parse func(text string) (T, error)) func(t
 
 func parseString(text string) (string, error) { return text, nil }
 
-func parseNamedSecret(_, text string) (Secret, error) { return newSecret(text) }
+func parseNamedSecret(_, text string) (Secret, error) { return parseSecret(text) }
 
 func parseSecrets(text string) (secrets []Secret, err error) {
 	for _, part := range splitList(text) {
-		secret, err := newSecret(part)
+		secret, err := parseSecret(part)
 		if err != nil {
 			return nil, err
 		}
@@ -148,7 +148,7 @@ func parsePositiveFloat(text string) (float64, error) {
 	return n, nil
 }
 
-func parseRate(text string) (perSecond float64, err error) {
+func parsePerSecondRate(text string) (perSecond float64, err error) {
 	number, isRate := strings.CutSuffix(text, "/s")
 	if perSecond, err = parsePositiveFloat(number); err != nil || !isRate {
 		return 0, errors.New("must be a rate, for example 1/s")
@@ -310,7 +310,7 @@ func parseWeightedDomains(text string) (domains []WeightedDomain, err error) {
 	return domains, nil
 }
 
-// splitList splits a comma-separated list and omits empty parts.
+// splitListOrNil splits a comma-separated list and omits empty parts.
 func splitList(text string) []string {
 	var parts []string
 	for part := range strings.SplitSeq(text, ",") {

@@ -15,11 +15,11 @@ type Secret string
 
 const redacted = "(secret)"
 
-// newSecret returns a secret without what an editor, a shell or a copy adds around it: blanks,
+// parseSecret returns a secret without what an editor, a shell or a copy adds around it: blanks,
 // line breaks and a byte order mark. An error is returned for quotes around it, for characters
 // inside that cannot be seen, and for a text that is not UTF-8: nobody would find out why
 // signatures differ.
-func newSecret(text string) (Secret, error) {
+func parseSecret(text string) (Secret, error) {
 	text = strings.TrimFunc(text, isInvisible)
 	switch {
 	case !utf8.ValidString(text):

@@ -16,8 +16,8 @@ const masked = "xxxxx"
 
 var errNoHTTPURL = errors.New("must be an http or https URL")
 
-// parseURL parses a URL or nothing. Its error does not contain the text.
-func parseURL(text string) (URL, error) {
+// parseOptionalURL parses a URL or nothing. Its error does not contain the text.
+func parseOptionalURL(text string) (URL, error) {
 	u, err := url.Parse(text)
 	if text != "" && (err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http") {
 		return "", errNoHTTPURL

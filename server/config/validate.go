@@ -69,10 +69,10 @@ func (v *validation) validate() {
 	v.validateCloud()
 	v.validateRedis()
 	v.validateGeneratedSecrets()
-	if sharePort(v.Listen, v.Ops.Listen) {
+	if isListenConflict(v.Listen, v.Ops.Listen) {
 		v.rejectValue("ops.listen", "must have another port than listen (%s)", v.Listen)
 	}
-	if len(v.Redis.Addrs) > 0 && v.values.origin("data") != "" {
+	if len(v.Redis.Addrs) > 0 && v.values.originOrEmpty("data") != "" {
 		v.addFirstError("data", "must not be set beside redis.addrs: the list is stored in one of the two")
 	}
 	if len(v.Webhooks.Secrets) > 0 && v.Webhooks.URL == "" {
@@ -122,9 +122,9 @@ func (v *validation) validateGeneratedSecrets() {
 	}
 }
 
-// sharePort reports whether two addresses cannot both be listened on: they have the same port,
+// isListenConflict reports whether two addresses cannot both be listened on: they have the same port,
 // and the same host, or one of them is of all hosts.
-func sharePort(a, b string) bool {
+func isListenConflict(a, b string) bool {
 	hostA, portA, _ := net.SplitHostPort(a)
 	hostB, portB, _ := net.SplitHostPort(b)
 	isAny := func(host string) bool { return host == "" || host == "0.0.0.0" || host == "::" }

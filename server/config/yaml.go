@@ -17,14 +17,14 @@ import (
 // DefaultFile is the configuration file without --config, if it exists.
 const DefaultFile = "onair.yaml"
 
-// readFileLayer reads the file at path, or DefaultFile if path is empty.
-func readFileLayer(path string) (values layer, errs []error) {
-	name := cmp.Or(path, DefaultFile)
+// readFileLayer reads the file at explicitPath, or DefaultFile if explicitPath is empty.
+func readFileLayer(explicitPath string) (values layer, errs []error) {
+	name := cmp.Or(explicitPath, DefaultFile)
 	data, err := os.ReadFile(name)
 	switch {
-	case path == "" && errors.Is(err, fs.ErrNotExist):
+	case explicitPath == "" && errors.Is(err, fs.ErrNotExist):
 		return nil, nil
-	case err != nil && path != "":
+	case err != nil && explicitPath != "":
 		return nil, []error{fmt.Errorf("--config: %w", err)}
 	case err != nil:
 		return nil, []error{err}
@@ -113,13 +113,13 @@ func (p *yamlParser) parseValue(name string, k key, value *yaml.Node) {
 	p.values[name] = rawValue{text, "file " + p.path}
 }
 
-// addError adds an error about a key, or about the whole file if keyName is empty.
-func (p *yamlParser) addError(keyName, format string, args ...any) {
+// addError adds an error about a key, or about the whole file if keyNameOrEmpty is empty.
+func (p *yamlParser) addError(keyNameOrEmpty, format string, args ...any) {
 	err := fmt.Errorf(format, args...)
-	if keyName == "" {
+	if keyNameOrEmpty == "" {
 		err = fmt.Errorf("%s: %w", p.path, err)
 	} else {
-		err = fmt.Errorf("%s: %w (file %s)", keyName, err, p.path)
+		err = fmt.Errorf("%s: %w (file %s)", keyNameOrEmpty, err, p.path)
 	}
 	p.errs = append(p.errs, err)
 }

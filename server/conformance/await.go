@@ -40,10 +40,10 @@ func checkNotTooSoon(eventName string, from time.Time) error {
 	return nil
 }
 
-// awaitEventAndAckBeat waits for the next event of the client, and returns nil if there is
+// awaitNextEventAckingBeats waits for the next event of the client, and returns nil if there is
 // none until then. It acknowledges beats, and skips events of abandoned sockets. The message belongs
 // to messageReceived.
-func (p *Player) awaitEventAndAckBeat(ctx context.Context, until time.Time) (e *clientEvent, message map[string]any, err error) {
+func (p *Player) awaitNextEventAckingBeats(ctx context.Context, until time.Time) (e *clientEvent, message map[string]any, err error) {
 	timer := time.NewTimer(time.Until(until))
 	defer timer.Stop()
 	for {
@@ -61,20 +61,20 @@ func (p *Player) awaitEventAndAckBeat(ctx context.Context, until time.Time) (e *
 			case e.kind != messageReceived:
 				return &e, nil, nil
 			}
-			message, err := p.decodeMessage(e.data)
+			message, err := p.decodeValidMessage(e.data)
 			if err != nil {
 				return nil, nil, err
 			}
 			if message["type"] == wire.TypeBeat {
-				err = p.acknowledgeBeat(ctx, e.socket, message)
+				err = p.acknowledgeBeatIfEnabled(ctx, e.socket, message)
 			}
 			return &e, message, err
 		}
 	}
 }
 
-// decodeMessage decodes a message, and returns an error if the server would reject it.
-func (p *Player) decodeMessage(data []byte) (message map[string]any, err error) {
+// decodeValidMessage decodes a message, and returns an error if the server would reject it.
+func (p *Player) decodeValidMessage(data []byte) (message map[string]any, err error) {
 	decode := wire.DecodeAnchorRequest
 	if p.script.path == "/v1/viewer" {
 		decode = wire.DecodeViewerRequest
@@ -94,7 +94,7 @@ func (p *Player) decodeMessage(data []byte) (message map[string]any, err error) 
 func (p *Player) awaitConnect(ctx context.Context, a *action) error {
 	from, until := p.eventWindow(a)
 	for {
-		e, message, err := p.awaitEventAndAckBeat(ctx, until)
+		e, message, err := p.awaitNextEventAckingBeats(ctx, until)
 		switch {
 		case err != nil:
 			return err
@@ -111,7 +111,7 @@ func (p *Player) awaitConnect(ctx context.Context, a *action) error {
 		if a.As != "" {
 			p.socketsByName[a.As] = e.socket
 		}
-		return p.authenticate(ctx, e.socket)
+		return p.authenticateAndWelcome(ctx, e.socket)
 	}
 }
 
@@ -123,14 +123,14 @@ func (p *Player) awaitMessage(ctx context.Context, a *action) error {
 	}
 	from, until := p.eventWindow(a)
 	for {
-		e, message, err := p.awaitEventAndAckBeat(ctx, until)
+		e, message, err := p.awaitNextEventAckingBeats(ctx, until)
 		switch {
 		case err != nil:
 			return err
 		case e == nil:
 			return clientErrorf("%s did not come within %v", messageText(a.Expect), until.Sub(p.lastActionAt))
 		case e.kind == socketOpened && a.Connects:
-			if err := p.authenticate(ctx, e.socket); err != nil {
+			if err := p.authenticateAndWelcome(ctx, e.socket); err != nil {
 				return err
 			}
 			socket = e.socket
@@ -168,9 +168,9 @@ func (p *Player) awaitBeats(ctx context.Context, a *action) error {
 	return nil
 }
 
-// awaitSilence returns an error if the client does anything in the time.
-func (p *Player) awaitSilence(ctx context.Context, a *action) error {
-	e, _, err := p.awaitEventAndAckBeat(ctx, p.lastActionAt.Add(time.Duration(a.QuietMS)*time.Millisecond))
+// awaitNoEvent returns an error if the client does anything in the time.
+func (p *Player) awaitNoEvent(ctx context.Context, a *action) error {
+	e, _, err := p.awaitNextEventAckingBeats(ctx, p.lastActionAt.Add(time.Duration(a.QuietMS)*time.Millisecond))
 	switch {
 	case err != nil || e == nil:
 		return err
@@ -187,12 +187,12 @@ func (p *Player) awaitSilence(ctx context.Context, a *action) error {
 // time.
 func (p *Player) awaitNoForbiddenMessage(ctx context.Context, a *action) error {
 	for until := p.lastActionAt.Add(time.Duration(a.ForMS) * time.Millisecond); ; {
-		e, message, err := p.awaitEventAndAckBeat(ctx, until)
+		e, message, err := p.awaitNextEventAckingBeats(ctx, until)
 		switch {
 		case err != nil || e == nil:
 			return err
 		case e.kind == socketOpened:
-			if err := p.authenticate(ctx, e.socket); err != nil {
+			if err := p.authenticateAndWelcome(ctx, e.socket); err != nil {
 				return err
 			}
 		case e.kind == messageReceived:

@@ -39,10 +39,10 @@ func (p placeholders) matchValue(want, got any, newValues placeholders) (isMatch
 		}
 		return true
 	case nil:
-		return isAbsent(got)
+		return isNilOrEmpty(got)
 	case string:
 		if want == "*" {
-			return !isAbsent(got)
+			return !isNilOrEmpty(got)
 		}
 		name, ok := strings.CutPrefix(want, "$")
 		if !ok {
@@ -56,14 +56,14 @@ func (p placeholders) matchValue(want, got any, newValues placeholders) (isMatch
 			return reflect.DeepEqual(value, got)
 		}
 		newValues[name] = got
-		return !isAbsent(got)
+		return !isNilOrEmpty(got)
 	default:
 		return reflect.DeepEqual(want, got)
 	}
 }
 
-// isAbsent reports whether the value of a member means that it is absent.
-func isAbsent(value any) bool { return value == nil || value == "" }
+// isNilOrEmpty reports whether the got of a member means that it is absent.
+func isNilOrEmpty(got any) bool { return got == nil || got == "" }
 
 // expandValue returns a copy of a message with the values of its placeholders.
 func (p placeholders) expandValue(value any) (expanded any, err error) {

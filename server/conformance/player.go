@@ -122,7 +122,7 @@ func (p *Player) performAction(ctx context.Context, a *action) error {
 	case a.Beats > 0:
 		return p.awaitBeats(ctx, a)
 	case a.QuietMS > 0:
-		return p.awaitSilence(ctx, a)
+		return p.awaitNoEvent(ctx, a)
 	case a.Never != nil:
 		return p.awaitNoForbiddenMessage(ctx, a)
 	}
@@ -183,8 +183,8 @@ func (p *Player) sendMessage(ctx context.Context, socket *clientSocket, message 
 	return nil
 }
 
-// acknowledgeBeat answers a beat, unless acks is no.
-func (p *Player) acknowledgeBeat(ctx context.Context, socket *clientSocket, beat map[string]any) error {
+// acknowledgeBeatIfEnabled answers a beat, unless acks is no.
+func (p *Player) acknowledgeBeatIfEnabled(ctx context.Context, socket *clientSocket, beat map[string]any) error {
 	if p.acks == acksNo || !socket.isWelcomed {
 		return nil
 	}
@@ -213,8 +213,8 @@ func jsonInteger(value any) int64 {
 	return i
 }
 
-// authenticate receives the token of a socket and welcomes it.
-func (p *Player) authenticate(ctx context.Context, socket *clientSocket) error {
+// authenticateAndWelcome receives the token of a socket and welcomes it.
+func (p *Player) authenticateAndWelcome(ctx context.Context, socket *clientSocket) error {
 	if socket.headerToken != "" {
 		if socket.headerToken != p.placeholders["token"] {
 			return clientErrorf("its header has another token")
@@ -222,7 +222,7 @@ func (p *Player) authenticate(ctx context.Context, socket *clientSocket) error {
 		return p.welcomeSocket(ctx, socket)
 	}
 	for until := time.Now().Add(authTimeout); ; {
-		e, message, err := p.awaitEventAndAckBeat(ctx, until)
+		e, message, err := p.awaitNextEventAckingBeats(ctx, until)
 		switch {
 		case err != nil:
 			return err

@@ -50,7 +50,7 @@ func NewIfConfigured(cfg *config.Flight, reg prometheus.Registerer, log zerolog.
 	if cfg.Dir == "" {
 		return nil, nil
 	}
-	if err := checkWritable(cfg.Dir); err != nil {
+	if err := ensureWritableDir(cfg.Dir); err != nil {
 		return nil, fmt.Errorf("flight.dir: %w", err)
 	}
 	return &Recorder{
@@ -59,8 +59,8 @@ func NewIfConfigured(cfg *config.Flight, reg prometheus.Registerer, log zerolog.
 	}, nil
 }
 
-// checkWritable creates a directory if it does not exist, and creates and removes a file in it.
-func checkWritable(dir string) error {
+// ensureWritableDir creates a directory if it does not exist, and creates and removes a file in it.
+func ensureWritableDir(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
@@ -84,9 +84,9 @@ func (f *Recorder) writeTrace(ctx context.Context, w io.Writer) error {
 	return err
 }
 
-// TriggerTrace makes Run write a trace, because a diff was late by that latency. It does not
+// TriggerLateDiffTrace makes Run write a trace, because a diff was late by that latency. It does not
 // block, and may be called concurrently.
-func (f *Recorder) TriggerTrace(latency time.Duration) {
+func (f *Recorder) TriggerLateDiffTrace(latency time.Duration) {
 	select {
 	case f.lateDiffs <- latency:
 	default:

@@ -21,7 +21,7 @@ func requireValidEvent(t *testing.T, body []byte, e *Event) {
 	case PublishRequest, PlayRequest:
 	case FileRecorded:
 		r := &e.Recording
-		if r.Code != e.Code || !isFileLocation(r.Location) || r.ID == "" || min(r.StartedAt, r.EndedAt, r.Duration, r.Size) < 0 || r.Session != (presence.Session{}) {
+		if r.Code != e.Code || !isPrintableLocation(r.Location) || r.ID == "" || min(r.StartedAt, r.EndedAt, r.Duration, r.Size) < 0 || r.Session != (presence.Session{}) {
 			fault = "an invalid recording"
 		}
 	case SnapshotTaken:

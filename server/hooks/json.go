@@ -15,10 +15,10 @@ import (
 // versions of one provider, write numbers as numbers or as strings.
 type jsonObject map[string]json.RawMessage
 
-// parseJSONObject parses one JSON object. It returns ErrMalformed for anything else, and
+// parseStrictJSONObject parses one JSON object. It returns ErrMalformed for anything else, and
 // for duplicate members: a server that escapes a pusher's text badly would let the
 // pusher add members.
-func parseJSONObject(body []byte) (jsonObject, error) {
+func parseStrictJSONObject(body []byte) (jsonObject, error) {
 	dec := json.NewDecoder(bytes.NewReader(body))
 	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
 		return nil, ErrMalformed
@@ -45,8 +45,8 @@ func parseJSONObject(body []byte) (jsonObject, error) {
 	return o, nil
 }
 
-// text returns a member that is a string or a number, or "".
-func (o jsonObject) text(member string) string {
+// stringOrNumber returns a member that is a string or a number, or "".
+func (o jsonObject) stringOrNumber(member string) string {
 	raw := o[member]
 	if len(raw) == 0 {
 		return ""
@@ -63,7 +63,7 @@ func (o jsonObject) text(member string) string {
 
 // wholeNumber returns a member that is a whole number from 0 on with at most 15 digits.
 func (o jsonObject) wholeNumber(member string) (n int64, ok bool) {
-	s := o.text(member)
+	s := o.stringOrNumber(member)
 	if len(s) > 15 || !isDigits(s) {
 		return 0, false
 	}
@@ -72,7 +72,9 @@ func (o jsonObject) wholeNumber(member string) (n int64, ok bool) {
 }
 
 // secondsAsMillis returns a member in seconds as milliseconds, or 0.
-func (o jsonObject) secondsAsMillis(member string) int64 { return parseSecondsAsMillis(o.text(member)) }
+func (o jsonObject) secondsAsMillis(member string) int64 {
+	return parseSecondsAsMillis(o.stringOrNumber(member))
+}
 
 // parseSecondsAsMillis parses seconds with an optional fraction, and returns milliseconds, or 0
 // if it is no positive number.
@@ -95,8 +97,8 @@ func isPrintableID(s string) bool {
 	return s != "" && len(s) <= 64 && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
-// isFileLocation reports whether s may be the location of a file: 1 to 2048 bytes of text
+// isPrintableLocation reports whether s may be the location of a file: 1 to 2048 bytes of text
 // without control characters.
-func isFileLocation(s string) bool {
+func isPrintableLocation(s string) bool {
 	return s != "" && len(s) <= 2048 && utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
 }

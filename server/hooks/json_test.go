@@ -9,18 +9,18 @@ func TestParseJSONObject(t *testing.T) {
 	for _, body := range []string{
 		"", "null", "[]", "1", `"x"`, "{", `{"a"}`, `{"a":}`, `{"a":1}x`, `{"a":1}{}`, `{"a":1,"a":2}`, `{"a":1,"\u0061":2}`, `{a:1}`, "{\"a\":1}\x00",
 	} {
-		if m, err := parseJSONObject([]byte(body)); !errors.Is(err, ErrMalformed) {
+		if m, err := parseStrictJSONObject([]byte(body)); !errors.Is(err, ErrMalformed) {
 			t.Errorf("%s: %v, %v", body, m, err)
 		}
 	}
-	m, err := parseJSONObject([]byte(` {"text":"x\u00e9","number":12,"quoted":"34","fraction":1.5,"null":null,"list":[1],"yes":true,"big":1e9,"long":1234567890123456,"minus":-3,"A":1,"a":2} `))
+	m, err := parseStrictJSONObject([]byte(` {"text":"x\u00e9","number":12,"quoted":"34","fraction":1.5,"null":null,"list":[1],"yes":true,"big":1e9,"long":1234567890123456,"minus":-3,"A":1,"a":2} `))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]string{
 		"text": "xé", "number": "12", "quoted": "34", "fraction": "1.5", "null": "", "list": "", "yes": "", "none": "", "A": "1", "a": "2",
 	} {
-		if got := m.text(name); got != want {
+		if got := m.stringOrNumber(name); got != want {
 			t.Errorf("text(%s) = %q", name, got)
 		}
 	}
@@ -61,7 +61,7 @@ func TestRecordingFileNames(t *testing.T) {
 		"8888_a":                        {"", 0},
 		"":                              {"", 0},
 	} {
-		if format, start := formatOfFile(file), startTimeFromFileName(file, "8888_a"); format != want.format || start != want.start {
+		if format, start := knownFormatOfFile(file), startTimeFromFileName(file, "8888_a"); format != want.format || start != want.start {
 			t.Errorf("%s: %q, %d", file, format, start)
 		}
 	}

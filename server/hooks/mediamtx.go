@@ -32,7 +32,7 @@ func ParseMediaMTX(event string, body []byte) (Event, error) {
 		return Event{}, ErrMalformed
 	}
 	e := Event{Name: event}
-	if e.App, e.Code, err = splitStreamPath(form.Get("path")); err != nil {
+	if e.App, e.Code, err = splitAtLastSlash(form.Get("path")); err != nil {
 		return Event{}, err
 	}
 	switch event {
@@ -60,12 +60,12 @@ func ParseMediaMTX(event string, body []byte) (Event, error) {
 }
 
 func parseMediaMTXAuth(body []byte) (Event, error) {
-	o, err := parseJSONObject(body)
+	o, err := parseStrictJSONObject(body)
 	if err != nil {
 		return Event{}, err
 	}
 	// A stream id of SRT in the form "#!::" has no query, but a password (s=).
-	e := Event{Name: o.text("action"), Query: cmp.Or(o.text("query"), o.text("password"))}
+	e := Event{Name: o.stringOrNumber("action"), Query: cmp.Or(o.stringOrNumber("query"), o.stringOrNumber("password"))}
 	switch e.Name {
 	case "publish":
 		e.Kind = PublishRequest
@@ -76,12 +76,12 @@ func parseMediaMTXAuth(body []byte) (Event, error) {
 	default: // access to MediaMTX's own API
 		return Event{}, ErrUnknownEvent
 	}
-	e.App, e.Code, err = splitStreamPath(o.text("path"))
+	e.App, e.Code, err = splitAtLastSlash(o.stringOrNumber("path"))
 	return e, err
 }
 
-// splitStreamPath splits APP/CODE. The app may contain slashes.
-func splitStreamPath(path string) (app, code string, err error) {
+// splitAtLastSlash splits APP/CODE. The app may contain slashes.
+func splitAtLastSlash(path string) (app, code string, err error) {
 	slash := strings.LastIndexByte(path, '/')
 	if slash < 1 || slash == len(path)-1 {
 		return "", "", ErrMalformed

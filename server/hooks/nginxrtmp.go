@@ -37,20 +37,20 @@ func ParseNginxRTMP(body []byte) (Event, error) {
 	switch e.Name {
 	case "publish":
 		e.Kind, e.PushID = PublishRequest, f.connection["clientid"]
-		err = f.readCallFields(&e, "name", "type")
+		err = f.readCallFieldsInOrder(&e, "name", "type")
 	case "play":
 		e.Kind = PlayRequest
-		err = f.readCallFields(&e, "name", "start", "duration", "reset")
+		err = f.readCallFieldsInOrder(&e, "name", "start", "duration", "reset")
 	case "update_publish":
 		e.Kind, e.PushID, e.Unverified = PushContinued, f.connection["clientid"], true
-		err = f.readCallFields(&e, "time", "timestamp", "name")
+		err = f.readCallFieldsInOrder(&e, "time", "timestamp", "name")
 	case "publish_done":
 		e.Kind, e.PushID = PushEnded, f.connection["clientid"]
-		err = f.readCallFields(&e, "name")
+		err = f.readCallFieldsInOrder(&e, "name")
 		e.Query = "" // the end of an unknown push has no effect
 	case "record_done":
 		e.Kind, e.PushID, e.Unverified = FileRecorded, f.connection["clientid"], true
-		err = f.readCallFields(&e, "recorder", "name", "path")
+		err = f.readCallFieldsInOrder(&e, "recorder", "name", "path")
 	case "connect", "disconnect", "done", "play_done", "update_play":
 		// A refusal would disconnect clients. update_play comes with on_update.
 		return Event{Kind: Ignored, Name: e.Name}, nil
@@ -97,9 +97,9 @@ func splitNginxFormAtCall(body []byte) (f nginxForm, err error) {
 	return f, nil
 }
 
-// readCallFields reads the fields of the call, which must have these names in this order, and
+// readCallFieldsInOrder reads the fields of the call, which must have these names in this order, and
 // takes the rest as the client's query.
-func (f *nginxForm) readCallFields(e *Event, wantFields ...string) error {
+func (f *nginxForm) readCallFieldsInOrder(e *Event, wantFields ...string) error {
 	if len(f.callPairs) < len(wantFields) {
 		return ErrMalformed
 	}

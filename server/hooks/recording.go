@@ -11,7 +11,7 @@ import (
 // newFileRecording returns a recording that is identified by its path, or ErrMalformed
 // if that is no path.
 func newFileRecording(provider, code, file string) (presence.Recording, error) {
-	if !isFileLocation(file) {
+	if !isPrintableLocation(file) {
 		return presence.Recording{}, ErrMalformed
 	}
 	return newRecording(provider, code, file, file), nil
@@ -21,12 +21,12 @@ func newFileRecording(provider, code, file string) (presence.Recording, error) {
 func newRecording(provider, code, name, location string) presence.Recording {
 	return presence.Recording{
 		ID: presence.RecordingID(provider, name), Provider: provider, Code: code, Location: location,
-		Format: formatOfFile(location), StartedAt: startTimeFromFileName(location, code),
+		Format: knownFormatOfFile(location), StartedAt: startTimeFromFileName(location, code),
 	}
 }
 
-// formatOfFile returns the format of a file, or "" if its extension is unknown.
-func formatOfFile(file string) string {
+// knownFormatOfFile returns the format of a file, or "" if its extension is unknown.
+func knownFormatOfFile(file string) string {
 	switch extension := strings.ToLower(strings.TrimPrefix(path.Ext(file), ".")); extension {
 	case "flv", "mp4", "m4a", "aac", "ts", "fmp4":
 		return extension

@@ -20,13 +20,13 @@ import (
 // push. Oryx, which wraps SRS, names neither server nor client in its callbacks: there, all
 // pushes of a stream are one, since a stream has one publisher.
 func ParseSRS(body []byte) (Event, error) {
-	o, err := parseJSONObject(body)
+	o, err := parseStrictJSONObject(body)
 	if err != nil {
 		return Event{}, err
 	}
-	e := Event{Name: o.text("action"), App: o.text("app"), Code: o.text("stream")}
-	server, client := o.text("server_id"), o.text("client_id")
-	query := strings.TrimPrefix(o.text("param"), "?")
+	e := Event{Name: o.stringOrNumber("action"), App: o.stringOrNumber("app"), Code: o.stringOrNumber("stream")}
+	server, client := o.stringOrNumber("server_id"), o.stringOrNumber("client_id")
+	query := strings.TrimPrefix(o.stringOrNumber("param"), "?")
 	switch e.Name {
 	case "on_publish":
 		e.Kind, e.Query = PublishRequest, query
@@ -43,7 +43,7 @@ func ParseSRS(body []byte) (Event, error) {
 	default:
 		return Event{}, ErrUnknownEvent
 	}
-	if o.text("request_id") != "" && server == "" && client == "" {
+	if o.stringOrNumber("request_id") != "" && server == "" && client == "" {
 		client = "oryx"
 	}
 	if e.App == "" || e.Code == "" || !isPrintableID(client) || server != "" && !isPrintableID(server) {
@@ -56,11 +56,11 @@ func ParseSRS(body []byte) (Event, error) {
 			e.PushID, e.UniquePushID = server+"/"+client, !isDigits(client)
 		}
 	case FileRecorded:
-		file := o.text("file")
-		if !isFileLocation(file) {
+		file := o.stringOrNumber("file")
+		if !isPrintableLocation(file) {
 			return Event{}, ErrMalformed
 		}
-		if cwd := o.text("cwd"); !path.IsAbs(file) && isFileLocation(cwd) {
+		if cwd := o.stringOrNumber("cwd"); !path.IsAbs(file) && isPrintableLocation(cwd) {
 			file = path.Join(cwd, file)
 		}
 		e.Recording = newRecording(ProviderSRS, e.Code, file, file)

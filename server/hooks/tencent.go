@@ -19,7 +19,7 @@ import (
 // https://cloud.tencent.com/document/product/267/32744, those of the events in
 // .../47025, .../47026 and .../47028.
 //
-// With a key, the callback must be signed with it: sign is the MD5 of the key and t,
+// With a keyOrEmpty, the callback must be signed with it: sign is the MD5 of the keyOrEmpty and t,
 // the expiry in Unix seconds. The signature covers only the time, so a captured
 // callback allows forged ones until t. A repeated callback may arrive after its t.
 //
@@ -28,13 +28,13 @@ import (
 // The sequence is unique to one push. The time of a begin is that of the message,
 // within a second of the push. The field app is the push domain; appname is the app,
 // which old versions omit. The cloud verifies the signatures of pushes itself.
-func ParseTencent(body []byte, key string, now time.Time) (Event, error) {
-	o, err := parseJSONObject(body)
+func ParseTencent(body []byte, keyOrEmpty string, now time.Time) (Event, error) {
+	o, err := parseStrictJSONObject(body)
 	if err != nil {
 		return Event{}, err
 	}
-	if key != "" {
-		if err := verifyTencentSignature(o, key, now); err != nil {
+	if keyOrEmpty != "" {
+		if err := verifyTencentSignature(o, keyOrEmpty, now); err != nil {
 			return Event{}, err
 		}
 	}
@@ -42,7 +42,7 @@ func ParseTencent(body []byte, key string, now time.Time) (Event, error) {
 	if !ok {
 		return Event{}, ErrMalformed
 	}
-	e := Event{App: o.text("appname"), Code: cmp.Or(o.text("stream_id"), o.text("channel_id"))} // channel_id is the old name
+	e := Event{App: o.stringOrNumber("appname"), Code: cmp.Or(o.stringOrNumber("stream_id"), o.stringOrNumber("channel_id"))} // channel_id is the old name
 	switch eventType {
 	case 0:
 		e.Kind, e.Name = PushEnded, "push_ended"
@@ -62,7 +62,7 @@ func ParseTencent(body []byte, key string, now time.Time) (Event, error) {
 	}
 	switch e.Kind {
 	case PushEnded, PushStarted:
-		if e.PushID, e.UniquePushID = o.text("sequence"), true; !isPrintableID(e.PushID) {
+		if e.PushID, e.UniquePushID = o.stringOrNumber("sequence"), true; !isPrintableID(e.PushID) {
 			return Event{}, ErrMalformed
 		}
 		if seconds, ok := o.wholeNumber("event_time"); ok && e.Kind == PushStarted {
@@ -71,7 +71,7 @@ func ParseTencent(body []byte, key string, now time.Time) (Event, error) {
 	case FileRecorded:
 		e.Recording, err = decodeTencentRecording(o, e.Code)
 	case SnapshotTaken:
-		if e.SnapshotURL = httpsSnapshotURL(o.text("pic_full_url")); e.SnapshotURL == "" {
+		if e.SnapshotURL = httpsSnapshotURL(o.stringOrNumber("pic_full_url")); e.SnapshotURL == "" {
 			return Event{Kind: Ignored, Name: e.Name}, nil
 		}
 	}
@@ -80,9 +80,9 @@ func ParseTencent(body []byte, key string, now time.Time) (Event, error) {
 
 // verifyTencentSignature checks sign and t. The digest covers t as it is written.
 func verifyTencentSignature(o jsonObject, key string, now time.Time) error {
-	sum := md5.Sum([]byte(key + o.text("t")))
+	sum := md5.Sum([]byte(key + o.stringOrNumber("t")))
 	want := hex.EncodeToString(sum[:])
-	if subtle.ConstantTimeCompare([]byte(want), []byte(strings.ToLower(o.text("sign")))) == 0 {
+	if subtle.ConstantTimeCompare([]byte(want), []byte(strings.ToLower(o.stringOrNumber("sign")))) == 0 {
 		return ErrSignatureInvalid
 	}
 	if expiry, ok := o.wholeNumber("t"); !ok {
@@ -96,21 +96,21 @@ func verifyTencentSignature(o jsonObject, key string, now time.Time) error {
 // decodeTencentRecording reads a recording. Its content ends at end_time and lasts duration;
 // start_time is the time of the request to record.
 func decodeTencentRecording(o jsonObject, code string) (presence.Recording, error) {
-	location := o.text("video_url")
+	location := o.stringOrNumber("video_url")
 	u, err := url.Parse(location)
-	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || !isFileLocation(location) {
+	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || !isPrintableLocation(location) {
 		return presence.Recording{}, ErrMalformed
 	}
 	name := location // files outside of VOD have no file_id
-	for _, id := range []string{o.text("file_id"), o.text("record_file_id")} {
+	for _, id := range []string{o.stringOrNumber("file_id"), o.stringOrNumber("record_file_id")} {
 		if isPrintableID(id) {
 			name = id
 			break
 		}
 	}
 	rec := newRecording(ProviderTencent, code, name, location)
-	rec.Format = formatOfFile(u.Path)
-	if format := strings.ToLower(o.text("file_format")); slices.Contains([]string{"flv", "hls", "mp4", "aac", "m4a", "fmp4"}, format) {
+	rec.Format = knownFormatOfFile(u.Path)
+	if format := strings.ToLower(o.stringOrNumber("file_format")); slices.Contains([]string{"flv", "hls", "mp4", "aac", "m4a", "fmp4"}, format) {
 		rec.Format = format
 	}
 	rec.StartedAt, rec.EndedAt = o.secondsAsMillis("start_time"), o.secondsAsMillis("end_time")
@@ -130,7 +130,7 @@ const maxSnapshotURL = 1024
 // serves the same over https.
 func httpsSnapshotURL(link string) string {
 	u, err := url.Parse(link)
-	if err != nil || u.Host == "" || u.User != nil || !isFileLocation(link) {
+	if err != nil || u.Host == "" || u.User != nil || !isPrintableLocation(link) {
 		return ""
 	}
 	if u.Scheme == "http" && u.Port() == "" && strings.HasSuffix(strings.ToLower(u.Host), ".myqcloud.com") {

@@ -14,18 +14,18 @@ package hooks
 // server counts as one push: media begins with the first and ends with the last. A
 // stream has one publisher at a time.
 func ParseZLM(event string, body []byte) (Event, error) {
-	o, err := parseJSONObject(body)
+	o, err := parseStrictJSONObject(body)
 	if err != nil {
 		return Event{}, err
 	}
-	e := Event{Name: event, App: o.text("app"), Code: o.text("stream")}
+	e := Event{Name: event, App: o.stringOrNumber("app"), Code: o.stringOrNumber("stream")}
 	switch event {
 	case "on_publish":
-		e.Kind, e.Query = PublishRequest, o.text("params")
+		e.Kind, e.Query = PublishRequest, o.stringOrNumber("params")
 	case "on_play":
-		e.Kind, e.Query = PlayRequest, o.text("params")
+		e.Kind, e.Query = PlayRequest, o.stringOrNumber("params")
 	case "on_stream_changed":
-		err = e.readZLMRegistration(o)
+		err = e.readZLMSchemaRegistration(o)
 	case "on_record_mp4":
 		err = e.readZLMRecording(o)
 	case "on_stream_none_reader":
@@ -39,8 +39,8 @@ func ParseZLM(event string, body []byte) (Event, error) {
 	return e, nil
 }
 
-// readZLMRegistration reads whether a stream is registered under a schema.
-func (e *Event) readZLMRegistration(o jsonObject) error {
+// readZLMSchemaRegistration reads whether a stream is registered under a schema.
+func (e *Event) readZLMSchemaRegistration(o jsonObject) error {
 	switch string(o["regist"]) {
 	case "true":
 		e.Kind = PushStarted
@@ -49,7 +49,7 @@ func (e *Event) readZLMRegistration(o jsonObject) error {
 	default:
 		return ErrMalformed
 	}
-	server, schema := o.text("mediaServerId"), o.text("schema")
+	server, schema := o.stringOrNumber("mediaServerId"), o.stringOrNumber("schema")
 	if !isPrintableID(schema) || server != "" && !isPrintableID(server) {
 		return ErrMalformed
 	}
@@ -62,7 +62,7 @@ func (e *Event) readZLMRegistration(o jsonObject) error {
 
 func (e *Event) readZLMRecording(o jsonObject) (err error) {
 	e.Kind = FileRecorded
-	if e.Recording, err = newFileRecording(ProviderZLM, e.Code, o.text("file_path")); err != nil {
+	if e.Recording, err = newFileRecording(ProviderZLM, e.Code, o.stringOrNumber("file_path")); err != nil {
 		return err
 	}
 	e.Recording.StartedAt, e.Recording.Duration = o.secondsAsMillis("start_time"), o.secondsAsMillis("time_len")

@@ -66,7 +66,7 @@ func (l *Leader) runDeliveries(ctx context.Context) {
 		case <-tick.C:
 		}
 		for _, e := range d.openNewDeliveries() {
-			d.startParts(ctx, &helpers, e)
+			d.startPartsOrComplete(ctx, &helpers, e)
 		}
 		d.archiveRecordings(ctx)
 	}
@@ -100,8 +100,8 @@ func (d *deliveryLoop) openNewDeliveries() (opened []*delivery) {
 	return opened
 }
 
-// startParts starts all parts of a delivery.
-func (d *deliveryLoop) startParts(ctx context.Context, helpers *sync.WaitGroup, e *delivery) {
+// startPartsOrComplete starts all parts of a delivery.
+func (d *deliveryLoop) startPartsOrComplete(ctx context.Context, helpers *sync.WaitGroup, e *delivery) {
 	if e.Recording != nil {
 		e.openParts++
 		d.unarchived = append(d.unarchived, e)

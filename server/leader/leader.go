@@ -60,15 +60,15 @@ func New(o Options, reg prometheus.Registerer) *Leader {
 	}
 	if l.Providers.Poll != nil {
 		l.poller = poll.NewPoller(poll.Options{
-			Provider: *l.Providers.Poll, Interval: l.Config.Poll.Interval, Targets: l.pollTargets, OnResult: l.enqueuePollSignal, Logger: l.Log, Metrics: reg,
+			Provider: *l.Providers.Poll, Interval: l.Config.Poll.Interval, Targets: l.pollTargets, OnResult: l.enqueueChangedPollSignal, Logger: l.Log, Metrics: reg,
 		})
 	}
 	return l
 }
 
-// IsOnlineQuery returns the function that queries the provider whether there is a push to a
+// OnlineQuery returns the function that queries the provider whether there is a push to a
 // live code, within the rate of polls. It is nil if no provider is polled.
-func (l *Leader) IsOnlineQuery() (query func(ctx context.Context, code string) (isOnline bool, err error)) {
+func (l *Leader) OnlineQuery() (query func(ctx context.Context, code string) (isOnline bool, err error)) {
 	if l.poller == nil {
 		return nil
 	}
@@ -102,7 +102,7 @@ func (l *Leader) Run(ctx context.Context) {
 // IsLeader reports whether this node is the leader. It reports false while the node is isolated
 // or its views are frozen.
 func (l *Leader) IsLeader() bool {
-	return !l.Node.IsIsolated() && !l.Node.IsFrozen() && presencenode.Query(l.Node, (*presence.Registry).Leader) == l.Config.Node
+	return !l.Node.IsIsolated() && !l.Node.HasFrozenViews() && presencenode.Query(l.Node, (*presence.Registry).Leader) == l.Config.Node
 }
 
 // pollTargets returns the sessions that the poller queries.
@@ -110,8 +110,8 @@ func (l *Leader) pollTargets() []presence.PollTarget {
 	return presencenode.Query(l.Node, (*presence.Registry).PollTargets)
 }
 
-// enqueuePollSignal appends a result of the poller, if it changes the evidence.
-func (l *Leader) enqueuePollSignal(target presence.PollTarget, signal presence.Signal) {
+// enqueueChangedPollSignal appends a result of the poller, if it changes the evidence.
+func (l *Leader) enqueueChangedPollSignal(target presence.PollTarget, signal presence.Signal) {
 	isNew := func(r *presence.Registry) bool { return r.NeedsPollSignal(target.Session, signal) }
 	if presencenode.Query(l.Node, isNew) {
 		l.Node.Enqueue(&presence.Observe{Session: target.Session, Source: presence.FromPoll, Signal: signal, Detail: l.Config.Poll.Provider})
@@ -130,7 +130,7 @@ func (l *Leader) startTasks(ctx context.Context) (stop func()) {
 		tasks.Go(func() { l.poller.Run(ctx) })
 	}
 	if l.Providers.Recordings != nil {
-		tasks.Go(func() { l.importRecordings(ctx) })
+		tasks.Go(func() { l.importProviderRecordings(ctx) })
 	}
 	l.Log.Info().Msg("became leader")
 	return func() {

@@ -10,10 +10,10 @@ import (
 // maxListFailures is how many queries in a row may fail before a round ends.
 const maxListFailures = 5
 
-// importRecordings reads the provider's recordings of recently ended sessions at an interval,
+// importProviderRecordings reads the provider's recordings of recently ended sessions at an interval,
 // and adds those that no callback reported. It reads each session's at least twice, because a
 // recording is listed some minutes after the end.
-func (l *Leader) importRecordings(ctx context.Context) {
+func (l *Leader) importProviderRecordings(ctx context.Context) {
 	interval := l.Config.Recordings.Every
 	tick := time.NewTicker(interval)
 	defer tick.Stop()

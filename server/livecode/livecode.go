@@ -27,14 +27,14 @@ func NewTemplate(cfg *config.Config) Template {
 // MaxLength is the maximum length of a live code, in bytes.
 const MaxLength = 128
 
-// Code is the live code of a session: the template filled in, or the bizid with the suffix
-// if one is given. An error that names the anchor or the suffix is returned when the result
+// Code is the live code of a session: the template filled in, or the bizid with the overrideSuffix
+// if one is given. An error that names the anchor or the overrideSuffix is returned when the result
 // is not a valid live code.
-func (t Template) Code(anchor, suffix string, session presence.Session) (code string, err error) {
-	if suffix != "" {
-		code = t.bizid + "_" + suffix
+func (t Template) Code(anchor, overrideSuffix string, session presence.Session) (code string, err error) {
+	if overrideSuffix != "" {
+		code = t.bizid + "_" + overrideSuffix
 		if !IsValid(code) {
-			return "", fmt.Errorf("suffix %q: a live code must be at most %d of A-Z a-z 0-9 _ -", suffix, MaxLength)
+			return "", fmt.Errorf("suffix %q: a live code must be at most %d of A-Z a-z 0-9 _ -", overrideSuffix, MaxLength)
 		}
 		return code, nil
 	}
@@ -67,10 +67,10 @@ func (t Template) IsOwnCode(code string) bool {
 	return IsValid(code) && strings.HasPrefix(code, t.bizid+"_")
 }
 
-// OriginalCode is the live code of the stream that is transcoded under a name, "" when the
+// OriginalCodeOrEmpty is the live code of the stream that is transcoded under a name, "" when the
 // name is not that of a transcoded stream. suffixes has the suffix of each transcoding
 // template.
-func (t Template) OriginalCode(transcodedName string, suffixes map[string]string) (code string) {
+func (t Template) OriginalCodeOrEmpty(transcodedName string, suffixes map[string]string) (code string) {
 	for _, suffix := range suffixes {
 		if code, hasSuffix := strings.CutSuffix(transcodedName, "_"+suffix); hasSuffix && t.IsOwnCode(code) {
 			return code

@@ -17,6 +17,6 @@
 //   - reload.go: what a reload replaces
 //   - settings.go, store.go, garbage_collector.go: shared settings, the store, the heap
 //
-// Parts after Hub are nil until the node has joined the log; IsServing reports when
+// Parts after Hub are nil until the node has joined the log; HasStartedServing reports when
 // all are there.
 package node

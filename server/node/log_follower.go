@@ -42,7 +42,7 @@ func (f *logFollower) publishEntry(entry presencenode.Applied) {
 		}
 	}
 	if entry.Settings != nil {
-		f.signalSettingsInLog(entry.Settings.Revision)
+		f.signalOwnSettingsInLog(entry.Settings.Revision)
 		f.attachments.SendSettings(entry.Settings.Interval)
 	}
 }
@@ -58,11 +58,11 @@ func (f *logFollower) publishWholeList(r *presence.Registry) {
 	}
 	f.rebuildCount.Add(1)
 	f.attachments.DetachStale(r)
-	f.signalSettingsInLog(r.Settings().Revision)
+	f.signalOwnSettingsInLog(r.Settings().Revision)
 }
 
-// signalSettingsInLog closes settingsInLog once the revision in the log is this node's, or newer.
-func (f *logFollower) signalSettingsInLog(revisionInLog int64) {
+// signalOwnSettingsInLog closes settingsInLog once the revision in the log is this node's, or newer.
+func (f *logFollower) signalOwnSettingsInLog(revisionInLog int64) {
 	select {
 	case <-f.settingsInLog:
 	default:

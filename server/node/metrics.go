@@ -29,7 +29,7 @@ func (n *Node) registerMetrics() {
 	}
 	gauge("onair_ready", "1 while /readyz answers 200: this node admits new sockets.", func() bool { return n.unreadyReason() == "" })
 	gauge("onair_leader", "1 on the leader, the node that does what one node does for all; 0 on other nodes and while isolated.", func() bool {
-		return n.IsServing() && n.Leader.IsLeader()
+		return n.HasStartedServing() && n.Leader.IsLeader()
 	})
 	gauge("onair_draining", "1 while this node drains: it sends its sockets to other nodes before it stops.", func() bool { return n.Admission.IsDraining() })
 	n.reloads = metric.CounterBy(f, "result", "onair_config_reloads_total", "Reloads of the configuration, by result.", resultOK, resultFailed)

@@ -128,7 +128,7 @@ func everything(t *testing.T, reg *prometheus.Registry, home []string) *Node {
 		t.Fatal(err)
 	}
 	if !shared { // the other waits for Redis
-		if err := s.joinLog(ctx); err != nil {
+		if err := s.joinLogAndBuildParts(ctx); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -149,7 +149,7 @@ func countOnce(t *testing.T, n *Node) {
 		return
 	}
 	w := httptest.NewRecorder()
-	n.Handler().ServeHTTP(w, httptest.NewRequest("POST", "/v1/hooks/srs", nil))
+	n.PublicHandler().ServeHTTP(w, httptest.NewRequest("POST", "/v1/hooks/srs", nil))
 	if w.Code != http.StatusNotFound {
 		t.Fatalf("status %d", w.Code)
 	}

@@ -145,7 +145,7 @@ func happen(s *nodetest.Server, log *presencetest.FaultyLog) {
 	time.Sleep(5 * time.Second)
 	s.Call("GET", "/v1/streams", "nonsense", "").RequireStatus(401)
 	panicOnce(s)
-	s.Node.Reload(t.Context(), nodetest.FailLoadConfig)
+	s.Node.ReloadConfig(t.Context(), nodetest.FailLoadConfig)
 	nodetest.RequestReply[*wire.Started](again, &wire.Start{ID: again.NextID(), Title: ""})
 	again.Conn.CloseNow()
 	time.Sleep(10 * time.Second)
@@ -202,7 +202,7 @@ func metricOf(s *nodetest.Server, families []*dto.MetricFamily, name string) str
 // panicOnce has a handler panic.
 func panicOnce(s *nodetest.Server) {
 	s.T.Helper()
-	h := s.Node.Recovery.Middleware(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("on purpose") }))
+	h := s.Node.Recovery.AbortOnPanic(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("on purpose") }))
 	defer func() { recover() }()
 	h.ServeHTTP(nil, &http.Request{})
 }

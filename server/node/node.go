@@ -124,7 +124,7 @@ func (n *Node) newHub() *hub.Hub {
 	cfg := n.Config
 	var onLate func(time.Duration)
 	if n.flight != nil {
-		onLate = n.flight.TriggerTrace
+		onLate = n.flight.TriggerLateDiffTrace
 	}
 	return hub.New(hub.Options{
 		OnLateDiff: onLate, LateThreshold: cfg.Flight.Latency,
@@ -142,12 +142,12 @@ func hubLimits(cfg *config.Config) hub.Limits {
 	}
 }
 
-// joinLog waits for the log, takes the list from it, and makes the other parts.
-func (n *Node) joinLog(ctx context.Context) error {
+// joinLogAndBuildParts waits for the log, takes the list from it, and makes the other parts.
+func (n *Node) joinLogAndBuildParts(ctx context.Context) error {
 	cfg, settings := n.Config, sharedSettings(n.Config)
 	node, err := presencenode.Join(ctx, n.Store, presencenode.Config{
 		Name: cfg.Node, Settings: settings, Logger: n.Log, Metrics: n.Metrics, Lists: cfg.Lists, Shared: n.IsShared,
-		OnRebuilt: n.follower.publishWholeList, OnFreeze: n.Hub.Freeze, OnApplied: n.follower.publishEntry, BatchBytes: cfg.Limits.Batch,
+		OnRebuilt: n.follower.publishWholeList, OnFreeze: n.Hub.DeferResumesUntilRebase, OnApplied: n.follower.publishEntry, BatchBytes: cfg.Limits.Batch,
 	})
 	if errors.Is(err, presence.ErrSettingsConflict) {
 		return ConfigError{fmt.Errorf("settings.revision: %w; raise it", err)}
@@ -165,7 +165,7 @@ func (n *Node) joinLog(ctx context.Context) error {
 	}, n.Metrics)
 	p.Callbacks = callbacks.New(callbacks.Options{
 		Node: node, Hub: n.Hub, Broadcasts: p.Broadcasts, Codes: codes,
-		Runtime: n.Runtime, IsOnline: p.Leader.IsOnlineQuery(), Log: n.Log,
+		Runtime: n.Runtime, IsOnline: p.Leader.OnlineQuery(), Log: n.Log,
 	}, n.Metrics)
 	p.Sockets = &sockets.Server{
 		Node: node, Hub: n.Hub, Attachments: n.follower.attachments, Broadcasts: p.Broadcasts,

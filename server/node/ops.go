@@ -30,7 +30,7 @@ const startingReason = "the list is being read from the log"
 
 // unreadyReason returns why this node admits no new sockets, or "".
 func (n *Node) unreadyReason() string {
-	if !n.IsServing() {
+	if !n.HasStartedServing() {
 		return startingReason
 	}
 	return n.Admission.UnreadyReason()
@@ -58,7 +58,7 @@ func (n *Node) serveReadyz(w http.ResponseWriter, _ *http.Request) {
 		}
 	}
 	addDegraded("log", n.status.isolatedSince.Load())
-	if since := n.Presence.UnwritableSince(); !since.IsZero() {
+	if since := n.Presence.DurableRefusedSince(); !since.IsZero() {
 		addDegraded("store", since.UnixMilli())
 	}
 	response.WriteValue(w, state)

@@ -7,9 +7,9 @@ import (
 	"onair/server/config"
 )
 
-// Reload applies the reloadable keys of the configuration that load returns. If that fails,
+// ReloadConfig applies the reloadable keys of the configuration that load returns. If that fails,
 // nothing changes. It must not be called concurrently.
-func (n *Node) Reload(ctx context.Context, load func() (*config.Config, error)) {
+func (n *Node) ReloadConfig(ctx context.Context, load func() (*config.Config, error)) {
 	loaded, err := load()
 	if err == nil {
 		err = n.applyConfig(ctx, loaded)
@@ -46,7 +46,7 @@ func (n *Node) applyConfig(ctx context.Context, loaded *config.Config) error {
 	}
 	if n.certificate != nil && merged.TLS.Cert != "" {
 		if err := n.certificate.Replace(merged.TLS.Cert, merged.TLS.Key); err != nil {
-			n.Runtime.Discard(next)
+			n.Runtime.DiscardConfig(next)
 			return err
 		}
 	}
@@ -63,7 +63,7 @@ func (n *Node) reloadOnHangups(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-n.Hangups:
-			n.Reload(ctx, n.LoadConfig)
+			n.ReloadConfig(ctx, n.LoadConfig)
 		}
 	}
 }

@@ -32,14 +32,14 @@ func TestReload(t *testing.T) {
 		old := nodetest.URLQuery(nodetest.RequestReply[*wire.Started](alice, &wire.Start{ID: alice.NextID(), Title: ""}).Push.RTMP)
 		now := time.Now().Unix()
 
-		s.Node.Reload(t.Context(), nodetest.FailLoadConfig)
-		s.Node.Reload(t.Context(), nodetest.ConfigLoader(t, "--auth.public-key", "nonsense"))
+		s.Node.ReloadConfig(t.Context(), nodetest.FailLoadConfig)
+		s.Node.ReloadConfig(t.Context(), nodetest.ConfigLoader(t, "--auth.public-key", "nonsense"))
 		if err := s.Node.Runtime.Current().PushSigner.Verify("8888_alice", old, now); err != nil {
 			t.Errorf("a bad configuration changed the key: %v", err)
 		}
 
 		other := "another secret of thirty-two bytes or more"
-		s.Node.Reload(t.Context(), func() (*config.Config, error) {
+		s.Node.ReloadConfig(t.Context(), func() (*config.Config, error) {
 			return config.Load([]string{
 				"--auth.secrets", "a=" + other + ",b=" + nodetest.TokenSecret, "--viewer.anonymous=false",
 				"--push.key", "two", "--push.backup-key", "one", "--play.key", "play", "--limits.window", "7", "--limits.sockets-per-address", "3",
@@ -88,7 +88,7 @@ func TestReloadKeepsMadeUpSecrets(t *testing.T) {
 		s := nodetest.Serve(t)
 		alice := s.DialAnchor("alice")
 		old := nodetest.RequestReply[*wire.Started](alice, &wire.Start{ID: alice.NextID(), Title: ""}).Push.RTMP
-		s.Node.Reload(t.Context(), func() (*config.Config, error) { return config.Load(nil, nil) })
+		s.Node.ReloadConfig(t.Context(), func() (*config.Config, error) { return config.Load(nil, nil) })
 		s.Call("GET", "/v1/streams", s.DayToken(auth.Viewer, "bob"), "").RequireStatus(200)
 		if err := s.Node.Runtime.Current().PushSigner.Verify("8888_alice", nodetest.URLQuery(old), time.Now().Unix()); err != nil {
 			t.Error(err)
@@ -101,13 +101,13 @@ func TestReloadKeepsMadeUpSecrets(t *testing.T) {
 func TestReloadTakesOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := nodetest.Serve(t, "--push.key", "one")
-		s.Node.Reload(t.Context(), func() (*config.Config, error) {
+		s.Node.ReloadConfig(t.Context(), func() (*config.Config, error) {
 			return config.Load([]string{"--auth.secret", nodetest.TokenSecret, "--play.key", "play"}, nil)
 		})
 		if log := s.Log(); !strings.Contains(log, "push.key: no longer configured") {
 			t.Errorf("a key that is gone: %s", log)
 		}
-		s.Node.Reload(t.Context(), nodetest.ConfigLoader(t, "--push.key", "one", "--push.backup-key", "zero", "--play.backup-key", "two",
+		s.Node.ReloadConfig(t.Context(), nodetest.ConfigLoader(t, "--push.key", "one", "--push.backup-key", "zero", "--play.backup-key", "two",
 			"--hooks.nginx-rtmp.enabled", "true"))
 		if cfg := s.Node.Runtime.Current(); cfg.Push.BackupKey.Reveal() != "zero" || cfg.Play.BackupKey.Reveal() != "two" {
 			t.Error("the backup keys are as they were")
@@ -142,16 +142,16 @@ func TestReloadMovesBetweenCDNs(t *testing.T) {
 		if got := flv(); !strings.HasPrefix(got, "https://a.example.com/live/8888_alice.flv?txSecret=") {
 			t.Errorf("%s", got)
 		}
-		s.Node.Reload(t.Context(), nodetest.ConfigLoader(t, "--play.key", "one key", "--push.key", "push key",
+		s.Node.ReloadConfig(t.Context(), nodetest.ConfigLoader(t, "--play.key", "one key", "--push.key", "push key",
 			"--play.domain", "a.example.com=1,b.example.com=1000", "--play.providers", "b.example.com=aliyun_a", "--play.keys", "b.example.com=another"))
 		if got := flv(); !strings.HasPrefix(got, "https://b.example.com/live/8888_alice.flv?auth_key=") {
 			t.Errorf("after the reload: %s", got)
 		}
-		s.Node.Reload(t.Context(), nodetest.ConfigLoader(t, append(one, "--play.provider", "template", "--play.template", "a={md5 path time}&b={time}")...))
+		s.Node.ReloadConfig(t.Context(), nodetest.ConfigLoader(t, append(one, "--play.provider", "template", "--play.template", "a={md5 path time}&b={time}")...))
 		if got := flv(); !strings.HasPrefix(got, "https://b.example.com/") || !strings.Contains(s.Log(), "must cover the key") {
 			t.Errorf("after a bad one: %s", got)
 		}
-		s.Node.Reload(t.Context(), nodetest.ConfigLoader(t, one...))
+		s.Node.ReloadConfig(t.Context(), nodetest.ConfigLoader(t, one...))
 		if got := flv(); !strings.HasPrefix(got, "https://a.example.com/live/8888_alice.flv?txSecret=") {
 			t.Errorf("and back: %s", got)
 		}
@@ -205,7 +205,7 @@ func TestReloadWithoutJWKS(t *testing.T) {
 		t.Errorf("%s unusable keys, want 1", n)
 	}
 	down.Store(true)
-	s.Node.Reload(t.Context(), nodetest.ConfigLoader(t, "--auth.jwks-url", issuer.URL, "--limits.window", "7"))
+	s.Node.ReloadConfig(t.Context(), nodetest.ConfigLoader(t, "--auth.jwks-url", issuer.URL, "--limits.window", "7"))
 	s.Call("GET", "/v1/streams?limit=8", token, "").RequireProblem(400, wire.CodeBadRequest)
 	s.Call("GET", "/v1/sessions", token, "").RequireStatus(200)
 	unsigned.Header["kid"] = "b" // has the keys read anew
@@ -214,7 +214,7 @@ func TestReloadWithoutJWKS(t *testing.T) {
 	}
 	s.Call("GET", "/v1/sessions", token, "").RequireStatus(401)
 	fetched("1", "1")
-	s.Node.Reload(t.Context(), nodetest.ConfigLoader(t))
+	s.Node.ReloadConfig(t.Context(), nodetest.ConfigLoader(t))
 	if at := s.MetricText("onair_jwks_last_fetch_timestamp_seconds"); at != "0" {
 		t.Errorf("without a URL its keys were read at %s", at)
 	}

@@ -12,8 +12,8 @@ import (
 	"onair/web"
 )
 
-// Handler serves all public routes of a node that has joined the log.
-func (n *Node) Handler() http.Handler {
+// PublicHandler serves all public routes of a node that has joined the log.
+func (n *Node) PublicHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/anchor", n.Sockets.AnchorHandler())
 	mux.HandleFunc("GET /v1/viewer", n.Sockets.ViewerHandler())
@@ -29,12 +29,12 @@ func (n *Node) Handler() http.Handler {
 		mux.Handle("GET "+path, documents)
 	}
 	mux.Handle("/", web.Handler())
-	return n.Recovery.Middleware(n.allowOrigins(mux))
+	return n.Recovery.AbortOnPanic(n.allowOrigins(mux))
 }
 
-// startingHandler answers 503 while the node cannot serve the list yet.
-func (n *Node) startingHandler() http.Handler {
-	return n.Recovery.Middleware(n.allowOrigins(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+// unavailableHandler answers 503 while the node cannot serve the list yet.
+func (n *Node) unavailableHandler() http.Handler {
+	return n.Recovery.AbortOnPanic(n.allowOrigins(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		response.WriteProblem(w, &wire.Error{Code: wire.CodeUnavailable, Message: startingReason, RetryAfterMS: 1000})
 	})))
 }

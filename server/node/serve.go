@@ -39,7 +39,7 @@ func (n *Node) Serve(ctx context.Context, public, ops net.Listener) error {
 		tasks.runUntilCanceled(n.tuneGarbageCollector)
 	}
 	web := n.startPublicServer(tasks, public)
-	if err := n.joinLog(ctx); err != nil {
+	if err := n.joinLogAndBuildParts(ctx); err != nil {
 		tasks.stopAll()
 		if ctx.Err() != nil {
 			err = nil // the node was stopped before it had a list
@@ -54,7 +54,7 @@ func (n *Node) Serve(ctx context.Context, public, ops net.Listener) error {
 	tasks.runUntilCanceled(func(ctx context.Context) error { n.Leader.Run(ctx); return nil })
 	n.openPublicRoutes(tasks, web, public)
 	n.Log.Info().Str("address", public.Addr().String()).Str("ops", ops.Addr().String()).Str("node", n.Config.Node).
-		Str("data", storeName(n.Config)).Strs("development_secrets", n.Config.GeneratedSecrets).Int("streams", presencenode.Query(n.Presence, (*presence.Registry).Len)).Msg("serving")
+		Str("data", storeLocation(n.Config)).Strs("development_secrets", n.Config.GeneratedSecrets).Int("streams", presencenode.Query(n.Presence, (*presence.Registry).Len)).Msg("serving")
 
 	var err error
 	select {
@@ -82,8 +82,8 @@ func (n *Node) leaveLoadBalancers(failed <-chan struct{}) {
 	}
 }
 
-// IsServing reports whether sockets and calls are admitted.
-func (n *Node) IsServing() bool { return n.status.isServing.Load() }
+// HasStartedServing reports whether sockets and calls are admitted.
+func (n *Node) HasStartedServing() bool { return n.status.isServing.Load() }
 
 // awaitListReady waits until the list can be served, the node stops, or a task has failed.
 func (n *Node) awaitListReady(ctx context.Context, failed <-chan struct{}) {
@@ -106,9 +106,9 @@ func (n *Node) awaitListReady(ctx context.Context, failed <-chan struct{}) {
 
 // startPublicServer starts the public HTTP server, which answers 503 until openPublicRoutes.
 func (n *Node) startPublicServer(tasks *taskGroup, public net.Listener) *http.Server {
-	starting := n.startingHandler()
+	starting := n.unavailableHandler()
 	web := n.newHTTPServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !n.IsServing() {
+		if !n.HasStartedServing() {
 			starting.ServeHTTP(w, r)
 			return
 		}
@@ -131,7 +131,7 @@ func (n *Node) openPublicRoutes(tasks *taskGroup, web *http.Server, public net.L
 	if n.Sockets.Poller, err = n.newSocketPoller(public); err != nil {
 		n.Log.Error().Err(err).Msg("socket poller unavailable")
 	}
-	n.publicRoutes = n.Handler()
+	n.publicRoutes = n.PublicHandler()
 	n.status.isServing.Store(true)
 	tasks.stopFirst(func() {
 		n.Admission.Drain(n.Config.Drain)

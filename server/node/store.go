@@ -62,8 +62,8 @@ func redisTLSConfig(cfg *config.Redis) (*tls.Config, error) {
 	return c, nil
 }
 
-// storeName returns the data directory, or "redis".
-func storeName(cfg *config.Config) string {
+// storeLocation returns the data directory, or "redis".
+func storeLocation(cfg *config.Config) string {
 	if len(cfg.Redis.Addrs) == 0 {
 		return cfg.Data
 	}

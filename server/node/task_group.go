@@ -26,8 +26,8 @@ func (g *taskGroup) runUntilCanceled(task func(ctx context.Context) error) {
 	g.startTask(func() error { return task(ctx) }, cancel)
 }
 
-// startTask starts a task that returns after end is called. The first error closes failed.
-func (g *taskGroup) startTask(task func() error, end func()) {
+// startTask starts a task that returns after stop is called. The first error closes failed.
+func (g *taskGroup) startTask(task func() error, stop func()) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -35,7 +35,7 @@ func (g *taskGroup) startTask(task func() error, end func()) {
 			g.once.Do(func() { g.failure = err; close(g.failed) })
 		}
 	}()
-	g.stopFuncs = append(g.stopFuncs, func() { end(); <-done })
+	g.stopFuncs = append(g.stopFuncs, func() { stop(); <-done })
 }
 
 // stopFirst calls a function before the tasks that were started until now stop.

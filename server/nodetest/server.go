@@ -140,7 +140,7 @@ func ServeOptions(t *testing.T, log presence.Log, isShared bool, editOptions fun
 			t.Logf("log of the server:\n%s", s.Log())
 		}
 	})
-	for wait := time.Microsecond; !s.Node.IsServing() && len(result) == 0; wait = min(2*wait, time.Second) {
+	for wait := time.Microsecond; !s.Node.HasStartedServing() && len(result) == 0; wait = min(2*wait, time.Second) {
 		<-time.After(wait)
 	}
 	return s

@@ -77,8 +77,8 @@ func targetsWhereOfflineCounts(targets []presence.PollTarget) []presence.PollTar
 	return slices.DeleteFunc(slices.Clone(targets), func(t presence.PollTarget) bool { return !t.OfflineCounts })
 }
 
-// recordQueryResult counts a query, and keeps the first error for the log.
-func (r *round) recordQueryResult(kind string, err error) {
+// countQueryAndStoreError counts a query, and keeps the first error for the log.
+func (r *round) countQueryAndStoreError(kind string, err error) {
 	r.poller.metrics.countQuery(kind, err)
 	if err == nil || errors.Is(err, cloud.ErrIncomplete) {
 		return
@@ -104,20 +104,20 @@ func (r *round) queryList(ctx context.Context, targets []presence.PollTarget) (m
 	listCtx, cancel := context.WithTimeout(ctx, r.poller.Interval/2)
 	defer cancel()
 	queriedAt := time.Now()
-	missing, err := r.reportOnlineByList(listCtx, targets)
+	missing, err := r.reportOnlineWhileListing(listCtx, targets)
 	if ctx.Err() != nil {
 		return nil, false
 	}
-	r.recordQueryResult("list", err)
+	r.countQueryAndStoreError("list", err)
 	if err == nil {
 		r.poller.recordAnswerAndReportUnanswered(queriedAt)
 	}
 	return missing, err == nil
 }
 
-// reportOnlineByList reads the list, reports the targets in it as online, and returns the others
+// reportOnlineWhileListing reads the list, reports the targets in it as online, and returns the others
 // in their order.
-func (r *round) reportOnlineByList(ctx context.Context, targets []presence.PollTarget) (missing []presence.PollTarget, err error) {
+func (r *round) reportOnlineWhileListing(ctx context.Context, targets []presence.PollTarget) (missing []presence.PollTarget, err error) {
 	indexByCode := make(map[string]int, len(targets))
 	for i, t := range targets {
 		indexByCode[t.Code] = i
@@ -140,11 +140,11 @@ func (r *round) reportOnlineByList(ctx context.Context, targets []presence.PollT
 // reportOfflineBySecondList reads the list a second time for targets that were missing: a push that
 // began during the first read is in the second list.
 func (r *round) reportOfflineBySecondList(ctx context.Context, missing []presence.PollTarget) {
-	stillMissing, err := r.reportOnlineByList(ctx, missing)
+	stillMissing, err := r.reportOnlineWhileListing(ctx, missing)
 	if ctx.Err() != nil {
 		return
 	}
-	r.recordQueryResult("list", err)
+	r.countQueryAndStoreError("list", err)
 	if err == nil {
 		for _, t := range stillMissing {
 			r.reportAnswer(t, false)
@@ -187,7 +187,7 @@ func (r *round) queryOne(ctx context.Context, t presence.PollTarget) {
 	if err != nil && ctx.Err() != nil || errors.Is(err, cloud.ErrBudgetWait) {
 		return // the round ended before the request or its response
 	}
-	r.recordQueryResult("one", err)
+	r.countQueryAndStoreError("one", err)
 	switch {
 	case errors.Is(err, cloud.ErrRateLimited):
 	case err != nil:

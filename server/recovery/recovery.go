@@ -22,16 +22,16 @@ func New(reg prometheus.Registerer, log zerolog.Logger) *Recovery {
 	return &Recovery{log, metric.With(reg).Counter("onair_panics_total", "Panics in handlers; each closed one connection.")}
 }
 
-// RecordPanic counts and logs a recovered panic of a handler. Call it in the goroutine
+// RecordPanic counts and logs a panicValue panic of a handler. Call it in the goroutine
 // that panicked, because the log line has the stack of the caller.
-func (r *Recovery) RecordPanic(recovered any, handler string) {
+func (r *Recovery) RecordPanic(panicValue any, handler string) {
 	r.panics.Inc()
-	r.log.Error().Str("panic", fmt.Sprint(recovered)).Str("handler", handler).Bytes("stack", debug.Stack()).Msg("handler panicked")
+	r.log.Error().Str("panic", fmt.Sprint(panicValue)).Str("handler", handler).Bytes("stack", debug.Stack()).Msg("handler panicked")
 }
 
-// Middleware records a panic of next and then aborts the response, so that only the
+// AbortOnPanic records a panic of next and then aborts the response, so that only the
 // connection of this request is closed.
-func (r *Recovery) Middleware(next http.Handler) http.Handler {
+func (r *Recovery) AbortOnPanic(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		defer func() {
 			recovered := recover()

@@ -39,9 +39,9 @@ type Problem struct {
 	Summary      *wire.Summary `json:"summary,omitempty"`
 }
 
-// WireError is the error of the protocol that err is or wraps. It is nil for nil, and has
+// WireErrorOrUnavailable is the error of the protocol that err is or wraps. It is nil for nil, and has
 // code unavailable for other errors.
-func WireError(err error) *wire.Error {
+func WireErrorOrUnavailable(err error) *wire.Error {
 	if err == nil {
 		return nil
 	}
@@ -53,7 +53,7 @@ func WireError(err error) *wire.Error {
 
 // WriteProblem writes an error with the status of its code.
 func WriteProblem(w http.ResponseWriter, err error) {
-	e := WireError(err)
+	e := WireErrorOrUnavailable(err)
 	WriteProblemStatus(w, Statuses[e.Code], e)
 }
 

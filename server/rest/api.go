@@ -64,23 +64,23 @@ func (a *API) Register(mux *http.ServeMux) {
 	call("GET /v1/streams/{code}/play", a.requireViewer(a.getPlayURLs))
 	call("POST /v1/streams/{code}/likes", a.requireViewer(a.likeStream))
 
-	call("POST /v1/streams", a.requireRole(a.startStream, auth.Anchor, auth.Backend))
-	call("POST /v1/streams/{code}/beat", a.requireRole(a.beatStream, auth.Anchor, auth.Backend))
-	call("PATCH /v1/streams/{code}", a.requireRole(a.updateStream, auth.Anchor, auth.Backend))
-	call("DELETE /v1/streams/{code}", a.requireRole(a.stopStream, auth.Anchor, auth.Backend))
+	call("POST /v1/streams", a.requireRoleAndCallRate(a.startStream, auth.Anchor, auth.Backend))
+	call("POST /v1/streams/{code}/beat", a.requireRoleAndCallRate(a.beatStream, auth.Anchor, auth.Backend))
+	call("PATCH /v1/streams/{code}", a.requireRoleAndCallRate(a.updateStream, auth.Anchor, auth.Backend))
+	call("DELETE /v1/streams/{code}", a.requireRoleAndCallRate(a.stopStream, auth.Anchor, auth.Backend))
 
 	call("GET /v1/recordings", a.requireViewer(a.listRecordings))
 	call("GET /v1/recordings/{id}/play", a.requireViewer(a.getRecordingURLs))
 
-	call("POST /v1/sign", a.requireRole(a.signURLs, auth.Backend, auth.Admin))
-	call("GET /v1/streams/{code}/why", a.requireRole(a.explainSession, auth.Backend, auth.Admin))
-	call("GET /v1/sessions", a.requireRole(a.listSessions, auth.Backend, auth.Admin))
-	call("POST /v1/streams/{code}/kick", a.requireRole(a.kickStream, auth.Backend, auth.Admin))
-	call("GET /v1/bans/{anchor}", a.requireRole(a.getBan, auth.Backend, auth.Admin))
-	call("PUT /v1/bans/{anchor}", a.requireRole(a.putBan, auth.Backend, auth.Admin))
-	call("DELETE /v1/bans/{anchor}", a.requireRole(a.deleteBan, auth.Backend, auth.Admin))
-	call("GET /v1/dead-letters", a.requireRole(a.listDeadLetters, auth.Backend, auth.Admin))
-	call("GET /v1/metrics", a.requireRole(a.getNodeMetrics, auth.Admin))
+	call("POST /v1/sign", a.requireRoleAndCallRate(a.signURLs, auth.Backend, auth.Admin))
+	call("GET /v1/streams/{code}/why", a.requireRoleAndCallRate(a.explainSession, auth.Backend, auth.Admin))
+	call("GET /v1/sessions", a.requireRoleAndCallRate(a.listSessions, auth.Backend, auth.Admin))
+	call("POST /v1/streams/{code}/kick", a.requireRoleAndCallRate(a.kickStream, auth.Backend, auth.Admin))
+	call("GET /v1/bans/{anchor}", a.requireRoleAndCallRate(a.getBan, auth.Backend, auth.Admin))
+	call("PUT /v1/bans/{anchor}", a.requireRoleAndCallRate(a.putBan, auth.Backend, auth.Admin))
+	call("DELETE /v1/bans/{anchor}", a.requireRoleAndCallRate(a.deleteBan, auth.Backend, auth.Admin))
+	call("GET /v1/dead-letters", a.requireRoleAndCallRate(a.listDeadLetters, auth.Backend, auth.Admin))
+	call("GET /v1/metrics", a.requireRoleAndCallRate(a.getNodeMetrics, auth.Admin))
 }
 
 // MeasureDuration returns a handler that observes how long the calls of a pattern take.

@@ -13,7 +13,7 @@ import (
 )
 
 // startStream answers POST /v1/streams.
-func (a *API) startStream(w http.ResponseWriter, r *http.Request, who auth.Identity) error {
+func (a *API) startStream(w http.ResponseWriter, r *http.Request, identity auth.Identity) error {
 	m, err := readMessage[*wire.Start](w, r, wire.TypeStart)
 	if err != nil {
 		return err
@@ -21,13 +21,13 @@ func (a *API) startStream(w http.ResponseWriter, r *http.Request, who auth.Ident
 	if m.Key, err = idempotencyKey(r, m.Key); err != nil {
 		return err
 	}
-	anchor := who.Subject
+	anchor := identity.Subject
 	switch {
-	case who.Role == auth.Backend && m.Anchor == "":
+	case identity.Role == auth.Backend && m.Anchor == "":
 		return &wire.Error{Code: wire.CodeBadRequest, Message: "anchor is required for back ends"}
-	case who.Role == auth.Backend:
+	case identity.Role == auth.Backend:
 		anchor = m.Anchor
-	case m.Anchor != "" && m.Anchor != who.Subject:
+	case m.Anchor != "" && m.Anchor != identity.Subject:
 		return &wire.Error{Code: wire.CodeForbidden, Message: "anchor must be the subject of the token"}
 	case m.Suffix != "":
 		return &wire.Error{Code: wire.CodeForbidden, Message: "only a back end may choose the suffix of a live code"}
@@ -74,7 +74,7 @@ func (a *API) beatStream(w http.ResponseWriter, r *http.Request, who auth.Identi
 	}
 	presentTTL := settings.Missed*settings.Interval + settings.Grace
 	if m.HeartbeatMS == settings.Interval && result.TTL != 0 && result.TTL != presentTTL {
-		if result, err = a.Broadcasts.Do(r.Context(), &presence.AdoptSettings{Session: session}); err != nil {
+		if result, err = a.Broadcasts.Do(r.Context(), &presence.AdoptLeaseParams{Session: session}); err != nil {
 			return err
 		}
 	}
@@ -138,9 +138,9 @@ func (a *API) stopStream(w http.ResponseWriter, r *http.Request, who auth.Identi
 // resolveSession returns the session with the given id, if it belongs to the caller and to the
 // live code in the path. For back ends the id may be empty: the live session of the code. If
 // the session has ended, both the session and an error are returned.
-func (a *API) resolveSession(r *http.Request, who auth.Identity, sessionID string) (session presence.Session, err error) {
+func (a *API) resolveSession(r *http.Request, who auth.Identity, sessionIDOrEmpty string) (session presence.Session, err error) {
 	code := r.PathValue("code")
-	if sessionID == "" {
+	if sessionIDOrEmpty == "" {
 		if who.Role != auth.Backend {
 			return session, &wire.Error{Code: wire.CodeBadRequest, Message: "session is required: the response to the start has it"}
 		}
@@ -150,7 +150,7 @@ func (a *API) resolveSession(r *http.Request, who auth.Identity, sessionID strin
 		}
 		return st.Session, nil
 	}
-	named, err := presence.ParseSession(sessionID)
+	named, err := presence.ParseSession(sessionIDOrEmpty)
 	if err != nil {
 		return session, &wire.Error{Code: wire.CodeBadRequest, Message: "session is not a session id"}
 	}
@@ -177,13 +177,13 @@ func (a *API) resolveSession(r *http.Request, who auth.Identity, sessionID strin
 
 // findSession returns the stream of a session, and its end if it has ended. The stream is nil
 // if the session is unknown.
-func (a *API) findSession(session presence.Session) (st *presence.Stream, ended *presence.Ended) {
+func (a *API) findSession(session presence.Session) (liveOrEndedStream *presence.Stream, ended *presence.Ended) {
 	a.Node.Read(func(reg *presence.Registry) {
-		if st = reg.StreamBySession(session); st == nil {
+		if liveOrEndedStream = reg.StreamBySession(session); liveOrEndedStream == nil {
 			if ended = reg.EndedSession(session); ended != nil {
-				st = ended.Stream
+				liveOrEndedStream = ended.Stream
 			}
 		}
 	})
-	return st, ended
+	return liveOrEndedStream, ended
 }

@@ -19,8 +19,8 @@ type handlerFunc func(w http.ResponseWriter, r *http.Request, who auth.Identity)
 // errTokenNeeded answers a request without a token, which may have other credentials.
 var errTokenNeeded = &wire.Error{Code: wire.CodeUnauthorized, Message: "this needs a token: Authorization: Bearer …, and no other scheme"}
 
-// requireRole calls next for callers with a token of one of the roles.
-func (a *API) requireRole(next handlerFunc, roles ...auth.Role) http.HandlerFunc {
+// requireRoleAndCallRate calls next for callers with a token of one of the roles.
+func (a *API) requireRoleAndCallRate(next handlerFunc, roles ...auth.Role) http.HandlerFunc {
 	return a.authorize(next, func(who auth.Identity, hasToken bool) error {
 		switch {
 		case !hasToken:
@@ -75,9 +75,9 @@ func (a *API) authorize(next handlerFunc, check func(who auth.Identity, hasToken
 // MaxBody is the maximum size of a body in bytes, as of a message on an anchor socket.
 const MaxBody = 16 << 10
 
-// readBodyOrQuery reads a JSON body with any Content-Type, because curl sets another by default. It
+// readBodyOrEmptyObject reads a JSON body with any Content-Type, because curl sets another by default. It
 // returns an empty object for an empty body.
-func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+func readBodyOrEmptyObject(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBody))
 	if err != nil {
 		return nil, &wire.Error{Code: wire.CodeBadRequest, Message: "the body is too long, or was not complete in time"}
@@ -90,7 +90,7 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 
 // readDecoded reads a body and decodes it.
 func readDecoded[T any](w http.ResponseWriter, r *http.Request, decode func(body []byte) (T, error)) (value T, err error) {
-	body, err := readBody(w, r)
+	body, err := readBodyOrEmptyObject(w, r)
 	if err != nil {
 		return value, err
 	}

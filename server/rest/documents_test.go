@@ -132,7 +132,7 @@ func TestOpenAPIHasEveryRoute(t *testing.T) {
 	}
 	slices.Sort(documented)
 	node := nodetest.Serve(t).Node
-	mux := node.Handler()
+	mux := node.PublicHandler()
 	names := slices.Sorted(maps.Keys(node.Callbacks.Handlers()))
 	for _, name := range names {
 		for _, path := range hookPaths {

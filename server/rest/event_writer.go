@@ -71,8 +71,8 @@ func (ev *eventWriter) Write(m socket.Message) (isFull bool, err error) {
 	return true, nil
 }
 
-// refuseWrites makes later writes fail. The handler calls it when it writes no more.
-func (ev *eventWriter) refuseWrites() {
+// rejectWrites makes later writes fail. The handler calls it when it writes no more.
+func (ev *eventWriter) rejectWrites() {
 	ev.mu.Lock()
 	ev.isFinished = true
 	ev.mu.Unlock()
@@ -102,7 +102,7 @@ func (ev *eventWriter) writeEvent(text []byte) error {
 			return errSlowReader
 		}
 		n := min(len(text), eventChunkSize)
-		if err := ev.setWriteDeadline(now.Add(EventStallTimeout)); err != nil {
+		if err := ev.setDeadlineUnlessAbandoned(now.Add(EventStallTimeout)); err != nil {
 			return err
 		}
 		if _, err := ev.w.Write(text[:n]); err != nil {
@@ -113,11 +113,11 @@ func (ev *eventWriter) writeEvent(text []byte) error {
 		}
 		text = text[n:]
 	}
-	return ev.setWriteDeadline(time.Time{}) // HTTP/2 ends a response at its deadline even if nothing is written
+	return ev.setDeadlineUnlessAbandoned(time.Time{}) // HTTP/2 ends a response at its deadline even if nothing is written
 }
 
-// setWriteDeadline sets the deadline of writes. It returns net.ErrClosed after CloseNow.
-func (ev *eventWriter) setWriteDeadline(at time.Time) error {
+// setDeadlineUnlessAbandoned sets the deadline of writes. It returns net.ErrClosed after CloseNow.
+func (ev *eventWriter) setDeadlineUnlessAbandoned(at time.Time) error {
 	if err := ev.rc.SetWriteDeadline(at); err != nil {
 		return err
 	}

@@ -50,7 +50,7 @@ func (a *API) streamEvents(w http.ResponseWriter, r *http.Request, who auth.Iden
 	ev := newEventWriter(w, r, request.viewID)
 	out := a.Hub.Attach(ev)
 	defer out.Close()
-	defer ev.refuseWrites()
+	defer ev.rejectWrites()
 	conn := &admission.Conn{Socket: out, Kind: admission.KindEvents, Address: a.clientAddress(r)}
 	if !a.Admission.Admit(reservation, conn, cmp.Or(string(who.Role), admission.RoleAnonymous)) {
 		return &wire.Error{
@@ -86,7 +86,7 @@ func (a *API) parseEventsRequest(r *http.Request) (*eventsRequest, error) {
 	if err != nil {
 		return nil, err
 	}
-	watchedCodes := splitList(r.URL.Query()["watch"])
+	watchedCodes := splitListOrNil(r.URL.Query()["watch"])
 	if err := a.checkOrigin(r); err != nil && len(watchedCodes) > 0 {
 		return nil, err
 	}
@@ -115,14 +115,14 @@ func (a *API) subscribeAndWatch(out *hub.Socket, request *eventsRequest) error {
 }
 
 // newEventWriter prepares a response of events. It sends nothing before the first event.
-func newEventWriter(w http.ResponseWriter, r *http.Request, view string) *eventWriter {
+func newEventWriter(w http.ResponseWriter, r *http.Request, viewID string) *eventWriter {
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("X-Accel-Buffering", "no") // disables buffering in nginx
 	ev := &eventWriter{
-		w: w, rc: http.NewResponseController(w), viewID: view,
+		w: w, rc: http.NewResponseController(w), viewID: viewID,
 		nextEvent: make(chan []byte, 1), lastEvent: make(chan []byte, 1), abandoned: make(chan struct{}), finished: make(chan struct{}),
 	}
 	ev.rc.SetReadDeadline(time.Time{}) // the server's read timeout would end the response

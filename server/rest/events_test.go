@@ -247,7 +247,7 @@ func TestEventsOverHTTP2(t *testing.T) {
 		var protocols http.Protocols
 		protocols.SetUnencryptedHTTP2(true)
 		l := sockettest.NewListener()
-		server := &http.Server{Handler: s.Node.Handler(), Protocols: &protocols}
+		server := &http.Server{Handler: s.Node.PublicHandler(), Protocols: &protocols}
 		go server.Serve(l)
 		defer server.Close()
 		transport := &http.Transport{DialContext: l.DialContext, Protocols: &protocols}

@@ -36,16 +36,16 @@ type EndView struct {
 	By         string `json:"by,omitempty"`
 }
 
-// newSessionView returns the view of a session; e is nil for a live one.
-func newSessionView(st *presence.Stream, e *presence.Ended) SessionView {
+// newSessionView returns the view of a session; endedOrNil is nil for a live one.
+func newSessionView(st *presence.Stream, endedOrNil *presence.Ended) SessionView {
 	v := SessionView{
 		Session: st.Session.String(), Code: st.Code, Anchor: st.Anchor, List: st.List, Title: st.Title,
 		State: st.State.String(), Away: st.Away.String(), Listed: st.Shown, StartedAt: st.StartedAt,
 		Viewers: st.Viewers, PeakViewers: st.PeakViewers, Likes: st.Likes,
 	}
-	if e != nil {
+	if endedOrNil != nil {
 		v.State, v.Away, v.Listed, v.Viewers = "ended", "", false, 0
-		v.EndView = EndView{e.EndedAt, e.DurationMS(), e.Reason.String(), e.By}
+		v.EndView = EndView{endedOrNil.EndedAt, endedOrNil.DurationMS(), endedOrNil.Reason.String(), endedOrNil.By}
 	}
 	return v
 }

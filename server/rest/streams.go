@@ -57,7 +57,7 @@ func parseQuery(r *http.Request) (*wire.Subscribe, error) {
 	v := r.URL.Query()
 	q := &wire.Subscribe{
 		List: v.Get("list"), Sort: v.Get("sort"),
-		Tags: splitList(v["tags"]), Anchors: splitList(v["anchors"]), Play: splitList(v["play"]),
+		Tags: splitListOrNil(v["tags"]), Anchors: splitListOrNil(v["anchors"]), Play: splitListOrNil(v["play"]),
 	}
 	if len(q.Anchors) > maxQueryAnchors {
 		return nil, &wire.Error{Code: wire.CodeBadRequest, Message: "anchors names more than 100 user ids"}
@@ -75,9 +75,9 @@ func parseQuery(r *http.Request) (*wire.Subscribe, error) {
 	return q, nil
 }
 
-// splitList parses a list from repeated and comma-separated values. Without values it returns
+// splitListOrNil parses a list from repeated and comma-separated values. Without values it returns
 // nil; empty values are an empty list.
-func splitList(values []string) []string {
+func splitListOrNil(values []string) []string {
 	if values == nil {
 		return nil
 	}

@@ -3,7 +3,7 @@
 //
 // Store.Current returns the current Config, which is immutable. A reload merges the loaded
 // configuration into the current one (config.MergeReloadable), builds a Config from it (Build),
-// and makes it current (Replace) or discards it (Discard). TryBuild builds a Config without a
+// and makes it current (Replace) or discards it (Discard). TryBuildOffline builds a Config without a
 // node. NewSigners makes the signers alone. VerifyToken and VerifyBearerToken verify tokens with
 // the current keys, and count the results.
 //

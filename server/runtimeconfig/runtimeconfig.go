@@ -92,16 +92,16 @@ func (s *Store) Replace(next *Config) {
 	}
 }
 
-// Discard stops the parts of a configuration of Build that will not become current.
-func (s *Store) Discard(next *Config) {
+// DiscardConfig stops the parts of a configuration of Build that will not become current.
+func (s *Store) DiscardConfig(next *Config) {
 	if s.Current().Tokens != next.Tokens {
 		next.stopKeyRefresh()
 	}
 }
 
-// TryBuild makes the parts of a configuration and discards them. It does not fetch token keys,
+// TryBuildOffline makes the parts of a configuration and discards them. It does not fetch token keys,
 // so that it does not depend on the network.
-func TryBuild(ctx context.Context, cfg *config.Config) error {
+func TryBuildOffline(ctx context.Context, cfg *config.Config) error {
 	offline := *cfg
 	offline.Auth.JWKSURL = ""
 	s := &Store{log: zerolog.Nop(), metrics: newMetrics(nil)}

@@ -120,11 +120,11 @@ func TestReloadMovesPlay(t *testing.T) {
 			"--play.keys", "new.example.com=two", "--play.deltas", "new.example.com=30m", "--node", "n1", "--data", "memory", "--play.ttl", "2h", "--idle", "1h",
 		}
 		// What cannot be is refused, and all stays as it was.
-		s.Node.Reload(t.Context(), nodetest.ConfigLoader(t, append(slices.Clone(move), "--play.providers", "new.example.com=aliyun_b", "--play.protocols", "flv")...))
+		s.Node.ReloadConfig(t.Context(), nodetest.ConfigLoader(t, append(slices.Clone(move), "--play.providers", "new.example.com=aliyun_b", "--play.protocols", "flv")...))
 		if log := s.Log(); !strings.Contains(log, "configuration reload failed") || len(s.Node.Runtime.Current().Play.Domains) != 1 {
 			t.Errorf("a provider without RTMP was taken beside protocols that stay: %s", log)
 		}
-		s.Node.Reload(t.Context(), nodetest.ConfigLoader(t, move...))
+		s.Node.ReloadConfig(t.Context(), nodetest.ConfigLoader(t, move...))
 		if log := s.Log(); strings.Contains(log, "require a restart") {
 			t.Errorf("the log says %s", log)
 		}

@@ -25,15 +25,15 @@ var refusals = []struct {
 
 // VerifyBearerToken verifies the bearer token of a request, which may have none. It returns
 // the errors of VerifyToken, also for a malformed header.
-func (s *Store) VerifyBearerToken(r *http.Request) (user auth.Identity, hasToken bool, err error) {
+func (s *Store) VerifyBearerToken(r *http.Request) (identity auth.Identity, hasToken bool, err error) {
 	token, hasToken, err := auth.TokenFromHeader(r)
 	if err != nil {
-		return user, hasToken, s.refuseToken(err)
+		return identity, hasToken, s.rejectToken(err)
 	}
 	if hasToken {
-		user, err = s.VerifyToken(r.Context(), token)
+		identity, err = s.VerifyToken(r.Context(), token)
 	}
-	return user, hasToken, err
+	return identity, hasToken, err
 }
 
 // VerifyToken verifies a token with the current keys, and counts the result. It returns
@@ -42,14 +42,14 @@ func (s *Store) VerifyBearerToken(r *http.Request) (user auth.Identity, hasToken
 func (s *Store) VerifyToken(ctx context.Context, token string) (user auth.Identity, err error) {
 	user, err = s.Current().Tokens.Verify(ctx, token)
 	if err != nil {
-		return user, s.refuseToken(err)
+		return user, s.rejectToken(err)
 	}
 	s.metrics.tokens.WithLabelValues("accepted").Inc()
 	return user, nil
 }
 
-// refuseToken counts and logs the refusal of a token, and returns the error for its client.
-func (s *Store) refuseToken(reason error) error {
+// rejectToken counts and logs the refusal of a token, and returns the error for its client.
+func (s *Store) rejectToken(reason error) error {
 	for _, r := range refusals {
 		if errors.Is(reason, r.reason) {
 			s.metrics.tokens.WithLabelValues(r.result).Inc()

@@ -197,7 +197,7 @@ const restoreTimeout = 5 * time.Second
 // frozen, and no loss was within restoreTimeout.
 func (o *oracle) mustBeComplete(n *simNode, st *listState) bool {
 	s := n.servingNode()
-	return s != nil && !s.Presence.IsFrozen() && st.written.Sub(o.epochBegan) > restoreTimeout
+	return s != nil && !s.Presence.HasFrozenViews() && st.written.Sub(o.epochBegan) > restoreTimeout
 }
 
 // checkSession checks one session in the registry of a node.

@@ -122,7 +122,7 @@ func (w *world) checkEnd() {
 	var newest *listState
 	for _, h := range w.hosts {
 		n := h.runningNode()
-		if n == nil || n.servingNode() == nil || n.servingNode().Presence.IsIsolated() || n.servingNode().Presence.IsFrozen() {
+		if n == nil || n.servingNode() == nil || n.servingNode().Presence.IsIsolated() || n.servingNode().Presence.HasFrozenViews() {
 			o.addFault("not-well", "%s is isolated or frozen at the end", h.name)
 			continue
 		}

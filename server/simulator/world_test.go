@@ -112,7 +112,7 @@ type simNode struct {
 
 // servingNode returns the node, or nil until it serves.
 func (n *simNode) servingNode() *node.Node {
-	if s := n.joined.Load(); s != nil && s.IsServing() {
+	if s := n.joined.Load(); s != nil && s.HasStartedServing() {
 		return s
 	}
 	return nil

@@ -87,12 +87,12 @@ func (a *anchor) onSocketReplaced() {
 	a.Close(wire.CloseTakenOver, "the session was resumed on another socket")
 }
 
-// onSessionLost is called when the log has lost the session. The next message about it is
+// clearAttachment is called when the log has lost the session. The next message about it is
 // answered with session_gone, and the client may start a new one.
-func (a *anchor) onSessionLost() { a.attachment.Store(nil) }
+func (a *anchor) clearAttachment() { a.attachment.Store(nil) }
 
-// sendSettings sends a new interval, in milliseconds. It applies from the next beat on.
-func (a *anchor) sendSettings(interval int64) {
+// sendAndMarkNewSettings sends a new interval, in milliseconds. It applies from the next beat on.
+func (a *anchor) sendAndMarkNewSettings(interval int64) {
 	for {
 		att := a.attachment.Load()
 		if att == nil {
@@ -116,7 +116,7 @@ func (a *anchor) handleRequest(ctx context.Context, message wire.Message) error 
 	}
 	switch m := message.(type) {
 	case *wire.Auth:
-		return a.replaceIdentity(ctx, m)
+		return a.replaceIdentityOrReject(ctx, m)
 	case *wire.Start:
 		return a.handleStart(ctx, m, att)
 	case *wire.Resume:
@@ -164,7 +164,7 @@ func (a *anchor) handleBeat(m *wire.Beat, att *attachment, isPending bool) {
 	a.lastBeat = now
 	a.server.Broadcasts.CountEncoderStats(&m.Stats)
 	if att.hasNewSettings {
-		a.adoptSettings(att)
+		a.adoptSentSettings(att)
 	}
 	ack := wire.Ack{
 		ID: m.ID, N: m.N, ServerTime: now.UnixMilli(), DeadlineInMS: att.leaseDuration, Pending: isPending,
@@ -173,8 +173,8 @@ func (a *anchor) handleBeat(m *wire.Beat, att *attachment, isPending bool) {
 	a.Socket.Send(slices.Clone(a.ackBuffer))
 }
 
-// adoptSettings lets the lease run by the new settings, which the client beats by now.
-func (a *anchor) adoptSettings(att *attachment) {
+// adoptSentSettings lets the lease run by the new settings, which the client beats by now.
+func (a *anchor) adoptSentSettings(att *attachment) {
 	s := a.server.Broadcasts.Settings()
 	next := *att
 	next.hasNewSettings, next.settings = false, s
@@ -182,7 +182,7 @@ func (a *anchor) adoptSettings(att *attachment) {
 		next.leaseDuration = s.Missed*s.Interval + s.Grace
 	}
 	a.attachment.CompareAndSwap(att, &next) // unless the log has changed it since
-	a.server.Node.Enqueue(&presence.AdoptSettings{Session: att.session})
+	a.server.Node.Enqueue(&presence.AdoptLeaseParams{Session: att.session})
 }
 
 // handleStart starts a session. current is what the socket is attached to, nil: nothing.

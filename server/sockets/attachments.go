@@ -42,8 +42,8 @@ func (t *Attachments) removeAnchor(a *anchor) {
 	}
 }
 
-// attachSessionLocked attaches a socket to a session. The caller holds mu.
-func (t *Attachments) attachSessionLocked(a *anchor, s presence.Session) {
+// setSessionAnchorLocked attaches a socket to a session. The caller holds mu.
+func (t *Attachments) setSessionAnchorLocked(a *anchor, s presence.Session) {
 	a.sessions = slices.DeleteFunc(a.sessions, func(other presence.Session) bool { return t.anchorBySession[other] != a || other == s })
 	a.sessions = append(a.sessions, s)
 	t.anchorBySession[s] = a
@@ -63,7 +63,7 @@ func (t *Attachments) attachIfInRegistry(a *anchor, s presence.Session, node *pr
 		if old := t.anchorBySession[s]; old != nil && old != a {
 			old.onSocketReplaced()
 		}
-		t.attachSessionLocked(a, s)
+		t.setSessionAnchorLocked(a, s)
 	}
 	return isAttached, isAttachedElsewhere
 }
@@ -81,12 +81,12 @@ func (t *Attachments) detachSession(a *anchor, s presence.Session) {
 
 // SendSettings sends a new interval, in milliseconds, to all anchors.
 func (t *Attachments) SendSettings(interval int64) {
-	t.forEachAnchor(func(a *anchor) { a.sendSettings(interval) })
+	t.forEachAnchorUnderLock(func(a *anchor) { a.sendAndMarkNewSettings(interval) })
 }
 
 // SendDegradedNotice notifies all anchors that this node is isolated.
 func (t *Attachments) SendDegradedNotice() {
-	t.forEachAnchor(func(a *anchor) {
+	t.forEachAnchorUnderLock(func(a *anchor) {
 		a.Send(&wire.Notice{
 			Code:    wire.NoticeDegraded,
 			Message: "this node is isolated: open a second socket, resume on it if another node answers, else stay",
@@ -94,7 +94,7 @@ func (t *Attachments) SendDegradedNotice() {
 	})
 }
 
-func (t *Attachments) forEachAnchor(f func(*anchor)) {
+func (t *Attachments) forEachAnchorUnderLock(f func(*anchor)) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, a := range t.anchorBySocket {
@@ -135,7 +135,7 @@ func (t *Attachments) moveSessionLocked(s presence.Session, socketID string) {
 		old.onSocketReplaced()
 	}
 	if next != nil {
-		t.attachSessionLocked(next, s)
+		t.setSessionAnchorLocked(next, s)
 	}
 }
 
@@ -156,7 +156,7 @@ func (t *Attachments) DetachStale(r *presence.Registry) {
 		case ended != nil:
 			a.onSessionEnded(ended)
 		default:
-			a.onSessionLost()
+			a.clearAttachment()
 		}
 	}
 }

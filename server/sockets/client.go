@@ -38,7 +38,7 @@ type client struct {
 	id         string
 	wsConn     *socket.Conn
 	endpoint   *endpoint
-	onReadable func() // readMessages, allocated once
+	onReadable func() // readAvailableMessages, allocated once
 
 	reader // owned by the reading goroutine
 
@@ -92,14 +92,14 @@ func (c *client) closeAndCount() {
 		c.authTimer.Stop()
 	}
 	c.Socket.Close()
-	c.server.Admission.CountClose(c.endpoint.connKind, c.closeStatus())
+	c.server.Admission.CountClose(c.endpoint.connKind, c.firstCloseCode())
 	if c.handler != nil {
 		c.handler.onClose()
 	}
 }
 
-// closeStatus is the close code of the side that closed the socket first.
-func (c *client) closeStatus() websocket.StatusCode {
+// firstCloseCode is the close code of the side that closed the socket first.
+func (c *client) firstCloseCode() websocket.StatusCode {
 	violation, isViolation := errors.AsType[*socket.ViolationError](c.readError)
 	switch code := websocket.CloseStatus(c.readError); {
 	case c.CloseCode() != 0:
@@ -122,7 +122,7 @@ func (c *client) handleFirstMessage(ctx context.Context, message []byte) {
 		if malformed, ok := errors.AsType[*wire.Error](err); ok {
 			id = malformed.ID
 		}
-		c.reject(id, &wire.Error{Code: wire.CodeUnauthorized, Message: "the first message must be auth, with a token"})
+		c.rejectAndClose(id, &wire.Error{Code: wire.CodeUnauthorized, Message: "the first message must be auth, with a token"})
 		return
 	}
 	identity, err := c.server.Runtime.VerifyToken(ctx, a.Token)
@@ -130,16 +130,16 @@ func (c *client) handleFirstMessage(ctx context.Context, message []byte) {
 		err = c.endpoint.checkRole(identity)
 	}
 	if err != nil {
-		c.reject(a.ID, err)
+		c.rejectAndClose(a.ID, err)
 		return
 	}
 	c.setIdentity(identity)
 	c.handler = c.endpoint.startHandler(c)
 }
 
-// reject answers a request with an error and closes the socket. Further messages are skipped.
-func (c *client) reject(id wire.ID, err error) {
-	e := response.WireError(err)
+// rejectAndClose answers a request with an error and closes the socket. Further messages are skipped.
+func (c *client) rejectAndClose(id wire.ID, err error) {
+	e := response.WireErrorOrUnavailable(err)
 	e.ID = id
 	c.isRejected = true
 	c.Send(e)
@@ -194,9 +194,9 @@ func (c *client) sendWelcome() {
 	})
 }
 
-// readMessages handles the messages that can be read without blocking, until the socket is
+// readAvailableMessages handles the messages that can be read without blocking, until the socket is
 // closed. It runs again when the socket is readable.
-func (c *client) readMessages() {
+func (c *client) readAvailableMessages() {
 	defer c.recoverPanic()
 	ctx := context.Background()
 	for {
@@ -212,7 +212,7 @@ func (c *client) readMessages() {
 		case c.isRejected:
 		case c.handler == nil:
 			c.handleFirstMessage(ctx, message)
-		case c.allowMessage():
+		case c.allowMessageOrReject():
 			c.handleMessage(ctx, message)
 		}
 	}
@@ -238,10 +238,10 @@ func (c *client) handleMessage(ctx context.Context, message []byte) {
 	c.Send(e)
 }
 
-// allowMessage reports whether the rate limit allows a message. It answers only the first
+// allowMessageOrReject reports whether the rate limit allows a message. It answers only the first
 // of several refused messages, so that a flood does not fill the socket with errors. It
 // closes the socket of a client that does not slow down.
-func (c *client) allowMessage() bool {
+func (c *client) allowMessageOrReject() bool {
 	now := time.Now()
 	if c.rateLimiter.AllowN(now, 1) {
 		if c.rateLimiter.TokensAt(now) >= 1 { // the client has slowed down
@@ -262,15 +262,15 @@ func (c *client) allowMessage() bool {
 	return false
 }
 
-// replaceIdentity verifies a newer token and replaces the identity of the client with it.
-func (c *client) replaceIdentity(ctx context.Context, m *wire.Auth) error {
+// replaceIdentityOrReject verifies a newer token and replaces the identity of the client with it.
+func (c *client) replaceIdentityOrReject(ctx context.Context, m *wire.Auth) error {
 	identity, err := c.server.Runtime.VerifyToken(ctx, m.Token)
 	if err == nil {
 		err = c.handler.checkNewIdentity(c.currentIdentity(), identity)
 	}
 	if err != nil {
-		if response.WireError(err).Code == wire.CodeUnauthorized {
-			c.reject(m.ID, err)
+		if response.WireErrorOrUnavailable(err).Code == wire.CodeUnauthorized {
+			c.rejectAndClose(m.ID, err)
 			return nil
 		}
 		return err

@@ -42,7 +42,7 @@ func servePanics(s *nodetest.Server) *sockettest.Listener {
 	}
 	mux.HandleFunc("GET /v1/viewer", sockets.ViewerHandler())
 	mux.HandleFunc("GET /v1/anchor", sockets.AnchorHandler())
-	return sockettest.Serve(s.T, s.Node.Recovery.Middleware(mux))
+	return sockettest.Serve(s.T, s.Node.Recovery.AbortOnPanic(mux))
 }
 
 // TestPanicEndsOnlyItsRequest: a request whose handler panics gets no complete response.

@@ -49,7 +49,7 @@ type endpoint struct {
 
 // AnchorHandler opens sockets of anchors.
 func (s *Server) AnchorHandler() http.HandlerFunc {
-	return s.openHandler(&endpoint{
+	return s.upgradeHandler(&endpoint{
 		connKind: admission.KindAnchor, role: auth.Anchor, decodeRequest: wire.DecodeAnchorRequest, startHandler: startAnchor,
 		maxMessageBytes: func() int { return s.Runtime.Current().Limits.Message },
 	})
@@ -57,8 +57,8 @@ func (s *Server) AnchorHandler() http.HandlerFunc {
 
 // ViewerHandler opens sockets of viewers.
 func (s *Server) ViewerHandler() http.HandlerFunc {
-	return s.openHandler(&endpoint{
-		connKind: admission.KindViewer, decodeRequest: wire.DecodeViewerRequest, startHandler: startViewer,
+	return s.upgradeHandler(&endpoint{
+		connKind: admission.KindViewer, decodeRequest: wire.DecodeViewerRequest, startHandler: welcomeViewer,
 		maxMessageBytes: func() int { return s.Runtime.Current().Limits.ViewerMessage },
 	})
 }
@@ -71,11 +71,11 @@ func (e *endpoint) checkRole(identity auth.Identity) error {
 	return &wire.Error{Code: wire.CodeForbidden, Message: "only tokens of role " + string(e.role) + " open this socket"}
 }
 
-// openHandler returns the handler that opens sockets of an endpoint. The request ends with
-// the handshake, so that net/http frees its memory; readMessages goes on without it.
-func (s *Server) openHandler(e *endpoint) http.HandlerFunc {
+// upgradeHandler returns the handler that opens sockets of an endpoint. The request ends with
+// the handshake, so that net/http frees its memory; readAvailableMessages goes on without it.
+func (s *Server) upgradeHandler(e *endpoint) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		reservation, err := s.Admission.Reserve(s.rejection(e))
+		reservation, err := s.Admission.Reserve(s.currentRejectionOrEmpty(e))
 		if err != nil {
 			response.WriteProblem(w, err)
 			return
@@ -112,13 +112,13 @@ func (s *Server) openHandler(e *endpoint) http.HandlerFunc {
 		default:
 			c.authTimer = time.AfterFunc(AuthTimeout, func() { c.Close(wire.CloseNoAuth, "no auth came in time") })
 		}
-		go c.readMessages()
+		go c.readAvailableMessages()
 	}
 }
 
-// rejection is the reason why this node accepts no sockets of an endpoint now, "" for none.
+// currentRejectionOrEmpty is the reason why this node accepts no sockets of an endpoint now, "" for none.
 // An overloaded node still accepts anchors: they are few, and must stay on the list.
-func (s *Server) rejection(e *endpoint) admission.Rejection {
+func (s *Server) currentRejectionOrEmpty(e *endpoint) admission.Rejection {
 	switch isAnchor := e.role == auth.Anchor; {
 	case isAnchor && s.Node.IsIsolated():
 		return admission.RejectionIsolated
@@ -143,7 +143,7 @@ func (s *Server) newClient(conn *socket.Conn, e *endpoint, r *http.Request) *cli
 		server: s, id: ulid.Make().String(), wsConn: conn, endpoint: e,
 		reader: reader{rateLimiter: rate.NewLimiter(rate.Limit(cfg.Limits.Rate), cfg.Limits.Burst), burst: cfg.Limits.Burst},
 	}
-	c.onReadable = c.readMessages
+	c.onReadable = c.readAvailableMessages
 	if e.role == auth.Anchor {
 		c.Socket = s.Hub.AttachAnchor(conn)
 	} else {

@@ -19,7 +19,7 @@ type viewer struct {
 	isPinging   bool          // from the first watch on
 }
 
-func startViewer(c *client) messageHandler {
+func welcomeViewer(c *client) messageHandler {
 	c.sendWelcome()
 	return &viewer{client: c}
 }
@@ -32,7 +32,7 @@ func (v *viewer) onClose() {}
 func (v *viewer) handleRequest(ctx context.Context, m wire.Message) error {
 	switch m := m.(type) {
 	case *wire.Auth:
-		return v.replaceIdentity(ctx, m)
+		return v.replaceIdentityOrReject(ctx, m)
 	case *wire.Subscribe:
 		return v.server.Hub.Subscribe(v.Socket, m)
 	case *wire.Unsubscribe:

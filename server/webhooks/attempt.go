@@ -54,7 +54,7 @@ func (p *Dispatcher) expiredResult(e *presence.OutboxEvent, lastReason string) *
 // ready.
 func (p *Dispatcher) finishEvent(q *codeQueue, result *deliveryResult, attempt attemptResult, isProbe bool, now time.Time) {
 	p.finishAttempt(q, attempt, isProbe, now, func() {
-		p.completeFirstEventLocked(q, result)
+		p.recordFirstResultLocked(q, result)
 		if len(q.events) > 0 {
 			p.readyQueues.append(q)
 		}
@@ -77,13 +77,13 @@ func (p *Dispatcher) scheduleRetry(q *codeQueue, e *openEvent, attempt attemptRe
 // and logs when the back end went down or recovered.
 func (p *Dispatcher) finishAttempt(q *codeQueue, attempt attemptResult, isProbe bool, now time.Time, updateLocked func()) {
 	p.mu.Lock()
-	wasDown := p.breaker.isDown()
+	wasDown := p.breaker.isBackEndDown()
 	if attempt.delivered || attempt.rejected { // the back end works
 		p.breaker.recordSuccess(isProbe)
 	} else {
 		p.breaker.recordFailure(q.code, isProbe, attempt.pause, attempt.reason, now)
 	}
-	isDown := p.breaker.isDown()
+	isDown := p.breaker.isBackEndDown()
 	q.inFlight = false
 	p.attempts--
 	updateLocked()

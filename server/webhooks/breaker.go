@@ -18,8 +18,8 @@ type circuitBreaker struct {
 	lastReason   string // of the latest failure
 }
 
-// isDown reports whether the back end fails for all events.
-func (b *circuitBreaker) isDown() bool { return len(b.failedCodes) >= downThreshold }
+// isBackEndDown reports whether the back end fails for all events.
+func (b *circuitBreaker) isBackEndDown() bool { return len(b.failedCodes) >= downThreshold }
 
 // canAttempt reports whether an attempt may begin.
 func (b *circuitBreaker) canAttempt(now time.Time) bool {
@@ -44,7 +44,7 @@ func (b *circuitBreaker) recordSuccess(isProbe bool) {
 // recordFailure records a failed attempt, and the pause that the back end requested.
 func (b *circuitBreaker) recordFailure(code string, isProbe bool, pause time.Duration, reason string, now time.Time) {
 	b.lastReason = reason
-	if !b.isDown() {
+	if !b.isBackEndDown() {
 		b.failedCodes[code] = struct{}{}
 	}
 	switch {
@@ -56,7 +56,7 @@ func (b *circuitBreaker) recordFailure(code string, isProbe bool, pause time.Dur
 			b.nextProbeAt = pauseEnd
 		}
 		return
-	case pause == 0 && !b.isDown():
+	case pause == 0 && !b.isBackEndDown():
 		return
 	}
 	b.isOpen = true

@@ -38,7 +38,7 @@ func encodeCloudEvent(e *presence.OutboxEvent) []byte {
 	w := json.NewEncoder(&b)
 	w.SetEscapeHTML(false)
 	_ = w.Encode(envelope{ // all members can be encoded
-		SpecVersion: "1.0", ID: e.ID.String(), Source: eventSource, Type: e.Kind.String(), Subject: subjectOf(e),
+		SpecVersion: "1.0", ID: e.ID.String(), Source: eventSource, Type: e.Kind.String(), Subject: codeOfEvent(e),
 		Time: time.UnixMilli(e.At).UTC().Format(timeFormat), DataContentType: "application/json", Data: eventData(e),
 	})
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
@@ -131,13 +131,13 @@ func newRecordingData(rec *presence.Recording) recordingData {
 	if rec.Session != (presence.Session{}) {
 		data.Session = rec.Session.String()
 	}
-	data.URL, data.Location = splitLocation(rec.Location)
+	data.URL, data.Location = locationAsURLOrPath(rec.Location)
 	return data
 }
 
-// splitLocation returns a location as a URL or as a path on a media server. It removes
+// locationAsURLOrPath returns a location as a URL or as a path on a media server. It removes
 // from a URL what may be a signature or a password.
-func splitLocation(location string) (strippedURL, path string) {
+func locationAsURLOrPath(location string) (strippedURL, path string) {
 	u, err := url.Parse(location)
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
 		return "", location

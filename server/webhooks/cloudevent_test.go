@@ -99,7 +99,7 @@ func TestSplitLocation(t *testing.T) {
 		"https:///a.flv":              {"", "https:///a.flv"},
 		"http://v.example.com/\x7f?s": {"", "http://v.example.com/\x7f?s"},
 	} {
-		if link, path := splitLocation(location); link != want[0] || path != want[1] {
+		if link, path := locationAsURLOrPath(location); link != want[0] || path != want[1] {
 			t.Errorf("%q: URL %q, path %q", location, link, path)
 		}
 	}

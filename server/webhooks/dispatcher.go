@@ -84,7 +84,7 @@ func (p *Dispatcher) Enqueue(events ...*presence.OutboxEvent) {
 		}
 		open := &openEvent{OutboxEvent: e}
 		p.openEvents[e.ID] = p.enqueueOrder.PushBack(open)
-		code := subjectOf(e)
+		code := codeOfEvent(e)
 		q := p.queues[code]
 		if q == nil {
 			q = &codeQueue{code: code}
@@ -174,7 +174,7 @@ func (p *Dispatcher) startAttempts(ctx context.Context, running *sync.WaitGroup)
 func (p *Dispatcher) giveUpOverdueEventsWhileDown(now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !p.breaker.isDown() {
+	if !p.breaker.isBackEndDown() {
 		return
 	}
 	for element := p.enqueueOrder.Front(); element != nil; {
@@ -184,9 +184,9 @@ func (p *Dispatcher) giveUpOverdueEventsWhileDown(now time.Time) {
 		}
 		element = element.Next()
 		// The oldest event is the first of its queue.
-		if q := p.queues[subjectOf(open.OutboxEvent)]; !q.inFlight {
+		if q := p.queues[codeOfEvent(open.OutboxEvent)]; !q.inFlight {
 			result := p.expiredResult(open.OutboxEvent, p.breaker.lastReason)
-			p.completeFirstEventLocked(q, result)
+			p.recordFirstResultLocked(q, result)
 			p.queueReportLocked(result)
 			p.sender.metrics.countResult(open.Kind, result.failure)
 		}
@@ -207,8 +207,8 @@ func (p *Dispatcher) reportResults() {
 	}
 }
 
-// completeFirstEventLocked removes the first event of a queue and remembers its result.
-func (p *Dispatcher) completeFirstEventLocked(q *codeQueue, result *deliveryResult) {
+// recordFirstResultLocked removes the first event of a queue and remembers its result.
+func (p *Dispatcher) recordFirstResultLocked(q *codeQueue, result *deliveryResult) {
 	p.enqueueOrder.Remove(p.openEvents[result.eventID])
 	delete(p.openEvents, result.eventID)
 	p.results.Add(result.eventID, result)

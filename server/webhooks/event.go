@@ -9,9 +9,9 @@ var sentKinds = [...]presence.EventKind{
 	presence.StreamStarted, presence.StreamAway, presence.StreamResumed, presence.StreamEnded, presence.RecordingReady,
 }
 
-// subjectOf returns the live code of an event, "" if it has none. Events with the same code are
+// codeOfEvent returns the live code of an event, "" if it has none. Events with the same code are
 // sent in order.
-func subjectOf(e *presence.OutboxEvent) string {
+func codeOfEvent(e *presence.OutboxEvent) string {
 	switch {
 	case e.Ended != nil:
 		return e.Ended.Stream.Code

@@ -97,10 +97,10 @@ func (s *Sender) attemptDelivery(ctx context.Context, e *presence.OutboxEvent) a
 	return resultOfResponse(resp, time.Now())
 }
 
-func newSignedRequest(ctx context.Context, t *Endpoint, e *presence.OutboxEvent, now time.Time) *http.Request {
+func newSignedRequest(ctx context.Context, endpoint *Endpoint, e *presence.OutboxEvent, now time.Time) *http.Request {
 	body := encodeCloudEvent(e)
 	r := (&http.Request{
-		Method: http.MethodPost, URL: t.url(), Host: t.url().Host, Header: http.Header{},
+		Method: http.MethodPost, URL: endpoint.url(), Host: endpoint.url().Host, Header: http.Header{},
 		ContentLength: int64(len(body)), Body: io.NopCloser(bytes.NewReader(body)),
 		// needed to retry on a new connection when the old one was closed
 		GetBody: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil },
@@ -110,7 +110,7 @@ func newSignedRequest(ctx context.Context, t *Endpoint, e *presence.OutboxEvent,
 	id := e.ID.String()
 	r.Header.Set(headerID, id)
 	r.Header.Set(headerTimestamp, strconv.FormatInt(now.Unix(), 10))
-	r.Header.Set(headerSignature, signatureHeader(t.keys(), id, now, body))
+	r.Header.Set(headerSignature, signatureHeader(endpoint.keys(), id, now, body))
 	return r
 }
 
