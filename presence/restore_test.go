@@ -358,7 +358,7 @@ func TestLateRequestAmongLostOnes(t *testing.T) {
 		y.applyBatch("x", late)
 		y.applyBatch("x", Batch{Commands: RestoreCommands(x.reg, y.reg, shared, "x", AllSessions)})
 		check(t, "nothing is missing", len(RestoreCommands(x.reg, y.reg, shared, "x", AllSessions)), 0)
-		check(t, "attached", y.reg.AttachedSocket(sessionID(1)), want)
+		check(t, "attached", y.reg.LastAttachedSocket(sessionID(1)), want)
 		check(t, "title", y.reg.StreamBySession(sessionID(1)).Title, want)
 		check(t, "late after the restore", y.applyCommandOn("x", &Resume{Session: sessionID(1), Anchor: "ann", Socket: "later", AskedAfter: asked}).Refusal, refusal)
 	}

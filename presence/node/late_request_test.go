@@ -40,7 +40,7 @@ func TestLateResumeAfterLoss(t *testing.T) {
 				l.setFaults(nil, nil)
 				f.sleep(6000)
 				<-older
-				check(t, "attached", f.requireAgreement(crew...).AttachedSocket(sessionID(1)), "newer")
+				check(t, "attached", f.requireAgreement(crew...).LastAttachedSocket(sessionID(1)), "newer")
 			})
 		})
 	}
