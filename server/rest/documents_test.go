@@ -58,7 +58,7 @@ func routesOfFile(t *testing.T, name string) (all []route) {
 			r.open = true
 		case "AnchorHandler": // sockets may bring their token later
 			r.open, r.roles = true, []string{"anchor"}
-		case "requireRole":
+		case "requireRoleAndCallRate":
 			for _, role := range handler.Args[1:] {
 				r.roles = append(r.roles, strings.ToLower(role.(*ast.SelectorExpr).Sel.Name))
 			}
@@ -80,7 +80,10 @@ func TestOpenAPIHasEveryRoute(t *testing.T) {
 	}
 	hookPaths := []string{"", "/{first}", "/{first}/{second}"}
 	for _, path := range hookPaths {
-		code["POST /v1/hooks/{provider}"+path] = route{pattern: "POST /v1/hooks/{provider}" + path, open: true}
+		for _, method := range []string{"GET", "POST"} {
+			pattern := method + " /v1/hooks/{provider}" + path
+			code[pattern] = route{pattern: pattern, open: true}
+		}
 	}
 	doc := nodetest.LoadContract().Document
 	inDocument := 0
