@@ -206,7 +206,7 @@ func TestRedisLoads(t *testing.T) {
 	}
 	c.testOutage(
 		func() { r.BeginRestart("--key-load-delay", "400") },
-		func() { r.Do("CONFIG", "SET", "key-load-delay", "0"); r.AwaitReady() },
+		func() { r.Restart() },
 	)
 	if err := c.checkAnyNodeLogs("LOADING"); err != nil {
 		t.Error(err)

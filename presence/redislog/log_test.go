@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"github.com/rs/zerolog"
 
 	"onair/presence"
@@ -104,7 +105,8 @@ func (b *testBackend) trim(t *testing.T, log presence.Log) presence.Log {
 	return log
 }
 
-// loseTail removes the newest n entries and all traces of them.
+// loseTail removes the newest n entries and all traces of them. Redis then has another
+// replication id, as after a failover.
 func (b *testBackend) loseTail(t *testing.T, n int) {
 	t.Helper()
 	k := newKeys(b.prefix)
@@ -112,14 +114,20 @@ func (b *testBackend) loseTail(t *testing.T, n int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, m := range all[len(all)-n:] {
-		b.do(t, "XDEL", k.log, m.ID)
+	left := all[:len(all)-n]
+	last := left[len(left)-1]
+	if _, err := b.redis.Client().TxPipelined(t.Context(), func(p redis.Pipeliner) error {
+		p.Del(t.Context(), k.log, k.nodes)
+		for _, m := range left {
+			p.XAdd(t.Context(), &redis.XAddArgs{Stream: k.log, ID: m.ID, Values: m.Values})
+		}
+		p.HSet(t.Context(), k.head, "n", last.Values["n"], "t", last.Values["t"])
+		return nil
+	}); err != nil {
+		t.Fatal(err)
 	}
-	last := all[len(all)-n-1]
-	b.do(t, "XSETID", k.log, last.ID)
-	b.do(t, "HSET", k.head, "n", last.Values["n"], "t", last.Values["t"])
-	b.do(t, "DEL", k.nodes)
-	b.do(t, "DEBUG", "CHANGE-REPL-ID")
+	b.do(t, "REPLICAOF", "127.0.0.1", "1")
+	b.do(t, "REPLICAOF", "NO", "ONE")
 }
 
 func (b *testBackend) breakConnections(t *testing.T) {
@@ -140,7 +148,7 @@ func (b *testBackend) loseAll(t *testing.T) {
 }
 
 func TestLog(t *testing.T) {
-	s := redistest.Start(t, "--enable-debug-command", "local") // loseTail changes the replication id
+	s := redistest.Start(t)
 	presencetest.RunLogSuite(t, func(t *testing.T) presencetest.Backend {
 		b := newTestBackend(t, s)
 		return presencetest.Backend{Open: b.open, Reopen: b.open, Trim: b.trim}

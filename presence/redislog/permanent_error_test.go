@@ -39,7 +39,7 @@ func TestRefusedCommands(t *testing.T) {
 	for refused, want := range map[string]string{
 		"-info": "commands refused: INFO: NOPERM", "-time": "TIME in scripts: ", "-xadd": "XADD in scripts: ", "-xtrim": "XTRIM in scripts: ",
 		"-xread": "XREAD: NOPERM", "-zrevrangebylex": "ZREVRANGEBYLEX in scripts: ", "-expire": "EXPIRE: NOPERM",
-		"-evalsha": "evalsha", "-time -type": "TIME in scripts, TYPE in scripts: ", "-lrange": "LRANGE: NOPERM",
+		"-evalsha": "evalsha", "-time -type": "TYPE in scripts: ", "-lrange": "LRANGE: NOPERM",
 	} {
 		t.Run(refused, func(t *testing.T) {
 			rules := append([]any{"ACL", "SETUSER", "limited", "reset", "on", ">secret", "~*", "+@all"}, toAny(strings.Fields(refused))...)
@@ -49,6 +49,18 @@ func TestRefusedCommands(t *testing.T) {
 				t.Errorf("the keys are %v", s.Do("KEYS", "*"))
 			}
 		})
+	}
+}
+
+// TestRefusalsWithOneReply: commands with the same reply are named together. Some servers
+// name the command in the reply.
+func TestRefusalsWithOneReply(t *testing.T) {
+	var l refusalList
+	l.add("TIME", "NOPERM")
+	l.add("XADD", "OOM")
+	l.add("TYPE", "NOPERM")
+	if got, want := l.err().Error(), "commands refused: TIME, TYPE: NOPERM; XADD: OOM"; got != want {
+		t.Errorf("%q, want %q", got, want)
 	}
 }
 

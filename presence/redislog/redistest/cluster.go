@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"strconv"
 	"strings"
 	"testing"
 )
@@ -33,10 +31,10 @@ func StartCluster(t testing.TB, primaries, replicas int, options ...string) *Clu
 	}
 	for i, s := range c.servers[:primaries] {
 		s.Do("CLUSTER", "SET-CONFIG-EPOCH", i+1)
-		s.Do("CLUSTER", "ADDSLOTSRANGE", i*slotCount/primaries, (i+1)*slotCount/primaries-1)
+		s.addSlots(i*slotCount/primaries, (i+1)*slotCount/primaries)
 	}
 	for _, s := range c.servers[1:] {
-		c.servers[0].Do("CLUSTER", "MEET", "127.0.0.1", s.port, s.busPort())
+		c.servers[0].Do("CLUSTER", "MEET", "127.0.0.1", s.port)
 	}
 	for _, s := range c.servers {
 		await(t, "nodes to know each other", func() error { return c.checkMembership(s) })
@@ -58,13 +56,20 @@ func StartCluster(t testing.TB, primaries, replicas int, options ...string) *Clu
 func startClusterNode(t testing.TB, options []string) *Server {
 	t.Helper()
 	return Start(t, append([]string{
-		"--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(freePort(t)),
-		"--cluster-node-timeout", "1500", "--cluster-allow-replica-migration", "no", "--repl-ping-replica-period", "1",
+		"--cluster-enabled", "yes", "--cluster-node-timeout", "1500",
+		"--cluster-allow-replica-migration", "no", "--repl-ping-replica-period", "1",
 	}, options...)...)
 }
 
-// busPort returns the port for other nodes of the cluster.
-func (s *Server) busPort() string { return optionValue(s.args, "--cluster-port") }
+// addSlots assigns the slots from first on, up to but not including end.
+func (s *Server) addSlots(first, end int) {
+	s.t.Helper()
+	args := []any{"CLUSTER", "ADDSLOTS"}
+	for slot := range end - first {
+		args = append(args, first+slot)
+	}
+	s.Do(args...)
+}
 
 // checkMembership returns an error until a node knows all others.
 func (c *Cluster) checkMembership(s *Server) error {
@@ -185,7 +190,7 @@ func addrsOfKey(s *Server, key string) ([]string, error) {
 		return nil, err
 	}
 	for _, r := range ranges {
-		if r.start <= slot && slot <= r.end {
+		if r.start <= int(slot) && int(slot) <= r.end {
 			return r.addrs, nil
 		}
 	}
@@ -194,33 +199,22 @@ func addrsOfKey(s *Server, key string) ([]string, error) {
 
 // slotRange is a range of slots and the nodes that serve it.
 type slotRange struct {
-	start, end int64
-	addrs      []string // of healthy nodes, the primary first
+	start, end int
+	addrs      []string // the primary first, which may be down; then the replicas that are not
 }
 
-// slotRanges returns the ranges with a primary that a node reports.
+// slotRanges returns the ranges that a node reports.
 func slotRanges(s *Server) (ranges []slotRange, err error) {
-	shards, err := s.Client().ClusterShards(context.Background()).Result()
+	reported, err := s.Client().ClusterSlots(context.Background()).Result()
 	if err != nil {
 		return nil, err
 	}
-	for _, shard := range shards {
-		var primaries, replicas []string
-		for _, n := range shard.Nodes {
-			switch addr := net.JoinHostPort(n.IP, strconv.FormatInt(n.Port, 10)); {
-			case n.Health != "online":
-			case n.Role == "master":
-				primaries = append(primaries, addr)
-			default:
-				replicas = append(replicas, addr)
-			}
+	for _, slots := range reported {
+		r := slotRange{start: slots.Start, end: slots.End}
+		for _, n := range slots.Nodes {
+			r.addrs = append(r.addrs, n.Addr)
 		}
-		if len(primaries) != 1 {
-			continue
-		}
-		for _, slots := range shard.Slots {
-			ranges = append(ranges, slotRange{slots.Start, slots.End, append(primaries, replicas...)})
-		}
+		ranges = append(ranges, r)
 	}
 	return ranges, nil
 }

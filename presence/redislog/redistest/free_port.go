@@ -8,10 +8,11 @@ import (
 )
 
 // Ports are below those that Linux (from 32768) and other systems (from 49152) give to
-// clients. Otherwise a client could get the port of a server that is down.
+// clients. Otherwise a client could get the port of a server that is down. The
+// port on which a cluster's nodes reach each other is higher by 10,000.
 const (
 	lowestPort  = 10_000
-	highestPort = 32_000
+	highestPort = 22_000
 )
 
 // listenOnFreePort listens on a free port.

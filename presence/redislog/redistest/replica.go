@@ -10,7 +10,7 @@ import (
 // StartReplica starts a replica, and waits until it has the primary's data.
 func StartReplica(t testing.TB, primary *Server, options ...string) *Server {
 	t.Helper()
-	replication := []string{"--replicaof", "127.0.0.1 " + strconv.Itoa(primary.port)}
+	replication := []string{"--replicaof", "127.0.0.1", strconv.Itoa(primary.port)}
 	if password := primary.password(); password != "" {
 		replication = append(replication, "--requirepass", password, "--masterauth", password)
 	}
