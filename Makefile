@@ -1,5 +1,5 @@
 # The two commands of the README are `make run` and `make test`.
-.PHONY: run help generate build pages onair loadtest demo local-stack test lint bench bench-fanout bench-million bench-redis bench-rolling fuzz release
+.PHONY: run help generate build pages onair loadtest demo local-stack test test-redis lint bench bench-fanout bench-million bench-redis bench-rolling fuzz release
 
 # The version is that of the checkout: Go stamps it.
 BUILD = CGO_ENABLED=0 go build -trimpath -ldflags "-s -w"
@@ -46,6 +46,17 @@ test: ## install what the tests need, if it is missing, and run all of them
 	go test -vet=off -count=1 ./server/simulator # not built with -race: its doc.go
 	npm test --prefix web
 	.ci/fuzz
+
+# The first redis-server in PATH is the one that tests start.
+test-redis: build ## the tests that start a Redis, with another server: SERVER=path/to/valkey-server
+	@test -x "$(SERVER)" || { echo "give the server's program: make test-redis SERVER=path/to/valkey-server" >&2; exit 2; }
+	.ci/install
+	mkdir -p bin/redis
+	ln -sf "$(abspath $(SERVER))" bin/redis/redis-server
+	bin/redis/redis-server --version
+	PATH="$(CURDIR)/bin/redis:$$PATH" go test -vet=off -race -count=1 -timeout 15m ./presence/redislog/... ./deploy/grafana
+	PATH="$(CURDIR)/bin/redis:$$PATH" go test -vet=off -race -count=1 -timeout 15m \
+		-run "^($$(sed -n 's/^func \(Test[A-Za-z]*\).*/\1/p' server/redis_*_test.go | paste -sd '|' -))$$" ./server
 
 lint: ## formatting, static analysis, modernisers, tidy modules
 	.ci/lint
