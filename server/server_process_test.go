@@ -44,6 +44,7 @@ func startServer(t *testing.T, command, env []string, flags ...string) *process 
 		args = append(args, "--data", "memory")
 	}
 	p := &process{t: t, cmd: exec.Command(command[0], append(args, flags...)...), exited: make(chan struct{})}
+	killWithTest(p.cmd)
 	p.cmd.Env = append([]string{runAsServer + "=1", "ONAIR_AUTH_SECRET=" + nodetest.TokenSecret, "ONAIR_PUSH_KEY=push", "ONAIR_PLAY_KEY=play", "ONAIR_VIEWER_ANONYMOUS=true"}, env...)
 	out, err := p.cmd.StderrPipe()
 	if err != nil {
