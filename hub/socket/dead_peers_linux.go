@@ -4,6 +4,7 @@ package socket
 
 import (
 	"maps"
+	"net"
 	"slices"
 	"syscall"
 	"time"
@@ -46,6 +47,18 @@ func (p *Poller) allReceivers() []*receiver {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return slices.AppendSeq(make([]*receiver, 0, len(p.receivers)), maps.Values(p.receivers))
+}
+
+// IsPeerDead reports whether c is a TCP connection, or TLS over one, whose peer has left
+// sent data unacknowledged and been silent for 50 s. A [Poller] closes the sockets of
+// such peers; IsPeerDead is for long-lived HTTP answers. Without Linux it returns false.
+func IsPeerDead(c net.Conn) bool {
+	tcp := tcpConn(c)
+	if tcp == nil {
+		return false
+	}
+	var info unix.TCPInfo
+	return readTCPInfo(plainTCPRawConn(tcp), &info) && isPeerDead(&info)
 }
 
 // isPeerDead reports whether sent data is unacknowledged and the peer has been silent

@@ -23,6 +23,9 @@ const (
 	eventChunkSize    = 16 << 10         // bytes that are written under one deadline
 	eventSendBuffer   = 16 << 10         // bytes; bounds the kernel's memory for a client that stops reading
 	eventRetryField   = "retry: 1000\n\n"
+
+	// deadPeerCheckInterval is the time between two checks whether the client has vanished.
+	deadPeerCheckInterval = 10 * time.Second
 )
 
 // eventWriter is a response of server-sent events. The hub writes to it as to a socket; the

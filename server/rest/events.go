@@ -144,8 +144,13 @@ func (ev *eventWriter) writeEventsUntilClosed(ctx context.Context, conn *admissi
 		defer timer.Stop()
 		expired = timer.C
 	}
+	deadPeerCheck := time.NewTicker(deadPeerCheckInterval)
+	defer deadPeerCheck.Stop()
 	for {
 		select {
+		case <-deadPeerCheck.C:
+			ev.closeIfPeerIsDead()
+			continue
 		case text := <-ev.nextEvent:
 			err := ev.writeEvent(text)
 			if ev.onWritten(err); err == nil {
@@ -164,6 +169,15 @@ func (ev *eventWriter) writeEventsUntilClosed(ctx context.Context, conn *admissi
 			conn.SetFirstCloseCode(websocket.StatusGoingAway)
 		}
 		return
+	}
+}
+
+// closeIfPeerIsDead closes the connection to a client that has vanished, which ends the context
+// of the request.
+func (ev *eventWriter) closeIfPeerIsDead() {
+	if ev.netConn != nil && socket.IsPeerDead(ev.netConn) {
+		socket.ResetOnClose(ev.netConn)
+		ev.netConn.Close()
 	}
 }
 
