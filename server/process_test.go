@@ -32,6 +32,7 @@ type process struct {
 	cmd     *exec.Cmd
 	address string
 	ops     string
+	client  *http.Client // of the calls and sockets of the test
 	exited  chan struct{}
 
 	mu  sync.Mutex
@@ -101,7 +102,9 @@ var errRejected = errors.New("503")
 func (p *process) tryDial(path, token string) (*nodetest.Client, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	conn, res, err := websocket.Dial(ctx, "ws://"+p.address+path, nodetest.DialOptions(token))
+	options := nodetest.DialOptions(token)
+	options.HTTPClient = p.client
+	conn, res, err := websocket.Dial(ctx, "ws://"+p.address+path, options)
 	if err != nil {
 		if res != nil && res.StatusCode == http.StatusServiceUnavailable {
 			err = errRejected
@@ -119,7 +122,7 @@ func (p *process) tryDial(path, token string) (*nodetest.Client, error) {
 // listedEntries returns the server's list by live code.
 func (p *process) listedEntries() map[string]wire.Entry {
 	p.t.Helper()
-	res, err := http.Get("http://" + p.address + "/v1/streams?limit=500")
+	res, err := p.client.Get("http://" + p.address + "/v1/streams?limit=500")
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -137,7 +140,7 @@ func (p *process) listedEntries() map[string]wire.Entry {
 
 func (p *process) metricText(name string) string {
 	p.t.Helper()
-	res, err := http.Get("http://" + p.ops + "/metrics")
+	res, err := p.client.Get("http://" + p.ops + "/metrics")
 	if err != nil {
 		p.t.Fatal(err)
 	}

@@ -43,7 +43,9 @@ func startServer(t *testing.T, command, env []string, flags ...string) *process 
 	if !slices.Contains(flags, "--redis.addrs") {
 		args = append(args, "--data", "memory")
 	}
-	p := &process{t: t, cmd: exec.Command(command[0], append(args, flags...)...), exited: make(chan struct{})}
+	p := &process{
+		t: t, cmd: exec.Command(command[0], append(args, flags...)...), client: http.DefaultClient, exited: make(chan struct{}),
+	}
 	killWithTest(p.cmd)
 	p.cmd.Env = append([]string{runAsServer + "=1", "ONAIR_AUTH_SECRET=" + nodetest.TokenSecret, "ONAIR_PUSH_KEY=push", "ONAIR_PLAY_KEY=play", "ONAIR_VIEWER_ANONYMOUS=true"}, env...)
 	out, err := p.cmd.StderrPipe()
@@ -78,7 +80,7 @@ func lastBytes(text string, n int) string { return text[max(0, len(text)-n):] }
 // is a prefix; the values are added.
 func (p *process) metricValue(name string) float64 {
 	p.t.Helper()
-	res, err := http.Get("http://" + p.ops + "/metrics")
+	res, err := p.client.Get("http://" + p.ops + "/metrics")
 	if err != nil {
 		p.t.Fatal(err)
 	}
