@@ -39,6 +39,9 @@ const (
 	kindAddRecording   commandKind = 14
 	kindCompleteEvent  commandKind = 15
 	kindRestoreEvent   commandKind = 16
+
+	// A RestoreSession with RenewedAt, which needs rules 3.
+	kindRestoreRenewedSession commandKind = 17
 )
 
 // isDurable reports whether an embedded log must have commands of this kind on
@@ -65,6 +68,8 @@ var newCommands = map[commandKind]func() Command{
 	kindAddRecording:   func() Command { return &AddRecording{} },
 	kindCompleteEvent:  func() Command { return &CompleteEvent{} },
 	kindRestoreEvent:   func() Command { return &RestoreEvent{} },
+
+	kindRestoreRenewedSession: func() Command { return &RestoreSession{RenewedAt: -1} },
 }
 
 // AppendCommand appends the command's encoding in a batch.

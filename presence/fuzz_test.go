@@ -21,16 +21,22 @@ func seedBatch() []byte {
 			&CompleteEvent{EventID{1}, "why"}, &CompleteEvent{EventID{2}, ""}, &RestoreEvent{&OutboxEvent{ID: EventID{1}, Kind: StreamAway, At: 5, Stream: &Stream{Code: "c", Viewers: 3}, entryNum: 2}},
 			&RestoreEvent{&OutboxEvent{ID: EventID{2}, Kind: BanSet, At: 5, Ban: &Ban{Anchor: "eve"}, entryNum: 2}},
 			&SetSettings{Settings{1, 500, 3, 50, 700, 800, 900, 600, 3, 15, true, 7, true, true}}, &RaiseRules{1}, &Leave{},
-			seedRestore(), &AddRecording{Recording{ID: "r", Code: "8888_ann", Session: sessionID(4), Size: 7}}, &RestoreEnd{3, []string{"k"}, &Ended{Stream: &Stream{Session: sessionID(4), Details: Details{Tags: []string{"t"}}}, Reason: Kicked, By: "op", EndedAt: 5, entryNum: 3}},
+			seedRestore(), seedRestoreRenewed(), &AddRecording{Recording{ID: "r", Code: "8888_ann", Session: sessionID(4), Size: 7}}, &RestoreEnd{3, []string{"k"}, &Ended{Stream: &Stream{Session: sessionID(4), Details: Details{Tags: []string{"t"}}}, Reason: Kicked, By: "op", EndedAt: 5, entryNum: 3}},
 		},
 	}).Seal().Bytes
 }
 
 func seedRestore() *RestoreSession {
-	return &RestoreSession{2, LeaseParams{500, 3, 50}, []string{"k"}, &liveSession{
+	return &RestoreSession{2, LeaseParams{500, 3, 50}, []string{"k"}, 0, &liveSession{
 		stream: &Stream{Session: sessionID(3), Code: "8888_cid", Anchor: "cid", State: Live, Listed: true}, sources: SourcesOf(FromBeats), detailsNum: 3,
 		likes: []likeCount{{1, 2}},
 	}}
+}
+
+func seedRestoreRenewed() *RestoreSession {
+	c := seedRestore()
+	c.RenewedAt = 700
+	return c
 }
 
 func FuzzDecodeBatch(f *testing.F) {

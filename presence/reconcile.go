@@ -43,11 +43,7 @@ func RestoreCommands(old, current *Registry, lastSharedNum uint64, ownNode strin
 func (r *Registry) NeedsRestore(c Command) bool {
 	switch c := c.(type) {
 	case *RestoreSession:
-		i, live := r.bySession[c.session.stream.Session]
-		if live {
-			return hasLostChanges(c.session, r.sessions[i], c.FirstLost)
-		}
-		return r.ended.bySession[c.session.stream.Session] == nil
+		return r.needsSession(c)
 	case *RestoreEnd:
 		return r.ended.bySession[c.ended.Stream.Session] == nil
 	case *AddRecording:
@@ -99,19 +95,22 @@ func (l *restoreBuilder) addSessions(node string, scope SessionScope) {
 		renewer = p.renewer
 	}
 	for i, s := range l.old.sessions {
-		if s == nil || l.current.ended.bySession[s.stream.Session] != nil {
+		if s == nil {
 			continue
 		}
-		if at, live := l.current.bySession[s.stream.Session]; live {
-			if x := l.current.sessions[at]; !hasLostChanges(s, x, l.firstLost) {
-				continue
-			}
-		} else if scope == OwnSessions && (renewer == 0 || l.old.leases.all[i].renewer != renewer) {
+		le := &l.old.leases.all[i]
+		_, live := l.current.bySession[s.stream.Session]
+		if isOwn := renewer != 0 && le.renewer == renewer; !live && scope == OwnSessions && !isOwn {
 			continue
 		}
-		t := l.old.leases.params[l.old.leases.all[i].params]
-		l.commands = append(l.commands, &RestoreSession{FirstLost: l.firstLost, Params: t, session: s})
-		l.keys[s.stream.Session] = nil
+		c := &RestoreSession{FirstLost: l.firstLost, Params: l.old.leases.params[le.params], session: s}
+		if le.renewer != 0 && le.flags&leaseUntimed == 0 && l.current.rules >= 3 {
+			c.RenewedAt = le.lastRenewal(l.old.clock)
+		}
+		if l.current.needsSession(c) {
+			l.commands = append(l.commands, c)
+			l.keys[s.stream.Session] = nil
+		}
 	}
 }
 

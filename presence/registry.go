@@ -9,8 +9,9 @@ import (
 
 // LatestRules is the highest version of Apply's rules that this build has. The
 // version in use is registry state; the leader raises it when every living node
-// has a higher one. Version 2 added RestoreSession and RestoreEnd.
-const LatestRules = 2
+// has a higher one. Version 2 added RestoreSession and RestoreEnd, version 3
+// RestoreSession.RenewedAt.
+const LatestRules = 3
 
 // ErrNewerVersion is returned when an entry, a snapshot or a recording needs a
 // newer build. A node must then stop: if it skipped an entry its registry would

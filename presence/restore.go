@@ -3,28 +3,44 @@ package presence
 import "slices"
 
 // RestoreSession restores a session that the log has lost, or the parts of it
-// that changed in lost entries. It never undoes later entries. It is refused
-// when the session has ended, its anchor is banned or has started anew, or
-// another anchor has its code.
+// that changed in lost entries. It undoes no later entries, except an end by
+// missed beats that a lost beat disproves. It is refused when the session has
+// ended otherwise, its anchor is banned or has started anew, or another anchor
+// has its code.
 type RestoreSession struct {
 	FirstLost uint64 // number of the first lost entry
 	Params    LeaseParams
 	Keys      []string // client keys that named the session, see clientKeyName
+	RenewedAt int64    // presence time at which a node renewed the lease last; 0: none did, or the rules are older
 
 	session *liveSession
 }
 
-func (*RestoreSession) kind() commandKind { return kindRestoreSession }
+func (c *RestoreSession) kind() commandKind {
+	if c.RenewedAt != 0 {
+		return kindRestoreRenewedSession
+	}
+	return kindRestoreSession
+}
 
 func (c *RestoreSession) encode(b []byte) []byte {
 	b = appendStrings(appendUint(b, c.FirstLost), c.Keys)
 	b = appendLeaseParams(b, c.Params)
+	if c.RenewedAt != 0 {
+		b = appendInt(b, c.RenewedAt)
+	}
 	return appendList(appendLiveSession(b, c.session), c.session.likes, appendLikeCount)
 }
 
 func (c *RestoreSession) decode(r *decoder) {
 	c.FirstLost, c.Keys = r.uint(), r.strings()
 	c.Params = r.uncheckedLeaseParams()
+	if c.RenewedAt != 0 { // by the kind of the command
+		c.RenewedAt = r.int()
+		if c.RenewedAt <= 0 {
+			r.fail()
+		}
+	}
 	c.session = r.liveSession()
 	c.session.likes = readList(r, r.likeCount)
 	if !c.Params.isValid() {
@@ -38,7 +54,8 @@ func (c *RestoreSession) apply(r *Registry, _ *nodeState) Result {
 		r.restoreLostParts(i, c)
 		return r.liveResult(i)
 	}
-	if r.ended.bySession[was.Session] != nil {
+	end := r.ended.bySession[was.Session]
+	if end != nil && !r.isDisproved(end, c) {
 		return r.goneResult(was.Session)
 	}
 	if _, banned := r.ActiveBan(was.Anchor); banned {
@@ -54,8 +71,27 @@ func (c *RestoreSession) apply(r *Registry, _ *nodeState) Result {
 		r.endSession(i, TakenOver, "")
 	}
 	i := r.insertRestoredSession(c)
+	if end != nil {
+		r.forgetEnd(end)
+		r.addStreamEvent(StreamResumed, r.sessions[i].stream)
+	}
 	r.restoreClientKeys(c.Keys, was.Session)
 	return r.liveResult(i)
+}
+
+// isDisproved reports whether the lost renewal disproves an end by missed beats: the
+// lease has not run out. The new epoch ended the session without the beats of a node
+// that still wrote to the old one.
+func (r *Registry) isDisproved(e *Ended, c *RestoreSession) bool {
+	return c.RenewedAt != 0 && e.Reason == MissedBeats && e.entryNum >= c.FirstLost && r.clock < c.RenewedAt+c.Params.ttl()
+}
+
+// isRenewalLost reports whether the lost renewal of a live session is newer than
+// its last one, which is old: the session may end before its next beat.
+func (r *Registry) isRenewalLost(index uint32, c *RestoreSession) bool {
+	le := &r.leases.all[index]
+	last := le.lastRenewal(r.clock)
+	return le.flags&leaseUntimed == 0 && c.RenewedAt > last && r.clock-last > r.leases.params[le.params].Interval
 }
 
 // isLivePreferred reports whether a live session stays, rather than giving way to a
@@ -122,6 +158,11 @@ func (r *Registry) insertRestoredSession(c *RestoreSession) (index uint32) {
 // entries, unless they have changed again.
 func (r *Registry) restoreLostParts(index uint32, c *RestoreSession) {
 	s, was := r.sessions[index], c.session
+	if r.isRenewalLost(index, c) {
+		le := &r.leases.all[index]
+		le.renew(r.clock, r.clock, le.renewer)
+		r.markLiveUnlessMediaLost(index, ByBeat)
+	}
 	if s.isPartStale(was, partDetails, c.FirstLost) {
 		r.markPartRestored(s, partDetails, c.FirstLost, was.detailsNum)
 		r.changeStream(index, ByRestore, func(st *Stream) {
@@ -216,10 +257,18 @@ func (s *liveSession) isPartStale(old *liveSession, part int, firstLost uint64) 
 	return b.firstLost == firstLost && b.restoredNum == at && then > b.originalNum
 }
 
-// hasLostChanges reports whether lost entries changed a session in a way that is
-// not restored.
-func hasLostChanges(old, current *liveSession, firstLost uint64) bool {
-	return current.isPartStale(old, partDetails, firstLost) || current.isPartStale(old, partSocket, firstLost) || current.isPartStale(old, partMedia, firstLost) ||
+// needsSession reports whether a session is missing, or lost entries changed it in a
+// way that is not restored.
+func (r *Registry) needsSession(c *RestoreSession) bool {
+	old := c.session
+	i, live := r.bySession[old.stream.Session]
+	if !live {
+		end := r.ended.bySession[old.stream.Session]
+		return end == nil || r.isDisproved(end, c)
+	}
+	current := r.sessions[i]
+	return current.isPartStale(old, partDetails, c.FirstLost) || current.isPartStale(old, partSocket, c.FirstLost) || current.isPartStale(old, partMedia, c.FirstLost) ||
+		r.isRenewalLost(i, c) ||
 		old.stream.State != Starting && current.stream.State == Starting ||
 		old.stream.Likes > current.stream.Likes ||
 		old.stream.StartedAt < current.stream.StartedAt

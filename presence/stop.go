@@ -3,6 +3,7 @@ package presence
 import (
 	"cmp"
 	"iter"
+	"slices"
 )
 
 // Stop ends a session.
@@ -67,6 +68,14 @@ func (r *Registry) moveSessionToEnded(index uint32, e *Ended) {
 func (r *Registry) addEnded(e *Ended) {
 	e.endedClock, e.entryNum = r.clock, r.last.Num
 	r.markRecordChanged(recordEnded, r.ended.append(e))
+}
+
+// forgetEnd forgets an end that has turned out to be false.
+func (r *Registry) forgetEnd(e *Ended) {
+	num, last := r.ended.remove(e), r.ended.nextNum()
+	for ; num <= last && r.changedRecords != nil; num++ {
+		r.markRecordChanged(recordEnded, num)
+	}
 }
 
 // EndReason says why a session ended.
@@ -165,4 +174,18 @@ func (m *endedSessions) dropOldest() (num uint64) {
 		delete(m.byCode, e.Stream.Code)
 	}
 	return num
+}
+
+// remove removes an end, and returns the number that it had. Each later one gets the
+// number before its own.
+func (m *endedSessions) remove(e *Ended) (num uint64) {
+	at := slices.Index(m.list, e)
+	m.list = slices.Delete(m.list, at, at+1)
+	delete(m.bySession, e.Stream.Session)
+	code := e.Stream.Code
+	ofCode := slices.Index(m.byCode[code], e)
+	if m.byCode[code] = slices.Delete(m.byCode[code], ofCode, ofCode+1); len(m.byCode[code]) == 0 {
+		delete(m.byCode, code)
+	}
+	return m.first + uint64(at)
 }

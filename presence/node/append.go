@@ -70,7 +70,7 @@ const digestInterval = 60_000
 func (n *Node) newBatch(hasCounts bool) *presence.Batch {
 	b := &presence.Batch{Node: n.cfg.Name, Process: n.process, MaxRules: n.cfg.maxRules}
 	if hasCounts {
-		n.Read(func(r *presence.Registry) { n.queue.addChangedCounts(b, r) })
+		n.Read(func(r *presence.Registry) { n.queue.addChangedCounts(b, r, n.frozen.Load()) })
 	}
 	n.queue.fillBatch(b, n.uptime(), n.cfg.BatchBytes, n.needsRestore)
 	return b

@@ -90,7 +90,9 @@ func (n *Node) handleApplied(a *presence.Applied) error {
 		applied.ReceivedAt = n.queue.firstReceivedAt(batchID{a.Incarnation, a.Seq})
 	}
 	n.cfg.OnApplied(applied)
-	n.queue.dropEndedCounts(a.Changes)
+	if !applied.Frozen { // an end may be undone; unfreeze drops the others
+		n.queue.dropEndedCounts(a.Changes)
+	}
 	if wasFrozen && !isFrozen {
 		n.unfreezeViews()
 	}

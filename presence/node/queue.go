@@ -245,9 +245,9 @@ const maxBeatBytes = 12
 
 // addChangedCounts adds changed counts of known sessions to a batch, up to the limit
 // of a tick.
-func (q *commandQueue) addChangedCounts(to *presence.Batch, known *presence.Registry) {
-	to.Viewers, q.sentViewers = q.viewers.takeChangedCounts(known)
-	to.Likes, q.sentLikes = q.likes.takeChangedCounts(known)
+func (q *commandQueue) addChangedCounts(to *presence.Batch, known *presence.Registry, isFrozen bool) {
+	to.Viewers, q.sentViewers = q.viewers.takeChangedCounts(known, isFrozen)
+	to.Likes, q.sentLikes = q.likes.takeChangedCounts(known, isFrozen)
 }
 
 // fillBatch adds queued beats and commands to a batch, up to about maxBytes.
@@ -330,8 +330,8 @@ func (q *commandQueue) refuseDurableRequeueOthers(b *presence.Batch, uptimeMS in
 }
 
 // completeBatch answers the commands of an own batch. While nodes reconcile, a
-// missing session may be restored: a command about it is answered with
-// ErrUnavailable.
+// session that is missing or has missed beats may be restored: a command about it is
+// answered with ErrUnavailable.
 func (q *commandQueue) completeBatch(a *presence.Applied, isReconciling bool) {
 	q.mu.Lock()
 	b := batchID{a.Incarnation, a.Seq}
@@ -340,7 +340,7 @@ func (q *commandQueue) completeBatch(a *presence.Applied, isReconciling bool) {
 	q.mu.Unlock()
 	for i, c := range commands {
 		result := outcome{Result: a.Results[i]}
-		if isReconciling && result.Refusal == presence.SessionGone && result.Ended == nil {
+		if isReconciling && result.Refusal == presence.SessionGone && (result.Ended == nil || result.Ended.Reason == presence.MissedBeats) {
 			result = outcome{err: ErrUnavailable}
 		}
 		c.complete(result)

@@ -17,12 +17,12 @@ func TestTally(t *testing.T) {
 	reg := registryOf(t, starts...)
 	o := newCommandQueue()
 	ta := &o.viewers
-	take := func() []presence.Count { counts, _ := ta.takeChangedCounts(reg); return counts }
+	take := func() []presence.Count { counts, _ := ta.takeChangedCounts(reg, false); return counts }
 	lease := func(i int) presence.Lease { return reg.StreamBySession(sessionID(i)).Lease() }
 	for i := range 3 * maxCountsPerTick {
 		ta.setCount(sessionID(i), int64(i))
 	}
-	first, of := ta.takeChangedCounts(reg)
+	first, of := ta.takeChangedCounts(reg, false)
 	check(t, "a tick's worth", len(first), maxCountsPerTick)
 	check(t, "most changed first", first[0], presence.Count{Lease: lease(3*maxCountsPerTick - 1), N: 3*maxCountsPerTick - 1})
 	b := presence.Batch{Node: "a", Incarnation: 1, Seq: 1, Viewers: first}
@@ -45,7 +45,7 @@ func TestTally(t *testing.T) {
 	ta.setCount(s, 2)
 	take()
 	ta.setCount(s, 0)
-	zero, of := ta.takeChangedCounts(reg)
+	zero, of := ta.takeChangedCounts(reg, false)
 	check(t, "gone", slices.Equal(zero, []presence.Count{{Lease: lease(1)}}) && len(ta.counts) == 0, true)
 	ta.requeueCounts(of)
 	check(t, "gone again", slices.Equal(take(), zero), true)
@@ -60,6 +60,18 @@ func TestTally(t *testing.T) {
 	check(t, "not live", len(ta.counts), 1)
 	ta.dropSession(s)
 	check(t, "forgotten", len(ta.counts)+len(ta.queue), 0)
+}
+
+// TestCountsOfEndedSessions: while views are frozen, the counts of an ended session stay,
+// because its end may be undone.
+func TestCountsOfEndedSessions(t *testing.T) {
+	reg := registryOf(t, startOf(1, "ann"), &presence.Stop{Session: sessionID(1)})
+	ta := &tally{counts: map[presence.Session]sessionCount{}}
+	ta.setCount(sessionID(1), 2)
+	ta.takeChangedCounts(reg, true)
+	check(t, "frozen", len(ta.counts), 1)
+	ta.takeChangedCounts(reg, false)
+	check(t, "not frozen", len(ta.counts), 0)
 }
 
 func TestWaitingBeatsAreBounded(t *testing.T) {

@@ -61,8 +61,9 @@ func (t *tally) storeAndQueueCount(s presence.Session, x sessionCount) {
 }
 
 // takeChangedCounts returns the counts to send, and their sessions. Sessions that the
-// registry lacks stay queued, because the log may have lost them for a while.
-func (t *tally) takeChangedCounts(known *presence.Registry) (counts []presence.Count, sessions []presence.Session) {
+// registry lacks stay queued, because the log may have lost them for a while. While
+// views are frozen, so do those of ended sessions, which may be restored.
+func (t *tally) takeChangedCounts(known *presence.Registry, isFrozen bool) (counts []presence.Count, sessions []presence.Session) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if len(t.queue) > maxCountsPerTick {
@@ -77,7 +78,7 @@ func (t *tally) takeChangedCounts(known *presence.Registry) (counts []presence.C
 		x := t.counts[s]
 		st := known.StreamBySession(s)
 		switch {
-		case st == nil && known.EndedSession(s) != nil:
+		case st == nil && known.EndedSession(s) != nil && !isFrozen:
 			delete(t.counts, s)
 			continue
 		case st == nil:

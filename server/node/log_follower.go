@@ -36,7 +36,9 @@ func (f *logFollower) publishEntry(entry presencenode.Applied) {
 	}
 	for i := range entry.Changes {
 		change := &entry.Changes[i]
-		f.attachments.ApplyChange(change)
+		if mayBeUndone := entry.Frozen && change.Ended != nil && change.Ended.Reason == presence.MissedBeats; !mayBeUndone {
+			f.attachments.ApplyChange(change) // DetachStale handles the others
+		}
 		if !entry.Replayed {
 			f.logStateChange(change)
 		}

@@ -155,7 +155,7 @@ func (a *API) resolveSession(r *http.Request, who auth.Identity, sessionIDOrEmpt
 		return session, &wire.Error{Code: wire.CodeBadRequest, Message: "session is not a session id"}
 	}
 	st, ended := a.findSession(named)
-	if st == nil { // this node may not have applied the start yet
+	if st == nil || ended != nil && a.Node.HasFrozenViews() { // its start may not be applied yet, or its end may be undone
 		if err := a.Broadcasts.Sync(r.Context()); err != nil {
 			return session, err
 		}

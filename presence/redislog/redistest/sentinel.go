@@ -32,6 +32,9 @@ func StartSentinel(t testing.TB, replicas int, options ...string) *Sentinel {
 	t.Helper()
 	g := &Sentinel{t: t}
 	options = append(options, replicaAuth(options)...)
+	for _, user := range []string{sentinelUser, NearUser, FarUser} {
+		options = append(options, "--user", user, "on", "nopass", "~*", "&*", "+@all")
+	}
 	primary := Start(t, options...)
 	g.servers = serverGroup{primary}
 	for range replicas {
@@ -54,10 +57,9 @@ func startSentinelServer(t testing.TB, primary *Server) *Server {
 		conf := fmt.Sprintf("port %d\nbind 127.0.0.1\ndir %q\n", port, dir) +
 			fmt.Sprintf("sentinel monitor %s 127.0.0.1 %d 2\n", MasterName, primary.port) +
 			fmt.Sprintf("sentinel down-after-milliseconds %s 1000\n", MasterName) +
-			fmt.Sprintf("sentinel failover-timeout %s 3000\n", MasterName)
-		if password := primary.password(); password != "" {
-			conf += fmt.Sprintf("sentinel auth-pass %s %s\n", MasterName, password)
-		}
+			fmt.Sprintf("sentinel failover-timeout %s 3000\n", MasterName) +
+			fmt.Sprintf("sentinel auth-user %s %s\nsentinel auth-pass %[1]s any\n", MasterName, sentinelUser) +
+			fmt.Sprintf("user %s on nopass ~* &* +@all\n", NearUser)
 		path := filepath.Join(dir, "sentinel.conf") // the sentinel writes to it
 		if err := os.WriteFile(path, []byte(conf), 0o600); err != nil {
 			t.Fatal(err)
