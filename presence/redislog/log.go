@@ -48,23 +48,24 @@ type Log struct {
 	foundDelay time.Duration // see defaultFoundDelay; 0 in tests
 	lockToken  string        // the lock's value while this process has it
 
-	shutdown      shutdown
-	archiveSlots  chan struct{} // bounds concurrent calls of the archive
-	outage        outage
-	serverChecked atomic.Bool
-	readPause     atomic.Int64             // least time.Duration between two reads
-	newest        atomic.Pointer[snapshot] // the newest snapshot that this node knows
-	applied       atomic.Pointer[appliedState]
-	own           ownAppends
+	shutdown         shutdown
+	archiveSlots     chan struct{} // bounds concurrent calls of the archive
+	outage           outage
+	serverChecked    atomic.Bool
+	minReplicasUnset atomic.Bool              // see recordReplication
+	readPause        atomic.Int64             // least time.Duration between two reads
+	newest           atomic.Pointer[snapshot] // the newest snapshot that this node knows
+	applied          atomic.Pointer[appliedState]
+	own              ownAppends
 }
 
-// shutdown ends the snapshot writer and the client, once.
+// shutdown ends the background tasks and the client, once.
 type shutdown struct {
-	once           sync.Once
-	ctx            context.Context // ends when Close begins
-	cancel         context.CancelFunc
-	snapshotWriter sync.WaitGroup
-	err            error // of closing the client
+	once   sync.Once
+	ctx    context.Context // ends when Close begins
+	cancel context.CancelFunc
+	tasks  sync.WaitGroup
+	err    error // of closing the client
 }
 
 // appliedState is the state of the node's registry after its newest entry.
@@ -106,7 +107,8 @@ func Open(o Options) *Log {
 	l.useClient(o.Client)
 	l.applied.Store(&appliedState{})
 	l.shutdown.ctx, l.shutdown.cancel = context.WithCancel(context.Background())
-	l.shutdown.snapshotWriter.Go(l.runSnapshotWriter)
+	l.shutdown.tasks.Go(l.runSnapshotWriter)
+	l.shutdown.tasks.Go(l.runReplicationChecks)
 	return l
 }
 
@@ -190,7 +192,7 @@ func (l *Log) recordOwnAppend(number uint64) {
 func (l *Log) Close() error {
 	l.shutdown.once.Do(func() {
 		l.shutdown.cancel()
-		l.shutdown.snapshotWriter.Wait()
+		l.shutdown.tasks.Wait()
 		l.shutdown.err = l.redis.Close()
 	})
 	return l.shutdown.err

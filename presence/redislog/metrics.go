@@ -59,6 +59,9 @@ func registerGauges(f promauto.Factory, l *Log) {
 	register("onair_redis_unreachable_seconds", "Time since Redis stopped replying, or began to refuse commands; 0 while it serves.", func() float64 {
 		return l.outage.duration().Seconds()
 	})
+	register("onair_redis_min_replicas_unset", "1 if Redis has replicas and no min-replicas-to-write: a failover may leave two primaries. Else 0.", func() float64 {
+		return float64(len(l.Warnings()))
+	})
 	register("onair_tail_lag_entries", "Entries from the newest that this node applied to the newest that it appended.", func() float64 {
 		return max(0, float64(l.own.newest.Load())-float64(l.applied.Load().number))
 	})

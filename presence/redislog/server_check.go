@@ -44,6 +44,7 @@ func (l *Log) checkServerOnce(ctx context.Context) error {
 	if persistent, _ := strconv.ParseBool(info.field("aof_enabled")); !persistent {
 		l.options.Logger.Warn().Msg("redis restarts may lose acknowledged changes: appendonly is off")
 	}
+	l.recordReplication(info)
 	return nil
 }
 

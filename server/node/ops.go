@@ -46,7 +46,8 @@ func (n *Node) serveReadyz(w http.ResponseWriter, _ *http.Request) {
 	}
 	var state struct {
 		Degraded []string `json:"degraded,omitempty"`
-		Since    int64    `json:"since,omitempty"` // Unix milliseconds, of the oldest fault
+		Since    int64    `json:"since,omitempty"`    // Unix milliseconds, of the oldest fault
+		Warnings []string `json:"warnings,omitempty"` // settings of Redis that should be changed
 	}
 	addDegraded := func(part string, since int64) {
 		if since == 0 {
@@ -60,6 +61,9 @@ func (n *Node) serveReadyz(w http.ResponseWriter, _ *http.Request) {
 	addDegraded("log", n.status.isolatedSince.Load())
 	if since := n.Presence.DurableRefusedSince(); !since.IsZero() {
 		addDegraded("store", since.UnixMilli())
+	}
+	if store, ok := n.Store.(interface{ Warnings() []string }); ok {
+		state.Warnings = store.Warnings()
 	}
 	response.WriteValue(w, state)
 }
