@@ -113,6 +113,21 @@ func (k *keyspace) undoChangesAfter(t time.Time) {
 	}
 }
 
+// clone returns a copy with the values at a time, whose changes cannot be undone.
+func (k *keyspace) clone(t time.Time) *keyspace {
+	c := &keyspace{values: maps.Clone(k.values), journal: slices.Clone(k.journal)}
+	c.undoChangesAfter(t)
+	c.journal = nil
+	for key, v := range c.values {
+		if v.stream != nil { // both append to it
+			copied := *v
+			copied.stream = &stream{slices.Clone(v.stream.entries), v.stream.lastID}
+			c.values[key] = &copied
+		}
+	}
+	return c
+}
+
 // setExpiry sets when a key expires; the zero time means never.
 func (k *keyspace) setExpiry(key string, expiry time.Time) (exists bool) {
 	v := k.get(key)

@@ -34,11 +34,11 @@ type Faults struct {
 // Link connects one node with the server. Its methods may be called concurrently.
 type Link struct {
 	// Static after Dial.
-	redis  *Redis
 	client *redis.Client
 	seed   uint64
 
-	mu          sync.Mutex            // guards all below
+	mu          sync.Mutex // guards all below
+	server      *Redis
 	rngs        map[string]*rand.Rand // by command, so that concurrent commands draw the same numbers in each run
 	faults      Faults
 	partitioned bool // no packet arrives
@@ -49,7 +49,7 @@ type Link struct {
 
 // Dial returns a new link. The seed decides which requests have faults.
 func (r *Redis) Dial(seed uint64, f Faults) *Link {
-	l := &Link{redis: r, rngs: map[string]*rand.Rand{}, seed: seed, faults: f, connections: newConnections()}
+	l := &Link{server: r, rngs: map[string]*rand.Rand{}, seed: seed, faults: f, connections: newConnections()}
 	l.client = redis.NewClient(&redis.Options{
 		MaxRetries: -1, DialTimeout: dialTimeout, ReadTimeout: replyTimeout, WriteTimeout: replyTimeout,
 		ContextTimeoutEnabled: true, DisableIdentity: true,
@@ -79,6 +79,15 @@ func (l *Link) SetPartitioned(partitioned bool) {
 		close(l.connections.broken)
 		l.connections = newConnections()
 	}
+}
+
+// MoveTo connects the node with another server. Requests under way are lost.
+func (l *Link) MoveTo(server *Redis) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.server = server
+	close(l.connections.broken)
+	l.connections = newConnections()
 }
 
 // KillNode ends the node's process. Its requests under way may still arrive.

@@ -12,6 +12,7 @@ import (
 // request is a request of a client, with its faults.
 type request struct {
 	link              *Link
+	server            *Redis
 	cmds              [][]any
 	deadline          time.Time // the client's timeout
 	linkConnections   *connections
@@ -45,7 +46,7 @@ func (l *Link) roundTrip(ctx context.Context, cmds [][]any) ([]reply, error) {
 	if err := q.drawFaultsAndConnect(isXREAD); err != nil {
 		return nil, err
 	}
-	executeAgain := func() { l.redis.execute(q.serverConnections, cmds, nil) }
+	executeAgain := func() { q.server.execute(q.serverConnections, cmds, nil) }
 	if q.late {
 		time.AfterFunc(time.Until(q.deadline)+q.lateness, executeAgain)
 		return nil, q.waitForTimeout()
@@ -69,11 +70,12 @@ func (l *Link) roundTrip(ctx context.Context, cmds [][]any) ([]reply, error) {
 // drawFaultsAndConnect draws the request's faults. It returns an error when the server is
 // unreachable.
 func (q *request) drawFaultsAndConnect(isXREAD bool) error {
-	l, r := q.link, q.link.redis
+	l := q.link
 	l.mu.Lock()
+	r := l.server
 	killed, partitioned, connected := l.nodeKilled, l.partitioned, l.connected
 	l.connected = !partitioned && !killed
-	q.linkConnections, q.requestFaults = l.connections, l.drawFaults(q.cmds, isXREAD)
+	q.server, q.linkConnections, q.requestFaults = r, l.connections, l.drawFaults(q.cmds, isXREAD)
 	l.mu.Unlock()
 	r.mu.Lock()
 	down := r.state.down
@@ -159,7 +161,7 @@ func (q *request) execute(isXREAD bool) ([]reply, error) {
 	}
 	done := make(chan struct{})
 	var replies []reply
-	q.link.redis.execute(q.serverConnections, q.cmds, func(r []reply) {
+	q.server.execute(q.serverConnections, q.cmds, func(r []reply) {
 		replies = r
 		close(done)
 	})
@@ -175,7 +177,7 @@ func (q *request) executeXREAD() ([]reply, error) {
 	if len(args) != 8 {
 		panic("redismodel: XREAD needs COUNT, BLOCK and one stream")
 	}
-	r, count, after := q.link.redis, int(parseInt(args[2])), parseEntryID(args[7])
+	r, count, after := q.server, int(parseInt(args[2])), parseEntryID(args[7])
 	blockUntil := time.Now().Add(time.Duration(parseInt(args[4])) * time.Millisecond)
 	for {
 		var found []redis.XMessage

@@ -147,6 +147,18 @@ func (r *Redis) Failover(lostPeriod, clockStep time.Duration) {
 	})
 }
 
+// Promote returns a second server: a promoted replica that lacks the newest writes. This
+// server goes on, as an old primary that is separated from it. See Link.MoveTo.
+func (r *Redis) Promote(lostPeriod time.Duration) *Redis {
+	options := r.options
+	options.Seed++ // another replication id
+	promoted := New(options)
+	r.withLock(func() {
+		promoted.keys, promoted.clockOffset = r.keys.clone(time.Now().Add(-lostPeriod)), r.clockOffset
+	})
+	return promoted
+}
+
 // StepClock moves the server's clock, forwards or backwards.
 func (r *Redis) StepClock(by time.Duration) { r.withLock(func() { r.clockOffset += by }) }
 
