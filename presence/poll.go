@@ -137,5 +137,5 @@ func (r *Registry) NeedsPollSignal(s Session, signal Signal) bool {
 		return true
 	}
 	at := x.evidenceIndex(FromPoll)
-	return at < 0 || x.evidence[at].At+pollEvidenceInterval < r.last.Time
+	return at < 0 || x.evidence[at].Signal != signal || x.evidence[at].At+pollEvidenceInterval < r.last.Time
 }
