@@ -63,6 +63,7 @@ type nodeSocket struct {
 	node           *fleetNode
 	err            error
 	mayHaveSession bool // the result of the resume is unknown
+	isStopped      bool // the session has ended by a stop
 }
 
 // expectedState is what the list must show of an anchor.
@@ -433,6 +434,7 @@ func (p *testAnchor) resumeAtNode(n *fleetNode, session string) *nodeSocket {
 	if _, ok := answer.(*wire.Started); !ok && err == nil {
 		e, _ := answer.(*wire.Error)
 		b.err, b.mayHaveSession = fmt.Errorf("%T %v", answer, e), e != nil && e.Code == wire.CodeUnknown
+		b.isStopped = e != nil && e.Code == wire.CodeSessionGone && e.Reason == wire.EndStopped
 	}
 	if b.err != nil {
 		c.Conn.CloseNow()
@@ -446,6 +448,12 @@ func (p *testAnchor) handleMoveResult(b *nodeSocket) {
 	if b.err != nil {
 		p.recordEvent("not resumed at %s: %v", b.node.name, b.err)
 		p.mayBeElsewhere = p.mayBeElsewhere || b.mayHaveSession
+		if b.isStopped && p.request != nil && p.request.result == (listedState{}) {
+			p.handleStopped() // the answer to the stop is lost
+			if p.socket != nil {
+				p.closeSocket("stopped") // its node has not read the end
+			}
+		}
 		return
 	}
 	if p.session == "" { // it was stopped meanwhile

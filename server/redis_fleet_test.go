@@ -32,7 +32,8 @@ const leaseDuration = 3*heartbeatInterval + heartbeatInterval/10
 type fleet struct {
 	t         *testing.T
 	startedAt time.Time
-	flags     []string // of all nodes
+	flags     []string     // of all nodes
+	client    *http.Client // of the clients
 
 	mu    sync.Mutex // guards nodes, which restarts replace
 	nodes []*fleetNode
@@ -42,8 +43,9 @@ type fleet struct {
 type fleetNode struct {
 	*process
 	name  string
-	flags []string         // of its own
-	proxy *redistest.Proxy // to Redis; nil: it connects directly
+	flags []string           // of its own
+	proxy *redistest.Proxy   // to Redis; nil: it connects directly
+	run   func(start func()) // starts the process on a host; nil: on this one
 }
 
 // startFleet starts n nodes on the Redis that the flags name.
@@ -68,7 +70,7 @@ func startFleetBehindProxies(t *testing.T, n int, addr string, flags ...string) 
 }
 
 func newFleet(t *testing.T, flags ...string) *fleet {
-	return &fleet{t: t, startedAt: time.Now(), flags: append([]string{
+	return &fleet{t: t, startedAt: time.Now(), client: http.DefaultClient, flags: append([]string{
 		"--heartbeat.interval", heartbeatInterval.String(), "--idle", "2s",
 		"--push.key", "a key of pushes", "--play.key", "a key of plays",
 	}, flags...)}
@@ -115,8 +117,17 @@ func (n *fleetNode) logWithoutStreams() string {
 	return lastBytes(b.String(), 10_000)
 }
 
-func (f *fleet) startNode(n *fleetNode) *process {
-	return startServer(f.t, testBinary(), nil, slices.Concat([]string{"--node", n.name}, f.flags, n.flags)...)
+func (f *fleet) startNode(n *fleetNode) (p *process) {
+	start := func() {
+		p = startServer(f.t, testBinary(), nil, slices.Concat([]string{"--node", n.name}, f.flags, n.flags)...)
+	}
+	if n.run == nil {
+		start()
+	} else {
+		n.run(start)
+	}
+	p.client = f.client
+	return p
 }
 
 // killNode kills a node and removes it from the fleet.
@@ -148,7 +159,9 @@ func (f *fleet) otherNode(not *fleetNode) *fleetNode {
 func (f *fleet) dial(n *fleetNode, path, token string) (*nodetest.Client, *wire.Welcome, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
-	conn, res, err := websocket.Dial(ctx, "ws://"+n.address+path, nodetest.DialOptions(token))
+	options := nodetest.DialOptions(token)
+	options.HTTPClient = f.client
+	conn, res, err := websocket.Dial(ctx, "ws://"+n.address+path, options)
 	if err != nil {
 		if res != nil && res.StatusCode == http.StatusServiceUnavailable {
 			err = errRejected
@@ -176,7 +189,7 @@ func (f *fleet) call(method, url, token, text string) (status int, body []byte, 
 	if token != "" {
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
-	res, err := http.DefaultClient.Do(req)
+	res, err := f.client.Do(req)
 	if err != nil {
 		return 0, nil, err
 	}
