@@ -20,9 +20,11 @@ const InMemory = "memory"
 
 // Options configure Open.
 type Options struct {
-	Dir     string // directory of the database, or InMemory
-	Logger  zerolog.Logger
-	Metrics prometheus.Registerer // nil: no metrics
+	Dir string // directory of the database, or InMemory
+	// ReadOnly opens an existing database, and changes or moves aside nothing in it.
+	ReadOnly bool
+	Logger   zerolog.Logger
+	Metrics  prometheus.Registerer // nil: no metrics
 }
 
 // Log is the log and the archive inside one process. It serves one node, but
@@ -92,7 +94,8 @@ var _ presence.Log = (*Log)(nil)
 var ErrLocked = errors.New("embedded: another process uses this directory")
 
 // Open opens or creates the log in a directory, and locks the directory until
-// Close. It returns ErrLocked when another process has the lock.
+// Close. It returns ErrLocked when another process has the lock, and with ReadOnly
+// fs.ErrNotExist when there is no database.
 func Open(o Options) (*Log, error) {
 	l := &Log{
 		logger: o.Logger, clock: clock{time.Now()}, epoch: rand.Text(),
@@ -104,7 +107,7 @@ func Open(o Options) (*Log, error) {
 	metrics := newMetrics(o.Metrics)
 	if o.Dir != InMemory {
 		var err error
-		if l.store, err = openStore(o.Dir, o.Logger, metrics); err != nil {
+		if l.store, err = openStore(o, metrics); err != nil {
 			return nil, err
 		}
 	}
@@ -113,11 +116,11 @@ func Open(o Options) (*Log, error) {
 }
 
 // Load implements presence.Log. It returns the registry of the rows with all
-// durable entries after them applied.
-func (l *Log) Load(context.Context, *presence.Registry) (reg *presence.Registry, head uint64, err error) {
+// durable entries after them applied. In memory it ignores own.
+func (l *Log) Load(_ context.Context, own *presence.Registry) (reg *presence.Registry, head uint64, err error) {
 	reg = presence.NewRegistry()
 	if l.store != nil {
-		if reg, err = l.store.loadRegistry(); err != nil {
+		if reg, err = l.store.loadRegistry(own); err != nil {
 			return nil, 0, fmt.Errorf("embedded: load: %w", err)
 		}
 	} else {
@@ -129,6 +132,15 @@ func (l *Log) Load(context.Context, *presence.Registry) (reg *presence.Registry,
 		l.buffer.setPrecedingID(position.ID)
 	}
 	return reg, reg.LastNum(), nil
+}
+
+// LoadExisting returns what Load returns, and a nil registry for an empty log.
+func (l *Log) LoadExisting(ctx context.Context) (regOrNil *presence.Registry, head uint64, err error) {
+	regOrNil, head, err = l.Load(ctx, nil)
+	if head == 0 {
+		regOrNil = nil
+	}
+	return regOrNil, head, err
 }
 
 // Join implements presence.Log.

@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -247,5 +248,50 @@ func BenchmarkAppendBeats(b *testing.B) {
 		if err := l.Append(b.Context(), sealedBatch(1, seq)); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// TestEmptyStoreBeginsWithOwn: an empty store takes over the registry that Load is given, and
+// any other store ignores it.
+func TestEmptyStoreBeginsWithOwn(t *testing.T) {
+	dir, own := t.TempDir(), presence.NewRegistry()
+	batch := sealedBatch(1, 1, newStart("alice"))
+	if _, err := own.Apply(presence.Entry{ID: presence.ID{MS: 1}, Num: 7, Time: 1, Epoch: "e", Batch: batch.Bytes}); err != nil {
+		t.Fatal(err)
+	}
+	for _, given := range []*presence.Registry{own, nil, presence.NewRegistry()} {
+		l := openDir(t, dir)
+		reg, head, err := l.Load(t.Context(), given)
+		if err != nil || head != 7 || reg.StreamByCode("8888_alice") == nil {
+			t.Errorf("entry %d, %d streams, %v", head, reg.Len(), err)
+		}
+		l.Close()
+	}
+}
+
+// TestReadOnly: a store that is opened to be read must exist, and is not changed: neither when
+// it is damaged, nor by an append.
+func TestReadOnly(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := Open(Options{Dir: dir, ReadOnly: true}); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("without a database: %v", err)
+	}
+	openDir(t, dir).Close()
+	l, err := Open(Options{Dir: dir, ReadOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Append(t.Context(), sealedBatch(1, 1, newStart("alice"))); !errors.Is(err, presence.ErrNotWritten) {
+		t.Errorf("append: %v", err)
+	}
+	l.Close()
+	if err := os.WriteFile(filepath.Join(dir, "onair.db"), []byte(strings.Repeat("damaged ", 1000)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(Options{Dir: dir, ReadOnly: true}); err == nil {
+		t.Error("a damaged database was opened")
+	}
+	if files, err := filepath.Glob(filepath.Join(dir, "*.damaged-*")); err != nil || len(files) > 0 {
+		t.Errorf("%v was moved aside, %v", files, err)
 	}
 }

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
-	"github.com/rs/zerolog"
 	_ "modernc.org/sqlite" // the driver
 
 	"onair/presence"
@@ -32,9 +31,10 @@ type store struct {
 }
 
 // openStore locks the directory and opens its database. It moves a database that
-// it cannot read aside.
-func openStore(dir string, logger zerolog.Logger, m *metrics) (*store, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+// it cannot read aside, unless the store is read-only.
+func openStore(o Options, m *metrics) (*store, error) {
+	dir, path := o.Dir, filepath.Join(o.Dir, "onair.db")
+	if err := createOrFindDatabase(o, path); err != nil {
 		return nil, fmt.Errorf("embedded: data directory: %w", err)
 	}
 	lock := flock.New(filepath.Join(dir, "onair.lock"))
@@ -45,13 +45,12 @@ func openStore(dir string, logger zerolog.Logger, m *metrics) (*store, error) {
 		return nil, fmt.Errorf("%w: %s", ErrLocked, dir)
 	}
 	s := &store{lock: lock, metrics: m}
-	path := filepath.Join(dir, "onair.db")
-	err := s.open(path)
-	if err != nil && !errors.Is(err, presence.ErrNewerVersion) && !errors.Is(err, errMigration) {
-		logger.Error().Err(err).Str("file", path).Msg("store damaged")
+	err := s.open(path, o.ReadOnly)
+	if err != nil && !o.ReadOnly && !errors.Is(err, presence.ErrNewerVersion) && !errors.Is(err, errMigration) {
+		o.Logger.Error().Err(err).Str("file", path).Msg("store damaged")
 		if s.damagedPath, err = moveDatabaseAside(path); err == nil {
-			logger.Error().Str("moved_to", s.damagedPath).Msg("damaged store moved aside, starting empty")
-			err = s.open(path)
+			o.Logger.Error().Str("moved_to", s.damagedPath).Msg("damaged store moved aside, starting empty")
+			err = s.open(path, false)
 		}
 	}
 	if err != nil {
@@ -61,11 +60,29 @@ func openStore(dir string, logger zerolog.Logger, m *metrics) (*store, error) {
 	return s, nil
 }
 
+// createOrFindDatabase creates the directory, or requires the database of a read-only store.
+func createOrFindDatabase(o Options, path string) error {
+	if o.ReadOnly {
+		_, err := os.Stat(path)
+		return err
+	}
+	return os.MkdirAll(o.Dir, 0o700)
+}
+
+const (
+	writerParameters = "?_txlock=immediate" +
+		"&_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)" +
+		"&_pragma=wal_autocheckpoint(256)&_pragma=journal_size_limit(4194304)"
+	readerParameters = "?_pragma=busy_timeout(5000)&_pragma=query_only(1)"
+)
+
 // open opens the file, and verifies that rows and entries can be read.
-func (s *store) open(path string) error {
-	db, err := sql.Open("sqlite", "file:"+path+"?_txlock=immediate"+
-		"&_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)"+
-		"&_pragma=wal_autocheckpoint(256)&_pragma=journal_size_limit(4194304)")
+func (s *store) open(path string, readOnly bool) error {
+	parameters := writerParameters
+	if readOnly {
+		parameters = readerParameters
+	}
+	db, err := sql.Open("sqlite", "file:"+path+parameters)
 	if err != nil {
 		return err
 	}
@@ -75,7 +92,7 @@ func (s *store) open(path string) error {
 		s.verified, err = s.readAndReplayRegistry()
 	}
 	if err == nil {
-		s.readers, err = sql.Open("sqlite", "file:"+path+"?_pragma=busy_timeout(5000)&_pragma=query_only(1)")
+		s.readers, err = sql.Open("sqlite", "file:"+path+readerParameters)
 	}
 	if err != nil {
 		db.Close()
@@ -117,13 +134,31 @@ func moveDatabaseAside(path string) (newPath string, err error) {
 	return newPath, nil
 }
 
-// loadRegistry returns the registry that open has read, or reads it again.
-func (s *store) loadRegistry() (*presence.Registry, error) {
-	if reg := s.verified; reg != nil {
-		s.verified = nil
+// loadRegistry returns the registry that open has read, or reads it again. An empty
+// database begins with own, if that is not nil.
+func (s *store) loadRegistry(own *presence.Registry) (reg *presence.Registry, err error) {
+	reg, s.verified = s.verified, nil
+	if reg == nil {
+		if reg, err = s.readAndReplayRegistry(); err != nil {
+			return nil, err
+		}
+	}
+	if reg.LastNum() != 0 || own == nil {
 		return reg, nil
 	}
+	if err = s.writeRegistry(own); err != nil {
+		return nil, err
+	}
 	return s.readAndReplayRegistry()
+}
+
+// writeRegistry commits all records of a registry as rows.
+func (s *store) writeRegistry(reg *presence.Registry) error {
+	rows := map[rowKey]presence.Record{}
+	for rec := range reg.Records() {
+		rows[rowKey{rec.Kind, rec.Key}] = rec
+	}
+	return s.commitEntriesAndRows(nil, rows, reg.LastNum())
 }
 
 // readAndReplayRegistry loads the rows, and applies the entries after them.
