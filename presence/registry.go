@@ -312,6 +312,17 @@ func (r *Registry) Settings() Settings { return r.settings }
 // Len is the number of live sessions.
 func (r *Registry) Len() int { return len(r.bySession) }
 
+// Contents are numbers of what a registry has.
+type Contents struct {
+	Live, Ended, Bans, ClientKeys, Events, DeadLetters int
+}
+
+// Contents returns the numbers of live and remembered ended sessions, bans, keys of
+// clients' commands, events to deliver and dead letters.
+func (r *Registry) Contents() Contents {
+	return Contents{r.Len(), len(r.ended.list), len(r.bans), len(r.keys.list), r.OutboxSize(), len(r.DeadLetters())}
+}
+
 // ReseedPositions makes later positions differ from all earlier ones. A log that
 // does not keep every entry calls it before it returns a loaded registry.
 func (r *Registry) ReseedPositions(seed uint64) { r.hash = seed }

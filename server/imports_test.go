@@ -24,6 +24,7 @@ var allowed = map[string]struct {
 	"onair/presence/redislog":            {[]string{"onair/presence"}, "a log does not depend on its users"},
 	"onair/presence/redislog/redismodel": {nil, "a model of Redis does not depend on its users"},
 	"onair/presence/redislog/redistest":  {[]string{"onair/deploy/program"}, "tests of other packages use it"},
+	"onair/presence/migration":           {[]string{"onair/presence"}, "it copies between any two stores"},
 	"onair/presence/presencetest":        {[]string{"onair/presence", "onair/presence/node"}, "the suite tests every log"},
 	"onair/signing":                      {nil, "signing is pure"},
 	"onair/hub":                          {[]string{"onair/presence", "onair/hub/wire", "onair/hub/socket"}, "views do not depend on the server"},
@@ -108,6 +109,7 @@ var allowed = map[string]struct {
 		"onair/server/urls", "onair/server/webhooks", "onair/web",
 	}, "everything is wired here"},
 	"onair/server": {[]string{
+		"onair/presence/embedded", "onair/presence/migration",
 		"onair/server/admission", "onair/server/auth", "onair/server/buildinfo", "onair/server/certificate", "onair/server/config", "onair/server/conformance",
 		"onair/server/livecode", "onair/server/logging", "onair/server/node", "onair/server/runtimeconfig", "onair/signing",
 	}, "the command starts a node, or does what needs none"},

@@ -40,6 +40,21 @@ func (l *Log) Load(ctx context.Context, foundingRegistry *presence.Registry) (r 
 	return r, head, err
 }
 
+// LoadExisting returns what Load returns, and a nil registry where Redis has no epoch.
+// Unlike Load it founds none, and it returns an error while Redis is unreachable.
+func (l *Log) LoadExisting(ctx context.Context) (rOrNil *presence.Registry, head uint64, err error) {
+	if err = l.checkServerOnce(ctx); err == nil {
+		rOrNil, head, err = l.loadSnapshotAndHead(ctx)
+	}
+	switch {
+	case errors.Is(err, errNoEpoch):
+		return nil, 0, nil
+	case err != nil:
+		return nil, 0, l.withHint(err)
+	}
+	return rOrNil, head, nil
+}
+
 // defaultFoundDelay is how long a node without a list waits before it founds an epoch.
 // Nodes with a list should found it first; they check at least every half second.
 const defaultFoundDelay = 1500 * time.Millisecond
