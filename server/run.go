@@ -83,6 +83,7 @@ func newRootCommand(environ []string, stdout, stderr io.Writer) *cobra.Command {
 		newTokenCommand(load, stdout),
 		newSignCommand(load, stdout),
 		newConfigCommand(load, stdout),
+		newMigrateCommand(flags, environ, stdout, stderr),
 		newConformanceCommand(stdout),
 		newHealthCommand(func() (string, error) { return config.OpsListenAddressOrDefault(flags, environ) }, stdout),
 		&cobra.Command{

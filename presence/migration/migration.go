@@ -71,8 +71,10 @@ func Copy(ctx context.Context, source, target Store, isSourceShared bool) (Copie
 	if err != nil {
 		return Copied{}, err
 	}
-	if err := requireUnchanged(ctx, source, r); err != nil {
-		return Copied{}, err
+	if isSourceShared {
+		if err := requireUnchanged(ctx, source, r); err != nil {
+			return Copied{}, err
+		}
 	}
 	return Copied{r.Contents(), recordings}, writeRegistry(ctx, target, r)
 }

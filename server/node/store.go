@@ -29,18 +29,25 @@ func OpenStore(cfg *config.Config, reg prometheus.Registerer, log zerolog.Logger
 		store, err = embedded.Open(embedded.Options{Dir: cfg.Data, Logger: log, Metrics: reg})
 		return store, false, err
 	}
+	store, err = OpenRedis(cfg, reg, log)
+	return store, true, err
+}
+
+// OpenRedis opens the log and the archive on the configured Redis. A ConfigError is returned
+// when redis.ca cannot be used.
+func OpenRedis(cfg *config.Config, reg prometheus.Registerer, log zerolog.Logger) (l *redislog.Log, err error) {
 	client := redislog.ClientOptions{
 		Addrs: cfg.Redis.Addrs, MasterName: cfg.Redis.MasterName, DB: cfg.Redis.DB,
 		Username: cfg.Redis.Username, Password: cfg.Redis.Password.Reveal(),
 		SentinelUsername: cfg.Redis.SentinelUsername, SentinelPassword: cfg.Redis.SentinelPassword.Reveal(),
 	}
 	if client.TLS, err = redisTLSConfig(&cfg.Redis); err != nil {
-		return nil, true, ConfigError{err}
+		return nil, ConfigError{err}
 	}
 	logging.Disable() // the client logs to stderr, and redislog logs the same events
 	return redislog.Open(redislog.Options{
 		Client: redislog.NewClient(client), Prefix: cfg.Redis.Prefix, Logger: log, Metrics: reg,
-	}), true, nil
+	}), nil
 }
 
 // redisTLSConfig returns nil if redis.tls is off.
