@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"os"
 	"path/filepath"
 	"time"
@@ -154,11 +155,7 @@ func (s *store) loadRegistry(own *presence.Registry) (reg *presence.Registry, er
 
 // writeRegistry commits all records of a registry as rows.
 func (s *store) writeRegistry(reg *presence.Registry) error {
-	rows := map[rowKey]presence.Record{}
-	for rec := range reg.Records() {
-		rows[rowKey{rec.Kind, rec.Key}] = rec
-	}
-	return s.commitEntriesAndRows(nil, rows, reg.LastNum())
+	return s.runTransaction(func(tx *sql.Tx) error { return writeRows(tx, reg.Records()) })
 }
 
 // readAndReplayRegistry loads the rows, and applies the entries after them.
@@ -227,7 +224,7 @@ func (s *store) commitEntriesAndRows(entries []presence.Entry, rows map[rowKey]p
 		if err := insertEntries(tx, entries); err != nil || len(rows) == 0 {
 			return err
 		}
-		if err := writeRows(tx, rows); err != nil {
+		if err := writeRows(tx, maps.Values(rows)); err != nil {
 			return err
 		}
 		_, err := tx.Exec("DELETE FROM entries WHERE num <= ?", asOf)
@@ -264,17 +261,17 @@ func insertEntries(tx *sql.Tx, entries []presence.Entry) error {
 }
 
 // writeRows upserts records, and deletes those without a value.
-func writeRows(tx *sql.Tx, rows map[rowKey]presence.Record) error {
+func writeRows(tx *sql.Tx, records iter.Seq[presence.Record]) error {
 	upsert, err := tx.Prepare("INSERT INTO rows VALUES (?, ?, ?) ON CONFLICT (kind, key) DO UPDATE SET value = excluded.value")
 	if err != nil {
 		return err
 	}
 	defer upsert.Close()
-	for k, rec := range rows {
+	for rec := range records {
 		if rec.Value == nil {
-			_, err = tx.Exec("DELETE FROM rows WHERE kind = ? AND key = ?", k.kind, k.key)
+			_, err = tx.Exec("DELETE FROM rows WHERE kind = ? AND key = ?", rec.Kind, rec.Key)
 		} else {
-			_, err = upsert.Exec(k.kind, k.key, rec.Value)
+			_, err = upsert.Exec(rec.Kind, rec.Key, rec.Value)
 		}
 		if err != nil {
 			return err
