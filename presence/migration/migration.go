@@ -2,8 +2,8 @@
 // such as from SQLite to Redis or back.
 //
 // The registry of the source becomes the first state of the target, as a node's list
-// becomes that of an emptied Redis. It is written last, in one step. So a target is
-// empty until the copy is complete, and an interrupted copy can be repeated.
+// becomes that of an emptied Redis. It is written last, in one step. So a target has no
+// list until the copy is complete, and an interrupted copy can be repeated.
 package migration
 
 import (
@@ -49,8 +49,8 @@ type Copied struct {
 
 // Copy copies everything to an empty target, and verifies the list there. It changes
 // nothing in the source, which no node may use. Other processes may append to a shared
-// source. After an error the target has no list, and Copy can be repeated. It returns the
-// errors of this package, and those of the stores.
+// source. Copy can be repeated, after an error too, until a node has used the target. It
+// returns the errors of this package, and those of the stores.
 func Copy(ctx context.Context, source, target Store, isSourceShared bool) (Copied, error) {
 	r, err := loadAll(ctx, source)
 	if err != nil {
@@ -59,7 +59,7 @@ func Copy(ctx context.Context, source, target Store, isSourceShared bool) (Copie
 	if r == nil {
 		return Copied{}, ErrSourceEmpty
 	}
-	if err := requireEmpty(ctx, target, source); err != nil {
+	if err := requireEmptyOrCopy(ctx, target, source, r); err != nil {
 		return Copied{}, err
 	}
 	if isSourceShared {
@@ -99,16 +99,16 @@ func loadAll(ctx context.Context, s Store) (*presence.Registry, error) {
 	return nil, ctx.Err()
 }
 
-// requireEmpty returns ErrTargetNotEmpty when the target has a list, or recordings that
-// no interrupted copy of the source has left.
-func requireEmpty(ctx context.Context, target, source Store) error {
-	r, err := loadAll(ctx, target)
+// requireEmptyOrCopy returns ErrTargetNotEmpty when the target has a list or recordings
+// that no earlier copy of the source has left. r is the list of the source.
+func requireEmptyOrCopy(ctx context.Context, target, source Store, r *presence.Registry) error {
+	existing, err := loadAll(ctx, target)
 	if err != nil {
 		return fmt.Errorf("target: %w", err)
 	}
-	if r != nil {
-		return fmt.Errorf("%w: it has a list with %d live sessions, %d ended ones and %d bans", ErrTargetNotEmpty,
-			r.Len(), r.Contents().Ended, r.Contents().Bans)
+	if existing != nil && !isSameList(existing, r) {
+		c := existing.Contents()
+		return fmt.Errorf("%w: it has a list with %d live sessions, %d ended ones and %d bans", ErrTargetNotEmpty, c.Live, c.Ended, c.Bans)
 	}
 	return forEachPage(ctx, target, func(page []presence.Recording) error {
 		for _, rec := range page {
@@ -180,11 +180,15 @@ func writeRegistry(ctx context.Context, target Store, r *presence.Registry) erro
 	if err != nil {
 		return fmt.Errorf("target: %w", err)
 	}
-	for _, r := range []*presence.Registry{written, r} {
-		r.ReseedPositions(0) // positions of stores differ
-	}
-	if !bytes.Equal(written.Encode(), r.Encode()) {
+	if !isSameList(written, r) {
 		return fmt.Errorf("%w: it has a list with %d live sessions", ErrTargetChanged, written.Len())
 	}
 	return nil
+}
+
+// isSameList reports whether two registries differ only in their positions, which it resets.
+func isSameList(a, b *presence.Registry) bool {
+	a.ReseedPositions(0)
+	b.ReseedPositions(0)
+	return bytes.Equal(a.Encode(), b.Encode())
 }

@@ -272,8 +272,10 @@ func TestTargetNotEmpty(t *testing.T) {
 		t.Errorf("a recording is now %+v, %v", rec, err)
 	}
 	mustCopy(t, s.source, s.target)
+	mustCopy(t, s.source, s.target) // a copy that no node has used
+	appendBatch(t, s.target, s.registry, "b", &presence.Ban{Anchor: "cid"})
 	if _, err := Copy(t.Context(), s.source, s.target, false); !errors.Is(err, ErrTargetNotEmpty) {
-		t.Errorf("with a list: %v", err)
+		t.Errorf("with a list that a node has used: %v", err)
 	}
 	requireContent(t, s.target, s.registry, manyRecordings)
 }
