@@ -152,6 +152,7 @@ func TestThereAndBack(t *testing.T) {
 		requireContent(rt, b, r, recordings)
 
 		appendBatch(rt, b, r, "later", newStart("fay", "", ""))
+		appendBatch(rt, b, r, "last", newStart("gil", "", ""))
 		c := openEmbedded(rt, second, false)
 		defer c.Close()
 		mustCopy(rt, b, c)
