@@ -21,7 +21,7 @@ func newList() list {
 	return list{map[string]*presence.Stream{}, map[string]*presence.Stream{}, tagIndex{}}
 }
 
-// replaceStreamWithoutUndo replaces a stream; either may be nil.
+// replaceStream replaces a stream; either may be nil.
 func (l *list) replaceStream(old, new *presence.Stream) {
 	if old != nil {
 		delete(l.streams, old.Code)
@@ -62,7 +62,7 @@ func valuesOrNil(streams map[string]*presence.Stream, keys iter.Seq[string]) ite
 // because streams change often and their tags rarely do.
 type tagIndex map[filterKey]map[string]struct{}
 
-// replaceStreamWithoutUndo replaces a stream; either may be nil.
+// replaceStream replaces a stream; either may be nil.
 func (t tagIndex) replaceStream(old, new *presence.Stream) {
 	if old != nil && new != nil && haveSameFilterKeys(old, new) {
 		return

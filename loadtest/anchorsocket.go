@@ -50,7 +50,7 @@ func (p *anchorPool) openAnchorSocket(ctx context.Context, to dialTarget) (*anch
 	return s, nil
 }
 
-// readAvailableMessages reads messages into the inbox until the socket ends.
+// readMessages reads messages into the inbox until the socket ends.
 func (s *anchorSocket) readMessages(faults *faultLog) {
 	defer close(s.inbox)
 	for {
@@ -75,7 +75,7 @@ func (s *anchorSocket) readMessages(faults *faultLog) {
 	}
 }
 
-// closeAndWait closes the socket, and waits until readAvailableMessages has returned.
+// closeAndWait closes the socket, and waits until readMessages has returned.
 func (s *anchorSocket) closeAndWait() {
 	s.conn.CloseNow()
 	for range s.inbox { // unblocks the reader

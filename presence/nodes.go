@@ -258,7 +258,7 @@ func (s *liveSession) raiseLikesTo(processHash uint64, total int64) (difference 
 	return difference
 }
 
-// addViewersDroppingUnknown adds to a stream's viewers.
+// addViewers adds to a stream's viewers.
 func (r *Registry) addViewers(index uint32, delta int64) {
 	if delta == 0 {
 		return

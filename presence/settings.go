@@ -150,7 +150,7 @@ func (c *AdoptLeaseParams) apply(r *Registry, node *nodeState) Result {
 	return r.liveResult(i)
 }
 
-// adoptSentSettings makes a lease run by the current settings. The caller renews the
+// adoptLeaseParams makes a lease run by the current settings. The caller renews the
 // lease as well.
 func (r *Registry) adoptLeaseParams(index uint32) {
 	r.leases.all[index].params = r.leases.currentIndex

@@ -110,6 +110,15 @@ func (p *testAnchor) reportFaultWithHistory(format string, args ...any) {
 	p.reportFault("%s: %s\n\t%s", p.sub, fmt.Sprintf(format, args...), before)
 }
 
+// changeExpected changes the expected state, which is final after a ban.
+func (p *testAnchor) changeExpected(change func(*expectedState)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.isBanned.Load() {
+		change(&p.expected)
+	}
+}
+
 // setBanned records that the ban of the anchor was acknowledged.
 func (p *testAnchor) setBanned() {
 	p.mu.Lock()
@@ -257,16 +266,12 @@ func (p *testAnchor) chooseRequest() {
 		a.newMessage = func(id wire.ID) wire.Message { return &wire.Update{ID: id, Title: wire.Some(title)} }
 	}
 	p.request = a
-	p.mu.Lock()
-	p.expected.requested = &a.result
-	p.mu.Unlock()
+	p.changeExpected(func(s *expectedState) { s.requested = &a.result })
 }
 
 // completeRequest records that the request was acknowledged.
 func (p *testAnchor) completeRequest() {
-	p.mu.Lock()
-	p.expected = expectedState{acknowledged: p.request.result}
-	p.mu.Unlock()
+	p.changeExpected(func(s *expectedState) { *s = expectedState{acknowledged: p.request.result} })
 	pause := 200 * time.Millisecond
 	if !p.restless {
 		pause = time.Second

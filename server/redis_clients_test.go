@@ -56,6 +56,14 @@ func (f *fleet) startClients(steady, restless int) *clientGroup {
 	c.startAnchors("steady", steady, false)
 	c.startAnchors("restless", restless, true)
 	c.awaitStarted(c.anchors)
+	c.await("all nodes to list the steady anchors", nodetest.ProcessTimeout, func() error {
+		for _, n := range f.allNodes() {
+			if listed, err := c.listStreams(n); err != nil || len(listed) < steady {
+				return fmt.Errorf("%s lists %d streams, %v", n.name, len(listed), err)
+			}
+		}
+		return nil
+	})
 	return c
 }
 
@@ -86,7 +94,7 @@ func (c *clientGroup) awaitStarted(anchors []*testAnchor) {
 	}
 }
 
-// welcomeViewer starts a viewer.
+// startViewer starts a viewer.
 func (c *clientGroup) startViewer(homeNode *fleetNode, changesNodes bool) {
 	s := newTestViewer(c, homeNode, changesNodes)
 	c.viewers = append(c.viewers, s)

@@ -55,7 +55,7 @@ func Handler() http.Handler {
 	return files
 }
 
-// loadFilesLocked reads the built files. index.html is at /, and other pages are at their
+// loadFiles reads the built files. index.html is at /, and other pages are at their
 // names without .html.
 func loadFiles(built fs.FS) (fileHandler, error) {
 	files := fileHandler{}

@@ -30,7 +30,7 @@ type viewer struct {
 	changed chan struct{} // closed and replaced with each change
 }
 
-// welcomeViewer opens a viewer's socket without a token, and subscribes to the list.
+// startViewer opens a viewer's socket without a token, and subscribes to the list.
 func (env *environment) startViewer(ctx context.Context) (v *viewer, err error) {
 	v = &viewer{printf: env.printf, changed: make(chan struct{})}
 	if v.socket, err = env.dialSocket(ctx, "/v1/viewer", "", v.handleMessage); err != nil {

@@ -121,7 +121,7 @@ type listViewer struct {
 	readErr chan error
 }
 
-// welcomeViewer starts a viewer that reads until ctx ends.
+// startViewer starts a viewer that reads until ctx ends.
 func startViewer(ctx context.Context, name string, read listReader, line narrowLine, address string) *listViewer {
 	v := &listViewer{name: name, readErr: make(chan error, 1)}
 	go func() {

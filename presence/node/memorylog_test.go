@@ -78,7 +78,7 @@ func (l *memoryLog) loseAll() {
 	l.startEpoch()
 }
 
-// addEpoch starts another epoch and wakes the readers. The caller holds mu.
+// startEpoch starts another epoch and wakes the readers. The caller holds mu.
 func (l *memoryLog) startEpoch() {
 	l.losses++
 	clear(l.lastSeqs)

@@ -310,7 +310,7 @@ func parseWeightedDomains(text string) (domains []WeightedDomain, err error) {
 	return domains, nil
 }
 
-// splitListOrNil splits a comma-separated list and omits empty parts.
+// splitList splits a comma-separated list and omits empty parts.
 func splitList(text string) []string {
 	var parts []string
 	for part := range strings.SplitSeq(text, ",") {

@@ -10,7 +10,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// appendOrRequeueBatch runs lua/append_batch.lua.
+// appendBatch runs lua/append_batch.lua.
 func (r *Redis) appendBatch(keys, argv []string) (number int64) {
 	log, head, nodes, snapshots := keys[0], keys[1], keys[2], keys[3]
 	node, incarnation, seq, batch := argv[0], parseInt(argv[1]), parseInt(argv[2]), argv[3]
