@@ -9,13 +9,13 @@ import (
 	"onair/presence"
 )
 
-// DeferResumesUntilRebase freezes the list until Rebase: the log may have lost entries that this
+// Freeze freezes the list until Rebase: the log may have lost entries that this
 // node had applied. Apply must not be called meanwhile. Views, snapshots, idle
 // diffs and resumes from known positions continue. A resume from another
 // position waits for Rebase, for at most ten seconds: the position may be of the
 // next epoch, and the frozen list would take the viewer back in time. Another
 // Freeze has no effect.
-func (h *Hub) DeferResumesUntilRebase() {
+func (h *Hub) Freeze() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.frozen = true

@@ -67,8 +67,8 @@ func TestFrozenListIsServed(t *testing.T) {
 		s, c := f.connect(t)
 		subscribe(t, f, s, &wire.Subscribe{ID: "1"})
 		expectMessage[*wire.Snapshot](t, c, 0)
-		f.hub.DeferResumesUntilRebase()
-		f.hub.DeferResumesUntilRebase()
+		f.hub.Freeze()
+		f.hub.Freeze()
 		ask := func(m *wire.Subscribe) *fakeConn {
 			s, c := f.connect(t)
 			subscribe(t, f, s, m)
@@ -128,7 +128,7 @@ func checkRebaseSendsOneDiff(t *testing.T, n int, held bool) {
 	subscribe(t, f, same, &wire.Subscribe{Anchors: []string{"user-a3"}})
 	expectMessage[*wire.Snapshot](t, sameConn, 0)
 	if held {
-		f.hub.DeferResumesUntilRebase()
+		f.hub.Freeze()
 	}
 	old := maps.Clone(f.streams)
 	f.editUnapplied("a0", nil)
@@ -182,7 +182,7 @@ func TestRebaseAnswersDeferredRequests(t *testing.T) {
 		expectMessage[*wire.Snapshot](t, c, 0)
 		f.editStream("a0", setTitle("lost"))
 		expectMessage[*wire.Diff](t, c, 0)
-		f.hub.DeferResumesUntilRebase()
+		f.hub.Freeze()
 		conns := map[int]*fakeConn{}
 		for n, pos := range map[int]presence.Position{3: otherEpochPosition(3), 5: otherEpochPosition(5), 6: otherEpochPosition(6)} {
 			s, c := f.connect(t)

@@ -102,7 +102,7 @@ func (sim *simulation) freezeNode(d *node) {
 	if !d.frozen {
 		d.frozen, d.frozenSince = true, sim.nextEvent()
 	}
-	d.hub.DeferResumesUntilRebase()
+	d.hub.Freeze()
 }
 
 // rebaseNode rebases a node to the state that is entriesBack before the log's end,

@@ -23,22 +23,22 @@ type Command interface {
 type commandKind byte
 
 const (
-	kindStart          commandKind = 1
-	kindResume         commandKind = 2
-	kindStop           commandKind = 3
-	kindUpdate         commandKind = 4
-	kindBan            commandKind = 5
-	kindUnban          commandKind = 6
-	kindSetSettings    commandKind = 7
-	kindRaiseRules     commandKind = 8
-	kindObserve        commandKind = 9
-	kindAdoptSettings  commandKind = 10
-	kindLeave          commandKind = 11
-	kindRestoreSession commandKind = 12
-	kindRestoreEnd     commandKind = 13
-	kindAddRecording   commandKind = 14
-	kindCompleteEvent  commandKind = 15
-	kindRestoreEvent   commandKind = 16
+	kindStart            commandKind = 1
+	kindResume           commandKind = 2
+	kindStop             commandKind = 3
+	kindUpdate           commandKind = 4
+	kindBan              commandKind = 5
+	kindUnban            commandKind = 6
+	kindSetSettings      commandKind = 7
+	kindRaiseRules       commandKind = 8
+	kindObserve          commandKind = 9
+	kindAdoptLeaseParams commandKind = 10
+	kindLeave            commandKind = 11
+	kindRestoreSession   commandKind = 12
+	kindRestoreEnd       commandKind = 13
+	kindAddRecording     commandKind = 14
+	kindCompleteEvent    commandKind = 15
+	kindRestoreEvent     commandKind = 16
 
 	// A RestoreSession with RenewedAt, which needs rules 3.
 	kindRestoreRenewedSession commandKind = 17
@@ -47,27 +47,27 @@ const (
 // isDurable reports whether an embedded log must have commands of this kind on
 // disk before they are applied.
 func (k commandKind) isDurable() bool {
-	return !slices.Contains([]commandKind{kindResume, kindObserve, kindAdoptSettings, kindLeave, kindCompleteEvent}, k)
+	return !slices.Contains([]commandKind{kindResume, kindObserve, kindAdoptLeaseParams, kindLeave, kindCompleteEvent}, k)
 }
 
 // newCommands makes an empty command of each kind, to decode into.
 var newCommands = map[commandKind]func() Command{
-	kindStart:          func() Command { return &Start{} },
-	kindResume:         func() Command { return &Resume{} },
-	kindStop:           func() Command { return &Stop{} },
-	kindUpdate:         func() Command { return &Update{} },
-	kindBan:            func() Command { return &Ban{} },
-	kindUnban:          func() Command { return &Unban{} },
-	kindSetSettings:    func() Command { return &SetSettings{} },
-	kindRaiseRules:     func() Command { return &RaiseRules{} },
-	kindObserve:        func() Command { return &Observe{} },
-	kindAdoptSettings:  func() Command { return &AdoptLeaseParams{} },
-	kindLeave:          func() Command { return &Leave{} },
-	kindRestoreSession: func() Command { return &RestoreSession{} },
-	kindRestoreEnd:     func() Command { return &RestoreEnd{} },
-	kindAddRecording:   func() Command { return &AddRecording{} },
-	kindCompleteEvent:  func() Command { return &CompleteEvent{} },
-	kindRestoreEvent:   func() Command { return &RestoreEvent{} },
+	kindStart:            func() Command { return &Start{} },
+	kindResume:           func() Command { return &Resume{} },
+	kindStop:             func() Command { return &Stop{} },
+	kindUpdate:           func() Command { return &Update{} },
+	kindBan:              func() Command { return &Ban{} },
+	kindUnban:            func() Command { return &Unban{} },
+	kindSetSettings:      func() Command { return &SetSettings{} },
+	kindRaiseRules:       func() Command { return &RaiseRules{} },
+	kindObserve:          func() Command { return &Observe{} },
+	kindAdoptLeaseParams: func() Command { return &AdoptLeaseParams{} },
+	kindLeave:            func() Command { return &Leave{} },
+	kindRestoreSession:   func() Command { return &RestoreSession{} },
+	kindRestoreEnd:       func() Command { return &RestoreEnd{} },
+	kindAddRecording:     func() Command { return &AddRecording{} },
+	kindCompleteEvent:    func() Command { return &CompleteEvent{} },
+	kindRestoreEvent:     func() Command { return &RestoreEvent{} },
 
 	kindRestoreRenewedSession: func() Command { return &RestoreSession{RenewedAt: -1} },
 }
@@ -188,7 +188,7 @@ func (m *clientKeys) appendKeyRecord(b []byte, name string) []byte {
 	return appendInt(append(appendString(b, name), k.session[:]...), k.usedAt)
 }
 
-// addClientKey remembers the session that a client key is used for. It reports
+// addClientKey stores the session that a client key is used for. It reports
 // whether the key is new; the empty key always is.
 func (r *Registry) addClientKey(kind clientKeyKind, user, key string, s Session) (isNew bool) {
 	if key == "" {

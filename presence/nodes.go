@@ -176,8 +176,7 @@ func (t *nodeTable) markClockPaused() {
 	}
 }
 
-// expireNodes declares silent nodes lost, and forgets those that were lost
-// for a day.
+// expireNodes declares silent nodes lost, and removes those that were lost for a day.
 func (r *Registry) expireNodes() {
 	silent := lostAfterTicks * r.settings.Tick()
 	for i := 0; i < len(r.nodes.list); i++ {

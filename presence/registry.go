@@ -274,7 +274,7 @@ func (r *Registry) applySessionDeadlines() {
 	r.endSessionsLackingMedia(watermark)
 }
 
-// enforceRetention drops what has been remembered for long enough: ended sessions,
+// enforceRetention deletes what has been stored for long enough: ended sessions,
 // client keys and recordings.
 func (r *Registry) enforceRetention() {
 	for ended := &r.ended; len(ended.list) > 0 && (ended.list[0].endedClock+endedRetention < r.clock || len(ended.list) > maxEnded); {

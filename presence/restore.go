@@ -72,7 +72,7 @@ func (c *RestoreSession) apply(r *Registry, _ *nodeState) Result {
 	}
 	i := r.insertRestoredSession(c)
 	if end != nil {
-		r.forgetEnd(end)
+		r.removeEnd(end)
 		r.addStreamEvent(StreamResumed, r.sessions[i].stream)
 	}
 	r.restoreClientKeys(c.Keys, was.Session)

@@ -136,7 +136,7 @@ func (c *SetSettings) apply(r *Registry, _ *nodeState) Result {
 // its client has acknowledged them. It counts as a beat.
 type AdoptLeaseParams struct{ Session Session }
 
-func (*AdoptLeaseParams) kind() commandKind        { return kindAdoptSettings }
+func (*AdoptLeaseParams) kind() commandKind        { return kindAdoptLeaseParams }
 func (c *AdoptLeaseParams) encode(b []byte) []byte { return append(b, c.Session[:]...) }
 func (c *AdoptLeaseParams) decode(r *decoder)      { c.Session = r.sessionID() }
 

@@ -64,14 +64,14 @@ func (r *Registry) moveSessionToEnded(index uint32, e *Ended) {
 	r.completeRecordings(e)
 }
 
-// addEnded remembers an end.
+// addEnded adds an end.
 func (r *Registry) addEnded(e *Ended) {
 	e.endedClock, e.entryNum = r.clock, r.last.Num
 	r.markRecordChanged(recordEnded, r.ended.append(e))
 }
 
-// forgetEnd forgets an end that has turned out to be false.
-func (r *Registry) forgetEnd(e *Ended) {
+// removeEnd removes an end that was disproved.
+func (r *Registry) removeEnd(e *Ended) {
 	num, last := r.ended.remove(e), r.ended.nextNum()
 	for ; num <= last && r.changedRecords != nil; num++ {
 		r.markRecordChanged(recordEnded, num)

@@ -328,9 +328,9 @@ func (n *Node) Sync(ctx context.Context) error {
 func (n *Node) Enqueue(c presence.Command) { n.queue.addUnawaited(c) }
 
 // Beat queues a heartbeat for the next tick, stamped with the time of the call.
-// It does not allocate. accepted is false when this node did not renew the lease
+// It does not allocate. isRenewedHere is false when this node did not renew the lease
 // last, for instance after a loss; the caller must then use BeatSession.
-// isolated reports that the node is isolated or frozen, so that the beat may not
+// isIsolated reports that the node is isolated or frozen, so that the beat may not
 // reach the log.
 func (n *Node) Beat(l presence.Lease) (isIsolated, isRenewedHere bool) {
 	n.mu.RLock()

@@ -147,7 +147,7 @@ func (n *Node) joinLogAndBuildParts(ctx context.Context) error {
 	cfg, settings := n.Config, sharedSettings(n.Config)
 	node, err := presencenode.Join(ctx, n.Store, presencenode.Config{
 		Name: cfg.Node, Settings: settings, Logger: n.Log, Metrics: n.Metrics, Lists: cfg.Lists, Shared: n.IsShared,
-		OnRebuilt: n.follower.publishWholeList, OnFreeze: n.Hub.DeferResumesUntilRebase, OnApplied: n.follower.publishEntry, BatchBytes: cfg.Limits.Batch,
+		OnRebuilt: n.follower.publishWholeList, OnFreeze: n.Hub.Freeze, OnApplied: n.follower.publishEntry, BatchBytes: cfg.Limits.Batch,
 	})
 	if errors.Is(err, presence.ErrSettingsConflict) {
 		return ConfigError{fmt.Errorf("settings.revision: %w; raise it", err)}
